@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrust.conf: one typed table from which parsing, defaults, the man page check and every error
+ * message come. The core gets key/value pairs with their line (edge/ini_inih.c reads the text) and
+ * never opens a file. An unknown section or key, a bad value, a key given twice is an error. */
+#ifndef DT_CORE_CONFIG_H
+#define DT_CORE_CONFIG_H
+
+#include "core/bytes.h"
+#include "core/guid.h"
+
+#define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
+#define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
+#define DT_TRUST_ALTERNATIVES_MAX 8
+
+/* Where evidence comes from; a bit each, so that a set of sources is one number. */
+typedef enum dt_source {
+    DT_SOURCE_NONE = 0,
+    DT_SOURCE_CERTIFICATE = 1 << 0,
+    DT_SOURCE_SSH_KEY = 1 << 1,
+    DT_SOURCE_INTUNE = 1 << 2,
+    DT_SOURCE_VPN_CLIENT = 1 << 3,
+} dt_source;
+/* "certificate", "ssh-key", "intune", "vpn-client"; NULL for anything else. */
+char const *dt_source_name(dt_source s);
+
+typedef enum dt_platform {
+    DT_PLATFORM_UNKNOWN = 0,
+    DT_PLATFORM_WINDOWS = 1 << 0,
+    DT_PLATFORM_MACOS = 1 << 1,
+    DT_PLATFORM_LINUX = 1 << 2,
+    DT_PLATFORM_CHROMEOS = 1 << 3,
+    DT_PLATFORM_OTHER_DESKTOP = 1 << 4,
+    DT_PLATFORM_IOS = 1 << 5,
+    DT_PLATFORM_ANDROID = 1 << 6,
+    DT_PLATFORM_OTHER_MOBILE = 1 << 7,
+} dt_platform;
+#define DT_PLATFORM_ANY_DESKTOP 0x1f
+#define DT_PLATFORM_ANY_MOBILE 0xe0
+/* "windows", ... lower case; "unknown" for 0. */
+char const *dt_platform_name(dt_platform p);
+/* From an inventory's free text ("Windows", "macOS", "Linux (ubuntu)", "iPadOS", "Android"). */
+dt_platform dt_platform_from_text(char const *os);
+bool dt_platform_is_mobile(dt_platform p);
+
+/* Okta's factorType words; a bit each. */
+typedef enum dt_factor_type {
+    DT_FACTOR_NONE = 0,
+    DT_FACTOR_PUSH = 1 << 0,
+    DT_FACTOR_TOTP = 1 << 1, /* token:software:totp */
+} dt_factor_type;
+#define DT_FACTOR_ALL (DT_FACTOR_PUSH | DT_FACTOR_TOTP)
+/* "push", "token:software:totp"; NULL for anything else. */
+char const *dt_factor_name(dt_factor_type f);
+/* DT_FACTOR_NONE for a word that is not supported. */
+dt_factor_type dt_factor_from_name(char const *name);
+
+typedef enum dt_unknown_as { DT_UNKNOWN_DENY = 0, DT_UNKNOWN_NOT_TRUSTED } dt_unknown_as;
+typedef enum dt_unavailable_as {
+    DT_UNAVAILABLE_DENY = 0,
+    DT_UNAVAILABLE_ALLOW_TRUSTED,
+    DT_UNAVAILABLE_ALLOW,
+} dt_unavailable_as;
+typedef enum dt_number_challenge {
+    DT_NUMBER_NEVER = 0,  /* do not ask Okta for one (the org may still force it) */
+    DT_NUMBER_WHEN_SHOWN, /* ask for one wherever the number can be shown */
+} dt_number_challenge;
+typedef enum dt_groups_from {
+    DT_GROUPS_FROM_REQUEST = 0, /* NSS for PAM, the configured attribute for RADIUS */
+    DT_GROUPS_FROM_OKTA,
+} dt_groups_from;
+typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
+
+/* Everything devtrust.conf says. Owns all its strings; an unset string is "" (never NULL), an
+ * unset list has count 0. Read-only once loaded, so it may be shared between threads. */
+typedef struct dt_string_list {
+    char **items;
+    size_t count;
+} dt_string_list;
+
+typedef struct dt_config {
+    struct {
+        char *org_url;        /* https://example.okta.com, no trailing slash */
+        char *api_token_file; /* path; root/service-owned, 0600/0400 */
+        char *login_suffix;   /* appended to a user name without "@" to make the Okta login */
+        char *ca_file;        /* "" = the system's CA directory */
+        dt_time timeout;      /* of one HTTPS request */
+        dt_time poll_interval;
+        dt_time user_ttl; /* how long login -> Okta user id (and groups) is remembered */
+    } okta;
+    struct {
+        dt_guid tenant_id;
+        char *client_id;
+        char *certificate_file;
+        char *key_file;
+        dt_assertion_alg assertion_alg;
+        char *login_url; /* https://login.microsoftonline.com */
+        char *graph_url; /* https://graph.microsoft.com */
+        char *ca_file;
+        dt_time timeout;
+    } intune;
+    struct {
+        unsigned trusted_when[DT_TRUST_ALTERNATIVES_MAX]; /* each a set of dt_source bits, OR-ed */
+        size_t trusted_when_count;
+        unsigned platforms;      /* dt_platform bits for which device trust is enabled */
+        char *ca_file;           /* CAs that sign for this company's devices only */
+        char *shared_ca_file;    /* CAs that sign for every tenant: tenant extension demanded */
+        dt_guid tenant_id;       /* defaults to intune.tenant_id */
+        char *host_certificate_file;
+        char *host_key_file;
+        dt_time cache_ttl;
+        dt_time negative_ttl; /* of "not compliant" and "not enrolled" */
+        dt_time stale_limit;
+        dt_time max_sync_age; /* 0 = not looked at */
+        bool trust_in_grace_period;
+        char *enrollment_url;
+        char *check_access_text; /* what a person on a non-compliant device is told */
+    } device_trust;
+    struct {
+        char *directory; /* <application>.json */
+        char *zones_file;
+        dt_unknown_as unknown_device_as;
+        dt_unavailable_as okta_unavailable;
+        dt_groups_from groups_from;
+    } policy;
+    struct {
+        unsigned factors; /* dt_factor_type bits, the company's allowed set */
+        dt_number_challenge number_challenge;
+        int passcode_attempts;
+        int push_limit; /* pushes one user may be sent within push_limit_window; 0 = none at all */
+        dt_time push_limit_window;
+        dt_time wait_pam;  /* longest whole wait for a person, at most 60 s */
+        dt_time wait_vpn;  /* at most 55 s */
+        dt_time wait_wifi; /* at most 25 s: supplicants give up at 30 s */
+        dt_time challenge_lifetime; /* of a State */
+    } mfa;
+    struct {
+        char *path; /* SQLite file */
+        char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
+    } store;
+    struct {
+        char *file; /* "" = none */
+        bool syslog;
+    } audit;
+    struct {
+        char *socket;
+        dt_string_list sshd_services;
+        dt_string_list local_services;       /* may use the host's certificate as evidence */
+        dt_string_list lock_screen_services; /* non-root callers may ask for these, for themselves */
+        int max_sign_ons;
+    } daemon;
+} dt_config;
+
+/* One row of the table, public so that `devtrustctl check-config`, the tests and the man page
+ * check can walk it. */
+typedef enum dt_config_type {
+    DT_CONFIG_STRING,
+    DT_CONFIG_URL,  /* https:// only, no user info, no query, trailing slash dropped */
+    DT_CONFIG_PATH, /* absolute */
+    DT_CONFIG_GUID,
+    DT_CONFIG_BOOL,     /* yes, no */
+    DT_CONFIG_INT,      /* within min..max */
+    DT_CONFIG_DURATION, /* 30s, 15m, 8h, 7d, 500ms; within min..max milliseconds */
+    DT_CONFIG_ENUM,
+    DT_CONFIG_BITS, /* list of words */
+    DT_CONFIG_LIST, /* list of strings */
+    DT_CONFIG_TRUSTED_WHEN,
+} dt_config_type;
+
+typedef struct dt_config_word {
+    char const *word;
+    int value;
+} dt_config_word;
+
+typedef struct dt_config_key {
+    char const *section;
+    char const *name;
+    dt_config_type type;
+    size_t offset; /* into dt_config */
+    char const *fallback; /* the default, as it would be written; NULL = must be given */
+    int64_t min, max;     /* INT, DURATION (milliseconds) */
+    dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
+    bool reloadable;
+    char const *help; /* one sentence */
+} dt_config_key;
+
+/* The table and its length. */
+dt_config_key const *dt_config_keys(size_t *count);
+
+/* A new config with every default set. */
+DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);
+void dt_config_free(dt_config **c);
+/* Takes one pair from `file`:`line`. DT_E_INVALID with file, line, key, what was expected. */
+DT_MUST_USE int dt_config_set(dt_config *c, char const *file, int line, char const *section,
+                              char const *name, char const *value, dt_error *e);
+/* After the last pair: keys that must be there, and rules between keys (trusted_when names intune
+ * but [intune] is not configured; certificate without any CA; stale_limit below cache_ttl; ...). */
+DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);
+/* Parses durations as the config writes them ("90s"). Milliseconds. */
+DT_MUST_USE int dt_duration_parse(char const *text, int64_t *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cryptography port: pure functions over bytes. edge/crypto_openssl.c implements them. */
+#ifndef DT_CORE_CRYPTO_H
+#define DT_CORE_CRYPTO_H
+
+#include "core/bytes.h"
+
+#define DT_SHA256_LEN 32
+#define DT_AEAD_KEY_LEN 32
+#define DT_AEAD_NONCE_LEN 12
+#define DT_AEAD_TAG_LEN 16
+
+/* FIPS 180-4. Fails only when the library does (DT_E_CRYPTO). Thread safe, like all here. */
+DT_MUST_USE int dt_crypto_sha256(dt_bytes in, uint8_t out[DT_SHA256_LEN]);
+
+/* AES-256-GCM (NIST SP 800-38D): appends ciphertext and tag to `out`. A nonce must never be used
+ * twice with one key: the caller draws it from the system's generator. */
+DT_MUST_USE int dt_crypto_seal(uint8_t const key[DT_AEAD_KEY_LEN],
+                               uint8_t const nonce[DT_AEAD_NONCE_LEN], dt_bytes aad, dt_bytes plain,
+                               dt_buf *out);
+/* The opposite; DT_E_CRYPTO when anything was changed, and `out` is left as it was. */
+DT_MUST_USE int dt_crypto_open(uint8_t const key[DT_AEAD_KEY_LEN],
+                               uint8_t const nonce[DT_AEAD_NONCE_LEN], dt_bytes aad,
+                               dt_bytes sealed, dt_buf *out);
+
+#endif

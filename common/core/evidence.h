@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Evidence: what tells us about the device; and the verdict made of it. */
+#ifndef DT_CORE_EVIDENCE_H
+#define DT_CORE_EVIDENCE_H
+
+#include "core/config.h"
+
+#define DT_EVIDENCE_MAX 16 /* most facts about one device in one sign-on */
+#define DT_DEVICE_NAME_MAX 128
+
+/* Why a device is what it is. 0 is "no reason known", which never goes with TRUSTED. */
+typedef enum dt_reason {
+    DT_REASON_NONE = 0,
+    DT_REASON_TRUSTED,
+    DT_REASON_NO_CERTIFICATE,
+    DT_REASON_CERTIFICATE_EXPIRED,
+    DT_REASON_CERTIFICATE_NOT_YET_VALID,
+    DT_REASON_CERTIFICATE_REVOKED,
+    DT_REASON_CERTIFICATE_INVALID, /* unreadable, wrong key usage, weak key, no device id */
+    DT_REASON_UNTRUSTED_ISSUER,
+    DT_REASON_WRONG_TENANT,
+    DT_REASON_NO_PROOF_OF_POSSESSION,
+    DT_REASON_NOT_ENROLLED,
+    DT_REASON_NOT_COMPLIANT,
+    DT_REASON_IN_GRACE_PERIOD,
+    DT_REASON_NOT_MANAGED,
+    DT_REASON_DEVICE_DEACTIVATED,
+    DT_REASON_MANAGEMENT_HINT_MISMATCH,
+    DT_REASON_PLATFORM_NOT_ENABLED,
+    DT_REASON_STALE,
+    DT_REASON_LOOKUP_UNAVAILABLE,
+    DT_REASON_COUNT, /* not a reason */
+} dt_reason;
+/* "NO_CERTIFICATE", ...; "NONE" for 0. Never NULL. */
+char const *dt_reason_name(dt_reason r);
+
+/* How sure a fact is. ASSERTED is 0: somebody said so, nothing was proved. */
+typedef enum dt_assurance { DT_ASSERTED = 0, DT_PROVED = 1 } dt_assurance;
+
+/* What one piece of evidence says for the device. 0 says nothing good. */
+typedef enum dt_finding {
+    DT_FINDING_AGAINST = 0, /* looked, and it is not so; `reason` says why */
+    DT_FINDING_UNKNOWN,     /* could not look */
+    DT_FINDING_FOR,
+} dt_finding;
+
+typedef struct dt_evidence {
+    dt_source source;
+    dt_assurance assurance; /* of `certificate` and `ssh-key`: a key was used in this sign-on */
+    dt_finding finding;
+    dt_reason reason;     /* why AGAINST or UNKNOWN; or IN_GRACE_PERIOD, STALE with FOR */
+    dt_guid device_id;    /* Intune device id, when the source names one */
+    dt_guid entra_id;     /* Entra device id, when the source names one */
+    dt_platform platform; /* hint; 0 when the source says nothing */
+    char device_name[DT_DEVICE_NAME_MAX];
+    char key_id[65];      /* hex SHA-256 of the proved key's SubjectPublicKeyInfo; "" when none */
+    dt_time observed;     /* when the fact was learnt (cache age = now - observed) */
+} dt_evidence;
+
+typedef struct dt_evidence_set {
+    dt_evidence items[DT_EVIDENCE_MAX];
+    size_t count;
+} dt_evidence_set;
+
+/* Adds a copy. DT_E_LIMIT when full. */
+DT_MUST_USE int dt_evidence_add(dt_evidence_set *set, dt_evidence const *e);
+/* The Intune device id to look up: that of proved evidence first, then of asserted evidence of a
+ * source that some alternative of trusted_when names. NULL when there is none, or when two proved
+ * pieces name different devices (then the verdict is NOT_TRUSTED, NO_PROOF_OF_POSSESSION). */
+dt_guid const *dt_evidence_device_id(dt_evidence_set const *set, dt_config const *c);
+/* Hex key id of a key proved in this sign-on, or "". */
+char const *dt_evidence_proved_key(dt_evidence_set const *set);
+
+typedef enum dt_trust {
+    DT_TRUST_UNKNOWN = 0, /* a look-up failed: never the same as NOT_TRUSTED */
+    DT_TRUST_NOT_TRUSTED,
+    DT_TRUST_TRUSTED,
+} dt_trust;
+/* "UNKNOWN", "NOT_TRUSTED", "TRUSTED". */
+char const *dt_trust_name(dt_trust t);
+
+typedef struct dt_verdict {
+    dt_trust trust;
+    dt_reason reason;
+    unsigned sources; /* the alternative of trusted_when that held; 0 unless TRUSTED */
+    dt_guid device_id;
+    dt_platform platform;
+    char device_name[DT_DEVICE_NAME_MAX];
+    char key_id[65]; /* proved key, "" when none */
+    dt_time oldest;  /* when the oldest fact it rests on was learnt */
+} dt_verdict;
+
+/* Judges the evidence by [device_trust]. Pure: the same evidence gives the same verdict.
+ * TRUSTED only when for all sources of one alternative there is evidence FOR the same device id,
+ * a `certificate` or `ssh-key` member PROVED, and the platform is enabled (an unknown platform
+ * counts as not enabled only if `platforms` does not hold every platform).
+ * UNKNOWN when no alternative holds but one could, had an UNKNOWN finding been FOR. */
+void dt_verdict_judge(dt_evidence_set const *set, dt_config const *c, dt_time now,
+                      dt_verdict *out);
+
+#endif

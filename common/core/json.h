@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The JSON port: what the core needs of a JSON parser. edge/json_jansson.c implements it.
+ *
+ * It parses text and holds the tree; it does no I/O and keeps no state, so the core stays pure.
+ * Every getter takes NULL and gives "not there", so that chains of getters need one check. */
+#ifndef DT_CORE_JSON_H
+#define DT_CORE_JSON_H
+
+#include "core/bytes.h"
+
+typedef struct dt_json dt_json; /* a value in a tree */
+
+typedef enum dt_json_type {
+    DT_JSON_NONE = 0, /* not there */
+    DT_JSON_NULL,
+    DT_JSON_BOOL,
+    DT_JSON_INTEGER,
+    DT_JSON_REAL,
+    DT_JSON_STRING,
+    DT_JSON_ARRAY,
+    DT_JSON_OBJECT,
+} dt_json_type;
+
+/* Deepest nesting that is parsed. */
+#define DT_JSON_DEPTH_MAX 64
+
+/* Parses the whole text as one value: duplicate members, trailing bytes, invalid UTF-8 and strings
+ * with U+0000 are refused. On success *out is the root, owned by the caller. On DT_E_PARSE `e`
+ * names line and column. */
+DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
+void dt_json_free(dt_json **root);
+
+dt_json_type dt_json_typeof(dt_json const *v);
+/* Member of an object, borrowed from the tree; NULL when v is no object or has no such member. */
+dt_json const *dt_json_get(dt_json const *v, char const *name);
+/* Walks down: dt_json_path(v, "_embedded", "challenge", NULL). */
+dt_json const *dt_json_path(dt_json const *v, ...) __attribute__((sentinel));
+/* Elements of an array, members of an object; 0 for everything else. */
+size_t dt_json_size(dt_json const *v);
+dt_json const *dt_json_at(dt_json const *v, size_t i);
+/* Member i of an object in the order of the text; *name borrowed from the tree. NULL past the end. */
+dt_json const *dt_json_member(dt_json const *v, size_t i, char const **name);
+/* NULL unless v is a string. Borrowed from the tree. */
+char const *dt_json_string(dt_json const *v);
+/* False unless v is an integer. */
+DT_MUST_USE bool dt_json_integer(dt_json const *v, int64_t *out);
+/* False unless v is a boolean. */
+DT_MUST_USE bool dt_json_bool(dt_json const *v, bool *out);
+
+/* Appends a JSON string with its quotes, escaped; invalid UTF-8 becomes U+FFFD. (core/json_text.c) */
+void dt_json_put_string(dt_buf *b, char const *s);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The conversation with Okta: builds requests, reads replies. No state of its own. Sources: Okta
+ * management API reference, Users, Groups and UserFactor (Factors API). */
+#ifndef DT_CORE_OKTA_H
+#define DT_CORE_OKTA_H
+
+#include "core/config.h"
+#include "core/step.h"
+
+#define DT_OKTA_ID_MAX 64
+#define DT_OKTA_FACTORS_MAX 32
+
+typedef enum dt_okta_answer {
+    DT_OKTA_UNUSABLE = 0, /* not what the API promises: broken, truncated, other shape */
+    DT_OKTA_OK,
+    DT_OKTA_UNREACHABLE,
+    DT_OKTA_RATE_LIMITED,
+    DT_OKTA_NOT_FOUND,   /* E0000007 */
+    DT_OKTA_UNAUTHORIZED, /* 401, 403 E0000006: our token; the administrator must act */
+    DT_OKTA_NOT_ACTIVE,  /* user or factor not active: 423, DEPROVISIONED, SUSPENDED, ... */
+    DT_OKTA_SERVER_ERROR,
+} dt_okta_answer;
+
+typedef struct dt_okta_user {
+    char id[DT_OKTA_ID_MAX];
+    bool active; /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
+    char status[32];
+} dt_okta_user;
+
+typedef struct dt_okta_factor {
+    char id[DT_OKTA_ID_MAX];
+    dt_factor_type type; /* DT_FACTOR_NONE for types this version does not do */
+} dt_okta_factor;
+
+typedef struct dt_okta_factors {
+    dt_okta_factor items[DT_OKTA_FACTORS_MAX]; /* status ACTIVE only */
+    size_t count;
+} dt_okta_factors;
+
+typedef enum dt_okta_result {
+    DT_OKTA_RESULT_NONE = 0, /* unknown word, or none: never success */
+    DT_OKTA_RESULT_SUCCESS,  /* exactly "SUCCESS" */
+    DT_OKTA_RESULT_WAITING,
+    DT_OKTA_RESULT_REJECTED,
+    DT_OKTA_RESULT_TIMEOUT,
+    DT_OKTA_RESULT_CANCELLED,
+    DT_OKTA_RESULT_WRONG_CODE, /* 403 E0000068 */
+    DT_OKTA_RESULT_REPLAYED,   /* E0000082, PASSCODE_REPLAYED */
+    DT_OKTA_RESULT_OUTSIDE_WINDOW, /* E0000083, TIME_WINDOW_EXCEEDED */
+    DT_OKTA_RESULT_LOCKED,     /* E0000069, E0000119 */
+} dt_okta_result;
+
+typedef struct dt_okta_verification {
+    dt_okta_result result;
+    char poll_url[DT_URL_MAX];   /* "" when none; always of our org's origin, else UNUSABLE */
+    char cancel_url[DT_URL_MAX];
+    int number;                  /* correctAnswer; -1 when none was given */
+    dt_time expires;             /* expiresAt; 0 when none */
+} dt_okta_verification;
+
+/* Percent-encodes a path segment (RFC 3986 section 2.1: all but unreserved). */
+void dt_url_put_segment(dt_buf *b, char const *segment);
+
+/* Requests. DT_E_LIMIT when a URL does not fit; DT_E_INVALID for an empty or absurd login/id
+ * (slash in a login, ids of other characters than [A-Za-z0-9_-]). */
+DT_MUST_USE int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out);
+DT_MUST_USE int dt_okta_get_groups(dt_config const *c, char const *user_id, dt_http_request *out);
+DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id,
+                                    dt_http_request *out);
+/* Sends the push. `number` asks for a number challenge. Goes out once: never retried blindly. */
+DT_MUST_USE int dt_okta_push(dt_config const *c, char const *user_id, char const *factor_id,
+                             bool number, dt_http_request *out);
+DT_MUST_USE int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor_id,
+                                 char const *passcode, dt_http_request *out);
+DT_MUST_USE int dt_okta_poll(dt_config const *c, char const *poll_url, dt_http_request *out);
+DT_MUST_USE int dt_okta_cancel(dt_config const *c, char const *cancel_url, dt_http_request *out);
+
+/* Replies. `e` gets, for the administrator, HTTP status, errorCode and errorSummary (escaped). */
+dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e);
+/* Appends group names to a JSON-free list: each name NUL-terminated, at most DT_GROUPS_MAX. The
+ * next page's URL goes to next_url ("" at the end; refused when of another origin). */
+dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r, dt_buf *names,
+                                   char next_url[DT_URL_MAX], dt_error *e);
+dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *out, dt_error *e);
+/* Of push, poll and passcode alike. A link of another origin than org_url makes it UNUSABLE. */
+dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response const *r,
+                                         dt_okta_verification *out, dt_error *e);
+/* How long to wait after RATE_LIMITED: max(1 s, reset - Date), or Retry-After; both limits 0 (the
+ * concurrency limit) or nothing said: 2 s. Never above 60 s. */
+dt_time dt_okta_rate_wait(dt_http_response const *r);
+/* The next poll: `interval`, longer when the bucket runs low (so that the remaining polls last
+ * until its reset). */
+dt_time dt_okta_poll_interval(dt_http_response const *r, dt_time interval);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the login got in the end, and the one audit event that says why. */
+#ifndef DT_CORE_OUTCOME_H
+#define DT_CORE_OUTCOME_H
+
+#include "core/evidence.h"
+#include "core/policy.h"
+
+#define DT_MESSAGE_MAX 512
+#define DT_USER_MAX 256
+#define DT_APPLICATION_MAX 64
+#define DT_ADDRESS_MAX 64
+#define DT_SIGNON_ID_LEN 32 /* hex digits */
+
+typedef enum dt_result { DT_DENY = 0, DT_ALLOW } dt_result;
+
+/* Why the outcome is what it is: one list, mapped once to a PAM code and once to a RADIUS code. */
+typedef enum dt_cause {
+    DT_CAUSE_NONE = 0, /* never decided: denies */
+    /* allow */
+    DT_CAUSE_RULE_ALLOW,         /* rule allows without MFA */
+    DT_CAUSE_MFA_SUCCESS,
+    DT_CAUSE_MFA_REMEMBERED,
+    DT_CAUSE_OKTA_UNAVAILABLE_ALLOW, /* okta_unavailable = allow or allow_trusted */
+    /* deny */
+    DT_CAUSE_RULE_DENY,
+    DT_CAUSE_NO_RULE,
+    DT_CAUSE_DEVICE_UNKNOWN,     /* unknown_device_as = deny */
+    DT_CAUSE_GROUPS_UNKNOWN,
+    DT_CAUSE_MFA_REJECTED,       /* the person pressed deny */
+    DT_CAUSE_MFA_TIMEOUT,        /* nobody answered */
+    DT_CAUSE_MFA_FAILED,         /* wrong passcode, attempts used up */
+    DT_CAUSE_MFA_NO_FACTOR,      /* none enrolled that the rule allows and this door can do */
+    DT_CAUSE_MFA_LIMIT,          /* push_limit reached and no passcode possible */
+    DT_CAUSE_MFA_RATE_LIMITED,
+    DT_CAUSE_OKTA_UNAVAILABLE,
+    DT_CAUSE_OKTA_REFUSED,       /* Okta answered that the user may not (not active, not found) */
+    DT_CAUSE_STATE_INVALID,      /* RADIUS State foreign, replayed, tampered, expired */
+    DT_CAUSE_PRIMARY_MISSING,    /* the first factor was not shown to be verified */
+    DT_CAUSE_CLIENT_GONE,
+    DT_CAUSE_BUSY,               /* a named limit on concurrent waits */
+    DT_CAUSE_CONFIG,
+    DT_CAUSE_INTERNAL,
+    DT_CAUSE_COUNT,
+} dt_cause;
+/* "RULE_ALLOW", ...; never NULL. */
+char const *dt_cause_name(dt_cause c);
+/* True for exactly the causes that may go with DT_ALLOW. */
+bool dt_cause_allows(dt_cause c);
+
+typedef struct dt_outcome {
+    dt_result result;
+    dt_cause cause;
+    dt_verdict verdict;
+    dt_decision decision;
+    dt_factor_type factor; /* that answered, or was asked last */
+    int okta_calls, graph_calls, polls;
+    bool stale;            /* a stale answer was used */
+    char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
+    char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */
+} dt_outcome;
+
+/* Sets result and cause together; a cause that does not allow makes DT_DENY whatever was asked. */
+void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c);
+
+/* Who and where: the part of the audit event that the outcome does not hold. Borrowed. */
+typedef struct dt_audit_context {
+    char const *id; /* of the sign-on */
+    char const *application;
+    char const *user;
+    char const *login;
+    char const *client_ip;
+    char const *nas;
+    char const *station;
+    char const *host; /* this host's name */
+    char const *door; /* "pam", "radius", "cli" */
+    char const *policy_hash;
+    dt_time started;
+    bool device_event; /* the device was judged by `certificate`, `ssh-key`...: see below */
+} dt_audit_context;
+
+/* Longest event line. */
+#define DT_AUDIT_EVENT_MAX 8192
+
+/* Appends one JSON line (with its newline) in the shape of Okta's System Log LogEvent:
+ * eventType "user.authentication.auth_via_mfa" or "policy.evaluate_sign_on", displayMessage,
+ * severity, published, uuid, actor, client{device Computer|Mobile|Unknown, ipAddress}, outcome
+ * {result SUCCESS|FAILURE|..., reason}, target[], debugContext.debugData{verdict, deviceReason,
+ * rule, cause, detail, evidence, cacheAge, oktaCalls, ...}. Never a secret. */
+void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx, dt_time now);
+/* One event per device authentication: eventType "user.authentication.authenticate",
+ * displayMessage "Authentication of device via certificate" (or "ssh-key", ...), outcome SUCCESS,
+ * or FAILURE with the reason, such as NO_CERTIFICATE. */
+void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *evidence,
+                     dt_audit_context const *ctx, dt_time now);
+/* The same in one line for a person or syslog: who, what, why. */
+void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);
+
+/* RFC 3339 in UTC with milliseconds, 24 characters and a NUL. */
+void dt_time_format(char out[25], dt_time t);
+/* RFC 3339 / ISO 8601 UTC timestamps as Graph and Okta write them ("2026-08-20T10:11:12Z", with or
+ * without a fraction). Years 0001 and 9999 are sentinels: DT_E_PARSE only for bad form; the value
+ * is clamped to 0 and DT_TIME_NEVER. */
+DT_MUST_USE int dt_time_parse(char const *text, dt_time *out);
+
+#endif

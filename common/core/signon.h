@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dt_signon, the step machine of one sign-on: one attempt of one user at one application. It does
+ * no I/O and reads no clock. Ask it "what now?" with dt_signon_next; it answers with a step; perform
+ * it and feed the result back. It can be saved and loaded between any two steps.
+ *
+ *   request -> evidence -> verdict -> decision -> MFA conversation -> outcome
+ *
+ * It allocates nothing and is a plain value of bounded size: put it where you like. */
+#ifndef DT_CORE_SIGNON_H
+#define DT_CORE_SIGNON_H
+
+#include "core/intune.h"
+#include "core/okta.h"
+#include "core/outcome.h"
+#include "core/ssh.h"
+#include "core/step.h"
+#include "core/x509.h"
+
+#define DT_SIGNON_STEPS_MAX 512 /* steps one sign-on may take; past it: denied, INTERNAL */
+
+/* Everything about a site that sign-ons share: read-only, made once, replaced as a whole. */
+typedef struct dt_site {
+    dt_config const *config;
+    dt_trust_store const *anchors;
+    dt_policy const *policy; /* of the application; NULL denies with DT_CAUSE_CONFIG */
+} dt_site;
+
+/* How the door can speak with the person. */
+typedef enum dt_conversation {
+    DT_CONVERSATION_NONE = 0,  /* cannot be shown anything: push or a passcode already given */
+    DT_CONVERSATION_CHALLENGE, /* one prompt per round trip; nothing runs between (RADIUS) */
+    DT_CONVERSATION_LIVE,      /* a prompt may stay open while a push is polled (PAM) */
+} dt_conversation;
+
+/* The request. All borrowed; needed only during dt_signon_begin. */
+typedef struct dt_request {
+    char const *id; /* DT_SIGNON_ID_LEN random hex digits: names the sign-on in the audit log */
+    char const *application;
+    char const *user;
+    char const *client_ip; /* "" = local or not known */
+    char const *nas;
+    char const *station;
+    char const *tty;
+    char const *const *groups;
+    size_t group_count;
+    dt_group_knowledge group_knowledge;
+    dt_platform platform_hint; /* asserted */
+    /* evidence */
+    dt_bytes certificate; /* DER of a certificate of a finished TLS handshake; empty = none */
+    dt_bytes chain[DT_CHAIN_MAX];
+    size_t chain_count;
+    bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
+    char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
+    bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */
+    char const *vpn_device_id; /* asserted by a VPN client; "" = none */
+    /* conversation */
+    dt_conversation conversation;
+    bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
+    char const *passcode; /* given along with the request; "" = none */
+    char const *push_key; /* who shares one push: user + NAS + station for RADIUS; unique for PAM */
+    dt_time wait_limit;   /* longest wait for the person from `now` on */
+    uint8_t random[32];   /* fresh: nonces, jitter */
+} dt_request;
+
+typedef enum dt_step_kind {
+    DT_STEP_DONE = 0, /* the outcome is there */
+    DT_STEP_HTTP,
+    DT_STEP_STORE,
+    DT_STEP_SIGN,
+    DT_STEP_PROMPT, /* show it, call dt_signon_prompt_shown, go on asking */
+    DT_STEP_WAIT,   /* until a time, or until the open prompt is answered, whichever is first */
+} dt_step_kind;
+
+/* Borrowed from the machine until it is next fed or asked. */
+typedef struct dt_step {
+    dt_step_kind kind;
+    dt_http_request const *http;
+    dt_store_op const *store;
+    dt_sign_request const *sign;
+    dt_prompt const *prompt;
+    dt_time until;    /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
+    bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
+    dt_outcome const *outcome;
+} dt_step;
+
+typedef struct dt_signon dt_signon;
+/* Bytes a dt_signon takes. */
+size_t dt_signon_size(void);
+
+/* Starts a machine in storage of dt_signon_size() bytes. Never fails: what is wrong with the request
+ * becomes an outcome that denies. `site` must outlive the machine. */
+void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now);
+
+/* What now? Idempotent until fed. */
+void dt_signon_next(dt_signon *s, dt_time now, dt_step *out);
+
+/* Results. Feeding a result that was not asked for makes the machine deny (DT_CAUSE_INTERNAL). */
+void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_prompt_shown(dt_signon *s, dt_time now);
+/* The person's answer to the open prompt; may come while HTTP is under way. Empty = just Enter. */
+void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now);
+/* The person left, or the server stops: the machine gives up as soon as it can, cancelling a push
+ * that is under way, and ends with CLIENT_GONE (or `cause` BUSY for a stop). */
+void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now);
+/* The door can no longer show prompts or hold the line: from now on `conversation` is as given. */
+void dt_signon_set_conversation(dt_signon *s, dt_conversation c);
+
+/* True once the machine has asked for an outcome. */
+bool dt_signon_is_done(dt_signon const *s);
+/* The current verdict and decision, for attributes and `explain`; zero (denying) before they are
+ * made. Borrowed. */
+dt_outcome const *dt_signon_outcome(dt_signon const *s);
+dt_evidence_set const *dt_signon_evidence(dt_signon const *s);
+/* Fills who and where from the machine (borrowed from it); host and door are the caller's. */
+void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
+/* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the
+ * device id, or NULL. */
+dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
+/* The input that was decided on, for `explain`; borrowed from the machine. */
+void dt_signon_policy_input(dt_signon const *s, dt_policy_input *out);
+
+/* Saved form: a version, then fields with their lengths. No secret is ever in it. */
+#define DT_SIGNON_SAVED_MAX (60 * 1024)
+DT_MUST_USE int dt_signon_save(dt_signon const *s, dt_buf *out);
+/* DT_E_PARSE for anything that is not exactly such a form (other version, lengths out of bounds,
+ * values out of range). `site` as in begin. */
+DT_MUST_USE int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved);
+
+/* A machine of its own that only refreshes one device's Intune answer in the cache (prefetch during
+ * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
+void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+                             dt_time now);
+
+#endif

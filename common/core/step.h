@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a machine of the core may ask for: an HTTPS request, a store operation, a signature, a prompt,
+ * a time. The core fills these in; the driver (or a test's script) performs them and feeds the
+ * result back. */
+#ifndef DT_CORE_STEP_H
+#define DT_CORE_STEP_H
+
+#include "core/bytes.h"
+
+/* --- HTTPS ---------------------------------------------------------------------------------- */
+#define DT_URL_MAX 2048
+#define DT_HTTP_BODY_MAX 2048             /* of a request we send */
+#define DT_HTTP_RESPONSE_MAX (512 * 1024) /* of a reply; more is an error, not a cut */
+
+typedef enum dt_http_method { DT_HTTP_GET = 0, DT_HTTP_POST, DT_HTTP_DELETE } dt_http_method;
+
+/* Whose credentials the driver adds. The core never sees them. */
+typedef enum dt_http_service {
+    DT_HTTP_OKTA = 0, /* Authorization: SSWS; base URL [okta] org_url */
+    DT_HTTP_GRAPH,    /* Authorization: Bearer, got and renewed by the driver; [intune] graph_url */
+    DT_HTTP_ENTRA,    /* the token endpoint itself, no Authorization; [intune] login_url */
+} dt_http_service;
+
+typedef struct dt_http_request {
+    dt_http_service service;
+    dt_http_method method;
+    char url[DT_URL_MAX];        /* absolute */
+    char body[DT_HTTP_BODY_MAX]; /* "" with POST: Content-Length: 0 */
+    size_t body_len;
+    bool form;      /* application/x-www-form-urlencoded instead of application/json */
+    dt_time timeout; /* of the whole request, connecting included */
+} dt_http_request;
+
+typedef enum dt_http_failure {
+    DT_HTTP_OK = 0,      /* a status came; says nothing about which */
+    DT_HTTP_UNREACHABLE, /* name, connection or TLS failed */
+    DT_HTTP_TIMEOUT,
+    DT_HTTP_BROKEN, /* cut off, too large, not HTTP */
+    DT_HTTP_NO_CREDENTIALS, /* the driver could not get a token */
+    DT_HTTP_ABANDONED, /* the driver is stopping */
+} dt_http_failure;
+
+/* All borrowed for the duration of the call they are passed to. */
+typedef struct dt_http_response {
+    dt_http_failure failure;
+    char const *error;   /* for the administrator: URL and what failed; "" with DT_HTTP_OK */
+    int status;          /* 0 unless DT_HTTP_OK */
+    dt_bytes body;
+    dt_time date;        /* Date header; 0 when missing */
+    int64_t rate_limit;  /* X-Rate-Limit-Limit; -1 when missing */
+    int64_t rate_remaining; /* -1 when missing */
+    dt_time rate_reset;  /* X-Rate-Limit-Reset, made milliseconds; 0 when missing */
+    dt_time retry_after; /* Retry-After as a length of time; 0 when missing */
+    char const *next_link; /* Link rel="next"; "" when missing */
+} dt_http_response;
+
+/* --- store ---------------------------------------------------------------------------------- */
+#define DT_STORE_KEY_MAX 512
+#define DT_STORE_VALUE_MAX (64 * 1024)
+
+typedef enum dt_store_table {
+    DT_TABLE_NONE = 0,
+    DT_TABLE_DEVICE,     /* registry: SSH key fingerprint or Intune id -> record; hot */
+    DT_TABLE_LOOKUP,     /* answers of Intune and Okta; hot */
+    DT_TABLE_REMEMBERED, /* remembered MFA; hot */
+    DT_TABLE_PUSH,       /* pushes under way; shared between processes, never cached */
+    DT_TABLE_PUSH_COUNT, /* pushes per user; never cached */
+    DT_TABLE_STATE,      /* saved sign-ons waiting for a challenge's answer: single use, synced */
+    DT_TABLE_COUNT,
+} dt_store_table;
+char const *dt_store_table_name(dt_store_table t);
+
+typedef enum dt_store_verb {
+    DT_STORE_GET = 0,
+    DT_STORE_PUT,           /* insert or replace */
+    DT_STORE_PUT_IF_ABSENT, /* EXISTS with the current value when there is an unexpired one */
+    DT_STORE_REPLACE,       /* only when the current value equals `expected`; else EXISTS or NOT_FOUND */
+    DT_STORE_TAKE,          /* get and delete in one transaction: single use */
+    DT_STORE_DELETE,
+    DT_STORE_COUNT,         /* adds one to a counter kept under the key and gives the new number;
+                               a counter starts at expiry: `expires` is used only then */
+} dt_store_verb;
+
+typedef struct dt_store_op {
+    dt_store_table table;
+    dt_store_verb verb;
+    char key[DT_STORE_KEY_MAX];
+    dt_bytes value;    /* borrowed until the result is fed back */
+    dt_bytes expected; /* REPLACE */
+    dt_time expires;   /* DT_TIME_NEVER = does not */
+    bool sync;         /* on disk before the answer (used States) */
+} dt_store_op;
+
+typedef enum dt_store_status {
+    DT_STORE_ERROR = 0, /* broken; `error` says how */
+    DT_STORE_OK,
+    DT_STORE_NOT_FOUND, /* or expired */
+    DT_STORE_EXISTS,
+} dt_store_status;
+
+typedef struct dt_store_result {
+    dt_store_status status;
+    dt_bytes value; /* borrowed until the next call with the same result object */
+    int64_t count;  /* COUNT */
+    char error[DT_ERROR_TEXT_MAX];
+} dt_store_result;
+
+/* --- signature ------------------------------------------------------------------------------ */
+#define DT_NONCE_LEN 32
+#define DT_SIGNATURE_MAX 1024
+
+/* Asks the driver to sign a fresh nonce with this host's device key. */
+typedef struct dt_sign_request {
+    uint8_t nonce[DT_NONCE_LEN];
+} dt_sign_request;
+
+typedef struct dt_sign_result {
+    int error; /* 0 or DT_E_* */
+    char const *text; /* what failed; "" with 0 */
+    dt_bytes certificate; /* DER, of the configured host certificate */
+    dt_bytes chain[8];
+    size_t chain_count;
+    dt_bytes signature; /* over the nonce; checked by the core with the certificate's key */
+} dt_sign_result;
+
+/* --- prompt --------------------------------------------------------------------------------- */
+#define DT_PROMPT_TEXT_MAX 512
+#define DT_ANSWER_MAX 128
+
+typedef struct dt_prompt {
+    char text[DT_PROMPT_TEXT_MAX]; /* escaped, safe for a terminal and for Reply-Message */
+    bool echo;     /* show what is typed */
+    bool info;     /* no answer wanted: shown before the next prompt or the end */
+} dt_prompt;
+
+#endif

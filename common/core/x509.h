@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The X.509 port: reads and judges device certificates. edge/x509_openssl.c implements it.
+ * Pure over its arguments: the trust anchors were loaded before, `now` comes in. */
+#ifndef DT_CORE_X509_H
+#define DT_CORE_X509_H
+
+#include "core/evidence.h"
+
+#define DT_CERTIFICATE_MAX (16 * 1024) /* largest device certificate, DER bytes */
+#define DT_CHAIN_MAX 8                 /* most intermediates a client may send */
+#define DT_X509_NAME_MAX 256
+#define DT_X509_DEPTH_MAX 6 /* longest path */
+
+/* Trust anchors, in two classes: company CAs, and CAs that sign for every tenant in the world.
+ * Opaque, read-only after loading, may be shared between threads. */
+typedef struct dt_trust_store dt_trust_store;
+
+/* From PEM text. `shared` = the tenant extension is demanded of every certificate under them. A
+ * certificate whose subject says Microsoft Intune is refused in the company class. */
+DT_MUST_USE int dt_trust_store_new(dt_trust_store **out);
+DT_MUST_USE int dt_trust_store_add_pem(dt_trust_store *s, dt_bytes pem, bool shared,
+                                       dt_error *e);
+size_t dt_trust_store_size(dt_trust_store const *s);
+void dt_trust_store_free(dt_trust_store **s);
+
+typedef struct dt_certificate {
+    dt_guid device_id; /* from SAN URI IntuneDeviceId://, else 1.2.840.113556.5.4, else CN */
+    dt_guid entra_id;
+    dt_guid tenant_id; /* 1.2.840.113556.5.14; unset when missing */
+    char subject[DT_X509_NAME_MAX]; /* RFC 4514, escaped, cut */
+    char issuer[DT_X509_NAME_MAX];
+    char serial[65]; /* hex */
+    char key_id[65]; /* hex SHA-256 of SubjectPublicKeyInfo (DER) */
+    dt_time not_before;
+    dt_time not_after;
+} dt_certificate;
+
+/* Reads the fields only; says nothing about trust. DT_E_PARSE, DT_E_LIMIT. */
+DT_MUST_USE int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e);
+
+/* Judges: readable; chain to an anchor (RFC 5280 section 6, intermediates from `chain`); valid at
+ * `now`; EKU clientAuth (1.3.6.1.5.5.7.3.2) present, and key usage, where present, allows
+ * digitalSignature; RSA >= 2048 or P-256/P-384/P-521/Ed25519; exactly one device id (several that
+ * disagree: CERTIFICATE_INVALID); tenant extension equal to `tenant` (missing is WRONG_TENANT under
+ * a shared anchor; under a company anchor it may be missing, but not differ).
+ * Returns DT_REASON_TRUSTED when all hold, else the reason; `e` says in words what failed.
+ * *out is filled as far as the certificate could be read. */
+dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
+                        size_t chain_count, dt_guid const *tenant, dt_time now,
+                        dt_certificate *out, dt_error *e);
+
+/* Verifies a signature by the certificate's key over `message`: RSA: PKCS#1 v1.5 with SHA-256;
+ * EC: ECDSA with SHA-256; Ed25519. 0 or DT_E_CRYPTO. The proof of possession of a host key. */
+DT_MUST_USE int dt_x509_verify(dt_bytes der, dt_bytes message, dt_bytes signature);
+
+/* The certificate's public key as an SSH wire key blob (RFC 4253 section 6.6, RFC 5656 section
+ * 3.1, RFC 8709), appended to out: equal, byte for byte, to what SSH_AUTH_INFO_0 carries for the
+ * same key. DT_E_INVALID for key types SSH does not have. */
+DT_MUST_USE int dt_x509_ssh_blob(dt_bytes der, dt_buf *out);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The driver: performs the steps of any number of sign-ons on one event loop (libevent), without a
+ * thread each. Kept connections, the Graph token, the audit sink and the store are shared by all. */
+#ifndef DT_DRIVER_DRIVER_H
+#define DT_DRIVER_DRIVER_H
+
+#include "core/signon.h"
+#include "edge/site.h"
+
+struct event_base;
+
+typedef struct dt_driver dt_driver;
+typedef struct dt_run dt_run; /* one sign-on under way in the loop */
+
+#define DT_DRIVER_RUNS_MAX 20000 /* default ceiling on sign-ons under way */
+
+/* What a front door is told. Called on the loop's thread. Outcomes come exactly once per run, after
+ * which the dt_run is gone. */
+typedef struct dt_door {
+    char const *name; /* "pam", "radius", "cli" */
+    void (*prompt)(void *ctx, dt_run *run, dt_prompt const *prompt);
+    /* A CHALLENGE conversation stops here: the machine waits for an answer that will come with
+     * another request. The door saves it (borrowed during the call); the run then ends. */
+    void (*suspend)(void *ctx, dt_run *run, dt_signon const *machine, dt_prompt const *prompt);
+    void (*done)(void *ctx, dt_outcome const *outcome, dt_signon const *machine);
+} dt_door;
+
+typedef struct dt_driver_options {
+    char const *config_path;
+    int runs_max; /* 0 = DT_DRIVER_RUNS_MAX */
+    bool own_thread; /* start the loop in a thread (modules); else the caller runs it */
+    bool quiet; /* write no audit events (explain) */
+} dt_driver_options;
+
+/* Loads the site, opens store and audit sink, makes the loop. */
+DT_MUST_USE int dt_driver_new(dt_driver_options const *o, dt_driver **out, dt_error *e);
+/* Ends all runs (CLIENT_GONE/BUSY), flushes the audit queue, joins the thread. */
+void dt_driver_free(dt_driver **d);
+/* Runs the loop on the calling thread until dt_driver_stop. */
+DT_MUST_USE int dt_driver_run(dt_driver *d);
+/* Thread and signal safe. */
+void dt_driver_stop(dt_driver *d);
+dt_site_files const *dt_driver_site(dt_driver const *d);
+/* For a door's own sockets and timers, on the loop's thread (or before it runs). */
+struct event_base *dt_driver_base(dt_driver *d);
+
+/* Runs `fn` on the loop's thread soon. Thread safe. DT_E_LIMIT when the queue is full. */
+DT_MUST_USE int dt_driver_post(dt_driver *d, void (*fn)(void *ctx), void *ctx);
+
+/* Performs steps on the calling thread as long as none must wait: store operations and signatures.
+ * Returns true when the machine is done (its audit event has been queued), false when it now wants
+ * HTTP, a prompt or a wait: then hand it to dt_driver_submit, or save it. Thread safe for different
+ * machines. `door_name` as in dt_door. */
+DT_MUST_USE bool dt_driver_run_inline(dt_driver *d, dt_signon *machine, char const *door_name);
+
+/* Takes over a machine (copied) and drives it to its end on the loop. Thread safe: may be called
+ * from any thread; callbacks come on the loop's thread. `run_out`, if not NULL, is set before any callback and may be
+ * used on the loop's thread only. DT_E_LIMIT when runs_max are under way. */
+DT_MUST_USE int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door,
+                                 void *ctx, dt_run **run_out);
+/* On the loop's thread: */
+void dt_run_answer(dt_run *run, dt_bytes answer);
+void dt_run_abandon(dt_run *run, dt_cause cause);
+/* The door's context is no longer there: no callback will come any more; the machine is abandoned and
+ * finishes (cancelling its push) on its own. */
+void dt_run_detach(dt_run *run, dt_cause cause);
+
+/* Drives a machine and blocks the calling thread until its outcome, at most `limit` milliseconds
+ * (then it is abandoned and denied). For EAP-TLS's last round only. At most `blocking_max` threads
+ * may be in here at once (counted by the caller). */
+DT_MUST_USE int dt_driver_run_blocking(dt_driver *d, dt_signon *machine, char const *door_name,
+                                       dt_time limit, dt_outcome *out);
+
+/* Starts a background refresh of a device's Intune answer unless one for it is under way. Thread safe. */
+void dt_driver_refresh(dt_driver *d, dt_guid const *device_id);
+
+/* Writes the audit events of a finished machine (inline runs, or a refusal made by the door itself
+ * before any machine ran, with machine NULL and ctx filled). Queued; formatted here; thread safe. */
+void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
+                     char const *door_name, dt_audit_context const *ctx);
+
+typedef struct dt_driver_stats {
+    uint64_t runs, runs_under_way, http_calls, audit_dropped;
+} dt_driver_stats;
+void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out);
+
+#endif

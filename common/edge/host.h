@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What only the host knows: clock, randomness, names, groups. */
+#ifndef DT_EDGE_HOST_H
+#define DT_EDGE_HOST_H
+
+#include "core/bytes.h"
+
+/* Wall clock in milliseconds. */
+dt_time dt_host_now(void);
+/* Fresh random bytes from getrandom(2); DT_E_IO when it fails. */
+DT_MUST_USE int dt_host_random(void *out, size_t len);
+/* 32 random hex digits and a NUL. */
+DT_MUST_USE int dt_host_random_id(char out[33]);
+/* The host's name, at most size - 1 characters; "localhost" when unknown. */
+void dt_host_name(char *out, size_t size);
+/* The user's groups by NSS: names, NUL-terminated one after another, in `out`; *count of them.
+ * DT_E_NOT_FOUND when the user is unknown, DT_E_UNAVAILABLE when NSS fails, DT_E_LIMIT. */
+DT_MUST_USE int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e);
+/* No core dumps, no ptrace by others: prctl(PR_SET_DUMPABLE, 0), RLIMIT_CORE 0. For processes of our
+ * own, never for a server we are a module of. */
+DT_MUST_USE int dt_host_harden(dt_error *e);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* HTTPS by libcurl's multi interface: kept connections, bounded bodies, TLS >= 1.2, https only, no
+ * redirects, no proxies from the environment. The one file that knows libcurl; it is driven by an
+ * event loop through two callbacks and never blocks. Used by one thread. */
+#ifndef DT_EDGE_HTTP_CURL_H
+#define DT_EDGE_HTTP_CURL_H
+
+#include "core/step.h"
+
+typedef struct dt_http dt_http;
+typedef struct dt_http_call dt_http_call;
+
+#define DT_HTTP_CONNECTIONS_PER_HOST_MAX 32
+#define DT_HTTP_CALLS_MAX 20000 /* waiting and running; past it a call fails at once */
+#define DT_HTTP_CONNECT_TIMEOUT_MS 5000
+
+/* What to watch for on fd: bit 0 read, bit 1 write; 0 = stop watching. */
+typedef void dt_http_watch_fn(void *ctx, int fd, int what);
+/* Call dt_http_timeout after this many milliseconds (0 = soon, -1 = cancel). */
+typedef void dt_http_timer_fn(void *ctx, long milliseconds);
+/* The end of a call; the response is borrowed for the duration of the callback. */
+typedef void dt_http_done_fn(void *ctx, dt_http_response const *r);
+
+/* ca_file "" = the system's hashed CA directory (/etc/ssl/certs): loading the whole bundle costs 30
+ * ms. `resolve_threads`: libcurl's threaded resolver is used, so dead DNS does not block the loop. */
+DT_MUST_USE int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx,
+                            dt_http **out, dt_error *e);
+/* Ends all calls with DT_HTTP_ABANDONED. Never calls curl_global_cleanup (we may be a module). */
+void dt_http_free(dt_http **h);
+
+/* Starts a call. `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. The
+ * callback always comes, exactly once, from dt_http_ready/_timeout/_free, never from within _start.
+ * The returned handle is valid until then; NULL with DT_E_* when it could not be started. */
+DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
+                              dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
+                              dt_http_call **out);
+/* Ends a call without its callback. */
+void dt_http_cancel(dt_http *h, dt_http_call *call);
+void dt_http_ready(dt_http *h, int fd, int what);
+void dt_http_timeout(dt_http *h);
+
+#endif

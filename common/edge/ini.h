@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrust.conf's text into a dt_config, by inih. The one file that knows inih. */
+#ifndef DT_EDGE_INI_H
+#define DT_EDGE_INI_H
+
+#include "core/config.h"
+
+/* Parses text and finishes the config (dt_config_finish). Errors carry `name`:line. */
+DT_MUST_USE int dt_ini_parse(dt_bytes text, char const *name, dt_config *c, dt_error *e);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loads everything that a site's sign-ons share from files: devtrust.conf, zones, the policies,
+ * the CA certificates, the secrets' places. Checks who may write and who may read each of them. */
+#ifndef DT_EDGE_SITE_H
+#define DT_EDGE_SITE_H
+
+#include "core/signon.h"
+
+#define DT_CONFIG_FILE_MAX (256 * 1024)
+#define DT_SITE_POLICIES_MAX 256
+#define DT_CONFIG_DEFAULT_PATH "/etc/devtrust/devtrust.conf"
+
+typedef struct dt_site_files dt_site_files; /* owns config, anchors, zones, policies, secrets */
+
+/* Loads and checks. On failure nothing is half-loaded, and `e` names the file. Secrets are read at
+ * once, so that a file made readable later cannot change them. Not thread safe; the result is
+ * read-only and may be shared. */
+DT_MUST_USE int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e);
+void dt_site_free(dt_site_files **f);
+dt_config const *dt_site_config(dt_site_files const *f);
+dt_trust_store const *dt_site_anchors(dt_site_files const *f);
+/* The policy of an application; NULL when it has none. */
+dt_policy const *dt_site_policy(dt_site_files const *f, char const *application);
+size_t dt_site_policy_count(dt_site_files const *f);
+dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i);
+/* The site as the machine wants it, for one application. */
+dt_site dt_site_for(dt_site_files const *f, char const *application);
+/* NULL when not configured. Borrowed. */
+dt_secret const *dt_site_okta_token(dt_site_files const *f);
+/* Exactly DT_AEAD_KEY_LEN bytes, or NULL when state_key_file is not set. */
+dt_secret const *dt_site_state_key(dt_site_files const *f);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The store: performs dt_store_op. SQLite in WAL mode; hot tables are also held in memory. The one
+ * file that knows SQLite. */
+#ifndef DT_EDGE_STORE_H
+#define DT_EDGE_STORE_H
+
+#include "core/step.h"
+
+typedef struct dt_store dt_store;
+
+#define DT_STORE_BUSY_MS 250          /* longest wait for another process's lock */
+#define DT_STORE_HOT_ROWS_MAX 200000  /* rows held in memory; past it the oldest go */
+
+/* Opens (creating it 0600 in an existing directory that others cannot write). DT_E_PERMISSION,
+ * DT_E_IO, DT_E_PARSE (not ours, or of a newer version). One object may be used by many threads. */
+DT_MUST_USE int dt_store_open(char const *path, dt_store **out, dt_error *e);
+void dt_store_close(dt_store **s);
+
+/* Performs one operation. The answer's bytes live in `scratch` (reset by the call), which is the
+ * caller's, so calls from several threads do not meet. Never blocks longer than
+ * DT_STORE_BUSY_MS plus the disk. A GET of a hot table takes a read lock and allocates nothing
+ * once scratch has grown. Rows past `expires` are not found. */
+void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                 dt_store_result *out);
+
+/* Drops rows past their time and forgets hot rows that another process changed (checked by PRAGMA
+ * data_version). Call it now and then (the driver: every 200 ms for the latter, each minute for the former). */
+void dt_store_tick(dt_store *s, dt_time now);
+
+/* Walks a table's unexpired rows in key order: for `device list`. The callback returns 0 to go on. */
+typedef int dt_store_row_fn(void *ctx, char const *key, dt_bytes value, dt_time expires);
+DT_MUST_USE int dt_store_each(dt_store *s, dt_store_table t, dt_time now, dt_store_row_fn *fn,
+                              void *ctx, dt_error *e);
+
+#endif
