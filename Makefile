@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds, checks and installs devtrust: plain, non-recursive, out of tree. `make help` lists the
+# targets. V=1 shows the commands; SAN=address,undefined builds with sanitizers in a tree of its
+# own; DEVEL=1 makes every warning an error. Settings may be kept in config.mak.
+
+-include config.mak
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# --- settings, each of which may be overridden ------------------------------------------------
+comma := ,
+SAN ?=
+BUILD ?= build$(if $(SAN),-san-$(subst $(comma),-,$(SAN)))
+override BUILD := $(patsubst %/,%,$(BUILD))
+
+PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
+FUZZ_CC ?= clang
+CFLAGS ?= -O2 -g
+JOSE_PKG ?= jose
+
+MULTIARCH ?= $(shell $(CC) -print-multiarch 2>/dev/null)
+PREFIX ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+LIBEXECDIR ?= $(PREFIX)/libexec
+LIBDIR ?= $(PREFIX)/lib/$(MULTIARCH)
+PAMDIR ?= $(LIBDIR)/security
+FRLIBDIR ?= $(PREFIX)/lib/freeradius
+FRSHAREDIR ?= $(PREFIX)/share/freeradius
+DATADIR ?= $(PREFIX)/share/devtrust
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
+FREERADIUS_INC ?=
+
+# --- flags ------------------------------------------------------------------------------------
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wimplicit-fallthrough
+HARDENING := -fstack-protector-strong -fstack-clash-protection
+ifeq ($(findstring x86_64,$(MULTIARCH)),x86_64)
+HARDENING += -fcf-protection
+endif
+ifeq ($(SAN),)
+HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+
+# What a sanitizer build adds. `make check` tells the tests how such modules get into a server that
+# was built without (tests/lib/sanitizer.mk).
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+
+DT_CPPFLAGS = -Icommon -I. -D_GNU_SOURCE $(CPPFLAGS)
+DT_CFLAGS = $(WARNINGS) $(if $(DEVEL),-Werror) $(HARDENING) -fPIC -MMD -MP $(SAN_FLAGS) $(CFLAGS)
+DT_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
+
+# --- outside libraries ------------------------------------------------------------------------
+PKGS := libssl libcrypto libcurl jansson inih sqlite3 libevent_core libevent_pthreads $(JOSE_PKG)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -pthread
+CMOCKA_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)
+
+# --- quiet unless V=1 -------------------------------------------------------------------------
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
+
+# --- sources ----------------------------------------------------------------------------------
+objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
+
+CORE_OBJ := $(call objects,common/core/*.c)
+EDGE_OBJ := $(call objects,common/edge/*.c)
+DRIVER_OBJ := $(call objects,common/driver/*.c)
+PROTOCOL_OBJ := $(call objects,pam_devtrust/protocol/*.c)
+PAM_OBJ := $(call objects,pam_devtrust/module/*.c)
+DAEMON_OBJ := $(call objects,pam_devtrust/daemon/*.c)
+RLM_OBJ := $(call objects,rlm_devtrust/*.c)
+CTL_OBJ := $(call objects,devtrustctl/*.c)
+UNIT_OBJ := $(call objects,tests/unit/test_*.c)
+UNIT_SUPPORT_OBJ := $(filter-out $(UNIT_OBJ),$(call objects,tests/unit/*.c))
+
+# In link order: a library stands before those it uses.
+LIBS := $(BUILD)/libdt_driver.a $(BUILD)/libdt_edge.a $(BUILD)/libdt_core.a
+
+# --- products: each is built once it has sources ------------------------------------------------
+PAM_MODULE := $(if $(PAM_OBJ),$(BUILD)/pam_devtrust.so)
+DAEMON := $(if $(DAEMON_OBJ),$(BUILD)/devtrustd)
+RLM_MODULE := $(if $(RLM_OBJ),$(BUILD)/rlm_devtrust.so)
+CTL := $(if $(CTL_OBJ),$(BUILD)/devtrustctl)
+UNIT_TESTS := $(UNIT_OBJ:.o=)
+PRODUCTS := $(LIBS) $(PAM_MODULE) $(DAEMON) $(RLM_MODULE) $(CTL)
+
+all: $(PRODUCTS) ## build everything that gets installed (the default)
+
+unit-tests: $(UNIT_TESTS) ## build the unit tests
+
+# --- compiling --------------------------------------------------------------------------------
+# Anything that was compiled with other flags is compiled again.
+FLAGS_NOW = $(CC) $(DT_CPPFLAGS) $(DT_CFLAGS) $(DT_LDFLAGS) $(PKGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
+
+# The packages are looked at once per build tree, for a message that says how to mend it.
+$(BUILD)/packages-seen: packages.txt scripts/deps.sh
+	@mkdir -p $(@D)
+	@scripts/deps.sh --check build
+	@touch $@
+
+CSTD := -std=c11
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(DT_CPPFLAGS) $(PKG_CFLAGS) $(DT_CFLAGS) $(OBJ_CFLAGS) -c -o $@ $<
+
+# An archive is made afresh, so that a source that is gone leaves it; the list of members is kept
+# to notice that.
+define archive
+$(BUILD)/$(1).a: $(2) $(BUILD)/$(1).members
+	$$(call say,AR)
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && $$(AR) rcsD $$@ $(2)
+$(BUILD)/$(1).members: FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$(2)' | cmp -s - $$@ || printf '%s\n' '$(2)' > $$@
+endef
+$(eval $(call archive,libdt_core,$(CORE_OBJ)))
+$(eval $(call archive,libdt_edge,$(EDGE_OBJ)))
+$(eval $(call archive,libdt_driver,$(DRIVER_OBJ)))
+$(eval $(call archive,libdt_protocol,$(PROTOCOL_OBJ)))
+$(eval $(call archive,libdt_daemon,$(DAEMON_OBJ)))
+$(eval $(call archive,libdt_unit_support,$(UNIT_SUPPORT_OBJ)))
+
+# --- the parts --------------------------------------------------------------------------------
+# Links libpam and libc, nothing else: see `make layers`.
+$(BUILD)/pam_devtrust.so: $(PAM_OBJ) $(BUILD)/libdt_protocol.a pam_devtrust/pam_devtrust.map
+	$(call say,LD)
+	$(Q)$(CC) -shared $(DT_LDFLAGS) $(if $(SAN),,-Wl,-z,defs) \
+		-Wl,--version-script=pam_devtrust/pam_devtrust.map \
+		-o $@ $(PAM_OBJ) $(BUILD)/libdt_protocol.a -lpam
+
+$(BUILD)/devtrustd: $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS) \
+		$(PKG_LIBS)
+
+$(BUILD)/devtrustctl: $(CTL_OBJ) $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(CTL_OBJ) $(LIBS) $(PKG_LIBS)
+
+-include rlm_devtrust/all.mk
+include tests/tests.mk
+include scripts/install.mk
+
+# --- checks -----------------------------------------------------------------------------------
+# A fresh make after the packages came: pkg-config now knows them.
+MAKE_AGAIN = $(MAKE) --no-print-directory BUILD='$(BUILD)'
+
+check: ## everything: build, layers, unit tests, integration tests (ARGS=... goes to pytest)
+	@scripts/deps.sh build check
+	@$(MAKE_AGAIN) all unit-tests
+	@$(MAKE_AGAIN) layers unit integration
+
+demo: ## play the whole journey on real servers (KEEP=1 leaves it running)
+	@scripts/deps.sh build demo
+	@$(MAKE_AGAIN) all
+	@$(MAKE_AGAIN) run-demo
+
+lint: ## formatting, static analysis, shell, Python, man pages
+	@scripts/deps.sh build lint
+	@scripts/lint.sh
+
+layers: $(PRODUCTS) ## fail when a part uses what its layer may not
+	@BUILD='$(BUILD)' SAN='$(SAN)' scripts/layers.sh
+
+deps: ## install the Debian packages that every target needs
+	@scripts/deps.sh build check demo lint bench fuzz
+
+clean: ## remove what was built
+	rm -rf '$(BUILD)'
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) \
+		| sort
+	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS,' \
+		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...'
+
+.PHONY: all unit-tests check demo lint layers deps clean help FORCE
+FORCE:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
