@@ -47,6 +47,8 @@ void dt_policy_set_hash(dt_policy *p, char const hash[65]);
 char const *dt_policy_hash(dt_policy const *p);
 /* True when some ACTIVE rule names groups: whoever asks must bring them. */
 bool dt_policy_needs_groups(dt_policy const *p);
+/* True when some rule names this group (ASCII case folded): the only ones worth carrying. */
+bool dt_policy_names_group(dt_policy const *p, char const *group);
 size_t dt_policy_rule_count(dt_policy const *p);
 
 typedef enum dt_group_knowledge {

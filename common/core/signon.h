@@ -55,6 +55,8 @@ typedef struct dt_request {
     char const *vpn_device_id; /* asserted by a VPN client; "" = none */
     /* conversation */
     dt_conversation conversation;
+    bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
+                         (and show the number there) instead of waiting silently */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
     char const *passcode; /* given along with the request; "" = none */
     char const *push_key; /* who shares one push: user + NAS + station for RADIUS; unique for PAM */
@@ -78,6 +80,8 @@ typedef struct dt_step {
     dt_store_op const *store;
     dt_sign_request const *sign;
     dt_prompt const *prompt;
+    bool suspend;     /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
+                         another request (dt_signon_load, dt_signon_answer) */
     dt_time until;    /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
     bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
     dt_outcome const *outcome;
@@ -119,7 +123,7 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
  * device id, or NULL. */
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
 /* The input that was decided on, for `explain`; borrowed from the machine. */
-void dt_signon_policy_input(dt_signon const *s, dt_policy_input *out);
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out);
 
 /* Saved form: a version, then fields with their lengths. No secret is ever in it. */
 #define DT_SIGNON_SAVED_MAX (60 * 1024)
