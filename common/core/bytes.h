@@ -32,7 +32,8 @@ bool dt_bytes_equal(dt_bytes a, dt_bytes b);
 
 /* A growing buffer with a ceiling. Errors stick: after the first failed append (memory, ceiling)
  * every append is a no-op and dt_buf_error() is negative, so a run of appends needs one check.
- * The content is always NUL-terminated behind `len`, so `(char *)b.p` is a C string. */
+ * The content is always NUL-terminated behind `len`, so `(char *)b.p` is a C string. An append that
+ * does not fit leaves the content as it was. Memory is wiped before it is given back. */
 typedef struct dt_buf {
     uint8_t *p;
     size_t len;
@@ -68,7 +69,8 @@ bool dt_str_equal_nocase(char const *a, char const *b);
 
 /* Writes `src` so that it is safe in a log line or on a terminal: printable ASCII and valid UTF-8
  * above U+009F stay, everything else (control characters, escapes, broken UTF-8, bidi overrides
- * U+202A..202E, U+2066..2069) becomes \xNN. Cuts at the buffer's ceiling without an error. */
+ * U+202A..202E, U+2066..2069 and their like: dt_utf8_is_shown) becomes \xNN. Cuts at the buffer's
+ * ceiling without an error, never within a character. */
 void dt_buf_put_escaped(dt_buf *b, dt_bytes src);
 /* As a C string in the caller's storage, cut to fit. Returns dst. */
 char *dt_str_escape(char *dst, size_t size, char const *src);
@@ -78,7 +80,8 @@ void dt_hex(char *dst, uint8_t const *p, size_t len);
 /* base64 and base64url without padding. Encoders append to `out`. */
 void dt_base64_encode(dt_buf *out, dt_bytes in);
 void dt_base64url_encode(dt_buf *out, dt_bytes in);
-/* Strict decoders: no white space, right padding (base64), no stray bits. DT_E_PARSE else. */
+/* Strict decoders: no white space, right padding (base64), no stray bits. DT_E_PARSE else, and `out`
+ * is left as it was. */
 DT_MUST_USE int dt_base64_decode(dt_buf *out, dt_bytes in);
 DT_MUST_USE int dt_base64url_decode(dt_buf *out, dt_bytes in);
 

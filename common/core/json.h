@@ -21,12 +21,13 @@ typedef enum dt_json_type {
     DT_JSON_OBJECT,
 } dt_json_type;
 
-/* Deepest nesting that is parsed. */
-#define DT_JSON_DEPTH_MAX 64
+#define DT_JSON_DEPTH_MAX 64         /* deepest nesting that is parsed */
+#define DT_JSON_CONTAINERS_MAX 32768 /* most arrays and objects in one text */
 
 /* Parses the whole text as one value: duplicate members, trailing bytes, invalid UTF-8 and strings
  * with U+0000 are refused. On success *out is the root, owned by the caller. On DT_E_PARSE `e`
- * names line and column. */
+ * names line and column, and quotes nothing of the text. DT_E_LIMIT past the limits above,
+ * DT_E_NOMEM. */
 DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
 void dt_json_free(dt_json **root);
 
@@ -47,7 +48,8 @@ DT_MUST_USE bool dt_json_integer(dt_json const *v, int64_t *out);
 /* False unless v is a boolean. */
 DT_MUST_USE bool dt_json_bool(dt_json const *v, bool *out);
 
-/* Appends a JSON string with its quotes, escaped; invalid UTF-8 becomes U+FFFD. (core/json_text.c) */
+/* Appends a JSON string with its quotes; invalid UTF-8 becomes U+FFFD, and what is not shown
+ * (dt_utf8_is_shown: controls, writing direction) is escaped. NULL is "". (core/json_text.c) */
 void dt_json_put_string(dt_buf *b, char const *s);
 
 #endif
