@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Makes a complete devtrust configuration directory for a test: devtrust.conf, policies, CA files,
+# tokens, keys, store, audit log. Every test with a real server starts from one of these.
+"""A site: everything a devtrust installation reads, in one directory, for a simulated world."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterable, Mapping, Optional, Union
+
+from tests.pki import authority as ca
+
+CLIENT_ID = "3f1c2b7a-1111-4222-8333-0000000000aa"
+NOT_TRUSTED_RULE = "Device Trust = Not Trusted. Check for MFA."
+TRUSTED_RULE = "Device Trust = Trusted. No need to check for MFA."
+CATCH_ALL_RULE = "Everything else is denied."
+
+Settings = Mapping[str, Mapping[str, Any]]
+
+
+def rule(name: str, priority: int, trust: str = "ANY", access: str = "ALLOW",
+         frequency: Optional[str] = None, factors: Iterable[str] = (),
+         **conditions: Any) -> dict[str, Any]:
+    """One rule of a policy; `frequency` asks for a factor; other conditions by their own names."""
+    made: dict[str, Any] = {"name": name, "priority": priority, "status": "ACTIVE",
+                            "conditions": {"device": {"trust": trust}, **conditions},
+                            "actions": {"appSignOn": {"access": access}}}
+    if frequency:
+        prompt: dict[str, Any] = {"frequency": frequency}
+        if factors:
+            prompt["factors"] = list(factors)
+        made["actions"]["appSignOn"]["promptForFactor"] = prompt
+    return made
+
+
+def catch_all(priority: int = 99) -> dict[str, Any]:
+    return {"name": CATCH_ALL_RULE, "priority": priority, "status": "ACTIVE", "conditions": {},
+            "actions": {"appSignOn": {"access": "DENY"}}}
+
+
+def guide_policy(application: str, frequency: str = "EVERY_SIGN_ON",
+                 factors: Iterable[str] = ("push", "token:software:totp")) -> dict[str, Any]:
+    """Trusted: in. Not trusted: in after MFA. The rest: denied."""
+    return {"name": application, "application": application,
+            "rules": [rule(TRUSTED_RULE, 1, "TRUSTED"),
+                      rule(NOT_TRUSTED_RULE, 2, "NOT_TRUSTED", frequency=frequency,
+                           factors=factors),
+                      catch_all()]}
+
+
+def _write(path: Path, text: Union[str, bytes], mode: int = 0o644) -> str:
+    content = text.encode() if isinstance(text, str) else text
+    return str(ca.write_file(path, content, mode))
+
+
+class Site:
+    """The files of one installation and what it left in its audit log.
+
+    `world` is where the simulated services answer: a mapping with okta_url, graph_url, login_url
+    and ca_file, as the simulation writes it to sim.json. `pki` is the index of the test PKI.
+    """
+
+    def __init__(self, directory: Union[Path, str], world: Mapping[str, Any], pki: Mapping[str, Any],
+                 *, okta_token: str = "test-token", applications: Iterable[str] = ("vpn", "wifi"),
+                 policies: Optional[Iterable[Mapping[str, Any]]] = None,
+                 settings: Optional[Settings] = None) -> None:
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        os.chmod(self.directory, 0o755)
+        self.world = dict(world)
+        self.pki = pki
+        self.config_path = self.directory / "devtrust.conf"
+        self.policy_directory = self.directory / "policies"
+        self.audit_path = self.directory / "audit.log"
+        self.store_path = self.directory / "state" / "state.db"
+        self.socket_path = self.directory / "devtrustd.sock"
+        self.okta_token_path = self.directory / "okta.token"
+        self.state_key_path = self.directory / "state.key"
+        self.graph_certificate = self.directory / "graph.pem"
+        self.graph_key = self.directory / "graph.key"
+        self._write_secrets(okta_token)
+        for policy in policies or [guide_policy(a) for a in applications]:
+            self.set_policy(policy)
+        self.settings = self._defaults()
+        self.configure(settings or {})
+
+    # --- files -------------------------------------------------------------------------------
+
+    def _write_secrets(self, okta_token: str) -> None:
+        self.store_path.parent.mkdir(mode=0o700, exist_ok=True)
+        _write(self.okta_token_path, okta_token + "\n", 0o600)
+        _write(self.state_key_path, secrets.token_bytes(32), 0o600)
+        signer = ca.Authority.root("devtrust directory reader", key_kind="rsa2048")
+        _write(self.graph_certificate, signer.certificate_pem())
+        _write(self.graph_key, signer.key_pem(), 0o600)
+        for name in ("company_ca", "shared_ca"):
+            shutil.copy(self.pki["authorities"][name], self.directory / (name + ".pem"))
+
+    def _defaults(self) -> dict[str, dict[str, Any]]:
+        tenant = self.pki["tenant_id"]
+        return {
+            "okta": {"org_url": self.world["okta_url"], "api_token_file": self.okta_token_path,
+                     "login_suffix": "@example.com", "ca_file": self.world["ca_file"],
+                     "timeout": "5s", "poll_interval": "1s"},
+            "intune": {"tenant_id": tenant, "client_id": CLIENT_ID,
+                       "certificate_file": self.graph_certificate, "key_file": self.graph_key,
+                       "login_url": self.world["login_url"],
+                       "graph_url": self.world["graph_url"],
+                       "ca_file": self.world["ca_file"], "timeout": "5s"},
+            "device_trust": {"trusted_when": "certificate+intune, ssh-key+intune",
+                             "ca_file": self.directory / "company_ca.pem",
+                             "shared_ca_file": self.directory / "shared_ca.pem",
+                             "cache_ttl": "15m", "negative_ttl": "1s", "stale_limit": "24h"},
+            "policy": {"directory": self.policy_directory, "unknown_device_as": "not_trusted"},
+            "mfa": {"wait_vpn": "20s", "wait_wifi": "15s", "wait_pam": "20s"},
+            "store": {"path": self.store_path, "state_key_file": self.state_key_path},
+            "audit": {"file": self.audit_path, "syslog": "no"},
+            "daemon": {"socket": self.socket_path},
+        }
+
+    def configure(self, settings: Settings) -> None:
+        """Lays `settings` (section -> key -> value; None takes a key away) over what was there."""
+        for section, values in settings.items():
+            merged = {**self.settings.get(section, {}), **values}
+            self.settings[section] = {k: v for k, v in merged.items() if v is not None}
+        lines = []
+        for section, values in self.settings.items():
+            lines.append(f"[{section}]")
+            lines.extend(f"{key} = {value}" for key, value in values.items())
+            lines.append("")
+        _write(self.config_path, "\n".join(lines))
+
+    def set_policy(self, policy: Mapping[str, Any]) -> None:
+        path = self.policy_directory / (policy["application"] + ".json")
+        _write(path, json.dumps(policy, indent=2) + "\n")
+
+    def chown(self, uid: int, gid: int) -> None:
+        """Gives what the service writes or must keep secret to its own user."""
+        for path in (self.store_path.parent, self.okta_token_path, self.state_key_path,
+                     self.graph_key):
+            os.chown(path, uid, gid)
+
+    # --- the audit log -----------------------------------------------------------------------
+
+    def events(self) -> list[dict[str, Any]]:
+        """All audit events so far; a line that is not whole JSON fails the test."""
+        if not self.audit_path.exists():
+            return []
+        text = self.audit_path.read_text()
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+
+    def sign_ons(self, user: Optional[str] = None) -> list[dict[str, Any]]:
+        """The outcome events, those of device authentication left out."""
+        return [e for e in self.events()
+                if not e["displayMessage"].startswith("Authentication of device")
+                and (user is None or user in (e["actor"].get("alternateId"),
+                                              e["actor"].get("displayName")))]
+
+    def wait_for(self, wanted: Callable[[dict[str, Any]], bool],
+                 timeout: float = 20.0) -> dict[str, Any]:
+        """The first event that is wanted; events are written a moment after the answer."""
+        deadline = time.monotonic() + timeout
+        while True:
+            events = self.events()
+            for event in events:
+                if wanted(event):
+                    return event
+            if time.monotonic() > deadline:
+                raise AssertionError("no such audit event among:\n"
+                                     + "\n".join(json.dumps(e) for e in events))
+            time.sleep(0.02)
