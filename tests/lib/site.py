@@ -65,7 +65,8 @@ class Site:
     and ca_file, as the simulation writes it to sim.json. `pki` is the index of the test PKI.
     """
 
-    def __init__(self, directory: Union[Path, str], world: Mapping[str, Any], pki: Mapping[str, Any],
+    def __init__(self, directory: Union[Path, str], world: Mapping[str, Any],
+                 pki: Mapping[str, Any],
                  *, okta_token: str = "test-token", applications: Iterable[str] = ("vpn", "wifi"),
                  policies: Optional[Iterable[Mapping[str, Any]]] = None,
                  settings: Optional[Settings] = None) -> None:
