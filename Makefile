@@ -47,11 +47,14 @@ ifeq ($(SAN),)
 HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 
-# What a sanitizer build adds. `make check` tells the tests how such modules get into a server that
-# was built without (tests/lib/sanitizer.mk).
+# What a sanitizer build adds (gcc's: clang keeps its runtimes elsewhere). How such modules get into
+# a server that was built without is told in tests/tests.mk.
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+SAN_PAM_FLAGS := $(if $(findstring undefined,$(SAN)),-fsanitize=undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
-DT_CPPFLAGS = -Icommon -I. -D_GNU_SOURCE $(CPPFLAGS)
+# DT_DAEMON_PATH: what pam_devtrust.so starts where no daemon runs.
+DT_CPPFLAGS = -Icommon -I. -D_GNU_SOURCE -DDT_DAEMON_PATH='"$(SBINDIR)/devtrustd"' $(CPPFLAGS)
 DT_CFLAGS = $(WARNINGS) $(if $(DEVEL),-Werror) $(HARDENING) -fPIC -MMD -MP $(SAN_FLAGS) $(CFLAGS)
 DT_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
 
@@ -96,7 +99,7 @@ unit-tests: $(UNIT_TESTS) ## build the unit tests
 
 # --- compiling --------------------------------------------------------------------------------
 # Anything that was compiled with other flags is compiled again.
-FLAGS_NOW = $(CC) $(DT_CPPFLAGS) $(DT_CFLAGS) $(DT_LDFLAGS) $(PKGS)
+FLAGS_NOW = $(CC) $(subst ',,$(DT_CPPFLAGS)) $(DT_CFLAGS) $(DT_LDFLAGS) $(PKGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
@@ -109,10 +112,14 @@ $(BUILD)/packages-seen: packages.txt scripts/deps.sh
 
 CSTD := -std=c11
 
-$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
+define compile
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) $(DT_CPPFLAGS) $(PKG_CFLAGS) $(DT_CFLAGS) $(OBJ_CFLAGS) -c -o $@ $<
+endef
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
+	$(compile)
 
 # An archive is made afresh, so that a source that is gone leaves it; the list of members is kept
 # to notice that.
@@ -130,15 +137,25 @@ $(eval $(call archive,libdt_edge,$(EDGE_OBJ)))
 $(eval $(call archive,libdt_driver,$(DRIVER_OBJ)))
 $(eval $(call archive,libdt_protocol,$(PROTOCOL_OBJ)))
 $(eval $(call archive,libdt_daemon,$(DAEMON_OBJ)))
+$(eval $(call archive,libdt_module,$(PAM_OBJ)))
 $(eval $(call archive,libdt_unit_support,$(UNIT_SUPPORT_OBJ)))
 
 # --- the parts --------------------------------------------------------------------------------
-# Links libpam and libc, nothing else: see `make layers`.
-$(BUILD)/pam_devtrust.so: $(PAM_OBJ) $(BUILD)/libdt_protocol.a pam_devtrust/pam_devtrust.map
+# Links libpam and libc, nothing else: see `make layers`. In a sanitizer build its objects are its
+# own, since ASan cannot come into a setuid program.
+PAM_SO_OBJ := $(PAM_OBJ) $(PROTOCOL_OBJ)
+ifneq ($(SAN),)
+PAM_SO_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/pam-so/%,$(PAM_SO_OBJ))
+$(PAM_SO_OBJ): SAN_FLAGS := $(SAN_PAM_FLAGS)
+$(BUILD)/pam_devtrust.so: SAN_FLAGS := $(SAN_PAM_FLAGS) $(if $(SAN_PAM_FLAGS),-static-libubsan)
+$(PAM_SO_OBJ): $(BUILD)/pam-so/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
+	$(compile)
+endif
+
+$(BUILD)/pam_devtrust.so: $(PAM_SO_OBJ) pam_devtrust/pam_devtrust.map
 	$(call say,LD)
-	$(Q)$(CC) -shared $(DT_LDFLAGS) $(if $(SAN),,-Wl,-z,defs) \
-		-Wl,--version-script=pam_devtrust/pam_devtrust.map \
-		-o $@ $(PAM_OBJ) $(BUILD)/libdt_protocol.a -lpam
+	$(Q)$(CC) -shared $(DT_LDFLAGS) -Wl,-z,defs \
+		-Wl,--version-script=pam_devtrust/pam_devtrust.map -o $@ $(PAM_SO_OBJ) -lpam
 
 $(BUILD)/devtrustd: $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS)
 	$(call say,LD)

@@ -1,27 +1,104 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # How tests, fuzzers, benchmarks and the demo are built and run.
 
+# cmocka's --wrap functions have no prototypes, and its values lose const.
+$(BUILD)/tests/%.o: OBJ_CFLAGS = -Wno-missing-prototypes -Wno-cast-qual
+
+# --- sanitizers and foreign processes -----------------------------------------------------------
+# Our programs carry the sanitizers themselves. Of the modules that a foreign program loads:
+# - pam_devtrust.so is built with UBSan alone, its runtime linked in (see the Makefile), and works in
+#   sshd, su and sudo as it is. ASan watches the same sources in the unit tests.
+# - rlm_devtrust.so has them all. radiusd gets the runtime by LD_PRELOAD, and before it a shim
+#   against RTLD_DEEPBIND. Tests start radiusd with LD_PRELOAD="$DEVTRUST_PRELOAD", and nothing
+#   else: their own ASAN_OPTIONS are already there.
+ifneq ($(findstring address,$(SAN)),)
+SAN_SHIM := $(BUILD)/tests/lib/dlopen_shim.so
+SAN_PRELOAD = $(abspath $(SAN_SHIM)) $(shell $(CC) -print-file-name=libasan.so)
+endif
+
+$(BUILD)/tests/lib/dlopen_shim.so: tests/lib/dlopen_shim.c $(BUILD)/flags
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(WARNINGS) -Wno-missing-prototypes -O2 -D_GNU_SOURCE -o $@ $<
+
+# What the tests learn from their environment. Leaks are looked for in the unit tests; a server's
+# own are not our matter.
+TEST_ENV = DEVTRUST_BUILD='$(abspath $(BUILD))' DEVTRUST_ROOT='$(CURDIR)' DEVTRUST_SAN='$(SAN)' \
+	DEVTRUST_PRELOAD='$(SAN_PRELOAD)' UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	PYTHONDONTWRITEBYTECODE=1
+UNIT_ENV = $(TEST_ENV) ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+SERVER_ENV = $(TEST_ENV) ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1
+
 # --- unit tests: one cmocka program per tests/unit/test_*.c --------------------------------------
-# A test that needs more says so in UNIT_LIBS_test_name or UNIT_LDFLAGS_test_name (as -Wl,--wrap=x).
+# A test that needs more says so in tests/unit/unit.mk: UNIT_LIBS_test_name, or
+# UNIT_LDFLAGS_test_name (as -Wl,--wrap=x).
 -include tests/unit/unit.mk
 
-$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libdt_unit_support.a \
-		$(BUILD)/libdt_daemon.a $(BUILD)/libdt_protocol.a $(LIBS)
-	$(call say,LD)
-	$(Q)$(CC) -pie $(DT_LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $(filter %.o %.a,$^) $(UNIT_LIBS_$*) \
-		$(CMOCKA_LIBS) $(PKG_LIBS)
+UNIT_ARCHIVES := $(addprefix $(BUILD)/,libdt_unit_support.a libdt_module.a libdt_daemon.a \
+	libdt_protocol.a) $(LIBS)
 
-# What the tests learn from their environment.
-TEST_ENV = DEVTRUST_BUILD='$(abspath $(BUILD))' DEVTRUST_ROOT='$(CURDIR)' DEVTRUST_SAN='$(SAN)' \
-	DEVTRUST_PRELOAD='$(SAN_PRELOAD)' $(SAN_ENV) PYTHONDONTWRITEBYTECODE=1
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_ARCHIVES)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $< $(UNIT_ARCHIVES) $(UNIT_LIBS_$*) \
+		$(CMOCKA_LIBS) $(PKG_LIBS) -lpam
 
 unit: $(UNIT_TESTS) ## run the unit tests
-	@$(TEST_ENV) scripts/unit.sh $(UNIT_TESTS)
+	@$(UNIT_ENV) scripts/unit.sh $(UNIT_TESTS)
 
-integration: $(PRODUCTS) $(SAN_PRELOAD_DEPS) ## run the tests with real servers (ARGS=... to pytest)
-	@$(TEST_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider $(ARGS)
+# --- real servers -------------------------------------------------------------------------------
+integration: $(PRODUCTS) $(SAN_SHIM) ## run the tests with real servers (ARGS=... to pytest)
+	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider $(ARGS)
 
-run-demo: $(PRODUCTS) $(SAN_PRELOAD_DEPS)
-	@$(TEST_ENV) KEEP='$(KEEP)' $(PYTHON) tests/demo/demo.py
+run-demo: $(PRODUCTS) $(SAN_SHIM)
+	@$(SERVER_ENV) KEEP='$(KEEP)' $(PYTHON) tests/demo/demo.py $(ARGS)
 
-.PHONY: unit integration run-demo
+# --- benchmarks ---------------------------------------------------------------------------------
+# tests/bench/*.c are small programs (load generators); bench.py runs the figures.
+BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+
+$(BENCH_TOOLS): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $< $(LIBS) $(PKG_LIBS) -lpam
+
+bench: ## print the figures: name value unit
+	@scripts/deps.sh build bench
+	@$(MAKE_AGAIN) all
+	@$(MAKE_AGAIN) run-bench
+
+run-bench: $(PRODUCTS) $(BENCH_TOOLS) $(SAN_SHIM)
+	@$(SERVER_ENV) $(PYTHON) tests/bench/bench.py $(ARGS)
+
+# --- fuzzers: one libFuzzer program per tests/fuzz/fuzz_*.c --------------------------------------
+# The core, the edges and the protocol are compiled once more, by clang with coverage. Seeds are in
+# tests/fuzz/corpus/NAME/; what a run finds stays in $(BUILD)/fuzz-corpus/NAME/.
+FUZZ_SECONDS ?= 20
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(sort $(wildcard \
+	common/core/*.c common/edge/*.c common/driver/*.c pam_devtrust/protocol/*.c) \
+	$(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/flags
+	$(call say,FUZZ CC)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -std=c11 $(DT_CPPFLAGS) $(PKG_CFLAGS) -g -O1 -MMD -MP $(FUZZ_FLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/libdt_fuzz.a: $(FUZZ_LIB_OBJ)
+	$(call say,AR)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/libdt_fuzz.a
+	$(call say,FUZZ LD)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+fuzzers: $(FUZZERS)
+
+fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
+	@scripts/deps.sh build fuzz
+	@$(MAKE_AGAIN) fuzzers
+	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz.sh $(FUZZERS)
+
+.PHONY: unit integration run-demo bench run-bench fuzzers fuzz
