@@ -21,8 +21,11 @@ typedef enum dt_json_type {
     DT_JSON_OBJECT,
 } dt_json_type;
 
-#define DT_JSON_DEPTH_MAX 64         /* deepest nesting that is parsed */
-#define DT_JSON_CONTAINERS_MAX 32768 /* most arrays and objects in one text */
+#define DT_JSON_DEPTH_MAX 64 /* deepest nesting that is parsed */
+/* A text may hold this many arrays and objects, and beyond them one for so many bytes: three bytes
+ * of text make some three hundred in memory, and nothing honest is that dense. */
+#define DT_JSON_CONTAINERS_FREE 4096
+#define DT_JSON_CONTAINER_BYTES 8
 
 /* Parses the whole text as one value: duplicate members, trailing bytes, invalid UTF-8 and strings
  * with U+0000 are refused. On success *out is the root, owned by the caller. On DT_E_PARSE `e`
@@ -30,6 +33,8 @@ typedef enum dt_json_type {
  * DT_E_NOMEM. */
 DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
 void dt_json_free(dt_json **root);
+/* The same for a tree that holds a secret: its strings are wiped first. */
+void dt_json_free_wiped(dt_json **root);
 
 dt_json_type dt_json_typeof(dt_json const *v);
 /* Member of an object, borrowed from the tree; NULL when v is no object or has no such member. */

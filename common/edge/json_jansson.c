@@ -16,11 +16,12 @@ static dt_json const *borrowed(json_t const *v)
     return (dt_json const *)(void const *)v;
 }
 
-/* Bounds nesting and the number of arrays and objects before anything is allocated: three bytes of
- * text make some three hundred in memory. Strings are skipped; bad syntax is jansson's to find. */
+/* Bounds nesting and the number of arrays and objects before anything is allocated. Strings are
+ * skipped; bad syntax is jansson's to find. */
 static int check_size(dt_bytes text, dt_error *e)
 {
     size_t depth = 0, containers = 0;
+    size_t most = DT_JSON_CONTAINERS_FREE + text.len / DT_JSON_CONTAINER_BYTES;
     bool in_string = false;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.p[i];
@@ -37,9 +38,8 @@ static int check_size(dt_bytes text, dt_error *e)
             continue;
         if (++depth > DT_JSON_DEPTH_MAX)
             return dt_error_set(e, DT_E_LIMIT, "JSON nested deeper than %d", DT_JSON_DEPTH_MAX);
-        if (++containers > DT_JSON_CONTAINERS_MAX)
-            return dt_error_set(e, DT_E_LIMIT, "JSON with more than %d arrays and objects",
-                                DT_JSON_CONTAINERS_MAX);
+        if (++containers > most)
+            return dt_error_set(e, DT_E_LIMIT, "JSON with more than %zu arrays and objects", most);
     }
     return DT_OK;
 }
@@ -80,6 +80,26 @@ void dt_json_free(dt_json **root)
         return;
     json_decref(value_of(*root));
     *root = NULL;
+}
+
+/* Recursion ends at DT_JSON_DEPTH_MAX, which the parser enforced. */
+static void wipe_strings(json_t *v)
+{
+    size_t i;
+    json_t *item;
+    char const *name;
+    if (json_is_string(v))
+        explicit_bzero((void *)(uintptr_t)json_string_value(v), json_string_length(v));
+    json_array_foreach(v, i, item) wipe_strings(item);
+    json_object_foreach(v, name, item) wipe_strings(item);
+}
+
+void dt_json_free_wiped(dt_json **root)
+{
+    if (root == NULL || *root == NULL)
+        return;
+    wipe_strings(value_of(*root));
+    dt_json_free(root);
 }
 
 dt_json_type dt_json_typeof(dt_json const *v)
