@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the simulated world knows: people and their factors, pushes under way, devices, tokens.
+#
+# No HTTP in here. Pushes need no timers: what has become of one is worked out whenever somebody
+# asks, from when it was sent and from what its person was going to do.
+"""The state of the simulated Okta org and Intune tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import secrets
+import string
+import time
+import uuid
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timezone
+from typing import Any, Iterable, Optional
+
+from tests.sim import totp
+
+ALPHABET = string.ascii_letters + string.digits
+PUSHES_MAX = 100_000  # kept; the oldest are forgotten first
+REQUESTS_MAX = 200_000
+
+USER_STATUSES = ("ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED",
+                 "RECOVERY", "STAGED", "SUSPENDED")
+FACTOR_STATUSES = ("ACTIVE", "DISABLED", "ENROLLED", "EXPIRED", "INACTIVE", "NOT_SETUP",
+                   "PENDING_ACTIVATION")
+# factorType -> prefix of the ids, provider
+FACTOR_TYPES = {
+    "push": ("opf", "OKTA"), "token:software:totp": ("ost", "OKTA"), "sms": ("sms", "OKTA"),
+    "call": ("clf", "OKTA"), "email": ("emf", "OKTA"), "question": ("ufs", "OKTA"),
+    "token": ("rsa", "RSA"), "token:hardware": ("ykf", "YUBICO"),
+    "token:hotp": ("chf", "CUSTOM"), "u2f": ("fuf", "FIDO"), "webauthn": ("fwf", "FIDO"),
+    "web": ("duo", "DUO"), "signed_nonce": ("sgn", "OKTA"),
+}
+PUSH_MODES = ("manual", "approve", "deny", "timeout", "ignore", "other_factor")
+
+COMPLIANCE_STATES = ("unknown", "compliant", "noncompliant", "conflict", "error", "inGracePeriod",
+                     "configManager")
+MANAGEMENT_STATES = ("managed", "retirePending", "retireFailed", "wipePending", "wipeFailed",
+                     "unhealthy", "deletePending", "retireIssued", "wipeIssued", "wipeCanceled",
+                     "retireCanceled", "discovered", "unknownFutureValue")
+
+
+class SimError(Exception):
+    """What a test asked for does not make sense; shown to it as is."""
+
+
+def new_id(prefix: str, length: int = 20) -> str:
+    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(length - len(prefix)))
+
+
+def okta_time(seconds: float) -> str:
+    """YYYY-MM-DDTHH:mm:ss.SSSZ."""
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def graph_time(seconds: float) -> str:
+    """Edm.DateTimeOffset without a fraction."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Org:
+    """Switches that change how the simulated services behave."""
+
+    force_number_challenge: bool = False  # a number challenge with every push
+    number_after_polls: int = 0  # polls before correctAnswer shows up; 0 = in the first reply
+    push_lifetime: float = 300.0  # seconds until an unanswered push times out
+    strict_transaction_ids: bool = False  # the first reply's transaction id serves one poll only
+    groups_page_size: int = 200
+    devices_page_size: int = 100
+    empty_first_page: bool = False  # a page without devices that has a next link all the same
+    totp_window: int = 1  # steps of 30 s before and after the present that are taken
+    totp_errors_as_result: bool = False  # replay and skew as factorResult of a 200, not as a 403
+    lock_after: int = 0  # wrong passcodes in a row that lock a person out; 0 = never
+    rate_limit: int = 100_000  # Okta requests per minute
+    date_skew: float = 0.0  # seconds by which Okta's clock is ahead
+    okta_token_valid: bool = True
+    token_lifetime: int = 3599  # seconds, of Graph access tokens
+    assertion_alg: str = "PS256"  # PS256, RS256 or any
+    assertion_max_lifetime: int = 660  # seconds between iat and exp
+
+    def change(self, values: dict[str, Any]) -> None:
+        kinds = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        for name, value in values.items():
+            if name not in kinds:
+                raise SimError(f"no such switch: {name}")
+            if kinds[name] is float and type(value) is int:
+                value = float(value)
+            if type(value) is not kinds[name]:
+                raise SimError(f"{name} wants {kinds[name].__name__}, not {value!r}")
+            if name == "assertion_alg" and value not in ("PS256", "RS256", "any"):
+                raise SimError(f"assertion_alg: {value!r}")
+            setattr(self, name, value)
+
+
+@dataclass
+class Factor:
+    """One enrolled factor."""
+
+    factor_type: str
+    id: str
+    provider: str
+    status: str = "ACTIVE"
+    profile: dict[str, Any] = field(default_factory=dict)
+    secret: str = ""  # token:software:totp
+    last_step: int = -1  # newest time step whose passcode was used
+    created: float = field(default_factory=time.time)
+
+
+@dataclass
+class User:
+    """One person of the org."""
+
+    login: str
+    id: str = field(default_factory=lambda: new_id("00u"))
+    status: str = "ACTIVE"
+    groups: list[str] = field(default_factory=lambda: ["Everyone"])
+    factors: dict[str, Factor] = field(default_factory=dict)
+    gone_factors: set[str] = field(default_factory=set)
+    push_mode: str = "manual"
+    push_after: float = 0.0
+    wrong_codes: int = 0
+    created: float = field(default_factory=time.time)
+
+
+@dataclass
+class Push:
+    """One push transaction. Okta names it differently in the first reply and in the polls."""
+
+    user: User
+    factor: Factor
+    expires: float
+    number: Optional[int] = None
+    id: str = field(default_factory=lambda: new_id("mst"))
+    poll_id: str = field(default_factory=lambda: "v2mst." + secrets.token_urlsafe(16))
+    mode: str = "manual"
+    after: float = 0.0
+    created: float = field(default_factory=time.time)
+    polls: int = 0
+    answer: str = ""  # APPROVED, DENIED, CANCELLED or "" while nobody answered
+    decoy: Optional["Push"] = None  # mode other_factor: where the links lead after a while
+
+    def result(self, now: float) -> str:
+        """WAITING, SUCCESS, REJECTED, TIMEOUT or CANCELLED."""
+        if self.answer:
+            return {"APPROVED": "SUCCESS", "DENIED": "REJECTED"}.get(self.answer, self.answer)
+        done = now >= self.created + self.after
+        if done and self.mode in ("approve", "deny", "timeout"):
+            return {"approve": "SUCCESS", "deny": "REJECTED", "timeout": "TIMEOUT"}[self.mode]
+        return "TIMEOUT" if now >= self.expires else "WAITING"
+
+    def number_shows(self, org: Org) -> bool:
+        return self.number is not None and self.polls >= org.number_after_polls
+
+
+class World:
+    """Everything the simulated services remember. One event loop uses it, so it needs no locks."""
+
+    def __init__(self, okta_token: str, tenant: str) -> None:
+        self.okta_token = okta_token
+        self.tenant = tenant
+        self.apps: dict[str, Any] = {}  # client id -> certificate
+        self.changed = asyncio.Condition()
+        self.clear()
+
+    def clear(self) -> None:
+        """Back to an empty org and tenant; address, token and registered application stay."""
+        self.org = Org()
+        self.users: dict[str, User] = {}
+        self.logins: dict[str, User] = {}
+        self.group_ids: dict[str, str] = {}
+        self.pushes: dict[str, Push] = {}
+        self.push_order: collections.deque[Push] = collections.deque()
+        self.devices: dict[str, dict[str, Any]] = {}
+        self.access_tokens: dict[str, float] = {}
+        self.used_jtis: dict[str, float] = {}
+        self.rate_window: tuple[int, int] = (0, 0)
+
+    # --- people ------------------------------------------------------------------------------
+
+    def put_user(self, login: str, values: dict[str, Any]) -> User:
+        """Creates or changes one person."""
+        _only(values, ("id", "status", "groups", "push"))
+        _one_of("status", values.get("status", "ACTIVE"), USER_STATUSES)
+        user = self.logins.get(login.lower())
+        if user is None:
+            user = User(login=login, **({"id": values["id"]} if "id" in values else {}))
+            if user.id in self.users:
+                raise SimError(f"id {user.id} belongs to {self.users[user.id].login}")
+            self.users[user.id] = self.logins[login.lower()] = user
+        elif values.get("id", user.id) != user.id:
+            raise SimError("an id never changes")
+        user.status = values.get("status", user.status)
+        user.groups = list(values.get("groups", user.groups))
+        if "push" in values:
+            self.set_push(user, values["push"])
+        return user
+
+    def set_push(self, user: User, values: dict[str, Any]) -> None:
+        """What the person will do about pushes that are sent from now on."""
+        _only(values, ("mode", "after"))
+        user.push_mode = _one_of("mode", values.get("mode"), PUSH_MODES)
+        user.push_after = float(values.get("after", 0.0))
+
+    def remove_user(self, login: str) -> None:
+        user = self.user(login)
+        del self.users[user.id], self.logins[user.login.lower()]
+
+    def user(self, login: str) -> User:
+        """By login, as the tests name people."""
+        if login.lower() not in self.logins:
+            raise SimError(f"no user {login}")
+        return self.logins[login.lower()]
+
+    def find_user(self, key: str) -> Optional[User]:
+        """By id, login, or a short login that is unambiguous."""
+        found = self.users.get(key)
+        if found is None and "/" not in key:
+            found = self.logins.get(key.lower())
+            if found is None and "@" not in key:
+                short = [u for u in self.users.values()
+                         if u.login.lower().partition("@")[0] == key.lower()]
+                found = short[0] if len(short) == 1 else None
+        return found
+
+    def group_id(self, name: str) -> str:
+        return self.group_ids.setdefault(name, new_id("00g"))
+
+    def add_factor(self, user: User, values: dict[str, Any]) -> Factor:
+        _only(values, ("type", "provider", "status", "profile", "secret", "id"))
+        kind = _one_of("type", values.get("type"), tuple(FACTOR_TYPES))
+        prefix, provider = FACTOR_TYPES[kind]
+        factor = Factor(kind, values.get("id") or new_id(prefix),
+                        values.get("provider", provider),
+                        _one_of("status", values.get("status", "ACTIVE"), FACTOR_STATUSES))
+        factor.profile = values.get("profile", _profile(kind, user))
+        if kind == "token:software:totp":
+            factor.secret = values.get("secret") or totp.new_secret()
+            totp.code(factor.secret, 0)  # raises now, not at the first sign-on
+        user.factors[factor.id] = factor
+        return factor
+
+    def remove_factor(self, user: User, factor_id: str) -> None:
+        if factor_id not in user.factors:
+            raise SimError(f"{user.login} has no factor {factor_id}")
+        del user.factors[factor_id]
+        user.gone_factors.add(factor_id)
+
+    def passcode(self, user: User) -> dict[str, Any]:
+        """What the person's authenticator app shows, or will show next if that was used up."""
+        for factor in user.factors.values():
+            if factor.factor_type == "token:software:totp":
+                present = totp.step_of(time.time())
+                step = max(present, factor.last_step + 1)
+                if step > present + self.org.totp_window:
+                    raise SimError("every passcode of this time window was used")
+                return {"passcode": totp.code(factor.secret, step), "factor": factor.id}
+        raise SimError(f"{user.login} has no token:software:totp")
+
+    # --- pushes ------------------------------------------------------------------------------
+
+    def start_push(self, user: User, factor: Factor, want_number: bool) -> Push:
+        number = None
+        if want_number or self.org.force_number_challenge:
+            number = 10 + secrets.randbelow(90)
+        push = Push(user, factor, time.time() + self.org.push_lifetime, number,
+                    mode=user.push_mode, after=user.push_after)
+        if push.mode == "other_factor":
+            push.decoy = self._decoy(push)
+        self._remember_push(push)
+        return push
+
+    def _decoy(self, push: Push) -> Push:
+        """A transaction of somebody else's phone that was approved already."""
+        stranger = User(login="stranger@example.com")
+        factor = self.add_factor(stranger, {"type": "push"})
+        self.users[stranger.id] = stranger
+        decoy = Push(stranger, factor, push.expires, answer="APPROVED")
+        self._remember_push(decoy)
+        return decoy
+
+    def _remember_push(self, push: Push) -> None:
+        self.pushes[push.id] = self.pushes[push.poll_id] = push
+        self.push_order.append(push)
+        if len(self.push_order) > PUSHES_MAX:
+            oldest = self.push_order.popleft()
+            del self.pushes[oldest.id], self.pushes[oldest.poll_id]
+
+    def list_pushes(self, login: str = "", result: str = "") -> list[Push]:
+        now = time.time()
+        return [p for p in self.push_order
+                if (not login or p.user.login.lower() == login.lower())
+                and (not result or p.result(now) == result)]
+
+    def answer_pushes(self, login: str, answer: str, number: Optional[int] = None,
+                      factor: str = "") -> list[Push]:
+        """The person answers what their phone (one phone, if `factor` is given) shows."""
+        answered = [p for p in self.list_pushes(login, "WAITING")
+                    if not factor or p.factor.id == factor]
+        for push in answered:
+            if push.mode == "ignore":
+                raise SimError(f"{login} ignores pushes, by the test's own wish")
+            if number is not None and push.number is None:
+                raise SimError("this push shows no number")
+        for push in answered:
+            wrong = number is not None and number != push.number
+            push.answer = "DENIED" if answer == "deny" or wrong else "APPROVED"
+        return answered
+
+    async def notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    # --- devices -----------------------------------------------------------------------------
+
+    def put_device(self, device_id: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Enrols a device or changes one; the members are those of Graph's managedDevice."""
+        key = str(uuid.UUID(device_id))
+        device = self.devices.get(key) or new_device(key)
+        _only(values, tuple(device))
+        _one_of("complianceState", values.get("complianceState", "compliant"), COMPLIANCE_STATES)
+        _one_of("managementState", values.get("managementState", "managed"), MANAGEMENT_STATES)
+        device.update(values)
+        self.devices[key] = device
+        return device
+
+    def remove_device(self, device_id: str) -> None:
+        if self.devices.pop(str(uuid.UUID(device_id)), None) is None:
+            raise SimError(f"no device {device_id}")
+
+
+def _only(values: dict[str, Any], allowed: Iterable[str]) -> None:
+    unknown = sorted(set(values) - set(allowed))
+    if unknown:
+        raise SimError("unknown member: " + ", ".join(unknown))
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise SimError(f"{name}: {value!r} is none of {', '.join(allowed)}")
+    return value
+
+
+def _profile(kind: str, user: User) -> dict[str, Any]:
+    if kind in ("sms", "call"):
+        return {"phoneNumber": "+15554151337"}
+    if kind == "email":
+        return {"email": user.login}
+    if kind == "question":
+        return {"question": "favorite_art_piece",
+                "questionText": "What is your favorite piece of art?"}
+    if kind == "push":
+        return {"credentialId": user.login, "deviceType": "SmartPhone_IPhone",
+                "name": "Phone of " + user.login, "platform": "IOS", "version": "17.5"}
+    return {"credentialId": user.login}
+
+
+def new_device(device_id: str) -> dict[str, Any]:
+    """A managed, compliant Windows laptop that was in touch a moment ago."""
+    present = time.time()
+    return {
+        "id": device_id,
+        "userId": str(uuid.uuid4()),
+        "deviceName": "LT-" + device_id[:8].upper(),
+        "managedDeviceOwnerType": "company",
+        "enrolledDateTime": graph_time(present - 30 * 86400),
+        "lastSyncDateTime": graph_time(present - 60),
+        "operatingSystem": "Windows",
+        "complianceState": "compliant",
+        "jailBroken": "Unknown",
+        "managementAgent": "mdm",
+        "osVersion": "10.0.26100.4652",
+        "easActivated": False,
+        "azureADRegistered": True,
+        "deviceEnrollmentType": "windowsAzureADJoin",
+        "azureADDeviceId": str(uuid.uuid4()),
+        "deviceRegistrationState": "registered",
+        "isSupervised": False,
+        "isEncrypted": True,
+        "userPrincipalName": "alice@example.com",
+        "emailAddress": "alice@example.com",
+        "model": "Model X",
+        "manufacturer": "Example Corp",
+        "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59Z",
+        "serialNumber": "SN" + device_id[:8].upper(),
+        "wiFiMacAddress": "001122334455",
+        "ethernetMacAddress": "001122334456",
+        "physicalMemoryInBytes": 17179869184,
+        "managementState": "managed",
+        "partnerReportedThreatState": "unknown",
+        "managementCertificateExpirationDate": graph_time(present + 300 * 86400),
+        "udid": None,
+        "imei": "",
+        "notes": None,
+    }
