@@ -184,9 +184,13 @@ demo: ## play the whole journey on real servers (KEEP=1 leaves it running)
 	@$(MAKE_AGAIN) all
 	@$(MAKE_AGAIN) run-demo
 
-lint: ## formatting, static analysis, shell, Python, man pages
+lint: ## formatting, static analysis, shell, Python, man pages (ARGS=... names some of them)
 	@scripts/deps.sh build lint
-	@scripts/lint.sh
+	@$(MAKE_AGAIN) run-lint
+
+run-lint: $(RLM_HEADERS)
+	@BUILD='$(BUILD)' LINT_CFLAGS="$(subst ",\",$(subst ',,$(DT_CPPFLAGS))) $(PKG_CFLAGS)" \
+		RLM_CFLAGS='$(RLM_CPPFLAGS)' scripts/lint.sh $(ARGS)
 
 layers: $(PRODUCTS) ## fail when a part uses what its layer may not
 	@BUILD='$(BUILD)' SAN='$(SAN)' scripts/layers.sh
@@ -203,7 +207,7 @@ help: ## this list
 	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS,' \
 		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...'
 
-.PHONY: all unit-tests check demo lint layers deps clean help FORCE
+.PHONY: all unit-tests check demo lint run-lint layers deps clean help FORCE
 FORCE:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -9,12 +9,12 @@ RLM_HEADERS := $(if $(FREERADIUS_INC),,$(BUILD)/freeradius-include/stamp)
 # As the server's own modules are compiled: NDEBUG decides the layout of struct rad_request, and
 # the four headers come before any other.
 $(RLM_OBJ): CSTD := -std=gnu99
-$(RLM_OBJ): OBJ_CFLAGS = -isystem $(RLM_INC) -include freeradius/autoconf.h \
+RLM_CPPFLAGS = -isystem $(RLM_INC) -include freeradius/autoconf.h \
 	-include freeradius/build.h -include freeradius/features.h -include freeradius/radpaths.h \
 	-fno-strict-aliasing -D_REENTRANT -D_POSIX_PTHREAD_SEMANTICS -DOPENSSL_NO_KRB5 -DNDEBUG \
-	-DIS_MODULE=1 $(RLM_WARNINGS)
-# The server's headers do not keep to these.
-RLM_WARNINGS := -Wno-undef -Wno-cast-qual -Wno-strict-prototypes -Wno-shadow
+	-DIS_MODULE=1
+# The server's macros do not keep to these.
+$(RLM_OBJ): OBJ_CFLAGS = $(RLM_CPPFLAGS) -Wno-undef -Wno-cast-qual -Wno-strict-prototypes -Wno-shadow
 $(RLM_OBJ): | $(RLM_HEADERS)
 
 # A server of another version needs another build: its version is part of the stamp.

@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The layers, as the build enforces them. Says each transgression and ends non-zero at any:
+# - the core archive uses only what scripts/core-symbols.txt lists;
+# - an outside library is included only where scripts/outside-libraries.txt says;
+# - the core includes nothing of the other layers, and no front door another's files;
+# - pam_devtrust.so needs libpam and libc alone, and exports pam_sm_* alone;
+# - rlm_devtrust.so exports rlm_devtrust alone, and is never unloaded.
+#
+# usage: BUILD=DIR [SAN=...] scripts/layers.sh
+set -euo pipefail
+
+: "${BUILD:?}"
+cd "$(dirname "$0")/.."
+shopt -s nullglob
+bad=0
+
+wrong() {
+    echo "layers: $*" >&2
+    bad=$((bad + 1))
+}
+
+# --- the core's symbols -------------------------------------------------------------------------
+core_symbols() {
+    local archive=$BUILD/libdt_core.a allowed
+    allowed=$(sed '/^#/d; /^$/d' scripts/core-symbols.txt | paste -sd '|')
+    [ -n "$(nm "$archive" 2>/dev/null)" ] || {
+        wrong "$archive has no symbols"
+        return
+    }
+    nm --defined-only --extern-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' |
+        sort -u >"$BUILD/core-defined"
+    # "member.o:" lines, then each undefined symbol: member and name.
+    nm --undefined-only "$archive" 2>/dev/null |
+        awk '/:$/ { member = substr($1, 1, length($1) - 1); next } NF { print $NF, member }' |
+        sort -u | join -v 1 - "$BUILD/core-defined" >"$BUILD/core-undefined"
+    while read -r symbol member; do
+        [[ $symbol =~ ^($allowed)$ ]] && continue
+        case $symbol in
+        dt_*) wrong "the core uses $symbol (in $member), which it does not define" ;;
+        *) wrong "the core may not use $symbol (in $member)" ;;
+        esac
+    done <"$BUILD/core-undefined"
+}
+
+# --- includes -----------------------------------------------------------------------------------
+# Prints "file header" for each #include of the files given.
+includes() {
+    [ $# -gt 0 ] || return 0
+    awk 'match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]+/) {
+             header = substr($0, RSTART, RLENGTH); sub(/.*[<"]/, "", header)
+             print FILENAME, header
+         }' "$@"
+}
+
+sources=(common/*/*.[ch] pam_devtrust/*/*.[ch] rlm_devtrust/*.[ch] devtrustctl/*.[ch])
+
+outside_libraries() {
+    local file header prefix files pattern fits
+    set -f # the patterns are for file names that were found, not for the shell
+    while read -r file header; do
+        while read -r prefix files; do
+            case $prefix in '#'* | '') continue ;; esac
+            [[ $header == "$prefix"* ]] || continue
+            fits=no
+            for pattern in $files; do
+                # shellcheck disable=SC2053 # a pattern is meant
+                [[ $file == $pattern ]] && fits=yes
+            done
+            [ "$fits" = yes ] ||
+                wrong "$file may not include <$header>: see scripts/outside-libraries.txt"
+        done <scripts/outside-libraries.txt
+    done < <(includes "${sources[@]}")
+    set +f
+}
+
+# A front door is what stands beside common/; the core and the edges know none of them.
+own_includes() {
+    local file header
+    while read -r file header; do
+        case $file:$header in
+        common/core/*:edge/* | common/core/*:driver/* | common/core/*:../*)
+            wrong "$file is core and includes \"$header\"" ;;
+        common/edge/*:driver/*)
+            wrong "$file is an edge and includes \"$header\"" ;;
+        common/*:*pam_devtrust/* | common/*:*rlm_devtrust/* | common/*:*devtrustctl/*)
+            wrong "$file is common and includes a front door's \"$header\"" ;;
+        pam_devtrust/*:*rlm_devtrust/* | pam_devtrust/*:*devtrustctl/* | \
+            rlm_devtrust/*:*pam_devtrust/* | rlm_devtrust/*:*devtrustctl/* | \
+            devtrustctl/*:*pam_devtrust/* | devtrustctl/*:*rlm_devtrust/*)
+            wrong "$file includes another front door's \"$header\"" ;;
+        pam_devtrust/module/*:edge/* | pam_devtrust/module/*:driver/*)
+            wrong "$file is the thin module and includes \"$header\"" ;;
+        esac
+    done < <(includes "${sources[@]}")
+}
+
+# --- the modules --------------------------------------------------------------------------------
+exported() {
+    nm -D --defined-only "$1" | awk '{ print $NF }' | sort
+}
+
+pam_module() {
+    local so=$BUILD/pam_devtrust.so allowed='^(libpam\.so\.0|libc\.so\.6)$' name
+    [ -e "$so" ] || return 0
+    # UBSan's runtime, linked in statically, brings these.
+    [ -z "${SAN:-}" ] || allowed='^(libpam\.so\.0|libc\.so\.6|libm\.so\.6|libgcc_s\.so\.1)$'
+    while read -r name; do
+        [[ $name =~ $allowed ]] || wrong "pam_devtrust.so needs $name"
+    done < <(readelf -d "$so" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p')
+    while read -r name; do
+        [[ $name == pam_sm_* ]] || wrong "pam_devtrust.so exports $name"
+    done < <(exported "$so")
+    for name in authenticate setcred acct_mgmt open_session close_session; do
+        exported "$so" | grep -qx "pam_sm_$name" ||
+            wrong "pam_devtrust.so does not export pam_sm_$name"
+    done
+}
+
+rlm_module() {
+    local so=$BUILD/rlm_devtrust.so
+    [ -e "$so" ] || return 0
+    [ "$(exported "$so")" = rlm_devtrust ] ||
+        wrong "rlm_devtrust.so exports: $(exported "$so" | tr '\n' ' ')"
+    readelf -d "$so" | grep -q NODELETE || wrong "rlm_devtrust.so is not linked with -z nodelete"
+}
+
+core_symbols
+outside_libraries
+own_includes
+pam_module
+rlm_module
+[ "$bad" -eq 0 ] || {
+    echo "layers: $bad wrong" >&2
+    exit 1
+}
+echo "layers: $(wc -l <"$BUILD/core-undefined") outside uses by the core, all allowed;" \
+    "${#sources[@]} files' includes in order"

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every check that reads the sources without running them. All of them run; any finding fails.
+#
+# usage: BUILD=DIR LINT_CFLAGS=... RLM_CFLAGS=... scripts/lint.sh [CHECK...]
+set -uo pipefail
+
+: "${BUILD:?}" "${LINT_CFLAGS:?}" "${RLM_CFLAGS:?}"
+cd "$(dirname "$0")/.." || exit 1
+read -ra cflags <<<"$LINT_CFLAGS"
+read -ra rlm_cflags <<<"$RLM_CFLAGS"
+failed=()
+mkdir -p "$BUILD/lint"
+
+# Files of the work tree that are not ignored, so that a new one is seen before it is added.
+mapfile -t files < <(git ls-files --cached --others --exclude-standard | while read -r file; do
+    [ -f "$file" ] && echo "$file"
+done | sort -u)
+pick() {
+    printf '%s\n' "${files[@]}" | grep -E "$1" || true
+}
+mapfile -t c_files < <(pick '\.c$')
+mapfile -t headers < <(pick '\.h$')
+mapfile -t python_files < <(pick '\.py$')
+mapfile -t shell_files < <(pick '\.sh$|^\.ci/run$')
+mapfile -t man_pages < <(pick '^man/.*\.[1-9]$')
+mapfile -t json_files < <(pick '\.json$')
+
+# Flags for a file: those of rlm_devtrust need the server's headers.
+flags_of() {
+    case $1 in
+    rlm_devtrust/*) printf '%s\n' -std=gnu99 "${cflags[@]}" "${rlm_cflags[@]}" ;;
+    *) printf '%s\n' -std=c11 "${cflags[@]}" ;;
+    esac
+}
+
+check_format() {
+    [ $((${#c_files[@]} + ${#headers[@]})) -eq 0 ] ||
+        clang-format --dry-run -Werror "${c_files[@]}" "${headers[@]}"
+}
+
+check_headers() {
+    local header flags bad=0
+    for header in "${headers[@]}"; do
+        mapfile -t flags < <(flags_of "$header")
+        printf '#include "%s"\n' "$header" |
+            cc -fsyntax-only -Wall -Wextra -Werror "${flags[@]}" -x c - || bad=1
+    done
+    return $bad
+}
+
+check_cppcheck() {
+    [ ${#c_files[@]} -eq 0 ] || cppcheck -q -j 2 --std=c11 --library=posix --inline-suppr \
+        --enable=warning,performance,portability --error-exitcode=1 --template=gcc \
+        --suppress=missingIncludeSystem --suppress=varFuncNullUB --suppress=unknownMacro \
+        --cppcheck-build-dir="$BUILD/lint" -Icommon -I. -D_GNU_SOURCE "${c_files[@]}"
+}
+
+# A file is looked at again once it, or any header, has changed.
+tidy_one() {
+    local file=$1 stamp=$BUILD/lint/$1.tidy flags newest
+    newest=$(printf '%s\n' "$file" .clang-tidy scripts/lint.sh "${headers[@]}" | xargs -d '\n' ls -t |
+        head -n 1)
+    [ "$stamp" -nt "$newest" ] && return 0
+    mkdir -p "$(dirname "$stamp")"
+    mapfile -t flags < <(flags_of "$file")
+    clang-tidy --quiet "$file" -- "${flags[@]}" -Wno-unknown-warning-option >"$stamp.log" 2>&1 &&
+        touch "$stamp" && return 0
+    cat "$stamp.log"
+    return 1
+}
+
+check_tidy() {
+    local file status=0 running=0
+    for file in "${c_files[@]}"; do
+        tidy_one "$file" &
+        running=$((running + 1))
+        if [ "$running" -ge 2 ]; then
+            wait -n || status=1
+            running=$((running - 1))
+        fi
+    done
+    while [ "$running" -gt 0 ]; do
+        wait -n || status=1
+        running=$((running - 1))
+    done
+    return $status
+}
+
+check_shell() {
+    [ ${#shell_files[@]} -eq 0 ] || shellcheck "${shell_files[@]}"
+}
+
+check_python() {
+    [ ${#python_files[@]} -eq 0 ] || /usr/bin/python3 -m flake8 "${python_files[@]}"
+}
+
+check_man() {
+    [ ${#man_pages[@]} -eq 0 ] || mandoc -T lint -W warning "${man_pages[@]}"
+}
+
+check_json() {
+    local file bad=0
+    for file in "${json_files[@]}"; do
+        /usr/bin/python3 -m json.tool "$file" >/dev/null || {
+            echo "$file: not JSON"
+            bad=1
+        }
+    done
+    return $bad
+}
+
+# Trailing white space, tabs in C, notes to self, files without a licence line.
+check_text() {
+    local bad=0 file texts
+    mapfile -t texts < <(pick '.' | grep -vE '^LICENSE$')
+    grep -nIE '[[:blank:]]+$' "${texts[@]}" && bad=1
+    [ ${#c_files[@]} -eq 0 ] || { grep -nP '\t' "${c_files[@]}" "${headers[@]}" && bad=1; }
+    grep -nIE '\b(TO''DO|FIX''ME|XX''X)\b' "${texts[@]}" && bad=1
+    for file in "${c_files[@]}" "${headers[@]}" "${python_files[@]}" "${shell_files[@]}"; do
+        [ ! -s "$file" ] || head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || {
+            echo "$file: no licence line"
+            bad=1
+        }
+    done
+    return $bad
+}
+
+checks=("$@")
+[ ${#checks[@]} -gt 0 ] || checks=(format text headers shell python man json cppcheck tidy)
+for check in "${checks[@]}"; do
+    begin=$SECONDS
+    if "check_$check"; then
+        echo "lint: $check clean ($((SECONDS - begin)) s)"
+    else
+        echo "lint: $check FAILED" >&2
+        failed+=("$check")
+    fi
+done
+[ ${#failed[@]} -eq 0 ] || {
+    echo "lint: failed: ${failed[*]}" >&2
+    exit 1
+}
+echo "lint: ${#c_files[@]} C files, ${#headers[@]} headers, ${#python_files[@]} Python files," \
+    "${#shell_files[@]} shell scripts: clean"
