@@ -74,6 +74,11 @@ DT_MUST_USE int dt_driver_run_blocking(dt_driver *d, dt_signon *machine, char co
 /* Starts a background refresh of a device's Intune answer unless one for it is under way. Thread safe. */
 void dt_driver_refresh(dt_driver *d, dt_guid const *device_id);
 
+/* Performs one store operation on the calling thread, such as keeping or taking the saved sign-on
+ * behind a RADIUS State. `scratch` and `out` as in dt_store_do. Thread safe. */
+void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch,
+                        dt_store_result *out);
+
 /* Writes the audit events of a finished machine (inline runs, or a refusal made by the door itself
  * before any machine ran, with machine NULL and ctx filled). Queued; formatted here; thread safe. */
 void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
