@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The words for evidence sources, platforms and factors: one list each, used by the configuration,
+ * the audit events and the messages alike. */
+#include "core/config.h"
+
+#include <string.h>
+
+char const *dt_source_name(dt_source s)
+{
+    switch (s) {
+    case DT_SOURCE_CERTIFICATE:
+        return "certificate";
+    case DT_SOURCE_SSH_KEY:
+        return "ssh-key";
+    case DT_SOURCE_INTUNE:
+        return "intune";
+    case DT_SOURCE_VPN_CLIENT:
+        return "vpn-client";
+    case DT_SOURCE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+char const *dt_platform_name(dt_platform p)
+{
+    switch (p) {
+    case DT_PLATFORM_WINDOWS:
+        return "windows";
+    case DT_PLATFORM_MACOS:
+        return "macos";
+    case DT_PLATFORM_LINUX:
+        return "linux";
+    case DT_PLATFORM_CHROMEOS:
+        return "chromeos";
+    case DT_PLATFORM_OTHER_DESKTOP:
+        return "other-desktop";
+    case DT_PLATFORM_IOS:
+        return "ios";
+    case DT_PLATFORM_ANDROID:
+        return "android";
+    case DT_PLATFORM_OTHER_MOBILE:
+        return "other-mobile";
+    case DT_PLATFORM_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+bool dt_platform_is_mobile(dt_platform p)
+{
+    return ((unsigned)p & DT_PLATFORM_ANY_MOBILE) != 0;
+}
+
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool starts_with_nocase(char const *text, char const *prefix)
+{
+    while (*prefix != '\0' && fold(*text) == *prefix) {
+        text++;
+        prefix++;
+    }
+    return *prefix == '\0';
+}
+
+/* How inventories begin the name of an operating system, in lower case. The first that fits counts,
+ * so a longer word stands before a shorter one that it begins with. */
+static struct {
+    char const *prefix;
+    dt_platform platform;
+} const os_prefixes[] = {
+    {"windows phone", DT_PLATFORM_OTHER_MOBILE},
+    {"windowsphone", DT_PLATFORM_OTHER_MOBILE},
+    {"windows mobile", DT_PLATFORM_OTHER_MOBILE},
+    {"windowsmobile", DT_PLATFORM_OTHER_MOBILE},
+    {"windows", DT_PLATFORM_WINDOWS},
+    {"macos", DT_PLATFORM_MACOS},
+    {"mac os", DT_PLATFORM_MACOS},
+    {"macmdm", DT_PLATFORM_MACOS},
+    {"os x", DT_PLATFORM_MACOS},
+    {"linux", DT_PLATFORM_LINUX},
+    {"ubuntu", DT_PLATFORM_LINUX},
+    {"red hat enterprise linux", DT_PLATFORM_LINUX},
+    {"rhel", DT_PLATFORM_LINUX},
+    {"chromeos", DT_PLATFORM_CHROMEOS},
+    {"chrome os", DT_PLATFORM_CHROMEOS},
+    {"freebsd", DT_PLATFORM_OTHER_DESKTOP},
+    {"ipados", DT_PLATFORM_IOS},
+    {"iphone", DT_PLATFORM_IOS},
+    {"ipad", DT_PLATFORM_IOS},
+    {"ios", DT_PLATFORM_IOS},
+    {"android", DT_PLATFORM_ANDROID},
+    {"blackberry", DT_PLATFORM_OTHER_MOBILE},
+    {"tizen", DT_PLATFORM_OTHER_MOBILE},
+};
+
+dt_platform dt_platform_from_text(char const *os)
+{
+    if (os == NULL)
+        return DT_PLATFORM_UNKNOWN;
+    while (*os == ' ')
+        os++;
+    for (size_t i = 0; i < sizeof(os_prefixes) / sizeof(os_prefixes[0]); i++) {
+        if (starts_with_nocase(os, os_prefixes[i].prefix))
+            return os_prefixes[i].platform;
+    }
+    return DT_PLATFORM_UNKNOWN;
+}
+
+char const *dt_factor_name(dt_factor_type f)
+{
+    switch (f) {
+    case DT_FACTOR_PUSH:
+        return "push";
+    case DT_FACTOR_TOTP:
+        return "token:software:totp";
+    case DT_FACTOR_NONE:
+        break;
+    }
+    return NULL;
+}
+
+dt_factor_type dt_factor_from_name(char const *name)
+{
+    static dt_factor_type const all[] = {DT_FACTOR_PUSH, DT_FACTOR_TOTP};
+
+    for (size_t i = 0; name != NULL && i < sizeof(all) / sizeof(all[0]); i++) {
+        if (strcmp(name, dt_factor_name(all[i])) == 0)
+            return all[i];
+    }
+    return DT_FACTOR_NONE;
+}
