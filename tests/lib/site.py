@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping, Optional, Union
 
 from tests.pki import authority as ca
+from tests.sim.client import Sim
 
-CLIENT_ID = "3f1c2b7a-1111-4222-8333-0000000000aa"
 NOT_TRUSTED_RULE = "Device Trust = Not Trusted. Check for MFA."
 TRUSTED_RULE = "Device Trust = Trusted. No need to check for MFA."
 CATCH_ALL_RULE = "Everything else is denied."
@@ -61,19 +61,18 @@ def _write(path: Path, text: Union[str, bytes], mode: int = 0o644) -> str:
 class Site:
     """The files of one installation and what it left in its audit log.
 
-    `world` is where the simulated services answer: a mapping with okta_url, graph_url, login_url
-    and ca_file, as the simulation writes it to sim.json. `pki` is the index of the test PKI.
+    `world` is the running simulation (tests.sim.client.Sim), `pki` the index of the test PKI; both
+    must speak of the same tenant.
     """
 
-    def __init__(self, directory: Union[Path, str], world: Mapping[str, Any],
-                 pki: Mapping[str, Any],
-                 *, okta_token: str = "test-token", applications: Iterable[str] = ("vpn", "wifi"),
+    def __init__(self, directory: Union[Path, str], world: Sim, pki: Mapping[str, Any],
+                 *, applications: Iterable[str] = ("vpn", "wifi"),
                  policies: Optional[Iterable[Mapping[str, Any]]] = None,
                  settings: Optional[Settings] = None) -> None:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         os.chmod(self.directory, 0o755)
-        self.world = dict(world)
+        self.world = world
         self.pki = pki
         self.config_path = self.directory / "devtrust.conf"
         self.policy_directory = self.directory / "policies"
@@ -84,7 +83,7 @@ class Site:
         self.state_key_path = self.directory / "state.key"
         self.graph_certificate = self.directory / "graph.pem"
         self.graph_key = self.directory / "graph.key"
-        self._write_secrets(okta_token)
+        self._write_secrets()
         for policy in policies or [guide_policy(a) for a in applications]:
             self.set_policy(policy)
         self.settings = self._defaults()
@@ -92,27 +91,26 @@ class Site:
 
     # --- files -------------------------------------------------------------------------------
 
-    def _write_secrets(self, okta_token: str) -> None:
+    def _write_secrets(self) -> None:
         self.store_path.parent.mkdir(mode=0o700, exist_ok=True)
-        _write(self.okta_token_path, okta_token + "\n", 0o600)
+        _write(self.okta_token_path, Path(self.world.okta_token_file).read_bytes(), 0o600)
         _write(self.state_key_path, secrets.token_bytes(32), 0o600)
-        signer = ca.Authority.root("devtrust directory reader", key_kind="rsa2048")
-        _write(self.graph_certificate, signer.certificate_pem())
-        _write(self.graph_key, signer.key_pem(), 0o600)
+        _write(self.graph_certificate, Path(self.world.certificate_file).read_bytes())
+        _write(self.graph_key, Path(self.world.key_file).read_bytes(), 0o600)
         for name in ("company_ca", "shared_ca"):
             shutil.copy(self.pki["authorities"][name], self.directory / (name + ".pem"))
 
     def _defaults(self) -> dict[str, dict[str, Any]]:
-        tenant = self.pki["tenant_id"]
+        tenant = self.world.tenant_id
         return {
-            "okta": {"org_url": self.world["okta_url"], "api_token_file": self.okta_token_path,
-                     "login_suffix": "@example.com", "ca_file": self.world["ca_file"],
+            "okta": {"org_url": self.world.okta_url, "api_token_file": self.okta_token_path,
+                     "login_suffix": "@example.com", "ca_file": self.world.ca_file,
                      "timeout": "5s", "poll_interval": "1s"},
-            "intune": {"tenant_id": tenant, "client_id": CLIENT_ID,
+            "intune": {"tenant_id": tenant, "client_id": self.world.client_id,
                        "certificate_file": self.graph_certificate, "key_file": self.graph_key,
-                       "login_url": self.world["login_url"],
-                       "graph_url": self.world["graph_url"],
-                       "ca_file": self.world["ca_file"], "timeout": "5s"},
+                       "login_url": self.world.login_url,
+                       "graph_url": self.world.graph_url,
+                       "ca_file": self.world.ca_file, "timeout": "5s"},
             "device_trust": {"trusted_when": "certificate+intune, ssh-key+intune",
                              "ca_file": self.directory / "company_ca.pem",
                              "shared_ca_file": self.directory / "shared_ca.pem",
