@@ -1,0 +1,933 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The store on SQLite in WAL mode. One connection, used by one thread at a time; what is read on
+ * every sign-on is answered from memory (store_hot.c) without coming here.
+ *
+ * Rows of hot tables carry a sequence number that every change raises, and a deleted one stays for a
+ * while as a tombstone (no value). So another process's changes are found by asking for the rows
+ * above the number seen last, and only when PRAGMA data_version says that there are any. */
+#include "edge/store.h"
+
+#include "edge/store_hot.h"
+#include "edge/store_path.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define APPLICATION_ID        0x44545253 /* "DTRS", in the file's header */
+#define SCHEMA_VERSION        1
+
+#define PAGES_MAX             262144 /* of 4 KiB: the file grows to 1 GiB at most */
+#define HIT_TRUST_MS          1000 /* a row in memory is believed this long without a look at the disk */
+#define MISS_TRUST_MS         10   /* that a row is not there, this long */
+#define MISS_TRUST_BUSY_MS    1000 /* the same while another thread holds the connection */
+#define PURGE_INTERVAL        DT_MINUTES(1)
+#define PURGE_ROWS_MAX        1000 /* in one go, so that nobody waits long for the lock */
+#define TOMBSTONE_LIFETIME    DT_HOURS(1)
+#define BUSY_POLL_NANOSECONDS 2000000
+#define EACH_PAGE_ROWS        64
+
+enum {
+    STMT_BEGIN_WRITE = 0,
+    STMT_BEGIN_READ,
+    STMT_COMMIT,
+    STMT_ROLLBACK,
+    STMT_GET,
+    STMT_PUT,
+    STMT_DELETE,
+    STMT_ENTOMB,
+    STMT_NEXT_SEQ,
+    STMT_META,
+    STMT_CHANGED,
+    STMT_DATA_VERSION,
+    STMT_NOTE_PURGED,
+    STMT_PURGE,
+    STMT_PAGE,
+    STMT_SYNC_FULL,
+    STMT_SYNC_NORMAL,
+    STMT_COUNT,
+};
+
+static char const *const statement_text[STMT_COUNT] = {
+    [STMT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [STMT_BEGIN_READ] = "BEGIN",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_GET] = "SELECT value, count, expires FROM rows WHERE tbl = ?1 AND key = ?2 "
+                 "AND value IS NOT NULL AND expires > ?3",
+    [STMT_PUT] = "INSERT INTO rows (tbl, key, value, count, expires, seq) "
+                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tbl, key) DO UPDATE SET "
+                 "value = excluded.value, count = excluded.count, expires = excluded.expires, "
+                 "seq = excluded.seq",
+    [STMT_DELETE] = "DELETE FROM rows WHERE tbl = ?1 AND key = ?2",
+    [STMT_ENTOMB] = "UPDATE rows SET value = NULL, count = 0, expires = ?3, seq = ?4 "
+                    "WHERE tbl = ?1 AND key = ?2",
+    [STMT_NEXT_SEQ] = "UPDATE meta SET seq = seq + 1 RETURNING seq",
+    [STMT_META] = "SELECT seq, purged FROM meta",
+    [STMT_CHANGED] = "SELECT tbl, key, value, count, expires, seq FROM rows WHERE seq > ?1 "
+                     "ORDER BY seq",
+    [STMT_DATA_VERSION] = "PRAGMA data_version",
+    [STMT_NOTE_PURGED] = "UPDATE meta SET purged = max(purged, coalesce((SELECT max(seq) "
+                         "FROM rows WHERE value IS NULL AND expires <= ?1), 0))",
+    [STMT_PURGE] = "DELETE FROM rows WHERE rowid IN (SELECT rowid FROM rows WHERE expires <= ?1 "
+                   "LIMIT ?2)",
+    [STMT_PAGE] = "SELECT key, value, expires FROM rows WHERE tbl = ?1 AND key > ?2 "
+                  "AND value IS NOT NULL AND expires > ?3 ORDER BY key LIMIT ?4",
+    [STMT_SYNC_FULL] = "PRAGMA synchronous = FULL",
+    [STMT_SYNC_NORMAL] = "PRAGMA synchronous = NORMAL",
+};
+
+/* One thread at a time, with a limit on the wait by the monotonic clock (a plain mutex has none). */
+typedef struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    bool taken;
+} gate;
+
+struct dt_store {
+    char path[DT_STORE_PATH_MAX];
+    pid_t pid; /* an SQLite connection must not be used in a forked child */
+    gate gate;
+    /* behind the gate */
+    sqlite3 *db;
+    sqlite3_stmt *stmt[STMT_COUNT];
+    int64_t deadline; /* of the operation under way: monotonic milliseconds */
+    int64_t data_version;
+    int64_t seq_seen;
+    int64_t purged_at; /* monotonic milliseconds */
+    /* free for all */
+    dt_hot *hot;
+    atomic_bool loaded;
+    atomic_uint reloads;       /* odd while memory is being filled anew */
+    _Atomic int64_t refreshed; /* monotonic milliseconds of the last look at the disk */
+};
+
+static int64_t mono_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* --- the gate --------------------------------------------------------------------------------- */
+
+static void gate_init(gate *g)
+{
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->left, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void gate_destroy(gate *g)
+{
+    pthread_cond_destroy(&g->left);
+    pthread_mutex_destroy(&g->lock);
+}
+
+static bool gate_enter(gate *g, int64_t deadline)
+{
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = (deadline % 1000) * 1000000};
+    pthread_mutex_lock(&g->lock);
+    int rc = 0;
+    while (g->taken && rc == 0)
+        rc = pthread_cond_timedwait(&g->left, &g->lock, &until);
+    bool entered = !g->taken;
+    g->taken = g->taken || entered;
+    pthread_mutex_unlock(&g->lock);
+    return entered;
+}
+
+static void gate_leave(gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->taken = false;
+    pthread_cond_signal(&g->left);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Called by SQLite while another process holds the lock. */
+static int on_busy(void *ctx, int count)
+{
+    (void)count;
+    dt_store const *s = ctx;
+    if (mono_now() >= s->deadline)
+        return 0;
+    struct timespec pause = {.tv_nsec = BUSY_POLL_NANOSECONDS};
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static int code_of(int sqlite_code)
+{
+    switch (sqlite_code & 0xff) {
+    case SQLITE_NOMEM:
+        return DT_E_NOMEM;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return DT_E_UNAVAILABLE;
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return DT_E_PARSE;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_AUTH:
+        return DT_E_PERMISSION;
+    case SQLITE_FULL:
+    case SQLITE_TOOBIG:
+        return DT_E_LIMIT;
+    default:
+        return DT_E_IO;
+    }
+}
+
+static char const *advice_of(int code)
+{
+    switch (code) {
+    case DT_E_UNAVAILABLE:
+        return "; another process holds it";
+    case DT_E_PARSE:
+        return "; it is damaged or not a store: move it away, a new one is made at the next start";
+    case DT_E_PERMISSION:
+        return "; the file and its directory must be writable for the service";
+    case DT_E_LIMIT:
+        return "; the disk or the store is full";
+    default:
+        return "";
+    }
+}
+
+static int store_error(dt_store const *s, char const *doing, dt_error *e)
+{
+    int code = s->db == NULL ? DT_E_NOMEM : code_of(sqlite3_errcode(s->db));
+    char const *what = s->db == NULL ? "out of memory" : sqlite3_errmsg(s->db);
+    return dt_error_set(e, code, "store %s: %s: %s%s", s->path, doing, what, advice_of(code));
+}
+
+/* --- statements ------------------------------------------------------------------------------- */
+
+static sqlite3_stmt *statement(dt_store const *s, int which)
+{
+    return s->stmt[which];
+}
+
+/* Runs a statement that gives no rows, or whose rows do not matter. */
+static int run(dt_store const *s, int which, char const *doing, dt_error *e)
+{
+    sqlite3_stmt *st = statement(s, which);
+    int rc;
+    do {
+        rc = sqlite3_step(st);
+    } while (rc == SQLITE_ROW);
+    int result = rc == SQLITE_DONE ? DT_OK : store_error(s, doing, e);
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+    return result;
+}
+
+/* The first column of the first row as a number. */
+static int run_number(dt_store const *s, int which, int64_t *out, dt_error *e)
+{
+    sqlite3_stmt *st = statement(s, which);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *out = sqlite3_column_int64(st, 0);
+        while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+            ;
+    }
+    int result = rc == SQLITE_DONE ? DT_OK : store_error(s, "reading", e);
+    sqlite3_reset(st);
+    return result;
+}
+
+static void bind_key(sqlite3_stmt *st, dt_store_table table, char const *key)
+{
+    sqlite3_bind_int(st, 1, (int)table);
+    sqlite3_bind_text(st, 2, key, -1, SQLITE_STATIC);
+}
+
+static bool table_is_hot(dt_store_table t)
+{
+    return t == DT_TABLE_DEVICE || t == DT_TABLE_LOOKUP || t == DT_TABLE_REMEMBERED;
+}
+
+/* --- rows on disk; behind the gate, within a transaction where they write ---------------------- */
+
+typedef struct row {
+    bool found;
+    int64_t count;
+    dt_time expires;
+} row;
+
+/* The unexpired row; its value is put in place of what `value` held. */
+static int row_get(dt_store const *s, dt_store_op const *op, dt_time now, dt_buf *value, row *out,
+                   dt_error *e)
+{
+    *out = (row){0};
+    dt_buf_reset(value);
+    sqlite3_stmt *st = statement(s, STMT_GET);
+    bind_key(st, op->table, op->key);
+    sqlite3_bind_int64(st, 3, now);
+    int rc = sqlite3_step(st);
+    int result = DT_OK;
+    if (rc == SQLITE_ROW) {
+        out->found = true;
+        dt_buf_put(value, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+        out->count = sqlite3_column_int64(st, 1);
+        out->expires = sqlite3_column_int64(st, 2);
+        if (dt_buf_error(value) != 0)
+            result = dt_error_set(e, dt_buf_error(value), "store %s: no room for a row's value",
+                                  s->path);
+    } else if (rc != SQLITE_DONE) {
+        result = store_error(s, "reading", e);
+    }
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+    return result;
+}
+
+/* A number for a change to a hot table; 0 for the others, which nobody keeps in memory. */
+static int next_seq(dt_store const *s, dt_store_table table, int64_t *out, dt_error *e)
+{
+    *out = 0;
+    return table_is_hot(table) ? run_number(s, STMT_NEXT_SEQ, out, e) : DT_OK;
+}
+
+static int row_put(dt_store const *s, dt_store_op const *op, dt_bytes value, row const *r,
+                   int64_t *seq, dt_error *e)
+{
+    int rc = next_seq(s, op->table, seq, e);
+    if (rc != 0)
+        return rc;
+    sqlite3_stmt *st = statement(s, STMT_PUT);
+    bind_key(st, op->table, op->key);
+    /* A NULL pointer would bind NULL, which is a tombstone. */
+    sqlite3_bind_blob(st, 3, value.len == 0 ? "" : (void const *)value.p, (int)value.len,
+                      SQLITE_STATIC);
+    sqlite3_bind_int64(st, 4, r->count);
+    sqlite3_bind_int64(st, 5, r->expires);
+    sqlite3_bind_int64(st, 6, *seq);
+    return run(s, STMT_PUT, "writing", e);
+}
+
+static int row_remove(dt_store const *s, dt_store_op const *op, dt_time now, int64_t *seq,
+                      dt_error *e)
+{
+    int rc = next_seq(s, op->table, seq, e);
+    if (rc != 0)
+        return rc;
+    int which = table_is_hot(op->table) ? STMT_ENTOMB : STMT_DELETE;
+    sqlite3_stmt *st = statement(s, which);
+    bind_key(st, op->table, op->key);
+    if (which == STMT_ENTOMB) {
+        sqlite3_bind_int64(st, 3, now + TOMBSTONE_LIFETIME);
+        sqlite3_bind_int64(st, 4, *seq);
+    }
+    return run(s, which, "deleting", e);
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static void apply_changed_row(dt_store *s, sqlite3_stmt *st)
+{
+    dt_hot_row r = {
+        .table = (dt_store_table)sqlite3_column_int(st, 0),
+        .key = (char const *)sqlite3_column_text(st, 1),
+        .count = sqlite3_column_int64(st, 3),
+        .expires = sqlite3_column_int64(st, 4),
+    };
+    if (r.key == NULL || !table_is_hot(r.table))
+        return;
+    if (sqlite3_column_type(st, 2) == SQLITE_NULL) {
+        dt_hot_remove(s->hot, r.table, r.key);
+        return;
+    }
+    void const *value = sqlite3_column_blob(st, 2);
+    r.value = dt_bytes_of(value, (size_t)sqlite3_column_bytes(st, 2));
+    dt_hot_put(s->hot, &r);
+}
+
+static int apply_changes(dt_store *s, dt_error *e)
+{
+    sqlite3_stmt *st = statement(s, STMT_CHANGED);
+    sqlite3_bind_int64(st, 1, s->seq_seen);
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        apply_changed_row(s, st);
+        s->seq_seen = sqlite3_column_int64(st, 5);
+    }
+    int result = rc == SQLITE_DONE ? DT_OK : store_error(s, "reading", e);
+    sqlite3_reset(st);
+    return result;
+}
+
+/* Starts from nothing: readers go to the disk until it is done. */
+static int reload(dt_store *s, dt_error *e)
+{
+    atomic_store(&s->loaded, false);
+    atomic_fetch_add(&s->reloads, 1);
+    dt_hot_clear(s->hot);
+    s->seq_seen = 0;
+    int rc = apply_changes(s, e);
+    atomic_fetch_add(&s->reloads, 1);
+    atomic_store(&s->loaded, rc == 0);
+    return rc;
+}
+
+/* Tombstones that went before this process saw them make the change list incomplete. */
+static int catch_up(dt_store *s, dt_error *e)
+{
+    int64_t purged = 0;
+    sqlite3_stmt *st = statement(s, STMT_META);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        purged = sqlite3_column_int64(st, 1);
+    int result = rc == SQLITE_ROW ? DT_OK : store_error(s, "reading", e);
+    sqlite3_reset(st);
+    if (result != 0)
+        return result;
+    return !atomic_load(&s->loaded) || s->seq_seen < purged ? reload(s, e) : apply_changes(s, e);
+}
+
+/* Brings memory up to what is on disk. Behind the gate. */
+static int refresh(dt_store *s, dt_error *e)
+{
+    int64_t now = mono_now();
+    int64_t version = 0;
+    int rc = run_number(s, STMT_DATA_VERSION, &version, e);
+    if (rc == 0 && (version != s->data_version || !atomic_load(&s->loaded))) {
+        rc = run(s, STMT_BEGIN_READ, "reading", e);
+        if (rc == 0)
+            rc = catch_up(s, e);
+        if (!sqlite3_get_autocommit(s->db))
+            (void)run(s, STMT_COMMIT, "reading", NULL);
+        if (rc == 0)
+            s->data_version = version;
+    }
+    if (rc == 0)
+        atomic_store(&s->refreshed, now);
+    return rc;
+}
+
+/* What was just committed, so that this process need not read it back. */
+static void remember(dt_store *s, dt_store_op const *op, dt_bytes value, row const *r, bool removed,
+                     int64_t seq)
+{
+    if (seq == 0 || !atomic_load(&s->loaded))
+        return;
+    if (removed) {
+        dt_hot_remove(s->hot, op->table, op->key);
+    } else {
+        dt_hot_row h = {op->table, op->key, value, r->count, r->expires};
+        dt_hot_put(s->hot, &h);
+    }
+    /* With a gap before it, another process's change is still to be read. */
+    if (seq == s->seq_seen + 1)
+        s->seq_seen = seq;
+}
+
+/* --- operations that write -------------------------------------------------------------------- */
+
+/* What a transaction did, for memory to follow. */
+typedef struct change {
+    bool put, removed;
+    row row;
+    dt_bytes value;
+    int64_t seq;
+} change;
+
+static int do_put(dt_store *s, dt_store_op const *op, change *c, dt_error *e)
+{
+    c->put = true;
+    c->value = op->value;
+    c->row.expires = op->expires;
+    return row_put(s, op, c->value, &c->row, &c->seq, e);
+}
+
+static int do_remove(dt_store *s, dt_store_op const *op, dt_time now, change *c, dt_error *e)
+{
+    c->removed = true;
+    return row_remove(s, op, now, &c->seq, e);
+}
+
+static int do_count(dt_store *s, dt_store_op const *op, row const *old, change *c, dt_error *e)
+{
+    c->put = true;
+    c->row.count = !old->found ? 1 : old->count < INT64_MAX ? old->count + 1 : INT64_MAX;
+    c->row.expires = old->found ? old->expires : op->expires;
+    return row_put(s, op, c->value, &c->row, &c->seq, e);
+}
+
+/* The verbs, each on the row as it is within the transaction. */
+static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch, change *c,
+                   dt_store_result *out, dt_error *e)
+{
+    row old = {0};
+    int rc = op->verb == DT_STORE_PUT ? DT_OK : row_get(s, op, now, scratch, &old, e);
+    if (rc != 0)
+        return rc;
+    out->status = DT_STORE_OK;
+    switch (op->verb) {
+    case DT_STORE_PUT:
+        return do_put(s, op, c, e);
+    case DT_STORE_PUT_IF_ABSENT:
+        if (!old.found)
+            return do_put(s, op, c, e);
+        out->status = DT_STORE_EXISTS;
+        return DT_OK;
+    case DT_STORE_REPLACE:
+        if (old.found && dt_bytes_equal(dt_buf_bytes(scratch), op->expected)) {
+            dt_buf_reset(scratch);
+            return do_put(s, op, c, e);
+        }
+        out->status = old.found ? DT_STORE_EXISTS : DT_STORE_NOT_FOUND;
+        return DT_OK;
+    case DT_STORE_TAKE:
+    case DT_STORE_DELETE:
+        if (op->verb == DT_STORE_DELETE)
+            dt_buf_reset(scratch);
+        if (old.found)
+            return do_remove(s, op, now, c, e);
+        out->status = DT_STORE_NOT_FOUND;
+        return DT_OK;
+    case DT_STORE_COUNT:
+        rc = do_count(s, op, &old, c, e);
+        dt_buf_reset(scratch);
+        out->count = c->row.count;
+        return rc;
+    case DT_STORE_GET:
+        break;
+    }
+    return dt_error_set(e, DT_E_INVALID, "store: no such operation");
+}
+
+static int write_in_transaction(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                                change *c, dt_store_result *out, dt_error *e)
+{
+    int rc = run(s, STMT_BEGIN_WRITE, "writing", e);
+    if (rc == 0)
+        rc = do_verb(s, op, now, scratch, c, out, e);
+    if (rc == 0)
+        rc = run(s, STMT_COMMIT, "writing", e);
+    if (rc != 0 && !sqlite3_get_autocommit(s->db))
+        (void)run(s, STMT_ROLLBACK, "writing", NULL);
+    return rc;
+}
+
+static int do_write(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                    dt_store_result *out, dt_error *e)
+{
+    change c = {0};
+    /* PRAGMA synchronous takes effect when it is compiled: hence exec, not a prepared statement. */
+    int rc = DT_OK;
+    if (op->sync && sqlite3_exec(s->db, statement_text[STMT_SYNC_FULL], NULL, NULL, NULL) != 0)
+        rc = store_error(s, "asking for synced writes", e);
+    if (rc == 0)
+        rc = write_in_transaction(s, op, now, scratch, &c, out, e);
+    if (op->sync)
+        (void)sqlite3_exec(s->db, statement_text[STMT_SYNC_NORMAL], NULL, NULL, NULL);
+    if (rc == 0 && (c.put || c.removed))
+        remember(s, op, c.value, &c.row, c.removed, c.seq);
+    return rc;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static int read_from_disk(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                          dt_store_result *out, dt_error *e)
+{
+    row r;
+    int rc = row_get(s, op, now, scratch, &r, e);
+    out->status = r.found ? DT_STORE_OK : DT_STORE_NOT_FOUND;
+    out->count = r.count;
+    return rc;
+}
+
+/* A hot row when memory alone cannot tell: look at the disk, then again at memory. */
+static int read_hot_slowly(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                           dt_store_result *out, dt_error *e)
+{
+    int rc = refresh(s, e);
+    if (rc != 0)
+        return rc;
+    if (dt_hot_get(s->hot, op->table, op->key, now, scratch, &out->count)) {
+        out->status = DT_STORE_OK;
+        return DT_OK;
+    }
+    if (!dt_hot_is_complete(s->hot))
+        return read_from_disk(s, op, now, scratch, out, e);
+    out->status = DT_STORE_NOT_FOUND;
+    return DT_OK;
+}
+
+/* True when memory alone answered. */
+static bool read_hot(dt_store *s, dt_store_op const *op, dt_time now, int64_t trust_miss,
+                     dt_buf *scratch, dt_store_result *out)
+{
+    unsigned reloads = atomic_load(&s->reloads);
+    int64_t age = mono_now() - atomic_load(&s->refreshed);
+    if (!atomic_load(&s->loaded) || age > HIT_TRUST_MS)
+        return false;
+    if (dt_hot_get(s->hot, op->table, op->key, now, scratch, &out->count)) {
+        out->status = DT_STORE_OK;
+        return true;
+    }
+    bool steady = (reloads & 1) == 0 && reloads == atomic_load(&s->reloads);
+    if (age > trust_miss || !steady || !dt_hot_is_complete(s->hot))
+        return false;
+    out->status = DT_STORE_NOT_FOUND;
+    return true;
+}
+
+/* --- the public operation --------------------------------------------------------------------- */
+
+static int check_op(dt_store const *s, dt_store_op const *op, dt_error *e)
+{
+    if (s->pid != getpid())
+        return dt_error_set(e, DT_E_STATE, "store %s: used in a forked child", s->path);
+    if (op->table <= DT_TABLE_NONE || op->table >= DT_TABLE_COUNT || op->key[0] == '\0' ||
+        memchr(op->key, '\0', sizeof(op->key)) == NULL)
+        return dt_error_set(e, DT_E_INVALID, "store: bad table or key");
+    if (op->value.len > DT_STORE_VALUE_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "store: a value of %zu bytes is too large",
+                            op->value.len);
+    return DT_OK;
+}
+
+static int do_behind_gate(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                          dt_store_result *out, dt_error *e)
+{
+    if (op->verb != DT_STORE_GET)
+        return do_write(s, op, now, scratch, out, e);
+    return table_is_hot(op->table) ? read_hot_slowly(s, op, now, scratch, out, e)
+                                   : read_from_disk(s, op, now, scratch, out, e);
+}
+
+static int perform(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                   dt_store_result *out, dt_error *e)
+{
+    int rc = check_op(s, op, e);
+    if (rc != 0)
+        return rc;
+    bool hot = op->verb == DT_STORE_GET && table_is_hot(op->table);
+    if (hot && read_hot(s, op, now, MISS_TRUST_MS, scratch, out))
+        return DT_OK;
+    int64_t deadline = mono_now() + DT_STORE_BUSY_MS;
+    /* Somebody else's slow write is no reason to wait for the news that nothing has changed. */
+    if (!gate_enter(&s->gate, hot ? 0 : deadline)) {
+        if (hot && read_hot(s, op, now, MISS_TRUST_BUSY_MS, scratch, out))
+            return DT_OK;
+        if (!hot || !gate_enter(&s->gate, deadline))
+            return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many wait for it", s->path);
+    }
+    s->deadline = deadline;
+    rc = do_behind_gate(s, op, now, scratch, out, e);
+    gate_leave(&s->gate);
+    return rc;
+}
+
+void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                 dt_store_result *out)
+{
+    dt_error e;
+    dt_buf_reset(scratch);
+    out->status = DT_STORE_ERROR;
+    out->value = dt_bytes_of(NULL, 0);
+    out->count = 0;
+    out->error[0] = '\0';
+    e.code = 0;
+    int rc = perform(s, op, now, scratch, out, &e);
+    if (rc == 0 && dt_buf_error(scratch) != 0)
+        rc = dt_error_set(&e, dt_buf_error(scratch), "store: no room for a row's value");
+    if (rc == 0) {
+        out->value = dt_buf_bytes(scratch);
+        return;
+    }
+    out->status = DT_STORE_ERROR;
+    out->count = 0;
+    memcpy(out->error, e.text, sizeof(out->error));
+}
+
+/* --- now and then ----------------------------------------------------------------------------- */
+
+static void purge(dt_store *s, dt_time now)
+{
+    if (run(s, STMT_BEGIN_WRITE, "purging", NULL) != 0)
+        return; /* somebody else writes: there is no hurry */
+    sqlite3_bind_int64(statement(s, STMT_NOTE_PURGED), 1, now);
+    sqlite3_bind_int64(statement(s, STMT_PURGE), 1, now);
+    sqlite3_bind_int(statement(s, STMT_PURGE), 2, PURGE_ROWS_MAX);
+    int rc = run(s, STMT_NOTE_PURGED, "purging", NULL);
+    if (rc == 0)
+        rc = run(s, STMT_PURGE, "purging", NULL);
+    if (rc == 0)
+        rc = run(s, STMT_COMMIT, "purging", NULL);
+    if (rc != 0 && !sqlite3_get_autocommit(s->db))
+        (void)run(s, STMT_ROLLBACK, "purging", NULL);
+    dt_hot_expire(s->hot, now);
+    s->purged_at = mono_now();
+}
+
+void dt_store_tick(dt_store *s, dt_time now)
+{
+    if (s->pid != getpid() || !gate_enter(&s->gate, 0))
+        return;
+    s->deadline = 0;
+    if (atomic_load(&s->loaded))
+        (void)refresh(s, NULL);
+    if (s->purged_at == 0 || mono_now() - s->purged_at >= PURGE_INTERVAL)
+        purge(s, now);
+    gate_leave(&s->gate);
+}
+
+/* --- walking a table -------------------------------------------------------------------------- */
+
+typedef struct page_row {
+    char key[DT_STORE_KEY_MAX];
+    dt_bytes value; /* an offset until all are read: the buffer moves as it grows */
+    size_t at;
+    dt_time expires;
+} page_row;
+
+static int read_page(dt_store *s, dt_store_table t, char const *after, dt_time now, page_row *rows,
+                     size_t *count, dt_buf *values, dt_error *e)
+{
+    *count = 0;
+    dt_buf_reset(values);
+    if (!gate_enter(&s->gate, mono_now() + DT_STORE_BUSY_MS))
+        return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many wait for it", s->path);
+    s->deadline = mono_now() + DT_STORE_BUSY_MS;
+    sqlite3_stmt *st = statement(s, STMT_PAGE);
+    bind_key(st, t, after);
+    sqlite3_bind_int64(st, 3, now);
+    sqlite3_bind_int(st, 4, EACH_PAGE_ROWS);
+    int rc, result = DT_OK;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW && result == 0) {
+        page_row *r = &rows[(*count)++];
+        result = dt_str_copy(r->key, sizeof(r->key), (char const *)sqlite3_column_text(st, 0));
+        r->at = values->len;
+        r->value.len = (size_t)sqlite3_column_bytes(st, 1);
+        dt_buf_put(values, sqlite3_column_blob(st, 1), r->value.len);
+        r->expires = sqlite3_column_int64(st, 2);
+        if (result == 0)
+            result = dt_buf_error(values);
+        if (result != 0)
+            dt_error_set(e, result, "store %s: a row is too large", s->path);
+    }
+    if (result == 0 && rc != SQLITE_DONE)
+        result = store_error(s, "reading", e);
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+    gate_leave(&s->gate);
+    return result;
+}
+
+int dt_store_each(dt_store *s, dt_store_table t, dt_time now, dt_store_row_fn *fn, void *ctx,
+                  dt_error *e)
+{
+    if (s->pid != getpid())
+        return dt_error_set(e, DT_E_STATE, "store %s: used in a forked child", s->path);
+    page_row *rows = calloc(EACH_PAGE_ROWS, sizeof(*rows));
+    if (rows == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    dt_buf values;
+    dt_buf_init(&values, (size_t)EACH_PAGE_ROWS * DT_STORE_VALUE_MAX);
+    char after[DT_STORE_KEY_MAX] = "";
+    size_t count;
+    int rc;
+    do {
+        /* The gate is open while fn runs, so that it may use the store. */
+        rc = read_page(s, t, after, now, rows, &count, &values, e);
+        for (size_t i = 0; rc == 0 && i < count; i++) {
+            rows[i].value.p = values.p + rows[i].at;
+            rc = fn(ctx, rows[i].key, rows[i].value, rows[i].expires);
+        }
+        if (rc == 0 && count > 0)
+            memcpy(after, rows[count - 1].key, sizeof(after));
+    } while (rc == 0 && count == EACH_PAGE_ROWS);
+    dt_buf_free(&values);
+    free(rows);
+    return rc;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static int exec(dt_store const *s, char const *sql, char const *doing, dt_error *e)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? DT_OK
+                                                                   : store_error(s, doing, e);
+}
+
+static int pragma_number(dt_store const *s, char const *sql, int64_t *out, dt_error *e)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(st, 0);
+    int result = rc == SQLITE_ROW ? DT_OK : store_error(s, "reading its header", e);
+    sqlite3_finalize(st);
+    return result;
+}
+
+static char const schema[] =
+    "CREATE TABLE rows (tbl INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, "
+    " count INTEGER NOT NULL, expires INTEGER NOT NULL, seq INTEGER NOT NULL, "
+    " PRIMARY KEY (tbl, key));"
+    "CREATE INDEX rows_by_expiry ON rows (expires);"
+    "CREATE INDEX rows_by_seq ON rows (seq) WHERE seq > 0;"
+    "CREATE TABLE meta (seq INTEGER NOT NULL, purged INTEGER NOT NULL);"
+    "INSERT INTO meta VALUES (0, 0);"
+    "PRAGMA application_id = 0x44545253;"
+    "PRAGMA user_version = 1;";
+
+/* Within a write transaction, so that of two processes one makes it and the other finds it. */
+static int check_or_make_schema(dt_store const *s, dt_error *e)
+{
+    int64_t id = 0, version = 0, pages = 0;
+    int rc = pragma_number(s, "PRAGMA application_id", &id, e);
+    if (rc == 0)
+        rc = pragma_number(s, "PRAGMA user_version", &version, e);
+    if (rc == 0)
+        rc = pragma_number(s, "SELECT count(*) FROM sqlite_schema", &pages, e);
+    if (rc != 0)
+        return rc;
+    if (id == 0 && version == 0 && pages == 0)
+        return exec(s, schema, "making the tables", e);
+    if (id != APPLICATION_ID)
+        return dt_error_set(e, DT_E_PARSE, "%s is not a devtrust store; name another file",
+                            s->path);
+    if (version != SCHEMA_VERSION)
+        return dt_error_set(e, DT_E_PARSE,
+                            "store %s is of version %lld, this program knows %d; move it away or "
+                            "use the program that made it",
+                            s->path, (long long)version, SCHEMA_VERSION);
+    return DT_OK;
+}
+
+static int prepare_schema(dt_store *s, dt_error *e)
+{
+    int rc = exec(s, "BEGIN IMMEDIATE", "opening", e);
+    if (rc != 0)
+        return rc;
+    rc = check_or_make_schema(s, e);
+    if (rc == 0)
+        rc = exec(s, "COMMIT", "opening", e);
+    if (rc != 0 && !sqlite3_get_autocommit(s->db))
+        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+/* Changing to WAL needs the file alone, and SQLite does not wait for that by itself. */
+static int use_wal(dt_store *s, dt_error *e)
+{
+    while (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK) {
+        if ((sqlite3_errcode(s->db) & 0xff) != SQLITE_BUSY || !on_busy(s, 0))
+            return store_error(s, "opening", e);
+    }
+    return DT_OK;
+}
+
+static int configure(dt_store *s, dt_error *e)
+{
+    sqlite3_extended_result_codes(s->db, 1);
+    sqlite3_busy_handler(s->db, on_busy, s);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, 4 * DT_STORE_VALUE_MAX);
+    return exec(s,
+                "PRAGMA cell_size_check = ON; PRAGMA cache_size = -2048;"
+                "PRAGMA journal_size_limit = 8388608; PRAGMA synchronous = NORMAL;"
+                "PRAGMA temp_store = MEMORY;",
+                "opening", e);
+}
+
+static int prepare_statements(dt_store *s, dt_error *e)
+{
+    char text[64];
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "PRAGMA max_page_count = %d", PAGES_MAX);
+    int rc = exec(s, text, "opening", e);
+    for (int i = 0; rc == 0 && i < STMT_SYNC_FULL; i++) {
+        if (sqlite3_prepare_v3(s->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
+                               NULL) != SQLITE_OK) {
+            store_error(s, "opening", e);
+            rc = dt_error_set(e, DT_E_PARSE, "store %s: %s; it is not as this program makes it",
+                              s->path, sqlite3_errmsg(s->db));
+        }
+    }
+    return rc;
+}
+
+static int open_database(dt_store *s, dt_error *e)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+                SQLITE_OPEN_NOFOLLOW;
+    if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
+        return store_error(s, "opening", e);
+    s->deadline = mono_now() + DT_STORE_BUSY_MS;
+    int rc = configure(s, e);
+    if (rc == 0)
+        rc = prepare_schema(s, e);
+    if (rc == 0)
+        rc = use_wal(s, e);
+    if (rc == 0)
+        rc = prepare_statements(s, e);
+    if (rc == 0 && sqlite3_db_readonly(s->db, "main") != 0)
+        rc = dt_error_set(e, DT_E_PERMISSION, "store %s cannot be written", s->path);
+    return rc;
+}
+
+int dt_store_open(char const *path, dt_store **out, dt_error *e)
+{
+    *out = NULL;
+    dt_store *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    gate_init(&s->gate);
+    s->pid = getpid();
+    int rc = dt_store_path_check(path, s->path, e);
+    if (rc == 0) {
+        rc = dt_hot_new(DT_STORE_HOT_ROWS_MAX, &s->hot);
+        if (rc != 0)
+            dt_error_set(e, rc, "store %s: no memory or randomness", s->path);
+    }
+    if (rc == 0)
+        rc = open_database(s, e);
+    if (rc != 0) {
+        dt_store_close(&s);
+        return rc;
+    }
+    *out = s;
+    return DT_OK;
+}
+
+void dt_store_close(dt_store **store)
+{
+    if (store == NULL || *store == NULL)
+        return;
+    dt_store *s = *store;
+    *store = NULL;
+    /* In a forked child the connection is the parent's: closing it would write to its file. */
+    if (s->pid != getpid())
+        return;
+    for (int i = 0; i < STMT_COUNT; i++)
+        sqlite3_finalize(s->stmt[i]);
+    sqlite3_close(s->db);
+    dt_hot_free(&s->hot);
+    gate_destroy(&s->gate);
+    free(s);
+}
