@@ -51,6 +51,18 @@ then
 fi
 
 mkdir -p "$dir/freeradius"
+
+# Another build tree beside this one may have them already.
+for other in "$(dirname "$0")"/../build*/freeradius-include; do
+    [ "$other" -ef "$dir" ] && continue
+    [ "$(cat "$other/stamp" 2>/dev/null)" = "$source_version" ] || continue
+    cp "$other"/freeradius/*.h "$dir/freeradius/"
+    if headers_suffice "$dir"; then
+        echo "$source_version" >"$dir/stamp"
+        exit 0
+    fi
+done
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
