@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the edge files that know OpenSSL share: PEM, parsed certificates, kinds of keys. Included by
+ * them only; everybody else sees certificates through core/x509.h. */
+#ifndef DT_EDGE_X509_INTERNAL_H
+#define DT_EDGE_X509_INTERNAL_H
+
+#include "core/x509.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#define DT_RSA_BITS_MIN 2048
+#define DT_RSA_BITS_MAX 8192     /* a signature still fits DT_SIGNATURE_MAX */
+#define DT_PEM_MAX (1024 * 1024) /* largest PEM text */
+#define DT_ANCHORS_MAX 256       /* most certificates of a trust store */
+
+/* Every call into OpenSSL from a public function stands between these two, so that nothing of ours
+ * stays in the thread's error queue: a server whose module we are reads its own errors there. */
+void dt_openssl_enter(void);
+void dt_openssl_leave(void);
+
+/* One certificate of at most DT_CERTIFICATE_MAX bytes with nothing behind it. Free with X509_free.
+ * DT_E_PARSE, DT_E_LIMIT. */
+DT_MUST_USE int dt_x509_parse(dt_bytes der, X509 **out, dt_error *e);
+
+/* Appends all certificates of a PEM text. Anything else between BEGIN and END, or no certificate
+ * at all, is DT_E_PARSE; more than `max` in the stack, DT_E_LIMIT. */
+DT_MUST_USE int dt_pem_certificates(dt_bytes pem, STACK_OF(X509) *out, size_t max, dt_error *e);
+/* An unencrypted private key; never asks anybody for a pass phrase. Free with EVP_PKEY_free. */
+DT_MUST_USE int dt_pem_private_key(dt_bytes pem, EVP_PKEY **out, dt_error *e);
+
+typedef enum dt_key_kind {
+    DT_KEY_REFUSED = 0, /* weak, or of a type that devices do not have */
+    DT_KEY_RSA,         /* DT_RSA_BITS_MIN..DT_RSA_BITS_MAX */
+    DT_KEY_EC,          /* P-256, P-384, P-521 */
+    DT_KEY_ED25519,
+} dt_key_kind;
+dt_key_kind dt_key_kind_of(EVP_PKEY *key);
+
+/* What the tenant extension of a certificate holds. */
+typedef enum dt_tenant_mark {
+    DT_TENANT_MISSING = 0,
+    DT_TENANT_UNREADABLE,
+    DT_TENANT_READ,
+} dt_tenant_mark;
+
+/* Fills *out as far as x can be read. An unreadable tenant extension is no error here, *mark says
+ * so. */
+DT_MUST_USE int dt_x509_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark, dt_error *e);
+/* A name in RFC 4514 order, escaped and cut to fit. Returns dst. */
+char *dt_x509_name_text(X509_NAME const *name, char *dst, size_t size);
+/* A certificate's time in milliseconds since 1970. DT_E_PARSE. */
+DT_MUST_USE int dt_x509_time(ASN1_TIME const *t, dt_time *out);
+/* Whether a CA of this name is known to sign for every tenant in the world. */
+bool dt_x509_is_shared_name(X509_NAME const *name);
+
+/* The parts of a trust store. `all` is what chains may end at; shared[i] goes with its i-th. */
+struct dt_trust_store {
+    STACK_OF(X509) *all;
+    bool shared[DT_ANCHORS_MAX];
+};
+/* Whether x is a shared anchor, or has the key of one: the same CA under another certificate. */
+bool dt_trust_store_is_shared(dt_trust_store const *s, X509 *x);
+
+#endif

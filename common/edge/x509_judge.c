@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Judges a device certificate: the chain by OpenSSL, then everything that OpenSSL does not know of
+ * or leaves open. Whether the tenant must be named is decided by the chain that was really built. */
+#include "edge/x509_internal.h"
+
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+/* Signatures and keys worth at least 112 bits: no MD5, no SHA-1, no RSA below 2048
+ * (SSL_CTX_set_security_level(3) lists what each level asks). */
+#define DT_AUTH_LEVEL 2
+
+/* Everything one judgement is about. */
+typedef struct judgement {
+    dt_trust_store const *anchors;
+    dt_guid const *tenant;
+    dt_certificate *cert;
+    X509 *leaf;
+    STACK_OF(X509) *sent; /* intermediates as the client sent them */
+    dt_tenant_mark tenant_mark;
+    bool shared; /* the chain passes through a CA that signs for every tenant */
+    dt_error *e;
+} judgement;
+
+static dt_reason refuse(judgement const *j, dt_reason reason, char const *words)
+{
+    (void)dt_error_set(j->e, DT_E_CRYPTO, "%s", words);
+    return reason;
+}
+
+/* --- the chain ----------------------------------------------------------------------------- */
+
+/* X509_V_FLAG_X509_STRICT also insists on what RFC 5280 asks of CAs but does not look at when it
+ * validates a path (section 6.1), and what CAs made with common tools lack. Those are let pass;
+ * that an anchor need not restrict its own key usage is for whoever configured it. */
+static int on_verify(int ok, X509_STORE_CTX *ctx)
+{
+    if (ok)
+        return ok;
+    int const top = sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) - 1;
+    switch (X509_STORE_CTX_get_error(ctx)) {
+    case X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER:
+    case X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER:
+    case X509_V_ERR_CA_BCONS_NOT_CRITICAL:
+        break;
+    case X509_V_ERR_CA_CERT_MISSING_KEY_USAGE:
+        if (X509_STORE_CTX_get_error_depth(ctx) == top)
+            break;
+        return 0;
+    default:
+        return 0;
+    }
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    return 1;
+}
+
+/* What a failure at the device's own certificate means; everything else is the issuer's. */
+static dt_reason reason_at_leaf(int error)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return DT_REASON_CERTIFICATE_EXPIRED;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return DT_REASON_CERTIFICATE_NOT_YET_VALID;
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+    case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
+    case X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD:
+    case X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION:
+    case X509_V_ERR_INVALID_EXTENSION:
+    case X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3:
+    case X509_V_ERR_UNSUPPORTED_EXTENSION_FEATURE:
+    case X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH:
+    case X509_V_ERR_SIGNATURE_ALGORITHM_INCONSISTENCY:
+    case X509_V_ERR_EC_KEY_EXPLICIT_PARAMS:
+    case X509_V_ERR_KU_KEY_CERT_SIGN_INVALID_FOR_NON_CA:
+    case X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA:
+    case X509_V_ERR_SUBJECT_NAME_EMPTY:
+    case X509_V_ERR_EMPTY_SUBJECT_ALT_NAME:
+    case X509_V_ERR_EMPTY_SUBJECT_SAN_NOT_CRITICAL:
+    case X509_V_ERR_OUT_OF_MEM:
+        return DT_REASON_CERTIFICATE_INVALID;
+    default:
+        return DT_REASON_UNTRUSTED_ISSUER;
+    }
+}
+
+/* Says what OpenSSL said, and of which certificate. */
+static dt_reason explain(judgement const *j, X509_STORE_CTX *ctx)
+{
+    int const error = X509_STORE_CTX_get_error(ctx);
+    int const depth = X509_STORE_CTX_get_error_depth(ctx);
+    X509 *at = X509_STORE_CTX_get_current_cert(ctx);
+    char name[DT_X509_NAME_MAX] = "the certificate";
+    if (at != NULL)
+        dt_x509_name_text(X509_get_subject_name(at), name, sizeof(name));
+    (void)dt_error_set(j->e, DT_E_CRYPTO, "%s: %s (issuer %s)", name,
+                       X509_verify_cert_error_string(error), j->cert->issuer);
+    return depth == 0 ? reason_at_leaf(error) : DT_REASON_UNTRUSTED_ISSUER;
+}
+
+/* No purpose and no trust setting are given: the leaf's usage is judged below, more strictly than
+ * OpenSSL does, and the anchors are exactly those of the configuration. */
+static bool prepare(X509_STORE_CTX *ctx, judgement const *j, dt_time now)
+{
+    if (X509_STORE_CTX_init(ctx, NULL, j->leaf, j->sent) != 1)
+        return false;
+    X509_STORE_CTX_set0_trusted_stack(ctx, j->anchors->all);
+    X509_STORE_CTX_set_verify_cb(ctx, on_verify);
+    X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
+    X509_VERIFY_PARAM_set_time(p, (time_t)(now / DT_SECONDS(1)));
+    X509_VERIFY_PARAM_set_auth_level(p, DT_AUTH_LEVEL);
+    /* OpenSSL counts what lies between the leaf and the anchor. */
+    X509_VERIFY_PARAM_set_depth(p, DT_X509_DEPTH_MAX - 2);
+    return X509_VERIFY_PARAM_set_flags(p, X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN |
+                                              X509_V_FLAG_TRUSTED_FIRST) == 1;
+}
+
+/* A CA that is limited to other uses does not make device certificates; and one that is a shared
+ * anchor, or is known by its name or its issuer's to be one, makes them for everybody. */
+static dt_reason look_along(judgement *j, STACK_OF(X509) *chain)
+{
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        X509 *ca = sk_X509_value(chain, i);
+        if ((X509_get_extension_flags(ca) & EXFLAG_XKUSAGE) != 0 &&
+            (X509_get_extended_key_usage(ca) & (XKU_SSL_CLIENT | XKU_ANYEKU)) == 0)
+            return refuse(j, DT_REASON_UNTRUSTED_ISSUER,
+                          "a CA of the chain may not issue client certificates");
+        j->shared = j->shared || dt_trust_store_is_shared(j->anchors, ca) ||
+                    dt_x509_is_shared_name(X509_get_subject_name(ca)) ||
+                    dt_x509_is_shared_name(X509_get_issuer_name(ca));
+    }
+    return DT_REASON_TRUSTED;
+}
+
+static dt_reason judge_chain(judgement *j, dt_time now)
+{
+    if (j->anchors == NULL || dt_trust_store_size(j->anchors) == 0)
+        return refuse(j, DT_REASON_UNTRUSTED_ISSUER, "no CA for devices is configured");
+    dt_reason reason = DT_REASON_NONE;
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    if (ctx == NULL || !prepare(ctx, j, now))
+        reason = refuse(j, DT_REASON_CERTIFICATE_INVALID, "out of memory");
+    else if (X509_verify_cert(ctx) != 1 || X509_STORE_CTX_get_error(ctx) != X509_V_OK)
+        reason = explain(j, ctx);
+    else
+        reason = look_along(j, X509_STORE_CTX_get0_chain(ctx));
+    X509_STORE_CTX_free(ctx);
+    return reason;
+}
+
+/* --- the leaf ------------------------------------------------------------------------------ */
+
+static dt_reason judge_leaf(judgement const *j)
+{
+    uint32_t const flags = X509_get_extension_flags(j->leaf);
+    dt_reason const invalid = DT_REASON_CERTIFICATE_INVALID;
+    if (flags & EXFLAG_INVALID)
+        return refuse(j, invalid, "an extension of the certificate is unreadable");
+    if (flags & EXFLAG_CA)
+        return refuse(j, invalid, "the certificate is a CA's, not a device's");
+    if ((flags & EXFLAG_XKUSAGE) == 0 ||
+        (X509_get_extended_key_usage(j->leaf) & XKU_SSL_CLIENT) == 0)
+        return refuse(j, invalid,
+                      "the certificate is not for client authentication (1.3.6.1.5.5.7.3.2)");
+    if ((flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(j->leaf) & KU_DIGITAL_SIGNATURE) == 0)
+        return refuse(j, invalid, "the certificate's key is not for signatures");
+    if (dt_key_kind_of(X509_get0_pubkey(j->leaf)) == DT_KEY_REFUSED)
+        return refuse(j, invalid,
+                      "the certificate's key is none of RSA 2048 to 8192, P-256, P-384, P-521, "
+                      "Ed25519");
+    if (!dt_guid_is_set(&j->cert->device_id))
+        return refuse(j, invalid, "the certificate names no device id");
+    return DT_REASON_TRUSTED;
+}
+
+static dt_reason judge_tenant(judgement const *j)
+{
+    dt_reason const wrong = DT_REASON_WRONG_TENANT;
+    if (j->tenant_mark == DT_TENANT_UNREADABLE)
+        return refuse(j, wrong, "the certificate's tenant (1.2.840.113556.5.14) is unreadable");
+    if (j->tenant_mark == DT_TENANT_MISSING)
+        return j->shared ? refuse(j, wrong,
+                                  "the CA signs for every tenant, and the certificate names none")
+                         : DT_REASON_TRUSTED;
+    if (j->tenant == NULL || !dt_guid_is_set(j->tenant))
+        return refuse(j, wrong, "the certificate names a tenant, and no tenant_id is configured");
+    if (!dt_guid_equal(j->tenant, &j->cert->tenant_id))
+        return refuse(j, wrong, "the certificate is of another tenant");
+    return DT_REASON_TRUSTED;
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+static dt_reason read_leaf(judgement *j, dt_bytes der)
+{
+    if (dt_x509_parse(der, &j->leaf, j->e) != 0 ||
+        dt_x509_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
+        return DT_REASON_CERTIFICATE_INVALID;
+    return DT_REASON_TRUSTED;
+}
+
+static dt_reason read_sent(judgement *j, dt_bytes const *chain, size_t count)
+{
+    if (count > DT_CHAIN_MAX)
+        return refuse(j, DT_REASON_CERTIFICATE_INVALID, "the client sent too many certificates");
+    if (count == 0)
+        return DT_REASON_TRUSTED;
+    j->sent = sk_X509_new_reserve(NULL, (int)count);
+    if (j->sent == NULL)
+        return refuse(j, DT_REASON_CERTIFICATE_INVALID, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        X509 *x = NULL;
+        if (dt_x509_parse(chain[i], &x, j->e) != 0) {
+            (void)dt_error_prefix(j->e, "intermediate %zu", i + 1);
+            return DT_REASON_CERTIFICATE_INVALID;
+        }
+        (void)sk_X509_push(j->sent, x);
+    }
+    return DT_REASON_TRUSTED;
+}
+
+dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
+                        size_t chain_count, dt_guid const *tenant, dt_time now, dt_certificate *out,
+                        dt_error *e)
+{
+    *out = (dt_certificate){0};
+    dt_openssl_enter();
+    judgement j = {.anchors = anchors, .tenant = tenant, .cert = out, .e = e};
+    dt_reason reason = read_leaf(&j, der);
+    if (reason == DT_REASON_TRUSTED)
+        reason = read_sent(&j, chain, chain_count);
+    if (reason == DT_REASON_TRUSTED)
+        reason = judge_chain(&j, now);
+    if (reason == DT_REASON_TRUSTED)
+        reason = judge_leaf(&j);
+    if (reason == DT_REASON_TRUSTED)
+        reason = judge_tenant(&j);
+    sk_X509_pop_free(j.sent, X509_free);
+    X509_free(j.leaf);
+    dt_openssl_leave();
+    return reason;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads what a device certificate says: names, times, and which device it is for. Microsoft's
+ * forms differ: the SAN URI carries the Intune device id as text, 1.2.840.113556.5.4 as sixteen bare
+ * bytes, 1.2.840.113556.5.14 the tenant as sixteen bytes in an OCTET STRING. */
+#include "edge/x509_internal.h"
+
+#include "core/crypto.h"
+
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/x509v3.h>
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define DT_SERIAL_MAX 32      /* bytes; RFC 5280 section 4.1.2.2 allows 20 */
+#define DT_NAME_TEXT_MAX 4096 /* of a name before it is escaped and cut */
+
+static pthread_once_t g_once = PTHREAD_ONCE_INIT;
+static ASN1_OBJECT *g_device_oid;
+static ASN1_OBJECT *g_tenant_oid;
+
+static void make_oids(void)
+{
+    g_device_oid = OBJ_txt2obj("1.2.840.113556.5.4", 1);
+    g_tenant_oid = OBJ_txt2obj("1.2.840.113556.5.14", 1);
+}
+
+/* --- names, times, numbers ----------------------------------------------------------------- */
+
+char *dt_x509_name_text(X509_NAME const *name, char *dst, size_t size)
+{
+    dt_buf b;
+    dt_buf_init_fixed(&b, dst, size);
+    BIO *mem = BIO_new(BIO_s_mem());
+    /* UTF-8 stays UTF-8: what must not be shown is escaped below, by the rule for all remote text. */
+    unsigned long const flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+    if (mem != NULL && X509_NAME_print_ex(mem, name, 0, flags) >= 0) {
+        char *text = NULL;
+        long const len = BIO_get_mem_data(mem, &text);
+        if (len > 0)
+            dt_buf_put_escaped(
+                &b,
+                dt_bytes_of(text, (size_t)len < DT_NAME_TEXT_MAX ? (size_t)len : DT_NAME_TEXT_MAX));
+    }
+    BIO_free(mem);
+    return dst;
+}
+
+int dt_x509_time(ASN1_TIME const *t, dt_time *out)
+{
+    struct tm tm = {0};
+    if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
+        return DT_E_PARSE;
+    *out = DT_SECONDS(timegm(&tm));
+    return 0;
+}
+
+static int read_times(X509 *x, dt_certificate *out, dt_error *e)
+{
+    if (dt_x509_time(X509_get0_notBefore(x), &out->not_before) != 0 ||
+        dt_x509_time(X509_get0_notAfter(x), &out->not_after) != 0)
+        return dt_error_set(e, DT_E_PARSE, "the certificate's validity is unreadable");
+    return 0;
+}
+
+static int read_serial(X509 *x, dt_certificate *out, dt_error *e)
+{
+    ASN1_INTEGER const *serial = X509_get0_serialNumber(x);
+    int const len = serial != NULL ? ASN1_STRING_length(serial) : 0;
+    if (len <= 0 || len > DT_SERIAL_MAX)
+        return dt_error_set(e, DT_E_PARSE, "the certificate's serial number is unreadable");
+    dt_hex(out->serial, ASN1_STRING_get0_data(serial), (size_t)len);
+    return 0;
+}
+
+static int read_key_id(X509 *x, dt_certificate *out, dt_error *e)
+{
+    unsigned char *der = NULL;
+    uint8_t digest[DT_SHA256_LEN];
+    int const len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    int rc = len > 0 ? dt_crypto_sha256(dt_bytes_of(der, (size_t)len), digest) : DT_E_PARSE;
+    OPENSSL_free(der);
+    if (rc != 0)
+        return dt_error_set(e, rc, "the certificate's public key is unreadable");
+    dt_hex(out->key_id, digest, sizeof(digest));
+    return 0;
+}
+
+/* Calls fn with each attribute of a name, as UTF-8. A text with a NUL inside reads differently for
+ * whoever stops there, so it is refused wherever it stands. */
+static int read_attribute(X509_NAME_ENTRY const *entry, dt_bytes *text, unsigned char **owned)
+{
+    *owned = NULL;
+    int const len = ASN1_STRING_to_UTF8(owned, X509_NAME_ENTRY_get_data(entry));
+    if (len < 0 || (len > 0 && memchr(*owned, '\0', (size_t)len) != NULL)) {
+        OPENSSL_free(*owned);
+        *owned = NULL;
+        return DT_E_PARSE;
+    }
+    *text = dt_bytes_of(*owned, (size_t)len);
+    return 0;
+}
+
+static bool is_common_name(X509_NAME_ENTRY const *entry)
+{
+    return OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) == NID_commonName;
+}
+
+/* Looks through the subject: *cn becomes the GUID that its only common name is, if it is one. */
+static int read_subject(X509 *x, dt_guid *cn, dt_error *e)
+{
+    X509_NAME const *name = X509_get_subject_name(x);
+    int common_names = 0;
+    for (int i = 0; i < X509_NAME_entry_count(name); i++) {
+        X509_NAME_ENTRY const *entry = X509_NAME_get_entry(name, i);
+        unsigned char *owned;
+        dt_bytes text;
+        if (read_attribute(entry, &text, &owned) != 0)
+            return dt_error_set(e, DT_E_PARSE, "the certificate's subject is not text");
+        if (is_common_name(entry)) {
+            common_names++;
+            if (dt_guid_parse(text, cn) != 0 || common_names > 1)
+                *cn = (dt_guid){0};
+        }
+        OPENSSL_free(owned);
+    }
+    return 0;
+}
+
+static bool has_prefix_nocase(dt_bytes text, char const *prefix)
+{
+    size_t const len = strlen(prefix);
+    char head[64];
+    return text.len >= len &&
+           dt_str_copy_bytes(head, sizeof(head), dt_bytes_of(text.p, len)) == 0 &&
+           dt_str_equal_nocase(head, prefix);
+}
+
+bool dt_x509_is_shared_name(X509_NAME const *name)
+{
+    /* Intune's device CAs of today and of old, and Entra's. */
+    static char const *const shared[] = {"Microsoft Intune", "SC_Online_Issuing",
+                                         "MS-Organization-"};
+    bool found = false;
+    for (int i = 0; i < X509_NAME_entry_count(name) && !found; i++) {
+        X509_NAME_ENTRY const *entry = X509_NAME_get_entry(name, i);
+        unsigned char *owned;
+        dt_bytes text;
+        if (!is_common_name(entry))
+            continue;
+        /* A name that nobody can read may be any name. */
+        if (read_attribute(entry, &text, &owned) != 0)
+            return true;
+        for (size_t k = 0; k < sizeof(shared) / sizeof(shared[0]); k++)
+            found = found || has_prefix_nocase(text, shared[k]);
+        OPENSSL_free(owned);
+    }
+    return found;
+}
+
+/* --- which device, which tenant ------------------------------------------------------------ */
+
+/* Takes one more name of the device; all must be the same. */
+static int take_id(dt_guid *have, dt_guid const *more, dt_error *e)
+{
+    if (dt_guid_is_set(have) && !dt_guid_equal(have, more))
+        return dt_error_set(e, DT_E_PARSE, "the certificate names two devices, %s and %s",
+                            have->text, more->text);
+    *have = *more;
+    return 0;
+}
+
+static dt_bytes trim(dt_bytes s)
+{
+    while (s.len > 0 && s.p[0] == ' ')
+        s = dt_bytes_of(s.p + 1, s.len - 1);
+    while (s.len > 0 && s.p[s.len - 1] == ' ')
+        s.len--;
+    return s;
+}
+
+/* One URI of a list, which names the device only when it begins with the scheme. */
+static int read_uri(dt_bytes uri, dt_guid *id, dt_error *e)
+{
+    static char const scheme[] = "IntuneDeviceId://";
+    if (!has_prefix_nocase(uri, scheme))
+        return 0;
+    size_t const len = sizeof(scheme) - 1;
+    dt_guid found;
+    if (dt_guid_parse(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)
+        return dt_error_set(e, DT_E_PARSE,
+                            "the certificate's IntuneDeviceId:// URI holds no device id");
+    return take_id(id, &found, e);
+}
+
+/* The value of a SAN URI: one, or several with commas between. */
+static int read_uri_list(ASN1_IA5STRING const *value, dt_guid *id, dt_error *e)
+{
+    dt_bytes rest = dt_bytes_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
+    if (rest.len > 0 && memchr(rest.p, '\0', rest.len) != NULL)
+        return dt_error_set(e, DT_E_PARSE, "a URI of the certificate holds a NUL");
+    int rc = 0;
+    while (rc == 0 && rest.len > 0) {
+        uint8_t const *comma = memchr(rest.p, ',', rest.len);
+        size_t const len = comma != NULL ? (size_t)(comma - rest.p) : rest.len;
+        rc = read_uri(trim(dt_bytes_of(rest.p, len)), id, e);
+        size_t const used = comma != NULL ? len + 1 : len;
+        rest = dt_bytes_of(rest.p + used, rest.len - used);
+    }
+    return rc;
+}
+
+static int read_alternative_names(X509 *x, dt_guid *id, dt_error *e)
+{
+    int found = 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, &found, NULL);
+    if (names == NULL)
+        return found == -1 ? 0
+                           : dt_error_set(e, DT_E_PARSE,
+                                          "the certificate's alternative names are unreadable");
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < sk_GENERAL_NAME_num(names); i++) {
+        int type = 0;
+        void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+        if (type == GEN_URI)
+            rc = read_uri_list(value, id, e);
+    }
+    GENERAL_NAMES_free(names);
+    return rc;
+}
+
+/* A GUID from one of Microsoft's extensions, bare or within an OCTET STRING. DT_E_NOT_FOUND when the
+ * certificate has no such extension; DT_E_PARSE when it has two, or one that is no GUID. */
+static int read_guid_extension(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)
+{
+    *out = (dt_guid){0};
+    if (oid == NULL)
+        return DT_E_NOMEM;
+    int const at = X509_get_ext_by_OBJ(x, oid, -1);
+    if (at < 0)
+        return DT_E_NOT_FOUND;
+    if (X509_get_ext_by_OBJ(x, oid, at) >= 0)
+        return DT_E_PARSE;
+    ASN1_OCTET_STRING const *value = X509_EXTENSION_get_data(X509_get_ext(x, at));
+    dt_bytes raw = dt_bytes_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
+    if (raw.len == 18 && raw.p[0] == V_ASN1_OCTET_STRING && raw.p[1] == 16)
+        raw = dt_bytes_of(raw.p + 2, 16);
+    return dt_guid_from_le(raw, out);
+}
+
+/* The device id of the best source there is; nothing when there is none. */
+static int read_device_id(X509 *x, dt_guid *out, dt_error *e)
+{
+    dt_guid id = {0}, extension, cn = {0};
+    int rc = read_subject(x, &cn, e);
+    if (rc == 0)
+        rc = read_alternative_names(x, &id, e);
+    if (rc != 0)
+        return rc;
+    rc = read_guid_extension(x, g_device_oid, &extension);
+    if (rc == 0)
+        rc = take_id(&id, &extension, e);
+    else if (rc == DT_E_NOT_FOUND)
+        rc = 0;
+    else
+        rc = dt_error_set(e, rc, "the certificate's device id (1.2.840.113556.5.4) is unreadable");
+    /* A common name often holds Entra's id of the device, which is another one: it neither
+     * contradicts nor adds to what the others say. */
+    if (rc == 0)
+        *out = dt_guid_is_set(&id) ? id : cn;
+    return rc;
+}
+
+static void read_tenant(X509 *x, dt_certificate *out, dt_tenant_mark *mark)
+{
+    int const rc = read_guid_extension(x, g_tenant_oid, &out->tenant_id);
+    *mark = rc == 0                ? DT_TENANT_READ
+            : rc == DT_E_NOT_FOUND ? DT_TENANT_MISSING
+                                   : DT_TENANT_UNREADABLE;
+}
+
+int dt_x509_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark, dt_error *e)
+{
+    *out = (dt_certificate){0};
+    *mark = DT_TENANT_UNREADABLE;
+    if (pthread_once(&g_once, make_oids) != 0)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    dt_x509_name_text(X509_get_subject_name(x), out->subject, sizeof(out->subject));
+    dt_x509_name_text(X509_get_issuer_name(x), out->issuer, sizeof(out->issuer));
+    read_tenant(x, out, mark);
+    int rc = read_serial(x, out, e);
+    if (rc == 0)
+        rc = read_times(x, out, e);
+    if (rc == 0)
+        rc = read_key_id(x, out, e);
+    if (rc == 0)
+        rc = read_device_id(x, &out->device_id, e);
+    return rc;
+}
+
+int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e)
+{
+    *out = (dt_certificate){0};
+    dt_openssl_enter();
+    X509 *x = NULL;
+    dt_tenant_mark mark;
+    int rc = dt_x509_parse(der, &x, e);
+    if (rc == 0)
+        rc = dt_x509_fields(x, out, &mark, e);
+    if (rc == 0 && mark == DT_TENANT_UNREADABLE)
+        rc = dt_error_set(e, DT_E_PARSE,
+                          "the certificate's tenant (1.2.840.113556.5.14) is unreadable");
+    X509_free(x);
+    dt_openssl_leave();
+    return rc;
+}
