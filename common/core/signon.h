@@ -80,9 +80,9 @@ typedef struct dt_step {
     dt_store_op const *store;
     dt_sign_request const *sign;
     dt_prompt const *prompt;
-    bool suspend;     /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
+    bool suspend;  /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
                          another request (dt_signon_load, dt_signon_answer) */
-    dt_time until;    /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
+    dt_time until; /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
     bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
     dt_outcome const *outcome;
 } dt_step;

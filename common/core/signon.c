@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dt_signon: the public face of the step machine. Begins it, says what it wants now, takes results
+ * and hands them to the file of the phase. How it all hangs together: signon_internal.h. */
+#include "core/signon_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t dt_signon_size(void)
+{
+    return sizeof(dt_signon);
+}
+
+void dt_signon_set_phase(dt_signon *s, dt_phase phase)
+{
+    if (phase != s->phase && phase != DT_PHASE_RETRY_WAIT && s->phase != DT_PHASE_RETRY_WAIT)
+        s->retries = 0;
+    s->phase = phase;
+}
+
+void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until)
+{
+    s->retries++;
+    s->retry_phase = phase;
+    s->until = until;
+    s->phase = DT_PHASE_RETRY_WAIT;
+}
+
+void dt_signon_detail(dt_signon *s, char const *fmt, ...)
+{
+    char raw[DT_MESSAGE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof(raw), fmt, ap);
+    va_end(ap);
+    dt_str_escape(s->outcome.detail, sizeof(s->outcome.detail), raw);
+}
+
+static void wipe(dt_signon *s)
+{
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->http.body, sizeof(s->http.body));
+    s->http.body_len = 0;
+}
+
+static void done(dt_signon *s)
+{
+    wipe(s);
+    s->prompt_state = DT_PROMPT_NONE;
+    s->phase = DT_PHASE_DONE;
+}
+
+void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
+{
+    if (detail)
+        dt_signon_detail(s, "%s", detail);
+    dt_outcome_set(&s->outcome, DT_DENY, cause);
+    dt_signon_tell_cause(s);
+    done(s);
+}
+
+/* What is still to be done before the outcome is given, in this order, each at most once. */
+static void finish_next(dt_signon *s)
+{
+    bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
+
+    if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
+        s->cancel_tried = true;
+        dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
+        return;
+    }
+    if (!s->push.joined && s->push.state != DT_PUSH_NONE) {
+        if (push_open || s->push.state == DT_PUSH_STARTING)
+            s->push.state = DT_PUSH_OVER;
+        dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
+        return;
+    }
+    if (s->mfa_done && dt_frequency_lifetime(s->outcome.decision.frequency) > 0 &&
+        s->outcome.verdict.key_id[0]) {
+        s->mfa_done = false;
+        dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
+        return;
+    }
+    dt_outcome_set(&s->outcome, s->final_result, s->final_cause);
+    dt_signon_tell_cause(s);
+    done(s);
+}
+
+void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
+{
+    (void)now;
+    s->finishing = true;
+    s->prompt_state = DT_PROMPT_NONE;
+    s->final_result = result;
+    s->final_cause = cause;
+    s->mfa_done = result == DT_ALLOW && cause == DT_CAUSE_MFA_SUCCESS;
+    finish_next(s);
+}
+
+bool dt_signon_add_group(dt_signon *s, char const *name)
+{
+    size_t len;
+
+    if (!name || !s->site.policy || !dt_policy_names_group(s->site.policy, name))
+        return true;
+    len = strlen(name) + 1;
+    if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->groups))
+        return false;
+    memcpy(s->groups + s->groups_len, name, len);
+    s->groups_len += len;
+    s->group_count++;
+    return true;
+}
+
+static void take_groups(dt_signon *s, dt_request const *r)
+{
+    s->group_knowledge = r->group_knowledge;
+    if (s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA)
+        s->group_knowledge = DT_GROUPS_UNKNOWN;
+    for (size_t i = 0; s->group_knowledge == DT_GROUPS_KNOWN && i < r->group_count; i++) {
+        if (!dt_signon_add_group(s, r->groups[i]))
+            s->group_knowledge = DT_GROUPS_UNKNOWN;
+    }
+}
+
+static int make_login(dt_signon *s)
+{
+    char const *suffix = strchr(s->user, '@') ? "" : s->site.config->okta.login_suffix;
+    int n = snprintf(s->login, sizeof(s->login), "%s%s", s->user, suffix);
+
+    return n > 0 && (size_t)n < sizeof(s->login) ? DT_OK : DT_E_LIMIT;
+}
+
+static int make_push_key(dt_signon *s, dt_request const *r)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    char const *key = r->push_key && *r->push_key ? r->push_key : s->id;
+    int rc = dt_crypto_sha256(dt_bytes_str(key), digest);
+
+    if (rc == DT_OK)
+        dt_hex(s->push_key, digest, sizeof(digest));
+    return rc;
+}
+
+/* Copies what names the sign-on. A name that does not fit is an error: a cut one could be
+ * somebody else's. */
+static int take_names(dt_signon *s, dt_request const *r)
+{
+    if (!r->user || !*r->user || !r->application || !*r->application)
+        return DT_E_INVALID;
+    if (dt_str_copy(s->id, sizeof(s->id), r->id) < 0 ||
+        dt_str_copy(s->application, sizeof(s->application), r->application) < 0 ||
+        dt_str_copy(s->user, sizeof(s->user), r->user) < 0 ||
+        dt_str_copy(s->client_ip, sizeof(s->client_ip), r->client_ip) < 0 ||
+        dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
+        dt_str_copy(s->station, sizeof(s->station), r->station) < 0 ||
+        dt_str_copy(s->passcode, sizeof(s->passcode), r->passcode) < 0)
+        return DT_E_LIMIT;
+    return DT_OK;
+}
+
+static void start(dt_signon *s, dt_site const *site, dt_time now)
+{
+    memset(s, 0, sizeof(*s));
+    s->site = *site;
+    s->started = now;
+    s->push.number = DT_SIGNON_NUMBER_NONE;
+}
+
+void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now)
+{
+    start(s, site, now);
+    if (!site->config || take_names(s, r) < 0) {
+        dt_signon_fail(s, site->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
+                       "the user or application name is missing or too long");
+        return;
+    }
+    s->wait_limit = r->wait_limit;
+    s->deadline = now + r->wait_limit;
+    s->platform_hint = r->platform_hint;
+    s->conversation = r->conversation;
+    s->push_prompt = r->push_prompt;
+    s->explain = r->explain;
+    s->host_evidence = r->host_evidence;
+    memcpy(s->random, r->random, sizeof(s->random));
+    if (make_login(s) < 0 || make_push_key(s, r) < 0) {
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, "no Okta login can be made of the user name");
+        return;
+    }
+    if (!site->policy) {
+        dt_signon_fail(s, DT_CAUSE_CONFIG,
+                       "there is no policy for this application; add <application>.json to the "
+                       "policy directory");
+        return;
+    }
+    take_groups(s, r);
+    dt_signon_evidence_begin(s, r, now);
+}
+
+void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+                             dt_time now)
+{
+    start(s, site, now);
+    s->refresh_only = true;
+    s->lookup_id = *device_id;
+    s->deadline = now + site->config->intune.timeout * 2;
+    dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
+}
+
+static bool is_wait(dt_phase p)
+{
+    return p == DT_PHASE_PUSH_WAIT || p == DT_PHASE_PASSCODE_WAIT || p == DT_PHASE_RETRY_WAIT;
+}
+
+static bool is_http(dt_phase p)
+{
+    switch (p) {
+    case DT_PHASE_INTUNE_HTTP:
+    case DT_PHASE_USER_HTTP:
+    case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_FACTORS_HTTP:
+    case DT_PHASE_PUSH_HTTP:
+    case DT_PHASE_PUSH_POLL:
+    case DT_PHASE_PASSCODE_HTTP:
+    case DT_PHASE_CANCEL_HTTP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_store(dt_phase p)
+{
+    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && !is_wait(p) && !is_http(p);
+}
+
+/* A wait whose time has come moves on. */
+static void time_passes(dt_signon *s, dt_time now)
+{
+    if (s->abandoned && !s->finishing) {
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+        return;
+    }
+    if (s->phase == DT_PHASE_RETRY_WAIT) {
+        if (now >= s->until)
+            dt_signon_set_phase(s, s->retry_phase);
+        return;
+    }
+    if (now >= s->until)
+        dt_signon_mfa_time(s, now);
+}
+
+void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
+{
+    memset(out, 0, sizeof(*out));
+    for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
+        dt_phase before = s->phase;
+
+        if (s->prompt_state == DT_PROMPT_TO_SHOW && !s->abandoned)
+            break;
+        time_passes(s, now);
+        if (s->phase == before)
+            break;
+    }
+    if (s->phase != DT_PHASE_DONE && s->steps > DT_SIGNON_STEPS_MAX)
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, "the sign-on took more steps than allowed");
+    if (s->prompt_state == DT_PROMPT_TO_SHOW && is_wait(s->phase)) {
+        out->kind = DT_STEP_PROMPT;
+        out->prompt = &s->prompt;
+        out->suspend = s->conversation == DT_CONVERSATION_CHALLENGE;
+        return;
+    }
+    out->prompt_open = s->prompt_state == DT_PROMPT_OPEN;
+    if (is_wait(s->phase)) {
+        out->kind = DT_STEP_WAIT;
+        out->until = s->until;
+        return;
+    }
+    if (s->phase != DT_PHASE_DONE && !dt_signon_render(s, now, out))
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, NULL);
+    if (s->phase == DT_PHASE_DONE) {
+        memset(out, 0, sizeof(*out));
+        out->outcome = &s->outcome;
+    }
+}
+
+static void out_of_order(dt_signon *s, char const *what)
+{
+    if (s->phase == DT_PHASE_DONE)
+        return;
+    dt_signon_detail(s, "a %s came that was not asked for", what);
+    dt_signon_fail(s, DT_CAUSE_INTERNAL, NULL);
+}
+
+/* Whoever left while a step was under way leaves now that its result is known. */
+static void after_feed(dt_signon *s, dt_time now)
+{
+    if (s->abandoned && !s->finishing && s->phase != DT_PHASE_DONE)
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+}
+
+static void count_call(dt_signon *s)
+{
+    if (s->phase == DT_PHASE_INTUNE_HTTP)
+        s->outcome.graph_calls++;
+    else if (s->phase == DT_PHASE_PUSH_POLL)
+        s->outcome.polls++;
+    else
+        s->outcome.okta_calls++;
+}
+
+static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_CANCEL_HTTP:
+        finish_next(s); /* told or not: the push is no longer listened to */
+        return;
+    case DT_PHASE_INTUNE_HTTP:
+        dt_signon_evidence_http_done(s, r, now);
+        return;
+    case DT_PHASE_USER_HTTP:
+    case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_FACTORS_HTTP:
+        dt_signon_okta_http_done(s, r, now);
+        return;
+    default:
+        dt_signon_mfa_http_done(s, r, now);
+        return;
+    }
+}
+
+void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    s->steps++;
+    explicit_bzero(s->http.body, sizeof(s->http.body));
+    s->http.body_len = 0;
+    if (!is_http(s->phase)) {
+        out_of_order(s, "reply");
+        return;
+    }
+    count_call(s);
+    http_done(s, r, now);
+    after_feed(s, now);
+}
+
+static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_SSH_GET:
+    case DT_PHASE_INTUNE_GET:
+    case DT_PHASE_INTUNE_PUT:
+        dt_signon_evidence_store_done(s, r, now);
+        return;
+    case DT_PHASE_USER_GET:
+    case DT_PHASE_USER_PUT:
+    case DT_PHASE_GROUPS_GET:
+    case DT_PHASE_GROUPS_PUT:
+        dt_signon_okta_store_done(s, r, now);
+        return;
+    case DT_PHASE_PUSH_FINISH:
+        s->push.state = DT_PUSH_NONE;
+        finish_next(s);
+        return;
+    case DT_PHASE_REMEMBERED_PUT:
+        finish_next(s); /* not remembered costs one more MFA */
+        return;
+    default:
+        dt_signon_mfa_store_done(s, r, now);
+        return;
+    }
+}
+
+void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    s->steps++;
+    if (!is_store(s->phase)) {
+        out_of_order(s, "store answer");
+        return;
+    }
+    if (r->status == DT_STORE_ERROR)
+        dt_signon_detail(s, "store: %s", r->error);
+    store_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
+{
+    s->steps++;
+    if (s->phase != DT_PHASE_HOST_SIGN) {
+        out_of_order(s, "signature");
+        return;
+    }
+    dt_signon_evidence_sign_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_prompt_shown(dt_signon *s, dt_time now)
+{
+    (void)now;
+    if (s->prompt_state == DT_PROMPT_TO_SHOW)
+        s->prompt_state = DT_PROMPT_OPEN;
+}
+
+void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
+{
+    s->steps++;
+    if (s->phase == DT_PHASE_DONE || s->finishing)
+        return; /* it crossed with the outcome */
+    if (s->prompt_state == DT_PROMPT_NONE) {
+        out_of_order(s, "person's answer");
+        return;
+    }
+    s->prompt_state = DT_PROMPT_NONE;
+    if (s->conversation == DT_CONVERSATION_CHALLENGE)
+        s->deadline = now + s->wait_limit; /* a new round trip has its own patience */
+    dt_signon_mfa_answered(s, answer, now);
+}
+
+void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
+{
+    if (s->phase == DT_PHASE_DONE || s->abandoned)
+        return;
+    s->abandoned = true;
+    s->abandon_cause = dt_cause_allows(cause) ? DT_CAUSE_INTERNAL : cause;
+    if (is_wait(s->phase) && !s->finishing)
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+}
+
+void dt_signon_set_conversation(dt_signon *s, dt_conversation c)
+{
+    s->conversation = c;
+}
+
+bool dt_signon_is_done(dt_signon const *s)
+{
+    return s->phase == DT_PHASE_DONE;
+}
+
+dt_outcome const *dt_signon_outcome(dt_signon const *s)
+{
+    return &s->outcome;
+}
+
+dt_evidence_set const *dt_signon_evidence(dt_signon const *s)
+{
+    return &s->evidence;
+}
+
+void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->id = s->id;
+    out->application = s->application;
+    out->user = s->user;
+    out->login = s->login;
+    out->client_ip = s->client_ip;
+    out->nas = s->nas;
+    out->station = s->station;
+    out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
+    out->started = s->started;
+    out->device_event = true;
+}
+
+dt_guid const *dt_signon_refresh_hint(dt_signon const *s)
+{
+    return s->refresh_hint ? &s->lookup_id : NULL;
+}
+
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out)
+{
+    char const *at = s->groups;
+
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < s->group_count; i++) {
+        s->group_list[i] = at;
+        at += strlen(at) + 1;
+    }
+    out->user = s->user;
+    out->login = s->login;
+    out->groups = s->group_list;
+    out->group_count = s->group_count;
+    out->group_knowledge = s->group_knowledge;
+    if (dt_ip_parse(s->client_ip, &out->ip) < 0)
+        out->ip.set = false; /* a host name, a MAC address, nothing: in no zone */
+    out->trust = s->outcome.verdict.trust;
+    out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
+    out->unknown_as = s->site.config->policy.unknown_device_as;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The first half of a sign-on: from the request's facts to the verdict and the decision. */
+#include "core/signon_internal.h"
+
+#include <string.h>
+
+static void add_evidence(dt_signon *s, dt_evidence const *e)
+{
+    if (dt_evidence_add(&s->evidence, e) < 0)
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, "more evidence than one sign-on may bring");
+}
+
+/* Judges a certificate and makes evidence of it. `proved`: its key was used in this sign-on. */
+static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_bytes const *chain,
+                              size_t chain_count, bool proved, dt_time now)
+{
+    dt_certificate cert;
+    dt_error err = {0};
+    dt_evidence ev = {.source = source, .observed = now};
+    dt_reason reason = dt_x509_judge(s->site.anchors, der, chain, chain_count,
+                                     &s->site.config->device_trust.tenant_id, now, &cert, &err);
+
+    ev.device_id = cert.device_id;
+    ev.entra_id = cert.entra_id;
+    if (reason == DT_REASON_TRUSTED && proved) {
+        ev.finding = DT_FINDING_FOR;
+        ev.assurance = DT_PROVED;
+        memcpy(ev.key_id, cert.key_id, sizeof(ev.key_id));
+    } else {
+        ev.reason = reason == DT_REASON_TRUSTED ? DT_REASON_NO_PROOF_OF_POSSESSION : reason;
+        dt_signon_detail(s, "%s: %s", dt_source_name(source),
+                         reason == DT_REASON_TRUSTED ? "nothing proved that the client holds the "
+                                                       "certificate's key"
+                                                     : err.text);
+    }
+    add_evidence(s, &ev);
+}
+
+static void take_vpn_device(dt_signon *s, char const *text, dt_platform platform, dt_time now)
+{
+    dt_evidence ev = {.source = DT_SOURCE_VPN_CLIENT, .observed = now, .platform = platform};
+
+    if (dt_guid_parse(dt_bytes_str(text), &ev.device_id) < 0) {
+        dt_signon_detail(s, "the VPN client's device id is not a GUID");
+        return;
+    }
+    ev.finding = DT_FINDING_FOR;
+    ev.assurance = DT_ASSERTED;
+    add_evidence(s, &ev);
+}
+
+void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
+{
+    dt_error err = {0};
+
+    if (r->certificate.len > 0)
+        judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count,
+                          r->handshake_finished, now);
+    if (r->vpn_device_id && *r->vpn_device_id)
+        take_vpn_device(s, r->vpn_device_id, r->platform_hint, now);
+    if (r->ssh_auth_info &&
+        dt_ssh_auth_info_parse(dt_bytes_str(r->ssh_auth_info), &s->ssh, &err) < 0) {
+        s->ssh.count = 0;
+        dt_signon_detail(s, "SSH_AUTH_INFO_0: %s", err.text);
+    }
+    if (s->outcome.cause == DT_CAUSE_NONE)
+        dt_signon_evidence_next(s, now);
+}
+
+/* Would a good answer of Intune about this device change the verdict? If not, nobody asks: neither
+ * junk certificates nor strangers' claims cost a call. */
+static bool lookup_matters(dt_signon const *s, dt_guid const *id, dt_time now)
+{
+    dt_evidence_set with = s->evidence;
+    dt_evidence ev = {.source = DT_SOURCE_INTUNE,
+                      .finding = DT_FINDING_FOR,
+                      .device_id = *id,
+                      .platform = DT_PLATFORM_UNKNOWN,
+                      .observed = now};
+    dt_verdict verdict;
+
+    for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
+        if (s->site.config->device_trust.platforms & bit) {
+            ev.platform = (dt_platform)bit;
+            break;
+        }
+    }
+    if (dt_evidence_add(&with, &ev) < 0)
+        return false;
+    dt_verdict_judge(&with, s->site.config, now, &verdict);
+    return verdict.trust == DT_TRUST_TRUSTED && (verdict.sources & DT_SOURCE_INTUNE);
+}
+
+/* The next piece of evidence that must be fetched, or the decision when there is none. */
+void dt_signon_evidence_next(dt_signon *s, dt_time now)
+{
+    dt_guid const *id;
+
+    if (s->host_evidence && s->site.config->device_trust.host_certificate_file[0]) {
+        s->host_evidence = false;
+        dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);
+        return;
+    }
+    if (s->ssh_at < s->ssh.count) {
+        dt_signon_set_phase(s, DT_PHASE_SSH_GET);
+        return;
+    }
+    id = dt_evidence_device_id(&s->evidence, s->site.config);
+    if (id && s->site.config->intune.client_id[0] && lookup_matters(s, id, now)) {
+        s->lookup_id = *id;
+        dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
+        return;
+    }
+    dt_signon_decide(s, now);
+}
+
+void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
+{
+    bool proved;
+
+    if (r->error < 0) {
+        dt_signon_detail(s, "host certificate: %s", r->text ? r->text : "no signature");
+        dt_signon_evidence_next(s, now);
+        return;
+    }
+    proved = dt_x509_verify(r->certificate, dt_bytes_of(s->sign.nonce, sizeof(s->sign.nonce)),
+                            r->signature) == DT_OK;
+    judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count, proved,
+                      now);
+    if (s->phase == DT_PHASE_HOST_SIGN)
+        dt_signon_evidence_next(s, now);
+}
+
+/* True when the record's certificate holds exactly the key that sshd verified. */
+static bool key_is_of_record(dt_device_record const *record, char const fingerprint[65])
+{
+    uint8_t storage[4096], digest[DT_SHA256_LEN];
+    char hex[2 * DT_SHA256_LEN + 1];
+    dt_buf blob;
+
+    dt_buf_init_fixed(&blob, storage, sizeof(storage));
+    if (dt_x509_ssh_blob(dt_bytes_of(record->der, record->der_len), &blob) < 0 ||
+        dt_buf_error(&blob) < 0 || dt_crypto_sha256(dt_buf_bytes(&blob), digest) < 0)
+        return false;
+    dt_hex(hex, digest, sizeof(digest));
+    return strcmp(hex, fingerprint) == 0;
+}
+
+static void ssh_record(dt_signon *s, dt_bytes text, dt_time now)
+{
+    dt_device_record record;
+
+    if (dt_device_record_unpack(text, &record) < 0) {
+        dt_signon_detail(s, "the device registry holds a record that cannot be read");
+        return;
+    }
+    if (!key_is_of_record(&record, s->ssh.items[s->ssh_at].fingerprint)) {
+        dt_signon_detail(s, "the device registry's certificate does not hold the SSH key it is "
+                            "filed under");
+        return;
+    }
+    judge_certificate(s, DT_SOURCE_SSH_KEY, dt_bytes_of(record.der, record.der_len), NULL, 0, true,
+                      now);
+}
+
+static void use_intune(dt_signon *s, dt_time now, bool stale)
+{
+    dt_evidence ev;
+
+    dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
+    s->outcome.stale = s->outcome.stale || stale;
+    s->refresh_hint =
+        stale || (now - s->intune.fetched) * 100 >=
+                     s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
+    add_evidence(s, &ev);
+    if (s->phase != DT_PHASE_DONE)
+        dt_signon_decide(s, now);
+}
+
+static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_freshness f = DT_TOO_OLD;
+
+    if (r->status == DT_STORE_OK && dt_intune_unpack(r->value, &s->intune) == DT_OK &&
+        dt_guid_equal(&s->intune.device_id, &s->lookup_id))
+        f = dt_intune_freshness(&s->intune, s->site.config, now);
+    if (f == DT_FRESH) {
+        use_intune(s, now, false);
+        return;
+    }
+    s->intune_cached = f == DT_STALE;
+    dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
+}
+
+void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_SSH_GET:
+        if (r->status == DT_STORE_OK)
+            ssh_record(s, r->value, now);
+        s->ssh_at++;
+        if (s->phase == DT_PHASE_SSH_GET)
+            dt_signon_evidence_next(s, now);
+        return;
+    case DT_PHASE_INTUNE_GET:
+        intune_cached(s, r, now);
+        return;
+    default: /* INTUNE_PUT: an answer that could not be kept is still an answer */
+        if (s->refresh_only)
+            dt_signon_fail(s, DT_CAUSE_NONE, NULL);
+        else
+            use_intune(s, now, false);
+        return;
+    }
+}
+
+/* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. */
+static void intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
+{
+    dt_evidence ev;
+
+    dt_signon_detail(s, "Intune: %s", e->text);
+    if (s->refresh_only) {
+        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
+        return;
+    }
+    if (s->intune_cached) {
+        use_intune(s, now, true);
+        return;
+    }
+    dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
+    add_evidence(s, &ev);
+    if (s->phase != DT_PHASE_DONE)
+        dt_signon_decide(s, now);
+}
+
+void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_intune_device device;
+    dt_error err = {0};
+    dt_intune_answer a = dt_intune_read_device(r, &s->lookup_id, now, &device, &err);
+    dt_time wait = 0;
+
+    if (a == DT_INTUNE_OK || a == DT_INTUNE_NOT_ENROLLED) {
+        s->intune = device;
+        s->intune.device_id =
+            s->lookup_id; /* the reader has checked that it is the one asked for */
+        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
+        return;
+    }
+    if (a == DT_INTUNE_RATE_LIMITED)
+        wait = dt_intune_rate_wait(r);
+    else if (a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR)
+        s->retries = DT_SIGNON_RETRIES_MAX;
+    if (s->retries < DT_SIGNON_RETRIES_MAX && !s->intune_cached && now + wait < s->deadline) {
+        dt_signon_retry(s, DT_PHASE_INTUNE_HTTP, now + wait);
+        return;
+    }
+    intune_unavailable(s, &err, now);
+}
+
+static void apply_decision(dt_signon *s, dt_time now)
+{
+    dt_decision const *d = &s->outcome.decision;
+
+    if (s->explain) {
+        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
+        return;
+    }
+    if (d->access == DT_ACCESS_ALLOW && d->cause == DT_DECISION_RULE) {
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
+        return;
+    }
+    if (d->access == DT_ACCESS_ALLOW_AFTER_MFA && d->cause == DT_DECISION_RULE) {
+        dt_signon_mfa_begin(s, now);
+        return;
+    }
+    switch (d->cause) {
+    case DT_DECISION_RULE:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_RULE_DENY, now);
+        return;
+    case DT_DECISION_UNKNOWN_DEVICE:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_DEVICE_UNKNOWN, now);
+        return;
+    case DT_DECISION_UNKNOWN_GROUPS:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN, now);
+        return;
+    default:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_NO_RULE, now);
+        return;
+    }
+}
+
+/* Verdict and decision. Comes back here once more when the decision needs Okta's groups. */
+void dt_signon_decide(dt_signon *s, dt_time now)
+{
+    dt_policy_input in;
+
+    dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
+    dt_signon_policy_input(s, &in);
+    dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
+    if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS && s->group_pages == 0 &&
+        s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA) {
+        s->group_pages = 1;
+        dt_signon_set_phase(s, DT_PHASE_USER_GET);
+        return;
+    }
+    apply_decision(s, now);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of dt_signon, shared by its own files only (signon*.c): the phases, the fields, and the
+ * few functions by which one file hands on to another.
+ *
+ * A machine at rest is always in a phase that waits for something: each phase has one kind of step.
+ * What a phase asks for is rendered anew from the fields by dt_signon_next, never kept, so a saved
+ * machine is its phase and its fields. */
+#ifndef DT_CORE_SIGNON_INTERNAL_H
+#define DT_CORE_SIGNON_INTERNAL_H
+
+#include "core/crypto.h"
+#include "core/device_record.h"
+#include "core/signon.h"
+
+#define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
+#define DT_SIGNON_GROUPS_TEXT_MAX 2048
+#define DT_SIGNON_GROUP_PAGES_MAX 20  /* pages of Okta groups that are read */
+#define DT_SIGNON_RETRIES_MAX 2       /* of one GET, or of a request that was rate limited */
+#define DT_SIGNON_TOTP_MAX 2          /* TOTP factors a passcode is tried with (Okta, Google) */
+#define DT_SIGNON_POLL_FAILURES_MAX 5 /* polls in a row without a usable answer */
+#define DT_SIGNON_EARLY_POLLS 3       /* quick polls in which a number challenge may turn up */
+#define DT_SIGNON_EARLY_POLL_INTERVAL DT_SECONDS(1)
+#define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
+#define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
+#define DT_SIGNON_LOGIN_MAX 320
+#define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
+#define DT_SIGNON_VALUE_MAX 4096
+#define DT_SIGNON_REFRESH_AT_PERCENT                                                               \
+    80 /* of cache_ttl: from here on an answer is refreshed ahead */
+#define DT_SIGNON_NUMBER_NONE (-1)
+
+/* Order matters for nothing but the saved form: add at the end, raise DT_SIGNON_VERSION. */
+typedef enum dt_phase {
+    DT_PHASE_DONE = 0,
+    DT_PHASE_HOST_SIGN,
+    DT_PHASE_SSH_GET,
+    DT_PHASE_INTUNE_GET,
+    DT_PHASE_INTUNE_HTTP,
+    DT_PHASE_INTUNE_PUT,
+    DT_PHASE_REMEMBERED_GET,
+    DT_PHASE_USER_GET,
+    DT_PHASE_USER_HTTP,
+    DT_PHASE_USER_PUT,
+    DT_PHASE_GROUPS_GET,
+    DT_PHASE_GROUPS_HTTP,
+    DT_PHASE_GROUPS_PUT,
+    DT_PHASE_FACTORS_HTTP,
+    DT_PHASE_PUSH_CLAIM,
+    DT_PHASE_PUSH_RECLAIM, /* take over the record of a push that is over */
+    DT_PHASE_PUSH_COUNT,
+    DT_PHASE_PUSH_HTTP,
+    DT_PHASE_PUSH_RECORD,
+    DT_PHASE_PUSH_WAIT,
+    DT_PHASE_PUSH_JOINED_GET,
+    DT_PHASE_PUSH_POLL,
+    DT_PHASE_PASSCODE_WAIT, /* a passcode prompt is open and no push is pending */
+    DT_PHASE_PASSCODE_HTTP,
+    DT_PHASE_RETRY_WAIT, /* then `retry_phase` again */
+    DT_PHASE_CANCEL_HTTP,
+    DT_PHASE_PUSH_FINISH,
+    DT_PHASE_REMEMBERED_PUT,
+    DT_PHASE_COUNT,
+} dt_phase;
+
+typedef enum dt_prompt_state {
+    DT_PROMPT_NONE = 0,
+    DT_PROMPT_TO_SHOW,
+    DT_PROMPT_OPEN,
+} dt_prompt_state;
+
+/* Whose push is under way, as the store knows it (DT_TABLE_PUSH). */
+typedef enum dt_push_state {
+    DT_PUSH_NONE = 0,
+    DT_PUSH_STARTING, /* claimed, not yet sent */
+    DT_PUSH_WAITING,
+    DT_PUSH_APPROVED,
+    DT_PUSH_REJECTED,
+    DT_PUSH_OVER, /* timed out, cancelled, failed: nobody may build on it */
+} dt_push_state;
+
+typedef struct dt_push {
+    dt_push_state state;
+    bool joined; /* another sign-on sent it */
+    int number;
+    char login[DT_SIGNON_LOGIN_MAX];
+    char owner[DT_SIGNON_ID_LEN + 1];
+    char poll_url[DT_SIGNON_LINK_MAX];
+    char cancel_url[DT_SIGNON_LINK_MAX];
+} dt_push;
+
+struct dt_signon {
+    dt_site site;
+    dt_phase phase;
+    dt_phase retry_phase;
+    int steps;
+    int retries;
+    dt_time started, deadline, wait_limit;
+    dt_time until; /* of the WAIT phases */
+
+    /* who and where */
+    char id[DT_SIGNON_ID_LEN + 1];
+    char application[DT_APPLICATION_MAX];
+    char user[DT_USER_MAX];
+    char login[DT_SIGNON_LOGIN_MAX];
+    char client_ip[DT_ADDRESS_MAX];
+    char nas[DT_USER_MAX];
+    char station[DT_USER_MAX];
+    char push_key[2 * DT_SHA256_LEN + 1];
+    char groups[DT_SIGNON_GROUPS_TEXT_MAX]; /* names the policy knows, NUL-terminated each */
+    size_t groups_len, group_count;
+    char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
+    dt_group_knowledge group_knowledge;
+    int group_pages;
+    char next_url[DT_SIGNON_LINK_MAX];
+    dt_platform platform_hint;
+    uint8_t random[32];
+
+    /* evidence */
+    bool host_evidence;
+    bool refresh_only;
+    bool refresh_hint;
+    dt_ssh_keys ssh;
+    size_t ssh_at;
+    dt_evidence_set evidence;
+    dt_guid lookup_id;
+    dt_intune_device intune;
+    bool intune_cached; /* `intune` holds an answer that may be used as STALE */
+
+    /* conversation */
+    dt_conversation conversation;
+    bool push_prompt, explain;
+    bool abandoned;
+    dt_cause abandon_cause;
+    dt_prompt prompt;
+    dt_prompt_state prompt_state;
+    bool prompt_takes_passcode;
+    bool push_prompted, number_shown;
+    char passcode[DT_ANSWER_MAX]; /* wiped once used; never saved */
+    int attempts;
+
+    /* Okta */
+    char user_id[DT_OKTA_ID_MAX];
+    bool user_cached;
+    dt_time user_fetched;
+    char push_factor[DT_OKTA_ID_MAX];
+    char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
+    size_t totp_count, totp_at;
+    bool negative;     /* Okta said no to something in this sign-on */
+    bool push_blocked; /* push_limit reached, or the push could not be sent */
+    dt_cause push_block_cause;
+    dt_push push;
+    int early_polls, poll_failures;
+    dt_result final_result;
+    dt_cause final_cause;
+    bool finishing;
+    bool cancel_tried;
+    bool mfa_done;
+
+    dt_outcome outcome;
+
+    /* what dt_signon_next rendered; borrowed by the caller until it feeds back */
+    dt_http_request http;
+    dt_store_op store;
+    dt_sign_request sign;
+    char value[DT_SIGNON_VALUE_MAX];
+    char expected[DT_SIGNON_VALUE_MAX];
+    size_t expected_len;
+};
+
+/* signon_evidence.c: from the request's facts to the verdict and the decision. */
+void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
+void dt_signon_evidence_next(dt_signon *s, dt_time now);
+void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_decide(dt_signon *s, dt_time now);
+
+/* signon_okta.c: the user, the groups, the factors. */
+void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+/* False when the answer is OK; else it has moved the machine on (retry, unavailable, refused). */
+bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
+                           dt_error const *e, dt_time now);
+/* Okta could not be asked: okta_unavailable decides. */
+void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now);
+
+/* signon_mfa.c: push, passcode, the prompts. */
+void dt_signon_mfa_begin(dt_signon *s, dt_time now);
+void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_mfa_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_mfa_time(dt_signon *s, dt_time now);
+void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
+void dt_signon_choose_factor(dt_signon *s, dt_time now);
+
+/* signon_render.c: the step of the current phase. False: it could not be made (denied). */
+bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);
+/* The push record as the store keeps it. */
+DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
+DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
+/* {"v":1,"id":...,"at":...} of DT_TABLE_LOOKUP. */
+DT_MUST_USE int dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
+DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now);
+/* The time a remembered MFA was done and its factor; DT_E_PARSE. */
+DT_MUST_USE int dt_remembered_unpack(dt_bytes text, dt_time *at, dt_factor_type *factor);
+
+/* signon_text.c: what people are told. */
+void dt_signon_tell_device(dt_signon *s);
+void dt_signon_tell_cause(dt_signon *s);
+void dt_signon_push_prompt(dt_signon *s);
+void dt_signon_passcode_prompt(dt_signon *s, char const *before);
+
+/* signon.c */
+/* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,
+ * remembers the MFA, then is done. */
+void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now);
+/* Denies at once, without another step: something is wrong with the machine or the request. */
+void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail);
+void dt_signon_set_phase(dt_signon *s, dt_phase phase);
+/* Waits until `until` and then enters `phase`. */
+void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until);
+void dt_signon_detail(dt_signon *s, char const *fmt, ...) DT_PRINTF(2, 3);
+/* Adds one of the person's groups when the policy names it. False when they do not fit. */
+bool dt_signon_add_group(dt_signon *s, char const *name);
+
+#endif

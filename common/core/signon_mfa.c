@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The MFA conversation of a sign-on: one push per person, a passcode at any time, and the prompts
+ * that the door can show. */
+#include "core/signon_internal.h"
+
+#include <string.h>
+
+#define PASSCODE_DIGITS_MIN 6
+#define PASSCODE_DIGITS_MAX 8
+
+static void user_wanted(dt_signon *s)
+{
+    dt_signon_set_phase(s, s->user_id[0] ? DT_PHASE_FACTORS_HTTP : DT_PHASE_USER_GET);
+}
+
+void dt_signon_mfa_begin(dt_signon *s, dt_time now)
+{
+    (void)now;
+    if (dt_frequency_lifetime(s->outcome.decision.frequency) > 0 && s->outcome.verdict.key_id[0])
+        dt_signon_set_phase(s, DT_PHASE_REMEMBERED_GET);
+    else
+        user_wanted(s);
+}
+
+static void remembered(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_time at;
+    dt_factor_type factor;
+    dt_time lifetime = dt_frequency_lifetime(s->outcome.decision.frequency);
+
+    if (r->status == DT_STORE_OK && dt_remembered_unpack(r->value, &at, &factor) == DT_OK &&
+        at <= now && now - at < lifetime && (factor & s->outcome.decision.factors)) {
+        s->outcome.factor = factor;
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED, now);
+        return;
+    }
+    user_wanted(s);
+}
+
+static void ask_passcode(dt_signon *s, char const *before)
+{
+    dt_signon_passcode_prompt(s, before);
+    s->until = s->deadline;
+    dt_signon_set_phase(s, DT_PHASE_PASSCODE_WAIT);
+}
+
+static bool is_passcode(dt_bytes a)
+{
+    if (a.len < PASSCODE_DIGITS_MIN || a.len > PASSCODE_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (a.p[i] < '0' || a.p[i] > '9')
+            return false;
+    }
+    return true;
+}
+
+/* By what is enrolled, allowed and possible here: a passcode that came along, a push, a prompt for a
+ * passcode; nothing of it: refused. */
+void dt_signon_choose_factor(dt_signon *s, dt_time now)
+{
+    if (is_passcode(dt_bytes_str(s->passcode)) && s->totp_count > 0 && s->attempts == 0) {
+        s->totp_at = 0;
+        dt_signon_set_phase(s, DT_PHASE_PASSCODE_HTTP);
+        return;
+    }
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    if (s->push_factor[0] && !s->push_blocked) {
+        s->outcome.factor = DT_FACTOR_PUSH;
+        dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
+        return;
+    }
+    if (s->totp_count > 0 && s->conversation != DT_CONVERSATION_NONE) {
+        s->outcome.factor = DT_FACTOR_TOTP;
+        ask_passcode(s, "");
+        return;
+    }
+    if (s->push_blocked && s->push_block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
+        dt_signon_okta_unavailable(s, s->push_block_cause, now);
+        return;
+    }
+    if (!s->push_blocked)
+        dt_signon_detail(s, "no enrolled factor that the rule allows can be used at this login");
+    dt_signon_finish(s, DT_DENY, s->push_blocked ? s->push_block_cause : DT_CAUSE_MFA_NO_FACTOR,
+                     now);
+}
+
+/* --- push ------------------------------------------------------------------------------------- */
+
+static bool number_can_be_shown(dt_signon const *s)
+{
+    return s->conversation == DT_CONVERSATION_LIVE ||
+           (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt);
+}
+
+static bool number_wanted(dt_signon const *s)
+{
+    return s->site.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN && number_can_be_shown(s);
+}
+
+/* No push (any more): its record says so, so that nobody waits for it, and another factor is tried. */
+static void push_impossible(dt_signon *s, dt_cause cause)
+{
+    s->push_blocked = true;
+    s->push_block_cause = cause;
+    s->push.state = DT_PUSH_OVER;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_RECORD);
+}
+
+static void wait_for_push(dt_signon *s, dt_time now, dt_time interval)
+{
+    bool early = s->early_polls < DT_SIGNON_EARLY_POLLS && number_wanted(s) &&
+                 s->push.number == DT_SIGNON_NUMBER_NONE;
+
+    s->until = now + (early ? DT_SIGNON_EARLY_POLL_INTERVAL : interval);
+    if (s->until > s->deadline)
+        s->until = s->deadline;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_WAIT);
+}
+
+/* What must be seen before the wait goes into a prompt: the number, the way to a passcode. */
+static void show_push(dt_signon *s, dt_time now)
+{
+    bool number = s->push.number != DT_SIGNON_NUMBER_NONE;
+    bool still_early = number_wanted(s) && !number && s->early_polls < DT_SIGNON_EARLY_POLLS;
+
+    if (number && s->conversation == DT_CONVERSATION_NONE) {
+        dt_signon_detail(s, "Okta asks for a number challenge, which this login cannot show; use a "
+                            "passcode, or `wait = challenge`");
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
+        return;
+    }
+    if (s->prompt_state != DT_PROMPT_NONE || still_early)
+        return;
+    if (number ? s->number_shown : s->push_prompted || !number_can_be_shown(s))
+        return; /* nothing new to say, or nowhere to say it */
+    dt_signon_push_prompt(s);
+}
+
+static void push_under_way(dt_signon *s, dt_time now)
+{
+    wait_for_push(s, now, s->site.config->okta.poll_interval);
+    show_push(s, now);
+}
+
+static void claimed(dt_signon *s)
+{
+    s->push.state = DT_PUSH_STARTING;
+    s->push.joined = false;
+    s->push.number = DT_SIGNON_NUMBER_NONE;
+    memcpy(s->push.owner, s->id, sizeof(s->push.owner));
+    memcpy(s->push.login, s->login, sizeof(s->push.login));
+    dt_signon_set_phase(s, DT_PHASE_PUSH_COUNT);
+}
+
+/* There is a record under our key: a push under way is joined, never sent again. */
+static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
+{
+    dt_push other;
+    bool readable = dt_push_unpack(record, &other) == DT_OK && strcmp(other.login, s->login) == 0;
+
+    if (readable && other.state == DT_PUSH_REJECTED) {
+        s->negative = true;
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_REJECTED, now);
+        return;
+    }
+    if (readable && (other.state == DT_PUSH_STARTING || other.state == DT_PUSH_WAITING)) {
+        s->push = other;
+        s->push.joined = true;
+        push_under_way(s, now);
+        return;
+    }
+    if (record.len > sizeof(s->expected) || ++s->retries > DT_SIGNON_RETRIES_MAX) {
+        push_impossible(s, DT_CAUSE_INTERNAL);
+        return;
+    }
+    memcpy(s->expected, record.p, record.len);
+    s->expected_len = record.len;
+    s->phase = DT_PHASE_PUSH_RECLAIM;
+}
+
+static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (r->status) {
+    case DT_STORE_EXISTS:
+        if (s->phase == DT_PHASE_PUSH_CLAIM)
+            claim_exists(s, r->value, now);
+        else
+            s->phase = DT_PHASE_PUSH_CLAIM; /* somebody was quicker: look again */
+        return;
+    case DT_STORE_NOT_FOUND:
+        s->phase = DT_PHASE_PUSH_CLAIM;
+        return;
+    default: /* OK; or a broken store, which costs a second push at worst and never the MFA */
+        claimed(s);
+        return;
+    }
+}
+
+static void push_counted(dt_signon *s, dt_store_result const *r)
+{
+    if (r->status == DT_STORE_OK && r->count > s->site.config->mfa.push_limit) {
+        dt_signon_detail(s, "%lld pushes within push_limit_window, push_limit is %d",
+                         (long long)r->count - 1, s->site.config->mfa.push_limit);
+        push_impossible(s, DT_CAUSE_MFA_LIMIT);
+        return;
+    }
+    dt_signon_set_phase(s, DT_PHASE_PUSH_HTTP);
+}
+
+/* The record that others see as this push's end is written by the finish. */
+static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now)
+{
+    switch (v->result) {
+    case DT_OKTA_RESULT_SUCCESS:
+        s->push.state = DT_PUSH_APPROVED;
+        s->outcome.factor = DT_FACTOR_PUSH;
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, now);
+        return;
+    case DT_OKTA_RESULT_REJECTED:
+        s->push.state = DT_PUSH_REJECTED;
+        s->negative = true;
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_REJECTED, now);
+        return;
+    default:
+        s->push.state = DT_PUSH_OVER;
+        s->negative = true;
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+        return;
+    }
+}
+
+static bool take_links(dt_signon *s, dt_okta_verification const *v)
+{
+    if (v->number >= 0)
+        s->push.number = v->number;
+    if (v->poll_url[0] && dt_str_copy(s->push.poll_url, sizeof(s->push.poll_url), v->poll_url) < 0)
+        return false;
+    if (v->cancel_url[0] &&
+        dt_str_copy(s->push.cancel_url, sizeof(s->push.cancel_url), v->cancel_url) < 0)
+        return false;
+    return s->push.poll_url[0] != '\0';
+}
+
+static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_verification v;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_verification(s->site.config, r, &v, &err);
+
+    if (a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_UNAUTHORIZED) {
+        dt_signon_okta_failed(s, a, r, &err, now);
+        return;
+    }
+    if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE) {
+        dt_signon_detail(s, "Okta: push: %s", err.text[0] ? err.text : "an answer of unknown kind");
+        push_impossible(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE
+                               ? DT_CAUSE_MFA_NO_FACTOR
+                               : DT_CAUSE_OKTA_UNAVAILABLE);
+        return;
+    }
+    if (v.result != DT_OKTA_RESULT_WAITING) {
+        push_result(s, &v, now);
+        return;
+    }
+    if (!take_links(s, &v)) {
+        dt_signon_detail(s, "Okta: push: the answer holds no link to poll");
+        push_impossible(s, DT_CAUSE_OKTA_UNAVAILABLE);
+        return;
+    }
+    s->push.state = DT_PUSH_WAITING;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_RECORD);
+}
+
+static void passcode_wanted(dt_signon *s)
+{
+    s->totp_at = 0;
+    dt_signon_set_phase(s, DT_PHASE_PASSCODE_HTTP);
+}
+
+static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
+                        dt_error const *e, dt_time now)
+{
+    if (a == DT_OKTA_UNAUTHORIZED) {
+        dt_signon_okta_failed(s, a, r, e, now);
+        return;
+    }
+    dt_signon_detail(s, "Okta: poll: %s", e->text[0] ? e->text : "an answer of unknown kind");
+    if (a == DT_OKTA_RATE_LIMITED) {
+        wait_for_push(s, now, dt_okta_rate_wait(r));
+        return;
+    }
+    if (a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE) {
+        dt_okta_verification gone = {.result = DT_OKTA_RESULT_TIMEOUT};
+
+        push_result(s, &gone, now);
+        return;
+    }
+    if (++s->poll_failures > DT_SIGNON_POLL_FAILURES_MAX) {
+        dt_signon_okta_unavailable(s, DT_CAUSE_OKTA_UNAVAILABLE, now);
+        return;
+    }
+    wait_for_push(s, now, s->site.config->okta.poll_interval);
+}
+
+static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_verification v;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_verification(s->site.config, r, &v, &err);
+
+    s->early_polls++;
+    if (a == DT_OKTA_OK && v.result != DT_OKTA_RESULT_NONE && v.result != DT_OKTA_RESULT_WAITING) {
+        push_result(s, &v, now);
+        return;
+    }
+    if (s->passcode[0]) { /* typed while the poll was under way */
+        passcode_wanted(s);
+        return;
+    }
+    if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE || !take_links(s, &v)) {
+        poll_failed(s, a, r, &err, now);
+        return;
+    }
+    s->poll_failures = 0;
+    wait_for_push(s, now, dt_okta_poll_interval(r, s->site.config->okta.poll_interval));
+    show_push(s, now);
+}
+
+/* What the sign-on that owns the push has written meanwhile. */
+static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_push other;
+    dt_okta_verification v = {.result = DT_OKTA_RESULT_TIMEOUT};
+
+    if (r->status == DT_STORE_ERROR && s->push.poll_url[0]) {
+        dt_signon_set_phase(s, DT_PHASE_PUSH_POLL);
+        return;
+    }
+    if (r->status != DT_STORE_OK || dt_push_unpack(r->value, &other) < 0 ||
+        strcmp(other.owner, s->push.owner) != 0 || strcmp(other.login, s->login) != 0) {
+        push_result(s, &v, now);
+        return;
+    }
+    s->push = other;
+    s->push.joined = true;
+    if (other.state == DT_PUSH_STARTING) {
+        s->until = now + DT_SIGNON_EARLY_POLL_INTERVAL;
+        dt_signon_set_phase(s, DT_PHASE_PUSH_WAIT);
+        return;
+    }
+    if (other.state == DT_PUSH_WAITING) {
+        dt_signon_set_phase(s, DT_PHASE_PUSH_POLL);
+        return;
+    }
+    if (other.state == DT_PUSH_APPROVED)
+        v.result = DT_OKTA_RESULT_SUCCESS;
+    if (other.state == DT_PUSH_REJECTED)
+        v.result = DT_OKTA_RESULT_REJECTED;
+    push_result(s, &v, now);
+}
+
+/* --- passcode --------------------------------------------------------------------------------- */
+
+static void wrong_passcode(dt_signon *s, dt_time now)
+{
+    bool push_open = s->push.state == DT_PUSH_WAITING;
+
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    s->attempts++;
+    if (s->attempts >= s->site.config->mfa.passcode_attempts ||
+        s->conversation == DT_CONVERSATION_NONE) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_FAILED, now);
+        return;
+    }
+    if (!push_open) {
+        ask_passcode(s, "That passcode was not accepted. ");
+        return;
+    }
+    wait_for_push(s, now, s->site.config->okta.poll_interval);
+    dt_signon_passcode_prompt(s, "That passcode was not accepted. ");
+}
+
+static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_verification v;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_verification(s->site.config, r, &v, &err);
+
+    if (dt_signon_okta_failed(s, a, r, &err, now))
+        return; /* after RETRY_WAIT the same passcode is sent again: it was not looked at (429) */
+    if (v.result == DT_OKTA_RESULT_SUCCESS) {
+        explicit_bzero(s->passcode, sizeof(s->passcode));
+        s->outcome.factor = DT_FACTOR_TOTP;
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, now);
+        return;
+    }
+    s->negative = true;
+    s->outcome.factor = DT_FACTOR_TOTP;
+    dt_signon_detail(s, "Okta: passcode: %s", err.text[0] ? err.text : "not accepted");
+    if (v.result == DT_OKTA_RESULT_LOCKED) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_FAILED, now);
+        return;
+    }
+    if (v.result == DT_OKTA_RESULT_WRONG_CODE && s->totp_at + 1 < s->totp_count) {
+        s->totp_at++;
+        return; /* the same phase, with the person's other authenticator */
+    }
+    wrong_passcode(s, now);
+}
+
+static dt_bytes trim(dt_bytes a)
+{
+    while (a.len > 0 && (a.p[0] == ' ' || a.p[0] == '\t')) {
+        a.p++;
+        a.len--;
+    }
+    while (a.len > 0 && strchr(" \t\r\n", a.p[a.len - 1]) && a.p[a.len - 1])
+        a.len--;
+    return a;
+}
+
+void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
+{
+    dt_bytes a = trim(answer);
+    bool passcode = is_passcode(a) && s->prompt_takes_passcode && s->totp_count > 0;
+
+    if (passcode) {
+        memcpy(s->passcode, a.p, a.len);
+        s->passcode[a.len] = '\0';
+    }
+    switch (s->phase) {
+    case DT_PHASE_PASSCODE_WAIT:
+        if (passcode)
+            passcode_wanted(s);
+        else
+            wrong_passcode(s, now);
+        return;
+    case DT_PHASE_PUSH_WAIT:
+        if (passcode)
+            passcode_wanted(s);
+        else
+            s->until = now; /* Enter: "I have approved it": look at once */
+        return;
+    default: /* a poll is under way; its end looks at the passcode */
+        return;
+    }
+}
+
+/* --- dispatch --------------------------------------------------------------------------------- */
+
+void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_REMEMBERED_GET:
+        remembered(s, r, now);
+        return;
+    case DT_PHASE_PUSH_CLAIM:
+    case DT_PHASE_PUSH_RECLAIM:
+        claim_done(s, r, now);
+        return;
+    case DT_PHASE_PUSH_COUNT:
+        push_counted(s, r);
+        return;
+    case DT_PHASE_PUSH_RECORD:
+        if (s->push_blocked)
+            dt_signon_choose_factor(s, now);
+        else
+            push_under_way(s, now);
+        return;
+    default: /* PUSH_JOINED_GET */
+        joined_get(s, r, now);
+        return;
+    }
+}
+
+void dt_signon_mfa_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    if (s->phase == DT_PHASE_PUSH_HTTP)
+        push_sent(s, r, now);
+    else if (s->phase == DT_PHASE_PUSH_POLL)
+        polled(s, r, now);
+    else
+        passcode_checked(s, r, now);
+}
+
+void dt_signon_mfa_time(dt_signon *s, dt_time now)
+{
+    if (now >= s->deadline || s->phase != DT_PHASE_PUSH_WAIT) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+        return;
+    }
+    dt_signon_set_phase(s, s->push.joined ? DT_PHASE_PUSH_JOINED_GET : DT_PHASE_PUSH_POLL);
+}

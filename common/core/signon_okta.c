@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The part of a sign-on that finds out who the person is at Okta: id, groups, factors. */
+#include "core/signon_internal.h"
+
+#include <string.h>
+
+/* The look-up serves the decision (groups), which is not made yet, and not the MFA. */
+static bool is_for_groups(dt_signon const *s)
+{
+    return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS;
+}
+
+void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now)
+{
+    dt_unavailable_as as = s->site.config->policy.okta_unavailable;
+    bool trusted = s->outcome.verdict.trust == DT_TRUST_TRUSTED;
+
+    if (is_for_groups(s)) {
+        dt_signon_decide(s, now); /* with groups unknown: denies */
+        return;
+    }
+    /* What Okta has refused once in this sign-on, its absence does not allow. */
+    if (!s->negative &&
+        (as == DT_UNAVAILABLE_ALLOW || (as == DT_UNAVAILABLE_ALLOW_TRUSTED && trusted))) {
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW, now);
+        return;
+    }
+    dt_signon_finish(s, DT_DENY, cause, now);
+}
+
+/* A GET may be sent again; what makes somebody's phone ring or uses up a passcode may not, unless
+ * Okta said that it did nothing (429). */
+static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_time wait, dt_time now)
+{
+    bool get = s->phase == DT_PHASE_USER_HTTP || s->phase == DT_PHASE_GROUPS_HTTP ||
+               s->phase == DT_PHASE_FACTORS_HTTP;
+
+    if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline)
+        return false;
+    return a == DT_OKTA_RATE_LIMITED ||
+           (get && (a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR));
+}
+
+bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
+                           dt_error const *e, dt_time now)
+{
+    dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
+
+    if (a == DT_OKTA_OK)
+        return false;
+    dt_signon_detail(s, "Okta: %s", e->text);
+    if (may_retry(s, a, wait, now)) {
+        dt_signon_retry(s, s->phase, now + wait);
+        return true;
+    }
+    switch (a) {
+    case DT_OKTA_RATE_LIMITED:
+        dt_signon_okta_unavailable(s, DT_CAUSE_MFA_RATE_LIMITED, now);
+        return true;
+    case DT_OKTA_NOT_FOUND:
+    case DT_OKTA_NOT_ACTIVE:
+        if (is_for_groups(s))
+            dt_signon_decide(s, now);
+        else
+            dt_signon_finish(s, DT_DENY, DT_CAUSE_OKTA_REFUSED, now);
+        return true;
+    case DT_OKTA_UNAUTHORIZED:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_CONFIG, now);
+        return true;
+    default:
+        dt_signon_okta_unavailable(s, DT_CAUSE_OKTA_UNAVAILABLE, now);
+        return true;
+    }
+}
+
+static void user_known(dt_signon *s)
+{
+    dt_signon_set_phase(s, is_for_groups(s) ? DT_PHASE_GROUPS_GET : DT_PHASE_FACTORS_HTTP);
+}
+
+static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_user user;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_user(r, &user, &err);
+
+    if (a == DT_OKTA_OK && !user.active) {
+        dt_error_set(&err, DT_E_INVALID, "user %s has status %s", s->login, user.status);
+        a = DT_OKTA_NOT_ACTIVE;
+    }
+    if (dt_signon_okta_failed(s, a, r, &err, now))
+        return;
+    memcpy(s->user_id, user.id, sizeof(s->user_id));
+    s->user_cached = false;
+    s->user_fetched = now;
+    dt_signon_set_phase(s, DT_PHASE_USER_PUT);
+}
+
+static bool take_group_names(dt_signon *s, dt_bytes names)
+{
+    char const *at = (char const *)names.p;
+    char const *end = at + names.len;
+
+    while (at < end) {
+        size_t len = strnlen(at, (size_t)(end - at));
+
+        if (at + len == end || !dt_signon_add_group(s, at))
+            return false;
+        at += len + 1;
+    }
+    return true;
+}
+
+static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    uint8_t storage[32 * 1024];
+    dt_buf names;
+    dt_error err = {0};
+    char next[DT_URL_MAX];
+    dt_okta_answer a;
+
+    dt_buf_init_fixed(&names, storage, sizeof(storage));
+    a = dt_okta_read_groups(s->site.config, r, &names, next, &err);
+    if (dt_signon_okta_failed(s, a, r, &err, now))
+        return;
+    if (dt_buf_error(&names) < 0 || !take_group_names(s, dt_buf_bytes(&names)) ||
+        dt_str_copy(s->next_url, sizeof(s->next_url), next) < 0 ||
+        (s->next_url[0] && s->group_pages >= DT_SIGNON_GROUP_PAGES_MAX)) {
+        dt_signon_detail(s, "Okta: the user has more groups than can be taken in");
+        dt_signon_decide(s, now);
+        return;
+    }
+    if (s->next_url[0]) {
+        s->group_pages++;
+        return; /* the same phase again, for the next page */
+    }
+    s->group_knowledge = DT_GROUPS_KNOWN;
+    dt_signon_set_phase(s, DT_PHASE_GROUPS_PUT);
+}
+
+/* Keeps what the company, the rule and this version allow. */
+static void take_factors(dt_signon *s, dt_okta_factors const *f)
+{
+    unsigned allowed = s->site.config->mfa.factors & s->outcome.decision.factors;
+
+    s->push_factor[0] = '\0';
+    s->totp_count = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        dt_okta_factor const *one = &f->items[i];
+
+        if (!(one->type & allowed))
+            continue;
+        if (one->type == DT_FACTOR_PUSH && !s->push_factor[0])
+            memcpy(s->push_factor, one->id, sizeof(s->push_factor));
+        if (one->type == DT_FACTOR_TOTP && s->totp_count < DT_SIGNON_TOTP_MAX)
+            memcpy(s->totp_factor[s->totp_count++], one->id, sizeof(one->id));
+    }
+}
+
+static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_factors factors;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_factors(r, &factors, &err);
+
+    if (a == DT_OKTA_NOT_FOUND && s->user_cached) {
+        /* The id we remembered is no longer anybody's: ask who the login is now, once. */
+        s->user_cached = false;
+        dt_signon_set_phase(s, DT_PHASE_USER_HTTP);
+        return;
+    }
+    if (dt_signon_okta_failed(s, a, r, &err, now))
+        return;
+    take_factors(s, &factors);
+    dt_signon_choose_factor(s, now);
+}
+
+void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    if (s->phase == DT_PHASE_USER_HTTP)
+        user_read(s, r, now);
+    else if (s->phase == DT_PHASE_GROUPS_HTTP)
+        groups_read(s, r, now);
+    else
+        factors_read(s, r, now);
+}
+
+void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_USER_GET:
+        s->user_cached = r->status == DT_STORE_OK && dt_signon_user_unpack(s, r->value, now) == 0;
+        if (s->user_cached)
+            user_known(s);
+        else
+            dt_signon_set_phase(s, DT_PHASE_USER_HTTP);
+        return;
+    case DT_PHASE_USER_PUT: /* not kept: asked again next time */
+        user_known(s);
+        return;
+    case DT_PHASE_GROUPS_GET:
+        if (r->status == DT_STORE_OK && dt_signon_groups_unpack(s, r->value, now) == 0) {
+            s->group_knowledge = DT_GROUPS_KNOWN;
+            dt_signon_decide(s, now);
+            return;
+        }
+        s->next_url[0] = '\0';
+        dt_signon_set_phase(s, DT_PHASE_GROUPS_HTTP);
+        return;
+    default: /* GROUPS_PUT */
+        dt_signon_decide(s, now);
+        return;
+    }
+}

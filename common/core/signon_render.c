@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes the step of a phase from the machine's fields, and the records it keeps in the store. */
+#include "core/signon_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RECORD_VERSION 1
+
+/* --- records ---------------------------------------------------------------------------------- */
+
+static void put_member(dt_buf *b, char const *name, char const *value)
+{
+    dt_buf_putc(b, ',');
+    dt_json_put_string(b, name);
+    dt_buf_putc(b, ':');
+    dt_json_put_string(b, value);
+}
+
+int dt_push_pack(dt_push const *p, dt_buf *out)
+{
+    dt_buf_printf(out, "{\"v\":%d,\"state\":%d,\"number\":%d", RECORD_VERSION, (int)p->state,
+                  p->number);
+    put_member(out, "login", p->login);
+    put_member(out, "owner", p->owner);
+    put_member(out, "poll", p->poll_url);
+    put_member(out, "cancel", p->cancel_url);
+    dt_buf_putc(out, '}');
+    return dt_buf_error(out);
+}
+
+static bool take_integer(dt_json const *root, char const *name, int64_t min, int64_t max,
+                         int64_t *out)
+{
+    return dt_json_integer(dt_json_get(root, name), out) && *out >= min && *out <= max;
+}
+
+static bool take_string(dt_json const *root, char const *name, char *dst, size_t size)
+{
+    char const *value = dt_json_string(dt_json_get(root, name));
+
+    return value && dt_str_copy(dst, size, value) == DT_OK;
+}
+
+static int parse_record(dt_bytes text, dt_json **out)
+{
+    int64_t version;
+    int rc = dt_json_parse(text, out, NULL);
+
+    if (rc < 0)
+        return rc;
+    if (take_integer(*out, "v", RECORD_VERSION, RECORD_VERSION, &version))
+        return DT_OK;
+    dt_json_free(out);
+    return DT_E_PARSE;
+}
+
+int dt_push_unpack(dt_bytes text, dt_push *out)
+{
+    dt_json *root = NULL;
+    int64_t state = 0, number = 0;
+    int rc = parse_record(text, &root);
+
+    memset(out, 0, sizeof(*out));
+    if (rc < 0)
+        return rc;
+    if (!take_integer(root, "state", DT_PUSH_STARTING, DT_PUSH_OVER, &state) ||
+        !take_integer(root, "number", DT_SIGNON_NUMBER_NONE, INT32_MAX, &number) ||
+        !take_string(root, "login", out->login, sizeof(out->login)) ||
+        !take_string(root, "owner", out->owner, sizeof(out->owner)) ||
+        !take_string(root, "poll", out->poll_url, sizeof(out->poll_url)) ||
+        !take_string(root, "cancel", out->cancel_url, sizeof(out->cancel_url)))
+        rc = DT_E_PARSE;
+    dt_json_free(&root);
+    out->state = rc < 0 ? DT_PUSH_NONE : (dt_push_state)state;
+    out->number = (int)number;
+    return rc;
+}
+
+int dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now)
+{
+    dt_json *root = NULL;
+    int64_t at;
+    char id[DT_OKTA_ID_MAX];
+    int rc = parse_record(text, &root);
+
+    if (rc < 0)
+        return rc;
+    if (!take_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
+        !take_string(root, "id", id, sizeof(id)) || !id[0])
+        rc = DT_E_PARSE;
+    if (rc == DT_OK) {
+        memcpy(s->user_id, id, sizeof(s->user_id));
+        s->user_fetched = at;
+    }
+    dt_json_free(&root);
+    return rc;
+}
+
+int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
+{
+    dt_json *root = NULL;
+    dt_json const *list;
+    int64_t at;
+    int rc = parse_record(text, &root);
+
+    if (rc < 0)
+        return rc;
+    list = dt_json_get(root, "groups");
+    if (!take_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
+        dt_json_typeof(list) != DT_JSON_ARRAY)
+        rc = DT_E_PARSE;
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
+        char const *name = dt_json_string(dt_json_at(list, i));
+
+        if (!name || !dt_signon_add_group(s, name))
+            rc = DT_E_PARSE;
+    }
+    if (rc < 0)
+        s->groups_len = s->group_count = 0;
+    dt_json_free(&root);
+    return rc;
+}
+
+int dt_remembered_unpack(dt_bytes text, dt_time *at, dt_factor_type *factor)
+{
+    dt_json *root = NULL;
+    int64_t f;
+    int rc = parse_record(text, &root);
+
+    if (rc < 0)
+        return rc;
+    if (!take_integer(root, "at", 1, INT64_MAX, at) ||
+        !take_integer(root, "factor", 1, DT_FACTOR_ALL, &f))
+        rc = DT_E_PARSE;
+    *factor = rc < 0 ? DT_FACTOR_NONE : (dt_factor_type)f;
+    dt_json_free(&root);
+    return rc;
+}
+
+/* --- store operations ------------------------------------------------------------------------- */
+
+static int op_begin(dt_signon *s, dt_store_table table, dt_store_verb verb)
+{
+    memset(&s->store, 0, sizeof(s->store));
+    s->store.table = table;
+    s->store.verb = verb;
+    s->store.expires = DT_TIME_NEVER;
+    return DT_OK;
+}
+
+static int set_key(dt_signon *s, char const *kind, char const *name)
+{
+    int n = snprintf(s->store.key, sizeof(s->store.key), "%s:%s", kind, name);
+
+    return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+}
+
+/* Lengths go in front, so that no name can be read as the end of one and the start of another. */
+static int set_remembered_key(dt_signon *s)
+{
+    int n = snprintf(s->store.key, sizeof(s->store.key), "mfa:%zu:%s:%zu:%s:%s", strlen(s->login),
+                     s->login, strlen(s->application), s->application, s->outcome.verdict.key_id);
+
+    return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+}
+
+/* Groups are kept as far as this application's policy names them, so its hash is in the key. */
+static int set_groups_key(dt_signon *s)
+{
+    int n = snprintf(s->store.key, sizeof(s->store.key), "okta-groups:%.16s:%s:%s",
+                     dt_policy_hash(s->site.policy), s->application, s->login);
+
+    return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+}
+
+static int put_value(dt_signon *s, dt_buf *b, dt_time expires)
+{
+    s->store.value = dt_buf_bytes(b);
+    s->store.expires = expires;
+    return dt_buf_error(b);
+}
+
+static int put_push(dt_signon *s, dt_buf *b, dt_time expires)
+{
+    int rc = dt_push_pack(&s->push, b);
+
+    return rc < 0 ? rc : put_value(s, b, expires);
+}
+
+static int render_claim(dt_signon *s, dt_buf *b)
+{
+    dt_push claim = {.state = DT_PUSH_STARTING, .number = DT_SIGNON_NUMBER_NONE};
+
+    memcpy(claim.owner, s->id, sizeof(claim.owner));
+    memcpy(claim.login, s->login, sizeof(claim.login));
+    if (s->phase == DT_PHASE_PUSH_RECLAIM)
+        s->store.expected = dt_bytes_of(s->expected, s->expected_len);
+    if (dt_push_pack(&claim, b) < 0)
+        return DT_E_LIMIT;
+    return put_value(s, b, s->deadline + DT_SIGNON_PUSH_RESULT_KEPT);
+}
+
+static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    char const *at = s->groups;
+
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"groups\":[", RECORD_VERSION, (long long)now);
+    for (size_t i = 0; i < s->group_count; i++) {
+        if (i > 0)
+            dt_buf_putc(b, ',');
+        dt_json_put_string(b, at);
+        at += strlen(at) + 1;
+    }
+    dt_buf_puts(b, "]}");
+    return put_value(s, b, now + s->site.config->okta.user_ttl);
+}
+
+static int render_user_put(dt_signon *s, dt_buf *b)
+{
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld", RECORD_VERSION, (long long)s->user_fetched);
+    put_member(b, "id", s->user_id);
+    dt_buf_putc(b, '}');
+    return put_value(s, b, s->user_fetched + s->site.config->okta.user_ttl);
+}
+
+static int render_remembered_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factor\":%d}", RECORD_VERSION, (long long)now,
+                  (int)s->outcome.factor);
+    return put_value(s, b, now + dt_frequency_lifetime(s->outcome.decision.frequency));
+}
+
+static int render_intune_put(dt_signon *s, dt_buf *b)
+{
+    int rc = dt_intune_pack(&s->intune, b);
+
+    return rc < 0 ? rc
+                  : put_value(s, b, s->intune.fetched + s->site.config->device_trust.stale_limit);
+}
+
+static int render_read(dt_signon *s)
+{
+    switch (s->phase) {
+    case DT_PHASE_SSH_GET:
+        op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
+        dt_device_store_key(s->ssh.items[s->ssh_at].fingerprint, s->store.key);
+        return DT_OK;
+    case DT_PHASE_INTUNE_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        dt_intune_store_key(&s->lookup_id, s->store.key);
+        return DT_OK;
+    case DT_PHASE_REMEMBERED_GET:
+        op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_GET);
+        return set_remembered_key(s);
+    case DT_PHASE_USER_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        return set_key(s, "okta-user", s->login);
+    case DT_PHASE_GROUPS_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        return set_groups_key(s);
+    default: /* PUSH_JOINED_GET */
+        op_begin(s, DT_TABLE_PUSH, DT_STORE_GET);
+        return set_key(s, "push", s->push_key);
+    }
+}
+
+static int render_write(dt_signon *s, dt_time now)
+{
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, s->value, sizeof(s->value));
+    switch (s->phase) {
+    case DT_PHASE_INTUNE_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        dt_intune_store_key(&s->lookup_id, s->store.key);
+        return render_intune_put(s, &b);
+    case DT_PHASE_USER_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        return set_key(s, "okta-user", s->login) < 0 ? DT_E_LIMIT : render_user_put(s, &b);
+    case DT_PHASE_GROUPS_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        return set_groups_key(s) < 0 ? DT_E_LIMIT : render_groups_put(s, &b, now);
+    case DT_PHASE_REMEMBERED_PUT:
+        op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_PUT);
+        return set_remembered_key(s) < 0 ? DT_E_LIMIT : render_remembered_put(s, &b, now);
+    case DT_PHASE_PUSH_COUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
+        s->store.expires = now + s->site.config->mfa.push_limit_window;
+        return set_key(s, "pushes", s->login);
+    case DT_PHASE_PUSH_CLAIM:
+    case DT_PHASE_PUSH_RECLAIM:
+        op_begin(s, DT_TABLE_PUSH,
+                 s->phase == DT_PHASE_PUSH_CLAIM ? DT_STORE_PUT_IF_ABSENT : DT_STORE_REPLACE);
+        return set_key(s, "push", s->push_key) < 0 ? DT_E_LIMIT : render_claim(s, &b);
+    default: /* PUSH_RECORD, PUSH_FINISH */
+        op_begin(s, DT_TABLE_PUSH, DT_STORE_PUT);
+        if (set_key(s, "push", s->push_key) < 0)
+            return DT_E_LIMIT;
+        return put_push(s, &b,
+                        (s->push.state == DT_PUSH_WAITING ? s->deadline : now) +
+                            DT_SIGNON_PUSH_RESULT_KEPT);
+    }
+}
+
+/* --- HTTP ------------------------------------------------------------------------------------- */
+
+static int render_groups_get(dt_signon *s)
+{
+    int rc = dt_okta_get_groups(s->site.config, s->user_id, &s->http);
+
+    if (rc == DT_OK && s->next_url[0])
+        rc = dt_str_copy(s->http.url, sizeof(s->http.url), s->next_url);
+    return rc;
+}
+
+static int render_http(dt_signon *s, dt_time now)
+{
+    dt_config const *c = s->site.config;
+    dt_time left = s->deadline > now ? s->deadline - now : 0;
+    int rc;
+
+    switch (s->phase) {
+    case DT_PHASE_INTUNE_HTTP:
+        rc = dt_intune_get_device(c, &s->lookup_id, &s->http);
+        break;
+    case DT_PHASE_USER_HTTP:
+        rc = dt_okta_get_user(c, s->login, &s->http);
+        break;
+    case DT_PHASE_GROUPS_HTTP:
+        rc = render_groups_get(s);
+        break;
+    case DT_PHASE_FACTORS_HTTP:
+        rc = dt_okta_get_factors(c, s->user_id, &s->http);
+        break;
+    case DT_PHASE_PUSH_HTTP:
+        rc = dt_okta_push(c, s->user_id, s->push_factor,
+                          c->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN &&
+                              (s->conversation == DT_CONVERSATION_LIVE ||
+                               (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt)),
+                          &s->http);
+        break;
+    case DT_PHASE_PASSCODE_HTTP:
+        rc = dt_okta_passcode(c, s->user_id, s->totp_factor[s->totp_at], s->passcode, &s->http);
+        break;
+    case DT_PHASE_CANCEL_HTTP:
+        rc = dt_okta_cancel(c, s->push.cancel_url, &s->http);
+        s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+        return rc;
+    default: /* PUSH_POLL */
+        rc = dt_okta_poll(c, s->push.poll_url, &s->http);
+        break;
+    }
+    /* Nobody waits for an answer longer than for the person. */
+    if (s->http.timeout > left + DT_SECONDS(1))
+        s->http.timeout = left + DT_SECONDS(1);
+    return rc;
+}
+
+bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
+{
+    int rc = DT_OK;
+
+    switch (s->phase) {
+    case DT_PHASE_HOST_SIGN:
+        memcpy(s->sign.nonce, s->random, sizeof(s->sign.nonce));
+        out->kind = DT_STEP_SIGN;
+        out->sign = &s->sign;
+        break;
+    case DT_PHASE_INTUNE_HTTP:
+    case DT_PHASE_USER_HTTP:
+    case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_FACTORS_HTTP:
+    case DT_PHASE_PUSH_HTTP:
+    case DT_PHASE_PUSH_POLL:
+    case DT_PHASE_PASSCODE_HTTP:
+    case DT_PHASE_CANCEL_HTTP:
+        rc = render_http(s, now);
+        out->kind = DT_STEP_HTTP;
+        out->http = &s->http;
+        break;
+    case DT_PHASE_SSH_GET:
+    case DT_PHASE_INTUNE_GET:
+    case DT_PHASE_REMEMBERED_GET:
+    case DT_PHASE_USER_GET:
+    case DT_PHASE_GROUPS_GET:
+    case DT_PHASE_PUSH_JOINED_GET:
+        rc = render_read(s);
+        out->kind = DT_STEP_STORE;
+        out->store = &s->store;
+        break;
+    default:
+        rc = render_write(s, now);
+        out->kind = DT_STEP_STORE;
+        out->store = &s->store;
+        break;
+    }
+    if (rc < 0)
+        dt_signon_detail(s, "a request could not be made: %s", dt_err_name(rc));
+    return rc == DT_OK;
+}

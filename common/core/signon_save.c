@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The saved form of a dt_signon: a magic word, a version, then every field in one fixed order. One walk
+ * serves both directions, so what is written and what is read cannot drift apart. Reading checks
+ * every length and every range: the bytes come from a store that others may write. */
+#include "core/signon_internal.h"
+
+#include <string.h>
+
+#define SAVED_MAGIC 0x64745331u /* "dtS1" */
+#define SAVED_VERSION 1
+
+typedef struct codec {
+    dt_buf *out; /* writing when set */
+    dt_bytes in; /* reading else */
+    bool broken;
+} codec;
+
+static void raw(codec *c, void *p, size_t len)
+{
+    if (c->out) {
+        dt_buf_put(c->out, p, len);
+        return;
+    }
+    if (c->broken || c->in.len < len) {
+        c->broken = true;
+        memset(p, 0, len);
+        return;
+    }
+    memcpy(p, c->in.p, len);
+    c->in.p += len;
+    c->in.len -= len;
+}
+
+/* Big-endian, eight bytes: the same on every host. */
+static int64_t number(codec *c, int64_t value, int64_t min, int64_t max)
+{
+    uint8_t b[8];
+    uint64_t u = (uint64_t)value;
+
+    for (int i = 0; i < 8; i++)
+        b[i] = (uint8_t)(u >> (56 - 8 * i));
+    raw(c, b, sizeof(b));
+    if (c->out)
+        return value;
+    u = 0;
+    for (int i = 0; i < 8; i++)
+        u = u << 8 | b[i];
+    value = (int64_t)u;
+    if (value < min || value > max) {
+        c->broken = true;
+        return min;
+    }
+    return value;
+}
+
+#define NUMBER(field, min, max)                                                                    \
+    ((field) = (__typeof__(field))number(c, (int64_t)(field), (int64_t)(min), (int64_t)(max)))
+#define FLAG(field) NUMBER(field, 0, 1)
+#define TIME(field) NUMBER(field, INT64_MIN, INT64_MAX)
+
+static void text(codec *c, char *p, size_t size)
+{
+    size_t len = c->out ? strlen(p) : 0;
+
+    NUMBER(len, 0, size - 1);
+    if (c->broken)
+        len = 0;
+    raw(c, p, len);
+    p[len] = '\0';
+    if (strlen(p) != len)
+        c->broken = true;
+}
+#define TEXT(field) text(c, (field), sizeof(field))
+
+static void guid(codec *c, dt_guid *g)
+{
+    dt_guid parsed;
+
+    TEXT(g->text);
+    if (!c->out && g->text[0] &&
+        (dt_guid_parse(dt_bytes_str(g->text), &parsed) < 0 || strcmp(parsed.text, g->text) != 0))
+        c->broken = true;
+}
+
+static void evidence(codec *c, dt_evidence *e)
+{
+    NUMBER(e->source, 1, DT_SOURCE_VPN_CLIENT);
+    NUMBER(e->assurance, DT_ASSERTED, DT_PROVED);
+    NUMBER(e->finding, DT_FINDING_AGAINST, DT_FINDING_FOR);
+    NUMBER(e->reason, 0, DT_REASON_COUNT - 1);
+    guid(c, &e->device_id);
+    guid(c, &e->entra_id);
+    NUMBER(e->platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    TEXT(e->device_name);
+    TEXT(e->key_id);
+    TIME(e->observed);
+}
+
+static void verdict(codec *c, dt_verdict *v)
+{
+    NUMBER(v->trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
+    NUMBER(v->reason, 0, DT_REASON_COUNT - 1);
+    NUMBER(v->sources, 0, 255);
+    guid(c, &v->device_id);
+    NUMBER(v->platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    TEXT(v->device_name);
+    TEXT(v->key_id);
+    TIME(v->oldest);
+}
+
+static void outcome(codec *c, dt_outcome *o)
+{
+    NUMBER(o->result, DT_DENY, DT_ALLOW);
+    NUMBER(o->cause, 0, DT_CAUSE_COUNT - 1);
+    verdict(c, &o->verdict);
+    NUMBER(o->decision.access, DT_ACCESS_DENY, DT_ACCESS_ALLOW_AFTER_MFA);
+    NUMBER(o->decision.cause, 0, DT_DECISION_UNKNOWN_GROUPS);
+    NUMBER(o->decision.frequency, 0, DT_FREQUENCY_ONCE_A_DAY);
+    NUMBER(o->decision.factors, 0, DT_FACTOR_ALL);
+    NUMBER(o->decision.priority, INT32_MIN, INT32_MAX);
+    TEXT(o->decision.rule);
+    NUMBER(o->factor, 0, DT_FACTOR_ALL);
+    NUMBER(o->okta_calls, 0, INT32_MAX);
+    NUMBER(o->graph_calls, 0, INT32_MAX);
+    NUMBER(o->polls, 0, INT32_MAX);
+    FLAG(o->stale);
+    TEXT(o->message);
+    TEXT(o->detail);
+}
+
+static void who_and_where(codec *c, dt_signon *s)
+{
+    TEXT(s->id);
+    TEXT(s->application);
+    TEXT(s->user);
+    TEXT(s->login);
+    TEXT(s->client_ip);
+    TEXT(s->nas);
+    TEXT(s->station);
+    TEXT(s->push_key);
+    NUMBER(s->groups_len, 0, sizeof(s->groups));
+    raw(c, s->groups, s->groups_len);
+    NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
+    NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
+    NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
+    TEXT(s->next_url);
+    NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
+    raw(c, s->random, sizeof(s->random));
+}
+
+static void what_is_known(codec *c, dt_signon *s)
+{
+    FLAG(s->host_evidence);
+    FLAG(s->refresh_only);
+    FLAG(s->refresh_hint);
+    NUMBER(s->ssh.count, 0, DT_SSH_KEYS_MAX);
+    for (size_t i = 0; i < s->ssh.count; i++)
+        TEXT(s->ssh.items[i].fingerprint);
+    NUMBER(s->ssh_at, 0, s->ssh.count);
+    NUMBER(s->evidence.count, 0, DT_EVIDENCE_MAX);
+    for (size_t i = 0; i < s->evidence.count; i++)
+        evidence(c, &s->evidence.items[i]);
+    guid(c, &s->lookup_id);
+    FLAG(s->intune_cached);
+}
+
+/* The Intune answer goes in as the record that the cache would hold. */
+static void intune(codec *c, dt_signon *s)
+{
+    char record[DT_INTUNE_RECORD_MAX + 1] = "";
+    bool has = dt_guid_is_set(&s->intune.device_id);
+    dt_buf b;
+
+    FLAG(has);
+    if (!has || c->broken)
+        return;
+    dt_buf_init_fixed(&b, record, sizeof(record));
+    if (c->out && dt_intune_pack(&s->intune, &b) < 0)
+        c->broken = true;
+    TEXT(record);
+    if (!c->out && !c->broken && dt_intune_unpack(dt_bytes_str(record), &s->intune) < 0)
+        c->broken = true;
+}
+
+static void conversation(codec *c, dt_signon *s)
+{
+    NUMBER(s->conversation, DT_CONVERSATION_NONE, DT_CONVERSATION_LIVE);
+    FLAG(s->push_prompt);
+    FLAG(s->explain);
+    FLAG(s->abandoned);
+    NUMBER(s->abandon_cause, 0, DT_CAUSE_COUNT - 1);
+    TEXT(s->prompt.text);
+    FLAG(s->prompt.echo);
+    FLAG(s->prompt.info);
+    NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);
+    FLAG(s->prompt_takes_passcode);
+    FLAG(s->push_prompted);
+    FLAG(s->number_shown);
+    NUMBER(s->attempts, 0, INT32_MAX);
+}
+
+static void okta(codec *c, dt_signon *s)
+{
+    TEXT(s->user_id);
+    FLAG(s->user_cached);
+    TIME(s->user_fetched);
+    TEXT(s->push_factor);
+    NUMBER(s->totp_count, 0, DT_SIGNON_TOTP_MAX);
+    for (size_t i = 0; i < s->totp_count; i++)
+        TEXT(s->totp_factor[i]);
+    NUMBER(s->totp_at, 0, DT_SIGNON_TOTP_MAX - 1);
+    FLAG(s->negative);
+    FLAG(s->push_blocked);
+    NUMBER(s->push_block_cause, 0, DT_CAUSE_COUNT - 1);
+    NUMBER(s->push.state, DT_PUSH_NONE, DT_PUSH_OVER);
+    FLAG(s->push.joined);
+    NUMBER(s->push.number, DT_SIGNON_NUMBER_NONE, INT32_MAX);
+    TEXT(s->push.login);
+    TEXT(s->push.owner);
+    TEXT(s->push.poll_url);
+    TEXT(s->push.cancel_url);
+    NUMBER(s->early_polls, 0, INT32_MAX);
+    NUMBER(s->poll_failures, 0, INT32_MAX);
+    NUMBER(s->final_result, DT_DENY, DT_ALLOW);
+    NUMBER(s->final_cause, 0, DT_CAUSE_COUNT - 1);
+    FLAG(s->finishing);
+    FLAG(s->cancel_tried);
+    FLAG(s->mfa_done);
+    NUMBER(s->expected_len, 0, sizeof(s->expected));
+    raw(c, s->expected, s->expected_len);
+}
+
+static void walk(codec *c, dt_signon *s)
+{
+    uint32_t magic = SAVED_MAGIC, version = SAVED_VERSION;
+
+    NUMBER(magic, SAVED_MAGIC, SAVED_MAGIC);
+    NUMBER(version, SAVED_VERSION, SAVED_VERSION);
+    if (c->broken)
+        return;
+    NUMBER(s->phase, DT_PHASE_DONE, DT_PHASE_COUNT - 1);
+    NUMBER(s->retry_phase, DT_PHASE_DONE, DT_PHASE_COUNT - 1);
+    NUMBER(s->steps, 0, DT_SIGNON_STEPS_MAX + 1);
+    NUMBER(s->retries, 0, INT32_MAX);
+    TIME(s->started);
+    TIME(s->deadline);
+    TIME(s->wait_limit);
+    TIME(s->until);
+    who_and_where(c, s);
+    what_is_known(c, s);
+    intune(c, s);
+    conversation(c, s);
+    okta(c, s);
+    outcome(c, &s->outcome);
+}
+
+int dt_signon_save(dt_signon const *s, dt_buf *out)
+{
+    codec c = {.out = out};
+
+    walk(&c, (dt_signon *)s); /* writing changes nothing */
+    if (c.broken)
+        return DT_E_INVALID;
+    return dt_buf_error(out);
+}
+
+/* The packed groups must hold exactly group_count names, each ended. */
+static bool groups_hold_together(dt_signon const *s)
+{
+    size_t names = 0;
+
+    for (size_t i = 0; i < s->groups_len; i++)
+        names += s->groups[i] == '\0';
+    return names == s->group_count && (s->groups_len == 0 || s->groups[s->groups_len - 1] == '\0');
+}
+
+/* What a machine that did not come from dt_signon_save could claim: an outcome that allows without
+ * the machine having come to its end. */
+static bool outcome_holds_together(dt_signon const *s)
+{
+    bool allows = s->outcome.result == DT_ALLOW || s->final_result == DT_ALLOW;
+
+    if (s->outcome.result == DT_ALLOW && !dt_cause_allows(s->outcome.cause))
+        return false;
+    if (s->final_result == DT_ALLOW && !dt_cause_allows(s->final_cause))
+        return false;
+    return !allows || s->phase == DT_PHASE_DONE || s->finishing;
+}
+
+int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
+{
+    codec c = {.in = saved};
+
+    memset(s, 0, sizeof(*s));
+    s->push.number = DT_SIGNON_NUMBER_NONE;
+    walk(&c, s);
+    if (c.broken || c.in.len != 0 || !groups_hold_together(s) || !outcome_holds_together(s)) {
+        memset(s, 0, sizeof(*s));
+        s->site = *site;
+        return DT_E_PARSE;
+    }
+    s->site = *site;
+    if (s->phase == DT_PHASE_PASSCODE_HTTP || s->retry_phase == DT_PHASE_PASSCODE_HTTP) {
+        /* The passcode is never saved: it has to be typed again. */
+        dt_signon_passcode_prompt(s, "");
+        s->until = s->deadline;
+        s->phase = DT_PHASE_PASSCODE_WAIT;
+        s->retry_phase = DT_PHASE_DONE;
+    }
+    return DT_OK;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a sign-on tells the person: prompts, and the message that goes with the outcome. */
+#include "core/signon_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool says_something_of_the_device(dt_reason r)
+{
+    return r == DT_REASON_NOT_COMPLIANT || r == DT_REASON_IN_GRACE_PERIOD || r == DT_REASON_STALE;
+}
+
+static bool is_unenrolled(dt_reason r)
+{
+    return r == DT_REASON_NOT_ENROLLED || r == DT_REASON_NO_CERTIFICATE ||
+           r == DT_REASON_NOT_MANAGED;
+}
+
+/* The way out for a person whose device is not trusted: enrol it, or mend it and check again. */
+static void put_device_help(dt_signon const *s, dt_buf *b)
+{
+    dt_reason r = s->outcome.verdict.reason;
+    char const *help = "";
+
+    if (s->outcome.verdict.trust != DT_TRUST_NOT_TRUSTED)
+        return;
+    if (says_something_of_the_device(r)) {
+        dt_buf_puts(b,
+                    "This device does not meet your company's compliance and security policies. ");
+        help = s->site.config->device_trust.check_access_text;
+    } else if (is_unenrolled(r) && s->site.config->device_trust.enrollment_url[0]) {
+        dt_buf_puts(b, "This device is not enrolled. Enrol it: ");
+        help = s->site.config->device_trust.enrollment_url;
+    }
+    if (*help) {
+        dt_buf_put_escaped(b, dt_bytes_str(help));
+        dt_buf_puts(b, " ");
+    }
+}
+
+static char const *cause_text(dt_cause c)
+{
+    switch (c) {
+    case DT_CAUSE_RULE_DENY:
+    case DT_CAUSE_NO_RULE:
+        return "Your company's sign-on policy does not allow this sign-on.";
+    case DT_CAUSE_DEVICE_UNKNOWN:
+        return "The state of this device could not be checked. Try again later.";
+    case DT_CAUSE_GROUPS_UNKNOWN:
+        return "Your group membership could not be checked. Try again later.";
+    case DT_CAUSE_MFA_REJECTED:
+        return "The sign-on was rejected in Okta Verify.";
+    case DT_CAUSE_MFA_TIMEOUT:
+        return "Nobody answered the verification in time.";
+    case DT_CAUSE_MFA_FAILED:
+        return "The passcode was not accepted.";
+    case DT_CAUSE_MFA_NO_FACTOR:
+        return "No verification method you have set up in Okta can be used here.";
+    case DT_CAUSE_MFA_LIMIT:
+        return "Too many verification requests were sent to you. Try again later.";
+    case DT_CAUSE_MFA_RATE_LIMITED:
+    case DT_CAUSE_OKTA_UNAVAILABLE:
+        return "Okta cannot be reached at the moment. Try again later.";
+    case DT_CAUSE_OKTA_REFUSED:
+        return "Okta does not accept this account.";
+    case DT_CAUSE_STATE_INVALID:
+        return "This verification is no longer valid. Start again.";
+    case DT_CAUSE_BUSY:
+        return "Too many sign-ons are waiting. Try again in a minute.";
+    case DT_CAUSE_CONFIG:
+    case DT_CAUSE_PRIMARY_MISSING:
+    case DT_CAUSE_INTERNAL:
+        return "The sign-on could not be checked. Tell your administrator.";
+    default:
+        return "";
+    }
+}
+
+void dt_signon_tell_cause(dt_signon *s)
+{
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
+    if (s->outcome.result != DT_ALLOW)
+        dt_buf_puts(&b, cause_text(s->outcome.cause));
+    if (s->outcome.cause == DT_CAUSE_CONFIG || s->outcome.cause == DT_CAUSE_INTERNAL ||
+        !s->site.config)
+        return;
+    if (b.len > 0)
+        dt_buf_puts(&b, " ");
+    put_device_help(s, &b);
+    while (b.len > 0 && b.p[b.len - 1] == ' ')
+        b.p[--b.len] = '\0';
+}
+
+static void begin_prompt(dt_signon *s, dt_buf *b, char const *before)
+{
+    memset(&s->prompt, 0, sizeof(s->prompt));
+    dt_buf_init_fixed(b, s->prompt.text, sizeof(s->prompt.text));
+    dt_buf_puts(b, before);
+    if (s->attempts == 0 && !s->push_prompted &&
+        says_something_of_the_device(s->outcome.verdict.reason))
+        put_device_help(s, b);
+    s->prompt_state = DT_PROMPT_TO_SHOW;
+}
+
+static void put_number(dt_signon *s, dt_buf *b)
+{
+    dt_buf_printf(b, "choose the number %d there, ", s->push.number);
+    s->number_shown = true;
+}
+
+void dt_signon_push_prompt(dt_signon *s)
+{
+    bool number = s->push.number != DT_SIGNON_NUMBER_NONE;
+    dt_buf b;
+
+    begin_prompt(s, &b, "");
+    dt_buf_puts(&b, "Okta Verify push sent to your phone: ");
+    if (number)
+        put_number(s, &b);
+    else
+        dt_buf_puts(&b, "approve it, ");
+    s->prompt_takes_passcode = s->totp_count > 0;
+    dt_buf_puts(&b, s->prompt_takes_passcode ? "then press Enter here (or type a passcode): "
+                                             : "then press Enter here: ");
+    s->push_prompted = true;
+}
+
+void dt_signon_passcode_prompt(dt_signon *s, char const *before)
+{
+    bool push_open = s->push.state == DT_PUSH_WAITING;
+    dt_buf b;
+
+    begin_prompt(s, &b, before);
+    s->prompt_takes_passcode = true;
+    if (!push_open) {
+        dt_buf_puts(&b, "Okta Verify passcode: ");
+        return;
+    }
+    dt_buf_puts(&b, "Approve the push on your phone");
+    if (s->push.number != DT_SIGNON_NUMBER_NONE) {
+        dt_buf_puts(&b, ": ");
+        put_number(s, &b);
+    } else {
+        dt_buf_puts(&b, ", ");
+    }
+    dt_buf_puts(&b, "then press Enter, or type a passcode: ");
+}
