@@ -66,10 +66,8 @@ static int decode(dt_buf *out, dt_bytes in, char c62, char c63)
     int rc = dt_buf_error(out);
     for (size_t i = 0; i < in.len && rc == DT_OK; i += 4)
         rc = decode_group(out, in.p + i, in.len - i < 4 ? in.len - i : 4, c62, c63);
-    if (rc != DT_OK && out->len > before) {
-        out->len = before;
-        out->p[before] = '\0';
-    }
+    if (rc != DT_OK)
+        dt_buf_truncate(out, before);
     return rc;
 }
 

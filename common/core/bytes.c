@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUF_FIRST_CAP 256            /* first growth of a buffer, bytes */
-#define BUF_MAX       (SIZE_MAX / 8) /* largest ceiling: doubling must not overflow */
+#define BUF_FIRST_CAP 256      /* first growth of a buffer, bytes */
+#define BUF_MAX (SIZE_MAX / 8) /* largest ceiling: doubling must not overflow */
 
 /* What an empty buffer's p points to, so that it is a C string before anything is allocated. Its
  * cap is 0, so it is never written. */
@@ -60,6 +60,14 @@ void dt_buf_reset(dt_buf *b)
     b->error = 0;
     if (b->cap > 0)
         b->p[0] = '\0';
+}
+
+void dt_buf_truncate(dt_buf *b, size_t len)
+{
+    if (len >= b->len)
+        return;
+    b->len = len;
+    b->p[len] = '\0';
 }
 
 /* Moves the content to a new allocation. By hand and not by realloc, which would leave a copy of the

@@ -50,6 +50,8 @@ void dt_buf_init_fixed(dt_buf *b, void *storage, size_t size);
 void dt_buf_free(dt_buf *b);
 /* Empties the buffer, keeps its memory, clears the sticky error. */
 void dt_buf_reset(dt_buf *b);
+/* Cuts the content back to len bytes; keeps a sticky error. Nothing when it is not longer. */
+void dt_buf_truncate(dt_buf *b, size_t len);
 void dt_buf_put(dt_buf *b, void const *p, size_t len);
 void dt_buf_puts(dt_buf *b, char const *s);
 void dt_buf_putc(dt_buf *b, char c);

@@ -9,22 +9,34 @@
 
 #define DT_OKTA_ID_MAX 64
 #define DT_OKTA_FACTORS_MAX 32
+#define DT_OKTA_LOGIN_MAX 256        /* longest login, its NUL included */
+#define DT_OKTA_PASSCODE_MAX 64      /* longest passcode that is sent, bytes */
+#define DT_OKTA_GROUPS_PER_PAGE 2000 /* most groups one reply may name */
+#define DT_OKTA_NUMBER_MAX 999999    /* largest number of a number challenge that is believed */
+#define DT_OKTA_WAIT_DEFAULT DT_SECONDS(2)
+#define DT_OKTA_WAIT_MIN DT_SECONDS(1)
+#define DT_OKTA_WAIT_MAX DT_SECONDS(60)
 
+/* What became of a request. Whatever Okta itself says no to must not look like an outage, since
+ * okta_unavailable may be `allow`: only UNUSABLE, UNREACHABLE, RATE_LIMITED, UNAUTHORIZED and
+ * SERVER_ERROR mean that Okta could not be asked. */
 typedef enum dt_okta_answer {
     DT_OKTA_UNUSABLE = 0, /* not what the API promises: broken, truncated, other shape */
     DT_OKTA_OK,
     DT_OKTA_UNREACHABLE,
-    DT_OKTA_RATE_LIMITED,
-    DT_OKTA_NOT_FOUND,   /* E0000007 */
-    DT_OKTA_UNAUTHORIZED, /* 401, 403 E0000006: our token; the administrator must act */
-    DT_OKTA_NOT_ACTIVE,  /* user or factor not active: 423, DEPROVISIONED, SUSPENDED, ... */
+    DT_OKTA_RATE_LIMITED, /* 429, whatever the body says */
+    DT_OKTA_NOT_FOUND,    /* 404 with E0000007; 410 */
+    DT_OKTA_UNAUTHORIZED, /* 401, 403: our token; the administrator must act. Of a verification only
+                             403 E0000006: other 403s are about the person */
+    DT_OKTA_NOT_ACTIVE,   /* 423: user or factor; of a look-up also every other 4xx with an errorCode */
     DT_OKTA_SERVER_ERROR,
 } dt_okta_answer;
 
 typedef struct dt_okta_user {
     char id[DT_OKTA_ID_MAX];
     bool active; /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
-    char status[32];
+    char status[32];              /* escaped, cut */
+    char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not told */
 } dt_okta_user;
 
 typedef struct dt_okta_factor {
@@ -38,12 +50,12 @@ typedef struct dt_okta_factors {
 } dt_okta_factors;
 
 typedef enum dt_okta_result {
-    DT_OKTA_RESULT_NONE = 0, /* unknown word, or none: never success */
-    DT_OKTA_RESULT_SUCCESS,  /* exactly "SUCCESS" */
+    DT_OKTA_RESULT_NONE = 0, /* unknown word, or an errorCode not listed here: never success */
+    DT_OKTA_RESULT_SUCCESS,  /* HTTP 200 and exactly "SUCCESS" */
     DT_OKTA_RESULT_WAITING,
-    DT_OKTA_RESULT_REJECTED,
-    DT_OKTA_RESULT_TIMEOUT,
-    DT_OKTA_RESULT_CANCELLED,
+    DT_OKTA_RESULT_REJECTED, /* REJECTED, E0000073 */
+    DT_OKTA_RESULT_TIMEOUT,   /* TIMEOUT, EXPIRED */
+    DT_OKTA_RESULT_CANCELLED, /* CANCELLED, CANCELED: both are on the wire */
     DT_OKTA_RESULT_WRONG_CODE, /* 403 E0000068 */
     DT_OKTA_RESULT_REPLAYED,   /* E0000082, PASSCODE_REPLAYED */
     DT_OKTA_RESULT_OUTSIDE_WINDOW, /* E0000083, TIME_WINDOW_EXCEEDED */
@@ -58,11 +70,26 @@ typedef struct dt_okta_verification {
     dt_time expires;             /* expiresAt; 0 when none */
 } dt_okta_verification;
 
-/* Percent-encodes a path segment (RFC 3986 section 2.1: all but unreserved). */
+/* Percent-encodes a path segment or a form value (RFC 3986 section 2.1: all but unreserved). */
 void dt_url_put_segment(dt_buf *b, char const *segment);
 
+/* True when `url` may be followed with our token: https, host and port those of org_url, a path that
+ * begins with /api/v1/ and has no dot segments, no user info, no fragment, nothing but URL
+ * characters (RFC 3986). */
+bool dt_okta_link_is_ours(dt_config const *c, char const *url);
+/* True when `url` is ours and leads to a transaction of exactly this factor of this user:
+ * /api/v1/users/{user_id}/factors/{factor_id}/transactions/{one segment}. A poll or cancel link that
+ * does not must not be followed: it would tell of somebody else's phone. */
+bool dt_okta_link_belongs(dt_config const *c, char const *url, char const *user_id,
+                          char const *factor_id);
+/* True when the user that was found is the one that was asked for: profile.login equals `login`,
+ * ASCII case folded, or, when `login` has no "@", its part before the "@". Okta also takes a user id
+ * in place of a login, so a person could be named like somebody's id. */
+bool dt_okta_user_is(dt_okta_user const *u, char const *login);
+
 /* Requests. DT_E_LIMIT when a URL does not fit; DT_E_INVALID for an empty or absurd login/id
- * (slash in a login, ids of other characters than [A-Za-z0-9_-]). */
+ * (slash or controls in a login; "me", which is whoever owns the token; ids of other characters than
+ * [A-Za-z0-9_-]; a link that is not ours). On failure *out is a GET of nothing. */
 DT_MUST_USE int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_groups(dt_config const *c, char const *user_id, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id,
@@ -77,12 +104,15 @@ DT_MUST_USE int dt_okta_cancel(dt_config const *c, char const *cancel_url, dt_ht
 
 /* Replies. `e` gets, for the administrator, HTTP status, errorCode and errorSummary (escaped). */
 dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e);
-/* Appends group names to a JSON-free list: each name NUL-terminated, at most DT_GROUPS_MAX. The
- * next page's URL goes to next_url ("" at the end; refused when of another origin). */
+/* Appends group names to a list: each name NUL-terminated. A list that would miss one (a name too
+ * long, more than DT_OKTA_GROUPS_PER_PAGE, more than `names` holds) is UNUSABLE, since rules may
+ * exclude groups; `names` is then as it was. The next page's URL, for dt_okta_poll, goes to next_url
+ * ("" at the end; refused when of another origin). */
 dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r, dt_buf *names,
                                    char next_url[DT_URL_MAX], dt_error *e);
 dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *out, dt_error *e);
-/* Of push, poll and passcode alike. A link of another origin than org_url makes it UNUSABLE. */
+/* Of push, poll and passcode alike. A link of another origin than org_url makes it UNUSABLE. With
+ * OK and anything but SUCCESS and WAITING, `e` says what Okta said. */
 dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response const *r,
                                          dt_okta_verification *out, dt_error *e);
 /* How long to wait after RATE_LIMITED: max(1 s, reset - Date), or Retry-After; both limits 0 (the

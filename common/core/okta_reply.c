@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Okta's replies: every one is read as if it were forged. okta.c builds the requests. */
+#include "core/okta.h"
+
+#include "core/json.h"
+#include "core/outcome.h"
+#include "core/policy.h"
+
+#include <string.h>
+
+#define SHOWN_MAX 200    /* of Okta's text in a message for the administrator, bytes */
+#define ERROR_CODE_LEN 8 /* "E0000068" */
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+/* What a reply is, before its content is looked at. */
+typedef struct reply {
+    dt_json *root;                       /* NULL when the body is not JSON */
+    char error_code[ERROR_CODE_LEN + 1]; /* "" when there is none of the right form */
+    char summary[SHOWN_MAX];             /* errorSummary, escaped */
+} reply;
+
+static bool is_error_code(char const *code)
+{
+    return code != NULL && strlen(code) == ERROR_CODE_LEN && code[0] == 'E' &&
+           strspn(code + 1, "0123456789") == ERROR_CODE_LEN - 1;
+}
+
+static bool has_code(reply const *p, char const *code)
+{
+    return strcmp(p->error_code, code) == 0;
+}
+
+static void read_error_object(reply *p)
+{
+    char const *code = dt_json_string(dt_json_get(p->root, "errorCode"));
+    if (!is_error_code(code))
+        return;
+    memcpy(p->error_code, code, ERROR_CODE_LEN + 1);
+    (void)dt_str_escape(p->summary, sizeof(p->summary),
+                        dt_json_string(dt_json_get(p->root, "errorSummary")));
+}
+
+/* Says in `e` what Okta answered. Never quotes more of the body than errorCode and errorSummary. */
+static void tell(dt_error *e, int code, dt_http_response const *r, reply const *p,
+                 char const *advice)
+{
+    if (p->error_code[0] != '\0')
+        (void)dt_error_set(e, code, "Okta answered HTTP %d, %s: %s%s", r->status, p->error_code,
+                           p->summary, advice);
+    else
+        (void)dt_error_set(e, code, "Okta answered HTTP %d%s", r->status, advice);
+}
+
+static dt_okta_answer unusable(dt_error *e, dt_http_response const *r, char const *what)
+{
+    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta's answer (HTTP %d) cannot be used: %s", r->status,
+                       what);
+    return DT_OKTA_UNUSABLE;
+}
+
+/* No HTTP status came. */
+static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
+{
+    char shown[SHOWN_MAX];
+    (void)dt_str_escape(shown, sizeof(shown), r->error);
+    switch (r->failure) {
+    case DT_HTTP_UNREACHABLE:
+    case DT_HTTP_TIMEOUT:
+    case DT_HTTP_ABANDONED:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta cannot be reached: %s", shown);
+        return DT_OKTA_UNREACHABLE;
+    case DT_HTTP_NO_CREDENTIALS:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "no API token for Okta: %s", shown);
+        return DT_OKTA_UNAUTHORIZED;
+    case DT_HTTP_OK:
+    case DT_HTTP_BROKEN:
+        break;
+    }
+    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta's answer cannot be used: %s", shown);
+    return DT_OKTA_UNUSABLE;
+}
+
+/* The statuses that mean the same whatever was asked. OK: it is for the caller to judge. */
+static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p, dt_error *e)
+{
+    if (r->status == 429) {
+        tell(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is used up");
+        return DT_OKTA_RATE_LIMITED;
+    }
+    if (r->status >= 500 && r->status <= 599) {
+        tell(e, DT_E_UNAVAILABLE, r, p, "");
+        return DT_OKTA_SERVER_ERROR;
+    }
+    if (r->status == 401 || (r->status == 403 && has_code(p, "E0000006"))) {
+        tell(e, DT_E_PERMISSION, r, p, "; check [okta] api_token_file and the token's role");
+        return DT_OKTA_UNAUTHORIZED;
+    }
+    if (r->status == 410 || (r->status == 404 && has_code(p, "E0000007"))) {
+        tell(e, DT_E_NOT_FOUND, r, p, "");
+        return DT_OKTA_NOT_FOUND;
+    }
+    if (r->status == 423) {
+        tell(e, DT_E_PERMISSION, r, p, "");
+        return DT_OKTA_NOT_ACTIVE;
+    }
+    return DT_OKTA_OK;
+}
+
+/* Opens a reply; with any answer but OK there is nothing in it to read. Close with reply_close. */
+static dt_okta_answer reply_open(reply *p, dt_http_response const *r, dt_error *e)
+{
+    *p = (reply){0};
+    if (r->failure != DT_HTTP_OK)
+        return answer_of_failure(r, e);
+    dt_error why = {0};
+    int rc = dt_json_parse(r->body, &p->root, &why);
+    read_error_object(p);
+    dt_okta_answer answer = answer_of_status(r, p, e);
+    if (answer == DT_OKTA_OK && rc != DT_OK)
+        return unusable(e, r, why.text);
+    return answer;
+}
+
+static void reply_close(reply *p)
+{
+    dt_json_free(&p->root);
+}
+
+/* Opens the reply to a look-up, which is usable with 200 only. */
+static dt_okta_answer lookup_open(reply *p, dt_http_response const *r, dt_error *e)
+{
+    dt_okta_answer answer = reply_open(p, r, e);
+    if (answer != DT_OKTA_OK || r->status == 200)
+        return answer;
+    if (r->status == 403) {
+        tell(e, DT_E_PERMISSION, r, p, "; check the role of the API token's owner");
+        return DT_OKTA_UNAUTHORIZED;
+    }
+    if (r->status >= 400 && r->status <= 499 && p->error_code[0] != '\0') {
+        tell(e, DT_E_PERMISSION, r, p, "");
+        return DT_OKTA_NOT_ACTIVE;
+    }
+    return unusable(e, r, "an unexpected status");
+}
+
+/* --- users, groups, factors ------------------------------------------------------------------- */
+
+/* Ids go into paths, so they must be of Okta's own form. */
+static bool copy_id(char dst[DT_OKTA_ID_MAX], dt_json const *v)
+{
+    char const *id = dt_json_string(v);
+    if (id == NULL || dt_str_copy(dst, DT_OKTA_ID_MAX, id) != DT_OK || id[0] == '\0')
+        return false;
+    for (; *id != '\0'; id++) {
+        bool fine = (*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') ||
+                    (*id >= '0' && *id <= '9') || *id == '-' || *id == '_';
+        if (!fine) {
+            dst[0] = '\0';
+            return false;
+        }
+    }
+    return true;
+}
+
+dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e)
+{
+    reply p;
+    dt_okta_user user = {0};
+    *out = user;
+    dt_okta_answer answer = lookup_open(&p, r, e);
+    if (answer != DT_OKTA_OK)
+        goto out;
+    char const *status = dt_json_string(dt_json_get(p.root, "status"));
+    char const *login = dt_json_string(dt_json_path(p.root, "profile", "login", NULL));
+    if (!copy_id(user.id, dt_json_get(p.root, "id")) || status == NULL) {
+        answer = unusable(e, r, "a user without id or status");
+        goto out;
+    }
+    if (dt_str_copy(user.login, sizeof(user.login), login) != DT_OK) {
+        answer = unusable(e, r, "a user whose login is too long");
+        goto out;
+    }
+    user.active = strcmp(status, "ACTIVE") == 0;
+    (void)dt_str_escape(user.status, sizeof(user.status), status);
+    *out = user;
+out:
+    reply_close(&p);
+    return answer;
+}
+
+/* Appends the names of one page; NULL, or what is wrong with it. */
+static char const *put_groups(dt_json const *page, dt_buf *names)
+{
+    if (dt_json_typeof(page) != DT_JSON_ARRAY)
+        return "the groups are no array";
+    size_t count = dt_json_size(page);
+    if (count > DT_OKTA_GROUPS_PER_PAGE)
+        return "too many groups at once";
+    for (size_t i = 0; i < count; i++) {
+        char const *name =
+            dt_json_string(dt_json_path(dt_json_at(page, i), "profile", "name", NULL));
+        if (name == NULL || name[0] == '\0')
+            return "a group without a name";
+        if (strlen(name) >= DT_GROUP_NAME_MAX)
+            return "a group with too long a name";
+        dt_buf_put(names, name, strlen(name) + 1);
+    }
+    return dt_buf_error(names) == DT_OK ? NULL : "more groups than fit";
+}
+
+dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r, dt_buf *names,
+                                   char next_url[DT_URL_MAX], dt_error *e)
+{
+    reply p;
+    size_t before = names->len;
+    next_url[0] = '\0';
+    dt_okta_answer answer = lookup_open(&p, r, e);
+    if (answer != DT_OKTA_OK)
+        goto out;
+    char const *next = r->next_link == NULL ? "" : r->next_link;
+    char const *wrong = put_groups(p.root, names);
+    if (wrong == NULL && next[0] != '\0' &&
+        (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK))
+        wrong = "its link to the next page leads elsewhere";
+    if (wrong != NULL) {
+        answer = unusable(e, r, wrong);
+        next_url[0] = '\0';
+        dt_buf_truncate(names, before);
+    }
+out:
+    reply_close(&p);
+    return answer;
+}
+
+/* Keeps a factor; when the list is full, one that we can use takes the place of one we cannot. */
+static void keep_factor(dt_okta_factors *list, dt_okta_factor const *f)
+{
+    if (list->count < DT_OKTA_FACTORS_MAX) {
+        list->items[list->count++] = *f;
+        return;
+    }
+    for (size_t i = 0; i < list->count && f->type != DT_FACTOR_NONE; i++) {
+        if (list->items[i].type == DT_FACTOR_NONE) {
+            list->items[i] = *f;
+            return;
+        }
+    }
+}
+
+/* One element of the list. False when it is none. */
+static bool read_factor(dt_json const *v, dt_okta_factors *list)
+{
+    dt_okta_factor f = {0};
+    char const *status = dt_json_string(dt_json_get(v, "status"));
+    char const *type = dt_json_string(dt_json_get(v, "factorType"));
+    if (status == NULL || type == NULL)
+        return false;
+    if (strcmp(status, "ACTIVE") != 0)
+        return true;
+    f.type = dt_factor_from_name(type);
+    if (!copy_id(f.id, dt_json_get(v, "id")))
+        return f.type == DT_FACTOR_NONE; /* what we do not use may look as it likes */
+    keep_factor(list, &f);
+    return true;
+}
+
+dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *out, dt_error *e)
+{
+    reply p;
+    memset(out, 0, sizeof(*out));
+    dt_okta_answer answer = lookup_open(&p, r, e);
+    if (answer != DT_OKTA_OK)
+        goto out;
+    bool good = dt_json_typeof(p.root) == DT_JSON_ARRAY;
+    for (size_t i = 0; good && i < dt_json_size(p.root); i++)
+        good = read_factor(dt_json_at(p.root, i), out);
+    if (!good) {
+        memset(out, 0, sizeof(*out));
+        answer = unusable(e, r, "the factors are no list of factors");
+    }
+out:
+    reply_close(&p);
+    return answer;
+}
+
+/* --- verification ----------------------------------------------------------------------------- */
+
+typedef struct result_word {
+    char const *word;
+    dt_okta_result result;
+} result_word;
+
+/* factorResult; what is not here, CHALLENGE, ERROR and FAILED among it, is no success. */
+static result_word const factor_results[] = {
+    {"SUCCESS", DT_OKTA_RESULT_SUCCESS},
+    {"WAITING", DT_OKTA_RESULT_WAITING},
+    {"REJECTED", DT_OKTA_RESULT_REJECTED},
+    {"TIMEOUT", DT_OKTA_RESULT_TIMEOUT},
+    {"EXPIRED", DT_OKTA_RESULT_TIMEOUT},
+    {"CANCELLED", DT_OKTA_RESULT_CANCELLED},
+    {"CANCELED", DT_OKTA_RESULT_CANCELLED},
+    {"PASSCODE_REPLAYED", DT_OKTA_RESULT_REPLAYED},
+    {"TIME_WINDOW_EXCEEDED", DT_OKTA_RESULT_OUTSIDE_WINDOW},
+    {NULL, DT_OKTA_RESULT_NONE},
+};
+
+/* errorCode of a 4xx reply to a verification. */
+static result_word const error_results[] = {
+    {"E0000068", DT_OKTA_RESULT_WRONG_CODE},
+    {"E0000069", DT_OKTA_RESULT_LOCKED},
+    {"E0000073", DT_OKTA_RESULT_REJECTED},
+    {"E0000082", DT_OKTA_RESULT_REPLAYED},
+    {"E0000083", DT_OKTA_RESULT_OUTSIDE_WINDOW},
+    {"E0000119", DT_OKTA_RESULT_LOCKED},
+    {NULL, DT_OKTA_RESULT_NONE},
+};
+
+static dt_okta_result result_of(result_word const *table, char const *word)
+{
+    while (table->word != NULL && strcmp(table->word, word) != 0)
+        table++;
+    return table->result;
+}
+
+/* _links.{name}.href. NULL, or what is wrong with it; *dst is "" when there is no such link. */
+static char const *copy_link(dt_config const *c, dt_json const *root, char const *name,
+                             char dst[DT_URL_MAX])
+{
+    dt_json const *link = dt_json_path(root, "_links", name, NULL);
+    dst[0] = '\0';
+    if (dt_json_typeof(link) == DT_JSON_NONE || dt_json_typeof(link) == DT_JSON_NULL)
+        return NULL;
+    char const *href = dt_json_string(dt_json_get(link, "href"));
+    if (href == NULL)
+        return "a link without an address";
+    if (!dt_okta_link_is_ours(c, href))
+        return "a link that leads elsewhere than to [okta] org_url";
+    return dt_str_copy(dst, DT_URL_MAX, href) == DT_OK ? NULL : "a link that is too long";
+}
+
+/* The number that the phone will ask for; -1 when the reply has none. */
+static int number_of(dt_json const *root)
+{
+    int64_t n = -1;
+    dt_json const *v = dt_json_path(root, "_embedded", "challenge", "correctAnswer", NULL);
+    return dt_json_integer(v, &n) && n >= 0 && n <= DT_OKTA_NUMBER_MAX ? (int)n : -1;
+}
+
+/* A reply of 200 or 201. NULL, or what is wrong with it. */
+static char const *read_result(dt_config const *c, dt_http_response const *r, dt_json const *root,
+                               dt_okta_verification *v, dt_error *e)
+{
+    char const *word = dt_json_string(dt_json_get(root, "factorResult"));
+    if (word == NULL)
+        return "no factorResult";
+    char const *wrong = copy_link(c, root, "poll", v->poll_url);
+    if (wrong == NULL)
+        wrong = copy_link(c, root, "cancel", v->cancel_url);
+    if (wrong != NULL)
+        return wrong;
+    v->result = result_of(factor_results, word);
+    /* 201 says that a push was made, never that somebody approved it. */
+    if (v->result == DT_OKTA_RESULT_SUCCESS && r->status != 200)
+        v->result = DT_OKTA_RESULT_NONE;
+    v->number = number_of(root);
+    char const *expires = dt_json_string(dt_json_get(root, "expiresAt"));
+    if (expires == NULL || dt_time_parse(expires, &v->expires) != DT_OK)
+        v->expires = 0;
+    if (v->result != DT_OKTA_RESULT_SUCCESS && v->result != DT_OKTA_RESULT_WAITING) {
+        char shown[64];
+        (void)dt_error_set(e, DT_E_PERMISSION, "Okta answered HTTP %d, factorResult %s", r->status,
+                           dt_str_escape(shown, sizeof(shown), word));
+    }
+    return NULL;
+}
+
+/* A reply whose errorCode says how the verification went. */
+static dt_okta_answer read_refusal(dt_http_response const *r, reply const *p,
+                                   dt_okta_verification *v, dt_error *e)
+{
+    if (r->status == 202 && has_code(p, "E0000070")) {
+        v->result = DT_OKTA_RESULT_WAITING;
+        return DT_OKTA_OK;
+    }
+    if (r->status < 400 || r->status > 499 || p->error_code[0] == '\0')
+        return unusable(e, r, "an unexpected status");
+    if (r->status == 403)
+        v->result = result_of(error_results, p->error_code);
+    tell(e, DT_E_PERMISSION, r, p, "");
+    return DT_OKTA_OK;
+}
+
+dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response const *r,
+                                         dt_okta_verification *out, dt_error *e)
+{
+    reply p;
+    dt_okta_verification const nothing = {.number = -1};
+    *out = nothing;
+    dt_okta_answer answer = reply_open(&p, r, e);
+    if (answer == DT_OKTA_OK && (r->status == 200 || r->status == 201)) {
+        char const *wrong = read_result(c, r, p.root, out, e);
+        if (wrong != NULL)
+            answer = unusable(e, r, wrong);
+    } else if (answer == DT_OKTA_OK) {
+        answer = read_refusal(r, &p, out, e);
+    }
+    if (answer != DT_OKTA_OK)
+        *out = nothing;
+    reply_close(&p);
+    return answer;
+}
