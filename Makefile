@@ -19,7 +19,7 @@ override BUILD := $(patsubst %/,%,$(BUILD))
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 FUZZ_CC ?= clang
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
 JOSE_PKG ?= jose
 
 MULTIARCH ?= $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -39,6 +39,9 @@ FREERADIUS_INC ?=
 # --- flags ------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wimplicit-fallthrough
+# Never only warned of: a result that must be used, a function nobody declared.
+WARNINGS += -Werror=unused-result -Werror=implicit-function-declaration -Werror=implicit-int \
+	-Werror=int-conversion -Werror=incompatible-pointer-types -Werror=return-type
 HARDENING := -fstack-protector-strong -fstack-clash-protection
 ifeq ($(findstring x86_64,$(MULTIARCH)),x86_64)
 HARDENING += -fcf-protection
@@ -122,7 +125,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
 	$(compile)
 
 # An archive is made afresh, so that a source that is gone leaves it; the list of members is kept
-# to notice that.
+# to notice that. The parts are archived, too, for the unit tests to take single members from.
 define archive
 $(BUILD)/$(1).a: $(2) $(BUILD)/$(1).members
 	$$(call say,AR)
@@ -138,6 +141,8 @@ $(eval $(call archive,libdt_driver,$(DRIVER_OBJ)))
 $(eval $(call archive,libdt_protocol,$(PROTOCOL_OBJ)))
 $(eval $(call archive,libdt_daemon,$(DAEMON_OBJ)))
 $(eval $(call archive,libdt_module,$(PAM_OBJ)))
+$(eval $(call archive,libdt_rlm,$(RLM_OBJ)))
+$(eval $(call archive,libdt_ctl,$(CTL_OBJ)))
 $(eval $(call archive,libdt_unit_support,$(UNIT_SUPPORT_OBJ)))
 
 # --- the parts --------------------------------------------------------------------------------

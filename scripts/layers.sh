@@ -118,10 +118,14 @@ pam_module() {
 }
 
 rlm_module() {
-    local so=$BUILD/rlm_devtrust.so
+    local so=$BUILD/rlm_devtrust.so name
     [ -e "$so" ] || return 0
     [ "$(exported "$so")" = rlm_devtrust ] ||
         wrong "rlm_devtrust.so exports: $(exported "$so" | tr '\n' ' ')"
+    # The linker cannot tell: the server's own symbols are undefined as well.
+    while read -r name; do
+        wrong "rlm_devtrust.so leaves $name undefined"
+    done < <(nm -D --undefined-only "$so" | awk '$NF ~ /^dt_/ { print $NF }')
     readelf -d "$so" | grep -q NODELETE || wrong "rlm_devtrust.so is not linked with -z nodelete"
 }
 

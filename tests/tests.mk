@@ -35,7 +35,7 @@ SERVER_ENV = $(TEST_ENV) ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:ab
 -include tests/unit/unit.mk
 
 UNIT_ARCHIVES := $(addprefix $(BUILD)/,libdt_unit_support.a libdt_module.a libdt_daemon.a \
-	libdt_protocol.a) $(LIBS)
+	libdt_protocol.a libdt_rlm.a libdt_ctl.a) $(LIBS)
 
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_ARCHIVES)
 	$(call say,LD)
