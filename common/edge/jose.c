@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The client assertion for Entra, signed by latchset's jose. Claims and key come in, a compact JWS
+ * (RFC 7515 section 7.1) goes out. OpenSSL is here for what stands before the signature: reading
+ * the PEM files and the certificate's thumbprint. */
+#include "edge/jose.h"
+
+#include "edge/x509_internal.h"
+
+#include <jansson.h>
+#include <jose/jws.h>
+#include <jose/openssl.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DT_CLAIMS_MAX 4096              /* of one assertion, JSON bytes */
+#define DT_THUMBPRINT_MAX 48            /* base64url of a SHA-256 */
+#define DT_ASSERTION_CERTIFICATES_MAX 9 /* the client's own, then what issued it */
+
+struct dt_assertion_key {
+    json_t *jwk; /* RFC 7518 section 6.3; its strings are wiped before they are freed */
+    char sha1[DT_THUMBPRINT_MAX];
+    char sha256[DT_THUMBPRINT_MAX];
+};
+
+/* Wipes the strings of an object before it goes: jansson frees them as they are. */
+static void wipe_and_free(json_t *object)
+{
+    char const *name;
+    json_t *v;
+    json_object_foreach(object, name, v)
+    {
+        if (json_is_string(v))
+            explicit_bzero((void *)(uintptr_t)json_string_value(v), json_string_length(v));
+    }
+    json_decref(object);
+}
+
+void dt_assertion_key_free(dt_assertion_key **k)
+{
+    if (*k == NULL)
+        return;
+    wipe_and_free((*k)->jwk);
+    free(*k);
+    *k = NULL;
+}
+
+/* base64url of a hash over the certificate's DER: the bytes, not their hex text. */
+static int thumbprint(X509 *x, EVP_MD const *hash, char out[DT_THUMBPRINT_MAX])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+    dt_buf b;
+    dt_buf_init_fixed(&b, out, DT_THUMBPRINT_MAX);
+    if (X509_digest(x, hash, digest, &len) != 1)
+        return DT_E_CRYPTO;
+    dt_base64url_encode(&b, dt_bytes_of(digest, len));
+    return dt_buf_error(&b);
+}
+
+static int check_certificate(X509 *x, EVP_PKEY *key, dt_time now, dt_error *e)
+{
+    dt_time ends = 0;
+    if (dt_key_kind_of(key) != DT_KEY_RSA)
+        return dt_error_set(e, DT_E_INVALID,
+                            "the key for Entra must be RSA, 2048 to 8192 bits (PS256, RS256)");
+    EVP_PKEY *theirs = X509_get0_pubkey(x);
+    if (theirs == NULL || EVP_PKEY_eq(theirs, key) != 1)
+        return dt_error_set(e, DT_E_CRYPTO, "the key does not belong to the certificate for Entra");
+    if (dt_x509_time(X509_get0_notAfter(x), &ends) != 0)
+        return dt_error_set(e, DT_E_PARSE,
+                            "the validity of the certificate for Entra is unreadable");
+    if (ends < now)
+        return dt_error_set(e, DT_E_EXPIRED,
+                            "the certificate for Entra has expired; make a new one and upload it "
+                            "to the application's registration");
+    return 0;
+}
+
+static int fill_key(dt_assertion_key *k, X509 *x, EVP_PKEY *key, dt_error *e)
+{
+    k->jwk = jose_openssl_jwk_from_EVP_PKEY(NULL, key);
+    if (k->jwk == NULL)
+        return dt_error_set(e, DT_E_CRYPTO, "the key for Entra cannot be used");
+    int rc = thumbprint(x, EVP_sha1(), k->sha1);
+    if (rc == 0)
+        rc = thumbprint(x, EVP_sha256(), k->sha256);
+    return rc == 0 ? 0 : dt_error_set(e, rc, "the thumbprint of the certificate cannot be made");
+}
+
+/* Reads both texts; the certificate is the first of its file. */
+static int read_pair(dt_assertion_key *k, dt_secret const *key_pem, dt_bytes certificate_pem,
+                     dt_time now, dt_error *e)
+{
+    EVP_PKEY *key = NULL;
+    STACK_OF(X509) *all = sk_X509_new_null();
+    int rc = all != NULL ? dt_pem_private_key(dt_secret_bytes(key_pem), &key, e)
+                         : dt_error_set(e, DT_E_NOMEM, "out of memory");
+    if (rc == 0)
+        rc = dt_pem_certificates(certificate_pem, all, DT_ASSERTION_CERTIFICATES_MAX, e);
+    if (rc == 0)
+        rc = check_certificate(sk_X509_value(all, 0), key, now, e);
+    if (rc == 0)
+        rc = fill_key(k, sk_X509_value(all, 0), key, e);
+    sk_X509_pop_free(all, X509_free);
+    EVP_PKEY_free(key);
+    return rc;
+}
+
+int dt_assertion_key_new(dt_secret const *key_pem, dt_bytes certificate_pem, dt_time now,
+                         dt_assertion_key **out, dt_error *e)
+{
+    *out = NULL;
+    dt_assertion_key *k = calloc(1, sizeof(*k));
+    if (k == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    dt_openssl_enter();
+    int const rc = read_pair(k, key_pem, certificate_pem, now, e);
+    dt_openssl_leave();
+    if (rc != 0)
+        dt_assertion_key_free(&k);
+    *out = k;
+    return rc;
+}
+
+/* The header that the certificate-credentials form asks for. */
+static json_t *make_header(dt_assertion_key const *k, dt_assertion_alg alg)
+{
+    switch (alg) {
+    case DT_ALG_PS256:
+        return json_pack("{s:{s:s,s:s,s:s}}", "protected", "alg", "PS256", "typ", "JWT", "x5t#S256",
+                         k->sha256);
+    case DT_ALG_RS256:
+        return json_pack("{s:{s:s,s:s,s:s}}", "protected", "alg", "RS256", "typ", "JWT", "x5t",
+                         k->sha1);
+    }
+    return NULL;
+}
+
+/* A flattened JWS (RFC 7515 section 7.2.2) as compact text. */
+static int put_compact(json_t const *jws, dt_buf *out)
+{
+    static char const *const parts[] = {"protected", "payload", "signature"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char const *text = json_string_value(json_object_get(jws, parts[i]));
+        if (text == NULL || text[0] == '\0')
+            return DT_E_CRYPTO;
+        if (i > 0)
+            dt_buf_putc(out, '.');
+        dt_buf_puts(out, text);
+    }
+    return dt_buf_error(out);
+}
+
+static json_t *make_payload(dt_bytes claims)
+{
+    dt_buf text;
+    dt_buf_init(&text, DT_CLAIMS_MAX * 2);
+    dt_base64url_encode(&text, claims);
+    json_t *jws = NULL;
+    if (dt_buf_error(&text) == 0)
+        jws = json_pack("{s:s}", "payload", (char const *)text.p);
+    dt_buf_free(&text);
+    return jws;
+}
+
+int dt_assertion_sign(dt_assertion_key const *k, dt_assertion_alg alg, dt_bytes claims, dt_buf *out,
+                      dt_error *e)
+{
+    if (claims.len == 0 || claims.len > DT_CLAIMS_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "an assertion's claims are 1 to %d bytes",
+                            DT_CLAIMS_MAX);
+    json_t *header = make_header(k, alg);
+    if (header == NULL)
+        return dt_error_set(e, DT_E_INVALID, "the assertion's algorithm is unknown");
+    dt_openssl_enter();
+    int rc = DT_E_CRYPTO;
+    json_t *jws = make_payload(claims);
+    if (jws != NULL && jose_jws_sig(NULL, jws, header, k->jwk))
+        rc = put_compact(jws, out);
+    wipe_and_free(jws);
+    json_decref(header);
+    dt_openssl_leave();
+    return rc == 0 ? 0 : dt_error_set(e, rc, "the assertion for Entra could not be signed");
+}
