@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The audit file and the system log. The log is spoken to on a socket of our own: syslog(3) would
+ * use the name and the connection of the server that we are a module of, and may block. */
+#include "edge/audit_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SINK_PATH_MAX 1024
+#define SYSLOG_LINE_MAX 2048 /* RFC 3164 says 1024; journald and rsyslog take more */
+#define SYSLOG_SOCKET "/dev/log"
+#define SYSLOG_NAME "devtrust"
+#define WRITE_ROUNDS_MAX 64 /* partial writes of one batch */
+
+struct dt_audit_sink {
+    pthread_mutex_t lock;
+    char path[SINK_PATH_MAX]; /* "" = no file */
+    int fd;
+    bool torn; /* the last write ended within a line */
+    bool syslog;
+    int socket;
+    unsigned long lost; /* lines the log daemon did not take */
+};
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+static int check_file(int fd, char const *path, dt_error *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return dt_error_set(e, DT_E_IO, "audit file %s: %s", path, strerror(errno));
+    if (S_ISCHR(st.st_mode))
+        return DT_OK; /* /dev/null and the like */
+    if (!S_ISREG(st.st_mode))
+        return dt_error_set(e, DT_E_PERMISSION, "audit file %s is not a regular file", path);
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return dt_error_set(e, DT_E_PERMISSION, "audit file %s belongs to another user (uid %u)",
+                            path, (unsigned)st.st_uid);
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return dt_error_set(e, DT_E_PERMISSION,
+                            "audit file %s can be written by others; chmod go-w %s", path, path);
+    return DT_OK;
+}
+
+static int open_file(char const *path, int *out, dt_error *e)
+{
+    /* O_NONBLOCK: a FIFO without a reader must not hold us; it means nothing for a file. */
+    int fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+    if (fd < 0)
+        return dt_error_set(e, errno == EACCES || errno == ELOOP ? DT_E_PERMISSION : DT_E_IO,
+                            "audit file %s: %s", path, strerror(errno));
+    int rc = check_file(fd, path, e);
+    if (rc != 0) {
+        close(fd);
+        return rc;
+    }
+    *out = fd;
+    return DT_OK;
+}
+
+/* True when the path no longer leads to the open file: it was rotated or removed. */
+static bool was_rotated(dt_audit_sink const *s)
+{
+    struct stat open_one, named;
+    if (fstat(s->fd, &open_one) != 0 || stat(s->path, &named) != 0)
+        return true;
+    return open_one.st_dev != named.st_dev || open_one.st_ino != named.st_ino;
+}
+
+static int reopen_when_rotated(dt_audit_sink *s)
+{
+    if (s->fd >= 0 && !was_rotated(s))
+        return DT_OK;
+    int fd = -1;
+    int rc = open_file(s->path, &fd, NULL);
+    if (rc != 0)
+        return DT_E_IO;
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = fd;
+    s->torn = false;
+    return DT_OK;
+}
+
+static int write_all(dt_audit_sink *s, dt_bytes lines)
+{
+    for (int round = 0; lines.len > 0 && round < WRITE_ROUNDS_MAX; round++) {
+        ssize_t n = write(s->fd, lines.p, lines.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return DT_E_IO;
+        s->torn = lines.p[n - 1] != '\n';
+        lines = dt_bytes_of(lines.p + n, lines.len - (size_t)n);
+    }
+    return lines.len == 0 ? DT_OK : DT_E_IO;
+}
+
+int dt_audit_sink_write(dt_audit_sink *s, dt_bytes lines)
+{
+    if (s->path[0] == '\0' || lines.len == 0)
+        return DT_OK;
+    pthread_mutex_lock(&s->lock);
+    int rc = reopen_when_rotated(s);
+    /* A full disk cut a line: what comes now must not be glued to its half. */
+    if (rc == 0 && s->torn)
+        rc = write_all(s, dt_bytes_str("\n"));
+    if (rc == 0)
+        rc = write_all(s, lines);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+/* --- the system log --------------------------------------------------------------------------- */
+
+static int log_connect(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = SYSLOG_SOCKET};
+    if (connect(fd, (struct sockaddr const *)&to, sizeof(to)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* A datagram as local syslog takes it: <priority>Mmm dd hh:mm:ss name[pid]: text. Not by strftime,
+ * which would speak the server's language. */
+static void log_format(dt_buf *b, int priority, char const *line)
+{
+    static char const months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = time(NULL);
+    struct tm t = {0};
+    localtime_r(&now, &t);
+    dt_buf_printf(b, "<%d>%s %2d %02d:%02d:%02d " SYSLOG_NAME "[%d]: ", LOG_AUTHPRIV | priority,
+                  months[t.tm_mon % 12], t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)getpid());
+    dt_buf_put_escaped(b, dt_bytes_str(line));
+}
+
+static bool log_send_once(dt_audit_sink *s, int priority, char const *line)
+{
+    char text[SYSLOG_LINE_MAX];
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    log_format(&b, priority, line);
+    if (s->socket < 0)
+        s->socket = log_connect();
+    if (s->socket < 0)
+        return false;
+    if (send(s->socket, b.p, b.len, MSG_NOSIGNAL) >= 0)
+        return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+        return false; /* it is there, but slow */
+    close(s->socket); /* restarted: connect anew with the next try */
+    s->socket = -1;
+    return false;
+}
+
+static bool log_send(dt_audit_sink *s, int priority, char const *line)
+{
+    return log_send_once(s, priority, line) || (s->socket < 0 && log_send_once(s, priority, line));
+}
+
+static void log_line(dt_audit_sink *s, int priority, char const *line)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->lost > 0) {
+        char text[128];
+        dt_buf b;
+        dt_buf_init_fixed(&b, text, sizeof(text));
+        dt_buf_printf(&b, "the system log did not take %lu lines before this one", s->lost);
+        if (log_send(s, LOG_ERR, text))
+            s->lost = 0;
+    }
+    if (!log_send(s, priority, line))
+        s->lost++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line)
+{
+    if (s->syslog)
+        log_line(s, success ? LOG_INFO : LOG_WARNING, line);
+}
+
+void dt_audit_sink_alarm(dt_audit_sink *s, char const *line)
+{
+    log_line(s, LOG_ERR, line);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+int dt_audit_sink_open(char const *file, bool syslog, dt_audit_sink **out, dt_error *e)
+{
+    *out = NULL;
+    dt_audit_sink *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    pthread_mutex_init(&s->lock, NULL);
+    s->fd = -1;
+    s->socket = -1;
+    s->syslog = syslog;
+    int rc = dt_str_copy(s->path, sizeof(s->path), file);
+    if (rc != 0)
+        dt_error_set(e, rc, "the audit file's path is too long");
+    else if (s->path[0] != '\0')
+        rc = open_file(s->path, &s->fd, e);
+    if (rc != 0) {
+        dt_audit_sink_close(&s);
+        return rc;
+    }
+    *out = s;
+    return DT_OK;
+}
+
+void dt_audit_sink_close(dt_audit_sink **s)
+{
+    if (s == NULL || *s == NULL)
+        return;
+    if ((*s)->fd >= 0)
+        close((*s)->fd);
+    if ((*s)->socket >= 0)
+        close((*s)->socket);
+    pthread_mutex_destroy(&(*s)->lock);
+    free(*s);
+    *s = NULL;
+}

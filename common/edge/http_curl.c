@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* HTTPS by libcurl's multi_socket interface.
+ *
+ * What of a secret cannot be wiped: libcurl copies header lines and bodies into buffers of its own
+ * (the connection's send buffer, OpenSSL's records) and frees them unwiped. Ours are wiped. */
+#include "edge/http_curl.h"
+
+#include "core/version.h"
+#include "edge/host.h"
+#include "edge/http_header.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define SYSTEM_CA_DIRECTORY "/etc/ssl/certs"
+#define SERVICES_MAX 3 /* Okta, Graph, Entra: hosts we speak to */
+#define CALL_TIMEOUT_MAX DT_SECONDS(60)
+#define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
+#define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
+#define BODY_FIRST 4096
+
+/* A form Okta parses: Mozilla/5.0 (<system>) <platform> (<details>) <extensions>. */
+static char const user_agent[] =
+    "Mozilla/5.0 (Linux) devtrust/" DT_VERSION " (FreeRADIUS or PAM) libcurl";
+
+struct dt_http_call {
+    dt_http *http;
+    struct dt_http_call *previous, *next;
+    CURL *easy;
+    struct curl_slist *lines; /* our request headers; the Authorization line is wiped at the end */
+    dt_http_done_fn *done;
+    void *ctx;
+    dt_http_headers headers;
+    dt_buf body;
+    bool too_large;
+    char url[DT_URL_MAX];
+    char sent[DT_HTTP_BODY_MAX]; /* may hold a passcode or an assertion: wiped */
+    char error[CURL_ERROR_SIZE];
+};
+
+struct dt_http {
+    CURLM *multi;
+    dt_http_watch_fn *watch;
+    dt_http_timer_fn *timer;
+    void *ctx;
+    dt_http_call *calls;
+    int count;
+    bool ending;
+};
+
+static pthread_once_t global_once = PTHREAD_ONCE_INIT;
+static CURLcode global_result = CURLE_FAILED_INIT;
+
+/* Never undone: we may be a module in a process that uses libcurl itself. */
+static void global_init(void)
+{
+    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* --- libcurl's callbacks ------------------------------------------------------------------------ */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
+{
+    (void)easy;
+    (void)unused;
+    dt_http const *h = ctx;
+    int bits = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+        bits |= 1;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+        bits |= 2;
+    h->watch(h->ctx, fd, bits);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long milliseconds, void *ctx)
+{
+    (void)multi;
+    dt_http const *h = ctx;
+    h->timer(h->ctx, milliseconds);
+    return 0;
+}
+
+/* libcurl's own would not close the socket in a program that the server starts. */
+static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    (void)ctx;
+    if (purpose != CURLSOCKTYPE_IPCXN)
+        return CURL_SOCKET_BAD;
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+{
+    dt_http_call *c = ctx;
+    if (dt_http_headers_add(&c->headers, dt_bytes_of(p, size * n)) == 0)
+        return size * n;
+    c->too_large = true;
+    return 0;
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *ctx)
+{
+    dt_http_call *c = ctx;
+    dt_buf_put(&c->body, p, size * n);
+    if (dt_buf_error(&c->body) == 0)
+        return size * n;
+    c->too_large = true;
+    return 0;
+}
+
+/* --- a call's life ------------------------------------------------------------------------------ */
+
+static void wipe_lines(struct curl_slist *lines)
+{
+    for (struct curl_slist *l = lines; l != NULL; l = l->next)
+        explicit_bzero(l->data, strlen(l->data));
+    curl_slist_free_all(lines);
+}
+
+static void call_free(dt_http_call *c)
+{
+    dt_http *h = c->http;
+    if (c->previous != NULL || h->calls == c) {
+        *(c->previous != NULL ? &c->previous->next : &h->calls) = c->next;
+        if (c->next != NULL)
+            c->next->previous = c->previous;
+        h->count--;
+        curl_multi_remove_handle(h->multi, c->easy);
+    }
+    curl_easy_cleanup(c->easy);
+    wipe_lines(c->lines);
+    dt_buf_free(&c->body);
+    explicit_bzero(c, sizeof(*c));
+    free(c);
+}
+
+static void call_link(dt_http_call *c)
+{
+    dt_http *h = c->http;
+    c->next = h->calls;
+    if (c->next != NULL)
+        c->next->previous = c;
+    h->calls = c;
+    h->count++;
+}
+
+static bool add_line(dt_http_call *c, char const *line)
+{
+    struct curl_slist *lines = curl_slist_append(c->lines, line);
+    if (lines != NULL)
+        c->lines = lines;
+    return lines != NULL;
+}
+
+static bool add_authorization(dt_http_call *c, dt_secret const *authorization)
+{
+    if (authorization == NULL)
+        return true;
+    static char const name[] = "Authorization: ";
+    char line[sizeof(name) + AUTHORIZATION_MAX];
+    dt_bytes value = dt_secret_bytes(authorization);
+    /* A line end in the value would be another header. */
+    bool fits = value.len > 0 && value.len < AUTHORIZATION_MAX &&
+                memchr(value.p, '\n', value.len) == NULL &&
+                memchr(value.p, '\r', value.len) == NULL &&
+                memchr(value.p, '\0', value.len) == NULL;
+    if (fits) {
+        memcpy(line, name, sizeof(name) - 1);
+        memcpy(line + sizeof(name) - 1, value.p, value.len);
+        line[sizeof(name) - 1 + value.len] = '\0';
+        fits = add_line(c, line);
+    }
+    explicit_bzero(line, sizeof(line));
+    return fits;
+}
+
+static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_secret const *authorization)
+{
+    bool ok = add_line(c, "Accept: application/json") && add_line(c, "Expect:");
+    if (ok && r->method == DT_HTTP_POST)
+        ok = add_line(c, r->form ? "Content-Type: application/x-www-form-urlencoded"
+                                 : "Content-Type: application/json");
+    return ok && add_authorization(c, authorization) &&
+           curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->lines) == CURLE_OK;
+}
+
+static CURLcode set_method(dt_http_call *c, dt_http_request const *r)
+{
+    switch (r->method) {
+    case DT_HTTP_GET:
+        return curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);
+    case DT_HTTP_DELETE:
+        return curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+    case DT_HTTP_POST:
+        break;
+    }
+    memcpy(c->sent, r->body, r->body_len);
+    CURLcode rc = curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE, (long)r->body_len);
+    return rc == CURLE_OK ? curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->sent) : rc;
+}
+
+/* libcurl's setters differ in type, so they cannot stand in a table. */
+#define SET(option, value)                                                                         \
+    do {                                                                                           \
+        if (rc == CURLE_OK)                                                                        \
+            rc = curl_easy_setopt(c->easy, option, value);                                         \
+    } while (0)
+
+static CURLcode set_safety(dt_http_call *c, char const *ca_file)
+{
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_PROTOCOLS_STR, "https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    if (ca_file != NULL && ca_file[0] != '\0') {
+        SET(CURLOPT_CAINFO, ca_file);
+        SET(CURLOPT_CAPATH, NULL);
+    } else {
+        SET(CURLOPT_CAINFO, NULL); /* Debian's default is the whole bundle: 30 ms to load */
+        SET(CURLOPT_CAPATH, SYSTEM_CA_DIRECTORY);
+    }
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    /* Without it the end of a call waits for a resolver thread that still asks a dead DNS. */
+    SET(CURLOPT_QUICK_EXIT, 1L);
+    return rc;
+}
+
+static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
+{
+    dt_time timeout = r->timeout < 1 ? 1 : r->timeout;
+    timeout = timeout > CALL_TIMEOUT_MAX ? CALL_TIMEOUT_MAX : timeout;
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_URL, c->url);
+    SET(CURLOPT_USERAGENT, user_agent);
+    SET(CURLOPT_PRIVATE, c);
+    SET(CURLOPT_ERRORBUFFER, c->error);
+    SET(CURLOPT_TIMEOUT_MS, (long)timeout);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)DT_HTTP_CONNECT_TIMEOUT_MS);
+    SET(CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_MAX);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, c);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, c);
+    return rc;
+}
+#undef SET
+
+static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_file,
+                      dt_secret const *authorization)
+{
+    if (r->body_len > sizeof(r->body) || dt_str_copy(c->url, sizeof(c->url), r->url) != 0)
+        return DT_E_INVALID;
+    if (strncmp(c->url, "https://", 8) != 0)
+        return DT_E_INVALID;
+    c->easy = curl_easy_init();
+    if (c->easy == NULL)
+        return DT_E_NOMEM;
+    CURLcode rc = set_safety(c, ca_file);
+    if (rc == CURLE_OK)
+        rc = set_call(c, r);
+    if (rc == CURLE_OK)
+        rc = set_method(c, r);
+    if (rc != CURLE_OK)
+        return rc == CURLE_OUT_OF_MEMORY ? DT_E_NOMEM : DT_E_INVALID;
+    return set_lines(c, r, authorization) ? DT_OK : DT_E_INVALID;
+}
+
+int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
+                  dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
+                  dt_http_call **out)
+{
+    *out = NULL;
+    if (h->ending)
+        return DT_E_STATE;
+    if (h->count >= DT_HTTP_CALLS_MAX)
+        return DT_E_LIMIT;
+    dt_http_call *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return DT_E_NOMEM;
+    c->http = h;
+    c->done = done;
+    c->ctx = ctx;
+    dt_http_headers_init(&c->headers);
+    dt_buf_init(&c->body, DT_HTTP_RESPONSE_MAX);
+    int rc = call_setup(c, r, ca_file, authorization);
+    if (rc == 0 && curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
+        rc = DT_E_NOMEM;
+    if (rc != 0) {
+        call_free(c);
+        return rc;
+    }
+    call_link(c);
+    *out = c;
+    return DT_OK;
+}
+
+void dt_http_cancel(dt_http *h, dt_http_call *call)
+{
+    (void)h;
+    if (call != NULL)
+        call_free(call);
+}
+
+/* --- the end of a call -------------------------------------------------------------------------- */
+
+static dt_http_failure failure_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return DT_HTTP_OK;
+    case CURLE_OPERATION_TIMEDOUT:
+        return DT_HTTP_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_ENGINE_INITFAILED:
+        return DT_HTTP_UNREACHABLE;
+    default:
+        return DT_HTTP_BROKEN;
+    }
+}
+
+/* "https://host/path: what failed". What the server said in it is escaped. */
+static void describe(dt_http_call const *c, CURLcode code, char *out, size_t size)
+{
+    char url[512], reason[CURL_ERROR_SIZE];
+    dt_buf b;
+    dt_buf_init_fixed(&b, out, size);
+    dt_str_escape(url, sizeof(url), c->url);
+    dt_str_escape(reason, sizeof(reason),
+                  c->error[0] != '\0' ? c->error : curl_easy_strerror(code));
+    dt_buf_puts(&b, url);
+    if (c->too_large)
+        dt_buf_printf(&b, ": the reply is larger than %d bytes, or its headers are",
+                      DT_HTTP_RESPONSE_MAX);
+    else
+        dt_buf_printf(&b, ": %s", reason);
+}
+
+static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
+{
+    char text[1024] = "";
+    long status = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (failure == DT_HTTP_OK && (status < 100 || status > 999))
+        failure = DT_HTTP_BROKEN;
+    if (failure != DT_HTTP_OK)
+        describe(c, code, text, sizeof(text));
+    dt_http_response r = {
+        .failure = failure,
+        .error = text,
+        .status = failure == DT_HTTP_OK ? (int)status : 0,
+        .body = failure == DT_HTTP_OK ? dt_buf_bytes(&c->body) : dt_bytes_of(NULL, 0),
+        .date = c->headers.date,
+        .rate_limit = c->headers.rate_limit,
+        .rate_remaining = c->headers.rate_remaining,
+        .rate_reset = c->headers.rate_reset,
+        .retry_after = dt_http_headers_retry_after(&c->headers, dt_host_now()),
+        .next_link = c->headers.next_link,
+    };
+    /* Out of the list before the callback, which may start and cancel other calls. */
+    dt_http *h = c->http;
+    *(c->previous != NULL ? &c->previous->next : &h->calls) = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    c->previous = c->next = NULL;
+    h->count--;
+    curl_multi_remove_handle(h->multi, c->easy);
+    c->done(c->ctx, &r);
+    call_free(c);
+}
+
+static void finish_ended(dt_http *h)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        dt_http_call *c = NULL;
+        CURLcode code = m->data.result; /* m is gone once its handle is removed */
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+        call_finish(c, code, failure_of(code));
+    }
+}
+
+void dt_http_ready(dt_http *h, int fd, int what)
+{
+    int running;
+    int bits = ((what & 1) != 0 ? CURL_CSELECT_IN : 0) | ((what & 2) != 0 ? CURL_CSELECT_OUT : 0);
+    curl_multi_socket_action(h->multi, fd, bits, &running);
+    finish_ended(h);
+}
+
+void dt_http_timeout(dt_http *h)
+{
+    int running;
+    curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_ended(h);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx, dt_http **out,
+                dt_error *e)
+{
+    *out = NULL;
+    pthread_once(&global_once, global_init);
+    if (global_result != CURLE_OK)
+        return dt_error_set(e, DT_E_UNAVAILABLE, "libcurl does not start: %s",
+                            curl_easy_strerror(global_result));
+    dt_http *h = calloc(1, sizeof(*h));
+    if (h != NULL)
+        h->multi = curl_multi_init();
+    if (h == NULL || h->multi == NULL) {
+        free(h);
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    }
+    h->watch = watch;
+    h->timer = timer;
+    h->ctx = ctx;
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      (long)DT_HTTP_CONNECTIONS_PER_HOST_MAX);
+    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                      (long)DT_HTTP_CONNECTIONS_PER_HOST_MAX * SERVICES_MAX);
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS,
+                      (long)DT_HTTP_CONNECTIONS_PER_HOST_MAX * SERVICES_MAX);
+    *out = h;
+    return DT_OK;
+}
+
+void dt_http_free(dt_http **http)
+{
+    if (http == NULL || *http == NULL)
+        return;
+    dt_http *h = *http;
+    h->ending = true;
+    while (h->calls != NULL) {
+        (void)dt_str_copy(h->calls->error, sizeof(h->calls->error), "devtrust is stopping");
+        call_finish(h->calls, CURLE_ABORTED_BY_CALLBACK, DT_HTTP_ABANDONED);
+    }
+    curl_multi_cleanup(h->multi);
+    free(h);
+    *http = NULL;
+}
