@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The outcome of a sign-on: the list of causes, and the one place that says which of them allow. */
+#include "core/outcome.h"
+
+char const *dt_cause_name(dt_cause c)
+{
+    static char const *const names[DT_CAUSE_COUNT] = {
+        [DT_CAUSE_NONE] = "NONE",
+        [DT_CAUSE_RULE_ALLOW] = "RULE_ALLOW",
+        [DT_CAUSE_MFA_SUCCESS] = "MFA_SUCCESS",
+        [DT_CAUSE_MFA_REMEMBERED] = "MFA_REMEMBERED",
+        [DT_CAUSE_OKTA_UNAVAILABLE_ALLOW] = "OKTA_UNAVAILABLE_ALLOW",
+        [DT_CAUSE_RULE_DENY] = "RULE_DENY",
+        [DT_CAUSE_NO_RULE] = "NO_RULE",
+        [DT_CAUSE_DEVICE_UNKNOWN] = "DEVICE_UNKNOWN",
+        [DT_CAUSE_GROUPS_UNKNOWN] = "GROUPS_UNKNOWN",
+        [DT_CAUSE_MFA_REJECTED] = "MFA_REJECTED",
+        [DT_CAUSE_MFA_TIMEOUT] = "MFA_TIMEOUT",
+        [DT_CAUSE_MFA_FAILED] = "MFA_FAILED",
+        [DT_CAUSE_MFA_NO_FACTOR] = "MFA_NO_FACTOR",
+        [DT_CAUSE_MFA_LIMIT] = "MFA_LIMIT",
+        [DT_CAUSE_MFA_RATE_LIMITED] = "MFA_RATE_LIMITED",
+        [DT_CAUSE_OKTA_UNAVAILABLE] = "OKTA_UNAVAILABLE",
+        [DT_CAUSE_OKTA_REFUSED] = "OKTA_REFUSED",
+        [DT_CAUSE_STATE_INVALID] = "STATE_INVALID",
+        [DT_CAUSE_PRIMARY_MISSING] = "PRIMARY_MISSING",
+        [DT_CAUSE_CLIENT_GONE] = "CLIENT_GONE",
+        [DT_CAUSE_BUSY] = "BUSY",
+        [DT_CAUSE_CONFIG] = "CONFIG",
+        [DT_CAUSE_INTERNAL] = "INTERNAL",
+    };
+    return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
+}
+
+bool dt_cause_allows(dt_cause c)
+{
+    switch (c) {
+    case DT_CAUSE_RULE_ALLOW:
+    case DT_CAUSE_MFA_SUCCESS:
+    case DT_CAUSE_MFA_REMEMBERED:
+    case DT_CAUSE_OKTA_UNAVAILABLE_ALLOW:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
+{
+    o->result = r == DT_ALLOW && dt_cause_allows(c) ? DT_ALLOW : DT_DENY;
+    o->cause = c;
+}
