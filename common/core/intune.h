@@ -8,18 +8,24 @@
 #include "core/evidence.h"
 #include "core/step.h"
 
+#define DT_INTUNE_USER_MAX 256
+#define DT_INTUNE_WAIT_DEFAULT DT_SECONDS(2)
+#define DT_INTUNE_WAIT_MIN DT_SECONDS(1)
+#define DT_INTUNE_WAIT_MAX DT_SECONDS(60)
+#define DT_INTUNE_CLOCK_SKEW_MAX DT_HOURS(24) /* a last sync further in the future is not believed */
+
 typedef enum dt_intune_answer {
     DT_INTUNE_UNUSABLE = 0,
     DT_INTUNE_OK,
-    DT_INTUNE_NOT_ENROLLED, /* 404 */
+    DT_INTUNE_NOT_ENROLLED, /* 404 with Graph's error object; a bare 404 is UNUSABLE */
     DT_INTUNE_UNREACHABLE,
     DT_INTUNE_RATE_LIMITED,
-    DT_INTUNE_UNAUTHORIZED,
+    DT_INTUNE_UNAUTHORIZED, /* 401, 403; of Entra also 400: our registration, certificate or role */
     DT_INTUNE_SERVER_ERROR,
 } dt_intune_answer;
 
 typedef enum dt_compliance { /* complianceState */
-    DT_COMPLIANCE_UNKNOWN = 0,
+    DT_COMPLIANCE_UNKNOWN = 0, /* "unknown", null */
     DT_COMPLIANCE_COMPLIANT, /* exactly "compliant" */
     DT_COMPLIANCE_NOT_COMPLIANT, /* noncompliant, conflict, error, configManager, any other word */
     DT_COMPLIANCE_IN_GRACE_PERIOD,
@@ -32,49 +38,64 @@ typedef struct dt_intune_device {
     dt_guid device_id; /* managedDevices.id, must equal what was asked for */
     dt_guid entra_id;
     dt_platform platform;
-    dt_time last_sync;
-    dt_time grace_expires;
+    dt_time last_sync;     /* 0: never, or not told */
+    dt_time grace_expires; /* 0: not told; DT_TIME_NEVER: does not */
     dt_time fetched;
-    char device_name[DT_DEVICE_NAME_MAX];
-    char user[256]; /* userPrincipalName */
+    char device_name[DT_DEVICE_NAME_MAX]; /* escaped, cut */
+    char user[DT_INTUNE_USER_MAX];        /* userPrincipalName, escaped, cut */
 } dt_intune_device;
 
 DT_MUST_USE int dt_intune_get_device(dt_config const *c, dt_guid const *device_id,
                                      dt_http_request *out);
+/* With OK and NOT_ENROLLED *out is filled, to be packed; with all else it is zero. */
 dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const *asked,
                                        dt_time now, dt_intune_device *out, dt_error *e);
+/* How long to wait after RATE_LIMITED or SERVER_ERROR: Retry-After, between DT_INTUNE_WAIT_MIN and
+ * _MAX; DT_INTUNE_WAIT_DEFAULT when the reply does not say. */
 dt_time dt_intune_rate_wait(dt_http_response const *r);
 
 /* The record in DT_TABLE_LOOKUP: a versioned text of at most DT_INTUNE_RECORD_MAX bytes. */
 #define DT_INTUNE_RECORD_MAX 1024
 void dt_intune_store_key(dt_guid const *device_id, char out[DT_STORE_KEY_MAX]);
+/* DT_E_INVALID for a record that makes no sense: no device id, times before 1970, words with control
+ * characters, a device that is not enrolled yet managed. */
 DT_MUST_USE int dt_intune_pack(dt_intune_device const *d, dt_buf *out);
 /* DT_E_PARSE for anything it did not write itself, another version included. */
 DT_MUST_USE int dt_intune_unpack(dt_bytes record, dt_intune_device *out);
 
 typedef enum dt_freshness { DT_TOO_OLD = 0, DT_STALE, DT_FRESH } dt_freshness;
-/* By fetched, cache_ttl (negative_ttl for what is not compliant or not enrolled), stale_limit. A
- * record from the future (clock went back) is STALE at best. */
+/* By fetched, cache_ttl (negative_ttl for what is no evidence FOR the device: not enrolled, not
+ * compliant, silent for too long, ...), stale_limit. A record from the future (clock went back) is
+ * STALE at best. */
 dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, dt_time now);
 
 /* The evidence it makes: FOR, AGAINST or UNKNOWN with the reason. `stale` when the answer is used
  * past its freshness. lastSync older than max_sync_age is AGAINST with STALE. In the grace period:
- * FOR or AGAINST by trust_in_grace_period, with IN_GRACE_PERIOD, and AGAINST once it has expired.
- * A stale answer is FOR only if it was compliant. */
+ * FOR or AGAINST by trust_in_grace_period, with IN_GRACE_PERIOD; once it has expired, or when its end
+ * was not told, AGAINST with NOT_COMPLIANT. A stale answer is FOR only if it was compliant. */
 void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,
                         dt_evidence *out);
 /* UNKNOWN with LOOKUP_UNAVAILABLE. */
 void dt_intune_evidence_unavailable(dt_guid const *device_id, dt_time now, dt_evidence *out);
 
 /* --- the token (driver-held, in memory only) -------------------------------------------------- */
+#define DT_ENTRA_ASSERTION_LIFETIME DT_MINUTES(10)
+#define DT_ENTRA_TOKEN_LIFETIME_MAX DT_HOURS(24) /* a longer one is cut to this */
+#define DT_ENTRA_RENEW_EARLY_MIN DT_SECONDS(60)
+
 /* Claims of the client assertion; jti is 16 random bytes. JSON text. */
 DT_MUST_USE int dt_entra_assertion_claims(dt_config const *c, uint8_t const jti[16], dt_time now,
                                           dt_buf *out);
 /* The token URL: {login_url}/{tenant}/oauth2/v2.0/token. */
 DT_MUST_USE int dt_entra_token_url(dt_config const *c, char out[DT_URL_MAX]);
-/* Form body; `assertion` is the signed JWT. Secret: wipe it after use. */
+/* Form body; `assertion` is the signed JWT. Secret: wipe it after use. The scope is that of the cloud
+ * graph_url belongs to: a national cloud's own, else https://graph.microsoft.com. DT_E_INVALID when
+ * `assertion` is no compact JWS. */
 DT_MUST_USE int dt_entra_token_body(dt_config const *c, char const *assertion, dt_buf *out);
-/* The token and when to renew it (early by a tenth of its life, at least 60 s). */
+/* The token and when to renew it (early by a tenth of its life, at least 60 s, at most half of it).
+ * *token is the caller's to free; NULL with anything but OK. Refused: a token_type other than
+ * Bearer, a token of other than visible ASCII characters (it becomes a header) or longer than
+ * DT_SECRET_MAX. */
 dt_intune_answer dt_entra_read_token(dt_http_response const *r, dt_time now, dt_secret **token,
                                      dt_time *renew_at, dt_time *expires, dt_error *e);
 

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asking Microsoft Graph about a device, reading the answer, and what it is evidence of.
+ * intune_record.c keeps answers for the cache, entra.c gets the token. */
+#include "core/intune.h"
+
+#include "core/json.h"
+#include "core/outcome.h"
+
+#include <string.h>
+
+#define SHOWN_MAX 200 /* of Graph's text in a message for the administrator, bytes */
+
+/* All that is read below, and no more: a property that was not asked for is not there. */
+#define SELECTED                                                                                   \
+    "id,azureADDeviceId,deviceName,operatingSystem,complianceState,managementState,"               \
+    "complianceGracePeriodExpirationDateTime,lastSyncDateTime,userPrincipalName"
+
+int dt_intune_get_device(dt_config const *c, dt_guid const *device_id, dt_http_request *out)
+{
+    dt_buf url;
+    memset(out, 0, sizeof(*out));
+    if (!dt_guid_is_set(device_id))
+        return DT_E_INVALID;
+    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
+    dt_buf_puts(&url, c->intune.graph_url);
+    dt_buf_puts(&url, "/v1.0/deviceManagement/managedDevices/");
+    dt_buf_puts(&url, device_id->text);
+    dt_buf_puts(&url, "?$select=" SELECTED);
+    if (dt_buf_error(&url) != DT_OK) {
+        memset(out, 0, sizeof(*out));
+        return DT_E_LIMIT;
+    }
+    out->service = DT_HTTP_GRAPH;
+    out->method = DT_HTTP_GET;
+    out->timeout = c->intune.timeout;
+    return DT_OK;
+}
+
+/* --- the reply -------------------------------------------------------------------------------- */
+
+static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char const *what)
+{
+    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph's answer (HTTP %d) cannot be used: %s",
+                       r->status, what);
+    return DT_INTUNE_UNUSABLE;
+}
+
+/* No HTTP status came. */
+static dt_intune_answer answer_of_failure(dt_http_response const *r, dt_error *e)
+{
+    char shown[SHOWN_MAX];
+    (void)dt_str_escape(shown, sizeof(shown), r->error);
+    switch (r->failure) {
+    case DT_HTTP_UNREACHABLE:
+    case DT_HTTP_TIMEOUT:
+    case DT_HTTP_ABANDONED:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph cannot be reached: %s", shown);
+        return DT_INTUNE_UNREACHABLE;
+    case DT_HTTP_NO_CREDENTIALS:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "no access token for Graph: %s", shown);
+        return DT_INTUNE_UNAUTHORIZED;
+    case DT_HTTP_OK:
+    case DT_HTTP_BROKEN:
+        break;
+    }
+    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph's answer cannot be used: %s", shown);
+    return DT_INTUNE_UNUSABLE;
+}
+
+/* {"error":{"code","message",...}}, told to the administrator. False when it is no such object. */
+static bool tell_graph_error(dt_http_response const *r, dt_json const *root, int code,
+                             char const *advice, dt_error *e)
+{
+    char shown[SHOWN_MAX], shown_code[64];
+    char const *word = dt_json_string(dt_json_path(root, "error", "code", NULL));
+    char const *text = dt_json_string(dt_json_path(root, "error", "message", NULL));
+    (void)dt_error_set(e, code, "Graph answered HTTP %d, %s: %s%s", r->status,
+                       dt_str_escape(shown_code, sizeof(shown_code), word),
+                       dt_str_escape(shown, sizeof(shown), text), advice);
+    return word != NULL;
+}
+
+/* Every status but 200. */
+static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json const *root,
+                                         dt_error *e)
+{
+    char const *advice = r->status == 401 || r->status == 403
+                             ? "; check the app's DeviceManagementManagedDevices.Read.All"
+                             : "";
+    bool told = tell_graph_error(r, root, DT_E_UNAVAILABLE, advice, e);
+    if (r->status == 429)
+        return DT_INTUNE_RATE_LIMITED;
+    if (r->status >= 500 && r->status <= 599)
+        return DT_INTUNE_SERVER_ERROR;
+    if (r->status == 401 || r->status == 403)
+        return DT_INTUNE_UNAUTHORIZED;
+    /* A 404 that Graph did not write is a wrong address, and says nothing about the device. */
+    if (r->status == 404 && told)
+        return DT_INTUNE_NOT_ENROLLED;
+    return unusable(e, r, "an unexpected status");
+}
+
+static dt_compliance compliance_of(char const *word)
+{
+    if (word == NULL || strcmp(word, "unknown") == 0)
+        return DT_COMPLIANCE_UNKNOWN;
+    if (strcmp(word, "compliant") == 0)
+        return DT_COMPLIANCE_COMPLIANT;
+    if (strcmp(word, "inGracePeriod") == 0)
+        return DT_COMPLIANCE_IN_GRACE_PERIOD;
+    return DT_COMPLIANCE_NOT_COMPLIANT;
+}
+
+/* A date as a time; 0 when it is missing or unreadable, so that it vouches for nothing. */
+static dt_time time_of(dt_json const *v)
+{
+    dt_time t = 0;
+    char const *text = dt_json_string(v);
+    return text != NULL && dt_time_parse(text, &t) == DT_OK && t > 0 ? t : 0;
+}
+
+static void copy_text(char *dst, size_t size, dt_json const *v)
+{
+    (void)dt_str_escape(dst, size, dt_json_string(v));
+}
+
+/* A member that is a string, or null: anything else is not what was asked for. */
+static bool is_text_or_null(dt_json const *v)
+{
+    return dt_json_typeof(v) == DT_JSON_STRING || dt_json_typeof(v) == DT_JSON_NULL;
+}
+
+/* A reply of 200. NULL, or what is wrong with it. */
+static char const *read_device(dt_json const *root, dt_guid const *asked, dt_intune_device *d)
+{
+    char const *id = dt_json_string(dt_json_get(root, "id"));
+    dt_json const *state = dt_json_get(root, "complianceState");
+    dt_json const *management = dt_json_get(root, "managementState");
+    if (id == NULL || dt_guid_parse(dt_bytes_str(id), &d->device_id) != DT_OK)
+        return "no device id";
+    if (!dt_guid_equal(&d->device_id, asked))
+        return "it is about another device than was asked for";
+    if (!is_text_or_null(state) || !is_text_or_null(management))
+        return "no complianceState or no managementState";
+    d->enrolled = true;
+    d->compliance = compliance_of(dt_json_string(state));
+    d->managed =
+        dt_json_string(management) != NULL && strcmp(dt_json_string(management), "managed") == 0;
+    char const *entra = dt_json_string(dt_json_get(root, "azureADDeviceId"));
+    if (entra == NULL || dt_guid_parse(dt_bytes_str(entra), &d->entra_id) != DT_OK)
+        memset(&d->entra_id, 0, sizeof(d->entra_id)); /* nil in a device that has none */
+    char const *os = dt_json_string(dt_json_get(root, "operatingSystem"));
+    d->platform = os == NULL ? DT_PLATFORM_UNKNOWN : dt_platform_from_text(os);
+    d->last_sync = time_of(dt_json_get(root, "lastSyncDateTime"));
+    d->grace_expires = time_of(dt_json_get(root, "complianceGracePeriodExpirationDateTime"));
+    copy_text(d->device_name, sizeof(d->device_name), dt_json_get(root, "deviceName"));
+    copy_text(d->user, sizeof(d->user), dt_json_get(root, "userPrincipalName"));
+    return NULL;
+}
+
+dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const *asked, dt_time now,
+                                       dt_intune_device *out, dt_error *e)
+{
+    dt_json *root = NULL;
+    dt_error why = {0};
+    dt_intune_answer answer;
+    memset(out, 0, sizeof(*out));
+    if (r->failure != DT_HTTP_OK)
+        return answer_of_failure(r, e);
+    int rc = dt_json_parse(r->body, &root, &why);
+    if (r->status != 200) {
+        answer = answer_of_status(r, root, e);
+        if (answer == DT_INTUNE_NOT_ENROLLED)
+            out->device_id = *asked;
+    } else {
+        char const *wrong = rc == DT_OK ? read_device(root, asked, out) : why.text;
+        answer = wrong == NULL ? DT_INTUNE_OK : unusable(e, r, wrong);
+    }
+    if (answer == DT_INTUNE_OK || answer == DT_INTUNE_NOT_ENROLLED)
+        out->fetched = now;
+    else
+        memset(out, 0, sizeof(*out));
+    dt_json_free(&root);
+    return answer;
+}
+
+dt_time dt_intune_rate_wait(dt_http_response const *r)
+{
+    if (r->retry_after <= 0)
+        return DT_INTUNE_WAIT_DEFAULT;
+    if (r->retry_after < DT_INTUNE_WAIT_MIN)
+        return DT_INTUNE_WAIT_MIN;
+    return r->retry_after > DT_INTUNE_WAIT_MAX ? DT_INTUNE_WAIT_MAX : r->retry_after;
+}
+
+/* --- evidence --------------------------------------------------------------------------------- */
+
+/* complianceState is not judged anew while a device is silent, so silence itself counts. */
+static bool is_silent(dt_intune_device const *d, dt_config const *c, dt_time now)
+{
+    dt_time limit = c->device_trust.max_sync_age;
+    if (limit <= 0)
+        return false;
+    if (d->last_sync <= 0)
+        return true;
+    if (d->last_sync > now)
+        return d->last_sync - now > DT_INTUNE_CLOCK_SKEW_MAX;
+    return now - d->last_sync > limit;
+}
+
+/* What an answer says for the device, and why. */
+static dt_finding judge(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,
+                        dt_reason *reason)
+{
+    dt_finding finding = DT_FINDING_AGAINST;
+    bool graced = d->compliance == DT_COMPLIANCE_IN_GRACE_PERIOD && d->grace_expires > now;
+    if (!d->enrolled) {
+        *reason = DT_REASON_NOT_ENROLLED;
+    } else if (!d->managed) {
+        *reason = DT_REASON_NOT_MANAGED;
+    } else if (d->compliance != DT_COMPLIANCE_COMPLIANT && !graced) {
+        *reason = DT_REASON_NOT_COMPLIANT;
+    } else if (is_silent(d, c, now)) {
+        *reason = DT_REASON_STALE;
+    } else if (graced) {
+        *reason = DT_REASON_IN_GRACE_PERIOD;
+        finding = c->device_trust.trust_in_grace_period && !stale ? DT_FINDING_FOR : finding;
+    } else {
+        *reason = stale ? DT_REASON_STALE : DT_REASON_NONE;
+        finding = DT_FINDING_FOR;
+    }
+    return finding;
+}
+
+dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, dt_time now)
+{
+    dt_reason reason;
+    bool ahead = d->fetched > now;
+    dt_time age = ahead ? d->fetched - now : now - d->fetched;
+    bool good = judge(d, c, now, false, &reason) == DT_FINDING_FOR;
+    if (d->fetched <= 0 || age < 0)
+        return DT_TOO_OLD;
+    if (!ahead && age < (good ? c->device_trust.cache_ttl : c->device_trust.negative_ttl))
+        return DT_FRESH;
+    return age <= c->device_trust.stale_limit ? DT_STALE : DT_TOO_OLD;
+}
+
+void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,
+                        dt_evidence *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->source = DT_SOURCE_INTUNE;
+    out->assurance = DT_ASSERTED; /* Intune vouches for a device, not for who stands before us */
+    out->finding = judge(d, c, now, stale, &out->reason);
+    out->device_id = d->device_id;
+    out->entra_id = d->entra_id;
+    out->platform = d->platform;
+    memcpy(out->device_name, d->device_name, sizeof(out->device_name));
+    out->observed = d->fetched;
+}
+
+void dt_intune_evidence_unavailable(dt_guid const *device_id, dt_time now, dt_evidence *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->source = DT_SOURCE_INTUNE;
+    out->finding = DT_FINDING_UNKNOWN;
+    out->reason = DT_REASON_LOOKUP_UNAVAILABLE;
+    out->device_id = *device_id;
+    out->observed = now;
+}
