@@ -11,6 +11,7 @@
 #define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
 #define DT_TRUST_ALTERNATIVES_MAX 8
+#define DT_CONFIG_KEYS_MAX 64 /* room for rows of the table */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
 typedef enum dt_source {
@@ -148,6 +149,7 @@ typedef struct dt_config {
         dt_string_list lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;
     } daemon;
+    int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
 } dt_config;
 
 /* One row of the table, public so that `devtrustctl check-config`, the tests and the man page
@@ -177,7 +179,7 @@ typedef struct dt_config_key {
     dt_config_type type;
     size_t offset; /* into dt_config */
     char const *fallback; /* the default, as it would be written; NULL = must be given */
-    int64_t min, max;     /* INT, DURATION (milliseconds) */
+    int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
     bool reloadable;
     char const *help; /* one sentence */
@@ -185,6 +187,11 @@ typedef struct dt_config_key {
 
 /* The table and its length. */
 dt_config_key const *dt_config_keys(size_t *count);
+
+/* The line of the file that gave a key; 0 when the default stands or there is no such key. */
+int dt_config_line(dt_config const *c, char const *section, char const *name);
+/* True when the table has such a section. */
+bool dt_config_has_section(char const *section);
 
 /* A new config with every default set. */
 DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A configuration: made of defaults, filled pair by pair, finished once. Knows the table and nothing
+ * of any single key; see config_table.c, config_value.c, config_check.c. */
+#include "core/config.h"
+
+#include "core/config_check.h"
+#include "core/config_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY_MAX 400 /* longest "what is wrong; what to write instead" */
+#define NAME_MAX 64 /* as much of a foreign section or key as a message repeats */
+
+/* The row of a key, or the number of rows. */
+static size_t key_find(char const *section, char const *name)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return i;
+    }
+    return count;
+}
+
+bool dt_config_has_section(char const *section)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0)
+            return true;
+    }
+    return false;
+}
+
+int dt_config_line(dt_config const *c, char const *section, char const *name)
+{
+    size_t count;
+    size_t i = key_find(section, name);
+
+    (void)dt_config_keys(&count);
+    return i < count ? c->lines[i] : 0;
+}
+
+int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
+                     dt_error *e, char const *why)
+{
+    int line = dt_config_line(c, section, name);
+
+    if (line > 0)
+        return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s] %s: %s", file, line, section, name, why);
+    return dt_error_set(e, DT_E_INVALID, "%s: [%s] %s: %s", file, section, name, why);
+}
+
+/* A key of the table needs no default: until the file gives it, its text is empty like any other. */
+static int set_default(dt_config *c, dt_config_key const *k, dt_error *e)
+{
+    char storage[WHY_MAX];
+    dt_buf why;
+    dt_config_key lenient = *k;
+    int error;
+
+    dt_buf_init_fixed(&why, storage, sizeof(storage));
+    if (k->fallback == NULL)
+        lenient.min = 0;
+    error = dt_config_value_set(c, &lenient, k->fallback == NULL ? "" : k->fallback, &why);
+    if (error < 0)
+        return dt_error_set(e, error, "the default of [%s] %s: %s", k->section, k->name, storage);
+    return DT_OK;
+}
+
+int dt_config_new(dt_config **out, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+    dt_config *c = calloc(1, sizeof(*c));
+
+    *out = NULL;
+    if (c == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        int error = set_default(c, &keys[i], e);
+        if (error < 0) {
+            dt_config_free(&c);
+            return error;
+        }
+    }
+    *out = c;
+    return DT_OK;
+}
+
+void dt_config_free(dt_config **c)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    if (*c == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        dt_config_value_free(*c, &keys[i]);
+    free(*c);
+    *c = NULL;
+}
+
+/* Says where a key belongs that is not where it was found. */
+static int refuse_unknown(char const *file, int line, char const *section, char const *name,
+                          dt_error *e)
+{
+    char shown_section[NAME_MAX];
+    char shown_name[NAME_MAX];
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    dt_str_escape(shown_section, sizeof(shown_section), section);
+    dt_str_escape(shown_name, sizeof(shown_name), name);
+    if (!dt_config_has_section(section))
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: [%s]: there is no such section; write one of devtrust.conf(5)",
+                            file, line, shown_section);
+    for (size_t i = 0; i < count; i++) {
+        if (dt_str_equal_nocase(keys[i].name, name))
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [%s] %s: there is no such key here; write \"%s\" in the "
+                                "section [%s]",
+                                file, line, shown_section, shown_name, keys[i].name,
+                                keys[i].section);
+    }
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s:%d: [%s] %s: there is no such key; write one of devtrust.conf(5)", file,
+                        line, shown_section, shown_name);
+}
+
+int dt_config_set(dt_config *c, char const *file, int line, char const *section, char const *name,
+                  char const *value, dt_error *e)
+{
+    char storage[WHY_MAX];
+    dt_buf why;
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+    size_t i = key_find(section, name);
+    int error;
+
+    if (i == count)
+        return refuse_unknown(file, line, section, name, e);
+    if (c->lines[i] != 0)
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: [%s] %s: was given in line %d already; write it once", file,
+                            line, section, name, c->lines[i]);
+    dt_buf_init_fixed(&why, storage, sizeof(storage));
+    error = dt_config_value_set(c, &keys[i], value, &why);
+    if (error < 0)
+        return dt_error_set(e, error, "%s:%d: [%s] %s: %s", file, line, section, name, storage);
+    c->lines[i] = line > 0 ? line : 1;
+    return DT_OK;
+}
+
+int dt_config_finish(dt_config *c, char const *file, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].fallback == NULL && c->lines[i] == 0)
+            return dt_config_refuse(c, file, keys[i].section, keys[i].name, e,
+                                    "is missing and has no default; write it");
+    }
+    if (!dt_guid_is_set(&c->device_trust.tenant_id))
+        c->device_trust.tenant_id = c->intune.tenant_id;
+    return dt_config_check(c, file, e);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules between keys of devtrust.conf: what would load and then never work, or would trust
+ * somebody by accident, is refused when the file is read. */
+#include "core/config_check.h"
+
+#include "core/evidence_facts.h"
+
+#include <string.h>
+
+#define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
+
+typedef struct check {
+    dt_config const *c;
+    char const *file;
+    dt_error *e;
+} check;
+
+static int refuse(check const *k, char const *section, char const *name, char const *why)
+{
+    return dt_config_refuse(k->c, k->file, section, name, k->e, why);
+}
+
+static bool ends_with(char const *text, char const *end)
+{
+    size_t len = strlen(text);
+    size_t end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static int check_okta(check const *k)
+{
+    char host[DT_CONFIG_VALUE_MAX];
+    char const *url = k->c->okta.org_url;
+    char const *suffix = k->c->okta.login_suffix;
+    char const *begin = strstr(url, "://");
+    size_t len;
+
+    if (begin == NULL)
+        return refuse(k, "okta", "org_url", "is missing; write https://YOUR-ORG.okta.com");
+    begin += 3;
+    len = strcspn(begin, ":/");
+    if (dt_str_copy_bytes(host, sizeof(host), dt_bytes_of(begin, len)) < 0 ||
+        (*begin != '[' && begin[len + strcspn(begin + len, "/")] != '\0'))
+        return refuse(k, "okta", "org_url",
+                      "has a path; write the org's address alone, as https://example.okta.com");
+    if (ends_with(host, "-admin.okta.com") || ends_with(host, "-admin.oktapreview.com") ||
+        ends_with(host, "-admin.okta-emea.com"))
+        return refuse(k, "okta", "org_url",
+                      "is the address of the admin console; write it without \"-admin\"");
+    if (*suffix != '\0' && (*suffix != '@' || suffix[1] == '\0' || strpbrk(suffix, " /") != NULL))
+        return refuse(k, "okta", "login_suffix",
+                      "is not the end of a login; write it from its at sign on, as @example.com");
+    return DT_OK;
+}
+
+static unsigned sources_named(dt_config const *c)
+{
+    unsigned named = 0;
+
+    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
+        named |= c->device_trust.trusted_when[i];
+    return named;
+}
+
+static int check_intune(check const *k)
+{
+    struct {
+        char const *name;
+        bool given;
+    } const needed[] = {
+        {"tenant_id", dt_guid_is_set(&k->c->intune.tenant_id)},
+        {"client_id", *k->c->intune.client_id != '\0'},
+        {"certificate_file", *k->c->intune.certificate_file != '\0'},
+        {"key_file", *k->c->intune.key_file != '\0'},
+    };
+    size_t const count = sizeof(needed) / sizeof(needed[0]);
+    size_t given = 0;
+    dt_guid client;
+
+    for (size_t i = 0; i < count; i++)
+        given += needed[i].given ? 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!needed[i].given && (sources_named(k->c) & DT_SOURCE_INTUNE) != 0)
+            return refuse(k, "intune", needed[i].name,
+                          "is missing, and [device_trust] trusted_when names intune; write it, or "
+                          "take intune out of trusted_when");
+        if (!needed[i].given && given > 0)
+            return refuse(k, "intune", needed[i].name,
+                          "is missing; write tenant_id, client_id, certificate_file and key_file, "
+                          "or none of them");
+    }
+    if (given > 0 && dt_guid_parse(dt_bytes_str(k->c->intune.client_id), &client) < 0)
+        return refuse(k, "intune", "client_id",
+                      "is not a GUID; write the Application (client) id of the app registration");
+    return DT_OK;
+}
+
+static int check_tenant(check const *k)
+{
+    dt_guid const *mine = &k->c->device_trust.tenant_id;
+    dt_guid const *asked = &k->c->intune.tenant_id;
+    bool both = false;
+
+    for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
+        unsigned set = k->c->device_trust.trusted_when[i];
+        both = both || ((set & DT_SOURCE_INTUNE) != 0 && (set & DT_SOURCES_WITH_KEY) != 0);
+    }
+    if (both && dt_guid_is_set(mine) && dt_guid_is_set(asked) && !dt_guid_equal(mine, asked))
+        return refuse(k, "device_trust", "tenant_id",
+                      "is not [intune] tenant_id, so no certificate's device would ever be found "
+                      "there; write the same tenant in both, or leave this one out");
+    if (*k->c->device_trust.shared_ca_file != '\0' && !dt_guid_is_set(mine))
+        return refuse(k, "device_trust", "tenant_id",
+                      "is missing, and the CAs of shared_ca_file sign for every tenant; write the "
+                      "tenant whose devices are yours");
+    return DT_OK;
+}
+
+static int check_certificates(check const *k)
+{
+    bool ca = *k->c->device_trust.ca_file != '\0' || *k->c->device_trust.shared_ca_file != '\0';
+    bool certificate = *k->c->device_trust.host_certificate_file != '\0';
+    bool key = *k->c->device_trust.host_key_file != '\0';
+
+    if ((sources_named(k->c) & DT_SOURCES_WITH_KEY) != 0 && !ca)
+        return refuse(k, "device_trust", "trusted_when",
+                      "names certificate or ssh-key, and no CA is configured; write ca_file or "
+                      "shared_ca_file");
+    if (certificate && !key)
+        return refuse(k, "device_trust", "host_key_file",
+                      "is missing; write the key of host_certificate_file");
+    if (key && !certificate)
+        return refuse(k, "device_trust", "host_certificate_file",
+                      "is missing; write the certificate of host_key_file");
+    return DT_OK;
+}
+
+/* Certificates and SSH keys do not tell the platform, so where only some are enabled an alternative
+ * without a source that does could never be met. */
+static int check_platforms(check const *k)
+{
+    if ((k->c->device_trust.platforms & PLATFORMS_ALL) == PLATFORMS_ALL)
+        return DT_OK;
+    for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
+        if ((k->c->device_trust.trusted_when[i] & ~(unsigned)DT_SOURCES_WITH_KEY) == 0)
+            return refuse(k, "device_trust", "platforms",
+                          "enables only some, and an alternative of trusted_when has no source "
+                          "that tells the platform; add intune to it, or write platforms = all");
+    }
+    return DT_OK;
+}
+
+static int check_times(check const *k)
+{
+    if (k->c->device_trust.stale_limit < k->c->device_trust.cache_ttl)
+        return refuse(k, "device_trust", "stale_limit",
+                      "is shorter than cache_ttl; write at least that, since an answer is first "
+                      "fresh and then stale");
+    if (k->c->device_trust.negative_ttl > k->c->device_trust.cache_ttl)
+        return refuse(k, "device_trust", "negative_ttl",
+                      "is longer than cache_ttl; write at most that, so that a device that was "
+                      "mended is soon seen");
+    return DT_OK;
+}
+
+static int check_audit(check const *k)
+{
+    if (*k->c->audit.file == '\0' && !k->c->audit.syslog)
+        return refuse(k, "audit", "syslog",
+                      "is no and file is empty, so nobody would ever see why somebody got in; "
+                      "write yes, or a file");
+    return DT_OK;
+}
+
+static bool lists_overlap(dt_string_list const *a, dt_string_list const *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        for (size_t j = 0; j < b->count; j++) {
+            if (strcmp(a->items[i], b->items[j]) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* In a service of sshd the person sits elsewhere: this host's certificate says nothing about their
+ * device. And what sshd verified is believed only of callers that are root. */
+static int check_services(check const *k)
+{
+    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.local_services))
+        return refuse(k, "daemon", "local_services",
+                      "names a service of sshd_services, where this host's certificate would make "
+                      "every device trusted; write it in one of them");
+    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
+        return refuse(k, "daemon", "lock_screen_services",
+                      "names a service of sshd_services, where any local user could then claim a "
+                      "device's SSH key; write it in one of them");
+    return DT_OK;
+}
+
+int dt_config_check(dt_config const *c, char const *file, dt_error *e)
+{
+    static int (*const rules[])(check const *) = {
+        check_okta,      check_intune, check_tenant, check_certificates,
+        check_platforms, check_times,  check_audit,  check_services,
+    };
+    check k = {.c = c, .file = file, .e = e};
+
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        int error = rules[i](&k);
+        if (error < 0)
+            return error;
+    }
+    return DT_OK;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of every key of devtrust.conf: its type, default, bounds, words and meaning. A new key
+ * is a row here, a field in dt_config, and a paragraph in devtrust.conf(5) and the sample. */
+#include "core/config.h"
+
+#define SOCKET_MAX 107  /* sun_path of unix(7), without its NUL */
+#define URL_MAX 256     /* leaves room for what is appended within DT_URL_MAX */
+#define TEXT_MAX 300    /* what a person is shown, within a prompt */
+#define PATH_BYTES 1000 /* leaves room for the names within a directory */
+
+static dt_config_word const words_alg[] = {
+    {"PS256", DT_ALG_PS256}, {"RS256", DT_ALG_RS256}, {NULL, 0}};
+
+static dt_config_word const words_platform[] = {
+    {"all", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
+    {"windows", DT_PLATFORM_WINDOWS},
+    {"macos", DT_PLATFORM_MACOS},
+    {"linux", DT_PLATFORM_LINUX},
+    {"chromeos", DT_PLATFORM_CHROMEOS},
+    {"other-desktop", DT_PLATFORM_OTHER_DESKTOP},
+    {"ios", DT_PLATFORM_IOS},
+    {"android", DT_PLATFORM_ANDROID},
+    {"other-mobile", DT_PLATFORM_OTHER_MOBILE},
+    {NULL, 0}};
+
+static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFICATE},
+                                              {"ssh-key", DT_SOURCE_SSH_KEY},
+                                              {"intune", DT_SOURCE_INTUNE},
+                                              {"vpn-client", DT_SOURCE_VPN_CLIENT},
+                                              {NULL, 0}};
+
+static dt_config_word const words_unknown[] = {
+    {"deny", DT_UNKNOWN_DENY}, {"not_trusted", DT_UNKNOWN_NOT_TRUSTED}, {NULL, 0}};
+
+static dt_config_word const words_unavailable[] = {{"deny", DT_UNAVAILABLE_DENY},
+                                                   {"allow_trusted", DT_UNAVAILABLE_ALLOW_TRUSTED},
+                                                   {"allow", DT_UNAVAILABLE_ALLOW},
+                                                   {NULL, 0}};
+
+static dt_config_word const words_groups[] = {
+    {"request", DT_GROUPS_FROM_REQUEST}, {"okta", DT_GROUPS_FROM_OKTA}, {NULL, 0}};
+
+static dt_config_word const words_factor[] = {
+    {"push", DT_FACTOR_PUSH}, {"token:software:totp", DT_FACTOR_TOTP}, {NULL, 0}};
+
+static dt_config_word const words_number[] = {
+    {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
+
+/* The start of a row: section, name, type and place are one and the same name. */
+#define KEY(sect, key, kind)                                                                       \
+    .section = #sect, .name = #key, .type = kind, .offset = offsetof(dt_config, sect.key)
+#define BETWEEN(a, b) .min = (a), .max = (b)
+#define MAY_BE_EMPTY 0
+
+static dt_config_key const keys[] = {
+    {KEY(okta, org_url, DT_CONFIG_URL), .fallback = NULL, BETWEEN(1, URL_MAX), .reloadable = true,
+     .help = "The Okta org, as people see it: not the -admin address."},
+    {KEY(okta, api_token_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/okta.token",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "Holds the API token and nothing else; secret."},
+    {KEY(okta, login_suffix, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 128),
+     .reloadable = true,
+     .help = "Appended to a user name without an at sign to make the Okta login."},
+    {KEY(okta, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "CA certificates for the connection to Okta; empty for those of the system."},
+    {KEY(okta, timeout, DT_CONFIG_DURATION), .fallback = "10s", BETWEEN(100, DT_SECONDS(60)),
+     .reloadable = true, .help = "Longest time one request to Okta may take, connecting included."},
+    {KEY(okta, poll_interval, DT_CONFIG_DURATION), .fallback = "4s", BETWEEN(250, DT_SECONDS(30)),
+     .reloadable = true, .help = "Time between two looks at a push that is not answered yet."},
+    {KEY(okta, user_ttl, DT_CONFIG_DURATION), .fallback = "10m", BETWEEN(0, DT_HOURS(24)),
+     .reloadable = true,
+     .help = "How long the Okta user that belongs to a login, and its groups, are remembered."},
+
+    {KEY(intune, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
+     .help = "The Microsoft Entra tenant that is asked about devices."},
+    {KEY(intune, client_id, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 64),
+     .reloadable = true,
+     .help = "The application (client) id of the app registration that devtrust uses."},
+    {KEY(intune, certificate_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The certificate that was uploaded to the app registration, PEM."},
+    {KEY(intune, key_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "The private key of that certificate, PEM; secret."},
+    {KEY(intune, assertion_alg, DT_CONFIG_ENUM), .fallback = "PS256", .words = words_alg,
+     .reloadable = true, .help = "The algorithm that signs the client assertion."},
+    {KEY(intune, login_url, DT_CONFIG_URL), .fallback = "https://login.microsoftonline.com",
+     BETWEEN(1, URL_MAX), .reloadable = true,
+     .help = "Where tokens come from; national clouds have their own."},
+    {KEY(intune, graph_url, DT_CONFIG_URL), .fallback = "https://graph.microsoft.com",
+     BETWEEN(1, URL_MAX), .reloadable = true,
+     .help = "Where Microsoft Graph answers; national clouds have their own."},
+    {KEY(intune, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "CA certificates for the connections to Microsoft; empty for those of the system."},
+    {KEY(intune, timeout, DT_CONFIG_DURATION), .fallback = "10s", BETWEEN(100, DT_SECONDS(60)),
+     .reloadable = true,
+     .help = "Longest time one request to Entra or Graph may take, connecting included."},
+
+    {KEY(device_trust, trusted_when, DT_CONFIG_TRUSTED_WHEN),
+     .fallback = "certificate+intune, ssh-key+intune", .words = words_source, .reloadable = true,
+     .help = "Which sets of evidence make a device trusted."},
+    {KEY(device_trust, platforms, DT_CONFIG_BITS), .fallback = "all", .words = words_platform,
+     .reloadable = true, .help = "The device types for which device trust is enabled."},
+    {KEY(device_trust, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "CA certificates that sign for this company's devices only, PEM."},
+    {KEY(device_trust, shared_ca_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "CA certificates that sign for every tenant, as Microsoft's do, PEM."},
+    {KEY(device_trust, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
+     .help = "The tenant that device certificates must name; by default that of [intune]."},
+    {KEY(device_trust, host_certificate_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "This host's own device certificate, PEM, with intermediates behind it."},
+    {KEY(device_trust, host_key_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The private key of the host's certificate, PEM; secret."},
+    {KEY(device_trust, cache_ttl, DT_CONFIG_DURATION), .fallback = "15m", BETWEEN(0, DT_DAYS(7)),
+     .reloadable = true,
+     .help = "How long Intune's answer about a compliant device is used without asking again."},
+    {KEY(device_trust, negative_ttl, DT_CONFIG_DURATION), .fallback = "1m",
+     BETWEEN(0, DT_HOURS(24)), .reloadable = true,
+     .help = "The same for an answer that the device is not compliant or not enrolled."},
+    {KEY(device_trust, stale_limit, DT_CONFIG_DURATION), .fallback = "24h", BETWEEN(0, DT_DAYS(30)),
+     .reloadable = true,
+     .help = "How old an answer may be that is used while Intune cannot be asked."},
+    {KEY(device_trust, max_sync_age, DT_CONFIG_DURATION), .fallback = "0", BETWEEN(0, DT_DAYS(365)),
+     .reloadable = true,
+     .help = "Longest time since the device last reported to Intune; 0 to disregard it."},
+    {KEY(device_trust, trust_in_grace_period, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether a device that is not compliant but within its grace period is trusted."},
+    {KEY(device_trust, enrollment_url, DT_CONFIG_URL),
+     .fallback = "https://enrollment.manage.microsoft.com/enrollmentserver/discovery.svc",
+     BETWEEN(MAY_BE_EMPTY, URL_MAX), .reloadable = true,
+     .help = "The link that a person on a device that is not enrolled is shown."},
+    {KEY(device_trust, check_access_text, DT_CONFIG_STRING),
+     .fallback = "This device does not meet the company's compliance policies. In Company Portal, "
+                 "choose this device and Check access; it can take 10 minutes.",
+     BETWEEN(MAY_BE_EMPTY, TEXT_MAX), .reloadable = true,
+     .help = "What a person on a device that is not compliant is told."},
+
+    {KEY(policy, directory, DT_CONFIG_PATH), .fallback = "/etc/devtrust/policies",
+     BETWEEN(1, PATH_BYTES - 256), .reloadable = true,
+     .help = "Where the policies are: one file APPLICATION.json each."},
+    {KEY(policy, zones_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/zones.json",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "The network zones that policies name; may be missing at its default place."},
+    {KEY(policy, unknown_device_as, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unknown,
+     .reloadable = true, .help = "What a device is taken for when a look-up failed."},
+    {KEY(policy, okta_unavailable, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unavailable,
+     .reloadable = true, .help = "What happens when MFA is due and Okta cannot be asked."},
+    {KEY(policy, groups_from, DT_CONFIG_ENUM), .fallback = "request", .words = words_groups,
+     .reloadable = true, .help = "Where a person's groups come from."},
+
+    {KEY(mfa, factors, DT_CONFIG_BITS), .fallback = "push, token:software:totp",
+     .words = words_factor, .reloadable = true,
+     .help = "The factors that may be used at all; a rule may allow fewer."},
+    {KEY(mfa, number_challenge, DT_CONFIG_ENUM), .fallback = "when_shown", .words = words_number,
+     .reloadable = true, .help = "Whether a push asks the person to pick a number."},
+    {KEY(mfa, passcode_attempts, DT_CONFIG_INT), .fallback = "3", BETWEEN(1, 10),
+     .reloadable = true, .help = "How many wrong passcodes one sign-on allows."},
+    {KEY(mfa, push_limit, DT_CONFIG_INT), .fallback = "6", BETWEEN(0, 1000), .reloadable = true,
+     .help = "How many pushes one person may be sent within push_limit_window; 0 for none at all."},
+    {KEY(mfa, push_limit_window, DT_CONFIG_DURATION), .fallback = "10m",
+     BETWEEN(DT_SECONDS(1), DT_HOURS(24)), .reloadable = true,
+     .help = "The time within which push_limit counts."},
+    {KEY(mfa, wait_pam, DT_CONFIG_DURATION), .fallback = "55s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(60)), .reloadable = true,
+     .help = "Longest wait for a person at a PAM login."},
+    {KEY(mfa, wait_vpn, DT_CONFIG_DURATION), .fallback = "55s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(55)), .reloadable = true,
+     .help = "Longest wait for a person at a VPN login."},
+    {KEY(mfa, wait_wifi, DT_CONFIG_DURATION), .fallback = "25s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(25)), .reloadable = true,
+     .help = "Longest wait for a person at an 802.1X login; supplicants give up at 30 s."},
+    {KEY(mfa, challenge_lifetime, DT_CONFIG_DURATION), .fallback = "5m",
+     BETWEEN(DT_SECONDS(1), DT_HOURS(1)), .reloadable = true,
+     .help = "How long a RADIUS challenge may be answered."},
+
+    {KEY(store, path, DT_CONFIG_PATH), .fallback = "/var/lib/devtrust/state.db",
+     BETWEEN(1, PATH_BYTES), .reloadable = false,
+     .help = "The database of remembered MFA, cached answers and enrolled device keys."},
+    {KEY(store, state_key_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/state.key",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "Seals RADIUS challenges; secret; may be missing at its default place."},
+
+    {KEY(audit, file, DT_CONFIG_PATH), .fallback = "/var/log/devtrust/audit.log",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
+     .help = "Where the audit events are written; empty for nowhere."},
+    {KEY(audit, syslog, DT_CONFIG_BOOL), .fallback = "yes", .reloadable = false,
+     .help = "Whether each outcome is also told to syslog."},
+
+    {KEY(daemon, socket, DT_CONFIG_PATH), .fallback = "/run/devtrust/devtrustd.sock",
+     BETWEEN(1, SOCKET_MAX), .reloadable = false,
+     .help = "Where devtrustd listens for the PAM module."},
+    {KEY(daemon, sshd_services, DT_CONFIG_LIST), .fallback = "sshd", .reloadable = true,
+     .help = "PAM services that are sshd: only there are SSH keys evidence."},
+    {KEY(daemon, local_services, DT_CONFIG_LIST), .fallback = "login, sudo, su, gdm-password",
+     .reloadable = true,
+     .help = "PAM services of people at this host: there its own certificate is evidence."},
+    {KEY(daemon, lock_screen_services, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
+     .help = "PAM services that callers other than root may ask for, for themselves."},
+    {KEY(daemon, max_sign_ons, DT_CONFIG_INT), .fallback = "512", BETWEEN(1, 20000),
+     .reloadable = false, .help = "How many sign-ons devtrustd has under way at most."},
+};
+
+_Static_assert(sizeof(keys) / sizeof(keys[0]) <= DT_CONFIG_KEYS_MAX, "raise DT_CONFIG_KEYS_MAX");
+
+dt_config_key const *dt_config_keys(size_t *count)
+{
+    *count = sizeof(keys) / sizeof(keys[0]);
+    return keys;
+}

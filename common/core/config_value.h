@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What config.c needs of config_value.c: one written value into its field of dt_config. */
+#ifndef DT_CORE_CONFIG_VALUE_H
+#define DT_CORE_CONFIG_VALUE_H
+
+#include "core/config.h"
+
+/* Parses `value` by the key's type and puts it into its field, whose former content is freed. On
+ * DT_E_INVALID the field is as it was and `why` says "what is wrong; what to write instead". */
+DT_MUST_USE int dt_config_value_set(dt_config *c, dt_config_key const *k, char const *value,
+                                    dt_buf *why);
+/* Frees what the field owns, if anything, and zeroes it. */
+void dt_config_value_free(dt_config *c, dt_config_key const *k);
+
+#endif
