@@ -199,7 +199,7 @@ class OktaApi:
         kind = "BUILT_IN" if name == "Everyone" else "OKTA_GROUP"
         return {"id": self.world.group_id(name), "created": moment, "lastUpdated": moment,
                 "lastMembershipUpdated": moment, "objectClass": ["okta:user_group"],
-                "type": kind, "profile": {"name": name, "description": None}}
+                "type": kind, "profile": {"name": name, "description": ""}}
 
     # --- factors -----------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class OktaApi:
         if factor.status != "ACTIVE":
             raise OktaError("E0000180")
         if factor.factor_type == "push":
-            return await self._verify_push(request, user, factor, body)
+            return self._verify_push(request, user, factor, body)
         if factor.factor_type == "token:software:totp":
             return self._verify_totp(user, factor, body)
         return self._verify_other(request, user, factor, body)
@@ -274,15 +274,14 @@ class OktaApi:
             raise OktaError("E0000003")
         return body
 
-    async def _verify_push(self, request: web.Request, user: User, factor: Factor,
-                           body: dict[str, Any]) -> web.Response:
+    def _verify_push(self, request: web.Request, user: User, factor: Factor,
+                     body: dict[str, Any]) -> web.Response:
         if not request.headers.get("User-Agent"):
             raise OktaError("E0000001", "User-Agent", ("User-Agent: The header is required",))
         wanted = body.get("useNumberMatchingChallenge", False)
         if not isinstance(wanted, bool):
             raise OktaError("E0000001", "useNumberMatchingChallenge", ("no boolean",))
         push = self.world.start_push(user, factor, wanted)
-        await self.world.notify()
         reply = self._waiting_json(request, push, push.id)
         return web.json_response(reply, status=201)
 
@@ -380,5 +379,4 @@ class OktaApi:
         if push.result(time.time()) != "WAITING":
             raise OktaError("E0000079")
         push.answer = "CANCELLED"
-        await self.world.notify()
         return web.Response(status=204)

@@ -117,6 +117,7 @@ class Listener:
         self._silent: set[asyncio.BaseTransport] = set()
         app = web.Application(client_max_size=BODY_MAX, middlewares=[self._handle])
         api.add_routes(app)
+        app.on_response_prepare.append(self._prepare)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE,
                                      handle_signals=False)
 
@@ -175,7 +176,9 @@ class Listener:
         log = self.log
 
         async def serve(request: web.Request) -> web.StreamResponse:
-            return self._decorated(await self.api.guard(request, handler))
+            response = await self.api.guard(request, handler)
+            self._decorate(response)
+            return response
 
         try:
             fault = self.faults.find(self.name, request, endpoint)
@@ -184,14 +187,16 @@ class Listener:
             else:
                 entry["fault"] = fault.id
                 response = await strike(fault, self.name, request, serve)
-                response = self._decorated(response)
             entry["status"] = response.status
             return response
         finally:
             log.in_flight -= 1
 
-    def _decorated(self, response: web.StreamResponse) -> web.StreamResponse:
-        if not response.prepared and "decorated" not in response:
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
+        """The last moment before the headers go out; a fault may have made its own answer."""
+        self._decorate(response)
+
+    def _decorate(self, response: web.StreamResponse) -> None:
+        if "decorated" not in response:
             response["decorated"] = True
             self.api.decorate(response)
-        return response

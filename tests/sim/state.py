@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import secrets
 import string
@@ -125,6 +124,7 @@ class User:
     push_mode: str = "manual"
     push_after: float = 0.0
     wrong_codes: int = 0
+    pushes: list["Push"] = field(default_factory=list, repr=False)
     created: float = field(default_factory=time.time)
 
 
@@ -165,7 +165,6 @@ class World:
         self.okta_token = okta_token
         self.tenant = tenant
         self.apps: dict[str, Any] = {}  # client id -> certificate
-        self.changed = asyncio.Condition()
         self.clear()
 
     def clear(self) -> None:
@@ -287,15 +286,16 @@ class World:
     def _remember_push(self, push: Push) -> None:
         self.pushes[push.id] = self.pushes[push.poll_id] = push
         self.push_order.append(push)
+        push.user.pushes.append(push)
         if len(self.push_order) > PUSHES_MAX:
             oldest = self.push_order.popleft()
             del self.pushes[oldest.id], self.pushes[oldest.poll_id]
+            oldest.user.pushes.remove(oldest)
 
     def list_pushes(self, login: str = "", result: str = "") -> list[Push]:
         now = time.time()
-        return [p for p in self.push_order
-                if (not login or p.user.login.lower() == login.lower())
-                and (not result or p.result(now) == result)]
+        among = self.user(login).pushes if login else self.push_order
+        return [p for p in among if not result or p.result(now) == result]
 
     def answer_pushes(self, login: str, answer: str, number: Optional[int] = None,
                       factor: str = "") -> list[Push]:
@@ -311,10 +311,6 @@ class World:
             wrong = number is not None and number != push.number
             push.answer = "DENIED" if answer == "deny" or wrong else "APPROVED"
         return answered
-
-    async def notify(self) -> None:
-        async with self.changed:
-            self.changed.notify_all()
 
     # --- devices -----------------------------------------------------------------------------
 
