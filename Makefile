@@ -127,7 +127,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
 # An archive is made afresh, so that a source that is gone leaves it; the list of members is kept
 # to notice that. The parts are archived, too, for the unit tests to take single members from.
 define archive
-$(BUILD)/$(1).a: $(2) $(BUILD)/$(1).members
+$(BUILD)/$(1).a: $(2) $(BUILD)/$(1).members | $(BUILD)/packages-seen
 	$$(call say,AR)
 	@mkdir -p $$(@D)
 	$$(Q)rm -f $$@ && $$(AR) rcsD $$@ $(2)
