@@ -10,14 +10,25 @@ typedef enum dt_file_kind {
     DT_FILE_SECRET,      /* and others must not be able to read it */
 } dt_file_kind;
 
-/* Reads a whole regular file of at most max bytes. It must belong to root or to the process's own
- * effective user; not be group- or world-writable; a secret not be group- or world-readable
- * (group-readable is accepted only when the group is the process's own effective group and the owner
- * is root). Each parent directory must not be writable by others either (sticky ones such as /tmp are fine when the entry below is owned by root or us).
- * DT_E_PERMISSION, DT_E_NOT_FOUND, DT_E_LIMIT, DT_E_IO with what to do ("chmod 600 PATH"). */
+/* Largest file that is read as a secret is DT_SECRET_MAX; deepest path: */
+#define DT_FILE_DEPTH_MAX 64
+
+/* Reads a whole regular file of at most max bytes and appends it to `out`, which the caller made with
+ * a ceiling of at least max; on failure `out` is as it was. A relative path counts from the working
+ * directory; ".." and symbolic links are refused, also on the way.
+ *
+ * The file and each directory above it must belong to root or to the process's own effective user
+ * (for root also to a service's user: devtrust, freerad, radiusd) and must not be writable by group
+ * or others; a directory may when it is sticky, as /tmp is. A secret must not be readable by others,
+ * and by a group only when root owns it and the group is the process's effective one or a service's
+ * (devtrust, freerad, radiusd).
+ *
+ * DT_E_PERMISSION, DT_E_NOT_FOUND, DT_E_LIMIT, DT_E_IO with what to do ("chmod 600 PATH"). Thread
+ * safe. */
 DT_MUST_USE int dt_file_read(char const *path, dt_file_kind kind, size_t max, dt_buf *out,
                              dt_error *e);
-/* The same into a secret; a trailing newline is dropped when `text`. */
+/* The same into a secret of at most DT_SECRET_MAX bytes; a trailing newline is dropped when `text`.
+ * An empty secret is DT_E_INVALID. No copy is left behind. */
 DT_MUST_USE int dt_file_read_secret(char const *path, bool text, dt_secret **out, dt_error *e);
 
 #endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host: clock, random numbers, its name, the groups of its users, and what keeps our own
+ * processes from being looked into. */
+#include "edge/host.h"
+
+#include "core/policy.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NSS_BUF_FIRST 1024
+#define NSS_BUF_MAX (1024 * 1024) /* a group's entry lists all its members */
+#define USER_MAX 256
+
+dt_time dt_host_now(void)
+{
+    struct timespec ts;
+
+    if (clock_gettime(CLOCK_REALTIME, &ts) != 0)
+        return 0;
+    return DT_SECONDS(ts.tv_sec) + ts.tv_nsec / 1000000;
+}
+
+int dt_host_random(void *out, size_t len)
+{
+    uint8_t *p = out;
+
+    while (len > 0) {
+        ssize_t n = getrandom(p, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return DT_E_IO;
+        p += n;
+        len -= (size_t)n;
+    }
+    return DT_OK;
+}
+
+int dt_host_random_id(char out[33])
+{
+    uint8_t raw[16];
+    int error = dt_host_random(raw, sizeof(raw));
+
+    out[0] = '\0';
+    if (error == DT_OK)
+        dt_hex(out, raw, sizeof(raw));
+    return error;
+}
+
+void dt_host_name(char *out, size_t size)
+{
+    char name[256];
+
+    if (gethostname(name, sizeof(name)) != 0)
+        name[0] = '\0';
+    name[sizeof(name) - 1] = '\0';
+    dt_str_escape(out, size, name[0] == '\0' ? "localhost" : name);
+}
+
+/* Calls a getXbyY_r with a growing buffer. */
+static int user_find(char const *user, gid_t *gid, dt_error *e)
+{
+    struct passwd pw;
+    struct passwd *found = NULL;
+    int status = ERANGE;
+
+    for (size_t size = NSS_BUF_FIRST; status == ERANGE && size <= NSS_BUF_MAX; size *= 4) {
+        char *buf = malloc(size);
+        if (buf == NULL)
+            return dt_error_set(e, DT_E_NOMEM, "out of memory");
+        status = getpwnam_r(user, &pw, buf, size, &found);
+        if (status == 0 && found != NULL)
+            *gid = pw.pw_gid;
+        free(buf);
+    }
+    if (status != 0 && status != ENOENT && status != ESRCH)
+        return dt_error_set(e, DT_E_UNAVAILABLE, "the user database cannot be asked: %s",
+                            strerror(status));
+    if (found == NULL)
+        return dt_error_set(e, DT_E_NOT_FOUND, "the user database does not know the user");
+    return DT_OK;
+}
+
+/* A group's name; its number, as id(1) shows it, when the number has no name. */
+static int group_put(gid_t gid, dt_buf *out, dt_error *e)
+{
+    struct group gr;
+    struct group *found = NULL;
+    int status = ERANGE;
+
+    for (size_t size = NSS_BUF_FIRST; status == ERANGE && size <= NSS_BUF_MAX; size *= 4) {
+        char *buf = malloc(size);
+        if (buf == NULL)
+            return dt_error_set(e, DT_E_NOMEM, "out of memory");
+        status = getgrgid_r(gid, &gr, buf, size, &found);
+        if (status == 0 && found != NULL)
+            dt_buf_put(out, gr.gr_name, strlen(gr.gr_name) + 1);
+        free(buf);
+    }
+    if (status != 0 && status != ENOENT && status != ESRCH)
+        return dt_error_set(e, DT_E_UNAVAILABLE, "the group database cannot be asked: %s",
+                            strerror(status));
+    if (found == NULL) {
+        dt_buf_put_int(out, (int64_t)gid);
+        dt_buf_putc(out, '\0');
+    }
+    return DT_OK;
+}
+
+int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e)
+{
+    gid_t gids[DT_GROUPS_MAX];
+    int n = DT_GROUPS_MAX;
+    gid_t primary = 0;
+    size_t before = out->len;
+    int error = DT_OK;
+
+    *count = 0;
+    if (user == NULL || *user == '\0' || strlen(user) >= USER_MAX)
+        return dt_error_set(e, DT_E_NOT_FOUND, "the user database does not know the user");
+    error = user_find(user, &primary, e);
+    if (error < 0)
+        return error;
+    if (getgrouplist(user, primary, gids, &n) < 0)
+        return dt_error_set(e, DT_E_LIMIT, "the user is in more than %d groups", DT_GROUPS_MAX);
+    for (int i = 0; error == DT_OK && i < n; i++)
+        error = group_put(gids[i], out, e);
+    if (error == DT_OK && dt_buf_error(out) < 0)
+        error = dt_error_set(e, dt_buf_error(out), "the names of the user's groups do not fit");
+    if (error < 0) {
+        out->len = before;
+        return error;
+    }
+    *count = (size_t)n;
+    return DT_OK;
+}
+
+int dt_host_harden(dt_error *e)
+{
+    struct rlimit none = {0, 0};
+
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return dt_error_set(e, DT_E_IO, "cannot keep other processes out: %s", strerror(errno));
+    if (setrlimit(RLIMIT_CORE, &none) != 0)
+        return dt_error_set(e, DT_E_IO, "cannot turn core dumps off: %s", strerror(errno));
+    return DT_OK;
+}

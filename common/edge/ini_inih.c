@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrust.conf's text, by inih, without its habits: it cuts long lines, takes an indented line for
+ * more of the value above, drops what follows " ;" or "]", and stops at a NUL byte, all in silence.
+ * Here a reader of our own stands before it, counts the lines and refuses each of these by number. */
+#include "edge/ini.h"
+
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INI_LINE_MAX (DT_CONFIG_VALUE_MAX + 128) /* longest line: a key and its longest value */
+#define INI_LINES_MAX 20000
+#define INI_SECTIONS_MAX 16
+#define INI_SECTION_LEN 32
+
+/* Where a distribution's inih lets its limit of 200 bytes be raised, we do; where it does not, the
+ * reader is told the limit and says so. */
+#pragma weak ini_max_line
+
+typedef struct ini_source {
+    dt_bytes text;
+    size_t at;
+    int line;
+    char const *name;
+    dt_config *c;
+    dt_error *e;
+    int error; /* the first one; nothing is read after it */
+    char sections[INI_SECTIONS_MAX][INI_SECTION_LEN];
+    size_t section_count;
+} ini_source;
+
+static void refuse(ini_source *s, char const *why)
+{
+    if (s->error == DT_OK)
+        s->error = dt_error_set(s->e, DT_E_INVALID, "%s:%d: %s", s->name, s->line, why);
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static dt_bytes trim(dt_bytes b)
+{
+    while (b.len > 0 && is_space(b.p[0])) {
+        b.p++;
+        b.len--;
+    }
+    while (b.len > 0 && is_space(b.p[b.len - 1]))
+        b.len--;
+    return b;
+}
+
+/* A section's head: known, alone on its line, and not there already. */
+static void check_section(ini_source *s, dt_bytes line)
+{
+    char name[INI_SECTION_LEN];
+
+    if (line.len < 3 || line.p[line.len - 1] != ']') {
+        refuse(s, "a section is not closed; write [NAME] alone on its line");
+        return;
+    }
+    if (dt_str_copy_bytes(name, sizeof(name), dt_bytes_of(line.p + 1, line.len - 2)) < 0 ||
+        !dt_config_has_section(name)) {
+        refuse(s, "there is no such section; write one of devtrust.conf(5)");
+        return;
+    }
+    for (size_t i = 0; i < s->section_count; i++) {
+        if (strcmp(s->sections[i], name) == 0) {
+            refuse(s, "this section was there already; write its keys together");
+            return;
+        }
+    }
+    if (s->section_count == INI_SECTIONS_MAX) {
+        refuse(s, "there are too many sections");
+        return;
+    }
+    memcpy(s->sections[s->section_count++], name, sizeof(name));
+}
+
+/* A line with a key: not indented, a name before the equals sign, no comment behind the value. */
+static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
+{
+    uint8_t const *equals = memchr(line.p, '=', line.len);
+    dt_bytes key;
+
+    if (is_space(raw.p[0])) {
+        refuse(s, "this line is indented, as if it went on from the one above; write each key with "
+                  "its whole value on one line, from the first column on");
+        return;
+    }
+    key = trim(dt_bytes_of(line.p, equals == NULL ? 0 : (size_t)(equals - line.p)));
+    if (key.len == 0 || memchr(key.p, ':', key.len) != NULL) {
+        refuse(s, "this is neither a comment, nor a section, nor a key; write KEY = VALUE");
+        return;
+    }
+    if (s->section_count == 0) {
+        refuse(s, "a key stands before any section; write the section's [NAME] first");
+        return;
+    }
+    for (uint8_t const *p = equals + 1; p < line.p + line.len; p++) {
+        if (*p == ';' && is_space(p[-1])) {
+            refuse(s, "a value may not hold a semicolon behind a blank; write comments on lines of "
+                      "their own");
+            return;
+        }
+    }
+}
+
+/* Everything that inih would do in silence is found here. */
+static void check_line(ini_source *s, dt_bytes raw, size_t room)
+{
+    dt_bytes line = trim(raw);
+
+    if (raw.len > room || raw.len > INI_LINE_MAX) {
+        if (s->error == DT_OK)
+            s->error = dt_error_set(s->e, DT_E_INVALID,
+                                    "%s:%d: the line is too long; write at most %zu bytes", s->name,
+                                    s->line, room < INI_LINE_MAX ? room : (size_t)INI_LINE_MAX);
+    } else if (memchr(raw.p, '\0', raw.len) != NULL) {
+        refuse(s, "there is a NUL byte; write plain text");
+    } else if (s->line > INI_LINES_MAX) {
+        refuse(s, "there are too many lines");
+    } else if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';') {
+        return;
+    } else if (line.p[0] == '[') {
+        check_section(s, line);
+    } else {
+        check_pair(s, raw, line);
+    }
+}
+
+/* inih's fgets: one line of at most size - 1 bytes, or NULL at the end. After an error there is
+ * nothing more to read. Comments are handed on as empty lines. */
+static char *ini_read_line(char *out, int size, void *stream)
+{
+    ini_source *s = stream;
+    dt_bytes rest = dt_bytes_of(s->text.p + s->at, s->text.len - s->at);
+    uint8_t const *end;
+    dt_bytes line;
+
+    if (s->error < 0 || rest.len == 0 || size < 3)
+        return NULL;
+    end = memchr(rest.p, '\n', rest.len);
+    line = dt_bytes_of(rest.p, end == NULL ? rest.len : (size_t)(end - rest.p));
+    s->at += line.len + (end == NULL ? 0 : 1);
+    s->line++;
+    check_line(s, line, (size_t)size - 2);
+    if (s->error < 0)
+        return NULL;
+    line = trim(line);
+    if (line.len > 0 && (line.p[0] == '#' || line.p[0] == ';'))
+        line.len = 0;
+    memcpy(out, line.p, line.len);
+    memcpy(out + line.len, "\n", 2);
+    return out;
+}
+
+/* One pair. inih calls this right after it read the line, so the count is that of the pair. */
+static int ini_take_pair(void *user, char const *section, char const *name, char const *value
+#if INI_HANDLER_LINENO
+                         ,
+                         int line
+#endif
+)
+{
+    ini_source *s = user;
+#if INI_HANDLER_LINENO
+    (void)line;
+#endif
+    if (s->error == DT_OK)
+        s->error =
+            dt_config_set(s->c, s->name, s->line, section, name, value == NULL ? "" : value, s->e);
+    return s->error == DT_OK;
+}
+
+int dt_ini_parse(dt_bytes text, char const *name, dt_config *c, dt_error *e)
+{
+    ini_source s = {.text = text, .name = name, .c = c, .e = e};
+    int kept = &ini_max_line != NULL ? ini_max_line : 0;
+    int status;
+
+    if (kept > 0)
+        ini_max_line = INI_LINE_MAX + 3;
+    status = ini_parse_stream(ini_read_line, &s, ini_take_pair, &s);
+    if (kept > 0)
+        ini_max_line = kept;
+    if (s.error < 0)
+        return s.error;
+    if (status != 0 || s.at != s.text.len)
+        return dt_error_set(e, DT_E_INVALID, "%s:%d: this line cannot be read; write KEY = VALUE",
+                            name, status > 0 ? status : s.line);
+    return dt_config_finish(c, name, e);
+}
