@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#define DT_SSH_TYPE_MAX    64 /* longest name of a key type; RFC 4251 section 6 */
-#define DT_SSH_LENGTH_SIZE 4  /* of the length before each field; RFC 4251 section 5 */
+#define DT_SSH_TYPE_MAX 64   /* longest name of a key type; RFC 4251 section 6 */
+#define DT_SSH_LENGTH_SIZE 4 /* of the length before each field; RFC 4251 section 5 */
 
 static int malformed(dt_error *e, size_t line, char const *what)
 {
@@ -41,18 +41,38 @@ static bool take_field(dt_bytes *rest, dt_bytes *field)
     return true;
 }
 
-/* A plain key's blob is its type and then length-prefixed fields to the very end (RFC 4253
- * section 6.6). */
-static bool is_plain_blob(dt_bytes rest)
+/* How many fields follow the type: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4. 0
+ * for types that devices do not have, of which only the form is looked at. */
+static size_t field_count(dt_bytes type)
 {
-    dt_bytes field;
-    if (rest.len == 0)
-        return false;
-    while (rest.len > 0) {
+    static struct {
+        char const *name;
+        size_t fields;
+    } const types[] = {
+        {"ssh-rsa", 2},
+        {"ssh-ed25519", 1},
+        {"ecdsa-sha2-nistp256", 2},
+        {"ecdsa-sha2-nistp384", 2},
+        {"ecdsa-sha2-nistp521", 2},
+    };
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (dt_bytes_equal(type, dt_bytes_str(types[i].name)))
+            return types[i].fields;
+    }
+    return 0;
+}
+
+/* A plain key's blob is its type and then length-prefixed fields to the very end. */
+static bool is_plain_blob(dt_bytes type, dt_bytes rest)
+{
+    size_t const expected = field_count(type);
+    size_t fields = 0;
+    for (; rest.len > 0; fields++) {
+        dt_bytes field;
         if (!take_field(&rest, &field))
             return false;
     }
-    return true;
+    return expected > 0 ? fields == expected : fields > 0;
 }
 
 /* The names sshd knows are letters, digits and "-.@". */
@@ -84,7 +104,7 @@ static int add_blob(dt_bytes type, dt_bytes blob, size_t line, dt_ssh_keys *out,
         return malformed(e, line, "the key is not of the type that the line names");
     if (is_certificate_type(type))
         return 0;
-    if (!is_plain_blob(rest))
+    if (!is_plain_blob(type, rest))
         return malformed(e, line, "the key is cut off or has bytes behind its end");
     if (out->count == DT_SSH_KEYS_MAX)
         return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 holds more than %d keys",
@@ -129,7 +149,7 @@ static int read_line(dt_bytes text, size_t line, dt_ssh_keys *out, dt_error *e)
 
 int dt_ssh_auth_info_parse(dt_bytes text, dt_ssh_keys *out, dt_error *e)
 {
-    out->count = 0;
+    *out = (dt_ssh_keys){0};
     if (text.len > DT_SSH_AUTH_INFO_MAX)
         return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 is longer than %d bytes",
                             DT_SSH_AUTH_INFO_MAX);

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The registry's records: back as they went, and nothing else is taken for one. */
+#include "core/device_record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static dt_device_record g_record, g_back;
+
+static void fill(char const *name, size_t der_len)
+{
+    g_record = (dt_device_record){.added = 1700000000123, .der_len = der_len};
+    assert_int_equal(dt_str_copy(g_record.name, sizeof(g_record.name), name), 0);
+    for (size_t i = 0; i < der_len; i++)
+        g_record.der[i] = (uint8_t)(i * 7);
+}
+
+static int unpack(char const *text)
+{
+    memset(&g_back, 0x5a, sizeof(g_back));
+    int const rc = dt_device_record_unpack(dt_bytes_str(text), &g_back);
+    if (rc != 0)
+        assert_int_equal(g_back.der_len, 0);
+    return rc;
+}
+
+static void expect_round_trip(void)
+{
+    dt_buf b;
+    dt_buf_init(&b, DT_DEVICE_RECORD_MAX);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), 0);
+    memset(&g_back, 0x5a, sizeof(g_back));
+    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), 0);
+    assert_int_equal(g_back.added, g_record.added);
+    assert_string_equal(g_back.name, g_record.name);
+    assert_int_equal(g_back.der_len, g_record.der_len);
+    assert_memory_equal(g_back.der, g_record.der, g_record.der_len);
+    dt_buf_free(&b);
+}
+
+static void comes_back_as_it_went(void **state)
+{
+    (void)state;
+    char longest[DT_DEVICE_NAME_MAX];
+    memset(longest, '\1', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    static size_t const lengths[] = {1, 2, 3, 1051, DT_CERTIFICATE_MAX};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        fill("Zo\xc3\xab's \"laptop\" \\ \n\x1b[31m", lengths[i]);
+        expect_round_trip();
+        fill("", lengths[i]);
+        expect_round_trip();
+        fill(longest, lengths[i]);
+        expect_round_trip();
+    }
+}
+
+static void the_text_holds_no_control_characters(void **state)
+{
+    (void)state;
+    dt_buf b;
+    dt_buf_init(&b, DT_DEVICE_RECORD_MAX);
+    fill("a\nb\x1b[31m\x7f", 20);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), 0);
+    for (size_t i = 0; i < b.len; i++)
+        assert_true(b.p[i] >= 0x20 && b.p[i] != 0x7f);
+    dt_buf_free(&b);
+}
+
+static void packs_no_broken_record(void **state)
+{
+    (void)state;
+    dt_buf b;
+    dt_buf_init(&b, DT_DEVICE_RECORD_MAX);
+    fill("laptop", 0);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    fill("laptop", 10);
+    g_record.der_len = sizeof(g_record.der) + 1;
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    fill("laptop", 10);
+    g_record.added = -1;
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    fill("half a character: \xc3", 10);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    fill("laptop", 10);
+    memset(g_record.name, 'x', sizeof(g_record.name));
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    assert_int_equal(b.len, 0);
+    dt_buf_free(&b);
+}
+
+static void keeps_to_the_ceiling(void **state)
+{
+    (void)state;
+    char storage[64];
+    dt_buf b;
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
+    fill("laptop", 100);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_LIMIT);
+}
+
+#define GOOD "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}"
+
+static void refuses_other_texts(void **state)
+{
+    (void)state;
+    assert_int_equal(unpack(GOOD), 0);
+    static char const *const bad[] = {
+        "",
+        "{}",
+        "[]",
+        "null",
+        "1",
+        GOOD "x",
+        GOOD GOOD,
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":0,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":\"1\",\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1.0,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":-5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":5.5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":99999999999999999999,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":null,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":5,\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":5,\"name\":7,\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"AQI\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"AQ D\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"AQI-\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":[1]}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\",\"more\":1}",
+        "{\"v\":1,\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"a\\u0000b\",\"certificate\":\"AQID\"}",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (unpack(bad[i]) == 0)
+            fail_msg("accepted %s", bad[i]);
+    }
+}
+
+static void refuses_every_cut(void **state)
+{
+    (void)state;
+    char text[] = GOOD;
+    for (size_t len = 0; len < strlen(GOOD); len++) {
+        memset(&g_back, 0x5a, sizeof(g_back));
+        assert_int_not_equal(dt_device_record_unpack(dt_bytes_of(text, len), &g_back), 0);
+        assert_int_equal(g_back.der_len, 0);
+    }
+}
+
+static void refuses_what_is_too_long(void **state)
+{
+    (void)state;
+    dt_buf b;
+    dt_buf_init(&b, 4 * DT_DEVICE_RECORD_MAX);
+    dt_buf_puts(&b, "{\"v\":1,\"added\":5,\"name\":\"n\",\"certificate\":\"");
+    for (size_t i = 0; i < DT_CERTIFICATE_MAX / 3 + 1; i++)
+        dt_buf_puts(&b, "AQID");
+    dt_buf_puts(&b, "\"}");
+    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), DT_E_LIMIT);
+    while (b.len <= DT_DEVICE_RECORD_MAX)
+        dt_buf_putc(&b, ' ');
+    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), DT_E_LIMIT);
+
+    dt_buf_reset(&b);
+    dt_buf_puts(&b, "{\"v\":1,\"added\":5,\"name\":\"");
+    for (size_t i = 0; i < DT_DEVICE_NAME_MAX; i++)
+        dt_buf_putc(&b, 'x');
+    dt_buf_puts(&b, "\",\"certificate\":\"AQID\"}");
+    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), DT_E_LIMIT);
+    dt_buf_free(&b);
+}
+
+static void the_store_key_is_the_fingerprint(void **state)
+{
+    (void)state;
+    char fingerprint[65], key[DT_STORE_KEY_MAX];
+    memset(fingerprint, 'a', 64);
+    fingerprint[64] = '\0';
+    dt_device_store_key(fingerprint, key);
+    assert_int_equal(strlen(key), 68);
+    assert_memory_equal(key, "ssh:aaaa", 8);
+    assert_string_equal(key + 4, fingerprint);
+}
+
+int main(void)
+{
+    struct CMUnitTest const tests[] = {
+        cmocka_unit_test(comes_back_as_it_went),
+        cmocka_unit_test(the_text_holds_no_control_characters),
+        cmocka_unit_test(packs_no_broken_record),
+        cmocka_unit_test(keeps_to_the_ceiling),
+        cmocka_unit_test(refuses_other_texts),
+        cmocka_unit_test(refuses_every_cut),
+        cmocka_unit_test(refuses_what_is_too_long),
+        cmocka_unit_test(the_store_key_is_the_fingerprint),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
