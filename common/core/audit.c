@@ -85,7 +85,7 @@ static void put_text_or_null(dt_buf *b, char const *s, size_t cap)
         put_text(b, s, cap);
 }
 
-/* Text that is safe as it stands: ours, a GUID, hex digits. */
+/* Text that is safe as it stands: one of our own words. */
 static void put_plain(dt_buf *b, char const *s)
 {
     dt_buf_putc(b, '"');
@@ -205,7 +205,7 @@ static void put_targets(dt_buf *b, dt_outcome const *o, dt_audit_context const *
     PUT(b, "}");
     if (o->verdict.device_id.text[0] != '\0' || o->verdict.device_name[0] != '\0') {
         PUT(b, ",{\"id\":");
-        put_plain_or_null(b, o->verdict.device_id.text);
+        put_text_or_null(b, o->verdict.device_id.text, DT_CUT_SHORT);
         PUT(b, ",\"type\":\"Device\",\"alternateId\":null,\"displayName\":");
         put_text_or_null(b, o->verdict.device_name, DT_CUT_LABEL);
         PUT(b, "}");
@@ -296,7 +296,7 @@ static void put_debug_device(dt_buf *b, dt_outcome const *o, dt_time now)
     PUT(b, ",\"evidence\":");
     put_sources(b, o->verdict.sources);
     PUT(b, ",\"keyId\":");
-    put_plain_or_null(b, o->verdict.key_id);
+    put_text_or_null(b, o->verdict.key_id, DT_CUT_HASH);
     PUT(b, ",\"cacheAge\":");
     put_age(b, o->verdict.oldest, now);
     if (o->stale)
@@ -410,9 +410,9 @@ static void put_evidence(dt_buf *b, dt_evidence const *e, dt_time now)
     PUT(b, ",\"reason\":");
     put_plain(b, dt_reason_name(e->reason));
     PUT(b, ",\"deviceId\":");
-    put_plain_or_null(b, e->device_id.text);
+    put_text_or_null(b, e->device_id.text, DT_CUT_SHORT);
     PUT(b, ",\"keyId\":");
-    put_plain_or_null(b, e->key_id);
+    put_text_or_null(b, e->key_id, DT_CUT_HASH);
     PUT(b, ",\"age\":");
     put_age(b, e->observed, now);
     PUT(b, "}");
