@@ -197,6 +197,9 @@ run-lint: $(RLM_HEADERS)
 	@BUILD='$(BUILD)' LINT_CFLAGS="$(subst ",\",$(subst ',,$(DT_CPPFLAGS))) $(PKG_CFLAGS)" \
 		RLM_CFLAGS='$(RLM_CPPFLAGS)' scripts/lint.sh $(ARGS)
 
+format: ## let clang-format rewrite the C sources
+	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
 layers: $(PRODUCTS) ## fail when a part uses what its layer may not
 	@BUILD='$(BUILD)' SAN='$(SAN)' scripts/layers.sh
 
@@ -212,7 +215,7 @@ help: ## this list
 	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS,' \
 		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...'
 
-.PHONY: all unit-tests check demo lint run-lint layers deps clean help FORCE
+.PHONY: all unit-tests check demo lint run-lint format layers deps clean help FORCE
 FORCE:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
