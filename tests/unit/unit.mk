@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What single unit tests need to link, beyond what all of them do: see tests/tests.mk.
+
+UNIT_LDFLAGS_test_bytes := -Wl,--wrap=malloc,--wrap=free
