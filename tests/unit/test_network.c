@@ -205,7 +205,7 @@ static void networks_end_where_they_say(void **state)
 /* "::/0" says "all of IPv6": that IPv4 is kept as IPv4-mapped IPv6 is our own affair. */
 static void ipv6_networks_hold_no_ipv4(void **state)
 {
-    static char const *const networks[] = {"::/0", "::/80", "::/95",
+    static char const *const networks[] = {"::/0", "::/80", "::fffe:0:0/95",
                                            "::-ffff:ffff::", "::fffe:ffff:ffff-::1:0:0:0"};
     (void)state;
     for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {
