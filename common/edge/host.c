@@ -138,6 +138,8 @@ int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e)
         error = dt_error_set(e, dt_buf_error(out), "the names of the user's groups do not fit");
     if (error < 0) {
         out->len = before;
+        if (out->cap > 0)
+            out->p[before] = '\0';
         return error;
     }
     *count = (size_t)n;

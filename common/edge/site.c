@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loads a site: devtrust.conf and everything that it names and all sign-ons share. What is wrong is
+ * found here, at start, and not at somebody's login. */
+#include "edge/site.h"
+
+#include "core/crypto.h"
+#include "edge/file.h"
+#include "edge/ini.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CA_FILE_MAX (1024 * 1024) /* PEM text of a company's CAs */
+#define POLICY_SUFFIX ".json"
+#define SCHEMA_SUFFIX ".schema.json" /* the published schema may lie beside the policies */
+#define OKTA_TOKEN_MIN 8
+#define OKTA_TOKEN_MAX 1024
+#define STATE_KEY_HEX (2 * DT_AEAD_KEY_LEN)
+#define PATH_LEN_MAX (DT_CONFIG_VALUE_MAX + 256)
+
+struct dt_site_files {
+    char const *path; /* of devtrust.conf, for messages while loading */
+    dt_config *config;
+    dt_trust_store *anchors;
+    dt_zones *zones;
+    dt_policy *policies[DT_SITE_POLICIES_MAX];
+    size_t policy_count;
+    dt_secret *okta_token;
+    dt_secret *state_key;
+};
+
+/* Says which key led to the file that the error is about, and where it was given. */
+static int blame(dt_site_files const *f, char const *section, char const *name, dt_error *e,
+                 int error)
+{
+    int line = dt_config_line(f->config, section, name);
+
+    if (e != NULL && e->code == 0)
+        dt_error_set(e, error, "%s", dt_err_name(error));
+    if (line > 0)
+        dt_error_prefix(e, "%s:%d: [%s] %s", f->path, line, section, name);
+    else
+        dt_error_prefix(e, "%s: [%s] %s", f->path, section, name);
+    return error;
+}
+
+static int load_config(dt_site_files *f, dt_error *e)
+{
+    dt_buf text;
+    int error;
+
+    dt_buf_init(&text, DT_CONFIG_FILE_MAX);
+    error = dt_file_read(f->path, DT_FILE_TRUSTED, DT_CONFIG_FILE_MAX, &text, e);
+    if (error == DT_OK)
+        error = dt_config_new(&f->config, e);
+    if (error == DT_OK)
+        error = dt_ini_parse(dt_buf_bytes(&text), f->path, f->config, e);
+    dt_buf_free(&text);
+    return error;
+}
+
+/* --- certificates ----------------------------------------------------------------------------- */
+
+static int load_ca_file(dt_site_files *f, char const *name, char const *path, bool shared,
+                        dt_error *e)
+{
+    size_t before = dt_trust_store_size(f->anchors);
+    dt_buf pem;
+    int error;
+
+    if (*path == '\0')
+        return DT_OK;
+    dt_buf_init(&pem, CA_FILE_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, CA_FILE_MAX, &pem, e);
+    if (error == DT_OK) {
+        error = dt_trust_store_add_pem(f->anchors, dt_buf_bytes(&pem), shared, e);
+        if (error < 0)
+            dt_error_prefix(e, "%s", path);
+    }
+    if (error == DT_OK && dt_trust_store_size(f->anchors) == before)
+        error = dt_error_set(e, DT_E_INVALID, "%s holds no CA certificate", path);
+    dt_buf_free(&pem);
+    return error < 0 ? blame(f, "device_trust", name, e, error) : DT_OK;
+}
+
+static int load_anchors(dt_site_files *f, dt_error *e)
+{
+    int error = dt_trust_store_new(&f->anchors);
+
+    if (error < 0)
+        return dt_error_set(e, error, "no room for the CA certificates");
+    error = load_ca_file(f, "ca_file", f->config->device_trust.ca_file, false, e);
+    if (error == DT_OK)
+        error = load_ca_file(f, "shared_ca_file", f->config->device_trust.shared_ca_file, true, e);
+    return error;
+}
+
+/* --- zones and policies ----------------------------------------------------------------------- */
+
+/* Reads and parses a JSON file. `hash` (may be NULL) gets the SHA-256 of its text in hex. */
+static int read_json(char const *path, dt_json **root, char hash[65], dt_error *e)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    dt_buf text;
+    int error;
+
+    dt_buf_init(&text, DT_POLICY_TEXT_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, DT_POLICY_TEXT_MAX, &text, e);
+    if (error == DT_OK) {
+        error = dt_json_parse(dt_buf_bytes(&text), root, e);
+        if (error < 0)
+            dt_error_prefix(e, "%s", path);
+    }
+    if (error == DT_OK && hash != NULL) {
+        error = dt_crypto_sha256(dt_buf_bytes(&text), digest);
+        if (error < 0)
+            dt_error_set(e, error, "%s cannot be hashed", path);
+        else
+            dt_hex(hash, digest, sizeof(digest));
+    }
+    dt_buf_free(&text);
+    return error;
+}
+
+/* At its default place the file may be missing: then there are no zones. */
+static int load_zones(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->policy.zones_file;
+    bool given = dt_config_line(f->config, "policy", "zones_file") > 0;
+    dt_json *root = NULL;
+    dt_error why = {0};
+    int error = read_json(path, &root, NULL, &why);
+
+    if (error == DT_E_NOT_FOUND && !given)
+        return DT_OK;
+    if (error == DT_OK)
+        error = dt_zones_parse(root, path, &f->zones, &why);
+    dt_json_free(&root);
+    if (error == DT_OK)
+        return DT_OK;
+    if (e != NULL)
+        *e = why;
+    return blame(f, "policy", "zones_file", e, error);
+}
+
+/* Files that hold a policy: NAME.json, and neither hidden nor a schema. */
+static bool is_policy_name(char const *name)
+{
+    size_t len = strlen(name);
+    size_t suffix = sizeof(POLICY_SUFFIX) - 1;
+    size_t schema = sizeof(SCHEMA_SUFFIX) - 1;
+
+    if (len <= suffix || *name == '.' || strcmp(name + len - suffix, POLICY_SUFFIX) != 0)
+        return false;
+    return len < schema || strcmp(name + len - schema, SCHEMA_SUFFIX) != 0;
+}
+
+static void names_free(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+}
+
+static int compare_names(void const *a, void const *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_one(char const *path, char const *name, char **names, size_t *count, dt_error *e)
+{
+    if (*count == DT_SITE_POLICIES_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "%s holds more than %d policies", path,
+                            DT_SITE_POLICIES_MAX);
+    names[*count] = strdup(name);
+    if (names[*count] == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    (*count)++;
+    return DT_OK;
+}
+
+/* The names of the policies' files, sorted, so that the first error is the same each time. */
+static int list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX], size_t *count,
+                         dt_error *e)
+{
+    DIR *d = opendir(path);
+    struct dirent *entry;
+    int error = DT_OK;
+
+    *count = 0;
+    if (d == NULL)
+        return dt_error_set(e, errno == ENOENT ? DT_E_NOT_FOUND : DT_E_IO, "%s: %s", path,
+                            strerror(errno));
+    while (error == DT_OK && (errno = 0, entry = readdir(d)) != NULL) {
+        if (is_policy_name(entry->d_name))
+            error = list_one(path, entry->d_name, names, count, e);
+    }
+    if (error == DT_OK && errno != 0)
+        error = dt_error_set(e, DT_E_IO, "%s: %s", path, strerror(errno));
+    closedir(d);
+    if (error == DT_OK && *count == 0)
+        error = dt_error_set(e, DT_E_NOT_FOUND, "%s holds no policy; write one as APPLICATION.json",
+                             path);
+    qsort(names, *count, sizeof(*names), compare_names);
+    return error;
+}
+
+/* The policy of a file must be that of the application it is named after: else one that was copied
+ * and not edited would quietly leave an application without its rules. */
+static int check_application(dt_policy const *p, char const *path, char const *name, dt_error *e)
+{
+    char const *application = dt_policy_application(p);
+    size_t len = strlen(name) - (sizeof(POLICY_SUFFIX) - 1);
+    char shown[DT_POLICY_NAME_MAX];
+
+    if (strlen(application) == len && strncmp(application, name, len) == 0)
+        return DT_OK;
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s: /application: is \"%s\"; name the file %s.json, or write the "
+                        "application that it is named after",
+                        path, dt_str_escape(shown, sizeof(shown), application), shown);
+}
+
+static int load_policy(dt_site_files *f, char const *name, dt_error *e)
+{
+    char path[PATH_LEN_MAX];
+    char hash[65] = "";
+    dt_json *root = NULL;
+    dt_policy *policy = NULL;
+    dt_buf b;
+    int error;
+
+    dt_buf_init_fixed(&b, path, sizeof(path));
+    dt_buf_puts(&b, f->config->policy.directory);
+    dt_buf_putc(&b, '/');
+    dt_buf_puts(&b, name);
+    if (dt_buf_error(&b) < 0)
+        return dt_error_set(e, DT_E_LIMIT, "%s: the path is too long", path);
+    error = read_json(path, &root, hash, e);
+    if (error == DT_OK)
+        error = dt_policy_parse(root, path, f->zones, &policy, e);
+    if (error == DT_OK)
+        error = check_application(policy, path, name, e);
+    if (error == DT_OK) {
+        dt_policy_set_hash(policy, hash);
+        f->policies[f->policy_count++] = policy;
+        policy = NULL;
+    }
+    dt_policy_free(&policy);
+    dt_json_free(&root);
+    return error;
+}
+
+static int load_policies(dt_site_files *f, dt_error *e)
+{
+    char *names[DT_SITE_POLICIES_MAX];
+    size_t count = 0;
+    int error = list_policies(f->config->policy.directory, names, &count, e);
+
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = load_policy(f, names[i], e);
+    names_free(names, count);
+    return error < 0 ? blame(f, "policy", "directory", e, error) : DT_OK;
+}
+
+/* --- secrets ---------------------------------------------------------------------------------- */
+
+/* The token becomes part of a header line: nothing but the characters that tokens are made of. */
+static int check_okta_token(dt_secret const *token, char const *path, dt_error *e)
+{
+    dt_bytes b = dt_secret_bytes(token);
+    bool fine = b.len >= OKTA_TOKEN_MIN && b.len <= OKTA_TOKEN_MAX;
+
+    for (size_t i = 0; fine && i < b.len; i++) {
+        char c = (char)b.p[i];
+        fine = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.' || c == '~';
+    }
+    if (fine)
+        return DT_OK;
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s does not hold an Okta API token; write the token alone, without "
+                        "\"SSWS\", blanks or quotes",
+                        path);
+}
+
+static int load_okta_token(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->okta.api_token_file;
+    int error = dt_file_read_secret(path, true, &f->okta_token, e);
+
+    if (error == DT_OK)
+        error = check_okta_token(f->okta_token, path, e);
+    return error < 0 ? blame(f, "okta", "api_token_file", e, error) : DT_OK;
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* 32 bytes as they are, or 64 hex digits and perhaps the end of the line. */
+static bool state_key_decode(dt_bytes in, uint8_t key[DT_AEAD_KEY_LEN])
+{
+    if (in.len == DT_AEAD_KEY_LEN) {
+        memcpy(key, in.p, DT_AEAD_KEY_LEN);
+        return true;
+    }
+    if (in.len == STATE_KEY_HEX + 1 && in.p[STATE_KEY_HEX] == '\n')
+        in.len--;
+    if (in.len != STATE_KEY_HEX)
+        return false;
+    for (size_t i = 0; i < DT_AEAD_KEY_LEN; i++) {
+        int high = hex_digit(in.p[2 * i]);
+        int low = hex_digit(in.p[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        key[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* A file of zeros, or of one character typed many times, is no key. */
+static bool state_key_is_random(uint8_t const key[DT_AEAD_KEY_LEN])
+{
+    size_t distinct = 0;
+
+    for (size_t i = 0; i < DT_AEAD_KEY_LEN; i++)
+        distinct += memchr(key, key[i], i) == NULL ? 1 : 0;
+    return distinct >= 8;
+}
+
+static int state_key_make(dt_bytes in, char const *path, dt_secret **out, dt_error *e)
+{
+    uint8_t key[DT_AEAD_KEY_LEN] = {0};
+    int error = DT_OK;
+
+    if (!state_key_decode(in, key) || !state_key_is_random(key))
+        error = dt_error_set(e, DT_E_INVALID,
+                             "%s does not hold 32 random bytes; make it anew: (umask 077; openssl "
+                             "rand -hex 32 > FILE)",
+                             path);
+    if (error == DT_OK) {
+        error = dt_secret_new(dt_bytes_of(key, sizeof(key)), out);
+        if (error < 0)
+            dt_error_set(e, error, "out of memory");
+    }
+    explicit_bzero(key, sizeof(key));
+    return error;
+}
+
+/* At its default place the file may be missing: only RADIUS challenges need it. */
+static int load_state_key(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->store.state_key_file;
+    bool given = dt_config_line(f->config, "store", "state_key_file") > 0;
+    dt_secret *raw = NULL;
+    dt_error why = {0};
+    int error = dt_file_read_secret(path, false, &raw, &why);
+
+    if (error == DT_E_NOT_FOUND && !given)
+        return DT_OK;
+    if (error == DT_OK)
+        error = state_key_make(dt_secret_bytes(raw), path, &f->state_key, &why);
+    dt_secret_free(&raw);
+    if (error == DT_OK)
+        return DT_OK;
+    if (e != NULL)
+        *e = why;
+    return blame(f, "store", "state_key_file", e, error);
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
+{
+    static int (*const parts[])(dt_site_files *, dt_error *) = {
+        load_config, load_anchors, load_zones, load_policies, load_okta_token, load_state_key,
+    };
+    dt_site_files *f = calloc(1, sizeof(*f));
+    int error = DT_OK;
+
+    *out = NULL;
+    if (f == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    f->path = config_path;
+    for (size_t i = 0; error == DT_OK && i < sizeof(parts) / sizeof(parts[0]); i++)
+        error = parts[i](f, e);
+    f->path = NULL;
+    if (error < 0)
+        dt_site_free(&f);
+    *out = f;
+    return error;
+}
+
+void dt_site_free(dt_site_files **f)
+{
+    if (*f == NULL)
+        return;
+    for (size_t i = 0; i < (*f)->policy_count; i++)
+        dt_policy_free(&(*f)->policies[i]);
+    dt_zones_free(&(*f)->zones);
+    dt_trust_store_free(&(*f)->anchors);
+    dt_secret_free(&(*f)->okta_token);
+    dt_secret_free(&(*f)->state_key);
+    dt_config_free(&(*f)->config);
+    free(*f);
+    *f = NULL;
+}
+
+dt_config const *dt_site_config(dt_site_files const *f)
+{
+    return f->config;
+}
+
+dt_trust_store const *dt_site_anchors(dt_site_files const *f)
+{
+    return f->anchors;
+}
+
+dt_policy const *dt_site_policy(dt_site_files const *f, char const *application)
+{
+    for (size_t i = 0; application != NULL && i < f->policy_count; i++) {
+        if (strcmp(dt_policy_application(f->policies[i]), application) == 0)
+            return f->policies[i];
+    }
+    return NULL;
+}
+
+size_t dt_site_policy_count(dt_site_files const *f)
+{
+    return f->policy_count;
+}
+
+dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i)
+{
+    return i < f->policy_count ? f->policies[i] : NULL;
+}
+
+dt_site dt_site_for(dt_site_files const *f, char const *application)
+{
+    return (dt_site){
+        .config = f->config,
+        .anchors = f->anchors,
+        .policy = dt_site_policy(f, application),
+    };
+}
+
+dt_secret const *dt_site_okta_token(dt_site_files const *f)
+{
+    return f->okta_token;
+}
+
+dt_secret const *dt_site_state_key(dt_site_files const *f)
+{
+    return f->state_key;
+}
