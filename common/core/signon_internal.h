@@ -25,6 +25,7 @@
 #define DT_SIGNON_LOGIN_MAX 320
 #define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
 #define DT_SIGNON_VALUE_MAX 4096
+#define DT_SIGNON_RECORD_MAX 2048 /* of a push */
 #define DT_SIGNON_REFRESH_AT_PERCENT                                                               \
     80 /* of cache_ttl: from here on an answer is refreshed ahead */
 #define DT_SIGNON_NUMBER_NONE (-1)
@@ -163,7 +164,7 @@ struct dt_signon {
     dt_store_op store;
     dt_sign_request sign;
     char value[DT_SIGNON_VALUE_MAX];
-    char expected[DT_SIGNON_VALUE_MAX];
+    char expected[DT_SIGNON_RECORD_MAX];
     size_t expected_len;
 };
 

@@ -257,8 +257,10 @@ static void walk(codec *c, dt_signon *s)
 int dt_signon_save(dt_signon const *s, dt_buf *out)
 {
     codec c = {.out = out};
+    dt_signon copy = *s; /* the walk goes both ways, so it wants something it could change */
 
-    walk(&c, (dt_signon *)s); /* writing changes nothing */
+    walk(&c, &copy);
+    explicit_bzero(copy.passcode, sizeof(copy.passcode));
     if (c.broken)
         return DT_E_INVALID;
     return dt_buf_error(out);

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The scripted world of the sign-on tests: see signon_world.h. */
+#include "signon_world.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char const WORLD_DEVICE[] = "8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f";
+
+char const OKTA_USER[] =
+    "{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"ann@example.com\"}}";
+char const OKTA_FACTORS[] =
+    "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+    "\"ACTIVE\"},"
+    "{\"id\":\"sms1\",\"factorType\":\"sms\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
+char const OKTA_FACTORS_TOTP[] = "[{\"id\":\"ost1\",\"factorType\":\"token:software:totp\","
+                                 "\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
+char const OKTA_FACTORS_PUSH[] =
+    "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
+#define LINKS(number)                                                                              \
+    "{\"factorResult\":\"WAITING\"," number "\"_links\":{\"poll\":{\"href\":"                      \
+    "\"https://example.okta.com/api/v1/users/00u1/factors/opf1/transactions/v2mst1\"},"            \
+    "\"cancel\":{\"href\":\"https://example.okta.com/api/v1/users/00u1/factors/opf1/transactions/" \
+    "mst1\"}}}"
+#define NUMBER_42 "\"_embedded\":{\"challenge\":{\"correctAnswer\":42}},"
+char const OKTA_PUSH[] = LINKS("");
+char const OKTA_PUSH_NUMBER[] = LINKS(NUMBER_42);
+char const OKTA_WAITING[] = LINKS("");
+char const OKTA_WAITING_NUMBER[] = LINKS(NUMBER_42);
+char const OKTA_SUCCESS[] = "{\"factorResult\":\"SUCCESS\"}";
+char const OKTA_REJECTED[] = "{\"factorResult\":\"REJECTED\"}";
+char const OKTA_TIMEOUT[] = "{\"factorResult\":\"TIMEOUT\"}";
+char const OKTA_WRONG_CODE[] =
+    "{\"errorCode\":\"E0000068\",\"errorSummary\":\"Invalid Passcode/Answer\",\"errorCauses\":[]}";
+char const OKTA_RATE_LIMITED[] = "{\"errorCode\":\"E0000047\",\"errorSummary\":\"API call exceeded "
+                                 "rate limit\",\"errorCauses\":[]}";
+char const OKTA_INVALID_TOKEN[] =
+    "{\"errorCode\":\"E0000011\",\"errorSummary\":\"Invalid token provided\",\"errorCauses\":[]}";
+char const OKTA_BROKEN[] = "<html>oops";
+#define GRAPH(state)                                                                               \
+    "{\"id\":\"8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f\",\"complianceState\":\"" state "\","          \
+    "\"managementState\":\"managed\",\"operatingSystem\":\"Windows\",\"deviceName\":\"LAPTOP-1\"," \
+    "\"azureADDeviceId\":\"11111111-2222-3333-4444-555555555555\","                                \
+    "\"lastSyncDateTime\":\"2023-11-14T20:00:00Z\",\"userPrincipalName\":\"ann@example.com\"}"
+char const GRAPH_COMPLIANT[] = GRAPH("compliant");
+char const GRAPH_NONCOMPLIANT[] = GRAPH("noncompliant");
+char const GRAPH_NOT_FOUND[] =
+    "{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"not there\"}}";
+
+/* --- a CA and a device certificate ------------------------------------------------------------ */
+
+static void add_extension(X509 *cert, X509 *issuer, int nid, char const *value)
+{
+    X509V3_CTX ctx;
+    X509_EXTENSION *ext;
+
+    X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
+    ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+    assert_non_null(ext);
+    assert_int_equal(X509_add_ext(cert, ext, -1), 1);
+    X509_EXTENSION_free(ext);
+}
+
+static X509 *make_certificate(char const *cn, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
+{
+    X509 *cert = X509_new();
+    X509_NAME *name = X509_get_subject_name(cert);
+    char uri[128];
+
+    X509_set_version(cert, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), issuer ? 2 : 1);
+    X509_time_adj_ex(X509_getm_notBefore(cert), -30, 0, &(time_t){WORLD_START / 1000});
+    X509_time_adj_ex(X509_getm_notAfter(cert), issuer ? 365 : 3650, 0,
+                     &(time_t){WORLD_START / 1000});
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (unsigned char const *)cn, -1, -1, 0);
+    X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : name);
+    X509_set_pubkey(cert, key);
+    add_extension(cert, issuer ? issuer : cert, NID_basic_constraints,
+                  issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
+    add_extension(cert, issuer ? issuer : cert, NID_subject_key_identifier, "hash");
+    add_extension(cert, issuer ? issuer : cert, NID_authority_key_identifier, "keyid:always");
+    if (issuer) {
+        add_extension(cert, issuer, NID_key_usage, "critical,digitalSignature");
+        add_extension(cert, issuer, NID_ext_key_usage, "clientAuth");
+        snprintf(uri, sizeof(uri), "URI:IntuneDeviceId://%s", WORLD_DEVICE);
+        add_extension(cert, issuer, NID_subject_alt_name, uri);
+    } else {
+        add_extension(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign");
+    }
+    assert_true(X509_sign(cert, issuer_key ? issuer_key : key, EVP_sha256()) > 0);
+    return cert;
+}
+
+static void make_pki(world *w)
+{
+    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
+    X509 *ca = make_certificate("Company Device CA", ca_key, NULL, NULL);
+    X509 *leaf = make_certificate("laptop", key, ca, ca_key);
+    BIO *bio = BIO_new(BIO_s_mem());
+    uint8_t *pem = NULL, *at = w->leaf;
+    dt_error e = {0};
+    long len;
+
+    PEM_write_bio_X509(bio, ca);
+    len = BIO_get_mem_data(bio, (char **)&pem);
+    assert_int_equal(dt_trust_store_new(&w->anchors), 0);
+    assert_int_equal(dt_trust_store_add_pem(w->anchors, dt_bytes_of(pem, (size_t)len), false, &e),
+                     0);
+    w->leaf_len = (size_t)i2d_X509(leaf, &at);
+    BIO_free(bio);
+    X509_free(leaf);
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+}
+
+/* --- the world -------------------------------------------------------------------------------- */
+
+static char const *const SETTINGS[] = {
+    "okta",         "org_url",           "https://example.okta.com",
+    "okta",         "api_token_file",    "/etc/devtrust/okta_token",
+    "okta",         "login_suffix",      "@example.com",
+    "okta",         "poll_interval",     "4s",
+    "intune",       "tenant_id",         "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+    "intune",       "client_id",         "99999999-8888-7777-6666-555555555555",
+    "intune",       "certificate_file",  "/etc/devtrust/graph.pem",
+    "intune",       "key_file",          "/etc/devtrust/graph.key",
+    "device_trust", "ca_file",           "/etc/devtrust/ca.pem",
+    "device_trust", "enrollment_url",    "https://enrol.example.com/",
+    "policy",       "unknown_device_as", "not_trusted",
+    NULL,
+};
+
+static void configure(dt_config *c, char const *const *triples)
+{
+    dt_error e = {0};
+    int line = 1;
+
+    for (size_t i = 0; triples && triples[i]; i += 3, line++) {
+        int rc =
+            dt_config_set(c, "test.conf", line, triples[i], triples[i + 1], triples[i + 2], &e);
+
+        if (rc < 0)
+            fail_msg("%s", e.text);
+    }
+}
+
+static bool overridden(char const *const *extra, char const *const *setting)
+{
+    for (size_t i = 0; extra && extra[i]; i += 3) {
+        if (strcmp(extra[i], setting[0]) == 0 && strcmp(extra[i + 1], setting[1]) == 0)
+            return true;
+    }
+    return false;
+}
+
+void world_open(world *w, char const *policy, char const *const *extra)
+{
+    dt_error e = {0};
+    dt_json *root = NULL;
+
+    memset(w, 0, sizeof(*w));
+    w->now = WORLD_START;
+    assert_int_equal(dt_config_new(&w->config, &e), 0);
+    for (size_t i = 0; SETTINGS[i]; i += 3) {
+        char const *one[4] = {SETTINGS[i], SETTINGS[i + 1], SETTINGS[i + 2], NULL};
+
+        if (!overridden(extra, one))
+            configure(w->config, one);
+    }
+    configure(w->config, extra);
+    if (dt_config_finish(w->config, "test.conf", &e) < 0)
+        fail_msg("%s", e.text);
+    if (dt_json_parse(dt_bytes_str(policy), &root, &e) < 0 ||
+        dt_policy_parse(root, "vpn.json", NULL, &w->policy, &e) < 0)
+        fail_msg("%s", e.text);
+    dt_json_free(&root);
+    make_pki(w);
+    w->site = (dt_site){.config = w->config, .anchors = w->anchors, .policy = w->policy};
+    w->machine = calloc(1, dt_signon_size());
+    assert_non_null(w->machine);
+}
+
+void world_close(world *w)
+{
+    free(w->machine);
+    dt_policy_free(&w->policy);
+    dt_trust_store_free(&w->anchors);
+    dt_config_free(&w->config);
+}
+
+dt_request world_request(void)
+{
+    dt_request r = {
+        .id = "0123456789abcdef0123456789abcdef",
+        .application = "vpn",
+        .user = "ann",
+        .client_ip = "192.0.2.7",
+        .nas = "198.51.100.1",
+        .station = "192.0.2.7",
+        .group_knowledge = DT_GROUPS_KNOWN,
+        .conversation = DT_CONVERSATION_LIVE,
+        .wait_limit = DT_SECONDS(55),
+    };
+    return r;
+}
+
+void world_begin(world *w, dt_request const *r)
+{
+    dt_signon_begin(w->machine, &w->site, r, w->now);
+}
+
+void world_expect(world *w, dt_http_method method, char const *url_part, int status,
+                  char const *body)
+{
+    assert_true(w->reply_count < WORLD_REPLIES_MAX);
+    w->replies[w->reply_count++] = (world_reply){method, url_part, status, body, 0};
+}
+
+static void perform_http(world *w, dt_http_request const *q)
+{
+    world_reply const *reply = &w->replies[w->reply_at];
+    dt_http_response r = {.rate_limit = -1, .rate_remaining = -1, .error = "", .next_link = ""};
+
+    if (w->reply_at >= w->reply_count)
+        fail_msg("a request that nobody expected: %s", q->url);
+    w->reply_at++;
+    if (q->method != reply->method || !strstr(q->url, reply->url_part))
+        fail_msg("expected %s, got %s", reply->url_part, q->url);
+    memcpy(w->last_body, q->body, sizeof(w->last_body));
+    r.status = reply->status;
+    r.body = dt_bytes_str(reply->body);
+    r.date = w->now;
+    if (reply->status == 0) {
+        r.failure = DT_HTTP_UNREACHABLE;
+        r.error = "https://example.okta.com: no route to host";
+    }
+    if (reply->status == 429) {
+        r.rate_limit = 100;
+        r.rate_remaining = 0;
+        r.rate_reset = w->now + DT_SECONDS(3);
+    }
+    dt_signon_http_done(w->machine, &r, w->now);
+}
+
+static world_row *find_row(world *w, dt_store_table table, char const *key)
+{
+    for (size_t i = 0; i < WORLD_ROWS_MAX; i++) {
+        world_row *row = &w->rows[i];
+
+        if (row->table == table && strcmp(row->key, key) == 0) {
+            if (row->expires > w->now)
+                return row;
+            memset(row, 0, sizeof(*row));
+        }
+    }
+    return NULL;
+}
+
+world_row *world_find(world *w, dt_store_table table, char const *key_part)
+{
+    for (size_t i = 0; i < WORLD_ROWS_MAX; i++) {
+        if (w->rows[i].table == table && strstr(w->rows[i].key, key_part))
+            return &w->rows[i];
+    }
+    return NULL;
+}
+
+static world_row *new_row(world *w, dt_store_op const *op)
+{
+    world_row *row = find_row(w, op->table, op->key);
+
+    for (size_t i = 0; !row && i < WORLD_ROWS_MAX; i++) {
+        if (w->rows[i].table == DT_TABLE_NONE)
+            row = &w->rows[i];
+    }
+    assert_non_null(row);
+    row->table = op->table;
+    snprintf(row->key, sizeof(row->key), "%s", op->key);
+    return row;
+}
+
+static void put(world *w, dt_store_op const *op)
+{
+    world_row *row = new_row(w, op);
+
+    assert_true(op->value.len < sizeof(row->value));
+    memcpy(row->value, op->value.p, op->value.len);
+    row->len = op->value.len;
+    row->expires = op->expires;
+}
+
+static void perform_store(world *w, dt_store_op const *op)
+{
+    dt_store_result r = {.status = DT_STORE_OK};
+    world_row *row = find_row(w, op->table, op->key);
+
+    if (row)
+        r.value = dt_bytes_of(row->value, row->len);
+    if (w->store_broken) {
+        r.status = DT_STORE_ERROR;
+        snprintf(r.error, sizeof(r.error), "disk I/O error");
+    } else if (op->verb == DT_STORE_GET) {
+        r.status = row ? DT_STORE_OK : DT_STORE_NOT_FOUND;
+    } else if (op->verb == DT_STORE_PUT) {
+        put(w, op);
+    } else if (op->verb == DT_STORE_PUT_IF_ABSENT) {
+        r.status = row ? DT_STORE_EXISTS : DT_STORE_OK;
+        if (!row)
+            put(w, op);
+    } else if (op->verb == DT_STORE_REPLACE) {
+        bool same = row && dt_bytes_equal(op->expected, r.value);
+
+        r.status = same ? DT_STORE_OK : row ? DT_STORE_EXISTS : DT_STORE_NOT_FOUND;
+        if (same)
+            put(w, op);
+    } else if (op->verb == DT_STORE_COUNT) {
+        if (!row) {
+            row = new_row(w, op);
+            row->expires = op->expires;
+        }
+        r.count = ++row->count;
+    } else {
+        fail_msg("a store operation that nobody expected: %d", (int)op->verb);
+    }
+    dt_signon_store_done(w->machine, &r, w->now);
+}
+
+static void save_and_load(world *w)
+{
+    dt_buf b;
+
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w->machine, &b), 0);
+    memset(w->machine, 0xaa, dt_signon_size());
+    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
+    dt_buf_free(&b);
+}
+
+dt_step_kind world_run(world *w)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (w->save_each_step)
+            save_and_load(w);
+        dt_signon_next(w->machine, w->now, &w->step);
+        switch (w->step.kind) {
+        case DT_STEP_HTTP:
+            perform_http(w, w->step.http);
+            break;
+        case DT_STEP_STORE:
+            perform_store(w, w->step.store);
+            break;
+        case DT_STEP_SIGN:
+            dt_signon_sign_done(w->machine, &w->sign, w->now);
+            break;
+        default:
+            return w->step.kind;
+        }
+    }
+    fail_msg("the machine does not come to rest");
+    return DT_STEP_DONE;
+}
+
+dt_step_kind world_show(world *w)
+{
+    assert_int_equal(w->step.kind, DT_STEP_PROMPT);
+    dt_signon_prompt_shown(w->machine, w->now);
+    return world_run(w);
+}
+
+dt_step_kind world_wait(world *w)
+{
+    assert_int_equal(w->step.kind, DT_STEP_WAIT);
+    assert_true(w->step.until < DT_TIME_NEVER);
+    w->now = w->step.until > w->now ? w->step.until : w->now;
+    return world_run(w);
+}
+
+dt_step_kind world_answer(world *w, char const *answer)
+{
+    bool saving = w->save_each_step;
+    dt_step_kind kind;
+
+    dt_signon_answer(w->machine, dt_bytes_str(answer), w->now);
+    w->save_each_step = false; /* a passcode on its way is never saved */
+    kind = world_run(w);
+    w->save_each_step = saving;
+    return kind;
+}
+
+void world_all_used(world const *w)
+{
+    if (w->reply_at != w->reply_count)
+        fail_msg("%s was never asked", w->replies[w->reply_at].url_part);
+}
+
+dt_outcome const *world_outcome(world const *w)
+{
+    assert_true(dt_signon_is_done(w->machine));
+    return dt_signon_outcome(w->machine);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A scripted world for dt_signon: a fake clock, a store in memory, a list of expected requests with
+ * their replies. What was not expected fails the test. */
+#ifndef TESTS_SIGNON_WORLD_H
+#define TESTS_SIGNON_WORLD_H
+
+#include "core/signon.h"
+
+#define WORLD_ROWS_MAX 32
+#define WORLD_REPLIES_MAX 128
+#define WORLD_START 1700000000000 /* 2023-11-14T22:13:20Z */
+
+typedef struct world_row {
+    dt_store_table table;
+    char key[DT_STORE_KEY_MAX];
+    char value[4096];
+    size_t len;
+    int64_t count;
+    dt_time expires;
+} world_row;
+
+typedef struct world_reply {
+    dt_http_method method;
+    char const *url_part; /* must be in the URL */
+    int status;           /* 0: transport failure */
+    char const *body;
+    dt_time rate_reset; /* with 429 */
+} world_reply;
+
+typedef struct world {
+    dt_config *config;
+    dt_trust_store *anchors;
+    dt_policy *policy;
+    dt_site site;
+    dt_signon *machine;
+    dt_time now;
+    world_row rows[WORLD_ROWS_MAX];
+    bool store_broken;
+    world_reply replies[WORLD_REPLIES_MAX];
+    size_t reply_count, reply_at;
+    bool save_each_step; /* save and load the machine before every step */
+    char last_body[DT_HTTP_BODY_MAX];
+    dt_step step;       /* the last one that needs somebody: PROMPT, WAIT or DONE */
+    uint8_t leaf[4096]; /* DER of a device certificate of a CA in `anchors` */
+    size_t leaf_len;
+    dt_sign_result sign;
+} world;
+
+extern char const WORLD_DEVICE[]; /* the Intune device id in `leaf` */
+
+/* A world with a policy text; `extra` are "section key value" triples ended by NULL. */
+void world_open(world *w, char const *policy, char const *const *extra);
+void world_close(world *w);
+/* A request by user "ann" at application "vpn" with nothing known of the device. */
+dt_request world_request(void);
+void world_begin(world *w, dt_request const *r);
+void world_expect(world *w, dt_http_method method, char const *url_part, int status,
+                  char const *body);
+/* Performs steps until a prompt, a wait or the end. */
+dt_step_kind world_run(world *w);
+/* Shows a prompt that is to be shown, then runs on. */
+dt_step_kind world_show(world *w);
+/* Moves the clock to the end of the wait and runs on. */
+dt_step_kind world_wait(world *w);
+dt_step_kind world_answer(world *w, char const *answer);
+world_row *world_find(world *w, dt_store_table table, char const *key_part);
+/* Fails unless all expected requests were made. */
+void world_all_used(world const *w);
+dt_outcome const *world_outcome(world const *w);
+
+/* Replies in Okta's and Graph's shapes. */
+extern char const OKTA_USER[], OKTA_FACTORS[], OKTA_FACTORS_TOTP[], OKTA_FACTORS_PUSH[];
+extern char const OKTA_PUSH[], OKTA_PUSH_NUMBER[], OKTA_WAITING[], OKTA_WAITING_NUMBER[];
+extern char const OKTA_SUCCESS[], OKTA_REJECTED[], OKTA_TIMEOUT[];
+extern char const OKTA_WRONG_CODE[], OKTA_RATE_LIMITED[], OKTA_INVALID_TOKEN[], OKTA_BROKEN[];
+extern char const GRAPH_COMPLIANT[], GRAPH_NONCOMPLIANT[], GRAPH_NOT_FOUND[];
+
+#endif

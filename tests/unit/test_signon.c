@@ -1,0 +1,1357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The step machine under a script and a fake clock: who gets in, who is asked, who is refused. Every
+ * test runs twice: as it is, and with the machine saved and loaded before each step. */
+#include "signon_world.h"
+
+#include "core/device_record.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RULE(name, priority, trust, action)                                                        \
+    "{\"name\":\"" name "\",\"priority\":" priority ",\"status\":\"ACTIVE\","                      \
+    "\"conditions\":{\"device\":{\"trust\":\"" trust "\"}},\"actions\":{\"appSignOn\":" action     \
+    "}}"
+#define ALLOW "{\"access\":\"ALLOW\"}"
+#define DENY "{\"access\":\"DENY\"}"
+#define MFA(frequency)                                                                             \
+    "{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"" frequency "\",\"factors\":"      \
+    "[\"push\",\"token:software:totp\"]}}"
+#define CATCH_ALL                                                                                  \
+    "{\"name\":\"rest\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":{},"                  \
+    "\"actions\":{\"appSignOn\":" DENY "}}"
+#define POLICY(rules)                                                                              \
+    "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[" rules "," CATCH_ALL "]}"
+
+static char const GUIDE[] = POLICY(RULE("trusted", "1", "TRUSTED", ALLOW) "," RULE(
+    "not trusted", "2", "NOT_TRUSTED", MFA("EVERY_SIGN_ON")));
+static char const DAILY[] = POLICY(RULE("trusted", "1", "TRUSTED", MFA("ONCE_A_DAY")) "," RULE(
+    "not trusted", "2", "NOT_TRUSTED", MFA("ONCE_A_DAY")));
+static char const ONLY_TRUSTED[] = POLICY(RULE("trusted", "1", "TRUSTED", ALLOW));
+static char const GROUPS[] =
+    POLICY("{\"name\":\"staff\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"people\":"
+           "{\"groups\":{\"include\":[\"Staff\"]}}},\"actions\":{\"appSignOn\":" ALLOW "}}");
+
+static bool saving;
+
+static void open_world(world *w, char const *policy, char const *const *extra)
+{
+    world_open(w, policy, extra);
+    w->save_each_step = saving;
+}
+
+static void assert_end(world *w, dt_result result, dt_cause cause)
+{
+    dt_outcome const *o = world_outcome(w);
+
+    if (o->result != result || o->cause != cause)
+        fail_msg("got %s %s (%s), wanted %s", o->result == DT_ALLOW ? "ALLOW" : "DENY",
+                 dt_cause_name(o->cause), o->detail, dt_cause_name(cause));
+    world_all_used(w);
+}
+
+static void expect_user_and_factors(world *w, char const *factors)
+{
+    world_expect(w, DT_HTTP_GET, "/api/v1/users/ann%40example.com", 200, OKTA_USER);
+    world_expect(w, DT_HTTP_GET, "/api/v1/users/00u1/factors", 200, factors);
+}
+
+static void expect_push(world *w, char const *reply)
+{
+    expect_user_and_factors(w, OKTA_FACTORS);
+    world_expect(w, DT_HTTP_POST, "/factors/opf1/verify", 201, reply);
+}
+
+static dt_request with_certificate(world const *w)
+{
+    dt_request r = world_request();
+
+    r.certificate = dt_bytes_of(w->leaf, w->leaf_len);
+    r.handshake_finished = true;
+    return r;
+}
+
+/* --- trust ------------------------------------------------------------------------------------ */
+
+static void test_trusted_device_sees_no_prompt(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(world_outcome(&w)->okta_calls, 0);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_TRUSTED);
+    assert_string_equal(world_outcome(&w)->decision.rule, "trusted");
+    /* Warm: nobody is asked at all. */
+    w.now += DT_MINUTES(1);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(world_outcome(&w)->graph_calls, 0);
+    assert_null(dt_signon_refresh_hint(w.machine));
+    /* Near its end, a refresh is hinted at. */
+    w.now += DT_MINUTES(13);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_non_null(dt_signon_refresh_hint(w.machine));
+    world_close(&w);
+}
+
+static void test_certificate_without_proof_is_not_trusted(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, NULL);
+    r = with_certificate(&w);
+    r.handshake_finished = false;
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_NOT_TRUSTED);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_NO_PROOF_OF_POSSESSION);
+    world_close(&w);
+}
+
+static void test_noncompliant_device_is_asked(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "does not meet"));
+    assert_non_null(strstr(w.step.prompt->text, "42"));
+    assert_int_equal(dt_signon_outcome(w.machine)->verdict.reason, DT_REASON_NOT_COMPLIANT);
+    world_close(&w);
+}
+
+static void test_graph_down_is_unknown_not_trusted(void **state)
+{
+    static char const *const deny[] = {"policy", "unknown_device_as", "deny", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, deny);
+    r = with_certificate(&w);
+    for (int i = 0; i < 3; i++)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 503, "busy");
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, DT_DENY, DT_CAUSE_DEVICE_UNKNOWN);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_LOOKUP_UNAVAILABLE);
+    world_close(&w);
+}
+
+static void test_stale_answer_within_its_limit(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    world_run(&w);
+    w.now += DT_HOURS(2);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 0, "");
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_true(world_outcome(&w)->stale);
+    /* Past stale_limit it counts for nothing. */
+    w.now += DT_HOURS(25);
+    for (int i = 0; i < 3; i++)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 0, "");
+    expect_user_and_factors(&w, "[]");
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_UNKNOWN);
+    world_close(&w);
+}
+
+static void test_a_cached_answer_of_another_device_is_not_used(void **state)
+{
+    world w;
+    dt_request r;
+    world_row *row;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    world_run(&w);
+    row = world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE);
+    assert_non_null(row);
+    memcpy(strstr(row->value, WORLD_DEVICE), "ffffffff", 8);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 404, GRAPH_NOT_FOUND);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_NOT_ENROLLED);
+    assert_non_null(strstr(world_outcome(&w)->message, "https://enrol.example.com"));
+    world_close(&w);
+}
+
+static void test_junk_certificate_costs_no_call(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, NULL);
+    r = with_certificate(&w);
+    w.now += DT_DAYS(400); /* expired */
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_CERTIFICATE_EXPIRED);
+    world_close(&w);
+}
+
+static void test_asserted_id_counts_only_where_named(void **state)
+{
+    static char const *const named[] = {"device_trust", "trusted_when", "vpn-client+intune", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.vpn_device_id = WORLD_DEVICE;
+    open_world(&w, ONLY_TRUSTED, NULL);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    world_close(&w);
+    open_world(&w, ONLY_TRUSTED, named);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_string_equal(world_outcome(&w)->verdict.key_id, "");
+    world_close(&w);
+}
+
+static void test_host_certificate_needs_its_key(void **state)
+{
+    static char const *const host[] = {"device_trust",
+                                       "host_certificate_file",
+                                       "/etc/devtrust/h.pem",
+                                       "device_trust",
+                                       "host_key_file",
+                                       "/etc/devtrust/h.key",
+                                       NULL};
+    static uint8_t const junk[64] = {1, 2, 3};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.host_evidence = true;
+    open_world(&w, ONLY_TRUSTED, host);
+    w.sign = (dt_sign_result){.text = "",
+                              .certificate = dt_bytes_of(w.leaf, w.leaf_len),
+                              .signature = dt_bytes_of(junk, sizeof(junk))};
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_NO_PROOF_OF_POSSESSION);
+    w.sign = (dt_sign_result){.error = DT_E_NOT_FOUND, .text = "no key"};
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    world_close(&w);
+}
+
+static void test_tampered_registry_record_gives_nothing(void **state)
+{
+    /* A key that sshd verified, filed under its fingerprint with the certificate of another key. */
+    static char const info[] =
+        "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8"
+        "QERITFBUWFxgZGhscHR4f\n";
+    world w;
+    dt_request r = world_request();
+    dt_ssh_keys keys;
+    dt_device_record record = {.added = WORLD_START};
+    world_row *row;
+    dt_buf b;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, NULL);
+    assert_int_equal(dt_ssh_auth_info_parse(dt_bytes_str(info), &keys, NULL), 0);
+    assert_int_equal(keys.count, 1);
+    memcpy(record.der, w.leaf, w.leaf_len);
+    record.der_len = w.leaf_len;
+    row = &w.rows[0];
+    dt_buf_init_fixed(&b, row->value, sizeof(row->value));
+    assert_int_equal(dt_device_record_pack(&record, &b), 0);
+    row->table = DT_TABLE_DEVICE;
+    row->len = b.len;
+    row->expires = DT_TIME_NEVER;
+    dt_device_store_key(keys.items[0].fingerprint, row->key);
+    r.ssh_auth_info = info;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_NOT_TRUSTED);
+    assert_non_null(strstr(world_outcome(&w)->detail, "does not hold the SSH key"));
+    world_close(&w);
+}
+
+/* --- push ------------------------------------------------------------------------------------- */
+
+static void test_push_with_number_approved(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT); /* the number is not there yet: no prompt */
+    assert_non_null(strstr(w.last_body, "useNumberMatchingChallenge\":true"));
+    assert_int_equal(w.step.until - w.now, DT_SECONDS(1));
+    assert_int_equal(world_wait(&w), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "42"));
+    assert_non_null(strstr(w.step.prompt->text, "press Enter"));
+    assert_false(w.step.suspend);
+    assert_int_equal(world_show(&w), DT_STEP_WAIT);
+    assert_true(w.step.prompt_open);
+    assert_int_equal(w.step.until - w.now, DT_SECONDS(4));
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_wait(&w), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_DONE); /* Enter looks at once */
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(world_outcome(&w)->okta_calls, 3);
+    assert_int_equal(world_outcome(&w)->polls, 3);
+    assert_int_equal(world_outcome(&w)->factor, DT_FACTOR_PUSH);
+    world_close(&w);
+}
+
+static void push_ends(int status, char const *reply, dt_result result, dt_cause cause)
+{
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", status, reply);
+    if (cause == DT_CAUSE_CONFIG) /* the push itself is still there: taken back */
+        world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    world_wait(&w);
+    assert_end(&w, result, cause);
+    world_close(&w);
+}
+
+static void test_push_denied_timed_out_gone(void **state)
+{
+    (void)state;
+    push_ends(200, OKTA_REJECTED, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    push_ends(200, OKTA_TIMEOUT, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    push_ends(200, "{\"factorResult\":\"CANCELLED\"}", DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    push_ends(404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}", DT_DENY,
+              DT_CAUSE_MFA_TIMEOUT);
+    push_ends(401, OKTA_INVALID_TOKEN, DT_DENY, DT_CAUSE_CONFIG);
+}
+
+static void test_poll_garbage_never_allows(void **state)
+{
+    static char const *const garbage[] = {OKTA_BROKEN,
+                                          "",
+                                          "{}",
+                                          "[]",
+                                          "null",
+                                          "\"SUCCESS\"",
+                                          "{\"factorResult\":\"success\"}",
+                                          "{\"factorResult\":\"SUCCESS \"}",
+                                          "{\"factorResult\":[\"SUCCESS\"]}",
+                                          "{\"status\":\"SUCCESS\"}",
+                                          "{\"factorResult\":\"CHALLENGE\"}",
+                                          "{\"factorResult\":\"ERROR\"}",
+                                          "{\"factorResult\":null}"};
+
+    (void)state;
+    for (size_t g = 0; g < sizeof(garbage) / sizeof(garbage[0]); g++) {
+        world w;
+        dt_request r = world_request();
+
+        open_world(&w, GUIDE, NULL);
+        expect_push(&w, OKTA_PUSH_NUMBER);
+        world_begin(&w, &r);
+        world_run(&w);
+        world_show(&w);
+        for (int i = 0; i < 6; i++)
+            world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, garbage[g]);
+        world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+        for (int i = 0; i < 6; i++)
+            world_wait(&w);
+        if (!dt_signon_is_done(w.machine))
+            fail_msg("%s: still waiting", garbage[g]);
+        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+        world_close(&w);
+    }
+}
+
+static void test_push_nobody_answers_is_cancelled(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    for (int i = 0; i < 13; i++)
+        world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    while (!dt_signon_is_done(w.machine))
+        world_wait(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    assert_int_equal(w.now - WORLD_START, DT_SECONDS(55));
+    world_close(&w);
+}
+
+static void test_person_leaves(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
+static void test_person_leaves_while_the_push_is_sent(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_step step;
+    dt_http_response reply = {.status = 201,
+                              .body = dt_bytes_str(OKTA_PUSH_NUMBER),
+                              .error = "",
+                              .rate_limit = -1,
+                              .rate_remaining = -1,
+                              .next_link = ""};
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS);
+    w.save_each_step = false;
+    world_begin(&w, &r);
+    for (;;) { /* up to the POST, by hand */
+        dt_signon_next(w.machine, w.now, &step);
+        if (step.kind == DT_STEP_HTTP && step.http->method == DT_HTTP_POST)
+            break;
+        if (step.kind == DT_STEP_STORE) {
+            dt_store_result ok = {.status = DT_STORE_OK, .count = 1};
+            if (step.store->verb == DT_STORE_GET)
+                ok.status = DT_STORE_NOT_FOUND;
+            dt_signon_store_done(w.machine, &ok, w.now);
+        } else {
+            dt_http_response one = reply;
+            one.status = 200;
+            one.body = dt_bytes_str(w.replies[w.reply_at++].body);
+            dt_signon_http_done(w.machine, &one, w.now);
+        }
+    }
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_false(dt_signon_is_done(w.machine));
+    dt_signon_http_done(w.machine, &reply, w.now);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
+static void test_abandon_with_an_allowing_cause_denies(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    dt_signon_abandon(w.machine, DT_CAUSE_MFA_SUCCESS, w.now);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    world_close(&w);
+}
+
+static void test_push_is_never_sent_twice_blindly(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 500, OKTA_BROKEN);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+    world_close(&w);
+}
+
+static void test_push_that_cannot_be_sent_falls_back_to_a_passcode(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 0, "");
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "passcode"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+static void test_rate_limit_is_obeyed(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 429, OKTA_RATE_LIMITED);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    assert_true(w.step.until - w.now >= DT_SECONDS(3));
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+    assert_int_equal(world_wait(&w), DT_STEP_PROMPT);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 429, OKTA_RATE_LIMITED);
+    assert_int_equal(world_wait(&w), DT_STEP_WAIT);
+    assert_true(w.step.until - w.now >= DT_SECONDS(3));
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+static void test_rate_limit_that_does_not_end_refuses(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    for (int i = 0; i < 3; i++)
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 429, OKTA_RATE_LIMITED);
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_RATE_LIMITED);
+    world_close(&w);
+}
+
+static void test_push_limit_stops_fatigue(void **state)
+{
+    static char const *const two[] = {"mfa", "push_limit", "2", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, two);
+    for (int i = 0; i < 3; i++) {
+        char key[8];
+
+        snprintf(key, sizeof(key), "key%d", i);
+        r.push_key = key;
+        if (i == 0)
+            world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS_PUSH);
+        if (i < 2)
+            world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+        world_begin(&w, &r);
+        world_run(&w);
+        if (i < 2) {
+            world_show(&w);
+            world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+            dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+            world_run(&w);
+        }
+    }
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
+    world_close(&w);
+}
+
+/* --- one push per person ---------------------------------------------------------------------- */
+
+static void second_joins(char const *result, dt_result wanted, dt_cause cause)
+{
+    world w;
+    dt_request r = world_request();
+    dt_signon *first = calloc(1, dt_signon_size());
+    dt_signon *second;
+    dt_http_response reply = {.status = 200,
+                              .body = dt_bytes_str(result),
+                              .error = "",
+                              .rate_limit = -1,
+                              .rate_remaining = -1,
+                              .next_link = ""};
+    dt_step step;
+
+    assert_non_null(first);
+    r.conversation = DT_CONVERSATION_NONE;
+    r.push_key = "ann|198.51.100.1|192.0.2.7";
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    memcpy(first, w.machine, dt_signon_size());
+    /* The same person again, by another packet: no second POST is expected, so none may come. */
+    r.id = "ffffffffffffffffffffffffffffffff";
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    /* The first one gets the answer and leaves it for the second. */
+    second = w.machine;
+    w.machine = first;
+    dt_signon_next(first, w.now + DT_SECONDS(4), &step);
+    assert_int_equal(step.kind, DT_STEP_HTTP);
+    dt_signon_http_done(first, &reply, w.now + DT_SECONDS(4));
+    world_run(&w);
+    assert_int_equal(dt_signon_outcome(first)->result, wanted);
+    w.machine = second;
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    assert_int_equal(world_wait(&w), DT_STEP_DONE);
+    assert_end(&w, wanted, cause);
+    free(first);
+    world_close(&w);
+}
+
+static void test_retransmit_joins_the_push(void **state)
+{
+    (void)state;
+    second_joins(OKTA_SUCCESS, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    second_joins(OKTA_REJECTED, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    second_joins(OKTA_TIMEOUT, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+}
+
+static void test_an_approved_push_is_not_used_again(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_NONE;
+    r.push_key = "ann|nas|station";
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    /* A second later a new sign-on asks anew. */
+    w.now += DT_SECONDS(1);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_a_push_of_another_person_is_not_joined(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_NONE;
+    r.push_key = "same key by a mistake of the administrator";
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    world_run(&w);
+    r.user = "bob";
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/bob%40example.com", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* --- passcode --------------------------------------------------------------------------------- */
+
+static void test_passcode_while_the_push_is_pending(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    assert_int_equal(world_answer(&w, " 123456\n"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(world_outcome(&w)->factor, DT_FACTOR_TOTP);
+    world_close(&w);
+}
+
+static void test_wrong_passcodes_are_counted(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "000000"), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "not accepted"));
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "not a code"), DT_STEP_PROMPT); /* costs no call */
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "111111"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+static void passcode_reply(int status, char const *reply)
+{
+    static char const *const once[] = {
+        "mfa", "passcode_attempts", "1", "policy", "okta_unavailable", "deny", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, once);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", status, reply);
+    world_answer(&w, "123456");
+    assert_true(dt_signon_is_done(w.machine));
+    assert_int_equal(world_outcome(&w)->result, DT_DENY);
+    world_close(&w);
+}
+
+static void test_only_exactly_success_lets_a_passcode_in(void **state)
+{
+    (void)state;
+    passcode_reply(200, "{\"factorResult\":\"CHALLENGE\"}");
+    passcode_reply(200, "{\"factorResult\":\"WAITING\"}");
+    passcode_reply(200, "{\"factorResult\":\"PASSCODE_REPLAYED\"}");
+    passcode_reply(200, "{\"factorResult\":\"TIME_WINDOW_EXCEEDED\"}");
+    passcode_reply(200, "{\"factorResult\":\"SUCCEEDED\"}");
+    passcode_reply(200, "{}");
+    passcode_reply(200, "");
+    passcode_reply(200, OKTA_BROKEN);
+    passcode_reply(403, "{\"errorCode\":\"E0000082\",\"errorSummary\":\"used\"}");
+    passcode_reply(403, "{\"errorCode\":\"E0000069\",\"errorSummary\":\"locked\"}");
+    passcode_reply(403, OKTA_SUCCESS);
+    passcode_reply(500, OKTA_SUCCESS);
+    passcode_reply(302, OKTA_SUCCESS);
+    passcode_reply(0, OKTA_SUCCESS);
+}
+
+static void test_passcode_given_along(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_NONE;
+    r.passcode = "123456";
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    w.save_each_step = false; /* a saved machine holds no passcode */
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+/* --- challenge conversation ------------------------------------------------------------------- */
+
+static void test_challenge_for_a_passcode_survives_saving(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_buf b;
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_CHALLENGE;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_true(w.step.suspend);
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w.machine, &b), 0);
+    memset(w.machine, 0, dt_signon_size());
+    w.now += DT_MINUTES(3);
+    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)), 0);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    dt_buf_free(&b);
+    world_close(&w);
+}
+
+static void test_silent_push_asks_for_no_number(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_CHALLENGE;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    assert_null(strstr(w.last_body, "useNumberMatchingChallenge\":true"));
+    /* The org forces a number all the same: then it is shown by a challenge. */
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_wait(&w), DT_STEP_PROMPT);
+    assert_true(w.step.suspend);
+    assert_non_null(strstr(w.step.prompt->text, "42"));
+    world_close(&w);
+}
+
+static void test_number_where_nothing_can_be_shown_is_refused(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_NONE;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+    assert_non_null(strstr(world_outcome(&w)->detail, "number challenge"));
+    world_close(&w);
+}
+
+/* --- remembered MFA --------------------------------------------------------------------------- */
+
+static void test_remembered_for_a_day_on_the_proved_key_only(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, DAILY, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    /* Later the same day. */
+    w.now += DT_MINUTES(10);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED);
+    /* The same person without the key: asked. */
+    r = world_request();
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void remembered_record(char const *record, dt_time age, bool accepted)
+{
+    world w;
+    dt_request r;
+    world_row *row;
+
+    open_world(&w, DAILY, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    world_answer(&w, "123456");
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    row = world_find(&w, DT_TABLE_REMEMBERED, "mfa:");
+    assert_non_null(row);
+    if (record) {
+        row->len = strlen(record);
+        memcpy(row->value, record, row->len);
+    }
+    row->expires = DT_TIME_NEVER;
+    w.now += age;
+    if (age >= DT_MINUTES(15) || age < 0)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    if (!accepted) {
+        if (age >= DT_MINUTES(10) || age < 0)
+            world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann%40example.com", 200, OKTA_USER);
+        world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS_TOTP);
+    }
+    world_begin(&w, &r);
+    world_run(&w);
+    world_all_used(&w);
+    assert_int_equal(w.step.kind, accepted ? DT_STEP_DONE : DT_STEP_PROMPT);
+    world_close(&w);
+}
+
+static void test_remembered_at_its_edges(void **state)
+{
+    (void)state;
+    remembered_record(NULL, DT_HOURS(24) - 1, true);
+    remembered_record(NULL, DT_HOURS(24), false);
+    remembered_record(NULL, -DT_HOURS(1), false); /* from the future: the clock went back */
+    remembered_record("{\"v\":1,\"at\":1700000000000,\"factor\":0}", 0, false);
+    remembered_record("{\"v\":1,\"at\":1700000000000,\"factor\":99}", 0, false);
+    remembered_record("{\"v\":2,\"at\":1700000000000,\"factor\":1}", 0, false);
+    remembered_record("{\"v\":1,\"at\":0,\"factor\":1}", 0, false);
+    remembered_record("{\"v\":1,\"factor\":1}", 0, false);
+    remembered_record("", 0, false);
+    remembered_record("yes", 0, false);
+}
+
+/* --- failing ---------------------------------------------------------------------------------- */
+
+static void okta_down(char const *as, bool trusted, dt_result result, dt_cause cause)
+{
+    char const *extra[] = {"policy", "okta_unavailable", as, NULL};
+    world w;
+    dt_request r;
+
+    open_world(&w, DAILY, extra);
+    r = trusted ? with_certificate(&w) : world_request();
+    if (trusted)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    for (int i = 0; i < 3; i++)
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 0, "");
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, result, cause);
+    world_close(&w);
+}
+
+static void test_okta_down_is_as_configured(void **state)
+{
+    (void)state;
+    okta_down("deny", true, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+    okta_down("deny", false, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+    okta_down("allow_trusted", true, DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW);
+    okta_down("allow_trusted", false, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+    okta_down("allow", false, DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW);
+}
+
+static void test_okta_down_after_a_refusal_does_not_allow(void **state)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, allow);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    world_answer(&w, "000000");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 503, OKTA_BROKEN);
+    assert_int_equal(world_answer(&w, "111111"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+    world_close(&w);
+}
+
+static void okta_user_refused(int status, char const *body, dt_cause cause)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, allow); /* even then: these are answers, not absence */
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", status, body);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, cause);
+    world_close(&w);
+}
+
+static void test_okta_user_that_may_not(void **state)
+{
+    (void)state;
+    okta_user_refused(404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}",
+                      DT_CAUSE_OKTA_REFUSED);
+    okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"SUSPENDED\"}", DT_CAUSE_OKTA_REFUSED);
+    okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"DEPROVISIONED\"}", DT_CAUSE_OKTA_REFUSED);
+    okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"active\"}", DT_CAUSE_OKTA_REFUSED);
+    okta_user_refused(401, OKTA_INVALID_TOKEN, DT_CAUSE_CONFIG);
+}
+
+static void test_broken_store_asks_for_mfa(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, DAILY, NULL);
+    w.store_broken = true;
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_non_null(strstr(world_outcome(&w)->detail, "disk I/O error"));
+    world_close(&w);
+}
+
+static void test_no_policy_is_a_config_fault(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    w.site.policy = NULL;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_CONFIG);
+    world_close(&w);
+}
+
+static void test_names_that_do_not_fit_are_refused(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    char longest[600];
+
+    (void)state;
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    open_world(&w, GUIDE, NULL);
+    r.user = longest;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    r.user = "";
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    world_close(&w);
+}
+
+static void test_results_out_of_order_deny(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_http_response reply = {
+        .status = 200, .body = dt_bytes_str(OKTA_SUCCESS), .error = "", .next_link = ""};
+    dt_store_result stored = {.status = DT_STORE_OK};
+    dt_sign_result signed_ = {.text = ""};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        open_world(&w, GUIDE, NULL);
+        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+        if (i == 0)
+            dt_signon_http_done(w.machine, &reply, w.now);
+        if (i == 1)
+            dt_signon_store_done(w.machine, &stored, w.now);
+        if (i == 2)
+            dt_signon_sign_done(w.machine, &signed_, w.now);
+        if (i == 3) {
+            dt_signon_prompt_shown(w.machine, w.now);
+            dt_signon_answer(w.machine, dt_bytes_str("1"), w.now);
+            dt_signon_prompt_shown(w.machine, w.now);
+            dt_signon_answer(w.machine, dt_bytes_str("2"), w.now);
+            dt_signon_prompt_shown(w.machine, w.now);
+            dt_signon_answer(w.machine, dt_bytes_str("3"), w.now);
+        }
+        world_run(&w);
+        assert_true(dt_signon_is_done(w.machine));
+        assert_int_equal(dt_signon_outcome(w.machine)->result, DT_DENY);
+        world_close(&w);
+    }
+}
+
+/* --- groups ----------------------------------------------------------------------------------- */
+
+static void test_groups_from_okta(void **state)
+{
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GROUPS, okta);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200,
+                 "[{\"id\":\"00g1\",\"profile\":{\"name\":\"Staff\"}},"
+                 "{\"id\":\"00g2\",\"profile\":{\"name\":\"Everyone\"}}]");
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    world_begin(&w, &r); /* cached */
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(world_outcome(&w)->okta_calls, 0);
+    world_close(&w);
+}
+
+static void test_groups_that_cannot_be_had_deny(void **state)
+{
+    static char const *const okta[] = {"policy",           "groups_from", "okta", "policy",
+                                       "okta_unavailable", "allow",       NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GROUPS, okta);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    for (int i = 0; i < 3; i++)
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 503, OKTA_BROKEN);
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    world_close(&w);
+    open_world(&w, GROUPS, NULL);
+    r.group_knowledge = DT_GROUPS_UNKNOWN;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    world_close(&w);
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+static void test_a_saved_machine_must_be_whole(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_signon *copy = calloc(1, dt_signon_size());
+    uint8_t *bytes;
+    dt_buf b;
+
+    (void)state;
+    assert_non_null(copy);
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w.machine, &b), 0);
+    for (size_t len = 0; len < b.len; len++)
+        assert_int_equal(dt_signon_load(copy, &w.site, dt_bytes_of(b.p, len)), DT_E_PARSE);
+    bytes = malloc(b.len + 1);
+    assert_non_null(bytes);
+    memcpy(bytes, b.p, b.len);
+    bytes[b.len] = 0;
+    assert_int_equal(dt_signon_load(copy, &w.site, dt_bytes_of(bytes, b.len + 1)), DT_E_PARSE);
+    /* Any single changed byte: refused, or a machine that has not allowed anything. */
+    for (size_t i = 0; i < b.len; i++) {
+        bytes[i] ^= 0x01;
+        if (dt_signon_load(copy, &w.site, dt_bytes_of(bytes, b.len)) == DT_OK)
+            assert_int_not_equal(dt_signon_outcome(copy)->result, DT_ALLOW);
+        bytes[i] ^= 0x01;
+    }
+    free(bytes);
+    free(copy);
+    dt_buf_free(&b);
+    world_close(&w);
+}
+
+static void test_a_saved_machine_holds_no_passcode(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_buf b;
+
+    (void)state;
+    r.passcode = "918273";
+    open_world(&w, GUIDE, NULL);
+    w.save_each_step = false;
+    world_begin(&w, &r);
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w.machine, &b), 0);
+    assert_null(memmem(b.p, b.len, "918273", 6));
+    dt_buf_free(&b);
+    world_close(&w);
+}
+
+static void test_explain_asks_nobody_for_mfa(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.explain = true;
+    open_world(&w, GUIDE, NULL);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    world_all_used(&w);
+    assert_int_equal(world_outcome(&w)->result, DT_DENY);
+    assert_int_equal(world_outcome(&w)->decision.access, DT_ACCESS_ALLOW_AFTER_MFA);
+    assert_string_equal(world_outcome(&w)->decision.rule, "not trusted");
+    world_close(&w);
+}
+
+static void test_refresh_fills_the_cache(void **state)
+{
+    world w;
+    dt_request r;
+    dt_guid id;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    assert_int_equal(dt_guid_parse(dt_bytes_str(WORLD_DEVICE), &id), 0);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_int_equal(world_outcome(&w)->result, DT_DENY);
+    r = with_certificate(&w);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(world_outcome(&w)->graph_calls, 0);
+    world_close(&w);
+}
+
+static int run_plain(void **state)
+{
+    (void)state;
+    saving = false;
+    return 0;
+}
+
+static int run_saving(void **state)
+{
+    (void)state;
+    saving = true;
+    return 0;
+}
+
+int main(void)
+{
+    struct CMUnitTest const tests[] = {
+        cmocka_unit_test(test_trusted_device_sees_no_prompt),
+        cmocka_unit_test(test_certificate_without_proof_is_not_trusted),
+        cmocka_unit_test(test_noncompliant_device_is_asked),
+        cmocka_unit_test(test_graph_down_is_unknown_not_trusted),
+        cmocka_unit_test(test_stale_answer_within_its_limit),
+        cmocka_unit_test(test_a_cached_answer_of_another_device_is_not_used),
+        cmocka_unit_test(test_junk_certificate_costs_no_call),
+        cmocka_unit_test(test_asserted_id_counts_only_where_named),
+        cmocka_unit_test(test_host_certificate_needs_its_key),
+        cmocka_unit_test(test_tampered_registry_record_gives_nothing),
+        cmocka_unit_test(test_push_with_number_approved),
+        cmocka_unit_test(test_push_denied_timed_out_gone),
+        cmocka_unit_test(test_poll_garbage_never_allows),
+        cmocka_unit_test(test_push_nobody_answers_is_cancelled),
+        cmocka_unit_test(test_person_leaves),
+        cmocka_unit_test(test_person_leaves_while_the_push_is_sent),
+        cmocka_unit_test(test_abandon_with_an_allowing_cause_denies),
+        cmocka_unit_test(test_push_is_never_sent_twice_blindly),
+        cmocka_unit_test(test_push_that_cannot_be_sent_falls_back_to_a_passcode),
+        cmocka_unit_test(test_rate_limit_is_obeyed),
+        cmocka_unit_test(test_rate_limit_that_does_not_end_refuses),
+        cmocka_unit_test(test_push_limit_stops_fatigue),
+        cmocka_unit_test(test_retransmit_joins_the_push),
+        cmocka_unit_test(test_an_approved_push_is_not_used_again),
+        cmocka_unit_test(test_a_push_of_another_person_is_not_joined),
+        cmocka_unit_test(test_passcode_while_the_push_is_pending),
+        cmocka_unit_test(test_wrong_passcodes_are_counted),
+        cmocka_unit_test(test_only_exactly_success_lets_a_passcode_in),
+        cmocka_unit_test(test_passcode_given_along),
+        cmocka_unit_test(test_challenge_for_a_passcode_survives_saving),
+        cmocka_unit_test(test_silent_push_asks_for_no_number),
+        cmocka_unit_test(test_number_where_nothing_can_be_shown_is_refused),
+        cmocka_unit_test(test_remembered_for_a_day_on_the_proved_key_only),
+        cmocka_unit_test(test_remembered_at_its_edges),
+        cmocka_unit_test(test_okta_down_is_as_configured),
+        cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),
+        cmocka_unit_test(test_okta_user_that_may_not),
+        cmocka_unit_test(test_broken_store_asks_for_mfa),
+        cmocka_unit_test(test_no_policy_is_a_config_fault),
+        cmocka_unit_test(test_names_that_do_not_fit_are_refused),
+        cmocka_unit_test(test_results_out_of_order_deny),
+        cmocka_unit_test(test_groups_from_okta),
+        cmocka_unit_test(test_groups_that_cannot_be_had_deny),
+        cmocka_unit_test(test_a_saved_machine_must_be_whole),
+        cmocka_unit_test(test_a_saved_machine_holds_no_passcode),
+        cmocka_unit_test(test_explain_asks_nobody_for_mfa),
+        cmocka_unit_test(test_refresh_fills_the_cache),
+    };
+    int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
+
+    return failed + cmocka_run_group_tests_name("signon, saved and loaded at each step", tests,
+                                                run_saving, NULL);
+}
