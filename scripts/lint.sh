@@ -12,10 +12,22 @@ read -ra rlm_cflags <<<"$RLM_CFLAGS"
 failed=()
 mkdir -p "$BUILD/lint"
 
-# Files of the work tree that are not ignored, so that a new one is seen before it is added.
-mapfile -t files < <(git ls-files --cached --others --exclude-standard | while read -r file; do
+# Files of the work tree that are not ignored, so that a new one is seen before it is added; all
+# files where the tree came without git.
+list_files() {
+    if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+        git ls-files --cached --others --exclude-standard
+    else
+        find . -name 'build*' -prune -o -name __pycache__ -prune -o -type f -print | sed 's,^\./,,'
+    fi
+}
+mapfile -t files < <(list_files | while read -r file; do
     [ -f "$file" ] && echo "$file"
 done | sort -u)
+[ ${#files[@]} -gt 0 ] || {
+    echo "lint: no files" >&2
+    exit 1
+}
 pick() {
     printf '%s\n' "${files[@]}" | grep -E "$1" || true
 }
