@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What stands behind the State of an Access-Challenge: the saved sign-on in the store, and the sealed
+ * token that names it. Exists so that the binding to a person, the single use and the time limit are
+ * in one place for the worker threads (which continue) and the waiting room (which suspends). */
+#ifndef DT_RLM_CHALLENGE_H
+#define DT_RLM_CHALLENGE_H
+
+#include "core/state_token.h"
+#include "driver/driver.h"
+
+/* Keeps the machine for a later request and appends its State to `state` (at most
+ * DT_STATE_TOKEN_MAX bytes). Bound to user, NAS, application and station of the machine's own
+ * request. DT_E_INVALID when store.state_key_file is not set, DT_E_UNAVAILABLE when the store does
+ * not take it, DT_E_LIMIT, DT_E_CRYPTO. Thread safe. */
+DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state,
+                                  dt_error *e);
+
+/* Takes the machine that `state` names into `machine` (dt_signon_size() bytes): once, so that a
+ * second use finds nothing. `who` must be whom it was made for. DT_E_CRYPTO (foreign, changed, for
+ * another), DT_E_EXPIRED, DT_E_NOT_FOUND (used before, or gone), DT_E_UNAVAILABLE (store),
+ * DT_E_PARSE. Thread safe. */
+DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_bytes state, dt_state_binding const *who,
+                                  dt_signon *machine, dt_error *e);
+
+#endif

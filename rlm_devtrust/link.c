@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The link between module instances and the one driver (thread, store, connections, caches) of a
+ * devtrust.conf. Instances for VPN and Wi-Fi over the same file share it, so that they share one
+ * cache and one polling budget. Used while the server starts and ends, by one thread. */
+#include "rlm_devtrust/rlm_devtrust.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static dt_rlm_link *links;
+static unsigned made; /* numbers the realms: two files, two waiting rooms */
+
+static void destroy(dt_rlm_link *l)
+{
+    if (l->room != NULL)
+        dt_waiting_room_close(l->room);
+    dt_driver_free(&l->driver);
+    dt_waiting_room_free(&l->room);
+    free(l->config_path);
+    free(l);
+}
+
+static int open_room(dt_rlm_link *l, dt_error *e)
+{
+    dt_room_options options = {
+        .port = l->port, .parked_max = l->parked_max, .answer_within = l->answer_within};
+    int rc = dt_waiting_room_open(l->driver, &options, &l->room, e);
+    if (rc != 0)
+        return rc;
+    snprintf(l->realm, sizeof l->realm, "devtrust-waiting-room-%u", ++made);
+    return dt_rlm_home_server_add(l->realm, dt_waiting_room_port(l->room),
+                                  dt_waiting_room_secret(l->room), l->parked_max, e);
+}
+
+static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
+{
+    dt_driver_options options = {.config_path = inst->config_path, .own_thread = true};
+    dt_rlm_link *l = calloc(1, sizeof *l);
+    if (l == NULL || (l->config_path = strdup(inst->config_path)) == NULL) {
+        free(l);
+        return dt_error_set(e, DT_E_NOMEM, "no memory");
+    }
+    l->port = inst->port;
+    l->parked_max = inst->max_parked;
+    l->answer_within = DT_SECONDS(dt_rlm_response_window()) - DT_RLM_ANSWER_MARGIN;
+    int rc = dt_driver_new(&options, &l->driver, e);
+    if (rc == 0)
+        rc = open_room(l, e);
+    if (rc != 0) {
+        destroy(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+int dt_rlm_link_get(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
+{
+    dt_rlm_link *l = links;
+    while (l != NULL && strcmp(l->config_path, inst->config_path) != 0)
+        l = l->next;
+    if (l == NULL) {
+        int rc = create(inst, &l, e);
+        if (rc != 0)
+            return rc;
+        l->next = links;
+        links = l;
+    } else if (l->port != inst->port || l->parked_max != inst->max_parked) {
+        return dt_error_set(e, DT_E_INVALID,
+                            "instances over the same \"config\" share one waiting room: give them "
+                            "the same waiting_room_port and max_parked");
+    }
+    l->users++;
+    *out = l;
+    return 0;
+}
+
+void dt_rlm_link_put(dt_rlm_link **link)
+{
+    dt_rlm_link *l = *link;
+    *link = NULL;
+    if (l == NULL || --l->users > 0)
+        return;
+    dt_rlm_link **at = &links;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    destroy(l);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From an outcome to what FreeRADIUS wants: attributes for unlang, the reply for the NAS and the
+ * module's return code, each decided here and nowhere else. */
+#include "rlm_devtrust/rlm_devtrust.h"
+
+#include <string.h>
+
+#define PRIMARY_VERIFIED "Verified"
+#define MPPE_VENDOR 311 /* Microsoft, RFC 2548 */
+#define MPPE_SEND_KEY 16
+#define MPPE_RECV_KEY 17
+
+typedef enum attribute {
+    ATTR_PRIMARY = 0,
+    ATTR_PASSCODE,
+    ATTR_VERDICT,
+    ATTR_REASON,
+    ATTR_RULE,
+    ATTR_CAUSE,
+    ATTR_DEVICE_ID,
+    ATTR_SIGN_ON_ID,
+    ATTR_COUNT,
+} attribute;
+
+static char const *const attribute_names[ATTR_COUNT] = {
+    [ATTR_PRIMARY] = "DevTrust-Primary",     [ATTR_PASSCODE] = "DevTrust-Passcode",
+    [ATTR_VERDICT] = "DevTrust-Verdict",     [ATTR_REASON] = "DevTrust-Reason",
+    [ATTR_RULE] = "DevTrust-Rule",           [ATTR_CAUSE] = "DevTrust-Cause",
+    [ATTR_DEVICE_ID] = "DevTrust-Device-Id", [ATTR_SIGN_ON_ID] = "DevTrust-Sign-On-Id",
+};
+
+static DICT_ATTR const *attributes[ATTR_COUNT];
+
+int dt_rlm_dictionary(void)
+{
+    ATTR_FLAGS flags;
+    memset(&flags, 0, sizeof flags);
+    /* -1: a number above 255, which has no place on the wire, neither out nor in. */
+    for (int i = 0; i < ATTR_COUNT; i++) {
+        char const *name = attribute_names[i];
+        if (dict_attrbyname(name) == NULL && dict_addattr(name, -1, 0, PW_TYPE_STRING, flags) < 0) {
+            ERROR("devtrust: attribute %s: %s", name, fr_strerror());
+            return -1;
+        }
+        attributes[i] = dict_attrbyname(name);
+        if (attributes[i] == NULL || attributes[i]->type != PW_TYPE_STRING) {
+            ERROR("devtrust: attribute %s exists already and is no string", name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+bool dt_rlm_primary_verified(REQUEST *request)
+{
+    DICT_ATTR const *da = attributes[ATTR_PRIMARY];
+    VALUE_PAIR *vp = fr_pair_find_by_da(request->config, da, TAG_ANY);
+    return vp != NULL && vp->vp_length == strlen(PRIMARY_VERIFIED) &&
+           memcmp(vp->vp_strvalue, PRIMARY_VERIFIED, vp->vp_length) == 0;
+}
+
+static void set_control(REQUEST *request, attribute which, char const *value)
+{
+    DICT_ATTR const *da = attributes[which];
+    fr_pair_delete_by_num(&request->config, da->attr, da->vendor, TAG_ANY);
+    if (value[0] == '\0')
+        return;
+    VALUE_PAIR *vp = fr_pair_afrom_da(request, da);
+    if (vp == NULL)
+        return;
+    fr_pair_value_strcpy(vp, value);
+    fr_pair_add(&request->config, vp);
+}
+
+void dt_rlm_attributes(REQUEST *request, dt_outcome const *o, char const *id)
+{
+    set_control(request, ATTR_VERDICT, dt_trust_name(o->verdict.trust));
+    set_control(request, ATTR_REASON, dt_reason_name(o->verdict.reason));
+    set_control(request, ATTR_RULE, o->decision.rule);
+    set_control(request, ATTR_CAUSE, dt_cause_name(o->cause));
+    set_control(request, ATTR_DEVICE_ID, o->verdict.device_id.text);
+    if (id[0] != '\0')
+        set_control(request, ATTR_SIGN_ON_ID, id);
+}
+
+/* The one switch. Everything that is not an allowance refuses; the codes differ so that unlang can
+ * tell "you may not" from "it could not be found out". */
+static rlm_rcode_t code_of(dt_outcome const *o)
+{
+    if (o->result == DT_ALLOW && dt_cause_allows(o->cause))
+        return RLM_MODULE_OK;
+    switch (o->cause) {
+    case DT_CAUSE_STATE_INVALID:
+    case DT_CAUSE_PRIMARY_MISSING:
+        return RLM_MODULE_INVALID;
+    case DT_CAUSE_MFA_LIMIT:
+        return RLM_MODULE_USERLOCK;
+    case DT_CAUSE_MFA_RATE_LIMITED:
+    case DT_CAUSE_OKTA_UNAVAILABLE:
+    case DT_CAUSE_BUSY:
+    case DT_CAUSE_CLIENT_GONE:
+    case DT_CAUSE_CONFIG:
+    case DT_CAUSE_INTERNAL:
+        return RLM_MODULE_FAIL;
+    default:
+        return RLM_MODULE_REJECT;
+    }
+}
+
+/* Reply-Message in as many attributes as it takes. */
+static void put_message(REQUEST *request, char const *text)
+{
+    size_t len = strlen(text);
+    while (len > 0) {
+        size_t part = len < DT_RADIUS_VALUE_MAX ? len : DT_RADIUS_VALUE_MAX;
+        while (part < len && part > 1 && ((unsigned char)text[part] & 0xc0) == 0x80)
+            part--;
+        VALUE_PAIR *vp = fr_pair_afrom_num(request->reply, PW_REPLY_MESSAGE, 0);
+        if (vp == NULL)
+            return;
+        fr_pair_value_bstrncpy(vp, text, part);
+        fr_pair_add(&request->reply->vps, vp);
+        text += part;
+        len -= part;
+    }
+}
+
+rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
+{
+    rlm_rcode_t code = code_of(o);
+    char const *message = dt_room_message(o);
+    if (code == RLM_MODULE_OK) {
+        fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
+        VALUE_PAIR *vp = radius_pair_create(request, &request->config, PW_AUTH_TYPE, 0);
+        vp->vp_integer = PW_AUTH_TYPE_ACCEPT;
+    } else {
+        fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
+    }
+    put_message(request, message);
+    return code;
+}
+
+rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes state)
+{
+    fr_pair_delete_by_num(&request->reply->vps, PW_STATE, 0, TAG_ANY);
+    fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
+    VALUE_PAIR *vp = fr_pair_afrom_num(request->reply, PW_STATE, 0);
+    if (vp == NULL)
+        return RLM_MODULE_FAIL;
+    fr_pair_value_memcpy(vp, state.p, state.len);
+    fr_pair_add(&request->reply->vps, vp);
+    put_message(request, text);
+    request->reply->code = PW_CODE_ACCESS_CHALLENGE;
+    return RLM_MODULE_HANDLED;
+}
+
+void dt_rlm_reply_strip(REQUEST *request)
+{
+    fr_pair_delete_by_num(&request->reply->vps, PW_EAP_MESSAGE, 0, TAG_ANY);
+    fr_pair_delete_by_num(&request->reply->vps, MPPE_SEND_KEY, MPPE_VENDOR, TAG_ANY);
+    fr_pair_delete_by_num(&request->reply->vps, MPPE_RECV_KEY, MPPE_VENDOR, TAG_ANY);
+    fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
+}

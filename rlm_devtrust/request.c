@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a RADIUS request to what the core wants to know: evaluates the configured expressions, each
+ * bounded and free of NULs, and makes the key by which one person's logins share one push. */
+#include "rlm_devtrust/rlm_devtrust.h"
+
+#include "core/crypto.h"
+#include "edge/host.h"
+
+#include <string.h>
+
+/* --- expressions ---------------------------------------------------------------------------- */
+
+int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x, dt_error *e)
+{
+    if (x->text == NULL || x->text[0] == '\0')
+        return 0;
+    if (x->text[0] == '&') {
+        if (tmpl_afrom_attr_str(ctx, &x->attribute, x->text, REQUEST_CURRENT, PAIR_LIST_REQUEST,
+                                false, false) <= 0)
+            return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": %s", name, x->text, fr_strerror());
+        return 0;
+    }
+    char const *why = NULL;
+    char *text = talloc_strdup(ctx, x->text); /* cut into pieces, and kept */
+    if (text == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "no memory");
+    ssize_t rc = xlat_tokenize(ctx, text, &x->xlat, &why);
+    if (rc < 0)
+        return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": at character %zd: %s", name, x->text,
+                            -rc, why != NULL ? why : "not an expression");
+    return 0;
+}
+
+/* One value as text. DT_E_LIMIT, DT_E_PARSE for a NUL in it; dst is "" then. */
+static int value_text(VALUE_PAIR const *vp, char *dst, size_t size)
+{
+    if (vp->da->type == PW_TYPE_STRING)
+        return dt_str_copy_bytes(dst, size, dt_bytes_of(vp->vp_strvalue, vp->vp_length));
+    size_t len = vp_prints_value(dst, size, vp, '\0');
+    if (len < size)
+        return 0;
+    dst[0] = '\0';
+    return DT_E_LIMIT;
+}
+
+static int attribute_text(REQUEST *request, vp_tmpl_t const *attribute, char *dst, size_t size)
+{
+    VALUE_PAIR *vp = NULL;
+    if (tmpl_find_vp(&vp, request, attribute) != 0 || vp == NULL)
+        return 0;
+    return value_text(vp, dst, size);
+}
+
+/* The value of an expression; "" when it is not configured or gives nothing. */
+static int evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, size_t size)
+{
+    dst[0] = '\0';
+    if (x->attribute != NULL)
+        return attribute_text(request, x->attribute, dst, size);
+    if (x->xlat == NULL)
+        return 0;
+    ssize_t len = radius_xlat_struct(dst, size, request, x->xlat, NULL, NULL);
+    if (len < 0)
+        dst[0] = '\0';
+    if (len < 0 || (size_t)len < size)
+        return 0;
+    dst[0] = '\0';
+    return DT_E_LIMIT;
+}
+
+/* --- groups --------------------------------------------------------------------------------- */
+
+/* Keeps a group that some rule names; false when there are too many of them. */
+static bool add_group(rlm_devtrust_t const *inst, dt_rlm_inputs *in, size_t *used, char *name)
+{
+    size_t len = strlen(name) + 1;
+    if (len == 1 || inst->site.policy == NULL || !dt_policy_names_group(inst->site.policy, name))
+        return true;
+    if (in->group_count >= DT_GROUPS_MAX || len > sizeof in->groups - *used)
+        return false;
+    memcpy(in->groups + *used, name, len);
+    in->group_list[in->group_count++] = in->groups + *used;
+    *used += len;
+    return true;
+}
+
+/* All values of an attribute, one group each. Returns how many, or negative. */
+static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    vp_tmpl_t const *attribute = inst->inputs[DT_RLM_GROUPS].attribute;
+    char name[DT_GROUP_NAME_MAX];
+    vp_cursor_t cursor;
+    size_t used = 0;
+    int err = 0, seen = 0;
+    for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, attribute); vp != NULL;
+         vp = tmpl_cursor_next(&cursor, attribute)) {
+        seen++;
+        if (value_text(vp, name, sizeof name) != 0 || !add_group(inst, in, &used, name))
+            return DT_E_LIMIT;
+    }
+    return seen;
+}
+
+/* A list with commas, as "%{control:LDAP-Group[*]}" gives it. */
+static int groups_of_list(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    char list[DT_RLM_GROUPS_BYTES];
+    char *rest = list, *name;
+    size_t used = 0;
+    int seen = 0;
+    int rc = evaluate(request, &inst->inputs[DT_RLM_GROUPS], list, sizeof list);
+    if (rc != 0)
+        return rc;
+    while ((name = strsep(&rest, ",")) != NULL) {
+        while (*name == ' ')
+            name++;
+        seen += *name != '\0';
+        if (!add_group(inst, in, &used, name))
+            return DT_E_LIMIT;
+    }
+    return seen;
+}
+
+/* No group at all is taken for "not known": a directory that did not answer looks the same, and a
+ * rule that names groups then denies instead of being passed over. */
+static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    dt_rlm_expression const *x = &inst->inputs[DT_RLM_GROUPS];
+    int seen = 0;
+    if (inst->site.policy == NULL || !dt_policy_needs_groups(inst->site.policy))
+        return;
+    if (x->attribute != NULL)
+        seen = groups_of_attribute(inst, request, in);
+    else if (x->xlat != NULL)
+        seen = groups_of_list(inst, request, in);
+    in->group_knowledge = seen > 0 ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
+    if (seen <= 0)
+        in->group_count = 0;
+}
+
+/* --- all inputs ----------------------------------------------------------------------------- */
+
+/* Expansions are C strings: a name with a NUL in it would be cut to somebody else's. */
+static bool has_nul(REQUEST *request, unsigned attribute)
+{
+    VALUE_PAIR *vp = fr_pair_find_by_num(request->packet->vps, attribute, 0, TAG_ANY);
+    return vp != NULL && memchr(vp->vp_strvalue, '\0', vp->vp_length) != NULL;
+}
+
+static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
+{
+    struct {
+        dt_rlm_input which;
+        char const *name;
+        char *dst;
+        size_t size;
+    } const wanted[] = {
+        {DT_RLM_USER, "user", in->user, sizeof in->user},
+        {DT_RLM_NAS, "nas", in->nas, sizeof in->nas},
+        {DT_RLM_STATION, "station", in->station, sizeof in->station},
+        {DT_RLM_CLIENT_IP, "client_ip", in->client_ip, sizeof in->client_ip},
+    };
+    int rc = 0;
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        int one = evaluate(request, &inst->inputs[wanted[i].which], wanted[i].dst, wanted[i].size);
+        if (one != 0)
+            rc = dt_error_set(e, one, "\"%s\" is longer than %zu bytes or holds a NUL",
+                              wanted[i].name, wanted[i].size - 1);
+    }
+    if (has_nul(request, PW_USER_NAME) || has_nul(request, PW_STRIPPED_USER_NAME) ||
+        has_nul(request, PW_CALLING_STATION_ID) || has_nul(request, PW_NAS_IDENTIFIER))
+        rc = dt_error_set(e, DT_E_PARSE, "a name in the request holds a NUL");
+    if (rc == 0 && in->user[0] == '\0')
+        rc = dt_error_set(e, DT_E_INVALID, "the request names no user");
+    return rc;
+}
+
+static void put_part(dt_buf *b, char const *part)
+{
+    dt_buf_put_int(b, (int64_t)strlen(part));
+    dt_buf_putc(b, ':');
+    dt_buf_puts(b, part);
+}
+
+/* Whose logins share one push: user, NAS and station. Where nothing tells one of the person's places
+ * from another, nobody may join: somebody else's login would ride on the person's approval. */
+static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
+{
+    uint8_t sum[DT_SHA256_LEN];
+    char text[4 * (DT_USER_MAX + 8)];
+    char const *place = in->station[0] != '\0' ? in->station : in->client_ip;
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof text);
+    put_part(&b, inst->application);
+    put_part(&b, in->user);
+    put_part(&b, in->nas);
+    put_part(&b, place[0] != '\0' ? place : in->id);
+    int rc = dt_buf_error(&b);
+    if (rc == 0)
+        rc = dt_crypto_sha256(dt_buf_bytes(&b), sum);
+    if (rc == 0)
+        dt_hex(in->push_key, sum, sizeof sum);
+    return rc;
+}
+
+int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
+{
+    /* Not the big arrays: this is on every request's way. */
+    in->user[0] = in->client_ip[0] = in->nas[0] = in->station[0] = '\0';
+    in->platform[0] = in->vpn_device_id[0] = in->passcode[0] = in->push_key[0] = '\0';
+    in->group_count = 0;
+    in->group_knowledge = DT_GROUPS_UNKNOWN;
+    in->id[0] = '\0';
+    int rc = dt_host_random_id(in->id);
+    if (rc == 0)
+        rc = dt_host_random(in->random, sizeof in->random);
+    if (rc != 0)
+        return dt_error_set(e, rc, "no random bytes");
+    rc = read_who(inst, request, in, e);
+    if (rc != 0)
+        return rc;
+    /* What a client only asserts counts as not said when it is not well-formed. */
+    (void)!evaluate(request, &inst->inputs[DT_RLM_PLATFORM], in->platform, sizeof in->platform);
+    (void)!evaluate(request, &inst->inputs[DT_RLM_VPN_DEVICE_ID], in->vpn_device_id,
+                    sizeof in->vpn_device_id);
+    (void)!evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode, sizeof in->passcode);
+    read_groups(inst, request, in);
+    rc = make_push_key(inst, in);
+    return rc == 0 ? 0 : dt_error_set(e, rc, "no key can be made for the push");
+}
+
+void dt_rlm_inputs_wipe(dt_rlm_inputs *in)
+{
+    explicit_bzero(in->passcode, sizeof in->passcode);
+}
+
+/* How long the person may take: what the configuration grants the way they came, and never so long
+ * that the waiting room would have to answer first. */
+static dt_time wait_limit(rlm_devtrust_t const *inst, bool eap)
+{
+    dt_time granted = eap ? inst->site.config->mfa.wait_wifi : inst->site.config->mfa.wait_vpn;
+    dt_time room = inst->link->answer_within - DT_RLM_END_MARGIN;
+    return granted < room ? granted : room;
+}
+
+void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
+                         dt_rlm_inputs const *in, dt_request *out)
+{
+    bool eap = request->parent != NULL;
+    memset(out, 0, sizeof *out);
+    out->id = in->id;
+    out->application = inst->application;
+    out->user = in->user;
+    out->client_ip = in->client_ip;
+    out->nas = in->nas;
+    out->station = in->station;
+    out->tty = "";
+    out->groups = in->group_list;
+    out->group_count = in->group_count;
+    out->group_knowledge = in->group_knowledge;
+    out->platform_hint =
+        in->platform[0] ? dt_platform_from_text(in->platform) : DT_PLATFORM_UNKNOWN;
+    out->vpn_device_id = in->vpn_device_id;
+    out->passcode = in->passcode;
+    out->push_key = in->push_key;
+    /* Nothing can be shown inside a tunnel: supplicants refuse a challenge there. */
+    out->conversation =
+        eap || inst->wait == DT_RLM_WAIT_PARK ? DT_CONVERSATION_NONE : DT_CONVERSATION_CHALLENGE;
+    out->push_prompt = inst->wait == DT_RLM_WAIT_CHALLENGE;
+    out->wait_limit = wait_limit(inst, eap);
+    memcpy(out->random, in->random, sizeof out->random);
+}

@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rlm_devtrust: the FreeRADIUS 3.2 module. Configuration, life, and the way of one request:
+ *
+ *   authorize or authenticate: read the inputs, run the sign-on as far as it goes without waiting.
+ *     Done: answer. Wants a prompt: Access-Challenge. Wants to wait: park in the waiting room, or,
+ *     inside an EAP-TLS handshake, which cannot be parked, block one of a few threads.
+ *   post-proxy, post-auth: what became of a parked request, as attributes for unlang.
+ *   post-auth: an Access-Accept that no sign-on of this very request allowed becomes a reject. */
+#include "rlm_devtrust/rlm_devtrust.h"
+
+#include "core/state_token.h"
+#include "edge/host.h"
+#include "edge/site.h"
+#include "rlm_devtrust/challenge.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static CONF_PARSER const module_config[] = {
+    {"config", FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_NOT_EMPTY, rlm_devtrust_t, config_path),
+     DT_CONFIG_DEFAULT_PATH},
+    {"application",
+     FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_REQUIRED | PW_TYPE_NOT_EMPTY, rlm_devtrust_t,
+                    application),
+     NULL},
+    {"wait", FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, wait_text), "park"},
+    {"primary", FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, primary_text), "control"},
+    {"max_parked", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_parked), "10000"},
+    {"max_blocking_waits", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_blocking_waits),
+     "8"},
+    {"waiting_room_port", FR_CONF_OFFSET(PW_TYPE_SHORT, rlm_devtrust_t, port), "0"},
+#define INPUT(name, which, fallback)                                                               \
+    {                                                                                              \
+        name, FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, inputs[which].text), fallback         \
+    }
+    INPUT("user", DT_RLM_USER, "%{%{Stripped-User-Name}:-%{User-Name}}"),
+    INPUT("client_ip", DT_RLM_CLIENT_IP, ""),
+    INPUT("nas", DT_RLM_NAS, "%{%{NAS-Identifier}:-%{Packet-Src-IP-Address}}"),
+    INPUT("station", DT_RLM_STATION, "&Calling-Station-Id"),
+    INPUT("groups", DT_RLM_GROUPS, ""),
+    INPUT("platform", DT_RLM_PLATFORM, ""),
+    INPUT("vpn_device_id", DT_RLM_VPN_DEVICE_ID, ""),
+    INPUT("passcode", DT_RLM_PASSCODE, "&DevTrust-Passcode"),
+#undef INPUT
+    CONF_PARSER_TERMINATOR};
+
+static char const *const input_names[DT_RLM_INPUT_COUNT] = {
+    [DT_RLM_USER] = "user",         [DT_RLM_CLIENT_IP] = "client_ip",
+    [DT_RLM_NAS] = "nas",           [DT_RLM_STATION] = "station",
+    [DT_RLM_GROUPS] = "groups",     [DT_RLM_PLATFORM] = "platform",
+    [DT_RLM_PASSCODE] = "passcode", [DT_RLM_VPN_DEVICE_ID] = "vpn_device_id",
+};
+
+/* --- what a request was decided ---------------------------------------------------------------
+ * Kept with the request itself, so that it cannot outlive it or be taken for another's. */
+typedef struct decision {
+    rlm_devtrust_t const *inst;
+    bool allowed;
+    dt_parked *parked; /* or NULL; its outcome decides then */
+    char id[DT_SIGNON_ID_LEN + 1];
+} decision;
+
+static char decision_key; /* its address is the key */
+
+static int decision_free(decision *d)
+{
+    dt_parked_leave(&d->parked);
+    return 0;
+}
+
+static REQUEST *outermost(REQUEST *request)
+{
+    while (request->parent != NULL)
+        request = request->parent;
+    return request;
+}
+
+/* Notes a decision with the request and with the one that carries it (EAP), which shares it. */
+static decision *decision_note(rlm_devtrust_t const *inst, REQUEST *request, char const *id)
+{
+    REQUEST *outer = outermost(request);
+    decision *d = talloc_zero(outer, decision);
+    if (d == NULL)
+        return NULL;
+    d->inst = inst;
+    memcpy(d->id, id, sizeof d->id);
+    talloc_set_destructor(d, decision_free);
+    if (request_data_add(outer, &decision_key, 0, d, true) != 0) {
+        talloc_free(d);
+        return NULL;
+    }
+    if (request != outer && request_data_add(request, &decision_key, 0, d, false) != 0)
+        return NULL;
+    return d;
+}
+
+/* --- refusing before a sign-on ran ------------------------------------------------------------ */
+
+static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                          dt_cause cause, char const *message, char const *detail)
+{
+    dt_outcome o;
+    dt_audit_context ctx = {0};
+    memset(&o, 0, sizeof o);
+    dt_outcome_set(&o, DT_DENY, cause);
+    dt_str_escape(o.message, sizeof o.message, message);
+    dt_str_escape(o.detail, sizeof o.detail, detail);
+    ctx.id = in->id;
+    ctx.application = inst->application;
+    ctx.user = in->user;
+    ctx.login = in->user;
+    ctx.client_ip = in->client_ip;
+    ctx.nas = in->nas;
+    ctx.station = in->station;
+    ctx.door = "radius";
+    ctx.policy_hash = inst->site.policy != NULL ? dt_policy_hash(inst->site.policy) : "";
+    ctx.started = dt_host_now();
+    dt_driver_audit(inst->link->driver, &o, NULL, "radius", &ctx);
+    REDEBUG("%s: %s", dt_cause_name(cause), o.detail);
+    dt_rlm_attributes(request, &o, in->id);
+    return dt_rlm_reply(request, &o);
+}
+
+/* --- carrying a sign-on on -------------------------------------------------------------------- */
+
+static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_outcome const *o,
+                          char const *id)
+{
+    dt_rlm_attributes(request, o, id);
+    rlm_rcode_t code = dt_rlm_reply(request, o);
+    if (code != RLM_MODULE_OK)
+        return code;
+    decision *d = decision_note(inst, request, id);
+    if (d == NULL)
+        return RLM_MODULE_FAIL;
+    d->allowed = true;
+    return code;
+}
+
+/* Ends a machine that cannot go on here; its own event says why. */
+static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                           dt_cause cause, char const *id)
+{
+    dt_signon_abandon(machine, cause, dt_host_now());
+    if (!dt_driver_run_inline(inst->link->driver, machine, "radius")) {
+        dt_outcome o = *dt_signon_outcome(machine);
+        dt_audit_context ctx = {0};
+        dt_outcome_set(&o, DT_DENY, cause);
+        dt_signon_audit_context(machine, &ctx);
+        dt_driver_audit(inst->link->driver, &o, machine, "radius", &ctx);
+        return finish(inst, request, &o, id);
+    }
+    return finish(inst, request, dt_signon_outcome(machine), id);
+}
+
+/* The packet for the waiting room carries the ticket and nothing else: no password leaves the
+ * request. In a tunnel the EAP module makes the packet of what was tunneled: the ticket goes there. */
+static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_bytes ticket)
+{
+    RADIUS_PACKET *packet = request->packet;
+    if (request->parent == NULL) {
+        if (request->proxy != NULL)
+            return false;
+        packet = request->proxy = rad_alloc(request, true);
+        if (packet == NULL)
+            return false;
+    } else {
+        fr_pair_delete_by_num(&packet->vps, PW_STATE, 0, TAG_ANY);
+    }
+    VALUE_PAIR *state = fr_pair_afrom_num(packet, PW_STATE, 0);
+    VALUE_PAIR *realm = radius_pair_create(request, &request->config, PW_PROXY_TO_REALM, 0);
+    if (state == NULL || realm == NULL)
+        return false;
+    fr_pair_value_memcpy(state, ticket.p, ticket.len);
+    fr_pair_add(&packet->vps, state);
+    fr_pair_value_strcpy(realm, inst->link->realm);
+    return true;
+}
+
+/* The server goes on with the request when the waiting room has answered: no thread waits. Until
+ * then nothing has accepted it: HANDLED ends both authorize and authenticate without a reply. */
+static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                        char const *id)
+{
+    dt_parked *parked = NULL;
+    int rc = dt_waiting_room_park(inst->link->room, machine, &parked);
+    if (rc != 0) {
+        RERROR("%s: the waiting room takes no more", dt_err_name(rc));
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
+    }
+    decision *d = decision_note(inst, request, id);
+    if (d == NULL) {
+        dt_parked_leave(&parked);
+        return RLM_MODULE_FAIL;
+    }
+    d->parked = parked;
+    fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
+    fr_pair_delete_by_num(&request->config, PW_PROXY_TO_REALM, 0, TAG_ANY);
+    if (!address_to_room(inst, request, dt_parked_ticket(parked)))
+        return RLM_MODULE_FAIL;
+    return RLM_MODULE_HANDLED;
+}
+
+static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                             dt_prompt const *prompt, char const *id)
+{
+    uint8_t storage[DT_STATE_TOKEN_MAX + 1];
+    char text[DT_PROMPT_TEXT_MAX];
+    dt_buf state;
+    dt_error e = {0};
+    dt_buf_init_fixed(&state, storage, sizeof storage);
+    memcpy(text, prompt->text, sizeof text);
+    int rc = dt_challenge_keep(inst->link->driver, machine, &state, &e);
+    if (rc != 0) {
+        RERROR("%s", e.text);
+        return give_up(inst, request, machine,
+                       rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL, id);
+    }
+    dt_rlm_attributes(request, dt_signon_outcome(machine), id);
+    return dt_rlm_reply_challenge(request, text, dt_buf_bytes(&state));
+}
+
+/* The last round of an EAP-TLS handshake. The thread is lent for at most wait_wifi, and only to so
+ * many at once that the server goes on for everybody else. */
+static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                         dt_time limit, char const *id)
+{
+    dt_outcome o;
+    dt_rlm_link *link = inst->link;
+    if (atomic_fetch_add(&link->blocking, 1) >= inst->max_blocking_waits) {
+        atomic_fetch_sub(&link->blocking, 1);
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
+    }
+    memset(&o, 0, sizeof o);
+    int rc = dt_driver_run_blocking(link->driver, machine, "radius", limit, &o);
+    atomic_fetch_sub(&link->blocking, 1);
+    if (rc != 0) {
+        RERROR("%s: the sign-on could not be driven", dt_err_name(rc));
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
+    }
+    return finish(inst, request, &o, id);
+}
+
+static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                            dt_time limit)
+{
+    char id[DT_SIGNON_ID_LEN + 1];
+    dt_audit_context ctx = {0};
+    dt_step step;
+    dt_signon_audit_context(machine, &ctx);
+    if (dt_str_copy(id, sizeof id, ctx.id) != 0)
+        id[0] = '\0';
+    if (dt_driver_run_inline(inst->link->driver, machine, "radius"))
+        return finish(inst, request, dt_signon_outcome(machine), id);
+    dt_signon_next(machine, dt_host_now(), &step);
+    rlm_rcode_t code;
+    if (step.kind == DT_STEP_PROMPT && step.suspend)
+        code = challenge(inst, request, machine, step.prompt, id);
+    else if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
+        code = block(inst, request, machine, limit, id);
+    else
+        code = park(inst, request, machine, id);
+    explicit_bzero(machine, dt_signon_size()); /* a passcode may be in it */
+    return code;
+}
+
+/* --- storage for a machine: one per thread, made once ----------------------------------------- */
+
+static pthread_once_t storage_once = PTHREAD_ONCE_INIT;
+static pthread_key_t storage_key;
+static bool storage_ready;
+
+static void storage_init(void)
+{
+    storage_ready = pthread_key_create(&storage_key, free) == 0;
+}
+
+static dt_signon *storage_get(void)
+{
+    if (pthread_once(&storage_once, storage_init) != 0 || !storage_ready)
+        return NULL;
+    dt_signon *s = pthread_getspecific(storage_key);
+    if (s != NULL)
+        return s;
+    s = malloc(dt_signon_size());
+    if (s != NULL && pthread_setspecific(storage_key, s) != 0) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+/* --- beginnings ------------------------------------------------------------------------------- */
+
+static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                         dt_tls_peer const *peer, dt_signon *machine)
+{
+    dt_request r;
+    dt_rlm_request_fill(inst, request, in, &r);
+    r.certificate = peer->certificate;
+    memcpy(r.chain, peer->chain, sizeof r.chain);
+    r.chain_count = peer->chain_count;
+    r.handshake_finished = peer->proved;
+    dt_signon_begin(machine, &inst->site, &r, dt_host_now());
+    return carry_on(inst, request, machine, r.wait_limit);
+}
+
+/* The answer to a challenge of ours: the first factor was verified before the challenge was made. */
+static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                          VALUE_PAIR const *state, dt_signon *machine)
+{
+    static char const again[] = "This request is no longer valid. Please sign in again.";
+    dt_state_binding who = {in->user, in->nas, inst->application, in->station};
+    dt_request limits;
+    dt_error e = {0};
+    VALUE_PAIR *password = fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
+    if (password == NULL || password->vp_length > DT_ANSWER_MAX)
+        return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,
+                      "the answer to a challenge has to come as User-Password, of at most 128 "
+                      "bytes");
+    int rc = dt_challenge_take(inst->link->driver, dt_bytes_of(state->vp_octets, state->vp_length),
+                               &who, machine, &e);
+    if (rc != 0)
+        return refuse(inst, request, in,
+                      rc == DT_E_UNAVAILABLE ? DT_CAUSE_INTERNAL : DT_CAUSE_STATE_INVALID, again,
+                      e.text);
+    dt_signon_answer(machine, dt_bytes_of(password->vp_strvalue, password->vp_length),
+                     dt_host_now());
+    dt_rlm_request_fill(inst, request, in, &limits);
+    return carry_on(inst, request, machine, limits.wait_limit);
+}
+
+/* The State of a challenge that this module made; NULL when there is none. A request with several
+ * States is none that RFC 2865 section 5.44 allows; *several says so. */
+static VALUE_PAIR *own_state(REQUEST *request, bool *several)
+{
+    VALUE_PAIR *own = NULL;
+    vp_cursor_t cursor;
+    size_t count = 0;
+    fr_cursor_init(&cursor, &request->packet->vps);
+    for (VALUE_PAIR *vp; (vp = fr_cursor_next_by_num(&cursor, PW_STATE, 0, TAG_ANY)) != NULL;) {
+        count++;
+        if (dt_state_token_is_ours(dt_bytes_of(vp->vp_octets, vp->vp_length)))
+            own = vp;
+    }
+    *several = own != NULL && count > 1;
+    return own;
+}
+
+/* A sign-on in which the password was checked by the server. */
+static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
+                               dt_rlm_inputs const *in, dt_signon *machine)
+{
+    bool several = false;
+    dt_tls_peer peer = {0};
+    VALUE_PAIR *state = own_state(request, &several);
+    if (several)
+        return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, "",
+                      "the request carries more than one State");
+    if (state != NULL)
+        return resume(inst, request, in, state, machine);
+    if (!dt_rlm_primary_verified(request))
+        return refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
+                      "control:DevTrust-Primary is not \"Verified\": the virtual server has to "
+                      "check the password before devtrust");
+    if (request->parent != NULL) /* a tunnel may have been made with a client certificate */
+        (void)dt_tls_peer_get(request->parent, &peer);
+    rlm_rcode_t code = begin(inst, request, in, &peer, machine);
+    dt_tls_peer_free(&peer);
+    return code;
+}
+
+/* A sign-on in which the handshake is the first factor: the virtual server of eap's tls section. */
+static rlm_rcode_t by_certificate(rlm_devtrust_t const *inst, REQUEST *request,
+                                  dt_rlm_inputs const *in, dt_signon *machine)
+{
+    dt_tls_peer peer = {0};
+    bool have = request->parent != NULL && dt_tls_peer_get(request->parent, &peer);
+    rlm_rcode_t code;
+    if (have && peer.proved)
+        code = begin(inst, request, in, &peer, machine);
+    else
+        code = refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
+                      "there is no finished TLS handshake with a verified client certificate: "
+                      "primary = certificate belongs into the virtual_server of eap's tls section");
+    dt_tls_peer_free(&peer);
+    return code;
+}
+
+static bool is_eap_round(REQUEST *request)
+{
+    return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) != NULL;
+}
+
+static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
+{
+    rlm_devtrust_t const *inst = instance;
+    dt_rlm_inputs in;
+    dt_error e = {0};
+    rlm_rcode_t code;
+    if (inst->link == NULL)
+        return RLM_MODULE_FAIL;
+    if (inst->primary == DT_RLM_PRIMARY_CONTROL && is_eap_round(request))
+        return RLM_MODULE_NOOP; /* eap asks again where there is something to decide */
+    dt_signon *machine = storage_get();
+    if (machine == NULL) {
+        RERROR("no memory for a sign-on");
+        return RLM_MODULE_FAIL;
+    }
+    if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
+        code = refuse(inst, request, &in, DT_CAUSE_INTERNAL, "", e.text);
+    else if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
+        code = by_certificate(inst, request, &in, machine);
+    else
+        code = by_password(inst, request, &in, machine);
+    dt_rlm_inputs_wipe(&in);
+    return code;
+}
+
+/* In authorize, a request that brings neither a State of ours nor a verified first factor is on its
+ * way to authenticate: devtrust may stand in both sections. */
+static rlm_rcode_t CC_HINT(nonnull) mod_authorize(void *instance, REQUEST *request)
+{
+    return sign_on(instance, request);
+}
+
+static rlm_rcode_t CC_HINT(nonnull) mod_authenticate(void *instance, REQUEST *request)
+{
+    return sign_on(instance, request);
+}
+
+/* --- afterwards ------------------------------------------------------------------------------- */
+
+static bool is_allowed(decision const *d, REQUEST *request)
+{
+    dt_outcome o;
+    bool suspended = false;
+    if (d->parked == NULL)
+        return d->allowed;
+    if (!dt_parked_outcome(d->parked, &o, &suspended))
+        return false;
+    dt_rlm_attributes(request, &o, d->id);
+    return !suspended && o.result == DT_ALLOW && dt_cause_allows(o.cause);
+}
+
+#ifdef WITH_PROXY
+static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUEST *request)
+{
+    decision *d = request_data_reference(request, &decision_key, 0);
+    if (d == NULL || d->parked == NULL)
+        return RLM_MODULE_NOOP;
+    bool accepts =
+        request->proxy_reply != NULL && request->proxy_reply->code == PW_CODE_ACCESS_ACCEPT;
+    if (is_allowed(d, request) || !accepts)
+        return RLM_MODULE_UPDATED;
+    RERROR("the waiting room's accept has no sign-on behind it");
+    return RLM_MODULE_FAIL;
+}
+#endif
+
+/* Nothing gets in that no sign-on of this very request allowed: not a resumed EAP session, not a
+ * section that was configured past devtrust. */
+static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
+{
+    rlm_devtrust_t const *inst = instance;
+    decision *d = request_data_reference(request, &decision_key, 0);
+    bool allowed =
+        d != NULL && is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0;
+    if (request->reply->code != PW_CODE_ACCESS_ACCEPT)
+        return d != NULL ? RLM_MODULE_UPDATED : RLM_MODULE_NOOP;
+    if (allowed)
+        return RLM_MODULE_OK;
+    dt_rlm_inputs in;
+    dt_error e = {0};
+    if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
+        RWDEBUG("%s", e.text);
+    dt_rlm_reply_strip(request);
+    rlm_rcode_t code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "",
+                              "an Access-Accept that no sign-on of this request allowed");
+    dt_rlm_inputs_wipe(&in);
+    return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int parse_word(CONF_SECTION *cs, char const *name, char const *value,
+                      char const *const words[], int *out)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    cf_log_err_cs(cs, "%s = \"%s\" is not one of the words in rlm_devtrust(5)", name, value);
+    return -1;
+}
+
+static int parse_words(CONF_SECTION *cs, rlm_devtrust_t *inst)
+{
+    static char const *const waits[] = {[DT_RLM_WAIT_PARK] = "park",
+                                        [DT_RLM_WAIT_HYBRID] = "hybrid",
+                                        [DT_RLM_WAIT_CHALLENGE] = "challenge",
+                                        NULL};
+    static char const *const primaries[] = {
+        [DT_RLM_PRIMARY_CONTROL] = "control", [DT_RLM_PRIMARY_CERTIFICATE] = "certificate", NULL};
+    int wait = 0, primary = 0;
+    if (parse_word(cs, "wait", inst->wait_text, waits, &wait) < 0 ||
+        parse_word(cs, "primary", inst->primary_text, primaries, &primary) < 0)
+        return -1;
+    inst->wait = (dt_rlm_wait)wait;
+    inst->primary = (dt_rlm_primary)primary;
+    return 0;
+}
+
+/* The fixed parts of struct rad_request have to be those we were compiled with. */
+static int check_server(CONF_SECTION *cs, rlm_devtrust_t const *inst)
+{
+    if (strcmp(radiusd_version_short, RADIUSD_VERSION_STRING) != 0) {
+        cf_log_err_cs(cs,
+                      "built for FreeRADIUS " RADIUSD_VERSION_STRING ", but this is %s: "
+                      "build devtrust again on this machine",
+                      radiusd_version_short);
+        return -1;
+    }
+    if (!main_config.proxy_requests) {
+        cf_log_err_cs(cs, "set proxy_requests = yes in radiusd.conf: a request whose person is "
+                          "asked waits as a proxied one");
+        return -1;
+    }
+    if (inst->max_parked < 1 || inst->max_parked > DT_ROOM_PARKED_MAX ||
+        inst->max_blocking_waits > DT_RLM_BLOCKING_WAITS_MAX) {
+        cf_log_err_cs(cs, "max_parked has to be 1 to %d, max_blocking_waits 0 to %d",
+                      DT_ROOM_PARKED_MAX, DT_RLM_BLOCKING_WAITS_MAX);
+        return -1;
+    }
+    if (main_config.max_requests != 0 && main_config.max_requests < inst->max_parked)
+        WARN("devtrust: max_requests = %u in radiusd.conf is below max_parked = %u: the server "
+             "will drop packets first",
+             main_config.max_requests, inst->max_parked);
+    return 0;
+}
+
+/* The server forgets a request after max_request_time: a person must not be given longer. */
+static int check_times(CONF_SECTION *cs, dt_config const *c)
+{
+    dt_time longest = c->mfa.wait_vpn > c->mfa.wait_wifi ? c->mfa.wait_vpn : c->mfa.wait_wifi;
+    dt_time needed = longest + DT_RLM_ANSWER_MARGIN;
+    if (DT_SECONDS(main_config.max_request_time) >= needed)
+        return 0;
+    cf_log_err_cs(cs,
+                  "max_request_time = %u in radiusd.conf is too short for [mfa] wait_vpn and "
+                  "wait_wifi: set it to at least %lld",
+                  main_config.max_request_time, (long long)((needed + 999) / 1000));
+    return -1;
+}
+
+static int check_site(CONF_SECTION *cs, rlm_devtrust_t const *inst, dt_site_files const *files)
+{
+    if (dt_site_policy(files, inst->application) == NULL) {
+        cf_log_err_cs(cs, "application = \"%s\" has no policy: add %s/%s.json", inst->application,
+                      dt_site_config(files)->policy.directory, inst->application);
+        return -1;
+    }
+    if (inst->wait != DT_RLM_WAIT_PARK && dt_site_state_key(files) == NULL) {
+        cf_log_err_cs(cs, "wait = \"%s\" makes challenges: set [store] state_key_file",
+                      inst->wait_text);
+        return -1;
+    }
+    return check_times(cs, dt_site_config(files));
+}
+
+/* radiusd -C: everything is read and checked, nothing is started. */
+static int check_only(CONF_SECTION *cs, rlm_devtrust_t const *inst)
+{
+    dt_site_files *files = NULL;
+    dt_error e = {0};
+    if (dt_site_load(inst->config_path, &files, &e) != 0) {
+        cf_log_err_cs(cs, "%s", e.text);
+        return -1;
+    }
+    int rc = check_site(cs, inst, files);
+    dt_site_free(&files);
+    return rc;
+}
+
+static int mod_bootstrap(UNUSED CONF_SECTION *cs, UNUSED void *instance)
+{
+    return dt_rlm_dictionary();
+}
+
+static int mod_instantiate(CONF_SECTION *cs, void *instance)
+{
+    rlm_devtrust_t *inst = instance;
+    dt_error e = {0};
+    inst->name = cf_section_name2(cs) != NULL ? cf_section_name2(cs) : cf_section_name1(cs);
+    if (parse_words(cs, inst) < 0 || check_server(cs, inst) < 0)
+        return -1;
+    for (int i = 0; i < DT_RLM_INPUT_COUNT; i++) {
+        if (dt_rlm_compile(inst, input_names[i], &inst->inputs[i], &e) != 0) {
+            cf_log_err_cs(cs, "%s", e.text);
+            return -1;
+        }
+    }
+    if (check_config)
+        return check_only(cs, inst);
+    if (dt_tls_peer_start(&e) != 0 || dt_rlm_link_get(inst, &inst->link, &e) != 0) {
+        cf_log_err_cs(cs, "%s", e.text);
+        return -1;
+    }
+    inst->site = dt_site_for(dt_driver_site(inst->link->driver), inst->application);
+    return check_site(cs, inst, dt_driver_site(inst->link->driver));
+}
+
+static int mod_detach(void *instance)
+{
+    rlm_devtrust_t *inst = instance;
+    dt_rlm_link_put(&inst->link);
+    return 0;
+}
+
+extern module_t rlm_devtrust;
+module_t rlm_devtrust = {
+    .magic = RLM_MODULE_INIT,
+    .name = "devtrust",
+    .type = RLM_TYPE_THREAD_SAFE, /* and kept on HUP */
+    .inst_size = sizeof(rlm_devtrust_t),
+    .config = module_config,
+    .bootstrap = mod_bootstrap,
+    .instantiate = mod_instantiate,
+    .detach = mod_detach,
+    .methods =
+        {
+            [MOD_AUTHENTICATE] = mod_authenticate,
+            [MOD_AUTHORIZE] = mod_authorize,
+#ifdef WITH_PROXY
+            [MOD_POST_PROXY] = mod_post_proxy,
+#endif
+            [MOD_POST_AUTH] = mod_post_auth,
+        },
+};

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the FreeRADIUS module share: the instance, and one function each of reading a
+ * request, answering it, finding the TLS peer, and joining the driver. An instance is read-only once
+ * instantiated; worker threads share it. */
+#ifndef DT_RLM_DEVTRUST_H
+#define DT_RLM_DEVTRUST_H
+
+#include <freeradius/radiusd.h>
+#include <freeradius/modules.h>
+
+#include "core/crypto.h"
+#include "driver/driver.h"
+#include "rlm_devtrust/waiting_room.h"
+
+#include <stdatomic.h>
+
+/* Bounds of one input; longer values deny (who and where) or count as not given (assertions). */
+#define DT_RLM_INPUT_MAX 512
+#define DT_RLM_GROUPS_BYTES 8192
+#define DT_RLM_BLOCKING_WAITS_MAX 1024
+
+/* A parked request is answered this long before the server would give up on it. */
+#define DT_RLM_ANSWER_MARGIN DT_SECONDS(5)
+/* A sign-on ends itself this long before the waiting room would answer for it. */
+#define DT_RLM_END_MARGIN DT_SECONDS(2)
+#define DT_RLM_RESPONSE_WINDOW_MAX 60 /* seconds; the server clamps response_window to it */
+
+typedef enum dt_rlm_wait {
+    DT_RLM_WAIT_PARK = 0,  /* the NAS shows no challenge: a push, or a passcode that came along */
+    DT_RLM_WAIT_HYBRID,    /* park for a push, challenge for a passcode */
+    DT_RLM_WAIT_CHALLENGE, /* never wait silently: "approve, then press Enter" */
+} dt_rlm_wait;
+
+typedef enum dt_rlm_primary {
+    DT_RLM_PRIMARY_CONTROL = 0, /* control:DevTrust-Primary == "Verified" */
+    DT_RLM_PRIMARY_CERTIFICATE, /* the TLS handshake of this very request */
+} dt_rlm_primary;
+
+/* The inputs, each an expression of the configuration. */
+typedef enum dt_rlm_input {
+    DT_RLM_USER = 0,
+    DT_RLM_CLIENT_IP,
+    DT_RLM_NAS,
+    DT_RLM_STATION,
+    DT_RLM_GROUPS,
+    DT_RLM_PLATFORM,
+    DT_RLM_VPN_DEVICE_ID,
+    DT_RLM_PASSCODE,
+    DT_RLM_INPUT_COUNT,
+} dt_rlm_input;
+
+/* Text as configured, and what it was compiled to: "&Attribute" to `attribute`, anything else to
+ * `xlat`; both NULL when empty. */
+typedef struct dt_rlm_expression {
+    char const *text;
+    vp_tmpl_t *attribute;
+    xlat_exp_t *xlat;
+} dt_rlm_expression;
+
+/* The driver and waiting room of one devtrust.conf, shared by all instances that name it. */
+typedef struct dt_rlm_link {
+    struct dt_rlm_link *next;
+    int users;
+    char *config_path;
+    uint16_t port;
+    uint32_t parked_max;
+    dt_driver *driver;
+    dt_waiting_room *room;
+    char realm[64]; /* Proxy-To-Realm of the waiting room */
+    dt_time answer_within;
+    atomic_uint blocking; /* worker threads that block now */
+} dt_rlm_link;
+
+typedef struct rlm_devtrust_t {
+    char const *name; /* of the instance */
+    char const *config_path;
+    char const *application;
+    char const *wait_text;
+    char const *primary_text;
+    uint32_t max_blocking_waits;
+    uint32_t max_parked;
+    uint16_t port;
+    dt_rlm_expression inputs[DT_RLM_INPUT_COUNT];
+
+    dt_rlm_wait wait;
+    dt_rlm_primary primary;
+    dt_rlm_link *link; /* NULL when the server only checks its configuration */
+    dt_site site;
+} rlm_devtrust_t;
+
+/* --- link.c --------------------------------------------------------------------------------- */
+/* Joins or makes the link; starts the driver's thread and the waiting room, and tells the server of
+ * it. Called while the server starts, by one thread. */
+DT_MUST_USE int dt_rlm_link_get(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e);
+/* The last one to leave stops the driver. */
+void dt_rlm_link_put(dt_rlm_link **link);
+
+/* --- home_server.c -------------------------------------------------------------------------- */
+/* The response window in seconds that this server can give a parked request. */
+uint32_t dt_rlm_response_window(void);
+/* Makes home server, pool and realm `name` for a waiting room, as if they stood in proxy.conf. */
+DT_MUST_USE int dt_rlm_home_server_add(char const *name, uint16_t port, char const *secret,
+                                       uint32_t max_outstanding, dt_error *e);
+
+/* --- request.c ------------------------------------------------------------------------------ */
+/* What was read out of a request. Strings are within the struct; `passcode` is wiped by
+ * dt_rlm_inputs_wipe. */
+typedef struct dt_rlm_inputs {
+    char id[DT_SIGNON_ID_LEN + 1];
+    char user[DT_USER_MAX];
+    char client_ip[DT_ADDRESS_MAX];
+    char nas[DT_USER_MAX];
+    char station[DT_USER_MAX];
+    char platform[DT_RLM_INPUT_MAX];
+    char vpn_device_id[DT_RLM_INPUT_MAX];
+    char passcode[DT_ANSWER_MAX];
+    char push_key[2 * DT_SHA256_LEN + 1];
+    char groups[DT_RLM_GROUPS_BYTES];
+    char const *group_list[DT_GROUPS_MAX];
+    size_t group_count;
+    dt_group_knowledge group_knowledge;
+    uint8_t random[32];
+} dt_rlm_inputs;
+
+/* Compiles an expression; errors name it. Memory belongs to ctx. */
+DT_MUST_USE int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x,
+                               dt_error *e);
+/* Evaluates all inputs. DT_E_INVALID when there is no user name, DT_E_LIMIT or DT_E_PARSE when who
+ * or where is too long or holds a NUL; `e` says which. *in is usable for the audit either way. */
+DT_MUST_USE int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in,
+                                   dt_error *e);
+void dt_rlm_inputs_wipe(dt_rlm_inputs *in);
+/* The core's request; borrows from `in`. */
+void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
+                         dt_rlm_inputs const *in, dt_request *out);
+
+/* --- reply.c -------------------------------------------------------------------------------- */
+/* Registers the attributes; before virtual servers are read. -1 with an ERROR logged. */
+int dt_rlm_dictionary(void);
+/* True when control says that the first factor was verified. */
+bool dt_rlm_primary_verified(REQUEST *request);
+/* Sets the DevTrust-* attributes in control. */
+void dt_rlm_attributes(REQUEST *request, dt_outcome const *o, char const *id);
+/* A final outcome: attributes, reply and module code. */
+rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o);
+/* An Access-Challenge with this text and State, sent as soon as the module returns. */
+rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes state);
+/* Takes what an Access-Accept would have carried out of the reply. */
+void dt_rlm_reply_strip(REQUEST *request);
+
+/* --- tls_peer.c ----------------------------------------------------------------------------- */
+/* The certificate of the TLS session of a request, with the proof of its key. Owns its bytes. */
+typedef struct dt_tls_peer {
+    bool proved; /* the handshake finished and the server verified the certificate in it */
+    dt_bytes certificate;
+    dt_bytes chain[DT_CHAIN_MAX];
+    size_t chain_count;
+} dt_tls_peer;
+
+/* Starts to note TLS sessions. Once per process, before the first handshake. DT_E_STATE when the
+ * server's own fixed indexes would collide with ours. */
+DT_MUST_USE int dt_tls_peer_start(dt_error *e);
+/* The peer of the TLS session that the server handles for exactly this request now. False when there
+ * is none, or it sent no certificate. */
+bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out);
+void dt_tls_peer_free(dt_tls_peer *p);
+
+#endif

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The waiting room. See waiting_room.h.
+ *
+ * Threads: worker threads park, ask for the outcome and leave; everything that touches a socket, a
+ * timer or a run happens on the driver's loop. `lock` guards the table, the counts of shares and an
+ * answer once it is there. A parked request has up to three shares: the server's request, the run,
+ * the connection that its packet came in by. */
+#include "rlm_devtrust/waiting_room.h"
+
+#include "edge/host.h"
+#include "rlm_devtrust/challenge.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define SECRET_LEN 32
+#define BUCKETS 4096 /* a power of two */
+#define LISTEN_BACKLOG 256
+
+typedef struct connection connection;
+
+/* What goes back to the server, made once. */
+typedef struct answer {
+    dt_radius_code code;
+    char message[DT_MESSAGE_MAX + DT_PROMPT_TEXT_MAX];
+    uint8_t state[DT_STATE_TOKEN_MAX];
+    size_t state_len;
+} answer;
+
+struct dt_parked {
+    dt_waiting_room *room;
+    dt_parked *next; /* in its bucket */
+    int shares;
+    uint8_t ticket[DT_RADIUS_TICKET_LEN];
+    dt_time since;
+    /* under the lock once `answered` */
+    bool answered, suspended;
+    answer answer;
+    dt_outcome outcome;
+    /* the loop's */
+    dt_run *run;
+    connection *at; /* where its packet waits, or NULL */
+    LIST_ENTRY(dt_parked) waiting;
+    dt_radius_query query;
+    struct event *deadline;
+    char info[DT_PROMPT_TEXT_MAX];
+};
+
+struct connection {
+    dt_waiting_room *room;
+    struct bufferevent *stream;
+    bool proven; /* one authentic packet came */
+    LIST_ENTRY(connection) all;
+    LIST_HEAD(, dt_parked) waiting;
+};
+
+struct dt_waiting_room {
+    dt_driver *driver; /* NULL once closed */
+    struct evconnlistener *listener;
+    uint16_t port;
+    char secret[2 * SECRET_LEN + 1];
+    dt_room_options options;
+    LIST_HEAD(, connection) connections;
+    pthread_mutex_t lock;
+    pthread_cond_t closed_cond;
+    bool closed, freed;
+    dt_parked *buckets[BUCKETS];
+    dt_room_stats stats;
+    size_t connection_count; /* the loop's */
+};
+
+static dt_bytes secret_bytes(dt_waiting_room const *r)
+{
+    return dt_bytes_of(r->secret, 2 * SECRET_LEN);
+}
+
+static void count(dt_waiting_room *r, uint64_t *number)
+{
+    pthread_mutex_lock(&r->lock);
+    ++*number;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+static dt_parked **bucket(dt_waiting_room *r, uint8_t const ticket[])
+{
+    size_t i;
+    memcpy(&i, ticket, sizeof i); /* random already */
+    return &r->buckets[i & (BUCKETS - 1)];
+}
+
+/* With the lock held. */
+static dt_parked *find(dt_waiting_room *r, uint8_t const ticket[])
+{
+    dt_parked *p = *bucket(r, ticket);
+    while (p != NULL && !dt_const_time_equal(p->ticket, ticket, DT_RADIUS_TICKET_LEN))
+        p = p->next;
+    return p;
+}
+
+static void table_remove(dt_waiting_room *r, dt_parked *p)
+{
+    dt_parked **at = bucket(r, p->ticket);
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    r->stats.parked--;
+}
+
+static void room_destroy(dt_waiting_room *r)
+{
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->closed_cond);
+    explicit_bzero(r->secret, sizeof r->secret);
+    free(r);
+}
+
+/* Gives a share back; the last one frees the request, and the room if that was all it waited for. */
+static void drop(dt_parked *p)
+{
+    dt_waiting_room *r = p->room;
+    pthread_mutex_lock(&r->lock);
+    bool last = --p->shares == 0;
+    if (last)
+        table_remove(r, p);
+    bool last_of_all = last && r->freed && r->stats.parked == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (last) {
+        explicit_bzero(&p->answer, sizeof p->answer);
+        free(p);
+    }
+    if (last_of_all)
+        room_destroy(r);
+}
+
+/* --- answering: on the loop ------------------------------------------------------------------ */
+
+/* The packet no longer waits. The caller gives back the connection's share. */
+static void unpair(dt_parked *p)
+{
+    if (p->deadline != NULL)
+        event_free(p->deadline);
+    p->deadline = NULL;
+    LIST_REMOVE(p, waiting);
+    p->at = NULL;
+}
+
+/* Sends the answer if both it and a packet are there. */
+static void send_answer(dt_parked *p)
+{
+    dt_buf packet;
+    if (!p->answered || p->at == NULL)
+        return;
+    dt_buf_init(&packet, DT_RADIUS_PACKET_MAX);
+    answer const *a = &p->answer;
+    int rc = dt_radius_write(&p->query, secret_bytes(p->room), a->code, a->message,
+                             dt_bytes_of(a->state, a->state_len), &packet);
+    if (rc != 0) { /* too long, at the worst: a bare refusal always fits */
+        dt_buf_reset(&packet);
+        rc = dt_radius_write(&p->query, secret_bytes(p->room), DT_RADIUS_ACCESS_REJECT, "",
+                             dt_bytes_of(NULL, 0), &packet);
+    }
+    if (rc == 0)
+        bufferevent_write(p->at->stream, packet.p, packet.len);
+    dt_buf_free(&packet);
+    count(p->room, &p->room->stats.answered);
+    unpair(p);
+    drop(p);
+}
+
+static void set_message(dt_parked *p, char const *message)
+{
+    dt_buf b;
+    dt_buf_init_fixed(&b, p->answer.message, sizeof p->answer.message);
+    dt_buf_puts(&b, p->info);
+    if (p->info[0] != '\0' && message[0] != '\0')
+        dt_buf_putc(&b, '\n');
+    dt_buf_puts(&b, message);
+}
+
+char const *dt_room_message(dt_outcome const *o)
+{
+    if (o->message[0] != '\0' || o->result == DT_ALLOW)
+        return o->message;
+    return "Sign-on refused.";
+}
+
+static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message)
+{
+    dt_waiting_room *r = p->room;
+    pthread_mutex_lock(&r->lock);
+    if (!p->answered) {
+        p->answer.code = code;
+        set_message(p, message);
+        p->outcome = *o;
+        p->suspended = code == DT_RADIUS_ACCESS_CHALLENGE;
+        p->answered = true;
+    }
+    pthread_mutex_unlock(&r->lock);
+    send_answer(p);
+}
+
+/* --- the run's door ------------------------------------------------------------------------- */
+
+static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
+{
+    dt_parked *p = ctx;
+    if (prompt->info) {
+        memcpy(p->info, prompt->text, sizeof p->info);
+        return;
+    }
+    /* A RADIUS sign-on is suspended at a prompt, never asked live. */
+    dt_run_abandon(run, DT_CAUSE_INTERNAL);
+}
+
+static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prompt const *prompt)
+{
+    dt_parked *p = ctx;
+    dt_outcome o = *dt_signon_outcome(machine);
+    dt_buf state;
+    dt_error e = {0};
+
+    (void)run;
+    p->run = NULL;
+    dt_buf_init_fixed(&state, p->answer.state, sizeof p->answer.state);
+    int rc = p->answered ? DT_E_GONE : dt_challenge_keep(p->room->driver, machine, &state, &e);
+    if (rc == 0) {
+        p->answer.state_len = state.len;
+        settle(p, DT_RADIUS_ACCESS_CHALLENGE, &o, prompt->text);
+    } else {
+        dt_audit_context ctx_of = {0};
+        dt_outcome_set(&o, DT_DENY, rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL);
+        dt_str_escape(o.detail, sizeof o.detail, e.text);
+        dt_signon_audit_context(machine, &ctx_of);
+        dt_driver_audit(p->room->driver, &o, machine, "radius", &ctx_of);
+        settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+    }
+    drop(p);
+}
+
+static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
+{
+    dt_parked *p = ctx;
+    (void)machine;
+    p->run = NULL;
+    settle(p, o->result == DT_ALLOW ? DT_RADIUS_ACCESS_ACCEPT : DT_RADIUS_ACCESS_REJECT, o,
+           dt_room_message(o));
+    drop(p);
+}
+
+static dt_door const radius_door = {"radius", on_prompt, on_suspend, on_done};
+
+/* The run goes on without us, cancels its push and writes its event. */
+static void let_run_go(dt_parked *p, dt_cause cause)
+{
+    dt_run *run = p->run;
+    if (run == NULL)
+        return;
+    p->run = NULL;
+    dt_run_detach(run, cause);
+    drop(p);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+    dt_parked *p = ctx;
+    dt_outcome o = {0};
+
+    (void)fd;
+    (void)what;
+    pthread_mutex_lock(&p->room->lock);
+    p->shares++;
+    pthread_mutex_unlock(&p->room->lock);
+    dt_outcome_set(&o, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    settle(p, DT_RADIUS_ACCESS_REJECT, &o, "Nobody answered in time. Please try again.");
+    let_run_go(p, DT_CAUSE_MFA_TIMEOUT);
+    drop(p);
+}
+
+/* --- connections: on the loop ---------------------------------------------------------------- */
+
+static void connection_close(connection *c)
+{
+    while (!LIST_EMPTY(&c->waiting)) {
+        dt_parked *p = LIST_FIRST(&c->waiting);
+        unpair(p);
+        drop(p);
+    }
+    LIST_REMOVE(c, all);
+    c->room->connection_count--;
+    bufferevent_free(c->stream);
+    free(c);
+}
+
+/* Sets the timer by which the parked request is answered come what may. */
+static int set_deadline(dt_parked *p)
+{
+    dt_time left = p->since + p->room->options.answer_within - dt_host_now();
+    if (left < 0)
+        left = 0;
+    if (left > p->room->options.answer_within) /* the clock went back */
+        left = p->room->options.answer_within;
+    struct timeval tv = {(time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)};
+    p->deadline = evtimer_new(dt_driver_base(p->room->driver), on_deadline, p);
+    return p->deadline != NULL && evtimer_add(p->deadline, &tv) == 0 ? 0 : DT_E_NOMEM;
+}
+
+/* Puts a packet and its parked request together. The same ticket may come again: by a new
+ * connection when the server lost the old one. The newest packet gets the one answer. */
+static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
+{
+    if (p->at != NULL) {
+        unpair(p);
+        drop(p);
+    }
+    p->query = *q;
+    p->at = c;
+    LIST_INSERT_HEAD(&c->waiting, p, waiting);
+    if (!p->answered && set_deadline(p) != 0) {
+        dt_outcome o = {0};
+        dt_outcome_set(&o, DT_DENY, DT_CAUSE_INTERNAL);
+        settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+        return;
+    }
+    send_answer(p);
+}
+
+/* One packet; false when the connection must go because somebody else speaks there. */
+static bool take_packet(connection *c, dt_bytes packet)
+{
+    dt_waiting_room *r = c->room;
+    dt_radius_query q;
+    if (dt_radius_read(packet, secret_bytes(r), &q) != 0) {
+        count(r, &r->stats.refused);
+        return false;
+    }
+    if (!c->proven) {
+        c->proven = true;
+        bufferevent_set_timeouts(c->stream, NULL, NULL);
+    }
+    pthread_mutex_lock(&r->lock);
+    dt_parked *p = find(r, q.ticket);
+    if (p != NULL)
+        p->shares++;
+    pthread_mutex_unlock(&r->lock);
+    if (p == NULL)
+        count(r, &r->stats.refused); /* the request is gone: nobody waits for an answer */
+    else
+        pair(c, p, &q);
+    return true;
+}
+
+static void on_read(struct bufferevent *stream, void *ctx)
+{
+    connection *c = ctx;
+    struct evbuffer *in = bufferevent_get_input(stream);
+    uint8_t packet[DT_RADIUS_PACKET_MAX];
+    for (;;) {
+        size_t length = 0;
+        ssize_t got = evbuffer_copyout(in, packet, 4);
+        int rc = dt_radius_frame(dt_bytes_of(packet, got > 0 ? (size_t)got : 0), &length);
+        if (rc == DT_E_STATE || (rc == 0 && evbuffer_get_length(in) < length))
+            return;
+        if (rc != 0 || evbuffer_remove(in, packet, length) != (int)length ||
+            !take_packet(c, dt_bytes_of(packet, length))) {
+            connection_close(c);
+            return;
+        }
+    }
+}
+
+static void on_event(struct bufferevent *stream, short what, void *ctx)
+{
+    (void)stream;
+    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR | BEV_EVENT_TIMEOUT))
+        connection_close(ctx);
+}
+
+/* Makes place by closing one that never proved itself; false when there is none. */
+static bool make_place(dt_waiting_room *r)
+{
+    connection *c;
+    if (r->connection_count < DT_ROOM_CONNECTIONS_MAX)
+        return true;
+    LIST_FOREACH(c, &r->connections, all)
+    {
+        if (!c->proven) {
+            connection_close(c);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_loopback(struct sockaddr const *address)
+{
+    struct sockaddr_in const *in = (struct sockaddr_in const *)(void const *)address;
+    return address->sa_family == AF_INET && in->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+                      int len, void *ctx)
+{
+    dt_waiting_room *r = ctx;
+    struct timeval unproven = {DT_ROOM_UNPROVEN_SECONDS, 0};
+    int on = 1;
+    (void)len;
+    connection *c = NULL;
+    if (!is_loopback(address) || !make_place(r) || (c = calloc(1, sizeof *c)) == NULL)
+        goto refuse;
+    c->room = r;
+    c->stream =
+        bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
+    if (c->stream == NULL)
+        goto refuse;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* answers must not linger */
+    LIST_INIT(&c->waiting);
+    LIST_INSERT_HEAD(&r->connections, c, all);
+    r->connection_count++;
+    bufferevent_setcb(c->stream, on_read, NULL, on_event, c);
+    bufferevent_set_timeouts(c->stream, &unproven, NULL);
+    bufferevent_setwatermark(c->stream, EV_READ, 0, 16 * DT_RADIUS_PACKET_MAX);
+    bufferevent_enable(c->stream, EV_READ | EV_WRITE);
+    return;
+refuse:
+    free(c);
+    evutil_closesocket(fd);
+}
+
+/* --- opening and closing -------------------------------------------------------------------- */
+
+static int listen_on(dt_waiting_room *r, int *out, dt_error *e)
+{
+    struct sockaddr_in a = {0};
+    socklen_t len = sizeof a;
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_port = htons(r->options.port);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            evutil_closesocket(fd);
+        return dt_error_set(e, DT_E_IO,
+                            "the waiting room cannot listen on 127.0.0.1 port %u: %s; choose "
+                            "another waiting_room_port, or 0",
+                            r->options.port, strerror(why));
+    }
+    r->port = ntohs(a.sin_port);
+    *out = fd;
+    return 0;
+}
+
+static int make_secret(dt_waiting_room *r)
+{
+    uint8_t raw[SECRET_LEN];
+    int rc = dt_host_random(raw, sizeof raw);
+    if (rc == 0)
+        dt_hex(r->secret, raw, sizeof raw);
+    explicit_bzero(raw, sizeof raw);
+    return rc;
+}
+
+/* The loop runs already: the listener is made there. */
+static void open_on_loop(void *ctx)
+{
+    dt_waiting_room *r = ctx;
+    evconnlistener_enable(r->listener);
+}
+
+int dt_waiting_room_open(dt_driver *d, dt_room_options const *o, dt_waiting_room **out, dt_error *e)
+{
+    int fd = -1;
+    dt_waiting_room *r = calloc(1, sizeof *r);
+    *out = NULL;
+    if (r == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "no memory for the waiting room");
+    r->driver = d;
+    r->options = *o;
+    LIST_INIT(&r->connections);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->closed_cond, NULL);
+    int rc = make_secret(r);
+    if (rc != 0)
+        dt_error_set(e, rc, "no random bytes for the waiting room's secret");
+    else
+        rc = listen_on(r, &fd, e);
+    if (rc != 0)
+        goto out;
+    r->listener =
+        evconnlistener_new(dt_driver_base(d), on_accept, r,
+                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
+    if (r->listener == NULL) {
+        evutil_closesocket(fd);
+        rc = dt_error_set(e, DT_E_NOMEM, "no memory for the waiting room's listener");
+        goto out;
+    }
+    rc = dt_driver_post(d, open_on_loop, r);
+    if (rc != 0)
+        dt_error_set(e, rc, "the waiting room could not be opened");
+out:
+    if (rc != 0) {
+        if (r->listener != NULL)
+            evconnlistener_free(r->listener);
+        room_destroy(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+uint16_t dt_waiting_room_port(dt_waiting_room const *r)
+{
+    return r->port;
+}
+
+char const *dt_waiting_room_secret(dt_waiting_room const *r)
+{
+    return r->secret;
+}
+
+static void close_on_loop(void *ctx)
+{
+    dt_waiting_room *r = ctx;
+    evconnlistener_free(r->listener);
+    r->listener = NULL;
+    while (!LIST_EMPTY(&r->connections))
+        connection_close(LIST_FIRST(&r->connections));
+    pthread_mutex_lock(&r->lock);
+    r->closed = true;
+    pthread_cond_signal(&r->closed_cond);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void dt_waiting_room_close(dt_waiting_room *r)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += DT_ROOM_CLOSE_SECONDS;
+    if (dt_driver_post(r->driver, close_on_loop, r) != 0)
+        return;
+    pthread_mutex_lock(&r->lock);
+    while (!r->closed && pthread_cond_timedwait(&r->closed_cond, &r->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&r->lock);
+}
+
+void dt_waiting_room_free(dt_waiting_room **room)
+{
+    dt_waiting_room *r = *room;
+    *room = NULL;
+    if (r == NULL)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->driver = NULL;
+    r->freed = true;
+    bool empty = r->stats.parked == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (empty)
+        room_destroy(r);
+}
+
+void dt_waiting_room_stats(dt_waiting_room *r, dt_room_stats *out)
+{
+    pthread_mutex_lock(&r->lock);
+    *out = r->stats;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* --- parking: any thread -------------------------------------------------------------------- */
+
+static int table_add(dt_waiting_room *r, dt_parked *p)
+{
+    pthread_mutex_lock(&r->lock);
+    bool fits = r->stats.parked < r->options.parked_max && !r->freed;
+    if (fits) {
+        dt_parked **at = bucket(r, p->ticket);
+        p->next = *at;
+        *at = p;
+        r->stats.parked++;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return fits ? 0 : DT_E_LIMIT;
+}
+
+int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked **out)
+{
+    dt_parked *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (p == NULL)
+        return DT_E_NOMEM;
+    p->room = r;
+    p->shares = 2; /* the request's and the run's */
+    p->since = dt_host_now();
+    int rc = dt_host_random(p->ticket, sizeof p->ticket);
+    if (rc == 0)
+        rc = table_add(r, p);
+    if (rc != 0) {
+        free(p);
+        return rc;
+    }
+    rc = dt_driver_submit(r->driver, machine, &radius_door, p, &p->run);
+    if (rc != 0) {
+        drop(p);
+        drop(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+dt_bytes dt_parked_ticket(dt_parked const *p)
+{
+    return dt_bytes_of(p->ticket, sizeof p->ticket);
+}
+
+bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended)
+{
+    pthread_mutex_lock(&p->room->lock);
+    bool answered = p->answered;
+    if (answered) {
+        *out = p->outcome;
+        *suspended = p->suspended;
+    }
+    pthread_mutex_unlock(&p->room->lock);
+    return answered;
+}
+
+static void leave_on_loop(void *ctx)
+{
+    dt_parked *p = ctx;
+    let_run_go(p, DT_CAUSE_CLIENT_GONE);
+    drop(p);
+}
+
+void dt_parked_leave(dt_parked **parked)
+{
+    dt_parked *p = *parked;
+    *parked = NULL;
+    if (p == NULL)
+        return;
+    dt_waiting_room *r = p->room;
+    pthread_mutex_lock(&r->lock);
+    /* The caller's share goes with the message to the loop. When that cannot be sent (the driver
+     * stops), the run ends by itself and finds nobody waiting. */
+    bool told =
+        !p->answered && r->driver != NULL && dt_driver_post(r->driver, leave_on_loop, p) == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (!told)
+        drop(p);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The waiting room: a listener on 127.0.0.1, on the driver's loop, that is a home server to the very
+ * FreeRADIUS that loaded us. A request whose sign-on must wait is proxied there and so parked by the
+ * server without a thread; the room sends the one answer when the sign-on has its outcome.
+ *
+ * One parked request is a ticket (random, known to us and the proxied packet only), a sign-on under
+ * way in the driver, and the packet that waits for the answer. Knows nothing of FreeRADIUS. */
+#ifndef DT_RLM_WAITING_ROOM_H
+#define DT_RLM_WAITING_ROOM_H
+
+#include "driver/driver.h"
+#include "rlm_devtrust/radius_packet.h"
+
+#define DT_ROOM_PARKED_MAX 60000    /* ceiling on the setting */
+#define DT_ROOM_CONNECTIONS_MAX 272 /* the server opens up to 250, of 256 packets each */
+#define DT_ROOM_UNPROVEN_SECONDS 5  /* a connection without one authentic packet is closed */
+#define DT_ROOM_CLOSE_SECONDS 10    /* longest wait for the loop when closing */
+
+typedef struct dt_waiting_room dt_waiting_room;
+typedef struct dt_parked dt_parked;
+
+typedef struct dt_room_options {
+    uint16_t port;         /* 0 = the kernel chooses */
+    size_t parked_max;     /* requests waiting at once; more are refused with DT_E_LIMIT */
+    dt_time answer_within; /* every parked request is answered by then, counted from parking */
+} dt_room_options;
+
+/* Listens. `d` must have its own thread and outlive dt_waiting_room_close. DT_E_IO with the port and
+ * what to do, DT_E_NOMEM. */
+DT_MUST_USE int dt_waiting_room_open(dt_driver *d, dt_room_options const *o, dt_waiting_room **out,
+                                     dt_error *e);
+uint16_t dt_waiting_room_port(dt_waiting_room const *r);
+/* Made at start, printable; borrowed from the room. */
+char const *dt_waiting_room_secret(dt_waiting_room const *r);
+/* Stops listening and closes all connections. Before dt_driver_free, never on the loop's thread. Who
+ * is still parked gets no answer. */
+void dt_waiting_room_close(dt_waiting_room *r);
+/* After dt_driver_free. Memory goes when the last parked request has left. */
+void dt_waiting_room_free(dt_waiting_room **r);
+
+/* Hands a machine to the loop. On success *out is the caller's share of the parked request, given
+ * back with dt_parked_leave. DT_E_LIMIT (parked_max, or the driver is full), DT_E_NOMEM, DT_E_IO (no
+ * random bytes). Thread safe. */
+DT_MUST_USE int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked **out);
+/* What the proxied packet must carry as its State. */
+dt_bytes dt_parked_ticket(dt_parked const *p);
+/* Copies the outcome once there is one; false before. A suspended sign-on has the outcome it had so
+ * far, which denies, and *suspended is true. Thread safe. */
+bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended);
+/* The server forgot the request: its sign-on is given up unless it has been answered. Thread safe;
+ * nulls the pointer. */
+void dt_parked_leave(dt_parked **p);
+
+typedef struct dt_room_stats {
+    size_t parked;
+    uint64_t answered, refused; /* refused: packets that were not ours */
+} dt_room_stats;
+void dt_waiting_room_stats(dt_waiting_room *r, dt_room_stats *out);
+
+/* The message for the person: the outcome's own, or one that says no more than it must. */
+char const *dt_room_message(dt_outcome const *o);
+
+#endif
