@@ -3,6 +3,7 @@
  * that the door can show. */
 #include "core/signon_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PASSCODE_DIGITS_MIN 6
@@ -230,10 +231,26 @@ static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now
     }
 }
 
+/* A transaction counts only if it is this person's and this factor's: anybody else's approval must
+ * not be read as ours. Okta's ids need no encoding in a path, as the reader of them has checked. */
+static bool is_our_transaction(dt_signon const *s, char const *url)
+{
+    char prefix[DT_SIGNON_LINK_MAX];
+    int n = snprintf(prefix, sizeof(prefix), "%s/api/v1/users/%s/factors/%s/transactions/",
+                     s->site.config->okta.org_url, s->user_id, s->push_factor);
+
+    return n > 0 && (size_t)n < sizeof(prefix) && strncmp(url, prefix, (size_t)n) == 0;
+}
+
 static bool take_links(dt_signon *s, dt_okta_verification const *v)
 {
     if (v->number >= 0)
         s->push.number = v->number;
+    if (s->push.joined) /* its links were checked by the sign-on that sent it */
+        return s->push.poll_url[0] != '\0';
+    if ((v->poll_url[0] && !is_our_transaction(s, v->poll_url)) ||
+        (v->cancel_url[0] && !is_our_transaction(s, v->cancel_url)))
+        return false;
     if (v->poll_url[0] && dt_str_copy(s->push.poll_url, sizeof(s->push.poll_url), v->poll_url) < 0)
         return false;
     if (v->cancel_url[0] &&
@@ -264,7 +281,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     }
     if (!take_links(s, &v)) {
-        dt_signon_detail(s, "Okta: push: the answer holds no link to poll");
+        dt_signon_detail(s, "Okta: push: the answer holds no link to poll this person's push");
         push_impossible(s, DT_CAUSE_OKTA_UNAVAILABLE);
         return;
     }

@@ -553,6 +553,35 @@ static void test_push_that_cannot_be_sent_falls_back_to_a_passcode(void **state)
     world_close(&w);
 }
 
+/* A link that leads to another person's or another factor's transaction is not followed. */
+static void test_a_strangers_transaction_is_not_polled(void **state)
+{
+    static char const *const links[] = {
+        "https://example.okta.com/api/v1/users/00u2/factors/opf1/transactions/t",
+        "https://example.okta.com/api/v1/users/00u1/factors/opf2/transactions/t",
+        "https://example.okta.com/api/v1/users/00u1/factors/opf1/verify",
+        "https://example.okta.com.evil.example/api/v1/users/00u1/factors/opf1/transactions/t",
+        "http://example.okta.com/api/v1/users/00u1/factors/opf1/transactions/t"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        world w;
+        dt_request r = world_request();
+        char body[512];
+
+        snprintf(body, sizeof(body),
+                 "{\"factorResult\":\"WAITING\",\"_links\":{\"poll\":{\"href\":\"%s\"}}}",
+                 links[i]);
+        open_world(&w, GUIDE, NULL);
+        expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
+        world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, body);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+        world_close(&w);
+    }
+}
+
 static void test_rate_limit_is_obeyed(void **state)
 {
     world w;
@@ -1321,6 +1350,7 @@ int main(void)
         cmocka_unit_test(test_abandon_with_an_allowing_cause_denies),
         cmocka_unit_test(test_push_is_never_sent_twice_blindly),
         cmocka_unit_test(test_push_that_cannot_be_sent_falls_back_to_a_passcode),
+        cmocka_unit_test(test_a_strangers_transaction_is_not_polled),
         cmocka_unit_test(test_rate_limit_is_obeyed),
         cmocka_unit_test(test_rate_limit_that_does_not_end_refuses),
         cmocka_unit_test(test_push_limit_stops_fatigue),
