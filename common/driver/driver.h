@@ -34,7 +34,12 @@ typedef struct dt_driver_options {
 
 /* Loads the site, opens store and audit sink, makes the loop. */
 DT_MUST_USE int dt_driver_new(dt_driver_options const *o, dt_driver **out, dt_error *e);
-/* Ends all runs (CLIENT_GONE/BUSY), flushes the audit queue, joins the thread. */
+/* Ends all runs (BUSY; pushes under way are cancelled, for at most a few seconds), flushes the audit
+ * queue, joins the thread. Every door has had its outcomes when it returns; what a door has in the
+ * base (sockets, timers) is then no longer served and must be freed before dt_driver_free. Not from
+ * a callback. Does nothing the second time. */
+void dt_driver_close(dt_driver *d);
+/* dt_driver_close, then frees. In a forked child it only forgets: the rest is the parent's. */
 void dt_driver_free(dt_driver **d);
 /* Runs the loop on the calling thread until dt_driver_stop. */
 DT_MUST_USE int dt_driver_run(dt_driver *d);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two pairs of buffers: one is filled under the lock, the other is written out without it. */
+#include "driver/audit_queue.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct batch {
+    dt_buf lines; /* JSON, for the file */
+    dt_buf notes; /* '+' or '-', text, NUL; for the system log */
+} batch;
+
+struct dt_audit_queue {
+    dt_audit_sink *sink;
+    pthread_mutex_t lock;
+    batch filling;
+    /* the flushing thread's */
+    batch going;
+    bool broken;       /* the last write failed */
+    int64_t alarmed;   /* when that was reported last; 0 = not yet */
+    uint64_t reported; /* dropped events that were reported */
+    _Atomic(uint64_t) dropped;
+};
+
+static void batch_init(batch *b)
+{
+    dt_buf_init(&b->lines, DT_AUDIT_QUEUE_MAX);
+    dt_buf_init(&b->notes, DT_AUDIT_QUEUE_MAX);
+}
+
+int dt_audit_queue_new(dt_audit_sink *sink, dt_audit_queue **out, dt_error *e)
+{
+    *out = NULL;
+    dt_audit_queue *q = calloc(1, sizeof(*q));
+    if (q == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    q->sink = sink;
+    pthread_mutex_init(&q->lock, NULL);
+    batch_init(&q->filling);
+    batch_init(&q->going);
+    *out = q;
+    return DT_OK;
+}
+
+/* What could not be written until the very end. */
+static void report_left(dt_audit_queue const *q)
+{
+    dt_bytes const left[] = {dt_buf_bytes(&q->going.lines), dt_buf_bytes(&q->filling.lines)};
+    unsigned long events = 0;
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < left[i].len; k++)
+            events += left[i].p[k] == '\n';
+    }
+    if (events == 0)
+        return;
+    char text[128];
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "%lu audit events were lost: the audit file cannot be written", events);
+    dt_audit_sink_alarm(q->sink, text);
+}
+
+void dt_audit_queue_free(dt_audit_queue **q)
+{
+    if (q == NULL || *q == NULL)
+        return;
+    report_left(*q);
+    dt_audit_sink_close(&(*q)->sink);
+    dt_buf_free(&(*q)->filling.lines);
+    dt_buf_free(&(*q)->filling.notes);
+    dt_buf_free(&(*q)->going.lines);
+    dt_buf_free(&(*q)->going.notes);
+    pthread_mutex_destroy(&(*q)->lock);
+    free(*q);
+    *q = NULL;
+}
+
+/* Undoes an append that did not fit, so that no half of an event stays. */
+static bool put_whole(dt_buf *b, dt_bytes a, dt_bytes c)
+{
+    size_t before = b->len;
+    dt_buf_put(b, a.p, a.len);
+    dt_buf_put(b, c.p, c.len);
+    if (dt_buf_error(b) == 0)
+        return true;
+    b->error = 0;
+    b->len = before;
+    if (b->cap > 0)
+        b->p[before] = '\0';
+    return false;
+}
+
+dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool success,
+                                    char const *note)
+{
+    pthread_mutex_lock(&q->lock);
+    size_t before = q->filling.lines.len + q->filling.notes.len;
+    bool fits = put_whole(&q->filling.lines, lines, dt_bytes_of(NULL, 0));
+    dt_bytes text = dt_bytes_of(note, strlen(note) + 1);
+    fits = put_whole(&q->filling.notes, dt_bytes_str(success ? "+" : "-"), text) && fits;
+    size_t after = q->filling.lines.len + q->filling.notes.len;
+    pthread_mutex_unlock(&q->lock);
+    if (!fits)
+        dt_audit_queue_drop(q, 1);
+    if (before < DT_AUDIT_FLUSH_BYTES && after >= DT_AUDIT_FLUSH_BYTES)
+        return DT_AUDIT_NOW;
+    return before == 0 || !fits ? DT_AUDIT_SOON : DT_AUDIT_NOTHING;
+}
+
+void dt_audit_queue_drop(dt_audit_queue *q, unsigned events)
+{
+    atomic_fetch_add(&q->dropped, events);
+}
+
+uint64_t dt_audit_queue_dropped(dt_audit_queue const *q)
+{
+    return atomic_load(&q->dropped);
+}
+
+static void swap(dt_buf *a, dt_buf *b)
+{
+    dt_buf c = *a;
+    *a = *b;
+    *b = c;
+}
+
+/* What the disk refused stays in `going`; the rest waits behind it. */
+static void take(dt_audit_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    if (q->going.lines.len == 0)
+        swap(&q->going.lines, &q->filling.lines);
+    swap(&q->going.notes, &q->filling.notes);
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void write_notes(dt_audit_queue *q)
+{
+    char const *p = (char const *)q->going.notes.p;
+    char const *end = p + q->going.notes.len;
+    while (p < end) {
+        dt_audit_sink_line(q->sink, p[0] == '+', p + 1);
+        p += strlen(p) + 1;
+    }
+    dt_buf_reset(&q->going.notes);
+}
+
+static void write_lines(dt_audit_queue *q, int64_t mono)
+{
+    bool was_broken = q->broken;
+    q->broken = dt_audit_sink_write(q->sink, dt_buf_bytes(&q->going.lines)) != 0;
+    if (!q->broken) {
+        dt_buf_reset(&q->going.lines);
+        if (was_broken)
+            dt_audit_sink_alarm(q->sink, "the audit file can be written again");
+        q->alarmed = 0;
+        return;
+    }
+    if (q->alarmed == 0 || mono - q->alarmed >= DT_AUDIT_ALARM_INTERVAL) {
+        dt_audit_sink_alarm(q->sink, "audit events cannot be written to the audit file (disk full? "
+                                     "directory gone?); they are kept in memory as long as there "
+                                     "is room, and tried again");
+        q->alarmed = mono == 0 ? 1 : mono;
+    }
+}
+
+static void report_dropped(dt_audit_queue *q)
+{
+    uint64_t dropped = atomic_load(&q->dropped);
+    if (dropped == q->reported)
+        return;
+    char text[160];
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "%llu audit events were lost: they came faster than they could be written",
+                  (unsigned long long)(dropped - q->reported));
+    dt_audit_sink_alarm(q->sink, text);
+    q->reported = dropped;
+}
+
+int dt_audit_queue_flush(dt_audit_queue *q, int64_t mono)
+{
+    take(q);
+    write_notes(q);
+    if (q->going.lines.len > 0)
+        write_lines(q, mono);
+    /* Those behind what the disk had refused, now that it takes them again. */
+    if (!q->broken) {
+        take(q);
+        write_notes(q);
+        if (q->going.lines.len > 0)
+            write_lines(q, mono);
+    }
+    report_dropped(q);
+    return q->broken ? DT_AUDIT_RETRY_MS : 0;
+}

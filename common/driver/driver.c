@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The driver as a whole: what it is made of, its loop, how other threads reach it, how it ends. */
+#include "driver/internal.h"
+
+#include "edge/host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WATCHES_STEP 64
+
+int64_t dt_driver_mono(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool dt_driver_is_usable(dt_driver const *d)
+{
+    return d->pid == getpid();
+}
+
+dt_site_files const *dt_driver_site(dt_driver const *d)
+{
+    return d->files;
+}
+
+struct event_base *dt_driver_base(dt_driver *d)
+{
+    return d->base;
+}
+
+/* --- posts ------------------------------------------------------------------------------------ */
+
+void dt_driver_wake(dt_driver *d)
+{
+    uint64_t one = 1;
+    /* Full (EAGAIN) means that the loop is about to wake anyway. */
+    ssize_t n = write(d->wake_fd, &one, sizeof(one));
+    (void)n;
+}
+
+int dt_driver_enqueue(dt_driver *d, dt_post *p)
+{
+    p->next = NULL;
+    pthread_mutex_lock(&d->post_lock);
+    int rc = d->closed ? DT_E_STATE : p->owned && d->posts >= DT_DRIVER_POSTS_MAX ? DT_E_LIMIT : 0;
+    bool first = d->post_first == NULL;
+    if (rc == 0) {
+        *(d->post_last != NULL ? &d->post_last->next : &d->post_first) = p;
+        d->post_last = p;
+        d->posts += p->owned;
+        /* Within the lock: once it is open, the driver may be gone before we are. */
+        if (first)
+            dt_driver_wake(d);
+    }
+    pthread_mutex_unlock(&d->post_lock);
+    return rc;
+}
+
+int dt_driver_post(dt_driver *d, void (*fn)(void *ctx), void *ctx)
+{
+    if (!dt_driver_is_usable(d))
+        return DT_E_STATE;
+    dt_post *p = malloc(sizeof(*p));
+    if (p == NULL)
+        return DT_E_NOMEM;
+    *p = (dt_post){.fn = fn, .ctx = ctx, .owned = true};
+    int rc = dt_driver_enqueue(d, p);
+    if (rc != 0)
+        free(p);
+    return rc;
+}
+
+static void run_posts(dt_driver *d)
+{
+    pthread_mutex_lock(&d->post_lock);
+    dt_post *p = d->post_first;
+    d->post_first = d->post_last = NULL;
+    d->posts = 0;
+    pthread_mutex_unlock(&d->post_lock);
+    while (p != NULL) {
+        dt_post now = *p; /* it may be gone once its function has run */
+        if (now.owned)
+            free(p);
+        now.fn(now.ctx);
+        p = now.next;
+    }
+}
+
+/* --- events of the loop ----------------------------------------------------------------------- */
+
+static void set_timer(struct event *timer, int64_t milliseconds)
+{
+    struct timeval tv = {.tv_sec = milliseconds / 1000, .tv_usec = (milliseconds % 1000) * 1000};
+    event_add(timer, &tv);
+}
+
+static void flush(dt_driver *d)
+{
+    int again = dt_audit_queue_flush(d->audit, dt_driver_mono());
+    if (again > 0)
+        set_timer(d->flush_timer, again);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    flush(ctx);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)what;
+    dt_driver *d = ctx;
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof(count));
+    (void)n;
+    if (atomic_exchange(&d->flush_wanted, false) && !evtimer_pending(d->flush_timer, NULL))
+        set_timer(d->flush_timer, DT_AUDIT_FLUSH_MS);
+    if (atomic_exchange(&d->flush_now, false))
+        flush(d);
+    run_posts(d);
+    if (atomic_load(&d->stop))
+        event_base_loopbreak(d->base);
+}
+
+static void open_store_again(dt_driver *d)
+{
+    int64_t now = dt_driver_mono();
+    if (now - d->store_tried < DT_DRIVER_STORE_RETRY)
+        return;
+    d->store_tried = now;
+    dt_store *store = NULL;
+    if (dt_store_open(d->config->store.path, &store, NULL) == 0)
+        atomic_store(&d->store, store);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    dt_driver *d = ctx;
+    dt_store *store = atomic_load(&d->store);
+    if (store != NULL)
+        dt_store_tick(store, dt_host_now());
+    else
+        open_store_again(d);
+}
+
+static void on_http_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    dt_http_timeout(((dt_driver *)ctx)->http);
+}
+
+static void on_http_ready(evutil_socket_t fd, short what, void *ctx)
+{
+    dt_driver *d = ctx;
+    dt_http_ready(d->http, fd, ((what & EV_READ) != 0 ? 1 : 0) | ((what & EV_WRITE) != 0 ? 2 : 0));
+}
+
+static bool watches_reach(dt_driver *d, size_t fd)
+{
+    if (fd < d->watch_count)
+        return true;
+    size_t count = fd + WATCHES_STEP;
+    struct event **watches = realloc(d->watches, count * sizeof(*watches));
+    if (watches == NULL)
+        return false;
+    memset(watches + d->watch_count, 0, (count - d->watch_count) * sizeof(*watches));
+    d->watches = watches;
+    d->watch_count = count;
+    return true;
+}
+
+/* Without memory the descriptor goes unwatched, and the call ends by its time-out. */
+static void watch_http(void *ctx, int fd, int what)
+{
+    dt_driver *d = ctx;
+    if (fd < 0 || !watches_reach(d, (size_t)fd))
+        return;
+    if (d->watches[fd] != NULL)
+        event_free(d->watches[fd]);
+    d->watches[fd] = NULL;
+    short bits = (short)(((what & 1) != 0 ? EV_READ : 0) | ((what & 2) != 0 ? EV_WRITE : 0));
+    if (bits == 0)
+        return;
+    d->watches[fd] = event_new(d->base, fd, (short)(bits | EV_PERSIST), on_http_ready, d);
+    if (d->watches[fd] != NULL)
+        event_add(d->watches[fd], NULL);
+}
+
+static void time_http(void *ctx, long milliseconds)
+{
+    dt_driver *d = ctx;
+    if (milliseconds < 0)
+        evtimer_del(d->http_timer);
+    else
+        set_timer(d->http_timer, milliseconds);
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void loop(dt_driver *d)
+{
+    while (!atomic_load(&d->stop)) {
+        if (event_base_loop(d->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+            break;
+    }
+}
+
+static void on_drain_over(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    *(bool *)ctx = true;
+}
+
+/* Lets the runs cancel their pushes, for a while. */
+static void wait_for_ending(dt_driver *d)
+{
+    bool over = false;
+    struct event *limit = evtimer_new(d->base, on_drain_over, &over);
+    if (limit == NULL)
+        return;
+    set_timer(limit, DT_DRIVER_DRAIN_MS);
+    while ((d->runs != NULL || d->ending != NULL) && !over)
+        event_base_loop(d->base, EVLOOP_ONCE);
+    event_free(limit);
+}
+
+/* On the loop's thread, or on the caller's when there is none any more. */
+static void drain(dt_driver *d)
+{
+    pthread_mutex_lock(&d->post_lock);
+    d->closed = true;
+    pthread_mutex_unlock(&d->post_lock);
+    run_posts(d);
+    dt_runs_abandon_all(d);
+    wait_for_ending(d);
+    dt_http_free(&d->http); /* what still was under way is told that it was abandoned */
+    dt_runs_end_all(d);
+    if (dt_audit_queue_flush(d->audit, dt_driver_mono()) != 0)
+        (void)dt_audit_queue_flush(d->audit, dt_driver_mono());
+    d->drained = true;
+}
+
+static void *thread_main(void *ctx)
+{
+    dt_driver *d = ctx;
+    loop(d);
+    drain(d);
+    return NULL;
+}
+
+int dt_driver_run(dt_driver *d)
+{
+    if (!dt_driver_is_usable(d) || d->own_thread || d->drained)
+        return DT_E_STATE;
+    /* OpenSSL writes by write(2): a peer that left must not end the process. */
+    sigset_t pipe_only, before;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    loop(d);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return DT_OK;
+}
+
+void dt_driver_stop(dt_driver *d)
+{
+    atomic_store(&d->stop, true);
+    dt_driver_wake(d);
+}
+
+/* --- audit ------------------------------------------------------------------------------------ */
+
+static void audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note)
+{
+    switch (dt_audit_queue_put(d->audit, lines, success, note)) {
+    case DT_AUDIT_NOTHING:
+        return;
+    case DT_AUDIT_SOON:
+        atomic_store(&d->flush_wanted, true);
+        break;
+    case DT_AUDIT_NOW:
+        atomic_store(&d->flush_now, true);
+        break;
+    }
+    dt_driver_wake(d);
+}
+
+void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
+                     char const *door_name, dt_audit_context const *ctx)
+{
+    if (d->quiet || !dt_driver_is_usable(d))
+        return;
+    dt_audit_context c = {0};
+    if (machine != NULL)
+        dt_signon_audit_context(machine, &c);
+    else if (ctx != NULL)
+        c = *ctx;
+    c.host = c.host != NULL && machine == NULL ? c.host : d->host;
+    c.door = door_name != NULL ? door_name : c.door;
+
+    char events[2 * DT_AUDIT_EVENT_MAX + 1], note[DT_AUDIT_NOTE_MAX];
+    dt_buf lines, line;
+    dt_time now = dt_host_now();
+    dt_buf_init_fixed(&lines, events, sizeof(events));
+    if (machine != NULL && c.device_event)
+        dt_audit_device(&lines, o, dt_signon_evidence(machine), &c, now);
+    dt_audit_signon(&lines, o, &c, now);
+    dt_buf_init_fixed(&line, note, sizeof(note));
+    dt_audit_line(&line, o, &c); /* cut when it is too long: the file has it all */
+    if (dt_buf_error(&lines) != 0) {
+        dt_buf_reset(&lines);
+        dt_audit_queue_drop(d->audit, 1);
+    }
+    audit_put(d, dt_buf_bytes(&lines), o->result == DT_ALLOW, note);
+}
+
+void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out)
+{
+    int now = atomic_load(&d->runs_now);
+    *out = (dt_driver_stats){
+        .runs = atomic_load(&d->runs_total),
+        .runs_under_way = now < 0 ? 0 : (uint64_t)now,
+        .http_calls = atomic_load(&d->http_total),
+        .audit_dropped = dt_audit_queue_dropped(d->audit),
+    };
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static int load_okta_authorization(dt_driver *d, dt_error *e)
+{
+    dt_secret const *token = dt_site_okta_token(d->files);
+    if (token == NULL)
+        return DT_OK;
+    char storage[DT_SECRET_MAX + 1];
+    dt_buf b;
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
+    dt_bytes value = dt_secret_bytes(token);
+    dt_buf_puts(&b, "SSWS ");
+    dt_buf_put(&b, value.p, value.len);
+    int rc = dt_buf_error(&b);
+    if (rc == 0)
+        rc = dt_secret_new(dt_buf_bytes(&b), &d->okta_authorization);
+    explicit_bzero(storage, sizeof(storage));
+    return rc == 0 ? DT_OK : dt_error_set(e, rc, "the Okta API token cannot be held");
+}
+
+static int load_keys(dt_driver *d, dt_error *e)
+{
+    int rc = load_okta_authorization(d, e);
+    if (rc == 0)
+        rc = dt_token_load_key(d, e);
+    char const *certificate = d->config->device_trust.host_certificate_file;
+    char const *key = d->config->device_trust.host_key_file;
+    if (rc == 0 && certificate[0] != '\0' && key[0] != '\0')
+        rc = dt_host_key_load(certificate, key, &d->host_key, e);
+    return rc;
+}
+
+/* A file that others can reach is a fault of configuration: refused. One that is broken is not: the
+ * sign-ons then go on without what was remembered, and say so. */
+static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
+{
+    dt_store *store = NULL;
+    dt_error why = {0};
+    int rc = dt_store_open(d->config->store.path, &store, &why);
+    if (rc == DT_E_PERMISSION || rc == DT_E_NOT_FOUND || rc == DT_E_INVALID || rc == DT_E_NOMEM)
+        return dt_error_set(e, rc, "%s", why.text);
+    d->store_tried = dt_driver_mono();
+    if (rc != 0) {
+        memcpy(d->store_error, why.text, sizeof(d->store_error));
+        dt_audit_sink_alarm(sink, why.text);
+    }
+    atomic_store(&d->store, store);
+    return DT_OK;
+}
+
+static int open_outputs(dt_driver *d, dt_error *e)
+{
+    dt_audit_sink *sink = NULL;
+    char const *file = d->quiet ? "" : d->config->audit.file;
+    int rc = dt_audit_sink_open(file, !d->quiet && d->config->audit.syslog, &sink, e);
+    if (rc != 0)
+        return rc;
+    rc = open_store(d, sink, e);
+    if (rc == 0)
+        rc = dt_audit_queue_new(sink, &d->audit, e);
+    if (rc != 0)
+        dt_audit_sink_close(&sink);
+    return rc;
+}
+
+static int make_base(dt_driver *d, dt_error *e)
+{
+    /* Only the loop's thread touches the base, so it needs no locks; and the environment of a server
+     * that we are a module of has no say. */
+    struct event_config *config = event_config_new();
+    if (config != NULL) {
+        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+        event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+        d->base = event_base_new_with_config(config);
+        event_config_free(config);
+    }
+    d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (d->base == NULL || d->wake_fd < 0)
+        return dt_error_set(e, DT_E_IO, "no event loop: %s", strerror(errno));
+    return DT_OK;
+}
+
+static int make_events(dt_driver *d, dt_error *e)
+{
+    d->wake_event = event_new(d->base, d->wake_fd, EV_READ | EV_PERSIST, on_wake, d);
+    d->http_timer = evtimer_new(d->base, on_http_timer, d);
+    d->flush_timer = evtimer_new(d->base, on_flush, d);
+    d->tick_timer = event_new(d->base, -1, EV_PERSIST, on_tick, d);
+    if (d->wake_event == NULL || d->http_timer == NULL || d->flush_timer == NULL ||
+        d->tick_timer == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    event_add(d->wake_event, NULL);
+    set_timer(d->tick_timer, DT_DRIVER_STORE_TICK_MS);
+    return DT_OK;
+}
+
+/* The server's signals are for the server's threads. */
+static int start_thread(dt_driver *d, dt_error *e)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&d->thread, NULL, thread_main, d);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return dt_error_set(e, DT_E_IO, "no thread for the event loop: %s", strerror(rc));
+    d->thread_started = true;
+    (void)pthread_setname_np(d->thread, "devtrust");
+    return DT_OK;
+}
+
+static int driver_init(dt_driver *d, dt_driver_options const *o, dt_error *e)
+{
+    d->refreshes = calloc(DT_REFRESH_SLOTS, sizeof(*d->refreshes));
+    if (d->refreshes == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    int rc = dt_site_load(o->config_path, &d->files, e);
+    if (rc != 0)
+        return rc;
+    d->config = dt_site_config(d->files);
+    d->bare_site = (dt_site){.config = d->config, .anchors = dt_site_anchors(d->files)};
+    if ((rc = load_keys(d, e)) != 0 || (rc = open_outputs(d, e)) != 0 ||
+        (rc = make_base(d, e)) != 0 || (rc = make_events(d, e)) != 0 ||
+        (rc = dt_http_new(watch_http, time_http, d, &d->http, e)) != 0)
+        return rc;
+    return o->own_thread ? start_thread(d, e) : DT_OK;
+}
+
+int dt_driver_new(dt_driver_options const *o, dt_driver **out, dt_error *e)
+{
+    *out = NULL;
+    dt_driver *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    d->pid = getpid();
+    d->wake_fd = -1;
+    d->quiet = o->quiet;
+    d->own_thread = o->own_thread;
+    d->runs_max = o->runs_max > 0 ? o->runs_max : DT_DRIVER_RUNS_MAX;
+    pthread_mutex_init(&d->post_lock, NULL);
+    pthread_mutex_init(&d->refresh_lock, NULL);
+    dt_host_name(d->host, sizeof(d->host));
+    int rc = driver_init(d, o, e);
+    if (rc != 0) {
+        d->drained = true; /* nothing has begun */
+        dt_driver_free(&d);
+        return rc;
+    }
+    *out = d;
+    return DT_OK;
+}
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+void dt_driver_close(dt_driver *d)
+{
+    if (!dt_driver_is_usable(d))
+        return;
+    dt_driver_stop(d);
+    if (d->thread_started) {
+        pthread_join(d->thread, NULL);
+        d->thread_started = false;
+    } else if (!d->drained) {
+        drain(d);
+    }
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL)
+        event_free(event);
+}
+
+static void free_loop(dt_driver *d)
+{
+    dt_http_free(&d->http);
+    free_event(d->wake_event);
+    free_event(d->http_timer);
+    free_event(d->flush_timer);
+    free_event(d->tick_timer);
+    for (size_t i = 0; i < d->watch_count; i++)
+        free_event(d->watches[i]);
+    free(d->watches);
+    if (d->base != NULL)
+        event_base_free(d->base);
+    if (d->wake_fd >= 0)
+        close(d->wake_fd);
+}
+
+void dt_driver_free(dt_driver **driver)
+{
+    if (driver == NULL || *driver == NULL)
+        return;
+    dt_driver *d = *driver;
+    *driver = NULL;
+    if (!dt_driver_is_usable(d))
+        return;
+    if (!d->drained)
+        dt_driver_close(d);
+    free_loop(d);
+    dt_audit_queue_free(&d->audit);
+    dt_store *store = atomic_load(&d->store);
+    dt_store_close(&store);
+    dt_token_close(d);
+    dt_host_key_free(&d->host_key);
+    dt_secret_free(&d->okta_authorization);
+    dt_site_free(&d->files);
+    free(d->refreshes);
+    pthread_mutex_destroy(&d->post_lock);
+    pthread_mutex_destroy(&d->refresh_lock);
+    free(d);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of the driver, shared by its own files only.
+ *
+ * One thread, the loop's, owns runs, HTTP calls, the token and all events: none of them has a lock.
+ * Other threads reach it through a queue of posts and an eventfd. What other threads touch directly
+ * (store, audit queue, table of refreshes, counters) has a lock of its own or is atomic. */
+#ifndef DT_DRIVER_INTERNAL_H
+#define DT_DRIVER_INTERNAL_H
+
+#include "core/intune.h"
+#include "driver/audit_queue.h"
+#include "driver/driver.h"
+#include "edge/host_key.h"
+#include "edge/http_curl.h"
+#include "edge/jose.h"
+#include "edge/store.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#define DT_DRIVER_HOST_MAX 256
+#define DT_AUDIT_NOTE_MAX 2048    /* of the line for people; longer is cut */
+#define DT_DRIVER_POSTS_MAX 65536 /* functions waiting for the loop, starts of runs not counted */
+#define DT_DRIVER_DRAIN_MS 4000   /* at the end, for cancelling the pushes that are under way */
+#define DT_DRIVER_SLEEP_MAX DT_MINUTES(1) /* of one wait: then the wall clock is asked again */
+#define DT_DRIVER_STORE_TICK_MS 200
+#define DT_DRIVER_STORE_RETRY DT_SECONDS(5) /* between two tries to open a broken store */
+#define DT_TOKEN_BACKOFF_MIN DT_SECONDS(2)  /* after a failed fetch; doubled at each further one */
+#define DT_TOKEN_BACKOFF_MAX DT_SECONDS(60)
+#define DT_TOKEN_DROP_INTERVAL DT_SECONDS(5) /* between two tokens thrown away for a 401 */
+#define DT_TOKEN_LIFE_MIN DT_SECONDS(5)      /* a token that lives shorter is as good as none */
+#define DT_REFRESH_SLOTS 1024                /* devices refreshed now or a short while ago */
+#define DT_REFRESH_PAUSE DT_SECONDS(10)      /* between two refreshes of one device */
+
+typedef struct dt_post {
+    struct dt_post *next;
+    void (*fn)(void *ctx);
+    void *ctx;
+    bool owned; /* freed by the loop; else it is part of what ctx points to */
+} dt_post;
+
+typedef struct dt_refresh_slot {
+    dt_guid device;
+    int64_t started; /* monotonic milliseconds */
+    bool busy;
+} dt_refresh_slot;
+
+struct dt_run {
+    dt_driver *driver;
+    dt_signon *machine;
+    dt_door door; /* all NULL for a refresh */
+    void *ctx;
+    bool is_refresh;
+    unsigned refresh_slot;
+    dt_run **list; /* head of the list it is in; NULL before it begins */
+    dt_run *previous, *next;
+    dt_post start;
+    struct event *timer;
+    bool stepping, again; /* the machine is being driven; somebody asked meanwhile */
+    bool detached;
+    /* the HTTPS request under way, from asking for a token to the reply */
+    bool http_busy;
+    dt_http_call *call;
+    dt_http_method method;
+    char url[DT_URL_MAX];
+    unsigned token_used; /* generation of the token it was sent with */
+    bool token_retried;
+    bool token_waiting;
+    dt_run *token_next;
+};
+
+typedef struct dt_token {
+    dt_assertion_key *key; /* NULL: Intune is not configured */
+    dt_secret *bearer;     /* "Bearer ..."; NULL: none */
+    unsigned generation;   /* raised with each new token */
+    dt_time renew_at, expires;
+    dt_http_call *call; /* the one fetch under way */
+    int failures;
+    int64_t retry_at; /* monotonic milliseconds: no fetch before */
+    int64_t dropped_at;
+    char error[DT_ERROR_TEXT_MAX];
+    dt_run *first, *last; /* who waits for the fetch, in order */
+} dt_token;
+
+struct dt_driver {
+    pid_t pid;
+    int runs_max;
+    bool quiet, own_thread, thread_started;
+    pthread_t thread;
+    char host[DT_DRIVER_HOST_MAX];
+    dt_site_files *files;
+    dt_config const *config;
+    dt_site bare_site; /* without a policy: for refreshes */
+    dt_secret *okta_authorization;
+    dt_host_key *host_key;
+    _Atomic(dt_store *) store; /* NULL while it cannot be opened: then every operation fails */
+    char store_error[DT_ERROR_TEXT_MAX];
+    int64_t store_tried; /* monotonic milliseconds of the last try to open it */
+    dt_audit_queue *audit;
+    struct event_base *base;
+    dt_http *http;
+    struct event **watches; /* by descriptor */
+    size_t watch_count;
+    struct event *http_timer, *tick_timer, *flush_timer, *wake_event;
+    int wake_fd;
+    dt_token token;
+    dt_run *runs, *ending; /* under way; told to end because the driver stops */
+    bool drained;
+    /* other threads too */
+    pthread_mutex_t post_lock;
+    dt_post *post_first, *post_last;
+    int posts;
+    bool closed; /* nothing is taken any more */
+    pthread_mutex_t refresh_lock;
+    dt_refresh_slot *refreshes;
+    atomic_bool stop;
+    atomic_bool flush_wanted, flush_now;
+    _Atomic(uint64_t) runs_total, http_total;
+    atomic_int runs_now;
+};
+
+/* Monotonic milliseconds. */
+int64_t dt_driver_mono(void);
+/* False in a forked child, where neither thread nor connections are ours. */
+bool dt_driver_is_usable(dt_driver const *d);
+/* Puts a node into the queue; DT_E_STATE once the driver is closed, DT_E_LIMIT. Thread safe. */
+DT_MUST_USE int dt_driver_enqueue(dt_driver *d, dt_post *p);
+/* Wakes the loop. Thread and signal safe. */
+void dt_driver_wake(dt_driver *d);
+
+/* --- run.c; on the loop's thread --- */
+void dt_run_step(dt_run *run);
+/* Ends the request under way with a failure made here, and goes on. */
+void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error);
+/* A run for a machine to be filled by the caller; NULL without memory. Not in the list yet. */
+dt_run *dt_run_new(dt_driver *d);
+void dt_run_free(dt_run *run);
+/* Into the list and off. As a post: ctx is the run. */
+void dt_run_begin(void *run);
+/* Tells every run to end: what only reads is cut short, a push is cancelled. */
+void dt_runs_abandon_all(dt_driver *d);
+/* Ends whatever is still there, at once; each door gets its outcome. */
+void dt_runs_end_all(dt_driver *d);
+/* Store operations and signatures of a step; false for any other step. Any thread. */
+bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt_time now);
+
+/* --- token.c; on the loop's thread --- */
+typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
+DT_MUST_USE int dt_token_load_key(dt_driver *d, dt_error *e);
+/* READY: d->token.bearer may be used now. COMING: the run is among those who wait; dt_run_step or
+ * dt_run_http_failed is called when the fetch has ended. NONE: d->token.error says why. */
+dt_token_answer dt_token_want(dt_driver *d, dt_run *run, dt_time now);
+/* No longer waits. */
+void dt_token_forget(dt_driver *d, dt_run *run);
+/* Graph refused the token of this generation. True: it was dropped, ask for another. */
+bool dt_token_refused(dt_driver *d, unsigned generation);
+void dt_token_close(dt_driver *d);
+
+/* --- refresh.c --- */
+void dt_refresh_ended(dt_driver *d, unsigned slot);
+void dt_refresh_hinted(dt_driver *d, dt_signon const *machine);
+
+#endif

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One sign-on in the loop: asks the machine what it wants, performs it, feeds the result back, until
+ * it has to wait for something. Doors may call back in from within their callbacks: a run that is
+ * being driven is then only marked, and driven on when the callback has returned. */
+#include "driver/internal.h"
+
+#include "edge/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+dt_run *dt_run_new(dt_driver *d)
+{
+    dt_run *run = calloc(1, sizeof(*run));
+    if (run == NULL)
+        return NULL;
+    run->machine = calloc(1, dt_signon_size());
+    if (run->machine == NULL) {
+        free(run);
+        return NULL;
+    }
+    run->driver = d;
+    run->start = (dt_post){.fn = dt_run_begin, .ctx = run};
+    atomic_fetch_add(&d->runs_now, 1);
+    return run;
+}
+
+static void list_remove(dt_run *run)
+{
+    if (run->list == NULL)
+        return;
+    *(run->previous != NULL ? &run->previous->next : run->list) = run->next;
+    if (run->next != NULL)
+        run->next->previous = run->previous;
+    run->list = NULL;
+}
+
+static void list_add(dt_run *run, dt_run **list)
+{
+    run->list = list;
+    run->previous = NULL;
+    run->next = *list;
+    if (run->next != NULL)
+        run->next->previous = run;
+    *list = run;
+}
+
+void dt_run_free(dt_run *run)
+{
+    dt_driver *d = run->driver;
+    list_remove(run);
+    dt_token_forget(d, run);
+    if (run->call != NULL)
+        dt_http_cancel(d->http, run->call);
+    if (run->timer != NULL)
+        event_free(run->timer);
+    if (run->is_refresh)
+        dt_refresh_ended(d, run->refresh_slot);
+    explicit_bzero(run->machine, dt_signon_size());
+    free(run->machine);
+    free(run);
+    atomic_fetch_sub(&d->runs_now, 1);
+}
+
+/* The end: the audit event, the door, and what it leaves to do. */
+static void run_finish(dt_run *run, dt_outcome const *outcome)
+{
+    dt_driver *d = run->driver;
+    if (!run->is_refresh) {
+        dt_driver_audit(d, outcome, run->machine, run->door.name, NULL);
+        dt_refresh_hinted(d, run->machine);
+        if (!run->detached && run->door.done != NULL)
+            run->door.done(run->ctx, outcome, run->machine);
+    }
+    dt_run_free(run);
+}
+
+/* The machine cannot go on: denied, whatever it says. */
+static void run_force_end(dt_run *run, dt_cause cause)
+{
+    dt_outcome outcome = *dt_signon_outcome(run->machine);
+    dt_outcome_set(&outcome, DT_DENY, cause);
+    run_finish(run, &outcome);
+}
+
+/* --- steps that do not wait ------------------------------------------------------------------- */
+
+void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out)
+{
+    dt_store *store = atomic_load(&d->store);
+    if (store != NULL && dt_driver_is_usable(d)) {
+        dt_store_do(store, op, dt_host_now(), scratch, out);
+        return;
+    }
+    out->status = DT_STORE_ERROR;
+    out->value = dt_bytes_of(NULL, 0);
+    out->count = 0;
+    (void)dt_str_copy(out->error, sizeof(out->error),
+                      store != NULL ? "the store was opened by another process" : d->store_error);
+}
+
+static void perform_store(dt_driver *d, dt_signon *machine, dt_store_op const *op, dt_time now)
+{
+    uint8_t storage[DT_STORE_VALUE_MAX + 1];
+    dt_buf scratch;
+    dt_buf_init_fixed(&scratch, storage, sizeof(storage));
+    dt_store_result result;
+    dt_driver_store_do(d, op, &scratch, &result);
+    dt_signon_store_done(machine, &result, now);
+}
+
+static void perform_sign(dt_driver *d, dt_signon *machine, dt_sign_request const *r, dt_time now)
+{
+    uint8_t storage[DT_SIGNATURE_MAX];
+    dt_sign_result result;
+    memset(&result, 0, sizeof(result));
+    dt_host_key_sign(d->host_key, r, storage, &result);
+    dt_signon_sign_done(machine, &result, now);
+}
+
+bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt_time now)
+{
+    if (step->kind == DT_STEP_STORE)
+        perform_store(d, machine, step->store, now);
+    else if (step->kind == DT_STEP_SIGN)
+        perform_sign(d, machine, step->sign, now);
+    else
+        return false;
+    return true;
+}
+
+/* --- HTTPS ------------------------------------------------------------------------------------ */
+
+static void feed_failure(dt_run *run, dt_http_failure failure, char const *error)
+{
+    dt_http_response r = {.failure = failure,
+                          .error = error,
+                          .rate_limit = -1,
+                          .rate_remaining = -1,
+                          .next_link = ""};
+    run->http_busy = false;
+    dt_signon_http_done(run->machine, &r, dt_host_now());
+}
+
+void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
+{
+    feed_failure(run, failure, error);
+    dt_run_step(run);
+}
+
+static void on_http_done(void *ctx, dt_http_response const *r)
+{
+    dt_run *run = ctx;
+    run->call = NULL;
+    run->http_busy = false;
+    /* Graph no longer takes the token: once more with a new one (the same step is asked again). */
+    if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
+        dt_token_refused(run->driver, run->token_used)) {
+        run->token_retried = true;
+    } else {
+        run->token_retried = false;
+        dt_signon_http_done(run->machine, r, dt_host_now());
+    }
+    dt_run_step(run);
+}
+
+/* A credential goes to its own service only. The core has checked that as well. */
+static bool url_is_below(char const *url, char const *base)
+{
+    size_t len = strlen(base);
+    return len > 0 && strncmp(url, base, len) == 0 && url[len] == '/';
+}
+
+/* What goes with the request. Sets `run->token_waiting` when it has to be waited for; NULL with
+ * *error set when there is none. */
+static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error)
+{
+    dt_driver *d = run->driver;
+    bool okta = r->service == DT_HTTP_OKTA;
+    char const *base = okta ? d->config->okta.org_url : d->config->intune.graph_url;
+    if (r->service == DT_HTTP_ENTRA || !url_is_below(r->url, base)) {
+        *error = "a request that is not for the configured service was not sent";
+        return NULL;
+    }
+    if (okta) {
+        *error = "no Okta API token is configured";
+        return d->okta_authorization;
+    }
+    *error = d->token.error;
+    if (dt_token_want(d, run, dt_host_now()) != DT_TOKEN_READY)
+        return NULL;
+    run->token_used = d->token.generation;
+    return d->token.bearer;
+}
+
+/* True when the request is under way; false when its failure was fed. */
+static bool http_start(dt_run *run, dt_http_request const *r)
+{
+    dt_driver *d = run->driver;
+    char const *error = NULL;
+    run->token_used = 0;
+    run->http_busy = true;
+    run->method = r->method;
+    memcpy(run->url, r->url, sizeof(run->url));
+    dt_secret const *authorization = credentials(run, r, &error);
+    if (run->token_waiting)
+        return true;
+    if (authorization == NULL) {
+        feed_failure(run, DT_HTTP_NO_CREDENTIALS, error);
+        return false;
+    }
+    char const *ca_file =
+        r->service == DT_HTTP_OKTA ? d->config->okta.ca_file : d->config->intune.ca_file;
+    int rc = dt_http_start(d->http, r, ca_file, authorization, on_http_done, run, &run->call);
+    if (rc != 0) {
+        feed_failure(run, rc == DT_E_STATE ? DT_HTTP_ABANDONED : DT_HTTP_UNREACHABLE,
+                     rc == DT_E_LIMIT ? "too many HTTPS calls are under way"
+                                      : "the HTTPS call could not be started");
+        return false;
+    }
+    atomic_fetch_add(&d->http_total, 1);
+    return true;
+}
+
+static void http_drop(dt_run *run)
+{
+    dt_token_forget(run->driver, run);
+    if (run->call != NULL)
+        dt_http_cancel(run->driver->http, run->call);
+    run->call = NULL;
+    run->http_busy = false;
+}
+
+/* True when nothing more can be done until a reply comes. */
+static bool step_http(dt_run *run, dt_http_request const *r)
+{
+    if (run->http_busy && run->method == r->method && strcmp(run->url, r->url) == 0)
+        return true;
+    http_drop(run); /* the machine wants something else by now */
+    return http_start(run, r);
+}
+
+/* --- prompts and waits ------------------------------------------------------------------------ */
+
+/* True when the run has ended: the answer comes with another request. */
+static bool step_prompt(dt_run *run, dt_step const *step)
+{
+    dt_prompt prompt = *step->prompt; /* the door may answer at once, which changes the machine's */
+    bool suspend = step->suspend;
+    dt_signon_prompt_shown(run->machine, dt_host_now());
+    if (suspend && !run->detached && run->door.suspend != NULL) {
+        run->door.suspend(run->ctx, run, run->machine, &prompt);
+        dt_run_free(run);
+        return true;
+    }
+    if (suspend)
+        dt_signon_abandon(run->machine, DT_CAUSE_CLIENT_GONE, dt_host_now());
+    else if (!run->detached && run->door.prompt != NULL)
+        run->door.prompt(run->ctx, run, &prompt);
+    return false;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    dt_run_step(ctx);
+}
+
+/* By a length of time, not by the clock's hands: a clock that is set does little harm. */
+static void step_wait(dt_run *run, dt_time until, dt_time now)
+{
+    dt_time wait = until <= now ? 1 : until - now;
+    wait = wait > DT_DRIVER_SLEEP_MAX ? DT_DRIVER_SLEEP_MAX : wait;
+    struct timeval tv = {.tv_sec = wait / 1000, .tv_usec = (wait % 1000) * 1000};
+    event_add(run->timer, &tv);
+}
+
+/* --- the loop of one run ---------------------------------------------------------------------- */
+
+/* One step. True when the run waits, or is gone (`*gone`). */
+static bool step_once(dt_run *run, bool *gone)
+{
+    dt_step step;
+    dt_time now = dt_host_now();
+    dt_signon_next(run->machine, now, &step);
+    if (step.kind != DT_STEP_HTTP && run->http_busy)
+        http_drop(run);
+    switch (step.kind) {
+    case DT_STEP_STORE:
+    case DT_STEP_SIGN:
+        return !dt_driver_perform(run->driver, run->machine, &step, now);
+    case DT_STEP_HTTP:
+        return step_http(run, step.http);
+    case DT_STEP_PROMPT:
+        *gone = step_prompt(run, &step);
+        return *gone;
+    case DT_STEP_WAIT:
+        step_wait(run, step.until, now);
+        return !run->again;
+    case DT_STEP_DONE:
+        break;
+    }
+    *gone = true;
+    run_finish(run, step.outcome);
+    return true;
+}
+
+void dt_run_step(dt_run *run)
+{
+    if (run->stepping) {
+        run->again = true;
+        return;
+    }
+    bool gone = false;
+    run->stepping = true;
+    do {
+        run->again = false;
+        while (!step_once(run, &gone))
+            run->again = false;
+    } while (!gone && run->again);
+    if (!gone)
+        run->stepping = false;
+}
+
+void dt_run_begin(void *ctx)
+{
+    dt_run *run = ctx;
+    dt_driver *d = run->driver;
+    list_add(run, &d->runs);
+    run->timer = evtimer_new(d->base, on_timer, run);
+    if (run->timer == NULL)
+        run_force_end(run, DT_CAUSE_INTERNAL);
+    else
+        dt_run_step(run);
+}
+
+int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door, void *ctx,
+                     dt_run **run_out)
+{
+    if (run_out != NULL)
+        *run_out = NULL;
+    if (!dt_driver_is_usable(d))
+        return DT_E_STATE;
+    if (atomic_load(&d->runs_now) >= d->runs_max)
+        return DT_E_LIMIT;
+    dt_run *run = dt_run_new(d);
+    if (run == NULL)
+        return DT_E_NOMEM;
+    memcpy(run->machine, machine, dt_signon_size());
+    run->door = *door;
+    run->ctx = ctx;
+    if (run_out != NULL)
+        *run_out = run;
+    atomic_fetch_add(&d->runs_total, 1);
+    int rc = dt_driver_enqueue(d, &run->start);
+    if (rc != 0) {
+        if (run_out != NULL)
+            *run_out = NULL;
+        dt_run_free(run);
+    }
+    return rc;
+}
+
+/* --- what doors say --------------------------------------------------------------------------- */
+
+void dt_run_answer(dt_run *run, dt_bytes answer)
+{
+    if (answer.len > DT_ANSWER_MAX)
+        answer = dt_bytes_of(NULL, 0); /* nothing so long can be right; a cut one might be */
+    dt_signon_answer(run->machine, answer, dt_host_now());
+    dt_run_step(run);
+}
+
+void dt_run_abandon(dt_run *run, dt_cause cause)
+{
+    dt_signon_abandon(run->machine, cause, dt_host_now());
+    dt_run_step(run);
+}
+
+void dt_run_detach(dt_run *run, dt_cause cause)
+{
+    run->detached = true;
+    run->ctx = NULL;
+    dt_signon_set_conversation(run->machine, DT_CONVERSATION_NONE);
+    dt_run_abandon(run, cause);
+}
+
+/* --- the end of all --------------------------------------------------------------------------- */
+
+static void abandon_for_stop(dt_run *run)
+{
+    dt_signon_abandon(run->machine, DT_CAUSE_BUSY, dt_host_now());
+    /* A look-up's reply no longer matters. That of a POST names the push to cancel. */
+    if (run->http_busy && (run->method == DT_HTTP_GET || run->call == NULL)) {
+        http_drop(run);
+        feed_failure(run, DT_HTTP_ABANDONED, "devtrust is stopping");
+    }
+    dt_run_step(run);
+}
+
+void dt_runs_abandon_all(dt_driver *d)
+{
+    dt_run *run;
+    while ((run = d->runs) != NULL) {
+        list_remove(run);
+        list_add(run, &d->ending);
+        abandon_for_stop(run);
+    }
+}
+
+void dt_runs_end_all(dt_driver *d)
+{
+    while (d->runs != NULL)
+        run_force_end(d->runs, DT_CAUSE_BUSY);
+    while (d->ending != NULL)
+        run_force_end(d->ending, DT_CAUSE_BUSY);
+}
