@@ -2,7 +2,7 @@
 # How tests, fuzzers, benchmarks and the demo are built and run.
 
 # cmocka's --wrap functions have no prototypes, and its values lose const.
-$(BUILD)/tests/%.o: OBJ_CFLAGS = -Wno-missing-prototypes -Wno-cast-qual
+$(BUILD)/tests/%.o: OBJ_CFLAGS = -Wno-missing-prototypes -Wno-cast-qual -Wno-format-truncation
 
 # --- sanitizers and foreign processes -----------------------------------------------------------
 # Our programs carry the sanitizers themselves. Of the modules that a foreign program loads:
@@ -30,17 +30,18 @@ UNIT_ENV = $(TEST_ENV) ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return
 SERVER_ENV = $(TEST_ENV) ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:abort_on_error=1
 
 # --- unit tests: one cmocka program per tests/unit/test_*.c --------------------------------------
-# A test that needs more says so in tests/unit/unit.mk: UNIT_LIBS_test_name, or
-# UNIT_LDFLAGS_test_name (as -Wl,--wrap=x).
+# A test that needs more than the libraries says so in tests/unit/unit.mk:
+#   $(BUILD)/tests/unit/test_name: $(BUILD)/libdt_rlm.a      a part's archive (see the Makefile)
+#   UNIT_LDFLAGS_test_name = -Wl,--wrap=x                    flags of the linker
 -include tests/unit/unit.mk
 
-UNIT_ARCHIVES := $(addprefix $(BUILD)/,libdt_unit_support.a libdt_module.a libdt_daemon.a \
-	libdt_protocol.a libdt_rlm.a libdt_ctl.a) $(LIBS)
+UNIT_ARCHIVES := $(BUILD)/libdt_unit_support.a $(BUILD)/libdt_protocol.a $(LIBS)
 
 $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_ARCHIVES)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(DT_LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $< $(UNIT_ARCHIVES) $(UNIT_LIBS_$*) \
-		$(CMOCKA_LIBS) $(PKG_LIBS) -lpam
+	$(Q)$(CC) -pie $(DT_LDFLAGS) $(UNIT_LDFLAGS_$*) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(UNIT_LIBS_$*) $(CMOCKA_LIBS) $(PKG_LIBS) -lpam
 
 unit: $(UNIT_TESTS) ## run the unit tests
 	@$(UNIT_ENV) scripts/unit.sh $(UNIT_TESTS)
