@@ -13,6 +13,9 @@
 typedef enum attribute {
     ATTR_PRIMARY = 0,
     ATTR_PASSCODE,
+    ATTR_GROUP,
+    ATTR_PLATFORM,
+    ATTR_ASSERTED_DEVICE_ID,
     ATTR_VERDICT,
     ATTR_REASON,
     ATTR_RULE,
@@ -22,11 +25,19 @@ typedef enum attribute {
     ATTR_COUNT,
 } attribute;
 
+/* The first five are set by the virtual server, the others by us. */
 static char const *const attribute_names[ATTR_COUNT] = {
-    [ATTR_PRIMARY] = "DevTrust-Primary",     [ATTR_PASSCODE] = "DevTrust-Passcode",
-    [ATTR_VERDICT] = "DevTrust-Verdict",     [ATTR_REASON] = "DevTrust-Reason",
-    [ATTR_RULE] = "DevTrust-Rule",           [ATTR_CAUSE] = "DevTrust-Cause",
-    [ATTR_DEVICE_ID] = "DevTrust-Device-Id", [ATTR_SIGN_ON_ID] = "DevTrust-Sign-On-Id",
+    [ATTR_PRIMARY] = "DevTrust-Primary",
+    [ATTR_PASSCODE] = "DevTrust-Passcode",
+    [ATTR_GROUP] = "DevTrust-Group",
+    [ATTR_PLATFORM] = "DevTrust-Platform",
+    [ATTR_ASSERTED_DEVICE_ID] = "DevTrust-Asserted-Device-Id",
+    [ATTR_VERDICT] = "DevTrust-Verdict",
+    [ATTR_REASON] = "DevTrust-Reason",
+    [ATTR_RULE] = "DevTrust-Rule",
+    [ATTR_CAUSE] = "DevTrust-Cause",
+    [ATTR_DEVICE_ID] = "DevTrust-Device-Id",
+    [ATTR_SIGN_ON_ID] = "DevTrust-Sign-On-Id",
 };
 
 static DICT_ATTR const *attributes[ATTR_COUNT];

@@ -211,6 +211,7 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
     dt_error e = {0};
     dt_buf_init_fixed(&state, storage, sizeof storage);
     memcpy(text, prompt->text, sizeof text);
+    dt_signon_prompt_shown(machine, dt_host_now());
     int rc = dt_challenge_keep(inst->link->driver, machine, &state, &e);
     if (rc != 0) {
         RERROR("%s", e.text);
