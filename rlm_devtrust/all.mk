@@ -26,4 +26,4 @@ $(BUILD)/rlm_devtrust.so: $(RLM_OBJ) $(LIBS) rlm_devtrust/rlm_devtrust.map
 	$(call say,LD)
 	$(Q)$(CC) -shared $(DT_LDFLAGS) -Wl,-z,nodelete \
 		-Wl,--version-script=rlm_devtrust/rlm_devtrust.map \
-		-o $@ $(RLM_OBJ) $(LIBS) $(PKG_LIBS)
+		-o $@ $(RLM_OBJ) -Wl,--start-group $(LIBS) -Wl,--end-group $(PKG_LIBS)
