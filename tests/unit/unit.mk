@@ -2,3 +2,4 @@
 # What single unit tests need to link, beyond what all of them do: see tests/tests.mk.
 
 UNIT_LDFLAGS_test_bytes := -Wl,--wrap=malloc,--wrap=free
+UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
