@@ -88,9 +88,11 @@ static int name_compare(void const *a, void const *b)
 /* Sorts the list and looks for a name that is there twice; NULL when there is none. */
 static char const *list_sort(dt_policy *p, dt_name_list list)
 {
-    dt_folded_name *names = p->names + list.first;
+    dt_folded_name *names;
+
     if (list.count < 2)
         return NULL;
+    names = p->names + list.first;
     qsort(names, list.count, sizeof(*names), name_compare);
     for (uint32_t i = 1; i < list.count; i++)
         if (name_compare(&names[i - 1], &names[i]) == 0)

@@ -175,7 +175,8 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
         push_impossible(s, DT_CAUSE_INTERNAL);
         return;
     }
-    memcpy(s->expected, record.p, record.len);
+    if (record.len > 0)
+        memcpy(s->expected, record.p, record.len);
     s->expected_len = record.len;
     s->phase = DT_PHASE_PUSH_RECLAIM;
 }

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sign-on machine against a hostile world: Okta, the store, the person and the clock do what the
+ * input says. Whatever they do, nobody gets in whom Okta did not approve with the word SUCCESS, and
+ * the machine comes to its end. */
+#include "core/signon.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char const POLICY[] =
+    "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[{\"name\":\"a\",\"priority\":1,"
+    "\"status\":\"ACTIVE\",\"conditions\":{\"device\":{\"trust\":\"NOT_TRUSTED\"}},\"actions\":"
+    "{\"appSignOn\":{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"EVERY_SIGN_ON\","
+    "\"factors\":[\"push\",\"token:software:totp\"]}}}},{\"name\":\"b\",\"priority\":2,\"status\":"
+    "\"ACTIVE\",\"conditions\":{},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
+
+static char const *const SETTINGS[][3] = {
+    {"okta", "org_url", "https://example.okta.com"},
+    {"okta", "api_token_file", "/t"},
+    {"okta", "login_suffix", "@example.com"},
+    {"device_trust", "trusted_when", "certificate"},
+    {"device_trust", "ca_file", "/ca.pem"},
+    {"policy", "unknown_device_as", "not_trusted"},
+};
+
+static dt_config *config;
+static dt_trust_store *anchors;
+static dt_policy *policy;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    dt_error e = {0};
+    dt_json *root = NULL;
+
+    (void)argc;
+    (void)argv;
+    if (dt_config_new(&config, &e) < 0)
+        abort();
+    for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++) {
+        if (dt_config_set(config, "f", 1, SETTINGS[i][0], SETTINGS[i][1], SETTINGS[i][2], &e) < 0)
+            abort();
+    }
+    if (dt_config_finish(config, "f", &e) < 0 || dt_trust_store_new(&anchors) < 0 ||
+        dt_json_parse(dt_bytes_str(POLICY), &root, &e) < 0 ||
+        dt_policy_parse(root, "f", NULL, &policy, &e) < 0)
+        abort();
+    dt_json_free(&root);
+    return 0;
+}
+
+typedef struct input {
+    uint8_t const *p;
+    size_t len;
+    bool approved; /* a reply with the word was fed */
+} input;
+
+static uint8_t take(input *in)
+{
+    uint8_t b = 0;
+
+    if (in->len > 0) {
+        b = *in->p++;
+        in->len--;
+    }
+    return b;
+}
+
+static dt_bytes take_bytes(input *in, size_t want)
+{
+    dt_bytes b = {in->p, want < in->len ? want : in->len};
+
+    in->p += b.len;
+    in->len -= b.len;
+    return b;
+}
+
+static void feed_http(input *in, dt_signon *s, dt_time now)
+{
+    static char const *const bodies[] = {
+        "{\"id\":\"00u1\",\"status\":\"ACTIVE\"}",
+        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},{\"id\":\"ost1\","
+        "\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"}]",
+        "{\"factorResult\":\"WAITING\",\"_embedded\":{\"challenge\":{\"correctAnswer\":7}},"
+        "\"_links\":{\"poll\":{\"href\":\"https://example.okta.com/api/v1/users/00u1/factors/opf1/"
+        "transactions/t\"},\"cancel\":{\"href\":\"https://example.okta.com/api/v1/users/00u1/"
+        "factors/opf1/transactions/t\"}}}",
+        "{\"factorResult\":\"SUCCESS\"}",
+        "{\"factorResult\":\"REJECTED\"}",
+        "{\"errorCode\":\"E0000068\",\"errorSummary\":\"x\"}",
+    };
+    static int const statuses[] = {200, 201, 204, 302, 400, 401, 403, 404, 409, 423, 429, 500};
+    uint8_t choice = take(in);
+    dt_http_response r = {.error = "", .next_link = "", .rate_limit = -1, .rate_remaining = -1};
+
+    r.status = statuses[take(in) % (sizeof(statuses) / sizeof(statuses[0]))];
+    r.failure = (dt_http_failure)(choice > 250 ? choice - 250 : 0);
+    if (r.failure != DT_HTTP_OK)
+        r.status = 0;
+    r.rate_reset = now + take(in) * 100;
+    r.date = now;
+    if (choice % 8 < sizeof(bodies) / sizeof(bodies[0]))
+        r.body = dt_bytes_str(bodies[choice % 8]);
+    else
+        r.body = take_bytes(in, take(in));
+    if (r.status == 200 &&
+        memmem(r.body.p ? r.body.p : (uint8_t const *)"", r.body.len, "SUCCESS", 7))
+        in->approved = true;
+    dt_signon_http_done(s, &r, now);
+}
+
+static void feed_store(input *in, dt_signon *s, dt_store_op const *op, dt_time now)
+{
+    dt_store_result r = {.status = (dt_store_status)(take(in) % 4)};
+
+    /* The push table is the one place whose content is believed: it is ours alone. */
+    if (op->table != DT_TABLE_PUSH && op->table != DT_TABLE_REMEMBERED)
+        r.value = take_bytes(in, take(in));
+    r.count = take(in);
+    dt_signon_store_done(s, &r, now);
+}
+
+static dt_signon *save_and_load(dt_signon *s, dt_signon *other, dt_site const *site)
+{
+    dt_buf b;
+
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    if (dt_signon_save(s, &b) == 0 && dt_signon_load(other, site, dt_buf_bytes(&b)) < 0)
+        abort(); /* what was saved can be loaded */
+    dt_buf_free(&b);
+    return other;
+}
+
+static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site, dt_time now)
+{
+    for (int i = 0; i < 5000; i++) {
+        dt_step step;
+        uint8_t what;
+
+        dt_signon_next(s, now, &step);
+        what = take(in);
+        switch (step.kind) {
+        case DT_STEP_DONE:
+            if (step.outcome->result == DT_ALLOW && !in->approved)
+                abort();
+            return;
+        case DT_STEP_HTTP:
+            feed_http(in, s, now);
+            break;
+        case DT_STEP_STORE:
+            feed_store(in, s, step.store, now);
+            break;
+        case DT_STEP_PROMPT:
+            dt_signon_prompt_shown(s, now);
+            break;
+        case DT_STEP_WAIT:
+            if (step.prompt_open && what % 3 == 0)
+                dt_signon_answer(s, what % 2 ? dt_bytes_str("123456") : take_bytes(in, what), now);
+            else if (what % 17 == 1)
+                dt_signon_abandon(s, (dt_cause)(what % DT_CAUSE_COUNT), now);
+            else if (what % 17 == 2)
+                now -= DT_SECONDS(what);
+            else if (what % 17 == 3)
+                s = save_and_load(s, s == other ? s : other, site);
+            else
+                now = step.until > now ? step.until : now + 1;
+            break;
+        default:
+            abort();
+        }
+    }
+    abort(); /* it must come to its end */
+}
+
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
+{
+    input in = {data, size, false};
+    dt_site site = {.config = config, .anchors = anchors, .policy = policy};
+    dt_request r = {.id = "0123456789abcdef0123456789abcdef",
+                    .application = "vpn",
+                    .user = "ann",
+                    .client_ip = "192.0.2.1",
+                    .wait_limit = DT_SECONDS(55),
+                    .group_knowledge = DT_GROUPS_KNOWN};
+    dt_signon *s = calloc(2, dt_signon_size());
+    dt_signon *other = (dt_signon *)((char *)s + dt_signon_size());
+
+    if (!s)
+        return 0;
+    r.conversation = (dt_conversation)(take(&in) % 3);
+    r.push_prompt = take(&in) & 1;
+    r.passcode = take(&in) & 1 ? "654321" : "";
+    dt_signon_begin(s, &site, &r, 1700000000000);
+    drive(&in, s, other, &site, 1700000000000);
+    /* And a machine made of nothing but the input. */
+    if (dt_signon_load(s, &site, dt_bytes_of(data, size)) == 0) {
+        dt_step step;
+
+        dt_signon_next(s, 1700000000000, &step);
+    }
+    free(s);
+    return 0;
+}
