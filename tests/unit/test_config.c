@@ -1,0 +1,789 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrust.conf from text to dt_config: every key moves its field, every kind of mistake is an error
+ * that names file, line and key, and nothing is cut or passed over in silence. */
+#include "edge/ini.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OKTA "[okta]\norg_url = https://example.okta.com\n"
+#define INTUNE                                                                                     \
+    "[intune]\n"                                                                                   \
+    "tenant_id = 00000000-1111-2222-3333-444444444444\n"                                           \
+    "client_id = 55555555-6666-7777-8888-999999999999\n"                                           \
+    "certificate_file = /c.pem\n"                                                                  \
+    "key_file = /k.pem\n"
+#define TRUST "[device_trust]\nshared_ca_file = /shared.pem\n"
+#define MINIMAL OKTA INTUNE TRUST /* 9 lines: [device_trust] is line 8 */
+
+static char const everything[] =
+    "[okta]\n"
+    "org_url = https://Flip.OKTA.com:443/\n"
+    "api_token_file = /f/token\n"
+    "login_suffix = @flip.example\n"
+    "ca_file = /f/okta-ca.pem\n"
+    "timeout = 11s\n"
+    "poll_interval = 500ms\n"
+    "user_ttl = 1d\n"
+    "[intune]\n"
+    "tenant_id = {0000000A-1111-2222-3333-444444444444}\n"
+    "client_id = 5555555b-6666-7777-8888-999999999999\n"
+    "certificate_file = /f/graph.pem\n"
+    "key_file = /f/graph.key\n"
+    "assertion_alg = RS256\n"
+    "login_url = https://login.microsoftonline.us\n"
+    "graph_url = https://[2001:DB8::1]:8443/prefix/\n"
+    "ca_file = /f/graph-ca.pem\n"
+    "timeout = 12s\n"
+    "[device_trust]\n"
+    "trusted_when = vpn-client + intune,certificate+vpn-client,  ssh-key+intune+certificate\n"
+    "platforms = ios, linux\n"
+    "ca_file = /f/ca.pem\n"
+    "shared_ca_file = /f/shared.pem\n"
+    "tenant_id = 0000000a111122223333444444444444\n"
+    "host_certificate_file = /f/host.pem\n"
+    "host_key_file = /f/host.key\n"
+    "cache_ttl = 20m\n"
+    "negative_ttl = 2m\n"
+    "stale_limit = 2d\n"
+    "max_sync_age = 7d\n"
+    "trust_in_grace_period = yes\n"
+    "enrollment_url = https://enroll.example/here\n"
+    "check_access_text = Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.\n"
+    "[policy]\n"
+    "directory = /f/policies\n"
+    "zones_file = /f/zones.json\n"
+    "unknown_device_as = not_trusted\n"
+    "okta_unavailable = allow_trusted\n"
+    "groups_from = okta\n"
+    "[mfa]\n"
+    "factors = token:software:totp\n"
+    "number_challenge = never\n"
+    "passcode_attempts = 5\n"
+    "push_limit = 0\n"
+    "push_limit_window = 30m\n"
+    "wait_pam = 60s\n"
+    "wait_vpn = 50s\n"
+    "wait_wifi = 20s\n"
+    "challenge_lifetime = 2m\n"
+    "[store]\n"
+    "path = /f/state.db\n"
+    "state_key_file = /f/state.key\n"
+    "[audit]\n"
+    "file = /f/audit.log\n"
+    "syslog = no\n"
+    "[daemon]\n"
+    "socket = /f/sock\n"
+    "sshd_services = sshd-a, sshd_b\n"
+    "local_services =\n"
+    "lock_screen_services = swaylock,kde\n"
+    "max_sign_ons = 7\n";
+
+static dt_config *parse(char const *text, dt_error *e, int *error)
+{
+    dt_config *c = NULL;
+
+    *e = (dt_error){0};
+    assert_int_equal(dt_config_new(&c, e), DT_OK);
+    *error = dt_ini_parse(dt_bytes_str(text), "/etc/d.conf", c, e);
+    return c;
+}
+
+static dt_config *parse_ok(char const *text)
+{
+    dt_error e;
+    int error;
+    dt_config *c = parse(text, &e, &error);
+
+    if (error < 0)
+        fail_msg("refused: %s", e.text);
+    return c;
+}
+
+static bool lists_equal(dt_string_list const *a, dt_string_list const *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Compares one field of two configs by its type. */
+static bool fields_equal(dt_config const *a, dt_config const *b, dt_config_key const *k)
+{
+    void const *x = (char const *)a + k->offset;
+    void const *y = (char const *)b + k->offset;
+
+    switch (k->type) {
+    case DT_CONFIG_STRING:
+    case DT_CONFIG_URL:
+    case DT_CONFIG_PATH:
+        return strcmp(*(char *const *)x, *(char *const *)y) == 0;
+    case DT_CONFIG_GUID:
+        return memcmp(x, y, sizeof(dt_guid)) == 0;
+    case DT_CONFIG_BOOL:
+        return *(bool const *)x == *(bool const *)y;
+    case DT_CONFIG_DURATION:
+        return *(dt_time const *)x == *(dt_time const *)y;
+    case DT_CONFIG_INT:
+    case DT_CONFIG_ENUM:
+    case DT_CONFIG_BITS:
+        return memcmp(x, y, sizeof(int)) == 0;
+    case DT_CONFIG_LIST:
+        return lists_equal(x, y);
+    case DT_CONFIG_TRUSTED_WHEN:
+        return a->device_trust.trusted_when_count == b->device_trust.trusted_when_count &&
+               memcmp(x, y, sizeof(a->device_trust.trusted_when)) == 0;
+    }
+    return true;
+}
+
+/* Every key away from its default, and every field with it. */
+static void flip_all(void **state)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+    dt_config *flipped = parse_ok(everything);
+    dt_config *defaults = NULL;
+
+    (void)state;
+    assert_int_equal(dt_config_new(&defaults, NULL), DT_OK);
+    for (size_t i = 0; i < count; i++) {
+        if (flipped->lines[i] == 0)
+            fail_msg("the file does not flip [%s] %s", keys[i].section, keys[i].name);
+        if (fields_equal(flipped, defaults, &keys[i]))
+            fail_msg("[%s] %s did not move", keys[i].section, keys[i].name);
+    }
+    dt_config_free(&flipped);
+    dt_config_free(&defaults);
+}
+
+static void values_arrive(void **state)
+{
+    dt_config *c = parse_ok(everything);
+
+    (void)state;
+    assert_string_equal(c->okta.org_url, "https://flip.okta.com");
+    assert_string_equal(c->okta.login_suffix, "@flip.example");
+    assert_int_equal(c->okta.poll_interval, 500);
+    assert_int_equal(c->okta.user_ttl, DT_DAYS(1));
+    assert_string_equal(c->intune.tenant_id.text, "0000000a-1111-2222-3333-444444444444");
+    assert_int_equal(c->intune.assertion_alg, DT_ALG_RS256);
+    assert_string_equal(c->intune.graph_url, "https://[2001:db8::1]:8443/prefix");
+    assert_int_equal(c->device_trust.trusted_when_count, 3);
+    assert_int_equal(c->device_trust.trusted_when[0], DT_SOURCE_VPN_CLIENT | DT_SOURCE_INTUNE);
+    assert_int_equal(c->device_trust.trusted_when[1], DT_SOURCE_CERTIFICATE | DT_SOURCE_VPN_CLIENT);
+    assert_int_equal(c->device_trust.platforms, DT_PLATFORM_IOS | DT_PLATFORM_LINUX);
+    assert_int_equal(c->device_trust.trusted_when[2],
+                     DT_SOURCE_SSH_KEY | DT_SOURCE_INTUNE | DT_SOURCE_CERTIFICATE);
+    assert_true(c->device_trust.trust_in_grace_period);
+    assert_string_equal(c->device_trust.check_access_text,
+                        "Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.");
+    assert_int_equal(c->mfa.factors, DT_FACTOR_TOTP);
+    assert_int_equal(c->mfa.push_limit, 0);
+    assert_int_equal(c->daemon.local_services.count, 0);
+    assert_int_equal(c->daemon.sshd_services.count, 2);
+    assert_string_equal(c->daemon.sshd_services.items[1], "sshd_b");
+    assert_false(c->audit.syslog);
+    assert_int_equal(dt_config_line(c, "okta", "timeout"), 6);
+    assert_int_equal(dt_config_line(c, "okta", "nonsense"), 0);
+    dt_config_free(&c);
+}
+
+static void defaults_stand(void **state)
+{
+    dt_config *c = parse_ok(MINIMAL);
+
+    (void)state;
+    assert_string_equal(c->okta.api_token_file, "/etc/devtrust/okta.token");
+    assert_string_equal(c->okta.login_suffix, "");
+    assert_int_equal(c->okta.timeout, DT_SECONDS(10));
+    assert_int_equal(c->okta.poll_interval, DT_SECONDS(4));
+    assert_int_equal(c->okta.user_ttl, DT_MINUTES(10));
+    assert_int_equal(c->intune.assertion_alg, DT_ALG_PS256);
+    assert_string_equal(c->intune.graph_url, "https://graph.microsoft.com");
+    assert_int_equal(c->device_trust.trusted_when_count, 2);
+    assert_int_equal(c->device_trust.trusted_when[0], DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE);
+    assert_int_equal(c->device_trust.trusted_when[1], DT_SOURCE_SSH_KEY | DT_SOURCE_INTUNE);
+    assert_int_equal(c->device_trust.platforms, DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE);
+    assert_string_equal(c->device_trust.tenant_id.text, c->intune.tenant_id.text);
+    assert_int_equal(c->device_trust.cache_ttl, DT_MINUTES(15));
+    assert_int_equal(c->device_trust.negative_ttl, DT_MINUTES(1));
+    assert_int_equal(c->device_trust.stale_limit, DT_HOURS(24));
+    assert_int_equal(c->device_trust.max_sync_age, 0);
+    assert_false(c->device_trust.trust_in_grace_period);
+    assert_int_equal(c->policy.unknown_device_as, DT_UNKNOWN_DENY);
+    assert_int_equal(c->policy.okta_unavailable, DT_UNAVAILABLE_DENY);
+    assert_int_equal(c->mfa.factors, DT_FACTOR_ALL);
+    assert_int_equal(c->mfa.number_challenge, DT_NUMBER_WHEN_SHOWN);
+    assert_int_equal(c->mfa.passcode_attempts, 3);
+    assert_int_equal(c->mfa.push_limit, 6);
+    assert_int_equal(c->mfa.push_limit_window, DT_MINUTES(10));
+    assert_int_equal(c->mfa.wait_pam, DT_SECONDS(55));
+    assert_int_equal(c->mfa.wait_vpn, DT_SECONDS(55));
+    assert_int_equal(c->mfa.wait_wifi, DT_SECONDS(25));
+    assert_int_equal(c->mfa.challenge_lifetime, DT_MINUTES(5));
+    assert_int_equal(c->daemon.local_services.count, 4);
+    assert_string_equal(c->daemon.local_services.items[3], "gdm-password");
+    assert_int_equal(c->daemon.lock_screen_services.count, 0);
+    assert_int_equal(dt_config_line(c, "okta", "timeout"), 0);
+    dt_config_free(&c);
+}
+
+/* --- what is refused -------------------------------------------------------------------------- */
+
+typedef struct refusal {
+    char const *text;
+    char const *where; /* how the message begins behind the file's name */
+    char const *what;  /* what it holds */
+} refusal;
+
+static void expect_refusals(refusal const *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        dt_error e;
+        int error;
+        dt_config *c = parse(rows[i].text, &e, &error);
+
+        if (error != DT_E_INVALID)
+            fail_msg("row %zu was not refused (%d): %s", i, error, rows[i].text);
+        assert_int_equal(e.code, DT_E_INVALID);
+        if (strncmp(e.text, "/etc/d.conf", 11) != 0 ||
+            strncmp(e.text + 11, rows[i].where, strlen(rows[i].where)) != 0 ||
+            strstr(e.text, rows[i].what) == NULL)
+            fail_msg("row %zu: wanted \"%s ... %s\", got \"%s\"", i, rows[i].where, rows[i].what,
+                     e.text);
+        dt_config_free(&c);
+    }
+}
+#define EXPECT(rows) expect_refusals(rows, sizeof(rows) / sizeof(rows[0]))
+
+static void lines_refused(void **state)
+{
+    static refusal const rows[] = {
+        {"org_url = https://x.example\n", ":1: ", "before any section"},
+        {"# c\n\n[okta]\norg_url = https://x.example\n[okta]\n", ":5: ", "was there already"},
+        {"[okta]\n[mfa]\n[okta]\n", ":3: ", "was there already"},
+        {"[nothing]\n", ":1: ", "no such section"},
+        {"[Okta]\n", ":1: ", "no such section"},
+        {"[ okta ]\n", ":1: ", "no such section"},
+        {"[]\n", ":1: ", "not closed"},
+        {"[okta\n", ":1: ", "not closed"},
+        {"[okta] org_url = https://x.example\n", ":1: ", "not closed"},
+        {"[okta] ; mine\n", ":1: ", "not closed"},
+        {"[okta]x]\n", ":1: ", "no such section"},
+        {"[this section's name is much longer than inih's limit of fifty]\n",
+         ":1: ", "no such section"},
+        {OKTA "  timeout = 5s\n", ":3: ", "indented"},
+        {OKTA "\ttimeout = 5s\n", ":3: ", "indented"},
+        {OKTA "timeout\n", ":3: ", "neither"},
+        {OKTA "timeout 5s\n", ":3: ", "neither"},
+        {OKTA "timeout: 5s\n", ":3: ", "neither"},
+        {OKTA "timeout: 5s = 6s\n", ":3: ", "neither"},
+        {OKTA "= 5s\n", ":3: ", "neither"},
+        {OKTA "timeout = 5s ; short\n", ":3: ", "semicolon"},
+        {OKTA "timeout = 5s\t;short\n", ":3: ", "semicolon"},
+        {OKTA "timeout = ;\n", ":3: ", "semicolon"},
+        {OKTA "timeout = 5s # short\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = 5s\ntimeout = 6s\n", ":4: [okta] timeout: ", "in line 3 already"},
+        {OKTA "time_out = 5s\n", ":3: [okta] time_out: ", "no such key"},
+        {OKTA "Timeout = 5s\n", ":3: [okta] Timeout: ", "write \"timeout\""},
+        {OKTA "wait_pam = 5s\n", ":3: [okta] wait_pam: ", "section [mfa]"},
+        {OKTA "\x1b[31m = 5s\n", ":3: [okta] \\x1b[31m: ", "no such key"},
+        {OKTA "login_suffix = @a\x07.example\n", ":3: [okta] login_suffix: ", "control"},
+        {OKTA "login_suffix = @\xff.example\n", ":3: [okta] login_suffix: ", "UTF-8"},
+        {OKTA "login_suffix = @\xe2\x80\xae.example\n", ":3: [okta] login_suffix: ", "control"},
+        {"\xef\xbb\xbf[okta]\n", ":1: ", "neither"},
+    };
+
+    (void)state;
+    EXPECT(rows);
+}
+
+static void lengths_refused(void **state)
+{
+    char text[8192];
+    char filler[4096];
+    dt_error e;
+    int error;
+    dt_config *c;
+
+    (void)state;
+    memset(filler, 'x', sizeof(filler));
+    for (int len = 190; len < 4000; len += 7) {
+        snprintf(text, sizeof(text), MINIMAL "check_access_text = %.*s\n", len, filler);
+        c = parse(text, &e, &error);
+        if (len <= 300) {
+            assert_int_equal(error, DT_OK);
+            assert_int_equal(strlen(c->device_trust.check_access_text), len);
+        } else {
+            assert_int_equal(error, DT_E_INVALID);
+            assert_non_null(strstr(e.text, "/etc/d.conf:10: "));
+            assert_non_null(strstr(e.text, "too long"));
+        }
+        dt_config_free(&c);
+    }
+    /* Also a comment: what is behind its cut would be read as a line of its own. */
+    snprintf(text, sizeof(text), "#%.*s\n" MINIMAL, 2000, filler);
+    c = parse(text, &e, &error);
+    assert_int_equal(error, DT_E_INVALID);
+    assert_non_null(strstr(e.text, "/etc/d.conf:1: the line is too long"));
+    dt_config_free(&c);
+}
+
+static void nul_bytes_refused(void **state)
+{
+    static char const text[] = OKTA "timeout = 5s\0\nuser_ttl = 1m\n";
+    static char const hidden[] = "#\0\n" MINIMAL;
+    dt_error e = {0};
+    dt_config *c = NULL;
+
+    (void)state;
+    assert_int_equal(dt_config_new(&c, &e), DT_OK);
+    assert_int_equal(dt_ini_parse(dt_bytes_of(text, sizeof(text) - 1), "f", c, &e), DT_E_INVALID);
+    assert_non_null(strstr(e.text, "f:3: there is a NUL byte"));
+    dt_config_free(&c);
+    assert_int_equal(dt_config_new(&c, &e), DT_OK);
+    assert_int_equal(dt_ini_parse(dt_bytes_of(hidden, sizeof(hidden) - 1), "f", c, &e),
+                     DT_E_INVALID);
+    assert_non_null(strstr(e.text, "f:1: there is a NUL byte"));
+    dt_config_free(&c);
+}
+
+static void line_ends(void **state)
+{
+    dt_config *c = parse_ok("[okta]\r\norg_url = https://example.okta.com\r\n" INTUNE TRUST
+                            "; comment\n   \n  # indented comment\ncache_ttl=16m");
+
+    (void)state;
+    assert_string_equal(c->okta.org_url, "https://example.okta.com");
+    assert_int_equal(c->device_trust.cache_ttl, DT_MINUTES(16));
+    dt_config_free(&c);
+}
+
+static void values_refused(void **state)
+{
+    static refusal const rows[] = {
+        /* times */
+        {OKTA "timeout = 5\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = s\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = 5 s\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = -5s\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = +5s\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = 5S\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = 5.5s\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = 5w\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout =\n", ":3: [okta] timeout: ", "not a length of time"},
+        {OKTA "timeout = 99999999999999999999s\n", ":3: [okta] timeout: ", "not a length"},
+        {OKTA "timeout = 9223372036854775807d\n", ":3: [okta] timeout: ", "not a length"},
+        {OKTA "timeout = 0\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
+        {OKTA "timeout = 99ms\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
+        {OKTA "timeout = 61s\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
+        {OKTA "[mfa]\nwait_pam = 61s\n", ":4: [mfa] wait_pam: ", "from 1s to 1m"},
+        {OKTA "[mfa]\nwait_vpn = 56s\n", ":4: [mfa] wait_vpn: ", "from 1s to 55s"},
+        {OKTA "[mfa]\nwait_wifi = 26s\n", ":4: [mfa] wait_wifi: ", "from 1s to 25s"},
+        {OKTA "[device_trust]\nstale_limit = 31d\n",
+         ":4: [device_trust] stale_limit: ", "from 0 to 30d"},
+        /* numbers */
+        {OKTA "[mfa]\npush_limit = -1\n", ":4: [mfa] push_limit: ", "not a number"},
+        {OKTA "[mfa]\npush_limit = 1e3\n", ":4: [mfa] push_limit: ", "not a number"},
+        {OKTA "[mfa]\npush_limit = 0x10\n", ":4: [mfa] push_limit: ", "not a number"},
+        {OKTA "[mfa]\npush_limit =\n", ":4: [mfa] push_limit: ", "not a number"},
+        {OKTA "[mfa]\npush_limit = 1001\n", ":4: [mfa] push_limit: ", "from 0 to 1000"},
+        {OKTA "[mfa]\npush_limit = 18446744073709551617\n", ":4: [mfa] push_limit: ", "number"},
+        {OKTA "[mfa]\npasscode_attempts = 0\n", ":4: [mfa] passcode_attempts: ", "from 1 to 10"},
+        /* yes or no */
+        {OKTA "[audit]\nsyslog = true\n", ":4: [audit] syslog: ", "yes nor no"},
+        {OKTA "[audit]\nsyslog = Yes\n", ":4: [audit] syslog: ", "yes nor no"},
+        {OKTA "[audit]\nsyslog =\n", ":4: [audit] syslog: ", "yes nor no"},
+        {OKTA "[audit]\nsyslog = yes no\n", ":4: [audit] syslog: ", "yes nor no"},
+        /* words */
+        {OKTA "[policy]\nunknown_device_as = allow\n",
+         ":4: [policy] unknown_device_as: ", "one of: deny, not_trusted"},
+        {OKTA "[policy]\nunknown_device_as = DENY\n", ":4: [policy] unknown_device_as: ", "deny"},
+        {OKTA "[policy]\nokta_unavailable =\n", ":4: [policy] okta_unavailable: ", "one of:"},
+        {OKTA "[mfa]\nfactors = sms\n", ":4: [mfa] factors: ", "\"sms\""},
+        {OKTA "[mfa]\nfactors =\n", ":4: [mfa] factors: ", "push"},
+        {OKTA "[mfa]\nfactors = push,\n", ":4: [mfa] factors: ", "push"},
+        {OKTA "[mfa]\nfactors = push, push\n", ":4: [mfa] factors: ", "there already"},
+        {OKTA "[device_trust]\nplatforms = all, linux\n",
+         ":4: [device_trust] platforms: ", "there already"},
+        {OKTA "[device_trust]\nplatforms = beos\n", ":4: [device_trust] platforms: ", "\"beos\""},
+        /* trusted_when */
+        {OKTA "[device_trust]\ntrusted_when =\n",
+         ":4: [device_trust] trusted_when: ", "one of: certificate, ssh-key, intune, vpn-client"},
+        {OKTA "[device_trust]\ntrusted_when = certificate,\n",
+         ":4: [device_trust] trusted_when: ", "one of"},
+        {OKTA "[device_trust]\ntrusted_when = certificate+\n",
+         ":4: [device_trust] trusted_when: ", "one of"},
+        {OKTA "[device_trust]\ntrusted_when = certificate intune\n",
+         ":4: [device_trust] trusted_when: ", "\"certificate intune\""},
+        {OKTA "[device_trust]\ntrusted_when = anything\n",
+         ":4: [device_trust] trusted_when: ", "\"anything\""},
+        {OKTA "[device_trust]\ntrusted_when = certificate+certificate\n",
+         ":4: [device_trust] trusted_when: ", "twice"},
+        {OKTA "[device_trust]\ntrusted_when = certificate+intune, intune+certificate\n",
+         ":4: [device_trust] trusted_when: ", "same alternative twice"},
+        {OKTA "[device_trust]\ntrusted_when = certificate, intune\n",
+         ":4: [device_trust] trusted_when: ", "\"intune\" alone"},
+        {OKTA "[device_trust]\ntrusted_when = certificate, ssh-key, vpn-client, "
+              "certificate+ssh-key, certificate+intune, ssh-key+intune, vpn-client+intune, "
+              "certificate+vpn-client, ssh-key+vpn-client\n",
+         ":4: [device_trust] trusted_when: ", "at most 8"},
+        /* paths */
+        {OKTA "ca_file = ca.pem\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "ca_file = /\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "ca_file = /a//b\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "ca_file = /a/./b\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "ca_file = /a/../b\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "ca_file = /a/\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "ca_file = \"/a\"\n", ":3: [okta] ca_file: ", "absolute path"},
+        {OKTA "api_token_file =\n", ":3: [okta] api_token_file: ", "is empty"},
+        {OKTA "[store]\npath =\n", ":4: [store] path: ", "is empty"},
+        {OKTA
+         "[daemon]\nsocket = /" /* 108 bytes: one more than sun_path holds */
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaaaaaaaaaa\n",
+         ":4: [daemon] socket: ", "at most 107"},
+        /* GUIDs */
+        {OKTA "[intune]\ntenant_id = contoso.example\n", ":4: [intune] tenant_id: ", "GUID"},
+        {OKTA "[intune]\ntenant_id = 00000000-0000-0000-0000-000000000000\n",
+         ":4: [intune] tenant_id: ", "GUID"},
+        {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-44444444444\n",
+         ":4: [intune] tenant_id: ", "GUID"},
+        /* services */
+        {OKTA "[daemon]\nsshd_services = ssh d\n", ":4: [daemon] sshd_services: ", "PAM services"},
+        {OKTA "[daemon]\nsshd_services = SSHD\n", ":4: [daemon] sshd_services: ", "lower case"},
+        {OKTA "[daemon]\nsshd_services = ../sshd\n", ":4: [daemon] sshd_services: ", "PAM"},
+        {OKTA "[daemon]\nsshd_services = sshd,,ssh\n", ":4: [daemon] sshd_services: ", "PAM"},
+        {OKTA "[daemon]\nsshd_services = ,\n", ":4: [daemon] sshd_services: ", "PAM"},
+        {OKTA "[daemon]\nsshd_services = a, b, a\n", ":4: [daemon] sshd_services: ", "\"a\""},
+        {OKTA "[daemon]\nsshd_services = a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,"
+              "0,1,2,3,4,5,6\n",
+         ":4: [daemon] sshd_services: ", "at most 32"},
+    };
+
+    (void)state;
+    EXPECT(rows);
+}
+
+static void urls_refused(void **state)
+{
+    static char const *const urls[] = {
+        "",
+        "example.okta.com",
+        "http://example.okta.com",
+        "HTTPS://example.okta.com",
+        "https:/example.okta.com",
+        "https://",
+        "https:///x",
+        "https://user@example.okta.com",
+        "https://user:secret@example.okta.com",
+        "https://example.okta.com?x=1",
+        "https://example.okta.com/?x=1",
+        "https://example.okta.com#x",
+        "https://example.okta.com:",
+        "https://example.okta.com:0",
+        "https://example.okta.com:65536",
+        "https://example.okta.com:044",
+        "https://example.okta.com:99999999999999999999",
+        "https://example.okta.com:x",
+        "https://example..com",
+        "https://.example.com",
+        "https://-example.com",
+        "https://example.com-",
+        "https://exa mple.com",
+        "https://ex\xc3\xa4mple.com",
+        "https://example.com//",
+        "https://example.com/a//b",
+        "https://example.com/../b",
+        "https://example.com/%2e%2e",
+        "https://example.com\\x",
+        "https://[::1",
+        "https://[]",
+        "https://[::g]",
+        "https://[::1]x",
+        "https://example.okta.com/api",
+        "https://example-admin.okta.com",
+        "https://EXAMPLE-ADMIN.okta.com:443/",
+        "https://example-admin.oktapreview.com",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        char text[1024];
+        dt_error e;
+        int error;
+        dt_config *c;
+
+        snprintf(text, sizeof(text), "[okta]\norg_url = %s\n" INTUNE TRUST, urls[i]);
+        c = parse(text, &e, &error);
+        if (error != DT_E_INVALID)
+            fail_msg("accepted: %s", urls[i]);
+        assert_non_null(strstr(e.text, "/etc/d.conf:2: [okta] org_url: "));
+        dt_config_free(&c);
+    }
+}
+
+static void rules_between_keys(void **state)
+{
+    static refusal const rows[] = {
+        {"", ": [okta] org_url: ", "is missing"},
+        {"# nothing\n", ": [okta] org_url: ", "is missing"},
+        {OKTA, ": [intune] tenant_id: ", "trusted_when names intune"},
+        {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-444444444444\n",
+         ": [intune] client_id: ", "is missing"},
+        {OKTA "[intune]\nkey_file = /k\n[device_trust]\ntrusted_when = certificate\nca_file=/c\n",
+         ": [intune] tenant_id: ", "or none of them"},
+        {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-444444444444\n"
+              "client_id = devtrust\ncertificate_file = /c\nkey_file = /k\n" TRUST,
+         ":5: [intune] client_id: ", "not a GUID"},
+        {OKTA INTUNE, ": [device_trust] trusted_when: ", "no CA"},
+        {OKTA "[device_trust]\ntrusted_when = ssh-key\n",
+         ":4: [device_trust] trusted_when: ", "no CA"},
+        {OKTA "[device_trust]\ntrusted_when = certificate\nshared_ca_file = /s\n",
+         ": [device_trust] tenant_id: ", "is missing"},
+        {MINIMAL "tenant_id = 00000000-1111-2222-3333-444444444445\n",
+         ":10: [device_trust] tenant_id: ", "same tenant"},
+        {MINIMAL "host_key_file = /k\n", ": [device_trust] host_certificate_file: ", "missing"},
+        {MINIMAL "host_certificate_file = /k\n", ": [device_trust] host_key_file: ", "missing"},
+        {MINIMAL "platforms = linux\ntrusted_when = certificate+intune, ssh-key\n",
+         ":10: [device_trust] platforms: ", "add intune"},
+        {MINIMAL "stale_limit = 14m\n", ":10: [device_trust] stale_limit: ", "cache_ttl"},
+        {MINIMAL "cache_ttl = 25h\n", ": [device_trust] stale_limit: ", "cache_ttl"},
+        {MINIMAL "negative_ttl = 16m\n", ":10: [device_trust] negative_ttl: ", "cache_ttl"},
+        {MINIMAL "[audit]\nfile =\nsyslog = no\n", ":12: [audit] syslog: ", "nobody"},
+        {MINIMAL "[daemon]\nsshd_services = sshd, sudo\n",
+         ": [daemon] local_services: ", "every device trusted"},
+        {MINIMAL "[daemon]\nlocal_services = login, sshd\n",
+         ":11: [daemon] local_services: ", "every device trusted"},
+        {MINIMAL "[daemon]\nlock_screen_services = sshd\n",
+         ":11: [daemon] lock_screen_services: ", "claim"},
+        {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = example.com\n" INTUNE TRUST,
+         ":3: [okta] login_suffix: ", "at sign"},
+        {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = @\n" INTUNE TRUST,
+         ":3: [okta] login_suffix: ", "at sign"},
+        {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = @a/../b\n" INTUNE TRUST,
+         ":3: [okta] login_suffix: ", "at sign"},
+    };
+
+    (void)state;
+    EXPECT(rows);
+}
+
+static void rules_that_hold(void **state)
+{
+    static char const *const texts[] = {
+        MINIMAL "platforms = linux, windows\n",
+        MINIMAL "platforms = linux\ntrusted_when = vpn-client, certificate+intune\n",
+        MINIMAL "[audit]\nfile =\n",
+        MINIMAL "[audit]\nsyslog = no\n",
+        MINIMAL "stale_limit = 15m\nnegative_ttl = 15m\n",
+        MINIMAL "cache_ttl = 0\nnegative_ttl = 0s\nstale_limit = 0\n",
+        MINIMAL "[daemon]\nlock_screen_services = gdm-password\n",
+        MINIMAL "tenant_id = 00000000-1111-2222-3333-444444444444\n",
+        OKTA "[device_trust]\ntrusted_when = vpn-client\n",
+        OKTA "[device_trust]\ntrusted_when = certificate\nca_file = /c\n",
+        OKTA "[device_trust]\ntrusted_when = certificate\nshared_ca_file = /c\n"
+             "tenant_id = 00000000-1111-2222-3333-444444444445\n",
+        OKTA INTUNE "[device_trust]\ntrusted_when = certificate\nca_file = /c\n"
+                    "tenant_id = 00000000-1111-2222-3333-444444444445\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        dt_config *c = parse_ok(texts[i]);
+        dt_config_free(&c);
+    }
+}
+
+/* --- dt_config_set, without a file ------------------------------------------------------------- */
+
+static void set_leaves_the_field_alone(void **state)
+{
+    dt_config *c = NULL;
+    dt_error e = {0};
+
+    (void)state;
+    assert_int_equal(dt_config_new(&c, &e), DT_OK);
+    assert_int_equal(dt_config_set(c, "f", 1, "okta", "timeout", "nonsense", &e), DT_E_INVALID);
+    assert_int_equal(c->okta.timeout, DT_SECONDS(10));
+    assert_int_equal(dt_config_set(c, "f", 2, "okta", "ca_file", "nonsense", &e), DT_E_INVALID);
+    assert_string_equal(c->okta.ca_file, "");
+    assert_int_equal(dt_config_set(c, "f", 2, "device_trust", "trusted_when", "certificate,x", &e),
+                     DT_E_INVALID);
+    assert_int_equal(c->device_trust.trusted_when_count, 2);
+    assert_int_equal(dt_config_set(c, "f", 3, "daemon", "local_services", "a,b,!", &e),
+                     DT_E_INVALID);
+    assert_int_equal(c->daemon.local_services.count, 4);
+    assert_int_equal(dt_config_set(c, "f", 4, "okta", "timeout", "5s", NULL), DT_OK);
+    assert_int_equal(dt_config_set(c, "f", 5, "okta", "timeout", "6s", NULL), DT_E_INVALID);
+    assert_int_equal(c->okta.timeout, DT_SECONDS(5));
+    dt_config_free(&c);
+    dt_config_free(&c);
+}
+
+/* Somebody wrote the token where the name of its file belongs: no message may repeat it. */
+static void values_are_not_repeated(void **state)
+{
+    static char const *const keys[][2] = {
+        {"okta", "api_token_file"}, {"okta", "org_url"},  {"intune", "key_file"},
+        {"intune", "tenant_id"},    {"store", "path"},    {"daemon", "local_services"},
+        {"okta", "timeout"},        {"audit", "syslog"},  {"mfa", "push_limit"},
+        {"policy", "groups_from"},  {"daemon", "socket"},
+    };
+    dt_config *c = NULL;
+
+    (void)state;
+    assert_int_equal(dt_config_new(&c, NULL), DT_OK);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        dt_error e = {0};
+        assert_int_equal(
+            dt_config_set(c, "f", 1, keys[i][0], keys[i][1], "00HUSHhush-secret_TOKEN", &e),
+            DT_E_INVALID);
+        assert_null(strstr(e.text, "HUSH"));
+        assert_null(strstr(e.text, "TOKEN"));
+    }
+    dt_config_free(&c);
+}
+
+static void durations(void **state)
+{
+    static struct {
+        char const *text;
+        int64_t ms;
+    } const rows[] = {{"0", 0},          {"0s", 0},
+                      {"500ms", 500},    {"90s", 90000},
+                      {"15m", 900000},   {"8h", 28800000},
+                      {"7d", 604800000}, {"00", 0},
+                      {"007s", 7000},    {"106751991167d", 9223372036828800000}};
+    static char const *const bad[] = {"",
+                                      "1",
+                                      "s",
+                                      "1 s",
+                                      " 1s",
+                                      "1s ",
+                                      "1sec",
+                                      "1M",
+                                      "-1s",
+                                      "1.5h",
+                                      "1h30m",
+                                      "106751991168d",
+                                      "9223372036854775808ms"};
+    int64_t ms = -1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(dt_duration_parse(rows[i].text, &ms), DT_OK);
+        assert_int_equal(ms, rows[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(dt_duration_parse(bad[i], &ms), DT_E_INVALID);
+    assert_int_equal(dt_duration_parse(NULL, &ms), DT_E_INVALID);
+}
+
+static void words(void **state)
+{
+    static struct {
+        char const *text;
+        dt_platform platform;
+    } const rows[] = {{"Windows", DT_PLATFORM_WINDOWS},
+                      {"Windows 11", DT_PLATFORM_WINDOWS},
+                      {"Windows Phone", DT_PLATFORM_OTHER_MOBILE},
+                      {"windowsmobile", DT_PLATFORM_OTHER_MOBILE},
+                      {"macOS", DT_PLATFORM_MACOS},
+                      {"Mac OS X", DT_PLATFORM_MACOS},
+                      {"Linux (ubuntu)", DT_PLATFORM_LINUX},
+                      {"ChromeOS", DT_PLATFORM_CHROMEOS},
+                      {"iOS", DT_PLATFORM_IOS},
+                      {"iPadOS", DT_PLATFORM_IOS},
+                      {"iPhone", DT_PLATFORM_IOS},
+                      {"Android", DT_PLATFORM_ANDROID},
+                      {"AndroidEnterprise", DT_PLATFORM_ANDROID},
+                      {"FreeBSD", DT_PLATFORM_OTHER_DESKTOP},
+                      {"Unknown", DT_PLATFORM_UNKNOWN},
+                      {"", DT_PLATFORM_UNKNOWN},
+                      {"win", DT_PLATFORM_UNKNOWN},
+                      {NULL, DT_PLATFORM_UNKNOWN}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(dt_platform_from_text(rows[i].text), rows[i].platform);
+    assert_string_equal(dt_platform_name(DT_PLATFORM_OTHER_MOBILE), "other-mobile");
+    assert_string_equal(dt_platform_name((dt_platform)(1 << 9)), "unknown");
+    assert_true(dt_platform_is_mobile(DT_PLATFORM_IOS));
+    assert_false(dt_platform_is_mobile(DT_PLATFORM_LINUX));
+    assert_false(dt_platform_is_mobile(DT_PLATFORM_UNKNOWN));
+    assert_int_equal(dt_factor_from_name("token:software:totp"), DT_FACTOR_TOTP);
+    assert_int_equal(dt_factor_from_name("PUSH"), DT_FACTOR_NONE);
+    assert_int_equal(dt_factor_from_name("sms"), DT_FACTOR_NONE);
+    assert_int_equal(dt_factor_from_name(NULL), DT_FACTOR_NONE);
+    assert_null(dt_factor_name(DT_FACTOR_NONE));
+    assert_null(dt_factor_name((dt_factor_type)DT_FACTOR_ALL));
+    assert_string_equal(dt_source_name(DT_SOURCE_VPN_CLIENT), "vpn-client");
+    assert_null(dt_source_name(DT_SOURCE_NONE));
+    assert_null(dt_source_name((dt_source)(DT_SOURCE_INTUNE | DT_SOURCE_SSH_KEY)));
+}
+
+/* The words of the table are the words of the rest of the program. */
+static void table_is_sound(void **state)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    (void)state;
+    assert_true(count > 0 && count <= DT_CONFIG_KEYS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(strlen(keys[i].help) > 10 && keys[i].help[strlen(keys[i].help) - 1] == '.');
+        for (size_t j = 0; j < i; j++)
+            assert_false(strcmp(keys[i].section, keys[j].section) == 0 &&
+                         strcmp(keys[i].name, keys[j].name) == 0);
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(keys[i].offset, keys[j].offset);
+        bool worded = keys[i].type == DT_CONFIG_ENUM || keys[i].type == DT_CONFIG_BITS ||
+                      keys[i].type == DT_CONFIG_TRUSTED_WHEN;
+        assert_int_equal(worded, keys[i].words != NULL);
+        for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
+            if (strcmp(keys[i].name, "trusted_when") == 0)
+                assert_string_equal(w->word, dt_source_name((dt_source)w->value));
+            if (strcmp(keys[i].name, "factors") == 0)
+                assert_string_equal(w->word, dt_factor_name((dt_factor_type)w->value));
+            if (strcmp(keys[i].name, "platforms") == 0 && strcmp(w->word, "all") != 0)
+                assert_string_equal(w->word, dt_platform_name((dt_platform)w->value));
+        }
+    }
+}
+
+int main(void)
+{
+    struct CMUnitTest const tests[] = {
+        cmocka_unit_test(flip_all),
+        cmocka_unit_test(values_arrive),
+        cmocka_unit_test(defaults_stand),
+        cmocka_unit_test(lines_refused),
+        cmocka_unit_test(lengths_refused),
+        cmocka_unit_test(nul_bytes_refused),
+        cmocka_unit_test(line_ends),
+        cmocka_unit_test(values_refused),
+        cmocka_unit_test(urls_refused),
+        cmocka_unit_test(rules_between_keys),
+        cmocka_unit_test(rules_that_hold),
+        cmocka_unit_test(set_leaves_the_field_alone),
+        cmocka_unit_test(values_are_not_repeated),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(words),
+        cmocka_unit_test(table_is_sound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
