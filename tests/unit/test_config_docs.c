@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrust.conf(5) and the sample say what the table of keys says: all keys and no others, the same
+ * defaults, the same bounds. */
+#include "edge/ini.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_SIZE 1024
+#define FILE_SIZE (64 * 1024)
+
+static FILE *source_open(char const *name)
+{
+    char path[1024];
+    char const *root = getenv("DEVTRUST_ROOT");
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", root == NULL ? "." : root, name);
+    f = fopen(path, "r");
+    if (f == NULL)
+        fail_msg("%s is not there", path);
+    return f;
+}
+
+static dt_config_key const *key_find(char const *section, char const *name, size_t *index)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0) {
+            *index = i;
+            return &keys[i];
+        }
+    }
+    fail_msg("there is no key [%s] %s in the table", section, name);
+    return NULL;
+}
+
+static void expect_all(bool const *seen, char const *where)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!seen[i])
+            fail_msg("[%s] %s is not in %s", keys[i].section, keys[i].name, where);
+    }
+}
+
+/* --- the manual ------------------------------------------------------------------------------- */
+
+static void duration_text(char *out, size_t size, int64_t ms)
+{
+    if (ms == 0)
+        snprintf(out, size, "0");
+    else if (ms % DT_DAYS(1) == 0)
+        snprintf(out, size, "%dd", (int)(ms / DT_DAYS(1)));
+    else if (ms % DT_HOURS(1) == 0)
+        snprintf(out, size, "%dh", (int)(ms / DT_HOURS(1)));
+    else if (ms % DT_MINUTES(1) == 0)
+        snprintf(out, size, "%dm", (int)(ms / DT_MINUTES(1)));
+    else if (ms % DT_SECONDS(1) == 0)
+        snprintf(out, size, "%ds", (int)(ms / DT_SECONDS(1)));
+    else
+        snprintf(out, size, "%dms", (int)ms);
+}
+
+/* How the manual names a key's type. */
+static void type_text(char *out, size_t size, dt_config_key const *k)
+{
+    char low[32];
+    char high[32];
+    bool secret = strcmp(k->name, "api_token_file") == 0 || strstr(k->name, "key_file") != NULL;
+
+    switch (k->type) {
+    case DT_CONFIG_STRING:
+        snprintf(out, size, strcmp(k->name, "client_id") == 0 ? "GUID" : "text");
+        if (k->max == 300)
+            snprintf(out, size, "text of at most %d bytes", (int)k->max);
+        break;
+    case DT_CONFIG_URL:
+        snprintf(out, size, "URL");
+        break;
+    case DT_CONFIG_PATH:
+        snprintf(out, size, secret ? "secret path" : "path");
+        if (k->max < 200)
+            snprintf(out, size, "path of at most %d bytes", (int)k->max);
+        break;
+    case DT_CONFIG_GUID:
+        snprintf(out, size, "GUID");
+        break;
+    case DT_CONFIG_BOOL:
+        snprintf(out, size, "yes or no");
+        break;
+    case DT_CONFIG_INT:
+        snprintf(out, size, "number from %d to %d", (int)k->min, (int)k->max);
+        break;
+    case DT_CONFIG_DURATION:
+        duration_text(low, sizeof(low), k->min);
+        duration_text(high, sizeof(high), k->max);
+        snprintf(out, size, "time from %s to %s", low, high);
+        break;
+    case DT_CONFIG_ENUM:
+        snprintf(out, size, "word");
+        break;
+    case DT_CONFIG_BITS:
+        snprintf(out, size, "words");
+        break;
+    case DT_CONFIG_LIST:
+        snprintf(out, size, "services");
+        break;
+    case DT_CONFIG_TRUSTED_WHEN:
+        snprintf(out, size, "alternatives");
+        break;
+    }
+}
+
+static void expected_item(char *out, size_t size, dt_config_key const *k)
+{
+    char type[128] = "";
+
+    type_text(type, sizeof(type), k);
+    if (k->fallback == NULL)
+        snprintf(out, size, ".It Ic %s No (%s, no default)\n", k->name, type);
+    else if (*k->fallback == '\0')
+        snprintf(out, size, ".It Ic %s No (%s, default Ar empty )\n", k->name, type);
+    else if (strchr(k->fallback, ' ') != NULL)
+        snprintf(out, size, ".It Ic %s No (%s, default Ar \"%s\" )\n", k->name, type, k->fallback);
+    else
+        snprintf(out, size, ".It Ic %s No (%s, default Ar %s )\n", k->name, type, k->fallback);
+}
+
+static void manual_says_the_same(void **state)
+{
+    FILE *f = source_open("man/devtrust.conf.5");
+    bool seen[DT_CONFIG_KEYS_MAX] = {false};
+    char line[LINE_SIZE];
+    char section[64] = "";
+
+    (void)state;
+    while (fgets(line, sizeof(line), f) != NULL) {
+        char name[64];
+        char wanted[LINE_SIZE];
+        size_t i = 0;
+        if (sscanf(line, ".Ss Section [%63[^]]]", section) == 1) {
+            if (!dt_config_has_section(section))
+                fail_msg("the manual knows a section [%s]", section);
+            continue;
+        }
+        if (sscanf(line, ".It Ic %63s", name) != 1)
+            continue;
+        dt_config_key const *k = key_find(section, name, &i);
+        if (seen[i])
+            fail_msg("the manual has [%s] %s twice", section, name);
+        seen[i] = true;
+        expected_item(wanted, sizeof(wanted), k);
+        assert_string_equal(line, wanted);
+    }
+    fclose(f);
+    expect_all(seen, "man/devtrust.conf.5");
+}
+
+/* Each word that a key takes stands in the manual as a word. */
+static void manual_has_the_words(void **state)
+{
+    static char text[FILE_SIZE];
+    FILE *f = source_open("man/devtrust.conf.5");
+    size_t len = fread(text, 1, sizeof(text) - 1, f);
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    (void)state;
+    fclose(f);
+    text[len] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
+            char quoted[80];
+            char listed[80];
+            snprintf(quoted, sizeof(quoted), ".Ql %s", w->word);
+            snprintf(listed, sizeof(listed), ".It Cm %s\n", w->word);
+            if (strstr(text, quoted) == NULL && strstr(text, listed) == NULL)
+                fail_msg("the manual lacks the word \"%s\" of %s", w->word, keys[i].name);
+        }
+    }
+}
+
+/* --- the sample ------------------------------------------------------------------------------- */
+
+/* A key of the sample, given or commented out ("#key = value"): its name and value. */
+static bool sample_key(char *line, char **name, char **value, bool *given)
+{
+    char *equals = strchr(line, '=');
+    size_t len;
+
+    *given = *line != '#';
+    *name = *given ? line : line + 1;
+    len = strspn(*name, "abcdefghijklmnopqrstuvwxyz_");
+    if (equals == NULL || len == 0 || strspn(*name + len, " ") + len != (size_t)(equals - *name))
+        return false;
+    (*name)[len] = '\0';
+    *value = equals + 1 + strspn(equals + 1, " ");
+    (*value)[strcspn(*value, "\n")] = '\0';
+    return true;
+}
+
+/* Reads the sample; with `all`, also what is commented out counts. */
+static dt_config *sample_load(bool all, bool *seen)
+{
+    static char text[FILE_SIZE];
+    FILE *f = source_open("conf/devtrust.conf");
+    dt_config *c = NULL;
+    dt_error e = {0};
+    char line[LINE_SIZE];
+    char section[64] = "";
+
+    text[0] = '\0';
+    while (fgets(line, sizeof(line), f) != NULL) {
+        char *name, *value;
+        bool given;
+        size_t i = 0;
+        size_t used = strlen(text);
+        if (*line == '[') {
+            snprintf(text + used, sizeof(text) - used, "%s", line);
+            assert_int_equal(sscanf(line, "[%63[^]]]", section), 1);
+        } else if (sample_key(line, &name, &value, &given)) {
+            dt_config_key const *k = key_find(section, name, &i);
+            if (seen[i])
+                fail_msg("the sample has [%s] %s twice", section, name);
+            seen[i] = true;
+            if (!given && (k->fallback == NULL || strcmp(k->fallback, value) != 0))
+                fail_msg("the sample's default of [%s] %s is \"%s\"", section, name, value);
+            if (given || all)
+                snprintf(text + used, sizeof(text) - used, "%s = %s\n", name, value);
+        } else if (*line != '#' && *line != '\n') {
+            fail_msg("the sample has a line that is neither comment nor key: %s", line);
+        }
+    }
+    fclose(f);
+    assert_int_equal(dt_config_new(&c, &e), DT_OK);
+    if (dt_ini_parse(dt_bytes_str(text), "conf/devtrust.conf", c, &e) < 0)
+        fail_msg("%s", e.text);
+    return c;
+}
+
+static void sample_has_every_key(void **state)
+{
+    bool seen[DT_CONFIG_KEYS_MAX] = {false};
+    dt_config *c = sample_load(true, seen);
+
+    (void)state;
+    expect_all(seen, "conf/devtrust.conf");
+    dt_config_free(&c);
+}
+
+/* As it is shipped, comments and all, it loads; only the org and tenant are not anybody's. */
+static void sample_is_valid(void **state)
+{
+    static char text[FILE_SIZE];
+    FILE *f = source_open("conf/devtrust.conf");
+    size_t len = fread(text, 1, sizeof(text), f);
+    dt_config *c = NULL;
+    dt_error e = {0};
+
+    (void)state;
+    fclose(f);
+    assert_int_equal(dt_config_new(&c, &e), DT_OK);
+    if (dt_ini_parse(dt_bytes_of(text, len), "conf/devtrust.conf", c, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_string_equal(c->okta.org_url, "https://example.okta.com");
+    assert_int_equal(c->device_trust.cache_ttl, DT_MINUTES(15));
+    dt_config_free(&c);
+}
+
+int main(void)
+{
+    struct CMUnitTest const tests[] = {
+        cmocka_unit_test(manual_says_the_same),
+        cmocka_unit_test(manual_has_the_words),
+        cmocka_unit_test(sample_has_every_key),
+        cmocka_unit_test(sample_is_valid),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
