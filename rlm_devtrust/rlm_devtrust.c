@@ -32,7 +32,8 @@ static CONF_PARSER const module_config[] = {
     {"waiting_room_port", FR_CONF_OFFSET(PW_TYPE_SHORT, rlm_devtrust_t, port), "0"},
 #define INPUT(name, which, fallback)                                                               \
     {                                                                                              \
-        name, FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, inputs[which].text), fallback         \
+        name, FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_XLAT, rlm_devtrust_t, inputs[which].text),   \
+            fallback                                                                               \
     }
     INPUT("user", DT_RLM_USER, "%{%{Stripped-User-Name}:-%{User-Name}}"),
     INPUT("client_ip", DT_RLM_CLIENT_IP, ""),

@@ -1,0 +1,506 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A real FreeRADIUS with the module, made of the sample configuration of conf/raddb, and a small
+# RADIUS client that can do what radclient cannot: answer a challenge, retransmit under the same id,
+# keep hundreds of requests waiting.
+"""FreeRADIUS and its clients for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterable, Iterator, Mapping, Optional, Union
+
+from tests.lib.site import Site
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build"))
+SAMPLES = ROOT / "conf" / "raddb"
+SERVER = "/usr/sbin/freeradius"
+MODULES = "/usr/lib/freeradius"
+SHARE = "/usr/share/freeradius"
+
+SECRET = b"a-secret-of-the-tests"
+PASSWORD = "correct horse"
+START_LIMIT = 60.0
+STOP_LIMIT = 30.0
+
+ACCEPT, REJECT, CHALLENGE = 2, 3, 11
+NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Challenge"}
+
+ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Reply-Message": 18,
+              "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
+              "NAS-Identifier": 32, "Proxy-State": 33, "EAP-Message": 79,
+              "Message-Authenticator": 80}
+
+Value = Union[str, bytes]
+
+
+def free_port(kind: int = socket.SOCK_DGRAM) -> int:
+    """A port of the loopback that nobody uses now."""
+    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# --- the server --------------------------------------------------------------------------------
+
+RADIUSD_CONF = """
+prefix = /usr
+localstatedir = {dir}
+logdir = {dir}
+raddbdir = {dir}
+confdir = {dir}
+modconfdir = {dir}/mods-config
+certdir = {dir}/certs
+run_dir = {dir}
+db_dir = {dir}
+libdir = {libdir}
+pidfile = {dir}/radiusd.pid
+max_request_time = {max_request_time}
+cleanup_delay = 5
+max_requests = 16384
+hostname_lookups = no
+proxy_requests = yes
+log {{
+    destination = files
+    file = {dir}/radius.log
+    auth = no
+}}
+security {{
+    max_attributes = 200
+    reject_delay = {reject_delay}
+    status_server = no
+}}
+thread pool {{
+    start_servers = {start_servers}
+    max_servers = {max_servers}
+    min_spare_servers = 3
+    max_spare_servers = 10
+    max_requests_per_server = 0
+}}
+client tests {{
+    ipaddr = 127.0.0.1
+    secret = {secret}
+    require_message_authenticator = yes
+}}
+modules {{
+    $INCLUDE {dir}/mods-enabled/
+}}
+policy {{
+}}
+{extra}
+$INCLUDE {dir}/sites-enabled/
+"""
+
+FILES_MODULE = """
+files {
+    filename = ${modconfdir}/users
+}
+"""
+
+PAP_MODULE = """
+pap {
+}
+"""
+
+ATTR_FILTER_MODULE = """
+attr_filter attr_filter.access_reject {
+    key = "%{User-Name}"
+    filename = ${modconfdir}/access_reject
+}
+"""
+
+ACCESS_REJECT = """
+DEFAULT
+    EAP-Message =* ANY,
+    State =* ANY,
+    Message-Authenticator =* ANY,
+    Error-Cause =* ANY,
+    Reply-Message =* ANY,
+    MS-CHAP-Error =* ANY,
+    Proxy-State =* ANY
+"""
+
+
+class Radius:
+    """A FreeRADIUS of its own: configuration directory, process, log."""
+
+    def __init__(self, directory: Union[str, Path], site: Site, *,
+                 pki: Optional[Mapping[str, Any]] = None,
+                 replace: Optional[Mapping[str, str]] = None,
+                 users: Optional[Mapping[str, str]] = None, max_request_time: int = 65,
+                 start_servers: int = 5, max_servers: int = 32, reject_delay: int = 0,
+                 extra: str = "", sites: Optional[Mapping[str, str]] = None) -> None:
+        """`replace` changes the samples' text (old -> new, each must occur in one of them); `sites`
+        are further virtual servers by file name; `users` maps names to passwords."""
+        self.directory = Path(directory)
+        self.site = site
+        self.pki = pki or site.pki
+        self.vpn_port = free_port()
+        self.wifi_port = free_port()
+        self.process: Optional["subprocess.Popen[bytes]"] = None
+        self.log = self.directory / "radius.log"
+        self.output = self.directory / "output.log"
+        self.replace = dict(replace or {})
+        self.users = dict(users or {})
+        self.settings = {"max_request_time": max_request_time, "start_servers": start_servers,
+                         "max_servers": max_servers, "reject_delay": reject_delay,
+                         "extra": extra}
+        self.sites = dict(sites or {})
+        self._write()
+
+    # --- configuration -----------------------------------------------------------------------
+
+    def _write(self) -> None:
+        for name in ("mods-enabled", "mods-config", "sites-enabled", "certs"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self._put("radiusd.conf", RADIUSD_CONF.format(
+            dir=self.directory, libdir=f"{BUILD}:{MODULES}", secret=SECRET.decode(),
+            **self.settings))
+        self._put("dictionary", f"$INCLUDE {SHARE}/dictionary\n")
+        self._put("mods-enabled/files", FILES_MODULE)
+        self._put("mods-enabled/pap", PAP_MODULE)
+        self._put("mods-enabled/attr_filter", ATTR_FILTER_MODULE)
+        self._put("mods-config/access_reject", ACCESS_REJECT)
+        self.set_users(self.users)
+        self._certificates()
+        self._samples()
+        for name, text in self.sites.items():
+            self._put("sites-enabled/" + name, text)
+
+    def set_users(self, users: Mapping[str, str]) -> None:
+        """Who is known by which password; everybody else has PASSWORD. Read at start."""
+        lines = [f'{name} Cleartext-Password := "{password}"' for name, password in users.items()]
+        lines.append(f'DEFAULT Cleartext-Password := "{PASSWORD}"')
+        self._put("mods-config/users", "\n\n".join(lines) + "\n")
+
+    def _certificates(self) -> None:
+        certs = self.directory / "certs"
+        server = self.pki["radius_server"]
+        shutil.copy(server["chain"], certs / "radius-server.pem")
+        shutil.copy(server["key"], certs / "radius-server.key")
+        authorities = self.pki["authorities"]
+        (certs / "device-ca.pem").write_text(
+            Path(authorities["company_ca"]).read_text()
+            + Path(authorities["shared_ca"]).read_text())
+        (certs / "tls-cache").mkdir(mode=0o700, exist_ok=True)
+
+    def _samples(self) -> None:
+        """The shipped samples, with this test's paths and ports and nothing else changed."""
+        certs = self.directory / "certs"
+        places = {
+            "/etc/devtrust/devtrust.conf": str(self.site.config_path),
+            "/etc/devtrust/radius-server.pem": str(certs / "radius-server.pem"),
+            "/etc/devtrust/radius-server.key": str(certs / "radius-server.key"),
+            "/etc/devtrust/device-ca.pem": str(certs / "device-ca.pem"),
+            "/var/lib/devtrust/tls-cache": str(certs / "tls-cache"),
+            "port = 1812": f"port = {self.vpn_port}",
+            "port = 1822": f"port = {self.wifi_port}",
+            "ipaddr = *": "ipaddr = 127.0.0.1",
+        }
+        unused = set(self.replace)
+        for kind in ("mods", "sites"):
+            for sample in sorted((SAMPLES / (kind + "-available")).iterdir()):
+                text = sample.read_text()
+                unused -= {old for old in self.replace if old in text}
+                for old, new in {**self.replace, **places}.items():
+                    text = text.replace(old, new)
+                self._put(f"{kind}-enabled/{sample.name}", text)
+        if unused:
+            raise AssertionError(f"not in the samples: {unused}")
+
+    def _put(self, name: str, text: str) -> None:
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o600)
+
+    # --- life --------------------------------------------------------------------------------
+
+    def command(self, *more: str) -> list[str]:
+        return [SERVER, "-d", str(self.directory), "-n", "radiusd", *more]
+
+    def environment(self) -> dict[str, str]:
+        preload = os.environ.get("DEVTRUST_PRELOAD", "")
+        return {**os.environ, **({"LD_PRELOAD": preload} if preload else {})}
+
+    def check(self) -> "subprocess.CompletedProcess[str]":
+        """radiusd -C: reads everything, starts nothing."""
+        return subprocess.run(self.command("-C", "-X"), env=self.environment(), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                              timeout=START_LIMIT)
+
+    def start(self, *more: str) -> "Radius":
+        with open(self.output, "ab") as out:
+            self.process = subprocess.Popen(self.command("-f", *more), stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=out, env=self.environment())
+        deadline = time.monotonic() + START_LIMIT
+        while "Ready to process requests" not in self.log_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError("freeradius did not start:\n" + self.log_text())
+            time.sleep(0.02)
+        return self
+
+    def log_text(self) -> str:
+        texts = [p.read_text(errors="replace") for p in (self.log, self.output) if p.exists()]
+        return "\n".join(texts)
+
+    def stop(self) -> int:
+        """Ends it; its exit status. A server that does not end is killed, and -9 tells."""
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def __enter__(self) -> "Radius":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def threads(self) -> int:
+        assert self.process is not None
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def client(self, port: Optional[int] = None, **defaults: Value) -> "Client":
+        return Client(port or self.vpn_port, **defaults)
+
+
+# --- the client --------------------------------------------------------------------------------
+
+@dataclass
+class Reply:
+    """What came back: code, attributes in their order."""
+
+    code: int
+    attributes: list[tuple[int, bytes]]
+    elapsed: float
+
+    def all(self, name: str) -> list[bytes]:
+        return [value for kind, value in self.attributes if kind == ATTRIBUTES[name]]
+
+    @property
+    def message(self) -> str:
+        return b"".join(self.all("Reply-Message")).decode()
+
+    @property
+    def state(self) -> bytes:
+        states = self.all("State")
+        assert len(states) == 1, f"{len(states)} State attributes in {self}"
+        return states[0]
+
+    def __str__(self) -> str:
+        return f"{NAMES.get(self.code, self.code)} {self.message!r} after {self.elapsed:.2f} s"
+
+
+@dataclass
+class Pending:
+    """A request under way: its bytes can be sent again as they are."""
+
+    client: "Client"
+    packet: bytes
+    authenticator: bytes
+    socket: socket.socket
+    started: float = field(default_factory=time.monotonic)
+    reply: Optional[Reply] = None
+
+    def send(self) -> "Pending":
+        self.socket.send(self.packet)
+        return self
+
+    def poll(self, timeout: float = 0.0) -> Optional[Reply]:
+        """The reply if it is there, or comes in time."""
+        deadline = time.monotonic() + timeout
+        while self.reply is None:
+            left = deadline - time.monotonic()
+            if not select.select([self.socket], [], [], max(0.0, left))[0]:
+                return None
+            self._read(self.socket.recv(4096))
+        return self.reply
+
+    def _read(self, data: bytes) -> None:
+        if data[1] != self.packet[1]:
+            return
+        self.reply = decode_reply(data, self.authenticator, self.client.secret,
+                                  time.monotonic() - self.started)
+
+    def wait(self, timeout: float = 40.0) -> Reply:
+        reply = self.poll(timeout)
+        assert reply is not None, f"no reply within {timeout} s"
+        self.close()
+        return reply
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def decode_reply(data: bytes, authenticator: bytes, secret: bytes, elapsed: float) -> Reply:
+    """Checks length, Response Authenticator and Message-Authenticator, which must be there."""
+    code, _, length = struct.unpack("!BBH", data[:4])
+    assert length == len(data), "RADIUS length differs"
+    wanted = hashlib.md5(data[:4] + authenticator + data[20:] + secret).digest()
+    assert wanted == data[4:20], "wrong Response Authenticator"
+    attributes, at = [], 20
+    while at < length:
+        kind, size = data[at], data[at + 1]
+        assert size >= 2 and at + size <= length, "broken attribute"
+        value = data[at + 2:at + size]
+        attributes.append((kind, value))
+        if kind == ATTRIBUTES["Message-Authenticator"]:
+            zeroed = (data[:4] + authenticator + data[20:at + 2] + bytes(16) + data[at + size:])
+            assert hmac.new(secret, zeroed, "md5").digest() == value, "wrong Message-Authenticator"
+        at += size
+    return Reply(code, attributes, elapsed)
+
+
+def _hide(password: bytes, authenticator: bytes, secret: bytes) -> bytes:
+    """User-Password, RFC 2865 section 5.2."""
+    padded = password + bytes(-len(password) % 16 or (0 if password else 16))
+    hidden, last = b"", authenticator
+    for i in range(0, len(padded), 16):
+        mask = hashlib.md5(secret + last).digest()
+        last = bytes(a ^ b for a, b in zip(padded[i:i + 16], mask))
+        hidden += last
+    return hidden
+
+
+class Client:
+    """A NAS. `defaults` are attributes of every request, by name with - written as _."""
+
+    def __init__(self, port: int, secret: bytes = SECRET, **defaults: Value) -> None:
+        self.port = port
+        self.secret = secret
+        self.defaults = {k.replace("_", "-"): v for k, v in defaults.items()}
+
+    def request(self, attributes: Iterable[tuple[str, Value]]) -> Pending:
+        """Not sent yet; from a socket of its own, so that ids never collide."""
+        authenticator = secrets.token_bytes(16)
+        body = b""
+        for name, value in attributes:
+            raw = value.encode() if isinstance(value, str) else value
+            if name == "User-Password":
+                raw = _hide(raw, authenticator, self.secret)
+            body += bytes([ATTRIBUTES[name], len(raw) + 2]) + raw
+        body += bytes([ATTRIBUTES["Message-Authenticator"], 18]) + bytes(16)
+        head = struct.pack("!BBH", 1, secrets.randbelow(256), 20 + len(body))
+        mac = hmac.new(self.secret, head + authenticator + body, "md5").digest()
+        link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        link.connect(("127.0.0.1", self.port))
+        return Pending(self, head + authenticator + body[:-16] + mac, authenticator, link)
+
+    def start(self, user: str, password: Value = PASSWORD, state: Optional[bytes] = None,
+              **more: Value) -> Pending:
+        """Sends a login and gives it back while it waits."""
+        given = {**self.defaults, **{k.replace("_", "-"): v for k, v in more.items()}}
+        attributes: list[tuple[str, Value]] = [("User-Name", user), ("User-Password", password)]
+        attributes += list(given.items())
+        if state is not None:
+            attributes.append(("State", state))
+        return self.request(attributes).send()
+
+    def login(self, user: str, password: Value = PASSWORD, state: Optional[bytes] = None,
+              timeout: float = 40.0, **more: Value) -> Reply:
+        return self.start(user, password, state, **more).wait(timeout)
+
+
+def radclient(port: int, attributes: Mapping[str, str], timeout: int = 40) -> str:
+    """FreeRADIUS's own client; everything it printed."""
+    lines = [f'{name} = "{value}"' for name, value in attributes.items()]
+    done = subprocess.run(["radclient", "-x", "-r", "1", "-t", str(timeout),
+                           f"127.0.0.1:{port}", "auth", SECRET.decode()],
+                          input=", ".join(lines) + "\n", text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, timeout=timeout + 20)
+    return done.stdout
+
+
+# --- the supplicant ----------------------------------------------------------------------------
+
+@dataclass
+class Eap:
+    """The end of one or more EAP authentications by eapol_test."""
+
+    success: bool
+    output: str
+
+    @property
+    def accepts(self) -> int:
+        return len(re.findall(r"code=2 \(Access-Accept\)", self.output))
+
+    @property
+    def resumed(self) -> bool:
+        return "session reused" in self.output.lower() or "resumed" in self.output.lower()
+
+
+def _network(method: str, identity: str, ca: str, lines: Iterable[str]) -> str:
+    body = [f'eap={method}', f'identity="{identity}"', "key_mgmt=IEEE8021X",
+            "eapol_flags=0", f'ca_cert="{ca}"', *lines]
+    return "network={\n" + "\n".join("    " + line for line in body) + "\n}\n"
+
+
+def eap_tls(radius: Radius, identity: str, certificate: Mapping[str, Any], *,
+            ca: Optional[str] = None, times: int = 1, timeout: int = 40,
+            station: str = "02-00-00-00-00-01") -> Eap:
+    """EAP-TLS with a device certificate of the test PKI; `times` - 1 reauthentications resume."""
+    files = certificate["files"]
+    text = _network("TLS", identity, ca or radius.pki["authorities"]["radius_ca"],
+                    [f'client_cert="{files["chain"]}"', f'private_key="{files["key"]}"'])
+    return eapol_test(radius, text, times=times, timeout=timeout, station=station)
+
+
+def eap_ttls(radius: Radius, identity: str, password: str, *, times: int = 1, timeout: int = 40,
+             station: str = "02-00-00-00-00-02") -> Eap:
+    """EAP-TTLS with PAP."""
+    text = _network("TTLS", identity, radius.pki["authorities"]["radius_ca"],
+                    [f'password="{password}"', 'anonymous_identity="anonymous"',
+                     'phase2="auth=PAP"'])
+    return eapol_test(radius, text, times=times, timeout=timeout, station=station)
+
+
+def eapol_test(radius: Radius, network: str, *, times: int = 1, timeout: int = 40,
+               station: str = "02-00-00-00-00-01") -> Eap:
+    with eapol_start(radius, network, times=times, timeout=timeout, station=station) as process:
+        output = process.communicate(timeout=times * timeout + 30)[0]
+    lines = output.strip().splitlines()
+    return Eap(bool(lines) and lines[-1] == "SUCCESS", output)
+
+
+@contextlib.contextmanager
+def eapol_start(radius: Radius, network: str, *, times: int = 1, timeout: int = 40,
+                station: str) -> Iterator["subprocess.Popen[str]"]:
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
+        config.write(network)
+        config.flush()
+        command = ["eapol_test", "-c", config.name, "-a", "127.0.0.1", "-p",
+                   str(radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
+                   "-r", str(times - 1), "-M", station.replace("-", ":")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
