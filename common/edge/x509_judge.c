@@ -62,6 +62,7 @@ static dt_reason reason_at_leaf(int error)
         return DT_REASON_CERTIFICATE_EXPIRED;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         return DT_REASON_CERTIFICATE_NOT_YET_VALID;
+    case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK:
     case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
@@ -155,8 +156,6 @@ static dt_reason judge_leaf(judgement const *j)
 {
     uint32_t const flags = X509_get_extension_flags(j->leaf);
     dt_reason const invalid = DT_REASON_CERTIFICATE_INVALID;
-    if (flags & EXFLAG_INVALID)
-        return refuse(j, invalid, "an extension of the certificate is unreadable");
     if (flags & EXFLAG_CA)
         return refuse(j, invalid, "the certificate is a CA's, not a device's");
     if ((flags & EXFLAG_XKUSAGE) == 0 ||
@@ -197,6 +196,10 @@ static dt_reason read_leaf(judgement *j, dt_bytes der)
     if (dt_x509_parse(der, &j->leaf, j->e) != 0 ||
         dt_x509_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
         return DT_REASON_CERTIFICATE_INVALID;
+    /* OpenSSL looks for no issuer of such a certificate, and would blame that. */
+    if (X509_get_extension_flags(j->leaf) & EXFLAG_INVALID)
+        return refuse(j, DT_REASON_CERTIFICATE_INVALID,
+                      "an extension of the certificate is unreadable");
     return DT_REASON_TRUSTED;
 }
 
