@@ -744,7 +744,8 @@ static void test_a_push_of_another_person_is_not_joined(void **state)
     world_begin(&w, &r);
     world_run(&w);
     r.user = "bob";
-    world_expect(&w, DT_HTTP_GET, "/api/v1/users/bob%40example.com", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/bob%40example.com", 200,
+                 "{\"id\":\"00u1\",\"status\":\"ACTIVE\"}");
     world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS);
     world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
     world_begin(&w, &r);
@@ -1076,6 +1077,10 @@ static void test_okta_user_that_may_not(void **state)
     okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"SUSPENDED\"}", DT_CAUSE_OKTA_REFUSED);
     okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"DEPROVISIONED\"}", DT_CAUSE_OKTA_REFUSED);
     okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"active\"}", DT_CAUSE_OKTA_REFUSED);
+    okta_user_refused(200,
+                      "{\"id\":\"00u2\",\"status\":\"ACTIVE\",\"profile\":{\"login\":"
+                      "\"ann@example.org\"}}",
+                      DT_CAUSE_OKTA_REFUSED);
     okta_user_refused(401, OKTA_INVALID_TOKEN, DT_CAUSE_CONFIG);
 }
 
