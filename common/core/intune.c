@@ -201,7 +201,7 @@ static bool is_silent(dt_intune_device const *d, dt_config const *c, dt_time now
     dt_time limit = c->device_trust.max_sync_age;
     if (limit <= 0)
         return false;
-    if (d->last_sync <= 0)
+    if (d->last_sync <= 0 || now < 0)
         return true;
     if (d->last_sync > now)
         return d->last_sync - now > DT_INTUNE_CLOCK_SKEW_MAX;
@@ -235,11 +235,11 @@ static dt_finding judge(dt_intune_device const *d, dt_config const *c, dt_time n
 dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, dt_time now)
 {
     dt_reason reason;
+    if (d->fetched <= 0 || now < 0)
+        return DT_TOO_OLD;
     bool ahead = d->fetched > now;
     dt_time age = ahead ? d->fetched - now : now - d->fetched;
     bool good = judge(d, c, now, false, &reason) == DT_FINDING_FOR;
-    if (d->fetched <= 0 || age < 0)
-        return DT_TOO_OLD;
     if (!ahead && age < (good ? c->device_trust.cache_ttl : c->device_trust.negative_ttl))
         return DT_FRESH;
     return age <= c->device_trust.stale_limit ? DT_STALE : DT_TOO_OLD;
