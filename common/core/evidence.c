@@ -89,7 +89,7 @@ dt_guid const *dt_evidence_device_id(dt_evidence_set const *set, dt_config const
 
     if (!dt_evidence_proved_device(set, &proved))
         return NULL;
-    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
+    for (size_t i = 0; i < c->device_trust.trusted_when_count && i < DT_TRUST_ALTERNATIVES_MAX; i++)
         named |= c->device_trust.trusted_when[i];
     for (size_t i = 0; i < dt_evidence_count(set); i++) {
         dt_evidence const *e = &set->items[i];

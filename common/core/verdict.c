@@ -171,7 +171,8 @@ static bool platform_is_enabled(judge const *j, unsigned sources, dt_guid const 
     for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
         dt_evidence const *e = &j->set->items[i];
         if ((e->source & sources) == 0 || e->platform == DT_PLATFORM_UNKNOWN ||
-            finding_of(j, e) != DT_FINDING_FOR || !is_about(e, DT_FINDING_FOR, device))
+            finding_of(j, e) != DT_FINDING_FOR || !is_about(e, DT_FINDING_FOR, device) ||
+            (has_key(e->source) && !dt_evidence_is_proved(e)))
             continue;
         if (((unsigned)e->platform & ~enabled) != 0)
             return false;
