@@ -10,11 +10,11 @@
 
 /* Most bytes of a text in an event, escaped, without its quotes. With all texts at their longest an
  * event stays below DT_AUDIT_EVENT_MAX. */
-#define DT_CUT_USER 512
-#define DT_CUT_LABEL 256 /* application, NAS, station, host, device name */
+#define DT_CUT_USER 384
+#define DT_CUT_LABEL 160 /* application, NAS, station, host, device name */
 #define DT_CUT_SHORT 64  /* address, door, id */
 #define DT_CUT_HASH 64
-#define DT_CUT_RULE 512
+#define DT_CUT_RULE 384
 #define DT_CUT_PROSE 1024 /* message, detail */
 #define DT_CUT_LARGEST DT_CUT_PROSE
 /* A byte becomes at most so many in a JSON string. */
