@@ -136,10 +136,17 @@ static void put_message(REQUEST *request, char const *text)
     }
 }
 
+/* RFC 3579 section 2.6.5: no Reply-Message beside an EAP-Message. */
+static bool may_speak(REQUEST *request)
+{
+    while (request->parent != NULL)
+        request = request->parent;
+    return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) == NULL;
+}
+
 rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
 {
     rlm_rcode_t code = code_of(o);
-    char const *message = dt_room_message(o);
     if (code == RLM_MODULE_OK) {
         fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
         VALUE_PAIR *vp = radius_pair_create(request, &request->config, PW_AUTH_TYPE, 0);
@@ -147,7 +154,8 @@ rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
     } else {
         fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
     }
-    put_message(request, message);
+    if (may_speak(request))
+        put_message(request, dt_room_message(o));
     return code;
 }
 

@@ -98,15 +98,9 @@ static decision *decision_note(rlm_devtrust_t const *inst, REQUEST *request, cha
 
 /* --- refusing before a sign-on ran ------------------------------------------------------------ */
 
-static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
-                          dt_cause cause, char const *message, char const *detail)
+static void audit_refusal(rlm_devtrust_t const *inst, dt_rlm_inputs const *in, dt_outcome const *o)
 {
-    dt_outcome o;
     dt_audit_context ctx = {0};
-    memset(&o, 0, sizeof o);
-    dt_outcome_set(&o, DT_DENY, cause);
-    dt_str_escape(o.message, sizeof o.message, message);
-    dt_str_escape(o.detail, sizeof o.detail, detail);
     ctx.id = in->id;
     ctx.application = inst->application;
     ctx.user = in->user;
@@ -117,9 +111,22 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     ctx.door = "radius";
     ctx.policy_hash = inst->site.policy != NULL ? dt_policy_hash(inst->site.policy) : "";
     ctx.started = dt_host_now();
-    dt_driver_audit(inst->link->driver, &o, NULL, "radius", &ctx);
+    dt_driver_audit(inst->link->driver, o, NULL, "radius", &ctx);
+}
+
+static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                          dt_cause cause, char const *message, char const *detail)
+{
+    dt_outcome o;
+    memset(&o, 0, sizeof o);
+    dt_outcome_set(&o, DT_DENY, cause);
+    dt_str_escape(o.message, sizeof o.message, message);
+    dt_str_escape(o.detail, sizeof o.detail, detail);
+    audit_refusal(inst, in, &o);
     REDEBUG("%s: %s", dt_cause_name(cause), o.detail);
     dt_rlm_attributes(request, &o, in->id);
+    if (decision_note(inst, request, in->id) == NULL) /* which does not allow */
+        return RLM_MODULE_FAIL;
     return dt_rlm_reply(request, &o);
 }
 
@@ -130,12 +137,10 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_outco
 {
     dt_rlm_attributes(request, o, id);
     rlm_rcode_t code = dt_rlm_reply(request, o);
-    if (code != RLM_MODULE_OK)
-        return code;
     decision *d = decision_note(inst, request, id);
     if (d == NULL)
         return RLM_MODULE_FAIL;
-    d->allowed = true;
+    d->allowed = code == RLM_MODULE_OK;
     return code;
 }
 
@@ -461,18 +466,26 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
 }
 #endif
 
-/* Nothing gets in that no sign-on of this very request allowed: not a resumed EAP session, not a
- * section that was configured past devtrust. */
-static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
+/* An EAP authentication that failed before there was anything to decide, as for an expired or foreign
+ * certificate, is a refusal like any other and is explained like any other. */
+static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
 {
-    rlm_devtrust_t const *inst = instance;
-    decision *d = request_data_reference(request, &decision_key, 0);
-    bool allowed =
-        d != NULL && is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0;
-    if (request->reply->code != PW_CODE_ACCESS_ACCEPT)
-        return d != NULL ? RLM_MODULE_UPDATED : RLM_MODULE_NOOP;
-    if (allowed)
-        return RLM_MODULE_OK;
+    dt_rlm_inputs in;
+    dt_error e = {0};
+    char detail[DT_MESSAGE_MAX];
+    VALUE_PAIR *why =
+        fr_pair_find_by_num(request->packet->vps, PW_MODULE_FAILURE_MESSAGE, 0, TAG_ANY);
+    if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
+        RWDEBUG("%s", e.text);
+    snprintf(detail, sizeof detail, "EAP failed: %s",
+             why != NULL ? why->vp_strvalue : "the server gives no reason");
+    (void)!refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", detail);
+    dt_rlm_inputs_wipe(&in);
+}
+
+/* Turns an Access-Accept into a refusal. */
+static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
+{
     dt_rlm_inputs in;
     dt_error e = {0};
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
@@ -482,6 +495,26 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *reque
                               "an Access-Accept that no sign-on of this request allowed");
     dt_rlm_inputs_wipe(&in);
     return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;
+}
+
+/* Nothing gets in that no sign-on of this very request allowed: not a resumed EAP session, not a
+ * section that was configured past devtrust. */
+static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
+{
+    rlm_devtrust_t const *inst = instance;
+    decision *d = request_data_reference(request, &decision_key, 0);
+    bool allowed =
+        d != NULL && is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0;
+    if (inst->link == NULL)
+        return RLM_MODULE_FAIL;
+    if (request->reply->code == PW_CODE_ACCESS_ACCEPT)
+        return allowed ? RLM_MODULE_OK : take_back(inst, request);
+    if (d != NULL)
+        return RLM_MODULE_UPDATED;
+    if (request->reply->code == PW_CODE_ACCESS_REJECT &&
+        inst->primary == DT_RLM_PRIMARY_CERTIFICATE && is_eap_round(request))
+        audit_failed_eap(inst, request);
+    return RLM_MODULE_NOOP;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

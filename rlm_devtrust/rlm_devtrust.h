@@ -157,8 +157,7 @@ typedef struct dt_tls_peer {
     size_t chain_count;
 } dt_tls_peer;
 
-/* Starts to note TLS sessions. Once per process, before the first handshake. DT_E_STATE when the
- * server's own fixed indexes would collide with ours. */
+/* Starts to note TLS sessions. Once per process, before the first handshake. DT_E_NOMEM. */
 DT_MUST_USE int dt_tls_peer_start(dt_error *e);
 /* The peer of the TLS session that the server handles for exactly this request now. False when there
  * is none, or it sent no certificate. */

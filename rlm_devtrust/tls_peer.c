@@ -4,8 +4,12 @@
  * FreeRADIUS hands out a certificate's text attributes only, also after a failed verification, and
  * without SAN URIs before 3.2.7. The certificate itself is in the SSL object, which no module is
  * given. But the server notes in each SSL, under a fixed index, which request it works on. So: an
- * index of our own makes OpenSSL tell us of every SSL that is made and freed, and the one whose note
- * names our request is ours for the moment, on this very thread. */
+ * ex_data index of our own makes OpenSSL tell us of every SSL that is made and freed, and the one
+ * whose note names our request is ours for the moment, on this very thread.
+ *
+ * The index is for being told only; nothing is kept under it. FreeRADIUS uses indexes 10 to 17 without
+ * asking for them, and one that belongs to another class of object (fr_tls_ex_index_certs): whatever
+ * it overwrites must not be ours. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include <freeradius/tls.h>
@@ -16,87 +20,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FreeRADIUS uses the indexes from here on without asking OpenSSL for them. */
-#define FIRST_FIXED_INDEX FR_TLS_EX_INDEX_HANDLER
-/* Slots given to every SSL at once, so that no slot is ever added while another thread looks. */
+/* Slots given to every SSL at once, so that none is ever added while another thread looks. */
 #define SLOTS 32
+#define BUCKETS 1024 /* a power of two */
 
 typedef struct session {
     SSL *ssl;
-    struct session *previous, *next;
+    struct session *next;
 } session;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static session *sessions;
+static session *sessions[BUCKETS];
 static int own_index = -1;
+
+static session **bucket(SSL const *ssl)
+{
+    uintptr_t address = (uintptr_t)ssl >> 4; /* malloc aligns to 16 */
+    return &sessions[(address ^ address >> 10) & (BUCKETS - 1)];
+}
 
 static void on_new(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long l, void *p)
 {
     (void)value;
+    (void)index;
     (void)l;
     (void)p;
     session *s = calloc(1, sizeof *s);
     /* A session that cannot be noted has no certificate for us, and so no trust. */
-    if (s == NULL || CRYPTO_set_ex_data(data, SLOTS - 1, NULL) != 1 ||
-        CRYPTO_set_ex_data(data, index, s) != 1) {
+    if (s == NULL || CRYPTO_set_ex_data(data, SLOTS - 1, NULL) != 1) {
         free(s);
         return;
     }
     s->ssl = parent;
     pthread_mutex_lock(&lock);
-    s->next = sessions;
-    if (sessions != NULL)
-        sessions->previous = s;
-    sessions = s;
+    session **at = bucket(parent);
+    s->next = *at;
+    *at = s;
     pthread_mutex_unlock(&lock);
 }
 
 static void on_free(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long l, void *p)
 {
-    session *s = value;
-    (void)parent;
+    (void)value;
     (void)data;
     (void)index;
     (void)l;
     (void)p;
-    if (s == NULL)
-        return;
     pthread_mutex_lock(&lock);
-    if (s->previous != NULL)
-        s->previous->next = s->next;
-    else
-        sessions = s->next;
-    if (s->next != NULL)
-        s->next->previous = s->previous;
+    session **at = bucket(parent);
+    while (*at != NULL && (*at)->ssl != parent)
+        at = &(*at)->next;
+    session *gone = *at;
+    if (gone != NULL)
+        *at = gone->next;
     pthread_mutex_unlock(&lock);
-    free(s);
-}
-
-/* A copy of an SSL has a note of its own: OpenSSL must not copy the pointer over it. */
-static int on_dup(CRYPTO_EX_DATA *to, CRYPTO_EX_DATA const *from, void **value, int index, long l,
-                  void *p)
-{
-    (void)from;
-    (void)l;
-    (void)p;
-    *value = CRYPTO_get_ex_data(to, index);
-    return 1;
+    free(gone);
 }
 
 int dt_tls_peer_start(dt_error *e)
 {
     if (own_index >= 0)
         return 0;
-    int index = SSL_get_ex_new_index(0, NULL, on_new, on_dup, on_free);
-    if (index < 0)
-        return dt_error_set(e, DT_E_NOMEM, "OpenSSL gives no ex_data index");
-    if (index >= FIRST_FIXED_INDEX)
-        return dt_error_set(e, DT_E_STATE,
-                            "OpenSSL gives ex_data index %d, but FreeRADIUS uses %d and up without "
-                            "asking: another module takes too many; load devtrust before it",
-                            index, FIRST_FIXED_INDEX);
-    own_index = index;
-    return 0;
+    own_index = SSL_get_ex_new_index(0, NULL, on_new, NULL, on_free);
+    return own_index >= 0 ? 0 : dt_error_set(e, DT_E_NOMEM, "OpenSSL gives no ex_data index");
 }
 
 /* The SSL whose note names `request`. Holding the lock keeps every noted SSL from being freed. */
@@ -104,9 +90,11 @@ static SSL *find_ssl(REQUEST const *request)
 {
     SSL *found = NULL;
     pthread_mutex_lock(&lock);
-    for (session *s = sessions; s != NULL && found == NULL; s = s->next) {
-        if (SSL_get_ex_data(s->ssl, FR_TLS_EX_INDEX_REQUEST) == (void const *)request)
-            found = s->ssl;
+    for (size_t i = 0; i < BUCKETS && found == NULL; i++) {
+        for (session *s = sessions[i]; s != NULL && found == NULL; s = s->next) {
+            if (SSL_get_ex_data(s->ssl, FR_TLS_EX_INDEX_REQUEST) == (void const *)request)
+                found = s->ssl;
+        }
     }
     pthread_mutex_unlock(&lock);
     return found;
