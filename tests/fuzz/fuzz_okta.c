@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Okta's replies, any bytes under any status. The first bytes choose the failure, the status and the
+ * rate limit's headers; a "\n" ends the next link; the rest is the body. */
+#include "core/okta.h"
+#include "core/url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size);
+
+static char org_url[] = "https://example.okta.com";
+static dt_config const config = {.okta = {.org_url = org_url, .timeout = DT_SECONDS(10)}};
+
+static void require(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+static void check_error(dt_error const *e)
+{
+    for (char const *c = e->text; *c != '\0'; c++)
+        require((unsigned char)*c >= 0x20 && *c != 0x7f);
+}
+
+static void check_id(char const *id)
+{
+    dt_http_request q;
+    require(dt_okta_get_factors(&config, id, &q) == 0);
+}
+
+static void check_user(dt_http_response const *r)
+{
+    dt_okta_user u;
+    dt_error e = {0};
+    dt_okta_answer a = dt_okta_read_user(r, &u, &e);
+    check_error(&e);
+    if (a == DT_OKTA_OK)
+        check_id(u.id);
+    else
+        require(!u.active && u.id[0] == '\0');
+    if (u.active)
+        require(r->failure == DT_HTTP_OK && r->status == 200 &&
+                memmem(r->body.p, r->body.len, "\"status\"", 8) != NULL);
+}
+
+static void check_groups(dt_http_response const *r)
+{
+    char next[DT_URL_MAX];
+    dt_error e = {0};
+    dt_http_request q;
+    dt_buf names;
+    dt_buf_init(&names, 16 * 1024);
+    dt_okta_answer a = dt_okta_read_groups(&config, r, &names, next, &e);
+    check_error(&e);
+    require(a == DT_OKTA_OK || (names.len == 0 && next[0] == '\0'));
+    require(names.len == 0 || names.p[names.len - 1] == '\0');
+    require(next[0] == '\0' || dt_okta_poll(&config, next, &q) == 0);
+    require(next[0] == '\0' || strncmp(next, "https://", 8) == 0);
+    dt_buf_free(&names);
+}
+
+static void check_factors(dt_http_response const *r)
+{
+    dt_okta_factors f;
+    dt_error e = {0};
+    dt_okta_answer a = dt_okta_read_factors(r, &f, &e);
+    check_error(&e);
+    require(f.count <= DT_OKTA_FACTORS_MAX && (a == DT_OKTA_OK || f.count == 0));
+    for (size_t i = 0; i < f.count; i++)
+        check_id(f.items[i].id);
+}
+
+/* The two ways to write the one word, as far as a search finds them: plain, or with escapes. */
+static bool holds_success(dt_bytes body)
+{
+    return memmem(body.p, body.len, "SUCCESS", 7) != NULL ||
+           memmem(body.p, body.len, "\\u00", 4) != NULL;
+}
+
+static void check_link(char const *link)
+{
+    dt_url url;
+    require(link[0] == '\0' || dt_okta_link_is_ours(&config, link));
+    require(link[0] == '\0' || (dt_url_parse(link, &url) == 0 && url.port == 443 &&
+                                url.host.len == strlen("example.okta.com")));
+}
+
+static void check_verification(dt_http_response const *r)
+{
+    dt_okta_verification v;
+    dt_error e = {0};
+    dt_okta_answer a = dt_okta_read_verification(&config, r, &v, &e);
+    check_error(&e);
+    check_link(v.poll_url);
+    check_link(v.cancel_url);
+    require(v.number >= -1 && v.number <= DT_OKTA_NUMBER_MAX);
+    if (v.result == DT_OKTA_RESULT_SUCCESS)
+        require(a == DT_OKTA_OK && r->failure == DT_HTTP_OK && r->status == 200 &&
+                memmem(r->body.p, r->body.len, "factorResult", 12) != NULL &&
+                holds_success(r->body));
+    if (a != DT_OKTA_OK)
+        require(v.result == DT_OKTA_RESULT_NONE && v.poll_url[0] == '\0' && v.number == -1);
+}
+
+static void check_waits(dt_http_response const *r, dt_time interval)
+{
+    dt_time wait = dt_okta_rate_wait(r);
+    require(wait >= DT_OKTA_WAIT_MIN && wait <= DT_OKTA_WAIT_MAX);
+    wait = dt_okta_poll_interval(r, interval);
+    require(wait >= 0 && wait <= DT_OKTA_WAIT_MAX);
+}
+
+static int64_t take_int(uint8_t const **data, size_t *size)
+{
+    int64_t v = 0;
+    size_t n = *size < sizeof(v) ? *size : sizeof(v);
+    memcpy(&v, *data, n);
+    *data += n;
+    *size -= n;
+    return v;
+}
+
+static int status_of(uint8_t choice)
+{
+    static int const statuses[] = {200, 201, 202, 204, 302, 400, 401, 403,
+                                   404, 409, 410, 423, 429, 500, 503, 0};
+    return statuses[choice & 15];
+}
+
+/* Reads the head of the input: a byte for failure and status, and, when its highest bit is set, the
+ * headers' numbers. */
+static dt_http_response head_of(uint8_t const **data, size_t *size)
+{
+    dt_http_response r = {.error = "", .rate_limit = -1, .rate_remaining = -1, .next_link = ""};
+    uint8_t choice = *size > 0 ? **data : 0;
+    *data += *size > 0 ? 1 : 0;
+    *size -= *size > 0 ? 1 : 0;
+    r.status = status_of(choice);
+    r.failure = (dt_http_failure)((choice >> 4 & 7) > DT_HTTP_ABANDONED ? 0 : choice >> 4 & 7);
+    if ((choice & 0x80) != 0) {
+        r.date = take_int(data, size);
+        r.rate_limit = take_int(data, size);
+        r.rate_remaining = take_int(data, size);
+        r.rate_reset = take_int(data, size);
+        r.retry_after = take_int(data, size);
+    }
+    return r;
+}
+
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
+{
+    static char next[2 * DT_URL_MAX];
+    dt_http_response r = head_of(&data, &size);
+    check_waits(&r, r.rate_reset ^ r.rate_limit);
+    uint8_t const *end = size == 0 ? NULL : memchr(data, '\n', size);
+    size_t n = end == NULL ? 0 : (size_t)(end - data);
+    if (end != NULL && dt_str_copy_bytes(next, sizeof(next), dt_bytes_of(data, n)) == 0) {
+        r.next_link = next;
+        data += n + 1;
+        size -= n + 1;
+    }
+    r.body = dt_bytes_of(data, size);
+    check_user(&r);
+    check_groups(&r);
+    check_factors(&r);
+    check_verification(&r);
+    return 0;
+}
