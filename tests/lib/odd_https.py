@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# An HTTPS server that misbehaves on request, for the unit tests of the HTTP client and the driver.
+#
+# Exists beside tests/sim because it speaks raw bytes: a reply cut in the middle, one that is no
+# HTTP, one that never ends cannot be had from a well-behaved server library. It knows just enough
+# of Okta, Entra and Graph for whole sign-ons by the thousand.
+"""usage: odd_https.py DIRECTORY
+
+Makes a site in DIRECTORY, prints "name value" lines, then "ready"; ends when stdin does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import ssl
+import sys
+import threading
+import time
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Awaitable, Callable, Optional
+from urllib.parse import unquote
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.pki import authority as ca  # noqa: E402
+
+TENANT = "11111111-2222-4333-8444-555555555555"
+CLIENT = "99999999-2222-4333-8444-555555555555"
+HUGE = 600 * 1024  # more than a reply may be
+FOREVER = 3600.0   # seconds; longer than any test waits
+
+
+class State:
+    """What tests count and switch."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.settings: dict[str, str] = {}
+        self.token = 0
+        self.connections = 0
+        self.polls: dict[str, int] = {}
+        self.origin = ""
+
+    def count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def get(self, name: str, fallback: str = "") -> str:
+        return self.settings.get(name, fallback)
+
+
+class Request:
+    def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+        self.method, self.path, self.headers, self.body = method, path, headers, body
+
+
+Writer = asyncio.StreamWriter
+state = State()
+
+
+def reply(status: int, body: bytes = b"{}", *lines: str, length: Optional[int] = None) -> bytes:
+    head = [f"HTTP/1.1 {status} Whatever", "Content-Type: application/json",
+            f"Content-Length: {len(body) if length is None else length}", *lines]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def json_reply(status: int, value: object, *lines: str) -> bytes:
+    return reply(status, json.dumps(value).encode(), *lines)
+
+
+# --- misbehaviour: each deals with the connection itself ------------------------------------------
+
+async def stall(writer: Writer) -> None:
+    await asyncio.sleep(FOREVER)
+
+
+async def drip(writer: Writer) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while not writer.transport.is_closing():
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def endless_headers(writer: Writer) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while not writer.transport.is_closing():
+        writer.write(b"X-Filler: " + b"y" * 1000 + b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+async def reset(writer: Writer) -> None:
+    writer.transport.abort()
+
+
+async def close(writer: Writer) -> None:
+    writer.close()
+
+
+ODD: dict[str, Callable[[Writer], Awaitable[None]]] = {
+    "/stall": stall, "/drip": drip, "/endless-headers": endless_headers, "/reset": reset,
+    "/close": close,
+}
+
+HEADERS = ("Date: Sun, 06 Nov 1994 08:49:37 GMT", "x-rate-limit-limit: 600",
+           "X-RATE-LIMIT-REMAINING: 599", "X-Rate-Limit-Reset: 1700000060",
+           'link: <https://localhost/self>; rel="self"',
+           'Link: <https://localhost/next?a=1,2>; rel="next", <https://localhost/x>; rel="last"')
+
+RAW: dict[str, bytes] = {
+    "/ok": reply(200, b"fine"),
+    "/empty": reply(204, b""),
+    "/redirect": reply(302, b"", "Location: https://localhost:1/elsewhere"),
+    "/truncated": reply(200, b"half of it", length=1000),
+    "/huge": reply(200, b"x" * HUGE),
+    "/huge-unannounced": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * HUGE,
+    "/garbage": b"\x00\x01\x02 this is not HTTP\r\n\r\n",
+    "/http09": b"<html>an answer as of 1991</html>",
+    "/bad-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
+    "/cut-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhello",
+    "/bad-status": b"HTTP/1.1 xyz Huh\r\nContent-Length: 0\r\n\r\n",
+    "/interim": b"HTTP/1.1 103 Early\r\nX-Rate-Limit-Limit: 5\r\n\r\n" + reply(200, b"late"),
+    "/headers": reply(200, b"{}", *HEADERS),
+    "/retry-seconds": reply(429, b"{}", "Retry-After: 7"),
+    "/retry-date": reply(503, b"{}", "Date: Sun, 06 Nov 1994 08:49:37 GMT",
+                         "Retry-After: Sun, 06 Nov 1994 08:50:37 GMT"),
+    "/retry-nonsense": reply(503, b"{}", "Retry-After: soon", "X-Rate-Limit-Limit: -3",
+                             "X-Rate-Limit-Remaining: 99999999999999999999",
+                             "X-Rate-Limit-Reset: 12x", "Date: yesterday", "Link: nonsense"),
+    "/long-link": reply(200, b"{}", "Link: <https://localhost/" + "z" * 3000 + '>; rel="next"'),
+}
+CUT = {"/truncated", "/garbage", "/http09", "/huge-unannounced", "/cut-chunk", "/bad-status"}
+
+
+# --- just enough of Okta, Entra and Graph --------------------------------------------------------
+
+async def token(request: Request) -> bytes:
+    state.count("token")
+    await asyncio.sleep(float(state.get("token_delay", "0")))
+    mode = state.get("token_mode", "ok")
+    if mode == "refuse":
+        return json_reply(401, {"error": "invalid_client",
+                                "error_description": "AADSTS7000 \x1b[31mno"})
+    if mode == "garbage":
+        return reply(200, b"no json")
+    if b"client_assertion=" not in request.body or b"eyJ" not in request.body:
+        return json_reply(400, {"error": "invalid_request"})
+    state.token += 1
+    return json_reply(200, {"token_type": "Bearer",
+                            "expires_in": int(state.get("token_life", "3600")),
+                            "access_token": f"token-{state.token}"})
+
+
+async def device(request: Request) -> bytes:
+    state.count("device")
+    if request.headers.get("authorization") != f"Bearer token-{state.token}" \
+            or state.get("graph_mode") == "unauthorized":
+        state.count("device_unauthorized")
+        return json_reply(401, {"error": {"code": "InvalidAuthenticationToken",
+                                          "message": "no"}})
+    await asyncio.sleep(float(state.get("graph_delay", "0")))
+    identifier = request.path.split("/")[-1].split("?")[0]
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return json_reply(200, {
+        "id": identifier, "azureADDeviceId": TENANT, "deviceName": "LAPTOP",
+        "complianceState": state.get("compliance", "compliant"), "managementState": "managed",
+        "operatingSystem": "Windows", "lastSyncDateTime": now, "userPrincipalName": "a@b.c",
+        "deviceRegistrationState": "registered", "jailBroken": "Unknown",
+        "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59Z"})
+
+
+def verification(user: str, result: str) -> dict[str, object]:
+    base = f"{state.origin}/api/v1/users/{user}/factors/opf1/transactions/v2mst.{user}"
+    return {"factorResult": result,
+            "expiresAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 300)),
+            "_links": {"poll": {"href": base, "hints": {"allow": ["GET"]}},
+                       "cancel": {"href": base, "hints": {"allow": ["DELETE"]}}}}
+
+
+async def okta(request: Request) -> bytes:
+    if not request.headers.get("authorization", "").startswith("SSWS "):
+        return json_reply(401, {"errorCode": "E0000011", "errorSummary": "Invalid token"})
+    await asyncio.sleep(float(state.get("okta_delay", "0")))
+    parts = request.path.split("?")[0].split("/")[3:]
+    user = unquote(parts[1])
+    limits = ("X-Rate-Limit-Limit: 100000", "X-Rate-Limit-Remaining: 99999")
+    if len(parts) == 2:
+        state.count("user")
+        identifier = "00u" + re.sub("[^A-Za-z0-9]", "", user)
+        return json_reply(200, {"id": identifier, "status": "ACTIVE",
+                                "profile": {"login": user}}, *limits)
+    if parts[2:] == ["factors"]:
+        state.count("factors")
+        return json_reply(200, [{"id": "opf1", "factorType": "push", "provider": "OKTA",
+                                 "status": "ACTIVE"}], *limits)
+    if parts[-1] == "verify":
+        state.count("verify")
+        return json_reply(201, verification(user, "WAITING"), *limits)
+    if request.method == "DELETE":
+        state.count("cancel")
+        return reply(204, b"")
+    state.count("poll")
+    state.polls[user] = state.polls.get(user, 0) + 1
+    wanted = int(state.get("polls_wanted", "1"))
+    result = "SUCCESS" if state.polls[user] >= wanted else "WAITING"
+    return json_reply(200, verification(user, result), *limits)
+
+
+def control(path: str) -> bytes:
+    """/control/count/NAME, /control/set/NAME/VALUE, /control/reset, /control/revoke."""
+    parts = path.split("/")[2:]
+    if parts[0] == "count":
+        return reply(200, str(state.counts.get(parts[1], 0)).encode())
+    if parts[0] == "set":
+        state.settings[parts[1]] = parts[2]
+    elif parts[0] == "revoke":
+        state.token += 1
+    elif parts[0] == "reset":
+        state.counts.clear()
+        state.settings.clear()
+        state.polls.clear()
+    return reply(200, b"ok")
+
+
+async def answer(request: Request, connection: int) -> bytes:
+    path = request.path
+    if path in RAW:
+        return RAW[path]
+    if path.startswith("/status/"):
+        return reply(int(path.split("/")[2]))
+    if path == "/connection":
+        return reply(200, str(connection).encode())
+    if path.startswith("/control/"):
+        return control(path)
+    if path.endswith("/oauth2/v2.0/token"):
+        return await token(request)
+    if path.startswith("/v1.0/deviceManagement/managedDevices/"):
+        return await device(request)
+    if path.startswith("/api/v1/users/"):
+        return await okta(request)
+    if path == "/echo":
+        return json_reply(200, {"method": request.method, "headers": request.headers,
+                                "body": request.body.decode()})
+    return json_reply(404, {"path": path})
+
+
+async def read_request(reader: asyncio.StreamReader) -> Optional[Request]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _version = head[0].split(" ")
+    headers = {}
+    for line in head[1:]:
+        if line:
+            name, value = line.split(":", 1)
+            headers[name.lower()] = value.strip()
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Request(method, path, headers, body)
+
+
+async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
+    state.connections += 1
+    connection = state.connections
+    try:
+        while True:
+            request = await read_request(reader)
+            odd = ODD.get(request.path)
+            if odd is not None:
+                await odd(writer)
+                return
+            writer.write(await answer(request, connection))
+            await writer.drain()
+            if request.path in CUT:
+                return
+    except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, ValueError):
+        pass
+    finally:
+        writer.close()
+
+
+# --- the site ------------------------------------------------------------------------------------
+
+def context(identity: ca.Identity, directory: Path, name: str) -> ssl.SSLContext:
+    certificate = ca.write_file(directory / f"{name}.pem", identity.chain_pem())
+    key = ca.write_file(directory / f"{name}.key", identity.key_pem(), 0o600)
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(certificate, key)
+    return made
+
+
+POLICY = {"name": "vpn", "application": "vpn", "rules": [
+    {"name": "trusted", "priority": 1, "status": "ACTIVE",
+     "conditions": {"device": {"trust": "TRUSTED"}},
+     "actions": {"appSignOn": {"access": "ALLOW"}}},
+    {"name": "not trusted", "priority": 2, "status": "ACTIVE",
+     "conditions": {"device": {"trust": "NOT_TRUSTED"}},
+     "actions": {"appSignOn": {"access": "ALLOW", "promptForFactor": {
+         "frequency": "EVERY_SIGN_ON", "factors": ["push"]}}}},
+    {"name": "rest", "priority": 99, "status": "ACTIVE", "conditions": {},
+     "actions": {"appSignOn": {"access": "DENY"}}}]}
+
+
+def make_site(directory: Path, root: ca.Authority, url: str) -> None:
+    graph = root.issue(ca.name("devtrust"), ca.make_key("rsa2048"))
+    for name, content, mode in (
+            ("graph.pem", graph.certificate_pem(), 0o644), ("graph.key", graph.key_pem(), 0o600),
+            ("okta.token", b"00secrettoken\n", 0o600), ("state.key", os.urandom(32), 0o600),
+            ("devices.pem", root.certificate_pem(), 0o644),
+            ("policies/vpn.json", json.dumps(POLICY).encode(), 0o644)):
+        ca.write_file(directory / name, content, mode)
+    os.makedirs(directory / "state", mode=0o700, exist_ok=True)
+    d = directory
+    ca.write_file(directory / "devtrust.conf", f"""
+[okta]
+org_url = {url}
+api_token_file = {d}/okta.token
+login_suffix = @example.com
+ca_file = {d}/ca.pem
+timeout = 10s
+poll_interval = 1s
+[intune]
+tenant_id = {TENANT}
+client_id = {CLIENT}
+certificate_file = {d}/graph.pem
+key_file = {d}/graph.key
+login_url = {url}
+graph_url = {url}
+ca_file = {d}/ca.pem
+timeout = 10s
+[device_trust]
+trusted_when = vpn-client+intune
+ca_file = {d}/devices.pem
+[policy]
+directory = {d}/policies
+unknown_device_as = not_trusted
+[mfa]
+push_limit = 1000
+[store]
+path = {d}/state/state.db
+state_key_file = {d}/state.key
+[audit]
+file = {d}/audit.log
+syslog = no
+""".encode())
+
+
+def closed_port() -> int:
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+async def serve_plain(_reader: asyncio.StreamReader, writer: Writer) -> None:
+    """As a web server does that is spoken to in TLS on its HTTP port."""
+    writer.write(reply(400))
+    writer.close()
+
+
+async def listen(tls: Optional[ssl.SSLContext]) -> int:
+    handler = serve if tls else serve_plain
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls, backlog=1024)
+    return int(server.sockets[0].getsockname()[1])
+
+
+async def main(directory: Path) -> None:
+    root, foreign = ca.Authority.root("Odd CA"), ca.Authority.root("Foreign CA")
+    ca.write_file(directory / "ca.pem", root.certificate_pem())
+    names = ["localhost", "127.0.0.1"]
+    past = ca.now() - timedelta(days=30)
+    identities = {
+        "good": root.issue_server(names),
+        "wrong_name": root.issue_server(["elsewhere.example"]),
+        "expired": root.issue_server(names, not_before=past, not_after=past + ca.DAY),
+        "foreign": foreign.issue_server(names),
+    }
+    ports: dict[str, int] = {}
+    for name, identity in identities.items():
+        ports[name] = await listen(context(identity, directory, name))
+    ancient = context(identities["good"], directory, "ancient")
+    ancient.set_ciphers("ALL:@SECLEVEL=0")
+    ancient.minimum_version = ssl.TLSVersion.TLSv1
+    ancient.maximum_version = ssl.TLSVersion.TLSv1_1
+    ports["ancient"] = await listen(ancient)
+    ports["plain"] = await listen(None)
+    ports["closed"] = closed_port()
+    state.origin = f"https://localhost:{ports['good']}"
+    make_site(directory, root, state.origin)
+    for name, port in ports.items():
+        print(name, port)
+    print("ready", 1, flush=True)
+    await asyncio.get_running_loop().create_future()
+
+
+def end_with_stdin() -> None:
+    """Whoever started this is gone: so is this."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", DeprecationWarning)
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell what was asked for
+    threading.Thread(target=end_with_stdin, daemon=True).start()
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The HTTP client against a server that does all that a server may do wrong, and the reading of
+ * response headers. */
+#include "odd_https.h"
+
+#include "core/version.h"
+#include "edge/http_header.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MANY 300
+
+static odd_https server;
+static odd_loop loop;
+
+/* --- a dead DNS: libcurl's resolver threads call this instead of libc's ----------------------------- */
+
+static atomic_bool dns_is_dead;
+static atomic_int dns_waiting;
+static pthread_mutex_t dns_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t dns_alive = PTHREAD_COND_INITIALIZER;
+
+int getaddrinfo(char const *node, char const *service, struct addrinfo const *hints,
+                struct addrinfo **out)
+{
+    if (strcmp(node, "dead.example") == 0) {
+        pthread_mutex_lock(&dns_lock);
+        atomic_fetch_add(&dns_waiting, 1);
+        while (dns_is_dead)
+            pthread_cond_wait(&dns_alive, &dns_lock);
+        atomic_fetch_sub(&dns_waiting, 1);
+        pthread_mutex_unlock(&dns_lock);
+        return EAI_AGAIN;
+    }
+    /* "localhost", as the tests' certificates say. */
+    (void)hints;
+    struct sockaddr_in *a = calloc(1, sizeof(*a) + sizeof(struct addrinfo));
+    struct addrinfo *r = (struct addrinfo *)(a + 1);
+    a->sin_family = AF_INET;
+    a->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a->sin_port = htons((uint16_t)atoi(service));
+    *r = (struct addrinfo){.ai_family = AF_INET,
+                           .ai_socktype = SOCK_STREAM,
+                           .ai_protocol = IPPROTO_TCP,
+                           .ai_addrlen = sizeof(*a),
+                           .ai_addr = (struct sockaddr *)a};
+    *out = r;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *r)
+{
+    free((struct sockaddr_in *)r - 1);
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    odd_https_start(&server);
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    odd_https_stop(&server);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    odd_loop_open(&loop);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    odd_loop_close(&loop);
+    return 0;
+}
+
+static void get(char const *port, char const *path, char const *ca_file, dt_time timeout,
+                odd_reply *reply)
+{
+    dt_http_request r = odd_request(&server, port, path);
+    dt_http_call *call = NULL;
+    r.timeout = timeout;
+    memset(reply, 0, sizeof(*reply));
+    assert_int_equal(dt_http_start(loop.http, &r, ca_file, NULL, odd_done, reply, &call), 0);
+    assert_false(reply->done);
+    odd_loop_wait(&loop, reply);
+    assert_int_equal(reply->times, 1);
+}
+
+static void assert_fails(odd_reply const *reply, dt_http_failure failure)
+{
+    if (reply->r.failure != failure)
+        print_error("%d: %s\n", reply->r.failure, reply->error);
+    assert_int_equal(reply->r.failure, failure);
+    assert_int_equal(reply->r.status, 0);
+    assert_int_equal(reply->body_len, 0);
+    assert_non_null(strstr(reply->error, "https://localhost"));
+}
+
+/* --- what works --------------------------------------------------------------------------------- */
+
+static void test_get(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    odd_get(&loop, &server, "/ok", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_OK);
+    assert_int_equal(reply.r.status, 200);
+    assert_string_equal(reply.body, "fine");
+    assert_string_equal(reply.error, "");
+    assert_int_equal(reply.r.date, 0);
+    assert_int_equal(reply.r.rate_limit, -1);
+    assert_int_equal(reply.r.rate_remaining, -1);
+    assert_int_equal(reply.r.rate_reset, 0);
+    assert_int_equal(reply.r.retry_after, 0);
+    assert_string_equal(reply.next_link, "");
+}
+
+static void test_statuses_are_not_failures(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    static int const statuses[] = {201, 202, 400, 401, 403, 404, 409, 410, 423, 429, 500, 503};
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "/status/%d", statuses[i]);
+        odd_get(&loop, &server, path, &reply);
+        assert_int_equal(reply.r.failure, DT_HTTP_OK);
+        assert_int_equal(reply.r.status, statuses[i]);
+    }
+    odd_get(&loop, &server, "/empty", &reply);
+    assert_int_equal(reply.r.status, 204);
+    assert_int_equal(reply.body_len, 0);
+}
+
+static void send_it(dt_http_method method, char const *body, bool form, dt_secret const *secret,
+                    odd_reply *reply)
+{
+    dt_http_request r = odd_request(&server, "good", "/echo");
+    dt_http_call *call = NULL;
+    r.method = method;
+    r.form = form;
+    r.body_len = strlen(body);
+    memcpy(r.body, body, r.body_len);
+    memset(reply, 0, sizeof(*reply));
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, secret, odd_done, reply, &call),
+                     0);
+    odd_loop_wait(&loop, reply);
+    assert_int_equal(reply->r.status, 200);
+}
+
+static void test_what_is_sent(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    dt_secret *secret = NULL;
+    assert_int_equal(dt_secret_new(dt_bytes_str("SSWS 00abc"), &secret), 0);
+    send_it(DT_HTTP_POST, "{\"passCode\":\"123456\"}", false, secret, &reply);
+    assert_non_null(strstr(reply.body, "\"method\": \"POST\""));
+    assert_non_null(strstr(reply.body, "\"authorization\": \"SSWS 00abc\""));
+    assert_non_null(strstr(reply.body, "\"content-type\": \"application/json\""));
+    assert_non_null(strstr(reply.body, "\"accept\": \"application/json\""));
+    assert_non_null(strstr(reply.body, "Mozilla/5.0 (Linux) devtrust/" DT_VERSION));
+    assert_non_null(strstr(reply.body, "{\\\"passCode\\\":\\\"123456\\\"}"));
+    assert_null(strstr(reply.body, "expect"));
+    send_it(DT_HTTP_POST, "a=b", true, NULL, &reply);
+    assert_non_null(strstr(reply.body, "application/x-www-form-urlencoded"));
+    assert_null(strstr(reply.body, "authorization"));
+    /* A POST without a body says so, or Okta answers 411. */
+    send_it(DT_HTTP_POST, "", false, NULL, &reply);
+    assert_non_null(strstr(reply.body, "\"content-length\": \"0\""));
+    send_it(DT_HTTP_DELETE, "", false, secret, &reply);
+    assert_non_null(strstr(reply.body, "\"method\": \"DELETE\""));
+    send_it(DT_HTTP_GET, "", false, secret, &reply);
+    assert_non_null(strstr(reply.body, "\"method\": \"GET\""));
+    assert_null(strstr(reply.body, "content-type"));
+    dt_secret_free(&secret);
+}
+
+static void test_connection_is_kept(void **state)
+{
+    (void)state;
+    int first = odd_control(&loop, &server, "/connection");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(odd_control(&loop, &server, "/connection"), first);
+}
+
+static void test_headers(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    odd_get(&loop, &server, "/headers", &reply);
+    assert_int_equal(reply.r.date, DT_SECONDS(784111777));
+    assert_int_equal(reply.r.rate_limit, 600);
+    assert_int_equal(reply.r.rate_remaining, 599);
+    assert_int_equal(reply.r.rate_reset, DT_SECONDS(1700000060));
+    assert_string_equal(reply.next_link, "https://localhost/next?a=1,2");
+    odd_get(&loop, &server, "/retry-seconds", &reply);
+    assert_int_equal(reply.r.retry_after, DT_SECONDS(7));
+    odd_get(&loop, &server, "/retry-date", &reply);
+    assert_int_equal(reply.r.retry_after, DT_SECONDS(60));
+    odd_get(&loop, &server, "/retry-nonsense", &reply);
+    assert_int_equal(reply.r.status, 503);
+    assert_int_equal(reply.r.retry_after, 0);
+    assert_int_equal(reply.r.rate_limit, -1);
+    assert_int_equal(reply.r.rate_remaining, -1);
+    assert_int_equal(reply.r.rate_reset, 0);
+    assert_int_equal(reply.r.date, 0);
+    assert_string_equal(reply.next_link, "");
+    odd_get(&loop, &server, "/interim", &reply);
+    assert_int_equal(reply.r.status, 200);
+    assert_string_equal(reply.body, "late");
+    assert_int_equal(reply.r.rate_limit, -1);
+}
+
+/* --- what does not ------------------------------------------------------------------------------ */
+
+static void test_redirect_is_not_followed(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    odd_get(&loop, &server, "/redirect", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_OK);
+    assert_int_equal(reply.r.status, 302);
+}
+
+static void test_broken_replies(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    static char const *const paths[] = {"/truncated",  "/huge",      "/huge-unannounced",
+                                        "/garbage",    "/http09",    "/bad-chunk",
+                                        "/cut-chunk",  "/reset",     "/close",
+                                        "/bad-status", "/long-link", "/endless-headers"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        odd_get(&loop, &server, paths[i], &reply);
+        if (reply.r.failure != DT_HTTP_BROKEN)
+            print_error("%s: %d, %s\n", paths[i], reply.r.failure, reply.error);
+        assert_fails(&reply, DT_HTTP_BROKEN);
+        /* And the next call is none the worse. */
+        odd_get(&loop, &server, "/ok", &reply);
+        assert_string_equal(reply.body, "fine");
+    }
+}
+
+static void test_timeouts(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    static char const *const paths[] = {"/stall", "/drip"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        int64_t start = odd_mono();
+        get("good", paths[i], server.ca_file, 300, &reply);
+        assert_fails(&reply, DT_HTTP_TIMEOUT);
+        assert_true(odd_mono() - start >= 290);
+        assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    }
+}
+
+static void test_bad_servers(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    static char const *const ports[] = {"wrong_name", "expired", "foreign",
+                                        "ancient",    "plain",   "closed"};
+    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+        get(ports[i], "/ok", server.ca_file, DT_SECONDS(20), &reply);
+        if (reply.r.failure != DT_HTTP_UNREACHABLE)
+            print_error("%s\n", ports[i]);
+        assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    }
+}
+
+/* The system's own CAs know nothing of the tests' CA; nor does a file that is not there. */
+static void test_ca_files(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    get("good", "/ok", "", DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    get("good", "/ok", "/no/such/file.pem", DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    get("good", "/ok", server.ca_file, DT_SECONDS(20), &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_OK);
+    /* A kept connection is not lent to a call that trusts others. */
+    get("good", "/ok", "", DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+}
+
+static void test_environment_has_no_say(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    setenv("https_proxy", "http://127.0.0.1:1", 1);
+    setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+    setenv("SSL_CERT_FILE", server.ca_file, 1);
+    setenv("CURL_CA_BUNDLE", server.ca_file, 1);
+    odd_get(&loop, &server, "/ok", &reply);
+    assert_string_equal(reply.body, "fine");
+    get("good", "/ok", "", DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    unsetenv("https_proxy");
+    unsetenv("ALL_PROXY");
+    unsetenv("SSL_CERT_FILE");
+    unsetenv("CURL_CA_BUNDLE");
+}
+
+static void assert_not_started(char const *url, dt_secret const *secret, size_t body_len)
+{
+    dt_http_request r;
+    memset(&r, 0, sizeof(r));
+    r.timeout = 1000;
+    r.method = DT_HTTP_POST;
+    r.body_len = body_len;
+    snprintf(r.url, sizeof(r.url), "%s", url);
+    dt_http_call *call = NULL;
+    odd_reply reply = {0};
+    assert_int_not_equal(
+        dt_http_start(loop.http, &r, server.ca_file, secret, odd_done, &reply, &call), 0);
+    assert_null(call);
+    assert_false(reply.done);
+}
+
+static void test_requests_that_are_not_sent(void **state)
+{
+    (void)state;
+    static char const *const urls[] = {
+        "",          "http://localhost/", "HTTPS://localhost/", "file:///etc/passwd",
+        "localhost", "ftp://localhost/",  "https:/localhost"};
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+        assert_not_started(urls[i], NULL, 0);
+    assert_not_started("https://localhost/", NULL, DT_HTTP_BODY_MAX + 1);
+    static char const *const secrets[] = {"", "SSWS a\nX-Evil: 1", "SSWS a\rb"};
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        dt_secret *s = NULL;
+        assert_int_equal(dt_secret_new(dt_bytes_str(secrets[i]), &s), 0);
+        assert_not_started("https://localhost/", s, 0);
+        dt_secret_free(&s);
+    }
+}
+
+/* --- many, cancelled, abandoned ------------------------------------------------------------------ */
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    odd_reply *replies = calloc(MANY, sizeof(*replies));
+    dt_http_request r = odd_request(&server, "good", "/connection");
+    for (int i = 0; i < MANY; i++) {
+        dt_http_call *call = NULL;
+        assert_int_equal(
+            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &replies[i], &call), 0);
+    }
+    int low = INT32_MAX, high = 0;
+    for (int i = 0; i < MANY; i++) {
+        odd_loop_wait(&loop, &replies[i]);
+        assert_int_equal(replies[i].times, 1);
+        assert_int_equal(replies[i].r.status, 200);
+        int connection = atoi(replies[i].body);
+        low = connection < low ? connection : low;
+        high = connection > high ? connection : high;
+    }
+    assert_true(high - low < DT_HTTP_CONNECTIONS_PER_HOST_MAX);
+    free(replies);
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    odd_reply stalled = {0}, other = {0};
+    dt_http_request r = odd_request(&server, "good", "/stall");
+    dt_http_call *call = NULL;
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &stalled, &call),
+                     0);
+    odd_get(&loop, &server, "/ok", &other);
+    dt_http_cancel(loop.http, call);
+    odd_get(&loop, &server, "/ok", &other);
+    assert_int_equal(stalled.times, 0);
+    /* Before it has begun, too. */
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &stalled, &call),
+                     0);
+    dt_http_cancel(loop.http, call);
+    assert_int_equal(stalled.times, 0);
+}
+
+typedef struct chain {
+    dt_http_call *to_cancel;
+    odd_reply second;
+    int times;
+} chain;
+
+static void on_chain(void *ctx, dt_http_response const *r)
+{
+    chain *c = ctx;
+    c->times++;
+    assert_int_equal(r->status, 200);
+    dt_http_cancel(loop.http, c->to_cancel);
+    c->to_cancel = NULL;
+    dt_http_request next = odd_request(&server, "good", "/ok");
+    dt_http_call *call = NULL;
+    assert_int_equal(
+        dt_http_start(loop.http, &next, server.ca_file, NULL, odd_done, &c->second, &call), 0);
+}
+
+/* A callback may start a call and end another. */
+static void test_callback_starts_and_cancels(void **state)
+{
+    (void)state;
+    chain c = {0};
+    odd_reply never = {0};
+    dt_http_request r = odd_request(&server, "good", "/ok");
+    dt_http_call *call = NULL;
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, on_chain, &c, &call), 0);
+    r = odd_request(&server, "good", "/stall");
+    assert_int_equal(
+        dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &never, &c.to_cancel), 0);
+    odd_loop_wait(&loop, &c.second);
+    assert_int_equal(c.times, 1);
+    assert_int_equal(c.second.r.status, 200);
+    assert_int_equal(never.times, 0);
+}
+
+static void on_abandoned(void *ctx, dt_http_response const *r)
+{
+    odd_done(ctx, r);
+    /* Nothing new can be begun from here. */
+    dt_http_request next = odd_request(&server, "good", "/ok");
+    dt_http_call *call = NULL;
+    assert_int_equal(dt_http_start(loop.http, &next, server.ca_file, NULL, odd_done, ctx, &call),
+                     DT_E_STATE);
+}
+
+static void test_free_abandons(void **state)
+{
+    (void)state;
+    odd_reply replies[3] = {{0}};
+    dt_http_request r = odd_request(&server, "good", "/stall");
+    for (int i = 0; i < 3; i++) {
+        dt_http_call *call = NULL;
+        assert_int_equal(
+            dt_http_start(loop.http, &r, server.ca_file, NULL, on_abandoned, &replies[i], &call),
+            0);
+    }
+    odd_loop_once(&loop, 100);
+    odd_loop_close(&loop);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(replies[i].times, 1);
+        assert_fails(&replies[i], DT_HTTP_ABANDONED);
+    }
+}
+
+/* Neither the call nor the end of all waits for the resolver. */
+static void test_dead_dns(void **state)
+{
+    (void)state;
+    dns_is_dead = true;
+    odd_reply replies[4] = {{0}};
+    dt_http_request r;
+    memset(&r, 0, sizeof(r));
+    r.timeout = 300;
+    strcpy(r.url, "https://dead.example/");
+    int64_t start = odd_mono();
+    for (int i = 0; i < 4; i++) {
+        dt_http_call *call = NULL;
+        assert_int_equal(
+            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &replies[i], &call), 0);
+    }
+    odd_reply other;
+    odd_get(&loop, &server, "/ok", &other);
+    assert_string_equal(other.body, "fine");
+    for (int i = 0; i < 4; i++) {
+        odd_loop_wait(&loop, &replies[i]);
+        assert_int_equal(replies[i].r.failure, DT_HTTP_TIMEOUT);
+    }
+    odd_loop_close(&loop);
+    assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    assert_true(dns_waiting > 0);
+    pthread_mutex_lock(&dns_lock);
+    dns_is_dead = false;
+    pthread_cond_broadcast(&dns_alive);
+    pthread_mutex_unlock(&dns_lock);
+    while (dns_waiting > 0)
+        assert_true(odd_mono() - start < ODD_PATIENCE);
+}
+
+static void test_sockets_are_not_inherited(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    odd_get(&loop, &server, "/ok", &reply);
+    DIR *dir = opendir("/proc/self/fd");
+    int sockets = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        int fd = atoi(e->d_name);
+        struct sockaddr_storage a;
+        socklen_t len = sizeof(a);
+        if (fd <= 2 || getpeername(fd, (struct sockaddr *)&a, &len) != 0 || a.ss_family != AF_INET)
+            continue;
+        sockets++;
+        assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    }
+    closedir(dir);
+    assert_true(sockets > 0);
+}
+
+/* --- headers, without a server --------------------------------------------------------------------- */
+
+static void add(dt_http_headers *h, char const *line)
+{
+    assert_int_equal(dt_http_headers_add(h, dt_bytes_str(line)), 0);
+}
+
+static void test_link_forms(void **state)
+{
+    (void)state;
+    static char const *const next[] = {
+        "Link: <https://a/n>; rel=\"next\"\r\n",
+        "link:<https://a/n>;rel=next\r\n",
+        "LINK: <https://a/s>; rel=\"self\", <https://a/n>; rel=\"next\"\r\n",
+        "Link: <https://a/s>; title=\"a, <b>; rel=next\"; rel=\"self\", <https://a/n>; "
+        "REL=\"Next\"",
+        "Link: <https://a/n>; title=x; rel=\"next\"; x=y\r\n",
+    };
+    static char const *const none[] = {
+        "Link: <https://a/n>; rel=\"nextish\"",
+        "Link: <https://a/n>",
+        "Link: https://a/n; rel=next",
+        "Link: <https://a/n; rel=\"next\"",
+        "Link:",
+        "Link: <",
+        "Link: <>; xrel=\"next\"",
+        "Linkx: <https://a/n>; rel=\"next\"",
+    };
+    for (size_t i = 0; i < sizeof(next) / sizeof(next[0]); i++) {
+        dt_http_headers h;
+        dt_http_headers_init(&h);
+        add(&h, next[i]);
+        if (i != 3)
+            assert_string_equal(h.next_link, "https://a/n");
+    }
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        dt_http_headers h;
+        dt_http_headers_init(&h);
+        add(&h, none[i]);
+        assert_string_equal(h.next_link, "");
+    }
+}
+
+static void test_dates(void **state)
+{
+    (void)state;
+    dt_time t;
+    static char const *const bad[] = {"",
+                                      "Sun, 06 Nov 1994 08:49:37 CET",
+                                      "Sun, 06 Nov 1994 08:49:37",
+                                      "Sunday, 06-Nov-94 08:49:37 GMT",
+                                      "Sun Nov  6 08:49:37 1994",
+                                      "Sun, 06 Xyz 1994 08:49:37 GMT",
+                                      "Sun, 36 Nov 1994 08:49:37 GMT",
+                                      "Sun, 00 Nov 1994 08:49:37 GMT",
+                                      "Sun, 06 Nov 1994 24:49:37 GMT",
+                                      "Sun, 06 Nov 1994 08:60:37 GMT",
+                                      "Sun, 06 Nov 1969 08:49:37 GMT",
+                                      "Sun, 06 Nov 1994 08:49:37 GMT "};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(dt_http_date_parse(dt_bytes_str(bad[i]), &t), DT_E_PARSE);
+    struct {
+        char const *text;
+        int64_t seconds;
+    } const good[] = {{"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+                      {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777},
+                      {"Thu, 29 Feb 2024 12:00:00 GMT", 1709208000},
+                      {"Fri, 31 Dec 9999 23:59:59 GMT", 253402300799},
+                      {"Fri, 01 Mar 2024 00:00:00 GMT", 1709251200}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(dt_http_date_parse(dt_bytes_str(good[i].text), &t), 0);
+        assert_int_equal(t, DT_SECONDS(good[i].seconds));
+    }
+}
+
+static void test_header_limits(void **state)
+{
+    (void)state;
+    dt_http_headers h;
+    dt_http_headers_init(&h);
+    char line[1024];
+    memset(line, 'x', sizeof(line));
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(dt_http_headers_add(&h, dt_bytes_of(line, sizeof(line))), 0);
+    assert_int_equal(dt_http_headers_add(&h, dt_bytes_of(line, 1)), DT_E_LIMIT);
+    /* Interim responses do not reset the count of bytes. */
+    assert_int_equal(dt_http_headers_add(&h, dt_bytes_str("HTTP/1.1 103 x\r\n")), DT_E_LIMIT);
+}
+
+static void test_retry_after(void **state)
+{
+    (void)state;
+    dt_http_headers h;
+    dt_http_headers_init(&h);
+    assert_int_equal(dt_http_headers_retry_after(&h, 0), 0);
+    add(&h, "Retry-After: 99999999999");
+    assert_int_equal(dt_http_headers_retry_after(&h, 0), DT_HOURS(24));
+    dt_http_headers_init(&h);
+    add(&h, "retry-after: -5");
+    assert_int_equal(dt_http_headers_retry_after(&h, 0), 0);
+    dt_http_headers_init(&h);
+    add(&h, "Retry-After: Thu, 01 Jan 1970 00:01:00 GMT");
+    assert_int_equal(dt_http_headers_retry_after(&h, DT_SECONDS(50)), DT_SECONDS(10));
+    assert_int_equal(dt_http_headers_retry_after(&h, DT_SECONDS(70)), 0);
+    add(&h, "Date: Thu, 01 Jan 1970 00:00:30 GMT");
+    assert_int_equal(dt_http_headers_retry_after(&h, DT_SECONDS(9999)), DT_SECONDS(30));
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    struct CMUnitTest const tests[] = {
+        T(test_get),
+        T(test_statuses_are_not_failures),
+        T(test_what_is_sent),
+        T(test_connection_is_kept),
+        T(test_headers),
+        T(test_redirect_is_not_followed),
+        T(test_broken_replies),
+        T(test_timeouts),
+        T(test_bad_servers),
+        T(test_ca_files),
+        T(test_environment_has_no_say),
+        T(test_requests_that_are_not_sent),
+        T(test_many_at_once),
+        T(test_cancel),
+        T(test_callback_starts_and_cancels),
+        T(test_free_abandons),
+        T(test_dead_dns),
+        T(test_sockets_are_not_inherited),
+        cmocka_unit_test(test_link_forms),
+        cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_header_limits),
+        cmocka_unit_test(test_retry_after),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
