@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Optional, Union
 
 from tests.lib.site import Site
+from tests.sim.client import Sim
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build"))
@@ -45,6 +46,8 @@ ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Reply-Me
               "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
               "NAS-Identifier": 32, "Proxy-State": 33, "EAP-Message": 79,
               "Message-Authenticator": 80}
+
+VENDOR_SPECIFIC, CISCO, CISCO_AVPAIR = 26, 9, 1
 
 Value = Union[str, bytes]
 
@@ -289,6 +292,54 @@ class Radius:
         return Client(port or self.vpn_port, **defaults)
 
 
+@dataclass
+class World:
+    """The simulation, a site and a server over it: what most tests start from."""
+
+    sim: Sim
+    pki: Mapping[str, Any]
+    site: Site
+    radius: Radius
+
+    def client(self, **more: Value) -> "Client":
+        """A gateway, and somebody behind it."""
+        return self.radius.client(**{"NAS-Identifier": "gateway-1",
+                                     "Calling-Station-Id": "198.51.100.7", **more})
+
+    def person(self, name: str, *factors: str, **more: Any) -> str:
+        """Somebody new in the Okta org; the name that goes into User-Name."""
+        self.sim.add_user(name + "@example.com", factors=factors, **more)
+        return name
+
+    def passcode(self, name: str) -> str:
+        return self.sim.passcode(name + "@example.com")
+
+    def outcomes(self, user: str, cause: str = "") -> list[dict[str, Any]]:
+        """The audit events so far of how the user's sign-ons ended."""
+        return [e for e in self.site.sign_ons(user)
+                if cause in ("", e["debugContext"]["debugData"]["cause"])]
+
+    def outcome(self, user: str, cause: str, count: int = 1,
+                timeout: float = 30.0) -> dict[str, Any]:
+        """Waits until `count` sign-ons ended so; the debug data of the last one's event."""
+        deadline = time.monotonic() + timeout
+        while len(self.outcomes(user, cause)) < count:
+            assert time.monotonic() < deadline, (
+                f"{cause} of {user} not among {[str(e) for e in self.outcomes(user)]}")
+            time.sleep(0.02)
+        return self.outcomes(user, cause)[count - 1]["debugContext"]["debugData"]
+
+
+@contextlib.contextmanager
+def start_world(directory: Path, pki: Mapping[str, Any], *, settings: Optional[Any] = None,
+                policies: Optional[Any] = None, **server: Any) -> Iterator[World]:
+    """Everything started; everything ended. `server` goes to Radius."""
+    with Sim.start(directory / "sim") as sim:
+        site = Site(directory / "site", sim, pki, settings=settings, policies=policies)
+        with Radius(directory / "raddb", site, **server) as radius:
+            yield World(sim, pki, site, radius)
+
+
 # --- the client --------------------------------------------------------------------------------
 
 @dataclass
@@ -403,7 +454,10 @@ class Client:
             raw = value.encode() if isinstance(value, str) else value
             if name == "User-Password":
                 raw = _hide(raw, authenticator, self.secret)
-            body += bytes([ATTRIBUTES[name], len(raw) + 2]) + raw
+            if name == "Cisco-AVPair":
+                raw = struct.pack("!IBB", CISCO, CISCO_AVPAIR, len(raw) + 2) + raw
+            kind = VENDOR_SPECIFIC if name == "Cisco-AVPair" else ATTRIBUTES[name]
+            body += bytes([kind, len(raw) + 2]) + raw
         body += bytes([ATTRIBUTES["Message-Authenticator"], 18]) + bytes(16)
         head = struct.pack("!BBH", 1, secrets.randbelow(256), 20 + len(body))
         mac = hmac.new(self.secret, head + authenticator + body, "md5").digest()
@@ -416,7 +470,8 @@ class Client:
         """Sends a login and gives it back while it waits."""
         given = {**self.defaults, **{k.replace("_", "-"): v for k, v in more.items()}}
         attributes: list[tuple[str, Value]] = [("User-Name", user), ("User-Password", password)]
-        attributes += list(given.items())
+        for name, values in given.items():
+            attributes += [(name, v) for v in (values if isinstance(values, list) else [values])]
         if state is not None:
             attributes.append(("State", state))
         return self.request(attributes).send()
