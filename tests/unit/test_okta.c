@@ -1091,6 +1091,13 @@ static void foreign_links_spoil_the_reply(void **state)
         assert_string_equal(v.poll_url, "");
         assert_string_equal(v.cancel_url, "");
     }
+    /* A good link does not outlive a bad one beside it. */
+    assert_int_equal(verify(200,
+                            "{\"factorResult\":\"WAITING\",\"_links\":{\"poll\":{\"href\":\"" POLL
+                            "\"},\"cancel\":{\"href\":\"https://evil.net/api/v1/x\"}}}",
+                            &v),
+                     DT_OKTA_UNUSABLE);
+    assert_string_equal(v.poll_url, "");
     char body[DT_URL_MAX + 256];
     memset(body, 'a', sizeof(body));
     static char const head[] = "{\"factorResult\":\"WAITING\",\"_links\":{\"poll\":{\"href\":\""
