@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A whole site from files: what it holds once it is loaded, and every way in which one of its files
+ * can be missing, broken, or in somebody else's hands. Each refusal names the file. */
+#include "edge/site.h"
+#include "pki.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/crypto.h"
+
+#define KEY_HEX "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
+#define TOKEN "00QnG8aXk-example_token.0123456789~abcdefgh"
+#define ZONES                                                                                      \
+    "{\"zones\":[{\"name\":\"Office\",\"type\":\"IP\",\"status\":\"ACTIVE\","                      \
+    "\"gateways\":[{\"type\":\"CIDR\",\"value\":\"192.0.2.0/24\"}]}]}"
+#define RULE(priority, conditions)                                                                 \
+    "{\"name\":\"r" #priority "\",\"priority\":" #priority ",\"status\":\"ACTIVE\","               \
+    "\"conditions\":" conditions ",\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}"
+#define POLICY(application)                                                                        \
+    "{\"name\":\"n\",\"application\":\"" application "\",\"rules\":[" RULE(1, "{}") "]}"
+#define POLICY_WITH_ZONE                                                                           \
+    "{\"name\":\"n\",\"application\":\"vpn\",\"rules\":[" RULE(                                    \
+        1, "{\"network\":{\"connection\":\"ZONE\",\"include\":[\"Office\"]}}") "," RULE(2,         \
+                                                                                        "{}") "]}"
+
+static char g_dir[64];
+static char g_ca[8192];   /* a CA certificate, PEM */
+static char g_leaf[8192]; /* a certificate that is no CA */
+
+static char const *path_of(char const *name)
+{
+    static char path[PATH_MAX];
+
+    assert_true(snprintf(path, sizeof(path), "%s/%s", g_dir, name) < (int)sizeof(path));
+    return path;
+}
+
+static void put_bytes(char const *name, void const *p, size_t len, mode_t mode)
+{
+    FILE *f = fopen(path_of(name), "w");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(p, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path_of(name), mode), 0);
+}
+
+static void put(char const *name, char const *text, mode_t mode)
+{
+    put_bytes(name, text, strlen(text), mode);
+}
+
+/* devtrust.conf with all paths given and lines of one's own at its end. */
+static void put_config(char const *more)
+{
+    char text[8192];
+
+    snprintf(text, sizeof(text),
+             "[okta]\n"
+             "org_url = https://example.okta.com\n"
+             "api_token_file = %s/okta.token\n"
+             "[store]\n"
+             "state_key_file = %s/state.key\n"
+             "[policy]\n"
+             "directory = %s/policies\n"
+             "zones_file = %s/zones.json\n"
+             "[device_trust]\n"
+             "trusted_when = certificate\n"
+             "ca_file = %s/ca.pem\n%s",
+             g_dir, g_dir, g_dir, g_dir, g_dir, more);
+    put("devtrust.conf", text, 0644);
+}
+
+static void make_certificates(void)
+{
+    cert_spec spec = {.cn = "test CA",
+                      .key = cert_key("P-256"),
+                      .extensions = {{"basicConstraints", "critical,CA:TRUE"},
+                                     {"keyUsage", "critical,keyCertSign"},
+                                     {"subjectKeyIdentifier", "hash"}}};
+    cert_spec leaf = {
+        .cn = "no CA", .key = spec.key, .extensions = {{"basicConstraints", "critical,CA:FALSE"}}};
+    X509 *x = cert_make(&spec);
+    X509 *y = cert_make(&leaf);
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, g_ca, sizeof(g_ca));
+    cert_pem(x, &b);
+    assert_int_equal(dt_buf_error(&b), DT_OK);
+    dt_buf_init_fixed(&b, g_leaf, sizeof(g_leaf));
+    cert_pem(y, &b);
+    assert_int_equal(dt_buf_error(&b), DT_OK);
+    X509_free(x);
+    X509_free(y);
+    EVP_PKEY_free(spec.key);
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    umask(022);
+    make_certificates();
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(g_dir, "/tmp/dt-test-site-XXXXXX");
+    if (mkdtemp(g_dir) == NULL || mkdir(path_of("policies"), 0755) != 0)
+        return -1;
+    put_config("");
+    put("okta.token", TOKEN "\n", 0600);
+    put("state.key", KEY_HEX "\n", 0600);
+    put("zones.json", ZONES, 0644);
+    put("ca.pem", g_ca, 0644);
+    put("policies/vpn.json", POLICY_WITH_ZONE, 0644);
+    put("policies/sshd.json", POLICY("sshd"), 0644);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof(command), "rm -rf '%s'", g_dir);
+    return system(command);
+}
+
+static dt_site_files *load(void)
+{
+    dt_site_files *f = NULL;
+    dt_error e = {0};
+
+    if (dt_site_load(path_of("devtrust.conf"), &f, &e) < 0)
+        fail_msg("refused: %s", e.text);
+    assert_non_null(f);
+    return f;
+}
+
+static void expect_refusal(int wanted, char const *key, char const *file, char const *what)
+{
+    dt_site_files *f = (void *)1;
+    dt_error e = {0};
+    int error = dt_site_load(path_of("devtrust.conf"), &f, &e);
+
+    if (error != wanted || strstr(e.text, key) == NULL || strstr(e.text, file) == NULL ||
+        strstr(e.text, what) == NULL)
+        fail_msg("wanted %s \"%s ... %s ... %s\", got %s \"%s\"", dt_err_name(wanted), key, file,
+                 what, dt_err_name(error), e.text);
+    assert_int_equal(e.code, wanted);
+    assert_null(f);
+    assert_null(strstr(e.text, "example_token"));
+    assert_int_equal(dt_site_load(path_of("devtrust.conf"), &f, NULL), wanted);
+}
+
+/* --- what is loaded ---------------------------------------------------------------------------- */
+
+static void everything_is_there(void **state)
+{
+    dt_site_files *f = load();
+    uint8_t key[DT_AEAD_KEY_LEN];
+    uint8_t digest[DT_SHA256_LEN];
+    char hash[65];
+    dt_site site = dt_site_for(f, "vpn");
+
+    (void)state;
+    assert_string_equal(dt_site_config(f)->okta.org_url, "https://example.okta.com");
+    assert_int_equal(dt_trust_store_size(dt_site_anchors(f)), 1);
+    assert_int_equal(dt_site_policy_count(f), 2);
+    assert_string_equal(dt_policy_application(dt_site_policy_at(f, 0)), "sshd");
+    assert_string_equal(dt_policy_application(dt_site_policy_at(f, 1)), "vpn");
+    assert_null(dt_site_policy_at(f, 2));
+    assert_ptr_equal(site.policy, dt_site_policy_at(f, 1));
+    assert_ptr_equal(site.config, dt_site_config(f));
+    assert_ptr_equal(site.anchors, dt_site_anchors(f));
+    assert_null(dt_site_for(f, "wifi").policy);
+    assert_null(dt_site_policy(f, "VPN"));
+    assert_null(dt_site_policy(f, ""));
+    assert_null(dt_site_policy(f, NULL));
+    assert_int_equal(dt_crypto_sha256(dt_bytes_str(POLICY_WITH_ZONE), digest), DT_OK);
+    dt_hex(hash, digest, sizeof(digest));
+    assert_string_equal(dt_policy_hash(site.policy), hash);
+    assert_true(dt_secret_equal(dt_site_okta_token(f), dt_bytes_str(TOKEN)));
+    for (int i = 0; i < DT_AEAD_KEY_LEN; i++)
+        key[i] = (uint8_t)i;
+    assert_true(dt_secret_equal(dt_site_state_key(f), dt_bytes_of(key, sizeof(key))));
+    dt_site_free(&f);
+    assert_null(f);
+    dt_site_free(&f);
+}
+
+static void state_key_as_bytes(void **state)
+{
+    uint8_t key[DT_AEAD_KEY_LEN];
+    dt_site_files *f;
+
+    (void)state;
+    for (int i = 0; i < DT_AEAD_KEY_LEN; i++)
+        key[i] = (uint8_t)(i * 7 + 10); /* starts with a newline, which is a byte like any other */
+    put_bytes("state.key", key, sizeof(key), 0400);
+    f = load();
+    assert_true(dt_secret_equal(dt_site_state_key(f), dt_bytes_of(key, sizeof(key))));
+    dt_site_free(&f);
+}
+
+/* A file that became readable or was changed later changes nothing. */
+static void secrets_are_read_at_once(void **state)
+{
+    dt_site_files *f = load();
+
+    (void)state;
+    put("okta.token", "another-token-0123456789", 0666);
+    assert_true(dt_secret_equal(dt_site_okta_token(f), dt_bytes_str(TOKEN)));
+    dt_site_free(&f);
+}
+
+static void other_files_in_the_directory(void **state)
+{
+    static char const *const names[] = {
+        "policies/policy.schema.json", "policies/vpn.json~", "policies/.vpn.json.swp",
+        "policies/.hidden.json",       "policies/README",    "policies/.json",
+        "policies/vpn.json.dpkg-old",
+    };
+    dt_site_files *f;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        put(names[i], "not a policy", 0666);
+    f = load();
+    assert_int_equal(dt_site_policy_count(f), 2);
+    dt_site_free(&f);
+}
+
+/* --- what is refused --------------------------------------------------------------------------- */
+
+static void bad_config(void **state)
+{
+    (void)state;
+    put_config("nonsense = 1\n");
+    expect_refusal(DT_E_INVALID, "devtrust.conf:12: [device_trust] nonsense", "devtrust.conf",
+                   "no such key");
+    put_config("host_key_file = /k\n");
+    expect_refusal(DT_E_INVALID, "[device_trust] host_certificate_file", "devtrust.conf",
+                   "missing");
+    put_config("");
+    chmod(path_of("devtrust.conf"), 0666);
+    expect_refusal(DT_E_PERMISSION, "devtrust.conf", "devtrust.conf", "written by others");
+    unlink(path_of("devtrust.conf"));
+    expect_refusal(DT_E_NOT_FOUND, "devtrust.conf", "devtrust.conf", "does not exist");
+}
+
+static void config_too_large(void **state)
+{
+    char *text = malloc(DT_CONFIG_FILE_MAX + 2);
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, '\n', DT_CONFIG_FILE_MAX + 1);
+    put_bytes("devtrust.conf", text, DT_CONFIG_FILE_MAX + 1, 0644);
+    expect_refusal(DT_E_LIMIT, "devtrust.conf", "devtrust.conf", "larger than");
+    free(text);
+}
+
+static void bad_certificates(void **state)
+{
+    static struct {
+        char const *text;
+        char const *what;
+    } const rows[] = {
+        {"", "ca.pem"},
+        {"not PEM\n", "ca.pem"},
+        {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem"},
+        {"-----BEGIN CERTIFICATE-----\n", "ca.pem"},
+        {g_leaf, "ca.pem"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        dt_site_files *f = NULL;
+        dt_error e = {0};
+        put("ca.pem", rows[i].text, 0644);
+        assert_true(dt_site_load(path_of("devtrust.conf"), &f, &e) < 0);
+        assert_null(f);
+        assert_non_null(strstr(e.text, "devtrust.conf:11: [device_trust] ca_file: "));
+        assert_non_null(strstr(e.text, "ca.pem"));
+    }
+    put("ca.pem", g_ca, 0664);
+    expect_refusal(DT_E_PERMISSION, "[device_trust] ca_file", "ca.pem", "written by others");
+    unlink(path_of("ca.pem"));
+    expect_refusal(DT_E_NOT_FOUND, "[device_trust] ca_file", "ca.pem", "does not exist");
+}
+
+static void bad_zones(void **state)
+{
+    (void)state;
+    put("zones.json", "{\"zones\":", 0644);
+    expect_refusal(DT_E_PARSE, "devtrust.conf:8: [policy] zones_file", "zones.json", "zones.json");
+    put("zones.json", "{\"zones\":[{}]}", 0644);
+    expect_refusal(DT_E_INVALID, "[policy] zones_file", "zones.json", "/zones/0");
+    put("zones.json", ZONES, 0646);
+    expect_refusal(DT_E_PERMISSION, "[policy] zones_file", "zones.json", "written by others");
+    /* It is named, so it must be there. */
+    unlink(path_of("zones.json"));
+    expect_refusal(DT_E_NOT_FOUND, "[policy] zones_file", "zones.json", "does not exist");
+}
+
+static void bad_policies(void **state)
+{
+    (void)state;
+    put("policies/wifi.json", POLICY("vpn"), 0644);
+    expect_refusal(DT_E_INVALID, "devtrust.conf:7: [policy] directory", "wifi.json",
+                   "/application: is \"vpn\"");
+    put("policies/wifi.json", POLICY("wif"), 0644);
+    expect_refusal(DT_E_INVALID, "[policy] directory", "wifi.json", "\"wif\"");
+    put("policies/wifi.json", POLICY("wifi5"), 0644);
+    expect_refusal(DT_E_INVALID, "[policy] directory", "wifi.json", "\"wifi5\"");
+    put("policies/wifi.json", "", 0644);
+    expect_refusal(DT_E_PARSE, "[policy] directory", "wifi.json", "wifi.json");
+    put("policies/wifi.json", POLICY("wifi") "x", 0644);
+    expect_refusal(DT_E_PARSE, "[policy] directory", "wifi.json", "wifi.json");
+    put("policies/wifi.json", "{\"name\":\"n\",\"application\":\"wifi\",\"rules\":[]}", 0644);
+    expect_refusal(DT_E_INVALID, "[policy] directory", "wifi.json", "/rules");
+    put("policies/wifi.json", POLICY("wifi"), 0666);
+    expect_refusal(DT_E_PERMISSION, "[policy] directory", "wifi.json", "written by others");
+    unlink(path_of("policies/wifi.json"));
+    assert_int_equal(symlink("vpn.json", path_of("policies/wifi.json")), 0);
+    expect_refusal(DT_E_PERMISSION, "[policy] directory", "wifi.json", "symbolic link");
+    unlink(path_of("policies/wifi.json"));
+    assert_int_equal(mkdir(path_of("policies/wifi.json"), 0755), 0);
+    expect_refusal(DT_E_PERMISSION, "[policy] directory", "wifi.json", "not a regular file");
+    rmdir(path_of("policies/wifi.json"));
+    /* A zone that the zones file does not define. */
+    put("zones.json", "{\"zones\":[]}", 0644);
+    expect_refusal(DT_E_INVALID, "[policy] directory", "vpn.json", "Office");
+}
+
+static void bad_policy_directory(void **state)
+{
+    char command[PATH_MAX + 32];
+
+    (void)state;
+    chmod(path_of("policies"), 0777);
+    expect_refusal(DT_E_PERMISSION, "[policy] directory", "policies", "written by others");
+    chmod(path_of("policies"), 0755);
+    unlink(path_of("policies/vpn.json"));
+    unlink(path_of("policies/sshd.json"));
+    expect_refusal(DT_E_NOT_FOUND, "[policy] directory", "policies", "holds no policy");
+    snprintf(command, sizeof(command), "rm -rf '%s'", path_of("policies"));
+    assert_int_equal(system(command), 0);
+    expect_refusal(DT_E_NOT_FOUND, "[policy] directory", "policies", "No such file");
+}
+
+static void too_many_policies(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DT_SITE_POLICIES_MAX - 1; i++) {
+        char name[64];
+        char text[1024];
+        snprintf(name, sizeof(name), "policies/a%d.json", i);
+        snprintf(text, sizeof(text),
+                 "{\"name\":\"n\",\"application\":\"a%d\",\"rules\":[" RULE(1, "{}") "]}", i);
+        put(name, text, 0644);
+    }
+    expect_refusal(DT_E_LIMIT, "[policy] directory", "policies", "more than 256");
+    unlink(path_of("policies/a0.json"));
+    dt_site_files *f = load();
+    assert_int_equal(dt_site_policy_count(f), DT_SITE_POLICIES_MAX);
+    dt_site_free(&f);
+}
+
+static void bad_tokens(void **state)
+{
+    static char const *const tokens[] = {
+        "SSWS " TOKEN,    "\"" TOKEN "\"", TOKEN " ",
+        " " TOKEN,        TOKEN "\n\n",    TOKEN "\r\nX-Evil: 1",
+        TOKEN "\nSecond", "short",         "tok\xc3\xa4n-0123456789",
+    };
+    char token[2000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+        put("okta.token", tokens[i], 0600);
+        expect_refusal(DT_E_INVALID, "devtrust.conf:3: [okta] api_token_file", "okta.token",
+                       "Okta API token");
+    }
+    put_bytes("okta.token", TOKEN "\0x", sizeof(TOKEN) + 1, 0600);
+    expect_refusal(DT_E_INVALID, "[okta] api_token_file", "okta.token", "Okta API token");
+    memset(token, 't', sizeof(token));
+    put_bytes("okta.token", token, sizeof(token), 0600);
+    expect_refusal(DT_E_INVALID, "[okta] api_token_file", "okta.token", "Okta API token");
+    put("okta.token", "", 0600);
+    expect_refusal(DT_E_INVALID, "[okta] api_token_file", "okta.token", "is empty");
+    put("okta.token", TOKEN, 0644);
+    expect_refusal(DT_E_PERMISSION, "[okta] api_token_file", "okta.token", "chmod 600");
+    unlink(path_of("okta.token"));
+    expect_refusal(DT_E_NOT_FOUND, "[okta] api_token_file", "okta.token", "does not exist");
+}
+
+static void bad_state_keys(void **state)
+{
+    static char const *const keys[] = {
+        "0",
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1",   /* 63 digits */
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0", /* 65 */
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1g",  /* not hex */
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n\n",
+        "0x0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0101010101010101010101010101010101010101010101010101010101010101",
+        "abcabcabcabcabcabcabcabcabcabcab",  /* 32 bytes, none of them random */
+        "abcdefghabcdefghabcdefghabcdefghi", /* 33 bytes */
+    };
+    uint8_t zero[DT_AEAD_KEY_LEN] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        put("state.key", keys[i], 0600);
+        expect_refusal(DT_E_INVALID, "devtrust.conf:5: [store] state_key_file", "state.key",
+                       "32 random bytes");
+    }
+    put_bytes("state.key", zero, sizeof(zero), 0600);
+    expect_refusal(DT_E_INVALID, "[store] state_key_file", "state.key", "32 random bytes");
+    put("state.key", "", 0600);
+    expect_refusal(DT_E_INVALID, "[store] state_key_file", "state.key", "is empty");
+    put("state.key", KEY_HEX, 0604);
+    expect_refusal(DT_E_PERMISSION, "[store] state_key_file", "state.key", "chmod 600");
+    unlink(path_of("state.key"));
+    expect_refusal(DT_E_NOT_FOUND, "[store] state_key_file", "state.key", "does not exist");
+}
+
+/* The files of the defaults may be missing; that only tells where no devtrust is installed. */
+static void missing_at_their_default(void **state)
+{
+    char text[2048];
+    dt_site_files *f;
+
+    (void)state;
+    if (access("/etc/devtrust", F_OK) == 0)
+        skip();
+    put("policies/vpn.json", POLICY("vpn"), 0644);
+    snprintf(text, sizeof(text),
+             "[okta]\norg_url = https://example.okta.com\napi_token_file = %s/okta.token\n"
+             "[policy]\ndirectory = %s/policies\n"
+             "[device_trust]\ntrusted_when = vpn-client\n",
+             g_dir, g_dir);
+    put("devtrust.conf", text, 0644);
+    f = load();
+    assert_null(dt_site_state_key(f));
+    assert_int_equal(dt_trust_store_size(dt_site_anchors(f)), 0);
+    dt_site_free(&f);
+    /* A policy that names a zone does not load then. */
+    put("policies/vpn.json", POLICY_WITH_ZONE, 0644);
+    expect_refusal(DT_E_INVALID, "[policy] directory", "vpn.json", "Office");
+    /* The token has no such exception. */
+    put("policies/vpn.json", POLICY("vpn"), 0644);
+    snprintf(text, sizeof(text),
+             "[okta]\norg_url = https://example.okta.com\n[policy]\ndirectory = %s/policies\n"
+             "[device_trust]\ntrusted_when = vpn-client\n",
+             g_dir);
+    put("devtrust.conf", text, 0644);
+    expect_refusal(DT_E_NOT_FOUND, "[okta] api_token_file", "/etc/devtrust", "does not exist");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    struct CMUnitTest const tests[] = {
+        TEST(everything_is_there),
+        TEST(state_key_as_bytes),
+        TEST(secrets_are_read_at_once),
+        TEST(other_files_in_the_directory),
+        TEST(bad_config),
+        TEST(config_too_large),
+        TEST(bad_certificates),
+        TEST(bad_zones),
+        TEST(bad_policies),
+        TEST(bad_policy_directory),
+        TEST(too_many_policies),
+        TEST(bad_tokens),
+        TEST(bad_state_keys),
+        TEST(missing_at_their_default),
+    };
+
+    return cmocka_run_group_tests(tests, group_setup, NULL);
+}
