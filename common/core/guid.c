@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define GUID_BYTES      16
+#define GUID_BYTES 16
 #define GUID_HEX_DIGITS 32
 
 static int hex_digit(uint8_t c)

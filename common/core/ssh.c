@@ -41,8 +41,8 @@ static bool take_field(dt_bytes *rest, dt_bytes *field)
     return true;
 }
 
-/* How many fields follow the type: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4. 0
- * for types that devices do not have, of which only the form is looked at. */
+/* How many fields follow the type: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4.
+ * 0 for types that devices do not have, of which only the form is looked at. */
 static size_t field_count(dt_bytes type)
 {
     static struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Judges a device certificate: the chain by OpenSSL, then everything that OpenSSL does not know of
- * or leaves open. Whether the tenant must be named is decided by the chain that was really built. */
+ * or leaves open. Whether the tenant must be named is decided by the chain that was built. */
 #include "edge/x509_internal.h"
 
 #include <openssl/x509_vfy.h>

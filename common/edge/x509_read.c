@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads what a device certificate says: names, times, and which device it is for. Microsoft's
- * forms differ: the SAN URI carries the Intune device id as text, 1.2.840.113556.5.4 as sixteen bare
- * bytes, 1.2.840.113556.5.14 the tenant as sixteen bytes in an OCTET STRING. */
+ * forms differ: the SAN URI carries the Intune device id as text, 1.2.840.113556.5.4 as sixteen
+ * bare bytes, 1.2.840.113556.5.14 the tenant as sixteen bytes in an OCTET STRING. */
 #include "edge/x509_internal.h"
 
 #include "core/crypto.h"
@@ -34,7 +34,7 @@ char *dt_x509_name_text(X509_NAME const *name, char *dst, size_t size)
     dt_buf b;
     dt_buf_init_fixed(&b, dst, size);
     BIO *mem = BIO_new(BIO_s_mem());
-    /* UTF-8 stays UTF-8: what must not be shown is escaped below, by the rule for all remote text. */
+    /* UTF-8 stays UTF-8: what must not be shown is escaped below, as all remote text is. */
     unsigned long const flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
     if (mem != NULL && X509_NAME_print_ex(mem, name, 0, flags) >= 0) {
         char *text = NULL;
@@ -88,8 +88,8 @@ static int read_key_id(X509 *x, dt_certificate *out, dt_error *e)
     return 0;
 }
 
-/* Calls fn with each attribute of a name, as UTF-8. A text with a NUL inside reads differently for
- * whoever stops there, so it is refused wherever it stands. */
+/* One attribute of a name, as UTF-8; free *owned with OPENSSL_free. A text with a NUL inside reads
+ * differently for whoever stops there, so it is refused wherever it stands. */
 static int read_attribute(X509_NAME_ENTRY const *entry, dt_bytes *text, unsigned char **owned)
 {
     *owned = NULL;
@@ -231,8 +231,8 @@ static int read_alternative_names(X509 *x, dt_guid *id, dt_error *e)
     return rc;
 }
 
-/* A GUID from one of Microsoft's extensions, bare or within an OCTET STRING. DT_E_NOT_FOUND when the
- * certificate has no such extension; DT_E_PARSE when it has two, or one that is no GUID. */
+/* A GUID from one of Microsoft's extensions, bare or within an OCTET STRING. DT_E_NOT_FOUND when
+ * the certificate has no such extension; DT_E_PARSE when it has two, or one that is no GUID. */
 static int read_guid_extension(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)
 {
     *out = (dt_guid){0};

@@ -180,7 +180,7 @@ static void signs_rs256(void **state)
     token_free(&t);
 }
 
-/* Another library, which knows nothing of ours, takes both forms, and takes neither for the other. */
+/* Another library, which knows nothing of ours, takes both forms, and neither for the other. */
 static void another_library_agrees(void **state)
 {
     (void)state;

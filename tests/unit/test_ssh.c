@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SSH_AUTH_INFO_0: keys as ssh-keygen really writes them, and everything that only looks like it. */
+/* SSH_AUTH_INFO_0: keys as ssh-keygen writes them, and everything that only looks like it. */
 #include "core/crypto.h"
 #include "core/ssh.h"
 
