@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chains that the test PKI does not make: CAs that are weak, limited, expired, in the wrong class
- * or hidden behind another certificate, and leaves with one thing wrong. Each starts from a world in
- * which everything is right. */
+ * or hidden behind another certificate, and leaves with one thing wrong. Each starts from a world
+ * in which everything is right. */
 #include "core/x509.h"
 #include "edge/x509_internal.h"
 #include "tests/unit/pki.h"
