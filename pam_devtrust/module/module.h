@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of pam_devtrust.so. It runs in other people's processes (sshd, su, sudo, a screen
+ * locker), so it links libpam and libc alone, keeps no global state, changes no signal handler, no
+ * environment and no working directory, and never waits past its deadline. Whatever it does not
+ * understand is a refusal. */
+#ifndef DT_PAM_MODULE_H
+#define DT_PAM_MODULE_H
+
+#include "core/err.h"
+#include "pam_devtrust/protocol/protocol.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PAM_SM_AUTH
+#define PAM_SM_ACCOUNT
+#define PAM_SM_SESSION
+#define PAM_SM_PASSWORD
+#include <security/pam_modules.h>
+
+#define DT_PAM_SOCKET_PATH "/run/devtrust/devtrustd.sock"
+#define DT_PAM_SERVICE_USER "devtrust"
+#define DT_PAM_TIMEOUT_DEFAULT 60 /* seconds: the daemon itself gives up after mfa.wait_pam */
+#define DT_PAM_TIMEOUT_MAX 120
+#define DT_PAM_STEP_MS 250     /* longest time between two looks at the client and at signals */
+#define DT_PAM_CONNECT_MS 2000 /* longest wait while the daemon's queue of connections is full */
+#define DT_PAM_GRACE_MS 5000   /* left to the daemon after each prompt, however late it is */
+#define DT_PAM_PROMPTS_MAX 64  /* of one sign-on */
+#define DT_PAM_FDS_MAX 4096    /* descriptors looked at for the client's socket */
+#define DT_PAM_REAP_MS 500     /* for the short-lived parent of `devtrustd --one` */
+
+/* --- args.c: what stands behind the module's name in the PAM file ------------------------------- */
+typedef struct dt_pam_args {
+    char const *socket; /* borrowed from argv */
+    char const *daemon;
+    int timeout; /* seconds */
+} dt_pam_args;
+/* False, after a line in syslog, when an argument is unknown or out of bounds. */
+DT_MUST_USE bool dt_pam_args_parse(pam_handle_t *pamh, int argc, char const **argv,
+                                   dt_pam_args *out);
+
+/* --- link.c: the way to the daemon --------------------------------------------------------------- */
+typedef struct dt_link {
+    int fd;
+    pid_t child; /* that was started for this login, until it is reaped; else 0 */
+} dt_link;
+/* Connects, or starts `devtrustd --one` where nobody listens and the caller is root. DT_E_UNAVAILABLE
+ * or DT_E_PERMISSION after a line in syslog; *out is then closed. */
+DT_MUST_USE int dt_link_open(pam_handle_t *pamh, dt_pam_args const *a, int64_t deadline,
+                             dt_link *out);
+void dt_link_close(dt_link *l);
+/* Monotonic milliseconds. */
+int64_t dt_pam_mono(void);
+
+/* --- watch.c: whether the person is still there --------------------------------------------------- */
+/* The descriptor of the client's TCP connection that this process has inherited from sshd, or -1. Only
+ * where PAM_TTY is "ssh". It stays the caller's. */
+int dt_watch_client(pam_handle_t *pamh);
+/* A signal that asks to end waits behind a mask, as ^C does in sudo. */
+bool dt_watch_signals(void);
+
+/* --- signon.c ------------------------------------------------------------------------------------- */
+/* One sign-on: asks the daemon, carries its prompts. Gives a PAM code; PAM_SUCCESS only when the
+ * daemon said so in full. */
+int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a);
+
+/* --- pam_code.c ----------------------------------------------------------------------------------- */
+/* The one place where an outcome becomes a PAM code. `result` and `cause` as in RESULT. */
+int dt_pam_code(uint32_t result, char const *cause);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Outcome to PAM code, once for all phases. Names, not numbers, come over the socket, so that a
+ * module and a daemon of different versions cannot take one cause for another. */
+#include "pam_devtrust/module/module.h"
+
+#include <stddef.h>
+#include <string.h>
+
+typedef struct row {
+    char const *cause; /* dt_cause_name() */
+    int code;
+} row;
+
+static row const rows[] = {
+    {"RULE_ALLOW", PAM_SUCCESS},
+    {"MFA_SUCCESS", PAM_SUCCESS},
+    {"MFA_REMEMBERED", PAM_SUCCESS},
+    {"OKTA_UNAVAILABLE_ALLOW", PAM_SUCCESS},
+    {"RULE_DENY", PAM_PERM_DENIED},
+    {"NO_RULE", PAM_PERM_DENIED},
+    {"DEVICE_UNKNOWN", PAM_PERM_DENIED},
+    {"GROUPS_UNKNOWN", PAM_PERM_DENIED},
+    {"OKTA_REFUSED", PAM_PERM_DENIED},
+    {"PRIMARY_MISSING", PAM_PERM_DENIED},
+    {"MFA_REJECTED", PAM_AUTH_ERR},
+    {"MFA_TIMEOUT", PAM_AUTH_ERR},
+    {"STATE_INVALID", PAM_AUTH_ERR},
+    /* All attempts are used up: sshd then takes no further try on this connection. */
+    {"MFA_FAILED", PAM_MAXTRIES},
+    {"MFA_LIMIT", PAM_MAXTRIES},
+    {"MFA_NO_FACTOR", PAM_CRED_INSUFFICIENT},
+    {"MFA_RATE_LIMITED", PAM_AUTHINFO_UNAVAIL},
+    {"OKTA_UNAVAILABLE", PAM_AUTHINFO_UNAVAIL},
+    {"BUSY", PAM_AUTHINFO_UNAVAIL},
+    {"CLIENT_GONE", PAM_ABORT},
+    {"CONFIG", PAM_SYSTEM_ERR},
+    {"INTERNAL", PAM_SYSTEM_ERR},
+};
+
+int dt_pam_code(uint32_t result, char const *cause)
+{
+    int code = PAM_AUTH_ERR;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].cause, cause) == 0)
+            code = rows[i].code;
+    }
+    /* Result and cause must agree: either alone lets nobody in. */
+    if ((result == DT_RESULT_ALLOW) != (code == PAM_SUCCESS))
+        return PAM_AUTH_ERR;
+    return code;
+}

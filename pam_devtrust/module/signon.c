@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One sign-on as the module sees it: a request to the daemon, prompts from it that are shown, answers
+ * that go back, a result. Meanwhile it looks at the clock, at the client and at signals. */
+#include "pam_devtrust/module/module.h"
+
+#include <poll.h>
+#include <security/pam_ext.h>
+#include <security/pam_modutil.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define INFO_MAX 1024 /* of information that waits for the next prompt */
+#define USER_SHOWN_MAX 64
+
+typedef struct login {
+    pam_handle_t *pamh;
+    bool silent;
+    dt_link link;
+    int client;       /* descriptor of the client's connection, or -1 */
+    int64_t deadline; /* monotonic milliseconds */
+    unsigned prompts; /* so far */
+    uint32_t number;  /* of the last prompt */
+    uint32_t style;   /* of the prompt that is still to be shown; 0 = none */
+    char text[DT_PROTOCOL_TEXT_MAX + 1];
+    char info[INFO_MAX];
+    char user[USER_SHOWN_MAX]; /* for the log */
+} login;
+
+/* --- the request ------------------------------------------------------------------------------------ */
+
+static char const *item(pam_handle_t *pamh, int type)
+{
+    void const *value = NULL;
+
+    return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
+}
+
+/* What only serves the log and the network condition may be missing, never cut. */
+static char const *bounded(char const *value)
+{
+    return strnlen(value, DT_PROTOCOL_NAME_MAX + 1) <= DT_PROTOCOL_NAME_MAX ? value : "";
+}
+
+static int send_request(login *l, dt_pam_phase phase)
+{
+    char const *keys = pam_getenv(l->pamh, "SSH_AUTH_INFO_0");
+    dt_message m = {.type = DT_MESSAGE_REQUEST,
+                    .phase = phase,
+                    .pid = (uint32_t)getpid(),
+                    .service = item(l->pamh, PAM_SERVICE),
+                    .user = item(l->pamh, PAM_USER),
+                    .rhost = bounded(item(l->pamh, PAM_RHOST)),
+                    .tty = bounded(item(l->pamh, PAM_TTY)),
+                    .ruser = bounded(item(l->pamh, PAM_RUSER)),
+                    .ssh_auth_info = keys};
+
+    return dt_message_send(l->link.fd, &m);
+}
+
+/* --- prompts ---------------------------------------------------------------------------------------- */
+
+/* sshd shows information only along with a prompt, so it is put in front of the next one. */
+static void keep_info(login *l, char const *text)
+{
+    size_t len = strlen(l->info);
+
+    if (!l->silent && len + strlen(text) + 2 < sizeof(l->info))
+        snprintf(l->info + len, sizeof(l->info) - len, "%s%s", len > 0 ? "\n" : "", text);
+}
+
+/* False for a prompt that breaks the protocol. Of several, the last is the one that counts. */
+static bool take_prompt(login *l, dt_message const *m)
+{
+    if (m->number <= l->number || ++l->prompts > DT_PAM_PROMPTS_MAX)
+        return false;
+    l->number = m->number;
+    if (m->style == DT_PROMPT_INFO) {
+        keep_info(l, m->text);
+        return true;
+    }
+    l->style = m->style;
+    memcpy(l->text, m->text, strlen(m->text) + 1);
+    return true;
+}
+
+static int send_answer(login *l, char const *answer)
+{
+    dt_message m = {.type = DT_MESSAGE_ANSWER, .number = l->number, .answer = answer};
+    int rc = dt_message_send(l->link.fd, &m);
+
+    /* The daemon may have ended meanwhile, and its result be waiting for us. */
+    return rc == DT_E_GONE ? DT_OK : rc;
+}
+
+static void cancel(login *l)
+{
+    dt_message m = {.type = DT_MESSAGE_CANCEL};
+    int rc = dt_message_send(l->link.fd, &m);
+
+    (void)rc; /* closing says the same */
+}
+
+static void forget(char *answer)
+{
+    if (answer != NULL)
+        explicit_bzero(answer, strlen(answer));
+    free(answer);
+}
+
+/* Shows the prompt and sends the answer; the daemon goes on meanwhile. PAM_SUCCESS, or a refusal. */
+static int show_prompt(login *l)
+{
+    char *answer = NULL;
+    int style = l->style == DT_PROMPT_SHOWN ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF;
+    int code =
+        pam_prompt(l->pamh, style, &answer, "%s%s%s", l->info, l->info[0] ? "\n" : "", l->text);
+    int64_t least = dt_pam_mono() + DT_PAM_GRACE_MS;
+
+    l->style = DT_PROMPT_NO_STYLE;
+    l->info[0] = '\0';
+    l->deadline = l->deadline > least ? l->deadline : least;
+    if (code == PAM_SUCCESS && answer != NULL && send_answer(l, answer) == DT_OK) {
+        forget(answer);
+        return PAM_SUCCESS;
+    }
+    forget(answer);
+    cancel(l);
+    pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: the prompt was not answered", l->user);
+    return PAM_CONV_ERR;
+}
+
+/* --- waiting ---------------------------------------------------------------------------------------- */
+
+typedef enum event { DAEMON_SPEAKS, NOTHING_YET, PERSON_LEFT, TIME_IS_UP } event;
+
+/* Waits for the next thing to happen, at most `limit` milliseconds. */
+static event wait_step(login *l, int limit)
+{
+    struct pollfd fds[2] = {{.fd = l->link.fd, .events = POLLIN},
+                            {.fd = l->client, .events = POLLRDHUP}};
+    int n = poll(fds, 2, limit);
+
+    if ((n > 0 && fds[1].revents != 0) || dt_watch_signals())
+        return PERSON_LEFT;
+    if (n > 0 && fds[0].revents != 0)
+        return DAEMON_SPEAKS;
+    return dt_pam_mono() >= l->deadline ? TIME_IS_UP : NOTHING_YET;
+}
+
+static event wait_for_daemon(login *l)
+{
+    event e = wait_step(l, 0);
+
+    /* What is there already comes first: a result makes the prompt before it needless. */
+    while (e == NOTHING_YET && l->style == DT_PROMPT_NO_STYLE) {
+        int64_t left = l->deadline - dt_pam_mono();
+
+        e = wait_step(l, left > DT_PAM_STEP_MS ? DT_PAM_STEP_MS : left > 0 ? (int)left : 0);
+    }
+    return e;
+}
+
+/* --- the result ------------------------------------------------------------------------------------- */
+
+static int take_result(login *l, dt_message const *m)
+{
+    int code = dt_pam_code(m->result, m->cause);
+    char const *message = l->silent ? "" : m->message;
+
+    if (code != PAM_SUCCESS)
+        pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: %s", l->user, m->cause);
+    if (message[0] != '\0' || l->info[0] != '\0')
+        (void)pam_prompt(l->pamh, code == PAM_SUCCESS ? PAM_TEXT_INFO : PAM_ERROR_MSG, NULL,
+                         "%s%s%s", l->info, l->info[0] && message[0] ? "\n" : "", message);
+    return code;
+}
+
+/* One message of the daemon. True when the sign-on is over, with *code set. */
+static bool take_message(login *l, int *code)
+{
+    uint8_t packet[DT_PROTOCOL_REPLY_MAX];
+    dt_message m;
+    int rc = dt_message_receive(l->link.fd, packet, sizeof(packet), &m);
+
+    if (rc == DT_E_NOT_FOUND)
+        return false;
+    if (rc == DT_OK && m.type == DT_MESSAGE_PROMPT && take_prompt(l, &m))
+        return false;
+    if (rc == DT_OK && m.type == DT_MESSAGE_RESULT) {
+        *code = take_result(l, &m);
+        return true;
+    }
+    *code = rc == DT_E_GONE || rc == DT_E_IO ? PAM_AUTHINFO_UNAVAIL : PAM_SYSTEM_ERR;
+    pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd %s", l->user,
+               rc == DT_E_GONE || rc == DT_E_IO ? "ended without an answer" : "sent nonsense");
+    return true;
+}
+
+static int converse(login *l)
+{
+    int code = PAM_AUTH_ERR;
+
+    for (;;) {
+        switch (wait_for_daemon(l)) {
+        case DAEMON_SPEAKS:
+            if (take_message(l, &code))
+                return code;
+            break;
+        case NOTHING_YET:
+            code = show_prompt(l);
+            if (code != PAM_SUCCESS)
+                return code;
+            break;
+        case PERSON_LEFT:
+            cancel(l);
+            pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: the client left", l->user);
+            return PAM_ABORT;
+        case TIME_IS_UP:
+            cancel(l);
+            pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd did not answer in time",
+                       l->user);
+            return PAM_AUTHINFO_UNAVAIL;
+        }
+    }
+}
+
+/* A name that somebody typed must not write the log's lines. */
+static void show_user(login *l, char const *user)
+{
+    size_t i;
+
+    for (i = 0; user[i] != '\0' && i + 1 < sizeof(l->user); i++)
+        l->user[i] = user[i] > ' ' && user[i] < 0x7f ? user[i] : '?';
+    l->user[i] = '\0';
+}
+
+/* Nobody is asked, and no push is sent, for an account that this host does not have. */
+static int check_names(login *l, char const *user)
+{
+    if (user[0] == '\0' || strnlen(user, DT_PROTOCOL_NAME_MAX + 1) > DT_PROTOCOL_NAME_MAX ||
+        pam_modutil_getpwnam(l->pamh, user) == NULL) {
+        pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: no such account here", l->user);
+        return PAM_USER_UNKNOWN;
+    }
+    return PAM_SUCCESS;
+}
+
+int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a)
+{
+    login l = {.pamh = pamh,
+               .silent = (flags & PAM_SILENT) != 0,
+               .link = {.fd = -1},
+               .client = dt_watch_client(pamh),
+               .deadline = dt_pam_mono() + (int64_t)a->timeout * 1000};
+    char const *user = item(pamh, PAM_USER);
+    int code;
+
+    show_user(&l, user);
+    code = check_names(&l, user);
+    if (code != PAM_SUCCESS)
+        return code;
+    if (dt_link_open(pamh, a, l.deadline, &l.link) != DT_OK)
+        return PAM_AUTHINFO_UNAVAIL;
+    int rc = send_request(&l, phase);
+
+    if (rc == DT_OK || rc == DT_E_GONE) {
+        code = converse(&l);
+    } else {
+        pam_syslog(pamh, LOG_ERR, "user %s: refused: the request could not be made (%d)", l.user,
+                   rc);
+        code = PAM_SYSTEM_ERR;
+    }
+    dt_link_close(&l.link);
+    return code;
+}

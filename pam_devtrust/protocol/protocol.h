@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What pam_devtrust.so and devtrustd say to each other: one message per SOCK_SEQPACKET packet, laid
+ * out as pam_devtrust/PROTOCOL says. Both sides link this file; it needs libc and nothing else, and
+ * of the core only the list of error codes. Nothing here keeps state: thread safe. */
+#ifndef DT_PAM_PROTOCOL_H
+#define DT_PAM_PROTOCOL_H
+
+#include "core/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DT_PROTOCOL_VERSION 1
+#define DT_PROTOCOL_HEADER 8 /* version, type, two zero bytes, length of the fields */
+
+/* Longest values, their NUL not counted. */
+#define DT_PROTOCOL_NAME_MAX 255                  /* user, ruser, rhost, tty */
+#define DT_PROTOCOL_SERVICE_MAX 63                /* an application's name */
+#define DT_PROTOCOL_SSH_AUTH_INFO_MAX (64 * 1024) /* DT_SSH_AUTH_INFO_MAX */
+#define DT_PROTOCOL_TEXT_MAX 511                  /* a prompt, a message */
+#define DT_PROTOCOL_ANSWER_MAX 511                /* PAM_MAX_RESP_SIZE */
+#define DT_PROTOCOL_CAUSE_MAX 47
+#define DT_PROTOCOL_PROMPTS_MAX 10000 /* highest number of a prompt */
+
+/* Longest packets: to the daemon, and from it. */
+#define DT_PROTOCOL_REQUEST_MAX (72 * 1024)
+#define DT_PROTOCOL_REPLY_MAX 2048
+
+typedef enum dt_message_type {
+    DT_MESSAGE_NONE = 0,
+    DT_MESSAGE_REQUEST, /* module: who wants in where */
+    DT_MESSAGE_PROMPT,  /* daemon: show this */
+    DT_MESSAGE_ANSWER,  /* module: what the person typed */
+    DT_MESSAGE_CANCEL,  /* module: the person left */
+    DT_MESSAGE_RESULT,  /* daemon: the outcome, and the end */
+    DT_MESSAGE_TYPES,
+} dt_message_type;
+
+typedef enum dt_pam_phase { DT_PAM_NO_PHASE = 0, DT_PAM_AUTH, DT_PAM_ACCOUNT } dt_pam_phase;
+
+typedef enum dt_prompt_style {
+    DT_PROMPT_NO_STYLE = 0,
+    DT_PROMPT_HIDDEN, /* what is typed is not shown */
+    DT_PROMPT_SHOWN,
+    DT_PROMPT_INFO, /* no answer is wanted */
+} dt_prompt_style;
+
+/* 0 is no valid value on the wire: what was not said is refused. */
+typedef enum dt_answer_result {
+    DT_RESULT_NONE = 0,
+    DT_RESULT_ALLOW,
+    DT_RESULT_DENY
+} dt_answer_result;
+
+/* One message. Texts are borrowed: from the caller when it is encoded, from the packet when it is
+ * decoded. A text that is not there is "" (never NULL) after decoding; NULL encodes as "". */
+typedef struct dt_message {
+    dt_message_type type;
+    /* REQUEST */
+    uint32_t phase; /* dt_pam_phase */
+    uint32_t pid;   /* of the caller; for the log only */
+    char const *service;
+    char const *user;
+    char const *rhost;
+    char const *tty;
+    char const *ruser;
+    char const *ssh_auth_info; /* SSH_AUTH_INFO_0; the daemon decides whether it counts */
+    /* PROMPT, ANSWER */
+    uint32_t number; /* prompts are counted from 1; an answer repeats its prompt's number */
+    uint32_t style;  /* dt_prompt_style */
+    char const *text;
+    char const *answer; /* wipe the packet after use: it may be a passcode */
+    /* RESULT */
+    uint32_t result;   /* dt_answer_result */
+    char const *cause; /* dt_cause_name() */
+    char const *message;
+} dt_message;
+
+/* Bytes the message takes as a packet; 0 when it is not a valid message. */
+size_t dt_message_size(dt_message const *m);
+
+/* Writes the packet into `out` of `cap` bytes and sets *len. DT_E_INVALID for a value that is out of
+ * bounds or missing, DT_E_LIMIT when it does not fit. */
+DT_MUST_USE int dt_message_encode(dt_message const *m, uint8_t *out, size_t cap, size_t *len);
+
+/* Reads one whole packet. Strict: another version, an unknown type or field, a field given twice,
+ * missing, too long, with a NUL inside or with a number out of range, a length that does not fit,
+ * bytes left over are all DT_E_PARSE, and *out is then zero. Texts in *out point into `packet`. */
+DT_MUST_USE int dt_message_decode(uint8_t const *packet, size_t len, dt_message *out);
+
+/* Encodes and sends without waiting and without SIGPIPE; the copy is wiped. DT_E_GONE when the other
+ * side has left or takes nothing more, DT_E_INVALID, DT_E_NOMEM, DT_E_IO. */
+DT_MUST_USE int dt_message_send(int fd, dt_message const *m);
+
+/* Takes one packet that is there already, without waiting, into `buf` of `cap` bytes and reads it.
+ * 0; DT_E_NOT_FOUND when none is there; DT_E_GONE at the end; DT_E_PARSE for a packet that is
+ * longer than `cap` or not valid; DT_E_IO. */
+DT_MUST_USE int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message *out);
+
+#endif
