@@ -8,10 +8,11 @@ static char const url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 static void encode(dt_buf *out, dt_bytes in, char const *alphabet, bool padded)
 {
     for (size_t i = 0; i < in.len && out->error == 0; i += 3) {
-        size_t n = in.len - i < 3 ? in.len - i : 3;
-        uint32_t v = (uint32_t)in.p[i] << 16;
-        v |= n > 1 ? (uint32_t)in.p[i + 1] << 8 : 0;
-        v |= n > 2 ? in.p[i + 2] : 0;
+        size_t rest = in.len - i;
+        size_t n = rest < 3 ? rest : 3;
+        uint32_t v = 0;
+        for (size_t k = 0; k < 3; k++)
+            v = v << 8 | (k < n ? in.p[i + k] : 0);
         char group[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63], alphabet[v >> 6 & 63],
                          alphabet[v & 63]};
         for (size_t k = n + 1; padded && k < 4; k++)

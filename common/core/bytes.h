@@ -38,9 +38,9 @@ typedef struct dt_buf {
     uint8_t *p;
     size_t len;
     size_t cap;
-    size_t max;  /* ceiling on len, set at init */
-    int error;   /* 0, DT_E_NOMEM or DT_E_LIMIT */
-    bool fixed;  /* p is borrowed storage of cap bytes (dt_buf_init_fixed) and never grows */
+    size_t max; /* ceiling on len, set at init */
+    int error;  /* 0, DT_E_NOMEM or DT_E_LIMIT */
+    bool fixed; /* p is borrowed storage of cap bytes (dt_buf_init_fixed) and never grows */
 } dt_buf;
 
 /* Starts an empty buffer that may grow to `max` bytes. Free with dt_buf_free. */

@@ -11,19 +11,19 @@
 
 enum {
     DT_OK = 0,
-    DT_E_NOMEM = -1,       /* out of memory */
-    DT_E_INVALID = -2,     /* an argument or a configured value is not of its form */
-    DT_E_LIMIT = -3,       /* a named limit was reached */
-    DT_E_PARSE = -4,       /* foreign bytes are not what they claim to be */
-    DT_E_NOT_FOUND = -5,   /* asked for a thing that is not there */
-    DT_E_EXISTS = -6,      /* it is there already */
-    DT_E_STATE = -7,       /* called out of order */
-    DT_E_EXPIRED = -8,     /* too late */
-    DT_E_CRYPTO = -9,      /* a signature, a seal or a key does not hold */
-    DT_E_IO = -10,         /* the operating system refused */
+    DT_E_NOMEM = -1,        /* out of memory */
+    DT_E_INVALID = -2,      /* an argument or a configured value is not of its form */
+    DT_E_LIMIT = -3,        /* a named limit was reached */
+    DT_E_PARSE = -4,        /* foreign bytes are not what they claim to be */
+    DT_E_NOT_FOUND = -5,    /* asked for a thing that is not there */
+    DT_E_EXISTS = -6,       /* it is there already */
+    DT_E_STATE = -7,        /* called out of order */
+    DT_E_EXPIRED = -8,      /* too late */
+    DT_E_CRYPTO = -9,       /* a signature, a seal or a key does not hold */
+    DT_E_IO = -10,          /* the operating system refused */
     DT_E_UNAVAILABLE = -11, /* a service could not be asked, or gave no usable answer */
-    DT_E_PERMISSION = -12, /* a file or a peer has rights it must not have, or lacks them */
-    DT_E_GONE = -13,       /* the other side left */
+    DT_E_PERMISSION = -12,  /* a file or a peer has rights it must not have, or lacks them */
+    DT_E_GONE = -13,        /* the other side left */
 };
 
 /* Longest text of a dt_error, its NUL included. */

@@ -12,7 +12,8 @@
 #define DT_INTUNE_WAIT_DEFAULT DT_SECONDS(2)
 #define DT_INTUNE_WAIT_MIN DT_SECONDS(1)
 #define DT_INTUNE_WAIT_MAX DT_SECONDS(60)
-#define DT_INTUNE_CLOCK_SKEW_MAX DT_HOURS(24) /* a last sync further in the future is not believed */
+#define DT_INTUNE_CLOCK_SKEW_MAX                                                                   \
+    DT_HOURS(24) /* a last sync further in the future is not believed */
 
 typedef enum dt_intune_answer {
     DT_INTUNE_UNUSABLE = 0,
@@ -24,11 +25,11 @@ typedef enum dt_intune_answer {
     DT_INTUNE_SERVER_ERROR,
 } dt_intune_answer;
 
-typedef enum dt_compliance { /* complianceState */
-    DT_COMPLIANCE_UNKNOWN = 0, /* "unknown", null */
-    DT_COMPLIANCE_COMPLIANT, /* exactly "compliant" */
-    DT_COMPLIANCE_NOT_COMPLIANT, /* noncompliant, conflict, error, configManager, any other word */
-    DT_COMPLIANCE_IN_GRACE_PERIOD,
+typedef enum dt_compliance {                            /* complianceState */
+                             DT_COMPLIANCE_UNKNOWN = 0, /* "unknown", null */
+                             DT_COMPLIANCE_COMPLIANT,   /* exactly "compliant" */
+                             DT_COMPLIANCE_NOT_COMPLIANT, /* noncompliant, conflict, error, configManager, any other word */
+                             DT_COMPLIANCE_IN_GRACE_PERIOD,
 } dt_compliance;
 
 typedef struct dt_intune_device {
@@ -48,8 +49,8 @@ typedef struct dt_intune_device {
 DT_MUST_USE int dt_intune_get_device(dt_config const *c, dt_guid const *device_id,
                                      dt_http_request *out);
 /* With OK and NOT_ENROLLED *out is filled, to be packed; with all else it is zero. */
-dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const *asked,
-                                       dt_time now, dt_intune_device *out, dt_error *e);
+dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const *asked, dt_time now,
+                                       dt_intune_device *out, dt_error *e);
 /* How long to wait after RATE_LIMITED or SERVER_ERROR: Retry-After, between DT_INTUNE_WAIT_MIN and
  * _MAX; DT_INTUNE_WAIT_DEFAULT when the reply does not say. */
 dt_time dt_intune_rate_wait(dt_http_response const *r);

@@ -28,14 +28,14 @@ typedef enum dt_okta_answer {
     DT_OKTA_NOT_FOUND,    /* 404 with E0000007; 410 */
     DT_OKTA_UNAUTHORIZED, /* 401, 403: our token; the administrator must act. Of a verification only
                              403 E0000006: other 403s are about the person */
-    DT_OKTA_NOT_ACTIVE,   /* 423: user or factor; of a look-up also every other 4xx with an errorCode */
+    DT_OKTA_NOT_ACTIVE, /* 423: user or factor; of a look-up also every other 4xx with an errorCode */
     DT_OKTA_SERVER_ERROR,
 } dt_okta_answer;
 
 typedef struct dt_okta_user {
     char id[DT_OKTA_ID_MAX];
-    bool active; /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
-    char status[32];              /* escaped, cut */
+    bool active;     /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
+    char status[32]; /* escaped, cut */
     char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not told */
 } dt_okta_user;
 
@@ -53,21 +53,21 @@ typedef enum dt_okta_result {
     DT_OKTA_RESULT_NONE = 0, /* unknown word, or an errorCode not listed here: never success */
     DT_OKTA_RESULT_SUCCESS,  /* HTTP 200 and exactly "SUCCESS" */
     DT_OKTA_RESULT_WAITING,
-    DT_OKTA_RESULT_REJECTED, /* REJECTED, E0000073 */
-    DT_OKTA_RESULT_TIMEOUT,   /* TIMEOUT, EXPIRED */
-    DT_OKTA_RESULT_CANCELLED, /* CANCELLED, CANCELED: both are on the wire */
-    DT_OKTA_RESULT_WRONG_CODE, /* 403 E0000068 */
-    DT_OKTA_RESULT_REPLAYED,   /* E0000082, PASSCODE_REPLAYED */
+    DT_OKTA_RESULT_REJECTED,       /* REJECTED, E0000073 */
+    DT_OKTA_RESULT_TIMEOUT,        /* TIMEOUT, EXPIRED */
+    DT_OKTA_RESULT_CANCELLED,      /* CANCELLED, CANCELED: both are on the wire */
+    DT_OKTA_RESULT_WRONG_CODE,     /* 403 E0000068 */
+    DT_OKTA_RESULT_REPLAYED,       /* E0000082, PASSCODE_REPLAYED */
     DT_OKTA_RESULT_OUTSIDE_WINDOW, /* E0000083, TIME_WINDOW_EXCEEDED */
-    DT_OKTA_RESULT_LOCKED,     /* E0000069, E0000119 */
+    DT_OKTA_RESULT_LOCKED,         /* E0000069, E0000119 */
 } dt_okta_result;
 
 typedef struct dt_okta_verification {
     dt_okta_result result;
-    char poll_url[DT_URL_MAX];   /* "" when none; always of our org's origin, else UNUSABLE */
+    char poll_url[DT_URL_MAX]; /* "" when none; always of our org's origin, else UNUSABLE */
     char cancel_url[DT_URL_MAX];
-    int number;                  /* correctAnswer; -1 when none was given */
-    dt_time expires;             /* expiresAt; 0 when none */
+    int number;      /* correctAnswer; -1 when none was given */
+    dt_time expires; /* expiresAt; 0 when none */
 } dt_okta_verification;
 
 /* Percent-encodes a path segment or a form value (RFC 3986 section 2.1: all but unreserved). */
@@ -92,8 +92,7 @@ bool dt_okta_user_is(dt_okta_user const *u, char const *login);
  * [A-Za-z0-9_-]; a link that is not ours). On failure *out is a GET of nothing. */
 DT_MUST_USE int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_groups(dt_config const *c, char const *user_id, dt_http_request *out);
-DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id,
-                                    dt_http_request *out);
+DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id, dt_http_request *out);
 /* Sends the push. `number` asks for a number challenge. Goes out once: never retried blindly. */
 DT_MUST_USE int dt_okta_push(dt_config const *c, char const *user_id, char const *factor_id,
                              bool number, dt_http_request *out);

@@ -27,7 +27,7 @@ typedef struct dt_http_request {
     char url[DT_URL_MAX];        /* absolute */
     char body[DT_HTTP_BODY_MAX]; /* "" with POST: Content-Length: 0 */
     size_t body_len;
-    bool form;      /* application/x-www-form-urlencoded instead of application/json */
+    bool form;       /* application/x-www-form-urlencoded instead of application/json */
     dt_time timeout; /* of the whole request, connecting included */
 } dt_http_request;
 
@@ -35,23 +35,23 @@ typedef enum dt_http_failure {
     DT_HTTP_OK = 0,      /* a status came; says nothing about which */
     DT_HTTP_UNREACHABLE, /* name, connection or TLS failed */
     DT_HTTP_TIMEOUT,
-    DT_HTTP_BROKEN, /* cut off, too large, not HTTP */
+    DT_HTTP_BROKEN,         /* cut off, too large, not HTTP */
     DT_HTTP_NO_CREDENTIALS, /* the driver could not get a token */
-    DT_HTTP_ABANDONED, /* the driver is stopping */
+    DT_HTTP_ABANDONED,      /* the driver is stopping */
 } dt_http_failure;
 
 /* All borrowed for the duration of the call they are passed to. */
 typedef struct dt_http_response {
     dt_http_failure failure;
-    char const *error;   /* for the administrator: URL and what failed; "" with DT_HTTP_OK */
-    int status;          /* 0 unless DT_HTTP_OK */
+    char const *error; /* for the administrator: URL and what failed; "" with DT_HTTP_OK */
+    int status;        /* 0 unless DT_HTTP_OK */
     dt_bytes body;
-    dt_time date;        /* Date header; 0 when missing */
-    int64_t rate_limit;  /* X-Rate-Limit-Limit; -1 when missing */
+    dt_time date;           /* Date header; 0 when missing */
+    int64_t rate_limit;     /* X-Rate-Limit-Limit; -1 when missing */
     int64_t rate_remaining; /* -1 when missing */
-    dt_time rate_reset;  /* X-Rate-Limit-Reset, made milliseconds; 0 when missing */
-    dt_time retry_after; /* Retry-After as a length of time; 0 when missing */
-    char const *next_link; /* Link rel="next"; "" when missing */
+    dt_time rate_reset;     /* X-Rate-Limit-Reset, made milliseconds; 0 when missing */
+    dt_time retry_after;    /* Retry-After as a length of time; 0 when missing */
+    char const *next_link;  /* Link rel="next"; "" when missing */
 } dt_http_response;
 
 /* --- store ---------------------------------------------------------------------------------- */
@@ -74,10 +74,10 @@ typedef enum dt_store_verb {
     DT_STORE_GET = 0,
     DT_STORE_PUT,           /* insert or replace */
     DT_STORE_PUT_IF_ABSENT, /* EXISTS with the current value when there is an unexpired one */
-    DT_STORE_REPLACE,       /* only when the current value equals `expected`; else EXISTS or NOT_FOUND */
-    DT_STORE_TAKE,          /* get and delete in one transaction: single use */
+    DT_STORE_REPLACE, /* only when the current value equals `expected`; else EXISTS or NOT_FOUND */
+    DT_STORE_TAKE,    /* get and delete in one transaction: single use */
     DT_STORE_DELETE,
-    DT_STORE_COUNT,         /* adds one to a counter kept under the key and gives the new number;
+    DT_STORE_COUNT, /* adds one to a counter kept under the key and gives the new number;
                                a counter starts at expiry: `expires` is used only then */
 } dt_store_verb;
 
@@ -115,8 +115,8 @@ typedef struct dt_sign_request {
 } dt_sign_request;
 
 typedef struct dt_sign_result {
-    int error; /* 0 or DT_E_* */
-    char const *text; /* what failed; "" with 0 */
+    int error;            /* 0 or DT_E_* */
+    char const *text;     /* what failed; "" with 0 */
     dt_bytes certificate; /* DER, of the configured host certificate */
     dt_bytes chain[8];
     size_t chain_count;
@@ -129,8 +129,8 @@ typedef struct dt_sign_result {
 
 typedef struct dt_prompt {
     char text[DT_PROMPT_TEXT_MAX]; /* escaped, safe for a terminal and for Reply-Message */
-    bool echo;     /* show what is typed */
-    bool info;     /* no answer wanted: shown before the next prompt or the end */
+    bool echo;                     /* show what is typed */
+    bool info;                     /* no answer wanted: shown before the next prompt or the end */
 } dt_prompt;
 
 #endif

@@ -166,10 +166,11 @@ void dt_url_put_segment(dt_buf *b, char const *segment)
     static char const digits[] = "0123456789ABCDEF";
     for (char const *s = segment == NULL ? "" : segment; *s != '\0'; s++) {
         uint8_t c = (uint8_t)*s;
-        char coded[3] = {'%', digits[c >> 4], digits[c & 15]};
-        if (is_unreserved(c))
+        if (is_unreserved(c)) {
             dt_buf_putc(b, *s);
-        else
+        } else {
+            char coded[3] = {'%', digits[c >> 4], digits[c & 15]};
             dt_buf_put(b, coded, sizeof(coded));
+        }
     }
 }

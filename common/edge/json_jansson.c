@@ -85,13 +85,12 @@ void dt_json_free(dt_json **root)
 /* Recursion ends at DT_JSON_DEPTH_MAX, which the parser enforced. */
 static void wipe_strings(json_t *v)
 {
-    size_t i;
-    json_t *item;
-    char const *name;
     if (json_is_string(v))
         explicit_bzero((void *)(uintptr_t)json_string_value(v), json_string_length(v));
-    json_array_foreach(v, i, item) wipe_strings(item);
-    json_object_foreach(v, name, item) wipe_strings(item);
+    for (size_t i = 0; i < json_array_size(v); i++)
+        wipe_strings(json_array_get(v, i));
+    for (void *m = json_object_iter(v); m != NULL; m = json_object_iter_next(v, m))
+        wipe_strings(json_object_iter_value(m));
 }
 
 void dt_json_free_wiped(dt_json **root)

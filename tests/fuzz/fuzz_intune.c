@@ -44,6 +44,11 @@ static void check_evidence(dt_intune_device const *d)
     (void)dt_intune_freshness(d, &config, NOW);
 }
 
+static bool holds(dt_bytes body, char const *word)
+{
+    return body.len > 0 && memmem(body.p, body.len, word, strlen(word)) != NULL;
+}
+
 static void check_device(dt_http_response const *r)
 {
     dt_intune_device d, back;
@@ -54,8 +59,7 @@ static void check_device(dt_http_response const *r)
     require(a != DT_INTUNE_OK || (r->status == 200 && d.enrolled));
     require(a != DT_INTUNE_NOT_ENROLLED || (r->status == 404 && !d.enrolled));
     if (d.compliance == DT_COMPLIANCE_COMPLIANT)
-        require(memmem(r->body.p, r->body.len, "compliant", 9) != NULL ||
-                memmem(r->body.p, r->body.len, "\\u00", 4) != NULL);
+        require(holds(r->body, "compliant") || holds(r->body, "\\u00"));
     check_evidence(&d);
     if (a != DT_INTUNE_OK && a != DT_INTUNE_NOT_ENROLLED)
         return;

@@ -30,6 +30,11 @@ static void check_id(char const *id)
     require(dt_okta_get_factors(&config, id, &q) == 0);
 }
 
+static bool holds(dt_bytes body, char const *word)
+{
+    return body.len > 0 && memmem(body.p, body.len, word, strlen(word)) != NULL;
+}
+
 static void check_user(dt_http_response const *r)
 {
     dt_okta_user u;
@@ -41,8 +46,7 @@ static void check_user(dt_http_response const *r)
     else
         require(!u.active && u.id[0] == '\0');
     if (u.active)
-        require(r->failure == DT_HTTP_OK && r->status == 200 &&
-                memmem(r->body.p, r->body.len, "\"status\"", 8) != NULL);
+        require(r->failure == DT_HTTP_OK && r->status == 200 && holds(r->body, "\"status\""));
 }
 
 static void check_groups(dt_http_response const *r)
@@ -75,8 +79,7 @@ static void check_factors(dt_http_response const *r)
 /* The two ways to write the one word, as far as a search finds them: plain, or with escapes. */
 static bool holds_success(dt_bytes body)
 {
-    return memmem(body.p, body.len, "SUCCESS", 7) != NULL ||
-           memmem(body.p, body.len, "\\u00", 4) != NULL;
+    return holds(body, "SUCCESS") || holds(body, "\\u00");
 }
 
 static void check_link(char const *link)
@@ -98,8 +101,7 @@ static void check_verification(dt_http_response const *r)
     require(v.number >= -1 && v.number <= DT_OKTA_NUMBER_MAX);
     if (v.result == DT_OKTA_RESULT_SUCCESS)
         require(a == DT_OKTA_OK && r->failure == DT_HTTP_OK && r->status == 200 &&
-                memmem(r->body.p, r->body.len, "factorResult", 12) != NULL &&
-                holds_success(r->body));
+                holds(r->body, "factorResult") && holds_success(r->body));
     if (a != DT_OKTA_OK)
         require(v.result == DT_OKTA_RESULT_NONE && v.poll_url[0] == '\0' && v.number == -1);
 }

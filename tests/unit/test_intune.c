@@ -745,7 +745,7 @@ static void claims_to_the_letter(void **state)
     dt_json_free(&root);
     assert_int_equal(dt_entra_assertion_claims(&config, jti, -1, &b), DT_E_INVALID);
     assert_int_equal(dt_entra_assertion_claims(&config, jti, DT_TIME_NEVER, &b), DT_E_INVALID);
-    char empty[] = "";
+    static char empty[] = "";
     config.intune.client_id = empty;
     assert_int_equal(dt_entra_assertion_claims(&config, jti, NOW, &b), DT_E_INVALID);
     config.intune.client_id = client_id;
@@ -769,7 +769,7 @@ static void token_urls(void **state)
     config.intune.login_url = longest;
     assert_int_equal(dt_entra_token_url(&config, url), DT_E_LIMIT);
     assert_string_equal(url, "");
-    char empty[] = "";
+    static char empty[] = "";
     config.intune.login_url = empty;
     assert_int_equal(dt_entra_token_url(&config, url), DT_E_INVALID);
     assert_string_equal(url, "");
