@@ -51,6 +51,14 @@ static int attribute_text(REQUEST *request, vp_tmpl_t const *attribute, char *ds
     return value_text(vp, dst, size);
 }
 
+/* Values go in as they are. Without a function of its own for that, the server would put backslashes
+ * into names with quotes in them. */
+static size_t as_is(UNUSED REQUEST *request, char *out, size_t size, char const *in,
+                    UNUSED void *arg)
+{
+    return strlcpy(out, in, size);
+}
+
 /* The value of an expression; "" when it is not configured or gives nothing. */
 static int evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, size_t size)
 {
@@ -59,7 +67,7 @@ static int evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, siz
         return attribute_text(request, x->attribute, dst, size);
     if (x->xlat == NULL)
         return 0;
-    ssize_t len = radius_xlat_struct(dst, size, request, x->xlat, NULL, NULL);
+    ssize_t len = radius_xlat_struct(dst, size, request, x->xlat, as_is, NULL);
     if (len < 0)
         dst[0] = '\0';
     if (len < 0 || (size_t)len < size)
