@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,25 +302,23 @@ static void refuses_damaged_texts(void **state)
 static void refuses_a_locked_key(void **state)
 {
     (void)state;
-    char command[PATH_MAX + 128], file[] = "locked.key";
-    dt_buf pem;
+    char *text = NULL;
     dt_secret *locked = NULL;
     dt_error e = {0};
     dt_assertion_key *k = NULL;
-    snprintf(command, sizeof(command),
-             "openssl genrsa -aes256 -passout pass:x -out '%s/%s' 2048 2>/dev/null", pki_dir(),
-             file);
-    assert_int_equal(system(command), 0);
-    dt_buf_init(&pem, 65536);
-    pki_read(file, &pem);
-    assert_int_equal(dt_secret_new(dt_buf_bytes(&pem), &locked), 0);
+    BIO *pem = BIO_new(BIO_s_mem());
+    assert_int_equal(
+        PEM_write_bio_PrivateKey(pem, g_key, EVP_aes_256_cbc(), (uint8_t *)"phrase", 6, NULL, NULL),
+        1);
+    long const len = BIO_get_mem_data(pem, &text);
+    assert_int_equal(dt_secret_new(dt_bytes_of(text, (size_t)len), &locked), 0);
     assert_int_equal(
         dt_assertion_key_new(locked, dt_buf_bytes(&g_pem), DT_SECONDS(CERT_NOW), &k, &e),
         DT_E_INVALID);
     assert_null(k);
     assert_non_null(strstr(e.text, "pass phrase"));
     dt_secret_free(&locked);
-    dt_buf_free(&pem);
+    BIO_free(pem);
 }
 
 int main(void)

@@ -325,6 +325,28 @@ static void refuses_leaves_with_one_thing_wrong(void **state)
     }
 }
 
+/* Reading alone, before any judgement, as `devtrustctl device add` does. */
+static void reading_refuses_doubled_names(void **state)
+{
+    (void)state;
+    cert_spec const bad[] = {
+        {.cn = "laptop", .extensions = {LEAF_ALL, LEAF_SAN}},
+        {.cn = "laptop", .extensions = {LEAF_ALL, LEAF_TENANT, LEAF_TENANT}},
+        {.cn = "laptop",
+         .extensions = {LEAF_ALL, {OID_DEVICE, "DER:" GUID_LE}, {OID_DEVICE, "DER:" GUID_LE}}},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        world w = company_world();
+        dt_buf der;
+        dt_buf_init(&der, DT_CERTIFICATE_MAX);
+        put(&w, 0, 1, bad[i]);
+        cert_der(w.link[0], &der);
+        assert_int_equal(dt_x509_read(dt_buf_bytes(&der), &w.cert, &w.e), DT_E_PARSE);
+        dt_buf_free(&der);
+        end(&w);
+    }
+}
+
 static void refuses_weak_and_foreign_keys(void **state)
 {
     (void)state;
@@ -708,6 +730,7 @@ int main(void)
         cmocka_unit_test(the_id_comes_from_the_best_source),
         cmocka_unit_test(the_tenant_may_be_bare_or_wrapped),
         cmocka_unit_test(refuses_leaves_with_one_thing_wrong),
+        cmocka_unit_test(reading_refuses_doubled_names),
         cmocka_unit_test(refuses_weak_and_foreign_keys),
         cmocka_unit_test(refuses_hashes_of_old),
         cmocka_unit_test(a_self_signed_leaf_has_no_issuer),
