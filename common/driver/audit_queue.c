@@ -18,6 +18,7 @@ struct dt_audit_queue {
     batch filling;
     /* the flushing thread's */
     batch going;
+    size_t notes_at;   /* of going.notes: those before are out */
     bool broken;       /* the last write failed */
     int64_t alarmed;   /* when that was reported last; 0 = not yet */
     uint64_t reported; /* dropped events that were reported */
@@ -59,7 +60,7 @@ static void report_left(dt_audit_queue const *q)
     dt_buf b;
     dt_buf_init_fixed(&b, text, sizeof(text));
     dt_buf_printf(&b, "%lu audit events were lost: the audit file cannot be written", events);
-    dt_audit_sink_alarm(q->sink, text);
+    (void)dt_audit_sink_alarm(q->sink, text);
 }
 
 void dt_audit_queue_free(dt_audit_queue **q)
@@ -126,25 +127,30 @@ static void swap(dt_buf *a, dt_buf *b)
     *b = c;
 }
 
-/* What the disk refused stays in `going`; the rest waits behind it. */
+/* What was not taken stays in `going`; the rest waits behind it. */
 static void take(dt_audit_queue *q)
 {
     pthread_mutex_lock(&q->lock);
     if (q->going.lines.len == 0)
         swap(&q->going.lines, &q->filling.lines);
-    swap(&q->going.notes, &q->filling.notes);
+    if (q->going.notes.len == 0) {
+        swap(&q->going.notes, &q->filling.notes);
+        q->notes_at = 0;
+    }
     pthread_mutex_unlock(&q->lock);
 }
 
 static void write_notes(dt_audit_queue *q)
 {
     char const *p = (char const *)q->going.notes.p;
-    char const *end = p + q->going.notes.len;
-    while (p < end) {
-        dt_audit_sink_line(q->sink, p[0] == '+', p + 1);
-        p += strlen(p) + 1;
+    while (q->notes_at < q->going.notes.len) {
+        char const *note = p + q->notes_at;
+        if (!dt_audit_sink_line(q->sink, note[0] == '+', note + 1))
+            return;
+        q->notes_at += strlen(note) + 1;
     }
     dt_buf_reset(&q->going.notes);
+    q->notes_at = 0;
 }
 
 static void write_lines(dt_audit_queue *q, int64_t mono)
@@ -154,15 +160,16 @@ static void write_lines(dt_audit_queue *q, int64_t mono)
     if (!q->broken) {
         dt_buf_reset(&q->going.lines);
         if (was_broken)
-            dt_audit_sink_alarm(q->sink, "the audit file can be written again");
+            (void)dt_audit_sink_alarm(q->sink, "the audit file can be written again");
         q->alarmed = 0;
         return;
     }
     if (q->alarmed == 0 || mono - q->alarmed >= DT_AUDIT_ALARM_INTERVAL) {
-        dt_audit_sink_alarm(q->sink, "audit events cannot be written to the audit file (disk full? "
-                                     "directory gone?); they are kept in memory as long as there "
-                                     "is room, and tried again");
-        q->alarmed = mono == 0 ? 1 : mono;
+        static char const text[] = "audit events cannot be written to the audit file (disk full? "
+                                   "directory gone?); they are kept in memory as long as there is "
+                                   "room, and tried again";
+        if (dt_audit_sink_alarm(q->sink, text))
+            q->alarmed = mono == 0 ? 1 : mono;
     }
 }
 
@@ -176,8 +183,8 @@ static void report_dropped(dt_audit_queue *q)
     dt_buf_init_fixed(&b, text, sizeof(text));
     dt_buf_printf(&b, "%llu audit events were lost: they came faster than they could be written",
                   (unsigned long long)(dropped - q->reported));
-    dt_audit_sink_alarm(q->sink, text);
-    q->reported = dropped;
+    if (dt_audit_sink_alarm(q->sink, text))
+        q->reported = dropped;
 }
 
 int dt_audit_queue_flush(dt_audit_queue *q, int64_t mono)
@@ -194,5 +201,7 @@ int dt_audit_queue_flush(dt_audit_queue *q, int64_t mono)
             write_lines(q, mono);
     }
     report_dropped(q);
+    if (q->going.notes.len > 0)
+        return DT_AUDIT_NOTES_RETRY_MS;
     return q->broken ? DT_AUDIT_RETRY_MS : 0;
 }

@@ -10,6 +10,7 @@
 #define DT_AUDIT_QUEUE_MAX (8 * 1024 * 1024) /* bytes waiting: JSON lines, and as much of notes */
 #define DT_AUDIT_FLUSH_BYTES (64 * 1024)     /* with so much waiting it is written at once */
 #define DT_AUDIT_FLUSH_MS 50                 /* else after this long */
+#define DT_AUDIT_NOTES_RETRY_MS 10           /* after the log daemon was too slow */
 #define DT_AUDIT_RETRY_MS 1000               /* after the disk refused */
 #define DT_AUDIT_ALARM_INTERVAL 60000        /* milliseconds between two reports of one trouble */
 
@@ -23,7 +24,7 @@ typedef enum dt_audit_urgency {
 
 /* Takes the sink over. */
 DT_MUST_USE int dt_audit_queue_new(dt_audit_sink *sink, dt_audit_queue **out, dt_error *e);
-/* Does not flush. */
+/* Does not flush. What could not be written is counted in a last alarm. */
 void dt_audit_queue_free(dt_audit_queue **q);
 /* Whole JSON lines (may be empty), and one line for people. Thread safe. */
 dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool success,

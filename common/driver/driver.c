@@ -383,7 +383,7 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
     d->store_tried = dt_driver_mono();
     if (rc != 0) {
         memcpy(d->store_error, why.text, sizeof(d->store_error));
-        dt_audit_sink_alarm(sink, why.text);
+        (void)dt_audit_sink_alarm(sink, why.text);
     }
     atomic_store(&d->store, store);
     return DT_OK;

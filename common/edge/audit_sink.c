@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,55 +151,71 @@ static void log_format(dt_buf *b, int priority, char const *line)
     dt_buf_put_escaped(b, dt_bytes_str(line));
 }
 
-static bool log_send_once(dt_audit_sink *s, int priority, char const *line)
+typedef enum log_answer { LOG_GONE = 0, LOG_TAKEN, LOG_SLOW } log_answer;
+
+static bool is_slow(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+static log_answer log_try(dt_audit_sink *s, dt_bytes text)
+{
+    if (s->socket < 0)
+        s->socket = log_connect();
+    if (s->socket < 0)
+        return LOG_GONE;
+    for (int wait = DT_AUDIT_SINK_WAIT_MS; wait >= 0; wait -= DT_AUDIT_SINK_WAIT_MS) {
+        if (send(s->socket, text.p, text.len, MSG_NOSIGNAL) >= 0)
+            return LOG_TAKEN;
+        if (!is_slow(errno))
+            break;
+        struct pollfd room = {.fd = s->socket, .events = POLLOUT};
+        if (wait == 0 || poll(&room, 1, wait) <= 0)
+            return LOG_SLOW;
+    }
+    close(s->socket); /* restarted: connect anew */
+    s->socket = -1;
+    return LOG_GONE;
+}
+
+static log_answer log_send(dt_audit_sink *s, int priority, char const *line)
 {
     char text[SYSLOG_LINE_MAX];
     dt_buf b;
     dt_buf_init_fixed(&b, text, sizeof(text));
     log_format(&b, priority, line);
-    if (s->socket < 0)
-        s->socket = log_connect();
-    if (s->socket < 0)
-        return false;
-    if (send(s->socket, b.p, b.len, MSG_NOSIGNAL) >= 0)
-        return true;
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
-        return false; /* it is there, but slow */
-    close(s->socket); /* restarted: connect anew with the next try */
-    s->socket = -1;
-    return false;
+    bool fresh = s->socket < 0;
+    log_answer a = log_try(s, dt_buf_bytes(&b));
+    return a == LOG_GONE && !fresh ? log_try(s, dt_buf_bytes(&b)) : a;
 }
 
-static bool log_send(dt_audit_sink *s, int priority, char const *line)
+static log_answer log_line(dt_audit_sink *s, int priority, char const *line)
 {
-    return log_send_once(s, priority, line) || (s->socket < 0 && log_send_once(s, priority, line));
-}
-
-static void log_line(dt_audit_sink *s, int priority, char const *line)
-{
+    log_answer a = LOG_TAKEN;
     pthread_mutex_lock(&s->lock);
     if (s->lost > 0) {
         char text[128];
         dt_buf b;
         dt_buf_init_fixed(&b, text, sizeof(text));
         dt_buf_printf(&b, "the system log did not take %lu lines before this one", s->lost);
-        if (log_send(s, LOG_ERR, text))
-            s->lost = 0;
+        a = log_send(s, LOG_ERR, text);
+        s->lost = a == LOG_TAKEN ? 0 : s->lost;
     }
-    if (!log_send(s, priority, line))
-        s->lost++;
+    if (a == LOG_TAKEN)
+        a = log_send(s, priority, line);
+    s->lost += a == LOG_GONE;
     pthread_mutex_unlock(&s->lock);
+    return a;
 }
 
-void dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line)
+bool dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line)
 {
-    if (s->syslog)
-        log_line(s, success ? LOG_INFO : LOG_WARNING, line);
+    return !s->syslog || log_line(s, success ? LOG_INFO : LOG_WARNING, line) != LOG_SLOW;
 }
 
-void dt_audit_sink_alarm(dt_audit_sink *s, char const *line)
+bool dt_audit_sink_alarm(dt_audit_sink *s, char const *line)
 {
-    log_line(s, LOG_ERR, line);
+    return log_line(s, LOG_ERR, line) != LOG_SLOW;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */

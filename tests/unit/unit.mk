@@ -3,3 +3,4 @@
 
 UNIT_LDFLAGS_test_bytes := -Wl,--wrap=malloc,--wrap=free
 UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+UNIT_LDFLAGS_test_audit_sink := -Wl,--wrap=connect
