@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections: what comes over them, and what becomes of them when the other side leaves. */
+#include "pam_devtrust/daemon/daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+static void list_add(dt_conn *c)
+{
+    dt_daemon *d = c->daemon;
+
+    c->next = d->first;
+    if (d->first != NULL)
+        d->first->previous = c;
+    d->first = c;
+    d->count++;
+}
+
+static void list_remove(dt_conn *c)
+{
+    dt_daemon *d = c->daemon;
+
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    *(c->previous != NULL ? &c->previous->next : &d->first) = c->next;
+    d->count--;
+}
+
+/* From here on there is nobody to talk to. */
+static void disconnect(dt_conn *c)
+{
+    if (c->readable != NULL)
+        event_free(c->readable);
+    if (c->timer != NULL)
+        event_free(c->timer);
+    if (c->fd >= 0)
+        close(c->fd);
+    c->readable = c->timer = NULL;
+    c->fd = -1;
+}
+
+static void release(dt_conn *c)
+{
+    dt_daemon *d = c->daemon;
+
+    disconnect(c);
+    dt_request_forget(c);
+    list_remove(c);
+    free(c);
+    dt_daemon_conn_gone(d);
+}
+
+void dt_conn_finish(dt_conn *c, dt_outcome const *o)
+{
+    dt_message m = {.type = DT_MESSAGE_RESULT,
+                    .result = o->result == DT_ALLOW && dt_cause_allows(o->cause) ? DT_RESULT_ALLOW
+                                                                                 : DT_RESULT_DENY,
+                    .cause = dt_cause_name(o->cause),
+                    .message = o->message};
+
+    if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
+        dt_log(LOG_NOTICE, "a module of uid %u did not take its answer", (unsigned)c->uid);
+    release(c);
+}
+
+void dt_conn_leave(dt_conn *c)
+{
+    disconnect(c);
+    if (c->run != NULL)
+        dt_run_abandon(c->run, DT_CAUSE_CLIENT_GONE); /* its end releases the connection */
+    else
+        release(c);
+}
+
+void dt_conns_drop(dt_daemon *d)
+{
+    while (d->first != NULL) {
+        dt_conn *c = d->first;
+
+        if (c->run != NULL)
+            dt_run_detach(c->run, DT_CAUSE_BUSY);
+        release(c);
+    }
+}
+
+/* --- what comes in ----------------------------------------------------------------------------------- */
+
+static void take_answer(dt_conn *c, dt_message const *m)
+{
+    /* An answer to an earlier prompt has crossed with the one that took its place. */
+    if (c->run != NULL && m->number == c->number)
+        dt_run_answer(c->run, dt_bytes_str(m->answer));
+}
+
+static void broken(dt_conn *c, char const *what)
+{
+    dt_log(LOG_WARNING, "a module of uid %u %s", (unsigned)c->uid, what);
+    dt_conn_leave(c);
+}
+
+/* The connection may be gone afterwards. */
+static void take_message(dt_conn *c, dt_message const *m, size_t len)
+{
+    switch (m->type) {
+    case DT_MESSAGE_REQUEST:
+        if (c->asked)
+            break;
+        c->asked = true;
+        event_del(c->timer);
+        dt_request_start(c, m, c->daemon->packet, len);
+        return;
+    case DT_MESSAGE_ANSWER:
+        if (!c->asked)
+            break;
+        take_answer(c, m);
+        return;
+    case DT_MESSAGE_CANCEL:
+        dt_conn_leave(c);
+        return;
+    default:
+        break;
+    }
+    broken(c, "sent a message out of turn");
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)what;
+    dt_conn *c = ctx;
+    dt_daemon *d = c->daemon;
+    dt_message m;
+    int rc = dt_message_receive(fd, d->packet, DT_PROTOCOL_REQUEST_MAX, &m);
+
+    if (rc == DT_OK)
+        take_message(c, &m, dt_message_size(&m));
+    else if (rc == DT_E_PARSE)
+        broken(c, "sent nonsense");
+    else if (rc != DT_E_NOT_FOUND)
+        dt_conn_leave(c);
+    explicit_bzero(d->packet, DT_PROTOCOL_REQUEST_MAX); /* there may have been a passcode in it */
+}
+
+static void on_silence(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    broken(ctx, "connected and asked for nothing");
+}
+
+/* --- new ones ---------------------------------------------------------------------------------------- */
+
+/* What one caller other than root may take up of the daemon, and of its logs. */
+static bool is_one_too_many(dt_daemon *d, uid_t uid)
+{
+    int count = 0;
+
+    if (uid == 0)
+        return false;
+    dt_rate_answer rate = dt_rate_take(d->rates, uid, dt_daemon_mono());
+
+    if (rate == DT_RATE_FIRST_OVER)
+        dt_log(LOG_WARNING, "uid %u asks too often and is not listened to", (unsigned)uid);
+    for (dt_conn const *c = d->first; c != NULL; c = c->next)
+        count += c->uid == uid;
+    return rate != DT_RATE_OK || count >= DT_DAEMON_PER_USER_MAX;
+}
+
+static bool watch(dt_conn *c)
+{
+    struct event_base *base = dt_driver_base(c->daemon->driver);
+    struct timeval limit = dt_daemon_time(DT_DAEMON_REQUEST_MS);
+
+    c->readable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
+    c->timer = evtimer_new(base, on_silence, c);
+    return c->readable != NULL && c->timer != NULL && event_add(c->readable, NULL) == 0 &&
+           event_add(c->timer, &limit) == 0;
+}
+
+void dt_conn_open(dt_daemon *d, int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    dt_conn *c = NULL;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && len == sizeof(peer) &&
+        !is_one_too_many(d, peer.uid))
+        c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
+    *c = (dt_conn){.daemon = d,
+                   .fd = fd,
+                   .uid = peer.uid,
+                   .over_limit = d->count >= d->config->daemon.max_sign_ons};
+    list_add(c);
+    if (!watch(c))
+        dt_conn_leave(c);
+}

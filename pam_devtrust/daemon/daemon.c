@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's life on the driver's loop: accepting, signals, the end. */
+#include "pam_devtrust/daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+int64_t dt_daemon_mono(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct timeval dt_daemon_time(int milliseconds)
+{
+    return (struct timeval){.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+}
+
+/* --- accepting --------------------------------------------------------------------------------------- */
+
+static bool is_full(dt_daemon const *d)
+{
+    return d->count >= d->config->daemon.max_sign_ons + DT_DAEMON_SPARE;
+}
+
+static void accept_again(dt_daemon *d)
+{
+    if (d->listen_event != NULL && !d->stopping && !is_full(d))
+        event_add(d->listen_event, NULL);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    accept_again(ctx);
+}
+
+/* Connections wait in the kernel's queue meanwhile. */
+static void pause_accepting(dt_daemon *d)
+{
+    struct timeval time = dt_daemon_time(DT_DAEMON_PAUSE_MS);
+
+    event_del(d->listen_event);
+    event_add(d->pause_timer, &time);
+}
+
+static void on_connection(evutil_socket_t listen_fd, short what, void *ctx)
+{
+    (void)what;
+    dt_daemon *d = ctx;
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0) {
+        dt_conn_open(d, fd);
+        if (is_full(d))
+            event_del(d->listen_event);
+        return;
+    }
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return;
+    dt_log(LOG_ERR, "no connection can be taken: %s", strerror(errno));
+    pause_accepting(d);
+}
+
+void dt_daemon_conn_gone(dt_daemon *d)
+{
+    if ((d->one || d->stopping) && d->count == 0)
+        dt_driver_stop(d->driver);
+    else
+        accept_again(d);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------- */
+
+static void on_stop_limit(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    dt_driver_stop(((dt_daemon *)ctx)->driver);
+}
+
+/* Gives every sign-on up: pushes are cancelled, modules told, events written. */
+static void stop(dt_daemon *d)
+{
+    struct timeval limit = dt_daemon_time(DT_DAEMON_STOP_MS);
+    dt_conn *next;
+
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    dt_notify("STOPPING=1");
+    if (d->listen_event != NULL)
+        event_del(d->listen_event);
+    event_add(d->stop_timer, &limit);
+    for (dt_conn *c = d->first; c != NULL; c = next) {
+        next = c->next;
+        if (c->run != NULL)
+            dt_run_abandon(c->run, DT_CAUSE_BUSY);
+        else if (c->lookup == NULL)
+            dt_conn_leave(c);
+    }
+    if (d->count == 0)
+        dt_driver_stop(d->driver);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+    (void)what;
+    if (number == SIGHUP)
+        dt_log(LOG_NOTICE, "SIGHUP does nothing: a changed configuration needs a restart");
+    else
+        stop(ctx);
+}
+
+/* --- life -------------------------------------------------------------------------------------------- */
+
+static bool watch_signals(dt_daemon *d, struct event_base *base)
+{
+    static int const numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        d->signals[i] = evsignal_new(base, numbers[i], on_signal, d);
+        if (d->signals[i] == NULL || event_add(d->signals[i], NULL) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool prepare(dt_daemon *d)
+{
+    struct event_base *base = dt_driver_base(d->driver);
+
+    d->packet = calloc(1, DT_PROTOCOL_REQUEST_MAX);
+    d->pause_timer = evtimer_new(base, on_pause_over, d);
+    d->stop_timer = evtimer_new(base, on_stop_limit, d);
+    if (d->packet == NULL || d->pause_timer == NULL || d->stop_timer == NULL ||
+        !watch_signals(d, base))
+        return false;
+    if (d->one) {
+        dt_conn_open(d, d->listen_fd);
+        return d->count > 0;
+    }
+    d->listen_event = event_new(base, d->listen_fd, EV_READ | EV_PERSIST, on_connection, d);
+    return d->listen_event != NULL && event_add(d->listen_event, NULL) == 0;
+}
+
+static void event_drop(struct event *e)
+{
+    if (e != NULL)
+        event_free(e);
+}
+
+static void release(dt_daemon *d)
+{
+    struct event *listening = d->listen_event;
+
+    d->stopping = true;
+    d->listen_event = NULL;
+    pthread_mutex_lock(&d->post_lock);
+    d->posts_end = true;
+    pthread_mutex_unlock(&d->post_lock);
+    dt_conns_drop(d);
+    event_drop(listening);
+    event_drop(d->pause_timer);
+    event_drop(d->stop_timer);
+    for (size_t i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++)
+        event_drop(d->signals[i]);
+    free(d->packet);
+}
+
+int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e)
+{
+    dt_daemon *d = calloc(1, sizeof(*d));
+    int rc = DT_E_NOMEM;
+
+    if (d == NULL || pthread_mutex_init(&d->post_lock, NULL) != 0) {
+        free(d);
+        return dt_error_set(e, rc, "out of memory");
+    }
+    d->driver = driver;
+    d->config = dt_site_config(dt_driver_site(driver));
+    d->one = one;
+    d->listen_fd = listen_fd;
+    if (prepare(d)) {
+        dt_notify("READY=1");
+        rc = dt_driver_run(driver);
+    }
+    release(d);
+    if (d->lookups == 0) { /* else threads still point to it; the process ends anyway */
+        pthread_mutex_destroy(&d->post_lock);
+        free(d);
+    }
+    return rc < 0 ? dt_error_set(e, rc, "the loop cannot run: %s", dt_err_name(rc)) : DT_OK;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of devtrustd: the front door for PAM. It takes requests from pam_devtrust.so over a
+ * socket, decides who may ask for whom, and has the driver carry out the sign-ons.
+ *
+ * One thread does everything on the driver's loop. Only what may block in the name service (groups,
+ * the caller's own name) is looked up in a thread of its own and handed back by dt_driver_post. */
+#ifndef DT_PAM_DAEMON_H
+#define DT_PAM_DAEMON_H
+
+#include "core/bytes.h"
+#include "driver/driver.h"
+#include "pam_devtrust/protocol/protocol.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define DT_DAEMON_FD 3            /* of --one, and the first of systemd's */
+#define DT_DAEMON_BACKLOG 128     /* connections that the kernel keeps for us */
+#define DT_DAEMON_REQUEST_MS 5000 /* from connecting until the request is there */
+#define DT_DAEMON_STOP_MS 4000    /* at the end, for cancelling pushes and telling the modules */
+#define DT_DAEMON_REFUSE_MS 2000  /* a daemon without a configuration refuses for so long */
+#define DT_DAEMON_PAUSE_MS 200    /* without accepting, when descriptors have run out */
+#define DT_DAEMON_SPARE 64        /* connections beyond max_sign_ons, to be told that it is busy */
+#define DT_DAEMON_LOOKUPS_MAX 32  /* threads in the name service */
+#define DT_DAEMON_LOOKUP_STACK (256 * 1024)
+#define DT_DAEMON_GROUPS_BYTES (DT_GROUPS_MAX * DT_GROUP_NAME_MAX)
+#define DT_DAEMON_PER_USER_MAX 8 /* connections of one caller other than root */
+#define DT_DAEMON_RATE_MAX 30    /* connections of one caller other than root within a window */
+#define DT_DAEMON_RATE_WINDOW DT_SECONDS(60)
+#define DT_DAEMON_RATE_SLOTS 256 /* callers other than root that are counted at a time */
+#define DT_DAEMON_SERVICE_USER "devtrust"
+
+typedef struct dt_rate {
+    uid_t uid;
+    unsigned count;  /* 0: the slot is free */
+    int64_t started; /* monotonic milliseconds */
+} dt_rate;
+
+typedef struct dt_daemon dt_daemon;
+typedef struct dt_lookup dt_lookup;
+
+/* One connection: one sign-on of one module. It lives until its run has ended, even when the module
+ * has left: until then it counts against the limits. */
+typedef struct dt_conn {
+    dt_daemon *daemon;
+    struct dt_conn *previous, *next;
+    int fd; /* -1 once the module has left */
+    uid_t uid;
+    bool over_limit;
+    bool asked; /* the request has come */
+    struct event *readable, *timer;
+    dt_lookup *lookup; /* under way */
+    dt_run *run;       /* under way */
+    uint32_t number;   /* of the last prompt */
+} dt_conn;
+
+struct dt_daemon {
+    dt_driver *driver;
+    dt_config const *config;
+    bool one; /* serves one connection, then ends */
+    bool stopping;
+    int listen_fd;
+    struct event *listen_event, *pause_timer, *stop_timer;
+    struct event *signals[4];
+    dt_conn *first;
+    int count; /* connections */
+    int lookups;
+    dt_rate rates[DT_DAEMON_RATE_SLOTS];
+    uint8_t *packet; /* DT_PROTOCOL_REQUEST_MAX bytes */
+    pthread_mutex_t post_lock;
+    bool posts_end; /* under post_lock: the driver is going, threads must not touch it */
+};
+
+/* --- log.c ------------------------------------------------------------------------------------------ */
+/* To syslog; with `also_stderr` to standard error too. */
+void dt_log_open(bool also_stderr);
+void dt_log(int priority, char const *fmt, ...) DT_PRINTF(2, 3);
+
+/* --- connection.c; on the loop's thread ------------------------------------------------------------- */
+/* Takes `fd` over. */
+void dt_conn_open(dt_daemon *d, int fd);
+/* Tells the module the outcome and ends the connection, which is gone then. */
+void dt_conn_finish(dt_conn *c, dt_outcome const *o);
+/* The module has left, or broke the protocol: what is under way is given up. The connection may be
+ * gone then. */
+void dt_conn_leave(dt_conn *c);
+/* Drops all without a word: after the loop. */
+void dt_conns_drop(dt_daemon *d);
+
+/* --- request.c; on the loop's thread ---------------------------------------------------------------- */
+/* Starts what a REQUEST asks for; `packet` holds it. The connection may be gone afterwards. */
+void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len);
+/* The connection is gone: a look-up that is under way has nobody to answer. */
+void dt_request_forget(dt_conn *c);
+
+/* --- rate.c ------------------------------------------------------------------------------------------ */
+typedef enum dt_rate_answer {
+    DT_RATE_OVER = 0,   /* one too many, or more callers than can be counted */
+    DT_RATE_FIRST_OVER, /* the first of these within the window: worth a line in the log */
+    DT_RATE_OK,
+} dt_rate_answer;
+/* Counts one more connection of a caller. `now` is monotonic milliseconds. */
+dt_rate_answer dt_rate_take(dt_rate slots[DT_DAEMON_RATE_SLOTS], uid_t uid, int64_t now);
+
+/* --- socket.c ---------------------------------------------------------------------------------------- */
+/* The listening socket that systemd hands over; -1 when it handed over none. DT_E_INVALID when what it
+ * handed over is something else. */
+DT_MUST_USE int dt_socket_inherited(int *fd, dt_error *e);
+/* Makes one at `path`, for everybody to connect to. A socket that nobody listens on is replaced. */
+DT_MUST_USE int dt_socket_listen(char const *path, int *fd, dt_error *e);
+/* DT_E_INVALID unless `fd` is a connected SOCK_SEQPACKET Unix socket. */
+DT_MUST_USE int dt_socket_check_connected(int fd, dt_error *e);
+/* Tells the service manager "READY=1", "STOPPING=1", when it wants to know. */
+void dt_notify(char const *state);
+
+/* --- process.c --------------------------------------------------------------------------------------- */
+/* Leaves the parent, which is a PAM application that must not be burdened with a child. */
+DT_MUST_USE int dt_process_detach(dt_error *e);
+/* Becomes `user` when started as root (NULL: devtrust, or stays root where there is no such user), then
+ * forgoes core dumps, the working directory, and files that others can read. */
+DT_MUST_USE int dt_process_settle(char const *user, dt_error *e);
+
+/* --- refuse.c ---------------------------------------------------------------------------------------- */
+/* Without a configuration: refuses what comes, for a short while. `fd` listens, or is the one
+ * connection. */
+void dt_refuse(int fd, bool listening);
+
+/* --- daemon.c ---------------------------------------------------------------------------------------- */
+/* Monotonic milliseconds. */
+int64_t dt_daemon_mono(void);
+/* A timer's time. */
+struct timeval dt_daemon_time(int milliseconds);
+/* A connection has gone: listen again, or end. */
+void dt_daemon_conn_gone(dt_daemon *d);
+/* Serves until told to stop. `listen_fd` listens; or, with `one`, is the one connection. */
+DT_MUST_USE int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What devtrustd makes of its own process before it reads any file. */
+#include "pam_devtrust/daemon/daemon.h"
+
+#include "edge/host.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int dt_process_detach(dt_error *e)
+{
+    pid_t child = fork();
+
+    if (child < 0)
+        return dt_error_set(e, DT_E_IO, "fork: %s", strerror(errno));
+    if (child > 0)
+        _exit(0); /* nobody reads this status */
+    return DT_OK;
+}
+
+/* Real, effective and saved, so that none of them can be had back; where a setuid program started us,
+ * its caller's real uid could otherwise send us signals. */
+static int become(char const *name, uid_t uid, gid_t gid, dt_error *e)
+{
+    uid_t r, f, s;
+
+    if (initgroups(name, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+        setresuid(uid, uid, uid) != 0 || getresuid(&r, &f, &s) != 0 || r != uid || f != uid ||
+        s != uid)
+        return dt_error_set(e, DT_E_PERMISSION, "cannot become user %s: %s", name, strerror(errno));
+    return DT_OK;
+}
+
+static int change_user(char const *user, dt_error *e)
+{
+    struct passwd const *pw;
+
+    if (geteuid() != 0)
+        return user == NULL ? DT_OK
+                            : dt_error_set(e, DT_E_PERMISSION, "only root can use --user %s", user);
+    pw = getpwnam(user != NULL ? user : DT_DAEMON_SERVICE_USER);
+    if (pw != NULL)
+        return become(pw->pw_name, pw->pw_uid, pw->pw_gid, e);
+    if (user != NULL)
+        return dt_error_set(e, DT_E_NOT_FOUND, "--user %s: there is no such user", user);
+    return become("root", 0, 0, e);
+}
+
+int dt_process_settle(char const *user, dt_error *e)
+{
+    struct rlimit files;
+    int rc = change_user(user, e);
+
+    if (rc < 0)
+        return rc;
+    umask(077);
+    if (chdir("/") != 0)
+        return dt_error_set(e, DT_E_IO, "chdir: %s", strerror(errno));
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* fewer sign-ons at a time, then */
+    }
+    return dt_host_harden(e);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a module's request to a sign-on: who may ask for whom, what of the request is believed, which
+ * groups the person is in. */
+#include "pam_devtrust/daemon/daemon.h"
+
+#include "core/network.h"
+#include "edge/host.h"
+
+#include <pthread.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#define PASSWD_BUFFER (64 * 1024)
+
+/* What is asked of the name service, in a thread of its own: NSS may block for as long as it likes. */
+struct dt_lookup {
+    dt_daemon *daemon;
+    dt_conn *conn;   /* NULL once it is gone; only the loop's thread looks at it */
+    uint8_t *packet; /* the request; `message` points into it */
+    size_t len;
+    dt_message message;
+    uid_t uid;
+    bool want_owner, want_groups;
+    /* results */
+    bool is_owner;
+    int groups_error;
+    dt_buf groups; /* names, each with its NUL */
+    size_t group_count;
+    dt_error error;
+};
+
+static char const door_name[] = "pam";
+
+/* --- refusals that need no machine ----------------------------------------------------------------------- */
+
+static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o)
+{
+    char id[DT_SIGNON_ID_LEN + 1];
+    dt_audit_context ctx = {.id = id,
+                            .application = m->service,
+                            .user = m->user,
+                            .login = "",
+                            .client_ip = "",
+                            .nas = "",
+                            .station = "",
+                            .door = door_name,
+                            .policy_hash = "",
+                            .started = dt_host_now()};
+
+    if (dt_host_random_id(id) != DT_OK)
+        id[0] = '\0';
+    dt_driver_audit(d->driver, o, NULL, door_name, &ctx);
+}
+
+static void refuse(dt_conn *c, dt_message const *m, dt_cause cause, char const *message,
+                   char const *detail)
+{
+    dt_outcome o = {0};
+
+    dt_outcome_set(&o, DT_DENY, cause);
+    (void)!dt_str_copy(o.message, sizeof(o.message), message);
+    (void)!dt_str_copy(o.detail, sizeof(o.detail), detail);
+    audit_refusal(c->daemon, m, &o);
+    dt_conn_finish(c, &o);
+}
+
+static void refuse_busy(dt_conn *c, dt_message const *m, char const *detail)
+{
+    refuse(c, m, DT_CAUSE_BUSY, "Too many sign-ons are waiting. Try again in a minute.", detail);
+}
+
+static void refuse_internal(dt_conn *c, dt_message const *m, char const *detail)
+{
+    refuse(c, m, DT_CAUSE_INTERNAL, "The sign-on could not be checked. Tell your administrator.",
+           detail);
+}
+
+static void refuse_caller(dt_conn *c, dt_message const *m, char const *why)
+{
+    char detail[DT_MESSAGE_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, detail, sizeof(detail));
+    dt_buf_printf(&b,
+                  "uid %u asked: callers other than root may ask for themselves only, and only "
+                  "for services in lock_screen_services: %s",
+                  (unsigned)c->uid, why);
+    refuse(c, m, DT_CAUSE_RULE_DENY, "Your company's sign-on policy does not allow this sign-on.",
+           detail);
+}
+
+/* --- the machine ------------------------------------------------------------------------------------------ */
+
+static bool is_in(dt_string_list const *list, char const *word)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
+{
+    dt_conn *c = ctx;
+    dt_message m = {.type = DT_MESSAGE_PROMPT,
+                    .number = ++c->number,
+                    .style = prompt->info   ? DT_PROMPT_INFO
+                             : prompt->echo ? DT_PROMPT_SHOWN
+                                            : DT_PROMPT_HIDDEN,
+                    .text = prompt->text};
+
+    c->run = run;
+    if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
+        dt_conn_leave(c);
+}
+
+static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machine)
+{
+    (void)machine;
+    dt_conn *c = ctx;
+
+    c->run = NULL;
+    dt_conn_finish(c, outcome);
+}
+
+static dt_door const door = {.name = door_name, .prompt = on_prompt, .done = on_done};
+
+/* What of the request counts, by who asked and for which service. Of a caller that is not root neither
+ * the place it claims to be at nor a key is believed. */
+static void fill_request(dt_conn const *c, dt_message const *m, dt_request *r)
+{
+    dt_config const *config = c->daemon->config;
+    bool root = c->uid == 0;
+    bool ssh = root && is_in(&config->daemon.sshd_services, m->service);
+
+    r->application = m->service;
+    r->user = m->user;
+    r->client_ip = root && strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "";
+    r->tty = root ? m->tty : "";
+    r->nas = r->station = r->passcode = r->vpn_device_id = "";
+    r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
+    r->host_evidence = !ssh && (is_in(&config->daemon.local_services, m->service) ||
+                                is_in(&config->daemon.lock_screen_services, m->service));
+    r->conversation = DT_CONVERSATION_LIVE;
+    r->push_key = r->id;
+    r->wait_limit = config->mfa.wait_pam;
+}
+
+static void fill_groups(dt_lookup const *l, char const *names[DT_GROUPS_MAX], dt_request *r)
+{
+    char const *at = l != NULL ? (char const *)l->groups.p : NULL;
+
+    if (l == NULL || !l->want_groups || l->groups_error < 0 || l->group_count > DT_GROUPS_MAX)
+        return; /* not known */
+    for (size_t i = 0; i < l->group_count; i++) {
+        names[i] = at;
+        at += strlen(at) + 1;
+    }
+    r->groups = names;
+    r->group_count = l->group_count;
+    r->group_knowledge = DT_GROUPS_KNOWN;
+}
+
+/* Runs the machine as far as it goes without waiting; a trusted device gets its answer here. */
+static void run(dt_conn *c, dt_message const *m, dt_signon *machine)
+{
+    dt_driver *driver = c->daemon->driver;
+
+    if (dt_driver_run_inline(driver, machine, door_name)) {
+        dt_conn_finish(c, dt_signon_outcome(machine));
+        return;
+    }
+    if (dt_driver_submit(driver, machine, &door, c, &c->run) != DT_OK) {
+        c->run = NULL;
+        refuse_busy(c, m, "the driver takes no more sign-ons");
+    }
+}
+
+/* The connection may be gone afterwards. */
+static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
+{
+    char id[DT_SIGNON_ID_LEN + 1];
+    char const *names[DT_GROUPS_MAX];
+    dt_request r = {.id = id};
+    dt_site site = dt_site_for(dt_driver_site(c->daemon->driver), m->service);
+    dt_signon *machine = NULL;
+
+    if (dt_host_random_id(id) == DT_OK && dt_host_random(r.random, sizeof(r.random)) == DT_OK)
+        machine = calloc(1, dt_signon_size());
+    if (machine == NULL) {
+        refuse_internal(c, m, "no memory or no random numbers");
+        return;
+    }
+    fill_request(c, m, &r);
+    fill_groups(l, names, &r);
+    dt_signon_begin(machine, &site, &r, dt_host_now());
+    run(c, m, machine);
+    explicit_bzero(machine, dt_signon_size());
+    free(machine);
+}
+
+/* --- the name service -------------------------------------------------------------------------------------- */
+
+static bool user_has_uid(char const *user, uid_t uid)
+{
+    struct passwd pw;
+    struct passwd *found = NULL;
+    char *buffer = malloc(PASSWD_BUFFER);
+    bool has = buffer != NULL && getpwnam_r(user, &pw, buffer, PASSWD_BUFFER, &found) == 0 &&
+               found != NULL && pw.pw_uid == uid;
+
+    free(buffer);
+    return has;
+}
+
+static void lookup_free(dt_lookup *l)
+{
+    dt_buf_free(&l->groups);
+    free(l->packet);
+    free(l);
+}
+
+/* Back on the loop's thread. */
+static void looked_up(void *ctx)
+{
+    dt_lookup *l = ctx;
+    dt_conn *c = l->conn;
+
+    l->daemon->lookups--;
+    if (c != NULL) {
+        c->lookup = NULL;
+        if (l->daemon->stopping) {
+            refuse_busy(c, &l->message, "devtrustd is stopping");
+        } else if (l->want_owner && !l->is_owner) {
+            refuse_caller(c, &l->message, "the user is somebody else");
+        } else {
+            if (l->want_groups && l->groups_error < 0)
+                dt_log(LOG_WARNING, "groups of a user: %s", l->error.text);
+            begin(c, &l->message, l);
+        }
+    }
+    lookup_free(l);
+}
+
+static void *look_up(void *ctx)
+{
+    dt_lookup *l = ctx;
+
+    if (l->want_owner)
+        l->is_owner = user_has_uid(l->message.user, l->uid);
+    if (l->want_groups)
+        l->groups_error = dt_host_groups(l->message.user, &l->groups, &l->group_count, &l->error);
+    pthread_mutex_lock(&l->daemon->post_lock);
+    /* Where it cannot be handed back the process is about to end, and nobody waits any more. */
+    if (!l->daemon->posts_end)
+        (void)!dt_driver_post(l->daemon->driver, looked_up, l);
+    pthread_mutex_unlock(&l->daemon->post_lock);
+    return NULL;
+}
+
+static dt_lookup *lookup_new(dt_conn *c, uint8_t const *packet, size_t len)
+{
+    dt_lookup *l = calloc(1, sizeof(*l));
+
+    if (l == NULL)
+        return NULL;
+    dt_buf_init(&l->groups, DT_DAEMON_GROUPS_BYTES);
+    l->packet = malloc(len);
+    if (l->packet != NULL) {
+        memcpy(l->packet, packet, len);
+        if (dt_message_decode(l->packet, len, &l->message) == DT_OK) {
+            l->daemon = c->daemon;
+            l->conn = c;
+            l->uid = c->uid;
+            return l;
+        }
+    }
+    lookup_free(l);
+    return NULL;
+}
+
+static bool start_thread(dt_lookup *l)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    bool ok = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
+              pthread_attr_setstacksize(&attributes, DT_DAEMON_LOOKUP_STACK) == 0 &&
+              pthread_create(&thread, &attributes, look_up, l) == 0;
+
+    pthread_attr_destroy(&attributes);
+    return ok;
+}
+
+static void begin_lookup(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len,
+                         bool want_groups)
+{
+    dt_lookup *l = NULL;
+
+    if (c->daemon->lookups >= DT_DAEMON_LOOKUPS_MAX) {
+        refuse_busy(c, m, "the name service does not answer: too many look-ups are under way");
+        return;
+    }
+    l = lookup_new(c, packet, len);
+    if (l != NULL) {
+        l->want_owner = c->uid != 0;
+        l->want_groups = want_groups;
+        c->lookup = l;
+        c->daemon->lookups++;
+        if (start_thread(l))
+            return;
+        c->lookup = NULL;
+        c->daemon->lookups--;
+        lookup_free(l);
+    }
+    refuse_internal(c, m, "no look-up can be made");
+}
+
+void dt_request_forget(dt_conn *c)
+{
+    if (c->lookup != NULL)
+        c->lookup->conn = NULL;
+    c->lookup = NULL;
+}
+
+/* --- the request ------------------------------------------------------------------------------------------- */
+
+static bool is_service_name(char const *s)
+{
+    return s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] ==
+           '\0';
+}
+
+void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len)
+{
+    dt_daemon *d = c->daemon;
+    dt_policy const *policy = dt_site_policy(dt_driver_site(d->driver), m->service);
+    bool groups = policy != NULL && dt_policy_needs_groups(policy) &&
+                  d->config->policy.groups_from == DT_GROUPS_FROM_REQUEST;
+
+    if (!is_service_name(m->service))
+        refuse_internal(c, m,
+                        "the service's name has other characters than letters, digits, '.', "
+                        "'_' and '-'");
+    else if (c->uid != 0 && !is_in(&d->config->daemon.lock_screen_services, m->service))
+        refuse_caller(c, m, "the service is none of these");
+    else if (d->stopping || c->over_limit)
+        refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are under way");
+    else if (c->uid != 0 || groups)
+        begin_lookup(c, m, packet, len, groups);
+    else
+        begin(c, m, NULL);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's sockets: systemd's, its own, and the one that --one was started with. The protocols of
+ * sd_listen_fds(3) and sd_notify(3) are short enough to be spoken without a library. */
+#include "pam_devtrust/daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_MODE 0666 /* who may ask for whom is judged by SO_PEERCRED */
+
+static bool int_option(int fd, int option, int wanted)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == wanted;
+}
+
+static bool is_seqpacket(int fd, int listening)
+{
+    return int_option(fd, SO_DOMAIN, AF_UNIX) && int_option(fd, SO_TYPE, SOCK_SEQPACKET) &&
+           int_option(fd, SO_ACCEPTCONN, listening);
+}
+
+static void set_flags(int fd)
+{
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+int dt_socket_check_connected(int fd, dt_error *e)
+{
+    if (!is_seqpacket(fd, 0))
+        return dt_error_set(e, DT_E_INVALID,
+                            "--one wants a connected SOCK_SEQPACKET socket as descriptor %d; it is "
+                            "what pam_devtrust.so starts",
+                            fd);
+    set_flags(fd);
+    return DT_OK;
+}
+
+int dt_socket_inherited(int *fd, dt_error *e)
+{
+    char const *pid = getenv("LISTEN_PID");
+    char const *count = getenv("LISTEN_FDS");
+    bool ours = pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid();
+    bool one = ours && strcmp(count, "1") == 0;
+
+    *fd = -1;
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    if (!ours)
+        return DT_OK;
+    if (!one || !is_seqpacket(DT_DAEMON_FD, 1))
+        return dt_error_set(e, DT_E_INVALID,
+                            "the service manager must hand over exactly one socket, with "
+                            "ListenSequentialPacket=");
+    set_flags(DT_DAEMON_FD);
+    *fd = DT_DAEMON_FD;
+    return DT_OK;
+}
+
+/* --- a socket of our own ---------------------------------------------------------------------------- */
+
+static int open_socket(dt_error *e)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    return fd >= 0 ? fd : dt_error_set(e, DT_E_IO, "socket: %s", strerror(errno));
+}
+
+/* Whether somebody answers there. */
+static bool is_alive(struct sockaddr_un const *address)
+{
+    int fd = open_socket(NULL);
+    bool alive = fd >= 0 && (connect(fd, (struct sockaddr const *)address, sizeof(*address)) == 0 ||
+                             errno == EAGAIN);
+
+    if (fd >= 0)
+        close(fd);
+    return alive;
+}
+
+static int make_room(struct sockaddr_un const *address, dt_error *e)
+{
+    struct stat st;
+
+    if (lstat(address->sun_path, &st) != 0)
+        return DT_OK;
+    if (!S_ISSOCK(st.st_mode))
+        return dt_error_set(e, DT_E_EXISTS, "%s is there and is not a socket", address->sun_path);
+    if (is_alive(address))
+        return dt_error_set(e, DT_E_EXISTS, "another devtrustd listens on %s", address->sun_path);
+    if (unlink(address->sun_path) != 0)
+        return dt_error_set(e, DT_E_IO, "%s: %s", address->sun_path, strerror(errno));
+    return DT_OK;
+}
+
+static int bind_for_all(int fd, struct sockaddr_un const *address, dt_error *e)
+{
+    mode_t before = umask(0777 & ~SOCKET_MODE);
+    int rc = bind(fd, (struct sockaddr const *)address, sizeof(*address));
+    int error = errno;
+
+    umask(before);
+    if (rc == 0 && listen(fd, DT_DAEMON_BACKLOG) == 0)
+        return DT_OK;
+    return dt_error_set(e, DT_E_IO, "%s: %s", address->sun_path, strerror(rc == 0 ? errno : error));
+}
+
+int dt_socket_listen(char const *path, int *out, dt_error *e)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int rc;
+
+    *out = -1;
+    if (dt_str_copy(address.sun_path, sizeof(address.sun_path), path) < 0 || path[0] != '/')
+        return dt_error_set(e, DT_E_INVALID, "%s: not an absolute path of at most %zu bytes", path,
+                            sizeof(address.sun_path) - 1);
+    rc = make_room(&address, e);
+    if (rc < 0)
+        return rc;
+    int fd = open_socket(e);
+
+    if (fd < 0)
+        return fd;
+    rc = bind_for_all(fd, &address, e);
+    if (rc < 0)
+        close(fd);
+    else
+        *out = fd;
+    return rc;
+}
+
+/* --- sd_notify(3) ------------------------------------------------------------------------------------ */
+
+void dt_notify(char const *state)
+{
+    char const *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+        dt_str_copy(address.sun_path, sizeof(address.sun_path), path) < 0)
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+
+    if (path[0] == '@')
+        address.sun_path[0] = '\0'; /* the abstract name space */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return;
+    (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+                  (struct sockaddr *)&address, len);
+    close(fd);
+}
