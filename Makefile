@@ -87,8 +87,9 @@ CTL_OBJ := $(call objects,devtrustctl/*.c)
 UNIT_OBJ := $(call objects,tests/unit/test_*.c)
 UNIT_SUPPORT_OBJ := $(filter-out $(UNIT_OBJ),$(call objects,tests/unit/*.c))
 
-# In link order: a library stands before those it uses.
 LIBS := $(BUILD)/libdt_driver.a $(BUILD)/libdt_edge.a $(BUILD)/libdt_core.a
+# The core calls its ports, which the edges implement: either may need the other.
+LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 
 # --- products: each is built once it has sources ------------------------------------------------
 PAM_MODULE := $(if $(PAM_OBJ),$(BUILD)/pam_devtrust.so)
@@ -166,12 +167,12 @@ $(BUILD)/pam_devtrust.so: $(PAM_SO_OBJ) pam_devtrust/pam_devtrust.map
 
 $(BUILD)/devtrustd: $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS) \
-		$(PKG_LIBS)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a \
+		$(LINK_LIBS) $(PKG_LIBS)
 
 $(BUILD)/devtrustctl: $(CTL_OBJ) $(LIBS)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(CTL_OBJ) $(LIBS) $(PKG_LIBS)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_LIBS) $(PKG_LIBS)
 
 -include rlm_devtrust/all.mk
 include tests/tests.mk
