@@ -83,7 +83,8 @@ PROTOCOL_OBJ := $(call objects,pam_devtrust/protocol/*.c)
 PAM_OBJ := $(call objects,pam_devtrust/module/*.c)
 DAEMON_OBJ := $(call objects,pam_devtrust/daemon/*.c)
 RLM_OBJ := $(call objects,rlm_devtrust/*.c)
-CTL_OBJ := $(call objects,devtrustctl/*.c)
+# Elsewhere, for the program has the name of its folder.
+CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard devtrustctl/*.c)))
 UNIT_OBJ := $(call objects,tests/unit/test_*.c)
 UNIT_SUPPORT_OBJ := $(filter-out $(UNIT_OBJ),$(call objects,tests/unit/*.c))
 
@@ -125,6 +126,9 @@ define compile
 endef
 
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
+	$(compile)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/packages-seen
 	$(compile)
 
 # An archive is made afresh, so that a source that is gone leaves it; the list of members is kept
