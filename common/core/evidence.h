@@ -64,11 +64,12 @@ typedef struct dt_evidence_set {
 
 /* Adds a copy. DT_E_LIMIT when full. */
 DT_MUST_USE int dt_evidence_add(dt_evidence_set *set, dt_evidence const *e);
-/* The Intune device id to look up: that of proved evidence first, then of asserted evidence of a
- * source that some alternative of trusted_when names. NULL when there is none, or when two proved
- * pieces name different devices (then the verdict is NOT_TRUSTED, NO_PROOF_OF_POSSESSION). */
+/* The Intune device id to look up: that of proved evidence FOR a device; else, where no proof names
+ * any, that of vpn-client evidence if some alternative of trusted_when names this source (what a key
+ * should have proved and did not is not looked up). NULL when there is none, or when two proved pieces
+ * name different devices (then the verdict is NOT_TRUSTED, NO_PROOF_OF_POSSESSION). */
 dt_guid const *dt_evidence_device_id(dt_evidence_set const *set, dt_config const *c);
-/* Hex key id of a key proved in this sign-on, or "". */
+/* Hex key id of a key proved in this sign-on, or "" (also when two devices were proved). */
 char const *dt_evidence_proved_key(dt_evidence_set const *set);
 
 typedef enum dt_trust {
@@ -91,10 +92,17 @@ typedef struct dt_verdict {
 } dt_verdict;
 
 /* Judges the evidence by [device_trust]. Pure: the same evidence gives the same verdict.
- * TRUSTED only when for all sources of one alternative there is evidence FOR the same device id,
- * a `certificate` or `ssh-key` member PROVED, and the platform is enabled (an unknown platform
- * counts as not enabled only if `platforms` does not hold every platform).
- * UNKNOWN when no alternative holds but one could, had an UNKNOWN finding been FOR. */
+ * TRUSTED only when for all sources of one alternative there is evidence FOR the same device id and
+ * none AGAINST it (AGAINST without a device id counts against every device), a `certificate` or
+ * `ssh-key` member is PROVED, the device is the one that proved evidence names, if any does, and each
+ * platform that a member tells is enabled (an unknown platform counts as not enabled only if
+ * `platforms` does not hold every platform). FOR counts only with the reason NONE, TRUSTED, STALE or,
+ * where it is allowed, IN_GRACE_PERIOD; of `intune` also only up to stale_limit.
+ * UNKNOWN when no alternative holds but one could, had an UNKNOWN finding been FOR; a missing answer
+ * of `intune` is such a finding.
+ * `reason` goes with TRUSTED as TRUSTED, STALE or IN_GRACE_PERIOD; else it is that of the alternative
+ * that came nearest. device_id, name and platform are those of a proved device, or of a claimed one
+ * that trusted_when allows; never those of a certificate that was not good. */
 void dt_verdict_judge(dt_evidence_set const *set, dt_config const *c, dt_time now,
                       dt_verdict *out);
 

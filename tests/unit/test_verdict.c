@@ -700,6 +700,12 @@ static void grace_is_told(void **state)
     dt_verdict_judge(&set, &c, NOW, &v);
     assert_int_equal(v.trust, DT_TRUST_TRUSTED);
     assert_int_equal(v.reason, DT_REASON_IN_GRACE_PERIOD);
+    /* Of two caveats the one about the device is told, not the one about the look-up. */
+    set.items[0].reason = DT_REASON_IN_GRACE_PERIOD;
+    set.items[1].reason = DT_REASON_STALE;
+    dt_verdict_judge(&set, &c, NOW, &v);
+    assert_int_equal(v.trust, DT_TRUST_TRUSTED);
+    assert_int_equal(v.reason, DT_REASON_IN_GRACE_PERIOD);
 }
 
 /* What else a verdict says: which device, by which key, how old. */
@@ -735,6 +741,13 @@ static void details(void **state)
     assert_true(dt_guid_equal(&v.device_id, &device_a));
     assert_string_equal(v.device_name, "LAPTOP-7");
     assert_int_equal(v.key_id[0], 'c');
+
+    /* Nor does a claim that was refuted name the device. */
+    memset(set.items[0].device_name, 0, sizeof(set.items[0].device_name));
+    set.items[1].source = VPN;
+    dt_verdict_judge(&set, &c, NOW, &v);
+    assert_true(dt_guid_equal(&v.device_id, &device_a));
+    assert_string_equal(v.device_name, "");
 
     /* A certificate that is not good gets no device into the verdict. */
     set.count = 1;
