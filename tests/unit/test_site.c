@@ -34,6 +34,43 @@
         1, "{\"network\":{\"connection\":\"ZONE\",\"include\":[\"Office\"]}}") "," RULE(2,         \
                                                                                         "{}") "]}"
 
+/* Linked with --wrap: our own allocations, of which one may be made to fail. */
+static int g_fail_at; /* 1 = the next; 0 = none */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__real_strdup(char const *s);
+char *__wrap_strdup(char const *s);
+
+static bool fails_now(void)
+{
+    return g_fail_at > 0 && --g_fail_at == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails_now() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails_now() ? NULL : __real_realloc(p, size);
+}
+
+char *__wrap_strdup(char const *s)
+{
+    return fails_now() ? NULL : __real_strdup(s);
+}
+
 static char g_dir[64];
 static char g_ca[8192];   /* a CA certificate, PEM */
 static char g_leaf[8192]; /* a certificate that is no CA */
@@ -474,6 +511,36 @@ static void missing_at_their_default(void **state)
     expect_refusal(DT_E_NOT_FOUND, "[okta] api_token_file", "/etc/devtrust", "does not exist");
 }
 
+/* Each allocation in turn gives out: nothing is half-loaded, and an error says so. */
+static void memory_gives_out(void **state)
+{
+    int failures = 0;
+
+    (void)state;
+    for (int n = 1;; n++) {
+        dt_site_files *f = NULL;
+        dt_error e = {0};
+        int error;
+        g_fail_at = n;
+        error = dt_site_load(path_of("devtrust.conf"), &f, &e);
+        if (g_fail_at > 0) { /* all of them were granted */
+            g_fail_at = 0;
+            assert_int_equal(error, DT_OK);
+            dt_site_free(&f);
+            break;
+        }
+        if (error == DT_OK) { /* one that can be done without, as in asking for a user's name */
+            dt_site_free(&f);
+            continue;
+        }
+        assert_null(f);
+        assert_int_equal(e.code, error);
+        assert_true(strlen(e.text) > 0);
+        failures++;
+    }
+    assert_true(failures > 50);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -493,6 +560,7 @@ int main(void)
         TEST(bad_tokens),
         TEST(bad_state_keys),
         TEST(missing_at_their_default),
+        TEST(memory_gives_out),
     };
 
     return cmocka_run_group_tests(tests, group_setup, NULL);

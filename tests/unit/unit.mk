@@ -4,3 +4,5 @@
 UNIT_LDFLAGS_test_bytes := -Wl,--wrap=malloc,--wrap=free
 UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 UNIT_LDFLAGS_test_audit_sink := -Wl,--wrap=connect
+UNIT_LDFLAGS_test_site := \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
