@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The audit events of a sign-on, as JSON lines in the shape of Okta's System Log, and as one line for
- * people. Written by appending, without printf and without a tree: this is on the way of every login.
- * Whatever comes from outside is escaped and cut, so that nobody can forge a line or make one that
- * does not fit. */
+ * people. This is on the way of every login, so a line is put together on the stack by copying, without
+ * printf and without a tree, and handed over whole. Whatever comes from outside is escaped and cut, so
+ * that nobody can forge a line or make one that does not fit. */
 #include "core/json.h"
 #include "core/outcome.h"
 
@@ -20,7 +20,7 @@
 /* A byte becomes at most so many in a JSON string. */
 #define DT_ESCAPED_MAX 6
 
-#define PUT(b, literal) dt_buf_put((b), "" literal, sizeof(literal) - 1)
+#define PUT(l, literal) line_put((l), "" literal, sizeof(literal) - 1)
 
 typedef enum event_kind { EVENT_SIGN_ON = 0, EVENT_DEVICE } event_kind;
 
@@ -35,7 +35,94 @@ typedef struct event_head {
     char const *reason;
 } event_head;
 
+/* --- the line under way ------------------------------------------------------------------------ */
+
+/* The caps above leave room for every event; were one wrong, the line would be refused whole. */
+typedef struct event_line {
+    size_t len;
+    bool full;
+    char text[DT_AUDIT_EVENT_MAX];
+} event_line;
+
+static void line_begin(event_line *l)
+{
+    l->len = 0;
+    l->full = false;
+}
+
+static inline void line_put(event_line *l, void const *p, size_t n)
+{
+    if (n > sizeof(l->text) - l->len) {
+        l->full = true;
+        return;
+    }
+    memcpy(l->text + l->len, p, n);
+    l->len += n;
+}
+
+static void line_puts(event_line *l, char const *s)
+{
+    line_put(l, s, strlen(s));
+}
+
+static void line_put_int(event_line *l, int64_t v)
+{
+    char text[24];
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_put_int(&b, v);
+    line_put(l, b.p, b.len);
+}
+
+/* Half a line would break the reader of the next one, so it is all or nothing. */
+static void line_end(event_line const *l, dt_buf *out)
+{
+    if (!l->full)
+        dt_buf_put(out, l->text, l->len);
+    else if (out->error == DT_OK)
+        out->error = DT_E_LIMIT;
+}
+
 /* --- values ------------------------------------------------------------------------------------ */
+
+/* 0x80 in each byte of x that is zero, and perhaps in some above the first such byte: good for
+ * asking whether there is any. */
+static uint64_t zero_bytes(uint64_t x)
+{
+    return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
+}
+
+/* False when one of eight bytes must be escaped in a JSON string, or is beyond ASCII. */
+static bool word_is_plain(uint64_t x)
+{
+    uint64_t const ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t control = (x - ones * 0x20) & ~x & high;
+
+    return ((x & high) | control | zero_bytes(x ^ ones * '"') | zero_bytes(x ^ ones * '\\') |
+            zero_bytes(x ^ ones * 0x7f)) == 0;
+}
+
+/* Copies n bytes as long as they are plain; false when one is not. Nearly all text here is plain, so
+ * this is most of the work: eight bytes at a time, the last eight perhaps overlapping those before. */
+static bool copy_plain(char *dst, char const *s, size_t n)
+{
+    uint64_t x = UINT64_C(0x6161616161616161); /* plain, where n bytes leave it so */
+
+    if (n < sizeof(x)) {
+        memcpy(&x, s, n);
+        memcpy(dst, s, n);
+        return word_is_plain(x);
+    }
+    for (size_t i = 0; i + sizeof(x) <= n; i += sizeof(x)) {
+        memcpy(&x, s + i, sizeof(x));
+        if (!word_is_plain(x))
+            return false;
+        memcpy(dst + i, &x, sizeof(x));
+    }
+    memcpy(&x, s + n - sizeof(x), sizeof(x));
+    memcpy(dst + n - sizeof(x), &x, sizeof(x));
+    return word_is_plain(x);
+}
 
 /* What a byte may cost in a JSON string, at most. */
 static size_t byte_cost(unsigned char c)
@@ -61,84 +148,101 @@ static size_t cut_length(char const *s, size_t cap)
     return n;
 }
 
-/* A JSON string; NULL is "". */
-static void put_text(dt_buf *b, char const *s, size_t cap)
+/* A JSON string that needs escapes, or is too long. */
+static void put_foreign_text(event_line *l, char const *s, size_t cap)
 {
     char cut[DT_CUT_LARGEST + 1];
-    size_t n;
+    size_t n = cut_length(s, cap);
+    dt_buf b;
 
-    if (s == NULL || strnlen(s, cap) <= cap / DT_ESCAPED_MAX) {
-        dt_json_put_string(b, s);
-        return;
-    }
-    n = cut_length(s, cap);
     memcpy(cut, s, n);
     cut[n] = '\0';
-    dt_json_put_string(b, cut);
+    dt_buf_init_fixed(&b, l->text + l->len, sizeof(l->text) - l->len);
+    dt_json_put_string(&b, cut);
+    l->len += b.len;
+    l->full = l->full || dt_buf_error(&b) != DT_OK;
 }
 
-static void put_text_or_null(dt_buf *b, char const *s, size_t cap)
+/* A JSON string; NULL is "". */
+static void put_text(event_line *l, char const *s, size_t cap)
+{
+    size_t n = s == NULL ? 0 : strnlen(s, cap + 1);
+
+    if (n == 0) {
+        PUT(l, "\"\"");
+        return;
+    }
+    if (n > cap || n + 2 > sizeof(l->text) - l->len || !copy_plain(l->text + l->len + 1, s, n)) {
+        put_foreign_text(l, s, cap);
+        return;
+    }
+    l->text[l->len] = '"';
+    l->text[l->len + 1 + n] = '"';
+    l->len += n + 2;
+}
+
+static void put_text_or_null(event_line *l, char const *s, size_t cap)
 {
     if (s == NULL || *s == '\0')
-        PUT(b, "null");
+        PUT(l, "null");
     else
-        put_text(b, s, cap);
+        put_text(l, s, cap);
 }
 
 /* Text that is safe as it stands: one of our own words. */
-static void put_plain(dt_buf *b, char const *s)
+static void put_plain(event_line *l, char const *s)
 {
-    dt_buf_putc(b, '"');
-    dt_buf_puts(b, s);
-    dt_buf_putc(b, '"');
+    PUT(l, "\"");
+    line_puts(l, s);
+    PUT(l, "\"");
 }
 
-static void put_plain_or_null(dt_buf *b, char const *s)
+static void put_plain_or_null(event_line *l, char const *s)
 {
     if (*s == '\0')
-        PUT(b, "null");
+        PUT(l, "null");
     else
-        put_plain(b, s);
+        put_plain(l, s);
 }
 
 /* Whole seconds since `then`; null when that is not known. */
-static void put_age(dt_buf *b, dt_time then, dt_time now)
+static void put_age(event_line *l, dt_time then, dt_time now)
 {
     if (then <= 0 || then > now)
-        PUT(b, "null");
+        PUT(l, "null");
     else
-        dt_buf_put_int(b, (now - then) / 1000);
+        line_put_int(l, (now - then) / 1000);
 }
 
 /* "certificate+intune" */
-static void put_sources(dt_buf *b, unsigned sources)
+static void put_sources(event_line *l, unsigned sources)
 {
     bool first = true;
-    dt_buf_putc(b, '"');
+    PUT(l, "\"");
     for (unsigned bit = 1; bit != 0 && bit <= sources; bit <<= 1) {
         char const *name = sources & bit ? dt_source_name((dt_source)bit) : NULL;
         if (name == NULL)
             continue;
         if (!first)
-            dt_buf_putc(b, '+');
-        dt_buf_puts(b, name);
+            PUT(l, "+");
+        line_puts(l, name);
         first = false;
     }
-    dt_buf_putc(b, '"');
+    PUT(l, "\"");
 }
 
 /* --- the parts that all events have ------------------------------------------------------------ */
 
 /* A UUID of version 8 (RFC 9562 section 5.8) made of the sign-on's id: the two events of one sign-on
  * differ in the variant's free bits. null when the id is not of its form. */
-static void put_uuid(dt_buf *b, char const *id, event_kind kind)
+static void put_uuid(event_line *l, char const *id, event_kind kind)
 {
     char out[DT_GUID_LEN + 1];
     size_t n = 0;
 
     if (id == NULL || strlen(id) != DT_SIGNON_ID_LEN ||
         strspn(id, "0123456789abcdef") != DT_SIGNON_ID_LEN) {
-        PUT(b, "null");
+        PUT(l, "null");
         return;
     }
     for (size_t i = 0; i < DT_SIGNON_ID_LEN; i++) {
@@ -149,7 +253,7 @@ static void put_uuid(dt_buf *b, char const *id, event_kind kind)
     out[14] = '8';
     out[19] = kind == EVENT_DEVICE ? '9' : '8';
     out[n] = '\0';
-    put_plain(b, out);
+    put_plain(l, out);
 }
 
 static char const *client_device(dt_platform p)
@@ -159,91 +263,91 @@ static char const *client_device(dt_platform p)
     return dt_platform_is_mobile(p) ? "Mobile" : "Computer";
 }
 
-static void put_head(dt_buf *b, event_head const *h, dt_audit_context const *ctx, dt_time now)
+static void put_head(event_line *l, event_head const *h, dt_audit_context const *ctx, dt_time now)
 {
     char published[25];
 
     dt_time_format(published, now);
-    PUT(b, "{\"uuid\":");
-    put_uuid(b, ctx->id, h->kind);
-    PUT(b, ",\"published\":");
-    put_plain(b, published);
-    PUT(b, ",\"eventType\":");
-    put_plain(b, h->type);
-    PUT(b, ",\"version\":\"0\",\"severity\":");
-    put_plain(b, h->severity);
-    PUT(b, ",\"displayMessage\":\"");
-    dt_buf_puts(b, h->message);
-    dt_buf_puts(b, h->message_object);
-    PUT(b, "\",\"outcome\":{\"result\":");
-    put_plain(b, h->result);
-    PUT(b, ",\"reason\":");
-    put_plain(b, h->reason);
-    PUT(b, "}");
+    PUT(l, "{\"uuid\":");
+    put_uuid(l, ctx->id, h->kind);
+    PUT(l, ",\"published\":");
+    put_plain(l, published);
+    PUT(l, ",\"eventType\":");
+    put_plain(l, h->type);
+    PUT(l, ",\"version\":\"0\",\"severity\":");
+    put_plain(l, h->severity);
+    PUT(l, ",\"displayMessage\":\"");
+    line_puts(l, h->message);
+    line_puts(l, h->message_object);
+    PUT(l, "\",\"outcome\":{\"result\":");
+    put_plain(l, h->result);
+    PUT(l, ",\"reason\":");
+    put_plain(l, h->reason);
+    PUT(l, "}");
 }
 
-static void put_who(dt_buf *b, dt_outcome const *o, dt_audit_context const *ctx)
+static void put_who(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
-    PUT(b, ",\"actor\":{\"id\":null,\"type\":\"User\",\"alternateId\":");
-    put_text_or_null(b, ctx->login, DT_CUT_USER);
-    PUT(b, ",\"displayName\":");
-    put_text_or_null(b, ctx->user, DT_CUT_USER);
-    PUT(b, "},\"client\":{\"device\":");
-    put_plain(b, client_device(o->verdict.platform));
-    PUT(b, ",\"ipAddress\":");
-    put_text_or_null(b, ctx->client_ip, DT_CUT_SHORT);
-    PUT(b, "}");
+    PUT(l, ",\"actor\":{\"id\":null,\"type\":\"User\",\"alternateId\":");
+    put_text_or_null(l, ctx->login, DT_CUT_USER);
+    PUT(l, ",\"displayName\":");
+    put_text_or_null(l, ctx->user, DT_CUT_USER);
+    PUT(l, "},\"client\":{\"device\":");
+    put_plain(l, client_device(o->verdict.platform));
+    PUT(l, ",\"ipAddress\":");
+    put_text_or_null(l, ctx->client_ip, DT_CUT_SHORT);
+    PUT(l, "}");
 }
 
 /* The application, the device where one is known, the rule where one decided. */
-static void put_targets(dt_buf *b, dt_outcome const *o, dt_audit_context const *ctx)
+static void put_targets(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
-    PUT(b, ",\"target\":[{\"id\":null,\"type\":\"AppInstance\",\"alternateId\":");
-    put_text_or_null(b, ctx->application, DT_CUT_LABEL);
-    PUT(b, ",\"displayName\":");
-    put_text_or_null(b, ctx->application, DT_CUT_LABEL);
-    PUT(b, "}");
+    PUT(l, ",\"target\":[{\"id\":null,\"type\":\"AppInstance\",\"alternateId\":");
+    put_text_or_null(l, ctx->application, DT_CUT_LABEL);
+    PUT(l, ",\"displayName\":");
+    put_text_or_null(l, ctx->application, DT_CUT_LABEL);
+    PUT(l, "}");
     if (o->verdict.device_id.text[0] != '\0' || o->verdict.device_name[0] != '\0') {
-        PUT(b, ",{\"id\":");
-        put_text_or_null(b, o->verdict.device_id.text, DT_CUT_SHORT);
-        PUT(b, ",\"type\":\"Device\",\"alternateId\":null,\"displayName\":");
-        put_text_or_null(b, o->verdict.device_name, DT_CUT_LABEL);
-        PUT(b, "}");
+        PUT(l, ",{\"id\":");
+        put_text_or_null(l, o->verdict.device_id.text, DT_CUT_SHORT);
+        PUT(l, ",\"type\":\"Device\",\"alternateId\":null,\"displayName\":");
+        put_text_or_null(l, o->verdict.device_name, DT_CUT_LABEL);
+        PUT(l, "}");
     }
     if (o->decision.rule[0] != '\0') {
-        PUT(b, ",{\"id\":null,\"type\":\"Rule\",\"alternateId\":null,\"displayName\":");
-        put_text(b, o->decision.rule, DT_CUT_RULE);
-        PUT(b, "}");
+        PUT(l, ",{\"id\":null,\"type\":\"Rule\",\"alternateId\":null,\"displayName\":");
+        put_text(l, o->decision.rule, DT_CUT_RULE);
+        PUT(l, "}");
     }
-    PUT(b, "]");
+    PUT(l, "]");
 }
 
-static void put_transaction(dt_buf *b, dt_audit_context const *ctx)
+static void put_transaction(event_line *l, dt_audit_context const *ctx)
 {
-    PUT(b, ",\"transaction\":{\"type\":\"WEB\",\"id\":");
-    put_text_or_null(b, ctx->id, DT_CUT_SHORT);
-    PUT(b, "},\"authenticationContext\":{\"interface\":");
-    put_text_or_null(b, ctx->door, DT_CUT_SHORT);
-    PUT(b, "}");
+    PUT(l, ",\"transaction\":{\"type\":\"WEB\",\"id\":");
+    put_text_or_null(l, ctx->id, DT_CUT_SHORT);
+    PUT(l, "},\"authenticationContext\":{\"interface\":");
+    put_text_or_null(l, ctx->door, DT_CUT_SHORT);
+    PUT(l, "}");
 }
 
 /* Opens debugData with what all events have in it. */
-static void put_debug_where(dt_buf *b, dt_outcome const *o, dt_audit_context const *ctx)
+static void put_debug_where(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
-    PUT(b, ",\"debugContext\":{\"debugData\":{\"application\":");
-    put_text_or_null(b, ctx->application, DT_CUT_LABEL);
-    PUT(b, ",\"host\":");
-    put_text_or_null(b, ctx->host, DT_CUT_LABEL);
-    PUT(b, ",\"nas\":");
-    put_text_or_null(b, ctx->nas, DT_CUT_LABEL);
-    PUT(b, ",\"station\":");
-    put_text_or_null(b, ctx->station, DT_CUT_LABEL);
-    PUT(b, ",\"verdict\":");
-    put_plain(b, dt_trust_name(o->verdict.trust));
-    PUT(b, ",\"deviceReason\":");
-    put_plain(b, dt_reason_name(o->verdict.reason));
-    PUT(b, ",\"platform\":");
-    put_plain(b, dt_platform_name(o->verdict.platform));
+    PUT(l, ",\"debugContext\":{\"debugData\":{\"application\":");
+    put_text_or_null(l, ctx->application, DT_CUT_LABEL);
+    PUT(l, ",\"host\":");
+    put_text_or_null(l, ctx->host, DT_CUT_LABEL);
+    PUT(l, ",\"nas\":");
+    put_text_or_null(l, ctx->nas, DT_CUT_LABEL);
+    PUT(l, ",\"station\":");
+    put_text_or_null(l, ctx->station, DT_CUT_LABEL);
+    PUT(l, ",\"verdict\":");
+    put_plain(l, dt_trust_name(o->verdict.trust));
+    PUT(l, ",\"deviceReason\":");
+    put_plain(l, dt_reason_name(o->verdict.reason));
+    PUT(l, ",\"platform\":");
+    put_plain(l, dt_platform_name(o->verdict.platform));
 }
 
 /* --- the sign-on ------------------------------------------------------------------------------- */
@@ -291,70 +395,73 @@ static char const *access_name(dt_access a)
     return "DENY";
 }
 
-static void put_debug_device(dt_buf *b, dt_outcome const *o, dt_time now)
+static void put_debug_device(event_line *l, dt_outcome const *o, dt_time now)
 {
-    PUT(b, ",\"evidence\":");
-    put_sources(b, o->verdict.sources);
-    PUT(b, ",\"keyId\":");
-    put_text_or_null(b, o->verdict.key_id, DT_CUT_HASH);
-    PUT(b, ",\"cacheAge\":");
-    put_age(b, o->verdict.oldest, now);
+    PUT(l, ",\"evidence\":");
+    put_sources(l, o->verdict.sources);
+    PUT(l, ",\"keyId\":");
+    put_text_or_null(l, o->verdict.key_id, DT_CUT_HASH);
+    PUT(l, ",\"cacheAge\":");
+    put_age(l, o->verdict.oldest, now);
     if (o->stale)
-        PUT(b, ",\"stale\":true");
+        PUT(l, ",\"stale\":true");
     else
-        PUT(b, ",\"stale\":false");
+        PUT(l, ",\"stale\":false");
 }
 
-static void put_debug_decision(dt_buf *b, dt_outcome const *o, dt_audit_context const *ctx)
+static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
     char const *factor = dt_factor_name(o->factor);
 
-    PUT(b, ",\"access\":");
-    put_plain(b, access_name(o->decision.access));
-    PUT(b, ",\"rule\":");
-    put_text_or_null(b, o->decision.rule, DT_CUT_RULE);
+    PUT(l, ",\"access\":");
+    put_plain(l, access_name(o->decision.access));
+    PUT(l, ",\"rule\":");
+    put_text_or_null(l, o->decision.rule, DT_CUT_RULE);
     if (o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA) {
-        PUT(b, ",\"frequency\":");
-        put_plain(b, dt_frequency_name(o->decision.frequency));
+        PUT(l, ",\"frequency\":");
+        put_plain(l, dt_frequency_name(o->decision.frequency));
     }
-    PUT(b, ",\"policyHash\":");
-    put_text_or_null(b, ctx->policy_hash, DT_CUT_HASH);
-    PUT(b, ",\"cause\":");
-    put_plain(b, dt_cause_name(o->cause));
-    PUT(b, ",\"factor\":");
-    put_plain_or_null(b, factor == NULL ? "" : factor);
+    PUT(l, ",\"policyHash\":");
+    put_text_or_null(l, ctx->policy_hash, DT_CUT_HASH);
+    PUT(l, ",\"cause\":");
+    put_plain(l, dt_cause_name(o->cause));
+    PUT(l, ",\"factor\":");
+    put_plain_or_null(l, factor == NULL ? "" : factor);
 }
 
-static void put_debug_effort(dt_buf *b, dt_outcome const *o, dt_audit_context const *ctx,
+static void put_debug_effort(event_line *l, dt_outcome const *o, dt_audit_context const *ctx,
                              dt_time now)
 {
-    PUT(b, ",\"oktaCalls\":");
-    dt_buf_put_int(b, o->okta_calls);
-    PUT(b, ",\"graphCalls\":");
-    dt_buf_put_int(b, o->graph_calls);
-    PUT(b, ",\"polls\":");
-    dt_buf_put_int(b, o->polls);
-    PUT(b, ",\"durationMs\":");
-    dt_buf_put_int(b, ctx->started > 0 && ctx->started < now ? now - ctx->started : 0);
-    PUT(b, ",\"message\":");
-    put_text_or_null(b, o->message, DT_CUT_PROSE);
-    PUT(b, ",\"detail\":");
-    put_text_or_null(b, o->detail, DT_CUT_PROSE);
+    PUT(l, ",\"oktaCalls\":");
+    line_put_int(l, o->okta_calls);
+    PUT(l, ",\"graphCalls\":");
+    line_put_int(l, o->graph_calls);
+    PUT(l, ",\"polls\":");
+    line_put_int(l, o->polls);
+    PUT(l, ",\"durationMs\":");
+    line_put_int(l, ctx->started > 0 && ctx->started < now ? now - ctx->started : 0);
+    PUT(l, ",\"message\":");
+    put_text_or_null(l, o->message, DT_CUT_PROSE);
+    PUT(l, ",\"detail\":");
+    put_text_or_null(l, o->detail, DT_CUT_PROSE);
 }
 
 void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx, dt_time now)
 {
     event_head const h = signon_head(o);
+    event_line l;
 
-    put_head(out, &h, ctx, now);
-    put_who(out, o, ctx);
-    put_targets(out, o, ctx);
-    put_transaction(out, ctx);
-    put_debug_where(out, o, ctx);
-    put_debug_device(out, o, now);
-    put_debug_decision(out, o, ctx);
-    put_debug_effort(out, o, ctx, now);
-    PUT(out, "}}}\n");
+    line_begin(&l);
+    put_head(&l, &h, ctx, now);
+    put_who(&l, o, ctx);
+    put_targets(&l, o, ctx);
+    put_transaction(&l, ctx);
+    put_debug_where(&l, o, ctx);
+    put_debug_device(&l, o, now);
+    put_debug_decision(&l, o, ctx);
+    put_debug_effort(&l, o, ctx, now);
+    PUT(&l, "}}}\n");
+    line_end(&l, out);
 }
 
 /* --- the device -------------------------------------------------------------------------------- */
@@ -396,26 +503,26 @@ static char const *finding_name(dt_finding f)
     return "AGAINST";
 }
 
-static void put_evidence(dt_buf *b, dt_evidence const *e, dt_time now)
+static void put_evidence(event_line *l, dt_evidence const *e, dt_time now)
 {
     char const *source = dt_source_name(e->source);
 
-    PUT(b, "{\"source\":");
-    put_plain_or_null(b, source == NULL ? "" : source);
+    PUT(l, "{\"source\":");
+    put_plain_or_null(l, source == NULL ? "" : source);
     if (e->assurance == DT_PROVED)
-        PUT(b, ",\"proved\":true,\"finding\":");
+        PUT(l, ",\"proved\":true,\"finding\":");
     else
-        PUT(b, ",\"proved\":false,\"finding\":");
-    put_plain(b, finding_name(e->finding));
-    PUT(b, ",\"reason\":");
-    put_plain(b, dt_reason_name(e->reason));
-    PUT(b, ",\"deviceId\":");
-    put_text_or_null(b, e->device_id.text, DT_CUT_SHORT);
-    PUT(b, ",\"keyId\":");
-    put_text_or_null(b, e->key_id, DT_CUT_HASH);
-    PUT(b, ",\"age\":");
-    put_age(b, e->observed, now);
-    PUT(b, "}");
+        PUT(l, ",\"proved\":false,\"finding\":");
+    put_plain(l, finding_name(e->finding));
+    PUT(l, ",\"reason\":");
+    put_plain(l, dt_reason_name(e->reason));
+    PUT(l, ",\"deviceId\":");
+    put_text_or_null(l, e->device_id.text, DT_CUT_SHORT);
+    PUT(l, ",\"keyId\":");
+    put_text_or_null(l, e->key_id, DT_CUT_HASH);
+    PUT(l, ",\"age\":");
+    put_age(l, e->observed, now);
+    PUT(l, "}");
 }
 
 void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *evidence,
@@ -431,50 +538,57 @@ void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *ev
         .result = trusted ? "SUCCESS" : "FAILURE",
         .reason = dt_reason_name(o->verdict.reason),
     };
+    event_line l;
 
-    put_head(out, &h, ctx, now);
-    put_who(out, o, ctx);
-    put_targets(out, o, ctx);
-    put_transaction(out, ctx);
-    put_debug_where(out, o, ctx);
-    put_debug_device(out, o, now);
-    PUT(out, ",\"facts\":[");
+    line_begin(&l);
+    put_head(&l, &h, ctx, now);
+    put_who(&l, o, ctx);
+    put_targets(&l, o, ctx);
+    put_transaction(&l, ctx);
+    put_debug_where(&l, o, ctx);
+    put_debug_device(&l, o, now);
+    PUT(&l, ",\"facts\":[");
     for (size_t i = 0; i < evidence->count && i < DT_EVIDENCE_MAX; i++) {
         if (i > 0)
-            PUT(out, ",");
-        put_evidence(out, &evidence->items[i], now);
+            PUT(&l, ",");
+        put_evidence(&l, &evidence->items[i], now);
     }
-    PUT(out, "]}}}\n");
+    PUT(&l, "]}}}\n");
+    line_end(&l, out);
 }
 
 /* --- for people -------------------------------------------------------------------------------- */
 
 /* ` name="text"`, quoted as JSON is, so that no text can pass for another field. */
-static void put_pair(dt_buf *b, char const *name, char const *text, size_t cap)
+static void put_pair(event_line *l, char const *name, char const *text, size_t cap)
 {
     if (text == NULL || *text == '\0')
         return;
-    dt_buf_putc(b, ' ');
-    dt_buf_puts(b, name);
-    dt_buf_putc(b, '=');
-    put_text(b, text, cap);
+    PUT(l, " ");
+    line_puts(l, name);
+    PUT(l, "=");
+    put_text(l, text, cap);
 }
 
 void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx)
 {
-    dt_buf_puts(out, o->result == DT_ALLOW ? "allowed" : "denied");
-    PUT(out, " cause=");
-    dt_buf_puts(out, dt_cause_name(o->cause));
-    PUT(out, " device=");
-    dt_buf_puts(out, dt_trust_name(o->verdict.trust));
-    PUT(out, " reason=");
-    dt_buf_puts(out, dt_reason_name(o->verdict.reason));
-    put_pair(out, "user", ctx->user, DT_CUT_USER);
-    put_pair(out, "login", ctx->login, DT_CUT_USER);
-    put_pair(out, "application", ctx->application, DT_CUT_LABEL);
-    put_pair(out, "from", ctx->client_ip, DT_CUT_SHORT);
-    put_pair(out, "nas", ctx->nas, DT_CUT_LABEL);
-    put_pair(out, "rule", o->decision.rule, DT_CUT_RULE);
-    put_pair(out, "detail", o->detail, DT_CUT_PROSE);
-    put_pair(out, "id", ctx->id, DT_CUT_SHORT);
+    event_line l;
+
+    line_begin(&l);
+    line_puts(&l, o->result == DT_ALLOW ? "allowed" : "denied");
+    PUT(&l, " cause=");
+    line_puts(&l, dt_cause_name(o->cause));
+    PUT(&l, " device=");
+    line_puts(&l, dt_trust_name(o->verdict.trust));
+    PUT(&l, " reason=");
+    line_puts(&l, dt_reason_name(o->verdict.reason));
+    put_pair(&l, "user", ctx->user, DT_CUT_USER);
+    put_pair(&l, "login", ctx->login, DT_CUT_USER);
+    put_pair(&l, "application", ctx->application, DT_CUT_LABEL);
+    put_pair(&l, "from", ctx->client_ip, DT_CUT_SHORT);
+    put_pair(&l, "nas", ctx->nas, DT_CUT_LABEL);
+    put_pair(&l, "rule", o->decision.rule, DT_CUT_RULE);
+    put_pair(&l, "detail", o->detail, DT_CUT_PROSE);
+    put_pair(&l, "id", ctx->id, DT_CUT_SHORT);
+    line_end(&l, out);
 }

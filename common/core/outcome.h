@@ -86,7 +86,8 @@ typedef struct dt_audit_context {
  * eventType "user.authentication.auth_via_mfa" or "policy.evaluate_sign_on", displayMessage,
  * severity, published, uuid, actor, client{device Computer|Mobile|Unknown, ipAddress}, outcome
  * {result SUCCESS|FAILURE|..., reason}, target[], debugContext.debugData{verdict, deviceReason,
- * rule, cause, detail, evidence, cacheAge, oktaCalls, ...}. Never a secret. */
+ * rule, cause, detail, evidence, cacheAge, oktaCalls, ...}. Never a secret. Appended whole or not at
+ * all: dt_buf_error(out) says which, as for the other two. */
 void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx, dt_time now);
 /* One event per device authentication: eventType "user.authentication.authenticate",
  * displayMessage "Authentication of device via certificate" (or "ssh-key", ...), outcome SUCCESS,
