@@ -18,27 +18,27 @@ typedef enum dt_result { DT_DENY = 0, DT_ALLOW } dt_result;
 typedef enum dt_cause {
     DT_CAUSE_NONE = 0, /* never decided: denies */
     /* allow */
-    DT_CAUSE_RULE_ALLOW,         /* rule allows without MFA */
+    DT_CAUSE_RULE_ALLOW, /* rule allows without MFA */
     DT_CAUSE_MFA_SUCCESS,
     DT_CAUSE_MFA_REMEMBERED,
     DT_CAUSE_OKTA_UNAVAILABLE_ALLOW, /* okta_unavailable = allow or allow_trusted */
     /* deny */
     DT_CAUSE_RULE_DENY,
     DT_CAUSE_NO_RULE,
-    DT_CAUSE_DEVICE_UNKNOWN,     /* unknown_device_as = deny */
+    DT_CAUSE_DEVICE_UNKNOWN, /* unknown_device_as = deny */
     DT_CAUSE_GROUPS_UNKNOWN,
-    DT_CAUSE_MFA_REJECTED,       /* the person pressed deny */
-    DT_CAUSE_MFA_TIMEOUT,        /* nobody answered */
-    DT_CAUSE_MFA_FAILED,         /* wrong passcode, attempts used up */
-    DT_CAUSE_MFA_NO_FACTOR,      /* none enrolled that the rule allows and this door can do */
-    DT_CAUSE_MFA_LIMIT,          /* push_limit reached and no passcode possible */
+    DT_CAUSE_MFA_REJECTED,  /* the person pressed deny */
+    DT_CAUSE_MFA_TIMEOUT,   /* nobody answered */
+    DT_CAUSE_MFA_FAILED,    /* wrong passcode, attempts used up */
+    DT_CAUSE_MFA_NO_FACTOR, /* none enrolled that the rule allows and this door can do */
+    DT_CAUSE_MFA_LIMIT,     /* push_limit reached and no passcode possible */
     DT_CAUSE_MFA_RATE_LIMITED,
     DT_CAUSE_OKTA_UNAVAILABLE,
-    DT_CAUSE_OKTA_REFUSED,       /* Okta answered that the user may not (not active, not found) */
-    DT_CAUSE_STATE_INVALID,      /* RADIUS State foreign, replayed, tampered, expired */
-    DT_CAUSE_PRIMARY_MISSING,    /* the first factor was not shown to be verified */
+    DT_CAUSE_OKTA_REFUSED,    /* Okta answered that the user may not (not active, not found) */
+    DT_CAUSE_STATE_INVALID,   /* RADIUS State foreign, replayed, tampered, expired */
+    DT_CAUSE_PRIMARY_MISSING, /* the first factor was not shown to be verified */
     DT_CAUSE_CLIENT_GONE,
-    DT_CAUSE_BUSY,               /* a named limit on concurrent waits */
+    DT_CAUSE_BUSY, /* a named limit on concurrent waits */
     DT_CAUSE_CONFIG,
     DT_CAUSE_INTERNAL,
     DT_CAUSE_COUNT,
@@ -55,7 +55,7 @@ typedef struct dt_outcome {
     dt_decision decision;
     dt_factor_type factor; /* that answered, or was asked last */
     int okta_calls, graph_calls, polls;
-    bool stale;            /* a stale answer was used */
+    bool stale;                   /* a stale answer was used */
     char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
     char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */
 } dt_outcome;

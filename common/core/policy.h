@@ -20,8 +20,7 @@
 /* --- zones: shared by all policies of a site ------------------------------------------------ */
 typedef struct dt_zones dt_zones;
 /* {"zones":[{"name","type":"IP","status":"ACTIVE","gateways":[{"type":"CIDR"|"RANGE","value"}]}]} */
-DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out,
-                               dt_error *e);
+DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out, dt_error *e);
 void dt_zones_free(dt_zones **z);
 
 /* --- policy --------------------------------------------------------------------------------- */
@@ -50,6 +49,8 @@ bool dt_policy_needs_groups(dt_policy const *p);
 /* True when some rule names this group (ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
 size_t dt_policy_rule_count(dt_policy const *p);
+/* True when some ACTIVE rule holds for devices of this trust alone; for TRUSTED and NOT_TRUSTED. */
+bool dt_policy_asks_for(dt_policy const *p, dt_trust trust);
 
 typedef enum dt_group_knowledge {
     DT_GROUPS_UNKNOWN = 0, /* the look-up failed or was not made */
@@ -63,7 +64,7 @@ typedef struct dt_policy_input {
     char const *const *groups;
     size_t group_count;
     dt_group_knowledge group_knowledge;
-    dt_ip ip;              /* unset: no zone holds it; NOT in a zone does not hold either */
+    dt_ip ip; /* unset: no zone holds it; NOT in a zone does not hold either */
     dt_platform platform;
     dt_trust trust;
     dt_unknown_as unknown_as; /* how UNKNOWN trust is taken; DENY: UNKNOWN denies before any rule */
@@ -82,7 +83,7 @@ typedef struct dt_decision {
     dt_access access;
     dt_decision_cause cause;
     dt_frequency frequency;
-    unsigned factors; /* allowed dt_factor_type bits; only with ALLOW_AFTER_MFA */
+    unsigned factors;              /* allowed dt_factor_type bits; only with ALLOW_AFTER_MFA */
     char rule[DT_POLICY_NAME_MAX]; /* "" when no rule decided */
     int priority;
 } dt_decision;
