@@ -102,10 +102,10 @@ typedef struct dt_config {
     struct {
         unsigned trusted_when[DT_TRUST_ALTERNATIVES_MAX]; /* each a set of dt_source bits, OR-ed */
         size_t trusted_when_count;
-        unsigned platforms;      /* dt_platform bits for which device trust is enabled */
-        char *ca_file;           /* CAs that sign for this company's devices only */
-        char *shared_ca_file;    /* CAs that sign for every tenant: tenant extension demanded */
-        dt_guid tenant_id;       /* defaults to intune.tenant_id */
+        unsigned platforms;   /* dt_platform bits for which device trust is enabled */
+        char *ca_file;        /* CAs that sign for this company's devices only */
+        char *shared_ca_file; /* CAs that sign for every tenant: tenant extension demanded */
+        dt_guid tenant_id;    /* defaults to intune.tenant_id */
         char *host_certificate_file;
         char *host_key_file;
         dt_time cache_ttl;
@@ -129,13 +129,13 @@ typedef struct dt_config {
         int passcode_attempts;
         int push_limit; /* pushes one user may be sent within push_limit_window; 0 = none at all */
         dt_time push_limit_window;
-        dt_time wait_pam;  /* longest whole wait for a person, at most 60 s */
-        dt_time wait_vpn;  /* at most 55 s */
-        dt_time wait_wifi; /* at most 25 s: supplicants give up at 30 s */
+        dt_time wait_pam;           /* longest whole wait for a person, at most 60 s */
+        dt_time wait_vpn;           /* at most 55 s */
+        dt_time wait_wifi;          /* at most 25 s: supplicants give up at 30 s */
         dt_time challenge_lifetime; /* of a State */
     } mfa;
     struct {
-        char *path; /* SQLite file */
+        char *path;           /* SQLite file */
         char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
     } store;
     struct {
@@ -145,8 +145,9 @@ typedef struct dt_config {
     struct {
         char *socket;
         dt_string_list sshd_services;
-        dt_string_list local_services;       /* may use the host's certificate as evidence */
-        dt_string_list lock_screen_services; /* non-root callers may ask for these, for themselves */
+        dt_string_list local_services; /* may use the host's certificate as evidence */
+        dt_string_list
+            lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;
     } daemon;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
@@ -177,7 +178,7 @@ typedef struct dt_config_key {
     char const *section;
     char const *name;
     dt_config_type type;
-    size_t offset; /* into dt_config */
+    size_t offset;        /* into dt_config */
     char const *fallback; /* the default, as it would be written; NULL = must be given */
     int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */

@@ -53,8 +53,8 @@ typedef struct dt_evidence {
     dt_guid entra_id;     /* Entra device id, when the source names one */
     dt_platform platform; /* hint; 0 when the source says nothing */
     char device_name[DT_DEVICE_NAME_MAX];
-    char key_id[65];      /* hex SHA-256 of the proved key's SubjectPublicKeyInfo; "" when none */
-    dt_time observed;     /* when the fact was learnt (cache age = now - observed) */
+    char key_id[65];  /* hex SHA-256 of the proved key's SubjectPublicKeyInfo; "" when none */
+    dt_time observed; /* when the fact was learnt (cache age = now - observed) */
 } dt_evidence;
 
 typedef struct dt_evidence_set {
@@ -103,7 +103,6 @@ typedef struct dt_verdict {
  * `reason` goes with TRUSTED as TRUSTED, STALE or IN_GRACE_PERIOD; else it is that of the alternative
  * that came nearest. device_id, name and platform are those of a proved device, or of a claimed one
  * that trusted_when allows; never those of a certificate that was not good. */
-void dt_verdict_judge(dt_evidence_set const *set, dt_config const *c, dt_time now,
-                      dt_verdict *out);
+void dt_verdict_judge(dt_evidence_set const *set, dt_config const *c, dt_time now, dt_verdict *out);
 
 #endif
