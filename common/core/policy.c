@@ -305,3 +305,18 @@ size_t dt_policy_rule_count(dt_policy const *p)
 {
     return p == NULL ? 0 : p->rule_count;
 }
+
+bool dt_policy_asks_for(dt_policy const *p, dt_trust trust)
+{
+    dt_device_condition wanted = DT_DEVICE_ANY;
+
+    if (trust == DT_TRUST_TRUSTED)
+        wanted = DT_DEVICE_TRUSTED;
+    else if (trust == DT_TRUST_NOT_TRUSTED)
+        wanted = DT_DEVICE_NOT_TRUSTED;
+    for (size_t i = 0; wanted != DT_DEVICE_ANY && i < dt_policy_rule_count(p); i++) {
+        if (p->rules[i].active && p->rules[i].device == wanted)
+            return true;
+    }
+    return false;
+}
