@@ -325,7 +325,8 @@ class World:
         deadline = time.monotonic() + timeout
         while len(self.outcomes(user, cause)) < count:
             assert time.monotonic() < deadline, (
-                f"{cause} of {user} not among {[str(e) for e in self.outcomes(user)]}")
+                f"{cause} of {user} not among:\n" + "\n".join(
+                    str(e["debugContext"]["debugData"]) for e in self.outcomes(user)[-20:]))
             time.sleep(0.02)
         return self.outcomes(user, cause)[count - 1]["debugContext"]["debugData"]
 
@@ -505,6 +506,10 @@ class Eap:
         return len(re.findall(r"code=2 \(Access-Accept\)", self.output))
 
     @property
+    def rejects(self) -> int:
+        return len(re.findall(r"code=3 \(Access-Reject\)", self.output))
+
+    @property
     def resumed(self) -> bool:
         return "session reused" in self.output.lower() or "resumed" in self.output.lower()
 
@@ -515,47 +520,67 @@ def _network(method: str, identity: str, ca: str, lines: Iterable[str]) -> str:
     return "network={\n" + "\n".join("    " + line for line in body) + "\n}\n"
 
 
-def eap_tls(radius: Radius, identity: str, certificate: Mapping[str, Any], *,
-            ca: Optional[str] = None, times: int = 1, timeout: int = 40,
-            station: str = "02-00-00-00-00-01") -> Eap:
-    """EAP-TLS with a device certificate of the test PKI; `times` - 1 reauthentications resume."""
+def tls_network(radius: Radius, identity: str, certificate: Mapping[str, Any]) -> str:
     files = certificate["files"]
-    text = _network("TLS", identity, ca or radius.pki["authorities"]["radius_ca"],
+    return _network("TLS", identity, radius.pki["authorities"]["radius_ca"],
                     [f'client_cert="{files["chain"]}"', f'private_key="{files["key"]}"'])
-    return eapol_test(radius, text, times=times, timeout=timeout, station=station)
+
+
+def ttls_network(radius: Radius, identity: str, password: str) -> str:
+    return _network("TTLS", identity, radius.pki["authorities"]["radius_ca"],
+                    [f'password="{password}"', 'anonymous_identity="anonymous"',
+                     'phase2="auth=PAP"'])
+
+
+def eap_tls(radius: Radius, identity: str, certificate: Mapping[str, Any], *, times: int = 1,
+            timeout: int = 40, station: str = "02-00-00-00-00-01") -> Eap:
+    """EAP-TLS with a device certificate of the test PKI; `times` - 1 reauthentications resume."""
+    return eapol_test(radius, tls_network(radius, identity, certificate), times=times,
+                      timeout=timeout, station=station)
 
 
 def eap_ttls(radius: Radius, identity: str, password: str, *, times: int = 1, timeout: int = 40,
              station: str = "02-00-00-00-00-02") -> Eap:
     """EAP-TTLS with PAP."""
-    text = _network("TTLS", identity, radius.pki["authorities"]["radius_ca"],
-                    [f'password="{password}"', 'anonymous_identity="anonymous"',
-                     'phase2="auth=PAP"'])
-    return eapol_test(radius, text, times=times, timeout=timeout, station=station)
+    return eapol_test(radius, ttls_network(radius, identity, password), times=times,
+                      timeout=timeout, station=station)
 
 
 def eapol_test(radius: Radius, network: str, *, times: int = 1, timeout: int = 40,
                station: str = "02-00-00-00-00-01") -> Eap:
-    with eapol_start(radius, network, times=times, timeout=timeout, station=station) as process:
-        output = process.communicate(timeout=times * timeout + 30)[0]
-    lines = output.strip().splitlines()
-    return Eap(bool(lines) and lines[-1] == "SUCCESS", output)
+    with Supplicant(radius, network, times=times, timeout=timeout, station=station) as running:
+        return running.finish()
 
 
-@contextlib.contextmanager
-def eapol_start(radius: Radius, network: str, *, times: int = 1, timeout: int = 40,
-                station: str) -> Iterator["subprocess.Popen[str]"]:
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
-        config.write(network)
-        config.flush()
+class Supplicant:
+    """eapol_test under way: authenticates `times` times, 0.1 s apart, or until it is refused. Later
+    ones resume the TLS session where the server lets them."""
+
+    def __init__(self, radius: Radius, network: str, *, times: int, timeout: int = 40,
+                 station: str) -> None:
+        self.limit = times * timeout + 30
+        with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as config:
+            config.write(network)
+        self.config = Path(config.name)
         command = ["eapol_test", "-c", config.name, "-a", "127.0.0.1", "-p",
                    str(radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
                    "-r", str(times - 1), "-M", station.replace("-", ":")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        self.log = self.config.with_suffix(".log")
+        with open(self.log, "wb") as log:  # not a pipe: nobody reads while it runs
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def finish(self) -> Eap:
+        self.process.wait(timeout=self.limit)
+        output = self.log.read_text(errors="replace")
+        lines = output.strip().splitlines()
+        return Eap(bool(lines) and lines[-1] == "SUCCESS", output)
+
+    def __enter__(self) -> "Supplicant":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.config.unlink()
+        self.log.unlink()
