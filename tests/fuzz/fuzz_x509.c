@@ -108,7 +108,9 @@ static void try_raw(dt_bytes der)
     int const read = dt_x509_read(der, &c, NULL);
     need(read == 0 || read == DT_E_PARSE || read == DT_E_LIMIT);
     dt_buf_init(&blob, 65536);
-    (void)dt_x509_ssh_blob(der, &blob);
+    int const made = dt_x509_ssh_blob(der, &blob);
+    need(made == 0 || read != 0 || made == DT_E_INVALID || made == DT_E_CRYPTO);
+    need((made == 0) == (blob.len > 0) || made == DT_E_CRYPTO);
     dt_buf_free(&blob);
     need(dt_x509_verify(der, dt_bytes_str("nonce"), dt_bytes_str("signature")) != 0);
 }
