@@ -192,6 +192,8 @@ static int list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX], si
     if (d == NULL)
         return dt_error_set(e, errno == ENOENT ? DT_E_NOT_FOUND : DT_E_IO, "%s: %s", path,
                             strerror(errno));
+    /* The stream is ours alone. */
+    /* cppcheck-suppress readdirCalled */
     while (error == DT_OK && (errno = 0, entry = readdir(d)) != NULL) {
         if (is_policy_name(entry->d_name))
             error = list_one(path, entry->d_name, names, count, e);

@@ -371,110 +371,109 @@ static void line_ends(void **state)
     dt_config_free(&c);
 }
 
+static refusal const bad_values[] = {
+    /* times */
+    {OKTA "timeout = 5\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = s\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = 5 s\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = -5s\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = +5s\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = 5S\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = 5.5s\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = 5w\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout =\n", ":3: [okta] timeout: ", "not a length of time"},
+    {OKTA "timeout = 99999999999999999999s\n", ":3: [okta] timeout: ", "not a length"},
+    {OKTA "timeout = 9223372036854775807d\n", ":3: [okta] timeout: ", "not a length"},
+    {OKTA "timeout = 0\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
+    {OKTA "timeout = 99ms\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
+    {OKTA "timeout = 61s\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
+    {OKTA "[mfa]\nwait_pam = 61s\n", ":4: [mfa] wait_pam: ", "from 1s to 1m"},
+    {OKTA "[mfa]\nwait_vpn = 56s\n", ":4: [mfa] wait_vpn: ", "from 1s to 55s"},
+    {OKTA "[mfa]\nwait_wifi = 26s\n", ":4: [mfa] wait_wifi: ", "from 1s to 25s"},
+    {OKTA "[device_trust]\nstale_limit = 31d\n",
+     ":4: [device_trust] stale_limit: ", "from 0 to 30d"},
+    /* numbers */
+    {OKTA "[mfa]\npush_limit = -1\n", ":4: [mfa] push_limit: ", "not a number"},
+    {OKTA "[mfa]\npush_limit = 1e3\n", ":4: [mfa] push_limit: ", "not a number"},
+    {OKTA "[mfa]\npush_limit = 0x10\n", ":4: [mfa] push_limit: ", "not a number"},
+    {OKTA "[mfa]\npush_limit =\n", ":4: [mfa] push_limit: ", "not a number"},
+    {OKTA "[mfa]\npush_limit = 1001\n", ":4: [mfa] push_limit: ", "from 0 to 1000"},
+    {OKTA "[mfa]\npush_limit = 18446744073709551617\n", ":4: [mfa] push_limit: ", "number"},
+    {OKTA "[mfa]\npasscode_attempts = 0\n", ":4: [mfa] passcode_attempts: ", "from 1 to 10"},
+    /* yes or no */
+    {OKTA "[audit]\nsyslog = true\n", ":4: [audit] syslog: ", "yes nor no"},
+    {OKTA "[audit]\nsyslog = Yes\n", ":4: [audit] syslog: ", "yes nor no"},
+    {OKTA "[audit]\nsyslog =\n", ":4: [audit] syslog: ", "yes nor no"},
+    {OKTA "[audit]\nsyslog = yes no\n", ":4: [audit] syslog: ", "yes nor no"},
+    /* words */
+    {OKTA "[policy]\nunknown_device_as = allow\n",
+     ":4: [policy] unknown_device_as: ", "one of: deny, not_trusted"},
+    {OKTA "[policy]\nunknown_device_as = DENY\n", ":4: [policy] unknown_device_as: ", "deny"},
+    {OKTA "[policy]\nokta_unavailable =\n", ":4: [policy] okta_unavailable: ", "one of:"},
+    {OKTA "[mfa]\nfactors = sms\n", ":4: [mfa] factors: ", "\"sms\""},
+    {OKTA "[mfa]\nfactors =\n", ":4: [mfa] factors: ", "push"},
+    {OKTA "[mfa]\nfactors = push,\n", ":4: [mfa] factors: ", "push"},
+    {OKTA "[mfa]\nfactors = push, push\n", ":4: [mfa] factors: ", "there already"},
+    {OKTA "[device_trust]\nplatforms = all, linux\n",
+     ":4: [device_trust] platforms: ", "there already"},
+    {OKTA "[device_trust]\nplatforms = beos\n", ":4: [device_trust] platforms: ", "\"beos\""},
+    /* trusted_when */
+    {OKTA "[device_trust]\ntrusted_when =\n",
+     ":4: [device_trust] trusted_when: ", "one of: certificate, ssh-key, intune, vpn-client"},
+    {OKTA "[device_trust]\ntrusted_when = certificate,\n",
+     ":4: [device_trust] trusted_when: ", "one of"},
+    {OKTA "[device_trust]\ntrusted_when = certificate+\n",
+     ":4: [device_trust] trusted_when: ", "one of"},
+    {OKTA "[device_trust]\ntrusted_when = certificate intune\n",
+     ":4: [device_trust] trusted_when: ", "\"certificate intune\""},
+    {OKTA "[device_trust]\ntrusted_when = anything\n",
+     ":4: [device_trust] trusted_when: ", "\"anything\""},
+    {OKTA "[device_trust]\ntrusted_when = certificate+certificate\n",
+     ":4: [device_trust] trusted_when: ", "twice"},
+    {OKTA "[device_trust]\ntrusted_when = certificate+intune, intune+certificate\n",
+     ":4: [device_trust] trusted_when: ", "same alternative twice"},
+    {OKTA "[device_trust]\ntrusted_when = certificate, intune\n",
+     ":4: [device_trust] trusted_when: ", "\"intune\" alone"},
+    {OKTA "[device_trust]\ntrusted_when = certificate, ssh-key, vpn-client, "
+          "certificate+ssh-key, certificate+intune, ssh-key+intune, vpn-client+intune, "
+          "certificate+vpn-client, ssh-key+vpn-client\n",
+     ":4: [device_trust] trusted_when: ", "at most 8"},
+    /* paths */
+    {OKTA "ca_file = ca.pem\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "ca_file = /\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "ca_file = /a//b\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "ca_file = /a/./b\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "ca_file = /a/../b\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "ca_file = /a/\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "ca_file = \"/a\"\n", ":3: [okta] ca_file: ", "absolute path"},
+    {OKTA "api_token_file =\n", ":3: [okta] api_token_file: ", "is empty"},
+    {OKTA "[store]\npath =\n", ":4: [store] path: ", "is empty"},
+    {OKTA "[daemon]\nsocket = /" /* 108 bytes: one more than sun_path holds */
+          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+          "aaaaaaaaaaaaaaaaaaa\n",
+     ":4: [daemon] socket: ", "at most 107"},
+    /* GUIDs */
+    {OKTA "[intune]\ntenant_id = contoso.example\n", ":4: [intune] tenant_id: ", "GUID"},
+    {OKTA "[intune]\ntenant_id = 00000000-0000-0000-0000-000000000000\n",
+     ":4: [intune] tenant_id: ", "GUID"},
+    {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-44444444444\n",
+     ":4: [intune] tenant_id: ", "GUID"},
+    /* services */
+    {OKTA "[daemon]\nsshd_services = ssh d\n", ":4: [daemon] sshd_services: ", "PAM services"},
+    {OKTA "[daemon]\nsshd_services = SSHD\n", ":4: [daemon] sshd_services: ", "lower case"},
+    {OKTA "[daemon]\nsshd_services = ../sshd\n", ":4: [daemon] sshd_services: ", "PAM"},
+    {OKTA "[daemon]\nsshd_services = sshd,,ssh\n", ":4: [daemon] sshd_services: ", "PAM"},
+    {OKTA "[daemon]\nsshd_services = ,\n", ":4: [daemon] sshd_services: ", "PAM"},
+    {OKTA "[daemon]\nsshd_services = a, b, a\n", ":4: [daemon] sshd_services: ", "\"a\""},
+    {OKTA "[daemon]\nsshd_services = a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,"
+          "0,1,2,3,4,5,6\n",
+     ":4: [daemon] sshd_services: ", "at most 32"},
+};
+
 static void values_refused(void **state)
 {
-    static refusal const rows[] = {
-        /* times */
-        {OKTA "timeout = 5\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = s\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = 5 s\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = -5s\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = +5s\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = 5S\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = 5.5s\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = 5w\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout =\n", ":3: [okta] timeout: ", "not a length of time"},
-        {OKTA "timeout = 99999999999999999999s\n", ":3: [okta] timeout: ", "not a length"},
-        {OKTA "timeout = 9223372036854775807d\n", ":3: [okta] timeout: ", "not a length"},
-        {OKTA "timeout = 0\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
-        {OKTA "timeout = 99ms\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
-        {OKTA "timeout = 61s\n", ":3: [okta] timeout: ", "from 100ms to 1m"},
-        {OKTA "[mfa]\nwait_pam = 61s\n", ":4: [mfa] wait_pam: ", "from 1s to 1m"},
-        {OKTA "[mfa]\nwait_vpn = 56s\n", ":4: [mfa] wait_vpn: ", "from 1s to 55s"},
-        {OKTA "[mfa]\nwait_wifi = 26s\n", ":4: [mfa] wait_wifi: ", "from 1s to 25s"},
-        {OKTA "[device_trust]\nstale_limit = 31d\n",
-         ":4: [device_trust] stale_limit: ", "from 0 to 30d"},
-        /* numbers */
-        {OKTA "[mfa]\npush_limit = -1\n", ":4: [mfa] push_limit: ", "not a number"},
-        {OKTA "[mfa]\npush_limit = 1e3\n", ":4: [mfa] push_limit: ", "not a number"},
-        {OKTA "[mfa]\npush_limit = 0x10\n", ":4: [mfa] push_limit: ", "not a number"},
-        {OKTA "[mfa]\npush_limit =\n", ":4: [mfa] push_limit: ", "not a number"},
-        {OKTA "[mfa]\npush_limit = 1001\n", ":4: [mfa] push_limit: ", "from 0 to 1000"},
-        {OKTA "[mfa]\npush_limit = 18446744073709551617\n", ":4: [mfa] push_limit: ", "number"},
-        {OKTA "[mfa]\npasscode_attempts = 0\n", ":4: [mfa] passcode_attempts: ", "from 1 to 10"},
-        /* yes or no */
-        {OKTA "[audit]\nsyslog = true\n", ":4: [audit] syslog: ", "yes nor no"},
-        {OKTA "[audit]\nsyslog = Yes\n", ":4: [audit] syslog: ", "yes nor no"},
-        {OKTA "[audit]\nsyslog =\n", ":4: [audit] syslog: ", "yes nor no"},
-        {OKTA "[audit]\nsyslog = yes no\n", ":4: [audit] syslog: ", "yes nor no"},
-        /* words */
-        {OKTA "[policy]\nunknown_device_as = allow\n",
-         ":4: [policy] unknown_device_as: ", "one of: deny, not_trusted"},
-        {OKTA "[policy]\nunknown_device_as = DENY\n", ":4: [policy] unknown_device_as: ", "deny"},
-        {OKTA "[policy]\nokta_unavailable =\n", ":4: [policy] okta_unavailable: ", "one of:"},
-        {OKTA "[mfa]\nfactors = sms\n", ":4: [mfa] factors: ", "\"sms\""},
-        {OKTA "[mfa]\nfactors =\n", ":4: [mfa] factors: ", "push"},
-        {OKTA "[mfa]\nfactors = push,\n", ":4: [mfa] factors: ", "push"},
-        {OKTA "[mfa]\nfactors = push, push\n", ":4: [mfa] factors: ", "there already"},
-        {OKTA "[device_trust]\nplatforms = all, linux\n",
-         ":4: [device_trust] platforms: ", "there already"},
-        {OKTA "[device_trust]\nplatforms = beos\n", ":4: [device_trust] platforms: ", "\"beos\""},
-        /* trusted_when */
-        {OKTA "[device_trust]\ntrusted_when =\n",
-         ":4: [device_trust] trusted_when: ", "one of: certificate, ssh-key, intune, vpn-client"},
-        {OKTA "[device_trust]\ntrusted_when = certificate,\n",
-         ":4: [device_trust] trusted_when: ", "one of"},
-        {OKTA "[device_trust]\ntrusted_when = certificate+\n",
-         ":4: [device_trust] trusted_when: ", "one of"},
-        {OKTA "[device_trust]\ntrusted_when = certificate intune\n",
-         ":4: [device_trust] trusted_when: ", "\"certificate intune\""},
-        {OKTA "[device_trust]\ntrusted_when = anything\n",
-         ":4: [device_trust] trusted_when: ", "\"anything\""},
-        {OKTA "[device_trust]\ntrusted_when = certificate+certificate\n",
-         ":4: [device_trust] trusted_when: ", "twice"},
-        {OKTA "[device_trust]\ntrusted_when = certificate+intune, intune+certificate\n",
-         ":4: [device_trust] trusted_when: ", "same alternative twice"},
-        {OKTA "[device_trust]\ntrusted_when = certificate, intune\n",
-         ":4: [device_trust] trusted_when: ", "\"intune\" alone"},
-        {OKTA "[device_trust]\ntrusted_when = certificate, ssh-key, vpn-client, "
-              "certificate+ssh-key, certificate+intune, ssh-key+intune, vpn-client+intune, "
-              "certificate+vpn-client, ssh-key+vpn-client\n",
-         ":4: [device_trust] trusted_when: ", "at most 8"},
-        /* paths */
-        {OKTA "ca_file = ca.pem\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "ca_file = /\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "ca_file = /a//b\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "ca_file = /a/./b\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "ca_file = /a/../b\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "ca_file = /a/\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "ca_file = \"/a\"\n", ":3: [okta] ca_file: ", "absolute path"},
-        {OKTA "api_token_file =\n", ":3: [okta] api_token_file: ", "is empty"},
-        {OKTA "[store]\npath =\n", ":4: [store] path: ", "is empty"},
-        {OKTA
-         "[daemon]\nsocket = /" /* 108 bytes: one more than sun_path holds */
-         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-         "aaaaaaaaaaaaaaaaaaa\n",
-         ":4: [daemon] socket: ", "at most 107"},
-        /* GUIDs */
-        {OKTA "[intune]\ntenant_id = contoso.example\n", ":4: [intune] tenant_id: ", "GUID"},
-        {OKTA "[intune]\ntenant_id = 00000000-0000-0000-0000-000000000000\n",
-         ":4: [intune] tenant_id: ", "GUID"},
-        {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-44444444444\n",
-         ":4: [intune] tenant_id: ", "GUID"},
-        /* services */
-        {OKTA "[daemon]\nsshd_services = ssh d\n", ":4: [daemon] sshd_services: ", "PAM services"},
-        {OKTA "[daemon]\nsshd_services = SSHD\n", ":4: [daemon] sshd_services: ", "lower case"},
-        {OKTA "[daemon]\nsshd_services = ../sshd\n", ":4: [daemon] sshd_services: ", "PAM"},
-        {OKTA "[daemon]\nsshd_services = sshd,,ssh\n", ":4: [daemon] sshd_services: ", "PAM"},
-        {OKTA "[daemon]\nsshd_services = ,\n", ":4: [daemon] sshd_services: ", "PAM"},
-        {OKTA "[daemon]\nsshd_services = a, b, a\n", ":4: [daemon] sshd_services: ", "\"a\""},
-        {OKTA "[daemon]\nsshd_services = a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z,"
-              "0,1,2,3,4,5,6\n",
-         ":4: [daemon] sshd_services: ", "at most 32"},
-    };
-
     (void)state;
-    EXPECT(rows);
+    EXPECT(bad_values);
 }
 
 static void urls_refused(void **state)
