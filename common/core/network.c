@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DT_IP_TEXT_MAX       64 /* longest address with brackets, port and zone, its NUL included */
-#define DT_NETWORK_TEXT_MAX  128 /* longest network or range, its NUL included */
-#define DT_IP_BITS           128
-#define DT_IPV4_PREFIX_BITS  96  /* ::ffff:0:0/96 holds the IPv4-mapped addresses */
-#define DT_RANGE_PREFIX_MAX  256 /* a range of 128-bit addresses splits into at most 254 prefixes */
-#define DT_NODES_PER_PREFIX  2   /* an insertion makes a leaf and at most one branch */
-#define DT_NETWORK_NODES_MIN 64  /* nodes of the first allocation */
+#define DT_IP_TEXT_MAX 64       /* longest address with brackets, port and zone, its NUL included */
+#define DT_NETWORK_TEXT_MAX 128 /* longest network or range, its NUL included */
+#define DT_IP_BITS 128
+#define DT_IPV4_PREFIX_BITS 96  /* ::ffff:0:0/96 holds the IPv4-mapped addresses */
+#define DT_RANGE_PREFIX_MAX 256 /* a range of 128-bit addresses splits into at most 254 prefixes */
+#define DT_NODES_PER_PREFIX 2   /* an insertion makes a leaf and at most one branch */
+#define DT_NETWORK_NODES_MIN 64 /* nodes of the first allocation */
 
 /* An address as two numbers, so that prefixes compare by shifts. */
 typedef struct dt_bits {

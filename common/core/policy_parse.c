@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DT_TEXT_BLOCK      (64 * 1024) /* bytes of one allocation for strings */
-#define DT_PLATFORMS_MAX   16          /* members of one list of platforms */
-#define DT_FACTOR_WORDS    32          /* bits of dt_factor_type */
-#define DT_NAMES_FIRST_CAP 64          /* names of the first allocation */
-#define DT_ALL_ZONES       "ALL_ZONES"
+#define DT_TEXT_BLOCK (64 * 1024) /* bytes of one allocation for strings */
+#define DT_PLATFORMS_MAX 16       /* members of one list of platforms */
+#define DT_FACTOR_WORDS 32        /* bits of dt_factor_type */
+#define DT_NAMES_FIRST_CAP 64     /* names of the first allocation */
+#define DT_ALL_ZONES "ALL_ZONES"
 
 typedef struct dt_compiler {
     dt_json_reader r;

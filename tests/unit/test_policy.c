@@ -659,14 +659,13 @@ static struct {
 
 /* A rule as sets of bits, one per word above. */
 typedef struct plain_rule {
-    bool active;
     unsigned users_in, users_out, groups_in, groups_out;
-    bool zone, all_zones;
     unsigned zones_in, zones_out;
     unsigned platforms_in, platforms_out;
     int trust;  /* 0 any, 1 trusted, 2 not trusted */
     int access; /* 0 deny, 1 allow, 2 allow after MFA */
     int priority;
+    bool active, zone, all_zones;
 } plain_rule;
 
 typedef struct plain_input {
@@ -785,7 +784,7 @@ static void put_rule(dt_buf *b, plain_rule const *r)
 static dt_policy *random_policy(plain_rule rules[RANDOM_RULES + 1], size_t *count)
 {
     static char storage[TEXT_MAX_LEN];
-    size_t order[RANDOM_RULES + 1];
+    size_t order[RANDOM_RULES + 1] = {0};
     dt_buf b;
     size_t n = random_below(RANDOM_RULES + 1);
     for (size_t i = 0; i < n; i++)
@@ -940,7 +939,7 @@ static void random_policies_agree_with_a_plain_evaluator(void **state)
     (void)state;
     random_state = RANDOM_SEED;
     for (int i = 0; i < RANDOM_POLICIES; i++) {
-        plain_rule rules[RANDOM_RULES + 1];
+        plain_rule rules[RANDOM_RULES + 1] = {{0}};
         size_t n;
         dt_policy *p = random_policy(rules, &n);
         for (int k = 0; k < RANDOM_INPUTS; k++) {
