@@ -3,7 +3,6 @@
  * that the door can show. */
 #include "core/signon_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define PASSCODE_DIGITS_MIN 6
@@ -233,14 +232,10 @@ static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now
 }
 
 /* A transaction counts only if it is this person's and this factor's: anybody else's approval must
- * not be read as ours. Okta's ids need no encoding in a path, as the reader of them has checked. */
+ * not be read as ours. */
 static bool is_our_transaction(dt_signon const *s, char const *url)
 {
-    char prefix[DT_SIGNON_LINK_MAX];
-    int n = snprintf(prefix, sizeof(prefix), "%s/api/v1/users/%s/factors/%s/transactions/",
-                     s->site.config->okta.org_url, s->user_id, s->push_factor);
-
-    return n > 0 && (size_t)n < sizeof(prefix) && strncmp(url, prefix, (size_t)n) == 0;
+    return dt_okta_link_belongs(s->site.config, url, s->user_id, s->push_factor);
 }
 
 static bool take_links(dt_signon *s, dt_okta_verification const *v)
@@ -270,8 +265,10 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
         dt_signon_okta_failed(s, a, r, &err, now);
         return;
     }
-    if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE) {
+    /* Nobody can have approved what was sent this moment: the API knows WAITING here, no success. */
+    if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE || v.result == DT_OKTA_RESULT_SUCCESS) {
         dt_signon_detail(s, "Okta: push: %s", err.text[0] ? err.text : "an answer of unknown kind");
+        s->negative = s->negative || a == DT_OKTA_OK; /* it was there, and did not say yes */
         push_impossible(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE
                                ? DT_CAUSE_MFA_NO_FACTOR
                                : DT_CAUSE_OKTA_UNAVAILABLE);
@@ -282,6 +279,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     }
     if (!take_links(s, &v)) {
+        s->negative = true;
         dt_signon_detail(s, "Okta: push: the answer holds no link to poll this person's push");
         push_impossible(s, DT_CAUSE_OKTA_UNAVAILABLE);
         return;
@@ -304,6 +302,7 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
         return;
     }
     dt_signon_detail(s, "Okta: poll: %s", e->text[0] ? e->text : "an answer of unknown kind");
+    s->negative = s->negative || a == DT_OKTA_OK;
     if (a == DT_OKTA_RATE_LIMITED) {
         wait_for_push(s, now, dt_okta_rate_wait(r));
         return;

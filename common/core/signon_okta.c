@@ -88,9 +88,8 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
         dt_error_set(&err, DT_E_INVALID, "user %s has status %s", s->login, user.status);
         a = DT_OKTA_NOT_ACTIVE;
     }
-    /* Okta also finds people by a short login: it must be the person that was asked for. */
-    if (a == DT_OKTA_OK && strchr(s->login, '@') && user.login[0] &&
-        !dt_str_equal_nocase(user.login, s->login)) {
+    /* Okta also finds people by id or by a short login: it must be the person that was asked for. */
+    if (a == DT_OKTA_OK && !dt_okta_user_is(&user, s->login)) {
         dt_error_set(&err, DT_E_INVALID, "asked for %s, it answered with %s", s->login, user.login);
         a = DT_OKTA_NOT_ACTIVE;
     }

@@ -744,8 +744,9 @@ static void test_a_push_of_another_person_is_not_joined(void **state)
     world_begin(&w, &r);
     world_run(&w);
     r.user = "bob";
-    world_expect(&w, DT_HTTP_GET, "/api/v1/users/bob%40example.com", 200,
-                 "{\"id\":\"00u1\",\"status\":\"ACTIVE\"}");
+    world_expect(
+        &w, DT_HTTP_GET, "/api/v1/users/bob%40example.com", 200,
+        "{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"bob@example.com\"}}");
     world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS);
     world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
     world_begin(&w, &r);
@@ -1053,6 +1054,36 @@ static void test_okta_down_after_a_refusal_does_not_allow(void **state)
     assert_int_equal(world_answer(&w, "111111"), DT_STEP_DONE);
     assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
     world_close(&w);
+}
+
+/* Odd answers are answers: the absence of Okta that follows does not let anybody in. */
+static void odd_push_reply(int status, char const *body)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, allow);
+    expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", status, body);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_int_equal(world_outcome(&w)->result, DT_DENY);
+    world_close(&w);
+}
+
+static void test_odd_answers_to_a_push_never_allow(void **state)
+{
+    (void)state;
+    odd_push_reply(200, OKTA_SUCCESS);
+    odd_push_reply(201, OKTA_SUCCESS);
+    odd_push_reply(200, "{\"factorResult\":\"CHALLENGE\"}");
+    odd_push_reply(201, "{\"factorResult\":\"WAITING\"}"); /* nothing to poll */
+    odd_push_reply(403, "{\"errorCode\":\"E0000079\",\"errorSummary\":\"no\"}");
+    odd_push_reply(400, "{\"errorCode\":\"E0000001\",\"errorSummary\":\"no\"}");
+    odd_push_reply(423, "{\"errorCode\":\"E0000155\",\"errorSummary\":\"not active\"}");
+    odd_push_reply(404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"no factor\"}");
+    odd_push_reply(401, OKTA_INVALID_TOKEN);
 }
 
 static void okta_user_refused(int status, char const *body, dt_cause cause)
@@ -1373,6 +1404,7 @@ int main(void)
         cmocka_unit_test(test_remembered_at_its_edges),
         cmocka_unit_test(test_okta_down_is_as_configured),
         cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),
+        cmocka_unit_test(test_odd_answers_to_a_push_never_allow),
         cmocka_unit_test(test_okta_user_that_may_not),
         cmocka_unit_test(test_broken_store_asks_for_mfa),
         cmocka_unit_test(test_no_policy_is_a_config_fault),
