@@ -715,11 +715,12 @@ static void random_rule(plain_rule *r, int priority)
     r->priority = priority;
 }
 
-static void put_words(dt_buf *b, char const *name, char const *const *words, unsigned set)
+static void put_words(dt_buf *b, char const *name, char const *const *words, unsigned count,
+                      unsigned set)
 {
     bool first = true;
     dt_buf_printf(b, "\"%s\":[", name);
-    for (unsigned i = 0; set >> i != 0; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if ((set >> i & 1) == 0)
             continue;
         dt_buf_printf(b, "%s\"%s\"", first ? "" : ",", words[i]);
@@ -745,20 +746,20 @@ static void put_conditions(dt_buf *b, plain_rule const *r)
 {
     static char const *const trusts[] = {"ANY", "TRUSTED", "NOT_TRUSTED"};
     dt_buf_puts(b, "{\"people\":{\"users\":{");
-    put_words(b, "include", people_words, r->users_in);
+    put_words(b, "include", people_words, COUNT(people_words), r->users_in);
     dt_buf_puts(b, ",");
-    put_words(b, "exclude", people_words, r->users_out);
+    put_words(b, "exclude", people_words, COUNT(people_words), r->users_out);
     dt_buf_puts(b, "},\"groups\":{");
-    put_words(b, "include", group_words, r->groups_in);
+    put_words(b, "include", group_words, COUNT(group_words), r->groups_in);
     dt_buf_puts(b, ",");
-    put_words(b, "exclude", group_words, r->groups_out);
+    put_words(b, "exclude", group_words, COUNT(group_words), r->groups_out);
     dt_buf_printf(b, "}},\"network\":{\"connection\":\"%s\",", r->zone ? "ZONE" : "ANYWHERE");
     if (r->all_zones)
         dt_buf_puts(b, "\"include\":[\"ALL_ZONES\"]");
     else
-        put_words(b, "include", zone_words, r->zones_in);
+        put_words(b, "include", zone_words, COUNT(zone_words), r->zones_in);
     dt_buf_puts(b, ",");
-    put_words(b, "exclude", zone_words, r->zones_out);
+    put_words(b, "exclude", zone_words, COUNT(zone_words), r->zones_out);
     dt_buf_puts(b, "},\"platform\":{");
     put_platforms(b, "include", r->platforms_in);
     dt_buf_puts(b, ",");
