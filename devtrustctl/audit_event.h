@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One line of the audit file: what it says, whether it is searched for, how it is shown. */
+#ifndef DT_CTL_AUDIT_EVENT_H
+#define DT_CTL_AUDIT_EVENT_H
+
+#include "core/json.h"
+#include "core/outcome.h"
+
+#define DT_AUDIT_LINE_MAX (2 * DT_AUDIT_EVENT_MAX) /* longest line that is read */
+
+/* What is searched for; a NULL text matches everything. */
+typedef struct dt_audit_filter {
+    char const *query; /* anywhere in the event, ASCII case folded */
+    char const *user;  /* the actor's name or login, or the login's part before the "@" */
+    char const *application;
+    char const *result; /* of the outcome: SUCCESS, FAILURE, ALLOW, DENY */
+    dt_time since;      /* 0 = whenever */
+} dt_audit_filter;
+
+/* An event, borrowed from its tree; a text that is not there is "". */
+typedef struct dt_audit_event {
+    dt_bytes line; /* as it was read */
+    dt_json *root; /* owned: dt_audit_event_free */
+    char const *published, *message, *user, *login, *application, *device, *result, *reason, *rule;
+    dt_time at;
+} dt_audit_event;
+
+/* DT_E_PARSE with what is wrong, when it is no JSON object with displayMessage, outcome and a time
+ * in published. `line` must live as long as the event. */
+DT_MUST_USE int dt_audit_event_read(dt_bytes line, dt_audit_event *out, dt_error *e);
+void dt_audit_event_free(dt_audit_event *v);
+bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f);
+/* One line for people: time, message, who, where, on what, outcome, rule. Texts are quoted as JSON
+ * strings, so that no name passes for another field. */
+void dt_audit_event_print(dt_audit_event const *v, dt_buf *out);
+/* The line itself, still the same JSON, with everything that must not be shown as \uNNNN. */
+void dt_audit_event_print_json(dt_audit_event const *v, dt_buf *out);
+
+#endif

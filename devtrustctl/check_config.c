@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrustctl check-config: loads a site as the daemon and the RADIUS module would, says what it
+ * found, and warns of what is allowed but smells. One fault is told at a time where the rest hangs on
+ * it; keys, store and audit file are all looked at. */
+#include "devtrustctl/certificate_file.h"
+#include "devtrustctl/ctl.h"
+#include "devtrustctl/options.h"
+#include "devtrustctl/site.h"
+
+#include "edge/file.h"
+#include "edge/host.h"
+#include "edge/host_key.h"
+#include "edge/jose.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define EXPIRES_SOON DT_DAYS(30)
+#define PEM_MAX (64 * 1024)
+#define CA_FILE_MAX (1024 * 1024)
+#define DIRECTORY_MAX 1024
+
+typedef struct checking {
+    dt_site_files *files;
+    dt_config const *config;
+    char const *path;
+    dt_time now;
+    size_t warnings, faults;
+    char const *what; /* the certificates that are being told of */
+} checking;
+
+static void fault(checking *k, dt_error const *e)
+{
+    (void)dt_err_fault(e);
+    k->faults++;
+}
+
+static void warn(checking *k, char const *fmt, ...) DT_PRINTF(2, 3);
+static void warn(checking *k, char const *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
+        dt_out_line("warning       %s", text);
+    va_end(args);
+    k->warnings++;
+}
+
+/* Warns of a certificate that has expired or is about to. */
+static void warn_expiry(checking *k, char const *what, dt_time not_after)
+{
+    char day[DT_DAY_TEXT_MAX];
+
+    if (not_after <= k->now)
+        warn(k, "%s has expired on %s", what, dt_day_text(day, not_after));
+    else if (not_after - k->now < EXPIRES_SOON)
+        warn(k, "%s expires on %s; renew it", what, dt_day_text(day, not_after));
+}
+
+/* --- trust ------------------------------------------------------------------------------------ */
+
+static void put_words(dt_buf *b, unsigned bits, char const *(*name)(unsigned bit),
+                      char const *between)
+{
+    bool first = true;
+
+    for (unsigned bit = 1; bit != 0 && bit <= bits; bit <<= 1) {
+        if ((bits & bit) == 0 || name(bit) == NULL)
+            continue;
+        if (!first)
+            dt_buf_puts(b, between);
+        dt_buf_puts(b, name(bit));
+        first = false;
+    }
+}
+
+static char const *source_name(unsigned bit)
+{
+    return dt_source_name((dt_source)bit);
+}
+
+static char const *factor_name(unsigned bit)
+{
+    return dt_factor_name((dt_factor_type)bit);
+}
+
+static void warn_alternative(checking *k, unsigned sources)
+{
+    char text[128];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    put_words(&b, sources, source_name, "+");
+    if ((sources & (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY)) == 0)
+        warn(k, "trusted_when: %s proves nothing: whoever claims to be a trusted device is one",
+             text);
+    if ((sources & DT_SOURCE_INTUNE) == 0)
+        warn(k,
+             "trusted_when: %s does not ask Intune: a device that is no longer compliant stays "
+             "trusted",
+             text);
+}
+
+static void check_trust(checking *k)
+{
+    char text[512];
+    dt_buf b;
+    dt_config const *c = k->config;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
+        dt_buf_puts(&b, i > 0 ? ", " : "");
+        put_words(&b, c->device_trust.trusted_when[i], source_name, "+");
+    }
+    dt_out_line("trusted when  %s", text);
+    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
+        warn_alternative(k, c->device_trust.trusted_when[i]);
+}
+
+static int tell_ca(void *ctx, size_t index, dt_bytes der)
+{
+    checking *k = ctx;
+    dt_certificate c;
+    char day[DT_DAY_TEXT_MAX];
+
+    (void)index;
+    /* Whether it is a CA was judged when the site was loaded; a CA's names may be of any kind. */
+    if (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0) {
+        dt_out_line("%-13s %s", k->what, c.subject);
+        return DT_OK;
+    }
+    dt_out_line("%-13s %s, until %s", k->what, c.subject, dt_day_text(day, c.not_after));
+    warn_expiry(k, c.subject, c.not_after);
+    return DT_OK;
+}
+
+static void tell_ca_file(checking *k, char const *path, char const *what)
+{
+    dt_error e = {0};
+    dt_buf text;
+    int rc;
+
+    if (path[0] == '\0')
+        return;
+    k->what = what;
+    dt_buf_init(&text, CA_FILE_MAX);
+    rc = dt_file_read(path, DT_FILE_TRUSTED, CA_FILE_MAX, &text, &e);
+    if (rc == DT_OK)
+        rc = dt_certificates_each(dt_buf_bytes(&text), tell_ca, k, &e);
+    if (rc < 0)
+        fault(k, &e);
+    dt_buf_free(&text);
+}
+
+static void check_cas(checking *k)
+{
+    tell_ca_file(k, k->config->device_trust.ca_file, "company's CA");
+    tell_ca_file(k, k->config->device_trust.shared_ca_file, "shared CA");
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static int check_assertion_pair(checking *k, dt_bytes certificate, dt_error *e)
+{
+    dt_assertion_key *pair = NULL;
+    dt_secret *key = NULL;
+    int rc = dt_file_read_secret(k->config->intune.key_file, false, &key, e);
+
+    if (rc == DT_OK)
+        rc = dt_assertion_key_new(key, certificate, k->now, &pair, e);
+    if (rc < 0)
+        (void)dt_error_prefix(e, "[intune] certificate_file %s, key_file %s",
+                              k->config->intune.certificate_file, k->config->intune.key_file);
+    dt_assertion_key_free(&pair);
+    dt_secret_free(&key);
+    return rc;
+}
+
+static int tell_assertion(void *ctx, size_t index, dt_bytes der)
+{
+    checking *k = ctx;
+    dt_certificate c;
+    char day[DT_DAY_TEXT_MAX];
+
+    if (index > 1 || (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0))
+        return DT_OK;
+    dt_out_line("Graph         as %s, certificate until %s", k->config->intune.client_id,
+                dt_day_text(day, c.not_after));
+    warn_expiry(k, "the certificate of the app registration", c.not_after);
+    return DT_OK;
+}
+
+static void check_graph(checking *k)
+{
+    char const *path = k->config->intune.certificate_file;
+    dt_error e = {0};
+    dt_buf pem;
+    int rc;
+
+    if (path[0] == '\0' || k->config->intune.key_file[0] == '\0') {
+        dt_out_line("Graph         not configured: nothing is known of compliance");
+        return;
+    }
+    dt_buf_init(&pem, PEM_MAX);
+    rc = dt_file_read(path, DT_FILE_TRUSTED, PEM_MAX, &pem, &e);
+    if (rc == DT_OK)
+        rc = check_assertion_pair(k, dt_buf_bytes(&pem), &e);
+    if (rc == DT_OK)
+        rc = dt_certificates_each(dt_buf_bytes(&pem), tell_assertion, k, &e);
+    if (rc < 0)
+        fault(k, &e);
+    dt_buf_free(&pem);
+}
+
+/* Signs as a login would, and judges the certificate as a login would. */
+static void try_host_key(checking *k, dt_host_key const *key)
+{
+    uint8_t storage[DT_SIGNATURE_MAX];
+    char day[DT_DAY_TEXT_MAX];
+    dt_sign_request request;
+    dt_sign_result signature;
+    dt_certificate c;
+    dt_error e = {0};
+    dt_reason reason;
+
+    if (dt_host_random(request.nonce, sizeof(request.nonce)) < 0)
+        return;
+    dt_host_key_sign(key, &request, storage, &signature);
+    if (signature.error < 0 ||
+        dt_x509_verify(signature.certificate, dt_bytes_of(request.nonce, sizeof(request.nonce)),
+                       signature.signature) < 0) {
+        (void)dt_error_set(&e, DT_E_CRYPTO, "[device_trust] host_key_file: the key cannot sign");
+        fault(k, &e);
+        return;
+    }
+    reason =
+        dt_x509_judge(dt_site_anchors(k->files), signature.certificate, signature.chain,
+                      signature.chain_count, &k->config->device_trust.tenant_id, k->now, &c, &e);
+    dt_out_line("this host     %s, %s, until %s", c.subject,
+                dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
+                dt_day_text(day, c.not_after));
+    if (reason != DT_REASON_TRUSTED)
+        warn(k, "this host's certificate makes no device trusted: %s: %s", dt_reason_name(reason),
+             e.text);
+    else
+        warn_expiry(k, "this host's certificate", c.not_after);
+}
+
+static void check_host_key(checking *k)
+{
+    char const *certificate = k->config->device_trust.host_certificate_file;
+    char const *key_file = k->config->device_trust.host_key_file;
+    dt_host_key *key = NULL;
+    dt_error e = {0};
+
+    if (certificate[0] == '\0' || key_file[0] == '\0') {
+        dt_out_line("this host     has no device certificate configured");
+        return;
+    }
+    if (dt_host_key_load(certificate, key_file, &key, &e) < 0) {
+        (void)dt_error_prefix(&e, "[device_trust] host_certificate_file, host_key_file");
+        fault(k, &e);
+        return;
+    }
+    try_host_key(k, key);
+    dt_host_key_free(&key);
+}
+
+static void check_state_key(checking *k)
+{
+    if (dt_site_state_key(k->files) == NULL)
+        dt_out_line("state key     none: RADIUS challenges cannot be asked; make one: (umask 077; "
+                    "openssl rand -hex 32 > %s)",
+                    k->config->store.state_key_file);
+}
+
+/* --- policies --------------------------------------------------------------------------------- */
+
+static void check_policies(checking *k)
+{
+    for (size_t i = 0; i < dt_site_policy_count(k->files); i++) {
+        dt_policy const *p = dt_site_policy_at(k->files, i);
+        char const *application = dt_policy_application(p);
+
+        dt_out_line("policy        %s: %zu rules, sha256 %s", application, dt_policy_rule_count(p),
+                    dt_policy_hash(p));
+        if (!dt_policy_asks_for(p, DT_TRUST_TRUSTED))
+            warn(k, "policy %s: no rule asks for a TRUSTED device: it is the same for all devices",
+                 application);
+    }
+}
+
+static void check_failing_open(checking *k)
+{
+    dt_config const *c = k->config;
+
+    if (c->policy.okta_unavailable == DT_UNAVAILABLE_ALLOW)
+        warn(k, "[policy] okta_unavailable = allow: while Okta cannot be asked, everybody gets in "
+                "without MFA");
+    if (c->policy.okta_unavailable == DT_UNAVAILABLE_ALLOW_TRUSTED)
+        warn(k, "[policy] okta_unavailable = allow_trusted: while Okta cannot be asked, trusted "
+                "devices get in without MFA");
+    if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.push_limit == 0 &&
+        (c->mfa.factors & DT_FACTOR_TOTP) == 0)
+        warn(k, "[mfa] push_limit = 0 with push as the only factor: nobody can pass MFA");
+    if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.number_challenge == DT_NUMBER_NEVER)
+        warn(k, "[mfa] number_challenge = never: a push can be approved by mistake");
+}
+
+static void tell_mfa(checking *k)
+{
+    char text[128];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    put_words(&b, k->config->mfa.factors, factor_name, ", ");
+    dt_out_line("Okta          %s, factors %s", k->config->okta.org_url, text);
+}
+
+/* --- what is written to ----------------------------------------------------------------------- */
+
+static int count_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
+{
+    (void)key;
+    (void)value;
+    (void)expires;
+    (*(size_t *)ctx)++;
+    return DT_OK;
+}
+
+static void check_store(checking *k)
+{
+    dt_error e = {0};
+    dt_store *store = NULL;
+    size_t devices = 0;
+    int rc = dt_store_open(k->config->store.path, &store, &e);
+
+    if (rc == DT_OK)
+        rc = dt_store_each(store, DT_TABLE_DEVICE, k->now, count_row, &devices, &e);
+    if (rc < 0) {
+        (void)dt_error_prefix(&e, "[store] path");
+        fault(k, &e);
+    } else {
+        dt_out_line("store         %s, %zu device keys enrolled", k->config->store.path, devices);
+    }
+    if (store != NULL)
+        dt_store_close(&store);
+}
+
+/* The directory that a file is in. */
+static bool directory_exists(char const *file)
+{
+    char path[DIRECTORY_MAX];
+    char const *slash = strrchr(file, '/');
+    struct stat st;
+
+    if (slash == NULL ||
+        dt_str_copy_bytes(path, sizeof(path), dt_bytes_of(file, (size_t)(slash - file) + 1)) < 0)
+        return false;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Only looked at: who creates it owns it, and that must be the service. */
+static void check_audit(checking *k)
+{
+    char const *path = k->config->audit.file;
+    bool log = k->config->audit.syslog;
+    dt_error e = {0};
+    struct stat st;
+
+    if (path[0] == '\0' && !log)
+        warn(k, "[audit] file is empty and syslog = no: nothing tells who got in and why");
+    if (path[0] == '\0')
+        return;
+    if (lstat(path, &st) != 0 && errno == ENOENT && directory_exists(path)) {
+        dt_out_line("audit         %s, to be created%s", path, log ? "; and syslog" : "");
+        return;
+    }
+    if (lstat(path, &st) != 0)
+        (void)dt_error_set(&e, DT_E_IO, "[audit] file %s: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+        (void)dt_error_set(&e, DT_E_PERMISSION, "[audit] file %s is not a regular file", path);
+    else if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        (void)dt_error_set(&e, DT_E_PERMISSION,
+                           "[audit] file %s can be written by others; chmod go-w it", path);
+    if (e.code != 0)
+        fault(k, &e);
+    else
+        dt_out_line("audit         %s%s", path, log ? ", and syslog" : "");
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static dt_ctl_exit check_all(checking *k)
+{
+    static void (*const parts[])(checking *) = {
+        tell_mfa,        check_graph,    check_trust,        check_cas,   check_host_key,
+        check_state_key, check_policies, check_failing_open, check_store, check_audit};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        parts[i](k);
+    if (k->faults > 0) {
+        dt_err_line("%s: %zu faults, %zu warnings", k->path, k->faults, k->warnings);
+        return DT_CTL_FAULT;
+    }
+    dt_out_line("%s: in order, %zu warnings", k->path, k->warnings);
+    return DT_CTL_YES;
+}
+
+dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv)
+{
+    char const *config = NULL;
+    dt_option const options[] = {{"--config", "-c", &config, NULL}, {NULL, NULL, NULL, NULL}};
+    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
+    checking k = {.now = dt_host_now()};
+    dt_error e = {0};
+    size_t count = 0;
+    dt_ctl_exit x = DT_CTL_FAULT;
+    int rc = rest != NULL ? DT_OK : dt_error_set(&e, DT_E_NOMEM, "out of memory");
+
+    if (rc == DT_OK)
+        rc = dt_options_parse(options, argc, argv, rest, &count, &e);
+    free(rest);
+    if (rc == DT_OK && count > 0)
+        rc = dt_error_set(&e, DT_E_INVALID, "takes no names; name the file with -c FILE");
+    if (rc < 0)
+        return dt_err_usage(self, &e);
+    k.path = config != NULL ? config : DT_CONFIG_DEFAULT_PATH;
+    if (dt_ctl_site_load(config, &k.files, &e) < 0)
+        return dt_err_fault(&e);
+    k.config = dt_site_config(k.files);
+    x = check_all(&k);
+    dt_site_free(&k.files);
+    return x;
+}

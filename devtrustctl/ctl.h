@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What all parts of devtrustctl share: the form of a command, its exit codes, its output.
+ *
+ * Whatever is printed may hold names from certificates, Graph or the audit file. So every line goes
+ * out through one place that escapes it as a whole: nothing can move the cursor, forge a line or turn
+ * the direction of writing. */
+#ifndef DT_CTL_CTL_H
+#define DT_CTL_CTL_H
+
+#include "core/bytes.h"
+
+#define DT_CTL_LINE_MAX (64 * 1024) /* longest line for people; what is longer is cut */
+
+typedef enum dt_ctl_exit {
+    DT_CTL_YES = 0,   /* done, or: the answer is yes */
+    DT_CTL_NO = 1,    /* the answer is no: denied, refused, not found */
+    DT_CTL_FAULT = 2, /* wrong usage, or something is broken */
+} dt_ctl_exit;
+
+/* A row of the table in main.c. */
+typedef struct dt_ctl_command dt_ctl_command;
+struct dt_ctl_command {
+    char const *name;
+    /* argv[0] is the first argument behind the command's name. */
+    dt_ctl_exit (*run)(dt_ctl_command const *self, int argc, char **argv);
+    char const *summary; /* one line */
+    char const *usage;   /* what stands behind the name */
+    char const *options; /* lines that explain the arguments */
+};
+
+dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
+
+/* --- output (output.c) ------------------------------------------------------------------------ */
+
+/* One line to standard output, escaped; the newline is added. */
+void dt_out_line(char const *fmt, ...) DT_PRINTF(1, 2);
+/* The same of what is in a buffer. */
+void dt_out_buf(dt_buf const *b);
+/* One line to standard error: "devtrustctl: ...". */
+void dt_err_line(char const *fmt, ...) DT_PRINTF(1, 2);
+/* The error's text, and DT_CTL_FAULT. */
+dt_ctl_exit dt_err_fault(dt_error const *e);
+/* The same for a wrong command line: also says how to get help. */
+dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e);
+/* Writes out what is left. DT_CTL_FAULT when standard output did not take everything, else `x`. */
+dt_ctl_exit dt_out_end(dt_ctl_exit x);
+
+/* "2026-11-23" of a time, UTC; "never" for DT_TIME_NEVER. Returns out. */
+#define DT_DAY_TEXT_MAX 16
+char *dt_day_text(char out[DT_DAY_TEXT_MAX], dt_time t);
+
+#endif

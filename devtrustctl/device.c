@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrustctl device: the registry that tells which device an SSH key belongs to. Enrolling does not
+ * make a device trusted: its certificate is judged here to tell the administrator at once, and anew
+ * at every sign-on. */
+#include "devtrustctl/certificate_file.h"
+#include "devtrustctl/ctl.h"
+#include "devtrustctl/options.h"
+#include "devtrustctl/registry.h"
+#include "devtrustctl/site.h"
+
+#include "core/json.h"
+#include "core/outcome.h"
+#include "edge/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_MAX 200 /* as much of an argument as a message repeats */
+
+/* What the three commands work with. */
+typedef struct registry {
+    dt_site_files *files;
+    dt_store *store;
+    dt_time now;
+    bool json;
+    bool fault;  /* something could not be done, and was said on standard error */
+    bool broken; /* so is the store: nothing more can be done */
+    size_t added, unchanged, refused, removed;
+    char const *path; /* of the file that is read */
+    dt_guid wanted;   /* of the device to remove */
+} registry;
+
+static dt_trust_store const *anchors(registry const *r)
+{
+    return dt_site_anchors(r->files);
+}
+
+static dt_guid const *tenant(registry const *r)
+{
+    return &dt_site_config(r->files)->device_trust.tenant_id;
+}
+
+static void say_fault(registry *r, dt_error const *e)
+{
+    (void)dt_err_fault(e);
+    r->fault = true;
+}
+
+static int say_broken(registry *r, int rc, dt_error const *e)
+{
+    say_fault(r, e);
+    r->broken = true;
+    return rc;
+}
+
+static int no_memory(registry *r)
+{
+    dt_error e = {0};
+    int rc = dt_error_set(&e, DT_E_NOMEM, "out of memory");
+
+    return say_broken(r, rc, &e);
+}
+
+/* --- add -------------------------------------------------------------------------------------- */
+
+static int refuse(registry *r, size_t index, char const *reason, char const *why)
+{
+    r->refused++;
+    if (index > 1)
+        dt_out_line("refused    %s, certificate %zu: %s: %s", r->path, index, reason, why);
+    else
+        dt_out_line("refused    %s: %s: %s", r->path, reason, why);
+    return DT_OK;
+}
+
+static void say_device(char const *done, dt_certificate const *c, dt_fingerprint const *f,
+                       char const *remark)
+{
+    char day[DT_DAY_TEXT_MAX];
+
+    dt_out_line("%-10s %s  %s  until %s  %s%s", done, c->device_id.text, f->text,
+                dt_day_text(day, c->not_after), c->subject, remark);
+}
+
+static int enrol(registry *r, dt_bytes der, dt_certificate const *c, dt_fingerprint const *f,
+                 char const *remark)
+{
+    dt_device_record *record = calloc(1, sizeof(*record));
+    dt_error e = {0};
+    dt_buf name;
+    int rc;
+
+    if (record == NULL)
+        return no_memory(r);
+    record->added = r->now;
+    dt_buf_init_fixed(&name, record->name, sizeof(record->name));
+    dt_buf_put_escaped(&name, dt_bytes_str(c->subject));
+    memcpy(record->der, der.p, der.len);
+    record->der_len = der.len;
+    rc = dt_registry_put(r->store, f, record, r->now, &e);
+    free(record);
+    if (rc < 0)
+        return say_broken(r, rc, &e);
+    r->added++;
+    say_device("added", c, f, remark);
+    return DT_OK;
+}
+
+/* The key is enrolled already. With the same certificate, or one that is good for longer, all is
+ * well; with that of another device, one of the two is not what it says. */
+static int enrol_again(registry *r, size_t index, dt_bytes der, dt_certificate const *c,
+                       dt_fingerprint const *f, dt_enrolment const *old)
+{
+    char why[128];
+    dt_buf b;
+
+    if (dt_bytes_equal(der, dt_bytes_of(old->record.der, old->record.der_len))) {
+        r->unchanged++;
+        say_device("unchanged", c, f, "");
+        return DT_OK;
+    }
+    if (dt_guid_is_set(&old->certificate.device_id) &&
+        !dt_guid_equal(&old->certificate.device_id, &c->device_id)) {
+        dt_buf_init_fixed(&b, why, sizeof(why));
+        dt_buf_printf(&b, "the same key is enrolled for device %s; remove that first",
+                      old->certificate.device_id.text);
+        return refuse(r, index, "KEY_OF_ANOTHER_DEVICE", why);
+    }
+    if (old->state == DT_ENROLMENT_JUDGED && old->reason == DT_REASON_TRUSTED &&
+        old->certificate.not_after >= c->not_after) {
+        r->unchanged++;
+        say_device("unchanged", &old->certificate, f, " (enrolled is one that is good for longer)");
+        return DT_OK;
+    }
+    return enrol(r, der, c, f, " (renewed)");
+}
+
+static int enrol_fingerprint(registry *r, size_t index, dt_bytes der, dt_certificate const *c,
+                             dt_fingerprint const *f)
+{
+    char key[DT_STORE_KEY_MAX];
+    dt_enrolment *old = calloc(1, sizeof(*old));
+    dt_error e = {0};
+    dt_bytes value;
+    dt_buf scratch;
+    int rc;
+
+    if (old == NULL)
+        return no_memory(r);
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
+    rc = dt_registry_get(r->store, f, r->now, &scratch, &value, &e);
+    if (rc == DT_OK) {
+        dt_device_store_key(f->hex, key);
+        dt_enrolment_judge(anchors(r), tenant(r), r->now, key, value, old);
+        rc = enrol_again(r, index, der, c, f, old);
+    } else if (rc == DT_E_NOT_FOUND) {
+        rc = enrol(r, der, c, f, "");
+    } else {
+        rc = say_broken(r, rc, &e);
+    }
+    dt_buf_free(&scratch);
+    free(old);
+    return rc;
+}
+
+static int add_certificate(void *ctx, size_t index, dt_bytes der)
+{
+    registry *r = ctx;
+    dt_certificate c;
+    dt_fingerprint f;
+    dt_error e = {0};
+    dt_reason reason = dt_x509_judge(anchors(r), der, NULL, 0, tenant(r), r->now, &c, &e);
+
+    if (reason != DT_REASON_TRUSTED)
+        return refuse(r, index, dt_reason_name(reason), e.text);
+    if (dt_fingerprint_of(der, &f, &e) < 0)
+        return refuse(r, index, dt_reason_name(DT_REASON_CERTIFICATE_INVALID), e.text);
+    return enrol_fingerprint(r, index, der, &c, &f);
+}
+
+/* Anything but 0 ends the whole: that was said already. */
+static int add_file(registry *r, char const *path)
+{
+    dt_error e = {0};
+    int rc;
+
+    r->path = path;
+    rc = dt_certificate_file_each(path, add_certificate, r, &e);
+    if (rc == DT_OK || r->broken)
+        return rc;
+    if (rc == DT_E_PARSE || rc == DT_E_LIMIT) {
+        r->refused++;
+        dt_out_line("refused    %s", e.text);
+        return DT_OK;
+    }
+    say_fault(r, &e);
+    return DT_OK;
+}
+
+static int add_folder(registry *r, char const *path)
+{
+    dt_error e = {0};
+    dt_folder folder;
+    int rc = dt_folder_list(path, &folder, &e);
+
+    if (rc == DT_OK && folder.count == 0)
+        rc = dt_error_set(&e, DT_E_NOT_FOUND, "%s holds no .pem, .crt, .cer or .der file", path);
+    if (rc < 0) {
+        say_fault(r, &e);
+        return DT_OK;
+    }
+    if (folder.passed_over > 0)
+        dt_err_line("%s: %zu entries passed over that end otherwise than .pem, .crt, .cer, .der",
+                    path, folder.passed_over);
+    for (size_t i = 0; rc == DT_OK && i < folder.count; i++)
+        rc = add_file(r, folder.paths[i]);
+    dt_folder_free(&folder);
+    return rc;
+}
+
+static dt_ctl_exit add_all(registry *r, char const *const *paths, size_t count)
+{
+    int rc = DT_OK;
+
+    for (size_t i = 0; rc == DT_OK && i < count; i++)
+        rc = dt_path_is_folder(paths[i]) ? add_folder(r, paths[i]) : add_file(r, paths[i]);
+    dt_out_line("%zu added, %zu unchanged, %zu refused", r->added, r->unchanged, r->refused);
+    return r->fault ? DT_CTL_FAULT : r->refused > 0 ? DT_CTL_NO : DT_CTL_YES;
+}
+
+/* --- list ------------------------------------------------------------------------------------- */
+
+static void list_text(dt_enrolment const *row)
+{
+    char day[DT_DAY_TEXT_MAX];
+
+    if (row->state == DT_ENROLMENT_UNREADABLE) {
+        dt_out_line("%-36s  %s  %-10s  %s", "-", row->fingerprint.text, "-",
+                    dt_enrolment_state_name(row));
+        return;
+    }
+    dt_out_line("%-36s  %s  %s  %s  %s", row->certificate.device_id.text, row->fingerprint.text,
+                dt_day_text(day, row->certificate.not_after), dt_enrolment_state_name(row),
+                row->record.name);
+}
+
+static void put_time_member(dt_buf *b, char const *name, dt_time t)
+{
+    char text[25];
+
+    dt_time_format(text, t);
+    dt_buf_printf(b, ",\"%s\":\"%s\"", name, text);
+}
+
+static void list_json(dt_enrolment const *row)
+{
+    dt_buf b;
+
+    dt_buf_init(&b, DT_CTL_LINE_MAX);
+    dt_buf_puts(&b, "{\"fingerprint\":");
+    dt_json_put_string(&b, row->fingerprint.text);
+    dt_buf_puts(&b, ",\"state\":");
+    dt_json_put_string(&b, dt_enrolment_state_name(row));
+    if (row->state != DT_ENROLMENT_UNREADABLE) {
+        dt_buf_puts(&b, ",\"deviceId\":");
+        dt_json_put_string(&b, row->certificate.device_id.text);
+        dt_buf_puts(&b, ",\"name\":");
+        dt_json_put_string(&b, row->record.name);
+        dt_buf_puts(&b, ",\"issuer\":");
+        dt_json_put_string(&b, row->certificate.issuer);
+        put_time_member(&b, "notBefore", row->certificate.not_before);
+        put_time_member(&b, "notAfter", row->certificate.not_after);
+        put_time_member(&b, "added", row->record.added);
+    }
+    dt_buf_puts(&b, "}");
+    dt_out_buf(&b);
+    dt_buf_free(&b);
+}
+
+/* Judges a row on the heap: it holds a whole certificate. */
+static dt_enrolment *judge_row(registry const *r, char const *key, dt_bytes value)
+{
+    dt_enrolment *row = calloc(1, sizeof(*row));
+
+    if (row != NULL)
+        dt_enrolment_judge(anchors(r), tenant(r), r->now, key, value, row);
+    return row;
+}
+
+static int list_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
+{
+    registry *r = ctx;
+    dt_enrolment *row = judge_row(r, key, value);
+
+    (void)expires;
+    if (row == NULL)
+        return no_memory(r);
+    if (r->json)
+        list_json(row);
+    else
+        list_text(row);
+    free(row);
+    return DT_OK;
+}
+
+static dt_ctl_exit list_all(registry *r)
+{
+    dt_error e = {0};
+    int rc = dt_store_each(r->store, DT_TABLE_DEVICE, r->now, list_row, r, &e);
+
+    if (rc < 0 && !r->broken)
+        say_fault(r, &e);
+    return rc == DT_OK ? DT_CTL_YES : DT_CTL_FAULT;
+}
+
+/* --- remove ----------------------------------------------------------------------------------- */
+
+static int remove_key(registry *r, dt_fingerprint const *f, char const *device)
+{
+    dt_error e = {0};
+    int rc = dt_registry_remove(r->store, f, r->now, &e);
+
+    if (rc == DT_E_NOT_FOUND)
+        return DT_OK;
+    if (rc < 0)
+        return say_broken(r, rc, &e);
+    r->removed++;
+    dt_out_line("removed    %s  %s", device, f->text);
+    return DT_OK;
+}
+
+static int remove_if_wanted(void *ctx, char const *key, dt_bytes value, dt_time expires)
+{
+    registry *r = ctx;
+    dt_enrolment *row = judge_row(r, key, value);
+    int rc = DT_OK;
+
+    (void)expires;
+    if (row == NULL)
+        return no_memory(r);
+    if (dt_guid_equal(&row->certificate.device_id, &r->wanted))
+        rc = remove_key(r, &row->fingerprint, r->wanted.text);
+    free(row);
+    return rc;
+}
+
+static int remove_certificate(void *ctx, size_t index, dt_bytes der)
+{
+    registry *r = ctx;
+    dt_certificate c;
+    dt_fingerprint f;
+    dt_error e = {0};
+
+    if (dt_fingerprint_of(der, &f, &e) < 0) {
+        (void)dt_error_prefix(&e, "%s, certificate %zu", r->path, index);
+        say_fault(r, &e);
+        return DT_OK;
+    }
+    /* Its key may be removed whatever it says; its name is only shown. */
+    if (dt_x509_read(der, &c, NULL) < 0)
+        c.device_id = (dt_guid){0};
+    return remove_key(r, &f, dt_guid_is_set(&c.device_id) ? c.device_id.text : "-");
+}
+
+static int find_and_remove(registry *r, char const *what, dt_error *e)
+{
+    char shown[SHOWN_MAX];
+    dt_fingerprint f;
+    int rc;
+
+    if (dt_guid_parse(dt_bytes_str(what), &r->wanted) == DT_OK)
+        return dt_store_each(r->store, DT_TABLE_DEVICE, r->now, remove_if_wanted, r, e);
+    if (dt_fingerprint_parse(what, &f) == DT_OK)
+        return remove_key(r, &f, "-");
+    r->path = what;
+    rc = dt_certificate_file_each(what, remove_certificate, r, e);
+    if (rc == DT_E_NOT_FOUND)
+        (void)dt_error_set(e, rc, "%s is no device id, no fingerprint (SHA256:...) and no file",
+                           dt_str_escape(shown, sizeof(shown), what));
+    return rc;
+}
+
+static dt_ctl_exit remove_all(registry *r, char const *const *what, size_t count)
+{
+    for (size_t i = 0; !r->broken && i < count; i++) {
+        size_t before = r->removed;
+        dt_error e = {0};
+        int rc = find_and_remove(r, what[i], &e);
+
+        if (rc < 0 && !r->broken) {
+            say_fault(r, &e);
+        } else if (rc == DT_OK && r->removed == before) {
+            dt_out_line("not enrolled: %s", what[i]);
+            r->refused++;
+        }
+    }
+    dt_out_line("%zu removed", r->removed);
+    return r->fault ? DT_CTL_FAULT : r->refused > 0 ? DT_CTL_NO : DT_CTL_YES;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+typedef enum device_verb { VERB_NONE = 0, VERB_ADD, VERB_LIST, VERB_REMOVE } device_verb;
+
+static device_verb verb_of(char const *word)
+{
+    if (strcmp(word, "add") == 0)
+        return VERB_ADD;
+    if (strcmp(word, "list") == 0)
+        return VERB_LIST;
+    return strcmp(word, "remove") == 0 ? VERB_REMOVE : VERB_NONE;
+}
+
+static int check_arguments(device_verb verb, size_t count, bool json, dt_error *e)
+{
+    if (verb == VERB_NONE)
+        return dt_error_set(e, DT_E_INVALID, "add, list or remove?");
+    if (verb == VERB_LIST && count > 0)
+        return dt_error_set(e, DT_E_INVALID, "list takes no names");
+    if (verb != VERB_LIST && count == 0)
+        return dt_error_set(e, DT_E_INVALID, "%s what?", verb == VERB_ADD ? "add" : "remove");
+    if (verb != VERB_LIST && json)
+        return dt_error_set(e, DT_E_INVALID, "--json goes with list");
+    return DT_OK;
+}
+
+static dt_ctl_exit perform(registry *r, device_verb verb, char const *const *names, size_t count)
+{
+    switch (verb) {
+    case VERB_ADD:
+        return add_all(r, names, count);
+    case VERB_LIST:
+        return list_all(r);
+    case VERB_REMOVE:
+        return remove_all(r, names, count);
+    case VERB_NONE:
+        break;
+    }
+    return DT_CTL_FAULT;
+}
+
+static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char const **rest)
+{
+    char const *config = NULL;
+    registry r = {.now = dt_host_now()};
+    dt_option const options[] = {{"--config", "-c", &config, NULL},
+                                 {"--json", NULL, NULL, &r.json},
+                                 {NULL, NULL, NULL, NULL}};
+    dt_error e = {0};
+    size_t count = 0;
+    dt_ctl_exit x;
+    device_verb verb;
+
+    if (dt_options_parse(options, argc, argv, rest, &count, &e) < 0)
+        return dt_err_usage(self, &e);
+    verb = count > 0 ? verb_of(rest[0]) : VERB_NONE;
+    if (check_arguments(verb, count - (count > 0), r.json, &e) < 0)
+        return dt_err_usage(self, &e);
+    if (dt_ctl_store_open(config, &r.files, &r.store, &e) < 0)
+        return dt_err_fault(&e);
+    x = perform(&r, verb, rest + 1, count - 1);
+    dt_ctl_store_close(&r.files, &r.store);
+    return x;
+}
+
+dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv)
+{
+    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
+    dt_ctl_exit x = DT_CTL_FAULT;
+
+    if (rest == NULL)
+        dt_err_line("out of memory");
+    else
+        x = run(self, argc, argv, rest);
+    free(rest);
+    return x;
+}

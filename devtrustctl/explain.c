@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrustctl explain: runs one sign-on machine that stops at the decision, in a loop of its own, and
+ * shows how it came to it. The machine is the one that logins go through, so the answer is theirs.
+ * Asks Intune (and Okta for groups) as a login would; sends no push and writes no audit event. */
+#include "devtrustctl/explain.h"
+
+#include "devtrustctl/certificate_file.h"
+#include "devtrustctl/ctl.h"
+#include "devtrustctl/options.h"
+#include "devtrustctl/registry.h"
+#include "devtrustctl/site.h"
+
+#include "driver/driver.h"
+#include "edge/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPLAIN_WAIT DT_SECONDS(30) /* for look-ups that are tried again */
+#define SSH_KEY_FILE_MAX (64 * 1024)
+
+/* The command line. */
+typedef struct question {
+    char const *config, *user, *application, *ip, *groups, *platform;
+    char const *certificate, *ssh_key, *device;
+    bool this_host, assume_proof, json;
+} question;
+
+/* What the request borrows, and the answer. */
+typedef struct explaining {
+    question q;
+    dt_driver *driver;
+    dt_request request;
+    char id[DT_SIGNON_ID_LEN + 1];
+    dt_buf certificate; /* DER */
+    dt_buf ssh_line;
+    dt_buf group_text; /* names, NUL-terminated one after another */
+    char const *groups[DT_GROUPS_MAX];
+    dt_signon *machine; /* as it was at its end */
+    dt_outcome outcome;
+    bool done;
+    dt_explanation answer;
+} explaining;
+
+static void assume(explaining *x, char const *what)
+{
+    if (x->answer.assumed_count < DT_EXPLAIN_ASSUMED_MAX)
+        x->answer.assumed[x->answer.assumed_count++] = what;
+}
+
+static void note(explaining *x, char const *what)
+{
+    if (x->answer.note_count < DT_EXPLAIN_ASSUMED_MAX)
+        x->answer.notes[x->answer.note_count++] = what;
+}
+
+/* --- the command line ------------------------------------------------------------------------- */
+
+static int read_platform(char const *word, dt_platform *out, dt_error *e)
+{
+    if (word == NULL)
+        return DT_OK;
+    for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
+        if (dt_str_equal_nocase(word, dt_platform_name((dt_platform)bit))) {
+            *out = (dt_platform)bit;
+            return DT_OK;
+        }
+    }
+    return dt_error_set(e, DT_E_INVALID,
+                        "--platform is none of windows, macos, linux, chromeos, other-desktop, "
+                        "ios, android, other-mobile");
+}
+
+static int check_names(question const *q, dt_error *e)
+{
+    dt_ip ip;
+
+    if (q->user == NULL || q->application == NULL)
+        return dt_error_set(e, DT_E_INVALID, "--user and --application must be given");
+    if (strlen(q->user) >= DT_USER_MAX || strlen(q->application) >= DT_APPLICATION_MAX)
+        return dt_error_set(e, DT_E_INVALID, "the user or the application has too long a name");
+    if (q->ip != NULL && dt_ip_parse(q->ip, &ip) < 0)
+        return dt_error_set(e, DT_E_INVALID, "--ip is no IP address");
+    return DT_OK;
+}
+
+static int check_device(question const *q, dt_error *e)
+{
+    int devices = (q->certificate != NULL) + (q->ssh_key != NULL) + (q->device != NULL) +
+                  (q->this_host ? 1 : 0);
+
+    if (devices > 1)
+        return dt_error_set(e, DT_E_INVALID,
+                            "one of --certificate, --ssh-key, --device and --this-host");
+    if (q->assume_proof && q->certificate == NULL && q->device == NULL)
+        return dt_error_set(e, DT_E_INVALID, "--assume-proof goes with --certificate or --device");
+    return DT_OK;
+}
+
+static int read_question(question *q, int argc, char **argv, char const **rest, dt_error *e)
+{
+    dt_option const options[] = {{"--config", "-c", &q->config, NULL},
+                                 {"--user", NULL, &q->user, NULL},
+                                 {"--application", NULL, &q->application, NULL},
+                                 {"--ip", NULL, &q->ip, NULL},
+                                 {"--groups", NULL, &q->groups, NULL},
+                                 {"--platform", NULL, &q->platform, NULL},
+                                 {"--certificate", NULL, &q->certificate, NULL},
+                                 {"--ssh-key", NULL, &q->ssh_key, NULL},
+                                 {"--device", NULL, &q->device, NULL},
+                                 {"--this-host", NULL, NULL, &q->this_host},
+                                 {"--assume-proof", NULL, NULL, &q->assume_proof},
+                                 {"--json", NULL, NULL, &q->json},
+                                 {NULL, NULL, NULL, NULL}};
+    size_t count = 0;
+    int rc = dt_options_parse(options, argc, argv, rest, &count, e);
+
+    if (rc == DT_OK && count > 0)
+        rc = dt_error_set(e, DT_E_INVALID, "takes options only");
+    if (rc == DT_OK)
+        rc = check_names(q, e);
+    return rc == DT_OK ? check_device(q, e) : rc;
+}
+
+/* --- the person ------------------------------------------------------------------------------- */
+
+/* Makes the list of what is packed in group_text. */
+static int list_groups(explaining *x, size_t count, dt_error *e)
+{
+    char const *at = (char const *)x->group_text.p;
+
+    if (count > DT_GROUPS_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "more than %d groups", DT_GROUPS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        x->groups[i] = at;
+        at += strlen(at) + 1;
+    }
+    x->request.groups = x->groups;
+    x->request.group_count = count;
+    x->request.group_knowledge = DT_GROUPS_KNOWN;
+    return DT_OK;
+}
+
+/* "a,b" */
+static int take_given_groups(explaining *x, dt_error *e)
+{
+    size_t count = 0;
+
+    for (char const *p = x->q.groups; *p != '\0';) {
+        size_t len = strcspn(p, ",");
+        if (len == 0 || len >= DT_GROUP_NAME_MAX)
+            return dt_error_set(e, DT_E_INVALID, "--groups wants names with commas between");
+        dt_buf_put(&x->group_text, p, len);
+        dt_buf_putc(&x->group_text, '\0');
+        count++;
+        p += len + (p[len] == ',' ? 1 : 0);
+    }
+    if (dt_buf_error(&x->group_text) < 0)
+        return dt_error_set(e, DT_E_LIMIT, "--groups is too long");
+    x->answer.groups = DT_EXPLAIN_GROUPS_GIVEN;
+    return list_groups(x, count, e);
+}
+
+/* As the daemon takes them; a person this host does not know has groups that nobody has told. */
+static int take_host_groups(explaining *x, dt_error *e)
+{
+    size_t count = 0;
+    dt_error why = {0};
+
+    if (dt_host_groups(x->q.user, &x->group_text, &count, &why) < 0)
+        return DT_OK;
+    x->answer.groups = DT_EXPLAIN_GROUPS_HOST;
+    return list_groups(x, count, e);
+}
+
+static int take_groups(explaining *x, dt_policy const *policy, dt_error *e)
+{
+    bool from_okta = x->answer.config->policy.groups_from == DT_GROUPS_FROM_OKTA;
+
+    x->answer.groups = DT_EXPLAIN_GROUPS_UNKNOWN;
+    if (x->q.groups != NULL && from_okta)
+        return dt_error_set(e, DT_E_INVALID,
+                            "--groups has no say: [policy] groups_from = okta, who is asked");
+    if (x->q.groups != NULL)
+        return take_given_groups(x, e);
+    if (!dt_policy_needs_groups(policy)) {
+        x->answer.groups = DT_EXPLAIN_GROUPS_NOT_NEEDED;
+        return DT_OK;
+    }
+    if (from_okta) {
+        x->answer.groups = DT_EXPLAIN_GROUPS_OKTA;
+        return DT_OK;
+    }
+    return take_host_groups(x, e);
+}
+
+/* --- the device ------------------------------------------------------------------------------- */
+
+static int take_certificate(explaining *x, dt_error *e)
+{
+    int rc = dt_certificate_file_first(x->q.certificate, &x->certificate, e);
+
+    if (rc < 0)
+        return rc;
+    x->request.certificate = dt_buf_bytes(&x->certificate);
+    x->request.handshake_finished = x->q.assume_proof;
+    if (x->q.assume_proof)
+        assume(x,
+               "that the certificate's key was used in this sign-on: nothing has proved it here");
+    else
+        note(x, "nothing proves that the device holds the certificate's key; see --assume-proof");
+    return DT_OK;
+}
+
+static bool is_listed(dt_string_list const *list, char const *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A .pub file is "TYPE BASE64 COMMENT"; sshd writes "publickey TYPE BASE64". */
+static int make_ssh_line(dt_bytes text, dt_buf *line)
+{
+    size_t type, key;
+
+    for (type = 0; type < text.len && text.p[type] != ' '; type++)
+        ;
+    for (key = type + 1; key < text.len && strchr(" \r\n\t", text.p[key]) == NULL; key++)
+        ;
+    if (type == 0 || key <= type + 1 || key > text.len)
+        return DT_E_PARSE;
+    dt_buf_puts(line, "publickey ");
+    dt_buf_put(line, text.p, key);
+    dt_buf_putc(line, '\n');
+    return dt_buf_error(line);
+}
+
+static int take_ssh_key(explaining *x, dt_error *e)
+{
+    dt_ssh_keys keys = {0};
+    dt_buf text;
+    int rc;
+
+    dt_buf_init(&text, SSH_KEY_FILE_MAX);
+    rc = dt_plain_file_read(x->q.ssh_key, &text, e);
+    if (rc == DT_OK &&
+        (make_ssh_line(dt_buf_bytes(&text), &x->ssh_line) < 0 ||
+         dt_ssh_auth_info_parse(dt_buf_bytes(&x->ssh_line), &keys, NULL) < 0 || keys.count != 1))
+        rc = dt_error_set(e, DT_E_PARSE, "--ssh-key is no public key as ssh-keygen writes it");
+    dt_buf_free(&text);
+    if (rc < 0)
+        return rc;
+    x->request.ssh_auth_info = (char const *)x->ssh_line.p;
+    assume(x, "that sshd has verified this SSH key in this login: nothing has proved it here");
+    if (!is_listed(&x->answer.config->daemon.sshd_services, x->q.application))
+        note(x, "[daemon] sshd_services does not name this application: at a PAM login its SSH "
+                "keys would not be looked at");
+    return DT_OK;
+}
+
+typedef struct wanted_device {
+    explaining *x;
+    dt_guid id;
+    dt_time not_after; /* of the one that was found; the one that is good for longest is taken */
+} wanted_device;
+
+static int look_at_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
+{
+    wanted_device *w = ctx;
+    dt_device_record *record = calloc(1, sizeof(*record));
+    dt_certificate c;
+
+    (void)key;
+    (void)expires;
+    if (record == NULL)
+        return DT_E_NOMEM;
+    if (dt_device_record_unpack(value, record) == DT_OK &&
+        dt_x509_read(dt_bytes_of(record->der, record->der_len), &c, NULL) == DT_OK &&
+        dt_guid_equal(&c.device_id, &w->id) && c.not_after > w->not_after) {
+        w->not_after = c.not_after;
+        dt_buf_reset(&w->x->certificate);
+        dt_buf_put(&w->x->certificate, record->der, record->der_len);
+    }
+    free(record);
+    return DT_OK;
+}
+
+static int find_in_registry(wanted_device *w, dt_error *e)
+{
+    dt_store *store = NULL;
+    int rc = dt_store_open(w->x->answer.config->store.path, &store, e);
+
+    if (rc < 0)
+        return rc;
+    rc = dt_store_each(store, DT_TABLE_DEVICE, dt_host_now(), look_at_row, w, e);
+    dt_store_close(&store);
+    if (rc < 0 && e->code == 0)
+        return dt_error_set(e, rc, "out of memory");
+    if (rc == DT_OK && w->x->certificate.len == 0)
+        return dt_error_set(e, DT_E_NOT_FOUND,
+                            "the registry has no certificate of device %s; name one with "
+                            "--certificate, or leave --assume-proof away",
+                            w->id.text);
+    return rc;
+}
+
+static int take_device(explaining *x, dt_error *e)
+{
+    wanted_device w = {.x = x};
+    int rc;
+
+    if (dt_guid_parse(dt_bytes_str(x->q.device), &w.id) < 0)
+        return dt_error_set(e, DT_E_INVALID, "--device wants an Intune device id, a GUID");
+    if (!x->q.assume_proof) {
+        x->request.vpn_device_id = x->q.device;
+        note(x, "the device id is what a VPN client says: nobody proves it");
+        return DT_OK;
+    }
+    rc = find_in_registry(&w, e);
+    if (rc < 0)
+        return rc;
+    x->request.certificate = dt_buf_bytes(&x->certificate);
+    x->request.handshake_finished = true;
+    assume(x, "that the key of the device's enrolled certificate was used in this sign-on: nothing "
+              "has proved it here");
+    return DT_OK;
+}
+
+static int take_this_host(explaining *x, dt_error *e)
+{
+    dt_config const *c = x->answer.config;
+
+    if (c->device_trust.host_certificate_file[0] == '\0')
+        return dt_error_set(e, DT_E_NOT_FOUND,
+                            "--this-host: [device_trust] host_certificate_file is not set");
+    x->request.host_evidence = true;
+    if (!is_listed(&c->daemon.local_services, x->q.application))
+        note(x, "[daemon] local_services does not name this application: at a PAM login the "
+                "host's certificate would not be looked at");
+    return DT_OK;
+}
+
+static int take_evidence(explaining *x, dt_error *e)
+{
+    if (x->q.certificate != NULL)
+        return take_certificate(x, e);
+    if (x->q.ssh_key != NULL)
+        return take_ssh_key(x, e);
+    if (x->q.device != NULL)
+        return take_device(x, e);
+    return x->q.this_host ? take_this_host(x, e) : DT_OK;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static int make_request(explaining *x, dt_policy const *policy, dt_error *e)
+{
+    dt_request *r = &x->request;
+    int rc;
+
+    r->id = x->id;
+    r->application = x->q.application;
+    r->user = x->q.user;
+    r->client_ip = x->q.ip != NULL ? x->q.ip : "";
+    r->explain = true;
+    r->wait_limit = EXPLAIN_WAIT;
+    if (dt_host_random_id(x->id) < 0 || dt_host_random(r->random, sizeof(r->random)) < 0)
+        return dt_error_set(e, DT_E_IO, "the system gives no random numbers");
+    rc = read_platform(x->q.platform, &r->platform_hint, e);
+    if (rc == DT_OK)
+        rc = take_groups(x, policy, e);
+    return rc == DT_OK ? take_evidence(x, e) : rc;
+}
+
+static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machine)
+{
+    explaining *x = ctx;
+
+    memcpy(x->machine, machine, dt_signon_size());
+    x->outcome = *outcome;
+    x->done = true;
+    dt_driver_stop(x->driver);
+}
+
+static int run_machine(explaining *x, dt_error *e)
+{
+    static dt_door const door = {.name = "cli", .done = on_done};
+    dt_site site = dt_site_for(dt_driver_site(x->driver), x->q.application);
+    int rc;
+
+    dt_signon_begin(x->machine, &site, &x->request, dt_host_now());
+    rc = dt_driver_submit(x->driver, x->machine, &door, x, NULL);
+    if (rc == DT_OK)
+        rc = dt_driver_run(x->driver);
+    if (rc < 0 || !x->done)
+        return dt_error_set(e, rc < 0 ? rc : DT_E_STATE, "the sign-on could not be run");
+    if (x->outcome.cause != DT_CAUSE_NONE)
+        return dt_error_set(e, DT_E_STATE, "the sign-on came to no decision: %s %s",
+                            dt_cause_name(x->outcome.cause), x->outcome.detail);
+    return DT_OK;
+}
+
+static void show(explaining *x)
+{
+    dt_explanation *a = &x->answer;
+
+    dt_signon_policy_input(x->machine, &a->input);
+    a->evidence = dt_signon_evidence(x->machine);
+    a->outcome = &x->outcome;
+    a->client_ip = x->request.client_ip;
+    a->now = dt_host_now();
+    if (x->q.json)
+        dt_explanation_print_json(a);
+    else
+        dt_explanation_print(a);
+}
+
+/* Names the policies that there are. */
+static int no_policy(dt_site_files const *files, char const *application, dt_error *e)
+{
+    char text[256];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    for (size_t i = 0; i < dt_site_policy_count(files); i++) {
+        dt_buf_puts(&b, i > 0 ? ", " : "");
+        dt_buf_puts(&b, dt_policy_application(dt_site_policy_at(files, i)));
+    }
+    return dt_error_set(e, DT_E_NOT_FOUND,
+                        "there is no policy for \"%s\", so nobody gets in there; there are: %s",
+                        application, text);
+}
+
+static int explain(explaining *x, dt_error *e)
+{
+    dt_driver_options const options = {
+        .config_path = x->q.config != NULL ? x->q.config : DT_CONFIG_DEFAULT_PATH, .quiet = true};
+    int rc = dt_driver_new(&options, &x->driver, e);
+
+    if (rc < 0)
+        return rc;
+    x->answer.config = dt_site_config(dt_driver_site(x->driver));
+    x->answer.policy = dt_site_policy(dt_driver_site(x->driver), x->q.application);
+    if (x->answer.policy == NULL)
+        return no_policy(dt_driver_site(x->driver), x->q.application, e);
+    rc = make_request(x, x->answer.policy, e);
+    if (rc == DT_OK)
+        rc = run_machine(x, e);
+    if (rc == DT_OK)
+        show(x);
+    return rc;
+}
+
+static void forget(explaining *x)
+{
+    if (x->driver != NULL)
+        dt_driver_free(&x->driver);
+    dt_buf_free(&x->certificate);
+    dt_buf_free(&x->ssh_line);
+    dt_buf_free(&x->group_text);
+    free(x->machine);
+    free(x);
+}
+
+static explaining *explaining_new(void)
+{
+    explaining *x = calloc(1, sizeof(*x));
+
+    if (x == NULL)
+        return NULL;
+    dt_buf_init(&x->certificate, DT_CERTIFICATE_MAX);
+    dt_buf_init(&x->ssh_line, SSH_KEY_FILE_MAX);
+    dt_buf_init(&x->group_text, DT_EXPLAIN_GROUPS_TEXT_MAX);
+    x->machine = calloc(1, dt_signon_size());
+    return x;
+}
+
+dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv)
+{
+    explaining *x = explaining_new();
+    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
+    dt_ctl_exit result = DT_CTL_FAULT;
+    dt_error e = {0};
+
+    if (x == NULL || x->machine == NULL || rest == NULL)
+        dt_err_line("out of memory");
+    else if (read_question(&x->q, argc, argv, rest, &e) < 0)
+        result = dt_err_usage(self, &e);
+    else if (explain(x, &e) < 0)
+        result = dt_err_fault(&e);
+    else
+        result = dt_explanation_allows(&x->answer) ? DT_CTL_YES : DT_CTL_NO;
+    free(rest);
+    if (x != NULL)
+        forget(x);
+    return result;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shows an explanation: as lines for people, and as JSON with the words of the audit events. */
+#include "devtrustctl/ctl.h"
+#include "devtrustctl/explain.h"
+
+#include "core/json.h"
+
+#include <string.h>
+
+#define PART_MAX 1024 /* of a line that is put together of words of our own */
+
+static char const *finding_name(dt_finding f)
+{
+    switch (f) {
+    case DT_FINDING_FOR:
+        return "FOR";
+    case DT_FINDING_UNKNOWN:
+        return "UNKNOWN";
+    case DT_FINDING_AGAINST:
+        break;
+    }
+    return "AGAINST";
+}
+
+static char const *access_name(dt_access a)
+{
+    switch (a) {
+    case DT_ACCESS_ALLOW:
+        return "ALLOW";
+    case DT_ACCESS_ALLOW_AFTER_MFA:
+        return "ALLOW_AFTER_MFA";
+    case DT_ACCESS_DENY:
+        break;
+    }
+    return "DENY";
+}
+
+static char const *decision_cause_name(dt_decision_cause c)
+{
+    switch (c) {
+    case DT_DECISION_RULE:
+        return "RULE";
+    case DT_DECISION_UNKNOWN_DEVICE:
+        return "DEVICE_UNKNOWN";
+    case DT_DECISION_UNKNOWN_GROUPS:
+        return "GROUPS_UNKNOWN";
+    case DT_DECISION_NO_RULE:
+        break;
+    }
+    return "NO_RULE";
+}
+
+static char const *source_text(dt_source s)
+{
+    char const *name = dt_source_name(s);
+
+    return name != NULL ? name : "";
+}
+
+unsigned dt_explanation_factors(dt_explanation const *x)
+{
+    if (x->outcome->decision.access != DT_ACCESS_ALLOW_AFTER_MFA)
+        return DT_FACTOR_NONE;
+    return x->outcome->decision.factors & x->config->mfa.factors;
+}
+
+bool dt_explanation_allows(dt_explanation const *x)
+{
+    dt_decision const *d = &x->outcome->decision;
+
+    if (d->cause != DT_DECISION_RULE)
+        return false;
+    return d->access == DT_ACCESS_ALLOW ||
+           (d->access == DT_ACCESS_ALLOW_AFTER_MFA && dt_explanation_factors(x) != 0);
+}
+
+static void put_sources(dt_buf *b, unsigned sources)
+{
+    bool first = true;
+
+    for (unsigned bit = 1; bit <= DT_SOURCE_VPN_CLIENT; bit <<= 1) {
+        if ((sources & bit) == 0)
+            continue;
+        dt_buf_puts(b, first ? "" : "+");
+        dt_buf_puts(b, source_text((dt_source)bit));
+        first = false;
+    }
+}
+
+/* --- for people ------------------------------------------------------------------------------- */
+
+static void put_age(dt_buf *b, dt_time observed, dt_time now)
+{
+    dt_time seconds = observed > 0 && observed < now ? (now - observed) / 1000 : 0;
+
+    if (seconds == 0) {
+        dt_buf_puts(b, "just now");
+        return;
+    }
+    if (seconds >= 3600)
+        dt_buf_printf(b, "%lld h ", (long long)seconds / 3600);
+    if (seconds >= 60)
+        dt_buf_printf(b, "%lld min ", (long long)seconds / 60 % 60);
+    dt_buf_printf(b, "%lld s ago", (long long)seconds % 60);
+}
+
+static void print_groups(dt_explanation const *x)
+{
+    static char const *const from[] = {
+        [DT_EXPLAIN_GROUPS_UNKNOWN] = "not known; name them with --groups",
+        [DT_EXPLAIN_GROUPS_GIVEN] = "as given",
+        [DT_EXPLAIN_GROUPS_HOST] = "by this host",
+        [DT_EXPLAIN_GROUPS_OKTA] = "by Okta",
+        [DT_EXPLAIN_GROUPS_NOT_NEEDED] = "no rule asks",
+    };
+    dt_buf b;
+
+    dt_buf_init(&b, DT_CTL_LINE_MAX);
+    dt_buf_printf(&b, "groups       (%s)", from[x->groups]);
+    for (size_t i = 0; i < x->input.group_count; i++)
+        dt_buf_printf(&b, "%s %s", i > 0 ? "," : "", x->input.groups[i]);
+    dt_out_buf(&b);
+    dt_buf_free(&b);
+}
+
+static void print_who(dt_explanation const *x)
+{
+    dt_out_line("application  %s, policy sha256 %s", dt_policy_application(x->policy),
+                dt_policy_hash(x->policy));
+    dt_out_line("person       %s, at Okta %s", x->input.user, x->input.login);
+    print_groups(x);
+    dt_out_line("from         %s",
+                x->client_ip[0] != '\0' ? x->client_ip : "(no address: in no zone)");
+    for (size_t i = 0; i < x->assumed_count; i++)
+        dt_out_line("ASSUMED      %s", x->assumed[i]);
+    for (size_t i = 0; i < x->note_count; i++)
+        dt_out_line("note         %s", x->notes[i]);
+}
+
+static void print_evidence(dt_explanation const *x, dt_evidence const *e)
+{
+    char text[PART_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "evidence     %-11s %-8s %s", source_text(e->source),
+                  e->assurance == DT_PROVED ? "proved" : "asserted", finding_name(e->finding));
+    if (e->reason != DT_REASON_NONE)
+        dt_buf_printf(&b, " %s", dt_reason_name(e->reason));
+    if (dt_guid_is_set(&e->device_id))
+        dt_buf_printf(&b, ", device %s", e->device_id.text);
+    if (e->device_name[0] != '\0')
+        dt_buf_printf(&b, " \"%s\"", e->device_name);
+    if (e->platform != DT_PLATFORM_UNKNOWN)
+        dt_buf_printf(&b, ", %s", dt_platform_name(e->platform));
+    dt_buf_puts(&b, ", ");
+    put_age(&b, e->observed, x->now);
+    dt_out_buf(&b);
+}
+
+static void print_device(dt_explanation const *x)
+{
+    dt_verdict const *v = &x->outcome->verdict;
+    char text[PART_MAX];
+    dt_buf b;
+
+    if (x->evidence->count == 0)
+        dt_out_line("evidence     none");
+    for (size_t i = 0; i < x->evidence->count && i < DT_EVIDENCE_MAX; i++)
+        print_evidence(x, &x->evidence->items[i]);
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "verdict      %s, %s", dt_trust_name(v->trust), dt_reason_name(v->reason));
+    if (v->sources != 0) {
+        dt_buf_puts(&b, ", by ");
+        put_sources(&b, v->sources);
+    }
+    dt_out_buf(&b);
+    if (x->outcome->detail[0] != '\0')
+        dt_out_line("detail       %s", x->outcome->detail);
+}
+
+/* "* " marks the rule that decided. A rule below it may hold as well and is not asked. */
+static void print_rules(dt_explanation const *x)
+{
+    bool decided = x->outcome->decision.cause != DT_DECISION_RULE;
+
+    for (size_t i = 0; i < dt_policy_rule_count(x->policy); i++) {
+        char const *name = "";
+        dt_condition failed = dt_policy_explain_rule(x->policy, i, &x->input, &name);
+        bool decides = failed == DT_CONDITION_NONE && !decided;
+
+        if (decides)
+            dt_out_line("rule         * \"%s\": holds", name);
+        else if (failed == DT_CONDITION_NONE)
+            dt_out_line("rule           \"%s\": would hold, but is not reached", name);
+        else if (failed == DT_CONDITION_INACTIVE)
+            dt_out_line("rule           \"%s\": is inactive", name);
+        else
+            dt_out_line("rule           \"%s\": does not hold: %s", name,
+                        dt_condition_name(failed));
+        decided = decided || decides;
+    }
+}
+
+static void put_mfa(dt_explanation const *x, dt_buf *b)
+{
+    unsigned factors = dt_explanation_factors(x);
+    bool first = true;
+
+    dt_buf_printf(b, ", MFA %s by", dt_frequency_name(x->outcome->decision.frequency));
+    for (unsigned bit = 1; bit <= DT_FACTOR_ALL; bit <<= 1) {
+        if ((factors & bit) == 0)
+            continue;
+        dt_buf_printf(b, "%s %s", first ? "" : " or", dt_factor_name((dt_factor_type)bit));
+        first = false;
+    }
+    if (first)
+        dt_buf_puts(b, " nothing: [mfa] factors and the rule have none in common");
+}
+
+static void print_decision(dt_explanation const *x)
+{
+    dt_decision const *d = &x->outcome->decision;
+    char text[PART_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "decision     %s", access_name(d->access));
+    switch (d->cause) {
+    case DT_DECISION_RULE:
+        dt_buf_printf(&b, " by rule \"%s\"", d->rule);
+        break;
+    case DT_DECISION_UNKNOWN_DEVICE:
+        dt_buf_puts(&b, ": the device's state is unknown, and [policy] unknown_device_as = deny");
+        break;
+    case DT_DECISION_UNKNOWN_GROUPS:
+        dt_buf_puts(&b, ": a rule that was reached asks for groups, and they are not known");
+        break;
+    case DT_DECISION_NO_RULE:
+        dt_buf_puts(&b, ": no rule holds");
+        break;
+    }
+    if (d->access == DT_ACCESS_ALLOW_AFTER_MFA)
+        put_mfa(x, &b);
+    dt_out_buf(&b);
+}
+
+void dt_explanation_print(dt_explanation const *x)
+{
+    print_who(x);
+    print_device(x);
+    print_rules(x);
+    print_decision(x);
+    if (x->outcome->message[0] != '\0')
+        dt_out_line("told         %s", x->outcome->message);
+    dt_out_line("asked        Graph %d times, Okta %d times", x->outcome->graph_calls,
+                x->outcome->okta_calls);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void put_name(dt_buf *b, char const *name)
+{
+    if (b->len > 0 && b->p[b->len - 1] != '{')
+        dt_buf_putc(b, ',');
+    dt_json_put_string(b, name);
+    dt_buf_putc(b, ':');
+}
+
+/* An empty text is null. */
+static void put_member(dt_buf *b, char const *name, char const *text)
+{
+    put_name(b, name);
+    if (text == NULL || *text == '\0')
+        dt_buf_puts(b, "null");
+    else
+        dt_json_put_string(b, text);
+}
+
+static void put_bool(dt_buf *b, char const *name, bool value)
+{
+    put_name(b, name);
+    dt_buf_puts(b, value ? "true" : "false");
+}
+
+static void put_int(dt_buf *b, char const *name, int64_t value)
+{
+    put_name(b, name);
+    dt_buf_put_int(b, value);
+}
+
+static void put_texts(dt_buf *b, char const *name, char const *const *texts, size_t count)
+{
+    put_name(b, name);
+    dt_buf_putc(b, '[');
+    for (size_t i = 0; i < count; i++) {
+        dt_buf_puts(b, i > 0 ? "," : "");
+        dt_json_put_string(b, texts[i]);
+    }
+    dt_buf_putc(b, ']');
+}
+
+static void put_evidence(dt_explanation const *x, dt_buf *b)
+{
+    put_name(b, "evidence");
+    dt_buf_putc(b, '[');
+    for (size_t i = 0; i < x->evidence->count && i < DT_EVIDENCE_MAX; i++) {
+        dt_evidence const *e = &x->evidence->items[i];
+
+        dt_buf_puts(b, i > 0 ? ",{" : "{");
+        put_member(b, "source", source_text(e->source));
+        put_bool(b, "proved", e->assurance == DT_PROVED);
+        put_member(b, "finding", finding_name(e->finding));
+        put_member(b, "reason", dt_reason_name(e->reason));
+        put_member(b, "deviceId", e->device_id.text);
+        put_member(b, "deviceName", e->device_name);
+        put_member(b, "platform", dt_platform_name(e->platform));
+        put_member(b, "keyId", e->key_id);
+        put_int(b, "age",
+                e->observed > 0 && e->observed < x->now ? (x->now - e->observed) / 1000 : 0);
+        dt_buf_putc(b, '}');
+    }
+    dt_buf_putc(b, ']');
+}
+
+static void put_verdict(dt_explanation const *x, dt_buf *b)
+{
+    dt_verdict const *v = &x->outcome->verdict;
+    char text[PART_MAX];
+    dt_buf sources;
+
+    dt_buf_init_fixed(&sources, text, sizeof(text));
+    put_sources(&sources, v->sources);
+    put_name(b, "verdict");
+    dt_buf_putc(b, '{');
+    put_member(b, "trust", dt_trust_name(v->trust));
+    put_member(b, "reason", dt_reason_name(v->reason));
+    put_member(b, "sources", text);
+    put_member(b, "deviceId", v->device_id.text);
+    put_member(b, "deviceName", v->device_name);
+    put_member(b, "platform", dt_platform_name(v->platform));
+    dt_buf_putc(b, '}');
+}
+
+static void put_rules(dt_explanation const *x, dt_buf *b)
+{
+    put_name(b, "rules");
+    dt_buf_putc(b, '[');
+    for (size_t i = 0; i < dt_policy_rule_count(x->policy); i++) {
+        char const *name = "";
+        dt_condition failed = dt_policy_explain_rule(x->policy, i, &x->input, &name);
+
+        dt_buf_puts(b, i > 0 ? ",{" : "{");
+        put_member(b, "name", name);
+        put_bool(b, "holds", failed == DT_CONDITION_NONE);
+        put_member(b, "failed", failed == DT_CONDITION_NONE ? NULL : dt_condition_name(failed));
+        dt_buf_putc(b, '}');
+    }
+    dt_buf_putc(b, ']');
+}
+
+static void put_decision(dt_explanation const *x, dt_buf *b)
+{
+    dt_decision const *d = &x->outcome->decision;
+    bool mfa = d->access == DT_ACCESS_ALLOW_AFTER_MFA;
+    char const *factors[2];
+    size_t count = 0;
+
+    for (unsigned bit = 1; bit <= DT_FACTOR_ALL; bit <<= 1) {
+        if ((dt_explanation_factors(x) & bit) != 0 && count < 2)
+            factors[count++] = dt_factor_name((dt_factor_type)bit);
+    }
+    put_name(b, "decision");
+    dt_buf_putc(b, '{');
+    put_member(b, "access", access_name(d->access));
+    put_member(b, "cause", decision_cause_name(d->cause));
+    put_member(b, "rule", d->rule);
+    put_member(b, "frequency", mfa ? dt_frequency_name(d->frequency) : NULL);
+    put_texts(b, "factors", factors, count);
+    dt_buf_putc(b, '}');
+}
+
+static void put_person(dt_explanation const *x, dt_buf *b)
+{
+    put_member(b, "application", dt_policy_application(x->policy));
+    put_member(b, "policyHash", dt_policy_hash(x->policy));
+    put_member(b, "user", x->input.user);
+    put_member(b, "login", x->input.login);
+    put_member(b, "clientIp", x->client_ip);
+    put_bool(b, "groupsKnown", x->input.group_knowledge == DT_GROUPS_KNOWN);
+    put_texts(b, "groups", x->input.groups, x->input.group_count);
+    put_texts(b, "assumed", x->assumed, x->assumed_count);
+    put_texts(b, "notes", x->notes, x->note_count);
+}
+
+void dt_explanation_print_json(dt_explanation const *x)
+{
+    dt_buf b;
+
+    dt_buf_init(&b, DT_EXPLANATION_JSON_MAX);
+    dt_buf_putc(&b, '{');
+    put_person(x, &b);
+    put_evidence(x, &b);
+    put_verdict(x, &b);
+    put_rules(x, &b);
+    put_decision(x, &b);
+    put_member(&b, "message", x->outcome->message);
+    put_member(&b, "detail", x->outcome->detail);
+    put_int(&b, "graphCalls", x->outcome->graph_calls);
+    put_int(&b, "oktaCalls", x->outcome->okta_calls);
+    dt_buf_putc(&b, '}');
+    if (dt_buf_error(&b) < 0)
+        dt_err_line("the explanation is too large for JSON; ask without --json");
+    else
+        dt_out_buf(&b);
+    dt_buf_free(&b);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrustctl, the administrator's command: one table of commands, and the help made of it. */
+#include "devtrustctl/ctl.h"
+
+#include "core/version.h"
+#include "edge/host.h"
+
+#include <string.h>
+
+static dt_ctl_exit run_version(dt_ctl_command const *self, int argc, char **argv);
+static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv);
+
+#define OPTION_CONFIG "  -c, --config FILE      instead of /etc/devtrust/devtrust.conf\n"
+
+static dt_ctl_command const commands[] = {
+    {"check-config", dt_ctl_check_config, "load everything as the modules would; say what is wrong",
+     "[-c FILE]",
+     OPTION_CONFIG "Reads the configuration, zones, policies, CA certificates, secrets, keys and\n"
+                   "the store, and warns of what is allowed but smells.\n"},
+    {"explain", dt_ctl_explain, "who, where, which device: verdict, rule and reason",
+     "--user USER --application NAME [options]",
+     "  --user USER            who signs on\n"
+     "  --application NAME     at which application: the name of a policy\n"
+     "  --ip ADDRESS           from where\n"
+     "  --groups A,B           the person's groups; by default those this host knows\n"
+     "  --platform WORD        what the device says it is: windows, macos, linux, chromeos,\n"
+     "                         ios, android, ...\n"
+     "  --certificate FILE     the device shows this certificate\n"
+     "  --ssh-key FILE.pub     sshd has verified this key\n"
+     "  --device GUID          a VPN client says it is this device; with --assume-proof, the\n"
+     "                         device's certificate is taken from the registry\n"
+     "  --this-host            the device is this host, with its own certificate and key\n"
+     "  --assume-proof         take it that the certificate's key was used in this sign-on\n"
+     "  --json                 one JSON object\n" OPTION_CONFIG
+     "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
+     "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
+    {"device", dt_ctl_device, "the registry of devices' SSH keys: add, list, remove",
+     "add CERTIFICATE... | list [--json] | remove DEVICE...",
+     "  add CERTIFICATE...     enrol the keys of device certificates: PEM or DER files, or\n"
+     "                         folders of them; each is judged first\n"
+     "  list                   what is enrolled, and each certificate as judged now\n"
+     "  remove DEVICE...       by device id, by fingerprint (SHA256:...), or by certificate\n"
+     "  --json                 list: one JSON object per line\n" OPTION_CONFIG},
+    {"log", dt_ctl_log, "search the audit events", "[options]",
+     "  --query TEXT           events that hold this text, in any case\n"
+     "  --since TIME           an age such as 1h or 7d, or a time such as\n"
+     "                         2026-11-23T08:00:00Z\n"
+     "  --user USER            of this person: name or Okta login\n"
+     "  --application NAME     at this application\n"
+     "  --result WORD          with this outcome, such as FAILURE or ALLOW\n"
+     "  -n, --last N           only the last N of them\n"
+     "  --json                 the events as they are, one per line\n"
+     "  -f, --file FILE        this file alone; - for standard input\n" OPTION_CONFIG
+     "Reads [audit] file and what was rotated away from it (audit.log.1, audit.log-20261123)\n"
+     "unless it is compressed. Ends with 1 when no event fits.\n"},
+    {"version", run_version, "print the version", "", ""},
+    {"help", run_help, "this list, or what a command takes", "[COMMAND]", ""},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static dt_ctl_command const *find(char const *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static dt_ctl_exit no_such_command(char const *name)
+{
+    dt_err_line("\"%s\" is no command; see: devtrustctl help", name);
+    return DT_CTL_FAULT;
+}
+
+static void put_lines(char const *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        dt_out_line("%.*s", (int)len, text);
+        text += len + (text[len] == '\n' ? 1 : 0);
+    }
+}
+
+static dt_ctl_exit help_of(dt_ctl_command const *c)
+{
+    dt_out_line("usage: devtrustctl %s %s", c->name, c->usage);
+    dt_out_line("%s", c->summary);
+    put_lines(c->options);
+    return DT_CTL_YES;
+}
+
+static dt_ctl_exit help_of_all(void)
+{
+    dt_out_line("usage: devtrustctl COMMAND [arguments]");
+    for (size_t i = 0; i < COMMANDS; i++)
+        dt_out_line("  %-14s %s", commands[i].name, commands[i].summary);
+    dt_out_line("Ends with 0: done or yes; 1: no, denied, refused, not found; 2: usage or fault.");
+    return DT_CTL_YES;
+}
+
+static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv)
+{
+    dt_error e = {0};
+
+    if (argc == 0)
+        return help_of_all();
+    if (argc > 1) {
+        (void)dt_error_set(&e, DT_E_INVALID, "takes one command");
+        return dt_err_usage(self, &e);
+    }
+    return find(argv[0]) != NULL ? help_of(find(argv[0])) : no_such_command(argv[0]);
+}
+
+static dt_ctl_exit run_version(dt_ctl_command const *self, int argc, char **argv)
+{
+    dt_error e = {0};
+
+    (void)argv;
+    if (argc > 0) {
+        (void)dt_error_set(&e, DT_E_INVALID, "takes no arguments");
+        return dt_err_usage(self, &e);
+    }
+    dt_out_line("devtrust %s", DT_VERSION);
+    return DT_CTL_YES;
+}
+
+static bool is_word(char const *argument, char const *a, char const *b)
+{
+    return strcmp(argument, a) == 0 || strcmp(argument, b) == 0;
+}
+
+static dt_ctl_exit dispatch(int argc, char **argv)
+{
+    dt_ctl_command const *c;
+
+    if (argc < 2) {
+        dt_err_line("which command? see: devtrustctl help");
+        return DT_CTL_FAULT;
+    }
+    if (is_word(argv[1], "--help", "-h"))
+        return help_of_all();
+    if (is_word(argv[1], "--version", "-V"))
+        return run_version(find("version"), argc - 2, argv + 2);
+    c = find(argv[1]);
+    if (c == NULL)
+        return no_such_command(argv[1]);
+    if (argc == 3 && is_word(argv[2], "--help", "-h"))
+        return help_of(c);
+    return c->run(c, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    dt_error e = {0};
+
+    /* We hold the site's secrets while we run. */
+    if (dt_host_harden(&e) < 0)
+        return (int)dt_err_fault(&e);
+    return (int)dt_out_end(dispatch(argc, argv));
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one place where devtrustctl prints. */
+#include "devtrustctl/ctl.h"
+
+#include "core/outcome.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ESCAPED_MAX 4 /* what a byte becomes at most */
+
+static void put_line(FILE *to, char const *prefix, dt_bytes text)
+{
+    dt_buf line;
+
+    dt_buf_init(&line, strlen(prefix) + ESCAPED_MAX * text.len);
+    dt_buf_puts(&line, prefix);
+    dt_buf_put_escaped(&line, text);
+    if (line.len > 0)
+        (void)fwrite(line.p, 1, line.len, to);
+    (void)fputc('\n', to);
+    dt_buf_free(&line);
+}
+
+static void put_formatted(FILE *to, char const *prefix, char const *fmt, va_list args)
+{
+    char text[DT_CTL_LINE_MAX];
+
+    if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
+        put_line(to, prefix, dt_bytes_str(text));
+}
+
+void dt_out_line(char const *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    put_formatted(stdout, "", fmt, args);
+    va_end(args);
+}
+
+void dt_out_buf(dt_buf const *b)
+{
+    put_line(stdout, "", dt_buf_bytes(b));
+}
+
+void dt_err_line(char const *fmt, ...)
+{
+    va_list args;
+
+    /* What was printed before stays before, also where both go to one place. */
+    (void)fflush(stdout);
+    va_start(args, fmt);
+    put_formatted(stderr, "devtrustctl: ", fmt, args);
+    va_end(args);
+}
+
+dt_ctl_exit dt_err_fault(dt_error const *e)
+{
+    dt_err_line("%s", e->text[0] != '\0' ? e->text : dt_err_name(e->code));
+    return DT_CTL_FAULT;
+}
+
+dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e)
+{
+    dt_err_line("%s: %s; see: devtrustctl help %s", self->name, e->text, self->name);
+    return DT_CTL_FAULT;
+}
+
+dt_ctl_exit dt_out_end(dt_ctl_exit x)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return x;
+    dt_err_line("the output could not be written: %s", strerror(errno));
+    return DT_CTL_FAULT;
+}
+
+char *dt_day_text(char out[DT_DAY_TEXT_MAX], dt_time t)
+{
+    char full[25];
+
+    if (t == DT_TIME_NEVER) {
+        memcpy(out, "never", sizeof("never"));
+        return out;
+    }
+    dt_time_format(full, t);
+    memcpy(out, full, 10);
+    out[10] = '\0';
+    return out;
+}

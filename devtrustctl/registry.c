@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rows of the device registry, and the fingerprints they are filed under. */
+#include "devtrustctl/registry.h"
+
+#include "core/crypto.h"
+
+#include <string.h>
+
+#define BLOB_MAX 4096 /* an SSH key blob of RSA 8192 takes some 1,100 bytes */
+#define PREFIX "SHA256:"
+#define ROW_PREFIX "ssh:"
+#define BASE64_PLAIN_LEN 43 /* of 32 bytes, without its one "=" */
+
+/* --- fingerprints ----------------------------------------------------------------------------- */
+
+static void fill(uint8_t const digest[DT_SHA256_LEN], dt_fingerprint *out)
+{
+    dt_buf b;
+
+    dt_hex(out->hex, digest, DT_SHA256_LEN);
+    dt_buf_init_fixed(&b, out->text, sizeof(out->text));
+    dt_buf_puts(&b, PREFIX);
+    dt_base64_encode(&b, dt_bytes_of(digest, DT_SHA256_LEN));
+    while (b.len > 0 && b.p[b.len - 1] == '=')
+        dt_buf_truncate(&b, b.len - 1);
+}
+
+int dt_fingerprint_of(dt_bytes der, dt_fingerprint *out, dt_error *e)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    dt_buf blob;
+    int rc;
+
+    *out = (dt_fingerprint){0};
+    dt_buf_init(&blob, BLOB_MAX);
+    rc = dt_x509_ssh_blob(der, &blob);
+    if (rc < 0)
+        (void)dt_error_set(e, rc, "SSH has no form for the certificate's key");
+    else if ((rc = dt_crypto_sha256(dt_buf_bytes(&blob), digest)) < 0)
+        (void)dt_error_set(e, rc, "SHA-256 is not available");
+    else
+        fill(digest, out);
+    dt_buf_free(&blob);
+    return rc;
+}
+
+int dt_fingerprint_parse(char const *text, dt_fingerprint *out)
+{
+    uint8_t digest[DT_SHA256_LEN + 1];
+    char padded[BASE64_PLAIN_LEN + 2] = "";
+    size_t len = strlen(text), skip = sizeof(PREFIX) - 1;
+    dt_buf b;
+
+    *out = (dt_fingerprint){0};
+    if (strncmp(text, PREFIX, skip) != 0)
+        return DT_E_PARSE;
+    if (len == skip + BASE64_PLAIN_LEN + 1 && text[len - 1] == '=')
+        len--;
+    if (len != skip + BASE64_PLAIN_LEN)
+        return DT_E_PARSE;
+    memcpy(padded, text + skip, BASE64_PLAIN_LEN);
+    padded[BASE64_PLAIN_LEN] = '=';
+    dt_buf_init_fixed(&b, digest, sizeof(digest));
+    if (dt_base64_decode(&b, dt_bytes_str(padded)) < 0 || b.len != DT_SHA256_LEN)
+        return DT_E_PARSE;
+    fill(digest, out);
+    return DT_OK;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int dt_fingerprint_of_row(char const *key, dt_fingerprint *out)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    size_t skip = sizeof(ROW_PREFIX) - 1;
+
+    *out = (dt_fingerprint){0};
+    if (strncmp(key, ROW_PREFIX, skip) != 0 || strlen(key) != skip + 2 * DT_SHA256_LEN)
+        return DT_E_PARSE;
+    for (size_t i = 0; i < DT_SHA256_LEN; i++) {
+        int high = hex_value(key[skip + 2 * i]), low = hex_value(key[skip + 2 * i + 1]);
+        if (high < 0 || low < 0)
+            return DT_E_PARSE;
+        digest[i] = (uint8_t)(high << 4 | low);
+    }
+    fill(digest, out);
+    return DT_OK;
+}
+
+/* --- judging ---------------------------------------------------------------------------------- */
+
+void dt_enrolment_judge(dt_trust_store const *anchors, dt_guid const *tenant, dt_time now,
+                        char const *key, dt_bytes value, dt_enrolment *out)
+{
+    dt_fingerprint own;
+    dt_bytes der;
+    dt_error e = {0};
+
+    memset(out, 0, sizeof(*out));
+    if (dt_fingerprint_of_row(key, &out->fingerprint) < 0 ||
+        dt_device_record_unpack(value, &out->record) < 0)
+        return;
+    der = dt_bytes_of(out->record.der, out->record.der_len);
+    /* Without intermediates, as at a sign-on: SSH sends none. */
+    out->reason = dt_x509_judge(anchors, der, NULL, 0, tenant, now, &out->certificate, &e);
+    out->state = DT_ENROLMENT_WRONG_KEY;
+    if (dt_fingerprint_of(der, &own, &e) == DT_OK && strcmp(own.hex, out->fingerprint.hex) == 0)
+        out->state = DT_ENROLMENT_JUDGED;
+}
+
+char const *dt_enrolment_state_name(dt_enrolment const *r)
+{
+    switch (r->state) {
+    case DT_ENROLMENT_UNREADABLE:
+        return "UNREADABLE";
+    case DT_ENROLMENT_WRONG_KEY:
+        return "WRONG_KEY";
+    case DT_ENROLMENT_JUDGED:
+        break;
+    }
+    return r->reason == DT_REASON_TRUSTED ? "VALID" : dt_reason_name(r->reason);
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static int row_do(dt_store *s, dt_store_verb verb, dt_fingerprint const *f, dt_bytes value,
+                  dt_time now, dt_buf *scratch, dt_bytes *found, dt_error *e)
+{
+    dt_store_op op = {.table = DT_TABLE_DEVICE,
+                      .verb = verb,
+                      .value = value,
+                      .expires = DT_TIME_NEVER,
+                      .sync = verb != DT_STORE_GET};
+    dt_store_result result = {0};
+
+    dt_device_store_key(f->hex, op.key);
+    dt_store_do(s, &op, now, scratch, &result);
+    switch (result.status) {
+    case DT_STORE_OK:
+        *found = result.value;
+        return DT_OK;
+    case DT_STORE_NOT_FOUND:
+        return DT_E_NOT_FOUND;
+    case DT_STORE_EXISTS:
+    case DT_STORE_ERROR:
+        break;
+    }
+    return dt_error_set(e, DT_E_UNAVAILABLE, "%s", result.error);
+}
+
+int dt_registry_get(dt_store *s, dt_fingerprint const *f, dt_time now, dt_buf *scratch,
+                    dt_bytes *value, dt_error *e)
+{
+    return row_do(s, DT_STORE_GET, f, dt_bytes_of(NULL, 0), now, scratch, value, e);
+}
+
+int dt_registry_put(dt_store *s, dt_fingerprint const *f, dt_device_record const *r, dt_time now,
+                    dt_error *e)
+{
+    dt_buf text, scratch;
+    dt_bytes none;
+    int rc;
+
+    dt_buf_init(&text, DT_DEVICE_RECORD_MAX);
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
+    rc = dt_device_record_pack(r, &text);
+    if (rc < 0)
+        (void)dt_error_set(e, rc, "the record cannot be written (%s)", dt_err_name(rc));
+    else
+        rc = row_do(s, DT_STORE_PUT, f, dt_buf_bytes(&text), now, &scratch, &none, e);
+    dt_buf_free(&scratch);
+    dt_buf_free(&text);
+    return rc;
+}
+
+int dt_registry_remove(dt_store *s, dt_fingerprint const *f, dt_time now, dt_error *e)
+{
+    dt_buf scratch;
+    dt_bytes none;
+    int rc;
+
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
+    rc = row_do(s, DT_STORE_TAKE, f, dt_bytes_of(NULL, 0), now, &scratch, &none, e);
+    dt_buf_free(&scratch);
+    return rc;
+}
