@@ -584,6 +584,29 @@ static void the_longest_event_fits(void **state)
     }
 }
 
+/* What is cut is cut between characters: half of one would show as another. */
+static void long_names_are_cut_between_characters(void **state)
+{
+    static char const *const letters[] = {"\xc3\xb6", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        for (size_t before = 0; before < 12; before++) {
+            char name[1024];
+            dt_outcome o = trusted_outcome();
+            dt_audit_context ctx = somewhere();
+            event e;
+            memset(name, 'a', before);
+            fill(name + before, sizeof(name) - before, letters[i]);
+            ctx.user = name;
+            signon_event(&e, &o, &ctx);
+            char const *shown = json_string_value(at(&e, "actor.displayName"));
+            assert_in_range(strlen(shown), 64, sizeof(name) - 2);
+            assert_int_equal(strncmp(shown, name, strlen(shown)), 0);
+            json_decref(e.root);
+        }
+    }
+}
+
 /* A set that claims more items than it can hold is not read beyond its end. */
 static void a_broken_count_is_bounded(void **state)
 {
@@ -715,6 +738,7 @@ int main(void)
         cmocka_unit_test(a_good_name_comes_through_unchanged),
         cmocka_unit_test(every_character_is_seen_wherever_it_stands),
         cmocka_unit_test(the_longest_event_fits),
+        cmocka_unit_test(long_names_are_cut_between_characters),
         cmocka_unit_test(a_broken_count_is_bounded),
         cmocka_unit_test(random_texts_never_break_a_line),
         cmocka_unit_test(a_full_buffer_says_so),

@@ -147,6 +147,9 @@ static void other_letters_have_one_case(void **state)
 {
     dt_policy_input in = person();
     (void)state;
+    in.user = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    assert_true(
+        holds("{\"people\":{\"users\":{\"include\":[\"abcdefghijklmnopqrstuvwxyz\"]}}}", &in));
     in.user = "\xc3\xa4nne"; /* a umlaut */
     assert_true(holds("{\"people\":{\"users\":{\"include\":[\"\xc3\xa4NNE\"]}}}", &in));
     assert_false(holds("{\"people\":{\"users\":{\"include\":[\"\xc3\x84nne\"]}}}", &in));
