@@ -12,6 +12,7 @@
 #define DT_AUDIT_FLUSH_MS 50                 /* else after this long */
 #define DT_AUDIT_NOTES_RETRY_MS 10           /* after the log daemon was too slow */
 #define DT_AUDIT_RETRY_MS 1000               /* after the disk refused */
+#define DT_AUDIT_LAST_TRIES 100              /* at the end, with a slow log daemon */
 #define DT_AUDIT_ALARM_INTERVAL 60000        /* milliseconds between two reports of one trouble */
 
 typedef struct dt_audit_queue dt_audit_queue;

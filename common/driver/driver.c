@@ -238,6 +238,16 @@ static void wait_for_ending(dt_driver *d)
     event_free(limit);
 }
 
+/* A slow log daemon gets some time, a disk that refuses one more try. */
+static void flush_at_end(dt_driver *d)
+{
+    int again = DT_AUDIT_NOTES_RETRY_MS;
+    for (int i = 0; i < DT_AUDIT_LAST_TRIES && again == DT_AUDIT_NOTES_RETRY_MS; i++)
+        again = dt_audit_queue_flush(d->audit, dt_driver_mono());
+    if (again != 0)
+        (void)dt_audit_queue_flush(d->audit, dt_driver_mono());
+}
+
 /* On the loop's thread, or on the caller's when there is none any more. */
 static void drain(dt_driver *d)
 {
@@ -249,8 +259,7 @@ static void drain(dt_driver *d)
     wait_for_ending(d);
     dt_http_free(&d->http); /* what still was under way is told that it was abandoned */
     dt_runs_end_all(d);
-    if (dt_audit_queue_flush(d->audit, dt_driver_mono()) != 0)
-        (void)dt_audit_queue_flush(d->audit, dt_driver_mono());
+    flush_at_end(d);
     d->drained = true;
 }
 

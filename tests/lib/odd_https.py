@@ -176,7 +176,9 @@ async def device(request: Request) -> bytes:
 
 def verification(user: str, result: str) -> dict[str, object]:
     base = f"{state.origin}/api/v1/users/{user}/factors/opf1/transactions/v2mst.{user}"
-    return {"factorResult": result,
+    challenge = {"_embedded": {"challenge": {"correctAnswer": int(state.get("number"))}}} \
+        if state.get("number") and result == "WAITING" else {}
+    return {"factorResult": result, **challenge,
             "expiresAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 300)),
             "_links": {"poll": {"href": base, "hints": {"allow": ["GET"]}},
                        "cancel": {"href": base, "hints": {"allow": ["DELETE"]}}}}

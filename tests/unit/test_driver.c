@@ -1,0 +1,1159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The driver with real sign-ons against a server that plays Okta, Entra and Graph: one and by the
+ * thousand, cut short in every way, from many threads. */
+#include "odd_https.h"
+
+#include "driver/driver.h"
+#include "driver/internal.h"
+#include "edge/host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MANY 1000
+#define THREADS 4
+#define THREAD_RUNS 300
+#define WAIT_LIMIT DT_SECONDS(50)
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        int64_t until_start = odd_mono();                                                          \
+        while (!(condition)) {                                                                     \
+            assert_true(odd_mono() - until_start < ODD_PATIENCE);                                  \
+            usleep(1000);                                                                          \
+        }                                                                                          \
+    } while (0)
+
+static odd_https server;
+static odd_loop loop; /* for the server's control paths only */
+static dt_driver *driver;
+static char config_path[128], audit_path[128], store_path[128];
+
+/* --- fixtures ----------------------------------------------------------------------------------- */
+
+static int group_setup(void **state)
+{
+    (void)state;
+    odd_https_start(&server);
+    snprintf(config_path, sizeof(config_path), "%s/devtrust.conf", server.dir);
+    snprintf(audit_path, sizeof(audit_path), "%s/audit.log", server.dir);
+    snprintf(store_path, sizeof(store_path), "%s/state/state.db", server.dir);
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    odd_https_stop(&server);
+    return 0;
+}
+
+static int control(char const *path)
+{
+    char full[128];
+    snprintf(full, sizeof(full), "/control/%s", path);
+    return odd_control(&loop, &server, full);
+}
+
+static void remove_state(void)
+{
+    char beside[160];
+    unlink(audit_path);
+    unlink(store_path);
+    snprintf(beside, sizeof(beside), "%s-wal", store_path);
+    unlink(beside);
+    snprintf(beside, sizeof(beside), "%s-shm", store_path);
+    unlink(beside);
+}
+
+static int try_driver(bool own_thread, int runs_max, dt_error *e)
+{
+    dt_driver_options o = {
+        .config_path = config_path, .own_thread = own_thread, .runs_max = runs_max};
+    return dt_driver_new(&o, &driver, e);
+}
+
+static void open_driver(bool own_thread, int runs_max)
+{
+    dt_error e = {0};
+    int rc = try_driver(own_thread, runs_max, &e);
+    if (rc != 0)
+        print_error("%s\n", e.text);
+    assert_int_equal(rc, 0);
+}
+
+static int setup_bare(void **state)
+{
+    (void)state;
+    odd_loop_open(&loop);
+    remove_state();
+    control("reset");
+    return 0;
+}
+
+static int setup(void **state)
+{
+    setup_bare(state);
+    open_driver(true, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    dt_driver_free(&driver);
+    odd_loop_close(&loop);
+    return 0;
+}
+
+/* --- sign-ons ----------------------------------------------------------------------------------- */
+
+/* What doors were told; counted under a lock, since the loop's thread tells. */
+typedef struct told {
+    pthread_mutex_t lock;
+    int done, allowed, prompts, suspended;
+    int causes[DT_CAUSE_COUNT];
+    dt_outcome last;
+    dt_prompt prompt;
+    dt_run *run;
+    dt_signon *saved;
+    bool answer_at_once;
+} told;
+
+#define TOLD_INIT                                                                                  \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
+    }
+
+static int locked(told *t, int const *n)
+{
+    pthread_mutex_lock(&t->lock);
+    int v = *n;
+    pthread_mutex_unlock(&t->lock);
+    return v;
+}
+
+static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
+{
+    told *t = ctx;
+    assert_true(dt_signon_size() > 0 && machine != NULL);
+    pthread_mutex_lock(&t->lock);
+    t->done++;
+    t->allowed += o->result == DT_ALLOW;
+    t->causes[o->cause]++;
+    t->last = *o;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
+{
+    told *t = ctx;
+    pthread_mutex_lock(&t->lock);
+    t->prompts++;
+    t->prompt = *prompt;
+    t->run = run;
+    bool answer = t->answer_at_once && !prompt->info;
+    pthread_mutex_unlock(&t->lock);
+    if (answer)
+        dt_run_answer(run, dt_bytes_str(""));
+}
+
+static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prompt const *prompt)
+{
+    told *t = ctx;
+    assert_non_null(run);
+    pthread_mutex_lock(&t->lock);
+    t->suspended++;
+    t->prompt = *prompt;
+    memcpy(t->saved, machine, dt_signon_size());
+    pthread_mutex_unlock(&t->lock);
+}
+
+static dt_door const door = {
+    .name = "radius", .prompt = on_prompt, .suspend = on_suspend, .done = on_done};
+
+static char const *device_of(int number)
+{
+    static _Thread_local char text[64];
+    snprintf(text, sizeof(text), "aaaaaaaa-0000-4000-8000-%012x", (unsigned)number);
+    return text;
+}
+
+/* A machine for a user; with a device number of 0 or more the VPN client names a device. */
+static dt_signon *machine_of(char const *user, int device, dt_conversation c, bool explain)
+{
+    dt_signon *m = calloc(1, dt_signon_size());
+    dt_site site = dt_site_for(dt_driver_site(driver), "vpn");
+    char id[DT_SIGNON_ID_LEN + 1];
+    assert_int_equal(dt_host_random_id(id), 0);
+    dt_request r = {
+        .id = id,
+        .application = "vpn",
+        .user = user,
+        .client_ip = "192.0.2.1",
+        .nas = "nas",
+        .station = "station",
+        .tty = "",
+        .vpn_device_id = device >= 0 ? device_of(device) : "",
+        .conversation = c,
+        .push_prompt = c == DT_CONVERSATION_CHALLENGE,
+        .explain = explain,
+        .passcode = "",
+        .push_key = id,
+        .wait_limit = WAIT_LIMIT,
+    };
+    assert_int_equal(dt_host_random(r.random, sizeof(r.random)), 0);
+    dt_signon_begin(m, &site, &r, dt_host_now());
+    return m;
+}
+
+static int submit_as(told *t, char const *user, int device, dt_conversation c, bool explain,
+                     dt_run **run)
+{
+    dt_signon *m = machine_of(user, device, c, explain);
+    int rc = dt_driver_submit(driver, m, &door, t, run);
+    free(m);
+    return rc;
+}
+
+static void submit(told *t, char const *user, int device)
+{
+    assert_int_equal(submit_as(t, user, device, DT_CONVERSATION_NONE, false, NULL), 0);
+}
+
+/* Verdict and decision only: no MFA. */
+static void explain(told *t, int device)
+{
+    assert_int_equal(submit_as(t, "ann", device, DT_CONVERSATION_NONE, true, NULL), 0);
+}
+
+static void wait_done(told *t, int n)
+{
+    UNTIL(locked(t, &t->done) >= n);
+    assert_int_equal(locked(t, &t->done), n);
+}
+
+static int audit_lines(char const *with)
+{
+    char line[DT_AUDIT_EVENT_MAX + 1];
+    int lines = 0;
+    FILE *f = fopen(audit_path, "r");
+    if (f == NULL)
+        return 0;
+    while (fgets(line, sizeof(line), f) != NULL) {
+        assert_int_equal(line[strlen(line) - 1], '\n');
+        lines += strstr(line, with) != NULL;
+    }
+    fclose(f);
+    return lines;
+}
+
+static int sign_on_events(void)
+{
+    return audit_lines("\"interface\":\"radius\"") - audit_lines("Authentication of device");
+}
+
+/* --- trusted devices ---------------------------------------------------------------------------- */
+
+static void test_trusted(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    submit(&t, "ann", 1);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.result, DT_ALLOW);
+    assert_int_equal(t.last.cause, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_TRUSTED);
+    assert_int_equal(t.last.graph_calls, 1);
+    assert_int_equal(t.last.okta_calls, 0);
+    assert_int_equal(control("count/token"), 1);
+    assert_int_equal(control("count/device"), 1);
+    /* From now on no thread waits, and nobody is asked. */
+    for (int i = 0; i < 10; i++) {
+        dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+        assert_true(dt_driver_run_inline(driver, m, "radius"));
+        assert_int_equal(dt_signon_outcome(m)->result, DT_ALLOW);
+        assert_int_equal(dt_signon_outcome(m)->graph_calls, 0);
+        free(m);
+    }
+    assert_int_equal(control("count/device"), 1);
+    dt_driver_free(&driver);
+    assert_int_equal(sign_on_events(), 11);
+    assert_int_equal(audit_lines("Authentication of device"), 11);
+}
+
+static void test_inline_stops_where_it_must_wait(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    dt_signon *m = machine_of("ann", 7, DT_CONVERSATION_NONE, false);
+    assert_false(dt_driver_run_inline(driver, m, "radius"));
+    assert_false(dt_signon_is_done(m));
+    assert_false(dt_driver_run_inline(driver, m, "radius"));
+    assert_int_equal(control("count/device"), 0);
+    assert_int_equal(dt_driver_submit(driver, m, &door, &t, NULL), 0);
+    free(m); /* it was copied */
+    wait_done(&t, 1);
+    assert_int_equal(t.allowed, 1);
+}
+
+static void test_not_compliant(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/compliance/noncompliant");
+    explain(&t, 1);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_NOT_TRUSTED);
+    assert_int_equal(t.last.verdict.reason, DT_REASON_NOT_COMPLIANT);
+}
+
+/* --- the token ---------------------------------------------------------------------------------- */
+
+static void test_token_is_fetched_once_for_all(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/token_delay/0.5");
+    for (int i = 0; i < 100; i++)
+        submit(&t, "ann", i);
+    wait_done(&t, 100);
+    assert_int_equal(t.allowed, 100);
+    assert_int_equal(control("count/token"), 1);
+    assert_int_equal(control("count/device"), 100);
+    assert_int_equal(control("count/device_unauthorized"), 0);
+}
+
+static void assert_no_token(char const *mode)
+{
+    told t = TOLD_INIT;
+    char set[64];
+    snprintf(set, sizeof(set), "set/token_mode/%s", mode);
+    control(set);
+    for (int i = 0; i < 50; i++)
+        explain(&t, i);
+    wait_done(&t, 50);
+    for (int i = 0; i < 50; i++)
+        explain(&t, i);
+    wait_done(&t, 100);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(t.last.verdict.reason, DT_REASON_LOOKUP_UNAVAILABLE);
+    assert_int_equal(control("count/device"), 0);
+    assert_in_range(control("count/token"), 1, 3);
+}
+
+static void test_token_refused(void **state)
+{
+    (void)state;
+    assert_no_token("refuse");
+}
+
+static void test_token_garbage(void **state)
+{
+    (void)state;
+    assert_no_token("garbage");
+}
+
+static void test_tokens_that_expire_at_once(void **state)
+{
+    (void)state;
+    control("set/token_life/1");
+    assert_no_token("ok");
+}
+
+/* Entra comes back: so do the sign-ons, after a pause that is short at first. */
+static void test_token_recovers(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/token_mode/refuse");
+    explain(&t, 1);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
+    control("set/token_mode/ok");
+    int64_t start = odd_mono();
+    do {
+        assert_true(odd_mono() - start < ODD_PATIENCE);
+        int before = locked(&t, &t.done);
+        explain(&t, 1);
+        wait_done(&t, before + 1);
+    } while (t.last.verdict.trust != DT_TRUST_TRUSTED);
+    assert_int_equal(control("count/token"), 2);
+}
+
+static void test_token_is_renewed_after_a_401(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    submit(&t, "ann", 0);
+    wait_done(&t, 1);
+    control("revoke");
+    for (int i = 1; i <= 20; i++)
+        submit(&t, "ann", i);
+    wait_done(&t, 21);
+    assert_int_equal(t.allowed, 21);
+    assert_int_equal(control("count/token"), 2);
+    assert_in_range(control("count/device_unauthorized"), 1, 20);
+}
+
+/* A Graph that refuses every token: each call once more at most, and Entra is left in peace. */
+static void test_graph_refuses_always(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/graph_mode/unauthorized");
+    for (int i = 0; i < 20; i++)
+        explain(&t, i);
+    wait_done(&t, 20);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
+    assert_in_range(control("count/token"), 1, 2);
+    assert_in_range(control("count/device"), 20, 40);
+}
+
+static void test_token_is_renewed_early(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/token_life/62"); /* to be renewed when two seconds old */
+    int64_t start = odd_mono();
+    int i = 0;
+    do {
+        assert_true(odd_mono() - start < ODD_PATIENCE);
+        explain(&t, i);
+        wait_done(&t, ++i);
+        assert_int_equal(t.last.verdict.trust, DT_TRUST_TRUSTED);
+    } while (control("count/token") < 2);
+}
+
+/* --- push --------------------------------------------------------------------------------------- */
+
+static void test_push(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/polls_wanted/2");
+    submit(&t, "ann", -1);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.result, DT_ALLOW);
+    assert_int_equal(t.last.cause, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(control("count/verify"), 1);
+    assert_int_equal(control("count/poll"), 2);
+    assert_int_equal(control("count/cancel"), 0);
+}
+
+static void test_thousands_of_pushes(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/polls_wanted/2");
+    for (int i = 0; i < MANY; i++) {
+        char user[32];
+        snprintf(user, sizeof(user), "user%d", i);
+        submit(&t, user, -1);
+    }
+    dt_driver_stats stats;
+    dt_driver_stats_get(driver, &stats);
+    assert_int_equal(stats.runs, MANY);
+    assert_true(stats.runs_under_way > 0);
+    wait_done(&t, MANY);
+    assert_int_equal(t.allowed, MANY);
+    assert_int_equal(control("count/verify"), MANY);
+    UNTIL((dt_driver_stats_get(driver, &stats), stats.runs_under_way == 0));
+    assert_int_equal(stats.audit_dropped, 0);
+    assert_true(stats.http_calls >= MANY * 4);
+    dt_driver_free(&driver);
+    assert_int_equal(sign_on_events(), MANY);
+}
+
+typedef struct act {
+    dt_run *run;
+    dt_cause cause;
+    bool detach;
+} act;
+
+static void on_act(void *ctx)
+{
+    act *a = ctx;
+    if (a->detach)
+        dt_run_detach(a->run, a->cause);
+    else
+        dt_run_abandon(a->run, a->cause);
+}
+
+static dt_run *start_push_that_nobody_answers(told *t)
+{
+    dt_run *run = NULL;
+    control("set/polls_wanted/1000000");
+    assert_int_equal(submit_as(t, "ann", -1, DT_CONVERSATION_NONE, false, &run), 0);
+    assert_non_null(run);
+    UNTIL(control("count/poll") > 0);
+    return run;
+}
+
+static void test_abandon(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    act a = {start_push_that_nobody_answers(&t), DT_CAUSE_CLIENT_GONE, false};
+    assert_int_equal(dt_driver_post(driver, on_act, &a), 0);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.result, DT_DENY);
+    assert_int_equal(t.last.cause, DT_CAUSE_CLIENT_GONE);
+    assert_int_equal(control("count/cancel"), 1);
+}
+
+static void test_detach(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    act a = {start_push_that_nobody_answers(&t), DT_CAUSE_CLIENT_GONE, true};
+    assert_int_equal(dt_driver_post(driver, on_act, &a), 0);
+    UNTIL(control("count/cancel") == 1);
+    UNTIL(sign_on_events() == 1);
+    assert_int_equal(t.done, 0);
+    assert_int_equal(audit_lines("CLIENT_GONE") > 0, 1);
+}
+
+/* --- prompts ------------------------------------------------------------------------------------ */
+
+static void test_prompt_answered_from_within(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/number/42");
+    t.answer_at_once = true;
+    assert_int_equal(submit_as(&t, "ann", -1, DT_CONVERSATION_LIVE, false, NULL), 0);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.cause, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(t.prompts, 1);
+    assert_non_null(strstr(t.prompt.text, "42"));
+}
+
+static void on_late_answer(void *ctx)
+{
+    told *t = ctx;
+    char long_answer[DT_ANSWER_MAX + 10];
+    memset(long_answer, '1', sizeof(long_answer));
+    dt_run_answer(t->run, dt_bytes_of(long_answer, sizeof(long_answer)));
+}
+
+static void test_prompt_answered_later(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/number/42");
+    control("set/polls_wanted/1000000");
+    assert_int_equal(submit_as(&t, "ann", -1, DT_CONVERSATION_LIVE, false, NULL), 0);
+    UNTIL(locked(&t, &t.prompts) == 1);
+    assert_int_equal(dt_driver_post(driver, on_late_answer, &t), 0);
+    control("set/polls_wanted/1");
+    wait_done(&t, 1);
+    assert_int_equal(t.last.cause, DT_CAUSE_MFA_SUCCESS);
+}
+
+/* A CHALLENGE conversation ends here and goes on with another request. */
+static void test_suspend(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    t.saved = calloc(1, dt_signon_size());
+    control("set/number/42");
+    assert_int_equal(submit_as(&t, "ann", -1, DT_CONVERSATION_CHALLENGE, false, NULL), 0);
+    UNTIL(locked(&t, &t.suspended) == 1);
+    assert_int_equal(t.done, 0);
+    dt_driver_stats stats;
+    UNTIL((dt_driver_stats_get(driver, &stats), stats.runs_under_way == 0));
+
+    dt_buf text;
+    dt_buf_init(&text, DT_SIGNON_SAVED_MAX);
+    dt_site site = dt_site_for(dt_driver_site(driver), "vpn");
+    assert_int_equal(dt_signon_save(t.saved, &text), 0);
+    assert_int_equal(dt_signon_load(t.saved, &site, dt_buf_bytes(&text)), 0);
+    dt_buf_free(&text);
+    dt_signon_answer(t.saved, dt_bytes_str(""), dt_host_now());
+    assert_int_equal(dt_driver_submit(driver, t.saved, &door, &t, NULL), 0);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.cause, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(control("count/verify"), 1);
+    free(t.saved);
+    UNTIL(sign_on_events() == 1);
+}
+
+static void test_suspend_without_a_taker(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/number/42");
+    dt_door const no_suspend = {.name = "radius", .done = on_done};
+    dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_CHALLENGE, false);
+    assert_int_equal(dt_driver_submit(driver, m, &no_suspend, &t, NULL), 0);
+    free(m);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.result, DT_DENY);
+}
+
+/* --- holding a thread --------------------------------------------------------------------------- */
+
+static void test_blocking(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    dt_signon *m = machine_of("ann", 3, DT_CONVERSATION_NONE, false);
+    assert_int_equal(dt_driver_run_blocking(driver, m, "radius", WAIT_LIMIT, &o), 0);
+    assert_int_equal(o.result, DT_ALLOW);
+    assert_true(dt_signon_is_done(m));
+    assert_int_equal(dt_signon_outcome(m)->verdict.trust, DT_TRUST_TRUSTED);
+    free(m);
+}
+
+static void test_blocking_limit(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    control("set/polls_wanted/1000000");
+    dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_NONE, false);
+    int64_t start = odd_mono();
+    assert_int_equal(dt_driver_run_blocking(driver, m, "radius", 1500, &o), 0);
+    assert_true(odd_mono() - start >= 1500);
+    assert_true(odd_mono() - start < WAIT_LIMIT);
+    assert_int_equal(o.result, DT_DENY);
+    assert_int_equal(o.cause, DT_CAUSE_MFA_TIMEOUT);
+    free(m); /* the run goes on by itself, and cancels the push if there was one */
+    dt_driver_stats stats;
+    UNTIL((dt_driver_stats_get(driver, &stats), stats.runs_under_way == 0));
+    assert_int_equal(control("count/cancel"), control("count/verify"));
+}
+
+static void on_blocking_from_loop(void *ctx)
+{
+    dt_outcome o = {.result = DT_ALLOW};
+    dt_signon *m = machine_of("ann", 3, DT_CONVERSATION_NONE, false);
+    *(atomic_int *)ctx = dt_driver_run_blocking(driver, m, "radius", 1000, &o);
+    assert_int_equal(o.result, DT_DENY);
+    free(m);
+}
+
+static void test_blocking_from_the_loop(void **state)
+{
+    (void)state;
+    atomic_int rc = 1;
+    assert_int_equal(dt_driver_post(driver, on_blocking_from_loop, &rc), 0);
+    UNTIL(rc != 1);
+    assert_int_equal(rc, DT_E_STATE);
+}
+
+static void *block(void *ctx)
+{
+    dt_outcome o;
+    dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_NONE, false);
+    assert_int_equal(dt_driver_run_blocking(driver, m, "radius", WAIT_LIMIT, &o), 0);
+    assert_int_equal(o.result, DT_DENY);
+    *(dt_cause *)ctx = o.cause;
+    free(m);
+    return NULL;
+}
+
+/* The driver stops: whoever waits is let go. */
+static void test_blocking_ends_with_the_driver(void **state)
+{
+    (void)state;
+    dt_cause causes[THREADS];
+    pthread_t threads[THREADS];
+    control("set/polls_wanted/1000000");
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, block, &causes[i]), 0);
+    UNTIL(control("count/poll") > 0);
+    dt_driver_close(driver);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(causes[i], DT_CAUSE_BUSY);
+    }
+    assert_int_equal(control("count/cancel"), control("count/verify"));
+}
+
+/* --- refreshes ---------------------------------------------------------------------------------- */
+
+static void test_refresh(void **state)
+{
+    (void)state;
+    dt_guid g;
+    dt_driver_stats stats;
+    assert_int_equal(dt_guid_parse(dt_bytes_str(device_of(5)), &g), 0);
+    control("set/graph_delay/0.3");
+    for (int i = 0; i < 50; i++)
+        dt_driver_refresh(driver, &g);
+    UNTIL((dt_driver_stats_get(driver, &stats), stats.runs_under_way == 0));
+    dt_driver_refresh(driver, &g); /* a moment ago */
+    UNTIL((dt_driver_stats_get(driver, &stats), stats.runs_under_way == 0));
+    assert_int_equal(control("count/device"), 1);
+    dt_guid nobody = {""};
+    dt_driver_refresh(driver, &nobody);
+    /* Its answer is there: no thread has to wait. */
+    dt_signon *m = machine_of("ann", 5, DT_CONVERSATION_NONE, false);
+    assert_true(dt_driver_run_inline(driver, m, "radius"));
+    free(m);
+    dt_driver_free(&driver);
+    assert_int_equal(sign_on_events(), 1); /* a refresh is no sign-on */
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+static void stop_with(int pushes, int stalled)
+{
+    told t = TOLD_INIT;
+    control("set/polls_wanted/1000000");
+    for (int i = 0; i < pushes; i++) {
+        char user[32];
+        snprintf(user, sizeof(user), "user%d", i);
+        submit(&t, user, -1);
+    }
+    UNTIL(control("count/verify") == pushes);
+    control("set/graph_delay/1000");
+    for (int i = 0; i < stalled; i++)
+        submit(&t, "ann", i);
+    int64_t start = odd_mono();
+    dt_driver_close(driver);
+    assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    assert_int_equal(t.done, pushes + stalled);
+    assert_int_equal(t.allowed, 0);
+    assert_int_equal(t.causes[DT_CAUSE_BUSY], pushes + stalled);
+    assert_int_equal(control("count/cancel"), pushes);
+    assert_int_equal(sign_on_events(), pushes + stalled);
+    assert_int_equal(submit_as(&t, "ann", 1, DT_CONVERSATION_NONE, false, NULL), DT_E_STATE);
+    assert_int_equal(dt_driver_post(driver, on_act, NULL), DT_E_STATE);
+    dt_driver_close(driver);
+    dt_driver_free(&driver);
+    assert_null(driver);
+}
+
+static void test_stop_with_everything_in_flight(void **state)
+{
+    (void)state;
+    stop_with(100, 60);
+}
+
+/* Okta does not even answer the cancelling: the end comes all the same. */
+static void test_stop_with_a_dead_okta(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/polls_wanted/1000000");
+    submit(&t, "ann", -1);
+    UNTIL(control("count/poll") > 0);
+    control("set/okta_delay/1000");
+    int64_t start = odd_mono();
+    dt_driver_free(&driver);
+    assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    assert_int_equal(t.done, 1);
+    assert_int_equal(t.last.result, DT_DENY);
+    assert_int_equal(sign_on_events(), 1);
+}
+
+static void test_stop_at_once(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    for (int i = 0; i < 50; i++)
+        submit(&t, "ann", i);
+    dt_driver_free(&driver);
+    assert_int_equal(t.done, 50);
+    assert_int_equal(sign_on_events(), 50);
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    dt_driver_free(&driver);
+    open_driver(true, 5);
+    told t = TOLD_INIT;
+    control("set/polls_wanted/1000000");
+    for (int i = 0; i < 5; i++)
+        submit(&t, "ann", -1);
+    dt_run *run = (dt_run *)&t;
+    assert_int_equal(submit_as(&t, "ann", -1, DT_CONVERSATION_NONE, false, &run), DT_E_LIMIT);
+    assert_null(run);
+    dt_driver_close(driver);
+    assert_int_equal(t.done, 5);
+}
+
+/* --- the caller's own loop ------------------------------------------------------------------------ */
+
+static void on_stop(void *ctx)
+{
+    (*(int *)ctx)++;
+    dt_driver_stop(driver);
+}
+
+static void on_done_stop(void *ctx, dt_outcome const *o, dt_signon const *machine)
+{
+    on_done(ctx, o, machine);
+    dt_driver_stop(driver);
+}
+
+static void test_callers_loop(void **state)
+{
+    (void)state;
+    int count = 0;
+    told t = TOLD_INIT;
+    open_driver(false, 0);
+    assert_non_null(dt_driver_base(driver));
+    assert_int_equal(dt_driver_post(driver, on_stop, &count), 0);
+    assert_int_equal(dt_driver_run(driver), 0);
+    assert_int_equal(count, 1);
+    dt_driver_close(driver);
+    assert_int_equal(dt_driver_run(driver), DT_E_STATE);
+    dt_driver_free(&driver);
+
+    open_driver(false, 0);
+    dt_door const stopper = {.name = "cli", .done = on_done_stop};
+    dt_signon *m = machine_of("ann", 2, DT_CONVERSATION_NONE, false);
+    assert_int_equal(dt_driver_submit(driver, m, &stopper, &t, NULL), 0);
+    free(m);
+    assert_int_equal(t.done, 0);
+    assert_int_equal(dt_driver_run(driver), 0);
+    assert_int_equal(t.allowed, 1);
+}
+
+static void test_own_thread_is_not_run(void **state)
+{
+    (void)state;
+    assert_int_equal(dt_driver_run(driver), DT_E_STATE);
+}
+
+/* --- a forked child ------------------------------------------------------------------------------- */
+
+static int child(void)
+{
+    told t = TOLD_INIT;
+    dt_outcome o;
+    dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+    if (dt_driver_run_inline(driver, m, "radius") ||
+        dt_driver_submit(driver, m, &door, &t, NULL) != DT_E_STATE ||
+        dt_driver_post(driver, on_act, NULL) != DT_E_STATE ||
+        dt_driver_run_blocking(driver, m, "radius", 100, &o) != DT_E_STATE || o.result != DT_DENY)
+        return 1;
+    dt_driver_audit(driver, dt_signon_outcome(m), m, "radius", NULL);
+    dt_driver_close(driver);
+    dt_driver_free(&driver);
+    free(m);
+    return driver == NULL && t.done == 0 ? 0 : 2;
+}
+
+static void test_forked_child(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    submit(&t, "ann", 1);
+    wait_done(&t, 1);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(child());
+    int how = 0;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 0);
+    submit(&t, "ann", 2);
+    wait_done(&t, 2);
+    assert_int_equal(t.allowed, 2);
+    dt_driver_free(&driver);
+    assert_int_equal(sign_on_events(), 2);
+}
+
+/* --- many threads --------------------------------------------------------------------------------- */
+
+static void *sign_on_inline(void *ctx)
+{
+    atomic_int *allowed = ctx;
+    for (int i = 0; i < THREAD_RUNS; i++) {
+        dt_signon *m = machine_of("ann", i % 3, DT_CONVERSATION_NONE, false);
+        if (dt_driver_run_inline(driver, m, "radius"))
+            atomic_fetch_add(allowed, dt_signon_outcome(m)->result == DT_ALLOW);
+        free(m);
+    }
+    return NULL;
+}
+
+static void *sign_on_by_loop(void *ctx)
+{
+    for (int i = 0; i < THREAD_RUNS / 10; i++)
+        submit(ctx, "ann", 10 + i);
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    atomic_int allowed = 0;
+    for (int i = 0; i < 3; i++)
+        submit(&t, "ann", i);
+    wait_done(&t, 3);
+    pthread_t threads[2 * THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[2 * i], NULL, sign_on_inline, &allowed), 0);
+        assert_int_equal(pthread_create(&threads[2 * i + 1], NULL, sign_on_by_loop, &t), 0);
+    }
+    for (int i = 0; i < 2 * THREADS; i++)
+        pthread_join(threads[i], NULL);
+    wait_done(&t, 3 + THREADS * (THREAD_RUNS / 10));
+    assert_int_equal(allowed, THREADS * THREAD_RUNS);
+    dt_driver_free(&driver);
+    assert_int_equal(sign_on_events(), 3 + THREADS * (THREAD_RUNS / 10) + THREADS * THREAD_RUNS);
+}
+
+/* --- in somebody else's process -------------------------------------------------------------------- */
+
+/* The loop's thread takes none of the server's signals. */
+static void test_signals_are_blocked(void **state)
+{
+    (void)state;
+    DIR *dir = opendir("/proc/self/task");
+    int found = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        char path[300], line[256], name[32] = "";
+        unsigned long long blocked = 0;
+        snprintf(path, sizeof(path), "/proc/self/task/%s/status", e->d_name);
+        FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+        while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+            (void)sscanf(line, "Name: %31s", name);
+            (void)sscanf(line, "SigBlk: %llx", &blocked);
+        }
+        if (f != NULL)
+            fclose(f);
+        if (strcmp(name, "devtrust") != 0)
+            continue;
+        found++;
+        for (int s = 1; s <= 31; s++) {
+            if (s != SIGKILL && s != SIGSTOP)
+                assert_true((blocked >> (s - 1) & 1) != 0);
+        }
+    }
+    closedir(dir);
+    assert_int_equal(found, 1);
+}
+
+static bool is_unnamed_socket(int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t len = sizeof(a);
+    return getsockname(fd, (struct sockaddr *)&a, &len) == 0 && a.ss_family == AF_UNIX;
+}
+
+static void test_descriptors_are_not_inherited(void **state)
+{
+    (void)state;
+    bool before[1024] = {false};
+    dt_driver_free(&driver);
+    for (int fd = 0; fd < 1024; fd++)
+        before[fd] = fcntl(fd, F_GETFD) >= 0;
+    open_driver(true, 0);
+    told t = TOLD_INIT;
+    submit(&t, "ann", 1);
+    wait_done(&t, 1);
+    int seen = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        /* libcurl's own wake-up pair is one that carries nothing, and cannot be reached. */
+        if (before[fd] || flags < 0 || is_unnamed_socket(fd))
+            continue;
+        seen++;
+        assert_true((flags & FD_CLOEXEC) != 0);
+    }
+    assert_true(seen >= 4);
+}
+
+/* --- files that are not as they should be ---------------------------------------------------------- */
+
+static void assert_no_driver(int code, char const *says)
+{
+    dt_error e = {0};
+    int rc = try_driver(true, 0, &e);
+    assert_null(driver);
+    if (rc != code || strstr(e.text, says) == NULL)
+        print_error("%s: %s\n", dt_err_name(rc), e.text);
+    assert_int_equal(rc, code);
+    assert_non_null(strstr(e.text, says));
+}
+
+static void test_faults_of_configuration(void **state)
+{
+    (void)state;
+    char path[160], good[sizeof(config_path)];
+    memcpy(good, config_path, sizeof(good));
+    snprintf(config_path, sizeof(config_path), "/no/such/devtrust.conf");
+    assert_no_driver(DT_E_NOT_FOUND, "does not exist");
+    memcpy(config_path, good, sizeof(good));
+    static char const *const secrets[] = {"graph.key", "okta.token", "state.key"};
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", server.dir, secrets[i]);
+        assert_int_equal(chmod(path, 0644), 0);
+        assert_no_driver(DT_E_PERMISSION, secrets[i]);
+        assert_int_equal(chmod(path, 0600), 0);
+    }
+    snprintf(path, sizeof(path), "%s/graph.pem", server.dir);
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_no_driver(DT_E_PERMISSION, "graph.pem");
+    assert_int_equal(chmod(path, 0644), 0);
+    snprintf(path, sizeof(path), "%s/state", server.dir);
+    assert_int_equal(chmod(path, 0777), 0);
+    assert_no_driver(DT_E_PERMISSION, "state");
+    assert_int_equal(chmod(path, 0700), 0);
+    assert_int_equal(mkdir(audit_path, 0700), 0);
+    dt_error e = {0};
+    assert_int_not_equal(try_driver(true, 0, &e), 0);
+    assert_non_null(strstr(e.text, "audit.log"));
+    assert_int_equal(rmdir(audit_path), 0);
+    open_driver(true, 0);
+}
+
+/* A store that is broken costs what was remembered, no more: sign-ons go on. */
+static void test_broken_store(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    FILE *f = fopen(store_path, "w");
+    fputs("this is no database, and yet it is as long as the head of one would have to be to be "
+          "looked at; more than a hundred bytes",
+          f);
+    fclose(f);
+    assert_int_equal(chmod(store_path, 0600), 0);
+    open_driver(true, 0);
+    submit(&t, "ann", 1);
+    wait_done(&t, 1);
+    assert_int_equal(t.allowed, 1);
+    dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+    assert_false(dt_driver_run_inline(driver, m, "radius"));
+    free(m);
+    char storage[64];
+    dt_buf scratch;
+    dt_store_result r;
+    dt_store_op op = {.table = DT_TABLE_STATE, .verb = DT_STORE_TAKE, .key = "k"};
+    dt_buf_init_fixed(&scratch, storage, sizeof(storage));
+    dt_driver_store_do(driver, &op, &scratch, &r);
+    assert_int_equal(r.status, DT_STORE_ERROR);
+    assert_non_null(strstr(r.error, "not a store"));
+    /* Moved away, as the message says: it comes back without a restart. */
+    unlink(store_path);
+    UNTIL((dt_driver_store_do(driver, &op, &scratch, &r), r.status == DT_STORE_NOT_FOUND));
+}
+
+/* --- audit ---------------------------------------------------------------------------------------- */
+
+static void test_audit_of_a_refusal_before_any_machine(void **state)
+{
+    (void)state;
+    dt_outcome o = {0};
+    dt_outcome_set(&o, DT_DENY, DT_CAUSE_PRIMARY_MISSING);
+    dt_audit_context c = {.id = "0123456789abcdef0123456789abcdef",
+                          .application = "vpn",
+                          .user = "ann\n\x1b[31m\"",
+                          .login = "",
+                          .client_ip = "192.0.2.1",
+                          .nas = "nas",
+                          .station = "",
+                          .policy_hash = ""};
+    dt_driver_audit(driver, &o, NULL, "radius", &c);
+    UNTIL(sign_on_events() == 1); /* written without anybody asking */
+    assert_int_equal(audit_lines("PRIMARY_MISSING"), 1);
+    assert_int_equal(audit_lines("\x1b"), 0);
+    dt_driver_audit(driver, &o, NULL, "radius", &c);
+    dt_driver_free(&driver);
+    assert_int_equal(sign_on_events(), 2);
+}
+
+static void test_quiet(void **state)
+{
+    (void)state;
+    dt_driver_free(&driver);
+    unlink(audit_path);
+    dt_driver_options o = {.config_path = config_path, .own_thread = true, .quiet = true};
+    assert_int_equal(dt_driver_new(&o, &driver, NULL), 0);
+    told t = TOLD_INIT;
+    explain(&t, 1);
+    wait_done(&t, 1);
+    dt_driver_free(&driver);
+    assert_int_not_equal(access(audit_path, F_OK), 0);
+}
+
+/* No secret is in what was written. */
+static void test_no_secret_in_the_trail(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    submit(&t, "ann", 1);
+    submit(&t, "bob", -1);
+    wait_done(&t, 2);
+    control("set/graph_mode/unauthorized");
+    explain(&t, 9);
+    wait_done(&t, 3);
+    dt_driver_free(&driver);
+    assert_true(sign_on_events() >= 2);
+    assert_int_equal(audit_lines("00secrettoken"), 0);
+    assert_int_equal(audit_lines("token-"), 0);
+    assert_int_equal(audit_lines("eyJ"), 0);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define BARE(fn) cmocka_unit_test_setup_teardown(fn, setup_bare, teardown)
+    struct CMUnitTest const tests[] = {
+        T(test_trusted),
+        T(test_inline_stops_where_it_must_wait),
+        T(test_not_compliant),
+        T(test_token_is_fetched_once_for_all),
+        T(test_token_refused),
+        T(test_token_garbage),
+        T(test_tokens_that_expire_at_once),
+        T(test_token_recovers),
+        T(test_token_is_renewed_after_a_401),
+        T(test_graph_refuses_always),
+        T(test_token_is_renewed_early),
+        T(test_push),
+        T(test_thousands_of_pushes),
+        T(test_abandon),
+        T(test_detach),
+        T(test_prompt_answered_from_within),
+        T(test_prompt_answered_later),
+        T(test_suspend),
+        T(test_suspend_without_a_taker),
+        T(test_blocking),
+        T(test_blocking_limit),
+        T(test_blocking_from_the_loop),
+        T(test_blocking_ends_with_the_driver),
+        T(test_refresh),
+        T(test_stop_with_everything_in_flight),
+        T(test_stop_with_a_dead_okta),
+        T(test_stop_at_once),
+        T(test_limit),
+        BARE(test_callers_loop),
+        T(test_own_thread_is_not_run),
+        T(test_forked_child),
+        T(test_threads),
+        T(test_signals_are_blocked),
+        T(test_descriptors_are_not_inherited),
+        BARE(test_faults_of_configuration),
+        BARE(test_broken_store),
+        T(test_audit_of_a_refusal_before_any_machine),
+        T(test_quiet),
+        T(test_no_secret_in_the_trail),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
