@@ -83,6 +83,20 @@ static void line_end(event_line const *l, dt_buf *out)
         out->error = DT_E_LIMIT;
 }
 
+/* As much as fits, not ending within a UTF-8 sequence: for the line that people read. */
+static void line_end_cut(event_line const *l, dt_buf *out)
+{
+    size_t room = out->len < out->max ? out->max - out->len : 0;
+    size_t n = l->len;
+
+    if (n > room) {
+        n = room;
+        while (n > 0 && ((unsigned char)l->text[n] & 0xc0) == 0x80)
+            n--;
+    }
+    dt_buf_put(out, l->text, n);
+}
+
 /* --- values ------------------------------------------------------------------------------------ */
 
 /* 0x80 in each byte of x that is zero, and perhaps in some above the first such byte: good for
@@ -588,7 +602,7 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     put_pair(&l, "from", ctx->client_ip, DT_CUT_SHORT);
     put_pair(&l, "nas", ctx->nas, DT_CUT_LABEL);
     put_pair(&l, "rule", o->decision.rule, DT_CUT_RULE);
-    put_pair(&l, "detail", o->detail, DT_CUT_PROSE);
     put_pair(&l, "id", ctx->id, DT_CUT_SHORT);
-    line_end(&l, out);
+    put_pair(&l, "detail", o->detail, DT_CUT_PROSE); /* last: it is the longest */
+    line_end_cut(&l, out);
 }

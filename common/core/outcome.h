@@ -87,14 +87,15 @@ typedef struct dt_audit_context {
  * severity, published, uuid, actor, client{device Computer|Mobile|Unknown, ipAddress}, outcome
  * {result SUCCESS|FAILURE|..., reason}, target[], debugContext.debugData{verdict, deviceReason,
  * rule, cause, detail, evidence, cacheAge, oktaCalls, ...}. Never a secret. Appended whole or not at
- * all: dt_buf_error(out) says which, as for the other two. */
+ * all: dt_buf_error(out) says which. So is the device's event. */
 void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx, dt_time now);
 /* One event per device authentication: eventType "user.authentication.authenticate",
  * displayMessage "Authentication of device via certificate" (or "ssh-key", ...), outcome SUCCESS,
  * or FAILURE with the reason, such as NO_CERTIFICATE. */
 void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *evidence,
                      dt_audit_context const *ctx, dt_time now);
-/* The same in one line for a person or syslog: who, what, why. */
+/* The same in one line for a person or syslog: who, what, why. No newline; cut where `out` ends, the
+ * least telling last, without an error. */
 void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);
 
 /* RFC 3339 in UTC with milliseconds, 24 characters and a NUL. */

@@ -701,6 +701,30 @@ static void the_line_says_who_what_why(void **state)
                         "rule=\"Trusted\"");
 }
 
+/* Cut at any length, it stays valid UTF-8 and says the same from its start. */
+static void the_line_is_cut_to_its_room(void **state)
+{
+    dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_REJECTED);
+    dt_audit_context ctx = somewhere();
+    char whole[DT_AUDIT_EVENT_MAX], text[DT_AUDIT_EVENT_MAX];
+    dt_buf b;
+    (void)state;
+    ctx.user = "J\xc3\xb6rg \xe4\xbd\xa0\xf0\x9f\x98\x80";
+    snprintf(o.detail, sizeof(o.detail), "why");
+    dt_buf_init_fixed(&b, whole, sizeof(whole));
+    dt_audit_line(&b, &o, &ctx);
+    assert_string_equal(whole + b.len - 12, " detail=\"why\"" + 1);
+    for (size_t room = 0; room <= b.len; room++) {
+        dt_buf cut;
+        dt_buf_init_fixed(&cut, text, room + 1);
+        dt_audit_line(&cut, &o, &ctx);
+        assert_int_equal(dt_buf_error(&cut), DT_OK);
+        assert_true(cut.len <= room && cut.len + 3 >= room);
+        assert_int_equal(strncmp(text, whole, cut.len), 0);
+        assert_int_not_equal((unsigned char)whole[cut.len] & 0xc0, 0x80);
+    }
+}
+
 static void the_line_cannot_be_forged(void **state)
 {
     dt_audit_context ctx = somewhere();
@@ -744,6 +768,7 @@ int main(void)
         cmocka_unit_test(a_full_buffer_says_so),
         cmocka_unit_test(events_are_appended),
         cmocka_unit_test(the_line_says_who_what_why),
+        cmocka_unit_test(the_line_is_cut_to_its_room),
         cmocka_unit_test(the_line_cannot_be_forged),
     };
     return cmocka_run_group_tests_name("audit", tests, NULL, NULL);
