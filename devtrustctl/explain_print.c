@@ -169,7 +169,9 @@ static void print_device(dt_explanation const *x)
     for (size_t i = 0; i < x->evidence->count && i < DT_EVIDENCE_MAX; i++)
         print_evidence(x, &x->evidence->items[i]);
     dt_buf_init_fixed(&b, text, sizeof(text));
-    dt_buf_printf(&b, "verdict      %s, %s", dt_trust_name(v->trust), dt_reason_name(v->reason));
+    dt_buf_printf(&b, "verdict      %s", dt_trust_name(v->trust));
+    if (v->reason != DT_REASON_TRUSTED)
+        dt_buf_printf(&b, ", %s", dt_reason_name(v->reason));
     if (v->sources != 0) {
         dt_buf_puts(&b, ", by ");
         put_sources(&b, v->sources);
@@ -253,7 +255,7 @@ void dt_explanation_print(dt_explanation const *x)
     print_decision(x);
     if (x->outcome->message[0] != '\0')
         dt_out_line("told         %s", x->outcome->message);
-    dt_out_line("asked        Graph %d times, Okta %d times", x->outcome->graph_calls,
+    dt_out_line("asked        Graph calls %d, Okta calls %d", x->outcome->graph_calls,
                 x->outcome->okta_calls);
 }
 

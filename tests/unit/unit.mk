@@ -6,3 +6,9 @@ UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 UNIT_LDFLAGS_test_audit_sink := -Wl,--wrap=connect
 UNIT_LDFLAGS_test_site := \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
+$(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
+	$(BUILD)/tests/unit/test_ctl_log: $(BUILD)/libdt_ctl.a
+
+$(BUILD)/tests/unit/test_pam_code: $(BUILD)/libdt_module.a
+$(BUILD)/tests/unit/test_daemon_rate: $(BUILD)/libdt_daemon.a
