@@ -18,6 +18,9 @@ int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x, dt_e
         if (tmpl_afrom_attr_str(ctx, &x->attribute, x->text, REQUEST_CURRENT, PAIR_LIST_REQUEST,
                                 false, false) <= 0)
             return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": %s", name, x->text, fr_strerror());
+        if (x->attribute->type != TMPL_TYPE_ATTR)
+            return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": there is no such attribute", name,
+                                x->text);
         return 0;
     }
     char const *why = NULL;
