@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The settings of the module that the samples leave at another value: wait = challenge, wait = park,
+# a passcode that comes along with the password, groups, a State that has expired.
+"""FreeRADIUS with rlm_devtrust: its settings."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Iterator
+
+import pytest
+
+from tests.lib import radius as rad
+from tests.lib import site as sites
+from tests.lib.radius import ACCEPT, CHALLENGE, REJECT, World
+
+PUSH, TOTP = "push", "token:software:totp"
+SETTINGS = {"mfa": {"wait_vpn": "8s", "challenge_lifetime": "10s"}}
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory,
+              pki_index: dict[str, Any]) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("challenge")
+    with rad.start_world(directory, pki_index, settings=SETTINGS,
+                         replace={"wait = hybrid": "wait = challenge"}) as made:
+        yield made
+        assert made.radius.is_running(), made.radius.log_text()
+
+
+# The virtual server takes "password,123456" apart and brings the groups of the person.
+SPLIT = """files
+            if (&User-Password =~ /^(.*),([0-9]{6})$/) {
+                update request {
+                    &User-Password := "%{1}"
+                    &DevTrust-Passcode := "%{2}"
+                }
+            }
+            if (&User-Name =~ /^staff/) {
+                update control {
+                    &DevTrust-Group += "Staff"
+                    &DevTrust-Group += "Everyone"
+                }
+            }
+            elsif (&User-Name =~ /^guest/) {
+                update control {
+                    &DevTrust-Group += "Guests"
+                }
+            }
+            pap
+"""
+
+
+def group_policy() -> dict[str, Any]:
+    """Staff by MFA; guests never; who is in no known group is in neither."""
+    people = {"groups": {"include": ["Staff"], "exclude": []}}
+    return {"name": "vpn", "application": "vpn", "rules": [
+        sites.rule("Staff by MFA", 1, frequency="EVERY_SIGN_ON", people=people),
+        sites.catch_all()]}
+
+
+@pytest.fixture(scope="module")
+def park(tmp_path_factory: pytest.TempPathFactory,
+         pki_index: dict[str, Any]) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("park")
+    policies = [group_policy(), sites.guide_policy("wifi")]
+    with rad.start_world(directory, pki_index, settings=SETTINGS, policies=policies, replace={
+            "wait = hybrid": "wait = park",
+            "files\n\t\t\tpap\n\n\t\t\t# What Cisco": SPLIT + "\n\t\t\t# What Cisco"}) as made:
+        yield made
+        assert made.radius.is_running(), made.radius.log_text()
+
+
+# --- wait = challenge ----------------------------------------------------------------------------
+
+def test_push_is_asked_for_by_challenge(challenge: World) -> None:
+    user = challenge.person("carol", PUSH, push="manual")
+    reply = challenge.client().login(user)
+    assert reply.code == CHALLENGE and reply.elapsed < 4.0, reply
+    assert "enter" in reply.message.lower()
+    challenge.sim.approve(user + "@example.com")
+    done = challenge.client().login(user, "", reply.state)
+    assert done.code == ACCEPT, done
+    assert challenge.outcome(user, "MFA_SUCCESS")["factor"] == PUSH
+    assert len(challenge.sim.pushes(user + "@example.com")) == 1
+
+
+def test_enter_before_the_approval(challenge: World) -> None:
+    """Whoever presses Enter too early is asked again, or waited for; never let in."""
+    user = challenge.person("ellen", PUSH, push="manual")
+    reply = challenge.client().login(user)
+    assert reply.code == CHALLENGE, reply
+    pending = challenge.client().start(user, "", reply.state)
+    early = pending.poll(1.5)
+    assert early is None or early.code == CHALLENGE
+    challenge.sim.approve(user + "@example.com")
+    last = pending.wait() if early is None else challenge.client().login(user, "", early.state)
+    for _ in range(3):
+        if last.code == CHALLENGE:
+            last = challenge.client().login(user, "", last.state)
+    assert last.code == ACCEPT, last
+    assert len(challenge.sim.pushes(user + "@example.com")) == 1
+
+
+def test_push_denied_by_challenge(challenge: World) -> None:
+    user = challenge.person("denis", PUSH, push="manual")
+    reply = challenge.client().login(user)
+    challenge.sim.deny(user + "@example.com")
+    done = challenge.client().login(user, "", reply.state)
+    assert done.code == REJECT, done
+    challenge.outcome(user, "MFA_REJECTED")
+
+
+def test_passcode_while_the_push_is_pending(challenge: World) -> None:
+    user = challenge.person("peggy", PUSH, TOTP, push="ignore")
+    reply = challenge.client().login(user)
+    assert reply.code == CHALLENGE, reply
+    done = challenge.client().login(user, challenge.passcode(user), reply.state)
+    assert done.code == ACCEPT, done
+    assert challenge.outcome(user, "MFA_SUCCESS")["factor"] == TOTP
+
+
+def test_number_challenge_is_shown(challenge: World) -> None:
+    challenge.sim.org(force_number_challenge=True)
+    try:
+        user = challenge.person("numa", PUSH, push="manual")
+        reply = challenge.client().login(user)
+        assert reply.code == CHALLENGE, reply
+        number = re.search(r"\b(\d{1,2})\b", reply.message)
+        assert number, reply.message
+        push = challenge.sim.wait_push(user + "@example.com")[0]
+        assert str(push["number"]) == number.group(1)
+        challenge.sim.approve(user + "@example.com", number=int(number.group(1)))
+        assert challenge.client().login(user, "", reply.state).code == ACCEPT
+    finally:
+        challenge.sim.org(force_number_challenge=False)
+
+
+def test_state_expires(challenge: World) -> None:
+    user = challenge.person("ezra", TOTP)
+    states = [challenge.client().login(user).state for _ in range(100)]
+    reply = challenge.client().login(user, "000000", states.pop())
+    assert reply.code == CHALLENGE, reply
+    while reply.code == CHALLENGE:
+        time.sleep(0.2)
+        assert states, "a State never expires"
+        reply = challenge.client().login(user, "000000", states.pop())
+    assert "expired" in challenge.outcome(user, "STATE_INVALID")["detail"]
+    done = challenge.client().login(user, challenge.passcode(user), states.pop())
+    assert done.code == REJECT, done
+    assert not challenge.outcomes(user, "MFA_SUCCESS")
+
+
+# --- wait = park ---------------------------------------------------------------------------------
+
+def test_park_never_challenges(park: World) -> None:
+    user = park.person("staff-totp", TOTP)
+    reply = park.client().login(user)
+    assert reply.code == REJECT, reply
+    park.outcome(user, "MFA_NO_FACTOR")
+
+
+def test_passcode_that_came_along(park: World) -> None:
+    user = park.person("staff-along", TOTP)
+    reply = park.client().login(user, f"{rad.PASSWORD},{park.passcode(user)}")
+    assert reply.code == ACCEPT, reply
+    assert park.outcome(user, "MFA_SUCCESS")["factor"] == TOTP
+
+
+def test_wrong_passcode_that_came_along(park: World) -> None:
+    user = park.person("staff-guess", TOTP)
+    reply = park.client().login(user, f"{rad.PASSWORD},000000")
+    assert reply.code == REJECT, reply
+    assert not park.outcomes(user, "MFA_SUCCESS")
+
+
+def test_right_passcode_with_a_wrong_password(park: World) -> None:
+    user = park.person("staff-stolen", TOTP)
+    calls = park.sim.count("okta.total")
+    reply = park.client().login(user, f"guessed,{park.passcode(user)}")
+    assert reply.code == REJECT, reply
+    assert park.sim.count("okta.total") == calls
+
+
+def test_parked_push(park: World) -> None:
+    user = park.person("staff-push", PUSH, push="approve", after=0.5)
+    assert park.client().login(user).code == ACCEPT
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+def test_group_that_no_rule_lets_in(park: World) -> None:
+    user = park.person("guest-1", PUSH, push="approve")
+    assert park.client().login(user).code == REJECT
+    assert park.outcome(user, "RULE_DENY")["rule"] == sites.CATCH_ALL_RULE
+    assert not park.sim.pushes(user + "@example.com")
+
+
+def test_no_group_is_not_known(park: World) -> None:
+    """A directory that did not answer looks the same: it must not pass for "in no group"."""
+    user = park.person("loner", PUSH, push="approve")
+    assert park.client().login(user).code == REJECT
+    park.outcome(user, "GROUPS_UNKNOWN")
+    assert not park.sim.pushes(user + "@example.com")
