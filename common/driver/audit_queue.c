@@ -143,8 +143,10 @@ static void take(dt_audit_queue *q)
 static void write_notes(dt_audit_queue *q)
 {
     char const *p = (char const *)q->going.notes.p;
-    while (q->notes_at < q->going.notes.len) {
+    for (int i = 0; q->notes_at < q->going.notes.len; i++) {
         char const *note = p + q->notes_at;
+        if (i >= DT_AUDIT_NOTES_BATCH)
+            return;
         if (!dt_audit_sink_line(q->sink, note[0] == '+', note + 1))
             return;
         q->notes_at += strlen(note) + 1;
@@ -181,7 +183,9 @@ static void report_dropped(dt_audit_queue *q)
     char text[160];
     dt_buf b;
     dt_buf_init_fixed(&b, text, sizeof(text));
-    dt_buf_printf(&b, "%llu audit events were lost: they came faster than they could be written",
+    dt_buf_printf(&b,
+                  "%llu audit events or log lines were lost: they came faster than they could be "
+                  "written",
                   (unsigned long long)(dropped - q->reported));
     if (dt_audit_sink_alarm(q->sink, text))
         q->reported = dropped;

@@ -10,9 +10,10 @@
 #define DT_AUDIT_QUEUE_MAX (8 * 1024 * 1024) /* bytes waiting: JSON lines, and as much of notes */
 #define DT_AUDIT_FLUSH_BYTES (64 * 1024)     /* with so much waiting it is written at once */
 #define DT_AUDIT_FLUSH_MS 50                 /* else after this long */
-#define DT_AUDIT_NOTES_RETRY_MS 10           /* after the log daemon was too slow */
+#define DT_AUDIT_NOTES_RETRY_MS 10           /* after a batch, or when the log daemon is slow */
+#define DT_AUDIT_NOTES_BATCH 500             /* notes in one flush: the loop has other work */
 #define DT_AUDIT_RETRY_MS 1000               /* after the disk refused */
-#define DT_AUDIT_LAST_TRIES 100              /* at the end, with a slow log daemon */
+#define DT_AUDIT_LAST_TRIES 400              /* flushes at the end, with a slow log daemon */
 #define DT_AUDIT_ALARM_INTERVAL 60000        /* milliseconds between two reports of one trouble */
 
 typedef struct dt_audit_queue dt_audit_queue;

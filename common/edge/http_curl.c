@@ -21,6 +21,7 @@
 #define SERVICES_MAX 3 /* Okta, Graph, Entra: hosts we speak to */
 #define CALL_TIMEOUT_MAX DT_SECONDS(60)
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
+#define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
 #define BODY_FIRST 4096
 
@@ -38,6 +39,8 @@ struct dt_http_call {
     dt_http_headers headers;
     dt_buf body;
     bool too_large;
+    bool is_post;
+    int sent_times; /* that the request was about to be sent */
     char url[DT_URL_MAX];
     char sent[DT_HTTP_BODY_MAX]; /* may hold a passcode or an assertion: wiped */
     char error[CURL_ERROR_SIZE];
@@ -93,6 +96,20 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+/* libcurl sends a request again when a kept connection closes before any reply. The server may have
+ * done the first one all the same, so for a POST (a push!) that is not for it to decide. To make it
+ * rare, a POST goes over a connection only that was used a moment ago. */
+static int on_request(void *ctx, char *address, char *local_address, int port, int local_port)
+{
+    (void)address;
+    (void)local_address;
+    (void)port;
+    (void)local_port;
+    dt_http_call *c = ctx;
+    c->sent_times++;
+    return c->is_post && c->sent_times > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)
@@ -249,7 +266,9 @@ static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
     SET(CURLOPT_ERRORBUFFER, c->error);
     SET(CURLOPT_TIMEOUT_MS, (long)timeout);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)DT_HTTP_CONNECT_TIMEOUT_MS);
-    SET(CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_MAX);
+    SET(CURLOPT_MAXAGE_CONN, c->is_post ? (long)POST_IDLE_MAX : (long)CONNECTION_IDLE_MAX);
+    SET(CURLOPT_PREREQFUNCTION, on_request);
+    SET(CURLOPT_PREREQDATA, c);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -267,6 +286,7 @@ static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_
         return DT_E_INVALID;
     if (strncmp(c->url, "https://", 8) != 0)
         return DT_E_INVALID;
+    c->is_post = r->method == DT_HTTP_POST;
     c->easy = curl_easy_init();
     if (c->easy == NULL)
         return DT_E_NOMEM;
@@ -354,6 +374,10 @@ static void describe(dt_http_call const *c, CURLcode code, char *out, size_t siz
     if (c->too_large)
         dt_buf_printf(&b, ": the reply is larger than %d bytes, or its headers are",
                       DT_HTTP_RESPONSE_MAX);
+    else if (c->is_post && c->sent_times > 1)
+        dt_buf_puts(&b,
+                    ": the connection was lost before a reply; the request is not repeated, for "
+                    "it may have been done");
     else
         dt_buf_printf(&b, ": %s", reason);
 }

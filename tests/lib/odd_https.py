@@ -269,6 +269,7 @@ async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
     try:
         while True:
             request = await read_request(reader)
+            state.count(request.method + request.path.replace("/", "-"))
             odd = ODD.get(request.path)
             if odd is not None:
                 await odd(writer)

@@ -476,15 +476,15 @@ static void test_queue_is_bounded(void **state)
         queue_put(q, large, true, "note");
     assert_int_equal(dt_audit_queue_dropped(q), 3);
     char heard[4096] = "";
-    for (int i = 0; i < 100 && strstr(heard, "were lost") == NULL; i++) {
+    for (int i = 0; i < 100 && strstr(heard, "lines were lost") == NULL; i++) {
         assert_int_not_equal(dt_audit_queue_flush(q, 1), 0);
         hear(heard, sizeof(heard));
     }
     assert_non_null(strstr(heard, "cannot be written"));
-    assert_non_null(strstr(heard, "3 audit events were lost"));
+    assert_non_null(strstr(heard, "3 audit events or log lines were lost"));
     dt_audit_queue_drop(q, 2);
     assert_int_equal(dt_audit_queue_flush(q, 2), DT_AUDIT_RETRY_MS);
-    assert_logged(LOG_ERR, "2 audit events were lost");
+    assert_logged(LOG_ERR, "2 audit events or log lines were lost");
     dt_audit_queue_free(&q);
     char text[64];
     snprintf(text, sizeof(text), "%d audit events were lost", fit);
@@ -513,10 +513,11 @@ static void test_queue_threads(void **state)
     for (int i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, write_many, q), 0);
     for (int i = 0; i < 20; i++)
-        assert_int_equal(dt_audit_queue_flush(q, i), 0);
+        dt_audit_queue_flush(q, i);
     for (int i = 0; i < WRITERS; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(dt_audit_queue_flush(q, 21), 0);
+    for (int i = 0; dt_audit_queue_flush(q, i) != 0; i++) /* the notes go in batches */
+        assert_true(i < WRITERS * WRITER_LINES);
     assert_int_equal(dt_audit_queue_dropped(q), 0);
     dt_audit_queue_free(&q);
     int seen[WRITER_LINES] = {0};

@@ -361,6 +361,32 @@ static void test_requests_that_are_not_sent(void **state)
     }
 }
 
+/* A kept connection closes instead of answering: what may be asked twice is, a POST is not. */
+static void test_post_is_not_repeated(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    odd_control(&loop, &server, "/control/reset");
+    dt_http_request r = odd_request(&server, "good", "/close");
+    dt_http_call *call = NULL;
+    r.method = DT_HTTP_POST;
+    for (size_t i = 0; i < 2; i++) {
+        r.body_len = i * 2;
+        memcpy(r.body, "{}", i * 2);
+        odd_get(&loop, &server, "/ok", &reply); /* so that there is a kept connection */
+        memset(&reply, 0, sizeof(reply));
+        assert_int_equal(
+            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &reply, &call), 0);
+        odd_loop_wait(&loop, &reply);
+        assert_fails(&reply, DT_HTTP_BROKEN);
+        assert_non_null(strstr(reply.error, "not repeated"));
+    }
+    assert_int_equal(odd_control(&loop, &server, "/control/count/POST-close"), 2);
+    odd_get(&loop, &server, "/close", &reply);
+    assert_fails(&reply, DT_HTTP_BROKEN);
+    assert_int_equal(odd_control(&loop, &server, "/control/count/GET-close"), 2);
+}
+
 /* --- many, cancelled, abandoned ------------------------------------------------------------------ */
 
 static void test_many_at_once(void **state)
@@ -649,6 +675,7 @@ int main(void)
         T(test_ca_files),
         T(test_environment_has_no_say),
         T(test_requests_that_are_not_sent),
+        T(test_post_is_not_repeated),
         T(test_many_at_once),
         T(test_cancel),
         T(test_callback_starts_and_cancels),
