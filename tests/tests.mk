@@ -53,6 +53,9 @@ integration: $(PRODUCTS) $(SAN_SHIM) ## run the tests with real servers (ARGS=..
 run-demo: $(PRODUCTS) $(SAN_SHIM)
 	@$(SERVER_ENV) KEEP='$(KEEP)' $(PYTHON) tests/demo/demo.py $(ARGS)
 
+demo-stop: ## end every demo that runs, and what a killed one left behind
+	@$(SERVER_ENV) $(PYTHON) tests/demo/demo.py --stop
+
 # --- benchmarks ---------------------------------------------------------------------------------
 # tests/bench/*.c are small programs (load generators); bench.py runs the figures.
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
@@ -102,4 +105,4 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
 	@$(MAKE_AGAIN) fuzzers
 	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz.sh $(FUZZERS)
 
-.PHONY: unit integration run-demo bench run-bench fuzzers fuzz
+.PHONY: unit integration run-demo demo-stop bench run-bench fuzzers fuzz
