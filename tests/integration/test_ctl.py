@@ -1,0 +1,1032 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The administrator's command on real files, a real store and the simulated tenant.
+#
+# Every answer is judged by exit code and by what is printed; nothing that is printed may hold a
+# control character, whatever the certificates and the audit file say.
+"""Tests of devtrustctl."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from tests.lib.site import (CATCH_ALL_RULE, NOT_TRUSTED_RULE, TRUSTED_RULE, Site, catch_all,
+                            guide_policy, rule)
+from tests.pki import authority as ca
+from tests.pki import pki as pki_maker
+from tests.sim.client import Sim
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build"))
+CTL = BUILD / "devtrustctl"
+LIMIT = 120.0
+HOSTILE = "a\x1b[31mb\r\nadded\u202ec\u009bd\x07"
+
+YES, NO, FAULT = 0, 1, 2
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    def line(self, start: str) -> str:
+        """What stands behind the first word of the one line that starts with it."""
+        found = [text for text in self.lines if text.split(" ")[0] == start]
+        assert len(found) == 1, self
+        return found[0][len(start):].strip()
+
+
+def is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Cs")
+
+
+def run(*arguments: Any, stdin: bytes = b"") -> Answer:
+    """Runs it; whatever it prints must be harmless."""
+    done = subprocess.run([str(CTL), *map(str, arguments)], input=stdin, capture_output=True,
+                          timeout=LIMIT, check=False)
+    answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+    bad = [c for c in answer.out + answer.err if c != "\n" and not is_shown(c)]
+    assert not bad, (bad, answer)
+    assert answer.code in (YES, NO, FAULT), answer
+    assert all(text.startswith("devtrustctl: ") for text in answer.err.splitlines()), answer
+    return answer
+
+
+# --- the world ----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ctl")
+
+
+@pytest.fixture(scope="module")
+def index(pki_index: dict[str, Any]) -> dict[str, Any]:
+    return pki_index
+
+
+@pytest.fixture(scope="module")
+def world(directory: Path, index: dict[str, Any]) -> Iterator[Sim]:
+    with Sim.start(directory / "sim", tenant=index["tenant_id"]) as sim:
+        yield sim
+
+
+@pytest.fixture
+def site(tmp_path: Path, world: Sim, index: dict[str, Any]) -> Site:
+    world.reset()
+    return Site(tmp_path / "site", world, index, applications=("vpn", "wifi", "sshd"))
+
+
+@pytest.fixture(scope="module")
+def own_pki(directory: Path, index: dict[str, Any]) -> pki_maker.Pki:
+    """Authorities of our own, for certificates that the index does not hold."""
+    made = pki_maker.Pki(directory / "own", index["tenant_id"])
+    made.write_authorities()
+    return made
+
+
+def trust_own(site: Site, own_pki: pki_maker.Pki) -> None:
+    shutil.copy(own_pki.out / "company-ca.pem", site.directory / "company_ca.pem")
+
+
+def certificate(index: dict[str, Any], name: str) -> str:
+    return index["devices"][name]["files"]["certificate"]
+
+
+def device_id(index: dict[str, Any], name: str) -> str:
+    return index["devices"][name]["device_id"]
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+COMMANDS = ("check-config", "explain", "device", "log", "version", "help")
+
+
+def test_help_names_every_command() -> None:
+    answer = run("help")
+    assert answer.code == YES
+    for name in COMMANDS:
+        assert f"  {name} " in answer.out
+        assert run("help", name).lines[0].startswith(f"usage: devtrustctl {name}")
+        assert run(name, "--help").out == run("help", name).out
+    assert run("--help").out == answer.out
+    assert all(len(line) <= 100 for name in COMMANDS for line in run("help", name).lines)
+
+
+def test_version() -> None:
+    assert run("version").out.startswith("devtrust ")
+    assert run("--version").out == run("version").out
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("chek-config",), ("explain",), ("version", "x"), ("help", "nothing"), ("help", "a", "b"),
+    ("check-config", "x"), ("check-config", "--json"), ("check-config", "-c"),
+    ("device",), ("device", "ad"), ("device", "add"), ("device", "remove"),
+    ("device", "list", "x"), ("device", "add", "x", "--json"), ("device", "list", "--force"),
+    ("explain", "--user", "a"), ("explain", "--application", "vpn"),
+    ("explain", "--user", "a" * 300, "--application", "vpn"),
+    ("explain", "--user", "a", "--application", "v" * 100),
+    ("explain", "--user", "a", "--application", "vpn", "--ip", "host.example.com"),
+    ("explain", "--user", "a", "--application", "vpn", "--assume-proof"),
+    ("explain", "--user", "a", "--application", "vpn", "--device", "x", "--this-host"),
+    ("explain", "--user", "a", "--application", "vpn", "x"),
+    ("explain", "--user", "a", "--user", "b", "--application", "vpn"),
+    ("log", "x"), ("log", "--last", "0"), ("log", "-n", "x"), ("log", "-n", "100000000"),
+    ("log", "-n", "-1"), ("log", "--since", "yesterday"), ("log", "--since", "1"),
+    ("log", "--query", ""), (HOSTILE,), ("log", HOSTILE), ("log", "--" + HOSTILE),
+])
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    answer = run(*arguments)
+    assert answer.code == FAULT
+    assert answer.out == ""
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_full_disk_is_a_fault() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(CTL), "help"], stdout=full, stderr=subprocess.PIPE,
+                              timeout=LIMIT, check=False)
+    assert done.returncode == FAULT
+    assert b"could not be written" in done.stderr
+
+
+# --- check-config -------------------------------------------------------------------------------
+
+def check(site: Site) -> Answer:
+    return run("check-config", "-c", site.config_path)
+
+
+def test_check_config_of_a_good_site(site: Site, index: dict[str, Any]) -> None:
+    host = index["devices"]["host"]["files"]
+    site.configure({"device_trust": {"host_certificate_file": host["certificate"],
+                                     "host_key_file": host["key"]}})
+    answer = check(site)
+    assert answer.code == YES and answer.err == "", answer
+    assert "trusted when  certificate+intune, ssh-key+intune" in answer.lines
+    assert "CN=Example Device CA" in answer.out
+    assert "CN=Microsoft Intune MDM Device CA" in answer.out
+    for name in ("vpn", "wifi", "sshd"):
+        digest = subprocess.run(["sha256sum", site.policy_directory / (name + ".json")],
+                                capture_output=True, check=True).stdout.split()[0].decode()
+        assert f"policy        {name}: 3 rules, sha256 {digest}" in answer.lines
+    assert device_id(index, "host") in answer.out
+    assert "0 device keys enrolled" in answer.out
+    assert answer.lines[-1].endswith("in order, 0 warnings")
+    assert not site.audit_path.exists(), "its owner would be whoever checks"
+
+
+def test_check_config_writes_no_secret(site: Site) -> None:
+    answer = check(site)
+    assert site.okta_token_path.read_text().strip() not in answer.out + answer.err
+    assert site.state_key_path.read_bytes().hex() not in answer.out + answer.err
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def policy_file(site: Site) -> Path:
+    return site.policy_directory / "vpn.json"
+
+
+def change_policy(site: Site, change: Callable[[dict[str, Any]], None]) -> None:
+    policy = json.loads(policy_file(site).read_text())
+    change(policy)
+    policy_file(site).write_text(json.dumps(policy))
+
+
+def graph_pair(site: Site, **validity: datetime.datetime) -> None:
+    """Another certificate for the app registration, with its own key."""
+    identity = ca.Authority.root("Example").issue(ca.name("devtrust"), ca.make_key("rsa2048"),
+                                                  **validity)
+    ca.write_file(site.graph_certificate, identity.certificate_pem())
+    ca.write_file(site.graph_key, identity.key_pem(), 0o600)
+
+
+def ago(days: int) -> datetime.datetime:
+    return ca.now() - datetime.timedelta(days=days)
+
+
+def symlink_config(site: Site) -> None:
+    real = site.directory / "real.conf"
+    site.config_path.rename(real)
+    site.config_path.symlink_to(real)
+
+
+def host_of(site: Site, certificate_of: str, key_of: str) -> None:
+    devices = site.pki["devices"]
+    site.configure({"device_trust": {
+        "host_certificate_file": devices[certificate_of]["files"]["certificate"],
+        "host_key_file": devices[key_of]["files"]["key"]}})
+
+
+def readable_host_key(site: Site) -> None:
+    key = site.directory / "host.key"
+    shutil.copy(site.pki["devices"]["host"]["files"]["key"], key)
+    key.chmod(0o644)
+    site.configure({"device_trust": {
+        "host_certificate_file": site.pki["devices"]["host"]["files"]["certificate"],
+        "host_key_file": key}})
+
+
+def remove_policies(site: Site) -> None:
+    for path in site.policy_directory.glob("*.json"):
+        path.unlink()
+
+
+BROKEN: dict[str, tuple[Callable[[Site], Any], tuple[str, ...]]] = {
+    "no file": (lambda s: s.config_path.unlink(), ("devtrust.conf", "does not exist")),
+    "unknown key": (lambda s: edit(s.config_path, "org_url", "org_ulr"),
+                    ("devtrust.conf:2", "org_ulr")),
+    "unknown section": (lambda s: edit(s.config_path, "[okta]", "[otka]"),
+                        ("devtrust.conf:1:", "no such section")),
+    "bad word": (lambda s: s.configure({"policy": {"okta_unavailable": "maybe"}}),
+                 ("okta_unavailable", "deny")),
+    "bad duration": (lambda s: s.configure({"device_trust": {"cache_ttl": "soon"}}),
+                     ("cache_ttl",)),
+    "key missing": (lambda s: s.configure({"okta": {"org_url": None}}), ("org_url",)),
+    "plain http": (lambda s: s.configure({"okta": {"org_url": "http://example.okta.com"}}),
+                   ("org_url", "https")),
+    "key twice": (lambda s: edit(s.config_path, "[okta]\n", "[okta]\ntimeout = 3s\n"),
+                  ("timeout", "devtrust.conf:")),
+    "config writable": (lambda s: s.config_path.chmod(0o666), ("devtrust.conf", "chmod go-w")),
+    "config a link": (symlink_config, ("symbolic link",)),
+    "token missing": (lambda s: s.okta_token_path.unlink(),
+                      ("[okta] api_token_file", "does not exist")),
+    "token readable": (lambda s: s.okta_token_path.chmod(0o644),
+                       ("[okta] api_token_file", "chmod 600")),
+    "token with SSWS": (lambda s: s.okta_token_path.write_text("SSWS abcdefghijklm\n"),
+                        ("[okta] api_token_file", "without")),
+    "no policies": (remove_policies, ("[policy] directory", "holds no policy")),
+    "policy not JSON": (lambda s: policy_file(s).write_text("{"), ("vpn.json", "line 1")),
+    "policy writable": (lambda s: policy_file(s).chmod(0o666), ("vpn.json", "chmod go-w")),
+    "policy with an unknown member": (
+        lambda s: change_policy(s, lambda p: p["rules"][0].update(colour="red")),
+        ("vpn.json", "/rules/0", "colour")),
+    "policy without catch-all": (lambda s: change_policy(s, lambda p: p["rules"].pop()),
+                                 ("vpn.json", "catch-all")),
+    "policy of another application": (
+        lambda s: change_policy(s, lambda p: p.update(application="wifi")),
+        ("vpn.json", "/application", "wifi")),
+    "policy with an unknown zone": (
+        lambda s: s.set_policy({"name": "vpn", "application": "vpn", "rules": [
+            rule("office", 1, network={"connection": "ZONE", "include": ["office"]}),
+            catch_all()]}),
+        ("vpn.json", "office")),
+    "zones missing": (lambda s: s.configure({"policy": {"zones_file": "/nonexistent/z.json"}}),
+                      ("[policy] zones_file",)),
+    "CA missing": (lambda s: (s.directory / "company_ca.pem").unlink(),
+                   ("[device_trust] ca_file", "does not exist")),
+    "CA no certificate": (lambda s: (s.directory / "company_ca.pem").write_text("x"),
+                          ("[device_trust] ca_file", "company_ca.pem")),
+    "CA a key": (lambda s: shutil.copy(s.graph_key, s.directory / "company_ca.pem"),
+                 ("[device_trust] ca_file", "PRIVATE KEY")),
+    "CA a device's": (
+        lambda s: shutil.copy(s.pki["devices"]["host"]["files"]["certificate"],
+                              s.directory / "company_ca.pem"),
+        ("[device_trust] ca_file", "not a CA certificate")),
+    "CA in the wrong class": (
+        lambda s: shutil.copy(s.pki["authorities"]["shared_ca"], s.directory / "company_ca.pem"),
+        ("[device_trust] ca_file", "shared_ca_file")),
+    "state key short": (lambda s: s.state_key_path.write_bytes(b"short"),
+                        ("[store] state_key_file", "openssl rand")),
+    "state key zeros": (lambda s: s.state_key_path.write_bytes(bytes(32)),
+                        ("[store] state_key_file",)),
+    "state key readable": (lambda s: s.state_key_path.chmod(0o644),
+                           ("[store] state_key_file", "chmod 600")),
+    "Graph key of another": (
+        lambda s: shutil.copy(s.pki["devices"]["device-rsa"]["files"]["key"], s.graph_key),
+        ("[intune] certificate_file", "key_file")),
+    "Graph key readable": (lambda s: s.graph_key.chmod(0o644), ("graph.key", "chmod 600")),
+    "Graph certificate expired": (
+        lambda s: graph_pair(s, not_before=ago(30), not_after=ago(1)),
+        ("[intune] certificate_file", "expired")),
+    "host key of another": (lambda s: host_of(s, "host", "device-rsa"),
+                            ("[device_trust] host_certificate_file", "does not belong")),
+    "host key readable": (readable_host_key, ("host.key", "chmod 600")),
+    "store without directory": (
+        lambda s: s.configure({"store": {"path": s.directory / "none" / "state.db"}}),
+        ("[store] path", "No such file")),
+    "store of something else": (
+        lambda s: (s.store_path.write_bytes(b"not a database" * 400), s.store_path.chmod(0o600)),
+        ("[store] path", "not a store")),
+    "store for all": (lambda s: (s.store_path.write_bytes(b""), s.store_path.chmod(0o644)),
+                      ("[store] path", "chmod 600")),
+    "no audit trail": (lambda s: s.configure({"audit": {"file": "", "syslog": "no"}}),
+                       ("[audit] syslog",)),
+    "audit file writable": (
+        lambda s: (s.audit_path.write_text(""), s.audit_path.chmod(0o666)),
+        ("[audit] file", "chmod go-w")),
+    "audit file a folder": (lambda s: s.audit_path.mkdir(), ("[audit] file", "regular")),
+    "audit without directory": (
+        lambda s: s.configure({"audit": {"file": s.directory / "none" / "audit.log"}}),
+        ("[audit] file", "No such file")),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_check_config_of_a_broken_site(site: Site, name: str) -> None:
+    break_it, wanted = BROKEN[name]
+    break_it(site)
+    answer = check(site)
+    assert answer.code == FAULT, answer
+    for text in wanted:
+        assert text in answer.err, answer
+    assert "in order" not in answer.out
+
+
+def test_check_config_tells_several_faults_at_once(site: Site, index: dict[str, Any]) -> None:
+    host_of(site, "host", "device-rsa")
+    site.graph_key.chmod(0o644)
+    site.audit_path.mkdir()
+    answer = check(site)
+    assert answer.code == FAULT
+    assert "host_certificate_file" in answer.err and "graph.key" in answer.err
+    assert "[audit] file" in answer.err and "3 faults" in answer.err
+
+
+SMELLS: dict[str, tuple[Callable[[Site], Any], str]] = {
+    "Okta fails open": (lambda s: s.configure({"policy": {"okta_unavailable": "allow"}}),
+                        "okta_unavailable = allow: while Okta cannot be asked, everybody"),
+    "Okta fails open for trusted": (
+        lambda s: s.configure({"policy": {"okta_unavailable": "allow_trusted"}}),
+        "okta_unavailable = allow_trusted"),
+    "nothing for trusted devices": (
+        lambda s: s.set_policy({"name": "vpn", "application": "vpn", "rules": [
+            rule("MFA", 1, frequency="EVERY_SIGN_ON",
+                 people={"users": {"include": ["alice"]}}), catch_all()]}),
+        "policy vpn: no rule asks for a TRUSTED device"),
+    "only an inactive rule for them": (
+        lambda s: s.set_policy({"name": "vpn", "application": "vpn", "rules": [
+            {**rule("in", 1, "TRUSTED"), "status": "INACTIVE"},
+            rule("MFA", 2, "NOT_TRUSTED", frequency="EVERY_SIGN_ON"), catch_all()]}),
+        "policy vpn: no rule asks for a TRUSTED device"),
+    "a mere claim": (
+        lambda s: s.configure({"device_trust": {"trusted_when": "vpn-client+intune"}}),
+        "intune+vpn-client proves nothing"),
+    "no compliance": (lambda s: s.configure({"device_trust": {"trusted_when": "certificate"}}),
+                      "certificate does not ask Intune"),
+    "no number challenge": (lambda s: s.configure({"mfa": {"number_challenge": "never"}}),
+                            "number_challenge = never"),
+    "no factor left": (lambda s: s.configure({"mfa": {"factors": "push", "push_limit": "0"}}),
+                       "nobody can pass MFA"),
+    "Graph certificate about to expire": (
+        lambda s: graph_pair(s, not_after=ca.now() + datetime.timedelta(days=9)),
+        "app registration expires on"),
+    "host certificate expired": (lambda s: host_of(s, "expired", "expired"),
+                                 "CERTIFICATE_EXPIRED"),
+    "host certificate of a foreign CA": (lambda s: host_of(s, "foreign-ca", "foreign-ca"),
+                                         "UNTRUSTED_ISSUER"),
+}
+
+
+@pytest.mark.parametrize("name", SMELLS)
+def test_check_config_warns(site: Site, name: str) -> None:
+    change, wanted = SMELLS[name]
+    change(site)
+    answer = check(site)
+    assert answer.code == YES, answer
+    warnings = [line for line in answer.lines if line.startswith("warning ")]
+    assert any(wanted in line for line in warnings), answer
+    assert answer.lines[-1].endswith(f"in order, {len(warnings)} warnings")
+
+
+# --- explain ------------------------------------------------------------------------------------
+
+def explain(site: Site, application: str = "vpn", *more: Any, user: str = "alice") -> Answer:
+    answer = run("explain", "--user", user, "--application", application, *more,
+                 "-c", site.config_path)
+    assert not site.audit_path.exists(), "explain writes no audit event"
+    return answer
+
+
+def explained(site: Site, application: str = "vpn", *more: Any,
+              user: str = "alice") -> tuple[int, dict[str, Any]]:
+    answer = explain(site, application, "--json", *more, user=user)
+    assert answer.err == "" and len(answer.lines) == 1, answer
+    return answer.code, json.loads(answer.out)
+
+
+def shown(index: dict[str, Any], name: str) -> tuple[str, ...]:
+    return ("--certificate", certificate(index, name), "--assume-proof")
+
+
+def test_explain_a_trusted_device(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-rsa"), operatingSystem="Windows",
+                       deviceName="WS-1")
+    answer = explain(site, "vpn", *shown(index, "device-rsa"), "--ip", "192.0.2.1")
+    assert answer.code == YES and answer.err == ""
+    assert answer.line("verdict") == "TRUSTED, by certificate+intune"
+    assert answer.line("decision") == f'ALLOW by rule "{TRUSTED_RULE}"'
+    assert "nothing has proved it here" in answer.line("ASSUMED")
+    assert answer.line("from") == "192.0.2.1"
+    assert answer.line("asked") == "Graph calls 1, Okta calls 0"
+    rules = [line[4:].strip() for line in answer.lines if line.startswith("rule ")]
+    assert rules == [f'* "{TRUSTED_RULE}": holds',
+                     f'"{NOT_TRUSTED_RULE}": does not hold: device',
+                     f'"{CATCH_ALL_RULE}": would hold, but is not reached']
+    # The second time the cache answers.
+    code, found = explained(site, "vpn", *shown(index, "device-rsa"))
+    assert code == YES and found["graphCalls"] == 0
+    assert [(e["source"], e["proved"], e["finding"]) for e in found["evidence"]] == [
+        ("certificate", True, "FOR"), ("intune", False, "FOR")]
+    assert found["verdict"]["deviceId"] == device_id(index, "device-rsa")
+    assert found["verdict"]["deviceName"] == "WS-1"
+    assert world.count("graph.device") == 1
+    assert world.count("okta.total") == 0
+
+
+def test_explain_without_proof(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-rsa"))
+    answer = explain(site, "vpn", "--certificate", certificate(index, "device-rsa"))
+    assert answer.line("verdict") == "NOT_TRUSTED, NO_PROOF_OF_POSSESSION"
+    assert "--assume-proof" in answer.line("note")
+    assert not any(line.startswith("ASSUMED") for line in answer.lines)
+    assert world.count("graph.device") == 0, "a certificate that proves nothing costs no call"
+
+
+def test_explain_an_unknown_device(site: Site, world: Sim) -> None:
+    world.add_user("alice@example.com", factors=("push",), push="approve")
+    answer = explain(site, "vpn")
+    assert answer.code == YES
+    assert answer.line("verdict") == "NOT_TRUSTED, NO_CERTIFICATE"
+    assert answer.line("decision") == (f'ALLOW_AFTER_MFA by rule "{NOT_TRUSTED_RULE}", '
+                                       "MFA EVERY_SIGN_ON by push or token:software:totp")
+    assert "Enrol it" in answer.line("told")
+    assert world.pushes() == [] and world.count("okta.total") == 0
+
+
+def test_explain_a_device_that_is_not_compliant(site: Site, world: Sim,
+                                                index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-p256"), compliance="noncompliant")
+    code, found = explained(site, "vpn", *shown(index, "device-p256"))
+    assert code == YES
+    assert found["verdict"]["trust"] == "NOT_TRUSTED"
+    assert found["verdict"]["reason"] == "NOT_COMPLIANT"
+    assert found["evidence"][1]["finding"] == "AGAINST"
+    assert found["decision"]["access"] == "ALLOW_AFTER_MFA"
+    assert "Check access" in found["message"]
+
+
+def test_explain_a_device_that_intune_does_not_know(site: Site, index: dict[str, Any]) -> None:
+    _, found = explained(site, "vpn", *shown(index, "device-p384"))
+    assert found["verdict"] == {**found["verdict"], "trust": "NOT_TRUSTED",
+                                "reason": "NOT_ENROLLED"}
+
+
+@pytest.mark.parametrize("taken_as, code, access, cause", [
+    ("deny", NO, "DENY", "DEVICE_UNKNOWN"),
+    ("not_trusted", YES, "ALLOW_AFTER_MFA", "RULE"),
+])
+def test_explain_with_graph_down(site: Site, world: Sim, index: dict[str, Any], taken_as: str,
+                                 code: int, access: str, cause: str) -> None:
+    site.configure({"policy": {"unknown_device_as": taken_as}})
+    world.listener("graph", "down")
+    try:
+        got, found = explained(site, "vpn", *shown(index, "device-rsa"))
+    finally:
+        world.listener("graph", "up")
+    assert got == code
+    assert found["verdict"]["trust"] == "UNKNOWN"
+    assert found["verdict"]["reason"] == "LOOKUP_UNAVAILABLE"
+    assert (found["decision"]["access"], found["decision"]["cause"]) == (access, cause)
+    assert found["detail"].startswith("Intune:")
+
+
+@pytest.mark.parametrize("name", ["expired", "foreign-ca", "wrong-tenant", "wrong-eku",
+                                  "not-yet-valid", "self-signed"])
+def test_explain_a_bad_certificate(site: Site, world: Sim, index: dict[str, Any],
+                                   name: str) -> None:
+    code, found = explained(site, "vpn", *shown(index, name))
+    assert code == YES
+    assert found["verdict"]["trust"] == "NOT_TRUSTED"
+    assert found["evidence"][0]["reason"] == index["devices"][name]["reason"]
+    assert world.count("graph.device") == 0
+
+
+def test_explain_an_ssh_key(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-ed25519"))
+    key = index["devices"]["device-ed25519"]["files"]["ssh_public_key"]
+    before = explain(site, "sshd", "--ssh-key", key)
+    assert before.line("verdict") == "NOT_TRUSTED, NO_CERTIFICATE"
+    assert enrol(site, certificate(index, "device-ed25519")).code == YES
+    answer = explain(site, "sshd", "--ssh-key", key)
+    assert answer.line("verdict") == "TRUSTED, by ssh-key+intune"
+    assert "sshd has verified" in answer.line("ASSUMED")
+    assert not any(line.startswith("note") for line in answer.lines)
+    elsewhere = explain(site, "vpn", "--ssh-key", key)
+    assert "sshd_services" in elsewhere.line("note")
+    other = index["devices"]["device-rsa"]["files"]["ssh_public_key"]
+    assert explain(site, "sshd", "--ssh-key", other).line("verdict").startswith("NOT_TRUSTED")
+
+
+def test_explain_a_device_by_its_id(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    wanted = device_id(index, "device-p256")
+    world.enrol_device(wanted)
+    claimed = explain(site, "vpn", "--device", wanted)
+    assert claimed.line("verdict").startswith("NOT_TRUSTED")
+    assert "nobody proves it" in claimed.line("note")
+    missing = explain(site, "vpn", "--device", wanted, "--assume-proof")
+    assert missing.code == FAULT and "the registry has no certificate" in missing.err
+    assert enrol(site, certificate(index, "device-p256")).code == YES
+    answer = explain(site, "vpn", "--device", wanted, "--assume-proof")
+    assert answer.line("verdict") == "TRUSTED, by certificate+intune"
+    site.configure({"device_trust": {"trusted_when": "vpn-client+intune"}})
+    assert explain(site, "vpn", "--device", wanted).line("verdict").startswith("TRUSTED")
+
+
+def test_explain_this_host(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "host"))
+    missing = explain(site, "vpn", "--this-host")
+    assert missing.code == FAULT and "host_certificate_file" in missing.err
+    host_of(site, "host", "host")
+    site.set_policy(guide_policy("login"))
+    answer = explain(site, "login", "--this-host")
+    assert answer.line("verdict") == "TRUSTED, by certificate+intune"
+    assert not any(line.startswith(("ASSUMED", "note")) for line in answer.lines)
+    assert "local_services" in explain(site, "vpn", "--this-host").line("note")
+
+
+def zone_site(site: Site) -> None:
+    zones = site.directory / "zones.json"
+    zones.write_text(json.dumps({"zones": [{
+        "name": "office", "type": "IP", "status": "ACTIVE",
+        "gateways": [{"type": "CIDR", "value": "192.0.2.0/24"}]}]}))
+    site.configure({"policy": {"zones_file": zones}})
+    site.set_policy({"name": "vpn", "application": "vpn", "rules": [
+        rule("office", 1, network={"connection": "ZONE", "include": ["office"]}),
+        rule("staff", 2, people={"groups": {"include": ["staff"]}}, frequency="ONCE_A_DAY",
+             factors=["push"]),
+        rule("windows", 3, platform={"include": [{"type": "DESKTOP", "os": {"type": "WINDOWS"}}]}),
+        {**rule("off", 4), "status": "INACTIVE"},
+        catch_all()]})
+
+
+def failed(found: dict[str, Any]) -> list[Optional[str]]:
+    return [r["failed"] for r in found["rules"]]
+
+
+def test_explain_names_the_condition_that_failed(site: Site) -> None:
+    zone_site(site)
+    code, found = explained(site, "vpn", "--ip", "198.51.100.1", "--groups", "guests,others",
+                            "--platform", "macos")
+    assert code == NO
+    assert failed(found) == ["network", "people", "platform", "inactive", None]
+    assert found["decision"] == {"access": "DENY", "cause": "RULE", "rule": CATCH_ALL_RULE,
+                                 "frequency": None, "factors": []}
+    code, found = explained(site, "vpn", "--ip", "192.0.2.9", "--groups", "guests")
+    assert code == YES and found["decision"]["rule"] == "office"
+    code, found = explained(site, "vpn", "--groups", "Staff")
+    assert code == YES and found["decision"] == {
+        "access": "ALLOW_AFTER_MFA", "cause": "RULE", "rule": "staff", "frequency": "ONCE_A_DAY",
+        "factors": ["push"]}
+    assert found["groups"] == ["Staff"]
+    _, found = explained(site, "vpn", "--groups", "guests", "--platform", "WINDOWS")
+    assert found["decision"]["rule"] == "windows"
+
+
+def test_explain_groups_that_nobody_knows(site: Site) -> None:
+    zone_site(site)
+    answer = explain(site, "vpn", user="nobody-of-this-name")
+    assert answer.code == NO
+    assert "they are not known" in answer.line("decision")
+    assert "--groups" in answer.line("groups")
+    known = explain(site, "vpn", user="root")
+    assert known.line("groups").startswith("(by this host)")
+    assert known.line("decision").startswith("DENY by rule")
+
+
+def test_explain_groups_from_okta(site: Site, world: Sim) -> None:
+    zone_site(site)
+    site.configure({"policy": {"groups_from": "okta"}})
+    world.add_user("alice@example.com", groups=("Everyone", "staff"), factors=("push",))
+    code, found = explained(site)
+    assert code == YES and found["decision"]["rule"] == "staff"
+    assert found["groups"] == ["staff"] and found["oktaCalls"] == 2
+    assert world.pushes() == []
+    assert explain(site, "vpn", "--groups", "staff").code == FAULT
+
+
+def test_explain_says_no_when_no_factor_is_left(site: Site) -> None:
+    site.configure({"mfa": {"factors": "token:software:totp"}})
+    site.set_policy(guide_policy("vpn", factors=("push",)))
+    answer = explain(site)
+    assert answer.code == NO
+    assert "none in common" in answer.line("decision")
+
+
+def test_explain_without_a_policy(site: Site) -> None:
+    answer = explain(site, "su")
+    assert answer.code == FAULT
+    assert 'no policy for "su"' in answer.err and "sshd, vpn, wifi" in answer.err
+
+
+@pytest.mark.parametrize("arguments, wanted", [
+    (("--certificate", "/nonexistent.pem"), "/nonexistent.pem"),
+    (("--certificate", "/dev/null"), "not a regular file"),
+    (("--certificate", "/etc/passwd"), "holds no certificate"),
+    (("--ssh-key", "/etc/passwd"), "no public key"),
+    (("--ssh-key", "/nonexistent.pub"), "/nonexistent.pub"),
+    (("--device", "laptop"), "GUID"),
+    (("--platform", "amiga"), "--platform"),
+    (("--groups", "a,,b"), "--groups"),
+    (("--groups", "g" * 300), "--groups"),
+])
+def test_explain_refuses(site: Site, arguments: tuple[str, ...], wanted: str) -> None:
+    answer = explain(site, "vpn", *arguments)
+    assert answer.code == FAULT and answer.out == ""
+    assert wanted in answer.err
+
+
+def test_explain_shows_hostile_names_harmlessly(site: Site, world: Sim,
+                                                index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-rsa"), deviceName=HOSTILE)
+    answer = explain(site, "vpn", *shown(index, "device-rsa"), user="al\x1b[31mice\u202e")
+    assert answer.code == YES
+    explained(site, "vpn", *shown(index, "device-rsa"), user="al\x1b[31mice\u202e")
+
+
+# --- device -------------------------------------------------------------------------------------
+
+def enrol(site: Site, *paths: Any) -> Answer:
+    return run("device", "add", *paths, "-c", site.config_path)
+
+
+def listed(site: Site) -> dict[str, dict[str, Any]]:
+    answer = run("device", "list", "--json", "-c", site.config_path)
+    assert answer.code == YES and answer.err == "", answer
+    rows = [json.loads(line) for line in answer.lines]
+    return {row["fingerprint"]: row for row in rows}
+
+
+def ssh_fingerprint(public_key: str) -> str:
+    text = subprocess.run(["ssh-keygen", "-l", "-f", public_key], capture_output=True, check=True)
+    return text.stdout.decode().split()[1]
+
+
+def test_device_add_judges_every_certificate(site: Site, index: dict[str, Any]) -> None:
+    good = 0
+    for name, device in index["devices"].items():
+        answer = enrol(site, device["files"]["certificate"])
+        if device["reason"] == "TRUSTED":
+            good += 1
+            assert answer.code == YES, (name, answer)
+            done, identifier, fingerprint, until = answer.lines[0].split()[:4]
+            assert (done, identifier, until) == ("added", device["device_id"], "until")
+            assert fingerprint == ssh_fingerprint(device["files"]["ssh_public_key"])
+            assert answer.lines[1] == "1 added, 0 unchanged, 0 refused"
+        else:
+            assert answer.code == NO, (name, answer)
+            assert answer.lines[0].startswith("refused ")
+            assert f": {device['reason']}: " in answer.lines[0], (name, answer)
+            assert answer.lines[1] == "0 added, 0 unchanged, 1 refused"
+    assert good >= 10
+    rows = listed(site)
+    assert len(rows) == good
+    assert {row["state"] for row in rows.values()} == {"VALID"}
+    for name in ("device-rsa", "device-p384", "device-ed25519"):
+        files = index["devices"][name]["files"]
+        row = rows[ssh_fingerprint(files["ssh_public_key"])]
+        assert row["deviceId"] == device_id(index, name)
+        end = datetime.datetime.fromtimestamp(index["devices"][name]["not_after"],
+                                              datetime.timezone.utc)
+        assert row["notAfter"] == end.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def test_device_add_takes_der_bundles_and_folders(site: Site, index: dict[str, Any],
+                                                  tmp_path: Path) -> None:
+    folder = tmp_path / "fleet"
+    (folder / "deeper.pem").mkdir(parents=True)
+    shutil.copy(index["devices"]["device-rsa"]["files"]["der"], folder / "a.cer")
+    bundle = "".join(Path(certificate(index, n)).read_text()
+                     for n in ("device-p256", "expired", "device-p384"))
+    (folder / "b.PEM").write_text("# the fleet\n" + bundle)
+    shutil.copy(certificate(index, "device-p256"), folder / "c.crt")
+    (folder / "d.pem").write_text("nothing")
+    (folder / "readme.txt").write_text("nothing")
+    (folder / ".hidden.pem").write_text("nothing")
+    answer = enrol(site, folder)
+    assert answer.code == NO
+    assert answer.lines[-1] == "3 added, 1 unchanged, 2 refused"
+    assert "certificate 2: CERTIFICATE_EXPIRED" in answer.out
+    assert "d.pem: holds no certificate" in answer.out
+    assert "2 entries passed over" in answer.err
+    assert len(listed(site)) == 3
+    again = enrol(site, folder / "a.cer", folder / "c.crt")
+    assert again.code == YES and again.lines[-1] == "0 added, 2 unchanged, 0 refused"
+
+
+def test_device_add_goes_on_after_a_fault(site: Site, index: dict[str, Any],
+                                          tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo.pem"
+    os.mkfifo(fifo)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    answer = enrol(site, "/nonexistent.pem", fifo, empty, certificate(index, "device-rsa"))
+    assert answer.code == FAULT
+    assert answer.lines[-1] == "1 added, 0 unchanged, 0 refused"
+    assert "/nonexistent.pem" in answer.err and "fifo.pem" in answer.err
+    assert "holds no .pem" in answer.err
+
+
+def test_device_add_renews_a_certificate(site: Site, own_pki: pki_maker.Pki,
+                                         tmp_path: Path) -> None:
+    trust_own(site, own_pki)
+    key = ca.make_key("p256")
+    identifier = str(uuid.uuid4())
+
+    def issue(name: str, device: str, days: int) -> Path:
+        identity = own_pki.authorities["company"].issue(
+            ca.name(device), key, not_after=ca.now() + days * ca.DAY,
+            extensions=[(pki_maker.x509.ExtendedKeyUsage([ca.CLIENT_AUTH]), False)])
+        return ca.write_file(tmp_path / name, identity.certificate_pem())
+
+    short, long = issue("short.pem", identifier, 10), issue("long.pem", identifier, 100)
+    other = issue("other.pem", str(uuid.uuid4()), 200)
+    assert "added" in enrol(site, short).lines[0]
+    assert enrol(site, long).lines[0].endswith("(renewed)")
+    kept = enrol(site, short)
+    assert kept.code == YES and "good for longer" in kept.lines[0]
+    refused = enrol(site, other)
+    assert refused.code == NO and "KEY_OF_ANOTHER_DEVICE" in refused.lines[0]
+    assert identifier in refused.lines[0]
+    rows = list(listed(site).values())
+    assert [row["deviceId"] for row in rows] == [identifier]
+
+
+def test_device_list_judges_as_of_now(site: Site, index: dict[str, Any],
+                                      own_pki: pki_maker.Pki) -> None:
+    enrol(site, certificate(index, "host"), certificate(index, "device-rsa"))
+    trust_own(site, own_pki)
+    text = run("device", "list", "-c", site.config_path)
+    assert text.code == YES and len(text.lines) == 2
+    states = {row["deviceId"]: row["state"] for row in listed(site).values()}
+    assert states == {device_id(index, "host"): "UNTRUSTED_ISSUER",
+                      device_id(index, "device-rsa"): "VALID"}
+    for line in text.lines:
+        assert states[line.split()[0]] == line.split()[3]
+
+
+def test_device_list_of_nothing(site: Site) -> None:
+    answer = run("device", "list", "-c", site.config_path)
+    assert answer == Answer(YES, "", "")
+
+
+def test_device_remove(site: Site, index: dict[str, Any]) -> None:
+    names = ("device-rsa", "device-p256", "device-p384", "host")
+    assert enrol(site, *(certificate(index, n) for n in names)).code == YES
+
+    def remove(*what: Any) -> Answer:
+        return run("device", "remove", *what, "-c", site.config_path)
+
+    files = index["devices"]["device-p256"]["files"]
+    fingerprint = ssh_fingerprint(files["ssh_public_key"])
+    assert remove(device_id(index, "device-rsa").upper()).code == YES
+    assert remove(fingerprint).out == f"removed    -  {fingerprint}\n1 removed\n"
+    assert remove(certificate(index, "device-p384")).code == YES
+    assert [r["deviceId"] for r in listed(site).values()] == [device_id(index, "host")]
+    for gone in (device_id(index, "device-rsa"), fingerprint, certificate(index, "device-p384")):
+        answer = remove(gone)
+        assert answer.code == NO and answer.lines == [f"not enrolled: {gone}", "0 removed"]
+    for nothing in ("laptop", "SHA256:short", "/nonexistent.pem", HOSTILE):
+        answer = remove(nothing)
+        assert answer.code == FAULT and "no device id, no fingerprint" in answer.err
+    mixed = remove(str(uuid.uuid4()), device_id(index, "host"))
+    assert mixed.code == NO and mixed.lines[-1] == "1 removed"
+    assert listed(site) == {}
+
+
+def test_device_commands_survive_a_broken_record(site: Site, index: dict[str, Any]) -> None:
+    import sqlite3
+    assert enrol(site, certificate(index, "device-rsa"), certificate(index, "host")).code == YES
+    fingerprint = ssh_fingerprint(index["devices"]["host"]["files"]["ssh_public_key"])
+    connection = sqlite3.connect(site.store_path)
+    rows = dict(connection.execute("SELECT key, value FROM rows").fetchall())
+    assert len(rows) == 2
+    keys = sorted(rows)
+    # One's certificate under the other's key, then what is no record at all.
+    connection.execute("UPDATE rows SET value = ? WHERE key = ?", (rows[keys[1]], keys[0]))
+    connection.commit()
+    states = sorted(row["state"] for row in listed(site).values())
+    assert states == ["VALID", "WRONG_KEY"]
+    connection.execute("UPDATE rows SET value = ?", (b"\x1b[31mnot a record",))
+    connection.commit()
+    connection.close()
+    found = listed(site)
+    assert {row["state"] for row in found.values()} == {"UNREADABLE"}
+    assert "UNREADABLE" in run("device", "list", "-c", site.config_path).out
+    removed = run("device", "remove", fingerprint, "-c", site.config_path)
+    assert removed.code == YES
+    assert enrol(site, certificate(index, "device-rsa")).code == YES
+
+
+def test_device_shows_hostile_names_harmlessly(site: Site, own_pki: pki_maker.Pki) -> None:
+    trust_own(site, own_pki)
+    made = own_pki.device("hostile", authority="company", common_name=HOSTILE, intune_id=None,
+                          tenant=None)
+    answer = enrol(site, made["files"]["certificate"])
+    assert answer.code == YES and len(answer.lines) == 2, answer
+    assert made["device_id"] in answer.lines[0]
+    text = run("device", "list", "-c", site.config_path)
+    assert len(text.lines) == 1
+    listed(site)
+    bad = own_pki.device("hostile-foreign", authority="foreign", common_name=HOSTILE)
+    refused = enrol(site, bad["files"]["certificate"])
+    assert refused.code == NO and len(refused.lines) == 2
+
+
+def test_device_add_needs_a_site_in_order(site: Site, index: dict[str, Any]) -> None:
+    site.okta_token_path.chmod(0o644)
+    answer = enrol(site, certificate(index, "device-rsa"))
+    assert answer.code == FAULT and answer.out == "" and "chmod 600" in answer.err
+
+
+# --- log ----------------------------------------------------------------------------------------
+
+def event(message: str, user: str = "alice", application: str = "vpn", result: str = "FAILURE",
+          reason: str = "NO_CERTIFICATE", minutes_ago: float = 1.0, **more: Any) -> str:
+    moment = (datetime.datetime.now(datetime.timezone.utc)
+              - datetime.timedelta(minutes=minutes_ago))
+    return json.dumps({
+        "uuid": None, "published": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "eventType": "user.authentication.authenticate", "version": "0", "severity": "WARN",
+        "displayMessage": message, "outcome": {"result": result, "reason": reason},
+        "actor": {"id": None, "type": "User", "alternateId": user + "@example.com",
+                  "displayName": user},
+        "client": {"device": more.pop("device", "Computer"), "ipAddress": "192.0.2.1"},
+        "target": [{"id": None, "type": "AppInstance", "alternateId": application,
+                    "displayName": application}],
+        "debugContext": {"debugData": {"rule": more.pop("rule", TRUSTED_RULE), **more}}}) + "\n"
+
+
+DEVICE = "Authentication of device via certificate"
+MFA = "Authentication of user via MFA"
+
+
+@pytest.fixture
+def logged(site: Site) -> Site:
+    """Events in the live file and in two that were rotated away."""
+    base = site.audit_path
+    base.with_name("audit.log.10").write_text(event(DEVICE, "zoe", minutes_ago=3000))
+    base.with_name("audit.log.2").write_text(event(MFA, "bob", "wifi", "SUCCESS", "MFA_SUCCESS",
+                                                   minutes_ago=300))
+    base.with_name("audit.log.3.gz").write_bytes(b"\x1f\x8b")
+    base.with_name("audit.log.old").write_text("not one of them\n")
+    base.write_text(event(DEVICE, minutes_ago=2)
+                    + event(MFA, result="SUCCESS", reason="MFA_SUCCESS", device="Mobile"))
+    return site
+
+
+def log(site: Site, *arguments: Any) -> Answer:
+    return run("log", *arguments, "-c", site.config_path)
+
+
+def test_log_reads_all_files_in_their_order(logged: Site) -> None:
+    answer = log(logged)
+    assert answer.code == YES
+    assert [line.split("user=")[1].split()[0] for line in answer.lines] == [
+        '"zoe@example.com"', '"bob@example.com"', '"alice@example.com"', '"alice@example.com"']
+    assert [line[:24] for line in answer.lines] == sorted(line[:24] for line in answer.lines)
+    assert "1 compressed files" in answer.err
+
+
+def test_log_searches_as_the_guide_does(logged: Site) -> None:
+    answer = log(logged, "--query", "authentication of DEVICE", "--since", "1h")
+    assert answer.code == YES and len(answer.lines) == 1
+    line = answer.lines[0]
+    assert DEVICE in line and "Client > Device = Computer" in line
+    assert "FAILURE/NO_CERTIFICATE" in line and f'rule="{TRUSTED_RULE}"' in line
+    assert 'application="vpn"' in line
+
+
+@pytest.mark.parametrize("arguments, count", [
+    (("--user", "ALICE"), 2), (("--user", "alice@example.com"), 2), (("--user", "ali"), 0),
+    (("--application", "wifi"), 1), (("--application", "wi"), 0),
+    (("--result", "success"), 2), (("--result", "FAILURE"), 2), (("--result", "FAIL"), 0),
+    (("--since", "1h"), 2), (("--since", "6h"), 3), (("--since", "7d"), 4),
+    (("--since", "2020-01-01T00:00:00Z"), 4), (("--since", "2120-01-01T00:00:00Z"), 0),
+    (("--query", "mobile"), 1), (("--query", "nowhere"), 0), (("--query", 'DEVICE":"MOBILE'), 0),
+    (("--query", "Trusted. No need"), 4),
+    (("--query", "of device", "--user", "zoe"), 1), (("--query", "of device", "--user", "bob"), 0),
+    (("-n", "1"), 1), (("--last", "3"), 3), (("-n", "10000"), 4),
+])
+def test_log_filters(logged: Site, arguments: tuple[str, ...], count: int) -> None:
+    answer = log(logged, *arguments)
+    assert len(answer.lines) == count, answer
+    assert answer.code == (YES if count else NO)
+    as_json = log(logged, "--json", *arguments)
+    assert len([json.loads(line) for line in as_json.lines]) == count
+
+
+def test_log_last_gives_the_newest(logged: Site) -> None:
+    assert log(logged, "-n", "2").lines == log(logged).lines[-2:]
+    assert log(logged, "-n", "1", "--user", "bob").lines == log(logged).lines[1:2]
+
+
+def test_log_reads_a_named_file_or_standard_input(logged: Site) -> None:
+    rotated = logged.audit_path.with_name("audit.log.2")
+    assert len(run("log", "-f", rotated).lines) == 1
+    answer = run("log", "-f", "-", "--user", "zoe",
+                 stdin=logged.audit_path.with_name("audit.log.10").read_bytes())
+    assert answer.code == YES and len(answer.lines) == 1
+    assert run("log", "-f", "-").code == NO
+    assert run("log", "-f", "/nonexistent.log").code == FAULT
+    assert run("log", "-f", "/dev/zero").code == FAULT
+
+
+def test_log_passes_over_broken_lines(site: Site) -> None:
+    whole = event(DEVICE)
+    site.audit_path.write_bytes(
+        b"half of a line\n" + whole.encode() + b"\n" + b"\x1b[2Jxx\xff\xfe\x00\n"
+        + b'{"displayMessage":"Authentication of device"}\n' + b"x" * 200000 + b"\n"
+        + b"[" * 5000 + b"\n" + whole.encode() + whole.encode()[:50])
+    answer = log(site)
+    assert answer.code == YES and len(answer.lines) == 2
+    numbers = [line.split("audit.log:")[1].split(":")[0] for line in answer.err.splitlines()]
+    assert numbers == ["1", "4", "5", "6", "7", "9"]
+    assert "longer than" in answer.err
+
+
+def test_log_does_not_drown_in_broken_lines(site: Site) -> None:
+    site.audit_path.write_text("x\n" * 5000 + event(DEVICE))
+    answer = log(site)
+    assert answer.code == YES and len(answer.lines) == 1
+    assert len(answer.err.splitlines()) == 21 and "4980 more lines" in answer.err
+
+
+def test_log_shows_hostile_events_harmlessly(site: Site) -> None:
+    line = event(HOSTILE, user=HOSTILE, application=HOSTILE, result=HOSTILE, reason=HOSTILE,
+                 device=HOSTILE, rule=HOSTILE)
+    raw = json.dumps(json.loads(line), ensure_ascii=False) + "\n"
+    site.audit_path.write_text(line + raw)
+    answer = log(site)
+    assert answer.code == YES and len(answer.lines) == 2
+    as_json = log(site, "--json")
+    assert [json.loads(text) for text in as_json.lines] == [json.loads(line)] * 2
+
+
+def test_log_without_events(site: Site) -> None:
+    missing = log(site)
+    assert missing.code == FAULT and "no audit file" in missing.err
+    site.audit_path.write_text("")
+    assert log(site) == Answer(NO, "", "")
+    site.configure({"audit": {"file": "", "syslog": "yes"}})
+    assert log(site).code == FAULT
+
+
+def test_log_works_on_a_site_that_is_not_in_order(logged: Site) -> None:
+    logged.okta_token_path.unlink()
+    remove_policies(logged)
+    assert log(logged).code == YES
+
+
+def test_log_of_many_events_in_constant_memory(site: Site) -> None:
+    lines = event(DEVICE) * 20000
+    site.audit_path.write_text(lines)
+    limited = subprocess.run(
+        ["prlimit", "--data=50000000", str(CTL), "log", "--query", "of device", "-c",
+         str(site.config_path)], capture_output=True, timeout=LIMIT, check=False)
+    if os.environ.get("DEVTRUST_SAN"):
+        limited = subprocess.run([str(CTL), "log", "--query", "of device", "-c",
+                                  str(site.config_path)], capture_output=True, timeout=LIMIT,
+                                 check=False)
+    assert limited.returncode == YES, limited.stderr
+    assert limited.stdout.count(b"\n") == 20000
+
+
+# --- other users --------------------------------------------------------------------------------
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")
+def test_another_user_learns_nothing(site: Site) -> None:
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(CTL),
+                           "device", "list", "-c", str(site.config_path)],
+                          capture_output=True, timeout=LIMIT, check=False)
+    assert done.returncode == FAULT
+    assert done.stdout == b""
+
+
+def test_key_files_are_what_the_tests_take_them_for(index: dict[str, Any]) -> None:
+    """The key and the certificate that the tests mix up are of two devices indeed."""
+    loaded = [serialization.load_pem_private_key(
+        Path(index["devices"][n]["files"]["key"]).read_bytes(), None) for n in ("host",
+                                                                                "device-rsa")]
+    numbers = [k.private_numbers().p for k in loaded]
+    assert numbers[0] != numbers[1]
