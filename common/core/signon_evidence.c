@@ -163,6 +163,18 @@ static void ssh_record(dt_signon *s, dt_bytes text, dt_time now)
                       now);
 }
 
+/* The registry could not be read: whether the key that sshd verified is enrolled is not known. */
+static void ssh_unknown(dt_signon *s, dt_time now)
+{
+    dt_evidence ev = {.source = DT_SOURCE_SSH_KEY,
+                      .assurance = DT_PROVED,
+                      .finding = DT_FINDING_UNKNOWN,
+                      .reason = DT_REASON_LOOKUP_UNAVAILABLE,
+                      .observed = now};
+
+    add_evidence(s, &ev);
+}
+
 static void use_intune(dt_signon *s, dt_time now, bool stale)
 {
     dt_evidence ev;
@@ -198,6 +210,8 @@ void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_ti
     case DT_PHASE_SSH_GET:
         if (r->status == DT_STORE_OK)
             ssh_record(s, r->value, now);
+        else if (r->status == DT_STORE_ERROR)
+            ssh_unknown(s, now);
         s->ssh_at++;
         if (s->phase == DT_PHASE_SSH_GET)
             dt_signon_evidence_next(s, now);

@@ -38,6 +38,11 @@ static char const GROUPS[] =
     POLICY("{\"name\":\"staff\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"people\":"
            "{\"groups\":{\"include\":[\"Staff\"]}}},\"actions\":{\"appSignOn\":" ALLOW "}}");
 
+/* One key, as sshd tells it. */
+static char const SSH_INFO[] =
+    "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8"
+    "QERITFBUWFxgZGhscHR4f\n";
+
 static bool saving;
 
 static void open_world(world *w, char const *policy, char const *const *extra)
@@ -287,12 +292,26 @@ static void test_host_certificate_needs_its_key(void **state)
     world_close(&w);
 }
 
+static void test_broken_registry_is_unknown(void **state)
+{
+    static char const *const deny[] = {"policy", "unknown_device_as", "deny", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, deny);
+    w.store_broken = true;
+    r.ssh_auth_info = SSH_INFO;
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_DEVICE_UNKNOWN);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_LOOKUP_UNAVAILABLE);
+    world_close(&w);
+}
+
 static void test_tampered_registry_record_gives_nothing(void **state)
 {
     /* A key that sshd verified, filed under its fingerprint with the certificate of another key. */
-    static char const info[] =
-        "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8"
-        "QERITFBUWFxgZGhscHR4f\n";
     world w;
     dt_request r = world_request();
     dt_ssh_keys keys;
@@ -302,7 +321,7 @@ static void test_tampered_registry_record_gives_nothing(void **state)
 
     (void)state;
     open_world(&w, ONLY_TRUSTED, NULL);
-    assert_int_equal(dt_ssh_auth_info_parse(dt_bytes_str(info), &keys, NULL), 0);
+    assert_int_equal(dt_ssh_auth_info_parse(dt_bytes_str(SSH_INFO), &keys, NULL), 0);
     assert_int_equal(keys.count, 1);
     memcpy(record.der, w.leaf, w.leaf_len);
     record.der_len = w.leaf_len;
@@ -313,7 +332,7 @@ static void test_tampered_registry_record_gives_nothing(void **state)
     row->len = b.len;
     row->expires = DT_TIME_NEVER;
     dt_device_store_key(keys.items[0].fingerprint, row->key);
-    r.ssh_auth_info = info;
+    r.ssh_auth_info = SSH_INFO;
     world_begin(&w, &r);
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
@@ -1376,6 +1395,7 @@ int main(void)
         cmocka_unit_test(test_junk_certificate_costs_no_call),
         cmocka_unit_test(test_asserted_id_counts_only_where_named),
         cmocka_unit_test(test_host_certificate_needs_its_key),
+        cmocka_unit_test(test_broken_registry_is_unknown),
         cmocka_unit_test(test_tampered_registry_record_gives_nothing),
         cmocka_unit_test(test_push_with_number_approved),
         cmocka_unit_test(test_push_denied_timed_out_gone),
