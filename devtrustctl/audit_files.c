@@ -139,6 +139,7 @@ static int look_around(search *s, dt_error *e)
     DIR *d = opendir(s->directory);
 
     if (d != NULL) {
+        /* cppcheck-suppress readdirCalled */
         while (rc == DT_OK && (errno = 0, entry = readdir(d)) != NULL)
             rc = look_at(s, entry->d_name, e);
     }
@@ -152,7 +153,7 @@ static int look_around(search *s, dt_error *e)
 
 static int hand_over(search const *s, dt_audit_files *out, dt_error *e)
 {
-    out->paths = calloc(s->count, sizeof(*out->paths));
+    out->paths = calloc(s->count + 1, sizeof(*out->paths));
     if (out->paths == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     for (size_t i = 0; i < s->count; i++)

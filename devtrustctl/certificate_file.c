@@ -309,6 +309,7 @@ int dt_folder_list(char const *path, dt_folder *out, dt_error *e)
     *out = (dt_folder){0};
     if (d == NULL)
         return fail_errno(e, path);
+    /* cppcheck-suppress readdirCalled */
     while (rc == DT_OK && (errno = 0, entry = readdir(d)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;

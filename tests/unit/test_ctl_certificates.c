@@ -213,20 +213,21 @@ static void refuses_other_fingerprints(void **state)
         HEX,
         "sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
         "MD5:00:01:02:03",
-        TEXT "==",
-        TEXT "x",
+        (TEXT "=="),
+        (TEXT "x"),
         "SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh",
         "SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9", /* stray bits */
         "SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH-8",
         "SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH 8",
-        " " TEXT,
+        (" " TEXT),
     };
     dt_fingerprint f;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(dt_fingerprint_parse(bad[i], &f), DT_E_PARSE);
         assert_string_equal(f.hex, "");
     }
-    static char const *const rows[] = {"", "ssh:", HEX, "ssh:" HEX "0", "SSH:" HEX, "ssh:00010203"};
+    static char const *const rows[] = {"",           "ssh:",        HEX, ("ssh:" HEX "0"),
+                                       ("SSH:" HEX), "ssh:00010203"};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_int_equal(dt_fingerprint_of_row(rows[i], &f), DT_E_PARSE);
     char upper[] = "ssh:" HEX;
