@@ -236,9 +236,9 @@ def vpn_crowd(stage: Stage) -> str:
         grown = stage.radius.threads()
         stage.narrator.say(f"While {CROWD + 1} wait: radiusd has {grown} threads (before: "
                            f"{threads}). {LOGINS_MEANWHILE} logins from Alice's trusted laptop "
-                           f"took {1000 * statistics.median(meanwhile):.1f} ms each (before: "
-                           f"{1000 * statistics.median(before):.1f} ms), the slowest "
-                           f"{1000 * meanwhile[-1]:.0f} ms.")
+                           f"took {1000 * statistics.median(meanwhile):.2f} ms each (before: "
+                           f"{1000 * statistics.median(before):.2f} ms), the slowest "
+                           f"{1000 * meanwhile[-1]:.1f} ms.")
         stage.sim.approve(login_of(stage.bob))
         answer = bob.result()
     expect("Received Access-Accept" in answer, "Bob's push did not get him in")
@@ -246,8 +246,8 @@ def vpn_crowd(stage: Stage) -> str:
     release_crowd(stage, pending)
     expect(statistics.median(meanwhile) < QUICK, "other logins had to wait")
     expect(grown < CROWD // 4, f"radiusd grew to {grown} threads")
-    return (f"in; {grown} threads, others {1000 * statistics.median(meanwhile):.1f} ms "
-            f"(before {1000 * statistics.median(before):.1f})")
+    return (f"in; {grown} threads, others {1000 * statistics.median(meanwhile):.2f} ms "
+            f"(before {1000 * statistics.median(before):.2f})")
 
 
 def wifi(stage: Stage) -> rad.Eap:
@@ -389,8 +389,8 @@ def by_hand(stage: Stage) -> Iterator[tuple[str, str]]:
 
     yield "SSH from the trusted laptop", login(stage.alice, stage.laptop_key)
     yield "SSH from an unknown machine", login(stage.alice, stage.other_key)
-    for answer in ("approve", "deny"):
-        yield (f"{answer} the push (with a number: add \"number\": 42)",
+    for answer, more in (("approve", " (to pick a number, add \"number\": 42)"), ("deny", "")):
+        yield (f"{answer} the push on the phone{more}",
                f"curl -s {site}/pushes/answer -d '"
                f'{{"user": "{alice}", "answer": "{answer}", "wait": 30}}' "'")
     yield "VPN with a passcode: asks by challenge", vpn("carol")
@@ -410,16 +410,18 @@ def by_hand(stage: Stage) -> Iterator[tuple[str, str]]:
 
 
 def keep_running(stage: Stage) -> None:
-    """Until Enter, or a signal."""
+    """Until Enter, or a signal, which ends it as told."""
     stage.narrator.title("It keeps running. To try by hand:")
     for what, command in by_hand(stage):
         stage.narrator.line(f"   {what}")
         stage.narrator.line("      " + stage.narrator.paint("command", command))
-    if sys.stdin.isatty():
-        sys.stdin.readline()
-        return
-    while True:
-        signal.pause()
+    try:
+        if sys.stdin.isatty():
+            sys.stdin.readline()
+        else:
+            signal.pause()
+    except Stopped as stopped:
+        stage.narrator.say(f"Stopped by {stopped}.")
 
 
 def stop_on_signals() -> None:

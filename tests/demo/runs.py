@@ -53,7 +53,7 @@ class Note:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"run-{os.getpid()}.json"
         self.content: dict[str, Any] = {"demo": [os.getpid(), birth(os.getpid())],
-                                        "directory": "", "processes": []}
+                                        "directories": [], "processes": []}
         self._write()
 
     def _write(self) -> None:
@@ -62,7 +62,7 @@ class Note:
         fresh.replace(self.path)
 
     def directory(self, path: Path) -> None:
-        self.content["directory"] = str(path)
+        self.content["directories"].append(str(path))
         self._write()
 
     def process(self, pid: int) -> None:
@@ -89,8 +89,7 @@ def clear_stale(folder: Path) -> int:
             continue
         for pid, born in reversed(content["processes"]):
             end(pid, born)
-        directory = content["directory"]
-        if directory:
+        for directory in content["directories"]:
             shutil.rmtree(directory, ignore_errors=True)
         path.unlink(missing_ok=True)
         found += 1

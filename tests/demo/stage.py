@@ -94,6 +94,7 @@ class Stage:
     def _open(self) -> None:
         papers = Path(tempfile.mkdtemp(prefix="devtrust-demo-pki-"))
         self.closing.callback(shutil.rmtree, papers, ignore_errors=True)
+        self.note.directory(papers)
         self.pki = make_pki(papers)
         self.world = self.closing.enter_context(
             pamworld.PamWorld(self.pki, applications=("sshd", "vpn", "wifi"), settings=SETTINGS))
@@ -160,7 +161,7 @@ class Stage:
     # --- what happened -----------------------------------------------------------------------
 
     def outcome(self, seen: int, user: str, application: str, cause: str) -> dict[str, Any]:
-        """The event of the sign-on that ended after `seen` events; told, its debug data given."""
+        """How a sign-on ended after the first `seen` events: told, its debug data given."""
         def fits(event: dict[str, Any]) -> bool:
             return (event["debugContext"]["debugData"].get("cause") == cause
                     and application in pamworld.names_in(event)
@@ -173,7 +174,9 @@ class Stage:
             fresh = self.site.events()[seen:]
             for event in fresh:
                 if fits(event):
-                    self.tell(event)
+                    for one in fresh:  # that of the device, and that of how it ended
+                        if one["transaction"] == event["transaction"]:
+                            self.tell(one)
                     return event["debugContext"]["debugData"]
             if time.monotonic() > deadline:
                 raise Deviation(f"no audit event {cause} of {user} at {application} among: "
