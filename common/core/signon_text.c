@@ -25,9 +25,9 @@ static void put_device_help(dt_signon const *s, dt_buf *b)
     if (s->outcome.verdict.trust != DT_TRUST_NOT_TRUSTED)
         return;
     if (says_something_of_the_device(r)) {
-        dt_buf_puts(b,
-                    "This device does not meet your company's compliance and security policies. ");
         help = s->site.config->device_trust.check_access_text;
+        if (!*help)
+            help = "This device does not meet your company's compliance and security policies.";
     } else if (is_unenrolled(r) && s->site.config->device_trust.enrollment_url[0]) {
         dt_buf_puts(b, "This device is not enrolled. Enrol it: ");
         help = s->site.config->device_trust.enrollment_url;
