@@ -27,9 +27,9 @@ typedef struct dt_door {
 
 typedef struct dt_driver_options {
     char const *config_path;
-    int runs_max; /* 0 = DT_DRIVER_RUNS_MAX */
+    int runs_max;    /* 0 = DT_DRIVER_RUNS_MAX */
     bool own_thread; /* start the loop in a thread (modules); else the caller runs it */
-    bool quiet; /* write no audit events (explain) */
+    bool quiet;      /* write no audit events (explain) */
 } dt_driver_options;
 
 /* Loads the site, opens store and audit sink, makes the loop. */
@@ -81,8 +81,7 @@ void dt_driver_refresh(dt_driver *d, dt_guid const *device_id);
 
 /* Performs one store operation on the calling thread, such as keeping or taking the saved sign-on
  * behind a RADIUS State. `scratch` and `out` as in dt_store_do. Thread safe. */
-void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch,
-                        dt_store_result *out);
+void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out);
 
 /* Writes the audit events of a finished machine (inline runs, or a refusal made by the door itself
  * before any machine ran, with machine NULL and ctx filled). Queued; formatted here; thread safe. */

@@ -12,8 +12,7 @@ typedef struct dt_audit_sink dt_audit_sink;
 
 /* `file` "" = none. It is created 0600 in an existing directory; a file that others can write, or
  * that is neither a regular file nor a character device, is refused. DT_E_PERMISSION, DT_E_IO. */
-DT_MUST_USE int dt_audit_sink_open(char const *file, bool syslog, dt_audit_sink **out,
-                                   dt_error *e);
+DT_MUST_USE int dt_audit_sink_open(char const *file, bool syslog, dt_audit_sink **out, dt_error *e);
 void dt_audit_sink_close(dt_audit_sink **s);
 /* Writes whole JSON lines to the file. Thread safe. DT_E_IO when the disk refuses; the caller then
  * says so in syslog. */

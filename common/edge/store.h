@@ -8,8 +8,8 @@
 
 typedef struct dt_store dt_store;
 
-#define DT_STORE_BUSY_MS 250          /* longest wait for another process's lock */
-#define DT_STORE_HOT_ROWS_MAX 200000  /* rows held in memory; past it the oldest go */
+#define DT_STORE_BUSY_MS 250         /* longest wait for another process's lock */
+#define DT_STORE_HOT_ROWS_MAX 200000 /* rows held in memory; past it the oldest go */
 
 /* Opens (creating it 0600 in an existing directory that others cannot write). DT_E_PERMISSION,
  * DT_E_IO, DT_E_PARSE (not ours, or of a newer version). One object may be used by many threads. */

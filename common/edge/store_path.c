@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
-#define OTHERS_ANY   (S_IRWXG | S_IRWXO)
+#define OTHERS_ANY (S_IRWXG | S_IRWXO)
 
 static bool owner_is_trusted(uid_t owner)
 {

@@ -19,18 +19,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define APPLICATION_ID        0x44545253 /* "DTRS", in the file's header */
-#define SCHEMA_VERSION        1
+#define APPLICATION_ID 0x44545253 /* "DTRS", in the file's header */
+#define SCHEMA_VERSION 1
 
-#define PAGES_MAX             262144 /* of 4 KiB: the file grows to 1 GiB at most */
-#define HIT_TRUST_MS          1000 /* a row in memory is believed this long without a look at the disk */
-#define MISS_TRUST_MS         10   /* that a row is not there, this long */
-#define MISS_TRUST_BUSY_MS    1000 /* the same while another thread holds the connection */
-#define PURGE_INTERVAL        DT_MINUTES(1)
-#define PURGE_ROWS_MAX        1000 /* in one go, so that nobody waits long for the lock */
-#define TOMBSTONE_LIFETIME    DT_HOURS(1)
+#define PAGES_MAX 262144  /* of 4 KiB: the file grows to 1 GiB at most */
+#define HIT_TRUST_MS 1000 /* a row in memory is believed this long without a look at the disk */
+#define MISS_TRUST_MS 10  /* that a row is not there, this long */
+#define MISS_TRUST_BUSY_MS 1000 /* the same while another thread holds the connection */
+#define PURGE_INTERVAL DT_MINUTES(1)
+#define PURGE_ROWS_MAX 1000 /* in one go, so that nobody waits long for the lock */
+#define TOMBSTONE_LIFETIME DT_HOURS(1)
 #define BUSY_POLL_NANOSECONDS 2000000
-#define EACH_PAGE_ROWS        64
+#define EACH_PAGE_ROWS 64
 
 enum {
     STMT_BEGIN_WRITE = 0,

@@ -14,10 +14,11 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -546,6 +547,60 @@ static void test_prompt_answered_from_within(void **state)
     assert_non_null(strstr(t.prompt.text, "42"));
 }
 
+static void on_prompt_leave(void *ctx, dt_run *run, dt_prompt const *prompt)
+{
+    (void)prompt;
+    pthread_mutex_lock(&((told *)ctx)->lock);
+    ((told *)ctx)->prompts++;
+    pthread_mutex_unlock(&((told *)ctx)->lock);
+    dt_run_detach(run, DT_CAUSE_CLIENT_GONE);
+}
+
+/* The client leaves while it is being asked: the door forgets the run from within the callback. */
+static void test_detach_from_within(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/number/42");
+    dt_door const leaver = {.name = "radius", .prompt = on_prompt_leave, .done = on_done};
+    dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_LIVE, false);
+    assert_int_equal(dt_driver_submit(driver, m, &leaver, &t, NULL), 0);
+    free(m);
+    UNTIL(sign_on_events() == 1);
+    assert_int_equal(t.prompts, 1);
+    assert_int_equal(t.done, 0);
+    assert_int_equal(control("count/cancel"), 1);
+}
+
+static void on_done_again(void *ctx, dt_outcome const *o, dt_signon const *machine)
+{
+    told *t = ctx;
+    on_done(ctx, o, machine);
+    if (locked(t, &t->done) < 5)
+        submit(t, "ann", -1);
+    if (t->run != NULL)
+        dt_run_abandon(t->run, DT_CAUSE_CLIENT_GONE);
+    t->run = NULL;
+}
+
+/* The end of one run begins another and ends a third. */
+static void test_done_starts_and_ends_others(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT, third = TOLD_INIT;
+    t.run = start_push_that_nobody_answers(&third);
+    dt_door const again = {.name = "radius", .done = on_done_again};
+    dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+    assert_int_equal(dt_driver_submit(driver, m, &again, &t, NULL), 0);
+    free(m);
+    wait_done(&third, 1);
+    assert_int_equal(third.last.cause, DT_CAUSE_CLIENT_GONE);
+    UNTIL(control("count/verify") == 2);
+    control("set/polls_wanted/1");
+    wait_done(&t, 2);
+    assert_int_equal(t.allowed, 2);
+}
+
 static void on_late_answer(void *ctx)
 {
     told *t = ctx;
@@ -924,13 +979,13 @@ static void test_threads(void **state)
 static void test_signals_are_blocked(void **state)
 {
     (void)state;
-    DIR *dir = opendir("/proc/self/task");
+    glob_t tasks;
     int found = 0;
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        char path[300], line[256], name[32] = "";
+    assert_int_equal(glob("/proc/self/task/*/status", 0, NULL, &tasks), 0);
+    for (size_t i = 0; i < tasks.gl_pathc; i++) {
+        char line[256], name[32] = "";
         unsigned long long blocked = 0;
-        snprintf(path, sizeof(path), "/proc/self/task/%s/status", e->d_name);
-        FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+        FILE *f = fopen(tasks.gl_pathv[i], "r");
         while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
             (void)sscanf(line, "Name: %31s", name);
             (void)sscanf(line, "SigBlk: %llx", &blocked);
@@ -945,13 +1000,13 @@ static void test_signals_are_blocked(void **state)
                 assert_true((blocked >> (s - 1) & 1) != 0);
         }
     }
-    closedir(dir);
+    globfree(&tasks);
     assert_int_equal(found, 1);
 }
 
 static bool is_unnamed_socket(int fd)
 {
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {0};
     socklen_t len = sizeof(a);
     return getsockname(fd, (struct sockaddr *)&a, &len) == 0 && a.ss_family == AF_UNIX;
 }
@@ -1133,6 +1188,8 @@ int main(void)
         T(test_detach),
         T(test_prompt_answered_from_within),
         T(test_prompt_answered_later),
+        T(test_detach_from_within),
+        T(test_done_starts_and_ends_others),
         T(test_suspend),
         T(test_suspend_without_a_taker),
         T(test_blocking),

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -536,18 +535,15 @@ static void test_sockets_are_not_inherited(void **state)
     (void)state;
     odd_reply reply;
     odd_get(&loop, &server, "/ok", &reply);
-    DIR *dir = opendir("/proc/self/fd");
     int sockets = 0;
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        int fd = atoi(e->d_name);
-        struct sockaddr_storage a;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_storage a = {0};
         socklen_t len = sizeof(a);
-        if (fd <= 2 || getpeername(fd, (struct sockaddr *)&a, &len) != 0 || a.ss_family != AF_INET)
+        if (getpeername(fd, (struct sockaddr *)&a, &len) != 0 || a.ss_family != AF_INET)
             continue;
         sockets++;
         assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
     }
-    closedir(dir);
     assert_true(sockets > 0);
 }
 
