@@ -271,17 +271,37 @@ static void *thread_main(void *ctx)
     return NULL;
 }
 
+/* OpenSSL writes by write(2): a peer that left must not end the process that lends us its thread. */
+static void block_sigpipe(sigset_t *before)
+{
+    sigset_t pipe_only;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, before);
+}
+
+/* Takes away what came meanwhile, or it would strike now. */
+static void restore_sigpipe(sigset_t const *before)
+{
+    sigset_t pipe_only;
+    struct timespec at_once = {0};
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    if (sigismember(before, SIGPIPE) == 0) {
+        while (sigtimedwait(&pipe_only, NULL, &at_once) > 0)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 int dt_driver_run(dt_driver *d)
 {
     if (!dt_driver_is_usable(d) || d->own_thread || d->drained)
         return DT_E_STATE;
-    /* OpenSSL writes by write(2): a peer that left must not end the process. */
-    sigset_t pipe_only, before;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    sigset_t before;
+    block_sigpipe(&before);
     loop(d);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    restore_sigpipe(&before);
     return DT_OK;
 }
 
@@ -511,7 +531,10 @@ void dt_driver_close(dt_driver *d)
         pthread_join(d->thread, NULL);
         d->thread_started = false;
     } else if (!d->drained) {
+        sigset_t before;
+        block_sigpipe(&before);
         drain(d);
+        restore_sigpipe(&before);
     }
 }
 

@@ -78,6 +78,11 @@ DT_MUST_USE int dt_driver_run_blocking(dt_driver *d, dt_signon *machine, char co
 
 /* Starts a background refresh of a device's Intune answer unless one for it is under way. Thread safe. */
 void dt_driver_refresh(dt_driver *d, dt_guid const *device_id);
+/* The same, and blocks the calling thread until that refresh (or the one that is under way) has
+ * ended, at most `limit` milliseconds. For a thread that cannot leave its sign-on to the loop, so that
+ * a look-up does not have to be waited for as long as a person. Such threads are counted by the
+ * caller. Thread safe; returns at once on the loop's own thread. */
+void dt_driver_refresh_wait(dt_driver *d, dt_guid const *device_id, dt_time limit);
 
 /* Performs one store operation on the calling thread, such as keeping or taking the saved sign-on
  * behind a RADIUS State. `scratch` and `out` as in dt_store_do. Thread safe. */

@@ -6,7 +6,13 @@
 
 #include "edge/host.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
+
+/* Tells threads in dt_driver_refresh_wait, of whatever driver, that some refresh has ended. */
+static pthread_mutex_t ended_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 
 static unsigned slot_of(dt_guid const *g)
 {
@@ -36,6 +42,9 @@ void dt_refresh_ended(dt_driver *d, unsigned slot)
     pthread_mutex_lock(&d->refresh_lock);
     d->refreshes[slot].busy = false;
     pthread_mutex_unlock(&d->refresh_lock);
+    pthread_mutex_lock(&ended_lock);
+    pthread_cond_broadcast(&ended);
+    pthread_mutex_unlock(&ended_lock);
 }
 
 void dt_driver_refresh(dt_driver *d, dt_guid const *device_id)
@@ -55,6 +64,29 @@ void dt_driver_refresh(dt_driver *d, dt_guid const *device_id)
     dt_signon_begin_refresh(run->machine, &d->bare_site, device_id, dt_host_now());
     if (dt_driver_enqueue(d, &run->start) != 0)
         dt_run_free(run);
+}
+
+static bool is_under_way(dt_driver *d, dt_guid const *device)
+{
+    pthread_mutex_lock(&d->refresh_lock);
+    dt_refresh_slot const *s = &d->refreshes[slot_of(device)];
+    bool busy = s->busy && dt_guid_equal(&s->device, device);
+    pthread_mutex_unlock(&d->refresh_lock);
+    return busy;
+}
+
+void dt_driver_refresh_wait(dt_driver *d, dt_guid const *device_id, dt_time limit)
+{
+    int64_t at = dt_driver_mono() + (limit < 0 ? 0 : limit);
+    struct timespec until = {.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};
+    if (d->own_thread && pthread_equal(pthread_self(), d->thread))
+        return;
+    dt_driver_refresh(d, device_id);
+    int rc = 0;
+    pthread_mutex_lock(&ended_lock);
+    while (rc == 0 && dt_guid_is_set(device_id) && is_under_way(d, device_id))
+        rc = pthread_cond_clockwait(&ended, &ended_lock, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&ended_lock);
 }
 
 void dt_refresh_hinted(dt_driver *d, dt_signon const *machine)

@@ -532,6 +532,42 @@ static void test_detach(void **state)
     assert_int_equal(audit_lines("CLIENT_GONE") > 0, 1);
 }
 
+/* The client leaves while its request waits for the token, or for the reply. */
+static void leave_during(char const *setting, bool detach)
+{
+    told t = TOLD_INIT;
+    dt_run *run = NULL;
+    control(setting);
+    assert_int_equal(submit_as(&t, "ann", 1, DT_CONVERSATION_NONE, false, &run), 0);
+    UNTIL(control("count/token") == 1);
+    if (strstr(setting, "graph") != NULL)
+        UNTIL(control("count/device") == 1);
+    act a = {run, DT_CAUSE_CLIENT_GONE, detach};
+    assert_int_equal(dt_driver_post(driver, on_act, &a), 0);
+    UNTIL(sign_on_events() == 1);
+    UNTIL(locked(&t, &t.done) == !detach);
+    assert_int_equal(t.allowed, 0);
+    assert_int_equal(audit_lines("CLIENT_GONE") > 0, 1);
+}
+
+static void test_abandon_while_the_token_comes(void **state)
+{
+    (void)state;
+    leave_during("set/token_delay/0.5", false);
+}
+
+static void test_abandon_while_the_reply_comes(void **state)
+{
+    (void)state;
+    leave_during("set/graph_delay/0.5", false);
+}
+
+static void test_detach_while_the_reply_comes(void **state)
+{
+    (void)state;
+    leave_during("set/graph_delay/0.5", true);
+}
+
 /* --- prompts ------------------------------------------------------------------------------------ */
 
 static void test_prompt_answered_from_within(void **state)
@@ -1186,6 +1222,9 @@ int main(void)
         T(test_thousands_of_pushes),
         T(test_abandon),
         T(test_detach),
+        T(test_abandon_while_the_token_comes),
+        T(test_abandon_while_the_reply_comes),
+        T(test_detach_while_the_reply_comes),
         T(test_prompt_answered_from_within),
         T(test_prompt_answered_later),
         T(test_detach_from_within),
