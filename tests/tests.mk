@@ -81,7 +81,8 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(sort $(wildcard \
 	common/core/*.c common/edge/*.c common/driver/*.c pam_devtrust/protocol/*.c \
-	rlm_devtrust/radius_packet.c) \
+	rlm_devtrust/radius_packet.c devtrustctl/audit_event.c devtrustctl/certificate_file.c \
+	devtrustctl/registry.c) \
 	$(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import unicodedata
@@ -509,6 +510,39 @@ def test_explain_with_graph_down(site: Site, world: Sim, index: dict[str, Any], 
     assert found["verdict"]["reason"] == "LOOKUP_UNAVAILABLE"
     assert (found["decision"]["access"], found["decision"]["cause"]) == (access, cause)
     assert found["detail"].startswith("Intune:")
+
+
+def test_explain_does_not_wait_for_ever(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    site.configure({"intune": {"timeout": "300ms"}})
+    world.listener("graph", "silent")
+    try:
+        _, found = explained(site, "vpn", *shown(index, "device-rsa"))
+    finally:
+        world.listener("graph", "up")
+    assert found["verdict"]["reason"] == "LOOKUP_UNAVAILABLE"
+
+
+def test_explain_with_an_old_answer(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    """What Intune said last stands in while it cannot be asked, and the explanation says so."""
+    site.configure({"device_trust": {"cache_ttl": "0", "negative_ttl": "0"}})
+    world.enrol_device(device_id(index, "device-rsa"))
+    assert explained(site, "vpn", *shown(index, "device-rsa"))[1]["graphCalls"] == 1
+    world.listener("graph", "down")
+    try:
+        _, found = explained(site, "vpn", *shown(index, "device-rsa"))
+    finally:
+        world.listener("graph", "up")
+    assert found["verdict"]["trust"] == "TRUSTED"
+    assert found["evidence"][1]["reason"] == "STALE"
+
+
+def test_explain_with_a_broken_store(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-rsa"))
+    site.store_path.write_bytes(b"not a database" * 400)
+    site.store_path.chmod(0o600)
+    code, found = explained(site, "vpn", *shown(index, "device-rsa"))
+    assert code == YES and found["verdict"]["trust"] == "TRUSTED"
+    assert found["detail"].startswith("store:")
 
 
 @pytest.mark.parametrize("name", ["expired", "foreign-ca", "wrong-tenant", "wrong-eku",
@@ -1013,6 +1047,31 @@ def test_log_of_many_events_in_constant_memory(site: Site) -> None:
 
 
 # --- other users --------------------------------------------------------------------------------
+
+def service_ids() -> Optional[tuple[int, int]]:
+    try:
+        entry = pwd.getpwnam("freerad")
+    except KeyError:
+        return None
+    return entry.pw_uid, entry.pw_gid
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or service_ids() is None,
+                    reason="gives files to the service's user")
+def test_root_does_not_lock_the_service_out(site: Site, world: Sim,
+                                            index: dict[str, Any]) -> None:
+    ids = service_ids()
+    assert ids is not None
+    site.chown(*ids)
+    world.enrol_device(device_id(index, "device-rsa"))
+    assert check(site).code == YES
+    assert enrol(site, certificate(index, "device-rsa")).code == YES
+    assert explain(site, "vpn", *shown(index, "device-rsa")).code == YES
+    assert site.store_path.exists()
+    for path in site.store_path.parent.iterdir():
+        assert (path.stat().st_uid, path.stat().st_gid) == ids, path
+        assert path.stat().st_mode & 0o077 == 0, path
+
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")
 def test_another_user_learns_nothing(site: Site) -> None:
