@@ -29,6 +29,8 @@ static CONF_PARSER const module_config[] = {
     {"max_parked", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_parked), "10000"},
     {"max_blocking_waits", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_blocking_waits),
      "8"},
+    {"max_blocking_lookups", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_blocking_lookups),
+     "16"},
     {"waiting_room_port", FR_CONF_OFFSET(PW_TYPE_SHORT, rlm_devtrust_t, port), "0"},
 #define INPUT(name, which, fallback)                                                               \
     {                                                                                              \
@@ -249,8 +251,27 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
     return finish(inst, request, &o, id);
 }
 
+/* In the last round of a handshake: waits for the look-up of a device that is not in the cache, under
+ * a limit of its own. Else people who are slow with their phones would keep trusted devices out.
+ * True when it is worth while to begin again. */
+static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_step const *step)
+{
+    dt_rlm_link *link = inst->link;
+    dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), inst->site.config);
+    if (found == NULL || step->kind != DT_STEP_HTTP || step->http->service != DT_HTTP_GRAPH)
+        return false;
+    dt_guid device = *found;
+    bool may = atomic_fetch_add(&link->looking, 1) < inst->max_blocking_lookups;
+    if (may)
+        dt_driver_refresh_wait(link->driver, &device, inst->site.config->intune.timeout);
+    atomic_fetch_sub(&link->looking, 1);
+    return may;
+}
+
+/* Drives the machine as far as it goes here and answers. `r` is what it was begun with, or NULL when
+ * it goes on with another request's. */
 static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
-                            dt_time limit)
+                            dt_request const *r, dt_time limit)
 {
     char id[DT_SIGNON_ID_LEN + 1];
     dt_audit_context ctx = {0};
@@ -258,13 +279,22 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
     dt_signon_audit_context(machine, &ctx);
     if (dt_str_copy(id, sizeof id, ctx.id) != 0)
         id[0] = '\0';
-    if (dt_driver_run_inline(inst->link->driver, machine, "radius"))
+    bool blocks = inst->primary == DT_RLM_PRIMARY_CERTIFICATE;
+    bool done = dt_driver_run_inline(inst->link->driver, machine, "radius");
+    if (!done) {
+        dt_signon_next(machine, dt_host_now(), &step);
+        if (blocks && r != NULL && look_up(inst, machine, &step)) {
+            dt_signon_begin(machine, &inst->site, r, dt_host_now());
+            done = dt_driver_run_inline(inst->link->driver, machine, "radius");
+            dt_signon_next(machine, dt_host_now(), &step);
+        }
+    }
+    if (done)
         return finish(inst, request, dt_signon_outcome(machine), id);
-    dt_signon_next(machine, dt_host_now(), &step);
     rlm_rcode_t code;
     if (step.kind == DT_STEP_PROMPT && step.suspend)
         code = challenge(inst, request, machine, step.prompt, id);
-    else if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
+    else if (blocks)
         code = block(inst, request, machine, limit, id);
     else
         code = park(inst, request, machine, id);
@@ -310,7 +340,7 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
     dt_signon_begin(machine, &inst->site, &r, dt_host_now());
-    return carry_on(inst, request, machine, r.wait_limit);
+    return carry_on(inst, request, machine, &r, r.wait_limit);
 }
 
 /* The answer to a challenge of ours: the first factor was verified before the challenge was made. */
@@ -335,7 +365,7 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     dt_signon_answer(machine, dt_bytes_of(password->vp_strvalue, password->vp_length),
                      dt_host_now());
     dt_rlm_request_fill(inst, request, in, &limits);
-    return carry_on(inst, request, machine, limits.wait_limit);
+    return carry_on(inst, request, machine, NULL, limits.wait_limit);
 }
 
 /* The State of a challenge that this module made; NULL when there is none. A request with several
@@ -425,8 +455,6 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     return code;
 }
 
-/* In authorize, a request that brings neither a State of ours nor a verified first factor is on its
- * way to authenticate: devtrust may stand in both sections. */
 static rlm_rcode_t CC_HINT(nonnull) mod_authorize(void *instance, REQUEST *request)
 {
     return sign_on(instance, request);
@@ -565,8 +593,11 @@ static int check_server(CONF_SECTION *cs, rlm_devtrust_t const *inst)
         return -1;
     }
     if (inst->max_parked < 1 || inst->max_parked > DT_ROOM_PARKED_MAX ||
-        inst->max_blocking_waits > DT_RLM_BLOCKING_WAITS_MAX) {
-        cf_log_err_cs(cs, "max_parked has to be 1 to %d, max_blocking_waits 0 to %d",
+        inst->max_blocking_waits > DT_RLM_BLOCKING_WAITS_MAX ||
+        inst->max_blocking_lookups > DT_RLM_BLOCKING_WAITS_MAX) {
+        cf_log_err_cs(cs,
+                      "max_parked has to be 1 to %d, max_blocking_waits and "
+                      "max_blocking_lookups 0 to %d",
                       DT_ROOM_PARKED_MAX, DT_RLM_BLOCKING_WAITS_MAX);
         return -1;
     }

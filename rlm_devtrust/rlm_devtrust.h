@@ -68,7 +68,8 @@ typedef struct dt_rlm_link {
     dt_waiting_room *room;
     char realm[64]; /* Proxy-To-Realm of the waiting room */
     dt_time answer_within;
-    atomic_uint blocking; /* worker threads that block now */
+    atomic_uint blocking; /* worker threads that wait for a person now */
+    atomic_uint looking;  /* and for a look-up */
 } dt_rlm_link;
 
 typedef struct rlm_devtrust_t {
@@ -78,6 +79,7 @@ typedef struct rlm_devtrust_t {
     char const *wait_text;
     char const *primary_text;
     uint32_t max_blocking_waits;
+    uint32_t max_blocking_lookups;
     uint32_t max_parked;
     uint16_t port;
     dt_rlm_expression inputs[DT_RLM_INPUT_COUNT];

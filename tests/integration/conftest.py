@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the integration tests share: one test PKI for the whole run, as its keys take a while to make.
+# What the integration tests share: one test PKI for the whole run, as making its keys takes long.
 """Fixtures of the integration tests."""
 
 from __future__ import annotations

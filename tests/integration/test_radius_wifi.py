@@ -183,6 +183,9 @@ def test_too_many_block_at_once(world: World) -> None:
         end = rad.eap_tls(world.radius, world.person("unblocked"), trusted, station=station())
         assert end.success, end.output[-2000:]
         assert not any(e.result().success for e in ends)
+    for name in users:
+        world.site.wait_for(lambda e, name=name: name == e["actor"]["displayName"]
+                            and e["debugContext"]["debugData"].get("cause"))
     causes = [e["debugContext"]["debugData"]["cause"] for u in users for e in world.outcomes(u)]
     assert causes.count("BUSY") == 4 and causes.count("MFA_TIMEOUT") == 8, causes
 
