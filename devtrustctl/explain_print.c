@@ -117,6 +117,10 @@ static void print_groups(dt_explanation const *x)
 
     dt_buf_init(&b, DT_CTL_LINE_MAX);
     dt_buf_printf(&b, "groups       (%s)", from[x->groups]);
+    /* The sign-on carries no others along. */
+    if (x->input.group_knowledge == DT_GROUPS_KNOWN)
+        dt_buf_puts(&b,
+                    x->input.group_count > 0 ? " of those in rules:" : " none that a rule names");
     for (size_t i = 0; i < x->input.group_count; i++)
         dt_buf_printf(&b, "%s %s", i > 0 ? "," : "", x->input.groups[i]);
     dt_out_buf(&b);
