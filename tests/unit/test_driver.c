@@ -528,7 +528,7 @@ static void test_detach(void **state)
     assert_int_equal(dt_driver_post(driver, on_act, &a), 0);
     UNTIL(control("count/cancel") == 1);
     UNTIL(sign_on_events() == 1);
-    assert_int_equal(t.done, 0);
+    assert_int_equal(locked(&t, &t.done), 0);
     assert_int_equal(audit_lines("CLIENT_GONE") > 0, 1);
 }
 
@@ -603,8 +603,8 @@ static void test_detach_from_within(void **state)
     assert_int_equal(dt_driver_submit(driver, m, &leaver, &t, NULL), 0);
     free(m);
     UNTIL(sign_on_events() == 1);
-    assert_int_equal(t.prompts, 1);
-    assert_int_equal(t.done, 0);
+    assert_int_equal(locked(&t, &t.prompts), 1);
+    assert_int_equal(locked(&t, &t.done), 0);
     assert_int_equal(control("count/cancel"), 1);
 }
 
