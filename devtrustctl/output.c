@@ -24,6 +24,8 @@ static void put_line(FILE *to, char const *prefix, dt_bytes text)
 }
 
 static void put_formatted(FILE *to, char const *prefix, char const *fmt, va_list args)
+    DT_PRINTF(3, 0);
+static void put_formatted(FILE *to, char const *prefix, char const *fmt, va_list args)
 {
     char text[DT_CTL_LINE_MAX];
 
