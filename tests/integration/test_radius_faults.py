@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import shutil
 import socket
 import struct
@@ -436,3 +437,17 @@ def test_samples_as_they_are_shipped(world: World, tmp_path: Path) -> None:
     there = {p.name for kind in ("mods", "sites")
              for p in (radius.directory / f"{kind}-enabled").iterdir()}
     assert names and names <= there
+
+
+def test_the_manual_knows_every_setting_and_attribute() -> None:
+    """And the module knows every one that the manual describes."""
+    manual = (rad.ROOT / "man" / "rlm_devtrust.5").read_text()
+    source = (rad.ROOT / "rlm_devtrust" / "rlm_devtrust.c").read_text()
+    table = source[source.index("module_config[] = {"):source.index("CONF_PARSER_TERMINATOR")]
+    known = set(re.findall(r'(?:\{|INPUT\()\s*"(\w+)",', table))
+    described = set(re.findall(r"^\.It Cm (\w+)$", manual, re.M))
+    words = {"park", "hybrid", "challenge", "control", "certificate"}
+    assert len(known) > 10 and known == described - words
+    attributes = set(re.findall(r'"(DevTrust-[A-Za-z-]+)"',
+                                (rad.ROOT / "rlm_devtrust" / "reply.c").read_text()))
+    assert attributes and all(name in manual for name in attributes)
