@@ -24,10 +24,11 @@ static row const rows[] = {
     {"PRIMARY_MISSING", PAM_PERM_DENIED},
     {"MFA_REJECTED", PAM_AUTH_ERR},
     {"MFA_TIMEOUT", PAM_AUTH_ERR},
+    /* Not PAM_MAXTRIES: sshd then offers no method at all, and its client takes that as leave to ask
+     * for a password. What bounds guessing are passcode_attempts, push_limit and Okta. */
+    {"MFA_FAILED", PAM_AUTH_ERR},
+    {"MFA_LIMIT", PAM_AUTH_ERR},
     {"STATE_INVALID", PAM_AUTH_ERR},
-    /* All attempts are used up: sshd then takes no further try on this connection. */
-    {"MFA_FAILED", PAM_MAXTRIES},
-    {"MFA_LIMIT", PAM_MAXTRIES},
     {"MFA_NO_FACTOR", PAM_CRED_INSUFFICIENT},
     {"MFA_RATE_LIMITED", PAM_AUTHINFO_UNAVAIL},
     {"OKTA_UNAVAILABLE", PAM_AUTHINFO_UNAVAIL},

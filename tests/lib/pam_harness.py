@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A PAM application for tests: one login through libpam, told line by line in JSON on standard output;
-# what a person would type comes line by line on standard input.
+# A PAM application for tests: one login through libpam, told line by line in JSON on standard
+# output; what a person would type comes line by line on standard input.
 """Logs in by PAM: pam_harness.py --service NAME --user NAME [...]"""
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pexpect
+from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
+                                                          load_pem_private_key)
 
 from tests.lib.pamworld import LIMIT, ROOT, PamWorld, is_running, wait_until
 
@@ -37,8 +38,11 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
 
 def install_device_key(world: PamWorld, device: str) -> Path:
     """The private key of a device certificate of the test PKI, for ssh to use."""
+    pem = Path(world.pki["devices"][device]["files"]["key"]).read_bytes()
+    key = load_pem_private_key(pem, None)
     path = world.directory / f"{device}.key"
-    shutil.copy(world.pki["devices"][device]["files"]["key"], path)
+    # ssh reads Ed25519 keys in no other form.
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     os.chmod(path, 0o600)
     return path
 
@@ -85,9 +89,7 @@ class Sshd:
 
     def __exit__(self, *_: object) -> None:
         assert self.process is not None
-        for pid in self.children():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.hang_up()
         self.process.terminate()
         self.process.wait(LIMIT)
 
@@ -115,6 +117,17 @@ class Sshd:
             found += below
             todo += below
         return [pid for pid in found if is_running(pid)]
+
+    def hang_up(self) -> None:
+        """Ends all connections."""
+        def ended() -> bool:
+            children = self.children()
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not children
+
+        wait_until(ended, "sshd's connections end")
 
     def command(self, user: str, key: Path, *remote: str) -> list[str]:
         return ["ssh", "-F", "none", "-p", str(self.port), "-i", str(key),

@@ -1,0 +1,530 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Logging in by SSH, with a real sshd, the shipped PAM and sshd samples, devtrustd, and a person at
+# a terminal in front of a real ssh.
+"""pam_devtrust.so in sshd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from typing import Any, Iterator
+
+import pexpect
+import pytest
+
+from tests.lib.pamworld import PamWorld, pam_world, wait_until
+from tests.lib.sshd import Sshd, install_device_key, make_key
+
+IN = "I-am-in"
+OUT = "Permission denied"
+NUMBER = r"choose the number (\d+) there"
+REGISTRY = 1  # the store's table of enrolled device keys
+BOTH = ("push", "token:software:totp")
+
+
+@pytest.fixture(scope="module")
+def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
+    with pam_world(pki_index) as made:
+        made.sample("sshd", "sshd-devtrust")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server(world: PamWorld) -> Iterator[Sshd]:
+    with Sshd(world) as made:
+        yield made
+
+
+@pytest.fixture
+def sshd(server: Sshd) -> Iterator[Sshd]:
+    """Without a connection left over from the test before."""
+    yield server
+    server.hang_up()
+
+
+@pytest.fixture(autouse=True)
+def fresh(world: PamWorld) -> Iterator[None]:
+    """Every test has an org with dtalice in it, an empty audit log and a daemon."""
+    world.stop_daemon()
+    world.sim.reset()
+    world.sim.add_user("dtalice@example.com", factors=BOTH)
+    world.site.audit_path.unlink(missing_ok=True)
+    for path in world.site.store_path.parent.iterdir():
+        path.unlink()
+    world.site.configure({"mfa": {"wait_pam": "20s", "push_limit": None},
+                          "okta": {"poll_interval": "500ms"}})
+    world.start_daemon()
+    yield
+    world.stop_daemon()
+
+
+@pytest.fixture(scope="module")
+def stranger(world: PamWorld, server: Sshd) -> Any:
+    """A key that may log in as dtalice, of a machine that nobody has enrolled."""
+    key = make_key(world.directory / "stranger")
+    server.allow("dtalice", key)
+    return key
+
+
+def enrolled(world: PamWorld, sshd: Sshd, device: str, **fields: Any) -> Any:
+    """The key of a device whose certificate is in the registry and whose device is in Intune."""
+    made = world.pki["devices"][device]
+    world.sim.enrol_device(made["device_id"], user="dtalice@example.com", **fields)
+    world.add_device(made["files"]["certificate"])
+    key = install_device_key(world, device)
+    sshd.allow("dtalice", key)
+    return key
+
+
+def cause(event: dict[str, Any]) -> str:
+    return event["debugContext"]["debugData"]["cause"]
+
+
+def debug(event: dict[str, Any]) -> dict[str, Any]:
+    return event["debugContext"]["debugData"]
+
+
+def let_in(ssh: "pexpect.spawn[str]") -> None:
+    ssh.expect(IN)
+    ssh.expect(pexpect.EOF)
+    ssh.close()
+    assert ssh.exitstatus == 0
+
+
+def keep_out(ssh: "pexpect.spawn[str]") -> str:
+    """The login is refused; what was shown."""
+    assert ssh.expect([OUT, "Too many authentication failures", IN]) < 2
+    text = ssh.before
+    ssh.expect(pexpect.EOF)
+    ssh.close()
+    assert ssh.exitstatus == 255
+    return text
+
+
+# --- trusted devices ---------------------------------------------------------------------------
+
+@pytest.mark.parametrize("device", ["device-p256", "device-rsa", "device-ed25519", "company-rsa"])
+def test_enrolled_laptop_is_asked_nothing(world: PamWorld, sshd: Sshd, device: str) -> None:
+    ssh = sshd.connect("dtalice", enrolled(world, sshd, device))
+    assert ssh.expect([IN, ": ", pexpect.EOF]) == 0, ssh.before
+    assert "Okta" not in ssh.before
+    ssh.close()
+    event = world.outcome("sshd")
+    assert cause(event) == "RULE_ALLOW" and debug(event)["verdict"] == "TRUSTED"
+    assert debug(event)["evidence"] == "ssh-key+intune"
+    assert event["client"]["ipAddress"] == "127.0.0.1" and event["client"]["device"] == "Computer"
+    assert world.sim.count("okta.total") == 0
+
+
+def test_device_event(world: PamWorld, sshd: Sshd) -> None:
+    let_in(sshd.connect("dtalice", enrolled(world, sshd, "device-p256")))
+    event = world.site.wait_for(
+        lambda e: e["displayMessage"] == "Authentication of device via ssh-key")
+    assert event["outcome"] == {"result": "SUCCESS", "reason": "TRUSTED"}
+
+
+def test_second_login_asks_nobody(world: PamWorld, sshd: Sshd) -> None:
+    key = enrolled(world, sshd, "device-p256")
+    let_in(sshd.connect("dtalice", key))
+    world.outcome("sshd")
+    world.sim.reset_requests()
+    let_in(sshd.connect("dtalice", key))
+    assert debug(world.outcome("sshd", 2))["graphCalls"] == 0
+    assert world.sim.count("graph.total") == 0 and world.sim.count("login.total") == 0
+
+
+# --- devices that are not trusted --------------------------------------------------------------
+
+def test_unknown_machine_number_and_push(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    number = int(ssh.match[1])
+    assert world.sim.pushes("dtalice@example.com")[0]["number"] == number
+    world.sim.approve("dtalice@example.com", number=number)
+    ssh.sendline("")
+    let_in(ssh)
+    event = world.outcome("sshd")
+    assert cause(event) == "MFA_SUCCESS" and debug(event)["factor"] == "push"
+    assert debug(event)["verdict"] == "NOT_TRUSTED"
+    assert world.sim.count("okta.verify") == 1
+
+
+def test_number_is_seen_at_once(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    """Before the wait, not after it: it has to be typed into the phone."""
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    assert world.sim.pushes("dtalice@example.com")[0]["result"] == "WAITING"
+    ssh.close(force=True)
+
+
+def test_enter_before_approval_waits(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.sendline("")
+    wait_until(lambda: world.sim.count("okta.poll") >= 2, "polls after Enter")
+    world.sim.approve("dtalice@example.com")
+    let_in(ssh)
+
+
+def test_wrong_number_is_a_denial(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.sim.approve("dtalice@example.com", number=(int(ssh.match[1]) + 1) % 100)
+    ssh.sendline("")
+    keep_out(ssh)
+    assert cause(world.outcome("sshd")) == "MFA_REJECTED"
+
+
+def test_push_denied(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.sim.deny("dtalice@example.com")
+    ssh.sendline("")
+    keep_out(ssh)
+    event = world.outcome("sshd")
+    assert cause(event) == "MFA_REJECTED" and event["outcome"]["result"] == "FAILURE"
+
+
+def test_nobody_answers(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.restart_daemon({"mfa": {"wait_pam": "3s"}})
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    assert cause(world.outcome("sshd")) == "MFA_TIMEOUT"
+    assert world.sim.count("okta.cancel") == 1
+    ssh.sendline("")
+    keep_out(ssh)
+
+
+def test_nobody_answers_after_enter(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.restart_daemon({"mfa": {"wait_pam": "3s"}})
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.sendline("")
+    keep_out(ssh)
+    assert cause(world.outcome("sshd")) == "MFA_TIMEOUT"
+
+
+def test_approval_after_the_limit_is_too_late(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.restart_daemon({"mfa": {"wait_pam": "2s"}})
+    world.sim.fault("status", endpoint="cancel", status=500)
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.outcome("sshd")
+    world.sim.approve("dtalice@example.com")
+    ssh.sendline("")
+    keep_out(ssh)
+
+
+def test_passcode_while_push_is_pending(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect("or type a passcode")
+    ssh.sendline(world.sim.passcode("dtalice@example.com"))
+    let_in(ssh)
+    event = world.outcome("sshd")
+    assert cause(event) == "MFA_SUCCESS"
+    assert debug(event)["factor"] == "token:software:totp"
+    assert world.sim.count("okta.cancel") == 1  # the push is not left on the phone
+
+
+def test_passcode_is_not_shown(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect("or type a passcode")
+    code = world.sim.passcode("dtalice@example.com")
+    ssh.sendline(code)
+    ssh.expect(IN)
+    assert code not in ssh.before
+    ssh.close()
+    world.outcome("sshd")
+    for path in (world.site.audit_path, world.log_path, sshd.log):
+        assert code not in path.read_text()
+
+
+def test_wrong_passcodes(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.sim.reset()
+    world.sim.add_user("dtalice@example.com", factors=("token:software:totp",))
+    ssh = sshd.connect("dtalice", stranger)
+    right = world.sim.passcode("dtalice@example.com")
+    wrong = "000000" if right != "000000" else "111111"
+    ssh.expect("Okta Verify passcode: ")
+    ssh.sendline(wrong)
+    ssh.expect("not accepted.*Okta Verify passcode: ")
+    ssh.sendline("not digits at all")
+    ssh.expect("not accepted.*Okta Verify passcode: ")
+    ssh.sendline(wrong)
+    keep_out(ssh)
+    assert cause(world.outcome("sshd")) == "MFA_FAILED"
+
+
+def test_wrong_then_right_passcode(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(r"or type a passcode\): ")
+    ssh.sendline("0000000")
+    ssh.expect("not accepted.*passcode: ")
+    ssh.sendline(world.sim.passcode("dtalice@example.com"))
+    let_in(ssh)
+
+
+def test_used_passcode(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    code = world.sim.passcode("dtalice@example.com")
+    first = sshd.connect("dtalice", stranger)
+    first.expect(r"type a passcode\): ")
+    first.sendline(code)
+    let_in(first)
+    again = sshd.connect("dtalice", stranger)
+    again.expect(r"type a passcode\): ")
+    again.sendline(code)
+    again.expect("not accepted.*passcode: ")
+    again.close(force=True)
+
+
+@pytest.mark.parametrize("state", ["noncompliant", "inGracePeriod", "unknown", "error"])
+def test_non_compliant_laptop(world: PamWorld, sshd: Sshd, state: str) -> None:
+    ssh = sshd.connect("dtalice", enrolled(world, sshd, "device-p256", compliance=state))
+    ssh.expect(NUMBER)
+    world.sim.approve("dtalice@example.com")
+    ssh.sendline("")
+    let_in(ssh)
+    assert debug(world.outcome("sshd"))["verdict"] != "TRUSTED"
+
+
+def test_non_compliant_laptop_is_told_the_way(world: PamWorld, sshd: Sshd) -> None:
+    ssh = sshd.connect("dtalice", enrolled(world, sshd, "device-p256", compliance="noncompliant"))
+    ssh.expect("Check access")
+    ssh.close(force=True)
+
+
+def test_device_that_left_intune(world: PamWorld, sshd: Sshd) -> None:
+    key = enrolled(world, sshd, "device-p256")
+    world.sim.remove_device(world.pki["devices"]["device-p256"]["device_id"])
+    ssh = sshd.connect("dtalice", key)
+    ssh.expect(NUMBER)
+    ssh.close(force=True)
+
+
+def put_into_registry(world: PamWorld, certificate: str, key: str) -> None:
+    """A record that devtrustctl would refuse to make now: the certificate has gone bad since."""
+    import base64
+    import hashlib
+    import json
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    with open(certificate, "rb") as file:
+        der = x509.load_pem_x509_certificate(file.read()).public_bytes(Encoding.DER)
+    with open(key) as file:
+        blob = base64.b64decode(file.read().split()[1])
+    record = json.dumps({"v": 1, "added": 0, "name": "laptop",
+                         "certificate": base64.b64encode(der).decode()})
+    world.stop_daemon()
+    with sqlite3.connect(world.site.store_path) as store:
+        store.execute("UPDATE meta SET seq = seq + 1")
+        store.execute("INSERT INTO rows (tbl, key, value, count, expires, seq) "
+                      "VALUES (?, ?, ?, 0, ?, (SELECT seq FROM meta))",
+                      (REGISTRY, "ssh:" + hashlib.sha256(blob).hexdigest(), record.encode(),
+                       2 ** 63 - 1))
+    store.close()
+    world.start_daemon()
+
+
+@pytest.mark.parametrize("device", ["device-p256", "foreign-ca", "foreign-ca-same-name", "expired",
+                                    "not-yet-valid", "wrong-tenant", "missing-tenant",
+                                    "self-signed", "wrong-eku", "broken-signature"])
+def test_registry_with_a_bad_certificate(world: PamWorld, sshd: Sshd, device: str) -> None:
+    """Being in the registry proves nothing: its certificate is judged at every login."""
+    made = world.pki["devices"][device]
+    if made["device_id"]:
+        world.sim.enrol_device(made["device_id"], user="dtalice@example.com")
+    put_into_registry(world, made["files"]["certificate"], made["files"]["ssh_public_key"])
+    key = install_device_key(world, device)
+    sshd.allow("dtalice", key)
+    ssh = sshd.connect("dtalice", key)
+    if device == "device-p256":  # the good one shows that such a record is read at all
+        let_in(ssh)
+        return
+    ssh.expect(NUMBER)
+    world.sim.deny("dtalice@example.com")
+    ssh.sendline("")
+    keep_out(ssh)
+    event = world.outcome("sshd")
+    assert debug(event)["verdict"] == "NOT_TRUSTED"
+    assert debug(event)["deviceReason"] == made["reason"]
+
+
+# --- people ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("status", ["SUSPENDED", "DEPROVISIONED", "STAGED"])
+def test_user_that_okta_does_not_accept(world: PamWorld, sshd: Sshd, stranger: Any,
+                                        status: str) -> None:
+    world.sim.set_user("dtalice@example.com", status=status)
+    keep_out(sshd.connect("dtalice", stranger))
+    assert cause(world.outcome("sshd")) in ("OKTA_REFUSED", "MFA_NO_FACTOR")
+    assert not world.sim.pushes()
+
+
+def test_user_that_okta_does_not_know(world: PamWorld, sshd: Sshd) -> None:
+    key = make_key(world.directory / "of-bob")
+    sshd.allow("dtbob", key)
+    keep_out(sshd.connect("dtbob", key))
+    assert cause(world.outcome("sshd")) == "OKTA_REFUSED"
+
+
+def test_account_that_is_not_here_is_not_pushed(world: PamWorld, sshd: Sshd,
+                                                stranger: Any) -> None:
+    world.sim.add_user("nobodyhere@example.com", factors=BOTH)
+    keep_out(sshd.connect("nobodyhere", stranger))
+    assert world.sim.count("okta.total") == 0
+
+
+def test_push_limit(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.sim.reset()
+    world.sim.add_user("dtalice@example.com", factors=("push",))
+    world.restart_daemon({"mfa": {"push_limit": "1"}})
+    first = sshd.connect("dtalice", stranger)
+    first.expect(NUMBER)
+    second = sshd.connect("dtalice", stranger)
+    keep_out(second)
+    assert cause(world.outcome("sshd")) == "MFA_LIMIT"
+    assert len(world.sim.pushes()) == 1
+    first.close(force=True)
+
+
+# --- leaving -----------------------------------------------------------------------------------
+
+def gone(world: PamWorld, sshd: Sshd) -> None:
+    """No process of the connection is left, and the push has been cancelled."""
+    wait_until(lambda: not sshd.children(), "the connection's processes are gone", 10.0)
+    wait_until(lambda: world.sim.count("okta.cancel") == 1, "the push is cancelled", 10.0)
+    assert any(r["method"] == "DELETE" for r in world.sim.requests("cancel"))
+    assert cause(world.outcome("sshd")) == "CLIENT_GONE"
+
+
+def test_client_killed_at_the_prompt(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.kill(signal.SIGKILL)
+    gone(world, sshd)
+    ssh.close(force=True)
+
+
+def test_client_killed_while_waiting(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.sendline("")
+    wait_until(lambda: world.sim.count("okta.poll") >= 2, "polls after Enter")
+    ssh.kill(signal.SIGKILL)
+    gone(world, sshd)
+    ssh.close(force=True)
+
+
+def test_interrupt_at_the_prompt(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.sendintr()
+    gone(world, sshd)
+    ssh.close(force=True)
+
+
+def test_client_leaves_while_intune_is_asked(world: PamWorld, sshd: Sshd) -> None:
+    world.sim.fault("delay", listener="graph", seconds=20)
+    ssh = sshd.connect("dtalice", enrolled(world, sshd, "device-p256"))
+    wait_until(lambda: world.sim.statistics()["in_flight"], "a request to Graph")
+    ssh.kill(signal.SIGKILL)
+    wait_until(lambda: not sshd.children(), "the connection's processes are gone", 10.0)
+    assert cause(world.outcome("sshd")) == "CLIENT_GONE"
+    ssh.close(force=True)
+
+
+# --- the daemon fails --------------------------------------------------------------------------
+
+def test_daemon_killed_at_the_prompt(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.stop_daemon(signal.SIGKILL)
+    world.sim.approve("dtalice@example.com")
+    ssh.sendline("")
+    keep_out(ssh)
+    world.start_daemon()
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.close(force=True)
+
+
+def test_daemon_killed_while_waiting(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.sendline("")
+    wait_until(lambda: world.sim.count("okta.poll") >= 2, "polls after Enter")
+    begin = time.monotonic()
+    world.stop_daemon(signal.SIGKILL)
+    keep_out(ssh)
+    assert time.monotonic() - begin < 15
+
+
+def test_daemon_told_to_stop(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    """Who waits is refused, pushes are cancelled, the event is written, and it ends well."""
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    assert world.stop_daemon() == 0
+    ssh.sendline("")
+    keep_out(ssh)
+    assert world.sim.count("okta.cancel") == 1
+    assert cause(world.outcome("sshd")) == "BUSY"
+    assert not world.site.socket_path.exists()
+
+
+def test_without_a_daemon(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.stop_daemon()
+    let_in(sshd.connect("dtalice", enrolled(world, sshd, "device-p256")))
+    assert cause(world.outcome("sshd")) == "RULE_ALLOW"
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.sim.approve("dtalice@example.com")
+    ssh.sendline("")
+    let_in(ssh)
+    assert cause(world.outcome("sshd", 2)) == "MFA_SUCCESS"
+
+
+def test_without_a_daemon_client_killed(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.stop_daemon()
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.kill(signal.SIGKILL)
+    gone(world, sshd)
+    ssh.close(force=True)
+
+
+# --- sshd set up otherwise ---------------------------------------------------------------------
+
+def test_public_key_alone_is_refused(world: PamWorld) -> None:
+    """sshd tells the account phase of no key then, and can show no prompt there: an enrolled
+    laptop is an unknown device that cannot be asked. Refused without a wait; the push is
+    cancelled."""
+    with Sshd(world, AuthenticationMethods="publickey") as other:
+        ssh = other.connect("dtalice", enrolled(world, other, "device-p256"))
+        assert ssh.expect([IN, pexpect.EOF]) == 1
+        ssh.close()
+        assert ssh.exitstatus == 255
+    event = world.outcome("sshd")
+    assert cause(event) == "CLIENT_GONE" and debug(event)["deviceReason"] == "NO_CERTIFICATE"
+    assert world.sim.count("okta.cancel") == 1
+
+
+def test_two_at_once(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    """Each has its own push and number; what is approved for one does not let in the other."""
+    world.sim.add_user("dtcarol@example.com", factors=BOTH)
+    key = make_key(world.directory / f"carol-{os.getpid()}")
+    sshd.allow("dtcarol", key)
+    one = sshd.connect("dtalice", stranger)
+    two = sshd.connect("dtcarol", key)
+    one.expect(NUMBER)
+    two.expect(NUMBER)
+    world.sim.approve("dtcarol@example.com")
+    world.sim.deny("dtalice@example.com")
+    one.sendline("")
+    two.sendline("")
+    let_in(two)
+    keep_out(one)
+    assert {cause(e) for e in world.site.sign_ons()} == {"MFA_SUCCESS", "MFA_REJECTED"}
