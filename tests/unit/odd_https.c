@@ -37,7 +37,8 @@ static void run_server(odd_https const *o, int in, int out)
     unsetenv("LD_PRELOAD");
     dup2(in, 0);
     dup2(out, 1);
-    execl("/usr/bin/python3", "python3", script, o->dir, (char *)NULL);
+    /* By its whole name: it looks for its library beside what argv[0] finds in PATH. */
+    execl("/usr/bin/python3", "/usr/bin/python3", script, o->dir, (char *)NULL);
     _exit(127);
 }
 
