@@ -1,0 +1,343 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `make bench`: one line `name value unit` per figure, measured on real servers against the
+# simulated Okta org and Intune tenant. Ratios are of things measured in turns in one run, so that
+# they mean something on a machine that is busy with other things. README.md says what each is.
+"""Measure. What goes on is told on standard error; figures alone go to standard output."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Iterator, Union
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.lib import pamworld  # noqa: E402
+from tests.lib import radius as rad  # noqa: E402
+from tests.pki import pki as test_pki  # noqa: E402
+
+TOOLS = rad.BUILD / "tests" / "bench"
+LIMIT = 120.0
+PUSH = "push"
+GATEWAY, STATION = "vpn-gateway", "198.51.100.7"
+
+CONCURRENCY = 32
+ROUNDS = 9  # of each of the things that are compared
+ROUND_SECONDS = 1.5
+PARKED = 5000
+PACE = 500  # logins a second while pushes are pending: busy, not flooded
+PACED_SECONDS = 3.0
+PACED_ROUNDS = 3  # whose median counts
+PACED_CONCURRENCY = 8
+PAM_RUNS = 150
+LOGINS = 20  # sign-ons over which Okta's calls are counted
+APPROVED_AFTER = 6.0  # seconds until the phone is looked at
+
+SETTINGS = {
+    "device_trust": {"trusted_when": "certificate+intune, ssh-key+intune, vpn-client+intune"},
+    # What devtrust.conf ships with, not the hurry of the tests.
+    "okta": {"poll_interval": "4s", "timeout": "10s"},
+    "mfa": {"wait_vpn": "55s", "wait_wifi": "25s", "wait_pam": "55s"},
+}
+
+# What the trusted sign-on is compared with, in the same server. `accept` does nothing but accept;
+# `pap` is the sample for the VPN without devtrust.
+COMPARED = """
+server bench-accept {{
+    listen {{
+        type = auth
+        ipaddr = 127.0.0.1
+        port = {accept}
+        recv_buff = 4194304
+    }}
+    authorize {{
+        update control {{
+            &Auth-Type := Accept
+        }}
+    }}
+}}
+
+server bench-pap {{
+    listen {{
+        type = auth
+        ipaddr = 127.0.0.1
+        port = {pap}
+        recv_buff = 4194304
+    }}
+    authorize {{
+        files
+        pap
+        if (&Cisco-AVPair[*] =~ /^mdm-tlv=device-platform=([a-z-]+)$/) {{
+            update request {{
+                &DevTrust-Platform := "%{{1}}"
+            }}
+        }}
+        if (&Cisco-AVPair[*] =~ /^mdm-tlv=device-uid=([0-9A-Fa-f-]+)$/) {{
+            update request {{
+                &DevTrust-Asserted-Device-Id := "%{{1}}"
+            }}
+        }}
+    }}
+    authenticate {{
+        Auth-Type PAP {{
+            pap
+        }}
+    }}
+}}
+"""
+
+
+class Failed(Exception):
+    """Something could not be measured."""
+
+
+def check(condition: Any, text: str) -> None:
+    if not condition:
+        raise Failed(text)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def figure(name: str, value: Union[int, float], unit: str) -> None:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    print(f"{name} {text} {unit}", flush=True)
+
+
+def login_of(user: str) -> str:
+    return user + "@example.com"
+
+
+def memory(pid: int) -> float:
+    """Resident memory, MB."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+class Bench:
+    """The servers that are measured; a context manager."""
+
+    def __enter__(self) -> "Bench":
+        with contextlib.ExitStack() as closing:
+            papers = Path(tempfile.mkdtemp(prefix="devtrust-bench-pki-"))
+            closing.callback(shutil.rmtree, papers, ignore_errors=True)
+            self.pki = test_pki.generate(papers)
+            self.world = closing.enter_context(pamworld.PamWorld(
+                self.pki, applications=("sshd", "vpn", "wifi"), settings=SETTINGS))
+            self.sim, self.site = self.world.sim, self.world.site
+            self.accept_port, self.pap_port = rad.free_port(), rad.free_port()
+            self.radius = closing.enter_context(rad.Radius(
+                self.world.directory / "raddb", self.site,
+                sites={"bench": COMPARED.format(accept=self.accept_port, pap=self.pap_port)}))
+            self.world.start_daemon()
+            self._people()
+            self.closing = closing.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.close()
+
+    def _people(self) -> None:
+        device = self.pki["devices"]["device-rsa"]
+        self.sim.add_user(login_of("alice"), factors=(PUSH,))
+        self.sim.enrol_device(device["device_id"], user=login_of("alice"))
+        self.device_id = device["device_id"]
+        self.world.add_device(device["files"]["certificate"])
+        public = Path(device["files"]["ssh_public_key"]).read_text().split()
+        self.ssh_info = f"publickey {public[0]} {public[1]}"
+
+    def pairs(self) -> list[str]:
+        return ["mdm-tlv=device-platform=win", "mdm-tlv=device-uid=" + self.device_id]
+
+    def client(self) -> rad.Client:
+        return self.radius.client(NAS_Identifier=GATEWAY, Calling_Station_Id=STATION)
+
+    def radius_pid(self) -> int:
+        assert self.radius.process is not None
+        return self.radius.process.pid
+
+    # --- load --------------------------------------------------------------------------------
+
+    def tool(self, verb: str, port: int, user: str, *more: str) -> list[str]:
+        """radius_load with the attributes that every request here has."""
+        command = [str(TOOLS / "radius_load"), verb, "--port", str(port), "--secret",
+                   rad.SECRET.decode(), "--user", user, "--password", rad.PASSWORD,
+                   "--nas", GATEWAY, "--station", STATION]
+        return command + list(more)
+
+    def load(self, port: int, seconds: float, concurrency: int = CONCURRENCY,
+             rate: float = 0) -> dict[str, Any]:
+        """Logins of Alice's trusted laptop; every one has to be accepted."""
+        more = ["--seconds", str(seconds), "--concurrency", str(concurrency), "--rate", str(rate)]
+        for pair in self.pairs():
+            more += ["--avpair", pair]
+        done = subprocess.run(self.tool("load", port, "alice", *more), text=True,
+                              capture_output=True, timeout=LIMIT)
+        check(done.returncode == 0, done.stderr)
+        result = json.loads(done.stdout)
+        check(result["accepts"] == result["answered"] > 0, f"not all were accepted: {result}")
+        check(result["lost"] == result["forged"] == 0, f"answers went wrong: {result}")
+        self.forget_audit()
+        return result
+
+    def forget_audit(self) -> None:
+        """Tens of thousands of events a second fill a small disk."""
+        with contextlib.suppress(FileNotFoundError):
+            os.truncate(self.site.audit_path, 0)
+
+    # --- figures -----------------------------------------------------------------------------
+
+    def throughput(self) -> None:
+        ports = {"accept": self.accept_port, "pap": self.pap_port,
+                 "trusted": self.radius.vpn_port}
+        for port in ports.values():  # caches warm, threads there
+            self.load(port, ROUND_SECONDS)
+        rates: dict[str, list[float]] = {name: [] for name in ports}
+        for number in range(ROUNDS):
+            names = list(ports) if number % 2 else list(reversed(ports))
+            for name in names:
+                rates[name].append(self.load(ports[name], ROUND_SECONDS)["rate"])
+            say(f"round {number + 1} of {ROUNDS}: "
+                + ", ".join(f"{name} {rates[name][-1]:.0f}/s" for name in ports))
+        for name in ports:
+            figure(f"radius_{name}_rate", round(statistics.median(rates[name])), "requests/s")
+        for other in ("accept", "pap"):
+            ratios = [a / b for a, b in zip(rates["trusted"], rates[other])]
+            figure(f"radius_trusted_vs_{other}", statistics.median(ratios), "ratio")
+
+    def paced(self) -> list[dict[str, Any]]:
+        return [self.load(self.radius.vpn_port, PACED_SECONDS, PACED_CONCURRENCY, PACE)
+                for _ in range(PACED_ROUNDS)]
+
+    def parked(self) -> None:
+        names = [f"guest{i:05}" for i in range(PARKED)]
+        say(f"making {PARKED} people")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: self.sim.add_user(login_of(n), factors=(PUSH,)), names))
+        self.paced()
+        calm, threads, size = self.paced(), self.radius.threads(), memory(self.radius_pid())
+        with self._waiting("guest"):
+            full, grown, grown_size = (self.paced(), self.radius.threads(),
+                                       memory(self.radius_pid()))
+            waiting = len(self.sim.pushes(result="WAITING"))
+            check(waiting == PARKED, f"only {waiting} of {PARKED} pushes are still pending")
+        calm += self.paced()
+        for name in ("p99", "p50"):
+            with_all, without = ([r[name + "_us"] for r in results] for results in (full, calm))
+            say(f"{name} in us: {without} without, {with_all} with {PARKED} parked")
+            figure(f"radius_fast_{name}_with_5000_parked",
+                   statistics.median(with_all) / statistics.median(without), "ratio")
+            figure(f"radius_fast_{name}_us", round(statistics.median(with_all)), "us")
+        figure("radius_threads_with_5000_parked", grown, "threads")
+        figure("radius_threads_without", threads, "threads")
+        figure("radius_memory_per_parked", (grown_size - size) * 1024 / PARKED, "KB")
+
+    @contextlib.contextmanager
+    def _waiting(self, prefix: str) -> Iterator[None]:
+        """PARKED people whose pushes are pending; they get their answers in the end."""
+        command = self.tool("park", self.radius.vpn_port, prefix, "--count", str(PARKED))
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as tool:
+            assert tool.stdin is not None and tool.stdout is not None
+            try:
+                started = time.monotonic()
+                tool.stdout.readline()
+                self.sim.wait_push(count=PARKED, timeout=LIMIT)
+                say(f"{PARKED} pushes are pending after {time.monotonic() - started:.1f} s")
+                yield
+                for push in self.sim.pushes(result="WAITING"):
+                    self.sim.deny(push["user"])
+                self._until(lambda: len(self.site.sign_ons()) >= PARKED, "everybody is answered")
+            finally:
+                tool.stdin.close()
+                say("parked: " + tool.stdout.read().strip())
+        self.forget_audit()
+
+    @staticmethod
+    def _until(condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            check(time.monotonic() < deadline, f"waited in vain until {what}")
+            time.sleep(0.5)
+
+    def pam(self) -> None:
+        directories = []
+        for name, line in (("permit", "pam_permit.so"), ("trusted", self.world.module_line())):
+            directory = self.world.directory / f"pam-{name}"
+            directory.mkdir()
+            (directory / "sshd").write_text(f"auth required {line}\naccount required {line}\n")
+            directories.append(str(directory))
+        command = [TOOLS / "pam_login", "time", PAM_RUNS, "sshd", "dtalice", self.ssh_info]
+        self._pam_times([*command[:2], 5, *command[3:], *directories])
+        times = self._pam_times([*command, *directories])
+        figure("pam_permit_ms", times[0], "ms")
+        figure("pam_trusted_ms_over_permit", times[1] - times[0], "ms")
+        assert self.world.daemon is not None
+        figure("devtrustd_memory", memory(self.world.daemon.pid), "MB")
+
+    def _pam_times(self, command: list[Any]) -> list[float]:
+        done = self.world.run(command)
+        check(done.returncode == 0, "pam_login: " + done.stderr + "\n"
+              + self.world.log_path.read_text()[-2000:])
+        return [float(line.split()[1]) for line in done.stdout.splitlines()]
+
+    def calls(self) -> None:
+        before = self.sim.count("okta.total")
+        for _ in range(LOGINS):
+            reply = self.client().login("alice", Cisco_AVPair=self.pairs())
+            check(reply.code == rad.ACCEPT, str(reply))
+        figure("okta_calls_trusted", self.sim.count("okta.total") - before, "calls")
+        self.sim.add_user(login_of("bob"), factors=(PUSH,), push="approve", after=0.5)
+        self._push()  # now the Okta id of bob is known
+        self.sim.set_push(login_of("bob"), "approve", APPROVED_AFTER)
+        total, polls = self._push()
+        figure("okta_calls_push", total - polls, "calls")
+        figure("okta_polls_push", polls, "calls")
+
+    def _push(self) -> tuple[int, int]:
+        """All calls of one sign-on by push, and the polls among them."""
+        before = self.sim.count("okta.total"), self.sim.count("okta.poll")
+        reply = self.client().login("bob")
+        check(reply.code == rad.ACCEPT, str(reply))
+        return self.sim.count("okta.total") - before[0], self.sim.count("okta.poll") - before[1]
+
+
+FIGURES = ("throughput", "calls", "pam", "parked")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", metavar="FIGURES",
+                        help=f"some of {', '.join(FIGURES)}")
+    options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))
+    if set(options.only) - set(FIGURES):
+        parser.error(f"choose from {', '.join(FIGURES)}")
+    try:
+        with Bench() as bench:
+            for name in FIGURES:
+                if not options.only or name in options.only:
+                    say(name)
+                    getattr(bench, name)()
+    except (Failed, AssertionError, OSError, subprocess.SubprocessError) as error:
+        say(f"not measured: {type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
