@@ -91,6 +91,10 @@ static void finish_next(dt_signon *s)
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
 {
     (void)now;
+    if (s->abandoned && result == DT_ALLOW) { /* it came too late: nobody is there to be let in */
+        result = DT_DENY;
+        cause = s->abandon_cause;
+    }
     s->finishing = true;
     s->prompt_state = DT_PROMPT_NONE;
     s->final_result = result;
@@ -424,6 +428,10 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
         return;
     s->abandoned = true;
     s->abandon_cause = dt_cause_allows(cause) ? DT_CAUSE_INTERNAL : cause;
+    if (s->finishing && s->final_result == DT_ALLOW) {
+        s->final_result = DT_DENY;
+        s->final_cause = s->abandon_cause;
+    }
     if (is_wait(s->phase) && !s->finishing)
         dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
 }

@@ -347,25 +347,33 @@ static void save_and_load(world *w)
     dt_buf_free(&b);
 }
 
+void world_step(world *w)
+{
+    switch (w->step.kind) {
+    case DT_STEP_HTTP:
+        perform_http(w, w->step.http);
+        break;
+    case DT_STEP_STORE:
+        perform_store(w, w->step.store);
+        break;
+    case DT_STEP_SIGN:
+        dt_signon_sign_done(w->machine, &w->sign, w->now);
+        break;
+    default:
+        fail_msg("the machine waits for somebody");
+    }
+}
+
 dt_step_kind world_run(world *w)
 {
     for (int i = 0; i < 1000; i++) {
         if (w->save_each_step)
             save_and_load(w);
         dt_signon_next(w->machine, w->now, &w->step);
-        switch (w->step.kind) {
-        case DT_STEP_HTTP:
-            perform_http(w, w->step.http);
-            break;
-        case DT_STEP_STORE:
-            perform_store(w, w->step.store);
-            break;
-        case DT_STEP_SIGN:
-            dt_signon_sign_done(w->machine, &w->sign, w->now);
-            break;
-        default:
+        if (w->step.kind != DT_STEP_HTTP && w->step.kind != DT_STEP_STORE &&
+            w->step.kind != DT_STEP_SIGN)
             return w->step.kind;
-        }
+        world_step(w);
     }
     fail_msg("the machine does not come to rest");
     return DT_STEP_DONE;

@@ -56,6 +56,8 @@ dt_request world_request(void);
 void world_begin(world *w, dt_request const *r);
 void world_expect(world *w, dt_http_method method, char const *url_part, int status,
                   char const *body);
+/* Performs the step that dt_signon_next gave last. */
+void world_step(world *w);
 /* Performs steps until a prompt, a wait or the end. */
 dt_step_kind world_run(world *w);
 /* Shows a prompt that is to be shown, then runs on. */

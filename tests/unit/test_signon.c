@@ -1369,6 +1369,100 @@ static void test_refresh_fills_the_cache(void **state)
     world_close(&w);
 }
 
+/* --- coming too late -------------------------------------------------------------------------- */
+
+/* Performs steps by hand up to an HTTPS request, which it leaves under way. */
+static void run_to_http(world *w, dt_http_method method, char const *url_part)
+{
+    for (int i = 0; i < 100; i++) {
+        dt_signon_next(w->machine, w->now, &w->step);
+        if (w->step.kind == DT_STEP_HTTP && w->step.http->method == method &&
+            strstr(w->step.http->url, url_part))
+            return;
+        world_step(w);
+    }
+    fail_msg("%s was never asked", url_part);
+}
+
+static void reply(world *w, int status, char const *body)
+{
+    dt_http_response r = {.status = status,
+                          .body = dt_bytes_str(body),
+                          .error = "",
+                          .rate_limit = -1,
+                          .rate_remaining = -1,
+                          .next_link = ""};
+
+    if (status == 0)
+        r.failure = DT_HTTP_ABANDONED;
+    dt_signon_http_done(w->machine, &r, w->now);
+}
+
+static void test_success_after_the_person_left_lets_nobody_in(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    w.now = w.step.until;
+    run_to_http(&w, DT_HTTP_GET, "/transactions/v2mst1");
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_false(dt_signon_is_done(w.machine));
+    reply(&w, 200, OKTA_SUCCESS);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
+/* The driver's stop is no outage of Okta's, whatever okta_unavailable says. */
+static void test_a_stop_is_no_outage(void **state)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, allow);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
+    run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
+    dt_signon_abandon(w.machine, DT_CAUSE_BUSY, w.now);
+    reply(&w, 0, "");
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_BUSY);
+    world_close(&w);
+}
+
+static void test_person_leaves_while_the_end_is_written(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
+    run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
+    reply(&w, 200, OKTA_SUCCESS);
+    run_to_http(&w, DT_HTTP_DELETE, "/transactions/mst1");
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    reply(&w, 204, "");
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -1436,6 +1530,9 @@ int main(void)
         cmocka_unit_test(test_a_saved_machine_holds_no_passcode),
         cmocka_unit_test(test_explain_asks_nobody_for_mfa),
         cmocka_unit_test(test_refresh_fills_the_cache),
+        cmocka_unit_test(test_success_after_the_person_left_lets_nobody_in),
+        cmocka_unit_test(test_a_stop_is_no_outage),
+        cmocka_unit_test(test_person_leaves_while_the_end_is_written),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
