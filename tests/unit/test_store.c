@@ -483,6 +483,21 @@ static void test_sees_other_processes_changes(void **state)
     assert_is(f, DT_TABLE_LOOKUP, "new", "again", NOW);
 }
 
+/* Ours is written before theirs was seen: theirs must not be skipped for it. */
+static void test_own_change_behind_an_unseen_one(void **state)
+{
+    fixture *f = *state;
+    put(f, DT_TABLE_LOOKUP, "changed", "before", DT_TIME_NEVER);
+    assert_is(f, DT_TABLE_LOOKUP, "changed", "before", NOW);
+    char const *changes[] = {"changed", "after", NULL};
+    assert_exits(spawn(f, child_put, changes), 0);
+    put(f, DT_TABLE_LOOKUP, "ours", "x", DT_TIME_NEVER);
+    assert_is(f, DT_TABLE_LOOKUP, "ours", "x", NOW);
+    dt_store_tick(f->store, NOW);
+    assert_is(f, DT_TABLE_LOOKUP, "changed", "after", NOW);
+    assert_is(f, DT_TABLE_LOOKUP, "ours", "x", NOW);
+}
+
 /* A registry entry that was just added, or taken away, must count although nobody ticks. */
 static void test_sees_changes_without_a_tick(void **state)
 {
@@ -1155,6 +1170,7 @@ int main(void)
         T(test_synced_take),
         T(test_each),
         T(test_sees_other_processes_changes),
+        T(test_own_change_behind_an_unseen_one),
         T(test_sees_changes_without_a_tick),
         T(test_missed_tombstones),
         T(test_racing_takes),
