@@ -114,7 +114,8 @@ class PamWorld:
 
     def inside(self, command: Sequence[Any]) -> list[str]:
         """The command line that runs a command in the world."""
-        return ["nsenter", "-t", str(self._holder.pid), "-m", *map(str, command)]
+        # With the holder's root: where tests run in a chroot, the namespace's own is another.
+        return ["nsenter", "-t", str(self._holder.pid), "-m", "-r", "-w", *map(str, command)]
 
     def run(self, command: Sequence[Any], **options: Any) -> "subprocess.CompletedProcess[str]":
         """Runs a command in the world to its end."""
