@@ -264,7 +264,8 @@ void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_ti
     }
     if (a == DT_INTUNE_RATE_LIMITED)
         wait = dt_intune_rate_wait(r);
-    else if (a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR)
+    else if ((a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR) ||
+             r->failure == DT_HTTP_TIMEOUT) /* it has had its time; the rest is the person's */
         s->retries = DT_SIGNON_RETRIES_MAX;
     if (s->retries < DT_SIGNON_RETRIES_MAX && !s->intune_cached && now + wait < s->deadline) {
         dt_signon_retry(s, DT_PHASE_INTUNE_HTTP, now + wait);

@@ -21,6 +21,7 @@
 #define DT_SIGNON_EARLY_POLLS 3       /* quick polls in which a number challenge may turn up */
 #define DT_SIGNON_EARLY_POLL_INTERVAL DT_SECONDS(1)
 #define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
+#define DT_SIGNON_FAIR_TIMEOUT DT_SECONDS(10)     /* without an answer for so long, Okta is away */
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
 #define DT_SIGNON_LOGIN_MAX 320
 #define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
@@ -182,6 +183,9 @@ void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time n
 /* False when the answer is OK; else it has moved the machine on (retry, unavailable, refused). */
 bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
                            dt_error const *e, dt_time now);
+/* The request timed out because the sign-on's own time ran out: that tells nothing about Okta, and
+ * whoever lets a sign-on run to its end must not get in by it. */
+bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r);
 /* Okta could not be asked: okta_unavailable decides. */
 void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now);
 

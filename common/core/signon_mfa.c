@@ -66,6 +66,10 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
     }
     explicit_bzero(s->passcode, sizeof(s->passcode));
     if (s->push_factor[0] && !s->push_blocked) {
+        if (now >= s->deadline) { /* nobody could answer it in time */
+            dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+            return;
+        }
         s->outcome.factor = DT_FACTOR_PUSH;
         dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
         return;
@@ -269,9 +273,12 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
     if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE || v.result == DT_OKTA_RESULT_SUCCESS) {
         dt_signon_detail(s, "Okta: push: %s", err.text[0] ? err.text : "an answer of unknown kind");
         s->negative = s->negative || a == DT_OKTA_OK; /* it was there, and did not say yes */
-        push_impossible(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE
-                               ? DT_CAUSE_MFA_NO_FACTOR
-                               : DT_CAUSE_OKTA_UNAVAILABLE);
+        if (dt_signon_was_cut_short(s, r))
+            push_impossible(s, DT_CAUSE_MFA_TIMEOUT);
+        else
+            push_impossible(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE
+                                   ? DT_CAUSE_MFA_NO_FACTOR
+                                   : DT_CAUSE_OKTA_UNAVAILABLE);
         return;
     }
     if (v.result != DT_OKTA_RESULT_WAITING) {

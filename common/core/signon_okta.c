@@ -28,15 +28,30 @@ void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now)
     dt_signon_finish(s, DT_DENY, cause, now);
 }
 
+static dt_time fair_timeout(dt_signon const *s)
+{
+    dt_time own = s->site.config->okta.timeout;
+
+    return own < DT_SIGNON_FAIR_TIMEOUT ? own : DT_SIGNON_FAIR_TIMEOUT;
+}
+
+bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r)
+{
+    return r->failure == DT_HTTP_TIMEOUT && s->http.timeout < fair_timeout(s);
+}
+
 /* A GET may be sent again; what makes somebody's phone ring or uses up a passcode may not, unless
  * Okta said that it did nothing (429). */
-static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_time wait, dt_time now)
+static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response const *r, dt_time wait,
+                      dt_time now)
 {
     bool get = s->phase == DT_PHASE_USER_HTTP || s->phase == DT_PHASE_GROUPS_HTTP ||
                s->phase == DT_PHASE_FACTORS_HTTP;
 
     if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline)
         return false;
+    if (r->failure == DT_HTTP_TIMEOUT && now + fair_timeout(s) > s->deadline)
+        return false; /* the next one could only be cut short */
     return a == DT_OKTA_RATE_LIMITED ||
            (get && (a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR));
 }
@@ -49,8 +64,12 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
     if (a == DT_OKTA_OK)
         return false;
     dt_signon_detail(s, "Okta: %s", e->text);
-    if (may_retry(s, a, wait, now)) {
+    if (may_retry(s, a, r, wait, now)) {
         dt_signon_retry(s, s->phase, now + wait);
+        return true;
+    }
+    if (dt_signon_was_cut_short(s, r) && !is_for_groups(s)) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
         return true;
     }
     switch (a) {

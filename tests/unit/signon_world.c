@@ -245,6 +245,12 @@ static void perform_http(world *w, dt_http_request const *q)
         r.failure = DT_HTTP_UNREACHABLE;
         r.error = "https://example.okta.com: no route to host";
     }
+    if (reply->status == WORLD_TIMEOUT) {
+        r.status = 0;
+        r.failure = DT_HTTP_TIMEOUT;
+        r.error = "https://example.okta.com: timed out";
+        w->now += q->timeout;
+    }
     if (reply->status == 429) {
         r.rate_limit = 100;
         r.rate_remaining = 0;

@@ -8,6 +8,7 @@
 
 #define WORLD_ROWS_MAX 32
 #define WORLD_REPLIES_MAX 128
+#define WORLD_TIMEOUT (-1)
 #define WORLD_START 1700000000000 /* 2023-11-14T22:13:20Z */
 
 typedef struct world_row {
@@ -22,7 +23,7 @@ typedef struct world_row {
 typedef struct world_reply {
     dt_http_method method;
     char const *url_part; /* must be in the URL */
-    int status;           /* 0: transport failure */
+    int status; /* 0: transport failure; WORLD_TIMEOUT: no answer for as long as allowed */
     char const *body;
     dt_time rate_reset; /* with 429 */
 } world_reply;

@@ -1463,6 +1463,101 @@ static void test_person_leaves_while_the_end_is_written(void **state)
     world_close(&w);
 }
 
+/* --- running out of time ---------------------------------------------------------------------- */
+
+/* Whoever waits until a request has no time left must not get in by its time-out. */
+static void test_a_request_cut_short_is_no_outage(void **state)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, allow);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    w.now += DT_SECONDS(54);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", WORLD_TIMEOUT, "");
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    world_close(&w);
+}
+
+static void test_a_push_cut_short_is_no_outage(void **state)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.wait_limit = DT_SECONDS(5);
+    open_world(&w, GUIDE, allow);
+    expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", WORLD_TIMEOUT, "");
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    world_close(&w);
+}
+
+/* A network that swallows everything, at the shortest wait of all: that is an outage. */
+static void test_an_outage_is_seen_within_a_short_wait(void **state)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, allow);
+    r = with_certificate(&w);
+    r.wait_limit = DT_SECONDS(25);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", WORLD_TIMEOUT, "");
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", WORLD_TIMEOUT, "");
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW);
+    world_close(&w);
+}
+
+static void test_groups_cut_short_are_not_known(void **state)
+{
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.wait_limit = DT_SECONDS(5);
+    open_world(&w, GROUPS, okta);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", WORLD_TIMEOUT, "");
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_end(&w, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    world_close(&w);
+}
+
+static void test_no_push_is_sent_when_the_time_is_over(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    world_begin(&w, &r);
+    run_to_http(&w, DT_HTTP_GET, "/users/ann");
+    reply(&w, 200, OKTA_USER);
+    run_to_http(&w, DT_HTTP_GET, "/factors");
+    w.now += r.wait_limit;
+    reply(&w, 200, OKTA_FACTORS);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    assert_null(world_find(&w, DT_TABLE_PUSH_COUNT, ""));
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -1533,6 +1628,11 @@ int main(void)
         cmocka_unit_test(test_success_after_the_person_left_lets_nobody_in),
         cmocka_unit_test(test_a_stop_is_no_outage),
         cmocka_unit_test(test_person_leaves_while_the_end_is_written),
+        cmocka_unit_test(test_a_request_cut_short_is_no_outage),
+        cmocka_unit_test(test_a_push_cut_short_is_no_outage),
+        cmocka_unit_test(test_an_outage_is_seen_within_a_short_wait),
+        cmocka_unit_test(test_groups_cut_short_are_not_known),
+        cmocka_unit_test(test_no_push_is_sent_when_the_time_is_over),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
