@@ -180,6 +180,8 @@ void dt_signon_decide(dt_signon *s, dt_time now);
 /* signon_okta.c: the user, the groups, the factors. */
 void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+/* What both the company and the rule allow. */
+unsigned dt_signon_factors_allowed(dt_signon const *s);
 /* False when the answer is OK; else it has moved the machine on (retry, unavailable, refused). */
 bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
                            dt_error const *e, dt_time now);

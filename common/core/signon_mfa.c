@@ -29,7 +29,7 @@ static void remembered(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_time lifetime = dt_frequency_lifetime(s->outcome.decision.frequency);
 
     if (r->status == DT_STORE_OK && dt_remembered_unpack(r->value, &at, &factor) == DT_OK &&
-        at <= now && now - at < lifetime && (factor & s->outcome.decision.factors)) {
+        at <= now && now - at < lifetime && (factor & dt_signon_factors_allowed(s))) {
         s->outcome.factor = factor;
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED, now);
         return;
@@ -157,11 +157,28 @@ static void claimed(dt_signon *s)
     dt_signon_set_phase(s, DT_PHASE_PUSH_COUNT);
 }
 
+/* A transaction counts only if it is this person's and this factor's: anybody else's approval must
+ * not be read as ours. */
+static bool is_our_transaction(dt_signon const *s, char const *url)
+{
+    return dt_okta_link_belongs(s->site.config, url, s->user_id, s->push_factor);
+}
+
+/* Does the record tell of this person's push? A link in it may be followed only if it leads there. */
+static bool is_our_record(dt_signon const *s, dt_push const *p)
+{
+    if (strcmp(p->login, s->login) != 0 ||
+        (p->cancel_url[0] && !is_our_transaction(s, p->cancel_url)))
+        return false;
+    return p->poll_url[0] ? is_our_transaction(s, p->poll_url)
+                          : p->state != DT_PUSH_WAITING && p->state != DT_PUSH_APPROVED;
+}
+
 /* There is a record under our key: a push under way is joined, never sent again. */
 static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
 {
     dt_push other;
-    bool readable = dt_push_unpack(record, &other) == DT_OK && strcmp(other.login, s->login) == 0;
+    bool readable = dt_push_unpack(record, &other) == DT_OK && is_our_record(s, &other);
 
     if (readable && other.state == DT_PUSH_REJECTED) {
         s->negative = true;
@@ -204,9 +221,11 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
 
 static void push_counted(dt_signon *s, dt_store_result const *r)
 {
-    if (r->status == DT_STORE_OK && r->count > s->site.config->mfa.push_limit) {
+    int64_t count = r->status == DT_STORE_OK ? r->count : 1;
+
+    if (count > s->site.config->mfa.push_limit) {
         dt_signon_detail(s, "%lld pushes within push_limit_window, push_limit is %d",
-                         (long long)r->count - 1, s->site.config->mfa.push_limit);
+                         (long long)count - 1, s->site.config->mfa.push_limit);
         push_impossible(s, DT_CAUSE_MFA_LIMIT);
         return;
     }
@@ -233,13 +252,6 @@ static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
         return;
     }
-}
-
-/* A transaction counts only if it is this person's and this factor's: anybody else's approval must
- * not be read as ours. */
-static bool is_our_transaction(dt_signon const *s, char const *url)
-{
-    return dt_okta_link_belongs(s->site.config, url, s->user_id, s->push_factor);
 }
 
 static bool take_links(dt_signon *s, dt_okta_verification const *v)
@@ -362,15 +374,14 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     if (r->status != DT_STORE_OK || dt_push_unpack(r->value, &other) < 0 ||
-        strcmp(other.owner, s->push.owner) != 0 || strcmp(other.login, s->login) != 0) {
+        strcmp(other.owner, s->push.owner) != 0 || !is_our_record(s, &other)) {
         push_result(s, &v, now);
         return;
     }
     s->push = other;
     s->push.joined = true;
     if (other.state == DT_PUSH_STARTING) {
-        s->until = now + DT_SIGNON_EARLY_POLL_INTERVAL;
-        dt_signon_set_phase(s, DT_PHASE_PUSH_WAIT);
+        wait_for_push(s, now, DT_SIGNON_EARLY_POLL_INTERVAL);
         return;
     }
     if (other.state == DT_PUSH_WAITING) {

@@ -162,10 +162,15 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_GROUPS_PUT);
 }
 
+unsigned dt_signon_factors_allowed(dt_signon const *s)
+{
+    return s->site.config->mfa.factors & s->outcome.decision.factors;
+}
+
 /* Keeps what the company, the rule and this version allow. */
 static void take_factors(dt_signon *s, dt_okta_factors const *f)
 {
-    unsigned allowed = s->site.config->mfa.factors & s->outcome.decision.factors;
+    unsigned allowed = dt_signon_factors_allowed(s);
 
     s->push_factor[0] = '\0';
     s->totp_count = 0;

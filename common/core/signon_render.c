@@ -287,7 +287,7 @@ static int render_write(dt_signon *s, dt_time now)
     case DT_PHASE_PUSH_COUNT:
         op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
         s->store.expires = now + s->site.config->mfa.push_limit_window;
-        return set_key(s, "pushes", s->login);
+        return set_key(s, "pushes", s->user_id); /* a login has many spellings */
     case DT_PHASE_PUSH_CLAIM:
     case DT_PHASE_PUSH_RECLAIM:
         op_begin(s, DT_TABLE_PUSH,

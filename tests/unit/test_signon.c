@@ -1558,6 +1558,225 @@ static void test_no_push_is_sent_when_the_time_is_over(void **state)
     world_close(&w);
 }
 
+/* --- what the store says of pushes and of MFA ------------------------------------------------- */
+
+static void test_push_limit_holds_for_every_spelling(void **state)
+{
+    static char const *const one[] = {"mfa", "push_limit", "1", NULL};
+    static char const *const spellings[] = {"ann", "ANN", "ann@example.com", "Ann@Example.COM"};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, one);
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        r.user = r.push_key = spellings[i];
+        if (i != 2) /* "ann" and "ann@example.com" are one login */
+            world_expect(&w, DT_HTTP_GET, "/api/v1/users/", 200, OKTA_USER);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS_PUSH);
+        if (i == 0)
+            world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+        world_begin(&w, &r);
+        if (world_run(&w) == DT_STEP_PROMPT) {
+            world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+            dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+            world_run(&w);
+        } else {
+            assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
+        }
+    }
+    world_close(&w);
+}
+
+static void test_no_push_at_all_holds_without_a_store(void **state)
+{
+    static char const *const none[] = {"mfa", "push_limit", "0", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, none);
+    w.store_broken = true;
+    expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
+    world_close(&w);
+}
+
+static void test_a_factor_no_longer_allowed_is_not_remembered(void **state)
+{
+    static char const *const push_only[] = {"mfa", "factors", "push", NULL};
+    static char const record[] = "{\"v\":1,\"at\":1700000000000,\"factor\":%d}";
+    static dt_factor_type const factors[] = {DT_FACTOR_TOTP, DT_FACTOR_PUSH};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        world w;
+        dt_request r;
+        world_row *row;
+
+        open_world(&w, DAILY, push_only);
+        r = with_certificate(&w);
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+        expect_user_and_factors(&w, "[]");
+        world_begin(&w, &r);
+        do {
+            dt_signon_next(w.machine, w.now, &w.step);
+            if (w.step.kind == DT_STEP_STORE && w.step.store->table == DT_TABLE_REMEMBERED) {
+                row = &w.rows[WORLD_ROWS_MAX - 1];
+                row->table = DT_TABLE_REMEMBERED;
+                memcpy(row->key, w.step.store->key, sizeof(row->key));
+                row->len = (size_t)snprintf(row->value, sizeof(row->value), record, factors[i]);
+                row->expires = DT_TIME_NEVER;
+            }
+            if (w.step.kind != DT_STEP_DONE)
+                world_step(&w);
+        } while (w.step.kind != DT_STEP_DONE);
+        assert_int_equal(world_outcome(&w)->cause,
+                         i == 0 ? DT_CAUSE_MFA_NO_FACTOR : DT_CAUSE_MFA_REMEMBERED);
+        world_close(&w);
+    }
+}
+
+#define TRANSACTION "https://example.okta.com/api/v1/users/00u1/factors/opf1/transactions/t"
+#define STRANGERS "https://example.okta.com/api/v1/users/00u2/factors/opf9/transactions/t"
+
+/* Puts a push's record under the key that the machine is about to claim or has joined. */
+static void put_push(world *w, int state, char const *login, char const *owner, char const *poll,
+                     char const *cancel)
+{
+    world_row *row = world_find(w, DT_TABLE_PUSH, "push:");
+
+    if (!row)
+        row = &w->rows[WORLD_ROWS_MAX - 1];
+    row->table = DT_TABLE_PUSH;
+    if (!row->key[0])
+        memcpy(row->key, w->step.store->key, sizeof(row->key));
+    row->len = (size_t)snprintf(row->value, sizeof(row->value),
+                                "{\"v\":1,\"state\":%d,\"number\":-1,\"login\":\"%s\",\"owner\":"
+                                "\"%s\",\"poll\":\"%s\",\"cancel\":\"%s\"}",
+                                state, login, owner, poll, cancel);
+    row->expires = w->now + DT_MINUTES(1);
+}
+
+enum { STARTING = 1, WAITING, APPROVED, REJECTED, OVER };
+
+/* A sign-on of ann that is about to claim her push. */
+static void run_to_claim(world *w, dt_request *r)
+{
+    r->conversation = DT_CONVERSATION_NONE;
+    r->push_key = "ann|nas|station";
+    expect_user_and_factors(w, OKTA_FACTORS);
+    world_begin(w, r);
+    for (int i = 0; i < 100; i++) {
+        dt_signon_next(w->machine, w->now, &w->step);
+        if (w->step.kind == DT_STEP_STORE && w->step.store->table == DT_TABLE_PUSH)
+            return;
+        world_step(w);
+    }
+    fail_msg("no push was claimed");
+}
+
+/* What of a record lets a sign-on join, and what makes it send a push of its own. */
+static void found_record(int state, char const *login, char const *poll, char const *cancel,
+                         bool joins)
+{
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, state, login, "f", poll, cancel);
+    if (!joins)
+        world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_only_ones_own_push_is_joined(void **state)
+{
+    (void)state;
+    found_record(STARTING, "ann@example.com", "", "", true);
+    found_record(WAITING, "ann@example.com", TRANSACTION, TRANSACTION, true);
+    found_record(WAITING, "ann@example.com", "", "", false);
+    found_record(WAITING, "ann@example.com", STRANGERS, "", false);
+    found_record(WAITING, "ann@example.com", TRANSACTION, STRANGERS, false);
+    found_record(WAITING, "ann@example.com", "https://example.okta.com/api/v1/users/me", "", false);
+    found_record(STARTING, "bob@example.com", "", "", false);
+    found_record(WAITING, "bob@example.com", TRANSACTION, "", false);
+    found_record(REJECTED, "bob@example.com", TRANSACTION, "", false);
+    found_record(APPROVED, "ann@example.com", TRANSACTION, "", false);
+    found_record(OVER, "ann@example.com", "", "", false);
+}
+
+static void test_a_refusal_of_a_moment_ago_stands(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, REJECTED, "ann@example.com", "f", TRANSACTION, "");
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    world_close(&w);
+}
+
+/* What a sign-on that has joined makes of the record that it finds later. */
+static void joined_finds(int state, char const *login, char const *owner, char const *poll,
+                         dt_result result, dt_cause cause)
+{
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, STARTING, "ann@example.com", "f", "", "");
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    put_push(&w, state, login, owner, poll, "");
+    assert_int_equal(world_wait(&w), DT_STEP_DONE);
+    assert_end(&w, result, cause);
+    world_close(&w);
+}
+
+static void test_a_joined_push_must_stay_the_same(void **state)
+{
+    (void)state;
+    joined_finds(APPROVED, "ann@example.com", "f", TRANSACTION, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    joined_finds(APPROVED, "ann@example.com", "g", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(APPROVED, "bob@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(APPROVED, "ann@example.com", "f", STRANGERS, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(APPROVED, "ann@example.com", "f", "", DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(WAITING, "ann@example.com", "f", STRANGERS, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(WAITING, "ann@example.com", "f", "", DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(OVER, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(REJECTED, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    joined_finds(6, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(0, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+}
+
+/* The one that claimed it died before it was sent: whoever joined does not wait for ever. */
+static void test_a_push_whose_owner_died_ends(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, STARTING, "ann@example.com", "f", "", "");
+    world_find(&w, DT_TABLE_PUSH, "push:")->expires = DT_TIME_NEVER;
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    while (!dt_signon_is_done(w.machine))
+        world_wait(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    assert_int_equal(w.now, WORLD_START + r.wait_limit);
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -1633,6 +1852,13 @@ int main(void)
         cmocka_unit_test(test_an_outage_is_seen_within_a_short_wait),
         cmocka_unit_test(test_groups_cut_short_are_not_known),
         cmocka_unit_test(test_no_push_is_sent_when_the_time_is_over),
+        cmocka_unit_test(test_push_limit_holds_for_every_spelling),
+        cmocka_unit_test(test_no_push_at_all_holds_without_a_store),
+        cmocka_unit_test(test_a_factor_no_longer_allowed_is_not_remembered),
+        cmocka_unit_test(test_only_ones_own_push_is_joined),
+        cmocka_unit_test(test_a_refusal_of_a_moment_ago_stands),
+        cmocka_unit_test(test_a_joined_push_must_stay_the_same),
+        cmocka_unit_test(test_a_push_whose_owner_died_ends),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
