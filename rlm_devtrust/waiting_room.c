@@ -338,14 +338,29 @@ static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
     send_answer(p);
 }
 
-/* One packet; false when the connection must go because somebody else speaks there. */
+/* The request behind the ticket is gone. Its server hardly waits any more, but a home server that
+ * leaves packets unanswered is given up some day, and everybody's push with it. */
+static void refuse_packet(connection *c, dt_radius_query const *q)
+{
+    dt_buf packet;
+    dt_buf_init(&packet, DT_RADIUS_PACKET_MAX);
+    if (dt_radius_write(q, secret_bytes(c->room), DT_RADIUS_ACCESS_REJECT, "", dt_bytes_of(NULL, 0),
+                        &packet) == 0)
+        bufferevent_write(c->stream, packet.p, packet.len);
+    dt_buf_free(&packet);
+    count(c->room, &c->room->stats.refused);
+}
+
+/* One packet; false when the connection must go because somebody else speaks there. On a connection
+ * that proved itself an odd packet is only passed over: many others wait there, and somebody in a
+ * tunnel may have had a hand in its attributes. */
 static bool take_packet(connection *c, dt_bytes packet)
 {
     dt_waiting_room *r = c->room;
     dt_radius_query q;
     if (dt_radius_read(packet, secret_bytes(r), &q) != 0) {
         count(r, &r->stats.refused);
-        return false;
+        return c->proven;
     }
     if (!c->proven) {
         c->proven = true;
@@ -357,7 +372,7 @@ static bool take_packet(connection *c, dt_bytes packet)
         p->shares++;
     pthread_mutex_unlock(&r->lock);
     if (p == NULL)
-        count(r, &r->stats.refused); /* the request is gone: nobody waits for an answer */
+        refuse_packet(c, &q);
     else
         pair(c, p, &q);
     return true;
@@ -642,9 +657,13 @@ bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended)
     return answered;
 }
 
+/* The packet leaves with the request: its place is for others, and a late yes is for nobody. */
 static void leave_on_loop(void *ctx)
 {
     dt_parked *p = ctx;
+    dt_outcome o = {0};
+    dt_outcome_set(&o, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    settle(p, DT_RADIUS_ACCESS_REJECT, &o, "");
     let_run_go(p, DT_CAUSE_CLIENT_GONE);
     drop(p);
 }
