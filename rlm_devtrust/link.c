@@ -4,12 +4,17 @@
  * cache and one polling budget. Used while the server starts and ends, by one thread. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
+#include "edge/host.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the name of a realm, which nobody may guess: realms are found by what comes after the @ of a
+ * User-Name, and who could name ours would send the room what is not for it. */
+#define REALM_RANDOM_LEN 16
+
 static dt_rlm_link *links;
-static unsigned made; /* numbers the realms: two files, two waiting rooms */
 
 static void destroy(dt_rlm_link *l)
 {
@@ -28,7 +33,12 @@ static int open_room(dt_rlm_link *l, dt_error *e)
     int rc = dt_waiting_room_open(l->driver, &options, &l->room, e);
     if (rc != 0)
         return rc;
-    snprintf(l->realm, sizeof l->realm, "devtrust-waiting-room-%u", ++made);
+    uint8_t raw[REALM_RANDOM_LEN];
+    char text[2 * REALM_RANDOM_LEN + 1];
+    if ((rc = dt_host_random(raw, sizeof raw)) != 0)
+        return dt_error_set(e, rc, "no random bytes for the waiting room's name");
+    dt_hex(text, raw, sizeof raw);
+    snprintf(l->realm, sizeof l->realm, "devtrust-%s", text);
     return dt_rlm_home_server_add(l->realm, dt_waiting_room_port(l->room),
                                   dt_waiting_room_secret(l->room), l->parked_max, e);
 }
