@@ -163,7 +163,8 @@ static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_sign
 }
 
 /* The packet for the waiting room carries the ticket and nothing else: no password leaves the
- * request. In a tunnel the EAP module makes the packet of what was tunneled: the ticket goes there. */
+ * request. In a tunnel the EAP module makes the packet of what was tunneled: the ticket goes there,
+ * and what the person's own software may have put in its way or that of the answer goes. */
 static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_bytes ticket)
 {
     RADIUS_PACKET *packet = request->packet;
@@ -175,6 +176,8 @@ static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_byt
             return false;
     } else {
         fr_pair_delete_by_num(&packet->vps, PW_STATE, 0, TAG_ANY);
+        fr_pair_delete_by_num(&packet->vps, PW_PROXY_STATE, 0, TAG_ANY);
+        fr_pair_delete_by_num(&packet->vps, PW_MESSAGE_AUTHENTICATOR, 0, TAG_ANY);
     }
     VALUE_PAIR *state = fr_pair_afrom_num(packet, PW_STATE, 0);
     VALUE_PAIR *realm = radius_pair_create(request, &request->config, PW_PROXY_TO_REALM, 0);
@@ -227,6 +230,8 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
                        rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL, id);
     }
     dt_rlm_attributes(request, dt_signon_outcome(machine), id);
+    if (decision_note(inst, request, id) == NULL) /* whatever was decided before, this is open */
+        return RLM_MODULE_FAIL;
     return dt_rlm_reply_challenge(request, text, dt_buf_bytes(&state));
 }
 
@@ -438,8 +443,11 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     rlm_rcode_t code;
     if (inst->link == NULL)
         return RLM_MODULE_FAIL;
-    if (inst->primary == DT_RLM_PRIMARY_CONTROL && is_eap_round(request))
-        return RLM_MODULE_NOOP; /* eap asks again where there is something to decide */
+    /* eap asks again where there is something to decide. A request whose password was checked is
+     * decided here, whatever else it carries. */
+    if (inst->primary == DT_RLM_PRIMARY_CONTROL && is_eap_round(request) &&
+        !dt_rlm_primary_verified(request))
+        return RLM_MODULE_NOOP;
     dt_signon *machine = storage_get();
     if (machine == NULL) {
         RERROR("no memory for a sign-on");
