@@ -49,7 +49,18 @@ static void done(dt_signon *s)
 {
     wipe(s);
     s->prompt_state = DT_PROMPT_NONE;
+    s->retry_phase = DT_PHASE_DONE;
     s->phase = DT_PHASE_DONE;
+}
+
+bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
+{
+    dt_decision const *d = &s->outcome.decision;
+
+    if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause))
+        return false;
+    return d->access ==
+           (cause == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
 }
 
 void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
@@ -95,7 +106,12 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
         result = DT_DENY;
         cause = s->abandon_cause;
     }
+    if (result == DT_ALLOW && !dt_signon_may_allow(s, cause)) {
+        result = DT_DENY;
+        cause = DT_CAUSE_INTERNAL;
+    }
     s->finishing = true;
+    s->retry_phase = DT_PHASE_DONE;
     s->prompt_state = DT_PROMPT_NONE;
     s->final_result = result;
     s->final_cause = cause;
@@ -181,8 +197,10 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
                        "the user or application name is missing or too long");
         return;
     }
-    s->wait_limit = r->wait_limit;
-    s->deadline = now + r->wait_limit;
+    s->wait_limit = r->wait_limit < 0                    ? 0
+                    : r->wait_limit > DT_SIGNON_WAIT_MAX ? DT_SIGNON_WAIT_MAX
+                                                         : r->wait_limit;
+    s->deadline = now + s->wait_limit;
     s->platform_hint = r->platform_hint;
     s->conversation = r->conversation;
     s->push_prompt = r->push_prompt;
@@ -209,7 +227,8 @@ void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *d
     start(s, site, now);
     s->refresh_only = true;
     s->lookup_id = *device_id;
-    s->deadline = now + site->config->intune.timeout * 2;
+    s->wait_limit = site->config->intune.timeout * 2;
+    s->deadline = now + s->wait_limit;
     dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
 }
 
@@ -248,17 +267,57 @@ static void time_passes(dt_signon *s, dt_time now)
         return;
     }
     if (s->phase == DT_PHASE_RETRY_WAIT) {
-        if (now >= s->until)
+        if (now >= s->until) {
             dt_signon_set_phase(s, s->retry_phase);
+            s->retry_phase = DT_PHASE_DONE;
+        }
         return;
     }
     if (now >= s->until)
         dt_signon_mfa_time(s, now);
 }
 
+/* A clock that was set back makes no wait longer than it may be. */
+static void keep_the_limit(dt_signon *s, dt_time now)
+{
+    if (s->deadline > now + s->wait_limit)
+        s->deadline = now + s->wait_limit;
+    if (s->until > s->deadline)
+        s->until = s->deadline;
+}
+
+/* Where nobody can answer any more, no prompt is waited for. */
+static void expect_no_answer(dt_signon *s, dt_time now)
+{
+    if (s->conversation != DT_CONVERSATION_NONE || s->finishing || s->phase == DT_PHASE_DONE)
+        return;
+    s->prompt_state = DT_PROMPT_NONE;
+    if (s->phase != DT_PHASE_PASSCODE_WAIT || s->abandoned)
+        return;
+    dt_signon_detail(s, "a passcode is wanted, and this login cannot ask for one");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
+}
+
+/* Past the limit the machine has the steps left that its end takes, and no more. */
+static void limit_steps(dt_signon *s, dt_time now)
+{
+    static char const why[] = "the sign-on took more steps than allowed";
+
+    if (s->phase == DT_PHASE_DONE || s->steps <= DT_SIGNON_STEPS_MAX)
+        return;
+    if (s->steps > DT_SIGNON_STEPS_MAX + DT_SIGNON_END_STEPS_MAX) {
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, why);
+    } else if (!s->finishing) {
+        dt_signon_detail(s, "%s", why);
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_INTERNAL, now);
+    }
+}
+
 void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
 {
     memset(out, 0, sizeof(*out));
+    keep_the_limit(s, now);
+    expect_no_answer(s, now);
     for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
         dt_phase before = s->phase;
 
@@ -268,8 +327,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
         if (s->phase == before)
             break;
     }
-    if (s->phase != DT_PHASE_DONE && s->steps > DT_SIGNON_STEPS_MAX)
-        dt_signon_fail(s, DT_CAUSE_INTERNAL, "the sign-on took more steps than allowed");
+    limit_steps(s, now);
     if (s->prompt_state == DT_PROMPT_TO_SHOW && is_wait(s->phase)) {
         out->kind = DT_STEP_PROMPT;
         out->prompt = &s->prompt;
@@ -409,11 +467,12 @@ void dt_signon_prompt_shown(dt_signon *s, dt_time now)
 
 void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
 {
-    s->steps++;
     if (s->phase == DT_PHASE_DONE || s->finishing)
         return; /* it crossed with the outcome */
+    s->steps++;
     if (s->prompt_state == DT_PROMPT_NONE) {
-        out_of_order(s, "person's answer");
+        dt_signon_detail(s, "an answer came that was not asked for");
+        dt_signon_abandon(s, DT_CAUSE_INTERNAL, now); /* which takes back a push */
         return;
     }
     s->prompt_state = DT_PROMPT_NONE;

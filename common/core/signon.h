@@ -16,7 +16,8 @@
 #include "core/step.h"
 #include "core/x509.h"
 
-#define DT_SIGNON_STEPS_MAX 512 /* steps one sign-on may take; past it: denied, INTERNAL */
+#define DT_SIGNON_WAIT_MAX DT_HOURS(1) /* longest `wait_limit`; a longer one is cut to it */
+#define DT_SIGNON_STEPS_MAX 512        /* steps one sign-on may take; past it: denied, INTERNAL */
 
 /* Everything about a site that sign-ons share: read-only, made once, replaced as a whole. */
 typedef struct dt_site {

@@ -123,8 +123,8 @@ void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time
         dt_signon_evidence_next(s, now);
         return;
     }
-    proved = dt_x509_verify(r->certificate, dt_bytes_of(s->sign.nonce, sizeof(s->sign.nonce)),
-                            r->signature) == DT_OK;
+    proved =
+        dt_x509_verify(r->certificate, dt_bytes_of(s->random, DT_NONCE_LEN), r->signature) == DT_OK;
     judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count, proved,
                       now);
     if (s->phase == DT_PHASE_HOST_SIGN)

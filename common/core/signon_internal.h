@@ -15,6 +15,7 @@
 #define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
 #define DT_SIGNON_GROUPS_TEXT_MAX 2048
 #define DT_SIGNON_GROUP_PAGES_MAX 20  /* pages of Okta groups that are read */
+#define DT_SIGNON_END_STEPS_MAX 8     /* beyond DT_SIGNON_STEPS_MAX, to take back a push */
 #define DT_SIGNON_RETRIES_MAX 2       /* of one GET, or of a request that was rate limited */
 #define DT_SIGNON_TOTP_MAX 2          /* TOTP factors a passcode is tried with (Okta, Google) */
 #define DT_SIGNON_POLL_FAILURES_MAX 5 /* polls in a row without a usable answer */
@@ -31,7 +32,7 @@
     80 /* of cache_ttl: from here on an answer is refreshed ahead */
 #define DT_SIGNON_NUMBER_NONE (-1)
 
-/* Order matters for nothing but the saved form: add at the end, raise DT_SIGNON_VERSION. */
+/* Order matters for nothing but the saved form: add at the end, raise SAVED_VERSION. */
 typedef enum dt_phase {
     DT_PHASE_DONE = 0,
     DT_PHASE_HOST_SIGN,
@@ -211,7 +212,6 @@ DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now
 DT_MUST_USE int dt_remembered_unpack(dt_bytes text, dt_time *at, dt_factor_type *factor);
 
 /* signon_text.c: what people are told. */
-void dt_signon_tell_device(dt_signon *s);
 void dt_signon_tell_cause(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s);
 void dt_signon_passcode_prompt(dt_signon *s, char const *before);
@@ -220,6 +220,8 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *before);
 /* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,
  * remembers the MFA, then is done. */
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now);
+/* Did a rule decide so that this cause may allow? What is not so comes of no way through the machine. */
+bool dt_signon_may_allow(dt_signon const *s, dt_cause cause);
 /* Denies at once, without another step: something is wrong with the machine or the request. */
 void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail);
 void dt_signon_set_phase(dt_signon *s, dt_phase phase);

@@ -8,6 +8,9 @@
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
 #define SAVED_VERSION 1
+#define SAVED_TIME_MIN (-DT_DAYS(1))
+#define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
+#define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
 
 typedef struct codec {
     dt_buf *out; /* writing when set */
@@ -56,7 +59,10 @@ static int64_t number(codec *c, int64_t value, int64_t min, int64_t max)
 #define NUMBER(field, min, max)                                                                    \
     ((field) = (__typeof__(field))number(c, (int64_t)(field), (int64_t)(min), (int64_t)(max)))
 #define FLAG(field) NUMBER(field, 0, 1)
-#define TIME(field) NUMBER(field, INT64_MIN, INT64_MAX)
+/* Bounded so that no sum of two times overflows. */
+#define TIME(field) NUMBER(field, SAVED_TIME_MIN, SAVED_TIME_MAX)
+/* Counts steps or what a step does. */
+#define COUNTER(field) NUMBER(field, 0, SAVED_COUNT_MAX)
 
 static void text(codec *c, char *p, size_t size)
 {
@@ -120,9 +126,9 @@ static void outcome(codec *c, dt_outcome *o)
     NUMBER(o->decision.priority, INT32_MIN, INT32_MAX);
     TEXT(o->decision.rule);
     NUMBER(o->factor, 0, DT_FACTOR_ALL);
-    NUMBER(o->okta_calls, 0, INT32_MAX);
-    NUMBER(o->graph_calls, 0, INT32_MAX);
-    NUMBER(o->polls, 0, INT32_MAX);
+    COUNTER(o->okta_calls);
+    COUNTER(o->graph_calls);
+    COUNTER(o->polls);
     FLAG(o->stale);
     TEXT(o->message);
     TEXT(o->detail);
@@ -196,7 +202,7 @@ static void conversation(codec *c, dt_signon *s)
     FLAG(s->prompt_takes_passcode);
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
-    NUMBER(s->attempts, 0, INT32_MAX);
+    COUNTER(s->attempts);
 }
 
 static void okta(codec *c, dt_signon *s)
@@ -219,8 +225,8 @@ static void okta(codec *c, dt_signon *s)
     TEXT(s->push.owner);
     TEXT(s->push.poll_url);
     TEXT(s->push.cancel_url);
-    NUMBER(s->early_polls, 0, INT32_MAX);
-    NUMBER(s->poll_failures, 0, INT32_MAX);
+    COUNTER(s->early_polls);
+    COUNTER(s->poll_failures);
     NUMBER(s->final_result, DT_DENY, DT_ALLOW);
     NUMBER(s->final_cause, 0, DT_CAUSE_COUNT - 1);
     FLAG(s->finishing);
@@ -240,11 +246,11 @@ static void walk(codec *c, dt_signon *s)
         return;
     NUMBER(s->phase, DT_PHASE_DONE, DT_PHASE_COUNT - 1);
     NUMBER(s->retry_phase, DT_PHASE_DONE, DT_PHASE_COUNT - 1);
-    NUMBER(s->steps, 0, DT_SIGNON_STEPS_MAX + 1);
-    NUMBER(s->retries, 0, INT32_MAX);
+    COUNTER(s->steps);
+    COUNTER(s->retries);
     TIME(s->started);
     TIME(s->deadline);
-    TIME(s->wait_limit);
+    NUMBER(s->wait_limit, 0, DT_SIGNON_WAIT_MAX);
     TIME(s->until);
     who_and_where(c, s);
     what_is_known(c, s);
@@ -260,7 +266,7 @@ int dt_signon_save(dt_signon const *s, dt_buf *out)
     dt_signon copy = *s; /* the walk goes both ways, so it wants something it could change */
 
     walk(&c, &copy);
-    explicit_bzero(copy.passcode, sizeof(copy.passcode));
+    explicit_bzero(&copy, sizeof(copy)); /* a passcode may be in it, and in its request */
     if (c.broken)
         return DT_E_INVALID;
     return dt_buf_error(out);
@@ -276,17 +282,115 @@ static bool groups_hold_together(dt_signon const *s)
     return names == s->group_count && (s->groups_len == 0 || s->groups[s->groups_len - 1] == '\0');
 }
 
+/* Evidence comes of one source each; what it says of several would be read in several ways. */
+static bool evidence_holds_together(dt_signon const *s)
+{
+    for (size_t i = 0; i < s->evidence.count; i++) {
+        unsigned source = s->evidence.items[i].source;
+
+        if ((source & (source - 1)) != 0)
+            return false;
+    }
+    return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
+}
+
+static bool is_end(dt_phase p)
+{
+    return p == DT_PHASE_CANCEL_HTTP || p == DT_PHASE_PUSH_FINISH || p == DT_PHASE_REMEMBERED_PUT;
+}
+
+static bool is_evidence(dt_phase p)
+{
+    return p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT;
+}
+
+static bool is_lookup(dt_phase p)
+{
+    return p >= DT_PHASE_USER_GET && p <= DT_PHASE_GROUPS_PUT;
+}
+
+/* A phase that is come to only after a rule asked for MFA; the look-ups also serve the groups. */
+static bool decision_holds_together(dt_signon const *s, dt_phase p)
+{
+    dt_decision const *d = &s->outcome.decision;
+    bool mfa = d->cause == DT_DECISION_RULE && d->access == DT_ACCESS_ALLOW_AFTER_MFA;
+
+    if (p == DT_PHASE_DONE || is_evidence(p))
+        return true;
+    if (s->refresh_only)
+        return false;
+    return mfa || (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS);
+}
+
+/* What the phase's step is made of must be there. */
+static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
+{
+    switch (p) {
+    case DT_PHASE_PUSH_HTTP:
+    case DT_PHASE_PUSH_CLAIM:
+    case DT_PHASE_PUSH_RECLAIM:
+    case DT_PHASE_PUSH_COUNT:
+        return s->user_id[0] && s->push_factor[0];
+    case DT_PHASE_PUSH_POLL:
+        return s->push.poll_url[0] != '\0';
+    case DT_PHASE_CANCEL_HTTP:
+        return s->push.cancel_url[0] != '\0';
+    case DT_PHASE_PASSCODE_WAIT:
+    case DT_PHASE_PASSCODE_HTTP:
+        return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
+    default:
+        return true;
+    }
+}
+
+static bool is_retried(dt_phase p)
+{
+    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_USER_HTTP || p == DT_PHASE_GROUPS_HTTP ||
+           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP;
+}
+
+static bool phase_holds_together(dt_signon const *s)
+{
+    bool retry = s->phase == DT_PHASE_RETRY_WAIT;
+    dt_phase p = retry ? s->retry_phase : s->phase;
+
+    if (retry ? !is_retried(p) : s->retry_phase != DT_PHASE_DONE)
+        return false;
+    if (p != DT_PHASE_DONE && s->finishing != is_end(p))
+        return false;
+    return decision_holds_together(s, p) && phase_has_its_fields(s, p);
+}
+
 /* What a machine that did not come from dt_signon_save could claim: an outcome that allows without
- * the machine having come to its end. */
+ * the machine having come to its end, or without a rule that lets it. */
 static bool outcome_holds_together(dt_signon const *s)
 {
-    bool allows = s->outcome.result == DT_ALLOW || s->final_result == DT_ALLOW;
+    bool allows = s->outcome.result == DT_ALLOW, will = s->final_result == DT_ALLOW;
 
-    if (s->outcome.result == DT_ALLOW && !dt_cause_allows(s->outcome.cause))
+    if (s->abandoned && dt_cause_allows(s->abandon_cause))
         return false;
-    if (s->final_result == DT_ALLOW && !dt_cause_allows(s->final_cause))
+    if (allows && (s->phase != DT_PHASE_DONE || !dt_signon_may_allow(s, s->outcome.cause)))
         return false;
-    return !allows || s->phase == DT_PHASE_DONE || s->finishing;
+    if (will && (!s->finishing || !dt_signon_may_allow(s, s->final_cause)))
+        return false;
+    return !s->mfa_done || s->finishing;
+}
+
+static bool holds_together(dt_signon const *s)
+{
+    return groups_hold_together(s) && evidence_holds_together(s) && phase_holds_together(s) &&
+           outcome_holds_together(s);
+}
+
+/* The passcode is never saved: it has to be typed again. */
+static void ask_again(dt_signon *s)
+{
+    if (s->phase != DT_PHASE_PASSCODE_HTTP && s->retry_phase != DT_PHASE_PASSCODE_HTTP)
+        return;
+    dt_signon_passcode_prompt(s, "");
+    s->until = s->deadline;
+    s->phase = DT_PHASE_PASSCODE_WAIT;
+    s->retry_phase = DT_PHASE_DONE;
 }
 
 int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
@@ -296,18 +400,14 @@ int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
     memset(s, 0, sizeof(*s));
     s->push.number = DT_SIGNON_NUMBER_NONE;
     walk(&c, s);
-    if (c.broken || c.in.len != 0 || !groups_hold_together(s) || !outcome_holds_together(s)) {
+    if (c.broken || c.in.len != 0 || !holds_together(s)) {
         memset(s, 0, sizeof(*s));
         s->site = *site;
         return DT_E_PARSE;
     }
     s->site = *site;
-    if (s->phase == DT_PHASE_PASSCODE_HTTP || s->retry_phase == DT_PHASE_PASSCODE_HTTP) {
-        /* The passcode is never saved: it has to be typed again. */
-        dt_signon_passcode_prompt(s, "");
-        s->until = s->deadline;
-        s->phase = DT_PHASE_PASSCODE_WAIT;
-        s->retry_phase = DT_PHASE_DONE;
-    }
+    if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
+        dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application is gone");
+    ask_again(s);
     return DT_OK;
 }

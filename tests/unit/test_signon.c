@@ -4,6 +4,7 @@
 #include "signon_world.h"
 
 #include "core/device_record.h"
+#include "core/signon_internal.h" /* to make saved machines that could not have come about */
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -1777,6 +1778,429 @@ static void test_a_push_whose_owner_died_ends(void **state)
     world_close(&w);
 }
 
+/* --- saved machines that make no sense -------------------------------------------------------- */
+
+/* One field each that a machine of its own making would never have so. False past the last. */
+static bool spoil(dt_signon *s, int which)
+{
+    switch (which) {
+    case 0:
+        s->phase = DT_PHASE_SSH_GET;
+        s->ssh_at = s->ssh.count = DT_SSH_KEYS_MAX;
+        return true;
+    case 1:
+        s->phase = DT_PHASE_PUSH_POLL;
+        s->push.poll_url[0] = '\0';
+        return true;
+    case 2:
+        s->phase = DT_PHASE_PASSCODE_WAIT;
+        s->totp_count = 0;
+        return true;
+    case 3:
+        s->phase = DT_PHASE_PASSCODE_HTTP;
+        s->totp_at = s->totp_count;
+        return true;
+    case 4:
+        s->phase = DT_PHASE_RETRY_WAIT;
+        s->retry_phase = DT_PHASE_DONE;
+        return true;
+    case 5:
+        s->phase = DT_PHASE_RETRY_WAIT;
+        s->retry_phase = DT_PHASE_REMEMBERED_PUT;
+        return true;
+    case 6:
+        s->retry_phase = DT_PHASE_PASSCODE_HTTP;
+        return true;
+    case 7:
+        s->finishing = true;
+        return true;
+    case 8:
+        s->phase = DT_PHASE_PUSH_FINISH;
+        return true;
+    case 9:
+        s->final_result = DT_ALLOW;
+        s->final_cause = DT_CAUSE_MFA_SUCCESS;
+        return true;
+    case 10:
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_MFA_SUCCESS;
+        return true;
+    case 11:
+        s->phase = DT_PHASE_DONE;
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_RULE_ALLOW; /* no rule said so */
+        return true;
+    case 12:
+        s->phase = DT_PHASE_DONE;
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_RULE_DENY;
+        return true;
+    case 13:
+        s->outcome.decision.access = DT_ACCESS_DENY;
+        return true;
+    case 14:
+        s->outcome.decision.access = DT_ACCESS_ALLOW;
+        return true;
+    case 15:
+        s->outcome.decision.cause = DT_DECISION_NO_RULE;
+        return true;
+    case 16:
+        s->outcome.decision.cause = DT_DECISION_UNKNOWN_GROUPS;
+        return true;
+    case 17:
+        s->refresh_only = true;
+        return true;
+    case 18:
+        s->mfa_done = true;
+        return true;
+    case 19:
+        s->abandoned = true;
+        s->abandon_cause = DT_CAUSE_MFA_SUCCESS;
+        return true;
+    case 20:
+        s->phase = DT_PHASE_PUSH_HTTP;
+        s->push_factor[0] = '\0';
+        return true;
+    case 21:
+        s->phase = DT_PHASE_PUSH_CLAIM;
+        s->user_id[0] = '\0';
+        return true;
+    case 22:
+        s->deadline = INT64_MAX;
+        return true;
+    case 23:
+        s->until = INT64_MIN;
+        return true;
+    case 24:
+        s->wait_limit = DT_SIGNON_WAIT_MAX + 1;
+        return true;
+    case 25:
+        s->wait_limit = -1;
+        return true;
+    case 26:
+        s->attempts = INT32_MAX;
+        return true;
+    case 27:
+        s->retries = INT32_MAX;
+        return true;
+    case 28:
+        s->poll_failures = INT32_MAX;
+        return true;
+    case 29:
+        s->steps = INT32_MAX;
+        return true;
+    case 30:
+        s->evidence.count = 1;
+        s->evidence.items[0].source = DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE;
+        s->evidence.items[0].finding = DT_FINDING_FOR;
+        return true;
+    case 31:
+        s->evidence.count = 1;
+        s->evidence.items[0].source = DT_SOURCE_INTUNE;
+        s->evidence.items[0].observed = INT64_MIN;
+        return true;
+    case 32:
+        s->groups_len = 3;
+        memcpy(s->groups, "a\0b", 3);
+        s->group_count = 1;
+        return true;
+    case 33:
+        s->groups_len = 2;
+        memcpy(s->groups, "a", 2);
+        s->group_count = 2;
+        return true;
+    case 34:
+        s->phase = DT_PHASE_COUNT;
+        return true;
+    case 35:
+        s->phase = DT_PHASE_GROUPS_HTTP;
+        s->outcome.decision.cause = DT_DECISION_UNKNOWN_DEVICE;
+        return true;
+    case 36:
+        s->finishing = true;
+        s->phase = DT_PHASE_CANCEL_HTTP;
+        s->push.cancel_url[0] = '\0';
+        return true;
+    case 37:
+        s->finishing = true;
+        s->phase = DT_PHASE_PUSH_FINISH;
+        s->final_result = DT_ALLOW;
+        s->final_cause = DT_CAUSE_MFA_TIMEOUT;
+        return true;
+    case 38:
+        s->user_fetched = INT64_MAX;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void test_a_saved_machine_must_make_sense(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_signon *copy = calloc(2, dt_signon_size());
+    dt_signon *loaded = copy + 1;
+    int spoilt = 0;
+
+    (void)state;
+    assert_non_null(copy);
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_int_equal(w.machine->phase, DT_PHASE_PUSH_WAIT);
+    for (bool more = true; more; spoilt++) {
+        dt_buf b;
+
+        memcpy(copy, w.machine, dt_signon_size());
+        more = spoil(copy, spoilt);
+        dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+        assert_int_equal(dt_signon_save(copy, &b), 0);
+        if (dt_signon_load(loaded, &w.site, dt_buf_bytes(&b)) != (more ? DT_E_PARSE : DT_OK))
+            fail_msg("spoilt in way %d", spoilt);
+        dt_buf_free(&b);
+    }
+    assert_true(spoilt > 30);
+    free(copy);
+    world_close(&w);
+}
+
+static void save_and_load(world *w)
+{
+    dt_buf b;
+
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w->machine, &b), 0);
+    memset(w->machine, 0xaa, dt_signon_size());
+    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
+    dt_buf_free(&b);
+}
+
+/* A passcode that had to be sent twice leaves no trace that makes a loaded machine ask for it. */
+static void test_a_machine_saved_after_a_retry_goes_on(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    w.save_each_step = false;
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 429, OKTA_RATE_LIMITED);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_wait(&w), DT_STEP_PROMPT);
+    save_and_load(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_DONE);
+    save_and_load(&w);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+/* Saved while a passcode was on its way: it is asked for again, and nothing is sent for it. */
+static void test_a_passcode_on_its_way_is_asked_for_again(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (int retried = 0; retried < 2; retried++) {
+        open_world(&w, GUIDE, NULL);
+        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+        world_begin(&w, &r);
+        world_run(&w);
+        world_show(&w);
+        dt_signon_answer(w.machine, dt_bytes_str("918273"), w.now);
+        run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
+        if (retried) {
+            reply(&w, 429, OKTA_RATE_LIMITED);
+            assert_int_equal(w.machine->phase, DT_PHASE_RETRY_WAIT);
+        }
+        save_and_load(&w);
+        assert_null(memmem(w.machine, dt_signon_size(), "918273", 6));
+        assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+        world_show(&w);
+        world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+        assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+        assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+        world_close(&w);
+    }
+}
+
+static void test_a_machine_loaded_without_its_policy_denies(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    w.site.policy = NULL;
+    save_and_load(&w);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_CONFIG);
+    world_close(&w);
+}
+
+/* --- waits that would not end ----------------------------------------------------------------- */
+
+static void test_a_passcode_nobody_can_type_is_not_waited_for(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (int shown = 0; shown < 2; shown++) {
+        open_world(&w, GUIDE, NULL);
+        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+        if (shown)
+            world_show(&w);
+        dt_signon_set_conversation(w.machine, DT_CONVERSATION_NONE);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+        world_close(&w);
+    }
+}
+
+static void test_a_push_is_waited_for_without_its_prompt(void **state)
+{
+    static char const *const never[] = {"mfa", "number_challenge", "never", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, never);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    dt_signon_set_conversation(w.machine, DT_CONVERSATION_NONE);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    assert_false(w.step.prompt_open);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    assert_int_equal(world_wait(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+/* Goes on until the machine waits: its push is not answered. Counts the polls. */
+static void nobody_answers(world *w, int *polls, int *cancels)
+{
+    for (;;) {
+        dt_signon_next(w->machine, w->now, &w->step);
+        if (w->step.kind == DT_STEP_WAIT || w->step.kind == DT_STEP_DONE)
+            return;
+        if (w->step.kind != DT_STEP_HTTP) {
+            world_step(w);
+            continue;
+        }
+        *(w->step.http->method == DT_HTTP_DELETE ? cancels : polls) += 1;
+        reply(w, 200, OKTA_WAITING);
+    }
+}
+
+static void test_a_clock_set_back_makes_no_wait_longer(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_time set_back;
+    int polls = 0, cancels = 0;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    set_back = w.now -= DT_DAYS(1);
+    for (nobody_answers(&w, &polls, &cancels); !dt_signon_is_done(w.machine);) {
+        assert_true(w.step.until <= set_back + r.wait_limit);
+        w.now = w.step.until;
+        nobody_answers(&w, &polls, &cancels);
+    }
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    assert_int_equal(cancels, 1);
+    world_close(&w);
+}
+
+static void test_a_wait_has_its_limit(void **state)
+{
+    static dt_time const limits[] = {INT64_MAX, DT_DAYS(1), 0, -1, INT64_MIN};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        dt_time most = limits[i] > 0 ? DT_SIGNON_WAIT_MAX : 0;
+
+        r.wait_limit = limits[i];
+        open_world(&w, GUIDE, NULL);
+        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+        world_begin(&w, &r);
+        world_run(&w);
+        if (w.step.kind == DT_STEP_PROMPT)
+            world_show(&w);
+        if (most > 0)
+            assert_int_equal(w.step.until, w.now + most);
+        w.now += most;
+        world_run(&w);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+        world_close(&w);
+    }
+}
+
+/* --- a push is taken back, whatever went wrong ------------------------------------------------ */
+
+static void test_an_answer_nobody_asked_for_takes_the_push_back(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    assert_non_null(strstr(world_outcome(&w)->detail, "not asked for"));
+    world_close(&w);
+}
+
+static void test_too_many_steps_take_the_push_back(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    int polls = 0, cancels = 0;
+
+    (void)state;
+    r.wait_limit = DT_SIGNON_WAIT_MAX;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    while (!dt_signon_is_done(w.machine)) {
+        w.now = w.step.until;
+        nobody_answers(&w, &polls, &cancels);
+    }
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    assert_true(polls > DT_SIGNON_STEPS_MAX / 2 && polls <= DT_SIGNON_STEPS_MAX);
+    assert_int_equal(cancels, 1);
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -1859,6 +2283,16 @@ int main(void)
         cmocka_unit_test(test_a_refusal_of_a_moment_ago_stands),
         cmocka_unit_test(test_a_joined_push_must_stay_the_same),
         cmocka_unit_test(test_a_push_whose_owner_died_ends),
+        cmocka_unit_test(test_a_saved_machine_must_make_sense),
+        cmocka_unit_test(test_a_machine_saved_after_a_retry_goes_on),
+        cmocka_unit_test(test_a_passcode_on_its_way_is_asked_for_again),
+        cmocka_unit_test(test_a_machine_loaded_without_its_policy_denies),
+        cmocka_unit_test(test_a_passcode_nobody_can_type_is_not_waited_for),
+        cmocka_unit_test(test_a_push_is_waited_for_without_its_prompt),
+        cmocka_unit_test(test_a_clock_set_back_makes_no_wait_longer),
+        cmocka_unit_test(test_a_wait_has_its_limit),
+        cmocka_unit_test(test_an_answer_nobody_asked_for_takes_the_push_back),
+        cmocka_unit_test(test_too_many_steps_take_the_push_back),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
