@@ -209,7 +209,8 @@ async def okta(request: Request) -> bytes:
     state.count("poll")
     state.polls[user] = state.polls.get(user, 0) + 1
     wanted = int(state.get("polls_wanted", "1"))
-    result = "SUCCESS" if state.polls[user] >= wanted else "WAITING"
+    ended = state.get("poll_result", "SUCCESS")
+    result = ended if state.polls[user] >= wanted else "WAITING"
     return json_reply(200, verification(user, result), *limits)
 
 

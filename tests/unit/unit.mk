@@ -12,4 +12,4 @@ $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 
 $(BUILD)/tests/unit/test_pam_code: $(BUILD)/libdt_module.a
 $(BUILD)/tests/unit/test_daemon_rate: $(BUILD)/libdt_daemon.a
-$(BUILD)/tests/unit/test_radius_packet: $(BUILD)/libdt_rlm.a
+$(BUILD)/tests/unit/test_radius_packet $(BUILD)/tests/unit/test_waiting_room: $(BUILD)/libdt_rlm.a
