@@ -120,7 +120,7 @@ void dt_signon_push_prompt(dt_signon *s)
     if (number)
         put_number(s, &b);
     else
-        dt_buf_puts(&b, "approve it, ");
+        dt_buf_puts(&b, "approve it (if it asks for a number, press Enter here to see which), ");
     s->prompt_takes_passcode = s->totp_count > 0;
     dt_buf_puts(&b, s->prompt_takes_passcode ? "then press Enter here (or type a passcode): "
                                              : "then press Enter here: ");

@@ -120,8 +120,25 @@ static void make_pki(world *w)
     BIO_free(bio);
     X509_free(leaf);
     X509_free(ca);
-    EVP_PKEY_free(key);
+    w->leaf_key = key;
     EVP_PKEY_free(ca_key);
+}
+
+/* What a host with the certificate's key answers. */
+static void perform_sign(world *w, dt_sign_request const *q)
+{
+    uint8_t signature[DT_SIGNATURE_MAX];
+    size_t len = sizeof(signature);
+    dt_sign_result r = {.text = "", .certificate = dt_bytes_of(w->leaf, w->leaf_len)};
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+    assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, w->leaf_key), 1);
+    assert_int_equal(EVP_DigestSign(ctx, signature, &len, q->nonce, sizeof(q->nonce)), 1);
+    EVP_MD_CTX_free(ctx);
+    r.signature = dt_bytes_of(signature, len);
+    if (w->save_each_step)
+        world_save_and_load(w);
+    dt_signon_sign_done(w->machine, &r, w->now);
 }
 
 /* --- the world -------------------------------------------------------------------------------- */
@@ -193,6 +210,7 @@ void world_open(world *w, char const *policy, char const *const *extra)
 
 void world_close(world *w)
 {
+    EVP_PKEY_free(w->leaf_key);
     free(w->machine);
     dt_policy_free(&w->policy);
     dt_trust_store_free(&w->anchors);
@@ -342,7 +360,7 @@ static void perform_store(world *w, dt_store_op const *op)
     dt_signon_store_done(w->machine, &r, w->now);
 }
 
-static void save_and_load(world *w)
+void world_save_and_load(world *w)
 {
     dt_buf b;
 
@@ -363,7 +381,10 @@ void world_step(world *w)
         perform_store(w, w->step.store);
         break;
     case DT_STEP_SIGN:
-        dt_signon_sign_done(w->machine, &w->sign, w->now);
+        if (w->host_signs)
+            perform_sign(w, w->step.sign);
+        else
+            dt_signon_sign_done(w->machine, &w->sign, w->now);
         break;
     default:
         fail_msg("the machine waits for somebody");
@@ -374,7 +395,7 @@ dt_step_kind world_run(world *w)
 {
     for (int i = 0; i < 1000; i++) {
         if (w->save_each_step)
-            save_and_load(w);
+            world_save_and_load(w);
         dt_signon_next(w->machine, w->now, &w->step);
         if (w->step.kind != DT_STEP_HTTP && w->step.kind != DT_STEP_STORE &&
             w->step.kind != DT_STEP_SIGN)

@@ -44,7 +44,9 @@ typedef struct world {
     dt_step step;       /* the last one that needs somebody: PROMPT, WAIT or DONE */
     uint8_t leaf[4096]; /* DER of a device certificate of a CA in `anchors` */
     size_t leaf_len;
-    dt_sign_result sign;
+    dt_sign_result sign; /* what the host's key answers */
+    void *leaf_key;      /* EVP_PKEY */
+    bool host_signs;     /* with leaf_key, instead of answering `sign` */
 } world;
 
 extern char const WORLD_DEVICE[]; /* the Intune device id in `leaf` */
@@ -57,6 +59,7 @@ dt_request world_request(void);
 void world_begin(world *w, dt_request const *r);
 void world_expect(world *w, dt_http_method method, char const *url_part, int status,
                   char const *body);
+void world_save_and_load(world *w);
 /* Performs the step that dt_signon_next gave last. */
 void world_step(world *w);
 /* Performs steps until a prompt, a wait or the end. */

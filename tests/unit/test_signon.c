@@ -1966,17 +1966,6 @@ static void test_a_saved_machine_must_make_sense(void **state)
     world_close(&w);
 }
 
-static void save_and_load(world *w)
-{
-    dt_buf b;
-
-    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
-    assert_int_equal(dt_signon_save(w->machine, &b), 0);
-    memset(w->machine, 0xaa, dt_signon_size());
-    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
-    dt_buf_free(&b);
-}
-
 /* A passcode that had to be sent twice leaves no trace that makes a loaded machine ask for it. */
 static void test_a_machine_saved_after_a_retry_goes_on(void **state)
 {
@@ -1994,11 +1983,11 @@ static void test_a_machine_saved_after_a_retry_goes_on(void **state)
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_WAIT);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
     assert_int_equal(world_wait(&w), DT_STEP_PROMPT);
-    save_and_load(&w);
+    world_save_and_load(&w);
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
     assert_int_equal(world_answer(&w, ""), DT_STEP_DONE);
-    save_and_load(&w);
+    world_save_and_load(&w);
     world_run(&w);
     assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
     world_close(&w);
@@ -2023,7 +2012,7 @@ static void test_a_passcode_on_its_way_is_asked_for_again(void **state)
             reply(&w, 429, OKTA_RATE_LIMITED);
             assert_int_equal(w.machine->phase, DT_PHASE_RETRY_WAIT);
         }
-        save_and_load(&w);
+        world_save_and_load(&w);
         assert_null(memmem(w.machine, dt_signon_size(), "918273", 6));
         assert_int_equal(world_run(&w), DT_STEP_PROMPT);
         world_show(&w);
@@ -2045,7 +2034,7 @@ static void test_a_machine_loaded_without_its_policy_denies(void **state)
     world_begin(&w, &r);
     world_run(&w);
     w.site.policy = NULL;
-    save_and_load(&w);
+    world_save_and_load(&w);
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_CONFIG);
     world_close(&w);
@@ -2201,6 +2190,131 @@ static void test_too_many_steps_take_the_push_back(void **state)
     world_close(&w);
 }
 
+/* --- this host's key, and what people read ---------------------------------------------------- */
+
+static void test_host_certificate_with_its_key_is_proved(void **state)
+{
+    static char const *const host[] = {"device_trust",
+                                       "host_certificate_file",
+                                       "/etc/devtrust/h.pem",
+                                       "device_trust",
+                                       "host_key_file",
+                                       "/etc/devtrust/h.key",
+                                       NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, host);
+    w.host_signs = true;
+    for (int i = 0; i < 3; i++) { /* whatever the nonce is */
+        memset(r.random, i * 77, sizeof(r.random));
+        r.host_evidence = true;
+        if (i == 0)
+            world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, GRAPH_COMPLIANT);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+        assert_int_equal(strlen(world_outcome(&w)->verdict.key_id), 64);
+    }
+    /* Not asked for: the certificate says nothing. */
+    r.host_evidence = false;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    world_close(&w);
+}
+
+/* A signature over the nonce of another sign-on proves nothing. */
+static void test_an_old_signature_proves_nothing(void **state)
+{
+    static char const *const host[] = {"device_trust",
+                                       "host_certificate_file",
+                                       "/etc/devtrust/h.pem",
+                                       "device_trust",
+                                       "host_key_file",
+                                       "/etc/devtrust/h.key",
+                                       NULL};
+    world w;
+    dt_request r = world_request();
+    dt_sign_request old = {{9}};
+
+    (void)state;
+    r.host_evidence = true;
+    r.random[0] = 1;
+    open_world(&w, ONLY_TRUSTED, host);
+    w.host_signs = true;
+    world_begin(&w, &r);
+    dt_signon_next(w.machine, w.now, &w.step);
+    assert_int_equal(w.step.kind, DT_STEP_SIGN);
+    assert_memory_equal(w.step.sign->nonce, r.random, DT_NONCE_LEN);
+    w.step.sign = &old;
+    world_step(&w);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_NO_PROOF_OF_POSSESSION);
+    world_close(&w);
+}
+
+/* However long the administrator's words are, what has to be done is in the prompt. */
+static void longest_prompt(char const *push, char const *wanted)
+{
+    char text[301];
+    char const *extra[] = {
+        "device_trust", "check_access_text", text, "mfa", "number_challenge", "never", NULL};
+    world w;
+    dt_request r;
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    open_world(&w, GUIDE, extra);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_push(&w, push);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, text));
+    assert_non_null(strstr(w.step.prompt->text, wanted));
+    assert_non_null(strstr(w.step.prompt->text, "(or type a passcode): "));
+    world_close(&w);
+}
+
+static void test_what_has_to_be_done_always_fits(void **state)
+{
+    (void)state;
+    longest_prompt(OKTA_PUSH_NUMBER, "choose the number 42 there");
+    longest_prompt(OKTA_PUSH, "press Enter here to see which");
+}
+
+/* The number comes only once the phone shows it: the prompt that is open by then says the way. */
+static void test_a_number_that_comes_late_is_shown_by_enter(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    for (int i = 0; i < DT_SIGNON_EARLY_POLLS; i++) {
+        assert_int_equal(world_run(&w), DT_STEP_WAIT);
+        world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING);
+        assert_int_equal(w.step.until - w.now, DT_SIGNON_EARLY_POLL_INTERVAL);
+        world_wait(&w);
+    }
+    assert_int_equal(w.step.kind, DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "press Enter here to see which"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "choose the number 42 there"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_answer(&w, "");
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -2293,6 +2407,10 @@ int main(void)
         cmocka_unit_test(test_a_wait_has_its_limit),
         cmocka_unit_test(test_an_answer_nobody_asked_for_takes_the_push_back),
         cmocka_unit_test(test_too_many_steps_take_the_push_back),
+        cmocka_unit_test(test_host_certificate_with_its_key_is_proved),
+        cmocka_unit_test(test_an_old_signature_proves_nothing),
+        cmocka_unit_test(test_what_has_to_be_done_always_fits),
+        cmocka_unit_test(test_a_number_that_comes_late_is_shown_by_enter),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
