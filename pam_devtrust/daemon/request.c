@@ -248,16 +248,17 @@ static void looked_up(void *ctx)
 static void *look_up(void *ctx)
 {
     dt_lookup *l = ctx;
+    dt_daemon *d = l->daemon; /* once it is posted, `l` is the loop's */
 
     if (l->want_owner)
         l->is_owner = user_has_uid(l->message.user, l->uid);
     if (l->want_groups)
         l->groups_error = dt_host_groups(l->message.user, &l->groups, &l->group_count, &l->error);
-    pthread_mutex_lock(&l->daemon->post_lock);
+    pthread_mutex_lock(&d->post_lock);
     /* Where it cannot be handed back the process is about to end, and nobody waits any more. */
-    if (!l->daemon->posts_end)
-        (void)!dt_driver_post(l->daemon->driver, looked_up, l);
-    pthread_mutex_unlock(&l->daemon->post_lock);
+    if (!d->posts_end)
+        (void)!dt_driver_post(d->driver, looked_up, l);
+    pthread_mutex_unlock(&d->post_lock);
     return NULL;
 }
 

@@ -187,9 +187,12 @@ class PamWorld:
                 self.inside([DAEMON, "--config", self.site.config_path, "--user", user,
                              "--foreground", *arguments]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(lambda: self.site.socket_path.exists() or self.daemon.poll() is not None,
+        started = self.daemon
+        wait_until(lambda: self.site.socket_path.exists() or started.poll() is not None,
                    "devtrustd listens")
-        assert self.daemon.poll() is None, self.log_path.read_text()
+        if started.poll() is not None:
+            self.daemon = None
+            raise AssertionError(self.log_path.read_text())
 
     def stop_daemon(self, how: int = signal.SIGTERM) -> Optional[int]:
         """Ends it; gives its exit status."""
