@@ -43,6 +43,8 @@ static int change_user(char const *user, dt_error *e)
     if (geteuid() != 0)
         return user == NULL ? DT_OK
                             : dt_error_set(e, DT_E_PERMISSION, "only root can use --user %s", user);
+    /* There is no second thread yet. */
+    /* cppcheck-suppress getpwnamCalled */
     pw = getpwnam(user != NULL ? user : DT_DAEMON_SERVICE_USER);
     if (pw != NULL)
         return become(pw->pw_name, pw->pw_uid, pw->pw_gid, e);

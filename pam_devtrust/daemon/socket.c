@@ -81,11 +81,13 @@ static int open_socket(dt_error *e)
 static bool is_alive(struct sockaddr_un const *address)
 {
     int fd = open_socket(NULL);
-    bool alive = fd >= 0 && (connect(fd, (struct sockaddr const *)address, sizeof(*address)) == 0 ||
-                             errno == EAGAIN);
 
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return false;
+    bool alive =
+        connect(fd, (struct sockaddr const *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+
+    close(fd);
     return alive;
 }
 

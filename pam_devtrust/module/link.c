@@ -52,9 +52,12 @@ static bool is_ours(pam_handle_t *pamh, uid_t uid)
 static bool directory_of(char const *path, char *out, size_t size)
 {
     char const *slash = strrchr(path, '/');
+
+    if (slash == NULL)
+        return false;
     size_t len = slash == path ? 1 : (size_t)(slash - path);
 
-    if (slash == NULL || len >= size)
+    if (len >= size)
         return false;
     memcpy(out, path, len);
     out[len] = '\0';
