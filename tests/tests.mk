@@ -13,7 +13,10 @@ $(BUILD)/tests/%.o: OBJ_CFLAGS = -Wno-missing-prototypes -Wno-cast-qual -Wno-for
 #   else: their own ASAN_OPTIONS are already there.
 ifneq ($(findstring address,$(SAN)),)
 SAN_SHIM := $(BUILD)/tests/lib/dlopen_shim.so
-SAN_PRELOAD = $(abspath $(SAN_SHIM)) $(shell $(CC) -print-file-name=libasan.so)
+# libgnutls comes with libcurl. It is preloaded as well because its constructor waits for ever on one
+# of glibc's own locks when it is opened later in a process that libasan was preloaded into.
+SAN_PRELOAD = $(abspath $(SAN_SHIM)) $(shell $(CC) -print-file-name=libasan.so) \
+	$(shell $(CC) -print-file-name=libgnutls.so.30)
 endif
 
 $(BUILD)/tests/lib/dlopen_shim.so: tests/lib/dlopen_shim.c $(BUILD)/flags
