@@ -74,7 +74,9 @@ static int open_socket(dt_error *e)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    return fd >= 0 ? fd : dt_error_set(e, DT_E_IO, "socket: %s", strerror(errno));
+    if (fd < 0)
+        return dt_error_set(e, DT_E_IO, "socket: %s", strerror(errno));
+    return fd;
 }
 
 /* Whether somebody answers there. */

@@ -51,7 +51,7 @@ static bool is_stream(int fd)
  * client's: NSS may have one open in this process. */
 static bool is_client(int fd, struct in6_addr const *wanted)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {0};
     struct in6_addr peer;
     socklen_t len = sizeof(ss);
 

@@ -290,7 +290,6 @@ static void test_header(void **state)
 {
     (void)state;
     dt_message m = answer();
-    size_t len = encode(&m);
     struct {
         size_t at;
         uint8_t value;
@@ -310,7 +309,8 @@ static void test_header(void **state)
                          {7, 255}};
 
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-        len = encode(&m);
+        size_t len = encode(&m);
+
         packet[changes[i].at] = changes[i].value;
         assert_refused(len);
     }
