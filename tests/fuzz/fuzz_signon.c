@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sign-on machine against a hostile world: Okta, the store, the person and the clock do what the
- * input says. Whatever they do, nobody gets in whom Okta did not approve with the word SUCCESS, and
- * the machine comes to its end. */
-#include "core/signon.h"
+ * input says, and what is saved is changed before it is loaded again. Whatever they do, nobody gets
+ * in whom Okta did not approve with the word SUCCESS, after the last load where that changed
+ * anything, and the machine comes to its end. */
+#include "core/signon_internal.h" /* to see whether a loaded machine was at its end already */
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ typedef struct input {
     uint8_t const *p;
     size_t len;
     bool approved; /* a reply with the word was fed */
+    bool changed;  /* the machine is not of its own making any more */
 } input;
 
 static uint8_t take(input *in)
@@ -122,19 +124,50 @@ static void feed_store(input *in, dt_signon *s, dt_store_op const *op, dt_time n
     dt_signon_store_done(s, &r, now);
 }
 
-static dt_signon *save_and_load(dt_signon *s, dt_signon *other, dt_site const *site)
+#define CHANGES_MAX 8 /* of bytes, in one saved machine */
+
+/* Changes what was saved: bytes anywhere, most of all low ones of numbers. */
+static void change(input *in, dt_buf *b)
+{
+    int count = take(in) % (CHANGES_MAX + 1);
+
+    for (int i = 0; i < count && b->len > 0; i++) {
+        size_t at = take(in);
+
+        at = (at << 8 | take(in)) % b->len;
+        b->p[at] = take(in);
+        in->changed = true;
+    }
+}
+
+/* The machine to go on with. NULL: it was at its end, and what it says then is what it was told. */
+static dt_signon *save_and_load(input *in, dt_signon *s, dt_signon *other, dt_site const *site,
+                                bool as_it_is)
 {
     dt_buf b;
+    int rc;
 
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
-    if (dt_signon_save(s, &b) == 0 && dt_signon_load(other, site, dt_buf_bytes(&b)) < 0)
-        abort(); /* what was saved can be loaded */
+    if (dt_signon_save(s, &b) < 0)
+        abort();
+    if (!as_it_is)
+        change(in, &b);
+    rc = dt_signon_load(other, site, dt_buf_bytes(&b));
     dt_buf_free(&b);
-    return other;
+    if (rc < 0 && !in->changed)
+        abort(); /* what was saved can be loaded */
+    if (rc < 0)
+        return s;
+    if (as_it_is)
+        return other;
+    in->approved = false;
+    return other->finishing || other->phase == DT_PHASE_DONE ? NULL : other;
 }
 
 static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site, dt_time now)
 {
+    dt_signon *next;
+
     for (int i = 0; i < 5000; i++) {
         dt_step step;
         uint8_t what;
@@ -152,6 +185,9 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site
         case DT_STEP_STORE:
             feed_store(in, s, step.store, now);
             break;
+        case DT_STEP_SIGN: /* only a changed machine asks for it */
+            dt_signon_sign_done(s, &(dt_sign_result){.error = DT_E_NOT_FOUND, .text = ""}, now);
+            break;
         case DT_STEP_PROMPT:
             dt_signon_prompt_shown(s, now);
             break;
@@ -162,10 +198,15 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site
                 dt_signon_abandon(s, (dt_cause)(what % DT_CAUSE_COUNT), now);
             else if (what % 17 == 2)
                 now -= DT_SECONDS(what);
-            else if (what % 17 == 3)
-                s = save_and_load(s, s == other ? s : other, site);
-            else
+            else if (what % 17 == 3 || what % 17 == 4) {
+                next = save_and_load(in, s, other, site, what % 17 == 3);
+                if (!next)
+                    return;
+                other = next == s ? other : s;
+                s = next;
+            } else {
                 now = step.until > now ? step.until : now + 1;
+            }
             break;
         default:
             abort();
@@ -176,7 +217,7 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site
 
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 {
-    input in = {data, size, false};
+    input in = {.p = data, .len = size};
     dt_site site = {.config = config, .anchors = anchors, .policy = policy};
     dt_request r = {.id = "0123456789abcdef0123456789abcdef",
                     .application = "vpn",
