@@ -18,15 +18,14 @@ typedef struct dt_trust_store dt_trust_store;
 /* From PEM text. `shared` = the tenant extension is demanded of every certificate under them. A
  * certificate whose subject says Microsoft Intune is refused in the company class. */
 DT_MUST_USE int dt_trust_store_new(dt_trust_store **out);
-DT_MUST_USE int dt_trust_store_add_pem(dt_trust_store *s, dt_bytes pem, bool shared,
-                                       dt_error *e);
+DT_MUST_USE int dt_trust_store_add_pem(dt_trust_store *s, dt_bytes pem, bool shared, dt_error *e);
 size_t dt_trust_store_size(dt_trust_store const *s);
 void dt_trust_store_free(dt_trust_store **s);
 
 typedef struct dt_certificate {
     dt_guid device_id; /* from SAN URI IntuneDeviceId://, else 1.2.840.113556.5.4, else CN */
     dt_guid entra_id;
-    dt_guid tenant_id; /* 1.2.840.113556.5.14; unset when missing */
+    dt_guid tenant_id;              /* 1.2.840.113556.5.14; unset when missing */
     char subject[DT_X509_NAME_MAX]; /* RFC 4514, escaped, cut */
     char issuer[DT_X509_NAME_MAX];
     char serial[65]; /* hex */
@@ -46,8 +45,8 @@ DT_MUST_USE int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e);
  * Returns DT_REASON_TRUSTED when all hold, else the reason; `e` says in words what failed.
  * *out is filled as far as the certificate could be read. */
 dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
-                        size_t chain_count, dt_guid const *tenant, dt_time now,
-                        dt_certificate *out, dt_error *e);
+                        size_t chain_count, dt_guid const *tenant, dt_time now, dt_certificate *out,
+                        dt_error *e);
 
 /* Verifies a signature by the certificate's key over `message`: RSA: PKCS#1 v1.5 with SHA-256;
  * EC: ECDSA with SHA-256; Ed25519. 0 or DT_E_CRYPTO. The proof of possession of a host key. */
