@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# People who bring attributes that they should not have a say in: realms, and
+# whatever fits into a tunnel, such as a place of their choice.
+"""FreeRADIUS with rlm_devtrust: hostile attributes."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Iterator
+
+import pytest
+
+from tests.lib import radius as rad
+from tests.lib.radius import ACCEPT, REJECT, World
+
+PUSH = "push"
+SETTINGS = {"mfa": {"wait_vpn": "8s", "wait_wifi": "8s", "push_limit": "20"}}
+
+MODULES = "# rlm_devtrust: device trust and MFA for FreeRADIUS."
+REALMS = """
+realm suffix {
+    format = suffix
+    delimiter = "@"
+}
+"""
+
+# A second way in, where realms are looked for.
+PORT = rad.free_port()
+SERVER = """
+server realms {
+    listen {
+        type = auth
+        ipaddr = 127.0.0.1
+        port = %d
+    }
+    authorize {
+        suffix
+        files
+        pap
+    }
+    authenticate {
+        Auth-Type PAP {
+            pap
+        }
+    }
+    post-auth {
+        devtrust
+    }
+}
+""" % PORT
+
+# What a supplicant may send as AVPs inside the tunnel.
+INNER = "server inner-devtrust {\n\tauthorize {\n"
+SPOOFED = INNER + """
+        update request {
+            &Calling-Station-Id := "victims-place"
+            &NAS-Identifier := "victims-nas"
+            &Proxy-State += 0x%(long)s
+            &Proxy-State += 0x%(long)s
+            &Proxy-State += 0x%(long)s
+            &State += 0x00112233445566778899aabbccddeeff
+            &Message-Authenticator := 0x00
+            &EAP-Message := 0x0201000501
+        }
+""" % {"long": "ab" * 240}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory,
+          pki_index: dict[str, Any]) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("hostile")
+    with rad.start_world(directory, pki_index, settings=SETTINGS, sites={"realms": SERVER},
+                         replace={INNER: SPOOFED, MODULES: REALMS + "#"}) as made:
+        yield made
+        assert made.radius.is_running(), made.radius.log_text()
+        assert made.radius.stop() == 0, made.radius.log_text()
+
+
+def realms_of_the_room(world: World) -> set[str]:
+    """Names that a look at the server's log would suggest, and that were guessable once."""
+    return ({"devtrust-waiting-room-1", "devtrust-1", "devtrust", "devtrust-waiting-room"}
+            | set(re.findall(r"realm (\S*devtrust\S*)", world.radius.log_text())))
+
+
+def test_nobody_finds_the_waiting_room_by_its_realm(world: World) -> None:
+    """Who is waiting there is not disturbed by who asks for it by name."""
+    user = world.person("patient", PUSH, push="manual")
+    waiting = world.client().start(user)
+    world.sim.wait_push(user + "@example.com")
+    client = world.radius.client(PORT)
+    for realm in realms_of_the_room(world):
+        for state in (None, b"\0" * 16):
+            reply = client.login("mallory@" + realm, "wrong password", state)
+            assert reply.code == REJECT and reply.elapsed < 3, reply
+    assert waiting.poll() is None
+    world.sim.approve(user + "@example.com")
+    assert waiting.wait().code == ACCEPT
+
+
+def test_the_place_comes_from_outside_the_tunnel(world: World) -> None:
+    """Else one could join the push of whoever is signing on elsewhere. What else comes from inside
+    keeps nobody's answer away, and does not make devtrust leave the decision to somebody else."""
+    user = world.person("tunneled", PUSH, push="approve", after=1.0)
+    end = rad.eap_ttls(world.radius, user, rad.PASSWORD, station="02-00-00-00-7A-01")
+    assert end.success, end.output[-3000:]
+    event = world.outcome(user, "MFA_SUCCESS")
+    assert event["station"] == "02-00-00-00-7A-01"
+    assert event["nas"] == "127.0.0.1"
+
+
+def test_a_spoofed_place_joins_no_push(world: World) -> None:
+    user = world.person("twice", PUSH, push="manual")
+    places = ("02-00-00-00-7A-02", "02-00-00-00-7A-03")
+    network = rad.ttls_network(world.radius, user, rad.PASSWORD)
+    running = [rad.Supplicant(world.radius, network, times=1, station=place) for place in places]
+    try:
+        deadline = time.monotonic() + 30
+        while len(world.sim.pushes(user + "@example.com")) < 2:
+            assert time.monotonic() < deadline, "one login joined the other's push"
+            time.sleep(0.05)
+        ends = [supplicant.finish() for supplicant in running]
+    finally:
+        for supplicant in running:
+            supplicant.__exit__()
+    assert not any(end.success for end in ends)
