@@ -3,7 +3,6 @@
  * bounded and free of NULs, and makes the key by which one person's logins share one push. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
-#include "core/crypto.h"
 #include "edge/host.h"
 
 #include <string.h>
@@ -197,21 +196,26 @@ static void put_part(dt_buf *b, char const *part)
  * from another, nobody may join: somebody else's login would ride on the person's approval. */
 static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
 {
-    uint8_t sum[DT_SHA256_LEN];
-    char text[4 * (DT_USER_MAX + 8)];
     char const *place = in->station[0] != '\0' ? in->station : in->client_ip;
     dt_buf b;
-    dt_buf_init_fixed(&b, text, sizeof text);
+    dt_buf_init_fixed(&b, in->push_key, sizeof in->push_key);
     put_part(&b, inst->application);
     put_part(&b, in->user);
     put_part(&b, in->nas);
     put_part(&b, place[0] != '\0' ? place : in->id);
-    int rc = dt_buf_error(&b);
-    if (rc == 0)
-        rc = dt_crypto_sha256(dt_buf_bytes(&b), sum);
-    if (rc == 0)
-        dt_hex(in->push_key, sum, sizeof sum);
-    return rc;
+    return dt_buf_error(&b);
+}
+
+/* One system call for all the randomness of a request. */
+static int draw(dt_rlm_inputs *in)
+{
+    uint8_t raw[DT_SIGNON_ID_LEN / 2 + sizeof in->random];
+    int rc = dt_host_random(raw, sizeof raw);
+    if (rc != 0)
+        return rc;
+    dt_hex(in->id, raw, DT_SIGNON_ID_LEN / 2);
+    memcpy(in->random, raw + DT_SIGNON_ID_LEN / 2, sizeof in->random);
+    return 0;
 }
 
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
@@ -222,9 +226,7 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
     in->group_count = 0;
     in->group_knowledge = DT_GROUPS_UNKNOWN;
     in->id[0] = '\0';
-    int rc = dt_host_random_id(in->id);
-    if (rc == 0)
-        rc = dt_host_random(in->random, sizeof in->random);
+    int rc = draw(in);
     if (rc != 0)
         return dt_error_set(e, rc, "no random bytes");
     rc = read_who(inst, request, in, e);

@@ -8,7 +8,6 @@
 #include <freeradius/radiusd.h>
 #include <freeradius/modules.h>
 
-#include "core/crypto.h"
 #include "driver/driver.h"
 #include "rlm_devtrust/waiting_room.h"
 
@@ -116,7 +115,7 @@ typedef struct dt_rlm_inputs {
     char platform[DT_RLM_INPUT_MAX];
     char vpn_device_id[DT_RLM_INPUT_MAX];
     char passcode[DT_ANSWER_MAX];
-    char push_key[2 * DT_SHA256_LEN + 1];
+    char push_key[4 * (DT_USER_MAX + 8)]; /* application, user, NAS, place, with their lengths */
     char groups[DT_RLM_GROUPS_BYTES];
     char const *group_list[DT_GROUPS_MAX];
     size_t group_count;
