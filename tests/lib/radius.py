@@ -197,7 +197,7 @@ class Radius:
         shutil.copy(server["chain"], certs / "radius-server.pem")
         shutil.copy(server["key"], certs / "radius-server.key")
         authorities = self.pki["authorities"]
-        (certs / "device-ca.pem").write_text(
+        (certs / "eap-ca.pem").write_text(
             Path(authorities["company_ca"]).read_text()
             + Path(authorities["shared_ca"]).read_text())
         (certs / "tls-cache").mkdir(mode=0o700, exist_ok=True)
@@ -206,11 +206,11 @@ class Radius:
         """The shipped samples, with this test's paths and ports and nothing else changed."""
         certs = self.directory / "certs"
         places = {
-            "/etc/devtrust/devtrust.conf": str(self.site.config_path),
+            "/etc/devtrust/radius.conf": str(self.site.config_path),
             "/etc/devtrust/radius-server.pem": str(certs / "radius-server.pem"),
             "/etc/devtrust/radius-server.key": str(certs / "radius-server.key"),
-            "/etc/devtrust/device-ca.pem": str(certs / "device-ca.pem"),
-            "/var/lib/devtrust/tls-cache": str(certs / "tls-cache"),
+            "/etc/devtrust/eap-ca.pem": str(certs / "eap-ca.pem"),
+            "/var/lib/devtrust-radius/tls-cache": str(certs / "tls-cache"),
             "port = 1812": f"port = {self.vpn_port}",
             "port = 1822": f"port = {self.wifi_port}",
             "ipaddr = *": "ipaddr = 127.0.0.1",
