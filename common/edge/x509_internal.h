@@ -22,6 +22,9 @@ void dt_openssl_leave(void);
 /* One certificate of at most DT_CERTIFICATE_MAX bytes with nothing behind it. Free with X509_free.
  * DT_E_PARSE, DT_E_LIMIT. */
 DT_MUST_USE int dt_x509_parse(dt_bytes der, X509 **out, dt_error *e);
+/* The same, from what was parsed before where these very bytes were: for certificates that come
+ * again. Shared between threads, so not to be changed. Free with X509_free, too. */
+DT_MUST_USE int dt_x509_parse_kept(dt_bytes der, X509 **out, dt_error *e);
 
 /* Appends all certificates of a PEM text. Anything else between BEGIN and END, or no certificate
  * at all, is DT_E_PARSE; more than `max` in the stack, DT_E_LIMIT. */

@@ -193,7 +193,7 @@ static dt_reason judge_tenant(judgement const *j)
 
 static dt_reason read_leaf(judgement *j, dt_bytes der)
 {
-    if (dt_x509_parse(der, &j->leaf, j->e) != 0 ||
+    if (dt_x509_parse_kept(der, &j->leaf, j->e) != 0 ||
         dt_x509_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
         return DT_REASON_CERTIFICATE_INVALID;
     /* OpenSSL looks for no issuer of such a certificate, and would blame that. */
@@ -214,7 +214,7 @@ static dt_reason read_sent(judgement *j, dt_bytes const *chain, size_t count)
         return refuse(j, DT_REASON_CERTIFICATE_INVALID, "out of memory");
     for (size_t i = 0; i < count; i++) {
         X509 *x = NULL;
-        if (dt_x509_parse(chain[i], &x, j->e) != 0) {
+        if (dt_x509_parse_kept(chain[i], &x, j->e) != 0) {
             (void)dt_error_prefix(j->e, "intermediate %zu", i + 1);
             return DT_REASON_CERTIFICATE_INVALID;
         }

@@ -79,7 +79,7 @@ int dt_x509_verify(dt_bytes der, dt_bytes message, dt_bytes signature)
 {
     dt_openssl_enter();
     X509 *x = NULL;
-    int rc = dt_x509_parse(der, &x, NULL) == 0 ? 0 : DT_E_CRYPTO;
+    int rc = dt_x509_parse_kept(der, &x, NULL) == 0 ? 0 : DT_E_CRYPTO;
     if (rc == 0 && !signature_holds(X509_get0_pubkey(x), message, signature))
         rc = DT_E_CRYPTO;
     X509_free(x);
@@ -189,7 +189,7 @@ int dt_x509_ssh_blob(dt_bytes der, dt_buf *out)
 {
     dt_openssl_enter();
     X509 *x = NULL;
-    int rc = dt_x509_parse(der, &x, NULL);
+    int rc = dt_x509_parse_kept(der, &x, NULL);
     if (rc == 0)
         rc = put_key(out, X509_get0_pubkey(x));
     X509_free(x);

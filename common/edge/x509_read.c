@@ -306,7 +306,7 @@ int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e)
     dt_openssl_enter();
     X509 *x = NULL;
     dt_tenant_mark mark;
-    int rc = dt_x509_parse(der, &x, e);
+    int rc = dt_x509_parse_kept(der, &x, e);
     if (rc == 0)
         rc = dt_x509_fields(x, out, &mark, e);
     if (rc == 0 && mark == DT_TENANT_UNREADABLE)
