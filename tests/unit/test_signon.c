@@ -2315,6 +2315,418 @@ static void test_a_number_that_comes_late_is_shown_by_enter(void **state)
     world_close(&w);
 }
 
+/* --- what a push leaves behind ---------------------------------------------------------------- */
+
+static void test_a_push_without_a_cancel_link_just_ends(void **state)
+{
+    static char const body[] =
+        "{\"factorResult\":\"WAITING\",\"_links\":{\"poll\":{\"href\":\"" TRANSACTION "\"}}}";
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, body);
+    world_begin(&w, &r);
+    world_run(&w);
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
+/* A push that was given up is over for the next sign-on, which sends its own at once. */
+static void test_a_push_given_up_is_joined_by_nobody(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (int sent = 0; sent < 2; sent++) {
+        open_world(&w, GUIDE, NULL);
+        r.push_key = "ann|nas|station";
+        if (sent) {
+            expect_push(&w, OKTA_PUSH);
+        } else {
+            expect_user_and_factors(&w, OKTA_FACTORS);
+            world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 429, OKTA_RATE_LIMITED);
+        }
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_WAIT);
+        if (sent)
+            world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+        dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+        world_run(&w);
+        assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+        world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_WAIT);
+        world_all_used(&w);
+        world_close(&w);
+    }
+}
+
+/* Whoever joined a push and leaves takes nothing away from its owner. */
+static void test_a_guest_leaves_the_push_alone(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    world_row before;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, WAITING, "ann@example.com", "f", TRANSACTION, TRANSACTION);
+    before = *world_find(&w, DT_TABLE_PUSH, "push:");
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    assert_memory_equal(&before, world_find(&w, DT_TABLE_PUSH, "push:"), sizeof(before));
+    world_close(&w);
+}
+
+static void test_a_guest_whose_store_breaks(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (int sent = 0; sent < 2; sent++) {
+        open_world(&w, GUIDE, NULL);
+        run_to_claim(&w, &r);
+        put_push(&w, sent ? WAITING : STARTING, "ann@example.com", "f", sent ? TRANSACTION : "",
+                 "");
+        assert_int_equal(world_run(&w), DT_STEP_WAIT);
+        w.store_broken = true;
+        if (sent)
+            world_expect(&w, DT_HTTP_GET, "/transactions/t", 200, OKTA_SUCCESS);
+        assert_int_equal(world_wait(&w), DT_STEP_DONE);
+        if (sent)
+            assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+        else
+            assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+        world_close(&w);
+    }
+}
+
+static void test_a_record_too_long_is_not_taken_over(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    world_row *row;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, OVER, "", "", "", "");
+    row = world_find(&w, DT_TABLE_PUSH, "push:");
+    memset(row->value, 'x', DT_SIGNON_RECORD_MAX + 1);
+    row->len = DT_SIGNON_RECORD_MAX + 1;
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    world_close(&w);
+}
+
+/* A store that always says that somebody was quicker. */
+static void test_a_claim_is_not_tried_for_ever(void **state)
+{
+    static char const over[] = "{\"v\":1,\"state\":5,\"number\":-1,\"login\":\"ann@example.com\","
+                               "\"owner\":\"f\",\"poll\":\"\",\"cancel\":\"\"}";
+    world w;
+    dt_request r = world_request();
+    int tries = 0;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    while (w.step.kind == DT_STEP_STORE && w.step.store->table == DT_TABLE_PUSH &&
+           w.step.store->verb != DT_STORE_PUT) {
+        dt_store_result quicker = {.status = DT_STORE_EXISTS, .value = dt_bytes_str(over)};
+
+        assert_true(++tries < 10);
+        dt_signon_store_done(w.machine, &quicker, w.now);
+        dt_signon_next(w.machine, w.now, &w.step);
+    }
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    world_close(&w);
+}
+
+static void test_what_came_before_the_person_left_stands(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        open_world(&w, GUIDE, NULL);
+        expect_push(&w, OKTA_PUSH_NUMBER);
+        world_begin(&w, &r);
+        world_run(&w);
+        world_show(&w);
+        w.now = w.step.until;
+        run_to_http(&w, DT_HTTP_GET, "/transactions/v2mst1");
+        if (late) {
+            reply(&w, 200, OKTA_REJECTED);
+            assert_false(dt_signon_is_done(w.machine)); /* its end is to be written */
+        }
+        dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+        dt_signon_abandon(w.machine, DT_CAUSE_BUSY, w.now);
+        if (!late)
+            reply(&w, 200, OKTA_REJECTED);
+        world_run(&w);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_REJECTED);
+        world_close(&w);
+    }
+}
+
+static void test_the_first_to_leave_says_why(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    world_begin(&w, &r);
+    run_to_http(&w, DT_HTTP_GET, "/users/ann");
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    dt_signon_abandon(w.machine, DT_CAUSE_BUSY, w.now);
+    reply(&w, 200, OKTA_USER);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
+/* An answer that crosses with the end changes nothing of it. */
+static void test_an_answer_crosses_with_the_end(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    w.now = w.step.until;
+    run_to_http(&w, DT_HTTP_GET, "/transactions/v2mst1");
+    reply(&w, 200, OKTA_SUCCESS);
+    assert_false(dt_signon_is_done(w.machine));
+    dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    reply(&w, 200, OKTA_REJECTED);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_string_equal(world_outcome(&w)->detail, "");
+    world_close(&w);
+}
+
+/* --- MFA is remembered for a proved key and where the rule says so ------------------------------ */
+
+static void mfa_leaves(char const *policy, bool key, bool remembered)
+{
+    world w;
+    dt_request r;
+
+    open_world(&w, policy, NULL);
+    r = key ? with_certificate(&w) : world_request();
+    if (key)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    world_answer(&w, "123456");
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(world_find(&w, DT_TABLE_REMEMBERED, "mfa:") != NULL, remembered);
+    world_close(&w);
+}
+
+static void test_what_is_remembered(void **state)
+{
+    (void)state;
+    mfa_leaves(DAILY, true, true);
+    mfa_leaves(DAILY, false, false);
+    mfa_leaves(GUIDE, true, false);
+    mfa_leaves(GUIDE, false, false);
+}
+
+static void test_nothing_is_remembered_without_a_key(void **state)
+{
+    static char const record[] = "{\"v\":1,\"at\":1700000000000,\"factor\":1}";
+    world w;
+    dt_request r = world_request();
+    world_row *row;
+
+    (void)state;
+    open_world(&w, DAILY, NULL);
+    row = &w.rows[0];
+    row->table = DT_TABLE_REMEMBERED;
+    memcpy(row->key, "mfa:15:ann@example.com:3:vpn:", 30);
+    memcpy(row->value, record, sizeof(record));
+    row->len = sizeof(record) - 1;
+    row->expires = DT_TIME_NEVER;
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* --- names, groups, evidence ------------------------------------------------------------------ */
+
+static void test_every_name_must_fit(void **state)
+{
+    static char longest[600];
+    world w;
+
+    (void)state;
+    memset(longest, '1', sizeof(longest) - 1);
+    for (int i = 0; i < 11; i++) {
+        dt_request r = world_request();
+        char const **const fields[] = {&r.id,  &r.application, &r.user,    &r.client_ip,
+                                       &r.nas, &r.station,     &r.passcode};
+
+        if (i < 7)
+            *fields[i] = longest;
+        else if (i < 9)
+            *fields[i - 6] = NULL;
+        else
+            *fields[i - 8] = "";
+        open_world(&w, GUIDE, NULL);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+        world_close(&w);
+    }
+}
+
+static void test_no_configuration_denies(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_site none = {0};
+    dt_step step;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    dt_signon_begin(w.machine, &none, &r, w.now);
+    dt_signon_next(w.machine, w.now, &step);
+    assert_int_equal(step.kind, DT_STEP_DONE);
+    assert_int_equal(step.outcome->result, DT_DENY);
+    assert_int_equal(step.outcome->cause, DT_CAUSE_CONFIG);
+    world_close(&w);
+}
+
+/* A policy that names `count` groups of names `len` long; a person who is in all of them, and in as
+ * many that it does not name. */
+static void many_groups(size_t count, size_t len, dt_result result, dt_cause cause)
+{
+    static char names[256][64], policy[32 * 1024];
+    char const *groups[256];
+    world w;
+    dt_request r = world_request();
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, policy, sizeof(policy));
+    dt_buf_puts(&b, "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[{\"name\":\"staff\","
+                    "\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"people\":{\"groups\":"
+                    "{\"include\":[");
+    for (size_t i = 0; i < 2 * count; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s%03zu", i < count ? "other" : "named", i);
+        memset(names[i] + 8, 'g', len - 8);
+        names[i][len] = '\0';
+        groups[i] = names[i];
+        if (i >= count)
+            dt_buf_printf(&b, "%s\"%s\"", i > count ? "," : "", names[i]);
+    }
+    dt_buf_puts(&b, "]}}},\"actions\":{\"appSignOn\":" ALLOW "}}," CATCH_ALL "]}");
+    assert_int_equal(dt_buf_error(&b), 0);
+    open_world(&w, policy, NULL);
+    r.groups = groups;
+    r.group_count = 2 * count;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, result, cause);
+    world_close(&w);
+}
+
+static void test_more_groups_than_fit_are_not_known(void **state)
+{
+    (void)state;
+    many_groups(DT_SIGNON_GROUPS_MAX, 8, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    many_groups(DT_SIGNON_GROUPS_MAX + 1, 8, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    many_groups(64, 31, DT_ALLOW, DT_CAUSE_RULE_ALLOW); /* 64 * 32 = DT_SIGNON_GROUPS_TEXT_MAX */
+    many_groups(63, 32, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+}
+
+/* What the decision does not need is not looked up. */
+static void test_nothing_is_asked_in_vain(void **state)
+{
+    static char const *const certificate[] = {"device_trust", "trusted_when", "certificate", NULL};
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, certificate); /* Intune is configured, and has no say */
+    r = with_certificate(&w);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    world_close(&w);
+    open_world(&w, ONLY_TRUSTED, okta); /* no rule names a group */
+    r = world_request();
+    r.host_evidence = true; /* and this host has no certificate */
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_string_equal(world_outcome(&w)->detail, "");
+    world_close(&w);
+}
+
+/* Only what may pass by itself is asked again, and only while there is time. */
+static void intune_says(int status, char const *body, dt_time limit, int calls)
+{
+    static char const *const deny[] = {"policy", "unknown_device_as", "deny", NULL};
+    world w;
+    dt_request r;
+
+    open_world(&w, GUIDE, deny);
+    r = with_certificate(&w);
+    r.wait_limit = limit;
+    for (int i = 0; i < calls; i++)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", status, body);
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT) {
+        assert_true(w.step.until < WORLD_START + limit);
+        w.now = w.step.until;
+    }
+    assert_end(&w, DT_DENY, DT_CAUSE_DEVICE_UNKNOWN);
+    world_close(&w);
+}
+
+static void test_when_intune_is_asked_again(void **state)
+{
+    (void)state;
+    intune_says(503, "busy", DT_SECONDS(55), 3);
+    intune_says(0, "", DT_SECONDS(55), 3);
+    intune_says(429, "{}", DT_SECONDS(55), 3);
+    intune_says(429, "{}", DT_SECONDS(1), 1);
+    intune_says(WORLD_TIMEOUT, "", DT_SECONDS(55), 1);
+    intune_says(401, "{}", DT_SECONDS(55), 1);
+    intune_says(403, "{}", DT_SECONDS(55), 1);
+    intune_says(200, "oops", DT_SECONDS(55), 1);
+    intune_says(302, "", DT_SECONDS(55), 1);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -2411,6 +2823,22 @@ int main(void)
         cmocka_unit_test(test_an_old_signature_proves_nothing),
         cmocka_unit_test(test_what_has_to_be_done_always_fits),
         cmocka_unit_test(test_a_number_that_comes_late_is_shown_by_enter),
+        cmocka_unit_test(test_a_push_without_a_cancel_link_just_ends),
+        cmocka_unit_test(test_a_push_given_up_is_joined_by_nobody),
+        cmocka_unit_test(test_a_guest_leaves_the_push_alone),
+        cmocka_unit_test(test_a_guest_whose_store_breaks),
+        cmocka_unit_test(test_a_record_too_long_is_not_taken_over),
+        cmocka_unit_test(test_a_claim_is_not_tried_for_ever),
+        cmocka_unit_test(test_what_came_before_the_person_left_stands),
+        cmocka_unit_test(test_the_first_to_leave_says_why),
+        cmocka_unit_test(test_an_answer_crosses_with_the_end),
+        cmocka_unit_test(test_what_is_remembered),
+        cmocka_unit_test(test_nothing_is_remembered_without_a_key),
+        cmocka_unit_test(test_every_name_must_fit),
+        cmocka_unit_test(test_no_configuration_denies),
+        cmocka_unit_test(test_more_groups_than_fit_are_not_known),
+        cmocka_unit_test(test_nothing_is_asked_in_vain),
+        cmocka_unit_test(test_when_intune_is_asked_again),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
