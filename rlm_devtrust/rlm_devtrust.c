@@ -79,7 +79,8 @@ static REQUEST *outermost(REQUEST *request)
     return request;
 }
 
-/* Notes a decision with the request and with the one that carries it (EAP), which shares it. */
+/* Notes a decision with the request that came from the network, also when it was made for one inside
+ * a tunnel. A later decision takes the place of an earlier one. */
 static decision *decision_note(rlm_devtrust_t const *inst, REQUEST *request, char const *id)
 {
     REQUEST *outer = outermost(request);
@@ -93,9 +94,12 @@ static decision *decision_note(rlm_devtrust_t const *inst, REQUEST *request, cha
         talloc_free(d);
         return NULL;
     }
-    if (request != outer && request_data_add(request, &decision_key, 0, d, false) != 0)
-        return NULL;
     return d;
+}
+
+static decision *decision_find(REQUEST *request)
+{
+    return request_data_reference(outermost(request), &decision_key, 0);
 }
 
 /* --- refusing before a sign-on ran ------------------------------------------------------------ */
@@ -490,7 +494,7 @@ static bool is_allowed(decision const *d, REQUEST *request)
 #ifdef WITH_PROXY
 static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUEST *request)
 {
-    decision *d = request_data_reference(request, &decision_key, 0);
+    decision *d = decision_find(request);
     if (d == NULL || d->parked == NULL)
         return RLM_MODULE_NOOP;
     bool accepts =
@@ -538,7 +542,7 @@ static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
 static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
 {
     rlm_devtrust_t const *inst = instance;
-    decision *d = request_data_reference(request, &decision_key, 0);
+    decision *d = decision_find(request);
     bool allowed =
         d != NULL && is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0;
     if (inst->link == NULL)
