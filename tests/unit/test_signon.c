@@ -1077,6 +1077,40 @@ static void test_okta_down_after_a_refusal_does_not_allow(void **state)
 }
 
 /* Odd answers are answers: the absence of Okta that follows does not let anybody in. */
+static void odd_passcode_reply(int status, char const *body)
+{
+    static char const *const allow[] = {
+        "policy", "okta_unavailable", "allow", "mfa", "passcode_attempts", "1", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, allow);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", status, body);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_int_equal(world_outcome(&w)->result, DT_DENY);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_odd_answers_to_a_passcode_never_allow(void **state)
+{
+    (void)state;
+    odd_passcode_reply(200, "{\"factorResult\":\"CHALLENGE\"}");
+    odd_passcode_reply(201, OKTA_SUCCESS);
+    odd_passcode_reply(403, OKTA_SUCCESS);
+    odd_passcode_reply(403, OKTA_BROKEN);
+    odd_passcode_reply(403, "");
+    odd_passcode_reply(403, "{}");
+    odd_passcode_reply(400, OKTA_WRONG_CODE);
+    odd_passcode_reply(401, OKTA_INVALID_TOKEN);
+    odd_passcode_reply(404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"no factor\"}");
+    odd_passcode_reply(423, "{\"errorCode\":\"E0000180\",\"errorSummary\":\"suspended\"}");
+}
+
 static void odd_push_reply(int status, char const *body)
 {
     static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
@@ -1099,6 +1133,8 @@ static void test_odd_answers_to_a_push_never_allow(void **state)
     odd_push_reply(201, OKTA_SUCCESS);
     odd_push_reply(200, "{\"factorResult\":\"CHALLENGE\"}");
     odd_push_reply(201, "{\"factorResult\":\"WAITING\"}"); /* nothing to poll */
+    odd_push_reply(403, "");
+    odd_push_reply(403, OKTA_BROKEN);
     odd_push_reply(403, "{\"errorCode\":\"E0000079\",\"errorSummary\":\"no\"}");
     odd_push_reply(400, "{\"errorCode\":\"E0000001\",\"errorSummary\":\"no\"}");
     odd_push_reply(423, "{\"errorCode\":\"E0000155\",\"errorSummary\":\"not active\"}");
@@ -1930,6 +1966,26 @@ static bool spoil(dt_signon *s, int which)
     case 38:
         s->user_fetched = INT64_MAX;
         return true;
+    case 39:
+        s->phase = DT_PHASE_DONE;
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_MFA_SUCCESS;
+        s->outcome.decision.cause = DT_DECISION_NO_RULE;
+        return true;
+    case 40:
+        s->phase = DT_PHASE_REMEMBERED_GET;
+        s->outcome.decision.cause = DT_DECISION_UNKNOWN_GROUPS;
+        return true;
+    case 41:
+        s->phase = DT_PHASE_PASSCODE_WAIT;
+        s->user_id[0] = '\0';
+        return true;
+    case 42:
+        memcpy(s->lookup_id.text, "8B1C5D3E-0F4A-4C77-9A53-6A1B2C3D4E5F", 37);
+        return true;
+    case 43:
+        memcpy(s->lookup_id.text, "no GUID", 8);
+        return true;
     default:
         return false;
     }
@@ -2727,6 +2783,503 @@ static void test_when_intune_is_asked_again(void **state)
     intune_says(302, "", DT_SECONDS(55), 1);
 }
 
+/* --- passcodes and prompts -------------------------------------------------------------------- */
+
+static char const OKTA_FACTORS_MANY[] =
+    "[{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"opf2\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"uft2\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"uft3\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"}]";
+
+static void test_what_is_no_passcode_costs_no_call(void **state)
+{
+    static dt_bytes const answers[] = {
+        {(uint8_t const *)"", 0},          {(uint8_t const *)"   ", 3},
+        {(uint8_t const *)"\r\n", 2},      {(uint8_t const *)"12345", 5},
+        {(uint8_t const *)"123456789", 9}, {(uint8_t const *)"12345a", 6},
+        {(uint8_t const *)"12345/", 6},    {(uint8_t const *)"12345:", 6},
+        {(uint8_t const *)"123 456", 7},   {(uint8_t const *)"123456", 7},
+        {(uint8_t const *)"-12345", 6},    {(uint8_t const *)"\xd9\xa1\xd9\xa2\xd9\xa3", 6},
+    };
+    static char const *const once[] = {"mfa", "passcode_attempts", "1", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        world w;
+        dt_request r = world_request();
+
+        open_world(&w, GUIDE, once);
+        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+        world_begin(&w, &r);
+        world_run(&w);
+        world_show(&w);
+        dt_signon_answer(w.machine, answers[i], w.now);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+        world_close(&w);
+    }
+}
+
+static void test_what_is_a_passcode(void **state)
+{
+    static char const *const answers[] = {"918273", "91827364", "\t 918273 \t\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        world w;
+        dt_request r = world_request();
+
+        open_world(&w, GUIDE, NULL);
+        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+        world_begin(&w, &r);
+        world_run(&w);
+        world_show(&w);
+        world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+        world_answer(&w, answers[i]);
+        assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+        assert_null(memmem(w.machine, dt_signon_size(), "91827", 5)); /* the passcode is gone */
+        world_close(&w);
+    }
+}
+
+/* The passcode is that of either authenticator: a wrong one is tried with the other, at most two. */
+static void second_authenticator(int status, char const *first, char const *second)
+{
+    static char const *const once[] = {"mfa", "passcode_attempts", "1", NULL};
+    world w;
+    dt_request r = world_request();
+
+    r.conversation = DT_CONVERSATION_NONE;
+    r.passcode = "123456";
+    open_world(&w, GUIDE, once);
+    w.save_each_step = false;
+    expect_user_and_factors(&w, OKTA_FACTORS_MANY);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", status, first);
+    if (second)
+        world_expect(&w, DT_HTTP_POST, "/factors/uft2/verify", second == OKTA_SUCCESS ? 200 : 403,
+                     second);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    if (second == OKTA_SUCCESS)
+        assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    else
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+static void test_a_passcode_of_either_authenticator(void **state)
+{
+    (void)state;
+    second_authenticator(403, OKTA_WRONG_CODE, OKTA_SUCCESS);
+    second_authenticator(403, OKTA_WRONG_CODE, OKTA_WRONG_CODE);
+    second_authenticator(200, "{\"factorResult\":\"PASSCODE_REPLAYED\"}", NULL);
+    second_authenticator(403, "{\"errorCode\":\"E0000069\",\"errorSummary\":\"locked\"}", NULL);
+}
+
+static void test_locked_is_not_asked_again(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL); /* three attempts */
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403,
+                 "{\"errorCode\":\"E0000069\",\"errorSummary\":\"locked\"}");
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+/* A passcode that came along and cannot be used is forgotten, and a push is sent. */
+static void passcode_along(char const *passcode, char const *factors)
+{
+    world w;
+    dt_request r = world_request();
+
+    r.conversation = DT_CONVERSATION_NONE;
+    r.passcode = passcode;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, factors);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_all_used(&w);
+    assert_null(memmem(w.machine, dt_signon_size(), "91827", 5));
+    world_close(&w);
+}
+
+static void test_a_useless_passcode_is_forgotten(void **state)
+{
+    (void)state;
+    passcode_along("918273", OKTA_FACTORS_PUSH);
+    passcode_along("91827", OKTA_FACTORS_MANY);
+    passcode_along("91827x", OKTA_FACTORS_MANY);
+}
+
+static void test_a_challenge_shows_the_number(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_CHALLENGE;
+    r.push_prompt = true;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_true(w.step.suspend);
+    assert_non_null(strstr(w.step.prompt->text, "42"));
+    assert_non_null(strstr(w.last_body, "useNumberMatchingChallenge\":true"));
+    world_show(&w);
+    w.now += DT_MINUTES(2); /* a new round has its own patience */
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+static void test_no_number_where_none_can_be_shown(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.conversation = DT_CONVERSATION_NONE;
+    r.push_prompt = true; /* means nothing without a challenge */
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    assert_string_equal(w.last_body, "");
+    assert_int_equal(w.step.until - w.now, DT_SECONDS(4)); /* no quick look for a number */
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+/* What is open stays open: a prompt that sshd shows cannot be taken back. */
+static void test_an_open_prompt_is_not_replaced(void **state)
+{
+    static char const *const never[] = {"mfa", "number_challenge", "never", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, never);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_string_equal(w.last_body, "");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_wait(&w), DT_STEP_WAIT);
+    assert_true(w.step.prompt_open);
+    world_close(&w);
+}
+
+static void test_an_odd_push_reply_leaves_the_passcode(void **state)
+{
+    static char const stranger[] =
+        "{\"factorResult\":\"WAITING\",\"_links\":{\"poll\":{\"href\":\"" TRANSACTION "\"},"
+        "\"cancel\":{\"href\":\"" STRANGERS "\"}}}";
+    static char const *const bodies[] = {"{\"factorResult\":\"CHALLENGE\"}", OKTA_BROKEN, stranger};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        world w;
+        dt_request r = world_request();
+
+        open_world(&w, GUIDE, NULL);
+        expect_push(&w, bodies[i]);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+        assert_non_null(strstr(w.step.prompt->text, "Okta Verify passcode"));
+        world_all_used(&w);
+        world_close(&w);
+    }
+}
+
+/* A poll's reply without links says what it says. */
+static void test_a_poll_without_links_goes_on(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    for (int i = 0; i < DT_SIGNON_POLL_FAILURES_MAX + 2; i++) {
+        world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 202,
+                     "{\"errorCode\":\"E0000070\",\"errorSummary\":\"waiting\"}");
+        assert_int_equal(world_wait(&w), DT_STEP_WAIT);
+    }
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 423,
+                 "{\"errorCode\":\"E0000180\",\"errorSummary\":\"suspended\"}");
+    assert_int_equal(world_wait(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    world_close(&w);
+}
+
+/* --- Okta's look-ups -------------------------------------------------------------------------- */
+
+static void okta_user_call(int status, dt_time limit, int calls, dt_result result, dt_cause cause)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    r.wait_limit = limit;
+    open_world(&w, GUIDE, allow);
+    for (int i = 0; i < calls; i++)
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", status,
+                     status == 429 ? OKTA_RATE_LIMITED : "");
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT) {
+        assert_true(w.step.until < WORLD_START + limit);
+        w.now = w.step.until;
+    }
+    assert_end(&w, result, cause);
+    world_close(&w);
+}
+
+static void test_when_okta_is_asked_again(void **state)
+{
+    dt_cause const away = DT_CAUSE_OKTA_UNAVAILABLE_ALLOW;
+
+    (void)state;
+    okta_user_call(0, DT_SECONDS(55), 3, DT_ALLOW, away);
+    okta_user_call(0, DT_SECONDS(5), 3, DT_ALLOW, away); /* refused at once: that is an outage */
+    okta_user_call(503, DT_SECONDS(5), 3, DT_ALLOW, away);
+    okta_user_call(WORLD_TIMEOUT, DT_SECONDS(55), 3, DT_ALLOW, away);
+    okta_user_call(WORLD_TIMEOUT, DT_SECONDS(15), 1, DT_ALLOW, away);
+    okta_user_call(WORLD_TIMEOUT, DT_SECONDS(5), 1, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    okta_user_call(429, DT_SECONDS(55), 3, DT_ALLOW, away);
+    okta_user_call(429, DT_SECONDS(3), 1, DT_ALLOW, away);
+    okta_user_call(403, DT_SECONDS(55), 1, DT_DENY, DT_CAUSE_CONFIG);
+}
+
+static void test_a_look_up_retried_goes_on(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 429, OKTA_RATE_LIMITED);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 429, OKTA_RATE_LIMITED);
+    assert_int_equal(world_wait(&w), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS_MANY);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+    assert_int_equal(world_wait(&w), DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void put_row(world *w, char const *key, char const *value)
+{
+    world_row *row = &w->rows[0];
+
+    row->table = DT_TABLE_LOOKUP;
+    snprintf(row->key, sizeof(row->key), "%s", key);
+    row->len = (size_t)snprintf(row->value, sizeof(row->value), "%s", value);
+    row->expires = DT_TIME_NEVER;
+}
+
+static void cached_user(char const *record, bool used)
+{
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GUIDE, NULL);
+    put_row(&w, "okta-user:ann@example.com", record);
+    if (!used)
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, used ? "/users/00u9/factors" : "/users/00u1/factors", 200,
+                 OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_a_remembered_user_at_its_edges(void **state)
+{
+    (void)state;
+    cached_user("{\"v\":1,\"at\":1700000000000,\"id\":\"00u9\"}", true);
+    cached_user("{\"v\":1,\"at\":1699999400001,\"id\":\"00u9\"}", true);
+    cached_user("{\"v\":1,\"at\":1699999400000,\"id\":\"00u9\"}", false); /* ten minutes */
+    cached_user("{\"v\":1,\"at\":1700000000001,\"id\":\"00u9\"}", false); /* of tomorrow */
+    cached_user("{\"v\":1,\"at\":-9223372036854775808,\"id\":\"00u9\"}", false);
+    cached_user("{\"v\":2,\"at\":1700000000000,\"id\":\"00u9\"}", false);
+    cached_user("{\"v\":1,\"at\":1700000000000,\"id\":\"\"}", false);
+    cached_user("{\"v\":1,\"at\":1700000000000,\"id\":7}", false);
+    cached_user("{\"v\":1,\"at\":1700000000000}", false);
+    cached_user("{\"v\":1,\"id\":\"00u9\"}", false);
+    cached_user("oops", false);
+}
+
+static void test_a_user_gone_is_asked_for_once_more(void **state)
+{
+    static char const gone[] = "{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}";
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    put_row(&w, "okta-user:ann@example.com", "{\"v\":1,\"at\":1700000000000,\"id\":\"00u9\"}");
+    world_expect(&w, DT_HTTP_GET, "/users/00u9/factors", 404, gone);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 404, gone);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_OKTA_REFUSED);
+    world_close(&w);
+}
+
+static void cached_groups(char const *record, bool used)
+{
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GROUPS, okta);
+    put_row(&w, "okta-groups::vpn:ann@example.com", record);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    if (!used)
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, "[]");
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    if (used)
+        assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    else
+        assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    world_close(&w);
+}
+
+static void test_remembered_groups_at_their_edges(void **state)
+{
+    (void)state;
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":[\"Staff\"]}", true);
+    cached_groups("{\"v\":1,\"at\":1699999400000,\"groups\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000001,\"groups\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":[\"Staff\",7]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":\"Staff\"}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":{\"Staff\":1}}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000}", false);
+    cached_groups("{\"v\":2,\"at\":1700000000000,\"groups\":[\"Staff\"]}", false);
+    cached_groups("", false);
+}
+
+static void page(world *w, char const *body, char const *next)
+{
+    dt_http_response r = {.status = 200,
+                          .body = dt_bytes_str(body),
+                          .error = "",
+                          .rate_limit = -1,
+                          .rate_remaining = -1,
+                          .next_link = next};
+
+    dt_signon_http_done(w->machine, &r, w->now);
+}
+
+#define NEXT "https://example.okta.com/api/v1/users/00u1/groups?after="
+
+/* Pages of groups up to the last, or to one too many, or to a link that does not fit. */
+static void pages_of_groups(int pages, char const *next, dt_result result, dt_cause cause)
+{
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GROUPS, okta);
+    world_begin(&w, &r);
+    run_to_http(&w, DT_HTTP_GET, "/users/ann");
+    reply(&w, 200, OKTA_USER);
+    for (int i = 1; i <= pages; i++) {
+        run_to_http(&w, DT_HTTP_GET, i == 1 ? "/users/00u1/groups" : next);
+        page(&w, i == 1 ? "[{\"profile\":{\"name\":\"Staff\"}}]" : "[]", i < pages ? next : "");
+        if (dt_signon_is_done(w.machine))
+            break;
+    }
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, result, cause);
+    world_close(&w);
+}
+
+static void test_groups_come_in_pages(void **state)
+{
+    static char longest[700] = NEXT;
+
+    (void)state;
+    memset(longest + sizeof(NEXT) - 1, 'x', sizeof(longest) - sizeof(NEXT));
+    pages_of_groups(1, "", DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    pages_of_groups(2, NEXT "x", DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    pages_of_groups(DT_SIGNON_GROUP_PAGES_MAX, NEXT "x", DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    pages_of_groups(DT_SIGNON_GROUP_PAGES_MAX + 1, NEXT "x", DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    pages_of_groups(2, longest, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+}
+
+/* --- results that nobody asked for ------------------------------------------------------------ */
+
+static void test_every_odd_result_is_refused(void **state)
+{
+    static char const *const host[] = {"device_trust",
+                                       "host_certificate_file",
+                                       "/etc/devtrust/h.pem",
+                                       "device_trust",
+                                       "host_key_file",
+                                       "/etc/devtrust/h.key",
+                                       NULL};
+    dt_store_result stored = {.status = DT_STORE_OK, .count = 1};
+    dt_sign_result signed_ = {.error = DT_E_NOT_FOUND, .text = ""};
+
+    (void)state;
+    for (int at = 0; at < 4; at++) { /* SIGN, STORE, HTTP, PROMPT */
+        for (int what = 0; what < 3; what++) {
+            world w;
+            dt_request r = world_request();
+
+            if (at == what)
+                continue;
+            r.host_evidence = at == 0;
+            open_world(&w, DAILY, at == 0 ? host : NULL);
+            world_begin(&w, &r);
+            dt_signon_next(w.machine, w.now, &w.step);
+            if (at == 2)
+                run_to_http(&w, DT_HTTP_GET, "/users/ann");
+            if (at == 3) {
+                expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+                world_run(&w);
+            }
+            if (what == 0)
+                dt_signon_sign_done(w.machine, &signed_, w.now);
+            else if (what == 1)
+                dt_signon_store_done(w.machine, &stored, w.now);
+            else
+                reply(&w, 200, OKTA_SUCCESS);
+            assert_true(dt_signon_is_done(w.machine));
+            assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+            assert_non_null(strstr(world_outcome(&w)->detail, "not asked for"));
+            world_close(&w);
+        }
+    }
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -2783,6 +3336,7 @@ int main(void)
         cmocka_unit_test(test_okta_down_is_as_configured),
         cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),
         cmocka_unit_test(test_odd_answers_to_a_push_never_allow),
+        cmocka_unit_test(test_odd_answers_to_a_passcode_never_allow),
         cmocka_unit_test(test_okta_user_that_may_not),
         cmocka_unit_test(test_broken_store_asks_for_mfa),
         cmocka_unit_test(test_no_policy_is_a_config_fault),
@@ -2839,6 +3393,23 @@ int main(void)
         cmocka_unit_test(test_more_groups_than_fit_are_not_known),
         cmocka_unit_test(test_nothing_is_asked_in_vain),
         cmocka_unit_test(test_when_intune_is_asked_again),
+        cmocka_unit_test(test_what_is_no_passcode_costs_no_call),
+        cmocka_unit_test(test_what_is_a_passcode),
+        cmocka_unit_test(test_a_passcode_of_either_authenticator),
+        cmocka_unit_test(test_locked_is_not_asked_again),
+        cmocka_unit_test(test_a_useless_passcode_is_forgotten),
+        cmocka_unit_test(test_a_challenge_shows_the_number),
+        cmocka_unit_test(test_no_number_where_none_can_be_shown),
+        cmocka_unit_test(test_an_open_prompt_is_not_replaced),
+        cmocka_unit_test(test_an_odd_push_reply_leaves_the_passcode),
+        cmocka_unit_test(test_a_poll_without_links_goes_on),
+        cmocka_unit_test(test_when_okta_is_asked_again),
+        cmocka_unit_test(test_a_look_up_retried_goes_on),
+        cmocka_unit_test(test_a_remembered_user_at_its_edges),
+        cmocka_unit_test(test_a_user_gone_is_asked_for_once_more),
+        cmocka_unit_test(test_remembered_groups_at_their_edges),
+        cmocka_unit_test(test_groups_come_in_pages),
+        cmocka_unit_test(test_every_odd_result_is_refused),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
