@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -188,11 +189,16 @@ class PamWorld:
                              "--foreground", *arguments]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         started = self.daemon
-        wait_until(lambda: self.site.socket_path.exists() or started.poll() is not None,
+        wait_until(lambda: self.is_listening() or started.poll() is not None,
                    "devtrustd listens")
         if started.poll() is not None:
             self.daemon = None
             raise AssertionError(self.log_path.read_text())
+
+    def is_listening(self) -> bool:
+        """Whether somebody answers at the daemon's socket."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+            return probe.connect_ex(str(self.site.socket_path)) == 0
 
     def stop_daemon(self, how: int = signal.SIGTERM) -> Optional[int]:
         """Ends it; gives its exit status."""
