@@ -19,7 +19,7 @@ import pytest
 
 from tests.integration.test_pam_module import (CANCEL, REQUEST, RESULT, fields_of, message,
                                                number, text)
-from tests.lib.pamworld import ACCOUNTS, CTL, DAEMON, ROOT, PamWorld, is_running, pam_world, \
+from tests.lib.pamworld import ACCOUNTS, DAEMON, ROOT, PamWorld, is_running, pam_world, \
     wait_until
 from tests.lib.site import catch_all, guide_policy, rule
 
@@ -717,7 +717,7 @@ def test_as_its_own_user(world: PamWorld) -> None:
         world.sim.enrol_device(made["device_id"])
         certificate = shutil.copy(made["files"]["certificate"], world.directory / "laptop.pem")
         done = world.run(["setpriv", "--reuid", "devtrust", "--regid", "devtrust",
-                          "--init-groups", CTL, "device", "add", "-c", site.config_path,
+                          "--init-groups", world.ctl, "device", "add", "-c", site.config_path,
                           certificate])
         assert done.returncode == 0, done.stderr
         kind, blob = Path(made["files"]["ssh_public_key"]).read_text().split()[:2]
@@ -813,12 +813,7 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def sudo(world: PamWorld) -> Any:
     """Runs the real sudo as dtalice with the shipped sample; gives its result."""
-    crypted = subprocess.run(["openssl", "passwd", "-6", PASSWORD], check=True, text=True,
-                             capture_output=True).stdout.strip()
-    shadow = world.directory / "shadow"
-    lines = [f"dtalice:{crypted}:19000:0:99999:7:::" if line.startswith("dtalice:") else line
-             for line in shadow.read_text().splitlines()]
-    shadow.write_text("\n".join(lines) + "\n")
+    world.set_password("dtalice", PASSWORD)
     world.sample("sudo", "sudo-devtrust")
 
     def run(typed: str) -> "subprocess.CompletedProcess[str]":
@@ -876,6 +871,31 @@ def test_sudo_with_a_broken_daemon(world: PamWorld, sudo: Any) -> None:
     done = sudo(PASSWORD + "\n")
     world.site.config_path.write_text(saved)
     assert done.returncode == 1 and done.stdout == ""
+
+
+# --- login -------------------------------------------------------------------------------------
+
+def test_login_at_the_console(world: PamWorld) -> None:
+    """The shipped sample: the password first, then the host's own certificate."""
+    world.set_password("dtalice", PASSWORD)
+    world.sample("login", "login-devtrust")
+    world.sim.enrol_device(world.pki["devices"]["host"]["device_id"])
+    host_certificate(world, "host")
+    try:
+        with world.harness("--service", "login", "--user", "dtalice", "--tty", "tty1") as login:
+            assert login.prompt() == "Password: "
+            login.answer(PASSWORD)
+            report = login.finish()
+        assert report["auth"] == "SUCCESS" and report["account"] == "SUCCESS"
+        assert len(prompts(report)) == 1
+        assert cause(world.outcome("login")) == "RULE_ALLOW"
+        with world.harness("--service", "login", "--user", "dtalice", "--tty", "tty1") as login:
+            login.prompt()
+            login.answer("wrong")
+            assert login.finish()["auth"] == "AUTH_ERR"
+        assert len(world.site.sign_ons()) == 1
+    finally:
+        world.service("login")
 
 
 # --- what is shipped ---------------------------------------------------------------------------

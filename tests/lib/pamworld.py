@@ -65,6 +65,9 @@ class PamWorld:
         self.pam_directory = self.directory / "pam.d"
         self.log_path = self.directory / "devtrustd.log"
         self.one_path = self.directory / "devtrustd-one"
+        # Where users other than root can read them, wherever the build is.
+        self.module = Path(shutil.copy(MODULE, self.directory))
+        self.ctl = Path(shutil.copy(CTL, self.directory))
         self._closing = contextlib.ExitStack()
         self.daemon: Optional["Process[bytes]"] = None
         try:
@@ -107,7 +110,7 @@ class PamWorld:
         # The privilege separation directory of a Debian sshd, which its service makes.
         script += ["mkdir -p /run/sshd", f": > '{ready}'", "exec sleep 86400"]
         holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
-                                   "\n".join(script)], stdin=subprocess.DEVNULL)
+                                   "\n".join(script)], stdin=subprocess.DEVNULL, cwd="/")
         self._closing.callback(self._end, holder)
         wait_until(lambda: ready.exists() or holder.poll() is not None, "a mount namespace")
         assert holder.poll() is None, "no private mount namespace can be made"
@@ -115,7 +118,7 @@ class PamWorld:
 
     def inside(self, command: Sequence[Any]) -> list[str]:
         """The command line that runs a command in the world."""
-        # With the holder's root: where tests run in a chroot, the namespace's own is another.
+        # With the holder's root and directory: in a chroot the namespace's own root is another.
         return ["nsenter", "-t", str(self._holder.pid), "-m", "-r", "-w", *map(str, command)]
 
     def run(self, command: Sequence[Any], **options: Any) -> "subprocess.CompletedProcess[str]":
@@ -145,13 +148,22 @@ class PamWorld:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def set_password(self, user: str, password: str) -> None:
+        """Of one of the world's own accounts."""
+        crypted = subprocess.run(["openssl", "passwd", "-6", password], check=True, text=True,
+                                 capture_output=True).stdout.strip()
+        shadow = self.directory / "shadow"
+        lines = [f"{user}:{crypted}:19000:0:99999:7:::" if line.startswith(user + ":") else line
+                 for line in shadow.read_text().splitlines()]
+        shadow.write_text("\n".join(lines) + "\n")
+
     # --- PAM services ------------------------------------------------------------------------
 
     def module_line(self, *arguments: str) -> str:
         """The module as built, pointed at this world's daemon."""
         ours = [f"socket={self.site.socket_path}", f"daemon={self.one_path}"]
         given = {a.partition("=")[0] for a in arguments}
-        return " ".join([str(MODULE), *(a for a in ours if a.partition("=")[0] not in given),
+        return " ".join([str(self.module), *(a for a in ours if a.partition("=")[0] not in given),
                          *arguments])
 
     def service(self, name: str, *arguments: str, auth: str = "", account: str = "") -> None:
