@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# People who bring attributes that they should not have a say in: realms, and
-# whatever fits into a tunnel, such as a place of their choice.
+# People who bring attributes that they should not have a say in, such as realms or a place of their
+# choice inside a tunnel; and virtual servers that overrule what devtrust said.
 """FreeRADIUS with rlm_devtrust: hostile attributes."""
 
 from __future__ import annotations
@@ -11,28 +11,35 @@ from typing import Any, Iterator
 
 import pytest
 
-from tests.lib import radius as rad
+from tests.lib import radius as rad, site as sites
 from tests.lib.radius import ACCEPT, REJECT, World
 
 PUSH = "push"
 SETTINGS = {"mfa": {"wait_vpn": "8s", "wait_wifi": "8s", "push_limit": "20"}}
 
 MODULES = "# rlm_devtrust: device trust and MFA for FreeRADIUS."
-REALMS = """
+MORE_MODULES = """
 realm suffix {
     format = suffix
     delimiter = "@"
 }
-"""
+always ok {
+    rcode = ok
+}
+devtrust devtrust_closed {
+    config = /etc/devtrust/radius.conf
+    application = closed
+}
+#"""
 
-# A second way in, where realms are looked for.
-PORT = rad.free_port()
+# Virtual servers of the tests: where realms are looked for, and where the administrator goes on
+# whatever devtrust said.
 SERVER = """
-server realms {
+server %(name)s {
     listen {
         type = auth
         ipaddr = 127.0.0.1
-        port = %d
+        port = %(port)d
     }
     authorize {
         suffix
@@ -42,13 +49,50 @@ server realms {
     authenticate {
         Auth-Type PAP {
             pap
+            if (ok) {
+                update control {
+                    &DevTrust-Primary := "Verified"
+                }
+                update reply {
+                    &Reply-Message := "Welcome"
+                    &MS-MPPE-Send-Key := 0x00112233445566778899aabbccddeeff
+                    &MS-MPPE-Recv-Key := 0x00112233445566778899aabbccddeeff
+                }
+                %(devtrust)s {
+                    reject = 1
+                    fail = 1
+                    invalid = 1
+                    userlock = 1
+                    %(more)s
+                }
+                %(after)s
+            }
         }
+    }
+    post-proxy {
+        devtrust
     }
     post-auth {
         devtrust
+        Post-Auth-Type REJECT {
+            devtrust
+        }
     }
 }
-""" % PORT
+"""
+SERVERS = {"realms": ("devtrust", "", ""), "denied": ("devtrust_closed", "", "ok"),
+           "unanswered": ("devtrust", "handled = 1", "ok"),
+           "another": ("devtrust_closed", "", "ok\n devtrust"),
+           "first": ("devtrust", "", "")}
+PORTS = {name: rad.free_port() for name in SERVERS}
+SITES = {name: SERVER % {"name": name, "port": PORTS[name], "devtrust": devtrust, "more": more,
+                         "after": after}
+         for name, (devtrust, more, after) in SERVERS.items()}
+# Its post-auth asks for another application than the one that was signed on to.
+SITES["first"] = SITES["first"].replace("post-auth {\n        devtrust\n",
+                                        "post-auth {\n        devtrust_closed\n")
+POLICIES = [sites.guide_policy("vpn"), sites.guide_policy("wifi"),
+            {"name": "closed", "application": "closed", "rules": [sites.catch_all()]}]
 
 # What a supplicant may send as AVPs inside the tunnel.
 INNER = "server inner-devtrust {\n\tauthorize {\n"
@@ -70,8 +114,8 @@ SPOOFED = INNER + """
 def world(tmp_path_factory: pytest.TempPathFactory,
           pki_index: dict[str, Any]) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("hostile")
-    with rad.start_world(directory, pki_index, settings=SETTINGS, sites={"realms": SERVER},
-                         replace={INNER: SPOOFED, MODULES: REALMS + "#"}) as made:
+    with rad.start_world(directory, pki_index, settings=SETTINGS, policies=POLICIES, sites=SITES,
+                         replace={INNER: SPOOFED, MODULES: MORE_MODULES}) as made:
         yield made
         assert made.radius.is_running(), made.radius.log_text()
         assert made.radius.stop() == 0, made.radius.log_text()
@@ -88,7 +132,7 @@ def test_nobody_finds_the_waiting_room_by_its_realm(world: World) -> None:
     user = world.person("patient", PUSH, push="manual")
     waiting = world.client().start(user)
     world.sim.wait_push(user + "@example.com")
-    client = world.radius.client(PORT)
+    client = world.radius.client(PORTS["realms"])
     for realm in realms_of_the_room(world):
         for state in (None, b"\0" * 16):
             reply = client.login("mallory@" + realm, "wrong password", state)
@@ -124,3 +168,41 @@ def test_a_spoofed_place_joins_no_push(world: World) -> None:
         for supplicant in running:
             supplicant.__exit__()
     assert not any(end.success for end in ends)
+
+
+# --- what devtrust denied stays denied -----------------------------------------------------------
+
+def refused(world: World, user: str, server: str) -> None:
+    """A refusal that gives nothing away."""
+    reply = world.radius.client(PORTS[server]).login(user)
+    assert reply.code == REJECT, reply
+    assert "Welcome" not in reply.message
+    assert not [kind for kind, _ in reply.attributes if kind == rad.VENDOR_SPECIFIC], reply
+    event = world.outcome(user, "PRIMARY_MISSING")
+    assert "no sign-on of this request" in event["detail"]
+
+
+def test_a_denial_cannot_be_overruled(world: World) -> None:
+    user = world.person("overruled")
+    refused(world, user, "denied")
+    world.outcome(user, "RULE_DENY")
+
+
+def test_going_on_without_waiting_for_the_answer(world: World) -> None:
+    user = world.person("unanswered", PUSH, push="approve", after=3.0)
+    refused(world, user, "unanswered")
+
+
+def test_an_allowance_for_another_application(world: World) -> None:
+    user = world.person("elsewhere", PUSH, push="approve", after=0.1)
+    refused(world, user, "first")
+    world.outcome(user, "MFA_SUCCESS")
+
+
+def test_the_last_word_counts(world: World) -> None:
+    """Denied by one instance, then allowed by another, for the application that is asked for."""
+    user = world.person("lastly", PUSH, push="approve", after=0.1)
+    reply = world.radius.client(PORTS["another"]).login(user)
+    assert reply.code == ACCEPT, reply
+    world.outcome(user, "RULE_DENY")
+    world.outcome(user, "MFA_SUCCESS")

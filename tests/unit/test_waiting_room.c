@@ -556,6 +556,7 @@ static void test_deadline(void **state)
     assert_true(has_outcome(p, &o));
     assert_int_equal(o.result, DT_DENY);
     assert_int_equal(o.cause, DT_CAUSE_MFA_TIMEOUT);
+    UNTIL(control("count/cancel") == 1);
     /* What the person does now no longer matters. */
     control("set/polls_wanted/1");
     UNTIL(under_way() == 0);
@@ -708,6 +709,28 @@ static void test_strangers_are_cut_off(void **state)
     dt_parked_leave(&p);
 }
 
+/* All of a ticket counts, not only what finds its place in the table. */
+static void test_nearly_the_ticket(void **state)
+{
+    (void)state;
+    dt_parked *p = park_ignored();
+    int fd = dial();
+    proxy(fd, 1, p);
+    for (size_t i = 0; i < DT_RADIUS_TICKET_LEN; i++) {
+        uint8_t near[DT_RADIUS_TICKET_LEN];
+        packet q;
+        memcpy(near, dt_parked_ticket(p).p, sizeof(near));
+        near[i] ^= 0x40;
+        make(&q, 2, dt_bytes_of(near, sizeof(near)), dt_waiting_room_secret(room), 1, 0);
+        send_all(fd, q.b, q.len);
+        assert_int_equal(answer_to(fd, 2), REJECT);
+    }
+    control("set/polls_wanted/1");
+    assert_int_equal(answer_to(fd, 1), ACCEPT);
+    dt_parked_leave(&p);
+    close(fd);
+}
+
 /* On a connection that proved itself the same costs nobody else their answer. */
 static void test_odd_packets_among_good_ones(void **state)
 {
@@ -858,6 +881,7 @@ int main(void)
         OWN(test_driver_full),
         USUAL(test_too_many_connections),
         USUAL(test_strangers_are_cut_off),
+        USUAL(test_nearly_the_ticket),
         USUAL(test_odd_packets_among_good_ones),
         USUAL(test_broken_frame_ends_the_connection),
         USUAL(test_packet_in_pieces),
