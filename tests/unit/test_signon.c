@@ -2015,6 +2015,11 @@ static void test_a_saved_machine_must_make_sense(void **state)
         assert_int_equal(dt_signon_save(copy, &b), 0);
         if (dt_signon_load(loaded, &w.site, dt_buf_bytes(&b)) != (more ? DT_E_PARSE : DT_OK))
             fail_msg("spoilt in way %d", spoilt);
+        if (more) { /* what is left denies */
+            assert_true(dt_signon_is_done(loaded));
+            assert_int_equal(dt_signon_outcome(loaded)->result, DT_DENY);
+            assert_string_equal(loaded->user_id, "");
+        }
         dt_buf_free(&b);
     }
     assert_true(spoilt > 30);
@@ -2071,7 +2076,8 @@ static void test_a_passcode_on_its_way_is_asked_for_again(void **state)
         world_save_and_load(&w);
         assert_null(memmem(w.machine, dt_signon_size(), "918273", 6));
         assert_int_equal(world_run(&w), DT_STEP_PROMPT);
-        world_show(&w);
+        assert_int_equal(world_show(&w), DT_STEP_WAIT);
+        assert_int_equal(w.step.until, WORLD_START + r.wait_limit);
         world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
         assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
         assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
@@ -3280,6 +3286,690 @@ static void test_every_odd_result_is_refused(void **state)
     }
 }
 
+/* --- what is told ----------------------------------------------------------------------------- */
+
+static void test_the_audit_context_tells_all(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_audit_context c;
+
+    (void)state;
+    r.station = "02-00-00-00-00-01";
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    world_run(&w);
+    memset(&c, 0xff, sizeof(c));
+    dt_signon_audit_context(w.machine, &c);
+    assert_string_equal(c.id, r.id);
+    assert_string_equal(c.application, "vpn");
+    assert_string_equal(c.user, "ann");
+    assert_string_equal(c.login, "ann@example.com");
+    assert_string_equal(c.client_ip, r.client_ip);
+    assert_string_equal(c.nas, r.nas);
+    assert_string_equal(c.station, r.station);
+    assert_string_equal(c.policy_hash, "");
+    assert_int_equal(c.started, WORLD_START);
+    assert_true(c.device_event);
+    assert_null(c.host);
+    assert_null(c.door);
+    world_close(&w);
+}
+
+/* The words of a refusal, and the way out where there is one. */
+static void refusal(char const *graph, int status, char const *message)
+{
+    world w;
+    dt_request r;
+
+    open_world(&w, ONLY_TRUSTED, NULL);
+    r = graph ? with_certificate(&w) : world_request();
+    if (graph)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", status, graph);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_string_equal(world_outcome(&w)->message, message);
+    assert_int_equal(world_outcome(&w)->graph_calls, graph ? 1 : 0);
+    world_close(&w);
+}
+
+static void test_a_refusal_shows_the_way_out(void **state)
+{
+    (void)state;
+#define NO "Your company's sign-on policy does not allow this sign-on. "
+    refusal(NULL, 0, NO "This device is not enrolled. Enrol it: https://enrol.example.com");
+    refusal(GRAPH_NOT_FOUND, 404,
+            NO "This device is not enrolled. Enrol it: https://enrol.example.com");
+    refusal(GRAPH_NONCOMPLIANT, 200,
+            NO "This device does not meet the company's compliance policies. In Company Portal, "
+               "choose this device and Check access; it can take 10 minutes.");
+}
+
+static void test_words_of_ones_own_may_be_left_out(void **state)
+{
+    static char const *const none[] = {"device_trust", "check_access_text", "", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, none);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_string_equal(world_outcome(&w)->message,
+                        NO "This device does not meet your company's compliance and security "
+                           "policies.");
+    world_close(&w);
+}
+
+static void test_the_words_of_the_prompts(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_string_equal(w.step.prompt->text,
+                        "Okta Verify push sent to your phone: choose the number 42 there, then "
+                        "press Enter here (or type a passcode): ");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
+    assert_string_equal(w.step.prompt->text,
+                        "That passcode was not accepted. Approve the push on your phone: choose "
+                        "the number 42 there, then press Enter, or type a passcode: ");
+    assert_non_null(strstr(dt_signon_outcome(w.machine)->detail, "E0000068"));
+    world_close(&w);
+}
+
+static void test_the_words_of_the_prompts_without_a_number(void **state)
+{
+    static char const *const never[] = {"mfa", "number_challenge", "never", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, never);
+    expect_push(&w, OKTA_PUSH);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_string_equal(w.step.prompt->text,
+                        "Okta Verify push sent to your phone: approve it (if it asks for a number, "
+                        "press Enter here to see which), then press Enter here (or type a "
+                        "passcode): ");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_WAIT); /* nothing new: nothing is shown */
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_REJECTED);
+    assert_int_equal(world_wait(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    assert_int_equal(world_outcome(&w)->factor, DT_FACTOR_PUSH);
+    assert_non_null(strstr(world_outcome(&w)->message, "rejected in Okta Verify"));
+    world_close(&w);
+}
+
+static void test_the_administrator_is_told_why(void **state)
+{
+    static struct {
+        char const *body;
+        int status;
+        char const *detail;
+    } const users[] = {
+        {"{\"id\":\"00u1\",\"status\":\"SUSPENDED\",\"profile\":{\"login\":\"ann@example.com\"}}",
+         200, "status SUSPENDED"},
+        {"{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"eve@example.com\"}}", 200,
+         "answered with eve@example.com"},
+        {"{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}", 404, "E0000007"},
+    };
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+        open_world(&w, GUIDE, NULL);
+        world_expect(&w, DT_HTTP_GET, "/users/ann", users[i].status, users[i].body);
+        world_begin(&w, &r);
+        world_run(&w);
+        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_REFUSED);
+        assert_non_null(strstr(world_outcome(&w)->detail, users[i].detail));
+        world_close(&w);
+    }
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, "[]");
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+    assert_non_null(strstr(world_outcome(&w)->detail, "no enrolled factor"));
+    world_close(&w);
+}
+
+/* --- who and what the policy sees ------------------------------------------------------------- */
+
+#define PEOPLE(name, priority, people, action)                                                     \
+    "{\"name\":\"" name "\",\"priority\":" priority ",\"status\":\"ACTIVE\",\"conditions\":{"      \
+    "\"people\":" people "},\"actions\":{\"appSignOn\":" action "}}"
+
+static void test_every_group_counts(void **state)
+{
+    static char const policy[] =
+        POLICY(PEOPLE("b", "1", "{\"groups\":{\"include\":[\"B\"]}}",
+                      ALLOW) "," PEOPLE("a", "2", "{\"groups\":{\"include\":[\"A\"]}}", DENY));
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    static char const *const groups[] = {"A", "B"};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.groups = groups;
+    r.group_count = 2;
+    open_world(&w, policy, NULL);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    world_close(&w);
+    open_world(&w, policy, okta); /* then what the host says of groups has no say */
+    r.group_count = 1;
+    world_expect(&w, DT_HTTP_GET, "/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200,
+                 "[{\"profile\":{\"name\":\"A\"}},{\"profile\":{\"name\":\"B\"}}]");
+    for (int cached = 0; cached < 2; cached++) {
+        world_begin(&w, &r);
+        world_run(&w);
+        assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    }
+    world_close(&w);
+}
+
+static void test_the_policy_sees_login_and_platform(void **state)
+{
+    static char const by_login[] =
+        POLICY(PEOPLE("a", "1", "{\"users\":{\"include\":[\"ann@example.com\"]}}", ALLOW));
+    static char const by_platform[] =
+        POLICY("{\"name\":\"m\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"platform\":"
+               "{\"include\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"MACOS\"}}]}},\"actions\":{"
+               "\"appSignOn\":" ALLOW "}}");
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, by_login, NULL);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    world_close(&w);
+    open_world(&w, by_platform, NULL);
+    r.platform_hint = DT_PLATFORM_MACOS;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    world_close(&w);
+}
+
+static void test_trust_where_few_platforms_are_enabled(void **state)
+{
+    static char const *const windows[] = {"device_trust", "platforms", "windows", NULL};
+    static char const *const macos[] = {"device_trust", "platforms", "macos", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (int enabled = 0; enabled < 2; enabled++) {
+        open_world(&w, ONLY_TRUSTED, enabled ? windows : macos);
+        r = with_certificate(&w);
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+        world_begin(&w, &r);
+        world_run(&w);
+        if (enabled)
+            assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+        else
+            assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+        world_close(&w);
+    }
+}
+
+/* The SSH key that sshd verified is that of an enrolled device's certificate. */
+static void test_an_enrolled_ssh_key_is_trusted(void **state)
+{
+    static char const *const ssh[] = {"device_trust", "trusted_when", "ssh-key+intune", NULL};
+    char info[1024];
+    uint8_t storage[512];
+    dt_buf blob, text;
+    world w;
+    dt_request r = world_request();
+    dt_ssh_keys keys;
+    dt_device_record record = {.added = WORLD_START};
+    world_row *row;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, ssh);
+    dt_buf_init_fixed(&blob, storage, sizeof(storage));
+    assert_int_equal(dt_x509_ssh_blob(dt_bytes_of(w.leaf, w.leaf_len), &blob), 0);
+    dt_buf_init_fixed(&text, info, sizeof(info));
+    dt_buf_puts(&text, SSH_INFO); /* and another key, which nobody enrolled */
+    dt_buf_puts(&text, "publickey ecdsa-sha2-nistp256 ");
+    dt_base64_encode(&text, dt_buf_bytes(&blob));
+    dt_buf_puts(&text, "\n");
+    assert_int_equal(dt_ssh_auth_info_parse(dt_bytes_str(info), &keys, NULL), 0);
+    assert_int_equal(keys.count, 2);
+    memcpy(record.der, w.leaf, w.leaf_len);
+    record.der_len = w.leaf_len;
+    row = &w.rows[0];
+    dt_buf_init_fixed(&text, row->value, sizeof(row->value));
+    assert_int_equal(dt_device_record_pack(&record, &text), 0);
+    row->table = DT_TABLE_DEVICE;
+    row->len = text.len;
+    row->expires = DT_TIME_NEVER;
+    dt_device_store_key(keys.items[1].fingerprint, row->key);
+    r.ssh_auth_info = info;
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(strlen(world_outcome(&w)->verdict.key_id), 64);
+    /* Without the key there is only the other one, which tells nothing. */
+    r.ssh_auth_info = SSH_INFO;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    r.ssh_auth_info = "publickey ecdsa-sha2-nistp256 !";
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_non_null(strstr(world_outcome(&w)->detail, "SSH_AUTH_INFO_0"));
+    world_close(&w);
+}
+
+/* --- more of pushes and passcodes ------------------------------------------------------------- */
+
+static void test_another_station_has_its_own_push(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r.push_key = "ann|nas|one";
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    r.push_key = "ann|nas|two";
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* A second sign-on that comes while the first one's POST is under way sends none of its own. */
+static void test_a_push_being_sent_is_joined(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    run_to_http(&w, DT_HTTP_POST, "/factors/opf1/verify");
+    assert_non_null(strstr(world_find(&w, DT_TABLE_PUSH, "push:")->value, r.id));
+    r.id = "ffffffffffffffffffffffffffffffff";
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_how_long_records_live(void **state)
+{
+    world w;
+    dt_request r;
+    world_row *row;
+
+    (void)state;
+    open_world(&w, DAILY, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    run_to_http(&w, DT_HTTP_POST, "/factors/opf1/verify");
+    row = world_find(&w, DT_TABLE_PUSH, "push:");
+    assert_int_equal(row->expires, WORLD_START + r.wait_limit + DT_SIGNON_PUSH_RESULT_KEPT);
+    world_run(&w);
+    assert_int_equal(row->expires, WORLD_START + r.wait_limit + DT_SIGNON_PUSH_RESULT_KEPT);
+    assert_non_null(strstr(row->value, r.id));
+    world_show(&w);
+    assert_int_equal(world_find(&w, DT_TABLE_PUSH_COUNT, "pushes:00u1")->expires,
+                     WORLD_START + DT_MINUTES(10));
+    assert_int_equal(world_find(&w, DT_TABLE_LOOKUP, "okta-user:")->expires,
+                     WORLD_START + DT_MINUTES(10));
+    assert_int_equal(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE)->expires,
+                     WORLD_START + DT_HOURS(24));
+    world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(row->expires, w.now + DT_SIGNON_PUSH_RESULT_KEPT);
+    assert_int_equal(world_find(&w, DT_TABLE_REMEMBERED, "mfa:")->expires, w.now + DT_DAYS(1));
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED);
+    assert_int_equal(world_outcome(&w)->factor, DT_FACTOR_PUSH);
+    world_close(&w);
+}
+
+static void test_a_push_that_failed_is_joined_by_nobody(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 500, OKTA_BROKEN);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_non_null(strstr(world_find(&w, DT_TABLE_PUSH, "push:")->value, "\"state\":5"));
+    assert_int_equal(dt_signon_outcome(w.machine)->factor, DT_FACTOR_TOTP);
+    assert_non_null(strstr(dt_signon_outcome(w.machine)->detail, "Okta: push:"));
+    world_close(&w);
+}
+
+static void test_a_push_rejected_at_once(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_REJECTED);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    assert_non_null(strstr(world_find(&w, DT_TABLE_PUSH, "push:")->value, "\"state\":4"));
+    world_close(&w);
+}
+
+/* Words that are no answer are no outage either. */
+static void test_odd_polls_never_allow(void **state)
+{
+    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, allow);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/", 200, "{\"factorResult\":\"CHALLENGE\"}");
+    for (int i = 0; i < DT_SIGNON_POLL_FAILURES_MAX; i++)
+        world_expect(&w, DT_HTTP_GET, "/transactions/", 500, "");
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    while (!dt_signon_is_done(w.machine))
+        world_wait(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+    assert_non_null(strstr(world_outcome(&w)->detail, "Okta: poll:"));
+    world_close(&w);
+}
+
+static void test_polls_may_fail_now_and_then(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    r.wait_limit = DT_MINUTES(5);
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < DT_SIGNON_POLL_FAILURES_MAX; k++)
+            world_expect(&w, DT_HTTP_GET, "/transactions/", k % 2 ? 500 : 0, "");
+        world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_WAITING);
+    }
+    world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_SUCCESS);
+    while (!dt_signon_is_done(w.machine))
+        world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+static void test_a_passcode_typed_during_a_poll(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    w.now = w.step.until;
+    run_to_http(&w, DT_HTTP_GET, "/transactions/");
+    dt_signon_answer(w.machine, dt_bytes_str("918273"), w.now);
+    reply(&w, 200, OKTA_WAITING_NUMBER);
+    run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
+    assert_non_null(strstr(w.step.http->body, "918273"));
+    reply(&w, 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_null(memmem(w.machine, dt_signon_size(), "918273", 6));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
+    w.save_each_step = false;
+    dt_signon_next(w.machine, w.now, &w.step);
+    world_step(&w);
+    dt_signon_next(w.machine, w.now, &w.step);
+    assert_int_equal(w.step.http->method, DT_HTTP_DELETE);
+    assert_int_equal(w.step.http->timeout, DT_SIGNON_CANCEL_TIMEOUT);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 500, ""); /* whatever it says */
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(world_outcome(&w)->polls, 1);
+    world_close(&w);
+}
+
+static void test_each_passcode_is_tried_with_both(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_MANY);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 0, "");
+    world_begin(&w, &r);
+    world_run(&w);
+    for (int i = 0; i < 2; i++) {
+        world_show(&w);
+        world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+        world_expect(&w, DT_HTTP_POST, "/factors/uft2/verify", 403, OKTA_WRONG_CODE);
+        assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
+    }
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_a_passcode_not_needed_is_forgotten(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    w.save_each_step = false;
+    r = with_certificate(&w);
+    r.passcode = "918273";
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_null(memmem(w.machine, dt_signon_size(), "918273", 6));
+    world_close(&w);
+}
+
+/* --- odd beginnings and ends ------------------------------------------------------------------ */
+
+static void test_logins_that_cannot_be_asked_for(void **state)
+{
+    static char suffix[129], user[251];
+    char const *extra[] = {"okta", "login_suffix", suffix, NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    memset(user, 'u', sizeof(user) - 1);
+    memset(suffix, 's', sizeof(suffix) - 1);
+    suffix[0] = '@';
+    open_world(&w, GUIDE, extra);
+    r.user = user;
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    world_close(&w);
+    open_world(&w, GUIDE, NULL);
+    r.user = "../ann";
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_non_null(w.step.outcome);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    assert_non_null(strstr(world_outcome(&w)->detail, "could not be made"));
+    assert_non_null(strstr(world_outcome(&w)->message, "Tell your administrator"));
+    world_close(&w);
+}
+
+static void test_leaving_at_any_step(void **state)
+{
+    static char const *const host[] = {"device_trust",
+                                       "host_certificate_file",
+                                       "/etc/devtrust/h.pem",
+                                       "device_trust",
+                                       "host_key_file",
+                                       "/etc/devtrust/h.key",
+                                       NULL};
+
+    (void)state;
+    for (int at = 0; at < 12; at++) {
+        world w;
+        dt_request r;
+        int i = 0;
+
+        open_world(&w, DAILY, host);
+        w.host_signs = true;
+        r = with_certificate(&w);
+        r.host_evidence = true;
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+        expect_push(&w, OKTA_PUSH_NUMBER);
+        world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+        world_begin(&w, &r);
+        for (dt_signon_next(w.machine, w.now, &w.step); !dt_signon_is_done(w.machine);
+             dt_signon_next(w.machine, w.now, &w.step)) {
+            if (i++ == at)
+                dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+            if (dt_signon_is_done(w.machine) || w.step.kind == DT_STEP_PROMPT)
+                break;
+            world_step(&w);
+            if (at < i) /* at most the end of a push is left to do */
+                assert_true(dt_signon_is_done(w.machine) || w.machine->finishing);
+        }
+        world_run(&w);
+        assert_int_equal(world_outcome(&w)->result, DT_DENY);
+        assert_int_equal(world_outcome(&w)->cause, DT_CAUSE_CLIENT_GONE);
+        world_close(&w);
+    }
+}
+
+static void test_a_refresh_that_fails_ends(void **state)
+{
+    world w;
+    dt_guid id;
+    int waits = 0;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    assert_int_equal(dt_guid_parse(dt_bytes_str(WORLD_DEVICE), &id), 0);
+    w.site.policy = NULL;
+    for (int i = 0; i < 3; i++)
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 429, "{}");
+    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    while (world_run(&w) == DT_STEP_WAIT) {
+        assert_true(w.step.until > w.now);
+        w.now = w.step.until;
+        waits++;
+    }
+    assert_int_equal(waits, 2);
+    assert_end(&w, DT_DENY, DT_CAUSE_NONE);
+    assert_non_null(strstr(world_outcome(&w)->detail, "Intune:"));
+    assert_null(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE));
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_NONE);
+    assert_non_null(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE));
+    world_close(&w);
+}
+
+/* What is saved comes back, to the last field that people or logs see. */
+static void test_a_saved_machine_comes_back_whole(void **state)
+{
+    world w;
+    dt_request r;
+    dt_signon *before = calloc(1, dt_signon_size());
+    dt_evidence const *a, *b;
+
+    (void)state;
+    assert_non_null(before);
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    memset(r.random, 0x5a, sizeof(r.random));
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    memcpy(before->evidence.items[0].entra_id.text, "11111111-2222-3333-4444-555555555555", 37);
+    w.machine->evidence.items[0].entra_id = before->evidence.items[0].entra_id;
+    memcpy(before, w.machine, dt_signon_size());
+    world_save_and_load(&w);
+    assert_int_equal(w.machine->evidence.count, before->evidence.count);
+    for (size_t i = 0; i < before->evidence.count; i++) {
+        a = &before->evidence.items[i];
+        b = &w.machine->evidence.items[i];
+        assert_string_equal(a->device_id.text, b->device_id.text);
+        assert_string_equal(a->entra_id.text, b->entra_id.text);
+        assert_string_equal(a->key_id, b->key_id);
+        assert_string_equal(a->device_name, b->device_name);
+        assert_int_equal(a->source, b->source);
+        assert_int_equal(a->finding, b->finding);
+        assert_int_equal(a->assurance, b->assurance);
+        assert_int_equal(a->reason, b->reason);
+        assert_int_equal(a->observed, b->observed);
+        assert_int_equal(a->platform, b->platform);
+    }
+    assert_string_equal(before->outcome.verdict.device_id.text,
+                        w.machine->outcome.verdict.device_id.text);
+    assert_string_equal(before->outcome.decision.rule, w.machine->outcome.decision.rule);
+    assert_string_equal(before->outcome.detail, w.machine->outcome.detail);
+    assert_string_equal(before->push.poll_url, w.machine->push.poll_url);
+    assert_string_equal(before->push.cancel_url, w.machine->push.cancel_url);
+    assert_string_equal(before->push.owner, w.machine->push.owner);
+    assert_string_equal(before->prompt.text, w.machine->prompt.text);
+    assert_memory_equal(before->random, w.machine->random, sizeof(before->random));
+    assert_int_equal(before->deadline, w.machine->deadline);
+    assert_int_equal(before->steps, w.machine->steps);
+    free(before);
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -3410,6 +4100,30 @@ int main(void)
         cmocka_unit_test(test_remembered_groups_at_their_edges),
         cmocka_unit_test(test_groups_come_in_pages),
         cmocka_unit_test(test_every_odd_result_is_refused),
+        cmocka_unit_test(test_the_audit_context_tells_all),
+        cmocka_unit_test(test_a_refusal_shows_the_way_out),
+        cmocka_unit_test(test_words_of_ones_own_may_be_left_out),
+        cmocka_unit_test(test_the_words_of_the_prompts),
+        cmocka_unit_test(test_the_words_of_the_prompts_without_a_number),
+        cmocka_unit_test(test_the_administrator_is_told_why),
+        cmocka_unit_test(test_every_group_counts),
+        cmocka_unit_test(test_the_policy_sees_login_and_platform),
+        cmocka_unit_test(test_trust_where_few_platforms_are_enabled),
+        cmocka_unit_test(test_an_enrolled_ssh_key_is_trusted),
+        cmocka_unit_test(test_another_station_has_its_own_push),
+        cmocka_unit_test(test_a_push_being_sent_is_joined),
+        cmocka_unit_test(test_how_long_records_live),
+        cmocka_unit_test(test_a_push_that_failed_is_joined_by_nobody),
+        cmocka_unit_test(test_a_push_rejected_at_once),
+        cmocka_unit_test(test_odd_polls_never_allow),
+        cmocka_unit_test(test_polls_may_fail_now_and_then),
+        cmocka_unit_test(test_a_passcode_typed_during_a_poll),
+        cmocka_unit_test(test_each_passcode_is_tried_with_both),
+        cmocka_unit_test(test_a_passcode_not_needed_is_forgotten),
+        cmocka_unit_test(test_logins_that_cannot_be_asked_for),
+        cmocka_unit_test(test_leaving_at_any_step),
+        cmocka_unit_test(test_a_refresh_that_fails_ends),
+        cmocka_unit_test(test_a_saved_machine_comes_back_whole),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
