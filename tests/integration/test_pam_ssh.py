@@ -518,6 +518,33 @@ def test_public_key_alone_is_refused(world: PamWorld) -> None:
     assert world.sim.count("okta.cancel") == 1
 
 
+def test_password_logins(world: PamWorld) -> None:
+    """As the sample says for these: the password is asked first, and without it nobody is sent a
+    push."""
+    world.set_password("dtalice", "correct horse battery")
+    text = (world.pam_directory / "sshd").read_text()
+    wanted = "auth       requisite    pam_unix.so\nauth       required"
+    (world.pam_directory / "sshd").write_text(text.replace("auth       required", wanted, 1))
+    try:
+        with Sshd(world, AuthenticationMethods="keyboard-interactive:pam") as other:
+            key = make_key(other.directory / "unused")
+            wrong = other.connect("dtalice", key)
+            wrong.expect("Password: ")
+            wrong.sendline("wrong")
+            keep_out(wrong)
+            assert world.sim.count("okta.total") == 0
+            ssh = other.connect("dtalice", key)
+            ssh.expect("Password: ")
+            ssh.sendline("correct horse battery")
+            ssh.expect(NUMBER)
+            world.sim.approve("dtalice@example.com")
+            ssh.sendline("")
+            let_in(ssh)
+    finally:
+        (world.pam_directory / "sshd").write_text(text)
+    assert cause(world.outcome("sshd")) == "MFA_SUCCESS"
+
+
 def test_two_at_once(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     """Each has its own push and number; what is approved for one does not let in the other."""
     world.sim.add_user("dtcarol@example.com", factors=BOTH)
