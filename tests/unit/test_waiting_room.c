@@ -351,6 +351,16 @@ static bool holds_attribute(packet const *a, uint8_t type)
     return false;
 }
 
+static int closed_by_now(int const *fds, int count)
+{
+    int closed = 0;
+    for (int i = 0; i < count; i++) {
+        struct pollfd w = {.fd = fds[i], .events = POLLIN};
+        closed += poll(&w, 1, 0) == 1;
+    }
+    return closed;
+}
+
 /* --- the usual way ------------------------------------------------------------------------------ */
 
 static void test_accept(void **state)
@@ -667,16 +677,24 @@ static void test_too_many_connections(void **state)
     assert_silent(late);
     control("set/polls_wanted/1");
     assert_int_equal(answer_to(late, 2), ACCEPT);
+    assert_true(closed_by_now(strangers, STRANGERS) >= STRANGERS + 2 - DT_ROOM_CONNECTIONS_MAX);
+    /* Nobody who proved themselves goes for the next one, and never for being silent. */
+    int next = dial();
+    assert_silent(next);
+    assert_silent(late);
     assert_silent(fd);
+    int last = dial();
     for (int i = 0; i < STRANGERS; i++) {
         assert_int_equal(answer(strangers[i], NULL, NULL), 0);
         close(strangers[i]);
     }
-    /* Those that proved themselves were never closed for their silence. */
+    assert_int_equal(answer(last, NULL, NULL), 0);
     assert_silent(fd);
     dt_parked_leave(&p);
     close(fd);
     close(late);
+    close(next);
+    close(last);
 }
 
 /* --- strangers ---------------------------------------------------------------------------------- */
@@ -701,8 +719,11 @@ static void test_strangers_are_cut_off(void **state)
         if (kind == 5)
             q.b[3] = 19; /* shorter than a header */
         uint64_t before = refused();
+        int silent = dial(); /* is closed for its silence: later */
         send_all(fd, q.b, q.len);
         assert_int_equal(answer(fd, NULL, NULL), 0);
+        assert_int_equal(closed_by_now(&silent, 1), 0);
+        close(silent);
         assert_true(kind == 5 || refused() == before + 1);
         close(fd);
     }
