@@ -277,6 +277,14 @@ static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_ste
     return may;
 }
 
+/* The supplicant has one patience for the look-up and the person together. */
+static dt_time what_is_left(dt_time limit, dt_time spent)
+{
+    if (spent < 0) /* the clock was set back */
+        return limit;
+    return spent < limit ? limit - spent : 0;
+}
+
 /* Drives the machine as far as it goes here and answers. `r` is what it was begun with, or NULL when
  * it goes on with another request's. */
 static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
@@ -292,8 +300,11 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
     bool done = dt_driver_run_inline(inst->link->driver, machine, "radius");
     if (!done) {
         dt_signon_next(machine, dt_host_now(), &step);
+        dt_time started = dt_host_now();
         if (blocks && r != NULL && look_up(inst, machine, &step)) {
-            dt_signon_begin(machine, &inst->site, r, dt_host_now());
+            dt_request again = *r;
+            limit = again.wait_limit = what_is_left(limit, dt_host_now() - started);
+            dt_signon_begin(machine, &inst->site, &again, dt_host_now());
             done = dt_driver_run_inline(inst->link->driver, machine, "radius");
             dt_signon_next(machine, dt_host_now(), &step);
         }
