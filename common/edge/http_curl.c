@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define SYSTEM_CA_DIRECTORY "/etc/ssl/certs"
 #define SERVICES_MAX 3 /* Okta, Graph, Entra: hosts we speak to */
@@ -31,7 +32,11 @@ static char const user_agent[] =
 
 struct dt_http_call {
     dt_http *http;
-    struct dt_http_call *previous, *next;
+    struct dt_http_call *previous, *next; /* all calls */
+    struct lane *lane;
+    bool queued, running;
+    struct dt_http_call *before, *behind; /* in the lane's queue */
+    int64_t queued_at;                    /* monotonic milliseconds */
     CURL *easy;
     struct curl_slist *lines; /* our request headers; the Authorization line is wiped at the end */
     dt_http_done_fn *done;
@@ -46,8 +51,18 @@ struct dt_http_call {
     char error[CURL_ERROR_SIZE];
 };
 
+/* The calls to one service. libcurl could queue them too, but would let their time run meanwhile. */
+typedef struct lane {
+    int running;
+    dt_http_call *first, *last; /* the queue, oldest first */
+} lane;
+
 struct dt_http {
     CURLM *multi;
+    lane lanes[SERVICES_MAX];
+    int64_t curl_at;  /* when libcurl wants to be called; -1 = not at all */
+    int64_t armed_at; /* what the caller's timer was set to; -1 = not at all */
+    bool pump_soon;   /* a turn has become free outside of the loop's calls */
     dt_http_watch_fn *watch;
     dt_http_timer_fn *timer;
     void *ctx;
@@ -63,6 +78,36 @@ static CURLcode global_result = CURLE_FAILED_INIT;
 static void global_init(void)
 {
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* --- the one timer: libcurl's and the queues' ----------------------------------------------------- */
+
+static int64_t mono_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void sooner(int64_t *at, int64_t other)
+{
+    if (*at < 0 || other < *at)
+        *at = other;
+}
+
+static void arm(dt_http *h)
+{
+    int64_t now = mono_now(), at = h->curl_at;
+    for (int i = 0; i < SERVICES_MAX; i++) {
+        if (h->lanes[i].first != NULL)
+            sooner(&at, h->lanes[i].first->queued_at + DT_HTTP_QUEUE_WAIT_MS);
+    }
+    if (h->pump_soon)
+        sooner(&at, now);
+    if (at == h->armed_at)
+        return;
+    h->armed_at = at;
+    h->timer(h->ctx, at < 0 ? -1 : at <= now ? 0 : (long)(at - now));
 }
 
 /* --- libcurl's callbacks ------------------------------------------------------------------------ */
@@ -84,8 +129,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *un
 static int on_timer(CURLM *multi, long milliseconds, void *ctx)
 {
     (void)multi;
-    dt_http const *h = ctx;
-    h->timer(h->ctx, milliseconds);
+    dt_http *h = ctx;
+    h->curl_at = milliseconds < 0 ? -1 : mono_now() + milliseconds;
+    arm(h);
     return 0;
 }
 
@@ -140,16 +186,53 @@ static void wipe_lines(struct curl_slist *lines)
     curl_slist_free_all(lines);
 }
 
-static void call_free(dt_http_call *c)
+static void queue_remove(dt_http_call *c)
+{
+    lane *l = c->lane;
+    *(c->before != NULL ? &c->before->behind : &l->first) = c->behind;
+    *(c->behind != NULL ? &c->behind->before : &l->last) = c->before;
+    c->before = c->behind = NULL;
+    c->queued = false;
+}
+
+static void queue_add(dt_http_call *c)
+{
+    lane *l = c->lane;
+    c->before = l->last;
+    *(l->last != NULL ? &l->last->behind : &l->first) = c;
+    l->last = c;
+    c->queued = true;
+    c->queued_at = mono_now();
+}
+
+static bool call_run(dt_http_call *c)
+{
+    if (curl_multi_add_handle(c->http->multi, c->easy) != CURLM_OK)
+        return false;
+    c->running = true;
+    c->lane->running++;
+    return true;
+}
+
+/* Off all lists; its turn goes to the next in the queue (see pump). */
+static void call_detach(dt_http_call *c)
 {
     dt_http *h = c->http;
-    if (c->previous != NULL || h->calls == c) {
-        *(c->previous != NULL ? &c->previous->next : &h->calls) = c->next;
-        if (c->next != NULL)
-            c->next->previous = c->previous;
-        h->count--;
+    *(c->previous != NULL ? &c->previous->next : &h->calls) = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    h->count--;
+    if (c->queued)
+        queue_remove(c);
+    if (c->running) {
+        c->lane->running--;
+        c->running = false;
         curl_multi_remove_handle(h->multi, c->easy);
     }
+}
+
+static void call_free(dt_http_call *c)
+{
     curl_easy_cleanup(c->easy);
     wipe_lines(c->lines);
     dt_buf_free(&c->body);
@@ -284,7 +367,7 @@ static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_
 {
     if (r->body_len > sizeof(r->body) || dt_str_copy(c->url, sizeof(c->url), r->url) != 0)
         return DT_E_INVALID;
-    if (strncmp(c->url, "https://", 8) != 0)
+    if (strncmp(c->url, "https://", 8) != 0 || (unsigned)r->service >= SERVICES_MAX)
         return DT_E_INVALID;
     c->is_post = r->method == DT_HTTP_POST;
     c->easy = curl_easy_init();
@@ -318,22 +401,33 @@ int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
     dt_http_headers_init(&c->headers);
     dt_buf_init(&c->body, DT_HTTP_RESPONSE_MAX);
     int rc = call_setup(c, r, ca_file, authorization);
-    if (rc == 0 && curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
-        rc = DT_E_NOMEM;
+    if (rc == 0) {
+        c->lane = &h->lanes[r->service];
+        bool turn = c->lane->first == NULL && c->lane->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX;
+        if (!turn)
+            queue_add(c);
+        else if (!call_run(c))
+            rc = DT_E_NOMEM;
+    }
     if (rc != 0) {
         call_free(c);
         return rc;
     }
     call_link(c);
+    arm(h);
     *out = c;
     return DT_OK;
 }
 
 void dt_http_cancel(dt_http *h, dt_http_call *call)
 {
-    (void)h;
-    if (call != NULL)
-        call_free(call);
+    if (call == NULL)
+        return;
+    call_detach(call);
+    call_free(call);
+    /* The next one's turn; not from here, where its failure could not be told. */
+    h->pump_soon = true;
+    arm(h);
 }
 
 /* --- the end of a call -------------------------------------------------------------------------- */
@@ -403,16 +497,36 @@ static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
         .retry_after = dt_http_headers_retry_after(&c->headers, dt_host_now()),
         .next_link = c->headers.next_link,
     };
-    /* Out of the list before the callback, which may start and cancel other calls. */
-    dt_http *h = c->http;
-    *(c->previous != NULL ? &c->previous->next : &h->calls) = c->next;
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    c->previous = c->next = NULL;
-    h->count--;
-    curl_multi_remove_handle(h->multi, c->easy);
+    call_detach(c); /* before the callback, which may start and cancel other calls */
     c->done(c->ctx, &r);
     call_free(c);
+}
+
+/* Whoever waited too long; the queues are in order of age. */
+static void expire_queued(lane *l)
+{
+    while (l->first != NULL && mono_now() - l->first->queued_at >= DT_HTTP_QUEUE_WAIT_MS) {
+        dt_http_call *c = l->first;
+        (void)dt_str_copy(c->error, sizeof(c->error),
+                          "too many calls were waiting for a connection to this service");
+        call_finish(c, CURLE_OPERATION_TIMEDOUT, DT_HTTP_TIMEOUT);
+    }
+}
+
+static void pump(dt_http *h)
+{
+    h->pump_soon = false;
+    for (int i = 0; i < SERVICES_MAX; i++) {
+        lane *l = &h->lanes[i];
+        expire_queued(l);
+        while (l->first != NULL && l->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX) {
+            dt_http_call *c = l->first;
+            queue_remove(c);
+            if (!call_run(c))
+                call_finish(c, CURLE_OUT_OF_MEMORY, DT_HTTP_UNREACHABLE);
+        }
+    }
+    arm(h);
 }
 
 static void finish_ended(dt_http *h)
@@ -435,13 +549,19 @@ void dt_http_ready(dt_http *h, int fd, int what)
     int bits = ((what & 1) != 0 ? CURL_CSELECT_IN : 0) | ((what & 2) != 0 ? CURL_CSELECT_OUT : 0);
     curl_multi_socket_action(h->multi, fd, bits, &running);
     finish_ended(h);
+    pump(h);
 }
 
 void dt_http_timeout(dt_http *h)
 {
     int running;
-    curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    finish_ended(h);
+    h->armed_at = -1;
+    if (h->curl_at >= 0 && mono_now() >= h->curl_at) {
+        h->curl_at = -1;
+        curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        finish_ended(h);
+    }
+    pump(h);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------- */
@@ -464,6 +584,7 @@ int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx, dt_
     h->watch = watch;
     h->timer = timer;
     h->ctx = ctx;
+    h->curl_at = h->armed_at = -1;
     curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
     curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);

@@ -13,6 +13,7 @@ typedef struct dt_http_call dt_http_call;
 #define DT_HTTP_CONNECTIONS_PER_HOST_MAX 32
 #define DT_HTTP_CALLS_MAX 20000 /* waiting and running; past it a call fails at once */
 #define DT_HTTP_CONNECT_TIMEOUT_MS 5000
+#define DT_HTTP_QUEUE_WAIT_MS 20000 /* longest wait for one of a service's connections */
 
 /* What to watch for on fd: bit 0 read, bit 1 write; 0 = stop watching. */
 typedef void dt_http_watch_fn(void *ctx, int fd, int what);
@@ -28,7 +29,8 @@ DT_MUST_USE int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, vo
 /* Ends all calls with DT_HTTP_ABANDONED. Never calls curl_global_cleanup (we may be a module). */
 void dt_http_free(dt_http **h);
 
-/* Starts a call. `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. The
+/* Starts a call, or queues it while DT_HTTP_CONNECTIONS_PER_HOST_MAX of the same service are under
+ * way; its timeout runs from when it has its turn. `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. The
  * callback always comes, exactly once, from dt_http_ready/_timeout/_free, never from within _start.
  * The returned handle is valid until then; NULL with DT_E_* when it could not be started. */
 DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,

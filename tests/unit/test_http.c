@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MANY 300
@@ -65,6 +66,21 @@ int getaddrinfo(char const *node, char const *service, struct addrinfo const *hi
 void freeaddrinfo(struct addrinfo *r)
 {
     free((struct sockaddr_in *)r - 1);
+}
+
+/* --- a clock that can be put forward --------------------------------------------------------------- */
+
+static int64_t clock_ahead; /* seconds */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int rc = __real_clock_gettime(clock, t);
+    if (clock == CLOCK_MONOTONIC)
+        t->tv_sec += clock_ahead;
+    return rc;
 }
 
 static int group_setup(void **state)
@@ -411,6 +427,107 @@ static void test_many_at_once(void **state)
     free(replies);
 }
 
+/* As many calls as a service may have at once, none of which is answered. */
+static void stall_all(odd_reply *replies, dt_http_call **calls, dt_time timeout)
+{
+    dt_http_request r = odd_request(&server, "good", "/stall");
+    r.timeout = timeout;
+    for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++)
+        assert_int_equal(
+            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &replies[i], &calls[i]),
+            0);
+}
+
+static void start_ok(dt_http_service service, dt_time timeout, odd_reply *reply)
+{
+    dt_http_request r = odd_request(&server, "good", "/ok");
+    dt_http_call *call = NULL;
+    r.service = service;
+    r.timeout = timeout;
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, reply, &call), 0);
+}
+
+/* The time of a call runs from when it has its turn. */
+static void test_queue(void **state)
+{
+    (void)state;
+    odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, queued[5] = {{0}};
+    dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX];
+    stall_all(stalled, calls, DT_SECONDS(3));
+    for (int i = 0; i < 5; i++)
+        start_ok(DT_HTTP_OKTA, DT_SECONDS(3), &queued[i]);
+    for (int i = 0; i < 5; i++) {
+        odd_loop_wait(&loop, &queued[i]);
+        assert_int_equal(queued[i].r.status, 200);
+        assert_int_equal(queued[i].times, 1);
+    }
+    for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++) {
+        odd_loop_wait(&loop, &stalled[i]);
+        assert_int_equal(stalled[i].r.failure, DT_HTTP_TIMEOUT);
+    }
+}
+
+/* A call that is cancelled gives its turn to the next, and a queued one is cancelled like any. */
+static void test_queue_moves_on_after_cancelling(void **state)
+{
+    (void)state;
+    odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, first = {0}, second = {0};
+    dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX], *queued = NULL;
+    stall_all(stalled, calls, DT_SECONDS(60));
+    dt_http_request r = odd_request(&server, "good", "/ok");
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &first, &queued),
+                     0);
+    start_ok(DT_HTTP_OKTA, DT_SECONDS(20), &second);
+    dt_http_cancel(loop.http, queued);
+    odd_loop_once(&loop, 50);
+    assert_int_equal(second.times, 0);
+    dt_http_cancel(loop.http, calls[7]);
+    assert_int_equal(second.times, 0);
+    odd_loop_wait(&loop, &second);
+    assert_int_equal(second.r.status, 200);
+    assert_int_equal(first.times, 0);
+    assert_int_equal(stalled[7].times, 0);
+    odd_loop_close(&loop);
+}
+
+static void test_queue_is_left_after_a_while(void **state)
+{
+    (void)state;
+    odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, queued[2] = {{0}};
+    dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX];
+    stall_all(stalled, calls, DT_SECONDS(60));
+    for (int i = 0; i < 2; i++)
+        start_ok(DT_HTTP_OKTA, DT_SECONDS(60), &queued[i]);
+    odd_loop_once(&loop, 50);
+    assert_int_equal(queued[0].times, 0);
+    clock_ahead = DT_HTTP_QUEUE_WAIT_MS / 1000 + 1;
+    for (int i = 0; i < 2; i++) {
+        odd_loop_wait(&loop, &queued[i]);
+        assert_fails(&queued[i], DT_HTTP_TIMEOUT);
+        assert_non_null(strstr(queued[i].error, "too many calls"));
+    }
+    assert_int_equal(stalled[0].times, 0);
+    odd_loop_close(&loop); /* the stalled ones, too, are told */
+    clock_ahead = 0;
+    for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++)
+        assert_int_equal(stalled[i].r.failure, DT_HTTP_ABANDONED);
+}
+
+static void test_free_abandons_the_queue(void **state)
+{
+    (void)state;
+    odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, queued[3] = {{0}};
+    dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX];
+    stall_all(stalled, calls, DT_SECONDS(60));
+    for (int i = 0; i < 3; i++)
+        start_ok(DT_HTTP_OKTA, DT_SECONDS(60), &queued[i]);
+    odd_loop_close(&loop);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(queued[i].times, 1);
+        assert_fails(&queued[i], DT_HTTP_ABANDONED);
+    }
+}
+
 static void test_cancel(void **state)
 {
     (void)state;
@@ -673,6 +790,10 @@ int main(void)
         T(test_requests_that_are_not_sent),
         T(test_post_is_not_repeated),
         T(test_many_at_once),
+        T(test_queue),
+        T(test_queue_moves_on_after_cancelling),
+        T(test_queue_is_left_after_a_while),
+        T(test_free_abandons_the_queue),
         T(test_cancel),
         T(test_callback_starts_and_cancels),
         T(test_free_abandons),
