@@ -4,6 +4,7 @@
 #include "core/signon_internal.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -183,7 +184,9 @@ static int take_names(dt_signon *s, dt_request const *r)
 
 static void start(dt_signon *s, dt_site const *site, dt_time now)
 {
-    memset(s, 0, sizeof(*s));
+    memset(s, 0, offsetof(dt_signon, http));
+    s->http.body_len = 0;
+    s->http.timeout = 0;
     s->site = *site;
     s->started = now;
     s->push.number = DT_SIGNON_NUMBER_NONE;

@@ -109,9 +109,7 @@ struct dt_signon {
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];
     char push_key[2 * DT_SHA256_LEN + 1];
-    char groups[DT_SIGNON_GROUPS_TEXT_MAX]; /* names the policy knows, NUL-terminated each */
     size_t groups_len, group_count;
-    char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
     dt_group_knowledge group_knowledge;
     int group_pages;
     char next_url[DT_SIGNON_LINK_MAX];
@@ -162,12 +160,17 @@ struct dt_signon {
     dt_outcome outcome;
 
     /* what dt_signon_next rendered; borrowed by the caller until it feeds back */
-    dt_http_request http;
     dt_store_op store;
     dt_sign_request sign;
+    size_t expected_len;
+
+    /* Room, not cleared at the start: half of all the bytes, and cold ones, on the way of every
+     * sign-on. It holds nothing but what the fields above, or the step that was rendered, say. */
+    dt_http_request http; /* the first of them: see start() in signon.c */
     char value[DT_SIGNON_VALUE_MAX];
     char expected[DT_SIGNON_RECORD_MAX];
-    size_t expected_len;
+    char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
+    char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
 };
 
 /* signon_evidence.c: from the request's facts to the verdict and the decision. */
