@@ -215,7 +215,7 @@ class Stage:
         """The Okta calls in words."""
         parts = [f"{count} {name.partition('.')[2]}" for name, count in sorted(made.items())
                  if name.startswith("okta.") and name != "okta.total"]
-        return f"{made.get('okta.total', 0)} Okta calls" + (f" ({', '.join(parts)})" * bool(parts))
+        return f"{made.get('okta.total', 0)} calls to Okta: {', '.join(parts) or 'none'}."
 
     def seen(self) -> int:
         return len(self.site.events())
