@@ -263,16 +263,18 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
 /* In the last round of a handshake: waits for the look-up of a device that is not in the cache, under
  * a limit of its own. Else people who are slow with their phones would keep trusted devices out.
  * True when it is worth while to begin again. */
-static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_step const *step)
+static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_step const *step,
+                    dt_time limit)
 {
     dt_rlm_link *link = inst->link;
+    dt_time longest = inst->site.config->intune.timeout;
     dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), inst->site.config);
     if (found == NULL || step->kind != DT_STEP_HTTP || step->http->service != DT_HTTP_GRAPH)
         return false;
     dt_guid device = *found;
     bool may = atomic_fetch_add(&link->looking, 1) < inst->max_blocking_lookups;
     if (may)
-        dt_driver_refresh_wait(link->driver, &device, inst->site.config->intune.timeout);
+        dt_driver_refresh_wait(link->driver, &device, longest < limit ? longest : limit);
     atomic_fetch_sub(&link->looking, 1);
     return may;
 }
@@ -301,7 +303,7 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
     if (!done) {
         dt_signon_next(machine, dt_host_now(), &step);
         dt_time started = dt_host_now();
-        if (blocks && r != NULL && look_up(inst, machine, &step)) {
+        if (blocks && r != NULL && look_up(inst, machine, &step, limit)) {
             dt_request again = *r;
             limit = again.wait_limit = what_is_left(limit, dt_host_now() - started);
             dt_signon_begin(machine, &inst->site, &again, dt_host_now());

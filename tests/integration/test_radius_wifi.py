@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterator
 
@@ -111,6 +112,22 @@ def test_push_without_an_approval(world: World, mode: str, cause: str) -> None:
     end = rad.eap_tls(world.radius, user, certificate, station=station())
     assert not end.success and end.accepts == 0
     assert world.outcome(user, cause)["factor"] == PUSH
+
+
+def test_look_up_and_person_share_one_wait(world: World) -> None:
+    """The supplicant's patience is one, however it is divided."""
+    user = world.person("slow-graph", PUSH, push="ignore")
+    certificate = world.pki["devices"]["san-two-uris"]
+    world.sim.enrol_device(certificate["device_id"], compliance="noncompliant")
+    world.sim.fault("delay", listener="graph", seconds=2.5)
+    started = time.monotonic()
+    try:
+        end = rad.eap_tls(world.radius, user, certificate, station=station())
+    finally:
+        world.sim.clear_faults()
+    assert not end.success and end.accepts == 0
+    assert world.outcome(user, "MFA_TIMEOUT")["deviceReason"] == "NOT_COMPLIANT"
+    assert time.monotonic() - started < 10.0, "8 s for both, and some for the handshake"
 
 
 def test_device_that_nobody_enrolled(world: World) -> None:
