@@ -2155,6 +2155,7 @@ static void nobody_answers(world *w, int *polls, int *cancels)
             world_step(w);
             continue;
         }
+        assert_true(w->step.prompt_open == (w->step.http->method != DT_HTTP_DELETE));
         *(w->step.http->method == DT_HTTP_DELETE ? cancels : polls) += 1;
         reply(w, 200, OKTA_WAITING);
     }
@@ -2666,6 +2667,7 @@ static void test_every_name_must_fit(void **state)
         world_begin(&w, &r);
         assert_int_equal(world_run(&w), DT_STEP_DONE);
         assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+        assert_non_null(strstr(world_outcome(&w)->detail, "missing or too long"));
         world_close(&w);
     }
 }
@@ -3970,6 +3972,136 @@ static void test_a_saved_machine_comes_back_whole(void **state)
     world_close(&w);
 }
 
+/* --- the last edges --------------------------------------------------------------------------- */
+
+static void test_each_look_up_has_its_own_retries(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    world_expect(&w, DT_HTTP_GET, "/users/ann", 503, "");
+    world_expect(&w, DT_HTTP_GET, "/users/ann", 503, "");
+    world_expect(&w, DT_HTTP_GET, "/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/factors", 503, "");
+    world_expect(&w, DT_HTTP_GET, "/factors", 503, "");
+    world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_int_equal(w.step.kind, DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* Denied in the middle of a wait for a second try; what is saved then can be loaded. */
+static void test_an_odd_result_while_waiting_to_retry(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_store_result stored = {.status = DT_STORE_OK};
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    world_expect(&w, DT_HTTP_GET, "/users/ann", 429, OKTA_RATE_LIMITED);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    dt_signon_store_done(w.machine, &stored, w.now);
+    world_save_and_load(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
+    world_close(&w);
+}
+
+static void push_in_a_challenge(bool prompt, char const *push, char const *wanted)
+{
+    static char const *const never[] = {"mfa", "number_challenge", "never", NULL};
+    world w;
+    dt_request r = world_request();
+
+    r.conversation = DT_CONVERSATION_CHALLENGE;
+    r.push_prompt = prompt;
+    open_world(&w, GUIDE, never);
+    expect_push(&w, push);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), wanted ? DT_STEP_PROMPT : DT_STEP_WAIT);
+    if (wanted)
+        assert_non_null(strstr(w.step.prompt->text, wanted));
+    world_close(&w);
+}
+
+static void test_when_a_challenge_shows_the_push(void **state)
+{
+    static char const zero[] =
+        "{\"factorResult\":\"WAITING\",\"_embedded\":{\"challenge\":{\"correctAnswer\":0}},"
+        "\"_links\":{\"poll\":{\"href\":\"" TRANSACTION "\"}}}";
+
+    (void)state;
+    push_in_a_challenge(true, OKTA_PUSH, "approve it");
+    push_in_a_challenge(false, OKTA_PUSH, NULL);
+    push_in_a_challenge(true, OKTA_PUSH_NUMBER, "the number 42 there");
+    push_in_a_challenge(false, OKTA_PUSH_NUMBER, "the number 42 there");
+    push_in_a_challenge(false, zero, "the number 0 there");
+}
+
+static void test_the_way_out_is_told_only_where_it_leads_out(void **state)
+{
+    static char const *const no_url[] = {"device_trust", "enrollment_url", "", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, ONLY_TRUSTED, no_url);
+    r = world_request();
+    r.vpn_device_id = "";
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_string_equal(world_outcome(&w)->detail, "");
+    assert_string_equal(world_outcome(&w)->message,
+                        "Your company's sign-on policy does not allow this sign-on.");
+    world_close(&w);
+    open_world(&w, ONLY_TRUSTED, NULL); /* enrolling again would not mend the clock */
+    r = with_certificate(&w);
+    w.now += DT_DAYS(400);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_string_equal(world_outcome(&w)->message,
+                        "Your company's sign-on policy does not allow this sign-on.");
+    world_close(&w);
+    open_world(&w, GUIDE, NULL); /* a fault of the administrator's is not the device's */
+    r = world_request();
+    world_expect(&w, DT_HTTP_GET, "/users/ann", 401, OKTA_INVALID_TOKEN);
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_CONFIG);
+    assert_string_equal(world_outcome(&w)->message,
+                        "The sign-on could not be checked. Tell your administrator.");
+    world_close(&w);
+}
+
+static void test_the_device_is_spoken_of_once(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_push(&w, OKTA_PUSH);
+    for (int i = 0; i < DT_SIGNON_EARLY_POLLS; i++)
+        world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_WAITING);
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    assert_non_null(strstr(w.step.prompt->text, "compliance policies"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
+    assert_null(strstr(w.step.prompt->text, "compliance policies"));
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -4124,6 +4256,11 @@ int main(void)
         cmocka_unit_test(test_leaving_at_any_step),
         cmocka_unit_test(test_a_refresh_that_fails_ends),
         cmocka_unit_test(test_a_saved_machine_comes_back_whole),
+        cmocka_unit_test(test_each_look_up_has_its_own_retries),
+        cmocka_unit_test(test_an_odd_result_while_waiting_to_retry),
+        cmocka_unit_test(test_when_a_challenge_shows_the_push),
+        cmocka_unit_test(test_the_way_out_is_told_only_where_it_leads_out),
+        cmocka_unit_test(test_the_device_is_spoken_of_once),
     };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
