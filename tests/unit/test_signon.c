@@ -1817,7 +1817,7 @@ static void test_a_push_whose_owner_died_ends(void **state)
 /* --- saved machines that make no sense -------------------------------------------------------- */
 
 /* One field each that a machine of its own making would never have so. False past the last. */
-static bool spoil(dt_signon *s, int which)
+static bool spoil_phase(dt_signon *s, int which)
 {
     switch (which) {
     case 0:
@@ -1848,142 +1848,166 @@ static bool spoil(dt_signon *s, int which)
         s->retry_phase = DT_PHASE_PASSCODE_HTTP;
         return true;
     case 7:
-        s->finishing = true;
-        return true;
-    case 8:
         s->phase = DT_PHASE_PUSH_FINISH;
         return true;
-    case 9:
-        s->final_result = DT_ALLOW;
-        s->final_cause = DT_CAUSE_MFA_SUCCESS;
-        return true;
-    case 10:
-        s->outcome.result = DT_ALLOW;
-        s->outcome.cause = DT_CAUSE_MFA_SUCCESS;
-        return true;
-    case 11:
-        s->phase = DT_PHASE_DONE;
-        s->outcome.result = DT_ALLOW;
-        s->outcome.cause = DT_CAUSE_RULE_ALLOW; /* no rule said so */
-        return true;
-    case 12:
-        s->phase = DT_PHASE_DONE;
-        s->outcome.result = DT_ALLOW;
-        s->outcome.cause = DT_CAUSE_RULE_DENY;
-        return true;
-    case 13:
-        s->outcome.decision.access = DT_ACCESS_DENY;
-        return true;
-    case 14:
-        s->outcome.decision.access = DT_ACCESS_ALLOW;
-        return true;
-    case 15:
-        s->outcome.decision.cause = DT_DECISION_NO_RULE;
-        return true;
-    case 16:
-        s->outcome.decision.cause = DT_DECISION_UNKNOWN_GROUPS;
-        return true;
-    case 17:
-        s->refresh_only = true;
-        return true;
-    case 18:
-        s->mfa_done = true;
-        return true;
-    case 19:
-        s->abandoned = true;
-        s->abandon_cause = DT_CAUSE_MFA_SUCCESS;
-        return true;
-    case 20:
+    case 8:
         s->phase = DT_PHASE_PUSH_HTTP;
         s->push_factor[0] = '\0';
         return true;
-    case 21:
+    case 9:
         s->phase = DT_PHASE_PUSH_CLAIM;
         s->user_id[0] = '\0';
         return true;
-    case 22:
-        s->deadline = INT64_MAX;
-        return true;
-    case 23:
-        s->until = INT64_MIN;
-        return true;
-    case 24:
-        s->wait_limit = DT_SIGNON_WAIT_MAX + 1;
-        return true;
-    case 25:
-        s->wait_limit = -1;
-        return true;
-    case 26:
-        s->attempts = INT32_MAX;
-        return true;
-    case 27:
-        s->retries = INT32_MAX;
-        return true;
-    case 28:
-        s->poll_failures = INT32_MAX;
-        return true;
-    case 29:
-        s->steps = INT32_MAX;
-        return true;
-    case 30:
-        s->evidence.count = 1;
-        s->evidence.items[0].source = DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE;
-        s->evidence.items[0].finding = DT_FINDING_FOR;
-        return true;
-    case 31:
-        s->evidence.count = 1;
-        s->evidence.items[0].source = DT_SOURCE_INTUNE;
-        s->evidence.items[0].observed = INT64_MIN;
-        return true;
-    case 32:
-        s->groups_len = 3;
-        memcpy(s->groups, "a\0b", 3);
-        s->group_count = 1;
-        return true;
-    case 33:
-        s->groups_len = 2;
-        memcpy(s->groups, "a", 2);
-        s->group_count = 2;
-        return true;
-    case 34:
+    case 10:
         s->phase = DT_PHASE_COUNT;
         return true;
-    case 35:
-        s->phase = DT_PHASE_GROUPS_HTTP;
-        s->outcome.decision.cause = DT_DECISION_UNKNOWN_DEVICE;
-        return true;
-    case 36:
+    case 11:
         s->finishing = true;
         s->phase = DT_PHASE_CANCEL_HTTP;
         s->push.cancel_url[0] = '\0';
         return true;
-    case 37:
+    case 12:
+        s->phase = DT_PHASE_PASSCODE_WAIT;
+        s->user_id[0] = '\0';
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool spoil_end(dt_signon *s, int which)
+{
+    switch (which) {
+    case 0:
+        s->finishing = true;
+        return true;
+    case 1:
+        s->final_result = DT_ALLOW;
+        s->final_cause = DT_CAUSE_MFA_SUCCESS;
+        return true;
+    case 2:
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_MFA_SUCCESS;
+        return true;
+    case 3:
+        s->phase = DT_PHASE_DONE;
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_RULE_ALLOW; /* no rule said so */
+        return true;
+    case 4:
+        s->phase = DT_PHASE_DONE;
+        s->outcome.result = DT_ALLOW;
+        s->outcome.cause = DT_CAUSE_RULE_DENY;
+        return true;
+    case 5:
+        s->outcome.decision.access = DT_ACCESS_DENY;
+        return true;
+    case 6:
+        s->outcome.decision.access = DT_ACCESS_ALLOW;
+        return true;
+    case 7:
+        s->outcome.decision.cause = DT_DECISION_NO_RULE;
+        return true;
+    case 8:
+        s->outcome.decision.cause = DT_DECISION_UNKNOWN_GROUPS;
+        return true;
+    case 9:
+        s->refresh_only = true;
+        return true;
+    case 10:
+        s->mfa_done = true;
+        return true;
+    case 11:
+        s->abandoned = true;
+        s->abandon_cause = DT_CAUSE_MFA_SUCCESS;
+        return true;
+    case 12:
+        s->phase = DT_PHASE_GROUPS_HTTP;
+        s->outcome.decision.cause = DT_DECISION_UNKNOWN_DEVICE;
+        return true;
+    case 13:
         s->finishing = true;
         s->phase = DT_PHASE_PUSH_FINISH;
         s->final_result = DT_ALLOW;
         s->final_cause = DT_CAUSE_MFA_TIMEOUT;
         return true;
-    case 38:
-        s->user_fetched = INT64_MAX;
-        return true;
-    case 39:
+    case 14:
         s->phase = DT_PHASE_DONE;
         s->outcome.result = DT_ALLOW;
         s->outcome.cause = DT_CAUSE_MFA_SUCCESS;
         s->outcome.decision.cause = DT_DECISION_NO_RULE;
         return true;
-    case 40:
+    case 15:
         s->phase = DT_PHASE_REMEMBERED_GET;
         s->outcome.decision.cause = DT_DECISION_UNKNOWN_GROUPS;
         return true;
-    case 41:
-        s->phase = DT_PHASE_PASSCODE_WAIT;
-        s->user_id[0] = '\0';
+    default:
+        return false;
+    }
+}
+
+static bool spoil_number(dt_signon *s, int which)
+{
+    switch (which) {
+    case 0:
+        s->deadline = INT64_MAX;
         return true;
-    case 42:
+    case 1:
+        s->until = INT64_MIN;
+        return true;
+    case 2:
+        s->wait_limit = DT_SIGNON_WAIT_MAX + 1;
+        return true;
+    case 3:
+        s->wait_limit = -1;
+        return true;
+    case 4:
+        s->attempts = INT32_MAX;
+        return true;
+    case 5:
+        s->retries = INT32_MAX;
+        return true;
+    case 6:
+        s->poll_failures = INT32_MAX;
+        return true;
+    case 7:
+        s->steps = INT32_MAX;
+        return true;
+    case 8:
+        s->user_fetched = INT64_MAX;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool spoil_fact(dt_signon *s, int which)
+{
+    switch (which) {
+    case 0:
+        s->evidence.count = 1;
+        s->evidence.items[0].source = DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE;
+        s->evidence.items[0].finding = DT_FINDING_FOR;
+        return true;
+    case 1:
+        s->evidence.count = 1;
+        s->evidence.items[0].source = DT_SOURCE_INTUNE;
+        s->evidence.items[0].observed = INT64_MIN;
+        return true;
+    case 2:
+        s->groups_len = 3;
+        memcpy(s->groups, "a\0b", 3);
+        s->group_count = 1;
+        return true;
+    case 3:
+        s->groups_len = 2;
+        memcpy(s->groups, "a", 2);
+        s->group_count = 2;
+        return true;
+    case 4:
         memcpy(s->lookup_id.text, "8B1C5D3E-0F4A-4C77-9A53-6A1B2C3D4E5F", 37);
         return true;
-    case 43:
+    case 5:
         memcpy(s->lookup_id.text, "no GUID", 8);
         return true;
     default:
@@ -1991,12 +2015,34 @@ static bool spoil(dt_signon *s, int which)
     }
 }
 
+static bool (*const spoilers[])(dt_signon *s, int which) = {spoil_phase, spoil_end, spoil_number,
+                                                            spoil_fact};
+
+/* What was spoilt is not loaded; a machine as it was is. */
+static void load_spoilt(world *w, dt_signon const *copy, bool spoilt)
+{
+    dt_signon *loaded = calloc(1, dt_signon_size());
+    dt_buf b;
+
+    assert_non_null(loaded);
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(copy, &b), 0);
+    assert_int_equal(dt_signon_load(loaded, &w->site, dt_buf_bytes(&b)),
+                     spoilt ? DT_E_PARSE : DT_OK);
+    if (spoilt) { /* what is left denies */
+        assert_true(dt_signon_is_done(loaded));
+        assert_int_equal(dt_signon_outcome(loaded)->result, DT_DENY);
+        assert_string_equal(loaded->user_id, "");
+    }
+    dt_buf_free(&b);
+    free(loaded);
+}
+
 static void test_a_saved_machine_must_make_sense(void **state)
 {
     world w;
     dt_request r = world_request();
-    dt_signon *copy = calloc(2, dt_signon_size());
-    dt_signon *loaded = copy + 1;
+    dt_signon *copy = calloc(1, dt_signon_size());
     int spoilt = 0;
 
     (void)state;
@@ -2006,23 +2052,16 @@ static void test_a_saved_machine_must_make_sense(void **state)
     world_begin(&w, &r);
     world_run(&w);
     assert_int_equal(w.machine->phase, DT_PHASE_PUSH_WAIT);
-    for (bool more = true; more; spoilt++) {
-        dt_buf b;
+    for (size_t i = 0; i < sizeof(spoilers) / sizeof(spoilers[0]); i++) {
+        bool more = true;
 
-        memcpy(copy, w.machine, dt_signon_size());
-        more = spoil(copy, spoilt);
-        dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
-        assert_int_equal(dt_signon_save(copy, &b), 0);
-        if (dt_signon_load(loaded, &w.site, dt_buf_bytes(&b)) != (more ? DT_E_PARSE : DT_OK))
-            fail_msg("spoilt in way %d", spoilt);
-        if (more) { /* what is left denies */
-            assert_true(dt_signon_is_done(loaded));
-            assert_int_equal(dt_signon_outcome(loaded)->result, DT_DENY);
-            assert_string_equal(loaded->user_id, "");
+        for (int which = 0; more; which++, spoilt += more) {
+            memcpy(copy, w.machine, dt_signon_size());
+            more = spoilers[i](copy, which);
+            load_spoilt(&w, copy, more);
         }
-        dt_buf_free(&b);
     }
-    assert_true(spoilt > 30);
+    assert_int_equal(spoilt, 44);
     free(copy);
     world_close(&w);
 }
@@ -4116,152 +4155,153 @@ static int run_saving(void **state)
     return 0;
 }
 
+static struct CMUnitTest const tests[] = {
+    cmocka_unit_test(test_trusted_device_sees_no_prompt),
+    cmocka_unit_test(test_certificate_without_proof_is_not_trusted),
+    cmocka_unit_test(test_noncompliant_device_is_asked),
+    cmocka_unit_test(test_graph_down_is_unknown_not_trusted),
+    cmocka_unit_test(test_stale_answer_within_its_limit),
+    cmocka_unit_test(test_a_cached_answer_of_another_device_is_not_used),
+    cmocka_unit_test(test_junk_certificate_costs_no_call),
+    cmocka_unit_test(test_asserted_id_counts_only_where_named),
+    cmocka_unit_test(test_host_certificate_needs_its_key),
+    cmocka_unit_test(test_broken_registry_is_unknown),
+    cmocka_unit_test(test_tampered_registry_record_gives_nothing),
+    cmocka_unit_test(test_push_with_number_approved),
+    cmocka_unit_test(test_push_denied_timed_out_gone),
+    cmocka_unit_test(test_poll_garbage_never_allows),
+    cmocka_unit_test(test_push_nobody_answers_is_cancelled),
+    cmocka_unit_test(test_person_leaves),
+    cmocka_unit_test(test_person_leaves_while_the_push_is_sent),
+    cmocka_unit_test(test_abandon_with_an_allowing_cause_denies),
+    cmocka_unit_test(test_push_is_never_sent_twice_blindly),
+    cmocka_unit_test(test_push_that_cannot_be_sent_falls_back_to_a_passcode),
+    cmocka_unit_test(test_a_strangers_transaction_is_not_polled),
+    cmocka_unit_test(test_rate_limit_is_obeyed),
+    cmocka_unit_test(test_rate_limit_that_does_not_end_refuses),
+    cmocka_unit_test(test_push_limit_stops_fatigue),
+    cmocka_unit_test(test_retransmit_joins_the_push),
+    cmocka_unit_test(test_an_approved_push_is_not_used_again),
+    cmocka_unit_test(test_a_push_of_another_person_is_not_joined),
+    cmocka_unit_test(test_passcode_while_the_push_is_pending),
+    cmocka_unit_test(test_wrong_passcodes_are_counted),
+    cmocka_unit_test(test_only_exactly_success_lets_a_passcode_in),
+    cmocka_unit_test(test_passcode_given_along),
+    cmocka_unit_test(test_challenge_for_a_passcode_survives_saving),
+    cmocka_unit_test(test_silent_push_asks_for_no_number),
+    cmocka_unit_test(test_number_where_nothing_can_be_shown_is_refused),
+    cmocka_unit_test(test_remembered_for_a_day_on_the_proved_key_only),
+    cmocka_unit_test(test_remembered_at_its_edges),
+    cmocka_unit_test(test_okta_down_is_as_configured),
+    cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),
+    cmocka_unit_test(test_odd_answers_to_a_push_never_allow),
+    cmocka_unit_test(test_odd_answers_to_a_passcode_never_allow),
+    cmocka_unit_test(test_okta_user_that_may_not),
+    cmocka_unit_test(test_broken_store_asks_for_mfa),
+    cmocka_unit_test(test_no_policy_is_a_config_fault),
+    cmocka_unit_test(test_names_that_do_not_fit_are_refused),
+    cmocka_unit_test(test_results_out_of_order_deny),
+    cmocka_unit_test(test_groups_from_okta),
+    cmocka_unit_test(test_groups_that_cannot_be_had_deny),
+    cmocka_unit_test(test_a_saved_machine_must_be_whole),
+    cmocka_unit_test(test_a_saved_machine_holds_no_passcode),
+    cmocka_unit_test(test_explain_asks_nobody_for_mfa),
+    cmocka_unit_test(test_refresh_fills_the_cache),
+    cmocka_unit_test(test_success_after_the_person_left_lets_nobody_in),
+    cmocka_unit_test(test_a_stop_is_no_outage),
+    cmocka_unit_test(test_person_leaves_while_the_end_is_written),
+    cmocka_unit_test(test_a_request_cut_short_is_no_outage),
+    cmocka_unit_test(test_a_push_cut_short_is_no_outage),
+    cmocka_unit_test(test_an_outage_is_seen_within_a_short_wait),
+    cmocka_unit_test(test_groups_cut_short_are_not_known),
+    cmocka_unit_test(test_no_push_is_sent_when_the_time_is_over),
+    cmocka_unit_test(test_push_limit_holds_for_every_spelling),
+    cmocka_unit_test(test_no_push_at_all_holds_without_a_store),
+    cmocka_unit_test(test_a_factor_no_longer_allowed_is_not_remembered),
+    cmocka_unit_test(test_only_ones_own_push_is_joined),
+    cmocka_unit_test(test_a_refusal_of_a_moment_ago_stands),
+    cmocka_unit_test(test_a_joined_push_must_stay_the_same),
+    cmocka_unit_test(test_a_push_whose_owner_died_ends),
+    cmocka_unit_test(test_a_saved_machine_must_make_sense),
+    cmocka_unit_test(test_a_machine_saved_after_a_retry_goes_on),
+    cmocka_unit_test(test_a_passcode_on_its_way_is_asked_for_again),
+    cmocka_unit_test(test_a_machine_loaded_without_its_policy_denies),
+    cmocka_unit_test(test_a_passcode_nobody_can_type_is_not_waited_for),
+    cmocka_unit_test(test_a_push_is_waited_for_without_its_prompt),
+    cmocka_unit_test(test_a_clock_set_back_makes_no_wait_longer),
+    cmocka_unit_test(test_a_wait_has_its_limit),
+    cmocka_unit_test(test_an_answer_nobody_asked_for_takes_the_push_back),
+    cmocka_unit_test(test_too_many_steps_take_the_push_back),
+    cmocka_unit_test(test_host_certificate_with_its_key_is_proved),
+    cmocka_unit_test(test_an_old_signature_proves_nothing),
+    cmocka_unit_test(test_what_has_to_be_done_always_fits),
+    cmocka_unit_test(test_a_number_that_comes_late_is_shown_by_enter),
+    cmocka_unit_test(test_a_push_without_a_cancel_link_just_ends),
+    cmocka_unit_test(test_a_push_given_up_is_joined_by_nobody),
+    cmocka_unit_test(test_a_guest_leaves_the_push_alone),
+    cmocka_unit_test(test_a_guest_whose_store_breaks),
+    cmocka_unit_test(test_a_record_too_long_is_not_taken_over),
+    cmocka_unit_test(test_a_claim_is_not_tried_for_ever),
+    cmocka_unit_test(test_what_came_before_the_person_left_stands),
+    cmocka_unit_test(test_the_first_to_leave_says_why),
+    cmocka_unit_test(test_an_answer_crosses_with_the_end),
+    cmocka_unit_test(test_what_is_remembered),
+    cmocka_unit_test(test_nothing_is_remembered_without_a_key),
+    cmocka_unit_test(test_every_name_must_fit),
+    cmocka_unit_test(test_no_configuration_denies),
+    cmocka_unit_test(test_more_groups_than_fit_are_not_known),
+    cmocka_unit_test(test_nothing_is_asked_in_vain),
+    cmocka_unit_test(test_when_intune_is_asked_again),
+    cmocka_unit_test(test_what_is_no_passcode_costs_no_call),
+    cmocka_unit_test(test_what_is_a_passcode),
+    cmocka_unit_test(test_a_passcode_of_either_authenticator),
+    cmocka_unit_test(test_locked_is_not_asked_again),
+    cmocka_unit_test(test_a_useless_passcode_is_forgotten),
+    cmocka_unit_test(test_a_challenge_shows_the_number),
+    cmocka_unit_test(test_no_number_where_none_can_be_shown),
+    cmocka_unit_test(test_an_open_prompt_is_not_replaced),
+    cmocka_unit_test(test_an_odd_push_reply_leaves_the_passcode),
+    cmocka_unit_test(test_a_poll_without_links_goes_on),
+    cmocka_unit_test(test_when_okta_is_asked_again),
+    cmocka_unit_test(test_a_look_up_retried_goes_on),
+    cmocka_unit_test(test_a_remembered_user_at_its_edges),
+    cmocka_unit_test(test_a_user_gone_is_asked_for_once_more),
+    cmocka_unit_test(test_remembered_groups_at_their_edges),
+    cmocka_unit_test(test_groups_come_in_pages),
+    cmocka_unit_test(test_every_odd_result_is_refused),
+    cmocka_unit_test(test_the_audit_context_tells_all),
+    cmocka_unit_test(test_a_refusal_shows_the_way_out),
+    cmocka_unit_test(test_words_of_ones_own_may_be_left_out),
+    cmocka_unit_test(test_the_words_of_the_prompts),
+    cmocka_unit_test(test_the_words_of_the_prompts_without_a_number),
+    cmocka_unit_test(test_the_administrator_is_told_why),
+    cmocka_unit_test(test_every_group_counts),
+    cmocka_unit_test(test_the_policy_sees_login_and_platform),
+    cmocka_unit_test(test_trust_where_few_platforms_are_enabled),
+    cmocka_unit_test(test_an_enrolled_ssh_key_is_trusted),
+    cmocka_unit_test(test_another_station_has_its_own_push),
+    cmocka_unit_test(test_a_push_being_sent_is_joined),
+    cmocka_unit_test(test_how_long_records_live),
+    cmocka_unit_test(test_a_push_that_failed_is_joined_by_nobody),
+    cmocka_unit_test(test_a_push_rejected_at_once),
+    cmocka_unit_test(test_odd_polls_never_allow),
+    cmocka_unit_test(test_polls_may_fail_now_and_then),
+    cmocka_unit_test(test_a_passcode_typed_during_a_poll),
+    cmocka_unit_test(test_each_passcode_is_tried_with_both),
+    cmocka_unit_test(test_a_passcode_not_needed_is_forgotten),
+    cmocka_unit_test(test_logins_that_cannot_be_asked_for),
+    cmocka_unit_test(test_leaving_at_any_step),
+    cmocka_unit_test(test_a_refresh_that_fails_ends),
+    cmocka_unit_test(test_a_saved_machine_comes_back_whole),
+    cmocka_unit_test(test_each_look_up_has_its_own_retries),
+    cmocka_unit_test(test_an_odd_result_while_waiting_to_retry),
+    cmocka_unit_test(test_when_a_challenge_shows_the_push),
+    cmocka_unit_test(test_the_way_out_is_told_only_where_it_leads_out),
+    cmocka_unit_test(test_the_device_is_spoken_of_once),
+};
+
 int main(void)
 {
-    struct CMUnitTest const tests[] = {
-        cmocka_unit_test(test_trusted_device_sees_no_prompt),
-        cmocka_unit_test(test_certificate_without_proof_is_not_trusted),
-        cmocka_unit_test(test_noncompliant_device_is_asked),
-        cmocka_unit_test(test_graph_down_is_unknown_not_trusted),
-        cmocka_unit_test(test_stale_answer_within_its_limit),
-        cmocka_unit_test(test_a_cached_answer_of_another_device_is_not_used),
-        cmocka_unit_test(test_junk_certificate_costs_no_call),
-        cmocka_unit_test(test_asserted_id_counts_only_where_named),
-        cmocka_unit_test(test_host_certificate_needs_its_key),
-        cmocka_unit_test(test_broken_registry_is_unknown),
-        cmocka_unit_test(test_tampered_registry_record_gives_nothing),
-        cmocka_unit_test(test_push_with_number_approved),
-        cmocka_unit_test(test_push_denied_timed_out_gone),
-        cmocka_unit_test(test_poll_garbage_never_allows),
-        cmocka_unit_test(test_push_nobody_answers_is_cancelled),
-        cmocka_unit_test(test_person_leaves),
-        cmocka_unit_test(test_person_leaves_while_the_push_is_sent),
-        cmocka_unit_test(test_abandon_with_an_allowing_cause_denies),
-        cmocka_unit_test(test_push_is_never_sent_twice_blindly),
-        cmocka_unit_test(test_push_that_cannot_be_sent_falls_back_to_a_passcode),
-        cmocka_unit_test(test_a_strangers_transaction_is_not_polled),
-        cmocka_unit_test(test_rate_limit_is_obeyed),
-        cmocka_unit_test(test_rate_limit_that_does_not_end_refuses),
-        cmocka_unit_test(test_push_limit_stops_fatigue),
-        cmocka_unit_test(test_retransmit_joins_the_push),
-        cmocka_unit_test(test_an_approved_push_is_not_used_again),
-        cmocka_unit_test(test_a_push_of_another_person_is_not_joined),
-        cmocka_unit_test(test_passcode_while_the_push_is_pending),
-        cmocka_unit_test(test_wrong_passcodes_are_counted),
-        cmocka_unit_test(test_only_exactly_success_lets_a_passcode_in),
-        cmocka_unit_test(test_passcode_given_along),
-        cmocka_unit_test(test_challenge_for_a_passcode_survives_saving),
-        cmocka_unit_test(test_silent_push_asks_for_no_number),
-        cmocka_unit_test(test_number_where_nothing_can_be_shown_is_refused),
-        cmocka_unit_test(test_remembered_for_a_day_on_the_proved_key_only),
-        cmocka_unit_test(test_remembered_at_its_edges),
-        cmocka_unit_test(test_okta_down_is_as_configured),
-        cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),
-        cmocka_unit_test(test_odd_answers_to_a_push_never_allow),
-        cmocka_unit_test(test_odd_answers_to_a_passcode_never_allow),
-        cmocka_unit_test(test_okta_user_that_may_not),
-        cmocka_unit_test(test_broken_store_asks_for_mfa),
-        cmocka_unit_test(test_no_policy_is_a_config_fault),
-        cmocka_unit_test(test_names_that_do_not_fit_are_refused),
-        cmocka_unit_test(test_results_out_of_order_deny),
-        cmocka_unit_test(test_groups_from_okta),
-        cmocka_unit_test(test_groups_that_cannot_be_had_deny),
-        cmocka_unit_test(test_a_saved_machine_must_be_whole),
-        cmocka_unit_test(test_a_saved_machine_holds_no_passcode),
-        cmocka_unit_test(test_explain_asks_nobody_for_mfa),
-        cmocka_unit_test(test_refresh_fills_the_cache),
-        cmocka_unit_test(test_success_after_the_person_left_lets_nobody_in),
-        cmocka_unit_test(test_a_stop_is_no_outage),
-        cmocka_unit_test(test_person_leaves_while_the_end_is_written),
-        cmocka_unit_test(test_a_request_cut_short_is_no_outage),
-        cmocka_unit_test(test_a_push_cut_short_is_no_outage),
-        cmocka_unit_test(test_an_outage_is_seen_within_a_short_wait),
-        cmocka_unit_test(test_groups_cut_short_are_not_known),
-        cmocka_unit_test(test_no_push_is_sent_when_the_time_is_over),
-        cmocka_unit_test(test_push_limit_holds_for_every_spelling),
-        cmocka_unit_test(test_no_push_at_all_holds_without_a_store),
-        cmocka_unit_test(test_a_factor_no_longer_allowed_is_not_remembered),
-        cmocka_unit_test(test_only_ones_own_push_is_joined),
-        cmocka_unit_test(test_a_refusal_of_a_moment_ago_stands),
-        cmocka_unit_test(test_a_joined_push_must_stay_the_same),
-        cmocka_unit_test(test_a_push_whose_owner_died_ends),
-        cmocka_unit_test(test_a_saved_machine_must_make_sense),
-        cmocka_unit_test(test_a_machine_saved_after_a_retry_goes_on),
-        cmocka_unit_test(test_a_passcode_on_its_way_is_asked_for_again),
-        cmocka_unit_test(test_a_machine_loaded_without_its_policy_denies),
-        cmocka_unit_test(test_a_passcode_nobody_can_type_is_not_waited_for),
-        cmocka_unit_test(test_a_push_is_waited_for_without_its_prompt),
-        cmocka_unit_test(test_a_clock_set_back_makes_no_wait_longer),
-        cmocka_unit_test(test_a_wait_has_its_limit),
-        cmocka_unit_test(test_an_answer_nobody_asked_for_takes_the_push_back),
-        cmocka_unit_test(test_too_many_steps_take_the_push_back),
-        cmocka_unit_test(test_host_certificate_with_its_key_is_proved),
-        cmocka_unit_test(test_an_old_signature_proves_nothing),
-        cmocka_unit_test(test_what_has_to_be_done_always_fits),
-        cmocka_unit_test(test_a_number_that_comes_late_is_shown_by_enter),
-        cmocka_unit_test(test_a_push_without_a_cancel_link_just_ends),
-        cmocka_unit_test(test_a_push_given_up_is_joined_by_nobody),
-        cmocka_unit_test(test_a_guest_leaves_the_push_alone),
-        cmocka_unit_test(test_a_guest_whose_store_breaks),
-        cmocka_unit_test(test_a_record_too_long_is_not_taken_over),
-        cmocka_unit_test(test_a_claim_is_not_tried_for_ever),
-        cmocka_unit_test(test_what_came_before_the_person_left_stands),
-        cmocka_unit_test(test_the_first_to_leave_says_why),
-        cmocka_unit_test(test_an_answer_crosses_with_the_end),
-        cmocka_unit_test(test_what_is_remembered),
-        cmocka_unit_test(test_nothing_is_remembered_without_a_key),
-        cmocka_unit_test(test_every_name_must_fit),
-        cmocka_unit_test(test_no_configuration_denies),
-        cmocka_unit_test(test_more_groups_than_fit_are_not_known),
-        cmocka_unit_test(test_nothing_is_asked_in_vain),
-        cmocka_unit_test(test_when_intune_is_asked_again),
-        cmocka_unit_test(test_what_is_no_passcode_costs_no_call),
-        cmocka_unit_test(test_what_is_a_passcode),
-        cmocka_unit_test(test_a_passcode_of_either_authenticator),
-        cmocka_unit_test(test_locked_is_not_asked_again),
-        cmocka_unit_test(test_a_useless_passcode_is_forgotten),
-        cmocka_unit_test(test_a_challenge_shows_the_number),
-        cmocka_unit_test(test_no_number_where_none_can_be_shown),
-        cmocka_unit_test(test_an_open_prompt_is_not_replaced),
-        cmocka_unit_test(test_an_odd_push_reply_leaves_the_passcode),
-        cmocka_unit_test(test_a_poll_without_links_goes_on),
-        cmocka_unit_test(test_when_okta_is_asked_again),
-        cmocka_unit_test(test_a_look_up_retried_goes_on),
-        cmocka_unit_test(test_a_remembered_user_at_its_edges),
-        cmocka_unit_test(test_a_user_gone_is_asked_for_once_more),
-        cmocka_unit_test(test_remembered_groups_at_their_edges),
-        cmocka_unit_test(test_groups_come_in_pages),
-        cmocka_unit_test(test_every_odd_result_is_refused),
-        cmocka_unit_test(test_the_audit_context_tells_all),
-        cmocka_unit_test(test_a_refusal_shows_the_way_out),
-        cmocka_unit_test(test_words_of_ones_own_may_be_left_out),
-        cmocka_unit_test(test_the_words_of_the_prompts),
-        cmocka_unit_test(test_the_words_of_the_prompts_without_a_number),
-        cmocka_unit_test(test_the_administrator_is_told_why),
-        cmocka_unit_test(test_every_group_counts),
-        cmocka_unit_test(test_the_policy_sees_login_and_platform),
-        cmocka_unit_test(test_trust_where_few_platforms_are_enabled),
-        cmocka_unit_test(test_an_enrolled_ssh_key_is_trusted),
-        cmocka_unit_test(test_another_station_has_its_own_push),
-        cmocka_unit_test(test_a_push_being_sent_is_joined),
-        cmocka_unit_test(test_how_long_records_live),
-        cmocka_unit_test(test_a_push_that_failed_is_joined_by_nobody),
-        cmocka_unit_test(test_a_push_rejected_at_once),
-        cmocka_unit_test(test_odd_polls_never_allow),
-        cmocka_unit_test(test_polls_may_fail_now_and_then),
-        cmocka_unit_test(test_a_passcode_typed_during_a_poll),
-        cmocka_unit_test(test_each_passcode_is_tried_with_both),
-        cmocka_unit_test(test_a_passcode_not_needed_is_forgotten),
-        cmocka_unit_test(test_logins_that_cannot_be_asked_for),
-        cmocka_unit_test(test_leaving_at_any_step),
-        cmocka_unit_test(test_a_refresh_that_fails_ends),
-        cmocka_unit_test(test_a_saved_machine_comes_back_whole),
-        cmocka_unit_test(test_each_look_up_has_its_own_retries),
-        cmocka_unit_test(test_an_odd_result_while_waiting_to_retry),
-        cmocka_unit_test(test_when_a_challenge_shows_the_push),
-        cmocka_unit_test(test_the_way_out_is_told_only_where_it_leads_out),
-        cmocka_unit_test(test_the_device_is_spoken_of_once),
-    };
     int failed = cmocka_run_group_tests_name("signon", tests, run_plain, NULL);
 
     return failed + cmocka_run_group_tests_name("signon, saved and loaded at each step", tests,
