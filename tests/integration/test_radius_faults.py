@@ -395,6 +395,11 @@ def test_too_short_max_request_time(world: World, tmp_path: Path) -> None:
     assert "max_request_time" in broken(world, tmp_path, max_request_time=8)
 
 
+def drop_line(path: Path, word: str) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith(word)))
+
+
 @pytest.mark.parametrize("spoil,words", [
     (lambda d: (d / "devtrust.conf").unlink(), "devtrust.conf"),
     (lambda d: (d / "devtrust.conf").write_text("[okta]\nno_such_key = 1\n"), "no_such_key"),
@@ -402,6 +407,7 @@ def test_too_short_max_request_time(world: World, tmp_path: Path) -> None:
     (lambda d: (d / "okta.token").chmod(0o644), "okta.token"),
     (lambda d: (d / "state.key").chmod(0o644), "state.key"),
     (lambda d: (d / "state.key").write_bytes(b"short"), "state.key"),
+    (lambda d: drop_line(d / "devtrust.conf", "state_key_file"), "set [store] state_key_file"),
     (lambda d: (d / "policies" / "vpn.json").write_text("{"), "vpn.json"),
     (lambda d: (d / "company_ca.pem").write_text("no certificate"), "company_ca.pem")])
 def test_site_errors(world: World, tmp_path: Path, spoil: Any, words: str) -> None:

@@ -161,6 +161,7 @@ async def device(request: Request) -> bytes:
     if request.headers.get("authorization") != f"Bearer token-{state.token}" \
             or state.get("graph_mode") == "unauthorized":
         state.count("device_unauthorized")
+        await asyncio.sleep(float(state.get("unauthorized_delay", "0")))
         return json_reply(401, {"error": {"code": "InvalidAuthenticationToken",
                                           "message": "no"}})
     await asyncio.sleep(float(state.get("graph_delay", "0")))

@@ -430,6 +430,19 @@ static void test_graph_refuses_always(void **state)
     assert_in_range(control("count/device"), 20, 40);
 }
 
+/* The same of a Graph that takes its time: the second refusal is the answer, however old the first. */
+static void test_graph_refuses_slowly(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/graph_mode/unauthorized");
+    control("set/unauthorized_delay/6"); /* longer than a token is kept in spite of a refusal */
+    explain(&t, 1);
+    wait_done(&t, 1);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(control("count/device"), 2);
+}
+
 static void test_token_is_renewed_early(void **state)
 {
     (void)state;
@@ -1219,6 +1232,7 @@ int main(void)
         T(test_token_recovers),
         T(test_token_is_renewed_after_a_401),
         T(test_graph_refuses_always),
+        T(test_graph_refuses_slowly),
         T(test_token_is_renewed_early),
         T(test_push),
         T(test_thousands_of_pushes),
