@@ -170,6 +170,40 @@ def test_a_spoofed_place_joins_no_push(world: World) -> None:
     assert not any(end.success for end in ends)
 
 
+# --- whose push it is ----------------------------------------------------------------------------
+
+def test_two_people_at_one_place_have_two_pushes(world: World) -> None:
+    users = [world.person(name, PUSH, push="manual") for name in ("left", "right")]
+    pending = [world.client().start(user) for user in users]
+    for user in users:
+        world.sim.wait_push(user + "@example.com")
+    world.sim.approve("left@example.com")
+    assert pending[0].wait().code == ACCEPT
+    assert pending[1].poll() is None
+    world.sim.deny("right@example.com")
+    assert pending[1].wait().code == REJECT
+
+
+def test_two_gateways_have_two_pushes(world: World) -> None:
+    user = world.person("both", PUSH, push="manual")
+    pending = [world.client(**{"NAS-Identifier": nas}).start(user) for nas in ("here", "there")]
+    deadline = time.monotonic() + 6
+    while len(world.sim.pushes(user + "@example.com")) < 2:
+        assert time.monotonic() < deadline, "one login joined the other's push"
+        time.sleep(0.05)
+    assert [p.wait().code for p in pending] == [REJECT, REJECT]
+
+
+def test_a_nul_does_not_make_another_name(world: World) -> None:
+    """Expansions are C strings: what follows a NUL would be cut off."""
+    user = world.person("victim", PUSH, push="approve")
+    attributes = [("User-Name", user.encode() + b"\0x"), ("User-Password", rad.PASSWORD),
+                  ("NAS-Identifier", "gateway-1")]
+    reply = world.client().request(attributes).send().wait()
+    assert reply.code == REJECT, reply
+    assert not world.sim.pushes(user + "@example.com")
+
+
 # --- what devtrust denied stays denied -----------------------------------------------------------
 
 def refused(world: World, user: str, server: str) -> None:

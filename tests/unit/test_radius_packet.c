@@ -192,6 +192,31 @@ static void test_demands_one_ticket(void **state)
     }
 }
 
+/* Whoever knows the secret is not believed about lengths either. */
+static void test_lengths_that_lie(void **state)
+{
+    (void)state;
+    packet k;
+    for (unsigned more = 1; more < 200; more += 13) {
+        start(&k, DT_RADIUS_ACCESS_REQUEST);
+        put(&k, 24, ticket, sizeof ticket);
+        put_mac(&k);
+        size_t last = k.len;
+        put(&k, 33, "12", 2);
+        k.p[last + 1] = (uint8_t)(k.p[last + 1] + more);
+        assert_int_equal(read_it(finish(&k)), DT_E_PARSE);
+    }
+    for (int off = -3; off <= 3; off++) {
+        start(&k, DT_RADIUS_ACCESS_REQUEST);
+        put(&k, 24, ticket, sizeof ticket);
+        put_mac(&k);
+        put(&k, 33, "12345678", 8);
+        k.p[3] = (uint8_t)((int)k.len + off);
+        hmac(k.p, k.len, k.p + k.mac_at);
+        assert_int_equal(read_it(dt_bytes_of(k.p, k.len)), off == 0 ? 0 : DT_E_PARSE);
+    }
+}
+
 static void test_bounds_what_is_echoed(void **state)
 {
     (void)state;
@@ -361,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_refuses_other_codes),
         cmocka_unit_test(test_demands_one_message_authenticator),
         cmocka_unit_test(test_demands_one_ticket),
+        cmocka_unit_test(test_lengths_that_lie),
         cmocka_unit_test(test_bounds_what_is_echoed),
         cmocka_unit_test(test_refuses_broken_attributes),
         cmocka_unit_test(test_frames),

@@ -455,10 +455,12 @@ static void test_request_dies_first(void **state)
     int fd = dial();
     proxy(fd, 4, p);
     assert_silent(fd);
+    int64_t start = odd_mono();
     dt_parked_leave(&p);
     /* Its place is free at once, the push is cancelled, and whoever still listens hears no. */
     assert_int_equal(answer_to(fd, 4), REJECT);
     UNTIL(parked_now() == 0 && under_way() == 0);
+    assert_true(odd_mono() - start < DT_SECONDS(40)); /* not by the deadline, that is */
     assert_int_equal(control("count/cancel"), 1);
     close(fd);
     close_all();
