@@ -220,7 +220,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) \
 		| sort
 	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS,' \
-		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...'
+		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...' \
+		'PAM and FreeRADIUS look for modules below /usr/lib: with another PREFIX set PAMDIR and FRLIBDIR.'
 
 .PHONY: all unit-tests check demo lint run-lint format layers deps clean help FORCE
 FORCE:

@@ -54,7 +54,7 @@ done < <(sort -u <<<"$wanted")
 if [ "$check_only" = yes ]; then
     {
         echo "These Debian packages are missing: ${missing[*]}"
-        echo "To install them, as root:  make deps"
+        echo "To install them, as root:  scripts/deps.sh $*"
     } >&2
     exit 1
 fi

@@ -34,6 +34,7 @@ install: all ## install under DESTDIR and PREFIX
 		echo '  INSTALL  $(call part,3,$(line))'; \
 		$(INSTALL) -D -m $(call part,2,$(line)) '$(call part,1,$(line))' \
 			'$(D)$(call part,3,$(line))';) :
+	@sed -i 's,^ExecStart=/usr/sbin/,ExecStart=$(SBINDIR)/,' '$(D)$(UNITDIR)/devtrustd.service'
 	@$(INSTALL) -d -m 755 '$(D)$(SYSCONFDIR)/devtrust' '$(D)$(SYSCONFDIR)/devtrust/policies'
 	@set -e; if [ -f conf/devtrust.conf ]; then \
 		name=devtrust.conf; \
