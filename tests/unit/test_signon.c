@@ -4141,6 +4141,63 @@ static void test_the_device_is_spoken_of_once(void **state)
     world_close(&w);
 }
 
+static void test_explain_ends_after_its_look_ups(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    r.explain = true;
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_NONE);
+    assert_int_equal(world_outcome(&w)->decision.access, DT_ACCESS_ALLOW);
+    world_close(&w);
+}
+
+static void test_a_guest_polls_once_the_push_is_sent(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, STARTING, "ann@example.com", "f", "", "");
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    put_push(&w, WAITING, "ann@example.com", "f", TRANSACTION, "");
+    world_expect(&w, DT_HTTP_GET, "/transactions/t", 200, OKTA_SUCCESS);
+    assert_int_equal(world_wait(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+/* The record of a push that is over expires just when it is to be taken over. */
+static void test_a_record_that_expires_is_claimed_anew(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    run_to_claim(&w, &r);
+    put_push(&w, OVER, "ann@example.com", "f", "", "");
+    world_step(&w);
+    dt_signon_next(w.machine, w.now, &w.step);
+    assert_int_equal(w.step.store->verb, DT_STORE_REPLACE);
+    memset(world_find(&w, DT_TABLE_PUSH, "push:"), 0, sizeof(world_row));
+    world_step(&w);
+    dt_signon_next(w.machine, w.now, &w.step);
+    assert_int_equal(w.step.store->verb, DT_STORE_PUT_IF_ABSENT);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
 static int run_plain(void **state)
 {
     (void)state;
@@ -4298,6 +4355,9 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_when_a_challenge_shows_the_push),
     cmocka_unit_test(test_the_way_out_is_told_only_where_it_leads_out),
     cmocka_unit_test(test_the_device_is_spoken_of_once),
+    cmocka_unit_test(test_explain_ends_after_its_look_ups),
+    cmocka_unit_test(test_a_guest_polls_once_the_push_is_sent),
+    cmocka_unit_test(test_a_record_that_expires_is_claimed_anew),
 };
 
 int main(void)
