@@ -430,6 +430,21 @@ static void test_graph_refuses_always(void **state)
     assert_in_range(control("count/device"), 20, 40);
 }
 
+/* One after the other: no new token for each of them. */
+static void test_refusals_do_not_hammer_entra(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    int64_t start = odd_mono();
+    control("set/graph_mode/unauthorized");
+    for (int i = 0; i < 15; i++) {
+        explain(&t, i);
+        wait_done(&t, i + 1);
+    }
+    int64_t intervals = (odd_mono() - start) / DT_TOKEN_DROP_INTERVAL;
+    assert_true(control("count/token") <= 2 + intervals);
+}
+
 /* The same of a Graph that takes its time: the second refusal is the answer, however old the first. */
 static void test_graph_refuses_slowly(void **state)
 {
@@ -1232,6 +1247,7 @@ int main(void)
         T(test_token_recovers),
         T(test_token_is_renewed_after_a_401),
         T(test_graph_refuses_always),
+        T(test_refusals_do_not_hammer_entra),
         T(test_graph_refuses_slowly),
         T(test_token_is_renewed_early),
         T(test_push),
