@@ -271,6 +271,68 @@ static int sign_on_events(void)
     return audit_lines("\"interface\":\"radius\"") - audit_lines("Authentication of device");
 }
 
+/* --- queues ------------------------------------------------------------------------------------- */
+
+typedef struct gate {
+    pthread_mutex_t lock;
+    atomic_bool entered;
+    atomic_int passed;
+} gate;
+
+static void hold_the_loop(void *ctx)
+{
+    gate *g = ctx;
+    atomic_store(&g->entered, true);
+    pthread_mutex_lock(&g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void pass_the_gate(void *ctx)
+{
+    atomic_fetch_add(&((gate *)ctx)->passed, 1);
+}
+
+static void test_posts_are_bounded(void **state)
+{
+    (void)state;
+    gate g = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    int taken = 0, rc;
+    pthread_mutex_lock(&g.lock);
+    assert_int_equal(dt_driver_post(driver, hold_the_loop, &g), 0);
+    UNTIL(atomic_load(&g.entered));
+    while ((rc = dt_driver_post(driver, pass_the_gate, &g)) == 0 && taken <= DT_DRIVER_POSTS_MAX)
+        taken++;
+    pthread_mutex_unlock(&g.lock);
+    assert_int_equal(rc, DT_E_LIMIT);
+    assert_int_equal(taken, DT_DRIVER_POSTS_MAX);
+    UNTIL(atomic_load(&g.passed) == taken);
+}
+
+/* What does not fit is counted, whole, and what came before stays whole. */
+static void test_lost_audit_events_are_counted(void **state)
+{
+    (void)state;
+    static char line[64 * 1024];
+    dt_audit_sink *sink = NULL;
+    dt_audit_queue *q = NULL;
+    dt_error e = {0};
+    unsigned taken = 0;
+    memset(line, 'x', sizeof(line));
+    line[sizeof(line) - 1] = '\n';
+    assert_int_equal(dt_audit_sink_open(audit_path, false, &sink, &e), 0);
+    assert_int_equal(dt_audit_queue_new(sink, &q, &e), 0);
+    for (; dt_audit_queue_dropped(q) == 0; taken++) {
+        assert_true(taken <= DT_AUDIT_QUEUE_MAX / sizeof(line));
+        (void)dt_audit_queue_put(q, dt_bytes_of(line, sizeof(line)), true, "note");
+    }
+    assert_int_equal(dt_audit_queue_dropped(q), 1);
+    assert_int_equal(dt_audit_queue_flush(q, 1), 0);
+    dt_audit_queue_free(&q);
+    struct stat s;
+    assert_int_equal(stat(audit_path, &s), 0);
+    assert_int_equal(s.st_size, (taken - 1) * sizeof(line));
+}
+
 /* --- trusted devices ---------------------------------------------------------------------------- */
 
 static void test_trusted(void **state)
@@ -428,6 +490,31 @@ static void test_graph_refuses_always(void **state)
     assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
     assert_in_range(control("count/token"), 1, 2);
     assert_in_range(control("count/device"), 20, 40);
+}
+
+/* Behind its time a token is none, also when there is no other. */
+static void test_expired_token_is_not_used(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    int i = 0;
+    control("set/token_life/6");
+    explain(&t, i++);
+    wait_done(&t, i);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_TRUSTED);
+    control("set/token_mode/refuse");
+    int64_t start = odd_mono();
+    do {
+        assert_true(odd_mono() - start < ODD_PATIENCE);
+        usleep(100000);
+        explain(&t, i++);
+        wait_done(&t, i);
+    } while (t.last.verdict.trust == DT_TRUST_TRUSTED);
+    int asked = control("count/device");
+    explain(&t, i++);
+    wait_done(&t, i);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(control("count/device"), asked);
 }
 
 /* One after the other: no new token for each of them. */
@@ -1248,6 +1335,9 @@ int main(void)
         T(test_token_is_renewed_after_a_401),
         T(test_graph_refuses_always),
         T(test_refusals_do_not_hammer_entra),
+        T(test_expired_token_is_not_used),
+        T(test_posts_are_bounded),
+        T(test_lost_audit_events_are_counted),
         T(test_graph_refuses_slowly),
         T(test_token_is_renewed_early),
         T(test_push),
