@@ -88,9 +88,10 @@ PORTS = {name: rad.free_port() for name in SERVERS}
 SITES = {name: SERVER % {"name": name, "port": PORTS[name], "devtrust": devtrust, "more": more,
                          "after": after}
          for name, (devtrust, more, after) in SERVERS.items()}
-# Its post-auth asks for another application than the one that was signed on to.
-SITES["first"] = SITES["first"].replace("post-auth {\n        devtrust\n",
-                                        "post-auth {\n        devtrust_closed\n")
+# Their post-auth asks for the closed application: "denied" was signed on to it, "first" to another.
+for closed in ("denied", "first"):
+    SITES[closed] = SITES[closed].replace("post-auth {\n        devtrust\n",
+                                          "post-auth {\n        devtrust_closed\n")
 POLICIES = [sites.guide_policy("vpn"), sites.guide_policy("wifi"),
             {"name": "closed", "application": "closed", "rules": [sites.catch_all()]}]
 
