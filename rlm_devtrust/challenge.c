@@ -85,6 +85,8 @@ static int take_saved(dt_driver *d, char const *id_hex, dt_site const *site, dt_
         rc = dt_error_set(e, DT_E_UNAVAILABLE, "State could not be looked up: %s", result.error);
     else if ((rc = dt_signon_load(machine, site, result.value)) != 0)
         dt_error_set(e, rc, "the sign-on behind a State is damaged or of another version");
+    else if (dt_signon_is_done(machine)) /* only one that waits for an answer is ever kept */
+        rc = dt_error_set(e, DT_E_PARSE, "the sign-on behind a State has ended already");
     dt_buf_free(&scratch);
     return rc;
 }
