@@ -274,10 +274,7 @@ static void check_host_key(checking *k)
 static void check_state_key(checking *k)
 {
     if (dt_site_state_key(k->files) == NULL)
-        dt_out_line(
-            "state key     none: needed for RADIUS challenges only; there, as the server's own: "
-            "openssl rand -hex 32 | install -m 0640 -g freerad /dev/stdin %s",
-            k->config->store.state_key_file);
+        dt_out_line("state key     none: only RADIUS challenges need one, see devtrust.conf(5)");
 }
 
 /* --- policies --------------------------------------------------------------------------------- */
