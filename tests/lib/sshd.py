@@ -139,6 +139,8 @@ class Sshd:
     def connect(self, user: str, key: Path, *remote: str) -> "pexpect.spawn[str]":
         """A person at a terminal."""
         command = self.command(user, key, *remote)
+        # A shell starts what runs in the background with SIGINT ignored.
         return pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8",
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                              env={"PATH": os.environ["PATH"], "TERM": "dumb",
                                   "HOME": str(self.directory)})
