@@ -102,7 +102,9 @@ static int time_all(int runs, char **what, char **directories, int n)
     }
     for (int i = 0; i < n; i++) {
         qsort(took[i], (size_t)runs, sizeof(int64_t), compare);
-        printf("%s %.4f\n", directories[i], (double)took[i][runs / 2] / 1e6);
+        int64_t median = took[i][runs / 2];
+
+        printf("%s %.4f\n", directories[i], (double)median / 1e6);
     }
     return EXIT_SUCCESS;
 }

@@ -226,10 +226,11 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
                     .wait_limit = DT_SECONDS(55),
                     .group_knowledge = DT_GROUPS_KNOWN};
     dt_signon *s = calloc(2, dt_signon_size());
-    dt_signon *other = (dt_signon *)((char *)s + dt_signon_size());
+    dt_signon *other;
 
     if (!s)
         return 0;
+    other = (dt_signon *)((char *)s + dt_signon_size());
     r.conversation = (dt_conversation)(take(&in) % 3);
     r.push_prompt = take(&in) & 1;
     r.passcode = take(&in) & 1 ? "654321" : "";
