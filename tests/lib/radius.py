@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Optional, Union
 
+from tests.lib import ports
 from tests.lib.site import Site
 from tests.sim.client import Sim
 
@@ -54,9 +55,7 @@ Value = Union[str, bytes]
 
 def free_port(kind: int = socket.SOCK_DGRAM) -> int:
     """A port of the loopback that nobody uses now."""
-    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return ports.free_port(kind)
 
 
 # --- the server --------------------------------------------------------------------------------

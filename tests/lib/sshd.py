@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import uuid
 from pathlib import Path
@@ -19,14 +18,9 @@ from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption
                                                           load_pem_private_key)
 
 from tests.lib.pamworld import LIMIT, ROOT, PamWorld, is_running, wait_until
+from tests.lib.ports import free_port
 
 PROMPT = r"(push sent|passcode|press Enter|Approve)[^\r\n]*: "
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def make_key(path: Path, kind: str = "ed25519") -> Path:
