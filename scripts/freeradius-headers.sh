@@ -10,7 +10,7 @@
 set -euo pipefail
 
 dir=${1:?usage: scripts/freeradius-headers.sh DIR}
-cc=${CC:-cc}
+read -ra cc <<< "${CC:-cc}" # may be several words, as "ccache gcc"
 system_inc=${FREERADIUS_SYSTEM_INC:-/usr/include}
 left_out=(automask.h clients.h connection.h listen.h log.h process.h tmpl.h xlat.h)
 
@@ -39,7 +39,7 @@ source_version=$(version_of freeradius source:Version)
 # Do radiusd.h and modules.h compile with what is there?
 headers_suffice() {
     printf '#include <freeradius/radiusd.h>\n#include <freeradius/modules.h>\n' |
-        "$cc" -fsyntax-only -x c -std=gnu99 -D_GNU_SOURCE -DNDEBUG -I"$1" \
+        "${cc[@]}" -fsyntax-only -x c -std=gnu99 -D_GNU_SOURCE -DNDEBUG -I"$1" \
             -include freeradius/autoconf.h -include freeradius/build.h \
             -include freeradius/features.h -include freeradius/radpaths.h - 2>"$1/compile.log"
 }
