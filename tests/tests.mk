@@ -50,8 +50,12 @@ unit: $(UNIT_TESTS) ## run the unit tests
 	@$(UNIT_ENV) scripts/unit.sh $(UNIT_TESTS)
 
 # --- real servers -------------------------------------------------------------------------------
+# Most of their time they wait for servers and people: several files at once. PYTEST_JOBS=0: one by one.
+PYTEST_JOBS ?= 4
+
 integration: $(PRODUCTS) $(SAN_SHIM) ## run the tests with real servers (ARGS=... to pytest)
-	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider $(ARGS)
+	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider \
+		-n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 
 run-demo: $(PRODUCTS) $(SAN_SHIM)
 	@$(SERVER_ENV) KEEP='$(KEEP)' $(PYTHON) tests/demo/demo.py $(ARGS)

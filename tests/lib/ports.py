@@ -7,16 +7,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 
 LOWEST, HIGHEST = 20000, 32767
 ATTEMPTS = 200
+SHARES = 16
+
+
+def share() -> range:
+    """The ports of this process of the test run: those that run beside it take others, so that a
+    port which was free when it was looked at is not another server's by the time it is bound."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    ports = range(LOWEST, HIGHEST + 1)
+    if not worker:
+        return ports
+    size = len(ports) // SHARES
+    first = int(worker) % SHARES * size
+    return ports[first:first + size]
 
 
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
     """A port of the loopback that nobody uses now."""
-    for port in random.sample(range(LOWEST, HIGHEST + 1), ATTEMPTS):
+    for port in random.sample(share(), ATTEMPTS):
         with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
