@@ -211,9 +211,10 @@ static void print_rules(dt_explanation const *x)
 static void put_mfa(dt_explanation const *x, dt_buf *b)
 {
     unsigned factors = dt_explanation_factors(x);
+    char frequency[DT_DURATION_TEXT_MAX];
     bool first = true;
 
-    dt_buf_printf(b, ", MFA %s by", dt_frequency_name(x->outcome->decision.frequency));
+    dt_buf_printf(b, ", MFA %s by", dt_decision_frequency_text(frequency, &x->outcome->decision));
     for (unsigned bit = 1; bit <= DT_FACTOR_ALL; bit <<= 1) {
         if ((factors & bit) == 0)
             continue;
@@ -369,6 +370,7 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
 {
     dt_decision const *d = &x->outcome->decision;
     bool mfa = d->access == DT_ACCESS_ALLOW_AFTER_MFA;
+    char frequency[DT_DURATION_TEXT_MAX];
     char const *factors[2];
     size_t count = 0;
 
@@ -381,7 +383,7 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
     put_member(b, "access", access_name(d->access));
     put_member(b, "cause", decision_cause_name(d->cause));
     put_member(b, "rule", d->rule);
-    put_member(b, "frequency", mfa ? dt_frequency_name(d->frequency) : NULL);
+    put_member(b, "frequency", mfa ? dt_decision_frequency_text(frequency, d) : NULL);
     put_texts(b, "factors", factors, count);
     dt_buf_putc(b, '}');
 }

@@ -426,6 +426,7 @@ static void put_debug_device(event_line *l, dt_outcome const *o, dt_time now)
 static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
     char const *factor = dt_factor_name(o->factor);
+    char frequency[DT_DURATION_TEXT_MAX];
 
     PUT(l, ",\"access\":");
     put_plain(l, access_name(o->decision.access));
@@ -433,7 +434,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     put_text_or_null(l, o->decision.rule, DT_CUT_RULE);
     if (o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA) {
         PUT(l, ",\"frequency\":");
-        put_plain(l, dt_frequency_name(o->decision.frequency));
+        put_plain(l, dt_decision_frequency_text(frequency, &o->decision));
     }
     PUT(l, ",\"policyHash\":");
     put_text_or_null(l, ctx->policy_hash, DT_CUT_HASH);

@@ -23,23 +23,6 @@ typedef struct dt_deciding {
     uint64_t group_hashes[DT_GROUPS_MAX];
 } dt_deciding;
 
-dt_config_word const dt_frequency_words[] = {{"EVERY_SIGN_ON", DT_FREQUENCY_EVERY_SIGN_ON},
-                                             {"ONCE_A_DAY", DT_FREQUENCY_ONCE_A_DAY},
-                                             {NULL, 0}};
-
-char const *dt_frequency_name(dt_frequency f)
-{
-    for (dt_config_word const *w = dt_frequency_words; w->word != NULL; w++)
-        if (w->value == (int)f)
-            return w->word;
-    return dt_frequency_words[0].word;
-}
-
-dt_time dt_frequency_lifetime(dt_frequency f)
-{
-    return f == DT_FREQUENCY_ONCE_A_DAY ? DT_DAYS(1) : 0;
-}
-
 char const *dt_condition_name(dt_condition c)
 {
     switch (c) {
@@ -212,12 +195,16 @@ static bool deciding_begin(dt_deciding *d, dt_policy const *p, dt_policy_input c
     return true;
 }
 
-static void decision_fill(dt_rule const *r, dt_decision *out)
+static void decision_fill(dt_policy const *p, dt_rule const *r, dt_decision *out)
 {
     out->access = (dt_access)r->access;
     out->cause = DT_DECISION_RULE;
     out->frequency = (dt_frequency)r->frequency;
+    out->lifetime = r->lifetime;
     out->factors = r->factors;
+    out->remember_by = r->remember_by;
+    out->rule_index = (uint32_t)(r - p->rules);
+    out->policy_stamp = p->stamp;
     out->priority = r->priority;
     /* The parser lets no longer name in. */
     if (dt_str_copy(out->rule, sizeof(out->rule), r->name) != DT_OK)
@@ -242,7 +229,7 @@ void dt_policy_decide(dt_policy const *p, dt_policy_input const *in, dt_decision
         case DT_HOLDS_NO:
             break;
         case DT_HOLDS_YES:
-            decision_fill(r, out);
+            decision_fill(p, r, out);
             return;
         case DT_HOLDS_UNKNOWN:
             out->cause = DT_DECISION_UNKNOWN_GROUPS;
@@ -280,15 +267,67 @@ char const *dt_policy_application(dt_policy const *p)
     return p == NULL ? "" : p->application;
 }
 
+char const *dt_policy_application_group(dt_policy const *p)
+{
+    return p == NULL ? "" : p->application_group;
+}
+
 void dt_policy_set_hash(dt_policy *p, char const hash[65])
 {
     if (dt_str_copy(p->hash, sizeof(p->hash), hash) != DT_OK)
         p->hash[0] = '\0';
+    p->stamp = dt_name_hash(p->hash);
 }
 
 char const *dt_policy_hash(dt_policy const *p)
 {
     return p == NULL ? "" : p->hash;
+}
+
+/* The rule that decided; NULL when none did, or not of this policy. */
+static dt_rule const *rule_of(dt_policy const *p, dt_decision const *d)
+{
+    dt_rule const *r;
+
+    if (p == NULL || d->cause != DT_DECISION_RULE || d->policy_stamp != p->stamp ||
+        d->rule_index >= p->rule_count)
+        return NULL;
+    r = &p->rules[d->rule_index];
+    return strcmp(r->name, d->rule) == 0 ? r : NULL;
+}
+
+int dt_policy_reply(dt_policy const *p, dt_decision const *d, dt_reply_attribute const **out,
+                    size_t *count)
+{
+    dt_rule const *r = rule_of(p, d);
+
+    *out = NULL;
+    *count = 0;
+    if (d->cause != DT_DECISION_RULE)
+        return DT_OK;
+    if (r == NULL)
+        return DT_E_STATE;
+    *count = r->reply_count;
+    *out = r->reply_count > 0 ? p->replies + r->reply_first : NULL;
+    return DT_OK;
+}
+
+dt_reply_attribute const *dt_policy_rule_reply(dt_policy const *p, size_t i, char const **rule,
+                                               size_t *count)
+{
+    *rule = "";
+    *count = 0;
+    if (p == NULL || i >= p->rule_count)
+        return NULL;
+    *rule = p->rules[i].name;
+    *count = p->rules[i].reply_count;
+    return *count > 0 ? p->replies + p->rules[i].reply_first : NULL;
+}
+
+char const *dt_policy_message(dt_policy const *p, dt_decision const *d)
+{
+    dt_rule const *r = rule_of(p, d);
+    return r == NULL || d->access != DT_ACCESS_DENY ? "" : r->message;
 }
 
 bool dt_policy_needs_groups(dt_policy const *p)

@@ -16,6 +16,12 @@
 #define DT_ZONES_MAX 64
 #define DT_GROUPS_MAX 256
 #define DT_GROUP_NAME_MAX 256
+#define DT_POLICY_MESSAGE_MAX 256      /* of a rule that denies, its NUL included */
+#define DT_POLICY_REPLY_MAX 16         /* reply attributes of one rule */
+#define DT_REPLY_NAME_MAX 64           /* of an attribute, its NUL included */
+#define DT_REPLY_VALUE_MAX 248         /* its NUL included: RFC 2865 section 5, less a tag */
+#define DT_FREQUENCY_MAX DT_DAYS(3650) /* longest time an MFA is remembered, but for ONLY_ONCE */
+#define DT_DURATION_TEXT_MAX 40        /* of an ISO 8601 duration, its NUL included */
 
 /* --- zones: shared by all policies of a site ------------------------------------------------ */
 typedef struct dt_zones dt_zones;
@@ -26,13 +32,44 @@ void dt_zones_free(dt_zones **z);
 /* --- policy --------------------------------------------------------------------------------- */
 typedef struct dt_policy dt_policy;
 
+/* How often MFA is asked for. A month is 30 days, six months are 180, a year is 365: an MFA is good
+ * for a length of time, not until a day of the calendar, so daylight saving and leap years do not
+ * move it. */
 typedef enum dt_frequency {
     DT_FREQUENCY_EVERY_SIGN_ON = 0,
+    DT_FREQUENCY_ONCE_PER_SESSION, /* lifetime 0: whoever knows the session knows its end */
     DT_FREQUENCY_ONCE_A_DAY,
+    DT_FREQUENCY_ONCE_A_WEEK,
+    DT_FREQUENCY_ONCE_A_MONTH,
+    DT_FREQUENCY_ONCE_PER_SIX_MONTHS,
+    DT_FREQUENCY_ONLY_ONCE, /* lifetime DT_TIME_NEVER */
+    DT_FREQUENCY_DURATION,  /* an ISO 8601 duration; never 0, which is EVERY_SIGN_ON */
+    DT_FREQUENCY_COUNT,     /* not a frequency */
 } dt_frequency;
+/* "EVERY_SIGN_ON", ... "DURATION". */
 char const *dt_frequency_name(dt_frequency f);
-/* How long an MFA is remembered; 0 for EVERY_SIGN_ON. */
+/* How long an MFA is remembered by the word; 0 for EVERY_SIGN_ON, ONCE_PER_SESSION and DURATION. */
 dt_time dt_frequency_lifetime(dt_frequency f);
+
+/* An ISO 8601 duration as Okta writes them: P, then nY nM nW nD in this order, then T and nH nM nS, at
+ * least one of all, whole numbers (a month is 30 days, a year 365). Milliseconds. DT_E_PARSE for
+ * another form, DT_E_LIMIT past DT_FREQUENCY_MAX. */
+DT_MUST_USE int dt_iso_duration_parse(char const *text, dt_time *out);
+/* The same as text of at most DT_DURATION_TEXT_MAX - 1 bytes, in days and below: "P7D", "PT8H30M",
+ * "PT0S". Returns dst. */
+char *dt_iso_duration_format(char dst[DT_DURATION_TEXT_MAX], dt_time duration);
+
+/* What else than a proved device key an MFA may be remembered by: bits. Without any, an MFA is
+ * remembered only for a key that was proved. With some, one given without a proved key is remembered
+ * for user, application and every thing named here; where one of these is not known, not at all. A
+ * proved key is always what it is bound to, where there is one. */
+typedef enum dt_remember_by {
+    DT_REMEMBER_BY_KEY_ONLY = 0,
+    DT_REMEMBER_BY_USER = 1 << 0,      /* nothing but user and application; stands alone */
+    DT_REMEMBER_BY_CLIENT_IP = 1 << 1, /* the address the person comes from */
+    DT_REMEMBER_BY_STATION = 1 << 2,   /* Calling-Station-Id */
+} dt_remember_by;
+#define DT_REMEMBER_BY_ALL (DT_REMEMBER_BY_USER | DT_REMEMBER_BY_CLIENT_IP | DT_REMEMBER_BY_STATION)
 
 /* Compiles a policy. `zones` may be NULL (no zones) and must outlive the policy. An unknown member,
  * wrong type, duplicate name or priority, unknown zone, missing catch-all: DT_E_INVALID naming the
@@ -41,6 +78,9 @@ DT_MUST_USE int dt_policy_parse(dt_json const *root, char const *file, dt_zones 
                                 dt_policy **out, dt_error *e);
 void dt_policy_free(dt_policy **p);
 char const *dt_policy_application(dt_policy const *p);
+/* The named group of applications that share remembered MFA with this one; "" when there is none.
+ * Names of groups and of applications are apart: one may be called like the other. */
+char const *dt_policy_application_group(dt_policy const *p);
 /* Hex SHA-256 of the text it was compiled from, set by whoever loaded it (64 digits). */
 void dt_policy_set_hash(dt_policy *p, char const hash[65]);
 char const *dt_policy_hash(dt_policy const *p);
@@ -83,13 +123,44 @@ typedef struct dt_decision {
     dt_access access;
     dt_decision_cause cause;
     dt_frequency frequency;
-    unsigned factors;              /* allowed dt_factor_type bits; only with ALLOW_AFTER_MFA */
+    dt_time lifetime; /* how long an MFA given now is good: 0 = for this sign-on, DT_TIME_NEVER =
+                             always; of ONCE_PER_SESSION 0 */
+    unsigned factors; /* dt_factor_type bits, one of which must be the one given, also when it is
+                             a remembered one; only with ALLOW_AFTER_MFA */
+    unsigned remember_by;          /* dt_remember_by bits */
     char rule[DT_POLICY_NAME_MAX]; /* "" when no rule decided */
     int priority;
+    uint32_t rule_index;   /* in evaluation order; with policy_stamp for the accessors below */
+    uint64_t policy_stamp; /* of the policy that decided: made of its hash */
 } dt_decision;
+
+/* When an MFA given at `now` under this decision ends: never before `now`, DT_TIME_NEVER for always.
+ * `now` itself says "not remembered". */
+dt_time dt_decision_expiry(dt_decision const *d, dt_time now);
+/* The frequency as the policy would write it: a word, or an ISO 8601 duration. Returns dst. */
+char *dt_decision_frequency_text(char dst[DT_DURATION_TEXT_MAX], dt_decision const *d);
 
 /* The decision. Thread safe, allocates nothing. NULL policy denies. */
 void dt_policy_decide(dt_policy const *p, dt_policy_input const *in, dt_decision *out);
+
+/* A RADIUS attribute that a rule's reply carries: the name as dictionaries have it, its form checked
+ * and no more (the dictionary is the RADIUS module's), and the value as text. */
+typedef struct dt_reply_attribute {
+    char const *name, *value; /* the policy's, as long as it lives */
+} dt_reply_attribute;
+
+/* The reply attributes of the rule that decided, in the order of the file; *count 0 when it has none
+ * or no rule decided. DT_E_STATE when `p` is not the very policy that decided (it was loaded anew
+ * since): then nothing can be said, and a reply without them could mean more access, not less. */
+DT_MUST_USE int dt_policy_reply(dt_policy const *p, dt_decision const *d,
+                                dt_reply_attribute const **out, size_t *count);
+/* The reply attributes of rule i in evaluation order, whether it is ACTIVE or not, and its name: for
+ * whoever checks them against a dictionary when the policy is loaded. NULL and 0 when there are none. */
+dt_reply_attribute const *dt_policy_rule_reply(dt_policy const *p, size_t i, char const **rule,
+                                               size_t *count);
+/* What the rule that denied tells the person; "" when it says nothing, no rule denied, or `p` is not
+ * the policy that decided. Safe for a terminal. */
+char const *dt_policy_message(dt_policy const *p, dt_decision const *d);
 
 /* Which condition of a rule failed, for `explain`. */
 typedef enum dt_condition {

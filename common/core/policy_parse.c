@@ -1,459 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Compiling a policy: from the JSON tree to flat arrays that are quick to walk. Everything that can
  * be wrong with a policy is found here, when it is loaded, and nothing at a sign-on. */
-#include "core/json_reader.h"
-#include "core/outcome.h"
-#include "core/policy_rules.h"
+#include "core/policy_compile.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define DT_TEXT_BLOCK (64 * 1024) /* bytes of one allocation for strings */
-#define DT_PLATFORMS_MAX 16       /* members of one list of platforms */
-#define DT_FACTOR_WORDS 32        /* bits of dt_factor_type */
-#define DT_NAMES_FIRST_CAP 64     /* names of the first allocation */
-#define DT_ALL_ZONES "ALL_ZONES"
-
-typedef struct dt_compiler {
-    dt_json_reader r;
-    dt_policy *p;
-    size_t names_cap;
-} dt_compiler;
-
-static int fail_nomem(dt_compiler *c)
-{
-    return dt_json_reader_nomem(&c->r);
-}
-
-/* --- strings and names ------------------------------------------------------------------------- */
-
-/* Keeps a copy for the life of the policy; NULL when memory is out. */
-static char *text_keep(dt_policy *p, char const *s)
-{
-    size_t need = strlen(s) + 1;
-    dt_text_block *b = p->text;
-    char *copy;
-
-    if (b == NULL || b->size - b->used < need) {
-        size_t size = need > DT_TEXT_BLOCK ? need : DT_TEXT_BLOCK;
-        b = malloc(sizeof(*b) + size);
-        if (b == NULL)
-            return NULL;
-        b->next = p->text;
-        b->used = 0;
-        b->size = size;
-        p->text = b;
-    }
-    copy = b->text + b->used;
-    memcpy(copy, s, need);
-    b->used += need;
-    return copy;
-}
-
-static int name_push(dt_compiler *c, dt_folded_name name)
-{
-    dt_policy *p = c->p;
-
-    if (p->name_count == c->names_cap) {
-        size_t cap = c->names_cap == 0 ? DT_NAMES_FIRST_CAP : c->names_cap * 2;
-        dt_folded_name *names = realloc(p->names, cap * sizeof(*names));
-        if (names == NULL)
-            return fail_nomem(c);
-        p->names = names;
-        c->names_cap = cap;
-    }
-    p->names[p->name_count++] = name;
-    return DT_OK;
-}
-
-static int name_add(dt_compiler *c, char const *s)
-{
-    char *text = text_keep(c->p, s);
-    if (text == NULL)
-        return fail_nomem(c);
-    for (char *t = text; *t != '\0'; t++)
-        if (*t >= 'A' && *t <= 'Z')
-            *t = (char)(*t + 32);
-    return name_push(c, (dt_folded_name){dt_name_hash(text), text});
-}
-
-static int name_compare(void const *a, void const *b)
-{
-    dt_folded_name const *x = a, *y = b;
-    if (x->hash != y->hash)
-        return x->hash < y->hash ? -1 : 1;
-    return strcmp(x->text, y->text);
-}
-
-/* Sorts the list and looks for a name that is there twice; NULL when there is none. */
-static char const *list_sort(dt_policy *p, dt_name_list list)
-{
-    dt_folded_name *names;
-
-    if (list.count < 2)
-        return NULL;
-    names = p->names + list.first;
-    qsort(names, list.count, sizeof(*names), name_compare);
-    for (uint32_t i = 1; i < list.count; i++)
-        if (name_compare(&names[i - 1], &names[i]) == 0)
-            return names[i].text;
-    return NULL;
-}
-
-/* --- conditions: people ------------------------------------------------------------------------ */
-
-static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *out)
-{
-    char const *twice;
-    int rc = dt_json_reader_array(&c->r, v, 0, DT_POLICY_LIST_MAX);
-
-    out->first = (uint32_t)c->p->name_count;
-    for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
-        size_t mark = dt_json_reader_enter_at(&c->r, i);
-        char const *name = NULL;
-        rc = dt_json_reader_text(&c->r, dt_json_at(v, i), DT_GROUP_NAME_MAX, &name);
-        if (rc == DT_OK)
-            rc = name_add(c, name);
-        dt_json_reader_leave(&c->r, mark);
-    }
-    if (rc != DT_OK)
-        return rc;
-    out->count = (uint32_t)(c->p->name_count - out->first);
-    twice = list_sort(c->p, *out);
-    return twice == NULL ? DT_OK : dt_json_reader_fail(&c->r, "\"%.80s\" is there twice", twice);
-}
-
-/* {"include":[...],"exclude":[...]} */
-static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *include,
-                            dt_name_list *exclude)
-{
-    static dt_json_field const fields[] = {{"include", false}, {"exclude", false}, {NULL, false}};
-    dt_name_list *lists[] = {include, exclude};
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    for (size_t i = 0; rc == DT_OK && i < 2; i++) {
-        dt_json const *list = dt_json_get(v, fields[i].name);
-        if (list == NULL)
-            continue;
-        size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = names_parse(c, list, lists[i]);
-        dt_json_reader_leave(&c->r, mark);
-    }
-    return rc;
-}
-
-static int people_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {{"users", false}, {"groups", false}, {NULL, false}};
-    dt_name_list *lists[][2] = {{&rule->users_include, &rule->users_exclude},
-                                {&rule->groups_include, &rule->groups_exclude}};
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    for (size_t i = 0; rc == DT_OK && i < 2; i++) {
-        dt_json const *part = dt_json_get(v, fields[i].name);
-        if (part == NULL)
-            continue;
-        size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = name_lists_parse(c, part, lists[i][0], lists[i][1]);
-        dt_json_reader_leave(&c->r, mark);
-    }
-    rule->anyone = rule->users_include.count + rule->users_exclude.count +
-                       rule->groups_include.count + rule->groups_exclude.count ==
-                   0;
-    return rc;
-}
-
-/* --- conditions: network ----------------------------------------------------------------------- */
-
-static int zone_add(dt_compiler *c, dt_json const *v, size_t of, uint64_t *out)
-{
-    dt_zones const *zones = c->p->zones;
-    char const *name = NULL;
-    int index, rc = dt_json_reader_text(&c->r, v, DT_POLICY_NAME_MAX, &name);
-
-    if (rc != DT_OK)
-        return rc;
-    if (strcmp(name, DT_ALL_ZONES) == 0) {
-        if (of != 1)
-            return dt_json_reader_fail(&c->r, DT_ALL_ZONES " must stand alone");
-        if (zones == NULL || zones->active == 0)
-            return dt_json_reader_fail(&c->r, DT_ALL_ZONES ", but no ACTIVE zone is defined");
-        *out = zones->active;
-        return DT_OK;
-    }
-    index = dt_zones_find(zones, name);
-    if (index < 0)
-        return dt_json_reader_fail(&c->r, "no zone \"%.80s\" is defined in the zones file", name);
-    if ((zones->active >> index & 1) == 0)
-        return dt_json_reader_fail(&c->r, "zone \"%.80s\" is INACTIVE", name);
-    if (*out >> index & 1)
-        return dt_json_reader_fail(&c->r, "zone \"%.80s\" is there twice", name);
-    *out |= UINT64_C(1) << index;
-    return DT_OK;
-}
-
-static int zones_parse(dt_compiler *c, dt_json const *v, char const *member, uint64_t *out)
-{
-    dt_json const *list = dt_json_get(v, member);
-    size_t mark = dt_json_reader_enter(&c->r, member);
-    int rc = list == NULL ? DT_OK : dt_json_reader_array(&c->r, list, 0, DT_ZONES_MAX);
-
-    for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
-        size_t element = dt_json_reader_enter_at(&c->r, i);
-        rc = zone_add(c, dt_json_at(list, i), dt_json_size(list), out);
-        dt_json_reader_leave(&c->r, element);
-    }
-    dt_json_reader_leave(&c->r, mark);
-    return rc;
-}
-
-static int network_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {
-        {"connection", true}, {"include", false}, {"exclude", false}, {NULL, false}};
-    static dt_config_word const words[] = {{"ANYWHERE", 0}, {"ZONE", 1}, {NULL, 0}};
-    int zone = 0;
-    bool named;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc == DT_OK)
-        rc = dt_json_reader_member_word(&c->r, v, "connection", words, &zone);
-    if (rc == DT_OK)
-        rc = zones_parse(c, v, "include", &rule->zones_include);
-    if (rc == DT_OK)
-        rc = zones_parse(c, v, "exclude", &rule->zones_exclude);
-    if (rc != DT_OK)
-        return rc;
-    named = rule->zones_include != 0 || rule->zones_exclude != 0;
-    if (zone && !named)
-        return dt_json_reader_fail(&c->r, "ZONE needs a zone in include or exclude");
-    if (!zone && named)
-        return dt_json_reader_fail(&c->r, "ANYWHERE goes without include and exclude");
-    rule->in_zone = zone;
-    return DT_OK;
-}
-
-/* --- conditions: platform ---------------------------------------------------------------------- */
-
-static dt_config_word const platform_types[] = {
-    {"ANY", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
-    {"DESKTOP", DT_PLATFORM_ANY_DESKTOP},
-    {"MOBILE", DT_PLATFORM_ANY_MOBILE},
-    {NULL, 0}};
-
-static dt_config_word const os_types[] = {
-    {"ANY", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
-    {"WINDOWS", DT_PLATFORM_WINDOWS},
-    {"MACOS", DT_PLATFORM_MACOS},
-    {"LINUX", DT_PLATFORM_LINUX},
-    {"CHROMEOS", DT_PLATFORM_CHROMEOS},
-    {"IOS", DT_PLATFORM_IOS},
-    {"ANDROID", DT_PLATFORM_ANDROID},
-    {"OTHER", DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE},
-    {NULL, 0}};
-
-/* {"type":"DESKTOP","os":{"type":"WINDOWS"}}: the bits of both. */
-static int platform_one(dt_compiler *c, dt_json const *v, unsigned *out)
-{
-    static dt_json_field const fields[] = {{"type", true}, {"os", false}, {NULL, false}};
-    static dt_json_field const os_fields[] = {{"type", true}, {NULL, false}};
-    dt_json const *os = dt_json_get(v, "os");
-    int type = 0, bits = os_types[0].value;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc == DT_OK)
-        rc = dt_json_reader_member_word(&c->r, v, "type", platform_types, &type);
-    if (rc == DT_OK && os != NULL) {
-        size_t mark = dt_json_reader_enter(&c->r, "os");
-        rc = dt_json_reader_object(&c->r, os, os_fields);
-        if (rc == DT_OK)
-            rc = dt_json_reader_member_word(&c->r, os, "type", os_types, &bits);
-        dt_json_reader_leave(&c->r, mark);
-    }
-    if (rc != DT_OK)
-        return rc;
-    if ((type & bits) == 0)
-        return dt_json_reader_fail(&c->r, "there is no such operating system of this type");
-    *out |= (unsigned)(type & bits);
-    return DT_OK;
-}
-
-static int platforms_parse(dt_compiler *c, dt_json const *v, char const *member, unsigned *out)
-{
-    dt_json const *list = dt_json_get(v, member);
-    size_t mark = dt_json_reader_enter(&c->r, member);
-    int rc = list == NULL ? DT_OK : dt_json_reader_array(&c->r, list, 0, DT_PLATFORMS_MAX);
-
-    for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
-        size_t element = dt_json_reader_enter_at(&c->r, i);
-        rc = platform_one(c, dt_json_at(list, i), out);
-        dt_json_reader_leave(&c->r, element);
-    }
-    dt_json_reader_leave(&c->r, mark);
-    return rc;
-}
-
-static int platform_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {{"include", false}, {"exclude", false}, {NULL, false}};
-    unsigned const all = DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE;
-    unsigned include = 0, exclude = 0;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc == DT_OK)
-        rc = platforms_parse(c, v, "include", &include);
-    if (rc == DT_OK)
-        rc = platforms_parse(c, v, "exclude", &exclude);
-    if (rc != DT_OK)
-        return rc;
-    include = include == 0 ? all : include;
-    if ((include & ~exclude) == 0)
-        return dt_json_reader_fail(&c->r, "no platform is left: exclude takes all of include");
-    rule->platforms = (uint8_t)(include & ~exclude);
-    rule->any_client = rule->platforms == all;
-    return DT_OK;
-}
-
-/* --- conditions: device, and all of them ------------------------------------------------------- */
-
-static int device_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {{"trust", true}, {NULL, false}};
-    static dt_config_word const words[] = {{"ANY", DT_DEVICE_ANY},
-                                           {"TRUSTED", DT_DEVICE_TRUSTED},
-                                           {"NOT_TRUSTED", DT_DEVICE_NOT_TRUSTED},
-                                           {NULL, 0}};
-    int trust = DT_DEVICE_ANY;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc == DT_OK)
-        rc = dt_json_reader_member_word(&c->r, v, "trust", words, &trust);
-    rule->device = (uint8_t)trust;
-    return rc;
-}
-
-static int conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {{"people", false},
-                                           {"network", false},
-                                           {"platform", false},
-                                           {"device", false},
-                                           {NULL, false}};
-    static int (*const parsers[])(dt_compiler *, dt_json const *, dt_rule *) = {
-        people_parse, network_parse, platform_parse, device_parse};
-    int rc;
-
-    rule->anyone = true;
-    rule->any_client = true;
-    rule->catch_all = dt_json_typeof(v) == DT_JSON_NULL ||
-                      (dt_json_typeof(v) == DT_JSON_OBJECT && dt_json_size(v) == 0);
-    if (rule->catch_all)
-        return DT_OK;
-    rc = dt_json_reader_object(&c->r, v, fields);
-    for (size_t i = 0; rc == DT_OK && fields[i].name != NULL; i++) {
-        dt_json const *part = dt_json_get(v, fields[i].name);
-        if (part == NULL)
-            continue;
-        size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = parsers[i](c, part, rule);
-        dt_json_reader_leave(&c->r, mark);
-    }
-    return rc;
-}
-
-static bool rule_is_unconditional(dt_rule const *r)
-{
-    return r->anyone && !r->in_zone && r->any_client && r->device == DT_DEVICE_ANY;
-}
-
-/* --- actions ----------------------------------------------------------------------------------- */
-
-static int factors_parse(dt_compiler *c, dt_json const *v, unsigned *out)
-{
-    dt_config_word words[DT_FACTOR_WORDS + 1] = {{NULL, 0}};
-    size_t n = 0;
-    int rc;
-
-    for (unsigned bit = 0; bit < DT_FACTOR_WORDS - 1; bit++) {
-        char const *name = dt_factor_name((dt_factor_type)(1 << bit));
-        if (name != NULL)
-            words[n++] = (dt_config_word){name, 1 << bit};
-    }
-    rc = dt_json_reader_array(&c->r, v, 1, n);
-    for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
-        size_t mark = dt_json_reader_enter_at(&c->r, i);
-        int factor = DT_FACTOR_NONE;
-        rc = dt_json_reader_word(&c->r, dt_json_at(v, i), words, &factor);
-        if (rc == DT_OK && (*out & (unsigned)factor) != 0)
-            rc = dt_json_reader_fail(&c->r, "this factor is there twice");
-        *out |= (unsigned)factor;
-        dt_json_reader_leave(&c->r, mark);
-    }
-    return rc;
-}
-
-static int prompt_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {{"frequency", true}, {"factors", false}, {NULL, false}};
-    dt_json const *factors = dt_json_get(v, "factors");
-    int frequency = DT_FREQUENCY_EVERY_SIGN_ON;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc == DT_OK)
-        rc = dt_json_reader_member_word(&c->r, v, "frequency", dt_frequency_words, &frequency);
-    if (rc != DT_OK)
-        return rc;
-    rule->frequency = (uint8_t)frequency;
-    rule->access = DT_ACCESS_ALLOW_AFTER_MFA;
-    rule->factors = factors == NULL ? DT_FACTOR_ALL : 0;
-    if (factors != NULL) {
-        size_t mark = dt_json_reader_enter(&c->r, "factors");
-        rc = factors_parse(c, factors, &rule->factors);
-        dt_json_reader_leave(&c->r, mark);
-    }
-    return rc;
-}
-
-static int sign_on_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {
-        {"access", true}, {"promptForFactor", false}, {NULL, false}};
-    static dt_config_word const words[] = {
-        {"ALLOW", DT_ACCESS_ALLOW}, {"DENY", DT_ACCESS_DENY}, {NULL, 0}};
-    dt_json const *prompt = dt_json_get(v, "promptForFactor");
-    int access = DT_ACCESS_DENY;
-    size_t mark;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc == DT_OK)
-        rc = dt_json_reader_member_word(&c->r, v, "access", words, &access);
-    if (rc != DT_OK)
-        return rc;
-    rule->access = (uint8_t)access;
-    if (prompt == NULL)
-        return DT_OK;
-    mark = dt_json_reader_enter(&c->r, "promptForFactor");
-    if (access == DT_ACCESS_DENY)
-        rc = dt_json_reader_fail(&c->r, "a rule that denies asks for no factor");
-    else
-        rc = prompt_parse(c, prompt, rule);
-    dt_json_reader_leave(&c->r, mark);
-    return rc;
-}
-
-static int actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
-{
-    static dt_json_field const fields[] = {{"appSignOn", true}, {NULL, false}};
-    size_t mark;
-    int rc = dt_json_reader_object(&c->r, v, fields);
-
-    if (rc != DT_OK)
-        return rc;
-    mark = dt_json_reader_enter(&c->r, "appSignOn");
-    rc = sign_on_parse(c, dt_json_get(v, "appSignOn"), rule);
-    dt_json_reader_leave(&c->r, mark);
-    return rc;
-}
 
 /* --- rules ------------------------------------------------------------------------------------- */
 
@@ -485,8 +36,8 @@ static int rule_head_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     if (rc != DT_OK)
         return rc;
     rule->active = active;
-    rule->name = text_keep(c->p, name);
-    return rule->name == NULL ? fail_nomem(c) : DT_OK;
+    rule->name = dt_compiler_keep(c->p, name);
+    return rule->name == NULL ? dt_compiler_nomem(c) : DT_OK;
 }
 
 static int rule_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
@@ -502,12 +53,12 @@ static int rule_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     if (rc != DT_OK)
         return rc;
     mark = dt_json_reader_enter(&c->r, "conditions");
-    rc = conditions_parse(c, dt_json_get(v, "conditions"), rule);
+    rc = dt_rule_conditions_parse(c, dt_json_get(v, "conditions"), rule);
     dt_json_reader_leave(&c->r, mark);
     if (rc != DT_OK)
         return rc;
     mark = dt_json_reader_enter(&c->r, "actions");
-    rc = actions_parse(c, dt_json_get(v, "actions"), rule);
+    rc = dt_rule_actions_parse(c, dt_json_get(v, "actions"), rule);
     dt_json_reader_leave(&c->r, mark);
     return rc;
 }
@@ -521,7 +72,7 @@ static int rules_parse(dt_compiler *c, dt_json const *v)
         return rc;
     p->rules = calloc(dt_json_size(v), sizeof(*p->rules));
     if (p->rules == NULL)
-        return fail_nomem(c);
+        return dt_compiler_nomem(c);
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
         size_t mark = dt_json_reader_enter_at(&c->r, i);
         p->rules[i].origin = (uint32_t)i;
@@ -568,7 +119,7 @@ static int catch_all_check(dt_compiler *c)
     dt_rule const *last = &p->rules[p->rule_count - 1];
 
     for (dt_rule const *r = p->rules; r < last; r++) {
-        if (!r->catch_all && !(r->active && rule_is_unconditional(r)))
+        if (!r->catch_all && !(r->active && dt_rule_is_unconditional(r)))
             continue;
         (void)dt_json_reader_enter_at(&c->r, r->origin);
         (void)dt_json_reader_enter(&c->r, "conditions");
@@ -594,17 +145,17 @@ static int all_groups_collect(dt_compiler *c)
         dt_name_list const lists[] = {r->groups_include, r->groups_exclude};
         for (size_t k = 0; r->active && k < 2; k++) {
             for (uint32_t n = 0; n < lists[k].count; n++) {
-                int rc = name_push(c, p->names[lists[k].first + n]);
+                int rc = dt_compiler_name_push(c, p->names[lists[k].first + n]);
                 if (rc != DT_OK)
                     return rc;
             }
         }
     }
     all.count = (uint32_t)(p->name_count - all.first);
-    (void)list_sort(p, all);
+    (void)dt_compiler_list_sort(p, all);
     for (size_t i = 0; i < all.count; i++) {
         dt_folded_name *names = p->names + all.first;
-        if (kept == 0 || name_compare(&names[kept - 1], &names[i]) != 0)
+        if (kept == 0 || dt_folded_name_compare(&names[kept - 1], &names[i]) != 0)
             names[kept++] = names[i];
     }
     all.count = (uint32_t)kept;
@@ -626,9 +177,10 @@ static int rules_check(dt_compiler *c)
 /* --- the whole --------------------------------------------------------------------------------- */
 
 /* The application is a PAM service's name or the like, and the policy's file is named after it. */
-static int application_set(dt_compiler *c, char const *name)
+static int application_set(dt_compiler *c, char const *member, char const *name,
+                           char out[DT_APPLICATION_MAX])
 {
-    size_t mark = dt_json_reader_enter(&c->r, "application");
+    size_t mark = dt_json_reader_enter(&c->r, member);
     size_t n = 0;
 
     for (; name[n] != '\0'; n++) {
@@ -639,14 +191,30 @@ static int application_set(dt_compiler *c, char const *name)
                                               "first \".\" and \"-\"");
     }
     dt_json_reader_leave(&c->r, mark);
-    return dt_str_copy(c->p->application, sizeof(c->p->application), name);
+    return dt_str_copy(out, DT_APPLICATION_MAX, name);
+}
+
+static int names_set(dt_compiler *c, dt_json const *root)
+{
+    char const *application = "", *group = "";
+    int rc =
+        dt_json_reader_member_text(&c->r, root, "application", DT_APPLICATION_MAX, &application);
+
+    if (rc == DT_OK)
+        rc = application_set(c, "application", application, c->p->application);
+    if (rc == DT_OK)
+        rc =
+            dt_json_reader_member_text(&c->r, root, "applicationGroup", DT_APPLICATION_MAX, &group);
+    return rc == DT_OK ? application_set(c, "applicationGroup", group, c->p->application_group)
+                       : rc;
 }
 
 static int root_parse(dt_compiler *c, dt_json const *root)
 {
-    static dt_json_field const fields[] = {
-        {"$schema", false}, {"name", true}, {"application", true}, {"rules", true}, {NULL, false}};
-    char const *schema = NULL, *name = NULL, *application = "";
+    static dt_json_field const fields[] = {{"$schema", false},    {"name", true},
+                                           {"application", true}, {"applicationGroup", false},
+                                           {"rules", true},       {NULL, false}};
+    char const *schema = NULL, *name = NULL;
     int rc = dt_json_reader_object(&c->r, root, fields);
 
     if (rc == DT_OK)
@@ -654,10 +222,7 @@ static int root_parse(dt_compiler *c, dt_json const *root)
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&c->r, root, "name", DT_POLICY_NAME_MAX, &name);
     if (rc == DT_OK)
-        rc = dt_json_reader_member_text(&c->r, root, "application", DT_APPLICATION_MAX,
-                                        &application);
-    if (rc == DT_OK)
-        rc = application_set(c, application);
+        rc = names_set(c, root);
     if (rc != DT_OK)
         return rc;
     (void)dt_json_reader_enter(&c->r, "rules");
@@ -674,7 +239,7 @@ int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones
     *out = NULL;
     dt_json_reader_init(&c.r, file, e);
     if (c.p == NULL)
-        return fail_nomem(&c);
+        return dt_compiler_nomem(&c);
     c.p->zones = zones;
     rc = root_parse(&c, root);
     if (rc == DT_OK) {
@@ -696,6 +261,7 @@ void dt_policy_free(dt_policy **p)
     }
     free((*p)->rules);
     free((*p)->names);
+    free((*p)->replies);
     free(*p);
     *p = NULL;
 }

@@ -61,22 +61,26 @@ typedef enum dt_device_condition {
 typedef struct dt_rule {
     /* What most evaluations look at comes first. */
     bool active;
-    bool anyone;       /* no name in any of the lists */
-    bool in_zone;      /* zones are looked at; else from anywhere */
-    bool any_client;   /* no platform is looked at */
-    uint8_t platforms; /* dt_platform bits that match unless any_client */
-    uint8_t device;    /* dt_device_condition */
-    uint8_t access;    /* dt_access */
-    uint8_t frequency; /* dt_frequency */
+    bool anyone;         /* no name in any of the lists */
+    bool in_zone;        /* zones are looked at; else from anywhere */
+    bool any_client;     /* no platform is looked at */
+    uint8_t platforms;   /* dt_platform bits that match unless any_client */
+    uint8_t device;      /* dt_device_condition */
+    uint8_t access;      /* dt_access */
+    uint8_t frequency;   /* dt_frequency */
+    uint8_t remember_by; /* dt_remember_by bits */
     unsigned factors;
     int priority;
+    dt_time lifetime;
     uint64_t zones_include; /* 0 = every address */
     uint64_t zones_exclude;
     dt_name_list users_include, users_exclude;
     dt_name_list groups_include, groups_exclude;
     char const *name; /* points into the policy's text */
     uint32_t origin;  /* index in the file, for messages */
-    bool catch_all;   /* its conditions are null or {} */
+    uint32_t reply_first, reply_count;
+    char const *message; /* "" = none */
+    bool catch_all;      /* its conditions are null or {} */
 } dt_rule;
 
 extern dt_config_word const dt_frequency_words[];
@@ -87,10 +91,14 @@ struct dt_policy {
     size_t rule_count;
     dt_folded_name *names;
     size_t name_count;
-    dt_name_list all_groups; /* every group that any rule names, sorted by hash, each once */
+    dt_name_list all_groups;     /* every group that any rule names, sorted by hash, each once */
+    dt_reply_attribute *replies; /* slices of it are the rules' */
+    size_t reply_count;
     dt_text_block *text;
     char application[DT_APPLICATION_MAX];
+    char application_group[DT_APPLICATION_MAX];
     char hash[65];
+    uint64_t stamp;
 };
 
 #endif

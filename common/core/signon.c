@@ -89,8 +89,7 @@ static void finish_next(dt_signon *s)
         dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
         return;
     }
-    if (s->mfa_done && dt_frequency_lifetime(s->outcome.decision.frequency) > 0 &&
-        s->outcome.verdict.key_id[0]) {
+    if (s->mfa_done && s->outcome.decision.lifetime > 0 && s->outcome.verdict.key_id[0]) {
         s->mfa_done = false;
         dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
         return;

@@ -16,7 +16,7 @@ static void user_wanted(dt_signon *s)
 void dt_signon_mfa_begin(dt_signon *s, dt_time now)
 {
     (void)now;
-    if (dt_frequency_lifetime(s->outcome.decision.frequency) > 0 && s->outcome.verdict.key_id[0])
+    if (s->outcome.decision.lifetime > 0 && s->outcome.verdict.key_id[0])
         dt_signon_set_phase(s, DT_PHASE_REMEMBERED_GET);
     else
         user_wanted(s);
@@ -26,7 +26,7 @@ static void remembered(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     dt_time at;
     dt_factor_type factor;
-    dt_time lifetime = dt_frequency_lifetime(s->outcome.decision.frequency);
+    dt_time lifetime = s->outcome.decision.lifetime;
 
     if (r->status == DT_STORE_OK && dt_remembered_unpack(r->value, &at, &factor) == DT_OK &&
         at <= now && now - at < lifetime && (factor & dt_signon_factors_allowed(s))) {

@@ -228,7 +228,7 @@ static int render_remembered_put(dt_signon *s, dt_buf *b, dt_time now)
 {
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factor\":%d}", RECORD_VERSION, (long long)now,
                   (int)s->outcome.factor);
-    return put_value(s, b, now + dt_frequency_lifetime(s->outcome.decision.frequency));
+    return put_value(s, b, dt_decision_expiry(&s->outcome.decision, now));
 }
 
 static int render_intune_put(dt_signon *s, dt_buf *b)

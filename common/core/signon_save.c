@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 1
+#define SAVED_VERSION 2
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -121,8 +121,12 @@ static void outcome(codec *c, dt_outcome *o)
     verdict(c, &o->verdict);
     NUMBER(o->decision.access, DT_ACCESS_DENY, DT_ACCESS_ALLOW_AFTER_MFA);
     NUMBER(o->decision.cause, 0, DT_DECISION_UNKNOWN_GROUPS);
-    NUMBER(o->decision.frequency, 0, DT_FREQUENCY_ONCE_A_DAY);
+    NUMBER(o->decision.frequency, 0, DT_FREQUENCY_COUNT - 1);
+    NUMBER(o->decision.lifetime, 0, DT_TIME_NEVER);
     NUMBER(o->decision.factors, 0, DT_FACTOR_ALL);
+    NUMBER(o->decision.remember_by, 0, DT_REMEMBER_BY_ALL);
+    NUMBER(o->decision.rule_index, 0, DT_POLICY_RULES_MAX - 1);
+    NUMBER(o->decision.policy_stamp, INT64_MIN, INT64_MAX);
     NUMBER(o->decision.priority, INT32_MIN, INT32_MAX);
     TEXT(o->decision.rule);
     NUMBER(o->factor, 0, DT_FACTOR_ALL);

@@ -80,8 +80,12 @@ void dt_signon_tell_cause(dt_signon *s)
 {
     dt_buf b;
 
+    char const *told = dt_policy_message(s->site.policy, &s->outcome.decision);
+
     dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
-    if (s->outcome.result != DT_ALLOW)
+    if (s->outcome.cause == DT_CAUSE_RULE_DENY && *told != '\0')
+        dt_buf_puts(&b, told); /* the rule's own words */
+    else if (s->outcome.result != DT_ALLOW)
         dt_buf_puts(&b, cause_text(s->outcome.cause));
     if (s->outcome.cause == DT_CAUSE_CONFIG || s->outcome.cause == DT_CAUSE_INTERNAL ||
         !s->site.config)

@@ -626,18 +626,258 @@ static void without_a_policy_nobody_gets_in(void **state)
     assert_int_equal(dt_policy_rule_count(NULL), 0);
 }
 
+/* --- actions ------------------------------------------------------------------------------------ */
+
 static void frequencies_have_names_and_lengths(void **state)
 {
+    static struct {
+        dt_frequency frequency;
+        char const *name;
+        dt_time lifetime;
+    } const all[] = {
+        {DT_FREQUENCY_EVERY_SIGN_ON, "EVERY_SIGN_ON", 0},
+        {DT_FREQUENCY_ONCE_PER_SESSION, "ONCE_PER_SESSION", 0},
+        {DT_FREQUENCY_ONCE_A_DAY, "ONCE_A_DAY", INT64_C(86400000)},
+        {DT_FREQUENCY_ONCE_A_WEEK, "ONCE_A_WEEK", INT64_C(604800000)},
+        {DT_FREQUENCY_ONCE_A_MONTH, "ONCE_A_MONTH", INT64_C(2592000000)},
+        {DT_FREQUENCY_ONCE_PER_SIX_MONTHS, "ONCE_PER_SIX_MONTHS", INT64_C(15552000000)},
+        {DT_FREQUENCY_ONLY_ONCE, "ONLY_ONCE", DT_TIME_NEVER},
+        {DT_FREQUENCY_DURATION, "DURATION", 0},
+        {DT_FREQUENCY_COUNT, "EVERY_SIGN_ON", 0},
+    };
     (void)state;
-    assert_string_equal(dt_frequency_name(DT_FREQUENCY_EVERY_SIGN_ON), "EVERY_SIGN_ON");
-    assert_string_equal(dt_frequency_name(DT_FREQUENCY_ONCE_A_DAY), "ONCE_A_DAY");
-    assert_string_equal(dt_frequency_name((dt_frequency)9), "EVERY_SIGN_ON");
-    assert_true(dt_frequency_lifetime(DT_FREQUENCY_EVERY_SIGN_ON) == 0);
-    assert_true(dt_frequency_lifetime(DT_FREQUENCY_ONCE_A_DAY) == 24 * 3600 * INT64_C(1000));
-    assert_true(dt_frequency_lifetime((dt_frequency)9) == 0);
+    assert_int_equal(COUNT(all), DT_FREQUENCY_COUNT + 1);
+    for (size_t i = 0; i < COUNT(all); i++) {
+        assert_string_equal(dt_frequency_name(all[i].frequency), all[i].name);
+        assert_true(dt_frequency_lifetime(all[i].frequency) == all[i].lifetime);
+    }
     assert_string_equal(dt_condition_name(DT_CONDITION_NONE), "none");
     assert_string_equal(dt_condition_name(DT_CONDITION_DEVICE), "device");
-    assert_string_equal(dt_condition_name((dt_condition)9), "unknown");
+    assert_string_equal(dt_condition_name((dt_condition)99), "unknown");
+}
+
+static void durations_are_read_and_written(void **state)
+{
+    static struct {
+        char const *text;
+        int rc;
+        dt_time length;
+        char const *again;
+    } const cases[] = {
+        {"PT0S", DT_OK, 0, "PT0S"},
+        {"P0D", DT_OK, 0, "PT0S"},
+        {"PT1S", DT_OK, 1000, "PT1S"},
+        {"PT8H", DT_OK, DT_HOURS(8), "PT8H"},
+        {"PT90M", DT_OK, DT_MINUTES(90), "PT1H30M"},
+        {"P1D", DT_OK, DT_DAYS(1), "P1D"},
+        {"PT24H", DT_OK, DT_DAYS(1), "P1D"},
+        {"P2W", DT_OK, DT_DAYS(14), "P14D"},
+        {"P1M", DT_OK, DT_DAYS(30), "P30D"},
+        {"PT1M", DT_OK, DT_MINUTES(1), "PT1M"},
+        {"P1Y", DT_OK, DT_DAYS(365), "P365D"},
+        {"P007D", DT_OK, DT_DAYS(7), "P7D"},
+        {"P1Y2M3W4DT5H6M7S", DT_OK,
+         DT_DAYS(365 + 60 + 21 + 4) + DT_HOURS(5) + DT_MINUTES(6) + DT_SECONDS(7), "P450DT5H6M7S"},
+        {"P10Y", DT_OK, DT_FREQUENCY_MAX, "P3650D"},
+        {"P3650D", DT_OK, DT_FREQUENCY_MAX, "P3650D"},
+        {"P3650DT1S", DT_E_LIMIT, 0, NULL},
+        {"P3651D", DT_E_LIMIT, 0, NULL},
+        {"P11Y", DT_E_LIMIT, 0, NULL},
+        {"P99999999999999999999999999999999999999Y", DT_E_LIMIT, 0, NULL},
+        {"P9223372036854775807Y9223372036854775807M", DT_E_LIMIT, 0, NULL},
+        {"PT18446744073709551617S", DT_E_LIMIT, 0, NULL},
+        {"P1Y1M1X", DT_E_PARSE, 0, NULL},
+        {"", DT_E_PARSE, 0, NULL},
+        {"P", DT_E_PARSE, 0, NULL},
+        {"T8H", DT_E_PARSE, 0, NULL},
+        {"PT", DT_E_PARSE, 0, NULL},
+        {"P1DT", DT_E_PARSE, 0, NULL},
+        {"P1D1Y", DT_E_PARSE, 0, NULL},
+        {"P1D1D", DT_E_PARSE, 0, NULL},
+        {"PT1S1H", DT_E_PARSE, 0, NULL},
+        {"P1H", DT_E_PARSE, 0, NULL},
+        {"PT1Y", DT_E_PARSE, 0, NULL},
+        {"PD", DT_E_PARSE, 0, NULL},
+        {"P-1D", DT_E_PARSE, 0, NULL},
+        {"P+1D", DT_E_PARSE, 0, NULL},
+        {"P1.5D", DT_E_PARSE, 0, NULL},
+        {"p1d", DT_E_PARSE, 0, NULL},
+        {"P1D ", DT_E_PARSE, 0, NULL},
+        {"P1DT1H1", DT_E_PARSE, 0, NULL},
+        {"P1DTT1H", DT_E_PARSE, 0, NULL},
+    };
+    char text[DT_DURATION_TEXT_MAX];
+    dt_time length = 7;
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        if (dt_iso_duration_parse(cases[i].text, &length) != cases[i].rc ||
+            length != cases[i].length)
+            fail_msg("%s: %lld", cases[i].text, (long long)length);
+        if (cases[i].rc == DT_OK)
+            assert_string_equal(dt_iso_duration_format(text, length), cases[i].again);
+    }
+    assert_int_equal(dt_iso_duration_parse(NULL, &length), DT_E_PARSE);
+    assert_string_equal(dt_iso_duration_format(text, DT_TIME_NEVER), "P106751991167DT7H12M55S");
+    assert_string_equal(dt_iso_duration_format(text, -1), "PT0S");
+}
+
+/* What rule "R" with these actions decides for everybody on an untrusted device. */
+static dt_policy *policy_doing(char const *head, char const *actions)
+{
+    char text[4096];
+    snprintf(text, sizeof(text),
+             "{\"name\":\"x\",\"application\":\"x\",%s\"rules\":["
+             "{\"name\":\"R\",\"priority\":1,\"status\":\"ACTIVE\","
+             "\"conditions\":{\"device\":{\"trust\":\"NOT_TRUSTED\"}},\"actions\":{%s}},"
+             "{\"name\":\"Rest\",\"priority\":2,\"status\":\"ACTIVE\",\"conditions\":{},"
+             "\"actions\":{\"appSignOn\":{\"access\":\"DENY\",\"message\":\"Not here.\"},"
+             "\"reply\":{\"attributes\":[{\"name\":\"Class\",\"value\":\"denied\"}]}}}]}",
+             head, actions);
+    return policy_of(text);
+}
+
+static void a_prompt_says_how_long_it_is_good(void **state)
+{
+    static struct {
+        char const *prompt;
+        dt_frequency frequency;
+        dt_time lifetime;
+        unsigned factors, by;
+        char const *text;
+    } const cases[] = {
+        {"\"frequency\":\"EVERY_SIGN_ON\"", DT_FREQUENCY_EVERY_SIGN_ON, 0, DT_FACTOR_ALL, 0,
+         "EVERY_SIGN_ON"},
+        {"\"frequency\":\"PT0S\"", DT_FREQUENCY_EVERY_SIGN_ON, 0, DT_FACTOR_ALL, 0,
+         "EVERY_SIGN_ON"},
+        {"\"frequency\":\"ONCE_PER_SESSION\"", DT_FREQUENCY_ONCE_PER_SESSION, 0, DT_FACTOR_ALL, 0,
+         "ONCE_PER_SESSION"},
+        {"\"frequency\":\"ONCE_PER_SIX_MONTHS\"", DT_FREQUENCY_ONCE_PER_SIX_MONTHS, DT_DAYS(180),
+         DT_FACTOR_ALL, 0, "ONCE_PER_SIX_MONTHS"},
+        {"\"frequency\":\"ONLY_ONCE\",\"factors\":[\"push\"]", DT_FREQUENCY_ONLY_ONCE,
+         DT_TIME_NEVER, DT_FACTOR_PUSH, 0, "ONLY_ONCE"},
+        {"\"frequency\":\"PT8H\",\"remember\":{\"by\":[\"USER\"]}", DT_FREQUENCY_DURATION,
+         DT_HOURS(8), DT_FACTOR_ALL, DT_REMEMBER_BY_USER, "PT8H"},
+        {"\"remember\":{\"by\":[\"STATION\",\"CLIENT_IP\"]},\"frequency\":\"P1M\"",
+         DT_FREQUENCY_DURATION, DT_DAYS(30), DT_FACTOR_ALL,
+         DT_REMEMBER_BY_CLIENT_IP | DT_REMEMBER_BY_STATION, "P30D"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char actions[256], text[DT_DURATION_TEXT_MAX];
+        dt_policy_input in = person();
+        dt_decision d;
+        dt_time now = 1700000000000;
+        snprintf(actions, sizeof(actions),
+                 "\"appSignOn\":{\"access\":\"ALLOW\",\"promptForFactor\":{%s}}", cases[i].prompt);
+        dt_policy *p = policy_doing("", actions);
+        dt_policy_decide(p, &in, &d);
+        assert_int_equal(d.access, DT_ACCESS_ALLOW_AFTER_MFA);
+        assert_int_equal(d.frequency, cases[i].frequency);
+        assert_true(d.lifetime == cases[i].lifetime);
+        assert_int_equal(d.factors, cases[i].factors);
+        assert_int_equal(d.remember_by, cases[i].by);
+        assert_string_equal(dt_decision_frequency_text(text, &d), cases[i].text);
+        assert_true(dt_decision_expiry(&d, now) ==
+                    (d.lifetime == DT_TIME_NEVER ? DT_TIME_NEVER : now + d.lifetime));
+        assert_true(dt_decision_expiry(&d, DT_TIME_NEVER - 1) >= DT_TIME_NEVER - 1);
+        assert_true(dt_decision_expiry(&d, -5) >= -5);
+        d.access = DT_ACCESS_DENY;
+        assert_true(dt_decision_expiry(&d, now) == now);
+        dt_policy_free(&p);
+    }
+}
+
+static void assert_attribute(dt_reply_attribute const *a, char const *name, char const *value)
+{
+    assert_string_equal(a->name, name);
+    assert_string_equal(a->value, value);
+}
+
+static void the_rule_that_decided_has_its_reply(void **state)
+{
+    dt_policy_input in = person();
+    dt_reply_attribute const *reply;
+    dt_decision d;
+    size_t count;
+    char const *rule;
+    dt_policy *p = policy_doing("", "\"appSignOn\":{\"access\":\"ALLOW\"},\"reply\":{"
+                                    "\"attributes\":[{\"name\":\"Session-Timeout\",\"value\":3600},"
+                                    "{\"name\":\"Filter-Id:1\",\"value\":\"%{User-Name} x\"}],"
+                                    "\"vlan\":\"quarantine\"}");
+    (void)state;
+    dt_policy_decide(p, &in, &d);
+    assert_int_equal(dt_policy_reply(p, &d, &reply, &count), DT_OK);
+    assert_int_equal(count, 5);
+    assert_attribute(&reply[0], "Tunnel-Type", "VLAN");
+    assert_attribute(&reply[1], "Tunnel-Medium-Type", "IEEE-802");
+    assert_attribute(&reply[2], "Tunnel-Private-Group-Id", "quarantine");
+    assert_attribute(&reply[3], "Session-Timeout", "3600");
+    assert_attribute(&reply[4], "Filter-Id:1", "%{User-Name} x");
+    assert_string_equal(dt_policy_message(p, &d), "");
+    in.trust = DT_TRUST_TRUSTED;
+    dt_policy_decide(p, &in, &d);
+    assert_int_equal(dt_policy_reply(p, &d, &reply, &count), DT_OK);
+    assert_int_equal(count, 1);
+    assert_attribute(&reply[0], "Class", "denied");
+    assert_string_equal(dt_policy_message(p, &d), "Not here.");
+
+    assert_ptr_equal(dt_policy_rule_reply(p, 1, &rule, &count), reply);
+    assert_int_equal(count, 1);
+    assert_string_equal(rule, "Rest");
+    assert_non_null(dt_policy_rule_reply(p, 0, &rule, &count));
+    assert_null(dt_policy_rule_reply(p, 2, &rule, &count));
+    assert_int_equal(count, 0);
+    assert_null(dt_policy_rule_reply(NULL, 0, &rule, &count));
+    dt_policy_free(&p);
+}
+
+/* A reply could have put the person into a quarantine: where the policy is another one by now, "no
+ * attributes" would be a wrong answer. */
+static void another_policys_decision_has_no_reply(void **state)
+{
+    static char const hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    static char const other[] = "10112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    dt_policy_input in = person();
+    dt_reply_attribute const *reply;
+    dt_decision d, changed;
+    size_t count;
+    dt_policy *p = policy_doing("", "\"appSignOn\":{\"access\":\"ALLOW\"},\"reply\":{\"vlan\":7}");
+    (void)state;
+    dt_policy_set_hash(p, hash);
+    dt_policy_decide(p, &in, &d);
+    assert_int_equal(dt_policy_reply(p, &d, &reply, &count), DT_OK);
+    assert_int_equal(count, 3);
+    assert_attribute(&reply[2], "Tunnel-Private-Group-Id", "7");
+
+    assert_int_equal(dt_policy_reply(NULL, &d, &reply, &count), DT_E_STATE);
+    changed = d;
+    changed.rule_index = 1;
+    assert_int_equal(dt_policy_reply(p, &changed, &reply, &count), DT_E_STATE);
+    changed.rule_index = 99;
+    assert_int_equal(dt_policy_reply(p, &changed, &reply, &count), DT_E_STATE);
+    assert_int_equal(count, 0);
+    assert_null(reply);
+    dt_policy_set_hash(p, other);
+    assert_int_equal(dt_policy_reply(p, &d, &reply, &count), DT_E_STATE);
+    assert_string_equal(dt_policy_message(p, &d), "");
+
+    memset(&d, 0, sizeof(d)); /* no rule decided: there is none to have a reply */
+    assert_int_equal(dt_policy_reply(p, &d, &reply, &count), DT_OK);
+    assert_int_equal(count, 0);
+    dt_policy_free(&p);
+}
+
+static void applications_may_share_a_group(void **state)
+{
+    dt_policy *p = policy_doing("\"applicationGroup\":\"remote.access\",",
+                                "\"appSignOn\":{\"access\":\"DENY\"}");
+    (void)state;
+    assert_string_equal(dt_policy_application_group(p), "remote.access");
+    dt_policy_free(&p);
+    p = policy_doing("", "\"appSignOn\":{\"access\":\"DENY\"}");
+    assert_string_equal(dt_policy_application_group(p), "");
+    dt_policy_free(&p);
+    assert_string_equal(dt_policy_application_group(NULL), "");
 }
 
 /* --- random policies against a plain evaluator -------------------------------------------------- */
@@ -992,6 +1232,11 @@ int main(void)
         cmocka_unit_test(explain_names_the_condition),
         cmocka_unit_test(without_a_policy_nobody_gets_in),
         cmocka_unit_test(frequencies_have_names_and_lengths),
+        cmocka_unit_test(durations_are_read_and_written),
+        cmocka_unit_test(a_prompt_says_how_long_it_is_good),
+        cmocka_unit_test(the_rule_that_decided_has_its_reply),
+        cmocka_unit_test(another_policys_decision_has_no_reply),
+        cmocka_unit_test(applications_may_share_a_group),
         cmocka_unit_test(random_policies_agree_with_a_plain_evaluator),
     };
     return cmocka_run_group_tests_name("policy", tests, zones_setup, zones_teardown);

@@ -133,6 +133,28 @@ static void test_certificate_without_proof_is_not_trusted(void **state)
     world_close(&w);
 }
 
+/* A rule that denies speaks for itself; what helps the device still follows. */
+static void test_a_rule_tells_why_it_denies(void **state)
+{
+    static char const policy[] = POLICY(
+        RULE("no", "1", "NOT_TRUSTED",
+             "{\"access\":\"DENY\",\"message\":\"Use a managed device: https://help.example\"}"));
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, policy, NULL);
+    r = with_certificate(&w);
+    r.handshake_finished = false;
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_memory_equal(world_outcome(&w)->message, "Use a managed device: https://help.example",
+                        42);
+    assert_null(strstr(world_outcome(&w)->message, "does not allow"));
+    world_close(&w);
+}
+
 static void test_noncompliant_device_is_asked(void **state)
 {
     world w;
@@ -4215,6 +4237,7 @@ static int run_saving(void **state)
 static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_trusted_device_sees_no_prompt),
     cmocka_unit_test(test_certificate_without_proof_is_not_trusted),
+    cmocka_unit_test(test_a_rule_tells_why_it_denies),
     cmocka_unit_test(test_noncompliant_device_is_asked),
     cmocka_unit_test(test_graph_down_is_unknown_not_trusted),
     cmocka_unit_test(test_stale_answer_within_its_limit),
