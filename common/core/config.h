@@ -87,6 +87,8 @@ typedef struct dt_config {
         dt_time timeout;      /* of one HTTPS request */
         dt_time poll_interval;
         dt_time user_ttl; /* how long login -> Okta user id (and groups) is remembered */
+        dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
+                                away */
     } okta;
     struct {
         dt_guid tenant_id;

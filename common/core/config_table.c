@@ -71,6 +71,9 @@ static dt_config_key const keys[] = {
     {KEY(okta, user_ttl, DT_CONFIG_DURATION), .fallback = "10m", BETWEEN(0, DT_HOURS(24)),
      .reloadable = true,
      .help = "How long the Okta user that belongs to a login, and its groups, are remembered."},
+    {KEY(okta, stale_limit, DT_CONFIG_DURATION), .fallback = "24h", BETWEEN(0, DT_DAYS(30)),
+     .reloadable = true,
+     .help = "How old Okta's answer may be that remembered MFA goes by while Okta cannot be asked."},
 
     {KEY(intune, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
      .help = "The Microsoft Entra tenant that is asked about devices."},

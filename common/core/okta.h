@@ -37,11 +37,15 @@ typedef struct dt_okta_user {
     bool active;     /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
     char status[32]; /* escaped, cut */
     char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not told */
+    dt_time password_changed;      /* passwordChanged; 0 when not told, as of a password that another
+                                      directory keeps */
+    dt_time status_changed;        /* statusChanged; 0 when not told */
 } dt_okta_user;
 
 typedef struct dt_okta_factor {
     char id[DT_OKTA_ID_MAX];
     dt_factor_type type; /* DT_FACTOR_NONE for types this version does not do */
+    dt_time created;     /* 0 when not told */
 } dt_okta_factor;
 
 typedef struct dt_okta_factors {

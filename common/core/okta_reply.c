@@ -171,6 +171,14 @@ static bool copy_id(char dst[DT_OKTA_ID_MAX], dt_json const *v)
     return true;
 }
 
+/* A time that is missing, null or of another form is one that Okta does not tell: 0. */
+static dt_time read_time(dt_json const *v)
+{
+    char const *text = dt_json_string(v);
+    dt_time t = 0;
+    return text != NULL && dt_time_parse(text, &t) == DT_OK && t > 0 && t < DT_TIME_NEVER ? t : 0;
+}
+
 dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e)
 {
     reply p;
@@ -191,6 +199,8 @@ dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, d
     }
     user.active = strcmp(status, "ACTIVE") == 0;
     (void)dt_str_escape(user.status, sizeof(user.status), status);
+    user.password_changed = read_time(dt_json_get(p.root, "passwordChanged"));
+    user.status_changed = read_time(dt_json_get(p.root, "statusChanged"));
     *out = user;
 out:
     reply_close(&p);
@@ -267,6 +277,7 @@ static bool read_factor(dt_json const *v, dt_okta_factors *list)
     if (strcmp(status, "ACTIVE") != 0)
         return true;
     f.type = dt_factor_from_name(type);
+    f.created = read_time(dt_json_get(v, "created"));
     if (!copy_id(f.id, dt_json_get(v, "id")))
         return f.type == DT_FACTOR_NONE; /* what we do not use may look as it likes */
     keep_factor(list, &f);

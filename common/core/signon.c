@@ -89,7 +89,7 @@ static void finish_next(dt_signon *s)
         dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
         return;
     }
-    if (s->mfa_done && s->outcome.decision.lifetime > 0 && s->outcome.verdict.key_id[0]) {
+    if (s->mfa_done && dt_signon_remembers(s)) {
         s->mfa_done = false;
         dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
         return;
@@ -176,6 +176,7 @@ static int take_names(dt_signon *s, dt_request const *r)
         dt_str_copy(s->client_ip, sizeof(s->client_ip), r->client_ip) < 0 ||
         dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
         dt_str_copy(s->station, sizeof(s->station), r->station) < 0 ||
+        dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
         dt_str_copy(s->passcode, sizeof(s->passcode), r->passcode) < 0)
         return DT_E_LIMIT;
     return DT_OK;
@@ -422,6 +423,12 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_GROUPS_GET:
     case DT_PHASE_GROUPS_PUT:
         dt_signon_okta_store_done(s, r, now);
+        return;
+    case DT_PHASE_REMEMBERED_GET:
+    case DT_PHASE_REMEMBERED_DROP:
+    case DT_PHASE_FACTORS_GET:
+    case DT_PHASE_FACTORS_PUT:
+        dt_signon_remembered_store_done(s, r, now);
         return;
     case DT_PHASE_PUSH_FINISH:
         s->push.state = DT_PUSH_NONE;

@@ -41,6 +41,9 @@ typedef struct dt_request {
     char const *client_ip; /* "" = local or not known */
     char const *nas;
     char const *station;
+    char const *session; /* names the session that a frequency of ONCE_PER_SESSION goes by, told by
+                            somebody who is believed: the kernel, the NAS; never by the person's own
+                            software. "" = none, and each sign-on is a session of its own */
     char const *tty;
     char const *const *groups;
     size_t group_count;

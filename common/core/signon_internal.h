@@ -10,6 +10,7 @@
 
 #include "core/crypto.h"
 #include "core/device_record.h"
+#include "core/remembered.h"
 #include "core/signon.h"
 
 #define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
@@ -24,7 +25,7 @@
 #define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
 #define DT_SIGNON_FAIR_TIMEOUT DT_SECONDS(10)     /* without an answer for so long, Okta is away */
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
-#define DT_SIGNON_LOGIN_MAX 320
+#define DT_SIGNON_LOGIN_MAX DT_LOGIN_MAX
 #define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
 #define DT_SIGNON_VALUE_MAX 4096
 #define DT_SIGNON_RECORD_MAX 2048 /* of a push */
@@ -62,6 +63,9 @@ typedef enum dt_phase {
     DT_PHASE_CANCEL_HTTP,
     DT_PHASE_PUSH_FINISH,
     DT_PHASE_REMEMBERED_PUT,
+    DT_PHASE_REMEMBERED_DROP, /* one that has ended */
+    DT_PHASE_FACTORS_GET,     /* as Okta listed them last */
+    DT_PHASE_FACTORS_PUT,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -80,6 +84,16 @@ typedef enum dt_push_state {
     DT_PUSH_REJECTED,
     DT_PUSH_OVER, /* timed out, cancelled, failed: nobody may build on it */
 } dt_push_state;
+
+/* An earlier MFA that the rule accepts; whether Okta still knows the person as then is being found
+ * out. Zero: none. */
+typedef struct dt_earlier_mfa {
+    dt_time at;
+    dt_factor_type factor;
+    char user_id[DT_OKTA_ID_MAX];
+    dt_time password_changed, status_changed;
+    char factor_stamp[DT_FACTOR_STAMP_MAX];
+} dt_earlier_mfa;
 
 typedef struct dt_push {
     dt_push_state state;
@@ -108,6 +122,7 @@ struct dt_signon {
     char client_ip[DT_ADDRESS_MAX];
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];
+    char session[DT_SESSION_NAME_MAX];
     char push_key[2 * DT_SHA256_LEN + 1];
     size_t groups_len, group_count;
     dt_group_knowledge group_knowledge;
@@ -142,8 +157,13 @@ struct dt_signon {
     /* Okta */
     char user_id[DT_OKTA_ID_MAX];
     bool user_cached;
-    dt_time user_fetched;
+    bool user_stale; /* who it is stands in the cache, but too old to go by unless Okta is away */
+    bool factors_known, factors_stale;
+    bool okta_away;
+    dt_time user_fetched, password_changed, status_changed;
+    dt_earlier_mfa earlier;
     char push_factor[DT_OKTA_ID_MAX];
+    dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
     size_t totp_count, totp_at;
     bool negative;     /* Okta said no to something in this sign-on */
@@ -195,6 +215,26 @@ bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r);
 /* Okta could not be asked: okta_unavailable decides. */
 void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now);
 
+/* signon_remembered.c: MFA given earlier. */
+/* Looks for one that the rule accepts, and else asks the person. */
+void dt_signon_remembered_begin(dt_signon *s, dt_time now);
+void dt_signon_remembered_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+/* An MFA given now would be remembered. */
+bool dt_signon_remembers(dt_signon const *s);
+/* An earlier one was found, and Okta is looked up for whether it has ended. */
+bool dt_signon_checks_remembered(dt_signon const *s);
+/* The user is known; the factors are. */
+void dt_signon_remembered_user(dt_signon *s);
+void dt_signon_remembered_factors(dt_signon *s, dt_time now);
+/* Okta cannot be asked. True when what it said last decides, and the machine has moved on. */
+bool dt_signon_remembered_unavailable(dt_signon *s, dt_time now);
+/* Asking Okta again is worth the time. */
+bool dt_signon_remembered_may_wait(dt_signon const *s);
+DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
+/* The row for the MFA that was given at `now`. */
+DT_MUST_USE int dt_signon_remembered_pack(dt_signon const *s, dt_buf *out, dt_time now,
+                                          dt_time *expires);
+
 /* signon_mfa.c: push, passcode, the prompts. */
 void dt_signon_mfa_begin(dt_signon *s, dt_time now);
 void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
@@ -208,11 +248,11 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);
 /* The push record as the store keeps it. */
 DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
 DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
-/* {"v":1,"id":...,"at":...} of DT_TABLE_LOOKUP. */
-DT_MUST_USE int dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
+/* {"v":1,"id":...,"at":...} of DT_TABLE_LOOKUP, and the stamps of the factors. FRESH within user_ttl,
+ * STALE within stale_limit; the fields are set with either. */
+dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
+dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now);
 DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now);
-/* The time a remembered MFA was done and its factor; DT_E_PARSE. */
-DT_MUST_USE int dt_remembered_unpack(dt_bytes text, dt_time *at, dt_factor_type *factor);
 
 /* signon_text.c: what people are told. */
 void dt_signon_tell_cause(dt_signon *s);

@@ -8,33 +8,9 @@
 #define PASSCODE_DIGITS_MIN 6
 #define PASSCODE_DIGITS_MAX 8
 
-static void user_wanted(dt_signon *s)
-{
-    dt_signon_set_phase(s, s->user_id[0] ? DT_PHASE_FACTORS_HTTP : DT_PHASE_USER_GET);
-}
-
 void dt_signon_mfa_begin(dt_signon *s, dt_time now)
 {
-    (void)now;
-    if (s->outcome.decision.lifetime > 0 && s->outcome.verdict.key_id[0])
-        dt_signon_set_phase(s, DT_PHASE_REMEMBERED_GET);
-    else
-        user_wanted(s);
-}
-
-static void remembered(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    dt_time at;
-    dt_factor_type factor;
-    dt_time lifetime = s->outcome.decision.lifetime;
-
-    if (r->status == DT_STORE_OK && dt_remembered_unpack(r->value, &at, &factor) == DT_OK &&
-        at <= now && now - at < lifetime && (factor & dt_signon_factors_allowed(s))) {
-        s->outcome.factor = factor;
-        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED, now);
-        return;
-    }
-    user_wanted(s);
+    dt_signon_remembered_begin(s, now);
 }
 
 static void ask_passcode(dt_signon *s, char const *before)
@@ -487,9 +463,6 @@ void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
 void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     switch (s->phase) {
-    case DT_PHASE_REMEMBERED_GET:
-        remembered(s, r, now);
-        return;
     case DT_PHASE_PUSH_CLAIM:
     case DT_PHASE_PUSH_RECLAIM:
         claim_done(s, r, now);

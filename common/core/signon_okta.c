@@ -19,6 +19,8 @@ void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now)
         dt_signon_decide(s, now); /* with groups unknown: denies */
         return;
     }
+    if (dt_signon_remembered_unavailable(s, now))
+        return;
     /* What Okta has refused once in this sign-on, its absence does not allow. */
     if (!s->negative &&
         (as == DT_UNAVAILABLE_ALLOW || (as == DT_UNAVAILABLE_ALLOW_TRUSTED && trusted))) {
@@ -48,7 +50,8 @@ static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response con
     bool get = s->phase == DT_PHASE_USER_HTTP || s->phase == DT_PHASE_GROUPS_HTTP ||
                s->phase == DT_PHASE_FACTORS_HTTP;
 
-    if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline)
+    if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline ||
+        !dt_signon_remembered_may_wait(s))
         return false;
     if (r->failure == DT_HTTP_TIMEOUT && now + fair_timeout(s) > s->deadline)
         return false; /* the next one could only be cut short */
@@ -94,7 +97,12 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
 
 static void user_known(dt_signon *s)
 {
-    dt_signon_set_phase(s, is_for_groups(s) ? DT_PHASE_GROUPS_GET : DT_PHASE_FACTORS_HTTP);
+    if (is_for_groups(s))
+        dt_signon_set_phase(s, DT_PHASE_GROUPS_GET);
+    else if (dt_signon_checks_remembered(s))
+        dt_signon_remembered_user(s);
+    else
+        dt_signon_set_phase(s, DT_PHASE_FACTORS_HTTP);
 }
 
 static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
@@ -115,7 +123,9 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return;
     memcpy(s->user_id, user.id, sizeof(s->user_id));
-    s->user_cached = false;
+    s->password_changed = user.password_changed;
+    s->status_changed = user.status_changed;
+    s->user_cached = s->user_stale = false;
     s->user_fetched = now;
     dt_signon_set_phase(s, DT_PHASE_USER_PUT);
 }
@@ -179,10 +189,30 @@ static void take_factors(dt_signon *s, dt_okta_factors const *f)
 
         if (!(one->type & allowed))
             continue;
-        if (one->type == DT_FACTOR_PUSH && !s->push_factor[0])
+        if (one->type == DT_FACTOR_PUSH && !s->push_factor[0]) {
             memcpy(s->push_factor, one->id, sizeof(s->push_factor));
-        if (one->type == DT_FACTOR_TOTP && s->totp_count < DT_SIGNON_TOTP_MAX)
+            s->push_created = one->created;
+        }
+        if (one->type == DT_FACTOR_TOTP && s->totp_count < DT_SIGNON_TOTP_MAX) {
+            s->totp_created[s->totp_count] = one->created;
             memcpy(s->totp_factor[s->totp_count++], one->id, sizeof(one->id));
+        }
+    }
+}
+
+/* What remembered MFA is compared with; of more than fit, the last count as not enrolled. */
+static void list_factors(dt_signon *s, dt_okta_factors const *f)
+{
+    char stamp[DT_FACTOR_STAMP_MAX];
+
+    s->expected_len = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        size_t len = strlen(dt_factor_stamp(stamp, f->items[i].id, f->items[i].created)) + 1;
+
+        if (f->items[i].type == DT_FACTOR_NONE || len > sizeof(s->expected) - s->expected_len)
+            continue;
+        memcpy(s->expected + s->expected_len, stamp, len);
+        s->expected_len += len;
     }
 }
 
@@ -201,7 +231,13 @@ static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now)
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return;
     take_factors(s, &factors);
-    dt_signon_choose_factor(s, now);
+    s->factors_known = true;
+    if (!dt_signon_remembers(s)) {
+        dt_signon_choose_factor(s, now);
+        return;
+    }
+    list_factors(s, &factors);
+    dt_signon_set_phase(s, DT_PHASE_FACTORS_PUT);
 }
 
 void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
@@ -214,15 +250,28 @@ void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time n
         factors_read(s, r, now);
 }
 
+static void user_got(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_freshness f = DT_TOO_OLD;
+
+    if (r->status == DT_STORE_OK)
+        f = dt_signon_user_unpack(s, r->value, now);
+    s->user_cached = f == DT_FRESH;
+    s->user_stale = f == DT_STALE && dt_signon_checks_remembered(s);
+    if (s->user_cached) {
+        user_known(s);
+        return;
+    }
+    if (!s->user_stale)
+        s->user_id[0] = '\0';
+    dt_signon_set_phase(s, DT_PHASE_USER_HTTP);
+}
+
 void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     switch (s->phase) {
     case DT_PHASE_USER_GET:
-        s->user_cached = r->status == DT_STORE_OK && dt_signon_user_unpack(s, r->value, now) == 0;
-        if (s->user_cached)
-            user_known(s);
-        else
-            dt_signon_set_phase(s, DT_PHASE_USER_HTTP);
+        user_got(s, r, now);
         return;
     case DT_PHASE_USER_PUT: /* not kept: asked again next time */
         user_known(s);

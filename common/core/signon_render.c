@@ -77,24 +77,77 @@ int dt_push_unpack(dt_bytes text, dt_push *out)
     return rc;
 }
 
-int dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now)
+static dt_freshness freshness(dt_signon const *s, dt_time at, dt_time now)
 {
-    dt_json *root = NULL;
-    int64_t at;
-    char id[DT_OKTA_ID_MAX];
-    int rc = parse_record(text, &root);
+    dt_config const *c = s->site.config;
 
-    if (rc < 0)
-        return rc;
-    if (!take_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
-        !take_string(root, "id", id, sizeof(id)) || !id[0])
-        rc = DT_E_PARSE;
-    if (rc == DT_OK) {
+    if (at > now)
+        return DT_TOO_OLD;
+    if (now - at < c->okta.user_ttl)
+        return DT_FRESH;
+    return now - at < c->okta.stale_limit ? DT_STALE : DT_TOO_OLD;
+}
+
+/* A stamp that is not there is one that Okta did not tell. */
+static bool take_stamp(dt_json const *root, char const *name, dt_time *out)
+{
+    *out = 0;
+    return !dt_json_get(root, name) || take_integer(root, name, 0, DT_TIME_NEVER - 1, out);
+}
+
+dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now)
+{
+    dt_freshness f = DT_TOO_OLD;
+    dt_json *root = NULL;
+    dt_time at, password, status;
+    char id[DT_OKTA_ID_MAX];
+
+    if (parse_record(text, &root) < 0)
+        return DT_TOO_OLD;
+    if (take_integer(root, "at", 0, now, &at) && take_stamp(root, "password", &password) &&
+        take_stamp(root, "status", &status) && take_string(root, "id", id, sizeof(id)) && id[0])
+        f = freshness(s, at, now);
+    if (f != DT_TOO_OLD) {
         memcpy(s->user_id, id, sizeof(s->user_id));
         s->user_fetched = at;
+        s->password_changed = password;
+        s->status_changed = status;
     }
     dt_json_free(&root);
-    return rc;
+    return f;
+}
+
+/* The list of stamps goes to s->expected. */
+static bool take_stamps(dt_signon *s, dt_json const *list)
+{
+    s->expected_len = 0;
+    for (size_t i = 0; i < dt_json_size(list); i++) {
+        char const *stamp = dt_json_string(dt_json_at(list, i));
+        size_t len = stamp ? strlen(stamp) + 1 : 0;
+
+        if (len == 0 || len > sizeof(s->expected) - s->expected_len)
+            return false;
+        memcpy(s->expected + s->expected_len, stamp, len);
+        s->expected_len += len;
+    }
+    return true;
+}
+
+dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now)
+{
+    dt_freshness f = DT_TOO_OLD;
+    dt_json *root = NULL;
+    dt_json const *list;
+    dt_time at;
+
+    if (parse_record(text, &root) < 0)
+        return DT_TOO_OLD;
+    list = dt_json_get(root, "factors");
+    if (take_integer(root, "at", 0, now, &at) && dt_json_typeof(list) == DT_JSON_ARRAY &&
+        take_stamps(s, list))
+        f = freshness(s, at, now);
+    dt_json_free(&root);
+    return f;
 }
 
 int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
@@ -122,22 +175,6 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
     return rc;
 }
 
-int dt_remembered_unpack(dt_bytes text, dt_time *at, dt_factor_type *factor)
-{
-    dt_json *root = NULL;
-    int64_t f;
-    int rc = parse_record(text, &root);
-
-    if (rc < 0)
-        return rc;
-    if (!take_integer(root, "at", 1, INT64_MAX, at) ||
-        !take_integer(root, "factor", 1, DT_FACTOR_ALL, &f))
-        rc = DT_E_PARSE;
-    *factor = rc < 0 ? DT_FACTOR_NONE : (dt_factor_type)f;
-    dt_json_free(&root);
-    return rc;
-}
-
 /* --- store operations ------------------------------------------------------------------------- */
 
 static int op_begin(dt_signon *s, dt_store_table table, dt_store_verb verb)
@@ -152,15 +189,6 @@ static int op_begin(dt_signon *s, dt_store_table table, dt_store_verb verb)
 static int set_key(dt_signon *s, char const *kind, char const *name)
 {
     int n = snprintf(s->store.key, sizeof(s->store.key), "%s:%s", kind, name);
-
-    return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
-}
-
-/* Lengths go in front, so that no name can be read as the end of one and the start of another. */
-static int set_remembered_key(dt_signon *s)
-{
-    int n = snprintf(s->store.key, sizeof(s->store.key), "mfa:%zu:%s:%zu:%s:%s", strlen(s->login),
-                     s->login, strlen(s->application), s->application, s->outcome.verdict.key_id);
 
     return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
 }
@@ -216,19 +244,45 @@ static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
     return put_value(s, b, now + s->site.config->okta.user_ttl);
 }
 
+/* As long as it may be used, stale or not. */
+static dt_time kept_until(dt_signon const *s, dt_time fetched)
+{
+    dt_config const *c = s->site.config;
+
+    return fetched +
+           (c->okta.user_ttl > c->okta.stale_limit ? c->okta.user_ttl : c->okta.stale_limit);
+}
+
 static int render_user_put(dt_signon *s, dt_buf *b)
 {
-    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld", RECORD_VERSION, (long long)s->user_fetched);
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"password\":%lld,\"status\":%lld", RECORD_VERSION,
+                  (long long)s->user_fetched, (long long)s->password_changed,
+                  (long long)s->status_changed);
     put_member(b, "id", s->user_id);
     dt_buf_putc(b, '}');
-    return put_value(s, b, s->user_fetched + s->site.config->okta.user_ttl);
+    return put_value(s, b, kept_until(s, s->user_fetched));
+}
+
+static int render_factors_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    char const *at = s->expected, *end = at + s->expected_len;
+
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factors\":[", RECORD_VERSION, (long long)now);
+    for (; at < end; at += strlen(at) + 1) {
+        if (at > s->expected)
+            dt_buf_putc(b, ',');
+        dt_json_put_string(b, at);
+    }
+    dt_buf_puts(b, "]}");
+    return put_value(s, b, kept_until(s, now));
 }
 
 static int render_remembered_put(dt_signon *s, dt_buf *b, dt_time now)
 {
-    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factor\":%d}", RECORD_VERSION, (long long)now,
-                  (int)s->outcome.factor);
-    return put_value(s, b, dt_decision_expiry(&s->outcome.decision, now));
+    dt_time expires = 0;
+    int rc = dt_signon_remembered_pack(s, b, now, &expires);
+
+    return rc < 0 ? rc : put_value(s, b, expires);
 }
 
 static int render_intune_put(dt_signon *s, dt_buf *b)
@@ -252,7 +306,10 @@ static int render_read(dt_signon *s)
         return DT_OK;
     case DT_PHASE_REMEMBERED_GET:
         op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_GET);
-        return set_remembered_key(s);
+        return dt_signon_remembered_key(s, s->store.key);
+    case DT_PHASE_FACTORS_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        return set_key(s, "okta-factors", s->user_id);
     case DT_PHASE_USER_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         return set_key(s, "okta-user", s->login);
@@ -283,7 +340,17 @@ static int render_write(dt_signon *s, dt_time now)
         return set_groups_key(s) < 0 ? DT_E_LIMIT : render_groups_put(s, &b, now);
     case DT_PHASE_REMEMBERED_PUT:
         op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_PUT);
-        return set_remembered_key(s) < 0 ? DT_E_LIMIT : render_remembered_put(s, &b, now);
+        if (dt_signon_remembered_key(s, s->store.key) < 0)
+            return DT_E_LIMIT;
+        return render_remembered_put(s, &b, now);
+    case DT_PHASE_REMEMBERED_DROP:
+        op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_DELETE);
+        return dt_signon_remembered_key(s, s->store.key);
+    case DT_PHASE_FACTORS_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        if (set_key(s, "okta-factors", s->user_id) < 0)
+            return DT_E_LIMIT;
+        return render_factors_put(s, &b, now);
     case DT_PHASE_PUSH_COUNT:
         op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
         s->store.expires = now + s->site.config->mfa.push_limit_window;
@@ -382,6 +449,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_SSH_GET:
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_REMEMBERED_GET:
+    case DT_PHASE_FACTORS_GET:
     case DT_PHASE_USER_GET:
     case DT_PHASE_GROUPS_GET:
     case DT_PHASE_PUSH_JOINED_GET:

@@ -147,6 +147,7 @@ static void who_and_where(codec *c, dt_signon *s)
     TEXT(s->client_ip);
     TEXT(s->nas);
     TEXT(s->station);
+    TEXT(s->session);
     TEXT(s->push_key);
     NUMBER(s->groups_len, 0, sizeof(s->groups));
     raw(c, s->groups, s->groups_len);
@@ -209,15 +210,35 @@ static void conversation(codec *c, dt_signon *s)
     COUNTER(s->attempts);
 }
 
+static void earlier(codec *c, dt_earlier_mfa *e)
+{
+    TIME(e->at);
+    NUMBER(e->factor, 0, DT_FACTOR_ALL);
+    TEXT(e->user_id);
+    TIME(e->password_changed);
+    TIME(e->status_changed);
+    TEXT(e->factor_stamp);
+}
+
 static void okta(codec *c, dt_signon *s)
 {
     TEXT(s->user_id);
     FLAG(s->user_cached);
+    FLAG(s->user_stale);
+    FLAG(s->factors_known);
+    FLAG(s->factors_stale);
+    FLAG(s->okta_away);
     TIME(s->user_fetched);
+    TIME(s->password_changed);
+    TIME(s->status_changed);
+    earlier(c, &s->earlier);
     TEXT(s->push_factor);
+    TIME(s->push_created);
     NUMBER(s->totp_count, 0, DT_SIGNON_TOTP_MAX);
-    for (size_t i = 0; i < s->totp_count; i++)
+    for (size_t i = 0; i < s->totp_count; i++) {
         TEXT(s->totp_factor[i]);
+        TIME(s->totp_created[i]);
+    }
     NUMBER(s->totp_at, 0, DT_SIGNON_TOTP_MAX - 1);
     FLAG(s->negative);
     FLAG(s->push_blocked);
@@ -326,6 +347,21 @@ static bool decision_holds_together(dt_signon const *s, dt_phase p)
     return mfa || (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS);
 }
 
+/* A list of texts, each with its NUL. */
+static bool stamps_hold_together(dt_signon const *s)
+{
+    return s->expected_len == 0 || s->expected[s->expected_len - 1] == '\0';
+}
+
+/* An earlier MFA is looked into only where the rule remembers, and before the person is asked. */
+static bool earlier_holds_together(dt_signon const *s)
+{
+    if (s->earlier.at == 0)
+        return s->earlier.factor == 0;
+    return s->earlier.at > 0 && s->earlier.factor != 0 && s->earlier.factor_stamp[0] &&
+           s->earlier.user_id[0] && s->push.state == DT_PUSH_NONE && s->attempts == 0;
+}
+
 /* What the phase's step is made of must be there. */
 static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
 {
@@ -339,6 +375,10 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
         return s->push.poll_url[0] != '\0';
     case DT_PHASE_CANCEL_HTTP:
         return s->push.cancel_url[0] != '\0';
+    case DT_PHASE_FACTORS_GET:
+        return s->user_id[0] && s->earlier.at > 0;
+    case DT_PHASE_FACTORS_PUT:
+        return s->user_id[0] && s->factors_known && stamps_hold_together(s);
     case DT_PHASE_PASSCODE_WAIT:
     case DT_PHASE_PASSCODE_HTTP:
         return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
@@ -382,7 +422,7 @@ static bool outcome_holds_together(dt_signon const *s)
 
 static bool holds_together(dt_signon const *s)
 {
-    return groups_hold_together(s) && evidence_holds_together(s) && phase_holds_together(s) &&
+    return groups_hold_together(s) && evidence_holds_together(s) && earlier_holds_together(s) && phase_holds_together(s) &&
            outcome_holds_together(s);
 }
 

@@ -247,12 +247,12 @@ void world_expect(world *w, dt_http_method method, char const *url_part, int sta
 
 static void perform_http(world *w, dt_http_request const *q)
 {
-    world_reply const *reply = &w->replies[w->reply_at];
+    bool unscripted = w->org != NULL && w->reply_at >= w->reply_count;
+    world_reply const *reply = unscripted ? w->org(w, q) : &w->replies[w->reply_at];
     dt_http_response r = {.rate_limit = -1, .rate_remaining = -1, .error = "", .next_link = ""};
 
-    if (w->reply_at >= w->reply_count)
+    if (!unscripted && w->reply_at++ >= w->reply_count)
         fail_msg("a request that nobody expected: %s", q->url);
-    w->reply_at++;
     if (q->method != reply->method || !strstr(q->url, reply->url_part))
         fail_msg("expected %s, got %s", reply->url_part, q->url);
     memcpy(w->last_body, q->body, sizeof(w->last_body));
@@ -338,6 +338,10 @@ static void perform_store(world *w, dt_store_op const *op)
         r.status = row ? DT_STORE_OK : DT_STORE_NOT_FOUND;
     } else if (op->verb == DT_STORE_PUT) {
         put(w, op);
+    } else if (op->verb == DT_STORE_DELETE) {
+        r.status = row ? DT_STORE_OK : DT_STORE_NOT_FOUND;
+        if (row)
+            memset(row, 0, sizeof(*row));
     } else if (op->verb == DT_STORE_PUT_IF_ABSENT) {
         r.status = row ? DT_STORE_EXISTS : DT_STORE_OK;
         if (!row)

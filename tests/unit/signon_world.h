@@ -28,7 +28,8 @@ typedef struct world_reply {
     dt_time rate_reset; /* with 429 */
 } world_reply;
 
-typedef struct world {
+typedef struct world world;
+struct world {
     dt_config *config;
     dt_trust_store *anchors;
     dt_policy *policy;
@@ -39,6 +40,8 @@ typedef struct world {
     bool store_broken;
     world_reply replies[WORLD_REPLIES_MAX];
     size_t reply_count, reply_at;
+    /* Answers what is not expected, for worlds in which many sign-ons follow each other; else NULL. */
+    world_reply const *(*org)(world *w, dt_http_request const *q);
     bool save_each_step; /* save and load the machine before every step */
     char last_body[DT_HTTP_BODY_MAX];
     dt_step step;       /* the last one that needs somebody: PROMPT, WAIT or DONE */
@@ -47,7 +50,7 @@ typedef struct world {
     dt_sign_result sign; /* what the host's key answers */
     void *leaf_key;      /* EVP_PKEY */
     bool host_signs;     /* with leaf_key, instead of answering `sign` */
-} world;
+};
 
 extern char const WORLD_DEVICE[]; /* the Intune device id in `leaf` */
 

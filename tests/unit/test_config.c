@@ -32,6 +32,7 @@ static char const everything[] =
     "timeout = 11s\n"
     "poll_interval = 500ms\n"
     "user_ttl = 1d\n"
+    "stale_limit = 2h\n"
     "[intune]\n"
     "tenant_id = {0000000A-1111-2222-3333-444444444444}\n"
     "client_id = 5555555b-6666-7777-8888-999999999999\n"
@@ -177,6 +178,7 @@ static void values_arrive(void **state)
     assert_string_equal(c->okta.login_suffix, "@flip.example");
     assert_int_equal(c->okta.poll_interval, 500);
     assert_int_equal(c->okta.user_ttl, DT_DAYS(1));
+    assert_int_equal(c->okta.stale_limit, DT_HOURS(2));
     assert_string_equal(c->intune.tenant_id.text, "0000000a-1111-2222-3333-444444444444");
     assert_int_equal(c->intune.assertion_alg, DT_ALG_RS256);
     assert_string_equal(c->intune.graph_url, "https://[2001:db8::1]:8443/prefix");
@@ -210,6 +212,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->okta.timeout, DT_SECONDS(10));
     assert_int_equal(c->okta.poll_interval, DT_SECONDS(4));
     assert_int_equal(c->okta.user_ttl, DT_MINUTES(10));
+    assert_int_equal(c->okta.stale_limit, DT_HOURS(24));
     assert_int_equal(c->intune.assertion_alg, DT_ALG_PS256);
     assert_string_equal(c->intune.graph_url, "https://graph.microsoft.com");
     assert_int_equal(c->device_trust.trusted_when_count, 2);

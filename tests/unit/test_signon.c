@@ -980,70 +980,17 @@ static void test_remembered_for_a_day_on_the_proved_key_only(void **state)
     world_wait(&w);
     assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
     /* Later the same day. */
-    w.now += DT_MINUTES(10);
+    w.now += DT_MINUTES(9);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED);
     /* The same person without the key: asked. */
     r = world_request();
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/00u1/factors", 200, OKTA_FACTORS_TOTP);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_PROMPT);
     world_all_used(&w);
     world_close(&w);
-}
-
-static void remembered_record(char const *record, dt_time age, bool accepted)
-{
-    world w;
-    dt_request r;
-    world_row *row;
-
-    open_world(&w, DAILY, NULL);
-    r = with_certificate(&w);
-    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
-    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
-    world_answer(&w, "123456");
-    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
-    row = world_find(&w, DT_TABLE_REMEMBERED, "mfa:");
-    assert_non_null(row);
-    if (record) {
-        row->len = strlen(record);
-        memcpy(row->value, record, row->len);
-    }
-    row->expires = DT_TIME_NEVER;
-    w.now += age;
-    if (age >= DT_MINUTES(15) || age < 0)
-        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
-    if (!accepted) {
-        if (age >= DT_MINUTES(10) || age < 0)
-            world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann%40example.com", 200, OKTA_USER);
-        world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS_TOTP);
-    }
-    world_begin(&w, &r);
-    world_run(&w);
-    world_all_used(&w);
-    assert_int_equal(w.step.kind, accepted ? DT_STEP_DONE : DT_STEP_PROMPT);
-    world_close(&w);
-}
-
-static void test_remembered_at_its_edges(void **state)
-{
-    (void)state;
-    remembered_record(NULL, DT_HOURS(24) - 1, true);
-    remembered_record(NULL, DT_HOURS(24), false);
-    remembered_record(NULL, -DT_HOURS(1), false); /* from the future: the clock went back */
-    remembered_record("{\"v\":1,\"at\":1700000000000,\"factor\":0}", 0, false);
-    remembered_record("{\"v\":1,\"at\":1700000000000,\"factor\":99}", 0, false);
-    remembered_record("{\"v\":2,\"at\":1700000000000,\"factor\":1}", 0, false);
-    remembered_record("{\"v\":1,\"at\":0,\"factor\":1}", 0, false);
-    remembered_record("{\"v\":1,\"factor\":1}", 0, false);
-    remembered_record("", 0, false);
-    remembered_record("yes", 0, false);
 }
 
 /* --- failing ---------------------------------------------------------------------------------- */
@@ -1661,41 +1608,6 @@ static void test_no_push_at_all_holds_without_a_store(void **state)
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
     world_close(&w);
-}
-
-static void test_a_factor_no_longer_allowed_is_not_remembered(void **state)
-{
-    static char const *const push_only[] = {"mfa", "factors", "push", NULL};
-    static char const record[] = "{\"v\":1,\"at\":1700000000000,\"factor\":%d}";
-    static dt_factor_type const factors[] = {DT_FACTOR_TOTP, DT_FACTOR_PUSH};
-
-    (void)state;
-    for (size_t i = 0; i < 2; i++) {
-        world w;
-        dt_request r;
-        world_row *row;
-
-        open_world(&w, DAILY, push_only);
-        r = with_certificate(&w);
-        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
-        expect_user_and_factors(&w, "[]");
-        world_begin(&w, &r);
-        do {
-            dt_signon_next(w.machine, w.now, &w.step);
-            if (w.step.kind == DT_STEP_STORE && w.step.store->table == DT_TABLE_REMEMBERED) {
-                row = &w.rows[WORLD_ROWS_MAX - 1];
-                row->table = DT_TABLE_REMEMBERED;
-                memcpy(row->key, w.step.store->key, sizeof(row->key));
-                row->len = (size_t)snprintf(row->value, sizeof(row->value), record, factors[i]);
-                row->expires = DT_TIME_NEVER;
-            }
-            if (w.step.kind != DT_STEP_DONE)
-                world_step(&w);
-        } while (w.step.kind != DT_STEP_DONE);
-        assert_int_equal(world_outcome(&w)->cause,
-                         i == 0 ? DT_CAUSE_MFA_NO_FACTOR : DT_CAUSE_MFA_REMEMBERED);
-        world_close(&w);
-    }
 }
 
 #define TRANSACTION "https://example.okta.com/api/v1/users/00u1/factors/opf1/transactions/t"
@@ -2680,28 +2592,6 @@ static void test_what_is_remembered(void **state)
     mfa_leaves(DAILY, false, false);
     mfa_leaves(GUIDE, true, false);
     mfa_leaves(GUIDE, false, false);
-}
-
-static void test_nothing_is_remembered_without_a_key(void **state)
-{
-    static char const record[] = "{\"v\":1,\"at\":1700000000000,\"factor\":1}";
-    world w;
-    dt_request r = world_request();
-    world_row *row;
-
-    (void)state;
-    open_world(&w, DAILY, NULL);
-    row = &w.rows[0];
-    row->table = DT_TABLE_REMEMBERED;
-    memcpy(row->key, "mfa:15:ann@example.com:3:vpn:", 30);
-    memcpy(row->value, record, sizeof(record));
-    row->len = sizeof(record) - 1;
-    row->expires = DT_TIME_NEVER;
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
-    world_all_used(&w);
-    world_close(&w);
 }
 
 /* --- names, groups, evidence ------------------------------------------------------------------ */
@@ -3711,14 +3601,15 @@ static void test_how_long_records_live(void **state)
     assert_int_equal(world_find(&w, DT_TABLE_PUSH_COUNT, "pushes:00u1")->expires,
                      WORLD_START + DT_MINUTES(10));
     assert_int_equal(world_find(&w, DT_TABLE_LOOKUP, "okta-user:")->expires,
-                     WORLD_START + DT_MINUTES(10));
+                     WORLD_START + DT_HOURS(24));
     assert_int_equal(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE)->expires,
                      WORLD_START + DT_HOURS(24));
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
     world_wait(&w);
     assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
     assert_int_equal(row->expires, w.now + DT_SIGNON_PUSH_RESULT_KEPT);
-    assert_int_equal(world_find(&w, DT_TABLE_REMEMBERED, "mfa:")->expires, w.now + DT_DAYS(1));
+    assert_int_equal(world_find(&w, DT_TABLE_REMEMBERED, "mfa:")->expires,
+                     w.now + DT_REMEMBERED_KEPT);
     world_begin(&w, &r);
     world_run(&w);
     assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED);
@@ -4271,7 +4162,6 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_silent_push_asks_for_no_number),
     cmocka_unit_test(test_number_where_nothing_can_be_shown_is_refused),
     cmocka_unit_test(test_remembered_for_a_day_on_the_proved_key_only),
-    cmocka_unit_test(test_remembered_at_its_edges),
     cmocka_unit_test(test_okta_down_is_as_configured),
     cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),
     cmocka_unit_test(test_odd_answers_to_a_push_never_allow),
@@ -4297,7 +4187,6 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_no_push_is_sent_when_the_time_is_over),
     cmocka_unit_test(test_push_limit_holds_for_every_spelling),
     cmocka_unit_test(test_no_push_at_all_holds_without_a_store),
-    cmocka_unit_test(test_a_factor_no_longer_allowed_is_not_remembered),
     cmocka_unit_test(test_only_ones_own_push_is_joined),
     cmocka_unit_test(test_a_refusal_of_a_moment_ago_stands),
     cmocka_unit_test(test_a_joined_push_must_stay_the_same),
@@ -4326,7 +4215,6 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_the_first_to_leave_says_why),
     cmocka_unit_test(test_an_answer_crosses_with_the_end),
     cmocka_unit_test(test_what_is_remembered),
-    cmocka_unit_test(test_nothing_is_remembered_without_a_key),
     cmocka_unit_test(test_every_name_must_fit),
     cmocka_unit_test(test_no_configuration_denies),
     cmocka_unit_test(test_more_groups_than_fit_are_not_known),
