@@ -41,6 +41,27 @@ static dt_ctl_command const commands[] = {
      "  list                   what is enrolled, and each certificate as judged now\n"
      "  remove DEVICE...       by device id, by fingerprint (SHA256:...), or by certificate\n"
      "  --json                 list: one JSON object per line\n" OPTION_CONFIG},
+    {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test",
+     "fetch --save FILE | import --application NAME | diff ... | test FILE",
+     "  fetch --save FILE      what the org has: policies, rules, zones, names\n"
+     "  import                 an ACCESS_POLICY becomes the application's policy and zones\n"
+     "  diff                   the same against the policy that is here\n"
+     "  test FILE              a table of cases against the policy that it names\n"
+     "  --application NAME     import, diff: the PAM service or RADIUS application\n"
+     "  --policy NAME          the org's policy, by id or name; test: the policy's file\n"
+     "  --app NAME             or that of an app, by id or label\n"
+     "  --from FILE            what fetch or --save has saved, instead of the org\n"
+     "  --save FILE            keep what was fetched\n"
+     "  --replace              import: replace a policy, or zones, that are there\n"
+     "  --tighten              deny where a rule cannot be kept, instead of refusing\n"
+     "  --skip-zones A,B       do without these zones of the org\n"
+     "  --dry-run              import: write nothing\n"
+     "  --directory DIR        import: where policies are; diff: --policy-file FILE\n"
+     "  --zones FILE           the zones file\n"
+     "  --json                 one JSON object\n" OPTION_CONFIG
+     "import names each piece that was refused, changed, left out or kept; it ends with 1\n"
+     "when one was refused, and then writes nothing. diff ends with 1 when something\n"
+     "differs, test when a case fails.\n"},
     {"log", dt_ctl_log, "search the audit events", "[options]",
      "  --query TEXT           events that hold this text, in any case\n"
      "  --since TIME           an age such as 1h or 7d, or a time such as\n"

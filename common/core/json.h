@@ -53,6 +53,10 @@ DT_MUST_USE bool dt_json_integer(dt_json const *v, int64_t *out);
 /* False unless v is a boolean. */
 DT_MUST_USE bool dt_json_bool(dt_json const *v, bool *out);
 
+/* Appends the text of a value, members in their order; indented by so many spaces a level, or on one
+ * line with 0. Strings are as they were, so the text is for files, not for terminals. */
+void dt_json_put_value(dt_buf *b, dt_json const *v, unsigned indent);
+
 /* Appends a JSON string with its quotes; invalid UTF-8 becomes U+FFFD, and what is not shown
  * (dt_utf8_is_shown: controls, writing direction) is escaped. NULL is "". (core/json_text.c) */
 void dt_json_put_string(dt_buf *b, char const *s);

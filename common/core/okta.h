@@ -5,6 +5,7 @@
 #define DT_CORE_OKTA_H
 
 #include "core/config.h"
+#include "core/json.h"
 #include "core/step.h"
 
 #define DT_OKTA_ID_MAX 64
@@ -113,6 +114,10 @@ dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, d
  * ("" at the end; refused when of another origin). */
 dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r, dt_buf *names,
                                    char next_url[DT_URL_MAX], dt_error *e);
+/* Any other look-up that answers 200 with JSON: *root is the caller's to free, NULL unless OK. The
+ * next page's URL as above; next_url may be NULL where there are no pages. */
+dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, dt_json **root,
+                                 char *next_url, dt_error *e);
 dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *out, dt_error *e);
 /* Of push, poll and passcode alike. A link of another origin than org_url makes it UNUSABLE. With
  * OK and anything but SUCCESS and WAITING, `e` says what Okta said. */

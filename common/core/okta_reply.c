@@ -251,6 +251,28 @@ out:
     return answer;
 }
 
+dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, dt_json **root,
+                                 char *next_url, dt_error *e)
+{
+    char const *next = next_url == NULL || r->next_link == NULL ? "" : r->next_link;
+    reply p;
+    *root = NULL;
+    if (next_url != NULL)
+        next_url[0] = '\0';
+    dt_okta_answer answer = lookup_open(&p, r, e);
+    if (answer == DT_OKTA_OK && next[0] != '\0' &&
+        (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK)) {
+        answer = unusable(e, r, "its link to the next page leads elsewhere");
+        next_url[0] = '\0';
+    }
+    if (answer == DT_OKTA_OK) {
+        *root = p.root;
+        p.root = NULL;
+    }
+    reply_close(&p);
+    return answer;
+}
+
 /* Keeps a factor; when the list is full, one that we can use takes the place of one we cannot. */
 static void keep_factor(dt_okta_factors *list, dt_okta_factor const *f)
 {

@@ -4,16 +4,20 @@
  * the names meanwhile. */
 #include "edge/file.h"
 
+#include "edge/host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TEMPORARY_MAX 64
 #define SHOWN_MAX 200           /* as much of a path as a message repeats */
 #define NSS_BUF_MAX (64 * 1024) /* longest entry of the user or group database */
 #define OTHERS_WRITE (S_IWGRP | S_IWOTH)
@@ -321,5 +325,99 @@ int dt_file_read_secret(char const *path, bool text, dt_secret **out, dt_error *
             dt_error_set(e, error, "%s does not fit into memory", show(path).text);
     }
     explicit_bzero(storage, sizeof(storage));
+    return error;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static int write_all(int fd, dt_bytes content)
+{
+    while (content.len > 0) {
+        ssize_t n = write(fd, content.p, content.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        content = dt_bytes_of(content.p + n, content.len - (size_t)n);
+    }
+    return fsync(fd);
+}
+
+/* Looks at what is to be replaced. *there says whether something is. */
+static int check_replaced(int directory, char const *name, char const *path, bool replace,
+                          struct stat *st, bool *there, dt_error *e)
+{
+    *there = fstatat(directory, name, st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!*there)
+        return errno == ENOENT ? DT_OK : refuse_errno(path, errno, e);
+    if (!S_ISREG(st->st_mode))
+        return dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", show(path).text);
+    if (!replace)
+        return dt_error_set(e, DT_E_EXISTS, "%s is there already", show(path).text);
+    return DT_OK;
+}
+
+/* Renames the finished file; without `replace` only where still nothing is. */
+static int put_in_place(int directory, char const *from, char const *name, bool replace)
+{
+    int rc = renameat2(directory, from, directory, name, replace ? 0 : RENAME_NOREPLACE);
+    int top = rc == 0 ? openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (top >= 0) {
+        (void)fsync(top);
+        close(top);
+    }
+    return rc;
+}
+
+static int write_beside(int directory, char const *name, char const *path, dt_bytes content,
+                        bool replace, unsigned mode, dt_error *e)
+{
+    char beside[TEMPORARY_MAX];
+    struct stat old;
+    bool there = false, made = false;
+    int fd = -1, number = 0,
+        error = check_replaced(directory, name, path, replace, &old, &there, e);
+    char id[33];
+
+    if (error < 0)
+        return error;
+    if (dt_host_random_id(id) < 0)
+        return dt_error_set(e, DT_E_IO, "the system gives no random numbers");
+    (void)snprintf(beside, sizeof(beside), ".devtrust-%s.tmp", id);
+    fd = openat(directory, beside, O_WRONLY | O_CREAT | O_EXCL | OPEN_FLAGS, S_IRUSR | S_IWUSR);
+    made = fd >= 0;
+    if (!made || write_all(fd, content) != 0 ||
+        (there && fchown(fd, old.st_uid, old.st_gid) != 0) ||
+        fchmod(fd, there ? old.st_mode & 07777 : mode) != 0 ||
+        put_in_place(directory, beside, name, replace) != 0)
+        number = errno;
+    if (number != 0 && made)
+        (void)unlinkat(directory, beside, 0);
+    if (fd >= 0)
+        close(fd);
+    if (number == EEXIST && made)
+        return dt_error_set(e, DT_E_EXISTS, "%s is there already", show(path).text);
+    if (number != 0)
+        return dt_error_set(e, number == EACCES || number == EPERM ? DT_E_PERMISSION : DT_E_IO,
+                            "%s cannot be written: %s", show(path).text, strerror(number));
+    return DT_OK;
+}
+
+int dt_file_write(char const *path, dt_bytes content, bool replace, unsigned mode, dt_error *e)
+{
+    char absolute[PATH_MAX];
+    char const *name = NULL;
+    int directory = -1;
+    int error = path_absolute(path, absolute, e);
+
+    if (error == DT_OK)
+        error = walk(absolute, &directory, &name, e);
+    if (error == DT_OK && (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
+        error = dt_error_set(e, DT_E_INVALID, "%s is not a file's name", show(path).text);
+    if (error == DT_OK)
+        error = write_beside(directory, name, path, content, replace, mode, e);
+    if (directory >= 0)
+        close(directory);
     return error;
 }

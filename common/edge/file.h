@@ -27,6 +27,12 @@ typedef enum dt_file_kind {
  * safe. */
 DT_MUST_USE int dt_file_read(char const *path, dt_file_kind kind, size_t max, dt_buf *out,
                              dt_error *e);
+/* Puts a file with this content in the place of `path`: written beside it, synced, then renamed, so
+ * that nobody ever reads a part of it. The directory is judged as above. An existing file is replaced
+ * only with `replace` (else DT_E_EXISTS), and only a regular one; its owner, group and mode stay. A
+ * new one gets `mode`. On failure everything is as it was. DT_E_PERMISSION, DT_E_IO. */
+DT_MUST_USE int dt_file_write(char const *path, dt_bytes content, bool replace, unsigned mode,
+                              dt_error *e);
 /* The same into a secret of at most DT_SECRET_MAX bytes; a trailing newline is dropped when `text`.
  * An empty secret is DT_E_INVALID. No copy is left behind. */
 DT_MUST_USE int dt_file_read_secret(char const *path, bool text, dt_secret **out, dt_error *e);

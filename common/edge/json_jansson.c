@@ -188,3 +188,18 @@ bool dt_json_bool(dt_json const *v, bool *out)
     *out = json_is_true(value_of(v));
     return true;
 }
+
+static int append(char const *text, size_t len, void *ctx)
+{
+    dt_buf *b = ctx;
+    dt_buf_put(b, text, len);
+    return dt_buf_error(b) == DT_OK ? 0 : -1;
+}
+
+void dt_json_put_value(dt_buf *b, dt_json const *v, unsigned indent)
+{
+    size_t flags = JSON_ENCODE_ANY | (indent > 0 ? JSON_INDENT(indent) : JSON_COMPACT);
+    /* Only what does not fit can fail, and that sticks to the buffer; but for memory of its own. */
+    if (v == NULL || (json_dump_callback(value_of(v), append, b, flags) != 0 && b->error == 0))
+        b->error = DT_E_NOMEM;
+}

@@ -14,7 +14,8 @@
 
 #define CA_FILE_MAX (1024 * 1024) /* PEM text of a company's CAs */
 #define POLICY_SUFFIX ".json"
-#define SCHEMA_SUFFIX ".schema.json" /* the published schema may lie beside the policies */
+/* What may lie beside the policies: the published schemas, and tables of cases. */
+static char const *const other_suffixes[] = {".schema.json", ".cases.json"};
 #define OKTA_TOKEN_MIN 8
 #define OKTA_TOKEN_MAX 1024
 #define STATE_KEY_HEX (2 * DT_AEAD_KEY_LEN)
@@ -145,16 +146,20 @@ static int load_zones(dt_site_files *f, dt_error *e)
     return blame(f, "policy", "zones_file", e, error);
 }
 
-/* Files that hold a policy: NAME.json, and neither hidden nor a schema. */
+/* Files that hold a policy: NAME.json, and neither hidden nor something else. */
 static bool is_policy_name(char const *name)
 {
     size_t len = strlen(name);
     size_t suffix = sizeof(POLICY_SUFFIX) - 1;
-    size_t schema = sizeof(SCHEMA_SUFFIX) - 1;
 
     if (len <= suffix || *name == '.' || strcmp(name + len - suffix, POLICY_SUFFIX) != 0)
         return false;
-    return len < schema || strcmp(name + len - schema, SCHEMA_SUFFIX) != 0;
+    for (size_t i = 0; i < sizeof(other_suffixes) / sizeof(other_suffixes[0]); i++) {
+        size_t other = strlen(other_suffixes[i]);
+        if (len >= other && strcmp(name + len - other, other_suffixes[i]) == 0)
+            return false;
+    }
+    return true;
 }
 
 static void names_free(char **names, size_t count)
@@ -379,11 +384,11 @@ static int load_state_key(dt_site_files *f, dt_error *e)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
+typedef int site_part(dt_site_files *f, dt_error *e);
+
+static int load_parts(char const *config_path, site_part *const *parts, size_t count,
+                      dt_site_files **out, dt_error *e)
 {
-    static int (*const parts[])(dt_site_files *, dt_error *) = {
-        load_config, load_anchors, load_zones, load_policies, load_okta_token, load_state_key,
-    };
     dt_site_files *f = calloc(1, sizeof(*f));
     int error = DT_OK;
 
@@ -391,13 +396,35 @@ int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
     if (f == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     f->path = config_path;
-    for (size_t i = 0; error == DT_OK && i < sizeof(parts) / sizeof(parts[0]); i++)
+    for (size_t i = 0; error == DT_OK && i < count; i++)
         error = parts[i](f, e);
     f->path = NULL;
     if (error < 0)
         dt_site_free(&f);
     *out = f;
     return error;
+}
+
+int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
+{
+    static site_part *const parts[] = {
+        load_config, load_anchors, load_zones, load_policies, load_okta_token, load_state_key,
+    };
+    return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
+}
+
+int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e)
+{
+    static site_part *const parts[] = {load_config, load_okta_token};
+
+    return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
+}
+
+int dt_site_load_config(char const *config_path, dt_site_files **out, dt_error *e)
+{
+    static site_part *const parts[] = {load_config};
+
+    return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
 void dt_site_free(dt_site_files **f)

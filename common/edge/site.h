@@ -16,6 +16,10 @@ typedef struct dt_site_files dt_site_files; /* owns config, anchors, zones, poli
  * once, so that a file made readable later cannot change them. Not thread safe; the result is
  * read-only and may be shared. */
 DT_MUST_USE int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e);
+/* The configuration and Okta's token alone, for who has yet to write a policy. */
+DT_MUST_USE int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e);
+/* The configuration alone. */
+DT_MUST_USE int dt_site_load_config(char const *config_path, dt_site_files **out, dt_error *e);
 void dt_site_free(dt_site_files **f);
 dt_config const *dt_site_config(dt_site_files const *f);
 dt_trust_store const *dt_site_anchors(dt_site_files const *f);

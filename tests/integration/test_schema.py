@@ -13,7 +13,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "conf" / "policies"
 DATA = ROOT / "tests" / "data" / "policies"
-SAMPLES = sorted(p for p in POLICIES.glob("*.json") if not p.name.endswith(".schema.json"))
+CASES = sorted(POLICIES.glob("*.cases.json"))
+SAMPLES = sorted(p for p in POLICIES.glob("*.json")
+                 if not p.name.endswith(".schema.json") and p not in CASES)
 GUIDE_RULES = [
     ("Device Trust = Not Trusted. Check for MFA.", "NOT_TRUSTED", True),
     ("Device Trust = Trusted. No need to check for MFA.", "TRUSTED", False),
@@ -87,6 +89,11 @@ def test_sample_policy_has_the_two_rules_and_a_catch_all_that_denies(path):
         assert ("promptForFactor" in sign_on) == prompts
     assert last["conditions"] is None
     assert last["actions"] == {"appSignOn": {"access": "DENY"}}
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda p: p.name)
+def test_sample_cases_are_valid(path):
+    validator("cases").validate(load(path))
 
 
 def test_sample_zones_are_valid():

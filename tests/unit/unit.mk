@@ -20,3 +20,4 @@ PAM_FAULTS := socket connect getsockopt lstat poll send recv malloc calloc pam_g
 UNIT_LDFLAGS_test_pam_faults := $(PAM_FAULTS:%=-Wl,--wrap=%)
 $(BUILD)/tests/unit/test_pam_faults: $(BUILD)/libdt_module.a
 UNIT_LDFLAGS_test_http := -Wl,--wrap=clock_gettime
+UNIT_LDFLAGS_test_file_write := -Wl,--wrap=renameat2

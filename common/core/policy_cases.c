@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runs an administrator's table of cases through a policy. */
+#include "core/policy_cases.h"
+
+#include "core/json_reader.h"
+#include "core/outcome.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_TEXT_MAX 1024
+#define FACTOR_WORDS 32
+
+static dt_config_word const access_words[] = {{"DENY", DT_ACCESS_DENY},
+                                              {"ALLOW", DT_ACCESS_ALLOW},
+                                              {"ALLOW_AFTER_MFA", DT_ACCESS_ALLOW_AFTER_MFA},
+                                              {NULL, 0}};
+static dt_config_word const trust_words[] = {{"TRUSTED", DT_TRUST_TRUSTED},
+                                             {"NOT_TRUSTED", DT_TRUST_NOT_TRUSTED},
+                                             {"UNKNOWN", DT_TRUST_UNKNOWN},
+                                             {NULL, 0}};
+static dt_config_word const unknown_words[] = {
+    {"deny", DT_UNKNOWN_DENY}, {"not_trusted", DT_UNKNOWN_NOT_TRUSTED}, {NULL, 0}};
+static dt_config_word const platform_words[] = {{"windows", DT_PLATFORM_WINDOWS},
+                                                {"macos", DT_PLATFORM_MACOS},
+                                                {"linux", DT_PLATFORM_LINUX},
+                                                {"chromeos", DT_PLATFORM_CHROMEOS},
+                                                {"other-desktop", DT_PLATFORM_OTHER_DESKTOP},
+                                                {"ios", DT_PLATFORM_IOS},
+                                                {"android", DT_PLATFORM_ANDROID},
+                                                {"other-mobile", DT_PLATFORM_OTHER_MOBILE},
+                                                {"unknown", DT_PLATFORM_UNKNOWN},
+                                                {NULL, 0}};
+
+static char const *word_of(dt_config_word const *words, int value)
+{
+    while (words->word != NULL && words->value != value)
+        words++;
+    return words->word != NULL ? words->word : "";
+}
+
+/* What a case expects; NULL and 0 for what it leaves open. */
+typedef struct expected {
+    int access;
+    char const *rule;
+    char const *frequency;
+    dt_time lifetime; /* of a frequency that is a duration; -1 for a word */
+    unsigned factors;
+} expected;
+
+typedef struct one_case {
+    char const *name;
+    dt_policy_input in;
+    char const *groups[DT_GROUPS_MAX];
+    expected want;
+} one_case;
+
+typedef struct running {
+    dt_json_reader r;
+    one_case c;
+} running;
+
+/* --- reading a case ---------------------------------------------------------------------------- */
+
+/* A list of names, or null for "not known". */
+static int groups_read(running *x, dt_json const *v)
+{
+    size_t mark = dt_json_reader_enter(&x->r, "groups");
+    int rc = DT_OK;
+
+    x->c.in.groups = x->c.groups;
+    x->c.in.group_knowledge =
+        dt_json_typeof(v) == DT_JSON_NULL ? DT_GROUPS_UNKNOWN : DT_GROUPS_KNOWN;
+    if (v != NULL && x->c.in.group_knowledge == DT_GROUPS_KNOWN)
+        rc = dt_json_reader_array(&x->r, v, 0, DT_GROUPS_MAX);
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
+        size_t element = dt_json_reader_enter_at(&x->r, i);
+        rc = dt_json_reader_text(&x->r, dt_json_at(v, i), DT_GROUP_NAME_MAX, &x->c.groups[i]);
+        x->c.in.group_count = i + 1;
+        dt_json_reader_leave(&x->r, element);
+    }
+    dt_json_reader_leave(&x->r, mark);
+    return rc;
+}
+
+static int ip_read(running *x, dt_json const *v)
+{
+    char const *text = NULL;
+    size_t mark;
+    int rc = dt_json_reader_member_text(&x->r, v, "ip", DT_ADDRESS_MAX, &text);
+
+    if (rc != DT_OK || text == NULL || dt_ip_parse(text, &x->c.in.ip) == DT_OK)
+        return rc;
+    mark = dt_json_reader_enter(&x->r, "ip");
+    rc = dt_json_reader_fail(&x->r, "is no IP address");
+    dt_json_reader_leave(&x->r, mark);
+    return rc;
+}
+
+static int device_read(running *x, dt_json const *v)
+{
+    int trust = DT_TRUST_UNKNOWN, unknown = DT_UNKNOWN_DENY, platform = DT_PLATFORM_UNKNOWN;
+    int rc = dt_json_reader_member_word(&x->r, v, "device", trust_words, &trust);
+
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_word(&x->r, v, "unknownDeviceAs", unknown_words, &unknown);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_word(&x->r, v, "platform", platform_words, &platform);
+    x->c.in.trust = (dt_trust)trust;
+    x->c.in.unknown_as = (dt_unknown_as)unknown;
+    x->c.in.platform = (dt_platform)platform;
+    return rc;
+}
+
+/* A word of a policy's frequencies, or an ISO 8601 duration. */
+static int frequency_read(running *x, dt_json const *v)
+{
+    size_t mark = dt_json_reader_enter(&x->r, "frequency");
+    char const *text = x->c.want.frequency;
+    int rc = DT_OK;
+
+    (void)v;
+    x->c.want.lifetime = -1;
+    for (int f = 0; text != NULL && f < DT_FREQUENCY_DURATION; f++)
+        if (strcmp(dt_frequency_name((dt_frequency)f), text) == 0)
+            text = NULL;
+    if (text != NULL && dt_iso_duration_parse(text, &x->c.want.lifetime) != DT_OK)
+        rc = dt_json_reader_fail(&x->r, "is neither a frequency of policies nor a duration");
+    dt_json_reader_leave(&x->r, mark);
+    return rc;
+}
+
+static int factors_read(running *x, dt_json const *v)
+{
+    dt_json const *list = dt_json_get(v, "factors");
+    size_t mark = dt_json_reader_enter(&x->r, "factors");
+    int rc = list == NULL ? DT_OK : dt_json_reader_array(&x->r, list, 1, FACTOR_WORDS);
+
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
+        size_t element = dt_json_reader_enter_at(&x->r, i);
+        char const *name = NULL;
+        rc = dt_json_reader_text(&x->r, dt_json_at(list, i), DT_CASE_TEXT_MAX, &name);
+        if (rc == DT_OK && dt_factor_from_name(name) == DT_FACTOR_NONE)
+            rc = dt_json_reader_fail(&x->r, "no factor that policies know");
+        x->c.want.factors |= rc == DT_OK ? (unsigned)dt_factor_from_name(name) : 0;
+        dt_json_reader_leave(&x->r, element);
+    }
+    dt_json_reader_leave(&x->r, mark);
+    return rc;
+}
+
+static int expected_read(running *x, dt_json const *v)
+{
+    static dt_json_field const fields[] = {
+        {"access", true}, {"rule", false}, {"frequency", false}, {"factors", false}, {NULL, false}};
+    size_t mark = dt_json_reader_enter(&x->r, "expect");
+    int rc = dt_json_reader_object(&x->r, v, fields);
+
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_word(&x->r, v, "access", access_words, &x->c.want.access);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&x->r, v, "rule", DT_POLICY_NAME_MAX, &x->c.want.rule);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&x->r, v, "frequency", DT_CASE_TEXT_MAX,
+                                        &x->c.want.frequency);
+    if (rc == DT_OK)
+        rc = frequency_read(x, v);
+    if (rc == DT_OK)
+        rc = factors_read(x, v);
+    if (rc == DT_OK && x->c.want.access != DT_ACCESS_ALLOW_AFTER_MFA &&
+        (x->c.want.frequency != NULL || x->c.want.factors != 0))
+        rc = dt_json_reader_fail(&x->r, "frequency and factors go with ALLOW_AFTER_MFA");
+    dt_json_reader_leave(&x->r, mark);
+    return rc;
+}
+
+static int case_read(running *x, dt_json const *v)
+{
+    static dt_json_field const fields[] = {
+        {"name", true},   {"user", true},      {"login", false}, {"groups", false},
+        {"ip", false},    {"platform", false}, {"device", true}, {"unknownDeviceAs", false},
+        {"expect", true}, {NULL, false}};
+    int rc = dt_json_reader_object(&x->r, v, fields);
+
+    memset(&x->c, 0, sizeof(x->c));
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&x->r, v, "name", DT_POLICY_NAME_MAX, &x->c.name);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&x->r, v, "user", DT_USER_MAX, &x->c.in.user);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&x->r, v, "login", DT_USER_MAX, &x->c.in.login);
+    if (rc == DT_OK)
+        rc = groups_read(x, dt_json_get(v, "groups"));
+    if (rc == DT_OK)
+        rc = ip_read(x, v);
+    if (rc == DT_OK)
+        rc = device_read(x, v);
+    return rc == DT_OK ? expected_read(x, dt_json_get(v, "expect")) : rc;
+}
+
+/* --- judging ----------------------------------------------------------------------------------- */
+
+static void wrong(dt_case_result *out, char const *member, char const *expected_text,
+                  char const *got)
+{
+    dt_case_wrong *w = &out->wrong[out->wrong_count++];
+
+    w->member = member;
+    (void)snprintf(w->expected, sizeof(w->expected), "%s", expected_text);
+    (void)snprintf(w->got, sizeof(w->got), "%s", got);
+}
+
+static void factors_text(unsigned factors, char out[DT_CASE_TEXT_MAX])
+{
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, out, DT_CASE_TEXT_MAX);
+    for (unsigned bit = 1; bit != 0 && bit <= DT_FACTOR_ALL; bit <<= 1)
+        if ((factors & bit) != 0) {
+            dt_buf_puts(&b, b.len > 0 ? ", " : "");
+            dt_buf_puts(&b, dt_factor_name((dt_factor_type)bit));
+        }
+    if (factors == 0)
+        dt_buf_puts(&b, "none");
+}
+
+/* A duration equals the word of the same length. */
+static bool frequency_fits(expected const *w, dt_decision const *d)
+{
+    if (w->lifetime >= 0)
+        return d->frequency != DT_FREQUENCY_ONCE_PER_SESSION && d->lifetime == w->lifetime;
+    if (d->frequency != DT_FREQUENCY_DURATION)
+        return strcmp(dt_frequency_name(d->frequency), w->frequency) == 0;
+    for (int f = 0; f < DT_FREQUENCY_DURATION; f++)
+        if (f != DT_FREQUENCY_ONCE_PER_SESSION &&
+            strcmp(dt_frequency_name((dt_frequency)f), w->frequency) == 0)
+            return dt_frequency_lifetime((dt_frequency)f) == d->lifetime;
+    return false;
+}
+
+static void judge(expected const *w, dt_decision const *d, dt_case_result *out)
+{
+    char a[DT_CASE_TEXT_MAX], b[DT_CASE_TEXT_MAX], frequency[DT_DURATION_TEXT_MAX];
+    bool mfa = d->access == DT_ACCESS_ALLOW_AFTER_MFA;
+
+    out->wrong_count = 0;
+    if ((int)d->access != w->access)
+        wrong(out, "access", word_of(access_words, w->access), word_of(access_words, d->access));
+    if (w->rule != NULL && strcmp(w->rule, d->rule) != 0)
+        wrong(out, "rule", w->rule, d->rule[0] != '\0' ? d->rule : "none");
+    if (w->frequency != NULL && (!mfa || !frequency_fits(w, d)))
+        wrong(out, "frequency", w->frequency,
+              mfa ? dt_decision_frequency_text(frequency, d) : "none");
+    factors_text(w->factors, a);
+    factors_text(mfa ? d->factors : 0, b);
+    if (w->factors != 0 && strcmp(a, b) != 0)
+        wrong(out, "factors", a, b);
+}
+
+/* --- the whole --------------------------------------------------------------------------------- */
+
+int dt_cases_head_read(dt_json const *root, char const *file, dt_cases_head *out, dt_error *e)
+{
+    static dt_json_field const fields[] = {
+        {"$schema", false}, {"policy", true}, {"zones", false}, {"cases", true}, {NULL, false}};
+    dt_json_reader r;
+    char const *schema = NULL;
+    int rc;
+
+    *out = (dt_cases_head){.count = 0};
+    dt_json_reader_init(&r, file, e);
+    rc = dt_json_reader_object(&r, root, fields);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&r, root, "$schema", DT_POLICY_NAME_MAX, &schema);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&r, root, "policy", PATH_TEXT_MAX, &out->policy);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&r, root, "zones", PATH_TEXT_MAX, &out->zones);
+    if (rc == DT_OK) {
+        size_t mark = dt_json_reader_enter(&r, "cases");
+        rc = dt_json_reader_array(&r, dt_json_get(root, "cases"), 1, DT_CASES_MAX);
+        dt_json_reader_leave(&r, mark);
+    }
+    out->count = dt_json_size(dt_json_get(root, "cases"));
+    return rc;
+}
+
+static int case_run(running *x, dt_json const *v, size_t i, dt_policy const *policy, dt_case_fn *fn,
+                    void *ctx, size_t *failed)
+{
+    dt_decision d;
+    dt_case_result result = {.index = i, .in = &x->c.in, .decision = &d};
+    int rc = case_read(x, v);
+
+    if (rc != DT_OK)
+        return rc;
+    result.name = x->c.name;
+    dt_policy_decide(policy, &x->c.in, &d);
+    judge(&x->c.want, &d, &result);
+    *failed += result.wrong_count > 0;
+    fn(ctx, &result);
+    return DT_OK;
+}
+
+int dt_cases_run(dt_json const *root, char const *file, dt_policy const *policy, dt_case_fn *fn,
+                 void *ctx, size_t *failed, dt_error *e)
+{
+    dt_json const *cases = dt_json_get(root, "cases");
+    dt_cases_head head;
+    running *x = calloc(1, sizeof(*x));
+    int rc = x == NULL ? dt_error_set(e, DT_E_NOMEM, "out of memory")
+                       : dt_cases_head_read(root, file, &head, e);
+
+    *failed = 0;
+    if (x != NULL)
+        dt_json_reader_init(&x->r, file, e);
+    if (rc == DT_OK)
+        (void)dt_json_reader_enter(&x->r, "cases");
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(cases); i++) {
+        size_t mark = dt_json_reader_enter_at(&x->r, i);
+        rc = case_run(x, dt_json_at(cases, i), i, policy, fn, ctx, failed);
+        dt_json_reader_leave(&x->r, mark);
+    }
+    free(x);
+    return rc;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A blocking client of Okta's management API: libcurl's edge, driven by poll(2). */
+#include "devtrustctl/okta_client.h"
+
+#include "devtrustctl/ctl.h"
+
+#include "edge/http_curl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SOCKETS_MAX 64 /* libcurl watches one or two for one request */
+#define IDLE_POLL_MS 1000
+
+struct dt_okta_client {
+    dt_config const *config;
+    dt_secret *authorization;
+    dt_http *http;
+    struct pollfd fds[SOCKETS_MAX];
+    nfds_t fd_count;
+    int64_t deadline; /* of libcurl's timer, monotonic milliseconds; -1: none */
+    dt_time waited;
+    int requests;
+    /* of the request under way */
+    bool done, failed;
+    dt_okta_answer answer;
+    dt_time wait; /* what a rate limit asks for */
+    dt_json *root;
+    char *next_url;
+    dt_error *e;
+};
+
+/* --- the loop ---------------------------------------------------------------------------------- */
+
+static void on_watch(void *ctx, int fd, int what)
+{
+    dt_okta_client *c = ctx;
+    short events = (short)(((what & 1) != 0 ? POLLIN : 0) | ((what & 2) != 0 ? POLLOUT : 0));
+    nfds_t i;
+
+    for (i = 0; i < c->fd_count && c->fds[i].fd != fd; i++)
+        ;
+    if (what == 0 && i < c->fd_count)
+        c->fds[i] = c->fds[--c->fd_count];
+    if (what == 0)
+        return;
+    if (i == SOCKETS_MAX) {
+        c->failed = true;
+        return;
+    }
+    c->fds[i] = (struct pollfd){.fd = fd, .events = events};
+    if (i == c->fd_count)
+        c->fd_count++;
+}
+
+static int64_t mono_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void on_timer(void *ctx, long milliseconds)
+{
+    ((dt_okta_client *)ctx)->deadline = milliseconds < 0 ? -1 : mono_now() + milliseconds;
+}
+
+static void tell_ready(dt_okta_client *c)
+{
+    struct pollfd ready[SOCKETS_MAX];
+    nfds_t count = c->fd_count;
+
+    /* A callback may change the list. */
+    memcpy(ready, c->fds, count * sizeof(ready[0]));
+    for (nfds_t i = 0; i < count && !c->done; i++) {
+        int what = ((ready[i].revents & POLLOUT) != 0 ? 2 : 0) |
+                   ((ready[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? 1 : 0);
+        if (what != 0)
+            dt_http_ready(c->http, ready[i].fd, what);
+    }
+}
+
+static int until_deadline(dt_okta_client const *c)
+{
+    int64_t left = c->deadline < 0 ? IDLE_POLL_MS : c->deadline - mono_now();
+
+    return left < 0 ? 0 : left > IDLE_POLL_MS ? IDLE_POLL_MS : (int)left;
+}
+
+/* Until the request has ended: its own timeout ends it at the latest. */
+static int loop(dt_okta_client *c)
+{
+    while (!c->done && !c->failed) {
+        int n = poll(c->fds, c->fd_count, until_deadline(c));
+        if (n < 0 && errno != EINTR)
+            return DT_E_IO;
+        if (n > 0)
+            tell_ready(c);
+        if (!c->done && c->deadline >= 0 && mono_now() >= c->deadline) {
+            c->deadline = -1;
+            dt_http_timeout(c->http);
+        }
+    }
+    return c->failed ? DT_E_IO : DT_OK;
+}
+
+/* --- one request ------------------------------------------------------------------------------- */
+
+static void on_done(void *ctx, dt_http_response const *r)
+{
+    dt_okta_client *c = ctx;
+
+    c->answer = dt_okta_read_json(c->config, r, &c->root, c->next_url, c->e);
+    c->wait = c->answer == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : DT_CLIENT_RETRY_WAIT;
+    c->done = true;
+}
+
+static int ask_once(dt_okta_client *c, dt_http_request const *request, dt_error *e)
+{
+    dt_http_call *call = NULL;
+    int rc;
+
+    if (++c->requests > DT_CLIENT_REQUESTS_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "more than %d requests to Okta", DT_CLIENT_REQUESTS_MAX);
+    c->done = false;
+    c->e = e;
+    rc = dt_http_start(c->http, request, c->config->okta.ca_file, c->authorization, on_done, c,
+                       &call);
+    if (rc == DT_OK)
+        rc = loop(c);
+    if (rc != DT_OK)
+        return dt_error_set(e, rc, "the request to Okta could not be made (%s)", dt_err_name(rc));
+    return DT_OK;
+}
+
+static bool is_passing(dt_okta_answer a)
+{
+    return a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_SERVER_ERROR || a == DT_OKTA_UNREACHABLE;
+}
+
+static void pause_for(dt_okta_client *c)
+{
+    struct timespec t = {.tv_sec = c->wait / 1000, .tv_nsec = c->wait % 1000 * 1000000};
+
+    if (c->answer == DT_OKTA_RATE_LIMITED)
+        dt_err_line("Okta's rate limit is used up; going on in %lld s",
+                    (long long)(c->wait + 999) / 1000);
+    c->waited += c->wait;
+    while (nanosleep(&t, &t) != 0 && errno == EINTR)
+        ;
+}
+
+static int code_of(dt_okta_answer a)
+{
+    switch (a) {
+    case DT_OKTA_OK:
+        return DT_OK;
+    case DT_OKTA_NOT_FOUND:
+        return DT_E_NOT_FOUND;
+    case DT_OKTA_UNAUTHORIZED:
+    case DT_OKTA_NOT_ACTIVE:
+        return DT_E_PERMISSION;
+    case DT_OKTA_UNUSABLE:
+    case DT_OKTA_UNREACHABLE:
+    case DT_OKTA_RATE_LIMITED:
+    case DT_OKTA_SERVER_ERROR:
+        break;
+    }
+    return DT_E_UNAVAILABLE;
+}
+
+static int ask(dt_okta_client *c, dt_http_request const *request, dt_error *e)
+{
+    for (int tries = 1;; tries++) {
+        int rc = ask_once(c, request, e);
+        if (rc != DT_OK)
+            return rc;
+        if (!is_passing(c->answer) || tries == DT_CLIENT_TRIES_MAX ||
+            c->waited + c->wait > DT_CLIENT_WAIT_MAX)
+            return code_of(c->answer);
+        pause_for(c);
+    }
+}
+
+int dt_okta_client_get(dt_okta_client *c, char const *path, dt_json **root, char *next_url,
+                       dt_error *e)
+{
+    dt_http_request request;
+    char url[DT_URL_MAX];
+    dt_error why = {0};
+    dt_buf b;
+    int rc;
+
+    *root = NULL;
+    dt_buf_init_fixed(&b, url, sizeof(url));
+    if (path[0] == '/')
+        dt_buf_puts(&b, c->config->okta.org_url);
+    dt_buf_puts(&b, path);
+    if (dt_buf_error(&b) < 0 || dt_okta_poll(c->config, url, &request) < 0)
+        return dt_error_set(e, DT_E_INVALID, "no address within the org: %.200s", path);
+    c->next_url = next_url;
+    rc = ask(c, &request, &why);
+    *root = c->root;
+    c->root = NULL;
+    if (rc == DT_OK)
+        return DT_OK;
+    return dt_error_set(e, rc, "%.200s: %s", path, why.text);
+}
+
+int dt_okta_client_each(dt_okta_client *c, char const *path, dt_okta_element_fn *fn, void *ctx,
+                        dt_error *e)
+{
+    char url[DT_URL_MAX], next[DT_URL_MAX];
+    int rc = dt_str_copy(url, sizeof(url), path);
+
+    for (int page = 0; rc == DT_OK && url[0] != '\0'; page++) {
+        dt_json *root = NULL;
+        if (page == DT_CLIENT_PAGES_MAX)
+            return dt_error_set(e, DT_E_LIMIT, "%.200s: more than %d pages", path,
+                                DT_CLIENT_PAGES_MAX);
+        rc = dt_okta_client_get(c, url, &root, next, e);
+        if (rc == DT_OK && dt_json_typeof(root) != DT_JSON_ARRAY)
+            rc = dt_error_set(e, DT_E_UNAVAILABLE, "%.200s: Okta's answer is no list", path);
+        for (size_t i = 0; rc == DT_OK && i < dt_json_size(root); i++)
+            rc = fn(ctx, dt_json_at(root, i), e);
+        dt_json_free(&root);
+        memcpy(url, next, sizeof(url));
+    }
+    return rc;
+}
+
+/* --- the whole --------------------------------------------------------------------------------- */
+
+static int make_authorization(dt_site_files const *site, dt_secret **out)
+{
+    char storage[DT_SECRET_MAX + 1];
+    dt_bytes token = dt_secret_bytes(dt_site_okta_token(site));
+    dt_buf b;
+    int rc;
+
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
+    dt_buf_puts(&b, "SSWS ");
+    dt_buf_put(&b, token.p, token.len);
+    rc = dt_buf_error(&b);
+    if (rc == DT_OK)
+        rc = dt_secret_new(dt_buf_bytes(&b), out);
+    explicit_bzero(storage, sizeof(storage));
+    return rc;
+}
+
+int dt_okta_client_new(dt_site_files const *site, dt_okta_client **out, dt_error *e)
+{
+    dt_okta_client *c = calloc(1, sizeof(*c));
+    int rc;
+
+    *out = c;
+    if (c == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    c->config = dt_site_config(site);
+    c->deadline = -1;
+    rc = make_authorization(site, &c->authorization);
+    if (rc != DT_OK)
+        (void)dt_error_set(e, rc, "the Okta API token cannot be held");
+    else
+        rc = dt_http_new(on_watch, on_timer, c, &c->http, e);
+    if (rc != DT_OK)
+        dt_okta_client_free(out);
+    return rc;
+}
+
+void dt_okta_client_free(dt_okta_client **c)
+{
+    if (*c == NULL)
+        return;
+    dt_http_free(&(*c)->http);
+    dt_secret_free(&(*c)->authorization);
+    dt_json_free(&(*c)->root);
+    free(*c);
+    *c = NULL;
+}
+
+dt_config const *dt_okta_client_config(dt_okta_client const *c)
+{
+    return c->config;
+}

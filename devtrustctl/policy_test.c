@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrustctl policy test: a table of cases against the policy that it names. Reads files and nothing
+ * else: no configuration, no network, no store. */
+#include "devtrustctl/certificate_file.h"
+#include "devtrustctl/policy.h"
+
+#include "core/policy_cases.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_LEN_MAX 4096
+#define RULES_SHOWN_MAX 200 /* of the rules that did not hold, for one case */
+
+typedef struct testing {
+    char const *file, *policy_file, *zones_file;
+    bool json;
+    dt_json *table, *policy_root, *zones_root;
+    dt_zones *zones;
+    dt_policy *policy;
+    dt_cases_head head;
+    dt_buf out; /* JSON of the cases */
+} testing;
+
+/* A path of the table counts from where the table is. */
+static int path_beside(char const *file, char const *path, char out[PATH_LEN_MAX], dt_error *e)
+{
+    char const *slash = strrchr(file, '/');
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, out, PATH_LEN_MAX);
+    if (path[0] != '/' && slash != NULL)
+        dt_buf_put(&b, file, (size_t)(slash - file) + 1);
+    dt_buf_puts(&b, path);
+    return dt_buf_error(&b) == DT_OK
+               ? DT_OK
+               : dt_error_set(e, DT_E_LIMIT, "%s: the path is too long", file);
+}
+
+static int read_tree(char const *path, size_t max, dt_json **out, dt_error *e)
+{
+    dt_error why = {0};
+    dt_buf text;
+    int rc;
+
+    dt_buf_init(&text, max);
+    rc = dt_plain_file_read(path, &text, e);
+    if (rc == DT_OK) {
+        rc = dt_json_parse(dt_buf_bytes(&text), out, &why);
+        if (rc != DT_OK)
+            (void)dt_error_set(e, rc, "%s: %s", path, why.text);
+    }
+    dt_buf_free(&text);
+    return rc;
+}
+
+static int load_zones(testing *t, dt_error *e)
+{
+    char path[PATH_LEN_MAX];
+    int rc = DT_OK;
+
+    if (t->zones_file == NULL && t->head.zones == NULL)
+        return DT_OK;
+    if (t->zones_file != NULL)
+        rc = path_beside("", t->zones_file, path, e);
+    else
+        rc = path_beside(t->file, t->head.zones, path, e);
+    if (rc == DT_OK)
+        rc = read_tree(path, DT_CTL_ZONES_TEXT_MAX, &t->zones_root, e);
+    return rc == DT_OK ? dt_zones_parse(t->zones_root, path, &t->zones, e) : rc;
+}
+
+static int load_policy(testing *t, dt_error *e)
+{
+    char path[PATH_LEN_MAX];
+    int rc;
+
+    if (t->policy_file != NULL)
+        rc = path_beside("", t->policy_file, path, e);
+    else
+        rc = path_beside(t->file, t->head.policy, path, e);
+    if (rc == DT_OK)
+        rc = read_tree(path, DT_POLICY_TEXT_MAX, &t->policy_root, e);
+    return rc == DT_OK ? dt_policy_parse(t->policy_root, path, t->zones, &t->policy, e) : rc;
+}
+
+/* --- showing ----------------------------------------------------------------------------------- */
+
+/* The rules up to the one that decided, and why those before it did not. */
+static void show_rules(testing const *t, dt_policy_input const *in)
+{
+    size_t count = dt_policy_rule_count(t->policy);
+
+    for (size_t i = 0; i < count && i < RULES_SHOWN_MAX; i++) {
+        char const *name = "";
+        dt_condition c = dt_policy_explain_rule(t->policy, i, in, &name);
+        if (c == DT_CONDITION_NONE) {
+            dt_out_line("  rule      \"%s\": holds", name);
+            return;
+        }
+        dt_out_line("  rule      \"%s\": does not hold: %s", name, dt_condition_name(c));
+    }
+}
+
+static char const *cause_text(dt_decision_cause c)
+{
+    switch (c) {
+    case DT_DECISION_UNKNOWN_DEVICE:
+        return "the device is UNKNOWN, and unknownDeviceAs is deny";
+    case DT_DECISION_UNKNOWN_GROUPS:
+        return "a rule that was reached asks for groups, and they are not known";
+    case DT_DECISION_NO_RULE:
+        return "no rule holds";
+    case DT_DECISION_RULE:
+        break;
+    }
+    return NULL;
+}
+
+static void put_member(dt_buf *b, char const *name, char const *text)
+{
+    dt_buf_puts(b, b->len > 0 && b->p[b->len - 1] != '{' ? "," : "");
+    dt_json_put_string(b, name);
+    dt_buf_putc(b, ':');
+    dt_json_put_string(b, text);
+}
+
+static void put_json(testing *t, dt_case_result const *r)
+{
+    dt_buf_puts(&t->out, t->out.len > 0 ? ",{" : "{");
+    put_member(&t->out, "name", r->name);
+    put_member(&t->out, "rule", r->decision->rule);
+    dt_buf_printf(&t->out, ",\"passed\":%s,\"wrong\":[", r->wrong_count == 0 ? "true" : "false");
+    for (size_t i = 0; i < r->wrong_count; i++) {
+        dt_buf_puts(&t->out, i > 0 ? ",{" : "{");
+        put_member(&t->out, "member", r->wrong[i].member);
+        put_member(&t->out, "expected", r->wrong[i].expected);
+        put_member(&t->out, "got", r->wrong[i].got);
+        dt_buf_putc(&t->out, '}');
+    }
+    dt_buf_puts(&t->out, "]}");
+}
+
+static void on_case(void *ctx, dt_case_result const *r)
+{
+    testing *t = ctx;
+
+    put_json(t, r);
+    if (t->json || r->wrong_count == 0)
+        return;
+    dt_out_line("FAILED      \"%s\" (/cases/%zu)", r->name, r->index);
+    for (size_t i = 0; i < r->wrong_count; i++)
+        dt_out_line("  %-9s expected %s, got %s", r->wrong[i].member, r->wrong[i].expected,
+                    r->wrong[i].got);
+    if (cause_text(r->decision->cause) != NULL)
+        dt_out_line("  because   %s", cause_text(r->decision->cause));
+    if (r->decision->cause != DT_DECISION_UNKNOWN_DEVICE)
+        show_rules(t, r->in);
+}
+
+static void show_end(testing *t, size_t failed)
+{
+    dt_buf line;
+
+    if (!t->json) {
+        dt_out_line("%s   %zu of %zu cases passed, policy \"%s\"",
+                    failed > 0 ? "failed  " : "passed  ", t->head.count - failed, t->head.count,
+                    dt_policy_application(t->policy));
+        return;
+    }
+    dt_buf_init(&line, DT_CTL_ZONES_TEXT_MAX);
+    dt_buf_printf(&line, "{\"passed\":%zu,\"failed\":%zu,\"cases\":[", t->head.count - failed,
+                  failed);
+    dt_buf_put(&line, t->out.p, t->out.len);
+    dt_buf_puts(&line, "]}");
+    if (dt_buf_error(&line) < 0 || dt_buf_error(&t->out) < 0)
+        dt_err_line("the result is too large for JSON; ask without --json");
+    else
+        dt_out_buf(&line);
+    dt_buf_free(&line);
+}
+
+static int run(testing *t, size_t *failed, dt_error *e)
+{
+    int rc = read_tree(t->file, DT_CASES_TEXT_MAX, &t->table, e);
+
+    if (rc == DT_OK)
+        rc = dt_cases_head_read(t->table, t->file, &t->head, e);
+    if (rc == DT_OK)
+        rc = load_zones(t, e);
+    if (rc == DT_OK)
+        rc = load_policy(t, e);
+    if (rc == DT_OK)
+        rc = dt_cases_run(t->table, t->file, t->policy, on_case, t, failed, e);
+    if (rc == DT_OK)
+        show_end(t, *failed);
+    return rc;
+}
+
+static void testing_end(testing *t)
+{
+    dt_policy_free(&t->policy);
+    dt_zones_free(&t->zones);
+    dt_json_free(&t->policy_root);
+    dt_json_free(&t->zones_root);
+    dt_json_free(&t->table);
+    dt_buf_free(&t->out);
+}
+
+dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv)
+{
+    testing t = {.json = false};
+    dt_option const options[] = {{"--policy", NULL, &t.policy_file, NULL},
+                                 {"--zones", NULL, &t.zones_file, NULL},
+                                 {"--json", NULL, NULL, &t.json},
+                                 {NULL, NULL, NULL, NULL}};
+    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
+    dt_ctl_exit result = DT_CTL_FAULT;
+    size_t count = 0, failed = 0;
+    dt_error e = {0};
+    int rc = rest == NULL ? dt_error_set(&e, DT_E_NOMEM, "out of memory")
+                          : dt_options_parse(options, argc, argv, rest, &count, &e);
+
+    dt_buf_init(&t.out, DT_CTL_ZONES_TEXT_MAX);
+    if (rc == DT_OK && count != 1)
+        rc = dt_error_set(&e, DT_E_INVALID, "test takes one file of cases");
+    if (rc != DT_OK)
+        result = dt_err_usage(self, &e);
+    else {
+        t.file = rest[0];
+        result = run(&t, &failed, &e) != DT_OK ? dt_err_fault(&e)
+                 : failed > 0                  ? DT_CTL_NO
+                                               : DT_CTL_YES;
+    }
+    testing_end(&t);
+    free(rest);
+    return result;
+}

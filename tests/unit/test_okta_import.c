@@ -1,0 +1,968 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An Okta policy as ours: every trap of the API's shapes, what is refused, what is taken in a stricter
+ * form; and a property: whatever the parts that cannot be evaluated here turn out to be, nobody gets
+ * more by the imported policy than by the org's. Texts are written with ' for ". */
+#include "core/okta_import.h"
+#include "core/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define TEXT_MAX (64 * 1024)
+#define NOTES_MAX 64
+
+/* --- an import under test ---------------------------------------------------------------------- */
+
+typedef struct note {
+    dt_import_kind kind;
+    char rule[DT_POLICY_NAME_MAX], pointer[DT_IMPORT_POINTER_MAX], text[2 * DT_IMPORT_TEXT_MAX];
+} note;
+
+typedef struct world {
+    dt_import_options o;
+    dt_import_counts counts;
+    dt_buf policy, zones;
+    note notes[NOTES_MAX];
+    size_t note_count;
+    dt_error e;
+    int rc;
+} world;
+
+static void take_note(void *ctx, dt_import_note const *n)
+{
+    world *w = ctx;
+    note *to;
+
+    assert_non_null(n->rule);
+    assert_non_null(n->pointer);
+    assert_true(n->text[0] != '\0');
+    if (w->note_count == NOTES_MAX)
+        return;
+    to = &w->notes[w->note_count++];
+    to->kind = n->kind;
+    snprintf(to->rule, sizeof(to->rule), "%s", n->rule);
+    snprintf(to->pointer, sizeof(to->pointer), "%s", n->pointer);
+    snprintf(to->text, sizeof(to->text), "%s", n->text);
+}
+
+static dt_json *tree_of(char const *text)
+{
+    char *copy = strdup(text);
+    dt_json *tree = NULL;
+    dt_error e = {0};
+
+    for (char *p = copy; *p != '\0'; p++)
+        if (*p == '\'')
+            *p = '"';
+    if (dt_json_parse(dt_bytes_str(copy), &tree, &e) != DT_OK)
+        fail_msg("%s in %s", e.text, copy);
+    free(copy);
+    return tree;
+}
+
+static char const document_head[] =
+    "{'format':'devtrust-okta-policies-1','org':'https://acme.okta.com',"
+    "'groups':[{'id':'00g1','type':'OKTA_GROUP','profile':{'name':'Staff'}},"
+    "{'id':'00g2','type':'OKTA_GROUP','profile':{'name':'Contractors'}},"
+    "{'id':'00gE','type':'BUILT_IN','profile':{'name':'Everyone'}},"
+    "{'id':'00g3','type':'OKTA_GROUP','profile':{'name':'Twice'}},"
+    "{'id':'00g4','type':'APP_GROUP','profile':{'name':'twice'}}],"
+    "'users':[{'id':'00u1','profile':{'login':'anna@example.com'}},"
+    "{'id':'00u2','profile':{'login':'ben@example.com'}}],"
+    "'zones':[{'id':'nzo1','name':'Office','type':'IP','status':'ACTIVE','usage':'POLICY',"
+    "'gateways':[{'type':'CIDR','value':'192.0.2.77/24'},"
+    "{'type':'RANGE','value':'198.51.100.1-198.51.100.9'}],'proxies':null},"
+    "{'id':'nzo2','name':'Asleep','type':'IP','status':'INACTIVE','usage':'POLICY',"
+    "'gateways':[{'type':'CIDR','value':'10.0.0.0/8'}],'proxies':[]},"
+    "{'id':'nzo3','name':'Tor','type':'DYNAMIC','status':'ACTIVE','usage':'POLICY',"
+    "'locations':[],'asns':[],'proxyType':'Tor'},"
+    "{'id':'nzo4','name':'Lab','type':'IP','status':'ACTIVE','usage':'POLICY',"
+    "'gateways':[{'type':'CIDR','value':'2001:db8::/32'}],"
+    "'proxies':[{'type':'CIDR','value':'203.0.113.0/24'}]}],"
+    "'policies':[{'policy':{'id':'rst1','name':'VPN','type':'ACCESS_POLICY','status':'ACTIVE',"
+    "'conditions':null},'rules':[";
+static char const document_tail[] = "]}]}";
+
+static void world_end(world *w)
+{
+    dt_buf_free(&w->policy);
+    dt_buf_free(&w->zones);
+}
+
+static void import_document(world *w, char const *text)
+{
+    dt_json *document = tree_of(text);
+
+    dt_buf_init(&w->policy, DT_POLICY_TEXT_MAX);
+    dt_buf_init(&w->zones, DT_POLICY_TEXT_MAX);
+    w->o.file = "org.json";
+    if (w->o.application == NULL)
+        w->o.application = "vpn";
+    w->o.tell = take_note;
+    w->o.ctx = w;
+    w->rc = dt_okta_import(document, &w->o, &w->policy, &w->zones, &w->counts, &w->e);
+    dt_json_free(&document);
+    if (w->rc != DT_OK || w->counts.of[DT_IMPORT_REFUSED] > 0) {
+        assert_int_equal(w->policy.len, 0);
+        assert_int_equal(w->zones.len, 0);
+    }
+}
+
+static void import_rules(world *w, char const *rules)
+{
+    char *text = malloc(TEXT_MAX);
+
+    snprintf(text, TEXT_MAX, "%s%s%s", document_head, rules, document_tail);
+    import_document(w, text);
+    free(text);
+}
+
+static bool has_note(world const *w, dt_import_kind kind, char const *pointer, char const *text)
+{
+    for (size_t i = 0; i < w->note_count; i++)
+        if (w->notes[i].kind == kind && strstr(w->notes[i].pointer, pointer) != NULL &&
+            strstr(w->notes[i].text, text) != NULL)
+            return true;
+    return false;
+}
+
+static void show_notes(world const *w)
+{
+    for (size_t i = 0; i < w->note_count; i++)
+        print_error("%s \"%s\" %s: %s\n", dt_import_kind_name(w->notes[i].kind), w->notes[i].rule,
+                    w->notes[i].pointer, w->notes[i].text);
+    print_error("%s\n", w->rc == DT_OK ? (char const *)w->policy.p : w->e.text);
+}
+
+/* --- texts of rules ---------------------------------------------------------------------------- */
+
+#define RULE(name, priority, conditions, sign_on)                                                  \
+    "{'id':'rul','name':'" name "','type':'ACCESS_POLICY','status':'ACTIVE','system':false,"       \
+    "'priority':" priority ",'conditions':" conditions ",'actions':{'appSignOn':" sign_on "}}"
+#define LAST(sign_on)                                                                              \
+    "{'id':'rulL','name':'Catch-all Rule','type':'ACCESS_POLICY','status':'ACTIVE',"               \
+    "'system':true,'priority':99,'conditions':null,'actions':{'appSignOn':" sign_on "}}"
+#define METHOD(mode, duration, constraints)                                                        \
+    "{'access':'ALLOW','verificationMethod':{'type':'ASSURANCE','factorMode':'" mode               \
+    "','reauthenticateIn':'" duration "','constraints':" constraints "}}"
+#define DENY "{'access':'DENY'}"
+#define MFA METHOD("2FA", "PT0S", "[]")
+#define ONE METHOD("1FA", "PT2H", "[]")
+#define POSSESSION(p) METHOD("2FA", "PT0S", "[{'possession':" p "}]")
+
+#define OUR_DENY "{'appSignOn':{'access':'DENY'}}"
+#define OUR_ALLOW "{'appSignOn':{'access':'ALLOW'}}"
+#define OUR_MFA(frequency, factors)                                                                \
+    "{'appSignOn':{'access':'ALLOW','promptForFactor':{'frequency':'" frequency                    \
+    "','factors':[" factors "]}}}"
+#define BOTH "'push','token:software:totp'"
+#define OUR_EVERY OUR_MFA("EVERY_SIGN_ON", BOTH)
+
+/* --- one rule before a catch-all ---------------------------------------------------------------- */
+
+/* conditions NULL: refused, and the note says `note`. */
+typedef struct one_rule {
+    char const *why, *rules;
+    char const *conditions, *actions; /* of our first rule; actions NULL: there is only the last */
+    dt_import_kind kind;              /* of a note that must be there, unless note is NULL */
+    char const *pointer, *note;
+} one_rule;
+
+static one_rule const cases[] = {
+    /* refused */
+    {"an expression before a rule that gives more",
+     RULE("A", "0", "{'elCondition':{'condition':'user.risk == 1'}}", MFA) "," LAST(ONE), NULL,
+     NULL, DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/elCondition", "holds for more"},
+    {"an expression between more and less",
+     RULE("A", "0", "{'elCondition':{'condition':'x'}}", MFA) "," RULE(
+         "B", "1", "{'device':{'registered':true,'managed':true}}", ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0/conditions/elCondition", "expression"},
+    {"risk between more and less",
+     RULE("A", "0", "{'riskScore':{'level':'HIGH'}}", MFA) "," RULE(
+         "B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}", ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0/conditions/riskScore", "risk"},
+    {"an unknown action", RULE("A", "0", "null", "{'access':'MAYBE'}"), NULL, NULL,
+     DT_IMPORT_REFUSED, "/rules/0/actions/appSignOn", "action"},
+    {"an action with an unknown member",
+     RULE("A", "0", "null", "{'access':'ALLOW','quarantine':true}"), NULL, NULL, DT_IMPORT_REFUSED,
+     "/rules/0/actions/appSignOn", "action"},
+    {"no appSignOn",
+     "{'name':'A','type':'ACCESS_POLICY','status':'ACTIVE','priority':1,'conditions':null,"
+     "'actions':{'signon':{'access':'ALLOW'}}}",
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0/actions", "action"},
+    {"actions beside appSignOn",
+     "{'name':'A','type':'ACCESS_POLICY','status':'ACTIVE','priority':1,'conditions':null,"
+     "'actions':{'appSignOn':" ONE ",'enroll':{}}}",
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0/actions", "action"},
+    {"a rule of another type",
+     "{'name':'A','type':'SIGN_ON','status':'ACTIVE','priority':1,'conditions':null,"
+     "'actions':{'appSignOn':" ONE "}}",
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0", "ACCESS_POLICY"},
+    {"a status that is none",
+     "{'name':'A','type':'ACCESS_POLICY','status':'PAUSED','priority':1,'conditions':null,"
+     "'actions':{'appSignOn':" ONE "}}",
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0", "ACTIVE"},
+    {"two rules of one priority", RULE("A", "1", "null", ONE) "," RULE("B", "1", "null", MFA), NULL,
+     NULL, DT_IMPORT_REFUSED, "/rules/1", "before"},
+    {"no priority",
+     "{'name':'A','type':'ACCESS_POLICY','status':'ACTIVE','priority':null,'conditions':null,"
+     "'actions':{'appSignOn':" ONE "}}",
+     NULL, NULL, DT_IMPORT_REFUSED, "/rules/0", "priority"},
+    {"phishing resistance", RULE("A", "0", "null", POSSESSION("{'phishingResistant':'REQUIRED'}")),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"hardware protection", RULE("A", "0", "null", POSSESSION("{'hardwareProtection':'REQUIRED'}")),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"verification of the person",
+     RULE("A", "0", "null", POSSESSION("{'userVerification':'required'}")), NULL, NULL,
+     DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"a word in place of REQUIRED",
+     RULE("A", "0", "null", POSSESSION("{'phishingResistant':'ALWAYS'}")), NULL, NULL,
+     DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"a demand that is not known", RULE("A", "0", "null", POSSESSION("{'blessed':'REQUIRED'}")),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "possession"},
+    {"only a security key", RULE("A", "0", "null", POSSESSION("{'types':['SECURITY_KEY']}")), NULL,
+     NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"only methods that are not ours",
+     RULE("A", "0", "null", POSSESSION("{'methods':['WEBAUTHN','sms']}")), NULL, NULL,
+     DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"everything of ours is excluded",
+     RULE("A", "0", "null",
+          POSSESSION("{'excludedAuthenticationMethods':[{'key':'okta_verify'},"
+                     "{'key':'google_otp','method':'otp'}]}")),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
+    {"constraints that are a word", RULE("A", "0", "null", METHOD("2FA", "PT0S", "'strong'")), NULL,
+     NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "constraint"},
+    {"a published example: knowledge without the password",
+     RULE("2FA", "0", "null",
+          METHOD("2FA", "PT0S",
+                 "{'knowledge':{'excludedAuthenticationMethods':{'key':'okta_password'},"
+                 "'required':true}}")),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "other than a password"},
+    {"knowledge is a security question",
+     RULE("A", "0", "null",
+          METHOD("1FA", "PT0S", "[{'knowledge':{'types':['SECURITY_QUESTION']}}]")),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "other than a password"},
+    {"an assurance with a member that is not known",
+     RULE("A", "0", "null",
+          "{'access':'ALLOW','verificationMethod':{'type':'ASSURANCE','factorMode':'1FA',"
+          "'biometrics':'REQUIRED'}}"),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod", "demand"},
+    {"a chain of security keys",
+     RULE("A", "0", "null",
+          "{'access':'ALLOW','verificationMethod':{'type':'AUTH_METHOD_CHAIN','chains':["
+          "{'authenticationMethods':[{'key':'webauthn','method':'webauthn'}],'next':[]}]}}"),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod", "chains"},
+    {"a chain that ends with a security key",
+     RULE("A", "0", "null",
+          "{'access':'ALLOW','verificationMethod':{'type':'AUTH_METHOD_CHAIN','chains':["
+          "{'authenticationMethods':[{'key':'okta_password','method':'password'}],'next':["
+          "{'authenticationMethods':[{'key':'webauthn','method':'webauthn'}]}]}]}}"),
+     NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod", "chains"},
+    {"a member nobody may see is included, more and less behind",
+     RULE("A", "0", "{'people':{'users':{'include':['00uX']}}}", MFA) "," RULE(
+         "B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}", ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/people/users/include/0", "00uX"},
+    {"a group that shares its name is excluded from access",
+     RULE("A", "0", "{'people':{'groups':{'exclude':['00g3']}}}", ONE) "," LAST(DENY), NULL, NULL,
+     DT_IMPORT_CHANGED, "/conditions/people/groups/exclude/0", "left out; none behind"},
+    {"users and groups, and which of them must hold",
+     RULE("A", "0", "{'people':{'users':{'include':['00u1']},'groups':{'include':['00g1']}}}",
+          MFA) "," RULE("B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}",
+                        ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/people", "both hold"},
+    {"a zone that is asleep",
+     RULE("A", "0", "{'network':{'connection':'ZONE','include':['nzo2']}}", MFA) "," RULE(
+         "B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}", ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/network/include/0", "INACTIVE"},
+    {"a zone of exits of Tor",
+     RULE("A", "0", "{'network':{'connection':'ZONE','include':['nzo1','nzo3']}}", MFA) "," RULE(
+         "B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}", ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/network/include/1", "Tor"},
+    {"assurance",
+     RULE("A", "0",
+          "{'device':{'registered':true,'managed':true,'assurance':{'include':['dae1']}}}",
+          MFA) "," RULE("B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}",
+                        ONE) "," LAST(DENY),
+     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/device", "assurance"},
+    {"registered and not managed, and less behind",
+     RULE("A", "0", "{'device':{'registered':true,'managed':false}}", MFA) "," LAST(DENY), NULL,
+     NULL, DT_IMPORT_CHANGED, "/conditions/device", "left out"},
+    /* left out, since it is safe: only the catch-all is left */
+    {"a condition of later days", RULE("A", "0", "{'moonPhase':{'is':'full'}}", MFA) "," LAST(DENY),
+     "null", NULL, DT_IMPORT_CHANGED, "/conditions/moonPhase", "left out; none behind"},
+    {"a rule that is INACTIVE",
+     "{'name':'A','type':'ACCESS_POLICY','status':'INACTIVE','priority':0,'conditions':null,"
+     "'actions':{'appSignOn':" ONE "}}," LAST(DENY),
+     "null", NULL, DT_IMPORT_LEFT_OUT, "/rules/0", "INACTIVE"},
+    {"a rule for nobody",
+     RULE("A", "0", "{'people':{'groups':{'exclude':['00gE']}}}", ONE) "," LAST(DENY), "null", NULL,
+     DT_IMPORT_LEFT_OUT, "/rules/0", "nobody"},
+    {"no platform is left",
+     RULE("A", "0",
+          "{'platform':{'include':[{'type':'MOBILE','os':{'type':'IOS'}}],"
+          "'exclude':[{'type':'MOBILE'}]}}",
+          ONE) "," LAST(DENY),
+     "null", NULL, DT_IMPORT_LEFT_OUT, "/rules/0", "nobody"},
+    /* changed */
+    {"a denial holds for more",
+     RULE("A", "0", "{'elCondition':{'condition':'x'},'people':{'groups':{'include':['00g2']}}}",
+          DENY) "," LAST(ONE),
+     "{'people':{'groups':{'include':['Contractors']}}}", OUR_DENY, DT_IMPORT_CHANGED,
+     "/conditions/elCondition", "holds for more"},
+    {"a denial of an unknown user is one of everybody",
+     RULE("A", "0", "{'people':{'users':{'include':['00u1','00uX']}}}", DENY) "," LAST(ONE), "null",
+     OUR_DENY, DT_IMPORT_CHANGED, "/people/users/include/1", "holds for more"},
+    {"an unknown exclusion from a denial",
+     RULE("A", "0", "{'people':{'users':{'exclude':['00u1','00uX']}},'riskScore':{'level':'any'}}",
+          DENY) "," LAST(ONE),
+     "{'people':{'users':{'exclude':['anna@example.com']}}}", OUR_DENY, DT_IMPORT_CHANGED,
+     "/people/users/exclude/1", "holds for more"},
+    {"MFA for high risk, else none: MFA for all of it",
+     RULE("A", "0", "{'riskScore':{'level':'HIGH'},'device':{'registered':true,'managed':true}}",
+          MFA) "," LAST(ONE),
+     "{'device':{'trust':'TRUSTED'}}", OUR_EVERY, DT_IMPORT_CHANGED, "/conditions/riskScore",
+     "holds for more"},
+    {"registered alone", RULE("A", "0", "{'device':{'registered':true}}", ONE) "," LAST(MFA),
+     "{'device':{'trust':'TRUSTED'}}", OUR_ALLOW, DT_IMPORT_CHANGED, "/conditions/device",
+     "holds for fewer"},
+    {"a version of the operating system",
+     RULE("A", "0",
+          "{'platform':{'include':[{'type':'DESKTOP','os':{'type':'WINDOWS','version':"
+          "{'matchType':'SEMVER','value':'10.0'}}}],'exclude':[]}}",
+          DENY) "," LAST(ONE),
+     "{'platform':{'include':[{'type':'DESKTOP','os':{'type':'WINDOWS'}}]}}", OUR_DENY,
+     DT_IMPORT_CHANGED, "/platform/include/0", "version"},
+    {"the typo PTOS", RULE("A", "0", "null", METHOD("2FA", "PTOS", "[]")), "null", OUR_EVERY,
+     DT_IMPORT_CHANGED, "/reauthenticateIn", "PTOS"},
+    {"a duration that is none", RULE("A", "0", "null", METHOD("2FA", "2 hours", "[]")), "null",
+     OUR_EVERY, DT_IMPORT_CHANGED, "/reauthenticateIn", "no duration"},
+    {"a duration that is too large", RULE("A", "0", "null", METHOD("2FA", "P99999999999Y", "[]")),
+     "null", OUR_MFA("P3650D", BOTH), DT_IMPORT_CHANGED, "/reauthenticateIn", "3650 days"},
+    {"ID_PROOFING",
+     RULE("A", "0", "null", "{'access':'ALLOW','verificationMethod':{'type':'ID_PROOFING'}}"),
+     "null", OUR_EVERY, DT_IMPORT_CHANGED, "verificationMethod", "ID_PROOFING"},
+    {"no verification method at all", RULE("A", "0", "null", "{'access':'ALLOW'}"), "null",
+     OUR_EVERY, DT_IMPORT_CHANGED, "verificationMethod", "MFA required"},
+    {"a factor mode of later days", RULE("A", "0", "null", METHOD("0FA", "PT0S", "[]")), "null",
+     OUR_EVERY, DT_IMPORT_CHANGED, "verificationMethod", "MFA required"},
+    {"AUTH_METHOD_CHAIN",
+     RULE("A", "0", "null",
+          "{'access':'ALLOW','verificationMethod':{'type':'AUTH_METHOD_CHAIN','chains':["
+          "{'authenticationMethods':[{'key':'okta_password','method':'password'}],'next':["
+          "{'authenticationMethods':[{'key':'okta_verify','method':'push'}]}],"
+          "'reauthenticateIn':'PT0S'}]}}"),
+     "null", OUR_MFA("EVERY_SIGN_ON", "'push'"), DT_IMPORT_CHANGED, "verificationMethod", "chain"},
+    {"one alternative of two",
+     RULE("A", "0", "null",
+          METHOD("2FA", "PT0S",
+                 "[{'possession':{'phishingResistant':'REQUIRED'}},{'possession':{'methods':"
+                 "['push']}}]")),
+     "null", OUR_MFA("EVERY_SIGN_ON", "'push'"), DT_IMPORT_CHANGED, "/constraints", "alternative"},
+    {"a name with a line in it and spaces around",
+     RULE(" A\\n ", "0", "{'device':{'registered':true,'managed':true}}", ONE) "," LAST(DENY),
+     "{'device':{'trust':'TRUSTED'}}", OUR_ALLOW, DT_IMPORT_CHANGED, "/rules/0", "name"},
+    {"ALL_ZONES with a zone that cannot be evaluated",
+     RULE("A", "0", "{'network':{'connection':'ZONE','include':['ALL_ZONES']}}",
+          DENY) "," LAST(ONE),
+     "null", OUR_DENY, DT_IMPORT_CHANGED, "/network/include/0", "Tor"},
+    {"keepMeSignedIn",
+     RULE("A", "0", "null",
+          "{'access':'ALLOW','verificationMethod':{'type':'ASSURANCE','factorMode':'1FA',"
+          "'reauthenticateIn':'PT0S'},'keepMeSignedIn':{'postAuth':'ALLOWED',"
+          "'postAuthPromptFrequency':'PT720H'}}"),
+     "null", OUR_ALLOW, DT_IMPORT_LEFT_OUT, "keepMeSignedIn", "session"},
+    /* kept */
+    {"conditions null", RULE("A", "0", "null", ONE), "null", OUR_ALLOW, DT_IMPORT_KEPT,
+     "/appSignOn", "without MFA"},
+    {"conditions that say nothing",
+     RULE("A", "0",
+          "{'people':{'users':{'include':[],'exclude':[]},'groups':{'include':[],'exclude':[]}},"
+          "'network':{'connection':'ANYWHERE'},'platform':{'include':[],'exclude':[]},"
+          "'riskScore':{'level':'ANY'},'userType':{'include':[],'exclude':[]},"
+          "'elCondition':{'condition':null},'device':null}",
+          MFA),
+     "null", OUR_EVERY, DT_IMPORT_KEPT, "/appSignOn", "every sign-on"},
+    {"everyone is everyone",
+     RULE("A", "0", "{'people':{'groups':{'include':['00g1','00gE']}}}", ONE), "null", OUR_ALLOW,
+     DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"people by name",
+     RULE("A", "0",
+          "{'people':{'users':{'exclude':['00u2','00u2']},'groups':{'include':['00g1','00g2']}}}",
+          ONE) "," LAST(DENY),
+     "{'people':{'users':{'exclude':['ben@example.com']},"
+     "'groups':{'include':['Staff','Contractors']}}}",
+     OUR_ALLOW, DT_IMPORT_KEPT, "/conditions/people", ""},
+    {"zones by name",
+     RULE("A", "0", "{'network':{'connection':'ZONE','include':['nzo1'],'exclude':['nzo4']}}",
+          ONE) "," LAST(DENY),
+     "{'network':{'connection':'ZONE','include':['Office'],'exclude':['Lab']}}", OUR_ALLOW,
+     DT_IMPORT_KEPT, "/conditions/network", ""},
+    {"platforms in old words and lower case",
+     RULE("A", "0",
+          "{'platform':{'include':[{'type':'desktop','os':{'type':'OSX'}},{'type':'MOBILE'}],"
+          "'exclude':[{'type':'MOBILE','os':{'type':'other'}}]}}",
+          ONE) "," LAST(DENY),
+     "{'platform':{'include':[{'type':'DESKTOP','os':{'type':'MACOS'}},"
+     "{'type':'MOBILE','os':{'type':'IOS'}},{'type':'MOBILE','os':{'type':'ANDROID'}}]}}",
+     OUR_ALLOW, DT_IMPORT_KEPT, "/conditions/platform", ""},
+    {"not registered", RULE("A", "0", "{'device':{'registered':false}}", MFA) "," LAST(DENY),
+     "{'device':{'trust':'NOT_TRUSTED'}}", OUR_EVERY, DT_IMPORT_KEPT, "/conditions/device", ""},
+    {"constraints as an object, types in lower case (a published example)",
+     RULE("A", "0", "null",
+          METHOD("2FA", "PT2H",
+                 "{'knowledge':{'required':true,'types':['password'],'reauthenticateIn':'PT0S'}}")),
+     "null", OUR_EVERY, DT_IMPORT_KEPT, "/appSignOn", "every sign-on"},
+    {"type and _links within actions (the same example)",
+     "{'id':'rul','name':'A','status':'ACTIVE','system':false,'priority':0,'conditions':null,"
+     "'actions':{'appSignOn':" ONE ",'type':'ACCESS_POLICY','_links':{'self':{'href':'x'}}}}",
+     "null", OUR_ALLOW, DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"Okta's practically never", RULE("A", "0", "null", METHOD("2FA", "PT43800H", "[]")), "null",
+     OUR_MFA("P1825D", BOTH), DT_IMPORT_KEPT, "/appSignOn", "P1825D"},
+    {"a day, as hours", RULE("A", "0", "null", METHOD("2FA", "PT24H", "[]")), "null",
+     OUR_MFA("ONCE_A_DAY", BOTH), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"a week", RULE("A", "0", "null", METHOD("2FA", "P7D", "[]")), "null",
+     OUR_MFA("ONCE_A_WEEK", BOTH), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"two hours", RULE("A", "0", "null", METHOD("2FA", "PT2H", "[]")), "null",
+     OUR_MFA("PT2H", BOTH), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"the shorter of two times",
+     RULE("A", "0", "null",
+          "{'access':'ALLOW','verificationMethod':{'type':'ASSURANCE','factorMode':'2FA',"
+          "'reauthenticateIn':'PT8H','inactivityPeriod':'PT1H','constraints':[]}}"),
+     "null", OUR_MFA("PT1H", BOTH), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"possession only, though one factor is enough",
+     RULE("A", "0", "null",
+          METHOD("1FA", "PT0S", "[{'possession':{'methods':['totp'],'deviceBound':'OPTIONAL'}}]")),
+     "null", OUR_MFA("EVERY_SIGN_ON", "'token:software:totp'"), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"possession that is not required",
+     RULE("A", "0", "null", METHOD("1FA", "PT0S", "[{'possession':{'required':false}}]")), "null",
+     OUR_ALLOW, DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"bound to a device", RULE("A", "0", "null", POSSESSION("{'deviceBound':'REQUIRED'}")), "null",
+     OUR_MFA("EVERY_SIGN_ON", "'push'"), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"methods of an authenticator",
+     RULE("A", "0", "null",
+          POSSESSION("{'authenticationMethods':[{'key':'google_otp','method':'otp'}]}")),
+     "null", OUR_MFA("EVERY_SIGN_ON", "'token:software:totp'"), DT_IMPORT_KEPT, "/appSignOn", ""},
+    {"an excluded method in place of a list",
+     RULE("A", "0", "null",
+          POSSESSION("{'excludedAuthenticationMethods':{'key':'okta_verify','method':'push'}}")),
+     "null", OUR_MFA("EVERY_SIGN_ON", "'token:software:totp'"), DT_IMPORT_KEPT, "/appSignOn", ""},
+};
+
+static char *double_quoted(char const *text)
+{
+    char *copy = strdup(text);
+
+    for (char *p = copy; *p != '\0'; p++)
+        if (*p == '\'')
+            *p = '"';
+    return copy;
+}
+
+/* What stands behind the n-th "conditions": up to its actions, and the actions up to the rule's end. */
+static void assert_first_rule(world const *w, one_rule const *c)
+{
+    char *conditions = double_quoted(c->conditions);
+    char *actions = double_quoted(c->actions != NULL ? c->actions : OUR_DENY);
+    char *want = malloc(TEXT_MAX);
+
+    snprintf(want, TEXT_MAX, "\"conditions\":%s,\"actions\":%s}", conditions, actions);
+    char const *at = strstr((char const *)w->policy.p, "\"conditions\":");
+    if (at == NULL || strncmp(at, want, strlen(want)) != 0) {
+        show_notes(w);
+        fail_msg("%s: not %s", c->why, want);
+    }
+    if (c->actions == NULL)
+        assert_int_equal(w->counts.rules, 1);
+    free(want);
+    free(actions);
+    free(conditions);
+}
+
+static bool is_refusal(one_rule const *c)
+{
+    return c->conditions == NULL && c->kind == DT_IMPORT_REFUSED;
+}
+
+static void every_shape_is_read(void **state)
+{
+    size_t refusals = 0;
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        one_rule const *c = &cases[i];
+        world *w = calloc(1, sizeof(*w));
+        import_rules(w, c->rules);
+        if (w->rc != DT_OK || (w->counts.of[DT_IMPORT_REFUSED] > 0) != is_refusal(c) ||
+            !has_note(w, c->kind, c->pointer, c->note)) {
+            show_notes(w);
+            fail_msg("%s", c->why);
+        }
+        refusals += is_refusal(c);
+        if (c->conditions != NULL)
+            assert_first_rule(w, c);
+        world_end(w);
+        free(w);
+    }
+    assert_true(refusals >= 25);
+}
+
+/* What is refused for a rule denies with `tighten`, wherever it can be said. */
+static void tightened_rules_deny(void **state)
+{
+    static char const *const never[] = {"a rule of another type", "a status that is none",
+                                        "two rules of one priority", "no priority"};
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        one_rule const *c = &cases[i];
+        world *w = calloc(1, sizeof(*w));
+        bool hopeless = false;
+        for (size_t k = 0; k < COUNT(never); k++)
+            hopeless = hopeless || strcmp(never[k], c->why) == 0;
+        w->o.tighten = true;
+        import_rules(w, c->rules);
+        if (w->rc != DT_OK || (w->counts.of[DT_IMPORT_REFUSED] > 0) != hopeless) {
+            show_notes(w);
+            fail_msg("%s", c->why);
+        }
+        if (is_refusal(c) && !hopeless &&
+            strstr((char const *)w->policy.p, "\"access\":\"DENY\"") == NULL)
+            fail_msg("%s: does not deny", c->why);
+        world_end(w);
+        free(w);
+    }
+}
+
+/* --- the document ------------------------------------------------------------------------------ */
+
+static void other_documents_are_refused(void **state)
+{
+    static struct {
+        char const *text;
+        int rc;
+        char const *says;
+    } const documents[] = {
+        {"{}", DT_E_INVALID, "devtrust-okta-policies-1"},
+        {"[]", DT_E_INVALID, "devtrust-okta-policies-1"},
+        {"{'format':'devtrust-okta-policies-2','policies':[]}", DT_E_INVALID, "policies-1"},
+        {"{'format':'devtrust-okta-policies-1'}", DT_E_INVALID, "fetch"},
+        {"{'format':'devtrust-okta-policies-1','policies':{}}", DT_E_INVALID, "fetch"},
+        {"{'format':'devtrust-okta-policies-1','policies':[]}", DT_E_NOT_FOUND, "no ACCESS_POLICY"},
+        {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'A',"
+         "'type':'OKTA_SIGN_ON','status':'ACTIVE'},'rules':[]}]}",
+         DT_E_NOT_FOUND, "no ACCESS_POLICY"},
+        {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'Alpha',"
+         "'type':'ACCESS_POLICY','status':'ACTIVE'},'rules':[]},{'policy':{'id':'b',"
+         "'name':'Beta\\u001b','type':'ACCESS_POLICY','status':'ACTIVE'},'rules':[]}]}",
+         DT_E_NOT_FOUND,
+         "more than one ACCESS_POLICY is the one asked for; there are: Alpha, Beta\\x1b"},
+        {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'A',"
+         "'type':'ACCESS_POLICY','status':'ACTIVE'},'rules':{}}]}",
+         DT_E_INVALID, "org.json#/policies/0/rules: must be an array"},
+        {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'A',"
+         "'type':'ACCESS_POLICY','status':'ACTIVE'},'rules':[]}],'zones':'all'}",
+         DT_E_INVALID, "org.json#/zones: must be an array"},
+        {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'A',"
+         "'type':'ACCESS_POLICY','status':'ACTIVE'},'rules':[]}],'groups':{}}",
+         DT_E_INVALID, "org.json#/groups: must be an array"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(documents); i++) {
+        world *w = calloc(1, sizeof(*w));
+        import_document(w, documents[i].text);
+        assert_int_equal(w->rc, documents[i].rc);
+        if (strstr(w->e.text, documents[i].says) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", w->e.text, documents[i].says);
+        world_end(w);
+        free(w);
+    }
+}
+
+static void a_policy_that_is_not_active_is_refused(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    (void)state;
+
+    import_document(
+        w, "{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a',"
+           "'name':'A','type':'ACCESS_POLICY','status':'INACTIVE'},'rules':[" LAST(ONE) "]}]}");
+    assert_int_equal(w->rc, DT_OK);
+    assert_true(has_note(w, DT_IMPORT_REFUSED, "/policies/0", "not ACTIVE"));
+    world_end(w);
+    free(w);
+}
+
+static void a_policy_is_chosen_by_id_name_or_app(void **state)
+{
+    static char const text[] =
+        "{'format':'devtrust-okta-policies-1','policies':["
+        "{'policy':{'id':'rst1','name':'One','type':'ACCESS_POLICY','status':'ACTIVE'},'rules':"
+        "[" LAST(DENY) "],'mappings':[{'id':'m','_links':{'application':{'href':"
+                       "'https://acme.okta.com/api/v1/apps/0oa1'}}}]},"
+                       "{'policy':{'id':'rst2','name':'Two','type':'ACCESS_POLICY','status':'"
+                       "ACTIVE'},'rules':[" LAST(
+                           ONE) "],'mappings':[{'id':'m','_links':{'application':{'href':"
+                                "'https://acme.okta.com/api/v1/apps/0oa22'}}}]}]}";
+    static struct {
+        char const *policy, *app, *name;
+    } const choices[] = {{"rst2", NULL, "Two"},  {"One", NULL, "One"}, {NULL, "0oa1", "One"},
+                         {NULL, "0oa22", "Two"}, {"one", NULL, NULL},  {NULL, "oa1", NULL},
+                         {NULL, "0oa2", NULL},   {"rst", NULL, NULL},  {NULL, NULL, NULL}};
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(choices); i++) {
+        world *w = calloc(1, sizeof(*w));
+        char want[64];
+        w->o.policy = choices[i].policy;
+        w->o.app = choices[i].app;
+        import_document(w, text);
+        assert_int_equal(w->rc, choices[i].name != NULL ? DT_OK : DT_E_NOT_FOUND);
+        snprintf(want, sizeof(want), "\"name\":\"%s\",\"application\":\"vpn\"",
+                 choices[i].name != NULL ? choices[i].name : "");
+        if (choices[i].name != NULL && strstr((char const *)w->policy.p, want) == NULL)
+            fail_msg("not %s", want);
+        world_end(w);
+        free(w);
+    }
+}
+
+static void the_system_rule_is_last_whatever_its_number(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    (void)state;
+
+    import_rules(
+        w, LAST(DENY) "," RULE("Late", "100", "{'device':{'registered':true,'managed':true}}",
+                               ONE) "," RULE("Early", "0", "{'device':{'registered':false}}", MFA));
+    assert_int_equal(w->rc, DT_OK);
+    assert_int_equal(w->counts.rules, 3);
+    char const *text = (char const *)w->policy.p;
+    char const *early = strstr(text, "\"Early\",\"priority\":1,");
+    char const *late = strstr(text, "\"Late\",\"priority\":2,");
+    char const *last = strstr(text, "\"Catch-all Rule\",\"priority\":3,");
+    assert_true(early != NULL && late > early && last > late);
+    assert_true(has_note(w, DT_IMPORT_CHANGED, "/policies/0/rules", "numbered anew"));
+    world_end(w);
+    free(w);
+}
+
+static void without_a_last_rule_there_is_one_that_denies(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    (void)state;
+
+    import_rules(w, RULE("Catch-all", "5", "{'device':{'registered':true,'managed':true}}", ONE));
+    assert_int_equal(w->rc, DT_OK);
+    assert_non_null(
+        strstr((char const *)w->policy.p,
+               "{\"name\":\"Catch-all (2)\",\"priority\":6,\"status\":\"ACTIVE\","
+               "\"conditions\":null,\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}"));
+    world_end(w);
+    free(w);
+}
+
+/* Without a last rule of the org's, nobody gets in behind the last one: no rule may hold for more. */
+static void nothing_is_widened_into_the_void(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    (void)state;
+
+    import_rules(w, RULE("A", "5", "{'elCondition':{'condition':'x'}}", MFA));
+    assert_int_equal(w->rc, DT_OK);
+    assert_true(has_note(w, DT_IMPORT_CHANGED, "/conditions/elCondition", "left out"));
+    assert_int_equal(w->counts.rules, 1);
+    assert_null(strstr((char const *)w->policy.p, "ALLOW"));
+    world_end(w);
+    free(w);
+}
+
+static void what_is_never_reached_is_left_out(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    (void)state;
+
+    import_rules(w,
+                 RULE("All", "0", "{}", MFA) "," RULE("Behind", "1", "null", ONE) "," LAST(DENY));
+    assert_int_equal(w->rc, DT_OK);
+    assert_int_equal(w->counts.rules, 1);
+    assert_true(has_note(w, DT_IMPORT_LEFT_OUT, "/rules/1", "never reached"));
+    assert_true(has_note(w, DT_IMPORT_LEFT_OUT, "/rules/2", "never reached"));
+    world_end(w);
+    free(w);
+}
+
+static void names_that_are_there_twice_get_a_number(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    (void)state;
+
+    import_rules(w, RULE("A", "0", "{'device':{'registered':true,'managed':true}}", ONE) "," RULE(
+                        "A", "1", "{'device':{'registered':false}}", MFA) "," LAST(DENY));
+    assert_int_equal(w->rc, DT_OK);
+    assert_non_null(strstr((char const *)w->policy.p, "\"A (2)\""));
+    world_end(w);
+    free(w);
+}
+
+/* --- zones ------------------------------------------------------------------------------------- */
+
+static void only_zones_that_are_named_are_written(void **state)
+{
+    world *w = calloc(1, sizeof(*w));
+    char *want =
+        double_quoted("{'zones':[{'name':'Office','type':'IP','status':'ACTIVE','gateways':["
+                      "{'type':'CIDR','value':'192.0.2.77/"
+                      "24'},{'type':'RANGE','value':'198.51.100.1-198.51.100.9'}"
+                      "]}]}");
+    (void)state;
+
+    import_rules(w, RULE("A", "0", "{'network':{'connection':'ZONE','exclude':['nzo1']}}",
+                         DENY) "," LAST(ONE));
+    assert_int_equal(w->rc, DT_OK);
+    assert_string_equal((char const *)w->zones.p, want);
+    assert_true(has_note(w, DT_IMPORT_KEPT, "/zones/0", "Office"));
+    assert_true(has_note(w, DT_IMPORT_LEFT_OUT, "/zones/1", "INACTIVE"));
+    assert_true(has_note(w, DT_IMPORT_LEFT_OUT, "/zones/2", "no rule names it"));
+    free(want);
+    world_end(w);
+    free(w);
+}
+
+/* --- nobody gets more -------------------------------------------------------------------------- */
+
+typedef enum truth { NOT_ASKED = 0, WANTS_TRUE, WANTS_FALSE } truth;
+
+/* A rule of the org as bits. What is unknown here (risk, expression, unseen group) has a truth there. */
+typedef struct org_rule {
+    int device;  /* 0 any, 1 managed, 2 registered, 3 not registered, 4 registered not managed */
+    bool ios;    /* platform include IOS only */
+    bool office; /* network: ZONE include Office */
+    bool tor;    /* network: ZONE include Office and Tor */
+    bool staff;  /* group Staff */
+    bool unseen; /* group Staff and one that the token does not see */
+    bool risk, expression;
+    int access; /* 0 deny, 1 one factor, 2 MFA each time, 3 MFA, PT24H, 4 MFA push only */
+} org_rule;
+
+typedef struct org_request {
+    int device; /* 0 managed, 1 registered, 2 neither */
+    bool ios, office, tor, staff, unseen, risk, expression;
+} org_request;
+
+static bool org_holds(org_rule const *r, org_request const *q)
+{
+    static bool const device[5][3] = {{true, true, true},
+                                      {true, false, false},
+                                      {true, true, false},
+                                      {false, false, true},
+                                      {false, true, false}};
+
+    return device[r->device][q->device] && (!r->ios || q->ios) &&
+           (!r->office || q->office || (r->tor && q->tor)) &&
+           (!r->staff || q->staff || (r->unseen && q->unseen)) && (!r->risk || q->risk) &&
+           (!r->expression || q->expression);
+}
+
+static void org_rule_put(org_rule const *r, int priority, dt_buf *b)
+{
+    static char const *const devices[] = {
+        "", "'device':{'registered':true,'managed':true},", "'device':{'registered':true},",
+        "'device':{'registered':false},", "'device':{'registered':true,'managed':false},"};
+    static char const *const actions[] = {DENY, ONE, MFA, METHOD("2FA", "PT24H", "[]"),
+                                          POSSESSION("{'methods':['PUSH']}")};
+
+    dt_buf_printf(b,
+                  "{'name':'R%d','type':'ACCESS_POLICY','status':'ACTIVE','priority':%d,"
+                  "'conditions':{%s%s%s%s%s%s'userType':null},'actions':{'appSignOn':%s}},",
+                  priority, priority, devices[r->device],
+                  r->ios ? "'platform':{'include':[{'type':'MOBILE','os':{'type':'IOS'}}]}," : "",
+                  r->office ? (r->tor ? "'network':{'connection':'ZONE','include':['nzo1','nzo3']},"
+                                      : "'network':{'connection':'ZONE','include':['nzo1']},")
+                            : "",
+                  r->staff ? (r->unseen ? "'people':{'groups':{'include':['00g1','00gX']}},"
+                                        : "'people':{'groups':{'include':['00g1']}},")
+                           : "",
+                  r->risk ? "'riskScore':{'level':'HIGH'}," : "",
+                  r->expression ? "'elCondition':{'condition':'x'}," : "", actions[r->access]);
+}
+
+static unsigned random_state;
+
+static unsigned below(unsigned n)
+{
+    return (unsigned)rand_r(&random_state) % n;
+}
+
+static org_rule random_rule(void)
+{
+    org_rule r = {.device = below(2) ? (int)below(5) : 0,
+                  .ios = below(4) == 0,
+                  .office = below(4) == 0,
+                  .staff = below(4) == 0,
+                  .risk = below(5) == 0,
+                  .expression = below(6) == 0,
+                  .access = (int)below(5)};
+
+    r.tor = r.office && below(3) == 0;
+    r.unseen = r.staff && below(3) == 0;
+    return r;
+}
+
+/* How much an action gives: bits that may only be lost. */
+static bool within(dt_decision const *d, int access)
+{
+    dt_time lifetime = d->frequency == DT_FREQUENCY_ONLY_ONCE ? DT_TIME_NEVER : d->lifetime;
+
+    if (d->access == DT_ACCESS_DENY)
+        return true;
+    switch (access) {
+    case 1:
+        return true;
+    case 2:
+        return d->access == DT_ACCESS_ALLOW_AFTER_MFA && lifetime == 0;
+    case 3:
+        return d->access == DT_ACCESS_ALLOW_AFTER_MFA && lifetime <= DT_DAYS(1);
+    case 4:
+        return d->access == DT_ACCESS_ALLOW_AFTER_MFA && lifetime == 0 &&
+               d->factors == DT_FACTOR_PUSH;
+    default:
+        return false;
+    }
+}
+
+static void ask(dt_policy const *p, org_request const *q, dt_decision *d)
+{
+    static char const *const groups[] = {"Staff"};
+    dt_policy_input in = {.user = "anna",
+                          .login = "anna@example.com",
+                          .groups = groups,
+                          .group_count = q->staff ? 1 : 0,
+                          .group_knowledge = DT_GROUPS_KNOWN,
+                          .platform = q->ios ? DT_PLATFORM_IOS : DT_PLATFORM_WINDOWS,
+                          .trust = q->device == 0 ? DT_TRUST_TRUSTED : DT_TRUST_NOT_TRUSTED};
+
+    assert_int_equal(dt_ip_parse(q->office ? "192.0.2.5" : "203.0.113.5", &in.ip), DT_OK);
+    dt_policy_decide(p, &in, d);
+}
+
+/* The one place where ours says more than Okta: "not registered" is taken for NOT_TRUSTED, which a
+ * registered device without management also is. Such requests are not asked of policies with it. */
+static bool is_own_words(org_rule const *rules, size_t count, org_request const *q)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rules[i].device == 3 && q->device == 1)
+            return true;
+    return false;
+}
+
+static void compare(dt_policy const *p, org_rule const *rules, size_t count, char const *text,
+                    size_t *asked)
+{
+    for (unsigned bits = 0; bits < 3u << 7; bits++) {
+        org_request q = {.device = (int)(bits >> 7),
+                         .ios = bits & 1,
+                         .office = bits >> 1 & 1,
+                         .tor = bits >> 2 & 1,
+                         .staff = bits >> 3 & 1,
+                         .unseen = bits >> 4 & 1,
+                         .risk = bits >> 5 & 1,
+                         .expression = bits >> 6 & 1};
+        int access = 0;
+        dt_decision d;
+        if (is_own_words(rules, count, &q))
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            if (!org_holds(&rules[i], &q))
+                continue;
+            access = rules[i].access;
+            break;
+        }
+        ask(p, &q, &d);
+        (*asked)++;
+        if (!within(&d, access))
+            fail_msg("more than %d by rule \"%s\" for %x: %s", access, d.rule, bits, text);
+    }
+}
+
+static void nobody_gets_more_than_in_the_org(void **state)
+{
+    size_t asked = 0, refused = 0, made = 0, differs = 0;
+    (void)state;
+
+    random_state = 4711;
+    for (int round = 0; round < 6000; round++) {
+        org_rule rules[6] = {{0}};
+        size_t count = 1 + below(5);
+        bool open = below(4) != 0;
+        world *w = calloc(1, sizeof(*w));
+        dt_json *tree;
+        dt_zones *zones = NULL;
+        dt_policy *policy = NULL;
+        dt_buf b;
+        dt_buf_init(&b, TEXT_MAX);
+        for (size_t i = 0; i < count; i++) {
+            rules[i] = random_rule();
+            org_rule_put(&rules[i], (int)i, &b);
+        }
+        if (open) {
+            static char const *const actions[] = {DENY, ONE, MFA};
+            rules[count] = (org_rule){.access = (int)below(3)};
+            dt_buf_printf(&b,
+                          "{'name':'Last','type':'ACCESS_POLICY','status':'ACTIVE','system':true,"
+                          "'priority':99,'conditions':null,'actions':{'appSignOn':%s}},",
+                          actions[rules[count].access]);
+            count++;
+        }
+        dt_buf_truncate(&b, b.len - 1);
+        w->o.tighten = below(2) == 0;
+        import_rules(w, (char const *)b.p);
+        assert_int_equal(w->rc, DT_OK);
+        if (w->counts.of[DT_IMPORT_REFUSED] > 0) {
+            assert_false(w->o.tighten);
+            refused++;
+        } else {
+            made++;
+            differs += w->counts.of[DT_IMPORT_CHANGED] > 0;
+            assert_int_equal(dt_json_parse(dt_buf_bytes(&w->zones), &tree, &w->e), DT_OK);
+            assert_int_equal(dt_zones_parse(tree, "zones", &zones, &w->e), DT_OK);
+            dt_json_free(&tree);
+            assert_int_equal(dt_json_parse(dt_buf_bytes(&w->policy), &tree, &w->e), DT_OK);
+            assert_int_equal(dt_policy_parse(tree, "policy", zones, &policy, &w->e), DT_OK);
+            dt_json_free(&tree);
+            compare(policy, rules, count, (char const *)b.p, &asked);
+        }
+        dt_policy_free(&policy);
+        dt_zones_free(&zones);
+        dt_buf_free(&b);
+        world_end(w);
+        free(w);
+    }
+    assert_true(asked > 1000000);
+    assert_true(refused > 100 && made > 3000 && differs > 500);
+}
+
+int main(void)
+{
+    struct CMUnitTest const tests[] = {
+        cmocka_unit_test(every_shape_is_read),
+        cmocka_unit_test(tightened_rules_deny),
+        cmocka_unit_test(other_documents_are_refused),
+        cmocka_unit_test(a_policy_that_is_not_active_is_refused),
+        cmocka_unit_test(a_policy_is_chosen_by_id_name_or_app),
+        cmocka_unit_test(the_system_rule_is_last_whatever_its_number),
+        cmocka_unit_test(without_a_last_rule_there_is_one_that_denies),
+        cmocka_unit_test(nothing_is_widened_into_the_void),
+        cmocka_unit_test(what_is_never_reached_is_left_out),
+        cmocka_unit_test(names_that_are_there_twice_get_a_number),
+        cmocka_unit_test(only_zones_that_are_named_are_written),
+        cmocka_unit_test(nobody_gets_more_than_in_the_org),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
