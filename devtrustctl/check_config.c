@@ -7,6 +7,7 @@
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
 
+#include "core/evidence_facts.h"
 #include "edge/file.h"
 #include "edge/host.h"
 #include "edge/host_key.h"
@@ -96,10 +97,10 @@ static void warn_alternative(checking *k, unsigned sources)
 
     dt_buf_init_fixed(&b, text, sizeof(text));
     put_words(&b, sources, source_name, "+");
-    if ((sources & (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY)) == 0)
+    if ((sources & DT_SOURCES_WITH_KEY) == 0)
         warn(k, "trusted_when: %s proves nothing: whoever claims to be a trusted device is one",
              text);
-    if ((sources & DT_SOURCE_INTUNE) == 0)
+    if ((sources & (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)) == 0)
         warn(k,
              "trusted_when: %s does not ask Intune: a device that is no longer compliant stays "
              "trusted",

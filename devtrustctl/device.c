@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define SHOWN_MAX 200 /* as much of an argument as a message repeats */
+#define SSH_KEY_FILE_MAX (64 * 1024)
 
 /* What the three commands work with. */
 typedef struct registry {
@@ -26,6 +27,9 @@ typedef struct registry {
     bool fault;  /* something could not be done, and was said on standard error */
     bool broken; /* so is the store: nothing more can be done */
     size_t added, unchanged, refused, removed;
+    /* what was asked of `add` */
+    char const *ssh_key, *id, *name;
+    bool trusted;
     char const *path; /* of the file that is read */
     dt_guid wanted;   /* of the device to remove */
 } registry;
@@ -59,6 +63,24 @@ static int no_memory(registry *r)
     int rc = dt_error_set(&e, DT_E_NOMEM, "out of memory");
 
     return say_broken(r, rc, &e);
+}
+
+/* --- trusted devices ---------------------------------------------------------------------------- */
+
+static int trust(registry *r, dt_guid const *device, char const *name)
+{
+    dt_trusted_record record = {.added = r->now, .device_id = *device};
+    dt_error e = {0};
+    dt_buf b;
+    int rc;
+
+    dt_buf_init_fixed(&b, record.name, sizeof(record.name));
+    dt_buf_put_escaped(&b, dt_bytes_str(name));
+    rc = dt_registry_trust(r->store, &record, r->now, &e);
+    if (rc < 0)
+        return say_broken(r, rc, &e);
+    dt_out_line("trusted    %s  %s", device->text, record.name);
+    return DT_OK;
 }
 
 /* --- add -------------------------------------------------------------------------------------- */
@@ -175,7 +197,12 @@ static int add_certificate(void *ctx, size_t index, dt_bytes der)
         return refuse(r, index, dt_reason_name(reason), e.text);
     if (dt_fingerprint_of(der, &f, &e) < 0)
         return refuse(r, index, dt_reason_name(DT_REASON_CERTIFICATE_INVALID), e.text);
-    return enrol_fingerprint(r, index, der, &c, &f);
+    size_t const refused = r->refused;
+    int rc = enrol_fingerprint(r, index, der, &c, &f);
+
+    if (rc == DT_OK && r->trusted && r->refused == refused)
+        rc = trust(r, &c.device_id, r->name != NULL ? r->name : c.subject);
+    return rc;
 }
 
 /* Anything but 0 ends the whole: that was said already. */
@@ -228,6 +255,115 @@ static dt_ctl_exit add_all(registry *r, char const *const *paths, size_t count)
     return r->fault ? DT_CTL_FAULT : r->refused > 0 ? DT_CTL_NO : DT_CTL_YES;
 }
 
+/* --- add, of a key without a certificate --------------------------------------------------------- */
+
+static void fill_key_record(registry const *r, dt_bytes blob, dt_guid const *device,
+                            dt_device_record *out)
+{
+    dt_buf b;
+
+    out->added = r->now;
+    dt_buf_init_fixed(&b, out->name, sizeof(out->name));
+    dt_buf_put_escaped(&b, dt_bytes_str(r->name != NULL ? r->name : ""));
+    memcpy(out->key, blob.p, blob.len);
+    out->key_len = blob.len;
+    out->device_id = *device;
+}
+
+/* A key that another device is enrolled with is not given away; the same again only renames. */
+static bool key_is_free(registry *r, dt_fingerprint const *f, dt_guid const *device)
+{
+    char key[DT_STORE_KEY_MAX];
+    dt_enrolment *old = calloc(1, sizeof(*old));
+    dt_error e = {0};
+    dt_bytes value;
+    dt_buf scratch;
+    int rc;
+
+    if (old == NULL)
+        return no_memory(r) == DT_OK;
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
+    rc = dt_registry_get(r->store, f, r->now, &scratch, &value, &e);
+    if (rc == DT_OK) {
+        dt_device_store_key(f->hex, key);
+        dt_enrolment_judge(anchors(r), tenant(r), r->now, key, value, old);
+        if (!dt_guid_equal(&old->certificate.device_id, device)) {
+            (void)refuse(r, 0, "KEY_OF_ANOTHER_DEVICE",
+                         "the same key is enrolled for another device; remove that first");
+            rc = DT_E_EXISTS;
+        } else if (old->record.der_len > 0) {
+            (void)refuse(r, 0, "KEY_OF_A_CERTIFICATE",
+                         "the key is enrolled with the device's certificate, which says more; "
+                         "remove that first");
+            rc = DT_E_EXISTS;
+        }
+    } else if (rc != DT_E_NOT_FOUND) {
+        rc = say_broken(r, rc, &e);
+    }
+    dt_buf_free(&scratch);
+    free(old);
+    return rc == DT_OK || rc == DT_E_NOT_FOUND;
+}
+
+static int enrol_key(registry *r, dt_bytes blob, dt_guid const *device)
+{
+    dt_fingerprint f;
+    dt_error e = {0};
+    dt_device_record *record;
+    int rc = dt_fingerprint_of_key(blob, &f);
+
+    if (rc < 0 || !key_is_free(r, &f, device))
+        return rc;
+    record = calloc(1, sizeof(*record));
+    if (record == NULL)
+        return no_memory(r);
+    fill_key_record(r, blob, device, record);
+    rc = dt_registry_put(r->store, &f, record, r->now, &e);
+    if (rc == DT_OK) {
+        r->added++;
+        dt_out_line("added      %s  %s  %s", device->text, f.text, record->name);
+    }
+    free(record);
+    return rc < 0 ? say_broken(r, rc, &e) : DT_OK;
+}
+
+static int add_key_file(registry *r, dt_guid const *device)
+{
+    dt_ssh_public key;
+    dt_error e = {0};
+    dt_buf text, blob;
+    int rc;
+
+    r->path = r->ssh_key;
+    dt_buf_init(&text, SSH_KEY_FILE_MAX);
+    dt_buf_init(&blob, DT_SSH_KEY_MAX);
+    rc = dt_plain_file_read(r->ssh_key, &text, &e);
+    if (rc < 0)
+        say_fault(r, &e);
+    else if (dt_ssh_public_line(dt_buf_bytes(&text), &blob, &key) < 0)
+        rc = refuse(r, 0, "KEY_INVALID",
+                    "no OpenSSH public key that could be a device's; give the .pub file");
+    else
+        rc = enrol_key(r, dt_buf_bytes(&blob), device);
+    dt_buf_free(&blob);
+    dt_buf_free(&text);
+    return rc;
+}
+
+/* With --id: the administrator says which device it is. */
+static dt_ctl_exit add_device(registry *r)
+{
+    dt_guid device;
+
+    if (dt_guid_parse(dt_bytes_str(r->id), &device) < 0)
+        return DT_CTL_FAULT; /* check_add has refused it */
+    if (r->ssh_key != NULL)
+        (void)!add_key_file(r, &device);
+    if (r->trusted && !r->fault && r->refused == 0)
+        (void)!trust(r, &device, r->name != NULL ? r->name : "");
+    return r->fault ? DT_CTL_FAULT : r->refused > 0 ? DT_CTL_NO : DT_CTL_YES;
+}
+
 /* --- list ------------------------------------------------------------------------------------- */
 
 static void list_text(dt_enrolment const *row)
@@ -239,9 +375,9 @@ static void list_text(dt_enrolment const *row)
                     dt_enrolment_state_name(row));
         return;
     }
-    dt_out_line("%-36s  %s  %s  %s  %s", row->certificate.device_id.text, row->fingerprint.text,
-                dt_day_text(day, row->certificate.not_after), dt_enrolment_state_name(row),
-                row->record.name);
+    dt_out_line("%-36s  %s  %-10s  %s  %s", row->certificate.device_id.text, row->fingerprint.text,
+                row->record.der_len > 0 ? dt_day_text(day, row->certificate.not_after) : "-",
+                dt_enrolment_state_name(row), row->record.name);
 }
 
 static void put_time_member(dt_buf *b, char const *name, dt_time t)
@@ -266,10 +402,12 @@ static void list_json(dt_enrolment const *row)
         dt_json_put_string(&b, row->certificate.device_id.text);
         dt_buf_puts(&b, ",\"name\":");
         dt_json_put_string(&b, row->record.name);
-        dt_buf_puts(&b, ",\"issuer\":");
-        dt_json_put_string(&b, row->certificate.issuer);
-        put_time_member(&b, "notBefore", row->certificate.not_before);
-        put_time_member(&b, "notAfter", row->certificate.not_after);
+        if (row->record.der_len > 0) {
+            dt_buf_puts(&b, ",\"issuer\":");
+            dt_json_put_string(&b, row->certificate.issuer);
+            put_time_member(&b, "notBefore", row->certificate.not_before);
+            put_time_member(&b, "notAfter", row->certificate.not_after);
+        }
         put_time_member(&b, "added", row->record.added);
     }
     dt_buf_puts(&b, "}");
@@ -287,12 +425,41 @@ static dt_enrolment *judge_row(registry const *r, char const *key, dt_bytes valu
     return row;
 }
 
+static int list_trusted(registry const *r, dt_trusted_record const *t)
+{
+    char const *state = dt_guid_is_set(&t->device_id) ? "TRUSTED" : "UNREADABLE";
+    dt_buf b;
+
+    if (!r->json) {
+        dt_out_line("%-36s  %-50s  %-10s  %s  %s",
+                    dt_guid_is_set(&t->device_id) ? t->device_id.text : "-", "-", "-", state,
+                    t->name);
+        return DT_OK;
+    }
+    dt_buf_init(&b, DT_CTL_LINE_MAX);
+    dt_buf_puts(&b, "{\"state\":");
+    dt_json_put_string(&b, state);
+    dt_buf_puts(&b, ",\"deviceId\":");
+    dt_json_put_string(&b, t->device_id.text);
+    dt_buf_puts(&b, ",\"name\":");
+    dt_json_put_string(&b, t->name);
+    put_time_member(&b, "added", t->added);
+    dt_buf_puts(&b, "}");
+    dt_out_buf(&b);
+    dt_buf_free(&b);
+    return DT_OK;
+}
+
 static int list_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
 {
     registry *r = ctx;
-    dt_enrolment *row = judge_row(r, key, value);
+    dt_trusted_record trusted;
+    dt_enrolment *row;
 
     (void)expires;
+    if (dt_registry_is_trusted_row(key, value, &trusted))
+        return list_trusted(r, &trusted);
+    row = judge_row(r, key, value);
     if (row == NULL)
         return no_memory(r);
     if (r->json)
@@ -329,13 +496,31 @@ static int remove_key(registry *r, dt_fingerprint const *f, char const *device)
     return DT_OK;
 }
 
+static int distrust(registry *r)
+{
+    dt_error e = {0};
+    int rc = dt_registry_distrust(r->store, &r->wanted, r->now, &e);
+
+    if (rc == DT_E_NOT_FOUND)
+        return DT_OK;
+    if (rc < 0)
+        return say_broken(r, rc, &e);
+    r->removed++;
+    dt_out_line("removed    %s  from the trusted devices", r->wanted.text);
+    return DT_OK;
+}
+
 static int remove_if_wanted(void *ctx, char const *key, dt_bytes value, dt_time expires)
 {
     registry *r = ctx;
-    dt_enrolment *row = judge_row(r, key, value);
+    dt_trusted_record trusted;
+    dt_enrolment *row;
     int rc = DT_OK;
 
     (void)expires;
+    if (dt_registry_is_trusted_row(key, value, &trusted))
+        return DT_OK; /* by its key, at the end */
+    row = judge_row(r, key, value);
     if (row == NULL)
         return no_memory(r);
     if (dt_guid_equal(&row->certificate.device_id, &r->wanted))
@@ -368,8 +553,10 @@ static int find_and_remove(registry *r, char const *what, dt_error *e)
     dt_fingerprint f;
     int rc;
 
-    if (dt_guid_parse(dt_bytes_str(what), &r->wanted) == DT_OK)
-        return dt_store_each(r->store, DT_TABLE_DEVICE, r->now, remove_if_wanted, r, e);
+    if (dt_guid_parse(dt_bytes_str(what), &r->wanted) == DT_OK) {
+        rc = dt_store_each(r->store, DT_TABLE_DEVICE, r->now, remove_if_wanted, r, e);
+        return rc == DT_OK ? distrust(r) : rc;
+    }
     if (dt_fingerprint_parse(what, &f) == DT_OK)
         return remove_key(r, &f, "-");
     r->path = what;
@@ -411,24 +598,48 @@ static device_verb verb_of(char const *word)
     return strcmp(word, "remove") == 0 ? VERB_REMOVE : VERB_NONE;
 }
 
-static int check_arguments(device_verb verb, size_t count, bool json, dt_error *e)
+/* Options of `add`, and what goes with them. */
+static int check_add(registry const *r, size_t count, dt_error *e)
 {
+    dt_guid device;
+
+    if (r->ssh_key != NULL && r->id == NULL)
+        return dt_error_set(e, DT_E_INVALID,
+                            "--ssh-key needs --id: a key does not name its device");
+    if (r->id == NULL)
+        return count > 0 ? DT_OK : dt_error_set(e, DT_E_INVALID, "add what?");
+    if (count > 0)
+        return dt_error_set(e, DT_E_INVALID, "--id goes without certificates: they name theirs");
+    if (r->ssh_key == NULL && !r->trusted)
+        return dt_error_set(e, DT_E_INVALID, "--id goes with --ssh-key, with --trusted, or both");
+    if (dt_guid_parse(dt_bytes_str(r->id), &device) < 0)
+        return dt_error_set(e, DT_E_INVALID, "--id is not a device id (a GUID)");
+    return DT_OK;
+}
+
+static int check_arguments(registry const *r, device_verb verb, size_t count, dt_error *e)
+{
+    bool json = r->json;
+    bool adds = r->ssh_key != NULL || r->id != NULL || r->name != NULL || r->trusted;
+
     if (verb == VERB_NONE)
         return dt_error_set(e, DT_E_INVALID, "add, list or remove?");
     if (verb == VERB_LIST && count > 0)
         return dt_error_set(e, DT_E_INVALID, "list takes no names");
-    if (verb != VERB_LIST && count == 0)
-        return dt_error_set(e, DT_E_INVALID, "%s what?", verb == VERB_ADD ? "add" : "remove");
+    if (verb != VERB_ADD && adds)
+        return dt_error_set(e, DT_E_INVALID, "--ssh-key, --id, --name, --trusted go with add");
+    if (verb == VERB_REMOVE && count == 0)
+        return dt_error_set(e, DT_E_INVALID, "remove what?");
     if (verb != VERB_LIST && json)
         return dt_error_set(e, DT_E_INVALID, "--json goes with list");
-    return DT_OK;
+    return verb == VERB_ADD ? check_add(r, count, e) : DT_OK;
 }
 
 static dt_ctl_exit perform(registry *r, device_verb verb, char const *const *names, size_t count)
 {
     switch (verb) {
     case VERB_ADD:
-        return add_all(r, names, count);
+        return r->id != NULL ? add_device(r) : add_all(r, names, count);
     case VERB_LIST:
         return list_all(r);
     case VERB_REMOVE:
@@ -445,6 +656,10 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
     registry r = {.now = dt_host_now()};
     dt_option const options[] = {{"--config", "-c", &config, NULL},
                                  {"--json", NULL, NULL, &r.json},
+                                 {"--ssh-key", NULL, &r.ssh_key, NULL},
+                                 {"--id", NULL, &r.id, NULL},
+                                 {"--name", NULL, &r.name, NULL},
+                                 {"--trusted", NULL, NULL, &r.trusted},
                                  {NULL, NULL, NULL, NULL}};
     dt_error e = {0};
     size_t count = 0;
@@ -454,7 +669,7 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
     if (dt_options_parse(options, argc, argv, rest, &count, &e) < 0)
         return dt_err_usage(self, &e);
     verb = count > 0 ? verb_of(rest[0]) : VERB_NONE;
-    if (check_arguments(verb, count - (count > 0), r.json, &e) < 0)
+    if (check_arguments(&r, verb, count - (count > 0), &e) < 0)
         return dt_err_usage(self, &e);
     if (dt_ctl_store_open(config, &r.files, &r.store, &e) < 0)
         return dt_err_fault(&e);

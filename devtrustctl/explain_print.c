@@ -78,7 +78,7 @@ static void put_sources(dt_buf *b, unsigned sources)
 {
     bool first = true;
 
-    for (unsigned bit = 1; bit <= DT_SOURCE_VPN_CLIENT; bit <<= 1) {
+    for (unsigned bit = 1; bit <= DT_SOURCE_REGISTRY; bit <<= 1) {
         if ((sources & bit) == 0)
             continue;
         dt_buf_puts(b, first ? "" : "+");

@@ -35,9 +35,13 @@ static dt_ctl_command const commands[] = {
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
     {"device", dt_ctl_device, "the registry of devices' SSH keys: add, list, remove",
-     "add CERTIFICATE... | list [--json] | remove DEVICE...",
+     "add [OPTION]... [CERTIFICATE]... | list [--json] | remove DEVICE...",
      "  add CERTIFICATE...     enrol the keys of device certificates: PEM or DER files, or\n"
      "                         folders of them; each is judged first\n"
+     "  --id GUID              add: the device, where no certificate names it\n"
+     "  --ssh-key FILE.pub     add: an SSH key of that device\n"
+     "  --trusted              add: put the device on the list of trusted ones (registry)\n"
+     "  --name TEXT            add: what the device is called\n"
      "  list                   what is enrolled, and each certificate as judged now\n"
      "  remove DEVICE...       by device id, by fingerprint (SHA256:...), or by certificate\n"
      "  --json                 list: one JSON object per line\n" OPTION_CONFIG},

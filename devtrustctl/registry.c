@@ -9,6 +9,7 @@
 #define BLOB_MAX 4096 /* an SSH key blob of RSA 8192 takes some 1,100 bytes */
 #define PREFIX "SHA256:"
 #define ROW_PREFIX "ssh:"
+#define TRUSTED_PREFIX "trusted:"
 #define BASE64_PLAIN_LEN 43 /* of 32 bytes, without its one "=" */
 
 /* --- fingerprints ----------------------------------------------------------------------------- */
@@ -41,6 +42,17 @@ int dt_fingerprint_of(dt_bytes der, dt_fingerprint *out, dt_error *e)
     else
         fill(digest, out);
     dt_buf_free(&blob);
+    return rc;
+}
+
+int dt_fingerprint_of_key(dt_bytes blob, dt_fingerprint *out)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    int rc = dt_crypto_sha256(blob, digest);
+
+    *out = (dt_fingerprint){0};
+    if (rc == DT_OK)
+        fill(digest, out);
     return rc;
 }
 
@@ -94,6 +106,20 @@ int dt_fingerprint_of_row(char const *key, dt_fingerprint *out)
 
 /* --- judging ---------------------------------------------------------------------------------- */
 
+/* A key without a certificate: the record says which device it is of, and must hold the key. */
+static void judge_key(dt_enrolment *out)
+{
+    dt_fingerprint own;
+
+    out->certificate.device_id = out->record.device_id;
+    out->state = DT_ENROLMENT_WRONG_KEY;
+    if (dt_fingerprint_of_key(dt_bytes_of(out->record.key, out->record.key_len), &own) != DT_OK ||
+        strcmp(own.hex, out->fingerprint.hex) != 0)
+        return;
+    out->state = DT_ENROLMENT_JUDGED;
+    out->reason = DT_REASON_TRUSTED;
+}
+
 void dt_enrolment_judge(dt_trust_store const *anchors, dt_guid const *tenant, dt_time now,
                         char const *key, dt_bytes value, dt_enrolment *out)
 {
@@ -105,6 +131,10 @@ void dt_enrolment_judge(dt_trust_store const *anchors, dt_guid const *tenant, dt
     if (dt_fingerprint_of_row(key, &out->fingerprint) < 0 ||
         dt_device_record_unpack(value, &out->record) < 0)
         return;
+    if (out->record.der_len == 0) {
+        judge_key(out);
+        return;
+    }
     der = dt_bytes_of(out->record.der, out->record.der_len);
     /* Without intermediates, as at a sign-on: SSH sends none. */
     out->reason = dt_x509_judge(anchors, der, NULL, 0, tenant, now, &out->certificate, &e);
@@ -128,8 +158,8 @@ char const *dt_enrolment_state_name(dt_enrolment const *r)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-static int row_do(dt_store *s, dt_store_verb verb, dt_fingerprint const *f, dt_bytes value,
-                  dt_time now, dt_buf *scratch, dt_bytes *found, dt_error *e)
+static int row_do(dt_store *s, dt_store_verb verb, char const *key, dt_bytes value, dt_time now,
+                  dt_buf *scratch, dt_bytes *found, dt_error *e)
 {
     dt_store_op op = {.table = DT_TABLE_DEVICE,
                       .verb = verb,
@@ -138,7 +168,8 @@ static int row_do(dt_store *s, dt_store_verb verb, dt_fingerprint const *f, dt_b
                       .sync = verb != DT_STORE_GET};
     dt_store_result result = {0};
 
-    dt_device_store_key(f->hex, op.key);
+    if (dt_str_copy(op.key, sizeof(op.key), key) < 0)
+        return dt_error_set(e, DT_E_LIMIT, "the row's key is too long");
     dt_store_do(s, &op, now, scratch, &result);
     switch (result.status) {
     case DT_STORE_OK:
@@ -153,39 +184,95 @@ static int row_do(dt_store *s, dt_store_verb verb, dt_fingerprint const *f, dt_b
     return dt_error_set(e, DT_E_UNAVAILABLE, "%s", result.error);
 }
 
-int dt_registry_get(dt_store *s, dt_fingerprint const *f, dt_time now, dt_buf *scratch,
-                    dt_bytes *value, dt_error *e)
-{
-    return row_do(s, DT_STORE_GET, f, dt_bytes_of(NULL, 0), now, scratch, value, e);
-}
-
-int dt_registry_put(dt_store *s, dt_fingerprint const *f, dt_device_record const *r, dt_time now,
-                    dt_error *e)
-{
-    dt_buf text, scratch;
-    dt_bytes none;
-    int rc;
-
-    dt_buf_init(&text, DT_DEVICE_RECORD_MAX);
-    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
-    rc = dt_device_record_pack(r, &text);
-    if (rc < 0)
-        (void)dt_error_set(e, rc, "the record cannot be written (%s)", dt_err_name(rc));
-    else
-        rc = row_do(s, DT_STORE_PUT, f, dt_buf_bytes(&text), now, &scratch, &none, e);
-    dt_buf_free(&scratch);
-    dt_buf_free(&text);
-    return rc;
-}
-
-int dt_registry_remove(dt_store *s, dt_fingerprint const *f, dt_time now, dt_error *e)
+/* For operations that give no value back. */
+static int row_change(dt_store *s, dt_store_verb verb, char const *key, dt_bytes value, dt_time now,
+                      dt_error *e)
 {
     dt_buf scratch;
     dt_bytes none;
     int rc;
 
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
-    rc = row_do(s, DT_STORE_TAKE, f, dt_bytes_of(NULL, 0), now, &scratch, &none, e);
+    rc = row_do(s, verb, key, value, now, &scratch, &none, e);
     dt_buf_free(&scratch);
     return rc;
+}
+
+int dt_registry_get(dt_store *s, dt_fingerprint const *f, dt_time now, dt_buf *scratch,
+                    dt_bytes *value, dt_error *e)
+{
+    char key[DT_STORE_KEY_MAX];
+
+    dt_device_store_key(f->hex, key);
+    return row_do(s, DT_STORE_GET, key, dt_bytes_of(NULL, 0), now, scratch, value, e);
+}
+
+/* Puts what was packed with `packed`. */
+static int put_packed(dt_store *s, char const *key, int packed, dt_buf const *text, dt_time now,
+                      dt_error *e)
+{
+    if (packed < 0)
+        return dt_error_set(e, packed, "the record cannot be written (%s)", dt_err_name(packed));
+    return row_change(s, DT_STORE_PUT, key, dt_buf_bytes(text), now, e);
+}
+
+int dt_registry_put(dt_store *s, dt_fingerprint const *f, dt_device_record const *r, dt_time now,
+                    dt_error *e)
+{
+    char key[DT_STORE_KEY_MAX];
+    dt_buf text;
+    int rc;
+
+    dt_buf_init(&text, DT_DEVICE_RECORD_MAX);
+    dt_device_store_key(f->hex, key);
+    rc = put_packed(s, key, dt_device_record_pack(r, &text), &text, now, e);
+    dt_buf_free(&text);
+    return rc;
+}
+
+int dt_registry_remove(dt_store *s, dt_fingerprint const *f, dt_time now, dt_error *e)
+{
+    char key[DT_STORE_KEY_MAX];
+
+    dt_device_store_key(f->hex, key);
+    return row_change(s, DT_STORE_TAKE, key, dt_bytes_of(NULL, 0), now, e);
+}
+
+/* --- trusted devices -------------------------------------------------------------------------- */
+
+int dt_registry_trust(dt_store *s, dt_trusted_record const *r, dt_time now, dt_error *e)
+{
+    char key[DT_STORE_KEY_MAX];
+    dt_buf text;
+    int rc;
+
+    dt_buf_init(&text, DT_TRUSTED_RECORD_MAX);
+    dt_trusted_store_key(&r->device_id, key);
+    rc = put_packed(s, key, dt_trusted_record_pack(r, &text), &text, now, e);
+    dt_buf_free(&text);
+    return rc;
+}
+
+int dt_registry_distrust(dt_store *s, dt_guid const *device, dt_time now, dt_error *e)
+{
+    char key[DT_STORE_KEY_MAX];
+
+    dt_trusted_store_key(device, key);
+    return row_change(s, DT_STORE_TAKE, key, dt_bytes_of(NULL, 0), now, e);
+}
+
+bool dt_registry_is_trusted_row(char const *key, dt_bytes value, dt_trusted_record *out)
+{
+    char own[DT_STORE_KEY_MAX];
+
+    *out = (dt_trusted_record){0};
+    if (strncmp(key, TRUSTED_PREFIX, sizeof(TRUSTED_PREFIX) - 1) != 0)
+        return false;
+    if (dt_trusted_record_unpack(value, out) == DT_OK) {
+        dt_trusted_store_key(&out->device_id, own);
+        if (strcmp(own, key) == 0)
+            return true;
+    }
+    *out = (dt_trusted_record){0};
+    return true;
 }

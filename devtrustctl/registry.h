@@ -16,6 +16,8 @@ typedef struct dt_fingerprint {
 
 /* Of the SSH key that a certificate holds. DT_E_INVALID for a key that SSH does not have. */
 DT_MUST_USE int dt_fingerprint_of(dt_bytes der, dt_fingerprint *out, dt_error *e);
+/* Of an SSH key's blob. DT_E_CRYPTO. */
+DT_MUST_USE int dt_fingerprint_of_key(dt_bytes blob, dt_fingerprint *out);
 /* From "SHA256:..." with or without padding. DT_E_PARSE. */
 DT_MUST_USE int dt_fingerprint_parse(char const *text, dt_fingerprint *out);
 /* From a row's key in the store, "ssh:" and hex. DT_E_PARSE. */
@@ -32,8 +34,8 @@ typedef struct dt_enrolment {
     dt_enrolment_state state;
     dt_reason reason; /* DT_REASON_TRUSTED, or why the certificate no longer counts */
     dt_fingerprint fingerprint;
-    dt_device_record record;    /* der_len 0 when it is unreadable */
-    dt_certificate certificate; /* as far as it could be read */
+    dt_device_record record;    /* empty when it is unreadable */
+    dt_certificate certificate; /* as far as it could be read; of a key alone, its device id */
 } dt_enrolment;
 
 /* Judges a row as a sign-on would. */
@@ -49,5 +51,13 @@ DT_MUST_USE int dt_registry_put(dt_store *s, dt_fingerprint const *f, dt_device_
                                 dt_time now, dt_error *e);
 /* DT_E_NOT_FOUND when there is none. */
 DT_MUST_USE int dt_registry_remove(dt_store *s, dt_fingerprint const *f, dt_time now, dt_error *e);
+
+/* Puts a device on the list of trusted ones, or its new name. DT_E_UNAVAILABLE. */
+DT_MUST_USE int dt_registry_trust(dt_store *s, dt_trusted_record const *r, dt_time now,
+                                  dt_error *e);
+/* Takes it off. DT_E_NOT_FOUND when it is not on it. */
+DT_MUST_USE int dt_registry_distrust(dt_store *s, dt_guid const *device, dt_time now, dt_error *e);
+/* True for a row of that list; *out is zero where it cannot be read. */
+bool dt_registry_is_trusted_row(char const *key, dt_bytes value, dt_trusted_record *out);
 
 #endif

@@ -3,6 +3,7 @@
  * people. This is on the way of every login, so a line is put together on the stack by copying, without
  * printf and without a tree, and handed over whole. Whatever comes from outside is escaped and cut, so
  * that nobody can forge a line or make one that does not fit. */
+#include "core/evidence_facts.h"
 #include "core/json.h"
 #include "core/outcome.h"
 
@@ -483,7 +484,7 @@ void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *c
 
 static bool is_key_source(dt_source s)
 {
-    return s == DT_SOURCE_CERTIFICATE || s == DT_SOURCE_SSH_KEY;
+    return (s & DT_SOURCES_WITH_KEY) != 0;
 }
 
 /* What the device was known by: a key if there was one, else whatever there was. A device that showed

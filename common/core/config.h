@@ -20,8 +20,10 @@ typedef enum dt_source {
     DT_SOURCE_SSH_KEY = 1 << 1,
     DT_SOURCE_INTUNE = 1 << 2,
     DT_SOURCE_VPN_CLIENT = 1 << 3,
+    DT_SOURCE_SSH_CERTIFICATE = 1 << 4,
+    DT_SOURCE_REGISTRY = 1 << 8,
 } dt_source;
-/* "certificate", "ssh-key", "intune", "vpn-client"; NULL for anything else. */
+/* "certificate", "ssh-key", "intune", "vpn-client", ...; NULL for anything else. */
 char const *dt_source_name(dt_source s);
 
 typedef enum dt_platform {
@@ -110,6 +112,9 @@ typedef struct dt_config {
         dt_guid tenant_id;    /* defaults to intune.tenant_id */
         char *host_certificate_file;
         char *host_key_file;
+        char *ssh_device_ca_file;        /* OpenSSH public keys of CAs that sign for devices */
+        char *ssh_certificate_device_id; /* "key-id" or "extension:NAME" */
+        bool ssh_require_hardware_key;
         dt_time cache_ttl;
         dt_time negative_ttl; /* of "not compliant" and "not enrolled" */
         dt_time stale_limit;

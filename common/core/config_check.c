@@ -4,6 +4,7 @@
 #include "core/config_check.h"
 
 #include "core/evidence_facts.h"
+#include "core/ssh_certificate.h"
 
 #include <string.h>
 
@@ -123,9 +124,9 @@ static int check_certificates(check const *k)
     bool certificate = *k->c->device_trust.host_certificate_file != '\0';
     bool key = *k->c->device_trust.host_key_file != '\0';
 
-    if ((sources_named(k->c) & DT_SOURCES_WITH_KEY) != 0 && !ca)
+    if ((sources_named(k->c) & DT_SOURCE_CERTIFICATE) != 0 && !ca)
         return refuse(k, "device_trust", "trusted_when",
-                      "names certificate or ssh-key, and no CA is configured; write ca_file or "
+                      "names certificate, and no CA is configured; write ca_file or "
                       "shared_ca_file");
     if (certificate && !key)
         return refuse(k, "device_trust", "host_key_file",
@@ -136,14 +137,30 @@ static int check_certificates(check const *k)
     return DT_OK;
 }
 
-/* Certificates and SSH keys do not tell the platform, so where only some are enabled an alternative
- * without a source that does could never be met. */
+static int check_ssh(check const *k)
+{
+    bool ca = *k->c->device_trust.ssh_device_ca_file != '\0';
+
+    if ((sources_named(k->c) & DT_SOURCE_SSH_CERTIFICATE) != 0 && !ca)
+        return refuse(k, "device_trust", "ssh_device_ca_file",
+                      "is missing, and trusted_when names ssh-certificate; write the file with the "
+                      "public keys of the CAs that sign for devices, and for nobody else");
+    if (!dt_ssh_device_id_rule_is_valid(k->c->device_trust.ssh_certificate_device_id))
+        return refuse(k, "device_trust", "ssh_certificate_device_id",
+                      "is neither \"key-id\" nor \"extension:NAME\"; write where in the "
+                      "certificate the device id stands");
+    return DT_OK;
+}
+
+/* Keys, SSH certificates and the registry do not tell the platform, so where only some are enabled an
+ * alternative without a source that does could never be met. */
 static int check_platforms(check const *k)
 {
     if ((k->c->device_trust.platforms & PLATFORMS_ALL) == PLATFORMS_ALL)
         return DT_OK;
     for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
-        if ((k->c->device_trust.trusted_when[i] & ~(unsigned)DT_SOURCES_WITH_KEY) == 0)
+        if ((k->c->device_trust.trusted_when[i] &
+             ~(unsigned)(DT_SOURCES_WITH_KEY | DT_SOURCE_REGISTRY)) == 0)
             return refuse(k, "device_trust", "platforms",
                           "enables only some, and an alternative of trusted_when has no source "
                           "that tells the platform; add intune to it, or write platforms = all");
@@ -202,7 +219,7 @@ static int check_services(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static int (*const rules[])(check const *) = {
-        check_okta,      check_intune, check_tenant, check_certificates,
+        check_okta,      check_intune, check_tenant, check_certificates, check_ssh,
         check_platforms, check_times,  check_audit,  check_services,
     };
     check k = {.c = c, .file = file, .e = e};

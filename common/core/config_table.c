@@ -27,6 +27,8 @@ static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFIC
                                               {"ssh-key", DT_SOURCE_SSH_KEY},
                                               {"intune", DT_SOURCE_INTUNE},
                                               {"vpn-client", DT_SOURCE_VPN_CLIENT},
+                                              {"ssh-certificate", DT_SOURCE_SSH_CERTIFICATE},
+                                              {"registry", DT_SOURCE_REGISTRY},
                                               {NULL, 0}};
 
 static dt_config_word const words_unknown[] = {
@@ -118,6 +120,15 @@ static dt_config_key const keys[] = {
     {KEY(device_trust, host_key_file, DT_CONFIG_PATH), .fallback = "",
      BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
      .help = "The private key of the host's certificate, PEM; secret."},
+    {KEY(device_trust, ssh_device_ca_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "Public keys of SSH CAs that sign user certificates for devices, and nothing else."},
+    {KEY(device_trust, ssh_certificate_device_id, DT_CONFIG_STRING), .fallback = "key-id",
+     BETWEEN(1, 160), .reloadable = true,
+     .help = "Where an SSH certificate names its device: key-id, or extension:NAME."},
+    {KEY(device_trust, ssh_require_hardware_key, DT_CONFIG_BOOL), .fallback = "no",
+     .reloadable = true,
+     .help = "Whether SSH keys count only when a FIDO security key holds them (sk-)."},
     {KEY(device_trust, cache_ttl, DT_CONFIG_DURATION), .fallback = "15m", BETWEEN(0, DT_DAYS(7)),
      .reloadable = true,
      .help = "How long Intune's answer about a compliant device is used without asking again."},

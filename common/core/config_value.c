@@ -3,6 +3,7 @@
  * value itself is a single word of a list; a path or a text is never repeated, since somebody may
  * have put a secret where its file's name belongs. */
 #include "core/config_value.h"
+#include "core/evidence_facts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,11 @@ static int alternative_parse(dt_config_key const *k, char const *text, unsigned 
     if (*out == DT_SOURCE_INTUNE) {
         dt_buf_puts(why, "has \"intune\" alone, which says nothing about which device this is; "
                          "write it together with another source, as in certificate+intune");
+        return DT_E_INVALID;
+    }
+    if ((*out & DT_SOURCE_REGISTRY) != 0 && (*out & DT_SOURCES_WITH_KEY) == 0) {
+        dt_buf_puts(why, "has \"registry\" without a source that proves a key; write it together "
+                         "with one, as in ssh-key+registry");
         return DT_E_INVALID;
     }
     return DT_OK;

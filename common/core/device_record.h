@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The registry's record of one enrolled device key: made by `devtrustctl device add CERTIFICATE`,
- * read at each SSH sign-on. Kept in DT_TABLE_DEVICE under "ssh:" + hex SHA-256 of the key's SSH
- * blob. The certificate is judged anew at every sign-on; the record alone proves nothing. */
+/* The registry's records, kept in DT_TABLE_DEVICE.
+ *
+ * An enrolled key, under "ssh:" + hex SHA-256 of the key's SSH blob, made by `devtrustctl device add`
+ * and read at each SSH sign-on: which device the key is of. It holds the device's certificate, which
+ * is judged anew at every sign-on; or, where a device has none, the key itself and the device id that
+ * the administrator gave.
+ *
+ * A trusted device, under "trusted:" + its device id, made by `devtrustctl device add --trusted`: the
+ * evidence of the source `registry`.
+ *
+ * A record alone proves nothing. */
 #ifndef DT_CORE_DEVICE_RECORD_H
 #define DT_CORE_DEVICE_RECORD_H
 
+#include "core/ssh_key.h"
 #include "core/step.h"
 #include "core/x509.h"
 
@@ -13,13 +22,28 @@
 typedef struct dt_device_record {
     dt_time added;
     char name[DT_DEVICE_NAME_MAX];
-    uint8_t der[DT_CERTIFICATE_MAX];
+    uint8_t der[DT_CERTIFICATE_MAX]; /* of the certificate; der_len 0: there is none, then `key` */
     size_t der_len;
+    uint8_t key[DT_SSH_KEY_MAX]; /* SSH blob */
+    size_t key_len;
+    dt_guid device_id; /* with `key` only: a certificate names its device itself */
 } dt_device_record;
 
 void dt_device_store_key(char const fingerprint[65], char out[DT_STORE_KEY_MAX]);
-/* A versioned JSON text. */
+/* A versioned JSON text. DT_E_INVALID unless it holds either a certificate, or a key with a device id. */
 DT_MUST_USE int dt_device_record_pack(dt_device_record const *r, dt_buf *out);
 DT_MUST_USE int dt_device_record_unpack(dt_bytes text, dt_device_record *out);
+
+#define DT_TRUSTED_RECORD_MAX 1024
+
+typedef struct dt_trusted_record {
+    dt_time added;
+    char name[DT_DEVICE_NAME_MAX];
+    dt_guid device_id;
+} dt_trusted_record;
+
+void dt_trusted_store_key(dt_guid const *device, char out[DT_STORE_KEY_MAX]);
+DT_MUST_USE int dt_trusted_record_pack(dt_trusted_record const *r, dt_buf *out);
+DT_MUST_USE int dt_trusted_record_unpack(dt_bytes text, dt_trusted_record *out);
 
 #endif

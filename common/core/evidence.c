@@ -27,6 +27,7 @@ char const *dt_reason_name(dt_reason r)
         [DT_REASON_PLATFORM_NOT_ENABLED] = "PLATFORM_NOT_ENABLED",
         [DT_REASON_STALE] = "STALE",
         [DT_REASON_LOOKUP_UNAVAILABLE] = "LOOKUP_UNAVAILABLE",
+        [DT_REASON_KEY_NOT_HARDWARE] = "KEY_NOT_HARDWARE",
     };
 
     if ((unsigned)r >= DT_REASON_COUNT || names[r] == NULL)
@@ -62,8 +63,7 @@ size_t dt_evidence_count(dt_evidence_set const *set)
 
 bool dt_evidence_is_proved(dt_evidence const *e)
 {
-    return e->assurance == DT_PROVED &&
-           (e->source == DT_SOURCE_CERTIFICATE || e->source == DT_SOURCE_SSH_KEY);
+    return e->assurance == DT_PROVED && (e->source & DT_SOURCES_WITH_KEY) != 0;
 }
 
 bool dt_evidence_proved_device(dt_evidence_set const *set, dt_guid const **device)

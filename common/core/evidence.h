@@ -29,7 +29,8 @@ typedef enum dt_reason {
     DT_REASON_PLATFORM_NOT_ENABLED,
     DT_REASON_STALE,
     DT_REASON_LOOKUP_UNAVAILABLE,
-    DT_REASON_COUNT, /* not a reason */
+    DT_REASON_KEY_NOT_HARDWARE, /* ssh_require_hardware_key, and it is no sk- key */
+    DT_REASON_COUNT,            /* not a reason */
 } dt_reason;
 /* "NO_CERTIFICATE", ...; "NONE" for 0. Never NULL. */
 char const *dt_reason_name(dt_reason r);
@@ -46,14 +47,15 @@ typedef enum dt_finding {
 
 typedef struct dt_evidence {
     dt_source source;
-    dt_assurance assurance; /* of `certificate` and `ssh-key`: a key was used in this sign-on */
+    dt_assurance assurance; /* PROVED: its key was used in this sign-on */
     dt_finding finding;
     dt_reason reason;     /* why AGAINST or UNKNOWN; or IN_GRACE_PERIOD, STALE with FOR */
     dt_guid device_id;    /* Intune device id, when the source names one */
     dt_guid entra_id;     /* Entra device id, when the source names one */
     dt_platform platform; /* hint; 0 when the source says nothing */
     char device_name[DT_DEVICE_NAME_MAX];
-    char key_id[65];  /* hex SHA-256 of the proved key's SubjectPublicKeyInfo; "" when none */
+    char key_id[65]; /* names the proved key: hex SHA-256 of its SubjectPublicKeyInfo, or of its SSH
+                         blob where no X.509 certificate holds it; "" when none */
     dt_time observed; /* when the fact was learnt (cache age = now - observed) */
 } dt_evidence;
 
@@ -93,13 +95,13 @@ typedef struct dt_verdict {
 
 /* Judges the evidence by [device_trust]. Pure: the same evidence gives the same verdict.
  * TRUSTED only when for all sources of one alternative there is evidence FOR the same device id and
- * none AGAINST it (AGAINST without a device id counts against every device), a `certificate` or
- * `ssh-key` member is PROVED, the device is the one that proved evidence names, if any does, and each
+ * none AGAINST it (AGAINST without a device id counts against every device), each member that is a key
+ * is PROVED, the device is the one that proved evidence names, if any does, and each
  * platform that a member tells is enabled (an unknown platform counts as not enabled only if
  * `platforms` does not hold every platform). FOR counts only with the reason NONE, TRUSTED, STALE or,
  * where it is allowed, IN_GRACE_PERIOD; of `intune` also only up to stale_limit.
  * UNKNOWN when no alternative holds but one could, had an UNKNOWN finding been FOR; a missing answer
- * of `intune` is such a finding.
+ * of a look-up (`intune`, `registry`) is such a finding. `registry` counts only beside a proved key.
  * `reason` goes with TRUSTED as TRUSTED, STALE or IN_GRACE_PERIOD; else it is that of the alternative
  * that came nearest. device_id, name and platform are those of a proved device, or of a claimed one
  * that trusted_when allows; never those of a certificate that was not good. */

@@ -6,9 +6,11 @@
 #include "core/evidence.h"
 
 /* Sources that count only when a key was used in this very sign-on. */
-#define DT_SOURCES_WITH_KEY (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY)
+#define DT_SOURCES_WITH_KEY (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY | DT_SOURCE_SSH_CERTIFICATE)
+/* Sources that are asked about a device that others name: no answer is UNKNOWN. */
+#define DT_SOURCES_LOOKED_UP (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)
 /* Every source there is: a set with another bit never holds. */
-#define DT_SOURCES_ALL (DT_SOURCES_WITH_KEY | DT_SOURCE_INTUNE | DT_SOURCE_VPN_CLIENT)
+#define DT_SOURCES_ALL (DT_SOURCES_WITH_KEY | DT_SOURCES_LOOKED_UP | DT_SOURCE_VPN_CLIENT)
 
 /* Items to look at; never more than there is room for, whatever `count` says. */
 size_t dt_evidence_count(dt_evidence_set const *set);

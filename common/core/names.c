@@ -16,6 +16,10 @@ char const *dt_source_name(dt_source s)
         return "intune";
     case DT_SOURCE_VPN_CLIENT:
         return "vpn-client";
+    case DT_SOURCE_SSH_CERTIFICATE:
+        return "ssh-certificate";
+    case DT_SOURCE_REGISTRY:
+        return "registry";
     case DT_SOURCE_NONE:
         break;
     }

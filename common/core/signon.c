@@ -414,6 +414,7 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     switch (s->phase) {
     case DT_PHASE_SSH_GET:
+    case DT_PHASE_REGISTRY_GET:
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_INTUNE_PUT:
         dt_signon_evidence_store_done(s, r, now);

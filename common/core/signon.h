@@ -13,6 +13,7 @@
 #include "core/okta.h"
 #include "core/outcome.h"
 #include "core/ssh.h"
+#include "core/ssh_certificate.h"
 #include "core/step.h"
 #include "core/x509.h"
 
@@ -23,7 +24,8 @@
 typedef struct dt_site {
     dt_config const *config;
     dt_trust_store const *anchors;
-    dt_policy const *policy; /* of the application; NULL denies with DT_CAUSE_CONFIG */
+    dt_ssh_cas const *ssh_cas; /* CAs of devices' SSH certificates; NULL: none */
+    dt_policy const *policy;   /* of the application; NULL denies with DT_CAUSE_CONFIG */
 } dt_site;
 
 /* How the door can speak with the person. */

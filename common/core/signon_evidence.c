@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The first half of a sign-on: from the request's facts to the verdict and the decision. */
+#include "core/evidence_facts.h"
 #include "core/signon_internal.h"
 
 #include <string.h>
@@ -49,20 +50,69 @@ static void take_vpn_device(dt_signon *s, char const *text, dt_platform platform
     add_evidence(s, &ev);
 }
 
-void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
+/* --- SSH certificates ------------------------------------------------------------------------- */
+
+typedef struct ssh_taking {
+    dt_signon *s;
+    dt_time now;
+} ssh_taking;
+
+static dt_ssh_certificate_rules ssh_rules(dt_signon const *s)
 {
+    return (dt_ssh_certificate_rules){
+        .cas = s->site.ssh_cas,
+        .device_id = s->site.config->device_trust.ssh_certificate_device_id,
+        .hardware = s->site.config->device_trust.ssh_require_hardware_key,
+    };
+}
+
+/* A certificate whose key sshd verified. */
+static void take_ssh_certificate(void *ctx, dt_bytes blob)
+{
+    ssh_taking const *t = ctx;
+    dt_evidence ev = {.source = DT_SOURCE_SSH_CERTIFICATE, .observed = t->now};
+    dt_ssh_certificate_rules rules = ssh_rules(t->s);
+    dt_ssh_device device;
     dt_error err = {0};
 
+    if (t->s->outcome.cause != DT_CAUSE_NONE)
+        return;
+    ev.reason = dt_ssh_certificate_judge(&rules, blob, DT_SSH_USE_SSHD, t->now, &device, &err);
+    if (ev.reason == DT_REASON_TRUSTED) {
+        ev.finding = DT_FINDING_FOR;
+        ev.assurance = DT_PROVED;
+        ev.reason = DT_REASON_NONE;
+        ev.device_id = device.device_id;
+        memcpy(ev.key_id, device.key_id, sizeof(ev.key_id));
+    } else {
+        dt_signon_detail(t->s, "%s", err.text);
+    }
+    add_evidence(t->s, &ev);
+}
+
+static void take_ssh(dt_signon *s, dt_bytes info, dt_time now)
+{
+    ssh_taking t = {.s = s, .now = now};
+    dt_error err = {0};
+
+    if (dt_ssh_auth_info_parse(info, &s->ssh, &err) < 0) {
+        s->ssh.count = 0;
+        dt_signon_detail(s, "SSH_AUTH_INFO_0: %s", err.text);
+        return;
+    }
+    if (dt_ssh_cas_count(s->site.ssh_cas) > 0)
+        dt_ssh_auth_info_certificates(info, take_ssh_certificate, &t);
+}
+
+void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
+{
     if (r->certificate.len > 0)
         judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count,
                           r->handshake_finished, now);
     if (r->vpn_device_id && *r->vpn_device_id)
         take_vpn_device(s, r->vpn_device_id, r->platform_hint, now);
-    if (r->ssh_auth_info &&
-        dt_ssh_auth_info_parse(dt_bytes_str(r->ssh_auth_info), &s->ssh, &err) < 0) {
-        s->ssh.count = 0;
-        dt_signon_detail(s, "SSH_AUTH_INFO_0: %s", err.text);
-    }
+    if (r->ssh_auth_info)
+        take_ssh(s, dt_bytes_str(r->ssh_auth_info), now);
     if (s->outcome.cause == DT_CAUSE_NONE)
         dt_signon_evidence_next(s, now);
 }
@@ -91,6 +141,21 @@ static bool lookup_matters(dt_signon const *s, dt_guid const *id, dt_time now)
     return verdict.trust == DT_TRUST_TRUSTED && (verdict.sources & DT_SOURCE_INTUNE);
 }
 
+/* The proved device that the registry is still to be asked about; NULL when it has no say. */
+static dt_guid const *registry_device(dt_signon const *s)
+{
+    dt_config const *c = s->site.config;
+    dt_guid const *proved;
+    unsigned named = 0;
+
+    for (size_t i = 0; i < c->device_trust.trusted_when_count && i < DT_TRUST_ALTERNATIVES_MAX; i++)
+        named |= c->device_trust.trusted_when[i];
+    if (s->registry_asked || (named & DT_SOURCE_REGISTRY) == 0 ||
+        !dt_evidence_proved_device(&s->evidence, &proved))
+        return NULL;
+    return proved;
+}
+
 /* The next piece of evidence that must be fetched, or the decision when there is none. */
 void dt_signon_evidence_next(dt_signon *s, dt_time now)
 {
@@ -103,6 +168,13 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
     }
     if (s->ssh_at < s->ssh.count) {
         dt_signon_set_phase(s, DT_PHASE_SSH_GET);
+        return;
+    }
+    id = registry_device(s);
+    if (id) {
+        s->registry_asked = true;
+        s->lookup_id = *id;
+        dt_signon_set_phase(s, DT_PHASE_REGISTRY_GET);
         return;
     }
     id = dt_evidence_device_id(&s->evidence, s->site.config);
@@ -131,19 +203,56 @@ void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time
         dt_signon_evidence_next(s, now);
 }
 
-/* True when the record's certificate holds exactly the key that sshd verified. */
+/* True when the record's certificate, or the record itself, holds exactly the key that sshd
+ * verified. */
 static bool key_is_of_record(dt_device_record const *record, char const fingerprint[65])
 {
     uint8_t storage[4096], digest[DT_SHA256_LEN];
     char hex[2 * DT_SHA256_LEN + 1];
+    dt_bytes key = dt_bytes_of(record->key, record->key_len);
     dt_buf blob;
 
-    dt_buf_init_fixed(&blob, storage, sizeof(storage));
-    if (dt_x509_ssh_blob(dt_bytes_of(record->der, record->der_len), &blob) < 0 ||
-        dt_buf_error(&blob) < 0 || dt_crypto_sha256(dt_buf_bytes(&blob), digest) < 0)
+    if (record->der_len > 0) {
+        dt_buf_init_fixed(&blob, storage, sizeof(storage));
+        if (dt_x509_ssh_blob(dt_bytes_of(record->der, record->der_len), &blob) < 0 ||
+            dt_buf_error(&blob) < 0)
+            return false;
+        key = dt_buf_bytes(&blob);
+    }
+    if (key.len == 0 || dt_crypto_sha256(key, digest) < 0)
         return false;
     dt_hex(hex, digest, sizeof(digest));
     return strcmp(hex, fingerprint) == 0;
+}
+
+/* A key that was enrolled without a certificate: the administrator said which device it is of. */
+static void judge_enrolled_key(dt_signon *s, dt_device_record const *record, dt_time now)
+{
+    dt_evidence ev = {.source = DT_SOURCE_SSH_KEY,
+                      .finding = DT_FINDING_FOR,
+                      .assurance = DT_PROVED,
+                      .device_id = record->device_id,
+                      .observed = now};
+
+    memcpy(ev.key_id, s->ssh.items[s->ssh_at].fingerprint, sizeof(ev.key_id));
+    memcpy(ev.device_name, record->name, sizeof(ev.device_name));
+    add_evidence(s, &ev);
+}
+
+/* A key that is not kept in hardware, where it must be: it speaks against itself, and for nothing. */
+static void refuse_soft_key(dt_signon *s, dt_device_record const *record, dt_time now)
+{
+    dt_evidence ev = {.source = DT_SOURCE_SSH_KEY,
+                      .reason = DT_REASON_KEY_NOT_HARDWARE,
+                      .device_id = record->device_id,
+                      .observed = now};
+    dt_certificate cert;
+
+    if (record->der_len > 0 &&
+        dt_x509_read(dt_bytes_of(record->der, record->der_len), &cert, NULL) == DT_OK)
+        ev.device_id = cert.device_id;
+    dt_signon_detail(s, "ssh-key: the key is not kept in a security key (sk-)");
+    add_evidence(s, &ev);
 }
 
 static void ssh_record(dt_signon *s, dt_bytes text, dt_time now)
@@ -155,8 +264,17 @@ static void ssh_record(dt_signon *s, dt_bytes text, dt_time now)
         return;
     }
     if (!key_is_of_record(&record, s->ssh.items[s->ssh_at].fingerprint)) {
-        dt_signon_detail(s, "the device registry's certificate does not hold the SSH key it is "
-                            "filed under");
+        dt_signon_detail(s, "the device registry's record does not hold the SSH key it is filed "
+                            "under");
+        return;
+    }
+    if (s->site.config->device_trust.ssh_require_hardware_key &&
+        !s->ssh.items[s->ssh_at].hardware) {
+        refuse_soft_key(s, &record, now);
+        return;
+    }
+    if (record.der_len == 0) {
+        judge_enrolled_key(s, &record, now);
         return;
     }
     judge_certificate(s, DT_SOURCE_SSH_KEY, dt_bytes_of(record.der, record.der_len), NULL, 0, true,
@@ -173,6 +291,32 @@ static void ssh_unknown(dt_signon *s, dt_time now)
                       .observed = now};
 
     add_evidence(s, &ev);
+}
+
+/* What the list of trusted devices says of the proved one. */
+static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_trusted_record record = {0};
+    dt_evidence ev = {.source = DT_SOURCE_REGISTRY,
+                      .finding = DT_FINDING_UNKNOWN,
+                      .reason = DT_REASON_LOOKUP_UNAVAILABLE,
+                      .device_id = s->lookup_id,
+                      .observed = now};
+
+    if (r->status == DT_STORE_NOT_FOUND) {
+        ev.finding = DT_FINDING_AGAINST;
+        ev.reason = DT_REASON_NOT_ENROLLED;
+    } else if (r->status == DT_STORE_OK && dt_trusted_record_unpack(r->value, &record) == DT_OK &&
+               dt_guid_equal(&record.device_id, &s->lookup_id)) {
+        ev.finding = DT_FINDING_FOR;
+        ev.reason = DT_REASON_NONE;
+        memcpy(ev.device_name, record.name, sizeof(ev.device_name));
+    } else if (r->status == DT_STORE_OK) {
+        dt_signon_detail(s, "the list of trusted devices holds a record that cannot be read");
+    }
+    add_evidence(s, &ev);
+    if (s->phase == DT_PHASE_REGISTRY_GET)
+        dt_signon_evidence_next(s, now);
 }
 
 static void use_intune(dt_signon *s, dt_time now, bool stale)
@@ -215,6 +359,9 @@ void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_ti
         s->ssh_at++;
         if (s->phase == DT_PHASE_SSH_GET)
             dt_signon_evidence_next(s, now);
+        return;
+    case DT_PHASE_REGISTRY_GET:
+        use_registry(s, r, now);
         return;
     case DT_PHASE_INTUNE_GET:
         intune_cached(s, r, now);

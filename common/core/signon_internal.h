@@ -66,6 +66,7 @@ typedef enum dt_phase {
     DT_PHASE_REMEMBERED_DROP, /* one that has ended */
     DT_PHASE_FACTORS_GET,     /* as Okta listed them last */
     DT_PHASE_FACTORS_PUT,
+    DT_PHASE_REGISTRY_GET,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -137,6 +138,7 @@ struct dt_signon {
     bool refresh_hint;
     dt_ssh_keys ssh;
     size_t ssh_at;
+    bool registry_asked;
     dt_evidence_set evidence;
     dt_guid lookup_id;
     dt_intune_device intune;

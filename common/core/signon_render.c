@@ -300,6 +300,10 @@ static int render_read(dt_signon *s)
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         dt_device_store_key(s->ssh.items[s->ssh_at].fingerprint, s->store.key);
         return DT_OK;
+    case DT_PHASE_REGISTRY_GET:
+        op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
+        dt_trusted_store_key(&s->lookup_id, s->store.key);
+        return DT_OK;
     case DT_PHASE_INTUNE_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         dt_intune_store_key(&s->lookup_id, s->store.key);
@@ -447,6 +451,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         out->http = &s->http;
         break;
     case DT_PHASE_SSH_GET:
+    case DT_PHASE_REGISTRY_GET:
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_REMEMBERED_GET:
     case DT_PHASE_FACTORS_GET:

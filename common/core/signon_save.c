@@ -2,12 +2,13 @@
 /* The saved form of a dt_signon: a magic word, a version, then every field in one fixed order. One walk
  * serves both directions, so what is written and what is read cannot drift apart. Reading checks
  * every length and every range: the bytes come from a store that others may write. */
+#include "core/evidence_facts.h"
 #include "core/signon_internal.h"
 
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 2
+#define SAVED_VERSION 3
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -90,7 +91,7 @@ static void guid(codec *c, dt_guid *g)
 
 static void evidence(codec *c, dt_evidence *e)
 {
-    NUMBER(e->source, 1, DT_SOURCE_VPN_CLIENT);
+    NUMBER(e->source, 1, DT_SOURCES_ALL);
     NUMBER(e->assurance, DT_ASSERTED, DT_PROVED);
     NUMBER(e->finding, DT_FINDING_AGAINST, DT_FINDING_FOR);
     NUMBER(e->reason, 0, DT_REASON_COUNT - 1);
@@ -106,7 +107,7 @@ static void verdict(codec *c, dt_verdict *v)
 {
     NUMBER(v->trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
     NUMBER(v->reason, 0, DT_REASON_COUNT - 1);
-    NUMBER(v->sources, 0, 255);
+    NUMBER(v->sources, 0, DT_SOURCES_ALL);
     guid(c, &v->device_id);
     NUMBER(v->platform, 0, DT_PLATFORM_OTHER_MOBILE);
     TEXT(v->device_name);
@@ -159,6 +160,12 @@ static void who_and_where(codec *c, dt_signon *s)
     raw(c, s->random, sizeof(s->random));
 }
 
+static void ssh_key(codec *c, dt_ssh_key *k)
+{
+    TEXT(k->fingerprint);
+    FLAG(k->hardware);
+}
+
 static void what_is_known(codec *c, dt_signon *s)
 {
     FLAG(s->host_evidence);
@@ -166,8 +173,9 @@ static void what_is_known(codec *c, dt_signon *s)
     FLAG(s->refresh_hint);
     NUMBER(s->ssh.count, 0, DT_SSH_KEYS_MAX);
     for (size_t i = 0; i < s->ssh.count; i++)
-        TEXT(s->ssh.items[i].fingerprint);
+        ssh_key(c, &s->ssh.items[i]);
     NUMBER(s->ssh_at, 0, s->ssh.count);
+    FLAG(s->registry_asked);
     NUMBER(s->evidence.count, 0, DT_EVIDENCE_MAX);
     for (size_t i = 0; i < s->evidence.count; i++)
         evidence(c, &s->evidence.items[i]);
@@ -313,7 +321,7 @@ static bool evidence_holds_together(dt_signon const *s)
     for (size_t i = 0; i < s->evidence.count; i++) {
         unsigned source = s->evidence.items[i].source;
 
-        if ((source & (source - 1)) != 0)
+        if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
             return false;
     }
     return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
@@ -326,7 +334,7 @@ static bool is_end(dt_phase p)
 
 static bool is_evidence(dt_phase p)
 {
-    return p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT;
+    return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET;
 }
 
 static bool is_lookup(dt_phase p)

@@ -5,11 +5,12 @@
 #include "core/ssh.h"
 
 #include "core/crypto.h"
+#include "core/ssh_key.h"
+#include "core/ssh_wire.h"
 
 #include <string.h>
 
-#define DT_SSH_TYPE_MAX 64   /* longest name of a key type; RFC 4251 section 6 */
-#define DT_SSH_LENGTH_SIZE 4 /* of the length before each field; RFC 4251 section 5 */
+#define DT_SSH_TYPE_MAX 64 /* longest name of a key type; RFC 4251 section 6 */
 
 static int malformed(dt_error *e, size_t line, char const *what)
 {
@@ -27,20 +28,6 @@ static dt_bytes take_until(dt_bytes *rest, char stop)
     return taken;
 }
 
-/* Takes one length-prefixed field of a key blob; false when it does not fit. */
-static bool take_field(dt_bytes *rest, dt_bytes *field)
-{
-    if (rest->len < DT_SSH_LENGTH_SIZE)
-        return false;
-    uint8_t const *p = rest->p;
-    size_t const len = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-    if (len > rest->len - DT_SSH_LENGTH_SIZE)
-        return false;
-    *field = dt_bytes_of(p + DT_SSH_LENGTH_SIZE, len);
-    *rest = dt_bytes_of(field->p + len, rest->len - DT_SSH_LENGTH_SIZE - len);
-    return true;
-}
-
 /* How many fields follow the type: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709 section 4.
  * 0 for types that devices do not have, of which only the form is looked at. */
 static size_t field_count(dt_bytes type)
@@ -54,6 +41,8 @@ static size_t field_count(dt_bytes type)
         {"ecdsa-sha2-nistp256", 2},
         {"ecdsa-sha2-nistp384", 2},
         {"ecdsa-sha2-nistp521", 2},
+        {"sk-ssh-ed25519@openssh.com", 2},
+        {"sk-ecdsa-sha2-nistp256@openssh.com", 3},
     };
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (dt_bytes_equal(type, dt_bytes_str(types[i].name)))
@@ -69,7 +58,7 @@ static bool is_plain_blob(dt_bytes type, dt_bytes rest)
     size_t fields = 0;
     for (; rest.len > 0; fields++) {
         dt_bytes field;
-        if (!take_field(&rest, &field))
+        if (!dt_ssh_take_string(&rest, &field))
             return false;
     }
     return expected > 0 ? fields == expected : fields > 0;
@@ -89,36 +78,58 @@ static bool is_type_name(dt_bytes type)
     return true;
 }
 
-static bool is_certificate_type(dt_bytes type)
-{
-    static char const suffix[] = "-cert-v01@openssh.com";
-    size_t const len = sizeof(suffix) - 1;
-    return type.len >= len && memcmp(type.p + type.len - len, suffix, len) == 0;
-}
+/* Where the keys of a text go, and the certificates. */
+typedef struct reading {
+    dt_ssh_keys *keys;
+    size_t certificates;
+    dt_ssh_certificate_fn *fn; /* NULL: they are only counted */
+    void *ctx;
+} reading;
 
-/* Adds the key of a decoded blob that says of itself what its line says of it. */
-static int add_blob(dt_bytes type, dt_bytes blob, size_t line, dt_ssh_keys *out, dt_error *e)
+static int add_certificate(reading *r, dt_bytes blob, dt_error *e)
 {
-    dt_bytes rest = blob, own_type;
-    if (!take_field(&rest, &own_type) || !dt_bytes_equal(own_type, type))
-        return malformed(e, line, "the key is not of the type that the line names");
-    if (is_certificate_type(type))
-        return 0;
-    if (!is_plain_blob(type, rest))
-        return malformed(e, line, "the key is cut off or has bytes behind its end");
-    if (out->count == DT_SSH_KEYS_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 holds more than %d keys",
+    if (r->certificates == DT_SSH_KEYS_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 holds more than %d certificates",
                             DT_SSH_KEYS_MAX);
-    uint8_t digest[DT_SHA256_LEN];
-    int const rc = dt_crypto_sha256(blob, digest);
-    if (rc != 0)
-        return dt_error_set(e, rc, "SHA-256 is not available");
-    dt_hex(out->items[out->count++].fingerprint, digest, sizeof(digest));
+    r->certificates++;
+    if (r->fn != NULL)
+        r->fn(r->ctx, blob);
     return 0;
 }
 
+static int add_plain(reading *r, dt_bytes type, dt_bytes blob, dt_error *e)
+{
+    uint8_t digest[DT_SHA256_LEN];
+
+    if (r->keys->count == DT_SSH_KEYS_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 holds more than %d keys",
+                            DT_SSH_KEYS_MAX);
+    int const rc = dt_crypto_sha256(blob, digest);
+
+    if (rc != 0)
+        return dt_error_set(e, rc, "SHA-256 is not available");
+    dt_ssh_key *key = &r->keys->items[r->keys->count++];
+
+    dt_hex(key->fingerprint, digest, sizeof(digest));
+    key->hardware = dt_ssh_is_hardware_type(type);
+    return 0;
+}
+
+/* Adds the key of a decoded blob that says of itself what its line says of it. */
+static int add_blob(reading *r, dt_bytes type, dt_bytes blob, size_t line, dt_error *e)
+{
+    dt_bytes rest = blob, own_type;
+    if (!dt_ssh_take_string(&rest, &own_type) || !dt_bytes_equal(own_type, type))
+        return malformed(e, line, "the key is not of the type that the line names");
+    if (dt_ssh_is_certificate_type(type))
+        return add_certificate(r, blob, e);
+    if (!is_plain_blob(type, rest))
+        return malformed(e, line, "the key is cut off or has bytes behind its end");
+    return add_plain(r, type, blob, e);
+}
+
 /* `rest` is what follows "publickey ": the type, one space, the blob in base64. */
-static int add_key(dt_bytes rest, size_t line, dt_ssh_keys *out, dt_error *e)
+static int add_key(reading *r, dt_bytes rest, size_t line, dt_error *e)
 {
     dt_bytes const type = take_until(&rest, ' ');
     if (!is_type_name(type) || rest.len == 0)
@@ -127,7 +138,7 @@ static int add_key(dt_bytes rest, size_t line, dt_ssh_keys *out, dt_error *e)
     dt_buf_init(&blob, DT_SSH_AUTH_INFO_MAX);
     int rc = dt_base64_decode(&blob, rest);
     if (rc == 0)
-        rc = add_blob(type, dt_buf_bytes(&blob), line, out, e);
+        rc = add_blob(r, type, dt_buf_bytes(&blob), line, e);
     else
         rc = malformed(e, line, "the key is not base64");
     dt_buf_free(&blob);
@@ -136,7 +147,7 @@ static int add_key(dt_bytes rest, size_t line, dt_ssh_keys *out, dt_error *e)
 
 /* Lines of other methods ("password", "keyboard-interactive/pam", "hostbased KEY ...") are passed
  * over: a host's key is not the person's. */
-static int read_line(dt_bytes text, size_t line, dt_ssh_keys *out, dt_error *e)
+static int read_line(reading *r, dt_bytes text, size_t line, dt_error *e)
 {
     if (text.len == 0)
         return malformed(e, line, "empty");
@@ -144,7 +155,16 @@ static int read_line(dt_bytes text, size_t line, dt_ssh_keys *out, dt_error *e)
     dt_bytes const method = take_until(&rest, ' ');
     if (!dt_bytes_equal(method, dt_bytes_str("publickey")))
         return 0;
-    return add_key(rest, line, out, e);
+    return add_key(r, rest, line, e);
+}
+
+static int read_all(reading *r, dt_bytes text, dt_error *e)
+{
+    int rc = 0;
+
+    for (size_t line = 1; rc == 0 && text.len > 0; line++)
+        rc = read_line(r, take_until(&text, '\n'), line, e);
+    return rc;
 }
 
 int dt_ssh_auth_info_parse(dt_bytes text, dt_ssh_keys *out, dt_error *e)
@@ -156,11 +176,17 @@ int dt_ssh_auth_info_parse(dt_bytes text, dt_ssh_keys *out, dt_error *e)
     if (text.len > 0 &&
         (memchr(text.p, '\0', text.len) != NULL || memchr(text.p, '\r', text.len) != NULL))
         return dt_error_set(e, DT_E_PARSE, "SSH_AUTH_INFO_0 holds a NUL or a carriage return");
-    dt_bytes rest = text;
-    int rc = 0;
-    for (size_t line = 1; rc == 0 && rest.len > 0; line++)
-        rc = read_line(take_until(&rest, '\n'), line, out, e);
+    reading r = {.keys = out};
+    int const rc = read_all(&r, text, e);
     if (rc != 0)
         *out = (dt_ssh_keys){0};
     return rc;
+}
+
+void dt_ssh_auth_info_certificates(dt_bytes text, dt_ssh_certificate_fn *fn, void *ctx)
+{
+    dt_ssh_keys keys = {0};
+    reading r = {.keys = &keys, .fn = fn, .ctx = ctx};
+
+    (void)!read_all(&r, text, NULL);
 }

@@ -18,8 +18,9 @@
 #define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
 
 /* The order in which sources fail: what a person must mend first comes first. */
-static dt_source const sources_in_order[] = {DT_SOURCE_CERTIFICATE, DT_SOURCE_SSH_KEY,
-                                             DT_SOURCE_VPN_CLIENT, DT_SOURCE_INTUNE};
+static dt_source const sources_in_order[] = {DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,
+                                             DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_VPN_CLIENT,
+                                             DT_SOURCE_REGISTRY,        DT_SOURCE_INTUNE};
 #define SOURCES_COUNT (sizeof(sources_in_order) / sizeof(sources_in_order[0]))
 
 /* How one source stands to one device; a later one is the better. */
@@ -93,6 +94,7 @@ static dt_reason reason_against(dt_evidence const *e)
         return e->reason;
     switch (e->source) {
     case DT_SOURCE_CERTIFICATE:
+    case DT_SOURCE_SSH_CERTIFICATE:
         return DT_REASON_CERTIFICATE_INVALID;
     case DT_SOURCE_INTUNE:
         return DT_REASON_NOT_COMPLIANT;
@@ -154,7 +156,7 @@ static member member_of(judge const *j, dt_source source, dt_guid const *device)
         if (e->source == source && !member_take(j, e, device, &m))
             return m;
     }
-    if (m.standing == STANDING_ABSENT && source == DT_SOURCE_INTUNE) {
+    if (m.standing == STANDING_ABSENT && (source & DT_SOURCES_LOOKED_UP) != 0) {
         m.standing = STANDING_UNKNOWN;
         m.reason = DT_REASON_LOOKUP_UNAVAILABLE;
     }
@@ -251,11 +253,12 @@ static bool attempt_is_better(attempt const *a, attempt const *than)
 }
 
 /* An alternative that can be met at all: known sources only, and not a look-up alone, which would
- * be about no device in particular. */
+ * be about no device in particular. The registry is asked about proved devices only. */
 static bool alternative_is_sound(unsigned sources)
 {
     return (sources & ~(unsigned)DT_SOURCES_ALL) == 0 &&
-           (sources & ~(unsigned)DT_SOURCE_INTUNE) != 0;
+           (sources & ~(unsigned)DT_SOURCES_LOOKED_UP) != 0 &&
+           ((sources & DT_SOURCE_REGISTRY) == 0 || (sources & DT_SOURCES_WITH_KEY) != 0);
 }
 
 static void attempt_all_devices(judge const *j, unsigned sources, dt_guid const *proved,
@@ -280,8 +283,9 @@ static void attempt_all_devices(judge const *j, unsigned sources, dt_guid const 
 /* Name and platform of the device, from the source that should know best. */
 static void describe_device(judge const *j, dt_verdict *out)
 {
-    static dt_source const by_knowledge[] = {DT_SOURCE_INTUNE, DT_SOURCE_CERTIFICATE,
-                                             DT_SOURCE_SSH_KEY, DT_SOURCE_VPN_CLIENT};
+    static dt_source const by_knowledge[] = {DT_SOURCE_INTUNE,          DT_SOURCE_REGISTRY,
+                                             DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,
+                                             DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_VPN_CLIENT};
 
     for (size_t s = 0; s < sizeof(by_knowledge) / sizeof(by_knowledge[0]); s++) {
         for (size_t i = 0; i < dt_evidence_count(j->set); i++) {

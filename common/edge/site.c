@@ -25,6 +25,7 @@ struct dt_site_files {
     char const *path; /* of devtrust.conf, for messages while loading */
     dt_config *config;
     dt_trust_store *anchors;
+    dt_ssh_cas *ssh_cas;
     dt_zones *zones;
     dt_policy *policies[DT_SITE_POLICIES_MAX];
     size_t policy_count;
@@ -96,6 +97,29 @@ static int load_anchors(dt_site_files *f, dt_error *e)
     if (error == DT_OK)
         error = load_ca_file(f, "shared_ca_file", f->config->device_trust.shared_ca_file, true, e);
     return error;
+}
+
+static int load_ssh_cas(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->device_trust.ssh_device_ca_file;
+    dt_buf text;
+    int error;
+
+    if (*path == '\0')
+        return DT_OK;
+    dt_buf_init(&text, CA_FILE_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, CA_FILE_MAX, &text, e);
+    if (error == DT_OK) {
+        error = dt_ssh_cas_new(&f->ssh_cas);
+        if (error == DT_OK)
+            error = dt_ssh_cas_add_text(f->ssh_cas, dt_buf_bytes(&text), e);
+        if (error < 0)
+            dt_error_prefix(e, "%s", path);
+    }
+    if (error == DT_OK && dt_ssh_cas_count(f->ssh_cas) == 0)
+        error = dt_error_set(e, DT_E_INVALID, "%s holds no public key", path);
+    dt_buf_free(&text);
+    return error < 0 ? blame(f, "device_trust", "ssh_device_ca_file", e, error) : DT_OK;
 }
 
 /* --- zones and policies ----------------------------------------------------------------------- */
@@ -408,7 +432,8 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config, load_anchors, load_zones, load_policies, load_okta_token, load_state_key,
+        load_config,   load_anchors,    load_ssh_cas,   load_zones,
+        load_policies, load_okta_token, load_state_key,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -435,6 +460,7 @@ void dt_site_free(dt_site_files **f)
         dt_policy_free(&(*f)->policies[i]);
     dt_zones_free(&(*f)->zones);
     dt_trust_store_free(&(*f)->anchors);
+    dt_ssh_cas_free(&(*f)->ssh_cas);
     dt_secret_free(&(*f)->okta_token);
     dt_secret_free(&(*f)->state_key);
     dt_config_free(&(*f)->config);
@@ -476,6 +502,7 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
     return (dt_site){
         .config = f->config,
         .anchors = f->anchors,
+        .ssh_cas = f->ssh_cas,
         .policy = dt_site_policy(f, application),
     };
 }

@@ -29,5 +29,10 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
         check_round_trip(&r);
     else if (r.der_len != 0)
         abort();
+    dt_trusted_record trusted;
+
+    if (dt_trusted_record_unpack(dt_bytes_of(data, size), &trusted) != DT_OK &&
+        dt_guid_is_set(&trusted.device_id))
+        abort();
     return 0;
 }

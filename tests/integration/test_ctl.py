@@ -893,6 +893,67 @@ def test_device_add_needs_a_site_in_order(site: Site, index: dict[str, Any]) -> 
     assert answer.code == FAULT and answer.out == "" and "chmod 600" in answer.err
 
 
+def ssh_key_file(tmp_path: Path, name: str = "laptop") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name],
+                   check=True, stdin=subprocess.DEVNULL)
+    return tmp_path / f"{name}.pub"
+
+
+def add(site: Site, *arguments: Any) -> Answer:
+    return run("device", "add", *arguments, "-c", site.config_path)
+
+
+def test_device_add_takes_a_key_without_a_certificate(site: Site, tmp_path: Path) -> None:
+    key, identifier = ssh_key_file(tmp_path), str(uuid.uuid4())
+    answer = add(site, "--ssh-key", key, "--id", identifier.upper(), "--name", "bench 1")
+    fingerprint = ssh_fingerprint(str(key))
+    assert answer == Answer(YES, f"added      {identifier}  {fingerprint}  bench 1\n", "")
+    row = listed(site)[fingerprint]
+    assert (row["deviceId"], row["state"], row["name"]) == (identifier, "VALID", "bench 1")
+    assert "notAfter" not in row
+    stolen = add(site, "--ssh-key", key, "--id", uuid.uuid4())
+    assert stolen.code == NO and "KEY_OF_ANOTHER_DEVICE" in stolen.out
+    assert listed(site)[fingerprint]["deviceId"] == identifier
+    removed = run("device", "remove", identifier, "-c", site.config_path)
+    assert removed.code == YES and listed(site) == {}
+
+
+def test_device_add_keeps_the_list_of_trusted_devices(site: Site, index: dict[str, Any],
+                                                      tmp_path: Path) -> None:
+    key, identifier = ssh_key_file(tmp_path), str(uuid.uuid4())
+    certain = device_id(index, "device-rsa")
+    assert add(site, "--trusted", "--id", identifier, "--ssh-key", key).code == YES
+    answer = add(site, "--trusted", "--name", "Zoe's", certificate(index, "device-rsa"))
+    assert answer.code == YES and answer.lines[1] == f"trusted    {certain}  Zoe's"
+    assert add(site, "--trusted", certificate(index, "expired")).code == NO
+    out = run("device", "list", "--json", "-c", site.config_path).lines
+    trusted = [row for row in map(json.loads, out) if row["state"] == "TRUSTED"]
+    assert {row["deviceId"] for row in trusted} == {identifier, certain}
+    removed = run("device", "remove", certain, "-c", site.config_path)
+    assert removed.code == YES and removed.lines[-1] == "2 removed"
+    assert add(site, "--trusted", "--id", certain).code == YES  # of a device without an SSH key
+    assert run("device", "remove", certain, "-c", site.config_path).lines[-1] == "1 removed"
+    again = run("device", "remove", certain, "-c", site.config_path)
+    assert again.code == NO and "not enrolled" in again.out
+
+
+def test_device_add_refuses_what_does_not_go_together(site: Site, index: dict[str, Any],
+                                                      tmp_path: Path) -> None:
+    key, identifier = ssh_key_file(tmp_path), str(uuid.uuid4())
+    for wrong in (["--ssh-key", key], ["--id", identifier], ["--trusted"], [],
+                  ["--id", "laptop", "--trusted"],
+                  ["--id", identifier, "--trusted", certificate(index, "device-rsa")]):
+        answer = add(site, *wrong)
+        assert answer.code == FAULT and answer.out == "", (wrong, answer)
+    for verb in ("list", "remove"):
+        assert run("device", verb, "--trusted", "-c", site.config_path).code == FAULT
+    for bad in (key.with_suffix(""), certificate(index, "device-rsa")):
+        answer = add(site, "--id", identifier, "--trusted", "--ssh-key", bad)
+        assert answer.code == NO and "KEY_INVALID" in answer.out
+    assert add(site, "--id", identifier, "--ssh-key", "/nonexistent").code == FAULT
+    assert run("device", "list", "-c", site.config_path).out == ""
+
+
 # --- log ----------------------------------------------------------------------------------------
 
 def event(message: str, user: str = "alice", application: str = "vpn", result: str = "FAILURE",

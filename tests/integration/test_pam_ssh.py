@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 import time
+import uuid
 from typing import Any, Iterator
 
 import pexpect
@@ -104,6 +106,107 @@ def keep_out(ssh: "pexpect.spawn[str]") -> str:
 
 
 # --- trusted devices ---------------------------------------------------------------------------
+
+# --- certificates of an SSH CA, and keys without a certificate -----------------------------------
+
+def certificate(ca: Any, key: Any, *options: str) -> None:
+    """Has the CA sign the key; ssh finds the certificate beside it."""
+    subprocess.run(["ssh-keygen", "-q", "-s", ca, "-n", "dtalice", *options, f"{key}.pub"],
+                   check=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def ssh_ca(world: PamWorld) -> Any:
+    return make_key(world.directory / "device-ca")
+
+
+@pytest.fixture
+def certificates(world: PamWorld, ssh_ca: Any) -> Iterator[Sshd]:
+    """An sshd that takes certificates of the device CA and of another CA."""
+    other = make_key(world.directory / "people-ca") \
+        if not (world.directory / "people-ca").exists() else world.directory / "people-ca"
+    both = world.directory / "user-cas"
+    both.write_text((ssh_ca.with_suffix(".pub")).read_text() + other.with_suffix(".pub").read_text())
+    world.site.configure({"device_trust": {
+        "trusted_when": "ssh-certificate+intune, ssh-key+registry",
+        "ssh_device_ca_file": ssh_ca.with_suffix(".pub")}})
+    world.restart_daemon()
+    with Sshd(world, TrustedUserCAKeys=both) as made:
+        yield made
+    world.site.configure({"device_trust": {"trusted_when": None, "ssh_device_ca_file": None,
+                                           "ssh_certificate_device_id": None,
+                                           "ssh_require_hardware_key": None}})
+
+
+def asked(ssh: "pexpect.spawn[str]") -> None:
+    """The person is asked for MFA: the device is not trusted."""
+    assert ssh.expect([NUMBER, IN, OUT]) == 0, ssh.before
+    ssh.close()
+
+
+def test_certificate_of_the_device_ca_is_asked_nothing(world: PamWorld, certificates: Sshd,
+                                                       ssh_ca: Any, tmp_path: Any) -> None:
+    device = str(uuid.uuid4())
+    world.sim.enrol_device(device, user="dtalice@example.com")
+    key = make_key(tmp_path / "key")
+    certificate(ssh_ca, key, "-I", device, "-V", "+1h")
+    let_in(certificates.connect("dtalice", key))
+    event = world.outcome("sshd")
+    assert debug(event)["evidence"] == "intune+ssh-certificate"
+    assert cause(event) == "RULE_ALLOW" and world.sim.count("okta.total") == 0
+
+
+def test_certificate_of_another_ca_names_no_device(world: PamWorld, certificates: Sshd,
+                                                   tmp_path: Any) -> None:
+    device = str(uuid.uuid4())
+    world.sim.enrol_device(device, user="dtalice@example.com")
+    key = make_key(tmp_path / "key")
+    certificate(world.directory / "people-ca", key, "-I", device, "-V", "+1h")
+    asked(certificates.connect("dtalice", key))
+    assert world.sim.count("graph.total") == 0
+
+
+def test_certificate_names_its_device_where_the_rule_says(world: PamWorld, certificates: Sshd,
+                                                          ssh_ca: Any, tmp_path: Any) -> None:
+    world.site.configure({"device_trust": {
+        "ssh_certificate_device_id": "extension:device-id@devtrust.example"}})
+    world.restart_daemon()
+    device = str(uuid.uuid4())
+    world.sim.enrol_device(device, user="dtalice@example.com")
+    key, other = make_key(tmp_path / "key"), make_key(tmp_path / "other")
+    certificate(ssh_ca, key, "-I", "dtalice", "-O",
+                f"extension:device-id@devtrust.example={device}")
+    certificate(ssh_ca, other, "-I", device)
+    let_in(certificates.connect("dtalice", key))
+    world.site.audit_path.unlink()
+    asked(certificates.connect("dtalice", other))
+
+
+def test_enrolled_key_of_a_listed_device_is_asked_nothing(world: PamWorld, certificates: Sshd,
+                                                          tmp_path: Any) -> None:
+    device = str(uuid.uuid4())
+    key = make_key(tmp_path / "key")
+    certificates.allow("dtalice", key)
+    asked(certificates.connect("dtalice", key))
+    world.run_ctl("device", "add", "--id", device, "--ssh-key", f"{key}.pub", "--trusted")
+    world.site.audit_path.unlink(missing_ok=True)
+    let_in(certificates.connect("dtalice", key))
+    event = world.outcome("sshd")
+    assert debug(event)["evidence"] == "ssh-key+registry"
+    world.run_ctl("device", "remove", device)
+    asked(certificates.connect("dtalice", key))
+
+
+def test_soft_key_does_not_do_where_hardware_is_demanded(world: PamWorld, certificates: Sshd,
+                                                         ssh_ca: Any, tmp_path: Any) -> None:
+    world.site.configure({"device_trust": {"ssh_require_hardware_key": "yes"}})
+    world.restart_daemon()
+    device = str(uuid.uuid4())
+    world.sim.enrol_device(device, user="dtalice@example.com")
+    key = make_key(tmp_path / "key")
+    certificate(ssh_ca, key, "-I", device)
+    asked(certificates.connect("dtalice", key))
+
 
 @pytest.mark.parametrize("device", ["device-p256", "device-rsa", "device-ed25519", "company-rsa"])
 def test_enrolled_laptop_is_asked_nothing(world: PamWorld, sshd: Sshd, device: str) -> None:

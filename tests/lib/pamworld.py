@@ -237,9 +237,14 @@ class PamWorld:
 
     def add_device(self, certificate: str) -> None:
         """Enrols a device's key in the registry, as the administrator does."""
-        done = subprocess.run([CTL, "device", "add", "-c", self.site.config_path, certificate],
+        self.run_ctl("device", "add", certificate)
+
+    def run_ctl(self, *arguments: Any) -> str:
+        """devtrustctl with this site's configuration, which must succeed; its output."""
+        done = subprocess.run([CTL, *map(str, arguments), "-c", str(self.site.config_path)],
                               text=True, capture_output=True, timeout=LIMIT)
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     # --- logging in through a small harness --------------------------------------------------
 

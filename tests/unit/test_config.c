@@ -51,6 +51,9 @@ static char const everything[] =
     "tenant_id = 0000000a111122223333444444444444\n"
     "host_certificate_file = /f/host.pem\n"
     "host_key_file = /f/host.key\n"
+    "ssh_device_ca_file = /f/ssh-ca.pub\n"
+    "ssh_certificate_device_id = extension:device-id@example\n"
+    "ssh_require_hardware_key = yes\n"
     "cache_ttl = 20m\n"
     "negative_ttl = 2m\n"
     "stale_limit = 2d\n"
@@ -551,8 +554,20 @@ static void rules_between_keys(void **state)
               "client_id = devtrust\ncertificate_file = /c\nkey_file = /k\n" TRUST,
          ":5: [intune] client_id: ", "not a GUID"},
         {OKTA INTUNE, ": [device_trust] trusted_when: ", "no CA"},
-        {OKTA "[device_trust]\ntrusted_when = ssh-key\n",
-         ":4: [device_trust] trusted_when: ", "no CA"},
+        {OKTA "[device_trust]\ntrusted_when = ssh-certificate\n",
+         ": [device_trust] ssh_device_ca_file: ", "is missing"},
+        {OKTA "[device_trust]\nssh_device_ca_file = /s\ntrusted_when = ssh-certificate\n"
+              "ssh_certificate_device_id = serial\n",
+         ":6: [device_trust] ssh_certificate_device_id: ", "extension:NAME"},
+        {OKTA "[device_trust]\nssh_device_ca_file = /s\ntrusted_when = ssh-certificate\n"
+              "ssh_certificate_device_id = extension:\n",
+         ":6: [device_trust] ssh_certificate_device_id: ", "extension:NAME"},
+        {OKTA "[device_trust]\ntrusted_when = registry\n",
+         ":4: [device_trust] trusted_when: ", "without a source that proves a key"},
+        {OKTA INTUNE "[device_trust]\ntrusted_when = vpn-client+registry\n",
+         ":9: [device_trust] trusted_when: ", "without a source that proves a key"},
+        {OKTA "[device_trust]\ntrusted_when = ssh-key+registry\nplatforms = linux\n",
+         ":5: [device_trust] platforms: ", "add intune"},
         {OKTA "[device_trust]\ntrusted_when = certificate\nshared_ca_file = /s\n",
          ": [device_trust] tenant_id: ", "is missing"},
         {MINIMAL "tenant_id = 00000000-1111-2222-3333-444444444445\n",

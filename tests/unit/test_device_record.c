@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#define DEVICE "0f5b9a1e-7f0c-4b73-9a83-6f7c1f8f2a11"
+
 static dt_device_record g_record, g_back;
 
 static void fill(char const *name, size_t der_len)
@@ -176,7 +178,83 @@ static void refuses_what_is_too_long(void **state)
     for (size_t i = 0; i < DT_DEVICE_NAME_MAX; i++)
         dt_buf_putc(&b, 'x');
     dt_buf_puts(&b, "\",\"certificate\":\"AQID\"}");
-    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), DT_E_LIMIT);
+    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), DT_E_PARSE);
+    dt_buf_free(&b);
+}
+
+static void a_key_comes_back_with_its_device(void **state)
+{
+    (void)state;
+    static char const *const bad[] = {
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"key\":\"AQID\"}",
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"key\":\"AQID\",\"device\":\"\"}",
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"key\":\"\",\"device\":\"" DEVICE "\"}",
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"key\":\"!\",\"device\":\"" DEVICE "\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"key\":\"AQID\",\"device\":\"" DEVICE "\"}",
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"certificate\":\"AQID\",\"device\":\"" DEVICE "\"}",
+        "{\"v\":2,\"added\":-5,\"name\":\"n\",\"key\":\"AQID\",\"device\":\"" DEVICE "\"}",
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"key\":\"AQID\",\"device\":\"" DEVICE "\",\"x\":1}",
+    };
+    dt_buf b;
+    memset(&g_record, 0, sizeof(g_record));
+    g_record.added = 7;
+    memset(g_record.key, 0x41, sizeof(g_record.key));
+    g_record.key_len = sizeof(g_record.key);
+    dt_buf_init(&b, DT_DEVICE_RECORD_MAX);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID); /* of no device */
+    assert_int_equal(dt_guid_parse(dt_bytes_str(DEVICE), &g_record.device_id), 0);
+    assert_int_equal(dt_device_record_pack(&g_record, &b), 0);
+    assert_int_equal(dt_device_record_unpack(dt_buf_bytes(&b), &g_back), 0);
+    assert_int_equal(g_back.der_len, 0);
+    assert_int_equal(g_back.key_len, g_record.key_len);
+    assert_memory_equal(g_back.key, g_record.key, g_record.key_len);
+    assert_string_equal(g_back.device_id.text, DEVICE);
+    g_record.der_len = 1; /* both a key and a certificate */
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    g_record.der_len = 0;
+    g_record.key_len = sizeof(g_record.key) + 1;
+    assert_int_equal(dt_device_record_pack(&g_record, &b), DT_E_INVALID);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (unpack(bad[i]) == 0)
+            fail_msg("%s", bad[i]);
+        assert_int_equal(g_back.key_len, 0);
+        assert_string_equal(g_back.device_id.text, "");
+    }
+    dt_buf_free(&b);
+}
+
+static void a_trusted_device_comes_back(void **state)
+{
+    (void)state;
+    static char const *const bad[] = {
+        "",
+        "{}",
+        "{\"v\":2,\"added\":5,\"name\":\"n\",\"device\":\"" DEVICE "\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"device\":\"x\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"device\":7}",
+        "{\"v\":1,\"added\":5,\"device\":\"" DEVICE "\"}",
+        "{\"v\":1,\"added\":5,\"name\":\"n\",\"device\":\"" DEVICE "\",\"x\":1}",
+    };
+    dt_trusted_record record = {.added = 5, .name = "a \"name\""}, back;
+    dt_trusted_record const none = {0};
+    char key[DT_STORE_KEY_MAX];
+    dt_buf b;
+    dt_buf_init(&b, DT_TRUSTED_RECORD_MAX);
+    assert_int_equal(dt_trusted_record_pack(&record, &b), DT_E_INVALID); /* of no device */
+    assert_int_equal(dt_guid_parse(dt_bytes_str(DEVICE), &record.device_id), 0);
+    assert_int_equal(dt_trusted_record_pack(&record, &b), 0);
+    assert_int_equal(dt_trusted_record_unpack(dt_buf_bytes(&b), &back), 0);
+    assert_int_equal(back.added, 5);
+    assert_string_equal(back.name, record.name);
+    assert_string_equal(back.device_id.text, DEVICE);
+    dt_trusted_store_key(&back.device_id, key);
+    assert_string_equal(key, "trusted:" DEVICE);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        memset(&back, 0x5a, sizeof(back));
+        if (dt_trusted_record_unpack(dt_bytes_str(bad[i]), &back) == 0)
+            fail_msg("%s", bad[i]);
+        assert_memory_equal(&back, &none, sizeof(none));
+    }
     dt_buf_free(&b);
 }
 
@@ -202,6 +280,8 @@ int main(void)
         cmocka_unit_test(refuses_other_texts),
         cmocka_unit_test(refuses_every_cut),
         cmocka_unit_test(refuses_what_is_too_long),
+        cmocka_unit_test(a_key_comes_back_with_its_device),
+        cmocka_unit_test(a_trusted_device_comes_back),
         cmocka_unit_test(the_store_key_is_the_fingerprint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

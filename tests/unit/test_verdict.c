@@ -19,13 +19,30 @@
 #define SSH DT_SOURCE_SSH_KEY
 #define INTUNE DT_SOURCE_INTUNE
 #define VPN DT_SOURCE_VPN_CLIENT
+#define SSHCERT DT_SOURCE_SSH_CERTIFICATE
+#define REGISTRY DT_SOURCE_REGISTRY
+#define ROWS 6
 #define RANDOM_TRIES 200000
 
 static dt_guid const nobody = {""};
 static dt_guid const device_a = {"aaaaaaaa-0000-4000-8000-00000000000a"};
 static dt_guid const device_b = {"bbbbbbbb-0000-4000-8000-00000000000b"};
 static dt_guid const *const ids[] = {&nobody, &device_a, &device_b};
-static dt_source const sources[] = {CERT, SSH, INTUNE, VPN};
+static dt_source const sources[ROWS] = {CERT, SSH, INTUNE, VPN, SSHCERT, REGISTRY};
+
+static bool is_key(dt_source s)
+{
+    return s == CERT || s == SSH || s == SSHCERT;
+}
+
+static int row_of(dt_source s)
+{
+    for (int row = 0; row < ROWS; row++) {
+        if (sources[row] == s)
+            return row;
+    }
+    return -1;
+}
 
 static dt_config make_config(unsigned platforms, size_t count, unsigned const *trusted_when)
 {
@@ -58,9 +75,9 @@ enum { DEVICE_A, DEVICE_B, DEVICE_X, DEVICES };
 enum { F = 1, A = 2, U = 4 };
 
 typedef struct spec {
-    unsigned facts[4][DEVICES];
-    unsigned platforms[4][DEVICES]; /* told by F */
-    bool named[DEVICES];            /* by a proof */
+    unsigned facts[ROWS][DEVICES];
+    unsigned platforms[ROWS][DEVICES]; /* told by F */
+    bool named[DEVICES];               /* by a proof */
 } spec;
 
 static unsigned spec_letter(dt_evidence const *e, dt_config const *c)
@@ -68,7 +85,7 @@ static unsigned spec_letter(dt_evidence const *e, dt_config const *c)
     bool caveat = e->reason == DT_REASON_STALE || e->reason == DT_REASON_TRUSTED ||
                   e->reason == DT_REASON_NONE ||
                   (e->reason == DT_REASON_IN_GRACE_PERIOD && c->device_trust.trust_in_grace_period);
-    bool key = e->source == CERT || e->source == SSH;
+    bool key = is_key(e->source);
     bool good = e->finding == DT_FINDING_FOR && caveat;
 
     if (e->finding == DT_FINDING_AGAINST || (e->finding == DT_FINDING_FOR && !caveat))
@@ -86,10 +103,10 @@ static void spec_gather(spec *s, dt_evidence_set const *set, dt_config const *c)
     for (size_t i = 0; i < set->count; i++) {
         dt_evidence const *e = &set->items[i];
         unsigned letter = spec_letter(e, c);
-        int row = e->source == CERT ? 0 : e->source == SSH ? 1 : e->source == INTUNE ? 2 : 3;
+        int row = row_of(e->source);
         bool is_a = strcmp(e->device_id.text, device_a.text) == 0;
         bool is_b = strcmp(e->device_id.text, device_b.text) == 0;
-        if (row < 2 && e->assurance == DT_PROVED) {
+        if (is_key(e->source) && e->assurance == DT_PROVED) {
             s->named[DEVICE_A] = s->named[DEVICE_A] || is_a;
             s->named[DEVICE_B] = s->named[DEVICE_B] || is_b;
         }
@@ -103,8 +120,10 @@ static void spec_gather(spec *s, dt_evidence_set const *set, dt_config const *c)
         }
     }
     for (int d = 0; d < DEVICES; d++) {
-        if (s->facts[2][d] == 0)
-            s->facts[2][d] = U;
+        if (s->facts[row_of(INTUNE)][d] == 0)
+            s->facts[row_of(INTUNE)][d] = U;
+        if (s->facts[row_of(REGISTRY)][d] == 0)
+            s->facts[row_of(REGISTRY)][d] = U;
     }
 }
 
@@ -114,7 +133,7 @@ static int spec_alternative(spec const *s, dt_config const *c, unsigned set, int
     int holds = 2;
     unsigned told = 0;
 
-    for (int row = 0; row < 4; row++) {
+    for (int row = 0; row < ROWS; row++) {
         if ((set & sources[row]) == 0)
             continue;
         told |= s->platforms[row][device];
@@ -177,13 +196,13 @@ static void check_sound(dt_evidence_set const *set, dt_config const *c, dt_verdi
     assert_true(dt_guid_is_set(&v->device_id));
     assert_true(v->reason == DT_REASON_TRUSTED || v->reason == DT_REASON_STALE ||
                 v->reason == DT_REASON_IN_GRACE_PERIOD);
-    for (int row = 0; row < 4; row++) {
+    for (int row = 0; row < ROWS; row++) {
         bool there = (v->sources & sources[row]) == 0;
         for (size_t i = 0; i < set->count; i++) {
             dt_evidence const *e = &set->items[i];
             there = there || (e->source == sources[row] && e->finding == DT_FINDING_FOR &&
                               dt_guid_equal(&e->device_id, &v->device_id) &&
-                              (row > 1 || e->assurance == DT_PROVED));
+                              (!is_key(sources[row]) || e->assurance == DT_PROVED));
         }
         assert_true(there);
     }
@@ -265,7 +284,7 @@ static dt_evidence random_evidence(uint32_t *x)
     /* Mostly good evidence about A, so that much of it comes near to TRUSTED. */
     static dt_finding const findings[] = {DT_FINDING_FOR, DT_FINDING_FOR, DT_FINDING_FOR,
                                           DT_FINDING_UNKNOWN, DT_FINDING_AGAINST};
-    dt_evidence e = make(sources[next_random(x) % 4], findings[next_random(x) % 5],
+    dt_evidence e = make(sources[next_random(x) % ROWS], findings[next_random(x) % 5],
                          next_random(x) % 5 == 0 ? DT_ASSERTED : DT_PROVED,
                          next_random(x) % 8 == 0 ? &device_b : &device_a);
 
@@ -280,9 +299,20 @@ static dt_evidence random_evidence(uint32_t *x)
 
 static dt_config random_config(uint32_t *x)
 {
-    static unsigned const alternatives[] = {CERT,          SSH,          VPN,
-                                            CERT | INTUNE, SSH | INTUNE, VPN | INTUNE,
-                                            CERT | VPN,    CERT | SSH,   CERT | SSH | INTUNE};
+    static unsigned const alternatives[] = {CERT,
+                                            SSH,
+                                            VPN,
+                                            CERT | INTUNE,
+                                            SSH | INTUNE,
+                                            VPN | INTUNE,
+                                            CERT | VPN,
+                                            CERT | SSH,
+                                            CERT | SSH | INTUNE,
+                                            SSHCERT,
+                                            SSH | REGISTRY,
+                                            SSHCERT | REGISTRY,
+                                            CERT | REGISTRY | INTUNE,
+                                            SSHCERT | INTUNE};
     static unsigned const platforms[] = {
         ALL, ALL, DT_PLATFORM_LINUX, DT_PLATFORM_LINUX | DT_PLATFORM_ANDROID, DT_PLATFORM_WINDOWS,
         0};
@@ -331,7 +361,7 @@ static void random_sets(void **state)
             assert_int_equal(dt_evidence_add(&turned, &set.items[i - 1]), DT_OK);
         assert_int_equal(trust_of(&turned, &c), trust);
         /* Nobody becomes trusted by what somebody merely says against them. */
-        dt_evidence against = make(sources[next_random(&x) % 4], DT_FINDING_AGAINST, DT_ASSERTED,
+        dt_evidence against = make(sources[next_random(&x) % ROWS], DT_FINDING_AGAINST, DT_ASSERTED,
                                    ids[next_random(&x) % 3]);
         assert_int_equal(dt_evidence_add(&turned, &against), DT_OK);
         if (trust != DT_TRUST_TRUSTED)
@@ -341,7 +371,7 @@ static void random_sets(void **state)
             turned.items[i].assurance = DT_ASSERTED;
         dt_verdict v;
         dt_verdict_judge(&turned, &c, NOW, &v);
-        assert_int_equal(v.sources & (CERT | SSH), 0);
+        assert_int_equal(v.sources & (CERT | SSH | SSHCERT), 0);
         assert_string_equal(v.key_id, "");
     }
     /* The tries are worth something: each verdict came up often. */
@@ -371,7 +401,10 @@ static void random_sets(void **state)
 static unsigned const when_usual[] = {CERT | INTUNE, SSH | INTUNE};
 static unsigned const when_vpn[] = {CERT | INTUNE, VPN | INTUNE};
 static unsigned const when_none[] = {0};
-static unsigned const when_alone[] = {INTUNE, 0, 1U << 9, CERT | 1U << 9};
+static unsigned const when_alone[] = {INTUNE, 0, 1U << 30, CERT | 1U << 30};
+static unsigned const when_registry[] = {SSH | REGISTRY, CERT | REGISTRY, SSHCERT | REGISTRY};
+static unsigned const when_listed[] = {REGISTRY, VPN | REGISTRY, INTUNE | REGISTRY};
+static unsigned const when_ssh_certificate[] = {SSHCERT | INTUNE, SSHCERT};
 static struct {
     char const *name;
     unsigned const *sets;
@@ -410,6 +443,83 @@ static struct {
      {GOOD(CERT), GOOD(INTUNE)},
      DT_TRUST_TRUSTED,
      DT_REASON_TRUSTED},
+    {"a proved key, and the device on the list",
+     when_registry,
+     3,
+     ALL,
+     {GOOD(SSH), GOOD(REGISTRY)},
+     DT_TRUST_TRUSTED,
+     DT_REASON_TRUSTED},
+    {"an SSH certificate, and the device on the list",
+     when_registry,
+     3,
+     ALL,
+     {GOOD(SSHCERT), GOOD(REGISTRY)},
+     DT_TRUST_TRUSTED,
+     DT_REASON_TRUSTED},
+    {"the device is not on the list",
+     when_registry,
+     3,
+     ALL,
+     {GOOD(SSH), BAD(REGISTRY, DT_REASON_NOT_ENROLLED)},
+     DT_TRUST_NOT_TRUSTED,
+     DT_REASON_NOT_ENROLLED},
+    {"the list cannot be read",
+     when_registry,
+     3,
+     ALL,
+     {GOOD(CERT), DOWN(REGISTRY)},
+     DT_TRUST_UNKNOWN,
+     DT_REASON_LOOKUP_UNAVAILABLE},
+    {"the list was not asked",
+     when_registry,
+     3,
+     ALL,
+     {GOOD(CERT)},
+     DT_TRUST_UNKNOWN,
+     DT_REASON_LOOKUP_UNAVAILABLE},
+    {"on the list, and nothing proved",
+     when_registry,
+     3,
+     ALL,
+     {GOOD(REGISTRY)},
+     DT_TRUST_NOT_TRUSTED,
+     DT_REASON_NO_CERTIFICATE},
+    {"on the list is never enough without a key, whatever is configured",
+     when_listed,
+     3,
+     ALL,
+     {GOOD(VPN), GOOD(REGISTRY), GOOD(INTUNE)},
+     DT_TRUST_NOT_TRUSTED,
+     DT_REASON_NO_CERTIFICATE},
+    {"an SSH certificate alone",
+     when_ssh_certificate,
+     2,
+     ALL,
+     {GOOD(SSHCERT)},
+     DT_TRUST_TRUSTED,
+     DT_REASON_TRUSTED},
+    {"an SSH certificate of a stranger",
+     when_ssh_certificate,
+     2,
+     ALL,
+     {BAD(SSHCERT, DT_REASON_UNTRUSTED_ISSUER)},
+     DT_TRUST_NOT_TRUSTED,
+     DT_REASON_UNTRUSTED_ISSUER},
+    {"an SSH certificate that says not why",
+     when_ssh_certificate,
+     2,
+     ALL,
+     {BAD(SSHCERT, DT_REASON_NONE)},
+     DT_TRUST_NOT_TRUSTED,
+     DT_REASON_CERTIFICATE_INVALID},
+    {"a key that must be in hardware",
+     when_usual,
+     2,
+     ALL,
+     {BAD(SSH, DT_REASON_KEY_NOT_HARDWARE), GOOD(INTUNE)},
+     DT_TRUST_NOT_TRUSTED,
+     DT_REASON_KEY_NOT_HARDWARE},
     {"key and Intune",
      when_usual,
      2,
