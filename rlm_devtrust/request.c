@@ -148,6 +148,37 @@ static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inp
         in->group_count = 0;
 }
 
+/* --- what a VPN client says --------------------------------------------------------------------- */
+
+/* All values of an attribute, or the one that an expression gives. */
+static void read_vpn_pairs(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    dt_rlm_expression const *x = &inst->inputs[DT_RLM_VPN_PAIRS];
+    vp_cursor_t cursor;
+    int err = 0;
+    if (x->attribute == NULL) {
+        char pair[DT_RLM_INPUT_MAX];
+        if (evaluate(request, x, pair, sizeof pair) == 0 && pair[0] != '\0')
+            dt_vpn_claims_add_pair(&in->vpn, dt_bytes_str(pair));
+        return;
+    }
+    for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, x->attribute);
+         vp != NULL && in->vpn.pairs < DT_VPN_PAIRS_MAX;
+         vp = tmpl_cursor_next(&cursor, x->attribute)) {
+        if (vp->da->type == PW_TYPE_STRING)
+            dt_vpn_claims_add_pair(&in->vpn, dt_bytes_of(vp->vp_strvalue, vp->vp_length));
+    }
+}
+
+static void read_vpn(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    char name[DT_RLM_INPUT_MAX];
+    memset(&in->vpn, 0, sizeof in->vpn);
+    read_vpn_pairs(inst, request, in);
+    if (evaluate(request, &inst->inputs[DT_RLM_VPN_HOST_NAME], name, sizeof name) == 0)
+        dt_vpn_claims_set_host_name(&in->vpn, name);
+}
+
 /* --- all inputs ----------------------------------------------------------------------------- */
 
 /* Expansions are C strings: a name with a NUL in it would be cut to somebody else's. */
@@ -236,6 +267,7 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
     (void)!evaluate(request, &inst->inputs[DT_RLM_PLATFORM], in->platform, sizeof in->platform);
     (void)!evaluate(request, &inst->inputs[DT_RLM_VPN_DEVICE_ID], in->vpn_device_id,
                     sizeof in->vpn_device_id);
+    read_vpn(inst, request, in);
     (void)!evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode, sizeof in->passcode);
     read_groups(inst, request, in);
     rc = make_push_key(inst, in);
@@ -271,9 +303,9 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->groups = in->group_list;
     out->group_count = in->group_count;
     out->group_knowledge = in->group_knowledge;
-    out->platform_hint =
-        in->platform[0] ? dt_platform_from_text(in->platform) : DT_PLATFORM_UNKNOWN;
+    out->platform_hint = in->platform[0] ? dt_vpn_platform(in->platform) : DT_PLATFORM_UNKNOWN;
     out->vpn_device_id = in->vpn_device_id;
+    out->vpn = &in->vpn;
     out->passcode = in->passcode;
     out->push_key = in->push_key;
     /* Nothing can be shown inside a tunnel: supplicants refuse a challenge there. */

@@ -44,15 +44,23 @@ static CONF_PARSER const module_config[] = {
     INPUT("groups", DT_RLM_GROUPS, ""),
     INPUT("platform", DT_RLM_PLATFORM, ""),
     INPUT("vpn_device_id", DT_RLM_VPN_DEVICE_ID, ""),
+    INPUT("vpn_pairs", DT_RLM_VPN_PAIRS, ""),
+    INPUT("vpn_host_name", DT_RLM_VPN_HOST_NAME, ""),
     INPUT("passcode", DT_RLM_PASSCODE, "&DevTrust-Passcode"),
 #undef INPUT
     CONF_PARSER_TERMINATOR};
 
 static char const *const input_names[DT_RLM_INPUT_COUNT] = {
-    [DT_RLM_USER] = "user",         [DT_RLM_CLIENT_IP] = "client_ip",
-    [DT_RLM_NAS] = "nas",           [DT_RLM_STATION] = "station",
-    [DT_RLM_GROUPS] = "groups",     [DT_RLM_PLATFORM] = "platform",
-    [DT_RLM_PASSCODE] = "passcode", [DT_RLM_VPN_DEVICE_ID] = "vpn_device_id",
+    [DT_RLM_USER] = "user",
+    [DT_RLM_CLIENT_IP] = "client_ip",
+    [DT_RLM_NAS] = "nas",
+    [DT_RLM_STATION] = "station",
+    [DT_RLM_GROUPS] = "groups",
+    [DT_RLM_PLATFORM] = "platform",
+    [DT_RLM_PASSCODE] = "passcode",
+    [DT_RLM_VPN_DEVICE_ID] = "vpn_device_id",
+    [DT_RLM_VPN_PAIRS] = "vpn_pairs",
+    [DT_RLM_VPN_HOST_NAME] = "vpn_host_name",
 };
 
 /* --- what a request was decided ---------------------------------------------------------------

@@ -44,6 +44,8 @@ typedef enum dt_rlm_input {
     DT_RLM_GROUPS,
     DT_RLM_PLATFORM,
     DT_RLM_VPN_DEVICE_ID,
+    DT_RLM_VPN_PAIRS,
+    DT_RLM_VPN_HOST_NAME,
     DT_RLM_PASSCODE,
     DT_RLM_INPUT_COUNT,
 } dt_rlm_input;
@@ -114,6 +116,7 @@ typedef struct dt_rlm_inputs {
     char station[DT_USER_MAX];
     char platform[DT_RLM_INPUT_MAX];
     char vpn_device_id[DT_RLM_INPUT_MAX];
+    dt_vpn_claims vpn;
     char passcode[DT_ANSWER_MAX];
     char push_key[4 * (DT_USER_MAX + 8)]; /* application, user, NAS, place, with their lengths */
     char groups[DT_RLM_GROUPS_BYTES];

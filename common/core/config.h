@@ -21,6 +21,7 @@ typedef enum dt_source {
     DT_SOURCE_INTUNE = 1 << 2,
     DT_SOURCE_VPN_CLIENT = 1 << 3,
     DT_SOURCE_SSH_CERTIFICATE = 1 << 4,
+    DT_SOURCE_MANAGEMENT_HINT = 1 << 7, /* 5 and 6 are set aside */
     DT_SOURCE_REGISTRY = 1 << 8,
 } dt_source;
 /* "certificate", "ssh-key", "intune", "vpn-client", ...; NULL for anything else. */
@@ -88,7 +89,7 @@ typedef struct dt_config {
         char *ca_file;        /* "" = the system's CA directory */
         dt_time timeout;      /* of one HTTPS request */
         dt_time poll_interval;
-        dt_time user_ttl; /* how long login -> Okta user id (and groups) is remembered */
+        dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */
         dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
                                 away */
     } okta;
@@ -115,6 +116,8 @@ typedef struct dt_config {
         char *ssh_device_ca_file;        /* OpenSSH public keys of CAs that sign for devices */
         char *ssh_certificate_device_id; /* "key-id" or "extension:NAME" */
         bool ssh_require_hardware_key;
+        char *managed_configuration_file; /* what the MDM put on this host; secret */
+        char *management_hint_file;       /* the secret keys that it may hold */
         dt_time cache_ttl;
         dt_time negative_ttl; /* of "not compliant" and "not enrolled" */
         dt_time stale_limit;

@@ -152,6 +152,24 @@ static int check_ssh(check const *k)
     return DT_OK;
 }
 
+static int check_management_hint(check const *k)
+{
+    bool named = (sources_named(k->c) & DT_SOURCE_MANAGEMENT_HINT) != 0;
+    bool file = *k->c->device_trust.managed_configuration_file != '\0';
+    bool hint = *k->c->device_trust.management_hint_file != '\0';
+
+    if (!file && (named || hint))
+        return refuse(k, "device_trust", "managed_configuration_file",
+                      named ? "is missing, and trusted_when names management-hint; write where "
+                              "the MDM keeps the managed app configuration"
+                            : "is missing; write it, or leave management_hint_file out");
+    if (file && !hint)
+        return refuse(k, "device_trust", "management_hint_file",
+                      "is missing; write the file with the secret key of Okta's Device Trust "
+                      "settings");
+    return DT_OK;
+}
+
 /* Keys, SSH certificates and the registry do not tell the platform, so where only some are enabled an
  * alternative without a source that does could never be met. */
 static int check_platforms(check const *k)
@@ -219,8 +237,9 @@ static int check_services(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static int (*const rules[])(check const *) = {
-        check_okta,      check_intune, check_tenant, check_certificates, check_ssh,
-        check_platforms, check_times,  check_audit,  check_services,
+        check_okta,  check_intune,          check_tenant,    check_certificates,
+        check_ssh,   check_management_hint, check_platforms, check_times,
+        check_audit, check_services,
     };
     check k = {.c = c, .file = file, .e = e};
 

@@ -29,6 +29,7 @@ static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFIC
                                               {"vpn-client", DT_SOURCE_VPN_CLIENT},
                                               {"ssh-certificate", DT_SOURCE_SSH_CERTIFICATE},
                                               {"registry", DT_SOURCE_REGISTRY},
+                                              {"management-hint", DT_SOURCE_MANAGEMENT_HINT},
                                               {NULL, 0}};
 
 static dt_config_word const words_unknown[] = {
@@ -75,7 +76,8 @@ static dt_config_key const keys[] = {
      .help = "How long the Okta user that belongs to a login, and its groups, are remembered."},
     {KEY(okta, stale_limit, DT_CONFIG_DURATION), .fallback = "24h", BETWEEN(0, DT_DAYS(30)),
      .reloadable = true,
-     .help = "How old Okta's answer may be that remembered MFA goes by while Okta cannot be asked."},
+     .help =
+         "How old Okta's answer may be that remembered MFA goes by while Okta cannot be asked."},
 
     {KEY(intune, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
      .help = "The Microsoft Entra tenant that is asked about devices."},
@@ -129,6 +131,12 @@ static dt_config_key const keys[] = {
     {KEY(device_trust, ssh_require_hardware_key, DT_CONFIG_BOOL), .fallback = "no",
      .reloadable = true,
      .help = "Whether SSH keys count only when a FIDO security key holds them (sk-)."},
+    {KEY(device_trust, managed_configuration_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The managed app configuration that the MDM keeps on this host; secret."},
+    {KEY(device_trust, management_hint_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The secret keys that a managed app configuration may hold, one a line; secret."},
     {KEY(device_trust, cache_ttl, DT_CONFIG_DURATION), .fallback = "15m", BETWEEN(0, DT_DAYS(7)),
      .reloadable = true,
      .help = "How long Intune's answer about a compliant device is used without asking again."},

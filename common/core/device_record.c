@@ -9,6 +9,7 @@
 
 #define CERTIFICATE_VERSION 1 /* the first form, of records with a certificate */
 #define KEY_VERSION 2         /* with a key and a device id */
+#define ALIAS_VERSION 1
 #define TRUSTED_VERSION 1
 
 void dt_device_store_key(char const fingerprint[65], char out[DT_STORE_KEY_MAX])
@@ -25,6 +26,42 @@ void dt_trusted_store_key(dt_guid const *device, char out[DT_STORE_KEY_MAX])
     dt_buf_init_fixed(&b, out, DT_STORE_KEY_MAX);
     dt_buf_puts(&b, "trusted:");
     dt_buf_puts(&b, device->text);
+}
+
+void dt_device_alias_key(char const *name, char out[DT_STORE_KEY_MAX])
+{
+    dt_buf b;
+    dt_buf_init_fixed(&b, out, DT_STORE_KEY_MAX);
+    dt_buf_puts(&b, DT_DEVICE_ALIAS_PREFIX);
+    dt_buf_puts(&b, name);
+}
+
+int dt_device_alias_pack(dt_guid const *device, dt_buf *out)
+{
+    if (!dt_guid_is_set(device))
+        return DT_E_INVALID;
+    dt_buf_puts(out, "{\"v\":");
+    dt_buf_put_int(out, ALIAS_VERSION);
+    dt_buf_puts(out, ",\"device\":\"");
+    dt_buf_puts(out, device->text);
+    dt_buf_puts(out, "\"}");
+    return dt_buf_error(out);
+}
+
+int dt_device_alias_unpack(dt_bytes text, dt_guid *out)
+{
+    int64_t version = 0;
+    dt_json *root = NULL;
+    int rc = text.len > DT_DEVICE_ALIAS_VALUE_MAX ? DT_E_LIMIT : dt_json_parse(text, &root, NULL);
+
+    memset(out, 0, sizeof(*out));
+    if (rc == DT_OK && (!dt_json_integer(dt_json_get(root, "v"), &version) ||
+                        version != ALIAS_VERSION || dt_json_size(root) != 2))
+        rc = DT_E_PARSE;
+    if (rc == DT_OK)
+        rc = dt_guid_parse(dt_bytes_str(dt_json_string(dt_json_get(root, "device"))), out);
+    dt_json_free(&root);
+    return rc;
 }
 
 /* Whether the name is a C string of valid UTF-8: anything else would not come back as it went. */

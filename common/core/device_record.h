@@ -30,6 +30,14 @@ typedef struct dt_device_record {
 } dt_device_record;
 
 void dt_device_store_key(char const fingerprint[65], char out[DT_STORE_KEY_MAX]);
+/* An alias: a name by which a VPN client calls a device ("mac:...", "uid:...", "name:...";
+ * core/vpn_claims.h), kept in the same table under "alias:" + the name. It proves nothing. */
+#define DT_DEVICE_ALIAS_PREFIX "alias:"
+#define DT_DEVICE_ALIAS_VALUE_MAX 96
+void dt_device_alias_key(char const *name, char out[DT_STORE_KEY_MAX]);
+DT_MUST_USE int dt_device_alias_pack(dt_guid const *device, dt_buf *out);
+DT_MUST_USE int dt_device_alias_unpack(dt_bytes text, dt_guid *out);
+
 /* A versioned JSON text. DT_E_INVALID unless it holds either a certificate, or a key with a device id. */
 DT_MUST_USE int dt_device_record_pack(dt_device_record const *r, dt_buf *out);
 DT_MUST_USE int dt_device_record_unpack(dt_bytes text, dt_device_record *out);

@@ -95,8 +95,9 @@ typedef struct dt_verdict {
 
 /* Judges the evidence by [device_trust]. Pure: the same evidence gives the same verdict.
  * TRUSTED only when for all sources of one alternative there is evidence FOR the same device id and
- * none AGAINST it (AGAINST without a device id counts against every device), each member that is a key
- * is PROVED, the device is the one that proved evidence names, if any does, and each
+ * none AGAINST it (AGAINST without a device id counts against every device; `management-hint` FOR
+ * names none and speaks of this host: alone, or beside its certificate), each member that is a key is
+ * PROVED, the device is the one that proved evidence names, if any does, and each
  * platform that a member tells is enabled (an unknown platform counts as not enabled only if
  * `platforms` does not hold every platform). FOR counts only with the reason NONE, TRUSTED, STALE or,
  * where it is allowed, IN_GRACE_PERIOD; of `intune` also only up to stale_limit.

@@ -10,7 +10,10 @@
 /* Sources that are asked about a device that others name: no answer is UNKNOWN. */
 #define DT_SOURCES_LOOKED_UP (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)
 /* Every source there is: a set with another bit never holds. */
-#define DT_SOURCES_ALL (DT_SOURCES_WITH_KEY | DT_SOURCES_LOOKED_UP | DT_SOURCE_VPN_CLIENT)
+#define DT_SOURCES_ALL                                                                             \
+    (DT_SOURCES_WITH_KEY | DT_SOURCES_LOOKED_UP | DT_SOURCE_VPN_CLIENT | DT_SOURCE_MANAGEMENT_HINT)
+/* Sources that speak of this host and name no device. */
+#define DT_SOURCES_OF_HOST DT_SOURCE_MANAGEMENT_HINT
 
 /* Items to look at; never more than there is room for, whatever `count` says. */
 size_t dt_evidence_count(dt_evidence_set const *set);

@@ -20,6 +20,8 @@ char const *dt_source_name(dt_source s)
         return "ssh-certificate";
     case DT_SOURCE_REGISTRY:
         return "registry";
+    case DT_SOURCE_MANAGEMENT_HINT:
+        return "management-hint";
     case DT_SOURCE_NONE:
         break;
     }

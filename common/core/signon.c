@@ -208,7 +208,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->conversation = r->conversation;
     s->push_prompt = r->push_prompt;
     s->explain = r->explain;
-    s->host_evidence = r->host_evidence;
+    s->host_evidence = s->host_managed = r->host_evidence;
     memcpy(s->random, r->random, sizeof(s->random));
     if (make_login(s) < 0 || make_push_key(s, r) < 0) {
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "no Okta login can be made of the user name");
@@ -259,7 +259,8 @@ static bool is_http(dt_phase p)
 
 static bool is_store(dt_phase p)
 {
-    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && !is_wait(p) && !is_http(p);
+    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && p != DT_PHASE_MANAGED && !is_wait(p) &&
+           !is_http(p);
 }
 
 /* A wait whose time has come moves on. */
@@ -415,6 +416,7 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     switch (s->phase) {
     case DT_PHASE_SSH_GET:
     case DT_PHASE_REGISTRY_GET:
+    case DT_PHASE_ALIAS_GET:
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_INTUNE_PUT:
         dt_signon_evidence_store_done(s, r, now);
@@ -465,6 +467,17 @@ void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
         return;
     }
     dt_signon_evidence_sign_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
+{
+    s->steps++;
+    if (s->phase != DT_PHASE_MANAGED) {
+        out_of_order(s, "managed app configuration");
+        return;
+    }
+    dt_signon_evidence_managed_done(s, r, now);
     after_feed(s, now);
 }
 

@@ -10,11 +10,13 @@
 #define DT_CORE_SIGNON_H
 
 #include "core/intune.h"
+#include "core/managed_config.h"
 #include "core/okta.h"
 #include "core/outcome.h"
 #include "core/ssh.h"
 #include "core/ssh_certificate.h"
 #include "core/step.h"
+#include "core/vpn_claims.h"
 #include "core/x509.h"
 
 #define DT_SIGNON_WAIT_MAX DT_HOURS(1) /* longest `wait_limit`; a longer one is cut to it */
@@ -24,8 +26,9 @@
 typedef struct dt_site {
     dt_config const *config;
     dt_trust_store const *anchors;
-    dt_ssh_cas const *ssh_cas; /* CAs of devices' SSH certificates; NULL: none */
-    dt_policy const *policy;   /* of the application; NULL denies with DT_CAUSE_CONFIG */
+    dt_ssh_cas const *ssh_cas;       /* CAs of devices' SSH certificates; NULL: none */
+    dt_policy const *policy;         /* of the application; NULL denies with DT_CAUSE_CONFIG */
+    struct dt_managed_file *managed; /* where DT_STEP_MANAGED reads; the core only hands it on */
 } dt_site;
 
 /* How the door can speak with the person. */
@@ -59,6 +62,7 @@ typedef struct dt_request {
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
     bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */
     char const *vpn_device_id; /* asserted by a VPN client; "" = none */
+    dt_vpn_claims const *vpn;  /* what else it asserts; NULL = nothing */
     /* conversation */
     dt_conversation conversation;
     bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
@@ -75,8 +79,9 @@ typedef enum dt_step_kind {
     DT_STEP_HTTP,
     DT_STEP_STORE,
     DT_STEP_SIGN,
-    DT_STEP_PROMPT, /* show it, call dt_signon_prompt_shown, go on asking */
-    DT_STEP_WAIT,   /* until a time, or until the open prompt is answered, whichever is first */
+    DT_STEP_MANAGED, /* read the managed app configuration of this host */
+    DT_STEP_PROMPT,  /* show it, call dt_signon_prompt_shown, go on asking */
+    DT_STEP_WAIT,    /* until a time, or until the open prompt is answered, whichever is first */
 } dt_step_kind;
 
 /* Borrowed from the machine until it is next fed or asked. */
@@ -85,6 +90,7 @@ typedef struct dt_step {
     dt_http_request const *http;
     dt_store_op const *store;
     dt_sign_request const *sign;
+    struct dt_managed_file *managed;
     dt_prompt const *prompt;
     bool suspend;  /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
                          another request (dt_signon_load, dt_signon_answer) */
@@ -108,6 +114,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out);
 void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
 void dt_signon_prompt_shown(dt_signon *s, dt_time now);
 /* The person's answer to the open prompt; may come while HTTP is under way. Empty = just Enter. */
 void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now);

@@ -50,6 +50,29 @@ static void take_vpn_device(dt_signon *s, char const *text, dt_platform platform
     add_evidence(s, &ev);
 }
 
+static bool trust_rule_names(dt_signon const *s, unsigned source)
+{
+    dt_config const *c = s->site.config;
+
+    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
+        if (c->device_trust.trusted_when[i] & source)
+            return true;
+    }
+    return false;
+}
+
+/* Which device is meant is looked for only where it could matter, and not when it is named. */
+static void take_vpn_claims(dt_signon *s, dt_request const *r)
+{
+    s->vpn = *r->vpn;
+    if (s->vpn.platform == DT_PLATFORM_UNKNOWN)
+        s->vpn.platform = r->platform_hint;
+    s->vpn_search =
+        trust_rule_names(s, DT_SOURCE_VPN_CLIENT) && (!r->vpn_device_id || !*r->vpn_device_id);
+    if (s->platform_hint == DT_PLATFORM_UNKNOWN)
+        s->platform_hint = s->vpn.platform;
+}
+
 /* --- SSH certificates ------------------------------------------------------------------------- */
 
 typedef struct ssh_taking {
@@ -113,6 +136,8 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
         take_vpn_device(s, r->vpn_device_id, r->platform_hint, now);
     if (r->ssh_auth_info)
         take_ssh(s, dt_bytes_str(r->ssh_auth_info), now);
+    if (r->vpn)
+        take_vpn_claims(s, r);
     if (s->outcome.cause == DT_CAUSE_NONE)
         dt_signon_evidence_next(s, now);
 }
@@ -144,16 +169,36 @@ static bool lookup_matters(dt_signon const *s, dt_guid const *id, dt_time now)
 /* The proved device that the registry is still to be asked about; NULL when it has no say. */
 static dt_guid const *registry_device(dt_signon const *s)
 {
-    dt_config const *c = s->site.config;
     dt_guid const *proved;
-    unsigned named = 0;
 
-    for (size_t i = 0; i < c->device_trust.trusted_when_count && i < DT_TRUST_ALTERNATIVES_MAX; i++)
-        named |= c->device_trust.trusted_when[i];
-    if (s->registry_asked || (named & DT_SOURCE_REGISTRY) == 0 ||
+    if (s->registry_asked || !trust_rule_names(s, DT_SOURCE_REGISTRY) ||
         !dt_evidence_proved_device(&s->evidence, &proved))
         return NULL;
     return proved;
+}
+
+/* True when there is another name to look for. When none is known, a device-uid that is a GUID is
+ * taken for the device's own id: some MDMs hand that out. */
+static bool vpn_search_next(dt_signon *s, dt_time now)
+{
+    char name[DT_VPN_NAME_MAX];
+
+    if (dt_vpn_claims_name(&s->vpn, s->vpn_at, name)) {
+        dt_signon_set_phase(s, DT_PHASE_ALIAS_GET);
+        return true;
+    }
+    s->vpn_search = false;
+    for (size_t i = 0; i < 2; i++) {
+        dt_evidence ev = {.source = DT_SOURCE_VPN_CLIENT,
+                          .finding = DT_FINDING_FOR,
+                          .observed = now,
+                          .platform = s->vpn.platform};
+        if (dt_guid_parse(dt_bytes_str(s->vpn.uids[i]), &ev.device_id) < 0)
+            continue;
+        add_evidence(s, &ev);
+        break;
+    }
+    return s->phase == DT_PHASE_DONE && s->outcome.cause != DT_CAUSE_NONE;
 }
 
 /* The next piece of evidence that must be fetched, or the decision when there is none. */
@@ -164,6 +209,11 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
     if (s->host_evidence && s->site.config->device_trust.host_certificate_file[0]) {
         s->host_evidence = false;
         dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);
+        return;
+    }
+    if (s->host_managed && s->site.managed && trust_rule_names(s, DT_SOURCE_MANAGEMENT_HINT)) {
+        s->host_managed = false;
+        dt_signon_set_phase(s, DT_PHASE_MANAGED);
         return;
     }
     if (s->ssh_at < s->ssh.count) {
@@ -177,6 +227,8 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_REGISTRY_GET);
         return;
     }
+    if (s->vpn_search && vpn_search_next(s, now))
+        return;
     id = dt_evidence_device_id(&s->evidence, s->site.config);
     if (id && s->site.config->intune.client_id[0] && lookup_matters(s, id, now)) {
         s->lookup_id = *id;
@@ -200,6 +252,39 @@ void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time
     judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count, proved,
                       now);
     if (s->phase == DT_PHASE_HOST_SIGN)
+        dt_signon_evidence_next(s, now);
+}
+
+void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
+{
+    dt_evidence ev;
+    dt_error why = {0};
+
+    dt_managed_evidence(r, s->site.config, s->user, s->login, now, &ev, &why);
+    if (why.text[0])
+        dt_signon_detail(s, "management-hint: %s", why.text);
+    add_evidence(s, &ev);
+    if (s->phase == DT_PHASE_MANAGED)
+        dt_signon_evidence_next(s, now);
+}
+
+/* The device that the VPN client means, found by one of the names it gave. */
+static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_evidence ev = {.source = DT_SOURCE_VPN_CLIENT, .observed = now, .platform = s->vpn.platform};
+    int rc =
+        r->status == DT_STORE_OK ? dt_device_alias_unpack(r->value, &ev.device_id) : DT_E_NOT_FOUND;
+
+    s->vpn_at++;
+    if (r->status == DT_STORE_OK && rc < 0)
+        dt_signon_detail(s, "the device registry holds an alias that cannot be read");
+    if (rc == DT_OK || r->status == DT_STORE_ERROR) {
+        s->vpn_search = false;
+        ev.finding = rc == DT_OK ? DT_FINDING_FOR : DT_FINDING_UNKNOWN;
+        ev.reason = rc == DT_OK ? DT_REASON_NONE : DT_REASON_LOOKUP_UNAVAILABLE;
+        add_evidence(s, &ev);
+    }
+    if (s->phase == DT_PHASE_ALIAS_GET)
         dt_signon_evidence_next(s, now);
 }
 
@@ -362,6 +447,9 @@ void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_ti
         return;
     case DT_PHASE_REGISTRY_GET:
         use_registry(s, r, now);
+        return;
+    case DT_PHASE_ALIAS_GET:
+        alias_done(s, r, now);
         return;
     case DT_PHASE_INTUNE_GET:
         intune_cached(s, r, now);

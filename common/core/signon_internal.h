@@ -37,7 +37,9 @@
 typedef enum dt_phase {
     DT_PHASE_DONE = 0,
     DT_PHASE_HOST_SIGN,
+    DT_PHASE_MANAGED,
     DT_PHASE_SSH_GET,
+    DT_PHASE_ALIAS_GET, /* which device a VPN client means */
     DT_PHASE_INTUNE_GET,
     DT_PHASE_INTUNE_HTTP,
     DT_PHASE_INTUNE_PUT,
@@ -134,11 +136,15 @@ struct dt_signon {
 
     /* evidence */
     bool host_evidence;
+    bool host_managed; /* the managed app configuration is still to be read */
     bool refresh_only;
     bool refresh_hint;
     dt_ssh_keys ssh;
     size_t ssh_at;
     bool registry_asked;
+    dt_vpn_claims vpn;
+    bool vpn_search; /* the device that the VPN client means is still to be found */
+    size_t vpn_at;
     dt_evidence_set evidence;
     dt_guid lookup_id;
     dt_intune_device intune;
@@ -199,6 +205,7 @@ struct dt_signon {
 void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
 void dt_signon_evidence_next(dt_signon *s, dt_time now);
 void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
 void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 void dt_signon_decide(dt_signon *s, dt_time now);

@@ -293,6 +293,16 @@ static int render_intune_put(dt_signon *s, dt_buf *b)
                   : put_value(s, b, s->intune.fetched + s->site.config->device_trust.stale_limit);
 }
 
+static int set_alias_key(dt_signon *s)
+{
+    char name[DT_VPN_NAME_MAX];
+
+    if (!dt_vpn_claims_name(&s->vpn, s->vpn_at, name))
+        return DT_E_STATE;
+    dt_device_alias_key(name, s->store.key);
+    return DT_OK;
+}
+
 static int render_read(dt_signon *s)
 {
     switch (s->phase) {
@@ -304,6 +314,9 @@ static int render_read(dt_signon *s)
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         dt_trusted_store_key(&s->lookup_id, s->store.key);
         return DT_OK;
+    case DT_PHASE_ALIAS_GET:
+        op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
+        return set_alias_key(s);
     case DT_PHASE_INTUNE_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         dt_intune_store_key(&s->lookup_id, s->store.key);
@@ -438,6 +451,10 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         out->kind = DT_STEP_SIGN;
         out->sign = &s->sign;
         break;
+    case DT_PHASE_MANAGED:
+        out->kind = DT_STEP_MANAGED;
+        out->managed = s->site.managed;
+        break;
     case DT_PHASE_INTUNE_HTTP:
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
@@ -452,6 +469,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         break;
     case DT_PHASE_SSH_GET:
     case DT_PHASE_REGISTRY_GET:
+    case DT_PHASE_ALIAS_GET:
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_REMEMBERED_GET:
     case DT_PHASE_FACTORS_GET:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 3
+#define SAVED_VERSION 4
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -166,9 +166,27 @@ static void ssh_key(codec *c, dt_ssh_key *k)
     FLAG(k->hardware);
 }
 
+/* What a VPN client said, as far as the device it means is still looked for. */
+static void vpn(codec *c, dt_signon *s)
+{
+    FLAG(s->vpn_search);
+    NUMBER(s->vpn_at, 0, DT_VPN_NAMES_MAX);
+    NUMBER(s->vpn.platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    if (!s->vpn_search)
+        return;
+    TEXT(s->vpn.uids[0]);
+    TEXT(s->vpn.uids[1]);
+    NUMBER(s->vpn.mac_count, 0, DT_VPN_MACS_MAX);
+    for (size_t i = 0; i < s->vpn.mac_count; i++)
+        TEXT(s->vpn.macs[i]);
+    TEXT(s->vpn.host_name);
+}
+
 static void what_is_known(codec *c, dt_signon *s)
 {
     FLAG(s->host_evidence);
+    FLAG(s->host_managed);
+    vpn(c, s);
     FLAG(s->refresh_only);
     FLAG(s->refresh_hint);
     NUMBER(s->ssh.count, 0, DT_SSH_KEYS_MAX);
@@ -324,6 +342,8 @@ static bool evidence_holds_together(dt_signon const *s)
         if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
             return false;
     }
+    if (s->phase == DT_PHASE_ALIAS_GET && !s->vpn_search)
+        return false;
     return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
 }
 
@@ -430,8 +450,8 @@ static bool outcome_holds_together(dt_signon const *s)
 
 static bool holds_together(dt_signon const *s)
 {
-    return groups_hold_together(s) && evidence_holds_together(s) && earlier_holds_together(s) && phase_holds_together(s) &&
-           outcome_holds_together(s);
+    return groups_hold_together(s) && evidence_holds_together(s) && earlier_holds_together(s) &&
+           phase_holds_together(s) && outcome_holds_together(s);
 }
 
 /* The passcode is never saved: it has to be typed again. */

@@ -18,9 +18,9 @@
 #define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
 
 /* The order in which sources fail: what a person must mend first comes first. */
-static dt_source const sources_in_order[] = {DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,
-                                             DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_VPN_CLIENT,
-                                             DT_SOURCE_REGISTRY,        DT_SOURCE_INTUNE};
+static dt_source const sources_in_order[] = {
+    DT_SOURCE_CERTIFICATE, DT_SOURCE_SSH_KEY,  DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_MANAGEMENT_HINT,
+    DT_SOURCE_VPN_CLIENT,  DT_SOURCE_REGISTRY, DT_SOURCE_INTUNE};
 #define SOURCES_COUNT (sizeof(sources_in_order) / sizeof(sources_in_order[0]))
 
 /* How one source stands to one device; a later one is the better. */
@@ -98,6 +98,8 @@ static dt_reason reason_against(dt_evidence const *e)
         return DT_REASON_CERTIFICATE_INVALID;
     case DT_SOURCE_INTUNE:
         return DT_REASON_NOT_COMPLIANT;
+    case DT_SOURCE_MANAGEMENT_HINT:
+        return DT_REASON_MANAGEMENT_HINT_MISMATCH;
     default:
         return DT_REASON_NOT_ENROLLED;
     }
@@ -111,11 +113,29 @@ static dt_reason reason_unknown(dt_evidence const *e)
                : DT_REASON_LOOKUP_UNAVAILABLE;
 }
 
-/* May the evidence speak of the device? FOR must name it; the rest may leave it open. */
-static bool is_about(dt_evidence const *e, dt_finding finding, dt_guid const *device)
+/* Is the device this host, or one that nothing names? A certificate is the host's own wherever the
+ * host's other evidence is looked at. */
+static bool is_host(judge const *j, dt_guid const *device)
+{
+    if (device == NULL)
+        return true;
+    for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
+        dt_evidence const *e = &j->set->items[i];
+        if (e->source == DT_SOURCE_CERTIFICATE && dt_evidence_is_proved(e) &&
+            dt_guid_equal(&e->device_id, device))
+            return true;
+    }
+    return false;
+}
+
+/* May the evidence speak of the device? FOR must name it, or speak of this host; the rest may leave
+ * it open. */
+static bool is_about(judge const *j, dt_evidence const *e, dt_finding finding,
+                     dt_guid const *device)
 {
     if (!dt_guid_is_set(&e->device_id))
-        return finding != DT_FINDING_FOR;
+        return finding != DT_FINDING_FOR ||
+               ((e->source & DT_SOURCES_OF_HOST) != 0 && is_host(j, device));
     return device != NULL && dt_guid_equal(&e->device_id, device);
 }
 
@@ -125,7 +145,7 @@ static bool member_take(judge const *j, dt_evidence const *e, dt_guid const *dev
     dt_finding finding = finding_of(j, e);
     member new = {.by = e};
 
-    if (!is_about(e, finding, device))
+    if (!is_about(j, e, finding, device))
         return true;
     if (finding == DT_FINDING_AGAINST) {
         *m = (member){.standing = STANDING_AGAINST, .reason = reason_against(e), .by = e};
@@ -149,7 +169,9 @@ static bool member_take(judge const *j, dt_evidence const *e, dt_guid const *dev
 
 static member member_of(judge const *j, dt_source source, dt_guid const *device)
 {
-    member m = {.standing = STANDING_ABSENT, .reason = DT_REASON_NO_CERTIFICATE};
+    member m = {.standing = STANDING_ABSENT,
+                .reason = source == DT_SOURCE_MANAGEMENT_HINT ? DT_REASON_NOT_MANAGED
+                                                              : DT_REASON_NO_CERTIFICATE};
 
     for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
         dt_evidence const *e = &j->set->items[i];
@@ -173,7 +195,7 @@ static bool platform_is_enabled(judge const *j, unsigned sources, dt_guid const 
     for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
         dt_evidence const *e = &j->set->items[i];
         if ((e->source & sources) == 0 || e->platform == DT_PLATFORM_UNKNOWN ||
-            finding_of(j, e) != DT_FINDING_FOR || !is_about(e, DT_FINDING_FOR, device) ||
+            finding_of(j, e) != DT_FINDING_FOR || !is_about(j, e, DT_FINDING_FOR, device) ||
             (has_key(e->source) && !dt_evidence_is_proved(e)))
             continue;
         if (((unsigned)e->platform & ~enabled) != 0)
@@ -261,6 +283,12 @@ static bool alternative_is_sound(unsigned sources)
            ((sources & DT_SOURCE_REGISTRY) == 0 || (sources & DT_SOURCES_WITH_KEY) != 0);
 }
 
+/* A device that nothing names is trusted only as this host, by what speaks of it alone. */
+static bool attempt_names_enough(attempt const *a)
+{
+    return a->device != NULL || (a->sources & ~(unsigned)DT_SOURCES_OF_HOST) == 0;
+}
+
 static void attempt_all_devices(judge const *j, unsigned sources, dt_guid const *proved,
                                 attempt *best)
 {
@@ -280,17 +308,26 @@ static void attempt_all_devices(judge const *j, unsigned sources, dt_guid const 
     }
 }
 
+/* Is the evidence about the device that the verdict names, or, where it names none, about this host? */
+static bool tells_of(judge const *j, dt_evidence const *e, dt_guid const *device)
+{
+    if ((e->source & DT_SOURCES_OF_HOST) != 0)
+        return is_host(j, dt_guid_is_set(device) ? device : NULL);
+    return dt_guid_equal(&e->device_id, device);
+}
+
 /* Name and platform of the device, from the source that should know best. */
 static void describe_device(judge const *j, dt_verdict *out)
 {
     static dt_source const by_knowledge[] = {DT_SOURCE_INTUNE,          DT_SOURCE_REGISTRY,
                                              DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,
-                                             DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_VPN_CLIENT};
+                                             DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_MANAGEMENT_HINT,
+                                             DT_SOURCE_VPN_CLIENT};
 
     for (size_t s = 0; s < sizeof(by_knowledge) / sizeof(by_knowledge[0]); s++) {
         for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
             dt_evidence const *e = &j->set->items[i];
-            if (e->source != by_knowledge[s] || !dt_guid_equal(&e->device_id, &out->device_id) ||
+            if (e->source != by_knowledge[s] || !tells_of(j, e, &out->device_id) ||
                 (e->finding != DT_FINDING_FOR && e->source != DT_SOURCE_INTUNE) ||
                 (has_key(e->source) && !dt_evidence_is_proved(e)))
                 continue;
@@ -326,7 +363,8 @@ static void verdict_trusted(judge const *j, attempt const *a, dt_verdict *out)
     out->trust = DT_TRUST_TRUSTED;
     out->reason = a->reason;
     out->sources = a->sources;
-    out->device_id = *a->device;
+    if (a->device != NULL)
+        out->device_id = *a->device;
     out->oldest = j->now;
     describe_members(j, a, out);
 }
@@ -362,7 +400,7 @@ void dt_verdict_judge(dt_evidence_set const *set, dt_config const *c, dt_time no
         if (best.reach != REACH_HOLDS && alternative_is_sound(c->device_trust.trusted_when[i]))
             attempt_all_devices(&j, c->device_trust.trusted_when[i], proved, &best);
     }
-    if (best.reach == REACH_HOLDS && best.device != NULL)
+    if (best.reach == REACH_HOLDS && attempt_names_enough(&best))
         verdict_trusted(&j, &best, out);
     else
         verdict_other(&j, &best, out);

@@ -11,6 +11,7 @@
 #include "driver/audit_queue.h"
 #include "driver/driver.h"
 #include "edge/host_key.h"
+#include "edge/managed_file.h"
 #include "edge/http_curl.h"
 #include "edge/jose.h"
 #include "edge/store.h"

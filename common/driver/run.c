@@ -120,12 +120,21 @@ static void perform_sign(dt_driver *d, dt_signon *machine, dt_sign_request const
     dt_signon_sign_done(machine, &result, now);
 }
 
+static void perform_managed(dt_signon *machine, struct dt_managed_file *file, dt_time now)
+{
+    dt_managed_result result;
+    dt_managed_file_read(file, &result);
+    dt_signon_managed_done(machine, &result, now);
+}
+
 bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt_time now)
 {
     if (step->kind == DT_STEP_STORE)
         perform_store(d, machine, step->store, now);
     else if (step->kind == DT_STEP_SIGN)
         perform_sign(d, machine, step->sign, now);
+    else if (step->kind == DT_STEP_MANAGED)
+        perform_managed(machine, step->managed, now);
     else
         return false;
     return true;
@@ -291,6 +300,7 @@ static bool step_once(dt_run *run, bool *gone)
     switch (step.kind) {
     case DT_STEP_STORE:
     case DT_STEP_SIGN:
+    case DT_STEP_MANAGED:
         return !dt_driver_perform(run->driver, run->machine, &step, now);
     case DT_STEP_HTTP:
         return step_http(run, step.http);

@@ -6,6 +6,7 @@
 #include "core/crypto.h"
 #include "edge/file.h"
 #include "edge/ini.h"
+#include "edge/managed_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -31,6 +32,8 @@ struct dt_site_files {
     size_t policy_count;
     dt_secret *okta_token;
     dt_secret *state_key;
+    dt_managed_hints hints;
+    dt_managed_file *managed;
 };
 
 /* Says which key led to the file that the error is about, and where it was given. */
@@ -406,6 +409,34 @@ static int load_state_key(dt_site_files *f, dt_error *e)
     return blame(f, "store", "state_key_file", e, error);
 }
 
+/* --- the managed app configuration ------------------------------------------------------------- */
+
+/* The keys are part of the site; the file itself is read at sign-ons, since the MDM changes it. */
+static int load_managed(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->device_trust.management_hint_file;
+    dt_buf text;
+    int error;
+
+    if (*path == '\0')
+        return DT_OK;
+    dt_buf_init(&text, DT_SECRET_MAX);
+    error = dt_file_read(path, DT_FILE_SECRET, DT_SECRET_MAX, &text, e);
+    if (error == DT_OK) {
+        error = dt_managed_hints_parse(dt_buf_bytes(&text), &f->hints, e);
+        if (error < 0)
+            dt_error_prefix(e, "%s", path);
+    }
+    dt_buf_free(&text);
+    if (error == DT_OK) {
+        error = dt_managed_file_new(f->config->device_trust.managed_configuration_file, &f->hints,
+                                    &f->managed);
+        if (error < 0)
+            dt_error_set(e, error, "out of memory");
+    }
+    return error < 0 ? blame(f, "device_trust", "management_hint_file", e, error) : DT_OK;
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 typedef int site_part(dt_site_files *f, dt_error *e);
@@ -433,7 +464,7 @@ int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
         load_config,   load_anchors,    load_ssh_cas,   load_zones,
-        load_policies, load_okta_token, load_state_key,
+        load_policies, load_okta_token, load_state_key, load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -463,6 +494,8 @@ void dt_site_free(dt_site_files **f)
     dt_ssh_cas_free(&(*f)->ssh_cas);
     dt_secret_free(&(*f)->okta_token);
     dt_secret_free(&(*f)->state_key);
+    dt_managed_file_free(&(*f)->managed);
+    dt_managed_hints_free(&(*f)->hints);
     dt_config_free(&(*f)->config);
     free(*f);
     *f = NULL;
@@ -504,6 +537,7 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
         .anchors = f->anchors,
         .ssh_cas = f->ssh_cas,
         .policy = dt_site_policy(f, application),
+        .managed = f->managed,
     };
 }
 

@@ -81,16 +81,6 @@ server bench-pap {{
     authorize {{
         files
         pap
-        if (&Cisco-AVPair[*] =~ /^mdm-tlv=device-platform=([a-z-]+)$/) {{
-            update request {{
-                &DevTrust-Platform := "%{{1}}"
-            }}
-        }}
-        if (&Cisco-AVPair[*] =~ /^mdm-tlv=device-uid=([0-9A-Fa-f-]+)$/) {{
-            update request {{
-                &DevTrust-Asserted-Device-Id := "%{{1}}"
-            }}
-        }}
     }}
     authenticate {{
         Auth-Type PAP {{

@@ -390,6 +390,9 @@ void world_step(world *w)
         else
             dt_signon_sign_done(w->machine, &w->sign, w->now);
         break;
+    case DT_STEP_MANAGED:
+        dt_signon_managed_done(w->machine, &w->managed, w->now);
+        break;
     default:
         fail_msg("the machine waits for somebody");
     }
@@ -402,7 +405,7 @@ dt_step_kind world_run(world *w)
             world_save_and_load(w);
         dt_signon_next(w->machine, w->now, &w->step);
         if (w->step.kind != DT_STEP_HTTP && w->step.kind != DT_STEP_STORE &&
-            w->step.kind != DT_STEP_SIGN)
+            w->step.kind != DT_STEP_SIGN && w->step.kind != DT_STEP_MANAGED)
             return w->step.kind;
         world_step(w);
     }

@@ -47,9 +47,10 @@ struct world {
     dt_step step;       /* the last one that needs somebody: PROMPT, WAIT or DONE */
     uint8_t leaf[4096]; /* DER of a device certificate of a CA in `anchors` */
     size_t leaf_len;
-    dt_sign_result sign; /* what the host's key answers */
-    void *leaf_key;      /* EVP_PKEY */
-    bool host_signs;     /* with leaf_key, instead of answering `sign` */
+    dt_sign_result sign;       /* what the host's key answers */
+    dt_managed_result managed; /* what the managed app configuration says */
+    void *leaf_key;            /* EVP_PKEY */
+    bool host_signs;           /* with leaf_key, instead of answering `sign` */
 };
 
 extern char const WORLD_DEVICE[]; /* the Intune device id in `leaf` */

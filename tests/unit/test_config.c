@@ -54,6 +54,8 @@ static char const everything[] =
     "ssh_device_ca_file = /f/ssh-ca.pub\n"
     "ssh_certificate_device_id = extension:device-id@example\n"
     "ssh_require_hardware_key = yes\n"
+    "managed_configuration_file = /f/managed.json\n"
+    "management_hint_file = /f/hint\n"
     "cache_ttl = 20m\n"
     "negative_ttl = 2m\n"
     "stale_limit = 2d\n"
@@ -574,6 +576,10 @@ static void rules_between_keys(void **state)
          ":10: [device_trust] tenant_id: ", "same tenant"},
         {MINIMAL "host_key_file = /k\n", ": [device_trust] host_certificate_file: ", "missing"},
         {MINIMAL "host_certificate_file = /k\n", ": [device_trust] host_key_file: ", "missing"},
+        {MINIMAL "managed_configuration_file = /k\n",
+         ": [device_trust] management_hint_file: ", "missing"},
+        {MINIMAL "management_hint_file = /k\n",
+         ": [device_trust] managed_configuration_file: ", "missing"},
         {MINIMAL "platforms = linux\ntrusted_when = certificate+intune, ssh-key\n",
          ":10: [device_trust] platforms: ", "add intune"},
         {MINIMAL "stale_limit = 14m\n", ":10: [device_trust] stale_limit: ", "cache_ttl"},

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a VPN client says, one pair a line: names that are safe to look up, and no more than fit. */
+#include "core/vpn_claims.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size);
+
+static void require(bool ok)
+{
+    if (!ok)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
+{
+    dt_vpn_claims c = {0};
+    char name[DT_VPN_NAME_MAX];
+    size_t n = 0;
+
+    while (size > 0) {
+        uint8_t const *end = memchr(data, '\n', size);
+        size_t len = end != NULL ? (size_t)(end - data) : size;
+        dt_vpn_claims_add_pair(&c, dt_bytes_of(data, len));
+        if (len < 100) {
+            char text[100] = "";
+            memcpy(text, data, len);
+            dt_vpn_claims_set_host_name(&c, text);
+            (void)dt_vpn_platform(text);
+        }
+        len += end != NULL;
+        data += len;
+        size -= len;
+    }
+    require(c.mac_count <= DT_VPN_MACS_MAX && c.pairs <= DT_VPN_PAIRS_MAX);
+    while (dt_vpn_claims_name(&c, n, name)) {
+        for (char const *p = name; *p != '\0'; p++)
+            require(*p > 0x20 && *p < 0x7f && (*p < 'A' || *p > 'Z'));
+        n++;
+    }
+    require(n <= DT_VPN_NAMES_MAX);
+    return 0;
+}
