@@ -296,6 +296,14 @@ static int check_free(importing const *x, dt_error *e)
     return rc;
 }
 
+/* A zones file that the configuration names has to be there, if only with an empty list. */
+static bool zones_are_written(importing const *x, dt_json const *zones)
+{
+    return dt_json_size(dt_json_get(zones, "zones")) > 0 ||
+           (x->zones_file == NULL &&
+            dt_config_line(dt_site_config(x->run.site), "policy", "zones_file") > 0);
+}
+
 /* The zones first: a policy whose zones are missing would not load. */
 static int write_both(importing *x, dt_error *e)
 {
@@ -310,7 +318,7 @@ static int write_both(importing *x, dt_error *e)
         rc = dt_json_parse(dt_buf_bytes(&x->run.policy), &policy, e);
     if (rc == DT_OK)
         rc = check_both(x, zones, policy, e);
-    if (rc == DT_OK && !x->dry_run && dt_json_size(dt_json_get(zones, "zones")) > 0)
+    if (rc == DT_OK && !x->dry_run && zones_are_written(x, zones))
         rc = write_json(x->zones_path, zones, true, e);
     if (rc == DT_OK && !x->dry_run)
         rc = write_json(x->policy_path, policy, x->replace, e);

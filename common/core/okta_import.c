@@ -552,8 +552,9 @@ static int policy_put(dt_importing *m, dt_json const *entry, size_t index, dt_bu
     (void)dt_json_reader_enter_at(&m->r, index);
     if (!dt_import_is(dt_import_given(policy, "status"), "ACTIVE"))
         dt_import_tell(m, DT_IMPORT_REFUSED, "the policy is not ACTIVE");
-    if (!name_clean(given != NULL ? given : "", sizeof(name) - 1, name) || name[0] == '\0')
-        (void)dt_str_copy(name, sizeof(name), name[0] != '\0' ? name : "Okta policy");
+    (void)name_clean(given != NULL ? given : "", sizeof(name) - 1, name);
+    if (name[0] == '\0')
+        (void)dt_str_copy(name, sizeof(name), "Okta policy");
     dt_buf_puts(b, "{\"$schema\":\"policy.schema.json\"");
     dt_import_put_name(b, "name");
     dt_json_put_string(b, name);

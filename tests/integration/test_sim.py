@@ -43,6 +43,9 @@ TRANSACTION = FACTORS + "/{factorId}/transactions/{transactionId}"
 DEVICES = "/deviceManagement/managedDevices"
 DEVICE = DEVICES + "/{managedDevice-id}"
 TOKEN = "/{tenant}/oauth2/v2.0/token"
+POLICIES = "/api/v1/policies"
+POLICY = POLICIES + "/{policyId}"
+ZONES = "/api/v1/zones"
 
 SPECS = os.environ.get("DEVTRUST_SPECS", "")
 
@@ -141,6 +144,10 @@ class Caller:
         if shape == VERIFY and reply.status == 200:
             # The description wants an object for every member of profile, against its own example.
             body.pop("profile", None)
+        if shape == POLICY + "/rules" and reply.status == 200:
+            # Of a rule for everybody its own example has null where the description has an object.
+            body = [{k: v for k, v in r.items() if k != "conditions" or v is not None}
+                    for r in body]
         assert spec.errors(shape, method, reply.status, body) == []
 
     # --- Entra -------------------------------------------------------------------------------
@@ -959,6 +966,114 @@ async def push_and_poll(sim: Sim, call: Caller, people: list[Person]) -> list[st
 # --- the descriptions ----------------------------------------------------------------------------
 
 
+# --- policies, zones, groups, applications -------------------------------------------------------
+
+def catalogue(sim: Sim) -> dict[str, str]:
+    """An org with one policy of each type, zones of each type, an application and a group."""
+    app = sim.add_app(label="VPN")
+    group = sim.group_id("Staff")
+    zone = sim.add_zone(name="Office", type="IP", proxies=None,
+                        gateways=[{"type": "CIDR", "value": "1.2.3.4/24"}])
+    sim.add_zone(name="Abroad", type="DYNAMIC", proxyType="Tor", asns=["23457"],
+                 locations=[{"country": "AF", "region": "AF-BGL"}])
+    sim.add_zone(name="Anonymizers", type="DYNAMIC_V2", usage="BLOCKLIST", system=True,
+                 asns={"include": [], "exclude": []}, locations={"include": [], "exclude": []},
+                 ipServiceCategories={"include": ["ALL_ANONYMIZERS"], "exclude": []})
+    access = {"access": "ALLOW", "verificationMethod": {
+        "type": "ASSURANCE", "factorMode": "2FA", "reauthenticateIn": "PT2H", "constraints": []}}
+    policy = sim.add_policy(type="ACCESS_POLICY", name="VPN", apps=[app], rules=[
+        {"name": "Office", "priority": 0, "actions": {"appSignOn": access}, "conditions": {
+            "people": {"groups": {"include": [group]}},
+            "network": {"connection": "ZONE", "include": [zone]},
+            "device": {"registered": True, "managed": True}}},
+        {"name": "Catch-all Rule", "priority": 99, "system": True, "conditions": None,
+         "actions": {"appSignOn": {"access": "DENY"}}}])
+    radius = sim.add_policy(type="OKTA_SIGN_ON", name="RADIUS", rules=[
+        {"name": "Challenge", "priority": 1, "conditions": {
+            "network": {"connection": "ANYWHERE"}, "authContext": {"authType": "RADIUS"}},
+         "actions": {"signon": {"access": "ALLOW", "requireFactor": True,
+                                "factorPromptMode": "ALWAYS"}}}],
+        conditions={"people": {"groups": {"include": [group]}}})
+    return {"app": app, "group": group, "zone": zone, "policy": policy, "radius": radius}
+
+
+def test_policies_by_type(sim: Sim, call: Caller) -> None:
+    made = catalogue(sim)
+    for kind, key in (("ACCESS_POLICY", "policy"), ("OKTA_SIGN_ON", "radius")):
+        reply = call.okta(f"/api/v1/policies?type={kind}", shape=POLICIES)
+        assert [p["id"] for p in reply.json] == [made[key]]
+    assert call.okta("/api/v1/policies?type=PASSWORD", shape=POLICIES).json == []
+    missing = call.okta("/api/v1/policies", shape=POLICIES)
+    assert missing.status == 400 and missing.json["errorCode"] == "E0000001"
+
+
+def test_a_policy_and_what_belongs_to_it(sim: Sim, call: Caller) -> None:
+    made = catalogue(sim)
+    path = "/api/v1/policies/" + made["policy"]
+    policy = call.okta(path, shape=POLICY).json
+    assert policy["type"] == "ACCESS_POLICY" and policy["conditions"] is None
+    rules = call.okta(path + "/rules", shape=POLICY + "/rules").json
+    assert [r["name"] for r in rules] == ["Office", "Catch-all Rule"]
+    assert rules[1]["conditions"] is None and rules[1]["system"] is True
+    mappings = call.okta(path + "/mappings", shape=POLICY + "/mappings").json
+    assert [m["_links"]["application"]["href"].rpartition("/")[2] for m in mappings] == [made["app"]]
+    signon = call.okta(f"/api/v1/policies/{made['radius']}/rules", shape=POLICY + "/rules").json
+    assert signon[0]["type"] == "SIGN_ON"
+    for gone in ("", "/rules", "/mappings"):
+        reply = call.okta("/api/v1/policies/rst000" + gone, shape=POLICY + gone)
+        assert reply.status == 404 and reply.json["errorCode"] == "E0000007"
+
+
+def test_lists_come_in_pages(sim: Sim, call: Caller) -> None:
+    catalogue(sim)
+    sim.org(policies_page_size=2)
+    seen, path = [], "/api/v1/zones?limit=50"
+    while path:
+        reply = call.okta(path, shape=ZONES)
+        seen += [z["name"] for z in reply.json]
+        links = {line.partition("rel=")[2].strip('"'): line[1:line.index(">")]
+                 for line in reply.headers["link"]}
+        path = links.get("next", "")
+    assert seen == ["Office", "Abroad", "Anonymizers"]
+    assert call.okta("/api/v1/zones?limit=x", shape=ZONES).status == 400
+    wanted = call.okta("/api/v1/zones", shape=ZONES).json[0]["id"]
+    found = call.okta(f"/api/v1/zones?filter=id+eq+%22{wanted}%22", shape=ZONES).json
+    assert [z["id"] for z in found] == [wanted]
+
+
+def test_groups_and_applications_by_id(sim: Sim, call: Caller) -> None:
+    made = catalogue(sim)
+    group = call.okta("/api/v1/groups/" + made["group"]).json
+    assert group["profile"]["name"] == "Staff" and group["type"] == "OKTA_GROUP"
+    if call.specs:
+        assert not call.specs["okta"].check({"$ref": "#/components/schemas/Group"}, group)
+    app = call.okta("/api/v1/apps/" + made["app"]).json
+    assert app["_links"]["accessPolicy"]["href"].endswith("/policies/" + made["policy"])
+    assert [a["id"] for a in call.okta("/api/v1/apps?q=vp").json] == [made["app"]]
+    for path in ("/api/v1/groups/00g000", "/api/v1/apps/0oa000"):
+        assert call.okta(path).json["errorCode"] == "E0000007"
+
+
+def test_policies_are_limited_like_everything(sim: Sim, call: Caller) -> None:
+    made = catalogue(sim)
+    sim.org(rate_limit=1)
+    call.okta("/api/v1/policies?type=ACCESS_POLICY", shape=POLICIES)
+    for path, shape in (("/api/v1/policies?type=ACCESS_POLICY", POLICIES),
+                        ("/api/v1/policies/" + made["policy"], POLICY),
+                        ("/api/v1/zones", ZONES)):
+        reply = call.okta(path, shape=shape)
+        assert reply.status == 429 and reply.json["errorCode"] == "E0000047"
+
+
+def test_what_makes_no_policy_is_refused(sim: Sim) -> None:
+    for values in ({"type": "PASSWORD", "name": "x"}, {"name": "x"},
+                   {"type": "ACCESS_POLICY", "name": "x", "apps": ["0oa000"]}):
+        with pytest.raises(SimFailed):
+            sim.add_policy(**values)
+    with pytest.raises(SimFailed):
+        sim.add_zone(name="x", type="V6")
+
+
 def test_the_validator_finds_what_is_wrong(specs: dict[str, Spec]) -> None:
     if not specs:
         pytest.skip("set DEVTRUST_SPECS to the folder of the OpenAPI subsets")
@@ -991,7 +1106,10 @@ def test_every_answer_was_held_against_its_description(specs: dict[str, Spec],
             ("GET", FACTORS, 200), ("GET", FACTORS, 404), ("GET", FACTORS + "/{factorId}", 200),
             ("POST", VERIFY, 200), ("POST", VERIFY, 201), ("POST", VERIFY, 400),
             ("POST", VERIFY, 403), ("POST", VERIFY, 404), ("POST", VERIFY, 429),
-            ("GET", TRANSACTION, 200), ("GET", TRANSACTION, 404)} <= specs["okta"].used
+            ("GET", TRANSACTION, 200), ("GET", TRANSACTION, 404), ("GET", POLICIES, 200),
+            ("GET", POLICIES, 429), ("GET", POLICY, 200), ("GET", POLICY, 404),
+            ("GET", POLICY + "/rules", 200), ("GET", POLICY + "/mappings", 200),
+            ("GET", ZONES, 200)} <= specs["okta"].used
     assert {("POST", TOKEN, 200), ("POST", TOKEN, 400), ("POST", TOKEN, 401),
             ("GET", DEVICE, 200), ("GET", DEVICE, 400), ("GET", DEVICE, 401),
             ("GET", DEVICE, 404), ("GET", DEVICES, 200), ("GET", DEVICES, 400),

@@ -22,7 +22,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Optional, Union
+from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Union
 
 from tests.lib import ports
 from tests.lib.site import Site
@@ -332,10 +332,15 @@ class World:
 
 @contextlib.contextmanager
 def start_world(directory: Path, pki: Mapping[str, Any], *, settings: Optional[Any] = None,
-                policies: Optional[Any] = None, **server: Any) -> Iterator[World]:
-    """Everything started; everything ended. `server` goes to Radius."""
+                policies: Optional[Any] = None,
+                prepare: Optional[Callable[[Site], None]] = None,
+                **server: Any) -> Iterator[World]:
+    """Everything started; everything ended. `prepare` sees the site before the server does;
+    `server` goes to Radius."""
     with Sim.start(directory / "sim") as sim:
         site = Site(directory / "site", sim, pki, settings=settings, policies=policies)
+        if prepare is not None:
+            prepare(site)
         with Radius(directory / "raddb", site, **server) as radius:
             yield World(sim, pki, site, radius)
 

@@ -30,7 +30,7 @@ from tests.sim.control import Control  # noqa: E402
 from tests.sim.entra import EntraApi  # noqa: E402
 from tests.sim.faults import Faults  # noqa: E402
 from tests.sim.graph import GraphApi  # noqa: E402
-from tests.sim.okta import OktaApi  # noqa: E402
+from tests.sim.policies import PolicyApi  # noqa: E402
 from tests.sim.server import ADDRESS, Listener, Log, TlsFiles  # noqa: E402
 from tests.sim.state import World  # noqa: E402
 
@@ -71,7 +71,7 @@ async def run(options: argparse.Namespace) -> None:
     app = register_app(world, directory)
     faults, log, tls = Faults(), Log(), TlsFiles(directory)
     services: dict[str, tuple[Any, int]] = {
-        "okta": (OktaApi(world), options.okta_port),
+        "okta": (PolicyApi(world), options.okta_port),
         "login": (EntraApi(world), options.login_port),
         "graph": (GraphApi(world), options.graph_port)}
     listeners = {key: Listener(key, api, faults, log) for key, (api, _) in services.items()}

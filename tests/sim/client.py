@@ -215,6 +215,24 @@ class Sim:
         return self.call("POST", "/pushes/answer", {
             "user": login, "answer": answer, "wait": wait, "number": number, "factor": factor})
 
+    # --- policies, zones, applications, groups -----------------------------------------------
+
+    def add_policy(self, **members: Any) -> str:
+        """Puts a policy in place of that of the same id: its members as Okta has them (type,
+        name), `rules` and `apps` (ids); gives its id."""
+        return self.call("POST", "/policies", members)["id"]
+
+    def add_zone(self, **members: Any) -> str:
+        return self.call("POST", "/zones", members)["id"]
+
+    def add_app(self, **members: Any) -> str:
+        """label; gives the id."""
+        return self.call("POST", "/apps", members)["id"]
+
+    def group_id(self, name: str) -> str:
+        """The id of a group, which is made when it is not there."""
+        return self.call("PUT", "/groups/" + quote(name, safe=""))["id"]
+
     # --- devices -----------------------------------------------------------------------------
 
     def enrol_device(self, device_id: Optional[str] = None, *, compliance: str = "compliant",

@@ -49,6 +49,8 @@ class Control:
                 ("GET", "/devices", self.get_devices),
                 ("PUT", "/devices/{device}", self.put_device),
                 ("DELETE", "/devices/{device}", self.delete_device),
+                ("POST", "/policies", self.post_policy), ("POST", "/zones", self.post_zone),
+                ("POST", "/apps", self.post_app), ("PUT", "/groups/{group}", self.put_group),
                 ("POST", "/tokens/revoke", self.post_revoke),
                 ("GET", "/requests", self.get_requests),
                 ("DELETE", "/requests", self.delete_requests),
@@ -185,6 +187,20 @@ class Control:
     async def delete_device(self, request: web.Request, values: Values) -> Any:
         self.world.remove_device(request.match_info["device"])
         return {}
+
+    # --- policies, zones, applications, groups -----------------------------------------------
+
+    async def post_policy(self, request: web.Request, values: Values) -> Any:
+        return self.world.catalogue.put_policy(values).body
+
+    async def post_zone(self, request: web.Request, values: Values) -> Any:
+        return self.world.catalogue.put_zone(values)
+
+    async def post_app(self, request: web.Request, values: Values) -> Any:
+        return self.world.catalogue.put_app(values)
+
+    async def put_group(self, request: web.Request, values: Values) -> Any:
+        return {"id": self.world.group_id(request.match_info["group"])}
 
     async def post_revoke(self, request: web.Request, values: Values) -> Any:
         count = len(self.world.access_tokens)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import secrets
 import string
 import time
@@ -42,6 +43,9 @@ MANAGEMENT_STATES = ("managed", "retirePending", "retireFailed", "wipePending", 
                      "unhealthy", "deletePending", "retireIssued", "wipeIssued", "wipeCanceled",
                      "retireCanceled", "discovered", "unknownFutureValue")
 
+POLICY_TYPES = {"ACCESS_POLICY": "ACCESS_POLICY", "OKTA_SIGN_ON": "SIGN_ON"}
+ZONE_TYPES = ("IP", "DYNAMIC", "DYNAMIC_V2")
+
 
 class SimError(Exception):
     """What a test asked for does not make sense; shown to it as is."""
@@ -71,6 +75,8 @@ class Org:
     push_lifetime: float = 300.0  # seconds until an unanswered push times out
     strict_transaction_ids: bool = False  # the first reply's transaction id serves one poll only
     groups_page_size: int = 200
+    policies_page_size: int = 200  # of policies, rules, mappings, zones, applications
+    link_access_policy: bool = True  # applications link to their ACCESS_POLICY
     devices_page_size: int = 100
     empty_first_page: bool = False  # a page without devices that has a next link all the same
     totp_window: int = 1  # steps of 30 s before and after the present that are taken
@@ -158,6 +164,67 @@ class Push:
         return self.number is not None and self.polls >= org.number_after_polls
 
 
+@dataclass
+class Policy:
+    """One policy with its rules; `body` is what Okta would show of it."""
+
+    body: dict[str, Any]
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    apps: list[str] = field(default_factory=list)  # ids
+
+
+class Catalogue:
+    """What the org has of policies, zones and applications, in the order in which it was put there."""
+
+    def __init__(self) -> None:
+        self.policies: dict[str, Policy] = {}
+        self.zones: dict[str, dict[str, Any]] = {}
+        self.apps: dict[str, dict[str, Any]] = {}
+
+    def put_policy(self, values: dict[str, Any]) -> Policy:
+        """`values` are the members of the policy, and `rules` and `apps` (ids) beside them."""
+        body = copy.deepcopy(values)
+        rules, apps = body.pop("rules", []), body.pop("apps", [])
+        if body.get("type") not in POLICY_TYPES:
+            raise SimError(f"type is one of {', '.join(POLICY_TYPES)}")
+        unknown = [a for a in apps if a not in self.apps]
+        if unknown:
+            raise SimError(f"no app {unknown[0]}")
+        moment = okta_time(time.time())
+        whole = {"id": new_id("rst"), "status": "ACTIVE", "priority": 1, "system": False,
+                 "conditions": None, "created": moment, "lastUpdated": moment, **body}
+        policy = Policy(whole, [self._rule(whole, r) for r in rules], apps)
+        self.policies[whole["id"]] = policy
+        return policy
+
+    @staticmethod
+    def _rule(policy: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        moment = okta_time(time.time())
+        made = {"id": new_id("rul"), "status": "ACTIVE", "system": False, "created": moment,
+                "lastUpdated": moment, **values}
+        if "type" not in made.get("actions", {}):  # where one of Okta's examples has it
+            made.setdefault("type", POLICY_TYPES[policy["type"]])
+        return made
+
+    def put_zone(self, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("type") not in ZONE_TYPES:
+            raise SimError(f"type is one of {', '.join(ZONE_TYPES)}")
+        moment = okta_time(time.time())
+        zone = {"id": new_id("nzo"), "status": "ACTIVE", "usage": "POLICY", "system": False,
+                "created": moment, "lastUpdated": moment, **copy.deepcopy(values)}
+        self.zones[zone["id"]] = zone
+        return zone
+
+    def put_app(self, values: dict[str, Any]) -> dict[str, Any]:
+        app = {"id": new_id("0oa"), "name": "radius", "label": "VPN", "status": "ACTIVE", **values}
+        self.apps[app["id"]] = app
+        return app
+
+    def policy_of(self, app: str) -> Optional[str]:
+        found = [key for key, policy in self.policies.items() if app in policy.apps]
+        return found[0] if found else None
+
+
 class World:
     """Everything the simulated services remember. One event loop uses it, so it needs no locks."""
 
@@ -175,6 +242,7 @@ class World:
         self.group_ids: dict[str, str] = {}
         self.pushes: dict[str, Push] = {}
         self.push_order: collections.deque[Push] = collections.deque()
+        self.catalogue = Catalogue()
         self.devices: dict[str, dict[str, Any]] = {}
         self.access_tokens: dict[str, float] = {}
         self.used_jtis: dict[str, float] = {}
