@@ -388,8 +388,11 @@ static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machi
 static int run_machine(explaining *x, dt_error *e)
 {
     static dt_door const door = {.name = "cli", .done = on_done};
-    dt_site site = dt_site_for(dt_driver_site(x->driver), x->q.application);
+    dt_site site;
     int rc;
+
+    dt_driver_hold(x->driver, x->q.application,
+                   &site); /* until the driver goes: nothing else comes */
 
     dt_signon_begin(x->machine, &site, &x->request, dt_host_now());
     rc = dt_driver_submit(x->driver, x->machine, &door, x, NULL);

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* The key that seals States, or NULL. Borrowed from the site, which outlives every request. */
-static uint8_t const *state_key(dt_driver *d)
+static uint8_t const *state_key(dt_site const *site)
 {
-    dt_secret const *key = dt_site_state_key(dt_driver_site(d));
+    dt_secret const *key = dt_site_state_key(dt_driver_files(site));
     return key == NULL ? NULL : dt_secret_bytes(key).p;
 }
 
@@ -46,13 +46,14 @@ out:
     return rc;
 }
 
-int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state, dt_error *e)
+static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_buf *state,
+                dt_error *e)
 {
     uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
     char id_hex[2 * DT_STATE_ID_LEN + 1];
     dt_audit_context ctx = {0};
 
-    uint8_t const *key = state_key(d);
+    uint8_t const *key = state_key(site);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID,
                             "no challenge is possible: set [store] state_key_file");
@@ -61,11 +62,22 @@ int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state, dt_
         return dt_error_set(e, rc, "no random bytes for a challenge");
     dt_signon_audit_context(machine, &ctx);
     dt_state_binding who = {ctx.user, ctx.nas, ctx.application, ctx.station};
-    dt_time expires = dt_host_now() + dt_site_config(dt_driver_site(d))->mfa.challenge_lifetime;
+    dt_time expires = dt_host_now() + site->config->mfa.challenge_lifetime;
     rc = dt_state_token_make(key, random, &who, expires, state, id_hex);
     if (rc != 0)
         return dt_error_set(e, rc, "a challenge's State could not be sealed");
     return store_machine(d, machine, id_hex, expires, e);
+}
+
+/* Sealed with the key in force now, whatever site the machine began with: it is what the answer will
+ * be opened with. */
+int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state, dt_error *e)
+{
+    dt_site site;
+    dt_driver_hold(d, NULL, &site);
+    int rc = keep(d, &site, machine, state, e);
+    dt_driver_leave(&site);
+    return rc;
 }
 
 static int take_saved(dt_driver *d, char const *id_hex, dt_site const *site, dt_signon *machine,
@@ -91,11 +103,11 @@ static int take_saved(dt_driver *d, char const *id_hex, dt_site const *site, dt_
     return rc;
 }
 
-int dt_challenge_take(dt_driver *d, dt_bytes state, dt_state_binding const *who, dt_signon *machine,
-                      dt_error *e)
+int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
+                      dt_state_binding const *who, dt_signon *machine, dt_error *e)
 {
     char id_hex[2 * DT_STATE_ID_LEN + 1];
-    uint8_t const *key = state_key(d);
+    uint8_t const *key = state_key(site);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID, "State cannot be read: set [store] state_key_file");
     int rc = dt_state_token_open(key, state, who, dt_host_now(), id_hex);
@@ -103,6 +115,5 @@ int dt_challenge_take(dt_driver *d, dt_bytes state, dt_state_binding const *who,
         return dt_error_set(e, rc, "State has expired");
     if (rc != 0)
         return dt_error_set(e, DT_E_CRYPTO, "State was changed, or made for somebody else");
-    dt_site site = dt_site_for(dt_driver_site(d), who->application);
-    return take_saved(d, id_hex, &site, machine, e);
+    return take_saved(d, id_hex, site, machine, e);
 }

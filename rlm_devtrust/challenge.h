@@ -16,10 +16,11 @@ DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf
                                   dt_error *e);
 
 /* Takes the machine that `state` names into `machine` (dt_signon_size() bytes): once, so that a
- * second use finds nothing. `who` must be whom it was made for. DT_E_CRYPTO (foreign, changed, for
+ * second use finds nothing. `site` is held by the caller and is the application's; `who` must be whom
+ * it was made for. DT_E_CRYPTO (foreign, changed, for
  * another), DT_E_EXPIRED, DT_E_NOT_FOUND (used before, or gone), DT_E_UNAVAILABLE (store),
  * DT_E_PARSE. Thread safe. */
-DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_bytes state, dt_state_binding const *who,
-                                  dt_signon *machine, dt_error *e);
+DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
+                                  dt_state_binding const *who, dt_signon *machine, dt_error *e);
 
 #endif

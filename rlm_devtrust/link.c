@@ -6,6 +6,7 @@
 
 #include "edge/host.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static void destroy(dt_rlm_link *l)
         dt_waiting_room_close(l->room);
     dt_driver_free(&l->driver);
     dt_waiting_room_free(&l->room);
+    pthread_mutex_destroy(&l->lock);
     free(l->config_path);
     free(l);
 }
@@ -43,14 +45,59 @@ static int open_room(dt_rlm_link *l, dt_error *e)
                                   dt_waiting_room_secret(l->room), l->parked_max, e);
 }
 
+/* On the driver's watching thread: every instance has to be able to work with the new site. */
+static int on_accept(void *ctx, dt_site_files const *files, dt_error *e)
+{
+    dt_rlm_link *l = ctx;
+    int rc = 0;
+    pthread_mutex_lock(&l->lock);
+    for (rlm_devtrust_t *i = l->instances; rc == 0 && i != NULL; i = i->next)
+        rc = dt_rlm_check_site(i, files, e);
+    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
+
+static void on_told(void *ctx, bool fault, char const *text)
+{
+    (void)ctx;
+    if (fault)
+        ERROR("devtrust: %s", text);
+    else
+        INFO("devtrust: %s", text);
+}
+
+static void instances_add(dt_rlm_link *l, rlm_devtrust_t *inst)
+{
+    pthread_mutex_lock(&l->lock);
+    inst->next = l->instances;
+    l->instances = inst;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void instances_remove(dt_rlm_link *l, rlm_devtrust_t *inst)
+{
+    pthread_mutex_lock(&l->lock);
+    rlm_devtrust_t **at = &l->instances;
+    while (*at != inst)
+        at = &(*at)->next;
+    *at = inst->next;
+    pthread_mutex_unlock(&l->lock);
+}
+
 static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
 {
-    dt_driver_options options = {.config_path = inst->config_path, .own_thread = true};
     dt_rlm_link *l = calloc(1, sizeof *l);
     if (l == NULL || (l->config_path = strdup(inst->config_path)) == NULL) {
         free(l);
         return dt_error_set(e, DT_E_NOMEM, "no memory");
     }
+    pthread_mutex_init(&l->lock, NULL);
+    dt_driver_options options = {.config_path = inst->config_path,
+                                 .own_thread = true,
+                                 .watch = true,
+                                 .accept = on_accept,
+                                 .told = on_told,
+                                 .watch_ctx = l};
     l->port = inst->port;
     l->parked_max = inst->max_parked;
     l->answer_within = DT_SECONDS(dt_rlm_response_window()) - DT_RLM_ANSWER_MARGIN;
@@ -65,7 +112,7 @@ static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
     return 0;
 }
 
-int dt_rlm_link_get(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
+int dt_rlm_link_get(rlm_devtrust_t *inst, dt_rlm_link **out, dt_error *e)
 {
     dt_rlm_link *l = links;
     while (l != NULL && strcmp(l->config_path, inst->config_path) != 0)
@@ -82,15 +129,19 @@ int dt_rlm_link_get(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
                             "the same waiting_room_port and max_parked");
     }
     l->users++;
+    instances_add(l, inst);
     *out = l;
     return 0;
 }
 
-void dt_rlm_link_put(dt_rlm_link **link)
+void dt_rlm_link_put(rlm_devtrust_t *inst)
 {
-    dt_rlm_link *l = *link;
-    *link = NULL;
-    if (l == NULL || --l->users > 0)
+    dt_rlm_link *l = inst->link;
+    inst->link = NULL;
+    if (l == NULL)
+        return;
+    instances_remove(l, inst);
+    if (--l->users > 0)
         return;
     dt_rlm_link **at = &links;
     while (*at != l)

@@ -81,10 +81,10 @@ static int evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, siz
 /* --- groups --------------------------------------------------------------------------------- */
 
 /* Keeps a group that some rule names; false when there are too many of them. */
-static bool add_group(rlm_devtrust_t const *inst, dt_rlm_inputs *in, size_t *used, char *name)
+static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
 {
     size_t len = strlen(name) + 1;
-    if (len == 1 || inst->site.policy == NULL || !dt_policy_names_group(inst->site.policy, name))
+    if (len == 1 || in->site->policy == NULL || !dt_policy_names_group(in->site->policy, name))
         return true;
     if (in->group_count >= DT_GROUPS_MAX || len > sizeof in->groups - *used)
         return false;
@@ -105,7 +105,7 @@ static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_
     for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, attribute); vp != NULL;
          vp = tmpl_cursor_next(&cursor, attribute)) {
         seen++;
-        if (value_text(vp, name, sizeof name) != 0 || !add_group(inst, in, &used, name))
+        if (value_text(vp, name, sizeof name) != 0 || !add_group(in, &used, name))
             return DT_E_LIMIT;
     }
     return seen;
@@ -125,7 +125,7 @@ static int groups_of_list(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
         while (*name == ' ')
             name++;
         seen += *name != '\0';
-        if (!add_group(inst, in, &used, name))
+        if (!add_group(in, &used, name))
             return DT_E_LIMIT;
     }
     return seen;
@@ -137,7 +137,7 @@ static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inp
 {
     dt_rlm_expression const *x = &inst->inputs[DT_RLM_GROUPS];
     int seen = 0;
-    if (inst->site.policy == NULL || !dt_policy_needs_groups(inst->site.policy))
+    if (in->site->policy == NULL || !dt_policy_needs_groups(in->site->policy))
         return;
     if (x->attribute != NULL)
         seen = groups_of_attribute(inst, request, in);
@@ -281,9 +281,9 @@ void dt_rlm_inputs_wipe(dt_rlm_inputs *in)
 
 /* How long the person may take: what the configuration grants the way they came, and never so long
  * that the waiting room would have to answer first. */
-static dt_time wait_limit(rlm_devtrust_t const *inst, bool eap)
+static dt_time wait_limit(rlm_devtrust_t const *inst, dt_config const *config, bool eap)
 {
-    dt_time granted = eap ? inst->site.config->mfa.wait_wifi : inst->site.config->mfa.wait_vpn;
+    dt_time granted = eap ? config->mfa.wait_wifi : config->mfa.wait_vpn;
     dt_time room = inst->link->answer_within - DT_RLM_END_MARGIN;
     return granted < room ? granted : room;
 }
@@ -312,6 +312,6 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->conversation =
         eap || inst->wait == DT_RLM_WAIT_PARK ? DT_CONVERSATION_NONE : DT_CONVERSATION_CHALLENGE;
     out->push_prompt = inst->wait == DT_RLM_WAIT_CHALLENGE;
-    out->wait_limit = wait_limit(inst, eap);
+    out->wait_limit = wait_limit(inst, in->site->config, eap);
     memcpy(out->random, in->random, sizeof out->random);
 }

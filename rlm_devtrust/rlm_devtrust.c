@@ -123,7 +123,9 @@ static void audit_refusal(rlm_devtrust_t const *inst, dt_rlm_inputs const *in, d
     ctx.nas = in->nas;
     ctx.station = in->station;
     ctx.door = "radius";
-    ctx.policy_hash = inst->site.policy != NULL ? dt_policy_hash(inst->site.policy) : "";
+    ctx.policy_hash = in->site->policy != NULL ? dt_policy_hash(in->site->policy) : "";
+    ctx.generation = in->site->generation;
+    ctx.loaded = in->site->loaded;
     ctx.started = dt_host_now();
     dt_driver_audit(inst->link->driver, o, NULL, "radius", &ctx);
 }
@@ -275,8 +277,9 @@ static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_ste
                     dt_time limit)
 {
     dt_rlm_link *link = inst->link;
-    dt_time longest = inst->site.config->intune.timeout;
-    dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), inst->site.config);
+    dt_config const *config = dt_signon_site(machine)->config;
+    dt_time longest = config->intune.timeout;
+    dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), config);
     if (found == NULL || step->kind != DT_STEP_HTTP || step->http->service != DT_HTTP_GRAPH)
         return false;
     dt_guid device = *found;
@@ -313,8 +316,9 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
         dt_time started = dt_host_now();
         if (blocks && r != NULL && look_up(inst, machine, &step, limit)) {
             dt_request again = *r;
+            dt_site site = *dt_signon_site(machine); /* held by the caller */
             limit = again.wait_limit = what_is_left(limit, dt_host_now() - started);
-            dt_signon_begin(machine, &inst->site, &again, dt_host_now());
+            dt_signon_begin(machine, &site, &again, dt_host_now());
             done = dt_driver_run_inline(inst->link->driver, machine, "radius");
             dt_signon_next(machine, dt_host_now(), &step);
         }
@@ -369,7 +373,7 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     memcpy(r.chain, peer->chain, sizeof r.chain);
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
-    dt_signon_begin(machine, &inst->site, &r, dt_host_now());
+    dt_signon_begin(machine, in->site, &r, dt_host_now());
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }
 
@@ -386,8 +390,8 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,
                       "the answer to a challenge has to come as User-Password, of at most 128 "
                       "bytes");
-    int rc = dt_challenge_take(inst->link->driver, dt_bytes_of(state->vp_octets, state->vp_length),
-                               &who, machine, &e);
+    int rc = dt_challenge_take(inst->link->driver, in->site,
+                               dt_bytes_of(state->vp_octets, state->vp_length), &who, machine, &e);
     if (rc != 0)
         return refuse(inst, request, in,
                       rc == DT_E_UNAVAILABLE ? DT_CAUSE_INTERNAL : DT_CAUSE_STATE_INVALID, again,
@@ -478,6 +482,9 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
         RERROR("no memory for a sign-on");
         return RLM_MODULE_FAIL;
     }
+    dt_site site;
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         code = refuse(inst, request, &in, DT_CAUSE_INTERNAL, "", e.text);
     else if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
@@ -485,6 +492,7 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     else
         code = by_password(inst, request, &in, machine);
     dt_rlm_inputs_wipe(&in);
+    dt_driver_leave(&site);
     return code;
 }
 
@@ -532,8 +540,11 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
 static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
+    dt_site site;
     dt_error e = {0};
     char detail[DT_MESSAGE_MAX];
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
     VALUE_PAIR *why =
         fr_pair_find_by_num(request->packet->vps, PW_MODULE_FAILURE_MESSAGE, 0, TAG_ANY);
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
@@ -542,19 +553,24 @@ static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
              why != NULL ? why->vp_strvalue : "the server gives no reason");
     (void)!refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", detail);
     dt_rlm_inputs_wipe(&in);
+    dt_driver_leave(&site);
 }
 
 /* Turns an Access-Accept into a refusal. */
 static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
+    dt_site site;
     dt_error e = {0};
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         RWDEBUG("%s", e.text);
     dt_rlm_reply_strip(request);
     rlm_rcode_t code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "",
                               "an Access-Accept that no sign-on of this request allowed");
     dt_rlm_inputs_wipe(&in);
+    dt_driver_leave(&site);
     return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;
 }
 
@@ -642,32 +658,38 @@ static int check_server(CONF_SECTION *cs, rlm_devtrust_t const *inst)
 }
 
 /* The server forgets a request after max_request_time: a person must not be given longer. */
-static int check_times(CONF_SECTION *cs, dt_config const *c)
+static int check_times(dt_config const *c, dt_error *e)
 {
     dt_time longest = c->mfa.wait_vpn > c->mfa.wait_wifi ? c->mfa.wait_vpn : c->mfa.wait_wifi;
     dt_time needed = longest + DT_RLM_ANSWER_MARGIN;
     if (DT_SECONDS(main_config.max_request_time) >= needed)
         return 0;
-    cf_log_err_cs(cs,
-                  "max_request_time = %u in radiusd.conf is too short for [mfa] wait_vpn and "
-                  "wait_wifi: set it to at least %lld",
-                  main_config.max_request_time, (long long)((needed + 999) / 1000));
-    return -1;
+    return dt_error_set(e, DT_E_INVALID,
+                        "max_request_time = %u in radiusd.conf is too short for [mfa] wait_vpn and "
+                        "wait_wifi: set it to at least %lld",
+                        main_config.max_request_time, (long long)((needed + 999) / 1000));
+}
+
+int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt_error *e)
+{
+    if (dt_site_policy(files, inst->application) == NULL)
+        return dt_error_set(e, DT_E_INVALID, "application = \"%s\" has no policy: add %s/%s.json",
+                            inst->application, dt_site_config(files)->policy.directory,
+                            inst->application);
+    if (inst->wait != DT_RLM_WAIT_PARK && dt_site_state_key(files) == NULL)
+        return dt_error_set(e, DT_E_INVALID,
+                            "wait = \"%s\" makes challenges: set [store] state_key_file",
+                            inst->wait_text);
+    return check_times(dt_site_config(files), e);
 }
 
 static int check_site(CONF_SECTION *cs, rlm_devtrust_t const *inst, dt_site_files const *files)
 {
-    if (dt_site_policy(files, inst->application) == NULL) {
-        cf_log_err_cs(cs, "application = \"%s\" has no policy: add %s/%s.json", inst->application,
-                      dt_site_config(files)->policy.directory, inst->application);
-        return -1;
-    }
-    if (inst->wait != DT_RLM_WAIT_PARK && dt_site_state_key(files) == NULL) {
-        cf_log_err_cs(cs, "wait = \"%s\" makes challenges: set [store] state_key_file",
-                      inst->wait_text);
-        return -1;
-    }
-    return check_times(cs, dt_site_config(files));
+    dt_error e = {0};
+    if (dt_rlm_check_site(inst, files, &e) == 0)
+        return 0;
+    cf_log_err_cs(cs, "%s", e.text);
+    return -1;
 }
 
 /* radiusd -C: everything is read and checked, nothing is started. */
@@ -708,14 +730,17 @@ static int mod_instantiate(CONF_SECTION *cs, void *instance)
         cf_log_err_cs(cs, "%s", e.text);
         return -1;
     }
-    inst->site = dt_site_for(dt_driver_site(inst->link->driver), inst->application);
-    return check_site(cs, inst, dt_driver_site(inst->link->driver));
+    dt_site site;
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    int rc = check_site(cs, inst, dt_driver_files(&site));
+    dt_driver_leave(&site);
+    return rc;
 }
 
 static int mod_detach(void *instance)
 {
     rlm_devtrust_t *inst = instance;
-    dt_rlm_link_put(&inst->link);
+    dt_rlm_link_put(inst);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "driver/driver.h"
 #include "rlm_devtrust/waiting_room.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Bounds of one input; longer values deny (who and where) or count as not given (assertions). */
@@ -58,10 +59,14 @@ typedef struct dt_rlm_expression {
     xlat_exp_t *xlat;
 } dt_rlm_expression;
 
+typedef struct rlm_devtrust_t rlm_devtrust_t;
+
 /* The driver and waiting room of one devtrust.conf, shared by all instances that name it. */
 typedef struct dt_rlm_link {
     struct dt_rlm_link *next;
     int users;
+    rlm_devtrust_t *instances; /* who has to be able to work with a new site */
+    pthread_mutex_t lock;      /* over the list of them */
     char *config_path;
     uint16_t port;
     uint32_t parked_max;
@@ -73,7 +78,7 @@ typedef struct dt_rlm_link {
     atomic_uint looking;  /* and for a look-up */
 } dt_rlm_link;
 
-typedef struct rlm_devtrust_t {
+struct rlm_devtrust_t {
     char const *name; /* of the instance */
     char const *config_path;
     char const *application;
@@ -87,16 +92,22 @@ typedef struct rlm_devtrust_t {
 
     dt_rlm_wait wait;
     dt_rlm_primary primary;
-    dt_rlm_link *link; /* NULL when the server only checks its configuration */
-    dt_site site;
-} rlm_devtrust_t;
+    dt_rlm_link *link;    /* NULL when the server only checks its configuration */
+    rlm_devtrust_t *next; /* of the same link */
+};
 
 /* --- link.c --------------------------------------------------------------------------------- */
 /* Joins or makes the link; starts the driver's thread and the waiting room, and tells the server of
  * it. Called while the server starts, by one thread. */
-DT_MUST_USE int dt_rlm_link_get(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e);
-/* The last one to leave stops the driver. */
-void dt_rlm_link_put(dt_rlm_link **link);
+DT_MUST_USE int dt_rlm_link_get(rlm_devtrust_t *inst, dt_rlm_link **out, dt_error *e);
+/* Takes an instance off inst->link. The last one to leave stops the driver. */
+void dt_rlm_link_put(rlm_devtrust_t *inst);
+
+/* --- rlm_devtrust.c ------------------------------------------------------------------------- */
+/* Whether an instance can work with a site: its policy is there, and what its way of waiting needs.
+ * DT_E_INVALID says what is missing. Thread safe. */
+DT_MUST_USE int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files,
+                                  dt_error *e);
 
 /* --- home_server.c -------------------------------------------------------------------------- */
 /* The response window in seconds that this server can give a parked request. */
@@ -109,6 +120,7 @@ DT_MUST_USE int dt_rlm_home_server_add(char const *name, uint16_t port, char con
 /* What was read out of a request. Strings are within the struct; `passcode` is wiped by
  * dt_rlm_inputs_wipe. */
 typedef struct dt_rlm_inputs {
+    dt_site const *site; /* held while the request is decided; set before it is read */
     char id[DT_SIGNON_ID_LEN + 1];
     char user[DT_USER_MAX];
     char client_ip[DT_ADDRESS_MAX];

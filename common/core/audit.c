@@ -424,6 +424,22 @@ static void put_debug_device(event_line *l, dt_outcome const *o, dt_time now)
         PUT(l, ",\"stale\":false");
 }
 
+/* Which of the sites that the process has used so far decided, and since when it was used. */
+static void put_debug_generation(event_line *l, dt_audit_context const *ctx)
+{
+    char loaded[25];
+
+    PUT(l, ",\"policyGeneration\":");
+    if (ctx->generation == 0) {
+        PUT(l, "null,\"policyLoaded\":null");
+        return;
+    }
+    line_put_int(l, (int64_t)ctx->generation);
+    dt_time_format(loaded, ctx->loaded);
+    PUT(l, ",\"policyLoaded\":");
+    put_plain(l, loaded);
+}
+
 static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
     char const *factor = dt_factor_name(o->factor);
@@ -439,6 +455,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     }
     PUT(l, ",\"policyHash\":");
     put_text_or_null(l, ctx->policy_hash, DT_CUT_HASH);
+    put_debug_generation(l, ctx);
     PUT(l, ",\"cause\":");
     put_plain(l, dt_cause_name(o->cause));
     PUT(l, ",\"factor\":");
@@ -570,6 +587,33 @@ void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *ev
         put_evidence(&l, &evidence->items[i], now);
     }
     PUT(&l, "]}}}\n");
+    line_end(&l, out);
+}
+
+/* --- the configuration ------------------------------------------------------------------------- */
+
+void dt_audit_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now)
+{
+    dt_audit_context const ctx = {.generation = f->generation, .loaded = f->loaded};
+    char published[25];
+    event_line l;
+
+    line_begin(&l);
+    dt_time_format(published, now);
+    PUT(&l, "{\"uuid\":null,\"published\":");
+    put_plain(&l, published);
+    PUT(&l, ",\"eventType\":\"policy.lifecycle.update\",\"version\":\"0\",\"severity\":");
+    put_plain(&l, f->taken ? "INFO" : "ERROR");
+    PUT(&l,
+        ",\"displayMessage\":\"Reload of configuration and policies\",\"outcome\":{\"result\":");
+    put_plain(&l, f->taken ? "SUCCESS" : "FAILURE");
+    PUT(&l, ",\"reason\":");
+    put_text(&l, f->text, DT_CUT_PROSE);
+    PUT(&l, "},\"actor\":{\"id\":null,\"type\":\"SystemPrincipal\",\"alternateId\":null,"
+            "\"displayName\":\"devtrust\"},\"debugContext\":{\"debugData\":{\"host\":");
+    put_text_or_null(&l, f->host, DT_CUT_LABEL);
+    put_debug_generation(&l, &ctx);
+    PUT(&l, "}}}\n");
     line_end(&l, out);
 }
 

@@ -172,3 +172,31 @@ int dt_config_finish(dt_config *c, char const *file, dt_error *e)
         c->device_trust.tenant_id = c->intune.tenant_id;
     return dt_config_check(c, file, e);
 }
+
+char const *dt_config_text(dt_config const *c, dt_config_key const *k)
+{
+    char *const *slot = (char *const *)((char const *)c + k->offset);
+
+    return *slot != NULL ? *slot : "";
+}
+
+int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        bool differed = false;
+        int rc;
+
+        if (keys[i].reloadable)
+            continue;
+        rc = dt_config_value_copy(c, old, &keys[i], &differed);
+        if (rc < 0)
+            return rc;
+        if (differed)
+            dt_buf_printf(names, "%s[%s] %s", names->len > 0 ? ", " : "", keys[i].section,
+                          keys[i].name);
+    }
+    return DT_OK;
+}

@@ -213,6 +213,11 @@ DT_MUST_USE int dt_config_set(dt_config *c, char const *file, int line, char con
 /* After the last pair: keys that must be there, and rules between keys (trusted_when names intune
  * but [intune] is not configured; certificate without any CA; stale_limit below cache_ttl; ...). */
 DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);
+/* Gives every key that is not reloadable the value it has in `old`; appends the names of those that
+ * differed to `names`, as in "[store] path, [audit] file". DT_E_NOMEM. */
+DT_MUST_USE int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names);
+/* The text of a STRING, URL or PATH. */
+char const *dt_config_text(dt_config const *c, dt_config_key const *k);
 /* Parses durations as the config writes them ("90s"). Milliseconds. */
 DT_MUST_USE int dt_duration_parse(char const *text, int64_t *out);
 

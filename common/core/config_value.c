@@ -606,3 +606,59 @@ void dt_config_value_free(dt_config *c, dt_config_key const *k)
         return;
     }
 }
+
+/* --- from one configuration to another -------------------------------------------------------- */
+
+/* Bytes of a field that owns nothing; 0 for others. */
+static size_t plain_size(dt_config_type type)
+{
+    switch (type) {
+    case DT_CONFIG_GUID:
+        return sizeof(dt_guid);
+    case DT_CONFIG_BOOL:
+        return sizeof(bool);
+    case DT_CONFIG_INT:
+    case DT_CONFIG_ENUM:
+        return sizeof(int);
+    case DT_CONFIG_BITS:
+        return sizeof(unsigned);
+    case DT_CONFIG_DURATION:
+        return sizeof(dt_time);
+    default:
+        return 0;
+    }
+}
+
+static int copy_text(dt_config *c, dt_config const *from, dt_config_key const *k, bool *differed)
+{
+    char **slot = field(c, k);
+    char const *wanted = dt_config_text(from, k);
+    char *copy;
+
+    *differed = strcmp(*slot, wanted) != 0;
+    if (!*differed)
+        return DT_OK;
+    copy = strdup(wanted);
+    if (copy == NULL)
+        return DT_E_NOMEM;
+    free(*slot);
+    *slot = copy;
+    return DT_OK;
+}
+
+int dt_config_value_copy(dt_config *c, dt_config const *from, dt_config_key const *k,
+                         bool *differed)
+{
+    size_t size = plain_size(k->type);
+    void const *wanted = (char const *)from + k->offset;
+
+    if (size > 0) {
+        *differed = memcmp(field(c, k), wanted, size) != 0;
+        memcpy(field(c, k), wanted, size);
+        return DT_OK;
+    }
+    *differed = false;
+    if (k->type != DT_CONFIG_STRING && k->type != DT_CONFIG_URL && k->type != DT_CONFIG_PATH)
+        return DT_E_STATE;
+    return copy_text(c, from, k, differed);
+}

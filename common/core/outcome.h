@@ -75,6 +75,8 @@ typedef struct dt_audit_context {
     char const *host; /* this host's name */
     char const *door; /* "pam", "radius", "cli" */
     char const *policy_hash;
+    uint64_t generation; /* of the site, see dt_site; 0 = not known */
+    dt_time loaded;
     dt_time started;
     bool device_event; /* the device was judged by `certificate`, `ssh-key`...: see below */
 } dt_audit_context;
@@ -94,7 +96,18 @@ void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *c
  * or FAILURE with the reason, such as NO_CERTIFICATE. */
 void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *evidence,
                      dt_audit_context const *ctx, dt_time now);
-/* The same in one line for a person or syslog: who, what, why. No newline; cut where `out` ends, the
+/* The configuration was loaded anew, or could not be. */
+typedef struct dt_audit_reload_facts {
+    bool taken;
+    char const *text; /* what was done, or what is wrong and what stays in force */
+    char const *host;
+    uint64_t generation; /* in force now */
+    dt_time loaded;
+} dt_audit_reload_facts;
+/* Its event: eventType "policy.lifecycle.update", displayMessage "Reload of configuration and
+ * policies", outcome SUCCESS or FAILURE with the text as its reason. */
+void dt_audit_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now);
+/* A sign-on's event in one line for a person or syslog: who, what, why. No newline; cut where `out` ends, the
  * least telling last, without an error. */
 void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);
 

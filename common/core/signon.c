@@ -58,7 +58,7 @@ bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
 {
     dt_decision const *d = &s->outcome.decision;
 
-    if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause))
+    if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0)
         return false;
     return d->access ==
            (cause == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
@@ -321,6 +321,8 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
 {
     memset(out, 0, sizeof(*out));
     keep_the_limit(s, now);
+    if (s->outdated != 0)
+        dt_signon_decide_again(s, now);
     expect_no_answer(s, now);
     for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
         dt_phase before = s->phase;
@@ -490,6 +492,8 @@ void dt_signon_prompt_shown(dt_signon *s, dt_time now)
 
 void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
 {
+    if (s->outdated != 0)
+        dt_signon_decide_again(s, now);
     if (s->phase == DT_PHASE_DONE || s->finishing)
         return; /* it crossed with the outcome */
     s->steps++;
@@ -538,6 +542,11 @@ dt_evidence_set const *dt_signon_evidence(dt_signon const *s)
     return &s->evidence;
 }
 
+dt_site const *dt_signon_site(dt_signon const *s)
+{
+    return &s->site;
+}
+
 void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
 {
     memset(out, 0, sizeof(*out));
@@ -549,6 +558,8 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->nas = s->nas;
     out->station = s->station;
     out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
+    out->generation = s->site.generation;
+    out->loaded = s->site.loaded;
     out->started = s->started;
     out->device_event = true;
 }

@@ -29,6 +29,14 @@ typedef struct dt_site {
     dt_ssh_cas const *ssh_cas;       /* CAs of devices' SSH certificates; NULL: none */
     dt_policy const *policy;         /* of the application; NULL denies with DT_CAUSE_CONFIG */
     struct dt_managed_file *managed; /* where DT_STEP_MANAGED reads; the core only hands it on */
+    /* Which of the sites that one process uses one after another it is, counted from 1, and since
+     * when: for the audit. 0 = not counted. */
+    uint64_t generation;
+    dt_time loaded;
+    /* Hex SHA-256 of what the verdict hangs on besides the policy: devtrust.conf, and the CAs
+     * of certificates. NULL = not known. */
+    char const *config_hash, *ca_hash;
+    void *owner; /* whose it is; the core does not look at it */
 } dt_site;
 
 /* How the door can speak with the person. */
@@ -130,6 +138,8 @@ bool dt_signon_is_done(dt_signon const *s);
  * made. Borrowed. */
 dt_outcome const *dt_signon_outcome(dt_signon const *s);
 dt_evidence_set const *dt_signon_evidence(dt_signon const *s);
+/* The site it was begun or loaded with. Borrowed from the machine. */
+dt_site const *dt_signon_site(dt_signon const *s);
 /* Fills who and where from the machine (borrowed from it); host and door are the caller's. */
 void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
 /* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the

@@ -72,6 +72,11 @@ typedef enum dt_phase {
     DT_PHASE_COUNT,
 } dt_phase;
 
+/* In what the site that a kept sign-on began with differs from the one that it goes on with. */
+#define DT_OUTDATED_POLICY (1u << 0)
+#define DT_OUTDATED_CONFIG (1u << 1)
+#define DT_OUTDATED_CA (1u << 2)
+
 typedef enum dt_prompt_state {
     DT_PROMPT_NONE = 0,
     DT_PROMPT_TO_SHOW,
@@ -114,6 +119,8 @@ struct dt_signon {
     dt_phase retry_phase;
     int steps;
     int retries;
+    unsigned
+        outdated; /* DT_OUTDATED_*: has to be decided again before anything else; never saved */
     dt_time started, deadline, wait_limit;
     dt_time until; /* of the WAIT phases */
 
@@ -267,6 +274,9 @@ DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now
 void dt_signon_tell_cause(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s);
 void dt_signon_passcode_prompt(dt_signon *s, char const *before);
+
+/* signon_again.c: decides a sign-on anew that is outdated; nothing for any other. */
+void dt_signon_decide_again(dt_signon *s, dt_time now);
 
 /* signon.c */
 /* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,

@@ -8,14 +8,15 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 4
+#define SAVED_VERSION 5
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
 
 typedef struct codec {
-    dt_buf *out; /* writing when set */
-    dt_bytes in; /* reading else */
+    dt_buf *out;         /* writing when set */
+    dt_bytes in;         /* reading else */
+    dt_site const *site; /* that it is loaded for */
     bool broken;
 } codec;
 
@@ -137,6 +138,31 @@ static void outcome(codec *c, dt_outcome *o)
     FLAG(o->stale);
     TEXT(o->message);
     TEXT(o->detail);
+}
+
+/* By what the sign-on was decided: it may be loaded when something else is in force. */
+static void decided_by(codec *c, dt_signon *s)
+{
+    dt_site const *site = c->out ? &s->site : c->site;
+    struct {
+        char const *now;
+        unsigned bit;
+    } const parts[] = {
+        {site->policy ? dt_policy_hash(site->policy) : "", DT_OUTDATED_POLICY},
+        {site->config_hash, DT_OUTDATED_CONFIG},
+        {site->ca_hash, DT_OUTDATED_CA},
+    };
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char const *now = parts[i].now ? parts[i].now : "";
+        char then[2 * DT_SHA256_LEN + 1] = "";
+
+        if (c->out && dt_str_copy(then, sizeof(then), now) < 0)
+            c->broken = true;
+        TEXT(then);
+        if (!c->out && strcmp(then, now) != 0)
+            s->outdated |= parts[i].bit;
+    }
 }
 
 static void who_and_where(codec *c, dt_signon *s)
@@ -303,6 +329,7 @@ static void walk(codec *c, dt_signon *s)
     TIME(s->deadline);
     NUMBER(s->wait_limit, 0, DT_SIGNON_WAIT_MAX);
     TIME(s->until);
+    decided_by(c, s);
     who_and_where(c, s);
     what_is_known(c, s);
     intune(c, s);
@@ -467,7 +494,7 @@ static void ask_again(dt_signon *s)
 
 int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
 {
-    codec c = {.in = saved};
+    codec c = {.in = saved, .site = site};
 
     memset(s, 0, sizeof(*s));
     s->push.number = DT_SIGNON_NUMBER_NONE;

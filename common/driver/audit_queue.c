@@ -99,8 +99,10 @@ dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool succ
     pthread_mutex_lock(&q->lock);
     size_t before = q->filling.lines.len + q->filling.notes.len;
     bool fits = put_whole(&q->filling.lines, lines, dt_bytes_of(NULL, 0));
-    dt_bytes text = dt_bytes_of(note, strlen(note) + 1);
-    fits = put_whole(&q->filling.notes, dt_bytes_str(success ? "+" : "-"), text) && fits;
+    if (note != NULL) {
+        dt_bytes text = dt_bytes_of(note, strlen(note) + 1);
+        fits = put_whole(&q->filling.notes, dt_bytes_str(success ? "+" : "-"), text) && fits;
+    }
     size_t after = q->filling.lines.len + q->filling.notes.len;
     pthread_mutex_unlock(&q->lock);
     if (!fits)

@@ -28,7 +28,7 @@ typedef enum dt_audit_urgency {
 DT_MUST_USE int dt_audit_queue_new(dt_audit_sink *sink, dt_audit_queue **out, dt_error *e);
 /* Does not flush. What could not be written is counted in a last alarm. */
 void dt_audit_queue_free(dt_audit_queue **q);
-/* Whole JSON lines (may be empty), and one line for people. Thread safe. */
+/* Whole JSON lines (may be empty), and one line for people (NULL for none). Thread safe. */
 dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool success,
                                     char const *note);
 /* Counts events that never got as far as the queue. Thread safe. */

@@ -28,7 +28,7 @@ bool dt_driver_is_usable(dt_driver const *d)
 
 dt_site_files const *dt_driver_site(dt_driver const *d)
 {
-    return d->files;
+    return atomic_load(&d->current)->has.files;
 }
 
 struct event_base *dt_driver_base(dt_driver *d)
@@ -139,7 +139,7 @@ static void open_store_again(dt_driver *d)
         return;
     d->store_tried = now;
     dt_store *store = NULL;
-    if (dt_store_open(d->config->store.path, &store, NULL) == 0)
+    if (dt_store_open(d->store_path, &store, NULL) == 0)
         atomic_store(&d->store, store);
 }
 
@@ -313,7 +313,7 @@ void dt_driver_stop(dt_driver *d)
 
 /* --- audit ------------------------------------------------------------------------------------ */
 
-static void audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note)
+void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note)
 {
     switch (dt_audit_queue_put(d->audit, lines, success, note)) {
     case DT_AUDIT_NOTHING:
@@ -354,7 +354,7 @@ void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine
         dt_buf_reset(&lines);
         dt_audit_queue_drop(d->audit, 1);
     }
-    audit_put(d, dt_buf_bytes(&lines), o->result == DT_ALLOW, note);
+    dt_driver_audit_put(d, dt_buf_bytes(&lines), o->result == DT_ALLOW, note);
 }
 
 void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out)
@@ -370,43 +370,13 @@ void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static int load_okta_authorization(dt_driver *d, dt_error *e)
-{
-    dt_secret const *token = dt_site_okta_token(d->files);
-    if (token == NULL)
-        return DT_OK;
-    char storage[DT_SECRET_MAX + 1];
-    dt_buf b;
-    dt_buf_init_fixed(&b, storage, sizeof(storage));
-    dt_bytes value = dt_secret_bytes(token);
-    dt_buf_puts(&b, "SSWS ");
-    dt_buf_put(&b, value.p, value.len);
-    int rc = dt_buf_error(&b);
-    if (rc == 0)
-        rc = dt_secret_new(dt_buf_bytes(&b), &d->okta_authorization);
-    explicit_bzero(storage, sizeof(storage));
-    return rc == 0 ? DT_OK : dt_error_set(e, rc, "the Okta API token cannot be held");
-}
-
-static int load_keys(dt_driver *d, dt_error *e)
-{
-    int rc = load_okta_authorization(d, e);
-    if (rc == 0)
-        rc = dt_token_load_key(d, e);
-    char const *certificate = d->config->device_trust.host_certificate_file;
-    char const *key = d->config->device_trust.host_key_file;
-    if (rc == 0 && certificate[0] != '\0' && key[0] != '\0')
-        rc = dt_host_key_load(certificate, key, &d->host_key, e);
-    return rc;
-}
-
 /* A file that others can reach is a fault of configuration: refused. One that is broken is not: the
  * sign-ons then go on without what was remembered, and say so. */
 static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
 {
     dt_store *store = NULL;
     dt_error why = {0};
-    int rc = dt_store_open(d->config->store.path, &store, &why);
+    int rc = dt_store_open(d->store_path, &store, &why);
     if (rc == DT_E_PERMISSION || rc == DT_E_NOT_FOUND || rc == DT_E_INVALID || rc == DT_E_NOMEM)
         return dt_error_set(e, rc, "%s", why.text);
     d->store_tried = dt_driver_mono();
@@ -421,8 +391,11 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
 static int open_outputs(dt_driver *d, dt_error *e)
 {
     dt_audit_sink *sink = NULL;
-    char const *file = d->quiet ? "" : d->config->audit.file;
-    int rc = dt_audit_sink_open(file, !d->quiet && d->config->audit.syslog, &sink, e);
+    dt_config const *config = dt_site_config(dt_driver_site(d));
+    char const *file = d->quiet ? "" : config->audit.file;
+    if ((d->store_path = strdup(config->store.path)) == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    int rc = dt_audit_sink_open(file, !d->quiet && config->audit.syslog, &sink, e);
     if (rc != 0)
         return rc;
     rc = open_store(d, sink, e);
@@ -484,16 +457,16 @@ static int driver_init(dt_driver *d, dt_driver_options const *o, dt_error *e)
     d->refreshes = calloc(DT_REFRESH_SLOTS, sizeof(*d->refreshes));
     if (d->refreshes == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
-    int rc = dt_site_load(o->config_path, &d->files, e);
+    int rc = dt_reload_start(d, o->config_path, e);
     if (rc != 0)
         return rc;
-    d->config = dt_site_config(d->files);
-    d->bare_site = (dt_site){.config = d->config, .anchors = dt_site_anchors(d->files)};
-    if ((rc = load_keys(d, e)) != 0 || (rc = open_outputs(d, e)) != 0 ||
-        (rc = make_base(d, e)) != 0 || (rc = make_events(d, e)) != 0 ||
+    if ((rc = open_outputs(d, e)) != 0 || (rc = make_base(d, e)) != 0 ||
+        (rc = make_events(d, e)) != 0 ||
         (rc = dt_http_new(watch_http, time_http, d, &d->http, e)) != 0)
         return rc;
-    return o->own_thread ? start_thread(d, e) : DT_OK;
+    if (o->own_thread && (rc = start_thread(d, e)) != 0)
+        return rc;
+    return o->watch ? dt_reload_watch(d, e) : DT_OK;
 }
 
 int dt_driver_new(dt_driver_options const *o, dt_driver **out, dt_error *e)
@@ -504,15 +477,19 @@ int dt_driver_new(dt_driver_options const *o, dt_driver **out, dt_error *e)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     d->pid = getpid();
     d->wake_fd = -1;
+    d->options = *o;
+    d->options.config_path = NULL;
     d->quiet = o->quiet;
     d->own_thread = o->own_thread;
     d->runs_max = o->runs_max > 0 ? o->runs_max : DT_DRIVER_RUNS_MAX;
     pthread_mutex_init(&d->post_lock, NULL);
     pthread_mutex_init(&d->refresh_lock, NULL);
+    pthread_mutex_init(&d->reload.lock, NULL);
+    pthread_cond_init(&d->reload.wake, NULL);
     dt_host_name(d->host, sizeof(d->host));
     int rc = driver_init(d, o, e);
     if (rc != 0) {
-        d->drained = true; /* nothing has begun */
+        d->drained = !d->thread_started; /* else something has begun */
         dt_driver_free(&d);
         return rc;
     }
@@ -526,6 +503,7 @@ void dt_driver_close(dt_driver *d)
 {
     if (!dt_driver_is_usable(d))
         return;
+    dt_reload_stop(d);
     dt_driver_stop(d);
     if (d->thread_started) {
         pthread_join(d->thread, NULL);
@@ -574,10 +552,9 @@ void dt_driver_free(dt_driver **driver)
     dt_audit_queue_free(&d->audit);
     dt_store *store = atomic_load(&d->store);
     dt_store_close(&store);
-    dt_token_close(d);
-    dt_host_key_free(&d->host_key);
-    dt_secret_free(&d->okta_authorization);
-    dt_site_free(&d->files);
+    dt_reload_free(d);
+    dt_lives_free(d);
+    free(d->store_path);
     free(d->refreshes);
     pthread_mutex_destroy(&d->post_lock);
     pthread_mutex_destroy(&d->refresh_lock);

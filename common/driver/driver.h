@@ -30,6 +30,15 @@ typedef struct dt_driver_options {
     int runs_max;    /* 0 = DT_DRIVER_RUNS_MAX */
     bool own_thread; /* start the loop in a thread (modules); else the caller runs it */
     bool quiet;      /* write no audit events (explain) */
+    /* Take changed files without a restart: they are looked at every few seconds, and whenever
+     * dt_driver_reload is called. Both functions are called on a thread of the driver's own, one at a
+     * time, and may be NULL. */
+    bool watch;
+    /* Whether the door can work with a site that it has not used so far; an error keeps it away. */
+    int (*accept)(void *ctx, dt_site_files const *files, dt_error *e);
+    /* What came of it, for the door's own log. `text` is one line, safe for a terminal. */
+    void (*told)(void *ctx, bool fault, char const *text);
+    void *watch_ctx;
 } dt_driver_options;
 
 /* Loads the site, opens store and audit sink, makes the loop. */
@@ -45,7 +54,20 @@ void dt_driver_free(dt_driver **d);
 DT_MUST_USE int dt_driver_run(dt_driver *d);
 /* Thread and signal safe. */
 void dt_driver_stop(dt_driver *d);
+/* The site in force; borrowed. Of a driver that watches the files it may go at any time: there it is
+ * only for who has just made the driver and not yet run it; all else takes hold. */
 dt_site_files const *dt_driver_site(dt_driver const *d);
+/* Takes hold of the site in force, as one application sees it: whatever is loaded meanwhile, it stays
+ * as it is until dt_driver_leave. A machine begun with it may run inline, be submitted (the loop then
+ * has a hold of its own) or be loaded, as long as it is held. Thread safe, without a lock. */
+void dt_driver_hold(dt_driver *d, char const *application, dt_site *out);
+/* Gives it back; a zero site is none. */
+void dt_driver_leave(dt_site *site);
+/* All of it. Borrowed from the hold. */
+dt_site_files const *dt_driver_files(dt_site const *site);
+/* Looks at the files soon, and loads them whether they seem changed or not. Nothing where the driver
+ * does not watch. Thread safe. */
+void dt_driver_reload(dt_driver *d);
 /* For a door's own sockets and timers, on the loop's thread (or before it runs). */
 struct event_base *dt_driver_base(dt_driver *d);
 

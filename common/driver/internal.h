@@ -14,6 +14,7 @@
 #include "edge/managed_file.h"
 #include "edge/http_curl.h"
 #include "edge/jose.h"
+#include "edge/site_watch.h"
 #include "edge/store.h"
 
 #include <event2/event.h>
@@ -35,6 +36,14 @@
 #define DT_REFRESH_SLOTS 1024                /* devices refreshed now or a short while ago */
 #define DT_REFRESH_PAUSE DT_SECONDS(10)      /* between two refreshes of one device */
 
+#define DT_DRIVER_LIVES_MAX 8 /* sites: the one in force, and those that sign-ons still use */
+#define DT_RELOAD_CHECK DT_SECONDS(3)      /* between two looks at the files */
+#define DT_RELOAD_RETRY DT_SECONDS(30)     /* between two tries at files that are broken */
+#define DT_RELOAD_SAY_AGAIN DT_MINUTES(10) /* between two lines about the same fault */
+#define DT_RELOAD_START_TRIES 3            /* at the start, while the files are being written */
+
+typedef struct dt_live dt_live;
+
 typedef struct dt_post {
     struct dt_post *next;
     void (*fn)(void *ctx);
@@ -50,6 +59,7 @@ typedef struct dt_refresh_slot {
 
 struct dt_run {
     dt_driver *driver;
+    dt_live *live; /* whose site the machine uses; held */
     dt_signon *machine;
     dt_door door; /* all NULL for a refresh */
     void *ctx;
@@ -85,17 +95,53 @@ typedef struct dt_token {
     dt_run *first, *last; /* who waits for the fetch, in order */
 } dt_token;
 
+/* What belongs to one site: it comes and goes as a whole. */
+typedef struct dt_live_parts {
+    dt_site_files *files; /* NULL: the place is free */
+    dt_config const *config;
+    dt_site bare_site; /* without a policy: for refreshes */
+    dt_secret *okta_authorization;
+    dt_host_key *host_key;
+    dt_token token; /* the loop's, but for its key */
+} dt_live_parts;
+
+/* A place for a site. Places are never freed, so that whoever was too late to take hold of one touches
+ * nothing but its count; see dt_live_current. */
+struct dt_live {
+    atomic_int users; /* who holds it; the one in force is kept without */
+    dt_driver *driver;
+    dt_live_parts has;
+};
+
+/* The watch over the files; the watching thread's own, but for what `lock` guards. */
+typedef struct dt_reload {
+    bool started;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool wanted, stop; /* under the lock */
+    char *config_path;
+    dt_config *watched;   /* names the files: of the last try, taken or not */
+    dt_site_mark judged;  /* of the files at the last try */
+    dt_site_mark last;    /* of the files at the last look */
+    dt_site_mark content; /* of the site in force */
+    uint64_t generation;
+    bool failed;
+    int64_t retry_at, said_at; /* monotonic milliseconds */
+    char said[DT_ERROR_TEXT_MAX];
+} dt_reload;
+
 struct dt_driver {
     pid_t pid;
     int runs_max;
     bool quiet, own_thread, thread_started;
     pthread_t thread;
     char host[DT_DRIVER_HOST_MAX];
-    dt_site_files *files;
-    dt_config const *config;
-    dt_site bare_site; /* without a policy: for refreshes */
-    dt_secret *okta_authorization;
-    dt_host_key *host_key;
+    dt_live lives[DT_DRIVER_LIVES_MAX];
+    _Atomic(dt_live *) current; /* the site in force */
+    dt_reload reload;
+    dt_driver_options options; /* config_path is not kept here */
+    char *store_path;
     _Atomic(dt_store *) store; /* NULL while it cannot be opened: then every operation fails */
     char store_error[DT_ERROR_TEXT_MAX];
     int64_t store_tried; /* monotonic milliseconds of the last try to open it */
@@ -106,7 +152,6 @@ struct dt_driver {
     size_t watch_count;
     struct event *http_timer, *tick_timer, *flush_timer, *wake_event;
     int wake_fd;
-    dt_token token;
     dt_run *runs, *ending; /* under way; told to end because the driver stops */
     bool drained;
     /* other threads too */
@@ -131,12 +176,45 @@ DT_MUST_USE int dt_driver_enqueue(dt_driver *d, dt_post *p);
 /* Wakes the loop. Thread and signal safe. */
 void dt_driver_wake(dt_driver *d);
 
+/* Queues an event, and a line for the system log unless `note` is NULL. Thread safe. */
+void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note);
+
+/* --- live.c: the site in force, and those before it --- */
+/* Loads a site and all that belongs to it; *out is as it was on failure. */
+DT_MUST_USE int dt_live_load(char const *config_path, dt_live_parts *out, dt_error *e);
+void dt_live_parts_free(dt_live_parts *p);
+/* Puts a site in force, and takes it over. One thread at a time. DT_E_LIMIT while sign-ons still hold
+ * all other places. */
+DT_MUST_USE int dt_live_publish(dt_driver *d, dt_live_parts *parts);
+/* Frees the sites that nobody uses any more. The thread that publishes. */
+void dt_live_reclaim(dt_driver *d);
+/* Frees all; nobody uses any. */
+void dt_lives_free(dt_driver *d);
+/* Takes hold of the site in force: no lock, three atomic operations. Thread safe. */
+dt_live *dt_live_current(dt_driver *d);
+/* One more hold on what is held already. Thread safe. */
+dt_live *dt_live_hold(dt_live *l);
+void dt_live_leave(dt_live *l);
+/* Whose site a machine uses; the one in force for a machine begun without dt_driver_hold. The caller
+ * holds it, by the machine's site or as the only user of the driver. */
+dt_live *dt_live_of(dt_driver *d, dt_signon const *machine);
+
+/* --- reload.c --- */
+/* The first load, and with it what later ones are compared to. */
+DT_MUST_USE int dt_reload_start(dt_driver *d, char const *config_path, dt_error *e);
+/* Starts to watch the files. */
+DT_MUST_USE int dt_reload_watch(dt_driver *d, dt_error *e);
+/* Stops watching. Does nothing the second time. */
+void dt_reload_stop(dt_driver *d);
+void dt_reload_free(dt_driver *d);
+
 /* --- run.c; on the loop's thread --- */
 void dt_run_step(dt_run *run);
 /* Ends the request under way with a failure made here, and goes on. */
 void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error);
-/* A run for a machine to be filled by the caller; NULL without memory. Not in the list yet. */
-dt_run *dt_run_new(dt_driver *d);
+/* A run for a machine to be filled by the caller, on a site that the caller holds; NULL without
+ * memory. Not in the list yet. */
+dt_run *dt_run_new(dt_driver *d, dt_live *live);
 void dt_run_free(dt_run *run);
 /* Into the list and off. As a post: ctx is the run. */
 void dt_run_begin(void *run);
@@ -149,15 +227,17 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 
 /* --- token.c; on the loop's thread --- */
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
-DT_MUST_USE int dt_token_load_key(dt_driver *d, dt_error *e);
-/* READY: d->token.bearer may be used now. COMING: the run is among those who wait; dt_run_step or
- * dt_run_http_failed is called when the fetch has ended. NONE: d->token.error says why. */
-dt_token_answer dt_token_want(dt_driver *d, dt_run *run, dt_time now);
+/* Any thread, before the parts are shared. */
+DT_MUST_USE int dt_token_load_key(dt_live_parts *p, dt_error *e);
+/* READY: the bearer of the run's site may be used now. COMING: the run is among those who wait;
+ * dt_run_step or dt_run_http_failed is called when the fetch has ended. NONE: the token's error says
+ * why. */
+dt_token_answer dt_token_want(dt_run *run, dt_time now);
 /* No longer waits. */
-void dt_token_forget(dt_driver *d, dt_run *run);
+void dt_token_forget(dt_run *run);
 /* Graph refused the token of this generation. True: it was dropped, ask for another. */
-bool dt_token_refused(dt_driver *d, unsigned generation);
-void dt_token_close(dt_driver *d);
+bool dt_token_refused(dt_live *l, unsigned generation);
+void dt_token_close(dt_token *t);
 
 /* --- refresh.c --- */
 void dt_refresh_ended(dt_driver *d, unsigned slot);

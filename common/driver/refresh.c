@@ -47,23 +47,31 @@ void dt_refresh_ended(dt_driver *d, unsigned slot)
     pthread_mutex_unlock(&ended_lock);
 }
 
-void dt_driver_refresh(dt_driver *d, dt_guid const *device_id)
+static void refresh_by(dt_driver *d, dt_live *live, dt_guid const *device_id)
 {
-    if (!dt_driver_is_usable(d) || !dt_guid_is_set(device_id) || d->token.key == NULL)
-        return;
     unsigned slot = slot_of(device_id);
     if (!claim(d, device_id, slot))
         return;
-    dt_run *run = dt_run_new(d);
+    dt_run *run = dt_run_new(d, live);
     if (run == NULL) {
         dt_refresh_ended(d, slot);
         return;
     }
     run->is_refresh = true;
     run->refresh_slot = slot;
-    dt_signon_begin_refresh(run->machine, &d->bare_site, device_id, dt_host_now());
+    dt_signon_begin_refresh(run->machine, &live->has.bare_site, device_id, dt_host_now());
     if (dt_driver_enqueue(d, &run->start) != 0)
         dt_run_free(run);
+}
+
+void dt_driver_refresh(dt_driver *d, dt_guid const *device_id)
+{
+    if (!dt_driver_is_usable(d) || !dt_guid_is_set(device_id))
+        return;
+    dt_live *live = dt_live_current(d);
+    if (live->has.token.key != NULL)
+        refresh_by(d, live, device_id);
+    dt_live_leave(live);
 }
 
 static bool is_under_way(dt_driver *d, dt_guid const *device)

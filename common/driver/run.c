@@ -11,7 +11,7 @@
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-dt_run *dt_run_new(dt_driver *d)
+dt_run *dt_run_new(dt_driver *d, dt_live *live)
 {
     dt_run *run = calloc(1, sizeof(*run));
     if (run == NULL)
@@ -22,6 +22,7 @@ dt_run *dt_run_new(dt_driver *d)
         return NULL;
     }
     run->driver = d;
+    run->live = dt_live_hold(live);
     run->start = (dt_post){.fn = dt_run_begin, .ctx = run};
     atomic_fetch_add(&d->runs_now, 1);
     return run;
@@ -51,7 +52,7 @@ void dt_run_free(dt_run *run)
 {
     dt_driver *d = run->driver;
     list_remove(run);
-    dt_token_forget(d, run);
+    dt_token_forget(run);
     if (run->call != NULL)
         dt_http_cancel(d->http, run->call);
     if (run->timer != NULL)
@@ -60,6 +61,7 @@ void dt_run_free(dt_run *run)
         dt_refresh_ended(d, run->refresh_slot);
     explicit_bzero(run->machine, dt_signon_size());
     free(run->machine);
+    dt_live_leave(run->live);
     free(run);
     atomic_fetch_sub(&d->runs_now, 1);
 }
@@ -116,7 +118,7 @@ static void perform_sign(dt_driver *d, dt_signon *machine, dt_sign_request const
     uint8_t storage[DT_SIGNATURE_MAX];
     dt_sign_result result;
     memset(&result, 0, sizeof(result));
-    dt_host_key_sign(d->host_key, r, storage, &result);
+    dt_host_key_sign(dt_live_of(d, machine)->has.host_key, r, storage, &result);
     dt_signon_sign_done(machine, &result, now);
 }
 
@@ -166,7 +168,7 @@ static void on_http_done(void *ctx, dt_http_response const *r)
     run->http_busy = false;
     /* Graph no longer takes the token: once more with a new one (the same step is asked again). */
     if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
-        dt_token_refused(run->driver, run->token_used)) {
+        dt_token_refused(run->live, run->token_used)) {
         run->token_retried = true;
     } else {
         run->token_retried = false;
@@ -186,28 +188,29 @@ static bool url_is_below(char const *url, char const *base)
  * *error set when there is none. */
 static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error)
 {
-    dt_driver *d = run->driver;
+    dt_live_parts const *has = &run->live->has;
     bool okta = r->service == DT_HTTP_OKTA;
-    char const *base = okta ? d->config->okta.org_url : d->config->intune.graph_url;
+    char const *base = okta ? has->config->okta.org_url : has->config->intune.graph_url;
     if (r->service == DT_HTTP_ENTRA || !url_is_below(r->url, base)) {
         *error = "a request that is not for the configured service was not sent";
         return NULL;
     }
     if (okta) {
         *error = "no Okta API token is configured";
-        return d->okta_authorization;
+        return has->okta_authorization;
     }
-    *error = d->token.error;
-    if (dt_token_want(d, run, dt_host_now()) != DT_TOKEN_READY)
+    *error = has->token.error;
+    if (dt_token_want(run, dt_host_now()) != DT_TOKEN_READY)
         return NULL;
-    run->token_used = d->token.generation;
-    return d->token.bearer;
+    run->token_used = has->token.generation;
+    return has->token.bearer;
 }
 
 /* True when the request is under way; false when its failure was fed. */
 static bool http_start(dt_run *run, dt_http_request const *r)
 {
     dt_driver *d = run->driver;
+    dt_config const *config = run->live->has.config;
     char const *error = NULL;
     run->token_used = 0;
     run->http_busy = true;
@@ -221,7 +224,7 @@ static bool http_start(dt_run *run, dt_http_request const *r)
         return false;
     }
     char const *ca_file =
-        r->service == DT_HTTP_OKTA ? d->config->okta.ca_file : d->config->intune.ca_file;
+        r->service == DT_HTTP_OKTA ? config->okta.ca_file : config->intune.ca_file;
     int rc = dt_http_start(d->http, r, ca_file, authorization, on_http_done, run, &run->call);
     if (rc != 0) {
         feed_failure(run, rc == DT_E_STATE ? DT_HTTP_ABANDONED : DT_HTTP_UNREACHABLE,
@@ -235,7 +238,7 @@ static bool http_start(dt_run *run, dt_http_request const *r)
 
 static void http_drop(dt_run *run)
 {
-    dt_token_forget(run->driver, run);
+    dt_token_forget(run);
     if (run->call != NULL)
         dt_http_cancel(run->driver->http, run->call);
     run->call = NULL;
@@ -356,7 +359,7 @@ int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door
         return DT_E_STATE;
     if (atomic_load(&d->runs_now) >= d->runs_max)
         return DT_E_LIMIT;
-    dt_run *run = dt_run_new(d);
+    dt_run *run = dt_run_new(d, dt_live_of(d, machine));
     if (run == NULL)
         return DT_E_NOMEM;
     memcpy(run->machine, machine, dt_signon_size());

@@ -12,10 +12,10 @@
 #define ASSERTION_MAX 4096
 #define CLAIMS_MAX 2048
 
-int dt_token_load_key(dt_driver *d, dt_error *e)
+int dt_token_load_key(dt_live_parts *p, dt_error *e)
 {
-    char const *certificate_file = d->config->intune.certificate_file;
-    char const *key_file = d->config->intune.key_file;
+    char const *certificate_file = p->config->intune.certificate_file;
+    char const *key_file = p->config->intune.key_file;
     if (certificate_file[0] == '\0' || key_file[0] == '\0')
         return DT_OK;
     dt_buf certificate;
@@ -25,7 +25,7 @@ int dt_token_load_key(dt_driver *d, dt_error *e)
     if (rc == 0)
         rc = dt_file_read_secret(key_file, false, &key, e);
     if (rc == 0) {
-        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), dt_host_now(), &d->token.key, e);
+        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), dt_host_now(), &p->token.key, e);
         if (rc != 0)
             dt_error_prefix(e, "%s, %s", certificate_file, key_file);
     }
@@ -56,9 +56,9 @@ static dt_run *pop_waiting(dt_token *t)
     return run;
 }
 
-void dt_token_forget(dt_driver *d, dt_run *run)
+void dt_token_forget(dt_run *run)
 {
-    dt_token *t = &d->token;
+    dt_token *t = &run->live->has.token;
     if (!run->token_waiting)
         return;
     dt_run *before = NULL;
@@ -71,24 +71,23 @@ void dt_token_forget(dt_driver *d, dt_run *run)
 }
 
 /* Nobody can join the queue while it is emptied: now there is a token, or asking for one fails. */
-static void tell_waiting(dt_driver *d, bool ok)
+static void tell_waiting(dt_token *t, bool ok)
 {
     dt_run *run;
-    while ((run = pop_waiting(&d->token)) != NULL) {
+    while ((run = pop_waiting(t)) != NULL) {
         if (ok) {
             run->http_busy = false;
             dt_run_step(run);
         } else {
-            dt_run_http_failed(run, DT_HTTP_NO_CREDENTIALS, d->token.error);
+            dt_run_http_failed(run, DT_HTTP_NO_CREDENTIALS, t->error);
         }
     }
 }
 
 /* --- fetching --------------------------------------------------------------------------------- */
 
-static void fetch_failed(dt_driver *d, dt_time at_least, char const *why)
+static void fetch_failed(dt_token *t, dt_time at_least, char const *why)
 {
-    dt_token *t = &d->token;
     dt_time pause = DT_TOKEN_BACKOFF_MIN;
     for (int i = 0; i < t->failures && pause < DT_TOKEN_BACKOFF_MAX; i++)
         pause *= 2;
@@ -117,9 +116,8 @@ static int make_bearer(dt_secret const *token, dt_secret **out)
     return rc;
 }
 
-static int take_token(dt_driver *d, dt_http_response const *r, dt_error *e)
+static int take_token(dt_token *t, dt_http_response const *r, dt_error *e)
 {
-    dt_token *t = &d->token;
     dt_time now = dt_host_now();
     dt_secret *token = NULL, *bearer = NULL;
     dt_time renew_at = 0, expires = 0;
@@ -146,33 +144,35 @@ static int take_token(dt_driver *d, dt_http_response const *r, dt_error *e)
 
 static void on_fetched(void *ctx, dt_http_response const *r)
 {
-    dt_driver *d = ctx;
-    d->token.call = NULL;
+    dt_live *l = ctx;
+    dt_token *t = &l->has.token;
+    t->call = NULL;
     dt_error e;
-    int rc = take_token(d, r, &e);
+    int rc = take_token(t, r, &e);
     if (rc != 0)
-        fetch_failed(d, r->retry_after, e.text[0] != '\0' ? e.text : r->error);
-    tell_waiting(d, rc == 0);
+        fetch_failed(t, r->retry_after, e.text[0] != '\0' ? e.text : r->error);
+    tell_waiting(t, rc == 0);
+    dt_live_leave(l);
 }
 
-static int make_assertion(dt_driver *d, dt_buf *out, dt_error *e)
+static int make_assertion(dt_live_parts const *p, dt_buf *out, dt_error *e)
 {
     uint8_t jti[16];
     dt_buf claims;
     dt_buf_init(&claims, CLAIMS_MAX);
     int rc = dt_host_random(jti, sizeof(jti));
     if (rc == 0)
-        rc = dt_entra_assertion_claims(d->config, jti, dt_host_now(), &claims);
+        rc = dt_entra_assertion_claims(p->config, jti, dt_host_now(), &claims);
     if (rc != 0)
         dt_error_set(e, rc, "the client assertion could not be made (%s)", dt_err_name(rc));
     else
-        rc = dt_assertion_sign(d->token.key, d->config->intune.assertion_alg, dt_buf_bytes(&claims),
+        rc = dt_assertion_sign(p->token.key, p->config->intune.assertion_alg, dt_buf_bytes(&claims),
                                out, e);
     dt_buf_free(&claims);
     return rc;
 }
 
-static int make_request(dt_driver *d, dt_http_request *r, dt_error *e)
+static int make_request(dt_live_parts const *p, dt_http_request *r, dt_error *e)
 {
     dt_buf assertion, body;
     dt_buf_init(&assertion, ASSERTION_MAX);
@@ -180,12 +180,12 @@ static int make_request(dt_driver *d, dt_http_request *r, dt_error *e)
     r->service = DT_HTTP_ENTRA;
     r->method = DT_HTTP_POST;
     r->form = true;
-    r->timeout = d->config->intune.timeout;
-    int rc = make_assertion(d, &assertion, e);
+    r->timeout = p->config->intune.timeout;
+    int rc = make_assertion(p, &assertion, e);
     if (rc == 0) {
-        rc = dt_entra_token_url(d->config, r->url);
+        rc = dt_entra_token_url(p->config, r->url);
         if (rc == 0)
-            rc = dt_entra_token_body(d->config, (char const *)assertion.p, &body);
+            rc = dt_entra_token_body(p->config, (char const *)assertion.p, &body);
         if (rc == 0)
             rc = dt_buf_error(&body);
         if (rc != 0)
@@ -197,28 +197,31 @@ static int make_request(dt_driver *d, dt_http_request *r, dt_error *e)
 }
 
 /* Starts the fetch; a failure to do so counts like a refusal. */
-static void fetch(dt_driver *d)
+static void fetch(dt_live *l)
 {
+    dt_token *t = &l->has.token;
     dt_http_request r;
     dt_error e = {0};
     memset(&r, 0, sizeof(r));
-    int rc = make_request(d, &r, &e);
+    int rc = make_request(&l->has, &r, &e);
     if (rc == 0) {
-        rc = dt_http_start(d->http, &r, d->config->intune.ca_file, NULL, on_fetched, d,
-                           &d->token.call);
-        if (rc != 0)
+        rc = dt_http_start(l->driver->http, &r, l->has.config->intune.ca_file, NULL, on_fetched, l,
+                           &t->call);
+        if (rc != 0) {
             dt_error_set(&e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
-        else
-            atomic_fetch_add(&d->http_total, 1);
+        } else {
+            (void)dt_live_hold(l); /* until on_fetched */
+            atomic_fetch_add(&l->driver->http_total, 1);
+        }
     }
     explicit_bzero(&r, sizeof(r));
     if (rc != 0)
-        fetch_failed(d, 0, e.text);
+        fetch_failed(t, 0, e.text);
 }
 
-dt_token_answer dt_token_want(dt_driver *d, dt_run *run, dt_time now)
+dt_token_answer dt_token_want(dt_run *run, dt_time now)
 {
-    dt_token *t = &d->token;
+    dt_token *t = &run->live->has.token;
     if (t->key == NULL) {
         (void)dt_str_copy(t->error, sizeof(t->error),
                           "no token for Microsoft Graph: [intune] is not configured");
@@ -227,7 +230,7 @@ dt_token_answer dt_token_want(dt_driver *d, dt_run *run, dt_time now)
     bool usable = t->bearer != NULL && now < t->expires;
     bool wanted = !usable || now >= t->renew_at;
     if (wanted && t->call == NULL && dt_driver_mono() >= t->retry_at)
-        fetch(d);
+        fetch(run->live);
     if (usable)
         return DT_TOKEN_READY;
     if (t->call == NULL)
@@ -236,9 +239,9 @@ dt_token_answer dt_token_want(dt_driver *d, dt_run *run, dt_time now)
     return DT_TOKEN_COMING;
 }
 
-bool dt_token_refused(dt_driver *d, unsigned generation)
+bool dt_token_refused(dt_live *l, unsigned generation)
 {
-    dt_token *t = &d->token;
+    dt_token *t = &l->has.token;
     if (generation != t->generation)
         return true; /* another run has dropped it before */
     int64_t mono = dt_driver_mono();
@@ -249,8 +252,8 @@ bool dt_token_refused(dt_driver *d, unsigned generation)
     return true;
 }
 
-void dt_token_close(dt_driver *d)
+void dt_token_close(dt_token *t)
 {
-    dt_secret_free(&d->token.bearer);
-    dt_assertion_key_free(&d->token.key);
+    dt_secret_free(&t->bearer);
+    dt_assertion_key_free(&t->key);
 }

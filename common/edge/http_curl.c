@@ -22,7 +22,8 @@
 #define SERVICES_MAX 3 /* Okta, Graph, Entra: hosts we speak to */
 #define CALL_TIMEOUT_MAX DT_SECONDS(60)
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
-#define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
+#define CA_CACHE_SECONDS 60
+#define POST_IDLE_MAX 5 /* the same for a POST: see on_request */
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
 #define BODY_FIRST 4096
 
@@ -331,6 +332,8 @@ static CURLcode set_safety(dt_http_call *c, char const *ca_file)
         SET(CURLOPT_CAINFO, NULL); /* Debian's default is the whole bundle: 30 ms to load */
         SET(CURLOPT_CAPATH, SYSTEM_CA_DIRECTORY);
     }
+    /* A CA file may be replaced while we run; by default a parsed one is kept for a day. */
+    SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_SECONDS);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_NOSIGNAL, 1L);
     /* Without it the end of a call waits for a resolver thread that still asks a dead DNS. */

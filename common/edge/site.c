@@ -34,6 +34,9 @@ struct dt_site_files {
     dt_secret *state_key;
     dt_managed_hints hints;
     dt_managed_file *managed;
+    char config_hash[65], ca_hash[65];
+    uint64_t generation;
+    dt_time loaded;
 };
 
 /* Says which key led to the file that the error is about, and where it was given. */
@@ -51,18 +54,52 @@ static int blame(dt_site_files const *f, char const *section, char const *name, 
     return error;
 }
 
-static int load_config(dt_site_files *f, dt_error *e)
+/* Takes `content` into a hash that stands for several files: the order counts, and where each ends. */
+static int hash_add(char hash[65], dt_bytes content, char const *path, dt_error *e)
+{
+    uint8_t both[64 + DT_SHA256_LEN] = {0}, digest[DT_SHA256_LEN];
+    int error = dt_crypto_sha256(content, both + 64);
+
+    memcpy(both, hash, strlen(hash));
+    if (error == DT_OK)
+        error = dt_crypto_sha256(dt_bytes_of(both, sizeof(both)), digest);
+    if (error < 0)
+        return dt_error_set(e, error, "%s cannot be hashed", path);
+    dt_hex(hash, digest, sizeof(digest));
+    return DT_OK;
+}
+
+static int read_config(char const *path, dt_config **config, char hash[65], dt_error *e)
 {
     dt_buf text;
     int error;
 
     dt_buf_init(&text, DT_CONFIG_FILE_MAX);
-    error = dt_file_read(f->path, DT_FILE_TRUSTED, DT_CONFIG_FILE_MAX, &text, e);
+    error = dt_file_read(path, DT_FILE_TRUSTED, DT_CONFIG_FILE_MAX, &text, e);
     if (error == DT_OK)
-        error = dt_config_new(&f->config, e);
+        error = dt_config_new(config, e);
     if (error == DT_OK)
-        error = dt_ini_parse(dt_buf_bytes(&text), f->path, f->config, e);
+        error = dt_ini_parse(dt_buf_bytes(&text), path, *config, e);
+    if (error == DT_OK)
+        error = hash_add(hash, dt_buf_bytes(&text), path, e);
     dt_buf_free(&text);
+    return error;
+}
+
+static int load_config(dt_site_files *f, dt_error *e)
+{
+    return read_config(f->path, &f->config, f->config_hash, e);
+}
+
+int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e)
+{
+    char hash[65] = "";
+    int error;
+
+    *out = NULL;
+    error = read_config(config_path, out, hash, e);
+    if (error < 0)
+        dt_config_free(out);
     return error;
 }
 
@@ -84,6 +121,8 @@ static int load_ca_file(dt_site_files *f, char const *name, char const *path, bo
         if (error < 0)
             dt_error_prefix(e, "%s", path);
     }
+    if (error == DT_OK)
+        error = hash_add(f->ca_hash, dt_buf_bytes(&pem), path, e);
     if (error == DT_OK && dt_trust_store_size(f->anchors) == before)
         error = dt_error_set(e, DT_E_INVALID, "%s holds no CA certificate", path);
     dt_buf_free(&pem);
@@ -119,6 +158,8 @@ static int load_ssh_cas(dt_site_files *f, dt_error *e)
         if (error < 0)
             dt_error_prefix(e, "%s", path);
     }
+    if (error == DT_OK)
+        error = hash_add(f->ca_hash, dt_buf_bytes(&text), path, e);
     if (error == DT_OK && dt_ssh_cas_count(f->ssh_cas) == 0)
         error = dt_error_set(e, DT_E_INVALID, "%s holds no public key", path);
     dt_buf_free(&text);
@@ -213,8 +254,8 @@ static int list_one(char const *path, char const *name, char **names, size_t *co
 }
 
 /* The names of the policies' files, sorted, so that the first error is the same each time. */
-static int list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX], size_t *count,
-                         dt_error *e)
+int dt_site_list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX], size_t *count,
+                          dt_error *e)
 {
     DIR *d = opendir(path);
     struct dirent *entry;
@@ -290,7 +331,7 @@ static int load_policies(dt_site_files *f, dt_error *e)
 {
     char *names[DT_SITE_POLICIES_MAX];
     size_t count = 0;
-    int error = list_policies(f->config->policy.directory, names, &count, e);
+    int error = dt_site_list_policies(f->config->policy.directory, names, &count, e);
 
     for (size_t i = 0; error == DT_OK && i < count; i++)
         error = load_policy(f, names[i], e);
@@ -538,7 +579,32 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
         .ssh_cas = f->ssh_cas,
         .policy = dt_site_policy(f, application),
         .managed = f->managed,
+        .generation = f->generation,
+        .loaded = f->loaded,
+        .config_hash = f->config_hash,
+        .ca_hash = f->ca_hash,
     };
+}
+
+void dt_site_count(dt_site_files *f, uint64_t generation, dt_time loaded)
+{
+    f->generation = generation;
+    f->loaded = loaded;
+}
+
+uint64_t dt_site_generation(dt_site_files const *f)
+{
+    return f->generation;
+}
+
+dt_time dt_site_loaded(dt_site_files const *f)
+{
+    return f->loaded;
+}
+
+int dt_site_keep_fixed(dt_site_files *f, dt_config const *old, dt_buf *names)
+{
+    return dt_config_keep_fixed(f->config, old, names);
 }
 
 dt_secret const *dt_site_okta_token(dt_site_files const *f)

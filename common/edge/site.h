@@ -29,6 +29,20 @@ size_t dt_site_policy_count(dt_site_files const *f);
 dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i);
 /* The site as the machine wants it, for one application. */
 dt_site dt_site_for(dt_site_files const *f, char const *application);
+/* Says which site of a process this is and since when it is used. Before it is shared. */
+void dt_site_count(dt_site_files *f, uint64_t generation, dt_time loaded);
+uint64_t dt_site_generation(dt_site_files const *f);
+dt_time dt_site_loaded(dt_site_files const *f);
+/* Keys that only a start takes stay as `old` has them; appends the names of those that differed, as in
+ * "[store] path, [audit] file". Before it is shared. */
+DT_MUST_USE int dt_site_keep_fixed(dt_site_files *f, dt_config const *old, dt_buf *names);
+
+/* devtrust.conf alone. */
+DT_MUST_USE int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e);
+/* Names of the files with policies in a directory, sorted; each is the caller's to free, also those
+ * of a list that an error cut short. */
+DT_MUST_USE int dt_site_list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX],
+                                      size_t *count, dt_error *e);
 /* NULL when not configured. Borrowed. */
 dt_secret const *dt_site_okta_token(dt_site_files const *f);
 /* Exactly DT_AEAD_KEY_LEN bytes, or NULL when state_key_file is not set. */

@@ -192,10 +192,8 @@ void dt_conn_open(dt_daemon *d, int fd)
         close(fd);
         return;
     }
-    *c = (dt_conn){.daemon = d,
-                   .fd = fd,
-                   .uid = peer.uid,
-                   .over_limit = d->count >= d->config->daemon.max_sign_ons};
+    *c = (dt_conn){
+        .daemon = d, .fd = fd, .uid = peer.uid, .over_limit = d->count >= d->max_sign_ons};
     list_add(c);
     if (!watch(c))
         dt_conn_leave(c);

@@ -28,7 +28,7 @@ struct timeval dt_daemon_time(int milliseconds)
 
 static bool is_full(dt_daemon const *d)
 {
-    return d->count >= d->config->daemon.max_sign_ons + DT_DAEMON_SPARE;
+    return d->count >= d->max_sign_ons + DT_DAEMON_SPARE;
 }
 
 static void accept_again(dt_daemon *d)
@@ -116,7 +116,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 {
     (void)what;
     if (number == SIGHUP)
-        dt_log(LOG_NOTICE, "SIGHUP does nothing: a changed configuration needs a restart");
+        dt_driver_reload(((dt_daemon *)ctx)->driver);
     else
         stop(ctx);
 }
@@ -187,7 +187,7 @@ int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e)
         return dt_error_set(e, rc, "out of memory");
     }
     d->driver = driver;
-    d->config = dt_site_config(dt_driver_site(driver));
+    d->max_sign_ons = dt_site_config(dt_driver_site(driver))->daemon.max_sign_ons;
     d->one = one;
     d->listen_fd = listen_fd;
     if (prepare(d)) {

@@ -58,7 +58,7 @@ typedef struct dt_conn {
 
 struct dt_daemon {
     dt_driver *driver;
-    dt_config const *config;
+    int max_sign_ons;
     bool one; /* serves one connection, then ends */
     bool stopping;
     int listen_fd;

@@ -101,9 +101,17 @@ static int serve(options const *o, dt_driver *driver, int fd, dt_error *e)
     return rc;
 }
 
+/* On the driver's watching thread. */
+static void on_told(void *ctx, bool fault, char const *text)
+{
+    (void)ctx;
+    dt_log(fault ? LOG_ERR : LOG_NOTICE, "%s", text);
+}
+
 static int start(options const *o, dt_error *e)
 {
-    dt_driver_options driver_options = {.config_path = o->config};
+    dt_driver_options driver_options = {
+        .config_path = o->config, .watch = !o->one, .told = on_told};
     dt_driver *driver = NULL;
     int fd = -1;
     int rc = take_socket(o, &fd, e);

@@ -130,9 +130,9 @@ static dt_door const door = {.name = door_name, .prompt = on_prompt, .done = on_
 
 /* What of the request counts, by who asked and for which service. Of a caller that is not root neither
  * the place it claims to be at nor a key is believed. */
-static void fill_request(dt_conn const *c, dt_message const *m, dt_request *r)
+static void fill_request(dt_conn const *c, dt_message const *m, dt_config const *config,
+                         dt_request *r)
 {
-    dt_config const *config = c->daemon->config;
     bool root = c->uid == 0;
     bool ssh = root && is_in(&config->daemon.sshd_services, m->service);
 
@@ -185,7 +185,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
     char id[DT_SIGNON_ID_LEN + 1];
     char const *names[DT_GROUPS_MAX];
     dt_request r = {.id = id};
-    dt_site site = dt_site_for(dt_driver_site(c->daemon->driver), m->service);
+    dt_site site;
     dt_signon *machine = NULL;
 
     if (dt_host_random_id(id) == DT_OK && dt_host_random(r.random, sizeof(r.random)) == DT_OK)
@@ -194,10 +194,12 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
         refuse_internal(c, m, "no memory or no random numbers");
         return;
     }
-    fill_request(c, m, &r);
+    dt_driver_hold(c->daemon->driver, m->service, &site);
+    fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
     dt_signon_begin(machine, &site, &r, dt_host_now());
     run(c, m, machine);
+    dt_driver_leave(&site);
     explicit_bzero(machine, dt_signon_size());
     free(machine);
 }
@@ -337,18 +339,18 @@ static bool is_service_name(char const *s)
            '\0';
 }
 
-void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len)
+static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len,
+                  dt_site const *site)
 {
     dt_daemon *d = c->daemon;
-    dt_policy const *policy = dt_site_policy(dt_driver_site(d->driver), m->service);
-    bool groups = policy != NULL && dt_policy_needs_groups(policy) &&
-                  d->config->policy.groups_from == DT_GROUPS_FROM_REQUEST;
+    bool groups = site->policy != NULL && dt_policy_needs_groups(site->policy) &&
+                  site->config->policy.groups_from == DT_GROUPS_FROM_REQUEST;
 
     if (!is_service_name(m->service))
         refuse_internal(c, m,
                         "the service's name has other characters than letters, digits, '.', "
                         "'_' and '-'");
-    else if (c->uid != 0 && !is_in(&d->config->daemon.lock_screen_services, m->service))
+    else if (c->uid != 0 && !is_in(&site->config->daemon.lock_screen_services, m->service))
         refuse_caller(c, m, "the service is none of these");
     else if (d->stopping || c->over_limit)
         refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are under way");
@@ -356,4 +358,15 @@ void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, si
         begin_lookup(c, m, packet, len, groups);
     else
         begin(c, m, NULL);
+}
+
+/* What is looked up here is what the site in force now asks for. Were another in force when it comes
+ * back, groups that were not looked up are groups that are not known. */
+void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len)
+{
+    dt_site site;
+
+    dt_driver_hold(c->daemon->driver, m->service, &site);
+    start(c, m, packet, len, &site);
+    dt_driver_leave(&site);
 }

@@ -154,11 +154,24 @@ class Site:
         return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
     def sign_ons(self, user: Optional[str] = None) -> list[dict[str, Any]]:
-        """The outcome events, those of device authentication left out."""
+        """The outcome events; not those of device authentication, nor of the configuration."""
         return [e for e in self.events()
-                if not e["displayMessage"].startswith("Authentication of device")
+                if not e["displayMessage"].startswith(("Authentication of device", "Reload of"))
                 and (user is None or user in (e["actor"].get("alternateId"),
                                               e["actor"].get("displayName")))]
+
+    def reloads(self, result: str = "") -> list[dict[str, Any]]:
+        """What became of changes to the configuration: SUCCESS, FAILURE, or both."""
+        return [e for e in self.events() if e["displayMessage"].startswith("Reload of")
+                and result in ("", e["outcome"]["result"])]
+
+    def wait_reload(self, result: str, count: int = 1) -> dict[str, Any]:
+        """The `count`th event of that result."""
+        deadline = time.monotonic() + 30
+        while len(self.reloads(result)) < count:
+            assert time.monotonic() < deadline, f"no reload ended {result}: {self.reloads()}"
+            time.sleep(0.02)
+        return self.reloads(result)[count - 1]
 
     def wait_for(self, wanted: Callable[[dict[str, Any]], bool],
                  timeout: float = 20.0) -> dict[str, Any]:

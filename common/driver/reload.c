@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Takes changed files without a restart. A thread of its own looks at the files every few seconds, so
+ * that neither a large policy nor a file system that hangs holds up the loop. What it finds changed it
+ * loads whole, and puts in force whole; what is broken leaves everything as it was, and is said.
+ *
+ * Files are judged only once they have been at rest from one look to the next, and once more after
+ * they were read: nobody is to be decided by half of what an administrator is writing. */
+#include "driver/internal.h"
+
+#include "edge/host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NOTE_MAX (DT_ERROR_TEXT_MAX + 512)
+
+/* What one try came to. */
+typedef struct outcome_of_try {
+    int rc; /* DT_E_STATE with `moving`: the files changed while they were read */
+    bool moving;
+    dt_live_parts fresh;
+    dt_site_mark before, content;
+    dt_error why;
+} outcome_of_try;
+
+/* --- saying it -------------------------------------------------------------------------------- */
+
+static void put_event(dt_driver *d, bool taken, char const *text, uint64_t generation,
+                      dt_time loaded)
+{
+    char event[DT_AUDIT_EVENT_MAX + 1];
+    dt_buf line;
+    dt_buf_init_fixed(&line, event, sizeof(event));
+    dt_audit_reload(&line,
+                    &(dt_audit_reload_facts){.taken = taken,
+                                             .text = text,
+                                             .host = d->host,
+                                             .generation = generation,
+                                             .loaded = loaded},
+                    dt_host_now());
+    if (!d->quiet && dt_buf_error(&line) == 0)
+        dt_driver_audit_put(d, dt_buf_bytes(&line), taken, NULL);
+}
+
+static void tell(dt_driver *d, bool fault, char const *text)
+{
+    if (d->options.told != NULL)
+        d->options.told(d->options.watch_ctx, fault, text);
+}
+
+/* The same fault is repeated now and then, and whenever somebody asked for the try. */
+static void say_fault(dt_driver *d, dt_error const *why, bool asked)
+{
+    dt_reload *r = &d->reload;
+    int64_t mono = dt_driver_mono();
+    bool again = strcmp(r->said, why->text) == 0 && mono - r->said_at < DT_RELOAD_SAY_AGAIN;
+    if (again && !asked)
+        return;
+    dt_live *l = dt_live_current(d);
+    char text[NOTE_MAX], since[25];
+    dt_buf b;
+    memcpy(r->said, why->text, sizeof(r->said));
+    r->said_at = mono;
+    dt_time_format(since, dt_site_loaded(l->has.files));
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b,
+                  "the changed configuration was NOT taken; generation %llu of %s stays in force: ",
+                  (unsigned long long)dt_site_generation(l->has.files), since);
+    dt_buf_put_escaped(&b, dt_bytes_str(why->text));
+    put_event(d, false, text, dt_site_generation(l->has.files), dt_site_loaded(l->has.files));
+    dt_live_leave(l);
+    tell(d, true, text);
+}
+
+static void say_taken(dt_driver *d, dt_site_files const *files, char const *fixed)
+{
+    char text[NOTE_MAX];
+    dt_buf b;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "generation %llu of the configuration is in force",
+                  (unsigned long long)dt_site_generation(files));
+    if (fixed[0] != '\0')
+        dt_buf_printf(&b, "; only a restart takes what changed of: %s", fixed);
+    put_event(d, true, text, dt_site_generation(files), dt_site_loaded(files));
+    tell(d, fixed[0] != '\0', text);
+}
+
+/* --- one try ---------------------------------------------------------------------------------- */
+
+/* An application whose policy has gone would let nobody in. Whoever means that restarts. */
+static int check_none_gone(dt_driver *d, dt_site_files const *fresh, dt_error *e)
+{
+    dt_live *l = dt_live_current(d);
+    int rc = DT_OK;
+    for (size_t i = 0; rc == DT_OK && i < dt_site_policy_count(l->has.files); i++) {
+        char const *name = dt_policy_application(dt_site_policy_at(l->has.files, i));
+        if (dt_site_policy(fresh, name) == NULL)
+            rc = dt_error_set(e, DT_E_NOT_FOUND,
+                              "the policy of \"%s\" has gone: put %s/%s.json back, or restart to "
+                              "go on without it",
+                              name, dt_site_config(fresh)->policy.directory, name);
+    }
+    dt_live_leave(l);
+    return rc;
+}
+
+static int check_fresh(dt_driver *d, dt_site_files const *fresh, dt_error *e)
+{
+    int rc = check_none_gone(d, fresh, e);
+    if (rc == DT_OK && d->options.accept != NULL)
+        rc = d->options.accept(d->options.watch_ctx, fresh, e);
+    return rc;
+}
+
+/* Loads the files, and makes sure that they were at rest meanwhile. */
+static void try_load(dt_reload *r, outcome_of_try *t)
+{
+    dt_config *config = NULL;
+    dt_site_mark after;
+    memset(t, 0, sizeof(*t));
+    t->rc = dt_site_config_read(r->config_path, &config, &t->why);
+    if (config != NULL) { /* from now on these files are watched, also when they are broken */
+        dt_config_free(&r->watched);
+        r->watched = config;
+    }
+    int marked =
+        r->watched == NULL ? DT_OK : dt_site_mark_stat(r->config_path, r->watched, &t->before);
+    if (t->rc == DT_OK)
+        t->rc = marked;
+    if (t->rc == DT_OK)
+        t->rc = dt_live_load(r->config_path, &t->fresh, &t->why);
+    if (t->rc == DT_OK)
+        t->rc = dt_site_mark_content(r->config_path, r->watched, &t->content);
+    if (r->watched != NULL && marked == DT_OK &&
+        dt_site_mark_stat(r->config_path, r->watched, &after) == DT_OK &&
+        !dt_site_mark_equal(&t->before, &after)) {
+        t->moving = true;
+        t->rc = DT_E_STATE;
+    }
+    if (t->rc != DT_OK && t->why.code == 0)
+        (void)dt_error_set(&t->why, t->rc, "the files cannot be compared: %s", dt_err_name(t->rc));
+}
+
+/* Puts what was loaded in force. */
+static int take(dt_driver *d, outcome_of_try *t)
+{
+    dt_reload *r = &d->reload;
+    char storage[NOTE_MAX / 2];
+    dt_buf fixed;
+    dt_buf_init_fixed(&fixed, storage, sizeof(storage));
+    dt_live *old = dt_live_current(d);
+    int rc = dt_site_keep_fixed(t->fresh.files, old->has.config, &fixed);
+    dt_live_leave(old);
+    if (rc != DT_OK)
+        return dt_error_set(&t->why, rc, "out of memory");
+    dt_site_files const *files = t->fresh.files;
+    dt_site_count(t->fresh.files, r->generation + 1, dt_host_now());
+    rc = dt_live_publish(d, &t->fresh);
+    if (rc != DT_OK)
+        return dt_error_set(&t->why, rc,
+                            "sign-ons under way still use %d older configurations; when some have "
+                            "ended it is tried again",
+                            DT_DRIVER_LIVES_MAX - 1);
+    r->generation++;
+    r->content = t->content;
+    say_taken(d, files, fixed.len > 0 ? (char const *)fixed.p : "");
+    return DT_OK;
+}
+
+/* The files are in order. */
+static int take_changed(dt_driver *d, outcome_of_try *t, bool asked)
+{
+    dt_reload *r = &d->reload;
+    if (!dt_site_mark_equal(&t->content, &r->content))
+        return take(d, t);
+    if (r->failed)
+        tell(d, false, "the configuration is in order again, and the same as before");
+    else if (asked)
+        tell(d, false, "nothing has changed in the configuration");
+    return DT_OK;
+}
+
+static void attempt(dt_driver *d, bool asked)
+{
+    dt_reload *r = &d->reload;
+    outcome_of_try *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return; /* at the next look again: `judged` is as it was */
+    try_load(r, t);
+    if (t->moving) {
+        if (asked)
+            tell(d, false, "the configuration is just being written; it is read when that is done");
+        memset(&r->judged, 0, sizeof(r->judged));
+    } else {
+        r->judged = r->last = t->before;
+        if (t->rc == DT_OK)
+            t->rc = check_fresh(d, t->fresh.files, &t->why);
+        if (t->rc == DT_OK)
+            t->rc = take_changed(d, t, asked);
+        r->failed = t->rc != DT_OK;
+        r->retry_at = dt_driver_mono() + DT_RELOAD_RETRY;
+        if (r->failed)
+            say_fault(d, &t->why, asked);
+        else
+            r->said[0] = '\0';
+    }
+    dt_live_parts_free(&t->fresh);
+    free(t);
+}
+
+/* --- watching --------------------------------------------------------------------------------- */
+
+static void look(dt_driver *d, bool asked)
+{
+    dt_reload *r = &d->reload;
+    dt_site_mark now;
+    dt_live_reclaim(d);
+    if (asked) {
+        attempt(d, true);
+        return;
+    }
+    if (r->watched == NULL || dt_site_mark_stat(r->config_path, r->watched, &now) != DT_OK)
+        return;
+    bool changed = !dt_site_mark_equal(&now, &r->judged);
+    bool at_rest = dt_site_mark_equal(&now, &r->last);
+    r->last = now;
+    if (changed ? at_rest : r->failed && dt_driver_mono() >= r->retry_at)
+        attempt(d, false);
+}
+
+/* Waits for the next look; false when it is over. */
+static bool wait_for_look(dt_reload *r, bool *asked)
+{
+    int64_t at = dt_driver_mono() + DT_RELOAD_CHECK;
+    struct timespec until = {.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};
+    int rc = 0;
+    pthread_mutex_lock(&r->lock);
+    while (rc == 0 && !r->wanted && !r->stop)
+        rc = pthread_cond_clockwait(&r->wake, &r->lock, CLOCK_MONOTONIC, &until);
+    *asked = r->wanted;
+    r->wanted = false;
+    bool on = !r->stop;
+    pthread_mutex_unlock(&r->lock);
+    return on;
+}
+
+static void *watch_main(void *ctx)
+{
+    dt_driver *d = ctx;
+    bool asked = false;
+    while (wait_for_look(&d->reload, &asked))
+        look(d, asked);
+    return NULL;
+}
+
+int dt_reload_watch(dt_driver *d, dt_error *e)
+{
+    dt_reload *r = &d->reload;
+    sigset_t all, before;
+    sigfillset(&all); /* the process's signals are for its other threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&r->thread, NULL, watch_main, d);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return dt_error_set(e, DT_E_IO, "no thread to watch the files: %s", strerror(rc));
+    r->started = true;
+    (void)pthread_setname_np(r->thread, "devtrust-watch");
+    return DT_OK;
+}
+
+void dt_driver_reload(dt_driver *d)
+{
+    dt_reload *r = &d->reload;
+    if (!dt_driver_is_usable(d))
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->wanted = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void dt_reload_stop(dt_driver *d)
+{
+    dt_reload *r = &d->reload;
+    if (!r->started)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->thread, NULL);
+    r->started = false;
+}
+
+void dt_reload_free(dt_driver *d)
+{
+    dt_reload *r = &d->reload;
+    dt_config_free(&r->watched);
+    free(r->config_path);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->wake);
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+/* Files that are being written right now are tried a few times; what they then hold counts, and the
+ * watch will look at it once more. */
+static int load_watched(dt_driver *d, dt_live_parts *out, dt_error *e)
+{
+    dt_reload *r = &d->reload;
+    outcome_of_try *t = calloc(1, sizeof(*t));
+    int rc = DT_E_NOMEM;
+    for (int i = 0; t != NULL && i < DT_RELOAD_START_TRIES; i++) {
+        dt_live_parts_free(&t->fresh);
+        try_load(r, t);
+        if (!t->moving)
+            break;
+    }
+    if (t == NULL)
+        return dt_error_set(e, rc, "out of memory");
+    rc = t->moving && t->fresh.files != NULL ? DT_OK : t->rc;
+    if (rc == DT_OK) {
+        *out = t->fresh;
+        r->content = t->content;
+        if (!t->moving)
+            r->judged = r->last = t->before;
+    } else if (e != NULL) {
+        *e = t->why;
+    }
+    free(t);
+    return rc;
+}
+
+int dt_reload_start(dt_driver *d, char const *config_path, dt_error *e)
+{
+    dt_reload *r = &d->reload;
+    dt_live_parts parts = {0};
+    if ((r->config_path = strdup(config_path)) == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    int rc = d->options.watch ? load_watched(d, &parts, e) : dt_live_load(config_path, &parts, e);
+    if (rc != DT_OK)
+        return rc;
+    r->generation = 1;
+    dt_site_count(parts.files, r->generation, dt_host_now());
+    return dt_live_publish(d, &parts);
+}
