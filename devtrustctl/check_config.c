@@ -97,7 +97,7 @@ static void warn_alternative(checking *k, unsigned sources)
 
     dt_buf_init_fixed(&b, text, sizeof(text));
     put_words(&b, sources, source_name, "+");
-    if ((sources & DT_SOURCES_WITH_KEY) == 0)
+    if ((sources & (DT_SOURCES_WITH_KEY | DT_SOURCES_OF_HOST)) == 0)
         warn(k, "trusted_when: %s proves nothing: whoever claims to be a trusted device is one",
              text);
     if ((sources & (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)) == 0)
@@ -158,10 +158,28 @@ static void tell_ca_file(checking *k, char const *path, char const *what)
     dt_buf_free(&text);
 }
 
+static void check_crls(checking *k)
+{
+    dt_trust_store const *anchors = dt_site_anchors(k->files);
+    size_t count = dt_trust_store_crl_count(anchors);
+    dt_time until = dt_trust_store_crls_expire(anchors);
+    char day[DT_DAY_TEXT_MAX];
+
+    if (count == 0)
+        return;
+    dt_out_line("%-13s %zu, until %s", "revocation", count, dt_day_text(day, until));
+    if (until <= k->now)
+        warn(k, "a revocation list of crl_file is out of date since %s; fetch it anew",
+             dt_day_text(day, until));
+    if (k->config->device_trust.revocation == DT_REVOCATION_SOFT)
+        warn(k, "revocation = soft: certificates that no list in force speaks of pass");
+}
+
 static void check_cas(checking *k)
 {
     tell_ca_file(k, k->config->device_trust.ca_file, "company's CA");
     tell_ca_file(k, k->config->device_trust.shared_ca_file, "shared CA");
+    check_crls(k);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */

@@ -72,6 +72,11 @@ typedef enum dt_groups_from {
     DT_GROUPS_FROM_REQUEST = 0, /* NSS for PAM, the configured attribute for RADIUS */
     DT_GROUPS_FROM_OKTA,
 } dt_groups_from;
+typedef enum dt_revocation {
+    DT_REVOCATION_REQUIRE = 0, /* no answer is UNKNOWN */
+    DT_REVOCATION_SOFT,        /* no answer passes, and is told */
+    DT_REVOCATION_OFF,
+} dt_revocation;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
 /* Everything devtrust.conf says. Owns all its strings; an unset string is "" (never NULL), an
@@ -110,7 +115,9 @@ typedef struct dt_config {
         unsigned platforms;   /* dt_platform bits for which device trust is enabled */
         char *ca_file;        /* CAs that sign for this company's devices only */
         char *shared_ca_file; /* CAs that sign for every tenant: tenant extension demanded */
-        dt_guid tenant_id;    /* defaults to intune.tenant_id */
+        char *crl_file;       /* revocation lists of those CAs; "" = none */
+        dt_revocation revocation;
+        dt_guid tenant_id; /* defaults to intune.tenant_id */
         char *host_certificate_file;
         char *host_key_file;
         char *ssh_device_ca_file;        /* OpenSSH public keys of CAs that sign for devices */

@@ -152,6 +152,21 @@ static int check_ssh(check const *k)
     return DT_OK;
 }
 
+static int check_revocation(check const *k)
+{
+    bool lists = *k->c->device_trust.crl_file != '\0';
+
+    if (lists && k->c->device_trust.revocation == DT_REVOCATION_OFF)
+        return refuse(k, "device_trust", "revocation",
+                      "is off, and crl_file is there; write require, or soft, or leave crl_file "
+                      "out");
+    if (!lists && k->c->device_trust.revocation != DT_REVOCATION_OFF)
+        return refuse(k, "device_trust", "crl_file",
+                      "is missing, and revocation asks for it; write the file with the CAs' "
+                      "revocation lists");
+    return DT_OK;
+}
+
 static int check_management_hint(check const *k)
 {
     bool named = (sources_named(k->c) & DT_SOURCE_MANAGEMENT_HINT) != 0;
@@ -237,9 +252,9 @@ static int check_services(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static int (*const rules[])(check const *) = {
-        check_okta,  check_intune,          check_tenant,    check_certificates,
-        check_ssh,   check_management_hint, check_platforms, check_times,
-        check_audit, check_services,
+        check_okta,  check_intune,     check_tenant,          check_certificates,
+        check_ssh,   check_revocation, check_management_hint, check_platforms,
+        check_times, check_audit,      check_services,
     };
     check k = {.c = c, .file = file, .e = e};
 

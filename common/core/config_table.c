@@ -32,6 +32,11 @@ static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFIC
                                               {"management-hint", DT_SOURCE_MANAGEMENT_HINT},
                                               {NULL, 0}};
 
+static dt_config_word const words_revocation[] = {{"require", DT_REVOCATION_REQUIRE},
+                                                  {"soft", DT_REVOCATION_SOFT},
+                                                  {"off", DT_REVOCATION_OFF},
+                                                  {NULL, 0}};
+
 static dt_config_word const words_unknown[] = {
     {"deny", DT_UNKNOWN_DENY}, {"not_trusted", DT_UNKNOWN_NOT_TRUSTED}, {NULL, 0}};
 
@@ -114,6 +119,12 @@ static dt_config_key const keys[] = {
     {KEY(device_trust, shared_ca_file, DT_CONFIG_PATH), .fallback = "",
      BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
      .help = "CA certificates that sign for every tenant, as Microsoft's do, PEM."},
+    {KEY(device_trust, crl_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "Revocation lists of the CAs of device certificates, PEM or one in DER."},
+    {KEY(device_trust, revocation, DT_CONFIG_ENUM), .fallback = "off", .words = words_revocation,
+     .reloadable = true,
+     .help = "What happens when nothing says that a device certificate is not revoked."},
     {KEY(device_trust, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
      .help = "The tenant that device certificates must name; by default that of [intune]."},
     {KEY(device_trust, host_certificate_file, DT_CONFIG_PATH), .fallback = "",

@@ -27,7 +27,15 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
         ev.finding = DT_FINDING_FOR;
         ev.assurance = DT_PROVED;
         memcpy(ev.key_id, cert.key_id, sizeof(ev.key_id));
+        if (cert.not_checked)
+            dt_signon_detail(s, "%s: %s; let pass by revocation = soft", dt_source_name(source),
+                             err.text);
     } else {
+        /* Nobody knows whether it is revoked: not the same as that it is. */
+        if (reason == DT_REASON_LOOKUP_UNAVAILABLE && proved) {
+            ev.finding = DT_FINDING_UNKNOWN;
+            ev.assurance = DT_PROVED;
+        }
         ev.reason = reason == DT_REASON_TRUSTED ? DT_REASON_NO_PROOF_OF_POSSESSION : reason;
         dt_signon_detail(s, "%s: %s", dt_source_name(source),
                          reason == DT_REASON_TRUSTED ? "nothing proved that the client holds the "

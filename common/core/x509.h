@@ -10,6 +10,9 @@
 #define DT_CHAIN_MAX 8                 /* most intermediates a client may send */
 #define DT_X509_NAME_MAX 256
 #define DT_X509_DEPTH_MAX 6 /* longest path */
+#define DT_CRLS_MAX 64      /* most revocation lists of a site */
+#define DT_CRL_FILE_MAX (32 * 1024 * 1024)
+#define DT_CRL_SKEW DT_MINUTES(5) /* how far clocks may be apart before a list is out of date */
 
 /* Trust anchors, in two classes: company CAs, and CAs that sign for every tenant in the world.
  * Opaque, read-only after loading, may be shared between threads. */
@@ -20,6 +23,15 @@ typedef struct dt_trust_store dt_trust_store;
 DT_MUST_USE int dt_trust_store_new(dt_trust_store **out);
 DT_MUST_USE int dt_trust_store_add_pem(dt_trust_store *s, dt_bytes pem, bool shared, dt_error *e);
 size_t dt_trust_store_size(dt_trust_store const *s);
+/* Adds revocation lists, one in DER or any number in PEM, after the CAs that signed them. Each is
+ * checked: signed by an anchor, a full list (RFC 5280 section 5), with thisUpdate and nextUpdate; not
+ * whether it is out of date. DT_E_PARSE, DT_E_INVALID, DT_E_LIMIT; then none is added. */
+DT_MUST_USE int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e);
+size_t dt_trust_store_crl_count(dt_trust_store const *s);
+/* When the first of the lists is out of date; DT_TIME_NEVER without any. */
+dt_time dt_trust_store_crls_expire(dt_trust_store const *s);
+/* OFF after dt_trust_store_new. */
+void dt_trust_store_set_revocation(dt_trust_store *s, dt_revocation mode);
 void dt_trust_store_free(dt_trust_store **s);
 
 typedef struct dt_certificate {
@@ -32,6 +44,8 @@ typedef struct dt_certificate {
     char key_id[65]; /* hex SHA-256 of SubjectPublicKeyInfo (DER) */
     dt_time not_before;
     dt_time not_after;
+    bool
+        not_checked; /* for revocation: nothing said that it is not revoked, and soft let it pass */
 } dt_certificate;
 
 /* Reads the fields only; says nothing about trust. DT_E_PARSE, DT_E_LIMIT. */
@@ -42,6 +56,10 @@ DT_MUST_USE int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e);
  * digitalSignature; RSA >= 2048 or P-256/P-384/P-521/Ed25519; exactly one device id (several that
  * disagree: CERTIFICATE_INVALID); tenant extension equal to `tenant` (missing is WRONG_TENANT under
  * a shared anchor; under a company anchor it may be missing, but not differ).
+ * Revocation, unless OFF, of every certificate of the chain below its anchor: on a list that its issuer
+ * signed, it is CERTIFICATE_REVOKED. Where no list that is in force speaks of it: LOOKUP_UNAVAILABLE
+ * with REQUIRE, which is UNKNOWN and not NOT_TRUSTED; with SOFT it passes, out->not_checked is set
+ * and `e` says why.
  * Returns DT_REASON_TRUSTED when all hold, else the reason; `e` says in words what failed.
  * *out is filled as far as the certificate could be read. */
 dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,

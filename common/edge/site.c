@@ -129,6 +129,25 @@ static int load_ca_file(dt_site_files *f, char const *name, char const *path, bo
     return error < 0 ? blame(f, "device_trust", name, e, error) : DT_OK;
 }
 
+static int load_crls(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->device_trust.crl_file;
+    dt_buf text;
+    int error;
+
+    if (*path == '\0')
+        return DT_OK;
+    dt_buf_init(&text, DT_CRL_FILE_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, DT_CRL_FILE_MAX, &text, e);
+    if (error == DT_OK) {
+        error = dt_trust_store_add_crls(f->anchors, dt_buf_bytes(&text), e);
+        if (error < 0)
+            dt_error_prefix(e, "%s", path);
+    }
+    dt_buf_free(&text);
+    return error < 0 ? blame(f, "device_trust", "crl_file", e, error) : DT_OK;
+}
+
 static int load_anchors(dt_site_files *f, dt_error *e)
 {
     int error = dt_trust_store_new(&f->anchors);
@@ -138,6 +157,10 @@ static int load_anchors(dt_site_files *f, dt_error *e)
     error = load_ca_file(f, "ca_file", f->config->device_trust.ca_file, false, e);
     if (error == DT_OK)
         error = load_ca_file(f, "shared_ca_file", f->config->device_trust.shared_ca_file, true, e);
+    if (error == DT_OK)
+        error = load_crls(f, e);
+    if (error == DT_OK)
+        dt_trust_store_set_revocation(f->anchors, f->config->device_trust.revocation);
     return error;
 }
 

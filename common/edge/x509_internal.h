@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #define DT_RSA_BITS_MIN 2048
 #define DT_RSA_BITS_MAX 8192     /* a signature still fits DT_SIGNATURE_MAX */
@@ -57,10 +58,40 @@ DT_MUST_USE int dt_x509_time(ASN1_TIME const *t, dt_time *out);
 /* Whether a CA of this name is known to sign for every tenant in the world. */
 bool dt_x509_is_shared_name(X509_NAME const *name);
 
+/* How many blocks a PEM text begins. */
+int dt_pem_count_begins(dt_bytes pem);
+/* Whether both hold the same public key. */
+bool dt_x509_same_key(X509 *a, X509 *b);
+
+/* One revocation list that was checked when it was loaded. */
+typedef struct dt_crl {
+    X509_CRL *crl;
+    X509 *signer;              /* the anchor that signed it; borrowed from the trust store */
+    CRL_DIST_POINTS *only_for; /* the point whose certificates it is for; NULL: for all */
+    dt_time this_update, next_update;
+} dt_crl;
+
+typedef struct dt_crls {
+    dt_crl items[DT_CRLS_MAX];
+    size_t count;
+} dt_crls;
+
+typedef enum dt_crl_answer {
+    DT_CRL_NO_ANSWER = 0, /* no list is for this certificate */
+    DT_CRL_OUT_OF_DATE,
+    DT_CRL_REVOKED,
+    DT_CRL_GOOD,
+} dt_crl_answer;
+/* What the lists of its issuer say of a certificate. Thread safe. */
+dt_crl_answer dt_crls_look(dt_crls const *crls, X509 *x, X509 *issuer, dt_time now);
+void dt_crls_free(dt_crls *c);
+
 /* The parts of a trust store. `all` is what chains may end at; shared[i] goes with its i-th. */
 struct dt_trust_store {
     STACK_OF(X509) *all;
     bool shared[DT_ANCHORS_MAX];
+    dt_crls crls;
+    dt_revocation revocation;
 };
 /* Whether x is a shared anchor, or has the key of one: the same CA under another certificate. */
 bool dt_trust_store_is_shared(dt_trust_store const *s, X509 *x);

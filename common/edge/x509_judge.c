@@ -18,7 +18,8 @@ typedef struct judgement {
     X509 *leaf;
     STACK_OF(X509) *sent; /* intermediates as the client sent them */
     dt_tenant_mark tenant_mark;
-    bool shared; /* the chain passes through a CA that signs for every tenant */
+    dt_reason revocation; /* of the chain; told last, since it may be that nobody knows */
+    bool shared;          /* the chain passes through a CA that signs for every tenant */
     dt_error *e;
 } judgement;
 
@@ -134,6 +135,46 @@ static dt_reason look_along(judgement *j, STACK_OF(X509) *chain)
     return DT_REASON_TRUSTED;
 }
 
+/* What the lists say of the i-th certificate of the chain. */
+static dt_reason judge_revocation_of(judgement *j, STACK_OF(X509) *chain, int i, dt_time now)
+{
+    X509 *x = sk_X509_value(chain, i);
+    char name[DT_X509_NAME_MAX];
+    dt_crl_answer a = dt_crls_look(&j->anchors->crls, x, sk_X509_value(chain, i + 1), now);
+
+    if (a == DT_CRL_GOOD)
+        return DT_REASON_TRUSTED;
+    dt_x509_name_text(X509_get_subject_name(x), name, sizeof(name));
+    if (a == DT_CRL_REVOKED) {
+        (void)dt_error_set(j->e, DT_E_CRYPTO, "%s was revoked by its CA", name);
+        return DT_REASON_CERTIFICATE_REVOKED;
+    }
+    (void)dt_error_set(j->e, DT_E_UNAVAILABLE, "nothing says that %s is not revoked: %s (crl_file)",
+                       name,
+                       a == DT_CRL_OUT_OF_DATE ? "its CA's revocation list is out of date"
+                                               : "there is no revocation list of its CA");
+    if (j->anchors->revocation != DT_REVOCATION_SOFT)
+        return DT_REASON_LOOKUP_UNAVAILABLE;
+    j->cert->not_checked = true;
+    return DT_REASON_TRUSTED;
+}
+
+/* Of each certificate below the anchor; one that is revoked outweighs one that nobody knows of. */
+static dt_reason judge_revocation(judgement *j, STACK_OF(X509) *chain, dt_time now)
+{
+    dt_reason reason = DT_REASON_TRUSTED;
+
+    if (j->anchors->revocation == DT_REVOCATION_OFF)
+        return reason;
+    for (int i = sk_X509_num(chain) - 2; i >= 0; i--) {
+        dt_reason one = judge_revocation_of(j, chain, i, now);
+        if (one == DT_REASON_CERTIFICATE_REVOKED)
+            return one;
+        reason = reason == DT_REASON_TRUSTED ? one : reason;
+    }
+    return reason;
+}
+
 static dt_reason judge_chain(judgement *j, dt_time now)
 {
     if (j->anchors == NULL || dt_trust_store_size(j->anchors) == 0)
@@ -146,6 +187,8 @@ static dt_reason judge_chain(judgement *j, dt_time now)
         reason = explain(j, ctx);
     else
         reason = look_along(j, X509_STORE_CTX_get0_chain(ctx));
+    if (reason == DT_REASON_TRUSTED)
+        j->revocation = judge_revocation(j, X509_STORE_CTX_get0_chain(ctx), now);
     X509_STORE_CTX_free(ctx);
     return reason;
 }
@@ -239,6 +282,8 @@ dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes co
         reason = judge_leaf(&j);
     if (reason == DT_REASON_TRUSTED)
         reason = judge_tenant(&j);
+    if (reason == DT_REASON_TRUSTED)
+        reason = j.revocation;
     sk_X509_pop_free(j.sent, X509_free);
     X509_free(j.leaf);
     dt_openssl_leave();

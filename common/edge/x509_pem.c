@@ -68,7 +68,7 @@ static int next_block(BIO *in, pem_block *b, dt_error *e)
 
 /* How many blocks a text begins. OpenSSL passes over a BEGIN line that is garbled itself, and the
  * CA behind it would be missing without a word. */
-static int count_begins(dt_bytes pem)
+int dt_pem_count_begins(dt_bytes pem)
 {
     static char const begin[] = "-----BEGIN";
     int n = 0;
@@ -129,7 +129,7 @@ int dt_pem_certificates(dt_bytes pem, STACK_OF(X509) *out, size_t max, dt_error 
     BIO_free(in);
     if (rc == 0 && sk_X509_num(out) == before)
         rc = dt_error_set(e, DT_E_PARSE, "holds no certificate in PEM");
-    if (rc == 0 && sk_X509_num(out) - before != count_begins(pem))
+    if (rc == 0 && sk_X509_num(out) - before != dt_pem_count_begins(pem))
         rc = dt_error_set(e, DT_E_PARSE, "the PEM text is damaged");
     return rc;
 }

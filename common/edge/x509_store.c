@@ -19,6 +19,7 @@ int dt_trust_store_new(dt_trust_store **out)
         return DT_E_NOMEM;
     dt_openssl_enter();
     s->all = sk_X509_new_null();
+    s->revocation = DT_REVOCATION_OFF;
     dt_openssl_leave();
     if (s->all == NULL) {
         free(s);
@@ -32,6 +33,7 @@ void dt_trust_store_free(dt_trust_store **s)
 {
     if (*s == NULL)
         return;
+    dt_crls_free(&(*s)->crls);
     sk_X509_pop_free((*s)->all, X509_free);
     free(*s);
     *s = NULL;
@@ -93,7 +95,7 @@ int dt_trust_store_add_pem(dt_trust_store *s, dt_bytes pem, bool shared, dt_erro
     return rc;
 }
 
-static bool same_key(X509 *a, X509 *b)
+bool dt_x509_same_key(X509 *a, X509 *b)
 {
     unsigned char const *pa = NULL, *pb = NULL;
     int la = 0, lb = 0;
@@ -106,7 +108,7 @@ static bool same_key(X509 *a, X509 *b)
 bool dt_trust_store_is_shared(dt_trust_store const *s, X509 *x)
 {
     for (int i = 0; i < sk_X509_num(s->all); i++) {
-        if (s->shared[i] && same_key(sk_X509_value(s->all, i), x))
+        if (s->shared[i] && dt_x509_same_key(sk_X509_value(s->all, i), x))
             return true;
     }
     return false;

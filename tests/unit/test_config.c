@@ -48,6 +48,8 @@ static char const everything[] =
     "platforms = ios, linux\n"
     "ca_file = /f/ca.pem\n"
     "shared_ca_file = /f/shared.pem\n"
+    "crl_file = /f/crl.pem\n"
+    "revocation = soft\n"
     "tenant_id = 0000000a111122223333444444444444\n"
     "host_certificate_file = /f/host.pem\n"
     "host_key_file = /f/host.key\n"
@@ -578,6 +580,8 @@ static void rules_between_keys(void **state)
         {MINIMAL "host_certificate_file = /k\n", ": [device_trust] host_key_file: ", "missing"},
         {MINIMAL "managed_configuration_file = /k\n",
          ": [device_trust] management_hint_file: ", "missing"},
+        {MINIMAL "revocation = soft\n", ": [device_trust] crl_file: ", "missing"},
+        {MINIMAL "crl_file = /crl\n", ": [device_trust] revocation: ", "is off"},
         {MINIMAL "management_hint_file = /k\n",
          ": [device_trust] managed_configuration_file: ", "missing"},
         {MINIMAL "platforms = linux\ntrusted_when = certificate+intune, ssh-key\n",

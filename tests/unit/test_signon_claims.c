@@ -362,6 +362,34 @@ static void test_a_proof_beats_a_claim(void **state)
     world_close(&w);
 }
 
+/* --- revocation ----------------------------------------------------------------------------------- */
+
+/* Nobody knows whether the certificate is revoked: UNKNOWN with require, told with soft. */
+static void test_no_word_on_revocation(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, "certificate");
+    r.certificate = dt_bytes_of(w.leaf, w.leaf_len);
+    r.handshake_finished = true;
+    dt_trust_store_set_revocation(w.anchors, DT_REVOCATION_REQUIRE);
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+    assert_non_null(strstr(world_outcome(&w)->detail, "revocation list"));
+    dt_trust_store_set_revocation(w.anchors, DT_REVOCATION_SOFT);
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_TRUSTED, DT_REASON_TRUSTED);
+    assert_non_null(strstr(world_outcome(&w)->detail, "let pass by revocation = soft"));
+    /* Without a proof it is not even unknown. */
+    r.handshake_finished = false;
+    dt_trust_store_set_revocation(w.anchors, DT_REVOCATION_REQUIRE);
+    run(&w, &r);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_NOT_TRUSTED);
+    world_close(&w);
+}
+
 static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_hint_alone),
     cmocka_unit_test(test_hint_that_does_not_hold),
@@ -374,6 +402,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_claims_count_only_where_named),
     cmocka_unit_test(test_a_broken_store_is_unknown),
     cmocka_unit_test(test_a_proof_beats_a_claim),
+    cmocka_unit_test(test_no_word_on_revocation),
 };
 
 int main(void)
