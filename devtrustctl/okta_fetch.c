@@ -308,6 +308,7 @@ static int find_by_mapping(fetching *f, char const *app, dt_error *e)
         }
     }
     dt_json_free(&policies);
+    f->wanted = NULL; /* it may be the caller's */
     if (rc == DT_OK && found != 1)
         return dt_error_set(e, DT_E_NOT_FOUND, "%s ACCESS_POLICY is mapped to the app %.64s",
                             found == 0 ? "no" : "more than one", app);

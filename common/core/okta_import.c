@@ -249,7 +249,7 @@ static bool name_clean(char const *s, size_t max, char *out)
 
     while (*s == ' ')
         s++;
-    for (; s[n] != '\0' && n < max; n++)
+    for (; n < max && s[n] != '\0'; n++)
         out[n] = (unsigned char)s[n] < 0x20 || s[n] == 0x7f ? ' ' : s[n];
     while (n > 0 && s[n] != '\0' && ((unsigned char)s[n] & 0xc0) == 0x80)
         n--;

@@ -181,9 +181,10 @@ static int case_read(running *x, dt_json const *v)
         {"name", true},   {"user", true},      {"login", false}, {"groups", false},
         {"ip", false},    {"platform", false}, {"device", true}, {"unknownDeviceAs", false},
         {"expect", true}, {NULL, false}};
-    int rc = dt_json_reader_object(&x->r, v, fields);
+    int rc;
 
     memset(&x->c, 0, sizeof(x->c));
+    rc = dt_json_reader_object(&x->r, v, fields);
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&x->r, v, "name", DT_POLICY_NAME_MAX, &x->c.name);
     if (rc == DT_OK)
@@ -309,14 +310,14 @@ int dt_cases_run(dt_json const *root, char const *file, dt_policy const *policy,
     dt_json const *cases = dt_json_get(root, "cases");
     dt_cases_head head;
     running *x = calloc(1, sizeof(*x));
-    int rc = x == NULL ? dt_error_set(e, DT_E_NOMEM, "out of memory")
-                       : dt_cases_head_read(root, file, &head, e);
+    int rc;
 
     *failed = 0;
-    if (x != NULL)
-        dt_json_reader_init(&x->r, file, e);
-    if (rc == DT_OK)
-        (void)dt_json_reader_enter(&x->r, "cases");
+    if (x == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    rc = dt_cases_head_read(root, file, &head, e);
+    dt_json_reader_init(&x->r, file, e);
+    (void)dt_json_reader_enter(&x->r, "cases");
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(cases); i++) {
         size_t mark = dt_json_reader_enter_at(&x->r, i);
         rc = case_run(x, dt_json_at(cases, i), i, policy, fn, ctx, failed);

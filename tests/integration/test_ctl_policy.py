@@ -356,6 +356,17 @@ def test_an_id_that_the_token_does_not_see(site: Site, world: Sim) -> None:
     assert len(imported(site)["rules"]) == 1  # denied for everybody: nothing behind is reached
 
 
+def test_a_person_called_like_somebody_s_id(site: Site, world: Sim) -> None:
+    """Okta also finds people by short login: who takes a deleted person's id for one is not meant."""
+    world.add_user("00uGone1234@example.com")
+    world.add_policy(type="ACCESS_POLICY", name="VPN", rules=[
+        org_rule("Chief", 0, {"people": {"users": {"include": ["00uGone1234"]}}}, sign_on("1FA")),
+        CATCH_ALL])
+    answer = ctl(site, "import", "--application", "vpn", "--policy", "VPN")
+    assert answer.code == YES and "00uGone1234 is not known to the org" in answer.out
+    assert [r["name"] for r in imported(site)["rules"]] == ["Catch-all Rule"]
+
+
 def test_the_rate_limit_is_waited_for(site: Site, world: Sim) -> None:
     world.add_policy(type="ACCESS_POLICY", name="VPN", rules=guide_rules())
     world.fault("rate_limit", listener="okta", endpoint="rules", times=2, reset_after=2)

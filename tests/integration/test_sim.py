@@ -1016,7 +1016,8 @@ def test_a_policy_and_what_belongs_to_it(sim: Sim, call: Caller) -> None:
     assert [r["name"] for r in rules] == ["Office", "Catch-all Rule"]
     assert rules[1]["conditions"] is None and rules[1]["system"] is True
     mappings = call.okta(path + "/mappings", shape=POLICY + "/mappings").json
-    assert [m["_links"]["application"]["href"].rpartition("/")[2] for m in mappings] == [made["app"]]
+    mapped = [m["_links"]["application"]["href"].rpartition("/")[2] for m in mappings]
+    assert mapped == [made["app"]]
     signon = call.okta(f"/api/v1/policies/{made['radius']}/rules", shape=POLICY + "/rules").json
     assert signon[0]["type"] == "SIGN_ON"
     for gone in ("", "/rules", "/mappings"):

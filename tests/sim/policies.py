@@ -2,8 +2,8 @@
 # The read-only part of the Okta management API that an import asks: policies, their rules and
 # mappings, network zones, groups and applications.
 #
-# What a test puts in is given back as it is, so that every shape that Okta's own examples have can be
-# played; only what Okta itself adds (ids, times, links) is filled in.
+# What a test puts in is given back as it is, so that every shape that Okta's own examples have can
+# be played; only what Okta itself adds (ids, times, links) is filled in.
 """Policies, zones, groups and applications of the simulated Okta org."""
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class Policy:
 
 
 class Catalogue:
-    """What the org has of policies, zones and applications, in the order in which it was put there."""
+    """What the org has of policies, zones and applications, in the order in which it came."""
 
     def __init__(self) -> None:
         self.policies: dict[str, Policy] = {}

@@ -267,8 +267,8 @@ static void secrets_are_read_at_once(void **state)
 static void other_files_in_the_directory(void **state)
 {
     static char const *const names[] = {
-        "policies/policy.schema.json", "policies/vpn.json~", "policies/.vpn.json.swp",
-        "policies/.hidden.json",       "policies/README",    "policies/.json",
+        "policies/policy.schema.json", "policies/vpn.json~",      "policies/.vpn.json.swp",
+        "policies/.hidden.json",       "policies/README",         "policies/.json",
         "policies/vpn.json.dpkg-old",  "policies/vpn.cases.json",
     };
     dt_site_files *f;
