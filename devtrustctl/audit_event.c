@@ -42,6 +42,10 @@ static void fill(dt_audit_event *v)
     v->result = text_of(dt_json_path(root, "outcome", "result", NULL));
     v->reason = text_of(dt_json_path(root, "outcome", "reason", NULL));
     v->rule = text_of(dt_json_path(root, "debugContext", "debugData", "rule", NULL));
+    v->would = text_of(dt_json_path(root, "debugContext", "debugData", "would", NULL));
+    if (!dt_json_bool(dt_json_path(root, "debugContext", "debugData", "reportOnly", NULL),
+                      &v->report_only))
+        v->report_only = false;
 }
 
 static int check(dt_audit_event *v, dt_error *e)
@@ -137,7 +141,7 @@ static bool is_actor(dt_audit_event const *v, char const *user)
 
 bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
 {
-    if (v->at < f->since)
+    if (v->at < f->since || (f->report_only && !v->report_only))
         return false;
     if (f->result != NULL && !dt_str_equal_nocase(v->result, f->result))
         return false;
@@ -188,6 +192,10 @@ void dt_audit_event_print(dt_audit_event const *v, dt_buf *out)
     }
     dt_buf_puts(out, " ");
     put_pair(out, "rule", v->rule);
+    if (v->report_only) {
+        dt_buf_puts(out, "  REPORT ONLY, would be ");
+        put_escaped(out, v->would);
+    }
     while (out->len > 0 && out->p[out->len - 1] == ' ')
         dt_buf_truncate(out, out->len - 1);
 }

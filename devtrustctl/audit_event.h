@@ -15,6 +15,7 @@ typedef struct dt_audit_filter {
     char const *application;
     char const *result; /* of the outcome: SUCCESS, FAILURE, ALLOW, DENY */
     dt_time since;      /* 0 = whenever */
+    bool report_only;   /* only those that were not enforced */
 } dt_audit_filter;
 
 /* An event, borrowed from its tree; a text that is not there is "". */
@@ -22,6 +23,8 @@ typedef struct dt_audit_event {
     dt_bytes line; /* as it was read */
     dt_json *root; /* owned: dt_audit_event_free */
     char const *published, *message, *user, *login, *application, *device, *result, *reason, *rule;
+    char const *would; /* of an event that was not enforced: DENY, MFA, ALLOW */
+    bool report_only;
     dt_time at;
 } dt_audit_event;
 

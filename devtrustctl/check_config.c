@@ -312,6 +312,21 @@ static void check_policies(checking *k)
     }
 }
 
+/* As loud as can be: what was meant for a week's roll-out must not be forgotten. */
+static void check_report_only(checking *k)
+{
+    for (size_t i = 0; i < dt_site_policy_count(k->files); i++) {
+        char const *application = dt_policy_application(dt_site_policy_at(k->files, i));
+        dt_site site = dt_site_for(k->files, application);
+
+        if (dt_site_is_report_only(&site))
+            warn(k,
+                 "REPORT ONLY: nothing of policy %s is enforced: everybody gets in there as if "
+                 "there were no devtrust",
+                 application);
+    }
+}
+
 static void check_failing_open(checking *k)
 {
     dt_config const *c = k->config;
@@ -414,8 +429,9 @@ static void check_audit(checking *k)
 static dt_ctl_exit check_all(checking *k)
 {
     static void (*const parts[])(checking *) = {
-        tell_mfa,        check_graph,    check_trust,        check_cas,   check_host_key,
-        check_state_key, check_policies, check_failing_open, check_store, check_audit};
+        tell_mfa,           check_graph,     check_trust,    check_cas,
+        check_host_key,     check_state_key, check_policies, check_report_only,
+        check_failing_open, check_store,     check_audit};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);

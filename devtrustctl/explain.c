@@ -449,6 +449,11 @@ static int explain(explaining *x, dt_error *e)
     x->answer.policy = dt_site_policy(dt_driver_site(x->driver), x->q.application);
     if (x->answer.policy == NULL)
         return no_policy(dt_driver_site(x->driver), x->q.application, e);
+    dt_site const site = dt_site_for(dt_driver_site(x->driver), x->q.application);
+    if (dt_site_is_report_only(&site))
+        note(x,
+             "REPORT ONLY: this is what would be decided; report_only is on, and nothing of it is "
+             "enforced");
     rc = make_request(x, x->answer.policy, e);
     if (rc == DT_OK)
         rc = run_machine(x, e);

@@ -296,6 +296,7 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv)
                                  {"--application", NULL, &s.filter.application, NULL},
                                  {"--result", NULL, &s.filter.result, NULL},
                                  {"--last", "-n", &last, NULL},
+                                 {"--report-only", NULL, NULL, &s.filter.report_only},
                                  {"--json", NULL, NULL, &s.json},
                                  {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));

@@ -73,6 +73,7 @@ static dt_ctl_command const commands[] = {
      "  --user USER            of this person: name or Okta login\n"
      "  --application NAME     at this application\n"
      "  --result WORD          with this outcome, such as FAILURE or ALLOW\n"
+     "  --report-only          only what was reported and not enforced\n"
      "  -n, --last N           only the last N of them\n"
      "  --json                 the events as they are, one per line\n"
      "  -f, --file FILE        this file alone; - for standard input\n" OPTION_CONFIG

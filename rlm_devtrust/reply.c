@@ -100,6 +100,8 @@ static rlm_rcode_t code_of(dt_outcome const *o)
 {
     if (o->result == DT_ALLOW && dt_cause_allows(o->cause))
         return RLM_MODULE_OK;
+    if (dt_outcome_passes(o))
+        return RLM_MODULE_NOOP;
     switch (o->cause) {
     case DT_CAUSE_STATE_INVALID:
     case DT_CAUSE_PRIMARY_MISSING:
@@ -144,13 +146,26 @@ static bool may_speak(REQUEST *request)
     return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) == NULL;
 }
 
+static void set_accept(REQUEST *request)
+{
+    fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
+    VALUE_PAIR *vp = radius_pair_create(request, &request->config, PW_AUTH_TYPE, 0);
+    vp->vp_integer = PW_AUTH_TYPE_ACCEPT;
+}
+
+void dt_rlm_reply_pass_handshake(REQUEST *request)
+{
+    if (request->parent != NULL)
+        set_accept(request);
+}
+
 rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
 {
     rlm_rcode_t code = code_of(o);
+    if (code == RLM_MODULE_NOOP) /* nothing is added, nothing taken away */
+        return code;
     if (code == RLM_MODULE_OK) {
-        fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
-        VALUE_PAIR *vp = radius_pair_create(request, &request->config, PW_AUTH_TYPE, 0);
-        vp->vp_integer = PW_AUTH_TYPE_ACCEPT;
+        set_accept(request);
     } else {
         fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
     }

@@ -67,7 +67,7 @@ static char const *const input_names[DT_RLM_INPUT_COUNT] = {
  * Kept with the request itself, so that it cannot outlive it or be taken for another's. */
 typedef struct decision {
     rlm_devtrust_t const *inst;
-    bool allowed;
+    bool allowed;      /* or only reported on */
     dt_parked *parked; /* or NULL; its outcome decides then */
     char id[DT_SIGNON_ID_LEN + 1];
 } decision;
@@ -156,7 +156,9 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_outco
     decision *d = decision_note(inst, request, id);
     if (d == NULL)
         return RLM_MODULE_FAIL;
-    d->allowed = code == RLM_MODULE_OK;
+    d->allowed = code == RLM_MODULE_OK || dt_outcome_passes(o);
+    if (dt_outcome_passes(o) && inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
+        dt_rlm_reply_pass_handshake(request);
     return code;
 }
 
@@ -517,7 +519,8 @@ static bool is_allowed(decision const *d, REQUEST *request)
     if (!dt_parked_outcome(d->parked, &o, &suspended))
         return false;
     dt_rlm_attributes(request, &o, d->id);
-    return !suspended && o.result == DT_ALLOW && dt_cause_allows(o.cause);
+    return !suspended &&
+           ((o.result == DT_ALLOW && dt_cause_allows(o.cause)) || dt_outcome_passes(&o));
 }
 
 #ifdef WITH_PROXY
@@ -556,7 +559,20 @@ static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
     dt_driver_leave(&site);
 }
 
-/* Turns an Access-Accept into a refusal. */
+static char const unasked[] = "an Access-Accept that no sign-on of this request allowed";
+
+/* It would have been refused. */
+static void report_unasked(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in)
+{
+    dt_outcome o = {.report_only = true};
+    dt_outcome_set(&o, DT_DENY, DT_CAUSE_STATE_INVALID);
+    dt_str_escape(o.detail, sizeof o.detail, unasked);
+    audit_refusal(inst, in, &o);
+    RWDEBUG("report_only: %s", o.detail);
+    dt_rlm_attributes(request, &o, in->id);
+}
+
+/* Turns an Access-Accept into a refusal; not where sign-ons are only reported. */
 static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
@@ -566,9 +582,13 @@ static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
     in.site = &site;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         RWDEBUG("%s", e.text);
-    dt_rlm_reply_strip(request);
-    rlm_rcode_t code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "",
-                              "an Access-Accept that no sign-on of this request allowed");
+    rlm_rcode_t code = RLM_MODULE_NOOP;
+    if (dt_site_is_report_only(&site)) {
+        report_unasked(inst, request, &in);
+    } else {
+        dt_rlm_reply_strip(request);
+        code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", unasked);
+    }
     dt_rlm_inputs_wipe(&in);
     dt_driver_leave(&site);
     return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;

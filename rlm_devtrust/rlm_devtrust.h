@@ -161,6 +161,9 @@ void dt_rlm_attributes(REQUEST *request, dt_outcome const *o, char const *id);
 rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o);
 /* An Access-Challenge with this text and State, sent as soon as the module returns. */
 rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes state);
+/* Lets the TLS handshake that was verified stand: without it the EAP module fails a handshake whose
+ * virtual server comes to no result. It accepts the handshake's inner request and no other. */
+void dt_rlm_reply_pass_handshake(REQUEST *request);
 /* Takes what an Access-Accept would have carried out of the reply. */
 void dt_rlm_reply_strip(REQUEST *request);
 

@@ -47,6 +47,7 @@ struct dt_parked {
     dt_time since;
     /* under the lock once `answered` */
     bool answered, suspended;
+    bool report_only; /* of the machine, since parking */
     answer answer;
     dt_outcome outcome;
     /* the loop's */
@@ -193,9 +194,18 @@ static void set_message(dt_parked *p, char const *message)
 
 char const *dt_room_message(dt_outcome const *o)
 {
+    if (dt_outcome_passes(o))
+        return "";
     if (o->message[0] != '\0' || o->result == DT_ALLOW)
         return o->message;
     return "Sign-on refused.";
+}
+
+/* Who is only reported on gets in by the first factor: it was verified before anybody was parked. */
+static dt_radius_code code_of(dt_outcome const *o)
+{
+    return o->result == DT_ALLOW || dt_outcome_passes(o) ? DT_RADIUS_ACCESS_ACCEPT
+                                                         : DT_RADIUS_ACCESS_REJECT;
 }
 
 static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message)
@@ -256,8 +266,7 @@ static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
     dt_parked *p = ctx;
     (void)machine;
     p->run = NULL;
-    settle(p, o->result == DT_ALLOW ? DT_RADIUS_ACCESS_ACCEPT : DT_RADIUS_ACCESS_REJECT, o,
-           dt_room_message(o));
+    settle(p, code_of(o), o, dt_room_message(o));
     drop(p);
 }
 
@@ -277,7 +286,7 @@ static void let_run_go(dt_parked *p, dt_cause cause)
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 {
     dt_parked *p = ctx;
-    dt_outcome o = {0};
+    dt_outcome o = {.report_only = p->report_only};
 
     (void)fd;
     (void)what;
@@ -285,7 +294,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     p->shares++;
     pthread_mutex_unlock(&p->room->lock);
     dt_outcome_set(&o, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
-    settle(p, DT_RADIUS_ACCESS_REJECT, &o, "Nobody answered in time. Please try again.");
+    settle(p, code_of(&o), &o,
+           dt_outcome_passes(&o) ? "" : "Nobody answered in time. Please try again.");
     let_run_go(p, DT_CAUSE_MFA_TIMEOUT);
     drop(p);
 }
@@ -630,6 +640,7 @@ int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked
         free(p);
         return rc;
     }
+    p->report_only = dt_signon_outcome(machine)->report_only;
     rc = dt_driver_submit(r->driver, machine, &radius_door, p, &p->run);
     if (rc != 0) {
         drop(p);

@@ -392,7 +392,9 @@ static event_head signon_head(dt_outcome const *o)
         .message = mfa ? "Authentication of user via MFA" : "Evaluation of sign-on policy",
         .message_object = "",
         .severity = signon_severity(o),
-        .result = mfa ? (allow ? "SUCCESS" : "FAILURE") : (allow ? "ALLOW" : "DENY"),
+        .result = dt_outcome_passes(o) ? "SKIPPED"
+                  : mfa                ? (allow ? "SUCCESS" : "FAILURE")
+                                       : (allow ? "ALLOW" : "DENY"),
         .reason = dt_cause_name(o->cause),
     };
 }
@@ -440,6 +442,19 @@ static void put_debug_generation(event_line *l, dt_audit_context const *ctx)
     put_plain(l, loaded);
 }
 
+/* Every event says whether it was enforced. */
+static void put_debug_report(event_line *l, dt_outcome const *o)
+{
+    if (!o->report_only) {
+        PUT(l, ",\"reportOnly\":false");
+        return;
+    }
+    PUT(l, ",\"reportOnly\":true,\"would\":");
+    put_plain(l, dt_would_name(o->would));
+    PUT(l, ",\"wouldCause\":");
+    put_plain_or_null(l, o->would_cause == DT_CAUSE_NONE ? "" : dt_cause_name(o->would_cause));
+}
+
 static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
     char const *factor = dt_factor_name(o->factor);
@@ -456,6 +471,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     PUT(l, ",\"policyHash\":");
     put_text_or_null(l, ctx->policy_hash, DT_CUT_HASH);
     put_debug_generation(l, ctx);
+    put_debug_report(l, o);
     PUT(l, ",\"cause\":");
     put_plain(l, dt_cause_name(o->cause));
     PUT(l, ",\"factor\":");
@@ -635,9 +651,16 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     event_line l;
 
     line_begin(&l);
-    line_puts(&l, o->result == DT_ALLOW ? "allowed" : "denied");
-    PUT(&l, " cause=");
-    line_puts(&l, dt_cause_name(o->cause));
+    if (dt_outcome_passes(o)) {
+        PUT(&l, "REPORT ONLY, not enforced: would=");
+        line_puts(&l, dt_would_name(o->would));
+        PUT(&l, " cause=");
+        line_puts(&l, o->would_cause == DT_CAUSE_NONE ? "MFA" : dt_cause_name(o->would_cause));
+    } else {
+        line_puts(&l, o->result == DT_ALLOW ? "allowed" : "denied");
+        PUT(&l, " cause=");
+        line_puts(&l, dt_cause_name(o->cause));
+    }
     PUT(&l, " device=");
     line_puts(&l, dt_trust_name(o->verdict.trust));
     PUT(&l, " reason=");

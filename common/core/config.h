@@ -139,6 +139,7 @@ typedef struct dt_config {
         dt_unknown_as unknown_device_as;
         dt_unavailable_as okta_unavailable;
         dt_groups_from groups_from;
+        bool report_only; /* evaluate and log, enforce nothing; a policy may say otherwise */
     } policy;
     struct {
         unsigned factors; /* dt_factor_type bits, the company's allowed set */

@@ -184,6 +184,8 @@ static dt_config_key const keys[] = {
      .reloadable = true, .help = "What happens when MFA is due and Okta cannot be asked."},
     {KEY(policy, groups_from, DT_CONFIG_ENUM), .fallback = "request", .words = words_groups,
      .reloadable = true, .help = "Where a person's groups come from."},
+    {KEY(policy, report_only, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether policies are only evaluated and logged, and not enforced."},
 
     {KEY(mfa, factors, DT_CONFIG_BITS), .fallback = "push, token:software:totp",
      .words = words_factor, .reloadable = true,

@@ -28,6 +28,7 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_BUSY] = "BUSY",
         [DT_CAUSE_CONFIG] = "CONFIG",
         [DT_CAUSE_INTERNAL] = "INTERNAL",
+        [DT_CAUSE_REPORT_ONLY] = "REPORT_ONLY",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }
@@ -45,8 +46,53 @@ bool dt_cause_allows(dt_cause c)
     }
 }
 
+char const *dt_would_name(dt_would w)
+{
+    switch (w) {
+    case DT_WOULD_DENY:
+        return "DENY";
+    case DT_WOULD_ASK:
+        return "MFA";
+    case DT_WOULD_ALLOW:
+        return "ALLOW";
+    case DT_WOULD_NONE:
+        break;
+    }
+    return "NONE";
+}
+
+/* A fault is no decision that could be reported: with it nobody knows what the administrator wants. */
+static bool is_fault(dt_cause c)
+{
+    return c == DT_CAUSE_NONE || c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL ||
+           c == DT_CAUSE_PRIMARY_MISSING;
+}
+
+bool dt_outcome_passes(dt_outcome const *o)
+{
+    return o->report_only && o->cause == DT_CAUSE_REPORT_ONLY && o->would != DT_WOULD_NONE;
+}
+
+static void report(dt_outcome *o, dt_result r, dt_cause c)
+{
+    bool allow = r == DT_ALLOW && dt_cause_allows(c);
+
+    o->would = c == DT_CAUSE_REPORT_ONLY ? DT_WOULD_ASK : allow ? DT_WOULD_ALLOW : DT_WOULD_DENY;
+    o->would_cause = c == DT_CAUSE_REPORT_ONLY ? DT_CAUSE_NONE : c;
+    o->result = DT_DENY;
+    o->cause = DT_CAUSE_REPORT_ONLY;
+}
+
 void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
 {
+    if (o->report_only && !is_fault(c)) {
+        report(o, r, c);
+        return;
+    }
+    if (c == DT_CAUSE_REPORT_ONLY) /* of a sign-on that is not */
+        c = DT_CAUSE_INTERNAL;
+    o->would = DT_WOULD_NONE;
+    o->would_cause = DT_CAUSE_NONE;
     o->result = r == DT_ALLOW && dt_cause_allows(c) ? DT_ALLOW : DT_DENY;
     o->cause = c;
 }

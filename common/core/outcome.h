@@ -41,6 +41,7 @@ typedef enum dt_cause {
     DT_CAUSE_BUSY, /* a named limit on concurrent waits */
     DT_CAUSE_CONFIG,
     DT_CAUSE_INTERNAL,
+    DT_CAUSE_REPORT_ONLY, /* neither allowed nor denied: see dt_outcome.report_only */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */
@@ -48,9 +49,21 @@ char const *dt_cause_name(dt_cause c);
 /* True for exactly the causes that may go with DT_ALLOW. */
 bool dt_cause_allows(dt_cause c);
 
+/* What would have become of a sign-on that is only reported. */
+typedef enum dt_would { DT_WOULD_NONE = 0, DT_WOULD_DENY, DT_WOULD_ASK, DT_WOULD_ALLOW } dt_would;
+/* "NONE", "DENY", "MFA", "ALLOW". */
+char const *dt_would_name(dt_would w);
+
 typedef struct dt_outcome {
     dt_result result;
     dt_cause cause;
+    /* report_only: whatever is decided is not enforced but written down in `would` and `would_cause`
+     * (NONE when MFA would have been asked for), and cause is REPORT_ONLY; result stays DENY, so that
+     * who knows nothing of all this denies. Faults (CONFIG, INTERNAL, PRIMARY_MISSING, NONE) deny as
+     * ever. */
+    bool report_only;
+    dt_would would;
+    dt_cause would_cause;
     dt_verdict verdict;
     dt_decision decision;
     dt_factor_type factor; /* that answered, or was asked last */
@@ -60,8 +73,13 @@ typedef struct dt_outcome {
     char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */
 } dt_outcome;
 
-/* Sets result and cause together; a cause that does not allow makes DT_DENY whatever was asked. */
+/* Sets result and cause together; a cause that does not allow makes DT_DENY whatever was asked. Of an
+ * outcome that is only reported, sets what would have been; REPORT_ONLY as a cause says that MFA would
+ * have been asked for. */
 void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c);
+/* True for an outcome that is only reported: the login goes on as if there were no devtrust, neither
+ * allowed nor denied by it. */
+bool dt_outcome_passes(dt_outcome const *o);
 
 /* Who and where: the part of the audit event that the outcome does not hold. Borrowed. */
 typedef struct dt_audit_context {

@@ -340,6 +340,11 @@ bool dt_policy_names_group(dt_policy const *p, char const *group)
     return p != NULL && is_named(group) && list_has(p, p->all_groups, dt_name_hash(group), group);
 }
 
+dt_report dt_policy_report(dt_policy const *p)
+{
+    return p == NULL ? DT_REPORT_UNSAID : p->report;
+}
+
 size_t dt_policy_rule_count(dt_policy const *p)
 {
     return p == NULL ? 0 : p->rule_count;

@@ -88,6 +88,9 @@ char const *dt_policy_hash(dt_policy const *p);
 bool dt_policy_needs_groups(dt_policy const *p);
 /* True when some rule names this group (ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
+/* What the policy says of report_only; the configuration's word counts where it says nothing. */
+typedef enum dt_report { DT_REPORT_UNSAID = 0, DT_REPORT_NO, DT_REPORT_YES } dt_report;
+dt_report dt_policy_report(dt_policy const *p);
 size_t dt_policy_rule_count(dt_policy const *p);
 /* True when some ACTIVE rule holds for devices of this trust alone; for TRUSTED and NOT_TRUSTED. */
 bool dt_policy_asks_for(dt_policy const *p, dt_trust trust);

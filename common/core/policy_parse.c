@@ -209,11 +209,27 @@ static int names_set(dt_compiler *c, dt_json const *root)
                        : rc;
 }
 
+static int report_set(dt_compiler *c, dt_json const *root)
+{
+    bool yes = false;
+    int rc = DT_OK;
+
+    if (dt_json_get(root, "reportOnly") == NULL)
+        return DT_OK;
+    size_t at = dt_json_reader_enter(&c->r, "reportOnly");
+    if (!dt_json_bool(dt_json_get(root, "reportOnly"), &yes))
+        rc = dt_json_reader_fail(&c->r, "must be true or false");
+    else
+        c->p->report = yes ? DT_REPORT_YES : DT_REPORT_NO;
+    dt_json_reader_leave(&c->r, at);
+    return rc;
+}
+
 static int root_parse(dt_compiler *c, dt_json const *root)
 {
-    static dt_json_field const fields[] = {{"$schema", false},    {"name", true},
-                                           {"application", true}, {"applicationGroup", false},
-                                           {"rules", true},       {NULL, false}};
+    static dt_json_field const fields[] = {
+        {"$schema", false},    {"name", true},  {"application", true}, {"applicationGroup", false},
+        {"reportOnly", false}, {"rules", true}, {NULL, false}};
     char const *schema = NULL, *name = NULL;
     int rc = dt_json_reader_object(&c->r, root, fields);
 
@@ -223,6 +239,8 @@ static int root_parse(dt_compiler *c, dt_json const *root)
         rc = dt_json_reader_member_text(&c->r, root, "name", DT_POLICY_NAME_MAX, &name);
     if (rc == DT_OK)
         rc = names_set(c, root);
+    if (rc == DT_OK)
+        rc = report_set(c, root);
     if (rc != DT_OK)
         return rc;
     (void)dt_json_reader_enter(&c->r, "rules");

@@ -98,6 +98,7 @@ struct dt_policy {
     char application[DT_APPLICATION_MAX];
     char application_group[DT_APPLICATION_MAX];
     char hash[65];
+    dt_report report;
     uint64_t stamp;
 };
 

@@ -182,6 +182,21 @@ static int take_names(dt_signon *s, dt_request const *r)
     return DT_OK;
 }
 
+bool dt_site_is_report_only(dt_site const *site)
+{
+    if (site->policy == NULL || site->config == NULL)
+        return false;
+    switch (dt_policy_report(site->policy)) {
+    case DT_REPORT_YES:
+        return true;
+    case DT_REPORT_NO:
+        return false;
+    case DT_REPORT_UNSAID:
+        break;
+    }
+    return site->config->policy.report_only;
+}
+
 static void start(dt_signon *s, dt_site const *site, dt_time now)
 {
     memset(s, 0, offsetof(dt_signon, http));
@@ -208,6 +223,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->conversation = r->conversation;
     s->push_prompt = r->push_prompt;
     s->explain = r->explain;
+    s->outcome.report_only = dt_site_is_report_only(site) && !r->explain;
     s->host_evidence = s->host_managed = r->host_evidence;
     memcpy(s->random, r->random, sizeof(s->random));
     if (make_login(s) < 0 || make_push_key(s, r) < 0) {

@@ -39,6 +39,9 @@ typedef struct dt_site {
     void *owner; /* whose it is; the core does not look at it */
 } dt_site;
 
+/* Whether sign-ons are only reported there: the policy's word, or else the configuration's. */
+bool dt_site_is_report_only(dt_site const *site);
+
 /* How the door can speak with the person. */
 typedef enum dt_conversation {
     DT_CONVERSATION_NONE = 0,  /* cannot be shown anything: push or a passcode already given */

@@ -258,6 +258,8 @@ void dt_signon_mfa_http_done(dt_signon *s, dt_http_response const *r, dt_time no
 void dt_signon_mfa_time(dt_signon *s, dt_time now);
 void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
 void dt_signon_choose_factor(dt_signon *s, dt_time now);
+/* True when the sign-on is only reported, and so ends where the person would be asked. */
+bool dt_signon_only_reports(dt_signon *s, dt_time now);
 
 /* signon_render.c: the step of the current phase. False: it could not be made (denied). */
 bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);

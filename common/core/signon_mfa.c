@@ -33,8 +33,18 @@ static bool is_passcode(dt_bytes a)
 
 /* By what is enrolled, allowed and possible here: a passcode that came along, a push, a prompt for a
  * passcode; nothing of it: refused. */
+bool dt_signon_only_reports(dt_signon *s, dt_time now)
+{
+    if (!s->outcome.report_only)
+        return false;
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_REPORT_ONLY, now);
+    return true;
+}
+
 void dt_signon_choose_factor(dt_signon *s, dt_time now)
 {
+    if (dt_signon_only_reports(s, now))
+        return;
     if (is_passcode(dt_bytes_str(s->passcode)) && s->totp_count > 0 && s->attempts == 0) {
         s->totp_at = 0;
         dt_signon_set_phase(s, DT_PHASE_PASSCODE_HTTP);

@@ -55,11 +55,14 @@ static void release(dt_conn *c)
 
 void dt_conn_finish(dt_conn *c, dt_outcome const *o)
 {
+    bool passes = dt_outcome_passes(o);
+    bool allows = o->result == DT_ALLOW && dt_cause_allows(o->cause);
     dt_message m = {.type = DT_MESSAGE_RESULT,
-                    .result = o->result == DT_ALLOW && dt_cause_allows(o->cause) ? DT_RESULT_ALLOW
-                                                                                 : DT_RESULT_DENY,
+                    .result = allows   ? DT_RESULT_ALLOW
+                              : passes ? DT_RESULT_PASS
+                                       : DT_RESULT_DENY,
                     .cause = dt_cause_name(o->cause),
-                    .message = o->message};
+                    .message = passes ? "" : o->message};
 
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
         dt_log(LOG_NOTICE, "a module of uid %u did not take its answer", (unsigned)c->uid);

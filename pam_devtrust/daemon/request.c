@@ -54,11 +54,23 @@ static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o
     dt_driver_audit(d->driver, o, NULL, door_name, &ctx);
 }
 
+static bool is_report_only(dt_daemon *d, char const *service)
+{
+    dt_site site;
+
+    dt_driver_hold(d->driver, service, &site);
+    bool is = dt_site_is_report_only(&site);
+    dt_driver_leave(&site);
+    return is;
+}
+
 static void refuse(dt_conn *c, dt_message const *m, dt_cause cause, char const *message,
                    char const *detail)
 {
     dt_outcome o = {0};
 
+    if (cause == DT_CAUSE_BUSY) /* load is no reason to keep out whom nothing keeps out */
+        o.report_only = is_report_only(c->daemon, m->service);
     dt_outcome_set(&o, DT_DENY, cause);
     (void)!dt_str_copy(o.message, sizeof(o.message), message);
     (void)!dt_str_copy(o.detail, sizeof(o.detail), detail);

@@ -36,6 +36,9 @@ static row const rows[] = {
     {"CLIENT_GONE", PAM_ABORT},
     {"CONFIG", PAM_SYSTEM_ERR},
     {"INTERNAL", PAM_SYSTEM_ERR},
+    /* Not enforced. Where nothing else in the stack succeeds, libpam refuses a login in which every
+     * module was to be ignored. */
+    {"REPORT_ONLY", PAM_IGNORE},
 };
 
 int dt_pam_code(uint32_t result, char const *cause)
@@ -47,7 +50,8 @@ int dt_pam_code(uint32_t result, char const *cause)
             code = rows[i].code;
     }
     /* Result and cause must agree: either alone lets nobody in. */
-    if ((result == DT_RESULT_ALLOW) != (code == PAM_SUCCESS))
+    if ((result == DT_RESULT_ALLOW) != (code == PAM_SUCCESS) ||
+        (result == DT_RESULT_PASS) != (code == PAM_IGNORE))
         return PAM_AUTH_ERR;
     return code;
 }

@@ -170,7 +170,9 @@ static int take_result(login *l, dt_message const *m)
     int code = dt_pam_code(m->result, m->cause);
     char const *message = l->silent ? "" : m->message;
 
-    if (code != PAM_SUCCESS)
+    if (code == PAM_IGNORE)
+        pam_syslog(l->pamh, LOG_WARNING, "user %s: not decided: report_only is on", l->user);
+    else if (code != PAM_SUCCESS)
         pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: %s", l->user, m->cause);
     if (message[0] != '\0' || l->info[0] != '\0')
         (void)pam_prompt(l->pamh, code == PAM_SUCCESS ? PAM_TEXT_INFO : PAM_ERROR_MSG, NULL,

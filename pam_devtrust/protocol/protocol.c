@@ -34,7 +34,7 @@ static field const fields[] = {
     {DT_MESSAGE_PROMPT, 3, TEXT, true, 0, DT_PROTOCOL_TEXT_MAX, AT(text)},
     {DT_MESSAGE_ANSWER, 1, NUMBER, true, 1, DT_PROTOCOL_PROMPTS_MAX, AT(number)},
     {DT_MESSAGE_ANSWER, 2, TEXT, false, 0, DT_PROTOCOL_ANSWER_MAX, AT(answer)},
-    {DT_MESSAGE_RESULT, 1, NUMBER, true, DT_RESULT_ALLOW, DT_RESULT_DENY, AT(result)},
+    {DT_MESSAGE_RESULT, 1, NUMBER, true, DT_RESULT_ALLOW, DT_RESULT_PASS, AT(result)},
     {DT_MESSAGE_RESULT, 2, TEXT, true, 0, DT_PROTOCOL_CAUSE_MAX, AT(cause)},
     {DT_MESSAGE_RESULT, 3, TEXT, false, 0, DT_PROTOCOL_TEXT_MAX, AT(message)},
 };

@@ -49,7 +49,8 @@ typedef enum dt_prompt_style {
 typedef enum dt_answer_result {
     DT_RESULT_NONE = 0,
     DT_RESULT_ALLOW,
-    DT_RESULT_DENY
+    DT_RESULT_DENY,
+    DT_RESULT_PASS, /* neither: only reported */
 } dt_answer_result;
 
 /* One message. Texts are borrowed: from the caller when it is encoded, from the packet when it is

@@ -144,6 +144,29 @@ static dt_outcome push_outcome(dt_result r, dt_cause c)
 
 /* --- outcomes ---------------------------------------------------------------------------------- */
 
+/* Of what is only reported nothing allows, and only faults deny. */
+static void what_is_only_reported_allows_nothing(void **state)
+{
+    (void)state;
+    for (int c = 0; c < DT_CAUSE_COUNT; c++) {
+        for (int r = DT_DENY; r <= DT_ALLOW; r++) {
+            dt_outcome o = {.report_only = true};
+            bool fault = c == DT_CAUSE_NONE || c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL ||
+                         c == DT_CAUSE_PRIMARY_MISSING;
+
+            assert_false(dt_outcome_passes(&o));
+            dt_outcome_set(&o, (dt_result)r, (dt_cause)c);
+            assert_int_equal(o.result, DT_DENY);
+            assert_int_equal(dt_outcome_passes(&o), !fault);
+            assert_int_equal(o.cause, fault ? (dt_cause)c : DT_CAUSE_REPORT_ONLY);
+            assert_int_equal(o.would == DT_WOULD_ALLOW,
+                             r == DT_ALLOW && dt_cause_allows((dt_cause)c));
+            o.report_only = false; /* a flag that got lost */
+            assert_false(dt_outcome_passes(&o));
+        }
+    }
+}
+
 static void only_four_causes_allow(void **state)
 {
     int allowing = 0;
@@ -152,7 +175,8 @@ static void only_four_causes_allow(void **state)
         dt_outcome o = {.result = DT_ALLOW};
         dt_outcome_set(&o, DT_ALLOW, (dt_cause)c);
         assert_int_equal(o.result == DT_ALLOW, dt_cause_allows((dt_cause)c));
-        assert_true(o.cause == (dt_cause)c);
+        /* REPORT_ONLY is no cause of a sign-on that is enforced. */
+        assert_true(o.cause == (c == DT_CAUSE_REPORT_ONLY ? DT_CAUSE_INTERNAL : (dt_cause)c));
         allowing += o.result == DT_ALLOW;
         dt_outcome_set(&o, DT_DENY, (dt_cause)c);
         assert_int_equal(o.result, DT_DENY);
@@ -749,6 +773,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(only_four_causes_allow),
+        cmocka_unit_test(what_is_only_reported_allows_nothing),
         cmocka_unit_test(every_cause_has_a_name_of_its_own),
         cmocka_unit_test(a_trusted_sign_on_is_told),
         cmocka_unit_test(an_mfa_sign_on_is_told),

@@ -71,6 +71,7 @@ static char const everything[] =
     "unknown_device_as = not_trusted\n"
     "okta_unavailable = allow_trusted\n"
     "groups_from = okta\n"
+    "report_only = yes\n"
     "[mfa]\n"
     "factors = token:software:totp\n"
     "number_challenge = never\n"
@@ -234,6 +235,7 @@ static void defaults_stand(void **state)
     assert_false(c->device_trust.trust_in_grace_period);
     assert_int_equal(c->policy.unknown_device_as, DT_UNKNOWN_DENY);
     assert_int_equal(c->policy.okta_unavailable, DT_UNAVAILABLE_DENY);
+    assert_false(c->policy.report_only);
     assert_int_equal(c->mfa.factors, DT_FACTOR_ALL);
     assert_int_equal(c->mfa.number_challenge, DT_NUMBER_WHEN_SHOWN);
     assert_int_equal(c->mfa.passcode_attempts, 3);

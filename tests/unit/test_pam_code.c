@@ -22,17 +22,19 @@ static void test_allow_needs_both(void **state)
         assert_int_equal(dt_pam_code(DT_RESULT_ALLOW, name) == PAM_SUCCESS, allows);
         assert_int_not_equal(dt_pam_code(DT_RESULT_DENY, name), PAM_SUCCESS);
         assert_int_not_equal(dt_pam_code(DT_RESULT_NONE, name), PAM_SUCCESS);
-        assert_int_not_equal(dt_pam_code(3, name), PAM_SUCCESS);
+        assert_int_not_equal(dt_pam_code(DT_RESULT_PASS, name), PAM_SUCCESS);
+        assert_int_not_equal(dt_pam_code(4, name), PAM_SUCCESS);
     }
 }
 
-/* PAM_IGNORE could let in by what else stands in the stack. */
-static void test_never_ignore(void **state)
+/* PAM_IGNORE lets in by what else stands in the stack: only where both say that nothing is enforced. */
+static void test_ignore_only_what_is_reported(void **state)
 {
     (void)state;
     for (int c = -1; c <= DT_CAUSE_COUNT; c++) {
-        for (uint32_t result = 0; result <= 3; result++)
-            assert_int_not_equal(dt_pam_code(result, dt_cause_name((dt_cause)c)), PAM_IGNORE);
+        for (uint32_t result = 0; result <= 4; result++)
+            assert_int_equal(dt_pam_code(result, dt_cause_name((dt_cause)c)) == PAM_IGNORE,
+                             result == DT_RESULT_PASS && c == DT_CAUSE_REPORT_ONLY);
     }
 }
 
@@ -64,6 +66,7 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_BUSY, PAM_AUTHINFO_UNAVAIL},
         {DT_CAUSE_CONFIG, PAM_SYSTEM_ERR},
         {DT_CAUSE_INTERNAL, PAM_SYSTEM_ERR},
+        {DT_CAUSE_REPORT_ONLY, PAM_AUTH_ERR}, /* with any other result than PASS */
     };
     size_t const count = sizeof(expected) / sizeof(expected[0]);
     size_t allowing = 0;
@@ -105,8 +108,10 @@ static void test_fits_the_protocol(void **state)
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        cmocka_unit_test(test_allow_needs_both),         cmocka_unit_test(test_never_ignore),
-        cmocka_unit_test(test_every_cause_has_its_code), cmocka_unit_test(test_foreign_words),
+        cmocka_unit_test(test_allow_needs_both),
+        cmocka_unit_test(test_ignore_only_what_is_reported),
+        cmocka_unit_test(test_every_cause_has_its_code),
+        cmocka_unit_test(test_foreign_words),
         cmocka_unit_test(test_fits_the_protocol),
     };
 
