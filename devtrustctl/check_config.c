@@ -214,6 +214,21 @@ static int tell_assertion(void *ctx, size_t index, dt_bytes der)
     return DT_OK;
 }
 
+static void check_client_secret(checking *k)
+{
+    dt_secret *secret = NULL;
+    dt_error e = {0};
+
+    if (dt_file_read_secret(k->config->intune.client_secret_file, true, &secret, &e) < 0) {
+        (void)dt_error_prefix(&e, "[intune] client_secret_file");
+        fault(k, &e);
+    } else {
+        dt_out_line("Graph         as %s, by a client secret (Entra knows until when)",
+                    k->config->intune.client_id);
+    }
+    dt_secret_free(&secret);
+}
+
 static void check_graph(checking *k)
 {
     char const *path = k->config->intune.certificate_file;
@@ -221,6 +236,10 @@ static void check_graph(checking *k)
     dt_buf pem;
     int rc;
 
+    if (k->config->intune.client_secret_file[0] != '\0') {
+        check_client_secret(k);
+        return;
+    }
     if (path[0] == '\0' || k->config->intune.key_file[0] == '\0') {
         dt_out_line("Graph         not configured: nothing is known of compliance");
         return;

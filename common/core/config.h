@@ -103,6 +103,7 @@ typedef struct dt_config {
         char *client_id;
         char *certificate_file;
         char *key_file;
+        char *client_secret_file; /* instead of the two before */
         dt_assertion_alg assertion_alg;
         char *login_url; /* https://login.microsoftonline.com */
         char *graph_url; /* https://graph.microsoft.com */
@@ -130,6 +131,7 @@ typedef struct dt_config {
         dt_time stale_limit;
         dt_time max_sync_age; /* 0 = not looked at */
         bool trust_in_grace_period;
+        bool require_owner; /* Intune must name the person as the device's user */
         char *enrollment_url;
         char *check_access_text; /* what a person on a non-compliant device is told */
     } device_trust;

@@ -66,19 +66,24 @@ static unsigned sources_named(dt_config const *c)
 
 static int check_intune(check const *k)
 {
+    bool secret = *k->c->intune.client_secret_file != '\0';
     struct {
         char const *name;
         bool given;
     } const needed[] = {
         {"tenant_id", dt_guid_is_set(&k->c->intune.tenant_id)},
         {"client_id", *k->c->intune.client_id != '\0'},
-        {"certificate_file", *k->c->intune.certificate_file != '\0'},
-        {"key_file", *k->c->intune.key_file != '\0'},
+        {"certificate_file", secret || *k->c->intune.certificate_file != '\0'},
+        {"key_file", secret || *k->c->intune.key_file != '\0'},
     };
     size_t const count = sizeof(needed) / sizeof(needed[0]);
     size_t given = 0;
     dt_guid client;
 
+    if (secret && (*k->c->intune.certificate_file != '\0' || *k->c->intune.key_file != '\0'))
+        return refuse(k, "intune", "client_secret_file",
+                      "stands beside certificate_file or key_file; write the secret or the "
+                      "certificate and its key, which is the better of the two");
     for (size_t i = 0; i < count; i++)
         given += needed[i].given ? 1 : 0;
     for (size_t i = 0; i < count; i++) {
@@ -87,13 +92,28 @@ static int check_intune(check const *k)
                           "is missing, and [device_trust] trusted_when names intune; write it, or "
                           "take intune out of trusted_when");
         if (!needed[i].given && given > 0)
-            return refuse(k, "intune", needed[i].name,
-                          "is missing; write tenant_id, client_id, certificate_file and key_file, "
-                          "or none of them");
+            return refuse(
+                k, "intune", needed[i].name,
+                "is missing; write tenant_id, client_id, certificate_file and key_file (or "
+                "client_secret_file), or none of them");
     }
     if (given > 0 && dt_guid_parse(dt_bytes_str(k->c->intune.client_id), &client) < 0)
         return refuse(k, "intune", "client_id",
                       "is not a GUID; write the Application (client) id of the app registration");
+    return DT_OK;
+}
+
+/* Who a device's user is, only Intune says: an alternative without it would get round the rule. */
+static int check_owner(check const *k)
+{
+    if (!k->c->device_trust.require_owner)
+        return DT_OK;
+    for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
+        if ((k->c->device_trust.trusted_when[i] & DT_SOURCE_INTUNE) == 0)
+            return refuse(k, "device_trust", "require_owner",
+                          "is yes, and an alternative of trusted_when goes without intune, which "
+                          "alone knows whose a device is; add intune to it, or write no");
+    }
     return DT_OK;
 }
 
@@ -252,9 +272,9 @@ static int check_services(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static int (*const rules[])(check const *) = {
-        check_okta,  check_intune,     check_tenant,          check_certificates,
-        check_ssh,   check_revocation, check_management_hint, check_platforms,
-        check_times, check_audit,      check_services,
+        check_okta,         check_intune, check_owner,      check_tenant,
+        check_certificates, check_ssh,    check_revocation, check_management_hint,
+        check_platforms,    check_times,  check_audit,      check_services,
     };
     check k = {.c = c, .file = file, .e = e};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Access tokens for Graph: client credentials with a signed assertion (Microsoft identity platform;
- * RFC 7523 section 2.2). The signature itself is made by edge/jose. */
+ * RFC 7523 section 2.2), whose signature edge/jose makes, or with a client secret. */
 #include "core/intune.h"
 
 #include "core/json.h"
@@ -111,11 +111,25 @@ static void put_field(dt_buf *b, char const *name, char const *value)
     dt_url_put_segment(b, value);
 }
 
-int dt_entra_token_body(dt_config const *c, char const *assertion, dt_buf *out)
+/* A client secret is text; Entra makes them of 40 visible characters. */
+static int put_secret(dt_buf *out, dt_secret const *secret)
+{
+    char text[DT_SECRET_MAX + 1];
+    dt_bytes value = dt_secret_bytes(secret);
+    int rc = value.len > 0 ? dt_str_copy_bytes(text, sizeof(text), value) : DT_E_INVALID;
+    if (rc == DT_OK)
+        put_field(out, "client_secret", text);
+    explicit_bzero(text, sizeof(text));
+    return rc;
+}
+
+int dt_entra_token_body(dt_config const *c, char const *assertion, dt_secret const *secret,
+                        dt_buf *out)
 {
     char scope[64];
     dt_buf b;
-    if (assertion == NULL || !is_compact_jws(assertion) || c->intune.client_id[0] == '\0')
+    if ((assertion != NULL) == (secret != NULL) || c->intune.client_id[0] == '\0' ||
+        (assertion != NULL && !is_compact_jws(assertion)))
         return DT_E_INVALID;
     dt_buf_init_fixed(&b, scope, sizeof(scope));
     dt_buf_puts(&b, graph_resource(c->intune.graph_url));
@@ -125,6 +139,10 @@ int dt_entra_token_body(dt_config const *c, char const *assertion, dt_buf *out)
     put_field(out, "client_id", c->intune.client_id);
     put_field(out, "scope", scope);
     put_field(out, "grant_type", "client_credentials");
+    if (assertion == NULL) {
+        int rc = put_secret(out, secret);
+        return rc == DT_OK ? dt_buf_error(out) : rc;
+    }
     put_field(out, "client_assertion_type", ASSERTION_TYPE);
     put_field(out, "client_assertion", assertion);
     return dt_buf_error(out);

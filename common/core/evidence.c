@@ -28,6 +28,7 @@ char const *dt_reason_name(dt_reason r)
         [DT_REASON_STALE] = "STALE",
         [DT_REASON_LOOKUP_UNAVAILABLE] = "LOOKUP_UNAVAILABLE",
         [DT_REASON_KEY_NOT_HARDWARE] = "KEY_NOT_HARDWARE",
+        [DT_REASON_NOT_OWNER] = "NOT_OWNER",
     };
 
     if ((unsigned)r >= DT_REASON_COUNT || names[r] == NULL)

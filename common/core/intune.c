@@ -13,7 +13,8 @@
 /* All that is read below, and no more: a property that was not asked for is not there. */
 #define SELECTED                                                                                   \
     "id,azureADDeviceId,deviceName,operatingSystem,complianceState,managementState,"               \
-    "complianceGracePeriodExpirationDateTime,lastSyncDateTime,userPrincipalName"
+    "complianceGracePeriodExpirationDateTime,lastSyncDateTime,userPrincipalName,"                  \
+    "deviceRegistrationState"
 
 int dt_intune_get_device(dt_config const *c, dt_guid const *device_id, dt_http_request *out)
 {
@@ -102,13 +103,35 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json cons
 
 static dt_compliance compliance_of(char const *word)
 {
-    if (word == NULL || strcmp(word, "unknown") == 0)
-        return DT_COMPLIANCE_UNKNOWN;
-    if (strcmp(word, "compliant") == 0)
-        return DT_COMPLIANCE_COMPLIANT;
-    if (strcmp(word, "inGracePeriod") == 0)
-        return DT_COMPLIANCE_IN_GRACE_PERIOD;
-    return DT_COMPLIANCE_NOT_COMPLIANT;
+    static struct {
+        char const *word;
+        dt_compliance compliance;
+    } const words[] = {
+        {"unknown", DT_COMPLIANCE_UNKNOWN},
+        {"compliant", DT_COMPLIANCE_COMPLIANT},
+        {"noncompliant", DT_COMPLIANCE_NOT_COMPLIANT},
+        {"conflict", DT_COMPLIANCE_NOT_COMPLIANT},
+        {"error", DT_COMPLIANCE_NOT_COMPLIANT},
+        {"inGracePeriod", DT_COMPLIANCE_IN_GRACE_PERIOD},
+        {"configManager",
+         DT_COMPLIANCE_NOT_COMPLIANT}, /* another service judges it: not known here */
+    };
+    for (size_t i = 0; word != NULL && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(word, words[i].word) == 0)
+            return words[i].compliance;
+    return word == NULL ? DT_COMPLIANCE_UNKNOWN : DT_COMPLIANCE_NOT_COMPLIANT;
+}
+
+/* deviceRegistrationState. A device that was never registered in Entra may be enrolled all the same
+ * (a Mac, a device of the domain); one whose registration was taken back, is in conflict or waits for
+ * somebody may not, nor one in a state that is not known here. */
+static bool registration_is_sound(char const *word)
+{
+    static char const *const sound[] = {"registered", "notRegistered", "unknown"};
+    for (size_t i = 0; word != NULL && i < sizeof(sound) / sizeof(sound[0]); i++)
+        if (strcmp(word, sound[i]) == 0)
+            return true;
+    return word == NULL;
 }
 
 /* A date as a time; 0 when it is missing or unreadable, so that it vouches for nothing. */
@@ -136,16 +159,20 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     char const *id = dt_json_string(dt_json_get(root, "id"));
     dt_json const *state = dt_json_get(root, "complianceState");
     dt_json const *management = dt_json_get(root, "managementState");
+    dt_json const *registration = dt_json_get(root, "deviceRegistrationState");
     if (id == NULL || dt_guid_parse(dt_bytes_str(id), &d->device_id) != DT_OK)
         return "no device id";
     if (!dt_guid_equal(&d->device_id, asked))
         return "it is about another device than was asked for";
     if (!is_text_or_null(state) || !is_text_or_null(management))
         return "no complianceState or no managementState";
+    if (registration != NULL && !is_text_or_null(registration))
+        return "a deviceRegistrationState that is no word";
     d->enrolled = true;
     d->compliance = compliance_of(dt_json_string(state));
-    d->managed =
-        dt_json_string(management) != NULL && strcmp(dt_json_string(management), "managed") == 0;
+    d->managed = dt_json_string(management) != NULL &&
+                 strcmp(dt_json_string(management), "managed") == 0 &&
+                 registration_is_sound(dt_json_string(registration));
     char const *entra = dt_json_string(dt_json_get(root, "azureADDeviceId"));
     if (entra == NULL || dt_guid_parse(dt_bytes_str(entra), &d->entra_id) != DT_OK)
         memset(&d->entra_id, 0, sizeof(d->entra_id)); /* nil in a device that has none */
@@ -257,6 +284,15 @@ void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time n
     out->platform = d->platform;
     memcpy(out->device_name, d->device_name, sizeof(out->device_name));
     out->observed = d->fetched;
+}
+
+bool dt_intune_is_owner(dt_intune_device const *d, char const *login)
+{
+    size_t len = strlen(d->user);
+    /* What was escaped or may have been cut is another text than Intune's. */
+    if (len == 0 || len + 4 >= sizeof(d->user) || strchr(d->user, '\\') != NULL)
+        return false;
+    return dt_str_equal_nocase(d->user, login);
 }
 
 void dt_intune_evidence_unavailable(dt_guid const *device_id, dt_time now, dt_evidence *out)

@@ -34,7 +34,8 @@ typedef enum dt_compliance {                            /* complianceState */
 
 typedef struct dt_intune_device {
     bool enrolled; /* false: Graph answered 404 */
-    bool managed;  /* managementState is exactly "managed" */
+    bool managed;  /* managementState is exactly "managed", and deviceRegistrationState tells of no
+                      registration that was revoked, is in conflict or is not complete */
     dt_compliance compliance;
     dt_guid device_id; /* managedDevices.id, must equal what was asked for */
     dt_guid entra_id;
@@ -76,6 +77,9 @@ dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, 
  * was not told, AGAINST with NOT_COMPLIANT. A stale answer is FOR only if it was compliant. */
 void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,
                         dt_evidence *out);
+/* Intune names this person as the device's user (userPrincipalName, in any case of letters). False for
+ * a device without a user, and for a name that was too long or too odd to be kept as it is. */
+bool dt_intune_is_owner(dt_intune_device const *d, char const *login);
 /* UNKNOWN with LOOKUP_UNAVAILABLE. */
 void dt_intune_evidence_unavailable(dt_guid const *device_id, dt_time now, dt_evidence *out);
 
@@ -89,10 +93,12 @@ DT_MUST_USE int dt_entra_assertion_claims(dt_config const *c, uint8_t const jti[
                                           dt_buf *out);
 /* The token URL: {login_url}/{tenant}/oauth2/v2.0/token. */
 DT_MUST_USE int dt_entra_token_url(dt_config const *c, char out[DT_URL_MAX]);
-/* Form body; `assertion` is the signed JWT. Secret: wipe it after use. The scope is that of the cloud
+/* Form body; `assertion` is the signed JWT; NULL: `secret` is the client secret. Exactly one of the two.
+ * The body is secret: wipe it after use. The scope is that of the cloud
  * graph_url belongs to: a national cloud's own, else https://graph.microsoft.com. DT_E_INVALID when
- * `assertion` is no compact JWS. */
-DT_MUST_USE int dt_entra_token_body(dt_config const *c, char const *assertion, dt_buf *out);
+ * `assertion` is no compact JWS, or the secret is empty or holds a NUL. */
+DT_MUST_USE int dt_entra_token_body(dt_config const *c, char const *assertion,
+                                    dt_secret const *secret, dt_buf *out);
 /* The token and when to renew it (early by a tenth of its life, at least 60 s, at most half of it).
  * *token is the caller's to free; NULL with anything but OK. Refused: a token_type other than
  * Bearer, a token of other than visible ASCII characters (it becomes a header) or longer than

@@ -412,11 +412,23 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_evidence_next(s, now);
 }
 
+static bool is_somebody_elses(dt_signon const *s)
+{
+    return s->site.config->device_trust.require_owner && s->intune.enrolled &&
+           !dt_intune_is_owner(&s->intune, s->login);
+}
+
 static void use_intune(dt_signon *s, dt_time now, bool stale)
 {
     dt_evidence ev;
 
     dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
+    if (ev.finding == DT_FINDING_FOR && is_somebody_elses(s)) {
+        ev.finding = DT_FINDING_AGAINST;
+        ev.reason = DT_REASON_NOT_OWNER;
+        dt_signon_detail(s, "Intune: the device's user is %s",
+                         s->intune.user[0] ? s->intune.user : "nobody");
+    }
     s->outcome.stale = s->outcome.stale || stale;
     s->refresh_hint =
         stale || (now - s->intune.fetched) * 100 >=
@@ -433,6 +445,10 @@ static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
     if (r->status == DT_STORE_OK && dt_intune_unpack(r->value, &s->intune) == DT_OK &&
         dt_guid_equal(&s->intune.device_id, &s->lookup_id))
         f = dt_intune_freshness(&s->intune, s->site.config, now);
+    /* A device that changed hands a moment ago: for this person the answer is a negative one. */
+    if (f == DT_FRESH && is_somebody_elses(s) &&
+        now - s->intune.fetched >= s->site.config->device_trust.negative_ttl)
+        f = DT_STALE;
     if (f == DT_FRESH) {
         use_intune(s, now, false);
         return;

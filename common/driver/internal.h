@@ -83,7 +83,8 @@ struct dt_run {
 };
 
 typedef struct dt_token {
-    dt_assertion_key *key; /* NULL: Intune is not configured */
+    dt_assertion_key *key; /* NULL, and no secret: Intune is not configured */
+    dt_secret *secret;     /* the client secret, instead of a key */
     dt_secret *bearer;     /* "Bearer ..."; NULL: none */
     unsigned generation;   /* raised with each new token */
     dt_time renew_at, expires;
@@ -228,6 +229,8 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 /* --- token.c; on the loop's thread --- */
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
 /* Any thread, before the parts are shared. */
+/* There is something to ask for a token with. */
+bool dt_token_is_configured(dt_token const *t);
 DT_MUST_USE int dt_token_load_key(dt_live_parts *p, dt_error *e);
 /* READY: the bearer of the run's site may be used now. COMING: the run is among those who wait;
  * dt_run_step or dt_run_http_failed is called when the fetch has ended. NONE: the token's error says

@@ -69,7 +69,7 @@ void dt_driver_refresh(dt_driver *d, dt_guid const *device_id)
     if (!dt_driver_is_usable(d) || !dt_guid_is_set(device_id))
         return;
     dt_live *live = dt_live_current(d);
-    if (live->has.token.key != NULL)
+    if (dt_token_is_configured(&live->has.token))
         refresh_by(d, live, device_id);
     dt_live_leave(live);
 }

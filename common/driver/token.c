@@ -12,8 +12,24 @@
 #define ASSERTION_MAX 4096
 #define CLAIMS_MAX 2048
 
+static int load_secret(dt_live_parts *p, dt_error *e)
+{
+    char const *path = p->config->intune.client_secret_file;
+    int rc = dt_file_read_secret(path, true, &p->token.secret, e);
+    if (rc != 0)
+        dt_error_prefix(e, "[intune] client_secret_file");
+    return rc;
+}
+
+bool dt_token_is_configured(dt_token const *t)
+{
+    return t->key != NULL || t->secret != NULL;
+}
+
 int dt_token_load_key(dt_live_parts *p, dt_error *e)
 {
+    if (p->config->intune.client_secret_file[0] != '\0')
+        return load_secret(p, e);
     char const *certificate_file = p->config->intune.certificate_file;
     char const *key_file = p->config->intune.key_file;
     if (certificate_file[0] == '\0' || key_file[0] == '\0')
@@ -181,11 +197,13 @@ static int make_request(dt_live_parts const *p, dt_http_request *r, dt_error *e)
     r->method = DT_HTTP_POST;
     r->form = true;
     r->timeout = p->config->intune.timeout;
-    int rc = make_assertion(p, &assertion, e);
+    dt_secret const *secret = p->token.secret;
+    int rc = secret != NULL ? DT_OK : make_assertion(p, &assertion, e);
     if (rc == 0) {
         rc = dt_entra_token_url(p->config, r->url);
         if (rc == 0)
-            rc = dt_entra_token_body(p->config, (char const *)assertion.p, &body);
+            rc = dt_entra_token_body(p->config, secret != NULL ? NULL : (char const *)assertion.p,
+                                     secret, &body);
         if (rc == 0)
             rc = dt_buf_error(&body);
         if (rc != 0)
@@ -222,7 +240,7 @@ static void fetch(dt_live *l)
 dt_token_answer dt_token_want(dt_run *run, dt_time now)
 {
     dt_token *t = &run->live->has.token;
-    if (t->key == NULL) {
+    if (!dt_token_is_configured(t)) {
         (void)dt_str_copy(t->error, sizeof(t->error),
                           "no token for Microsoft Graph: [intune] is not configured");
         return DT_TOKEN_NONE;
@@ -255,5 +273,6 @@ bool dt_token_refused(dt_live *l, unsigned generation)
 void dt_token_close(dt_token *t)
 {
     dt_secret_free(&t->bearer);
+    dt_secret_free(&t->secret);
     dt_assertion_key_free(&t->key);
 }

@@ -455,6 +455,26 @@ def test_explain_a_trusted_device(site: Site, world: Sim, index: dict[str, Any])
     assert world.count("okta.total") == 0
 
 
+def test_explain_with_a_client_secret(site: Site, world: Sim, index: dict[str, Any]) -> None:
+    world.enrol_device(device_id(index, "device-rsa"))
+    secret = site.directory / "client.secret"
+    secret.write_bytes(Path(world.client_secret_file).read_bytes())
+    secret.chmod(0o600)
+    site.configure({"intune": {"certificate_file": None, "key_file": None,
+                               "client_secret_file": secret}})
+    answer = run("check-config", "--config", site.config_path)
+    assert answer.code == YES and "by a client secret" in answer.line("Graph"), answer
+    answer = explain(site, "vpn", *shown(index, "device-rsa"))
+    assert answer.line("verdict") == "TRUSTED, by certificate+intune"
+    # A wrong one: nothing is known of the device, and nobody is told the secret.
+    secret.write_text("wrong-secret-of-nobody\n", encoding="ascii")
+    for path in site.store_path.parent.iterdir():
+        path.unlink()
+    answer = explain(site, "vpn", *shown(index, "device-rsa"))
+    assert answer.line("verdict").startswith("UNKNOWN"), answer
+    assert "AADSTS7000215" in answer.out and "wrong-secret" not in answer.out + answer.err
+
+
 def test_explain_without_proof(site: Site, world: Sim, index: dict[str, Any]) -> None:
     world.enrol_device(device_id(index, "device-rsa"))
     answer = explain(site, "vpn", "--certificate", certificate(index, "device-rsa"))

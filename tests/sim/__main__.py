@@ -56,8 +56,12 @@ def register_app(world: World, directory: Path) -> dict[str, str]:
     signer = Authority.root("devtrust application")
     identity = signer.issue(name("devtrust"), make_key("rsa2048"))
     world.apps[client] = identity.certificate
+    world.client_secrets[client] = secrets.token_urlsafe(30)
     return {
         "client_id": client,
+        "client_secret_file": str(write_file(directory / "app.secret",
+                                             world.client_secrets[client].encode() + b"\n",
+                                             0o600)),
         "certificate_file": str(write_file(directory / "app.pem", identity.certificate_pem())),
         "key_file": str(write_file(directory / "app.key", identity.key_pem(), 0o600)),
     }

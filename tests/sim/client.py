@@ -48,6 +48,7 @@ class Sim:
         self.client_id: str = info["client_id"]
         self.certificate_file: str = info["certificate_file"]
         self.key_file: str = info["key_file"]
+        self.client_secret_file: str = info["client_secret_file"]
 
     # --- life --------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The token endpoint of Microsoft Entra: client credentials with a certificate.
+# The token endpoint of Microsoft Entra: client credentials with a certificate or a
+# client secret.
 #
 # Checks the client assertion as strictly as the documentation describes it, thumbprint header,
 # audience and lifetime included, so that a token here means the assertion was right.
@@ -89,7 +90,10 @@ class EntraApi:
             raise EntraError("invalid_request", 900144, "The request body must be a form.")
         form = await request.post()
         client = self._check_form(form)
-        self._check_assertion(request, str(form["client_assertion"]), client)
+        if "client_secret" in form:
+            self._check_secret(form, client)
+        else:
+            self._check_assertion(request, str(form["client_assertion"]), client)
         token = secrets.token_urlsafe(48)
         lifetime = self.world.org.token_lifetime
         self.world.access_tokens[token] = time.time() + lifetime
@@ -108,9 +112,18 @@ class EntraApi:
             raise EntraError("invalid_scope", 70011, "The provided scope is not valid.")
         if form["client_id"] not in self.world.apps:
             raise EntraError("unauthorized_client", 700016, "Application was not found.")
+        if "client_secret" in form:
+            return str(form["client_id"])
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
             raise refuse(7000218, "The request must contain client_assertion.")
         return str(form["client_id"])
+
+    def _check_secret(self, form: Any, client: str) -> None:
+        if "client_assertion" in form or "client_assertion_type" in form:
+            raise refuse(7000216, "Both a client secret and an assertion were sent.")
+        wanted = self.world.client_secrets.get(client, "")
+        if not wanted or not secrets.compare_digest(str(form["client_secret"]), wanted):
+            raise refuse(7000215, "Invalid client secret provided.")
 
     def _check_assertion(self, request: web.Request, assertion: str, client: str) -> None:
         certificate = self.world.apps[client]

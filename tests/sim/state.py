@@ -232,6 +232,7 @@ class World:
         self.okta_token = okta_token
         self.tenant = tenant
         self.apps: dict[str, Any] = {}  # client id -> certificate
+        self.client_secrets: dict[str, str] = {}
         self.clear()
 
     def clear(self) -> None:

@@ -44,7 +44,8 @@ static char const everything[] =
     "ca_file = /f/graph-ca.pem\n"
     "timeout = 12s\n"
     "[device_trust]\n"
-    "trusted_when = vpn-client + intune,certificate+vpn-client,  ssh-key+intune+certificate\n"
+    "trusted_when = vpn-client + intune,certificate+vpn-client+intune,  "
+    "ssh-key+intune+certificate\n"
     "platforms = ios, linux\n"
     "ca_file = /f/ca.pem\n"
     "shared_ca_file = /f/shared.pem\n"
@@ -63,6 +64,7 @@ static char const everything[] =
     "stale_limit = 2d\n"
     "max_sync_age = 7d\n"
     "trust_in_grace_period = yes\n"
+    "require_owner = yes\n"
     "enrollment_url = https://enroll.example/here\n"
     "check_access_text = Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.\n"
     "[policy]\n"
@@ -168,6 +170,8 @@ static void flip_all(void **state)
     (void)state;
     assert_int_equal(dt_config_new(&defaults, NULL), DT_OK);
     for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].name, "client_secret_file") == 0)
+            continue; /* goes without the certificate: see either_secret_or_certificate */
         if (flipped->lines[i] == 0)
             fail_msg("the file does not flip [%s] %s", keys[i].section, keys[i].name);
         if (fields_equal(flipped, defaults, &keys[i]))
@@ -175,6 +179,18 @@ static void flip_all(void **state)
     }
     dt_config_free(&flipped);
     dt_config_free(&defaults);
+}
+
+static void either_secret_or_certificate(void **state)
+{
+    dt_config *c = parse_ok(OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-444444444444\n"
+                                 "client_id = 55555555-6666-7777-8888-999999999999\n"
+                                 "client_secret_file = /f/client.secret\n" TRUST);
+
+    (void)state;
+    assert_string_equal(c->intune.client_secret_file, "/f/client.secret");
+    assert_string_equal(c->intune.key_file, "");
+    dt_config_free(&c);
 }
 
 static void values_arrive(void **state)
@@ -192,11 +208,13 @@ static void values_arrive(void **state)
     assert_string_equal(c->intune.graph_url, "https://[2001:db8::1]:8443/prefix");
     assert_int_equal(c->device_trust.trusted_when_count, 3);
     assert_int_equal(c->device_trust.trusted_when[0], DT_SOURCE_VPN_CLIENT | DT_SOURCE_INTUNE);
-    assert_int_equal(c->device_trust.trusted_when[1], DT_SOURCE_CERTIFICATE | DT_SOURCE_VPN_CLIENT);
+    assert_int_equal(c->device_trust.trusted_when[1],
+                     DT_SOURCE_CERTIFICATE | DT_SOURCE_VPN_CLIENT | DT_SOURCE_INTUNE);
     assert_int_equal(c->device_trust.platforms, DT_PLATFORM_IOS | DT_PLATFORM_LINUX);
     assert_int_equal(c->device_trust.trusted_when[2],
                      DT_SOURCE_SSH_KEY | DT_SOURCE_INTUNE | DT_SOURCE_CERTIFICATE);
     assert_true(c->device_trust.trust_in_grace_period);
+    assert_true(c->device_trust.require_owner);
     assert_string_equal(c->device_trust.check_access_text,
                         "Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.");
     assert_int_equal(c->mfa.factors, DT_FACTOR_TOTP);
@@ -233,6 +251,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->device_trust.stale_limit, DT_HOURS(24));
     assert_int_equal(c->device_trust.max_sync_age, 0);
     assert_false(c->device_trust.trust_in_grace_period);
+    assert_false(c->device_trust.require_owner);
     assert_int_equal(c->policy.unknown_device_as, DT_UNKNOWN_DENY);
     assert_int_equal(c->policy.okta_unavailable, DT_UNAVAILABLE_DENY);
     assert_false(c->policy.report_only);
@@ -559,6 +578,16 @@ static void rules_between_keys(void **state)
         {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-444444444444\n"
               "client_id = devtrust\ncertificate_file = /c\nkey_file = /k\n" TRUST,
          ":5: [intune] client_id: ", "not a GUID"},
+        {OKTA INTUNE "client_secret_file = /s\n" TRUST,
+         ":8: [intune] client_secret_file: ", "the secret or the certificate"},
+        {OKTA "[intune]\nclient_secret_file = /s\n" TRUST, ": [intune] tenant_id: ", "is missing"},
+        {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-444444444444\n"
+              "client_secret_file = /s\n" TRUST,
+         ": [intune] client_id: ", "is missing"},
+        {MINIMAL "require_owner = yes\ntrusted_when = certificate\n",
+         ":10: [device_trust] require_owner: ", "goes without intune"},
+        {MINIMAL "require_owner = yes\ntrusted_when = certificate+intune, ssh-key\n",
+         ":10: [device_trust] require_owner: ", "goes without intune"},
         {OKTA INTUNE, ": [device_trust] trusted_when: ", "no CA"},
         {OKTA "[device_trust]\ntrusted_when = ssh-certificate\n",
          ": [device_trust] ssh_device_ca_file: ", "is missing"},
@@ -797,6 +826,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(flip_all),
+        cmocka_unit_test(either_secret_or_certificate),
         cmocka_unit_test(values_arrive),
         cmocka_unit_test(defaults_stand),
         cmocka_unit_test(lines_refused),

@@ -78,9 +78,10 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
 {
     char low[32];
     char high[32];
-    bool secret = strcmp(k->name, "api_token_file") == 0 || strstr(k->name, "key_file") != NULL ||
-                  strcmp(k->name, "managed_configuration_file") == 0 ||
-                  strcmp(k->name, "management_hint_file") == 0;
+    bool secret =
+        strcmp(k->name, "api_token_file") == 0 || strcmp(k->name, "client_secret_file") == 0 ||
+        strstr(k->name, "key_file") != NULL || strcmp(k->name, "managed_configuration_file") == 0 ||
+        strcmp(k->name, "management_hint_file") == 0;
 
     switch (k->type) {
     case DT_CONFIG_STRING:

@@ -65,7 +65,7 @@ static void request_to_the_letter(void **state)
                         "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
                         "complianceState,managementState,"
                         "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
-                        "userPrincipalName");
+                        "userPrincipalName,deviceRegistrationState");
     assert_int_equal(q.service, DT_HTTP_GRAPH);
     assert_int_equal(q.method, DT_HTTP_GET);
     assert_int_equal(q.body_len, 0);
@@ -194,6 +194,66 @@ static void only_compliant_is_compliant(void **state)
         assert_int_equal(d.compliance, rows[i % COUNT(rows)].compliance);
         assert_int_equal(d.managed, i / COUNT(rows) == 0);
     }
+}
+
+/* A registration that was taken back or is not there yet is no management. */
+static void only_a_sound_registration_is_managed(void **state)
+{
+    (void)state;
+    static struct {
+        char const *word;
+        bool managed;
+    } const rows[] = {{"\"registered\"", true},
+                      {"\"notRegistered\"", true},
+                      {"\"unknown\"", true},
+                      {"null", true},
+                      {"\"revoked\"", false},
+                      {"\"keyConflict\"", false},
+                      {"\"approvalPending\"", false},
+                      {"\"certificateReset\"", false},
+                      {"\"notRegisteredPendingEnrollment\"", false},
+                      {"\"unknownFutureValue\"", false},
+                      {"\"Registered\"", false},
+                      {"\"\"", false}};
+    char body[512];
+    dt_intune_device d;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        snprintf(body, sizeof(body),
+                 "{\"id\":\"" ID "\",\"complianceState\":\"compliant\","
+                 "\"managementState\":\"managed\",\"deviceRegistrationState\":%s}",
+                 rows[i].word);
+        assert_int_equal(read_body(body, &d), DT_INTUNE_OK);
+        assert_int_equal(d.managed, rows[i].managed);
+    }
+    assert_int_equal(read_body("{\"id\":\"" ID "\",\"complianceState\":\"compliant\","
+                               "\"managementState\":\"managed\",\"deviceRegistrationState\":1}",
+                               &d),
+                     DT_INTUNE_UNUSABLE);
+}
+
+static void the_owner_is_who_intune_says(void **state)
+{
+    (void)state;
+    static struct {
+        char const *user, *login;
+        bool owner;
+    } const rows[] = {{"ann@example.com", "ann@example.com", true},
+                      {"Ann@EXAMPLE.com", "ann@example.com", true},
+                      {"ann@example.com", "ann@example.comm", false},
+                      {"ann@example.com", "ann", false},
+                      {"ann@example.com", "", false},
+                      {"", "", false},
+                      {"", "ann@example.com", false},
+                      {"a\\x01nn", "a\\x01nn", false}};
+    dt_intune_device d = {.enrolled = true};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        snprintf(d.user, sizeof(d.user), "%s", rows[i].user);
+        assert_int_equal(dt_intune_is_owner(&d, rows[i].login), rows[i].owner);
+    }
+    /* What fills the room may have been cut. */
+    memset(d.user, 'a', sizeof(d.user) - 1);
+    d.user[sizeof(d.user) - 1] = '\0';
+    assert_false(dt_intune_is_owner(&d, d.user));
 }
 
 static void answers_about_others_are_unusable(void **state)
@@ -793,7 +853,7 @@ static void token_bodies(void **state)
         dt_buf_init(&b, DT_HTTP_BODY_MAX);
         snprintf(url, sizeof(url), "%s", rows[i][0]);
         config.intune.graph_url = url;
-        assert_int_equal(dt_entra_token_body(&config, "eyJ0.eyJh_-.c2ln", &b), 0);
+        assert_int_equal(dt_entra_token_body(&config, "eyJ0.eyJh_-.c2ln", NULL, &b), 0);
         snprintf(expected, sizeof(expected),
                  "client_id=c1c1c1c1-0000-4000-8000-000000000001&scope=%s"
                  "&grant_type=client_credentials&client_assertion_type=urn%%3Aietf%%3Aparams%%3A"
@@ -808,13 +868,40 @@ static void token_bodies(void **state)
     dt_buf b;
     dt_buf_init(&b, DT_HTTP_BODY_MAX);
     for (size_t i = 0; i < COUNT(bad); i++)
-        assert_int_equal(dt_entra_token_body(&config, bad[i], &b), DT_E_INVALID);
-    assert_int_equal(dt_entra_token_body(&config, NULL, &b), DT_E_INVALID);
+        assert_int_equal(dt_entra_token_body(&config, bad[i], NULL, &b), DT_E_INVALID);
+    assert_int_equal(dt_entra_token_body(&config, NULL, NULL, &b), DT_E_INVALID);
     assert_int_equal(b.len, 0);
     dt_buf_free(&b);
     dt_buf_init(&b, 100);
-    assert_int_equal(dt_entra_token_body(&config, "a.b.c", &b), DT_E_LIMIT);
+    assert_int_equal(dt_entra_token_body(&config, "a.b.c", NULL, &b), DT_E_LIMIT);
     dt_buf_free(&b);
+}
+
+static void token_request_with_a_secret(void **state)
+{
+    (void)state;
+    static struct {
+        char const *secret;
+        size_t len;
+        int rc;
+    } const rows[] = {{"a~b+c", 5, 0}, {"", 0, DT_E_INVALID}, {"a\0b", 3, DT_E_INVALID}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        dt_secret *secret = NULL;
+        dt_buf b;
+        dt_buf_init(&b, DT_HTTP_BODY_MAX);
+        assert_int_equal(dt_secret_new(dt_bytes_of(rows[i].secret, rows[i].len), &secret), 0);
+        int rc = dt_entra_token_body(&config, NULL, secret, &b);
+        assert_true(rows[i].rc == 0 ? rc == 0 : rc < 0);
+        if (rc == 0)
+            assert_string_equal((char *)b.p,
+                                "client_id=c1c1c1c1-0000-4000-8000-000000000001"
+                                "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
+                                "&grant_type=client_credentials&client_secret=a~b%2Bc");
+        /* Never both. */
+        assert_int_equal(dt_entra_token_body(&config, "a.b.c", secret, &b), DT_E_INVALID);
+        dt_secret_free(&secret);
+        dt_buf_free(&b);
+    }
 }
 
 static dt_intune_answer read_token(dt_http_response r, dt_secret **token, dt_time *renew_at,
@@ -956,6 +1043,9 @@ int main(void)
         cmocka_unit_test_setup(a_compliant_device, setup),
         cmocka_unit_test_setup(nulls_and_absences_speak_for_nobody, setup),
         cmocka_unit_test_setup(only_compliant_is_compliant, setup),
+        cmocka_unit_test_setup(only_a_sound_registration_is_managed, setup),
+        cmocka_unit_test_setup(the_owner_is_who_intune_says, setup),
+        cmocka_unit_test_setup(token_request_with_a_secret, setup),
         cmocka_unit_test_setup(answers_about_others_are_unusable, setup),
         cmocka_unit_test_setup(truncated_answers_are_unusable, setup),
         cmocka_unit_test_setup(statuses, setup),

@@ -116,6 +116,52 @@ static void test_trusted_device_sees_no_prompt(void **state)
     world_close(&w);
 }
 
+/* Ann's own device, Bob's, a shared one without a user; and one that was given to Ann meanwhile. */
+static void test_require_owner(void **state)
+{
+    static struct {
+        char const *user;
+        dt_reason reason;
+    } const rows[] = {{"ann@example.com", DT_REASON_TRUSTED},
+                      {"ANN@example.com", DT_REASON_TRUSTED},
+                      {"bob@example.com", DT_REASON_NOT_OWNER},
+                      {"", DT_REASON_NOT_OWNER}};
+    static char const *const owner[] = {"device_trust", "require_owner", "yes", NULL};
+    char reply[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        world w;
+        dt_request r;
+
+        open_world(&w, ONLY_TRUSTED, owner);
+        r = with_certificate(&w);
+        snprintf(reply, sizeof(reply), "%.*s\"userPrincipalName\":\"%s\"}",
+                 (int)(strstr(GRAPH_COMPLIANT, "\"userPrincipalName\"") - GRAPH_COMPLIANT),
+                 GRAPH_COMPLIANT, rows[i].user);
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, reply);
+        world_begin(&w, &r);
+        world_run(&w);
+        assert_int_equal(world_outcome(&w)->result,
+                         rows[i].reason == DT_REASON_TRUSTED ? DT_ALLOW : DT_DENY);
+        assert_int_equal(world_outcome(&w)->verdict.reason, rows[i].reason);
+        /* From the cache it is the same, and costs nothing. */
+        w.now += DT_SECONDS(30);
+        world_begin(&w, &r);
+        world_run(&w);
+        assert_int_equal(world_outcome(&w)->verdict.reason, rows[i].reason);
+        assert_int_equal(world_outcome(&w)->graph_calls, 0);
+        /* Past negative_ttl, who was not the owner may be it by now. */
+        w.now += DT_MINUTES(2);
+        if (rows[i].reason == DT_REASON_NOT_OWNER)
+            world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, GRAPH_COMPLIANT);
+        world_begin(&w, &r);
+        world_run(&w);
+        assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_TRUSTED);
+        world_close(&w);
+    }
+}
+
 static void test_certificate_without_proof_is_not_trusted(void **state)
 {
     world w;
@@ -4395,6 +4441,7 @@ static int run_saving(void **state)
 
 static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_trusted_device_sees_no_prompt),
+    cmocka_unit_test(test_require_owner),
     cmocka_unit_test(test_certificate_without_proof_is_not_trusted),
     cmocka_unit_test(test_a_rule_tells_why_it_denies),
     cmocka_unit_test(test_noncompliant_device_is_asked),
