@@ -51,6 +51,17 @@ typedef struct dt_post {
     bool owned; /* freed by the loop; else it is part of what ctx points to */
 } dt_post;
 
+/* One HTTPS call and all the runs that wait for it. A question to Graph about a device is asked once,
+ * however many sign-ons need its answer at the time; every other call has one run. */
+typedef struct dt_shared_call {
+    struct dt_shared_call *next; /* under way, and others may join */
+    dt_live const *live;         /* with whose credentials it was sent */
+    dt_http_call *call;
+    dt_run *first;
+    unsigned token_used;
+    char url[DT_URL_MAX];
+} dt_shared_call;
+
 typedef struct dt_refresh_slot {
     dt_guid device;
     int64_t started; /* monotonic milliseconds */
@@ -73,7 +84,8 @@ struct dt_run {
     bool detached;
     /* the HTTPS request under way, from asking for a token to the reply */
     bool http_busy;
-    dt_http_call *call;
+    dt_shared_call *call;
+    dt_run *call_next; /* who waits for the same call */
     dt_http_method method;
     char url[DT_URL_MAX];
     unsigned token_used; /* generation of the token it was sent with */
@@ -153,6 +165,7 @@ struct dt_driver {
     size_t watch_count;
     struct event *http_timer, *tick_timer, *flush_timer, *wake_event;
     int wake_fd;
+    dt_shared_call *shared;
     dt_run *runs, *ending; /* under way; told to end because the driver stops */
     bool drained;
     /* other threads too */

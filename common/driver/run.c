@@ -48,13 +48,49 @@ static void list_add(dt_run *run, dt_run **list)
     *list = run;
 }
 
+/* No other run may join it any more. */
+static void call_close(dt_driver *d, dt_shared_call const *call)
+{
+    for (dt_shared_call **at = &d->shared; *at != NULL; at = &(*at)->next) {
+        if (*at == call) {
+            *at = call->next;
+            return;
+        }
+    }
+}
+
+/* The run no longer waits for its call; a call that nobody waits for is ended. */
+static void call_leave(dt_run *run)
+{
+    dt_driver *d = run->driver;
+    dt_shared_call *call = run->call;
+    if (call == NULL)
+        return;
+    dt_run **at = &call->first;
+    while (*at != run)
+        at = &(*at)->call_next;
+    *at = run->call_next;
+    run->call = NULL;
+    if (call->first != NULL || call->call == NULL)
+        return; /* others wait; or it has its answer, and who hands it out frees it */
+    call_close(d, call);
+    dt_http_cancel(d->http, call->call);
+    free(call);
+}
+
+static void call_join(dt_run *run, dt_shared_call *call)
+{
+    run->call = call;
+    run->call_next = call->first;
+    call->first = run;
+}
+
 void dt_run_free(dt_run *run)
 {
     dt_driver *d = run->driver;
     list_remove(run);
     dt_token_forget(run);
-    if (run->call != NULL)
-        dt_http_cancel(d->http, run->call);
+    call_leave(run);
     if (run->timer != NULL)
         event_free(run->timer);
     if (run->is_refresh)
@@ -161,10 +197,8 @@ void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
     dt_run_step(run);
 }
 
-static void on_http_done(void *ctx, dt_http_response const *r)
+static void http_done(dt_run *run, dt_http_response const *r)
 {
-    dt_run *run = ctx;
-    run->call = NULL;
     run->http_busy = false;
     /* Graph no longer takes the token: once more with a new one (the same step is asked again). */
     if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
@@ -175,6 +209,21 @@ static void on_http_done(void *ctx, dt_http_response const *r)
         dt_signon_http_done(run->machine, r, dt_host_now());
     }
     dt_run_step(run);
+}
+
+/* Any of the runs may end any other, or itself, while it is told. */
+static void on_http_done(void *ctx, dt_http_response const *r)
+{
+    dt_shared_call *call = ctx;
+    call->call = NULL;
+    if (call->first != NULL)
+        call_close(call->first->driver, call);
+    while (call->first != NULL) {
+        dt_run *run = call->first;
+        call_leave(run);
+        http_done(run, r);
+    }
+    free(call);
 }
 
 /* A credential goes to its own service only. The core has checked that as well. */
@@ -206,11 +255,56 @@ static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char 
     return has->token.bearer;
 }
 
-/* True when the request is under way; false when its failure was fed. */
-static bool http_start(dt_run *run, dt_http_request const *r)
+/* Questions whose answer is the same for all who ask, and that may take their full time: a person who
+ * has little time left neither cuts others short nor waits for them. */
+static bool may_share(dt_run const *run, dt_http_request const *r)
+{
+    return r->service == DT_HTTP_GRAPH && r->method == DT_HTTP_GET &&
+           r->timeout == run->live->has.config->intune.timeout;
+}
+
+static dt_shared_call *call_under_way(dt_run const *run)
+{
+    for (dt_shared_call *c = run->driver->shared; c != NULL; c = c->next)
+        if (c->live == run->live && c->token_used == run->token_used &&
+            strcmp(c->url, run->url) == 0)
+            return c;
+    return NULL;
+}
+
+static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *authorization)
 {
     dt_driver *d = run->driver;
     dt_config const *config = run->live->has.config;
+    char const *ca_file =
+        r->service == DT_HTTP_OKTA ? config->okta.ca_file : config->intune.ca_file;
+    dt_shared_call *call = may_share(run, r) ? call_under_way(run) : NULL;
+    if (call != NULL) {
+        call_join(run, call);
+        return DT_OK;
+    }
+    if ((call = calloc(1, sizeof(*call))) == NULL)
+        return DT_E_NOMEM;
+    call->live = run->live;
+    call->token_used = run->token_used;
+    memcpy(call->url, run->url, sizeof(call->url));
+    int rc = dt_http_start(d->http, r, ca_file, authorization, on_http_done, call, &call->call);
+    if (rc != 0) {
+        free(call);
+        return rc;
+    }
+    call_join(run, call);
+    if (may_share(run, r)) {
+        call->next = d->shared;
+        d->shared = call;
+    }
+    atomic_fetch_add(&d->http_total, 1);
+    return DT_OK;
+}
+
+/* True when the request is under way; false when its failure was fed. */
+static bool http_start(dt_run *run, dt_http_request const *r)
+{
     char const *error = NULL;
     run->token_used = 0;
     run->http_busy = true;
@@ -223,25 +317,20 @@ static bool http_start(dt_run *run, dt_http_request const *r)
         feed_failure(run, DT_HTTP_NO_CREDENTIALS, error);
         return false;
     }
-    char const *ca_file =
-        r->service == DT_HTTP_OKTA ? config->okta.ca_file : config->intune.ca_file;
-    int rc = dt_http_start(d->http, r, ca_file, authorization, on_http_done, run, &run->call);
+    int rc = call_start(run, r, authorization);
     if (rc != 0) {
         feed_failure(run, rc == DT_E_STATE ? DT_HTTP_ABANDONED : DT_HTTP_UNREACHABLE,
                      rc == DT_E_LIMIT ? "too many HTTPS calls are under way"
                                       : "the HTTPS call could not be started");
         return false;
     }
-    atomic_fetch_add(&d->http_total, 1);
     return true;
 }
 
 static void http_drop(dt_run *run)
 {
     dt_token_forget(run);
-    if (run->call != NULL)
-        dt_http_cancel(run->driver->http, run->call);
-    run->call = NULL;
+    call_leave(run);
     run->http_busy = false;
 }
 

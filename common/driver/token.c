@@ -262,6 +262,8 @@ bool dt_token_refused(dt_live *l, unsigned generation)
     dt_token *t = &l->has.token;
     if (generation != t->generation)
         return true; /* another run has dropped it before */
+    if (t->bearer == NULL)
+        return true; /* a moment ago, and the next is on its way */
     int64_t mono = dt_driver_mono();
     if (t->dropped_at != 0 && mono - t->dropped_at < DT_TOKEN_DROP_INTERVAL)
         return false;

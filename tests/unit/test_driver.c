@@ -685,6 +685,72 @@ static void test_detach_while_the_reply_comes(void **state)
     leave_during("set/graph_delay/0.5", true);
 }
 
+/* --- one question for all ----------------------------------------------------------------------- */
+
+static void test_one_question_per_device(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/graph_delay/0.5");
+    for (int i = 0; i < 500; i++)
+        explain(&t, 7);
+    explain(&t, 8);
+    wait_done(&t, 501);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_TRUSTED);
+    assert_int_equal(control("count/device"), 2);
+}
+
+/* All get the answer, also when it is none. */
+static void test_one_failure_for_all(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    control("set/graph_mode/unauthorized");
+    control("set/unauthorized_delay/0.3");
+    for (int i = 0; i < 100; i++)
+        explain(&t, 7);
+    wait_done(&t, 100);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(t.allowed, 0);
+    /* Once with the token there was, once with a new one. */
+    assert_int_equal(control("count/device"), 2);
+    assert_int_equal(control("count/token"), 2);
+}
+
+/* Who asked first leaves, and the others still get its answer; when all leave, so does the call. */
+static void test_the_first_to_ask_leaves(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    dt_run *runs[3] = {NULL};
+    control("set/graph_delay/0.5");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(submit_as(&t, "ann", 7, DT_CONVERSATION_NONE, false, &runs[i]), 0);
+    UNTIL(control("count/device") == 1);
+    act first = {runs[0], DT_CAUSE_CLIENT_GONE, false};
+    assert_int_equal(dt_driver_post(driver, on_act, &first), 0);
+    wait_done(&t, 3);
+    assert_int_equal(t.allowed, 2);
+    assert_int_equal(control("count/device"), 1);
+
+    told all = TOLD_INIT;
+    act each[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(submit_as(&all, "ann", 9, DT_CONVERSATION_NONE, false, &runs[i]), 0);
+    UNTIL(control("count/device") == 2);
+    for (int i = 0; i < 3; i++) {
+        each[i] = (act){runs[i], DT_CAUSE_CLIENT_GONE, false};
+        assert_int_equal(dt_driver_post(driver, on_act, &each[i]), 0);
+    }
+    wait_done(&all, 3);
+    assert_int_equal(all.allowed, 0);
+    /* The next one asks anew. */
+    explain(&t, 9);
+    wait_done(&t, 4);
+    assert_int_equal(t.last.verdict.trust, DT_TRUST_TRUSTED);
+    assert_int_equal(control("count/device"), 3);
+}
+
 /* --- prompts ------------------------------------------------------------------------------------ */
 
 static void test_prompt_answered_from_within(void **state)
@@ -1347,6 +1413,9 @@ int main(void)
         T(test_abandon_while_the_token_comes),
         T(test_abandon_while_the_reply_comes),
         T(test_detach_while_the_reply_comes),
+        T(test_one_question_per_device),
+        T(test_one_failure_for_all),
+        T(test_the_first_to_ask_leaves),
         T(test_prompt_answered_from_within),
         T(test_prompt_answered_later),
         T(test_detach_from_within),
