@@ -42,6 +42,7 @@ static void fill(dt_audit_event *v)
     v->result = text_of(dt_json_path(root, "outcome", "result", NULL));
     v->reason = text_of(dt_json_path(root, "outcome", "reason", NULL));
     v->rule = text_of(dt_json_path(root, "debugContext", "debugData", "rule", NULL));
+    v->id = text_of(dt_json_path(root, "transaction", "id", NULL));
     v->would = text_of(dt_json_path(root, "debugContext", "debugData", "would", NULL));
     if (!dt_json_bool(dt_json_path(root, "debugContext", "debugData", "reportOnly", NULL),
                       &v->report_only))
@@ -143,6 +144,8 @@ bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
 {
     if (v->at < f->since || (f->report_only && !v->report_only))
         return false;
+    if (f->id != NULL && strcmp(v->id, f->id) != 0)
+        return false;
     if (f->result != NULL && !dt_str_equal_nocase(v->result, f->result))
         return false;
     if (f->application != NULL && !dt_str_equal_nocase(v->application, f->application))
@@ -198,6 +201,37 @@ void dt_audit_event_print(dt_audit_event const *v, dt_buf *out)
     }
     while (out->len > 0 && out->p[out->len - 1] == ' ')
         dt_buf_truncate(out, out->len - 1);
+}
+
+static void put_rule(dt_json const *rule, dt_buf *out)
+{
+    int64_t more = 0;
+    bool holds = false;
+
+    if (dt_json_integer(dt_json_get(rule, "more"), &more)) {
+        dt_buf_printf(out, "\n  rule ... %lld more that did not hold", (long long)more);
+        return;
+    }
+    dt_buf_puts(out, "\n  rule");
+    put_pair(out, "", text_of(dt_json_get(rule, "rule")));
+    if (dt_json_bool(dt_json_get(rule, "holds"), &holds) && holds) {
+        dt_buf_puts(out, " holds");
+        return;
+    }
+    dt_buf_puts(out, " does not hold: ");
+    put_escaped(out, text_of(dt_json_get(rule, "failed")));
+    dt_buf_puts(out, ": ");
+    put_escaped(out, text_of(dt_json_get(rule, "compared")));
+}
+
+void dt_audit_event_print_explanation(dt_audit_event const *v, dt_buf *out)
+{
+    dt_json const *rules = dt_json_path(v->root, "debugContext", "debugData", "explanation", NULL);
+
+    if (dt_json_typeof(rules) != DT_JSON_ARRAY)
+        return;
+    for (size_t i = 0; i < dt_json_size(rules); i++)
+        put_rule(dt_json_at(rules, i), out);
 }
 
 /* RFC 8259 section 7: beyond U+FFFF as two surrogates. */

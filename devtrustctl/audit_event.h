@@ -16,6 +16,7 @@ typedef struct dt_audit_filter {
     char const *result; /* of the outcome: SUCCESS, FAILURE, ALLOW, DENY */
     dt_time since;      /* 0 = whenever */
     bool report_only;   /* only those that were not enforced */
+    char const *id;     /* of the sign-on; NULL = any */
 } dt_audit_filter;
 
 /* An event, borrowed from its tree; a text that is not there is "". */
@@ -23,6 +24,7 @@ typedef struct dt_audit_event {
     dt_bytes line; /* as it was read */
     dt_json *root; /* owned: dt_audit_event_free */
     char const *published, *message, *user, *login, *application, *device, *result, *reason, *rule;
+    char const *id;    /* of the sign-on */
     char const *would; /* of an event that was not enforced: DENY, MFA, ALLOW */
     bool report_only;
     dt_time at;
@@ -36,6 +38,8 @@ bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f);
 /* One line for people: time, message, who, where, on what, outcome, rule. Texts are quoted as JSON
  * strings, so that no name passes for another field. */
 void dt_audit_event_print(dt_audit_event const *v, dt_buf *out);
+/* How the decision came about: one line per rule, "  rule ...". Nothing for an event without. */
+void dt_audit_event_print_explanation(dt_audit_event const *v, dt_buf *out);
 /* The line itself, still the same JSON, with everything that must not be shown as \uNNNN. */
 void dt_audit_event_print_json(dt_audit_event const *v, dt_buf *out);
 

@@ -23,6 +23,7 @@
 typedef struct question {
     char const *config, *user, *application, *ip, *groups, *platform;
     char const *certificate, *ssh_key, *device;
+    char const *device_trust, *reason;
     bool this_host, assume_proof, json;
 } question;
 
@@ -39,6 +40,8 @@ typedef struct explaining {
     dt_signon *machine; /* as it was at its end */
     dt_outcome outcome;
     bool done;
+    dt_trust imagined; /* with --device-trust */
+    dt_reason imagined_reason;
     dt_explanation answer;
 } explaining;
 
@@ -108,6 +111,8 @@ static int read_question(question *q, int argc, char **argv, char const **rest, 
                                  {"--certificate", NULL, &q->certificate, NULL},
                                  {"--ssh-key", NULL, &q->ssh_key, NULL},
                                  {"--device", NULL, &q->device, NULL},
+                                 {"--device-trust", NULL, &q->device_trust, NULL},
+                                 {"--reason", NULL, &q->reason, NULL},
                                  {"--this-host", NULL, NULL, &q->this_host},
                                  {"--assume-proof", NULL, NULL, &q->assume_proof},
                                  {"--json", NULL, NULL, &q->json},
@@ -120,6 +125,38 @@ static int read_question(question *q, int argc, char **argv, char const **rest, 
     if (rc == DT_OK)
         rc = check_names(q, e);
     return rc == DT_OK ? check_device(q, e) : rc;
+}
+
+/* A verdict that is taken for granted instead of a device. */
+static int read_imagined(explaining *x, dt_error *e)
+{
+    static dt_trust const words[] = {DT_TRUST_TRUSTED, DT_TRUST_NOT_TRUSTED, DT_TRUST_UNKNOWN};
+    question const *q = &x->q;
+    size_t i = 0;
+    int reason = 0;
+
+    if (q->device_trust == NULL)
+        return q->reason == NULL
+                   ? DT_OK
+                   : dt_error_set(e, DT_E_INVALID, "--reason goes with --device-trust");
+    if (q->certificate != NULL || q->ssh_key != NULL || q->device != NULL || q->this_host)
+        return dt_error_set(e, DT_E_INVALID, "--device-trust stands for a device: name no other");
+    while (i < 3 && !dt_str_equal_nocase(q->device_trust, dt_trust_name(words[i])))
+        i++;
+    if (i == 3)
+        return dt_error_set(e, DT_E_INVALID,
+                            "--device-trust is none of TRUSTED, NOT_TRUSTED, UNKNOWN");
+    while (q->reason != NULL && reason < DT_REASON_COUNT &&
+           !dt_str_equal_nocase(q->reason, dt_reason_name((dt_reason)reason)))
+        reason++;
+    if (reason == DT_REASON_COUNT)
+        return dt_error_set(e, DT_E_INVALID,
+                            "--reason is none that a verdict has, such as "
+                            "NOT_COMPLIANT or NO_CERTIFICATE");
+    x->imagined = words[i];
+    x->imagined_reason = (dt_reason)reason;
+    assume(x, "that the device is as --device-trust says: none was looked at");
+    return DT_OK;
 }
 
 /* --- the person ------------------------------------------------------------------------------- */
@@ -371,6 +408,8 @@ static int make_request(explaining *x, dt_policy const *policy, dt_error *e)
         return dt_error_set(e, DT_E_IO, "the system gives no random numbers");
     rc = read_platform(x->q.platform, &r->platform_hint, e);
     if (rc == DT_OK)
+        rc = read_imagined(x, e);
+    if (rc == DT_OK)
         rc = take_groups(x, policy, e);
     return rc == DT_OK ? take_evidence(x, e) : rc;
 }
@@ -411,6 +450,11 @@ static void show(explaining *x)
     dt_explanation *a = &x->answer;
 
     dt_signon_policy_input(x->machine, &a->input);
+    if (x->q.device_trust != NULL) {
+        x->outcome.verdict = (dt_verdict){.trust = x->imagined, .reason = x->imagined_reason};
+        a->input.trust = x->imagined;
+        dt_policy_decide(a->policy, &a->input, &x->outcome.decision);
+    }
     a->evidence = dt_signon_evidence(x->machine);
     a->outcome = &x->outcome;
     a->client_ip = x->request.client_ip;

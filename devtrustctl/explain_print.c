@@ -4,6 +4,7 @@
 #include "devtrustctl/explain.h"
 
 #include "core/json.h"
+#include "core/policy_explain.h"
 
 #include <string.h>
 
@@ -191,19 +192,19 @@ static void print_rules(dt_explanation const *x)
     bool decided = x->outcome->decision.cause != DT_DECISION_RULE;
 
     for (size_t i = 0; i < dt_policy_rule_count(x->policy); i++) {
-        char const *name = "";
-        dt_condition failed = dt_policy_explain_rule(x->policy, i, &x->input, &name);
-        bool decides = failed == DT_CONDITION_NONE && !decided;
+        dt_rule_explanation r;
+        dt_policy_explain(x->policy, i, &x->input, &r);
+        bool decides = r.failed == DT_CONDITION_NONE && !decided;
 
         if (decides)
-            dt_out_line("rule         * \"%s\": holds", name);
-        else if (failed == DT_CONDITION_NONE)
-            dt_out_line("rule           \"%s\": would hold, but is not reached", name);
-        else if (failed == DT_CONDITION_INACTIVE)
-            dt_out_line("rule           \"%s\": is inactive", name);
+            dt_out_line("rule         * \"%s\": holds", r.name);
+        else if (r.failed == DT_CONDITION_NONE)
+            dt_out_line("rule           \"%s\": would hold, but is not reached", r.name);
+        else if (r.failed == DT_CONDITION_INACTIVE)
+            dt_out_line("rule           \"%s\": is inactive", r.name);
         else
-            dt_out_line("rule           \"%s\": does not hold: %s", name,
-                        dt_condition_name(failed));
+            dt_out_line("rule           \"%s\": does not hold: %s: %s", r.name,
+                        dt_condition_name(r.failed), r.compared);
         decided = decided || decides;
     }
 }
@@ -354,13 +355,15 @@ static void put_rules(dt_explanation const *x, dt_buf *b)
     put_name(b, "rules");
     dt_buf_putc(b, '[');
     for (size_t i = 0; i < dt_policy_rule_count(x->policy); i++) {
-        char const *name = "";
-        dt_condition failed = dt_policy_explain_rule(x->policy, i, &x->input, &name);
+        dt_rule_explanation r;
 
+        dt_policy_explain(x->policy, i, &x->input, &r);
         dt_buf_puts(b, i > 0 ? ",{" : "{");
-        put_member(b, "name", name);
-        put_bool(b, "holds", failed == DT_CONDITION_NONE);
-        put_member(b, "failed", failed == DT_CONDITION_NONE ? NULL : dt_condition_name(failed));
+        put_member(b, "name", r.name);
+        put_int(b, "priority", r.priority);
+        put_bool(b, "holds", r.failed == DT_CONDITION_NONE);
+        put_member(b, "failed", r.failed == DT_CONDITION_NONE ? NULL : dt_condition_name(r.failed));
+        put_member(b, "compared", r.compared);
         dt_buf_putc(b, '}');
     }
     dt_buf_putc(b, ']');

@@ -23,7 +23,7 @@
 
 typedef struct log_search {
     dt_audit_filter filter;
-    bool json;
+    bool json, explain;
     char const *file; /* being read */
     size_t broken;    /* lines of it that are no events */
     size_t found;
@@ -43,6 +43,21 @@ static int keep(log_search *s, dt_buf const *line)
     return *slot != NULL ? DT_OK : DT_E_NOMEM;
 }
 
+/* An event, and below it the lines that explain it; what came from outside has no line ends. */
+static void put_lines(char const *text)
+{
+    while (text != NULL && *text != '\0') {
+        size_t len = strcspn(text, "\n");
+        dt_buf b;
+
+        dt_buf_init(&b, DT_CTL_LINE_MAX);
+        dt_buf_put(&b, text, len);
+        dt_out_buf(&b);
+        dt_buf_free(&b);
+        text += len + (text[len] == '\n' ? 1 : 0);
+    }
+}
+
 static int show(log_search *s, dt_audit_event const *event)
 {
     dt_buf line;
@@ -53,12 +68,14 @@ static int show(log_search *s, dt_audit_event const *event)
         dt_audit_event_print_json(event, &line);
     else
         dt_audit_event_print(event, &line);
+    if (s->explain && !s->json)
+        dt_audit_event_print_explanation(event, &line);
     if (dt_buf_error(&line) < 0)
         rc = dt_buf_error(&line);
     else if (s->last != NULL)
         rc = keep(s, &line);
     else
-        dt_out_buf(&line);
+        put_lines((char const *)line.p);
     s->found++;
     dt_buf_free(&line);
     return rc;
@@ -217,15 +234,7 @@ static void print_last(log_search *s)
     size_t count = s->found < s->last_count ? s->found : s->last_count;
 
     for (size_t i = s->found - count; i < s->found; i++) {
-        char const *line = s->last[i % s->last_count];
-        dt_buf b;
-
-        if (line == NULL)
-            continue;
-        dt_buf_init(&b, DT_CTL_LINE_MAX);
-        dt_buf_puts(&b, line);
-        dt_out_buf(&b);
-        dt_buf_free(&b);
+        put_lines(s->last[i % s->last_count]);
     }
 }
 
@@ -296,6 +305,8 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv)
                                  {"--application", NULL, &s.filter.application, NULL},
                                  {"--result", NULL, &s.filter.result, NULL},
                                  {"--last", "-n", &last, NULL},
+                                 {"--id", NULL, &s.filter.id, NULL},
+                                 {"--explain", NULL, NULL, &s.explain},
                                  {"--report-only", NULL, NULL, &s.filter.report_only},
                                  {"--json", NULL, NULL, &s.json},
                                  {NULL, NULL, NULL, NULL}};

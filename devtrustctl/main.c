@@ -29,6 +29,8 @@ static dt_ctl_command const commands[] = {
      "  --ssh-key FILE.pub     sshd has verified this key\n"
      "  --device GUID          a VPN client says it is this device; with --assume-proof, the\n"
      "                         device's certificate is taken from the registry\n"
+     "  --device-trust WORD    instead of a device: TRUSTED, NOT_TRUSTED or UNKNOWN\n"
+     "  --reason WORD          and why, such as NOT_COMPLIANT\n"
      "  --this-host            the device is this host, with its own certificate and key\n"
      "  --assume-proof         take it that the certificate's key was used in this sign-on\n"
      "  --json                 one JSON object\n" OPTION_CONFIG
@@ -73,6 +75,8 @@ static dt_ctl_command const commands[] = {
      "  --user USER            of this person: name or Okta login\n"
      "  --application NAME     at this application\n"
      "  --result WORD          with this outcome, such as FAILURE or ALLOW\n"
+     "  --id ID                of this sign-on\n"
+     "  --explain              with each rule: which condition failed, and the values compared\n"
      "  --report-only          only what was reported and not enforced\n"
      "  -n, --last N           only the last N of them\n"
      "  --json                 the events as they are, one per line\n"

@@ -442,6 +442,15 @@ static void put_debug_generation(event_line *l, dt_audit_context const *ctx)
     put_plain(l, loaded);
 }
 
+/* JSON already, and bounded: each rule that was passed over, what it wanted and what it got. */
+static void put_debug_explanation(event_line *l, dt_audit_context const *ctx)
+{
+    PUT(l, ",\"groupsFrom\":");
+    put_plain_or_null(l, ctx->groups_from == NULL ? "" : ctx->groups_from);
+    PUT(l, ",\"explanation\":");
+    line_puts(l, ctx->explanation == NULL || *ctx->explanation == '\0' ? "null" : ctx->explanation);
+}
+
 /* Every event says whether it was enforced. */
 static void put_debug_report(event_line *l, dt_outcome const *o)
 {
@@ -472,6 +481,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     put_text_or_null(l, ctx->policy_hash, DT_CUT_HASH);
     put_debug_generation(l, ctx);
     put_debug_report(l, o);
+    put_debug_explanation(l, ctx);
     PUT(l, ",\"cause\":");
     put_plain(l, dt_cause_name(o->cause));
     PUT(l, ",\"factor\":");

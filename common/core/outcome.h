@@ -93,14 +93,16 @@ typedef struct dt_audit_context {
     char const *host; /* this host's name */
     char const *door; /* "pam", "radius", "cli" */
     char const *policy_hash;
-    uint64_t generation; /* of the site, see dt_site; 0 = not known */
+    char const *explanation; /* dt_policy_explain_json's array; NULL = none */
+    char const *groups_from; /* who told the person's groups; NULL = nobody */
+    uint64_t generation;     /* of the site, see dt_site; 0 = not known */
     dt_time loaded;
     dt_time started;
     bool device_event; /* the device was judged by `certificate`, `ssh-key`...: see below */
 } dt_audit_context;
 
 /* Longest event line. */
-#define DT_AUDIT_EVENT_MAX 8192
+#define DT_AUDIT_EVENT_MAX 12288
 
 /* Appends one JSON line (with its newline) in the shape of Okta's System Log LogEvent:
  * eventType "user.authentication.auth_via_mfa" or "policy.evaluate_sign_on", displayMessage,

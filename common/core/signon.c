@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dt_signon: the public face of the step machine. Begins it, says what it wants now, takes results
  * and hands them to the file of the phase. How it all hangs together: signon_internal.h. */
+#include "core/policy_explain.h"
 #include "core/signon_internal.h"
 
 #include <stdarg.h>
@@ -574,6 +575,9 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->nas = s->nas;
     out->station = s->station;
     out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
+    if (s->group_knowledge == DT_GROUPS_KNOWN)
+        out->groups_from =
+            s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA ? "okta" : "request";
     out->generation = s->site.generation;
     out->loaded = s->site.loaded;
     out->started = s->started;
@@ -585,18 +589,19 @@ dt_guid const *dt_signon_refresh_hint(dt_signon const *s)
     return s->refresh_hint ? &s->lookup_id : NULL;
 }
 
-void dt_signon_policy_input(dt_signon *s, dt_policy_input *out)
+/* `groups` has room for DT_SIGNON_GROUPS_MAX. */
+static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy_input *out)
 {
     char const *at = s->groups;
 
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < s->group_count; i++) {
-        s->group_list[i] = at;
+        groups[i] = at;
         at += strlen(at) + 1;
     }
     out->user = s->user;
     out->login = s->login;
-    out->groups = s->group_list;
+    out->groups = groups;
     out->group_count = s->group_count;
     out->group_knowledge = s->group_knowledge;
     if (dt_ip_parse(s->client_ip, &out->ip) < 0)
@@ -604,4 +609,27 @@ void dt_signon_policy_input(dt_signon *s, dt_policy_input *out)
     out->trust = s->outcome.verdict.trust;
     out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
     out->unknown_as = s->site.config->policy.unknown_device_as;
+}
+
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out)
+{
+    fill_policy_input(s, s->group_list, out);
+}
+
+/* The rules were asked: one decided, or none did. */
+static bool was_decided(dt_signon const *s)
+{
+    return s->outcome.decision.cause != DT_DECISION_NO_RULE ||
+           s->outcome.cause == DT_CAUSE_NO_RULE || s->outcome.would_cause == DT_CAUSE_NO_RULE;
+}
+
+void dt_signon_explain(dt_signon const *s, dt_buf *out)
+{
+    char const *groups[DT_SIGNON_GROUPS_MAX];
+    dt_policy_input in;
+
+    if (s->refresh_only || s->site.policy == NULL || !was_decided(s))
+        return;
+    fill_policy_input(s, groups, &in);
+    dt_policy_explain_json(s->site.policy, &in, &s->outcome.decision, out);
 }

@@ -148,6 +148,9 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
 /* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the
  * device id, or NULL. */
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
+/* Appends how the decision came about, as dt_policy_explain_json writes it; nothing when there was no
+ * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
+void dt_signon_explain(dt_signon const *s, dt_buf *out);
 /* The input that was decided on, for `explain`; borrowed from the machine. */
 void dt_signon_policy_input(dt_signon *s, dt_policy_input *out);
 

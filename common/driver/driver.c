@@ -2,6 +2,7 @@
 /* The driver as a whole: what it is made of, its loop, how other threads reach it, how it ends. */
 #include "driver/internal.h"
 
+#include "core/policy_explain.h"
 #include "edge/host.h"
 
 #include <errno.h>
@@ -342,9 +343,16 @@ void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine
     c.door = door_name != NULL ? door_name : c.door;
 
     char events[2 * DT_AUDIT_EVENT_MAX + 1], note[DT_AUDIT_NOTE_MAX];
-    dt_buf lines, line;
+    char why[DT_EXPLAIN_EVENT_MAX + 1];
+    dt_buf lines, line, explanation;
     dt_time now = dt_host_now();
     dt_buf_init_fixed(&lines, events, sizeof(events));
+    dt_buf_init_fixed(&explanation, why, sizeof(why));
+    if (machine != NULL) {
+        dt_signon_explain(machine, &explanation);
+        if (dt_buf_error(&explanation) == 0 && explanation.len > 0)
+            c.explanation = why;
+    }
     if (machine != NULL && c.device_event)
         dt_audit_device(&lines, o, dt_signon_evidence(machine), &c, now);
     dt_audit_signon(&lines, o, &c, now);

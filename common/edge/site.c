@@ -144,6 +144,8 @@ static int load_crls(dt_site_files *f, dt_error *e)
         if (error < 0)
             dt_error_prefix(e, "%s", path);
     }
+    if (error == DT_OK)
+        error = hash_add(f->ca_hash, dt_buf_bytes(&text), path, e);
     dt_buf_free(&text);
     return error < 0 ? blame(f, "device_trust", "crl_file", e, error) : DT_OK;
 }

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rules in words. Asks policy.c which condition failed, and says of that one what it wants and what it
+ * got. */
+#include "core/policy_explain.h"
+
+#include "core/json.h"
+#include "core/policy_rules.h"
+
+#include <string.h>
+
+#define NAMES_SHOWN 4      /* of a list of zones or groups; the rest is counted */
+#define DECIDING_ROOM 1100 /* of an event's explanation, kept for the rule that decided */
+#define JSON_TEXT_CUT 160  /* bytes of a comparison in an event */
+
+/* "a, b and 3 more" */
+typedef struct name_words {
+    dt_buf *b;
+    size_t shown, left_out;
+} name_words;
+
+static void put_name(name_words *w, char const *name)
+{
+    if (w->shown == NAMES_SHOWN) {
+        w->left_out++;
+        return;
+    }
+    dt_buf_printf(w->b, "%s%s", w->shown > 0 ? ", " : "", name);
+    w->shown++;
+}
+
+static void put_rest(name_words const *w)
+{
+    if (w->left_out > 0)
+        dt_buf_printf(w->b, " and %zu more", w->left_out);
+}
+
+/* --- conditions ------------------------------------------------------------------------------- */
+
+static void put_list(dt_buf *b, dt_policy const *p, dt_name_list list)
+{
+    name_words w = {.b = b};
+
+    for (uint32_t i = 0; i < list.count; i++)
+        put_name(&w, p->names[list.first + i].text);
+    put_rest(&w);
+}
+
+static void put_own_groups(dt_buf *b, dt_policy_input const *in)
+{
+    name_words w = {.b = b};
+
+    if (in->group_knowledge != DT_GROUPS_KNOWN) {
+        dt_buf_puts(b, "; the person's groups are not known");
+        return;
+    }
+    dt_buf_puts(b, in->group_count > 0 ? "; of the groups that rules name, the person is in "
+                                       : "; the person is in no group that a rule names");
+    for (size_t i = 0; i < in->group_count; i++)
+        put_name(&w, in->groups[i] != NULL ? in->groups[i] : "?");
+    put_rest(&w);
+}
+
+static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+{
+    bool groups = r->groups_include.count > 0 || r->groups_exclude.count > 0;
+
+    dt_buf_puts(b, "wants");
+    if (r->users_include.count > 0) {
+        dt_buf_puts(b, " users ");
+        put_list(b, p, r->users_include);
+    }
+    if (r->groups_include.count > 0) {
+        dt_buf_puts(b, r->users_include.count > 0 ? " or groups " : " groups ");
+        put_list(b, p, r->groups_include);
+    }
+    if (r->users_include.count == 0 && r->groups_include.count == 0)
+        dt_buf_puts(b, " anybody");
+    if (r->users_exclude.count > 0) {
+        dt_buf_puts(b, ", not users ");
+        put_list(b, p, r->users_exclude);
+    }
+    if (r->groups_exclude.count > 0) {
+        dt_buf_puts(b, ", not groups ");
+        put_list(b, p, r->groups_exclude);
+    }
+    dt_buf_printf(b, "; the person is %s", in->user != NULL ? in->user : "nobody");
+    if (in->login != NULL && *in->login != '\0' && strcmp(in->login, in->user) != 0)
+        dt_buf_printf(b, ", at Okta %s", in->login);
+    if (groups)
+        put_own_groups(b, in);
+}
+
+static void put_zones(dt_buf *b, dt_zones const *z, uint64_t zones)
+{
+    name_words w = {.b = b};
+
+    for (size_t i = 0; z != NULL && i < z->count; i++) {
+        if (zones & (UINT64_C(1) << i))
+            put_name(&w, z->names[i]);
+    }
+    put_rest(&w);
+}
+
+static void network(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+{
+    uint64_t own = in->ip.set ? dt_zones_lookup(p->zones, &in->ip) : 0;
+
+    dt_buf_puts(b, "wants an address");
+    if (r->zones_include != 0) {
+        dt_buf_puts(b, " in zone ");
+        put_zones(b, p->zones, r->zones_include);
+    }
+    if (r->zones_exclude != 0) {
+        dt_buf_puts(b, r->zones_include != 0 ? " and not in zone " : " not in zone ");
+        put_zones(b, p->zones, r->zones_exclude);
+    }
+    if (!in->ip.set) {
+        dt_buf_puts(b, "; the address is not known");
+        return;
+    }
+    dt_buf_puts(b, own != 0 ? "; the address is in " : "; the address is in no zone");
+    put_zones(b, p->zones, own);
+}
+
+static void platform(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+{
+    name_words w = {.b = b};
+
+    dt_buf_puts(b, "wants ");
+    for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
+        if (r->platforms & bit)
+            put_name(&w, dt_platform_name((dt_platform)bit));
+    }
+    put_rest(&w);
+    dt_buf_printf(b, "; the device's platform is %s", dt_platform_name(in->platform));
+}
+
+static void device(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+{
+    dt_buf_printf(b, "wants a %s device; this one is %s",
+                  r->device == DT_DEVICE_TRUSTED ? "TRUSTED" : "NOT_TRUSTED",
+                  dt_trust_name(in->trust));
+    if (in->trust == DT_TRUST_UNKNOWN && in->unknown_as == DT_UNKNOWN_NOT_TRUSTED)
+        dt_buf_puts(b, ", taken for NOT_TRUSTED");
+}
+
+static void compare(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
+                    dt_condition failed, dt_buf *b)
+{
+    switch (failed) {
+    case DT_CONDITION_PEOPLE:
+        people(p, r, in, b);
+        return;
+    case DT_CONDITION_NETWORK:
+        network(p, r, in, b);
+        return;
+    case DT_CONDITION_PLATFORM:
+        platform(r, in, b);
+        return;
+    case DT_CONDITION_DEVICE:
+        device(r, in, b);
+        return;
+    default:
+        return;
+    }
+}
+
+void dt_policy_explain(dt_policy const *p, size_t i, dt_policy_input const *in,
+                       dt_rule_explanation *out)
+{
+    dt_buf b;
+
+    out->failed = dt_policy_explain_rule(p, i, in, &out->name);
+    out->priority = 0;
+    out->compared[0] = '\0';
+    if (p == NULL || in == NULL || i >= p->rule_count)
+        return;
+    out->priority = p->rules[i].priority;
+    dt_buf_init_fixed(&b, out->compared, sizeof(out->compared)); /* what does not fit is cut */
+    compare(p, &p->rules[i], in, out->failed, &b);
+    out->compared[sizeof(out->compared) - 1] = '\0';
+}
+
+/* --- a decision ------------------------------------------------------------------------------- */
+
+size_t dt_policy_rule_of_priority(dt_policy const *p, int priority)
+{
+    size_t low = 0, high = dt_policy_rule_count(p);
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (p->rules[middle].priority < priority)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < dt_policy_rule_count(p) && p->rules[low].priority == priority)
+        return low;
+    return dt_policy_rule_count(p);
+}
+
+/* A text of at most JSON_TEXT_CUT bytes, not ending within a UTF-8 sequence. */
+static void put_cut(dt_buf *out, char const *text)
+{
+    char cut[JSON_TEXT_CUT + 1];
+    size_t n = strnlen(text, JSON_TEXT_CUT + 1);
+
+    if (n > JSON_TEXT_CUT) {
+        n = JSON_TEXT_CUT;
+        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+            n--;
+    }
+    memcpy(cut, text, n);
+    cut[n] = '\0';
+    dt_json_put_string(out, cut);
+}
+
+static void put_rule(dt_rule_explanation const *x, bool first, dt_buf *out)
+{
+    dt_buf_puts(out, first ? "{\"rule\":" : ",{\"rule\":");
+    put_cut(out, x->name);
+    if (x->failed == DT_CONDITION_NONE) {
+        dt_buf_puts(out, ",\"holds\":true}");
+        return;
+    }
+    dt_buf_puts(out, ",\"holds\":false,\"failed\":\"");
+    dt_buf_puts(out, dt_condition_name(x->failed));
+    dt_buf_puts(out, "\"");
+    if (x->compared[0] != '\0') {
+        dt_buf_puts(out, ",\"compared\":");
+        put_cut(out, x->compared);
+    }
+    dt_buf_putc(out, '}');
+}
+
+/* False when it does not fit into what the caller leaves it; `out` is then as before. */
+static bool put_rule_within(dt_policy const *p, size_t i, dt_policy_input const *in, size_t room,
+                            bool first, dt_buf *out)
+{
+    char storage[DT_EXPLAIN_EVENT_MAX];
+    dt_rule_explanation x;
+    dt_buf b;
+
+    dt_policy_explain(p, i, in, &x);
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
+    put_rule(&x, first, &b);
+    if (dt_buf_error(&b) < 0 || b.len > room)
+        return false;
+    dt_buf_put(out, b.p, b.len);
+    return true;
+}
+
+/* The rule that decided, held or reached without the groups that it asks for. */
+static size_t rules_passed_over(dt_policy const *p, dt_decision const *d)
+{
+    size_t count = dt_policy_rule_count(p);
+
+    if (d->cause == DT_DECISION_RULE)
+        return dt_policy_rule_of_priority(p, d->priority);
+    return d->cause == DT_DECISION_UNKNOWN_DEVICE ? 0 : count;
+}
+
+static void put_deciding(dt_decision const *d, bool first, dt_buf *out)
+{
+    if (d->cause != DT_DECISION_RULE)
+        return;
+    dt_buf_puts(out, first ? "{\"rule\":" : ",{\"rule\":");
+    put_cut(out, d->rule);
+    dt_buf_puts(out, ",\"holds\":true}");
+}
+
+void dt_policy_explain_json(dt_policy const *p, dt_policy_input const *in, dt_decision const *d,
+                            dt_buf *out)
+{
+    size_t start = out->len, passed = rules_passed_over(p, d), i = 0;
+
+    dt_buf_putc(out, '[');
+    while (i < passed && i < DT_EXPLAIN_RULES_MAX) {
+        size_t used = out->len - start;
+
+        if (used + DECIDING_ROOM >= DT_EXPLAIN_EVENT_MAX ||
+            !put_rule_within(p, i, in, DT_EXPLAIN_EVENT_MAX - DECIDING_ROOM - used, i == 0, out))
+            break;
+        i++;
+    }
+    if (i < passed)
+        dt_buf_printf(out, "%s{\"more\":%zu}", i > 0 ? "," : "", passed - i);
+    put_deciding(d, passed == 0, out);
+    dt_buf_putc(out, ']');
+}

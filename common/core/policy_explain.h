@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Why a rule did not hold: the condition that failed and the values that were compared, in words. One
+ * place for `devtrustctl explain` and for the audit events of real sign-ons, so that both say the same.
+ * Deciding (policy.c) knows nothing of it. */
+#ifndef DT_CORE_POLICY_EXPLAIN_H
+#define DT_CORE_POLICY_EXPLAIN_H
+
+#include "core/policy.h"
+
+#define DT_EXPLAIN_COMPARED_MAX 320 /* bytes of one comparison, in words; longer is cut */
+#define DT_EXPLAIN_RULES_MAX 6      /* rules passed over that an event names; the rest is counted */
+#define DT_EXPLAIN_EVENT_MAX 3072   /* bytes of an event's explanation */
+
+typedef struct dt_rule_explanation {
+    char const *name; /* borrowed from the policy */
+    int priority;
+    dt_condition failed; /* NONE: it holds */
+    /* "wants a TRUSTED device; this one is NOT_TRUSTED". "" when it holds or is inactive. Holds what
+     * came from outside as it came: escape it before it is shown. */
+    char compared[DT_EXPLAIN_COMPARED_MAX];
+} dt_rule_explanation;
+
+/* Rule i in evaluation order. Thread safe, allocates nothing. */
+void dt_policy_explain(dt_policy const *p, size_t i, dt_policy_input const *in,
+                       dt_rule_explanation *out);
+/* Index of the rule of a priority; the number of rules when there is none. */
+size_t dt_policy_rule_of_priority(dt_policy const *p, int priority);
+/* Appends a JSON array of how a decision came about: the rules passed over, first to last, each with its
+ * condition and the values compared; {"more":N} for those beyond DT_EXPLAIN_RULES_MAX; and at the end,
+ * always, the rule that decided, if one did. */
+void dt_policy_explain_json(dt_policy const *p, dt_policy_input const *in, dt_decision const *d,
+                            dt_buf *out);
+
+#endif

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The same words about a real sign-on, in its audit event, and about an imagined one.
+"""Explanations of decisions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterator
+
+import pytest
+
+from tests.integration.test_reload import data
+from tests.lib import site as sites
+from tests.lib.pamworld import PamWorld, pam_world
+
+ALICE = "dtalice@example.com"
+TRUSTED = "wants a TRUSTED device; this one is NOT_TRUSTED"
+
+
+@pytest.fixture(name="world", scope="module")
+def _world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
+    with pam_world(pki_index, applications=("sshd",)) as world:
+        world.sim.add_user(ALICE, factors=["push"])
+        world.site.set_policy({"name": "sshd", "application": "sshd", "rules": [
+            sites.rule("Trusted", 1, "TRUSTED"),
+            sites.rule("Bob", 2, people={"users": {"include": ["bob"]}}),
+            {**sites.catch_all(), "name": "Nobody else"}]})
+        world.service("sshd")
+        world.start_daemon()
+        yield world
+        assert world.stop_daemon() == 0, world.log_path.read_text()
+
+
+def ctl(world: PamWorld, *arguments: str) -> Any:
+    return world.run([world.ctl, arguments[0], "-c", world.site.config_path, *arguments[1:]])
+
+
+def test_a_real_sign_on(world: PamWorld) -> None:
+    assert world.login("sshd", "dtalice")["auth"] == "PERM_DENIED"
+    event = world.outcome("sshd")
+    trusted, bob, last = data(event)["explanation"]
+    assert trusted == {"rule": "Trusted", "holds": False, "failed": "device", "compared": TRUSTED}
+    assert bob["failed"] == "people"
+    assert bob["compared"] == f"wants users bob; the person is dtalice, at Okta {ALICE}"
+    assert last == {"rule": "Nobody else", "holds": True}
+    shown = ctl(world, "log", "--explain", "--id", event["transaction"]["id"])
+    assert shown.returncode == 0, shown
+    assert "does not hold: device: " + TRUSTED in shown.stdout
+    assert '"Nobody else" holds' in shown.stdout
+    assert ctl(world, "log", "--id", "0" * 32).returncode == 1
+
+
+def test_the_same_imagined(world: PamWorld) -> None:
+    arguments = ["explain", "--user", "dtalice", "--application", "sshd"]
+    denied = ctl(world, *arguments, "--device-trust", "NOT_TRUSTED", "--reason", "NOT_COMPLIANT",
+                 "--json")
+    assert denied.returncode == 1, denied
+    explained = json.loads(denied.stdout)
+    assert explained["rules"][0]["compared"] == TRUSTED
+    assert explained["verdict"]["reason"] == "NOT_COMPLIANT"
+    allowed = ctl(world, *arguments, "--device-trust", "trusted")
+    assert allowed.returncode == 0 and "ASSUMED" in allowed.stdout, allowed
+    assert '* "Trusted": holds' in allowed.stdout
+
+
+@pytest.mark.parametrize("wrong", [["--reason", "NOT_COMPLIANT"], ["--device-trust", "perhaps"],
+                                   ["--device-trust", "TRUSTED", "--reason", "BORED"],
+                                   ["--device-trust", "TRUSTED", "--this-host"]])
+def test_what_cannot_be_imagined(world: PamWorld, wrong: list[str]) -> None:
+    done = ctl(world, "explain", "--user", "dtalice", "--application", "sshd", *wrong)
+    assert done.returncode == 2 and "devtrustctl" in done.stderr, done
