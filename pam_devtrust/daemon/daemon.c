@@ -180,6 +180,7 @@ static void release(dt_daemon *d)
 int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e)
 {
     dt_daemon *d = calloc(1, sizeof(*d));
+    dt_site site;
     int rc = DT_E_NOMEM;
 
     if (d == NULL || pthread_mutex_init(&d->post_lock, NULL) != 0) {
@@ -187,7 +188,9 @@ int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e)
         return dt_error_set(e, rc, "out of memory");
     }
     d->driver = driver;
-    d->max_sign_ons = dt_site_config(dt_driver_site(driver))->daemon.max_sign_ons;
+    dt_driver_hold(driver, NULL, &site);
+    d->max_sign_ons = site.config->daemon.max_sign_ons; /* only a restart takes another */
+    dt_driver_leave(&site);
     d->one = one;
     d->listen_fd = listen_fd;
     if (prepare(d)) {

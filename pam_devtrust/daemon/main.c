@@ -84,20 +84,32 @@ static int take_socket(options const *o, int *fd, dt_error *e)
     return dt_socket_check_connected(*fd, e);
 }
 
+static char *socket_path(options const *o, dt_driver *driver)
+{
+    dt_site site;
+    char *path;
+
+    dt_driver_hold(driver, NULL, &site);
+    path = strdup(o->socket != NULL ? o->socket : site.config->daemon.socket);
+    dt_driver_leave(&site);
+    return path;
+}
+
 static int serve(options const *o, dt_driver *driver, int fd, dt_error *e)
 {
-    char const *path = NULL;
+    char *path = NULL; /* our own: the configuration may be another one at the end */
     int rc = DT_OK;
 
     if (fd < 0) {
-        path =
-            o->socket != NULL ? o->socket : dt_site_config(dt_driver_site(driver))->daemon.socket;
-        rc = dt_socket_listen(path, &fd, e);
+        path = socket_path(o, driver);
+        rc = path != NULL ? dt_socket_listen(path, &fd, e)
+                          : dt_error_set(e, DT_E_NOMEM, "out of memory");
     }
     if (rc == DT_OK)
         rc = dt_daemon_serve(driver, fd, o->one, e);
     if (path != NULL && fd >= 0)
         unlink(path);
+    free(path);
     return rc;
 }
 

@@ -42,6 +42,19 @@ static char told_text[DT_ERROR_TEXT_MAX + 512];
 static int told_count, told_faults;
 static atomic_bool refuse;
 
+/* The administrator writes on while the files are read: before the look that comes after. */
+static atomic_int write_at_look;
+static void put_policy(int number);
+int __real_dt_site_mark_stat(char const *config_path, dt_config const *c, dt_site_mark *out);
+int __wrap_dt_site_mark_stat(char const *config_path, dt_config const *c, dt_site_mark *out);
+
+int __wrap_dt_site_mark_stat(char const *config_path, dt_config const *c, dt_site_mark *out)
+{
+    if (atomic_load(&write_at_look) > 0 && atomic_fetch_sub(&write_at_look, 1) == 1)
+        put_policy(77);
+    return __real_dt_site_mark_stat(config_path, c, out);
+}
+
 /* --- fixtures ----------------------------------------------------------------------------------- */
 
 static char const *path_of(char const *name)
@@ -310,6 +323,26 @@ static void the_door_has_a_say(void **state)
     assert_int_equal(generation(), 2);
 }
 
+/* What was read may be half of the one and half of the other: it is not taken, and no fault either. */
+static void files_that_change_while_they_are_read(void **state)
+{
+    (void)state;
+    put_policy(2);
+    atomic_store(&write_at_look, 2); /* the one after the load */
+    reload();
+    assert_true(told_of("just being written"));
+    assert_int_equal(generation(), 1);
+    UNTIL(generation() == 2);
+    assert_int_equal(told_faults, 0);
+    dt_site site;
+    dt_driver_hold(driver, "vpn", &site);
+    dt_decision d;
+    dt_policy_input in = {.user = "ann", .trust = DT_TRUST_TRUSTED};
+    dt_policy_decide(site.policy, &in, &d);
+    assert_string_equal(d.rule, "rule 77");
+    dt_driver_leave(&site);
+}
+
 static void what_only_a_restart_takes(void **state)
 {
     dt_site site;
@@ -437,6 +470,7 @@ int main(void)
         T(what_is_broken_is_not_taken),
         T(a_policy_that_has_gone),
         T(the_door_has_a_say),
+        T(files_that_change_while_they_are_read),
         T(what_only_a_restart_takes),
         T(all_places_in_use),
         T(logins_go_on),
