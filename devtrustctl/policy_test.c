@@ -104,17 +104,11 @@ static void show_rules(testing const *t, dt_policy_input const *in)
 
 static char const *cause_text(dt_decision_cause c)
 {
-    switch (c) {
-    case DT_DECISION_UNKNOWN_DEVICE:
+    if (c == DT_DECISION_UNKNOWN_DEVICE)
         return "the device is UNKNOWN, and unknownDeviceAs is deny";
-    case DT_DECISION_UNKNOWN_GROUPS:
+    if (c == DT_DECISION_UNKNOWN_GROUPS)
         return "a rule that was reached asks for groups, and they are not known";
-    case DT_DECISION_NO_RULE:
-        return "no rule holds";
-    case DT_DECISION_RULE:
-        break;
-    }
-    return NULL;
+    return c == DT_DECISION_NO_RULE ? "no rule holds" : NULL;
 }
 
 static void put_member(dt_buf *b, char const *name, char const *text)

@@ -43,6 +43,9 @@ static char const *unnamed(dt_import_name const *n)
         return "is not known to the org, or not shown to the token";
     if (n->ambiguous)
         return "has the same name as another";
+    /* A person or a group that is called so, not everybody who fits. */
+    if (strpbrk(n->name, "*?") != NULL)
+        return "has a name that would be a pattern here";
     return NULL;
 }
 
@@ -75,6 +78,14 @@ static bool has_everyone(people const *p, dt_json const *list)
         if (n != NULL && n->everyone)
             return true;
     }
+    return false;
+}
+
+static bool any_named(people const *p, dt_json const *list)
+{
+    for (size_t i = 0; i < dt_json_size(list); i++)
+        if (unnamed(name_find(p->names, p->count, dt_json_string(dt_json_at(list, i)))) == NULL)
+            return true;
     return false;
 }
 
@@ -143,8 +154,10 @@ static void persons_put(dt_importing *m, people const *p, dt_json const *v, bool
         mark = dt_json_reader_enter(&m->r, "exclude");
         m->never = m->never || has_everyone(p, exclude);
         (void)all_named(m, p, exclude);
-        dt_import_put_name(b, "exclude");
-        names_put(p, exclude, b);
+        if (any_named(p, exclude)) {
+            dt_import_put_name(b, "exclude");
+            names_put(p, exclude, b);
+        }
         dt_json_reader_leave(&m->r, mark);
     }
     dt_buf_putc(b, '}');

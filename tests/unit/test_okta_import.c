@@ -72,7 +72,8 @@ static char const document_head[] =
     "{'id':'00g2','type':'OKTA_GROUP','profile':{'name':'Contractors'}},"
     "{'id':'00gE','type':'BUILT_IN','profile':{'name':'Everyone'}},"
     "{'id':'00g3','type':'OKTA_GROUP','profile':{'name':'Twice'}},"
-    "{'id':'00g4','type':'APP_GROUP','profile':{'name':'twice'}}],"
+    "{'id':'00g4','type':'APP_GROUP','profile':{'name':'twice'}},"
+    "{'id':'00g5','type':'OKTA_GROUP','profile':{'name':'All *'}}],"
     "'users':[{'id':'00u1','profile':{'login':'anna@example.com'}},"
     "{'id':'00u2','profile':{'login':'ben@example.com'}}],"
     "'zones':[{'id':'nzo1','name':'Office','type':'IP','status':'ACTIVE','usage':'POLICY',"
@@ -271,6 +272,12 @@ static one_rule const cases[] = {
     {"a group that shares its name is excluded from access",
      RULE("A", "0", "{'people':{'groups':{'exclude':['00g3']}}}", ONE) "," LAST(DENY), NULL, NULL,
      DT_IMPORT_CHANGED, "/conditions/people/groups/exclude/0", "left out; none behind"},
+    {"a name that would be a pattern",
+     RULE("A", "0", "{'people':{'groups':{'include':['00g5']}}}", ONE) "," LAST(DENY), NULL, NULL,
+     DT_IMPORT_CHANGED, "/conditions/people/groups/include/0", "pattern"},
+    {"nobody of an exclusion has a name",
+     RULE("A", "0", "{'people':{'users':{'exclude':['00uX']}}}", DENY) "," LAST(ONE), "null",
+     OUR_DENY, DT_IMPORT_CHANGED, "/conditions/people/users/exclude/0", "holds for more"},
     {"users and groups, and which of them must hold",
      RULE("A", "0", "{'people':{'users':{'include':['00u1']},'groups':{'include':['00g1']}}}",
           MFA) "," RULE("B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}",
