@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrustctl policy import: an Okta policy becomes a policy file and zones of ours. Either both are
- * written whole or nothing is. */
+/* devtrustctl policy import: an Okta policy becomes a policy file and zones of ours. Each is written
+ * whole or not at all, and what is wrong with either is found before the first is. */
 #include "devtrustctl/policy_import.h"
+
+#include "devtrustctl/certificate_file.h"
 
 #include "core/policy.h"
 #include "edge/file.h"
@@ -278,6 +280,20 @@ static int write_json(char const *path, dt_json const *v, bool replace, dt_error
     return rc;
 }
 
+static bool has_folder(char const *path)
+{
+    char folder[PATH_LEN_MAX];
+    char *slash;
+
+    if (dt_str_copy(folder, sizeof(folder), path) != DT_OK)
+        return false;
+    slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return true; /* the working directory */
+    *(slash == folder ? slash + 1 : slash) = '\0';
+    return dt_path_is_folder(folder);
+}
+
 /* Whether a policy may be put there; asked before the zones are touched. */
 static int check_free(importing const *x, dt_error *e)
 {
@@ -286,6 +302,8 @@ static int check_free(importing const *x, dt_error *e)
     int rc = dt_json_file_read(x->policy_path, DT_POLICY_TEXT_MAX, &old, &why);
 
     dt_json_free(&old);
+    if (rc == DT_E_NOT_FOUND && !has_folder(x->policy_path))
+        return dt_error_set(e, DT_E_NOT_FOUND, "%s: its directory does not exist", x->policy_path);
     if (rc == DT_E_NOT_FOUND || (x->replace && rc == DT_OK))
         return DT_OK;
     if (rc == DT_OK || rc == DT_E_PARSE)

@@ -211,6 +211,14 @@ def test_nothing_is_overwritten_unasked(site: Site, world: Sim) -> None:
     assert written(site) == ["vpn.json"]
 
 
+def test_a_directory_that_is_not_there(site: Site, world: Sim) -> None:
+    world.add_policy(type="ACCESS_POLICY", name="VPN", rules=guide_rules())
+    answer = ctl(site, "import", "--application", "vpn", "--policy", "VPN",
+                 "--directory", site.directory / "none")
+    assert answer.code == FAULT and "its directory does not exist" in answer.err
+    assert not (site.directory / "zones.json").exists()
+
+
 def test_a_broken_zones_file_is_left_alone(site: Site, world: Sim) -> None:
     world.add_policy(type="ACCESS_POLICY", name="VPN", rules=guide_rules())
     path = site.directory / "zones.json"
