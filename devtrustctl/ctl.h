@@ -46,6 +46,11 @@ void dt_err_line(char const *fmt, ...) DT_PRINTF(1, 2);
 dt_ctl_exit dt_err_fault(dt_error const *e);
 /* The same for a wrong command line: also says how to get help. */
 dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e);
+/* A bar on standard error where that is a terminal, drawn over the one before; `total` below 1 is not
+ * known. False, and nothing is written, where it is no terminal. */
+bool dt_err_progress(int64_t done, int64_t total, char const *what);
+/* The bar stays as it is, and its line ends. */
+void dt_err_progress_end(void);
 /* Writes out what is left. DT_CTL_FAULT when standard output did not take everything, else `x`. */
 dt_ctl_exit dt_out_end(dt_ctl_exit x);
 

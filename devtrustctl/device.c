@@ -4,6 +4,7 @@
  * at every sign-on. */
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/device_cache.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/registry.h"
 #include "devtrustctl/site.h"
@@ -623,7 +624,7 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
     bool adds = r->ssh_key != NULL || r->id != NULL || r->name != NULL || r->trusted;
 
     if (verb == VERB_NONE)
-        return dt_error_set(e, DT_E_INVALID, "add, list or remove?");
+        return dt_error_set(e, DT_E_INVALID, "add, list, remove, show, refresh, forget or sync?");
     if (verb == VERB_LIST && count > 0)
         return dt_error_set(e, DT_E_INVALID, "list takes no names");
     if (verb != VERB_ADD && adds)
@@ -680,9 +681,12 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
 
 dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv)
 {
-    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
+    char const **rest;
     dt_ctl_exit x = DT_CTL_FAULT;
 
+    if (argc > 0 && dt_ctl_is_cache_verb(argv[0]))
+        return dt_ctl_device_cache(self, argc, argv);
+    rest = calloc((size_t)argc + 1, sizeof(*rest));
     if (rest == NULL)
         dt_err_line("out of memory");
     else

@@ -36,8 +36,9 @@ static dt_ctl_command const commands[] = {
      "  --json                 one JSON object\n" OPTION_CONFIG
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
-    {"device", dt_ctl_device, "the registry of devices' SSH keys: add, list, remove",
-     "add [OPTION]... [CERTIFICATE]... | list [--json] | remove DEVICE...",
+    {"device", dt_ctl_device, "devices: the registry, and what the cache knows of Intune's",
+     "add [OPTION]... [CERTIFICATE]... | list [--json] | remove DEVICE... |\n"
+     "                 show DEVICE... | refresh DEVICE... | forget DEVICE... | sync",
      "  add CERTIFICATE...     enrol the keys of device certificates: PEM or DER files, or\n"
      "                         folders of them; each is judged first\n"
      "  --id GUID              add: the device, where no certificate names it\n"
@@ -46,7 +47,15 @@ static dt_ctl_command const commands[] = {
      "  --name TEXT            add: what the device is called\n"
      "  list                   what is enrolled, and each certificate as judged now\n"
      "  remove DEVICE...       by device id, by fingerprint (SHA256:...), or by certificate\n"
-     "  --json                 list: one JSON object per line\n" OPTION_CONFIG},
+     "  show DEVICE...         what the cache holds of these device ids, and what it is worth\n"
+     "  refresh DEVICE...      ask Intune now, keep the answer, show it\n"
+     "  forget DEVICE...       drop the answer: the next sign-on asks\n"
+     "  sync                   ask Intune for all devices, page by page; goes on where an\n"
+     "                         earlier sync was interrupted\n"
+     "  --page-size N          sync: devices in one request, 1 to 500 (500)\n"
+     "  --restart              sync: from the beginning\n"
+     "  --quiet                sync: no progress\n"
+     "  --json                 list, show, refresh: one JSON object per line\n" OPTION_CONFIG},
     {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test",
      "fetch --save FILE | import --application NAME | diff ... | test FILE",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"

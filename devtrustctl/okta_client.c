@@ -1,112 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A blocking client of Okta's management API: libcurl's edge, driven by poll(2). */
+/* A blocking client of Okta's management API: tries again, walks pages. */
 #include "devtrustctl/okta_client.h"
 
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/https_loop.h"
 
-#include "edge/http_curl.h"
-
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define SOCKETS_MAX 64 /* libcurl watches one or two for one request */
-#define IDLE_POLL_MS 1000
 
 struct dt_okta_client {
     dt_config const *config;
     dt_secret *authorization;
-    dt_http *http;
-    struct pollfd fds[SOCKETS_MAX];
-    nfds_t fd_count;
-    int64_t deadline; /* of libcurl's timer, monotonic milliseconds; -1: none */
+    dt_https_loop *loop;
     dt_time waited;
     int requests;
     /* of the request under way */
-    bool done, failed;
     dt_okta_answer answer;
     dt_time wait; /* what a rate limit asks for */
     dt_json *root;
     char *next_url;
     dt_error *e;
 };
-
-/* --- the loop ---------------------------------------------------------------------------------- */
-
-static void on_watch(void *ctx, int fd, int what)
-{
-    dt_okta_client *c = ctx;
-    short events = (short)(((what & 1) != 0 ? POLLIN : 0) | ((what & 2) != 0 ? POLLOUT : 0));
-    nfds_t i;
-
-    for (i = 0; i < c->fd_count && c->fds[i].fd != fd; i++)
-        ;
-    if (what == 0 && i < c->fd_count)
-        c->fds[i] = c->fds[--c->fd_count];
-    if (what == 0)
-        return;
-    if (i == SOCKETS_MAX) {
-        c->failed = true;
-        return;
-    }
-    c->fds[i] = (struct pollfd){.fd = fd, .events = events};
-    if (i == c->fd_count)
-        c->fd_count++;
-}
-
-static int64_t mono_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void on_timer(void *ctx, long milliseconds)
-{
-    ((dt_okta_client *)ctx)->deadline = milliseconds < 0 ? -1 : mono_now() + milliseconds;
-}
-
-static void tell_ready(dt_okta_client *c)
-{
-    struct pollfd ready[SOCKETS_MAX];
-    nfds_t count = c->fd_count;
-
-    /* A callback may change the list. */
-    memcpy(ready, c->fds, count * sizeof(ready[0]));
-    for (nfds_t i = 0; i < count && !c->done; i++) {
-        int what = ((ready[i].revents & POLLOUT) != 0 ? 2 : 0) |
-                   ((ready[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? 1 : 0);
-        if (what != 0)
-            dt_http_ready(c->http, ready[i].fd, what);
-    }
-}
-
-static int until_deadline(dt_okta_client const *c)
-{
-    int64_t left = c->deadline < 0 ? IDLE_POLL_MS : c->deadline - mono_now();
-
-    return left < 0 ? 0 : left > IDLE_POLL_MS ? IDLE_POLL_MS : (int)left;
-}
-
-/* Until the request has ended: its own timeout ends it at the latest. */
-static int loop(dt_okta_client *c)
-{
-    while (!c->done && !c->failed) {
-        int n = poll(c->fds, c->fd_count, until_deadline(c));
-        if (n < 0 && errno != EINTR)
-            return DT_E_IO;
-        if (n > 0)
-            tell_ready(c);
-        if (!c->done && c->deadline >= 0 && mono_now() >= c->deadline) {
-            c->deadline = -1;
-            dt_http_timeout(c->http);
-        }
-    }
-    return c->failed ? DT_E_IO : DT_OK;
-}
 
 /* --- one request ------------------------------------------------------------------------------- */
 
@@ -116,22 +30,16 @@ static void on_done(void *ctx, dt_http_response const *r)
 
     c->answer = dt_okta_read_json(c->config, r, &c->root, c->next_url, c->e);
     c->wait = c->answer == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : DT_CLIENT_RETRY_WAIT;
-    c->done = true;
 }
 
 static int ask_once(dt_okta_client *c, dt_http_request const *request, dt_error *e)
 {
-    dt_http_call *call = NULL;
     int rc;
 
     if (++c->requests > DT_CLIENT_REQUESTS_MAX)
         return dt_error_set(e, DT_E_LIMIT, "more than %d requests to Okta", DT_CLIENT_REQUESTS_MAX);
-    c->done = false;
     c->e = e;
-    rc = dt_http_start(c->http, request, c->config->okta.ca_file, c->authorization, on_done, c,
-                       &call);
-    if (rc == DT_OK)
-        rc = loop(c);
+    rc = dt_https_loop_ask(c->loop, request, c->config->okta.ca_file, c->authorization, on_done, c);
     if (rc != DT_OK)
         return dt_error_set(e, rc, "the request to Okta could not be made (%s)", dt_err_name(rc));
     return DT_OK;
@@ -144,14 +52,11 @@ static bool is_passing(dt_okta_answer a)
 
 static void pause_for(dt_okta_client *c)
 {
-    struct timespec t = {.tv_sec = c->wait / 1000, .tv_nsec = c->wait % 1000 * 1000000};
-
     if (c->answer == DT_OKTA_RATE_LIMITED)
         dt_err_line("Okta's rate limit is used up; going on in %lld s",
                     (long long)(c->wait + 999) / 1000);
     c->waited += c->wait;
-    while (nanosleep(&t, &t) != 0 && errno == EINTR)
-        ;
+    dt_https_pause(c->wait);
 }
 
 static int code_of(dt_okta_answer a)
@@ -261,12 +166,11 @@ int dt_okta_client_new(dt_site_files const *site, dt_okta_client **out, dt_error
     if (c == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     c->config = dt_site_config(site);
-    c->deadline = -1;
     rc = make_authorization(site, &c->authorization);
     if (rc != DT_OK)
         (void)dt_error_set(e, rc, "the Okta API token cannot be held");
     else
-        rc = dt_http_new(on_watch, on_timer, c, &c->http, e);
+        rc = dt_https_loop_new(&c->loop, e);
     if (rc != DT_OK)
         dt_okta_client_free(out);
     return rc;
@@ -276,7 +180,7 @@ void dt_okta_client_free(dt_okta_client **c)
 {
     if (*c == NULL)
         return;
-    dt_http_free(&(*c)->http);
+    dt_https_loop_free(&(*c)->loop);
     dt_secret_free(&(*c)->authorization);
     dt_json_free(&(*c)->root);
     free(*c);

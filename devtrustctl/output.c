@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ESCAPED_MAX 4 /* what a byte becomes at most */
 
@@ -53,9 +54,38 @@ void dt_err_line(char const *fmt, ...)
 
     /* What was printed before stays before, also where both go to one place. */
     (void)fflush(stdout);
+    dt_err_progress_end();
     va_start(args, fmt);
     put_formatted(stderr, "devtrustctl: ", fmt, args);
     va_end(args);
+}
+
+static bool progress_is_open;
+
+bool dt_err_progress(int64_t done, int64_t total, char const *what)
+{
+    static char const full[] = "########################################";
+    int const width = (int)sizeof(full) - 1;
+
+    if (isatty(STDERR_FILENO) != 1)
+        return false;
+    if (total > 0) {
+        int64_t part = done >= total ? width : done * width / total;
+        (void)fprintf(stderr, "\r[%-*.*s] %lld of %lld %s ", width, (int)part, full,
+                      (long long)done, (long long)total, what);
+    } else {
+        (void)fprintf(stderr, "\r%lld %s ", (long long)done, what);
+    }
+    (void)fflush(stderr);
+    progress_is_open = true;
+    return true;
+}
+
+void dt_err_progress_end(void)
+{
+    if (progress_is_open)
+        (void)fputc('\n', stderr);
+    progress_is_open = false;
 }
 
 dt_ctl_exit dt_err_fault(dt_error const *e)

@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "core/outcome.h"
+#include "core/url.h"
 
 #include <string.h>
 
@@ -16,6 +17,20 @@
     "complianceGracePeriodExpirationDateTime,lastSyncDateTime,userPrincipalName,"                  \
     "deviceRegistrationState"
 
+#define DEVICES_PATH "/v1.0/deviceManagement/managedDevices"
+
+static int finish_get(dt_config const *c, dt_buf const *url, dt_http_request *out)
+{
+    if (dt_buf_error(url) != DT_OK) {
+        memset(out, 0, sizeof(*out));
+        return DT_E_LIMIT;
+    }
+    out->service = DT_HTTP_GRAPH;
+    out->method = DT_HTTP_GET;
+    out->timeout = c->intune.timeout;
+    return DT_OK;
+}
+
 int dt_intune_get_device(dt_config const *c, dt_guid const *device_id, dt_http_request *out)
 {
     dt_buf url;
@@ -24,17 +39,41 @@ int dt_intune_get_device(dt_config const *c, dt_guid const *device_id, dt_http_r
         return DT_E_INVALID;
     dt_buf_init_fixed(&url, out->url, sizeof(out->url));
     dt_buf_puts(&url, c->intune.graph_url);
-    dt_buf_puts(&url, "/v1.0/deviceManagement/managedDevices/");
+    dt_buf_puts(&url, DEVICES_PATH "/");
     dt_buf_puts(&url, device_id->text);
     dt_buf_puts(&url, "?$select=" SELECTED);
-    if (dt_buf_error(&url) != DT_OK) {
-        memset(out, 0, sizeof(*out));
-        return DT_E_LIMIT;
+    return finish_get(c, &url, out);
+}
+
+/* The link leads to the list of devices at our own Graph, wherever in it. */
+static bool is_link_of_list(dt_config const *c, char const *link)
+{
+    char list[DT_URL_MAX];
+    dt_buf b;
+    dt_url ours, theirs;
+    dt_buf_init_fixed(&b, list, sizeof(list));
+    dt_buf_puts(&b, c->intune.graph_url);
+    dt_buf_puts(&b, DEVICES_PATH);
+    return dt_buf_error(&b) == DT_OK && dt_url_parse(list, &ours) == DT_OK &&
+           dt_url_parse(link, &theirs) == DT_OK && dt_url_same_origin(&ours, &theirs) &&
+           dt_bytes_equal(ours.path, theirs.path);
+}
+
+int dt_intune_list_devices(dt_config const *c, int size, char const *next, dt_http_request *out)
+{
+    dt_buf url;
+    memset(out, 0, sizeof(*out));
+    if (size < 1 || size > DT_INTUNE_PAGE_MAX || (next[0] != '\0' && !is_link_of_list(c, next)))
+        return DT_E_INVALID;
+    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
+    if (next[0] != '\0') {
+        dt_buf_puts(&url, next);
+    } else {
+        dt_buf_puts(&url, c->intune.graph_url);
+        dt_buf_puts(&url, DEVICES_PATH "?$select=" SELECTED "&$top=");
+        dt_buf_put_int(&url, size);
     }
-    out->service = DT_HTTP_GRAPH;
-    out->method = DT_HTTP_GET;
-    out->timeout = c->intune.timeout;
-    return DT_OK;
+    return finish_get(c, &url, out);
 }
 
 /* --- the reply -------------------------------------------------------------------------------- */
@@ -153,7 +192,7 @@ static bool is_text_or_null(dt_json const *v)
     return dt_json_typeof(v) == DT_JSON_STRING || dt_json_typeof(v) == DT_JSON_NULL;
 }
 
-/* A reply of 200. NULL, or what is wrong with it. */
+/* One device; `asked` NULL: any. NULL, or what is wrong with it. */
 static char const *read_device(dt_json const *root, dt_guid const *asked, dt_intune_device *d)
 {
     char const *id = dt_json_string(dt_json_get(root, "id"));
@@ -162,7 +201,7 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     dt_json const *registration = dt_json_get(root, "deviceRegistrationState");
     if (id == NULL || dt_guid_parse(dt_bytes_str(id), &d->device_id) != DT_OK)
         return "no device id";
-    if (!dt_guid_equal(&d->device_id, asked))
+    if (asked != NULL && !dt_guid_equal(&d->device_id, asked))
         return "it is about another device than was asked for";
     if (!is_text_or_null(state) || !is_text_or_null(management))
         return "no complianceState or no managementState";
@@ -205,6 +244,65 @@ dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const 
     }
     if (answer == DT_INTUNE_OK || answer == DT_INTUNE_NOT_ENROLLED)
         out->fetched = now;
+    else
+        memset(out, 0, sizeof(*out));
+    dt_json_free(&root);
+    return answer;
+}
+
+static char const *read_page_head(dt_config const *c, dt_json const *root, dt_intune_page *out)
+{
+    dt_json const *next = dt_json_get(root, "@odata.nextLink");
+    char const *link = dt_json_string(next);
+    if (dt_json_typeof(dt_json_get(root, "value")) != DT_JSON_ARRAY)
+        return "no list of devices";
+    if (!dt_json_integer(dt_json_get(root, "@odata.count"), &out->total) || out->total < 0)
+        out->total = -1;
+    if (link == NULL)
+        return next == NULL || dt_json_typeof(next) == DT_JSON_NULL ? NULL
+                                                                    : "a next link that is none";
+    if (!is_link_of_list(c, link))
+        return "a next link that leads elsewhere";
+    return dt_str_copy(out->next, sizeof(out->next), link) == DT_OK ? NULL : "too long a next link";
+}
+
+static void read_page_devices(dt_json const *list, dt_time now, dt_intune_device_fn *fn, void *ctx,
+                              dt_intune_page *out)
+{
+    for (size_t i = 0; i < dt_json_size(list) && out->rc == DT_OK; i++) {
+        dt_intune_device d;
+        memset(&d, 0, sizeof(d));
+        if (read_device(dt_json_at(list, i), NULL, &d) != NULL) {
+            out->unusable++;
+            continue;
+        }
+        d.fetched = now;
+        out->rc = fn(ctx, &d);
+        out->devices++;
+    }
+}
+
+dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const *r, dt_time now,
+                                     dt_intune_device_fn *fn, void *ctx, dt_intune_page *out,
+                                     dt_error *e)
+{
+    dt_json *root = NULL;
+    dt_error why = {0};
+    dt_intune_answer answer;
+    memset(out, 0, sizeof(*out));
+    if (r->failure != DT_HTTP_OK)
+        return answer_of_failure(r, e);
+    int rc = dt_json_parse(r->body, &root, &why);
+    if (r->status != 200) {
+        answer = answer_of_status(r, root, e);
+        if (answer == DT_INTUNE_NOT_ENROLLED)
+            answer = DT_INTUNE_UNUSABLE; /* the list itself is not there */
+    } else {
+        char const *wrong = rc == DT_OK ? read_page_head(c, root, out) : why.text;
+        answer = wrong == NULL ? DT_INTUNE_OK : unusable(e, r, wrong);
+    }
+    if (answer == DT_INTUNE_OK)
+        read_page_devices(dt_json_get(root, "value"), now, fn, ctx, out);
     else
         memset(out, 0, sizeof(*out));
     dt_json_free(&root);

@@ -52,6 +52,25 @@ DT_MUST_USE int dt_intune_get_device(dt_config const *c, dt_guid const *device_i
 /* With OK and NOT_ENROLLED *out is filled, to be packed; with all else it is zero. */
 dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const *asked, dt_time now,
                                        dt_intune_device *out, dt_error *e);
+/* The list of all devices, a page at a time. `next` is the link that the page before gave, or "" for
+ * the first page, of at most `size` devices. DT_E_INVALID for a link that leads anywhere but to this
+ * list at the configured Graph: the token goes with it. */
+#define DT_INTUNE_PAGE_MAX 500 /* devices: some 0.5 KiB each, within DT_HTTP_RESPONSE_MAX */
+DT_MUST_USE int dt_intune_list_devices(dt_config const *c, int size, char const *next,
+                                       dt_http_request *out);
+/* 0 goes on; anything else ends the walk. The device is borrowed. */
+typedef int dt_intune_device_fn(void *ctx, dt_intune_device const *d);
+typedef struct dt_intune_page {
+    size_t devices;        /* that `fn` was called with */
+    size_t unusable;       /* entries that make no sense: left out */
+    int64_t total;         /* of the whole list, where Graph says so; else -1 */
+    char next[DT_URL_MAX]; /* "" on the last page; a page may be empty and yet have a next one */
+    int rc;                /* of `fn` */
+} dt_intune_page;
+/* With all but OK the page is zero, and `fn` was not called. */
+dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const *r, dt_time now,
+                                     dt_intune_device_fn *fn, void *ctx, dt_intune_page *out,
+                                     dt_error *e);
 /* How long to wait after RATE_LIMITED or SERVER_ERROR: Retry-After, between DT_INTUNE_WAIT_MIN and
  * _MAX; DT_INTUNE_WAIT_DEFAULT when the reply does not say. */
 dt_time dt_intune_rate_wait(dt_http_response const *r);

@@ -10,10 +10,10 @@
 #include "core/intune.h"
 #include "driver/audit_queue.h"
 #include "driver/driver.h"
+#include "driver/entra_credentials.h"
 #include "edge/host_key.h"
 #include "edge/managed_file.h"
 #include "edge/http_curl.h"
-#include "edge/jose.h"
 #include "edge/site_watch.h"
 #include "edge/store.h"
 
@@ -95,10 +95,9 @@ struct dt_run {
 };
 
 typedef struct dt_token {
-    dt_assertion_key *key; /* NULL, and no secret: Intune is not configured */
-    dt_secret *secret;     /* the client secret, instead of a key */
-    dt_secret *bearer;     /* "Bearer ..."; NULL: none */
-    unsigned generation;   /* raised with each new token */
+    dt_entra_credentials *credentials; /* NULL: Intune is not configured */
+    dt_secret *bearer;                 /* "Bearer ..."; NULL: none */
+    unsigned generation;               /* raised with each new token */
     dt_time renew_at, expires;
     dt_http_call *call; /* the one fetch under way */
     int failures;

@@ -3,51 +3,18 @@
  * back of those who use it. A tenant that gives none is asked ever more rarely. */
 #include "driver/internal.h"
 
-#include "edge/file.h"
 #include "edge/host.h"
 
 #include <string.h>
 
-#define PEM_MAX (64 * 1024)
-#define ASSERTION_MAX 4096
-#define CLAIMS_MAX 2048
-
-static int load_secret(dt_live_parts *p, dt_error *e)
+int dt_token_load_key(dt_live_parts *p, dt_error *e)
 {
-    char const *path = p->config->intune.client_secret_file;
-    int rc = dt_file_read_secret(path, true, &p->token.secret, e);
-    if (rc != 0)
-        dt_error_prefix(e, "[intune] client_secret_file");
-    return rc;
+    return dt_entra_credentials_load(p->config, &p->token.credentials, e);
 }
 
 bool dt_token_is_configured(dt_token const *t)
 {
-    return t->key != NULL || t->secret != NULL;
-}
-
-int dt_token_load_key(dt_live_parts *p, dt_error *e)
-{
-    if (p->config->intune.client_secret_file[0] != '\0')
-        return load_secret(p, e);
-    char const *certificate_file = p->config->intune.certificate_file;
-    char const *key_file = p->config->intune.key_file;
-    if (certificate_file[0] == '\0' || key_file[0] == '\0')
-        return DT_OK;
-    dt_buf certificate;
-    dt_buf_init(&certificate, PEM_MAX);
-    dt_secret *key = NULL;
-    int rc = dt_file_read(certificate_file, DT_FILE_TRUSTED, PEM_MAX, &certificate, e);
-    if (rc == 0)
-        rc = dt_file_read_secret(key_file, false, &key, e);
-    if (rc == 0) {
-        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), dt_host_now(), &p->token.key, e);
-        if (rc != 0)
-            dt_error_prefix(e, "%s, %s", certificate_file, key_file);
-    }
-    dt_secret_free(&key);
-    dt_buf_free(&certificate);
-    return rc;
+    return t->credentials != NULL;
 }
 
 /* --- who waits -------------------------------------------------------------------------------- */
@@ -117,21 +84,6 @@ static void fetch_failed(dt_token *t, dt_time at_least, char const *why)
     dt_buf_put_escaped(&b, dt_bytes_str(why));
 }
 
-static int make_bearer(dt_secret const *token, dt_secret **out)
-{
-    uint8_t storage[DT_SECRET_MAX + 1];
-    dt_buf b;
-    dt_buf_init_fixed(&b, storage, sizeof(storage));
-    dt_bytes value = dt_secret_bytes(token);
-    dt_buf_puts(&b, "Bearer ");
-    dt_buf_put(&b, value.p, value.len);
-    int rc = dt_buf_error(&b);
-    if (rc == 0)
-        rc = dt_secret_new(dt_buf_bytes(&b), out);
-    explicit_bzero(storage, sizeof(storage));
-    return rc;
-}
-
 static int take_token(dt_token *t, dt_http_response const *r, dt_error *e)
 {
     dt_time now = dt_host_now();
@@ -143,7 +95,7 @@ static int take_token(dt_token *t, dt_http_response const *r, dt_error *e)
     int rc = answer == DT_INTUNE_OK ? DT_OK : DT_E_UNAVAILABLE;
     if (rc == 0 && expires < now + DT_TOKEN_LIFE_MIN)
         rc = dt_error_set(e, DT_E_UNAVAILABLE, "the token has expired already");
-    if (rc == 0 && (rc = make_bearer(token, &bearer)) != 0)
+    if (rc == 0 && (rc = dt_entra_bearer(token, &bearer)) != 0)
         dt_error_set(e, rc, "the token is too long");
     dt_secret_free(&token);
     if (rc != 0)
@@ -171,57 +123,13 @@ static void on_fetched(void *ctx, dt_http_response const *r)
     dt_live_leave(l);
 }
 
-static int make_assertion(dt_live_parts const *p, dt_buf *out, dt_error *e)
-{
-    uint8_t jti[16];
-    dt_buf claims;
-    dt_buf_init(&claims, CLAIMS_MAX);
-    int rc = dt_host_random(jti, sizeof(jti));
-    if (rc == 0)
-        rc = dt_entra_assertion_claims(p->config, jti, dt_host_now(), &claims);
-    if (rc != 0)
-        dt_error_set(e, rc, "the client assertion could not be made (%s)", dt_err_name(rc));
-    else
-        rc = dt_assertion_sign(p->token.key, p->config->intune.assertion_alg, dt_buf_bytes(&claims),
-                               out, e);
-    dt_buf_free(&claims);
-    return rc;
-}
-
-static int make_request(dt_live_parts const *p, dt_http_request *r, dt_error *e)
-{
-    dt_buf assertion, body;
-    dt_buf_init(&assertion, ASSERTION_MAX);
-    dt_buf_init_fixed(&body, r->body, sizeof(r->body));
-    r->service = DT_HTTP_ENTRA;
-    r->method = DT_HTTP_POST;
-    r->form = true;
-    r->timeout = p->config->intune.timeout;
-    dt_secret const *secret = p->token.secret;
-    int rc = secret != NULL ? DT_OK : make_assertion(p, &assertion, e);
-    if (rc == 0) {
-        rc = dt_entra_token_url(p->config, r->url);
-        if (rc == 0)
-            rc = dt_entra_token_body(p->config, secret != NULL ? NULL : (char const *)assertion.p,
-                                     secret, &body);
-        if (rc == 0)
-            rc = dt_buf_error(&body);
-        if (rc != 0)
-            dt_error_set(e, rc, "the token request could not be made (%s)", dt_err_name(rc));
-    }
-    r->body_len = body.len;
-    dt_buf_free(&assertion);
-    return rc;
-}
-
 /* Starts the fetch; a failure to do so counts like a refusal. */
 static void fetch(dt_live *l)
 {
     dt_token *t = &l->has.token;
     dt_http_request r;
     dt_error e = {0};
-    memset(&r, 0, sizeof(r));
-    int rc = make_request(&l->has, &r, &e);
+    int rc = dt_entra_credentials_request(t->credentials, l->has.config, &r, &e);
     if (rc == 0) {
         rc = dt_http_start(l->driver->http, &r, l->has.config->intune.ca_file, NULL, on_fetched, l,
                            &t->call);
@@ -275,6 +183,5 @@ bool dt_token_refused(dt_live *l, unsigned generation)
 void dt_token_close(dt_token *t)
 {
     dt_secret_free(&t->bearer);
-    dt_secret_free(&t->secret);
-    dt_assertion_key_free(&t->key);
+    dt_entra_credentials_free(&t->credentials);
 }

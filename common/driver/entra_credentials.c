@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The files of [intune] that prove to Entra who asks, and the token request made of them. */
+#include "driver/entra_credentials.h"
+
+#include "edge/file.h"
+#include "edge/host.h"
+#include "edge/jose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PEM_MAX (64 * 1024)
+#define ASSERTION_MAX 4096
+#define CLAIMS_MAX 2048
+
+struct dt_entra_credentials { /* one of the two */
+    dt_assertion_key *key;
+    dt_secret *secret;
+};
+
+static int load_secret(dt_config const *c, dt_entra_credentials *k, dt_error *e)
+{
+    int rc = dt_file_read_secret(c->intune.client_secret_file, true, &k->secret, e);
+    if (rc != 0)
+        dt_error_prefix(e, "[intune] client_secret_file");
+    return rc;
+}
+
+static int load_key(dt_config const *c, dt_entra_credentials *k, dt_error *e)
+{
+    char const *certificate_file = c->intune.certificate_file;
+    char const *key_file = c->intune.key_file;
+    dt_buf certificate;
+    dt_buf_init(&certificate, PEM_MAX);
+    dt_secret *key = NULL;
+    int rc = dt_file_read(certificate_file, DT_FILE_TRUSTED, PEM_MAX, &certificate, e);
+    if (rc == 0)
+        rc = dt_file_read_secret(key_file, false, &key, e);
+    if (rc == 0) {
+        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), dt_host_now(), &k->key, e);
+        if (rc != 0)
+            dt_error_prefix(e, "%s, %s", certificate_file, key_file);
+    }
+    dt_secret_free(&key);
+    dt_buf_free(&certificate);
+    return rc;
+}
+
+int dt_entra_credentials_load(dt_config const *c, dt_entra_credentials **out, dt_error *e)
+{
+    bool secret = c->intune.client_secret_file[0] != '\0';
+    *out = NULL;
+    if (!secret && (c->intune.certificate_file[0] == '\0' || c->intune.key_file[0] == '\0'))
+        return DT_OK;
+    *out = calloc(1, sizeof(**out));
+    if (*out == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    int rc = secret ? load_secret(c, *out, e) : load_key(c, *out, e);
+    if (rc != 0)
+        dt_entra_credentials_free(out);
+    return rc;
+}
+
+void dt_entra_credentials_free(dt_entra_credentials **k)
+{
+    if (*k == NULL)
+        return;
+    dt_secret_free(&(*k)->secret);
+    dt_assertion_key_free(&(*k)->key);
+    free(*k);
+    *k = NULL;
+}
+
+static int make_assertion(dt_entra_credentials const *k, dt_config const *c, dt_buf *out,
+                          dt_error *e)
+{
+    uint8_t jti[16];
+    dt_buf claims;
+    dt_buf_init(&claims, CLAIMS_MAX);
+    int rc = dt_host_random(jti, sizeof(jti));
+    if (rc == 0)
+        rc = dt_entra_assertion_claims(c, jti, dt_host_now(), &claims);
+    if (rc != 0)
+        dt_error_set(e, rc, "the client assertion could not be made (%s)", dt_err_name(rc));
+    else
+        rc = dt_assertion_sign(k->key, c->intune.assertion_alg, dt_buf_bytes(&claims), out, e);
+    dt_buf_free(&claims);
+    return rc;
+}
+
+int dt_entra_credentials_request(dt_entra_credentials const *k, dt_config const *c,
+                                 dt_http_request *out, dt_error *e)
+{
+    dt_buf assertion, body;
+    memset(out, 0, sizeof(*out));
+    dt_buf_init(&assertion, ASSERTION_MAX);
+    dt_buf_init_fixed(&body, out->body, sizeof(out->body));
+    out->service = DT_HTTP_ENTRA;
+    out->method = DT_HTTP_POST;
+    out->form = true;
+    out->timeout = c->intune.timeout;
+    int rc = k->secret != NULL ? DT_OK : make_assertion(k, c, &assertion, e);
+    if (rc == 0) {
+        rc = dt_entra_token_url(c, out->url);
+        if (rc == 0)
+            rc = dt_entra_token_body(c, k->secret != NULL ? NULL : (char const *)assertion.p,
+                                     k->secret, &body);
+        if (rc == 0)
+            rc = dt_buf_error(&body);
+        if (rc != 0)
+            dt_error_set(e, rc, "the token request could not be made (%s)", dt_err_name(rc));
+    }
+    out->body_len = body.len;
+    dt_buf_free(&assertion);
+    return rc;
+}
+
+int dt_entra_bearer(dt_secret const *token, dt_secret **out)
+{
+    uint8_t storage[DT_SECRET_MAX + 1];
+    dt_buf b;
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
+    dt_bytes value = dt_secret_bytes(token);
+    dt_buf_puts(&b, "Bearer ");
+    dt_buf_put(&b, value.p, value.len);
+    int rc = dt_buf_error(&b);
+    if (rc == 0)
+        rc = dt_secret_new(dt_buf_bytes(&b), out);
+    explicit_bzero(storage, sizeof(storage));
+    return rc;
+}

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# devtrustctl device show, refresh, forget, sync: the real command, against the simulated tenant.
+"""What the cache knows of Intune's devices, and filling it for a fleet."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from tests.lib.site import Site
+from tests.sim.client import Sim
+
+ROOT = Path(__file__).resolve().parents[2]
+CTL = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build")) / "devtrustctl"
+YES, NO, FAULT = 0, 1, 2
+LIMIT = 120
+FLEET = 12
+
+
+@pytest.fixture(scope="module", name="shared")
+def shared_world(tmp_path_factory: pytest.TempPathFactory,
+                 pki_index: dict[str, Any]) -> Iterator[Sim]:
+    with Sim.start(tmp_path_factory.mktemp("cache") / "sim", tenant=pki_index["tenant_id"]) as sim:
+        yield sim
+
+
+@pytest.fixture(name="world")
+def fresh_world(shared: Sim) -> Sim:
+    shared.reset()
+    return shared
+
+
+@pytest.fixture(name="site")
+def fresh_site(tmp_path: Path, world: Sim, pki_index: dict[str, Any]) -> Site:
+    return Site(tmp_path / "site", world, pki_index, applications=("vpn",))
+
+
+def ctl(site: Site, *arguments: Any) -> subprocess.CompletedProcess[str]:
+    command = [str(CTL), "device", *map(str, arguments), "--config", str(site.config_path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+
+
+def shown(site: Site, device: str) -> dict[str, Any]:
+    answer = ctl(site, "show", "--json", device)
+    assert answer.returncode == YES, answer
+    return json.loads(answer.stdout)
+
+
+def fleet(world: Sim, count: int = FLEET) -> list[str]:
+    return [world.enrol_device(str(uuid.uuid4()))["id"] for _ in range(count)]
+
+
+def known(site: Site, devices: list[str]) -> int:
+    return sum(ctl(site, "show", device).returncode == YES for device in devices)
+
+
+def test_show_refresh_forget(site: Site, world: Sim) -> None:
+    device, = fleet(world, 1)
+    answer = ctl(site, "show", device)
+    assert answer.returncode == NO and "not in the cache" in answer.stdout
+    answer = ctl(site, "refresh", device)
+    assert answer.returncode == YES, answer
+    assert "TRUSTED  FRESH" in answer.stdout and "compliant" in answer.stdout
+    assert shown(site, device)["user"] == "alice@example.com"
+    assert world.count("graph.device") == 1
+    # What it is worth follows Intune once it is asked again, and not before.
+    world.make_noncompliant(device)
+    assert shown(site, device)["trusted"] is True
+    answer = ctl(site, "refresh", device, "--json")
+    assert json.loads(answer.stdout)["reason"] == "NOT_COMPLIANT"
+    assert shown(site, device)["trusted"] is False
+    answer = ctl(site, "forget", device)
+    assert answer.returncode == YES and "forgotten" in answer.stdout
+    assert ctl(site, "forget", device).returncode == NO
+    assert ctl(site, "show", device).returncode == NO
+
+
+def test_refresh_of_a_device_that_is_gone(site: Site, world: Sim) -> None:
+    device = str(uuid.uuid4())
+    answer = ctl(site, "refresh", device, "--json")
+    assert answer.returncode == YES and world.count("graph.device") == 1
+    found = json.loads(answer.stdout)
+    assert (found["enrolled"], found["reason"], found["trusted"]) == (False, "NOT_ENROLLED", False)
+
+
+def test_refresh_by_another_devices_record(site: Site, world: Sim) -> None:
+    """Graph answers about a device that nobody asked for: nothing is kept."""
+    asked, other = fleet(world, 2)
+    world.fault("merge", endpoint="device", body={"id": other})
+    answer = ctl(site, "refresh", asked)
+    assert answer.returncode == FAULT and "another device" in answer.stderr
+    assert known(site, [asked, other]) == 0
+
+
+@pytest.mark.parametrize("arguments", [
+    ("show",), ("refresh",), ("forget",), ("show", "x"), ("sync", str(uuid.uuid4())),
+    ("sync", "--page-size", "0"), ("sync", "--page-size", "501"), ("sync", "--page-size", "1x"),
+    ("sync", "--json"), ("show", "--restart", str(uuid.uuid4())), ("forget", "--json", str(uuid.uuid4())),
+])
+def test_usage(site: Site, world: Sim, arguments: tuple[str, ...]) -> None:
+    answer = ctl(site, *arguments)
+    assert answer.returncode == FAULT and "devtrustctl help device" in answer.stderr, answer
+    assert world.count("graph.total") == 0
+
+
+@pytest.mark.parametrize("empty_first", [False, True])
+def test_sync_a_fleet(site: Site, world: Sim, empty_first: bool) -> None:
+    devices = fleet(world)
+    world.make_noncompliant(devices[3])
+    world.org(devices_page_size=5, empty_first_page=empty_first)
+    answer = ctl(site, "sync", "--page-size", 5)
+    assert answer.returncode == YES and answer.stderr == "", answer
+    calls = 4 if empty_first else 3
+    assert answer.stdout == f"{FLEET} devices kept, {calls} calls\n"
+    assert world.count("graph.devices") == calls and world.count("login.token") == 1
+    assert known(site, devices) == FLEET
+    assert shown(site, devices[0])["trusted"] is True
+    assert shown(site, devices[3])["reason"] == "NOT_COMPLIANT"
+    # A sign-on finds it there.
+    run = subprocess.run(
+        [str(CTL), "explain", "--user", "alice", "--application", "vpn", "--device", devices[0],
+         "--config", str(site.config_path)], capture_output=True, text=True, timeout=LIMIT,
+        check=False)
+    assert run.returncode in (YES, NO) and world.count("graph.device") == 0
+
+
+def test_sync_removes_nothing(site: Site, world: Sim) -> None:
+    devices = fleet(world, 3)
+    assert ctl(site, "sync").returncode == YES
+    world.remove_device(devices[0])
+    assert ctl(site, "sync").stdout.startswith("2 devices kept")
+    assert shown(site, devices[0])["enrolled"] is True, "it goes its own time"
+
+
+def test_sync_goes_on_where_it_was_interrupted(site: Site, world: Sim) -> None:
+    devices = fleet(world)
+    world.org(devices_page_size=5)
+    fault = world.fault("status", endpoint="devices", status=400, skip=2)
+    answer = ctl(site, "sync", "--page-size", 5)
+    assert answer.returncode == FAULT, answer
+    assert answer.stdout.startswith("10 devices kept; the next sync goes on"), answer
+    assert known(site, devices) == 10
+    world.clear_fault(fault)
+    world.reset_requests()
+    answer = ctl(site, "sync", "--page-size", 5)
+    assert answer.returncode == YES, answer
+    assert answer.stdout == f"{FLEET} devices kept, 1 calls, gone on from where the last one ended\n"
+    assert world.count("graph.devices") == 1 and known(site, devices) == FLEET
+    # It came to its end: the next one begins anew.
+    assert ctl(site, "sync", "--page-size", 5).stdout == f"{FLEET} devices kept, 3 calls\n"
+
+
+def interrupted(site: Site, world: Sim) -> None:
+    world.org(devices_page_size=5)
+    fault = world.fault("status", endpoint="devices", status=400, skip=1)
+    assert ctl(site, "sync", "--page-size", 5).returncode == FAULT
+    world.clear_fault(fault)
+    world.reset_requests()
+
+
+def test_sync_from_the_beginning(site: Site, world: Sim) -> None:
+    fleet(world)
+    interrupted(site, world)
+    answer = ctl(site, "sync", "--page-size", 5, "--restart")
+    assert answer.stdout == f"{FLEET} devices kept, 3 calls\n"
+    # Another list is not gone on with: the page size is part of it.
+    interrupted(site, world)
+    answer = ctl(site, "sync", "--page-size", 4)
+    assert answer.stdout == f"{FLEET} devices kept, 3 calls\n"
+
+
+def test_sync_when_graph_has_forgotten_the_place(site: Site, world: Sim) -> None:
+    fleet(world)
+    interrupted(site, world)
+    world.fault("status", endpoint="devices", status=400, times=1)
+    answer = ctl(site, "sync", "--page-size", 5)
+    assert answer.returncode == YES and "from the beginning" in answer.stderr, answer
+    assert answer.stdout.startswith(f"{FLEET} devices kept") and "gone on" not in answer.stdout
+
+
+def test_sync_within_the_limits(site: Site, world: Sim) -> None:
+    fleet(world)
+    world.org(devices_page_size=5)
+    world.fault("rate_limit", endpoint="devices", retry_after=1, times=1)
+    world.fault("status", endpoint="devices", status=503, times=1)
+    answer = ctl(site, "sync", "--page-size", 5)
+    assert answer.returncode == YES, answer
+    assert "limit is used up; going on in 1 s" in answer.stderr
+    assert answer.stdout == f"{FLEET} devices kept, 5 calls\n"
+
+
+def test_sync_with_a_token_that_is_revoked(site: Site, world: Sim) -> None:
+    fleet(world)
+    world.fault("status", endpoint="devices", status=401, times=1)
+    answer = ctl(site, "sync")
+    assert answer.returncode == YES and world.count("login.token") == 2, answer
+
+
+@pytest.mark.parametrize("link", [
+    "https://evil.example.com/v1.0/deviceManagement/managedDevices?$skiptoken=1",
+    "http://127.0.0.1/v1.0/deviceManagement/managedDevices", "", 7, ["x"],
+    "{graph}/v1.0/users?$skiptoken=1", "{graph}/v1.0/deviceManagement/managedDevices/../x",
+    "{graph}@evil.example.com/v1.0/deviceManagement/managedDevices",
+])
+def test_sync_follows_no_link_elsewhere(site: Site, world: Sim, link: Any) -> None:
+    """The token goes with it."""
+    devices = fleet(world)
+    if isinstance(link, str):
+        link = link.replace("{graph}", world.graph_url)
+    world.fault("merge", endpoint="devices", body={"@odata.nextLink": link})
+    answer = ctl(site, "sync")
+    assert answer.returncode == FAULT and "next link" in answer.stderr, answer
+    assert world.count("graph.devices") == 1 and known(site, devices[:1]) == 0
+
+
+@pytest.mark.parametrize("body", [{"value": None}, {"value": {}}, {"value": "x"}])
+def test_sync_of_a_list_that_is_none(site: Site, world: Sim, body: Any) -> None:
+    fleet(world, 1)
+    world.fault("merge", endpoint="devices", body=body)
+    answer = ctl(site, "sync")
+    assert answer.returncode == FAULT and "no list of devices" in answer.stderr, answer
+
+
+def test_sync_leaves_out_what_makes_no_sense(site: Site, world: Sim) -> None:
+    good = {"id": str(uuid.uuid4()), "complianceState": "compliant", "managementState": "managed"}
+    bad = [{}, None, "x", {**good, "id": "1"}, {**good, "id": str(uuid.uuid4()), "complianceState": 1}]
+    world.fault("json", endpoint="devices", body={"value": [*bad, good]})
+    answer = ctl(site, "sync")
+    assert answer.returncode == YES and answer.stdout.startswith("1 devices kept"), answer
+    assert "5 entries" in answer.stdout
+    assert shown(site, good["id"])["trusted"] is True
+
+
+@pytest.mark.parametrize("kind,values", [("html", {}), ("not_json", {}), ("truncate", {}),
+                                         ("huge", {"size": 1 << 20})])
+def test_sync_of_a_broken_service(site: Site, world: Sim, kind: str, values: dict[str, Any]) -> None:
+    device, = fleet(world, 1)
+    world.fault(kind, endpoint="devices", **values)
+    site.configure({"intune": {"timeout": "1s"}})
+    answer = ctl(site, "sync")
+    assert answer.returncode == FAULT and answer.stderr != "", answer
+    assert ctl(site, "show", device).returncode == NO
+
+
+def test_sync_without_intune(site: Site) -> None:
+    site.configure({"intune": {k: None for k in ("tenant_id", "client_id", "certificate_file",
+                                                 "key_file")},
+                    "device_trust": {"trusted_when": "certificate",
+                                     "tenant_id": str(uuid.uuid4())}})
+    answer = ctl(site, "sync")
+    assert answer.returncode == FAULT and "[intune] is not configured" in answer.stderr, answer
+
+
+def test_progress_on_a_terminal(site: Site, world: Sim) -> None:
+    fleet(world)
+    world.org(devices_page_size=5)
+    master, slave = pty.openpty()
+    with subprocess.Popen([str(CTL), "device", "sync", "--page-size", "5", "--config",
+                           str(site.config_path)], stdout=subprocess.PIPE, stderr=slave) as run:
+        os.close(slave)
+        assert run.wait(LIMIT) == YES
+        drawn = os.read(master, 65536).decode()
+    os.close(master)
+    assert [part.strip() for part in drawn.split("\r") if part.strip()] == [
+        "5 devices", "10 devices", f"{FLEET} devices"]
