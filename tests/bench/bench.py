@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Iterator, Union
@@ -44,6 +45,8 @@ PACED_CONCURRENCY = 8
 PAM_RUNS = 150  # of each, in turns
 PAM_BATCHES = 5  # so many times; the median counts
 LOGINS = 20  # sign-ons over which Okta's calls are counted
+FEW_DEVICES, MANY_DEVICES = 1000, 100_000  # in the cache
+FLEET = 1000  # devices of which a sync is counted
 SIM_NICENESS = 5  # Okta and Intune do not run on the RADIUS server: they get what it leaves
 APPROVED_AFTER = 6.0  # seconds until the phone is looked at
 
@@ -302,6 +305,34 @@ class Bench:
         figure("okta_calls_push", total - polls, "calls")
         figure("okta_polls_push", polls, "calls")
 
+    def devices(self) -> None:
+        directory = self.world.directory / "device-cache"
+        directory.mkdir(mode=0o700)
+        done = subprocess.run([TOOLS / "device_cache", directory, str(FEW_DEVICES),
+                               str(MANY_DEVICES), str(ROUNDS)],
+                              capture_output=True, text=True, timeout=LIMIT, check=False)
+        check(done.returncode == 0, done.stderr)
+        rounds = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
+        figure("device_cache_lookup_us", statistics.median(many for _, many in rounds), "us")
+        figure("device_cache_growth", statistics.median(many / few for few, many in rounds),
+               "ratio")
+        shutil.rmtree(directory)
+        self._sync()
+
+    def _sync(self) -> None:
+        """Calls to Graph of a sync of 1,000 devices, those that are there already included."""
+        there = len(self.sim.call("GET", "/devices"))
+        for number in range(there, FLEET):
+            self.sim.enrol_device(str(uuid.UUID(int=number)))
+        self.sim.org(devices_page_size=FLEET)
+        before = self.sim.count("graph.total")
+        done = subprocess.run([rad.BUILD / "devtrustctl", "device", "sync", "--quiet", "--config",
+                               self.site.config_path],
+                              capture_output=True, text=True, timeout=LIMIT, check=False)
+        check(done.returncode == 0 and done.stdout.startswith(f"{FLEET} devices kept"),
+              done.stdout + done.stderr)
+        figure("device_sync_calls_per_1000", self.sim.count("graph.total") - before, "calls")
+
     def _push(self) -> tuple[int, int]:
         """All calls of one sign-on by push, and the polls among them."""
         before = self.sim.count("okta.total"), self.sim.count("okta.poll")
@@ -310,7 +341,7 @@ class Bench:
         return self.sim.count("okta.total") - before[0], self.sim.count("okta.poll") - before[1]
 
 
-FIGURES = ("throughput", "calls", "pam", "parked")
+FIGURES = ("throughput", "calls", "devices", "pam", "parked")
 
 
 def main() -> int:

@@ -5,13 +5,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NOW INT64_C(1790000000000)
 
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size);
 
 static dt_guid const asked = {"5f3a0c1e-1111-4222-8333-444455556666"};
-static dt_config const config = {.device_trust = {.cache_ttl = DT_MINUTES(15),
+static char graph_url[] = "https://graph.microsoft.com";
+static dt_config const config = {.intune = {.graph_url = graph_url, .timeout = DT_SECONDS(10)},
+                                 .device_trust = {.cache_ttl = DT_MINUTES(15),
                                                   .negative_ttl = DT_MINUTES(1),
                                                   .stale_limit = DT_HOURS(24),
                                                   .max_sync_age = DT_DAYS(7),
@@ -71,6 +74,38 @@ static void check_device(dt_http_response const *r)
     dt_buf_free(&record);
 }
 
+/* What a page gives can be kept, and its link leads nowhere but to the list. */
+static int check_listed(void *ctx, dt_intune_device const *d)
+{
+    dt_buf record;
+    *(size_t *)ctx += 1;
+    require(dt_guid_is_set(&d->device_id) && d->enrolled && d->fetched == NOW);
+    check_evidence(d);
+    dt_buf_init(&record, DT_INTUNE_RECORD_MAX);
+    require(dt_intune_pack(d, &record) == 0);
+    dt_buf_free(&record);
+    return 0;
+}
+
+static void check_page(dt_http_response const *r)
+{
+    static char const list[] = "https://graph.microsoft.com/v1.0/deviceManagement/managedDevices";
+    dt_intune_page page;
+    dt_http_request q;
+    dt_error e = {0};
+    size_t given = 0;
+    dt_intune_answer a = dt_intune_read_page(&config, r, NOW, check_listed, &given, &page, &e);
+    check_error(&e);
+    require(page.devices == given && page.rc == 0 && a != DT_INTUNE_NOT_ENROLLED);
+    require(a == DT_INTUNE_OK ? r->status == 200 : given == 0 && page.next[0] == '\0');
+    if (page.next[0] != '\0') {
+        require(strncasecmp(page.next, list, sizeof("https://graph.microsoft.com") - 1) == 0);
+        require(strstr(page.next, "/v1.0/deviceManagement/managedDevices") != NULL);
+        require(dt_intune_list_devices(&config, 1, page.next, &q) == 0);
+        require(strcmp(q.url, page.next) == 0);
+    }
+}
+
 /* A record that is taken has the one form that it would be written in. */
 static void check_record(dt_bytes text)
 {
@@ -118,6 +153,7 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
                           .rate_remaining = -1,
                           .next_link = ""};
     check_device(&r);
+    check_page(&r);
     check_token(&r);
     check_record(r.body);
     return 0;

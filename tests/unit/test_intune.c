@@ -904,6 +904,140 @@ static void token_request_with_a_secret(void **state)
     }
 }
 
+/* --- the list ----------------------------------------------------------------------------------- */
+
+#define LIST "https://graph.microsoft.com/v1.0/deviceManagement/managedDevices"
+
+static void the_list_to_the_letter(void **state)
+{
+    (void)state;
+    dt_http_request q;
+    assert_int_equal(dt_intune_list_devices(&config, 500, "", &q), 0);
+    assert_string_equal(q.url, LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
+                                    "complianceState,managementState,"
+                                    "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
+                                    "userPrincipalName,deviceRegistrationState&$top=500");
+    assert_int_equal(q.service, DT_HTTP_GRAPH);
+    assert_int_equal(dt_intune_list_devices(&config, 1, LIST "?$skiptoken=%2fx", &q), 0);
+    assert_string_equal(q.url, LIST "?$skiptoken=%2fx");
+    assert_int_equal(dt_intune_list_devices(&config, 0, "", &q), DT_E_INVALID);
+    assert_int_equal(dt_intune_list_devices(&config, DT_INTUNE_PAGE_MAX + 1, "", &q), DT_E_INVALID);
+}
+
+/* The token goes with it: nowhere but to the list, at the configured Graph. */
+static void no_link_leads_elsewhere(void **state)
+{
+    (void)state;
+    static char const *const bad[] = {
+        "https://evil.example/v1.0/deviceManagement/managedDevices?$skiptoken=1",
+        "http://graph.microsoft.com/v1.0/deviceManagement/managedDevices?$skiptoken=1",
+        "https://graph.microsoft.com:8443/v1.0/deviceManagement/managedDevices?$skiptoken=1",
+        "https://graph.microsoft.com.evil.example/v1.0/deviceManagement/managedDevices",
+        "https://graph.microsoft.com@evil.example/v1.0/deviceManagement/managedDevices",
+        "https://graph.microsoft.com/v1.0/users?$skiptoken=1",
+        "https://graph.microsoft.com/beta/deviceManagement/managedDevices?$skiptoken=1",
+        LIST "/../users",
+        LIST "#x",
+        LIST "?a b",
+        "//graph.microsoft.com/v1.0/deviceManagement/managedDevices",
+        "/v1.0/deviceManagement/managedDevices?$skiptoken=1"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        dt_http_request q;
+        assert_int_equal(dt_intune_list_devices(&config, 1, bad[i], &q), DT_E_INVALID);
+        assert_string_equal(q.url, "");
+    }
+}
+
+static int note_device(void *ctx, dt_intune_device const *d)
+{
+    dt_intune_device *last = ctx;
+    *last = *d;
+    return d->compliance == DT_COMPLIANCE_NOT_COMPLIANT ? DT_E_IO : 0;
+}
+
+static dt_intune_answer read_page(int status, char const *body, dt_intune_device *last,
+                                  dt_intune_page *page)
+{
+    dt_http_response r = {.status = status, .body = dt_bytes_str(body), .error = ""};
+    dt_error e = {0};
+    memset(last, 0, sizeof(*last));
+    return dt_intune_read_page(&config, &r, NOW, note_device, last, page, &e);
+}
+
+#define ENTRY(id, compliance)                                                                      \
+    "{\"id\":\"" id "\",\"complianceState\":\"" compliance "\",\"managementState\":\"managed\"}"
+
+static void pages(void **state)
+{
+    (void)state;
+    dt_intune_page page;
+    dt_intune_device last;
+    assert_int_equal(read_page(200,
+                               "{\"@odata.count\":7,\"value\":[{}," ENTRY(
+                                   ID, "compliant") ",3],"
+                                                    "\"@odata.nextLink\":\"" LIST
+                                                    "?$skiptoken=2\"}",
+                               &last, &page),
+                     DT_INTUNE_OK);
+    assert_int_equal(page.devices, 1);
+    assert_int_equal(page.unusable, 2);
+    assert_int_equal(page.total, 7);
+    assert_string_equal(page.next, LIST "?$skiptoken=2");
+    assert_string_equal(last.device_id.text, ID);
+    assert_int_equal(last.fetched, NOW);
+    /* Empty, and yet not the last. */
+    assert_int_equal(
+        read_page(200, "{\"value\":[],\"@odata.nextLink\":\"" LIST "?x\"}", &last, &page),
+        DT_INTUNE_OK);
+    assert_int_equal(page.devices, 0);
+    assert_string_equal(page.next, LIST "?x");
+    /* The last. */
+    assert_int_equal(read_page(200, "{\"value\":[],\"@odata.nextLink\":null}", &last, &page),
+                     DT_INTUNE_OK);
+    assert_string_equal(page.next, "");
+    assert_int_equal(page.total, -1);
+    /* Who is told ends the walk. */
+    assert_int_equal(read_page(200,
+                               "{\"value\":[" ENTRY(ID, "error") "," ENTRY(ENTRA, "compliant") "]}",
+                               &last, &page),
+                     DT_INTUNE_OK);
+    assert_int_equal(page.rc, DT_E_IO);
+    assert_int_equal(page.devices, 1);
+}
+
+static void pages_that_are_none(void **state)
+{
+    (void)state;
+    static struct {
+        int status;
+        char const *body;
+        dt_intune_answer answer;
+    } const rows[] = {
+        {200, "", DT_INTUNE_UNUSABLE},
+        {200, "[]", DT_INTUNE_UNUSABLE},
+        {200, "{}", DT_INTUNE_UNUSABLE},
+        {200, "{\"value\":{}}", DT_INTUNE_UNUSABLE},
+        {200, "{\"value\":[" ENTRY(ID, "compliant") "],\"@odata.nextLink\":1}", DT_INTUNE_UNUSABLE},
+        {200, "{\"value\":[" ENTRY(ID, "compliant") "],\"@odata.nextLink\":\"\"}",
+         DT_INTUNE_UNUSABLE},
+        {200,
+         "{\"value\":[" ENTRY(ID, "compliant") "],\"@odata.nextLink\":\"https://evil.example/v1.0/"
+                                               "deviceManagement/managedDevices\"}",
+         DT_INTUNE_UNUSABLE},
+        {404, "{\"error\":{\"code\":\"ResourceNotFound\"}}", DT_INTUNE_UNUSABLE},
+        {403, "{\"error\":{\"code\":\"Forbidden\"}}", DT_INTUNE_UNAUTHORIZED},
+        {429, "", DT_INTUNE_RATE_LIMITED},
+        {503, "", DT_INTUNE_SERVER_ERROR}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        dt_intune_page page;
+        dt_intune_device last;
+        assert_int_equal(read_page(rows[i].status, rows[i].body, &last, &page), rows[i].answer);
+        assert_int_equal(page.devices, 0);
+        assert_string_equal(page.next, "");
+        assert_string_equal(last.device_id.text, "");
+    }
+}
+
 static dt_intune_answer read_token(dt_http_response r, dt_secret **token, dt_time *renew_at,
                                    dt_time *expires)
 {
@@ -1046,6 +1180,10 @@ int main(void)
         cmocka_unit_test_setup(only_a_sound_registration_is_managed, setup),
         cmocka_unit_test_setup(the_owner_is_who_intune_says, setup),
         cmocka_unit_test_setup(token_request_with_a_secret, setup),
+        cmocka_unit_test_setup(the_list_to_the_letter, setup),
+        cmocka_unit_test_setup(no_link_leads_elsewhere, setup),
+        cmocka_unit_test_setup(pages, setup),
+        cmocka_unit_test_setup(pages_that_are_none, setup),
         cmocka_unit_test_setup(answers_about_others_are_unusable, setup),
         cmocka_unit_test_setup(truncated_answers_are_unusable, setup),
         cmocka_unit_test_setup(statuses, setup),
