@@ -31,7 +31,7 @@ typedef enum dt_reason {
     DT_REASON_LOOKUP_UNAVAILABLE,
     DT_REASON_KEY_NOT_HARDWARE, /* ssh_require_hardware_key, and it is no sk- key */
     DT_REASON_NOT_OWNER, /* require_owner, and Intune names another user of the device, or none */
-    DT_REASON_COUNT,            /* not a reason */
+    DT_REASON_COUNT,     /* not a reason */
 } dt_reason;
 /* "NO_CERTIFICATE", ...; "NONE" for 0. Never NULL. */
 char const *dt_reason_name(dt_reason r);

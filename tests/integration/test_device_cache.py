@@ -102,7 +102,8 @@ def test_refresh_by_another_devices_record(site: Site, world: Sim) -> None:
 @pytest.mark.parametrize("arguments", [
     ("show",), ("refresh",), ("forget",), ("show", "x"), ("sync", str(uuid.uuid4())),
     ("sync", "--page-size", "0"), ("sync", "--page-size", "501"), ("sync", "--page-size", "1x"),
-    ("sync", "--json"), ("show", "--restart", str(uuid.uuid4())), ("forget", "--json", str(uuid.uuid4())),
+    ("sync", "--json"), ("show", "--restart", str(uuid.uuid4())),
+    ("forget", "--json", str(uuid.uuid4())),
 ])
 def test_usage(site: Site, world: Sim, arguments: tuple[str, ...]) -> None:
     answer = ctl(site, *arguments)
@@ -151,7 +152,8 @@ def test_sync_goes_on_where_it_was_interrupted(site: Site, world: Sim) -> None:
     world.reset_requests()
     answer = ctl(site, "sync", "--page-size", 5)
     assert answer.returncode == YES, answer
-    assert answer.stdout == f"{FLEET} devices kept, 1 calls, gone on from where the last one ended\n"
+    assert answer.stdout == (f"{FLEET} devices kept, 1 calls, "
+                             "gone on from where the last one ended\n")
     assert world.count("graph.devices") == 1 and known(site, devices) == FLEET
     # It came to its end: the next one begins anew.
     assert ctl(site, "sync", "--page-size", 5).stdout == f"{FLEET} devices kept, 3 calls\n"
@@ -230,7 +232,8 @@ def test_sync_of_a_list_that_is_none(site: Site, world: Sim, body: Any) -> None:
 
 def test_sync_leaves_out_what_makes_no_sense(site: Site, world: Sim) -> None:
     good = {"id": str(uuid.uuid4()), "complianceState": "compliant", "managementState": "managed"}
-    bad = [{}, None, "x", {**good, "id": "1"}, {**good, "id": str(uuid.uuid4()), "complianceState": 1}]
+    bad = [{}, None, "x", {**good, "id": "1"},
+           {**good, "id": str(uuid.uuid4()), "complianceState": 1}]
     world.fault("json", endpoint="devices", body={"value": [*bad, good]})
     answer = ctl(site, "sync")
     assert answer.returncode == YES and answer.stdout.startswith("1 devices kept"), answer
@@ -240,7 +243,8 @@ def test_sync_leaves_out_what_makes_no_sense(site: Site, world: Sim) -> None:
 
 @pytest.mark.parametrize("kind,values", [("html", {}), ("not_json", {}), ("truncate", {}),
                                          ("huge", {"size": 1 << 20})])
-def test_sync_of_a_broken_service(site: Site, world: Sim, kind: str, values: dict[str, Any]) -> None:
+def test_sync_of_a_broken_service(site: Site, world: Sim, kind: str,
+                                  values: dict[str, Any]) -> None:
     device, = fleet(world, 1)
     world.fault(kind, endpoint="devices", **values)
     site.configure({"intune": {"timeout": "1s"}})
