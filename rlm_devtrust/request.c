@@ -3,6 +3,7 @@
  * bounded and free of NULs, and makes the key by which one person's logins share one push. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
+#include "core/crypto.h"
 #include "edge/host.h"
 
 #include <string.h>
@@ -249,6 +250,31 @@ static int draw(dt_rlm_inputs *in)
     return 0;
 }
 
+/* The session is named by the NAS: what is inside a tunnel the person's own software wrote, so the
+ * request that came from the network is asked. Whatever makes it doubtful makes it none. */
+static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    char text[DT_RLM_INPUT_MAX], parts[DT_RLM_INPUT_MAX + DT_USER_MAX + 32];
+    char hex[2 * DT_SHA256_LEN + 1];
+    uint8_t digest[DT_SHA256_LEN];
+    dt_buf b, name;
+    in->session[0] = '\0';
+    while (request->parent != NULL)
+        request = request->parent;
+    if (evaluate(request, &inst->inputs[DT_RLM_SESSION], text, sizeof text) != 0 ||
+        text[0] == '\0' || in->nas[0] == '\0')
+        return;
+    dt_buf_init_fixed(&b, parts, sizeof parts);
+    put_part(&b, in->nas);
+    put_part(&b, text);
+    if (dt_buf_error(&b) != 0 || dt_crypto_sha256(dt_buf_bytes(&b), digest) != 0)
+        return;
+    dt_hex(hex, digest, sizeof digest);
+    dt_buf_init_fixed(&name, in->session, sizeof in->session);
+    dt_buf_puts(&name, "radius:");
+    dt_buf_puts(&name, hex);
+}
+
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
 {
     /* Not the big arrays: this is on every request's way. */
@@ -270,6 +296,7 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
     read_vpn(inst, request, in);
     (void)!evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode, sizeof in->passcode);
     read_groups(inst, request, in);
+    read_session(inst, request, in);
     rc = make_push_key(inst, in);
     return rc == 0 ? 0 : dt_error_set(e, rc, "no key can be made for the push");
 }
@@ -299,6 +326,7 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->client_ip = in->client_ip;
     out->nas = in->nas;
     out->station = in->station;
+    out->session = in->session;
     out->tty = "";
     out->groups = in->group_list;
     out->group_count = in->group_count;

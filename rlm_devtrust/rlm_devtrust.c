@@ -41,6 +41,7 @@ static CONF_PARSER const module_config[] = {
     INPUT("client_ip", DT_RLM_CLIENT_IP, ""),
     INPUT("nas", DT_RLM_NAS, "%{%{NAS-Identifier}:-%{Packet-Src-IP-Address}}"),
     INPUT("station", DT_RLM_STATION, "&Calling-Station-Id"),
+    INPUT("session", DT_RLM_SESSION, "&Acct-Session-Id"),
     INPUT("groups", DT_RLM_GROUPS, ""),
     INPUT("platform", DT_RLM_PLATFORM, ""),
     INPUT("vpn_device_id", DT_RLM_VPN_DEVICE_ID, ""),
@@ -55,6 +56,7 @@ static char const *const input_names[DT_RLM_INPUT_COUNT] = {
     [DT_RLM_CLIENT_IP] = "client_ip",
     [DT_RLM_NAS] = "nas",
     [DT_RLM_STATION] = "station",
+    [DT_RLM_SESSION] = "session",
     [DT_RLM_GROUPS] = "groups",
     [DT_RLM_PLATFORM] = "platform",
     [DT_RLM_PASSCODE] = "passcode",
@@ -69,6 +71,7 @@ typedef struct decision {
     rlm_devtrust_t const *inst;
     bool allowed;      /* or only reported on */
     dt_parked *parked; /* or NULL; its outcome decides then */
+    dt_site site;      /* of a parked one: whose rules it goes by; held */
     char id[DT_SIGNON_ID_LEN + 1];
 } decision;
 
@@ -77,6 +80,7 @@ static char decision_key; /* its address is the key */
 static int decision_free(decision *d)
 {
     dt_parked_leave(&d->parked);
+    dt_driver_leave(&d->site);
     return 0;
 }
 
@@ -148,10 +152,18 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 
 /* --- carrying a sign-on on -------------------------------------------------------------------- */
 
-static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_outcome const *o,
-                          char const *id)
+static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signon const *machine,
+                          dt_outcome const *o, char const *id)
 {
+    dt_policy const *policy = dt_signon_site(machine)->policy;
+    bool refused = o->result != DT_ALLOW;
     dt_rlm_attributes(request, o, id);
+    if (!o->report_only &&
+        dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 && !refused) {
+        RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o->decision.rule);
+        decision_note(inst, request, id); /* which does not allow */
+        return RLM_MODULE_FAIL;
+    }
     rlm_rcode_t code = dt_rlm_reply(request, o);
     decision *d = decision_note(inst, request, id);
     if (d == NULL)
@@ -173,9 +185,9 @@ static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_sign
         dt_outcome_set(&o, DT_DENY, cause);
         dt_signon_audit_context(machine, &ctx);
         dt_driver_audit(inst->link->driver, &o, machine, "radius", &ctx);
-        return finish(inst, request, &o, id);
+        return finish(inst, request, machine, &o, id);
     }
-    return finish(inst, request, dt_signon_outcome(machine), id);
+    return finish(inst, request, machine, dt_signon_outcome(machine), id);
 }
 
 /* The packet for the waiting room carries the ticket and nothing else: no password leaves the
@@ -222,6 +234,7 @@ static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon 
         return RLM_MODULE_FAIL;
     }
     d->parked = parked;
+    dt_driver_hold(inst->link->driver, inst->application, &d->site);
     fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
     fr_pair_delete_by_num(&request->config, PW_PROXY_TO_REALM, 0, TAG_ANY);
     if (!address_to_room(inst, request, dt_parked_ticket(parked)))
@@ -269,7 +282,7 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
         RERROR("%s: the sign-on could not be driven", dt_err_name(rc));
         return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
     }
-    return finish(inst, request, &o, id);
+    return finish(inst, request, machine, &o, id);
 }
 
 /* In the last round of a handshake: waits for the look-up of a device that is not in the cache, under
@@ -326,7 +339,7 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
         }
     }
     if (done)
-        return finish(inst, request, dt_signon_outcome(machine), id);
+        return finish(inst, request, machine, dt_signon_outcome(machine), id);
     rlm_rcode_t code;
     if (step.kind == DT_STEP_PROMPT && step.suspend)
         code = challenge(inst, request, machine, step.prompt, id);
@@ -519,8 +532,14 @@ static bool is_allowed(decision const *d, REQUEST *request)
     if (!dt_parked_outcome(d->parked, &o, &suspended))
         return false;
     dt_rlm_attributes(request, &o, d->id);
-    return !suspended &&
-           ((o.result == DT_ALLOW && dt_cause_allows(o.cause)) || dt_outcome_passes(&o));
+    if (suspended || dt_outcome_passes(&o))
+        return !suspended; /* only reported: the reply stays the server's */
+    if (o.result != DT_ALLOW || !dt_cause_allows(o.cause))
+        return false;
+    if (dt_rlm_reply_attributes(request, d->site.policy, &o.decision, false) == 0)
+        return true;
+    RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o.decision.rule);
+    return false;
 }
 
 #ifdef WITH_PROXY
@@ -700,7 +719,8 @@ int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt
         return dt_error_set(e, DT_E_INVALID,
                             "wait = \"%s\" makes challenges: set [store] state_key_file",
                             inst->wait_text);
-    return check_times(dt_site_config(files), e);
+    int rc = dt_rlm_reply_check(dt_site_policy(files, inst->application), e);
+    return rc != 0 ? rc : check_times(dt_site_config(files), e);
 }
 
 static int check_site(CONF_SECTION *cs, rlm_devtrust_t const *inst, dt_site_files const *files)

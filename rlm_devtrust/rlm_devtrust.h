@@ -8,6 +8,7 @@
 #include <freeradius/radiusd.h>
 #include <freeradius/modules.h>
 
+#include "core/remembered.h"
 #include "driver/driver.h"
 #include "rlm_devtrust/waiting_room.h"
 
@@ -42,6 +43,7 @@ typedef enum dt_rlm_input {
     DT_RLM_CLIENT_IP,
     DT_RLM_NAS,
     DT_RLM_STATION,
+    DT_RLM_SESSION,
     DT_RLM_GROUPS,
     DT_RLM_PLATFORM,
     DT_RLM_VPN_DEVICE_ID,
@@ -126,6 +128,7 @@ typedef struct dt_rlm_inputs {
     char client_ip[DT_ADDRESS_MAX];
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];
+    char session[DT_SESSION_NAME_MAX]; /* "" when the NAS tells of none */
     char platform[DT_RLM_INPUT_MAX];
     char vpn_device_id[DT_RLM_INPUT_MAX];
     dt_vpn_claims vpn;
@@ -166,6 +169,16 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
 void dt_rlm_reply_pass_handshake(REQUEST *request);
 /* Takes what an Access-Accept would have carried out of the reply. */
 void dt_rlm_reply_strip(REQUEST *request);
+
+/* --- reply_attributes.c --------------------------------------------------------------------- */
+/* Whether the server's dictionary knows every reply attribute of every rule, and takes its value.
+ * DT_E_INVALID names policy, rule and attribute. Whenever a policy is loaded. */
+DT_MUST_USE int dt_rlm_reply_check(dt_policy const *p, dt_error *e);
+/* Puts those of the rule that decided into the reply of the request that came from the network, in
+ * place of what stands there under the same names; of a refusal only what RFC 2865 lets it carry.
+ * Whoever is let in must be refused when this fails: DT_E_STATE. Doing it twice is doing it once. */
+DT_MUST_USE int dt_rlm_reply_attributes(REQUEST *request, dt_policy const *p, dt_decision const *d,
+                                        bool refused);
 
 /* --- tls_peer.c ----------------------------------------------------------------------------- */
 /* The certificate of the TLS session of a request, with the proof of its key. Owns its bytes. */

@@ -104,11 +104,11 @@ typedef struct number_member {
         name, offsetof(dt_remembered, field), sizeof(((dt_remembered *)0)->field)                  \
     }
 static text_member const texts[] = {
-    TEXT("login", login),          TEXT("application", application),
-    TEXT("group", group),          TEXT("key", key_id),
-    TEXT("ip", client_ip),         TEXT("station", station),
-    TEXT("session", session),      TEXT("device", device_id),
-    TEXT("user", user_id),         TEXT("enrolment", factor_stamp),
+    TEXT("login", login),     TEXT("application", application),
+    TEXT("group", group),     TEXT("key", key_id),
+    TEXT("ip", client_ip),    TEXT("station", station),
+    TEXT("session", session), TEXT("device", device_id),
+    TEXT("user", user_id),    TEXT("enrolment", factor_stamp),
 };
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 

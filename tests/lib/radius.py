@@ -45,7 +45,7 @@ NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Ch
 
 ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Reply-Message": 18,
               "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
-              "NAS-Identifier": 32, "Proxy-State": 33, "EAP-Message": 79,
+              "NAS-Identifier": 32, "Proxy-State": 33, "Acct-Session-Id": 44, "EAP-Message": 79,
               "Message-Authenticator": 80}
 
 VENDOR_SPECIFIC, CISCO, CISCO_AVPAIR = 26, 9, 1

@@ -711,10 +711,11 @@ static void test_half_an_answer(void **state)
     open_company(&c, "ONCE_A_DAY", "", NULL);
     ASKED(&c);
     c.w.now += DT_MINUTES(11);
-    world_expect(&c.w, DT_HTTP_GET, "/api/v1/users/ann", 200,
-                 "{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"statusChanged\":\"2022-01-01T00:00:00Z\","
-                 "\"passwordChanged\":\"2023-01-01T00:00:00Z\",\"profile\":{\"login\":"
-                 "\"ann@example.com\"}}");
+    world_expect(
+        &c.w, DT_HTTP_GET, "/api/v1/users/ann", 200,
+        "{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"statusChanged\":\"2022-01-01T00:00:00Z\","
+        "\"passwordChanged\":\"2023-01-01T00:00:00Z\",\"profile\":{\"login\":"
+        "\"ann@example.com\"}}");
     world_expect(&c.w, DT_HTTP_GET, "/factors", 503, "{}");
     assert_int_equal(sign_on(&c), DT_CAUSE_MFA_REMEMBERED);
     assert_true(world_outcome(&c.w)->stale);
@@ -796,8 +797,7 @@ static void test_a_row_under_another_key(void **state)
     (void)state;
     open_company(&c, "ONCE_A_DAY", "", NULL);
     ASKED(&c);
-    assert_int_equal(
-        dt_remembered_unpack(dt_bytes_of(row(&c)->value, row(&c)->len), &mine), 0);
+    assert_int_equal(dt_remembered_unpack(dt_bytes_of(row(&c)->value, row(&c)->len), &mine), 0);
     assert_string_equal(mine.login, "ann@example.com");
     assert_string_equal(mine.device_id, WORLD_DEVICE);
     assert_int_equal(mine.factor, DT_FACTOR_TOTP);
@@ -829,12 +829,7 @@ static void test_a_row_under_another_key(void **state)
 static void test_records_that_are_none(void **state)
 {
     static char const *const bad[] = {
-        "",
-        "yes",
-        "{}",
-        "[]",
-        "null",
-        "{\"v\":1,\"at\":1700000000000,\"factor\":1}",
+        "", "yes", "{}", "[]", "null", "{\"v\":1,\"at\":1700000000000,\"factor\":1}",
     };
     company c;
     dt_remembered r;
@@ -857,7 +852,8 @@ static void test_records_that_are_none(void **state)
         assert_int_equal(dt_remembered_unpack(dt_bytes_of(good, len), &r), DT_E_PARSE);
     for (char *colon = strchr(good, ':'); colon; colon = strstr(colon + 1, "\":")) {
         char const *value = colon[0] == '"' ? colon + 2 : colon + 1;
-        char const *end = value[0] == '"' ? strchr(value + 1, '"') + 1 : value + strcspn(value, ",}");
+        char const *end =
+            value[0] == '"' ? strchr(value + 1, '"') + 1 : value + strcspn(value, ",}");
 
         snprintf(text, sizeof(text), "%.*snull%s", (int)(value - good), good, end);
         assert_int_equal(dt_remembered_unpack(dt_bytes_str(text), &r), DT_E_PARSE);
