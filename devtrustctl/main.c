@@ -77,6 +77,14 @@ static dt_ctl_command const commands[] = {
      "import names each piece that was refused, changed, left out or kept; it ends with 1\n"
      "when one was refused, and then writes nothing. diff ends with 1 when something\n"
      "differs, test when a case fails.\n"},
+    {"forget", dt_ctl_forget, "end remembered MFA",
+     "--user USER | --application NAME | --device DEVICE | --all",
+     "  --user USER            of this person: name or Okta login\n"
+     "  --application NAME     at this application, or of this group of applications\n"
+     "  --device DEVICE        given on this device: its id, or the SHA-256 of its key in hex\n"
+     "  --all                  everything\n" OPTION_CONFIG
+     "Several together: what fits all of them. Modules that run see it within a second. Ends\n"
+     "with 1 when there was nothing to forget.\n"},
     {"log", dt_ctl_log, "search the audit events", "[options]",
      "  --query TEXT           events that hold this text, in any case\n"
      "  --since TIME           an age such as 1h or 7d, or a time such as\n"

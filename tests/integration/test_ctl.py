@@ -116,7 +116,7 @@ def device_id(index: dict[str, Any], name: str) -> str:
 
 # --- usage --------------------------------------------------------------------------------------
 
-COMMANDS = ("check-config", "explain", "device", "policy", "log", "version", "help")
+COMMANDS = ("check-config", "explain", "device", "policy", "forget", "log", "version", "help")
 
 
 def test_help_names_every_command() -> None:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -220,3 +222,35 @@ def test_once_a_day_with_the_device_key(sessions: World) -> None:
         assert end.success, end.output[-3000:]
         sessions.outcome(user, cause, count)
         assert eap_vlan(end.output) == str(QUARANTINE)
+
+
+# --- forgetting --------------------------------------------------------------------------------
+
+def forget(world: World, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([str(rad.BUILD / "devtrustctl"), "forget", "-c",
+                           str(world.site.config_path), *options], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
+
+
+def test_forget_while_the_server_runs(sessions: World) -> None:
+    user = sessions.person("forgotten", PUSH, push="approve")
+    client = sessions.client(**{"Acct-Session-Id": "0000F1"})
+    assert client.login(user).code == rad.ACCEPT
+    assert client.login(user).code == rad.ACCEPT
+    sessions.outcome(user, "MFA_REMEMBERED", 1)
+    for others in (("--user", "somebody"), ("--user", user, "--application", "wifi"),
+                   ("--device", "8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f")):
+        done = forget(sessions, *others)
+        assert done.returncode == 1 and "0 forgotten" in done.stdout, done.stdout
+    done = forget(sessions, "--user", user, "--application", "vpn")
+    assert done.returncode == 0 and "1 forgotten" in done.stdout, done.stdout
+    deadline = time.monotonic() + 30
+    while len(sessions.outcomes(user, "MFA_SUCCESS")) < 2:
+        assert time.monotonic() < deadline, "the server still remembers"
+        assert client.login(user).code == rad.ACCEPT
+
+
+@pytest.mark.parametrize("options", [(), ("--all", "--user", "ann"), ("--user", ""), ("ann",),
+                                     ("--all", "--all"), ("--user",)])
+def test_forget_wants_to_know_whose(sessions: World, options: tuple[str, ...]) -> None:
+    assert forget(sessions, *options).returncode == 2

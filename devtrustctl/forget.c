@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrustctl forget: ends remembered MFA, of a person, at an application, of a device, or all.
+ * Modules that run see it within a second. */
+#include "devtrustctl/ctl.h"
+#include "devtrustctl/options.h"
+#include "devtrustctl/site.h"
+
+#include "core/remembered.h"
+#include "edge/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is to be forgotten; what is NULL does not matter. */
+typedef struct forgetting {
+    char const *user, *application, *device, *config;
+    bool all;
+    dt_store *store;
+    dt_time now;
+    dt_buf scratch;
+    size_t forgotten;
+    dt_error error;
+} forgetting;
+
+/* The Okta login, or its part before the at sign where none was given. */
+static bool is_user(char const *login, char const *user)
+{
+    char plain[DT_LOGIN_MAX];
+    char *at;
+
+    if (dt_str_equal_nocase(login, user))
+        return true;
+    if (strchr(user, '@') != NULL || dt_str_copy(plain, sizeof(plain), login) != DT_OK)
+        return false;
+    at = strchr(plain, '@');
+    if (at != NULL)
+        *at = '\0';
+    return dt_str_equal_nocase(plain, user);
+}
+
+/* A row that cannot be read is nobody's: no sign-on believes it either, and --all takes it away. */
+static bool is_meant(forgetting const *f, dt_bytes value)
+{
+    dt_remembered r;
+
+    if (f->all)
+        return true;
+    if (dt_remembered_unpack(value, &r) != DT_OK)
+        return false;
+    if (f->user != NULL && !is_user(r.login, f->user))
+        return false;
+    /* One of a group is good for each application of it. */
+    if (f->application != NULL && strcmp(r.application, f->application) != 0 &&
+        strcmp(r.group, f->application) != 0)
+        return false;
+    return f->device == NULL || dt_str_equal_nocase(r.device_id, f->device) ||
+           dt_str_equal_nocase(r.key_id, f->device);
+}
+
+static int forget_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
+{
+    forgetting *f = ctx;
+    dt_store_op op = {.table = DT_TABLE_REMEMBERED, .verb = DT_STORE_DELETE, .sync = true};
+    dt_store_result result = {0};
+
+    (void)expires;
+    if (!is_meant(f, value))
+        return DT_OK;
+    int rc = dt_str_copy(op.key, sizeof(op.key), key);
+
+    if (rc == DT_OK)
+        dt_store_do(f->store, &op, f->now, &f->scratch, &result);
+    if (rc != DT_OK || result.status == DT_STORE_ERROR)
+        return dt_error_set(&f->error, DT_E_UNAVAILABLE, "%s", result.error);
+    f->forgotten += result.status == DT_STORE_OK;
+    return DT_OK;
+}
+
+static dt_ctl_exit forget(forgetting *f)
+{
+    dt_site_files *files = NULL;
+    int rc = dt_ctl_store_open(f->config, &files, &f->store, &f->error);
+
+    if (rc < 0)
+        return dt_err_fault(&f->error);
+    f->now = dt_host_now();
+    dt_buf_init(&f->scratch, DT_STORE_VALUE_MAX);
+    rc = dt_store_each(f->store, DT_TABLE_REMEMBERED, f->now, forget_row, f, &f->error);
+    dt_buf_free(&f->scratch);
+    dt_ctl_store_close(&files, &f->store);
+    dt_out_line("%zu forgotten", f->forgotten);
+    if (rc < 0)
+        return dt_err_fault(&f->error);
+    return f->forgotten > 0 ? DT_CTL_YES : DT_CTL_NO;
+}
+
+dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
+{
+    forgetting f = {0};
+    dt_option const options[] = {
+        {"--user", NULL, &f.user, NULL},     {"--application", NULL, &f.application, NULL},
+        {"--device", NULL, &f.device, NULL}, {"--all", NULL, NULL, &f.all},
+        {"--config", "-c", &f.config, NULL}, {NULL, NULL, NULL, NULL}};
+    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
+    size_t count = 0;
+    bool named = false;
+    int rc;
+
+    if (rest == NULL) {
+        dt_err_line("out of memory");
+        return DT_CTL_FAULT;
+    }
+    rc = dt_options_parse(options, argc, argv, rest, &count, &f.error);
+    free(rest);
+    named = f.user != NULL || f.application != NULL || f.device != NULL;
+    if (rc == DT_OK && (count > 0 || named == f.all))
+        rc =
+            dt_error_set(&f.error, DT_E_INVALID,
+                         "say whose: --user, --application, --device, together or alone; or --all");
+    return rc == DT_OK ? forget(&f) : dt_err_usage(self, &f.error);
+}
