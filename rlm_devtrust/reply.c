@@ -107,8 +107,11 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_PRIMARY_MISSING:
         return RLM_MODULE_INVALID;
     case DT_CAUSE_MFA_LIMIT:
+    case DT_CAUSE_PRIMARY_LIMIT:
+    case DT_CAUSE_PRIMARY_LOCKED:
         return RLM_MODULE_USERLOCK;
     case DT_CAUSE_MFA_RATE_LIMITED:
+    case DT_CAUSE_PRIMARY_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
     case DT_CAUSE_BUSY:
     case DT_CAUSE_CLIENT_GONE:

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#define APPENDED_MIN 6 /* digits of a passcode behind a password */
+#define APPENDED_MAX 8
+
 /* --- expressions ---------------------------------------------------------------------------- */
 
 int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x, dt_error *e)
@@ -85,7 +88,7 @@ static int evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, siz
 static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
 {
     size_t len = strlen(name) + 1;
-    if (len == 1 || in->site->policy == NULL || !dt_policy_names_group(in->site->policy, name))
+    if (len == 1 || !dt_site_names_group(in->site, name))
         return true;
     if (in->group_count >= DT_GROUPS_MAX || len > sizeof in->groups - *used)
         return false;
@@ -138,7 +141,7 @@ static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inp
 {
     dt_rlm_expression const *x = &inst->inputs[DT_RLM_GROUPS];
     int seen = 0;
-    if (in->site->policy == NULL || !dt_policy_needs_groups(in->site->policy))
+    if (!dt_site_needs_groups(in->site))
         return;
     if (x->attribute != NULL)
         seen = groups_of_attribute(inst, request, in);
@@ -275,11 +278,32 @@ static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_buf_puts(&name, hex);
 }
 
+/* "password,123456": what stands behind the last comma is a passcode when it is 6 to 8 digits. */
+static void split_passcode(dt_rlm_inputs *in)
+{
+    char *comma = strrchr(in->password, ',');
+    size_t digits = comma == NULL ? 0 : strspn(comma + 1, "0123456789");
+    if (digits < APPENDED_MIN || digits > APPENDED_MAX || comma[1 + digits] != '\0')
+        return;
+    memcpy(in->passcode, comma + 1, digits + 1);
+    explicit_bzero(comma, digits + 1);
+}
+
+/* One that does not fit, or holds a NUL, is nobody's: it counts as not given. */
+static void read_password(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
+{
+    if (evaluate(request, &inst->inputs[DT_RLM_PASSWORD], in->password, sizeof in->password) != 0)
+        explicit_bzero(in->password, sizeof in->password);
+    else if (inst->append_passcode)
+        split_passcode(in);
+}
+
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
 {
     /* Not the big arrays: this is on every request's way. */
     in->user[0] = in->client_ip[0] = in->nas[0] = in->station[0] = '\0';
     in->platform[0] = in->vpn_device_id[0] = in->passcode[0] = in->push_key[0] = '\0';
+    in->password[0] = '\0';
     in->group_count = 0;
     in->group_knowledge = DT_GROUPS_UNKNOWN;
     in->id[0] = '\0';
@@ -295,6 +319,8 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
                     sizeof in->vpn_device_id);
     read_vpn(inst, request, in);
     (void)!evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode, sizeof in->passcode);
+    if (inst->primary == DT_RLM_PRIMARY_OKTA)
+        read_password(inst, request, in);
     read_groups(inst, request, in);
     read_session(inst, request, in);
     rc = make_push_key(inst, in);
@@ -303,6 +329,7 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
 
 void dt_rlm_inputs_wipe(dt_rlm_inputs *in)
 {
+    explicit_bzero(in->password, sizeof in->password);
     explicit_bzero(in->passcode, sizeof in->passcode);
 }
 
@@ -335,6 +362,9 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->vpn_device_id = in->vpn_device_id;
     out->vpn = &in->vpn;
     out->passcode = in->passcode;
+    out->password = in->password;
+    out->primary =
+        inst->primary == DT_RLM_PRIMARY_CERTIFICATE ? DT_PRIMARY_HANDSHAKE : DT_PRIMARY_STACK;
     out->push_key = in->push_key;
     /* Nothing can be shown inside a tunnel: supplicants refuse a challenge there. */
     out->conversation =

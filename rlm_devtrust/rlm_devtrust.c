@@ -26,6 +26,7 @@ static CONF_PARSER const module_config[] = {
      NULL},
     {"wait", FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, wait_text), "park"},
     {"primary", FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, primary_text), "control"},
+    {"append_passcode", FR_CONF_OFFSET(PW_TYPE_BOOLEAN, rlm_devtrust_t, append_passcode), "no"},
     {"max_parked", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_parked), "10000"},
     {"max_blocking_waits", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_blocking_waits),
      "8"},
@@ -48,6 +49,7 @@ static CONF_PARSER const module_config[] = {
     INPUT("vpn_pairs", DT_RLM_VPN_PAIRS, ""),
     INPUT("vpn_host_name", DT_RLM_VPN_HOST_NAME, ""),
     INPUT("passcode", DT_RLM_PASSCODE, "&DevTrust-Passcode"),
+    INPUT("password", DT_RLM_PASSWORD, "&User-Password"),
 #undef INPUT
     CONF_PARSER_TERMINATOR};
 
@@ -60,6 +62,7 @@ static char const *const input_names[DT_RLM_INPUT_COUNT] = {
     [DT_RLM_GROUPS] = "groups",
     [DT_RLM_PLATFORM] = "platform",
     [DT_RLM_PASSCODE] = "passcode",
+    [DT_RLM_PASSWORD] = "password",
     [DT_RLM_VPN_DEVICE_ID] = "vpn_device_id",
     [DT_RLM_VPN_PAIRS] = "vpn_pairs",
     [DT_RLM_VPN_HOST_NAME] = "vpn_host_name",
@@ -434,7 +437,7 @@ static VALUE_PAIR *own_state(REQUEST *request, bool *several)
     return own;
 }
 
-/* A sign-on in which the password was checked by the server. */
+/* A sign-on in which the password was checked by the server, or came for Okta to check. */
 static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
                                dt_rlm_inputs const *in, dt_signon *machine)
 {
@@ -446,7 +449,7 @@ static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
                       "the request carries more than one State");
     if (state != NULL)
         return resume(inst, request, in, state, machine);
-    if (!dt_rlm_primary_verified(request))
+    if (inst->primary == DT_RLM_PRIMARY_CONTROL && !dt_rlm_primary_verified(request))
         return refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
                       "control:DevTrust-Primary is not \"Verified\": the virtual server has to "
                       "check the password before devtrust");
@@ -489,8 +492,8 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
         return RLM_MODULE_FAIL;
     /* eap asks again where there is something to decide. A request whose password was checked is
      * decided here, whatever else it carries. */
-    if (inst->primary == DT_RLM_PRIMARY_CONTROL && is_eap_round(request) &&
-        !dt_rlm_primary_verified(request))
+    if (inst->primary != DT_RLM_PRIMARY_CERTIFICATE && is_eap_round(request) &&
+        (inst->primary == DT_RLM_PRIMARY_OKTA || !dt_rlm_primary_verified(request)))
         return RLM_MODULE_NOOP;
     dt_signon *machine = storage_get();
     if (machine == NULL) {
@@ -654,8 +657,10 @@ static int parse_words(CONF_SECTION *cs, rlm_devtrust_t *inst)
                                         [DT_RLM_WAIT_HYBRID] = "hybrid",
                                         [DT_RLM_WAIT_CHALLENGE] = "challenge",
                                         NULL};
-    static char const *const primaries[] = {
-        [DT_RLM_PRIMARY_CONTROL] = "control", [DT_RLM_PRIMARY_CERTIFICATE] = "certificate", NULL};
+    static char const *const primaries[] = {[DT_RLM_PRIMARY_CONTROL] = "control",
+                                            [DT_RLM_PRIMARY_CERTIFICATE] = "certificate",
+                                            [DT_RLM_PRIMARY_OKTA] = "okta",
+                                            NULL};
     int wait = 0, primary = 0;
     if (parse_word(cs, "wait", inst->wait_text, waits, &wait) < 0 ||
         parse_word(cs, "primary", inst->primary_text, primaries, &primary) < 0)
@@ -709,6 +714,20 @@ static int check_times(dt_config const *c, dt_error *e)
                         main_config.max_request_time, (long long)((needed + 999) / 1000));
 }
 
+/* Both files have to say who checks the password: of two that differ, one would be an accident. */
+static int check_primary(rlm_devtrust_t const *inst, dt_config const *c, dt_error *e)
+{
+    bool okta = dt_config_okta_password(c, inst->application);
+    if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE ||
+        okta == (inst->primary == DT_RLM_PRIMARY_OKTA))
+        return 0;
+    return dt_error_set(e, DT_E_INVALID,
+                        okta ? "application = \"%s\" is named in [primary] okta_password: write "
+                               "primary = okta"
+                             : "primary = okta: name application \"%s\" in [primary] okta_password",
+                        inst->application);
+}
+
 int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt_error *e)
 {
     if (dt_site_policy(files, inst->application) == NULL)
@@ -719,7 +738,9 @@ int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt
         return dt_error_set(e, DT_E_INVALID,
                             "wait = \"%s\" makes challenges: set [store] state_key_file",
                             inst->wait_text);
-    int rc = dt_rlm_reply_check(dt_site_policy(files, inst->application), e);
+    int rc = check_primary(inst, dt_site_config(files), e);
+    if (rc == 0)
+        rc = dt_rlm_reply_check(dt_site_policy(files, inst->application), e);
     return rc != 0 ? rc : check_times(dt_site_config(files), e);
 }
 

@@ -35,6 +35,7 @@ typedef enum dt_rlm_wait {
 typedef enum dt_rlm_primary {
     DT_RLM_PRIMARY_CONTROL = 0, /* control:DevTrust-Primary == "Verified" */
     DT_RLM_PRIMARY_CERTIFICATE, /* the TLS handshake of this very request */
+    DT_RLM_PRIMARY_OKTA,        /* the Okta password, which came as `password` */
 } dt_rlm_primary;
 
 /* The inputs, each an expression of the configuration. */
@@ -50,6 +51,7 @@ typedef enum dt_rlm_input {
     DT_RLM_VPN_PAIRS,
     DT_RLM_VPN_HOST_NAME,
     DT_RLM_PASSCODE,
+    DT_RLM_PASSWORD, /* evaluated with primary = okta only */
     DT_RLM_INPUT_COUNT,
 } dt_rlm_input;
 
@@ -86,6 +88,7 @@ struct rlm_devtrust_t {
     char const *application;
     char const *wait_text;
     char const *primary_text;
+    bool append_passcode; /* "password,123456" */
     uint32_t max_blocking_waits;
     uint32_t max_blocking_lookups;
     uint32_t max_parked;
@@ -119,8 +122,8 @@ DT_MUST_USE int dt_rlm_home_server_add(char const *name, uint16_t port, char con
                                        uint32_t max_outstanding, dt_error *e);
 
 /* --- request.c ------------------------------------------------------------------------------ */
-/* What was read out of a request. Strings are within the struct; `passcode` is wiped by
- * dt_rlm_inputs_wipe. */
+/* What was read out of a request. Strings are within the struct; `passcode` and
+ * `password` are wiped by dt_rlm_inputs_wipe. */
 typedef struct dt_rlm_inputs {
     dt_site const *site; /* held while the request is decided; set before it is read */
     char id[DT_SIGNON_ID_LEN + 1];
@@ -133,6 +136,7 @@ typedef struct dt_rlm_inputs {
     char vpn_device_id[DT_RLM_INPUT_MAX];
     dt_vpn_claims vpn;
     char passcode[DT_ANSWER_MAX];
+    char password[DT_PASSWORD_MAX];
     char push_key[4 * (DT_USER_MAX + 8)]; /* application, user, NAS, place, with their lengths */
     char groups[DT_RLM_GROUPS_BYTES];
     char const *group_list[DT_GROUPS_MAX];

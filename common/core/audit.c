@@ -370,8 +370,16 @@ static void put_debug_where(event_line *l, dt_outcome const *o, dt_audit_context
 /* Whether a second factor was asked for, or would have been, in this sign-on. */
 static bool is_mfa_event(dt_outcome const *o)
 {
-    return o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA && o->cause != DT_CAUSE_MFA_REMEMBERED &&
+    return o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA &&
+           o->primary != DT_PRIMARY_OKTA_PENDING && o->cause != DT_CAUSE_MFA_REMEMBERED &&
            o->cause != DT_CAUSE_OKTA_UNAVAILABLE_ALLOW;
+}
+
+/* Whether the sign-on ended with the Okta password, which some rule would have let in with. */
+static bool is_password_event(dt_outcome const *o)
+{
+    return o->primary == DT_PRIMARY_OKTA_PENDING && o->decision.cause == DT_DECISION_RULE &&
+           o->decision.access != DT_ACCESS_DENY;
 }
 
 static char const *signon_severity(dt_outcome const *o)
@@ -385,11 +393,16 @@ static char const *signon_severity(dt_outcome const *o)
 
 static event_head signon_head(dt_outcome const *o)
 {
-    bool mfa = is_mfa_event(o), allow = o->result == DT_ALLOW;
+    bool password = is_password_event(o);
+    bool mfa = is_mfa_event(o) || password, allow = o->result == DT_ALLOW;
     return (event_head){
         .kind = EVENT_SIGN_ON,
-        .type = mfa ? "user.authentication.auth_via_mfa" : "policy.evaluate_sign_on",
-        .message = mfa ? "Authentication of user via MFA" : "Evaluation of sign-on policy",
+        .type = password ? "user.session.start"
+                : mfa    ? "user.authentication.auth_via_mfa"
+                         : "policy.evaluate_sign_on",
+        .message = password ? "Authentication of user via Okta password"
+                   : mfa    ? "Authentication of user via MFA"
+                            : "Evaluation of sign-on policy",
         .message_object = "",
         .severity = signon_severity(o),
         .result = dt_outcome_passes(o) ? "SKIPPED"
@@ -477,6 +490,16 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
         PUT(l, ",\"frequency\":");
         put_plain(l, dt_decision_frequency_text(frequency, &o->decision));
     }
+    PUT(l, ",\"primary\":");
+    put_plain(l, dt_primary_name(o->primary));
+    if (o->org.rule[0] != '\0') {
+        PUT(l, ",\"orgRule\":");
+        put_text(l, o->org.rule, DT_CUT_RULE);
+        PUT(l, ",\"orgAccess\":");
+        put_plain(l, access_name(o->org.access));
+    }
+    if (o->org_mfa)
+        PUT(l, ",\"orgMfa\":true");
     PUT(l, ",\"policyHash\":");
     put_text_or_null(l, ctx->policy_hash, DT_CUT_HASH);
     put_debug_generation(l, ctx);
@@ -681,6 +704,7 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     put_pair(&l, "from", ctx->client_ip, DT_CUT_SHORT);
     put_pair(&l, "nas", ctx->nas, DT_CUT_LABEL);
     put_pair(&l, "rule", o->decision.rule, DT_CUT_RULE);
+    put_pair(&l, "org_rule", o->org.rule, DT_CUT_RULE);
     put_pair(&l, "id", ctx->id, DT_CUT_SHORT);
     put_pair(&l, "detail", o->detail, DT_CUT_PROSE); /* last: it is the longest */
     line_end_cut(&l, out);

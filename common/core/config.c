@@ -25,6 +25,15 @@ static size_t key_find(char const *section, char const *name)
     return count;
 }
 
+bool dt_config_okta_password(dt_config const *c, char const *application)
+{
+    for (size_t i = 0; i < c->primary.okta_password.count; i++) {
+        if (strcmp(c->primary.okta_password.items[i], application) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool dt_config_has_section(char const *section)
 {
     size_t count;

@@ -11,7 +11,7 @@
 #define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
 #define DT_TRUST_ALTERNATIVES_MAX 8
-#define DT_CONFIG_KEYS_MAX 64 /* room for rows of the table */
+#define DT_CONFIG_KEYS_MAX 96 /* room for rows of the table */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
 typedef enum dt_source {
@@ -77,6 +77,8 @@ typedef enum dt_revocation {
     DT_REVOCATION_SOFT,        /* no answer passes, and is told */
     DT_REVOCATION_OFF,
 } dt_revocation;
+/* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
+typedef enum dt_org_mfa { DT_ORG_MFA_ENFORCE = 0, DT_ORG_MFA_UNLESS_TRUSTED } dt_org_mfa;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
 /* Everything devtrust.conf says. Owns all its strings; an unset string is "" (never NULL), an
@@ -142,7 +144,14 @@ typedef struct dt_config {
         dt_unavailable_as okta_unavailable;
         dt_groups_from groups_from;
         bool report_only; /* evaluate and log, enforce nothing; a policy may say otherwise */
+        char *org_file;   /* the org's own sign-on rules */
+        dt_org_mfa org_mfa;
     } policy;
+    struct {
+        dt_string_list okta_password; /* applications whose first factor is the Okta password */
+        int password_limit; /* that may be tried for one login within password_limit_window */
+        dt_time password_limit_window;
+    } primary;
     struct {
         unsigned factors; /* dt_factor_type bits, the company's allowed set */
         dt_number_challenge number_challenge;
@@ -211,6 +220,9 @@ dt_config_key const *dt_config_keys(size_t *count);
 
 /* The line of the file that gave a key; 0 when the default stands or there is no such key. */
 int dt_config_line(dt_config const *c, char const *section, char const *name);
+/* True when the first factor of this application is the person's Okta password, which devtrust asks
+ * Okta about itself. */
+bool dt_config_okta_password(dt_config const *c, char const *application);
 /* True when the table has such a section. */
 bool dt_config_has_section(char const *section);
 

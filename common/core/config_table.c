@@ -48,6 +48,9 @@ static dt_config_word const words_unavailable[] = {{"deny", DT_UNAVAILABLE_DENY}
 static dt_config_word const words_groups[] = {
     {"request", DT_GROUPS_FROM_REQUEST}, {"okta", DT_GROUPS_FROM_OKTA}, {NULL, 0}};
 
+static dt_config_word const words_org_mfa[] = {
+    {"enforce", DT_ORG_MFA_ENFORCE}, {"unless_trusted", DT_ORG_MFA_UNLESS_TRUSTED}, {NULL, 0}};
+
 static dt_config_word const words_factor[] = {
     {"push", DT_FACTOR_PUSH}, {"token:software:totp", DT_FACTOR_TOTP}, {NULL, 0}};
 
@@ -191,6 +194,21 @@ static dt_config_key const keys[] = {
      .reloadable = true, .help = "Where a person's groups come from."},
     {KEY(policy, report_only, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
      .help = "Whether policies are only evaluated and logged, and not enforced."},
+    {KEY(policy, org_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/okta-sign-on.json",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "The org's own sign-on rules, which come first; may be missing at its default place."},
+    {KEY(policy, org_mfa, DT_CONFIG_ENUM), .fallback = "enforce", .words = words_org_mfa,
+     .reloadable = true,
+     .help = "Whether MFA that the org asks for is due on trusted devices too."},
+
+    {KEY(primary, okta_password, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
+     .help = "Applications whose first factor is the Okta password, checked by devtrust."},
+    {KEY(primary, password_limit, DT_CONFIG_INT), .fallback = "5", BETWEEN(1, 100),
+     .reloadable = true,
+     .help = "Passwords in a row that may be tried for one login within password_limit_window."},
+    {KEY(primary, password_limit_window, DT_CONFIG_DURATION), .fallback = "15m",
+     BETWEEN(DT_SECONDS(1), DT_HOURS(24)), .reloadable = true,
+     .help = "The time within which password_limit counts."},
 
     {KEY(mfa, factors, DT_CONFIG_BITS), .fallback = "push, token:software:totp",
      .words = words_factor, .reloadable = true,

@@ -3,6 +3,7 @@
 #include "core/okta.h"
 
 #include "core/json.h"
+#include "core/network.h"
 #include "core/url.h"
 #include "core/utf8.h"
 
@@ -156,6 +157,97 @@ int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor
     else
         out->body_len = body.len;
     return rc;
+}
+
+/* --- the password --------------------------------------------------------------------------- */
+
+static bool is_password(char const *password)
+{
+    dt_bytes text = dt_bytes_str(password);
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len;) {
+        uint32_t cp = 0;
+        size_t n = dt_utf8_decode(text.p + i, text.len - i, &cp);
+        if (n == 0 || cp < 0x20 || cp == 0x7f)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+static int post_authn(dt_config const *c, char const *path, dt_http_request *out)
+{
+    dt_buf url;
+    memset(out, 0, sizeof(*out));
+    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
+    dt_buf_puts(&url, c->okta.org_url);
+    dt_buf_puts(&url, API_PREFIX);
+    dt_buf_puts(&url, path);
+    return finish_request(c, DT_HTTP_POST, &url, out);
+}
+
+/* An address in the form that X-Forwarded-For has it in; this host itself tells Okta nothing. */
+static void put_forwarded_for(char const *client_ip, char out[46])
+{
+    dt_ip ip;
+    out[0] = '\0';
+    if (client_ip == NULL || dt_ip_parse(client_ip, &ip) != DT_OK || !ip.set ||
+        dt_ip_is_loopback(&ip) || dt_str_copy(out, 46, client_ip) != DT_OK)
+        return;
+    for (char *p = out; *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'F')
+            *p = (char)(*p + 32);
+    if (out[strspn(out, "0123456789abcdef.:")] != '\0')
+        out[0] = '\0';
+}
+
+/* Ends a request whose body was written to `body`; whatever is wrong with it, nothing is left. */
+static int finish_secret_body(int rc, dt_buf const *body, dt_http_request *out)
+{
+    if (rc == DT_OK)
+        rc = dt_buf_error(body);
+    if (rc == DT_OK)
+        out->body_len = body->len;
+    else
+        explicit_bzero(out, sizeof(*out));
+    return rc;
+}
+
+int dt_okta_authn_start(dt_config const *c, char const *login, char const *password,
+                        char const *client_ip, dt_http_request *out)
+{
+    int rc = post_authn(c, "authn", out);
+    if (rc == DT_OK && (!is_login(login) || !is_password(password)))
+        rc = DT_E_INVALID;
+    if (rc == DT_OK && strlen(password) >= DT_PASSWORD_MAX)
+        rc = DT_E_LIMIT;
+    dt_buf body;
+    dt_buf_init_fixed(&body, out->body, sizeof(out->body));
+    if (rc == DT_OK) {
+        put_forwarded_for(client_ip, out->forwarded_for);
+        dt_buf_puts(&body, "{\"username\":");
+        dt_json_put_string(&body, login);
+        dt_buf_puts(&body, ",\"password\":");
+        dt_json_put_string(&body, password);
+        dt_buf_putc(&body, '}');
+    }
+    return finish_secret_body(rc, &body, out);
+}
+
+int dt_okta_authn_end(dt_config const *c, char const *state_token, dt_http_request *out)
+{
+    int rc = post_authn(c, "authn/cancel", out);
+    if (rc == DT_OK && (state_token == NULL || state_token[0] == '\0'))
+        rc = DT_E_INVALID;
+    dt_buf body;
+    dt_buf_init_fixed(&body, out->body, sizeof(out->body));
+    if (rc == DT_OK) {
+        dt_buf_puts(&body, "{\"stateToken\":");
+        dt_json_put_string(&body, state_token);
+        dt_buf_putc(&body, '}');
+    }
+    return finish_secret_body(rc, &body, out);
 }
 
 static int follow(dt_config const *c, dt_http_method method, char const *link, dt_http_request *out)

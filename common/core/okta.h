@@ -12,6 +12,7 @@
 #define DT_OKTA_FACTORS_MAX 32
 #define DT_OKTA_LOGIN_MAX 256        /* longest login, its NUL included */
 #define DT_OKTA_PASSCODE_MAX 64      /* longest passcode that is sent, bytes */
+#define DT_PASSWORD_MAX 256          /* longest password that is sent, its NUL included */
 #define DT_OKTA_GROUPS_PER_PAGE 2000 /* most groups one reply may name */
 #define DT_OKTA_NUMBER_MAX 999999    /* largest number of a number challenge that is believed */
 #define DT_OKTA_WAIT_DEFAULT DT_SECONDS(2)
@@ -38,9 +39,9 @@ typedef struct dt_okta_user {
     bool active;     /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
     char status[32]; /* escaped, cut */
     char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not told */
-    dt_time password_changed;      /* passwordChanged; 0 when not told, as of a password that another
+    dt_time password_changed; /* passwordChanged; 0 when not told, as of a password that another
                                       directory keeps */
-    dt_time status_changed;        /* statusChanged; 0 when not told */
+    dt_time status_changed;   /* statusChanged; 0 when not told */
 } dt_okta_user;
 
 typedef struct dt_okta_factor {
@@ -75,6 +76,26 @@ typedef struct dt_okta_verification {
     dt_time expires; /* expiresAt; 0 when none */
 } dt_okta_verification;
 
+/* What became of a password. Only VERIFIED and MFA say that it is right and may be used. */
+typedef enum dt_okta_password {
+    DT_OKTA_PASSWORD_NONE = 0, /* an unknown word, RECOVERY and the like: never right */
+    DT_OKTA_PASSWORD_VERIFIED, /* HTTP 200 and exactly "SUCCESS" */
+    DT_OKTA_PASSWORD_MFA,      /* right; MFA_REQUIRED, MFA_CHALLENGE: the org's policy asks for MFA.
+                                  PASSWORD_WARN too: whether it would is not known then */
+    DT_OKTA_PASSWORD_WRONG,   /* 401 E0000004, E0000207: wrong, unknown, hidden lockout or policy */
+    DT_OKTA_PASSWORD_EXPIRED, /* PASSWORD_EXPIRED, PASSWORD_RESET, E0000064 */
+    DT_OKTA_PASSWORD_LOCKED,  /* LOCKED_OUT, which comes with HTTP 200; E0000069, E0000119 */
+    DT_OKTA_PASSWORD_ENROLL,  /* MFA_ENROLL, MFA_ENROLL_ACTIVATE */
+} dt_okta_password;
+
+#define DT_OKTA_STATE_TOKEN_MAX 1024
+typedef struct dt_okta_authn {
+    dt_okta_password result;
+    /* Of a transaction that is open, for dt_okta_authn_cancel and nothing else; "" when there is
+     * none, or none of a form that could be sent. Secret: wipe it. */
+    char state_token[DT_OKTA_STATE_TOKEN_MAX];
+} dt_okta_authn;
+
 /* Percent-encodes a path segment or a form value (RFC 3986 section 2.1: all but unreserved). */
 void dt_url_put_segment(dt_buf *b, char const *segment);
 
@@ -106,6 +127,16 @@ DT_MUST_USE int dt_okta_passcode(dt_config const *c, char const *user_id, char c
 DT_MUST_USE int dt_okta_poll(dt_config const *c, char const *poll_url, dt_http_request *out);
 DT_MUST_USE int dt_okta_cancel(dt_config const *c, char const *cancel_url, dt_http_request *out);
 
+/* Asks whether this is the person's password (Authn API, POST /api/v1/authn as a trusted application).
+ * `client_ip` goes along as X-Forwarded-For when it is an address; Okta heeds it where the sender is
+ * a trusted proxy of the org. DT_E_INVALID also for a password that is empty, has control characters or
+ * is no UTF-8; DT_E_LIMIT past DT_PASSWORD_MAX. The body holds the password: wipe it. */
+DT_MUST_USE int dt_okta_authn_start(dt_config const *c, char const *login, char const *password,
+                                    char const *client_ip, dt_http_request *out);
+/* Ends an open transaction. */
+DT_MUST_USE int dt_okta_authn_end(dt_config const *c, char const *state_token,
+                                  dt_http_request *out);
+
 /* Replies. `e` gets, for the administrator, HTTP status, errorCode and errorSummary (escaped). */
 dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e);
 /* Appends group names to a list: each name NUL-terminated. A list that would miss one (a name too
@@ -123,6 +154,10 @@ dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *
  * OK and anything but SUCCESS and WAITING, `e` says what Okta said. */
 dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response const *r,
                                          dt_okta_verification *out, dt_error *e);
+/* Of dt_okta_authn_start for this login. With OK and anything but VERIFIED, `e` says what Okta said; a
+ * reply about another person is UNUSABLE. UNAUTHORIZED only when our token is at fault. */
+dt_okta_answer dt_okta_read_authn(dt_http_response const *r, char const *login, dt_okta_authn *out,
+                                  dt_error *e);
 /* How long to wait after RATE_LIMITED: max(1 s, reset - Date), or Retry-After; both limits 0 (the
  * concurrency limit) or nothing said: 2 s. Never above 60 s. */
 dt_time dt_okta_rate_wait(dt_http_response const *r);

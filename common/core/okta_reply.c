@@ -453,3 +453,105 @@ dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response co
     reply_close(&p);
     return answer;
 }
+
+/* --- the password ----------------------------------------------------------------------------- */
+
+typedef struct password_word {
+    char const *word;
+    dt_okta_password result;
+} password_word;
+
+/* `status` of a transaction; what is not here (RECOVERY, UNAUTHENTICATED, ...) is no sign-on. */
+static password_word const authn_statuses[] = {
+    {"SUCCESS", DT_OKTA_PASSWORD_VERIFIED},           {"MFA_REQUIRED", DT_OKTA_PASSWORD_MFA},
+    {"MFA_CHALLENGE", DT_OKTA_PASSWORD_MFA},          {"PASSWORD_WARN", DT_OKTA_PASSWORD_MFA},
+    {"PASSWORD_EXPIRED", DT_OKTA_PASSWORD_EXPIRED},   {"PASSWORD_RESET", DT_OKTA_PASSWORD_EXPIRED},
+    {"LOCKED_OUT", DT_OKTA_PASSWORD_LOCKED},          {"MFA_ENROLL", DT_OKTA_PASSWORD_ENROLL},
+    {"MFA_ENROLL_ACTIVATE", DT_OKTA_PASSWORD_ENROLL}, {NULL, DT_OKTA_PASSWORD_NONE},
+};
+
+/* errorCode of a 401 or 403 that is about the person and not about our token. */
+static password_word const authn_errors[] = {
+    {"E0000004", DT_OKTA_PASSWORD_WRONG},   {"E0000207", DT_OKTA_PASSWORD_WRONG},
+    {"E0000064", DT_OKTA_PASSWORD_EXPIRED}, {"E0000069", DT_OKTA_PASSWORD_LOCKED},
+    {"E0000119", DT_OKTA_PASSWORD_LOCKED},  {NULL, DT_OKTA_PASSWORD_NONE},
+};
+
+static password_word const *password_find(password_word const *table, char const *word)
+{
+    while (table->word != NULL && strcmp(table->word, word) != 0)
+        table++;
+    return table;
+}
+
+/* Of the form that state tokens have; anything else is not sent back. */
+static bool is_state_token(char const *token)
+{
+    static char const allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~";
+    return token != NULL && token[0] != '\0' && token[strspn(token, allowed)] == '\0';
+}
+
+/* A 200. NULL, or what is wrong with it. */
+static char const *read_transaction(dt_http_response const *r, dt_json const *root,
+                                    char const *login, dt_okta_authn *out, dt_error *e)
+{
+    char shown[64];
+    dt_okta_user user = {0};
+    char const *token = dt_json_string(dt_json_get(root, "stateToken"));
+    char const *word = dt_json_string(dt_json_get(root, "status"));
+    if (word == NULL)
+        return "no status";
+    dt_okta_password result = password_find(authn_statuses, word)->result;
+    char const *name =
+        dt_json_string(dt_json_path(root, "_embedded", "user", "profile", "login", NULL));
+    bool right = result == DT_OKTA_PASSWORD_VERIFIED || result == DT_OKTA_PASSWORD_MFA;
+    /* Okta also finds people by a short login: it must be the person that was asked about. */
+    if (right && (name == NULL || dt_str_copy(user.login, sizeof(user.login), name) != DT_OK ||
+                  !dt_okta_user_is(&user, login)))
+        return "it is not about the person that was asked about";
+    if (is_state_token(token))
+        (void)!dt_str_copy(out->state_token, sizeof(out->state_token), token);
+    out->result = result;
+    if (result != DT_OKTA_PASSWORD_VERIFIED)
+        (void)dt_error_set(e, DT_E_PERMISSION, "Okta answered HTTP %d, status %s", r->status,
+                           dt_str_escape(shown, sizeof(shown), word));
+    return NULL;
+}
+
+/* A 401 or 403 whose code speaks of the person. */
+static bool read_password_error(dt_http_response const *r, reply const *p, dt_okta_authn *out,
+                                dt_error *e)
+{
+    password_word const *found = password_find(authn_errors, p->error_code);
+    if (r->failure != DT_HTTP_OK || (r->status != 401 && r->status != 403) || found->word == NULL)
+        return false;
+    out->result = found->result;
+    tell(e, DT_E_PERMISSION, r, p, "");
+    return true;
+}
+
+dt_okta_answer dt_okta_read_authn(dt_http_response const *r, char const *login, dt_okta_authn *out,
+                                  dt_error *e)
+{
+    reply p;
+    memset(out, 0, sizeof(*out));
+    dt_okta_answer answer = reply_open(&p, r, e);
+    if (read_password_error(r, &p, out, e)) {
+        answer = DT_OKTA_OK;
+    } else if (answer == DT_OKTA_OK && r->status == 200) {
+        char const *wrong = read_transaction(r, p.root, login, out, e);
+        if (wrong != NULL)
+            answer = unusable(e, r, wrong);
+    } else if (answer == DT_OKTA_OK && r->status >= 400 && r->status <= 499) {
+        tell(e, DT_E_PERMISSION, r, &p, ""); /* a no of another kind */
+    } else if (answer == DT_OKTA_OK) {
+        answer = unusable(e, r, "an unexpected status");
+    }
+    if (is_mute_refusal(r, answer))
+        answer = DT_OKTA_OK;
+    if (answer != DT_OKTA_OK)
+        explicit_bzero(out, sizeof(*out));
+    reply_close(&p);
+    return answer;
+}

@@ -29,8 +29,27 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_CONFIG] = "CONFIG",
         [DT_CAUSE_INTERNAL] = "INTERNAL",
         [DT_CAUSE_REPORT_ONLY] = "REPORT_ONLY",
+        [DT_CAUSE_PRIMARY_FAILED] = "PRIMARY_FAILED",
+        [DT_CAUSE_PRIMARY_EXPIRED] = "PRIMARY_EXPIRED",
+        [DT_CAUSE_PRIMARY_LOCKED] = "PRIMARY_LOCKED",
+        [DT_CAUSE_PRIMARY_ENROLL] = "PRIMARY_ENROLL",
+        [DT_CAUSE_PRIMARY_REFUSED] = "PRIMARY_REFUSED",
+        [DT_CAUSE_PRIMARY_LIMIT] = "PRIMARY_LIMIT",
+        [DT_CAUSE_PRIMARY_RATE_LIMITED] = "PRIMARY_RATE_LIMITED",
+        [DT_CAUSE_ORG_RULE_DENY] = "ORG_RULE_DENY",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
+}
+
+char const *dt_primary_name(dt_primary p)
+{
+    static char const *const names[DT_PRIMARY_COUNT] = {
+        [DT_PRIMARY_STACK] = "stack",
+        [DT_PRIMARY_HANDSHAKE] = "handshake",
+        [DT_PRIMARY_OKTA_PENDING] = "okta-password-pending",
+        [DT_PRIMARY_OKTA_VERIFIED] = "okta-password",
+    };
+    return (unsigned)p < DT_PRIMARY_COUNT ? names[p] : "unknown";
 }
 
 bool dt_cause_allows(dt_cause c)

@@ -42,6 +42,15 @@ typedef enum dt_cause {
     DT_CAUSE_CONFIG,
     DT_CAUSE_INTERNAL,
     DT_CAUSE_REPORT_ONLY, /* neither allowed nor denied: see dt_outcome.report_only */
+    /* of the Okta password, before any MFA */
+    DT_CAUSE_PRIMARY_FAILED,       /* wrong; or Okta's policy: it does not tell these apart */
+    DT_CAUSE_PRIMARY_EXPIRED,      /* right, and has to be changed at Okta first */
+    DT_CAUSE_PRIMARY_LOCKED,       /* Okta has locked the account, and shows it */
+    DT_CAUSE_PRIMARY_ENROLL,       /* right, and Okta wants a factor set up first */
+    DT_CAUSE_PRIMARY_REFUSED,      /* Okta answered with a state that is no sign-on */
+    DT_CAUSE_PRIMARY_LIMIT,        /* password_limit: Okta was not asked */
+    DT_CAUSE_PRIMARY_RATE_LIMITED, /* 429, also after waiting */
+    DT_CAUSE_ORG_RULE_DENY,        /* a rule of [policy] org_file */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */
@@ -53,6 +62,16 @@ bool dt_cause_allows(dt_cause c);
 typedef enum dt_would { DT_WOULD_NONE = 0, DT_WOULD_DENY, DT_WOULD_ASK, DT_WOULD_ALLOW } dt_would;
 /* "NONE", "DENY", "MFA", "ALLOW". */
 char const *dt_would_name(dt_would w);
+/* Who verified the first factor. PENDING lets nobody in. */
+typedef enum dt_primary {
+    DT_PRIMARY_STACK = 0,     /* whoever called: the PAM stack, the virtual server, sshd */
+    DT_PRIMARY_HANDSHAKE,     /* an EAP-TLS handshake of this very request */
+    DT_PRIMARY_OKTA_PENDING,  /* the Okta password, which is not verified (yet) */
+    DT_PRIMARY_OKTA_VERIFIED, /* Okta said that it is right */
+    DT_PRIMARY_COUNT,
+} dt_primary;
+/* "stack", "handshake", "okta-password-pending", "okta-password"; "unknown" for anything else. */
+char const *dt_primary_name(dt_primary p);
 
 typedef struct dt_outcome {
     dt_result result;
@@ -64,6 +83,9 @@ typedef struct dt_outcome {
     bool report_only;
     dt_would would;
     dt_cause would_cause;
+    dt_primary primary;
+    dt_decision org; /* of the org's own rules; zero when there are none */
+    bool org_mfa;    /* MFA is due because the org, or Okta's answer to the password, asks for it */
     dt_verdict verdict;
     dt_decision decision;
     dt_factor_type factor; /* that answered, or was asked last */

@@ -76,6 +76,12 @@ typedef enum dt_remember_by {
  * file and the JSON pointer. */
 DT_MUST_USE int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
                                 dt_policy **out, dt_error *e);
+/* Compiles the org's own sign-on rules (Okta's OKTA_SIGN_ON policies), which are decided by like any
+ * other: {"name","rules":[...]}, each rule with name, priority, status, conditions {people, network,
+ * authContext {authType}} and actions {signon {access, requireFactor, factorPromptMode,
+ * factorLifetime}}. No application, no device, no message, no reply. As dt_policy_parse otherwise. */
+DT_MUST_USE int dt_org_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
+                                    dt_policy **out, dt_error *e);
 void dt_policy_free(dt_policy **p);
 char const *dt_policy_application(dt_policy const *p);
 /* The named group of applications that share remembered MFA with this one; "" when there is none.
@@ -145,6 +151,10 @@ char *dt_decision_frequency_text(char dst[DT_DURATION_TEXT_MAX], dt_decision con
 
 /* The decision. Thread safe, allocates nothing. NULL policy denies. */
 void dt_policy_decide(dt_policy const *p, dt_policy_input const *in, dt_decision *out);
+
+/* Adds to an application's decision what the org's asks for: its own denial takes the place of it, and
+ * its MFA is due as well, the more often asked for of the two. `without_mfa`: only the denial. */
+void dt_decision_combine(dt_decision *d, dt_decision const *org, bool without_mfa);
 
 /* A RADIUS attribute that a rule's reply carries: the name as dictionaries have it, its form checked
  * and no more (the dictionary is the RADIUS module's), and the value as text. */

@@ -12,6 +12,7 @@ typedef struct dt_compiler {
     dt_json_reader r;
     dt_policy *p;
     size_t names_cap, replies_cap;
+    bool org; /* the rules are the org's, see dt_org_policy_parse */
 } dt_compiler;
 
 int dt_compiler_nomem(dt_compiler *c);
@@ -25,6 +26,9 @@ DT_MUST_USE int dt_compiler_grow(dt_compiler *c, void **items, size_t count, siz
 DT_MUST_USE int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 /* Reads a rule's actions into it. */
 DT_MUST_USE int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
+/* The same of a rule of the org. */
+DT_MUST_USE int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
+DT_MUST_USE int dt_org_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 /* A name as dt_policy.names has them: folded. */
 DT_MUST_USE int dt_compiler_name_push(dt_compiler *c, dt_folded_name name);
 /* Sorts the list and looks for a name that is there twice; NULL when there is none. */

@@ -360,6 +360,48 @@ int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     return rc;
 }
 
+/* --- conditions of the org's rules ------------------------------------------------------------- */
+
+/* {"authType":"RADIUS"}. Whatever devtrust guards is RADIUS to Okta, so a rule for its LDAP interface
+ * is kept and never holds. */
+static int auth_context_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+{
+    static dt_json_field const fields[] = {{"authType", true}, {NULL, false}};
+    static dt_config_word const words[] = {
+        {"ANY", 1}, {"RADIUS", 1}, {"LDAP_INTERFACE", 0}, {NULL, 0}};
+    int ours = 0;
+    int rc = dt_json_reader_object(&c->r, v, fields);
+
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_word(&c->r, v, "authType", words, &ours);
+    rule->active = rule->active && ours;
+    return rc;
+}
+
+int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+{
+    static dt_json_field const fields[] = {
+        {"people", false}, {"network", false}, {"authContext", false}, {NULL, false}};
+    static int (*const parsers[])(dt_compiler *, dt_json const *,
+                                  dt_rule *) = {people_parse, network_parse, auth_context_parse};
+    int rc = DT_OK;
+
+    rule->anyone = true;
+    rule->any_client = true;
+    if (dt_json_typeof(v) != DT_JSON_NULL)
+        rc = dt_json_reader_object(&c->r, v, fields);
+    for (size_t i = 0; rc == DT_OK && fields[i].name != NULL; i++) {
+        dt_json const *part = dt_json_get(v, fields[i].name);
+        if (part == NULL)
+            continue;
+        size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
+        rc = parsers[i](c, part, rule);
+        dt_json_reader_leave(&c->r, mark);
+    }
+    rule->catch_all = rc == DT_OK && rule->active && dt_rule_is_unconditional(rule);
+    return rc;
+}
+
 bool dt_rule_is_unconditional(dt_rule const *r)
 {
     return r->anyone && !r->in_zone && r->any_client && r->device == DT_DEVICE_ANY;

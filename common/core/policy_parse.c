@@ -53,12 +53,14 @@ static int rule_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     if (rc != DT_OK)
         return rc;
     mark = dt_json_reader_enter(&c->r, "conditions");
-    rc = dt_rule_conditions_parse(c, dt_json_get(v, "conditions"), rule);
+    rc = (c->org ? dt_org_conditions_parse
+                 : dt_rule_conditions_parse)(c, dt_json_get(v, "conditions"), rule);
     dt_json_reader_leave(&c->r, mark);
     if (rc != DT_OK)
         return rc;
     mark = dt_json_reader_enter(&c->r, "actions");
-    rc = dt_rule_actions_parse(c, dt_json_get(v, "actions"), rule);
+    rc =
+        (c->org ? dt_org_actions_parse : dt_rule_actions_parse)(c, dt_json_get(v, "actions"), rule);
     dt_json_reader_leave(&c->r, mark);
     return rc;
 }
@@ -112,12 +114,23 @@ static int rules_sort(dt_compiler *c, int (*compare)(void const *, void const *)
     return DT_OK;
 }
 
+static bool org_has_catch_all(dt_policy const *p)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < p->rule_count && !found; i++)
+        found = p->rules[i].catch_all;
+    return found;
+}
+
 /* The last rule is the catch-all, and no rule stands behind one that always holds. */
 static int catch_all_check(dt_compiler *c)
 {
     dt_policy const *p = c->p;
     dt_rule const *last = &p->rules[p->rule_count - 1];
 
+    if (c->org && org_has_catch_all(p))
+        return DT_OK; /* a rule for RADIUS always holds here; in the org there are others behind it */
     for (dt_rule const *r = p->rules; r < last; r++) {
         if (!r->catch_all && !(r->active && dt_rule_is_unconditional(r)))
             continue;
@@ -230,16 +243,18 @@ static int root_parse(dt_compiler *c, dt_json const *root)
     static dt_json_field const fields[] = {
         {"$schema", false},    {"name", true},  {"application", true}, {"applicationGroup", false},
         {"reportOnly", false}, {"rules", true}, {NULL, false}};
+    static dt_json_field const org_fields[] = {
+        {"$schema", false}, {"name", true}, {"rules", true}, {NULL, false}};
     char const *schema = NULL, *name = NULL;
-    int rc = dt_json_reader_object(&c->r, root, fields);
+    int rc = dt_json_reader_object(&c->r, root, c->org ? org_fields : fields);
 
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&c->r, root, "$schema", DT_POLICY_NAME_MAX, &schema);
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&c->r, root, "name", DT_POLICY_NAME_MAX, &name);
-    if (rc == DT_OK)
+    if (rc == DT_OK && !c->org)
         rc = names_set(c, root);
-    if (rc == DT_OK)
+    if (rc == DT_OK && !c->org)
         rc = report_set(c, root);
     if (rc != DT_OK)
         return rc;
@@ -248,10 +263,10 @@ static int root_parse(dt_compiler *c, dt_json const *root)
     return rc == DT_OK ? rules_check(c) : rc;
 }
 
-int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones, dt_policy **out,
-                    dt_error *e)
+static int parse(dt_json const *root, char const *file, dt_zones const *zones, bool org,
+                 dt_policy **out, dt_error *e)
 {
-    dt_compiler c = {.p = calloc(1, sizeof(dt_policy))};
+    dt_compiler c = {.p = calloc(1, sizeof(dt_policy)), .org = org};
     int rc;
 
     *out = NULL;
@@ -266,6 +281,18 @@ int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones
     }
     dt_policy_free(&c.p);
     return rc;
+}
+
+int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones, dt_policy **out,
+                    dt_error *e)
+{
+    return parse(root, file, zones, false, out, e);
+}
+
+int dt_org_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
+                        dt_policy **out, dt_error *e)
+{
+    return parse(root, file, zones, true, out, e);
 }
 
 void dt_policy_free(dt_policy **p)

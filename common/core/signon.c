@@ -43,6 +43,8 @@ void dt_signon_detail(dt_signon *s, char const *fmt, ...)
 static void wipe(dt_signon *s)
 {
     explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->password, sizeof(s->password));
+    explicit_bzero(s->state_token, sizeof(s->state_token));
     explicit_bzero(s->http.body, sizeof(s->http.body));
     s->http.body_len = 0;
 }
@@ -59,7 +61,8 @@ bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
 {
     dt_decision const *d = &s->outcome.decision;
 
-    if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0)
+    if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0 ||
+        !dt_signon_primary_holds(s))
         return false;
     return d->access ==
            (cause == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
@@ -120,11 +123,23 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
     finish_next(s);
 }
 
+bool dt_site_needs_groups(dt_site const *site)
+{
+    return (site->policy && dt_policy_needs_groups(site->policy)) ||
+           (site->org && dt_policy_needs_groups(site->org));
+}
+
+bool dt_site_names_group(dt_site const *site, char const *group)
+{
+    return (site->policy && dt_policy_names_group(site->policy, group)) ||
+           (site->org && dt_policy_names_group(site->org, group));
+}
+
 bool dt_signon_add_group(dt_signon *s, char const *name)
 {
     size_t len;
 
-    if (!name || !s->site.policy || !dt_policy_names_group(s->site.policy, name))
+    if (!name || !dt_site_names_group(&s->site, name))
         return true;
     len = strlen(name) + 1;
     if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->groups))
@@ -187,6 +202,9 @@ bool dt_site_is_report_only(dt_site const *site)
 {
     if (site->policy == NULL || site->config == NULL)
         return false;
+    /* There nobody but us checks the password: what is only reported would be open to everybody. */
+    if (dt_config_okta_password(site->config, dt_policy_application(site->policy)))
+        return false;
     switch (dt_policy_report(site->policy)) {
     case DT_REPORT_YES:
         return true;
@@ -237,6 +255,9 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
                        "policy directory");
         return;
     }
+    dt_signon_primary_take(s, r);
+    if (s->outcome.cause != DT_CAUSE_NONE)
+        return;
     take_groups(s, r);
     dt_signon_evidence_begin(s, r, now);
 }
@@ -268,6 +289,8 @@ static bool is_http(dt_phase p)
     case DT_PHASE_PUSH_POLL:
     case DT_PHASE_PASSCODE_HTTP:
     case DT_PHASE_CANCEL_HTTP:
+    case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_CANCEL:
         return true;
     default:
         return false;
@@ -410,6 +433,10 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
     case DT_PHASE_FACTORS_HTTP:
         dt_signon_okta_http_done(s, r, now);
         return;
+    case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_CANCEL:
+        dt_signon_primary_http_done(s, r, now);
+        return;
     default:
         dt_signon_mfa_http_done(s, r, now);
         return;
@@ -451,6 +478,10 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_FACTORS_GET:
     case DT_PHASE_FACTORS_PUT:
         dt_signon_remembered_store_done(s, r, now);
+        return;
+    case DT_PHASE_PASSWORD_COUNT:
+    case DT_PHASE_PASSWORD_UNCOUNT:
+        dt_signon_primary_store_done(s, r, now);
         return;
     case DT_PHASE_PUSH_FINISH:
         s->push.state = DT_PUSH_NONE;

@@ -36,10 +36,15 @@ typedef struct dt_site {
     /* Hex SHA-256 of what the verdict hangs on besides the policy: devtrust.conf, and the CAs
      * of certificates. NULL = not known. */
     char const *config_hash, *ca_hash;
-    void *owner; /* whose it is; the core does not look at it */
+    void *owner;          /* whose it is; the core does not look at it */
+    dt_policy const *org; /* the org's own rules, which come first; NULL: there are none */
 } dt_site;
+/* Whether any of the rules names groups, or this one. */
+bool dt_site_needs_groups(dt_site const *site);
+bool dt_site_names_group(dt_site const *site, char const *group);
 
-/* Whether sign-ons are only reported there: the policy's word, or else the configuration's. */
+/* Whether sign-ons are only reported there: the policy's word, or else the configuration's; never where
+ * the first factor is the Okta password, which is ours to check. */
 bool dt_site_is_report_only(dt_site const *site);
 
 /* How the door can speak with the person. */
@@ -80,6 +85,10 @@ typedef struct dt_request {
                          (and show the number there) instead of waiting silently */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
     char const *passcode; /* given along with the request; "" = none */
+    /* The first factor. An application of [primary] okta_password wants the password, unless the
+     * handshake was the first factor; any other refuses one, since nobody would check it. */
+    char const *password; /* the person's; "" or NULL = none. Wipe it after dt_signon_begin */
+    dt_primary primary;   /* DT_PRIMARY_HANDSHAKE, or STACK */
     char const *push_key; /* who shares one push: user + NAS + station for RADIUS; unique for PAM */
     dt_time wait_limit;   /* longest wait for the person from `now` on */
     uint8_t random[32];   /* fresh: nonces, jitter */

@@ -38,7 +38,8 @@ static void refuse(dt_signon *s, dt_decision const *d, dt_time now)
     case DT_DECISION_NO_RULE:
         break;
     }
-    dt_signon_finish(s, DT_DENY, DT_CAUSE_NO_RULE, now);
+    dt_signon_finish(s, DT_DENY,
+                     dt_signon_org_denies(s) ? DT_CAUSE_ORG_RULE_DENY : DT_CAUSE_NO_RULE, now);
 }
 
 static void decide(dt_signon *s, bool other_policy, dt_time now)
@@ -51,6 +52,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     if (other_policy) /* only groups that the former policy named were kept */
         in.group_knowledge = DT_GROUPS_UNKNOWN;
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
+    dt_signon_decide_org(s, &in);
     if (s->outcome.decision.cause != DT_DECISION_RULE ||
         s->outcome.decision.access == DT_ACCESS_DENY) {
         refuse(s, &s->outcome.decision, now);

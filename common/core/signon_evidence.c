@@ -533,6 +533,19 @@ void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_ti
     intune_unavailable(s, &err, now);
 }
 
+bool dt_signon_org_denies(dt_signon const *s)
+{
+    return s->outcome.org.cause == DT_DECISION_RULE && s->outcome.org.access == DT_ACCESS_DENY;
+}
+
+void dt_signon_admit(dt_signon *s, dt_time now)
+{
+    if (s->outcome.decision.access == DT_ACCESS_ALLOW)
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
+    else
+        dt_signon_mfa_begin(s, now);
+}
+
 static void apply_decision(dt_signon *s, dt_time now)
 {
     dt_decision const *d = &s->outcome.decision;
@@ -541,12 +554,13 @@ static void apply_decision(dt_signon *s, dt_time now)
         dt_signon_fail(s, DT_CAUSE_NONE, NULL);
         return;
     }
-    if (d->access == DT_ACCESS_ALLOW && d->cause == DT_DECISION_RULE) {
-        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
+    if (d->access != DT_ACCESS_DENY && d->cause == DT_DECISION_RULE) {
+        if (!dt_signon_primary_begin(s, now))
+            dt_signon_admit(s, now);
         return;
     }
-    if (d->access == DT_ACCESS_ALLOW_AFTER_MFA && d->cause == DT_DECISION_RULE) {
-        dt_signon_mfa_begin(s, now);
+    if (dt_signon_org_denies(s)) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_ORG_RULE_DENY, now);
         return;
     }
     switch (d->cause) {
@@ -565,6 +579,26 @@ static void apply_decision(dt_signon *s, dt_time now)
     }
 }
 
+bool dt_signon_org_mfa_waived(dt_signon const *s)
+{
+    return s->site.config->policy.org_mfa == DT_ORG_MFA_UNLESS_TRUSTED &&
+           s->outcome.verdict.trust == DT_TRUST_TRUSTED;
+}
+
+/* The org's rules look at no device, so what is not known of it is nothing to them. */
+void dt_signon_decide_org(dt_signon *s, dt_policy_input const *in)
+{
+    dt_policy_input of_person = *in;
+    bool without = s->outcome.decision.access == DT_ACCESS_ALLOW;
+
+    if (!s->site.org)
+        return;
+    of_person.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
+    dt_policy_decide(s->site.org, &of_person, &s->outcome.org);
+    dt_decision_combine(&s->outcome.decision, &s->outcome.org, dt_signon_org_mfa_waived(s));
+    s->outcome.org_mfa = without && s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA;
+}
+
 /* Verdict and decision. Comes back here once more when the decision needs Okta's groups. */
 void dt_signon_decide(dt_signon *s, dt_time now)
 {
@@ -573,6 +607,7 @@ void dt_signon_decide(dt_signon *s, dt_time now)
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
     dt_signon_policy_input(s, &in);
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
+    dt_signon_decide_org(s, &in);
     if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS && s->group_pages == 0 &&
         s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA) {
         s->group_pages = 1;

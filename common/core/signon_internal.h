@@ -69,6 +69,10 @@ typedef enum dt_phase {
     DT_PHASE_FACTORS_GET,     /* as Okta listed them last */
     DT_PHASE_FACTORS_PUT,
     DT_PHASE_REGISTRY_GET,
+    DT_PHASE_PASSWORD_COUNT,
+    DT_PHASE_PASSWORD_HTTP,
+    DT_PHASE_PASSWORD_UNCOUNT, /* it was right: attempts count from the beginning */
+    DT_PHASE_PASSWORD_CANCEL,  /* the transaction that Okta opened for it */
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -168,6 +172,8 @@ struct dt_signon {
     bool push_prompted, number_shown;
     char passcode[DT_ANSWER_MAX]; /* wiped once used; never saved */
     int attempts;
+    char password[DT_PASSWORD_MAX];            /* the same */
+    char state_token[DT_OKTA_STATE_TOKEN_MAX]; /* the same */
 
     /* Okta */
     char user_id[DT_OKTA_ID_MAX];
@@ -216,6 +222,13 @@ void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, d
 void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 void dt_signon_decide(dt_signon *s, dt_time now);
+/* After the application's rules: what the org's own say to it. */
+void dt_signon_decide_org(dt_signon *s, dt_policy_input const *in);
+bool dt_signon_org_denies(dt_signon const *s);
+/* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */
+bool dt_signon_org_mfa_waived(dt_signon const *s);
+/* A rule lets in and the first factor is verified: in, or on to the MFA. */
+void dt_signon_admit(dt_signon *s, dt_time now);
 
 /* signon_okta.c: the user, the groups, the factors. */
 void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
@@ -250,6 +263,17 @@ DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_K
 /* The row for the MFA that was given at `now`. */
 DT_MUST_USE int dt_signon_remembered_pack(dt_signon const *s, dt_buf *out, dt_time now,
                                           dt_time *expires);
+
+/* signon_primary.c: the Okta password as first factor. */
+void dt_signon_primary_take(dt_signon *s, dt_request const *r);
+/* The first factor is verified, as far as it is ours to verify. */
+bool dt_signon_primary_holds(dt_signon const *s);
+/* True when the password has to be verified first, which has begun. */
+bool dt_signon_primary_begin(dt_signon *s, dt_time now);
+void dt_signon_primary_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_primary_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_primary_loaded(dt_signon *s);
+bool dt_signon_primary_is_mute(dt_signon const *s);
 
 /* signon_mfa.c: push, passcode, the prompts. */
 void dt_signon_mfa_begin(dt_signon *s, dt_time now);

@@ -193,13 +193,27 @@ static int set_key(dt_signon *s, char const *kind, char const *name)
     return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
 }
 
-/* Groups are kept as far as this application's policy names them, so its hash is in the key. */
+/* Groups are kept as far as this application's policy and the org's rules name them, so the hashes of
+ * both are in the key. */
 static int set_groups_key(dt_signon *s)
 {
-    int n = snprintf(s->store.key, sizeof(s->store.key), "okta-groups:%.16s:%s:%s",
-                     dt_policy_hash(s->site.policy), s->application, s->login);
+    int n = snprintf(s->store.key, sizeof(s->store.key), "okta-groups:%.16s:%.16s:%s:%s",
+                     dt_policy_hash(s->site.policy), s->site.org ? dt_policy_hash(s->site.org) : "",
+                     s->application, s->login);
 
     return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+}
+
+/* Okta takes a login in whatever case, so an attempt counts in whatever case. */
+static int set_passwords_key(dt_signon *s)
+{
+    int rc = set_key(s, "passwords", s->login);
+
+    for (char *p = s->store.key; *p; p++) {
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    }
+    return rc;
 }
 
 static int put_value(dt_signon *s, dt_buf *b, dt_time expires)
@@ -372,6 +386,13 @@ static int render_write(dt_signon *s, dt_time now)
         op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
         s->store.expires = now + s->site.config->mfa.push_limit_window;
         return set_key(s, "pushes", s->user_id); /* a login has many spellings */
+    case DT_PHASE_PASSWORD_COUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
+        s->store.expires = now + s->site.config->primary.password_limit_window;
+        return set_passwords_key(s);
+    case DT_PHASE_PASSWORD_UNCOUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_DELETE);
+        return set_passwords_key(s);
     case DT_PHASE_PUSH_CLAIM:
     case DT_PHASE_PUSH_RECLAIM:
         op_begin(s, DT_TABLE_PUSH,
@@ -427,6 +448,13 @@ static int render_http(dt_signon *s, dt_time now)
     case DT_PHASE_PASSCODE_HTTP:
         rc = dt_okta_passcode(c, s->user_id, s->totp_factor[s->totp_at], s->passcode, &s->http);
         break;
+    case DT_PHASE_PASSWORD_HTTP:
+        rc = dt_okta_authn_start(c, s->login, s->password, s->client_ip, &s->http);
+        break;
+    case DT_PHASE_PASSWORD_CANCEL:
+        rc = dt_okta_authn_end(c, s->state_token, &s->http);
+        s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+        break;
     case DT_PHASE_CANCEL_HTTP:
         rc = dt_okta_cancel(c, s->push.cancel_url, &s->http);
         s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
@@ -463,6 +491,8 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_PUSH_POLL:
     case DT_PHASE_PASSCODE_HTTP:
     case DT_PHASE_CANCEL_HTTP:
+    case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_CANCEL:
         rc = render_http(s, now);
         out->kind = DT_STEP_HTTP;
         out->http = &s->http;

@@ -116,21 +116,29 @@ static void verdict(codec *c, dt_verdict *v)
     TIME(v->oldest);
 }
 
+static void decision(codec *c, dt_decision *d)
+{
+    NUMBER(d->access, DT_ACCESS_DENY, DT_ACCESS_ALLOW_AFTER_MFA);
+    NUMBER(d->cause, 0, DT_DECISION_UNKNOWN_GROUPS);
+    NUMBER(d->frequency, 0, DT_FREQUENCY_COUNT - 1);
+    NUMBER(d->lifetime, 0, DT_TIME_NEVER);
+    NUMBER(d->factors, 0, DT_FACTOR_ALL);
+    NUMBER(d->remember_by, 0, DT_REMEMBER_BY_ALL);
+    NUMBER(d->rule_index, 0, DT_POLICY_RULES_MAX - 1);
+    NUMBER(d->policy_stamp, INT64_MIN, INT64_MAX);
+    NUMBER(d->priority, INT32_MIN, INT32_MAX);
+    TEXT(d->rule);
+}
+
 static void outcome(codec *c, dt_outcome *o)
 {
     NUMBER(o->result, DT_DENY, DT_ALLOW);
     NUMBER(o->cause, 0, DT_CAUSE_COUNT - 1);
     verdict(c, &o->verdict);
-    NUMBER(o->decision.access, DT_ACCESS_DENY, DT_ACCESS_ALLOW_AFTER_MFA);
-    NUMBER(o->decision.cause, 0, DT_DECISION_UNKNOWN_GROUPS);
-    NUMBER(o->decision.frequency, 0, DT_FREQUENCY_COUNT - 1);
-    NUMBER(o->decision.lifetime, 0, DT_TIME_NEVER);
-    NUMBER(o->decision.factors, 0, DT_FACTOR_ALL);
-    NUMBER(o->decision.remember_by, 0, DT_REMEMBER_BY_ALL);
-    NUMBER(o->decision.rule_index, 0, DT_POLICY_RULES_MAX - 1);
-    NUMBER(o->decision.policy_stamp, INT64_MIN, INT64_MAX);
-    NUMBER(o->decision.priority, INT32_MIN, INT32_MAX);
-    TEXT(o->decision.rule);
+    decision(c, &o->decision);
+    NUMBER(o->primary, 0, DT_PRIMARY_COUNT - 1);
+    decision(c, &o->org);
+    FLAG(o->org_mfa);
     NUMBER(o->factor, 0, DT_FACTOR_ALL);
     COUNTER(o->okta_calls);
     COUNTER(o->graph_calls);
@@ -149,6 +157,7 @@ static void decided_by(codec *c, dt_signon *s)
         unsigned bit;
     } const parts[] = {
         {site->policy ? dt_policy_hash(site->policy) : "", DT_OUTDATED_POLICY},
+        {site->org ? dt_policy_hash(site->org) : "", DT_OUTDATED_POLICY},
         {site->config_hash, DT_OUTDATED_CONFIG},
         {site->ca_hash, DT_OUTDATED_CA},
     };
@@ -389,6 +398,21 @@ static bool is_lookup(dt_phase p)
     return p >= DT_PHASE_USER_GET && p <= DT_PHASE_GROUPS_PUT;
 }
 
+static bool is_password(dt_phase p)
+{
+    return p >= DT_PHASE_PASSWORD_COUNT && p <= DT_PHASE_PASSWORD_CANCEL;
+}
+
+/* The password is asked about once a rule lets in, and what comes behind it once it is right. */
+static bool password_holds_together(dt_signon const *s, dt_phase p)
+{
+    bool asked = p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP;
+
+    return s->outcome.decision.cause == DT_DECISION_RULE &&
+           s->outcome.decision.access != DT_ACCESS_DENY &&
+           s->outcome.primary == (asked ? DT_PRIMARY_OKTA_PENDING : DT_PRIMARY_OKTA_VERIFIED);
+}
+
 /* A phase that is come to only after a rule asked for MFA; the look-ups also serve the groups. */
 static bool decision_holds_together(dt_signon const *s, dt_phase p)
 {
@@ -399,7 +423,12 @@ static bool decision_holds_together(dt_signon const *s, dt_phase p)
         return true;
     if (s->refresh_only)
         return false;
-    return mfa || (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS);
+    if (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS)
+        return true;
+    if (is_password(p))
+        return password_holds_together(s, p);
+    /* No MFA before the password was found right. */
+    return mfa && dt_signon_primary_holds(s);
 }
 
 /* A list of texts, each with its NUL. */
@@ -445,7 +474,8 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
 static bool is_retried(dt_phase p)
 {
     return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_USER_HTTP || p == DT_PHASE_GROUPS_HTTP ||
-           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP;
+           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP ||
+           p == DT_PHASE_PASSWORD_HTTP;
 }
 
 static bool phase_holds_together(dt_signon const *s)
@@ -498,15 +528,16 @@ int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
 
     memset(s, 0, sizeof(*s));
     s->push.number = DT_SIGNON_NUMBER_NONE;
+    s->site = *site;
     walk(&c, s);
     if (c.broken || c.in.len != 0 || !holds_together(s)) {
         memset(s, 0, sizeof(*s));
         s->site = *site;
         return DT_E_PARSE;
     }
-    s->site = *site;
     if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
         dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application is gone");
     ask_again(s);
+    dt_signon_primary_loaded(s);
     return DT_OK;
 }

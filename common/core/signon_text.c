@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a sign-on tells the person: prompts, and the message that goes with the outcome. */
 #include "core/signon_internal.h"
+#include "core/texts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static char const *cause_text(dt_cause c)
     switch (c) {
     case DT_CAUSE_RULE_DENY:
     case DT_CAUSE_NO_RULE:
+    case DT_CAUSE_ORG_RULE_DENY:
         return "Your company's sign-on policy does not allow this sign-on.";
     case DT_CAUSE_DEVICE_UNKNOWN:
         return "The state of this device could not be checked. Try again later.";
@@ -67,6 +69,20 @@ static char const *cause_text(dt_cause c)
         return "This verification is no longer valid. Start again.";
     case DT_CAUSE_BUSY:
         return "Too many sign-ons are waiting. Try again in a minute.";
+    case DT_CAUSE_PRIMARY_FAILED:
+    case DT_CAUSE_PRIMARY_REFUSED:
+    case DT_CAUSE_PRIMARY_LIMIT:
+        return DT_TEXT_REFUSED;
+    case DT_CAUSE_PRIMARY_EXPIRED:
+        return "Your Okta password has to be changed. Sign in to Okta in a browser and set a new "
+               "one.";
+    case DT_CAUSE_PRIMARY_LOCKED:
+        return "Your Okta account is locked. Unlock it in a browser, or ask your help desk.";
+    case DT_CAUSE_PRIMARY_ENROLL:
+        return "Okta wants you to set up a verification method first. Sign in to Okta in a "
+               "browser.";
+    case DT_CAUSE_PRIMARY_RATE_LIMITED:
+        return "Okta takes no more sign-ons at the moment. Try again in a minute.";
     case DT_CAUSE_CONFIG:
     case DT_CAUSE_PRIMARY_MISSING:
     case DT_CAUSE_INTERNAL:
@@ -83,6 +99,10 @@ void dt_signon_tell_cause(dt_signon *s)
     char const *told = dt_policy_message(s->site.policy, &s->outcome.decision);
 
     dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
+    if (s->outcome.result != DT_ALLOW && dt_signon_primary_is_mute(s)) {
+        dt_buf_puts(&b, DT_TEXT_REFUSED);
+        return;
+    }
     if (s->outcome.cause == DT_CAUSE_RULE_DENY && *told != '\0')
         dt_buf_puts(&b, told); /* the rule's own words */
     else if (s->outcome.result != DT_ALLOW)

@@ -27,8 +27,9 @@ typedef struct dt_http_request {
     char url[DT_URL_MAX];        /* absolute */
     char body[DT_HTTP_BODY_MAX]; /* "" with POST: Content-Length: 0 */
     size_t body_len;
-    bool form;       /* application/x-www-form-urlencoded instead of application/json */
-    dt_time timeout; /* of the whole request, connecting included */
+    char forwarded_for[46]; /* X-Forwarded-For: an address in its usual form; "" = not sent */
+    bool form;              /* application/x-www-form-urlencoded instead of application/json */
+    dt_time timeout;        /* of the whole request, connecting included */
 } dt_http_request;
 
 typedef enum dt_http_failure {
@@ -64,7 +65,7 @@ typedef enum dt_store_table {
     DT_TABLE_LOOKUP,     /* answers of Intune and Okta; hot */
     DT_TABLE_REMEMBERED, /* remembered MFA; hot */
     DT_TABLE_PUSH,       /* pushes under way; shared between processes, never cached */
-    DT_TABLE_PUSH_COUNT, /* pushes per user; never cached */
+    DT_TABLE_PUSH_COUNT, /* pushes and passwords per user; never cached */
     DT_TABLE_STATE,      /* saved sign-ons waiting for a challenge's answer: single use, synced */
     DT_TABLE_COUNT,
 } dt_store_table;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -287,6 +288,13 @@ static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_secret const
     if (ok && r->method == DT_HTTP_POST)
         ok = add_line(c, r->form ? "Content-Type: application/x-www-form-urlencoded"
                                  : "Content-Type: application/json");
+    if (ok && r->forwarded_for[0] != '\0') {
+        char line[sizeof("X-Forwarded-For: ") + sizeof(r->forwarded_for)];
+        snprintf(line, sizeof(line), "X-Forwarded-For: %s", r->forwarded_for);
+        /* Nothing but what addresses are made of can be in it. */
+        ok = r->forwarded_for[strspn(r->forwarded_for, "0123456789abcdef.:")] == '\0' &&
+             add_line(c, line);
+    }
     return ok && add_authorization(c, authorization) &&
            curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->lines) == CURLE_OK;
 }

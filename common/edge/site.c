@@ -30,6 +30,7 @@ struct dt_site_files {
     dt_zones *zones;
     dt_policy *policies[DT_SITE_POLICIES_MAX];
     size_t policy_count;
+    dt_policy *org;
     dt_secret *okta_token;
     dt_secret *state_key;
     dt_managed_hints hints;
@@ -237,6 +238,30 @@ static int load_zones(dt_site_files *f, dt_error *e)
     if (e != NULL)
         *e = why;
     return blame(f, "policy", "zones_file", e, error);
+}
+
+/* At its default place the file may be missing: then the org has no rules for us. */
+static int load_org(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->policy.org_file;
+    bool given = dt_config_line(f->config, "policy", "org_file") > 0;
+    char hash[65] = "";
+    dt_json *root = NULL;
+    dt_error why = {0};
+    int error = read_json(path, &root, hash, &why);
+
+    if (error == DT_E_NOT_FOUND && !given)
+        return DT_OK;
+    if (error == DT_OK)
+        error = dt_org_policy_parse(root, path, f->zones, &f->org, &why);
+    if (error == DT_OK)
+        dt_policy_set_hash(f->org, hash);
+    dt_json_free(&root);
+    if (error == DT_OK)
+        return DT_OK;
+    if (e != NULL)
+        *e = why;
+    return blame(f, "policy", "org_file", e, error);
 }
 
 /* Files that hold a policy: NAME.json, and neither hidden nor something else. */
@@ -529,7 +554,7 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,   load_anchors,    load_ssh_cas,   load_zones,
+        load_config,   load_anchors,    load_ssh_cas,   load_zones,   load_org,
         load_policies, load_okta_token, load_state_key, load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
@@ -555,6 +580,7 @@ void dt_site_free(dt_site_files **f)
         return;
     for (size_t i = 0; i < (*f)->policy_count; i++)
         dt_policy_free(&(*f)->policies[i]);
+    dt_policy_free(&(*f)->org);
     dt_zones_free(&(*f)->zones);
     dt_trust_store_free(&(*f)->anchors);
     dt_ssh_cas_free(&(*f)->ssh_cas);
@@ -608,6 +634,7 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
         .loaded = f->loaded,
         .config_hash = f->config_hash,
         .ca_hash = f->ca_hash,
+        .org = f->org,
     };
 }
 

@@ -158,6 +158,7 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
                                 is_in(&config->daemon.lock_screen_services, m->service));
     r->conversation = DT_CONVERSATION_LIVE;
     r->push_key = r->id;
+    r->password = m->password;
     r->wait_limit = config->mfa.wait_pam;
 }
 
@@ -233,6 +234,8 @@ static bool user_has_uid(char const *user, uid_t uid)
 static void lookup_free(dt_lookup *l)
 {
     dt_buf_free(&l->groups);
+    if (l->packet != NULL)
+        explicit_bzero(l->packet, l->len); /* there may be a password in it */
     free(l->packet);
     free(l);
 }
@@ -285,6 +288,7 @@ static dt_lookup *lookup_new(dt_conn *c, uint8_t const *packet, size_t len)
     dt_buf_init(&l->groups, DT_DAEMON_GROUPS_BYTES);
     l->packet = malloc(len);
     if (l->packet != NULL) {
+        l->len = len;
         memcpy(l->packet, packet, len);
         if (dt_message_decode(l->packet, len, &l->message) == DT_OK) {
             l->daemon = c->daemon;
@@ -355,7 +359,7 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
                   dt_site const *site)
 {
     dt_daemon *d = c->daemon;
-    bool groups = site->policy != NULL && dt_policy_needs_groups(site->policy) &&
+    bool groups = site->policy != NULL && dt_site_needs_groups(site) &&
                   site->config->policy.groups_from == DT_GROUPS_FROM_REQUEST;
 
     if (!is_service_name(m->service))

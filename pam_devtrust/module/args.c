@@ -42,10 +42,25 @@ static bool take_seconds(char const *value, int *out)
     return true;
 }
 
+/* Two of these would contradict each other. */
+static bool take_password(dt_pam_password how, dt_pam_args *out)
+{
+    bool first = out->password == DT_PAM_NO_PASSWORD;
+
+    out->password = how;
+    return first;
+}
+
 static bool take(char const *argument, dt_pam_args *out)
 {
     char const *value;
 
+    if (strcmp(argument, "password") == 0)
+        return take_password(DT_PAM_ASK_PASSWORD, out);
+    if (strcmp(argument, "try_first_pass") == 0)
+        return take_password(DT_PAM_TRY_FIRST_PASS, out);
+    if (strcmp(argument, "use_first_pass") == 0)
+        return take_password(DT_PAM_USE_FIRST_PASS, out);
     if ((value = value_of(argument, "socket")) != NULL)
         return take_path(value, sizeof(((struct sockaddr_un *)0)->sun_path) - 1, &out->socket);
     if ((value = value_of(argument, "daemon")) != NULL)
@@ -63,8 +78,9 @@ bool dt_pam_args_parse(pam_handle_t *pamh, int argc, char const **argv, dt_pam_a
         if (argv[i] == NULL || !take(argv[i], out)) {
             pam_syslog(
                 pamh, LOG_ERR,
-                "argument \"%s\" is not understood; there are socket=/PATH, daemon=/PATH and "
-                "timeout=SECONDS (1 to %d): the login is refused",
+                "argument \"%s\" is not understood; there are socket=/PATH, daemon=/PATH, "
+                "timeout=SECONDS (1 to %d) and one of password, try_first_pass, use_first_pass: "
+                "the login is refused",
                 argv[i] != NULL ? argv[i] : "", DT_PAM_TIMEOUT_MAX);
             return false;
         }

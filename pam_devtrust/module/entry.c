@@ -51,6 +51,23 @@ static bool remember(pam_handle_t *pamh, int code)
     return false;
 }
 
+/* The password comes before everything, so that no account, rule or device is told by its not being
+ * asked for; and what did not let in takes its time, whether Okta was asked or not. */
+static int authenticate(pam_handle_t *pamh, int flags, dt_pam_args const *a)
+{
+    char const *password = "";
+    int code = dt_pam_password_get(pamh, a, &password);
+
+    if (a->password != DT_PAM_NO_PASSWORD)
+        (void)pam_fail_delay(pamh, DT_PAM_FAIL_DELAY_US);
+    if (code == PAM_SUCCESS)
+        code = dt_pam_signon(pamh, DT_PAM_AUTH, flags, a, password);
+    /* Okta's refusals and ours look alike. */
+    if (a->password != DT_PAM_NO_PASSWORD && (code == PAM_USER_UNKNOWN || code == PAM_PERM_DENIED))
+        code = PAM_AUTH_ERR;
+    return code;
+}
+
 int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, char const **argv)
 {
     dt_pam_args args;
@@ -65,7 +82,7 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, char const **ar
     code = pam_get_user(pamh, &user, NULL);
     if (code != PAM_SUCCESS)
         return code == PAM_CONV_AGAIN ? PAM_INCOMPLETE : code;
-    code = dt_pam_signon(pamh, DT_PAM_AUTH, flags, &args);
+    code = authenticate(pamh, flags, &args);
     return remember(pamh, code) ? code : PAM_BUF_ERR;
 }
 
@@ -82,7 +99,7 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, char const **argv)
         if (strcmp(a->user, current_user(pamh)) == 0)
             return a->code;
     }
-    return dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, &args);
+    return dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, &args, "");
 }
 
 /* devtrust has no credentials to give: what it decides, it decides before. libpam asks for these

@@ -23,6 +23,7 @@
 #define DT_PAM_SERVICE_USER "devtrust"
 #define DT_PAM_TIMEOUT_DEFAULT 60 /* seconds: the daemon itself gives up after mfa.wait_pam */
 #define DT_PAM_TIMEOUT_MAX 120
+#define DT_PAM_FAIL_DELAY_US 2000000 /* after a password that did not let in, as pam_unix has it */
 #define DT_PAM_STEP_MS 250     /* longest time between two looks at the client and at signals */
 #define DT_PAM_CONNECT_MS 2000 /* longest wait while the daemon's queue of connections is full */
 #define DT_PAM_GRACE_MS 5000   /* left to the daemon after each prompt, however late it is */
@@ -31,7 +32,14 @@
 #define DT_PAM_REAP_MS 500     /* for the short-lived parent of `devtrustd --one` */
 
 /* --- args.c: what stands behind the module's name in the PAM file ------------------------------- */
+typedef enum dt_pam_password {
+    DT_PAM_NO_PASSWORD = 0,
+    DT_PAM_ASK_PASSWORD,   /* password */
+    DT_PAM_TRY_FIRST_PASS, /* the one that a module before took; else ask */
+    DT_PAM_USE_FIRST_PASS, /* that one, or none */
+} dt_pam_password;
 typedef struct dt_pam_args {
+    dt_pam_password password;
     char const *socket; /* borrowed from argv */
     char const *daemon;
     int timeout; /* seconds */
@@ -61,9 +69,16 @@ int dt_watch_client(pam_handle_t *pamh);
 bool dt_watch_signals(void);
 
 /* --- signon.c ------------------------------------------------------------------------------------- */
-/* One sign-on: asks the daemon, carries its prompts. Gives a PAM code; PAM_SUCCESS only when the
- * daemon said so in full. */
-int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a);
+/* One sign-on: asks the daemon, carries its prompts. `password`: the person's, for Okta to check; ""
+ * where another module checks it. Gives a PAM code; PAM_SUCCESS only when the daemon said so in
+ * full. */
+int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a,
+                  char const *password);
+
+/* --- password.c ----------------------------------------------------------------------------------- */
+/* The password as the arguments say, borrowed from the handle (PAM_AUTHTOK, where it is set for the
+ * modules behind); *out is "" where none is wanted. A PAM code. */
+int dt_pam_password_get(pam_handle_t *pamh, dt_pam_args const *a, char const **out);
 
 /* --- pam_code.c ----------------------------------------------------------------------------------- */
 /* The one place where an outcome becomes a PAM code. `result` and `cause` as in RESULT. */

@@ -3,6 +3,8 @@
  * that go back, a result. Meanwhile it looks at the clock, at the client and at signals. */
 #include "pam_devtrust/module/module.h"
 
+#include "core/texts.h"
+
 #include <poll.h>
 #include <security/pam_ext.h>
 #include <security/pam_modutil.h>
@@ -44,7 +46,7 @@ static char const *bounded(char const *value)
     return strnlen(value, DT_PROTOCOL_NAME_MAX + 1) <= DT_PROTOCOL_NAME_MAX ? value : "";
 }
 
-static int send_request(login *l, dt_pam_phase phase)
+static int send_request(login *l, dt_pam_phase phase, char const *password)
 {
     char const *keys = pam_getenv(l->pamh, "SSH_AUTH_INFO_0");
     dt_message m = {.type = DT_MESSAGE_REQUEST,
@@ -55,6 +57,7 @@ static int send_request(login *l, dt_pam_phase phase)
                     .rhost = bounded(item(l->pamh, PAM_RHOST)),
                     .tty = bounded(item(l->pamh, PAM_TTY)),
                     .ruser = bounded(item(l->pamh, PAM_RUSER)),
+                    .password = password,
                     .ssh_auth_info = keys};
 
     return dt_message_send(l->link.fd, &m);
@@ -250,7 +253,8 @@ static int check_names(login *l, char const *user)
     return PAM_SUCCESS;
 }
 
-int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a)
+int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a,
+                  char const *password)
 {
     login l = {.pamh = pamh,
                .silent = (flags & PAM_SILENT) != 0,
@@ -262,11 +266,13 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
 
     show_user(&l, user);
     code = check_names(&l, user);
+    if (code != PAM_SUCCESS && a->password != DT_PAM_NO_PASSWORD && !l.silent)
+        (void)pam_prompt(pamh, PAM_ERROR_MSG, NULL, "%s", DT_TEXT_REFUSED);
     if (code != PAM_SUCCESS)
         return code;
     if (dt_link_open(pamh, a, l.deadline, &l.link) != DT_OK)
         return PAM_AUTHINFO_UNAVAIL;
-    int rc = send_request(&l, phase);
+    int rc = send_request(&l, phase, password);
 
     if (rc == DT_OK || rc == DT_E_GONE) {
         code = converse(&l);

@@ -19,6 +19,7 @@
 #define DT_PROTOCOL_SSH_AUTH_INFO_MAX (64 * 1024) /* DT_SSH_AUTH_INFO_MAX */
 #define DT_PROTOCOL_TEXT_MAX 511                  /* a prompt, a message */
 #define DT_PROTOCOL_ANSWER_MAX 511                /* PAM_MAX_RESP_SIZE */
+#define DT_PROTOCOL_PASSWORD_MAX 511
 #define DT_PROTOCOL_CAUSE_MAX 47
 #define DT_PROTOCOL_PROMPTS_MAX 10000 /* highest number of a prompt */
 
@@ -65,6 +66,7 @@ typedef struct dt_message {
     char const *rhost;
     char const *tty;
     char const *ruser;
+    char const *password;      /* the person's, for Okta to check; wipe the packet after use */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0; the daemon decides whether it counts */
     /* PROMPT, ANSWER */
     uint32_t number; /* prompts are counted from 1; an answer repeats its prompt's number */

@@ -67,6 +67,14 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_CONFIG, PAM_SYSTEM_ERR},
         {DT_CAUSE_INTERNAL, PAM_SYSTEM_ERR},
         {DT_CAUSE_REPORT_ONLY, PAM_AUTH_ERR}, /* with any other result than PASS */
+        {DT_CAUSE_PRIMARY_FAILED, PAM_AUTH_ERR},
+        {DT_CAUSE_PRIMARY_EXPIRED, PAM_AUTH_ERR},
+        {DT_CAUSE_PRIMARY_LOCKED, PAM_AUTH_ERR},
+        {DT_CAUSE_PRIMARY_ENROLL, PAM_AUTH_ERR},
+        {DT_CAUSE_PRIMARY_REFUSED, PAM_AUTH_ERR},
+        {DT_CAUSE_PRIMARY_LIMIT, PAM_AUTH_ERR},
+        {DT_CAUSE_PRIMARY_RATE_LIMITED, PAM_AUTHINFO_UNAVAIL},
+        {DT_CAUSE_ORG_RULE_DENY, PAM_PERM_DENIED},
     };
     size_t const count = sizeof(expected) / sizeof(expected[0]);
     size_t allowing = 0;

@@ -3163,7 +3163,7 @@ static void cached_groups(char const *record, bool used)
     dt_request r = world_request();
 
     open_world(&w, GROUPS, okta);
-    put_row(&w, "okta-groups::vpn:ann@example.com", record);
+    put_row(&w, "okta-groups:::vpn:ann@example.com", record);
     world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
     if (!used)
         world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, "[]");
