@@ -106,6 +106,26 @@ static void check_verification(dt_http_response const *r)
         require(v.result == DT_OKTA_RESULT_NONE && v.poll_url[0] == '\0' && v.number == -1);
 }
 
+/* A password is right by a 200 with one of the words about the very person, and by nothing else. */
+static void check_authn(dt_http_response const *r)
+{
+    dt_okta_authn authn;
+    dt_error e = {0};
+    dt_http_request q;
+    dt_okta_answer a = dt_okta_read_authn(r, "ann@example.com", &authn, &e);
+    bool right = authn.result == DT_OKTA_PASSWORD_VERIFIED || authn.result == DT_OKTA_PASSWORD_MFA;
+    check_error(&e);
+    require(a == DT_OKTA_OK ||
+            (authn.result == DT_OKTA_PASSWORD_NONE && authn.state_token[0] == '\0'));
+    if (right)
+        require(r->failure == DT_HTTP_OK && r->status == 200 && holds(r->body, "profile") &&
+                holds(r->body, "login"));
+    if (authn.result == DT_OKTA_PASSWORD_VERIFIED)
+        require(holds_success(r->body));
+    if (authn.state_token[0] != '\0')
+        require(dt_okta_authn_end(&config, authn.state_token, &q) == 0 && q.body_len > 0);
+}
+
 static void check_waits(dt_http_response const *r, dt_time interval)
 {
     dt_time wait = dt_okta_rate_wait(r);
@@ -168,5 +188,6 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     check_groups(&r);
     check_factors(&r);
     check_verification(&r);
+    check_authn(&r);
     return 0;
 }

@@ -158,8 +158,12 @@ class Sim:
         return self.call("GET", self._user(login))
 
     def set_user(self, login: str, **values: Any) -> dict[str, Any]:
-        """status, groups."""
+        """status, groups, password, authn_status (what a right password gets)."""
         return self.call("PUT", self._user(login), values)
+
+    def authn(self) -> dict[str, Any]:
+        """open (logins whose transaction is open), forwarded_for (of every call)."""
+        return self.call("GET", "/authn")
 
     def remove_user(self, login: str) -> None:
         self.call("DELETE", self._user(login))

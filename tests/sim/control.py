@@ -44,7 +44,7 @@ class Control:
                 ("POST", "/users/{login}/factors", self.post_factor),
                 ("PUT", "/users/{login}/factors/{factor}", self.put_factor),
                 ("DELETE", "/users/{login}/factors/{factor}", self.delete_factor),
-                ("GET", "/pushes", self.get_pushes),
+                ("GET", "/authn", self.get_authn), ("GET", "/pushes", self.get_pushes),
                 ("POST", "/pushes/answer", self.post_answer),
                 ("GET", "/devices", self.get_devices),
                 ("PUT", "/devices/{device}", self.put_device),
@@ -122,6 +122,11 @@ class Control:
     async def delete_user(self, request: web.Request, values: Values) -> Any:
         self.world.remove_user(request.match_info["login"])
         return {}
+
+    async def get_authn(self, request: web.Request, values: Values) -> Any:
+        """Logins whose transaction is open; X-Forwarded-For of every call. No password, no token."""
+        return {"open": sorted(self.world.transactions.values()),
+                "forwarded_for": self.world.forwarded_for}
 
     async def put_push(self, request: web.Request, values: Values) -> Any:
         self.world.set_push(self._user(request), values)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from tests.sim import totp
+from tests.sim.authn import AuthnApi
 from tests.sim.state import Factor, Push, User, World, new_id, okta_time
 
 SKEW_STEPS = 10  # a passcode this many steps away is right but late: E0000083
@@ -24,6 +25,7 @@ SKEW_STEPS = 10  # a passcode this many steps away is right but late: E0000083
 SUMMARIES = {
     "E0000001": "Api validation failed: {0}",
     "E0000003": "The request body was not well-formed.",
+    "E0000004": "Authentication failed",
     "E0000006": "You do not have permission to perform the requested action",
     "E0000007": "Not found: Resource not found: {0}",
     "E0000009": "Internal Server Error",
@@ -43,7 +45,7 @@ SUMMARIES = {
     "E0000180": "The factor is suspended.",
 }
 STATUSES = {
-    "E0000001": 400, "E0000003": 400, "E0000006": 403, "E0000007": 404, "E0000009": 500,
+    "E0000001": 400, "E0000003": 400, "E0000004": 401, "E0000006": 403, "E0000007": 404, "E0000009": 500,
     "E0000010": 503, "E0000011": 401, "E0000021": 400, "E0000022": 405, "E0000047": 429,
     "E0000068": 403, "E0000069": 403, "E0000079": 403, "E0000082": 403, "E0000083": 403,
     "E0000154": 410, "E0000155": 423, "E0000180": 423,
@@ -84,8 +86,11 @@ class OktaApi:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.authn = AuthnApi(world, self._body, OktaError, lambda request, user: [
+            self._factor_json(request, user, f) for f in user.factors.values()])
 
     def add_routes(self, app: web.Application) -> None:
+        self.authn.add_routes(app)
         user, factor = "/api/v1/users/{user}", "/api/v1/users/{user}/factors/{factor}"
         transaction = factor + "/transactions/{transaction}"
         for method, path, handler, name in (

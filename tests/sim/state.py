@@ -25,6 +25,10 @@ REQUESTS_MAX = 200_000
 
 USER_STATUSES = ("ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED",
                  "RECOVERY", "STAGED", "SUSPENDED")
+# What POST /api/v1/authn can say to a right password.
+AUTHN_STATUSES = ("SUCCESS", "MFA_REQUIRED", "MFA_CHALLENGE", "MFA_ENROLL", "MFA_ENROLL_ACTIVATE",
+                  "PASSWORD_WARN", "PASSWORD_EXPIRED", "PASSWORD_RESET", "RECOVERY",
+                  "RECOVERY_CHALLENGE", "UNAUTHENTICATED")
 FACTOR_STATUSES = ("ACTIVE", "DISABLED", "ENROLLED", "EXPIRED", "INACTIVE", "NOT_SETUP",
                    "PENDING_ACTIVATION")
 # factorType -> prefix of the ids, provider
@@ -82,6 +86,9 @@ class Org:
     totp_window: int = 1  # steps of 30 s before and after the present that are taken
     totp_errors_as_result: bool = False  # replay and skew as factorResult of a 200, not as a 403
     lock_after: int = 0  # wrong passcodes in a row that lock a person out; 0 = never
+    password_lock_after: int = 0  # wrong passwords in a row that lock a person out; 0 = never
+    show_lockouts: bool = False  # LOCKED_OUT instead of a 401
+    authn_per_second: int = 4  # of one user name; 0 = no limit
     rate_limit: int = 100_000  # Okta requests per minute
     date_skew: float = 0.0  # seconds by which Okta's clock is ahead
     okta_token_valid: bool = True
@@ -130,6 +137,9 @@ class User:
     push_mode: str = "manual"
     push_after: float = 0.0
     wrong_codes: int = 0
+    password: Optional[str] = None  # None: nobody knows one
+    wrong_passwords: int = 0
+    authn_status: str = "SUCCESS"  # what a right password gets
     pushes: list["Push"] = field(default_factory=list, repr=False)
     created: float = field(default_factory=time.time)
 
@@ -248,12 +258,16 @@ class World:
         self.access_tokens: dict[str, float] = {}
         self.used_jtis: dict[str, float] = {}
         self.rate_window: tuple[int, int] = (0, 0)
+        self.authn_calls: dict[str, collections.deque[float]] = {}
+        self.transactions: dict[str, str] = {}  # state token -> login, of those that are open
+        self.forwarded_for: list[str] = []  # of every authn call
 
     # --- people ------------------------------------------------------------------------------
 
     def put_user(self, login: str, values: dict[str, Any]) -> User:
         """Creates or changes one person."""
-        _only(values, ("id", "status", "groups", "push"))
+        _only(values, ("id", "status", "groups", "push", "password", "authn_status"))
+        _one_of("authn_status", values.get("authn_status", "SUCCESS"), AUTHN_STATUSES)
         _one_of("status", values.get("status", "ACTIVE"), USER_STATUSES)
         user = self.logins.get(login.lower())
         if user is None:
@@ -265,6 +279,8 @@ class World:
             raise SimError("an id never changes")
         user.status = values.get("status", user.status)
         user.groups = list(values.get("groups", user.groups))
+        user.password = values.get("password", user.password)
+        user.authn_status = values.get("authn_status", user.authn_status)
         if "push" in values:
             self.set_push(user, values["push"])
         return user
