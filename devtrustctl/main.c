@@ -37,8 +37,7 @@ static dt_ctl_command const commands[] = {
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
     {"device", dt_ctl_device, "devices: the registry, and what the cache knows of Intune's",
-     "add [OPTION]... [CERTIFICATE]... | list [--json] | remove DEVICE... |\n"
-     "                 show DEVICE... | refresh DEVICE... | forget DEVICE... | sync",
+     "add ... | list | remove ... | show ... | refresh ... | forget ... | sync",
      "  add CERTIFICATE...     enrol the keys of device certificates: PEM or DER files, or\n"
      "                         folders of them; each is judged first\n"
      "  --id GUID              add: the device, where no certificate names it\n"

@@ -129,7 +129,7 @@ static int teardown(void **state)
 /* What doors were told; counted under a lock, since the loop's thread tells. */
 typedef struct told {
     pthread_mutex_t lock;
-    int done, allowed, prompts, suspended;
+    int done, allowed, trusted, prompts, suspended;
     int causes[DT_CAUSE_COUNT];
     dt_outcome last;
     dt_prompt prompt;
@@ -158,6 +158,7 @@ static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
     pthread_mutex_lock(&t->lock);
     t->done++;
     t->allowed += o->result == DT_ALLOW;
+    t->trusted += o->verdict.trust == DT_TRUST_TRUSTED;
     t->causes[o->cause]++;
     t->last = *o;
     pthread_mutex_unlock(&t->lock);
@@ -476,6 +477,22 @@ static void test_token_is_renewed_after_a_401(void **state)
     assert_int_equal(t.allowed, 21);
     assert_int_equal(control("count/token"), 2);
     assert_in_range(control("count/device_unauthorized"), 1, 20);
+}
+
+/* The refusals of one token come together, and the next is not there yet: nobody goes without. */
+static void test_refusals_that_come_together(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    explain(&t, 0);
+    wait_done(&t, 1);
+    control("revoke");
+    control("set/token_delay/0.5");
+    for (int i = 1; i <= 20; i++)
+        explain(&t, i);
+    wait_done(&t, 21);
+    assert_int_equal(t.trusted, 21);
+    assert_int_equal(control("count/token"), 2);
 }
 
 /* A Graph that refuses every token: each call once more at most, and Entra is left in peace. */
@@ -1413,6 +1430,7 @@ int main(void)
         T(test_abandon_while_the_token_comes),
         T(test_abandon_while_the_reply_comes),
         T(test_detach_while_the_reply_comes),
+        T(test_refusals_that_come_together),
         T(test_one_question_per_device),
         T(test_one_failure_for_all),
         T(test_the_first_to_ask_leaves),
