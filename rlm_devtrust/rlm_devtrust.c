@@ -161,8 +161,8 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     dt_policy const *policy = dt_signon_site(machine)->policy;
     bool refused = o->result != DT_ALLOW;
     dt_rlm_attributes(request, o, id);
-    if (!o->report_only &&
-        dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 && !refused) {
+    if (!o->report_only && dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 &&
+        !refused) {
         RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o->decision.rule);
         decision_note(inst, request, id); /* which does not allow */
         return RLM_MODULE_FAIL;

@@ -13,7 +13,7 @@ from typing import Any, Iterator
 import pytest
 
 from tests.lib import radius as rad
-from tests.lib.pamworld import PamWorld, pam_world, wait_until
+from tests.lib.pamworld import PamWorld, pam_world
 from tests.lib.radius import ACCEPT, CHALLENGE, REJECT, World
 from tests.lib.site import Site
 from tests.sim.client import Sim
@@ -49,7 +49,8 @@ def leaves(site: Site, *more: Path) -> bytes:
 
 def assert_not_left(site: Site, *more: Path) -> None:
     text = leaves(site, *more)
-    for form in (PASSWORD, json.dumps(PASSWORD)[1:-1], json.dumps(PASSWORD, ensure_ascii=False)[1:-1]):
+    for form in (PASSWORD, json.dumps(PASSWORD)[1:-1],
+                 json.dumps(PASSWORD, ensure_ascii=False)[1:-1]):
         assert form.encode() not in text
     assert "Säule".encode() not in text and b"Kr0ne" not in text
 

@@ -2,8 +2,8 @@
 # The Authn API: POST /api/v1/authn and /authn/cancel, as a trusted application calls them.
 #
 # What a password gets is worked out as Okta does it: unknown people, wrong passwords and hidden
-# lockouts are one and the same 401; four calls per second and user name; a transaction stays open, by
-# its state token, until it is cancelled.
+# lockouts are one and the same 401; four calls per second and user name; a transaction stays open,
+# by its state token, until it is cancelled.
 """Primary authentication in the simulated Okta org."""
 
 from __future__ import annotations

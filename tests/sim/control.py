@@ -124,7 +124,7 @@ class Control:
         return {}
 
     async def get_authn(self, request: web.Request, values: Values) -> Any:
-        """Logins whose transaction is open; X-Forwarded-For of every call. No password, no token."""
+        """Logins whose transaction is open; X-Forwarded-For of every call. No secret."""
         return {"open": sorted(self.world.transactions.values()),
                 "forwarded_for": self.world.forwarded_for}
 
