@@ -272,7 +272,10 @@ static void try_host_key(checking *k, dt_host_key const *key)
     if (signature.error < 0 ||
         dt_x509_verify(signature.certificate, dt_bytes_of(request.nonce, sizeof(request.nonce)),
                        signature.signature) < 0) {
-        (void)dt_error_set(&e, DT_E_CRYPTO, "[device_trust] host_key_file: the key cannot sign");
+        (void)dt_error_set(&e, DT_E_CRYPTO, "[device_trust] host_key: %s",
+                           signature.error < 0
+                               ? signature.text
+                               : "the key does not belong to host_certificate_file");
         fault(k, &e);
         return;
     }
@@ -291,18 +294,16 @@ static void try_host_key(checking *k, dt_host_key const *key)
 
 static void check_host_key(checking *k)
 {
-    char const *certificate = k->config->device_trust.host_certificate_file;
-    char const *key_file = k->config->device_trust.host_key_file;
     dt_host_key *key = NULL;
     dt_error e = {0};
 
-    if (certificate[0] == '\0' || key_file[0] == '\0') {
-        dt_out_line("this host     has no device certificate configured");
+    if (dt_host_key_open(k->config, &key, &e) < 0) {
+        (void)dt_error_prefix(&e, "[device_trust] host_certificate_file, host_key");
+        fault(k, &e);
         return;
     }
-    if (dt_host_key_load(certificate, key_file, &key, &e) < 0) {
-        (void)dt_error_prefix(&e, "[device_trust] host_certificate_file, host_key_file");
-        fault(k, &e);
+    if (key == NULL) {
+        dt_out_line("this host     has no device certificate configured");
         return;
     }
     try_host_key(k, key);

@@ -11,7 +11,7 @@
 #define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
 #define DT_TRUST_ALTERNATIVES_MAX 8
-#define DT_CONFIG_KEYS_MAX 96 /* room for rows of the table */
+#define DT_CONFIG_KEYS_MAX 160 /* room for rows of the table */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
 typedef enum dt_source {
@@ -123,6 +123,10 @@ typedef struct dt_config {
         dt_guid tenant_id; /* defaults to intune.tenant_id */
         char *host_certificate_file;
         char *host_key_file;
+        char *host_key; /* path, pkcs11: URI, or handle:0x81...; instead of host_key_file */
+        char *host_key_pin_file; /* secret */
+        char *pkcs11_module;
+        char *tpm_tcti;
         char *ssh_device_ca_file;        /* OpenSSH public keys of CAs that sign for devices */
         char *ssh_certificate_device_id; /* "key-id" or "extension:NAME" */
         bool ssh_require_hardware_key;

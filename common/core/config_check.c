@@ -142,7 +142,10 @@ static int check_certificates(check const *k)
 {
     bool ca = *k->c->device_trust.ca_file != '\0' || *k->c->device_trust.shared_ca_file != '\0';
     bool certificate = *k->c->device_trust.host_certificate_file != '\0';
-    bool key = *k->c->device_trust.host_key_file != '\0';
+    bool file = *k->c->device_trust.host_key_file != '\0';
+    char const *place = k->c->device_trust.host_key;
+    bool key = file || *place != '\0';
+    bool token = strncmp(place, "pkcs11:", strlen("pkcs11:")) == 0;
 
     if ((sources_named(k->c) & DT_SOURCE_CERTIFICATE) != 0 && !ca)
         return refuse(k, "device_trust", "trusted_when",
@@ -154,6 +157,16 @@ static int check_certificates(check const *k)
     if (key && !certificate)
         return refuse(k, "device_trust", "host_certificate_file",
                       "is missing; write the certificate of host_key_file");
+    if (*place != '\0' && *place != '/' && !token &&
+        strncmp(place, "handle:0x", strlen("handle:0x")) != 0)
+        return refuse(k, "device_trust", "host_key",
+                      "is neither an absolute path, nor pkcs11:..., nor handle:0x81...");
+    if (token && *k->c->device_trust.pkcs11_module == '\0')
+        return refuse(k, "device_trust", "pkcs11_module",
+                      "is missing; write the path of the module (.so) that knows the token");
+    if (strpbrk(k->c->device_trust.tpm_tcti, "\"\\$") != NULL)
+        return refuse(k, "device_trust", "tpm_tcti",
+                      "holds a quote, a backslash or a dollar; write it as in device:/dev/tpmrm0");
     return DT_OK;
 }
 

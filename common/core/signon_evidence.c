@@ -246,13 +246,28 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
     dt_signon_decide(s, now);
 }
 
+/* A token that is away, a TPM that hangs: whether this host is the device it says is not known. */
+static void host_unknown(dt_signon *s, dt_time now)
+{
+    dt_evidence ev = {.source = DT_SOURCE_CERTIFICATE,
+                      .assurance = DT_PROVED,
+                      .finding = DT_FINDING_UNKNOWN,
+                      .reason = DT_REASON_LOOKUP_UNAVAILABLE,
+                      .observed = now};
+
+    add_evidence(s, &ev);
+}
+
 void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
 {
     bool proved;
 
     if (r->error < 0) {
         dt_signon_detail(s, "host certificate: %s", r->text ? r->text : "no signature");
-        dt_signon_evidence_next(s, now);
+        if (r->error != DT_E_NOT_FOUND)
+            host_unknown(s, now);
+        if (s->phase == DT_PHASE_HOST_SIGN)
+            dt_signon_evidence_next(s, now);
         return;
     }
     proved =

@@ -33,6 +33,8 @@
 #define DT_TOKEN_BACKOFF_MAX DT_SECONDS(60)
 #define DT_TOKEN_DROP_INTERVAL DT_SECONDS(5) /* between two tokens thrown away for a 401 */
 #define DT_TOKEN_LIFE_MIN DT_SECONDS(5)      /* a token that lives shorter is as good as none */
+#define DT_SIGN_QUEUE_MAX 32                 /* signatures that wait for a token or a TPM */
+#define DT_SIGN_LIMIT_MS 3000                /* longest wait of a sign-on for its own */
 #define DT_REFRESH_SLOTS 1024                /* devices refreshed now or a short while ago */
 #define DT_REFRESH_PAUSE DT_SECONDS(10)      /* between two refreshes of one device */
 
@@ -43,6 +45,9 @@
 #define DT_RELOAD_START_TRIES 3            /* at the start, while the files are being written */
 
 typedef struct dt_live dt_live;
+
+typedef struct dt_signer dt_signer;
+typedef struct dt_sign_job dt_sign_job;
 
 typedef struct dt_post {
     struct dt_post *next;
@@ -82,6 +87,8 @@ struct dt_run {
     struct event *timer;
     bool stepping, again; /* the machine is being driven; somebody asked meanwhile */
     bool detached;
+    dt_sign_job *signing; /* a signature that is waited for, until `sign_until` */
+    int64_t sign_until;   /* monotonic milliseconds */
     /* the HTTPS request under way, from asking for a token to the reply */
     bool http_busy;
     dt_shared_call *call;
@@ -113,8 +120,9 @@ typedef struct dt_live_parts {
     dt_config const *config;
     dt_site bare_site; /* without a policy: for refreshes */
     dt_secret *okta_authorization;
-    dt_host_key *host_key;
-    dt_token token; /* the loop's, but for its key */
+    dt_host_key *host_key; /* the signer's, when there is one */
+    dt_signer *signer;     /* of a key in a token or TPM; else NULL */
+    dt_token token;        /* the loop's, but for its key */
 } dt_live_parts;
 
 /* A place for a site. Places are never freed, so that whoever was too late to take hold of one touches
@@ -223,6 +231,8 @@ void dt_reload_free(dt_driver *d);
 
 /* --- run.c; on the loop's thread --- */
 void dt_run_step(dt_run *run);
+/* The signature that was waited for is there, or is known not to come. */
+void dt_run_signed(dt_run *run, dt_sign_result const *r);
 /* Ends the request under way with a failure made here, and goes on. */
 void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error);
 /* A run for a machine to be filled by the caller, on a site that the caller holds; NULL without
@@ -253,6 +263,15 @@ void dt_token_forget(dt_run *run);
 /* Graph refused the token of this generation. True: it was dropped, ask for another. */
 bool dt_token_refused(dt_live *l, unsigned generation);
 void dt_token_close(dt_token *t);
+
+/* --- signer.c --- */
+/* Takes `key` over unless it fails (DT_E_NOMEM). Any thread. */
+DT_MUST_USE int dt_signer_new(dt_host_key *key, dt_signer **out);
+/* On the loop's thread. The result comes by dt_run_signed, unless it is forgotten before. NULL when too many wait. */
+dt_sign_job *dt_signer_start(dt_signer *s, dt_run *run, dt_sign_request const *r);
+void dt_signer_forget(dt_sign_job *job);
+/* Any thread. Does not wait for a device that hangs. */
+void dt_signer_close(dt_signer **s);
 
 /* --- refresh.c --- */
 void dt_refresh_ended(dt_driver *d, unsigned slot);

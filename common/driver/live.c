@@ -36,10 +36,11 @@ static int load_keys(dt_live_parts *p, dt_error *e)
     int rc = load_okta_authorization(p, e);
     if (rc == 0)
         rc = dt_token_load_key(p, e);
-    char const *certificate = p->config->device_trust.host_certificate_file;
-    char const *key = p->config->device_trust.host_key_file;
-    if (rc == 0 && certificate[0] != '\0' && key[0] != '\0')
-        rc = dt_host_key_load(certificate, key, &p->host_key, e);
+    if (rc == 0)
+        rc = dt_host_key_open(p->config, &p->host_key, e);
+    if (rc == 0 && dt_host_key_is_slow(p->host_key) &&
+        dt_signer_new(p->host_key, &p->signer) != DT_OK)
+        rc = dt_error_set(e, DT_E_NOMEM, "out of memory");
     return rc;
 }
 
@@ -65,7 +66,10 @@ void dt_live_parts_free(dt_live_parts *p)
     if (p->files == NULL)
         return;
     dt_token_close(&p->token);
-    dt_host_key_free(&p->host_key);
+    if (p->signer != NULL)
+        dt_signer_close(&p->signer);
+    else
+        dt_host_key_free(&p->host_key);
     dt_secret_free(&p->okta_authorization);
     dt_site_free(&p->files);
     *p = (dt_live_parts){0};

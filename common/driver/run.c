@@ -91,6 +91,8 @@ void dt_run_free(dt_run *run)
     list_remove(run);
     dt_token_forget(run);
     call_leave(run);
+    if (run->signing != NULL)
+        dt_signer_forget(run->signing);
     if (run->timer != NULL)
         event_free(run->timer);
     if (run->is_refresh)
@@ -169,7 +171,7 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 {
     if (step->kind == DT_STEP_STORE)
         perform_store(d, machine, step->store, now);
-    else if (step->kind == DT_STEP_SIGN)
+    else if (step->kind == DT_STEP_SIGN && dt_live_of(d, machine)->has.signer == NULL)
         perform_sign(d, machine, step->sign, now);
     else if (step->kind == DT_STEP_MANAGED)
         perform_managed(machine, step->managed, now);
@@ -379,6 +381,45 @@ static void step_wait(dt_run *run, dt_time until, dt_time now)
     event_add(run->timer, &tv);
 }
 
+/* --- signatures that take their time ----------------------------------------------------------- */
+
+void dt_run_signed(dt_run *run, dt_sign_result const *r)
+{
+    run->signing = NULL;
+    event_del(run->timer);
+    dt_signon_sign_done(run->machine, r, dt_host_now());
+    dt_run_step(run);
+}
+
+/* No signature: false, since what is fed makes another step. */
+static bool sign_failed(dt_run *run, char const *why)
+{
+    dt_sign_result const r = {.error = DT_E_UNAVAILABLE, .text = why};
+
+    if (run->signing != NULL)
+        dt_signer_forget(run->signing);
+    run->signing = NULL;
+    dt_signon_sign_done(run->machine, &r, dt_host_now());
+    return false;
+}
+
+/* True while the signature is waited for. */
+static bool step_sign(dt_run *run, dt_sign_request const *r)
+{
+    int64_t const now = dt_driver_mono();
+
+    if (run->signing == NULL) {
+        run->signing = dt_signer_start(run->live->has.signer, run, r);
+        run->sign_until = now + DT_SIGN_LIMIT_MS;
+    }
+    if (run->signing == NULL)
+        return sign_failed(run, "too many signatures wait for the token or TPM");
+    if (now >= run->sign_until)
+        return sign_failed(run, "the token or TPM did not sign in time");
+    step_wait(run, dt_host_now() + (run->sign_until - now), dt_host_now());
+    return true;
+}
+
 /* --- the loop of one run ---------------------------------------------------------------------- */
 
 /* One step. True when the run waits, or is gone (`*gone`). */
@@ -390,8 +431,11 @@ static bool step_once(dt_run *run, bool *gone)
     if (step.kind != DT_STEP_HTTP && run->http_busy)
         http_drop(run);
     switch (step.kind) {
-    case DT_STEP_STORE:
     case DT_STEP_SIGN:
+        if (run->live->has.signer != NULL)
+            return step_sign(run, step.sign);
+        return !dt_driver_perform(run->driver, run->machine, &step, now);
+    case DT_STEP_STORE:
     case DT_STEP_MANAGED:
         return !dt_driver_perform(run->driver, run->machine, &step, now);
     case DT_STEP_HTTP:

@@ -126,7 +126,7 @@ def certificates(world: PamWorld, ssh_ca: Any) -> Iterator[Sshd]:
     other = make_key(world.directory / "people-ca") \
         if not (world.directory / "people-ca").exists() else world.directory / "people-ca"
     both = world.directory / "user-cas"
-    both.write_text((ssh_ca.with_suffix(".pub")).read_text() + other.with_suffix(".pub").read_text())
+    both.write_text("".join(ca.with_suffix(".pub").read_text() for ca in (ssh_ca, other)))
     world.site.configure({"device_trust": {
         "trusted_when": "ssh-certificate+intune, ssh-key+registry",
         "ssh_device_ca_file": ssh_ca.with_suffix(".pub")}})

@@ -81,7 +81,7 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
     bool secret =
         strcmp(k->name, "api_token_file") == 0 || strcmp(k->name, "client_secret_file") == 0 ||
         strstr(k->name, "key_file") != NULL || strcmp(k->name, "managed_configuration_file") == 0 ||
-        strcmp(k->name, "management_hint_file") == 0;
+        strcmp(k->name, "management_hint_file") == 0 || strstr(k->name, "pin_file") != NULL;
 
     switch (k->type) {
     case DT_CONFIG_STRING:
@@ -205,7 +205,7 @@ static bool sample_key(char *line, char **name, char **value, bool *given)
 
     *given = *line != '#';
     *name = *given ? line : line + 1;
-    len = strspn(*name, "abcdefghijklmnopqrstuvwxyz_");
+    len = strspn(*name, "abcdefghijklmnopqrstuvwxyz0123456789_");
     if (equals == NULL || len == 0 || strspn(*name + len, " ") + len != (size_t)(equals - *name))
         return false;
     (*name)[len] = '\0';

@@ -358,6 +358,14 @@ static void test_host_certificate_needs_its_key(void **state)
     world_begin(&w, &r);
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_NOT_TRUSTED);
+    /* a token that is away: nobody knows whether this host is what it says */
+    w.sign = (dt_sign_result){.error = DT_E_UNAVAILABLE, .text = "no token"};
+    world_begin(&w, &r);
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_LOOKUP_UNAVAILABLE);
     world_close(&w);
 }
 
