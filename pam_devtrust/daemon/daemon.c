@@ -172,8 +172,14 @@ static void release(dt_daemon *d)
     event_drop(listening);
     event_drop(d->pause_timer);
     event_drop(d->stop_timer);
-    for (size_t i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++)
+    for (size_t i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++) {
+        if (d->signals[i] == NULL)
+            continue;
+        int number = event_get_signal(d->signals[i]);
+
         event_drop(d->signals[i]);
+        (void)signal(number, SIG_IGN); /* another must not cut short the writing of events */
+    }
     free(d->packet);
 }
 
