@@ -84,7 +84,8 @@ static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *
         put_list(b, p, r->groups_exclude);
     }
     dt_buf_printf(b, "; the person is %s", in->user != NULL ? in->user : "nobody");
-    if (in->login != NULL && *in->login != '\0' && strcmp(in->login, in->user) != 0)
+    if (in->user != NULL && in->login != NULL && *in->login != '\0' &&
+        strcmp(in->login, in->user) != 0)
         dt_buf_printf(b, ", at Okta %s", in->login);
     if (groups)
         put_own_groups(b, in);

@@ -365,7 +365,7 @@ def test_an_id_that_the_token_does_not_see(site: Site, world: Sim) -> None:
 
 
 def test_a_person_called_like_somebody_s_id(site: Site, world: Sim) -> None:
-    """Okta also finds people by short login: who takes a deleted person's id for one is not meant."""
+    """Okta also finds people by short login: who takes a deleted person's id is not them."""
     world.add_user("00uGone1234@example.com")
     world.add_policy(type="ACCESS_POLICY", name="VPN", rules=[
         org_rule("Chief", 0, {"people": {"users": {"include": ["00uGone1234"]}}}, sign_on("1FA")),

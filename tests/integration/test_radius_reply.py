@@ -28,7 +28,7 @@ def station() -> str:
 
 
 def policy(application: str, frequency: str = "EVERY_SIGN_ON", by: str = "") -> dict[str, Any]:
-    """Trusted devices into their VLAN, others after MFA into the quarantine, a banned person out."""
+    """Trusted devices into their VLAN, others after MFA into quarantine, a banned person out."""
     banned = sites.rule("Banned", 1, access="DENY", people={"users": {"include": ["banned"]}})
     banned["actions"]["appSignOn"]["message"] = "Ask the front desk."
     trusted = sites.rule("Trusted", 2, "TRUSTED")

@@ -91,29 +91,30 @@ static void each_condition_in_words(void **state)
 {
     static char const *const staff[] = {"staff"};
     (void)state;
-    parse(
-        POLICY(RULE(
-            "people", 1,
-            "\"people\":{\"users\":{\"include\":[\"zoe\"],\"exclude\":[\"bob\"]},"
-            "\"groups\":{\"include\":[\"admins\"],\"exclude\":[\"staff\"]}}") "," RULE("in", 2,
-                                                                                       "\"network\""
-                                                                                       ":{"
-                                                                                       "\"connectio"
-                                                                                       "n\":"
-                                                                                       "\"ZONE\","
-                                                                                       "\"include\""
-                                                                                       ":["
-                                                                                       "\"Office\"]"
-                                                                                       "}") "," RULE("out",
-                                                                                                     3,
-                                                                                                     "\"network\":{\"connection\":\"ZONE\",\"exclude\":[\"Guests\"]}") "," RULE("phones",
-                                                                                                                                                                                4,
-                                                                                                                                                                                "\"platform\":{\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":"
-                                                                                                                                                                                "\"IOS\"}}]}") "," RULE("trusted",
-                                                                                                                                                                                                        5,
-                                                                                                                                                                                                        "\"device\":{\"trust\":\"TRUSTED\"}") "," RULE("last",
-                                                                                                                                                                                                                                                       9,
-                                                                                                                                                                                                                                                       "")));
+    parse(POLICY(RULE(
+        "people", 1,
+        "\"people\":{\"users\":{\"include\":[\"zoe\"],\"exclude\":[\"bob\"]},"
+        "\"groups\":{\"include\":[\"admins\"],\"exclude\":[\"staff\"]}}") "," RULE("in", 2,
+                                                                                   "\"network\""
+                                                                                   ":{"
+                                                                                   "\"connectio"
+                                                                                   "n\":"
+                                                                                   "\"ZONE\","
+                                                                                   "\"include\""
+                                                                                   ":["
+                                                                                   "\"Office\"]"
+                                                                                   "}") "," RULE("o"
+                                                                                                 "u"
+                                                                                                 "t",
+                                                                                                 3,
+                                                                                                 "\"network\":{\"connection\":\"ZONE\",\"exclude\":[\"Guests\"]}") "," RULE("phones",
+                                                                                                                                                                            4,
+                                                                                                                                                                            "\"platform\":{\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":"
+                                                                                                                                                                            "\"IOS\"}}]}") "," RULE("trusted",
+                                                                                                                                                                                                    5,
+                                                                                                                                                                                                    "\"device\":{\"trust\":\"TRUSTED\"}") "," RULE("last",
+                                                                                                                                                                                                                                                   9,
+                                                                                                                                                                                                                                                   "")));
     dt_policy_input in = input("198.51.100.7");
     in.groups = staff;
     in.group_count = 1;
