@@ -5,6 +5,7 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/device_cache.h"
+#include "devtrustctl/device_explain.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/registry.h"
 #include "devtrustctl/site.h"
@@ -31,6 +32,7 @@ typedef struct registry {
     /* what was asked of `add` */
     char const *ssh_key, *id, *name;
     bool trusted;
+    char const *at;   /* of `explain`: the time to judge for, or NULL */
     char const *path; /* of the file that is read */
     dt_guid wanted;   /* of the device to remove */
 } registry;
@@ -588,12 +590,20 @@ static dt_ctl_exit remove_all(registry *r, char const *const *what, size_t count
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-typedef enum device_verb { VERB_NONE = 0, VERB_ADD, VERB_LIST, VERB_REMOVE } device_verb;
+typedef enum device_verb {
+    VERB_NONE = 0,
+    VERB_ADD,
+    VERB_EXPLAIN,
+    VERB_LIST,
+    VERB_REMOVE
+} device_verb;
 
 static device_verb verb_of(char const *word)
 {
     if (strcmp(word, "add") == 0)
         return VERB_ADD;
+    if (strcmp(word, "explain") == 0)
+        return VERB_EXPLAIN;
     if (strcmp(word, "list") == 0)
         return VERB_LIST;
     return strcmp(word, "remove") == 0 ? VERB_REMOVE : VERB_NONE;
@@ -624,15 +634,20 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
     bool adds = r->ssh_key != NULL || r->id != NULL || r->name != NULL || r->trusted;
 
     if (verb == VERB_NONE)
-        return dt_error_set(e, DT_E_INVALID, "add, list, remove, show, refresh, forget or sync?");
+        return dt_error_set(e, DT_E_INVALID,
+                            "add, explain, list, remove, show, refresh, forget, sync?");
     if (verb == VERB_LIST && count > 0)
         return dt_error_set(e, DT_E_INVALID, "list takes no names");
     if (verb != VERB_ADD && adds)
         return dt_error_set(e, DT_E_INVALID, "--ssh-key, --id, --name, --trusted go with add");
     if (verb == VERB_REMOVE && count == 0)
         return dt_error_set(e, DT_E_INVALID, "remove what?");
-    if (verb != VERB_LIST && json)
-        return dt_error_set(e, DT_E_INVALID, "--json goes with list");
+    if (verb == VERB_EXPLAIN && count == 0)
+        return dt_error_set(e, DT_E_INVALID, "explain what?");
+    if (verb != VERB_LIST && verb != VERB_EXPLAIN && json)
+        return dt_error_set(e, DT_E_INVALID, "--json goes with list and explain");
+    if (verb != VERB_EXPLAIN && r->at != NULL)
+        return dt_error_set(e, DT_E_INVALID, "--at goes with explain");
     return verb == VERB_ADD ? check_add(r, count, e) : DT_OK;
 }
 
@@ -645,23 +660,41 @@ static dt_ctl_exit perform(registry *r, device_verb verb, char const *const *nam
         return list_all(r);
     case VERB_REMOVE:
         return remove_all(r, names, count);
+    case VERB_EXPLAIN: /* needs no store */
     case VERB_NONE:
         break;
     }
     return DT_CTL_FAULT;
 }
 
+/* The site is enough: nothing is looked up, and nothing is written. */
+static dt_ctl_exit explain(registry *r, char const *config, char const *const *paths, size_t count)
+{
+    dt_error e = {0};
+    dt_site site;
+    dt_ctl_exit x;
+
+    if (r->at != NULL && dt_time_parse(r->at, &r->now) < 0) {
+        dt_err_line("device: --at is not a time such as 2026-08-20T10:11:12Z");
+        return DT_CTL_FAULT;
+    }
+    if (dt_ctl_site_load(config, &r->files, &e) < 0)
+        return dt_err_fault(&e);
+    site = dt_site_for(r->files, "");
+    x = dt_device_explain(&site, paths, count, r->now, r->json);
+    dt_site_free(&r->files);
+    return x;
+}
+
 static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char const **rest)
 {
     char const *config = NULL;
     registry r = {.now = dt_host_now()};
-    dt_option const options[] = {{"--config", "-c", &config, NULL},
-                                 {"--json", NULL, NULL, &r.json},
-                                 {"--ssh-key", NULL, &r.ssh_key, NULL},
-                                 {"--id", NULL, &r.id, NULL},
-                                 {"--name", NULL, &r.name, NULL},
-                                 {"--trusted", NULL, NULL, &r.trusted},
-                                 {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {
+        {"--config", "-c", &config, NULL},     {"--json", NULL, NULL, &r.json},
+        {"--ssh-key", NULL, &r.ssh_key, NULL}, {"--id", NULL, &r.id, NULL},
+        {"--name", NULL, &r.name, NULL},       {"--trusted", NULL, NULL, &r.trusted},
+        {"--at", NULL, &r.at, NULL},           {NULL, NULL, NULL, NULL}};
     dt_error e = {0};
     size_t count = 0;
     dt_ctl_exit x;
@@ -672,6 +705,8 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
     verb = count > 0 ? verb_of(rest[0]) : VERB_NONE;
     if (check_arguments(&r, verb, count - (count > 0), &e) < 0)
         return dt_err_usage(self, &e);
+    if (verb == VERB_EXPLAIN)
+        return explain(&r, config, rest + 1, count - 1);
     if (dt_ctl_store_open(config, &r.files, &r.store, &e) < 0)
         return dt_err_fault(&e);
     x = perform(&r, verb, rest + 1, count - 1);

@@ -36,8 +36,11 @@ static dt_ctl_command const commands[] = {
      "  --json                 one JSON object\n" OPTION_CONFIG
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
-    {"device", dt_ctl_device, "devices: the registry, and what the cache knows of Intune's",
-     "add ... | list | remove ... | show ... | refresh ... | forget ... | sync",
+    {"device", dt_ctl_device, "devices: explain certificates, the registry, Intune's answers",
+     "explain|add|list|remove|show|refresh|forget|sync [OPTION]... [ARGUMENT]...",
+     "  explain FILE...        the verdict on each certificate (with its intermediates behind\n"
+     "                         it), or OpenSSH certificate, as if its key had been used\n"
+     "  --at TIME              explain: as it was or will be at 2026-08-20T10:11:12Z\n"
      "  add CERTIFICATE...     enrol the keys of device certificates: PEM or DER files, or\n"
      "                         folders of them; each is judged first\n"
      "  --id GUID              add: the device, where no certificate names it\n"
@@ -54,7 +57,8 @@ static dt_ctl_command const commands[] = {
      "  --page-size N          sync: devices in one request, 1 to 500 (500)\n"
      "  --restart              sync: from the beginning\n"
      "  --quiet                sync: no progress\n"
-     "  --json                 list, show, refresh: one JSON object per line\n" OPTION_CONFIG},
+     "  --json                 list, explain, show, refresh: one JSON object a "
+     "line\n" OPTION_CONFIG},
     {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test",
      "fetch --save FILE | import --application NAME | diff ... | test FILE",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"

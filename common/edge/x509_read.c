@@ -212,6 +212,22 @@ static int read_uri_list(ASN1_IA5STRING const *value, dt_guid *id, dt_error *e)
     return rc;
 }
 
+/* Whether an extension's value is one whole DER element: what stands behind it is seen by some
+ * readers and not by others, OpenSSL's decoder among the latter. */
+static bool is_whole(X509 *x, int nid)
+{
+    int const at = X509_get_ext_by_NID(x, nid, -1);
+    if (at < 0)
+        return false;
+    ASN1_OCTET_STRING const *value = X509_EXTENSION_get_data(X509_get_ext(x, at));
+    unsigned char const *p = ASN1_STRING_get0_data(value);
+    unsigned char const *const end = p + ASN1_STRING_length(value);
+    long len = 0;
+    int tag = 0, class = 0;
+    int const form = ASN1_get_object(&p, &len, &tag, &class, ASN1_STRING_length(value));
+    return (form & 0x80) == 0 && (form & 1) == 0 && len == end - p;
+}
+
 static int read_alternative_names(X509 *x, dt_guid *id, dt_error *e)
 {
     int found = 0;
@@ -220,7 +236,10 @@ static int read_alternative_names(X509 *x, dt_guid *id, dt_error *e)
         return found == -1 ? 0
                            : dt_error_set(e, DT_E_PARSE,
                                           "the certificate's alternative names are unreadable");
-    int rc = 0;
+    int rc = is_whole(x, NID_subject_alt_name)
+                 ? 0
+                 : dt_error_set(e, DT_E_PARSE,
+                                "something stands behind the certificate's alternative names");
     for (int i = 0; rc == 0 && i < sk_GENERAL_NAME_num(names); i++) {
         int type = 0;
         void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);

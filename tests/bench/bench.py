@@ -42,6 +42,7 @@ PACE = 500  # logins a second while pushes are pending: busy, not flooded
 PACED_SECONDS = 3.0
 PACED_ROUNDS = 3  # whose median counts
 PACED_CONCURRENCY = 8
+X509_ROUNDS = 100
 PAM_RUNS = 150  # of each, in turns
 PAM_BATCHES = 5  # so many times; the median counts
 LOGINS = 20  # sign-ons over which Okta's calls are counted
@@ -340,8 +341,20 @@ class Bench:
         check(reply.code == rad.ACCEPT, str(reply))
         return self.sim.count("okta.total") - before[0], self.sim.count("okta.poll") - before[1]
 
+    def x509(self) -> None:
+        files = self.pki["devices"]["device-rsa"]["files"]
+        done = subprocess.run([str(TOOLS / "x509_verdict"), str(X509_ROUNDS),
+                               self.pki["authorities"]["shared_root"], files["chain"],
+                               self.pki["tenant_id"]], text=True, capture_output=True,
+                              timeout=LIMIT)
+        check(done.returncode == 0, done.stderr)
+        ours, plain, ratio = (float(word) for word in done.stdout.split())
+        say(f"a verdict takes {ours:.0f} us, OpenSSL's verification alone {plain:.0f} us")
+        figure("x509_verdict_us", ours, "us")
+        figure("x509_verdict_vs_openssl", ratio, "ratio")
 
-FIGURES = ("throughput", "calls", "devices", "pam", "parked")
+
+FIGURES = ("throughput", "calls", "devices", "pam", "parked", "x509")
 
 
 def main() -> int:
