@@ -147,7 +147,7 @@ static dt_ctl_exit show(cache *k, dt_guid const *device)
 {
     dt_intune_device d;
     dt_error e = {0};
-    dt_bytes value;
+    dt_bytes value = {0};
     dt_buf scratch;
     dt_ctl_exit x;
     int rc;

@@ -153,7 +153,7 @@ static void read_file(dt_managed_file const *f, version const *v, dt_managed_res
 /* The lock is held. */
 static void refresh(dt_managed_file *f)
 {
-    version before, after;
+    version before = {0}, after = {0};
     dt_time now = monotonic();
     int error = look(f->path, &before);
 
