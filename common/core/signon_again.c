@@ -5,7 +5,7 @@
  *
  * - denied now: denied;
  * - MFA now: it goes on, if the factors under way are among those the rule now allows;
- * - no MFA now: it goes on with the MFA that was begun, under the rule that asked for it;
+ * - no MFA now: it goes on with the MFA that was begun, under the rule that now lets in;
  * - not to be told (groups that the former policy did not name, certificates judged by CAs that have
  *   changed): it has to begin again. */
 #include "core/signon_internal.h"
@@ -59,7 +59,11 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
         return;
     }
     if (s->outcome.decision.access == DT_ACCESS_ALLOW) {
-        s->outcome.decision = before;
+        /* Under the rule in force, whose reply can be given, with the MFA that was begun. */
+        s->outcome.decision.access = DT_ACCESS_ALLOW_AFTER_MFA;
+        s->outcome.decision.factors = before.factors;
+        s->outcome.decision.frequency = DT_FREQUENCY_EVERY_SIGN_ON;
+        s->outcome.decision.lifetime = 0;
         dt_signon_detail(s, "the policy has changed and asks for no MFA now; the one that had been "
                             "begun went on");
     }

@@ -452,7 +452,7 @@ def test_the_manual_knows_every_setting_and_attribute() -> None:
     table = source[source.index("module_config[] = {"):source.index("CONF_PARSER_TERMINATOR")]
     known = set(re.findall(r'(?:\{|INPUT\()\s*"(\w+)",', table))
     described = set(re.findall(r"^\.It Cm (\w+)$", manual, re.M))
-    words = {"park", "hybrid", "challenge", "control", "certificate"}
+    words = {"park", "hybrid", "challenge", "control", "certificate", "okta"}
     assert len(known) > 10 and known == described - words
     attributes = set(re.findall(r'"(DevTrust-[A-Za-z-]+)"',
                                 (rad.ROOT / "rlm_devtrust" / "reply.c").read_text()))
