@@ -51,7 +51,7 @@ unit: $(UNIT_TESTS) ## run the unit tests
 
 # --- real servers -------------------------------------------------------------------------------
 # Most of their time they wait for servers and people: several files at once. PYTEST_JOBS=0: one by one.
-PYTEST_JOBS ?= 4
+PYTEST_JOBS ?= 2
 
 integration: $(PRODUCTS) $(SAN_SHIM) ## run the tests with real servers (ARGS=... to pytest)
 	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider \

@@ -148,7 +148,7 @@ static void another_rule_takes_over(void **state)
 static void a_loosened_policy_asks_to_the_end(void **state)
 {
     (void)state;
-    answer_under(ALLOW_ALL, true, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, "Ask");
+    answer_under(ALLOW_ALL, true, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, "Everybody");
 }
 
 static void factors_that_are_no_longer_allowed(void **state)
