@@ -90,7 +90,7 @@ static char const *factor_name(unsigned bit)
     return dt_factor_name((dt_factor_type)bit);
 }
 
-static void warn_alternative(checking *k, unsigned sources)
+static void warn_alternative(checking *k, char const *who, unsigned sources)
 {
     char text[128];
     dt_buf b;
@@ -98,29 +98,41 @@ static void warn_alternative(checking *k, unsigned sources)
     dt_buf_init_fixed(&b, text, sizeof(text));
     put_words(&b, sources, source_name, "+");
     if ((sources & (DT_SOURCES_WITH_KEY | DT_SOURCES_OF_HOST)) == 0)
-        warn(k, "trusted_when: %s proves nothing: whoever claims to be a trusted device is one",
-             text);
+        warn(k, "%strusted_when: %s proves nothing: whoever claims to be a trusted device is one",
+             who, text);
     if ((sources & (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)) == 0)
         warn(k,
-             "trusted_when: %s does not ask Intune: a device that is no longer compliant stays "
+             "%strusted_when: %s does not ask Intune: a device that is no longer compliant stays "
              "trusted",
-             text);
+             who, text);
 }
 
-static void check_trust(checking *k)
+/* `who` stands before what is said of an application that has its own rule. */
+static void tell_trust(checking *k, dt_config const *c, char const *who)
 {
     char text[512];
     dt_buf b;
-    dt_config const *c = k->config;
 
     dt_buf_init_fixed(&b, text, sizeof(text));
     for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
         dt_buf_puts(&b, i > 0 ? ", " : "");
         put_words(&b, c->device_trust.trusted_when[i], source_name, "+");
     }
-    dt_out_line("trusted when  %s", text);
+    dt_out_line("trusted when  %s%s", who, text);
     for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
-        warn_alternative(k, c->device_trust.trusted_when[i]);
+        warn_alternative(k, who, c->device_trust.trusted_when[i]);
+}
+
+static void check_trust(checking *k)
+{
+    tell_trust(k, k->config, "");
+    for (size_t i = 0; i < k->config->application_count; i++) {
+        dt_config_application const *a = k->config->applications[i];
+        char who[DT_CONFIG_SECTION_MAX];
+
+        if (snprintf(who, sizeof(who), "%s: ", a->name) > 0)
+            tell_trust(k, dt_site_for(k->files, a->name).config, who);
+    }
 }
 
 static int tell_ca(void *ctx, size_t index, dt_bytes der)

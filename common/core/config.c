@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A configuration: made of defaults, filled pair by pair, finished once. Knows the table and nothing
- * of any single key; see config_table.c, config_value.c, config_check.c. */
+ * of any single key; see config_table.c, config_value.c, config_section.c, config_check.c. */
 #include "core/config.h"
 
 #include "core/config_check.h"
+#include "core/config_section.h"
 #include "core/config_value.h"
 
 #include <stdlib.h>
@@ -46,13 +47,31 @@ bool dt_config_has_section(char const *section)
     return false;
 }
 
-int dt_config_line(dt_config const *c, char const *section, char const *name)
+/* The row of a key that may stand in [application NAME], or the number of rows. */
+static size_t application_key_find(char const *name)
 {
     size_t count;
-    size_t i = key_find(section, name);
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].per_application && strcmp(keys[i].name, name) == 0)
+            return i;
+    }
+    return count;
+}
+
+int dt_config_line(dt_config const *c, char const *section, char const *name)
+{
+    char const *application = dt_config_section_name(section, "application");
+    dt_config_application const *a =
+        application == NULL ? NULL : dt_config_application_find(c, application);
+    size_t count;
+    size_t i = a == NULL ? key_find(section, name) : application_key_find(name);
 
     (void)dt_config_keys(&count);
-    return i < count ? c->lines[i] : 0;
+    if (i == count)
+        return 0;
+    return a == NULL ? c->lines[i] : a->own.lines[i];
 }
 
 int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
@@ -111,6 +130,7 @@ void dt_config_free(dt_config **c)
         return;
     for (size_t i = 0; i < count; i++)
         dt_config_value_free(*c, &keys[i]);
+    dt_config_sections_free(*c);
     free(*c);
     *c = NULL;
 }
@@ -143,28 +163,59 @@ static int refuse_unknown(char const *file, int line, char const *section, char 
                         line, shown_section, shown_name);
 }
 
-int dt_config_set(dt_config *c, char const *file, int line, char const *section, char const *name,
-                  char const *value, dt_error *e)
+/* Takes a pair for key i of the table into `values`, which are those of the section. */
+static int set_value(dt_config *values, size_t i, char const *file, int line, char const *section,
+                     char const *value, dt_error *e)
 {
     char storage[WHY_MAX];
     dt_buf why;
     size_t count;
-    dt_config_key const *keys = dt_config_keys(&count);
-    size_t i = key_find(section, name);
+    dt_config_key const *k = &dt_config_keys(&count)[i];
     int error;
 
-    if (i == count)
-        return refuse_unknown(file, line, section, name, e);
-    if (c->lines[i] != 0)
+    if (values->lines[i] != 0)
         return dt_error_set(e, DT_E_INVALID,
                             "%s:%d: [%s] %s: was given in line %d already; write it once", file,
-                            line, section, name, c->lines[i]);
+                            line, section, k->name, values->lines[i]);
     dt_buf_init_fixed(&why, storage, sizeof(storage));
-    error = dt_config_value_set(c, &keys[i], value, &why);
+    error = dt_config_value_set(values, k, value, &why);
     if (error < 0)
-        return dt_error_set(e, error, "%s:%d: [%s] %s: %s", file, line, section, name, storage);
-    c->lines[i] = line > 0 ? line : 1;
+        return dt_error_set(e, error, "%s:%d: [%s] %s: %s", file, line, section, k->name, storage);
+    values->lines[i] = line > 0 ? line : 1;
     return DT_OK;
+}
+
+static int set_of_application(dt_config_application *a, char const *file, int line,
+                              char const *section, char const *name, char const *value, dt_error *e)
+{
+    char shown[NAME_MAX];
+    size_t count;
+    size_t i = application_key_find(name);
+
+    (void)dt_config_keys(&count);
+    if (i == count)
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: [%s] %s: no such key may be otherwise for an application; "
+                            "write one of devtrust.conf(5), section [application NAME]",
+                            file, line, section, dt_str_escape(shown, sizeof(shown), name));
+    return set_value(&a->own, i, file, line, section, value, e);
+}
+
+int dt_config_set(dt_config *c, char const *file, int line, char const *section, char const *name,
+                  char const *value, dt_error *e)
+{
+    char const *application = dt_config_section_name(section, "application");
+    dt_config_application *a =
+        application == NULL ? NULL : dt_config_application_find(c, application);
+    size_t count;
+    size_t i = key_find(section, name);
+
+    (void)dt_config_keys(&count);
+    if (a != NULL)
+        return set_of_application(a, file, line, section, name, value, e);
+    if (i == count)
+        return refuse_unknown(file, line, section, name, e);
+    return set_value(c, i, file, line, section, value, e);
 }
 
 int dt_config_finish(dt_config *c, char const *file, dt_error *e)
@@ -179,7 +230,8 @@ int dt_config_finish(dt_config *c, char const *file, dt_error *e)
     }
     if (!dt_guid_is_set(&c->device_trust.tenant_id))
         c->device_trust.tenant_id = c->intune.tenant_id;
-    return dt_config_check(c, file, e);
+    int error = dt_config_sections_finish(c, file, e);
+    return error < 0 ? error : dt_config_check(c, file, e);
 }
 
 char const *dt_config_text(dt_config const *c, dt_config_key const *k)

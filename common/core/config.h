@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrust.conf: one typed table from which parsing, defaults, the man page check and every error
  * message come. The core gets key/value pairs with their line (edge/ini_inih.c reads the text) and
- * never opens a file. An unknown section or key, a bad value, a key given twice is an error. */
+ * never opens a file. An unknown section or key, a bad value, a key given twice is an error. Some
+ * sections have a name, as in [application vpn], and there may be several of them. */
 #ifndef DT_CORE_CONFIG_H
 #define DT_CORE_CONFIG_H
 
@@ -12,6 +13,9 @@
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
 #define DT_TRUST_ALTERNATIVES_MAX 8
 #define DT_CONFIG_KEYS_MAX 160 /* room for rows of the table */
+#define DT_CONFIG_NAME_MAX 64  /* longest name of a section that has one, its NUL included */
+#define DT_CONFIG_SECTION_MAX (DT_CONFIG_NAME_MAX + 16) /* the same with what stands before it */
+#define DT_CONFIG_APPLICATIONS_MAX 32                   /* most sections [application NAME] */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
 typedef enum dt_source {
@@ -183,8 +187,17 @@ typedef struct dt_config {
             lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;
     } daemon;
+    struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */
+    size_t application_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
 } dt_config;
+
+/* [application NAME]: keys of the table that have another value for this application. */
+typedef struct dt_config_application {
+    char name[DT_CONFIG_NAME_MAX];
+    int line;      /* of the section's head */
+    dt_config own; /* only the fields of keys that the section gives, as own.lines[] says */
+} dt_config_application;
 
 /* One row of the table, public so that `devtrustctl check-config`, the tests and the man page
  * check can walk it. */
@@ -216,24 +229,36 @@ typedef struct dt_config_key {
     int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
     bool reloadable;
-    char const *help; /* one sentence */
+    bool per_application; /* may stand in [application NAME], too; its field owns nothing */
+    char const *help;     /* one sentence */
 } dt_config_key;
 
 /* The table and its length. */
 dt_config_key const *dt_config_keys(size_t *count);
 
-/* The line of the file that gave a key; 0 when the default stands or there is no such key. */
+/* The line of the file that gave a key; 0 when the default stands or there is no such key. `section`
+ * with its name where it has one, as in "application vpn". */
 int dt_config_line(dt_config const *c, char const *section, char const *name);
 /* True when the first factor of this application is the person's Okta password, which devtrust asks
  * Okta about itself. */
 bool dt_config_okta_password(dt_config const *c, char const *application);
-/* True when the table has such a section. */
+/* True when the table has such a section; of those with a name, none is in the table. */
 bool dt_config_has_section(char const *section);
+/* What holds for an application: *out becomes a copy of c in which the keys that [application NAME]
+ * gives have the values of that section. The copy borrows all that c owns: it is good until c is
+ * freed or changed, and never to be freed itself. False, and *out untouched, without such a section. */
+bool dt_config_for(dt_config const *c, char const *application, dt_config *out);
 
 /* A new config with every default set. */
 DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);
 void dt_config_free(dt_config **c);
-/* Takes one pair from `file`:`line`. DT_E_INVALID with file, line, key, what was expected. */
+/* A section begins: "okta", or "application vpn" for one with a name. To be called for each that the
+ * file has, also for one without keys. DT_E_INVALID for a section that there is not, a name that is
+ * none, or more sections with a name than there may be. */
+DT_MUST_USE int dt_config_open_section(dt_config *c, char const *file, int line,
+                                       char const *section, dt_error *e);
+/* Takes one pair from `file`:`line`, of a section that was opened where it has a name. DT_E_INVALID
+ * with file, line, key, what was expected. */
 DT_MUST_USE int dt_config_set(dt_config *c, char const *file, int line, char const *section,
                               char const *name, char const *value, dt_error *e);
 /* After the last pair: keys that must be there, and rules between keys (trusted_when names intune

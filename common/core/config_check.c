@@ -6,18 +6,39 @@
 #include "core/evidence_facts.h"
 #include "core/ssh_certificate.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
 
 typedef struct check {
     dt_config const *c;
+    dt_config_application const *application; /* whose own values c holds; NULL: of nobody */
     char const *file;
     dt_error *e;
 } check;
 
+/* What is in order for everybody and not for one application is the fault of that one's section. */
+static int refuse_application(check const *k, char const *section, char const *name,
+                              char const *why)
+{
+    dt_config_application const *a = k->application;
+    char key[DT_CONFIG_SECTION_MAX];
+    int line;
+
+    (void)snprintf(key, sizeof(key), "application %s", a->name);
+    line = dt_config_line(k->c, key, name);
+    if (line > 0 && strcmp(section, "device_trust") == 0)
+        return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s] %s: %s", k->file, line, key, name,
+                            why);
+    return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s]: with what stands here, [%s] %s %s",
+                        k->file, a->line, key, section, name, why);
+}
+
 static int refuse(check const *k, char const *section, char const *name, char const *why)
 {
+    if (k->application != NULL)
+        return refuse_application(k, section, name, why);
     return dt_config_refuse(k->c, k->file, section, name, k->e, why);
 }
 
@@ -89,8 +110,8 @@ static int check_intune(check const *k)
     for (size_t i = 0; i < count; i++) {
         if (!needed[i].given && (sources_named(k->c) & DT_SOURCE_INTUNE) != 0)
             return refuse(k, "intune", needed[i].name,
-                          "is missing, and [device_trust] trusted_when names intune; write it, or "
-                          "take intune out of trusted_when");
+                          "is missing, and trusted_when names intune; write it, or take intune "
+                          "out of trusted_when");
         if (!needed[i].given && given > 0)
             return refuse(
                 k, "intune", needed[i].name,
@@ -282,19 +303,47 @@ static int check_services(check const *k)
     return DT_OK;
 }
 
+typedef int rule(check const *k);
+
+static int check_all(check const *k, rule *const *rules, size_t count)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = rules[i](k);
+    return error;
+}
+
+/* The rules that what an application has otherwise could break. */
+static int check_applications(check const *k)
+{
+    static rule *const rules[] = {check_intune,       check_owner, check_tenant,
+                                  check_certificates, check_ssh,   check_management_hint,
+                                  check_platforms};
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->application_count; i++) {
+        dt_config effective;
+        check one = *k;
+
+        one.c = &effective;
+        one.application = k->c->applications[i];
+        if (!dt_config_for(k->c, one.application->name, &effective))
+            return dt_error_set(k->e, DT_E_INVALID, "%s: [application %s] cannot be applied",
+                                k->file, one.application->name);
+        error = check_all(&one, rules, sizeof(rules) / sizeof(rules[0]));
+    }
+    return error;
+}
+
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
-    static int (*const rules[])(check const *) = {
-        check_okta,         check_intune, check_owner,      check_tenant,
-        check_certificates, check_ssh,    check_revocation, check_management_hint,
-        check_platforms,    check_times,  check_audit,      check_services,
+    static rule *const rules[] = {
+        check_okta,  check_intune,     check_owner,           check_tenant,    check_certificates,
+        check_ssh,   check_revocation, check_management_hint, check_platforms, check_times,
+        check_audit, check_services,   check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        int error = rules[i](&k);
-        if (error < 0)
-            return error;
-    }
-    return DT_OK;
+    return check_all(&k, rules, sizeof(rules) / sizeof(rules[0]));
 }

@@ -629,6 +629,16 @@ static size_t plain_size(dt_config_type type)
     }
 }
 
+static void copy_trusted_when(dt_config *c, dt_config const *from, bool *differed)
+{
+    *differed = c->device_trust.trusted_when_count != from->device_trust.trusted_when_count ||
+                memcmp(c->device_trust.trusted_when, from->device_trust.trusted_when,
+                       sizeof(c->device_trust.trusted_when)) != 0;
+    memcpy(c->device_trust.trusted_when, from->device_trust.trusted_when,
+           sizeof(c->device_trust.trusted_when));
+    c->device_trust.trusted_when_count = from->device_trust.trusted_when_count;
+}
+
 static int copy_text(dt_config *c, dt_config const *from, dt_config_key const *k, bool *differed)
 {
     char **slot = field(c, k);
@@ -658,6 +668,10 @@ int dt_config_value_copy(dt_config *c, dt_config const *from, dt_config_key cons
         return DT_OK;
     }
     *differed = false;
+    if (k->type == DT_CONFIG_TRUSTED_WHEN) {
+        copy_trusted_when(c, from, differed);
+        return DT_OK;
+    }
     if (k->type != DT_CONFIG_STRING && k->type != DT_CONFIG_URL && k->type != DT_CONFIG_PATH)
         return DT_E_STATE;
     return copy_text(c, from, k, differed);

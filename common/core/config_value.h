@@ -9,8 +9,8 @@
  * DT_E_INVALID the field is as it was and `why` says "what is wrong; what to write instead". */
 DT_MUST_USE int dt_config_value_set(dt_config *c, dt_config_key const *k, char const *value,
                                     dt_buf *why);
-/* Makes the field what it is in `from`; true in *differed when it was another. Not for lists and
- * trusted_when, which are all reloadable: DT_E_STATE. */
+/* Makes the field what it is in `from`; true in *differed when it was another. Not for lists,
+ * which are all reloadable: DT_E_STATE. */
 DT_MUST_USE int dt_config_value_copy(dt_config *c, dt_config const *from, dt_config_key const *k,
                                      bool *differed);
 /* Frees what the field owns, if anything, and zeroes it. */

@@ -10,8 +10,7 @@
 
 #define INI_LINE_MAX (DT_CONFIG_VALUE_MAX + 128) /* longest line: a key and its longest value */
 #define INI_LINES_MAX 20000
-#define INI_SECTIONS_MAX 16
-#define INI_SECTION_LEN 32
+#define INI_SECTIONS_MAX 64
 
 /* Where a distribution's inih lets its limit of 200 bytes be raised, we do; where it does not, the
  * reader is told the limit and says so. */
@@ -25,7 +24,7 @@ typedef struct ini_source {
     dt_config *c;
     dt_error *e;
     int error; /* the first one; nothing is read after it */
-    char sections[INI_SECTIONS_MAX][INI_SECTION_LEN];
+    char sections[INI_SECTIONS_MAX][DT_CONFIG_SECTION_MAX];
     size_t section_count;
 } ini_source;
 
@@ -54,14 +53,13 @@ static dt_bytes trim(dt_bytes b)
 /* A section's head: known, alone on its line, and not there already. */
 static void check_section(ini_source *s, dt_bytes line)
 {
-    char name[INI_SECTION_LEN];
+    char name[DT_CONFIG_SECTION_MAX];
 
     if (line.len < 3 || line.p[line.len - 1] != ']') {
         refuse(s, "a section is not closed; write [NAME] alone on its line");
         return;
     }
-    if (dt_str_copy_bytes(name, sizeof(name), dt_bytes_of(line.p + 1, line.len - 2)) < 0 ||
-        !dt_config_has_section(name)) {
+    if (dt_str_copy_bytes(name, sizeof(name), dt_bytes_of(line.p + 1, line.len - 2)) < 0) {
         refuse(s, "there is no such section; write one of devtrust.conf(5)");
         return;
     }
@@ -75,6 +73,7 @@ static void check_section(ini_source *s, dt_bytes line)
         refuse(s, "there are too many sections");
         return;
     }
+    s->error = dt_config_open_section(s->c, s->name, s->line, name, s->e);
     memcpy(s->sections[s->section_count++], name, sizeof(name));
 }
 
@@ -168,9 +167,10 @@ static int ini_take_pair(void *user, char const *section, char const *name, char
 #if INI_HANDLER_LINENO
     (void)line;
 #endif
+    (void)section; /* inih cuts long ones */
     if (s->error == DT_OK)
-        s->error =
-            dt_config_set(s->c, s->name, s->line, section, name, value == NULL ? "" : value, s->e);
+        s->error = dt_config_set(s->c, s->name, s->line, s->sections[s->section_count - 1], name,
+                                 value == NULL ? "" : value, s->e);
     return s->error == DT_OK;
 }
 

@@ -25,6 +25,7 @@ static char const *const other_suffixes[] = {".schema.json", ".cases.json"};
 struct dt_site_files {
     char const *path; /* of devtrust.conf, for messages while loading */
     dt_config *config;
+    dt_config *applied[DT_CONFIG_APPLICATIONS_MAX]; /* as config has it for its i-th application */
     dt_trust_store *anchors;
     dt_ssh_cas *ssh_cas;
     dt_zones *zones;
@@ -87,9 +88,24 @@ static int read_config(char const *path, dt_config **config, char hash[65], dt_e
     return error;
 }
 
+/* The copies borrow from the configuration: whoever changes it makes them anew. */
+static int apply_sections(dt_site_files *f, dt_error *e)
+{
+    for (size_t i = 0; i < f->config->application_count; i++) {
+        if (f->applied[i] == NULL)
+            f->applied[i] = calloc(1, sizeof(*f->applied[i]));
+        if (f->applied[i] == NULL ||
+            !dt_config_for(f->config, f->config->applications[i]->name, f->applied[i]))
+            return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    }
+    return DT_OK;
+}
+
 static int load_config(dt_site_files *f, dt_error *e)
 {
-    return read_config(f->path, &f->config, f->config_hash, e);
+    int error = read_config(f->path, &f->config, f->config_hash, e);
+
+    return error < 0 ? error : apply_sections(f, e);
 }
 
 int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e)
@@ -389,6 +405,22 @@ static int load_policies(dt_site_files *f, dt_error *e)
     return error < 0 ? blame(f, "policy", "directory", e, error) : DT_OK;
 }
 
+/* A section for an application that there is not: misspelled, it would leave the one that was meant
+ * under a rule that nobody wanted for it. */
+static int check_sections(dt_site_files *f, dt_error *e)
+{
+    for (size_t i = 0; i < f->config->application_count; i++) {
+        dt_config_application const *a = f->config->applications[i];
+
+        if (dt_site_policy(f, a->name) == NULL)
+            return dt_error_set(e, DT_E_NOT_FOUND,
+                                "%s:%d: [application %s]: there is no policy of that application "
+                                "in %s; write one, or take the section out",
+                                f->path, a->line, a->name, f->config->policy.directory);
+    }
+    return DT_OK;
+}
+
 /* --- secrets ---------------------------------------------------------------------------------- */
 
 /* The token becomes part of a header line: nothing but the characters that tokens are made of. */
@@ -554,8 +586,8 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,   load_anchors,    load_ssh_cas,   load_zones,   load_org,
-        load_policies, load_okta_token, load_state_key, load_managed,
+        load_config,   load_anchors,   load_ssh_cas,    load_zones,     load_org,
+        load_policies, check_sections, load_okta_token, load_state_key, load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -588,6 +620,8 @@ void dt_site_free(dt_site_files **f)
     dt_secret_free(&(*f)->state_key);
     dt_managed_file_free(&(*f)->managed);
     dt_managed_hints_free(&(*f)->hints);
+    for (size_t i = 0; i < DT_CONFIG_APPLICATIONS_MAX; i++)
+        free((*f)->applied[i]);
     dt_config_free(&(*f)->config);
     free(*f);
     *f = NULL;
@@ -622,10 +656,19 @@ dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i)
     return i < f->policy_count ? f->policies[i] : NULL;
 }
 
+static dt_config const *config_for(dt_site_files const *f, char const *application)
+{
+    for (size_t i = 0; application != NULL && i < f->config->application_count; i++) {
+        if (f->applied[i] != NULL && strcmp(f->config->applications[i]->name, application) == 0)
+            return f->applied[i];
+    }
+    return f->config;
+}
+
 dt_site dt_site_for(dt_site_files const *f, char const *application)
 {
     return (dt_site){
-        .config = f->config,
+        .config = config_for(f, application),
         .anchors = f->anchors,
         .ssh_cas = f->ssh_cas,
         .policy = dt_site_policy(f, application),
@@ -656,7 +699,9 @@ dt_time dt_site_loaded(dt_site_files const *f)
 
 int dt_site_keep_fixed(dt_site_files *f, dt_config const *old, dt_buf *names)
 {
-    return dt_config_keep_fixed(f->config, old, names);
+    int error = dt_config_keep_fixed(f->config, old, names);
+
+    return error < 0 ? error : apply_sections(f, NULL);
 }
 
 dt_secret const *dt_site_okta_token(dt_site_files const *f)

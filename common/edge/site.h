@@ -27,7 +27,8 @@ dt_trust_store const *dt_site_anchors(dt_site_files const *f);
 dt_policy const *dt_site_policy(dt_site_files const *f, char const *application);
 size_t dt_site_policy_count(dt_site_files const *f);
 dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i);
-/* The site as the machine wants it, for one application. */
+/* The site as the machine wants it, for one application: with what [application NAME] gives in place
+ * of [device_trust]'s. */
 dt_site dt_site_for(dt_site_files const *f, char const *application);
 /* Says which site of a process this is and since when it is used. Before it is shared. */
 void dt_site_count(dt_site_files *f, uint64_t generation, dt_time loaded);

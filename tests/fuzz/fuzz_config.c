@@ -2,6 +2,7 @@
 /* devtrust.conf of any bytes. What is refused has a message with the file's name that is safe to
  * show; what is accepted obeys the table's bounds and the rules between keys, whose violation would
  * trust somebody by accident. */
+#include "core/evidence_facts.h"
 #include "edge/ini.h"
 
 #include <stdlib.h>
@@ -64,18 +65,23 @@ static void check_key(dt_config const *c, dt_config_key const *k)
     }
 }
 
-static void check_rules(dt_config const *c)
+static void check_trust(dt_config const *c)
 {
     require(c->device_trust.trusted_when_count >= 1 &&
             c->device_trust.trusted_when_count <= DT_TRUST_ALTERNATIVES_MAX);
     for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
         unsigned set = c->device_trust.trusted_when[i];
-        require(set != 0 && set != DT_SOURCE_INTUNE && set <= 0xf);
+        require(set != 0 && set != DT_SOURCE_INTUNE && (set & ~(unsigned)DT_SOURCES_ALL) == 0);
         if ((set & DT_SOURCE_INTUNE) != 0)
-            require(dt_guid_is_set(&c->intune.tenant_id) && *c->intune.key_file != '\0');
-        if ((set & (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY)) != 0)
+            require(dt_guid_is_set(&c->intune.tenant_id) &&
+                    (*c->intune.key_file != '\0' || *c->intune.client_secret_file != '\0'));
+        if ((set & DT_SOURCE_CERTIFICATE) != 0)
             require(*c->device_trust.ca_file != '\0' || *c->device_trust.shared_ca_file != '\0');
     }
+}
+
+static void check_rules(dt_config const *c)
+{
     if (*c->device_trust.shared_ca_file != '\0')
         require(dt_guid_is_set(&c->device_trust.tenant_id));
     require(c->device_trust.stale_limit >= c->device_trust.cache_ttl);
@@ -84,6 +90,20 @@ static void check_rules(dt_config const *c)
         for (size_t k = 0; k < c->daemon.local_services.count; k++)
             require(strcmp(c->daemon.sshd_services.items[i], c->daemon.local_services.items[k]) !=
                     0);
+    }
+}
+
+/* What holds for one application is held to the same rules. */
+static void check_applications(dt_config const *c)
+{
+    require(c->application_count <= DT_CONFIG_APPLICATIONS_MAX);
+    for (size_t i = 0; i < c->application_count; i++) {
+        char const *name = c->applications[i]->name;
+        dt_config own;
+
+        require(*name != '\0' && *name != '.' && strpbrk(name, "/ []\t") == NULL);
+        require(dt_config_for(c, name, &own));
+        check_trust(&own);
     }
 }
 
@@ -100,7 +120,9 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     } else {
         for (size_t i = 0; i < count; i++)
             check_key(c, &keys[i]);
+        check_trust(c);
         check_rules(c);
+        check_applications(c);
     }
     dt_config_free(&c);
     return 0;

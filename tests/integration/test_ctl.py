@@ -456,6 +456,27 @@ def test_explain_a_trusted_device(site: Site, world: Sim, index: dict[str, Any])
     assert world.count("okta.total") == 0
 
 
+def test_explain_an_application_with_its_own_rule(site: Site, world: Sim,
+                                                  index: dict[str, Any]) -> None:
+    site.set_policy(guide_policy("wifi"))
+    site.configure({"application wifi": {"trusted_when": "certificate", "platforms": "all"}})
+    for application, verdict, calls in (("wifi", "TRUSTED, by certificate", 0),
+                                        ("vpn", "NOT_TRUSTED, NOT_ENROLLED", 1)):
+        answer = explain(site, application, *shown(index, "device-rsa"))
+        assert answer.line("verdict") == verdict, answer
+        assert world.count("graph.device") == calls
+    told = run("check-config", "--config", site.config_path)
+    assert told.code == YES and "trusted when  wifi: certificate" in told.lines, told
+    assert any("wifi: trusted_when: certificate does not ask Intune" in x for x in told.lines)
+    # Stricter than the rest is possible as well; and no section is for nobody.
+    site.configure({"application wifi": {"trusted_when": "vpn-client", "platforms": None}})
+    assert explain(site, "wifi", *shown(index, "device-rsa")).line("verdict").startswith(
+        "NOT_TRUSTED")
+    site.configure({"application wfi": {"trusted_when": "certificate"}})
+    wrong = explain(site, "wifi")
+    assert wrong.code == FAULT and "[application wfi]: there is no policy" in wrong.err, wrong
+
+
 def test_explain_with_a_client_secret(site: Site, world: Sim, index: dict[str, Any]) -> None:
     world.enrol_device(device_id(index, "device-rsa"))
     secret = site.directory / "client.secret"

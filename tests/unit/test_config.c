@@ -71,6 +71,12 @@ static char const everything[] =
     "require_owner = yes\n"
     "enrollment_url = https://enroll.example/here\n"
     "check_access_text = Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.\n"
+    "[application vpn]\n"
+    "trusted_when = certificate+intune\n"
+    "platforms = windows\n"
+    "max_sync_age = 1d\n"
+    "trust_in_grace_period = no\n"
+    "require_owner = no\n"
     "[policy]\n"
     "directory = /f/policies\n"
     "zones_file = /f/zones.json\n"
@@ -675,6 +681,161 @@ static void rules_that_hold(void **state)
     }
 }
 
+/* --- sections with a name ---------------------------------------------------------------------- */
+
+#define VPN "[application vpn]\n"
+
+static void sections_with_a_name_refused(void **state)
+{
+    static refusal const rows[] = {
+        {"[application]\n", ":1: ", "write [application NAME]"},
+        {"[application ]\n", ":1: ", "write [application NAME]"},
+        {"[application  vpn]\n", ":1: ", "write [application NAME]"},
+        {"[application vpn ]\n", ":1: ", "write [application NAME]"},
+        {"[application\tvpn]\n", ":1: ", "no such section"},
+        {"[application .vpn]\n", ":1: ", "write [application NAME]"},
+        {"[application -vpn]\n", ":1: ", "write [application NAME]"},
+        {"[application ../vpn]\n", ":1: ", "write [application NAME]"},
+        {"[application v/pn]\n", ":1: ", "write [application NAME]"},
+        {"[application \"vpn\"]\n", ":1: ", "write [application NAME]"},
+        {"[application vpn wifi]\n", ":1: ", "write [application NAME]"},
+        {"[application \xc3\xa9]\n", ":1: ", "write [application NAME]"},
+        {"[application a234567890123456789012345678901234567890123456789012345678901234]\n",
+         ":1: ", "write [application NAME]"},
+        {"[Application vpn]\n", ":1: ", "no such section"},
+        {"[applications vpn]\n", ":1: ", "no such section"},
+        {"[okta vpn]\n", ":1: ", "no such section"},
+        {"[device_trust vpn]\n", ":1: ", "no such section"},
+        {VPN "platforms = ios\n[okta]\n" VPN, ":4: ", "was there already"},
+        {MINIMAL VPN, ":10: [application vpn]: ", "says nothing"},
+        {MINIMAL VPN "[application wifi]\nplatforms = all\n",
+         ":10: [application vpn]: ", "says nothing"},
+        {VPN "ca_file = /c\n", ":2: [application vpn] ca_file: ", "no such key"},
+        {VPN "tenant_id = 00000000-1111-2222-3333-444444444444\n",
+         ":2: [application vpn] tenant_id: ", "no such key"},
+        {VPN "org_url = https://x.example\n", ":2: [application vpn] org_url: ", "no such key"},
+        {VPN "Platforms = ios\n", ":2: [application vpn] Platforms: ", "no such key"},
+        {VPN "\x1b[31m = 5s\n", ":2: [application vpn] \\x1b[31m: ", "no such key"},
+        {VPN "platforms = ios\nplatforms = ios\n",
+         ":3: [application vpn] platforms: ", "in line 2 already"},
+        {VPN "platforms =\n", ":2: [application vpn] platforms: ", "one of"},
+        {VPN "platforms = ios, ios\n", ":2: [application vpn] platforms: ", "once"},
+        {VPN "trusted_when =\n", ":2: [application vpn] trusted_when: ", "one of"},
+        {VPN "trusted_when = intune\n", ":2: [application vpn] trusted_when: ", "alone"},
+        {VPN "trusted_when = registry\n",
+         ":2: [application vpn] trusted_when: ", "without a source that proves a key"},
+        {VPN "require_owner = maybe\n", ":2: [application vpn] require_owner: ", "yes"},
+        {VPN "max_sync_age = 366d\n", ":2: [application vpn] max_sync_age: ", "365d"},
+        /* rules between keys, with what the application has otherwise */
+        {OKTA "[device_trust]\nca_file = /c\ntrusted_when = certificate\n" VPN
+              "trusted_when = certificate+intune\n",
+         ":6: [application vpn]: ", "[intune] tenant_id is missing"},
+        {OKTA "[device_trust]\ntrusted_when = vpn-client\n" VPN "trusted_when = certificate\n",
+         ":6: [application vpn] trusted_when: ", "no CA"},
+        {MINIMAL VPN "trusted_when = ssh-certificate\n",
+         ":10: [application vpn]: ", "ssh_device_ca_file is missing"},
+        {MINIMAL VPN "trusted_when = management-hint\n",
+         ":10: [application vpn]: ", "managed_configuration_file is missing"},
+        {MINIMAL "trusted_when = certificate\n[application a]\nplatforms = all\n" VPN
+                 "require_owner = yes\n",
+         ":14: [application vpn] require_owner: ", "goes without intune"},
+        {MINIMAL "require_owner = yes\n" VPN "trusted_when = certificate\n",
+         ":11: [application vpn]: ", "require_owner is yes"},
+        {MINIMAL "platforms = linux\n" VPN "trusted_when = ssh-key\n",
+         ":11: [application vpn]: ", "platforms enables only some"},
+        {MINIMAL "trusted_when = ssh-key\n" VPN "platforms = linux\n",
+         ":12: [application vpn] platforms: ", "enables only some"},
+        {OKTA INTUNE "[device_trust]\ntrusted_when = certificate\nca_file = /c\n"
+                     "tenant_id = 00000000-1111-2222-3333-444444444445\n" VPN
+                     "trusted_when = certificate+intune\n",
+         ":12: [application vpn]: ", "[device_trust] tenant_id is not"},
+    };
+
+    (void)state;
+    EXPECT(rows);
+}
+
+/* What one application has otherwise is so for it alone; the rest is as for everybody. */
+static void applications_have_their_own(void **state)
+{
+    dt_config *c =
+        parse_ok(MINIMAL "max_sync_age = 9d\n[application vpn]\ntrusted_when = certificate\n"
+                         "platforms = all\n[application Wi-Fi_2.x]\n"
+                         "trust_in_grace_period = yes\nplatforms = ios\n");
+    dt_config own;
+
+    (void)state;
+    assert_int_equal(c->application_count, 2);
+    assert_int_equal(c->device_trust.trusted_when_count, 2);
+    assert_true(dt_config_for(c, "vpn", &own));
+    assert_int_equal(own.device_trust.trusted_when_count, 1);
+    assert_int_equal(own.device_trust.trusted_when[0], DT_SOURCE_CERTIFICATE);
+    assert_int_equal(own.device_trust.trusted_when[1], 0);
+    assert_int_equal(own.device_trust.max_sync_age, DT_DAYS(9));
+    assert_false(own.device_trust.trust_in_grace_period);
+    assert_ptr_equal(own.device_trust.ca_file, c->device_trust.ca_file);
+    assert_true(dt_config_for(c, "Wi-Fi_2.x", &own));
+    assert_int_equal(own.device_trust.trusted_when_count, 2);
+    assert_int_equal(own.device_trust.platforms, DT_PLATFORM_IOS);
+    assert_true(own.device_trust.trust_in_grace_period);
+    assert_int_equal(c->device_trust.platforms, DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE);
+    own.device_trust.platforms = 0;
+    assert_false(dt_config_for(c, "VPN", &own));
+    assert_false(dt_config_for(c, "", &own));
+    assert_int_equal(own.device_trust.platforms, 0);
+    assert_int_equal(dt_config_line(c, "application vpn", "trusted_when"), 12);
+    assert_int_equal(dt_config_line(c, "application vpn", "max_sync_age"), 0);
+    assert_int_equal(dt_config_line(c, "application vpn", "ca_file"), 0);
+    assert_int_equal(dt_config_line(c, "application nobody", "platforms"), 0);
+    assert_int_equal(dt_config_line(c, "device_trust", "max_sync_age"), 10);
+    dt_config_free(&c);
+}
+
+/* Every key that may be otherwise arrives where it is looked for, and nowhere else. */
+static void each_may_be_otherwise(void **state)
+{
+    size_t count, seen = 0;
+    dt_config_key const *keys = dt_config_keys(&count);
+    dt_config *c = parse_ok(everything);
+    dt_config own;
+
+    (void)state;
+    assert_true(dt_config_for(c, "vpn", &own));
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].per_application)
+            seen++;
+        if (keys[i].per_application && c->applications[0]->own.lines[i] == 0)
+            fail_msg("the file gives [application vpn] no %s", keys[i].name);
+        if (keys[i].per_application == fields_equal(c, &own, &keys[i]))
+            fail_msg("[%s] %s is not as it should be", keys[i].section, keys[i].name);
+    }
+    assert_true(seen >= 5);
+    dt_config_free(&c);
+}
+
+static void sections_have_a_limit(void **state)
+{
+    char text[8192] = MINIMAL;
+    dt_error e;
+    int error;
+    dt_config *c;
+
+    (void)state;
+    for (int i = 0; i < DT_CONFIG_APPLICATIONS_MAX; i++) {
+        char one[64];
+        snprintf(one, sizeof(one), "[application a%d]\nplatforms = all\n", i);
+        strncat(text, one, sizeof(text) - strlen(text) - 1);
+    }
+    c = parse_ok(text);
+    assert_int_equal(c->application_count, DT_CONFIG_APPLICATIONS_MAX);
+    dt_config_free(&c);
+    strncat(text, "[application one-more]\nplatforms = all\n", sizeof(text) - strlen(text) - 1);
+    c = parse(text, &e, &error);
+    assert_int_equal(error, DT_E_INVALID);
+    assert_non_null(strstr(e.text, "/etc/d.conf:74: there are too many"));
+    dt_config_free(&c);
+}
+
 /* --- dt_config_set, without a file ------------------------------------------------------------- */
 
 static void set_leaves_the_field_alone(void **state)
@@ -821,6 +982,11 @@ static void table_is_sound(void **state)
         bool worded = keys[i].type == DT_CONFIG_ENUM || keys[i].type == DT_CONFIG_BITS ||
                       keys[i].type == DT_CONFIG_TRUSTED_WHEN;
         assert_int_equal(worded, keys[i].words != NULL);
+        /* dt_config_for() can then not fail, and copies own nothing. */
+        if (keys[i].per_application)
+            assert_true(keys[i].type == DT_CONFIG_BOOL || keys[i].type == DT_CONFIG_BITS ||
+                        keys[i].type == DT_CONFIG_DURATION ||
+                        keys[i].type == DT_CONFIG_TRUSTED_WHEN);
         for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
             if (strcmp(keys[i].name, "trusted_when") == 0)
                 assert_string_equal(w->word, dt_source_name((dt_source)w->value));
@@ -847,6 +1013,10 @@ int main(void)
         cmocka_unit_test(urls_refused),
         cmocka_unit_test(rules_between_keys),
         cmocka_unit_test(rules_that_hold),
+        cmocka_unit_test(sections_with_a_name_refused),
+        cmocka_unit_test(applications_have_their_own),
+        cmocka_unit_test(each_may_be_otherwise),
+        cmocka_unit_test(sections_have_a_limit),
         cmocka_unit_test(set_leaves_the_field_alone),
         cmocka_unit_test(values_are_not_repeated),
         cmocka_unit_test(durations),

@@ -29,13 +29,20 @@ static FILE *source_open(char const *name)
     return f;
 }
 
+static bool is_application(char const *section)
+{
+    return strncmp(section, "application ", strlen("application ")) == 0;
+}
+
 static dt_config_key const *key_find(char const *section, char const *name, size_t *index)
 {
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0) {
+        bool here = is_application(section) ? keys[i].per_application
+                                            : strcmp(keys[i].section, section) == 0;
+        if (here && strcmp(keys[i].name, name) == 0) {
             *index = i;
             return &keys[i];
         }
@@ -52,6 +59,17 @@ static void expect_all(bool const *seen, char const *where)
     for (size_t i = 0; i < count; i++) {
         if (!seen[i])
             fail_msg("[%s] %s is not in %s", keys[i].section, keys[i].name, where);
+    }
+}
+
+static void expect_all_of_applications(bool const *seen, char const *where)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (seen[i] != keys[i].per_application)
+            fail_msg("[application NAME] %s is not in %s", keys[i].name, where);
     }
 }
 
@@ -126,12 +144,15 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
     }
 }
 
-static void expected_item(char *out, size_t size, dt_config_key const *k)
+static void expected_item(char *out, size_t size, char const *section, dt_config_key const *k)
 {
     char type[128] = "";
 
     type_text(type, sizeof(type), k);
-    if (k->fallback == NULL)
+    if (is_application(section))
+        snprintf(out, size, ".It Ic %s No (%s, default as in section [device_trust])\n", k->name,
+                 type);
+    else if (k->fallback == NULL)
         snprintf(out, size, ".It Ic %s No (%s, no default)\n", k->name, type);
     else if (*k->fallback == '\0')
         snprintf(out, size, ".It Ic %s No (%s, default Ar empty )\n", k->name, type);
@@ -144,7 +165,7 @@ static void expected_item(char *out, size_t size, dt_config_key const *k)
 static void manual_says_the_same(void **state)
 {
     FILE *f = source_open("man/devtrust.conf.5");
-    bool seen[DT_CONFIG_KEYS_MAX] = {false};
+    bool plain[DT_CONFIG_KEYS_MAX] = {false}, of_applications[DT_CONFIG_KEYS_MAX] = {false};
     char line[LINE_SIZE];
     char section[64] = "";
 
@@ -154,21 +175,23 @@ static void manual_says_the_same(void **state)
         char wanted[LINE_SIZE];
         size_t i = 0;
         if (sscanf(line, ".Ss Section [%63[^]]]", section) == 1) {
-            if (!dt_config_has_section(section))
+            if (!dt_config_has_section(section) && !is_application(section))
                 fail_msg("the manual knows a section [%s]", section);
             continue;
         }
         if (sscanf(line, ".It Ic %63s", name) != 1)
             continue;
         dt_config_key const *k = key_find(section, name, &i);
+        bool *seen = is_application(section) ? of_applications : plain;
         if (seen[i])
             fail_msg("the manual has [%s] %s twice", section, name);
         seen[i] = true;
-        expected_item(wanted, sizeof(wanted), k);
+        expected_item(wanted, sizeof(wanted), section, k);
         assert_string_equal(line, wanted);
     }
     fclose(f);
-    expect_all(seen, "man/devtrust.conf.5");
+    expect_all(plain, "man/devtrust.conf.5");
+    expect_all_of_applications(of_applications, "man/devtrust.conf.5");
 }
 
 /* Each word that a key takes stands in the manual as a word. */
@@ -214,8 +237,15 @@ static bool sample_key(char *line, char **name, char **value, bool *given)
     return true;
 }
 
+/* The head of a section, given or commented out. */
+static bool sample_section(char const *line, char section[64], bool *given)
+{
+    *given = *line == '[';
+    return sscanf(*given ? line : line + 1, "[%63[^]]]", section) == 1 && (*given || *line == '#');
+}
+
 /* Reads the sample; with `all`, also what is commented out counts. */
-static dt_config *sample_load(bool all, bool *seen)
+static dt_config *sample_load(bool all, bool *plain, bool *of_applications)
 {
     static char text[FILE_SIZE];
     FILE *f = source_open("conf/devtrust.conf");
@@ -230,11 +260,12 @@ static dt_config *sample_load(bool all, bool *seen)
         bool given;
         size_t i = 0;
         size_t used = strlen(text);
-        if (*line == '[') {
-            snprintf(text + used, sizeof(text) - used, "%s", line);
-            assert_int_equal(sscanf(line, "[%63[^]]]", section), 1);
+        if (sample_section(line, section, &given)) {
+            if (given || all)
+                snprintf(text + used, sizeof(text) - used, "[%s]\n", section);
         } else if (sample_key(line, &name, &value, &given)) {
             dt_config_key const *k = key_find(section, name, &i);
+            bool *seen = is_application(section) ? of_applications : plain;
             if (seen[i])
                 fail_msg("the sample has [%s] %s twice", section, name);
             seen[i] = true;
@@ -255,11 +286,12 @@ static dt_config *sample_load(bool all, bool *seen)
 
 static void sample_has_every_key(void **state)
 {
-    bool seen[DT_CONFIG_KEYS_MAX] = {false};
-    dt_config *c = sample_load(true, seen);
+    bool plain[DT_CONFIG_KEYS_MAX] = {false}, of_applications[DT_CONFIG_KEYS_MAX] = {false};
+    dt_config *c = sample_load(true, plain, of_applications);
 
     (void)state;
-    expect_all(seen, "conf/devtrust.conf");
+    expect_all(plain, "conf/devtrust.conf");
+    expect_all_of_applications(of_applications, "conf/devtrust.conf");
     dt_config_free(&c);
 }
 

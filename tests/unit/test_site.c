@@ -511,12 +511,51 @@ static void missing_at_their_default(void **state)
     expect_refusal(DT_E_NOT_FOUND, "[okta] api_token_file", "/etc/devtrust", "does not exist");
 }
 
+/* What an application has otherwise reaches its sign-ons, and only those, also after a reload. */
+static void applications_have_their_own(void **state)
+{
+    dt_site_files *f;
+    dt_buf names;
+
+    (void)state;
+    put("policies/vpn.json", POLICY("vpn"), 0644);
+    put("policies/wifi.json", POLICY("wifi"), 0644);
+    put_config("[application vpn]\nplatforms = linux\ntrusted_when = vpn-client\n");
+    f = load();
+    dt_buf_init(&names, 1024);
+    for (int i = 0; i < 2; i++) {
+        dt_config const *vpn = dt_site_for(f, "vpn").config;
+        dt_config const *wifi = dt_site_for(f, "wifi").config;
+        assert_int_equal(vpn->device_trust.platforms, DT_PLATFORM_LINUX);
+        assert_int_equal(vpn->device_trust.trusted_when[0], DT_SOURCE_VPN_CLIENT);
+        assert_int_equal(wifi->device_trust.trusted_when[0], DT_SOURCE_CERTIFICATE);
+        assert_ptr_equal(wifi, dt_site_config(f));
+        assert_ptr_equal(dt_site_for(f, NULL).config, dt_site_config(f));
+        assert_ptr_equal(vpn->store.path, dt_site_config(f)->store.path);
+        /* The second time with a path that a reload keeps: the former is freed then. */
+        dt_config *old = NULL;
+        assert_int_equal(dt_config_new(&old, NULL), DT_OK);
+        assert_int_equal(dt_config_set(old, "f", 1, "store", "path", "/old", NULL), DT_OK);
+        assert_int_equal(dt_site_keep_fixed(f, old, &names), DT_OK);
+        dt_config_free(&old);
+    }
+    assert_string_equal(dt_site_for(f, "vpn").config->store.path, "/old");
+    dt_buf_free(&names);
+    dt_site_free(&f);
+    /* Not of a misspelled one. */
+    put_config("[application vpnn]\ntrust_in_grace_period = yes\n");
+    expect_refusal(DT_E_NOT_FOUND, "[application vpnn]", "no policy", "policies");
+    put_config("");
+    (void)unlink(path_of("policies/wifi.json"));
+}
+
 /* Each allocation in turn gives out: nothing is half-loaded, and an error says so. */
 static void memory_gives_out(void **state)
 {
     int failures = 0;
 
     (void)state;
+    put_config("[application vpn]\nplatforms = all\n");
     for (int n = 1;; n++) {
         dt_site_files *f = NULL;
         dt_error e = {0};
@@ -560,6 +599,7 @@ int main(void)
         TEST(bad_tokens),
         TEST(bad_state_keys),
         TEST(missing_at_their_default),
+        TEST(applications_have_their_own),
         TEST(memory_gives_out),
     };
 

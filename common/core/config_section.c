@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sections of devtrust.conf that have a name, as in [application vpn]. There may be several of a
+ * kind; each is opened once, in the order of the file, before its keys are set. */
+#include "core/config_section.h"
+
+#include "core/config_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLICATION "application"
+
+/* A kind of section: opens one of that name, which was looked at and is not there yet. */
+typedef struct section_kind {
+    char const *word;
+    int (*open)(dt_config *c, char const *file, int line, char const *name, dt_error *e);
+} section_kind;
+
+char const *dt_config_section_name(char const *section, char const *kind)
+{
+    size_t len = strlen(kind);
+
+    return strncmp(section, kind, len) == 0 && section[len] == ' ' ? section + len + 1 : NULL;
+}
+
+/* What the names of applications are made of (devtrust-policy(5)), and room for the longest. */
+static bool is_name(char const *s)
+{
+    size_t n = 0;
+
+    for (; s[n] != '\0'; n++) {
+        bool word = (s[n] >= 'a' && s[n] <= 'z') || (s[n] >= 'A' && s[n] <= 'Z') ||
+                    (s[n] >= '0' && s[n] <= '9') || s[n] == '_';
+        if (!word && (n == 0 || (s[n] != '.' && s[n] != '-')))
+            return false;
+    }
+    return n > 0 && n < DT_CONFIG_NAME_MAX;
+}
+
+/* --- [application NAME] ------------------------------------------------------------------------ */
+
+dt_config_application *dt_config_application_find(dt_config const *c, char const *name)
+{
+    for (size_t i = 0; i < c->application_count; i++) {
+        if (strcmp(c->applications[i]->name, name) == 0)
+            return c->applications[i];
+    }
+    return NULL;
+}
+
+static int open_application(dt_config *c, char const *file, int line, char const *name, dt_error *e)
+{
+    dt_config_application *a;
+
+    if (dt_config_application_find(c, name) != NULL)
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: this section was there already; write its keys together", file,
+                            line);
+    if (c->application_count == DT_CONFIG_APPLICATIONS_MAX)
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: there are too many sections [" APPLICATION " NAME]; write at "
+                            "most %d",
+                            file, line, DT_CONFIG_APPLICATIONS_MAX);
+    a = calloc(1, sizeof(*a));
+    if (a == NULL || dt_str_copy(a->name, sizeof(a->name), name) < 0) {
+        free(a);
+        return dt_error_set(e, DT_E_NOMEM, "%s:%d: out of memory", file, line);
+    }
+    a->line = line;
+    c->applications[c->application_count++] = a;
+    return DT_OK;
+}
+
+bool dt_config_for(dt_config const *c, char const *application, dt_config *out)
+{
+    dt_config_application const *a = dt_config_application_find(c, application);
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    if (a == NULL)
+        return false;
+    *out = *c;
+    for (size_t i = 0; i < count; i++) {
+        bool differed;
+
+        /* Of the types that may stand here none can fail: see tests/unit/test_config.c. */
+        if (a->own.lines[i] != 0 && dt_config_value_copy(out, &a->own, &keys[i], &differed) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* --- all kinds --------------------------------------------------------------------------------- */
+
+static section_kind const kinds[] = {{APPLICATION, open_application}};
+
+int dt_config_open_section(dt_config *c, char const *file, int line, char const *section,
+                           dt_error *e)
+{
+    if (dt_config_has_section(section))
+        return DT_OK;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        char const *name = dt_config_section_name(section, kinds[i].word);
+
+        if (name == NULL && strcmp(section, kinds[i].word) != 0)
+            continue;
+        if (name == NULL || !is_name(name))
+            return dt_error_set(
+                e, DT_E_INVALID,
+                "%s:%d: a section [%s] has a name behind one blank, at most %d letters, digits, _, "
+                "and behind the first . and -; write [%s NAME]",
+                file, line, kinds[i].word, DT_CONFIG_NAME_MAX - 1, kinds[i].word);
+        return kinds[i].open(c, file, line, name, e);
+    }
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s:%d: there is no such section; write one of devtrust.conf(5)", file,
+                        line);
+}
+
+static bool gives_nothing(int const lines[DT_CONFIG_KEYS_MAX])
+{
+    for (size_t i = 0; i < DT_CONFIG_KEYS_MAX; i++) {
+        if (lines[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+int dt_config_sections_finish(dt_config const *c, char const *file, dt_error *e)
+{
+    for (size_t i = 0; i < c->application_count; i++) {
+        dt_config_application const *a = c->applications[i];
+
+        if (gives_nothing(a->own.lines))
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [" APPLICATION " %s]: says nothing; write a key that is "
+                                "otherwise for this application, or leave the section out",
+                                file, a->line, a->name);
+    }
+    return DT_OK;
+}
+
+void dt_config_sections_free(dt_config *c)
+{
+    for (size_t i = 0; i < c->application_count; i++)
+        free(c->applications[i]);
+    c->application_count = 0;
+}
