@@ -170,6 +170,19 @@ static void tell_ca_file(checking *k, char const *path, char const *what)
     dt_buf_free(&text);
 }
 
+static void check_ocsp(checking *k)
+{
+    dt_config const *c = k->config;
+
+    if (!c->device_trust.ocsp)
+        return;
+    dt_out_line("%-13s %s", "OCSP",
+                c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
+                                                    : "the responder that each certificate names");
+    if (c->device_trust.revocation == DT_REVOCATION_SOFT)
+        warn(k, "revocation = soft: while the OCSP responder is away, revoked certificates pass");
+}
+
 static void check_crls(checking *k)
 {
     dt_trust_store const *anchors = dt_site_anchors(k->files);
@@ -192,6 +205,7 @@ static void check_cas(checking *k)
     tell_ca_file(k, k->config->device_trust.ca_file, "company's CA");
     tell_ca_file(k, k->config->device_trust.shared_ca_file, "shared CA");
     check_crls(k);
+    check_ocsp(k);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */

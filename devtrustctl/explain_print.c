@@ -261,8 +261,8 @@ void dt_explanation_print(dt_explanation const *x)
     print_decision(x);
     if (x->outcome->message[0] != '\0')
         dt_out_line("told         %s", x->outcome->message);
-    dt_out_line("asked        Graph calls %d, Okta calls %d", x->outcome->graph_calls,
-                x->outcome->okta_calls);
+    dt_out_line("asked        Graph calls %d, Okta calls %d, OCSP calls %d",
+                x->outcome->graph_calls, x->outcome->okta_calls, x->outcome->ocsp_calls);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -419,6 +419,9 @@ void dt_explanation_print_json(dt_explanation const *x)
     put_member(&b, "detail", x->outcome->detail);
     put_int(&b, "graphCalls", x->outcome->graph_calls);
     put_int(&b, "oktaCalls", x->outcome->okta_calls);
+    put_int(&b, "ocspCalls", x->outcome->ocsp_calls);
+    if (x->outcome->revocation != DT_REVOCATION_BY_UNASKED)
+        put_member(&b, "revocation", dt_revocation_by_name(x->outcome->revocation));
     dt_buf_putc(&b, '}');
     if (dt_buf_error(&b) < 0)
         dt_err_line("the explanation is too large for JSON; ask without --json");

@@ -288,6 +288,9 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
     return finish(inst, request, machine, &o, id);
 }
 
+/* Look-ups of one handshake: the certificate's OCSP answer, and Intune's about the device. */
+#define DT_RLM_LOOKUPS_MAX 2
+
 /* In the last round of a handshake: waits for the look-up of a device that is not in the cache, under
  * a limit of its own. Else people who are slow with their phones would keep trusted devices out.
  * True when it is worth while to begin again. */
@@ -296,14 +299,20 @@ static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_ste
 {
     dt_rlm_link *link = inst->link;
     dt_config const *config = dt_signon_site(machine)->config;
-    dt_time longest = config->intune.timeout;
+    dt_ocsp_question const *question = dt_signon_ocsp_question(machine);
+    dt_time longest = question != NULL ? config->device_trust.ocsp_timeout : config->intune.timeout;
     dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), config);
-    if (found == NULL || step->kind != DT_STEP_HTTP || step->http->service != DT_HTTP_GRAPH)
+    if (step->kind != DT_STEP_HTTP ||
+        (question == NULL && (found == NULL || step->http->service != DT_HTTP_GRAPH)))
         return false;
-    dt_guid device = *found;
+    longest = longest < limit ? longest : limit;
     bool may = atomic_fetch_add(&link->looking, 1) < inst->max_blocking_lookups;
-    if (may)
-        dt_driver_refresh_wait(link->driver, &device, longest < limit ? longest : limit);
+    if (may && question != NULL) {
+        dt_driver_ocsp_wait(link->driver, question, longest);
+    } else if (may) {
+        dt_guid device = *found;
+        dt_driver_refresh_wait(link->driver, &device, longest);
+    }
     atomic_fetch_sub(&link->looking, 1);
     return may;
 }
@@ -332,10 +341,13 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
     if (!done) {
         dt_signon_next(machine, dt_host_now(), &step);
         dt_time started = dt_host_now();
-        if (blocks && r != NULL && look_up(inst, machine, &step, limit)) {
+        for (int i = 0; !done && i < DT_RLM_LOOKUPS_MAX && blocks && r != NULL &&
+                        look_up(inst, machine, &step, limit);
+             i++) {
             dt_request again = *r;
             dt_site site = *dt_signon_site(machine); /* held by the caller */
             limit = again.wait_limit = what_is_left(limit, dt_host_now() - started);
+            started = dt_host_now();
             dt_signon_begin(machine, &site, &again, dt_host_now());
             done = dt_driver_run_inline(inst->link->driver, machine, "radius");
             dt_signon_next(machine, dt_host_now(), &step);

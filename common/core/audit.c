@@ -437,6 +437,14 @@ static void put_debug_device(event_line *l, dt_outcome const *o, dt_time now)
         PUT(l, ",\"stale\":true");
     else
         PUT(l, ",\"stale\":false");
+    if (o->revocation == DT_REVOCATION_BY_UNASKED)
+        return;
+    PUT(l, ",\"revocation\":");
+    put_plain(l, dt_revocation_by_name(o->revocation));
+    if (o->revocation_at > 0) {
+        PUT(l, ",\"revocationAge\":");
+        put_age(l, o->revocation_at, now);
+    }
 }
 
 /* Which of the sites that the process has used so far decided, and since when it was used. */
@@ -518,6 +526,8 @@ static void put_debug_effort(event_line *l, dt_outcome const *o, dt_audit_contex
     line_put_int(l, o->okta_calls);
     PUT(l, ",\"graphCalls\":");
     line_put_int(l, o->graph_calls);
+    PUT(l, ",\"ocspCalls\":");
+    line_put_int(l, o->ocsp_calls);
     PUT(l, ",\"polls\":");
     line_put_int(l, o->polls);
     PUT(l, ",\"durationMs\":");

@@ -124,7 +124,13 @@ typedef struct dt_config {
         char *shared_ca_file; /* CAs that sign for every tenant: tenant extension demanded */
         char *crl_file;       /* revocation lists of those CAs; "" = none */
         dt_revocation revocation;
-        dt_guid tenant_id; /* defaults to intune.tenant_id */
+        bool ocsp;                 /* responders are asked about device certificates */
+        char *ocsp_url;            /* of the one responder; "" = that of each certificate */
+        char *ocsp_responder_file; /* certificates of responders that may answer for any CA */
+        dt_time ocsp_timeout;      /* of one question */
+        dt_time ocsp_max_age;      /* how long ago an answer's thisUpdate may be */
+        dt_time ocsp_cache_max;    /* how long an answer is used, if it holds for so long */
+        dt_guid tenant_id;         /* defaults to intune.tenant_id */
         char *host_certificate_file;
         char *host_key_file;
         char *host_key; /* path, pkcs11: URI, or handle:0x81...; instead of host_key_file */

@@ -4,6 +4,7 @@
 #include "core/config_check.h"
 
 #include "core/evidence_facts.h"
+#include "core/ocsp.h"
 #include "core/ssh_certificate.h"
 
 #include <stdio.h>
@@ -208,16 +209,32 @@ static int check_ssh(check const *k)
 
 static int check_revocation(check const *k)
 {
-    bool lists = *k->c->device_trust.crl_file != '\0';
+    bool lists = *k->c->device_trust.crl_file != '\0', ocsp = k->c->device_trust.ocsp;
 
-    if (lists && k->c->device_trust.revocation == DT_REVOCATION_OFF)
+    if ((lists || ocsp) && k->c->device_trust.revocation == DT_REVOCATION_OFF)
         return refuse(k, "device_trust", "revocation",
-                      "is off, and crl_file is there; write require, or soft, or leave crl_file "
-                      "out");
-    if (!lists && k->c->device_trust.revocation != DT_REVOCATION_OFF)
+                      lists ? "is off, and crl_file is there; write require, or soft, or leave "
+                              "crl_file out"
+                            : "is off, and ocsp is yes; write require, or soft, or ocsp = no");
+    if (!lists && !ocsp && k->c->device_trust.revocation != DT_REVOCATION_OFF)
         return refuse(k, "device_trust", "crl_file",
                       "is missing, and revocation asks for it; write the file with the CAs' "
-                      "revocation lists");
+                      "revocation lists, or ocsp = yes");
+    return DT_OK;
+}
+
+static int check_ocsp(check const *k)
+{
+    char const *url = k->c->device_trust.ocsp_url;
+
+    if (*url != '\0' && !dt_ocsp_url_is_usable(url))
+        return refuse(k, "device_trust", "ocsp_url",
+                      "is no plain http:// or https:// address without user name and fragment; "
+                      "write it as in http://ocsp.example.com/");
+    if (!k->c->device_trust.ocsp && (*url != '\0' || *k->c->device_trust.ocsp_responder_file))
+        return refuse(k, "device_trust", "ocsp",
+                      "is no, and ocsp_url or ocsp_responder_file is there; write ocsp = yes, or "
+                      "leave them out");
     return DT_OK;
 }
 
@@ -339,9 +356,9 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,  check_intune,     check_owner,           check_tenant,    check_certificates,
-        check_ssh,   check_revocation, check_management_hint, check_platforms, check_times,
-        check_audit, check_services,   check_applications,
+        check_okta,  check_intune,     check_owner,    check_tenant,          check_certificates,
+        check_ssh,   check_revocation, check_ocsp,     check_management_hint, check_platforms,
+        check_times, check_audit,      check_services, check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 

@@ -52,6 +52,18 @@ char const *dt_primary_name(dt_primary p)
     return (unsigned)p < DT_PRIMARY_COUNT ? names[p] : "unknown";
 }
 
+char const *dt_revocation_by_name(dt_revocation_by b)
+{
+    static char const *const names[DT_REVOCATION_BY_COUNT] = {
+        [DT_REVOCATION_BY_UNASKED] = "unasked",
+        [DT_REVOCATION_BY_NONE] = "none",
+        [DT_REVOCATION_BY_LIST] = "crl",
+        [DT_REVOCATION_BY_OCSP] = "ocsp",
+        [DT_REVOCATION_BY_OCSP_CACHE] = "ocsp-cache",
+    };
+    return (unsigned)b < DT_REVOCATION_BY_COUNT ? names[b] : "unasked";
+}
+
 bool dt_cause_allows(dt_cause c)
 {
     switch (c) {

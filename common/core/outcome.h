@@ -73,6 +73,19 @@ typedef enum dt_primary {
 /* "stack", "handshake", "okta-password-pending", "okta-password"; "unknown" for anything else. */
 char const *dt_primary_name(dt_primary p);
 
+/* What said that the device certificate is, or is not, revoked. */
+typedef enum dt_revocation_by {
+    DT_REVOCATION_BY_UNASKED =
+        0,                 /* revocation = off, no certificate, or one that was refused before */
+    DT_REVOCATION_BY_NONE, /* nothing did, and it was let pass by revocation = soft */
+    DT_REVOCATION_BY_LIST,
+    DT_REVOCATION_BY_OCSP,
+    DT_REVOCATION_BY_OCSP_CACHE, /* an answer that was kept */
+    DT_REVOCATION_BY_COUNT,
+} dt_revocation_by;
+/* "unasked", "none", "crl", "ocsp", "ocsp-cache". Never NULL. */
+char const *dt_revocation_by_name(dt_revocation_by b);
+
 typedef struct dt_outcome {
     dt_result result;
     dt_cause cause;
@@ -89,7 +102,9 @@ typedef struct dt_outcome {
     dt_verdict verdict;
     dt_decision decision;
     dt_factor_type factor; /* that answered, or was asked last */
-    int okta_calls, graph_calls, polls;
+    int okta_calls, graph_calls, ocsp_calls, polls;
+    dt_revocation_by revocation;
+    dt_time revocation_at;        /* OCSP: thisUpdate of the answer */
     bool stale;                   /* a stale answer was used */
     char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
     char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */

@@ -262,14 +262,19 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     dt_signon_evidence_begin(s, r, now);
 }
 
-void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
-                             dt_time now)
+void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now)
 {
     start(s, site, now);
     s->refresh_only = true;
+    s->wait_limit = limit;
+    s->deadline = now + limit;
+}
+
+void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+                             dt_time now)
+{
+    dt_signon_start_refresh(s, site, site->config->intune.timeout * 2, now);
     s->lookup_id = *device_id;
-    s->wait_limit = site->config->intune.timeout * 2;
-    s->deadline = now + s->wait_limit;
     dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
 }
 
@@ -291,6 +296,7 @@ static bool is_http(dt_phase p)
     case DT_PHASE_CANCEL_HTTP:
     case DT_PHASE_PASSWORD_HTTP:
     case DT_PHASE_PASSWORD_CANCEL:
+    case DT_PHASE_OCSP_HTTP:
         return true;
     default:
         return false;
@@ -413,6 +419,8 @@ static void count_call(dt_signon *s)
 {
     if (s->phase == DT_PHASE_INTUNE_HTTP)
         s->outcome.graph_calls++;
+    else if (s->phase == DT_PHASE_OCSP_HTTP)
+        s->outcome.ocsp_calls++;
     else if (s->phase == DT_PHASE_PUSH_POLL)
         s->outcome.polls++;
     else
@@ -427,6 +435,9 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     case DT_PHASE_INTUNE_HTTP:
         dt_signon_evidence_http_done(s, r, now);
+        return;
+    case DT_PHASE_OCSP_HTTP:
+        dt_signon_ocsp_http_done(s, r, now);
         return;
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
@@ -466,6 +477,12 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_INTUNE_PUT:
         dt_signon_evidence_store_done(s, r, now);
+        return;
+    case DT_PHASE_OCSP_GET:
+    case DT_PHASE_OCSP_AWAY_GET:
+    case DT_PHASE_OCSP_PUT:
+    case DT_PHASE_OCSP_AWAY_PUT:
+        dt_signon_ocsp_store_done(s, r, now);
         return;
     case DT_PHASE_USER_GET:
     case DT_PHASE_USER_PUT:

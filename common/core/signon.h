@@ -11,6 +11,7 @@
 
 #include "core/intune.h"
 #include "core/managed_config.h"
+#include "core/ocsp.h"
 #include "core/okta.h"
 #include "core/outcome.h"
 #include "core/ssh.h"
@@ -174,5 +175,14 @@ DT_MUST_USE int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved
  * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
 void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
                              dt_time now);
+
+/* The same for what an OCSP responder says of a certificate. */
+void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q,
+                          dt_time now);
+/* The question that the machine wants an OCSP responder asked now; NULL when it wants something else.
+ * Borrowed. */
+dt_ocsp_question const *dt_signon_ocsp_question(dt_signon const *s);
+/* The kept answer that was used is near its end: the driver may ask again after the sign-on. Or NULL. */
+dt_ocsp_question const *dt_signon_ocsp_hint(dt_signon const *s);
 
 #endif

@@ -5,28 +5,62 @@
 
 #include <string.h>
 
-static void add_evidence(dt_signon *s, dt_evidence const *e)
+void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e)
 {
     if (dt_evidence_add(&s->evidence, e) < 0)
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "more evidence than one sign-on may bring");
 }
 
-/* Judges a certificate and makes evidence of it. `proved`: its key was used in this sign-on. */
+static bool trust_rule_names(dt_signon const *s, unsigned source)
+{
+    dt_config const *c = s->site.config;
+
+    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
+        if (c->device_trust.trusted_when[i] & source)
+            return true;
+    }
+    return false;
+}
+
+/* What speaks for a certificate whose key was used, as far as it is judged. */
+static void speak_for(dt_evidence *ev, dt_certificate const *cert)
+{
+    ev->finding = DT_FINDING_FOR;
+    ev->assurance = DT_PROVED;
+    memcpy(ev->key_id, cert->key_id, sizeof(ev->key_id));
+}
+
+static void note_revocation(dt_signon *s, dt_certificate const *cert)
+{
+    s->outcome.revocation = cert->not_checked ? DT_REVOCATION_BY_NONE
+                            : cert->listed    ? DT_REVOCATION_BY_LIST
+                                              : DT_REVOCATION_BY_UNASKED;
+    s->outcome.revocation_at = 0;
+}
+
+/* Judges a certificate and makes evidence of it. `proved`: its key was used in this sign-on. Of one that
+ * was not, or that no rule asks for, no responder is asked. */
 static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_bytes const *chain,
                               size_t chain_count, bool proved, dt_time now)
 {
     dt_certificate cert;
     dt_error err = {0};
     dt_evidence ev = {.source = source, .observed = now};
-    dt_reason reason = dt_x509_judge(s->site.anchors, der, chain, chain_count,
-                                     &s->site.config->device_trust.tenant_id, now, &cert, &err);
+    bool ask = proved && !s->ocsp_waits && trust_rule_names(s, source);
+    dt_reason reason = dt_x509_judge_online(s->site.anchors, der, chain, chain_count,
+                                            &s->site.config->device_trust.tenant_id, now, &cert,
+                                            ask ? &s->ocsp : NULL, &err);
 
     ev.device_id = cert.device_id;
     ev.entra_id = cert.entra_id;
+    note_revocation(s, &cert);
+    if (ask && s->ocsp.open) {
+        speak_for(&ev, &cert);
+        dt_signon_ocsp_wait(s, &ev);
+        return;
+    }
     if (reason == DT_REASON_TRUSTED && proved) {
-        ev.finding = DT_FINDING_FOR;
-        ev.assurance = DT_PROVED;
-        memcpy(ev.key_id, cert.key_id, sizeof(ev.key_id));
+        speak_for(&ev, &cert);
         if (cert.not_checked)
             dt_signon_detail(s, "%s: %s; let pass by revocation = soft", dt_source_name(source),
                              err.text);
@@ -42,7 +76,7 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
                                                        "certificate's key"
                                                      : err.text);
     }
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
 }
 
 static void take_vpn_device(dt_signon *s, char const *text, dt_platform platform, dt_time now)
@@ -55,18 +89,7 @@ static void take_vpn_device(dt_signon *s, char const *text, dt_platform platform
     }
     ev.finding = DT_FINDING_FOR;
     ev.assurance = DT_ASSERTED;
-    add_evidence(s, &ev);
-}
-
-static bool trust_rule_names(dt_signon const *s, unsigned source)
-{
-    dt_config const *c = s->site.config;
-
-    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
-        if (c->device_trust.trusted_when[i] & source)
-            return true;
-    }
-    return false;
+    dt_signon_add_evidence(s, &ev);
 }
 
 /* Which device is meant is looked for only where it could matter, and not when it is named. */
@@ -118,7 +141,7 @@ static void take_ssh_certificate(void *ctx, dt_bytes blob)
     } else {
         dt_signon_detail(t->s, "%s", err.text);
     }
-    add_evidence(t->s, &ev);
+    dt_signon_add_evidence(t->s, &ev);
 }
 
 static void take_ssh(dt_signon *s, dt_bytes info, dt_time now)
@@ -203,7 +226,7 @@ static bool vpn_search_next(dt_signon *s, dt_time now)
                           .platform = s->vpn.platform};
         if (dt_guid_parse(dt_bytes_str(s->vpn.uids[i]), &ev.device_id) < 0)
             continue;
-        add_evidence(s, &ev);
+        dt_signon_add_evidence(s, &ev);
         break;
     }
     return s->phase == DT_PHASE_DONE && s->outcome.cause != DT_CAUSE_NONE;
@@ -214,6 +237,10 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
 {
     dt_guid const *id;
 
+    if (s->ocsp_waits) {
+        dt_signon_set_phase(s, DT_PHASE_OCSP_GET);
+        return;
+    }
     if (s->host_evidence && s->site.config->device_trust.host_certificate_file[0]) {
         s->host_evidence = false;
         dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);
@@ -255,7 +282,7 @@ static void host_unknown(dt_signon *s, dt_time now)
                       .reason = DT_REASON_LOOKUP_UNAVAILABLE,
                       .observed = now};
 
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
 }
 
 void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
@@ -286,7 +313,7 @@ void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, d
     dt_managed_evidence(r, s->site.config, s->user, s->login, now, &ev, &why);
     if (why.text[0])
         dt_signon_detail(s, "management-hint: %s", why.text);
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
     if (s->phase == DT_PHASE_MANAGED)
         dt_signon_evidence_next(s, now);
 }
@@ -305,7 +332,7 @@ static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
         s->vpn_search = false;
         ev.finding = rc == DT_OK ? DT_FINDING_FOR : DT_FINDING_UNKNOWN;
         ev.reason = rc == DT_OK ? DT_REASON_NONE : DT_REASON_LOOKUP_UNAVAILABLE;
-        add_evidence(s, &ev);
+        dt_signon_add_evidence(s, &ev);
     }
     if (s->phase == DT_PHASE_ALIAS_GET)
         dt_signon_evidence_next(s, now);
@@ -344,7 +371,7 @@ static void judge_enrolled_key(dt_signon *s, dt_device_record const *record, dt_
 
     memcpy(ev.key_id, s->ssh.items[s->ssh_at].fingerprint, sizeof(ev.key_id));
     memcpy(ev.device_name, record->name, sizeof(ev.device_name));
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
 }
 
 /* A key that is not kept in hardware, where it must be: it speaks against itself, and for nothing. */
@@ -360,7 +387,7 @@ static void refuse_soft_key(dt_signon *s, dt_device_record const *record, dt_tim
         dt_x509_read(dt_bytes_of(record->der, record->der_len), &cert, NULL) == DT_OK)
         ev.device_id = cert.device_id;
     dt_signon_detail(s, "ssh-key: the key is not kept in a security key (sk-)");
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
 }
 
 static void ssh_record(dt_signon *s, dt_bytes text, dt_time now)
@@ -398,7 +425,7 @@ static void ssh_unknown(dt_signon *s, dt_time now)
                       .reason = DT_REASON_LOOKUP_UNAVAILABLE,
                       .observed = now};
 
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
 }
 
 /* What the list of trusted devices says of the proved one. */
@@ -422,7 +449,7 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
     } else if (r->status == DT_STORE_OK) {
         dt_signon_detail(s, "the list of trusted devices holds a record that cannot be read");
     }
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
     if (s->phase == DT_PHASE_REGISTRY_GET)
         dt_signon_evidence_next(s, now);
 }
@@ -448,7 +475,7 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
     s->refresh_hint =
         stale || (now - s->intune.fetched) * 100 >=
                      s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
         dt_signon_decide(s, now);
 }
@@ -517,7 +544,7 @@ static void intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
         return;
     }
     dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
-    add_evidence(s, &ev);
+    dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
         dt_signon_decide(s, now);
 }

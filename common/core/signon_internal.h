@@ -10,6 +10,7 @@
 
 #include "core/crypto.h"
 #include "core/device_record.h"
+#include "core/ocsp.h"
 #include "core/remembered.h"
 #include "core/signon.h"
 
@@ -73,6 +74,11 @@ typedef enum dt_phase {
     DT_PHASE_PASSWORD_HTTP,
     DT_PHASE_PASSWORD_UNCOUNT, /* it was right: attempts count from the beginning */
     DT_PHASE_PASSWORD_CANCEL,  /* the transaction that Okta opened for it */
+    DT_PHASE_OCSP_GET,         /* what is kept of a certificate's OCSP answer */
+    DT_PHASE_OCSP_AWAY_GET,    /* whether its responder was away a moment ago */
+    DT_PHASE_OCSP_HTTP,
+    DT_PHASE_OCSP_PUT,
+    DT_PHASE_OCSP_AWAY_PUT,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -157,6 +163,10 @@ struct dt_signon {
     bool vpn_search; /* the device that the VPN client means is still to be found */
     size_t vpn_at;
     dt_evidence_set evidence;
+    bool ocsp_waits; /* `ocsp_evidence` is good but for the answer to `ocsp` */
+    bool ocsp_from_cache, ocsp_hint;
+    dt_evidence ocsp_evidence;
+    dt_ocsp_answer ocsp_answer;
     dt_guid lookup_id;
     dt_intune_device intune;
     bool intune_cached; /* `intune` holds an answer that may be used as STALE */
@@ -207,7 +217,9 @@ struct dt_signon {
 
     /* Room, not cleared at the start: half of all the bytes, and cold ones, on the way of every
      * sign-on. It holds nothing but what the fields above, or the step that was rendered, say. */
-    dt_http_request http; /* the first of them: see start() in signon.c */
+    dt_http_request http;             /* the first of them: see start() in signon.c */
+    dt_ocsp_question ocsp;            /* means something while ocsp_waits, or ocsp_hint */
+    char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
     char value[DT_SIGNON_VALUE_MAX];
     char expected[DT_SIGNON_RECORD_MAX];
     char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
@@ -221,6 +233,7 @@ void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time
 void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
 void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
 void dt_signon_decide(dt_signon *s, dt_time now);
 /* After the application's rules: what the org's own say to it. */
 void dt_signon_decide_org(dt_signon *s, dt_policy_input const *in);
@@ -229,6 +242,13 @@ bool dt_signon_org_denies(dt_signon const *s);
 bool dt_signon_org_mfa_waived(dt_signon const *s);
 /* A rule lets in and the first factor is verified: in, or on to the MFA. */
 void dt_signon_admit(dt_signon *s, dt_time now);
+
+/* signon_ocsp.c: what a responder says of a device certificate. */
+bool dt_signon_is_ocsp(dt_phase p);
+/* s->ocsp is open: the evidence waits for its answer. */
+void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev);
+void dt_signon_ocsp_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 
 /* signon_okta.c: the user, the groups, the factors. */
 void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
@@ -305,6 +325,8 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *before);
 void dt_signon_decide_again(dt_signon *s, dt_time now);
 
 /* signon.c */
+/* A machine that only fills the cache, for at most `limit`. */
+void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now);
 /* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,
  * remembers the MFA, then is done. */
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now);

@@ -307,6 +307,13 @@ static int render_intune_put(dt_signon *s, dt_buf *b)
                   : put_value(s, b, s->intune.fetched + s->site.config->device_trust.stale_limit);
 }
 
+static int render_ocsp_put(dt_signon *s, dt_buf *b)
+{
+    int rc = dt_ocsp_pack(&s->ocsp_answer, b);
+
+    return rc < 0 ? rc : put_value(s, b, s->ocsp_answer.until);
+}
+
 static int set_alias_key(dt_signon *s)
 {
     char name[DT_VPN_NAME_MAX];
@@ -335,6 +342,13 @@ static int render_read(dt_signon *s)
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         dt_intune_store_key(&s->lookup_id, s->store.key);
         return DT_OK;
+    case DT_PHASE_OCSP_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        dt_ocsp_store_key(&s->ocsp, s->store.key);
+        return DT_OK;
+    case DT_PHASE_OCSP_AWAY_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        return dt_ocsp_away_key(&s->ocsp, s->store.key);
     case DT_PHASE_REMEMBERED_GET:
         op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_GET);
         return dt_signon_remembered_key(s, s->store.key);
@@ -363,6 +377,16 @@ static int render_write(dt_signon *s, dt_time now)
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         dt_intune_store_key(&s->lookup_id, s->store.key);
         return render_intune_put(s, &b);
+    case DT_PHASE_OCSP_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        dt_ocsp_store_key(&s->ocsp, s->store.key);
+        return render_ocsp_put(s, &b);
+    case DT_PHASE_OCSP_AWAY_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        dt_buf_puts(&b, "away");
+        return dt_ocsp_away_key(&s->ocsp, s->store.key) < 0
+                   ? DT_E_CRYPTO
+                   : put_value(s, &b, now + DT_OCSP_FAILURE_KEPT);
     case DT_PHASE_USER_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         return set_key(s, "okta-user", s->login) < 0 ? DT_E_LIMIT : render_user_put(s, &b);
@@ -429,6 +453,9 @@ static int render_http(dt_signon *s, dt_time now)
     case DT_PHASE_INTUNE_HTTP:
         rc = dt_intune_get_device(c, &s->lookup_id, &s->http);
         break;
+    case DT_PHASE_OCSP_HTTP:
+        rc = dt_ocsp_request(c, &s->ocsp, &s->http);
+        break;
     case DT_PHASE_USER_HTTP:
         rc = dt_okta_get_user(c, s->login, &s->http);
         break;
@@ -484,6 +511,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         out->managed = s->site.managed;
         break;
     case DT_PHASE_INTUNE_HTTP:
+    case DT_PHASE_OCSP_HTTP:
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
     case DT_PHASE_FACTORS_HTTP:
@@ -501,6 +529,8 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_REGISTRY_GET:
     case DT_PHASE_ALIAS_GET:
     case DT_PHASE_INTUNE_GET:
+    case DT_PHASE_OCSP_GET:
+    case DT_PHASE_OCSP_AWAY_GET:
     case DT_PHASE_REMEMBERED_GET:
     case DT_PHASE_FACTORS_GET:
     case DT_PHASE_USER_GET:

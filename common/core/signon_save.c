@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 5
+#define SAVED_VERSION 6
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -142,6 +142,9 @@ static void outcome(codec *c, dt_outcome *o)
     NUMBER(o->factor, 0, DT_FACTOR_ALL);
     COUNTER(o->okta_calls);
     COUNTER(o->graph_calls);
+    COUNTER(o->ocsp_calls);
+    NUMBER(o->revocation, 0, DT_REVOCATION_BY_COUNT - 1);
+    TIME(o->revocation_at);
     COUNTER(o->polls);
     FLAG(o->stale);
     TEXT(o->message);
@@ -217,6 +220,40 @@ static void vpn(codec *c, dt_signon *s)
     TEXT(s->vpn.host_name);
 }
 
+static void ocsp_answer(codec *c, dt_ocsp_answer *a)
+{
+    NUMBER(a->status, DT_OCSP_NO_ANSWER, DT_OCSP_GOOD);
+    TIME(a->this_update);
+    TIME(a->next_update);
+    TIME(a->fetched);
+    TIME(a->until);
+}
+
+/* A certificate whose OCSP answer is waited for. The hint is for the driver of this very run. */
+static void ocsp(codec *c, dt_signon *s)
+{
+    dt_ocsp_question *q = &s->ocsp;
+
+    FLAG(s->ocsp_waits);
+    FLAG(s->ocsp_from_cache);
+    if (!s->ocsp_waits || c->broken)
+        return;
+    evidence(c, &s->ocsp_evidence);
+    ocsp_answer(c, &s->ocsp_answer);
+    TEXT(s->ocsp_why);
+    FLAG(q->open);
+    NUMBER(q->otherwise, 0, DT_REASON_COUNT - 1);
+    FLAG(q->unchecked);
+    FLAG(q->above_unchecked);
+    FLAG(q->listed);
+    TEXT(q->key);
+    TEXT(q->url);
+    NUMBER(q->serial_len, 1, sizeof(q->serial));
+    raw(c, q->serial, q->serial_len);
+    NUMBER(q->issuer_len, 1, sizeof(q->issuer));
+    raw(c, q->issuer, q->issuer_len);
+}
+
 static void what_is_known(codec *c, dt_signon *s)
 {
     FLAG(s->host_evidence);
@@ -232,6 +269,7 @@ static void what_is_known(codec *c, dt_signon *s)
     NUMBER(s->evidence.count, 0, DT_EVIDENCE_MAX);
     for (size_t i = 0; i < s->evidence.count; i++)
         evidence(c, &s->evidence.items[i]);
+    ocsp(c, s);
     guid(c, &s->lookup_id);
     FLAG(s->intune_cached);
 }
@@ -378,6 +416,10 @@ static bool evidence_holds_together(dt_signon const *s)
         if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
             return false;
     }
+    if (s->ocsp_waits &&
+        (!dt_signon_is_ocsp(s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase) ||
+         (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
+        return false;
     if (s->phase == DT_PHASE_ALIAS_GET && !s->vpn_search)
         return false;
     return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
@@ -390,7 +432,8 @@ static bool is_end(dt_phase p)
 
 static bool is_evidence(dt_phase p)
 {
-    return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET;
+    return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
+           dt_signon_is_ocsp(p);
 }
 
 static bool is_lookup(dt_phase p)
@@ -459,6 +502,12 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
         return s->push.poll_url[0] != '\0';
     case DT_PHASE_CANCEL_HTTP:
         return s->push.cancel_url[0] != '\0';
+    case DT_PHASE_OCSP_GET:
+    case DT_PHASE_OCSP_AWAY_GET:
+    case DT_PHASE_OCSP_HTTP:
+    case DT_PHASE_OCSP_PUT:
+    case DT_PHASE_OCSP_AWAY_PUT:
+        return s->ocsp_waits && s->ocsp.open;
     case DT_PHASE_FACTORS_GET:
         return s->user_id[0] && s->earlier.at > 0;
     case DT_PHASE_FACTORS_PUT:
@@ -473,9 +522,9 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
 
 static bool is_retried(dt_phase p)
 {
-    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_USER_HTTP || p == DT_PHASE_GROUPS_HTTP ||
-           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP ||
-           p == DT_PHASE_PASSWORD_HTTP;
+    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
+           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP ||
+           p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP;
 }
 
 static bool phase_holds_together(dt_signon const *s)

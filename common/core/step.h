@@ -19,6 +19,7 @@ typedef enum dt_http_service {
     DT_HTTP_OKTA = 0, /* Authorization: SSWS; base URL [okta] org_url */
     DT_HTTP_GRAPH,    /* Authorization: Bearer, got and renewed by the driver; [intune] graph_url */
     DT_HTTP_ENTRA,    /* the token endpoint itself, no Authorization; [intune] login_url */
+    DT_HTTP_OCSP, /* an OCSP responder: no Authorization, also by http, application/ocsp-request */
 } dt_http_service;
 
 typedef struct dt_http_request {

@@ -8,6 +8,8 @@
 
 #define HTTPS_SCHEME "https://"
 #define HTTPS_PORT 443
+#define HTTP_SCHEME "http://"
+#define HTTP_PORT 80
 #define PORT_MAX 65535
 
 static bool is_alnum(uint8_t c)
@@ -111,7 +113,7 @@ static bool is_host(dt_bytes host, bool literal)
 }
 
 /* host[:port] or [IPv6][:port]. User info cannot pass: "@" is no character of a host. */
-static int parse_authority(dt_bytes text, dt_url *out)
+static int parse_authority(dt_bytes text, unsigned port, dt_url *out)
 {
     out->literal = text.len > 0 && text.p[0] == '[';
     if (out->literal)
@@ -121,21 +123,23 @@ static int parse_authority(dt_bytes text, dt_url *out)
     if (!is_host(out->host, out->literal) || (out->literal && n == text.len))
         return DT_E_PARSE;
     text = bytes_from(text, out->literal ? n + 1 : n);
-    out->port = HTTPS_PORT;
+    out->port = port;
     if (text.len == 0)
         return DT_OK;
     return text.p[0] == ':' ? parse_port(bytes_from(text, 1), &out->port) : DT_E_PARSE;
 }
 
-int dt_url_parse(char const *text, dt_url *out)
+static bool has_scheme(char const *text, char const *scheme)
+{
+    return text != NULL && strncmp(text, scheme, strlen(scheme)) == 0;
+}
+
+static int parse_from(char const *text, char const *scheme, unsigned port, dt_url *out)
 {
     memset(out, 0, sizeof(*out));
-    size_t scheme = strlen(HTTPS_SCHEME);
-    if (text == NULL || strncmp(text, HTTPS_SCHEME, scheme) != 0)
-        return DT_E_PARSE;
-    dt_bytes rest = bytes_from(dt_bytes_str(text), scheme);
+    dt_bytes rest = bytes_from(dt_bytes_str(text), strlen(scheme));
     size_t n = span_until(rest, "/?");
-    int rc = parse_authority(dt_bytes_of(rest.p, n), out);
+    int rc = parse_authority(dt_bytes_of(rest.p, n), port, out);
     if (rc != DT_OK)
         return rc;
     rest = bytes_from(rest, n);
@@ -145,6 +149,19 @@ int dt_url_parse(char const *text, dt_url *out)
     if (!is_path_or_query(out->path) || !is_path_or_query(out->query))
         return DT_E_PARSE;
     return has_dot_segments(out->path) ? DT_E_PARSE : DT_OK;
+}
+
+int dt_url_parse(char const *text, dt_url *out)
+{
+    memset(out, 0, sizeof(*out));
+    return has_scheme(text, HTTPS_SCHEME) ? parse_from(text, HTTPS_SCHEME, HTTPS_PORT, out)
+                                          : DT_E_PARSE;
+}
+
+int dt_url_parse_http(char const *text, dt_url *out)
+{
+    return has_scheme(text, HTTP_SCHEME) ? parse_from(text, HTTP_SCHEME, HTTP_PORT, out)
+                                         : dt_url_parse(text, out);
 }
 
 bool dt_url_same_origin(dt_url const *a, dt_url const *b)

@@ -17,6 +17,9 @@ typedef struct dt_url {
  * an empty host, a port that is not 1..65535 in plain decimal, any character that RFC 3986 does not
  * have, and dot segments (also percent-encoded), which a client would resolve behind our back. */
 DT_MUST_USE int dt_url_parse(char const *text, dt_url *out);
+/* The same, and takes "http://" as well (port 80): for what is signed by itself and goes without
+ * credentials. */
+DT_MUST_USE int dt_url_parse_http(char const *text, dt_url *out);
 /* Same scheme, host (ASCII case folded) and port. */
 bool dt_url_same_origin(dt_url const *a, dt_url const *b);
 

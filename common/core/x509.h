@@ -4,7 +4,7 @@
 #ifndef DT_CORE_X509_H
 #define DT_CORE_X509_H
 
-#include "core/evidence.h"
+#include "core/ocsp.h"
 
 #define DT_CERTIFICATE_MAX (16 * 1024) /* largest device certificate, DER bytes */
 #define DT_CHAIN_MAX 8                 /* most intermediates a client may send */
@@ -32,6 +32,20 @@ size_t dt_trust_store_crl_count(dt_trust_store const *s);
 dt_time dt_trust_store_crls_expire(dt_trust_store const *s);
 /* OFF after dt_trust_store_new. */
 void dt_trust_store_set_revocation(dt_trust_store *s, dt_revocation mode);
+
+/* How OCSP is asked about certificates under the anchors. Off after dt_trust_store_new; nothing to
+ * dt_x509_judge with revocation OFF. */
+typedef struct dt_ocsp_rules {
+    bool on;
+    char url[DT_OCSP_URL_MAX]; /* of the responder; "": the one that the certificate names (RFC 5280
+                                  section 4.2.2.1, id-ad-ocsp), the first that is usable */
+    dt_time max_age;           /* how long ago thisUpdate may be */
+} dt_ocsp_rules;
+/* DT_E_INVALID for a URL that dt_ocsp_url_is_usable refuses. */
+DT_MUST_USE int dt_trust_store_set_ocsp(dt_trust_store *s, dt_ocsp_rules const *rules);
+/* Adds certificates of responders that are trusted by configuration (RFC 6960 section 4.2.2.2, 1.):
+ * they may answer for every CA. PEM. DT_E_PARSE, DT_E_LIMIT. */
+DT_MUST_USE int dt_trust_store_add_responders(dt_trust_store *s, dt_bytes pem, dt_error *e);
 void dt_trust_store_free(dt_trust_store **s);
 
 typedef struct dt_certificate {
@@ -46,6 +60,7 @@ typedef struct dt_certificate {
     dt_time not_after;
     bool
         not_checked; /* for revocation: nothing said that it is not revoked, and soft let it pass */
+    bool listed;     /* a revocation list in force has it, and it is not revoked */
 } dt_certificate;
 
 /* Reads the fields only; says nothing about trust. DT_E_PARSE, DT_E_LIMIT. */
@@ -65,6 +80,27 @@ DT_MUST_USE int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e);
 dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
                         size_t chain_count, dt_guid const *tenant, dt_time now, dt_certificate *out,
                         dt_error *e);
+
+/* The same for who can ask an OCSP responder. Where the rules say that one is asked, all else about
+ * the certificate holds, and no list has it as revoked: the answer is LOOKUP_UNAVAILABLE, and
+ * question->open; what the certificate is then, the responder's answer decides, or, without one,
+ * question->otherwise (which is what dt_x509_judge would have returned). Only the device's own
+ * certificate is asked about; CAs between it and its anchor go by lists. */
+dt_reason dt_x509_judge_online(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
+                               size_t chain_count, dt_guid const *tenant, dt_time now,
+                               dt_certificate *out, dt_ocsp_question *question, dt_error *e);
+
+/* The request for a question, appended: DER, one certificate, SHA-1 CertID, no extensions (RFC 5019
+ * section 2.1). Not signed. DT_E_*. */
+DT_MUST_USE int dt_x509_ocsp_request(dt_ocsp_question const *q, dt_buf *out);
+/* Reads and checks an answer (RFC 6960 section 3.2): successful and basic; signed by the issuing CA, by
+ * a responder that it directly delegated to (id-kp-OCSPSigning), or by one of the configured; about this
+ * certificate (serial, and issuer by name and key); in force at `now` within DT_OCSP_SKEW, and
+ * thisUpdate not older than the rules allow. What several entries say of the certificate: the worst
+ * counts. Fills *out but for `fetched` and `until`. DT_E_PARSE, DT_E_LIMIT, DT_E_CRYPTO, DT_E_INVALID,
+ * DT_E_UNAVAILABLE (the responder says that it cannot answer). */
+DT_MUST_USE int dt_x509_ocsp_read(dt_trust_store const *anchors, dt_ocsp_question const *q,
+                                  dt_bytes response, dt_time now, dt_ocsp_answer *out, dt_error *e);
 
 /* Verifies a signature by the certificate's key over `message`: RSA: PKCS#1 v1.5 with SHA-256;
  * EC: ECDSA with SHA-256; Ed25519. 0 or DT_E_CRYPTO. The proof of possession of a host key. */

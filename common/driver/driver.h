@@ -106,6 +106,9 @@ void dt_driver_refresh(dt_driver *d, dt_guid const *device_id);
  * caller. Thread safe; returns at once on the loop's own thread. */
 void dt_driver_refresh_wait(dt_driver *d, dt_guid const *device_id, dt_time limit);
 
+/* The same for what an OCSP responder says of a certificate. */
+void dt_driver_ocsp_wait(dt_driver *d, dt_ocsp_question const *question, dt_time limit);
+
 /* Performs one store operation on the calling thread, such as keeping or taking the saved sign-on
  * behind a RADIUS State. `scratch` and `out` as in dt_store_do. Thread safe. */
 void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out);

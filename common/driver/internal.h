@@ -35,8 +35,8 @@
 #define DT_TOKEN_LIFE_MIN DT_SECONDS(5)      /* a token that lives shorter is as good as none */
 #define DT_SIGN_QUEUE_MAX 32                 /* signatures that wait for a token or a TPM */
 #define DT_SIGN_LIMIT_MS 3000                /* longest wait of a sign-on for its own */
-#define DT_REFRESH_SLOTS 1024                /* devices refreshed now or a short while ago */
-#define DT_REFRESH_PAUSE DT_SECONDS(10)      /* between two refreshes of one device */
+#define DT_REFRESH_SLOTS 1024 /* devices and certificates refreshed now or a short while ago */
+#define DT_REFRESH_PAUSE DT_SECONDS(10) /* between two refreshes of one device */
 
 #define DT_DRIVER_LIVES_MAX 8 /* sites: the one in force, and those that sign-ons still use */
 #define DT_RELOAD_CHECK DT_SECONDS(3)      /* between two looks at the files */
@@ -56,8 +56,9 @@ typedef struct dt_post {
     bool owned; /* freed by the loop; else it is part of what ctx points to */
 } dt_post;
 
-/* One HTTPS call and all the runs that wait for it. A question to Graph about a device is asked once,
- * however many sign-ons need its answer at the time; every other call has one run. */
+/* One HTTPS call and all the runs that wait for it. A question to Graph about a device, or to an OCSP
+ * responder about a certificate, is asked once, however many sign-ons need its answer at the time;
+ * every other call has one run. */
 typedef struct dt_shared_call {
     struct dt_shared_call *next; /* under way, and others may join */
     dt_live const *live;         /* with whose credentials it was sent */
@@ -65,10 +66,14 @@ typedef struct dt_shared_call {
     dt_run *first;
     unsigned token_used;
     char url[DT_URL_MAX];
+    size_t body_len; /* of a question by POST; 0 for one by GET */
+    char body[DT_OCSP_REQUEST_MAX];
 } dt_shared_call;
 
+#define DT_REFRESH_NAME_MAX 65 /* a device id, or the key of an OCSP question */
+
 typedef struct dt_refresh_slot {
-    dt_guid device;
+    char name[DT_REFRESH_NAME_MAX];
     int64_t started; /* monotonic milliseconds */
     bool busy;
 } dt_refresh_slot;
@@ -94,6 +99,8 @@ struct dt_run {
     dt_shared_call *call;
     dt_run *call_next; /* who waits for the same call */
     dt_http_method method;
+    bool
+        only_asks; /* no harm is done when it is dropped: a GET, or a question to an OCSP responder */
     char url[DT_URL_MAX];
     unsigned token_used; /* generation of the token it was sent with */
     bool token_retried;

@@ -261,26 +261,38 @@ static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char 
  * has little time left neither cuts others short nor waits for them. */
 static bool may_share(dt_run const *run, dt_http_request const *r)
 {
+    dt_config const *c = run->live->has.config;
+
+    if (r->service == DT_HTTP_OCSP)
+        return r->body_len <= DT_OCSP_REQUEST_MAX && r->timeout == c->device_trust.ocsp_timeout;
     return r->service == DT_HTTP_GRAPH && r->method == DT_HTTP_GET &&
-           r->timeout == run->live->has.config->intune.timeout;
+           r->timeout == c->intune.timeout;
 }
 
-static dt_shared_call *call_under_way(dt_run const *run)
+static dt_shared_call *call_under_way(dt_run const *run, dt_http_request const *r)
 {
     for (dt_shared_call *c = run->driver->shared; c != NULL; c = c->next)
         if (c->live == run->live && c->token_used == run->token_used &&
-            strcmp(c->url, run->url) == 0)
+            strcmp(c->url, run->url) == 0 && c->body_len == r->body_len &&
+            memcmp(c->body, r->body, c->body_len) == 0)
             return c;
     return NULL;
+}
+
+/* An OCSP responder's answer is signed by itself; where it comes by https, the system's CAs vouch for
+ * the way. */
+static char const *ca_file_for(dt_config const *config, dt_http_service service)
+{
+    return service == DT_HTTP_OKTA   ? config->okta.ca_file
+           : service == DT_HTTP_OCSP ? ""
+                                     : config->intune.ca_file;
 }
 
 static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *authorization)
 {
     dt_driver *d = run->driver;
     dt_config const *config = run->live->has.config;
-    char const *ca_file =
-        r->service == DT_HTTP_OKTA ? config->okta.ca_file : config->intune.ca_file;
-    dt_shared_call *call = may_share(run, r) ? call_under_way(run) : NULL;
+    dt_shared_call *call = may_share(run, r) ? call_under_way(run, r) : NULL;
     if (call != NULL) {
         call_join(run, call);
         return DT_OK;
@@ -290,7 +302,12 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
     call->live = run->live;
     call->token_used = run->token_used;
     memcpy(call->url, run->url, sizeof(call->url));
-    int rc = dt_http_start(d->http, r, ca_file, authorization, on_http_done, call, &call->call);
+    if (may_share(run, r)) {
+        call->body_len = r->body_len;
+        memcpy(call->body, r->body, r->body_len);
+    }
+    int rc = dt_http_start(d->http, r, ca_file_for(config, r->service), authorization, on_http_done,
+                           call, &call->call);
     if (rc != 0) {
         free(call);
         return rc;
@@ -308,14 +325,16 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
 static bool http_start(dt_run *run, dt_http_request const *r)
 {
     char const *error = NULL;
+    bool const bare = r->service == DT_HTTP_OCSP; /* goes without a credential */
     run->token_used = 0;
     run->http_busy = true;
     run->method = r->method;
+    run->only_asks = r->method == DT_HTTP_GET || r->service == DT_HTTP_OCSP;
     memcpy(run->url, r->url, sizeof(run->url));
-    dt_secret const *authorization = credentials(run, r, &error);
+    dt_secret const *authorization = bare ? NULL : credentials(run, r, &error);
     if (run->token_waiting)
         return true;
-    if (authorization == NULL) {
+    if (!bare && authorization == NULL) {
         feed_failure(run, DT_HTTP_NO_CREDENTIALS, error);
         return false;
     }
@@ -540,7 +559,7 @@ static void abandon_for_stop(dt_run *run)
 {
     dt_signon_abandon(run->machine, DT_CAUSE_BUSY, dt_host_now());
     /* A look-up's reply no longer matters. That of a POST names the push to cancel. */
-    if (run->http_busy && (run->method == DT_HTTP_GET || run->call == NULL)) {
+    if (run->http_busy && (run->only_asks || run->call == NULL)) {
         http_drop(run);
         feed_failure(run, DT_HTTP_ABANDONED, "devtrust is stopping");
     }

@@ -5,6 +5,7 @@
  * (the connection's send buffer, OpenSSL's records) and frees them unwiped. Ours are wiped. */
 #include "edge/http_curl.h"
 
+#include "core/ocsp.h"
 #include "core/version.h"
 #include "edge/host.h"
 #include "edge/http_header.h"
@@ -20,7 +21,7 @@
 #include <time.h>
 
 #define SYSTEM_CA_DIRECTORY "/etc/ssl/certs"
-#define SERVICES_MAX 3 /* Okta, Graph, Entra: hosts we speak to */
+#define SERVICES_MAX 4 /* Okta, Graph, Entra, OCSP responders: what we speak to */
 #define CALL_TIMEOUT_MAX DT_SECONDS(60)
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
 #define CA_CACHE_SECONDS 60
@@ -282,12 +283,20 @@ static bool add_authorization(dt_http_call *c, dt_secret const *authorization)
     return fits;
 }
 
+static char const *content_type(dt_http_request const *r)
+{
+    return r->service == DT_HTTP_OCSP ? "Content-Type: application/ocsp-request"
+           : r->form                  ? "Content-Type: application/x-www-form-urlencoded"
+                                      : "Content-Type: application/json";
+}
+
 static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_secret const *authorization)
 {
-    bool ok = add_line(c, "Accept: application/json") && add_line(c, "Expect:");
+    bool ok = add_line(c, r->service == DT_HTTP_OCSP ? "Accept: application/ocsp-response"
+                                                     : "Accept: application/json") &&
+              add_line(c, "Expect:");
     if (ok && r->method == DT_HTTP_POST)
-        ok = add_line(c, r->form ? "Content-Type: application/x-www-form-urlencoded"
-                                 : "Content-Type: application/json");
+        ok = add_line(c, content_type(r));
     if (ok && r->forwarded_for[0] != '\0') {
         char line[sizeof("X-Forwarded-For: ") + sizeof(r->forwarded_for)];
         snprintf(line, sizeof(line), "X-Forwarded-For: %s", r->forwarded_for);
@@ -323,10 +332,10 @@ static CURLcode set_method(dt_http_call *c, dt_http_request const *r)
             rc = curl_easy_setopt(c->easy, option, value);                                         \
     } while (0)
 
-static CURLcode set_safety(dt_http_call *c, char const *ca_file)
+static CURLcode set_safety(dt_http_call *c, char const *ca_file, bool http_too)
 {
     CURLcode rc = CURLE_OK;
-    SET(CURLOPT_PROTOCOLS_STR, "https");
+    SET(CURLOPT_PROTOCOLS_STR, http_too ? "http,https" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -378,13 +387,15 @@ static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_
 {
     if (r->body_len > sizeof(r->body) || dt_str_copy(c->url, sizeof(c->url), r->url) != 0)
         return DT_E_INVALID;
-    if (strncmp(c->url, "https://", 8) != 0 || (unsigned)r->service >= SERVICES_MAX)
+    bool http_too = r->service == DT_HTTP_OCSP && authorization == NULL;
+    if ((unsigned)r->service >= SERVICES_MAX ||
+        (strncmp(c->url, "https://", 8) != 0 && (!http_too || strncmp(c->url, "http://", 7) != 0)))
         return DT_E_INVALID;
-    c->is_post = r->method == DT_HTTP_POST;
+    c->is_post = r->method == DT_HTTP_POST && r->service != DT_HTTP_OCSP; /* which only asks */
     c->easy = curl_easy_init();
     if (c->easy == NULL)
         return DT_E_NOMEM;
-    CURLcode rc = set_safety(c, ca_file);
+    CURLcode rc = set_safety(c, ca_file, http_too);
     if (rc == CURLE_OK)
         rc = set_call(c, r);
     if (rc == CURLE_OK)
@@ -410,7 +421,7 @@ int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
     c->done = done;
     c->ctx = ctx;
     dt_http_headers_init(&c->headers);
-    dt_buf_init(&c->body, DT_HTTP_RESPONSE_MAX);
+    dt_buf_init(&c->body, r->service == DT_HTTP_OCSP ? DT_OCSP_RESPONSE_MAX : DT_HTTP_RESPONSE_MAX);
     int rc = call_setup(c, r, ca_file, authorization);
     if (rc == 0) {
         c->lane = &h->lanes[r->service];
@@ -477,8 +488,7 @@ static void describe(dt_http_call const *c, CURLcode code, char *out, size_t siz
                   c->error[0] != '\0' ? c->error : curl_easy_strerror(code));
     dt_buf_puts(&b, url);
     if (c->too_large)
-        dt_buf_printf(&b, ": the reply is larger than %d bytes, or its headers are",
-                      DT_HTTP_RESPONSE_MAX);
+        dt_buf_printf(&b, ": the reply is larger than %zu bytes, or its headers are", c->body.max);
     else if (c->is_post && c->sent_times > 1)
         dt_buf_puts(&b,
                     ": the connection was lost before a reply; the request is not repeated, for "

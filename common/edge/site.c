@@ -167,6 +167,42 @@ static int load_crls(dt_site_files *f, dt_error *e)
     return error < 0 ? blame(f, "device_trust", "crl_file", e, error) : DT_OK;
 }
 
+static int load_responders(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->device_trust.ocsp_responder_file;
+    dt_buf pem;
+    int error;
+
+    if (*path == '\0')
+        return DT_OK;
+    dt_buf_init(&pem, CA_FILE_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, CA_FILE_MAX, &pem, e);
+    if (error == DT_OK) {
+        error = dt_trust_store_add_responders(f->anchors, dt_buf_bytes(&pem), e);
+        if (error < 0)
+            dt_error_prefix(e, "%s", path);
+    }
+    if (error == DT_OK)
+        error = hash_add(f->ca_hash, dt_buf_bytes(&pem), path, e);
+    dt_buf_free(&pem);
+    return error < 0 ? blame(f, "device_trust", "ocsp_responder_file", e, error) : DT_OK;
+}
+
+static int load_ocsp(dt_site_files *f, dt_error *e)
+{
+    dt_ocsp_rules rules = {.on = f->config->device_trust.ocsp,
+                           .max_age = f->config->device_trust.ocsp_max_age};
+    int error = dt_str_copy(rules.url, sizeof(rules.url), f->config->device_trust.ocsp_url);
+
+    if (error == DT_OK)
+        error = dt_trust_store_set_ocsp(f->anchors, &rules);
+    if (error < 0) {
+        dt_error_set(e, error, "cannot be asked");
+        return blame(f, "device_trust", "ocsp_url", e, error);
+    }
+    return load_responders(f, e);
+}
+
 static int load_anchors(dt_site_files *f, dt_error *e)
 {
     int error = dt_trust_store_new(&f->anchors);
@@ -178,6 +214,8 @@ static int load_anchors(dt_site_files *f, dt_error *e)
         error = load_ca_file(f, "shared_ca_file", f->config->device_trust.shared_ca_file, true, e);
     if (error == DT_OK)
         error = load_crls(f, e);
+    if (error == DT_OK)
+        error = load_ocsp(f, e);
     if (error == DT_OK)
         dt_trust_store_set_revocation(f->anchors, f->config->device_trust.revocation);
     return error;

@@ -14,6 +14,7 @@
 #define DT_RSA_BITS_MAX 8192     /* a signature still fits DT_SIGNATURE_MAX */
 #define DT_PEM_MAX (1024 * 1024) /* largest PEM text */
 #define DT_ANCHORS_MAX 256       /* most certificates of a trust store */
+#define DT_RESPONDERS_MAX 32     /* most OCSP responders that are configured */
 
 /* Every call into OpenSSL from a public function stands between these two, so that nothing of ours
  * stays in the thread's error queue: a server whose module we are reads its own errors there. */
@@ -86,12 +87,18 @@ typedef enum dt_crl_answer {
 dt_crl_answer dt_crls_look(dt_crls const *crls, X509 *x, X509 *issuer, dt_time now);
 void dt_crls_free(dt_crls *c);
 
+/* Fills in what is asked about a certificate and opens the question. NULL, or why it cannot be asked. */
+char const *dt_ocsp_question_make(dt_trust_store const *s, X509 *leaf, X509 *issuer,
+                                  dt_ocsp_question *q);
+
 /* The parts of a trust store. `all` is what chains may end at; shared[i] goes with its i-th. */
 struct dt_trust_store {
     STACK_OF(X509) *all;
     bool shared[DT_ANCHORS_MAX];
     dt_crls crls;
     dt_revocation revocation;
+    dt_ocsp_rules ocsp;
+    STACK_OF(X509) *responders; /* NULL: none are configured */
 };
 /* Whether x is a shared anchor, or has the key of one: the same CA under another certificate. */
 bool dt_trust_store_is_shared(dt_trust_store const *s, X509 *x);

@@ -18,8 +18,9 @@ typedef struct judgement {
     X509 *leaf;
     STACK_OF(X509) *sent; /* intermediates as the client sent them */
     dt_tenant_mark tenant_mark;
-    dt_reason revocation; /* of the chain; told last, since it may be that nobody knows */
-    bool shared;          /* the chain passes through a CA that signs for every tenant */
+    dt_reason revocation;       /* of the chain; told last, since it may be that nobody knows */
+    bool shared;                /* the chain passes through a CA that signs for every tenant */
+    dt_ocsp_question *question; /* NULL: the caller cannot ask */
     dt_error *e;
 } judgement;
 
@@ -135,43 +136,76 @@ static dt_reason look_along(judgement *j, STACK_OF(X509) *chain)
     return DT_REASON_TRUSTED;
 }
 
-/* What the lists say of the i-th certificate of the chain. */
-static dt_reason judge_revocation_of(judgement *j, STACK_OF(X509) *chain, int i, dt_time now)
+/* What the lists say of the i-th certificate of the chain. `why`: OCSP has no say, and why. */
+static dt_reason judge_revocation_of(judgement *j, STACK_OF(X509) *chain, int i, char const *why,
+                                     dt_time now)
 {
     X509 *x = sk_X509_value(chain, i);
     char name[DT_X509_NAME_MAX];
     dt_crl_answer a = dt_crls_look(&j->anchors->crls, x, sk_X509_value(chain, i + 1), now);
 
-    if (a == DT_CRL_GOOD)
+    if (a == DT_CRL_GOOD) {
+        j->cert->listed = j->cert->listed || i == 0;
         return DT_REASON_TRUSTED;
+    }
     dt_x509_name_text(X509_get_subject_name(x), name, sizeof(name));
     if (a == DT_CRL_REVOKED) {
         (void)dt_error_set(j->e, DT_E_CRYPTO, "%s was revoked by its CA", name);
         return DT_REASON_CERTIFICATE_REVOKED;
     }
-    (void)dt_error_set(j->e, DT_E_UNAVAILABLE, "nothing says that %s is not revoked: %s (crl_file)",
-                       name,
+    (void)dt_error_set(j->e, DT_E_UNAVAILABLE,
+                       "nothing says that %s is not revoked: %s (crl_file)%s%s", name,
                        a == DT_CRL_OUT_OF_DATE ? "its CA's revocation list is out of date"
-                                               : "there is no revocation list of its CA");
+                                               : "there is no revocation list of its CA",
+                       why != NULL ? "; OCSP: " : "", why != NULL ? why : "");
     if (j->anchors->revocation != DT_REVOCATION_SOFT)
         return DT_REASON_LOOKUP_UNAVAILABLE;
     j->cert->not_checked = true;
     return DT_REASON_TRUSTED;
 }
 
-/* Of each certificate below the anchor; one that is revoked outweighs one that nobody knows of. */
+/* The device's own certificate. Where a responder is to be asked as well, what it is without an answer
+ * goes into the question. */
+static dt_reason judge_leaf_revocation(judgement *j, STACK_OF(X509) *chain, bool ask, dt_time now)
+{
+    dt_ocsp_question *q = j->question;
+    bool const above_unchecked = j->cert->not_checked;
+    char const *why = NULL;
+
+    if (ask && q != NULL)
+        why = dt_ocsp_question_make(j->anchors, j->leaf, sk_X509_value(chain, 1), q);
+    dt_reason const reason = judge_revocation_of(j, chain, 0, why, now);
+    if (q == NULL)
+        return reason;
+    q->open = q->open && reason != DT_REASON_CERTIFICATE_REVOKED;
+    q->otherwise = reason;
+    q->unchecked = j->cert->not_checked;
+    q->above_unchecked = above_unchecked;
+    q->listed = j->cert->listed;
+    return reason;
+}
+
+/* Of each certificate below the anchor; one that is revoked outweighs one that nobody knows of. CAs go
+ * by lists alone: what little a responder would add to them is not worth a call each. And where it is
+ * not known of a CA, it is of no use to ask about the device. */
 static dt_reason judge_revocation(judgement *j, STACK_OF(X509) *chain, dt_time now)
 {
-    dt_reason reason = DT_REASON_TRUSTED;
+    dt_reason reason = DT_REASON_TRUSTED, one;
 
-    if (j->anchors->revocation == DT_REVOCATION_OFF)
+    if (j->anchors->revocation == DT_REVOCATION_OFF || sk_X509_num(chain) < 2)
         return reason;
-    for (int i = sk_X509_num(chain) - 2; i >= 0; i--) {
-        dt_reason one = judge_revocation_of(j, chain, i, now);
+    for (int i = sk_X509_num(chain) - 2; i > 0; i--) {
+        one = judge_revocation_of(j, chain, i, NULL, now);
         if (one == DT_REASON_CERTIFICATE_REVOKED)
             return one;
         reason = reason == DT_REASON_TRUSTED ? one : reason;
     }
+    dt_error const above = j->e != NULL ? *j->e : (dt_error){0};
+    one = judge_leaf_revocation(j, chain, j->anchors->ocsp.on && reason == DT_REASON_TRUSTED, now);
+    if (one == DT_REASON_CERTIFICATE_REVOKED || reason == DT_REASON_TRUSTED)
+        return one;
+    if (j->e != NULL)
+        *j->e = above;
     return reason;
 }
 
@@ -266,13 +300,21 @@ static dt_reason read_sent(judgement *j, dt_bytes const *chain, size_t count)
     return DT_REASON_TRUSTED;
 }
 
-dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
-                        size_t chain_count, dt_guid const *tenant, dt_time now, dt_certificate *out,
-                        dt_error *e)
+/* Everything but the leaf's revocation speaks for it: that is all there is left to find out. */
+static dt_reason conclude(judgement const *j)
+{
+    return j->question != NULL && j->question->open ? DT_REASON_LOOKUP_UNAVAILABLE : j->revocation;
+}
+
+dt_reason dt_x509_judge_online(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
+                               size_t chain_count, dt_guid const *tenant, dt_time now,
+                               dt_certificate *out, dt_ocsp_question *question, dt_error *e)
 {
     *out = (dt_certificate){0};
+    if (question != NULL)
+        question->open = false;
     dt_openssl_enter();
-    judgement j = {.anchors = anchors, .tenant = tenant, .cert = out, .e = e};
+    judgement j = {.anchors = anchors, .tenant = tenant, .cert = out, .question = question, .e = e};
     dt_reason reason = read_leaf(&j, der);
     if (reason == DT_REASON_TRUSTED)
         reason = read_sent(&j, chain, chain_count);
@@ -283,9 +325,18 @@ dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes co
     if (reason == DT_REASON_TRUSTED)
         reason = judge_tenant(&j);
     if (reason == DT_REASON_TRUSTED)
-        reason = j.revocation;
+        reason = conclude(&j);
+    else if (question != NULL)
+        question->open = false;
     sk_X509_pop_free(j.sent, X509_free);
     X509_free(j.leaf);
     dt_openssl_leave();
     return reason;
+}
+
+dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes const *chain,
+                        size_t chain_count, dt_guid const *tenant, dt_time now, dt_certificate *out,
+                        dt_error *e)
+{
+    return dt_x509_judge_online(anchors, der, chain, chain_count, tenant, now, out, NULL, e);
 }

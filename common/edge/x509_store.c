@@ -35,6 +35,7 @@ void dt_trust_store_free(dt_trust_store **s)
         return;
     dt_crls_free(&(*s)->crls);
     sk_X509_pop_free((*s)->all, X509_free);
+    sk_X509_pop_free((*s)->responders, X509_free);
     free(*s);
     *s = NULL;
 }

@@ -439,7 +439,7 @@ def test_explain_a_trusted_device(site: Site, world: Sim, index: dict[str, Any])
     assert answer.line("decision") == f'ALLOW by rule "{TRUSTED_RULE}"'
     assert "nothing has proved it here" in answer.line("ASSUMED")
     assert answer.line("from") == "192.0.2.1"
-    assert answer.line("asked") == "Graph calls 1, Okta calls 0"
+    assert answer.line("asked") == "Graph calls 1, Okta calls 0, OCSP calls 0"
     rules = [line[4:].strip() for line in answer.lines if line.startswith("rule ")]
     assert rules == [f'* "{TRUSTED_RULE}": holds',
                      f'"{NOT_TRUSTED_RULE}": does not hold: device: '

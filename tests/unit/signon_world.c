@@ -119,9 +119,9 @@ static void make_pki(world *w)
     w->leaf_len = (size_t)i2d_X509(leaf, &at);
     BIO_free(bio);
     X509_free(leaf);
-    X509_free(ca);
     w->leaf_key = key;
-    EVP_PKEY_free(ca_key);
+    w->ca = ca;
+    w->ca_key = ca_key;
 }
 
 /* What a host with the certificate's key answers. */
@@ -211,6 +211,8 @@ void world_open(world *w, char const *policy, char const *const *extra)
 void world_close(world *w)
 {
     EVP_PKEY_free(w->leaf_key);
+    EVP_PKEY_free(w->ca_key);
+    X509_free(w->ca);
     free(w->machine);
     dt_policy_free(&w->policy);
     dt_trust_store_free(&w->anchors);
@@ -242,7 +244,7 @@ void world_expect(world *w, dt_http_method method, char const *url_part, int sta
                   char const *body)
 {
     assert_true(w->reply_count < WORLD_REPLIES_MAX);
-    w->replies[w->reply_count++] = (world_reply){method, url_part, status, body, 0};
+    w->replies[w->reply_count++] = (world_reply){method, url_part, status, body, 0, 0};
 }
 
 static void perform_http(world *w, dt_http_request const *q)
@@ -257,7 +259,8 @@ static void perform_http(world *w, dt_http_request const *q)
         fail_msg("expected %s, got %s", reply->url_part, q->url);
     memcpy(w->last_body, q->body, sizeof(w->last_body));
     r.status = reply->status;
-    r.body = dt_bytes_str(reply->body);
+    r.body =
+        reply->body_len > 0 ? dt_bytes_of(reply->body, reply->body_len) : dt_bytes_str(reply->body);
     r.date = w->now;
     if (reply->status == 0) {
         r.failure = DT_HTTP_UNREACHABLE;

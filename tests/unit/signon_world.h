@@ -26,6 +26,7 @@ typedef struct world_reply {
     int status; /* 0: transport failure; WORLD_TIMEOUT: no answer for as long as allowed */
     char const *body;
     dt_time rate_reset; /* with 429 */
+    size_t body_len;    /* 0: up to the NUL */
 } world_reply;
 
 typedef struct world world;
@@ -50,6 +51,7 @@ struct world {
     dt_sign_result sign;       /* what the host's key answers */
     dt_managed_result managed; /* what the managed app configuration says */
     void *leaf_key;            /* EVP_PKEY */
+    void *ca_key, *ca;         /* EVP_PKEY and X509 of the CA */
     bool host_signs;           /* with leaf_key, instead of answering `sign` */
 };
 

@@ -51,6 +51,12 @@ static char const everything[] =
     "shared_ca_file = /f/shared.pem\n"
     "crl_file = /f/crl.pem\n"
     "revocation = soft\n"
+    "ocsp = yes\n"
+    "ocsp_url = http://ocsp.example/q\n"
+    "ocsp_responder_file = /f/responders.pem\n"
+    "ocsp_timeout = 5s\n"
+    "ocsp_max_age = 4d\n"
+    "ocsp_cache_max = 1h\n"
     "tenant_id = 0000000a111122223333444444444444\n"
     "host_certificate_file = /f/host.pem\n"
     "host_key_file = /f/host.key\n"
@@ -629,6 +635,13 @@ static void rules_between_keys(void **state)
          ": [device_trust] management_hint_file: ", "missing"},
         {MINIMAL "revocation = soft\n", ": [device_trust] crl_file: ", "missing"},
         {MINIMAL "crl_file = /crl\n", ": [device_trust] revocation: ", "is off"},
+        {MINIMAL "ocsp = yes\n", ": [device_trust] revocation: ", "is off"},
+        {MINIMAL "ocsp_url = http://x\n", ": [device_trust] ocsp: ", "is no"},
+        {MINIMAL "ocsp_responder_file = /r\n", ": [device_trust] ocsp: ", "is no"},
+        {MINIMAL "ocsp = yes\nrevocation = soft\nocsp_url = ftp://x\n",
+         ":12: [device_trust] ocsp_url: ", "no plain http"},
+        {MINIMAL "ocsp = yes\nrevocation = soft\nocsp_url = http://u:p@x/\n",
+         ":12: [device_trust] ocsp_url: ", "no plain http"},
         {MINIMAL "management_hint_file = /k\n",
          ": [device_trust] managed_configuration_file: ", "missing"},
         {MINIMAL "platforms = linux\ntrusted_when = certificate+intune, ssh-key\n",
@@ -661,6 +674,8 @@ static void rules_that_hold(void **state)
         MINIMAL "platforms = linux, windows\n",
         MINIMAL "platforms = linux\ntrusted_when = vpn-client, certificate+intune\n",
         MINIMAL "[audit]\nfile =\n",
+        MINIMAL "ocsp = yes\nrevocation = require\n",
+        MINIMAL "ocsp = yes\nrevocation = soft\ncrl_file = /crl\nocsp_url = http://[::1]:8080/\n",
         MINIMAL "[audit]\nsyslog = no\n",
         MINIMAL "stale_limit = 15m\nnegative_ttl = 15m\n",
         MINIMAL "cache_ttl = 0\nnegative_ttl = 0s\nstale_limit = 0\n",
