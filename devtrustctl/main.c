@@ -68,6 +68,7 @@ static dt_ctl_command const commands[] = {
      "  --application NAME     import, diff: the PAM service or RADIUS application\n"
      "  --policy NAME          the org's policy, by id or name; test: the policy's file\n"
      "  --app NAME             or that of an app, by id or label\n"
+     "  --org-sign-on          import: the org's own sign-on rules (OKTA_SIGN_ON, as for RADIUS)\n"
      "  --from FILE            what fetch or --save has saved, instead of the org\n"
      "  --save FILE            keep what was fetched\n"
      "  --replace              import: replace a policy, or zones, that are there\n"

@@ -226,10 +226,10 @@ static int put_policies_of(fetching *f, char const *type, bool *first, dt_error 
     return rc;
 }
 
-static int put_all(fetching *f, dt_error *e)
+static int put_all(fetching *f, bool org, dt_error *e)
 {
     bool first = true;
-    int rc = put_policies_of(f, "ACCESS_POLICY", &first, e);
+    int rc = org ? DT_OK : put_policies_of(f, "ACCESS_POLICY", &first, e);
 
     return rc == DT_OK ? put_policies_of(f, "OKTA_SIGN_ON", &first, e) : rc;
 }
@@ -472,7 +472,7 @@ int dt_okta_fetch(dt_okta_client *c, dt_fetch_choice const *choice, dt_buf *docu
     int rc;
 
     put_head(&f);
-    rc = one ? put_one(&f, choice, e) : put_all(&f, e);
+    rc = one ? put_one(&f, choice, e) : put_all(&f, choice->org, e);
     dt_buf_putc(document, ']');
     if (rc == DT_OK)
         rc = put_list(&f, "zones", ZONES_PAGE, on_element, e);

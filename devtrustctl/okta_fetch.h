@@ -7,10 +7,11 @@
 
 #include "core/okta_import.h"
 
-/* What to fetch: an ACCESS_POLICY by id or exact name, or that of an app by its id or label; with
- * both NULL all ACCESS_POLICY and OKTA_SIGN_ON policies. */
+/* What to fetch: an ACCESS_POLICY by id or exact name, or that of an app by its id or label, or the
+ * OKTA_SIGN_ON policies; with none of them everything. */
 typedef struct dt_fetch_choice {
     char const *policy, *app;
+    bool org;
 } dt_fetch_choice;
 
 /* Appends the document's text. Of people and groups it holds id, type and name alone. `policy_id`

@@ -78,7 +78,7 @@ static int save(char const *path, dt_json const *document, dt_error *e)
 static int fetch(dt_policy_source const *source, dt_site_files const *site, dt_json **document,
                  dt_error *e)
 {
-    dt_fetch_choice const choice = {source->policy, source->app};
+    dt_fetch_choice const choice = {source->policy, source->app, source->org};
     char id[DT_OKTA_ID_MAX];
     dt_okta_client *client = NULL;
     dt_buf text;

@@ -16,6 +16,7 @@
 typedef struct dt_policy_source {
     char const *config, *from, *save; /* --config, --from, --save */
     char const *policy, *app;         /* --policy, --app */
+    bool org;                         /* --org-sign-on: the OKTA_SIGN_ON policies instead */
 } dt_policy_source;
 
 /* The document: read from --from, or fetched (and saved). *site has the configuration, and with

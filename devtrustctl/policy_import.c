@@ -64,6 +64,7 @@ int dt_import_run_convert(dt_import_run *r, dt_error *e)
 {
     dt_import_options o = {.file = r->source.from != NULL ? r->source.from : "the org's answers",
                            .application = r->application,
+                           .org = r->source.org,
                            .tighten = r->tighten,
                            .tell = on_note,
                            .ctx = r};
@@ -94,6 +95,19 @@ static bool is_application(char const *s)
     return s[0] != '\0' && s[n] == '\0' && n < DT_APPLICATION_MAX && s[0] != '.' && s[0] != '-';
 }
 
+static int check_org_options(importing const *x, dt_error *e)
+{
+    dt_policy_source const *s = &x->run.source;
+
+    if (x->run.application != NULL || s->policy != NULL || s->app != NULL || x->directory != NULL)
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "--org-sign-on goes without --application, --policy, --app, --directory");
+    if (s->from != NULL && s->save != NULL)
+        return dt_error_set(e, DT_E_INVALID, "one of --from and --save");
+    return DT_OK;
+}
+
 static int read_options(importing *x, int argc, char **argv, char const **rest, dt_error *e)
 {
     dt_policy_source *s = &x->run.source;
@@ -101,6 +115,7 @@ static int read_options(importing *x, int argc, char **argv, char const **rest, 
                                  {"--application", NULL, &x->run.application, NULL},
                                  {"--policy", NULL, &s->policy, NULL},
                                  {"--app", NULL, &s->app, NULL},
+                                 {"--org-sign-on", NULL, NULL, &s->org},
                                  {"--from", NULL, &s->from, NULL},
                                  {"--save", NULL, &s->save, NULL},
                                  {"--directory", NULL, &x->directory, NULL},
@@ -118,6 +133,8 @@ static int read_options(importing *x, int argc, char **argv, char const **rest, 
         return rc;
     if (count > 0)
         return dt_error_set(e, DT_E_INVALID, "import takes options only");
+    if (s->org)
+        return check_org_options(x, e);
     if (x->run.application == NULL || !is_application(x->run.application))
         return dt_error_set(
             e, DT_E_INVALID,
@@ -143,14 +160,18 @@ static int make_paths(importing *x, dt_error *e)
         directory = c->policy.directory;
     if (c != NULL && zones == NULL)
         zones = c->policy.zones_file;
-    if (directory == NULL || zones == NULL)
+    if (zones == NULL || (x->run.source.org ? c == NULL : directory == NULL))
         return dt_error_set(e, DT_E_NOT_FOUND,
                             "there is no configuration; name --directory and --zones");
     dt_buf_init_fixed(&b, x->policy_path, sizeof(x->policy_path));
-    dt_buf_puts(&b, directory);
-    dt_buf_putc(&b, '/');
-    dt_buf_puts(&b, x->run.application);
-    dt_buf_puts(&b, ".json");
+    if (x->run.source.org) {
+        dt_buf_puts(&b, c->policy.org_file);
+    } else {
+        dt_buf_puts(&b, directory);
+        dt_buf_putc(&b, '/');
+        dt_buf_puts(&b, x->run.application);
+        dt_buf_puts(&b, ".json");
+    }
     if (dt_buf_error(&b) < 0 || dt_str_copy(x->zones_path, sizeof(x->zones_path), zones) != DT_OK)
         return dt_error_set(e, DT_E_LIMIT, "the paths are too long");
     return DT_OK;
@@ -257,7 +278,8 @@ static int check_both(importing const *x, dt_json const *zones, dt_json const *p
     int rc = dt_zones_parse(zones, x->zones_path, &z, e);
 
     if (rc == DT_OK)
-        rc = dt_policy_parse(policy, x->policy_path, z, &p, e);
+        rc = (x->run.source.org ? dt_org_policy_parse : dt_policy_parse)(policy, x->policy_path, z,
+                                                                         &p, e);
     dt_policy_free(&p);
     dt_zones_free(&z);
     return rc;
@@ -353,7 +375,7 @@ static void tell_json(importing *x, bool written)
 
     dt_buf_init(&out, DT_CTL_ZONES_TEXT_MAX);
     dt_buf_puts(&out, "{\"application\":");
-    dt_json_put_string(&out, x->run.application);
+    dt_json_put_string(&out, x->run.source.org ? "" : x->run.application);
     dt_buf_puts(&out, written ? ",\"written\":true" : ",\"written\":false");
     for (int k = 0; k < DT_IMPORT_KINDS; k++)
         dt_buf_printf(&out, ",\"%s\":%zu", dt_import_kind_name((dt_import_kind)k),

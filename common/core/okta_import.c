@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CATCH_ALL_NAME "Catch-all"
+#define ORG_NAME "The org's own sign-on rules"
 #define NAME_TRIES 10000 /* numbers behind a name that is there already */
 #define NUMBER_MAX 8     /* " (9999)" */
 
@@ -133,6 +134,19 @@ static int no_choice(dt_json const *policies, size_t found, dt_error *e)
                         found == 0 ? "no" : "more than one", names);
 }
 
+static int document_check(dt_json const *document, dt_error *e)
+{
+    dt_json const *policies = dt_import_given(document, "policies");
+
+    if (is_text(dt_json_get(document, "format"), DT_OKTA_DOCUMENT_FORMAT) &&
+        dt_json_typeof(policies) == DT_JSON_ARRAY && dt_json_size(policies) <= DT_OKTA_POLICIES_MAX)
+        return DT_OK;
+    return dt_error_set(
+        e, DT_E_INVALID,
+        "not a document that devtrustctl policy fetch has written (format " DT_OKTA_DOCUMENT_FORMAT
+        ")");
+}
+
 int dt_okta_document_policy(dt_json const *document, char const *policy, char const *app,
                             dt_json const **entry, size_t *index, dt_error *e)
 {
@@ -140,11 +154,8 @@ int dt_okta_document_policy(dt_json const *document, char const *policy, char co
     size_t found = 0;
 
     *entry = NULL;
-    if (!is_text(dt_json_get(document, "format"), DT_OKTA_DOCUMENT_FORMAT) ||
-        dt_json_typeof(policies) != DT_JSON_ARRAY || dt_json_size(policies) > DT_OKTA_POLICIES_MAX)
-        return dt_error_set(e, DT_E_INVALID,
-                            "not a document that devtrustctl policy fetch has written "
-                            "(format " DT_OKTA_DOCUMENT_FORMAT ")");
+    if (document_check(document, e) != DT_OK)
+        return DT_E_INVALID;
     for (size_t i = 0; i < dt_json_size(policies); i++) {
         if (!is_chosen(dt_json_at(policies, i), policy, app))
             continue;
@@ -294,8 +305,10 @@ static bool rule_counts(dt_importing *m, dt_json const *v)
         dt_import_tell(m, DT_IMPORT_LEFT_OUT, "the rule is INACTIVE");
         return false;
     }
-    if (!dt_import_is(status, "ACTIVE") || !dt_import_is(type, "ACCESS_POLICY")) {
-        dt_import_tell(m, DT_IMPORT_REFUSED, "not an ACTIVE or INACTIVE rule of an ACCESS_POLICY");
+    if (!dt_import_is(status, "ACTIVE") ||
+        !dt_import_is(type, m->org ? "SIGN_ON" : "ACCESS_POLICY")) {
+        dt_import_tell(m, DT_IMPORT_REFUSED, "not an ACTIVE or INACTIVE rule of an %s",
+                       m->org ? "OKTA_SIGN_ON policy" : "ACCESS_POLICY");
         return false;
     }
     return true;
@@ -305,11 +318,35 @@ static int compare_rules(void const *a, void const *b)
 {
     dt_import_rule const *x = a, *y = b;
 
+    if (x->policy_system != y->policy_system)
+        return x->policy_system ? 1 : -1;
+    if (x->policy_priority != y->policy_priority)
+        return x->policy_priority < y->policy_priority ? -1 : 1;
+    if (x->policy != y->policy)
+        return x->policy < y->policy ? -1 : 1;
     if (x->system != y->system)
         return x->system ? 1 : -1;
     if (x->priority != y->priority)
         return x->priority < y->priority ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static size_t rule_enter(dt_importing *m, dt_import_rule const *rule)
+{
+    size_t mark = dt_json_reader_enter(&m->r, "policies");
+
+    (void)dt_json_reader_enter_at(&m->r, rule->policy);
+    (void)dt_json_reader_enter(&m->r, "rules");
+    (void)dt_json_reader_enter_at(&m->r, rule->index);
+    return mark;
+}
+
+static bool order_is_told(dt_import_rule const *x, dt_import_rule const *y)
+{
+    if (x->policy != y->policy)
+        return x->policy_system != y->policy_system ||
+               (!x->policy_system && x->policy_priority != y->policy_priority);
+    return x->system != y->system || (!x->system && x->priority != y->priority);
 }
 
 /* The org's own catch-all is last whatever its number says: an org may have more than 99 rules. */
@@ -318,31 +355,44 @@ static void rules_order(dt_importing *m)
     qsort(m->rules, m->rule_count, sizeof(*m->rules), compare_rules);
     for (size_t i = 1; i < m->rule_count; i++) {
         dt_import_rule const *x = &m->rules[i - 1], *y = &m->rules[i];
-        size_t mark = dt_json_reader_enter_at(&m->r, y->index);
+        size_t mark = rule_enter(m, y);
         char const *name = dt_json_string(dt_import_given(y->json, "name"));
         m->rule = name != NULL ? name : "";
-        if (x->system == y->system && (x->system || x->priority == y->priority))
+        if (!order_is_told(x, y))
             dt_import_tell(m, DT_IMPORT_REFUSED, "whether rule %zu comes before it is not told",
                            x->index);
         dt_json_reader_leave(&m->r, mark);
     }
 }
 
-static int rules_read(dt_importing *m, dt_json const *rules)
+static int rules_grow(dt_importing *m, size_t more)
+{
+    dt_import_rule *grown;
+
+    if (m->rule_count + more > DT_OKTA_RULES_MAX)
+        return dt_json_reader_fail(&m->r, "more than %d rules", DT_OKTA_RULES_MAX);
+    grown = realloc(m->rules, (m->rule_count + more + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return dt_json_reader_nomem(&m->r);
+    m->rules = grown;
+    return DT_OK;
+}
+
+/* Adds the ACTIVE rules of one policy; `like` has what they share. */
+static int rules_read(dt_importing *m, dt_json const *rules, dt_import_rule const *like)
 {
     int rc = dt_json_reader_array(&m->r, rules, 0, DT_OKTA_RULES_MAX);
 
-    if (rc != DT_OK)
-        return rc;
-    m->rules = calloc(dt_json_size(rules) + 1, sizeof(*m->rules));
-    if (m->rules == NULL)
-        return dt_json_reader_nomem(&m->r);
-    for (size_t i = 0; i < dt_json_size(rules); i++) {
+    if (rc == DT_OK)
+        rc = rules_grow(m, dt_json_size(rules));
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(rules); i++) {
         dt_json const *v = dt_json_at(rules, i);
         dt_import_rule *rule = &m->rules[m->rule_count];
         size_t mark = dt_json_reader_enter_at(&m->r, i);
         if (rule_counts(m, v)) {
-            *rule = (dt_import_rule){.json = v, .index = i};
+            *rule = *like;
+            rule->json = v;
+            rule->index = i;
             (void)dt_json_bool(dt_json_get(v, "system"), &rule->system);
             if (!dt_json_integer(dt_json_get(v, "priority"), &rule->priority) && !rule->system)
                 dt_import_tell(m, DT_IMPORT_REFUSED, "the rule has no priority");
@@ -350,8 +400,12 @@ static int rules_read(dt_importing *m, dt_json const *rules)
         }
         dt_json_reader_leave(&m->r, mark);
     }
-    rules_order(m);
-    return DT_OK;
+    return rc;
+}
+
+static void action_read(dt_importing *m, dt_json const *rule, dt_import_action *out)
+{
+    (m->org ? dt_import_signon_read : dt_import_action_read)(m, rule, out);
 }
 
 /* Names, actions and devices of all rules, since what one may become hangs on those behind it. */
@@ -359,12 +413,12 @@ static void rules_prepare(dt_importing *m)
 {
     for (size_t i = 0; i < m->rule_count; i++) {
         dt_import_rule *rule = &m->rules[i];
-        size_t mark = dt_json_reader_enter_at(&m->r, rule->index);
+        size_t mark = rule_enter(m, rule);
         name_set(m, dt_json_string(dt_import_given(rule->json, "name")), i, rule->name);
         m->muted = true;
-        dt_import_action_read(m, rule->json, &rule->action);
+        action_read(m, rule->json, &rule->action);
         m->muted = false;
-        rule->device = dt_import_device_read(rule->json);
+        rule->device = m->org ? DT_IMPORT_DEVICE_ANY : dt_import_device_read(rule->json);
         dt_json_reader_leave(&m->r, mark);
     }
 }
@@ -381,11 +435,9 @@ static bool can_meet(dt_import_rule const *a, dt_import_rule const *b)
  * no rule behind holds for is denied, so the last one has to hold always. */
 static bool may_widen(dt_importing const *m, size_t i)
 {
-    dt_json const *last = dt_import_given(m->rules[m->rule_count - 1].json, "conditions");
-
     if (m->rules[i].action.access == DT_ACCESS_DENY)
         return true;
-    if (last != NULL && (dt_json_typeof(last) != DT_JSON_OBJECT || dt_json_size(last) > 0))
+    if (!m->last_always)
         return false;
     for (size_t k = i + 1; k < m->rule_count; k++)
         if (can_meet(&m->rules[i], &m->rules[k]) &&
@@ -471,7 +523,8 @@ static void rule_put(dt_importing *m, writing *w, size_t i)
     int64_t last = w->last;
     form f = FORM_WIDE;
 
-    dt_import_action_read(m, rule->json, &rule->action);
+    m->policy_groups = rule->groups;
+    action_read(m, rule->json, &rule->action);
     head_put(m, w, rule->name, rule->priority);
     conditions = w->b->len;
     m->narrow = false;
@@ -493,16 +546,39 @@ static void rule_put(dt_importing *m, writing *w, size_t i)
     }
     w->closed = w->b->len - conditions == 4; /* null */
     dt_import_put_name(w->b, "actions");
-    dt_import_action_put(&rule->action, w->b);
+    (m->org ? dt_import_signon_put : dt_import_action_put)(&rule->action, w->b);
     dt_buf_putc(w->b, '}');
     m->counts->rules++;
+}
+
+/* Whether the last rule holds always: read as it will be written, and not told of. */
+static bool last_holds_always(dt_importing *m)
+{
+    dt_import_rule const *last = &m->rules[m->rule_count - 1];
+    size_t mark;
+    dt_buf b;
+    bool always;
+
+    if (m->rule_count == 0)
+        return false;
+    mark = rule_enter(m, last);
+    dt_buf_init(&b, DT_POLICY_TEXT_MAX);
+    m->policy_groups = last->groups;
+    m->narrow = false;
+    dt_import_conditions_put(m, last->json, false, &b);
+    always =
+        !m->never && m->doubt_count == 0 && dt_bytes_equal(dt_buf_bytes(&b), dt_bytes_str("null"));
+    dt_buf_free(&b);
+    dt_json_reader_leave(&m->r, mark);
+    return always;
 }
 
 static bool must_renumber(dt_importing const *m)
 {
     for (size_t i = 0; i < m->rule_count; i++) {
         int64_t p = m->rules[i].priority;
-        if (p < 0 || p >= DT_IMPORT_PRIORITY_MAX || (i > 0 && p <= m->rules[i - 1].priority))
+        if (m->org || p < 0 || p >= DT_IMPORT_PRIORITY_MAX ||
+            (i > 0 && p <= m->rules[i - 1].priority))
             return true;
     }
     return false;
@@ -511,13 +587,28 @@ static bool must_renumber(dt_importing const *m)
 /* Nobody gets in by no rule, in the org and here; ours says so in a rule. */
 static void catch_all_put(dt_importing *m, writing *w)
 {
+    dt_import_action const deny = {.access = DT_ACCESS_DENY};
     char name[DT_POLICY_NAME_MAX];
 
     name_set(m, CATCH_ALL_NAME, m->rule_count, name);
     m->rule = "";
     head_put(m, w, name, w->last + 1);
-    dt_buf_puts(w->b, "null,\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}");
+    dt_buf_puts(w->b, "null,\"actions\":");
+    (m->org ? dt_import_signon_put : dt_import_action_put)(&deny, w->b);
+    dt_buf_putc(w->b, '}');
     m->counts->rules++;
+}
+
+static void tell_renumbered(dt_importing *m)
+{
+    size_t mark = dt_json_reader_enter(&m->r, "policies");
+
+    if (!m->org) {
+        (void)dt_json_reader_enter_at(&m->r, m->rules[0].policy);
+        (void)dt_json_reader_enter(&m->r, "rules");
+    }
+    dt_import_tell(m, DT_IMPORT_CHANGED, "the rules are numbered anew, in the same order");
+    dt_json_reader_leave(&m->r, mark);
 }
 
 static void rules_put(dt_importing *m, dt_buf *b)
@@ -525,10 +616,11 @@ static void rules_put(dt_importing *m, dt_buf *b)
     writing w = {.b = b, .renumber = must_renumber(m), .last = 0};
 
     m->rule = "";
+    m->last_always = last_holds_always(m);
     if (w.renumber)
-        dt_import_tell(m, DT_IMPORT_CHANGED, "the rules are numbered anew, in the same order");
+        tell_renumbered(m);
     for (size_t i = 0; i < m->rule_count; i++) {
-        size_t mark = dt_json_reader_enter_at(&m->r, m->rules[i].index);
+        size_t mark = rule_enter(m, &m->rules[i]);
         m->rule = m->rules[i].name;
         if (w.closed)
             dt_import_tell(m, DT_IMPORT_LEFT_OUT, "never reached: the rule before holds always");
@@ -541,42 +633,90 @@ static void rules_put(dt_importing *m, dt_buf *b)
         catch_all_put(m, &w);
 }
 
-static int policy_put(dt_importing *m, dt_json const *entry, size_t index, dt_buf *b)
+/* Reads the rules of one entry of the document. An OKTA_SIGN_ON policy that is not ACTIVE takes no
+ * part in the org either. */
+static int policy_read(dt_importing *m, dt_json const *entry, size_t index)
 {
     dt_json const *policy = dt_import_given(entry, "policy");
-    char const *given = dt_json_string(dt_import_given(policy, "name"));
-    char name[DT_POLICY_NAME_MAX];
+    dt_import_rule like = {.policy = index};
     size_t mark = dt_json_reader_enter(&m->r, "policies");
-    int rc;
+    bool active = dt_import_is(dt_import_given(policy, "status"), "ACTIVE");
+    int rc = DT_OK;
 
     (void)dt_json_reader_enter_at(&m->r, index);
-    if (!dt_import_is(dt_import_given(policy, "status"), "ACTIVE"))
-        dt_import_tell(m, DT_IMPORT_REFUSED, "the policy is not ACTIVE");
+    if (!active)
+        dt_import_tell(m, m->org ? DT_IMPORT_LEFT_OUT : DT_IMPORT_REFUSED,
+                       "the policy is not ACTIVE");
+    if (m->org) {
+        like.groups = dt_json_path(policy, "conditions", "people", "groups", "include", NULL);
+        (void)dt_json_bool(dt_json_get(policy, "system"), &like.policy_system);
+        if (!dt_json_integer(dt_json_get(policy, "priority"), &like.policy_priority) &&
+            !like.policy_system)
+            dt_import_tell(m, DT_IMPORT_REFUSED, "the policy has no priority");
+    }
+    (void)dt_json_reader_enter(&m->r, "rules");
+    if (active || !m->org)
+        rc = rules_read(m, dt_import_given(entry, "rules"), &like);
+    dt_json_reader_leave(&m->r, mark);
+    return rc;
+}
+
+static void policy_put(dt_importing *m, char const *given, dt_buf *b)
+{
+    char name[DT_POLICY_NAME_MAX];
+
     (void)name_clean(given != NULL ? given : "", sizeof(name) - 1, name);
     if (name[0] == '\0')
         (void)dt_str_copy(name, sizeof(name), "Okta policy");
-    dt_buf_puts(b, "{\"$schema\":\"policy.schema.json\"");
+    dt_buf_puts(b, "{");
+    if (!m->org)
+        dt_buf_puts(b, "\"$schema\":\"policy.schema.json\"");
     dt_import_put_name(b, "name");
     dt_json_put_string(b, name);
-    dt_import_put_name(b, "application");
-    dt_json_put_string(b, m->o->application);
-    dt_buf_puts(b, ",\"rules\":[");
-    (void)dt_json_reader_enter(&m->r, "rules");
-    rc = rules_read(m, dt_import_given(entry, "rules"));
-    if (rc == DT_OK) {
-        rules_prepare(m);
-        rules_put(m, b);
+    if (!m->org) {
+        dt_import_put_name(b, "application");
+        dt_json_put_string(b, m->o->application);
     }
+    dt_buf_puts(b, ",\"rules\":[");
+    rules_order(m);
+    rules_prepare(m);
+    rules_put(m, b);
     dt_buf_puts(b, "]}");
     m->rule = "";
-    dt_json_reader_leave(&m->r, mark);
+}
+
+static int org_read(dt_importing *m, dt_json const *document, dt_error *e)
+{
+    dt_json const *policies = dt_import_given(document, "policies");
+    size_t found = 0;
+    int rc = document_check(document, e);
+
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(policies); i++) {
+        dt_json const *entry = dt_json_at(policies, i);
+        if (!dt_import_is(dt_json_path(entry, "policy", "type", NULL), "OKTA_SIGN_ON"))
+            continue;
+        found++;
+        rc = policy_read(m, entry, i);
+    }
+    if (rc == DT_OK && found == 0)
+        rc = dt_error_set(e, DT_E_NOT_FOUND, "the document holds no OKTA_SIGN_ON policy");
     return rc;
+}
+
+static int app_read(dt_importing *m, dt_json const *document, char const **name, dt_error *e)
+{
+    dt_json const *entry = NULL;
+    size_t index = 0;
+    int rc = dt_okta_document_policy(document, m->o->policy, m->o->app, &entry, &index, e);
+
+    *name = dt_json_string(dt_json_path(entry, "policy", "name", NULL));
+    return rc == DT_OK ? policy_read(m, entry, index) : rc;
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
 /* What was made is held to what any policy is held to. */
-static int check(dt_buf const *policy, dt_buf const *zones, dt_error *e)
+static int check(dt_importing const *m, dt_buf const *policy, dt_buf const *zones, dt_error *e)
 {
     dt_json *z = NULL, *p = NULL;
     dt_zones *compiled_zones = NULL;
@@ -588,7 +728,8 @@ static int check(dt_buf const *policy, dt_buf const *zones, dt_error *e)
     if (rc == DT_OK)
         rc = dt_zones_parse(z, "imported zones", &compiled_zones, e);
     if (rc == DT_OK)
-        rc = dt_policy_parse(p, "imported policy", compiled_zones, &compiled, e);
+        rc = (m->org ? dt_org_policy_parse : dt_policy_parse)(p, "imported policy", compiled_zones,
+                                                              &compiled, e);
     dt_policy_free(&compiled);
     dt_zones_free(&compiled_zones);
     dt_json_free(&p);
@@ -599,9 +740,8 @@ static int check(dt_buf const *policy, dt_buf const *zones, dt_error *e)
 static int convert(dt_importing *m, dt_json const *document, dt_buf *policy, dt_buf *zones,
                    dt_error *e)
 {
-    dt_json const *entry = NULL;
-    size_t index = 0;
-    int rc = dt_okta_document_policy(document, m->o->policy, m->o->app, &entry, &index, e);
+    char const *name = ORG_NAME;
+    int rc = m->org ? org_read(m, document, e) : app_read(m, document, &name, e);
 
     if (rc == DT_OK)
         rc = names_read(m, dt_import_given(document, "groups"), "groups", "name", &m->groups,
@@ -611,16 +751,15 @@ static int convert(dt_importing *m, dt_json const *document, dt_buf *policy, dt_
                         &m->user_count);
     if (rc == DT_OK)
         rc = dt_import_zones_read(m, dt_import_given(document, "zones"));
-    if (rc == DT_OK)
-        rc = policy_put(m, entry, index, policy);
     if (rc != DT_OK)
         return rc;
+    policy_put(m, name, policy);
     dt_import_zones_put(m, zones);
     if (dt_buf_error(policy) < 0 || dt_buf_error(zones) < 0)
         return dt_error_set(e,
                             dt_buf_error(policy) < 0 ? dt_buf_error(policy) : dt_buf_error(zones),
                             "the imported policy or its zones are too large");
-    return m->counts->of[DT_IMPORT_REFUSED] > 0 ? DT_OK : check(policy, zones, e);
+    return m->counts->of[DT_IMPORT_REFUSED] > 0 ? DT_OK : check(m, policy, zones, e);
 }
 
 int dt_okta_import(dt_json const *document, dt_import_options const *o, dt_buf *policy,
@@ -633,6 +772,7 @@ int dt_okta_import(dt_json const *document, dt_import_options const *o, dt_buf *
     if (m == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     m->o = o;
+    m->org = o->org;
     m->counts = counts;
     m->rule = "";
     dt_json_reader_init(&m->r, o->file, e);

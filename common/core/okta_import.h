@@ -47,8 +47,10 @@ typedef struct dt_import_note {
 typedef struct dt_import_options {
     char const *file;        /* the document's name, for messages */
     char const *application; /* whose policy it becomes: a PAM service or a RADIUS application */
-    char const *policy;      /* id or exact name of an ACCESS_POLICY; or */
-    char const *app;         /* id of the Okta app it is mapped to; both NULL: the only one */
+    bool org; /* take the org's own sign-on rules (OKTA_SIGN_ON, as for RADIUS) instead, for
+                 dt_org_policy_parse: no application, no choice */
+    char const *policy; /* id or exact name of an ACCESS_POLICY; or */
+    char const *app;    /* id of the Okta app it is mapped to; both NULL: the only one */
     char const *skip_zones[DT_IMPORT_SKIPPED_ZONES]; /* names; the list ends with NULL */
     bool tighten; /* what would be refused for a rule makes that rule deny */
     void (*tell)(void *ctx, dt_import_note const *note); /* may be NULL */

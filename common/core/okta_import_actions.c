@@ -143,8 +143,7 @@ static bool constraint_is_required(dt_json const *v)
     return required;
 }
 
-/* The first member that this version does not know, or NULL. */
-static char const *unknown_member(dt_json const *v, char const *const *known)
+char const *dt_import_unknown_member(dt_json const *v, char const *const *known)
 {
     for (size_t i = 0; i < dt_json_size(v); i++) {
         char const *name = NULL;
@@ -199,7 +198,7 @@ static void knowledge_read(dt_json const *v, alternative *a)
 {
     static char const *const lists[] = {"types", "methods", "authenticationMethods"};
     bool password = !list_has_password(dt_import_given(v, "excludedAuthenticationMethods"));
-    char const *unknown = unknown_member(v, common_members);
+    char const *unknown = dt_import_unknown_member(v, common_members);
 
     if (dt_json_typeof(v) != DT_JSON_OBJECT || unknown != NULL) {
         impossible(a, "a demand on knowledge that this version does not know");
@@ -216,7 +215,8 @@ static void knowledge_read(dt_json const *v, alternative *a)
 
 static void possession_read(dt_json const *v, alternative *a)
 {
-    if (dt_json_typeof(v) != DT_JSON_OBJECT || unknown_member(v, possession_members) != NULL) {
+    if (dt_json_typeof(v) != DT_JSON_OBJECT ||
+        dt_import_unknown_member(v, possession_members) != NULL) {
         impossible(a, "a demand on possession that this version does not know");
         return;
     }
@@ -241,7 +241,7 @@ static void alternative_read(dt_importing *m, dt_json const *v, bool two, altern
     dt_json const *parts[2] = {NULL, NULL};
 
     *a = (alternative){.possible = true, .factors = DT_FACTOR_ALL};
-    if (dt_json_typeof(v) != DT_JSON_OBJECT || unknown_member(v, members) != NULL)
+    if (dt_json_typeof(v) != DT_JSON_OBJECT || dt_import_unknown_member(v, members) != NULL)
         impossible(a, "a constraint that this version does not know");
     for (size_t i = 0; a->possible && i < 2; i++) {
         size_t mark = dt_json_reader_enter(&m->r, members[i]);
@@ -261,7 +261,7 @@ static void alternative_read(dt_importing *m, dt_json const *v, bool two, altern
 
 /* --- verification methods --------------------------------------------------------------------- */
 
-static void refuse(dt_importing *m, dt_import_action *out, char const *why)
+void dt_import_action_refuse(dt_importing *m, dt_import_action *out, char const *why)
 {
     *out = (dt_import_action){.refused = true};
     if (m->o->tighten)
@@ -292,7 +292,7 @@ static void constraints_read(dt_importing *m, dt_json const *v, bool two, dt_imp
         dt_json_reader_leave(&m->r, element);
     }
     if (possible == 0)
-        refuse(m, out, why);
+        dt_import_action_refuse(m, out, why);
     else {
         out->access = plain ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA;
         out->factors = factors;
@@ -308,11 +308,11 @@ static void assurance_read(dt_importing *m, dt_json const *v, dt_import_action *
                                           "constraints", "inactivityPeriod", NULL};
     dt_json const *mode = dt_import_given(v, "factorMode");
     dt_json const *constraints = dt_import_given(v, "constraints");
-    char const *unknown = unknown_member(v, members);
+    char const *unknown = dt_import_unknown_member(v, members);
     bool two = !dt_import_is(mode, "1FA");
 
     if (unknown != NULL) {
-        refuse(m, out, "a demand that this version does not know");
+        dt_import_action_refuse(m, out, "a demand that this version does not know");
         return;
     }
     if (two && !dt_import_is(mode, "2FA"))
@@ -366,7 +366,7 @@ static void chains_read(dt_importing *m, dt_json const *v, dt_import_action *out
         out->lifetime = 0;
     out->factors = factors;
     if (factors == 0)
-        refuse(m, out, "none of its chains of methods can be gone through here");
+        dt_import_action_refuse(m, out, "none of its chains of methods can be gone through here");
     else
         dt_import_tell(m, DT_IMPORT_CHANGED, "a chain of methods becomes: MFA required");
 }
@@ -405,8 +405,8 @@ static void sign_on_read(dt_importing *m, dt_json const *v, dt_import_action *ou
 
     if (dt_import_is(access, "DENY"))
         return;
-    if (!dt_import_is(access, "ALLOW") || unknown_member(v, members) != NULL) {
-        refuse(m, out, "an action that this version does not know");
+    if (!dt_import_is(access, "ALLOW") || dt_import_unknown_member(v, members) != NULL) {
+        dt_import_action_refuse(m, out, "an action that this version does not know");
         return;
     }
     method_read(m, dt_import_given(v, "verificationMethod"), out);
@@ -442,8 +442,9 @@ void dt_import_action_read(dt_importing *m, dt_json const *rule, dt_import_actio
     size_t mark = dt_json_reader_enter(&m->r, "actions"), inner;
 
     *out = (dt_import_action){.access = DT_ACCESS_DENY};
-    if (dt_json_typeof(sign_on) != DT_JSON_OBJECT || unknown_member(actions, members) != NULL)
-        refuse(m, out, "an action that this version does not know");
+    if (dt_json_typeof(sign_on) != DT_JSON_OBJECT ||
+        dt_import_unknown_member(actions, members) != NULL)
+        dt_import_action_refuse(m, out, "an action that this version does not know");
     else {
         inner = dt_json_reader_enter(&m->r, "appSignOn");
         sign_on_read(m, sign_on, out);

@@ -121,9 +121,8 @@ static void names_put(people const *p, dt_json const *list, dt_buf *b)
 }
 
 /* Whether an include can be kept: it asks for somebody, and each of them has a name. */
-static bool is_askable(people const *p, dt_json const *part)
+static bool is_askable(people const *p, dt_json const *include)
 {
-    dt_json const *include = dt_import_given(part, "include");
     bool named = dt_json_size(include) > 0 && dt_json_size(include) <= DT_POLICY_LIST_MAX;
 
     for (size_t i = 0; named && i < dt_json_size(include); i++)
@@ -134,10 +133,9 @@ static bool is_askable(people const *p, dt_json const *part)
 
 /* One of users, groups: {"include","exclude"}. With one name missing the whole include goes: what is
  * left of it would hold for fewer. */
-static void persons_put(dt_importing *m, people const *p, dt_json const *v, bool keep_include,
-                        dt_buf *b)
+static void persons_put(dt_importing *m, people const *p, dt_json const *v, dt_json const *include,
+                        bool keep_include, dt_buf *b)
 {
-    dt_json const *include = dt_import_given(v, "include");
     dt_json const *exclude = dt_import_given(v, "exclude");
     size_t begin = b->len, mark;
 
@@ -181,8 +179,9 @@ static bool is_name_lists(dt_json const *v)
     return true;
 }
 
-static void both_parts_put(dt_importing *m, dt_json const *const parts[2], people const of[2],
-                           bool const keep[2], dt_buf *b)
+static void both_parts_put(dt_importing *m, dt_json const *const parts[2],
+                           dt_json const *const includes[2], people const of[2], bool const keep[2],
+                           dt_buf *b)
 {
     static char const *const names[] = {"users", "groups"};
 
@@ -190,11 +189,25 @@ static void both_parts_put(dt_importing *m, dt_json const *const parts[2], peopl
         size_t at = b->len, value, mark = dt_json_reader_enter(&m->r, names[i]);
         dt_import_put_name(b, names[i]);
         value = b->len;
-        persons_put(m, &of[i], parts[i], keep[i], b);
+        persons_put(m, &of[i], parts[i], includes[i], keep[i], b);
         if (b->len == value)
             dt_buf_truncate(b, at);
         dt_json_reader_leave(&m->r, mark);
     }
+}
+
+/* The groups that a policy of the org is for hold for each of its rules. Where the rule includes
+ * somebody, too, both would have to hold, which ours cannot say. */
+static void take_policy_groups(dt_importing *m, people const *groups, dt_json const *includes[2])
+{
+    dt_json const *own = m->policy_groups;
+
+    if (dt_json_size(own) == 0 || has_everyone(groups, own))
+        return;
+    if (dt_json_size(includes[0]) + dt_json_size(includes[1]) > 0)
+        dt_import_doubt_add(m, "the policy's own groups beside those of the rule");
+    else
+        includes[1] = own;
 }
 
 /* Where an include of users stands beside one of groups, no document says whether one is enough. Ours
@@ -202,24 +215,28 @@ static void both_parts_put(dt_importing *m, dt_json const *const parts[2], peopl
 static void people_put(dt_importing *m, dt_json const *v, dt_buf *b)
 {
     dt_json const *parts[2] = {dt_import_given(v, "users"), dt_import_given(v, "groups")};
+    dt_json const *includes[2] = {dt_import_given(parts[0], "include"),
+                                  dt_import_given(parts[1], "include")};
     people const of[2] = {{m->users, m->user_count, "user"}, {m->groups, m->group_count, "group"}};
-    bool keep[2] = {is_askable(&of[0], parts[0]), is_askable(&of[1], parts[1])};
+    bool keep[2];
     size_t begin = b->len, value;
 
-    if (dt_json_typeof(v) != DT_JSON_OBJECT || !is_name_lists(parts[0]) ||
+    if ((v != NULL && dt_json_typeof(v) != DT_JSON_OBJECT) || !is_name_lists(parts[0]) ||
         !is_name_lists(parts[1])) {
         dt_import_doubt_add(m, "a form of people that this version does not know");
         return;
     }
-    if (dt_json_size(dt_import_given(parts[0], "include")) > 0 &&
-        dt_json_size(dt_import_given(parts[1], "include")) > 0) {
+    take_policy_groups(m, &of[1], includes);
+    keep[0] = is_askable(&of[0], includes[0]);
+    keep[1] = is_askable(&of[1], includes[1]);
+    if (dt_json_size(includes[0]) > 0 && dt_json_size(includes[1]) > 0) {
         dt_import_doubt_add(m, "whether users and groups must both hold is not told");
         keep[0] = keep[1] = keep[0] && keep[1];
     }
     dt_import_put_name(b, "people");
     value = b->len;
     dt_buf_putc(b, '{');
-    both_parts_put(m, parts, of, keep, b);
+    both_parts_put(m, parts, includes, of, keep, b);
     dt_buf_putc(b, '}');
     if (b->len - value <= 2)
         dt_buf_truncate(b, begin);
@@ -625,25 +642,63 @@ static void expression_put(dt_importing *m, dt_json const *v, dt_buf *b)
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-static struct {
+/* {"authType"}: what devtrust guards is RADIUS to Okta. */
+static void auth_context_put(dt_importing *m, dt_json const *v, dt_buf *b)
+{
+    dt_json const *type = dt_import_given(v, "authType");
+
+    (void)b;
+    if (dt_import_is(type, "LDAP_INTERFACE"))
+        m->never = true;
+    else if (type != NULL && !dt_import_is(type, "ANY") && !dt_import_is(type, "RADIUS"))
+        dt_import_doubt_add(m, "an authentication context that this version does not know");
+}
+
+static void provider_put(dt_importing *m, dt_json const *v, dt_buf *b)
+{
+    (void)b;
+    if (!dt_import_is(dt_import_given(v, "provider"), "ANY"))
+        dt_import_doubt_add(m, "which identity provider people come from is not known here");
+}
+
+static void behaviors_put(dt_importing *m, dt_json const *v, dt_buf *b)
+{
+    (void)b;
+    if (dt_json_typeof(v) != DT_JSON_OBJECT || dt_json_size(dt_import_given(v, "behaviors")) > 0)
+        dt_import_doubt_add(m, "behaviours are not known here");
+}
+
+typedef struct condition {
     char const *name;
     void (*put)(dt_importing *m, dt_json const *v, dt_buf *b);
-} const conditions[] = {
-    {"people", people_put},          {"network", network_put}, {"platform", platform_put},
-    {"device", device_put},          {"riskScore", risk_put},  {"userType", user_type_put},
-    {"elCondition", expression_put},
+} condition;
+
+static condition const app_conditions[] = {
+    {"people", people_put},          {"network", network_put},
+    {"platform", platform_put},      {"device", device_put},
+    {"riskScore", risk_put},         {"userType", user_type_put},
+    {"elCondition", expression_put}, {NULL, NULL},
 };
-#define CONDITIONS (sizeof(conditions) / sizeof(conditions[0]))
+static condition const org_conditions[] = {
+    {"people", people_put},
+    {"network", network_put},
+    {"riskScore", risk_put},
+    {"authContext", auth_context_put},
+    {"risk", behaviors_put},
+    {"identityProvider", provider_put},
+    {NULL, NULL},
+};
 
 static void condition_put(dt_importing *m, char const *name, dt_json const *v, bool aloud,
                           dt_buf *b)
 {
-    size_t mark = dt_json_reader_enter(&m->r, name), doubts = m->doubt_count, begin = b->len, i;
+    size_t mark = dt_json_reader_enter(&m->r, name), doubts = m->doubt_count, begin = b->len;
+    condition const *c = m->org ? org_conditions : app_conditions;
 
-    for (i = 0; i < CONDITIONS && strcmp(conditions[i].name, name) != 0; i++)
-        ;
-    if (i < CONDITIONS)
-        conditions[i].put(m, v, b);
+    while (c->name != NULL && strcmp(c->name, name) != 0)
+        c++;
+    if (c->name != NULL)
+        c->put(m, v, b);
     else
         dt_import_doubt_add(m, "a condition that this version does not know");
     if (aloud && m->doubt_count == doubts && b->len > begin)
@@ -668,6 +723,8 @@ void dt_import_conditions_put(dt_importing *m, dt_json const *rule, bool aloud, 
         if (dt_json_typeof(v) == DT_JSON_OBJECT && dt_json_typeof(member) != DT_JSON_NULL)
             condition_put(m, name, member, aloud, b);
     }
+    if (dt_json_size(m->policy_groups) > 0 && dt_import_given(v, "people") == NULL)
+        condition_put(m, "people", NULL, aloud, b);
     dt_buf_putc(b, '}');
     if (b->len - begin <= 2) {
         dt_buf_truncate(b, begin);

@@ -28,9 +28,11 @@ typedef enum dt_import_device {
 
 typedef struct dt_import_rule {
     dt_json const *json;
-    size_t index; /* in the document */
-    bool system;
-    int64_t priority;
+    size_t policy, index; /* in the document */
+    dt_json const
+        *groups; /* the policy's own include of groups, or NULL; of the org's rules only */
+    bool policy_system, system;
+    int64_t policy_priority, priority;
     char name[DT_POLICY_NAME_MAX]; /* as it will be called here */
     dt_import_action action;
     dt_import_device device; /* of the wide form */
@@ -70,8 +72,11 @@ typedef struct dt_importing {
     dt_import_options const *o;
     dt_json_reader r; /* for the pointer, and for errors of the document's form */
     dt_import_counts *counts;
-    char const *rule; /* being told of; "" for none */
-    bool muted;       /* nothing is told and counted */
+    bool org;                     /* the org's own sign-on rules are read, OKTA_SIGN_ON */
+    dt_json const *policy_groups; /* of the rule that is being converted */
+    char const *rule;             /* being told of; "" for none */
+    bool last_always;             /* the last rule holds always */
+    bool muted;                   /* nothing is told and counted */
     dt_import_name *groups, *users;
     size_t group_count, user_count;
     dt_import_zone *zones;
@@ -100,6 +105,14 @@ void dt_import_put_name(dt_buf *b, char const *name);
 /* --- okta_import_actions.c --- */
 /* Reads a rule's actions (the reader stands at the rule) and tells what became of them. */
 void dt_import_action_read(dt_importing *m, dt_json const *rule, dt_import_action *out);
+/* The same of a rule of an OKTA_SIGN_ON policy. */
+void dt_import_signon_read(dt_importing *m, dt_json const *rule, dt_import_action *out);
+/* Appends {"signon":{...}}. */
+void dt_import_signon_put(dt_import_action const *a, dt_buf *b);
+/* Tells of an action that cannot be given: it is refused, or denies. */
+void dt_import_action_refuse(dt_importing *m, dt_import_action *out, char const *why);
+/* The first member that is not null and not among `known` (which ends with NULL), or NULL. */
+char const *dt_import_unknown_member(dt_json const *v, char const *const *known);
 /* `a` gives no more than `b`: whoever passes a passes b, at least as often asked. */
 bool dt_import_action_within(dt_import_action const *a, dt_import_action const *b);
 /* Appends {"appSignOn":{...}}. */

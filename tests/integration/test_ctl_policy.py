@@ -395,6 +395,43 @@ def test_a_rate_limit_without_end(site: Site, world: Sim) -> None:
     assert world.count("okta.policy") == 6
 
 
+def test_the_org_s_own_sign_on_rules(site: Site, world: Sim) -> None:
+    org_file = site.directory / "okta-sign-on.json"
+    site.configure({"policy": {"org_file": org_file}})
+    world.add_policy(type="ACCESS_POLICY", name="VPN", rules=guide_rules())
+    assert ctl(site, "import", "--application", "vpn", "--policy", "VPN").code == YES
+    assert ctl(site, "import", "--org-sign-on").code == FAULT  # there are none
+    staff = {"people": {"groups": {"include": [world.group_id("Staff")]}}}
+    everyone = {"people": {"groups": {"include": [world.group_id("Everyone")]}}}
+    zone = office(world)
+    world.add_policy(type="OKTA_SIGN_ON", name="Default", system=True, priority=2,
+                     conditions=everyone, rules=[org_rule(
+                         "Default Rule", 1, {"authContext": {"authType": "ANY"}},
+                         {"signon": {"access": "ALLOW", "requireFactor": False}}, system=True)])
+    world.add_policy(type="OKTA_SIGN_ON", name="Staff", priority=1, conditions=staff, rules=[
+        org_rule("Office", 1, {"network": {"connection": "ZONE", "include": [zone]}},
+                 {"signon": {"access": "ALLOW", "requireFactor": False}}),
+        org_rule("VPN", 2, {"network": {"connection": "ANYWHERE"},
+                            "authContext": {"authType": "RADIUS"}},
+                 {"signon": {"access": "ALLOW", "requireFactor": True,
+                             "factorPromptMode": "SESSION", "factorLifetime": 15}})])
+    calls = world.count("okta.policies")
+    answer = ctl(site, "import", "--org-sign-on")
+    assert answer.code == YES, answer
+    assert world.count("okta.policies") == calls + 1
+    rules = json.loads(org_file.read_text())["rules"]
+    assert [(r["name"], r["priority"]) for r in rules] == [
+        ("Office", 1), ("VPN", 2), ("Default Rule", 3)]
+    assert rules[0]["conditions"]["people"] == {"groups": {"include": ["Staff"]}}
+    assert rules[1]["actions"]["signon"] == {"access": "ALLOW", "requireFactor": True,
+                                             "factorPromptMode": "SESSION", "factorLifetime": 15}
+    assert rules[2]["conditions"] is None
+    assert list(zones(site)) == ["Office"]
+    assert run("check-config", "-c", site.config_path).code == YES
+    assert ctl(site, "import", "--org-sign-on").code == FAULT
+    assert ctl(site, "import", "--org-sign-on", "--replace").code == YES
+
+
 # --- diff ---------------------------------------------------------------------------------------
 
 def test_diff_with_the_org(site: Site, world: Sim) -> None:

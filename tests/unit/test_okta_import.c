@@ -742,6 +742,133 @@ static void only_zones_that_are_named_are_written(void **state)
     free(w);
 }
 
+/* --- the org's own sign-on rules ----------------------------------------------------------------- */
+
+#define SIGNON(name, priority, conditions, signon)                                                 \
+    "{'name':'" name "','type':'SIGN_ON','status':'ACTIVE','system':false,'priority':" priority    \
+    ",'conditions':" conditions ",'actions':{'signon':" signon "}}"
+#define SIGNON_LAST                                                                                \
+    "{'policy':{'id':'d','name':'Default Policy','type':'OKTA_SIGN_ON','status':'ACTIVE',"         \
+    "'system':true,'priority':1,'conditions':{'people':{'groups':{'include':['00gE']}}}},"         \
+    "'rules':[{'name':'Default Rule','type':'SIGN_ON','status':'ACTIVE','system':true,"            \
+    "'priority':1,'conditions':{'network':{'connection':'ANYWHERE'},'authContext':{'authType':"    \
+    "'ANY'}},'actions':{'signon':{'access':'ALLOW','requireFactor':false,'session':{}}}}]}"
+#define SIGNON_POLICY(priority, groups, rules)                                                     \
+    "{'policy':{'id':'p" priority "','name':'P" priority "','type':'OKTA_SIGN_ON','status':"       \
+    "'ACTIVE','system':false,'priority':" priority ",'conditions':{'people':{'groups':{'include':" \
+    "[" groups "]}}}},'rules':[" rules "]}"
+#define ORG_MFA "{'access':'ALLOW','requireFactor':true,'factorPromptMode':'ALWAYS'}"
+
+static struct {
+    char const *why, *policies;
+    char const *first; /* our first rule; NULL: refused */
+    dt_import_kind kind;
+    char const *pointer, *note;
+} const org_cases[] = {
+    {"two policies of one priority",
+     SIGNON_POLICY("1", "'00g1'", SIGNON("A", "0", "null", ORG_MFA)) "," SIGNON_POLICY(
+         "1", "'00g2'", SIGNON("B", "0", "null", ORG_MFA)),
+     NULL, DT_IMPORT_REFUSED, "/policies/1/rules/0", "before"},
+    {"two rules of one priority",
+     SIGNON_POLICY("1", "'00g1'",
+                   SIGNON("A", "0", "null", ORG_MFA) "," SIGNON("B", "0", "null", ORG_MFA)),
+     NULL, DT_IMPORT_REFUSED, "/policies/0/rules/1", "before"},
+    {"an action of later days",
+     SIGNON_POLICY("1", "'00g1'", SIGNON("A", "0", "null", "{'access':'ALLOW','wait':5}")), NULL,
+     DT_IMPORT_REFUSED, "/policies/0/rules/0/actions", "action"},
+    {"no action", SIGNON_POLICY("1", "'00g1'", SIGNON("A", "0", "null", "{}")), NULL,
+     DT_IMPORT_REFUSED, "/policies/0/rules/0/actions", "action"},
+    {"a rule of an application", SIGNON_POLICY("1", "'00g1'", RULE("A", "0", "null", ONE)), NULL,
+     DT_IMPORT_REFUSED, "/policies/0/rules/0", "OKTA_SIGN_ON"},
+    {"behaviours, and more behind",
+     SIGNON_POLICY("1", "'00g1'",
+                   SIGNON("A", "0", "{'risk':{'behaviors':['x']}}", ORG_MFA) "," SIGNON(
+                       "B", "1", "{'network':{'connection':'ZONE','include':['nzo1']}}",
+                       "{'access':'DENY'}")),
+     NULL, DT_IMPORT_REFUSED, "/policies/0/rules/0/conditions/risk", "behaviours"},
+    {"an identity provider, nothing less behind",
+     SIGNON_POLICY("1", "'00gE'",
+                   SIGNON("A", "0", "{'identityProvider':{'provider':'OKTA'}}", ORG_MFA)),
+     "'name':'A','priority':1,'status':'ACTIVE','conditions':null,'actions':{'signon':{'access':"
+     "'ALLOW','requireFactor':true,'factorPromptMode':'ALWAYS'}}",
+     DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/identityProvider", "holds for more"},
+    {"the policy's groups and the rule's",
+     SIGNON_POLICY(
+         "1", "'00g1'",
+         SIGNON("A", "0", "{'people':{'groups':{'include':['00g2']}}}", "{'access':'DENY'}")),
+     "'name':'A','priority':1,'status':'ACTIVE','conditions':{'people':{'groups':{'include':"
+     "['Contractors']}}},'actions':{'signon':{'access':'DENY'}}",
+     DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/people", "own groups"},
+    {"a rule for LDAP",
+     SIGNON_POLICY("1", "'00g1'",
+                   SIGNON("A", "0", "{'authContext':{'authType':'LDAP_INTERFACE'}}", ORG_MFA)),
+     "'name':'Default Rule','priority':1,'status':'ACTIVE','conditions':null,'actions':{'signon':"
+     "{'access':'ALLOW'}}",
+     DT_IMPORT_LEFT_OUT, "/policies/0/rules/0", "nobody"},
+    {"a session without a time",
+     SIGNON_POLICY("1", "'00g1'",
+                   SIGNON("A", "0", "null",
+                          "{'access':'ALLOW','requireFactor':true,'factorPromptMode':'SESSION'}")),
+     "'name':'A','priority':1,'status':'ACTIVE','conditions':{'people':{'groups':{'include':["
+     "'Staff']}}},'actions':{'signon':{'access':'ALLOW','requireFactor':true,'factorPromptMode':"
+     "'ALWAYS'}}",
+     DT_IMPORT_CHANGED, "/policies/0/rules/0/actions", "every sign-on"},
+    {"a rule for RADIUS (a published example)",
+     SIGNON_POLICY("1", "'00g1'",
+                   SIGNON("Challenge VPN users", "0",
+                          "{'network':{'connection':'ANYWHERE'},'authContext':{'authType':"
+                          "'RADIUS'},'people':{'users':{'exclude':['00u1']}}}",
+                          "{'access':'ALLOW','requireFactor':true,'factorPromptMode':'SESSION',"
+                          "'factorLifetime':15,'rememberDeviceByDefault':false,'session':{}}")),
+     "'name':'Challenge VPN users','priority':1,'status':'ACTIVE','conditions':{'people':{"
+     "'users':{'exclude':['anna@example.com']},'groups':{'include':['Staff']}}},'actions':{"
+     "'signon':{'access':'ALLOW','requireFactor':true,'factorPromptMode':'SESSION',"
+     "'factorLifetime':15}}",
+     DT_IMPORT_KEPT, "/policies/0/rules/0/conditions/people", ""},
+    {"once on each device",
+     SIGNON_POLICY("1", "'00gE'",
+                   SIGNON("A", "0", "{'network':{'connection':'ZONE','include':['nzo1']}}",
+                          "{'access':'ALLOW','requireFactor':true,'factorPromptMode':'DEVICE'}")),
+     "'name':'A','priority':1,'status':'ACTIVE','conditions':{'network':{'connection':'ZONE',"
+     "'include':['Office']}},'actions':{'signon':{'access':'ALLOW','requireFactor':true,"
+     "'factorPromptMode':'DEVICE'}}",
+     DT_IMPORT_KEPT, "/policies/0/rules/0/actions", ""},
+    {"policies in the order of their priorities",
+     SIGNON_POLICY("7", "'00g2'", SIGNON("Late", "0", "null", ORG_MFA)) "," SIGNON_POLICY(
+         "2", "'00g1'", SIGNON("Early", "5", "null", "{'access':'DENY'}")),
+     "'name':'Early','priority':1,'status':'ACTIVE','conditions':{'people':{'groups':{'include':["
+     "'Staff']}}},'actions':{'signon':{'access':'DENY'}}",
+     DT_IMPORT_KEPT, "/policies/1/rules/0", "denied"},
+};
+
+static void the_org_s_own_rules(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(org_cases); i++) {
+        world *w = calloc(1, sizeof(*w));
+        char *text = malloc(TEXT_MAX);
+        char *want = org_cases[i].first == NULL ? NULL : double_quoted(org_cases[i].first);
+        char const *policies = strstr(document_head, "'policies':[");
+        snprintf(text, TEXT_MAX, "%.*s'policies':[%s,%s]}", (int)(policies - document_head),
+                 document_head, org_cases[i].policies, SIGNON_LAST);
+        w->o.org = true;
+        import_document(w, text);
+        char const *rules = w->rc == DT_OK && w->policy.len > 0
+                                ? strstr((char const *)w->policy.p, "\"rules\":[{")
+                                : NULL;
+        if (w->rc != DT_OK || (w->counts.of[DT_IMPORT_REFUSED] > 0) != (want == NULL) ||
+            !has_note(w, org_cases[i].kind, org_cases[i].pointer, org_cases[i].note) ||
+            (want != NULL && (rules == NULL || strncmp(rules + 10, want, strlen(want)) != 0))) {
+            show_notes(w);
+            fail_msg("%s: not %s", org_cases[i].why, want != NULL ? want : "refused");
+        }
+        free(want);
+        free(text);
+        world_end(w);
+        free(w);
+    }
+}
+
 /* --- nobody gets more -------------------------------------------------------------------------- */
 
 typedef enum truth { NOT_ASKED = 0, WANTS_TRUE, WANTS_FALSE } truth;
@@ -969,6 +1096,7 @@ int main(void)
         cmocka_unit_test(what_is_never_reached_is_left_out),
         cmocka_unit_test(names_that_are_there_twice_get_a_number),
         cmocka_unit_test(only_zones_that_are_named_are_written),
+        cmocka_unit_test(the_org_s_own_rules),
         cmocka_unit_test(nobody_gets_more_than_in_the_org),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
