@@ -4,6 +4,7 @@
  * at every sign-on. */
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/device_alias.h"
 #include "devtrustctl/device_cache.h"
 #include "devtrustctl/device_explain.h"
 #include "devtrustctl/options.h"
@@ -460,6 +461,8 @@ static int list_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
     dt_enrolment *row;
 
     (void)expires;
+    if (dt_device_alias_is_row(key)) /* a list of its own */
+        return DT_OK;
     if (dt_registry_is_trusted_row(key, value, &trusted))
         return list_trusted(r, &trusted);
     row = judge_row(r, key, value);
@@ -521,8 +524,8 @@ static int remove_if_wanted(void *ctx, char const *key, dt_bytes value, dt_time 
     int rc = DT_OK;
 
     (void)expires;
-    if (dt_registry_is_trusted_row(key, value, &trusted))
-        return DT_OK; /* by its key, at the end */
+    if (dt_device_alias_is_row(key) || dt_registry_is_trusted_row(key, value, &trusted))
+        return DT_OK; /* those by `alias remove`, the latter by its key, at the end */
     row = judge_row(r, key, value);
     if (row == NULL)
         return no_memory(r);
@@ -635,7 +638,7 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
 
     if (verb == VERB_NONE)
         return dt_error_set(e, DT_E_INVALID,
-                            "add, explain, list, remove, show, refresh, forget, sync?");
+                            "add, explain, list, remove, alias, show, refresh, forget, sync?");
     if (verb == VERB_LIST && count > 0)
         return dt_error_set(e, DT_E_INVALID, "list takes no names");
     if (verb != VERB_ADD && adds)
@@ -719,6 +722,8 @@ dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv)
     char const **rest;
     dt_ctl_exit x = DT_CTL_FAULT;
 
+    if (argc > 0 && strcmp(argv[0], "alias") == 0)
+        return dt_ctl_device_alias(self, argc, argv);
     if (argc > 0 && dt_ctl_is_cache_verb(argv[0]))
         return dt_ctl_device_cache(self, argc, argv);
     rest = calloc((size_t)argc + 1, sizeof(*rest));

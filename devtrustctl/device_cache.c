@@ -17,7 +17,7 @@ typedef struct cache {
     dt_site_files *files;
     dt_config const *config;
     dt_store *store;
-    bool json, restart, quiet;
+    bool json, restart, quiet, aliases;
     char const *page_size;
 } cache;
 
@@ -285,7 +285,7 @@ static bool take_page_size(char const *text, int *out)
 
 static dt_ctl_exit sync_all(cache *k)
 {
-    dt_sync_options o = {.restart = k->restart, .quiet = k->quiet};
+    dt_sync_options o = {.restart = k->restart, .quiet = k->quiet, .aliases = k->aliases};
     dt_sync_result result = {0};
     dt_error e = {0};
     int rc;
@@ -309,7 +309,7 @@ static dt_ctl_exit sync_all(cache *k)
 static int check_arguments(cache const *k, cache_verb verb, char const *const *names, size_t count,
                            dt_error *e)
 {
-    bool sync_only = k->restart || k->quiet || k->page_size != NULL;
+    bool sync_only = k->restart || k->quiet || k->aliases || k->page_size != NULL;
     dt_guid device;
     int size;
 
@@ -318,7 +318,8 @@ static int check_arguments(cache const *k, cache_verb verb, char const *const *n
     if (verb != VERB_SYNC && count == 0)
         return dt_error_set(e, DT_E_INVALID, "which devices? give their Intune device ids");
     if (verb != VERB_SYNC && sync_only)
-        return dt_error_set(e, DT_E_INVALID, "--page-size, --restart, --quiet go with sync");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--aliases, --page-size, --restart, --quiet go with sync");
     if (k->json && (verb == VERB_SYNC || verb == VERB_FORGET))
         return dt_error_set(e, DT_E_INVALID, "--json goes with list, show and refresh");
     if (!take_page_size(k->page_size, &size))
@@ -335,10 +336,13 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
 {
     char const *config = NULL;
     cache k = {0};
-    dt_option const options[] = {
-        {"--config", "-c", &config, NULL},         {"--json", NULL, NULL, &k.json},
-        {"--page-size", NULL, &k.page_size, NULL}, {"--restart", NULL, NULL, &k.restart},
-        {"--quiet", "-q", NULL, &k.quiet},         {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {{"--config", "-c", &config, NULL},
+                                 {"--json", NULL, NULL, &k.json},
+                                 {"--page-size", NULL, &k.page_size, NULL},
+                                 {"--restart", NULL, NULL, &k.restart},
+                                 {"--quiet", "-q", NULL, &k.quiet},
+                                 {"--aliases", NULL, NULL, &k.aliases},
+                                 {NULL, NULL, NULL, NULL}};
     dt_error e = {0};
     size_t count = 0;
     dt_ctl_exit x;

@@ -3,6 +3,7 @@
 #include "devtrustctl/device_sync.h"
 
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/device_alias.h"
 #include "devtrustctl/https_loop.h"
 
 #include "core/json.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #define PLACE_KEY "sync:intune"
-#define PLACE_VERSION 1
+#define PLACE_VERSION 2
 #define PLACE_MAX (4 * 1024)
 
 typedef struct sync {
@@ -21,7 +22,8 @@ typedef struct sync {
     dt_sync_result *result;
     dt_intune_page page;
     char next[DT_URL_MAX];
-    dt_time told; /* when progress was told last */
+    dt_time began; /* of the sync, the earlier part included: names found since are of one list */
+    dt_time told;  /* when progress was told last */
     dt_error *e;
 } sync;
 
@@ -77,8 +79,9 @@ static int put_place(sync *s)
 
     dt_buf_init_fixed(&b, text, sizeof(text));
     dt_buf_printf(&b,
-                  "{\"v\":%d,\"at\":%lld,\"size\":%d,\"devices\":%lld,\"tenant\":", PLACE_VERSION,
-                  (long long)now, s->options->page_size, (long long)s->result->devices);
+                  "{\"v\":%d,\"at\":%lld,\"began\":%lld,\"size\":%d,\"devices\":%lld,\"tenant\":",
+                  PLACE_VERSION, (long long)now, (long long)s->began, s->options->page_size,
+                  (long long)s->result->devices);
     dt_json_put_string(&b, s->config->intune.tenant_id.text);
     dt_buf_puts(&b, ",\"graph\":");
     dt_json_put_string(&b, s->config->intune.graph_url);
@@ -116,7 +119,7 @@ static void take_place(sync *s, dt_bytes text)
 {
     dt_time now = dt_host_now();
     dt_json *root = NULL;
-    int64_t version, at, size, devices;
+    int64_t version, at, began, size, devices;
     char const *next;
 
     if (dt_json_parse(text, &root, NULL) < 0)
@@ -124,13 +127,15 @@ static void take_place(sync *s, dt_bytes text)
     next = dt_json_string(dt_json_get(root, "next"));
     if (dt_json_integer(dt_json_get(root, "v"), &version) && version == PLACE_VERSION &&
         dt_json_integer(dt_json_get(root, "at"), &at) && at <= now &&
-        now - at < DT_SYNC_RESUME_MAX && dt_json_integer(dt_json_get(root, "size"), &size) &&
+        now - at < DT_SYNC_RESUME_MAX && dt_json_integer(dt_json_get(root, "began"), &began) &&
+        began > 0 && began <= at && dt_json_integer(dt_json_get(root, "size"), &size) &&
         size == s->options->page_size && dt_json_integer(dt_json_get(root, "devices"), &devices) &&
         devices >= 0 && is_text(root, "tenant", s->config->intune.tenant_id.text) &&
         is_text(root, "graph", s->config->intune.graph_url) && next != NULL &&
         dt_str_copy(s->next, sizeof(s->next), next) == DT_OK && s->next[0] != '\0') {
         s->result->resumed = true;
         s->result->devices = devices;
+        s->began = began;
     } else {
         s->next[0] = '\0';
     }
@@ -159,8 +164,11 @@ static int find_place(sync *s)
 static int keep(void *ctx, dt_intune_device const *d)
 {
     sync *s = ctx;
+    int rc = dt_device_answer_put(s->store, s->config, d, s->e);
 
-    return dt_device_answer_put(s->store, s->config, d, s->e);
+    if (rc == DT_OK && s->options->aliases)
+        rc = dt_device_aliases_file(s->store, d, s->began, s->e);
+    return rc;
 }
 
 static dt_intune_answer read_page(void *ctx, dt_http_response const *r, dt_error *e)
@@ -217,6 +225,7 @@ static int walk(sync *s, dt_graph_client *client)
         if (place_is_gone(s, page, rc)) {
             dt_err_line("the place that was kept is of no use; from the beginning: %s", s->e->text);
             *s->result = (dt_sync_result){0};
+            s->began = dt_host_now();
             s->next[0] = '\0';
             continue;
         }
@@ -235,6 +244,7 @@ int dt_device_sync(dt_site_files const *site, dt_store *store, dt_sync_options c
               .store = store,
               .options = o,
               .result = out,
+              .began = dt_host_now(),
               .told = dt_host_now(),
               .e = e};
     int rc = dt_graph_client_new(site, &client, e);

@@ -19,6 +19,7 @@ typedef struct dt_sync_options {
     int page_size; /* 1..DT_INTUNE_PAGE_MAX */
     bool restart;  /* from the beginning, whatever was kept */
     bool quiet;
+    bool aliases; /* file the devices' names, too (devtrustctl/device_alias.h) */
 } dt_sync_options;
 
 typedef struct dt_sync_result {

@@ -37,7 +37,7 @@ static dt_ctl_command const commands[] = {
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
     {"device", dt_ctl_device, "devices: explain certificates, the registry, Intune's answers",
-     "explain|add|list|remove|show|refresh|forget|sync [OPTION]... [ARGUMENT]...",
+     "explain|add|list|remove|alias|show|refresh|forget|sync [OPTION]... [ARGUMENT]...",
      "  explain FILE...        the verdict on each certificate (with its intermediates behind\n"
      "                         it), or OpenSSH certificate, as if its key had been used\n"
      "  --at TIME              explain: as it was or will be at 2026-08-20T10:11:12Z\n"
@@ -49,16 +49,21 @@ static dt_ctl_command const commands[] = {
      "  --name TEXT            add: what the device is called\n"
      "  list                   what is enrolled, and each certificate as judged now\n"
      "  remove DEVICE...       by device id, by fingerprint (SHA256:...), or by certificate\n"
+     "  alias add NAME DEVICE  a name by which a VPN client calls a device: mac:ADDRESS,\n"
+     "                         uid:TEXT or name:HOST\n"
+     "  alias list             all such names\n"
+     "  alias remove NAME...   drop them\n"
      "  show DEVICE...         what the cache holds of these device ids, and what it is worth\n"
      "  refresh DEVICE...      ask Intune now, keep the answer, show it\n"
      "  forget DEVICE...       drop the answer: the next sign-on asks\n"
      "  sync                   ask Intune for all devices, page by page; goes on where an\n"
      "                         earlier sync was interrupted\n"
+     "  --aliases              sync: file Wi-Fi MAC addresses and names of the devices, too\n"
      "  --page-size N          sync: devices in one request, 1 to 500 (500)\n"
      "  --restart              sync: from the beginning\n"
      "  --quiet                sync: no progress\n"
-     "  --json                 list, explain, show, refresh: one JSON object a "
-     "line\n" OPTION_CONFIG},
+     "  --json                 list, alias list, explain, show, refresh: one JSON object a\n"
+     "                         line\n" OPTION_CONFIG},
     {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test",
      "fetch --save FILE | import --application NAME | diff ... | test FILE",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"

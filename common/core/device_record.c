@@ -7,9 +7,10 @@
 
 #include <string.h>
 
-#define CERTIFICATE_VERSION 1 /* the first form, of records with a certificate */
-#define KEY_VERSION 2         /* with a key and a device id */
-#define ALIAS_VERSION 1
+#define CERTIFICATE_VERSION 1  /* the first form, of records with a certificate */
+#define KEY_VERSION 2          /* with a key and a device id */
+#define ALIAS_VERSION 1        /* by an administrator */
+#define SYNCED_ALIAS_VERSION 2 /* with when, and maybe without a device */
 #define TRUSTED_VERSION 1
 
 void dt_device_store_key(char const fingerprint[65], char out[DT_STORE_KEY_MAX])
@@ -36,32 +37,66 @@ void dt_device_alias_key(char const *name, char out[DT_STORE_KEY_MAX])
     dt_buf_puts(&b, name);
 }
 
-int dt_device_alias_pack(dt_guid const *device, dt_buf *out)
+bool dt_device_alias_is_row(char const *key)
 {
-    if (!dt_guid_is_set(device))
+    return strncmp(key, DT_DEVICE_ALIAS_PREFIX, sizeof(DT_DEVICE_ALIAS_PREFIX) - 1) == 0;
+}
+
+int dt_device_alias_pack(dt_device_alias const *a, dt_buf *out)
+{
+    if (a->synced < 0 || (a->synced == 0 && !dt_guid_is_set(&a->device)))
         return DT_E_INVALID;
     dt_buf_puts(out, "{\"v\":");
-    dt_buf_put_int(out, ALIAS_VERSION);
+    dt_buf_put_int(out, a->synced > 0 ? SYNCED_ALIAS_VERSION : ALIAS_VERSION);
+    if (a->synced > 0) {
+        dt_buf_puts(out, ",\"synced\":");
+        dt_buf_put_int(out, a->synced);
+    }
     dt_buf_puts(out, ",\"device\":\"");
-    dt_buf_puts(out, device->text);
+    dt_buf_puts(out, dt_guid_is_set(&a->device) ? a->device.text : "");
     dt_buf_puts(out, "\"}");
     return dt_buf_error(out);
 }
 
-int dt_device_alias_unpack(dt_bytes text, dt_guid *out)
+static int read_alias(dt_json const *root, dt_device_alias *out)
 {
     int64_t version = 0;
+    char const *device = dt_json_string(dt_json_get(root, "device"));
+    if (!dt_json_integer(dt_json_get(root, "v"), &version) || device == NULL)
+        return DT_E_PARSE;
+    if (version == ALIAS_VERSION && dt_json_size(root) == 2)
+        return dt_guid_parse(dt_bytes_str(device), &out->device);
+    if (version != SYNCED_ALIAS_VERSION || dt_json_size(root) != 3 ||
+        !dt_json_integer(dt_json_get(root, "synced"), &out->synced) || out->synced <= 0)
+        return DT_E_PARSE;
+    return device[0] == '\0' ? DT_OK : dt_guid_parse(dt_bytes_str(device), &out->device);
+}
+
+int dt_device_alias_unpack(dt_bytes text, dt_device_alias *out)
+{
     dt_json *root = NULL;
     int rc = text.len > DT_DEVICE_ALIAS_VALUE_MAX ? DT_E_LIMIT : dt_json_parse(text, &root, NULL);
 
-    memset(out, 0, sizeof(*out));
-    if (rc == DT_OK && (!dt_json_integer(dt_json_get(root, "v"), &version) ||
-                        version != ALIAS_VERSION || dt_json_size(root) != 2))
-        rc = DT_E_PARSE;
+    *out = (dt_device_alias){0};
     if (rc == DT_OK)
-        rc = dt_guid_parse(dt_bytes_str(dt_json_string(dt_json_get(root, "device"))), out);
+        rc = read_alias(root, out);
     dt_json_free(&root);
+    if (rc != DT_OK)
+        *out = (dt_device_alias){0};
     return rc;
+}
+
+bool dt_device_alias_found(dt_device_alias const *old, dt_guid const *device, dt_time synced,
+                           dt_device_alias *out)
+{
+    *out = (dt_device_alias){.device = *device, .synced = synced};
+    if (old == NULL)
+        return true;
+    if (old->synced == 0)
+        return false;
+    if (old->synced == synced && !dt_guid_equal(&old->device, device))
+        out->device = (dt_guid){0};
+    return old->synced != synced || dt_guid_is_set(&old->device) != dt_guid_is_set(&out->device);
 }
 
 /* Whether the name is a C string of valid UTF-8: anything else would not come back as it went. */

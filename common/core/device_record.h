@@ -34,9 +34,23 @@ void dt_device_store_key(char const fingerprint[65], char out[DT_STORE_KEY_MAX])
  * core/vpn_claims.h), kept in the same table under "alias:" + the name. It proves nothing. */
 #define DT_DEVICE_ALIAS_PREFIX "alias:"
 #define DT_DEVICE_ALIAS_VALUE_MAX 96
+typedef struct dt_device_alias {
+    dt_guid device; /* unset: several devices have this name, so it names none */
+    dt_time synced; /* when the sync began that filed it; 0: an administrator did */
+} dt_device_alias;
+/* Whether a row of the table is an alias. */
+bool dt_device_alias_is_row(char const *key);
 void dt_device_alias_key(char const *name, char out[DT_STORE_KEY_MAX]);
-DT_MUST_USE int dt_device_alias_pack(dt_guid const *device, dt_buf *out);
-DT_MUST_USE int dt_device_alias_unpack(dt_bytes text, dt_guid *out);
+/* DT_E_INVALID for an administrator's alias that names no device. */
+DT_MUST_USE int dt_device_alias_pack(dt_device_alias const *a, dt_buf *out);
+/* DT_E_PARSE, DT_E_LIMIT; then *out is zero, which names no device. */
+DT_MUST_USE int dt_device_alias_unpack(dt_bytes text, dt_device_alias *out);
+/* What becomes of an alias when the sync that began at `synced` finds the name at `device`. `old` is
+ * what was there, NULL for nothing. An administrator's alias stays. A name that the same sync has
+ * found at another device is of several, whichever comes last; one of an earlier sync has moved.
+ * False: it stays as it is. */
+DT_MUST_USE bool dt_device_alias_found(dt_device_alias const *old, dt_guid const *device,
+                                       dt_time synced, dt_device_alias *out);
 
 /* A versioned JSON text. DT_E_INVALID unless it holds either a certificate, or a key with a device id. */
 DT_MUST_USE int dt_device_record_pack(dt_device_record const *r, dt_buf *out);

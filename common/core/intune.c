@@ -70,7 +70,7 @@ int dt_intune_list_devices(dt_config const *c, int size, char const *next, dt_ht
         dt_buf_puts(&url, next);
     } else {
         dt_buf_puts(&url, c->intune.graph_url);
-        dt_buf_puts(&url, DEVICES_PATH "?$select=" SELECTED "&$top=");
+        dt_buf_puts(&url, DEVICES_PATH "?$select=" SELECTED ",wiFiMacAddress&$top=");
         dt_buf_put_int(&url, size);
     }
     return finish_get(c, &url, out);
@@ -221,6 +221,9 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     d->grace_expires = time_of(dt_json_get(root, "complianceGracePeriodExpirationDateTime"));
     copy_text(d->device_name, sizeof(d->device_name), dt_json_get(root, "deviceName"));
     copy_text(d->user, sizeof(d->user), dt_json_get(root, "userPrincipalName"));
+    char const *mac = dt_json_string(dt_json_get(root, "wiFiMacAddress"));
+    if (mac == NULL || dt_mac_parse(dt_bytes_str(mac), d->wifi_mac) != DT_OK)
+        d->wifi_mac[0] = '\0';
     return NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/evidence.h"
 #include "core/step.h"
+#include "core/vpn_claims.h"
 
 #define DT_INTUNE_USER_MAX 256
 #define DT_INTUNE_WAIT_DEFAULT DT_SECONDS(2)
@@ -45,6 +46,7 @@ typedef struct dt_intune_device {
     dt_time fetched;
     char device_name[DT_DEVICE_NAME_MAX]; /* escaped, cut */
     char user[DT_INTUNE_USER_MAX];        /* userPrincipalName, escaped, cut */
+    char wifi_mac[DT_VPN_MAC_TEXT]; /* of the list only, and not kept in the record; "" = none */
 } dt_intune_device;
 
 DT_MUST_USE int dt_intune_get_device(dt_config const *c, dt_guid const *device_id,

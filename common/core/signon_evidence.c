@@ -318,18 +318,26 @@ void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, d
         dt_signon_evidence_next(s, now);
 }
 
-/* The device that the VPN client means, found by one of the names it gave. */
+/* The device that the VPN client means, found by one of the names it gave. A name that several devices
+ * have names none of them: the next one is tried. */
 static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     dt_evidence ev = {.source = DT_SOURCE_VPN_CLIENT, .observed = now, .platform = s->vpn.platform};
-    int rc =
-        r->status == DT_STORE_OK ? dt_device_alias_unpack(r->value, &ev.device_id) : DT_E_NOT_FOUND;
+    char name[DT_VPN_NAME_MAX] = "";
+    dt_device_alias alias = {0};
+    int rc = r->status == DT_STORE_OK ? dt_device_alias_unpack(r->value, &alias) : DT_E_NOT_FOUND;
 
+    (void)!dt_vpn_claims_name(&s->vpn, s->vpn_at, name);
     s->vpn_at++;
     if (r->status == DT_STORE_OK && rc < 0)
         dt_signon_detail(s, "the device registry holds an alias that cannot be read");
+    if (rc == DT_OK && !dt_guid_is_set(&alias.device)) {
+        dt_signon_detail(s, "vpn-client: several devices have the name %s", name);
+        rc = DT_E_NOT_FOUND;
+    }
     if (rc == DT_OK || r->status == DT_STORE_ERROR) {
         s->vpn_search = false;
+        ev.device_id = alias.device;
         ev.finding = rc == DT_OK ? DT_FINDING_FOR : DT_FINDING_UNKNOWN;
         ev.reason = rc == DT_OK ? DT_REASON_NONE : DT_REASON_LOOKUP_UNAVAILABLE;
         dt_signon_add_evidence(s, &ev);

@@ -209,3 +209,18 @@ bool dt_vpn_claims_name(dt_vpn_claims const *c, size_t i, char out[DT_VPN_NAME_M
         return put_name(out, "name:", c->host_name);
     return false;
 }
+
+bool dt_vpn_name_of(char const *kind, char const *text, char out[DT_VPN_NAME_MAX])
+{
+    char mac[DT_VPN_MAC_TEXT];
+    char word[DT_VPN_UID_MAX] = "";
+    bool is_uid = strcmp(kind, "uid:") == 0;
+
+    out[0] = '\0';
+    if (strcmp(kind, "mac:") == 0)
+        return dt_mac_parse(dt_bytes_str(text), mac) == DT_OK && put_name(out, kind, mac);
+    if (!is_uid && strcmp(kind, "name:") != 0)
+        return false;
+    take_name(word, is_uid ? DT_VPN_UID_MAX : DT_DEVICE_NAME_MAX, dt_bytes_str(text));
+    return word[0] != '\0' && put_name(out, kind, word);
+}

@@ -43,4 +43,9 @@ DT_MUST_USE int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 #define DT_VPN_NAME_MAX 160
 DT_MUST_USE bool dt_vpn_claims_name(dt_vpn_claims const *c, size_t i, char out[DT_VPN_NAME_MAX]);
 
+/* The same name as an administrator or an inventory writes it, "mac:" "00-50-56-AB-CD-EF" or "name:"
+ * "LT-4711", as a claim of it would be looked for. `kind` is one of "mac:", "uid:", "name:". False for
+ * another kind, and for what no client could claim. */
+DT_MUST_USE bool dt_vpn_name_of(char const *kind, char const *text, char out[DT_VPN_NAME_MAX]);
+
 #endif

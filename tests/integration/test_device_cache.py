@@ -103,7 +103,10 @@ def test_refresh_by_another_devices_record(site: Site, world: Sim) -> None:
     ("show",), ("refresh",), ("forget",), ("show", "x"), ("sync", str(uuid.uuid4())),
     ("sync", "--page-size", "0"), ("sync", "--page-size", "501"), ("sync", "--page-size", "1x"),
     ("sync", "--json"), ("show", "--restart", str(uuid.uuid4())),
-    ("forget", "--json", str(uuid.uuid4())),
+    ("forget", "--json", str(uuid.uuid4())), ("show", "--aliases", str(uuid.uuid4())),
+    ("alias",), ("alias", "add"), ("alias", "add", "mac:005056bd8f3e"), ("alias", "remove"),
+    ("alias", "list", "mac:005056bd8f3e"), ("alias", "drop", "name:x"),
+    ("alias", "remove", "--json", "name:x"),
 ])
 def test_usage(site: Site, world: Sim, arguments: tuple[str, ...]) -> None:
     answer = ctl(site, *arguments)
@@ -157,6 +160,79 @@ def test_sync_goes_on_where_it_was_interrupted(site: Site, world: Sim) -> None:
     assert world.count("graph.devices") == 1 and known(site, devices) == FLEET
     # It came to its end: the next one begins anew.
     assert ctl(site, "sync", "--page-size", 5).stdout == f"{FLEET} devices kept, 3 calls\n"
+
+
+def aliases(site: Site) -> dict[str, dict[str, Any]]:
+    answer = ctl(site, "alias", "list", "--json")
+    assert answer.returncode == YES, answer
+    return {row["name"]: row for row in map(json.loads, answer.stdout.splitlines())}
+
+
+def test_aliases_by_hand(site: Site, world: Sim) -> None:
+    ann, ben = str(uuid.uuid4()), str(uuid.uuid4())
+    assert not aliases(site)
+    answer = ctl(site, "alias", "add", "mac:00-50-56-BD-8F-3E", ann)
+    assert answer.returncode == YES and "mac:005056bd8f3e" in answer.stdout, answer
+    assert ctl(site, "alias", "add", "name:LT-4711", ben).returncode == YES
+    assert aliases(site) == {
+        "mac:005056bd8f3e": {"name": "mac:005056bd8f3e", "state": "ADDED", "deviceId": ann},
+        "name:lt-4711": {"name": "name:lt-4711", "state": "ADDED", "deviceId": ben}}
+    # A name is of one device: it is taken back before it is given to another.
+    answer = ctl(site, "alias", "add", "mac:0050.56bd.8f3e", ben)
+    assert answer.returncode == FAULT and f"is a name of {ann} already" in answer.stderr, answer
+    assert aliases(site)["mac:005056bd8f3e"]["deviceId"] == ann
+    assert ctl(site, "alias", "add", "mac:005056bd8f3e", ann).returncode == YES
+    for bad in ("serial:4711", "mac:ffffffffffff", "name:Ann's", "005056bd8f3e", "name:"):
+        answer = ctl(site, "alias", "add", bad, ann)
+        assert answer.returncode == FAULT and "no name that a VPN client gives" in answer.stderr
+    assert "is not a device id" in ctl(site, "alias", "add", "name:x", "x").stderr
+    assert len(aliases(site)) == 2
+    # They are no keys, nor trusted devices.
+    assert ctl(site, "list").stdout == ""
+    assert ctl(site, "remove", ann).returncode != YES and len(aliases(site)) == 2
+    assert ctl(site, "alias", "remove", "name:lt-4711", "name:none").returncode == NO
+    assert list(aliases(site)) == ["mac:005056bd8f3e"]
+    assert world.count("graph.total") == 0
+
+
+def test_sync_files_names(site: Site, world: Sim) -> None:
+    cards = ("005056bd8f01", "005056bd8f02", "005056bd8f02", "")
+    names = ("LT-1", "LT-2", "LT-3", "Ann's Mac")
+    devices = [world.enrol_device(str(uuid.uuid4()), wiFiMacAddress=card, deviceName=name)["id"]
+               for card, name in zip(cards, names)]
+    assert ctl(site, "sync").returncode == YES and not aliases(site)
+    assert ctl(site, "alias", "add", "name:lt-3", devices[0]).returncode == YES
+    assert ctl(site, "sync", "--aliases").returncode == YES
+    known_names = {name: (row["state"], row["deviceId"]) for name, row in aliases(site).items()}
+    assert known_names == {
+        "mac:005056bd8f01": ("SYNCED", devices[0]),
+        "mac:005056bd8f02": ("AMBIGUOUS", ""),  # of two devices: never the first one
+        "name:lt-1": ("SYNCED", devices[0]), "name:lt-2": ("SYNCED", devices[1]),
+        "name:lt-3": ("ADDED", devices[0])}  # what the administrator says stays
+    # One of the two has left: the next sync finds the name at the other.
+    world.remove_device(devices[1])
+    assert ctl(site, "sync", "--aliases").returncode == YES
+    assert aliases(site)["mac:005056bd8f02"]["deviceId"] == devices[2]
+    # And a name that has moved moves.
+    world.set_device(devices[0], wiFiMacAddress="005056bd8f09")
+    world.set_device(devices[3], wiFiMacAddress="005056bd8f01")
+    assert ctl(site, "sync", "--aliases").returncode == YES
+    assert aliases(site)["mac:005056bd8f01"]["deviceId"] == devices[3]
+
+
+def test_names_of_two_pages_of_an_interrupted_sync(site: Site, world: Sim) -> None:
+    """The part after the interruption is of the same list: a name in both parts is of several."""
+    first = world.enrol_device(str(uuid.uuid4()), wiFiMacAddress="005056bd8f01")["id"]
+    fleet(world, 4)
+    world.enrol_device(str(uuid.uuid4()), wiFiMacAddress="005056bd8f01")
+    world.org(devices_page_size=5)
+    fault = world.fault("status", endpoint="devices", status=400, skip=1)
+    assert ctl(site, "sync", "--aliases", "--page-size", 5).returncode == FAULT
+    world.clear_fault(fault)
+    assert aliases(site)["mac:005056bd8f01"]["deviceId"] == first
+    answer = ctl(site, "sync", "--aliases", "--page-size", 5)
+    assert answer.returncode == YES and "gone on" in answer.stdout, answer
+    assert aliases(site)["mac:005056bd8f01"]["state"] == "AMBIGUOUS"
 
 
 def interrupted(site: Site, world: Sim) -> None:

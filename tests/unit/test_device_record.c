@@ -258,6 +258,79 @@ static void a_trusted_device_comes_back(void **state)
     dt_buf_free(&b);
 }
 
+static dt_guid guid_of(char const *text)
+{
+    dt_guid g;
+    assert_int_equal(dt_guid_parse(dt_bytes_str(text), &g), 0);
+    return g;
+}
+
+static void an_alias_comes_back(void **state)
+{
+    static char const *const bad[] = {
+        "",
+        "{}",
+        "[]",
+        "{\"v\":1}",
+        "{\"v\":1,\"device\":\"\"}",
+        "{\"v\":1,\"device\":\"" DEVICE "\",\"x\":1}",
+        "{\"v\":1,\"synced\":5,\"device\":\"" DEVICE "\"}",
+        "{\"v\":2,\"device\":\"" DEVICE "\"}",
+        "{\"v\":2,\"synced\":0,\"device\":\"\"}",
+        "{\"v\":2,\"synced\":-1,\"device\":\"\"}",
+        "{\"v\":2,\"synced\":5,\"device\":\"x\"}",
+        "{\"v\":2,\"synced\":5,\"device\":null}",
+        "{\"v\":3,\"synced\":5,\"device\":\"\"}",
+    };
+    dt_device_alias const none = {0};
+    dt_device_alias const good[] = {{.device = guid_of(DEVICE)},
+                                    {.device = guid_of(DEVICE), .synced = INT64_C(1790000000000)},
+                                    {.synced = 7}};
+    char text[DT_DEVICE_ALIAS_VALUE_MAX + 1];
+    dt_device_alias back;
+    dt_buf b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        dt_buf_init_fixed(&b, text, sizeof(text));
+        assert_int_equal(dt_device_alias_pack(&good[i], &b), 0);
+        assert_int_equal(dt_device_alias_unpack(dt_buf_bytes(&b), &back), 0);
+        assert_memory_equal(&back, &good[i], sizeof(back));
+    }
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    assert_int_equal(dt_device_alias_pack(&none, &b), DT_E_INVALID);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        memset(&back, 0x5a, sizeof(back));
+        if (dt_device_alias_unpack(dt_bytes_str(bad[i]), &back) == 0)
+            fail_msg("%s", bad[i]);
+        assert_memory_equal(&back, &none, sizeof(none));
+    }
+}
+
+/* What a sync makes of a name: of one device, moved, of several, or left to the administrator. */
+static void a_sync_finds_names(void **state)
+{
+    dt_guid const one = guid_of(DEVICE), other = guid_of("00000000-0000-4000-8000-0000000000aa");
+    dt_device_alias a, next;
+
+    (void)state;
+    assert_true(dt_device_alias_found(NULL, &one, 10, &a));
+    assert_true(dt_guid_equal(&a.device, &one) && a.synced == 10);
+    assert_false(dt_device_alias_found(&a, &one, 10, &next)); /* the same once more */
+    assert_true(dt_device_alias_found(&a, &other, 10, &next));
+    assert_false(dt_guid_is_set(&next.device));
+    a = next; /* of several it stays, whichever comes now */
+    assert_false(dt_device_alias_found(&a, &one, 10, &next));
+    assert_false(dt_device_alias_found(&a, &other, 10, &next));
+    /* The next sync begins anew, and a device that has taken the name over is found. */
+    assert_true(dt_device_alias_found(&a, &other, 20, &next));
+    assert_true(dt_guid_equal(&next.device, &other) && next.synced == 20);
+    assert_true(dt_device_alias_found(&next, &other, 30, &a)); /* its time begins anew */
+    assert_int_equal(a.synced, 30);
+    a = (dt_device_alias){.device = one}; /* an administrator's */
+    assert_false(dt_device_alias_found(&a, &other, 30, &next));
+}
+
 static void the_store_key_is_the_fingerprint(void **state)
 {
     (void)state;
@@ -282,6 +355,8 @@ int main(void)
         cmocka_unit_test(refuses_what_is_too_long),
         cmocka_unit_test(a_key_comes_back_with_its_device),
         cmocka_unit_test(a_trusted_device_comes_back),
+        cmocka_unit_test(an_alias_comes_back),
+        cmocka_unit_test(a_sync_finds_names),
         cmocka_unit_test(the_store_key_is_the_fingerprint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -913,10 +913,11 @@ static void the_list_to_the_letter(void **state)
     (void)state;
     dt_http_request q;
     assert_int_equal(dt_intune_list_devices(&config, 500, "", &q), 0);
-    assert_string_equal(q.url, LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
-                                    "complianceState,managementState,"
-                                    "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
-                                    "userPrincipalName,deviceRegistrationState&$top=500");
+    assert_string_equal(q.url,
+                        LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
+                             "complianceState,managementState,"
+                             "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
+                             "userPrincipalName,deviceRegistrationState,wiFiMacAddress&$top=500");
     assert_int_equal(q.service, DT_HTTP_GRAPH);
     assert_int_equal(dt_intune_list_devices(&config, 1, LIST "?$skiptoken=%2fx", &q), 0);
     assert_string_equal(q.url, LIST "?$skiptoken=%2fx");

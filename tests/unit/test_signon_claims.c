@@ -229,7 +229,7 @@ static void alias_of(char const *device, char out[DT_DEVICE_ALIAS_VALUE_MAX + 1]
 
     assert_int_equal(dt_guid_parse(dt_bytes_str(device), &id), 0);
     dt_buf_init_fixed(&b, out, DT_DEVICE_ALIAS_VALUE_MAX + 1);
-    assert_int_equal(dt_device_alias_pack(&id, &b), 0);
+    assert_int_equal(dt_device_alias_pack(&(dt_device_alias){.device = id}, &b), 0);
 }
 
 static dt_vpn_claims claims_of(char const *const *pairs)
@@ -307,6 +307,40 @@ static void test_claims_that_find_nothing(void **state)
         assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_NO_CERTIFICATE);
         world_close(&w);
     }
+}
+
+static void alias_of_several(char out[DT_DEVICE_ALIAS_VALUE_MAX + 1])
+{
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, out, DT_DEVICE_ALIAS_VALUE_MAX + 1);
+    assert_int_equal(dt_device_alias_pack(&(dt_device_alias){.synced = 1}, &b), 0);
+}
+
+/* A name that several devices have finds none of them, and certainly not the first. */
+static void test_a_name_of_several_devices(void **state)
+{
+    char several[DT_DEVICE_ALIAS_VALUE_MAX + 1], value[DT_DEVICE_ALIAS_VALUE_MAX + 1];
+    dt_vpn_claims c = claims_of((char const *const[]){
+        "mdm-tlv=device-mac=00-50-56-bd-8f-3e", "mdm-tlv=device-mac=00-50-56-2a-77-11", NULL});
+    dt_request r = world_request();
+    world w;
+
+    (void)state;
+    r.vpn = &c;
+    open_world(&w, "vpn-client");
+    alias_of_several(several);
+    alias_of(WORLD_DEVICE, value);
+    put_alias(&w, "mac:005056bd8f3e", several);
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_NO_CERTIFICATE);
+    assert_non_null(strstr(world_outcome(&w)->detail, "several devices have the name "
+                                                      "mac:005056bd8f3e"));
+    put_alias(&w, "mac:0050562a7711", value);
+    run(&w, &r); /* by the other card */
+    assert_trust(&w, DT_TRUST_TRUSTED, DT_REASON_TRUSTED);
+    assert_string_equal(world_outcome(&w)->verdict.device_id.text, WORLD_DEVICE);
+    world_close(&w);
 }
 
 static void test_claims_count_only_where_named(void **state)
@@ -399,6 +433,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_found_by_a_name),
     cmocka_unit_test(test_a_uid_that_is_the_id),
     cmocka_unit_test(test_claims_that_find_nothing),
+    cmocka_unit_test(test_a_name_of_several_devices),
     cmocka_unit_test(test_claims_count_only_where_named),
     cmocka_unit_test(test_a_broken_store_is_unknown),
     cmocka_unit_test(test_a_proof_beats_a_claim),

@@ -165,12 +165,43 @@ static void test_platforms(void **state)
     assert_int_equal(dt_vpn_platform(NULL), DT_PLATFORM_UNKNOWN);
 }
 
+/* A name as an inventory writes it is the one that a claim of it is looked for by. */
+static void test_names_of_an_inventory(void **state)
+{
+    static struct {
+        char const *kind, *text, *name;
+    } const cases[] = {
+        {"mac:", "005056BD8F3E", "mac:005056bd8f3e"},
+        {"mac:", "00:50:56:bd:8f:3e", "mac:005056bd8f3e"},
+        {"uid:", "{ABC-123}", "uid:{abc-123}"},
+        {"name:", "LT-4711", "name:lt-4711"},
+        {"mac:", "", NULL},
+        {"mac:", "ffffffffffff", NULL},
+        {"mac:", "LT-4711", NULL},
+        {"name:", "", NULL},
+        {"name:", "Ann's MacBook", NULL},
+        {"name:", "a\nb", NULL},
+        {"serial:", "4711", NULL},
+        {"", "4711", NULL},
+    };
+    char name[DT_VPN_NAME_MAX], long_name[DT_DEVICE_NAME_MAX + 1] = "";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool found = dt_vpn_name_of(cases[i].kind, cases[i].text, name);
+        if (found != (cases[i].name != NULL) || strcmp(name, found ? cases[i].name : "") != 0)
+            fail_msg("%s %s: %s", cases[i].kind, cases[i].text, name);
+    }
+    memset(long_name, 'a', DT_DEVICE_NAME_MAX);
+    assert_false(dt_vpn_name_of("name:", long_name, name));
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(test_anyconnect), cmocka_unit_test(test_not_said),
         cmocka_unit_test(test_bounds),     cmocka_unit_test(test_macs),
-        cmocka_unit_test(test_platforms),
+        cmocka_unit_test(test_platforms),  cmocka_unit_test(test_names_of_an_inventory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
