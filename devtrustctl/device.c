@@ -34,6 +34,7 @@ typedef struct registry {
     char const *ssh_key, *id, *name;
     bool trusted;
     char const *at;   /* of `explain`: the time to judge for, or NULL */
+    char const *ocsp; /* of `explain`: a file with an OCSP answer, or NULL */
     char const *path; /* of the file that is read */
     dt_guid wanted;   /* of the device to remove */
 } registry;
@@ -651,6 +652,8 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
         return dt_error_set(e, DT_E_INVALID, "--json goes with list and explain");
     if (verb != VERB_EXPLAIN && r->at != NULL)
         return dt_error_set(e, DT_E_INVALID, "--at goes with explain");
+    if (verb != VERB_EXPLAIN && r->ocsp != NULL)
+        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer goes with explain");
     return verb == VERB_ADD ? check_add(r, count, e) : DT_OK;
 }
 
@@ -684,7 +687,7 @@ static dt_ctl_exit explain(registry *r, char const *config, char const *const *p
     if (dt_ctl_site_load(config, &r->files, &e) < 0)
         return dt_err_fault(&e);
     site = dt_site_for(r->files, "");
-    x = dt_device_explain(&site, paths, count, r->now, r->json);
+    x = dt_device_explain(&site, paths, count, r->now, r->ocsp, r->json);
     dt_site_free(&r->files);
     return x;
 }
@@ -693,11 +696,15 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
 {
     char const *config = NULL;
     registry r = {.now = dt_host_now()};
-    dt_option const options[] = {
-        {"--config", "-c", &config, NULL},     {"--json", NULL, NULL, &r.json},
-        {"--ssh-key", NULL, &r.ssh_key, NULL}, {"--id", NULL, &r.id, NULL},
-        {"--name", NULL, &r.name, NULL},       {"--trusted", NULL, NULL, &r.trusted},
-        {"--at", NULL, &r.at, NULL},           {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {{"--config", "-c", &config, NULL},
+                                 {"--json", NULL, NULL, &r.json},
+                                 {"--ssh-key", NULL, &r.ssh_key, NULL},
+                                 {"--id", NULL, &r.id, NULL},
+                                 {"--name", NULL, &r.name, NULL},
+                                 {"--trusted", NULL, NULL, &r.trusted},
+                                 {"--at", NULL, &r.at, NULL},
+                                 {"--ocsp-answer", NULL, &r.ocsp, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     dt_error e = {0};
     size_t count = 0;
     dt_ctl_exit x;

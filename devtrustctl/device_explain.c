@@ -23,6 +23,8 @@ typedef struct explained {
     dt_error e;
     dt_certificate certificate; /* of the kind "certificate": as far as it could be read */
     dt_ssh_device ssh;          /* of the kind "ssh-certificate" */
+    dt_bytes ocsp;              /* an answer that is at hand; empty: none */
+    char const *ocsp_said;      /* what came of it; NULL: no responder would be asked */
 } explained;
 
 /* A certificate file: the device's own first, its intermediates behind it. */
@@ -52,14 +54,53 @@ static int keep_certificate(void *ctx, size_t index, dt_bytes der)
     return dt_buf_error(&f->der[index - 1]);
 }
 
+/* Where a responder would be asked: by the answer at hand, as if it had come now. */
+static dt_reason judge_by_answer(dt_site const *site, dt_ocsp_question const *q, dt_time now,
+                                 explained *x)
+{
+    dt_ocsp_answer a = {0};
+    dt_error without = x->e, why = {0};
+
+    if (x->ocsp.len == 0)
+        (void)dt_error_set(&why, DT_E_UNAVAILABLE, "was not asked (--ocsp-answer)");
+    else
+        (void)dt_x509_ocsp_read(site->anchors, q, x->ocsp, now, &a, &why);
+    x->ocsp_said = dt_ocsp_status_name(a.status);
+    x->e = (dt_error){0};
+    if (a.status == DT_OCSP_GOOD) {
+        x->certificate.not_checked = q->above_unchecked;
+        if (q->above_unchecked)
+            x->e = without;
+    } else if (a.status == DT_OCSP_REVOKED) {
+        x->certificate.not_checked = false;
+        (void)dt_error_set(&x->e, DT_E_CRYPTO, "was revoked by its CA, says its OCSP responder");
+    } else {
+        (void)dt_error_set(&x->e, DT_E_UNAVAILABLE, "%s%sOCSP: %s", without.text,
+                           without.text[0] != '\0' ? "; " : "",
+                           a.status == DT_OCSP_UNKNOWN ? "the responder does not know it"
+                                                       : why.text);
+    }
+    return dt_ocsp_reason(q, a.status);
+}
+
 static dt_reason judge_chain(dt_site const *site, chain_file const *f, dt_time now, explained *x)
 {
     dt_bytes chain[CHAIN_KEPT];
+    dt_ocsp_question *q = calloc(1, sizeof(*q));
+    dt_reason reason = DT_REASON_LOOKUP_UNAVAILABLE;
 
     for (size_t i = 1; i < f->count; i++)
         chain[i - 1] = dt_buf_bytes(&f->der[i]);
-    return dt_x509_judge(site->anchors, dt_buf_bytes(&f->der[0]), chain, f->count - 1,
-                         &site->config->device_trust.tenant_id, now, &x->certificate, &x->e);
+    if (q != NULL)
+        reason = dt_x509_judge_online(site->anchors, dt_buf_bytes(&f->der[0]), chain, f->count - 1,
+                                      &site->config->device_trust.tenant_id, now, &x->certificate,
+                                      q, &x->e);
+    else
+        (void)dt_error_set(&x->e, DT_E_NOMEM, "out of memory");
+    if (q != NULL && q->open)
+        reason = judge_by_answer(site, q, now, x);
+    free(q);
+    return reason;
 }
 
 static void judge_certificate(dt_site const *site, dt_bytes text, dt_time now, explained *x)
@@ -214,6 +255,7 @@ static void print_json(explained const *x)
     }
     if (c->not_checked)
         dt_buf_puts(&b, ",\"revocationNotChecked\":true");
+    put_member(&b, "ocsp", x->ocsp_said != NULL ? x->ocsp_said : "");
     dt_buf_puts(&b, "}");
     dt_out_buf(&b);
     dt_buf_free(&b);
@@ -221,7 +263,8 @@ static void print_json(explained const *x)
 
 /* --- all of it ----------------------------------------------------------------------------------- */
 
-static dt_ctl_exit explain_file(dt_site const *site, char const *path, dt_time now, bool json)
+static dt_ctl_exit explain_file(dt_site const *site, char const *path, dt_time now, dt_bytes ocsp,
+                                bool json)
 {
     explained *x = calloc(1, sizeof(*x));
     dt_ctl_exit exit_code;
@@ -234,6 +277,7 @@ static dt_ctl_exit explain_file(dt_site const *site, char const *path, dt_time n
         rc = dt_plain_file_read(path, &text, &e);
     if (rc == DT_OK && x != NULL) {
         x->path = path;
+        x->ocsp = ocsp;
         judge(site, dt_buf_bytes(&text), now, x);
         if (json)
             print_json(x);
@@ -249,13 +293,21 @@ static dt_ctl_exit explain_file(dt_site const *site, char const *path, dt_time n
 }
 
 dt_ctl_exit dt_device_explain(dt_site const *site, char const *const *paths, size_t count,
-                              dt_time now, bool json)
+                              dt_time now, char const *ocsp_answer, bool json)
 {
     dt_ctl_exit worst = DT_CTL_YES;
+    dt_error e = {0};
+    dt_buf answer;
 
-    for (size_t i = 0; i < count; i++) {
-        dt_ctl_exit x = explain_file(site, paths[i], now, json);
+    dt_buf_init(&answer, DT_OCSP_RESPONSE_MAX);
+    bool const readable =
+        ocsp_answer == NULL || dt_plain_file_read(ocsp_answer, &answer, &e) == DT_OK;
+    if (!readable)
+        worst = dt_err_fault(&e);
+    for (size_t i = 0; readable && i < count; i++) {
+        dt_ctl_exit x = explain_file(site, paths[i], now, dt_buf_bytes(&answer), json);
         worst = x > worst ? x : worst;
     }
+    dt_buf_free(&answer);
     return worst;
 }

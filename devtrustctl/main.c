@@ -41,6 +41,7 @@ static dt_ctl_command const commands[] = {
      "  explain FILE...        the verdict on each certificate (with its intermediates behind\n"
      "                         it), or OpenSSH certificate, as if its key had been used\n"
      "  --at TIME              explain: as it was or will be at 2026-08-20T10:11:12Z\n"
+     "  --ocsp-answer FILE     explain: with this answer of an OCSP responder, in DER\n"
      "  add CERTIFICATE...     enrol the keys of device certificates: PEM or DER files, or\n"
      "                         folders of them; each is judged first\n"
      "  --id GUID              add: the device, where no certificate names it\n"

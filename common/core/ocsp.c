@@ -38,6 +38,13 @@ char const *dt_ocsp_status_name(dt_ocsp_status s)
     return "no answer";
 }
 
+dt_reason dt_ocsp_reason(dt_ocsp_question const *q, dt_ocsp_status s)
+{
+    return s == DT_OCSP_GOOD      ? DT_REASON_TRUSTED
+           : s == DT_OCSP_REVOKED ? DT_REASON_CERTIFICATE_REVOKED
+                                  : q->otherwise;
+}
+
 bool dt_ocsp_url_is_usable(char const *url)
 {
     dt_url parts;

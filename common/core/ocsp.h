@@ -94,6 +94,9 @@ dt_ocsp_reply dt_ocsp_read(dt_config const *c, struct dt_trust_store const *anch
                            dt_ocsp_question const *q, dt_http_response const *r, dt_time now,
                            dt_ocsp_answer *out, dt_error *e);
 
+/* What a certificate is with this answer about it: TRUSTED, CERTIFICATE_REVOKED, or what it is without. */
+dt_reason dt_ocsp_reason(dt_ocsp_question const *q, dt_ocsp_status s);
+
 /* "good", "revoked", "unknown", "no answer". Never NULL. */
 char const *dt_ocsp_status_name(dt_ocsp_status s);
 

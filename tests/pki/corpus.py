@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
+
 from tests.pki import der
 from tests.pki.der import Signer, extension, oid, seq, tlv
 
@@ -38,6 +42,7 @@ class Case:
     site: str = "plain"
     at: Optional[str] = None
     device: Optional[str] = None  # that must be named when it is trusted
+    ocsp: Optional[Path] = None  # an OCSP responder's answer
 
 
 # What each site sets besides its CAs, under [device_trust].
@@ -49,6 +54,14 @@ SITES: dict[str, dict[str, str]] = {
     "crl-future": {"revocation": "require", "crl_file": "future.crl"},
     "crl-other": {"revocation": "require", "crl_file": "other.crl"},
     "crl-other-soft": {"revocation": "soft", "crl_file": "other.crl"},
+    "ocsp": {"revocation": "require", "ocsp": "yes", "ocsp_url": "http://ocsp.example.com/"},
+    "ocsp-soft": {"revocation": "soft", "ocsp": "yes", "ocsp_url": "http://ocsp.example.com/"},
+    "ocsp-crl": {"revocation": "require", "ocsp": "yes", "ocsp_url": "http://ocsp.example.com/",
+                 "crl_file": "now.crl"},
+    "ocsp-own": {"revocation": "require", "ocsp": "yes"},
+    "ocsp-trusted": {"revocation": "require", "ocsp": "yes",
+                     "ocsp_url": "http://ocsp.example.com/",
+                     "ocsp_responder_file": "responder.pem"},
     "ssh": {"ssh_device_ca_file": "ssh-ca.pub", "ssh_certificate_device_id": "key-id"},
 }
 
@@ -83,7 +96,7 @@ class Corpus:
         self._write("shared.pem", pem(self.shared.der, self.everybody.der))
         for make in (self.times, self.algorithms, self.chains, self.usage, self.structure,
                      self.names, self.extension_ids, self.tenants, self.containers,
-                     self.revocation, self.ssh):
+                     self.revocation, self.ocsp, self.ssh):
             make()
 
     # --- making ------------------------------------------------------------------------------
@@ -141,12 +154,13 @@ class Corpus:
 
     def add(self, name: str, content: bytes, expect: str, why: str, *, chain: Any = (),
             site: str = "plain", at: Optional[datetime.timedelta] = None,
-            device: Optional[str] = ID, raw: bool = False) -> None:
+            device: Optional[str] = ID, raw: bool = False,
+            ocsp: Optional[Path] = None) -> None:
         """A row. `at`: so long from now; `raw`: the content is the file, else one certificate."""
         assert name not in {c.name for c in self.cases}, name
         path = self._write(name + ".pem", content if raw else pem(content, *chain))
         moment = None if at is None else (self.now + at).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.cases.append(Case(name, path, expect, why, site, moment, device))
+        self.cases.append(Case(name, path, expect, why, site, moment, device, ocsp))
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -553,6 +567,97 @@ class Corpus:
             chain=dead.chain)
         row("expired-first", self.leaf(serial=bad, end=self.now - HOUR), "crl", EXPIRED,
             "no list need tell that")
+
+    # --- OCSP ------------------------------------------------------------------------------------
+
+    def _answer(self, file: str, about: bytes, by: Signer, *, status: str = "GOOD",
+                made: Any = None, begins: Any = -HOUR, ends: Any = HOUR,
+                issuer: Optional[Signer] = None, algorithm: Any = hashes.SHA1(),
+                hashed: Any = hashes.SHA256()) -> Path:
+        """What a responder says of a certificate. `by`: whose key signs; `made`: how it is cut."""
+        load = x509.load_der_x509_certificate
+        state = ocsp.OCSPCertStatus[status]
+        gone = self.now - DAY if state == ocsp.OCSPCertStatus.REVOKED else None
+        signer = load(by.der)
+        builder = ocsp.OCSPResponseBuilder().add_response(
+            load(about), load((issuer or self.company).der), algorithm, state, self.now + begins,
+            None if ends is None else self.now + ends, gone, None)
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, signer)
+        if by not in (self.company, self.other):
+            builder = builder.certificates([signer])
+        content = builder.sign(by.key, hashed).public_bytes(serialization.Encoding.DER)
+        return self._write(file + ".ocsp", made(content) if made else content)
+
+    def _responder(self, above: Signer, eku: Optional[bytes], bc: bytes = der.basic(False),
+                   key: str = "p256", **fields: Any) -> Signer:
+        """A responder's certificate, and its key."""
+        made = self.leaf(above, key=key, cn="responder", eku=eku, bc=bc, san=None, **fields)
+        return Signer(der.name("responder"), self.key(key), der=made)
+
+    def ocsp(self) -> None:
+        use = der.usages("1.3.6.1.5.5.7.3.9")
+        bad = b"\x21" + b"\x07" * 15  # on the list of the site crl
+        one, two, listed = self.leaf(), self.leaf(), self.leaf(serial=bad)
+        right = self._responder(self.company, use)
+        wrong = self._responder(self.other, use)
+        self._write("responder.pem", pem(wrong.der))
+
+        def row(name: str, expect: str, why: str, by: Optional[Signer] = None,
+                file: bytes = one, about: Optional[bytes] = None, site: str = "ocsp",
+                at: Any = None, chain: Any = (), **answer: Any) -> None:
+            made = self._answer("ocsp-" + name, about or file, by or self.company, **answer)
+            self.add("ocsp-" + name, file, expect, why, site=site, ocsp=made, at=at, chain=chain)
+        row("good", TRUSTED, "the CA itself says so")
+        row("good-soft", TRUSTED, "the same", site="ocsp-soft")
+        row("revoked", REVOKED, "the CA says so", status="REVOKED")
+        row("revoked-soft", REVOKED, "soft is not blind", status="REVOKED", site="ocsp-soft")
+        row("unknown", UNAVAILABLE, "the responder does not know it", status="UNKNOWN")
+        row("delegated", TRUSTED, "a responder that the CA delegated to", right)
+        row("delegated-revoked", REVOKED, "the same", right, status="REVOKED")
+        row("delegated-by-other", UNAVAILABLE, "another CA delegated to it", wrong)
+        row("other-ca", UNAVAILABLE, "another configured CA signed it", self.other)
+        row("configured", TRUSTED, "ocsp_responder_file names it", wrong, site="ocsp-trusted")
+        row("configured-other", UNAVAILABLE, "it names another", self.other, site="ocsp-trusted")
+        for name, eku in (("no-usage", None), ("client", der.usages(der.CLIENT)),
+                          ("any", der.usages(der.ANY)), ("server", der.usages(der.SERVER))):
+            row("responder-" + name, UNAVAILABLE, "the CA did not make it a responder",
+                self._responder(self.company, eku))
+        row("responder-ca", UNAVAILABLE, "a CA is no delegate",
+            self._responder(self.company, use, der.basic(True)))
+        row("responder-expired", UNAVAILABLE, "its certificate has ended",
+            self._responder(self.company, use, end=self.now - HOUR))
+        row("responder-weak", UNAVAILABLE, "RSA of 1024 bits",
+            self._responder(self.company, use, key="rsa1024"))
+        row("sha1", UNAVAILABLE, "signed with SHA-1", hashed=hashes.SHA1())
+        row("id-sha256", TRUSTED, "it may name the issuer by SHA-256", algorithm=hashes.SHA256())
+        row("other-serial", UNAVAILABLE, "about another certificate", about=two)
+        row("other-issuer", UNAVAILABLE, "the serial number of another CA", issuer=self.other)
+        row("expired", UNAVAILABLE, "it ended yesterday", begins=-2 * DAY, ends=-DAY)
+        row("future", UNAVAILABLE, "it begins tomorrow", begins=DAY, ends=2 * DAY)
+        row("too-old", UNAVAILABLE, "older than ocsp_max_age", begins=-11 * DAY, ends=DAY)
+        row("skew-inside", TRUSTED, "clocks a few minutes apart",
+            at=HOUR + datetime.timedelta(minutes=4))
+        row("skew-outside", UNAVAILABLE, "clocks further apart",
+            at=HOUR + datetime.timedelta(minutes=6))
+        row("clock-day-behind", UNAVAILABLE, "a clock a day behind", at=-23 * HOUR)
+        row("no-end", TRUSTED, "without nextUpdate it holds a moment", begins=-SECOND, ends=None)
+        row("no-end-old", UNAVAILABLE, "and no longer", begins=-HOUR, ends=None)
+        row("garbage", UNAVAILABLE, "no answer at all", made=lambda _: b"<html>")
+        row("cut", UNAVAILABLE, "its end is missing", made=lambda b: b[:-1])
+        row("longer", UNAVAILABLE, "something behind it", made=lambda b: b + b"\0")
+        row("turned", UNAVAILABLE, "one bit of the signature", made=lambda b: b[:-1] +
+            bytes([b[-1] ^ 1]))
+        row("try-later", UNAVAILABLE, "the responder cannot answer", made=lambda _: b"\x30\x03\x0a"
+            b"\x01\x03")
+        row("list-good", TRUSTED, "a list in force has it, and no answer came", site="ocsp-crl",
+            made=lambda _: b"<html>")
+        row("list-revoked", REVOKED, "the list outweighs the answer", file=listed, site="ocsp-crl")
+        row("list-good-revoked", REVOKED, "the answer outweighs the list", site="ocsp-crl",
+            status="REVOKED")
+        row("no-address", UNAVAILABLE, "the certificate names no responder", site="ocsp-own")
+        below = self.authority("Sub for OCSP", self.company)
+        row("intermediate", UNAVAILABLE, "nothing tells of the intermediate", below,
+            file=self.leaf(below), issuer=below, chain=below.chain)
 
     # --- OpenSSH certificates --------------------------------------------------------------------
 
