@@ -669,8 +669,8 @@ static void policy_put(dt_importing *m, char const *given, dt_buf *b)
     if (name[0] == '\0')
         (void)dt_str_copy(name, sizeof(name), "Okta policy");
     dt_buf_puts(b, "{");
-    if (!m->org)
-        dt_buf_puts(b, "\"$schema\":\"policy.schema.json\"");
+    dt_buf_puts(b, m->org ? "\"$schema\":\"policies/okta-sign-on.schema.json\""
+                          : "\"$schema\":\"policy.schema.json\"");
     dt_import_put_name(b, "name");
     dt_json_put_string(b, name);
     if (!m->org) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The published schemas: every sample is valid by them, and every policy and zones file that the
-parser refuses (tests/unit/test_policy.c walks the same tables) is refused by them as well, save
+parser refuses (unit tests walk the same tables) is refused by them as well, save
 where the table says that a schema cannot see it."""
 
 import copy
@@ -31,7 +31,9 @@ def validator(name):
     cls = jsonschema.validators.validator_for(schema)
     assert cls is jsonschema.Draft202012Validator
     cls.check_schema(schema)
-    return cls(schema)
+    # The schemas refer to each other by file name.
+    base = (POLICIES / f"{name}.schema.json").as_uri()
+    return cls(schema, resolver=jsonschema.RefResolver(base, schema))
 
 
 def items(case):
@@ -100,7 +102,12 @@ def test_sample_zones_are_valid():
     validator("zones").validate(load(ROOT / "conf" / "zones.json"))
 
 
-@pytest.mark.parametrize("name, file", [("policy", "base_policy"), ("zones", "base_zones")])
+def test_sample_rules_of_the_org_are_valid():
+    validator("okta-sign-on").validate(load(ROOT / "conf" / "okta-sign-on.json"))
+
+
+@pytest.mark.parametrize("name, file", [
+    ("policy", "base_policy"), ("zones", "base_zones"), ("okta-sign-on", "base_org")])
 def test_what_the_bad_cases_start_from_is_valid(name, file):
     validator(name).validate(load(DATA / f"{file}.json"))
 
@@ -115,3 +122,9 @@ def test_bad_policy(case):
 def test_bad_zones(case):
     bad = changed(load(DATA / "base_zones.json"), case)
     assert validator("zones").is_valid(bad) == (case.get("schema") == "accepts")
+
+
+@pytest.mark.parametrize("case", cases("org"))
+def test_bad_rules_of_the_org(case):
+    bad = changed(load(DATA / "base_org.json"), case)
+    assert validator("okta-sign-on").is_valid(bad) == (case.get("schema") == "accepts")

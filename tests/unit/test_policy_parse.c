@@ -89,6 +89,14 @@ static int policy_parse(json_t const *v, dt_zones const *zones, dt_policy **out,
     return rc;
 }
 
+static int org_parse(json_t const *v, dt_zones const *zones, dt_policy **out, dt_error *e)
+{
+    dt_json *tree = tree_of(v);
+    int rc = dt_org_policy_parse(tree, "org.json", zones, out, e);
+    dt_json_free(&tree);
+    return rc;
+}
+
 static dt_zones *base_zones(void)
 {
     json_t *v = load("tests/data/policies/base_zones.json");
@@ -192,6 +200,35 @@ static void bad_policies_are_refused(void **state)
         dt_error e = {0};
         int rc = policy_parse(bad, zones, &p, &e);
         assert_refused(c, rc, p, &e, "sshd.json");
+        json_decref(bad);
+    }
+    dt_zones_free(&zones);
+    json_decref(table);
+    json_decref(base);
+}
+
+static void bad_rules_of_the_org_are_refused(void **state)
+{
+    json_t *base = load("tests/data/policies/base_org.json");
+    json_t *table = load("tests/data/policies/bad_org.json");
+    dt_zones *zones = base_zones();
+    dt_policy *good = NULL;
+    dt_error none = {0};
+    size_t i;
+    json_t *c;
+    (void)state;
+
+    if (org_parse(base, zones, &good, &none) != DT_OK)
+        fail_msg("%s", none.text);
+    dt_policy_free(&good);
+    assert_true(json_array_size(table) >= 30);
+    json_array_foreach(table, i, c)
+    {
+        json_t *bad = changed(base, c);
+        dt_policy *p = (dt_policy *)&zones;
+        dt_error e = {0};
+        int rc = org_parse(bad, zones, &p, &e);
+        assert_refused(c, rc, p, &e, "org.json");
         json_decref(bad);
     }
     dt_zones_free(&zones);
@@ -474,6 +511,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(bad_policies_are_refused),
+        cmocka_unit_test(bad_rules_of_the_org_are_refused),
         cmocka_unit_test(bad_zones_are_refused),
         cmocka_unit_test(the_base_is_good),
         cmocka_unit_test(a_zone_needs_a_zones_file),

@@ -750,55 +750,6 @@ static void frequencies_combine_to_the_stricter(void **state)
     assert_int_equal(d.cause, DT_DECISION_NO_RULE);
 }
 
-static void bad_org_files_are_refused_with_a_pointer(void **state)
-{
-    (void)state;
-    struct {
-        char const *text, *pointer;
-    } const bad[] = {
-        {"[]", ""},
-        {"{\"name\":\"x\"}", ""},
-        {"{\"name\":\"x\",\"application\":\"vpn\",\"rules\":[" ORG_ALLOW "]}", ""},
-        {ORG(""), "/rules"},
-        {ORG(ORG_RULE("ldap", "1", FOR("LDAP_INTERFACE"), "{\"access\":\"ALLOW\"}")), "/rules/0"},
-        {ORG(ORG_RULE("x", "1", FOR("KERBEROS"), "{\"access\":\"ALLOW\"}") "," ORG_ALLOW),
-         "/rules/0/conditions/authContext/authType"},
-        {ORG(ORG_RULE("x", "1", "{\"device\":{\"trust\":\"TRUSTED\"}}", "{\"access\":\"ALLOW\"}")),
-         "/rules/0/conditions"},
-        {ORG(ORG_RULE("x", "1", "null", "{\"access\":\"CHALLENGE\"}")),
-         "/rules/0/actions/signon/access"},
-        {ORG(ORG_RULE("x", "1", "null", "{\"access\":\"ALLOW\",\"requireFactor\":\"yes\"}")),
-         "/rules/0/actions/signon/requireFactor"},
-        {ORG(ORG_RULE(
-             "x", "1", "null",
-             "{\"access\":\"ALLOW\",\"requireFactor\":true,\"factorPromptMode\":\"NEVER\"}")),
-         "/rules/0/actions/signon/factorPromptMode"},
-        {ORG(ORG_RULE("x", "1", "null", "{\"access\":\"ALLOW\",\"factorLifetime\":-1}")),
-         "/rules/0/actions/signon/factorLifetime"},
-        {ORG(ORG_RULE("x", "1", "null", "{\"access\":\"ALLOW\",\"session\":{}}")),
-         "/rules/0/actions/signon"},
-        {ORG(ORG_RULE("x", "1", "{\"people\":{\"users\":{\"exclude\":[\"a\"]}}}",
-                      "{\"access\":\"ALLOW\"}")),
-         "/rules/0"},
-        {ORG(ORG_ALLOW "," ORG_ALLOW), "/rules/1"},
-    };
-
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        dt_error e = {0};
-        dt_json *root = NULL;
-        dt_policy *p = NULL;
-        char wanted[128];
-
-        snprintf(wanted, sizeof(wanted), "org.json#%s", bad[i].pointer);
-        assert_int_equal(dt_json_parse(dt_bytes_str(bad[i].text), &root, &e), 0);
-        assert_int_equal(dt_org_policy_parse(root, "org.json", NULL, &p, &e), DT_E_INVALID);
-        assert_null(p);
-        if (!strstr(e.text, wanted))
-            fail_msg("%s does not name %s", e.text, wanted);
-        dt_json_free(&root);
-    }
-}
-
 static void prompt_modes_become_frequencies(void **state)
 {
     (void)state;
@@ -932,7 +883,6 @@ int main(void)
         cmocka_unit_test(the_orgs_factor_is_due_where_the_rule_asks_for_none),
         cmocka_unit_test(unknown_groups_of_the_org_deny),
         cmocka_unit_test(frequencies_combine_to_the_stricter),
-        cmocka_unit_test(bad_org_files_are_refused_with_a_pointer),
         cmocka_unit_test(prompt_modes_become_frequencies),
         cmocka_unit_test(the_persons_address_goes_along),
         cmocka_unit_test(what_cannot_be_a_login_or_password_is_not_sent),
