@@ -25,7 +25,8 @@ typedef enum dt_source {
     DT_SOURCE_INTUNE = 1 << 2,
     DT_SOURCE_VPN_CLIENT = 1 << 3,
     DT_SOURCE_SSH_CERTIFICATE = 1 << 4,
-    DT_SOURCE_MANAGEMENT_HINT = 1 << 7, /* 5 and 6 are set aside */
+    DT_SOURCE_SSH_AGENT = 1 << 5,
+    DT_SOURCE_MANAGEMENT_HINT = 1 << 7, /* 6 is set aside */
     DT_SOURCE_REGISTRY = 1 << 8,
 } dt_source;
 /* "certificate", "ssh-key", "intune", "vpn-client", ...; NULL for anything else. */
@@ -140,6 +141,7 @@ typedef struct dt_config {
         char *ssh_device_ca_file;        /* OpenSSH public keys of CAs that sign for devices */
         char *ssh_certificate_device_id; /* "key-id" or "extension:NAME" */
         bool ssh_require_hardware_key;
+        dt_time agent_timeout;            /* for all that an SSH agent is asked */
         char *managed_configuration_file; /* what the MDM put on this host; secret */
         char *management_hint_file;       /* the secret keys that it may hold */
         dt_time cache_ttl;
@@ -189,6 +191,7 @@ typedef struct dt_config {
         char *socket;
         dt_string_list sshd_services;
         dt_string_list local_services; /* may use the host's certificate as evidence */
+        dt_string_list agent_services; /* may use the SSH agent that the person brings along */
         dt_string_list
             lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;

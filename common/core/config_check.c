@@ -313,6 +313,18 @@ static int check_services(check const *k)
         return refuse(k, "daemon", "local_services",
                       "names a service of sshd_services, where this host's certificate would make "
                       "every device trusted; write it in one of them");
+    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.agent_services))
+        return refuse(k, "daemon", "agent_services",
+                      "names a service of sshd_services, where no agent is there yet when PAM is "
+                      "asked; write it in one of them");
+    if (lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services))
+        return refuse(k, "daemon", "agent_services",
+                      "names a service of lock_screen_services, whose callers are not root: an "
+                      "agent is taken of root alone; write it in one of them");
+    if ((sources_named(k->c) & DT_SOURCE_SSH_AGENT) != 0 && k->c->daemon.agent_services.count == 0)
+        return refuse(k, "daemon", "agent_services",
+                      "is empty, and trusted_when names ssh-agent; write the PAM services that "
+                      "people bring their SSH agent to, as in sudo, su");
     if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
         return refuse(k, "daemon", "lock_screen_services",
                       "names a service of sshd_services, where any local user could then claim a "

@@ -6,7 +6,8 @@
 #include "core/evidence.h"
 
 /* Sources that count only when a key was used in this very sign-on. */
-#define DT_SOURCES_WITH_KEY (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY | DT_SOURCE_SSH_CERTIFICATE)
+#define DT_SOURCES_WITH_KEY                                                                        \
+    (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY | DT_SOURCE_SSH_CERTIFICATE | DT_SOURCE_SSH_AGENT)
 /* Sources that are asked about a device that others name: no answer is UNKNOWN. */
 #define DT_SOURCES_LOOKED_UP (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)
 /* Every source there is: a set with another bit never holds. */

@@ -18,6 +18,8 @@ char const *dt_source_name(dt_source s)
         return "vpn-client";
     case DT_SOURCE_SSH_CERTIFICATE:
         return "ssh-certificate";
+    case DT_SOURCE_SSH_AGENT:
+        return "ssh-agent";
     case DT_SOURCE_REGISTRY:
         return "registry";
     case DT_SOURCE_MANAGEMENT_HINT:

@@ -193,6 +193,7 @@ static int take_names(dt_signon *s, dt_request const *r)
         dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
         dt_str_copy(s->station, sizeof(s->station), r->station) < 0 ||
         dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
+        dt_str_copy(s->host, sizeof(s->host), r->host) < 0 ||
         dt_str_copy(s->passcode, sizeof(s->passcode), r->passcode) < 0)
         return DT_E_LIMIT;
     return DT_OK;
@@ -244,6 +245,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->explain = r->explain;
     s->outcome.report_only = dt_site_is_report_only(site) && !r->explain;
     s->host_evidence = s->host_managed = r->host_evidence;
+    s->agent.wanted = r->agent;
     memcpy(s->random, r->random, sizeof(s->random));
     if (make_login(s) < 0 || make_push_key(s, r) < 0) {
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "no Okta login can be made of the user name");
@@ -303,10 +305,15 @@ static bool is_http(dt_phase p)
     }
 }
 
+static bool is_agent(dt_phase p)
+{
+    return p == DT_PHASE_AGENT_LIST || p == DT_PHASE_AGENT_SIGN;
+}
+
 static bool is_store(dt_phase p)
 {
-    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && p != DT_PHASE_MANAGED && !is_wait(p) &&
-           !is_http(p);
+    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && p != DT_PHASE_MANAGED && !is_agent(p) &&
+           !is_wait(p) && !is_http(p);
 }
 
 /* A wait whose time has come moves on. */
@@ -370,6 +377,9 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
     if (s->outdated != 0)
         dt_signon_decide_again(s, now);
     expect_no_answer(s, now);
+    /* An agent may ask the person, who has left: its answer is not waited for. */
+    if (s->abandoned && !s->finishing && is_agent(s->phase))
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
     for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
         dt_phase before = s->phase;
 
@@ -484,6 +494,9 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_OCSP_AWAY_PUT:
         dt_signon_ocsp_store_done(s, r, now);
         return;
+    case DT_PHASE_AGENT_KEY_GET:
+        dt_signon_agent_store_done(s, r, now);
+        return;
     case DT_PHASE_USER_GET:
     case DT_PHASE_USER_PUT:
     case DT_PHASE_GROUPS_GET:
@@ -534,6 +547,17 @@ void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
         return;
     }
     dt_signon_evidence_sign_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_agent_done(dt_signon *s, dt_agent_result const *r, dt_time now)
+{
+    s->steps++;
+    if (!is_agent(s->phase)) {
+        out_of_order(s, "agent's answer");
+        return;
+    }
+    dt_signon_agent_result(s, r, now);
     after_feed(s, now);
 }
 

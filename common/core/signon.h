@@ -78,6 +78,8 @@ typedef struct dt_request {
     bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
     bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */
+    bool agent;                /* an SSH agent of the person came along, and may be asked */
+    char const *host;          /* where the sign-on is: what an agent signs names it; "" or NULL */
     char const *vpn_device_id; /* asserted by a VPN client; "" = none */
     dt_vpn_claims const *vpn;  /* what else it asserts; NULL = nothing */
     /* conversation */
@@ -100,6 +102,7 @@ typedef enum dt_step_kind {
     DT_STEP_HTTP,
     DT_STEP_STORE,
     DT_STEP_SIGN,
+    DT_STEP_AGENT,   /* ask the SSH agent that came along */
     DT_STEP_MANAGED, /* read the managed app configuration of this host */
     DT_STEP_PROMPT,  /* show it, call dt_signon_prompt_shown, go on asking */
     DT_STEP_WAIT,    /* until a time, or until the open prompt is answered, whichever is first */
@@ -111,6 +114,7 @@ typedef struct dt_step {
     dt_http_request const *http;
     dt_store_op const *store;
     dt_sign_request const *sign;
+    dt_agent_request const *agent;
     struct dt_managed_file *managed;
     dt_prompt const *prompt;
     bool suspend;  /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
@@ -135,6 +139,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out);
 void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_agent_done(dt_signon *s, dt_agent_result const *r, dt_time now);
 void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
 void dt_signon_prompt_shown(dt_signon *s, dt_time now);
 /* The person's answer to the open prompt; may come while HTTP is under way. Empty = just Enter. */

@@ -11,7 +11,7 @@ void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e)
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "more evidence than one sign-on may bring");
 }
 
-static bool trust_rule_names(dt_signon const *s, unsigned source)
+bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source)
 {
     dt_config const *c = s->site.config;
 
@@ -46,7 +46,7 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
     dt_certificate cert;
     dt_error err = {0};
     dt_evidence ev = {.source = source, .observed = now};
-    bool ask = proved && !s->ocsp_waits && trust_rule_names(s, source);
+    bool ask = proved && !s->ocsp_waits && dt_signon_trust_rule_names(s, source);
     dt_reason reason = dt_x509_judge_online(s->site.anchors, der, chain, chain_count,
                                             &s->site.config->device_trust.tenant_id, now, &cert,
                                             ask ? &s->ocsp : NULL, &err);
@@ -98,8 +98,8 @@ static void take_vpn_claims(dt_signon *s, dt_request const *r)
     s->vpn = *r->vpn;
     if (s->vpn.platform == DT_PLATFORM_UNKNOWN)
         s->vpn.platform = r->platform_hint;
-    s->vpn_search =
-        trust_rule_names(s, DT_SOURCE_VPN_CLIENT) && (!r->vpn_device_id || !*r->vpn_device_id);
+    s->vpn_search = dt_signon_trust_rule_names(s, DT_SOURCE_VPN_CLIENT) &&
+                    (!r->vpn_device_id || !*r->vpn_device_id);
     if (s->platform_hint == DT_PLATFORM_UNKNOWN)
         s->platform_hint = s->vpn.platform;
 }
@@ -111,7 +111,7 @@ typedef struct ssh_taking {
     dt_time now;
 } ssh_taking;
 
-static dt_ssh_certificate_rules ssh_rules(dt_signon const *s)
+dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s)
 {
     return (dt_ssh_certificate_rules){
         .cas = s->site.ssh_cas,
@@ -120,18 +120,17 @@ static dt_ssh_certificate_rules ssh_rules(dt_signon const *s)
     };
 }
 
-/* A certificate whose key sshd verified. */
-static void take_ssh_certificate(void *ctx, dt_bytes blob)
+void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificate_use use,
+                               dt_bytes blob, dt_time now)
 {
-    ssh_taking const *t = ctx;
-    dt_evidence ev = {.source = DT_SOURCE_SSH_CERTIFICATE, .observed = t->now};
-    dt_ssh_certificate_rules rules = ssh_rules(t->s);
+    dt_evidence ev = {.source = source, .observed = now};
+    dt_ssh_certificate_rules rules = dt_signon_ssh_rules(s);
     dt_ssh_device device;
     dt_error err = {0};
 
-    if (t->s->outcome.cause != DT_CAUSE_NONE)
+    if (s->outcome.cause != DT_CAUSE_NONE)
         return;
-    ev.reason = dt_ssh_certificate_judge(&rules, blob, DT_SSH_USE_SSHD, t->now, &device, &err);
+    ev.reason = dt_ssh_certificate_judge(&rules, blob, use, now, &device, &err);
     if (ev.reason == DT_REASON_TRUSTED) {
         ev.finding = DT_FINDING_FOR;
         ev.assurance = DT_PROVED;
@@ -139,9 +138,17 @@ static void take_ssh_certificate(void *ctx, dt_bytes blob)
         ev.device_id = device.device_id;
         memcpy(ev.key_id, device.key_id, sizeof(ev.key_id));
     } else {
-        dt_signon_detail(t->s, "%s", err.text);
+        dt_signon_detail(s, "%s", err.text);
     }
-    dt_signon_add_evidence(t->s, &ev);
+    dt_signon_add_evidence(s, &ev);
+}
+
+/* A certificate whose key sshd verified. */
+static void take_ssh_certificate(void *ctx, dt_bytes blob)
+{
+    ssh_taking const *t = ctx;
+
+    dt_signon_ssh_certificate(t->s, DT_SOURCE_SSH_CERTIFICATE, DT_SSH_USE_SSHD, blob, t->now);
 }
 
 static void take_ssh(dt_signon *s, dt_bytes info, dt_time now)
@@ -202,7 +209,7 @@ static dt_guid const *registry_device(dt_signon const *s)
 {
     dt_guid const *proved;
 
-    if (s->registry_asked || !trust_rule_names(s, DT_SOURCE_REGISTRY) ||
+    if (s->registry_asked || !dt_signon_trust_rule_names(s, DT_SOURCE_REGISTRY) ||
         !dt_evidence_proved_device(&s->evidence, &proved))
         return NULL;
     return proved;
@@ -246,7 +253,8 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);
         return;
     }
-    if (s->host_managed && s->site.managed && trust_rule_names(s, DT_SOURCE_MANAGEMENT_HINT)) {
+    if (s->host_managed && s->site.managed &&
+        dt_signon_trust_rule_names(s, DT_SOURCE_MANAGEMENT_HINT)) {
         s->host_managed = false;
         dt_signon_set_phase(s, DT_PHASE_MANAGED);
         return;
@@ -255,6 +263,8 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_SSH_GET);
         return;
     }
+    if (dt_signon_agent_begin(s, now))
+        return;
     id = registry_device(s);
     if (id) {
         s->registry_asked = true;
@@ -346,46 +356,65 @@ static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_evidence_next(s, now);
 }
 
-/* True when the record's certificate, or the record itself, holds exactly the key that sshd
- * verified. */
-static bool key_is_of_record(dt_device_record const *record, char const fingerprint[65])
+/* The blob of the key that the record enrols, and only if it is the one of this fingerprint. */
+static bool record_blob(dt_device_record const *record, char const fingerprint[65], dt_buf *blob)
 {
-    uint8_t storage[4096], digest[DT_SHA256_LEN];
+    uint8_t digest[DT_SHA256_LEN];
     char hex[2 * DT_SHA256_LEN + 1];
-    dt_bytes key = dt_bytes_of(record->key, record->key_len);
-    dt_buf blob;
 
-    if (record->der_len > 0) {
-        dt_buf_init_fixed(&blob, storage, sizeof(storage));
-        if (dt_x509_ssh_blob(dt_bytes_of(record->der, record->der_len), &blob) < 0 ||
-            dt_buf_error(&blob) < 0)
-            return false;
-        key = dt_buf_bytes(&blob);
-    }
-    if (key.len == 0 || dt_crypto_sha256(key, digest) < 0)
+    if (record->der_len == 0)
+        dt_buf_put(blob, record->key, record->key_len);
+    else if (dt_x509_ssh_blob(dt_bytes_of(record->der, record->der_len), blob) < 0)
+        return false;
+    if (dt_buf_error(blob) < 0 || blob->len == 0 ||
+        dt_crypto_sha256(dt_buf_bytes(blob), digest) < 0)
         return false;
     dt_hex(hex, digest, sizeof(digest));
     return strcmp(hex, fingerprint) == 0;
 }
 
-/* A key that was enrolled without a certificate: the administrator said which device it is of. */
-static void judge_enrolled_key(dt_signon *s, dt_device_record const *record, dt_time now)
+/* Reads a record; false, and said why, for one that is not of this key. */
+static bool take_record(dt_signon *s, dt_bytes text, char const fingerprint[65],
+                        dt_device_record *record, dt_buf *blob)
 {
-    dt_evidence ev = {.source = DT_SOURCE_SSH_KEY,
+    if (dt_device_record_unpack(text, record) < 0) {
+        dt_signon_detail(s, "the device registry holds a record that cannot be read");
+        return false;
+    }
+    if (record_blob(record, fingerprint, blob))
+        return true;
+    dt_signon_detail(s, "the device registry's record does not hold the SSH key it is filed "
+                        "under");
+    return false;
+}
+
+bool dt_signon_record_key(dt_signon *s, dt_bytes text, char const fingerprint[65], dt_buf *blob)
+{
+    dt_device_record record;
+
+    return take_record(s, text, fingerprint, &record, blob);
+}
+
+/* A key that was enrolled without a certificate: the administrator said which device it is of. */
+static void judge_enrolled_key(dt_signon *s, dt_source source, char const fingerprint[65],
+                               dt_device_record const *record, dt_time now)
+{
+    dt_evidence ev = {.source = source,
                       .finding = DT_FINDING_FOR,
                       .assurance = DT_PROVED,
                       .device_id = record->device_id,
                       .observed = now};
 
-    memcpy(ev.key_id, s->ssh.items[s->ssh_at].fingerprint, sizeof(ev.key_id));
+    memcpy(ev.key_id, fingerprint, sizeof(ev.key_id));
     memcpy(ev.device_name, record->name, sizeof(ev.device_name));
     dt_signon_add_evidence(s, &ev);
 }
 
 /* A key that is not kept in hardware, where it must be: it speaks against itself, and for nothing. */
-static void refuse_soft_key(dt_signon *s, dt_device_record const *record, dt_time now)
+static void refuse_soft_key(dt_signon *s, dt_source source, dt_device_record const *record,
+                            dt_time now)
 {
-    dt_evidence ev = {.source = DT_SOURCE_SSH_KEY,
+    dt_evidence ev = {.source = source,
                       .reason = DT_REASON_KEY_NOT_HARDWARE,
                       .device_id = record->device_id,
                       .observed = now};
@@ -394,40 +423,32 @@ static void refuse_soft_key(dt_signon *s, dt_device_record const *record, dt_tim
     if (record->der_len > 0 &&
         dt_x509_read(dt_bytes_of(record->der, record->der_len), &cert, NULL) == DT_OK)
         ev.device_id = cert.device_id;
-    dt_signon_detail(s, "ssh-key: the key is not kept in a security key (sk-)");
+    dt_signon_detail(s, "%s: the key is not kept in a security key (sk-)", dt_source_name(source));
     dt_signon_add_evidence(s, &ev);
 }
 
-static void ssh_record(dt_signon *s, dt_bytes text, dt_time now)
+void dt_signon_ssh_record(dt_signon *s, dt_source source, char const fingerprint[65], bool hardware,
+                          dt_bytes text, dt_time now)
 {
+    uint8_t storage[4096];
     dt_device_record record;
+    dt_buf blob;
 
-    if (dt_device_record_unpack(text, &record) < 0) {
-        dt_signon_detail(s, "the device registry holds a record that cannot be read");
+    dt_buf_init_fixed(&blob, storage, sizeof(storage));
+    if (!take_record(s, text, fingerprint, &record, &blob))
         return;
-    }
-    if (!key_is_of_record(&record, s->ssh.items[s->ssh_at].fingerprint)) {
-        dt_signon_detail(s, "the device registry's record does not hold the SSH key it is filed "
-                            "under");
-        return;
-    }
-    if (s->site.config->device_trust.ssh_require_hardware_key &&
-        !s->ssh.items[s->ssh_at].hardware) {
-        refuse_soft_key(s, &record, now);
-        return;
-    }
-    if (record.der_len == 0) {
-        judge_enrolled_key(s, &record, now);
-        return;
-    }
-    judge_certificate(s, DT_SOURCE_SSH_KEY, dt_bytes_of(record.der, record.der_len), NULL, 0, true,
-                      now);
+    if (s->site.config->device_trust.ssh_require_hardware_key && !hardware)
+        refuse_soft_key(s, source, &record, now);
+    else if (record.der_len == 0)
+        judge_enrolled_key(s, source, fingerprint, &record, now);
+    else
+        judge_certificate(s, source, dt_bytes_of(record.der, record.der_len), NULL, 0, true, now);
 }
 
-/* The registry could not be read: whether the key that sshd verified is enrolled is not known. */
-static void ssh_unknown(dt_signon *s, dt_time now)
+/* The registry could not be read: whether the key is enrolled is not known. */
+void dt_signon_ssh_unknown(dt_signon *s, dt_source source, dt_time now)
 {
-    dt_evidence ev = {.source = DT_SOURCE_SSH_KEY,
+    dt_evidence ev = {.source = source,
                       .assurance = DT_PROVED,
                       .finding = DT_FINDING_UNKNOWN,
                       .reason = DT_REASON_LOOKUP_UNAVAILABLE,
@@ -512,9 +533,10 @@ void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_ti
     switch (s->phase) {
     case DT_PHASE_SSH_GET:
         if (r->status == DT_STORE_OK)
-            ssh_record(s, r->value, now);
+            dt_signon_ssh_record(s, DT_SOURCE_SSH_KEY, s->ssh.items[s->ssh_at].fingerprint,
+                                 s->ssh.items[s->ssh_at].hardware, r->value, now);
         else if (r->status == DT_STORE_ERROR)
-            ssh_unknown(s, now);
+            dt_signon_ssh_unknown(s, DT_SOURCE_SSH_KEY, now);
         s->ssh_at++;
         if (s->phase == DT_PHASE_SSH_GET)
             dt_signon_evidence_next(s, now);

@@ -13,6 +13,8 @@
 #include "core/ocsp.h"
 #include "core/remembered.h"
 #include "core/signon.h"
+#include "core/ssh_agent.h"
+#include "core/ssh_wire.h"
 
 #define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
 #define DT_SIGNON_GROUPS_TEXT_MAX 2048
@@ -32,6 +34,9 @@
 #define DT_SIGNON_RECORD_MAX 2048 /* of a push */
 #define DT_SIGNON_REFRESH_AT_PERCENT                                                               \
     80 /* of cache_ttl: from here on an answer is refreshed ahead */
+#define DT_SIGNON_AGENT_SIGNATURES_MAX 3           /* that one agent is asked for */
+#define DT_SIGNON_AGENT_LIST_TIMEOUT DT_SECONDS(5) /* it needs nobody's consent to list its keys */
+#define DT_SIGNON_HOST_MAX 256
 #define DT_SIGNON_NUMBER_NONE (-1)
 
 /* Order matters for nothing but the saved form: add at the end, raise SAVED_VERSION. */
@@ -79,6 +84,9 @@ typedef enum dt_phase {
     DT_PHASE_OCSP_HTTP,
     DT_PHASE_OCSP_PUT,
     DT_PHASE_OCSP_AWAY_PUT,
+    DT_PHASE_AGENT_LIST,
+    DT_PHASE_AGENT_KEY_GET, /* is it enrolled? then, once it is proved, as what */
+    DT_PHASE_AGENT_SIGN,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -112,6 +120,23 @@ typedef struct dt_earlier_mfa {
     dt_time password_changed, status_changed;
     char factor_stamp[DT_FACTOR_STAMP_MAX];
 } dt_earlier_mfa;
+
+/* An SSH agent that came along; its keys and the one that is asked for are in the room at the end. */
+typedef struct dt_agent_state {
+    bool wanted;      /* it is still to be asked */
+    bool certificate; /* a device CA's certificate is the one that is asked for */
+    bool proved;      /* its signature holds */
+    size_t count, at; /* plain keys, and which of them is looked at */
+    size_t blob_len;  /* of the key that is asked for */
+    int asked;        /* signatures */
+    dt_reason failed; /* why none proved anything */
+    dt_time until;
+} dt_agent_state;
+
+typedef struct dt_agent_key {
+    uint8_t digest[DT_SHA256_LEN]; /* of its blob */
+    bool hardware;
+} dt_agent_key;
 
 typedef struct dt_push {
     dt_push_state state;
@@ -150,6 +175,7 @@ struct dt_signon {
     char next_url[DT_SIGNON_LINK_MAX];
     dt_platform platform_hint;
     uint8_t random[32];
+    char host[DT_SIGNON_HOST_MAX];
 
     /* evidence */
     bool host_evidence;
@@ -158,6 +184,7 @@ struct dt_signon {
     bool refresh_hint;
     dt_ssh_keys ssh;
     size_t ssh_at;
+    dt_agent_state agent;
     bool registry_asked;
     dt_vpn_claims vpn;
     bool vpn_search; /* the device that the VPN client means is still to be found */
@@ -213,6 +240,7 @@ struct dt_signon {
     /* what dt_signon_next rendered; borrowed by the caller until it feeds back */
     dt_store_op store;
     dt_sign_request sign;
+    dt_agent_request agent_request;
     size_t expected_len;
 
     /* Room, not cleared at the start: half of all the bytes, and cold ones, on the way of every
@@ -224,6 +252,8 @@ struct dt_signon {
     char expected[DT_SIGNON_RECORD_MAX];
     char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
     char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
+    dt_agent_key agent_keys[DT_AGENT_IDENTITIES_MAX];
+    uint8_t agent_blob[DT_AGENT_BLOB_MAX];
 };
 
 /* signon_evidence.c: from the request's facts to the verdict and the decision. */
@@ -249,6 +279,28 @@ bool dt_signon_is_ocsp(dt_phase p);
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev);
 void dt_signon_ocsp_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source);
+dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s);
+/* A certificate whose key was proved. */
+void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificate_use use,
+                               dt_bytes blob, dt_time now);
+/* The registry's record of a plain key that was proved. */
+void dt_signon_ssh_record(dt_signon *s, dt_source source, char const fingerprint[65], bool hardware,
+                          dt_bytes text, dt_time now);
+/* Whether a proved key is enrolled is not known. */
+void dt_signon_ssh_unknown(dt_signon *s, dt_source source, dt_time now);
+/* The blob of the key that the record enrols, appended; false for a record that is not of this key. */
+bool dt_signon_record_key(dt_signon *s, dt_bytes text, char const fingerprint[65], dt_buf *blob);
+
+/* signon_agent.c: a device's key in an SSH agent. */
+/* True when an agent is to be asked, which has begun. */
+bool dt_signon_agent_begin(dt_signon *s, dt_time now);
+DT_MUST_USE int dt_signon_agent_render(dt_signon *s, dt_time now);
+DT_MUST_USE int dt_signon_agent_store_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
+/* The bytes that are to be signed. */
+DT_MUST_USE int dt_signon_agent_proof(dt_signon const *s, dt_buf *out);
+void dt_signon_agent_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_agent_result(dt_signon *s, dt_agent_result const *r, dt_time now);
 
 /* signon_okta.c: the user, the groups, the factors. */
 void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);

@@ -331,6 +331,9 @@ static int render_read(dt_signon *s)
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         dt_device_store_key(s->ssh.items[s->ssh_at].fingerprint, s->store.key);
         return DT_OK;
+    case DT_PHASE_AGENT_KEY_GET:
+        op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
+        return dt_signon_agent_store_key(s, s->store.key);
     case DT_PHASE_REGISTRY_GET:
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         dt_trusted_store_key(&s->lookup_id, s->store.key);
@@ -506,6 +509,12 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         out->kind = DT_STEP_SIGN;
         out->sign = &s->sign;
         break;
+    case DT_PHASE_AGENT_LIST:
+    case DT_PHASE_AGENT_SIGN:
+        rc = dt_signon_agent_render(s, now);
+        out->kind = DT_STEP_AGENT;
+        out->agent = &s->agent_request;
+        break;
     case DT_PHASE_MANAGED:
         out->kind = DT_STEP_MANAGED;
         out->managed = s->site.managed;
@@ -526,6 +535,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         out->http = &s->http;
         break;
     case DT_PHASE_SSH_GET:
+    case DT_PHASE_AGENT_KEY_GET:
     case DT_PHASE_REGISTRY_GET:
     case DT_PHASE_ALIAS_GET:
     case DT_PHASE_INTUNE_GET:

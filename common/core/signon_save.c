@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 6
+#define SAVED_VERSION 7
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -254,6 +254,28 @@ static void ocsp(codec *c, dt_signon *s)
     raw(c, q->issuer, q->issuer_len);
 }
 
+/* An agent that is being asked. Its descriptor is not kept: whoever goes on has none, and says so. */
+static void agent(codec *c, dt_signon *s)
+{
+    dt_agent_state *a = &s->agent;
+
+    FLAG(a->wanted);
+    FLAG(a->certificate);
+    FLAG(a->proved);
+    NUMBER(a->count, 0, DT_AGENT_IDENTITIES_MAX);
+    NUMBER(a->at, 0, a->count);
+    NUMBER(a->blob_len, 0, DT_AGENT_BLOB_MAX);
+    NUMBER(a->asked, 0, DT_SIGNON_AGENT_SIGNATURES_MAX);
+    NUMBER(a->failed, 0, DT_REASON_COUNT - 1);
+    TIME(a->until);
+    TEXT(s->host);
+    for (size_t i = 0; i < a->count; i++) {
+        raw(c, s->agent_keys[i].digest, sizeof(s->agent_keys[i].digest));
+        FLAG(s->agent_keys[i].hardware);
+    }
+    raw(c, s->agent_blob, a->blob_len);
+}
+
 static void what_is_known(codec *c, dt_signon *s)
 {
     FLAG(s->host_evidence);
@@ -265,6 +287,7 @@ static void what_is_known(codec *c, dt_signon *s)
     for (size_t i = 0; i < s->ssh.count; i++)
         ssh_key(c, &s->ssh.items[i]);
     NUMBER(s->ssh_at, 0, s->ssh.count);
+    agent(c, s);
     FLAG(s->registry_asked);
     NUMBER(s->evidence.count, 0, DT_EVIDENCE_MAX);
     for (size_t i = 0; i < s->evidence.count; i++)
@@ -430,10 +453,15 @@ static bool is_end(dt_phase p)
     return p == DT_PHASE_CANCEL_HTTP || p == DT_PHASE_PUSH_FINISH || p == DT_PHASE_REMEMBERED_PUT;
 }
 
+static bool is_agent(dt_phase p)
+{
+    return p >= DT_PHASE_AGENT_LIST && p <= DT_PHASE_AGENT_SIGN;
+}
+
 static bool is_evidence(dt_phase p)
 {
     return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
-           dt_signon_is_ocsp(p);
+           dt_signon_is_ocsp(p) || is_agent(p);
 }
 
 static bool is_lookup(dt_phase p)
@@ -493,6 +521,13 @@ static bool earlier_holds_together(dt_signon const *s)
 static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
 {
     switch (p) {
+    case DT_PHASE_AGENT_LIST:
+        return !s->agent.proved && s->agent.count == 0 && s->agent.blob_len == 0;
+    case DT_PHASE_AGENT_KEY_GET:
+        return !s->agent.certificate && s->agent.at < s->agent.count;
+    case DT_PHASE_AGENT_SIGN:
+        return !s->agent.proved && s->agent.blob_len > 0 &&
+               (s->agent.certificate || s->agent.at < s->agent.count);
     case DT_PHASE_PUSH_HTTP:
     case DT_PHASE_PUSH_CLAIM:
     case DT_PHASE_PUSH_RECLAIM:

@@ -125,6 +125,21 @@ typedef struct dt_sign_result {
     dt_bytes signature; /* over the nonce; checked by the core with the certificate's key */
 } dt_sign_result;
 
+/* --- SSH agent ------------------------------------------------------------------------------ */
+#define DT_AGENT_REPLY_MAX (256 * 1024) /* more is an error, not a cut; as OpenSSH has it */
+
+/* Asks the driver to send a message to the agent that came with the sign-on, and to wait for one. */
+typedef struct dt_agent_request {
+    dt_bytes message; /* its length in front; borrowed from the machine */
+    dt_time timeout;  /* until the whole answer is there */
+} dt_agent_request;
+
+typedef struct dt_agent_result {
+    int error;        /* 0; DT_E_NOT_FOUND when no agent came along; else DT_E_* */
+    char const *text; /* what failed; "" with 0 */
+    dt_bytes reply;   /* without its length; borrowed for the duration of the call */
+} dt_agent_result;
+
 /* --- prompt --------------------------------------------------------------------------------- */
 #define DT_PROMPT_TEXT_MAX 512
 #define DT_ANSWER_MAX 128

@@ -86,6 +86,9 @@ DT_MUST_USE bool dt_driver_run_inline(dt_driver *d, dt_signon *machine, char con
 DT_MUST_USE int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door,
                                  void *ctx, dt_run **run_out);
 /* On the loop's thread: */
+/* The machine may ask an SSH agent (dt_request.agent): `fd`, which is taken over, is connected to it.
+ * Right after dt_driver_submit. Only what is sent and read without waiting is: it may be shared. */
+void dt_run_take_agent(dt_run *run, int fd);
 void dt_run_answer(dt_run *run, dt_bytes answer);
 void dt_run_abandon(dt_run *run, dt_cause cause);
 /* The door's context is no longer there: no callback will come any more; the machine is abandoned and

@@ -48,6 +48,7 @@ typedef struct dt_live dt_live;
 
 typedef struct dt_signer dt_signer;
 typedef struct dt_sign_job dt_sign_job;
+typedef struct dt_agent_link dt_agent_link;
 
 typedef struct dt_post {
     struct dt_post *next;
@@ -94,6 +95,7 @@ struct dt_run {
     bool detached;
     dt_sign_job *signing; /* a signature that is waited for, until `sign_until` */
     int64_t sign_until;   /* monotonic milliseconds */
+    dt_agent_link *agent; /* the person's SSH agent; NULL: none, or no longer needed */
     /* the HTTPS request under way, from asking for a token to the reply */
     bool http_busy;
     dt_shared_call *call;
@@ -279,6 +281,16 @@ dt_sign_job *dt_signer_start(dt_signer *s, dt_run *run, dt_sign_request const *r
 void dt_signer_forget(dt_sign_job *job);
 /* Any thread. Does not wait for a device that hangs. */
 void dt_signer_close(dt_signer **s);
+
+/* --- agent.c; on the loop's thread --- */
+typedef enum dt_agent_answer {
+    DT_AGENT_FED = 0, /* the machine has the answer, or why there is none */
+    DT_AGENT_WAITS,   /* until something comes (dt_run_step is called then) or `until` */
+} dt_agent_answer;
+/* Carries on with the question of the step. `until`: monotonic milliseconds. */
+dt_agent_answer dt_agent_ask(dt_run *run, dt_agent_request const *r, int64_t *until);
+/* Hangs up. */
+void dt_agent_close(dt_agent_link **a);
 
 /* --- refresh.c --- */
 void dt_refresh_ended(dt_driver *d, unsigned slot);

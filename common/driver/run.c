@@ -93,6 +93,7 @@ void dt_run_free(dt_run *run)
     call_leave(run);
     if (run->signing != NULL)
         dt_signer_forget(run->signing);
+    dt_agent_close(&run->agent);
     if (run->timer != NULL)
         event_free(run->timer);
     if (run->is_refresh)
@@ -439,6 +440,21 @@ static bool step_sign(dt_run *run, dt_sign_request const *r)
     return true;
 }
 
+/* --- the person's SSH agent -------------------------------------------------------------------- */
+
+/* True while its answer is waited for. */
+static bool step_agent(dt_run *run, dt_agent_request const *r)
+{
+    int64_t until = 0;
+
+    if (dt_agent_ask(run, r, &until) == DT_AGENT_FED) {
+        event_del(run->timer);
+        return false;
+    }
+    step_wait(run, dt_host_now() + (until - dt_driver_mono()), dt_host_now());
+    return true;
+}
+
 /* --- the loop of one run ---------------------------------------------------------------------- */
 
 /* One step. True when the run waits, or is gone (`*gone`). */
@@ -449,7 +465,11 @@ static bool step_once(dt_run *run, bool *gone)
     dt_signon_next(run->machine, now, &step);
     if (step.kind != DT_STEP_HTTP && run->http_busy)
         http_drop(run);
+    if (step.kind == DT_STEP_PROMPT) /* the person is asked when all evidence is there */
+        dt_agent_close(&run->agent);
     switch (step.kind) {
+    case DT_STEP_AGENT:
+        return step_agent(run, step.agent);
     case DT_STEP_SIGN:
         if (run->live->has.signer != NULL)
             return step_sign(run, step.sign);

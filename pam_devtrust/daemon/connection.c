@@ -38,8 +38,10 @@ static void disconnect(dt_conn *c)
         event_free(c->timer);
     if (c->fd >= 0)
         close(c->fd);
+    if (c->agent >= 0)
+        close(c->agent);
     c->readable = c->timer = NULL;
-    c->fd = -1;
+    c->fd = c->agent = -1;
 }
 
 static void release(dt_conn *c)
@@ -129,13 +131,25 @@ static void take_message(dt_conn *c, dt_message const *m, size_t len)
     broken(c, "sent a message out of turn");
 }
 
+/* A descriptor comes with the first message or not at all. */
+static int receive(dt_conn *c, dt_message *m)
+{
+    uint8_t *packet = c->daemon->packet;
+
+    if (c->asked)
+        return dt_message_receive(c->fd, packet, DT_PROTOCOL_REQUEST_MAX, m);
+    return dt_message_receive_passed(c->fd, packet, DT_PROTOCOL_REQUEST_MAX, m, &c->agent);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
     (void)what;
     dt_conn *c = ctx;
     dt_daemon *d = c->daemon;
     dt_message m;
-    int rc = dt_message_receive(fd, d->packet, DT_PROTOCOL_REQUEST_MAX, &m);
+    int rc = receive(c, &m);
+
+    (void)fd;
 
     if (rc == DT_OK)
         take_message(c, &m, dt_message_size(&m));
@@ -195,8 +209,11 @@ void dt_conn_open(dt_daemon *d, int fd)
         close(fd);
         return;
     }
-    *c = (dt_conn){
-        .daemon = d, .fd = fd, .uid = peer.uid, .over_limit = d->count >= d->max_sign_ons};
+    *c = (dt_conn){.daemon = d,
+                   .fd = fd,
+                   .agent = -1,
+                   .uid = peer.uid,
+                   .over_limit = d->count >= d->max_sign_ons};
     list_add(c);
     if (!watch(c))
         dt_conn_leave(c);

@@ -30,6 +30,7 @@
 #define DT_DAEMON_RATE_MAX 30    /* connections of one caller other than root within a window */
 #define DT_DAEMON_RATE_WINDOW DT_SECONDS(60)
 #define DT_DAEMON_RATE_SLOTS 256 /* callers other than root that are counted at a time */
+#define DT_DAEMON_HOST_MAX 256
 #define DT_DAEMON_SERVICE_USER "devtrust"
 
 typedef struct dt_rate {
@@ -46,7 +47,8 @@ typedef struct dt_lookup dt_lookup;
 typedef struct dt_conn {
     dt_daemon *daemon;
     struct dt_conn *previous, *next;
-    int fd; /* -1 once the module has left */
+    int fd;    /* -1 once the module has left */
+    int agent; /* connected to the person's SSH agent, until a run takes it; -1 = none */
     uid_t uid;
     bool over_limit;
     bool asked; /* the request has come */

@@ -10,6 +10,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <syslog.h>
 
 #define PASSWD_BUFFER (64 * 1024)
@@ -140,6 +141,20 @@ static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machi
 
 static dt_door const door = {.name = door_name, .prompt = on_prompt, .done = on_done};
 
+/* Of root's modules alone, and only a socket of the kind that agents have. */
+static bool has_agent(dt_conn const *c)
+{
+    int domain = 0, type = 0;
+    socklen_t len = sizeof(domain);
+
+    if (c->agent < 0 || c->uid != 0 ||
+        getsockopt(c->agent, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
+        return false;
+    len = sizeof(type);
+    return getsockopt(c->agent, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && domain == AF_UNIX &&
+           type == SOCK_STREAM;
+}
+
 /* What of the request counts, by who asked and for which service. Of a caller that is not root neither
  * the place it claims to be at nor a key is believed. */
 static void fill_request(dt_conn const *c, dt_message const *m, dt_config const *config,
@@ -156,6 +171,7 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
     r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
     r->host_evidence = !ssh && (is_in(&config->daemon.local_services, m->service) ||
                                 is_in(&config->daemon.lock_screen_services, m->service));
+    r->agent = !ssh && has_agent(c) && is_in(&config->daemon.agent_services, m->service);
     r->conversation = DT_CONVERSATION_LIVE;
     r->push_key = r->id;
     r->password = m->password;
@@ -189,7 +205,11 @@ static void run(dt_conn *c, dt_message const *m, dt_signon *machine)
     if (dt_driver_submit(driver, machine, &door, c, &c->run) != DT_OK) {
         c->run = NULL;
         refuse_busy(c, m, "the driver takes no more sign-ons");
+        return;
     }
+    if (c->agent >= 0)
+        dt_run_take_agent(c->run, c->agent);
+    c->agent = -1;
 }
 
 /* The connection may be gone afterwards. */
@@ -197,7 +217,8 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
 {
     char id[DT_SIGNON_ID_LEN + 1];
     char const *names[DT_GROUPS_MAX];
-    dt_request r = {.id = id};
+    char host[DT_DAEMON_HOST_MAX];
+    dt_request r = {.id = id, .host = host};
     dt_site site;
     dt_signon *machine = NULL;
 
@@ -207,6 +228,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
         refuse_internal(c, m, "no memory or no random numbers");
         return;
     }
+    dt_host_name(host, sizeof(host));
     dt_driver_hold(c->daemon->driver, m->service, &site);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);

@@ -61,6 +61,12 @@ void dt_link_close(dt_link *l);
 /* Monotonic milliseconds. */
 int64_t dt_pam_mono(void);
 
+/* --- agent.c: the person's SSH agent --------------------------------------------------------------- */
+/* Connected to the agent that SSH_AUTH_SOCK names, which belongs to who called (PAM_RUSER); -1 where
+ * there is none. The caller's to close. DT_E_PERMISSION when the process could not become root again:
+ * nothing must go on then. */
+int dt_agent_connect(pam_handle_t *pamh);
+
 /* --- watch.c: whether the person is still there --------------------------------------------------- */
 /* The descriptor of the client's TCP connection that this process has inherited from sshd, or -1. Only
  * where PAM_TTY is "ssh". It stays the caller's. */

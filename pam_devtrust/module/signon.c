@@ -60,7 +60,12 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
                     .password = password,
                     .ssh_auth_info = keys};
 
-    return dt_message_send(l->link.fd, &m);
+    int agent = phase == DT_PAM_AUTH ? dt_agent_connect(l->pamh) : -1;
+    int rc = agent < -1 ? agent : dt_message_send_passing(l->link.fd, &m, agent);
+
+    if (agent >= 0)
+        close(agent);
+    return rc;
 }
 
 /* --- prompts ---------------------------------------------------------------------------------------- */

@@ -95,9 +95,17 @@ DT_MUST_USE int dt_message_decode(uint8_t const *packet, size_t len, dt_message 
  * side has left or takes nothing more, DT_E_INVALID, DT_E_NOMEM, DT_E_IO. */
 DT_MUST_USE int dt_message_send(int fd, dt_message const *m);
 
+/* The same, and passes the descriptor along (-1: none), which stays the caller's. */
+DT_MUST_USE int dt_message_send_passing(int fd, dt_message const *m, int passed);
+
 /* Takes one packet that is there already, without waiting, into `buf` of `cap` bytes and reads it.
  * 0; DT_E_NOT_FOUND when none is there; DT_E_GONE at the end; DT_E_PARSE for a packet that is
  * longer than `cap` or not valid; DT_E_IO. */
 DT_MUST_USE int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message *out);
+/* The same, and takes a descriptor that was passed along, which is the caller's then; *passed is -1
+ * when there was none, or with an error. More than one is DT_E_PARSE. dt_message_receive takes none:
+ * the kernel closes what was passed. */
+DT_MUST_USE int dt_message_receive_passed(int fd, uint8_t *buf, size_t cap, dt_message *out,
+                                          int *passed);
 
 #endif

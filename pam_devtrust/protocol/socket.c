@@ -6,13 +6,36 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-static int send_packet(int fd, uint8_t const *packet, size_t len)
+/* Room for one descriptor. */
+typedef union control {
+    struct cmsghdr header;
+    uint8_t room[CMSG_SPACE(sizeof(int))];
+} control;
+
+static void pass(struct msghdr *m, control *c, int fd)
 {
+    memset(c, 0, sizeof(*c));
+    m->msg_control = c->room;
+    m->msg_controllen = sizeof(c->room);
+    c->header.cmsg_level = SOL_SOCKET;
+    c->header.cmsg_type = SCM_RIGHTS;
+    c->header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&c->header), &fd, sizeof(fd));
+}
+
+static int send_packet(int fd, uint8_t *packet, size_t len, int passed)
+{
+    struct iovec part = {.iov_base = packet, .iov_len = len};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    control c;
     ssize_t n;
 
+    if (passed >= 0)
+        pass(&m, &c, passed);
     do {
-        n = send(fd, packet, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (n < 0 && errno == EINTR);
     if (n == (ssize_t)len)
         return DT_OK;
@@ -23,6 +46,11 @@ static int send_packet(int fd, uint8_t const *packet, size_t len)
 }
 
 int dt_message_send(int fd, dt_message const *m)
+{
+    return dt_message_send_passing(fd, m, -1);
+}
+
+int dt_message_send_passing(int fd, dt_message const *m, int passed)
 {
     size_t size = dt_message_size(m);
     size_t len = 0;
@@ -36,38 +64,84 @@ int dt_message_send(int fd, dt_message const *m)
     int rc = dt_message_encode(m, packet, size, &len);
 
     if (rc == DT_OK)
-        rc = send_packet(fd, packet, len);
+        rc = send_packet(fd, packet, len, passed);
     explicit_bzero(packet, size);
     free(packet);
     return rc;
 }
 
-/* When a peer closes with bytes of ours unread, the first recv says ECONNRESET, and only the next
+/* When a peer closes with bytes of ours unread, the first call says ECONNRESET, and only the next
  * one gives what the peer had said before: the result may be waiting there. */
-static ssize_t receive_packet(int fd, uint8_t *buf, size_t cap)
+static ssize_t receive_packet(int fd, struct msghdr *m)
 {
     ssize_t n = -1;
 
     for (int i = 0; i < 4; i++) {
-        n = recv(fd, buf, cap, MSG_DONTWAIT | MSG_TRUNC);
+        n = recvmsg(fd, m, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
         if (n >= 0 || (errno != EINTR && errno != ECONNRESET))
             break;
     }
     return n;
 }
 
-int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message *out)
+/* The descriptor in the packet, or -1. */
+static int descriptor_of(struct msghdr const *m)
 {
-    ssize_t n = receive_packet(fd, buf, cap);
+    struct cmsghdr const *c = m->msg_controllen > 0 ? CMSG_FIRSTHDR(m) : NULL;
+    int fd = -1;
 
-    memset(out, 0, sizeof(*out));
+    if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
+}
+
+static int read_packet(ssize_t n, uint8_t const *buf, size_t cap, struct msghdr const *m,
+                       dt_message *out)
+{
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return DT_E_NOT_FOUND;
     if (n == 0 || (n < 0 && errno == ECONNRESET))
         return DT_E_GONE;
     if (n < 0)
         return DT_E_IO;
-    if ((size_t)n > cap)
+    /* Without room for descriptors the kernel closes those that were passed, and says so. */
+    if ((size_t)n > cap || (m->msg_control != NULL && (m->msg_flags & MSG_CTRUNC) != 0))
         return DT_E_PARSE;
     return dt_message_decode(buf, (size_t)n, out);
+}
+
+static int receive(int fd, uint8_t *buf, size_t cap, dt_message *out, struct msghdr *m)
+{
+    struct iovec part = {.iov_base = buf, .iov_len = cap};
+
+    m->msg_iov = &part;
+    m->msg_iovlen = 1;
+    memset(out, 0, sizeof(*out));
+    return read_packet(receive_packet(fd, m), buf, cap, m, out);
+}
+
+int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message *out)
+{
+    struct msghdr m = {0};
+
+    return receive(fd, buf, cap, out, &m);
+}
+
+int dt_message_receive_passed(int fd, uint8_t *buf, size_t cap, dt_message *out, int *passed)
+{
+    control c;
+    /* Not all of the room: in what aligns it, a second descriptor would fit. */
+    struct msghdr m = {.msg_control = c.room, .msg_controllen = CMSG_LEN(sizeof(int))};
+    int rc = receive(fd, buf, cap, out, &m);
+
+    *passed = -1;
+    if (rc == DT_E_NOT_FOUND || rc == DT_E_IO)
+        return rc; /* nothing came, and nothing with it */
+    *passed = descriptor_of(&m);
+    if (rc < 0 && *passed >= 0) {
+        close(*passed);
+        *passed = -1;
+    }
+    return rc;
 }

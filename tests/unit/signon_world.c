@@ -378,6 +378,23 @@ void world_save_and_load(world *w)
     dt_buf_free(&b);
 }
 
+static void perform_agent(world *w, dt_agent_request const *q)
+{
+    dt_agent_result r = {.error = DT_E_NOT_FOUND, .text = "no agent came along"};
+    dt_buf reply;
+
+    dt_buf_init(&reply, DT_AGENT_REPLY_MAX);
+    if (w->agent != NULL) {
+        r.error = w->agent(w, q, &reply);
+        r.text = r.error < 0 ? "the agent's script says so" : "";
+        r.reply = dt_buf_bytes(&reply);
+    }
+    if (w->save_each_step)
+        world_save_and_load(w);
+    dt_signon_agent_done(w->machine, &r, w->now);
+    dt_buf_free(&reply);
+}
+
 void world_step(world *w)
 {
     switch (w->step.kind) {
@@ -392,6 +409,9 @@ void world_step(world *w)
             perform_sign(w, w->step.sign);
         else
             dt_signon_sign_done(w->machine, &w->sign, w->now);
+        break;
+    case DT_STEP_AGENT:
+        perform_agent(w, w->step.agent);
         break;
     case DT_STEP_MANAGED:
         dt_signon_managed_done(w->machine, &w->managed, w->now);
@@ -408,7 +428,8 @@ dt_step_kind world_run(world *w)
             world_save_and_load(w);
         dt_signon_next(w->machine, w->now, &w->step);
         if (w->step.kind != DT_STEP_HTTP && w->step.kind != DT_STEP_STORE &&
-            w->step.kind != DT_STEP_SIGN && w->step.kind != DT_STEP_MANAGED)
+            w->step.kind != DT_STEP_SIGN && w->step.kind != DT_STEP_AGENT &&
+            w->step.kind != DT_STEP_MANAGED)
             return w->step.kind;
         world_step(w);
     }

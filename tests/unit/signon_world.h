@@ -43,6 +43,9 @@ struct world {
     size_t reply_count, reply_at;
     /* Answers what is not expected, for worlds in which many sign-ons follow each other; else NULL. */
     world_reply const *(*org)(world *w, dt_http_request const *q);
+    /* Answers for an SSH agent: 0 with its reply, or a DT_E_*; NULL: none came along. */
+    int (*agent)(world *w, dt_agent_request const *q, dt_buf *reply);
+    void *agent_ctx;
     bool save_each_step; /* save and load the machine before every step */
     char last_body[DT_HTTP_BODY_MAX];
     dt_step step;       /* the last one that needs somebody: PROMPT, WAIT or DONE */

@@ -67,6 +67,7 @@ static char const everything[] =
     "ssh_device_ca_file = /f/ssh-ca.pub\n"
     "ssh_certificate_device_id = extension:device-id@example\n"
     "ssh_require_hardware_key = yes\n"
+    "agent_timeout = 7s\n"
     "managed_configuration_file = /f/managed.json\n"
     "management_hint_file = /f/hint\n"
     "cache_ttl = 20m\n"
@@ -116,6 +117,7 @@ static char const everything[] =
     "socket = /f/sock\n"
     "sshd_services = sshd-a, sshd_b\n"
     "local_services =\n"
+    "agent_services = doas\n"
     "lock_screen_services = swaylock,kde\n"
     "max_sign_ons = 7\n";
 
@@ -242,6 +244,8 @@ static void values_arrive(void **state)
     assert_int_equal(c->mfa.factors, DT_FACTOR_TOTP);
     assert_int_equal(c->mfa.push_limit, 0);
     assert_int_equal(c->daemon.local_services.count, 0);
+    assert_int_equal(c->daemon.agent_services.count, 1);
+    assert_string_equal(c->daemon.agent_services.items[0], "doas");
     assert_int_equal(c->daemon.sshd_services.count, 2);
     assert_string_equal(c->daemon.sshd_services.items[1], "sshd_b");
     assert_false(c->audit.syslog);
@@ -288,6 +292,9 @@ static void defaults_stand(void **state)
     assert_int_equal(c->mfa.challenge_lifetime, DT_MINUTES(5));
     assert_int_equal(c->daemon.local_services.count, 4);
     assert_string_equal(c->daemon.local_services.items[3], "gdm-password");
+    assert_int_equal(c->daemon.agent_services.count, 2);
+    assert_string_equal(c->daemon.agent_services.items[0], "sudo");
+    assert_int_equal(c->device_trust.agent_timeout, DT_SECONDS(10));
     assert_int_equal(c->daemon.lock_screen_services.count, 0);
     assert_int_equal(dt_config_line(c, "okta", "timeout"), 0);
     dt_config_free(&c);
@@ -654,6 +661,12 @@ static void rules_between_keys(void **state)
          ": [daemon] local_services: ", "every device trusted"},
         {MINIMAL "[daemon]\nlocal_services = login, sshd\n",
          ":11: [daemon] local_services: ", "every device trusted"},
+        {MINIMAL "[daemon]\nagent_services = sudo, sshd\n",
+         ":11: [daemon] agent_services: ", "no agent is there yet"},
+        {MINIMAL "[daemon]\nlock_screen_services = kde\nagent_services = kde\n",
+         ":12: [daemon] agent_services: ", "of root alone"},
+        {MINIMAL "trusted_when = ssh-agent+intune\n[daemon]\nagent_services =\n",
+         ":12: [daemon] agent_services: ", "names ssh-agent"},
         {MINIMAL "[daemon]\nlock_screen_services = sshd\n",
          ":11: [daemon] lock_screen_services: ", "claim"},
         {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = example.com\n" INTUNE TRUST,

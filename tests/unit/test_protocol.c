@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -514,6 +515,96 @@ static void test_nobody_reads(void **state)
     close(e.b);
 }
 
+/* --- a descriptor that is passed along --------------------------------------------------------------- */
+
+/* Descriptors that this process has open. */
+static int open_count(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* Sends a packet with `count` copies of one descriptor. */
+static void send_with(int to, uint8_t *bytes, size_t len, int fd, size_t count)
+{
+    _Alignas(struct cmsghdr) uint8_t room[CMSG_SPACE(4 * sizeof(int))] = {0};
+    struct iovec part = {.iov_base = bytes, .iov_len = len};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = room};
+    struct cmsghdr *c = (struct cmsghdr *)room;
+    int fds[4] = {fd, fd, fd, fd};
+
+    m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    assert_int_equal(sendmsg(to, &m, 0), (ssize_t)len);
+}
+
+static void test_descriptor_comes_along(void **state)
+{
+    (void)state;
+    ends e = open_ends(), other = open_ends();
+    dt_message m = request();
+    dt_message out;
+    int passed = 99;
+
+    assert_int_equal(dt_message_send_passing(e.a, &m, other.a), DT_OK);
+    assert_int_equal(dt_message_receive_passed(e.b, packet, PACKET_MAX, &out, &passed), DT_OK);
+    assert_true(passed >= 0 && passed != other.a);
+    assert_int_equal(fcntl(passed, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(write(passed, "x", 1), 1); /* it is that very socket */
+    assert_int_equal(read(other.b, packet, 8), 1);
+    close(passed);
+    assert_int_equal(dt_message_send(e.a, &m), DT_OK);
+    assert_int_equal(dt_message_receive_passed(e.b, packet, PACKET_MAX, &out, &passed), DT_OK);
+    assert_int_equal(passed, -1);
+    assert_int_equal(dt_message_receive_passed(e.b, packet, PACKET_MAX, &out, &passed),
+                     DT_E_NOT_FOUND);
+    assert_int_equal(passed, -1);
+    close(e.a);
+    assert_int_equal(dt_message_receive_passed(e.b, packet, PACKET_MAX, &out, &passed), DT_E_GONE);
+    close(e.b);
+    close(other.a);
+    close(other.b);
+}
+
+/* Where none is wanted, with nonsense, or too many of them: none stays open. */
+static void test_descriptors_that_nobody_wants_are_closed(void **state)
+{
+    static uint8_t nonsense[] = {1, 2, 3};
+    uint8_t bytes[PACKET_MAX];
+    size_t len;
+    dt_message out;
+    int passed = 99;
+
+    (void)state;
+    ends e = open_ends();
+    int const before = open_count();
+    dt_message m = request();
+
+    assert_int_equal(dt_message_encode(&m, bytes, sizeof(bytes), &len), DT_OK);
+    send_with(e.a, bytes, len, e.a, 1);
+    assert_int_equal(dt_message_receive(e.b, packet, PACKET_MAX, &out), DT_OK);
+    assert_int_equal(open_count(), before);
+    send_with(e.a, nonsense, sizeof(nonsense), e.a, 1);
+    assert_int_equal(dt_message_receive_passed(e.b, packet, PACKET_MAX, &out, &passed), DT_E_PARSE);
+    assert_int_equal(passed, -1);
+    assert_int_equal(open_count(), before);
+    for (size_t count = 2; count <= 4; count++) {
+        send_with(e.a, bytes, len, e.a, count);
+        assert_int_equal(dt_message_receive_passed(e.b, packet, PACKET_MAX, &out, &passed),
+                         DT_E_PARSE);
+        assert_int_equal(passed, -1);
+        assert_int_equal(open_count(), before);
+    }
+    close(e.a);
+    close(e.b);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -534,6 +625,8 @@ int main(void)
         cmocka_unit_test(test_socket_garbage),
         cmocka_unit_test(test_result_behind_a_reset),
         cmocka_unit_test(test_nobody_reads),
+        cmocka_unit_test(test_descriptor_comes_along),
+        cmocka_unit_test(test_descriptors_that_nobody_wants_are_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
