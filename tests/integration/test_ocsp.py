@@ -164,6 +164,16 @@ def test_responder_that_says_nothing(pam: PamWorld, responder: Responder, mode: 
     assert first >= 2.0 and time.monotonic() - started < 2.0 and responder.asked == 1
 
 
+def test_logins_at_once_share_one_question(pam: PamWorld, responder: Responder) -> None:
+    responder.silent = True
+    console = Console(pam, responder)
+    with ThreadPoolExecutor(6) as pool:
+        ends = list(pool.map(lambda _: pam.login("login", USER)["auth"], range(6)))
+    assert "SUCCESS" not in ends and responder.asked == 1
+    events = [debug(e) for e in console.world.site.sign_ons()]
+    assert {e["verdict"] for e in events} == {"UNKNOWN"}
+
+
 def test_certificate_that_the_responder_does_not_know(pam: PamWorld, responder: Responder) -> None:
     responder.set(pam.pki["devices"]["host"], "")
     responder.start()

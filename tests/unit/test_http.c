@@ -376,6 +376,65 @@ static void test_requests_that_are_not_sent(void **state)
     }
 }
 
+/* --- OCSP responders ------------------------------------------------------------------------------ */
+
+static void ask_ocsp(char const *scheme, char const *port, char const *path, odd_reply *reply)
+{
+    dt_http_request r = odd_request(&server, port, path);
+    dt_http_call *call = NULL;
+    r.service = DT_HTTP_OCSP;
+    r.method = DT_HTTP_POST;
+    r.timeout = DT_SECONDS(20);
+    r.body_len = 3;
+    memcpy(r.body, "0\0x", 3);
+    snprintf(r.url, sizeof(r.url), "%s://localhost:%d%s", scheme, odd_https_port(&server, port),
+             path);
+    memset(reply, 0, sizeof(*reply));
+    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, reply, &call), 0);
+    odd_loop_wait(&loop, reply);
+}
+
+/* They alone are asked by http, without a credential; and they are given less room. */
+static void test_ocsp(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    ask_ocsp("https", "good", "/echo", &reply);
+    assert_int_equal(reply.r.status, 200);
+    assert_non_null(strstr(reply.body, "\"content-type\": \"application/ocsp-request\""));
+    assert_non_null(strstr(reply.body, "\"accept\": \"application/ocsp-response\""));
+    assert_non_null(strstr(reply.body, "\"content-length\": \"3\""));
+    assert_null(strstr(reply.body, "authorization"));
+    ask_ocsp("https", "good", "/redirect", &reply);
+    assert_int_equal(reply.r.status, 302);
+    ask_ocsp("https", "good", "/huge", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_BROKEN);
+    assert_non_null(strstr(reply.error, "larger than 65536 bytes"));
+    ask_ocsp("http", "plain", "/", &reply);
+    assert_int_equal(reply.r.status, 400);
+    ask_ocsp("https", "foreign", "/ok", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_UNREACHABLE);
+}
+
+static void test_only_ocsp_goes_by_http(void **state)
+{
+    (void)state;
+    dt_secret *secret = NULL;
+    odd_reply reply = {0};
+    dt_http_call *call = NULL;
+    dt_http_request r = {.timeout = 1000, .url = "http://localhost:1/"};
+    assert_int_equal(dt_secret_new(dt_bytes_str("SSWS 00abc"), &secret), 0);
+    for (int service = DT_HTTP_OKTA; service <= DT_HTTP_OCSP; service++) {
+        r.service = (dt_http_service)service;
+        assert_int_equal(dt_http_start(loop.http, &r, "", secret, odd_done, &reply, &call),
+                         DT_E_INVALID);
+        if (service != DT_HTTP_OCSP)
+            assert_int_equal(dt_http_start(loop.http, &r, "", NULL, odd_done, &reply, &call),
+                             DT_E_INVALID);
+    }
+    dt_secret_free(&secret);
+}
+
 /* A kept connection closes instead of answering: what may be asked twice is, a POST is not. */
 static void test_post_is_not_repeated(void **state)
 {
@@ -788,6 +847,8 @@ int main(void)
         T(test_ca_files),
         T(test_environment_has_no_say),
         T(test_requests_that_are_not_sent),
+        T(test_ocsp),
+        T(test_only_ocsp_goes_by_http),
         T(test_post_is_not_repeated),
         T(test_many_at_once),
         T(test_queue),

@@ -373,7 +373,7 @@ static void test_keys_differ(void **state)
     char first[65], second[65];
     pair again;
     dt_buf pem;
-    world w;
+    world w, namesakes;
 
     (void)state;
     open_world(&w, false, AIA);
@@ -391,6 +391,12 @@ static void test_keys_differ(void **state)
     ask(&w);
     assert_string_not_equal(w.q.key, first);
     pair_free(&w.leaf);
+    open_world(&namesakes, false, AIA); /* and of one with the same name and another key */
+    assert_int_equal(X509_set_serialNumber(namesakes.leaf.x, X509_get_serialNumber(again.x)), 1);
+    assert_true(X509_sign(namesakes.leaf.x, namesakes.ca.key, EVP_sha256()) > 0);
+    ask(&namesakes);
+    assert_string_not_equal(namesakes.q.key, first);
+    close_world(&namesakes);
     w.leaf = again;
     /* Who may answer has changed: what others answered is no longer believed. */
     dt_buf_init(&pem, 65536);
@@ -969,7 +975,7 @@ static void test_algorithms(void **state)
     } const cases[] = {
         {"rsa2048", "SHA256", true},  {"rsa2048", "SHA512", true}, {"ed25519", NULL, true},
         {"rsa2048", "SHA1", false},   {"rsa2048", "MD5", false},   {"P-256", "SHA1", false},
-        {"rsa1024", "SHA256", false},
+        {"rsa1024", "SHA256", false}, {"P-224", "SHA256", false},
     };
     world w;
 
