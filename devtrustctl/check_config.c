@@ -198,12 +198,23 @@ static void check_crls(checking *k)
              dt_day_text(day, until));
     if (k->config->device_trust.revocation == DT_REVOCATION_SOFT)
         warn(k, "revocation = soft: certificates that no list in force speaks of pass");
+    for (size_t i = 0; i < k->config->ca_count; i++) {
+        if (k->config->cas[i]->revocation == DT_REVOCATION_SOFT)
+            warn(k, "[ca %s] revocation = soft: certificates that no list in force speaks of pass",
+                 k->config->cas[i]->name);
+    }
 }
 
 static void check_cas(checking *k)
 {
     tell_ca_file(k, k->config->device_trust.ca_file, "company's CA");
     tell_ca_file(k, k->config->device_trust.shared_ca_file, "shared CA");
+    for (size_t i = 0; i < k->config->ca_count; i++) {
+        char what[DT_CONFIG_SECTION_MAX];
+
+        if (snprintf(what, sizeof(what), "CA %s", k->config->cas[i]->name) > 0)
+            tell_ca_file(k, k->config->cas[i]->certificate_file, what);
+    }
     check_crls(k);
     check_ocsp(k);
 }

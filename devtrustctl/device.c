@@ -200,6 +200,9 @@ static int add_certificate(void *ctx, size_t index, dt_bytes der)
 
     if (reason != DT_REASON_TRUSTED)
         return refuse(r, index, dt_reason_name(reason), e.text);
+    if (!dt_guid_is_set(&c.device_id))
+        return refuse(r, index, dt_reason_name(DT_REASON_CERTIFICATE_INVALID),
+                      "the certificate names Entra's device id alone");
     if (dt_fingerprint_of(der, &f, &e) < 0)
         return refuse(r, index, dt_reason_name(DT_REASON_CERTIFICATE_INVALID), e.text);
     size_t const refused = r->refused;

@@ -47,31 +47,21 @@ bool dt_config_has_section(char const *section)
     return false;
 }
 
-/* The row of a key that may stand in [application NAME], or the number of rows. */
-static size_t application_key_find(char const *name)
-{
-    size_t count;
-    dt_config_key const *keys = dt_config_keys(&count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (keys[i].per_application && strcmp(keys[i].name, name) == 0)
-            return i;
-    }
-    return count;
-}
-
 int dt_config_line(dt_config const *c, char const *section, char const *name)
 {
-    char const *application = dt_config_section_name(section, "application");
-    dt_config_application const *a =
-        application == NULL ? NULL : dt_config_application_find(c, application);
-    size_t count;
-    size_t i = a == NULL ? key_find(section, name) : application_key_find(name);
+    dt_config_place p;
+    size_t i;
 
-    (void)dt_config_keys(&count);
-    if (i == count)
-        return 0;
-    return a == NULL ? c->lines[i] : a->own.lines[i];
+    if (dt_config_place_find(c, section, name, &p))
+        return p.key == NULL ? 0 : *p.line;
+    if (dt_config_has_section(section)) {
+        size_t count;
+
+        i = key_find(section, name);
+        (void)dt_config_keys(&count);
+        return i < count ? c->lines[i] : 0;
+    }
+    return 0;
 }
 
 int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
@@ -85,7 +75,7 @@ int dt_config_refuse(dt_config const *c, char const *file, char const *section, 
 }
 
 /* A key of the table needs no default: until the file gives it, its text is empty like any other. */
-static int set_default(dt_config *c, dt_config_key const *k, dt_error *e)
+int dt_config_set_default(void *base, dt_config_key const *k, dt_error *e)
 {
     char storage[WHY_MAX];
     dt_buf why;
@@ -95,7 +85,7 @@ static int set_default(dt_config *c, dt_config_key const *k, dt_error *e)
     dt_buf_init_fixed(&why, storage, sizeof(storage));
     if (k->fallback == NULL)
         lenient.min = 0;
-    error = dt_config_value_set(c, &lenient, k->fallback == NULL ? "" : k->fallback, &why);
+    error = dt_config_value_set(base, &lenient, k->fallback == NULL ? "" : k->fallback, &why);
     if (error < 0)
         return dt_error_set(e, error, "the default of [%s] %s: %s", k->section, k->name, storage);
     return DT_OK;
@@ -111,7 +101,7 @@ int dt_config_new(dt_config **out, dt_error *e)
     if (c == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     for (size_t i = 0; i < count; i++) {
-        int error = set_default(c, &keys[i], e);
+        int error = dt_config_set_default(c, &keys[i], e);
         if (error < 0) {
             dt_config_free(&c);
             return error;
@@ -163,59 +153,48 @@ static int refuse_unknown(char const *file, int line, char const *section, char 
                         line, shown_section, shown_name);
 }
 
-/* Takes a pair for key i of the table into `values`, which are those of the section. */
-static int set_value(dt_config *values, size_t i, char const *file, int line, char const *section,
+/* Takes a pair into its place. */
+static int set_value(dt_config_place const *p, char const *file, int line, char const *section,
                      char const *value, dt_error *e)
 {
     char storage[WHY_MAX];
     dt_buf why;
-    size_t count;
-    dt_config_key const *k = &dt_config_keys(&count)[i];
     int error;
 
-    if (values->lines[i] != 0)
+    if (*p->line != 0)
         return dt_error_set(e, DT_E_INVALID,
                             "%s:%d: [%s] %s: was given in line %d already; write it once", file,
-                            line, section, k->name, values->lines[i]);
+                            line, section, p->key->name, *p->line);
     dt_buf_init_fixed(&why, storage, sizeof(storage));
-    error = dt_config_value_set(values, k, value, &why);
+    error = dt_config_value_set(p->base, p->key, value, &why);
     if (error < 0)
-        return dt_error_set(e, error, "%s:%d: [%s] %s: %s", file, line, section, k->name, storage);
-    values->lines[i] = line > 0 ? line : 1;
+        return dt_error_set(e, error, "%s:%d: [%s] %s: %s", file, line, section, p->key->name,
+                            storage);
+    *p->line = line > 0 ? line : 1;
     return DT_OK;
-}
-
-static int set_of_application(dt_config_application *a, char const *file, int line,
-                              char const *section, char const *name, char const *value, dt_error *e)
-{
-    char shown[NAME_MAX];
-    size_t count;
-    size_t i = application_key_find(name);
-
-    (void)dt_config_keys(&count);
-    if (i == count)
-        return dt_error_set(e, DT_E_INVALID,
-                            "%s:%d: [%s] %s: no such key may be otherwise for an application; "
-                            "write one of devtrust.conf(5), section [application NAME]",
-                            file, line, section, dt_str_escape(shown, sizeof(shown), name));
-    return set_value(&a->own, i, file, line, section, value, e);
 }
 
 int dt_config_set(dt_config *c, char const *file, int line, char const *section, char const *name,
                   char const *value, dt_error *e)
 {
-    char const *application = dt_config_section_name(section, "application");
-    dt_config_application *a =
-        application == NULL ? NULL : dt_config_application_find(c, application);
+    char shown[NAME_MAX];
+    dt_config_place p;
     size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
     size_t i = key_find(section, name);
 
-    (void)dt_config_keys(&count);
-    if (a != NULL)
-        return set_of_application(a, file, line, section, name, value, e);
+    if (dt_config_place_find(c, section, name, &p)) {
+        if (p.key == NULL)
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [%s] %s: there is no such key here; write one of "
+                                "devtrust.conf(5)",
+                                file, line, section, dt_str_escape(shown, sizeof(shown), name));
+        return set_value(&p, file, line, section, value, e);
+    }
     if (i == count)
         return refuse_unknown(file, line, section, name, e);
-    return set_value(c, i, file, line, section, value, e);
+    p = (dt_config_place){.base = c, .key = &keys[i], .line = &c->lines[i]};
+    return set_value(&p, file, line, section, value, e);
 }
 
 int dt_config_finish(dt_config *c, char const *file, dt_error *e)
@@ -234,9 +213,9 @@ int dt_config_finish(dt_config *c, char const *file, dt_error *e)
     return error < 0 ? error : dt_config_check(c, file, e);
 }
 
-char const *dt_config_text(dt_config const *c, dt_config_key const *k)
+char const *dt_config_text(void const *base, dt_config_key const *k)
 {
-    char *const *slot = (char *const *)((char const *)c + k->offset);
+    char *const *slot = (char *const *)((char const *)base + k->offset);
 
     return *slot != NULL ? *slot : "";
 }

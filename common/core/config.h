@@ -16,6 +16,8 @@
 #define DT_CONFIG_NAME_MAX 64  /* longest name of a section that has one, its NUL included */
 #define DT_CONFIG_SECTION_MAX (DT_CONFIG_NAME_MAX + 16) /* the same with what stands before it */
 #define DT_CONFIG_APPLICATIONS_MAX 32                   /* most sections [application NAME] */
+#define DT_CONFIG_CAS_MAX 16                            /* most sections [ca NAME] */
+#define DT_CONFIG_CA_KEYS_MAX 16                        /* room for rows of their table */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
 typedef enum dt_source {
@@ -85,6 +87,26 @@ typedef enum dt_revocation {
 /* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
 typedef enum dt_org_mfa { DT_ORG_MFA_ENFORCE = 0, DT_ORG_MFA_UNLESS_TRUSTED } dt_org_mfa;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
+
+/* Where in a certificate the device id may stand; a bit each. */
+typedef enum dt_id_place {
+    DT_ID_SAN_URI = 1 << 0,         /* IntuneDeviceId:// */
+    DT_ID_EXTENSION = 1 << 1,       /* 1.2.840.113556.5.4 */
+    DT_ID_COMMON_NAME = 1 << 2,     /* where none of the two before is there */
+    DT_ID_MS_ORGANIZATION = 1 << 3, /* 1.2.840.113556.1.5.284.2: Entra's id of the device */
+} dt_id_place;
+#define DT_ID_PLACES_DEFAULT (DT_ID_SAN_URI | DT_ID_EXTENSION | DT_ID_COMMON_NAME)
+/* What a device's key may be; a bit each. */
+typedef enum dt_key_type {
+    DT_KEY_TYPE_RSA = 1 << 0,
+    DT_KEY_TYPE_P256 = 1 << 1,
+    DT_KEY_TYPE_P384 = 1 << 2,
+    DT_KEY_TYPE_P521 = 1 << 3,
+    DT_KEY_TYPE_ED25519 = 1 << 4,
+} dt_key_type;
+#define DT_KEY_TYPES_ALL 0x1f
+#define DT_RSA_BITS_MIN 2048
+#define DT_RSA_BITS_MAX 8192 /* a signature still fits DT_SIGNATURE_MAX */
 
 /* Everything devtrust.conf says. Owns all its strings; an unset string is "" (never NULL), an
  * unset list has count 0. Read-only once loaded, so it may be shared between threads. */
@@ -198,6 +220,8 @@ typedef struct dt_config {
     } daemon;
     struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */
     size_t application_count;
+    struct dt_config_ca *cas[DT_CONFIG_CAS_MAX]; /* as in the file */
+    size_t ca_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
 } dt_config;
 
@@ -207,6 +231,23 @@ typedef struct dt_config_application {
     int line;      /* of the section's head */
     dt_config own; /* only the fields of keys that the section gives, as own.lines[] says */
 } dt_config_application;
+
+/* [ca NAME]: the certificates of a CA, or of several, that have rules of their own. */
+typedef struct dt_config_ca {
+    char name[DT_CONFIG_NAME_MAX];
+    int line;                 /* of the section's head */
+    char *certificate_file;   /* the CA certificates */
+    dt_guid tenant_id;        /* that certificates must name; unset: they need not name one */
+    unsigned device_id;       /* dt_id_place bits */
+    char *extended_key_usage; /* object identifiers, all of which a certificate must have */
+    unsigned keys;            /* dt_key_type bits */
+    int rsa_bits_min;
+    char *crl_file; /* "" = none */
+    dt_revocation revocation;
+    bool ocsp;
+    char *ocsp_url;                   /* "" = that of each certificate */
+    int lines[DT_CONFIG_CA_KEYS_MAX]; /* where the section gave key i of its table */
+} dt_config_ca;
 
 /* One row of the table, public so that `devtrustctl check-config`, the tests and the man page
  * check can walk it. */
@@ -233,7 +274,7 @@ typedef struct dt_config_key {
     char const *section;
     char const *name;
     dt_config_type type;
-    size_t offset;        /* into dt_config */
+    size_t offset;        /* into dt_config; of a key of [ca NAME], into dt_config_ca */
     char const *fallback; /* the default, as it would be written; NULL = must be given */
     int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
@@ -244,6 +285,8 @@ typedef struct dt_config_key {
 
 /* The table and its length. */
 dt_config_key const *dt_config_keys(size_t *count);
+/* That of the keys of [ca NAME]. */
+dt_config_key const *dt_config_ca_keys(size_t *count);
 
 /* The line of the file that gave a key; 0 when the default stands or there is no such key. `section`
  * with its name where it has one, as in "application vpn". */
@@ -276,8 +319,8 @@ DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);
 /* Gives every key that is not reloadable the value it has in `old`; appends the names of those that
  * differed to `names`, as in "[store] path, [audit] file". DT_E_NOMEM. */
 DT_MUST_USE int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names);
-/* The text of a STRING, URL or PATH. */
-char const *dt_config_text(dt_config const *c, dt_config_key const *k);
+/* The text of a STRING, URL or PATH; `base` is the dt_config, or dt_config_ca, that the key is of. */
+char const *dt_config_text(void const *base, dt_config_key const *k);
 /* Parses durations as the config writes them ("90s"). Milliseconds. */
 DT_MUST_USE int dt_duration_parse(char const *text, int64_t *out);
 

@@ -162,7 +162,8 @@ static int check_tenant(check const *k)
 
 static int check_certificates(check const *k)
 {
-    bool ca = *k->c->device_trust.ca_file != '\0' || *k->c->device_trust.shared_ca_file != '\0';
+    bool ca = *k->c->device_trust.ca_file != '\0' || *k->c->device_trust.shared_ca_file != '\0' ||
+              k->c->ca_count > 0;
     bool certificate = *k->c->device_trust.host_certificate_file != '\0';
     bool file = *k->c->device_trust.host_key_file != '\0';
     char const *place = k->c->device_trust.host_key;
@@ -171,8 +172,8 @@ static int check_certificates(check const *k)
 
     if ((sources_named(k->c) & DT_SOURCE_CERTIFICATE) != 0 && !ca)
         return refuse(k, "device_trust", "trusted_when",
-                      "names certificate, and no CA is configured; write ca_file or "
-                      "shared_ca_file");
+                      "names certificate, and no CA is configured; write ca_file, "
+                      "shared_ca_file or a section [ca NAME]");
     if (certificate && !key)
         return refuse(k, "device_trust", "host_key_file",
                       "is missing; write the key of host_certificate_file");
@@ -223,6 +224,16 @@ static int check_revocation(check const *k)
     return DT_OK;
 }
 
+/* Of any CA. */
+static bool asks_ocsp(dt_config const *c)
+{
+    bool asks = c->device_trust.ocsp;
+
+    for (size_t i = 0; i < c->ca_count; i++)
+        asks = asks || c->cas[i]->ocsp;
+    return asks;
+}
+
 static int check_ocsp(check const *k)
 {
     char const *url = k->c->device_trust.ocsp_url;
@@ -231,11 +242,60 @@ static int check_ocsp(check const *k)
         return refuse(k, "device_trust", "ocsp_url",
                       "is no plain http:// or https:// address without user name and fragment; "
                       "write it as in http://ocsp.example.com/");
-    if (!k->c->device_trust.ocsp && (*url != '\0' || *k->c->device_trust.ocsp_responder_file))
+    if ((!k->c->device_trust.ocsp && *url != '\0') ||
+        (!asks_ocsp(k->c) && *k->c->device_trust.ocsp_responder_file != '\0'))
         return refuse(k, "device_trust", "ocsp",
                       "is no, and ocsp_url or ocsp_responder_file is there; write ocsp = yes, or "
                       "leave them out");
     return DT_OK;
+}
+
+static int check_ca_revocation(check const *k, dt_config_ca const *ca, char const *section)
+{
+    bool lists = *ca->crl_file != '\0', url = *ca->ocsp_url != '\0';
+
+    if ((lists || ca->ocsp) && ca->revocation == DT_REVOCATION_OFF)
+        return refuse(k, section, "revocation",
+                      lists ? "is off, and crl_file is there; write require, or soft, or leave "
+                              "crl_file out"
+                            : "is off, and ocsp is yes; write require, or soft, or ocsp = no");
+    if (!lists && !ca->ocsp && ca->revocation != DT_REVOCATION_OFF)
+        return refuse(k, section, "crl_file",
+                      "is missing, and revocation asks for it; write the file with the CAs' "
+                      "revocation lists, or ocsp = yes");
+    if (url && !dt_ocsp_url_is_usable(ca->ocsp_url))
+        return refuse(k, section, "ocsp_url",
+                      "is no plain http:// or https:// address without user name and fragment; "
+                      "write it as in http://ocsp.example.com/");
+    if (url && !ca->ocsp)
+        return refuse(k, section, "ocsp",
+                      "is no, and ocsp_url is there; write ocsp = yes, or leave it out");
+    return DT_OK;
+}
+
+static int check_ca(check const *k, dt_config_ca const *ca)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+
+    (void)snprintf(section, sizeof(section), "ca %s", ca->name);
+    if ((ca->device_id & DT_ID_MS_ORGANIZATION) != 0 && !dt_guid_is_set(&ca->tenant_id))
+        return refuse(k, section, "tenant_id",
+                      "is missing, and Entra's device CA (device_id = ms-organization-access) "
+                      "signs for every tenant; write the tenant whose devices are yours");
+    if ((ca->keys & DT_KEY_TYPE_RSA) == 0 && ca->rsa_bits_min != DT_RSA_BITS_MIN)
+        return refuse(k, section, "rsa_bits_min",
+                      "is there, and keys does not name rsa; write it "
+                      "there, or leave this one out");
+    return check_ca_revocation(k, ca, section);
+}
+
+static int check_cas(check const *k)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->ca_count; i++)
+        error = check_ca(k, k->c->cas[i]);
+    return error;
 }
 
 static int check_management_hint(check const *k)
@@ -368,9 +428,9 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,  check_intune,     check_owner,    check_tenant,          check_certificates,
-        check_ssh,   check_revocation, check_ocsp,     check_management_hint, check_platforms,
-        check_times, check_audit,      check_services, check_applications,
+        check_okta,      check_intune,     check_owner, check_tenant,   check_certificates,
+        check_ssh,       check_revocation, check_ocsp,  check_cas,      check_management_hint,
+        check_platforms, check_times,      check_audit, check_services, check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 

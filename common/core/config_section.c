@@ -9,14 +9,18 @@
 #include <string.h>
 
 #define APPLICATION "application"
+#define CA "ca"
 
-/* A kind of section: opens one of that name, which was looked at and is not there yet. */
+/* A kind of section: opens one of a name that was looked at, finds the place of a key in one. */
 typedef struct section_kind {
     char const *word;
     int (*open)(dt_config *c, char const *file, int line, char const *name, dt_error *e);
+    bool (*place)(dt_config const *c, char const *section_name, char const *name,
+                  dt_config_place *out);
 } section_kind;
 
-char const *dt_config_section_name(char const *section, char const *kind)
+/* The NAME of "KIND NAME"; NULL when the section is of another kind or has none. */
+static char const *name_of(char const *section, char const *kind)
 {
     size_t len = strlen(kind);
 
@@ -37,6 +41,20 @@ static bool is_name(char const *s)
     return n > 0 && n < DT_CONFIG_NAME_MAX;
 }
 
+static int refuse_twice(char const *file, int line, dt_error *e)
+{
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s:%d: this section was there already; write its keys together", file,
+                        line);
+}
+
+static int refuse_more(char const *file, int line, char const *word, int most, dt_error *e)
+{
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s:%d: there are too many sections [%s NAME]; write at most %d", file,
+                        line, word, most);
+}
+
 /* --- [application NAME] ------------------------------------------------------------------------ */
 
 dt_config_application *dt_config_application_find(dt_config const *c, char const *name)
@@ -53,14 +71,9 @@ static int open_application(dt_config *c, char const *file, int line, char const
     dt_config_application *a;
 
     if (dt_config_application_find(c, name) != NULL)
-        return dt_error_set(e, DT_E_INVALID,
-                            "%s:%d: this section was there already; write its keys together", file,
-                            line);
+        return refuse_twice(file, line, e);
     if (c->application_count == DT_CONFIG_APPLICATIONS_MAX)
-        return dt_error_set(e, DT_E_INVALID,
-                            "%s:%d: there are too many sections [" APPLICATION " NAME]; write at "
-                            "most %d",
-                            file, line, DT_CONFIG_APPLICATIONS_MAX);
+        return refuse_more(file, line, APPLICATION, DT_CONFIG_APPLICATIONS_MAX, e);
     a = calloc(1, sizeof(*a));
     if (a == NULL || dt_str_copy(a->name, sizeof(a->name), name) < 0) {
         free(a);
@@ -69,6 +82,20 @@ static int open_application(dt_config *c, char const *file, int line, char const
     a->line = line;
     c->applications[c->application_count++] = a;
     return DT_OK;
+}
+
+static bool place_of_application(dt_config const *c, char const *section_name, char const *name,
+                                 dt_config_place *out)
+{
+    dt_config_application *a = dt_config_application_find(c, section_name);
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; a != NULL && i < count; i++) {
+        if (keys[i].per_application && strcmp(keys[i].name, name) == 0)
+            *out = (dt_config_place){.base = &a->own, .key = &keys[i], .line = &a->own.lines[i]};
+    }
+    return a != NULL;
 }
 
 bool dt_config_for(dt_config const *c, char const *application, dt_config *out)
@@ -90,9 +117,96 @@ bool dt_config_for(dt_config const *c, char const *application, dt_config *out)
     return true;
 }
 
+/* --- [ca NAME] ---------------------------------------------------------------------------------- */
+
+static dt_config_ca *ca_find(dt_config const *c, char const *name)
+{
+    for (size_t i = 0; i < c->ca_count; i++) {
+        if (strcmp(c->cas[i]->name, name) == 0)
+            return c->cas[i];
+    }
+    return NULL;
+}
+
+static int open_ca(dt_config *c, char const *file, int line, char const *name, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+    dt_config_ca *ca;
+    int error = DT_OK;
+
+    if (ca_find(c, name) != NULL)
+        return refuse_twice(file, line, e);
+    if (c->ca_count == DT_CONFIG_CAS_MAX)
+        return refuse_more(file, line, CA, DT_CONFIG_CAS_MAX, e);
+    ca = calloc(1, sizeof(*ca));
+    if (ca == NULL || dt_str_copy(ca->name, sizeof(ca->name), name) < 0) {
+        free(ca);
+        return dt_error_set(e, DT_E_NOMEM, "%s:%d: out of memory", file, line);
+    }
+    ca->line = line;
+    c->cas[c->ca_count++] = ca; /* who frees c frees it */
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = dt_config_set_default(ca, &keys[i], e);
+    return error;
+}
+
+static bool place_of_ca(dt_config const *c, char const *section_name, char const *name,
+                        dt_config_place *out)
+{
+    dt_config_ca *ca = ca_find(c, section_name);
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+
+    for (size_t i = 0; ca != NULL && i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            *out = (dt_config_place){.base = ca, .key = &keys[i], .line = &ca->lines[i]};
+    }
+    return ca != NULL;
+}
+
+/* Keys without a default. */
+static int finish_ca(dt_config_ca const *ca, char const *file, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].fallback == NULL && ca->lines[i] == 0)
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [" CA " %s] %s: is missing and has no default; write it",
+                                file, ca->line, ca->name, keys[i].name);
+    }
+    return DT_OK;
+}
+
+static void ca_free(dt_config_ca *ca)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        dt_config_value_free(ca, &keys[i]);
+    free(ca);
+}
+
 /* --- all kinds --------------------------------------------------------------------------------- */
 
-static section_kind const kinds[] = {{APPLICATION, open_application}};
+static section_kind const kinds[] = {{APPLICATION, open_application, place_of_application},
+                                     {CA, open_ca, place_of_ca}};
+
+bool dt_config_place_find(dt_config const *c, char const *section, char const *name,
+                          dt_config_place *out)
+{
+    *out = (dt_config_place){0};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        char const *section_name = name_of(section, kinds[i].word);
+
+        if (section_name != NULL)
+            return kinds[i].place(c, section_name, name, out);
+    }
+    return false;
+}
 
 int dt_config_open_section(dt_config *c, char const *file, int line, char const *section,
                            dt_error *e)
@@ -100,7 +214,7 @@ int dt_config_open_section(dt_config *c, char const *file, int line, char const 
     if (dt_config_has_section(section))
         return DT_OK;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        char const *name = dt_config_section_name(section, kinds[i].word);
+        char const *name = name_of(section, kinds[i].word);
 
         if (name == NULL && strcmp(section, kinds[i].word) != 0)
             continue;
@@ -137,11 +251,20 @@ int dt_config_sections_finish(dt_config const *c, char const *file, dt_error *e)
                                 "otherwise for this application, or leave the section out",
                                 file, a->line, a->name);
     }
+    for (size_t i = 0; i < c->ca_count; i++) {
+        int error = finish_ca(c->cas[i], file, e);
+
+        if (error < 0)
+            return error;
+    }
     return DT_OK;
 }
 
 void dt_config_sections_free(dt_config *c)
 {
+    for (size_t i = 0; i < c->ca_count; i++)
+        ca_free(c->cas[i]);
+    c->ca_count = 0;
     for (size_t i = 0; i < c->application_count; i++)
         free(c->applications[i]);
     c->application_count = 0;

@@ -58,6 +58,16 @@ static dt_config_word const words_factor[] = {
 static dt_config_word const words_number[] = {
     {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
 
+static dt_config_word const words_place[] = {{"san-uri", DT_ID_SAN_URI},
+                                             {"extension", DT_ID_EXTENSION},
+                                             {"common-name", DT_ID_COMMON_NAME},
+                                             {"ms-organization-access", DT_ID_MS_ORGANIZATION},
+                                             {NULL, 0}};
+
+static dt_config_word const words_key[] = {
+    {"rsa", DT_KEY_TYPE_RSA},   {"p256", DT_KEY_TYPE_P256},       {"p384", DT_KEY_TYPE_P384},
+    {"p521", DT_KEY_TYPE_P521}, {"ed25519", DT_KEY_TYPE_ED25519}, {NULL, 0}};
+
 /* The start of a row: section, name, type and place are one and the same name. */
 #define KEY(sect, key, kind)                                                                       \
     .section = #sect, .name = #key, .type = kind, .offset = offsetof(dt_config, sect.key)
@@ -305,4 +315,45 @@ dt_config_key const *dt_config_keys(size_t *count)
 {
     *count = sizeof(keys) / sizeof(keys[0]);
     return keys;
+}
+
+/* --- [ca NAME] --------------------------------------------------------------------------------- */
+
+#define CA_KEY(key, kind)                                                                          \
+    .section = "ca", .name = #key, .type = kind, .offset = offsetof(dt_config_ca, key)
+
+static dt_config_key const ca_keys[] = {
+    {CA_KEY(certificate_file, DT_CONFIG_PATH), .fallback = NULL, BETWEEN(1, PATH_BYTES),
+     .reloadable = true, .help = "The CA certificates that these rules are for, PEM."},
+    {CA_KEY(tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
+     .help = "The tenant that each certificate must name; empty where the CA is the company's."},
+    {CA_KEY(device_id, DT_CONFIG_BITS), .fallback = "san-uri, extension, common-name",
+     .words = words_place, .reloadable = true,
+     .help = "Where in a certificate the device id stands."},
+    {CA_KEY(extended_key_usage, DT_CONFIG_STRING), .fallback = "1.3.6.1.5.5.7.3.2", BETWEEN(1, 256),
+     .reloadable = true, .help = "Object identifiers, all of which a certificate must be for."},
+    {CA_KEY(keys, DT_CONFIG_BITS), .fallback = "rsa, p256, p384, p521, ed25519", .words = words_key,
+     .reloadable = true, .help = "What a device's key may be."},
+    {CA_KEY(rsa_bits_min, DT_CONFIG_INT), .fallback = "2048",
+     BETWEEN(DT_RSA_BITS_MIN, DT_RSA_BITS_MAX), .reloadable = true,
+     .help = "The shortest RSA key that a device may have, in bits."},
+    {CA_KEY(crl_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "Revocation lists of these CAs, PEM or one in DER."},
+    {CA_KEY(revocation, DT_CONFIG_ENUM), .fallback = "off", .words = words_revocation,
+     .reloadable = true,
+     .help = "What happens when nothing says that a certificate is not revoked."},
+    {CA_KEY(ocsp, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether OCSP responders are asked about certificates of these CAs."},
+    {CA_KEY(ocsp_url, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .reloadable = true,
+     .help = "The OCSP responder; empty for the one that each certificate names."},
+};
+
+_Static_assert(sizeof(ca_keys) / sizeof(ca_keys[0]) <= DT_CONFIG_CA_KEYS_MAX,
+               "raise DT_CONFIG_CA_KEYS_MAX");
+
+dt_config_key const *dt_config_ca_keys(size_t *count)
+{
+    *count = sizeof(ca_keys) / sizeof(ca_keys[0]);
+    return ca_keys;
 }

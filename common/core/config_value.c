@@ -11,9 +11,10 @@
 #define WORD_MAX 64    /* longest word of a list, its NUL included */
 #define SERVICE_MAX 64 /* longest PAM service name */
 
-static void *field(dt_config *c, dt_config_key const *k)
+/* `base` is what the key's offset counts from: a dt_config, or a dt_config_ca. */
+static void *field(void *base, dt_config_key const *k)
 {
-    return (char *)c + k->offset;
+    return (char *)base + k->offset;
 }
 
 static bool is_digit(char c)
@@ -95,13 +96,13 @@ static void put_duration(dt_buf *b, int64_t ms)
     dt_buf_puts(b, "0");
 }
 
-static int set_duration(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_duration(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     int64_t ms = 0;
     int error = dt_duration_parse(value, &ms);
 
     if (error == DT_OK && ms >= k->min && ms <= k->max) {
-        *(dt_time *)field(c, k) = ms;
+        *(dt_time *)field(base, k) = ms;
         return DT_OK;
     }
     dt_buf_puts(why, error < 0 ? "is not a length of time; write a whole number and one of ms, s, "
@@ -113,13 +114,13 @@ static int set_duration(dt_config *c, dt_config_key const *k, char const *value,
     return DT_E_INVALID;
 }
 
-static int set_int(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_int(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     int64_t n = 0;
     char const *rest = digits_parse(value, &n);
 
     if (rest != NULL && *rest == '\0' && n >= k->min && n <= k->max) {
-        *(int *)field(c, k) = (int)n;
+        *(int *)field(base, k) = (int)n;
         return DT_OK;
     }
     dt_buf_printf(why, "is %s; write a whole number from %lld to %lld",
@@ -128,7 +129,7 @@ static int set_int(dt_config *c, dt_config_key const *k, char const *value, dt_b
     return DT_E_INVALID;
 }
 
-static int set_bool(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_bool(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     bool yes = strcmp(value, "yes") == 0;
 
@@ -136,7 +137,7 @@ static int set_bool(dt_config *c, dt_config_key const *k, char const *value, dt_
         dt_buf_puts(why, "is neither yes nor no; write one of them");
         return DT_E_INVALID;
     }
-    *(bool *)field(c, k) = yes;
+    *(bool *)field(base, k) = yes;
     return DT_OK;
 }
 
@@ -166,7 +167,7 @@ static int refuse_word(dt_buf *why, dt_config_key const *k, char const *word)
     return DT_E_INVALID;
 }
 
-static int set_enum(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_enum(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     dt_config_word const *w = word_find(k, value);
 
@@ -175,7 +176,7 @@ static int set_enum(dt_config *c, dt_config_key const *k, char const *value, dt_
         put_words(why, k);
         return DT_E_INVALID;
     }
-    *(int *)field(c, k) = w->value;
+    *(int *)field(base, k) = w->value;
     return DT_OK;
 }
 
@@ -200,7 +201,7 @@ static bool list_next(char const **rest, char separator, char *word, size_t size
     return true;
 }
 
-static int set_bits(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_bits(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     unsigned bits = 0;
     char const *rest = value;
@@ -217,7 +218,7 @@ static int set_bits(dt_config *c, dt_config_key const *k, char const *value, dt_
         }
         bits |= (unsigned)w->value;
     }
-    *(unsigned *)field(c, k) = bits;
+    *(unsigned *)field(base, k) = bits;
     return DT_OK;
 }
 
@@ -271,7 +272,7 @@ static int trusted_when_add(unsigned *sets, size_t *count, unsigned set, dt_buf 
     return DT_OK;
 }
 
-static int set_trusted_when(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_trusted_when(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     unsigned sets[DT_TRUST_ALTERNATIVES_MAX] = {0};
     size_t count = 0;
@@ -285,6 +286,7 @@ static int set_trusted_when(dt_config *c, dt_config_key const *k, char const *va
             (error = trusted_when_add(sets, &count, set, why)) < 0)
             return error;
     }
+    dt_config *c = base; /* dt_config_ca has no such field */
     memcpy(c->device_trust.trusted_when, sets, sizeof(sets));
     c->device_trust.trusted_when_count = count;
     return DT_OK;
@@ -292,9 +294,9 @@ static int set_trusted_when(dt_config *c, dt_config_key const *k, char const *va
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
-static int store_string(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int store_string(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
-    char **slot = field(c, k);
+    char **slot = field(base, k);
     char *copy = strdup(value);
 
     if (copy == NULL) {
@@ -321,11 +323,11 @@ static int check_length(dt_config_key const *k, char const *value, dt_buf *why)
     return DT_OK;
 }
 
-static int set_string(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_string(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     int error = check_length(k, value, why);
 
-    return error < 0 ? error : store_string(c, k, value, why);
+    return error < 0 ? error : store_string(base, k, value, why);
 }
 
 /* A path must say where it leads: no empty, "." or ".." component, nothing behind the name. */
@@ -342,7 +344,7 @@ static bool path_is_plain(char const *p)
     return true;
 }
 
-static int set_path(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_path(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     int error = check_length(k, value, why);
 
@@ -353,10 +355,10 @@ static int set_path(dt_config *c, dt_config_key const *k, char const *value, dt_
                          "empty, . or .. parts");
         return DT_E_INVALID;
     }
-    return store_string(c, k, value, why);
+    return store_string(base, k, value, why);
 }
 
-static int set_guid(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_guid(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     dt_guid guid = {{0}};
 
@@ -364,7 +366,7 @@ static int set_guid(dt_config *c, dt_config_key const *k, char const *value, dt_
         dt_buf_puts(why, "is not a GUID; write one such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301");
         return DT_E_INVALID;
     }
-    *(dt_guid *)field(c, k) = guid;
+    *(dt_guid *)field(base, k) = guid;
     return DT_OK;
 }
 
@@ -452,7 +454,7 @@ static int url_normalise(char *url)
     return DT_OK;
 }
 
-static int set_url(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_url(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     char url[DT_CONFIG_VALUE_MAX];
     int error = check_length(k, value, why);
@@ -467,7 +469,7 @@ static int set_url(dt_config *c, dt_config_key const *k, char const *value, dt_b
                          "/PATH where they are needed, and without user, query and fragment");
         return DT_E_INVALID;
     }
-    return store_string(c, k, url, why);
+    return store_string(base, k, url, why);
 }
 
 /* --- lists of PAM services -------------------------------------------------------------------- */
@@ -526,7 +528,7 @@ static int list_add(dt_string_list *list, char const *word, dt_buf *why)
     return DT_OK;
 }
 
-static int set_list(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+static int set_list(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     dt_string_list list = {.items = calloc(DT_CONFIG_LIST_MAX, sizeof(char *))};
     char const *rest = *value == '\0' ? NULL : value;
@@ -544,8 +546,8 @@ static int set_list(dt_config *c, dt_config_key const *k, char const *value, dt_
             return error;
         }
     }
-    list_free(field(c, k));
-    *(dt_string_list *)field(c, k) = list;
+    list_free(field(base, k));
+    *(dt_string_list *)field(base, k) = list;
     return DT_OK;
 }
 
@@ -567,9 +569,9 @@ static int check_bytes(char const *value, dt_buf *why)
     return DT_OK;
 }
 
-int dt_config_value_set(dt_config *c, dt_config_key const *k, char const *value, dt_buf *why)
+int dt_config_value_set(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
-    static int (*const set[])(dt_config *, dt_config_key const *, char const *, dt_buf *) = {
+    static int (*const set[])(void *, dt_config_key const *, char const *, dt_buf *) = {
         [DT_CONFIG_STRING] = set_string,
         [DT_CONFIG_URL] = set_url,
         [DT_CONFIG_PATH] = set_path,
@@ -584,10 +586,10 @@ int dt_config_value_set(dt_config *c, dt_config_key const *k, char const *value,
     };
     int error = check_bytes(value, why);
 
-    return error < 0 ? error : set[k->type](c, k, value, why);
+    return error < 0 ? error : set[k->type](base, k, value, why);
 }
 
-void dt_config_value_free(dt_config *c, dt_config_key const *k)
+void dt_config_value_free(void *base, dt_config_key const *k)
 {
     char **text;
 
@@ -595,12 +597,12 @@ void dt_config_value_free(dt_config *c, dt_config_key const *k)
     case DT_CONFIG_STRING:
     case DT_CONFIG_URL:
     case DT_CONFIG_PATH:
-        text = field(c, k);
+        text = field(base, k);
         free(*text);
         *text = NULL;
         return;
     case DT_CONFIG_LIST:
-        list_free(field(c, k));
+        list_free(field(base, k));
         return;
     default:
         return;

@@ -38,6 +38,16 @@ static void note_revocation(dt_signon *s, dt_certificate const *cert)
     s->outcome.revocation_at = 0;
 }
 
+/* Entra's id of a device is another than Intune's: good, and nobody said yet which device that is. */
+static void take_entra_device(dt_signon *s, dt_certificate const *cert, dt_evidence *ev)
+{
+    ev->finding = DT_FINDING_UNKNOWN;
+    ev->assurance = DT_PROVED;
+    ev->reason = DT_REASON_LOOKUP_UNAVAILABLE;
+    dt_signon_detail(s, "%s: names Entra's device %s alone, and not which device of Intune that is",
+                     dt_source_name(ev->source), cert->entra_id.text);
+}
+
 /* Judges a certificate and makes evidence of it. `proved`: its key was used in this sign-on. Of one that
  * was not, or that no rule asks for, no responder is asked. */
 static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_bytes const *chain,
@@ -59,7 +69,9 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
         dt_signon_ocsp_wait(s, &ev);
         return;
     }
-    if (reason == DT_REASON_TRUSTED && proved) {
+    if (reason == DT_REASON_TRUSTED && proved && !dt_guid_is_set(&cert.device_id)) {
+        take_entra_device(s, &cert, &ev);
+    } else if (reason == DT_REASON_TRUSTED && proved) {
         speak_for(&ev, &cert);
         if (cert.not_checked)
             dt_signon_detail(s, "%s: %s; let pass by revocation = soft", dt_source_name(source),

@@ -14,23 +14,32 @@
 #define DT_CRL_FILE_MAX (32 * 1024 * 1024)
 #define DT_CRL_SKEW DT_MINUTES(5) /* how far clocks may be apart before a list is out of date */
 
-/* Trust anchors, in two classes: company CAs, and CAs that sign for every tenant in the world.
- * Opaque, read-only after loading, may be shared between threads. */
+/* Trust anchors: company CAs, CAs that sign for every tenant in the world, and CAs with rules of their
+ * own. Opaque, read-only after loading, may be shared between threads. */
 typedef struct dt_trust_store dt_trust_store;
 
 /* From PEM text. `shared` = the tenant extension is demanded of every certificate under them. A
  * certificate whose subject says Microsoft Intune is refused in the company class. */
 DT_MUST_USE int dt_trust_store_new(dt_trust_store **out);
 DT_MUST_USE int dt_trust_store_add_pem(dt_trust_store *s, dt_bytes pem, bool shared, dt_error *e);
+/* Adds the CAs of a section [ca NAME], whose rules are copied: certificates under them are judged by
+ * these rules and no others. A CA whose key is there already, in whatever class, is refused, since it
+ * could have two sets of rules; so is one that is known to sign for every tenant, unless the rules
+ * name one. DT_E_PARSE, DT_E_INVALID, DT_E_LIMIT; then none is added. After those without a name. */
+DT_MUST_USE int dt_trust_store_add_ca(dt_trust_store *s, dt_config_ca const *rules, dt_bytes pem,
+                                      dt_error *e);
 size_t dt_trust_store_size(dt_trust_store const *s);
 /* Adds revocation lists, one in DER or any number in PEM, after the CAs that signed them. Each is
  * checked: signed by an anchor, a full list (RFC 5280 section 5), with thisUpdate and nextUpdate; not
  * whether it is out of date. DT_E_PARSE, DT_E_INVALID, DT_E_LIMIT; then none is added. */
 DT_MUST_USE int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e);
+/* The same for the CAs of the section [ca NAME] alone; DT_E_NOT_FOUND for one that was not added. */
+DT_MUST_USE int dt_trust_store_add_crls_of(dt_trust_store *s, char const *name, dt_bytes text,
+                                           dt_error *e);
 size_t dt_trust_store_crl_count(dt_trust_store const *s);
 /* When the first of the lists is out of date; DT_TIME_NEVER without any. */
 dt_time dt_trust_store_crls_expire(dt_trust_store const *s);
-/* OFF after dt_trust_store_new. */
+/* Of the CAs without rules of their own. OFF after dt_trust_store_new. */
 void dt_trust_store_set_revocation(dt_trust_store *s, dt_revocation mode);
 
 /* How OCSP is asked about certificates under the anchors. Off after dt_trust_store_new; nothing to
@@ -50,8 +59,9 @@ void dt_trust_store_free(dt_trust_store **s);
 
 typedef struct dt_certificate {
     dt_guid device_id; /* from SAN URI IntuneDeviceId://, else 1.2.840.113556.5.4, else CN */
-    dt_guid entra_id;
-    dt_guid tenant_id;              /* 1.2.840.113556.5.14; unset when missing */
+    dt_guid entra_id;  /* from 1.2.840.113556.1.5.284.2, only where a CA's rules say so */
+    dt_guid tenant_id; /* 1.2.840.113556.5.14; unset when missing */
+    char ca[DT_CONFIG_NAME_MAX];    /* the section [ca NAME] it was judged by; "" = none */
     char subject[DT_X509_NAME_MAX]; /* RFC 4514, escaped, cut */
     char issuer[DT_X509_NAME_MAX];
     char serial[65]; /* hex */
@@ -71,6 +81,9 @@ DT_MUST_USE int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e);
  * digitalSignature; RSA >= 2048 or P-256/P-384/P-521/Ed25519; exactly one device id (several that
  * disagree: CERTIFICATE_INVALID); tenant extension equal to `tenant` (missing is WRONG_TENANT under
  * a shared anchor; under a company anchor it may be missing, but not differ).
+ * Where the chain reaches a CA with rules of its own before any other, these stand in for the above:
+ * what the certificate must be for, its key, where the device id stands and that it stands there, and
+ * the tenant, which must then be named; and for the mode of revocation.
  * Revocation, unless OFF, of every certificate of the chain below its anchor: on a list that its issuer
  * signed, it is CERTIFICATE_REVOKED. Where no list that is in force speaks of it: LOOKUP_UNAVAILABLE
  * with REQUIRE, which is UNKNOWN and not NOT_TRUSTED; with SOFT it passes, out->not_checked is set

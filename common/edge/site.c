@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,49 +123,65 @@ int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e)
 
 /* --- certificates ----------------------------------------------------------------------------- */
 
-static int load_ca_file(dt_site_files *f, char const *name, char const *path, bool shared,
-                        dt_error *e)
+/* A file of certificates or lists for the trust store, which some key of a section names. */
+typedef struct store_file {
+    char const *section, *name, *path;
+    dt_config_ca const *ca; /* of [ca NAME]; NULL: of [device_trust] */
+    bool shared;
+} store_file;
+
+static int add_cas(dt_site_files *f, store_file const *from, dt_bytes pem, dt_error *e)
 {
     size_t before = dt_trust_store_size(f->anchors);
-    dt_buf pem;
-    int error;
+    int error = from->ca != NULL ? dt_trust_store_add_ca(f->anchors, from->ca, pem, e)
+                                 : dt_trust_store_add_pem(f->anchors, pem, from->shared, e);
 
-    if (*path == '\0')
-        return DT_OK;
-    dt_buf_init(&pem, CA_FILE_MAX);
-    error = dt_file_read(path, DT_FILE_TRUSTED, CA_FILE_MAX, &pem, e);
-    if (error == DT_OK) {
-        error = dt_trust_store_add_pem(f->anchors, dt_buf_bytes(&pem), shared, e);
-        if (error < 0)
-            dt_error_prefix(e, "%s", path);
-    }
-    if (error == DT_OK)
-        error = hash_add(f->ca_hash, dt_buf_bytes(&pem), path, e);
     if (error == DT_OK && dt_trust_store_size(f->anchors) == before)
-        error = dt_error_set(e, DT_E_INVALID, "%s holds no CA certificate", path);
-    dt_buf_free(&pem);
-    return error < 0 ? blame(f, "device_trust", name, e, error) : DT_OK;
+        error = dt_error_set(e, DT_E_INVALID, "holds no CA certificate");
+    return error;
 }
 
-static int load_crls(dt_site_files *f, dt_error *e)
+static int add_crls(dt_site_files *f, store_file const *from, dt_bytes text, dt_error *e)
 {
-    char const *path = f->config->device_trust.crl_file;
+    return from->ca != NULL ? dt_trust_store_add_crls_of(f->anchors, from->ca->name, text, e)
+                            : dt_trust_store_add_crls(f->anchors, text, e);
+}
+
+static int load_store_file(dt_site_files *f, store_file const *from, size_t max,
+                           int (*add)(dt_site_files *, store_file const *, dt_bytes, dt_error *),
+                           dt_error *e)
+{
     dt_buf text;
     int error;
 
-    if (*path == '\0')
+    if (*from->path == '\0')
         return DT_OK;
-    dt_buf_init(&text, DT_CRL_FILE_MAX);
-    error = dt_file_read(path, DT_FILE_TRUSTED, DT_CRL_FILE_MAX, &text, e);
+    dt_buf_init(&text, max);
+    error = dt_file_read(from->path, DT_FILE_TRUSTED, max, &text, e);
     if (error == DT_OK) {
-        error = dt_trust_store_add_crls(f->anchors, dt_buf_bytes(&text), e);
+        error = add(f, from, dt_buf_bytes(&text), e);
         if (error < 0)
-            dt_error_prefix(e, "%s", path);
+            dt_error_prefix(e, "%s", from->path);
     }
     if (error == DT_OK)
-        error = hash_add(f->ca_hash, dt_buf_bytes(&text), path, e);
+        error = hash_add(f->ca_hash, dt_buf_bytes(&text), from->path, e);
     dt_buf_free(&text);
-    return error < 0 ? blame(f, "device_trust", "crl_file", e, error) : DT_OK;
+    return error < 0 ? blame(f, from->section, from->name, e, error) : DT_OK;
+}
+
+/* One [ca NAME]: its CAs, then the lists that they signed. */
+static int load_ca(dt_site_files *f, dt_config_ca const *ca, dt_error *e)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+    store_file cas = {.section = section, .name = "certificate_file", .ca = ca};
+    store_file crls = {.section = section, .name = "crl_file", .ca = ca};
+    int error;
+
+    (void)snprintf(section, sizeof(section), "ca %s", ca->name);
+    cas.path = ca->certificate_file;
+    crls.path = ca->crl_file;
+    error = load_store_file(f, &cas, CA_FILE_MAX, add_cas, e);
+    return error < 0 ? error : load_store_file(f, &crls, DT_CRL_FILE_MAX, add_crls, e);
 }
 
 static int load_responders(dt_site_files *f, dt_error *e)
@@ -205,15 +222,23 @@ static int load_ocsp(dt_site_files *f, dt_error *e)
 
 static int load_anchors(dt_site_files *f, dt_error *e)
 {
+    store_file const company = {"device_trust", "ca_file", f->config->device_trust.ca_file, NULL,
+                                false};
+    store_file const shared = {"device_trust", "shared_ca_file",
+                               f->config->device_trust.shared_ca_file, NULL, true};
+    store_file const crls = {"device_trust", "crl_file", f->config->device_trust.crl_file, NULL,
+                             false};
     int error = dt_trust_store_new(&f->anchors);
 
     if (error < 0)
         return dt_error_set(e, error, "no room for the CA certificates");
-    error = load_ca_file(f, "ca_file", f->config->device_trust.ca_file, false, e);
+    error = load_store_file(f, &company, CA_FILE_MAX, add_cas, e);
     if (error == DT_OK)
-        error = load_ca_file(f, "shared_ca_file", f->config->device_trust.shared_ca_file, true, e);
+        error = load_store_file(f, &shared, CA_FILE_MAX, add_cas, e);
     if (error == DT_OK)
-        error = load_crls(f, e);
+        error = load_store_file(f, &crls, DT_CRL_FILE_MAX, add_crls, e);
+    for (size_t i = 0; error == DT_OK && i < f->config->ca_count; i++)
+        error = load_ca(f, f->config->cas[i], e);
     if (error == DT_OK)
         error = load_ocsp(f, e);
     if (error == DT_OK)

@@ -125,6 +125,19 @@ static void put_policies(marking *m, char const *directory)
     }
 }
 
+static void put_ca_files(marking *m, dt_config const *c)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+
+    for (size_t i = 0; i < c->ca_count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            if (keys[k].type == DT_CONFIG_PATH)
+                put_file(m, dt_config_text(c->cas[i], &keys[k]));
+        }
+    }
+}
+
 /* The table knows which keys name files: one that is added is watched as well. */
 static void put_files(marking *m, char const *config_path, dt_config const *c)
 {
@@ -140,6 +153,7 @@ static void put_files(marking *m, char const *config_path, dt_config const *c)
         else
             put_file(m, dt_config_text(c, &keys[i]));
     }
+    put_ca_files(m, c);
 }
 
 static int make_mark(char const *config_path, dt_config const *c, bool content, dt_site_mark *out)

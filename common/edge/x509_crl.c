@@ -32,13 +32,13 @@ static int refuse(X509_CRL *crl, char const *why, dt_error *e)
     return dt_error_set(e, DT_E_INVALID, "the revocation list of %s %s", name, why);
 }
 
-/* The configured CA that signed the list: by its name and its key. */
-static X509 *signer_of(dt_trust_store const *s, X509_CRL *crl)
+/* The configured CA that signed the list, among those under the rules cas[ca]: by its name and key. */
+static X509 *signer_of(dt_trust_store const *s, size_t rules, X509_CRL *crl)
 {
     for (int i = 0; i < sk_X509_num(s->all); i++) {
         X509 *ca = sk_X509_value(s->all, i);
-        bool may = (X509_get_extension_flags(ca) & EXFLAG_KUSAGE) == 0 ||
-                   (X509_get_key_usage(ca) & KU_CRL_SIGN) != 0;
+        bool may = s->ca[i] == rules && ((X509_get_extension_flags(ca) & EXFLAG_KUSAGE) == 0 ||
+                                         (X509_get_key_usage(ca) & KU_CRL_SIGN) != 0);
 
         if (may && X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(crl)) == 0 &&
             X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1)
@@ -98,7 +98,7 @@ static int read_times(X509_CRL *crl, dt_crl *out, dt_error *e)
 }
 
 /* Fills *out, which then owns crl. */
-static int check_crl(dt_trust_store const *s, X509_CRL *crl, dt_crl *out, dt_error *e)
+static int check_crl(dt_trust_store const *s, size_t rules, X509_CRL *crl, dt_crl *out, dt_error *e)
 {
     int rc;
 
@@ -107,11 +107,12 @@ static int check_crl(dt_trust_store const *s, X509_CRL *crl, dt_crl *out, dt_err
         return refuse(crl, "is a delta list; name the full one", e);
     if (has_unknown_critical(crl))
         return refuse(crl, "has a critical extension that is not known", e);
-    out->signer = signer_of(s, crl);
+    out->signer = signer_of(s, rules, crl);
     if (out->signer == NULL)
         return refuse(crl,
                       "is signed by none of the configured CAs; add the CA that signs it to "
-                      "ca_file or shared_ca_file, or take the list out",
+                      "ca_file, shared_ca_file or the section's certificate_file, or take the "
+                      "list out",
                       e);
     rc = read_times(crl, out, e);
     if (rc == 0)
@@ -123,7 +124,7 @@ static int check_crl(dt_trust_store const *s, X509_CRL *crl, dt_crl *out, dt_err
     return rc;
 }
 
-static int take_crl(dt_trust_store *s, X509_CRL *crl, dt_error *e)
+static int take_crl(dt_trust_store *s, size_t rules, X509_CRL *crl, dt_error *e)
 {
     dt_crl item;
     int rc = 0;
@@ -131,7 +132,7 @@ static int take_crl(dt_trust_store *s, X509_CRL *crl, dt_error *e)
     if (s->crls.count == DT_CRLS_MAX)
         rc = dt_error_set(e, DT_E_LIMIT, "more than %d revocation lists", DT_CRLS_MAX);
     if (rc == 0)
-        rc = check_crl(s, crl, &item, e);
+        rc = check_crl(s, rules, crl, &item, e);
     if (rc == 0)
         s->crls.items[s->crls.count++] = item;
     else
@@ -139,7 +140,7 @@ static int take_crl(dt_trust_store *s, X509_CRL *crl, dt_error *e)
     return rc;
 }
 
-static int add_der(dt_trust_store *s, dt_bytes text, dt_error *e)
+static int add_der(dt_trust_store *s, size_t rules, dt_bytes text, dt_error *e)
 {
     unsigned char const *p = text.p;
     X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)text.len);
@@ -148,10 +149,10 @@ static int add_der(dt_trust_store *s, dt_bytes text, dt_error *e)
         X509_CRL_free(crl);
         return dt_error_set(e, DT_E_PARSE, "not a revocation list, in PEM or DER");
     }
-    return take_crl(s, crl, e);
+    return take_crl(s, rules, crl, e);
 }
 
-static int add_pem(dt_trust_store *s, dt_bytes text, dt_error *e)
+static int add_pem(dt_trust_store *s, size_t rules, dt_bytes text, dt_error *e)
 {
     int const begun = dt_pem_count_begins(text);
     BIO *in = BIO_new_mem_buf(text.p, (int)text.len);
@@ -163,7 +164,7 @@ static int add_pem(dt_trust_store *s, dt_bytes text, dt_error *e)
         if (crl == NULL)
             break;
         read++;
-        rc = take_crl(s, crl, e);
+        rc = take_crl(s, rules, crl, e);
     }
     BIO_free(in);
     if (rc == 0 && (read == 0 || read != begun))
@@ -172,7 +173,7 @@ static int add_pem(dt_trust_store *s, dt_bytes text, dt_error *e)
     return rc;
 }
 
-int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e)
+static int add_crls(dt_trust_store *s, size_t rules, dt_bytes text, dt_error *e)
 {
     size_t const before = s->crls.count;
     int rc;
@@ -181,7 +182,7 @@ int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e)
         return dt_error_set(e, text.len == 0 ? DT_E_PARSE : DT_E_LIMIT,
                             "holds no revocation list, or more than %d bytes", DT_CRL_FILE_MAX);
     dt_openssl_enter();
-    rc = text.p[0] == 0x30 ? add_der(s, text, e) : add_pem(s, text, e);
+    rc = text.p[0] == 0x30 ? add_der(s, rules, text, e) : add_pem(s, rules, text, e);
     dt_openssl_leave();
     if (rc < 0) {
         dt_crls rest = {.count = s->crls.count - before};
@@ -192,6 +193,20 @@ int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e)
     return rc;
 }
 
+int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e)
+{
+    return add_crls(s, 0, text, e);
+}
+
+int dt_trust_store_add_crls_of(dt_trust_store *s, char const *name, dt_bytes text, dt_error *e)
+{
+    for (size_t i = 1; i < s->ca_count; i++) {
+        if (strcmp(s->cas[i].name, name) == 0)
+            return add_crls(s, i, text, e);
+    }
+    return dt_error_set(e, DT_E_NOT_FOUND, "there is no [ca %s]", name);
+}
+
 size_t dt_trust_store_crl_count(dt_trust_store const *s)
 {
     return s->crls.count;
@@ -199,7 +214,7 @@ size_t dt_trust_store_crl_count(dt_trust_store const *s)
 
 void dt_trust_store_set_revocation(dt_trust_store *s, dt_revocation mode)
 {
-    s->revocation = mode;
+    s->cas[0].revocation = mode;
 }
 
 dt_time dt_trust_store_crls_expire(dt_trust_store const *s)

@@ -10,8 +10,6 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#define DT_RSA_BITS_MIN 2048
-#define DT_RSA_BITS_MAX 8192     /* a signature still fits DT_SIGNATURE_MAX */
 #define DT_PEM_MAX (1024 * 1024) /* largest PEM text */
 #define DT_ANCHORS_MAX 256       /* most certificates of a trust store */
 #define DT_RESPONDERS_MAX 32     /* most OCSP responders that are configured */
@@ -41,6 +39,8 @@ typedef enum dt_key_kind {
     DT_KEY_ED25519,
 } dt_key_kind;
 dt_key_kind dt_key_kind_of(EVP_PKEY *key);
+/* The same as [ca NAME] keys says it; 0 for DT_KEY_REFUSED. */
+unsigned dt_key_type_of(EVP_PKEY *key);
 
 /* What the tenant extension of a certificate holds. */
 typedef enum dt_tenant_mark {
@@ -49,9 +49,23 @@ typedef enum dt_tenant_mark {
     DT_TENANT_READ,
 } dt_tenant_mark;
 
-/* Fills *out as far as x can be read. An unreadable tenant extension is no error here, *mark says
- * so. */
-DT_MUST_USE int dt_x509_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark, dt_error *e);
+/* Every name of the device that a certificate holds, by where it stands; unset where it does not. */
+typedef struct dt_device_ids {
+    dt_guid san_uri, extension, common_name;
+} dt_device_ids;
+
+/* Fills *out, but for the device's ids, and *ids, as far as x can be read. An unreadable tenant
+ * extension is no error here, *mark says so. */
+DT_MUST_USE int dt_x509_fields(X509 *x, dt_certificate *out, dt_device_ids *ids,
+                               dt_tenant_mark *mark, dt_error *e);
+/* The device id of the places (dt_id_place bits) that count; unset when none of them names one. Those
+ * that do must agree. DT_E_PARSE. */
+DT_MUST_USE int dt_device_ids_choose(dt_device_ids const *ids, unsigned places, dt_guid *out,
+                                     dt_error *e);
+/* What Entra's device certificates (MS-Organization-Access) say: the device, and, where the other
+ * extension named no tenant, the tenant. DT_E_PARSE. */
+DT_MUST_USE int dt_x509_entra_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark,
+                                     dt_error *e);
 /* A name in RFC 4514 order, escaped and cut to fit. Returns dst. */
 char *dt_x509_name_text(X509_NAME const *name, char *dst, size_t size);
 /* A certificate's time in milliseconds since 1970. DT_E_PARSE. */
@@ -87,20 +101,44 @@ typedef enum dt_crl_answer {
 dt_crl_answer dt_crls_look(dt_crls const *crls, X509 *x, X509 *issuer, dt_time now);
 void dt_crls_free(dt_crls *c);
 
-/* Fills in what is asked about a certificate and opens the question. NULL, or why it cannot be asked. */
-char const *dt_ocsp_question_make(dt_trust_store const *s, X509 *leaf, X509 *issuer,
-                                  dt_ocsp_question *q);
+/* The rules of CAs: of a section [ca NAME], or, without a name, of those that have none. */
+typedef struct dt_ca {
+    char name[DT_CONFIG_NAME_MAX];
+    dt_guid tenant;  /* that must be named; unset: it may be missing, unless the CA is shared */
+    unsigned places; /* dt_id_place bits */
+    unsigned keys;   /* dt_key_type bits */
+    int rsa_bits_min;
+    STACK_OF(ASN1_OBJECT) *usages; /* all demanded; NULL: client authentication */
+    dt_revocation revocation;
+    bool ocsp;
+    char ocsp_url[DT_OCSP_URL_MAX]; /* "": that of each certificate */
+} dt_ca;
 
-/* The parts of a trust store. `all` is what chains may end at; shared[i] goes with its i-th. */
+/* The parts of a trust store. `all` is what chains may end at; shared[i] and ca[i] go with its i-th. */
 struct dt_trust_store {
     STACK_OF(X509) *all;
     bool shared[DT_ANCHORS_MAX];
+    uint8_t ca[DT_ANCHORS_MAX]; /* into cas */
+    dt_ca cas[1 + DT_CONFIG_CAS_MAX];
+    size_t ca_count;
     dt_crls crls;
-    dt_revocation revocation;
     dt_ocsp_rules ocsp;
     STACK_OF(X509) *responders; /* NULL: none are configured */
 };
 /* Whether x is a shared anchor, or has the key of one: the same CA under another certificate. */
 bool dt_trust_store_is_shared(dt_trust_store const *s, X509 *x);
+/* The rules for what x signed, if it is an anchor or has the key of one; NULL when it has not. */
+dt_ca const *dt_trust_store_ca_of(dt_trust_store const *s, X509 *x);
+/* Fills in what is asked about a certificate and opens the question. NULL, or why it cannot be asked. */
+char const *dt_ocsp_question_make(dt_trust_store const *s, dt_ca const *ca, X509 *leaf,
+                                  X509 *issuer, dt_ocsp_question *q);
+/* Copies the rules of a section. DT_E_INVALID, DT_E_NOMEM. Free with dt_ca_clear. */
+DT_MUST_USE int dt_ca_make(dt_config_ca const *rules, dt_ca *out, dt_error *e);
+void dt_ca_clear(dt_ca *ca);
+/* A CA of the chain that is limited to uses must be for all that its certificates are demanded to be. */
+bool dt_ca_may_issue(dt_ca const *ca, X509 *x);
+/* Everything that the rules ask of a device's certificate itself, but its ids and tenant. NULL, or what
+ * is wrong with it. */
+char const *dt_ca_objects_to(dt_ca const *ca, X509 *leaf);
 
 #endif

@@ -6,6 +6,8 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include <string.h>
+
 /* Signatures and keys worth at least 112 bits: no MD5, no SHA-1, no RSA below 2048
  * (SSL_CTX_set_security_level(3) lists what each level asks). */
 #define DT_AUTH_LEVEL 2
@@ -17,6 +19,8 @@ typedef struct judgement {
     dt_certificate *cert;
     X509 *leaf;
     STACK_OF(X509) *sent; /* intermediates as the client sent them */
+    dt_ca const *ca;      /* whose rules hold; NULL until the chain is known */
+    dt_device_ids ids;
     dt_tenant_mark tenant_mark;
     dt_reason revocation;       /* of the chain; told last, since it may be that nobody knows */
     bool shared;                /* the chain passes through a CA that signs for every tenant */
@@ -119,14 +123,28 @@ static bool prepare(X509_STORE_CTX *ctx, judgement const *j, dt_time now)
                                               X509_V_FLAG_TRUSTED_FIRST) == 1;
 }
 
+/* The rules that hold are those of the first configured CA above the device, also where the client
+ * sent another certificate of that CA, and the chain went on. */
+static dt_ca const *rules_of(judgement const *j, STACK_OF(X509) *chain)
+{
+    dt_ca const *ca = NULL;
+
+    for (int i = sk_X509_num(chain) > 1 ? 1 : 0; ca == NULL && i < sk_X509_num(chain); i++)
+        ca = dt_trust_store_ca_of(j->anchors, sk_X509_value(chain, i));
+    return ca;
+}
+
 /* A CA that is limited to other uses does not make device certificates; and one that is a shared
  * anchor, or is known by its name or its issuer's to be one, makes them for everybody. */
 static dt_reason look_along(judgement *j, STACK_OF(X509) *chain)
 {
+    j->ca = rules_of(j, chain);
+    if (j->ca == NULL)
+        return refuse(j, DT_REASON_UNTRUSTED_ISSUER, "the chain ends at no configured CA");
+    memcpy(j->cert->ca, j->ca->name, sizeof(j->cert->ca));
     for (int i = 1; i < sk_X509_num(chain); i++) {
         X509 *ca = sk_X509_value(chain, i);
-        if ((X509_get_extension_flags(ca) & EXFLAG_XKUSAGE) != 0 &&
-            (X509_get_extended_key_usage(ca) & (XKU_SSL_CLIENT | XKU_ANYEKU)) == 0)
+        if (!dt_ca_may_issue(j->ca, ca))
             return refuse(j, DT_REASON_UNTRUSTED_ISSUER,
                           "a CA of the chain may not issue client certificates");
         j->shared = j->shared || dt_trust_store_is_shared(j->anchors, ca) ||
@@ -158,7 +176,7 @@ static dt_reason judge_revocation_of(judgement *j, STACK_OF(X509) *chain, int i,
                        a == DT_CRL_OUT_OF_DATE ? "its CA's revocation list is out of date"
                                                : "there is no revocation list of its CA",
                        why != NULL ? "; OCSP: " : "", why != NULL ? why : "");
-    if (j->anchors->revocation != DT_REVOCATION_SOFT)
+    if (j->ca->revocation != DT_REVOCATION_SOFT)
         return DT_REASON_LOOKUP_UNAVAILABLE;
     j->cert->not_checked = true;
     return DT_REASON_TRUSTED;
@@ -173,7 +191,7 @@ static dt_reason judge_leaf_revocation(judgement *j, STACK_OF(X509) *chain, bool
     char const *why = NULL;
 
     if (ask && q != NULL)
-        why = dt_ocsp_question_make(j->anchors, j->leaf, sk_X509_value(chain, 1), q);
+        why = dt_ocsp_question_make(j->anchors, j->ca, j->leaf, sk_X509_value(chain, 1), q);
     dt_reason const reason = judge_revocation_of(j, chain, 0, why, now);
     if (q == NULL)
         return reason;
@@ -192,7 +210,7 @@ static dt_reason judge_revocation(judgement *j, STACK_OF(X509) *chain, dt_time n
 {
     dt_reason reason = DT_REASON_TRUSTED, one;
 
-    if (j->anchors->revocation == DT_REVOCATION_OFF || sk_X509_num(chain) < 2)
+    if (j->ca->revocation == DT_REVOCATION_OFF || sk_X509_num(chain) < 2)
         return reason;
     for (int i = sk_X509_num(chain) - 2; i > 0; i--) {
         one = judge_revocation_of(j, chain, i, NULL, now);
@@ -201,7 +219,7 @@ static dt_reason judge_revocation(judgement *j, STACK_OF(X509) *chain, dt_time n
         reason = reason == DT_REASON_TRUSTED ? one : reason;
     }
     dt_error const above = j->e != NULL ? *j->e : (dt_error){0};
-    one = judge_leaf_revocation(j, chain, j->anchors->ocsp.on && reason == DT_REASON_TRUSTED, now);
+    one = judge_leaf_revocation(j, chain, j->ca->ocsp && reason == DT_REASON_TRUSTED, now);
     if (one == DT_REASON_CERTIFICATE_REVOKED || reason == DT_REASON_TRUSTED)
         return one;
     if (j->e != NULL)
@@ -229,39 +247,46 @@ static dt_reason judge_chain(judgement *j, dt_time now)
 
 /* --- the leaf ------------------------------------------------------------------------------ */
 
-static dt_reason judge_leaf(judgement const *j)
+/* The ids of the places that the rules name, and of no others. */
+static dt_reason judge_ids(judgement *j)
 {
-    uint32_t const flags = X509_get_extension_flags(j->leaf);
     dt_reason const invalid = DT_REASON_CERTIFICATE_INVALID;
-    if (flags & EXFLAG_CA)
-        return refuse(j, invalid, "the certificate is a CA's, not a device's");
-    if ((flags & EXFLAG_XKUSAGE) == 0 ||
-        (X509_get_extended_key_usage(j->leaf) & XKU_SSL_CLIENT) == 0)
-        return refuse(j, invalid,
-                      "the certificate is not for client authentication (1.3.6.1.5.5.7.3.2)");
-    if ((flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(j->leaf) & KU_DIGITAL_SIGNATURE) == 0)
-        return refuse(j, invalid, "the certificate's key is not for signatures");
-    if (dt_key_kind_of(X509_get0_pubkey(j->leaf)) == DT_KEY_REFUSED)
-        return refuse(j, invalid,
-                      "the certificate's key is none of RSA 2048 to 8192, P-256, P-384, P-521, "
-                      "Ed25519");
-    if (!dt_guid_is_set(&j->cert->device_id))
+
+    if (dt_device_ids_choose(&j->ids, j->ca->places, &j->cert->device_id, j->e) != 0)
+        return invalid;
+    if ((j->ca->places & DT_ID_MS_ORGANIZATION) != 0 &&
+        dt_x509_entra_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
+        return invalid;
+    if (!dt_guid_is_set(&j->cert->device_id) && !dt_guid_is_set(&j->cert->entra_id))
         return refuse(j, invalid, "the certificate names no device id");
     return DT_REASON_TRUSTED;
+}
+
+static dt_reason judge_leaf(judgement *j)
+{
+    char const *objection = dt_ca_objects_to(j->ca, j->leaf);
+
+    return objection != NULL ? refuse(j, DT_REASON_CERTIFICATE_INVALID, objection) : judge_ids(j);
 }
 
 static dt_reason judge_tenant(judgement const *j)
 {
     dt_reason const wrong = DT_REASON_WRONG_TENANT;
+    bool const own = dt_guid_is_set(&j->ca->tenant);
+    dt_guid const *tenant = own ? &j->ca->tenant : j->tenant;
+
     if (j->tenant_mark == DT_TENANT_UNREADABLE)
         return refuse(j, wrong, "the certificate's tenant (1.2.840.113556.5.14) is unreadable");
     if (j->tenant_mark == DT_TENANT_MISSING)
-        return j->shared ? refuse(j, wrong,
-                                  "the CA signs for every tenant, and the certificate names none")
-                         : DT_REASON_TRUSTED;
-    if (j->tenant == NULL || !dt_guid_is_set(j->tenant))
+        return j->shared || own
+                   ? refuse(
+                         j, wrong,
+                         own ? "its CA's section demands a tenant, and the certificate names none"
+                             : "the CA signs for every tenant, and the certificate names none")
+                   : DT_REASON_TRUSTED;
+    if (tenant == NULL || !dt_guid_is_set(tenant))
         return refuse(j, wrong, "the certificate names a tenant, and no tenant_id is configured");
-    if (!dt_guid_equal(j->tenant, &j->cert->tenant_id))
+    if (!dt_guid_equal(tenant, &j->cert->tenant_id))
         return refuse(j, wrong, "the certificate is of another tenant");
     return DT_REASON_TRUSTED;
 }
@@ -271,8 +296,10 @@ static dt_reason judge_tenant(judgement const *j)
 static dt_reason read_leaf(judgement *j, dt_bytes der)
 {
     if (dt_x509_parse_kept(der, &j->leaf, j->e) != 0 ||
-        dt_x509_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
+        dt_x509_fields(j->leaf, j->cert, &j->ids, &j->tenant_mark, j->e) != 0)
         return DT_REASON_CERTIFICATE_INVALID;
+    /* For whoever reads why it was refused; the rules of its CA say what counts. */
+    (void)dt_device_ids_choose(&j->ids, DT_ID_PLACES_DEFAULT, &j->cert->device_id, NULL);
     /* OpenSSL looks for no issuer of such a certificate, and would blame that. */
     if (X509_get_extension_flags(j->leaf) & EXFLAG_INVALID)
         return refuse(j, DT_REASON_CERTIFICATE_INVALID,

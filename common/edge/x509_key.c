@@ -16,14 +16,15 @@ typedef struct curve {
     char const *name;
     char const *ssh;
     size_t field; /* bytes of a coordinate */
+    dt_key_type type;
 } curve;
 
 static curve const *curve_of(EVP_PKEY *key)
 {
     static curve const curves[] = {
-        {"prime256v1", "nistp256", 32},
-        {"secp384r1", "nistp384", 48},
-        {"secp521r1", "nistp521", DT_EC_FIELD_MAX},
+        {"prime256v1", "nistp256", 32, DT_KEY_TYPE_P256},
+        {"secp384r1", "nistp384", 48, DT_KEY_TYPE_P384},
+        {"secp521r1", "nistp521", DT_EC_FIELD_MAX, DT_KEY_TYPE_P521},
     };
     char name[32];
     size_t len = 0;
@@ -51,6 +52,20 @@ dt_key_kind dt_key_kind_of(EVP_PKEY *key)
         return DT_KEY_ED25519;
     default:
         return DT_KEY_REFUSED;
+    }
+}
+
+unsigned dt_key_type_of(EVP_PKEY *key)
+{
+    switch (dt_key_kind_of(key)) {
+    case DT_KEY_RSA:
+        return DT_KEY_TYPE_RSA;
+    case DT_KEY_EC:
+        return curve_of(key)->type;
+    case DT_KEY_ED25519:
+        return DT_KEY_TYPE_ED25519;
+    default:
+        return 0;
     }
 }
 

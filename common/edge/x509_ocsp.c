@@ -22,6 +22,8 @@ int dt_trust_store_set_ocsp(dt_trust_store *s, dt_ocsp_rules const *rules)
     if (rules->url[0] != '\0' && !dt_ocsp_url_is_usable(rules->url))
         return DT_E_INVALID;
     s->ocsp = *rules;
+    s->cas[0].ocsp = rules->on;
+    memcpy(s->cas[0].ocsp_url, rules->url, sizeof(s->cas[0].ocsp_url));
     return DT_OK;
 }
 
@@ -47,13 +49,13 @@ int dt_trust_store_add_responders(dt_trust_store *s, dt_bytes pem, dt_error *e)
 
 /* --- the question ------------------------------------------------------------------------------- */
 
-static bool find_url(dt_trust_store const *s, X509 *leaf, char out[DT_OCSP_URL_MAX])
+static bool find_url(dt_ca const *ca, X509 *leaf, char out[DT_OCSP_URL_MAX])
 {
-    bool found = s->ocsp.url[0] != '\0';
+    bool found = ca->ocsp_url[0] != '\0';
     STACK_OF(OPENSSL_STRING) *urls = found ? NULL : X509_get1_ocsp(leaf);
 
     if (found)
-        memcpy(out, s->ocsp.url, DT_OCSP_URL_MAX);
+        memcpy(out, ca->ocsp_url, DT_OCSP_URL_MAX);
     for (int i = 0; !found && i < sk_OPENSSL_STRING_num(urls); i++) {
         char const *url = sk_OPENSSL_STRING_value(urls, i);
         found = dt_ocsp_url_is_usable(url) && dt_str_copy(out, DT_OCSP_URL_MAX, url) == DT_OK;
@@ -106,13 +108,13 @@ static bool put_der(int needed, size_t max, size_t *len)
     return *len > 0;
 }
 
-char const *dt_ocsp_question_make(dt_trust_store const *s, X509 *leaf, X509 *issuer,
-                                  dt_ocsp_question *q)
+char const *dt_ocsp_question_make(dt_trust_store const *s, dt_ca const *ca, X509 *leaf,
+                                  X509 *issuer, dt_ocsp_question *q)
 {
     ASN1_INTEGER const *serial = X509_get0_serialNumber(leaf);
     unsigned char *at = q->serial;
 
-    if (!find_url(s, leaf, q->url))
+    if (!find_url(ca, leaf, q->url))
         return "the certificate names no OCSP responder that can be asked (set ocsp_url)";
     if (!put_der(i2d_ASN1_INTEGER(serial, NULL), sizeof(q->serial), &q->serial_len))
         return "the certificate's serial number is too long";

@@ -20,11 +20,15 @@
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
 static ASN1_OBJECT *g_device_oid;
 static ASN1_OBJECT *g_tenant_oid;
+static ASN1_OBJECT *g_entra_device_oid;
+static ASN1_OBJECT *g_entra_tenant_oid;
 
 static void make_oids(void)
 {
     g_device_oid = OBJ_txt2obj("1.2.840.113556.5.4", 1);
     g_tenant_oid = OBJ_txt2obj("1.2.840.113556.5.14", 1);
+    g_entra_device_oid = OBJ_txt2obj("1.2.840.113556.1.5.284.2", 1);
+    g_entra_tenant_oid = OBJ_txt2obj("1.2.840.113556.1.5.284.5", 1);
 }
 
 /* --- names, times, numbers ----------------------------------------------------------------- */
@@ -269,53 +273,76 @@ static int read_guid_extension(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)
     return dt_guid_from_le(raw, out);
 }
 
-/* The device id of the best source there is; nothing when there is none. */
-static int read_device_id(X509 *x, dt_guid *out, dt_error *e)
+/* Every name of the device; what is there and cannot be read is an error, whoever asks for it. */
+static int read_device_ids(X509 *x, dt_device_ids *out, dt_error *e)
 {
-    dt_guid id = {0}, extension, cn = {0};
-    int rc = read_subject(x, &cn, e);
+    int rc = read_subject(x, &out->common_name, e);
     if (rc == 0)
-        rc = read_alternative_names(x, &id, e);
+        rc = read_alternative_names(x, &out->san_uri, e);
     if (rc != 0)
         return rc;
-    rc = read_guid_extension(x, g_device_oid, &extension);
-    if (rc == 0)
-        rc = take_id(&id, &extension, e);
-    else if (rc == DT_E_NOT_FOUND)
-        rc = 0;
-    else
-        rc = dt_error_set(e, rc, "the certificate's device id (1.2.840.113556.5.4) is unreadable");
+    rc = read_guid_extension(x, g_device_oid, &out->extension);
+    if (rc == 0 || rc == DT_E_NOT_FOUND)
+        return 0;
+    return dt_error_set(e, rc, "the certificate's device id (1.2.840.113556.5.4) is unreadable");
+}
+
+int dt_device_ids_choose(dt_device_ids const *ids, unsigned places, dt_guid *out, dt_error *e)
+{
+    dt_guid id = {0};
+    int rc = 0;
+
+    *out = id;
+    if ((places & DT_ID_SAN_URI) != 0)
+        id = ids->san_uri;
+    if ((places & DT_ID_EXTENSION) != 0 && dt_guid_is_set(&ids->extension))
+        rc = take_id(&id, &ids->extension, e);
     /* A common name often holds Entra's id of the device, which is another one: it neither
      * contradicts nor adds to what the others say. */
+    if ((places & DT_ID_COMMON_NAME) != 0 && !dt_guid_is_set(&id))
+        id = ids->common_name;
     if (rc == 0)
-        *out = dt_guid_is_set(&id) ? id : cn;
+        *out = id;
     return rc;
 }
 
-static void read_tenant(X509 *x, dt_certificate *out, dt_tenant_mark *mark)
+static dt_tenant_mark read_tenant(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)
 {
-    int const rc = read_guid_extension(x, g_tenant_oid, &out->tenant_id);
-    *mark = rc == 0                ? DT_TENANT_READ
-            : rc == DT_E_NOT_FOUND ? DT_TENANT_MISSING
-                                   : DT_TENANT_UNREADABLE;
+    int const rc = read_guid_extension(x, oid, out);
+    return rc == 0                ? DT_TENANT_READ
+           : rc == DT_E_NOT_FOUND ? DT_TENANT_MISSING
+                                  : DT_TENANT_UNREADABLE;
 }
 
-int dt_x509_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark, dt_error *e)
+int dt_x509_entra_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark, dt_error *e)
+{
+    int const rc = read_guid_extension(x, g_entra_device_oid, &out->entra_id);
+    if (*mark == DT_TENANT_MISSING)
+        *mark = read_tenant(x, g_entra_tenant_oid, &out->tenant_id);
+    if (rc == 0 || rc == DT_E_NOT_FOUND)
+        return 0;
+    return dt_error_set(
+        e, rc, "the certificate's Entra device id (1.2.840.113556.1.5.284.2) is unreadable");
+}
+
+int dt_x509_fields(X509 *x, dt_certificate *out, dt_device_ids *ids, dt_tenant_mark *mark,
+                   dt_error *e)
 {
     *out = (dt_certificate){0};
+    *ids = (dt_device_ids){0};
     *mark = DT_TENANT_UNREADABLE;
     if (pthread_once(&g_once, make_oids) != 0)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     dt_x509_name_text(X509_get_subject_name(x), out->subject, sizeof(out->subject));
     dt_x509_name_text(X509_get_issuer_name(x), out->issuer, sizeof(out->issuer));
-    read_tenant(x, out, mark);
+    *mark = read_tenant(x, g_tenant_oid, &out->tenant_id);
     int rc = read_serial(x, out, e);
     if (rc == 0)
         rc = read_times(x, out, e);
     if (rc == 0)
         rc = read_key_id(x, out, e);
     if (rc == 0)
-        rc = read_device_id(x, &out->device_id, e);
+        rc = read_device_ids(x, ids, e);
     return rc;
 }
 
@@ -325,9 +352,12 @@ int dt_x509_read(dt_bytes der, dt_certificate *out, dt_error *e)
     dt_openssl_enter();
     X509 *x = NULL;
     dt_tenant_mark mark;
+    dt_device_ids ids;
     int rc = dt_x509_parse_kept(der, &x, e);
     if (rc == 0)
-        rc = dt_x509_fields(x, out, &mark, e);
+        rc = dt_x509_fields(x, out, &ids, &mark, e);
+    if (rc == 0)
+        rc = dt_device_ids_choose(&ids, DT_ID_PLACES_DEFAULT, &out->device_id, e);
     if (rc == 0 && mark == DT_TENANT_UNREADABLE)
         rc = dt_error_set(e, DT_E_PARSE,
                           "the certificate's tenant (1.2.840.113556.5.14) is unreadable");

@@ -39,13 +39,16 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> table.Corpus:
 def sites(tmp_path_factory: pytest.TempPathFactory, world: Sim, corpus: table.Corpus,
           pki_index: dict[str, Any]) -> dict[str, Site]:
     """A site for each row of SITES, which differ in how they know what was revoked."""
+    def placed(settings: dict[str, str]) -> dict[str, Any]:
+        return {k: corpus.out / v if k.endswith("_file") else v for k, v in settings.items()}
     made = {}
     for name, settings in table.SITES.items():
         site = Site(tmp_path_factory.mktemp("site-" + name), world, pki_index)
         for file, place in (("company.pem", "company_ca.pem"), ("shared.pem", "shared_ca.pem")):
             shutil.copy(corpus.out / file, site.directory / place)
-        trust = {k: corpus.out / v if k.endswith("_file") else v for k, v in settings.items()}
-        site.configure({"device_trust": trust})
+        named = table.SECTIONS.get(name, {})
+        site.configure({"device_trust": placed(settings),
+                        **{section: placed(more) for section, more in named.items()}})
         made[name] = site
     return made
 
@@ -80,6 +83,10 @@ def wrong_in(case: table.Case, said: dict[str, Any]) -> Optional[str]:
                 f"{case.expect}: {said.get('detail')}")
     if case.expect == "TRUSTED" and said.get("deviceId") != case.device:
         return f"{case.name}: device {said.get('deviceId')}"
+    if case.expect == "TRUSTED" and said.get("entraDeviceId") != case.entra:
+        return f"{case.name}: Entra's device {said.get('entraDeviceId')}"
+    if case.expect == "TRUSTED" and said.get("ca", "") != (case.ca or ""):
+        return f"{case.name}: judged by the rules of {said.get('ca')}"
     soft = case.site.endswith("-soft") and case.expect == "TRUSTED"
     soft = soft and case.ocsp is None  # an answer takes the place
     if said.get("revocationNotChecked", False) != soft:

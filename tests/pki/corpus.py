@@ -43,6 +43,8 @@ class Case:
     at: Optional[str] = None
     device: Optional[str] = None  # that must be named when it is trusted
     ocsp: Optional[Path] = None  # an OCSP responder's answer
+    ca: Optional[str] = None  # the section by whose rules it must be judged when it is trusted
+    entra: Optional[str] = None  # Entra's device, likewise
 
 
 # What each site sets besides its CAs, under [device_trust].
@@ -62,7 +64,28 @@ SITES: dict[str, dict[str, str]] = {
     "ocsp-trusted": {"revocation": "require", "ocsp": "yes",
                      "ocsp_url": "http://ocsp.example.com/",
                      "ocsp_responder_file": "responder.pem"},
+    "cas": {},
     "ssh": {"ssh_device_ca_file": "ssh-ca.pub", "ssh_certificate_device_id": "key-id"},
+}
+
+ATTESTATION, MANAGED = "1.3.6.1.4.1.32473.1", "1.3.6.1.4.1.32473.2"  # of nobody (RFC 5612)
+# The sections with a name that a site has besides.
+SECTIONS: dict[str, dict[str, dict[str, str]]] = {
+    "cas": {
+        "ca intune": {"certificate_file": "root-intune.pem", "tenant_id": TENANT,
+                      "device_id": "extension, common-name"},
+        "ca scep": {"certificate_file": "root-scep.pem", "device_id": "san-uri",
+                    "keys": "rsa, p384",
+                    "rsa_bits_min": "3072", "crl_file": "scep.crl", "revocation": "require"},
+        "ca cloud": {"certificate_file": "root-cloud.pem", "device_id": "san-uri, extension",
+                     "extended_key_usage": f"{der.CLIENT}, {MANAGED}"},
+        "ca okta": {"certificate_file": "root-okta.pem", "device_id": "common-name",
+                    "extended_key_usage": ATTESTATION, "keys": "p256"},
+        "ca entra": {"certificate_file": "root-entra.pem", "tenant_id": TENANT,
+                     "device_id": "ms-organization-access"},
+        "ca partner": {"certificate_file": "root-partner.pem", "tenant_id": FOREIGN},
+        "ca lab": {"certificate_file": "root-lab.pem", "device_id": "extension"},
+    },
 }
 
 
@@ -96,7 +119,7 @@ class Corpus:
         self._write("shared.pem", pem(self.shared.der, self.everybody.der))
         for make in (self.times, self.algorithms, self.chains, self.usage, self.structure,
                      self.names, self.extension_ids, self.tenants, self.containers,
-                     self.revocation, self.ocsp, self.ssh):
+                     self.revocation, self.cas, self.ocsp, self.ssh):
             make()
 
     # --- making ------------------------------------------------------------------------------
@@ -154,13 +177,13 @@ class Corpus:
 
     def add(self, name: str, content: bytes, expect: str, why: str, *, chain: Any = (),
             site: str = "plain", at: Optional[datetime.timedelta] = None,
-            device: Optional[str] = ID, raw: bool = False,
-            ocsp: Optional[Path] = None) -> None:
+            device: Optional[str] = ID, raw: bool = False, ocsp: Optional[Path] = None,
+            ca: Optional[str] = None, entra: Optional[str] = None) -> None:
         """A row. `at`: so long from now; `raw`: the content is the file, else one certificate."""
         assert name not in {c.name for c in self.cases}, name
         path = self._write(name + ".pem", content if raw else pem(content, *chain))
         moment = None if at is None else (self.now + at).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.cases.append(Case(name, path, expect, why, site, moment, device, ocsp))
+        self.cases.append(Case(name, path, expect, why, site, moment, device, ocsp, ca, entra))
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -658,6 +681,118 @@ class Corpus:
         below = self.authority("Sub for OCSP", self.company)
         row("intermediate", UNAVAILABLE, "nothing tells of the intermediate", below,
             file=self.leaf(below), issuer=below, chain=below.chain)
+    # --- CAs with rules of their own -------------------------------------------------------------
+
+    def cas(self) -> None:
+        """Each row is good under another CA's rules, or under those of none."""
+        roots = {"intune": self.root("Microsoft Intune Corpus CA"), "scep": self.root("SCEP CA"),
+                 "cloud": self.root("Cloud PKI CA"), "okta": self.root("Okta MTLS CA"),
+                 "entra": self.root("MS-Organization-Access"), "partner": self.root("Partner CA"),
+                 "lab": self.authority("Lab CA", self.company), "": self.company}
+        for name, signer in roots.items():
+            if name:
+                self._write(f"root-{name}.pem", pem(signer.der))
+        bad, le, other = b"\x31" + b"\x07" * 15, uuid.UUID(ID).bytes_le, uuid.UUID(OTHER).bytes_le
+        self._crl("scep.crl", roots["scep"], [bad], -HOUR, 10 * DAY)
+        ids = {"id": extension(der.OIDS["id"], le), "other-id": extension(der.OIDS["id"], other),
+               "entra-id": extension(der.OIDS["entra-id"], tlv(4, le)),
+               "broken-entra-id": extension(der.OIDS["entra-id"], tlv(4, le[:-1]))}
+        for tenant, value in (("ours", TENANT), ("foreign", FOREIGN)):
+            coded = tlv(4, uuid.UUID(value).bytes_le)
+            ids[tenant] = extension(der.OIDS["tenant"], coded)
+            ids["entra-" + tenant] = extension(der.OIDS["entra-tenant"], coded)
+
+        def row(name: str, ca: str, expect: str, why: str, *more: str, device: Optional[str] = ID,
+                entra: Optional[str] = None, chain: Any = None, signer: Optional[Signer] = None,
+                **leaf: Any) -> None:
+            made = self.leaf(signer or roots[ca], more=tuple(ids[m] for m in more), **leaf)
+            self.add("ca-" + name, made, expect, why, site="cas", device=device, ca=ca,
+                     entra=entra, chain=roots[ca].chain if chain is None else chain)
+        no = {"san": None}
+        row("none", "", TRUSTED, "a CA without rules of its own", key="rsa2048")
+        row("none-cn", "", TRUSTED, "there the common name counts", cn=ID, **no)
+        row("none-okta-usage", "", INVALID, "what Okta's CA may, others may not", cn=ID,
+            eku=der.usages(ATTESTATION), **no)
+        row("none-entra-id", "", INVALID, "what Entra's CA says, others may not", "entra-id",
+            "ours", **no)
+        row("none-foreign", "", TENANT_WRONG, "the partner's tenant is the partner CA's", "foreign")
+        row("none-unlisted", "", TRUSTED, "nobody asked for lists of this CA", serial=bad)
+
+        row("intune", "intune", TRUSTED, "as Intune's MDM device CA does", "id", "ours", **no)
+        row("intune-cn", "intune", TRUSTED, "the common name is the device", "ours", cn=ID, **no)
+        row("intune-san", "intune", INVALID, "it writes no SAN: whoever got one in chose it",
+            "ours")
+        row("intune-san-other", "intune", TRUSTED, "it writes no SAN; the extension counts",
+            "id", "ours", san=der.uris(URI + OTHER))
+        row("intune-no-tenant", "intune", TENANT_WRONG, "that CA signs for everybody", "id", **no)
+        row("intune-foreign", "intune", TENANT_WRONG, "somebody else's device", "id", "foreign",
+            **no)
+        row("intune-entra-tenant", "intune", TENANT_WRONG, "that extension is Entra's CA's", "id",
+            "entra-ours", **no)
+
+        row("scep", "scep", TRUSTED, "an RSA key of 3072 bits", key="rsa3072")
+        row("scep-p384", "scep", TRUSTED, "or P-384", key="p384")
+        row("scep-short", "scep", INVALID, "2048 bits are too few here", key="rsa2048")
+        row("scep-p256", "scep", INVALID, "not P-256", key="p256")
+        row("scep-ed25519", "scep", INVALID, "not Ed25519", key="ed25519")
+        row("scep-cn", "scep", INVALID, "a common name that the asker chose", key="p384", cn=ID,
+            **no)
+        row("scep-extension", "scep", INVALID, "an extension that the asker chose", "id",
+            key="p384", **no)
+        row("scep-two", "scep", TRUSTED, "the SAN alone counts, whatever else there is",
+            "other-id", key="p384", cn=OTHER)
+        row("scep-revoked", "scep", REVOKED, "its own list names it", key="p384", serial=bad)
+
+        row("cloud", "cloud", TRUSTED, "for clients and managed devices",
+            eku=der.usages(MANAGED, der.CLIENT))
+        row("cloud-client", "cloud", INVALID, "for clients, and perhaps a person's")
+        row("cloud-managed", "cloud", INVALID, "not for clients", eku=der.usages(MANAGED))
+        row("cloud-any", "cloud", INVALID, "anything is neither", eku=der.usages(der.ANY))
+        row("cloud-no-usage", "cloud", INVALID, "for nothing said", eku=None)
+        row("cloud-cn", "cloud", INVALID, "the common name does not count here", cn=ID,
+            eku=der.usages(MANAGED, der.CLIENT), **no)
+        row("cloud-disagree", "cloud", INVALID, "both places count and disagree", "other-id",
+            eku=der.usages(MANAGED, der.CLIENT))
+        limited = self.authority("Sub Clients", roots["cloud"], eku=der.usages(der.CLIENT))
+        row("cloud-below-limited", "cloud", ISSUER, "a CA that may not make managed devices'",
+            signer=limited, chain=limited.chain, eku=der.usages(MANAGED, der.CLIENT))
+
+        attested = {"eku": der.usages(ATTESTATION), "san": None}
+        row("okta", "okta", TRUSTED, "an attestation of its own kind", cn=ID, **attested)
+        row("okta-client", "okta", INVALID, "an ordinary client's certificate", cn=ID, **no)
+        row("okta-rsa", "okta", INVALID, "not with RSA", cn=ID, key="rsa3072", **attested)
+        row("okta-san", "okta", INVALID, "its SAN says nothing here",
+            eku=der.usages(ATTESTATION))
+
+        row("entra", "entra", TRUSTED, "Entra's device, in the right tenant", "entra-id",
+            "entra-ours", device=None, entra=ID, **no)
+        row("entra-foreign", "entra", TENANT_WRONG, "another tenant's device", "entra-id",
+            "entra-foreign", **no)
+        row("entra-no-tenant", "entra", TENANT_WRONG, "nobody's device", "entra-id", **no)
+        row("entra-cn", "entra", INVALID, "a common name does not do", "entra-ours", cn=ID, **no)
+        row("entra-san", "entra", INVALID, "nor a SAN", "entra-ours")
+        row("entra-broken", "entra", INVALID, "an id that cannot be read", "broken-entra-id",
+            "entra-ours", **no)
+
+        row("partner", "partner", TRUSTED, "its tenant is not ours", "foreign")
+        row("partner-ours", "partner", TENANT_WRONG, "and ours is not its", "ours")
+        row("partner-no-tenant", "partner", TENANT_WRONG, "it must say so")
+
+        row("lab", "lab", TRUSTED, "below the company's CA, and with other rules", "id", **no)
+        row("lab-san", "lab", INVALID, "what holds for the CA above does not hold here")
+        row("lab-other", "lab", TRUSTED, "only its extension counts", "other-id", device=OTHER)
+        renamed = Signer(der.name("Lab CA, renamed"), roots["lab"].key)
+        renamed.der = self.authority_certificate(self.company, renamed)
+        row("lab-renamed", "lab", TRUSTED, "its key rules, under whatever name", "other-id",
+            device=OTHER, signer=renamed, chain=[renamed.der])
+
+    def authority_certificate(self, above: Signer, ca: Signer) -> bytes:
+        """Another certificate of a CA, under the name that it has now."""
+        made = [extension(der.OIDS["bc"], der.basic(True), True),
+                extension(der.OIDS["ku"], der.bits(b"\x06", 1), True)]
+        return der.certificate(above, ca.key, ca.subject, made,
+                               not_before=der.when(self.now - 30 * DAY),
+                               not_after=der.when(self.now + 3650 * DAY))
 
     # --- OpenSSH certificates --------------------------------------------------------------------
 

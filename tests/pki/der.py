@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 
 CLIENT, SERVER, ANY = "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
 OIDS = {"bc": "2.5.29.19", "ku": "2.5.29.15", "eku": "2.5.29.37", "san": "2.5.29.17",
-        "id": "1.2.840.113556.5.4", "tenant": "1.2.840.113556.5.14", "nc": "2.5.29.30"}
+        "id": "1.2.840.113556.5.4", "tenant": "1.2.840.113556.5.14", "nc": "2.5.29.30",
+        "entra-id": "1.2.840.113556.1.5.284.2", "entra-tenant": "1.2.840.113556.1.5.284.5"}
 HASHES = {"md5": hashes.MD5, "sha1": hashes.SHA1, "sha256": hashes.SHA256,
           "sha384": hashes.SHA384, "sha512": hashes.SHA512}
 RSA_OIDS = {"md5": "4", "sha1": "5", "sha256": "11", "sha384": "12", "sha512": "13"}

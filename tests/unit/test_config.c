@@ -78,6 +78,17 @@ static char const everything[] =
     "require_owner = yes\n"
     "enrollment_url = https://enroll.example/here\n"
     "check_access_text = Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.\n"
+    "[ca scep]\n"
+    "certificate_file = /f/scep.pem\n"
+    "tenant_id = 0000000b-1111-2222-3333-444444444444\n"
+    "device_id = san-uri, ms-organization-access\n"
+    "extended_key_usage = 1.3.6.1.5.5.7.3.2, 1.2.3.4\n"
+    "keys = rsa, p384\n"
+    "rsa_bits_min = 3072\n"
+    "crl_file = /f/scep.crl\n"
+    "revocation = soft\n"
+    "ocsp = yes\n"
+    "ocsp_url = http://ocsp.flip.example/scep\n"
     "[application vpn]\n"
     "trusted_when = certificate+intune\n"
     "platforms = windows\n"
@@ -695,6 +706,7 @@ static void rules_that_hold(void **state)
         MINIMAL "[daemon]\nlock_screen_services = gdm-password\n",
         MINIMAL "tenant_id = 00000000-1111-2222-3333-444444444444\n",
         OKTA "[device_trust]\ntrusted_when = vpn-client\n",
+        OKTA "[device_trust]\ntrusted_when = certificate\n[ca a]\ncertificate_file = /a\n",
         OKTA "[device_trust]\ntrusted_when = certificate\nca_file = /c\n",
         OKTA "[device_trust]\ntrusted_when = certificate\nshared_ca_file = /c\n"
              "tenant_id = 00000000-1111-2222-3333-444444444445\n",
@@ -712,6 +724,7 @@ static void rules_that_hold(void **state)
 /* --- sections with a name ---------------------------------------------------------------------- */
 
 #define VPN "[application vpn]\n"
+#define CA "[ca a]\ncertificate_file = /a\n"
 
 static void sections_with_a_name_refused(void **state)
 {
@@ -754,6 +767,34 @@ static void sections_with_a_name_refused(void **state)
          ":2: [application vpn] trusted_when: ", "without a source that proves a key"},
         {VPN "require_owner = maybe\n", ":2: [application vpn] require_owner: ", "yes"},
         {VPN "max_sync_age = 366d\n", ":2: [application vpn] max_sync_age: ", "365d"},
+        {"[ca]\n", ":1: ", "write [ca NAME]"},
+        {"[ca a b]\n", ":1: ", "write [ca NAME]"},
+        {MINIMAL CA "[ca a]\ncertificate_file = /b\n", ":12: ", "was there already"},
+        {MINIMAL "[ca a]\n", ":10: [ca a] certificate_file: ", "is missing"},
+        {MINIMAL "[ca a]\ncertificate_file =\n", ":11: [ca a] certificate_file: ", "is empty"},
+        {MINIMAL "[ca a]\ncertificate_file = a.pem\n",
+         ":11: [ca a] certificate_file: ", "absolute"},
+        {MINIMAL CA "ca_file = /c\n", ":12: [ca a] ca_file: ", "no such key"},
+        {MINIMAL CA "tenant_id = mine\n", ":12: [ca a] tenant_id: ", "not a GUID"},
+        {MINIMAL CA "device_id =\n", ":12: [ca a] device_id: ", "one of"},
+        {MINIMAL CA "device_id = serial\n", ":12: [ca a] device_id: ", "one of"},
+        {MINIMAL CA "keys =\n", ":12: [ca a] keys: ", "one of"},
+        {MINIMAL CA "keys = rsa, dsa\n", ":12: [ca a] keys: ", "one of"},
+        {MINIMAL CA "rsa_bits_min = 1024\n", ":12: [ca a] rsa_bits_min: ", "2048"},
+        {MINIMAL CA "rsa_bits_min = 8193\n", ":12: [ca a] rsa_bits_min: ", "8192"},
+        {MINIMAL CA "extended_key_usage =\n", ":12: [ca a] extended_key_usage: ", "is empty"},
+        {MINIMAL CA "revocation = maybe\n", ":12: [ca a] revocation: ", "one of"},
+        {MINIMAL CA "revocation = require\n", ": [ca a] crl_file: ", "is missing"},
+        {MINIMAL CA "crl_file = /crl\n", ": [ca a] revocation: ", "is off"},
+        {MINIMAL CA "ocsp = yes\n", ": [ca a] revocation: ", "is off"},
+        {MINIMAL CA "revocation = soft\nocsp = yes\nocsp_url = ftp://x/\n",
+         ":14: [ca a] ocsp_url: ", "no plain"},
+        {MINIMAL CA "revocation = soft\ncrl_file = /c\nocsp_url = http://x/\n",
+         ": [ca a] ocsp: ", "ocsp_url is there"},
+        {MINIMAL CA "device_id = ms-organization-access\n",
+         ": [ca a] tenant_id: ", "signs for every tenant"},
+        {MINIMAL CA "keys = p256\nrsa_bits_min = 4096\n",
+         ":13: [ca a] rsa_bits_min: ", "does not name rsa"},
         /* rules between keys, with what the application has otherwise */
         {OKTA "[device_trust]\nca_file = /c\ntrusted_when = certificate\n" VPN
               "trusted_when = certificate+intune\n",
@@ -819,6 +860,53 @@ static void applications_have_their_own(void **state)
     dt_config_free(&c);
 }
 
+/* Every key of [ca NAME] away from its default; another section keeps the defaults. */
+static void each_ca_has_its_own(void **state)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+    dt_config *c = parse_ok(everything);
+    dt_config *d = parse_ok(MINIMAL "[ca a]\ncertificate_file = /a\n[ca b-2]\n"
+                                    "certificate_file = /b\nkeys = p521\n");
+    dt_config_ca const *scep = c->cas[0], *plain = d->cas[0];
+
+    (void)state;
+    assert_int_equal(c->ca_count, 1);
+    assert_int_equal(d->ca_count, 2);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(keys[i].section, "ca");
+        if (scep->lines[i] == 0)
+            fail_msg("the file does not flip [ca] %s", keys[i].name);
+    }
+    assert_string_equal(scep->name, "scep");
+    assert_string_equal(scep->certificate_file, "/f/scep.pem");
+    assert_string_equal(scep->tenant_id.text, "0000000b-1111-2222-3333-444444444444");
+    assert_int_equal(scep->device_id, DT_ID_SAN_URI | DT_ID_MS_ORGANIZATION);
+    assert_string_equal(scep->extended_key_usage, "1.3.6.1.5.5.7.3.2, 1.2.3.4");
+    assert_int_equal(scep->keys, DT_KEY_TYPE_RSA | DT_KEY_TYPE_P384);
+    assert_int_equal(scep->rsa_bits_min, 3072);
+    assert_string_equal(scep->crl_file, "/f/scep.crl");
+    assert_int_equal(scep->revocation, DT_REVOCATION_SOFT);
+    assert_true(scep->ocsp);
+    assert_string_equal(scep->ocsp_url, "http://ocsp.flip.example/scep");
+    assert_string_equal(plain->certificate_file, "/a");
+    assert_false(dt_guid_is_set(&plain->tenant_id));
+    assert_int_equal(plain->device_id, DT_ID_PLACES_DEFAULT);
+    assert_string_equal(plain->extended_key_usage, "1.3.6.1.5.5.7.3.2");
+    assert_int_equal(plain->keys, DT_KEY_TYPES_ALL);
+    assert_int_equal(plain->rsa_bits_min, DT_RSA_BITS_MIN);
+    assert_string_equal(plain->crl_file, "");
+    assert_int_equal(plain->revocation, DT_REVOCATION_OFF);
+    assert_false(plain->ocsp);
+    assert_string_equal(plain->ocsp_url, "");
+    assert_int_equal(d->cas[1]->keys, DT_KEY_TYPE_P521);
+    assert_int_equal(dt_config_line(d, "ca b-2", "keys"), 14);
+    assert_int_equal(dt_config_line(d, "ca a", "keys"), 0);
+    assert_int_equal(dt_config_line(d, "ca nobody", "keys"), 0);
+    dt_config_free(&c);
+    dt_config_free(&d);
+}
+
 /* Every key that may be otherwise arrives where it is looked for, and nowhere else. */
 static void each_may_be_otherwise(void **state)
 {
@@ -857,6 +945,23 @@ static void sections_have_a_limit(void **state)
     c = parse_ok(text);
     assert_int_equal(c->application_count, DT_CONFIG_APPLICATIONS_MAX);
     dt_config_free(&c);
+    /* And so have those of CAs. */
+    snprintf(text, sizeof(text), "%s", MINIMAL);
+    for (int i = 0; i <= DT_CONFIG_CAS_MAX; i++) {
+        char one[64];
+        snprintf(one, sizeof(one), "[ca a%d]\ncertificate_file = /c\n", i);
+        strncat(text, one, sizeof(text) - strlen(text) - 1);
+    }
+    c = parse(text, &e, &error);
+    assert_int_equal(error, DT_E_INVALID);
+    assert_non_null(strstr(e.text, "/etc/d.conf:42: there are too many sections [ca NAME]"));
+    dt_config_free(&c);
+    snprintf(text, sizeof(text), "%s", MINIMAL);
+    for (int i = 0; i < DT_CONFIG_APPLICATIONS_MAX; i++) {
+        char one[64];
+        snprintf(one, sizeof(one), "[application a%d]\nplatforms = all\n", i);
+        strncat(text, one, sizeof(text) - strlen(text) - 1);
+    }
     strncat(text, "[application one-more]\nplatforms = all\n", sizeof(text) - strlen(text) - 1);
     c = parse(text, &e, &error);
     assert_int_equal(error, DT_E_INVALID);
@@ -1043,6 +1148,7 @@ int main(void)
         cmocka_unit_test(rules_that_hold),
         cmocka_unit_test(sections_with_a_name_refused),
         cmocka_unit_test(applications_have_their_own),
+        cmocka_unit_test(each_ca_has_its_own),
         cmocka_unit_test(each_may_be_otherwise),
         cmocka_unit_test(sections_have_a_limit),
         cmocka_unit_test(set_leaves_the_field_alone),

@@ -34,11 +34,33 @@ static bool is_application(char const *section)
     return strncmp(section, "application ", strlen("application ")) == 0;
 }
 
+static bool is_ca(char const *section)
+{
+    return strncmp(section, "ca ", strlen("ca ")) == 0;
+}
+
+static dt_config_key const *ca_key_find(char const *name, size_t *index)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0) {
+            *index = i;
+            return &keys[i];
+        }
+    }
+    fail_msg("there is no key [ca NAME] %s in the table", name);
+    return NULL;
+}
+
 static dt_config_key const *key_find(char const *section, char const *name, size_t *index)
 {
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
+    if (is_ca(section))
+        return ca_key_find(name, index);
     for (size_t i = 0; i < count; i++) {
         bool here = is_application(section) ? keys[i].per_application
                                             : strcmp(keys[i].section, section) == 0;
@@ -71,6 +93,36 @@ static void expect_all_of_applications(bool const *seen, char const *where)
         if (seen[i] != keys[i].per_application)
             fail_msg("[application NAME] %s is not in %s", keys[i].name, where);
     }
+}
+
+static void expect_all_of_cas(bool const *seen, char const *where)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_ca_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!seen[i])
+            fail_msg("[ca NAME] %s is not in %s", keys[i].name, where);
+    }
+}
+
+/* The keys that were seen, of each kind of section. */
+typedef struct seen_keys {
+    bool plain[DT_CONFIG_KEYS_MAX], of_applications[DT_CONFIG_KEYS_MAX], of_cas[DT_CONFIG_KEYS_MAX];
+} seen_keys;
+
+static bool *seen_of(seen_keys *seen, char const *section)
+{
+    return is_ca(section)            ? seen->of_cas
+           : is_application(section) ? seen->of_applications
+                                     : seen->plain;
+}
+
+static void expect_all_kinds(seen_keys const *seen, char const *where)
+{
+    expect_all(seen->plain, where);
+    expect_all_of_applications(seen->of_applications, where);
+    expect_all_of_cas(seen->of_cas, where);
 }
 
 /* --- the manual ------------------------------------------------------------------------------- */
@@ -165,7 +217,7 @@ static void expected_item(char *out, size_t size, char const *section, dt_config
 static void manual_says_the_same(void **state)
 {
     FILE *f = source_open("man/devtrust.conf.5");
-    bool plain[DT_CONFIG_KEYS_MAX] = {false}, of_applications[DT_CONFIG_KEYS_MAX] = {false};
+    seen_keys all = {0};
     char line[LINE_SIZE];
     char section[64] = "";
 
@@ -175,14 +227,14 @@ static void manual_says_the_same(void **state)
         char wanted[LINE_SIZE];
         size_t i = 0;
         if (sscanf(line, ".Ss Section [%63[^]]]", section) == 1) {
-            if (!dt_config_has_section(section) && !is_application(section))
+            if (!dt_config_has_section(section) && !is_application(section) && !is_ca(section))
                 fail_msg("the manual knows a section [%s]", section);
             continue;
         }
         if (sscanf(line, ".It Ic %63s", name) != 1)
             continue;
         dt_config_key const *k = key_find(section, name, &i);
-        bool *seen = is_application(section) ? of_applications : plain;
+        bool *seen = seen_of(&all, section);
         if (seen[i])
             fail_msg("the manual has [%s] %s twice", section, name);
         seen[i] = true;
@@ -190,8 +242,21 @@ static void manual_says_the_same(void **state)
         assert_string_equal(line, wanted);
     }
     fclose(f);
-    expect_all(plain, "man/devtrust.conf.5");
-    expect_all_of_applications(of_applications, "man/devtrust.conf.5");
+    expect_all_kinds(&all, "man/devtrust.conf.5");
+}
+
+static void expect_words(char const *text, dt_config_key const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
+            char quoted[80];
+            char listed[80];
+            snprintf(quoted, sizeof(quoted), ".Ql %s", w->word);
+            snprintf(listed, sizeof(listed), ".It Cm %s\n", w->word);
+            if (strstr(text, quoted) == NULL && strstr(text, listed) == NULL)
+                fail_msg("the manual lacks the word \"%s\" of %s", w->word, keys[i].name);
+        }
+    }
 }
 
 /* Each word that a key takes stands in the manual as a word. */
@@ -206,16 +271,9 @@ static void manual_has_the_words(void **state)
     (void)state;
     fclose(f);
     text[len] = '\0';
-    for (size_t i = 0; i < count; i++) {
-        for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
-            char quoted[80];
-            char listed[80];
-            snprintf(quoted, sizeof(quoted), ".Ql %s", w->word);
-            snprintf(listed, sizeof(listed), ".It Cm %s\n", w->word);
-            if (strstr(text, quoted) == NULL && strstr(text, listed) == NULL)
-                fail_msg("the manual lacks the word \"%s\" of %s", w->word, keys[i].name);
-        }
-    }
+    expect_words(text, keys, count);
+    keys = dt_config_ca_keys(&count);
+    expect_words(text, keys, count);
 }
 
 /* --- the sample ------------------------------------------------------------------------------- */
@@ -245,7 +303,7 @@ static bool sample_section(char const *line, char section[64], bool *given)
 }
 
 /* Reads the sample; with `all`, also what is commented out counts. */
-static dt_config *sample_load(bool all, bool *plain, bool *of_applications)
+static dt_config *sample_load(bool all, seen_keys *found)
 {
     static char text[FILE_SIZE];
     FILE *f = source_open("conf/devtrust.conf");
@@ -265,11 +323,12 @@ static dt_config *sample_load(bool all, bool *plain, bool *of_applications)
                 snprintf(text + used, sizeof(text) - used, "[%s]\n", section);
         } else if (sample_key(line, &name, &value, &given)) {
             dt_config_key const *k = key_find(section, name, &i);
-            bool *seen = is_application(section) ? of_applications : plain;
+            bool *seen = seen_of(found, section);
             if (seen[i])
                 fail_msg("the sample has [%s] %s twice", section, name);
             seen[i] = true;
-            if (!given && (k->fallback == NULL || strcmp(k->fallback, value) != 0))
+            if (!given && !(is_ca(section) && k->fallback == NULL) &&
+                (k->fallback == NULL || strcmp(k->fallback, value) != 0))
                 fail_msg("the sample's default of [%s] %s is \"%s\"", section, name, value);
             if (given || all)
                 snprintf(text + used, sizeof(text) - used, "%s = %s\n", name, value);
@@ -286,12 +345,11 @@ static dt_config *sample_load(bool all, bool *plain, bool *of_applications)
 
 static void sample_has_every_key(void **state)
 {
-    bool plain[DT_CONFIG_KEYS_MAX] = {false}, of_applications[DT_CONFIG_KEYS_MAX] = {false};
-    dt_config *c = sample_load(true, plain, of_applications);
+    seen_keys found = {0};
+    dt_config *c = sample_load(true, &found);
 
     (void)state;
-    expect_all(plain, "conf/devtrust.conf");
-    expect_all_of_applications(of_applications, "conf/devtrust.conf");
+    expect_all_kinds(&found, "conf/devtrust.conf");
     dt_config_free(&c);
 }
 

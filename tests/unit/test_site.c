@@ -2,6 +2,7 @@
 /* A whole site from files: what it holds once it is loaded, and every way in which one of its files
  * can be missing, broken, or in somebody else's hands. Each refusal names the file. */
 #include "edge/site.h"
+#include "edge/site_watch.h"
 #include "pki.h"
 
 #include <setjmp.h>
@@ -549,6 +550,50 @@ static void applications_have_their_own(void **state)
     (void)unlink(path_of("policies/wifi.json"));
 }
 
+/* The files of [ca NAME] are loaded, watched and blamed as those of other sections. */
+static void cas_have_their_own(void **state)
+{
+    char more[512];
+    dt_site_files *f;
+    dt_site_mark before, after;
+
+    (void)state;
+    put("policies/vpn.json", POLICY("vpn"), 0644);
+    put("own.pem", g_leaf, 0644);
+    snprintf(more, sizeof(more), "[ca own]\ncertificate_file = %s/own.pem\n", g_dir);
+    put_config(more);
+    expect_refusal(DT_E_INVALID, ":13: [ca own] certificate_file", "own.pem", "not a CA");
+    put("own.pem", g_ca, 0644);
+    expect_refusal(DT_E_INVALID, ":13: [ca own] certificate_file", "own.pem", "already");
+    put("own.pem", "", 0644);
+    expect_refusal(DT_E_PARSE, ":13: [ca own] certificate_file", "own.pem", "");
+    (void)unlink(path_of("own.pem"));
+    expect_refusal(DT_E_NOT_FOUND, ":13: [ca own] certificate_file", "own.pem", "does not exist");
+    put("own.pem", g_ca, 0666);
+    expect_refusal(DT_E_PERMISSION, ":13: [ca own] certificate_file", "own.pem", "");
+    /* Alone it is good. */
+    put("own.pem", g_ca, 0644);
+    put("ca.pem", g_ca, 0644);
+    char text[2048];
+    snprintf(text, sizeof(text),
+             "[okta]\norg_url = https://example.okta.com\napi_token_file = %s/okta.token\n"
+             "[policy]\ndirectory = %s/policies\nzones_file = %s/zones.json\n"
+             "[store]\nstate_key_file = %s/state.key\n"
+             "[device_trust]\ntrusted_when = certificate\n%s",
+             g_dir, g_dir, g_dir, g_dir, more);
+    put("devtrust.conf", text, 0644);
+    f = load();
+    assert_int_equal(dt_trust_store_size(dt_site_anchors(f)), 1);
+    assert_int_equal(dt_site_mark_content(path_of("devtrust.conf"), dt_site_config(f), &before),
+                     DT_OK);
+    put("own.pem", g_leaf, 0644);
+    assert_int_equal(dt_site_mark_content(path_of("devtrust.conf"), dt_site_config(f), &after),
+                     DT_OK);
+    assert_false(dt_site_mark_equal(&before, &after));
+    dt_site_free(&f);
+    put_config("");
+}
+
 /* Each allocation in turn gives out: nothing is half-loaded, and an error says so. */
 static void memory_gives_out(void **state)
 {
@@ -600,6 +645,7 @@ int main(void)
         TEST(bad_state_keys),
         TEST(missing_at_their_default),
         TEST(applications_have_their_own),
+        TEST(cas_have_their_own),
         TEST(memory_gives_out),
     };
 
