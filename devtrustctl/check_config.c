@@ -363,6 +363,8 @@ static void check_policies(checking *k)
 
         dt_out_line("policy        %s: %zu rules, sha256 %s", application, dt_policy_rule_count(p),
                     dt_policy_hash(p));
+        for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
+            warn(k, "%s", dt_policy_warning(p, w));
         if (!dt_policy_asks_for(p, DT_TRUST_TRUSTED))
             warn(k, "policy %s: no rule asks for a TRUSTED device: it is the same for all devices",
                  application);

@@ -402,6 +402,8 @@ static int make_request(explaining *x, dt_policy const *policy, dt_error *e)
     r->application = x->q.application;
     r->user = x->q.user;
     r->client_ip = x->q.ip != NULL ? x->q.ip : "";
+    r->local = x->q.ip == NULL; /* as at a console; --ip says from where else */
+    r->utc_offset_known = dt_host_utc_offset(dt_host_now(), &r->utc_offset) == DT_OK;
     r->explain = true;
     r->wait_limit = EXPLAIN_WAIT;
     if (dt_host_random_id(x->id) < 0 || dt_host_random(r->random, sizeof(r->random)) < 0)
@@ -449,10 +451,11 @@ static void show(explaining *x)
 {
     dt_explanation *a = &x->answer;
 
-    dt_signon_policy_input(x->machine, &a->input);
+    dt_signon_policy_input(x->machine, &a->input, dt_host_now());
     if (x->q.device_trust != NULL) {
         x->outcome.verdict = (dt_verdict){.trust = x->imagined, .reason = x->imagined_reason};
         a->input.trust = x->imagined;
+        a->input.reason = x->imagined_reason;
         dt_policy_decide(a->policy, &a->input, &x->outcome.decision);
     }
     a->evidence = dt_signon_evidence(x->machine);

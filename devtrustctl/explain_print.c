@@ -36,21 +36,6 @@ static char const *access_name(dt_access a)
     return "DENY";
 }
 
-static char const *decision_cause_name(dt_decision_cause c)
-{
-    switch (c) {
-    case DT_DECISION_RULE:
-        return "RULE";
-    case DT_DECISION_UNKNOWN_DEVICE:
-        return "DEVICE_UNKNOWN";
-    case DT_DECISION_UNKNOWN_GROUPS:
-        return "GROUPS_UNKNOWN";
-    case DT_DECISION_NO_RULE:
-        break;
-    }
-    return "NO_RULE";
-}
-
 static char const *source_text(dt_source s)
 {
     char const *name = dt_source_name(s);
@@ -203,7 +188,9 @@ static void print_rules(dt_explanation const *x)
         else if (r.failed == DT_CONDITION_INACTIVE)
             dt_out_line("rule           \"%s\": is inactive", r.name);
         else
-            dt_out_line("rule           \"%s\": does not hold: %s: %s", r.name,
+            dt_out_line("rule           \"%s\": %s: %s: %s", r.name,
+                        dt_policy_rule_is_unknown(x->policy, i, &x->input) ? "cannot be told"
+                                                                           : "does not hold",
                         dt_condition_name(r.failed), r.compared);
         decided = decided || decides;
     }
@@ -226,6 +213,23 @@ static void put_mfa(dt_explanation const *x, dt_buf *b)
         dt_buf_puts(b, " nothing: [mfa] factors and the rule have none in common");
 }
 
+static char const *unknown_text(dt_decision_cause c)
+{
+    switch (c) {
+    case DT_DECISION_UNKNOWN_GROUPS:
+        return "a rule that was reached asks for groups, and they are not known";
+    case DT_DECISION_UNKNOWN_NETWORK:
+        return "a rule that was reached asks for the address, or a BLOCKLIST zone does, and it is "
+               "not known";
+    case DT_DECISION_UNKNOWN_PLATFORM:
+        return "a rule that was reached asks for the platform, and it is not known";
+    case DT_DECISION_UNKNOWN_TIME:
+        return "a rule that was reached asks for the time, and it is not known";
+    default:
+        return "no rule holds";
+    }
+}
+
 static void print_decision(dt_explanation const *x)
 {
     dt_decision const *d = &x->outcome->decision;
@@ -241,11 +245,16 @@ static void print_decision(dt_explanation const *x)
     case DT_DECISION_UNKNOWN_DEVICE:
         dt_buf_puts(&b, ": the device's state is unknown, and [policy] unknown_device_as = deny");
         break;
-    case DT_DECISION_UNKNOWN_GROUPS:
-        dt_buf_puts(&b, ": a rule that was reached asks for groups, and they are not known");
+    case DT_DECISION_BLOCKED_ZONE:
+        dt_buf_puts(&b, ": the address is in the BLOCKLIST zone \"");
+        dt_buf_put_escaped(&b, dt_bytes_str(dt_policy_blocking_zone(x->policy, &x->input)));
+        dt_buf_putc(&b, '"');
         break;
     case DT_DECISION_NO_RULE:
         dt_buf_puts(&b, ": no rule holds");
+        break;
+    default:
+        dt_buf_printf(&b, ": %s", unknown_text(d->cause));
         break;
     }
     if (d->access == DT_ACCESS_ALLOW_AFTER_MFA)
@@ -384,7 +393,7 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
     put_name(b, "decision");
     dt_buf_putc(b, '{');
     put_member(b, "access", access_name(d->access));
-    put_member(b, "cause", decision_cause_name(d->cause));
+    put_member(b, "cause", dt_decision_cause_name(d->cause));
     put_member(b, "rule", d->rule);
     put_member(b, "frequency", mfa ? dt_decision_frequency_text(frequency, d) : NULL);
     put_texts(b, "factors", factors, count);

@@ -108,6 +108,14 @@ static char const *cause_text(dt_decision_cause c)
         return "the device is UNKNOWN, and unknownDeviceAs is deny";
     if (c == DT_DECISION_UNKNOWN_GROUPS)
         return "a rule that was reached asks for groups, and they are not known";
+    if (c == DT_DECISION_UNKNOWN_NETWORK)
+        return "a rule that was reached asks for the address, and it is not known";
+    if (c == DT_DECISION_UNKNOWN_PLATFORM)
+        return "a rule that was reached asks for the platform, and it is not known";
+    if (c == DT_DECISION_UNKNOWN_TIME)
+        return "a rule that was reached asks for the time, and it is not known";
+    if (c == DT_DECISION_BLOCKED_ZONE)
+        return "the address is in a BLOCKLIST zone";
     return c == DT_DECISION_NO_RULE ? "no rule holds" : NULL;
 }
 

@@ -403,6 +403,8 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     memcpy(r.chain, peer->chain, sizeof r.chain);
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
+    if (dt_policy_needs_time(in->site->policy))
+        r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
     dt_signon_begin(machine, in->site, &r, dt_host_now());
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }

@@ -178,6 +178,8 @@ typedef struct dt_config {
     struct {
         char *directory; /* <application>.json */
         char *zones_file;
+        char *asn_database; /* MaxMind databases for DYNAMIC zones; "" = none */
+        char *location_database;
         dt_unknown_as unknown_device_as;
         dt_unavailable_as okta_unavailable;
         dt_groups_from groups_from;

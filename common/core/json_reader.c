@@ -9,29 +9,62 @@
 #define DT_WORDS_TEXT_MAX 256 /* of the list of accepted words in a message */
 #define DT_FIELDS_MAX 16      /* most members of any object that is read here */
 
-void dt_json_reader_init(dt_json_reader *r, char const *file, dt_error *e)
+void dt_json_reader_init(dt_json_reader *r, dt_json_source const *source, dt_error *e)
 {
     memset(r, 0, sizeof(*r));
-    r->file = file;
+    r->source = *source;
     r->e = e;
+}
+
+/* "file:line#pointer: ", the pointer as a fragment, RFC 6901 section 6, so that the root shows as
+ * well. */
+static void put_place(dt_json_reader const *r, dt_buf *b)
+{
+    size_t line = dt_json_line(r->source.text, r->pointer);
+
+    dt_buf_puts(b, r->source.file);
+    if (line > 0) {
+        dt_buf_putc(b, ':');
+        dt_buf_put_int(b, (int64_t)line);
+    }
+    dt_buf_putc(b, '#');
+    dt_buf_puts(b, r->pointer);
+    dt_buf_puts(b, ": ");
 }
 
 int dt_json_reader_fail(dt_json_reader *r, char const *fmt, ...)
 {
-    char text[DT_ERROR_TEXT_MAX], shown[DT_ERROR_TEXT_MAX];
+    char text[DT_ERROR_TEXT_MAX], shown[DT_ERROR_TEXT_MAX], place[DT_ERROR_TEXT_MAX];
+    dt_buf b;
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    /* The pointer as a fragment, RFC 6901 section 6, so that the root shows as well. */
-    return dt_error_set(r->e, DT_E_INVALID, "%s#%s: %s", r->file, r->pointer,
+    dt_buf_init_fixed(&b, place, sizeof(place));
+    put_place(r, &b);
+    return dt_error_set(r->e, DT_E_INVALID, "%s%s", place,
                         dt_str_escape(shown, sizeof(shown), text));
+}
+
+void dt_json_reader_warning(dt_json_reader const *r, char out[DT_ERROR_TEXT_MAX], char const *fmt,
+                            ...)
+{
+    char text[DT_ERROR_TEXT_MAX];
+    dt_buf b;
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    dt_buf_init_fixed(&b, out, DT_ERROR_TEXT_MAX);
+    put_place(r, &b);
+    dt_buf_put_escaped(&b, dt_bytes_str(text));
 }
 
 int dt_json_reader_nomem(dt_json_reader *r)
 {
-    return dt_error_set(r->e, DT_E_NOMEM, "%s: out of memory", r->file);
+    return dt_error_set(r->e, DT_E_NOMEM, "%s: out of memory", r->source.file);
 }
 
 /* --- where we are ------------------------------------------------------------------------------ */

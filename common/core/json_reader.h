@@ -10,8 +10,14 @@
 
 #define DT_JSON_POINTER_MAX 256 /* longest pointer that is shown whole */
 
+/* A file, for messages: its name, and its text for the line; without text, no line is told. Borrowed. */
+typedef struct dt_json_source {
+    char const *file;
+    dt_bytes text;
+} dt_json_source;
+
 typedef struct dt_json_reader {
-    char const *file; /* borrowed; for messages only */
+    dt_json_source source;
     dt_error *e;
     char pointer[DT_JSON_POINTER_MAX]; /* of the value being read; "" is the root */
     size_t len;
@@ -23,11 +29,17 @@ typedef struct dt_json_field {
     bool required;
 } dt_json_field;
 
-/* `file` and `e` are borrowed as long as the reader is used. */
-void dt_json_reader_init(dt_json_reader *r, char const *file, dt_error *e);
+/* What the source names, and `e`, are borrowed as long as the reader is used. */
+void dt_json_reader_init(dt_json_reader *r, dt_json_source const *source, dt_error *e);
 
-/* Sets the error "file#pointer: text", escaped, and returns DT_E_INVALID. */
+/* Sets the error "file:line#pointer: text", escaped, and returns DT_E_INVALID. */
 int dt_json_reader_fail(dt_json_reader *r, char const *fmt, ...) DT_PRINTF(2, 3);
+/* Writes the same into `out` as a warning: nothing fails. */
+void dt_json_reader_warning(dt_json_reader const *r, char out[DT_ERROR_TEXT_MAX], char const *fmt,
+                            ...) DT_PRINTF(3, 4);
+/* The line, from 1, on which the value of a pointer begins, or the nearest value above it that is
+ * there; 0 for an empty text. `text` is one that dt_json_parse has parsed. (json_line.c) */
+size_t dt_json_line(dt_bytes text, char const *pointer);
 int dt_json_reader_nomem(dt_json_reader *r);
 
 /* Goes down to a member or an element; the result is handed to dt_json_reader_leave to come back. A

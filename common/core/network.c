@@ -15,6 +15,7 @@
 #define DT_RANGE_PREFIX_MAX 256 /* a range of 128-bit addresses splits into at most 254 prefixes */
 #define DT_NODES_PER_PREFIX 2   /* an insertion makes a leaf and at most one branch */
 #define DT_NETWORK_NODES_MIN 64 /* nodes of the first allocation */
+#define DT_LINKS_SHARED (DT_NETWORK_TAGS_MAX + 1) /* link 0 says "none" */
 
 /* An address as two numbers, so that prefixes compare by shifts. */
 typedef struct dt_bits {
@@ -36,15 +37,23 @@ typedef struct dt_prefix_list {
 
 typedef struct dt_network_node {
     dt_prefix prefix;
-    uint64_t value;
+    uint32_t tags;     /* index of the first link; 0 = none */
     uint32_t child[2]; /* by the first bit behind the prefix; 0 = none */
 } dt_network_node;
+
+/* One tag of a prefix, and the link to its next. Link `tag + 1` is the tag alone, shared by all
+ * prefixes that have only it: nearly every prefix is in one zone. */
+typedef struct dt_tag_link {
+    uint32_t tag, next;
+} dt_tag_link;
 
 struct dt_network_set {
     dt_network_node *nodes; /* nodes[0] is not used: index 0 says "none" */
     uint32_t count, cap;
     uint32_t prefixes;
     uint32_t root[2]; /* IPv6, IPv4 */
+    dt_tag_link *links;
+    uint32_t link_count, link_cap;
 };
 
 /* --- bits ------------------------------------------------------------------------------------- */
@@ -196,6 +205,32 @@ bool dt_ip_is_loopback(dt_ip const *ip)
     return bits_are_ipv4(b) ? ip->octets[12] == 127 : b.hi == 0 && b.lo == 1;
 }
 
+/* ::ffff:0:0/96 counts its lengths from 96. */
+bool dt_ip_is_private(dt_ip const *ip)
+{
+    static dt_prefix const ranges[] = {
+        {{0, UINT64_C(0xffff00000000)}, 96 + 8},  /* 0.0.0.0/8 */
+        {{0, UINT64_C(0xffff0a000000)}, 96 + 8},  /* 10.0.0.0/8 */
+        {{0, UINT64_C(0xffff64400000)}, 96 + 10}, /* 100.64.0.0/10 */
+        {{0, UINT64_C(0xffff7f000000)}, 96 + 8},  /* 127.0.0.0/8 */
+        {{0, UINT64_C(0xffffa9fe0000)}, 96 + 16}, /* 169.254.0.0/16 */
+        {{0, UINT64_C(0xffffac100000)}, 96 + 12}, /* 172.16.0.0/12 */
+        {{0, UINT64_C(0xffffc0a80000)}, 96 + 16}, /* 192.168.0.0/16 */
+        {{0, 0}, 127},                            /* ::, ::1 */
+        {{UINT64_C(0xfc00000000000000), 0}, 7},   /* fc00::/7 */
+        {{UINT64_C(0xfe80000000000000), 0}, 10},  /* fe80::/10 */
+    };
+    dt_bits b;
+
+    if (ip == NULL || !ip->set)
+        return false;
+    b = bits_of(ip->octets);
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (bits_common(ranges[i].key, b) >= ranges[i].len)
+            return true;
+    return false;
+}
+
 /* --- text of networks ------------------------------------------------------------------------- */
 
 /* A prefix length of one to three digits without leading zeros. */
@@ -285,8 +320,21 @@ static int text_parse(char const *text, dt_prefix_list *out)
 
 int dt_network_set_new(dt_network_set **out)
 {
-    *out = calloc(1, sizeof(**out));
-    return *out == NULL ? DT_E_NOMEM : DT_OK;
+    dt_network_set *s = calloc(1, sizeof(*s));
+
+    *out = NULL;
+    if (s == NULL)
+        return DT_E_NOMEM;
+    s->links = calloc(DT_LINKS_SHARED, sizeof(*s->links));
+    if (s->links == NULL) {
+        free(s);
+        return DT_E_NOMEM;
+    }
+    for (uint32_t tag = 0; tag < DT_NETWORK_TAGS_MAX; tag++)
+        s->links[tag + 1].tag = tag;
+    s->link_count = s->link_cap = DT_LINKS_SHARED;
+    *out = s;
+    return DT_OK;
 }
 
 void dt_network_set_free(dt_network_set **s)
@@ -294,6 +342,7 @@ void dt_network_set_free(dt_network_set **s)
     if (s == NULL || *s == NULL)
         return;
     free((*s)->nodes);
+    free((*s)->links);
     free(*s);
     *s = NULL;
 }
@@ -319,54 +368,89 @@ static int set_reserve(dt_network_set *s, size_t prefixes)
     return DT_OK;
 }
 
-static uint32_t node_new(dt_network_set *s, dt_prefix prefix, uint64_t value)
+/* Makes room for one link per prefix: each may be in another zone already. */
+static int links_reserve(dt_network_set *s, size_t prefixes)
+{
+    size_t need = s->link_count + prefixes;
+    size_t cap = s->link_cap;
+    dt_tag_link *links;
+
+    if (need <= cap)
+        return DT_OK;
+    while (cap < need)
+        cap *= 2;
+    links = realloc(s->links, cap * sizeof(*links));
+    if (links == NULL)
+        return DT_E_NOMEM;
+    s->links = links;
+    s->link_cap = (uint32_t)cap;
+    return DT_OK;
+}
+
+/* The node has the tag, beside those that it had. Needs room for a link. */
+static void node_tag(dt_network_set *s, dt_network_node *n, uint32_t tag)
+{
+    if (tag == DT_NETWORK_NO_TAG)
+        return;
+    for (uint32_t at = n->tags; at != 0; at = s->links[at].next)
+        if (s->links[at].tag == tag)
+            return;
+    if (n->tags == 0) {
+        n->tags = tag + 1;
+        return;
+    }
+    s->links[s->link_count] = (dt_tag_link){tag, n->tags};
+    n->tags = s->link_count++;
+}
+
+static uint32_t node_new(dt_network_set *s, dt_prefix prefix, uint32_t tag)
 {
     dt_network_node *n = &s->nodes[++s->count];
     memset(n, 0, sizeof(*n));
     n->prefix = prefix;
-    n->value = value;
+    node_tag(s, n, tag);
     return s->count;
 }
 
 /* Puts a node for `p` above node `at`, which does not hold it: either `p` itself, or the branch
  * where both part. Returns the upper node. */
 static uint32_t node_split(dt_network_set *s, uint32_t at, dt_prefix p, unsigned common,
-                           uint64_t value)
+                           uint32_t tag)
 {
     dt_bits below = s->nodes[at].prefix.key;
     dt_prefix upper = {bits_mask(p.key, common), common};
-    uint32_t top = node_new(s, upper, common == p.len ? value : 0);
+    uint32_t top = node_new(s, upper, common == p.len ? tag : DT_NETWORK_NO_TAG);
 
     s->nodes[top].child[bit_at(below, common)] = at;
     if (common < p.len)
-        s->nodes[top].child[bit_at(p.key, common)] = node_new(s, p, value);
+        s->nodes[top].child[bit_at(p.key, common)] = node_new(s, p, tag);
     return top;
 }
 
 /* Needs room for DT_NODES_PER_PREFIX nodes, so that `link` stays where it is. */
-static void set_insert(dt_network_set *s, uint32_t *link, dt_prefix p, uint64_t value)
+static void set_insert(dt_network_set *s, uint32_t *link, dt_prefix p, uint32_t tag)
 {
     while (*link != 0) {
         dt_network_node *n = &s->nodes[*link];
         unsigned common = bits_common(n->prefix.key, p.key);
         if (common < n->prefix.len && common < p.len) {
-            *link = node_split(s, *link, p, common, value);
+            *link = node_split(s, *link, p, common, tag);
             return;
         }
         if (p.len < n->prefix.len) {
-            *link = node_split(s, *link, p, p.len, value);
+            *link = node_split(s, *link, p, p.len, tag);
             return;
         }
         if (p.len == n->prefix.len) {
-            n->value |= value;
+            node_tag(s, n, tag);
             return;
         }
         link = &n->child[bit_at(p.key, n->prefix.len)];
     }
-    *link = node_new(s, p, value);
+    *link = node_new(s, p, tag);
 }
 
-int dt_network_set_add(dt_network_set *s, char const *text, uint64_t value, dt_error *e)
+int dt_network_set_add(dt_network_set *s, char const *text, uint32_t tag, dt_error *e)
 {
     dt_prefix_list list;
     char shown[DT_NETWORK_TEXT_MAX];
@@ -377,35 +461,44 @@ int dt_network_set_add(dt_network_set *s, char const *text, uint64_t value, dt_e
                             "\"%s\" is no network: write 192.0.2.0/24, 2001:db8::/32, one address, "
                             "or a range first-last of one family",
                             dt_str_escape(shown, sizeof(shown), text == NULL ? "" : text));
+    if (tag >= DT_NETWORK_TAGS_MAX && tag != DT_NETWORK_NO_TAG)
+        return dt_error_set(e, DT_E_LIMIT, "more than %d tags", DT_NETWORK_TAGS_MAX);
     rc = set_reserve(s, list.count);
+    if (rc == DT_OK)
+        rc = links_reserve(s, list.count);
     if (rc == DT_E_LIMIT)
         return dt_error_set(e, rc, "more than %d networks", DT_NETWORKS_MAX);
     if (rc != DT_OK)
         return dt_error_set(e, rc, "out of memory");
     for (size_t i = 0; i < list.count; i++)
-        set_insert(s, &s->root[list.ipv4], list.items[i], value);
+        set_insert(s, &s->root[list.ipv4], list.items[i], tag);
     s->prefixes += (uint32_t)list.count;
     return DT_OK;
 }
 
-uint64_t dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip)
+void dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip, dt_tag_set *out)
 {
-    uint64_t value = 0;
     dt_bits key;
     uint32_t at;
 
     if (s == NULL || ip == NULL || !ip->set)
-        return 0;
+        return;
     key = bits_of(ip->octets);
     at = s->root[bits_are_ipv4(key)];
     while (at != 0) {
         dt_network_node const *n = &s->nodes[at];
         if (bits_common(n->prefix.key, key) < n->prefix.len)
             break;
-        value |= n->value;
+        for (uint32_t link = n->tags; link != 0; link = s->links[link].next)
+            out->words[s->links[link].tag / 64] |= UINT64_C(1) << s->links[link].tag % 64;
         if (n->prefix.len == DT_IP_BITS)
             break;
         at = n->child[bit_at(key, n->prefix.len)];
     }
-    return value;
+}
+
+size_t dt_network_set_memory(dt_network_set const *s)
+{
+    return s == NULL ? 0
+                     : sizeof(*s) + s->cap * sizeof(*s->nodes) + s->link_cap * sizeof(*s->links);
 }

@@ -17,16 +17,29 @@ typedef struct dt_ip {
 DT_MUST_USE int dt_ip_parse(char const *text, dt_ip *out);
 bool dt_ip_is_loopback(dt_ip const *ip);
 
+/* True for what is no place on the Internet, and so in no country and no provider's network: private,
+ * shared, link-local, loopback and unspecified addresses (RFC 6890). */
+bool dt_ip_is_private(dt_ip const *ip);
+
+/* A network carries tags, numbers below DT_NETWORK_TAGS_MAX; a set of tags is one bit each. */
+#define DT_NETWORK_TAGS_MAX 1024
+#define DT_NETWORK_NO_TAG UINT32_MAX /* checks the text and adds nothing that is ever found */
+#define DT_NETWORK_WORDS (DT_NETWORK_TAGS_MAX / 64)
+typedef struct dt_tag_set {
+    uint64_t words[DT_NETWORK_WORDS];
+} dt_tag_set;
+
 typedef struct dt_network_set dt_network_set;
 #define DT_NETWORKS_MAX 2000000
 
 DT_MUST_USE int dt_network_set_new(dt_network_set **out);
 void dt_network_set_free(dt_network_set **s);
-/* Adds "192.0.2.0/24" (host bits are masked off), "192.0.2.7", or a range "a-b" with `value`, a bit
- * set: a look-up gives the OR of the values of all networks that hold the address. */
-DT_MUST_USE int dt_network_set_add(dt_network_set *s, char const *text, uint64_t value,
-                                   dt_error *e);
-/* 0 when no network holds the address or the address is unset. Thread safe when nobody adds. */
-uint64_t dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip);
+/* Adds "192.0.2.0/24" (host bits are masked off), "192.0.2.7", or a range "a-b" under a tag. */
+DT_MUST_USE int dt_network_set_add(dt_network_set *s, char const *text, uint32_t tag, dt_error *e);
+/* Sets the bits of the tags of all networks that hold the address, and clears none; nothing when the
+ * address is unset. Thread safe when nobody adds. */
+void dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip, dt_tag_set *out);
+/* Bytes of memory that it takes. */
+size_t dt_network_set_memory(dt_network_set const *s);
 
 #endif

@@ -775,7 +775,7 @@ int dt_okta_import(dt_json const *document, dt_import_options const *o, dt_buf *
     m->org = o->org;
     m->counts = counts;
     m->rule = "";
-    dt_json_reader_init(&m->r, o->file, e);
+    dt_json_reader_init(&m->r, &(dt_json_source){.file = o->file}, e);
     rc = convert(m, document, policy, zones, e);
     if (rc != DT_OK || counts->of[DT_IMPORT_REFUSED] > 0) {
         dt_buf_reset(policy);

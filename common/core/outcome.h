@@ -27,11 +27,15 @@ typedef enum dt_cause {
     DT_CAUSE_NO_RULE,
     DT_CAUSE_DEVICE_UNKNOWN, /* unknown_device_as = deny */
     DT_CAUSE_GROUPS_UNKNOWN,
-    DT_CAUSE_MFA_REJECTED,  /* the person pressed deny */
-    DT_CAUSE_MFA_TIMEOUT,   /* nobody answered */
-    DT_CAUSE_MFA_FAILED,    /* wrong passcode, attempts used up */
-    DT_CAUSE_MFA_NO_FACTOR, /* none enrolled that the rule allows and this door can do */
-    DT_CAUSE_MFA_LIMIT,     /* push_limit reached and no passcode possible */
+    DT_CAUSE_NETWORK_UNKNOWN,  /* a rule that was reached asks for it, and it is not known */
+    DT_CAUSE_PLATFORM_UNKNOWN, /* the same */
+    DT_CAUSE_TIME_UNKNOWN,     /* the same */
+    DT_CAUSE_BLOCKED_ZONE,     /* a BLOCKLIST zone has the address */
+    DT_CAUSE_MFA_REJECTED,     /* the person pressed deny */
+    DT_CAUSE_MFA_TIMEOUT,      /* nobody answered */
+    DT_CAUSE_MFA_FAILED,       /* wrong passcode, attempts used up */
+    DT_CAUSE_MFA_NO_FACTOR,    /* none enrolled that the rule allows and this door can do */
+    DT_CAUSE_MFA_LIMIT,        /* push_limit reached and no passcode possible */
     DT_CAUSE_MFA_RATE_LIMITED,
     DT_CAUSE_OKTA_UNAVAILABLE,
     DT_CAUSE_OKTA_REFUSED,    /* Okta answered that the user may not (not active, not found) */

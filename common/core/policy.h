@@ -6,27 +6,46 @@
 #define DT_CORE_POLICY_H
 
 #include "core/evidence.h"
-#include "core/json.h"
+#include "core/geo.h"
+#include "core/json_reader.h"
 #include "core/network.h"
 
-#define DT_POLICY_TEXT_MAX (8 * 1024 * 1024)
+#define DT_POLICY_TEXT_MAX (128 * 1024 * 1024)
 #define DT_POLICY_RULES_MAX 100000
 #define DT_POLICY_NAME_MAX 256
-#define DT_POLICY_LIST_MAX 10000 /* members of one include or exclude list */
-#define DT_ZONES_MAX 64
+#define DT_POLICY_LIST_MAX 10000          /* members of one include or exclude list */
+#define DT_POLICY_PATTERNS_MAX 64         /* patterns of one list */
+#define DT_POLICY_GROUP_PATTERNS_MAX 1024 /* different patterns for groups of one policy */
+#define DT_POLICY_SPANS_MAX 64            /* time spans of one list */
+#define DT_POLICY_WARNINGS_MAX 64         /* kept of one policy; the others are counted */
+#define DT_ZONES_MAX DT_NETWORK_TAGS_MAX
+#define DT_ZONE_PLACES_MAX 1000 /* locations, and networks by number, of one zone */
 #define DT_GROUPS_MAX 256
 #define DT_GROUP_NAME_MAX 256
 #define DT_POLICY_MESSAGE_MAX 256      /* of a rule that denies, its NUL included */
 #define DT_POLICY_REPLY_MAX 16         /* reply attributes of one rule */
 #define DT_REPLY_NAME_MAX 64           /* of an attribute, its NUL included */
 #define DT_REPLY_VALUE_MAX 248         /* its NUL included: RFC 2865 section 5, less a tag */
+#define DT_UTC_OFFSET_MAX (15 * 60)    /* minutes; the farthest in use are -12 and +14 hours */
 #define DT_FREQUENCY_MAX DT_DAYS(3650) /* longest time an MFA is remembered, but for ONLY_ONCE */
 #define DT_DURATION_TEXT_MAX 40        /* of an ISO 8601 duration, its NUL included */
 
 /* --- zones: shared by all policies of a site ------------------------------------------------ */
 typedef struct dt_zones dt_zones;
-/* {"zones":[{"name","type":"IP","status":"ACTIVE","gateways":[{"type":"CIDR"|"RANGE","value"}]}]} */
+/* {"zones":[{"name","type":"IP","status","usage","gateways":[...]},
+ *           {"name","type":"DYNAMIC","status","usage","locations":[...],"asns":[...]}]}
+ * See devtrust-policy(5). DT_E_INVALID names the file and the JSON pointer; as with dt_policy_parse
+ * there is a second form that names the line, too. */
 DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out, dt_error *e);
+DT_MUST_USE int dt_zones_parse_source(dt_json const *root, dt_json_source const *source,
+                                      dt_zones **out, dt_error *e);
+/* Gives the zones the databases that the DYNAMIC ones ask; borrowed, and may be NULL. DT_E_INVALID
+ * when an ACTIVE zone needs what they cannot answer: names the zone and the kind of database. Zones
+ * that were given none cannot be told: no address is known to be in them, nor not to be. */
+DT_MUST_USE int dt_zones_set_geo(dt_zones *z, dt_geo const *geo, char const *file, dt_error *e);
+size_t dt_zones_count(dt_zones const *z);
+/* Bytes of memory that they take. */
+size_t dt_zones_memory(dt_zones const *z);
 void dt_zones_free(dt_zones **z);
 
 /* --- policy --------------------------------------------------------------------------------- */
@@ -76,12 +95,18 @@ typedef enum dt_remember_by {
  * file and the JSON pointer. */
 DT_MUST_USE int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
                                 dt_policy **out, dt_error *e);
+/* The same, with the text that `root` was parsed from: then errors and warnings name the line. */
+DT_MUST_USE int dt_policy_parse_source(dt_json const *root, dt_json_source const *source,
+                                       dt_zones const *zones, dt_policy **out, dt_error *e);
+
 /* Compiles the org's own sign-on rules (Okta's OKTA_SIGN_ON policies), which are decided by like any
  * other: {"name","rules":[...]}, each rule with name, priority, status, conditions {people, network,
  * authContext {authType}} and actions {signon {access, requireFactor, factorPromptMode,
- * factorLifetime}}. No application, no device, no message, no reply. As dt_policy_parse otherwise. */
+ * factorLifetime}}. No application, no device, no message, no reply. Two forms, as dt_policy_parse. */
 DT_MUST_USE int dt_org_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
                                     dt_policy **out, dt_error *e);
+DT_MUST_USE int dt_org_policy_parse_source(dt_json const *root, dt_json_source const *source,
+                                           dt_zones const *zones, dt_policy **out, dt_error *e);
 void dt_policy_free(dt_policy **p);
 char const *dt_policy_application(dt_policy const *p);
 /* The named group of applications that share remembered MFA with this one; "" when there is none.
@@ -97,7 +122,14 @@ bool dt_policy_names_group(dt_policy const *p, char const *group);
 /* What the policy says of report_only; the configuration's word counts where it says nothing. */
 typedef enum dt_report { DT_REPORT_UNSAID = 0, DT_REPORT_NO, DT_REPORT_YES } dt_report;
 dt_report dt_policy_report(dt_policy const *p);
+/* True when some ACTIVE rule looks at the time. */
+bool dt_policy_needs_time(dt_policy const *p);
 size_t dt_policy_rule_count(dt_policy const *p);
+/* What only smells: warning i as "file:line#/pointer: text"; NULL past the end. The last one says how
+ * many were left out, if any were. */
+char const *dt_policy_warning(dt_policy const *p, size_t i);
+/* Bytes of memory that it takes. */
+size_t dt_policy_memory(dt_policy const *p);
 /* True when some ACTIVE rule holds for devices of this trust alone; for TRUSTED and NOT_TRUSTED. */
 bool dt_policy_asks_for(dt_policy const *p, dt_trust trust);
 
@@ -106,27 +138,65 @@ typedef enum dt_group_knowledge {
     DT_GROUPS_KNOWN,
 } dt_group_knowledge;
 
-/* Who asks, from where, on what: what the conditions look at. All borrowed. */
+/* What is known of the address when it is not set. */
+typedef enum dt_address {
+    DT_ADDRESS_UNKNOWN = 0, /* there is one, and nobody could read it (a host name) */
+    DT_ADDRESS_ABSENT, /* none came with the request (802.1X), so no list has it; where the person
+                               comes from is not known for that */
+    DT_ADDRESS_LOCAL,  /* none: the person sits at this host, and that is in no zone */
+} dt_address;
+
+/* Who asks, from where, on what, when: what the conditions look at. All borrowed. The zero value
+ * knows nothing. */
 typedef struct dt_policy_input {
     char const *user;  /* as the person typed it */
     char const *login; /* the Okta login made of it; conditions match either, ASCII case folded */
     char const *const *groups;
     size_t group_count;
     dt_group_knowledge group_knowledge;
-    dt_ip ip; /* unset: no zone holds it; NOT in a zone does not hold either */
+    dt_ip ip;
+    dt_address address; /* counts when ip is not set */
     dt_platform platform;
     dt_trust trust;
+    dt_reason reason;         /* of the trust */
     dt_unknown_as unknown_as; /* how UNKNOWN trust is taken; DENY: UNKNOWN denies before any rule */
+    dt_time now;              /* 0 = not known */
+    int utc_offset;           /* of the local time at `now`, minutes east of UTC */
+    bool utc_offset_known;
 } dt_policy_input;
 
 typedef enum dt_access { DT_ACCESS_DENY = 0, DT_ACCESS_ALLOW, DT_ACCESS_ALLOW_AFTER_MFA } dt_access;
 
+/* Which part of a rule. */
+typedef enum dt_condition {
+    DT_CONDITION_NONE = 0, /* all held: this rule decides */
+    DT_CONDITION_INACTIVE,
+    DT_CONDITION_PEOPLE,
+    DT_CONDITION_NETWORK,
+    DT_CONDITION_PLATFORM,
+    DT_CONDITION_DEVICE,
+    DT_CONDITION_TIME,
+    DT_CONDITION_COUNT, /* not a condition */
+} dt_condition;
+char const *dt_condition_name(dt_condition c);
+
+/* What a rule of which it cannot be said whether it holds does (a group, an address, a platform, a
+ * device's state, the time is not known): one that would deny, ask for MFA or put attributes into the
+ * reply refuses the sign-on. One that would only let in is passed over, for no rule behind it can be
+ * laxer; and should one behind it deny, the cause is that it was not known. */
 typedef enum dt_decision_cause {
     DT_DECISION_NO_RULE = 0, /* no rule matched */
     DT_DECISION_RULE,
-    DT_DECISION_UNKNOWN_DEVICE, /* unknown_device_as = deny */
+    DT_DECISION_UNKNOWN_DEVICE, /* unknown_device_as = deny; or a rule names reasons */
     DT_DECISION_UNKNOWN_GROUPS, /* a rule that was reached names groups and they are not known */
+    DT_DECISION_UNKNOWN_NETWORK,
+    DT_DECISION_UNKNOWN_PLATFORM,
+    DT_DECISION_UNKNOWN_TIME,
+    DT_DECISION_BLOCKED_ZONE, /* the address is in a BLOCKLIST zone; before any rule */
+    DT_DECISION_CAUSE_COUNT,  /* not a cause */
 } dt_decision_cause;
+/* "NO_RULE", "RULE", "DEVICE_UNKNOWN", "GROUPS_UNKNOWN", ... */
+char const *dt_decision_cause_name(dt_decision_cause c);
 
 typedef struct dt_decision {
     dt_access access;
@@ -136,7 +206,9 @@ typedef struct dt_decision {
                              always; of ONCE_PER_SESSION 0 */
     unsigned factors; /* dt_factor_type bits, one of which must be the one given, also when it is
                              a remembered one; only with ALLOW_AFTER_MFA */
-    unsigned remember_by;          /* dt_remember_by bits */
+    unsigned remember_by; /* dt_remember_by bits */
+    unsigned unknown;     /* 1 << dt_condition: what was not known of rules that were passed over or
+                             refused. A better answer could give a laxer decision, never a stricter one */
     char rule[DT_POLICY_NAME_MAX]; /* "" when no rule decided */
     int priority;
     uint32_t rule_index;   /* in evaluation order; with policy_stamp for the accessors below */
@@ -175,18 +247,13 @@ dt_reply_attribute const *dt_policy_rule_reply(dt_policy const *p, size_t i, cha
  * the policy that decided. Safe for a terminal. */
 char const *dt_policy_message(dt_policy const *p, dt_decision const *d);
 
-/* Which condition of a rule failed, for `explain`. */
-typedef enum dt_condition {
-    DT_CONDITION_NONE = 0, /* all held: this rule decides */
-    DT_CONDITION_INACTIVE,
-    DT_CONDITION_PEOPLE,
-    DT_CONDITION_NETWORK,
-    DT_CONDITION_PLATFORM,
-    DT_CONDITION_DEVICE,
-} dt_condition;
-char const *dt_condition_name(dt_condition c);
-/* Rule i in evaluation order: its name and the first condition that does not hold for `in`. */
+/* Rule i in evaluation order: its name and the first condition that does not hold for `in`; of a rule
+ * that might hold, the first of which that is not known. */
 dt_condition dt_policy_explain_rule(dt_policy const *p, size_t i, dt_policy_input const *in,
                                     char const **rule_name);
+/* True when it cannot be said whether rule i holds. */
+bool dt_policy_rule_is_unknown(dt_policy const *p, size_t i, dt_policy_input const *in);
+/* The first BLOCKLIST zone that has the address; "" when there is none. */
+char const *dt_policy_blocking_zone(dt_policy const *p, dt_policy_input const *in);
 
 #endif

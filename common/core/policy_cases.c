@@ -90,6 +90,8 @@ static int ip_read(running *x, dt_json const *v)
     size_t mark;
     int rc = dt_json_reader_member_text(&x->r, v, "ip", DT_ADDRESS_MAX, &text);
 
+    /* Without an address the person sits at this host. */
+    x->c.in.address = text == NULL ? DT_ADDRESS_LOCAL : DT_ADDRESS_UNKNOWN;
     if (rc != DT_OK || text == NULL || dt_ip_parse(text, &x->c.in.ip) == DT_OK)
         return rc;
     mark = dt_json_reader_enter(&x->r, "ip");
@@ -270,7 +272,7 @@ int dt_cases_head_read(dt_json const *root, char const *file, dt_cases_head *out
     int rc;
 
     *out = (dt_cases_head){.count = 0};
-    dt_json_reader_init(&r, file, e);
+    dt_json_reader_init(&r, &(dt_json_source){.file = file}, e);
     rc = dt_json_reader_object(&r, root, fields);
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&r, root, "$schema", DT_POLICY_NAME_MAX, &schema);
@@ -316,7 +318,7 @@ int dt_cases_run(dt_json const *root, char const *file, dt_policy const *policy,
     if (x == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     rc = dt_cases_head_read(root, file, &head, e);
-    dt_json_reader_init(&x->r, file, e);
+    dt_json_reader_init(&x->r, &(dt_json_source){.file = file}, e);
     (void)dt_json_reader_enter(&x->r, "cases");
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(cases); i++) {
         size_t mark = dt_json_reader_enter_at(&x->r, i);

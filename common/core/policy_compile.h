@@ -11,7 +11,7 @@
 typedef struct dt_compiler {
     dt_json_reader r;
     dt_policy *p;
-    size_t names_cap, replies_cap;
+    size_t names_cap, replies_cap, zone_ids_cap, spans_cap;
     bool org; /* the rules are the org's, see dt_org_policy_parse */
 } dt_compiler;
 

@@ -7,8 +7,8 @@
 
 #define DT_TEXT_BLOCK (64 * 1024) /* bytes of one allocation for strings */
 #define DT_PLATFORMS_MAX 16       /* members of one list of platforms */
-#define DT_ITEMS_FIRST_CAP 64     /* elements of an array's first allocation */
 #define DT_ALL_ZONES "ALL_ZONES"
+#define DT_DAYS_OF_WEEK 7
 
 int dt_compiler_nomem(dt_compiler *c)
 {
@@ -41,17 +41,7 @@ char *dt_compiler_keep(dt_policy *p, char const *s)
 
 int dt_compiler_grow(dt_compiler *c, void **items, size_t count, size_t *cap, size_t size)
 {
-    size_t want = *cap == 0 ? DT_ITEMS_FIRST_CAP : *cap * 2;
-    void *grown;
-
-    if (count < *cap)
-        return DT_OK;
-    grown = realloc(*items, want * size);
-    if (grown == NULL)
-        return dt_compiler_nomem(c);
-    *items = grown;
-    *cap = want;
-    return DT_OK;
+    return dt_array_grow(items, count, cap, size) == DT_OK ? DT_OK : dt_compiler_nomem(c);
 }
 
 int dt_compiler_name_push(dt_compiler *c, dt_folded_name name)
@@ -101,18 +91,37 @@ char const *dt_compiler_list_sort(dt_policy *p, dt_name_list list)
 
 /* --- conditions: people ------------------------------------------------------------------------ */
 
-static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *out)
+static bool is_pattern(char const *name)
+{
+    return strpbrk(name, "*?") != NULL;
+}
+
+static int pattern_check(dt_compiler *c, char const *name, size_t count)
+{
+    if (strspn(name, "*") == strlen(name))
+        return dt_json_reader_fail(&c->r, "\"*\" is everybody: leave the list out");
+    if (count == DT_POLICY_PATTERNS_MAX)
+        return dt_json_reader_fail(&c->r, "more than %d patterns", DT_POLICY_PATTERNS_MAX);
+    return DT_OK;
+}
+
+/* Takes the list's names, or its patterns: each of the two is to lie together. */
+static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_list *out)
 {
     char const *twice;
-    int rc = dt_json_reader_array(&c->r, v, 0, DT_POLICY_LIST_MAX);
+    int rc = DT_OK;
 
     out->first = (uint32_t)c->p->name_count;
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
         size_t mark = dt_json_reader_enter_at(&c->r, i);
         char const *name = NULL;
         rc = dt_json_reader_text(&c->r, dt_json_at(v, i), DT_GROUP_NAME_MAX, &name);
-        if (rc == DT_OK)
-            rc = name_add(c, name);
+        if (rc == DT_OK && is_pattern(name) == patterns) {
+            if (patterns)
+                rc = pattern_check(c, name, c->p->name_count - out->first);
+            if (rc == DT_OK)
+                rc = name_add(c, name);
+        }
         dt_json_reader_leave(&c->r, mark);
     }
     if (rc != DT_OK)
@@ -122,12 +131,23 @@ static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *out)
     return twice == NULL ? DT_OK : dt_json_reader_fail(&c->r, "\"%.80s\" is there twice", twice);
 }
 
-/* {"include":[...],"exclude":[...]} */
-static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *include,
-                            dt_name_list *exclude)
+static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *names,
+                       dt_name_list *patterns, bool include)
+{
+    int rc = dt_json_reader_array(&c->r, v, 0, DT_POLICY_LIST_MAX);
+
+    if (rc == DT_OK && include && dt_json_size(v) == 0)
+        return dt_json_reader_fail(&c->r, "is empty and would include nobody: leave it out for "
+                                          "everybody");
+    if (rc == DT_OK)
+        rc = names_take(c, v, false, names);
+    return rc == DT_OK ? names_take(c, v, true, patterns) : rc;
+}
+
+/* {"include":[...],"exclude":[...]}; lists: names and patterns of include, then of exclude. */
+static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *const lists[4])
 {
     static dt_json_field const fields[] = {{"include", false}, {"exclude", false}, {NULL, false}};
-    dt_name_list *lists[] = {include, exclude};
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     for (size_t i = 0; rc == DT_OK && i < 2; i++) {
@@ -135,7 +155,7 @@ static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *incl
         if (list == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = names_parse(c, list, lists[i]);
+        rc = names_parse(c, list, lists[2 * i], lists[2 * i + 1], i == 0);
         dt_json_reader_leave(&c->r, mark);
     }
     return rc;
@@ -144,8 +164,9 @@ static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *incl
 static int people_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
     static dt_json_field const fields[] = {{"users", false}, {"groups", false}, {NULL, false}};
-    dt_name_list *lists[][2] = {{&rule->users_include, &rule->users_exclude},
-                                {&rule->groups_include, &rule->groups_exclude}};
+    dt_name_list *const lists[2][4] = {
+        {&rule->users_include, &rule->users_like, &rule->users_exclude, &rule->users_unlike},
+        {&rule->groups_include, &rule->groups_like, &rule->groups_exclude, &rule->groups_unlike}};
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     for (size_t i = 0; rc == DT_OK && i < 2; i++) {
@@ -153,18 +174,50 @@ static int people_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         if (part == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = name_lists_parse(c, part, lists[i][0], lists[i][1]);
+        rc = name_lists_parse(c, part, lists[i]);
         dt_json_reader_leave(&c->r, mark);
     }
-    rule->anyone = rule->users_include.count + rule->users_exclude.count +
-                       rule->groups_include.count + rule->groups_exclude.count ==
-                   0;
+    for (size_t i = 0; i < 8; i++)
+        rule->anyone = rule->anyone && lists[i / 4][i % 4]->count == 0;
     return rc;
 }
 
 /* --- conditions: network ----------------------------------------------------------------------- */
 
-static int zone_add(dt_compiler *c, dt_json const *v, size_t of, uint64_t *out)
+static int zone_id_push(dt_compiler *c, size_t id, dt_name_list *out)
+{
+    dt_policy *p = c->p;
+    void *ids = p->zone_ids;
+    int rc = dt_compiler_grow(c, &ids, p->zone_id_count, &c->zone_ids_cap, sizeof(*p->zone_ids));
+
+    p->zone_ids = ids;
+    if (rc != DT_OK)
+        return rc;
+    for (uint32_t i = 0; i < out->count; i++)
+        if (p->zone_ids[out->first + i] == id)
+            return dt_json_reader_fail(&c->r, "zone \"%.80s\" is there twice",
+                                       p->zones->zones[id].name);
+    p->zone_ids[p->zone_id_count++] = (uint16_t)id;
+    out->count++;
+    return DT_OK;
+}
+
+static int all_zones_add(dt_compiler *c, size_t of, dt_name_list *out)
+{
+    dt_zones const *zones = c->p->zones;
+    int rc = DT_OK;
+
+    if (of != 1)
+        return dt_json_reader_fail(&c->r, DT_ALL_ZONES " must stand alone");
+    if (zones == NULL || zones->rule_zones == 0)
+        return dt_json_reader_fail(&c->r, DT_ALL_ZONES ", but no ACTIVE zone is defined");
+    for (size_t i = 0; rc == DT_OK && i < zones->count; i++)
+        if (zones->zones[i].active && !zones->zones[i].blocklist)
+            rc = zone_id_push(c, i, out);
+    return rc;
+}
+
+static int zone_add(dt_compiler *c, dt_json const *v, size_t of, dt_name_list *out)
 {
     dt_zones const *zones = c->p->zones;
     char const *name = NULL;
@@ -172,31 +225,30 @@ static int zone_add(dt_compiler *c, dt_json const *v, size_t of, uint64_t *out)
 
     if (rc != DT_OK)
         return rc;
-    if (strcmp(name, DT_ALL_ZONES) == 0) {
-        if (of != 1)
-            return dt_json_reader_fail(&c->r, DT_ALL_ZONES " must stand alone");
-        if (zones == NULL || zones->active == 0)
-            return dt_json_reader_fail(&c->r, DT_ALL_ZONES ", but no ACTIVE zone is defined");
-        *out = zones->active;
-        return DT_OK;
-    }
+    if (strcmp(name, DT_ALL_ZONES) == 0)
+        return all_zones_add(c, of, out);
     index = dt_zones_find(zones, name);
     if (index < 0)
         return dt_json_reader_fail(&c->r, "no zone \"%.80s\" is defined in the zones file", name);
-    if ((zones->active >> index & 1) == 0)
+    if (!zones->zones[index].active)
         return dt_json_reader_fail(&c->r, "zone \"%.80s\" is INACTIVE", name);
-    if (*out >> index & 1)
-        return dt_json_reader_fail(&c->r, "zone \"%.80s\" is there twice", name);
-    *out |= UINT64_C(1) << index;
-    return DT_OK;
+    if (zones->zones[index].blocklist)
+        return dt_json_reader_fail(
+            &c->r, "zone \"%.80s\" is a BLOCKLIST: it denies before any rule", name);
+    return zone_id_push(c, (size_t)index, out);
 }
 
-static int zones_parse(dt_compiler *c, dt_json const *v, char const *member, uint64_t *out)
+static int zones_parse(dt_compiler *c, dt_json const *v, char const *member, dt_name_list *out)
 {
     dt_json const *list = dt_json_get(v, member);
-    size_t mark = dt_json_reader_enter(&c->r, member);
-    int rc = list == NULL ? DT_OK : dt_json_reader_array(&c->r, list, 0, DT_ZONES_MAX);
+    size_t mark;
+    int rc;
 
+    if (list == NULL)
+        return DT_OK;
+    mark = dt_json_reader_enter(&c->r, member);
+    rc = dt_json_reader_array(&c->r, list, strcmp(member, "include") == 0, DT_ZONES_MAX);
+    out->first = (uint32_t)c->p->zone_id_count;
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
         size_t element = dt_json_reader_enter_at(&c->r, i);
         rc = zone_add(c, dt_json_at(list, i), dt_json_size(list), out);
@@ -223,7 +275,7 @@ static int network_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         rc = zones_parse(c, v, "exclude", &rule->zones_exclude);
     if (rc != DT_OK)
         return rc;
-    named = rule->zones_include != 0 || rule->zones_exclude != 0;
+    named = rule->zones_include.count != 0 || rule->zones_exclude.count != 0;
     if (zone && !named)
         return dt_json_reader_fail(&c->r, "ZONE needs a zone in include or exclude");
     if (!zone && named)
@@ -281,7 +333,8 @@ static int platforms_parse(dt_compiler *c, dt_json const *v, char const *member,
 {
     dt_json const *list = dt_json_get(v, member);
     size_t mark = dt_json_reader_enter(&c->r, member);
-    int rc = list == NULL ? DT_OK : dt_json_reader_array(&c->r, list, 0, DT_PLATFORMS_MAX);
+    size_t min = strcmp(member, "include") == 0;
+    int rc = list == NULL ? DT_OK : dt_json_reader_array(&c->r, list, min, DT_PLATFORMS_MAX);
 
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
         size_t element = dt_json_reader_enter_at(&c->r, i);
@@ -309,41 +362,243 @@ static int platform_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     if ((include & ~exclude) == 0)
         return dt_json_reader_fail(&c->r, "no platform is left: exclude takes all of include");
     rule->platforms = (uint8_t)(include & ~exclude);
-    rule->any_client = rule->platforms == all;
     return DT_OK;
 }
 
-/* --- conditions: device, and all of them ------------------------------------------------------- */
+/* --- conditions: device ------------------------------------------------------------------------ */
+
+static bool reason_fits(dt_reason r, bool trusted)
+{
+    if (r == DT_REASON_TRUSTED)
+        return trusted;
+    return !trusted || r == DT_REASON_STALE || r == DT_REASON_IN_GRACE_PERIOD;
+}
+
+static int reason_parse(dt_compiler *c, dt_json const *v, bool trusted, uint64_t *out)
+{
+    char const *text = NULL;
+    int rc = dt_json_reader_text(&c->r, v, DT_POLICY_NAME_MAX, &text);
+
+    if (rc != DT_OK)
+        return rc;
+    for (int i = DT_REASON_NONE + 1; i < DT_REASON_COUNT; i++) {
+        uint64_t bit = UINT64_C(1) << (i + (trusted ? DT_DEVICE_TRUSTED_SHIFT : 0));
+        if (strcmp(text, dt_reason_name((dt_reason)i)) != 0)
+            continue;
+        if (!reason_fits((dt_reason)i, trusted))
+            return dt_json_reader_fail(&c->r, "%s is no reason for a device to be %s", text,
+                                       trusted ? "TRUSTED" : "NOT_TRUSTED");
+        if ((*out & bit) != 0)
+            return dt_json_reader_fail(&c->r, "this reason is there twice");
+        *out |= bit;
+        return DT_OK;
+    }
+    return dt_json_reader_fail(&c->r, "there is no reason \"%.80s\"; see devtrust-policy(5)", text);
+}
+
+static int reasons_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+{
+    bool trusted = rule->devices == DT_DEVICES_TRUSTED;
+    uint64_t devices = 0;
+    int rc = dt_json_reader_array(&c->r, v, 1, DT_REASON_COUNT);
+
+    if (rule->devices == DT_DEVICES_ANY)
+        return dt_json_reader_fail(&c->r, "go with TRUSTED or NOT_TRUSTED");
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
+        size_t mark = dt_json_reader_enter_at(&c->r, i);
+        rc = reason_parse(c, dt_json_at(v, i), trusted, &devices);
+        dt_json_reader_leave(&c->r, mark);
+    }
+    rule->devices = devices;
+    return rc;
+}
 
 static int device_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
-    static dt_json_field const fields[] = {{"trust", true}, {NULL, false}};
-    static dt_config_word const words[] = {{"ANY", DT_DEVICE_ANY},
-                                           {"TRUSTED", DT_DEVICE_TRUSTED},
-                                           {"NOT_TRUSTED", DT_DEVICE_NOT_TRUSTED},
-                                           {NULL, 0}};
-    int trust = DT_DEVICE_ANY;
+    static dt_json_field const fields[] = {{"trust", true}, {"reasons", false}, {NULL, false}};
+    static dt_config_word const words[] = {
+        {"ANY", 0}, {"TRUSTED", 1}, {"NOT_TRUSTED", 2}, {NULL, 0}};
+    static uint64_t const states[] = {DT_DEVICES_ANY, DT_DEVICES_TRUSTED, DT_DEVICES_NOT_TRUSTED};
+    dt_json const *reasons = dt_json_get(v, "reasons");
+    int trust = 0;
+    size_t mark;
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     if (rc == DT_OK)
         rc = dt_json_reader_member_word(&c->r, v, "trust", words, &trust);
-    rule->device = (uint8_t)trust;
+    rule->devices = states[trust];
+    if (rc != DT_OK || reasons == NULL)
+        return rc;
+    mark = dt_json_reader_enter(&c->r, "reasons");
+    rc = reasons_parse(c, reasons, rule);
+    dt_json_reader_leave(&c->r, mark);
     return rc;
 }
 
+/* --- conditions: time -------------------------------------------------------------------------- */
+
+static int span_push(dt_compiler *c, int begin, int end, dt_name_list *out)
+{
+    dt_policy *p = c->p;
+    void *spans = p->spans;
+    int rc = dt_compiler_grow(c, &spans, p->span_count, &c->spans_cap, sizeof(*p->spans));
+
+    p->spans = spans;
+    if (rc != DT_OK)
+        return rc;
+    p->spans[p->span_count++] = (dt_time_span){(uint16_t)begin, (uint16_t)end};
+    out->count++;
+    return DT_OK;
+}
+
+/* "08:30" as minutes of the day, "24:00" included. */
+static int clock_parse(dt_compiler *c, dt_json const *v, char const *member, int *out)
+{
+    dt_json const *m = dt_json_get(v, member);
+    char const *s = dt_json_string(m);
+    size_t mark;
+    int rc = DT_OK;
+
+    if (m == NULL)
+        return DT_OK;
+    mark = dt_json_reader_enter(&c->r, member);
+    if (s == NULL || strlen(s) != 5 || strspn(s, "0123456789") != 2 || s[2] != ':' ||
+        strspn(s + 3, "0123456789") != 2) {
+        rc = dt_json_reader_fail(&c->r, "must be hours and minutes, as \"08:30\"");
+    } else {
+        int hours = (s[0] - '0') * 10 + s[1] - '0', minutes = (s[3] - '0') * 10 + s[4] - '0';
+        *out = hours * 60 + minutes;
+        if (minutes > 59 || *out > DT_MINUTES_OF_DAY)
+            rc = dt_json_reader_fail(&c->r, "must be from \"00:00\" to \"24:00\"");
+    }
+    dt_json_reader_leave(&c->r, mark);
+    return rc;
+}
+
+/* Days as bits, Monday first; without the member every day. */
+static int days_parse(dt_compiler *c, dt_json const *v, unsigned *out)
+{
+    static dt_config_word const words[] = {{"MONDAY", 0},   {"TUESDAY", 1}, {"WEDNESDAY", 2},
+                                           {"THURSDAY", 3}, {"FRIDAY", 4},  {"SATURDAY", 5},
+                                           {"SUNDAY", 6},   {NULL, 0}};
+    dt_json const *list = dt_json_get(v, "days");
+    size_t mark;
+    int rc;
+
+    *out = (1u << DT_DAYS_OF_WEEK) - 1;
+    if (list == NULL)
+        return DT_OK;
+    *out = 0;
+    mark = dt_json_reader_enter(&c->r, "days");
+    rc = dt_json_reader_array(&c->r, list, 1, DT_DAYS_OF_WEEK);
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
+        size_t element = dt_json_reader_enter_at(&c->r, i);
+        int day = 0;
+        rc = dt_json_reader_word(&c->r, dt_json_at(list, i), words, &day);
+        if (rc == DT_OK && (*out >> day & 1) != 0)
+            rc = dt_json_reader_fail(&c->r, "this day is there twice");
+        *out |= 1u << day;
+        dt_json_reader_leave(&c->r, element);
+    }
+    dt_json_reader_leave(&c->r, mark);
+    return rc;
+}
+
+/* A span that ends before it begins goes on after midnight, and belongs to the day it begins on. */
+static int spans_push(dt_compiler *c, unsigned days, int from, int to, dt_name_list *out)
+{
+    int length = to > from ? to - from : to - from + DT_MINUTES_OF_DAY;
+    int rc = DT_OK;
+
+    for (int day = 0; rc == DT_OK && day < DT_DAYS_OF_WEEK; day++) {
+        int begin = day * DT_MINUTES_OF_DAY + from, end = begin + length;
+        if ((days >> day & 1) == 0)
+            continue;
+        rc = span_push(c, begin, end < DT_MINUTES_OF_WEEK ? end : DT_MINUTES_OF_WEEK, out);
+        if (rc == DT_OK && end > DT_MINUTES_OF_WEEK) /* from Sunday into Monday */
+            rc = span_push(c, 0, end - DT_MINUTES_OF_WEEK, out);
+    }
+    return rc;
+}
+
+static int span_parse(dt_compiler *c, dt_json const *v, dt_name_list *out)
+{
+    static dt_json_field const fields[] = {
+        {"days", false}, {"from", false}, {"to", false}, {NULL, false}};
+    int from = 0, to = DT_MINUTES_OF_DAY;
+    unsigned days = 0;
+    int rc = dt_json_reader_object(&c->r, v, fields);
+
+    if (rc == DT_OK && dt_json_size(v) == 0)
+        return dt_json_reader_fail(&c->r, "needs days, from or to");
+    if (rc == DT_OK)
+        rc = days_parse(c, v, &days);
+    if (rc == DT_OK)
+        rc = clock_parse(c, v, "from", &from);
+    if (rc == DT_OK)
+        rc = clock_parse(c, v, "to", &to);
+    if (rc != DT_OK)
+        return rc;
+    if (from == DT_MINUTES_OF_DAY || to == 0 || from == to)
+        return dt_json_reader_fail(&c->r, "from and to must be different times, from before "
+                                          "\"24:00\" and to after \"00:00\"");
+    return spans_push(c, days, from, to, out);
+}
+
+static int spans_parse(dt_compiler *c, dt_json const *v, char const *member, dt_name_list *out)
+{
+    dt_json const *list = dt_json_get(v, member);
+    size_t mark;
+    int rc;
+
+    if (list == NULL)
+        return DT_OK;
+    mark = dt_json_reader_enter(&c->r, member);
+    rc = dt_json_reader_array(&c->r, list, 1, DT_POLICY_SPANS_MAX);
+    out->first = (uint32_t)c->p->span_count;
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
+        size_t element = dt_json_reader_enter_at(&c->r, i);
+        rc = span_parse(c, dt_json_at(list, i), out);
+        dt_json_reader_leave(&c->r, element);
+    }
+    dt_json_reader_leave(&c->r, mark);
+    return rc;
+}
+
+static int time_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+{
+    static dt_json_field const fields[] = {
+        {"zone", true}, {"include", false}, {"exclude", false}, {NULL, false}};
+    static dt_config_word const words[] = {{"LOCAL", 0}, {"UTC", 1}, {NULL, 0}};
+    int utc = 0;
+    int rc = dt_json_reader_object(&c->r, v, fields);
+
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_word(&c->r, v, "zone", words, &utc);
+    if (rc == DT_OK)
+        rc = spans_parse(c, v, "include", &rule->spans_include);
+    if (rc == DT_OK)
+        rc = spans_parse(c, v, "exclude", &rule->spans_exclude);
+    if (rc == DT_OK && rule->spans_include.count + rule->spans_exclude.count == 0)
+        rc = dt_json_reader_fail(&c->r, "needs include or exclude");
+    rule->utc = utc;
+    return rc;
+}
+
+/* --- all of them ------------------------------------------------------------------------------- */
+
 int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
-    static dt_json_field const fields[] = {{"people", false},
-                                           {"network", false},
-                                           {"platform", false},
-                                           {"device", false},
-                                           {NULL, false}};
+    static dt_json_field const fields[] = {{"people", false},   {"network", false},
+                                           {"platform", false}, {"device", false},
+                                           {"time", false},     {NULL, false}};
     static int (*const parsers[])(dt_compiler *, dt_json const *, dt_rule *) = {
-        people_parse, network_parse, platform_parse, device_parse};
+        people_parse, network_parse, platform_parse, device_parse, time_parse};
     int rc;
 
     rule->anyone = true;
-    rule->any_client = true;
+    rule->platforms = DT_PLATFORMS_ANY;
+    rule->devices = DT_DEVICES_ANY;
     rule->catch_all = dt_json_typeof(v) == DT_JSON_NULL ||
                       (dt_json_typeof(v) == DT_JSON_OBJECT && dt_json_size(v) == 0);
     if (rule->catch_all)
@@ -387,7 +642,8 @@ int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     int rc = DT_OK;
 
     rule->anyone = true;
-    rule->any_client = true;
+    rule->platforms = DT_PLATFORMS_ANY;
+    rule->devices = DT_DEVICES_ANY;
     if (dt_json_typeof(v) != DT_JSON_NULL)
         rc = dt_json_reader_object(&c->r, v, fields);
     for (size_t i = 0; rc == DT_OK && fields[i].name != NULL; i++) {
@@ -404,5 +660,7 @@ int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 
 bool dt_rule_is_unconditional(dt_rule const *r)
 {
-    return r->anyone && !r->in_zone && r->any_client && r->device == DT_DEVICE_ANY;
+    return r->anyone && !r->in_zone && r->platforms == DT_PLATFORMS_ANY &&
+           r->devices == DT_DEVICES_ANY && r->spans_include.count == 0 &&
+           r->spans_exclude.count == 0;
 }

@@ -36,13 +36,21 @@ static void put_rest(name_words const *w)
 
 /* --- conditions ------------------------------------------------------------------------------- */
 
-static void put_list(dt_buf *b, dt_policy const *p, dt_name_list list)
+/* Names, then patterns; false when there are none. */
+static bool put_names(dt_buf *b, dt_policy const *p, char const *before, dt_name_list names,
+                      dt_name_list patterns)
 {
     name_words w = {.b = b};
 
-    for (uint32_t i = 0; i < list.count; i++)
-        put_name(&w, p->names[list.first + i].text);
+    if (names.count + patterns.count == 0)
+        return false;
+    dt_buf_puts(b, before);
+    for (uint32_t i = 0; i < names.count; i++)
+        put_name(&w, p->names[names.first + i].text);
+    for (uint32_t i = 0; i < patterns.count; i++)
+        put_name(&w, p->names[patterns.first + i].text);
     put_rest(&w);
+    return true;
 }
 
 static void put_own_groups(dt_buf *b, dt_policy_input const *in)
@@ -62,27 +70,16 @@ static void put_own_groups(dt_buf *b, dt_policy_input const *in)
 
 static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
 {
-    bool groups = r->groups_include.count > 0 || r->groups_exclude.count > 0;
+    bool groups = r->groups_include.count + r->groups_exclude.count + r->groups_like.count +
+                      r->groups_unlike.count >
+                  0;
 
     dt_buf_puts(b, "wants");
-    if (r->users_include.count > 0) {
-        dt_buf_puts(b, " users ");
-        put_list(b, p, r->users_include);
-    }
-    if (r->groups_include.count > 0) {
-        dt_buf_puts(b, r->users_include.count > 0 ? " or groups " : " groups ");
-        put_list(b, p, r->groups_include);
-    }
-    if (r->users_include.count == 0 && r->groups_include.count == 0)
+    if (!put_names(b, p, " users ", r->users_include, r->users_like) &
+        !put_names(b, p, " or groups ", r->groups_include, r->groups_like))
         dt_buf_puts(b, " anybody");
-    if (r->users_exclude.count > 0) {
-        dt_buf_puts(b, ", not users ");
-        put_list(b, p, r->users_exclude);
-    }
-    if (r->groups_exclude.count > 0) {
-        dt_buf_puts(b, ", not groups ");
-        put_list(b, p, r->groups_exclude);
-    }
+    (void)put_names(b, p, ", not users ", r->users_exclude, r->users_unlike);
+    (void)put_names(b, p, ", not groups ", r->groups_exclude, r->groups_unlike);
     dt_buf_printf(b, "; the person is %s", in->user != NULL ? in->user : "nobody");
     if (in->user != NULL && in->login != NULL && *in->login != '\0' &&
         strcmp(in->login, in->user) != 0)
@@ -91,36 +88,58 @@ static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *
         put_own_groups(b, in);
 }
 
-static void put_zones(dt_buf *b, dt_zones const *z, uint64_t zones)
+static void put_zone_ids(dt_buf *b, dt_policy const *p, dt_name_list ids)
 {
     name_words w = {.b = b};
 
-    for (size_t i = 0; z != NULL && i < z->count; i++) {
-        if (zones & (UINT64_C(1) << i))
-            put_name(&w, z->names[i]);
+    for (uint32_t i = 0; i < ids.count; i++)
+        put_name(&w, p->zones->zones[p->zone_ids[ids.first + i]].name);
+    put_rest(&w);
+}
+
+/* Zones of a set; true when there are any. */
+static bool put_zone_set(dt_buf *b, dt_zones const *z, char const *before, dt_tag_set const *set)
+{
+    name_words w = {.b = b};
+
+    for (uint32_t i = 0; z != NULL && i < z->count; i++) {
+        if (!dt_tag_set_has(set, i))
+            continue;
+        if (w.shown == 0)
+            dt_buf_puts(b, before);
+        put_name(&w, z->zones[i].name);
     }
     put_rest(&w);
+    return w.shown > 0;
+}
+
+static void own_address(dt_policy const *p, dt_policy_input const *in, dt_buf *b)
+{
+    dt_tag_set own, maybe;
+
+    if (!in->ip.set) {
+        dt_buf_puts(b, in->address == DT_ADDRESS_LOCAL ? "; the person sits at this host"
+                                                       : "; the address is not known");
+        return;
+    }
+    dt_zones_locate(p->zones, &in->ip, &own, &maybe);
+    if (!put_zone_set(b, p->zones, "; the address is in ", &own))
+        dt_buf_puts(b, "; the address is in no zone");
+    (void)put_zone_set(b, p->zones, ", and it is not known for ", &maybe);
 }
 
 static void network(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
 {
-    uint64_t own = in->ip.set ? dt_zones_lookup(p->zones, &in->ip) : 0;
-
     dt_buf_puts(b, "wants an address");
-    if (r->zones_include != 0) {
+    if (r->zones_include.count > 0) {
         dt_buf_puts(b, " in zone ");
-        put_zones(b, p->zones, r->zones_include);
+        put_zone_ids(b, p, r->zones_include);
     }
-    if (r->zones_exclude != 0) {
-        dt_buf_puts(b, r->zones_include != 0 ? " and not in zone " : " not in zone ");
-        put_zones(b, p->zones, r->zones_exclude);
+    if (r->zones_exclude.count > 0) {
+        dt_buf_puts(b, r->zones_include.count > 0 ? " and not in zone " : " not in zone ");
+        put_zone_ids(b, p, r->zones_exclude);
     }
-    if (!in->ip.set) {
-        dt_buf_puts(b, "; the address is not known");
-        return;
-    }
-    dt_buf_puts(b, own != 0 ? "; the address is in " : "; the address is in no zone");
-    put_zones(b, p->zones, own);
+    own_address(p, in, b);
 }
 
 static void platform(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
@@ -136,13 +155,73 @@ static void platform(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
     dt_buf_printf(b, "; the device's platform is %s", dt_platform_name(in->platform));
 }
 
+/* The reasons that a rule names; none when it takes every one. */
+static void put_reasons(dt_buf *b, uint64_t devices, bool trusted)
+{
+    uint64_t all = trusted ? DT_DEVICES_TRUSTED : DT_DEVICES_NOT_TRUSTED;
+    name_words w = {.b = b};
+
+    if ((devices & all) == all)
+        return;
+    dt_buf_puts(b, " (");
+    for (int i = 0; i < DT_REASON_COUNT; i++) {
+        if ((devices >> (i + (trusted ? DT_DEVICE_TRUSTED_SHIFT : 0)) & 1) != 0)
+            put_name(&w, dt_reason_name((dt_reason)i));
+    }
+    put_rest(&w);
+    dt_buf_putc(b, ')');
+}
+
 static void device(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
 {
-    dt_buf_printf(b, "wants a %s device; this one is %s",
-                  r->device == DT_DEVICE_TRUSTED ? "TRUSTED" : "NOT_TRUSTED",
-                  dt_trust_name(in->trust));
+    bool trusted = (r->devices & DT_DEVICES_TRUSTED) != 0;
+
+    dt_buf_printf(b, "wants a %s device", trusted ? "TRUSTED" : "NOT_TRUSTED");
+    put_reasons(b, r->devices, trusted);
+    dt_buf_printf(b, "; this one is %s", dt_trust_name(in->trust));
+    if (in->reason != DT_REASON_NONE && in->reason != DT_REASON_TRUSTED)
+        dt_buf_printf(b, ", %s", dt_reason_name(in->reason));
     if (in->trust == DT_TRUST_UNKNOWN && in->unknown_as == DT_UNKNOWN_NOT_TRUSTED)
         dt_buf_puts(b, ", taken for NOT_TRUSTED");
+}
+
+static void put_minute(dt_buf *b, unsigned minute)
+{
+    static char const *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+
+    dt_buf_printf(b, "%s %02u:%02u", days[minute / DT_MINUTES_OF_DAY % 7],
+                  minute % DT_MINUTES_OF_DAY / 60, minute % 60);
+}
+
+static void put_spans(dt_buf *b, dt_policy const *p, dt_name_list spans)
+{
+    for (uint32_t i = 0; i < spans.count && i < NAMES_SHOWN; i++) {
+        dt_buf_puts(b, i > 0 ? ", " : "");
+        put_minute(b, p->spans[spans.first + i].begin);
+        dt_buf_puts(b, " to ");
+        put_minute(b, p->spans[spans.first + i].end);
+    }
+    if (spans.count > NAMES_SHOWN)
+        dt_buf_printf(b, " and %u more", (unsigned)spans.count - NAMES_SHOWN);
+}
+
+static void time_of(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+{
+    dt_buf_printf(b, "wants %s time", r->utc ? "UTC" : "local");
+    if (r->spans_include.count > 0) {
+        dt_buf_puts(b, " from ");
+        put_spans(b, p, r->spans_include);
+    }
+    if (r->spans_exclude.count > 0) {
+        dt_buf_puts(b, ", not from ");
+        put_spans(b, p, r->spans_exclude);
+    }
+    if (in->now <= 0 || (!r->utc && !in->utc_offset_known)) {
+        dt_buf_puts(b, "; the time is not known");
+        return;
+    }
+    dt_buf_puts(b, "; it is ");
+    put_minute(b, dt_minute_of_week(in, r->utc));
 }
 
 static void compare(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
@@ -160,6 +239,9 @@ static void compare(dt_policy const *p, dt_rule const *r, dt_policy_input const 
         return;
     case DT_CONDITION_DEVICE:
         device(r, in, b);
+        return;
+    case DT_CONDITION_TIME:
+        time_of(p, r, in, b);
         return;
     default:
         return;

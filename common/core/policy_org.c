@@ -106,10 +106,11 @@ static void take_frequency(dt_decision *d, dt_decision const *org)
 
 void dt_decision_combine(dt_decision *d, dt_decision const *org, bool without_mfa)
 {
-    dt_decision const undecided = {.cause = org->cause == DT_DECISION_UNKNOWN_GROUPS
-                                                ? DT_DECISION_UNKNOWN_GROUPS
-                                                : DT_DECISION_NO_RULE};
+    dt_decision const undecided = {.cause = org->cause == DT_DECISION_RULE ? DT_DECISION_NO_RULE
+                                                                           : org->cause,
+                                   .unknown = d->unknown | org->unknown};
 
+    d->unknown |= org->unknown;
     if (org->cause != DT_DECISION_RULE || org->access == DT_ACCESS_DENY) {
         *d = undecided;
         return;

@@ -3,6 +3,7 @@
  * be wrong with a policy is found here, when it is loaded, and nothing at a sign-on. */
 #include "core/policy_compile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,8 +147,8 @@ static int catch_all_check(dt_compiler *c)
                                       "ACTIVE, conditions null or {}");
 }
 
-/* Collects the groups that ACTIVE rules name, each once, for dt_policy_names_group. */
-static int all_groups_collect(dt_compiler *c)
+/* Collects what ACTIVE rules name of one kind, sorted, each once. */
+static int names_collect(dt_compiler *c, bool patterns, dt_name_list *out)
 {
     dt_policy *p = c->p;
     dt_name_list all = {(uint32_t)p->name_count, 0};
@@ -155,7 +156,8 @@ static int all_groups_collect(dt_compiler *c)
 
     for (size_t i = 0; i < p->rule_count; i++) {
         dt_rule const *r = &p->rules[i];
-        dt_name_list const lists[] = {r->groups_include, r->groups_exclude};
+        dt_name_list const lists[] = {patterns ? r->groups_like : r->groups_include,
+                                      patterns ? r->groups_unlike : r->groups_exclude};
         for (size_t k = 0; r->active && k < 2; k++) {
             for (uint32_t n = 0; n < lists[k].count; n++) {
                 int rc = dt_compiler_name_push(c, p->names[lists[k].first + n]);
@@ -173,8 +175,163 @@ static int all_groups_collect(dt_compiler *c)
     }
     all.count = (uint32_t)kept;
     p->name_count = all.first + kept;
-    p->all_groups = all;
+    *out = all;
     return DT_OK;
+}
+
+/* For dt_policy_names_group. */
+static int all_groups_collect(dt_compiler *c)
+{
+    int rc = names_collect(c, false, &c->p->all_groups);
+
+    if (rc == DT_OK)
+        rc = names_collect(c, true, &c->p->all_group_patterns);
+    if (rc == DT_OK && c->p->all_group_patterns.count > DT_POLICY_GROUP_PATTERNS_MAX)
+        rc = dt_json_reader_fail(&c->r, "more than %d different patterns for groups",
+                                 DT_POLICY_GROUP_PATTERNS_MAX);
+    return rc;
+}
+
+/* --- what is looked at first --------------------------------------------------------------------- */
+
+static uint64_t people_bits(dt_policy const *p, dt_rule const *r)
+{
+    dt_name_list const lists[] = {r->users_include, r->groups_include};
+    uint64_t bits = 0;
+
+    if (r->users_like.count + r->groups_like.count > 0 ||
+        r->users_include.count + r->groups_include.count == 0)
+        return UINT64_MAX;
+    for (size_t k = 0; k < 2; k++)
+        for (uint32_t i = 0; i < lists[k].count; i++)
+            bits |= UINT64_C(1) << (p->names[lists[k].first + i].hash >> 58);
+    return bits;
+}
+
+static uint64_t zone_bits(dt_policy const *p, dt_rule const *r)
+{
+    uint64_t bits = 0;
+
+    if (r->zones_include.count == 0)
+        return UINT64_MAX;
+    for (uint32_t i = 0; i < r->zones_include.count; i++)
+        bits |= UINT64_C(1) << p->zone_ids[r->zones_include.first + i] % 64;
+    return bits;
+}
+
+static int screens_make(dt_compiler *c)
+{
+    dt_policy *p = c->p;
+
+    p->screens = calloc(p->rule_count, sizeof(*p->screens));
+    if (p->screens == NULL)
+        return dt_compiler_nomem(c);
+    for (size_t i = 0; i < p->rule_count; i++) {
+        dt_rule *r = &p->rules[i];
+        r->plain_allow = r->access == DT_ACCESS_ALLOW && r->reply_count == 0;
+        p->needs_time =
+            p->needs_time || (r->active && r->spans_include.count + r->spans_exclude.count > 0);
+        p->screens[i] = (dt_rule_screen){.devices = r->devices,
+                                         .people = people_bits(p, r),
+                                         .zones = zone_bits(p, r),
+                                         .platforms = r->active ? r->platforms : 0};
+    }
+    return DT_OK;
+}
+
+/* --- what only smells ---------------------------------------------------------------------------- */
+
+#define COVER_LOOK_BACK 64 /* rules before one that are compared with it */
+
+static int warn_covered(dt_compiler *c, dt_rule const *r, char const *by)
+{
+    dt_policy *p = c->p;
+    char text[DT_ERROR_TEXT_MAX];
+    size_t mark;
+    int rc = DT_OK;
+
+    p->warning_count++;
+    if (p->warning_count > DT_POLICY_WARNINGS_MAX)
+        return DT_OK;
+    mark = dt_json_reader_enter_at(&c->r, r->origin);
+    dt_json_reader_warning(&c->r, text,
+                           "rule \"%.80s\" is never reached: rule \"%.80s\" before it holds "
+                           "whenever it does",
+                           r->name, by);
+    p->warnings[p->warning_count - 1] = dt_compiler_keep(p, text);
+    if (p->warnings[p->warning_count - 1] == NULL)
+        rc = dt_compiler_nomem(c);
+    dt_json_reader_leave(&c->r, mark);
+    return rc;
+}
+
+static bool same_ids(dt_policy const *p, dt_name_list a, dt_name_list b)
+{
+    return a.count == b.count && memcmp(p->zone_ids + a.first, p->zone_ids + b.first,
+                                        a.count * sizeof(*p->zone_ids)) == 0;
+}
+
+static bool same_names(dt_policy const *p, dt_name_list a, dt_name_list b)
+{
+    if (a.count != b.count)
+        return false;
+    for (uint32_t i = 0; i < a.count; i++)
+        if (dt_folded_name_compare(&p->names[a.first + i], &p->names[b.first + i]) != 0)
+            return false;
+    return true;
+}
+
+static bool same_people(dt_policy const *p, dt_rule const *a, dt_rule const *b)
+{
+    return same_names(p, a->users_include, b->users_include) &&
+           same_names(p, a->users_exclude, b->users_exclude) &&
+           same_names(p, a->groups_include, b->groups_include) &&
+           same_names(p, a->groups_exclude, b->groups_exclude) &&
+           same_names(p, a->users_like, b->users_like) &&
+           same_names(p, a->users_unlike, b->users_unlike) &&
+           same_names(p, a->groups_like, b->groups_like) &&
+           same_names(p, a->groups_unlike, b->groups_unlike);
+}
+
+/* Does `a` hold whenever `b` does? False also where it takes more than a look to tell. */
+static bool rule_covers(dt_policy const *p, dt_rule const *a, dt_rule const *b)
+{
+    return (b->devices & ~a->devices) == 0 && (b->platforms & ~a->platforms) == 0 &&
+           a->spans_include.count + a->spans_exclude.count == 0 &&
+           (!a->in_zone || (b->in_zone && same_ids(p, a->zones_include, b->zones_include) &&
+                            same_ids(p, a->zones_exclude, b->zones_exclude))) &&
+           (a->anyone || same_people(p, a, b));
+}
+
+/* Rules that another one before them leaves nothing to; the catch-all may be one. */
+static int unreachable_warn(dt_compiler *c)
+{
+    dt_policy const *p = c->p;
+    int rc = DT_OK;
+
+    for (size_t i = 1; rc == DT_OK && i < p->rule_count; i++) {
+        size_t first = i > COVER_LOOK_BACK ? i - COVER_LOOK_BACK : 0;
+        for (size_t k = first; p->rules[i].active && !p->rules[i].catch_all && k < i; k++) {
+            if (!p->rules[k].active || !rule_covers(p, &p->rules[k], &p->rules[i]))
+                continue;
+            rc = warn_covered(c, &p->rules[i], p->rules[k].name);
+            break;
+        }
+    }
+    return rc;
+}
+
+/* The one that stands for those that were left out. */
+static int warnings_end(dt_compiler *c)
+{
+    dt_policy *p = c->p;
+    char text[64];
+
+    if (p->warning_count <= DT_POLICY_WARNINGS_MAX)
+        return DT_OK;
+    (void)snprintf(text, sizeof(text), "and %zu more", p->warning_count - DT_POLICY_WARNINGS_MAX);
+    p->warnings[DT_POLICY_WARNINGS_MAX] = dt_compiler_keep(p, text);
+    return p->warnings[DT_POLICY_WARNINGS_MAX] == NULL ? dt_compiler_nomem(c) : DT_OK;
 }
 
 static int rules_check(dt_compiler *c)
@@ -184,7 +341,13 @@ static int rules_check(dt_compiler *c)
         rc = rules_sort(c, rule_compare_priority, "priority");
     if (rc == DT_OK)
         rc = catch_all_check(c);
-    return rc == DT_OK ? all_groups_collect(c) : rc;
+    if (rc == DT_OK)
+        rc = all_groups_collect(c);
+    if (rc == DT_OK)
+        rc = screens_make(c);
+    if (rc == DT_OK)
+        rc = unreachable_warn(c);
+    return rc == DT_OK ? warnings_end(c) : rc;
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
@@ -263,14 +426,14 @@ static int root_parse(dt_compiler *c, dt_json const *root)
     return rc == DT_OK ? rules_check(c) : rc;
 }
 
-static int parse(dt_json const *root, char const *file, dt_zones const *zones, bool org,
+static int parse(dt_json const *root, dt_json_source const *source, dt_zones const *zones, bool org,
                  dt_policy **out, dt_error *e)
 {
     dt_compiler c = {.p = calloc(1, sizeof(dt_policy)), .org = org};
     int rc;
 
     *out = NULL;
-    dt_json_reader_init(&c.r, file, e);
+    dt_json_reader_init(&c.r, source, e);
     if (c.p == NULL)
         return dt_compiler_nomem(&c);
     c.p->zones = zones;
@@ -286,13 +449,27 @@ static int parse(dt_json const *root, char const *file, dt_zones const *zones, b
 int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones, dt_policy **out,
                     dt_error *e)
 {
-    return parse(root, file, zones, false, out, e);
+    dt_json_source source = {.file = file};
+    return parse(root, &source, zones, false, out, e);
+}
+
+int dt_policy_parse_source(dt_json const *root, dt_json_source const *source, dt_zones const *zones,
+                           dt_policy **out, dt_error *e)
+{
+    return parse(root, source, zones, false, out, e);
 }
 
 int dt_org_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
                         dt_policy **out, dt_error *e)
 {
-    return parse(root, file, zones, true, out, e);
+    dt_json_source source = {.file = file};
+    return parse(root, &source, zones, true, out, e);
+}
+
+int dt_org_policy_parse_source(dt_json const *root, dt_json_source const *source,
+                               dt_zones const *zones, dt_policy **out, dt_error *e)
+{
+    return parse(root, source, zones, true, out, e);
 }
 
 void dt_policy_free(dt_policy **p)
@@ -305,6 +482,9 @@ void dt_policy_free(dt_policy **p)
         b = next;
     }
     free((*p)->rules);
+    free((*p)->screens);
+    free((*p)->zone_ids);
+    free((*p)->spans);
     free((*p)->names);
     free((*p)->replies);
     free(*p);

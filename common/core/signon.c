@@ -240,6 +240,9 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
                                                          : r->wait_limit;
     s->deadline = now + s->wait_limit;
     s->platform_hint = r->platform_hint;
+    s->local = r->local;
+    s->utc_offset = r->utc_offset;
+    s->utc_offset_known = r->utc_offset_known;
     s->conversation = r->conversation;
     s->push_prompt = r->push_prompt;
     s->explain = r->explain;
@@ -661,6 +664,17 @@ dt_guid const *dt_signon_refresh_hint(dt_signon const *s)
     return s->refresh_hint ? &s->lookup_id : NULL;
 }
 
+/* What a text that is no IP address says. A MAC address is what 802.1X has in its place. */
+static dt_address address_kind(dt_signon const *s)
+{
+    char mac[DT_VPN_MAC_TEXT];
+
+    if (s->client_ip[0] == '\0')
+        return s->local ? DT_ADDRESS_LOCAL : DT_ADDRESS_ABSENT;
+    return dt_mac_parse(dt_bytes_str(s->client_ip), mac) == DT_OK ? DT_ADDRESS_ABSENT
+                                                                  : DT_ADDRESS_UNKNOWN;
+}
+
 /* `groups` has room for DT_SIGNON_GROUPS_MAX. */
 static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy_input *out)
 {
@@ -677,14 +691,20 @@ static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy
     out->group_count = s->group_count;
     out->group_knowledge = s->group_knowledge;
     if (dt_ip_parse(s->client_ip, &out->ip) < 0)
-        out->ip.set = false; /* a host name, a MAC address, nothing: in no zone */
+        out->ip.set = false; /* a host name, a MAC address, nothing */
+    out->address = address_kind(s);
     out->trust = s->outcome.verdict.trust;
+    out->reason = s->outcome.verdict.reason;
+    out->now = s->decided;
+    out->utc_offset = s->utc_offset;
+    out->utc_offset_known = s->utc_offset_known;
     out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
     out->unknown_as = s->site.config->policy.unknown_device_as;
 }
 
-void dt_signon_policy_input(dt_signon *s, dt_policy_input *out)
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now)
 {
+    s->decided = now;
     fill_policy_input(s, s->group_list, out);
 }
 

@@ -77,6 +77,9 @@ typedef struct dt_request {
     size_t chain_count;
     bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
+    bool local;                /* the person sits at this host; counts where client_ip is "" */
+    int utc_offset;            /* of local time now, minutes east of UTC */
+    bool utc_offset_known;
     bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */
     bool agent;                /* an SSH agent of the person came along, and may be asked */
     char const *host;          /* where the sign-on is: what an agent signs names it; "" or NULL */
@@ -167,7 +170,7 @@ dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
  * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
 void dt_signon_explain(dt_signon const *s, dt_buf *out);
 /* The input that was decided on, for `explain`; borrowed from the machine. */
-void dt_signon_policy_input(dt_signon *s, dt_policy_input *out);
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now);
 
 /* Saved form: a version, then fields with their lengths. No secret is ever in it. */
 #define DT_SIGNON_SAVED_MAX (60 * 1024)

@@ -35,11 +35,23 @@ static void refuse(dt_signon *s, dt_decision const *d, dt_time now)
     case DT_DECISION_UNKNOWN_GROUPS:
         begin_again(s, "the policy has changed, and asks for groups that were not kept", now);
         return;
-    case DT_DECISION_NO_RULE:
-        break;
+    case DT_DECISION_UNKNOWN_NETWORK:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_NETWORK_UNKNOWN, now);
+        return;
+    case DT_DECISION_UNKNOWN_PLATFORM:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PLATFORM_UNKNOWN, now);
+        return;
+    case DT_DECISION_UNKNOWN_TIME:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_TIME_UNKNOWN, now);
+        return;
+    case DT_DECISION_BLOCKED_ZONE:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_BLOCKED_ZONE, now);
+        return;
+    default:
+        dt_signon_finish(s, DT_DENY,
+                         dt_signon_org_denies(s) ? DT_CAUSE_ORG_RULE_DENY : DT_CAUSE_NO_RULE, now);
+        return;
     }
-    dt_signon_finish(s, DT_DENY,
-                     dt_signon_org_denies(s) ? DT_CAUSE_ORG_RULE_DENY : DT_CAUSE_NO_RULE, now);
 }
 
 static void decide(dt_signon *s, bool other_policy, dt_time now)
@@ -48,7 +60,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     dt_policy_input in;
 
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
-    dt_signon_policy_input(s, &in);
+    dt_signon_policy_input(s, &in, now);
     if (other_policy) /* only groups that the former policy named were kept */
         in.group_knowledge = DT_GROUPS_UNKNOWN;
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);

@@ -630,7 +630,7 @@ void dt_signon_admit(dt_signon *s, dt_time now)
         dt_signon_mfa_begin(s, now);
 }
 
-static void apply_decision(dt_signon *s, dt_time now)
+static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
 {
     dt_decision const *d = &s->outcome.decision;
 
@@ -656,6 +656,20 @@ static void apply_decision(dt_signon *s, dt_time now)
         return;
     case DT_DECISION_UNKNOWN_GROUPS:
         dt_signon_finish(s, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN, now);
+        return;
+    case DT_DECISION_UNKNOWN_NETWORK:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_NETWORK_UNKNOWN, now);
+        return;
+    case DT_DECISION_UNKNOWN_PLATFORM:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PLATFORM_UNKNOWN, now);
+        return;
+    case DT_DECISION_UNKNOWN_TIME:
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_TIME_UNKNOWN, now);
+        return;
+    case DT_DECISION_BLOCKED_ZONE:
+        dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
+                         dt_policy_blocking_zone(s->site.policy, in));
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_BLOCKED_ZONE, now);
         return;
     default:
         dt_signon_finish(s, DT_DENY, DT_CAUSE_NO_RULE, now);
@@ -689,14 +703,17 @@ void dt_signon_decide(dt_signon *s, dt_time now)
     dt_policy_input in;
 
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
-    dt_signon_policy_input(s, &in);
+    dt_signon_policy_input(s, &in, now);
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
     dt_signon_decide_org(s, &in);
-    if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS && s->group_pages == 0 &&
+    if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 && s->group_pages == 0 &&
         s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA) {
+        /* Nothing is decided until they are here. */
+        s->outcome.decision = (dt_decision){.cause = DT_DECISION_UNKNOWN_GROUPS};
+        s->outcome.org = (dt_decision){.cause = DT_DECISION_UNKNOWN_GROUPS};
         s->group_pages = 1;
         dt_signon_set_phase(s, DT_PHASE_USER_GET);
         return;
     }
-    apply_decision(s, now);
+    apply_decision(s, &in, now);
 }

@@ -178,6 +178,10 @@ struct dt_signon {
     char host[DT_SIGNON_HOST_MAX];
 
     /* evidence */
+    bool local;
+    int utc_offset;
+    bool utc_offset_known;
+    dt_time decided; /* when the policy was last asked */
     bool host_evidence;
     bool host_managed; /* the managed app configuration is still to be read */
     bool refresh_only;

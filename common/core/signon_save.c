@@ -119,7 +119,8 @@ static void verdict(codec *c, dt_verdict *v)
 static void decision(codec *c, dt_decision *d)
 {
     NUMBER(d->access, DT_ACCESS_DENY, DT_ACCESS_ALLOW_AFTER_MFA);
-    NUMBER(d->cause, 0, DT_DECISION_UNKNOWN_GROUPS);
+    NUMBER(d->cause, 0, DT_DECISION_CAUSE_COUNT - 1);
+    NUMBER(d->unknown, 0, (1u << DT_CONDITION_COUNT) - 1);
     NUMBER(d->frequency, 0, DT_FREQUENCY_COUNT - 1);
     NUMBER(d->lifetime, 0, DT_TIME_NEVER);
     NUMBER(d->factors, 0, DT_FACTOR_ALL);
@@ -195,6 +196,10 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
     TEXT(s->next_url);
     NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
+    FLAG(s->local);
+    NUMBER(s->utc_offset, -DT_UTC_OFFSET_MAX, DT_UTC_OFFSET_MAX);
+    FLAG(s->utc_offset_known);
+    TIME(s->decided);
     raw(c, s->random, sizeof(s->random));
 }
 

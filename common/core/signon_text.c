@@ -50,6 +50,13 @@ static char const *cause_text(dt_cause c)
         return "The state of this device could not be checked. Try again later.";
     case DT_CAUSE_GROUPS_UNKNOWN:
         return "Your group membership could not be checked. Try again later.";
+    case DT_CAUSE_NETWORK_UNKNOWN:
+    case DT_CAUSE_PLATFORM_UNKNOWN:
+    case DT_CAUSE_TIME_UNKNOWN:
+        return "It could not be told whether the sign-on policy allows this sign-on. Tell your "
+               "administrator.";
+    case DT_CAUSE_BLOCKED_ZONE:
+        return "Your company's sign-on policy does not allow this sign-on.";
     case DT_CAUSE_MFA_REJECTED:
         return "The sign-on was rejected in Okta Verify.";
     case DT_CAUSE_MFA_TIMEOUT:

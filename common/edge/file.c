@@ -246,6 +246,22 @@ out:
     return error;
 }
 
+int dt_file_open(char const *path, dt_file_kind kind, size_t max, int *fd, dt_error *e)
+{
+    struct stat st;
+    int error = file_open(path, kind, fd, e);
+
+    if (error < 0)
+        return error;
+    if (fstat(*fd, &st) != 0)
+        error = refuse_errno(path, errno, e);
+    else if ((uint64_t)st.st_size > max)
+        error = dt_error_set(e, DT_E_LIMIT, "%s is larger than %zu bytes", show(path).text, max);
+    if (error < 0)
+        close(*fd);
+    return error;
+}
+
 /* Reads to the end; one byte more than max is too much. *len is set on success. */
 static int read_all(int fd, char const *path, uint8_t *storage, size_t max, size_t *len,
                     dt_error *e)
@@ -268,6 +284,14 @@ static int read_all(int fd, char const *path, uint8_t *storage, size_t max, size
     return DT_OK;
 }
 
+static size_t size_now(int fd, size_t max)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_size >= 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size
+                                                                                : max;
+}
+
 int dt_file_read(char const *path, dt_file_kind kind, size_t max, dt_buf *out, dt_error *e)
 {
     int fd = -1;
@@ -278,6 +302,8 @@ int dt_file_read(char const *path, dt_file_kind kind, size_t max, dt_buf *out, d
 
     if (error < 0)
         return error;
+    /* Room for what is there now, and one byte to notice that it has grown meanwhile. */
+    max = size_now(fd, max);
     storage = malloc(max + 1);
     if (storage == NULL) {
         error = dt_error_set(e, DT_E_NOMEM, "out of memory");

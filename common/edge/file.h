@@ -33,6 +33,9 @@ DT_MUST_USE int dt_file_read(char const *path, dt_file_kind kind, size_t max, dt
  * new one gets `mode`. On failure everything is as it was. DT_E_PERMISSION, DT_E_IO. */
 DT_MUST_USE int dt_file_write(char const *path, dt_bytes content, bool replace, unsigned mode,
                               dt_error *e);
+/* Opens a regular file, judged as above, for whoever reads it otherwise. The descriptor is yours to
+ * close. DT_E_LIMIT when it is larger than max. */
+DT_MUST_USE int dt_file_open(char const *path, dt_file_kind kind, size_t max, int *fd, dt_error *e);
 /* The same into a secret of at most DT_SECRET_MAX bytes; a trailing newline is dropped when `text`.
  * An empty secret is DT_E_INVALID. No copy is left behind. */
 DT_MUST_USE int dt_file_read_secret(char const *path, bool text, dt_secret **out, dt_error *e);

@@ -56,6 +56,18 @@ int dt_host_random_id(char out[33])
     return error;
 }
 
+int dt_host_utc_offset(dt_time at, int *minutes)
+{
+    time_t seconds = (time_t)(at / DT_SECONDS(1));
+    struct tm local;
+
+    *minutes = 0;
+    if (localtime_r(&seconds, &local) == NULL)
+        return DT_E_IO;
+    *minutes = (int)(local.tm_gmtoff / 60);
+    return DT_OK;
+}
+
 void dt_host_name(char *out, size_t size)
 {
     char name[256];

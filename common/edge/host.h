@@ -11,6 +11,9 @@ dt_time dt_host_now(void);
 DT_MUST_USE int dt_host_random(void *out, size_t len);
 /* 32 random hex digits and a NUL. */
 DT_MUST_USE int dt_host_random_id(char out[33]);
+/* Minutes that local time is east of UTC at `at`, daylight saving included. DT_E_IO when the time zone
+ * cannot be told. Thread safe. */
+DT_MUST_USE int dt_host_utc_offset(dt_time at, int *minutes);
 /* The host's name, at most size - 1 characters; "localhost" when unknown. */
 void dt_host_name(char *out, size_t size);
 /* The user's groups by NSS: names, NUL-terminated one after another, in `out`; *count of them.

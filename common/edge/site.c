@@ -5,6 +5,7 @@
 
 #include "core/crypto.h"
 #include "edge/file.h"
+#include "edge/geo_maxmind.h"
 #include "edge/ini.h"
 #include "edge/managed_file.h"
 
@@ -29,6 +30,7 @@ struct dt_site_files {
     dt_config *applied[DT_CONFIG_APPLICATIONS_MAX]; /* as config has it for its i-th application */
     dt_trust_store *anchors;
     dt_ssh_cas *ssh_cas;
+    dt_geo *geo;
     dt_zones *zones;
     dt_policy *policies[DT_SITE_POLICIES_MAX];
     size_t policy_count;
@@ -273,29 +275,60 @@ static int load_ssh_cas(dt_site_files *f, dt_error *e)
 
 /* --- zones and policies ----------------------------------------------------------------------- */
 
-/* Reads and parses a JSON file. `hash` (may be NULL) gets the SHA-256 of its text in hex. */
-static int read_json(char const *path, dt_json **root, char hash[65], dt_error *e)
-{
-    uint8_t digest[DT_SHA256_LEN];
+/* A JSON file: its tree, and its text, which errors name lines of. */
+typedef struct json_file {
+    char const *path; /* borrowed */
     dt_buf text;
+    dt_json *root;
+} json_file;
+
+static void json_file_close(json_file *j)
+{
+    dt_json_free(&j->root);
+    dt_buf_free(&j->text);
+}
+
+static dt_json_source json_file_source(json_file const *j)
+{
+    return (dt_json_source){.file = j->path, .text = dt_buf_bytes(&j->text)};
+}
+
+/* Reads and parses; to be closed also after a failure. */
+static int json_file_open(char const *path, json_file *j, dt_error *e)
+{
     int error;
 
-    dt_buf_init(&text, DT_POLICY_TEXT_MAX);
-    error = dt_file_read(path, DT_FILE_TRUSTED, DT_POLICY_TEXT_MAX, &text, e);
+    *j = (json_file){.path = path};
+    dt_buf_init(&j->text, DT_POLICY_TEXT_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, DT_POLICY_TEXT_MAX, &j->text, e);
     if (error == DT_OK) {
-        error = dt_json_parse(dt_buf_bytes(&text), root, e);
+        error = dt_json_parse(dt_buf_bytes(&j->text), &j->root, e);
         if (error < 0)
             dt_error_prefix(e, "%s", path);
     }
-    if (error == DT_OK && hash != NULL) {
-        error = dt_crypto_sha256(dt_buf_bytes(&text), digest);
-        if (error < 0)
-            dt_error_set(e, error, "%s cannot be hashed", path);
-        else
-            dt_hex(hash, digest, sizeof(digest));
-    }
-    dt_buf_free(&text);
     return error;
+}
+
+/* The SHA-256 of its text in hex. */
+static int json_file_hash(json_file const *j, char hash[65], dt_error *e)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    int error = dt_crypto_sha256(dt_buf_bytes(&j->text), digest);
+
+    if (error < 0)
+        return dt_error_set(e, error, "%s cannot be hashed", j->path);
+    dt_hex(hash, digest, sizeof(digest));
+    return DT_OK;
+}
+
+/* What DYNAMIC zones ask. */
+static int load_geo(dt_site_files *f, dt_error *e)
+{
+    char const *asn = f->config->policy.asn_database;
+    int error = dt_geo_open(asn, f->config->policy.location_database, &f->geo, e);
+
+    return error < 0 ? blame(f, "policy", *asn ? "asn_database" : "location_database", e, error)
+                     : DT_OK;
 }
 
 /* At its default place the file may be missing: then there are no zones. */
@@ -303,16 +336,18 @@ static int load_zones(dt_site_files *f, dt_error *e)
 {
     char const *path = f->config->policy.zones_file;
     bool given = dt_config_line(f->config, "policy", "zones_file") > 0;
-    dt_json *root = NULL;
     dt_error why = {0};
-    int error = read_json(path, &root, NULL, &why);
+    json_file j;
+    int error = json_file_open(path, &j, &why);
 
-    if (error == DT_E_NOT_FOUND && !given)
-        return DT_OK;
-    if (error == DT_OK)
-        error = dt_zones_parse(root, path, &f->zones, &why);
-    dt_json_free(&root);
-    if (error == DT_OK)
+    if (error == DT_OK) {
+        dt_json_source source = json_file_source(&j);
+        error = dt_zones_parse_source(j.root, &source, &f->zones, &why);
+        if (error == DT_OK)
+            error = dt_zones_set_geo(f->zones, f->geo, path, &why);
+    }
+    json_file_close(&j);
+    if (error == DT_OK || (error == DT_E_NOT_FOUND && !given))
         return DT_OK;
     if (e != NULL)
         *e = why;
@@ -325,17 +360,21 @@ static int load_org(dt_site_files *f, dt_error *e)
     char const *path = f->config->policy.org_file;
     bool given = dt_config_line(f->config, "policy", "org_file") > 0;
     char hash[65] = "";
-    dt_json *root = NULL;
     dt_error why = {0};
-    int error = read_json(path, &root, hash, &why);
+    json_file j;
+    int error = json_file_open(path, &j, &why);
 
-    if (error == DT_E_NOT_FOUND && !given)
-        return DT_OK;
     if (error == DT_OK)
-        error = dt_org_policy_parse(root, path, f->zones, &f->org, &why);
+        error = json_file_hash(&j, hash, &why);
+    if (error == DT_OK) {
+        dt_json_source source = json_file_source(&j);
+        error = dt_org_policy_parse_source(j.root, &source, f->zones, &f->org, &why);
+    }
     if (error == DT_OK)
         dt_policy_set_hash(f->org, hash);
-    dt_json_free(&root);
+    json_file_close(&j);
+    if (error == DT_E_NOT_FOUND && !given)
+        return DT_OK;
     if (error == DT_OK)
         return DT_OK;
     if (e != NULL)
@@ -430,7 +469,7 @@ static int load_policy(dt_site_files *f, char const *name, dt_error *e)
 {
     char path[PATH_LEN_MAX];
     char hash[65] = "";
-    dt_json *root = NULL;
+    json_file j;
     dt_policy *policy = NULL;
     dt_buf b;
     int error;
@@ -441,9 +480,13 @@ static int load_policy(dt_site_files *f, char const *name, dt_error *e)
     dt_buf_puts(&b, name);
     if (dt_buf_error(&b) < 0)
         return dt_error_set(e, DT_E_LIMIT, "%s: the path is too long", path);
-    error = read_json(path, &root, hash, e);
+    error = json_file_open(path, &j, e);
     if (error == DT_OK)
-        error = dt_policy_parse(root, path, f->zones, &policy, e);
+        error = json_file_hash(&j, hash, e);
+    if (error == DT_OK) {
+        dt_json_source source = json_file_source(&j);
+        error = dt_policy_parse_source(j.root, &source, f->zones, &policy, e);
+    }
     if (error == DT_OK)
         error = check_application(policy, path, name, e);
     if (error == DT_OK) {
@@ -452,7 +495,7 @@ static int load_policy(dt_site_files *f, char const *name, dt_error *e)
         policy = NULL;
     }
     dt_policy_free(&policy);
-    dt_json_free(&root);
+    json_file_close(&j);
     return error;
 }
 
@@ -649,7 +692,7 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,   load_anchors,   load_ssh_cas,    load_zones,     load_org,
+        load_config,   load_anchors,   load_ssh_cas,    load_geo,       load_zones,   load_org,
         load_policies, check_sections, load_okta_token, load_state_key, load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
@@ -677,6 +720,7 @@ void dt_site_free(dt_site_files **f)
         dt_policy_free(&(*f)->policies[i]);
     dt_policy_free(&(*f)->org);
     dt_zones_free(&(*f)->zones);
+    dt_geo_free(&(*f)->geo);
     dt_trust_store_free(&(*f)->anchors);
     dt_ssh_cas_free(&(*f)->ssh_cas);
     dt_secret_free(&(*f)->okta_token);

@@ -165,8 +165,10 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
 
     r->application = m->service;
     r->user = m->user;
-    r->client_ip = root && strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "";
+    /* A name that does not fit is an address that is not known, not none. */
+    r->client_ip = !root ? "" : strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "(too long)";
     r->tty = root ? m->tty : "";
+    r->local = m->rhost[0] == '\0' || !root;
     r->nas = r->station = r->passcode = r->vpn_device_id = "";
     r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
     r->host_evidence = !ssh && (is_in(&config->daemon.local_services, m->service) ||
@@ -232,6 +234,8 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
     dt_driver_hold(c->daemon->driver, m->service, &site);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
+    if (dt_policy_needs_time(site.policy))
+        r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
     dt_signon_begin(machine, &site, &r, dt_host_now());
     run(c, m, machine);
     dt_driver_leave(&site);

@@ -97,6 +97,8 @@ static char const everything[] =
     "require_owner = no\n"
     "[policy]\n"
     "directory = /f/policies\n"
+    "asn_database = /f/asn.mmdb\n"
+    "location_database = /f/city.mmdb\n"
     "zones_file = /f/zones.json\n"
     "unknown_device_as = not_trusted\n"
     "okta_unavailable = allow_trusted\n"

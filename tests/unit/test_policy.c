@@ -8,13 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #define TEXT_MAX_LEN (64 * 1024)
 #define RANDOM_SEED 20261123u
-#define RANDOM_POLICIES 400
+#define RANDOM_POLICIES 10000 /* times RANDOM_INPUTS: a million decisions */
 #define RANDOM_INPUTS 100
+#define EXPLAIN_EVERY 16
 #define RANDOM_RULES 12
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -121,7 +123,23 @@ static void users_match_by_name_or_login(void **state)
         {"\"include\":[\"ann\"]", false},
         {"\"include\":[\"annaa\"]", false},
         {"\"include\":[\"anna@example.org\"]", false},
-        {"\"include\":[\"*\"]", false},
+        {"\"include\":[\"an*\"]", true},
+        {"\"include\":[\"AN*\"]", true},
+        {"\"include\":[\"anna*\"]", true},
+        {"\"include\":[\"*n*n*a\"]", true},
+        {"\"include\":[\"*@EXAMPLE.com\"]", true},
+        {"\"include\":[\"a??a\"]", true},
+        {"\"include\":[\"a???a\"]", false},
+        {"\"include\":[\"anna?\"]", false},
+        {"\"include\":[\"nn*\"]", false},
+        {"\"include\":[\"*nn\"]", false},
+        {"\"include\":[\"*@example.org\"]", false},
+        {"\"include\":[\"ben\",\"an*\"]", true},
+        {"\"exclude\":[\"an*\"]", false},
+        {"\"exclude\":[\"*@example.com\"]", false},
+        {"\"exclude\":[\"*z*\"]", true},
+        {"\"include\":[\"an*\"],\"exclude\":[\"anna\"]", false},
+        {"\"include\":[\"anna\"],\"exclude\":[\"a*\"]", false},
         {"\"include\":[\"ben\"]", false},
         {"\"exclude\":[\"anna\"]", false},
         {"\"exclude\":[\"aNNa\"]", false},
@@ -130,7 +148,6 @@ static void users_match_by_name_or_login(void **state)
         {"\"include\":[\"anna\"],\"exclude\":[\"anna\"]", false},
         {"\"include\":[\"anna\"],\"exclude\":[\"ANNA@EXAMPLE.COM\"]", false},
         {"\"include\":[\"anna\"],\"exclude\":[\"ben\"]", true},
-        {"\"include\":[],\"exclude\":[\"ben\"]", true},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -155,6 +172,24 @@ static void other_letters_have_one_case(void **state)
     assert_false(holds("{\"people\":{\"users\":{\"include\":[\"\xc3\x84nne\"]}}}", &in));
     in.user = "@[`{";
     assert_false(holds("{\"people\":{\"users\":{\"include\":[\"`{@[\"]}}}", &in));
+}
+
+/* "?" is one character, not one byte. */
+static void a_mark_stands_for_one_character(void **state)
+{
+    dt_policy_input in = person();
+    (void)state;
+    in.user = "j\xc3\xb6rg";
+    in.login = NULL;
+    assert_true(holds("{\"people\":{\"users\":{\"include\":[\"j?rg\"]}}}", &in));
+    assert_true(holds("{\"people\":{\"users\":{\"include\":[\"????\"]}}}", &in));
+    assert_true(holds("{\"people\":{\"users\":{\"include\":[\"*?rg\"]}}}", &in));
+    assert_false(holds("{\"people\":{\"users\":{\"include\":[\"j??rg\"]}}}", &in));
+    assert_false(holds("{\"people\":{\"users\":{\"include\":[\"?????\"]}}}", &in));
+    in.user = "j\xf0\x9f\x98\x80"; /* of four bytes */
+    assert_true(holds("{\"people\":{\"users\":{\"include\":[\"j?\"]}}}", &in));
+    in.user = "j\xc3"; /* cut short */
+    assert_true(holds("{\"people\":{\"users\":{\"include\":[\"j?\"]}}}", &in));
 }
 
 static void nobody_is_let_in_without_a_name(void **state)
@@ -262,6 +297,8 @@ static void unknown_groups_deny_where_they_matter(void **state)
         dt_policy *p = policy_with(cases[i].conditions);
         dt_policy_input in = person();
         dt_decision d;
+        assert_int_equal(dt_ip_parse("203.0.113.1", &in.ip), DT_OK);
+        in.platform = DT_PLATFORM_LINUX;
         in.group_knowledge = DT_GROUPS_UNKNOWN;
         in.groups = mine; /* what is not known is not looked at */
         in.group_count = 1;
@@ -360,7 +397,7 @@ static void zones_match(void **state)
          true},
         {"\"connection\":\"ZONE\",\"exclude\":[\"Office\"]", "192.0.2.1", false},
         {"\"connection\":\"ZONE\",\"exclude\":[\"Office\"]", "203.0.113.1", true},
-        {"\"connection\":\"ZONE\",\"exclude\":[\"Office\"]", NULL, false},
+        {"\"connection\":\"ZONE\",\"exclude\":[\"Office\"]", NULL, true},
         {"\"connection\":\"ZONE\",\"include\":[\"Office\"]", NULL, false},
         {"\"connection\":\"ZONE\",\"include\":[\"ALL_ZONES\"]", "10.0.0.1", true},
         {"\"connection\":\"ZONE\",\"include\":[\"ALL_ZONES\"]", "203.0.113.1", false},
@@ -368,7 +405,7 @@ static void zones_match(void **state)
         {"\"connection\":\"ZONE\",\"include\":[\"ALL_ZONES\"]", NULL, false},
         {"\"connection\":\"ZONE\",\"exclude\":[\"ALL_ZONES\"]", "10.0.0.1", false},
         {"\"connection\":\"ZONE\",\"exclude\":[\"ALL_ZONES\"]", "198.51.100.1", true},
-        {"\"connection\":\"ZONE\",\"exclude\":[\"ALL_ZONES\"]", NULL, false},
+        {"\"connection\":\"ZONE\",\"exclude\":[\"ALL_ZONES\"]", NULL, true},
         {"\"connection\":\"ZONE\",\"include\":[\"Lab\"],\"exclude\":[\"ALL_ZONES\"]", "10.0.0.1",
          false},
     };
@@ -376,6 +413,7 @@ static void zones_match(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[512];
         dt_policy_input in = person();
+        in.address = DT_ADDRESS_LOCAL;
         if (cases[i].ip != NULL)
             assert_int_equal(dt_ip_parse(cases[i].ip, &in.ip), DT_OK);
         snprintf(text, sizeof(text), "{\"network\":{%s}}", cases[i].network);
@@ -392,7 +430,7 @@ static void anywhere_is_anywhere(void **state)
                       "\"device\":{\"trust\":\"NOT_TRUSTED\"}}",
                       &in));
     assert_int_equal(dt_ip_parse("198.51.100.1", &in.ip), DT_OK);
-    assert_true(holds("{\"network\":{\"connection\":\"ANYWHERE\",\"include\":[]},"
+    assert_true(holds("{\"network\":{\"connection\":\"ANYWHERE\",\"exclude\":[]},"
                       "\"device\":{\"trust\":\"NOT_TRUSTED\"}}",
                       &in));
 }
@@ -403,7 +441,7 @@ static void platforms_match(void **state)
 {
     static struct {
         char const *platform;
-        unsigned holds_for; /* dt_platform bits; bit 8 stands for a platform that is not known */
+        unsigned holds_for; /* dt_platform bits */
     } const cases[] = {
         {"\"include\":[{\"type\":\"DESKTOP\"}]", 0x1f},
         {"\"include\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"ANY\"}}]", 0x1f},
@@ -429,10 +467,10 @@ static void platforms_match(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        for (unsigned bit = 1; bit <= 0x100; bit <<= 1) {
+        for (unsigned bit = 1; bit <= 0x80; bit <<= 1) {
             char text[512];
             dt_policy_input in = person();
-            in.platform = (dt_platform)(bit & 0xff);
+            in.platform = (dt_platform)bit;
             snprintf(text, sizeof(text), "{\"platform\":{%s}}", cases[i].platform);
             if (holds(text, &in) != ((cases[i].holds_for & bit) != 0))
                 fail_msg("%s for 0x%x", cases[i].platform, bit);
@@ -594,15 +632,21 @@ static void explain_names_the_condition(void **state)
                     "\"device\":{\"trust\":\"TRUSTED\"}}");
     in.user = "ben";
     in.login = NULL;
-    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_PEOPLE);
-    in.user = "anna";
-    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_NETWORK);
-    assert_int_equal(dt_ip_parse("192.0.2.1", &in.ip), DT_OK);
-    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_PLATFORM);
-    in.platform = DT_PLATFORM_IOS;
     assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_DEVICE);
     in.trust = DT_TRUST_TRUSTED;
+    in.platform = DT_PLATFORM_LINUX;
+    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_PLATFORM);
+    in.platform = DT_PLATFORM_IOS;
+    in.address = DT_ADDRESS_LOCAL;
+    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_NETWORK);
+    assert_int_equal(dt_ip_parse("192.0.2.1", &in.ip), DT_OK);
+    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_PEOPLE);
+    in.user = "anna";
     assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_NONE);
+    assert_false(dt_policy_rule_is_unknown(p, 0, &in));
+    in.platform = DT_PLATFORM_UNKNOWN;
+    assert_int_equal(dt_policy_explain_rule(p, 0, &in, &name), DT_CONDITION_PLATFORM);
+    assert_true(dt_policy_rule_is_unknown(p, 0, &in));
     dt_policy_free(&p);
 }
 
@@ -880,15 +924,213 @@ static void applications_may_share_a_group(void **state)
     assert_string_equal(dt_policy_application_group(NULL), "");
 }
 
+/* --- what is not known -------------------------------------------------------------------------- */
+
+/* `rule` and a catch-all that lets in. */
+static dt_policy *policy_before_allow(char const *conditions, char const *actions)
+{
+    char text[TEXT_MAX_LEN];
+    snprintf(text, sizeof(text),
+             "{\"name\":\"x\",\"application\":\"x\",\"rules\":["
+             "{\"name\":\"R\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":%s,"
+             "\"actions\":%s},"
+             "{\"name\":\"Rest\",\"priority\":2,\"status\":\"ACTIVE\",\"conditions\":{},"
+             "\"actions\":{\"appSignOn\":{\"access\":\"ALLOW\"}}}]}",
+             conditions, actions);
+    return policy_of(text);
+}
+
+/* A rule of which nobody can say whether it holds refuses, unless it would only let in. */
+static void what_is_not_known_never_lets_in(void **state)
+{
+    static struct {
+        char const *conditions;
+        dt_decision_cause cause;
+    } const unknown[] = {
+        {"{\"network\":{\"connection\":\"ZONE\",\"include\":[\"Office\"]}}",
+         DT_DECISION_UNKNOWN_NETWORK},
+        {"{\"network\":{\"connection\":\"ZONE\",\"exclude\":[\"Office\"]}}",
+         DT_DECISION_UNKNOWN_NETWORK},
+        {"{\"platform\":{\"include\":[{\"type\":\"MOBILE\"}]}}", DT_DECISION_UNKNOWN_PLATFORM},
+        {"{\"platform\":{\"exclude\":[{\"type\":\"MOBILE\"}]}}", DT_DECISION_UNKNOWN_PLATFORM},
+        {"{\"time\":{\"zone\":\"UTC\",\"include\":[{\"from\":\"08:00\"}]}}",
+         DT_DECISION_UNKNOWN_TIME},
+        {"{\"time\":{\"zone\":\"LOCAL\",\"exclude\":[{\"days\":[\"SUNDAY\"]}]}}",
+         DT_DECISION_UNKNOWN_TIME},
+        {"{\"people\":{\"groups\":{\"include\":[\"staff\"]}}}", DT_DECISION_UNKNOWN_GROUPS},
+        {"{\"people\":{\"groups\":{\"include\":[\"st*\"]}}}", DT_DECISION_UNKNOWN_GROUPS},
+        {"{\"people\":{\"groups\":{\"exclude\":[\"st*\"]}}}", DT_DECISION_UNKNOWN_GROUPS},
+        {"{\"device\":{\"trust\":\"NOT_TRUSTED\",\"reasons\":[\"NOT_COMPLIANT\"]}}",
+         DT_DECISION_UNKNOWN_DEVICE},
+    };
+    static char const *const refusing[] = {
+        "{\"appSignOn\":{\"access\":\"DENY\"}}",
+        "{\"appSignOn\":{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"PT1H\"}}}",
+        "{\"appSignOn\":{\"access\":\"ALLOW\"},\"reply\":{\"vlan\":7}}",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(unknown); i++) {
+        dt_policy_input in = {.user = "anna", .trust = DT_TRUST_UNKNOWN};
+        dt_decision d;
+        in.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
+        for (size_t k = 0; k < COUNT(refusing); k++) {
+            dt_policy *p = policy_before_allow(unknown[i].conditions, refusing[k]);
+            dt_policy_decide(p, &in, &d);
+            if (d.access != DT_ACCESS_DENY || d.cause != unknown[i].cause || d.unknown == 0)
+                fail_msg("%s %s: %d", unknown[i].conditions, refusing[k], d.cause);
+            dt_policy_free(&p);
+        }
+        dt_policy *p = policy_with(unknown[i].conditions);
+        dt_policy_decide(p, &in, &d);
+        assert_int_equal(d.access, DT_ACCESS_DENY);
+        assert_int_equal(d.cause, unknown[i].cause);
+        dt_policy_free(&p);
+        p = policy_before_allow(unknown[i].conditions, "{\"appSignOn\":{\"access\":\"ALLOW\"}}");
+        dt_policy_decide(p, &in, &d);
+        assert_int_equal(d.access, DT_ACCESS_ALLOW);
+        assert_string_equal(d.rule, "Rest");
+        dt_policy_free(&p);
+    }
+}
+
+static void reasons_match(void **state)
+{
+    static char const both[] = "{\"device\":{\"trust\":\"NOT_TRUSTED\","
+                               "\"reasons\":[\"NOT_COMPLIANT\",\"NOT_ENROLLED\"]}}";
+    dt_policy_input in = person();
+    (void)state;
+    in.reason = DT_REASON_NOT_COMPLIANT;
+    assert_true(holds(both, &in));
+    in.reason = DT_REASON_NOT_ENROLLED;
+    assert_true(holds(both, &in));
+    in.reason = DT_REASON_CERTIFICATE_REVOKED;
+    assert_false(holds(both, &in));
+    in.trust = DT_TRUST_TRUSTED;
+    in.reason = DT_REASON_STALE;
+    assert_false(holds(both, &in));
+    assert_true(holds("{\"device\":{\"trust\":\"TRUSTED\",\"reasons\":[\"STALE\"]}}", &in));
+    assert_false(holds("{\"device\":{\"trust\":\"TRUSTED\",\"reasons\":[\"TRUSTED\"]}}", &in));
+    in.reason = DT_REASON_TRUSTED;
+    assert_true(holds("{\"device\":{\"trust\":\"TRUSTED\",\"reasons\":[\"TRUSTED\"]}}", &in));
+    assert_false(holds("{\"device\":{\"trust\":\"TRUSTED\",\"reasons\":[\"STALE\"]}}", &in));
+}
+
+/* Each edge to the minute; 2026-11-23 is a Monday. */
+static void times_match(void **state)
+{
+    static dt_time const monday = INT64_C(1795392000000);
+    static struct {
+        char const *time;
+        int day, hour, minute, offset;
+        bool holds;
+    } const cases[] = {
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\",\"to\":\"18:00\"}]", 0, 7, 59, 0, false},
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\",\"to\":\"18:00\"}]", 0, 8, 0, 0, true},
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\",\"to\":\"18:00\"}]", 6, 17, 59, 0, true},
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\",\"to\":\"18:00\"}]", 6, 18, 0, 0, false},
+        {"\"UTC\",\"include\":[{\"from\":\"22:00\",\"to\":\"24:00\"}]", 0, 23, 59, 0, true},
+        {"\"UTC\",\"include\":[{\"days\":[\"MONDAY\"]}]", 0, 0, 0, 0, true},
+        {"\"UTC\",\"include\":[{\"days\":[\"MONDAY\"]}]", 6, 23, 59, 0, false},
+        {"\"UTC\",\"include\":[{\"days\":[\"MONDAY\"]}]", 1, 0, 0, 0, false},
+        /* over midnight: of the day it begins on; from Sunday into Monday */
+        {"\"UTC\",\"include\":[{\"days\":[\"SUNDAY\"],\"from\":\"22:00\",\"to\":\"06:00\"}]", 6, 21,
+         59, 0, false},
+        {"\"UTC\",\"include\":[{\"days\":[\"SUNDAY\"],\"from\":\"22:00\",\"to\":\"06:00\"}]", 6, 22,
+         0, 0, true},
+        {"\"UTC\",\"include\":[{\"days\":[\"SUNDAY\"],\"from\":\"22:00\",\"to\":\"06:00\"}]", 0, 5,
+         59, 0, true},
+        {"\"UTC\",\"include\":[{\"days\":[\"SUNDAY\"],\"from\":\"22:00\",\"to\":\"06:00\"}]", 0, 6,
+         0, 0, false},
+        {"\"UTC\",\"include\":[{\"days\":[\"SUNDAY\"],\"from\":\"22:00\",\"to\":\"06:00\"}]", 6, 5,
+         0, 0, false},
+        {"\"UTC\",\"exclude\":[{\"days\":[\"MONDAY\"]}]", 0, 12, 0, 0, false},
+        {"\"UTC\",\"exclude\":[{\"days\":[\"MONDAY\"]}]", 1, 12, 0, 0, true},
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\"}],\"exclude\":[{\"from\":\"12:00\"}]", 0, 12, 0, 0,
+         false},
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\"}],\"exclude\":[{\"from\":\"12:00\"}]", 0, 11, 59,
+         0, true},
+        /* local time */
+        {"\"LOCAL\",\"include\":[{\"days\":[\"MONDAY\"]}]", 0, 22, 59, 60, true},
+        {"\"LOCAL\",\"include\":[{\"days\":[\"MONDAY\"]}]", 0, 23, 0, 60, false},
+        {"\"LOCAL\",\"include\":[{\"days\":[\"MONDAY\"]}]", 6, 23, 30, 60, true},
+        {"\"LOCAL\",\"include\":[{\"days\":[\"MONDAY\"]}]", 1, 2, 0, -180, true},
+        {"\"UTC\",\"include\":[{\"days\":[\"MONDAY\"]}]", 0, 23, 0, 60, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[512];
+        dt_policy_input in = person();
+        in.now = monday + DT_DAYS(cases[i].day) + DT_HOURS(cases[i].hour) +
+                 DT_MINUTES(cases[i].minute);
+        in.utc_offset = cases[i].offset;
+        in.utc_offset_known = true;
+        snprintf(text, sizeof(text), "{\"time\":{\"zone\":%s}}", cases[i].time);
+        if (holds(text, &in) != cases[i].holds)
+            fail_msg("%s on day %d at %d:%d", cases[i].time, cases[i].day, cases[i].hour,
+                     cases[i].minute);
+    }
+}
+
 /* --- random policies against a plain evaluator -------------------------------------------------- */
 
-static char const *const people_words[] = {"anna", "ben", "carl", "anna@x", "ben@x", "zoe"};
-static char const *const group_words[] = {"staff", "admins", "guests", "lab"};
-static char const *const zone_words[] = {"Office", "Guests", "Lab"};
-static char const *const ip_words[] = {NULL,       "192.0.2.5",   "192.0.2.210",
-                                       "10.0.0.9", "2001:db8::5", "203.0.113.1"};
-/* Which zones hold ip_words[i], bits in the order of zone_words: said by hand. */
-static unsigned const ip_zones[] = {0, 1, 3, 4, 1, 0};
+/* The first five are people, the others patterns. */
+static char const *const people_words[] = {"anna", "ben", "carl", "anna@x", "ben@x",
+                                           "zoe",  "*n*", "?e?",  "*@X"};
+/* Whom people_words[i] means, bits in the order of the first five: said by hand. */
+static unsigned const people_meant[] = {1, 2, 4, 8, 16, 0, 1 | 2 | 8 | 16, 2, 8 | 16};
+static char const *const group_words[] = {"staff", "admins", "guests", "lab", "*S", "?ab", "*f*"};
+static unsigned const group_meant[] = {1, 2, 4, 8, 2 | 4, 8, 1};
+#define GROUPS_REAL 4
+/* The last one only in the second set of zones, where Abroad is looked up in the database below. */
+static char const *const zone_words[] = {"Office", "Guests", "Lab", "Abroad"};
+static char const *const ip_words[] = {NULL,       "192.0.2.5",   "192.0.2.210", "10.0.0.9",
+                                       "2001:db8::5", "203.0.113.1", "203.0.113.2", "203.0.113.66"};
+/* Which zones hold ip_words[i], bits in the order of zone_words, and of which nobody can tell: said by
+ * hand. The last address is in a BLOCKLIST zone of the second set. */
+static unsigned const ip_zones[] = {0, 1, 3, 4, 1, 8, 0, 0};
+static unsigned const ip_zones_unknown[] = {0, 0, 8, 0, 8, 0, 0, 8};
+
+struct dt_geo {
+    int unused;
+};
+
+/* The database of these tests: 203.0.113.1 is in Germany, 203.0.113.2 and 192.0.2.5 in France; of the
+ * others it knows nothing. */
+unsigned dt_geo_kinds(dt_geo const *g)
+{
+    return g == NULL ? 0 : DT_GEO_COUNTRY;
+}
+
+void dt_geo_lookup(dt_geo const *g, dt_ip const *ip, dt_geo_place *out)
+{
+    uint8_t const *v4 = ip->octets + 12;
+    bool german = v4[0] == 203 && v4[3] == 1;
+    memset(out, 0, sizeof(*out));
+    if (g == NULL || !(german || (v4[0] == 203 && v4[3] == 2) || (v4[0] == 192 && v4[3] == 5)))
+        return;
+    out->known = DT_GEO_COUNTRY;
+    memcpy(out->country, german ? "DE" : "FR", 3);
+}
+
+/* Spans of time, and whether a day (0 = Sunday) and minute lie in them: said by hand. */
+static char const *const span_words[] = {
+    "{\"from\":\"08:00\",\"to\":\"18:00\"}", "{\"days\":[\"SATURDAY\",\"SUNDAY\"]}",
+    "{\"days\":[\"SUNDAY\",\"WEDNESDAY\"],\"from\":\"22:00\",\"to\":\"06:00\"}"};
+
+static unsigned spans_at(int day, int minute)
+{
+    bool late = minute >= 22 * 60, early = minute < 6 * 60;
+    return (minute >= 8 * 60 && minute < 18 * 60 ? 1u : 0) | (day == 6 || day == 0 ? 2u : 0) |
+           (((day == 0 || day == 3) && late) || ((day == 1 || day == 4) && early) ? 4u : 0);
+}
+
+static struct {
+    char const *name;
+    dt_reason reason;
+} const reason_words[] = {{"NOT_COMPLIANT", DT_REASON_NOT_COMPLIANT},
+                          {"NOT_ENROLLED", DT_REASON_NOT_ENROLLED},
+                          {"STALE", DT_REASON_STALE},
+                          {"TRUSTED", DT_REASON_TRUSTED}};
 
 static struct {
     char const *text;
@@ -905,10 +1147,12 @@ typedef struct plain_rule {
     unsigned users_in, users_out, groups_in, groups_out;
     unsigned zones_in, zones_out;
     unsigned platforms_in, platforms_out;
-    int trust;  /* 0 any, 1 trusted, 2 not trusted */
-    int access; /* 0 deny, 1 allow, 2 allow after MFA */
+    unsigned spans_in, spans_out;
+    unsigned reasons; /* bits of reason_words; 0 = any */
+    int trust;        /* 0 any, 1 trusted, 2 not trusted */
+    int access;       /* 0 deny, 1 allow, 2 allow after MFA, 3 allow with a reply */
     int priority;
-    bool active, zone, all_zones;
+    bool active, zone, all_zones, utc, catch_all;
 } plain_rule;
 
 typedef struct plain_input {
@@ -917,10 +1161,16 @@ typedef struct plain_input {
     unsigned ip; /* index of ip_words */
     unsigned platform;
     int trust; /* 0 unknown, 1 not trusted, 2 trusted */
+    int reason; /* index of reason_words; -1 = none */
     bool unknown_denies;
+    int address; /* without an address: 0 not known, 1 none, 2 at this host */
+    dt_time now; /* 0 = not known */
+    int offset;
+    bool offset_known;
 } plain_input;
 
 static unsigned random_state;
+static bool more_zones; /* the second set is in use */
 
 static unsigned random_below(unsigned n)
 {
@@ -941,20 +1191,27 @@ static void random_rule(plain_rule *r, int priority)
     r->users_out = random_set(COUNT(people_words));
     r->groups_in = random_set(COUNT(group_words));
     r->groups_out = random_set(COUNT(group_words));
-    r->zones_in = random_set(COUNT(zone_words));
-    r->zones_out = random_set(COUNT(zone_words));
+    r->zones_in = random_set(more_zones ? 4 : 3);
+    r->zones_out = random_set(more_zones ? 4 : 3);
     r->all_zones = random_below(8) == 0;
     if (r->all_zones)
-        r->zones_in = 7;
+        r->zones_in = more_zones ? 15 : 7;
     r->zone = r->zones_in != 0 || r->zones_out != 0;
+    r->spans_in = random_set(COUNT(span_words));
+    r->spans_out = random_below(3) == 0 ? random_set(COUNT(span_words)) : 0;
+    r->utc = random_below(2);
     r->platforms_in = random_set(COUNT(platform_words));
     r->platforms_out = random_below(4) == 0 ? 1u << (2 + random_below(2)) : 0;
     if ((r->platforms_in == 4 || r->platforms_in == 8) && r->platforms_out == r->platforms_in)
         r->platforms_out = 0;
     if (r->platforms_in == 12)
         r->platforms_out = 0;
-    r->trust = 1 + (int)random_below(2); /* a rule that always holds may only be the last */
-    r->access = (int)random_below(3);
+    r->trust = (int)random_below(3);
+    if (r->trust != 0 && random_below(3) == 0)
+        r->reasons = 1 + random_below(3); /* NOT_COMPLIANT, NOT_ENROLLED */
+    if (r->trust == 1 && r->reasons != 0)
+        r->reasons <<= 2; /* STALE, TRUSTED */
+    r->access = (int)random_below(4);
     r->priority = priority;
 }
 
@@ -962,11 +1219,14 @@ static void put_words(dt_buf *b, char const *name, char const *const *words, uns
                       unsigned set)
 {
     bool first = true;
-    dt_buf_printf(b, "\"%s\":[", name);
+    if (set == 0)
+        return;
+    dt_buf_printf(b, "%s\"%s\":[", b->p[b->len - 1] == '{' ? "" : ",", name);
     for (unsigned i = 0; i < count; i++) {
+        char const *quote = words[i][0] == '{' ? "" : "\"";
         if ((set >> i & 1) == 0)
             continue;
-        dt_buf_printf(b, "%s\"%s\"", first ? "" : ",", words[i]);
+        dt_buf_printf(b, "%s%s%s%s", first ? "" : ",", quote, words[i], quote);
         first = false;
     }
     dt_buf_puts(b, "]");
@@ -974,54 +1234,85 @@ static void put_words(dt_buf *b, char const *name, char const *const *words, uns
 
 static void put_platforms(dt_buf *b, char const *name, unsigned set)
 {
-    bool first = true;
-    dt_buf_printf(b, "\"%s\":[", name);
-    for (unsigned i = 0; i < COUNT(platform_words); i++) {
-        if ((set >> i & 1) == 0)
-            continue;
-        dt_buf_printf(b, "%s%s", first ? "" : ",", platform_words[i].text);
-        first = false;
-    }
-    dt_buf_puts(b, "]");
+    char const *texts[COUNT(platform_words)];
+    for (unsigned i = 0; i < COUNT(platform_words); i++)
+        texts[i] = platform_words[i].text;
+    put_words(b, name, texts, COUNT(platform_words), set);
+}
+
+static void put_device(dt_buf *b, plain_rule const *r)
+{
+    static char const *const trusts[] = {"ANY", "TRUSTED", "NOT_TRUSTED"};
+    char const *names[COUNT(reason_words)];
+    for (unsigned i = 0; i < COUNT(reason_words); i++)
+        names[i] = reason_words[i].name;
+    dt_buf_printf(b, "\"device\":{\"trust\":\"%s\"", trusts[r->trust]);
+    put_words(b, "reasons", names, COUNT(reason_words), r->reasons);
+    dt_buf_puts(b, "}");
 }
 
 static void put_conditions(dt_buf *b, plain_rule const *r)
 {
-    static char const *const trusts[] = {"ANY", "TRUSTED", "NOT_TRUSTED"};
     dt_buf_puts(b, "{\"people\":{\"users\":{");
     put_words(b, "include", people_words, COUNT(people_words), r->users_in);
-    dt_buf_puts(b, ",");
     put_words(b, "exclude", people_words, COUNT(people_words), r->users_out);
     dt_buf_puts(b, "},\"groups\":{");
     put_words(b, "include", group_words, COUNT(group_words), r->groups_in);
-    dt_buf_puts(b, ",");
     put_words(b, "exclude", group_words, COUNT(group_words), r->groups_out);
-    dt_buf_printf(b, "}},\"network\":{\"connection\":\"%s\",", r->zone ? "ZONE" : "ANYWHERE");
+    dt_buf_printf(b, "}},\"network\":{\"connection\":\"%s\"", r->zone ? "ZONE" : "ANYWHERE");
     if (r->all_zones)
-        dt_buf_puts(b, "\"include\":[\"ALL_ZONES\"]");
+        dt_buf_puts(b, ",\"include\":[\"ALL_ZONES\"]");
     else
         put_words(b, "include", zone_words, COUNT(zone_words), r->zones_in);
-    dt_buf_puts(b, ",");
     put_words(b, "exclude", zone_words, COUNT(zone_words), r->zones_out);
     dt_buf_puts(b, "},\"platform\":{");
     put_platforms(b, "include", r->platforms_in);
-    dt_buf_puts(b, ",");
     put_platforms(b, "exclude", r->platforms_out);
-    dt_buf_printf(b, "},\"device\":{\"trust\":\"%s\"}}", trusts[r->trust]);
+    dt_buf_puts(b, "},");
+    if (r->spans_in != 0 || r->spans_out != 0) {
+        dt_buf_printf(b, "\"time\":{\"zone\":\"%s\"", r->utc ? "UTC" : "LOCAL");
+        put_words(b, "include", span_words, COUNT(span_words), r->spans_in);
+        put_words(b, "exclude", span_words, COUNT(span_words), r->spans_out);
+        dt_buf_puts(b, "},");
+    }
+    put_device(b, r);
+    dt_buf_puts(b, "}");
 }
 
 static void put_rule(dt_buf *b, plain_rule const *r)
 {
     static char const *const actions[] = {
-        "\"access\":\"DENY\"", "\"access\":\"ALLOW\"",
-        "\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"ONCE_A_DAY\"}"};
+        "\"access\":\"DENY\"}", "\"access\":\"ALLOW\"}",
+        "\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"ONCE_A_DAY\"}}",
+        "\"access\":\"ALLOW\"},\"reply\":{\"vlan\":7}"};
     dt_buf_printf(b, "{\"name\":\"r%d\",\"priority\":%d,\"status\":\"%s\",\"conditions\":",
                   r->priority, r->priority, r->active ? "ACTIVE" : "INACTIVE");
-    if (r->trust == 0)
+    if (r->catch_all)
         dt_buf_puts(b, "null");
     else
         put_conditions(b, r);
-    dt_buf_printf(b, ",\"actions\":{\"appSignOn\":{%s}}}", actions[r->access]);
+    dt_buf_printf(b, ",\"actions\":{\"appSignOn\":{%s}}", actions[r->access]);
+}
+
+static unsigned platform_set(unsigned set)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < COUNT(platform_words); i++)
+        if (set >> i & 1)
+            bits |= platform_words[i].bits;
+    return bits;
+}
+
+static unsigned platforms_left(plain_rule const *r)
+{
+    unsigned included = r->platforms_in == 0 ? 0xff : platform_set(r->platforms_in);
+    return included & ~platform_set(r->platforms_out);
+}
+
+static bool always_holds(plain_rule const *r)
+{
+    return r->users_in + r->users_out + r->groups_in + r->groups_out == 0 && !r->zone &&
+           platforms_left(r) == 0xff && r->trust == 0 && r->spans_in + r->spans_out == 0;
 }
 
 /* Rules in a random order of the file, the catch-all somewhere among them. */
@@ -1032,8 +1323,11 @@ static dt_policy *random_policy(plain_rule rules[RANDOM_RULES + 1], size_t *coun
     dt_buf b;
     size_t n = random_below(RANDOM_RULES + 1);
     for (size_t i = 0; i < n; i++)
-        random_rule(&rules[i], (int)(i * 3 + random_below(3)));
-    rules[n] = (plain_rule){.active = true, .access = (int)random_below(3), .priority = 900};
+        do
+            random_rule(&rules[i], (int)(i * 3 + random_below(3)));
+        while (always_holds(&rules[i])); /* such a one may only be the last */
+    rules[n] = (plain_rule){
+        .active = true, .catch_all = true, .access = (int)random_below(4), .priority = 900};
     *count = n + 1;
     for (size_t i = 0; i <= n; i++) {
         size_t j = random_below((unsigned)i + 1);
@@ -1051,69 +1345,150 @@ static dt_policy *random_policy(plain_rule rules[RANDOM_RULES + 1], size_t *coun
     return policy_of(storage);
 }
 
-static unsigned platform_set(unsigned set)
+enum { NO, YES, MAYBE };
+
+/* Each condition by itself: does it hold? */
+static int plain_device(plain_rule const *r, plain_input const *in)
 {
-    unsigned bits = 0;
-    for (unsigned i = 0; i < COUNT(platform_words); i++)
-        if (set >> i & 1)
-            bits |= platform_words[i].bits;
-    return bits;
+    bool trusted = in->trust == 2;
+    if (r->trust != 0 && (r->trust == 1) != trusted)
+        return NO;
+    if (r->reasons == 0)
+        return YES;
+    if (in->trust == 0 || (!trusted && in->reason < 0))
+        return MAYBE;
+    return (r->reasons >> (in->reason < 0 ? 3 : in->reason) & 1) != 0 ? YES : NO;
 }
 
-/* All but people. */
-static bool plain_rest_holds(plain_rule const *r, plain_input const *in)
+static int plain_platform(plain_rule const *r, plain_input const *in)
 {
-    if (r->trust == 1 && in->trust != 2)
-        return false;
-    if (r->trust == 2 && in->trust == 2)
-        return false;
-    if (r->zone) {
-        if (ip_words[in->ip] == NULL || (ip_zones[in->ip] & r->zones_out) != 0)
-            return false;
-        if (r->zones_in != 0 && (ip_zones[in->ip] & r->zones_in) == 0)
-            return false;
+    unsigned left = platforms_left(r);
+    if (left == 0xff)
+        return YES;
+    if (in->platform == 0)
+        return MAYBE;
+    return (left & in->platform) != 0 ? YES : NO;
+}
+
+static int plain_time(plain_rule const *r, plain_input const *in)
+{
+    if (r->spans_in == 0 && r->spans_out == 0)
+        return YES;
+    if (in->now == 0 || (!r->utc && !in->offset_known))
+        return MAYBE;
+    time_t seconds = (time_t)(in->now / 1000) + (r->utc ? 0 : in->offset * 60);
+    struct tm tm;
+    assert_non_null(gmtime_r(&seconds, &tm));
+    unsigned at = spans_at(tm.tm_wday, tm.tm_hour * 60 + tm.tm_min);
+    if ((at & r->spans_out) != 0)
+        return NO;
+    return r->spans_in == 0 || (at & r->spans_in) != 0 ? YES : NO;
+}
+
+/* Tries every answer that the zones could give of which nobody can tell. */
+static int plain_network(plain_rule const *r, plain_input const *in)
+{
+    bool may_be[2] = {false, false};
+    if (!r->zone)
+        return YES;
+    if (ip_words[in->ip] == NULL && in->address != 2)
+        return MAYBE;
+    for (unsigned guess = 0; guess < 16; guess++) {
+        unsigned there = ip_zones[in->ip];
+        if ((guess & ~ip_zones_unknown[in->ip]) != 0)
+            continue;
+        there |= guess;
+        may_be[(r->zones_in == 0 || (there & r->zones_in) != 0) && (there & r->zones_out) == 0] =
+            true;
     }
-    if (r->platforms_in == 0 && r->platforms_out == 0)
-        return true;
-    unsigned included = r->platforms_in == 0 ? 0xff : platform_set(r->platforms_in);
-    unsigned left = included & ~platform_set(r->platforms_out);
-    return left == 0xff || (left & in->platform) != 0;
+    /* That a zone is in both lists is not looked through. */
+    if ((ip_zones[in->ip] & r->zones_out) == 0 &&
+        (ip_zones_unknown[in->ip] & r->zones_in & r->zones_out) != 0)
+        may_be[1] = true;
+    return may_be[0] && may_be[1] ? MAYBE : may_be[1] ? YES : NO;
 }
 
-/* 0 no, 1 yes, 2 nobody can tell. Tries every answer the groups could give, where unknown. */
-static int plain_people_hold(plain_rule const *r, plain_input const *in)
+static unsigned meant(unsigned const *of, size_t count, unsigned set)
+{
+    unsigned who = 0;
+    for (size_t i = 0; i < count; i++)
+        if (set >> i & 1)
+            who |= of[i];
+    return who;
+}
+
+/* Tries every answer that the groups could give, where they are not known. */
+static int plain_people(plain_rule const *r, plain_input const *in)
 {
     unsigned me = in->user | in->login;
+    bool named = (meant(people_meant, COUNT(people_words), r->users_in) & me) != 0;
+    bool barred = (meant(people_meant, COUNT(people_words), r->users_out) & me) != 0;
+    unsigned groups_in = meant(group_meant, COUNT(group_words), r->groups_in);
+    unsigned groups_out = meant(group_meant, COUNT(group_words), r->groups_out);
     bool may_be[2] = {false, false};
-    unsigned from = in->groups_known ? in->groups : 0;
-    unsigned to = in->groups_known ? in->groups : (1u << COUNT(group_words)) - 1;
-    for (unsigned groups = from; groups <= to; groups++) {
-        bool in_lists = (r->users_in & me) != 0 || (r->groups_in & groups) != 0 ||
-                        (r->users_in == 0 && r->groups_in == 0);
-        bool out_lists = (r->users_out & me) != 0 || (r->groups_out & groups) != 0;
-        may_be[in_lists && !out_lists] = true;
+    for (unsigned groups = 0; groups < 1u << GROUPS_REAL; groups++) {
+        if (in->groups_known && groups != in->groups)
+            continue;
+        bool in_lists =
+            named || (groups_in & groups) != 0 || (r->users_in == 0 && r->groups_in == 0);
+        may_be[in_lists && !barred && (groups_out & groups) == 0] = true;
     }
     /* That all groups of include are in exclude as well is not looked through. */
-    if (!in->groups_known && r->groups_in != 0 && (r->users_out & me) == 0)
+    if (!in->groups_known && r->groups_in != 0 && !barred)
         may_be[1] = true;
-    return may_be[0] && may_be[1] ? 2 : may_be[1];
+    return may_be[0] && may_be[1] ? MAYBE : may_be[1] ? YES : NO;
+}
+
+static int plain_rule_holds(plain_rule const *r, plain_input const *in, dt_decision_cause *unknown)
+{
+    struct {
+        int holds;
+        dt_decision_cause unknown;
+    } const all[] = {{plain_device(r, in), DT_DECISION_UNKNOWN_DEVICE},
+                     {plain_platform(r, in), DT_DECISION_UNKNOWN_PLATFORM},
+                     {plain_time(r, in), DT_DECISION_UNKNOWN_TIME},
+                     {plain_network(r, in), DT_DECISION_UNKNOWN_NETWORK},
+                     {plain_people(r, in), DT_DECISION_UNKNOWN_GROUPS}};
+    int holds = YES;
+    for (size_t i = 0; i < COUNT(all); i++) {
+        if (all[i].holds == NO)
+            return NO;
+        if (all[i].holds == MAYBE && holds == YES) {
+            holds = MAYBE;
+            *unknown = all[i].unknown;
+        }
+    }
+    return holds;
+}
+
+static bool plain_refuses_first(plain_input const *in, dt_decision *out)
+{
+    if (more_zones && ip_words[in->ip] == NULL && in->address == 0)
+        out->cause = DT_DECISION_UNKNOWN_NETWORK;
+    else if (more_zones && in->ip == COUNT(ip_words) - 1)
+        out->cause = DT_DECISION_BLOCKED_ZONE;
+    else if (in->trust == 0 && in->unknown_denies)
+        out->cause = DT_DECISION_UNKNOWN_DEVICE;
+    return out->cause != DT_DECISION_NO_RULE;
 }
 
 static void plain_decide(plain_rule const *rules, size_t n, plain_input const *in, dt_decision *out)
 {
     static dt_access const accesses[] = {DT_ACCESS_DENY, DT_ACCESS_ALLOW,
-                                         DT_ACCESS_ALLOW_AFTER_MFA};
+                                         DT_ACCESS_ALLOW_AFTER_MFA, DT_ACCESS_ALLOW};
+    dt_decision_cause passed = DT_DECISION_NO_RULE;
     memset(out, 0, sizeof(*out));
-    if (in->trust == 0 && in->unknown_denies) {
-        out->cause = DT_DECISION_UNKNOWN_DEVICE;
+    if (plain_refuses_first(in, out))
         return;
-    }
     for (size_t i = 0; i < n; i++) {
-        int people = plain_people_hold(&rules[i], in);
-        if (!rules[i].active || !plain_rest_holds(&rules[i], in) || people == 0)
+        dt_decision_cause unknown = DT_DECISION_NO_RULE;
+        int holds = rules[i].active ? plain_rule_holds(&rules[i], in, &unknown) : NO;
+        if (holds == MAYBE && passed == DT_DECISION_NO_RULE)
+            passed = unknown;
+        if (holds == NO || (holds == MAYBE && rules[i].access == 1))
             continue;
-        if (people == 2) {
-            out->cause = DT_DECISION_UNKNOWN_GROUPS;
+        if (holds == MAYBE || (rules[i].access == 0 && passed != DT_DECISION_NO_RULE)) {
+            out->cause = passed;
             return;
         }
         out->cause = DT_DECISION_RULE;
@@ -1128,12 +1503,19 @@ static void random_input(plain_input *in)
 {
     in->user = 1u << random_below(3);
     in->login = random_below(2) ? 1u << (3 + random_below(2)) : 0;
-    in->groups = random_below(1u << COUNT(group_words));
+    in->groups = random_below(1u << GROUPS_REAL);
     in->groups_known = random_below(4) != 0;
     in->ip = random_below(COUNT(ip_words));
     in->platform = random_below(9) == 0 ? 0 : 1u << random_below(8);
     in->trust = (int)random_below(3);
     in->unknown_denies = random_below(2);
+    in->reason = in->trust == 1 ? (int)random_below(3) - 1 : in->trust == 2 ? 1 + (int)random_below(3) : -1;
+    if (in->trust == 2 && in->reason == 1)
+        in->reason = -1;
+    in->address = (int)random_below(3);
+    in->now = random_below(5) == 0 ? 0 : DT_MINUTES(30000000 + (int64_t)random_below(1000000));
+    in->offset = (int)random_below(2 * DT_UTC_OFFSET_MAX) - DT_UTC_OFFSET_MAX;
+    in->offset_known = random_below(5) != 0;
 }
 
 static char const *word_of(char const *const *words, unsigned bit)
@@ -1149,7 +1531,7 @@ static void as_policy_input(plain_input const *in, char const **groups, dt_polic
     out->user = word_of(people_words, in->user);
     out->login = word_of(people_words, in->login);
     out->groups = groups;
-    for (unsigned i = 0; i < COUNT(group_words); i++)
+    for (unsigned i = 0; i < GROUPS_REAL; i++)
         if (in->groups >> i & 1)
             groups[out->group_count++] = random_below(2) ? group_words[i] : shouted[i];
     out->group_knowledge = in->groups_known ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
@@ -1157,6 +1539,11 @@ static void as_policy_input(plain_input const *in, char const **groups, dt_polic
         assert_int_equal(dt_ip_parse(ip_words[in->ip], &out->ip), DT_OK);
     out->platform = (dt_platform)in->platform;
     out->trust = (dt_trust)in->trust;
+    out->reason = in->reason < 0 ? DT_REASON_NONE : reason_words[in->reason].reason;
+    out->address = (dt_address)in->address;
+    out->now = in->now;
+    out->utc_offset = in->offset;
+    out->utc_offset_known = in->offset_known;
     out->unknown_as = in->unknown_denies ? DT_UNKNOWN_DENY : DT_UNKNOWN_NOT_TRUSTED;
 }
 
@@ -1176,39 +1563,77 @@ static void check_explain(dt_policy const *p, dt_policy_input const *in, dt_deci
     assert_int_not_equal(d->cause, DT_DECISION_RULE);
 }
 
+static char const more_zones_text[] =
+    "{\"name\":\"Abroad\",\"type\":\"DYNAMIC\",\"status\":\"ACTIVE\","
+    "\"locations\":[{\"country\":\"DE\"}]},"
+    "{\"name\":\"Bad\",\"type\":\"IP\",\"status\":\"ACTIVE\",\"usage\":\"BLOCKLIST\",\"gateways\":["
+    "{\"type\":\"CIDR\",\"value\":\"203.0.113.64/26\"}]}]}";
+
+static dt_zones *more_zones_make(dt_geo const *geo)
+{
+    char text[2 * sizeof(zones_text) + sizeof(more_zones_text)];
+    dt_json *tree = NULL;
+    dt_zones *made = NULL;
+    dt_error e = {0};
+    snprintf(text, sizeof(text), "%.*s,%s", (int)strlen(zones_text) - 2, zones_text,
+             more_zones_text);
+    if (dt_json_parse(dt_bytes_str(text), &tree, &e) != DT_OK ||
+        dt_zones_parse(tree, "zones.json", &made, &e) != DT_OK ||
+        dt_zones_set_geo(made, geo, "zones.json", &e) != DT_OK)
+        fail_msg("%s", e.text);
+    dt_json_free(&tree);
+    return made;
+}
+
+/* One policy against many inputs; counts the causes that it saw. */
+static void random_policy_agrees(size_t seen[DT_DECISION_CAUSE_COUNT], size_t *by_rule)
+{
+    plain_rule rules[RANDOM_RULES + 1] = {{0}};
+    size_t n;
+    dt_policy *p = random_policy(rules, &n);
+    for (int k = 0; k < RANDOM_INPUTS; k++) {
+        char const *groups[GROUPS_REAL];
+        plain_input plain;
+        dt_policy_input in;
+        dt_decision want, got;
+        random_input(&plain);
+        as_policy_input(&plain, groups, &in);
+        plain_decide(rules, n, &plain, &want);
+        dt_policy_decide(p, &in, &got);
+        assert_int_equal(got.cause, want.cause);
+        assert_int_equal(got.access, want.access);
+        assert_int_equal(got.priority, want.priority);
+        assert_string_equal(got.rule, want.rule);
+        if (k % EXPLAIN_EVERY == 0)
+            check_explain(p, &in, &got);
+        seen[got.cause]++;
+        *by_rule += got.cause == DT_DECISION_RULE && got.priority != 900;
+    }
+    dt_policy_free(&p);
+}
+
 static void random_policies_agree_with_a_plain_evaluator(void **state)
 {
-    size_t seen[4] = {0};
-    size_t by_rule = 0;
+    struct dt_geo geo = {0};
+    size_t seen[DT_DECISION_CAUSE_COUNT] = {0}, by_rule = 0;
+    dt_zones *first = zones, *second = more_zones_make(&geo);
     (void)state;
     random_state = RANDOM_SEED;
+    print_message("seed %u, %d policies, %d sign-ons each\n", RANDOM_SEED, RANDOM_POLICIES,
+                  RANDOM_INPUTS);
     for (int i = 0; i < RANDOM_POLICIES; i++) {
-        plain_rule rules[RANDOM_RULES + 1] = {{0}};
-        size_t n;
-        dt_policy *p = random_policy(rules, &n);
-        for (int k = 0; k < RANDOM_INPUTS; k++) {
-            char const *groups[COUNT(group_words)];
-            plain_input plain;
-            dt_policy_input in;
-            dt_decision want, got;
-            random_input(&plain);
-            as_policy_input(&plain, groups, &in);
-            plain_decide(rules, n, &plain, &want);
-            dt_policy_decide(p, &in, &got);
-            assert_int_equal(got.cause, want.cause);
-            assert_int_equal(got.access, want.access);
-            assert_int_equal(got.priority, want.priority);
-            assert_string_equal(got.rule, want.rule);
-            check_explain(p, &in, &got);
-            seen[got.cause]++;
-            by_rule += got.cause == DT_DECISION_RULE && got.priority != 900;
-        }
-        dt_policy_free(&p);
+        more_zones = random_below(2);
+        zones = more_zones ? second : first;
+        random_policy_agrees(seen, &by_rule);
     }
+    zones = first;
+    dt_zones_free(&second);
     assert_int_equal(seen[DT_DECISION_NO_RULE], 0); /* there is a catch-all */
-    assert_true(seen[DT_DECISION_UNKNOWN_DEVICE] > 1000);
-    assert_true(seen[DT_DECISION_UNKNOWN_GROUPS] > 1000);
-    assert_true(by_rule > 5000);
+    for (int c = DT_DECISION_RULE; c < DT_DECISION_CAUSE_COUNT; c++)
+        if (seen[c] < 1000)
+            fail_msg("%s was seen %zu times only", dt_decision_cause_name((dt_decision_cause)c),
+                     seen[c]);
+    assert_true(by_rule > 100000);
 }
 
 int main(void)
@@ -1216,6 +1641,7 @@ int main(void)
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(users_match_by_name_or_login),
         cmocka_unit_test(other_letters_have_one_case),
+        cmocka_unit_test(a_mark_stands_for_one_character),
         cmocka_unit_test(nobody_is_let_in_without_a_name),
         cmocka_unit_test(a_missing_login_is_nobodys),
         cmocka_unit_test(groups_match),
@@ -1237,6 +1663,9 @@ int main(void)
         cmocka_unit_test(the_rule_that_decided_has_its_reply),
         cmocka_unit_test(another_policys_decision_has_no_reply),
         cmocka_unit_test(applications_may_share_a_group),
+        cmocka_unit_test(what_is_not_known_never_lets_in),
+        cmocka_unit_test(reasons_match),
+        cmocka_unit_test(times_match),
         cmocka_unit_test(random_policies_agree_with_a_plain_evaluator),
     };
     return cmocka_run_group_tests_name("policy", tests, zones_setup, zones_teardown);
