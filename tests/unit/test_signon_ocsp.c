@@ -498,7 +498,10 @@ static void test_refresh(void **state)
     assert_non_null(dt_signon_ocsp_question(w.machine));
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_int_equal(responder.asked, 2);
-    assert_int_equal(world_outcome(&w)->result, DT_DENY); /* it is no sign-on */
+    /* It is no sign-on: nothing is judged, and nothing decided. */
+    assert_int_equal(world_outcome(&w)->result, DT_DENY);
+    assert_int_equal(world_outcome(&w)->cause, DT_CAUSE_NONE);
+    assert_int_equal(dt_signon_evidence(w.machine)->count, 0);
     w.now += DT_MINUTES(12);
     assert_int_equal(sign_on(&w), 0);
     assert_trust(&w, TRUSTED);
