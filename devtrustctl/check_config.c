@@ -5,6 +5,7 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
+#include "devtrustctl/registry.h"
 #include "devtrustctl/site.h"
 
 #include "core/evidence_facts.h"
@@ -316,9 +317,9 @@ static void try_host_key(checking *k, dt_host_key const *key)
         fault(k, &e);
         return;
     }
-    reason =
-        dt_x509_judge(dt_site_anchors(k->files), signature.certificate, signature.chain,
-                      signature.chain_count, &k->config->device_trust.tenant_id, k->now, &c, &e);
+    reason = dt_certificate_judge_alone(dt_site_anchors(k->files), signature.certificate,
+                                        signature.chain, signature.chain_count,
+                                        &k->config->device_trust.tenant_id, k->now, &c, &e);
     dt_out_line("this host     %s, %s, until %s", c.subject,
                 dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
                 dt_day_text(day, c.not_after));

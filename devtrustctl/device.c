@@ -196,7 +196,8 @@ static int add_certificate(void *ctx, size_t index, dt_bytes der)
     dt_certificate c;
     dt_fingerprint f;
     dt_error e = {0};
-    dt_reason reason = dt_x509_judge(anchors(r), der, NULL, 0, tenant(r), r->now, &c, &e);
+    dt_reason reason =
+        dt_certificate_judge_alone(anchors(r), der, NULL, 0, tenant(r), r->now, &c, &e);
 
     if (reason != DT_REASON_TRUSTED)
         return refuse(r, index, dt_reason_name(reason), e.text);

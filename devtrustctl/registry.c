@@ -120,6 +120,18 @@ static void judge_key(dt_enrolment *out)
     out->reason = DT_REASON_TRUSTED;
 }
 
+dt_reason dt_certificate_judge_alone(dt_trust_store const *anchors, dt_bytes der,
+                                     dt_bytes const *chain, size_t chain_count,
+                                     dt_guid const *tenant, dt_time now, dt_certificate *out,
+                                     dt_error *e)
+{
+    dt_ocsp_question question;
+    dt_reason reason =
+        dt_x509_judge_online(anchors, der, chain, chain_count, tenant, now, out, &question, e);
+
+    return question.open ? DT_REASON_TRUSTED : reason;
+}
+
 void dt_enrolment_judge(dt_trust_store const *anchors, dt_guid const *tenant, dt_time now,
                         char const *key, dt_bytes value, dt_enrolment *out)
 {
@@ -137,7 +149,8 @@ void dt_enrolment_judge(dt_trust_store const *anchors, dt_guid const *tenant, dt
     }
     der = dt_bytes_of(out->record.der, out->record.der_len);
     /* Without intermediates, as at a sign-on: SSH sends none. */
-    out->reason = dt_x509_judge(anchors, der, NULL, 0, tenant, now, &out->certificate, &e);
+    out->reason =
+        dt_certificate_judge_alone(anchors, der, NULL, 0, tenant, now, &out->certificate, &e);
     out->state = DT_ENROLMENT_WRONG_KEY;
     if (dt_fingerprint_of(der, &own, &e) == DT_OK && strcmp(own.hex, out->fingerprint.hex) == 0)
         out->state = DT_ENROLMENT_JUDGED;

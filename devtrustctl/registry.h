@@ -38,7 +38,13 @@ typedef struct dt_enrolment {
     dt_certificate certificate; /* as far as it could be read; of a key alone, its device id */
 } dt_enrolment;
 
-/* Judges a row as a sign-on would. */
+/* Judges a certificate of which it may be left open whether an OCSP responder has it as revoked: that is
+ * asked at every sign-on. All else as dt_x509_judge. */
+dt_reason dt_certificate_judge_alone(dt_trust_store const *anchors, dt_bytes der,
+                                     dt_bytes const *chain, size_t chain_count,
+                                     dt_guid const *tenant, dt_time now, dt_certificate *out,
+                                     dt_error *e);
+/* Judges a row as a sign-on would, but that no OCSP responder is asked. */
 void dt_enrolment_judge(dt_trust_store const *anchors, dt_guid const *tenant, dt_time now,
                         char const *key, dt_bytes value, dt_enrolment *out);
 /* "VALID", "CERTIFICATE_EXPIRED", ..., "WRONG_KEY", "UNREADABLE". */

@@ -40,7 +40,7 @@ static void without_answer(dt_signon *s, dt_evidence *ev)
                      s->ocsp_why[0] ? s->ocsp_why : "no answer",
                      !passes        ? ""
                      : q->unchecked ? "; let pass by revocation = soft"
-                                    : "; gone by the revocation list instead");
+                                    : "; judged by the revocation list instead");
     if (!passes) {
         ev->finding = DT_FINDING_UNKNOWN;
         ev->reason = DT_REASON_LOOKUP_UNAVAILABLE;
@@ -154,7 +154,6 @@ static bool was_cut_short(dt_signon const *s, dt_http_response const *r)
 
 static void away(dt_signon *s, dt_http_response const *r, dt_time now)
 {
-
     if (may_retry(s, r, now))
         dt_signon_retry(s, DT_PHASE_OCSP_HTTP, now);
     else if (was_cut_short(s, r))

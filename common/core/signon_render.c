@@ -307,6 +307,15 @@ static int render_intune_put(dt_signon *s, dt_buf *b)
                   : put_value(s, b, s->intune.fetched + s->site.config->device_trust.stale_limit);
 }
 
+/* That there is no answer now takes the place of none that still holds. */
+static dt_store_verb ocsp_put_verb(dt_signon const *s)
+{
+    dt_ocsp_status status = s->ocsp_answer.status;
+
+    return status == DT_OCSP_GOOD || status == DT_OCSP_REVOKED ? DT_STORE_PUT
+                                                               : DT_STORE_PUT_IF_ABSENT;
+}
+
 static int render_ocsp_put(dt_signon *s, dt_buf *b)
 {
     int rc = dt_ocsp_pack(&s->ocsp_answer, b);
@@ -381,7 +390,7 @@ static int render_write(dt_signon *s, dt_time now)
         dt_intune_store_key(&s->lookup_id, s->store.key);
         return render_intune_put(s, &b);
     case DT_PHASE_OCSP_PUT:
-        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        op_begin(s, DT_TABLE_LOOKUP, ocsp_put_verb(s));
         dt_ocsp_store_key(&s->ocsp, s->store.key);
         return render_ocsp_put(s, &b);
     case DT_PHASE_OCSP_AWAY_PUT:

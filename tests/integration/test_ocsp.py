@@ -164,6 +164,15 @@ def test_responder_that_says_nothing(pam: PamWorld, responder: Responder, mode: 
     assert first >= 2.0 and time.monotonic() - started < 2.0 and responder.asked == 1
 
 
+def test_certificates_are_enrolled_without_asking(pam: PamWorld, responder: Responder) -> None:
+    Console(pam, responder)
+    certificate = pam.pki["devices"]["laptop"]["files"]["certificate"]
+    pam.run_ctl("device", "add", certificate)
+    assert "VALID" in pam.run_ctl("device", "list")
+    assert "makes no device trusted" not in pam.run_ctl("check-config")
+    assert responder.asked == 0
+
+
 def test_logins_at_once_share_one_question(pam: PamWorld, responder: Responder) -> None:
     responder.silent = True
     console = Console(pam, responder)

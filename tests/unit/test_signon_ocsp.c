@@ -505,6 +505,19 @@ static void test_refresh(void **state)
     w.now += DT_MINUTES(12);
     assert_int_equal(sign_on(&w), 0);
     assert_trust(&w, TRUSTED);
+    /* One that yields nothing takes away no answer that still holds; one that tells of a revocation
+     * does. */
+    for (int i = 0; i < 3; i++) {
+        responder.junk = i == 0 ? "<html>" : NULL;
+        responder.certificate = i == 1 ? UNKNOWN : REVOKED;
+        dt_signon_begin_ocsp(w.machine, &w.site, &question, w.now);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_int_equal(sign_on(&w), 0);
+        if (i < 2)
+            assert_trust(&w, TRUSTED);
+        else
+            assert_trust(&w, IS_REVOKED);
+    }
     world_close(&w);
 }
 
