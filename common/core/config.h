@@ -214,8 +214,9 @@ typedef struct dt_config {
     struct {
         char *socket;
         dt_string_list sshd_services;
-        dt_string_list local_services; /* may use the host's certificate as evidence */
-        dt_string_list agent_services; /* may use the SSH agent that the person brings along */
+        dt_string_list local_services;   /* may use the host's certificate as evidence */
+        dt_string_list session_services; /* the login session counts as the sign-on's session */
+        dt_string_list agent_services;   /* may use the SSH agent that the person brings along */
         dt_string_list
             lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;

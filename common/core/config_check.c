@@ -381,6 +381,14 @@ static int check_services(check const *k)
         return refuse(k, "daemon", "agent_services",
                       "names a service of lock_screen_services, whose callers are not root: an "
                       "agent is taken of root alone; write it in one of them");
+    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.session_services))
+        return refuse(k, "daemon", "session_services",
+                      "names a service of sshd_services, which begins a session and is in none "
+                      "yet; write it in one of them");
+    if (lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.session_services))
+        return refuse(k, "daemon", "session_services",
+                      "names a service of lock_screen_services, whose callers are not root: a "
+                      "session is taken of root alone; write it in one of them");
     if ((sources_named(k->c) & DT_SOURCE_SSH_AGENT) != 0 && k->c->daemon.agent_services.count == 0)
         return refuse(k, "daemon", "agent_services",
                       "is empty, and trusted_when names ssh-agent; write the PAM services that "

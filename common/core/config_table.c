@@ -309,6 +309,8 @@ static dt_config_key const keys[] = {
      .help = "PAM services of people at this host: there its own certificate is evidence."},
     {KEY(daemon, agent_services, DT_CONFIG_LIST), .fallback = "sudo, su", .reloadable = true,
      .help = "PAM services where a device's key in the person's SSH agent is evidence."},
+    {KEY(daemon, session_services, DT_CONFIG_LIST), .fallback = "sudo, sudo-i, su, su-l",
+     .reloadable = true, .help = "PAM services where ONCE_PER_SESSION goes by the login session."},
     {KEY(daemon, lock_screen_services, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
      .help = "PAM services that callers other than root may ask for, for themselves."},
     {KEY(daemon, max_sign_ons, DT_CONFIG_INT), .fallback = "512", BETWEEN(1, 20000),

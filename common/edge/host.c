@@ -6,8 +6,10 @@
 #include "core/policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NOT_SET "4294967295" /* of an audit session, and of a login uid */
 #define NSS_BUF_FIRST 1024
 #define NSS_BUF_MAX (1024 * 1024) /* a group's entry lists all its members */
 #define USER_MAX 256
@@ -156,6 +159,60 @@ int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e)
     }
     *count = (size_t)n;
     return DT_OK;
+}
+
+/* The one short line of a file of /proc, without its end. */
+static int proc_line(char const *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ENOENT ? DT_E_NOT_FOUND : DT_E_IO;
+    do {
+        n = read(fd, out, size - 1);
+    } while (n < 0 && errno == EINTR);
+    close(fd);
+    if (n <= 0 || (size_t)n >= size - 1)
+        return DT_E_IO;
+    out[n] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    return DT_OK;
+}
+
+/* A number that the kernel gives out; what is not set is the largest. */
+static int proc_number(pid_t pid, char const *name, char out[32])
+{
+    char path[64];
+    int rc;
+
+    snprintf(path, sizeof(path), "/proc/%ld/%s", (long)pid, name);
+    rc = proc_line(path, out, 32);
+    if (rc < 0)
+        return rc;
+    if (out[0] == '\0' || out[strspn(out, "0123456789")] != '\0')
+        return DT_E_IO;
+    return strcmp(out, NOT_SET) == 0 ? DT_E_NOT_FOUND : DT_OK;
+}
+
+int dt_host_session(pid_t pid, char *out, size_t size)
+{
+    char boot[64], session[32], uid[32];
+    int rc = proc_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+    int n;
+
+    out[0] = '\0';
+    if (rc == DT_OK)
+        rc = proc_number(pid, "sessionid", session);
+    if (rc == DT_OK)
+        rc = proc_number(pid, "loginuid", uid);
+    if (rc < 0)
+        return rc;
+    n = snprintf(out, size, "login:%s:%s:%s", boot, session, uid);
+    if (n > 0 && (size_t)n < size)
+        return DT_OK;
+    out[0] = '\0';
+    return DT_E_LIMIT;
 }
 
 int dt_host_harden(dt_error *e)

@@ -5,6 +5,8 @@
 
 #include "core/bytes.h"
 
+#include <sys/types.h>
+
 /* Wall clock in milliseconds. */
 dt_time dt_host_now(void);
 /* Fresh random bytes from getrandom(2); DT_E_IO when it fails. */
@@ -19,6 +21,11 @@ void dt_host_name(char *out, size_t size);
 /* The user's groups by NSS: names, NUL-terminated one after another, in `out`; *count of them.
  * DT_E_NOT_FOUND when the user is unknown, DT_E_UNAVAILABLE when NSS fails, DT_E_LIMIT. */
 DT_MUST_USE int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e);
+/* Names the login session that a process is in, by what the kernel keeps of it (pam_loginuid(8)): this
+ * boot, the audit session's number and its login uid. No process but one with CAP_AUDIT_CONTROL can
+ * choose or change that. DT_E_NOT_FOUND when the process is in none, or the kernel keeps none;
+ * DT_E_IO; DT_E_LIMIT. */
+DT_MUST_USE int dt_host_session(pid_t pid, char *out, size_t size);
 /* No core dumps, no ptrace by others: prctl(PR_SET_DUMPABLE, 0), RLIMIT_CORE 0. For processes of our
  * own, never for a server we are a module of. */
 DT_MUST_USE int dt_host_harden(dt_error *e);

@@ -23,6 +23,11 @@ void dt_store_close(dt_store **s);
 void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                  dt_store_result *out);
 
+/* A remembered MFA must not last longer because a clock is set back: the highest time that was ever given
+ * to any process is kept on disk (within a minute), and when a time comes that lies more than two minutes
+ * behind it, all rows of DT_TABLE_REMEMBERED are dropped, and that time is the highest from then on.
+ * Until it is done, operations on that table fail. */
+
 /* Drops rows past their time and forgets hot rows that another process changed (checked by PRAGMA
  * data_version). Call it now and then (the driver: every 200 ms for the latter, each minute for the former). */
 void dt_store_tick(dt_store *s, dt_time now);

@@ -29,6 +29,8 @@
 #define PURGE_INTERVAL DT_MINUTES(1)
 #define PURGE_ROWS_MAX 1000 /* in one go, so that nobody waits long for the lock */
 #define TOMBSTONE_LIFETIME DT_HOURS(1)
+#define CLOCK_NOTED_EVERY DT_MINUTES(1) /* the highest time seen is on disk so often */
+#define CLOCK_TOLERANCE DT_MINUTES(2)   /* clocks are set back so far all the time */
 #define BUSY_POLL_NANOSECONDS 2000000
 #define EACH_PAGE_ROWS 64
 
@@ -48,6 +50,9 @@ enum {
     STMT_NOTE_PURGED,
     STMT_PURGE,
     STMT_PAGE,
+    STMT_CLOCK,
+    STMT_NOTE_CLOCK,
+    STMT_FORGET_MFA,
     STMT_SYNC_FULL,
     STMT_SYNC_NORMAL,
     STMT_COUNT,
@@ -78,6 +83,13 @@ static char const *const statement_text[STMT_COUNT] = {
                    "LIMIT ?2)",
     [STMT_PAGE] = "SELECT key, value, expires FROM rows WHERE tbl = ?1 AND key > ?2 "
                   "AND value IS NOT NULL AND expires > ?3 ORDER BY key LIMIT ?4",
+    /* In no table that an operation can name. */
+    [STMT_CLOCK] = "SELECT coalesce((SELECT count FROM rows WHERE tbl = 0 AND key = 'clock'), 0)",
+    [STMT_NOTE_CLOCK] = "INSERT INTO rows (tbl, key, value, count, expires, seq) "
+                        "VALUES (0, 'clock', '', ?1, 9223372036854775807, 0) "
+                        "ON CONFLICT (tbl, key) DO UPDATE SET count = excluded.count",
+    [STMT_FORGET_MFA] = "UPDATE rows SET value = NULL, count = 0, expires = ?2, seq = ?3 "
+                        "WHERE tbl = ?1 AND value IS NOT NULL",
     [STMT_SYNC_FULL] = "PRAGMA synchronous = FULL",
     [STMT_SYNC_NORMAL] = "PRAGMA synchronous = NORMAL",
 };
@@ -101,6 +113,7 @@ struct dt_store {
     int64_t seq_seen;
     int64_t purged_at; /* monotonic milliseconds */
     /* free for all */
+    _Atomic int64_t clock; /* the highest time that is known to have been; 0: not read yet */
     dt_hot *hot;
     atomic_bool loaded;
     atomic_uint reloads;       /* odd while memory is being filled anew */
@@ -603,9 +616,85 @@ static int check_op(dt_store const *s, dt_store_op const *op, dt_error *e)
     return DT_OK;
 }
 
+/* --- a clock that is set back ------------------------------------------------------------------- */
+
+/* The clock has been set back, or that it was not is not known. */
+static bool clock_is_in_doubt(dt_store *s, dt_time now)
+{
+    int64_t seen = atomic_load(&s->clock);
+
+    return seen == 0 || seen - now > CLOCK_TOLERANCE;
+}
+
+static bool clock_is_due(dt_store *s, dt_time now)
+{
+    return clock_is_in_doubt(s, now) || now - atomic_load(&s->clock) >= CLOCK_NOTED_EVERY;
+}
+
+/* All of them at once, for other processes too: by what this clock says, none can be judged. */
+static int forget_mfa(dt_store *s, dt_time now, dt_error *e)
+{
+    int64_t seq = 0;
+    int rc = run_number(s, STMT_NEXT_SEQ, &seq, e);
+    sqlite3_stmt *st = statement(s, STMT_FORGET_MFA);
+
+    if (rc != 0)
+        return rc;
+    sqlite3_bind_int(st, 1, DT_TABLE_REMEMBERED);
+    sqlite3_bind_int64(st, 2, now + TOMBSTONE_LIFETIME);
+    sqlite3_bind_int64(st, 3, seq);
+    return run(s, STMT_FORGET_MFA, "forgetting remembered MFA", e);
+}
+
+/* Within a transaction. *seen becomes the highest time there was; *forgot, whether the clock was set
+ * back since: another process may have seen to it already. */
+static int note_clock(dt_store *s, dt_time now, int64_t *seen, bool *forgot, dt_error *e)
+{
+    int rc = run_number(s, STMT_CLOCK, seen, e);
+
+    *forgot = rc == 0 && *seen - now > CLOCK_TOLERANCE;
+    if (*forgot)
+        rc = forget_mfa(s, now, e);
+    else if (*seen >= now)
+        return rc;
+    if (rc != 0)
+        return rc;
+    *seen = now;
+    sqlite3_bind_int64(statement(s, STMT_NOTE_CLOCK), 1, now);
+    return run(s, STMT_NOTE_CLOCK, "noting the time", e);
+}
+
+/* Behind the gate. */
+static int watch_clock(dt_store *s, dt_time now, dt_error *e)
+{
+    int64_t seen = 0;
+    bool forgot = false;
+    int rc = run(s, STMT_BEGIN_WRITE, "noting the time", e);
+
+    if (rc == 0)
+        rc = note_clock(s, now, &seen, &forgot, e);
+    if (rc == 0)
+        rc = run(s, STMT_COMMIT, "noting the time", e);
+    if (rc != 0 && !sqlite3_get_autocommit(s->db))
+        (void)run(s, STMT_ROLLBACK, "noting the time", NULL);
+    if (rc != 0)
+        return rc;
+    if (forgot) /* it must go from memory, too */
+        atomic_store(&s->loaded, false);
+    atomic_store(&s->clock, seen);
+    return DT_OK;
+}
+
 static int do_behind_gate(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                           dt_store_result *out, dt_error *e)
 {
+    if (op->table == DT_TABLE_REMEMBERED && clock_is_due(s, now)) {
+        int rc = watch_clock(s, now, e);
+
+        /* Nothing that is remembered is given out in doubt. */
+        if (rc != 0 && clock_is_in_doubt(s, now))
+            return rc;
+    }
     if (op->verb != DT_STORE_GET)
         return do_write(s, op, now, scratch, out, e);
     return table_is_hot(op->table) ? read_hot_slowly(s, op, now, scratch, out, e)
@@ -618,7 +707,8 @@ static int perform(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
     int rc = check_op(s, op, e);
     if (rc != 0)
         return rc;
-    bool hot = op->verb == DT_STORE_GET && table_is_hot(op->table);
+    bool hot = op->verb == DT_STORE_GET && table_is_hot(op->table) &&
+               (op->table != DT_TABLE_REMEMBERED || !clock_is_due(s, now));
     if (hot && read_hot(s, op, now, MISS_TRUST_MS, scratch, out))
         return DT_OK;
     int64_t deadline = mono_now() + DT_STORE_BUSY_MS;
@@ -682,6 +772,8 @@ void dt_store_tick(dt_store *s, dt_time now)
     if (s->pid != getpid() || !gate_enter(&s->gate, 0))
         return;
     s->deadline = 0;
+    if (clock_is_due(s, now))
+        (void)watch_clock(s, now, NULL);
     if (atomic_load(&s->loaded))
         (void)refresh(s, NULL);
     if (s->purged_at == 0 || mono_now() - s->purged_at >= PURGE_INTERVAL)

@@ -213,6 +213,7 @@ void dt_conn_open(dt_daemon *d, int fd)
                    .fd = fd,
                    .agent = -1,
                    .uid = peer.uid,
+                   .pid = peer.pid,
                    .over_limit = d->count >= d->max_sign_ons};
     list_add(c);
     if (!watch(c))

@@ -50,6 +50,7 @@ typedef struct dt_conn {
     int fd;    /* -1 once the module has left */
     int agent; /* connected to the person's SSH agent, until a run takes it; -1 = none */
     uid_t uid;
+    pid_t pid; /* who connected; good as long as they have not hung up */
     bool over_limit;
     bool asked; /* the request has come */
     struct event *readable, *timer;

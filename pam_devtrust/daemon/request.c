@@ -4,8 +4,10 @@
 #include "pam_devtrust/daemon/daemon.h"
 
 #include "core/network.h"
+#include "core/remembered.h"
 #include "edge/host.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -155,6 +157,32 @@ static bool has_agent(dt_conn const *c)
            type == SOCK_STREAM;
 }
 
+/* Who connected has hung up: their pid may be somebody else's by now. */
+static bool has_hung_up(dt_conn const *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+    return c->fd < 0 || poll(&p, 1, 0) != 0;
+}
+
+/* The login session of the process that asks, as the kernel has it: nothing that the module says goes
+ * into it. "" when it is in none, or no longer there. */
+static void take_session(dt_conn const *c, dt_message const *m, dt_config const *config,
+                         char out[DT_SESSION_NAME_MAX])
+{
+    int rc;
+
+    out[0] = '\0';
+    if (c->uid != 0 || !is_in(&config->daemon.session_services, m->service))
+        return;
+    rc = dt_host_session(c->pid, out, DT_SESSION_NAME_MAX);
+    if (rc < 0 && rc != DT_E_NOT_FOUND)
+        dt_log(LOG_WARNING, "the login session of process %ld cannot be read: %s", (long)c->pid,
+               dt_err_name(rc));
+    if (rc < 0 || has_hung_up(c))
+        out[0] = '\0';
+}
+
 /* What of the request counts, by who asked and for which service. Of a caller that is not root neither
  * the place it claims to be at nor a key is believed. */
 static void fill_request(dt_conn const *c, dt_message const *m, dt_config const *config,
@@ -220,7 +248,8 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
     char id[DT_SIGNON_ID_LEN + 1];
     char const *names[DT_GROUPS_MAX];
     char host[DT_DAEMON_HOST_MAX];
-    dt_request r = {.id = id, .host = host};
+    char session[DT_SESSION_NAME_MAX];
+    dt_request r = {.id = id, .host = host, .session = session};
     dt_site site;
     dt_signon *machine = NULL;
 
@@ -232,6 +261,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
     }
     dt_host_name(host, sizeof(host));
     dt_driver_hold(c->daemon->driver, m->service, &site);
+    take_session(c, m, site.config, session);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
     if (dt_policy_needs_time(site.policy))

@@ -269,6 +269,17 @@ def test_agent_of_another_user_is_not_asked(world: PamWorld, home: Path) -> None
         shutil.rmtree(bobs)
 
 
+def test_socket_that_is_another_users_is_not_connected_to(world: PamWorld, home: Path) -> None:
+    """Even where its owner is not who listens there."""
+    with agent(home / "agent", ALICE, enrolled(world)) as where:
+        os.chmod(where, 0o777)
+        os.chown(where, BOB, BOB)
+        assert_out(world, sudo(world, where), "NO_CERTIFICATE")
+        os.chown(where, ALICE, ALICE)
+        done = sudo(world, where)
+        assert done.returncode == 0 and ROOT_SHOWN in done.stdout
+
+
 def test_path_that_only_root_may_walk_is_not_walked(world: PamWorld, home: Path) -> None:
     key = enrolled(world)
     closed = world.directory / "closed"

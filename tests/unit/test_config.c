@@ -131,6 +131,7 @@ static char const everything[] =
     "sshd_services = sshd-a, sshd_b\n"
     "local_services =\n"
     "agent_services = doas\n"
+    "session_services = run0\n"
     "lock_screen_services = swaylock,kde\n"
     "max_sign_ons = 7\n";
 
@@ -259,6 +260,7 @@ static void values_arrive(void **state)
     assert_int_equal(c->daemon.local_services.count, 0);
     assert_int_equal(c->daemon.agent_services.count, 1);
     assert_string_equal(c->daemon.agent_services.items[0], "doas");
+    assert_int_equal(c->daemon.session_services.count, 1);
     assert_int_equal(c->daemon.sshd_services.count, 2);
     assert_string_equal(c->daemon.sshd_services.items[1], "sshd_b");
     assert_false(c->audit.syslog);
@@ -680,6 +682,10 @@ static void rules_between_keys(void **state)
          ":12: [daemon] agent_services: ", "of root alone"},
         {MINIMAL "trusted_when = ssh-agent+intune\n[daemon]\nagent_services =\n",
          ":12: [daemon] agent_services: ", "names ssh-agent"},
+        {MINIMAL "[daemon]\nsession_services = sudo, sshd\n",
+         ":11: [daemon] session_services: ", "none yet"},
+        {MINIMAL "[daemon]\nlock_screen_services = kde\nsession_services = kde\n",
+         ":12: [daemon] session_services: ", "of root alone"},
         {MINIMAL "[daemon]\nlock_screen_services = sshd\n",
          ":11: [daemon] lock_screen_services: ", "claim"},
         {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = example.com\n" INTUNE TRUST,

@@ -599,6 +599,25 @@ static void test_a_key_in_a_file_does_not_count_where_hardware_is_demanded(void 
     end(&w, f);
 }
 
+/* A row that was moved under another key's fingerprint enrols neither. */
+static void test_a_record_under_another_key_is_not_believed(void **state)
+{
+    world w;
+    fake *f = open_world(&w, "ssh-agent", NULL);
+    char filed[DT_STORE_KEY_MAX];
+
+    (void)state;
+    enrol(&w, add_key(f), WORLD_DEVICE);
+    enrol(&w, add_key(f), WORLD_DEVICE);
+    memcpy(filed, w.rows[0].key, sizeof(filed));
+    memcpy(w.rows[0].key, w.rows[1].key, sizeof(filed));
+    memcpy(w.rows[1].key, filed, sizeof(filed));
+    run(&w);
+    assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_NO_CERTIFICATE);
+    assert_int_equal(f->signs, 0);
+    end(&w, f);
+}
+
 /* --- time ----------------------------------------------------------------------------------------- */
 
 static void test_all_questions_together_take_no_longer_than_allowed(void **state)
@@ -672,6 +691,7 @@ int main(void)
         BOTH(test_an_agent_is_not_asked_where_a_device_is_proved),
         BOTH(test_a_broken_store_leaves_it_unknown),
         BOTH(test_a_key_in_a_file_does_not_count_where_hardware_is_demanded),
+        BOTH(test_a_record_under_another_key_is_not_believed),
         BOTH(test_all_questions_together_take_no_longer_than_allowed),
         BOTH(test_whoever_leaves_is_not_kept_by_the_agent),
         BOTH(test_an_answer_that_was_not_asked_for_denies),

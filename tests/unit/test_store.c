@@ -694,6 +694,76 @@ static void test_kill_nine(void **state)
     }
 }
 
+/* --- a clock that is set back ----------------------------------------------------------------- */
+
+static dt_store_status remembered_at(fixture *f, dt_time now)
+{
+    return ask(f, DT_TABLE_REMEMBERED, DT_STORE_GET, "mfa", NULL, 0, now);
+}
+
+static void test_clock_set_back(void **state)
+{
+    fixture *f = *state;
+    put(f, DT_TABLE_REMEMBERED, "mfa", "v", DT_TIME_NEVER);
+    put(f, DT_TABLE_LOOKUP, "answer", "v", DT_TIME_NEVER);
+    dt_store_tick(f->store, NOW);
+    assert_int_equal(remembered_at(f, NOW - DT_MINUTES(2)), DT_STORE_OK); /* clocks do that */
+    dt_store_tick(f->store, NOW + DT_HOURS(23)); /* nobody signs on all day */
+    assert_int_equal(remembered_at(f, NOW + DT_HOURS(13)), DT_STORE_NOT_FOUND);
+    assert_int_equal(remembered_at(f, NOW + DT_HOURS(23)), DT_STORE_NOT_FOUND); /* for good */
+    assert_is(f, DT_TABLE_LOOKUP, "answer", "v", NOW + DT_HOURS(13));
+    /* From here on the new time is the time. */
+    assert_int_equal(
+        ask(f, DT_TABLE_REMEMBERED, DT_STORE_PUT, "mfa", "v", DT_TIME_NEVER, NOW + DT_HOURS(13)),
+        DT_STORE_OK);
+    assert_int_equal(remembered_at(f, NOW + DT_HOURS(14)), DT_STORE_OK);
+}
+
+static void test_clock_set_back_while_nobody_ran(void **state)
+{
+    fixture *f = *state;
+    put(f, DT_TABLE_REMEMBERED, "mfa", "v", DT_TIME_NEVER);
+    dt_store_tick(f->store, NOW + DT_HOURS(1));
+    dt_store_close(&f->store);
+    open_store(f);
+    assert_int_equal(remembered_at(f, NOW + DT_HOURS(1)), DT_STORE_OK);
+    dt_store_close(&f->store);
+    open_store(f);
+    assert_int_equal(remembered_at(f, NOW), DT_STORE_NOT_FOUND);
+    dt_store_close(&f->store);
+    open_store(f);
+    assert_int_equal(remembered_at(f, NOW + DT_HOURS(1)), DT_STORE_NOT_FOUND);
+}
+
+/* In small steps it comes to the same. */
+static void test_clock_set_back_by_and_by(void **state)
+{
+    fixture *f = *state;
+    put(f, DT_TABLE_REMEMBERED, "mfa", "v", DT_TIME_NEVER);
+    dt_store_tick(f->store, NOW);
+    assert_int_equal(remembered_at(f, NOW - DT_MINUTES(1)), DT_STORE_OK);
+    assert_int_equal(remembered_at(f, NOW - DT_MINUTES(2)), DT_STORE_OK);
+    assert_int_equal(remembered_at(f, NOW - DT_MINUTES(2) - 1), DT_STORE_NOT_FOUND);
+}
+
+static void test_clock_set_back_is_seen_by_all(void **state)
+{
+    fixture *f = *state;
+    dt_store *first = f->store;
+    put(f, DT_TABLE_REMEMBERED, "mfa", "v", DT_TIME_NEVER);
+    dt_store_tick(first, NOW);
+    assert_int_equal(remembered_at(f, NOW), DT_STORE_OK);
+    open_store(f); /* another process */
+    dt_store *second = f->store;
+    assert_int_equal(remembered_at(f, NOW - DT_HOURS(1)), DT_STORE_NOT_FOUND);
+    f->store = first;
+    dt_store_tick(first, NOW);
+    assert_int_equal(remembered_at(f, NOW), DT_STORE_NOT_FOUND);
+    f->store = second;
+    dt_store_close(&f->store);
+    f->store = first;
+}
+
 /* --- another process holds the lock ----------------------------------------------------------- */
 
 static void test_busy(void **state)
@@ -748,7 +818,7 @@ static void test_purge(void **state)
     }
     assert_int_equal(rows_on_disk(f), 5); /* and one tombstone */
     dt_store_tick(f->store, NOW + DT_HOURS(2));
-    assert_int_equal(rows_on_disk(f), 2);
+    assert_int_equal(rows_on_disk(f), 3); /* and the highest time seen */
     EACH_TABLE(t)
     {
         dt_store_table t = both[i_t];
@@ -1177,6 +1247,10 @@ int main(void)
         T(test_racing_counts),
         WITHOUT(test_creation_race),
         T(test_refused_in_a_forked_child),
+        T(test_clock_set_back),
+        T(test_clock_set_back_while_nobody_ran),
+        T(test_clock_set_back_by_and_by),
+        T(test_clock_set_back_is_seen_by_all),
         WITHOUT(test_kill_nine),
         T(test_busy),
         T(test_purge),
