@@ -101,7 +101,7 @@ static void warn_alternative(checking *k, char const *who, unsigned sources)
     if ((sources & (DT_SOURCES_WITH_KEY | DT_SOURCES_OF_HOST)) == 0)
         warn(k, "%strusted_when: %s proves nothing: whoever claims to be a trusted device is one",
              who, text);
-    if ((sources & (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)) == 0)
+    if ((sources & DT_SOURCES_LOOKED_UP) == 0)
         warn(k,
              "%strusted_when: %s does not ask Intune: a device that is no longer compliant stays "
              "trusted",

@@ -28,7 +28,8 @@ typedef enum dt_source {
     DT_SOURCE_VPN_CLIENT = 1 << 3,
     DT_SOURCE_SSH_CERTIFICATE = 1 << 4,
     DT_SOURCE_SSH_AGENT = 1 << 5,
-    DT_SOURCE_MANAGEMENT_HINT = 1 << 7, /* 6 is set aside */
+    DT_SOURCE_OKTA_DEVICE = 1 << 6,
+    DT_SOURCE_MANAGEMENT_HINT = 1 << 7,
     DT_SOURCE_REGISTRY = 1 << 8,
 } dt_source;
 /* "certificate", "ssh-key", "intune", "vpn-client", ...; NULL for anything else. */

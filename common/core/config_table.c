@@ -29,6 +29,7 @@ static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFIC
                                               {"vpn-client", DT_SOURCE_VPN_CLIENT},
                                               {"ssh-certificate", DT_SOURCE_SSH_CERTIFICATE},
                                               {"ssh-agent", DT_SOURCE_SSH_AGENT},
+                                              {"okta-device", DT_SOURCE_OKTA_DEVICE},
                                               {"registry", DT_SOURCE_REGISTRY},
                                               {"management-hint", DT_SOURCE_MANAGEMENT_HINT},
                                               {NULL, 0}};

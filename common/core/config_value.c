@@ -242,9 +242,18 @@ static int alternative_parse(dt_config_key const *k, char const *text, unsigned 
         }
         *out |= (unsigned)w->value;
     }
-    if (*out == DT_SOURCE_INTUNE) {
-        dt_buf_puts(why, "has \"intune\" alone, which says nothing about which device this is; "
-                         "write it together with another source, as in certificate+intune");
+    if ((*out & ~(unsigned)DT_SOURCES_ASKED) == 0) {
+        char const *alone = (*out & DT_SOURCE_INTUNE) != 0 ? "intune" : "okta-device";
+        dt_buf_printf(why,
+                      "has \"%s\" alone, which says nothing about which device this is; write it "
+                      "together with another source, as in certificate+%s",
+                      alone, alone);
+        return DT_E_INVALID;
+    }
+    if ((*out & DT_SOURCE_OKTA_DEVICE) != 0 &&
+        (*out & (DT_SOURCES_WITH_KEY | DT_SOURCE_VPN_CLIENT)) == 0) {
+        dt_buf_puts(why, "has \"okta-device\" without a source that names the device; write it "
+                         "together with one, as in certificate+okta-device");
         return DT_E_INVALID;
     }
     if ((*out & DT_SOURCE_REGISTRY) != 0 && (*out & DT_SOURCES_WITH_KEY) == 0) {

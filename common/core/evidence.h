@@ -7,6 +7,7 @@
 
 #define DT_EVIDENCE_MAX 16 /* most facts about one device in one sign-on */
 #define DT_DEVICE_NAME_MAX 128
+#define DT_HARDWARE_SERIAL_MAX 64 /* longest serial number that is compared, its NUL included */
 
 /* Why a device is what it is. 0 is "no reason known", which never goes with TRUSTED. */
 typedef enum dt_reason {
@@ -39,6 +40,10 @@ char const *dt_reason_name(dt_reason r);
 /* How sure a fact is. ASSERTED is 0: somebody said so, nothing was proved. */
 typedef enum dt_assurance { DT_ASSERTED = 0, DT_PROVED = 1 } dt_assurance;
 
+/* How old a kept answer of a look-up is: as good as new, to be used only for want of a better one, or
+ * not to be used. */
+typedef enum dt_freshness { DT_TOO_OLD = 0, DT_STALE, DT_FRESH } dt_freshness;
+
 /* What one piece of evidence says for the device. 0 says nothing good. */
 typedef enum dt_finding {
     DT_FINDING_AGAINST = 0, /* looked, and it is not so; `reason` says why */
@@ -57,6 +62,8 @@ typedef struct dt_evidence {
     char device_name[DT_DEVICE_NAME_MAX];
     char key_id[65]; /* names the proved key: hex SHA-256 of its SubjectPublicKeyInfo, or of its SSH
                          blob where no X.509 certificate holds it; "" when none */
+    char serial[DT_HARDWARE_SERIAL_MAX]; /* hardware serial number that the proved certificate names, as
+                                            dt_hardware_serial writes it; "" when none */
     dt_time observed; /* when the fact was learnt (cache age = now - observed) */
 } dt_evidence;
 
@@ -101,9 +108,10 @@ typedef struct dt_verdict {
  * PROVED, the device is the one that proved evidence names, if any does, and each
  * platform that a member tells is enabled (an unknown platform counts as not enabled only if
  * `platforms` does not hold every platform). FOR counts only with the reason NONE, TRUSTED, STALE or,
- * where it is allowed, IN_GRACE_PERIOD; of `intune` also only up to stale_limit.
+ * where it is allowed, IN_GRACE_PERIOD; of `intune` and `okta-device` also only up to
+ * stale_limit.
  * UNKNOWN when no alternative holds but one could, had an UNKNOWN finding been FOR; a missing answer
- * of a look-up (`intune`, `registry`) is such a finding. `registry` counts only beside a proved key.
+ * of a look-up (`intune`, `okta-device`, `registry`) is such a finding. `registry` counts only beside a proved key.
  * `reason` goes with TRUSTED as TRUSTED, STALE or IN_GRACE_PERIOD; else it is that of the alternative
  * that came nearest. device_id, name and platform are those of a proved device, or of a claimed one
  * that trusted_when allows; never those of a certificate that was not good. */

@@ -9,7 +9,9 @@
 #define DT_SOURCES_WITH_KEY                                                                        \
     (DT_SOURCE_CERTIFICATE | DT_SOURCE_SSH_KEY | DT_SOURCE_SSH_CERTIFICATE | DT_SOURCE_SSH_AGENT)
 /* Sources that are asked about a device that others name: no answer is UNKNOWN. */
-#define DT_SOURCES_LOOKED_UP (DT_SOURCE_INTUNE | DT_SOURCE_REGISTRY)
+#define DT_SOURCES_LOOKED_UP (DT_SOURCE_INTUNE | DT_SOURCE_OKTA_DEVICE | DT_SOURCE_REGISTRY)
+/* Those among them that a service is asked about, whose answers are cached. */
+#define DT_SOURCES_ASKED (DT_SOURCE_INTUNE | DT_SOURCE_OKTA_DEVICE)
 /* Every source there is: a set with another bit never holds. */
 #define DT_SOURCES_ALL                                                                             \
     (DT_SOURCES_WITH_KEY | DT_SOURCES_LOOKED_UP | DT_SOURCE_VPN_CLIENT | DT_SOURCE_MANAGEMENT_HINT)

@@ -86,7 +86,6 @@ DT_MUST_USE int dt_intune_pack(dt_intune_device const *d, dt_buf *out);
 /* DT_E_PARSE for anything it did not write itself, another version included. */
 DT_MUST_USE int dt_intune_unpack(dt_bytes record, dt_intune_device *out);
 
-typedef enum dt_freshness { DT_TOO_OLD = 0, DT_STALE, DT_FRESH } dt_freshness;
 /* By fetched, cache_ttl (negative_ttl for what is no evidence FOR the device: not enrolled, not
  * compliant, silent for too long, ...), stale_limit. A record from the future (clock went back) is
  * STALE at best. */

@@ -20,6 +20,8 @@ char const *dt_source_name(dt_source s)
         return "ssh-certificate";
     case DT_SOURCE_SSH_AGENT:
         return "ssh-agent";
+    case DT_SOURCE_OKTA_DEVICE:
+        return "okta-device";
     case DT_SOURCE_REGISTRY:
         return "registry";
     case DT_SOURCE_MANAGEMENT_HINT:

@@ -11,7 +11,7 @@
 
 #define API_PREFIX "/api/v1/"
 
-static bool is_id(char const *id)
+bool dt_okta_is_id(char const *id)
 {
     static char const allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -78,7 +78,7 @@ static int get_of_user(dt_config const *c, char const *user_id, char const *what
 {
     dt_buf url;
     begin_url(c, out, &url);
-    if (!is_id(user_id)) {
+    if (!dt_okta_is_id(user_id)) {
         memset(out, 0, sizeof(*out));
         return DT_E_INVALID;
     }
@@ -104,7 +104,7 @@ static int post_verify(dt_config const *c, char const *user_id, char const *fact
 {
     dt_buf url;
     begin_url(c, out, &url);
-    if (!is_id(user_id) || !is_id(factor_id)) {
+    if (!dt_okta_is_id(user_id) || !dt_okta_is_id(factor_id)) {
         memset(out, 0, sizeof(*out));
         return DT_E_INVALID;
     }
@@ -308,7 +308,7 @@ bool dt_okta_link_belongs(dt_config const *c, char const *link, char const *user
 {
     dt_url url;
     dt_bytes rest;
-    if (!is_id(user_id) || !is_id(factor_id) || !parse_ours(c, link, &url, &rest))
+    if (!dt_okta_is_id(user_id) || !dt_okta_is_id(factor_id) || !parse_ours(c, link, &url, &rest))
         return false;
     if (!take_prefix(&rest, "users/") || !take_prefix(&rest, user_id) ||
         !take_prefix(&rest, "/factors/") || !take_prefix(&rest, factor_id) ||

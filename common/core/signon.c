@@ -283,6 +283,20 @@ void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *d
     dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
 }
 
+void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
+                                    dt_time now)
+{
+    start(s, site, now);
+    s->refresh_only = true;
+    s->okta_device.device_id = of->okta_device.device_id;
+    memcpy(s->okta_device.serial, of->okta_device.serial, sizeof(s->okta_device.serial));
+    memcpy(s->okta_device.user_id, of->okta_device.user_id, sizeof(s->okta_device.user_id));
+    memcpy(s->login, of->login, sizeof(s->login));
+    s->wait_limit = site->config->okta.timeout * 2;
+    s->deadline = now + s->wait_limit;
+    dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
+}
+
 static bool is_wait(dt_phase p)
 {
     return p == DT_PHASE_PUSH_WAIT || p == DT_PHASE_PASSCODE_WAIT || p == DT_PHASE_RETRY_WAIT;
@@ -292,6 +306,8 @@ static bool is_http(dt_phase p)
 {
     switch (p) {
     case DT_PHASE_INTUNE_HTTP:
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
     case DT_PHASE_FACTORS_HTTP:
@@ -452,6 +468,10 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
     case DT_PHASE_OCSP_HTTP:
         dt_signon_ocsp_http_done(s, r, now);
         return;
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+        dt_signon_device_http_done(s, r, now);
+        return;
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
     case DT_PHASE_FACTORS_HTTP:
@@ -499,6 +519,10 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     case DT_PHASE_AGENT_KEY_GET:
         dt_signon_agent_store_done(s, r, now);
+        return;
+    case DT_PHASE_OKTA_DEVICE_GET:
+    case DT_PHASE_OKTA_DEVICE_PUT:
+        dt_signon_device_store_done(s, r, now);
         return;
     case DT_PHASE_USER_GET:
     case DT_PHASE_USER_PUT:
@@ -673,6 +697,13 @@ static dt_address address_kind(dt_signon const *s)
         return s->local ? DT_ADDRESS_LOCAL : DT_ADDRESS_ABSENT;
     return dt_mac_parse(dt_bytes_str(s->client_ip), mac) == DT_OK ? DT_ADDRESS_ABSENT
                                                                   : DT_ADDRESS_UNKNOWN;
+}
+
+bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, char const **login)
+{
+    *device = &s->okta_device.device_id;
+    *login = s->login;
+    return s->okta_refresh_hint;
 }
 
 /* `groups` has room for DT_SIGNON_GROUPS_MAX. */

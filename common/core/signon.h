@@ -166,6 +166,8 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
 /* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the
  * device id, or NULL. */
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
+/* The same of the answer of Okta's Devices API about this device and this person. */
+bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, char const **login);
 /* Appends how the decision came about, as dt_policy_explain_json writes it; nothing when there was no
  * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
 void dt_signon_explain(dt_signon const *s, dt_buf *out);
@@ -183,6 +185,9 @@ DT_MUST_USE int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved
  * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
 void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
                              dt_time now);
+/* The same for what Okta knows of the device and person of another machine, which has such a hint. */
+void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
+                                    dt_time now);
 
 /* The same for what an OCSP responder says of a certificate. */
 void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q,

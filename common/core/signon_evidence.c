@@ -28,6 +28,7 @@ static void speak_for(dt_evidence *ev, dt_certificate const *cert)
     ev->finding = DT_FINDING_FOR;
     ev->assurance = DT_PROVED;
     memcpy(ev->key_id, cert->key_id, sizeof(ev->key_id));
+    memcpy(ev->serial, cert->hardware_serial, sizeof(ev->serial));
 }
 
 static void note_revocation(dt_signon *s, dt_certificate const *cert)
@@ -192,17 +193,13 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
         dt_signon_evidence_next(s, now);
 }
 
-/* Would a good answer of Intune about this device change the verdict? If not, nobody asks: neither
- * junk certificates nor strangers' claims cost a call. */
-static bool lookup_matters(dt_signon const *s, dt_guid const *id, dt_time now)
+/* The verdict, had these look-ups given a good answer about the device. */
+static bool would_trust(dt_signon const *s, unsigned sources, dt_guid const *id, dt_time now,
+                        dt_verdict *out)
 {
+    static dt_source const asked[] = {DT_SOURCE_INTUNE, DT_SOURCE_OKTA_DEVICE};
     dt_evidence_set with = s->evidence;
-    dt_evidence ev = {.source = DT_SOURCE_INTUNE,
-                      .finding = DT_FINDING_FOR,
-                      .device_id = *id,
-                      .platform = DT_PLATFORM_UNKNOWN,
-                      .observed = now};
-    dt_verdict verdict;
+    dt_evidence ev = {.finding = DT_FINDING_FOR, .device_id = *id, .observed = now};
 
     for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
         if (s->site.config->device_trust.platforms & bit) {
@@ -210,10 +207,22 @@ static bool lookup_matters(dt_signon const *s, dt_guid const *id, dt_time now)
             break;
         }
     }
-    if (dt_evidence_add(&with, &ev) < 0)
-        return false;
-    dt_verdict_judge(&with, s->site.config, now, &verdict);
-    return verdict.trust == DT_TRUST_TRUSTED && (verdict.sources & DT_SOURCE_INTUNE);
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        ev.source = asked[i];
+        if ((sources & asked[i]) != 0 && dt_evidence_add(&with, &ev) < 0)
+            return false;
+    }
+    dt_verdict_judge(&with, s->site.config, now, out);
+    return out->trust == DT_TRUST_TRUSTED;
+}
+
+/* If not, nobody asks: neither junk certificates nor strangers' claims cost a call. */
+bool dt_signon_lookup_matters(dt_signon const *s, unsigned source, dt_guid const *id, dt_time now)
+{
+    dt_verdict v;
+
+    return (would_trust(s, source, id, now, &v) && (v.sources & source) != 0) ||
+           (would_trust(s, DT_SOURCES_ASKED, id, now, &v) && (v.sources & source) != 0);
 }
 
 /* The proved device that the registry is still to be asked about; NULL when it has no say. */
@@ -287,12 +296,13 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
     if (s->vpn_search && vpn_search_next(s, now))
         return;
     id = dt_evidence_device_id(&s->evidence, s->site.config);
-    if (id && s->site.config->intune.client_id[0] && lookup_matters(s, id, now)) {
+    if (id && s->site.config->intune.client_id[0] &&
+        dt_signon_lookup_matters(s, DT_SOURCE_INTUNE, id, now)) {
         s->lookup_id = *id;
         dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
         return;
     }
-    dt_signon_decide(s, now);
+    dt_signon_device_begin(s, now);
 }
 
 /* A token that is away, a TPM that hangs: whether this host is the device it says is not known. */
@@ -518,7 +528,7 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
                      s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
-        dt_signon_decide(s, now);
+        dt_signon_device_begin(s, now);
 }
 
 static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
@@ -588,7 +598,7 @@ static void intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
     dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
-        dt_signon_decide(s, now);
+        dt_signon_device_begin(s, now);
 }
 
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now)

@@ -11,6 +11,7 @@
 #include "core/crypto.h"
 #include "core/device_record.h"
 #include "core/ocsp.h"
+#include "core/okta_device.h"
 #include "core/remembered.h"
 #include "core/signon.h"
 #include "core/ssh_agent.h"
@@ -87,6 +88,10 @@ typedef enum dt_phase {
     DT_PHASE_AGENT_LIST,
     DT_PHASE_AGENT_KEY_GET, /* is it enrolled? then, once it is proved, as what */
     DT_PHASE_AGENT_SIGN,
+    DT_PHASE_OKTA_DEVICE_GET,
+    DT_PHASE_OKTA_DEVICES_HTTP,     /* the person's devices */
+    DT_PHASE_OKTA_DEVICE_USERS_HTTP, /* the device's people */
+    DT_PHASE_OKTA_DEVICE_PUT,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -201,6 +206,11 @@ struct dt_signon {
     dt_guid lookup_id;
     dt_intune_device intune;
     bool intune_cached; /* `intune` holds an answer that may be used as STALE */
+    bool device_wants_user; /* who the person is at Okta is looked up for `okta_device` */
+    dt_okta_device okta_device;
+    dt_okta_device okta_device_kept; /* may be used as STALE; zero: none */
+    int okta_device_pages;
+    bool okta_refresh_hint;
 
     /* conversation */
     dt_conversation conversation;
@@ -269,6 +279,18 @@ void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_ti
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
 void dt_signon_decide(dt_signon *s, dt_time now);
+/* Would a good answer of this look-up, with one of the other beside it if need be, make the device
+ * trusted that is not yet? */
+bool dt_signon_lookup_matters(dt_signon const *s, unsigned source, dt_guid const *id, dt_time now);
+
+/* signon_device.c: the device as Okta knows it. */
+/* After all other evidence: asks Okta about the device if that matters, else decides. */
+void dt_signon_device_begin(dt_signon *s, dt_time now);
+void dt_signon_device_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+/* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
+void dt_signon_device_user_known(dt_signon *s);
+void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now);
 /* After the application's rules: what the org's own say to it. */
 void dt_signon_decide_org(dt_signon *s, dt_policy_input const *in);
 bool dt_signon_org_denies(dt_signon const *s);

@@ -51,7 +51,8 @@ static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response con
                s->phase == DT_PHASE_FACTORS_HTTP;
 
     if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline ||
-        !dt_signon_remembered_may_wait(s))
+        !dt_signon_remembered_may_wait(s) ||
+        (s->device_wants_user && s->okta_device_kept.fetched > 0))
         return false;
     if (r->failure == DT_HTTP_TIMEOUT && now + fair_timeout(s) > s->deadline)
         return false; /* the next one could only be cut short */
@@ -69,6 +70,10 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
     dt_signon_detail(s, "Okta: %s", e->text);
     if (may_retry(s, a, r, wait, now)) {
         dt_signon_retry(s, s->phase, now + wait);
+        return true;
+    }
+    if (s->device_wants_user) {
+        dt_signon_device_user_failed(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE, now);
         return true;
     }
     if (dt_signon_was_cut_short(s, r) && !is_for_groups(s)) {
@@ -97,7 +102,9 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
 
 static void user_known(dt_signon *s)
 {
-    if (is_for_groups(s))
+    if (s->device_wants_user)
+        dt_signon_device_user_known(s);
+    else if (is_for_groups(s))
         dt_signon_set_phase(s, DT_PHASE_GROUPS_GET);
     else if (dt_signon_checks_remembered(s))
         dt_signon_remembered_user(s);

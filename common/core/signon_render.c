@@ -323,6 +323,24 @@ static int render_ocsp_put(dt_signon *s, dt_buf *b)
     return rc < 0 ? rc : put_value(s, b, s->ocsp_answer.until);
 }
 
+static int set_okta_device_key(dt_signon *s)
+{
+    return dt_okta_device_store_key(&s->okta_device.device_id, s->okta_device.serial, s->login,
+                                    s->store.key);
+}
+
+static int render_okta_device_put(dt_signon *s, dt_buf *b)
+{
+    int rc = set_okta_device_key(s);
+
+    if (rc == DT_OK)
+        rc = dt_okta_device_pack(&s->okta_device, b);
+    return rc < 0
+               ? rc
+               : put_value(s, b,
+                           s->okta_device.fetched + s->site.config->device_trust.stale_limit);
+}
+
 static int set_alias_key(dt_signon *s)
 {
     char name[DT_VPN_NAME_MAX];
@@ -343,6 +361,9 @@ static int render_read(dt_signon *s)
     case DT_PHASE_AGENT_KEY_GET:
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         return dt_signon_agent_store_key(s, s->store.key);
+    case DT_PHASE_OKTA_DEVICE_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        return set_okta_device_key(s);
     case DT_PHASE_REGISTRY_GET:
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         dt_trusted_store_key(&s->lookup_id, s->store.key);
@@ -399,6 +420,9 @@ static int render_write(dt_signon *s, dt_time now)
         return dt_ocsp_away_key(&s->ocsp, s->store.key) < 0
                    ? DT_E_CRYPTO
                    : put_value(s, &b, now + DT_OCSP_FAILURE_KEPT);
+    case DT_PHASE_OKTA_DEVICE_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        return render_okta_device_put(s, &b);
     case DT_PHASE_USER_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         return set_key(s, "okta-user", s->login) < 0 ? DT_E_LIMIT : render_user_put(s, &b);
@@ -446,10 +470,9 @@ static int render_write(dt_signon *s, dt_time now)
 
 /* --- HTTP ------------------------------------------------------------------------------------- */
 
-static int render_groups_get(dt_signon *s)
+/* The first page, or the one that the page before led to. */
+static int render_page(dt_signon *s, int rc)
 {
-    int rc = dt_okta_get_groups(s->site.config, s->user_id, &s->http);
-
     if (rc == DT_OK && s->next_url[0])
         rc = dt_str_copy(s->http.url, sizeof(s->http.url), s->next_url);
     return rc;
@@ -472,7 +495,13 @@ static int render_http(dt_signon *s, dt_time now)
         rc = dt_okta_get_user(c, s->login, &s->http);
         break;
     case DT_PHASE_GROUPS_HTTP:
-        rc = render_groups_get(s);
+        rc = render_page(s, dt_okta_get_groups(c, s->user_id, &s->http));
+        break;
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+        rc = render_page(s, dt_okta_get_user_devices(c, s->okta_device.user_id, &s->http));
+        break;
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+        rc = render_page(s, dt_okta_get_device_users(c, s->okta_device.id, &s->http));
         break;
     case DT_PHASE_FACTORS_HTTP:
         rc = dt_okta_get_factors(c, s->user_id, &s->http);
@@ -530,6 +559,8 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         break;
     case DT_PHASE_INTUNE_HTTP:
     case DT_PHASE_OCSP_HTTP:
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
     case DT_PHASE_FACTORS_HTTP:
@@ -550,6 +581,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_OCSP_GET:
     case DT_PHASE_OCSP_AWAY_GET:
+    case DT_PHASE_OKTA_DEVICE_GET:
     case DT_PHASE_REMEMBERED_GET:
     case DT_PHASE_FACTORS_GET:
     case DT_PHASE_USER_GET:

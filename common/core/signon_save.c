@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 7
+#define SAVED_VERSION 8
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -101,6 +101,7 @@ static void evidence(codec *c, dt_evidence *e)
     NUMBER(e->platform, 0, DT_PLATFORM_OTHER_MOBILE);
     TEXT(e->device_name);
     TEXT(e->key_id);
+    TEXT(e->serial);
     TIME(e->observed);
 }
 
@@ -320,6 +321,27 @@ static void intune(codec *c, dt_signon *s)
         c->broken = true;
 }
 
+static void okta_device(codec *c, dt_okta_device *d)
+{
+    guid(c, &d->device_id);
+    TEXT(d->serial);
+    TEXT(d->user_id);
+    NUMBER(d->state, 0, DT_OKTA_DEVICE_STATE_COUNT - 1);
+    TEXT(d->id);
+    NUMBER(d->platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    TIME(d->fetched);
+    TEXT(d->name);
+}
+
+static void device_at_okta(codec *c, dt_signon *s)
+{
+    FLAG(s->device_wants_user);
+    FLAG(s->okta_refresh_hint);
+    NUMBER(s->okta_device_pages, 0, DT_OKTA_DEVICE_PAGES_MAX);
+    okta_device(c, &s->okta_device);
+    okta_device(c, &s->okta_device_kept);
+}
+
 static void conversation(codec *c, dt_signon *s)
 {
     NUMBER(s->conversation, DT_CONVERSATION_NONE, DT_CONVERSATION_LIVE);
@@ -408,6 +430,7 @@ static void walk(codec *c, dt_signon *s)
     who_and_where(c, s);
     what_is_known(c, s);
     intune(c, s);
+    device_at_okta(c, s);
     conversation(c, s);
     okta(c, s);
     outcome(c, &s->outcome);
@@ -466,7 +489,8 @@ static bool is_agent(dt_phase p)
 static bool is_evidence(dt_phase p)
 {
     return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
-           dt_signon_is_ocsp(p) || is_agent(p);
+           (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) || dt_signon_is_ocsp(p) ||
+           is_agent(p);
 }
 
 static bool is_lookup(dt_phase p)
@@ -499,6 +523,9 @@ static bool decision_holds_together(dt_signon const *s, dt_phase p)
         return true;
     if (s->refresh_only)
         return false;
+    if (s->device_wants_user) /* before there is a decision */
+        return p >= DT_PHASE_USER_GET && p <= DT_PHASE_USER_PUT &&
+               d->cause == DT_DECISION_NO_RULE && d->access == DT_ACCESS_DENY;
     if (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS)
         return true;
     if (is_password(p))
@@ -548,6 +575,15 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
     case DT_PHASE_OCSP_PUT:
     case DT_PHASE_OCSP_AWAY_PUT:
         return s->ocsp_waits && s->ocsp.open;
+    case DT_PHASE_OKTA_DEVICE_GET:
+        return dt_guid_is_set(&s->okta_device.device_id);
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+        return dt_guid_is_set(&s->okta_device.device_id) && s->okta_device.user_id[0];
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+        return dt_guid_is_set(&s->okta_device.device_id) && s->okta_device.user_id[0] &&
+               s->okta_device.id[0];
+    case DT_PHASE_OKTA_DEVICE_PUT:
+        return s->okta_device.fetched > 0;
     case DT_PHASE_FACTORS_GET:
         return s->user_id[0] && s->earlier.at > 0;
     case DT_PHASE_FACTORS_PUT:
@@ -564,7 +600,8 @@ static bool is_retried(dt_phase p)
 {
     return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
            p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP ||
-           p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP;
+           p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP ||
+           p == DT_PHASE_OKTA_DEVICES_HTTP || p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
 }
 
 static bool phase_holds_together(dt_signon const *s)

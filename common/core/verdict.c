@@ -20,7 +20,8 @@
 /* The order in which sources fail: what a person must mend first comes first. */
 static dt_source const sources_in_order[] = {
     DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,    DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_SSH_AGENT,
-    DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT, DT_SOURCE_REGISTRY,        DT_SOURCE_INTUNE};
+    DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT, DT_SOURCE_REGISTRY,        DT_SOURCE_INTUNE,
+    DT_SOURCE_OKTA_DEVICE};
 #define SOURCES_COUNT (sizeof(sources_in_order) / sizeof(sources_in_order[0]))
 
 /* How one source stands to one device; a later one is the better. */
@@ -80,7 +81,7 @@ static dt_finding finding_of(judge const *j, dt_evidence const *e)
     default:
         return DT_FINDING_AGAINST;
     }
-    if (e->source == DT_SOURCE_INTUNE && e->observed < j->now &&
+    if ((e->source & DT_SOURCES_ASKED) != 0 && e->observed < j->now &&
         j->now - e->observed > j->c->device_trust.stale_limit)
         return DT_FINDING_UNKNOWN;
     return DT_FINDING_FOR;
@@ -319,7 +320,8 @@ static bool tells_of(judge const *j, dt_evidence const *e, dt_guid const *device
 /* Name and platform of the device, from the source that should know best. */
 static void describe_device(judge const *j, dt_verdict *out)
 {
-    static dt_source const by_knowledge[] = {DT_SOURCE_INTUNE,          DT_SOURCE_REGISTRY,
+    static dt_source const by_knowledge[] = {DT_SOURCE_INTUNE,          DT_SOURCE_OKTA_DEVICE,
+                                             DT_SOURCE_REGISTRY,
                                              DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,
                                              DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_SSH_AGENT,
                                              DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT};
@@ -328,7 +330,7 @@ static void describe_device(judge const *j, dt_verdict *out)
         for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
             dt_evidence const *e = &j->set->items[i];
             if (e->source != by_knowledge[s] || !tells_of(j, e, &out->device_id) ||
-                (e->finding != DT_FINDING_FOR && e->source != DT_SOURCE_INTUNE) ||
+                (e->finding != DT_FINDING_FOR && (e->source & DT_SOURCES_ASKED) == 0) ||
                 (has_key(e->source) && !dt_evidence_is_proved(e)))
                 continue;
             if (out->platform == DT_PLATFORM_UNKNOWN)

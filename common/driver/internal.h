@@ -7,6 +7,8 @@
 #ifndef DT_DRIVER_INTERNAL_H
 #define DT_DRIVER_INTERNAL_H
 
+#include "core/okta_device.h"
+#include "core/remembered.h"
 #include "core/intune.h"
 #include "driver/audit_queue.h"
 #include "driver/driver.h"
@@ -57,7 +59,7 @@ typedef struct dt_post {
     bool owned; /* freed by the loop; else it is part of what ctx points to */
 } dt_post;
 
-/* One HTTPS call and all the runs that wait for it. A question to Graph about a device, or to an OCSP
+/* One HTTPS call and all the runs that wait for it. A question to Graph or Okta about a device, or to an OCSP
  * responder about a certificate, is asked once, however many sign-ons need its answer at the time;
  * every other call has one run. */
 typedef struct dt_shared_call {
@@ -71,7 +73,8 @@ typedef struct dt_shared_call {
     char body[DT_OCSP_REQUEST_MAX];
 } dt_shared_call;
 
-#define DT_REFRESH_NAME_MAX 65 /* a device id, or the key of an OCSP question */
+/* A device id, alone or with a login behind it; or the key of an OCSP question. */
+#define DT_REFRESH_NAME_MAX (DT_GUID_LEN + 1 + DT_LOGIN_MAX)
 
 typedef struct dt_refresh_slot {
     char name[DT_REFRESH_NAME_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Background look-ups, of Intune about a device and of OCSP responders about a certificate: at most one
+/* Background look-ups, of Intune and Okta about a device and of OCSP responders about a certificate: at most one
  * for each at a time, and not again for a short while. The table is a direct-mapped one: a refresh is
  * an optimisation, so whoever's place is taken by a busy one goes without. */
 #include "driver/internal.h"
@@ -19,6 +19,7 @@ typedef struct refresh {
     char name[DT_REFRESH_NAME_MAX];
     dt_guid device;
     dt_ocsp_question const *ocsp; /* NULL: about the device */
+    dt_signon const *of;          /* Okta, about this machine's device and person; NULL: Intune */
 } refresh;
 
 static refresh refresh_of_device(dt_guid const *device)
@@ -34,6 +35,18 @@ static refresh refresh_of_certificate(dt_ocsp_question const *q)
     refresh r = {.ocsp = q};
 
     memcpy(r.name, q->key, sizeof(q->key));
+    return r;
+}
+
+static refresh refresh_of_person(dt_guid const *device, char const *login, dt_signon const *of)
+{
+    refresh r = {.device = *device, .of = of};
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, r.name, sizeof(r.name));
+    dt_buf_puts(&b, device->text);
+    dt_buf_putc(&b, ' ');
+    dt_buf_puts(&b, login);
     return r;
 }
 
@@ -86,6 +99,8 @@ static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
     run->refresh_slot = slot;
     if (r->ocsp != NULL)
         dt_signon_begin_ocsp(run->machine, &live->has.bare_site, r->ocsp, dt_host_now());
+    else if (r->of != NULL)
+        dt_signon_begin_device_refresh(run->machine, &live->has.bare_site, r->of, dt_host_now());
     else
         dt_signon_begin_refresh(run->machine, &live->has.bare_site, &r->device, dt_host_now());
     if (dt_driver_enqueue(d, &run->start) != 0)
@@ -95,7 +110,7 @@ static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
 static void refresh_start(dt_driver *d, refresh const *r)
 {
     dt_live *live = dt_live_current(d);
-    if (r->ocsp != NULL || dt_token_is_configured(&live->has.token))
+    if (r->ocsp != NULL || r->of != NULL || dt_token_is_configured(&live->has.token))
         refresh_by(d, live, r);
     dt_live_leave(live);
 }
@@ -149,10 +164,15 @@ void dt_refresh_hinted(dt_driver *d, dt_signon const *machine)
 {
     dt_guid const *device = dt_signon_refresh_hint(machine);
     dt_ocsp_question const *question = dt_signon_ocsp_hint(machine);
+    char const *login;
     if (device != NULL)
         dt_driver_refresh(d, device);
     if (question != NULL && dt_driver_is_usable(d)) {
         refresh r = refresh_of_certificate(question);
+        refresh_start(d, &r);
+    }
+    if (dt_signon_device_refresh_hint(machine, &device, &login) && dt_driver_is_usable(d)) {
+        refresh r = refresh_of_person(device, login, machine);
         refresh_start(d, &r);
     }
 }

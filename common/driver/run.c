@@ -266,6 +266,8 @@ static bool may_share(dt_run const *run, dt_http_request const *r)
 
     if (r->service == DT_HTTP_OCSP)
         return r->body_len <= DT_OCSP_REQUEST_MAX && r->timeout == c->device_trust.ocsp_timeout;
+    if (dt_okta_is_device_request(r))
+        return r->timeout == c->okta.timeout;
     return r->service == DT_HTTP_GRAPH && r->method == DT_HTTP_GET &&
            r->timeout == c->intune.timeout;
 }

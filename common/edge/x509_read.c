@@ -5,6 +5,7 @@
 #include "edge/x509_internal.h"
 
 #include "core/crypto.h"
+#include "core/hardware_serial.h"
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
@@ -131,6 +132,24 @@ static int read_subject(X509 *x, dt_guid *cn, dt_error *e)
         OPENSSL_free(owned);
     }
     return 0;
+}
+
+/* The device's own serial number, where the subject has exactly one. */
+static void read_hardware_serial(X509 *x, dt_certificate *out)
+{
+    X509_NAME const *name = X509_get_subject_name(x);
+    int count = 0;
+    for (int i = 0; i < X509_NAME_entry_count(name); i++) {
+        X509_NAME_ENTRY const *entry = X509_NAME_get_entry(name, i);
+        unsigned char *owned;
+        dt_bytes text;
+        if (OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) != NID_serialNumber)
+            continue;
+        if (read_attribute(entry, &text, &owned) != 0 || ++count > 1 ||
+            !dt_hardware_serial(text, out->hardware_serial))
+            out->hardware_serial[0] = '\0';
+        OPENSSL_free(owned);
+    }
 }
 
 static bool has_prefix_nocase(dt_bytes text, char const *prefix)
@@ -343,6 +362,8 @@ int dt_x509_fields(X509 *x, dt_certificate *out, dt_device_ids *ids, dt_tenant_m
         rc = read_key_id(x, out, e);
     if (rc == 0)
         rc = read_device_ids(x, ids, e);
+    if (rc == 0)
+        read_hardware_serial(x, out);
     return rc;
 }
 

@@ -38,6 +38,9 @@ ALICE = "alice@example.com"
 BOB = "bob@example.com"
 USER = "/api/v1/users/{id}"
 FACTORS = "/api/v1/users/{userId}/factors"
+USER_DEVICES = "/api/v1/users/{userId}/devices"
+OKTA_DEVICE = "/api/v1/devices/{deviceId}"
+DEVICE_USERS = "/api/v1/devices/{deviceId}/users"
 VERIFY = FACTORS + "/{factorId}/verify"
 TRANSACTION = FACTORS + "/{factorId}/transactions/{transactionId}"
 DEVICES = "/deviceManagement/managedDevices"
@@ -314,6 +317,49 @@ def test_user_by_id_login_and_short_login(sim: Sim, call: Caller, alice: Person)
     refused(call.okta("/api/v1/users/" + quote("a/b@example.com", safe="")), 404, "E0000007")
     sim.set_user(ALICE, status="SUSPENDED")
     assert call.okta("/api/v1/users/" + alice.id, shape=USER).json["status"] == "SUSPENDED"
+
+
+def test_devices_of_a_person_and_people_of_a_device(sim: Sim, call: Caller,
+                                                    alice: Person) -> None:
+    bob = sim.add_user(BOB)["id"]
+    sim.set_okta_device("guo1", users={ALICE: "MANAGED", BOB: "NOT_MANAGED"}, udid=str(uuid.uuid4()))
+    sim.set_okta_device("guo2", users={ALICE: "MANAGED"}, platform="WINDOWS", serialNumber="AB12")
+    sim.set_okta_device("guo3", users={BOB: "MANAGED"})
+    reply = call.okta(f"/api/v1/users/{alice.id}/devices", shape=USER_DEVICES)
+    assert [d["device"]["id"] for d in reply.json] == ["guo1", "guo2"]
+    assert reply.json[1]["device"]["profile"]["serialNumber"] == "AB12"
+    reply = call.okta("/api/v1/devices/guo1/users", shape=DEVICE_USERS)
+    assert {u["user"]["id"]: u["managementStatus"] for u in reply.json} == {
+        alice.id: "MANAGED", bob: "NOT_MANAGED"}
+    assert call.okta("/api/v1/devices/guo1", shape=OKTA_DEVICE).json["status"] == "ACTIVE"
+    sim.set_okta_device("guo1", status="DEACTIVATED")
+    assert call.okta("/api/v1/devices/guo1/users", shape=DEVICE_USERS).json == []
+    assert len(call.okta(f"/api/v1/users/{alice.id}/devices", shape=USER_DEVICES).json) == 1
+    refused(call.okta("/api/v1/users/alice/devices", shape=USER_DEVICES), 404, "E0000007")
+    refused(call.okta("/api/v1/devices/guo9/users", shape=DEVICE_USERS), 404, "E0000007")
+    sim.org(okta_token_reads_devices=False)
+    refused(call.okta("/api/v1/devices/guo1", shape=OKTA_DEVICE), 403, "E0000006")
+    refused(call.okta(f"/api/v1/users/{alice.id}/devices", shape=USER_DEVICES), 403, "E0000006")
+    for wrong in (lambda: sim.set_okta_device("guo1", status="active"),
+                  lambda: sim.set_okta_device("guo1", users={"nobody@example.com": "MANAGED"}),
+                  lambda: sim.set_okta_device("guo1", users={BOB: "maybe"}),
+                  lambda: sim.set_okta_device("guo1", platform="LINUX"),
+                  lambda: sim.remove_okta_device("guo9")):
+        with pytest.raises(SimFailed):
+            wrong()
+
+
+def test_devices_of_a_person_by_page(sim: Sim, call: Caller, alice: Person) -> None:
+    for number in range(5):
+        sim.set_okta_device(f"guo{number}", users={ALICE: "MANAGED"})
+    sim.org(okta_devices_page_size=2)
+    url, seen = f"/api/v1/users/{alice.id}/devices", []
+    while url:
+        reply = call.okta(url, shape=USER_DEVICES)
+        seen += [d["device"]["id"] for d in reply.json]
+        links = [x for x in reply.headers["link"] if 'rel="next"' in x]
+        url = links[0].partition(">")[0].strip("<") if links else ""
+    assert seen == [f"guo{number}" for number in range(5)]
 
 
 @pytest.mark.parametrize("header", ["", "SSWS wrong", "Bearer TOKEN", "SSWS TOKENx", "TOKEN",
@@ -1110,7 +1156,8 @@ def test_every_answer_was_held_against_its_description(specs: dict[str, Spec],
             ("GET", TRANSACTION, 200), ("GET", TRANSACTION, 404), ("GET", POLICIES, 200),
             ("GET", POLICIES, 429), ("GET", POLICY, 200), ("GET", POLICY, 404),
             ("GET", POLICY + "/rules", 200), ("GET", POLICY + "/mappings", 200),
-            ("GET", ZONES, 200)} <= specs["okta"].used
+            ("GET", ZONES, 200), ("GET", USER_DEVICES, 200), ("GET", OKTA_DEVICE, 200),
+            ("GET", DEVICE_USERS, 200), ("GET", DEVICE_USERS, 404)} <= specs["okta"].used
     assert {("POST", TOKEN, 200), ("POST", TOKEN, 400), ("POST", TOKEN, 401),
             ("GET", DEVICE, 200), ("GET", DEVICE, 400), ("GET", DEVICE, 401),
             ("GET", DEVICE, 404), ("GET", DEVICES, 200), ("GET", DEVICES, 400),

@@ -260,6 +260,19 @@ class Sim:
     def remove_device(self, device_id: str) -> None:
         self.call("DELETE", f"/devices/{device_id}")
 
+    def set_okta_device(self, device: str, *, status: Optional[str] = None,
+                        users: Optional[dict[str, str]] = None, **profile: Any) -> dict[str, Any]:
+        """A device as Okta's Devices API has it; `users`: login -> managementStatus."""
+        values: dict[str, Any] = {"profile": profile}
+        if status is not None:
+            values["status"] = status
+        if users is not None:
+            values["users"] = users
+        return self.call("PUT", f"/okta-devices/{device}", values)
+
+    def remove_okta_device(self, device: str) -> None:
+        self.call("DELETE", f"/okta-devices/{device}")
+
     def revoke_tokens(self) -> int:
         """Graph forgets every access token it gave; says how many."""
         return self.call("POST", "/tokens/revoke")["revoked"]

@@ -49,6 +49,9 @@ class Control:
                 ("GET", "/devices", self.get_devices),
                 ("PUT", "/devices/{device}", self.put_device),
                 ("DELETE", "/devices/{device}", self.delete_device),
+                ("GET", "/okta-devices", self.get_okta_devices),
+                ("PUT", "/okta-devices/{device}", self.put_okta_device),
+                ("DELETE", "/okta-devices/{device}", self.delete_okta_device),
                 ("POST", "/policies", self.post_policy), ("POST", "/zones", self.post_zone),
                 ("POST", "/apps", self.post_app), ("PUT", "/groups/{group}", self.put_group),
                 ("POST", "/tokens/revoke", self.post_revoke),
@@ -191,6 +194,16 @@ class Control:
 
     async def delete_device(self, request: web.Request, values: Values) -> Any:
         self.world.remove_device(request.match_info["device"])
+        return {}
+
+    async def get_okta_devices(self, request: web.Request, values: Values) -> Any:
+        return list(self.world.okta_devices.values())
+
+    async def put_okta_device(self, request: web.Request, values: Values) -> Any:
+        return self.world.put_okta_device(request.match_info["device"], values)
+
+    async def delete_okta_device(self, request: web.Request, values: Values) -> Any:
+        self.world.remove_okta_device(request.match_info["device"])
         return {}
 
     # --- policies, zones, applications, groups -----------------------------------------------

@@ -94,9 +94,13 @@ class OktaApi:
         self.authn.add_routes(app)
         user, factor = "/api/v1/users/{user}", "/api/v1/users/{user}/factors/{factor}"
         transaction = factor + "/transactions/{transaction}"
+        device = "/api/v1/devices/{device}"
         for method, path, handler, name in (
                 ("GET", user, self.get_user, "user"),
                 ("GET", user + "/groups", self.get_groups, "groups"),
+                ("GET", user + "/devices", self.get_user_devices, "user_devices"),
+                ("GET", device, self.get_device, "device"),
+                ("GET", device + "/users", self.get_device_users, "device_users"),
                 ("GET", user + "/factors", self.get_factors, "factors"),
                 ("GET", factor, self.get_factor, "factor"),
                 ("POST", factor + "/verify", self.post_verify, "verify"),
@@ -206,6 +210,64 @@ class OktaApi:
         return {"id": self.world.group_id(name), "created": moment, "lastUpdated": moment,
                 "lastMembershipUpdated": moment, "objectClass": ["okta:user_group"],
                 "type": kind, "profile": {"name": name, "description": ""}}
+
+    # --- devices -----------------------------------------------------------------------------
+
+    def _may_read_devices(self) -> None:
+        if not self.world.org.okta_token_reads_devices:
+            raise OktaError("E0000006")
+
+    def _device(self, request: web.Request) -> dict[str, Any]:
+        self._may_read_devices()
+        key = request.match_info["device"]
+        if key not in self.world.okta_devices:
+            raise OktaError("E0000007", key + " (UDDevice)")
+        return self.world.okta_devices[key]
+
+    @staticmethod
+    def _device_json(request: web.Request, device: dict[str, Any]) -> dict[str, Any]:
+        address = f"https://{request.host}/api/v1/devices/{device['id']}"
+        moment = okta_time(device["created"])
+        return {"id": device["id"], "status": device["status"], "created": moment,
+                "lastUpdated": moment, "profile": device["profile"], "resourceType": "UDDevice",
+                "resourceDisplayName": {"value": device["profile"]["displayName"],
+                                        "sensitive": False},
+                "resourceId": device["id"],
+                "_links": {"self": link(address, "GET", "PATCH", "PUT"),
+                           "users": link(address + "/users", "GET")}}
+
+    async def get_device(self, request: web.Request) -> web.Response:
+        return web.json_response(self._device_json(request, self._device(request)))
+
+    async def get_user_devices(self, request: web.Request) -> web.Response:
+        self._may_read_devices()
+        user = self._user(request, by_id_only=True)
+        moment = okta_time(user.created)
+        return self._paged(request, [
+            {"created": moment, "deviceUserId": "duo" + d["id"][3:],
+             "device": self._device_json(request, d)}
+            for d in self.world.okta_devices.values() if user.id in d["users"]])
+
+    async def get_device_users(self, request: web.Request) -> web.Response:
+        device = self._device(request)
+        moment = okta_time(device["created"])
+        return self._paged(request, [
+            {"created": moment, "managementStatus": managed, "screenLockType": "BIOMETRIC",
+             "user": self._user_json(request, self.world.users[key])}
+            for key, managed in device["users"].items() if key in self.world.users])
+
+    def _paged(self, request: web.Request, items: list[dict[str, Any]]) -> web.Response:
+        size = self.world.org.okta_devices_page_size
+        try:
+            after = max(0, int(request.query.get("after", "0")))
+        except ValueError:
+            raise OktaError("E0000001", "after", ("after is no number",)) from None
+        response = web.json_response(items[after:after + size])
+        address = f"https://{request.host}{request.rel_url.raw_path}"
+        response.headers.add("link", f'<{address}>; rel="self"')
+        if after + size < len(items):
+            response.headers.add("link", f'<{address}?after={after + size}>; rel="next"')
+        return response
 
     # --- factors -----------------------------------------------------------------------------
 

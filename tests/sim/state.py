@@ -47,6 +47,10 @@ MANAGEMENT_STATES = ("managed", "retirePending", "retireFailed", "wipePending", 
                      "unhealthy", "deletePending", "retireIssued", "wipeIssued", "wipeCanceled",
                      "retireCanceled", "discovered", "unknownFutureValue")
 
+OKTA_DEVICE_STATUSES = ("ACTIVE", "CREATED", "DEACTIVATED", "SUSPENDED", "UNSUSPENDED")
+OKTA_DEVICE_PLATFORMS = ("ANDROID", "IOS", "MACOS", "WINDOWS")
+MANAGEMENT_STATUSES = ("MANAGED", "NOT_MANAGED")
+
 POLICY_TYPES = {"ACCESS_POLICY": "ACCESS_POLICY", "OKTA_SIGN_ON": "SIGN_ON"}
 ZONE_TYPES = ("IP", "DYNAMIC", "DYNAMIC_V2")
 
@@ -92,6 +96,8 @@ class Org:
     rate_limit: int = 100_000  # Okta requests per minute
     date_skew: float = 0.0  # seconds by which Okta's clock is ahead
     okta_token_valid: bool = True
+    okta_token_reads_devices: bool = True  # else 403 from the Devices API
+    okta_devices_page_size: int = 200  # of a person's devices, of a device's people
     token_lifetime: int = 3599  # seconds, of Graph access tokens
     assertion_alg: str = "PS256"  # PS256, RS256 or any
     assertion_max_lifetime: int = 660  # seconds between iat and exp
@@ -255,6 +261,7 @@ class World:
         self.push_order: collections.deque[Push] = collections.deque()
         self.catalogue = Catalogue()
         self.devices: dict[str, dict[str, Any]] = {}
+        self.okta_devices: dict[str, dict[str, Any]] = {}
         self.access_tokens: dict[str, float] = {}
         self.used_jtis: dict[str, float] = {}
         self.rate_window: tuple[int, int] = (0, 0)
@@ -413,6 +420,33 @@ class World:
     def remove_device(self, device_id: str) -> None:
         if self.devices.pop(str(uuid.UUID(device_id)), None) is None:
             raise SimError(f"no device {device_id}")
+
+
+    # --- devices as Okta has them ------------------------------------------------------------
+
+    def put_okta_device(self, key: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Creates or changes one. `users`: login -> managementStatus, of all its people."""
+        _only(values, ("status", "profile", "users"))
+        device = copy.deepcopy(self.okta_devices.get(key)) or {
+            "id": key, "status": "ACTIVE", "created": time.time(), "users": {},
+            "profile": {"displayName": "Laptop " + key, "platform": "MACOS", "registered": True,
+                        "secureHardwarePresent": True}}
+        device["status"] = _one_of("status", values.get("status", device["status"]),
+                                   OKTA_DEVICE_STATUSES)
+        device["profile"].update(values.get("profile", {}))
+        _one_of("platform", device["profile"]["platform"], OKTA_DEVICE_PLATFORMS)
+        if "users" in values:
+            device["users"] = {
+                self.user(login).id: _one_of("managementStatus", word, MANAGEMENT_STATUSES)
+                for login, word in values["users"].items()}
+        if device["status"] == "DEACTIVATED":
+            device["users"] = {}  # deactivation costs a device all its links
+        self.okta_devices[key] = device
+        return device
+
+    def remove_okta_device(self, key: str) -> None:
+        if self.okta_devices.pop(key, None) is None:
+            raise SimError(f"no device {key} at Okta")
 
 
 def _only(values: dict[str, Any], allowed: Iterable[str]) -> None:

@@ -15,6 +15,7 @@
 #include <string.h>
 
 char const WORLD_DEVICE[] = "8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f";
+char const WORLD_SERIAL[] = "pf-3Abc 12";
 
 char const OKTA_USER[] =
     "{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"ann@example.com\"}}";
@@ -83,6 +84,9 @@ static X509 *make_certificate(char const *cn, EVP_PKEY *key, X509 *issuer, EVP_P
     X509_time_adj_ex(X509_getm_notAfter(cert), issuer ? 365 : 3650, 0,
                      &(time_t){WORLD_START / 1000});
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (unsigned char const *)cn, -1, -1, 0);
+    if (issuer)
+        X509_NAME_add_entry_by_txt(name, "serialNumber", MBSTRING_UTF8,
+                                   (unsigned char const *)WORLD_SERIAL, -1, -1, 0);
     X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : name);
     X509_set_pubkey(cert, key);
     add_extension(cert, issuer ? issuer : cert, NID_basic_constraints,
@@ -244,7 +248,7 @@ void world_expect(world *w, dt_http_method method, char const *url_part, int sta
                   char const *body)
 {
     assert_true(w->reply_count < WORLD_REPLIES_MAX);
-    w->replies[w->reply_count++] = (world_reply){method, url_part, status, body, 0, 0};
+    w->replies[w->reply_count++] = (world_reply){method, url_part, status, body, 0, 0, NULL};
 }
 
 static void perform_http(world *w, dt_http_request const *q)
@@ -258,6 +262,7 @@ static void perform_http(world *w, dt_http_request const *q)
     if (q->method != reply->method || !strstr(q->url, reply->url_part))
         fail_msg("expected %s, got %s", reply->url_part, q->url);
     memcpy(w->last_body, q->body, sizeof(w->last_body));
+    r.next_link = reply->next_link != NULL ? reply->next_link : "";
     r.status = reply->status;
     r.body =
         reply->body_len > 0 ? dt_bytes_of(reply->body, reply->body_len) : dt_bytes_str(reply->body);

@@ -27,6 +27,7 @@ typedef struct world_reply {
     char const *body;
     dt_time rate_reset; /* with 429 */
     size_t body_len;    /* 0: up to the NUL */
+    char const *next_link;
 } world_reply;
 
 typedef struct world world;
@@ -59,6 +60,7 @@ struct world {
 };
 
 extern char const WORLD_DEVICE[]; /* the Intune device id in `leaf` */
+extern char const WORLD_SERIAL[]; /* the serial number in its subject, as PF3ABC12 is compared */
 
 /* A world with a policy text; `extra` are "section key value" triples ended by NULL. */
 void world_open(world *w, char const *policy, char const *const *extra);
