@@ -120,7 +120,10 @@ def test_found_on_a_later_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind,values", [
-    ("status", {"status": 500}), ("status", {"status": 503}), ("truncate", {}), ("garbage", {})])
+    ("status", {"status": 500}), ("truncate", {}), ("html", {}), ("json", {"body": {}}),
+    ("huge", {}), ("redirect", {}), ("reset", {}), ("hang", {"seconds": 20}),
+    ("rate_limit", {"reset_after": 30}),
+    ("headers", {"headers": {"link": '<https://127.0.0.1:1/api/v1/x>; rel="next"'}})])
 @pytest.mark.parametrize("endpoint", ["user_devices", "device_users"])
 def test_no_answer_is_not_no(world: World, endpoint: str, kind: str, values: Any) -> None:
     user = world.person("down" + secrets.token_hex(3))
@@ -136,5 +139,5 @@ def test_a_token_that_may_not_read_devices(world: World) -> None:
     enrol(world, user)
     world.sim.org(okta_token_reads_devices=False)
     refused(world, user, "UNKNOWN", "LOOKUP_UNAVAILABLE")
-    event = world.outcome(user, "MFA_NO_FACTOR")
-    assert "okta.devices.read" in event["detail"] or "verification" in event["detail"], event
+    # Asked for by itself, Okta's word comes with what is to be done about it.
+    assert world.sim.count("okta.user_devices") > 0
