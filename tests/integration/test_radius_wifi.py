@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Wi-Fi door on a real FreeRADIUS with a real supplicant (eapol_test), configured by the shipped
-# samples: EAP-TLS with device certificates good and bad, resumption, EAP-TTLS with a push.
+# samples: EAP-TLS with device certificates good and bad, resumption, EAP-TTLS with a push, and with
+# a device certificate outside.
 """FreeRADIUS with rlm_devtrust: 802.1X."""
 
 from __future__ import annotations
@@ -261,6 +262,77 @@ def test_ttls_resumption_does_not_skip_the_decision(world: World) -> None:
                                 and e["outcome"]["reason"] == "PRIMARY_MISSING")
     assert "no sign-on of this request" in event["debugContext"]["debugData"]["detail"]
     assert len(world.outcomes(user, "MFA_SUCCESS")) == 1
+
+
+# --- EAP-TTLS with a device certificate in the outer handshake -----------------------------------
+
+OUTER = {"virtual_server = inner-devtrust":
+         "virtual_server = inner-devtrust\n\t\trequire_client_cert = yes"}
+
+
+@pytest.fixture(name="outer", scope="module")
+def _outer(tmp_path_factory: pytest.TempPathFactory,
+           pki_index: dict[str, Any]) -> Iterator[World]:
+    with rad.start_world(tmp_path_factory.mktemp("outer"), pki_index, settings=SETTINGS,
+                         replace=OUTER) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", ["device-p256", "san-comma-list"])
+def test_ttls_with_a_trusted_outer_certificate(outer: World, name: str) -> None:
+    """The certificate is that of the outer handshake, SAN and all; the password comes inside."""
+    user = outer.person("outer-" + name, PUSH)
+    certificate = outer.pki["devices"][name]
+    outer.sim.enrol_device(certificate["device_id"])
+    okta = outer.sim.count("okta.total")
+    end = rad.eap_ttls(outer.radius, user, rad.PASSWORD, station=station(), certificate=certificate)
+    assert end.success, end.output[-3000:]
+    assert "MPPE keys OK: 1" in end.output
+    event = outer.outcome(user, "RULE_ALLOW")
+    assert event["verdict"] == "TRUSTED" and event["evidence"] == "certificate+intune"
+    assert outer.sim.count("okta.total") == okta
+
+
+def test_ttls_with_an_outer_certificate_and_a_wrong_password(outer: World) -> None:
+    user = outer.person("outer-wrong", PUSH)
+    certificate = outer.pki["devices"]["device-p256"]
+    outer.sim.enrol_device(certificate["device_id"])
+    end = rad.eap_ttls(outer.radius, user, "wrong", station=station(), certificate=certificate)
+    assert not end.success and end.accepts == 0
+    assert not outer.outcomes(user, "RULE_ALLOW")
+
+
+def test_ttls_with_the_outer_certificate_of_a_device_that_is_not_compliant(outer: World) -> None:
+    user = outer.person("outer-noncompliant", PUSH, push="approve", after=0.5)
+    certificate = outer.pki["devices"]["device-rsa"]
+    outer.sim.enrol_device(certificate["device_id"], compliance="noncompliant")
+    end = rad.eap_ttls(outer.radius, user, rad.PASSWORD, station=station(), certificate=certificate)
+    assert end.success, end.output[-3000:]
+    event = outer.outcome(user, "MFA_SUCCESS")
+    assert event["verdict"] == "NOT_TRUSTED" and event["deviceReason"] == "NOT_COMPLIANT"
+
+
+@pytest.mark.parametrize("name", ["foreign-ca", "expired", "wrong-eku"])
+def test_ttls_whose_outer_handshake_fails(outer: World, name: str) -> None:
+    """Nobody gets as far as the tunnel, and the attributes that the server copied count nowhere."""
+    user = outer.person("outer-" + name, PUSH, push="approve")
+    certificate = outer.pki["devices"][name]
+    outer.sim.enrol_device(certificate["device_id"])
+    end = rad.eap_ttls(outer.radius, user, rad.PASSWORD, station=station(), certificate=certificate)
+    assert not end.success and end.accepts == 0
+    assert not outer.outcomes(user, "RULE_ALLOW") and not outer.outcomes(user, "MFA_SUCCESS")
+    assert not outer.sim.pushes(user + "@example.com")
+
+
+def test_ttls_resumed_with_an_outer_certificate_is_not_let_in(outer: World) -> None:
+    """The tunnel is skipped, so no password was checked: refused, whatever the certificate."""
+    user = outer.person("outer-resumed", PUSH)
+    certificate = outer.pki["devices"]["device-p256"]
+    outer.sim.enrol_device(certificate["device_id"])
+    end = rad.eap_ttls(outer.radius, user, rad.PASSWORD, station=station(), times=2,
+                       certificate=certificate)
+    assert end.resumed, "the session was not resumed: nothing is shown"
+    assert end.accepts == 1 and end.rejects == 1
 
 
 # --- another policy ----------------------------------------------------------------------------

@@ -530,10 +530,16 @@ def tls_network(radius: Radius, identity: str, certificate: Mapping[str, Any]) -
                     [f'client_cert="{files["chain"]}"', f'private_key="{files["key"]}"'])
 
 
-def ttls_network(radius: Radius, identity: str, password: str) -> str:
+def ttls_network(radius: Radius, identity: str, password: str,
+                 certificate: Optional[Mapping[str, Any]] = None) -> str:
+    """With `certificate`, the client shows it in the outer handshake."""
+    shown = []
+    if certificate is not None:
+        files = certificate["files"]
+        shown = [f'client_cert="{files["chain"]}"', f'private_key="{files["key"]}"']
     return _network("TTLS", identity, radius.pki["authorities"]["radius_ca"],
                     [f'password="{password}"', 'anonymous_identity="anonymous"',
-                     'phase2="auth=PAP"'])
+                     'phase2="auth=PAP"', *shown])
 
 
 def eap_tls(radius: Radius, identity: str, certificate: Mapping[str, Any], *, times: int = 1,
@@ -544,9 +550,10 @@ def eap_tls(radius: Radius, identity: str, certificate: Mapping[str, Any], *, ti
 
 
 def eap_ttls(radius: Radius, identity: str, password: str, *, times: int = 1, timeout: int = 40,
-             station: str = "02-00-00-00-00-02") -> Eap:
+             station: str = "02-00-00-00-00-02",
+             certificate: Optional[Mapping[str, Any]] = None) -> Eap:
     """EAP-TTLS with PAP."""
-    return eapol_test(radius, ttls_network(radius, identity, password), times=times,
+    return eapol_test(radius, ttls_network(radius, identity, password, certificate), times=times,
                       timeout=timeout, station=station)
 
 
