@@ -233,7 +233,7 @@ class OktaApi:
                 "resourceDisplayName": {"value": device["profile"]["displayName"],
                                         "sensitive": False},
                 "resourceId": device["id"],
-                "_links": {"self": link(address, "GET", "PATCH", "PUT"),
+                "_links": {"self": link(address, "GET", "PUT"),
                            "users": link(address + "/users", "GET")}}
 
     async def get_device(self, request: web.Request) -> web.Response:
