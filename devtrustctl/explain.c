@@ -31,6 +31,7 @@ typedef struct question {
 typedef struct explaining {
     question q;
     dt_driver *driver;
+    dt_site site; /* of the application; the driver's, as long as that is there */
     dt_request request;
     char id[DT_SIGNON_ID_LEN + 1];
     dt_buf certificate; /* DER */
@@ -210,7 +211,7 @@ static int take_host_groups(explaining *x, dt_error *e)
     return list_groups(x, count, e);
 }
 
-static int take_groups(explaining *x, dt_policy const *policy, dt_error *e)
+static int take_groups(explaining *x, dt_error *e)
 {
     bool from_okta = x->answer.config->policy.groups_from == DT_GROUPS_FROM_OKTA;
 
@@ -220,7 +221,7 @@ static int take_groups(explaining *x, dt_policy const *policy, dt_error *e)
                             "--groups has no say: [policy] groups_from = okta, who is asked");
     if (x->q.groups != NULL)
         return take_given_groups(x, e);
-    if (!dt_policy_needs_groups(policy)) {
+    if (!dt_site_needs_groups(&x->site)) {
         x->answer.groups = DT_EXPLAIN_GROUPS_NOT_NEEDED;
         return DT_OK;
     }
@@ -393,7 +394,7 @@ static int take_evidence(explaining *x, dt_error *e)
 
 /* --- running ---------------------------------------------------------------------------------- */
 
-static int make_request(explaining *x, dt_policy const *policy, dt_error *e)
+static int make_request(explaining *x, dt_error *e)
 {
     dt_request *r = &x->request;
     int rc;
@@ -412,7 +413,7 @@ static int make_request(explaining *x, dt_policy const *policy, dt_error *e)
     if (rc == DT_OK)
         rc = read_imagined(x, e);
     if (rc == DT_OK)
-        rc = take_groups(x, policy, e);
+        rc = take_groups(x, e);
     return rc == DT_OK ? take_evidence(x, e) : rc;
 }
 
@@ -457,6 +458,7 @@ static void show(explaining *x)
         a->input.trust = x->imagined;
         a->input.reason = x->imagined_reason;
         dt_policy_decide(a->policy, &a->input, &x->outcome.decision);
+        dt_site_decide_org(&x->site, &a->input, &x->outcome);
     }
     a->evidence = dt_signon_evidence(x->machine);
     a->outcome = &x->outcome;
@@ -492,16 +494,17 @@ static int explain(explaining *x, dt_error *e)
 
     if (rc < 0)
         return rc;
-    x->answer.config = dt_site_config(dt_driver_site(x->driver));
-    x->answer.policy = dt_site_policy(dt_driver_site(x->driver), x->q.application);
-    if (x->answer.policy == NULL)
+    x->site = dt_site_for(dt_driver_site(x->driver), x->q.application);
+    if (x->site.policy == NULL)
         return no_policy(dt_driver_site(x->driver), x->q.application, e);
-    dt_site const site = dt_site_for(dt_driver_site(x->driver), x->q.application);
-    if (dt_site_is_report_only(&site))
+    x->answer.config = x->site.config;
+    x->answer.policy = x->site.policy;
+    x->answer.org = x->site.org;
+    if (dt_site_is_report_only(&x->site))
         note(x,
              "REPORT ONLY: this is what would be decided; report_only is on, and nothing of it is "
              "enforced");
-    rc = make_request(x, x->answer.policy, e);
+    rc = make_request(x, e);
     if (rc == DT_OK)
         rc = run_machine(x, e);
     if (rc == DT_OK)

@@ -172,25 +172,26 @@ static void print_device(dt_explanation const *x)
 }
 
 /* "* " marks the rule that decided. A rule below it may hold as well and is not asked. */
-static void print_rules(dt_explanation const *x)
+static void print_rules(dt_explanation const *x, dt_policy const *policy, dt_decision const *d,
+                        char const *word)
 {
-    bool decided = x->outcome->decision.cause != DT_DECISION_RULE;
+    bool decided = d->cause != DT_DECISION_RULE;
 
-    for (size_t i = 0; i < dt_policy_rule_count(x->policy); i++) {
+    for (size_t i = 0; i < dt_policy_rule_count(policy); i++) {
         dt_rule_explanation r;
-        dt_policy_explain(x->policy, i, &x->input, &r);
+        dt_policy_explain(policy, i, &x->input, &r);
         bool decides = r.failed == DT_CONDITION_NONE && !decided;
 
         if (decides)
-            dt_out_line("rule         * \"%s\": holds", r.name);
+            dt_out_line("%-12s * \"%s\": holds", word, r.name);
         else if (r.failed == DT_CONDITION_NONE)
-            dt_out_line("rule           \"%s\": would hold, but is not reached", r.name);
+            dt_out_line("%-12s   \"%s\": would hold, but is not reached", word, r.name);
         else if (r.failed == DT_CONDITION_INACTIVE)
-            dt_out_line("rule           \"%s\": is inactive", r.name);
+            dt_out_line("%-12s   \"%s\": is inactive", word, r.name);
         else
-            dt_out_line("rule           \"%s\": %s: %s: %s", r.name,
-                        dt_policy_rule_is_unknown(x->policy, i, &x->input) ? "cannot be told"
-                                                                           : "does not hold",
+            dt_out_line("%-12s   \"%s\": %s: %s: %s", word, r.name,
+                        dt_policy_rule_is_unknown(policy, i, &x->input) ? "cannot be told"
+                                                                        : "does not hold",
                         dt_condition_name(r.failed), r.compared);
         decided = decided || decides;
     }
@@ -251,7 +252,10 @@ static void print_decision(dt_explanation const *x)
         dt_buf_putc(&b, '"');
         break;
     case DT_DECISION_NO_RULE:
-        dt_buf_puts(&b, ": no rule holds");
+        if (x->outcome->org.rule[0] != '\0' && x->outcome->org.access == DT_ACCESS_DENY)
+            dt_buf_printf(&b, " by the org's rule \"%s\"", x->outcome->org.rule);
+        else
+            dt_buf_puts(&b, ": no rule holds");
         break;
     default:
         dt_buf_printf(&b, ": %s", unknown_text(d->cause));
@@ -259,6 +263,8 @@ static void print_decision(dt_explanation const *x)
     }
     if (d->access == DT_ACCESS_ALLOW_AFTER_MFA)
         put_mfa(x, &b);
+    if (x->outcome->org_mfa)
+        dt_buf_printf(&b, ", as the org's rule \"%s\" asks", x->outcome->org.rule);
     dt_out_buf(&b);
 }
 
@@ -266,7 +272,9 @@ void dt_explanation_print(dt_explanation const *x)
 {
     print_who(x);
     print_device(x);
-    print_rules(x);
+    if (x->org != NULL)
+        print_rules(x, x->org, &x->outcome->org, "org rule");
+    print_rules(x, x->policy, &x->outcome->decision, "rule");
     print_decision(x);
     if (x->outcome->message[0] != '\0')
         dt_out_line("told         %s", x->outcome->message);
@@ -359,14 +367,14 @@ static void put_verdict(dt_explanation const *x, dt_buf *b)
     dt_buf_putc(b, '}');
 }
 
-static void put_rules(dt_explanation const *x, dt_buf *b)
+static void put_rules(dt_explanation const *x, char const *name, dt_policy const *policy, dt_buf *b)
 {
-    put_name(b, "rules");
+    put_name(b, name);
     dt_buf_putc(b, '[');
-    for (size_t i = 0; i < dt_policy_rule_count(x->policy); i++) {
+    for (size_t i = 0; i < dt_policy_rule_count(policy); i++) {
         dt_rule_explanation r;
 
-        dt_policy_explain(x->policy, i, &x->input, &r);
+        dt_policy_explain(policy, i, &x->input, &r);
         dt_buf_puts(b, i > 0 ? ",{" : "{");
         put_member(b, "name", r.name);
         put_int(b, "priority", r.priority);
@@ -397,6 +405,10 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
     put_member(b, "rule", d->rule);
     put_member(b, "frequency", mfa ? dt_decision_frequency_text(frequency, d) : NULL);
     put_texts(b, "factors", factors, count);
+    put_member(b, "orgRule", x->outcome->org.rule);
+    put_member(b, "orgAccess",
+               x->outcome->org.rule[0] != '\0' ? access_name(x->outcome->org.access) : NULL);
+    put_bool(b, "orgMfa", x->outcome->org_mfa);
     dt_buf_putc(b, '}');
 }
 
@@ -422,7 +434,8 @@ void dt_explanation_print_json(dt_explanation const *x)
     put_person(x, &b);
     put_evidence(x, &b);
     put_verdict(x, &b);
-    put_rules(x, &b);
+    put_rules(x, "orgRules", x->org, &b);
+    put_rules(x, "rules", x->policy, &b);
     put_decision(x, &b);
     put_member(&b, "message", x->outcome->message);
     put_member(&b, "detail", x->outcome->detail);

@@ -44,6 +44,11 @@ typedef struct dt_site {
 bool dt_site_needs_groups(dt_site const *site);
 bool dt_site_names_group(dt_site const *site, char const *group);
 
+/* Decides by the org's own rules, into o->org, and adds what they ask for to o->decision, which is the
+ * application's; o->org_mfa says whether MFA is due because of them. `o->verdict` counts for org_mfa =
+ * unless_trusted. Nothing where there are none. */
+void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outcome *o);
+
 /* Whether sign-ons are only reported there: the policy's word, or else the configuration's; never where
  * the first factor is the Okta password, which is ours to check. */
 bool dt_site_is_report_only(dt_site const *site);

@@ -687,24 +687,29 @@ static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
     }
 }
 
+static bool org_mfa_waived(dt_site const *site, dt_outcome const *o)
+{
+    return site->config->policy.org_mfa == DT_ORG_MFA_UNLESS_TRUSTED &&
+           o->verdict.trust == DT_TRUST_TRUSTED;
+}
+
 bool dt_signon_org_mfa_waived(dt_signon const *s)
 {
-    return s->site.config->policy.org_mfa == DT_ORG_MFA_UNLESS_TRUSTED &&
-           s->outcome.verdict.trust == DT_TRUST_TRUSTED;
+    return org_mfa_waived(&s->site, &s->outcome);
 }
 
 /* The org's rules look at no device, so what is not known of it is nothing to them. */
-void dt_signon_decide_org(dt_signon *s, dt_policy_input const *in)
+void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outcome *o)
 {
     dt_policy_input of_person = *in;
-    bool without = s->outcome.decision.access == DT_ACCESS_ALLOW;
+    bool without = o->decision.access == DT_ACCESS_ALLOW;
 
-    if (!s->site.org)
+    if (!site->org)
         return;
     of_person.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
-    dt_policy_decide(s->site.org, &of_person, &s->outcome.org);
-    dt_decision_combine(&s->outcome.decision, &s->outcome.org, dt_signon_org_mfa_waived(s));
-    s->outcome.org_mfa = without && s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA;
+    dt_policy_decide(site->org, &of_person, &o->org);
+    dt_decision_combine(&o->decision, &o->org, org_mfa_waived(site, o));
+    o->org_mfa = without && o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA;
 }
 
 /* Verdict and decision. Comes back here once more when the decision needs Okta's groups. */
@@ -715,7 +720,7 @@ void dt_signon_decide(dt_signon *s, dt_time now)
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
     dt_signon_policy_input(s, &in, now);
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
-    dt_signon_decide_org(s, &in);
+    dt_site_decide_org(&s->site, &in, &s->outcome);
     if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 && s->group_pages == 0 &&
         s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA) {
         /* Nothing is decided until they are here. */

@@ -292,7 +292,6 @@ void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time
 void dt_signon_device_user_known(dt_signon *s);
 void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now);
 /* After the application's rules: what the org's own say to it. */
-void dt_signon_decide_org(dt_signon *s, dt_policy_input const *in);
 bool dt_signon_org_denies(dt_signon const *s);
 /* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */
 bool dt_signon_org_mfa_waived(dt_signon const *s);

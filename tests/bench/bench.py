@@ -48,6 +48,8 @@ PAM_BATCHES = 5  # so many times; the median counts
 LOGINS = 20  # sign-ons over which Okta's calls are counted
 FEW_DEVICES, MANY_DEVICES = 1000, 100_000  # in the cache
 FLEET = 1000  # devices of which a sync is counted
+FEW_NETWORKS, MANY_NETWORKS = 1000, 1_000_000  # in the zones
+FEW_RULES, MANY_RULES = 10, 10_000  # in a policy
 SIM_NICENESS = 5  # Okta and Intune do not run on the RADIUS server: they get what it leaves
 APPROVED_AFTER = 6.0  # seconds until the phone is looked at
 
@@ -341,6 +343,26 @@ class Bench:
         check(reply.code == rad.ACCEPT, str(reply))
         return self.sim.count("okta.total") - before[0], self.sim.count("okta.poll") - before[1]
 
+    @staticmethod
+    def _policy_tool(*arguments: Any) -> list[tuple[float, ...]]:
+        done = subprocess.run([str(TOOLS / "policy_decide"), *map(str, arguments)],
+                              capture_output=True, text=True, timeout=LIMIT, check=False)
+        check(done.returncode == 0, done.stderr)
+        return [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
+
+    def policy(self) -> None:
+        rounds = self._policy_tool("decide", ROUNDS, FEW_NETWORKS, MANY_NETWORKS,
+                                   FEW_RULES, MANY_RULES)
+        say("ns of a decision with 10 rules, with few and with many networks; of a rule of few and "
+            f"of many: {rounds}")
+        figure("policy_decide_ns", statistics.median(r[0] for r in rounds), "ns")
+        figure("policy_growth_networks", statistics.median(r[2] / r[1] for r in rounds), "ratio")
+        figure("policy_growth_rules", statistics.median(r[4] / r[3] for r in rounds), "ratio")
+        took, kept, most = self._policy_tool("load", MANY_NETWORKS, MANY_RULES)[0]
+        figure("policy_load_ms", round(took), "ms")
+        figure("policy_memory", kept, "MB")
+        figure("policy_load_memory", most, "MB")
+
     def x509(self) -> None:
         files = self.pki["devices"]["device-rsa"]["files"]
         done = subprocess.run([str(TOOLS / "x509_verdict"), str(X509_ROUNDS),
@@ -354,7 +376,7 @@ class Bench:
         figure("x509_verdict_vs_openssl", ratio, "ratio")
 
 
-FIGURES = ("throughput", "calls", "devices", "pam", "parked", "x509")
+FIGURES = ("throughput", "calls", "devices", "pam", "parked", "policy", "x509")
 
 
 def main() -> int:

@@ -39,7 +39,8 @@ def test_a_real_sign_on(world: PamWorld) -> None:
     assert world.login("sshd", "dtalice")["auth"] == "PERM_DENIED"
     event = world.outcome("sshd")
     trusted, bob, last = data(event)["explanation"]
-    assert trusted == {"rule": "Trusted", "holds": False, "failed": "device", "compared": TRUSTED}
+    assert trusted == {"rule": "Trusted", "holds": False, "failed": "device",
+                       "compared": TRUSTED + ", NO_CERTIFICATE"}
     assert bob["failed"] == "people"
     assert bob["compared"] == f"wants users bob; the person is dtalice, at Okta {ALICE}"
     assert last == {"rule": "Nobody else", "holds": True}
@@ -56,7 +57,7 @@ def test_the_same_imagined(world: PamWorld) -> None:
                  "--json")
     assert denied.returncode == 1, denied
     explained = json.loads(denied.stdout)
-    assert explained["rules"][0]["compared"] == TRUSTED
+    assert explained["rules"][0]["compared"] == TRUSTED + ", NOT_COMPLIANT"
     assert explained["verdict"]["reason"] == "NOT_COMPLIANT"
     allowed = ctl(world, *arguments, "--device-trust", "trusted")
     assert allowed.returncode == 0 and "ASSUMED" in allowed.stdout, allowed
@@ -69,3 +70,57 @@ def test_the_same_imagined(world: PamWorld) -> None:
 def test_what_cannot_be_imagined(world: PamWorld, wrong: list[str]) -> None:
     done = ctl(world, "explain", "--user", "dtalice", "--application", "sshd", *wrong)
     assert done.returncode == 2 and "devtrustctl" in done.stderr, done
+
+
+# --- the org's own rules ------------------------------------------------------------------------
+
+def org_rule(name: str, priority: int, signon: dict[str, Any], user: str = "") -> dict[str, Any]:
+    conditions = {"people": {"users": {"include": [user]}}} if user else None
+    return {"name": name, "priority": priority, "status": "ACTIVE", "conditions": conditions,
+            "actions": {"signon": signon}}
+
+
+@pytest.fixture(name="org")
+def _org(world: PamWorld) -> Iterator[PamWorld]:
+    path = world.site.directory / "okta-sign-on.json"
+    path.write_text(json.dumps({"name": "The org", "rules": [
+        org_rule("Not Bob", 1, {"access": "DENY"}, "bob"),
+        org_rule("Factors", 2, {"access": "ALLOW", "requireFactor": True}, "dtalice"),
+        org_rule("Others", 3, {"access": "ALLOW"})]}))
+    world.site.configure({"policy": {"org_file": path}})
+    yield world
+    world.site.configure({"policy": {"org_file": None, "org_mfa": None}})
+    path.unlink()
+
+
+def imagined(world: PamWorld, user: str, trust: str = "TRUSTED", *more: str) -> Any:
+    return ctl(world, "explain", "--user", user, "--application", "sshd", "--device-trust", trust,
+               *more)
+
+
+def test_an_imagined_device_does_not_get_past_the_org(org: PamWorld) -> None:
+    denied = imagined(org, "bob")
+    assert denied.returncode == 1, denied
+    assert 'org rule     * "Not Bob": holds' in denied.stdout
+    assert 'decision     DENY by the org\'s rule "Not Bob"' in denied.stdout
+    said = json.loads(imagined(org, "bob", "TRUSTED", "--json").stdout)
+    assert said["decision"]["access"] == "DENY" and said["decision"]["orgRule"] == "Not Bob"
+    assert said["decision"]["orgAccess"] == "DENY"
+    assert [r["holds"] for r in said["orgRules"]] == [True, False, True]
+    assert said["orgRules"][1]["failed"] == "people"
+
+
+def test_the_org_asks_for_a_factor(org: PamWorld) -> None:
+    asked = json.loads(imagined(org, "dtalice", "TRUSTED", "--json").stdout)["decision"]
+    assert asked["access"] == "ALLOW_AFTER_MFA" and asked["orgMfa"] is True
+    assert 'as the org\'s rule "Factors" asks' in imagined(org, "dtalice").stdout
+    org.site.configure({"policy": {"org_mfa": "unless_trusted"}})
+    waived = json.loads(imagined(org, "dtalice", "TRUSTED", "--json").stdout)["decision"]
+    assert waived["access"] == "ALLOW" and waived["orgMfa"] is False
+    assert waived["orgRule"] == "Factors"
+
+
+def test_without_rules_of_the_org(world: PamWorld) -> None:
+    said = json.loads(imagined(world, "bob", "NOT_TRUSTED", "--json").stdout)
+    assert said["orgRules"] == [] and said["decision"]["orgRule"] is None
+    assert "org rule" not in imagined(world, "bob", "NOT_TRUSTED").stdout
