@@ -993,6 +993,45 @@ static void what_is_not_known_never_lets_in(void **state)
     }
 }
 
+/* A BLOCKLIST zone of which nobody can tell refuses, whatever is known of the zones behind it. */
+static void an_unknown_blocklist_among_many_refuses(void **state)
+{
+    static char text[TEXT_MAX_LEN];
+    dt_zones *before = zones, *many = NULL;
+    dt_json *tree = NULL;
+    dt_error e = {0};
+    dt_buf b;
+    (void)state;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_puts(&b, "{\"zones\":[{\"name\":\"Bad\",\"type\":\"DYNAMIC\",\"status\":\"ACTIVE\","
+                    "\"usage\":\"BLOCKLIST\",\"asns\":[64500]}");
+    for (int i = 0; i < 199; i++)
+        dt_buf_printf(&b,
+                      ",{\"name\":\"z%d\",\"type\":\"IP\",\"status\":\"ACTIVE\","
+                      "\"gateways\":[\"10.0.%d.0/24\"]}",
+                      i, i);
+    dt_buf_puts(&b, "]}");
+    assert_int_equal(dt_buf_error(&b), DT_OK);
+    assert_int_equal(dt_json_parse(dt_bytes_str(text), &tree, &e), DT_OK);
+    assert_int_equal(dt_zones_parse(tree, "zones.json", &many, &e), DT_OK);
+    dt_json_free(&tree);
+    zones = many;
+    dt_policy *p = policy_before_allow("{\"device\":{\"trust\":\"TRUSTED\"}}",
+                                       "{\"appSignOn\":{\"access\":\"ALLOW\"}}");
+    dt_policy_input in = person();
+    dt_decision d;
+    assert_int_equal(dt_ip_parse("203.0.113.1", &in.ip), DT_OK);
+    dt_policy_decide(p, &in, &d);
+    assert_int_equal(d.access, DT_ACCESS_DENY);
+    assert_int_equal(d.cause, DT_DECISION_UNKNOWN_NETWORK);
+    assert_int_equal(dt_ip_parse("10.0.7.1", &in.ip), DT_OK); /* private: announced by nobody */
+    dt_policy_decide(p, &in, &d);
+    assert_int_equal(d.access, DT_ACCESS_ALLOW);
+    dt_policy_free(&p);
+    zones = before;
+    dt_zones_free(&many);
+}
+
 static void reasons_match(void **state)
 {
     static char const both[] = "{\"device\":{\"trust\":\"NOT_TRUSTED\","
@@ -1045,8 +1084,8 @@ static void times_match(void **state)
          0, 0, false},
         {"\"UTC\",\"exclude\":[{\"days\":[\"MONDAY\"]}]", 0, 12, 0, 0, false},
         {"\"UTC\",\"exclude\":[{\"days\":[\"MONDAY\"]}]", 1, 12, 0, 0, true},
-        {"\"UTC\",\"include\":[{\"from\":\"08:00\"}],\"exclude\":[{\"from\":\"12:00\"}]", 0, 12, 0, 0,
-         false},
+        {"\"UTC\",\"include\":[{\"from\":\"08:00\"}],\"exclude\":[{\"from\":\"12:00\"}]", 0, 12, 0,
+         0, false},
         {"\"UTC\",\"include\":[{\"from\":\"08:00\"}],\"exclude\":[{\"from\":\"12:00\"}]", 0, 11, 59,
          0, true},
         /* local time */
@@ -1060,8 +1099,8 @@ static void times_match(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[512];
         dt_policy_input in = person();
-        in.now = monday + DT_DAYS(cases[i].day) + DT_HOURS(cases[i].hour) +
-                 DT_MINUTES(cases[i].minute);
+        in.now =
+            monday + DT_DAYS(cases[i].day) + DT_HOURS(cases[i].hour) + DT_MINUTES(cases[i].minute);
         in.utc_offset = cases[i].offset;
         in.utc_offset_known = true;
         snprintf(text, sizeof(text), "{\"time\":{\"zone\":%s}}", cases[i].time);
@@ -1083,7 +1122,7 @@ static unsigned const group_meant[] = {1, 2, 4, 8, 2 | 4, 8, 1};
 #define GROUPS_REAL 4
 /* The last one only in the second set of zones, where Abroad is looked up in the database below. */
 static char const *const zone_words[] = {"Office", "Guests", "Lab", "Abroad"};
-static char const *const ip_words[] = {NULL,       "192.0.2.5",   "192.0.2.210", "10.0.0.9",
+static char const *const ip_words[] = {NULL,          "192.0.2.5",   "192.0.2.210", "10.0.0.9",
                                        "2001:db8::5", "203.0.113.1", "203.0.113.2", "203.0.113.66"};
 /* Which zones hold ip_words[i], bits in the order of zone_words, and of which nobody can tell: said by
  * hand. The last address is in a BLOCKLIST zone of the second set. */
@@ -1160,7 +1199,7 @@ typedef struct plain_input {
     bool groups_known;
     unsigned ip; /* index of ip_words */
     unsigned platform;
-    int trust; /* 0 unknown, 1 not trusted, 2 trusted */
+    int trust;  /* 0 unknown, 1 not trusted, 2 trusted */
     int reason; /* index of reason_words; -1 = none */
     bool unknown_denies;
     int address; /* without an address: 0 not known, 1 none, 2 at this host */
@@ -1474,8 +1513,8 @@ static bool plain_refuses_first(plain_input const *in, dt_decision *out)
 
 static void plain_decide(plain_rule const *rules, size_t n, plain_input const *in, dt_decision *out)
 {
-    static dt_access const accesses[] = {DT_ACCESS_DENY, DT_ACCESS_ALLOW,
-                                         DT_ACCESS_ALLOW_AFTER_MFA, DT_ACCESS_ALLOW};
+    static dt_access const accesses[] = {DT_ACCESS_DENY, DT_ACCESS_ALLOW, DT_ACCESS_ALLOW_AFTER_MFA,
+                                         DT_ACCESS_ALLOW};
     dt_decision_cause passed = DT_DECISION_NO_RULE;
     memset(out, 0, sizeof(*out));
     if (plain_refuses_first(in, out))
@@ -1509,7 +1548,8 @@ static void random_input(plain_input *in)
     in->platform = random_below(9) == 0 ? 0 : 1u << random_below(8);
     in->trust = (int)random_below(3);
     in->unknown_denies = random_below(2);
-    in->reason = in->trust == 1 ? (int)random_below(3) - 1 : in->trust == 2 ? 1 + (int)random_below(3) : -1;
+    /* Of a device that is not known there may be a reason, too: why it is not. */
+    in->reason = in->trust == 2 ? 1 + (int)random_below(3) : (int)random_below(3) - 1;
     if (in->trust == 2 && in->reason == 1)
         in->reason = -1;
     in->address = (int)random_below(3);
@@ -1664,6 +1704,7 @@ int main(void)
         cmocka_unit_test(another_policys_decision_has_no_reply),
         cmocka_unit_test(applications_may_share_a_group),
         cmocka_unit_test(what_is_not_known_never_lets_in),
+        cmocka_unit_test(an_unknown_blocklist_among_many_refuses),
         cmocka_unit_test(reasons_match),
         cmocka_unit_test(times_match),
         cmocka_unit_test(random_policies_agree_with_a_plain_evaluator),
