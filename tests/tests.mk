@@ -69,7 +69,8 @@ BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 
 $(BENCH_TOOLS): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIBS)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $< $(LIBS) $(PKG_LIBS) -lpam
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $< \
+		-Wl,--start-group $(LIBS) -Wl,--end-group $(PKG_LIBS) -lpam
 
 bench: ## print the figures: name value unit
 	@scripts/deps.sh build bench
