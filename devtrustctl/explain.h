@@ -22,7 +22,7 @@ typedef enum dt_explain_groups {
 typedef struct dt_explanation {
     dt_config const *config;
     dt_policy const *policy;
-    dt_policy const *org; /* the org's own rules; NULL: there are none */
+    dt_policy const *org;  /* the org's own rules; NULL: there are none */
     dt_policy_input input; /* borrowed from the machine, like the next two */
     dt_outcome const *outcome;
     dt_evidence_set const *evidence;

@@ -28,6 +28,7 @@ one() {
 }
 export -f one
 
+# shellcheck disable=SC2016 # the inner shell expands it
 printf '%s\0' "$@" | xargs -0 -n 1 -P "${UNIT_JOBS:-4}" bash -c 'one "$1"' one
 failed=()
 for program in "$@"; do

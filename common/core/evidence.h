@@ -62,9 +62,10 @@ typedef struct dt_evidence {
     char device_name[DT_DEVICE_NAME_MAX];
     char key_id[65]; /* names the proved key: hex SHA-256 of its SubjectPublicKeyInfo, or of its SSH
                          blob where no X.509 certificate holds it; "" when none */
-    char serial[DT_HARDWARE_SERIAL_MAX]; /* hardware serial number that the proved certificate names, as
+    char serial
+        [DT_HARDWARE_SERIAL_MAX]; /* hardware serial number that the proved certificate names, as
                                             dt_hardware_serial writes it; "" when none */
-    dt_time observed; /* when the fact was learnt (cache age = now - observed) */
+    dt_time observed;             /* when the fact was learnt (cache age = now - observed) */
 } dt_evidence;
 
 typedef struct dt_evidence_set {

@@ -9,10 +9,18 @@
 static bool is_placeholder(char const *serial)
 {
     /* As they look once blanks and dashes are out. */
-    static char const *const words[] = {"TOBEFILLEDBYO.E.M.", "DEFAULTSTRING", "SYSTEMSERIALNUMBER",
-                                        "NOTSPECIFIED",       "NOTAPPLICABLE", "NONE",
-                                        "UNKNOWN",            "INVALID",       "CHASSISSERIALNUMBER",
-                                        "123456789",          "0123456789",    "1234567890"};
+    static char const *const words[] = {"TOBEFILLEDBYO.E.M.",
+                                        "DEFAULTSTRING",
+                                        "SYSTEMSERIALNUMBER",
+                                        "NOTSPECIFIED",
+                                        "NOTAPPLICABLE",
+                                        "NONE",
+                                        "UNKNOWN",
+                                        "INVALID",
+                                        "CHASSISSERIALNUMBER",
+                                        "123456789",
+                                        "0123456789",
+                                        "1234567890"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(serial, words[i]) == 0)
             return true;

@@ -137,8 +137,8 @@ size_t dt_json_line(dt_bytes text, char const *pointer)
     skip_blank(&w);
     line = w.line;
     while (*pointer == '/' && token_take(&pointer, token, sizeof(token))) {
-        bool found = is_at(&w, '{') ? enter_member(&w, token)
-                                    : is_at(&w, '[') && enter_element(&w, token);
+        bool found =
+            is_at(&w, '{') ? enter_member(&w, token) : is_at(&w, '[') && enter_element(&w, token);
         if (!found || at_end(&w))
             break;
         line = w.line;

@@ -39,14 +39,12 @@ static void go_on(dt_signon *s, dt_time now)
 /* The next key that could count, or the end. */
 static void next(dt_signon *s, dt_time now)
 {
-    if (s->agent.asked >= DT_SIGNON_AGENT_SIGNATURES_MAX || now >= s->agent.until)
+    bool more = s->agent.certificate || s->agent.at < s->agent.count;
+
+    if (!more || s->agent.asked >= DT_SIGNON_AGENT_SIGNATURES_MAX || now >= s->agent.until)
         give_up(s, now);
-    else if (s->agent.certificate)
-        dt_signon_set_phase(s, DT_PHASE_AGENT_SIGN);
-    else if (s->agent.at < s->agent.count)
-        dt_signon_set_phase(s, DT_PHASE_AGENT_KEY_GET);
     else
-        give_up(s, now);
+        dt_signon_set_phase(s, s->agent.certificate ? DT_PHASE_AGENT_SIGN : DT_PHASE_AGENT_KEY_GET);
 }
 
 /* The key that was asked about does not count. */

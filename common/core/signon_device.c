@@ -143,7 +143,8 @@ static void failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r, dt
                    dt_time now)
 {
     dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
-    bool passes = a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR;
+    bool passes =
+        a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR;
 
     if (a == DT_OKTA_NOT_FOUND) { /* the person, or the device, is gone */
         s->okta_device.state = DT_OKTA_DEVICE_ABSENT;

@@ -89,7 +89,7 @@ typedef enum dt_phase {
     DT_PHASE_AGENT_KEY_GET, /* is it enrolled? then, once it is proved, as what */
     DT_PHASE_AGENT_SIGN,
     DT_PHASE_OKTA_DEVICE_GET,
-    DT_PHASE_OKTA_DEVICES_HTTP,     /* the person's devices */
+    DT_PHASE_OKTA_DEVICES_HTTP,      /* the person's devices */
     DT_PHASE_OKTA_DEVICE_USERS_HTTP, /* the device's people */
     DT_PHASE_OKTA_DEVICE_PUT,
     DT_PHASE_COUNT,
@@ -205,7 +205,7 @@ struct dt_signon {
     dt_ocsp_answer ocsp_answer;
     dt_guid lookup_id;
     dt_intune_device intune;
-    bool intune_cached; /* `intune` holds an answer that may be used as STALE */
+    bool intune_cached;     /* `intune` holds an answer that may be used as STALE */
     bool device_wants_user; /* who the person is at Okta is looked up for `okta_device` */
     dt_okta_device okta_device;
     dt_okta_device okta_device_kept; /* may be used as STALE; zero: none */

@@ -337,8 +337,7 @@ static int render_okta_device_put(dt_signon *s, dt_buf *b)
         rc = dt_okta_device_pack(&s->okta_device, b);
     return rc < 0
                ? rc
-               : put_value(s, b,
-                           s->okta_device.fetched + s->site.config->device_trust.stale_limit);
+               : put_value(s, b, s->okta_device.fetched + s->site.config->device_trust.stale_limit);
 }
 
 static int set_alias_key(dt_signon *s)

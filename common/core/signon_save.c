@@ -489,8 +489,8 @@ static bool is_agent(dt_phase p)
 static bool is_evidence(dt_phase p)
 {
     return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
-           (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) || dt_signon_is_ocsp(p) ||
-           is_agent(p);
+           (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) ||
+           dt_signon_is_ocsp(p) || is_agent(p);
 }
 
 static bool is_lookup(dt_phase p)

@@ -19,9 +19,9 @@
 
 /* The order in which sources fail: what a person must mend first comes first. */
 static dt_source const sources_in_order[] = {
-    DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,    DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_SSH_AGENT,
-    DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT, DT_SOURCE_REGISTRY,        DT_SOURCE_INTUNE,
-    DT_SOURCE_OKTA_DEVICE};
+    DT_SOURCE_CERTIFICATE, DT_SOURCE_SSH_KEY,         DT_SOURCE_SSH_CERTIFICATE,
+    DT_SOURCE_SSH_AGENT,   DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT,
+    DT_SOURCE_REGISTRY,    DT_SOURCE_INTUNE,          DT_SOURCE_OKTA_DEVICE};
 #define SOURCES_COUNT (sizeof(sources_in_order) / sizeof(sources_in_order[0]))
 
 /* How one source stands to one device; a later one is the better. */
@@ -320,11 +320,10 @@ static bool tells_of(judge const *j, dt_evidence const *e, dt_guid const *device
 /* Name and platform of the device, from the source that should know best. */
 static void describe_device(judge const *j, dt_verdict *out)
 {
-    static dt_source const by_knowledge[] = {DT_SOURCE_INTUNE,          DT_SOURCE_OKTA_DEVICE,
-                                             DT_SOURCE_REGISTRY,
-                                             DT_SOURCE_CERTIFICATE,     DT_SOURCE_SSH_KEY,
-                                             DT_SOURCE_SSH_CERTIFICATE, DT_SOURCE_SSH_AGENT,
-                                             DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT};
+    static dt_source const by_knowledge[] = {
+        DT_SOURCE_INTUNE,      DT_SOURCE_OKTA_DEVICE,     DT_SOURCE_REGISTRY,
+        DT_SOURCE_CERTIFICATE, DT_SOURCE_SSH_KEY,         DT_SOURCE_SSH_CERTIFICATE,
+        DT_SOURCE_SSH_AGENT,   DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT};
 
     for (size_t s = 0; s < sizeof(by_knowledge) / sizeof(by_knowledge[0]); s++) {
         for (size_t i = 0; i < dt_evidence_count(j->set); i++) {

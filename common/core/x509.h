@@ -64,10 +64,10 @@ typedef struct dt_certificate {
     char ca[DT_CONFIG_NAME_MAX];    /* the section [ca NAME] it was judged by; "" = none */
     char subject[DT_X509_NAME_MAX]; /* RFC 4514, escaped, cut */
     char issuer[DT_X509_NAME_MAX];
-    char serial[65]; /* hex */
+    char serial[65];                              /* hex */
     char hardware_serial[DT_HARDWARE_SERIAL_MAX]; /* the subject's only serialNumber (X.520), as
                                                      dt_hardware_serial writes it; "" when none */
-    char key_id[65]; /* hex SHA-256 of SubjectPublicKeyInfo (DER) */
+    char key_id[65];                              /* hex SHA-256 of SubjectPublicKeyInfo (DER) */
     dt_time not_before;
     dt_time not_after;
     bool

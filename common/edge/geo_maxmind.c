@@ -73,7 +73,8 @@ static int open_one(char const *path, unsigned wanted, MMDB_s *db, unsigned *kin
         char type[64];
         dt_str_escape(type, sizeof(type), db->metadata.database_type);
         MMDB_close(db);
-        return dt_error_set(e, DT_E_INVALID, "%s is a database of another kind (\"%s\")", path, type);
+        return dt_error_set(e, DT_E_INVALID, "%s is a database of another kind (\"%s\")", path,
+                            type);
     }
     *kinds |= found;
     return DT_OK;

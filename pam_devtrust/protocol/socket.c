@@ -113,17 +113,14 @@ static int read_packet(ssize_t n, uint8_t const *buf, size_t cap, struct msghdr 
 
 static int receive(int fd, uint8_t *buf, size_t cap, dt_message *out, struct msghdr *m)
 {
-    struct iovec part = {.iov_base = buf, .iov_len = cap};
-
-    m->msg_iov = &part;
-    m->msg_iovlen = 1;
     memset(out, 0, sizeof(*out));
     return read_packet(receive_packet(fd, m), buf, cap, m, out);
 }
 
 int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message *out)
 {
-    struct msghdr m = {0};
+    struct iovec part = {.iov_base = buf, .iov_len = cap};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 
     return receive(fd, buf, cap, out, &m);
 }
@@ -131,8 +128,12 @@ int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message *out)
 int dt_message_receive_passed(int fd, uint8_t *buf, size_t cap, dt_message *out, int *passed)
 {
     control c;
+    struct iovec part = {.iov_base = buf, .iov_len = cap};
     /* Not all of the room: in what aligns it, a second descriptor would fit. */
-    struct msghdr m = {.msg_control = c.room, .msg_controllen = CMSG_LEN(sizeof(int))};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = c.room,
+                       .msg_controllen = CMSG_LEN(sizeof(int))};
     int rc = receive(fd, buf, cap, out, &m);
 
     *passed = -1;

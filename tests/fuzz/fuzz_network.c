@@ -46,7 +46,8 @@ static void one_line(dt_network_set *all, char const *line)
     if (rc != DT_OK)
         return; /* brackets, a port or a zone */
     must(tagged(all, &ip, TAG));
-    must(dt_network_set_new(&one) == DT_OK && dt_network_set_add(one, line, OTHER_TAG, NULL) == DT_OK);
+    must(dt_network_set_new(&one) == DT_OK &&
+         dt_network_set_add(one, line, OTHER_TAG, NULL) == DT_OK);
     must(tagged(one, &ip, OTHER_TAG));
     ip.octets[15] ^= 1;
     must(!tagged(one, &ip, OTHER_TAG));

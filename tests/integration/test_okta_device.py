@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Devices as Okta's Devices API knows them: Wi-Fi by EAP-TLS with a real FreeRADIUS and supplicant, in
-# front of the simulated org.
+# Devices as Okta's Devices API knows them: Wi-Fi by EAP-TLS with a real FreeRADIUS and supplicant,
+# in front of the simulated org.
 """trusted_when = certificate+okta-device."""
 
 from __future__ import annotations

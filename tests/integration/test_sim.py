@@ -322,7 +322,8 @@ def test_user_by_id_login_and_short_login(sim: Sim, call: Caller, alice: Person)
 def test_devices_of_a_person_and_people_of_a_device(sim: Sim, call: Caller,
                                                     alice: Person) -> None:
     bob = sim.add_user(BOB)["id"]
-    sim.set_okta_device("guo1", users={ALICE: "MANAGED", BOB: "NOT_MANAGED"}, udid=str(uuid.uuid4()))
+    sim.set_okta_device("guo1", users={ALICE: "MANAGED", BOB: "NOT_MANAGED"},
+                        udid=str(uuid.uuid4()))
     sim.set_okta_device("guo2", users={ALICE: "MANAGED"}, platform="WINDOWS", serialNumber="AB12")
     sim.set_okta_device("guo3", users={BOB: "MANAGED"})
     reply = call.okta(f"/api/v1/users/{alice.id}/devices", shape=USER_DEVICES)

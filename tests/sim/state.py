@@ -421,7 +421,6 @@ class World:
         if self.devices.pop(str(uuid.UUID(device_id)), None) is None:
             raise SimError(f"no device {device_id}")
 
-
     # --- devices as Okta has them ------------------------------------------------------------
 
     def put_okta_device(self, key: str, values: dict[str, Any]) -> dict[str, Any]:

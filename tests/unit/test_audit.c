@@ -446,7 +446,10 @@ static void the_source_of_trust_is_named(void **state)
          DT_SOURCE_VPN_CLIENT | DT_SOURCE_INTUNE,
          {DT_SOURCE_CERTIFICATE, DT_SOURCE_INTUNE, DT_SOURCE_VPN_CLIENT},
          "intune"},
-        {DT_TRUST_NOT_TRUSTED, 0, {(dt_source)(1 << 14), (dt_source)(1 << 14), (dt_source)(1 << 14)}, "certificate"},
+        {DT_TRUST_NOT_TRUSTED,
+         0,
+         {(dt_source)(1 << 14), (dt_source)(1 << 14), (dt_source)(1 << 14)},
+         "certificate"},
     };
     dt_audit_context ctx = somewhere();
     (void)state;

@@ -20,10 +20,10 @@
     "{\"name\":\"" name "\",\"priority\":" priority ",\"status\":\"ACTIVE\","                      \
     "\"conditions\":{\"device\":{\"trust\":\"" trust "\"}},\"actions\":{\"appSignOn\":"            \
     "{\"access\":\"" access "\"}}}"
-static char const ONLY_TRUSTED[] =
-    "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[" RULE("trusted", "1", "TRUSTED", "ALLOW")
-    ",{\"name\":\"rest\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":{},"
-    "\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
+static char const ONLY_TRUSTED[] = "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[" RULE(
+    "trusted", "1", "TRUSTED",
+    "ALLOW") ",{\"name\":\"rest\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":{},"
+             "\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
 
 #define ITEM(id, status, profile)                                                                  \
     "{\"created\":\"2023-01-01T00:00:00.000Z\",\"deviceUserId\":\"duo1\",\"device\":{\"id\":\"" id \
@@ -318,8 +318,7 @@ static void test_the_answer_is_one_persons(void **state)
     r.certificate = dt_bytes_of(w.leaf, w.leaf_len);
     r.handshake_finished = true;
     world_expect(&w, DT_HTTP_GET, "/users/bob%40example.com", 200, bob);
-    world_expect(&w, DT_HTTP_GET, "/users/00u2/devices", 200,
-                 "[" ITEM("guo1", "ACTIVE", UDID) "]");
+    world_expect(&w, DT_HTTP_GET, "/users/00u2/devices", 200, "[" ITEM("guo1", "ACTIVE", UDID) "]");
     expect_users(&w, "[" LINK("00u1", "MANAGED") "," LINK("00u2", "NOT_MANAGED") "]");
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
@@ -608,7 +607,9 @@ static void test_serial_numbers(void **state)
         {"abc", NULL},
         {"PF3:ABC12", NULL},
         {"PF3\nABC12", NULL},
-        {"PF3\xc3\xa4" "BC12", NULL},
+        {"PF3\xc3\xa4"
+         "BC12",
+         NULL},
         {"0123456789012345678901234567890123456789012345678901234567890123", NULL},
     };
     char out[DT_HARDWARE_SERIAL_MAX];
@@ -704,7 +705,8 @@ static void test_requests(void **state)
 
     (void)state;
     assert_int_equal(dt_config_new(&c, &e), 0);
-    assert_int_equal(dt_config_set(c, "t", 1, "okta", "org_url", "https://example.okta.com", &e), 0);
+    assert_int_equal(dt_config_set(c, "t", 1, "okta", "org_url", "https://example.okta.com", &e),
+                     0);
     assert_int_equal(dt_okta_get_user_devices(c, "00u1", &q), 0);
     assert_string_equal(q.url, "https://example.okta.com/api/v1/users/00u1/devices");
     assert_true(dt_okta_is_device_request(&q));

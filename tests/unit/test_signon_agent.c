@@ -228,8 +228,8 @@ static fake *open_world(world *w, char const *trusted_when, char const *const mo
     char const *extra[7] = {"device_trust", "trusted_when", trusted_when};
     fake *f = calloc(1, sizeof(*f));
 
-    if (more != NULL)
-        memcpy(extra + 3, more, 3 * sizeof(*more));
+    for (size_t i = 0; more != NULL && i < 3; i++)
+        extra[3 + i] = more[i];
     world_open(w, ONLY_TRUSTED, extra);
     w->save_each_step = saving;
     w->agent = answer;
