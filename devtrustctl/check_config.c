@@ -168,6 +168,7 @@ static void tell_ca_file(checking *k, char const *path, char const *what)
         rc = dt_certificates_each(dt_buf_bytes(&text), tell_ca, k, &e);
     if (rc < 0)
         fault(k, &e);
+    k->what = NULL;
     dt_buf_free(&text);
 }
 
