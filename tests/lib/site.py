@@ -167,7 +167,7 @@ class Site:
 
     def wait_reload(self, result: str, count: int = 1) -> dict[str, Any]:
         """The `count`th event of that result."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(self.reloads(result)) < count:
             assert time.monotonic() < deadline, f"no reload ended {result}: {self.reloads()}"
             time.sleep(0.02)
