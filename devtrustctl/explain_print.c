@@ -23,19 +23,6 @@ static char const *finding_name(dt_finding f)
     return "AGAINST";
 }
 
-static char const *access_name(dt_access a)
-{
-    switch (a) {
-    case DT_ACCESS_ALLOW:
-        return "ALLOW";
-    case DT_ACCESS_ALLOW_AFTER_MFA:
-        return "ALLOW_AFTER_MFA";
-    case DT_ACCESS_DENY:
-        break;
-    }
-    return "DENY";
-}
-
 static char const *source_text(dt_source s)
 {
     char const *name = dt_source_name(s);
@@ -238,7 +225,7 @@ static void print_decision(dt_explanation const *x)
     dt_buf b;
 
     dt_buf_init_fixed(&b, text, sizeof(text));
-    dt_buf_printf(&b, "decision     %s", access_name(d->access));
+    dt_buf_printf(&b, "decision     %s", dt_access_name(d->access));
     switch (d->cause) {
     case DT_DECISION_RULE:
         dt_buf_printf(&b, " by rule \"%s\"", d->rule);
@@ -400,14 +387,14 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
     }
     put_name(b, "decision");
     dt_buf_putc(b, '{');
-    put_member(b, "access", access_name(d->access));
+    put_member(b, "access", dt_access_name(d->access));
     put_member(b, "cause", dt_decision_cause_name(d->cause));
     put_member(b, "rule", d->rule);
     put_member(b, "frequency", mfa ? dt_decision_frequency_text(frequency, d) : NULL);
     put_texts(b, "factors", factors, count);
     put_member(b, "orgRule", x->outcome->org.rule);
     put_member(b, "orgAccess",
-               x->outcome->org.rule[0] != '\0' ? access_name(x->outcome->org.access) : NULL);
+               x->outcome->org.rule[0] != '\0' ? dt_access_name(x->outcome->org.access) : NULL);
     put_bool(b, "orgMfa", x->outcome->org_mfa);
     dt_buf_putc(b, '}');
 }

@@ -412,19 +412,6 @@ static event_head signon_head(dt_outcome const *o)
     };
 }
 
-static char const *access_name(dt_access a)
-{
-    switch (a) {
-    case DT_ACCESS_ALLOW:
-        return "ALLOW";
-    case DT_ACCESS_ALLOW_AFTER_MFA:
-        return "ALLOW_AFTER_MFA";
-    case DT_ACCESS_DENY:
-        break;
-    }
-    return "DENY";
-}
-
 static void put_debug_device(event_line *l, dt_outcome const *o, dt_time now)
 {
     PUT(l, ",\"evidence\":");
@@ -491,7 +478,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     char frequency[DT_DURATION_TEXT_MAX];
 
     PUT(l, ",\"access\":");
-    put_plain(l, access_name(o->decision.access));
+    put_plain(l, dt_access_name(o->decision.access));
     PUT(l, ",\"rule\":");
     put_text_or_null(l, o->decision.rule, DT_CUT_RULE);
     if (o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA) {
@@ -504,7 +491,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
         PUT(l, ",\"orgRule\":");
         put_text(l, o->org.rule, DT_CUT_RULE);
         PUT(l, ",\"orgAccess\":");
-        put_plain(l, access_name(o->org.access));
+        put_plain(l, dt_access_name(o->org.access));
     }
     if (o->org_mfa)
         PUT(l, ",\"orgMfa\":true");

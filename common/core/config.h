@@ -50,6 +50,9 @@ typedef enum dt_platform {
 #define DT_PLATFORM_ANY_MOBILE 0xe0
 /* "windows", ... lower case; "unknown" for 0. */
 char const *dt_platform_name(dt_platform p);
+/* True for a single platform, or DT_PLATFORM_UNKNOWN; false for a set of them, and for any other
+ * number. */
+bool dt_platform_is_one(int64_t p);
 /* From an inventory's free text ("Windows", "macOS", "Linux (ubuntu)", "iPadOS", "Android"). */
 dt_platform dt_platform_from_text(char const *os);
 bool dt_platform_is_mobile(dt_platform p);

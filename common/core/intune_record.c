@@ -9,6 +9,8 @@
  * Numbers are decimal without leading zeros, an unset ENTRA is "-": a record has one form only. */
 #include "core/intune.h"
 
+#include "core/record_text.h"
+
 #include <string.h>
 
 #define RECORD_PREFIX "dt-intune 1 "
@@ -21,31 +23,17 @@ void dt_intune_store_key(dt_guid const *device_id, char out[DT_STORE_KEY_MAX])
     memcpy(out + n, device_id->text, sizeof(device_id->text));
 }
 
-static bool is_line(char const *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return false;
-    return true;
-}
-
-static bool is_platform(int64_t p)
-{
-    int64_t known = DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE;
-    return p >= 0 && (p & ~known) == 0 && (p & (p - 1)) == 0;
-}
-
 /* Holds for everything that dt_intune_read_device makes; asked in both directions. */
 static bool makes_sense(dt_intune_device const *d)
 {
-    if (!dt_guid_is_set(&d->device_id) || !is_platform(d->platform))
+    if (!dt_guid_is_set(&d->device_id) || !dt_platform_is_one(d->platform))
         return false;
     if (d->compliance < DT_COMPLIANCE_UNKNOWN || d->compliance > DT_COMPLIANCE_IN_GRACE_PERIOD)
         return false;
     if (!d->enrolled && (d->managed || d->compliance != DT_COMPLIANCE_UNKNOWN))
         return false;
     return d->last_sync >= 0 && d->grace_expires >= 0 && d->fetched > 0 &&
-           is_line(d->device_name) && is_line(d->user);
+           dt_record_is_line(d->device_name) && dt_record_is_line(d->user);
 }
 
 int dt_intune_pack(dt_intune_device const *d, dt_buf *out)
@@ -75,41 +63,11 @@ int dt_intune_pack(dt_intune_device const *d, dt_buf *out)
     return dt_buf_error(out);
 }
 
-/* Takes everything up to `end` off the text's beginning, and `end` with it. */
-static bool take_until(dt_bytes *text, char end, dt_bytes *out)
-{
-    uint8_t const *p = text->len == 0 ? NULL : memchr(text->p, end, text->len);
-    if (p == NULL)
-        return false;
-    *out = dt_bytes_of(text->p, (size_t)(p - text->p));
-    *text = dt_bytes_of(p + 1, text->len - out->len - 1);
-    return true;
-}
-
-/* A number of 0..max as dt_buf_put_int writes it, and the blank behind it. */
-static bool take_number(dt_bytes *text, int64_t max, int64_t *out)
-{
-    dt_bytes digits;
-    int64_t n = 0;
-    if (!take_until(text, ' ', &digits) || digits.len == 0)
-        return false;
-    if (digits.p[0] == '0' && digits.len > 1)
-        return false;
-    for (size_t i = 0; i < digits.len; i++) {
-        int digit = digits.p[i] - '0';
-        if (digit < 0 || digit > 9 || n > (INT64_MAX - digit) / 10)
-            return false;
-        n = n * 10 + digit;
-    }
-    *out = n;
-    return n <= max;
-}
-
 /* A GUID in the one form that dt_guid keeps. */
 static bool take_guid(dt_bytes *text, char end, bool may_lack, dt_guid *out)
 {
     dt_bytes word;
-    if (!take_until(text, end, &word))
+    if (!dt_record_take(text, end, &word))
         return false;
     if (may_lack && dt_bytes_equal(word, dt_bytes_str("-")))
         return true;
@@ -119,7 +77,7 @@ static bool take_guid(dt_bytes *text, char end, bool may_lack, dt_guid *out)
 static bool take_line(dt_bytes *text, char *dst, size_t size)
 {
     dt_bytes line;
-    return take_until(text, '\n', &line) && dt_str_copy_bytes(dst, size, line) == DT_OK;
+    return dt_record_take(text, '\n', &line) && dt_str_copy_bytes(dst, size, line) == DT_OK;
 }
 
 static bool unpack(dt_bytes text, dt_intune_device *d)
@@ -129,12 +87,13 @@ static bool unpack(dt_bytes text, dt_intune_device *d)
     if (text.len > DT_INTUNE_RECORD_MAX || text.len < n || memcmp(text.p, RECORD_PREFIX, n) != 0)
         return false;
     text = dt_bytes_of(text.p + n, text.len - n);
-    if (!take_number(&text, 1, &enrolled) || !take_number(&text, 1, &managed) ||
-        !take_number(&text, DT_COMPLIANCE_IN_GRACE_PERIOD, &compliance) ||
-        !take_number(&text, INT32_MAX, &platform) ||
-        !take_number(&text, INT64_MAX, &d->last_sync) ||
-        !take_number(&text, INT64_MAX, &d->grace_expires) ||
-        !take_number(&text, INT64_MAX, &d->fetched))
+    if (!dt_record_take_number(&text, ' ', 1, &enrolled) ||
+        !dt_record_take_number(&text, ' ', 1, &managed) ||
+        !dt_record_take_number(&text, ' ', DT_COMPLIANCE_IN_GRACE_PERIOD, &compliance) ||
+        !dt_record_take_number(&text, ' ', INT32_MAX, &platform) ||
+        !dt_record_take_number(&text, ' ', INT64_MAX, &d->last_sync) ||
+        !dt_record_take_number(&text, ' ', INT64_MAX, &d->grace_expires) ||
+        !dt_record_take_number(&text, ' ', INT64_MAX, &d->fetched))
         return false;
     d->enrolled = enrolled == 1;
     d->managed = managed == 1;

@@ -32,6 +32,12 @@ char const *dt_source_name(dt_source s)
     return NULL;
 }
 
+bool dt_platform_is_one(int64_t p)
+{
+    int64_t known = DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE;
+    return p >= 0 && (p & ~known) == 0 && (p & (p - 1)) == 0;
+}
+
 char const *dt_platform_name(dt_platform p)
 {
     switch (p) {

@@ -7,6 +7,7 @@
 #include "core/ocsp.h"
 
 #include "core/crypto.h"
+#include "core/record_text.h"
 #include "core/url.h"
 #include "core/x509.h"
 
@@ -59,37 +60,47 @@ static dt_time sooner(dt_time a, dt_time b)
     return a < b ? a : b;
 }
 
-static dt_time longest_of(dt_time longest)
+dt_ocsp_limits dt_ocsp_limits_of(dt_config const *c)
 {
-    return longest < DT_OCSP_KEPT_MAX ? longest : DT_OCSP_KEPT_MAX;
+    return (dt_ocsp_limits){.longest = c->device_trust.ocsp_cache_max,
+                            .max_age = c->device_trust.ocsp_max_age};
 }
 
-void dt_ocsp_keep(dt_ocsp_answer *a, dt_time longest)
+/* A revocation does not become untrue with age. */
+static dt_time limit_of(dt_ocsp_answer const *a, dt_ocsp_limits limits)
+{
+    dt_time end = a->fetched + sooner(limits.longest, DT_OCSP_KEPT_MAX);
+
+    return a->status == DT_OCSP_GOOD ? sooner(end, a->this_update + limits.max_age + DT_OCSP_SKEW)
+                                     : end;
+}
+
+void dt_ocsp_keep(dt_ocsp_answer *a, dt_ocsp_limits limits)
 {
     if (a->status != DT_OCSP_GOOD && a->status != DT_OCSP_REVOKED)
         a->until = a->fetched + DT_OCSP_FAILURE_KEPT;
     else if (a->next_update > 0)
-        a->until = sooner(a->next_update + DT_OCSP_SKEW, a->fetched + longest_of(longest));
+        a->until = sooner(a->next_update + DT_OCSP_SKEW, limit_of(a, limits));
     else
-        a->until = a->fetched + sooner(DT_OCSP_SHORT, longest_of(longest));
+        a->until = sooner(a->fetched + DT_OCSP_SHORT, limit_of(a, limits));
 }
 
 /* The end by what is configured now, which may have been shortened since. */
-static dt_time end_of(dt_ocsp_answer const *a, dt_time longest)
+static dt_time end_of(dt_ocsp_answer const *a, dt_ocsp_limits limits)
 {
     if (a->status != DT_OCSP_GOOD && a->status != DT_OCSP_REVOKED)
         return a->until;
-    return sooner(a->until, a->fetched + longest_of(longest));
+    return sooner(a->until, limit_of(a, limits));
 }
 
-bool dt_ocsp_is_usable(dt_ocsp_answer const *a, dt_time longest, dt_time now)
+bool dt_ocsp_is_usable(dt_ocsp_answer const *a, dt_ocsp_limits limits, dt_time now)
 {
-    return now >= a->fetched && now < end_of(a, longest);
+    return now >= a->fetched && now < end_of(a, limits);
 }
 
-bool dt_ocsp_is_ageing(dt_ocsp_answer const *a, dt_time longest, dt_time now)
+bool dt_ocsp_is_ageing(dt_ocsp_answer const *a, dt_ocsp_limits limits, dt_time now)
 {
-    dt_time whole = end_of(a, longest) - a->fetched;
+    dt_time whole = end_of(a, limits) - a->fetched;
 
     return a->status == DT_OCSP_GOOD && now >= a->fetched + whole / 100 * AGEING_PERCENT;
 }
@@ -147,22 +158,6 @@ int dt_ocsp_pack(dt_ocsp_answer const *a, dt_buf *out)
     return dt_buf_error(out);
 }
 
-/* A number of 0..TIME_MAX as dt_buf_put_int writes it, and `end` behind it. */
-static bool take_number(dt_bytes *text, char end, int64_t *out)
-{
-    size_t i = 0;
-
-    for (*out = 0; i < text->len && text->p[i] >= '0' && text->p[i] <= '9'; i++) {
-        *out = *out * 10 + (text->p[i] - '0');
-        if (*out > TIME_MAX || (text->p[0] == '0' && i > 0))
-            return false;
-    }
-    if (i == 0 || i == text->len || text->p[i] != (uint8_t)end)
-        return false;
-    *text = dt_bytes_of(text->p + i + 1, text->len - i - 1);
-    return true;
-}
-
 static bool unpack(dt_bytes text, dt_ocsp_answer *a)
 {
     size_t n = sizeof(RECORD_PREFIX) - 1;
@@ -171,9 +166,11 @@ static bool unpack(dt_bytes text, dt_ocsp_answer *a)
     if (text.len > DT_OCSP_RECORD_MAX || text.len < n || memcmp(text.p, RECORD_PREFIX, n) != 0)
         return false;
     text = dt_bytes_of(text.p + n, text.len - n);
-    if (!take_number(&text, ' ', &status) || status > DT_OCSP_GOOD ||
-        !take_number(&text, ' ', &a->this_update) || !take_number(&text, ' ', &a->next_update) ||
-        !take_number(&text, ' ', &a->fetched) || !take_number(&text, '\n', &a->until))
+    if (!dt_record_take_number(&text, ' ', DT_OCSP_GOOD, &status) ||
+        !dt_record_take_number(&text, ' ', TIME_MAX, &a->this_update) ||
+        !dt_record_take_number(&text, ' ', TIME_MAX, &a->next_update) ||
+        !dt_record_take_number(&text, ' ', TIME_MAX, &a->fetched) ||
+        !dt_record_take_number(&text, '\n', TIME_MAX, &a->until))
         return false;
     a->status = (dt_ocsp_status)status;
     return text.len == 0 && makes_sense(a);
@@ -242,6 +239,6 @@ dt_ocsp_reply dt_ocsp_read(dt_config const *c, dt_trust_store const *anchors,
         return fail(DT_OCSP_REPLY_UNUSABLE, q, why.text, e);
     }
     out->fetched = now;
-    dt_ocsp_keep(out, c->device_trust.ocsp_cache_max);
+    dt_ocsp_keep(out, dt_ocsp_limits_of(c));
     return DT_OCSP_REPLY_ANSWER;
 }

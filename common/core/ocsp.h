@@ -58,15 +58,21 @@ typedef struct dt_ocsp_answer {
  * come by http.) */
 bool dt_ocsp_url_is_usable(char const *url);
 
+/* How long the configuration lets an answer be used. */
+typedef struct dt_ocsp_limits {
+    dt_time longest; /* after it was fetched: ocsp_cache_max */
+    dt_time max_age; /* of a GOOD one after thisUpdate: ocsp_max_age */
+} dt_ocsp_limits;
+dt_ocsp_limits dt_ocsp_limits_of(dt_config const *c);
 /* Sets answer->until: by nextUpdate, DT_OCSP_SHORT where it is not told, DT_OCSP_FAILURE_KEPT where
- * there is no answer or the status is UNKNOWN; never beyond `longest` (ocsp_cache_max) or
- * DT_OCSP_KEPT_MAX after `fetched`. */
-void dt_ocsp_keep(dt_ocsp_answer *answer, dt_time longest);
+ * there is no answer or the status is UNKNOWN; never beyond the limits or DT_OCSP_KEPT_MAX after
+ * `fetched`. */
+void dt_ocsp_keep(dt_ocsp_answer *answer, dt_ocsp_limits limits);
 /* Whether a kept answer may be used now: not before it was fetched (the clock went back), and not for
  * longer than the configuration in force allows. */
-bool dt_ocsp_is_usable(dt_ocsp_answer const *answer, dt_time longest, dt_time now);
+bool dt_ocsp_is_usable(dt_ocsp_answer const *answer, dt_ocsp_limits limits, dt_time now);
 /* It is near its end: time to ask again in the background. */
-bool dt_ocsp_is_ageing(dt_ocsp_answer const *answer, dt_time longest, dt_time now);
+bool dt_ocsp_is_ageing(dt_ocsp_answer const *answer, dt_ocsp_limits limits, dt_time now);
 
 /* The rows in DT_TABLE_LOOKUP. */
 #define DT_OCSP_RECORD_MAX 128

@@ -8,6 +8,8 @@
  */
 #include "core/okta_device.h"
 
+#include "core/record_text.h"
+
 #include <string.h>
 
 #define RECORD_PREFIX "dt-okta-device 1 "
@@ -27,20 +29,6 @@ int dt_okta_device_store_key(dt_guid const *device, char const *serial, char con
     return dt_buf_error(&b);
 }
 
-static bool is_line(char const *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return false;
-    return true;
-}
-
-static bool is_platform(int64_t p)
-{
-    int64_t known = DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE;
-    return p >= 0 && (p & ~known) == 0 && (p & (p - 1)) == 0;
-}
-
 static bool is_serial(char const *serial)
 {
     char normal[DT_HARDWARE_SERIAL_MAX];
@@ -54,13 +42,13 @@ static bool makes_sense(dt_okta_device const *d)
     bool found = d->state > DT_OKTA_DEVICE_AMBIGUOUS;
     if (!dt_guid_is_set(&d->device_id) || !dt_okta_is_id(d->user_id) || !is_serial(d->serial))
         return false;
-    if ((unsigned)d->state >= DT_OKTA_DEVICE_STATE_COUNT || !is_platform(d->platform))
+    if ((unsigned)d->state >= DT_OKTA_DEVICE_STATE_COUNT || !dt_platform_is_one(d->platform))
         return false;
     if (found && !dt_okta_is_id(d->id))
         return false;
     if (d->id[0] != '\0' && !dt_okta_is_id(d->id))
         return false;
-    return d->fetched > 0 && is_line(d->name);
+    return d->fetched > 0 && dt_record_is_line(d->name);
 }
 
 static void put_word(dt_buf *out, char const *word, char end)
@@ -93,39 +81,11 @@ int dt_okta_device_pack(dt_okta_device const *d, dt_buf *out)
     return dt_buf_error(out);
 }
 
-/* Takes everything up to `end` off the text's beginning, and `end` with it. */
-static bool take_until(dt_bytes *text, char end, dt_bytes *out)
-{
-    uint8_t const *p = text->len == 0 ? NULL : memchr(text->p, end, text->len);
-    if (p == NULL)
-        return false;
-    *out = dt_bytes_of(text->p, (size_t)(p - text->p));
-    *text = dt_bytes_of(p + 1, text->len - out->len - 1);
-    return true;
-}
-
-static bool take_number(dt_bytes *text, int64_t max, int64_t *out)
-{
-    dt_bytes digits;
-    int64_t n = 0;
-    if (!take_until(text, ' ', &digits) || digits.len == 0 ||
-        (digits.p[0] == '0' && digits.len > 1))
-        return false;
-    for (size_t i = 0; i < digits.len; i++) {
-        int digit = digits.p[i] - '0';
-        if (digit < 0 || digit > 9 || n > (INT64_MAX - digit) / 10)
-            return false;
-        n = n * 10 + digit;
-    }
-    *out = n;
-    return n <= max;
-}
-
 static bool take_word(dt_bytes *text, char end, char *dst, size_t size)
 {
     dt_bytes word;
     dst[0] = '\0';
-    if (!take_until(text, end, &word) || word.len == 0)
+    if (!dt_record_take(text, end, &word) || word.len == 0)
         return false;
     return dt_bytes_equal(word, dt_bytes_str("-")) || dt_str_copy_bytes(dst, size, word) == DT_OK;
 }
@@ -140,12 +100,14 @@ static bool unpack(dt_bytes text, dt_okta_device *d)
         memcmp(text.p, RECORD_PREFIX, n) != 0)
         return false;
     text = dt_bytes_of(text.p + n, text.len - n);
-    if (!take_number(&text, DT_OKTA_DEVICE_STATE_COUNT - 1, &state) ||
-        !take_number(&text, INT32_MAX, &platform) || !take_number(&text, INT64_MAX, &d->fetched) ||
+    if (!dt_record_take_number(&text, ' ', DT_OKTA_DEVICE_STATE_COUNT - 1, &state) ||
+        !dt_record_take_number(&text, ' ', INT32_MAX, &platform) ||
+        !dt_record_take_number(&text, ' ', INT64_MAX, &d->fetched) ||
         !take_word(&text, ' ', device, sizeof(device)) ||
         !take_word(&text, ' ', d->user_id, sizeof(d->user_id)) ||
         !take_word(&text, ' ', d->id, sizeof(d->id)) ||
-        !take_word(&text, '\n', d->serial, sizeof(d->serial)) || !take_until(&text, '\n', &name) ||
+        !take_word(&text, '\n', d->serial, sizeof(d->serial)) ||
+        !dt_record_take(&text, '\n', &name) ||
         dt_str_copy_bytes(d->name, sizeof(d->name), name) != DT_OK)
         return false;
     d->state = (dt_okta_device_state)state;

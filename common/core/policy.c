@@ -50,6 +50,19 @@ char const *dt_decision_cause_name(dt_decision_cause c)
     return (unsigned)c < DT_DECISION_CAUSE_COUNT ? names[c] : names[DT_DECISION_NO_RULE];
 }
 
+char const *dt_access_name(dt_access a)
+{
+    switch (a) {
+    case DT_ACCESS_ALLOW:
+        return "ALLOW";
+    case DT_ACCESS_ALLOW_AFTER_MFA:
+        return "ALLOW_AFTER_MFA";
+    case DT_ACCESS_DENY:
+        break;
+    }
+    return "DENY";
+}
+
 /* --- names ------------------------------------------------------------------------------------- */
 
 static unsigned char fold(char c)

@@ -166,6 +166,8 @@ typedef struct dt_policy_input {
 } dt_policy_input;
 
 typedef enum dt_access { DT_ACCESS_DENY = 0, DT_ACCESS_ALLOW, DT_ACCESS_ALLOW_AFTER_MFA } dt_access;
+/* "DENY", "ALLOW", "ALLOW_AFTER_MFA"; "DENY" for any other number. */
+char const *dt_access_name(dt_access a);
 
 /* Which part of a rule. */
 typedef enum dt_condition {

@@ -23,37 +23,6 @@ static unsigned factors_under_way(dt_signon const *s)
            (s->prompt_takes_passcode ? DT_FACTOR_TOTP : 0);
 }
 
-static void refuse(dt_signon *s, dt_decision const *d, dt_time now)
-{
-    switch (d->cause) {
-    case DT_DECISION_RULE:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_RULE_DENY, now);
-        return;
-    case DT_DECISION_UNKNOWN_DEVICE:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_DEVICE_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_GROUPS:
-        begin_again(s, "the policy has changed, and asks for groups that were not kept", now);
-        return;
-    case DT_DECISION_UNKNOWN_NETWORK:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_NETWORK_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_PLATFORM:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_PLATFORM_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_TIME:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_TIME_UNKNOWN, now);
-        return;
-    case DT_DECISION_BLOCKED_ZONE:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_BLOCKED_ZONE, now);
-        return;
-    default:
-        dt_signon_finish(s, DT_DENY,
-                         dt_signon_org_denies(s) ? DT_CAUSE_ORG_RULE_DENY : DT_CAUSE_NO_RULE, now);
-        return;
-    }
-}
-
 static void decide(dt_signon *s, bool other_policy, dt_time now)
 {
     dt_decision before = s->outcome.decision;
@@ -67,7 +36,10 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     dt_site_decide_org(&s->site, &in, &s->outcome);
     if (s->outcome.decision.cause != DT_DECISION_RULE ||
         s->outcome.decision.access == DT_ACCESS_DENY) {
-        refuse(s, &s->outcome.decision, now);
+        if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS)
+            begin_again(s, "the policy has changed, and asks for groups that were not kept", now);
+        else
+            dt_signon_refuse(s, &in, now);
         return;
     }
     if (s->outcome.decision.access == DT_ACCESS_ALLOW) {

@@ -640,6 +640,36 @@ void dt_signon_admit(dt_signon *s, dt_time now)
         dt_signon_mfa_begin(s, now);
 }
 
+/* What no case names is a decision of no rule. */
+static dt_cause cause_of(dt_signon const *s)
+{
+    static dt_cause const causes[DT_DECISION_CAUSE_COUNT] = {
+        [DT_DECISION_NO_RULE] = DT_CAUSE_NO_RULE,
+        [DT_DECISION_RULE] = DT_CAUSE_RULE_DENY,
+        [DT_DECISION_UNKNOWN_DEVICE] = DT_CAUSE_DEVICE_UNKNOWN,
+        [DT_DECISION_UNKNOWN_GROUPS] = DT_CAUSE_GROUPS_UNKNOWN,
+        [DT_DECISION_UNKNOWN_NETWORK] = DT_CAUSE_NETWORK_UNKNOWN,
+        [DT_DECISION_UNKNOWN_PLATFORM] = DT_CAUSE_PLATFORM_UNKNOWN,
+        [DT_DECISION_UNKNOWN_TIME] = DT_CAUSE_TIME_UNKNOWN,
+        [DT_DECISION_BLOCKED_ZONE] = DT_CAUSE_BLOCKED_ZONE,
+    };
+    unsigned cause = s->outcome.decision.cause;
+
+    if (dt_signon_org_denies(s))
+        return DT_CAUSE_ORG_RULE_DENY;
+    return cause < DT_DECISION_CAUSE_COUNT ? causes[cause] : DT_CAUSE_NO_RULE;
+}
+
+void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
+{
+    dt_cause cause = cause_of(s);
+
+    if (cause == DT_CAUSE_BLOCKED_ZONE)
+        dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
+                         dt_policy_blocking_zone(s->site.policy, in));
+    dt_signon_finish(s, DT_DENY, cause, now);
+}
+
 static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
 {
     dt_decision const *d = &s->outcome.decision;
@@ -653,38 +683,7 @@ static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
             dt_signon_admit(s, now);
         return;
     }
-    if (dt_signon_org_denies(s)) {
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_ORG_RULE_DENY, now);
-        return;
-    }
-    switch (d->cause) {
-    case DT_DECISION_RULE:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_RULE_DENY, now);
-        return;
-    case DT_DECISION_UNKNOWN_DEVICE:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_DEVICE_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_GROUPS:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_NETWORK:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_NETWORK_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_PLATFORM:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_PLATFORM_UNKNOWN, now);
-        return;
-    case DT_DECISION_UNKNOWN_TIME:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_TIME_UNKNOWN, now);
-        return;
-    case DT_DECISION_BLOCKED_ZONE:
-        dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
-                         dt_policy_blocking_zone(s->site.policy, in));
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_BLOCKED_ZONE, now);
-        return;
-    default:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_NO_RULE, now);
-        return;
-    }
+    dt_signon_refuse(s, in, now);
 }
 
 static bool org_mfa_waived(dt_site const *site, dt_outcome const *o)

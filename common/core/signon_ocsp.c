@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static dt_time longest(dt_signon const *s)
+static dt_ocsp_limits limits(dt_signon const *s)
 {
-    return s->site.config->device_trust.ocsp_cache_max;
+    return dt_ocsp_limits_of(s->site.config);
 }
 
 bool dt_signon_is_ocsp(dt_phase p)
@@ -99,11 +99,11 @@ static bool take_cached(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_ocsp_answer a;
 
     if (r->status != DT_STORE_OK || dt_ocsp_unpack(r->value, &a) < 0 ||
-        !dt_ocsp_is_usable(&a, longest(s), now))
+        !dt_ocsp_is_usable(&a, limits(s), now))
         return false;
     s->ocsp_answer = a;
     s->ocsp_from_cache = true;
-    s->ocsp_hint = dt_ocsp_is_ageing(&a, longest(s), now);
+    s->ocsp_hint = dt_ocsp_is_ageing(&a, limits(s), now);
     if (a.status == DT_OCSP_UNKNOWN)
         why(s, "the responder does not know the certificate");
     else if (a.status == DT_OCSP_NO_ANSWER)
@@ -183,7 +183,7 @@ void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time n
     }
     why(s, e.text);
     s->ocsp_answer = (dt_ocsp_answer){.fetched = now};
-    dt_ocsp_keep(&s->ocsp_answer, longest(s));
+    dt_ocsp_keep(&s->ocsp_answer, limits(s));
     dt_signon_set_phase(s, DT_PHASE_OCSP_PUT);
 }
 

@@ -263,6 +263,34 @@ static void test_kept_no_longer_than_configured(void **state)
     world_close(&w);
 }
 
+/* A good answer is not used when it was found out longer ago than ocsp_max_age, however long it may be
+ * kept; a revocation is. */
+static void test_kept_no_longer_than_its_age(void **state)
+{
+    world w;
+
+    (void)state;
+    open_world(&w, "soft", "certificate", "12h");
+    responder.life = DT_DAYS(1);
+    w.config->device_trust.ocsp_max_age = DT_HOURS(1);
+    assert_int_equal(sign_on(&w), 1);
+    assert_true(world_find(&w, DT_TABLE_LOOKUP, "ocsp:")->expires ==
+                w.now + DT_HOURS(1) + DT_OCSP_SKEW);
+    w.config->device_trust.ocsp_max_age = DT_MINUTES(10); /* shortened since */
+    w.now += DT_MINUTES(10) + DT_OCSP_SKEW - 1;
+    assert_int_equal(sign_on(&w), 0);
+    assert_trust(&w, TRUSTED);
+    w.now += 1;
+    responder.certificate = REVOKED;
+    assert_int_equal(sign_on(&w), 1);
+    assert_trust(&w, IS_REVOKED);
+    w.now += DT_HOURS(2);
+    responder.status = 0;
+    assert_int_equal(sign_on(&w), 0);
+    assert_trust(&w, IS_REVOKED);
+    world_close(&w);
+}
+
 /* A kept row that is not ours, of another form, or from the future: asked again. */
 static void test_odd_rows(void **state)
 {
@@ -555,6 +583,7 @@ int main(void)
         BOTH(test_without_next_update),
         BOTH(test_nothing_is_kept),
         BOTH(test_kept_no_longer_than_configured),
+        BOTH(test_kept_no_longer_than_its_age),
         BOTH(test_odd_rows),
         BOTH(test_no_answer),
         BOTH(test_cut_short),
