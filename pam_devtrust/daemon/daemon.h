@@ -111,8 +111,10 @@ dt_rate_answer dt_rate_take(dt_rate slots[DT_DAEMON_RATE_SLOTS], uid_t uid, int6
 /* The listening socket that systemd hands over; -1 when it handed over none. DT_E_INVALID when what it
  * handed over is something else. */
 DT_MUST_USE int dt_socket_inherited(int *fd, dt_error *e);
-/* Makes one at `path`, for everybody to connect to. A socket that nobody listens on is replaced. */
-DT_MUST_USE int dt_socket_listen(char const *path, int *fd, dt_error *e);
+/* Makes one at `path`, for root alone to connect to, or for everybody: what others send costs something
+ * before it is refused, so they can only come where some service of theirs is answered. A socket that
+ * nobody listens on is replaced. */
+DT_MUST_USE int dt_socket_listen(char const *path, bool for_all, int *fd, dt_error *e);
 /* DT_E_INVALID unless `fd` is a connected SOCK_SEQPACKET Unix socket. */
 DT_MUST_USE int dt_socket_check_connected(int fd, dt_error *e);
 /* Tells the service manager "READY=1", "STOPPING=1", when it wants to know. */

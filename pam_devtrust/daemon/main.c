@@ -84,13 +84,14 @@ static int take_socket(options const *o, int *fd, dt_error *e)
     return dt_socket_check_connected(*fd, e);
 }
 
-static char *socket_path(options const *o, dt_driver *driver)
+static char *socket_path(options const *o, dt_driver *driver, bool *for_all)
 {
     dt_site site;
     char *path;
 
     dt_driver_hold(driver, NULL, &site);
     path = strdup(o->socket != NULL ? o->socket : site.config->daemon.socket);
+    *for_all = site.config->daemon.lock_screen_services.count > 0;
     dt_driver_leave(&site);
     return path;
 }
@@ -98,11 +99,12 @@ static char *socket_path(options const *o, dt_driver *driver)
 static int serve(options const *o, dt_driver *driver, int fd, dt_error *e)
 {
     char *path = NULL; /* our own: the configuration may be another one at the end */
+    bool for_all = false;
     int rc = DT_OK;
 
     if (fd < 0) {
-        path = socket_path(o, driver);
-        rc = path != NULL ? dt_socket_listen(path, &fd, e)
+        path = socket_path(o, driver, &for_all);
+        rc = path != NULL ? dt_socket_listen(path, for_all, &fd, e)
                           : dt_error_set(e, DT_E_NOMEM, "out of memory");
     }
     if (rc == DT_OK)

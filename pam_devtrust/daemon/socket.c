@@ -13,7 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_MODE 0666 /* who may ask for whom is judged by SO_PEERCRED */
+#define MODE_FOR_ROOT 0600
+#define MODE_FOR_ALL 0666 /* who may ask for whom is judged by SO_PEERCRED */
 
 static bool int_option(int fd, int option, int wanted)
 {
@@ -108,9 +109,9 @@ static int make_room(struct sockaddr_un const *address, dt_error *e)
     return DT_OK;
 }
 
-static int bind_for_all(int fd, struct sockaddr_un const *address, dt_error *e)
+static int bind_socket(int fd, struct sockaddr_un const *address, bool for_all, dt_error *e)
 {
-    mode_t before = umask(0777 & ~SOCKET_MODE);
+    mode_t before = umask(0777 & ~(for_all ? MODE_FOR_ALL : MODE_FOR_ROOT));
     int rc = bind(fd, (struct sockaddr const *)address, sizeof(*address));
     int error = errno;
 
@@ -120,7 +121,7 @@ static int bind_for_all(int fd, struct sockaddr_un const *address, dt_error *e)
     return dt_error_set(e, DT_E_IO, "%s: %s", address->sun_path, strerror(rc == 0 ? errno : error));
 }
 
-int dt_socket_listen(char const *path, int *out, dt_error *e)
+int dt_socket_listen(char const *path, bool for_all, int *out, dt_error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int rc;
@@ -136,7 +137,7 @@ int dt_socket_listen(char const *path, int *out, dt_error *e)
 
     if (fd < 0)
         return fd;
-    rc = bind_for_all(fd, &address, e);
+    rc = bind_socket(fd, &address, for_all, e);
     if (rc < 0)
         close(fd);
     else

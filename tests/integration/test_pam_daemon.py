@@ -168,6 +168,20 @@ def test_lock_screen_by_the_host(world: PamWorld) -> None:
     assert report["auth"] == "SUCCESS" and not prompts(report)
 
 
+def test_who_can_connect(world: PamWorld) -> None:
+    """Others than root only where there are lock screens: what they send costs something."""
+    assert world.site.socket_path.stat().st_mode & 0o777 == 0o666
+    world.stop_daemon()
+    world.site.configure({"daemon": {"lock_screen_services": None}})
+    world.start_daemon()
+    assert world.site.socket_path.stat().st_mode & 0o777 == 0o600
+    report = world.login("locker", "dtalice", "--uid", 61001)
+    assert report["auth"] != "SUCCESS" and not prompts(report)
+    assert not world.site.sign_ons()
+    assert world.login("sshd", "dtalice", "--env",
+                       ssh_key(world, "device-p256"))["auth"] == "SUCCESS"
+
+
 @pytest.mark.parametrize("service,user", [("locker", "dtbob"), ("locker", "root"),
                                           ("sshd", "dtalice"), ("sudo", "dtalice"),
                                           ("sudo", "root")])
