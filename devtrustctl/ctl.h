@@ -41,6 +41,8 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 void dt_out_line(char const *fmt, ...) DT_PRINTF(1, 2);
 /* The same of what is in a buffer. */
 void dt_out_buf(dt_buf const *b);
+/* Appends a member of a JSON object, a string, with a comma before it unless it is the first. */
+void dt_out_member(dt_buf *b, char const *name, char const *text);
 /* One line to standard error: "devtrustctl: ...". */
 void dt_err_line(char const *fmt, ...) DT_PRINTF(1, 2);
 /* The error's text, and DT_CTL_FAULT. */

@@ -2,6 +2,7 @@
 /* The one place where devtrustctl prints. */
 #include "devtrustctl/ctl.h"
 
+#include "core/json.h"
 #include "core/outcome.h"
 
 #include <errno.h>
@@ -98,6 +99,14 @@ dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e)
 {
     dt_err_line("%s: %s; see: devtrustctl help %s", self->name, e->text, self->name);
     return DT_CTL_FAULT;
+}
+
+void dt_out_member(dt_buf *b, char const *name, char const *text)
+{
+    dt_buf_puts(b, b->len > 0 && b->p[b->len - 1] != '{' ? "," : "");
+    dt_json_put_string(b, name);
+    dt_buf_putc(b, ':');
+    dt_json_put_string(b, text);
 }
 
 dt_ctl_exit dt_out_end(dt_ctl_exit x)

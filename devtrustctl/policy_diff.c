@@ -136,25 +136,17 @@ static int read_theirs(comparing *x, dt_error *e)
 
 /* --- telling ----------------------------------------------------------------------------------- */
 
-static void put_member(dt_buf *b, char const *name, char const *text)
-{
-    dt_buf_puts(b, b->len > 0 && b->p[b->len - 1] != '{' ? "," : "");
-    dt_json_put_string(b, name);
-    dt_buf_putc(b, ':');
-    dt_json_put_string(b, text);
-}
-
 static void on_difference(void *ctx, dt_diff_note const *n)
 {
     comparing *x = ctx;
     char const *what = n->zone ? "zone" : "rule";
 
     dt_buf_puts(&x->json, x->json.len > 0 ? ",{" : "{");
-    put_member(&x->json, "kind", dt_diff_kind_name(n->kind));
-    put_member(&x->json, what, n->rule);
-    put_member(&x->json, "member", n->member);
-    put_member(&x->json, "here", n->ours);
-    put_member(&x->json, "org", n->theirs);
+    dt_out_member(&x->json, "kind", dt_diff_kind_name(n->kind));
+    dt_out_member(&x->json, what, n->rule);
+    dt_out_member(&x->json, "member", n->member);
+    dt_out_member(&x->json, "here", n->ours);
+    dt_out_member(&x->json, "org", n->theirs);
     dt_buf_putc(&x->json, '}');
     if (x->run.json)
         return;

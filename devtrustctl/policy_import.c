@@ -35,14 +35,6 @@ void dt_import_run_free(dt_import_run *r)
     dt_site_free(&r->site);
 }
 
-static void put_member(dt_buf *b, char const *name, char const *text)
-{
-    dt_buf_puts(b, b->len > 0 && b->p[b->len - 1] != '{' ? "," : "");
-    dt_json_put_string(b, name);
-    dt_buf_putc(b, ':');
-    dt_json_put_string(b, text);
-}
-
 static void on_note(void *ctx, dt_import_note const *n)
 {
     dt_import_run *r = ctx;
@@ -53,10 +45,10 @@ static void on_note(void *ctx, dt_import_note const *n)
     else if (!r->json && !r->quiet)
         dt_out_line("%-9s %s: %s", dt_import_kind_name(n->kind), n->pointer, n->text);
     dt_buf_puts(&r->notes, r->notes.len > 0 ? ",{" : "{");
-    put_member(&r->notes, "kind", dt_import_kind_name(n->kind));
-    put_member(&r->notes, "rule", n->rule);
-    put_member(&r->notes, "pointer", n->pointer);
-    put_member(&r->notes, "text", n->text);
+    dt_out_member(&r->notes, "kind", dt_import_kind_name(n->kind));
+    dt_out_member(&r->notes, "rule", n->rule);
+    dt_out_member(&r->notes, "pointer", n->pointer);
+    dt_out_member(&r->notes, "text", n->text);
     dt_buf_putc(&r->notes, '}');
 }
 

@@ -119,25 +119,17 @@ static char const *cause_text(dt_decision_cause c)
     return c == DT_DECISION_NO_RULE ? "no rule holds" : NULL;
 }
 
-static void put_member(dt_buf *b, char const *name, char const *text)
-{
-    dt_buf_puts(b, b->len > 0 && b->p[b->len - 1] != '{' ? "," : "");
-    dt_json_put_string(b, name);
-    dt_buf_putc(b, ':');
-    dt_json_put_string(b, text);
-}
-
 static void put_json(testing *t, dt_case_result const *r)
 {
     dt_buf_puts(&t->out, t->out.len > 0 ? ",{" : "{");
-    put_member(&t->out, "name", r->name);
-    put_member(&t->out, "rule", r->decision->rule);
+    dt_out_member(&t->out, "name", r->name);
+    dt_out_member(&t->out, "rule", r->decision->rule);
     dt_buf_printf(&t->out, ",\"passed\":%s,\"wrong\":[", r->wrong_count == 0 ? "true" : "false");
     for (size_t i = 0; i < r->wrong_count; i++) {
         dt_buf_puts(&t->out, i > 0 ? ",{" : "{");
-        put_member(&t->out, "member", r->wrong[i].member);
-        put_member(&t->out, "expected", r->wrong[i].expected);
-        put_member(&t->out, "got", r->wrong[i].got);
+        dt_out_member(&t->out, "member", r->wrong[i].member);
+        dt_out_member(&t->out, "expected", r->wrong[i].expected);
+        dt_out_member(&t->out, "got", r->wrong[i].got);
         dt_buf_putc(&t->out, '}');
     }
     dt_buf_puts(&t->out, "]}");

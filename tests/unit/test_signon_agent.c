@@ -161,8 +161,8 @@ static void put_signature(fake *f, uint8_t const raw[64], dt_buf *reply)
 
 static int sign(fake *f, dt_bytes rest, dt_buf *reply)
 {
-    dt_bytes blob, data;
-    uint32_t flags;
+    dt_bytes blob = {0}, data = {0};
+    uint32_t flags = 0;
     uint8_t raw[64];
 
     assert_true(dt_ssh_take_string(&rest, &blob) && dt_ssh_take_string(&rest, &data) &&
@@ -200,8 +200,8 @@ static int answer(world *w, dt_agent_request const *q, dt_buf *reply)
 {
     fake *f = w->agent_ctx;
     dt_bytes rest = q->message;
-    uint32_t len;
-    uint8_t type;
+    uint32_t len = 0;
+    uint8_t type = 0;
 
     assert_true(q->timeout > 0 && q->timeout <= w->config->device_trust.agent_timeout);
     assert_true(dt_ssh_take_u32(&rest, &len) && len == rest.len && dt_ssh_take_byte(&rest, &type));
