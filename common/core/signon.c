@@ -302,7 +302,7 @@ static bool is_wait(dt_phase p)
     return p == DT_PHASE_PUSH_WAIT || p == DT_PHASE_PASSCODE_WAIT || p == DT_PHASE_RETRY_WAIT;
 }
 
-static bool is_http(dt_phase p)
+bool dt_phase_is_http(dt_phase p)
 {
     switch (p) {
     case DT_PHASE_INTUNE_HTTP:
@@ -332,7 +332,7 @@ static bool is_agent(dt_phase p)
 static bool is_store(dt_phase p)
 {
     return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && p != DT_PHASE_MANAGED && !is_agent(p) &&
-           !is_wait(p) && !is_http(p);
+           !is_wait(p) && !dt_phase_is_http(p);
 }
 
 /* A wait whose time has come moves on. */
@@ -492,7 +492,7 @@ void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
     s->steps++;
     explicit_bzero(s->http.body, sizeof(s->http.body));
     s->http.body_len = 0;
-    if (!is_http(s->phase)) {
+    if (!dt_phase_is_http(s->phase)) {
         out_of_order(s, "reply");
         return;
     }

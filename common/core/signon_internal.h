@@ -295,6 +295,8 @@ void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now);
 bool dt_signon_org_denies(dt_signon const *s);
 /* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */
 bool dt_signon_org_mfa_waived(dt_signon const *s);
+/* A phase that waits for an answer of HTTP. */
+bool dt_phase_is_http(dt_phase p);
 /* Ends a sign-on whose decision does not let in, with the cause that goes with it. */
 void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now);
 /* A rule lets in and the first factor is verified: in, or on to the MFA. */

@@ -399,6 +399,24 @@ static int render_read(dt_signon *s)
     }
 }
 
+static int render_ocsp_away_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+    dt_buf_puts(b, "away");
+    return dt_ocsp_away_key(&s->ocsp, s->store.key) < 0
+               ? DT_E_CRYPTO
+               : put_value(s, b, now + DT_OCSP_FAILURE_KEPT);
+}
+
+static int render_push_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    op_begin(s, DT_TABLE_PUSH, DT_STORE_PUT);
+    if (set_key(s, "push", s->push_key) < 0)
+        return DT_E_LIMIT;
+    return put_push(
+        s, b, (s->push.state == DT_PUSH_WAITING ? s->deadline : now) + DT_SIGNON_PUSH_RESULT_KEPT);
+}
+
 static int render_write(dt_signon *s, dt_time now)
 {
     dt_buf b;
@@ -414,11 +432,7 @@ static int render_write(dt_signon *s, dt_time now)
         dt_ocsp_store_key(&s->ocsp, s->store.key);
         return render_ocsp_put(s, &b);
     case DT_PHASE_OCSP_AWAY_PUT:
-        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-        dt_buf_puts(&b, "away");
-        return dt_ocsp_away_key(&s->ocsp, s->store.key) < 0
-                   ? DT_E_CRYPTO
-                   : put_value(s, &b, now + DT_OCSP_FAILURE_KEPT);
+        return render_ocsp_away_put(s, &b, now);
     case DT_PHASE_OKTA_DEVICE_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         return render_okta_device_put(s, &b);
@@ -458,12 +472,7 @@ static int render_write(dt_signon *s, dt_time now)
                  s->phase == DT_PHASE_PUSH_CLAIM ? DT_STORE_PUT_IF_ABSENT : DT_STORE_REPLACE);
         return set_key(s, "push", s->push_key) < 0 ? DT_E_LIMIT : render_claim(s, &b);
     default: /* PUSH_RECORD, PUSH_FINISH */
-        op_begin(s, DT_TABLE_PUSH, DT_STORE_PUT);
-        if (set_key(s, "push", s->push_key) < 0)
-            return DT_E_LIMIT;
-        return put_push(s, &b,
-                        (s->push.state == DT_PUSH_WAITING ? s->deadline : now) +
-                            DT_SIGNON_PUSH_RESULT_KEPT);
+        return render_push_put(s, &b, now);
     }
 }
 
@@ -536,6 +545,37 @@ static int render_http(dt_signon *s, dt_time now)
     return rc;
 }
 
+static int render_http_step(dt_signon *s, dt_time now, dt_step *out)
+{
+    out->kind = DT_STEP_HTTP;
+    out->http = &s->http;
+    return render_http(s, now);
+}
+
+static int render_store_step(dt_signon *s, dt_time now, dt_step *out)
+{
+    out->kind = DT_STEP_STORE;
+    out->store = &s->store;
+    switch (s->phase) {
+    case DT_PHASE_SSH_GET:
+    case DT_PHASE_AGENT_KEY_GET:
+    case DT_PHASE_REGISTRY_GET:
+    case DT_PHASE_ALIAS_GET:
+    case DT_PHASE_INTUNE_GET:
+    case DT_PHASE_OCSP_GET:
+    case DT_PHASE_OCSP_AWAY_GET:
+    case DT_PHASE_OKTA_DEVICE_GET:
+    case DT_PHASE_REMEMBERED_GET:
+    case DT_PHASE_FACTORS_GET:
+    case DT_PHASE_USER_GET:
+    case DT_PHASE_GROUPS_GET:
+    case DT_PHASE_PUSH_JOINED_GET:
+        return render_read(s);
+    default:
+        return render_write(s, now);
+    }
+}
+
 bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
 {
     int rc = DT_OK;
@@ -556,44 +596,9 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
         out->kind = DT_STEP_MANAGED;
         out->managed = s->site.managed;
         break;
-    case DT_PHASE_INTUNE_HTTP:
-    case DT_PHASE_OCSP_HTTP:
-    case DT_PHASE_OKTA_DEVICES_HTTP:
-    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
-    case DT_PHASE_USER_HTTP:
-    case DT_PHASE_GROUPS_HTTP:
-    case DT_PHASE_FACTORS_HTTP:
-    case DT_PHASE_PUSH_HTTP:
-    case DT_PHASE_PUSH_POLL:
-    case DT_PHASE_PASSCODE_HTTP:
-    case DT_PHASE_CANCEL_HTTP:
-    case DT_PHASE_PASSWORD_HTTP:
-    case DT_PHASE_PASSWORD_CANCEL:
-        rc = render_http(s, now);
-        out->kind = DT_STEP_HTTP;
-        out->http = &s->http;
-        break;
-    case DT_PHASE_SSH_GET:
-    case DT_PHASE_AGENT_KEY_GET:
-    case DT_PHASE_REGISTRY_GET:
-    case DT_PHASE_ALIAS_GET:
-    case DT_PHASE_INTUNE_GET:
-    case DT_PHASE_OCSP_GET:
-    case DT_PHASE_OCSP_AWAY_GET:
-    case DT_PHASE_OKTA_DEVICE_GET:
-    case DT_PHASE_REMEMBERED_GET:
-    case DT_PHASE_FACTORS_GET:
-    case DT_PHASE_USER_GET:
-    case DT_PHASE_GROUPS_GET:
-    case DT_PHASE_PUSH_JOINED_GET:
-        rc = render_read(s);
-        out->kind = DT_STEP_STORE;
-        out->store = &s->store;
-        break;
     default:
-        rc = render_write(s, now);
-        out->kind = DT_STEP_STORE;
-        out->store = &s->store;
+        rc = dt_phase_is_http(s->phase) ? render_http_step(s, now, out)
+                                        : render_store_step(s, now, out);
         break;
     }
     if (rc < 0)
