@@ -37,7 +37,7 @@ static dt_ctl_command const commands[] = {
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
     {"device", dt_ctl_device, "devices: explain certificates, the registry, Intune's answers",
-     "explain|add|list|remove|alias|show|refresh|forget|sync [OPTION]... [ARG]...",
+     "explain|add|list|remove|alias|show|refresh|forget|sync [OPTION]... ARG...",
      "  explain FILE...        the verdict on each certificate (with its intermediates behind\n"
      "                         it), or OpenSSH certificate, as if its key had been used\n"
      "  --at TIME              explain: as it was or will be at 2026-08-20T10:11:12Z\n"
@@ -214,5 +214,5 @@ int main(int argc, char **argv)
     /* We hold the site's secrets while we run. */
     if (dt_host_harden(&e) < 0)
         return (int)dt_err_fault(&e);
-    return (int)dt_out_end(dispatch(argc, argv));
+    dt_host_exit((int)dt_out_end(dispatch(argc, argv)));
 }

@@ -59,6 +59,12 @@ int dt_host_random_id(char out[33])
     return error;
 }
 
+void dt_host_exit(int status)
+{
+    (void)fflush(NULL);
+    _exit(status);
+}
+
 int dt_host_utc_offset(dt_time at, int *minutes)
 {
     time_t seconds = (time_t)(at / DT_SECONDS(1));

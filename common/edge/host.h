@@ -13,6 +13,10 @@ dt_time dt_host_now(void);
 DT_MUST_USE int dt_host_random(void *out, size_t len);
 /* 32 random hex digits and a NUL. */
 DT_MUST_USE int dt_host_random_id(char out[33]);
+/* Ends the process with what stdio holds written out, and without the exit handlers of libraries: those of
+ * a PKCS#11 module or TPM may wait for a lock that a thread hanging in the device, or ended in it, holds
+ * for ever. For the end of main. */
+_Noreturn void dt_host_exit(int status);
 /* Minutes that local time is east of UTC at `at`, daylight saving included. DT_E_IO when the time zone
  * cannot be told. Thread safe. */
 DT_MUST_USE int dt_host_utc_offset(dt_time at, int *minutes);

@@ -4,6 +4,7 @@
 #include "pam_devtrust/daemon/daemon.h"
 
 #include "core/version.h"
+#include "edge/host.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -158,8 +159,8 @@ int main(int argc, char **argv)
     take_options(argc, argv, &o);
     dt_log_open(o.foreground);
     if (start(&o, &e) == DT_OK)
-        return EXIT_SUCCESS;
+        dt_host_exit(EXIT_SUCCESS);
     if (!o.foreground)
         fprintf(stderr, "devtrustd: %s\n", e.text);
-    return EXIT_FAILURE;
+    dt_host_exit(EXIT_FAILURE);
 }
