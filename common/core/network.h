@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* IP addresses and a set of networks with a look-up whose cost is that of the address's length,
- * not of the number of networks (a path-compressed binary trie). */
+/* IP addresses and a set of networks with a look-up that hardly knows how many networks there are. */
 #ifndef DT_CORE_NETWORK_H
 #define DT_CORE_NETWORK_H
 
@@ -36,6 +35,10 @@ DT_MUST_USE int dt_network_set_new(dt_network_set **out);
 void dt_network_set_free(dt_network_set **s);
 /* Adds "192.0.2.0/24" (host bits are masked off), "192.0.2.7", or a range "a-b" under a tag. */
 DT_MUST_USE int dt_network_set_add(dt_network_set *s, char const *text, uint32_t tag, dt_error *e);
+/* After the last one was added (DT_E_STATE for more): look-ups are quick from here on, one or two reads
+ * from memory that the processor has to wait for, whatever is in the set; before, every network is
+ * looked at. DT_E_NOMEM leaves it unsealed, with all its networks. */
+DT_MUST_USE int dt_network_set_seal(dt_network_set *s);
 /* Sets the bits of the tags of all networks that hold the address, and clears none; nothing when the
  * address is unset. Thread safe when nobody adds. */
 void dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip, dt_tag_set *out);

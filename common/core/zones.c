@@ -351,6 +351,8 @@ int dt_zones_parse_source(dt_json const *root, dt_json_source const *source, dt_
         goto out;
     }
     rc = root_parse(&k, root);
+    if (rc == DT_OK && dt_network_set_seal(k.z->networks) != DT_OK)
+        rc = dt_json_reader_nomem(&k.r);
     if (rc != DT_OK)
         goto out;
     *out = k.z;

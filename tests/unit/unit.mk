@@ -2,10 +2,11 @@
 # What single unit tests need to link, beyond what all of them do: see tests/tests.mk.
 
 UNIT_LDFLAGS_test_bytes := -Wl,--wrap=malloc,--wrap=free
-UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+UNIT_LDFLAGS_test_network := -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 UNIT_LDFLAGS_test_audit_sink := -Wl,--wrap=connect
 UNIT_LDFLAGS_test_site := \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 
 $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 	$(BUILD)/tests/unit/test_ctl_log: $(BUILD)/libdt_ctl.a
