@@ -76,6 +76,25 @@ int dt_intune_list_devices(dt_config const *c, int size, char const *next, dt_ht
     return finish_get(c, &url, out);
 }
 
+int dt_intune_find_device(dt_config const *c, dt_guid const *entra_id, char const *next,
+                          dt_http_request *out)
+{
+    dt_buf url;
+    memset(out, 0, sizeof(*out));
+    if (!dt_guid_is_set(entra_id) || (next[0] != '\0' && !is_link_of_list(c, next)))
+        return DT_E_INVALID;
+    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
+    if (next[0] != '\0') {
+        dt_buf_puts(&url, next);
+    } else {
+        dt_buf_puts(&url, c->intune.graph_url);
+        dt_buf_puts(&url, DEVICES_PATH "?$filter=azureADDeviceId%20eq%20'");
+        dt_buf_puts(&url, entra_id->text);
+        dt_buf_puts(&url, "'&$select=" SELECTED);
+    }
+    return finish_get(c, &url, out);
+}
+
 /* --- the reply -------------------------------------------------------------------------------- */
 
 static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char const *what)
@@ -310,6 +329,43 @@ dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const 
         memset(out, 0, sizeof(*out));
     dt_json_free(&root);
     return answer;
+}
+
+typedef struct finding_device {
+    dt_guid const *entra_id;
+    dt_intune_found *found;
+} finding_device;
+
+static int take_found(void *ctx, dt_intune_device const *d)
+{
+    finding_device *f = ctx;
+    if (!dt_guid_equal(&d->entra_id, f->entra_id))
+        return DT_E_INVALID;
+    if (f->found->count == 1 && !dt_guid_equal(&f->found->device.device_id, &d->device_id))
+        f->found->count = 2;
+    if (f->found->count > 1)
+        return DT_OK;
+    f->found->count = 1;
+    f->found->device = *d;
+    return DT_OK;
+}
+
+dt_intune_answer dt_intune_read_found(dt_config const *c, dt_http_response const *r,
+                                      dt_guid const *entra_id, dt_time now, dt_intune_found *io,
+                                      char next[DT_URL_MAX], dt_error *e)
+{
+    finding_device f = {.entra_id = entra_id, .found = io};
+    dt_intune_page page;
+    dt_intune_answer answer = dt_intune_read_page(c, r, now, take_found, &f, &page, e);
+    next[0] = '\0';
+    if (answer != DT_INTUNE_OK)
+        return answer;
+    if (page.rc != DT_OK)
+        return unusable(e, r, "it is about another device than was asked for");
+    if (page.unusable > 0)
+        return unusable(e, r, "an entry that makes no sense");
+    memcpy(next, page.next, DT_URL_MAX);
+    return DT_INTUNE_OK;
 }
 
 dt_time dt_intune_rate_wait(dt_http_response const *r)

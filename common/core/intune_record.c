@@ -113,3 +113,37 @@ int dt_intune_unpack(dt_bytes record, dt_intune_device *out)
     memset(out, 0, sizeof(*out));
     return DT_E_PARSE;
 }
+
+/* --- Entra ids -------------------------------------------------------------------------------- */
+
+void dt_intune_entra_store_key(dt_guid const *entra_id, char out[DT_STORE_KEY_MAX])
+{
+    static char const prefix[] = "intune-entra:";
+    memcpy(out, prefix, sizeof(prefix) - 1);
+    memcpy(out + sizeof(prefix) - 1, entra_id->text, sizeof(entra_id->text));
+}
+
+int dt_intune_entra_pack(dt_intune_found const *f, dt_buf *out)
+{
+    if (f->count < 0 || f->count > 2 || (f->count == 1 && !dt_guid_is_set(&f->device.device_id)))
+        return DT_E_INVALID;
+    dt_buf_puts(out, f->count == 1 ? f->device.device_id.text : f->count == 0 ? "-" : "*");
+    return dt_buf_error(out);
+}
+
+int dt_intune_entra_unpack(dt_bytes text, dt_intune_found *out)
+{
+    dt_guid device = {0};
+    memset(out, 0, sizeof(*out));
+    if (dt_bytes_equal(text, dt_bytes_str("-")))
+        return DT_OK;
+    if (dt_bytes_equal(text, dt_bytes_str("*"))) {
+        out->count = 2;
+        return DT_OK;
+    }
+    if (dt_guid_parse(text, &device) != DT_OK || !dt_bytes_equal(text, dt_bytes_str(device.text)))
+        return DT_E_PARSE;
+    out->count = 1;
+    out->device.device_id = device;
+    return DT_OK;
+}

@@ -308,6 +308,7 @@ bool dt_phase_is_http(dt_phase p)
     case DT_PHASE_INTUNE_HTTP:
     case DT_PHASE_OKTA_DEVICES_HTTP:
     case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+    case DT_PHASE_ENTRA_HTTP:
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
     case DT_PHASE_FACTORS_HTTP:
@@ -446,7 +447,7 @@ static void after_feed(dt_signon *s, dt_time now)
 
 static void count_call(dt_signon *s)
 {
-    if (s->phase == DT_PHASE_INTUNE_HTTP)
+    if (s->phase == DT_PHASE_INTUNE_HTTP || s->phase == DT_PHASE_ENTRA_HTTP)
         s->outcome.graph_calls++;
     else if (s->phase == DT_PHASE_OCSP_HTTP)
         s->outcome.ocsp_calls++;
@@ -464,6 +465,9 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     case DT_PHASE_INTUNE_HTTP:
         dt_signon_evidence_http_done(s, r, now);
+        return;
+    case DT_PHASE_ENTRA_HTTP:
+        dt_signon_entra_http_done(s, r, now);
         return;
     case DT_PHASE_OCSP_HTTP:
         dt_signon_ocsp_http_done(s, r, now);
@@ -510,6 +514,10 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_INTUNE_PUT:
         dt_signon_evidence_store_done(s, r, now);
+        return;
+    case DT_PHASE_ENTRA_GET:
+    case DT_PHASE_ENTRA_PUT:
+        dt_signon_entra_store_done(s, r, now);
         return;
     case DT_PHASE_OCSP_GET:
     case DT_PHASE_OCSP_AWAY_GET:

@@ -39,16 +39,6 @@ static void note_revocation(dt_signon *s, dt_certificate const *cert)
     s->outcome.revocation_at = 0;
 }
 
-/* Entra's id of a device is another than Intune's: good, and nobody said yet which device that is. */
-static void take_entra_device(dt_signon *s, dt_certificate const *cert, dt_evidence *ev)
-{
-    ev->finding = DT_FINDING_UNKNOWN;
-    ev->assurance = DT_PROVED;
-    ev->reason = DT_REASON_LOOKUP_UNAVAILABLE;
-    dt_signon_detail(s, "%s: names Entra's device %s alone, and not which device of Intune that is",
-                     dt_source_name(ev->source), cert->entra_id.text);
-}
-
 /* Judges a certificate and makes evidence of it. `proved`: its key was used in this sign-on. Of one that
  * was not, or that no rule asks for, no responder is asked. */
 static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_bytes const *chain,
@@ -70,9 +60,7 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
         dt_signon_ocsp_wait(s, &ev);
         return;
     }
-    if (reason == DT_REASON_TRUSTED && proved && !dt_guid_is_set(&cert.device_id)) {
-        take_entra_device(s, &cert, &ev);
-    } else if (reason == DT_REASON_TRUSTED && proved) {
+    if (reason == DT_REASON_TRUSTED && proved) {
         speak_for(&ev, &cert);
         if (cert.not_checked)
             dt_signon_detail(s, "%s: %s; let pass by revocation = soft", dt_source_name(source),
@@ -194,11 +182,11 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
 }
 
 /* The verdict, had these look-ups given a good answer about the device. */
-static bool would_trust(dt_signon const *s, unsigned sources, dt_guid const *id, dt_time now,
-                        dt_verdict *out)
+static bool would_trust(dt_signon const *s, dt_evidence_set const *set, unsigned sources,
+                        dt_guid const *id, dt_time now, dt_verdict *out)
 {
     static dt_source const asked[] = {DT_SOURCE_INTUNE, DT_SOURCE_OKTA_DEVICE};
-    dt_evidence_set with = s->evidence;
+    dt_evidence_set with = *set;
     dt_evidence ev = {.finding = DT_FINDING_FOR, .device_id = *id, .observed = now};
 
     for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
@@ -217,12 +205,13 @@ static bool would_trust(dt_signon const *s, unsigned sources, dt_guid const *id,
 }
 
 /* If not, nobody asks: neither junk certificates nor strangers' claims cost a call. */
-bool dt_signon_lookup_matters(dt_signon const *s, unsigned source, dt_guid const *id, dt_time now)
+bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
+                              dt_guid const *id, dt_time now)
 {
     dt_verdict v;
 
-    return (would_trust(s, source, id, now, &v) && (v.sources & source) != 0) ||
-           (would_trust(s, DT_SOURCES_ASKED, id, now, &v) && (v.sources & source) != 0);
+    return (would_trust(s, set, source, id, now, &v) && (v.sources & source) != 0) ||
+           (would_trust(s, set, DT_SOURCES_ASKED, id, now, &v) && (v.sources & source) != 0);
 }
 
 /* The proved device that the registry is still to be asked about; NULL when it has no say. */
@@ -295,9 +284,11 @@ void dt_signon_evidence_next(dt_signon *s, dt_time now)
     }
     if (s->vpn_search && vpn_search_next(s, now))
         return;
+    if (dt_signon_entra_begin(s, now))
+        return;
     id = dt_evidence_device_id(&s->evidence, s->site.config);
     if (id && s->site.config->intune.client_id[0] &&
-        dt_signon_lookup_matters(s, DT_SOURCE_INTUNE, id, now)) {
+        dt_signon_lookup_matters(s, &s->evidence, DT_SOURCE_INTUNE, id, now)) {
         s->lookup_id = *id;
         dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
         return;
@@ -515,6 +506,7 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
 {
     dt_evidence ev;
 
+    dt_signon_entra_resolve(s);
     dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
     if (ev.finding == DT_FINDING_FOR && is_somebody_elses(s)) {
         ev.finding = DT_FINDING_AGAINST;
@@ -536,7 +528,7 @@ static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_freshness f = DT_TOO_OLD;
 
     if (r->status == DT_STORE_OK && dt_intune_unpack(r->value, &s->intune) == DT_OK &&
-        dt_guid_equal(&s->intune.device_id, &s->lookup_id))
+        dt_guid_equal(&s->intune.device_id, &s->lookup_id) && dt_signon_entra_fits(s))
         f = dt_intune_freshness(&s->intune, s->site.config, now);
     /* A device that changed hands a moment ago: for this person the answer is a negative one. */
     if (f == DT_FRESH && is_somebody_elses(s) &&
@@ -547,7 +539,8 @@ static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     s->intune_cached = f == DT_STALE;
-    dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
+    dt_signon_set_phase(s, dt_guid_is_set(&s->lookup_entra) ? DT_PHASE_ENTRA_HTTP
+                                                            : DT_PHASE_INTUNE_HTTP);
 }
 
 void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
@@ -601,12 +594,28 @@ static void intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
         dt_signon_device_begin(s, now);
 }
 
+void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
+                             dt_error const *e, dt_time now)
+{
+    dt_time wait = 0;
+
+    if (a == DT_INTUNE_RATE_LIMITED)
+        wait = dt_intune_rate_wait(r);
+    else if ((a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR) ||
+             r->failure == DT_HTTP_TIMEOUT) /* it has had its time; the rest is the person's */
+        s->retries = DT_SIGNON_RETRIES_MAX;
+    if (s->retries < DT_SIGNON_RETRIES_MAX && !s->intune_cached && now + wait < s->deadline) {
+        dt_signon_retry(s, s->phase, now + wait);
+        return;
+    }
+    intune_unavailable(s, e, now);
+}
+
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_intune_device device;
     dt_error err = {0};
     dt_intune_answer a = dt_intune_read_device(r, &s->lookup_id, now, &device, &err);
-    dt_time wait = 0;
 
     if (a == DT_INTUNE_OK || a == DT_INTUNE_NOT_ENROLLED) {
         s->intune = device;
@@ -615,16 +624,7 @@ void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_ti
         dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
         return;
     }
-    if (a == DT_INTUNE_RATE_LIMITED)
-        wait = dt_intune_rate_wait(r);
-    else if ((a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR) ||
-             r->failure == DT_HTTP_TIMEOUT) /* it has had its time; the rest is the person's */
-        s->retries = DT_SIGNON_RETRIES_MAX;
-    if (s->retries < DT_SIGNON_RETRIES_MAX && !s->intune_cached && now + wait < s->deadline) {
-        dt_signon_retry(s, DT_PHASE_INTUNE_HTTP, now + wait);
-        return;
-    }
-    intune_unavailable(s, &err, now);
+    dt_signon_lookup_failed(s, a, r, &err, now);
 }
 
 bool dt_signon_org_denies(dt_signon const *s)
@@ -716,6 +716,7 @@ void dt_signon_decide(dt_signon *s, dt_time now)
 {
     dt_policy_input in;
 
+    dt_signon_entra_give_up(s);
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
     dt_signon_policy_input(s, &in, now);
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);

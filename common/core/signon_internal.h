@@ -20,6 +20,7 @@
 #define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
 #define DT_SIGNON_GROUPS_TEXT_MAX 2048
 #define DT_SIGNON_GROUP_PAGES_MAX 20  /* pages of Okta groups that are read */
+#define DT_SIGNON_DEVICE_PAGES_MAX 5  /* pages of devices that have one Entra id */
 #define DT_SIGNON_END_STEPS_MAX 8     /* beyond DT_SIGNON_STEPS_MAX, to take back a push */
 #define DT_SIGNON_RETRIES_MAX 2       /* of one GET, or of a request that was rate limited */
 #define DT_SIGNON_TOTP_MAX 2          /* TOTP factors a passcode is tried with (Okta, Google) */
@@ -92,6 +93,9 @@ typedef enum dt_phase {
     DT_PHASE_OKTA_DEVICES_HTTP,      /* the person's devices */
     DT_PHASE_OKTA_DEVICE_USERS_HTTP, /* the device's people */
     DT_PHASE_OKTA_DEVICE_PUT,
+    DT_PHASE_ENTRA_GET, /* which device has an Entra device id */
+    DT_PHASE_ENTRA_HTTP,
+    DT_PHASE_ENTRA_PUT,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -205,6 +209,9 @@ struct dt_signon {
     dt_ocsp_answer ocsp_answer;
     dt_guid lookup_id;
     dt_intune_device intune;
+    dt_guid lookup_entra; /* the Entra device id that is looked up; unset: none is */
+    int lookup_found;     /* devices that have it, so far: 0; 1: `intune`; 2: several */
+    int lookup_pages;
     bool intune_cached;     /* `intune` holds an answer that may be used as STALE */
     bool device_wants_user; /* who the person is at Okta is looked up for `okta_device` */
     dt_okta_device okta_device;
@@ -280,8 +287,9 @@ void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_ti
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
 void dt_signon_decide(dt_signon *s, dt_time now);
 /* Would a good answer of this look-up, with one of the other beside it if need be, make the device
- * trusted that is not yet? */
-bool dt_signon_lookup_matters(dt_signon const *s, unsigned source, dt_guid const *id, dt_time now);
+ * trusted by this evidence that is not yet? */
+bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
+                              dt_guid const *id, dt_time now);
 
 /* signon_device.c: the device as Okta knows it. */
 /* After all other evidence: asks Okta about the device if that matters, else decides. */
@@ -291,6 +299,23 @@ void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time
 /* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
 void dt_signon_device_user_known(dt_signon *s);
 void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now);
+/* A look-up gave no answer: it is tried again, or `unavailable`. */
+void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
+                             dt_error const *e, dt_time now);
+
+/* signon_entra.c: a proved certificate that names its device by Entra's id alone. */
+bool dt_signon_is_entra(dt_phase p);
+/* True when Intune is to be asked which device that is, which has begun. */
+bool dt_signon_entra_begin(dt_signon *s, dt_time now);
+/* `intune` is about a device: what named it by its Entra id names it now; what names another Entra id
+ * speaks of another device, and so against this sign-on. */
+void dt_signon_entra_resolve(dt_signon *s);
+/* What was not resolved by the time of the verdict is not known. */
+void dt_signon_entra_give_up(dt_signon *s);
+/* The cached answer about the device names the Entra id that led to it, or none did. */
+bool dt_signon_entra_fits(dt_signon const *s);
+void dt_signon_entra_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 /* After the application's rules: what the org's own say to it. */
 bool dt_signon_org_denies(dt_signon const *s);
 /* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */

@@ -340,6 +340,22 @@ static int render_okta_device_put(dt_signon *s, dt_buf *b)
                : put_value(s, b, s->okta_device.fetched + s->site.config->device_trust.stale_limit);
 }
 
+/* What names no device is looked up again soon, as every answer that lets nobody in. */
+static int render_entra_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    dt_intune_found found = {.count = s->lookup_found};
+    dt_config const *c = s->site.config;
+    int rc;
+
+    if (found.count == 1)
+        found.device.device_id = s->intune.device_id;
+    rc = dt_intune_entra_pack(&found, b);
+    return rc < 0 ? rc
+                  : put_value(s, b,
+                              now + (found.count == 1 ? c->device_trust.stale_limit
+                                                      : c->device_trust.negative_ttl));
+}
+
 static int set_alias_key(dt_signon *s)
 {
     char name[DT_VPN_NAME_MAX];
@@ -370,6 +386,10 @@ static int render_read(dt_signon *s)
     case DT_PHASE_ALIAS_GET:
         op_begin(s, DT_TABLE_DEVICE, DT_STORE_GET);
         return set_alias_key(s);
+    case DT_PHASE_ENTRA_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        dt_intune_entra_store_key(&s->lookup_entra, s->store.key);
+        return DT_OK;
     case DT_PHASE_INTUNE_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         dt_intune_store_key(&s->lookup_id, s->store.key);
@@ -423,6 +443,10 @@ static int render_write(dt_signon *s, dt_time now)
 
     dt_buf_init_fixed(&b, s->value, sizeof(s->value));
     switch (s->phase) {
+    case DT_PHASE_ENTRA_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        dt_intune_entra_store_key(&s->lookup_entra, s->store.key);
+        return render_entra_put(s, &b, now);
     case DT_PHASE_INTUNE_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         dt_intune_store_key(&s->lookup_id, s->store.key);
@@ -496,6 +520,9 @@ static int render_http(dt_signon *s, dt_time now)
     case DT_PHASE_INTUNE_HTTP:
         rc = dt_intune_get_device(c, &s->lookup_id, &s->http);
         break;
+    case DT_PHASE_ENTRA_HTTP:
+        rc = dt_intune_find_device(c, &s->lookup_entra, s->next_url, &s->http);
+        break;
     case DT_PHASE_OCSP_HTTP:
         rc = dt_ocsp_request(c, &s->ocsp, &s->http);
         break;
@@ -562,6 +589,7 @@ static int render_store_step(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_REGISTRY_GET:
     case DT_PHASE_ALIAS_GET:
     case DT_PHASE_INTUNE_GET:
+    case DT_PHASE_ENTRA_GET:
     case DT_PHASE_OCSP_GET:
     case DT_PHASE_OCSP_AWAY_GET:
     case DT_PHASE_OKTA_DEVICE_GET:

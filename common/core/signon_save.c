@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 8
+#define SAVED_VERSION 9
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -300,6 +300,9 @@ static void what_is_known(codec *c, dt_signon *s)
         evidence(c, &s->evidence.items[i]);
     ocsp(c, s);
     guid(c, &s->lookup_id);
+    guid(c, &s->lookup_entra);
+    NUMBER(s->lookup_found, 0, 2);
+    NUMBER(s->lookup_pages, 0, DT_SIGNON_DEVICE_PAGES_MAX);
     FLAG(s->intune_cached);
 }
 
@@ -458,6 +461,17 @@ static bool groups_hold_together(dt_signon const *s)
     return names == s->group_count && (s->groups_len == 0 || s->groups[s->groups_len - 1] == '\0');
 }
 
+/* A device that an Entra id was found to be of is the one that the answer is about. */
+static bool entra_holds_together(dt_signon const *s)
+{
+    dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
+
+    if (!dt_guid_is_set(&s->lookup_entra))
+        return s->lookup_found == 0 && !dt_signon_is_entra(p);
+    return s->lookup_found != 1 ||
+           (s->intune.enrolled && dt_guid_equal(&s->intune.entra_id, &s->lookup_entra));
+}
+
 /* Evidence comes of one source each; what it says of several would be read in several ways. */
 static bool evidence_holds_together(dt_signon const *s)
 {
@@ -472,6 +486,8 @@ static bool evidence_holds_together(dt_signon const *s)
          (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
         return false;
     if (s->phase == DT_PHASE_ALIAS_GET && !s->vpn_search)
+        return false;
+    if (!entra_holds_together(s))
         return false;
     return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
 }
@@ -490,7 +506,7 @@ static bool is_evidence(dt_phase p)
 {
     return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
            (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) ||
-           dt_signon_is_ocsp(p) || is_agent(p);
+           dt_signon_is_ocsp(p) || is_agent(p) || dt_signon_is_entra(p);
 }
 
 static bool is_lookup(dt_phase p)
@@ -598,9 +614,9 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
 
 static bool is_retried(dt_phase p)
 {
-    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
-           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP ||
-           p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP ||
+    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_ENTRA_HTTP || p == DT_PHASE_OCSP_HTTP ||
+           p == DT_PHASE_USER_HTTP || p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP ||
+           p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP ||
            p == DT_PHASE_OKTA_DEVICES_HTTP || p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
 }
 
