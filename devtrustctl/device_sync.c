@@ -22,6 +22,8 @@ typedef struct sync {
     dt_sync_result *result;
     dt_intune_page page;
     char next[DT_URL_MAX];
+    char mark[DT_URL_MAX]; /* a link of this run that is looked out for: see leads_back */
+    int64_t pages, mark_at;
     dt_time began; /* of the sync, the earlier part included: names found since are of one list */
     dt_time told;  /* when progress was told last */
     dt_error *e;
@@ -191,6 +193,21 @@ static void tell(sync *s)
     }
 }
 
+/* Whether the list goes round in a circle, of whatever length: one link is kept, and replaced after 1,
+ * 2, 4, 8, ... pages, so that it comes to stand in the circle and is met again (Brent's algorithm). */
+static bool leads_back(sync *s, char const *next)
+{
+    if (next[0] == '\0')
+        return false;
+    if (strcmp(next, s->mark) == 0)
+        return true;
+    if (++s->pages >= 2 * s->mark_at) {
+        s->mark_at = s->pages;
+        memcpy(s->mark, next, strlen(next) + 1);
+    }
+    return false;
+}
+
 static int next_page(sync *s, dt_graph_client *client)
 {
     dt_http_request request;
@@ -203,8 +220,12 @@ static int next_page(sync *s, dt_graph_client *client)
         rc = s->page.rc;
     if (rc < 0)
         return rc;
-    if (s->page.next[0] != '\0' && strcmp(s->page.next, request.url) == 0)
-        return dt_error_set(s->e, DT_E_UNAVAILABLE, "Graph's list of devices leads back to itself");
+    if (strcmp(s->page.next, request.url) == 0 || leads_back(s, s->page.next)) {
+        rc = forget_place(s);
+        return rc < 0 ? rc
+                      : dt_error_set(s->e, DT_E_UNAVAILABLE,
+                                     "Graph's list of devices leads back to itself");
+    }
     s->result->devices += (int64_t)s->page.devices;
     s->result->unusable += (int64_t)s->page.unusable;
     memcpy(s->next, s->page.next, sizeof(s->next));

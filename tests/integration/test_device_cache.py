@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import os
 import pty
+import resource
 import subprocess
+import time
 import uuid
 from pathlib import Path
 from typing import Any, Iterator
@@ -21,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CTL = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build")) / "devtrustctl"
 YES, NO, FAULT = 0, 1, 2
 LIMIT = 120
+LARGE_FLEET = 100_000
+LARGE_LIMIT = 1800
 FLEET = 12
 
 
@@ -298,6 +302,21 @@ def test_sync_follows_no_link_elsewhere(site: Site, world: Sim, link: Any) -> No
     assert world.count("graph.devices") == 1 and known(site, devices[:1]) == 0
 
 
+@pytest.mark.parametrize("circle", [1, 2, 3])
+def test_sync_goes_round_no_circle(site: Site, world: Sim, circle: int) -> None:
+    fleet(world, 3)
+    for turn in range(12):
+        world.fault("merge", endpoint="devices", times=1, body={
+            "@odata.nextLink": f"{world.graph_url}/v1.0/deviceManagement/managedDevices"
+                               f"?$skiptoken={turn % circle}"})
+    answer = ctl(site, "sync")
+    assert answer.returncode == FAULT and "leads back to itself" in answer.stderr, answer
+    assert world.count("graph.devices") <= 4 * circle
+    world.clear_faults()
+    answer = ctl(site, "sync")  # from the beginning, not from within the circle
+    assert answer.returncode == YES and "gone on" not in answer.stdout, answer
+
+
 @pytest.mark.parametrize("body", [{"value": None}, {"value": {}}, {"value": "x"}])
 def test_sync_of_a_list_that_is_none(site: Site, world: Sim, body: Any) -> None:
     fleet(world, 1)
@@ -350,3 +369,27 @@ def test_progress_on_a_terminal(site: Site, world: Sim) -> None:
     os.close(master)
     assert [part.strip() for part in drawn.split("\r") if part.strip()] == [
         "5 devices", "10 devices", f"{FLEET} devices"]
+
+
+@pytest.mark.skipif("DEVTRUST_SLOW" not in os.environ, reason="takes minutes; DEVTRUST_SLOW=1")
+def test_sync_a_large_fleet(site: Site, world: Sim) -> None:
+    assert world.enrol_fleet(LARGE_FLEET) == LARGE_FLEET
+    world.org(devices_page_size=1000)
+    command = [str(CTL), "device", "sync", "--aliases", "--config", str(site.config_path)]
+    for name in ("first", "again"):
+        before, started = world.count("graph.total"), time.monotonic()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as run:
+            out, err = run.communicate(timeout=LARGE_LIMIT)
+            took = time.monotonic() - started
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        calls = world.count("graph.total") - before
+        assert run.returncode == YES, err
+        assert out == f"{LARGE_FLEET} devices kept, {LARGE_FLEET // 500} calls\n"
+        assert calls == LARGE_FLEET // 500
+        size = sum(f.stat().st_size for f in site.store_path.parent.iterdir()) // 2**20
+        print(f"{name}: {took:.0f} s, {peak} MB, {calls * 1000 / LARGE_FLEET:g} calls per 1,000, "
+              f"store {size} MB, {err.count('devices so far')} lines of progress")
+        assert "devices so far" in err or took < 15
+    assert shown(site, str(uuid.UUID(int=LARGE_FLEET)))["trusted"] is True
+    assert len(aliases(site)) == 2 * LARGE_FLEET

@@ -251,6 +251,10 @@ class Sim:
     def set_device(self, device_id: str, **fields: Any) -> dict[str, Any]:
         return self.call("PUT", f"/devices/{device_id}", fields)
 
+    def enrol_fleet(self, count: int) -> int:
+        """Enrols that many devices at once; says how many there are now."""
+        return self.call("POST", "/fleet", {"count": count})["count"]
+
     def make_noncompliant(self, device_id: str) -> None:
         self.set_device(device_id, complianceState="noncompliant")
 

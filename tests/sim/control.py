@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import json
 import time
+import uuid
 from typing import Any, Awaitable, Callable
 
 from aiohttp import web
@@ -52,6 +53,7 @@ class Control:
                 ("GET", "/okta-devices", self.get_okta_devices),
                 ("PUT", "/okta-devices/{device}", self.put_okta_device),
                 ("DELETE", "/okta-devices/{device}", self.delete_okta_device),
+                ("POST", "/fleet", self.post_fleet),
                 ("POST", "/policies", self.post_policy), ("POST", "/zones", self.post_zone),
                 ("POST", "/apps", self.post_app), ("PUT", "/groups/{group}", self.put_group),
                 ("POST", "/tokens/revoke", self.post_revoke),
@@ -205,6 +207,13 @@ class Control:
     async def delete_okta_device(self, request: web.Request, values: Values) -> Any:
         self.world.remove_okta_device(request.match_info["device"])
         return {}
+
+    async def post_fleet(self, request: web.Request, values: Values) -> Any:
+        """That many devices at once, with names and addresses of their own."""
+        for number in range(1, values["count"] + 1):
+            self.world.put_device(str(uuid.UUID(int=number)), {
+                "wiFiMacAddress": f"0050{number:08x}", "deviceName": f"FLEET-{number}"})
+        return {"count": len(self.world.devices)}
 
     # --- policies, zones, applications, groups -----------------------------------------------
 

@@ -486,7 +486,8 @@ static void test_two_proofs(void **state)
     open_world(&w, "certificate+intune");
     certificates = both_entra;
     certificate_count = 2;
-    run(&w, &r); /* whichever device has one of them, the other speaks against it: nobody is asked */
+    run(&w,
+        &r); /* whichever device has one of them, the other speaks against it: nobody is asked */
     assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
     world_close(&w);
 }
