@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+import uuid
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -148,3 +150,37 @@ def test_one_bad_file_among_good_ones_is_no(corpus: table.Corpus, sites: dict[st
 def test_wrong_usage(words: tuple[str, ...], sites: dict[str, Site]) -> None:
     answer = run("device", *words, "-c", sites["plain"].config_path)
     assert answer.code == FAULT and answer.err and not answer.out
+
+
+def test_intune_says_whose_an_entra_certificate_is(corpus: table.Corpus, sites: dict[str, Site],
+                                                   world: Sim) -> None:
+    case = next(c for c in corpus.cases if c.entra and c.expect == "TRUSTED")
+    site = sites[case.site]
+
+    def verdict() -> tuple[str, str, Optional[str]]:
+        answer = run("explain", "-c", site.config_path, "--json", "--user", "alice",
+                     "--application", "vpn", "--certificate", case.path, "--assume-proof")
+        assert answer.code in (YES, NO), answer
+        said = json.loads(answer.out)["verdict"]
+        return said["trust"], said["reason"], said.get("deviceId")
+
+    def until(wanted: tuple[str, str, Optional[str]]) -> None:
+        """A negative answer is kept for a second."""
+        deadline = time.monotonic() + 60
+        while (said := verdict()) != wanted:
+            assert time.monotonic() < deadline, said
+
+    # Entra's id is not Intune's: a device that has it for its Intune id is another one.
+    world.enrol_device(case.entra, azureADDeviceId=str(uuid.uuid4()))
+    assert verdict()[:2] == ("NOT_TRUSTED", "NOT_ENROLLED")
+    device = world.enrol_device(str(uuid.uuid4()), azureADDeviceId=case.entra)["id"]
+    until(("TRUSTED", "TRUSTED", device))
+    calls = world.count("graph.total")
+    assert verdict() == ("TRUSTED", "TRUSTED", device) and world.count("graph.total") == calls
+    # Two have it: never the first one.
+    twin = world.enrol_device(str(uuid.uuid4()), azureADDeviceId=case.entra)["id"]
+    assert run("device", "forget", "-c", site.config_path, device).code == YES
+    assert verdict()[:2] == ("NOT_TRUSTED", "NOT_ENROLLED")
+    world.remove_device(device)
+    until(("TRUSTED", "TRUSTED", twin))
+    assert world.count("graph.device") == 0
