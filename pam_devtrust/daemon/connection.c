@@ -169,22 +169,6 @@ static void on_silence(evutil_socket_t fd, short what, void *ctx)
 
 /* --- new ones ---------------------------------------------------------------------------------------- */
 
-/* What one caller other than root may take up of the daemon, and of its logs. */
-static bool is_one_too_many(dt_daemon *d, uid_t uid)
-{
-    int count = 0;
-
-    if (uid == 0)
-        return false;
-    dt_rate_answer rate = dt_rate_take(d->rates, uid, dt_daemon_mono());
-
-    if (rate == DT_RATE_FIRST_OVER)
-        dt_log(LOG_WARNING, "uid %u asks too often and is not listened to", (unsigned)uid);
-    for (dt_conn const *c = d->first; c != NULL; c = c->next)
-        count += c->uid == uid;
-    return rate != DT_RATE_OK || count >= DT_DAEMON_PER_USER_MAX;
-}
-
 static bool watch(dt_conn *c)
 {
     struct event_base *base = dt_driver_base(c->daemon->driver);
@@ -196,15 +180,10 @@ static bool watch(dt_conn *c)
            event_add(c->timer, &limit) == 0;
 }
 
-void dt_conn_open(dt_daemon *d, int fd)
+void dt_conn_open_for(dt_daemon *d, int fd, struct ucred const *peer)
 {
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
-    dt_conn *c = NULL;
+    dt_conn *c = calloc(1, sizeof(*c));
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && len == sizeof(peer) &&
-        !is_one_too_many(d, peer.uid))
-        c = calloc(1, sizeof(*c));
     if (c == NULL) {
         close(fd);
         return;
@@ -212,10 +191,29 @@ void dt_conn_open(dt_daemon *d, int fd)
     *c = (dt_conn){.daemon = d,
                    .fd = fd,
                    .agent = -1,
-                   .uid = peer.uid,
-                   .pid = peer.pid,
+                   .uid = peer->uid,
+                   .pid = peer->pid,
                    .over_limit = d->count >= d->max_sign_ons};
     list_add(c);
     if (!watch(c))
         dt_conn_leave(c);
+}
+
+void dt_conn_open(dt_daemon *d, int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && len == sizeof(peer);
+
+    if (known && peer.uid == 0) {
+        dt_conn_open_for(d, fd, &peer);
+        return;
+    }
+    if (!d->told_strangers)
+        dt_log(LOG_WARNING,
+               "uid %u connected to the socket of root's modules and is not listened to: only root "
+               "may be able to connect to it (mode 0600)",
+               known ? (unsigned)peer.uid : 0U);
+    d->told_strangers = true;
+    close(fd);
 }

@@ -135,6 +135,25 @@ static bool watch_signals(dt_daemon *d, struct event_base *base)
     return true;
 }
 
+/* What a lock screen asks, and nobody hears, would look like a host that does not work. */
+static void serve_lock_screens(dt_daemon *d, int listen_fd)
+{
+    dt_site site;
+
+    dt_driver_hold(d->driver, NULL, &site);
+    bool wanted = site.config->daemon.lock_screen_services.count > 0;
+    dt_driver_leave(&site);
+    if (listen_fd >= 0)
+        d->has_lock_screens = dt_lock_screen_serve(d, listen_fd) == DT_OK;
+    if (wanted && !d->has_lock_screens && !d->one)
+        dt_log(LOG_ERR,
+               listen_fd >= 0
+                   ? "no lock screen is answered: no thread can be started"
+                   : "no lock screen is answered: lock_screen_services are set, and their socket "
+                     "was not handed over (systemctl enable --now "
+                     "devtrustd-lock-screen.socket)");
+}
+
 static bool prepare(dt_daemon *d)
 {
     struct event_base *base = dt_driver_base(d->driver);
@@ -183,7 +202,7 @@ static void release(dt_daemon *d)
     free(d->packet);
 }
 
-int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e)
+int dt_daemon_serve(dt_driver *driver, dt_sockets const *sockets, bool one, dt_error *e)
 {
     dt_daemon *d = calloc(1, sizeof(*d));
     dt_site site;
@@ -198,13 +217,15 @@ int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e)
     d->max_sign_ons = site.config->daemon.max_sign_ons; /* only a restart takes another */
     dt_driver_leave(&site);
     d->one = one;
-    d->listen_fd = listen_fd;
+    d->listen_fd = sockets->main;
     if (prepare(d)) {
+        serve_lock_screens(d, sockets->lock_screen);
         dt_notify("READY=1");
         rc = dt_driver_run(driver);
     }
     release(d);
-    if (d->lookups == 0) { /* else threads still point to it; the process ends anyway */
+    if (d->lookups == 0 &&
+        !d->has_lock_screens) { /* else threads still point to it; the process ends anyway */
         pthread_mutex_destroy(&d->post_lock);
         free(d);
     }

@@ -2,8 +2,9 @@
 /* The inside of devtrustd: the front door for PAM. It takes requests from pam_devtrust.so over a
  * socket, decides who may ask for whom, and has the driver carry out the sign-ons.
  *
- * One thread does everything on the driver's loop. Only what may block in the name service (groups,
- * the caller's own name) is looked up in a thread of its own and handed back by dt_driver_post. */
+ * One thread does everything on the driver's loop. Only what may block has threads of its own, and is
+ * handed back by dt_driver_post: what the name service is asked (groups, the caller's own name), and
+ * what comes from callers other than root. */
 #ifndef DT_PAM_DAEMON_H
 #define DT_PAM_DAEMON_H
 
@@ -24,7 +25,8 @@
 #define DT_DAEMON_PAUSE_MS 200    /* without accepting, when descriptors have run out */
 #define DT_DAEMON_SPARE 64        /* connections beyond max_sign_ons, to be told that it is busy */
 #define DT_DAEMON_LOOKUPS_MAX 32  /* threads in the name service */
-#define DT_DAEMON_LOOKUP_STACK (256 * 1024)
+#define DT_DAEMON_THREAD_STACK (256 * 1024)
+#define DT_DAEMON_CARRIERS_MAX 64 /* connections of lock screens, each with a thread */
 #define DT_DAEMON_GROUPS_BYTES (DT_GROUPS_MAX * DT_GROUP_NAME_MAX)
 #define DT_DAEMON_PER_USER_MAX 8 /* connections of one caller other than root */
 #define DT_DAEMON_RATE_MAX 30    /* connections of one caller other than root within a window */
@@ -38,6 +40,12 @@ typedef struct dt_rate {
     unsigned count;  /* 0: the slot is free */
     int64_t started; /* monotonic milliseconds */
 } dt_rate;
+
+/* What is listened on, or in `main` the one connection of --one; -1 = none. */
+typedef struct dt_sockets {
+    int main;        /* of root's modules */
+    int lock_screen; /* of everybody else's */
+} dt_sockets;
 
 typedef struct dt_daemon dt_daemon;
 typedef struct dt_lookup dt_lookup;
@@ -70,7 +78,8 @@ struct dt_daemon {
     dt_conn *first;
     int count; /* connections */
     int lookups;
-    dt_rate rates[DT_DAEMON_RATE_SLOTS];
+    bool has_lock_screens;
+    bool told_strangers;
     uint8_t *packet; /* DT_PROTOCOL_REQUEST_MAX bytes */
     pthread_mutex_t post_lock;
     bool posts_end; /* under post_lock: the driver is going, threads must not touch it */
@@ -82,8 +91,10 @@ void dt_log_open(bool also_stderr);
 void dt_log(int priority, char const *fmt, ...) DT_PRINTF(2, 3);
 
 /* --- connection.c; on the loop's thread ------------------------------------------------------------- */
-/* Takes `fd` over. */
+/* Takes `fd` over, which root's module has connected to; others are sent away. */
 void dt_conn_open(dt_daemon *d, int fd);
+/* Takes `fd` over, over which packets of that peer come. */
+void dt_conn_open_for(dt_daemon *d, int fd, struct ucred const *peer);
 /* Tells the module the outcome and ends the connection, which is gone then. */
 void dt_conn_finish(dt_conn *c, dt_outcome const *o);
 /* The module has left, or broke the protocol: what is under way is given up. The connection may be
@@ -98,6 +109,11 @@ void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, si
 /* The connection is gone: a look-up that is under way has nobody to answer. */
 void dt_request_forget(dt_conn *c);
 
+/* --- lock_screen.c ----------------------------------------------------------------------------------- */
+/* Takes connections of callers other than root until the process ends, in threads of its own, and hands
+ * each to the loop as it asks. `d` and `listen_fd` must stay until then. DT_E_NOMEM. */
+DT_MUST_USE int dt_lock_screen_serve(dt_daemon *d, int listen_fd);
+
 /* --- rate.c ------------------------------------------------------------------------------------------ */
 typedef enum dt_rate_answer {
     DT_RATE_OVER = 0,   /* one too many, or more callers than can be counted */
@@ -108,12 +124,12 @@ typedef enum dt_rate_answer {
 dt_rate_answer dt_rate_take(dt_rate slots[DT_DAEMON_RATE_SLOTS], uid_t uid, int64_t now);
 
 /* --- socket.c ---------------------------------------------------------------------------------------- */
-/* The listening socket that systemd hands over; -1 when it handed over none. DT_E_INVALID when what it
- * handed over is something else. */
-DT_MUST_USE int dt_socket_inherited(int *fd, dt_error *e);
-/* Makes one at `path`, for root alone to connect to, or for everybody: what others send costs something
- * before it is refused, so they can only come where some service of theirs is answered. A socket that
- * nobody listens on is replaced. */
+/* The listening sockets that systemd hands over; main is -1 when it handed over none. The lock screens' is
+ * the one that is named so (FileDescriptorName=, systemd.socket(5)). DT_E_INVALID when what it handed
+ * over is something else. */
+DT_MUST_USE int dt_socket_inherited(dt_sockets *out, dt_error *e);
+/* Makes one at `path`, for root alone to connect to, or for everybody. One that nobody listens on is
+ * replaced. */
 DT_MUST_USE int dt_socket_listen(char const *path, bool for_all, int *fd, dt_error *e);
 /* DT_E_INVALID unless `fd` is a connected SOCK_SEQPACKET Unix socket. */
 DT_MUST_USE int dt_socket_check_connected(int fd, dt_error *e);
@@ -127,10 +143,13 @@ DT_MUST_USE int dt_process_detach(dt_error *e);
  * forgoes core dumps, the working directory, and files that others can read. */
 DT_MUST_USE int dt_process_settle(char const *user, dt_error *e);
 
+/* A detached thread. False when there cannot be one. */
+bool dt_thread_start(void *(*fn)(void *), void *ctx);
+
 /* --- refuse.c ---------------------------------------------------------------------------------------- */
-/* Without a configuration: refuses what comes, for a short while. `fd` listens, or is the one
+/* Without a configuration: refuses what comes, for a short while. With `one` the main socket is the one
  * connection. */
-void dt_refuse(int fd, bool listening);
+void dt_refuse(dt_sockets const *sockets, bool one);
 
 /* --- daemon.c ---------------------------------------------------------------------------------------- */
 /* Monotonic milliseconds. */
@@ -139,7 +158,8 @@ int64_t dt_daemon_mono(void);
 struct timeval dt_daemon_time(int milliseconds);
 /* A connection has gone: listen again, or end. */
 void dt_daemon_conn_gone(dt_daemon *d);
-/* Serves until told to stop. `listen_fd` listens; or, with `one`, is the one connection. */
-DT_MUST_USE int dt_daemon_serve(dt_driver *driver, int listen_fd, bool one, dt_error *e);
+/* Serves until told to stop. */
+DT_MUST_USE int dt_daemon_serve(dt_driver *driver, dt_sockets const *sockets, bool one,
+                                dt_error *e);
 
 #endif

@@ -76,43 +76,61 @@ static void take_options(int argc, char **argv, options *o)
     }
 }
 
-/* The socket that somebody else has opened for us; -1 when we make our own. */
-static int take_socket(options const *o, int *fd, dt_error *e)
+/* The sockets that somebody else has opened for us; -1 where we make our own. */
+static int take_sockets(options const *o, dt_sockets *s, dt_error *e)
 {
     if (!o->one)
-        return dt_socket_inherited(fd, e);
-    *fd = DT_DAEMON_FD;
-    return dt_socket_check_connected(*fd, e);
+        return dt_socket_inherited(s, e);
+    *s = (dt_sockets){.main = DT_DAEMON_FD, .lock_screen = -1};
+    return dt_socket_check_connected(s->main, e);
 }
 
-static char *socket_path(options const *o, dt_driver *driver, bool *for_all)
+/* Where our own sockets are: the configuration may be another one at the end. */
+typedef struct paths {
+    char main[DT_SOCKET_PATH_MAX];
+    char lock_screen[DT_SOCKET_PATH_MAX]; /* "" = there are no lock screens */
+} paths;
+
+static int choose_paths(options const *o, dt_driver *driver, paths *p, dt_error *e)
 {
     dt_site site;
-    char *path;
-
-    dt_driver_hold(driver, NULL, &site);
-    path = strdup(o->socket != NULL ? o->socket : site.config->daemon.socket);
-    *for_all = site.config->daemon.lock_screen_services.count > 0;
-    dt_driver_leave(&site);
-    return path;
-}
-
-static int serve(options const *o, dt_driver *driver, int fd, dt_error *e)
-{
-    char *path = NULL; /* our own: the configuration may be another one at the end */
-    bool for_all = false;
+    char const *path;
     int rc = DT_OK;
 
-    if (fd < 0) {
-        path = socket_path(o, driver, &for_all);
-        rc = path != NULL ? dt_socket_listen(path, for_all, &fd, e)
-                          : dt_error_set(e, DT_E_NOMEM, "out of memory");
-    }
+    dt_driver_hold(driver, NULL, &site);
+    path = o->socket != NULL ? o->socket : site.config->daemon.socket;
+    if (dt_str_copy(p->main, sizeof(p->main), path) < 0 ||
+        (site.config->daemon.lock_screen_services.count > 0 &&
+         dt_lock_screen_path(path, p->lock_screen) < 0))
+        rc = dt_error_set(e, DT_E_INVALID, "%s: not an absolute path of at most %d bytes", path,
+                          DT_SOCKET_PATH_MAX - 1);
+    dt_driver_leave(&site);
+    return rc;
+}
+
+static int make_sockets(options const *o, dt_driver *driver, paths *p, dt_sockets *s, dt_error *e)
+{
+    int rc = choose_paths(o, driver, p, e);
+
     if (rc == DT_OK)
-        rc = dt_daemon_serve(driver, fd, o->one, e);
-    if (path != NULL && fd >= 0)
-        unlink(path);
-    free(path);
+        rc = dt_socket_listen(p->main, false, &s->main, e);
+    if (rc == DT_OK && p->lock_screen[0] != '\0')
+        rc = dt_socket_listen(p->lock_screen, true, &s->lock_screen, e);
+    return rc;
+}
+
+static int serve(options const *o, dt_driver *driver, dt_sockets *s, dt_error *e)
+{
+    bool ours = s->main < 0;
+    paths p = {0};
+    int rc = ours ? make_sockets(o, driver, &p, s, e) : DT_OK;
+
+    if (rc == DT_OK)
+        rc = dt_daemon_serve(driver, s, o->one, e);
+    if (ours && s->main >= 0)
+        unlink(p.main);
+    if (ours && s->lock_screen >= 0)
+        unlink(p.lock_screen);
     return rc;
 }
 
@@ -128,23 +146,25 @@ static int start(options const *o, dt_error *e)
     dt_driver_options driver_options = {
         .config_path = o->config, .watch = !o->one, .told = on_told};
     dt_driver *driver = NULL;
-    int fd = -1;
-    int rc = take_socket(o, &fd, e);
+    dt_sockets sockets = {-1, -1};
+    int rc = take_sockets(o, &sockets, e);
 
     if (rc == DT_OK && o->one)
         rc = dt_process_detach(e);
-    if (rc < 0)
+    if (rc < 0) {
+        dt_log(LOG_ERR, "%s", e->text);
         return rc;
+    }
     rc = dt_process_settle(o->user, e);
     if (rc == DT_OK)
         rc = dt_driver_new(&driver_options, &driver, e);
     if (rc < 0) {
         dt_log(LOG_ERR, "refusing every sign-on: %s", e->text);
-        if (fd >= 0)
-            dt_refuse(fd, !o->one);
+        if (sockets.main >= 0)
+            dt_refuse(&sockets, o->one);
         return rc;
     }
-    rc = serve(o, driver, fd, e);
+    rc = serve(o, driver, &sockets, e);
     if (rc < 0)
         dt_log(LOG_ERR, "%s", e->text);
     dt_driver_free(&driver);

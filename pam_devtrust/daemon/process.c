@@ -53,6 +53,21 @@ static int change_user(char const *user, dt_error *e)
     return become("root", 0, 0, e);
 }
 
+bool dt_thread_start(void *(*fn)(void *), void *ctx)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    bool ok = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
+              pthread_attr_setstacksize(&attributes, DT_DAEMON_THREAD_STACK) == 0 &&
+              pthread_create(&thread, &attributes, fn, ctx) == 0;
+
+    pthread_attr_destroy(&attributes);
+    return ok;
+}
+
 int dt_process_settle(char const *user, dt_error *e)
 {
     struct rlimit files;

@@ -357,21 +357,6 @@ static dt_lookup *lookup_new(dt_conn *c, uint8_t const *packet, size_t len)
     return NULL;
 }
 
-static bool start_thread(dt_lookup *l)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    bool ok = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
-              pthread_attr_setstacksize(&attributes, DT_DAEMON_LOOKUP_STACK) == 0 &&
-              pthread_create(&thread, &attributes, look_up, l) == 0;
-
-    pthread_attr_destroy(&attributes);
-    return ok;
-}
-
 static void begin_lookup(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len,
                          bool want_groups)
 {
@@ -387,7 +372,7 @@ static void begin_lookup(dt_conn *c, dt_message const *m, uint8_t const *packet,
         l->want_groups = want_groups;
         c->lookup = l;
         c->daemon->lookups++;
-        if (start_thread(l))
+        if (dt_thread_start(look_up, l))
             return;
         c->lookup = NULL;
         c->daemon->lookups--;

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define LOCK_SCREEN_NAME "lock-screen" /* devtrustd-lock-screen.socket */
 #define MODE_FOR_ROOT 0600
 #define MODE_FOR_ALL 0666 /* who may ask for whom is judged by SO_PEERCRED */
 
@@ -47,26 +48,51 @@ int dt_socket_check_connected(int fd, dt_error *e)
     return DT_OK;
 }
 
-int dt_socket_inherited(int *fd, dt_error *e)
+/* The names of what is handed over, separated by ':'. */
+static bool next_is_lock_screen(char const **names)
+{
+    size_t len = strcspn(*names, ":");
+    bool is = len == strlen(LOCK_SCREEN_NAME) && memcmp(*names, LOCK_SCREEN_NAME, len) == 0;
+
+    *names += len;
+    if (**names == ':')
+        (*names)++;
+    return is;
+}
+
+static bool take_sockets(int count, char const *names, dt_sockets *out)
+{
+    for (int i = 0; i < count; i++) {
+        int *place = next_is_lock_screen(&names) ? &out->lock_screen : &out->main;
+
+        if (*place >= 0 || !is_seqpacket(DT_DAEMON_FD + i, 1))
+            return false;
+        set_flags(DT_DAEMON_FD + i);
+        *place = DT_DAEMON_FD + i;
+    }
+    return out->main >= 0;
+}
+
+int dt_socket_inherited(dt_sockets *out, dt_error *e)
 {
     char const *pid = getenv("LISTEN_PID");
-    char const *count = getenv("LISTEN_FDS");
-    bool ours = pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid();
-    bool one = ours && strcmp(count, "1") == 0;
+    char const *fds = getenv("LISTEN_FDS");
+    char const *names = getenv("LISTEN_FDNAMES");
+    bool ours = pid != NULL && fds != NULL && strtol(pid, NULL, 10) == (long)getpid();
+    int count = !ours ? 0 : strcmp(fds, "1") == 0 ? 1 : strcmp(fds, "2") == 0 ? 2 : -1;
+    bool good;
 
-    *fd = -1;
+    *out = (dt_sockets){-1, -1};
+    good = count == 0 || (count > 0 && take_sockets(count, names != NULL ? names : "", out));
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
-    if (!ours)
+    if (good)
         return DT_OK;
-    if (!one || !is_seqpacket(DT_DAEMON_FD, 1))
-        return dt_error_set(e, DT_E_INVALID,
-                            "the service manager must hand over exactly one socket, with "
-                            "ListenSequentialPacket=");
-    set_flags(DT_DAEMON_FD);
-    *fd = DT_DAEMON_FD;
-    return DT_OK;
+    return dt_error_set(e, DT_E_INVALID,
+                        "the service manager must hand over one socket with "
+                        "ListenSequentialPacket=, and at most one more that has "
+                        "FileDescriptorName=" LOCK_SCREEN_NAME);
 }
 
 /* --- a socket of our own ---------------------------------------------------------------------------- */

@@ -231,19 +231,35 @@ static int start_daemon(pam_handle_t *pamh, char const *path, dt_link *out)
     return DT_E_UNAVAILABLE;
 }
 
+/* A lock screen that is not root's. */
+static int open_lock_screen(pam_handle_t *pamh, char const *socket, int64_t deadline, int *fd)
+{
+    char path[DT_SOCKET_PATH_MAX];
+    int rc;
+
+    if (dt_lock_screen_path(socket, path) < 0) {
+        pam_syslog(pamh, LOG_ERR, "socket=%s: too long a path", socket);
+        return DT_E_INVALID;
+    }
+    rc = connect_daemon(pamh, path, deadline, fd);
+    if (rc != DT_E_NOT_FOUND)
+        return rc;
+    pam_syslog(pamh, LOG_ERR,
+               "%s: no devtrustd listens there (it does where lock_screen_services are set), and "
+               "only root may start one",
+               path);
+    return DT_E_UNAVAILABLE;
+}
+
 int dt_link_open(pam_handle_t *pamh, dt_pam_args const *a, int64_t deadline, dt_link *out)
 {
     int rc;
 
     *out = (dt_link){.fd = -1};
+    if (geteuid() != 0)
+        return open_lock_screen(pamh, a->socket, deadline, &out->fd);
     rc = connect_daemon(pamh, a->socket, deadline, &out->fd);
-    if (rc != DT_E_NOT_FOUND)
-        return rc;
-    if (geteuid() == 0)
-        return start_daemon(pamh, a->daemon, out);
-    pam_syslog(pamh, LOG_ERR, "%s: no devtrustd listens there, and only root may start one",
-               a->socket);
-    return DT_E_UNAVAILABLE;
+    return rc == DT_E_NOT_FOUND ? start_daemon(pamh, a->daemon, out) : rc;
 }
 
 /* `devtrustd --one` leaves its parent at once, so this hardly waits; and where the caller reaps its

@@ -107,5 +107,16 @@ DT_MUST_USE int dt_message_receive(int fd, uint8_t *buf, size_t cap, dt_message 
  * the kernel closes what was passed. */
 DT_MUST_USE int dt_message_receive_passed(int fd, uint8_t *buf, size_t cap, dt_message *out,
                                           int *passed);
+/* Takes one packet that is there already and sends it on as it is, but for descriptors: those are
+ * closed, by the kernel and in this thread. What was in `buf`, of `cap` bytes, is wiped. 0;
+ * DT_E_NOT_FOUND when none is there; DT_E_GONE at the end, or when the other side takes nothing more;
+ * DT_E_PARSE for one that is longer than `cap`; DT_E_IO. */
+DT_MUST_USE int dt_message_pass_on(int from, int to, uint8_t *buf, size_t cap);
+
+#define DT_SOCKET_PATH_MAX 108 /* of struct sockaddr_un, unix(7), with its NUL */
+
+/* Where modules of callers other than root ask: lock-screen.sock, beside the daemon's socket. DT_E_INVALID
+ * for a path that is not absolute or does not fit. */
+DT_MUST_USE int dt_lock_screen_path(char const *socket, char out[DT_SOCKET_PATH_MAX]);
 
 #endif

@@ -96,8 +96,8 @@ static int descriptor_of(struct msghdr const *m)
     return fd;
 }
 
-static int read_packet(ssize_t n, uint8_t const *buf, size_t cap, struct msghdr const *m,
-                       dt_message *out)
+/* What a call that gave `n` means, before what came is looked at. */
+static int received(ssize_t n, size_t cap)
 {
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return DT_E_NOT_FOUND;
@@ -105,8 +105,18 @@ static int read_packet(ssize_t n, uint8_t const *buf, size_t cap, struct msghdr 
         return DT_E_GONE;
     if (n < 0)
         return DT_E_IO;
+    return (size_t)n > cap ? DT_E_PARSE : DT_OK;
+}
+
+static int read_packet(ssize_t n, uint8_t const *buf, size_t cap, struct msghdr const *m,
+                       dt_message *out)
+{
+    int rc = received(n, cap);
+
+    if (rc < 0)
+        return rc;
     /* Without room for descriptors the kernel closes those that were passed, and says so. */
-    if ((size_t)n > cap || (m->msg_control != NULL && (m->msg_flags & MSG_CTRUNC) != 0))
+    if (m->msg_control != NULL && (m->msg_flags & MSG_CTRUNC) != 0)
         return DT_E_PARSE;
     return dt_message_decode(buf, (size_t)n, out);
 }
@@ -145,4 +155,31 @@ int dt_message_receive_passed(int fd, uint8_t *buf, size_t cap, dt_message *out,
         *passed = -1;
     }
     return rc;
+}
+
+int dt_message_pass_on(int from, int to, uint8_t *buf, size_t cap)
+{
+    struct iovec part = {.iov_base = buf, .iov_len = cap};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t n = receive_packet(from, &m);
+    int rc = received(n, cap);
+
+    if (rc == DT_OK)
+        rc = send_packet(to, buf, (size_t)n, -1);
+    if (n > 0)
+        explicit_bzero(buf, (size_t)n < cap ? (size_t)n : cap);
+    return rc;
+}
+
+int dt_lock_screen_path(char const *socket, char out[DT_SOCKET_PATH_MAX])
+{
+    static char const name[] = "lock-screen.sock";
+    char const *slash = strrchr(socket, '/');
+    size_t directory = slash != NULL ? (size_t)(slash - socket) + 1 : 0;
+
+    if (socket[0] != '/' || directory + sizeof(name) > DT_SOCKET_PATH_MAX)
+        return DT_E_INVALID;
+    memcpy(out, socket, directory);
+    memcpy(out + directory, name, sizeof(name));
+    return DT_OK;
 }

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 import pytest
 
@@ -168,13 +168,22 @@ def test_lock_screen_by_the_host(world: PamWorld) -> None:
     assert report["auth"] == "SUCCESS" and not prompts(report)
 
 
+def lock_screen_path(world: PamWorld) -> Path:
+    """Where others than root ask: beside the daemon's socket."""
+    return world.site.socket_path.parent / "lock-screen.sock"
+
+
 def test_who_can_connect(world: PamWorld) -> None:
-    """Others than root only where there are lock screens: what they send costs something."""
-    assert world.site.socket_path.stat().st_mode & 0o777 == 0o666
+    """Others than root have a socket of their own, and only where there are lock screens: what they
+    send costs something."""
+    assert world.site.socket_path.stat().st_mode & 0o777 == 0o600
+    assert lock_screen_path(world).stat().st_mode & 0o777 == 0o666
     world.stop_daemon()
+    assert not lock_screen_path(world).exists()
     world.site.configure({"daemon": {"lock_screen_services": None}})
     world.start_daemon()
     assert world.site.socket_path.stat().st_mode & 0o777 == 0o600
+    assert not lock_screen_path(world).exists()
     report = world.login("locker", "dtalice", "--uid", 61001)
     assert report["auth"] != "SUCCESS" and not prompts(report)
     assert not world.site.sign_ons()
@@ -224,7 +233,7 @@ def test_one_caller_cannot_flood(world: PamWorld) -> None:
               "    try: open_now += s.recv(10) != b''\n"
               "    except TimeoutError: open_now += 1\n"
               "print(open_now)\n")
-    done = world.run(["/usr/bin/python3", "-c", script, world.site.socket_path])
+    done = world.run(["/usr/bin/python3", "-c", script, lock_screen_path(world)])
     assert done.stdout == "8\n", done.stderr
     report = world.login("locker", "dtcarol", "--uid", uid)
     assert report["auth"] == "AUTHINFO_UNAVAIL"
@@ -232,6 +241,103 @@ def test_one_caller_cannot_flood(world: PamWorld) -> None:
     # Others are not held up by it.
     assert world.login("sshd", "dtalice", "--env", ssh_key(world, "device-p256"))["auth"] \
         == "SUCCESS"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_strangers_at_the_socket_of_root(world: PamWorld, mode: int) -> None:
+    """Even where somebody has opened it to all."""
+    uid = ACCOUNTS["dtcarol"]
+    script = ("import os,socket,sys\n"
+              f"os.setgid({uid}); os.setuid({uid})\n"
+              "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+              "s.settimeout(60)\n"
+              "try: s.connect(sys.argv[1])\n"
+              "except PermissionError: print('not allowed'); sys.exit()\n"
+              "try: print(s.recv(10) or 'closed')\n"
+              "except ConnectionResetError: print('closed')\n")
+    os.chmod(world.site.socket_path, mode)
+    done = world.run(["/usr/bin/python3", "-c", script, world.site.socket_path])
+    assert done.stdout == ("not allowed\n" if mode == 0o600 else "closed\n"), done.stderr
+    assert ("not listened to" in world.log_path.read_text()) == (mode == 0o666)
+
+
+def test_root_at_the_socket_of_lock_screens(world: PamWorld) -> None:
+    """There root would be believed, and whoever carries its packets is not meant for that."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(60)
+        client.connect(str(lock_screen_path(world)))
+        assert ended(client)
+
+
+LINGERING = """
+import array, os, socket, struct, sys
+os.setgid(UID); os.setuid(UID)
+HOW_LONG = 600
+listening = socket.socket(); listening.bind(("127.0.0.1", 0)); listening.listen(64)
+def slow():
+    # Whoever closes this waits until what was sent is read, which it never is.
+    s = socket.socket(); s.connect(listening.getsockname())
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, HOW_LONG))
+    s.setblocking(False)
+    try:
+        while True: s.send(b"x" * 65536)
+    except BlockingIOError: pass
+    s.setblocking(True)
+    return s
+kept = []
+for i in range(COUNT):
+    c = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); c.connect(sys.argv[1])
+    s = slow()
+    c.sendmsg([PACKET], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+    s.close()
+    kept.append(c)
+print("sent", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+@contextlib.contextmanager
+def lingering(world: PamWorld, user: str, count: int, packet: bytes) -> Iterator[None]:
+    """A local user passes the daemon descriptors that take ten minutes to close. It sleeps
+    meanwhile, so that the user's own are closed first, and waiting is left to it."""
+    assert world.daemon is not None
+    world.daemon.send_signal(signal.SIGSTOP)
+    script = f"UID = {ACCOUNTS[user]}\nCOUNT = {count}\nPACKET = {packet!r}\n" + LINGERING
+    process = subprocess.Popen(
+        world.inside(["/usr/bin/python3", "-c", script, lock_screen_path(world)]),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "sent\n"
+            world.daemon.send_signal(signal.SIGCONT)
+            yield
+        finally:
+            process.kill()
+            if world.daemon is not None:
+                world.daemon.send_signal(signal.SIGCONT)
+
+
+def test_descriptors_that_take_long_to_close(world: PamWorld) -> None:
+    """They hold up who passed them, and nobody else: neither root's logins nor others' screens."""
+    world.sim.enrol_device(world.pki["devices"]["host"]["device_id"])
+    host_certificate(world, "host")
+    key = ssh_key(world, "device-p256")
+    with lingering(world, "dtcarol", 8, request("locker", "dtcarol")):
+        for _ in range(3):
+            assert world.login("sshd", "dtalice", "--env", key)["auth"] == "SUCCESS"
+            assert world.login("locker", "dtalice", "--uid", ACCOUNTS["dtalice"])["auth"] \
+                == "SUCCESS"
+        # All the threads that one caller may have are busy.
+        assert world.login("locker", "dtcarol", "--uid", ACCOUNTS["dtcarol"])["auth"] \
+            == "AUTHINFO_UNAVAIL"
+
+
+def test_nonsense_with_descriptors(world: PamWorld) -> None:
+    key = ssh_key(world, "device-p256")
+    with lingering(world, "dtcarol", 20, b"nonsense"):
+        assert world.login("sshd", "dtalice", "--env", key)["auth"] == "SUCCESS"
 
 
 def connect(world: PamWorld) -> socket.socket:
@@ -560,27 +666,42 @@ def test_broken_configuration_refuses(world: PamWorld, how: Any) -> None:
         world.site.configure({"okta": {"no_such_key": None}})
 
 
-def activate(world: PamWorld, command: Sequence[Any], count: int = 1) -> "subprocess.Popen[bytes]":
-    """Starts a command as systemd would, with a listening socket as descriptor 3."""
-    world.site.socket_path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with listening:
-        listening.bind(str(world.site.socket_path))
-        listening.listen(16)
-        os.chmod(world.site.socket_path, 0o666)
-        number_of = os.dup(listening.fileno())
-        shell = ["/bin/bash", "-c", f"exec 3<&{number_of}; LISTEN_FDS={count} LISTEN_PID=$$ "
-                 'exec "$0" "$@"', *map(str, command)]
-        try:
-            with open(world.log_path, "ab") as log:
-                return subprocess.Popen(world.inside(shell), pass_fds=[number_of], stderr=log)
-        finally:
-            os.close(number_of)
+MAIN_NAME = "devtrustd.socket"
+LOCK_SCREEN_NAME = "lock-screen"
+
+
+def activate(world: PamWorld, command: Sequence[Any], names: Sequence[str] = (MAIN_NAME,),
+             fds: Optional[int] = None) -> "subprocess.Popen[bytes]":
+    """Starts a command as systemd would, with listening sockets from descriptor 3 on."""
+    passed = []
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            path = lock_screen_path(world) if name == LOCK_SCREEN_NAME else world.site.socket_path
+            path.unlink(missing_ok=True)
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            listening.bind(str(path))
+            listening.listen(16)
+            os.chmod(path, 0o666 if name == LOCK_SCREEN_NAME else 0o600)
+            # Above those that they are to be.
+            passed.append(os.dup2(listening.fileno(), 50 + len(passed)))
+            stack.callback(os.close, passed[-1])
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(passed))
+        count = len(passed) if fds is None else fds
+        shell = ["/bin/bash", "-c", f"exec {moves}; LISTEN_FDS={count} LISTEN_PID=$$ "
+                 f"LISTEN_FDNAMES={':'.join(names)} " 'exec "$0" "$@"', *map(str, command)]
+        with open(world.log_path, "ab") as log:
+            return subprocess.Popen(world.inside(shell), pass_fds=passed, stderr=log)
+
+
+def drop_sockets(world: PamWorld) -> None:
+    for path in (world.site.socket_path, lock_screen_path(world)):
+        path.unlink(missing_ok=True)
 
 
 def test_socket_activation(world: PamWorld) -> None:
     world.stop_daemon()
-    process = activate(world, [DAEMON, "--config", world.site.config_path, "--user", "root"])
+    process = activate(world, [DAEMON, "--config", world.site.config_path, "--user", "root",
+                               "--foreground"])
     try:
         assert world.login("sshd", "dtalice", "--env", ssh_key(world, "device-p256"))["auth"] \
             == "SUCCESS"
@@ -588,7 +709,26 @@ def test_socket_activation(world: PamWorld) -> None:
         process.terminate()
         assert process.wait(60) == 0
     assert world.site.socket_path.exists()  # it is the service manager's
-    world.site.socket_path.unlink()
+    assert "no lock screen is answered" in world.log_path.read_text()
+    drop_sockets(world)
+
+
+@pytest.mark.parametrize("names", [(MAIN_NAME, LOCK_SCREEN_NAME), (LOCK_SCREEN_NAME, MAIN_NAME)])
+def test_socket_activation_with_lock_screens(world: PamWorld, names: Sequence[str]) -> None:
+    world.sim.enrol_device(world.pki["devices"]["host"]["device_id"])
+    host_certificate(world, "host")
+    world.stop_daemon()
+    process = activate(world, [DAEMON, "--config", world.site.config_path, "--user", "root",
+                               "--foreground"], names)
+    try:
+        assert world.login("sshd", "dtalice", "--env", ssh_key(world, "device-p256"))["auth"] \
+            == "SUCCESS"
+        assert world.login("locker", "dtalice", "--uid", ACCOUNTS["dtalice"])["auth"] == "SUCCESS"
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+    assert "no lock screen is answered" not in world.log_path.read_text()
+    drop_sockets(world)
 
 
 def test_socket_activation_with_a_broken_configuration(world: PamWorld) -> None:
@@ -596,20 +736,30 @@ def test_socket_activation_with_a_broken_configuration(world: PamWorld) -> None:
     world.stop_daemon()
     saved = world.site.config_path.read_text()
     break_syntax(world)
-    process = activate(world, [DAEMON, "--config", world.site.config_path, "--user", "root"])
+    process = activate(world, [DAEMON, "--config", world.site.config_path, "--user", "root"],
+                       (MAIN_NAME, LOCK_SCREEN_NAME))
     try:
         assert world.login("sshd", "dtalice")["auth"] == "SYSTEM_ERR"
+        assert world.login("locker", "dtalice", "--uid", ACCOUNTS["dtalice"])["auth"] \
+            == "SYSTEM_ERR"
         assert process.wait(60) == 1
     finally:
         world.site.config_path.write_text(saved)
-    world.site.socket_path.unlink()
+    drop_sockets(world)
 
 
-def test_two_sockets_are_one_too_many(world: PamWorld) -> None:
+@pytest.mark.parametrize("names,fds", [((MAIN_NAME,), 2), ((MAIN_NAME, MAIN_NAME), None),
+                                       ((LOCK_SCREEN_NAME,), None), ((MAIN_NAME,), 3),
+                                       ((LOCK_SCREEN_NAME, LOCK_SCREEN_NAME), None),
+                                       ((MAIN_NAME, LOCK_SCREEN_NAME, MAIN_NAME), None)])
+def test_sockets_that_nobody_meant(world: PamWorld, names: Sequence[str],
+                                   fds: Optional[int]) -> None:
     world.stop_daemon()
-    process = activate(world, [DAEMON, "--config", world.site.config_path], count=2)
+    process = activate(world, [DAEMON, "--config", world.site.config_path, "--foreground"],
+                       names, fds)
     assert process.wait(60) == 1
-    world.site.socket_path.unlink()
+    assert "FileDescriptorName=lock-screen" in world.log_path.read_text()
+    drop_sockets(world)
 
 
 def test_readiness_is_told(world: PamWorld) -> None:
@@ -920,9 +1070,11 @@ def test_units(tmp_path: Path) -> None:
     service = (ROOT / "conf/systemd/devtrustd.service").read_text()
     (tmp_path / "devtrustd.service").write_text(service.replace("/usr/sbin/devtrustd",
                                                                 str(DAEMON)))
-    shutil.copy(ROOT / "conf/systemd/devtrustd.socket", tmp_path)
+    sockets = ("devtrustd.socket", "devtrustd-lock-screen.socket")
+    for name in sockets:
+        shutil.copy(ROOT / "conf/systemd" / name, tmp_path)
     done = subprocess.run(["systemd-analyze", "verify", "--man=no",
-                           tmp_path / "devtrustd.service", tmp_path / "devtrustd.socket"],
+                           tmp_path / "devtrustd.service", *(tmp_path / s for s in sockets)],
                           text=True, capture_output=True)
     complaints = [line for line in (done.stdout + done.stderr).splitlines()
                   if "devtrust" in line]
