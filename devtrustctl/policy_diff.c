@@ -154,7 +154,9 @@ static void on_difference(void *ctx, dt_diff_note const *n)
         dt_out_line("order     rule \"%s\" stands at another place", n->rule);
     else if (n->member[0] == '\0')
         dt_out_line("%-9s %s \"%s\": only %s has it", dt_diff_kind_name(n->kind), what, n->rule,
-                    n->kind == DT_DIFF_ADDED ? "the org" : "this policy");
+                    n->kind == DT_DIFF_ADDED ? "the org"
+                    : n->zone                ? "the zones file"
+                                             : "this policy");
     else
         dt_out_line("%-9s %s \"%s\" %s: here %s, in the org %s", dt_diff_kind_name(n->kind), what,
                     n->rule, n->member, n->ours[0] != '\0' ? n->ours : "nothing",

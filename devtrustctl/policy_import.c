@@ -7,6 +7,7 @@
 
 #include "core/policy.h"
 #include "edge/file.h"
+#include "edge/geo_maxmind.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,18 +263,35 @@ static int zones_make(importing *x, dt_json **out, dt_error *e)
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
+/* A zone of places or providers that the site's databases cannot answer would keep everybody out. For
+ * files elsewhere nobody knows which databases will be there. */
+static int check_databases(importing const *x, dt_zones *z, dt_geo **geo, dt_error *e)
+{
+    dt_config const *c = x->run.site != NULL ? dt_site_config(x->run.site) : NULL;
+    int rc;
+
+    if (c == NULL || x->zones_file != NULL)
+        return DT_OK;
+    rc = dt_geo_open(c->policy.asn_database, c->policy.location_database, geo, e);
+    return rc == DT_OK ? dt_zones_set_geo(z, *geo, x->zones_path, e) : rc;
+}
+
 /* Both are held to what a login holds them to before anything is written. */
 static int check_both(importing const *x, dt_json const *zones, dt_json const *policy, dt_error *e)
 {
+    dt_geo *geo = NULL;
     dt_zones *z = NULL;
     dt_policy *p = NULL;
     int rc = dt_zones_parse(zones, x->zones_path, &z, e);
 
     if (rc == DT_OK)
+        rc = check_databases(x, z, &geo, e);
+    if (rc == DT_OK)
         rc = (x->run.source.org ? dt_org_policy_parse : dt_policy_parse)(policy, x->policy_path, z,
                                                                          &p, e);
     dt_policy_free(&p);
     dt_zones_free(&z);
+    dt_geo_free(&geo);
     return rc;
 }
 

@@ -311,6 +311,8 @@ static void zones_list_put(dt_importing *m, dt_json const *list, bool *whole, dt
         size_t mark = dt_json_reader_enter_at(&m->r, i);
         if (id != NULL && strcmp(id, "ALL_ZONES") == 0 && dt_json_size(list) == 1)
             all_zones_put(m, whole, b);
+        else if (z != NULL && z->blocks && z->state == DT_IMPORT_ZONE_USABLE)
+            ; /* who comes from there is denied before any rule */
         else if (why != NULL) {
             dt_import_doubt_add(m, "zone \"%.80s\" %s",
                                 z != NULL    ? z->name

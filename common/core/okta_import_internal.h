@@ -52,6 +52,7 @@ typedef struct dt_import_zone {
     char name[DT_POLICY_NAME_MAX];
     dt_import_zone_state state;
     bool blocks;                  /* usage BLOCKLIST */
+    bool empty;                   /* of type IP, and has no address */
     bool used;                    /* a rule of ours names it */
     char why[DT_IMPORT_TEXT_MAX]; /* it is not usable */
 } dt_import_zone;

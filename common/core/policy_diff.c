@@ -129,18 +129,39 @@ static void put_network(dt_buf *b, char const *s)
     dt_buf_printf(b, "\"%s/%d\"", hex, prefix);
 }
 
+/* A network's number as text and as a number are one. */
+static void put_asn(dt_buf *b, dt_json const *v)
+{
+    int64_t number = 0;
+
+    if (dt_json_integer(v, &number))
+        dt_buf_printf(b, "\"%lld\"", (long long)number);
+    else
+        dt_json_put_value(b, v, 0);
+}
+
+/* "US-CA" and "CA" are one: a region is of the country beside it. */
+static void put_region(dt_buf *b, char const *s)
+{
+    dt_json_put_string(b, strlen(s) > 3 && s[2] == '-' ? s + 3 : s);
+}
+
 static void put_scalar(dt_buf *b, dt_json const *v, char const *path)
 {
     char const *s = dt_json_string(v);
 
-    if (s == NULL)
+    if (strcmp(path, "asns") == 0)
+        put_asn(b, v);
+    else if (s == NULL)
         dt_json_put_value(b, v, 0);
     else if (strstr(path, "conditions/people/") != NULL)
         put_folded(b, s);
     else if (ends_with(path, "promptForFactor/frequency"))
         put_frequency(b, s);
-    else if (strstr(path, "gateways") != NULL && ends_with(path, "value"))
+    else if (strcmp(path, "gateways") == 0)
         put_network(b, s);
+    else if (strcmp(path, "locations/region") == 0)
+        put_region(b, s);
     else
         dt_json_put_string(b, s);
 }
@@ -154,10 +175,10 @@ static int compare_texts(void const *a, void const *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Members, or elements, in the order of their texts. */
+/* Members, or elements, in the order of their texts. A member that is null is one that is not there. */
 static void put_sorted(dt_buf *b, dt_json const *v, char const *path, bool object)
 {
-    size_t n = dt_json_size(v);
+    size_t n = dt_json_size(v), made = 0;
     char **texts = calloc(n + 1, sizeof(*texts));
     char at[DT_DIFF_PATH_MAX];
 
@@ -169,6 +190,8 @@ static void put_sorted(dt_buf *b, dt_json const *v, char const *path, bool objec
         char const *name = NULL;
         dt_json const *member = object ? dt_json_member(v, i, &name) : dt_json_at(v, i);
         dt_buf one;
+        if (object && dt_json_typeof(member) == DT_JSON_NULL)
+            continue;
         dt_buf_init(&one, LAYOUT_TEXT_MAX);
         (void)snprintf(at, sizeof(at), "%s%s%s", path, object ? "/" : "", object ? name : "");
         if (object) {
@@ -179,11 +202,11 @@ static void put_sorted(dt_buf *b, dt_json const *v, char const *path, bool objec
         dt_buf_putc(&one, '\0');
         if (dt_buf_error(&one) < 0)
             b->error = dt_buf_error(&one);
-        texts[i] = (char *)one.p; /* taken over */
+        texts[made++] = (char *)one.p; /* taken over */
     }
     if (b->error == 0)
-        qsort(texts, n, sizeof(*texts), compare_texts);
-    for (size_t i = 0; i < n; i++) {
+        qsort(texts, made, sizeof(*texts), compare_texts);
+    for (size_t i = 0; i < made; i++) {
         if (b->error == 0) {
             dt_buf_puts(b, i > 0 ? "," : "");
             dt_buf_puts(b, texts[i]);
@@ -197,6 +220,11 @@ static void put_canonical(dt_buf *b, dt_json const *v, char const *path)
 {
     dt_json_type t = dt_json_typeof(v);
 
+    /* {"type","value"} says no more than the value alone, which may stand there as well. */
+    if (t == DT_JSON_OBJECT && strcmp(path, "gateways") == 0) {
+        v = dt_json_get(v, "value");
+        t = dt_json_typeof(v);
+    }
     if (t != DT_JSON_ARRAY && t != DT_JSON_OBJECT) {
         put_scalar(b, v, path);
         return;
@@ -252,6 +280,8 @@ static bool is_nothing(char const *path, dt_json const *v)
         return true;
     if (strcmp(path, "conditions/device/trust") == 0)
         return is_word(v, "ANY");
+    if (strcmp(path, "usage") == 0)
+        return is_word(v, "POLICY");
     if (ends_with(path, "promptForFactor/factors")) {
         unsigned bits = 0;
         for (size_t i = 0; i < dt_json_size(v); i++)
@@ -482,6 +512,20 @@ int dt_policy_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *fn, v
     return rc;
 }
 
+static dt_json const *zone_of(dt_json const *zones, char const *name)
+{
+    for (size_t i = 0; i < dt_json_size(zones); i++)
+        if (strcmp(name_of(dt_json_at(zones, i)), name) == 0)
+            return dt_json_at(zones, i);
+    return NULL;
+}
+
+static bool blocks(dt_json const *zone)
+{
+    return is_word(dt_json_get(zone, "usage"), "BLOCKLIST") &&
+           is_word(dt_json_get(zone, "status"), "ACTIVE");
+}
+
 int dt_zones_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *fn, void *ctx,
                   size_t *count, dt_error *e)
 {
@@ -490,15 +534,15 @@ int dt_zones_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *fn, vo
     int rc = diffing_begin(&d, e);
 
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(b); i++) {
-        dt_json const *zone = dt_json_at(b, i), *own = NULL;
-        for (size_t k = 0; own == NULL && k < dt_json_size(a); k++)
-            if (strcmp(name_of(dt_json_at(a, k)), name_of(zone)) == 0)
-                own = dt_json_at(a, k);
+        dt_json const *zone = dt_json_at(b, i), *own = zone_of(a, name_of(zone));
         if (own == NULL)
             tell(&d, DT_DIFF_ADDED, name_of(zone), "", "", "");
         else
             rc = compare(&d, name_of(zone), own, zone, e);
     }
+    for (size_t i = 0; rc == DT_OK && i < dt_json_size(a); i++)
+        if (blocks(dt_json_at(a, i)) && zone_of(b, name_of(dt_json_at(a, i))) == NULL)
+            tell(&d, DT_DIFF_REMOVED, name_of(dt_json_at(a, i)), "", "", "");
     diffing_end(&d);
     return rc;
 }

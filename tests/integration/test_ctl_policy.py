@@ -14,6 +14,7 @@ from typing import Any, Iterator, Optional
 import pytest
 
 from tests.integration.test_ctl import FAULT, HOSTILE, NO, YES, Answer, run
+from tests.lib import mmdb
 from tests.lib import radius as rad
 from tests.lib.pamworld import pam_world
 from tests.lib.site import NOT_TRUSTED_RULE, TRUSTED_RULE, Site
@@ -290,6 +291,90 @@ def test_an_org_s_policy(site: Site, world: Sim) -> None:
     assert list(zones(site)) == ["Office"]
     assert world.count("okta.rules") == 3 and world.count("okta.zones") == 3
     assert run("check-config", "-c", site.config_path).code == YES
+
+
+def elsewhere(world: Sim) -> str:
+    """Zones by place and provider; the id of the one that rules name."""
+    world.add_zone(name="BlockedIpZone", type="IP", usage="BLOCKLIST", system=True, gateways=None,
+                   proxies=None)
+    world.add_zone(name="Never", type="DYNAMIC", usage="BLOCKLIST", asns=["64501"], locations=[],
+                   proxyType=None)
+    return world.add_zone(name="Home", type="DYNAMIC_V2",
+                          asns={"include": ["64500"], "exclude": []},
+                          locations={"include": [{"country": "DE", "region": None},
+                                                 {"country": "US", "region": "US-CA"}],
+                                     "exclude": []},
+                          ipServiceCategories={"include": [], "exclude": []})
+
+
+def test_zones_of_places_and_providers(site: Site, world: Sim, tmp_path: Path) -> None:
+    """They want databases before anything is written, then decide as in the org."""
+    rules = [org_rule("Home", 0, {"network": {"connection": "ZONE", "include": [elsewhere(world)]}},
+                      sign_on("1FA")), CATCH_ALL]
+    world.add_policy(type="ACCESS_POLICY", name="VPN", id="rst1", rules=rules)
+    arguments = ("import", "--application", "vpn", "--policy", "rst1")
+    databases = {"location_database": tmp_path / "city.mmdb", "asn_database": tmp_path / "asn.mmdb"}
+    mmdb.write(databases["asn_database"], "GeoLite2-ASN", {
+        "192.0.2.0/24": {"autonomous_system_number": 64500},
+        "198.51.100.0/24": {"autonomous_system_number": 64501}})
+    mmdb.write(databases["location_database"], "GeoLite2-City", {
+        "192.0.2.0/25": {"country": {"iso_code": "DE"}},
+        "192.0.2.128/25": {"country": {"iso_code": "US"}, "subdivisions": [{"iso_code": "NY"}]}})
+    zones_file = {"zones_file": site.directory / "zones.json"}
+    for missing in databases:
+        site.configure({"policy": {**zones_file, **databases, missing: None}})
+        answer = ctl(site, *arguments)
+        assert answer.code == FAULT and missing in answer.err and "/zones/" in answer.err, answer
+        assert written(site) == [] and not zones_file["zones_file"].exists()
+
+    site.configure({"policy": {**zones_file, **databases}})
+    answer = ctl(site, *arguments)
+    assert answer.code == YES and answer.line("summary").startswith("0 refused"), answer
+    assert "zone \"BlockedIpZone\" blocks nobody" in answer.out
+    assert "zone \"Never\" blocks before any rule" in answer.out
+    assert zones(site) == {
+        "Never": {"name": "Never", "type": "DYNAMIC", "status": "ACTIVE", "usage": "BLOCKLIST",
+                  "asns": ["64501"]},
+        "Home": {"name": "Home", "type": "DYNAMIC", "status": "ACTIVE", "asns": ["64500"],
+                 "locations": [{"country": "DE"}, {"country": "US", "region": "US-CA"}]}}
+    assert run("check-config", "-c", site.config_path).code == YES
+    for ip, code, cause in (("192.0.2.7", YES, "RULE"), ("192.0.2.200", NO, "RULE"),
+                            ("198.51.100.7", NO, "BLOCKED_ZONE")):
+        answer = run("explain", "-c", site.config_path, "--user", "ann", "--application", "vpn",
+                     "--device-trust", "TRUSTED", "--ip", ip, "--json")
+        assert answer.code == code, (ip, answer)
+        assert json.loads(answer.out)["decision"]["cause"] == cause, (ip, answer)
+
+    compare = ("diff", "--application", "vpn", "--policy", "rst1")
+    assert ctl(site, *compare).line("summary") == "0 differences"
+    held = zones(site)
+    held["Home"]["asns"] = [64500]
+    held["Home"]["locations"][1]["region"] = "CA"
+    held["Mine"] = {**held["Never"], "name": "Mine"}
+    del held["Never"]
+    zones_file["zones_file"].write_text(json.dumps({"zones": list(held.values())}))
+    answer = ctl(site, *compare)
+    assert answer.code == NO and answer.line("summary") == "2 differences"
+    assert "added     zone \"Never\": only the org has it" in answer.out
+    assert "removed   zone \"Mine\": only the zones file has it" in answer.out
+
+
+@pytest.mark.parametrize("members, why", [
+    ({"type": "DYNAMIC", "proxyType": "Tor", "asns": ["64500"]}, "asks for kinds of proxies"),
+    ({"type": "DYNAMIC_V2", "asns": {"include": [], "exclude": ["64500"]}}, "excludes"),
+    ({"type": "DYNAMIC", "locations": [{"country": "EU"}]}, "no country")])
+def test_zones_that_cannot_be_evaluated_are_named(site: Site, world: Sim, members: dict[str, Any],
+                                                  why: str) -> None:
+    zone = world.add_zone(name="Elsewhere", **members)
+    world.add_policy(type="ACCESS_POLICY", name="VPN", rules=[
+        org_rule("In", 0, {"network": {"connection": "ZONE", "include": [zone]}}, sign_on("2FA")),
+        org_rule("Others", 1, {"device": MANAGED}, sign_on("1FA")), CATCH_ALL])
+    answer = ctl(site, "import", "--application", "vpn", "--policy", "VPN")
+    assert answer.code == NO and written(site) == []
+    assert "refused   \"In\"" in answer.out and why in answer.out, answer
+    answer = ctl(site, "import", "--application", "vpn", "--policy", "VPN", "--tighten")
+    assert answer.code == YES
+    assert imported(site)["rules"][0]["actions"]["appSignOn"]["access"] == "DENY"
 
 
 @pytest.mark.parametrize("linked", [True, False])

@@ -869,6 +869,184 @@ static void the_org_s_own_rules(void **state)
     }
 }
 
+/* {"type",...} of one zone of the org, and what becomes of it where a rule names it; NULL: it cannot be
+ * evaluated. */
+static struct {
+    char const *zone, *ours;
+} const other_zones[] = {
+    {"'type':'DYNAMIC','locations':[],'asns':[],'proxyType':null", NULL},
+    {"'type':'DYNAMIC','locations':null,'asns':null", NULL},
+    {"'type':'DYNAMIC','asns':['23457'],'proxyType':'Any'", NULL},
+    {"'type':'DYNAMIC','asns':['23457'],'proxyType':'NotTorAnonymizer'", NULL},
+    {"'type':'DYNAMIC','asns':['0']", NULL},
+    {"'type':'DYNAMIC','asns':['4294967296']", NULL},
+    {"'type':'DYNAMIC','asns':[23457]", NULL},
+    {"'type':'DYNAMIC','asns':['AS1']", NULL},
+    {"'type':'DYNAMIC','locations':[{'country':'us'}]", NULL},
+    {"'type':'DYNAMIC','locations':[{'region':'CA'}]", NULL},
+    {"'type':'DYNAMIC','locations':[{'country':'US','region':'DE-BE'}]", NULL},
+    {"'type':'DYNAMIC','locations':[{'country':'US','region':'California'}]", NULL},
+    {"'type':'DYNAMIC','locations':'US'", NULL},
+    {"'type':'DYNAMIC_V2','locations':{'include':[{'country':'US'}],'exclude':[{'country':'DE'}]}",
+     NULL},
+    {"'type':'DYNAMIC_V2','locations':{'include':[],'exclude':[]},'asns':{'include':['1'],"
+     "'exclude':[]},'ipServiceCategories':{'include':['TOR'],'exclude':[]}",
+     NULL},
+    {"'type':'DYNAMIC_V2','asns':{'include':['1'],'exclude':[]},'ipServiceCategories':{'include':"
+     "[],'exclude':['TOR']}",
+     NULL},
+    {"'type':'DYNAMIC_V2','asns':{'include':['1'],'exclude':[]},'ipServiceCategories':['TOR']",
+     NULL},
+    {"'type':'DYNAMIC_V2','asns':{'include':['1'],'exclude':[]},'ipServiceCategories':'TOR'", NULL},
+    {"'type':'DYNAMIC_V2','asns':{'include':['1'],'exclude':'none'}", NULL},
+    {"'type':'DYNAMIC_V2','asns':{'include':'1','exclude':[]}", NULL},
+    {"'type':'DYNAMIC_V3','asns':['1']", NULL},
+    {"'type':'DYNAMIC','locations':[{'country':'EU'}]", NULL},
+    {"'type':'DYNAMIC','locations':[{'country':'AP'}]", NULL},
+    {"'type':'DYNAMIC','locations':['US']", NULL},
+    {"'type':'DYNAMIC','locations':[{'country':'US','region':''}]", NULL},
+    {"'type':'DYNAMIC','asns':['23457'],'locations':[],'proxyType':'null'",
+     "'type':'DYNAMIC','status':'ACTIVE','asns':['23457']"},
+    {"'type':'DYNAMIC','asns':[],'locations':[{'country':'US','region':'US-CA'},{'country':'CA',"
+     "'region':null},{'country':'US','region':'NY'}],'proxyType':''",
+     "'type':'DYNAMIC','status':'ACTIVE','locations':[{'country':'US','region':'US-CA'},"
+     "{'country':'CA'},{'country':'US','region':'NY'}]"},
+    {"'type':'DYNAMIC_V2','locations':{'include':[{'country':'DE'}],'exclude':[]},'asns':{"
+     "'include':['1'],'exclude':null},'ipServiceCategories':{'include':[],'exclude':[]}",
+     "'type':'DYNAMIC','status':'ACTIVE','locations':[{'country':'DE'}],'asns':['1']"},
+};
+
+static void import_zone(world *w, char const *members, char const *usage, char const *rules)
+{
+    char *text = malloc(TEXT_MAX);
+
+    snprintf(text, TEXT_MAX,
+             "{'format':'devtrust-okta-policies-1','zones':[{'id':'nzo1','name':'Z','status':"
+             "'ACTIVE','usage':'%s',%s}],'policies':[{'policy':{'id':'a','name':'A','type':"
+             "'ACCESS_POLICY','status':'ACTIVE'},'rules':[%s]}]}",
+             usage, members, rules);
+    import_document(w, text);
+    free(text);
+}
+
+static void zones_of_places_and_providers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(other_zones); i++) {
+        world *w = calloc(1, sizeof(*w));
+        char *want = double_quoted(other_zones[i].ours != NULL ? other_zones[i].ours : "");
+        import_zone(w, other_zones[i].zone, "POLICY",
+                    RULE("A", "0", "{'network':{'connection':'ZONE','include':['nzo1']}}",
+                         DENY) "," LAST(ONE));
+        if (w->rc != DT_OK || strstr((char const *)w->zones.p, want) == NULL ||
+            (other_zones[i].ours == NULL) != (strstr((char const *)w->zones.p, "\"Z\"") == NULL) ||
+            (other_zones[i].ours == NULL) !=
+                has_note(w, DT_IMPORT_CHANGED, "/network/include/0", "\"Z\"")) {
+            show_notes(w);
+            fail_msg("%s: %s", other_zones[i].zone, (char const *)w->zones.p);
+        }
+        free(want);
+        world_end(w);
+        free(w);
+    }
+}
+
+/* A zone that blocks is written though no rule names it, and in a rule it says nothing: who comes from
+ * there is denied before. */
+static void zones_that_block_are_kept(void **state)
+{
+    static char const ip[] = "'type':'IP','gateways':[{'type':'CIDR','value':'10.0.0.0/8'}]";
+    static struct {
+        char const *network;
+        size_t rules;
+        char const *conditions;
+    } const named[] = {{"{'connection':'ANYWHERE'}", 1, "null"},
+                       {"{'connection':'ZONE','include':['nzo1']}", 1, "null"},
+                       {"{'connection':'ZONE','exclude':['nzo1']}", 1, "null"}};
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(named); i++) {
+        world *w = calloc(1, sizeof(*w));
+        char rules[2048];
+        snprintf(rules, sizeof(rules),
+                 "{'name':'A','type':'ACCESS_POLICY','status':'ACTIVE','priority':1,'conditions':"
+                 "{'network':%s},'actions':{'appSignOn':%s}},%s",
+                 named[i].network, ONE, LAST(DENY));
+        import_zone(w, ip, "BLOCKLIST", rules);
+        assert_int_equal(w->rc, DT_OK);
+        assert_int_equal(w->counts.of[DT_IMPORT_REFUSED], 0);
+        assert_non_null(strstr((char const *)w->zones.p, "\"usage\":\"BLOCKLIST\""));
+        assert_int_equal(w->counts.rules, named[i].rules);
+        assert_true(has_note(w, DT_IMPORT_KEPT, "/zones/0", "blocks"));
+        assert_int_equal(i == 1, strstr((char const *)w->policy.p, "\"ALLOW\"") == NULL);
+        world_end(w);
+        free(w);
+    }
+}
+
+static struct {
+    char const *zone;
+    dt_import_kind kind;
+    char const *text, *ours; /* ours: NULL for a zone that is not written */
+} const blocking[] = {
+    /* As every org has it. */
+    {"'usage':'BLOCKLIST','type':'IP','gateways':null,'proxies':null", DT_IMPORT_LEFT_OUT,
+     "blocks nobody", NULL},
+    {"'usage':'BLOCKLIST','type':'IP','gateways':[]", DT_IMPORT_LEFT_OUT, "blocks nobody", NULL},
+    {"'usage':'BLOCKLIST','type':'IP','gateways':{}", DT_IMPORT_REFUSED, "--skip-zones", NULL},
+    {"'usage':'BLOCKLIST','type':'IP','gateways':[{'type':'CIDR','value':'10.0.0.0/33'}]",
+     DT_IMPORT_REFUSED, "--skip-zones", NULL},
+    {"'usage':'BLOCKLIST','type':'IP','gateways':[],'proxies':[{'type':'CIDR','value':'x'}]",
+     DT_IMPORT_REFUSED, "--skip-zones", NULL},
+    {"'usage':'BLOCKLIST','type':'IP','gateways':[{'type':'CIDR','value':'10.0.0.0/8'}],'proxies':["
+     "{'type':'RANGE','value':'192.0.2.1-192.0.2.9'}]",
+     DT_IMPORT_CHANGED, "proxies are blocked as well",
+     "[{'type':'CIDR','value':'10.0.0.0/8'},{'type':'RANGE','value':'192.0.2.1-192.0.2.9'}]"},
+    {"'usage':'BLOCKLIST','type':'DYNAMIC','locations':[{'country':'US'}],'asns':['7']",
+     DT_IMPORT_KEPT, "blocks before any rule",
+     "'usage':'BLOCKLIST','locations':[{'country':'US'}],'asns':['7']"},
+    {"'usage':'BLOCKLIST','type':'DYNAMIC','locations':[{'country':'US'}],'proxyType':'Tor'",
+     DT_IMPORT_REFUSED, "asks for kinds of proxies", NULL},
+    {"'usage':'BLOCKLIST','type':'DYNAMIC_V2','locations':{'include':[],'exclude':[{'country':'US'}"
+     "]}",
+     DT_IMPORT_REFUSED, "excludes", NULL},
+    {"'usage':'POLICY','useAsExemptList':true,'type':'IP','gateways':[{'type':'CIDR','value':"
+     "'10.0.0.0/8'}]",
+     DT_IMPORT_CHANGED, "exempts", NULL},
+    {"'usage':'POLICY','useAsExemptList':true,'type':'IP','gateways':null", DT_IMPORT_LEFT_OUT,
+     "no rule names it", NULL},
+};
+
+/* No rule names them. */
+static void zones_that_block_or_exempt_in_other_ways(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(blocking); i++) {
+        world *w = calloc(1, sizeof(*w));
+        char *text = malloc(TEXT_MAX);
+        char *want = double_quoted(blocking[i].ours != NULL ? blocking[i].ours : "");
+        bool refused = blocking[i].kind == DT_IMPORT_REFUSED;
+        snprintf(text, TEXT_MAX,
+                 "{'format':'devtrust-okta-policies-1','zones':[{'id':'nzo1','name':'Z','status':"
+                 "'ACTIVE',%s}],'policies':[{'policy':{'id':'a','name':'A','type':'ACCESS_POLICY',"
+                 "'status':'ACTIVE'},'rules':[%s]}]}",
+                 blocking[i].zone, LAST(DENY));
+        import_document(w, text);
+        if (w->rc != DT_OK || !has_note(w, blocking[i].kind, "/zones/0", blocking[i].text) ||
+            (w->counts.of[DT_IMPORT_REFUSED] > 0) != refused || (w->zones.len == 0) != refused ||
+            (!refused && strstr((char const *)w->zones.p, want) == NULL) ||
+            (!refused &&
+             (strstr((char const *)w->zones.p, "\"Z\"") != NULL) != (blocking[i].ours != NULL))) {
+            show_notes(w);
+            fail_msg("%s", blocking[i].zone);
+        }
+        free(want);
+        free(text);
+        world_end(w);
+        free(w);
+    }
+}
+
 /* --- nobody gets more -------------------------------------------------------------------------- */
 
 typedef enum truth { NOT_ASKED = 0, WANTS_TRUE, WANTS_FALSE } truth;
@@ -1097,6 +1275,9 @@ int main(void)
         cmocka_unit_test(names_that_are_there_twice_get_a_number),
         cmocka_unit_test(only_zones_that_are_named_are_written),
         cmocka_unit_test(the_org_s_own_rules),
+        cmocka_unit_test(zones_of_places_and_providers),
+        cmocka_unit_test(zones_that_block_are_kept),
+        cmocka_unit_test(zones_that_block_or_exempt_in_other_ways),
         cmocka_unit_test(nobody_gets_more_than_in_the_org),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,11 @@ static void policies_are_compared_by_meaning(void **state)
 
 #define ZONE(name, gateways)                                                                       \
     "{'name':'" name "','type':'IP','status':'ACTIVE','gateways':[" gateways "]}"
+#define PLACES(place) "{'name':'A','type':'DYNAMIC','status':'ACTIVE','locations':[{" place "}]}"
+#define PROVIDERS(asns) "{'name':'A','type':'DYNAMIC','status':'ACTIVE','asns':[" asns "]}"
+#define USED(usage, status)                                                                        \
+    "{'name':'A','type':'IP','status':'" status "','usage':'" usage                                \
+    "','gateways':[" CIDR("10.0.0.0/8") "]}"
 #define CIDR(value) "{'type':'CIDR','value':'" value "'}"
 
 static struct {
@@ -169,6 +174,24 @@ static struct {
     {ZONE("A", CIDR("10.1.2.3/8")), ZONE("A", CIDR("10.0.0.0/8")), 0},
     {ZONE("A", CIDR("192.0.2.1/32") "," CIDR("10.0.0.0/8")),
      ZONE("A", CIDR("10.0.0.0/8") "," CIDR("192.0.2.1")), 0},
+    {ZONE("A", "'10.0.0.0/8'"), ZONE("A", CIDR("10.0.0.0/8")), 0},
+    {ZONE("A", "'10.0.0.0/8'"), ZONE("A", CIDR("10.0.0.0/9")), 1},
+    {PLACES("'country':'US','region':'US-CA'"), PLACES("'country':'US','region':'CA'"), 0},
+    {PLACES("'country':'US','region':'CA'"), PLACES("'country':'US','region':'NY'"), 1},
+    {PLACES("'country':'US','region':'CA'"), PLACES("'country':'MX','region':'CA'"), 1},
+    {PLACES("'country':'US','region':null"), PLACES("'country':'US'"), 0},
+    {PLACES("'country':'US'"), PLACES("'country':'US','region':'CA'"), 1},
+    {PLACES("'country':'US'},{'country':'DE'"), PLACES("'country':'DE'},{'country':'US'"), 0},
+    {PROVIDERS("64500,7"), PROVIDERS("'7','64500'"), 0},
+    {PROVIDERS("64500"), PROVIDERS("'64501'"), 1},
+    {PROVIDERS("64500"), PLACES("'country':'US'"), 2},
+    {ZONE("A", CIDR("10.0.0.0/8")), USED("POLICY", "ACTIVE"), 0},
+    {ZONE("A", CIDR("10.0.0.0/8")), USED("BLOCKLIST", "ACTIVE"), 1},
+    {USED("BLOCKLIST", "ACTIVE"), ZONE("A", CIDR("10.0.0.0/8")), 1},
+    /* Only ours. */
+    {USED("BLOCKLIST", "ACTIVE"), "", 1},
+    {USED("BLOCKLIST", "INACTIVE"), "", 0},
+    {USED("POLICY", "ACTIVE"), "", 0},
     {ZONE("A", CIDR("2001:DB8:0::1/32")), ZONE("A", CIDR("2001:db8::/32")), 0},
 };
 
