@@ -24,6 +24,13 @@ $(BUILD)/tests/lib/dlopen_shim.so: tests/lib/dlopen_shim.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC $(WARNINGS) -Wno-missing-prototypes -O2 -D_GNU_SOURCE -o $@ $<
 
+SECURITY_KEY := $(BUILD)/tests/lib/security_key.so
+
+$(SECURITY_KEY): tests/lib/security_key.c $(BUILD)/flags
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(WARNINGS) -O2 -D_GNU_SOURCE -o $@ $< -lcrypto
+
 # What the tests learn from their environment. Leaks are looked for in the unit tests; a server's
 # own are not our matter.
 TEST_ENV = DEVTRUST_BUILD='$(abspath $(BUILD))' DEVTRUST_ROOT='$(CURDIR)' DEVTRUST_SAN='$(SAN)' \
@@ -53,7 +60,7 @@ unit: $(UNIT_TESTS) ## run the unit tests
 # Most of their time they wait for servers and people: several files at once. PYTEST_JOBS=0: one by one.
 PYTEST_JOBS ?= 2
 
-integration: $(PRODUCTS) $(SAN_SHIM) ## run the tests with real servers (ARGS=... to pytest)
+integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) ## run the tests with real servers (ARGS=... to pytest)
 	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider \
 		-n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 

@@ -13,13 +13,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 import pexpect
 import pytest
 
 from tests.lib.pamworld import ACCOUNTS, LIMIT, PamWorld, pam_world, wait_until
-from tests.lib.sshd import Sshd, install_device_key, make_key
+from tests.lib.sshd import Sshd, install_device_key, make_key, make_security_key
 
 ALICE, BOB = ACCOUNTS["dtalice"], ACCOUNTS["dtbob"]
 FAKE = Path(__file__).resolve().parents[1] / "lib" / "fake_agent.py"
@@ -92,6 +92,29 @@ def agent(path: Path, uid: int, *keys: Path) -> Iterator[Path]:
             subprocess.run(["ssh-add", "-q", "-"], input=key.read_bytes(), check=True, user=uid,
                            group=uid, extra_groups=[], capture_output=True,
                            env={**os.environ, "SSH_AUTH_SOCK": str(path)})
+        yield path
+    finally:
+        process.terminate()
+        process.wait(LIMIT)
+
+
+@contextlib.contextmanager
+def careful_agent(path: Path, uid: int, key: Path, *options: str, allows: bool = True,
+                  provider: Optional[Path] = None) -> Iterator[Path]:
+    """A real ssh-agent: it asks its owner before it uses the key (-c), or has it in a token."""
+    says = path.with_suffix(".sh")
+    says.write_text(f"#!/bin/sh\nexit {0 if allows else 1}\n")
+    os.chmod(says, 0o755)
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(path), "SSH_ASKPASS": str(says),
+                   "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":none"}
+    allowed = ["-P", str(provider)] if provider is not None else []
+    process = subprocess.Popen(["ssh-agent", "-D", *allowed, "-a", path], user=uid, group=uid,
+                               extra_groups=[], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(path.exists, "ssh-agent listens")
+        subprocess.run(["ssh-add", "-q", *options, "-"], input=key.read_bytes(), check=True,
+                       user=uid, group=uid, extra_groups=[], capture_output=True,
+                       env=environment)
         yield path
     finally:
         process.terminate()
@@ -305,3 +328,78 @@ def test_links_and_relative_paths_are_refused(world: PamWorld, home: Path) -> No
         assert debug(world.outcome("sudo", 2))["deviceReason"] == "NO_CERTIFICATE"
         done = sudo(world, where)
         assert done.returncode == 0 and ROOT_SHOWN in done.stdout
+
+
+# --- keys that ask their owner -----------------------------------------------------------------
+
+@pytest.mark.parametrize("allows", [True, False])
+def test_key_that_is_confirmed_each_time(world: PamWorld, home: Path, allows: bool) -> None:
+    """ssh-add -c: the agent asks its owner before it signs."""
+    key = enrolled(world)
+    with careful_agent(home / "agent", ALICE, key, "-c", allows=allows) as at:
+        done = sudo(world, at)
+    if allows:
+        assert_in(world, done)
+    else:
+        assert_out(world, done, "NO_PROOF_OF_POSSESSION")
+
+
+def enrolled_security_key(world: PamWorld, where: Path) -> tuple[Path, Path]:
+    """A key in a token, filed as a managed device's; and the token."""
+    key, token = make_security_key(where / "sk")
+    identifier = world.pki["devices"]["device-p256"]["device_id"]
+    world.sim.enrol_device(identifier, user="dtalice@example.com")
+    world.run_ctl("device", "add", "--id", identifier, "--ssh-key", key.with_suffix(".pub"))
+    return key, token
+
+
+@pytest.mark.parametrize("demanded", ["no", "yes"])
+def test_security_key(world: PamWorld, home: Path, demanded: str) -> None:
+    world.restart_daemon({"device_trust": {"ssh_require_hardware_key": demanded}})
+    key, token = enrolled_security_key(world, home)
+    with careful_agent(home / "agent", ALICE, key, "-S", str(token), provider=token) as at:
+        assert_in(world, sudo(world, at))
+    world.site.configure({"device_trust": {"ssh_require_hardware_key": None}})
+
+
+def test_security_key_that_nobody_touched(world: PamWorld, home: Path) -> None:
+    """It signs, and says itself that it was not touched: malware on the laptop could do as much."""
+    world.restart_daemon({"device_trust": {"ssh_require_hardware_key": "yes"}})
+    key, token = enrolled_security_key(world, home)
+    (token.parent / "touch").write_text("no\n")
+    with careful_agent(home / "agent", ALICE, key, "-S", str(token), provider=token) as at:
+        assert_out(world, sudo(world, at), "NO_PROOF_OF_POSSESSION")
+    world.site.configure({"device_trust": {"ssh_require_hardware_key": None}})
+
+
+def test_soft_key_where_hardware_is_demanded(world: PamWorld, home: Path) -> None:
+    world.restart_daemon({"device_trust": {"ssh_require_hardware_key": "yes"}})
+    with agent(home / "agent", ALICE, enrolled(world)) as at:
+        assert_out(world, sudo(world, at), "KEY_NOT_HARDWARE")
+    world.site.configure({"device_trust": {"ssh_require_hardware_key": None}})
+
+
+def test_security_key_over_ssh(world: PamWorld, sshd: Sshd, home: Path) -> None:
+    """sshd has the touch checked; the type of its key says that it is in a token."""
+    world.restart_daemon({"device_trust": {"ssh_require_hardware_key": "yes",
+                                           "trusted_when": "ssh-key+intune"}})
+    key, token = enrolled_security_key(world, home)
+    before = (world.pam_directory / "sshd").read_text()
+    world.service("sshd")
+    sshd.allow("dtalice", key)
+    soft = enrolled(world)
+    sshd.allow("dtalice", soft)
+    try:
+        for used, trusted in ((key, True), (soft, False)):
+            world.site.audit_path.unlink(missing_ok=True)
+            command = sshd.command("dtalice", used)
+            command[1:1] = ["-o", f"SecurityKeyProvider={token}"]
+            done = subprocess.run(command, text=True, capture_output=True, timeout=LIMIT,
+                                  stdin=subprocess.DEVNULL)
+            assert ("I-am-in" in done.stdout) == trusted, done.stderr
+            event = world.outcome("sshd")
+            assert debug(event)["evidence"] == "ssh-key+intune" if trusted \
+                else debug(event)["deviceReason"] == "KEY_NOT_HARDWARE"
+    finally:
+        (world.pam_directory / "sshd").write_text(before)
+        world.site.configure({"device_trust": {"ssh_require_hardware_key": None}})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import uuid
@@ -17,7 +18,7 @@ import pexpect
 from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
                                                           load_pem_private_key)
 
-from tests.lib.pamworld import LIMIT, ROOT, PamWorld, is_running, wait_until
+from tests.lib.pamworld import BUILD, LIMIT, ROOT, PamWorld, is_running, wait_until
 from tests.lib.ports import free_port
 
 PROMPT = r"(push sent|passcode|press Enter|Approve)[^\r\n]*: "
@@ -28,6 +29,17 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path], check=True,
                    stdin=subprocess.DEVNULL)
     return path
+
+
+def make_security_key(where: Path) -> tuple[Path, Path]:
+    """A key of a token (tests/lib/security_key.c), made by ssh-keygen; and the token's own library,
+    is root's."""
+    where.mkdir(mode=0o755)
+    token = Path(shutil.copy(BUILD / "tests" / "lib" / "security_key.so", where))
+    key = where / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519-sk", "-w", token, "-N", "", "-f", key],
+                   check=True, stdin=subprocess.DEVNULL)
+    return key, token
 
 
 def install_device_key(world: PamWorld, device: str) -> Path:
