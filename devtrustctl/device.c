@@ -33,10 +33,12 @@ typedef struct registry {
     /* what was asked of `add` */
     char const *ssh_key, *id, *name;
     bool trusted;
-    char const *at;   /* of `explain`: the time to judge for, or NULL */
-    char const *ocsp; /* of `explain`: a file with an OCSP answer, or NULL */
-    char const *path; /* of the file that is read */
-    dt_guid wanted;   /* of the device to remove */
+    char const *at;       /* of `explain`: the time to judge for, or NULL */
+    char const *ocsp;     /* of `explain`: a file with an OCSP answer, or NULL */
+    bool managed, claims; /* of `explain`: what the files are, when no certificates */
+    char const *user;     /* of `explain`: whose managed app configuration it has to be */
+    char const *path;     /* of the file that is read */
+    dt_guid wanted;       /* of the device to remove */
 } registry;
 
 static dt_trust_store const *anchors(registry const *r)
@@ -636,6 +638,28 @@ static int check_add(registry const *r, size_t count, dt_error *e)
     return DT_OK;
 }
 
+/* Options of `explain`, and what goes with them. */
+static int check_explain(registry const *r, device_verb verb, dt_error *e)
+{
+    if (verb != VERB_EXPLAIN && r->at != NULL)
+        return dt_error_set(e, DT_E_INVALID, "--at goes with explain");
+    if (verb != VERB_EXPLAIN && r->ocsp != NULL)
+        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer goes with explain");
+    if (verb != VERB_EXPLAIN && (r->managed || r->claims || r->user != NULL))
+        return dt_error_set(e, DT_E_INVALID, "--managed-config, --claims, --user go with explain");
+    if (r->managed && r->claims)
+        return dt_error_set(e, DT_E_INVALID, "--managed-config or --claims, not both");
+    if (r->managed != (r->user != NULL))
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "--managed-config and --user go together: a configuration is somebody's");
+    if (r->user != NULL && strlen(r->user) >= DT_USER_MAX)
+        return dt_error_set(e, DT_E_INVALID, "--user is longer than %d bytes", DT_USER_MAX - 1);
+    if ((r->managed || r->claims) && r->ocsp != NULL)
+        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer goes with certificates");
+    return DT_OK;
+}
+
 static int check_arguments(registry const *r, device_verb verb, size_t count, dt_error *e)
 {
     bool json = r->json;
@@ -654,10 +678,8 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
         return dt_error_set(e, DT_E_INVALID, "explain what?");
     if (verb != VERB_LIST && verb != VERB_EXPLAIN && json)
         return dt_error_set(e, DT_E_INVALID, "--json goes with list and explain");
-    if (verb != VERB_EXPLAIN && r->at != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--at goes with explain");
-    if (verb != VERB_EXPLAIN && r->ocsp != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer goes with explain");
+    if (check_explain(r, verb, e) < 0)
+        return e->code;
     return verb == VERB_ADD ? check_add(r, count, e) : DT_OK;
 }
 
@@ -677,22 +699,31 @@ static dt_ctl_exit perform(registry *r, device_verb verb, char const *const *nam
     return DT_CTL_FAULT;
 }
 
-/* The site is enough: nothing is looked up, and nothing is written. */
+/* The site is enough, and for claims the aliases in the store: nothing is looked up elsewhere, and
+ * nothing is written. */
 static dt_ctl_exit explain(registry *r, char const *config, char const *const *paths, size_t count)
 {
     dt_error e = {0};
-    dt_site site;
     dt_ctl_exit x;
 
     if (r->at != NULL && dt_time_parse(r->at, &r->now) < 0) {
         dt_err_line("device: --at is not a time such as 2026-08-20T10:11:12Z");
         return DT_CTL_FAULT;
     }
-    if (dt_ctl_site_load(config, &r->files, &e) < 0)
+    if ((r->claims ? dt_ctl_store_open(config, &r->files, &r->store, &e)
+                   : dt_ctl_site_load(config, &r->files, &e)) < 0)
         return dt_err_fault(&e);
-    site = dt_site_for(r->files, "");
-    x = dt_device_explain(&site, paths, count, r->now, r->ocsp, r->json);
-    dt_site_free(&r->files);
+    dt_explain_files const asked = {.files = r->files,
+                                    .store = r->store,
+                                    .as = r->managed  ? DT_EXPLAIN_AS_MANAGED
+                                          : r->claims ? DT_EXPLAIN_AS_CLAIMS
+                                                      : DT_EXPLAIN_AS_SHOWN,
+                                    .user = r->user,
+                                    .ocsp_answer = r->ocsp,
+                                    .now = r->now,
+                                    .json = r->json};
+    x = dt_device_explain(&asked, paths, count);
+    dt_ctl_store_close(&r->files, &r->store);
     return x;
 }
 
@@ -708,6 +739,9 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
                                  {"--trusted", NULL, NULL, &r.trusted},
                                  {"--at", NULL, &r.at, NULL},
                                  {"--ocsp-answer", NULL, &r.ocsp, NULL},
+                                 {"--managed-config", NULL, NULL, &r.managed},
+                                 {"--claims", NULL, NULL, &r.claims},
+                                 {"--user", NULL, &r.user, NULL},
                                  {NULL, NULL, NULL, NULL}};
     dt_error e = {0};
     size_t count = 0;

@@ -4,6 +4,7 @@
  * anywhere: one that cannot be read as what it claims to be gets a verdict, too. */
 #include "devtrustctl/device_explain.h"
 #include "devtrustctl/certificate_file.h"
+#include "devtrustctl/device_claims.h"
 
 #include "core/json.h"
 #include "core/outcome.h"
@@ -23,6 +24,7 @@ typedef struct explained {
     dt_error e;
     dt_certificate certificate; /* of the kind "certificate": as far as it could be read */
     dt_ssh_device ssh;          /* of the kind "ssh-certificate" */
+    dt_claimed claimed;         /* of what is only said: in words */
     dt_bytes ocsp;              /* an answer that is at hand; empty: none */
     char const *ocsp_said;      /* what came of it; NULL: no responder would be asked */
 } explained;
@@ -199,6 +201,8 @@ static char const *verdict_word(dt_reason reason)
 
 static char const *device_of(explained const *x)
 {
+    if (dt_guid_is_set(&x->claimed.device_id))
+        return x->claimed.device_id.text;
     return dt_guid_is_set(&x->ssh.device_id) ? x->ssh.device_id.text
                                              : x->certificate.device_id.text;
 }
@@ -212,6 +216,8 @@ static void print_text(explained const *x)
                 x->reason == DT_REASON_TRUSTED ? "" : ": ",
                 x->reason == DT_REASON_TRUSTED ? "" : dt_reason_name(x->reason),
                 x->certificate.not_checked ? ", let pass by revocation = soft" : "");
+    if (x->claimed.text[0] != '\0')
+        dt_out_line("             %s", x->claimed.text);
     if (x->e.text[0] != '\0')
         dt_out_line("             %s", x->e.text);
 }
@@ -258,6 +264,7 @@ static void print_json(explained const *x)
     if (c->not_checked)
         dt_buf_puts(&b, ",\"revocationNotChecked\":true");
     put_member(&b, "ocsp", x->ocsp_said != NULL ? x->ocsp_said : "");
+    dt_claimed_put(&b, &x->claimed);
     dt_buf_puts(&b, "}");
     dt_out_buf(&b);
     dt_buf_free(&b);
@@ -265,37 +272,56 @@ static void print_json(explained const *x)
 
 /* --- all of it ----------------------------------------------------------------------------------- */
 
-static dt_ctl_exit explain_file(dt_site const *site, char const *path, dt_time now, dt_bytes ocsp,
-                                bool json)
+static int judge_shown(dt_explain_files const *asked, char const *path, explained *x, dt_error *e)
+{
+    dt_site const site = dt_site_for(asked->files, "");
+    dt_buf text;
+    int rc;
+
+    dt_buf_init(&text, DT_CERTIFICATE_FILE_MAX);
+    rc = dt_plain_file_read(path, &text, e);
+    if (rc == DT_OK)
+        judge(&site, dt_buf_bytes(&text), asked->now, x);
+    dt_buf_free(&text);
+    return rc;
+}
+
+static int judge_claimed(dt_explain_files const *asked, char const *path, explained *x, dt_error *e)
+{
+    bool managed = asked->as == DT_EXPLAIN_AS_MANAGED;
+
+    x->kind = managed ? "managed-config" : "vpn-claims";
+    return managed ? dt_managed_file_judge(asked->files, path, asked->user, asked->now, &x->claimed,
+                                           &x->reason, &x->e, e)
+                   : dt_vpn_claims_judge(asked->files, asked->store, path, asked->now, &x->claimed,
+                                         &x->reason, &x->e, e);
+}
+
+static dt_ctl_exit explain_file(dt_explain_files const *asked, char const *path, dt_bytes ocsp)
 {
     explained *x = calloc(1, sizeof(*x));
     dt_ctl_exit exit_code;
     dt_error e = {0};
-    dt_buf text;
-    int rc = x != NULL ? DT_OK : dt_error_set(&e, DT_E_NOMEM, "out of memory");
+    int rc;
 
-    dt_buf_init(&text, DT_CERTIFICATE_FILE_MAX);
-    if (rc == DT_OK)
-        rc = dt_plain_file_read(path, &text, &e);
-    if (rc == DT_OK && x != NULL) {
-        x->path = path;
-        x->ocsp = ocsp;
-        judge(site, dt_buf_bytes(&text), now, x);
-        if (json)
-            print_json(x);
-        else
-            print_text(x);
-        exit_code = x->reason == DT_REASON_TRUSTED ? DT_CTL_YES : DT_CTL_NO;
-    } else {
-        exit_code = dt_err_fault(&e);
+    if (x == NULL) {
+        (void)dt_error_set(&e, DT_E_NOMEM, "out of memory");
+        return dt_err_fault(&e);
     }
-    dt_buf_free(&text);
+    x->path = path;
+    x->ocsp = ocsp;
+    rc = asked->as == DT_EXPLAIN_AS_SHOWN ? judge_shown(asked, path, x, &e)
+                                          : judge_claimed(asked, path, x, &e);
+    if (rc == DT_OK && asked->json)
+        print_json(x);
+    else if (rc == DT_OK)
+        print_text(x);
+    exit_code = rc < 0 ? dt_err_fault(&e) : x->reason == DT_REASON_TRUSTED ? DT_CTL_YES : DT_CTL_NO;
     free(x);
     return exit_code;
 }
 
-dt_ctl_exit dt_device_explain(dt_site const *site, char const *const *paths, size_t count,
-                              dt_time now, char const *ocsp_answer, bool json)
+dt_ctl_exit dt_device_explain(dt_explain_files const *asked, char const *const *paths, size_t count)
 {
     dt_ctl_exit worst = DT_CTL_YES;
     dt_error e = {0};
@@ -303,11 +329,11 @@ dt_ctl_exit dt_device_explain(dt_site const *site, char const *const *paths, siz
 
     dt_buf_init(&answer, DT_OCSP_RESPONSE_MAX);
     bool const readable =
-        ocsp_answer == NULL || dt_plain_file_read(ocsp_answer, &answer, &e) == DT_OK;
+        asked->ocsp_answer == NULL || dt_plain_file_read(asked->ocsp_answer, &answer, &e) == DT_OK;
     if (!readable)
         worst = dt_err_fault(&e);
     for (size_t i = 0; readable && i < count; i++) {
-        dt_ctl_exit x = explain_file(site, paths[i], now, dt_buf_bytes(&answer), json);
+        dt_ctl_exit x = explain_file(asked, paths[i], dt_buf_bytes(&answer));
         worst = x > worst ? x : worst;
     }
     dt_buf_free(&answer);

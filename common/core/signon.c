@@ -161,12 +161,12 @@ static void take_groups(dt_signon *s, dt_request const *r)
     }
 }
 
-static int make_login(dt_signon *s)
+int dt_signon_login(dt_config const *c, char const *user, char out[DT_LOGIN_MAX])
 {
-    char const *suffix = strchr(s->user, '@') ? "" : s->site.config->okta.login_suffix;
-    int n = snprintf(s->login, sizeof(s->login), "%s%s", s->user, suffix);
+    char const *suffix = strchr(user, '@') ? "" : c->okta.login_suffix;
+    int n = snprintf(out, DT_LOGIN_MAX, "%s%s", user, suffix);
 
-    return n > 0 && (size_t)n < sizeof(s->login) ? DT_OK : DT_E_LIMIT;
+    return n > 0 && n < DT_LOGIN_MAX ? DT_OK : DT_E_LIMIT;
 }
 
 static int make_push_key(dt_signon *s, dt_request const *r)
@@ -250,7 +250,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
     memcpy(s->random, r->random, sizeof(s->random));
-    if (make_login(s) < 0 || make_push_key(s, r) < 0) {
+    if (dt_signon_login(s->site.config, s->user, s->login) < 0 || make_push_key(s, r) < 0) {
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "no Okta login can be made of the user name");
         return;
     }

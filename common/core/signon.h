@@ -14,6 +14,7 @@
 #include "core/ocsp.h"
 #include "core/okta.h"
 #include "core/outcome.h"
+#include "core/remembered.h"
 #include "core/ssh.h"
 #include "core/ssh_certificate.h"
 #include "core/step.h"
@@ -131,6 +132,9 @@ typedef struct dt_step {
     bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
     dt_outcome const *outcome;
 } dt_step;
+
+/* The Okta login of who is called `user` at this login: with login_suffix where there is no "@". DT_E_LIMIT. */
+DT_MUST_USE int dt_signon_login(dt_config const *c, char const *user, char out[DT_LOGIN_MAX]);
 
 typedef struct dt_signon dt_signon;
 /* Bytes a dt_signon takes. */

@@ -2,6 +2,7 @@
 /* The first half of a sign-on: from the request's facts to the verdict and the decision. */
 #include "core/evidence_facts.h"
 #include "core/signon_internal.h"
+#include "core/vpn_evidence.h"
 
 #include <string.h>
 
@@ -225,27 +226,19 @@ static dt_guid const *registry_device(dt_signon const *s)
     return proved;
 }
 
-/* True when there is another name to look for. When none is known, a device-uid that is a GUID is
- * taken for the device's own id: some MDMs hand that out. */
+/* True when there is another name to look for. */
 static bool vpn_search_next(dt_signon *s, dt_time now)
 {
     char name[DT_VPN_NAME_MAX];
+    dt_evidence ev;
 
     if (dt_vpn_claims_name(&s->vpn, s->vpn_at, name)) {
         dt_signon_set_phase(s, DT_PHASE_ALIAS_GET);
         return true;
     }
     s->vpn_search = false;
-    for (size_t i = 0; i < 2; i++) {
-        dt_evidence ev = {.source = DT_SOURCE_VPN_CLIENT,
-                          .finding = DT_FINDING_FOR,
-                          .observed = now,
-                          .platform = s->vpn.platform};
-        if (dt_guid_parse(dt_bytes_str(s->vpn.uids[i]), &ev.device_id) < 0)
-            continue;
+    if (dt_vpn_uid_evidence(&s->vpn, now, &ev))
         dt_signon_add_evidence(s, &ev);
-        break;
-    }
     return s->phase == DT_PHASE_DONE && s->outcome.cause != DT_CAUSE_NONE;
 }
 
@@ -341,29 +334,20 @@ void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, d
         dt_signon_evidence_next(s, now);
 }
 
-/* The device that the VPN client means, found by one of the names it gave. A name that several devices
- * have names none of them: the next one is tried. */
+/* The device that the VPN client means, found by one of the names it gave. */
 static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    dt_evidence ev = {.source = DT_SOURCE_VPN_CLIENT, .observed = now, .platform = s->vpn.platform};
     char name[DT_VPN_NAME_MAX] = "";
-    dt_device_alias alias = {0};
-    int rc = r->status == DT_STORE_OK ? dt_device_alias_unpack(r->value, &alias) : DT_E_NOT_FOUND;
+    dt_error why = {0};
+    dt_evidence ev;
 
     (void)!dt_vpn_claims_name(&s->vpn, s->vpn_at, name);
     s->vpn_at++;
-    if (r->status == DT_STORE_OK && rc < 0)
-        dt_signon_detail(s, "the device registry holds an alias that cannot be read");
-    if (rc == DT_OK && !dt_guid_is_set(&alias.device)) {
-        dt_signon_detail(s, "vpn-client: several devices have the name %s", name);
-        rc = DT_E_NOT_FOUND;
-    }
-    if (rc == DT_OK || r->status == DT_STORE_ERROR) {
+    if (dt_vpn_alias_evidence(&s->vpn, name, r, now, &ev, &why)) {
         s->vpn_search = false;
-        ev.device_id = alias.device;
-        ev.finding = rc == DT_OK ? DT_FINDING_FOR : DT_FINDING_UNKNOWN;
-        ev.reason = rc == DT_OK ? DT_REASON_NONE : DT_REASON_LOOKUP_UNAVAILABLE;
         dt_signon_add_evidence(s, &ev);
+    } else if (why.text[0]) {
+        dt_signon_detail(s, "%s", why.text);
     }
     if (s->phase == DT_PHASE_ALIAS_GET)
         dt_signon_evidence_next(s, now);

@@ -788,6 +788,11 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
     };
 }
 
+dt_managed_hints const *dt_site_managed_hints(dt_site_files const *f)
+{
+    return &f->hints;
+}
+
 void dt_site_count(dt_site_files *f, uint64_t generation, dt_time loaded)
 {
     f->generation = generation;

@@ -30,6 +30,8 @@ dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i);
 /* The site as the machine wants it, for one application: with what [application NAME] gives in place
  * of [device_trust]'s. */
 dt_site dt_site_for(dt_site_files const *f, char const *application);
+/* The secret keys of management_hint_file; none when it is not set. Borrowed. */
+dt_managed_hints const *dt_site_managed_hints(dt_site_files const *f);
 /* Says which site of a process this is and since when it is used. Before it is shared. */
 void dt_site_count(dt_site_files *f, uint64_t generation, dt_time loaded);
 uint64_t dt_site_generation(dt_site_files const *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a VPN client says, one pair a line: names that are safe to look up, and no more than fit. */
-#include "core/vpn_claims.h"
+/* What a VPN client says, one pair a line, and as attributes in text: names that are safe to look up,
+ * and no more than fit. */
+#include "core/vpn_evidence.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,37 @@ static void require(bool ok)
         abort();
 }
 
-int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
+static void check(dt_vpn_claims const *c)
 {
-    dt_vpn_claims c = {0};
     char name[DT_VPN_NAME_MAX];
     size_t n = 0;
 
+    require(c->mac_count <= DT_VPN_MACS_MAX && c->pairs <= DT_VPN_PAIRS_MAX);
+    for (; dt_vpn_claims_name(c, n, name); n++) {
+        for (char const *p = name; *p != '\0'; p++)
+            require(*p > 0x20 && *p < 0x7f && (*p < 'A' || *p > 'Z'));
+    }
+    require(n <= DT_VPN_NAMES_MAX);
+}
+
+static void check_text(dt_bytes text)
+{
+    dt_vpn_claims c = {0};
+    dt_evidence ev;
+    dt_error e = {0};
+    int rc = dt_vpn_attributes_read(text, &c, &e);
+
+    require((rc == 0) == (e.text[0] == '\0'));
+    check(&c);
+    require(!dt_vpn_uid_evidence(&c, 0, &ev) ||
+            (ev.assurance == DT_ASSERTED && dt_guid_is_set(&ev.device_id)));
+}
+
+int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
+{
+    dt_vpn_claims c = {0};
+
+    check_text(dt_bytes_of(data, size));
     while (size > 0) {
         uint8_t const *end = memchr(data, '\n', size);
         size_t len = end != NULL ? (size_t)(end - data) : size;
@@ -33,12 +59,6 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
         data += len;
         size -= len;
     }
-    require(c.mac_count <= DT_VPN_MACS_MAX && c.pairs <= DT_VPN_PAIRS_MAX);
-    while (dt_vpn_claims_name(&c, n, name)) {
-        for (char const *p = name; *p != '\0'; p++)
-            require(*p > 0x20 && *p < 0x7f && (*p < 'A' || *p > 'Z'));
-        n++;
-    }
-    require(n <= DT_VPN_NAMES_MAX);
+    check(&c);
     return 0;
 }
