@@ -239,6 +239,12 @@ static int check_assertion_pair(checking *k, dt_bytes certificate, dt_error *e)
     return rc;
 }
 
+/* In the column that the other lines begin with. */
+static char const *service_of(checking const *k)
+{
+    return k->config->intune.service == DT_INTUNE_BY_COMPLIANCE ? "Compliance  " : "Graph       ";
+}
+
 static int tell_assertion(void *ctx, size_t index, dt_bytes der)
 {
     checking *k = ctx;
@@ -247,7 +253,7 @@ static int tell_assertion(void *ctx, size_t index, dt_bytes der)
 
     if (index > 1 || (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0))
         return DT_OK;
-    dt_out_line("Graph         as %s, certificate until %s", k->config->intune.client_id,
+    dt_out_line("%s  as %s, certificate until %s", service_of(k), k->config->intune.client_id,
                 dt_day_text(day, c.not_after));
     warn_expiry(k, "the certificate of the app registration", c.not_after);
     return DT_OK;
@@ -262,7 +268,7 @@ static void check_client_secret(checking *k)
         (void)dt_error_prefix(&e, "[intune] client_secret_file");
         fault(k, &e);
     } else {
-        dt_out_line("Graph         as %s, by a client secret (Entra knows until when)",
+        dt_out_line("%s  as %s, by a client secret (Entra knows until when)", service_of(k),
                     k->config->intune.client_id);
     }
     dt_secret_free(&secret);

@@ -182,32 +182,17 @@ static dt_ctl_exit forget(cache *k, dt_guid const *device)
     return DT_CTL_YES;
 }
 
-typedef struct asking {
-    dt_guid const *device;
-    dt_intune_device answer;
-} asking;
-
-static dt_intune_answer read_device(void *ctx, dt_http_response const *r, dt_error *e)
-{
-    asking *a = ctx;
-
-    return dt_intune_read_device(r, a->device, dt_host_now(), &a->answer, e);
-}
-
 static dt_ctl_exit refresh(cache *k, dt_graph_client *client, dt_guid const *device)
 {
-    asking a = {.device = device};
-    dt_http_request q;
+    dt_intune_device answer;
     dt_error e = {0};
-    int rc = dt_intune_get_device(k->config, device, &q);
+    int rc = dt_graph_client_device(client, device, &answer, &e);
 
     if (rc == DT_OK)
-        rc = dt_graph_client_ask(client, &q, read_device, &a, &e);
-    if (rc == DT_OK)
-        rc = dt_device_answer_put(k->store, k->config, &a.answer, &e);
+        rc = dt_device_answer_put(k->store, k->config, &answer, &e);
     if (rc < 0)
         return dt_err_fault(&e);
-    return show_answer(k, &a.answer);
+    return show_answer(k, &answer);
 }
 
 /* --- the verbs ----------------------------------------------------------------------------------- */

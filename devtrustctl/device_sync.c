@@ -268,9 +268,15 @@ int dt_device_sync(dt_site_files const *site, dt_store *store, dt_sync_options c
               .began = dt_host_now(),
               .told = dt_host_now(),
               .e = e};
-    int rc = dt_graph_client_new(site, &client, e);
+    int rc = DT_OK;
 
     *out = (dt_sync_result){0};
+    if (s.config->intune.service == DT_INTUNE_BY_COMPLIANCE)
+        return dt_error_set(
+            e, DT_E_STATE,
+            "[intune] service is compliance-retrieval, which lists no devices; each "
+            "is asked about when it signs on, or by \"device refresh\"");
+    rc = dt_graph_client_new(site, &client, e);
     if (rc == DT_OK)
         rc = find_place(&s);
     if (rc == DT_OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A blocking client of Microsoft Graph: fetches its token, tries again. */
+/* A blocking client of Microsoft Graph and of the Compliance Retrieval service: fetches the token for
+ * each, finds the latter, tries again. */
 #include "devtrustctl/graph_client.h"
 
 #include "devtrustctl/ctl.h"
@@ -15,8 +16,12 @@ struct dt_graph_client {
     dt_config const *config;
     dt_entra_credentials *credentials;
     dt_https_loop *loop;
-    dt_secret *bearer;
-    dt_time renew_at;
+    struct {
+        dt_secret *bearer;
+        dt_time renew_at;
+    } tokens[DT_ENTRA_AUDIENCE_COUNT], *token; /* and the one for the request under way */
+    dt_compliance_address service;             /* unset: not looked up yet */
+    char next[DT_URL_MAX];                     /* while it is looked up */
     dt_time waited;
     int calls;
     /* of the request under way */
@@ -37,19 +42,20 @@ static void on_token(void *ctx, dt_http_response const *r)
     dt_time expires = 0;
 
     c->retry_after = r->retry_after;
-    c->answer = dt_entra_read_token(r, dt_host_now(), &token, &c->renew_at, &expires, c->e);
-    if (c->answer == DT_INTUNE_OK && dt_entra_bearer(token, &c->bearer) != DT_OK)
+    c->answer = dt_entra_read_token(r, dt_host_now(), &token, &c->token->renew_at, &expires, c->e);
+    if (c->answer == DT_INTUNE_OK && dt_entra_bearer(token, &c->token->bearer) != DT_OK)
         c->answer = DT_INTUNE_UNUSABLE;
     dt_secret_free(&token);
 }
 
 static int fetch_token(dt_graph_client *c)
 {
+    dt_entra_audience audience = (dt_entra_audience)(c->token - c->tokens);
     dt_http_request r;
     int rc;
 
-    dt_secret_free(&c->bearer);
-    rc = dt_entra_credentials_request(c->credentials, c->config, &r, c->e);
+    dt_secret_free(&c->token->bearer);
+    rc = dt_entra_credentials_request(c->credentials, c->config, audience, &r, c->e);
     if (rc == DT_OK)
         rc = dt_https_loop_ask(c->loop, &r, c->config->intune.ca_file, NULL, on_token, c);
     explicit_bzero(&r, sizeof(r));
@@ -65,19 +71,21 @@ static void on_reply(void *ctx, dt_http_response const *r)
     c->answer = c->read(c->ctx, r, c->e);
 }
 
-/* `answer` is that of Graph, or of Entra where it gave no token. */
+/* `answer` is that of the service, or of Entra where it gave no token. */
 static int try_once(dt_graph_client *c, dt_http_request const *r)
 {
     int rc;
 
     c->status = 0;
-    if (c->bearer == NULL || dt_host_now() >= c->renew_at) {
+    c->token =
+        &c->tokens[r->service == DT_HTTP_COMPLIANCE ? DT_ENTRA_FOR_COMPLIANCE : DT_ENTRA_FOR_GRAPH];
+    if (c->token->bearer == NULL || dt_host_now() >= c->token->renew_at) {
         rc = fetch_token(c);
-        if (rc != DT_OK || c->bearer == NULL)
+        if (rc != DT_OK || c->token->bearer == NULL)
             return rc;
     }
     c->calls++;
-    return dt_https_loop_ask(c->loop, r, c->config->intune.ca_file, c->bearer, on_reply, c);
+    return dt_https_loop_ask(c->loop, r, c->config->intune.ca_file, c->token->bearer, on_reply, c);
 }
 
 /* --- until it is answered ---------------------------------------------------------------------- */
@@ -102,7 +110,8 @@ static bool may_wait(dt_graph_client *c, int tries)
     if (tries >= DT_GRAPH_TRIES_MAX || c->waited + wait > DT_GRAPH_WAIT_MAX)
         return false;
     if (c->answer == DT_INTUNE_RATE_LIMITED)
-        dt_err_line("Graph's limit is used up; going on in %lld s", (long long)(wait + 999) / 1000);
+        dt_err_line("Microsoft's limit is used up; going on in %lld s",
+                    (long long)(wait + 999) / 1000);
     c->waited += wait;
     dt_https_pause(wait);
     return true;
@@ -122,14 +131,74 @@ int dt_graph_client_ask(dt_graph_client *c, dt_http_request const *r, dt_graph_r
             return dt_error_set(e, rc, "the request could not be made (%s)", dt_err_name(rc));
         if (c->answer == DT_INTUNE_OK || c->answer == DT_INTUNE_NOT_ENROLLED)
             return DT_OK;
-        if (c->status == 401 && !renewed) { /* Graph no longer takes the token */
+        if (c->status == 401 && !renewed) { /* the service no longer takes the token */
             renewed = true;
-            dt_secret_free(&c->bearer);
+            dt_secret_free(&c->token->bearer);
             continue;
         }
         if (!is_passing(c->answer) || !may_wait(c, tries))
             return c->answer == DT_INTUNE_UNAUTHORIZED ? DT_E_PERMISSION : DT_E_UNAVAILABLE;
     }
+}
+
+/* --- one device -------------------------------------------------------------------------------- */
+
+static dt_intune_answer read_endpoints(void *ctx, dt_http_response const *r, dt_error *e)
+{
+    dt_graph_client *c = ctx;
+
+    return dt_compliance_read_endpoints(c->config, r, dt_host_now(), &c->service, c->next, e);
+}
+
+/* Asks Graph where the Compliance Retrieval service is; once for all devices. */
+static int find_service(dt_graph_client *c, dt_error *e)
+{
+    dt_http_request q;
+
+    c->next[0] = '\0';
+    for (int page = 0; c->service.url[0] == '\0' && page < DT_COMPLIANCE_PAGES_MAX; page++) {
+        int rc = dt_compliance_list_endpoints(c->config, c->next, &q);
+        if (rc != DT_OK)
+            return dt_error_set(e, rc, "the request could not be made (%s)", dt_err_name(rc));
+        rc = dt_graph_client_ask(c, &q, read_endpoints, c, e);
+        if (rc != DT_OK)
+            return rc;
+    }
+    return c->service.url[0] != '\0'
+               ? DT_OK
+               : dt_error_set(e, DT_E_LIMIT, "Graph lists more endpoints than are read");
+}
+
+typedef struct asking {
+    bool graph;
+    dt_guid const *device;
+    dt_intune_device *answer;
+} asking;
+
+static dt_intune_answer read_device(void *ctx, dt_http_response const *r, dt_error *e)
+{
+    asking *a = ctx;
+
+    return a->graph ? dt_intune_read_device(r, a->device, dt_host_now(), a->answer, e)
+                    : dt_compliance_read_device(r, a->device, dt_host_now(), a->answer, e);
+}
+
+int dt_graph_client_device(dt_graph_client *c, dt_guid const *device, dt_intune_device *out,
+                           dt_error *e)
+{
+    asking a = {.graph = c->config->intune.service != DT_INTUNE_BY_COMPLIANCE,
+                .device = device,
+                .answer = out};
+    dt_http_request q;
+    int rc = a.graph ? DT_OK : find_service(c, e);
+
+    if (rc != DT_OK)
+        return rc;
+    rc = a.graph ? dt_intune_get_device(c->config, device, &q)
+                 : dt_compliance_get_device(c->config, &c->service, device, &q);
+    if (rc != DT_OK)
+        return dt_error_set(e, rc, "the request could not be made (%s)", dt_err_name(rc));
+    return dt_graph_client_ask(c, &q, read_device, &a, e);
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
@@ -160,7 +229,8 @@ void dt_graph_client_free(dt_graph_client **c)
         return;
     dt_https_loop_free(&(*c)->loop);
     dt_entra_credentials_free(&(*c)->credentials);
-    dt_secret_free(&(*c)->bearer);
+    for (int i = 0; i < DT_ENTRA_AUDIENCE_COUNT; i++)
+        dt_secret_free(&(*c)->tokens[i].bearer);
     free(*c);
     *c = NULL;
 }

@@ -303,7 +303,8 @@ static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_ste
     dt_time longest = question != NULL ? config->device_trust.ocsp_timeout : config->intune.timeout;
     dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), config);
     if (step->kind != DT_STEP_HTTP ||
-        (question == NULL && (found == NULL || step->http->service != DT_HTTP_GRAPH)))
+        (question == NULL && (found == NULL || (step->http->service != DT_HTTP_GRAPH &&
+                                                step->http->service != DT_HTTP_COMPLIANCE))))
         return false;
     longest = longest < limit ? longest : limit;
     bool may = atomic_fetch_add(&link->looking, 1) < inst->max_blocking_lookups;

@@ -90,6 +90,10 @@ typedef enum dt_revocation {
 } dt_revocation;
 /* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
 typedef enum dt_org_mfa { DT_ORG_MFA_ENFORCE = 0, DT_ORG_MFA_UNLESS_TRUSTED } dt_org_mfa;
+typedef enum dt_intune_service {
+    DT_INTUNE_BY_GRAPH = 0,
+    DT_INTUNE_BY_COMPLIANCE, /* the Compliance Retrieval service */
+} dt_intune_service;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
 /* Where in a certificate the device id may stand; a bit each. */
@@ -140,6 +144,10 @@ typedef struct dt_config {
         dt_assertion_alg assertion_alg;
         char *login_url; /* https://login.microsoftonline.com */
         char *graph_url; /* https://graph.microsoft.com */
+        dt_intune_service service;
+        char *
+            compliance_resource; /* of its tokens, without the slash at the end; "" = the cloud's */
+        char *compliance_host;   /* it is at this host or below; "" = the cloud's */
         char *ca_file;
         dt_time timeout;
     } intune;

@@ -3,6 +3,7 @@
  * somebody by accident, is refused when the file is read. */
 #include "core/config_check.h"
 
+#include "core/compliance_service.h"
 #include "core/evidence_facts.h"
 #include "core/ocsp.h"
 #include "core/ssh_certificate.h"
@@ -122,6 +123,46 @@ static int check_intune(check const *k)
     if (given > 0 && dt_guid_parse(dt_bytes_str(k->c->intune.client_id), &client) < 0)
         return refuse(k, "intune", "client_id",
                       "is not a GUID; write the Application (client) id of the app registration");
+    return DT_OK;
+}
+
+/* At least two labels of letters, digits and dashes: what is below "com" is below nothing. */
+static bool is_host_name(char const *s)
+{
+    char const *dot = strchr(s, '.');
+
+    return s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0' && dot != NULL &&
+           dot != s && s[strlen(s) - 1] != '.' && strstr(s, "..") == NULL;
+}
+
+/* The Compliance Retrieval service knows less of a device than Graph does: a demand that it cannot meet
+ * is refused, not passed over. */
+static int check_service(check const *k)
+{
+    static char const unknown[] = "demands what [intune] service = compliance-retrieval does not "
+                                  "tell; write service = graph, or leave this one out";
+    char const *host = k->c->intune.compliance_host;
+
+    if (k->c->intune.service != DT_INTUNE_BY_COMPLIANCE)
+        return DT_OK;
+    if (dt_compliance_resource(k->c) == NULL)
+        return refuse(k, "intune", "compliance_resource",
+                      "is missing, and that of the cloud of graph_url is not known here; write the "
+                      "address that Microsoft Intune API has in Entra");
+    if (dt_compliance_host(k->c) == NULL)
+        return refuse(k, "intune", "compliance_host",
+                      "is missing, and that of the cloud of graph_url is not known here; write the "
+                      "host whose subdomains Intune's services are at");
+    if (*host != '\0' && !is_host_name(host))
+        return refuse(k, "intune", "compliance_host",
+                      "is no host name; write it in lower case and without https://, as "
+                      "manage.microsoft.com");
+    if (k->c->device_trust.require_owner)
+        return refuse(k, "device_trust", "require_owner", unknown);
+    if (k->c->device_trust.max_sync_age > 0)
+        return refuse(k, "device_trust", "max_sync_age", unknown);
+    if (k->c->device_trust.trust_in_grace_period)
+        return refuse(k, "device_trust", "trust_in_grace_period", unknown);
     return DT_OK;
 }
 
@@ -316,18 +357,26 @@ static int check_management_hint(check const *k)
     return DT_OK;
 }
 
-/* Keys, SSH certificates and the registry do not tell the platform, so where only some are enabled an
+/* Keys, SSH certificates and the registry do not tell the platform, nor does the Compliance Retrieval service, so where only some are enabled an
  * alternative without a source that does could never be met. */
 static int check_platforms(check const *k)
 {
+    unsigned mute = DT_SOURCES_WITH_KEY | DT_SOURCE_REGISTRY;
+
     if ((k->c->device_trust.platforms & PLATFORMS_ALL) == PLATFORMS_ALL)
         return DT_OK;
+    if (k->c->intune.service == DT_INTUNE_BY_COMPLIANCE)
+        mute |= DT_SOURCE_INTUNE;
     for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
-        if ((k->c->device_trust.trusted_when[i] &
-             ~(unsigned)(DT_SOURCES_WITH_KEY | DT_SOURCE_REGISTRY)) == 0)
+        if ((k->c->device_trust.trusted_when[i] & ~mute) == 0)
             return refuse(k, "device_trust", "platforms",
-                          "enables only some, and an alternative of trusted_when has no source "
-                          "that tells the platform; add intune to it, or write platforms = all");
+                          (mute & DT_SOURCE_INTUNE) != 0
+                              ? "enables only some, and [intune] service = compliance-retrieval "
+                                "does not tell the platform; write service = graph, or platforms "
+                                "= all"
+                              : "enables only some, and an alternative of trusted_when has no "
+                                "source that tells the platform; add intune to it, or write "
+                                "platforms = all");
     }
     return DT_OK;
 }
@@ -414,9 +463,9 @@ static int check_all(check const *k, rule *const *rules, size_t count)
 /* The rules that what an application has otherwise could break. */
 static int check_applications(check const *k)
 {
-    static rule *const rules[] = {check_intune,       check_owner, check_tenant,
-                                  check_certificates, check_ssh,   check_management_hint,
-                                  check_platforms};
+    static rule *const rules[] = {check_intune,          check_service,      check_owner,
+                                  check_tenant,          check_certificates, check_ssh,
+                                  check_management_hint, check_platforms};
     int error = DT_OK;
 
     for (size_t i = 0; error == DT_OK && i < k->c->application_count; i++) {
@@ -436,9 +485,12 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,      check_intune,     check_owner, check_tenant,   check_certificates,
-        check_ssh,       check_revocation, check_ocsp,  check_cas,      check_management_hint,
-        check_platforms, check_times,      check_audit, check_services, check_applications,
+        check_okta,         check_intune,          check_service,
+        check_owner,        check_tenant,          check_certificates,
+        check_ssh,          check_revocation,      check_ocsp,
+        check_cas,          check_management_hint, check_platforms,
+        check_times,        check_audit,           check_services,
+        check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 

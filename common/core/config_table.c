@@ -11,6 +11,9 @@
 static dt_config_word const words_alg[] = {
     {"PS256", DT_ALG_PS256}, {"RS256", DT_ALG_RS256}, {NULL, 0}};
 
+static dt_config_word const words_service[] = {
+    {"graph", DT_INTUNE_BY_GRAPH}, {"compliance-retrieval", DT_INTUNE_BY_COMPLIANCE}, {NULL, 0}};
+
 static dt_config_word const words_platform[] = {
     {"all", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
     {"windows", DT_PLATFORM_WINDOWS},
@@ -120,6 +123,15 @@ static dt_config_key const keys[] = {
     {KEY(intune, graph_url, DT_CONFIG_URL), .fallback = "https://graph.microsoft.com",
      BETWEEN(1, URL_MAX), .reloadable = true,
      .help = "Where Microsoft Graph answers; national clouds have their own."},
+    {KEY(intune, service, DT_CONFIG_ENUM), .fallback = "graph", .words = words_service,
+     .reloadable = true,
+     .help = "Which service of Intune is asked about a device: graph, or compliance-retrieval."},
+    {KEY(intune, compliance_resource, DT_CONFIG_URL), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, URL_MAX), .reloadable = true,
+     .help = "The resource that tokens for compliance-retrieval are of; empty for the cloud's."},
+    {KEY(intune, compliance_host, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 253),
+     .reloadable = true,
+     .help = "The host that compliance-retrieval is at, or below; empty for the cloud's."},
     {KEY(intune, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
      .reloadable = true,
      .help = "CA certificates for the connections to Microsoft; empty for those of the system."},

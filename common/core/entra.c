@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Access tokens for Graph: client credentials with a signed assertion (Microsoft identity platform;
  * RFC 7523 section 2.2), whose signature edge/jose makes, or with a client secret. */
-#include "core/intune.h"
-
-#include "core/json.h"
+#include "core/compliance_service.h"
 #include "core/okta.h"
 #include "core/url.h"
 
@@ -89,6 +87,21 @@ static char const *graph_resource(char const *graph_url)
     return PUBLIC_GRAPH;
 }
 
+#define SCOPE_MAX (DT_CONFIG_VALUE_MAX + 16)
+
+static int make_scope(dt_config const *c, dt_entra_audience audience, char scope[SCOPE_MAX])
+{
+    bool graph = audience == DT_ENTRA_FOR_GRAPH;
+    char const *resource = graph ? graph_resource(c->intune.graph_url) : dt_compliance_resource(c);
+    dt_buf b;
+    dt_buf_init_fixed(&b, scope, SCOPE_MAX);
+    if (resource == NULL || (unsigned)audience >= DT_ENTRA_AUDIENCE_COUNT)
+        return DT_E_INVALID;
+    dt_buf_puts(&b, resource);
+    dt_buf_puts(&b, graph ? "/.default" : "//.default");
+    return dt_buf_error(&b);
+}
+
 /* Three parts of base64url with dots between (RFC 7515 section 7.1). */
 static bool is_compact_jws(char const *text)
 {
@@ -123,19 +136,16 @@ static int put_secret(dt_buf *out, dt_secret const *secret)
     return rc;
 }
 
-int dt_entra_token_body(dt_config const *c, char const *assertion, dt_secret const *secret,
-                        dt_buf *out)
+int dt_entra_token_body(dt_config const *c, dt_entra_audience audience, char const *assertion,
+                        dt_secret const *secret, dt_buf *out)
 {
-    char scope[64];
-    dt_buf b;
+    char scope[SCOPE_MAX];
     if ((assertion != NULL) == (secret != NULL) || c->intune.client_id[0] == '\0' ||
         (assertion != NULL && !is_compact_jws(assertion)))
         return DT_E_INVALID;
-    dt_buf_init_fixed(&b, scope, sizeof(scope));
-    dt_buf_puts(&b, graph_resource(c->intune.graph_url));
-    dt_buf_puts(&b, "/.default");
-    if (dt_buf_error(&b) != DT_OK)
-        return dt_buf_error(&b);
+    int made = make_scope(c, audience, scope);
+    if (made != DT_OK)
+        return made;
     put_field(out, "client_id", c->intune.client_id);
     put_field(out, "scope", scope);
     put_field(out, "grant_type", "client_credentials");

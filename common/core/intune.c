@@ -3,7 +3,6 @@
  * intune_record.c keeps answers for the cache, entra.c gets the token. */
 #include "core/intune.h"
 
-#include "core/json.h"
 #include "core/outcome.h"
 #include "core/url.h"
 
@@ -18,6 +17,7 @@
     "deviceRegistrationState"
 
 #define DEVICES_PATH "/v1.0/deviceManagement/managedDevices"
+#define READS_DEVICES "DeviceManagementManagedDevices.Read.All"
 
 static int finish_get(dt_config const *c, dt_buf const *url, dt_http_request *out)
 {
@@ -104,8 +104,7 @@ static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char co
     return DT_INTUNE_UNUSABLE;
 }
 
-/* No HTTP status came. */
-static dt_intune_answer answer_of_failure(dt_http_response const *r, dt_error *e)
+dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who, dt_error *e)
 {
     char shown[SHOWN_MAX];
     (void)dt_str_escape(shown, sizeof(shown), r->error);
@@ -113,16 +112,16 @@ static dt_intune_answer answer_of_failure(dt_http_response const *r, dt_error *e
     case DT_HTTP_UNREACHABLE:
     case DT_HTTP_TIMEOUT:
     case DT_HTTP_ABANDONED:
-        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph cannot be reached: %s", shown);
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s cannot be reached: %s", who, shown);
         return DT_INTUNE_UNREACHABLE;
     case DT_HTTP_NO_CREDENTIALS:
-        (void)dt_error_set(e, DT_E_UNAVAILABLE, "no access token for Graph: %s", shown);
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "no access token for %s: %s", who, shown);
         return DT_INTUNE_UNAUTHORIZED;
     case DT_HTTP_OK:
     case DT_HTTP_BROKEN:
         break;
     }
-    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph's answer cannot be used: %s", shown);
+    (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s's answer cannot be used: %s", who, shown);
     return DT_INTUNE_UNUSABLE;
 }
 
@@ -141,11 +140,15 @@ static bool tell_graph_error(dt_http_response const *r, dt_json const *root, int
 
 /* Every status but 200. */
 static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json const *root,
-                                         dt_error *e)
+                                         char const *permission, dt_error *e)
 {
-    char const *advice = r->status == 401 || r->status == 403
-                             ? "; check the app's DeviceManagementManagedDevices.Read.All"
-                             : "";
+    char advice[SHOWN_MAX] = "";
+    dt_buf b;
+    dt_buf_init_fixed(&b, advice, sizeof(advice));
+    if (r->status == 401 || r->status == 403) {
+        dt_buf_puts(&b, "; check the app's ");
+        dt_buf_puts(&b, permission);
+    }
     bool told = tell_graph_error(r, root, DT_E_UNAVAILABLE, advice, e);
     if (r->status == 429)
         return DT_INTUNE_RATE_LIMITED;
@@ -157,6 +160,24 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json cons
     if (r->status == 404 && told)
         return DT_INTUNE_NOT_ENROLLED;
     return unusable(e, r, "an unexpected status");
+}
+
+dt_intune_answer dt_graph_read(dt_http_response const *r, char const *permission, dt_json **root,
+                               dt_error *e)
+{
+    dt_intune_answer answer = DT_INTUNE_OK;
+    dt_error why = {0};
+    *root = NULL;
+    if (r->failure != DT_HTTP_OK)
+        return dt_intune_no_status(r, "Graph", e);
+    int rc = dt_json_parse(r->body, root, &why);
+    if (r->status != 200)
+        answer = answer_of_status(r, *root, permission, e);
+    else if (rc != DT_OK)
+        answer = unusable(e, r, why.text);
+    if (answer != DT_INTUNE_OK)
+        dt_json_free(root);
+    return answer;
 }
 
 static dt_compliance compliance_of(char const *word)
@@ -250,20 +271,13 @@ dt_intune_answer dt_intune_read_device(dt_http_response const *r, dt_guid const 
                                        dt_intune_device *out, dt_error *e)
 {
     dt_json *root = NULL;
-    dt_error why = {0};
-    dt_intune_answer answer;
+    char const *wrong = NULL;
     memset(out, 0, sizeof(*out));
-    if (r->failure != DT_HTTP_OK)
-        return answer_of_failure(r, e);
-    int rc = dt_json_parse(r->body, &root, &why);
-    if (r->status != 200) {
-        answer = answer_of_status(r, root, e);
-        if (answer == DT_INTUNE_NOT_ENROLLED)
-            out->device_id = *asked;
-    } else {
-        char const *wrong = rc == DT_OK ? read_device(root, asked, out) : why.text;
-        answer = wrong == NULL ? DT_INTUNE_OK : unusable(e, r, wrong);
-    }
+    dt_intune_answer answer = dt_graph_read(r, READS_DEVICES, &root, e);
+    if (answer == DT_INTUNE_NOT_ENROLLED)
+        out->device_id = *asked;
+    else if (answer == DT_INTUNE_OK && (wrong = read_device(root, asked, out)) != NULL)
+        answer = unusable(e, r, wrong);
     if (answer == DT_INTUNE_OK || answer == DT_INTUNE_NOT_ENROLLED)
         out->fetched = now;
     else
@@ -309,20 +323,13 @@ dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const 
                                      dt_error *e)
 {
     dt_json *root = NULL;
-    dt_error why = {0};
-    dt_intune_answer answer;
+    char const *wrong = NULL;
     memset(out, 0, sizeof(*out));
-    if (r->failure != DT_HTTP_OK)
-        return answer_of_failure(r, e);
-    int rc = dt_json_parse(r->body, &root, &why);
-    if (r->status != 200) {
-        answer = answer_of_status(r, root, e);
-        if (answer == DT_INTUNE_NOT_ENROLLED)
-            answer = DT_INTUNE_UNUSABLE; /* the list itself is not there */
-    } else {
-        char const *wrong = rc == DT_OK ? read_page_head(c, root, out) : why.text;
-        answer = wrong == NULL ? DT_INTUNE_OK : unusable(e, r, wrong);
-    }
+    dt_intune_answer answer = dt_graph_read(r, READS_DEVICES, &root, e);
+    if (answer == DT_INTUNE_NOT_ENROLLED)
+        answer = DT_INTUNE_UNUSABLE; /* the list itself is not there */
+    else if (answer == DT_INTUNE_OK && (wrong = read_page_head(c, root, out)) != NULL)
+        answer = unusable(e, r, wrong);
     if (answer == DT_INTUNE_OK)
         read_page_devices(dt_json_get(root, "value"), now, fn, ctx, out);
     else

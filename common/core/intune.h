@@ -6,6 +6,7 @@
 #define DT_CORE_INTUNE_H
 
 #include "core/evidence.h"
+#include "core/json.h"
 #include "core/step.h"
 #include "core/vpn_claims.h"
 
@@ -48,6 +49,13 @@ typedef struct dt_intune_device {
     char user[DT_INTUNE_USER_MAX];        /* userPrincipalName, escaped, cut */
     char wifi_mac[DT_VPN_MAC_TEXT]; /* of the list only, and not kept in the record; "" = none */
 } dt_intune_device;
+
+/* What a reply without a status means; `who` is the service that was asked, as in "Graph". */
+dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who, dt_error *e);
+/* Any reply of Graph. With OK *root is the caller's to free, else NULL. A refusal names the
+ * `permission` that the app registration should have. */
+dt_intune_answer dt_graph_read(dt_http_response const *r, char const *permission, dt_json **root,
+                               dt_error *e);
 
 DT_MUST_USE int dt_intune_get_device(dt_config const *c, dt_guid const *device_id,
                                      dt_http_request *out);
@@ -123,6 +131,13 @@ bool dt_intune_is_owner(dt_intune_device const *d, char const *login);
 void dt_intune_evidence_unavailable(dt_guid const *device_id, dt_time now, dt_evidence *out);
 
 /* --- the token (driver-held, in memory only) -------------------------------------------------- */
+/* What a token is for: each service takes its own only. */
+typedef enum dt_entra_audience {
+    DT_ENTRA_FOR_GRAPH = 0,
+    DT_ENTRA_FOR_COMPLIANCE, /* the Compliance Retrieval service */
+    DT_ENTRA_AUDIENCE_COUNT,
+} dt_entra_audience;
+
 #define DT_ENTRA_ASSERTION_LIFETIME DT_MINUTES(10)
 #define DT_ENTRA_TOKEN_LIFETIME_MAX DT_HOURS(24) /* a longer one is cut to this */
 #define DT_ENTRA_RENEW_EARLY_MIN DT_SECONDS(60)
@@ -134,10 +149,12 @@ DT_MUST_USE int dt_entra_assertion_claims(dt_config const *c, uint8_t const jti[
 DT_MUST_USE int dt_entra_token_url(dt_config const *c, char out[DT_URL_MAX]);
 /* Form body; `assertion` is the signed JWT; NULL: `secret` is the client secret. Exactly one of the two.
  * The body is secret: wipe it after use. The scope is that of the cloud
- * graph_url belongs to: a national cloud's own, else https://graph.microsoft.com. DT_E_INVALID when
- * `assertion` is no compact JWS, or the secret is empty or holds a NUL. */
-DT_MUST_USE int dt_entra_token_body(dt_config const *c, char const *assertion,
-                                    dt_secret const *secret, dt_buf *out);
+ * graph_url belongs to: a national cloud's own, else https://graph.microsoft.com; or of the resource
+ * of the Compliance Retrieval service, whose name ends in a slash before the one that begins
+ * "/.default". DT_E_INVALID when `assertion` is no compact JWS, the secret is empty or holds a NUL, or
+ * the resource is not known. */
+DT_MUST_USE int dt_entra_token_body(dt_config const *c, dt_entra_audience audience,
+                                    char const *assertion, dt_secret const *secret, dt_buf *out);
 /* The token and when to renew it (early by a tenth of its life, at least 60 s, at most half of it).
  * *token is the caller's to free; NULL with anything but OK. Refused: a token_type other than
  * Bearer, a token of other than visible ASCII characters (it becomes a header) or longer than

@@ -278,9 +278,12 @@ void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, d
 void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
                              dt_time now)
 {
-    dt_signon_start_refresh(s, site, site->config->intune.timeout * 2, now);
+    bool graph = site->config->intune.service != DT_INTUNE_BY_COMPLIANCE;
+
+    /* The Compliance Retrieval service may have to be found first. */
+    dt_signon_start_refresh(s, site, site->config->intune.timeout * (graph ? 2 : 4), now);
     s->lookup_id = *device_id;
-    dt_signon_set_phase(s, DT_PHASE_INTUNE_HTTP);
+    dt_signon_intune_ask(s);
 }
 
 void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
@@ -306,6 +309,8 @@ bool dt_phase_is_http(dt_phase p)
 {
     switch (p) {
     case DT_PHASE_INTUNE_HTTP:
+    case DT_PHASE_SERVICE_HTTP:
+    case DT_PHASE_COMPLIANCE_HTTP:
     case DT_PHASE_OKTA_DEVICES_HTTP:
     case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
     case DT_PHASE_ENTRA_HTTP:
@@ -447,7 +452,8 @@ static void after_feed(dt_signon *s, dt_time now)
 
 static void count_call(dt_signon *s)
 {
-    if (s->phase == DT_PHASE_INTUNE_HTTP || s->phase == DT_PHASE_ENTRA_HTTP)
+    if (s->phase == DT_PHASE_INTUNE_HTTP || s->phase == DT_PHASE_ENTRA_HTTP ||
+        dt_signon_is_compliance(s->phase))
         s->outcome.graph_calls++;
     else if (s->phase == DT_PHASE_OCSP_HTTP)
         s->outcome.ocsp_calls++;
@@ -468,6 +474,10 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     case DT_PHASE_ENTRA_HTTP:
         dt_signon_entra_http_done(s, r, now);
+        return;
+    case DT_PHASE_SERVICE_HTTP:
+    case DT_PHASE_COMPLIANCE_HTTP:
+        dt_signon_compliance_http_done(s, r, now);
         return;
     case DT_PHASE_OCSP_HTTP:
         dt_signon_ocsp_http_done(s, r, now);
@@ -524,6 +534,10 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_OCSP_PUT:
     case DT_PHASE_OCSP_AWAY_PUT:
         dt_signon_ocsp_store_done(s, r, now);
+        return;
+    case DT_PHASE_SERVICE_GET:
+    case DT_PHASE_SERVICE_PUT:
+        dt_signon_compliance_store_done(s, r, now);
         return;
     case DT_PHASE_AGENT_KEY_GET:
         dt_signon_agent_store_done(s, r, now);

@@ -44,6 +44,10 @@ void dt_signon_entra_resolve(dt_signon *s)
 {
     static dt_guid const none;
 
+    /* The Compliance Retrieval service does not tell: it stays open, and is given up. */
+    if (s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE && s->intune.enrolled &&
+        !dt_guid_is_set(&s->intune.entra_id))
+        return;
     resolve(&s->evidence, &s->intune.entra_id, s->intune.enrolled ? &s->intune.device_id : &none);
 }
 
@@ -88,7 +92,8 @@ bool dt_signon_entra_begin(dt_signon *s, dt_time now)
 
     /* Where another proof names a device, that one is looked up, and must have this Entra id. */
     if (!entra_id || !dt_evidence_proved_device(&s->evidence, &proved) || proved ||
-        !s->site.config->intune.client_id[0] || !matters(s, entra_id, now))
+        !s->site.config->intune.client_id[0] ||
+        s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE || !matters(s, entra_id, now))
         return false;
     s->lookup_entra = *entra_id;
     s->lookup_found = s->lookup_pages = 0;

@@ -523,8 +523,10 @@ static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     s->intune_cached = f == DT_STALE;
-    dt_signon_set_phase(s, dt_guid_is_set(&s->lookup_entra) ? DT_PHASE_ENTRA_HTTP
-                                                            : DT_PHASE_INTUNE_HTTP);
+    if (dt_guid_is_set(&s->lookup_entra))
+        dt_signon_set_phase(s, DT_PHASE_ENTRA_HTTP);
+    else
+        dt_signon_intune_ask(s);
 }
 
 void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
@@ -558,12 +560,12 @@ void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_ti
     }
 }
 
-/* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. */
-static void intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
+void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
 {
     dt_evidence ev;
 
-    dt_signon_detail(s, "Intune: %s", e->text);
+    if (e != NULL)
+        dt_signon_detail(s, "Intune: %s", e->text);
     if (s->refresh_only) {
         dt_signon_fail(s, DT_CAUSE_NONE, NULL);
         return;
@@ -592,7 +594,7 @@ void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response 
         dt_signon_retry(s, s->phase, now + wait);
         return;
     }
-    intune_unavailable(s, e, now);
+    dt_signon_intune_unavailable(s, e, now);
 }
 
 void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now)

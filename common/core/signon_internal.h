@@ -8,6 +8,7 @@
 #ifndef DT_CORE_SIGNON_INTERNAL_H
 #define DT_CORE_SIGNON_INTERNAL_H
 
+#include "core/compliance_service.h"
 #include "core/crypto.h"
 #include "core/device_record.h"
 #include "core/ocsp.h"
@@ -96,6 +97,10 @@ typedef enum dt_phase {
     DT_PHASE_ENTRA_GET, /* which device has an Entra device id */
     DT_PHASE_ENTRA_HTTP,
     DT_PHASE_ENTRA_PUT,
+    DT_PHASE_SERVICE_GET, /* where the Compliance Retrieval service is */
+    DT_PHASE_SERVICE_HTTP,
+    DT_PHASE_SERVICE_PUT,
+    DT_PHASE_COMPLIANCE_HTTP, /* what it says of the device; then INTUNE_PUT */
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -212,7 +217,10 @@ struct dt_signon {
     dt_guid lookup_entra; /* the Entra device id that is looked up; unset: none is */
     int lookup_found;     /* devices that have it, so far: 0; 1: `intune`; 2: several */
     int lookup_pages;
-    bool intune_cached;     /* `intune` holds an answer that may be used as STALE */
+    bool intune_cached; /* `intune` holds an answer that may be used as STALE */
+    bool service_known; /* `service` is an address of the Compliance Retrieval service */
+    bool service_asked; /* Graph was asked for it */
+    int service_pages;
     bool device_wants_user; /* who the person is at Okta is looked up for `okta_device` */
     dt_okta_device okta_device;
     dt_okta_device okta_device_kept; /* may be used as STALE; zero: none */
@@ -269,6 +277,7 @@ struct dt_signon {
     dt_http_request http;             /* the first of them: see start() in signon.c */
     dt_ocsp_question ocsp;            /* means something while ocsp_waits, or ocsp_hint */
     char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
+    dt_compliance_address service;    /* means something while service_known */
     char value[DT_SIGNON_VALUE_MAX];
     char expected[DT_SIGNON_RECORD_MAX];
     char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
@@ -290,6 +299,17 @@ void dt_signon_decide(dt_signon *s, dt_time now);
  * trusted by this evidence that is not yet? */
 bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
                               dt_guid const *id, dt_time now);
+
+/* Asks Intune about `lookup_id`, by the service that the configuration names. */
+void dt_signon_intune_ask(dt_signon *s);
+/* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. `e`
+ * NULL: why was said before. */
+void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now);
+
+/* signon_compliance.c: the Compliance Retrieval service. */
+bool dt_signon_is_compliance(dt_phase p);
+void dt_signon_compliance_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_compliance_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 
 /* signon_device.c: the device as Okta knows it. */
 /* After all other evidence: asks Okta about the device if that matters, else decides. */

@@ -394,6 +394,10 @@ static int render_read(dt_signon *s)
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         dt_intune_store_key(&s->lookup_id, s->store.key);
         return DT_OK;
+    case DT_PHASE_SERVICE_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        dt_compliance_store_key(s->site.config, s->store.key);
+        return DT_OK;
     case DT_PHASE_OCSP_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         dt_ocsp_store_key(&s->ocsp, s->store.key);
@@ -417,6 +421,15 @@ static int render_read(dt_signon *s)
         op_begin(s, DT_TABLE_PUSH, DT_STORE_GET);
         return set_key(s, "push", s->push_key);
     }
+}
+
+static int render_service_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    int rc = dt_compliance_pack(s->site.config, &s->service, b);
+
+    op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+    dt_compliance_store_key(s->site.config, s->store.key);
+    return rc < 0 ? rc : put_value(s, b, now + DT_COMPLIANCE_ADDRESS_KEPT);
 }
 
 static int render_ocsp_away_put(dt_signon *s, dt_buf *b, dt_time now)
@@ -451,6 +464,8 @@ static int render_write(dt_signon *s, dt_time now)
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         dt_intune_store_key(&s->lookup_id, s->store.key);
         return render_intune_put(s, &b);
+    case DT_PHASE_SERVICE_PUT:
+        return render_service_put(s, &b, now);
     case DT_PHASE_OCSP_PUT:
         op_begin(s, DT_TABLE_LOOKUP, ocsp_put_verb(s));
         dt_ocsp_store_key(&s->ocsp, s->store.key);
@@ -523,6 +538,12 @@ static int render_http(dt_signon *s, dt_time now)
     case DT_PHASE_ENTRA_HTTP:
         rc = dt_intune_find_device(c, &s->lookup_entra, s->next_url, &s->http);
         break;
+    case DT_PHASE_SERVICE_HTTP:
+        rc = dt_compliance_list_endpoints(c, s->next_url, &s->http);
+        break;
+    case DT_PHASE_COMPLIANCE_HTTP:
+        rc = dt_compliance_get_device(c, &s->service, &s->lookup_id, &s->http);
+        break;
     case DT_PHASE_OCSP_HTTP:
         rc = dt_ocsp_request(c, &s->ocsp, &s->http);
         break;
@@ -590,6 +611,7 @@ static int render_store_step(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_ALIAS_GET:
     case DT_PHASE_INTUNE_GET:
     case DT_PHASE_ENTRA_GET:
+    case DT_PHASE_SERVICE_GET:
     case DT_PHASE_OCSP_GET:
     case DT_PHASE_OCSP_AWAY_GET:
     case DT_PHASE_OKTA_DEVICE_GET:

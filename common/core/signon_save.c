@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 9
+#define SAVED_VERSION 10
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -282,6 +282,17 @@ static void agent(codec *c, dt_signon *s)
     raw(c, s->agent_blob, a->blob_len);
 }
 
+static void compliance_service(codec *c, dt_signon *s)
+{
+    FLAG(s->service_known);
+    FLAG(s->service_asked);
+    NUMBER(s->service_pages, 0, DT_COMPLIANCE_PAGES_MAX);
+    if (!s->service_known || c->broken)
+        return;
+    TEXT(s->service.url);
+    TIME(s->service.found);
+}
+
 static void what_is_known(codec *c, dt_signon *s)
 {
     FLAG(s->host_evidence);
@@ -304,6 +315,7 @@ static void what_is_known(codec *c, dt_signon *s)
     NUMBER(s->lookup_found, 0, 2);
     NUMBER(s->lookup_pages, 0, DT_SIGNON_DEVICE_PAGES_MAX);
     FLAG(s->intune_cached);
+    compliance_service(c, s);
 }
 
 /* The Intune answer goes in as the record that the cache would hold. */
@@ -506,7 +518,8 @@ static bool is_evidence(dt_phase p)
 {
     return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
            (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) ||
-           dt_signon_is_ocsp(p) || is_agent(p) || dt_signon_is_entra(p);
+           dt_signon_is_compliance(p) || dt_signon_is_ocsp(p) || is_agent(p) ||
+           dt_signon_is_entra(p);
 }
 
 static bool is_lookup(dt_phase p)
@@ -585,6 +598,9 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
         return s->push.poll_url[0] != '\0';
     case DT_PHASE_CANCEL_HTTP:
         return s->push.cancel_url[0] != '\0';
+    case DT_PHASE_SERVICE_PUT:
+    case DT_PHASE_COMPLIANCE_HTTP:
+        return s->service_known && s->service.found > 0 && dt_guid_is_set(&s->lookup_id);
     case DT_PHASE_OCSP_GET:
     case DT_PHASE_OCSP_AWAY_GET:
     case DT_PHASE_OCSP_HTTP:
@@ -614,9 +630,10 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
 
 static bool is_retried(dt_phase p)
 {
-    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_ENTRA_HTTP || p == DT_PHASE_OCSP_HTTP ||
-           p == DT_PHASE_USER_HTTP || p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP ||
-           p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP ||
+    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_ENTRA_HTTP || p == DT_PHASE_SERVICE_HTTP ||
+           p == DT_PHASE_COMPLIANCE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
+           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP ||
+           p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP ||
            p == DT_PHASE_OKTA_DEVICES_HTTP || p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
 }
 

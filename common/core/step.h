@@ -20,6 +20,8 @@ typedef enum dt_http_service {
     DT_HTTP_GRAPH,    /* Authorization: Bearer, got and renewed by the driver; [intune] graph_url */
     DT_HTTP_ENTRA,    /* the token endpoint itself, no Authorization; [intune] login_url */
     DT_HTTP_OCSP, /* an OCSP responder: no Authorization, also by http, application/ocsp-request */
+    DT_HTTP_COMPLIANCE, /* Intune's Compliance Retrieval service, application/xml; Bearer, of a token
+                           for no other; where Graph says it is, below [intune] compliance_host */
 } dt_http_service;
 
 typedef struct dt_http_request {

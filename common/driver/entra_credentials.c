@@ -89,7 +89,7 @@ static int make_assertion(dt_entra_credentials const *k, dt_config const *c, dt_
 }
 
 int dt_entra_credentials_request(dt_entra_credentials const *k, dt_config const *c,
-                                 dt_http_request *out, dt_error *e)
+                                 dt_entra_audience audience, dt_http_request *out, dt_error *e)
 {
     dt_buf assertion, body;
     memset(out, 0, sizeof(*out));
@@ -103,7 +103,8 @@ int dt_entra_credentials_request(dt_entra_credentials const *k, dt_config const 
     if (rc == 0) {
         rc = dt_entra_token_url(c, out->url);
         if (rc == 0)
-            rc = dt_entra_token_body(c, k->secret != NULL ? NULL : (char const *)assertion.p,
+            rc = dt_entra_token_body(c, audience,
+                                     k->secret != NULL ? NULL : (char const *)assertion.p,
                                      k->secret, &body);
         if (rc == 0)
             rc = dt_buf_error(&body);

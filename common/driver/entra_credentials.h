@@ -4,7 +4,7 @@
 #ifndef DT_DRIVER_ENTRA_CREDENTIALS_H
 #define DT_DRIVER_ENTRA_CREDENTIALS_H
 
-#include "core/intune.h"
+#include "core/compliance_service.h"
 
 typedef struct dt_entra_credentials dt_entra_credentials;
 
@@ -13,9 +13,10 @@ typedef struct dt_entra_credentials dt_entra_credentials;
 DT_MUST_USE int dt_entra_credentials_load(dt_config const *c, dt_entra_credentials **out,
                                           dt_error *e);
 void dt_entra_credentials_free(dt_entra_credentials **c);
-/* The request for a token, now. It is secret: wipe it after use. */
+/* The request for a token for this service, now. It is secret: wipe it after use. */
 DT_MUST_USE int dt_entra_credentials_request(dt_entra_credentials const *k, dt_config const *c,
-                                             dt_http_request *out, dt_error *e);
+                                             dt_entra_audience audience, dt_http_request *out,
+                                             dt_error *e);
 /* The Authorization header of a token: "Bearer ...". *out is the caller's to free. */
 DT_MUST_USE int dt_entra_bearer(dt_secret const *token, dt_secret **out);
 

@@ -107,16 +107,18 @@ struct dt_run {
     bool
         only_asks; /* no harm is done when it is dropped: a GET, or a question to an OCSP responder */
     char url[DT_URL_MAX];
-    unsigned token_used; /* generation of the token it was sent with */
+    dt_entra_audience audience; /* of the token that is used or waited for */
+    unsigned token_used;        /* generation of the token it was sent with */
     bool token_retried;
     bool token_waiting;
     dt_run *token_next;
 };
 
+/* The token for one service. */
 typedef struct dt_token {
-    dt_entra_credentials *credentials; /* NULL: Intune is not configured */
-    dt_secret *bearer;                 /* "Bearer ..."; NULL: none */
-    unsigned generation;               /* raised with each new token */
+    dt_live *live;       /* whose it is; from the first fetch on */
+    dt_secret *bearer;   /* "Bearer ..."; NULL: none */
+    unsigned generation; /* raised with each new token */
     dt_time renew_at, expires;
     dt_http_call *call; /* the one fetch under way */
     int failures;
@@ -132,9 +134,10 @@ typedef struct dt_live_parts {
     dt_config const *config;
     dt_site bare_site; /* without a policy: for refreshes */
     dt_secret *okta_authorization;
-    dt_host_key *host_key; /* the signer's, when there is one */
-    dt_signer *signer;     /* of a key in a token or TPM; else NULL */
-    dt_token token;        /* the loop's, but for its key */
+    dt_host_key *host_key;                    /* the signer's, when there is one */
+    dt_signer *signer;                        /* of a key in a token or TPM; else NULL */
+    dt_entra_credentials *entra;              /* NULL: Intune is not configured */
+    dt_token tokens[DT_ENTRA_AUDIENCE_COUNT]; /* the loop's */
 } dt_live_parts;
 
 /* A place for a site. Places are never freed, so that whoever was too late to take hold of one touches
@@ -264,17 +267,17 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
 /* Any thread, before the parts are shared. */
 /* There is something to ask for a token with. */
-bool dt_token_is_configured(dt_token const *t);
+bool dt_token_is_configured(dt_live_parts const *p);
 DT_MUST_USE int dt_token_load_key(dt_live_parts *p, dt_error *e);
-/* READY: the bearer of the run's site may be used now. COMING: the run is among those who wait;
+/* READY: the bearer of the run's site for this service may be used now. COMING: the run is among those who wait;
  * dt_run_step or dt_run_http_failed is called when the fetch has ended. NONE: the token's error says
  * why. */
-dt_token_answer dt_token_want(dt_run *run, dt_time now);
+dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time now);
 /* No longer waits. */
 void dt_token_forget(dt_run *run);
-/* Graph refused the token of this generation. True: it was dropped, ask for another. */
-bool dt_token_refused(dt_live *l, unsigned generation);
-void dt_token_close(dt_token *t);
+/* The service refused its token of this generation. True: it was dropped, ask for another. */
+bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generation);
+void dt_token_close(dt_live_parts *p);
 
 /* --- signer.c --- */
 /* Takes `key` over unless it fails (DT_E_NOMEM). Any thread. */

@@ -65,7 +65,7 @@ void dt_live_parts_free(dt_live_parts *p)
 {
     if (p->files == NULL)
         return;
-    dt_token_close(&p->token);
+    dt_token_close(p);
     if (p->signer != NULL)
         dt_signer_close(&p->signer);
     else

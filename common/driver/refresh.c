@@ -110,7 +110,7 @@ static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
 static void refresh_start(dt_driver *d, refresh const *r)
 {
     dt_live *live = dt_live_current(d);
-    if (r->ocsp != NULL || r->of != NULL || dt_token_is_configured(&live->has.token))
+    if (r->ocsp != NULL || r->of != NULL || dt_token_is_configured(&live->has))
         refresh_by(d, live, r);
     dt_live_leave(live);
 }

@@ -203,9 +203,9 @@ void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
 static void http_done(dt_run *run, dt_http_response const *r)
 {
     run->http_busy = false;
-    /* Graph no longer takes the token: once more with a new one (the same step is asked again). */
+    /* The service no longer takes the token: once more with a new one (the same step is asked again). */
     if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
-        dt_token_refused(run->live, run->token_used)) {
+        dt_token_refused(run->live, run->audience, run->token_used)) {
         run->token_retried = true;
     } else {
         run->token_retried = false;
@@ -229,11 +229,27 @@ static void on_http_done(void *ctx, dt_http_response const *r)
     free(call);
 }
 
-/* A credential goes to its own service only. The core has checked that as well. */
 static bool url_is_below(char const *url, char const *base)
 {
     size_t len = strlen(base);
     return len > 0 && strncmp(url, base, len) == 0 && url[len] == '/';
+}
+
+/* A credential goes to its own service only. The core has checked that as well. */
+static bool is_for_service(dt_config const *c, dt_http_request const *r)
+{
+    switch (r->service) {
+    case DT_HTTP_OKTA:
+        return url_is_below(r->url, c->okta.org_url);
+    case DT_HTTP_GRAPH:
+        return url_is_below(r->url, c->intune.graph_url);
+    case DT_HTTP_COMPLIANCE:
+        return dt_compliance_is_allowed(c, r->url);
+    case DT_HTTP_ENTRA:
+    case DT_HTTP_OCSP:
+        break;
+    }
+    return false;
 }
 
 /* What goes with the request. Sets `run->token_waiting` when it has to be waited for; NULL with
@@ -241,21 +257,21 @@ static bool url_is_below(char const *url, char const *base)
 static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error)
 {
     dt_live_parts const *has = &run->live->has;
-    bool okta = r->service == DT_HTTP_OKTA;
-    char const *base = okta ? has->config->okta.org_url : has->config->intune.graph_url;
-    if (r->service == DT_HTTP_ENTRA || !url_is_below(r->url, base)) {
+    if (!is_for_service(has->config, r)) {
         *error = "a request that is not for the configured service was not sent";
         return NULL;
     }
-    if (okta) {
+    if (r->service == DT_HTTP_OKTA) {
         *error = "no Okta API token is configured";
         return has->okta_authorization;
     }
-    *error = has->token.error;
-    if (dt_token_want(run, dt_host_now()) != DT_TOKEN_READY)
+    dt_entra_audience audience =
+        r->service == DT_HTTP_GRAPH ? DT_ENTRA_FOR_GRAPH : DT_ENTRA_FOR_COMPLIANCE;
+    *error = has->tokens[audience].error;
+    if (dt_token_want(run, audience, dt_host_now()) != DT_TOKEN_READY)
         return NULL;
-    run->token_used = has->token.generation;
-    return has->token.bearer;
+    run->token_used = has->tokens[audience].generation;
+    return has->tokens[audience].bearer;
 }
 
 /* Questions whose answer is the same for all who ask, and that may take their full time: a person who
@@ -268,8 +284,8 @@ static bool may_share(dt_run const *run, dt_http_request const *r)
         return r->body_len <= DT_OCSP_REQUEST_MAX && r->timeout == c->device_trust.ocsp_timeout;
     if (dt_okta_is_device_request(r))
         return r->timeout == c->okta.timeout;
-    return r->service == DT_HTTP_GRAPH && r->method == DT_HTTP_GET &&
-           r->timeout == c->intune.timeout;
+    return (r->service == DT_HTTP_GRAPH || r->service == DT_HTTP_COMPLIANCE) &&
+           r->method == DT_HTTP_GET && r->timeout == c->intune.timeout;
 }
 
 static dt_shared_call *call_under_way(dt_run const *run, dt_http_request const *r)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The Graph token: fetched when first needed, one fetch for all who wait, renewed early behind the
- * back of those who use it. A tenant that gives none is asked ever more rarely. */
+/* The tokens for Graph and for the Compliance Retrieval service, each apart from the other: fetched
+ * when first needed, one fetch for all who wait, renewed early behind the back of those who use it. A
+ * tenant that gives none is asked ever more rarely. */
 #include "driver/internal.h"
 
 #include "edge/host.h"
@@ -9,12 +10,23 @@
 
 int dt_token_load_key(dt_live_parts *p, dt_error *e)
 {
-    return dt_entra_credentials_load(p->config, &p->token.credentials, e);
+    return dt_entra_credentials_load(p->config, &p->entra, e);
 }
 
-bool dt_token_is_configured(dt_token const *t)
+bool dt_token_is_configured(dt_live_parts const *p)
 {
-    return t->credentials != NULL;
+    return p->entra != NULL;
+}
+
+static dt_entra_audience audience_of(dt_token const *t)
+{
+    return (dt_entra_audience)(t - t->live->has.tokens);
+}
+
+static char const *name_of(dt_entra_audience audience)
+{
+    return audience == DT_ENTRA_FOR_COMPLIANCE ? "Intune's Compliance Retrieval service"
+                                               : "Microsoft Graph";
 }
 
 /* --- who waits -------------------------------------------------------------------------------- */
@@ -41,7 +53,7 @@ static dt_run *pop_waiting(dt_token *t)
 
 void dt_token_forget(dt_run *run)
 {
-    dt_token *t = &run->live->has.token;
+    dt_token *t = &run->live->has.tokens[run->audience];
     if (!run->token_waiting)
         return;
     dt_run *before = NULL;
@@ -80,7 +92,9 @@ static void fetch_failed(dt_token *t, dt_time at_least, char const *why)
     t->retry_at = dt_driver_mono() + pause;
     dt_buf b;
     dt_buf_init_fixed(&b, t->error, sizeof(t->error));
-    dt_buf_puts(&b, "no token for Microsoft Graph: ");
+    dt_buf_puts(&b, "no token for ");
+    dt_buf_puts(&b, name_of(audience_of(t)));
+    dt_buf_puts(&b, ": ");
     dt_buf_put_escaped(&b, dt_bytes_str(why));
 }
 
@@ -112,8 +126,8 @@ static int take_token(dt_token *t, dt_http_response const *r, dt_error *e)
 
 static void on_fetched(void *ctx, dt_http_response const *r)
 {
-    dt_live *l = ctx;
-    dt_token *t = &l->has.token;
+    dt_token *t = ctx;
+    dt_live *l = t->live;
     t->call = NULL;
     dt_error e;
     int rc = take_token(t, r, &e);
@@ -124,14 +138,15 @@ static void on_fetched(void *ctx, dt_http_response const *r)
 }
 
 /* Starts the fetch; a failure to do so counts like a refusal. */
-static void fetch(dt_live *l)
+static void fetch(dt_live *l, dt_entra_audience audience)
 {
-    dt_token *t = &l->has.token;
+    dt_token *t = &l->has.tokens[audience];
     dt_http_request r;
     dt_error e = {0};
-    int rc = dt_entra_credentials_request(t->credentials, l->has.config, &r, &e);
+    t->live = l;
+    int rc = dt_entra_credentials_request(l->has.entra, l->has.config, audience, &r, &e);
     if (rc == 0) {
-        rc = dt_http_start(l->driver->http, &r, l->has.config->intune.ca_file, NULL, on_fetched, l,
+        rc = dt_http_start(l->driver->http, &r, l->has.config->intune.ca_file, NULL, on_fetched, t,
                            &t->call);
         if (rc != 0) {
             dt_error_set(&e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
@@ -145,18 +160,19 @@ static void fetch(dt_live *l)
         fetch_failed(t, 0, e.text);
 }
 
-dt_token_answer dt_token_want(dt_run *run, dt_time now)
+dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time now)
 {
-    dt_token *t = &run->live->has.token;
-    if (!dt_token_is_configured(t)) {
+    dt_token *t = &run->live->has.tokens[audience];
+    if (!dt_token_is_configured(&run->live->has)) {
         (void)dt_str_copy(t->error, sizeof(t->error),
-                          "no token for Microsoft Graph: [intune] is not configured");
+                          "no token for Microsoft: [intune] is not configured");
         return DT_TOKEN_NONE;
     }
+    run->audience = audience;
     bool usable = t->bearer != NULL && now < t->expires;
     bool wanted = !usable || now >= t->renew_at;
     if (wanted && t->call == NULL && dt_driver_mono() >= t->retry_at)
-        fetch(run->live);
+        fetch(run->live, audience);
     if (usable)
         return DT_TOKEN_READY;
     if (t->call == NULL)
@@ -165,9 +181,9 @@ dt_token_answer dt_token_want(dt_run *run, dt_time now)
     return DT_TOKEN_COMING;
 }
 
-bool dt_token_refused(dt_live *l, unsigned generation)
+bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generation)
 {
-    dt_token *t = &l->has.token;
+    dt_token *t = &l->has.tokens[audience];
     if (generation != t->generation)
         return true; /* another run has dropped it before */
     if (t->bearer == NULL)
@@ -180,8 +196,9 @@ bool dt_token_refused(dt_live *l, unsigned generation)
     return true;
 }
 
-void dt_token_close(dt_token *t)
+void dt_token_close(dt_live_parts *p)
 {
-    dt_secret_free(&t->bearer);
-    dt_entra_credentials_free(&t->credentials);
+    for (int i = 0; i < DT_ENTRA_AUDIENCE_COUNT; i++)
+        dt_secret_free(&p->tokens[i].bearer);
+    dt_entra_credentials_free(&p->entra);
 }

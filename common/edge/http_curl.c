@@ -21,7 +21,7 @@
 #include <time.h>
 
 #define SYSTEM_CA_DIRECTORY "/etc/ssl/certs"
-#define SERVICES_MAX 4 /* Okta, Graph, Entra, OCSP responders: what we speak to */
+#define SERVICES_MAX 5 /* as many as dt_http_service has */
 #define CALL_TIMEOUT_MAX DT_SECONDS(60)
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
 #define CA_CACHE_SECONDS 60
@@ -290,11 +290,16 @@ static char const *content_type(dt_http_request const *r)
                                       : "Content-Type: application/json";
 }
 
+static char const *accepted(dt_http_request const *r)
+{
+    return r->service == DT_HTTP_OCSP         ? "Accept: application/ocsp-response"
+           : r->service == DT_HTTP_COMPLIANCE ? "Accept: application/xml"
+                                              : "Accept: application/json";
+}
+
 static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_secret const *authorization)
 {
-    bool ok = add_line(c, r->service == DT_HTTP_OCSP ? "Accept: application/ocsp-response"
-                                                     : "Accept: application/json") &&
-              add_line(c, "Expect:");
+    bool ok = add_line(c, accepted(r)) && add_line(c, "Expect:");
     if (ok && r->method == DT_HTTP_POST)
         ok = add_line(c, content_type(r));
     if (ok && r->forwarded_for[0] != '\0') {

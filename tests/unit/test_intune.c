@@ -853,7 +853,8 @@ static void token_bodies(void **state)
         dt_buf_init(&b, DT_HTTP_BODY_MAX);
         snprintf(url, sizeof(url), "%s", rows[i][0]);
         config.intune.graph_url = url;
-        assert_int_equal(dt_entra_token_body(&config, "eyJ0.eyJh_-.c2ln", NULL, &b), 0);
+        assert_int_equal(
+            dt_entra_token_body(&config, DT_ENTRA_FOR_GRAPH, "eyJ0.eyJh_-.c2ln", NULL, &b), 0);
         snprintf(expected, sizeof(expected),
                  "client_id=c1c1c1c1-0000-4000-8000-000000000001&scope=%s"
                  "&grant_type=client_credentials&client_assertion_type=urn%%3Aietf%%3Aparams%%3A"
@@ -868,12 +869,15 @@ static void token_bodies(void **state)
     dt_buf b;
     dt_buf_init(&b, DT_HTTP_BODY_MAX);
     for (size_t i = 0; i < COUNT(bad); i++)
-        assert_int_equal(dt_entra_token_body(&config, bad[i], NULL, &b), DT_E_INVALID);
-    assert_int_equal(dt_entra_token_body(&config, NULL, NULL, &b), DT_E_INVALID);
+        assert_int_equal(dt_entra_token_body(&config, DT_ENTRA_FOR_GRAPH, bad[i], NULL, &b),
+                         DT_E_INVALID);
+    assert_int_equal(dt_entra_token_body(&config, DT_ENTRA_FOR_GRAPH, NULL, NULL, &b),
+                     DT_E_INVALID);
     assert_int_equal(b.len, 0);
     dt_buf_free(&b);
     dt_buf_init(&b, 100);
-    assert_int_equal(dt_entra_token_body(&config, "a.b.c", NULL, &b), DT_E_LIMIT);
+    assert_int_equal(dt_entra_token_body(&config, DT_ENTRA_FOR_GRAPH, "a.b.c", NULL, &b),
+                     DT_E_LIMIT);
     dt_buf_free(&b);
 }
 
@@ -890,7 +894,7 @@ static void token_request_with_a_secret(void **state)
         dt_buf b;
         dt_buf_init(&b, DT_HTTP_BODY_MAX);
         assert_int_equal(dt_secret_new(dt_bytes_of(rows[i].secret, rows[i].len), &secret), 0);
-        int rc = dt_entra_token_body(&config, NULL, secret, &b);
+        int rc = dt_entra_token_body(&config, DT_ENTRA_FOR_GRAPH, NULL, secret, &b);
         assert_true(rows[i].rc == 0 ? rc == 0 : rc < 0);
         if (rc == 0)
             assert_string_equal((char *)b.p,
@@ -898,7 +902,8 @@ static void token_request_with_a_secret(void **state)
                                 "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
                                 "&grant_type=client_credentials&client_secret=a~b%2Bc");
         /* Never both. */
-        assert_int_equal(dt_entra_token_body(&config, "a.b.c", secret, &b), DT_E_INVALID);
+        assert_int_equal(dt_entra_token_body(&config, DT_ENTRA_FOR_GRAPH, "a.b.c", secret, &b),
+                         DT_E_INVALID);
         dt_secret_free(&secret);
         dt_buf_free(&b);
     }
