@@ -37,8 +37,7 @@ int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x, dt_e
     return 0;
 }
 
-/* One value as text. DT_E_LIMIT, DT_E_PARSE for a NUL in it; dst is "" then. */
-static int value_text(VALUE_PAIR const *vp, char *dst, size_t size)
+int dt_rlm_value_text(VALUE_PAIR const *vp, char *dst, size_t size)
 {
     if (vp->da->type == PW_TYPE_STRING)
         return dt_str_copy_bytes(dst, size, dt_bytes_of(vp->vp_strvalue, vp->vp_length));
@@ -54,7 +53,7 @@ static int attribute_text(REQUEST *request, vp_tmpl_t const *attribute, char *ds
     VALUE_PAIR *vp = NULL;
     if (tmpl_find_vp(&vp, request, attribute) != 0 || vp == NULL)
         return 0;
-    return value_text(vp, dst, size);
+    return dt_rlm_value_text(vp, dst, size);
 }
 
 /* Values go in as they are. Without a function of its own for that, the server would put backslashes
@@ -65,8 +64,7 @@ static size_t as_is(UNUSED REQUEST *request, char *out, size_t size, char const 
     return strlcpy(out, in, size);
 }
 
-/* The value of an expression; "" when it is not configured or gives nothing. */
-static int evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, size_t size)
+int dt_rlm_evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, size_t size)
 {
     dst[0] = '\0';
     if (x->attribute != NULL)
@@ -109,7 +107,7 @@ static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_
     for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, attribute); vp != NULL;
          vp = tmpl_cursor_next(&cursor, attribute)) {
         seen++;
-        if (value_text(vp, name, sizeof name) != 0 || !add_group(in, &used, name))
+        if (dt_rlm_value_text(vp, name, sizeof name) != 0 || !add_group(in, &used, name))
             return DT_E_LIMIT;
     }
     return seen;
@@ -122,7 +120,7 @@ static int groups_of_list(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     char *rest = list, *name;
     size_t used = 0;
     int seen = 0;
-    int rc = evaluate(request, &inst->inputs[DT_RLM_GROUPS], list, sizeof list);
+    int rc = dt_rlm_evaluate(request, &inst->inputs[DT_RLM_GROUPS], list, sizeof list);
     if (rc != 0)
         return rc;
     while ((name = strsep(&rest, ",")) != NULL) {
@@ -162,7 +160,7 @@ static void read_vpn_pairs(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
     int err = 0;
     if (x->attribute == NULL) {
         char pair[DT_RLM_INPUT_MAX];
-        if (evaluate(request, x, pair, sizeof pair) == 0 && pair[0] != '\0')
+        if (dt_rlm_evaluate(request, x, pair, sizeof pair) == 0 && pair[0] != '\0')
             dt_vpn_claims_add_pair(&in->vpn, dt_bytes_str(pair));
         return;
     }
@@ -179,7 +177,7 @@ static void read_vpn(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs
     char name[DT_RLM_INPUT_MAX];
     memset(&in->vpn, 0, sizeof in->vpn);
     read_vpn_pairs(inst, request, in);
-    if (evaluate(request, &inst->inputs[DT_RLM_VPN_HOST_NAME], name, sizeof name) == 0)
+    if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_VPN_HOST_NAME], name, sizeof name) == 0)
         dt_vpn_claims_set_host_name(&in->vpn, name);
 }
 
@@ -203,11 +201,11 @@ static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
         {DT_RLM_USER, "user", in->user, sizeof in->user},
         {DT_RLM_NAS, "nas", in->nas, sizeof in->nas},
         {DT_RLM_STATION, "station", in->station, sizeof in->station},
-        {DT_RLM_CLIENT_IP, "client_ip", in->client_ip, sizeof in->client_ip},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        int one = evaluate(request, &inst->inputs[wanted[i].which], wanted[i].dst, wanted[i].size);
+        int one =
+            dt_rlm_evaluate(request, &inst->inputs[wanted[i].which], wanted[i].dst, wanted[i].size);
         if (one != 0)
             rc = dt_error_set(e, one, "\"%s\" is longer than %zu bytes or holds a NUL",
                               wanted[i].name, wanted[i].size - 1);
@@ -231,7 +229,9 @@ static void put_part(dt_buf *b, char const *part)
  * from another, nobody may join: somebody else's login would ride on the person's approval. */
 static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
 {
-    char const *place = in->station[0] != '\0' ? in->station : in->client_ip;
+    char const *place = in->station[0] != '\0'   ? in->station
+                        : in->client_ip_is_known ? in->client_ip
+                                                 : "";
     dt_buf b;
     dt_buf_init_fixed(&b, in->push_key, sizeof in->push_key);
     put_part(&b, inst->application);
@@ -264,7 +264,7 @@ static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     in->session[0] = '\0';
     while (request->parent != NULL)
         request = request->parent;
-    if (evaluate(request, &inst->inputs[DT_RLM_SESSION], text, sizeof text) != 0 ||
+    if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_SESSION], text, sizeof text) != 0 ||
         text[0] == '\0' || in->nas[0] == '\0')
         return;
     dt_buf_init_fixed(&b, parts, sizeof parts);
@@ -292,7 +292,8 @@ static void split_passcode(dt_rlm_inputs *in)
 /* One that does not fit, or holds a NUL, is nobody's: it counts as not given. */
 static void read_password(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
-    if (evaluate(request, &inst->inputs[DT_RLM_PASSWORD], in->password, sizeof in->password) != 0)
+    if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PASSWORD], in->password,
+                        sizeof in->password) != 0)
         explicit_bzero(in->password, sizeof in->password);
     else if (inst->append_passcode)
         split_passcode(in);
@@ -304,21 +305,25 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
     in->user[0] = in->client_ip[0] = in->nas[0] = in->station[0] = '\0';
     in->platform[0] = in->vpn_device_id[0] = in->passcode[0] = in->push_key[0] = '\0';
     in->password[0] = '\0';
+    in->client_ip_is_known = false;
     in->group_count = 0;
     in->group_knowledge = DT_GROUPS_UNKNOWN;
     in->id[0] = '\0';
     int rc = draw(in);
     if (rc != 0)
         return dt_error_set(e, rc, "no random bytes");
+    in->client_ip_is_known = dt_rlm_address_read(&inst->address, request, in->client_ip);
     rc = read_who(inst, request, in, e);
     if (rc != 0)
         return rc;
     /* What a client only asserts counts as not said when it is not well-formed. */
-    (void)!evaluate(request, &inst->inputs[DT_RLM_PLATFORM], in->platform, sizeof in->platform);
-    (void)!evaluate(request, &inst->inputs[DT_RLM_VPN_DEVICE_ID], in->vpn_device_id,
-                    sizeof in->vpn_device_id);
+    (void)!dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PLATFORM], in->platform,
+                           sizeof in->platform);
+    (void)!dt_rlm_evaluate(request, &inst->inputs[DT_RLM_VPN_DEVICE_ID], in->vpn_device_id,
+                           sizeof in->vpn_device_id);
     read_vpn(inst, request, in);
-    (void)!evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode, sizeof in->passcode);
+    (void)!dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode,
+                           sizeof in->passcode);
     if (inst->primary == DT_RLM_PRIMARY_OKTA)
         read_password(inst, request, in);
     read_groups(inst, request, in);
@@ -351,6 +356,7 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->application = inst->application;
     out->user = in->user;
     out->client_ip = in->client_ip;
+    out->address_wanted = dt_rlm_address_is_wanted(&inst->address);
     out->nas = in->nas;
     out->station = in->station;
     out->session = in->session;

@@ -39,7 +39,7 @@ static CONF_PARSER const module_config[] = {
             fallback                                                                               \
     }
     INPUT("user", DT_RLM_USER, "%{%{Stripped-User-Name}:-%{User-Name}}"),
-    INPUT("client_ip", DT_RLM_CLIENT_IP, ""),
+    {"client_ip", FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_XLAT, rlm_devtrust_t, address.text), ""},
     INPUT("nas", DT_RLM_NAS, "%{%{NAS-Identifier}:-%{Packet-Src-IP-Address}}"),
     INPUT("station", DT_RLM_STATION, "&Calling-Station-Id"),
     INPUT("session", DT_RLM_SESSION, "&Acct-Session-Id"),
@@ -55,7 +55,6 @@ static CONF_PARSER const module_config[] = {
 
 static char const *const input_names[DT_RLM_INPUT_COUNT] = {
     [DT_RLM_USER] = "user",
-    [DT_RLM_CLIENT_IP] = "client_ip",
     [DT_RLM_NAS] = "nas",
     [DT_RLM_STATION] = "station",
     [DT_RLM_SESSION] = "session",
@@ -799,6 +798,10 @@ static int mod_instantiate(CONF_SECTION *cs, void *instance)
             cf_log_err_cs(cs, "%s", e.text);
             return -1;
         }
+    }
+    if (dt_rlm_address_compile(inst, &inst->address, &e) != 0) {
+        cf_log_err_cs(cs, "%s", e.text);
+        return -1;
     }
     if (check_config)
         return check_only(cs, inst);

@@ -41,7 +41,6 @@ typedef enum dt_rlm_primary {
 /* The inputs, each an expression of the configuration. */
 typedef enum dt_rlm_input {
     DT_RLM_USER = 0,
-    DT_RLM_CLIENT_IP,
     DT_RLM_NAS,
     DT_RLM_STATION,
     DT_RLM_SESSION,
@@ -62,6 +61,15 @@ typedef struct dt_rlm_expression {
     vp_tmpl_t *attribute;
     xlat_exp_t *xlat;
 } dt_rlm_expression;
+
+/* Where the client's address is looked for: attributes in order, or one expression. */
+#define DT_RLM_ADDRESS_ATTRIBUTES_MAX 8
+typedef struct dt_rlm_address {
+    char const *text; /* as configured */
+    vp_tmpl_t *attributes[DT_RLM_ADDRESS_ATTRIBUTES_MAX];
+    size_t count;
+    dt_rlm_expression expression; /* where there are no attributes */
+} dt_rlm_address;
 
 typedef struct rlm_devtrust_t rlm_devtrust_t;
 
@@ -94,6 +102,7 @@ struct rlm_devtrust_t {
     uint32_t max_parked;
     uint16_t port;
     dt_rlm_expression inputs[DT_RLM_INPUT_COUNT];
+    dt_rlm_address address; /* client_ip */
 
     dt_rlm_wait wait;
     dt_rlm_primary primary;
@@ -128,7 +137,8 @@ typedef struct dt_rlm_inputs {
     dt_site const *site; /* held while the request is decided; set before it is read */
     char id[DT_SIGNON_ID_LEN + 1];
     char user[DT_USER_MAX];
-    char client_ip[DT_ADDRESS_MAX];
+    char client_ip[DT_ADDRESS_MAX]; /* or what stands in its place; "" = nothing */
+    bool client_ip_is_known;
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];
     char session[DT_SESSION_NAME_MAX]; /* "" when the NAS tells of none */
@@ -148,6 +158,11 @@ typedef struct dt_rlm_inputs {
 /* Compiles an expression; errors name it. Memory belongs to ctx. */
 DT_MUST_USE int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x,
                                dt_error *e);
+/* One value as text. DT_E_LIMIT, DT_E_PARSE for a NUL in it; dst is "" then. */
+DT_MUST_USE int dt_rlm_value_text(VALUE_PAIR const *vp, char *dst, size_t size);
+/* The value of an expression; "" when it is not configured or gives nothing. Errors as before. */
+DT_MUST_USE int dt_rlm_evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst,
+                                size_t size);
 /* Evaluates all inputs. DT_E_INVALID when there is no user name, DT_E_LIMIT or DT_E_PARSE when who
  * or where is too long or holds a NUL; `e` says which. *in is usable for the audit either way. */
 DT_MUST_USE int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in,
@@ -156,6 +171,15 @@ void dt_rlm_inputs_wipe(dt_rlm_inputs *in);
 /* The core's request; borrows from `in`. */
 void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
                          dt_rlm_inputs const *in, dt_request *out);
+
+/* --- client_address.c ----------------------------------------------------------------------- */
+/* Compiles client_ip; errors name it. Memory belongs to ctx. */
+DT_MUST_USE int dt_rlm_address_compile(TALLOC_CTX *ctx, dt_rlm_address *a, dt_error *e);
+/* The address, or what stands in its place, of the request that came from the network; "" when there
+ * is nothing. False unless it is an address. */
+bool dt_rlm_address_read(dt_rlm_address const *a, REQUEST *request, char out[DT_ADDRESS_MAX]);
+/* True when the administrator has said where it is told. */
+bool dt_rlm_address_is_wanted(dt_rlm_address const *a);
 
 /* --- reply.c -------------------------------------------------------------------------------- */
 /* Registers the attributes; before virtual servers are read. -1 with an ERROR logged. */

@@ -150,6 +150,16 @@ bool dt_ip_is_loopback(dt_ip const *ip)
     return dt_bits_are_ipv4(b) ? ip->octets[12] == 127 : b.hi == 0 && b.lo == 1;
 }
 
+static bool is_in_ranges(dt_ip const *ip, dt_prefix const *ranges, size_t count)
+{
+    dt_bits b = dt_bits_of(ip->octets);
+
+    for (size_t i = 0; i < count; i++)
+        if (bits_common(ranges[i].key, b) >= ranges[i].len)
+            return true;
+    return false;
+}
+
 /* ::ffff:0:0/96 counts its lengths from 96. */
 bool dt_ip_is_private(dt_ip const *ip)
 {
@@ -165,15 +175,22 @@ bool dt_ip_is_private(dt_ip const *ip)
         {{UINT64_C(0xfc00000000000000), 0}, 7},   /* fc00::/7 */
         {{UINT64_C(0xfe80000000000000), 0}, 10},  /* fe80::/10 */
     };
-    dt_bits b;
 
-    if (ip == NULL || !ip->set)
-        return false;
-    b = dt_bits_of(ip->octets);
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-        if (bits_common(ranges[i].key, b) >= ranges[i].len)
-            return true;
-    return false;
+    return ip != NULL && ip->set && is_in_ranges(ip, ranges, sizeof(ranges) / sizeof(ranges[0]));
+}
+
+bool dt_ip_is_of_a_host(dt_ip const *ip)
+{
+    static dt_prefix const nobodys[] = {
+        {{0, UINT64_C(0xffff00000000)}, 128},    /* 0.0.0.0 */
+        {{0, UINT64_C(0xffffe0000000)}, 96 + 4}, /* 224.0.0.0/4 */
+        {{0, UINT64_C(0xfffffffffffe)}, 127},    /* 255.255.255.254/31 */
+        {{0, 0}, 128},                           /* :: */
+        {{UINT64_C(0xff00000000000000), 0}, 8},  /* ff00::/8 */
+    };
+
+    return ip != NULL && ip->set &&
+           !is_in_ranges(ip, nobodys, sizeof(nobodys) / sizeof(nobodys[0]));
 }
 
 /* --- text of networks ------------------------------------------------------------------------- */

@@ -19,6 +19,9 @@ bool dt_ip_is_loopback(dt_ip const *ip);
 /* True for what is no place on the Internet, and so in no country and no provider's network: private,
  * shared, link-local, loopback and unspecified addresses (RFC 6890). */
 bool dt_ip_is_private(dt_ip const *ip);
+/* False for what is nobody's address: unset, unspecified, multicast, broadcast, and 255.255.255.254,
+ * with which a NAS says that it will choose one (RFC 2865 section 5.8). */
+bool dt_ip_is_of_a_host(dt_ip const *ip);
 
 /* A network carries tags, numbers below DT_NETWORK_TAGS_MAX; a set of tags is one bit each. */
 #define DT_NETWORK_TAGS_MAX 1024

@@ -35,7 +35,7 @@ static bool put_address(dt_buf *b, char const *text)
     char hex[2 * sizeof(((dt_ip *)0)->octets) + 1];
     dt_ip ip;
 
-    if (dt_ip_parse(text, &ip) < 0 || !ip.set)
+    if (dt_ip_parse(text, &ip) < 0 || !dt_ip_is_of_a_host(&ip))
         return false;
     dt_hex(hex, ip.octets, sizeof(ip.octets));
     put_part(b, 'i', hex);

@@ -241,6 +241,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->deadline = now + s->wait_limit;
     s->platform_hint = r->platform_hint;
     s->local = r->local;
+    s->address_wanted = r->address_wanted;
     s->utc_offset = r->utc_offset;
     s->utc_offset_known = r->utc_offset_known;
     s->conversation = r->conversation;
@@ -716,7 +717,9 @@ static dt_address address_kind(dt_signon const *s)
     char mac[DT_VPN_MAC_TEXT];
 
     if (s->client_ip[0] == '\0')
-        return s->local ? DT_ADDRESS_LOCAL : DT_ADDRESS_ABSENT;
+        return s->local            ? DT_ADDRESS_LOCAL
+               : s->address_wanted ? DT_ADDRESS_UNKNOWN
+                                   : DT_ADDRESS_ABSENT;
     return dt_mac_parse(dt_bytes_str(s->client_ip), mac) == DT_OK ? DT_ADDRESS_ABSENT
                                                                   : DT_ADDRESS_UNKNOWN;
 }
@@ -743,8 +746,8 @@ static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy
     out->groups = groups;
     out->group_count = s->group_count;
     out->group_knowledge = s->group_knowledge;
-    if (dt_ip_parse(s->client_ip, &out->ip) < 0)
-        out->ip.set = false; /* a host name, a MAC address, nothing */
+    if (dt_ip_parse(s->client_ip, &out->ip) < 0 || !dt_ip_is_of_a_host(&out->ip))
+        out->ip.set = false; /* a host name, a MAC address, nothing, 0.0.0.0 */
     out->address = address_kind(s);
     out->trust = s->outcome.verdict.trust;
     out->reason = s->outcome.verdict.reason;

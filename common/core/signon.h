@@ -84,6 +84,8 @@ typedef struct dt_request {
     bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
     bool local;                /* the person sits at this host; counts where client_ip is "" */
+    bool address_wanted;       /* client_ip has to tell where from: where it is "", and not local,
+                                  that is not known, instead of there being no address */
     int utc_offset;            /* of local time now, minutes east of UTC */
     bool utc_offset_known;
     bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */

@@ -646,10 +646,24 @@ static dt_cause cause_of(dt_signon const *s)
     return cause < DT_DECISION_CAUSE_COUNT ? causes[cause] : DT_CAUSE_NO_RULE;
 }
 
+static void detail_of_the_address(dt_signon *s)
+{
+    if (s->client_ip[0] != '\0')
+        dt_signon_detail(s,
+                         "a rule asks for the network, and \"%s\" is no address (sshd tells names "
+                         "with UseDNS yes; rlm_devtrust: client_ip)",
+                         s->client_ip);
+    else
+        dt_signon_detail(s, "a rule asks for the network, and no address came with the sign-on "
+                            "(rlm_devtrust: client_ip)");
+}
+
 void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
 {
     dt_cause cause = cause_of(s);
 
+    if (cause == DT_CAUSE_NETWORK_UNKNOWN && !in->ip.set)
+        detail_of_the_address(s);
     if (cause == DT_CAUSE_BLOCKED_ZONE)
         dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
                          dt_policy_blocking_zone(s->site.policy, in));

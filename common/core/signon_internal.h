@@ -192,7 +192,7 @@ struct dt_signon {
     char host[DT_SIGNON_HOST_MAX];
 
     /* evidence */
-    bool local;
+    bool local, address_wanted;
     int utc_offset;
     bool utc_offset_known;
     dt_time decided; /* when the policy was last asked */

@@ -198,6 +198,7 @@ static void who_and_where(codec *c, dt_signon *s)
     TEXT(s->next_url);
     NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
     FLAG(s->local);
+    FLAG(s->address_wanted);
     NUMBER(s->utc_offset, -DT_UTC_OFFSET_MAX, DT_UTC_OFFSET_MAX);
     FLAG(s->utc_offset_known);
     TIME(s->decided);

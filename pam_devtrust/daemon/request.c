@@ -196,7 +196,9 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
     /* A name that does not fit is an address that is not known, not none. */
     r->client_ip = !root ? "" : strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "(too long)";
     r->tty = root ? m->tty : "";
-    r->local = m->rhost[0] == '\0' || !root;
+    /* sshd has nobody at this host: where it names no address, it is not known. */
+    r->local = (m->rhost[0] == '\0' && !ssh) || !root;
+    r->address_wanted = ssh;
     r->nas = r->station = r->passcode = r->vpn_device_id = "";
     r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
     r->host_evidence = !ssh && (is_in(&config->daemon.local_services, m->service) ||

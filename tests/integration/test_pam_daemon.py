@@ -220,6 +220,25 @@ def test_other_callers_do_not_say_where_they_are(world: PamWorld) -> None:
     world.site.configure({"policy": {"zones_file": None}})
 
 
+def test_sshd_without_an_address_is_not_at_this_host(world: PamWorld) -> None:
+    """A terminal is in no zone; of whom sshd tells no address nobody knows it."""
+    (world.site.directory / "zones.json").write_text(
+        '{"zones": [{"name": "Office", "type": "IP", "status": "ACTIVE",'
+        ' "gateways": ["192.0.2.0/24"]}]}')
+    outside = rule("Not the office.", 1, network={"connection": "ZONE", "exclude": ["Office"]})
+    for name in ("sshd", "login"):
+        world.site.set_policy({"name": name, "application": name,
+                               "rules": [outside, catch_all()]})
+    world.restart_daemon({"policy": {"zones_file": world.site.directory / "zones.json"}})
+    try:
+        assert world.login("login", "dtalice")["auth"] == "SUCCESS"
+        assert world.login("sshd", "dtalice", "--rhost", "198.51.100.9")["auth"] == "SUCCESS"
+        assert world.login("sshd", "dtalice")["auth"] == "PERM_DENIED"
+        assert cause(world.outcome("sshd", 2)) == "NETWORK_UNKNOWN"
+    finally:
+        world.site.configure({"policy": {"zones_file": None}})
+
+
 def test_one_caller_cannot_flood(world: PamWorld) -> None:
     """Connections of a caller other than root: so many at a time, so many a minute."""
     uid = ACCOUNTS["dtcarol"]

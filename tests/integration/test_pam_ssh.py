@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ from typing import Any, Iterator
 import pexpect
 import pytest
 
+from tests.lib import site as sites
 from tests.lib.pamworld import PamWorld, pam_world, wait_until
 from tests.lib.sshd import Sshd, install_device_key, make_key
 
@@ -640,6 +642,40 @@ def test_password_logins(world: PamWorld) -> None:
     finally:
         (world.pam_directory / "sshd").write_text(text)
     assert cause(world.outcome("sshd")) == "MFA_SUCCESS"
+
+
+@pytest.mark.parametrize("dns,ended", [("no", "RULE_ALLOW"), ("yes", "NETWORK_UNKNOWN")])
+def test_a_name_is_no_address(world: PamWorld, dns: str, ended: str) -> None:
+    """With UseDNS sshd tells a name, and nobody knows whether it is in a zone or not."""
+    zones = world.site.directory / "zones.json"
+    zones.write_text(json.dumps({"zones": [{"name": "here", "type": "IP", "status": "ACTIVE",
+                                            "gateways": ["127.0.0.0/8"]}]}))
+    here = {"connection": "ZONE", "include": ["here"]}
+    rules = [sites.rule("Here", 1, network=here),
+             sites.rule("Elsewhere", 2, access="DENY",
+                        network={"connection": "ZONE", "exclude": ["here"]}), sites.catch_all()]
+    before = (world.site.policy_directory / "sshd.json").read_text()
+    world.stop_daemon()
+    world.site.configure({"policy": {"zones_file": zones}})
+    world.site.set_policy({"name": "sshd", "application": "sshd", "rules": rules})
+    world.start_daemon()
+    try:
+        with Sshd(world, UseDNS=dns) as sshd:
+            key = make_key(world.directory / f"named-{dns}")
+            sshd.allow("dtalice", key)
+            ssh = sshd.connect("dtalice", key)
+            if ended == "RULE_ALLOW":
+                let_in(ssh)
+            else:
+                keep_out(ssh)
+            event = world.outcome("sshd")
+            assert cause(event) == ended
+            if dns == "yes":
+                assert "UseDNS" in debug(event)["detail"]
+    finally:
+        world.stop_daemon()
+        world.site.configure({"policy": {"zones_file": None}})
+        (world.site.policy_directory / "sshd.json").write_text(before)
 
 
 def test_two_at_once(world: PamWorld, sshd: Sshd, stranger: Any) -> None:

@@ -43,7 +43,8 @@ STOP_LIMIT = 30.0
 ACCEPT, REJECT, CHALLENGE = 2, 3, 11
 NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Challenge"}
 
-ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Reply-Message": 18,
+ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Framed-IP-Address": 8,
+              "Reply-Message": 18, "Tunnel-Client-Endpoint": 66,
               "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
               "NAS-Identifier": 32, "Proxy-State": 33, "Acct-Session-Id": 44, "EAP-Message": 79,
               "Message-Authenticator": 80}
@@ -573,9 +574,12 @@ class Supplicant:
         with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as config:
             config.write(network)
         self.config = Path(config.name)
+        # An access point tells a MAC address; whatever else is asked for goes into the attribute.
+        mac = re.fullmatch(r"([0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", station)
+        told = ["-M", station.replace("-", ":")] if mac else ["-N", f"31:s:{station}"]
         command = ["eapol_test", "-c", config.name, "-a", "127.0.0.1", "-p",
                    str(radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
-                   "-r", str(times - 1), "-M", station.replace("-", ":")]
+                   "-r", str(times - 1), *told]
         self.log = self.config.with_suffix(".log")
         with open(self.log, "wb") as log:  # not a pipe: nobody reads while it runs
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -76,9 +76,10 @@ class Sshd:
         self.process: Optional["subprocess.Popen[bytes]"] = None
 
     def _write(self, settings: dict[str, Any]) -> None:
+        # The first of two counts.
         lines = [f"{name} {value}" for name, value in settings.items()]
         lines += ["ListenAddress 127.0.0.1", f"Port {self.port}", "LogLevel VERBOSE",
-                  f"HostKey {self.directory / 'host_key'}", "PidFile none", "UseDNS no",
+                  f"HostKey {self.directory / 'host_key'}", "PidFile none",
                   f"AuthorizedKeysFile {self.keys}/%u",
                   f"Include {ROOT / 'conf' / 'sshd' / 'devtrust.conf'}"]
         self.config.write_text("\n".join(lines) + "\n")
