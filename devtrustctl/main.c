@@ -87,6 +87,8 @@ static dt_ctl_command const commands[] = {
      "  --dry-run              import: write nothing\n"
      "  --directory DIR        import: where policies are; diff: --policy-file FILE\n"
      "  --zones FILE           the zones file\n"
+     "  --org FILE             test: the org's own sign-on rules, before the policy\n"
+     "  --application-only     test: the policy alone, without them\n"
      "  --json                 one JSON object\n" OPTION_CONFIG
      "import names each piece that was refused, changed, left out or kept; it ends with 1\n"
      "when one was refused, and then writes nothing. diff ends with 1 when something\n"

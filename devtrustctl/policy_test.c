@@ -5,6 +5,7 @@
 #include "devtrustctl/policy.h"
 
 #include "core/policy_cases.h"
+#include "core/policy_explain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,11 @@
 #define RULES_SHOWN_MAX 200 /* of the rules that did not hold, for one case */
 
 typedef struct testing {
-    char const *file, *policy_file, *zones_file;
-    bool json;
-    dt_json *table, *policy_root, *zones_root;
+    char const *file, *policy_file, *zones_file, *org_file;
+    bool json, application_only;
+    dt_json *table, *policy_root, *zones_root, *org_root;
     dt_zones *zones;
-    dt_policy *policy;
+    dt_policy *policy, *org; /* org: NULL without the org's own rules */
     dt_cases_head head;
     dt_buf out; /* JSON of the cases */
 } testing;
@@ -54,17 +55,21 @@ static int read_tree(char const *path, size_t max, dt_json **out, dt_error *e)
     return rc;
 }
 
+/* The file that the command line names, else the one that the table does. */
+static int file_path(testing const *t, char const *given, char const *named, char out[PATH_LEN_MAX],
+                     dt_error *e)
+{
+    return given != NULL ? path_beside("", given, out, e) : path_beside(t->file, named, out, e);
+}
+
 static int load_zones(testing *t, dt_error *e)
 {
     char path[PATH_LEN_MAX];
-    int rc = DT_OK;
+    int rc;
 
     if (t->zones_file == NULL && t->head.zones == NULL)
         return DT_OK;
-    if (t->zones_file != NULL)
-        rc = path_beside("", t->zones_file, path, e);
-    else
-        rc = path_beside(t->file, t->head.zones, path, e);
+    rc = file_path(t, t->zones_file, t->head.zones, path, e);
     if (rc == DT_OK)
         rc = read_tree(path, DT_CTL_ZONES_TEXT_MAX, &t->zones_root, e);
     return rc == DT_OK ? dt_zones_parse(t->zones_root, path, &t->zones, e) : rc;
@@ -73,32 +78,46 @@ static int load_zones(testing *t, dt_error *e)
 static int load_policy(testing *t, dt_error *e)
 {
     char path[PATH_LEN_MAX];
-    int rc;
+    int rc = file_path(t, t->policy_file, t->head.policy, path, e);
 
-    if (t->policy_file != NULL)
-        rc = path_beside("", t->policy_file, path, e);
-    else
-        rc = path_beside(t->file, t->head.policy, path, e);
     if (rc == DT_OK)
         rc = read_tree(path, DT_POLICY_TEXT_MAX, &t->policy_root, e);
     return rc == DT_OK ? dt_policy_parse(t->policy_root, path, t->zones, &t->policy, e) : rc;
 }
 
+static int load_org(testing *t, dt_error *e)
+{
+    char path[PATH_LEN_MAX];
+    int rc;
+
+    if (t->application_only || (t->org_file == NULL && t->head.org == NULL))
+        return DT_OK;
+    rc = file_path(t, t->org_file, t->head.org, path, e);
+    if (rc == DT_OK)
+        rc = read_tree(path, DT_POLICY_TEXT_MAX, &t->org_root, e);
+    return rc == DT_OK ? dt_org_policy_parse(t->org_root, path, t->zones, &t->org, e) : rc;
+}
+
 /* --- showing ----------------------------------------------------------------------------------- */
 
 /* The rules up to the one that decided, and why those before it did not. */
-static void show_rules(testing const *t, dt_policy_input const *in)
+static void show_rules(char const *word, dt_policy const *p, dt_policy_input const *in)
 {
-    size_t count = dt_policy_rule_count(t->policy);
+    size_t count = dt_policy_rule_count(p);
 
     for (size_t i = 0; i < count && i < RULES_SHOWN_MAX; i++) {
-        char const *name = "";
-        dt_condition c = dt_policy_explain_rule(t->policy, i, in, &name);
-        if (c == DT_CONDITION_NONE) {
-            dt_out_line("  rule      \"%s\": holds", name);
+        dt_rule_explanation r;
+        dt_policy_explain(p, i, in, &r);
+        if (r.failed == DT_CONDITION_NONE) {
+            dt_out_line("  %-9s \"%s\": holds", word, r.name);
             return;
         }
-        dt_out_line("  rule      \"%s\": does not hold: %s", name, dt_condition_name(c));
+        if (r.failed == DT_CONDITION_INACTIVE)
+            dt_out_line("  %-9s \"%s\": is inactive", word, r.name);
+        else
+            dt_out_line("  %-9s \"%s\": %s: %s: %s", word, r.name,
+                        dt_policy_rule_is_unknown(p, i, in) ? "cannot be told" : "does not hold",
+                        dt_condition_name(r.failed), r.compared);
     }
 }
 
@@ -119,11 +138,31 @@ static char const *cause_text(dt_decision_cause c)
     return c == DT_DECISION_NO_RULE ? "no rule holds" : NULL;
 }
 
+/* The org's rules know no device, and nothing in a case says UNKNOWN to them. */
+static void show_reasons(testing const *t, dt_case_result const *r)
+{
+    dt_policy_input of_person = *r->in;
+
+    of_person.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
+    if (r->org != NULL) {
+        if (cause_text(r->org->cause) != NULL)
+            dt_out_line("  because   of the org's rules: %s", cause_text(r->org->cause));
+        show_rules("org rule", t->org, &of_person);
+    }
+    if (cause_text(r->own->cause) != NULL)
+        dt_out_line("  because   %s", cause_text(r->own->cause));
+    if (r->own->cause != DT_DECISION_UNKNOWN_DEVICE)
+        show_rules("rule", t->policy, r->in);
+}
+
 static void put_json(testing *t, dt_case_result const *r)
 {
     dt_buf_puts(&t->out, t->out.len > 0 ? ",{" : "{");
     dt_out_member(&t->out, "name", r->name);
+    dt_out_member(&t->out, "access", dt_access_name(r->decision->access));
+    dt_out_member(&t->out, "cause", dt_decision_cause_name(r->decision->cause));
     dt_out_member(&t->out, "rule", r->decision->rule);
+    dt_out_member(&t->out, "orgRule", r->org != NULL ? r->org->rule : "");
     dt_buf_printf(&t->out, ",\"passed\":%s,\"wrong\":[", r->wrong_count == 0 ? "true" : "false");
     for (size_t i = 0; i < r->wrong_count; i++) {
         dt_buf_puts(&t->out, i > 0 ? ",{" : "{");
@@ -146,10 +185,7 @@ static void on_case(void *ctx, dt_case_result const *r)
     for (size_t i = 0; i < r->wrong_count; i++)
         dt_out_line("  %-9s expected %s, got %s", r->wrong[i].member, r->wrong[i].expected,
                     r->wrong[i].got);
-    if (cause_text(r->decision->cause) != NULL)
-        dt_out_line("  because   %s", cause_text(r->decision->cause));
-    if (r->decision->cause != DT_DECISION_UNKNOWN_DEVICE)
-        show_rules(t, r->in);
+    show_reasons(t, r);
 }
 
 static void show_end(testing *t, size_t failed)
@@ -157,14 +193,17 @@ static void show_end(testing *t, size_t failed)
     dt_buf line;
 
     if (!t->json) {
-        dt_out_line("%s   %zu of %zu cases passed, policy \"%s\"",
+        dt_out_line("%s   %zu of %zu cases passed, policy \"%s\", %s",
                     failed > 0 ? "failed  " : "passed  ", t->head.count - failed, t->head.count,
-                    dt_policy_application(t->policy));
+                    dt_policy_application(t->policy),
+                    t->org != NULL        ? "the org's own rules before it"
+                    : t->application_only ? "alone, without the org's own rules"
+                                          : "alone: the table names no org's own rules");
         return;
     }
     dt_buf_init(&line, DT_CTL_ZONES_TEXT_MAX);
-    dt_buf_printf(&line, "{\"passed\":%zu,\"failed\":%zu,\"cases\":[", t->head.count - failed,
-                  failed);
+    dt_buf_printf(&line, "{\"passed\":%zu,\"failed\":%zu,\"org\":%s,\"cases\":[",
+                  t->head.count - failed, failed, t->org != NULL ? "true" : "false");
     dt_buf_put(&line, t->out.p, t->out.len);
     dt_buf_puts(&line, "]}");
     if (dt_buf_error(&line) < 0 || dt_buf_error(&t->out) < 0)
@@ -185,7 +224,11 @@ static int run(testing *t, size_t *failed, dt_error *e)
     if (rc == DT_OK)
         rc = load_policy(t, e);
     if (rc == DT_OK)
-        rc = dt_cases_run(t->table, t->file, t->policy, on_case, t, failed, e);
+        rc = load_org(t, e);
+    if (rc == DT_OK)
+        rc = dt_cases_run(t->table, t->file,
+                          &(dt_cases_rules){t->policy, t->org, t->application_only}, on_case, t,
+                          failed, e);
     if (rc == DT_OK)
         show_end(t, *failed);
     return rc;
@@ -193,8 +236,10 @@ static int run(testing *t, size_t *failed, dt_error *e)
 
 static void testing_end(testing *t)
 {
+    dt_policy_free(&t->org);
     dt_policy_free(&t->policy);
     dt_zones_free(&t->zones);
+    dt_json_free(&t->org_root);
     dt_json_free(&t->policy_root);
     dt_json_free(&t->zones_root);
     dt_json_free(&t->table);
@@ -206,6 +251,8 @@ dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv
     testing t = {.json = false};
     dt_option const options[] = {{"--policy", NULL, &t.policy_file, NULL},
                                  {"--zones", NULL, &t.zones_file, NULL},
+                                 {"--org", NULL, &t.org_file, NULL},
+                                 {"--application-only", NULL, NULL, &t.application_only},
                                  {"--json", NULL, NULL, &t.json},
                                  {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
@@ -218,6 +265,8 @@ dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv
     dt_buf_init(&t.out, DT_CTL_ZONES_TEXT_MAX);
     if (rc == DT_OK && count != 1)
         rc = dt_error_set(&e, DT_E_INVALID, "test takes one file of cases");
+    if (rc == DT_OK && t.org_file != NULL && t.application_only)
+        rc = dt_error_set(&e, DT_E_INVALID, "one of --org and --application-only");
     if (rc != DT_OK)
         result = dt_err_usage(self, &e);
     else {

@@ -353,7 +353,7 @@ static void begin_network(dt_deciding *d)
         memset(d->zones_unknown.words, 0, words * sizeof(d->zones_unknown.words[0]));
         return;
     }
-    dt_zones_locate(d->policy->zones, &d->in->ip, &d->zones_in, &d->zones_unknown);
+    dt_zones_locate(d->policy->zones, &d->in->ip, d->in->place, &d->zones_in, &d->zones_unknown);
     for (size_t i = 0; i < words; i++)
         d->screen.zones |= d->zones_in.words[i] | d->zones_unknown.words[i];
 }
@@ -540,7 +540,7 @@ char const *dt_policy_blocking_zone(dt_policy const *p, dt_policy_input const *i
 
     if (p == NULL || in == NULL || p->zones == NULL || !in->ip.set)
         return "";
-    dt_zones_locate(p->zones, &in->ip, &zones, &unknown);
+    dt_zones_locate(p->zones, &in->ip, in->place, &zones, &unknown);
     for (uint32_t i = 0; i < p->zones->count; i++)
         if (dt_tag_set_has(&p->zones->blocklist, i) && dt_tag_set_has(&zones, i))
             return p->zones->zones[i].name;

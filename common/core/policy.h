@@ -133,6 +133,9 @@ size_t dt_policy_memory(dt_policy const *p);
 /* True when some ACTIVE rule holds for devices of this trust alone; for TRUSTED and NOT_TRUSTED. */
 bool dt_policy_asks_for(dt_policy const *p, dt_trust trust);
 
+/* Whether a verdict can have the reason, where the device is TRUSTED or where it is not. */
+bool dt_policy_reason_fits(dt_reason r, bool trusted);
+
 typedef enum dt_group_knowledge {
     DT_GROUPS_UNKNOWN = 0, /* the look-up failed or was not made */
     DT_GROUPS_KNOWN,
@@ -155,7 +158,8 @@ typedef struct dt_policy_input {
     size_t group_count;
     dt_group_knowledge group_knowledge;
     dt_ip ip;
-    dt_address address; /* counts when ip is not set */
+    dt_address address;        /* counts when ip is not set */
+    dt_geo_place const *place; /* where ip is, imagined; NULL: the zones' databases are asked */
     dt_platform platform;
     dt_trust trust;
     dt_reason reason;         /* of the trust */
@@ -226,6 +230,12 @@ char *dt_decision_frequency_text(char dst[DT_DURATION_TEXT_MAX], dt_decision con
 /* The decision. Thread safe, allocates nothing. NULL policy denies. */
 void dt_policy_decide(dt_policy const *p, dt_policy_input const *in, dt_decision *out);
 
+/* Takes the org's own rules (NULL: it has none) into an application's decision about the same input.
+ * `mfa_waived`: their MFA is not due here. *own is what they decide by themselves, all zero without
+ * them. They look at no device, so what is not known of it is nothing to them. True when nothing but
+ * the org asks for MFA. */
+bool dt_policy_decide_org(dt_policy const *org, dt_policy_input const *in, bool mfa_waived,
+                          dt_decision *d, dt_decision *own);
 /* Adds to an application's decision what the org's asks for: its own denial takes the place of it, and
  * its MFA is due as well, the more often asked for of the two. `without_mfa`: only the denial. */
 void dt_decision_combine(dt_decision *d, dt_decision const *org, bool without_mfa);

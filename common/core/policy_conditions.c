@@ -367,7 +367,7 @@ static int platform_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 
 /* --- conditions: device ------------------------------------------------------------------------ */
 
-static bool reason_fits(dt_reason r, bool trusted)
+bool dt_policy_reason_fits(dt_reason r, bool trusted)
 {
     if (r == DT_REASON_TRUSTED)
         return trusted;
@@ -385,7 +385,7 @@ static int reason_parse(dt_compiler *c, dt_json const *v, bool trusted, uint64_t
         uint64_t bit = UINT64_C(1) << (i + (trusted ? DT_DEVICE_TRUSTED_SHIFT : 0));
         if (strcmp(text, dt_reason_name((dt_reason)i)) != 0)
             continue;
-        if (!reason_fits((dt_reason)i, trusted))
+        if (!dt_policy_reason_fits((dt_reason)i, trusted))
             return dt_json_reader_fail(&c->r, "%s is no reason for a device to be %s", text,
                                        trusted ? "TRUSTED" : "NOT_TRUSTED");
         if ((*out & bit) != 0)

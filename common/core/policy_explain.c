@@ -122,7 +122,7 @@ static void own_address(dt_policy const *p, dt_policy_input const *in, dt_buf *b
                                                        : "; the address is not known");
         return;
     }
-    dt_zones_locate(p->zones, &in->ip, &own, &maybe);
+    dt_zones_locate(p->zones, &in->ip, in->place, &own, &maybe);
     if (!put_zone_set(b, p->zones, "; the address is in ", &own))
         dt_buf_puts(b, "; the address is in no zone");
     (void)put_zone_set(b, p->zones, ", and it is not known for ", &maybe);

@@ -127,3 +127,18 @@ void dt_decision_combine(dt_decision *d, dt_decision const *org, bool without_mf
         take_frequency(d, org);
     }
 }
+
+bool dt_policy_decide_org(dt_policy const *org, dt_policy_input const *in, bool mfa_waived,
+                          dt_decision *d, dt_decision *own)
+{
+    dt_policy_input of_person = *in;
+    bool without = d->access == DT_ACCESS_ALLOW;
+
+    *own = (dt_decision){.access = DT_ACCESS_DENY};
+    if (org == NULL)
+        return false;
+    of_person.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
+    dt_policy_decide(org, &of_person, own);
+    dt_decision_combine(d, own, mfa_waived);
+    return without && d->access == DT_ACCESS_ALLOW_AFTER_MFA;
+}

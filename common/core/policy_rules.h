@@ -41,9 +41,10 @@ struct dt_zones {
 DT_MUST_USE int dt_array_grow(void **items, size_t count, size_t *cap, size_t size);
 /* Index of a zone, or -1. */
 int dt_zones_find(dt_zones const *z, char const *name);
-/* The zones that hold the address, and those of which it cannot be said. Of both the first
- * dt_zones_words words are filled. */
-void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_tag_set *in, dt_tag_set *unknown);
+/* The zones that hold the address (`place` as in dt_policy_input), and those of which it cannot be
+ * said. Of both the first dt_zones_words words are filled. */
+void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place, dt_tag_set *in,
+                     dt_tag_set *unknown);
 size_t dt_zones_words(dt_zones const *z);
 
 static inline bool dt_tag_set_has(dt_tag_set const *s, uint32_t tag)

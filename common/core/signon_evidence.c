@@ -697,18 +697,11 @@ bool dt_signon_org_mfa_waived(dt_signon const *s)
     return org_mfa_waived(&s->site, &s->outcome);
 }
 
-/* The org's rules look at no device, so what is not known of it is nothing to them. */
 void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outcome *o)
 {
-    dt_policy_input of_person = *in;
-    bool without = o->decision.access == DT_ACCESS_ALLOW;
-
-    if (!site->org)
-        return;
-    of_person.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
-    dt_policy_decide(site->org, &of_person, &o->org);
-    dt_decision_combine(&o->decision, &o->org, org_mfa_waived(site, o));
-    o->org_mfa = without && o->decision.access == DT_ACCESS_ALLOW_AFTER_MFA;
+    if (site->org != NULL)
+        o->org_mfa =
+            dt_policy_decide_org(site->org, in, org_mfa_waived(site, o), &o->decision, &o->org);
 }
 
 /* Verdict and decision. Comes back here once more when the decision needs Okta's groups. */

@@ -2,12 +2,14 @@
 /* Times as text and back, by own arithmetic: the C library's functions read the time zone and take
  * locks, and the core does neither. Days are counted in the proleptic Gregorian calendar. */
 #include "core/outcome.h"
+#include "core/policy.h"
 
 #include <string.h>
 
 #define DT_MS_PER_DAY DT_DAYS(1)
 #define DT_FRACTION_DIGITS 9 /* most digits of a fraction; Graph writes 7 */
 #define DT_YEAR_MAX 9999
+#define DT_LOCAL_YEAR_MIN 1971 /* no offset takes it below 1, which would say "not known" */
 /* 9999-12-31T23:59:59.999Z */
 #define DT_TIME_LAST INT64_C(253402300799999)
 
@@ -127,5 +129,51 @@ int dt_time_parse(char const *text, dt_time *out)
     t = days_from_civil(year, month, day) * DT_MS_PER_DAY + DT_HOURS(hour) + DT_MINUTES(minute) +
         DT_SECONDS(second) + ms;
     *out = year == DT_YEAR_MAX ? DT_TIME_NEVER : t < 0 ? 0 : t;
+    return DT_OK;
+}
+
+/* "Z", "+01:00", or nothing at all. */
+static bool take_offset(char const **s, int *minutes, bool *given)
+{
+    int sign = **s == '-' ? -1 : 1, hours, rest;
+
+    *minutes = 0;
+    *given = **s != '\0';
+    if (!*given)
+        return true;
+    if (**s == 'Z') {
+        (*s)++;
+        return true;
+    }
+    if ((**s != '+' && **s != '-') || ((*s)++, !take_digits(s, 2, ':', &hours)) ||
+        !take_digits(s, 2, '\0', &rest) || rest > 59)
+        return false;
+    *minutes = sign * (hours * 60 + rest);
+    return *minutes >= -DT_UTC_OFFSET_MAX && *minutes <= DT_UTC_OFFSET_MAX;
+}
+
+int dt_time_parse_local(char const *text, dt_time *out, int *utc_offset, bool *offset_given)
+{
+    int year, month, day, hour, minute, second = 0;
+    char const *s = text;
+    dt_time t;
+
+    *out = 0;
+    *utc_offset = 0;
+    *offset_given = false;
+    if (s == NULL || !take_digits(&s, 4, '-', &year) || !take_digits(&s, 2, '-', &month) ||
+        !take_digits(&s, 2, 'T', &day) || !take_digits(&s, 2, ':', &hour) ||
+        !take_digits(&s, 2, '\0', &minute))
+        return DT_E_PARSE;
+    if (*s == ':' && (s++, !take_digits(&s, 2, '\0', &second)))
+        return DT_E_PARSE;
+    if (!take_offset(&s, utc_offset, offset_given) || *s != '\0')
+        return DT_E_PARSE;
+    if (year < DT_LOCAL_YEAR_MIN || year >= DT_YEAR_MAX || month < 1 || month > 12 || day < 1 ||
+        day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59)
+        return DT_E_PARSE;
+    t = days_from_civil(year, month, day) * DT_MS_PER_DAY + DT_HOURS(hour) + DT_MINUTES(minute) +
+        DT_SECONDS(second);
+    *out = t - DT_MINUTES(*utc_offset);
     return DT_OK;
 }

@@ -492,14 +492,17 @@ static dt_holds location_holds(dt_zones const *z, dt_zone const *zone, dt_geo_pl
 }
 
 /* Networks and places both, where a zone names both. A private address is in no country. */
-static void locate_dynamic(dt_zones const *z, dt_ip const *ip, dt_tag_set *in, dt_tag_set *unknown)
+static void locate_dynamic(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place,
+                           dt_tag_set *in, dt_tag_set *unknown)
 {
     dt_geo_place at;
 
     if (dt_ip_is_private(ip))
         return;
     memset(&at, 0, sizeof(at));
-    if (z->geo != NULL)
+    if (place != NULL)
+        at = *place;
+    else if (z->geo != NULL)
         dt_geo_lookup(z->geo, ip, &at);
     for (size_t i = 0; i < z->count; i++) {
         dt_zone const *zone = &z->zones[i];
@@ -517,7 +520,8 @@ static void locate_dynamic(dt_zones const *z, dt_ip const *ip, dt_tag_set *in, d
     }
 }
 
-void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_tag_set *in, dt_tag_set *unknown)
+void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place, dt_tag_set *in,
+                     dt_tag_set *unknown)
 {
     size_t bytes = dt_zones_words(z) * sizeof(in->words[0]);
 
@@ -527,5 +531,5 @@ void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_tag_set *in, dt_tag_
         return;
     dt_network_set_lookup(z->networks, ip, in);
     if (z->any_dynamic)
-        locate_dynamic(z, ip, in, unknown);
+        locate_dynamic(z, ip, place, in, unknown);
 }

@@ -62,7 +62,7 @@ static void check_diff(dt_json const *policy, dt_json const *zones)
 }
 
 static void check_made(dt_buf const *policy_text, dt_buf const *zones_text, dt_json const *document,
-                       size_t rules)
+                       size_t count)
 {
     dt_json *policy_tree = tree_of(policy_text), *zones_tree = tree_of(zones_text);
     dt_zones *zones = NULL;
@@ -72,9 +72,13 @@ static void check_made(dt_buf const *policy_text, dt_buf const *zones_text, dt_j
 
     must(dt_zones_parse(zones_tree, "zones", &zones, &e) == DT_OK);
     must(dt_policy_parse(policy_tree, "policy", zones, &policy, &e) == DT_OK);
-    must(dt_policy_rule_count(policy) == rules && rules >= 1);
+    must(dt_policy_rule_count(policy) == count && count >= 1);
     check_diff(policy_tree, zones_tree);
-    (void)dt_cases_run(dt_json_get(document, "cases"), "cases", policy, on_case, NULL, &failed, &e);
+    for (int org = 0; org < 2; org++) {
+        dt_cases_rules const rules = {.policy = policy, .org = org ? policy : NULL};
+        (void)dt_cases_run(dt_json_get(document, "cases"), "cases", &rules, on_case, NULL, &failed,
+                           &e);
+    }
     dt_policy_free(&policy);
     dt_zones_free(&zones);
     dt_json_free(&policy_tree);

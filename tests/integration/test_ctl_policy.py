@@ -612,10 +612,95 @@ def test_cases_that_are_none(site: Site, world: Sim, broken: str) -> None:
     assert answer.code == FAULT and "vpn.cases.json" in answer.err
 
 
+ORG_RULES = {"name": "org", "rules": [
+    {"name": "Out", "priority": 1, "status": "ACTIVE",
+     "conditions": {"people": {"users": {"include": ["bob"]}}},
+     "actions": {"signon": {"access": "DENY"}}},
+    {"name": "MFA", "priority": 2, "status": "ACTIVE", "conditions": None,
+     "actions": {"signon": {"access": "ALLOW", "requireFactor": True}}}]}
+
+
+def test_cases_get_what_the_person_would(site: Site, world: Sim) -> None:
+    """The org's own rules first, as a sign-on has it; by the table, by --org, or not at all."""
+    world.add_policy(type="ACCESS_POLICY", name="VPN", rules=guide_rules())
+    assert ctl(site, "import", "--application", "vpn", "--policy", "VPN").code == YES
+    org = site.directory / "org.json"
+    org.write_text(json.dumps(ORG_RULES))
+    table = cases(site, {"expect": {"access": "ALLOW"}},
+                  {"applicationOnly": True, "expect": {"access": "ALLOW"}},
+                  {"user": "bob", "expect": {"access": "ALLOW"}})
+    answer = run("policy", "test", table)
+    assert answer.code == YES and "alone: the table names no org's own rules" in answer.out
+    answer = run("policy", "test", "--org", org, table)
+    assert answer.code == NO and answer.line("failed").startswith("1 of 3 cases passed"), answer
+    assert "\"vpn\", the org's own rules before it" in answer.out
+    assert "  org rule  \"Out\": does not hold: people: wants users bob; the person is ann" \
+        in answer.out
+    for name in ("MFA", "Out"):
+        assert f"  org rule  \"{name}\": holds" in answer.out
+    assert run("policy", "test", "--org", org, "--application-only", table).code == FAULT
+    assert run("policy", "test", "--org", site.directory / "none.json", table).code == FAULT
+
+    written_in = json.loads(table.read_text())
+    written_in["org"] = "org.json"
+    written_in["cases"] = [
+        {**written_in["cases"][0], "expect": {"access": "ALLOW_AFTER_MFA", "rule": TRUSTED_RULE,
+                                              "orgRule": "MFA"}},
+        {**written_in["cases"][0], "orgMfa": "unless_trusted", "expect": {"access": "ALLOW"}},
+        {**written_in["cases"][2], "expect": {"access": "DENY", "orgRule": "Out"}}]
+    table.write_text(json.dumps(written_in))
+    answer = run("policy", "test", "--json", table)
+    assert answer.code == YES, answer
+    told = json.loads(answer.out)
+    assert told["org"] is True and told["cases"][0]["orgRule"] == "MFA"
+    answer = run("policy", "test", "--application-only", table)
+    assert answer.code == NO and "alone, without the org's own rules" in answer.out
+
+
+def test_cases_say_when_why_and_where(site: Site) -> None:
+    """Rules with time, reasons and places; what a case leaves out is asked for by name."""
+    site.directory.joinpath("zones.json").write_text(json.dumps({"zones": [
+        {"name": "Home", "type": "DYNAMIC", "status": "ACTIVE", "locations": [{"country": "DE"}]}]}))
+    mfa = {"appSignOn": {"access": "ALLOW", "promptForFactor": {"frequency": "EVERY_SIGN_ON"}}}
+    site.set_policy({"name": "vpn", "application": "vpn", "rules": [
+        {"name": name, "priority": priority, "status": "ACTIVE", "conditions": conditions,
+         "actions": mfa} for priority, (name, conditions) in enumerate([
+             ("Office hours", {"time": {"zone": "LOCAL", "include": [
+                 {"days": ["MONDAY"], "from": "08:00", "to": "18:00"}]}}),
+             ("Ill", {"device": {"trust": "NOT_TRUSTED", "reasons": ["NOT_COMPLIANT"]}}),
+             ("At home", {"network": {"connection": "ZONE", "include": ["Home"]}}),
+             ("Last", None)], 1)]})
+    night = {"time": "2026-03-02T23:00+01:00"}
+    there = {"ip": "192.0.2.1", "country": "DE"}
+
+    def run_cases(*listed: dict[str, Any]) -> Answer:
+        table = cases(site, *[{"device": "NOT_TRUSTED", **c} for c in listed])
+        return run("policy", "test", "--zones", site.directory / "zones.json", table)
+
+    def by(rule: str) -> dict[str, Any]:
+        return {"expect": {"access": "ALLOW_AFTER_MFA", "rule": rule}}
+
+    answer = run_cases({"time": "2026-03-02T08:00+01:00", **by("Office hours")},
+                       {**night, "reason": "NOT_COMPLIANT", **by("Ill")},
+                       {**night, "reason": "NOT_ENROLLED", **there, **by("At home")},
+                       {**night, "reason": "NOT_ENROLLED", **there, "country": "FR", **by("Last")},
+                       {**night, "device": "TRUSTED", **by("Last")})
+    assert answer.code == YES, answer
+    denied = {"expect": {"access": "DENY"}}
+    answer = run_cases(denied, {**night, **denied},
+                       {**night, "reason": "NOT_ENROLLED", "ip": "192.0.2.1", **denied})
+    assert answer.code == NO and answer.line("failed").startswith("0 of 3"), answer
+    for member in ("time", "reason", "country"):
+        assert f"  {member:9} expected one" in answer.out, (member, answer)
+    answer = run_cases({"time": None, **denied}, {**night, "reason": None, **denied},
+                       {**night, "reason": "NOT_ENROLLED", **there, "country": None, **denied})
+    assert answer.code == YES, answer
+
+
 def test_the_sample_cases() -> None:
     root = Path(__file__).resolve().parents[2]
     found = sorted((root / "conf" / "policies").glob("*.cases.json"))
-    assert found
+    assert len(found) >= 2
     for path in found:
         answer = run("policy", "test", path)
         assert answer.code == YES, answer

@@ -155,13 +155,84 @@ static void other_text_is_no_time(void **state)
     assert_true(t == 0);
 }
 
+static void local_times_are_read(void **state)
+{
+    static struct {
+        char const *text;
+        dt_time t;
+        int offset;
+        bool given;
+    } const cases[] = {
+        {"2026-08-20T10:11Z", INT64_C(1787220660000), 0, true},
+        {"2026-08-20T10:11:12Z", INT64_C(1787220672000), 0, true},
+        {"2026-08-20T12:11:12+02:00", INT64_C(1787220672000), 120, true},
+        {"2026-08-20T04:41:12-05:30", INT64_C(1787220672000), -330, true},
+        {"2026-08-20T10:11:12", INT64_C(1787220672000), 0, false},
+        {"2026-08-20T10:11", INT64_C(1787220660000), 0, false},
+        {"2000-02-29T00:00+00:00", INT64_C(951782400000), 0, true},
+        {"2026-08-20T00:00-15:00", INT64_C(1787238000000), -900, true},
+        {"1971-01-01T00:00+15:00", INT64_C(31482000000), 900, true},
+    };
+    static char const *const bad[] = {"",
+                                      "Z",
+                                      "2026",
+                                      "2026-08-20",
+                                      "2026-08-20T",
+                                      "2026-08-20T10",
+                                      "2026-08-20T10:",
+                                      "10:11",
+                                      "2026-08-20 10:11",
+                                      "2026-08-20T10:11:",
+                                      "2026-08-20T10:11:12.5Z",
+                                      "2026-08-20T10:11z",
+                                      "2026-08-20T10:11ZZ",
+                                      "2026-08-20T10:11Z ",
+                                      " 2026-08-20T10:11Z",
+                                      "2026-08-20T10:11+",
+                                      "2026-08-20T10:11+2",
+                                      "2026-08-20T10:11+02",
+                                      "2026-08-20T10:11+0200",
+                                      "2026-08-20T10:11+02:60",
+                                      "2026-08-20T10:11+15:01",
+                                      "2026-08-20T10:11-15:01",
+                                      "2026-08-20T10:11+99:00",
+                                      "2026-08-20T10:11+02:00Z",
+                                      "2026-08-20T10:11 +02:00",
+                                      "2026-08-20T24:00Z",
+                                      "2026-08-20T10:60Z",
+                                      "2026-08-20T10:11:60Z",
+                                      "2026-02-29T10:11Z",
+                                      "2026-00-20T10:11Z",
+                                      "2026-13-20T10:11Z",
+                                      "2026-08-00T10:11Z",
+                                      "2026-08-32T10:11Z",
+                                      "1970-12-31T23:59Z",
+                                      "0001-01-01T00:00Z",
+                                      "9999-01-01T00:00Z",
+                                      "26-08-20T10:11Z",
+                                      "-2026-08-20T10:11Z",
+                                      "2026-8-20T10:11Z"};
+    dt_time t;
+    int offset;
+    bool given;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(dt_time_parse_local(cases[i].text, &t, &offset, &given), DT_OK);
+        assert_true(t == cases[i].t && offset == cases[i].offset && given == cases[i].given);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (dt_time_parse_local(bad[i], &t, &offset, &given) != DT_E_PARSE)
+            fail_msg("%s is taken", bad[i]);
+    assert_int_equal(dt_time_parse_local(NULL, &t, &offset, &given), DT_E_PARSE);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        cmocka_unit_test(known_times_are_written),
-        cmocka_unit_test(the_calendar_is_the_librarys),
-        cmocka_unit_test(services_times_are_read),
-        cmocka_unit_test(other_text_is_no_time),
+        cmocka_unit_test(known_times_are_written), cmocka_unit_test(the_calendar_is_the_librarys),
+        cmocka_unit_test(services_times_are_read), cmocka_unit_test(other_text_is_no_time),
+        cmocka_unit_test(local_times_are_read),
     };
     return cmocka_run_group_tests_name("time_text", tests, NULL, NULL);
 }
