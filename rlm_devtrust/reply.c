@@ -41,25 +41,39 @@ static char const *const attribute_names[ATTR_COUNT] = {
 };
 
 static DICT_ATTR const *attributes[ATTR_COUNT];
+static DICT_ATTR const *carried;
 
-int dt_rlm_dictionary(void)
+static DICT_ATTR const *add_attribute(char const *name, PW_TYPE type)
 {
     ATTR_FLAGS flags;
     memset(&flags, 0, sizeof flags);
     /* -1: a number above 255, which has no place on the wire, neither out nor in. */
-    for (int i = 0; i < ATTR_COUNT; i++) {
-        char const *name = attribute_names[i];
-        if (dict_attrbyname(name) == NULL && dict_addattr(name, -1, 0, PW_TYPE_STRING, flags) < 0) {
-            ERROR("devtrust: attribute %s: %s", name, fr_strerror());
-            return -1;
-        }
-        attributes[i] = dict_attrbyname(name);
-        if (attributes[i] == NULL || attributes[i]->type != PW_TYPE_STRING) {
-            ERROR("devtrust: attribute %s exists already and is no string", name);
-            return -1;
-        }
+    if (dict_attrbyname(name) == NULL && dict_addattr(name, -1, 0, type, flags) < 0) {
+        ERROR("devtrust: attribute %s: %s", name, fr_strerror());
+        return NULL;
     }
-    return 0;
+    DICT_ATTR const *da = dict_attrbyname(name);
+    if (da == NULL || da->type != type) {
+        ERROR("devtrust: attribute %s exists already and is of another type", name);
+        return NULL;
+    }
+    return da;
+}
+
+int dt_rlm_dictionary(void)
+{
+    for (int i = 0; i < ATTR_COUNT; i++) {
+        attributes[i] = add_attribute(attribute_names[i], PW_TYPE_STRING);
+        if (attributes[i] == NULL)
+            return -1;
+    }
+    carried = add_attribute("DevTrust-Tunnel-Sign-On", PW_TYPE_OCTETS);
+    return carried != NULL ? 0 : -1;
+}
+
+DICT_ATTR const *dt_rlm_carried_attribute(void)
+{
+    return carried;
 }
 
 bool dt_rlm_primary_verified(REQUEST *request)

@@ -5,7 +5,8 @@
  *     Done: answer. Wants a prompt: Access-Challenge. Wants to wait: park in the waiting room, or,
  *     inside an EAP-TLS handshake, which cannot be parked, block one of a few threads.
  *   post-proxy, post-auth: what became of a parked request, as attributes for unlang.
- *   post-auth: an Access-Accept that no sign-on of this very request allowed becomes a reject. */
+ *   post-auth: an Access-Accept that no sign-on of this very request allowed becomes a reject. In PEAP
+ *     the sign-on belongs to the round before (tunnel.c). */
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include "core/state_token.h"
@@ -149,6 +150,8 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     dt_rlm_attributes(request, &o, in->id);
     if (decision_note(inst, request, in->id) == NULL) /* which does not allow */
         return RLM_MODULE_FAIL;
+    if (request->parent != NULL && dt_rlm_tunnel_goes_on(request))
+        (void)!dt_rlm_tunnel_carry(request, inst->application, in->id, false, &o);
     return dt_rlm_reply(request, &o);
 }
 
@@ -159,9 +162,11 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
 {
     dt_policy const *policy = dt_signon_site(machine)->policy;
     bool refused = o->result != DT_ALLOW;
+    bool later = request->parent != NULL && dt_rlm_tunnel_goes_on(request) &&
+                 inst->primary != DT_RLM_PRIMARY_CERTIFICATE;
     dt_rlm_attributes(request, o, id);
-    if (!o->report_only && dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 &&
-        !refused) {
+    if (!o->report_only && !later &&
+        dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 && !refused) {
         RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o->decision.rule);
         decision_note(inst, request, id); /* which does not allow */
         return RLM_MODULE_FAIL;
@@ -171,6 +176,11 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     if (d == NULL)
         return RLM_MODULE_FAIL;
     d->allowed = code == RLM_MODULE_OK || dt_outcome_passes(o);
+    if (later && dt_rlm_tunnel_carry(request, inst->application, id, d->allowed, o) != 0) {
+        RERROR("the decision cannot be carried to the next round of PEAP: refused");
+        d->allowed = false;
+        return RLM_MODULE_FAIL;
+    }
     if (dt_outcome_passes(o) && inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
         dt_rlm_reply_pass_handshake(request);
     return code;
@@ -194,7 +204,9 @@ static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_sign
 
 /* The packet for the waiting room carries the ticket and nothing else: no password leaves the
  * request. In a tunnel the EAP module makes the packet of what was tunneled: the ticket goes there,
- * and what the person's own software may have put in its way or that of the answer goes. */
+ * and what the person's own software may have put in its way or that of the answer goes. Inside PEAP
+ * the inner EAP has written its success into the reply already: with a code in it the request would not
+ * be proxied but accepted. */
 static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_bytes ticket)
 {
     RADIUS_PACKET *packet = request->packet;
@@ -208,6 +220,10 @@ static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_byt
         fr_pair_delete_by_num(&packet->vps, PW_STATE, 0, TAG_ANY);
         fr_pair_delete_by_num(&packet->vps, PW_PROXY_STATE, 0, TAG_ANY);
         fr_pair_delete_by_num(&packet->vps, PW_MESSAGE_AUTHENTICATOR, 0, TAG_ANY);
+        fr_pair_delete_by_num(&packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY);
+        fr_pair_delete_by_num(&packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
+        fr_pair_list_free(&request->reply->vps);
+        request->reply->code = 0;
     }
     VALUE_PAIR *state = fr_pair_afrom_num(packet, PW_STATE, 0);
     VALUE_PAIR *realm = radius_pair_create(request, &request->config, PW_PROXY_TO_REALM, 0);
@@ -496,6 +512,21 @@ static bool is_eap_round(REQUEST *request)
     return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) != NULL;
 }
 
+/* eap asks again where there is something to decide. A request whose password was checked is decided
+ * here, whatever else it carries; so is, for Okta, the password that inner EAP-GTC brought. */
+static bool decides_eap(rlm_devtrust_t const *inst, REQUEST *request)
+{
+    switch (inst->primary) {
+    case DT_RLM_PRIMARY_CERTIFICATE:
+        return true;
+    case DT_RLM_PRIMARY_OKTA:
+        return request->parent != NULL &&
+               fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY) != NULL;
+    default:
+        return dt_rlm_primary_verified(request);
+    }
+}
+
 static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
 {
     rlm_devtrust_t const *inst = instance;
@@ -504,10 +535,7 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     rlm_rcode_t code;
     if (inst->link == NULL)
         return RLM_MODULE_FAIL;
-    /* eap asks again where there is something to decide. A request whose password was checked is
-     * decided here, whatever else it carries. */
-    if (inst->primary != DT_RLM_PRIMARY_CERTIFICATE && is_eap_round(request) &&
-        (inst->primary == DT_RLM_PRIMARY_OKTA || !dt_rlm_primary_verified(request)))
+    if (is_eap_round(request) && !decides_eap(inst, request))
         return RLM_MODULE_NOOP;
     dt_signon *machine = storage_get();
     if (machine == NULL) {
@@ -540,26 +568,50 @@ static rlm_rcode_t CC_HINT(nonnull) mod_authenticate(void *instance, REQUEST *re
 
 /* --- afterwards ------------------------------------------------------------------------------- */
 
-static bool is_allowed(decision const *d, REQUEST *request)
+/* The outcome of a parked one, once it has one that says something. */
+static bool parked_outcome(decision const *d, REQUEST *request, dt_outcome *o)
 {
-    dt_outcome o;
     bool suspended = false;
-    if (d->parked == NULL)
-        return d->allowed;
-    if (!dt_parked_outcome(d->parked, &o, &suspended))
+    if (!dt_parked_outcome(d->parked, o, &suspended))
         return false;
-    dt_rlm_attributes(request, &o, d->id);
-    if (suspended || dt_outcome_passes(&o))
-        return !suspended; /* only reported: the reply stays the server's */
-    if (o.result != DT_ALLOW || !dt_cause_allows(o.cause))
-        return false;
-    if (dt_rlm_reply_attributes(request, d->site.policy, &o.decision, false) == 0)
+    dt_rlm_attributes(request, o, d->id);
+    return !suspended;
+}
+
+static bool allows(dt_outcome const *o)
+{
+    return dt_outcome_passes(o) || (o->result == DT_ALLOW && dt_cause_allows(o->cause));
+}
+
+/* What the rule adds to the reply; only reported, the reply stays the server's. */
+static bool give_attributes(REQUEST *request, dt_policy const *policy, dt_outcome const *o)
+{
+    if (dt_outcome_passes(o) || dt_rlm_reply_attributes(request, policy, &o->decision, false) == 0)
         return true;
-    RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o.decision.rule);
+    RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o->decision.rule);
     return false;
 }
 
+static bool is_allowed(decision const *d, REQUEST *request)
+{
+    dt_outcome o;
+    if (d->parked == NULL)
+        return d->allowed;
+    return parked_outcome(d, request, &o) && allows(&o) &&
+           give_attributes(request, d->site.policy, &o);
+}
+
 #ifdef WITH_PROXY
+/* In PEAP the reply of this round is only a word to the supplicant. */
+static bool carry_parked(decision const *d, REQUEST *request)
+{
+    dt_outcome o;
+    if (!parked_outcome(d, request, &o))
+        return false;
+    return dt_rlm_tunnel_carry(request, d->inst->application, d->id, allows(&o), &o) == 0 &&
+           allows(&o);
+}
+
 static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUEST *request)
 {
     decision *d = decision_find(request);
@@ -567,7 +619,9 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
         return RLM_MODULE_NOOP;
     bool accepts =
         request->proxy_reply != NULL && request->proxy_reply->code == PW_CODE_ACCESS_ACCEPT;
-    if (is_allowed(d, request) || !accepts)
+    bool allowed =
+        dt_rlm_tunnel_goes_on(request) ? carry_parked(d, request) : is_allowed(d, request);
+    if (allowed || !accepts)
         return RLM_MODULE_UPDATED;
     RERROR("the waiting room's accept has no sign-on behind it");
     return RLM_MODULE_FAIL;
@@ -630,19 +684,36 @@ static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
     return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;
 }
 
+/* Whether the sign-on in the round before lets in what PEAP's last round is about. */
+static bool carried_allows(rlm_devtrust_t const *inst, REQUEST *request, dt_carried const *c)
+{
+    if (!c->allowed || !allows(&c->outcome))
+        return false;
+    dt_site site;
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    dt_rlm_attributes(request, &c->outcome, c->id);
+    bool given = give_attributes(request, site.policy, &c->outcome); /* not by another policy */
+    dt_driver_leave(&site);
+    return given;
+}
+
 /* Nothing gets in that no sign-on of this very request allowed: not a resumed EAP session, not a
- * section that was configured past devtrust. */
+ * section that was configured past devtrust. PEAP's last round has a sign-on of the round before. */
 static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
 {
     rlm_devtrust_t const *inst = instance;
-    decision *d = decision_find(request);
-    bool allowed =
-        d != NULL && is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0;
     if (inst->link == NULL)
         return RLM_MODULE_FAIL;
+    decision *d = decision_find(request);
+    dt_carried c = {0};
+    bool carried = d == NULL && request->reply->code != PW_CODE_ACCESS_CHALLENGE &&
+                   dt_rlm_tunnel_take(request, inst->application, &c);
+    bool allowed =
+        d != NULL ? is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0
+                  : carried && carried_allows(inst, request, &c);
     if (request->reply->code == PW_CODE_ACCESS_ACCEPT)
         return allowed ? RLM_MODULE_OK : take_back(inst, request);
-    if (d != NULL)
+    if (d != NULL || carried)
         return RLM_MODULE_UPDATED;
     if (request->reply->code == PW_CODE_ACCESS_REJECT &&
         inst->primary == DT_RLM_PRIMARY_CERTIFICATE && is_eap_round(request))

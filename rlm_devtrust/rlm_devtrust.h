@@ -10,6 +10,7 @@
 
 #include "core/remembered.h"
 #include "driver/driver.h"
+#include "rlm_devtrust/carried.h"
 #include "rlm_devtrust/waiting_room.h"
 
 #include <pthread.h>
@@ -197,6 +198,21 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
 void dt_rlm_reply_pass_handshake(REQUEST *request);
 /* Takes what an Access-Accept would have carried out of the reply. */
 void dt_rlm_reply_strip(REQUEST *request);
+
+/* The attribute of session-state that a decision is carried in; on no wire. */
+DICT_ATTR const *dt_rlm_carried_attribute(void);
+
+/* --- tunnel.c ------------------------------------------------------------------------------- */
+/* True for a request of a PEAP conversation, or within one: what is decided now, the server tells the
+ * supplicant, and lets it in by the next round. */
+bool dt_rlm_tunnel_goes_on(REQUEST const *request);
+/* Keeps a decision for the next round of the conversation, in place of an earlier one. DT_E_INVALID
+ * when that is none of PEAP, DT_E_CRYPTO, DT_E_NOMEM: nothing is kept then. */
+DT_MUST_USE int dt_rlm_tunnel_carry(REQUEST *request, char const *application, char const *id,
+                                    bool allowed, dt_outcome const *o);
+/* Takes the decision of the round before this one, once. False, and a zero that allows nothing, when
+ * there is none, or it is of another place, round or application. */
+DT_MUST_USE bool dt_rlm_tunnel_take(REQUEST *request, char const *application, dt_carried *out);
 
 /* --- reply_attributes.c --------------------------------------------------------------------- */
 /* Whether the server's dictionary knows every reply attribute of every rule, and takes its value.

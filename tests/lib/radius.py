@@ -120,6 +120,17 @@ pap {
 }
 """
 
+MSCHAP_MODULE = """
+mschap {
+}
+"""
+
+ALWAYS_MODULE = """
+always ok {
+    rcode = ok
+}
+"""
+
 ATTR_FILTER_MODULE = """
 attr_filter attr_filter.access_reject {
     key = "%{User-Name}"
@@ -177,6 +188,8 @@ class Radius:
         self._put("dictionary", f"$INCLUDE {SHARE}/dictionary\n")
         self._put("mods-enabled/files", FILES_MODULE)
         self._put("mods-enabled/pap", PAP_MODULE)
+        self._put("mods-enabled/mschap", MSCHAP_MODULE)
+        self._put("mods-enabled/always", ALWAYS_MODULE)
         self._put("mods-enabled/attr_filter", ATTR_FILTER_MODULE)
         self._put("mods-config/access_reject", ACCESS_REJECT)
         self.set_users(self.users)
@@ -541,6 +554,25 @@ def ttls_network(radius: Radius, identity: str, password: str,
     return _network("TTLS", identity, radius.pki["authorities"]["radius_ca"],
                     [f'password="{password}"', 'anonymous_identity="anonymous"',
                      'phase2="auth=PAP"', *shown])
+
+
+def peap_network(radius: Radius, identity: str, password: Optional[str], inner: str = "MSCHAPV2",
+                 certificate: Optional[Mapping[str, Any]] = None) -> str:
+    """PEAP with EAP-MSCHAPv2 or EAP-GTC inside; `certificate` is shown in the outer handshake."""
+    lines = ['anonymous_identity="anonymous"', f'phase2="auth={inner}"']
+    if password is not None:
+        lines.append(f'password="{password}"')
+    if certificate is not None:
+        files = certificate["files"]
+        lines += [f'client_cert="{files["chain"]}"', f'private_key="{files["key"]}"']
+    return _network("PEAP", identity, radius.pki["authorities"]["radius_ca"], lines)
+
+
+def eap_peap(radius: Radius, identity: str, password: Optional[str], inner: str = "MSCHAPV2", *,
+             times: int = 1, timeout: int = 40, station: str = "02-00-00-00-00-03",
+             certificate: Optional[Mapping[str, Any]] = None) -> Eap:
+    return eapol_test(radius, peap_network(radius, identity, password, inner, certificate),
+                      times=times, timeout=timeout, station=station)
 
 
 def eap_tls(radius: Radius, identity: str, certificate: Mapping[str, Any], *, times: int = 1,

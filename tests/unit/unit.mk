@@ -13,7 +13,8 @@ $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 
 $(BUILD)/tests/unit/test_pam_code: $(BUILD)/libdt_module.a
 $(BUILD)/tests/unit/test_daemon_rate: $(BUILD)/libdt_daemon.a
-$(BUILD)/tests/unit/test_radius_packet $(BUILD)/tests/unit/test_waiting_room: $(BUILD)/libdt_rlm.a
+$(BUILD)/tests/unit/test_radius_packet $(BUILD)/tests/unit/test_waiting_room \
+	$(BUILD)/tests/unit/test_carried: $(BUILD)/libdt_rlm.a
 
 # Calls that test_pam_faults lets fail.
 PAM_FAULTS := socket connect getsockopt lstat poll send recv malloc calloc pam_get_item \
