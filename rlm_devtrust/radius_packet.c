@@ -13,6 +13,8 @@
 #define MD5_LEN DT_RADIUS_AUTHENTICATOR_LEN
 #define AUTHENTICATOR_AT 4
 #define ATTR_HEADER_LEN 2
+#define MESSAGE_PART_MIN                                                                           \
+    64 /* no part ends at a blank before it, or there would be many small ones */
 
 int dt_radius_frame(dt_bytes head, size_t *length)
 {
@@ -109,12 +111,16 @@ static void put_attribute(dt_buf *b, uint8_t type, void const *value, size_t len
     dt_buf_put(b, value, len);
 }
 
-/* How much of a text fits one attribute without tearing a UTF-8 character apart. */
-static size_t message_part(char const *text, size_t len)
+size_t dt_radius_message_part(char const *text, size_t len)
 {
     if (len <= DT_RADIUS_VALUE_MAX)
         return len;
     size_t part = DT_RADIUS_VALUE_MAX;
+    while (part > MESSAGE_PART_MIN && text[part - 1] != ' ' && text[part - 1] != '\n')
+        part--;
+    if (part > MESSAGE_PART_MIN)
+        return part;
+    part = DT_RADIUS_VALUE_MAX;
     while (part > DT_RADIUS_VALUE_MAX - 4 && ((unsigned char)text[part] & 0xc0) == 0x80)
         part--;
     return part;
@@ -124,7 +130,7 @@ static void put_message(dt_buf *b, char const *message)
 {
     size_t len = strlen(message);
     while (len > 0) {
-        size_t part = message_part(message, len);
+        size_t part = dt_radius_message_part(message, len);
         put_attribute(b, ATTR_REPLY_MESSAGE, message, part);
         message += part;
         len -= part;

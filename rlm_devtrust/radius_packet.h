@@ -41,8 +41,14 @@ DT_MUST_USE int dt_radius_frame(dt_bytes head, size_t *length);
  * (echo), DT_E_CRYPTO else. Pure and thread safe. */
 DT_MUST_USE int dt_radius_read(dt_bytes packet, dt_bytes secret, dt_radius_query *out);
 
+/* How many bytes of a text of `len` go into its first Reply-Message, of those that are to come: all that
+ * fit (RFC 2865 section 5.18), up to the last blank or line end within them unless that is near the
+ * beginning, so that no word, and no link, is torn apart that need not be; never within a UTF-8
+ * character. At least 1 where len is. */
+size_t dt_radius_message_part(char const *text, size_t len);
+
 /* Appends the answer: Message-Authenticator, the echoed Proxy-States, `message` as one or more
- * Reply-Message attributes cut between UTF-8 characters, `state` as State when not empty. DT_E_LIMIT
+ * Reply-Message attributes cut as dt_radius_message_part says, `state` as State when not empty. DT_E_LIMIT
  * when it is too long for a packet or `state` for an attribute, DT_E_CRYPTO when the library fails;
  * nothing has been appended then. */
 DT_MUST_USE int dt_radius_write(dt_radius_query const *q, dt_bytes secret, dt_radius_code code,

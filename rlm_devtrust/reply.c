@@ -142,9 +142,7 @@ static void put_message(REQUEST *request, char const *text)
 {
     size_t len = strlen(text);
     while (len > 0) {
-        size_t part = len < DT_RADIUS_VALUE_MAX ? len : DT_RADIUS_VALUE_MAX;
-        while (part < len && part > 1 && ((unsigned char)text[part] & 0xc0) == 0x80)
-            part--;
+        size_t part = dt_radius_message_part(text, len);
         VALUE_PAIR *vp = fr_pair_afrom_num(request->reply, PW_REPLY_MESSAGE, 0);
         if (vp == NULL)
             return;

@@ -18,6 +18,9 @@
 #define DT_CONFIG_APPLICATIONS_MAX 32                   /* most sections [application NAME] */
 #define DT_CONFIG_CAS_MAX 16                            /* most sections [ca NAME] */
 #define DT_CONFIG_CA_KEYS_MAX 16                        /* room for rows of their table */
+#define DT_CONFIG_MESSAGES_MAX 32   /* room for the sections [message REASON]: one a reason */
+#define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
+#define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
 typedef enum dt_source {
@@ -185,7 +188,8 @@ typedef struct dt_config {
         bool trust_in_grace_period;
         bool require_owner; /* Intune must name the person as the device's user */
         char *enrollment_url;
-        char *check_access_text; /* what a person on a non-compliant device is told */
+        char *check_access_text; /* what a person on a non-compliant device is told; "" = our own
+                                    words */
     } device_trust;
     struct {
         char *directory; /* <application>.json */
@@ -237,6 +241,8 @@ typedef struct dt_config {
     size_t application_count;
     struct dt_config_ca *cas[DT_CONFIG_CAS_MAX]; /* as in the file */
     size_t ca_count;
+    struct dt_config_message *messages[DT_CONFIG_MESSAGES_MAX]; /* as in the file */
+    size_t message_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
 } dt_config;
 
@@ -264,6 +270,15 @@ typedef struct dt_config_ca {
     int lines[DT_CONFIG_CA_KEYS_MAX]; /* where the section gave key i of its table */
 } dt_config_ca;
 
+/* [message REASON], or [message ANY]: what people on a device that is not trusted are told. */
+typedef struct dt_config_message {
+    char name[DT_CONFIG_NAME_MAX]; /* dt_reason_name, or DT_CONFIG_MESSAGE_ANY */
+    int line;                      /* of the section's head */
+    /* That of all platforms, then those of each: dt_platform bit n is texts[n + 1]. "" = none. */
+    char *texts[DT_CONFIG_MESSAGE_TEXTS];
+    int lines[DT_CONFIG_MESSAGE_TEXTS]; /* where the section gave key i of its table */
+} dt_config_message;
+
 /* One row of the table, public so that `devtrustctl check-config`, the tests and the man page
  * check can walk it. */
 typedef enum dt_config_type {
@@ -289,7 +304,8 @@ typedef struct dt_config_key {
     char const *section;
     char const *name;
     dt_config_type type;
-    size_t offset;        /* into dt_config; of a key of [ca NAME], into dt_config_ca */
+    size_t offset;        /* into dt_config; of a key of [ca NAME], into dt_config_ca; of one of
+                      [message REASON], into dt_config_message */
     char const *fallback; /* the default, as it would be written; NULL = must be given */
     int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
@@ -302,6 +318,8 @@ typedef struct dt_config_key {
 dt_config_key const *dt_config_keys(size_t *count);
 /* That of the keys of [ca NAME]. */
 dt_config_key const *dt_config_ca_keys(size_t *count);
+/* That of the keys of [message REASON]: key i is texts[i]. */
+dt_config_key const *dt_config_message_keys(size_t *count);
 
 /* The line of the file that gave a key; 0 when the default stands or there is no such key. `section`
  * with its name where it has one, as in "application vpn". */
@@ -334,7 +352,8 @@ DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);
 /* Gives every key that is not reloadable the value it has in `old`; appends the names of those that
  * differed to `names`, as in "[store] path, [audit] file". DT_E_NOMEM. */
 DT_MUST_USE int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names);
-/* The text of a STRING, URL or PATH; `base` is the dt_config, or dt_config_ca, that the key is of. */
+/* The text of a STRING, URL or PATH; `base` is the dt_config, dt_config_ca or dt_config_message that
+ * the key is of. */
 char const *dt_config_text(void const *base, dt_config_key const *k);
 /* Parses durations as the config writes them ("90s"). Milliseconds. */
 DT_MUST_USE int dt_duration_parse(char const *text, int64_t *out);

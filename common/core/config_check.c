@@ -4,6 +4,7 @@
 #include "core/config_check.h"
 
 #include "core/compliance_service.h"
+#include "core/device_help.h"
 #include "core/evidence_facts.h"
 #include "core/ocsp.h"
 #include "core/ssh_certificate.h"
@@ -339,6 +340,31 @@ static int check_cas(check const *k)
     return error;
 }
 
+static int check_message(check const *k, dt_config_message const *m)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+    size_t count;
+    dt_config_key const *keys = dt_config_message_keys(&count);
+
+    (void)snprintf(section, sizeof(section), "message %s", m->name);
+    for (size_t i = 0; i < count; i++) {
+        char const *why = dt_device_help_fault(m->texts[i], k->c->device_trust.enrollment_url);
+
+        if (why != NULL)
+            return refuse(k, section, keys[i].name, why);
+    }
+    return DT_OK;
+}
+
+static int check_messages(check const *k)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->message_count; i++)
+        error = check_message(k, k->c->messages[i]);
+    return error;
+}
+
 static int check_management_hint(check const *k)
 {
     bool named = (sources_named(k->c) & DT_SOURCE_MANAGEMENT_HINT) != 0;
@@ -485,12 +511,12 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,         check_intune,          check_service,
-        check_owner,        check_tenant,          check_certificates,
-        check_ssh,          check_revocation,      check_ocsp,
-        check_cas,          check_management_hint, check_platforms,
-        check_times,        check_audit,           check_services,
-        check_applications,
+        check_okta,     check_intune,          check_service,
+        check_owner,    check_tenant,          check_certificates,
+        check_ssh,      check_revocation,      check_ocsp,
+        check_cas,      check_management_hint, check_platforms,
+        check_times,    check_audit,           check_services,
+        check_messages, check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 

@@ -4,12 +4,14 @@
 #include "core/config_section.h"
 
 #include "core/config_value.h"
+#include "core/evidence.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define APPLICATION "application"
 #define CA "ca"
+#define MESSAGE "message"
 
 /* A kind of section: opens one of a name that was looked at, finds the place of a key in one. */
 typedef struct section_kind {
@@ -190,10 +192,86 @@ static void ca_free(dt_config_ca *ca)
     free(ca);
 }
 
+/* --- [message REASON] --------------------------------------------------------------------------- */
+
+_Static_assert(DT_REASON_COUNT <= DT_CONFIG_MESSAGES_MAX, "raise DT_CONFIG_MESSAGES_MAX");
+
+static dt_config_message *message_find(dt_config const *c, char const *name)
+{
+    for (size_t i = 0; i < c->message_count; i++) {
+        if (strcmp(c->messages[i]->name, name) == 0)
+            return c->messages[i];
+    }
+    return NULL;
+}
+
+/* A reason why a device is not trusted, or ANY. */
+static bool is_reason(char const *name)
+{
+    for (int r = DT_REASON_TRUSTED + 1; r < DT_REASON_COUNT; r++) {
+        if (strcmp(dt_reason_name((dt_reason)r), name) == 0)
+            return true;
+    }
+    return strcmp(name, DT_CONFIG_MESSAGE_ANY) == 0;
+}
+
+static int open_message(dt_config *c, char const *file, int line, char const *name, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_message_keys(&count);
+    dt_config_message *m;
+    int error = DT_OK;
+
+    if (!is_reason(name))
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: [" MESSAGE " %s]: there is no such reason; write one of "
+                            "devtrust.conf(5), as in [" MESSAGE " NOT_COMPLIANT], or [" MESSAGE
+                            " " DT_CONFIG_MESSAGE_ANY "]",
+                            file, line, name);
+    if (message_find(c, name) != NULL)
+        return refuse_twice(file, line, e);
+    m = calloc(1, sizeof(*m));
+    if (m == NULL || dt_str_copy(m->name, sizeof(m->name), name) < 0) {
+        free(m);
+        return dt_error_set(e, DT_E_NOMEM, "%s:%d: out of memory", file, line);
+    }
+    m->line = line;
+    c->messages[c->message_count++] =
+        m; /* who frees c frees it; each reason once, so there is room */
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = dt_config_set_default(m, &keys[i], e);
+    return error;
+}
+
+static bool place_of_message(dt_config const *c, char const *section_name, char const *name,
+                             dt_config_place *out)
+{
+    dt_config_message *m = message_find(c, section_name);
+    size_t count;
+    dt_config_key const *keys = dt_config_message_keys(&count);
+
+    for (size_t i = 0; m != NULL && i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            *out = (dt_config_place){.base = m, .key = &keys[i], .line = &m->lines[i]};
+    }
+    return m != NULL;
+}
+
+static void message_free(dt_config_message *m)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_message_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        dt_config_value_free(m, &keys[i]);
+    free(m);
+}
+
 /* --- all kinds --------------------------------------------------------------------------------- */
 
 static section_kind const kinds[] = {{APPLICATION, open_application, place_of_application},
-                                     {CA, open_ca, place_of_ca}};
+                                     {CA, open_ca, place_of_ca},
+                                     {MESSAGE, open_message, place_of_message}};
 
 bool dt_config_place_find(dt_config const *c, char const *section, char const *name,
                           dt_config_place *out)
@@ -231,9 +309,9 @@ int dt_config_open_section(dt_config *c, char const *file, int line, char const 
                         line);
 }
 
-static bool gives_nothing(int const lines[DT_CONFIG_KEYS_MAX])
+static bool gives_nothing(int const *lines, size_t count)
 {
-    for (size_t i = 0; i < DT_CONFIG_KEYS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (lines[i] != 0)
             return false;
     }
@@ -245,11 +323,18 @@ int dt_config_sections_finish(dt_config const *c, char const *file, dt_error *e)
     for (size_t i = 0; i < c->application_count; i++) {
         dt_config_application const *a = c->applications[i];
 
-        if (gives_nothing(a->own.lines))
+        if (gives_nothing(a->own.lines, DT_CONFIG_KEYS_MAX))
             return dt_error_set(e, DT_E_INVALID,
                                 "%s:%d: [" APPLICATION " %s]: says nothing; write a key that is "
                                 "otherwise for this application, or leave the section out",
                                 file, a->line, a->name);
+    }
+    for (size_t i = 0; i < c->message_count; i++) {
+        if (gives_nothing(c->messages[i]->lines, DT_CONFIG_MESSAGE_TEXTS))
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [" MESSAGE " %s]: says nothing; write text, or that of a "
+                                "platform, or leave the section out",
+                                file, c->messages[i]->line, c->messages[i]->name);
     }
     for (size_t i = 0; i < c->ca_count; i++) {
         int error = finish_ca(c->cas[i], file, e);
@@ -265,6 +350,9 @@ void dt_config_sections_free(dt_config *c)
     for (size_t i = 0; i < c->ca_count; i++)
         ca_free(c->cas[i]);
     c->ca_count = 0;
+    for (size_t i = 0; i < c->message_count; i++)
+        message_free(c->messages[i]);
+    c->message_count = 0;
     for (size_t i = 0; i < c->application_count; i++)
         free(c->applications[i]);
     c->application_count = 0;

@@ -232,11 +232,9 @@ static dt_config_key const keys[] = {
      .fallback = "https://enrollment.manage.microsoft.com/enrollmentserver/discovery.svc",
      BETWEEN(MAY_BE_EMPTY, URL_MAX), .reloadable = true,
      .help = "The link that a person on a device that is not enrolled is shown."},
-    {KEY(device_trust, check_access_text, DT_CONFIG_STRING),
-     .fallback = "This device does not meet the company's compliance policies. In Company Portal, "
-                 "choose this device and Check access; it can take 10 minutes.",
+    {KEY(device_trust, check_access_text, DT_CONFIG_STRING), .fallback = "",
      BETWEEN(MAY_BE_EMPTY, TEXT_MAX), .reloadable = true,
-     .help = "What a person on a device that is not compliant is told."},
+     .help = "What a person on a device that is not compliant is told; empty for our own words."},
 
     {KEY(policy, directory, DT_CONFIG_PATH), .fallback = "/etc/devtrust/policies",
      BETWEEN(1, PATH_BYTES - 256), .reloadable = true,
@@ -377,4 +375,35 @@ dt_config_key const *dt_config_ca_keys(size_t *count)
 {
     *count = sizeof(ca_keys) / sizeof(ca_keys[0]);
     return ca_keys;
+}
+
+/* --- [message REASON] -------------------------------------------------------------------------- */
+
+#define MESSAGE_KEY(key, i, told)                                                                  \
+    {                                                                                              \
+        .section = "message", .name = key, .type = DT_CONFIG_STRING,                               \
+        .offset = offsetof(dt_config_message, texts[i]), .fallback = "",                           \
+        BETWEEN(MAY_BE_EMPTY, TEXT_MAX), .reloadable = true,                                       \
+        .help = "What people are told" told "."                                                    \
+    }
+
+static dt_config_key const message_keys[] = {
+    MESSAGE_KEY("text", 0, " where no text of their platform is there"),
+    MESSAGE_KEY("windows", 1, " on Windows"),
+    MESSAGE_KEY("macos", 2, " on macOS"),
+    MESSAGE_KEY("linux", 3, " on Linux"),
+    MESSAGE_KEY("chromeos", 4, " on ChromeOS"),
+    MESSAGE_KEY("other_desktop", 5, " on another desktop system"),
+    MESSAGE_KEY("ios", 6, " on iOS and iPadOS"),
+    MESSAGE_KEY("android", 7, " on Android"),
+    MESSAGE_KEY("other_mobile", 8, " on another mobile system"),
+};
+
+_Static_assert(sizeof(message_keys) / sizeof(message_keys[0]) == DT_CONFIG_MESSAGE_TEXTS,
+               "a text for all platforms, and for each");
+
+dt_config_key const *dt_config_message_keys(size_t *count)
+{
+    *count = sizeof(message_keys) / sizeof(message_keys[0]);
+    return message_keys;
 }

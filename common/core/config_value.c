@@ -11,7 +11,7 @@
 #define WORD_MAX 64    /* longest word of a list, its NUL included */
 #define SERVICE_MAX 64 /* longest PAM service name */
 
-/* `base` is what the key's offset counts from: a dt_config, or a dt_config_ca. */
+/* `base` is what the key's offset counts from: a dt_config, a dt_config_ca, a dt_config_message. */
 static void *field(void *base, dt_config_key const *k)
 {
     return (char *)base + k->offset;

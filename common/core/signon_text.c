@@ -1,42 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a sign-on tells the person: prompts, and the message that goes with the outcome. */
+#include "core/device_help.h"
 #include "core/signon_internal.h"
 #include "core/texts.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool says_something_of_the_device(dt_reason r)
-{
-    return r == DT_REASON_NOT_COMPLIANT || r == DT_REASON_IN_GRACE_PERIOD || r == DT_REASON_STALE;
-}
-
-static bool is_unenrolled(dt_reason r)
-{
-    return r == DT_REASON_NOT_ENROLLED || r == DT_REASON_NO_CERTIFICATE ||
-           r == DT_REASON_NOT_MANAGED;
-}
-
-/* The way out for a person whose device is not trusted: enrol it, or mend it and check again. */
+/* The way out for a person whose device is not trusted. */
 static void put_device_help(dt_signon const *s, dt_buf *b)
 {
-    dt_reason r = s->outcome.verdict.reason;
-    char const *help = "";
+    size_t before = b->len;
 
-    if (s->outcome.verdict.trust != DT_TRUST_NOT_TRUSTED)
-        return;
-    if (says_something_of_the_device(r)) {
-        help = s->site.config->device_trust.check_access_text;
-        if (!*help)
-            help = "This device does not meet your company's compliance and security policies.";
-    } else if (is_unenrolled(r) && s->site.config->device_trust.enrollment_url[0]) {
-        dt_buf_puts(b, "This device is not enrolled. Enrol it: ");
-        help = s->site.config->device_trust.enrollment_url;
-    }
-    if (*help) {
-        dt_buf_put_escaped(b, dt_bytes_str(help));
+    dt_device_help(s->site.config, &s->outcome.verdict, s->platform_hint, b);
+    if (b->len > before)
         dt_buf_puts(b, " ");
-    }
 }
 
 static char const *cause_text(dt_cause c)
@@ -130,7 +108,7 @@ static void begin_prompt(dt_signon *s, dt_buf *b, char const *before)
     dt_buf_init_fixed(b, s->prompt.text, sizeof(s->prompt.text));
     dt_buf_puts(b, before);
     if (s->attempts == 0 && !s->push_prompted &&
-        says_something_of_the_device(s->outcome.verdict.reason))
+        dt_device_help_goes_with_prompt(s->site.config, &s->outcome.verdict, s->platform_hint))
         put_device_help(s, b);
     s->prompt_state = DT_PROMPT_TO_SHOW;
 }

@@ -10,7 +10,7 @@
 
 #define INI_LINE_MAX (DT_CONFIG_VALUE_MAX + 128) /* longest line: a key and its longest value */
 #define INI_LINES_MAX 20000
-#define INI_SECTIONS_MAX 64
+#define INI_SECTIONS_MAX 128
 
 /* Where a distribution's inih lets its limit of 200 bytes be raised, we do; where it does not, the
  * reader is told the limit and says so. */

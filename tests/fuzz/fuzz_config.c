@@ -2,6 +2,7 @@
 /* devtrust.conf of any bytes. What is refused has a message with the file's name that is safe to
  * show; what is accepted obeys the table's bounds and the rules between keys, whose violation would
  * trust somebody by accident. */
+#include "core/device_help.h"
 #include "core/evidence_facts.h"
 #include "edge/ini.h"
 
@@ -107,6 +108,28 @@ static void check_applications(dt_config const *c)
     }
 }
 
+/* What people are told fits a Reply-Message and moves no cursor. */
+static void check_messages(dt_config const *c)
+{
+    require(c->message_count <= DT_CONFIG_MESSAGES_MAX);
+    for (size_t i = 0; i < c->message_count; i++) {
+        for (size_t k = 0; k < DT_CONFIG_MESSAGE_TEXTS; k++)
+            require(dt_device_help_fault(c->messages[i]->texts[k],
+                                         c->device_trust.enrollment_url) == NULL);
+    }
+    for (int r = 0; r < DT_REASON_COUNT; r++) {
+        dt_verdict v = {.reason = (dt_reason)r};
+        char text[DT_DEVICE_HELP_MAX + 2];
+        dt_buf b;
+
+        dt_buf_init_fixed(&b, text, sizeof(text));
+        dt_device_help(c, &v, DT_PLATFORM_IOS, &b); /* of UNKNOWN, so configured words alone */
+        require(dt_buf_error(&b) == DT_OK && b.len <= DT_DEVICE_HELP_MAX);
+        for (size_t k = 0; k < b.len; k++)
+            require(b.p[k] >= 0x20 && b.p[k] != 0x7f);
+    }
+}
+
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 {
     size_t count;
@@ -123,6 +146,7 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
         check_trust(c);
         check_rules(c);
         check_applications(c);
+        check_messages(c);
     }
     dt_config_free(&c);
     return 0;

@@ -400,6 +400,37 @@ def test_non_compliant_laptop_is_told_the_way(world: PamWorld, sshd: Sshd) -> No
     ssh.close(force=True)
 
 
+@pytest.fixture
+def own_words(world: PamWorld) -> Iterator[None]:
+    world.stop_daemon()
+    world.site.configure({
+        "message NOT_COMPLIANT": {"text": "Somewhere else.", "windows": "Mend {device}: {link} ."},
+        "message NOT_ENROLLED": {"text": "Who is this? Go to {link} ."}})
+    world.start_daemon()
+    yield
+    for reason in ("NOT_COMPLIANT", "NOT_ENROLLED"):
+        del world.site.settings["message " + reason]
+
+
+@pytest.mark.usefixtures("own_words")
+def test_words_of_the_administrators(world: PamWorld, sshd: Sshd) -> None:
+    key = enrolled(world, sshd, "device-p256", compliance="noncompliant", deviceName="LAPTOP-7",
+                   operatingSystem="Windows")
+    ssh = sshd.connect("dtalice", key)
+    ssh.expect_exact("Mend LAPTOP-7: https://enrollment.manage.microsoft.com/enrollmentserver/"
+                     "discovery.svc . Okta Verify")
+    ssh.close(force=True)
+
+
+@pytest.mark.usefixtures("own_words")
+def test_words_of_the_administrators_for_strangers(world: PamWorld, sshd: Sshd) -> None:
+    key = enrolled(world, sshd, "device-p256")
+    world.sim.remove_device(world.pki["devices"]["device-p256"]["device_id"])
+    ssh = sshd.connect("dtalice", key)
+    ssh.expect_exact("Who is this? Go to https://")
+    ssh.close(force=True)
+
+
 def test_device_that_left_intune(world: PamWorld, sshd: Sshd) -> None:
     key = enrolled(world, sshd, "device-p256")
     world.sim.remove_device(world.pki["devices"]["device-p256"]["device_id"])

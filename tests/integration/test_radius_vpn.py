@@ -17,7 +17,9 @@ from tests.lib import radius as rad
 from tests.lib.radius import ACCEPT, CHALLENGE, REJECT, World
 
 SETTINGS = {"device_trust": {"trusted_when": "vpn-client+intune, certificate+intune"},
-            "mfa": {"wait_vpn": "12s", "push_limit": "6", "passcode_attempts": "3"}}
+            "mfa": {"wait_vpn": "12s", "push_limit": "6", "passcode_attempts": "3"},
+            "message NOT_COMPLIANT": {"android": "Caf\u00e9: {device} is off. " + "x" * 160,
+                                      "text": "Call {device} in: {link}"}}
 PUSH, TOTP = "push", "token:software:totp"
 
 
@@ -64,6 +66,23 @@ def test_noncompliant_device_is_asked(world: World) -> None:
     event = world.outcome(user, "MFA_SUCCESS")
     assert event["verdict"] == "NOT_TRUSTED"
     assert event["deviceReason"] == "NOT_COMPLIANT"
+
+
+def test_what_is_told_of_the_device_goes_by_its_platform(world: World) -> None:
+    """In the Reply-Message; its name is nothing for somebody who only claims to be on it."""
+    user = world.person("nadia", TOTP)
+    phone = world.sim.enrol_device(user="nadia@example.com", operatingSystem="Android",
+                                   deviceName="PHONE-1", compliance="noncompliant")["id"]
+    reply = world.client().login(user, Cisco_AVPair=["mdm-tlv=device-platform=android",
+                                                     "mdm-tlv=device-uid=" + phone])
+    assert reply.code == CHALLENGE, reply
+    assert reply.message.startswith("Caf\u00e9: this device is off. xxx"), reply
+    assert reply.message.endswith("passcode: "), reply
+    laptop = world.sim.enrol_device(user="nadia@example.com", operatingSystem="Windows",
+                                    deviceName="LAPTOP-1", compliance="noncompliant")["id"]
+    reply = world.client().login(user, Cisco_AVPair=device_pairs(laptop))
+    assert reply.code == CHALLENGE, reply
+    assert reply.message.startswith("Call this device in: https://enrollment.manage."), reply
 
 
 @pytest.mark.parametrize("asserted", ["not-a-guid", "0" * 200, "", "A" * 36])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrust.conf(5) and the sample say what the table of keys says: all keys and no others, the same
  * defaults, the same bounds. */
+#include "core/evidence.h"
 #include "edge/ini.h"
 
 #include <setjmp.h>
@@ -39,10 +40,17 @@ static bool is_ca(char const *section)
     return strncmp(section, "ca ", strlen("ca ")) == 0;
 }
 
-static dt_config_key const *ca_key_find(char const *name, size_t *index)
+static bool is_message(char const *section)
+{
+    return strncmp(section, "message ", strlen("message ")) == 0;
+}
+
+/* Of the table of sections that have a name. */
+static dt_config_key const *named_key_find(char const *section, char const *name, size_t *index)
 {
     size_t count;
-    dt_config_key const *keys = dt_config_ca_keys(&count);
+    dt_config_key const *keys =
+        is_ca(section) ? dt_config_ca_keys(&count) : dt_config_message_keys(&count);
 
     for (size_t i = 0; i < count; i++) {
         if (strcmp(keys[i].name, name) == 0) {
@@ -50,7 +58,7 @@ static dt_config_key const *ca_key_find(char const *name, size_t *index)
             return &keys[i];
         }
     }
-    fail_msg("there is no key [ca NAME] %s in the table", name);
+    fail_msg("there is no key [%s] %s in the table", section, name);
     return NULL;
 }
 
@@ -59,8 +67,8 @@ static dt_config_key const *key_find(char const *section, char const *name, size
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
-    if (is_ca(section))
-        return ca_key_find(name, index);
+    if (is_ca(section) || is_message(section))
+        return named_key_find(section, name, index);
     for (size_t i = 0; i < count; i++) {
         bool here = is_application(section) ? keys[i].per_application
                                             : strcmp(keys[i].section, section) == 0;
@@ -106,14 +114,27 @@ static void expect_all_of_cas(bool const *seen, char const *where)
     }
 }
 
+static void expect_all_of_messages(bool const *seen, char const *where)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_message_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!seen[i])
+            fail_msg("[message REASON] %s is not in %s", keys[i].name, where);
+    }
+}
+
 /* The keys that were seen, of each kind of section. */
 typedef struct seen_keys {
-    bool plain[DT_CONFIG_KEYS_MAX], of_applications[DT_CONFIG_KEYS_MAX], of_cas[DT_CONFIG_KEYS_MAX];
+    bool plain[DT_CONFIG_KEYS_MAX], of_applications[DT_CONFIG_KEYS_MAX], of_cas[DT_CONFIG_KEYS_MAX],
+        of_messages[DT_CONFIG_KEYS_MAX];
 } seen_keys;
 
 static bool *seen_of(seen_keys *seen, char const *section)
 {
     return is_ca(section)            ? seen->of_cas
+           : is_message(section)     ? seen->of_messages
            : is_application(section) ? seen->of_applications
                                      : seen->plain;
 }
@@ -123,6 +144,7 @@ static void expect_all_kinds(seen_keys const *seen, char const *where)
     expect_all(seen->plain, where);
     expect_all_of_applications(seen->of_applications, where);
     expect_all_of_cas(seen->of_cas, where);
+    expect_all_of_messages(seen->of_messages, where);
 }
 
 /* --- the manual ------------------------------------------------------------------------------- */
@@ -227,7 +249,8 @@ static void manual_says_the_same(void **state)
         char wanted[LINE_SIZE];
         size_t i = 0;
         if (sscanf(line, ".Ss Section [%63[^]]]", section) == 1) {
-            if (!dt_config_has_section(section) && !is_application(section) && !is_ca(section))
+            if (!dt_config_has_section(section) && !is_application(section) && !is_ca(section) &&
+                !is_message(section))
                 fail_msg("the manual knows a section [%s]", section);
             continue;
         }
@@ -372,12 +395,40 @@ static void sample_is_valid(void **state)
     dt_config_free(&c);
 }
 
+/* Whoever looks for the name of a section finds every reason in the manual, and none that there is not. */
+static void manual_has_the_reasons(void **state)
+{
+    static char text[FILE_SIZE];
+    FILE *f = source_open("man/devtrust.conf.5");
+    size_t len = fread(text, 1, sizeof(text) - 1, f);
+    char const *begin, *end;
+
+    (void)state;
+    fclose(f);
+    text[len] = '\0';
+    begin = strstr(text, ".Ss Section [message REASON]");
+    assert_non_null(begin);
+    end = strstr(begin, ".Pp\n");
+    assert_non_null(end);
+    size_t listed = 0;
+    for (char const *at = begin; (at = strstr(at, ".Dv ")) != NULL && at < end; at++)
+        listed++;
+    for (int r = DT_REASON_TRUSTED + 1; r < DT_REASON_COUNT; r++) {
+        char line[80];
+        char const *at;
+        snprintf(line, sizeof(line), "\n.Dv %s", dt_reason_name((dt_reason)r));
+        at = strstr(begin, line);
+        if (at == NULL || at > end || strchr("\n ", at[strlen(line)]) == NULL)
+            fail_msg("the manual lacks the reason %s", dt_reason_name((dt_reason)r));
+    }
+    assert_int_equal(listed, DT_REASON_COUNT - DT_REASON_TRUSTED - 1 + 1); /* and ANY */
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        cmocka_unit_test(manual_says_the_same),
-        cmocka_unit_test(manual_has_the_words),
-        cmocka_unit_test(sample_has_every_key),
+        cmocka_unit_test(manual_says_the_same),   cmocka_unit_test(manual_has_the_words),
+        cmocka_unit_test(manual_has_the_reasons), cmocka_unit_test(sample_has_every_key),
         cmocka_unit_test(sample_is_valid),
     };
 

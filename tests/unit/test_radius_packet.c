@@ -352,6 +352,30 @@ static void test_long_messages_are_cut_between_characters(void **state)
     }
 }
 
+/* A word, and so a link, is whole unless it is longer than an attribute. */
+static void test_long_messages_are_cut_between_words(void **state)
+{
+    (void)state;
+    char text[600];
+    memset(text, 'x', sizeof text);
+    assert_int_equal(dt_radius_message_part(text, 253), 253);
+    assert_int_equal(dt_radius_message_part(text, 254), 253);
+    text[200] = ' ';
+    assert_int_equal(dt_radius_message_part(text, 253), 253);
+    assert_int_equal(dt_radius_message_part(text, 254), 201);
+    text[252] = '\n';
+    assert_int_equal(dt_radius_message_part(text, 254), 253);
+    text[252] = 'x';
+    text[253] = ' '; /* the blank that does not fit: the last one that does */
+    assert_int_equal(dt_radius_message_part(text, 600), 201);
+    text[200] = 'x';
+    text[20] = ' '; /* one word, and then a very long one */
+    assert_int_equal(dt_radius_message_part(text, 600), 253);
+    memcpy(text + 251, "\xe2\x82\xac", 3);
+    assert_int_equal(dt_radius_message_part(text, 600), 251);
+    assert_int_equal(dt_radius_message_part("", 0), 0);
+}
+
 static void test_what_does_not_fit_is_not_cut(void **state)
 {
     (void)state;
@@ -392,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_long_messages_are_cut_between_characters),
+        cmocka_unit_test(test_long_messages_are_cut_between_words),
         cmocka_unit_test(test_what_does_not_fit_is_not_cut),
     };
     return cmocka_run_group_tests_name("radius_packet", tests, NULL, NULL);

@@ -3350,25 +3350,24 @@ static void test_a_refusal_shows_the_way_out(void **state)
     refusal(GRAPH_NOT_FOUND, 404,
             NO "This device is not enrolled. Enrol it: https://enrol.example.com");
     refusal(GRAPH_NONCOMPLIANT, 200,
-            NO "This device does not meet the company's compliance policies. In Company Portal, "
-               "choose this device and Check access; it can take 10 minutes.");
+            NO "This device does not meet your company's compliance and security policies. In "
+               "Company Portal, choose LAPTOP-1, then Check access; it can take 10 minutes.");
 }
 
-static void test_words_of_ones_own_may_be_left_out(void **state)
+static void test_words_of_ones_own(void **state)
 {
-    static char const *const none[] = {"device_trust", "check_access_text", "", NULL};
+    static char const *const own[] = {"device_trust", "check_access_text", "Ask Bob.", NULL};
     world w;
     dt_request r;
 
     (void)state;
-    open_world(&w, ONLY_TRUSTED, none);
+    open_world(&w, ONLY_TRUSTED, own);
     r = with_certificate(&w);
     world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
     world_begin(&w, &r);
     world_run(&w);
     assert_string_equal(world_outcome(&w)->message,
-                        NO "This device does not meet your company's compliance and security "
-                           "policies.");
+                        NO "Ask Bob.");
     world_close(&w);
 }
 
@@ -4340,7 +4339,8 @@ static void test_the_way_out_is_told_only_where_it_leads_out(void **state)
     world_begin(&w, &r);
     world_run(&w);
     assert_string_equal(world_outcome(&w)->message,
-                        "Your company's sign-on policy does not allow this sign-on.");
+                        NO "This device's certificate is not valid at this time. See that its "
+                           "clock is right and let it sync with your company.");
     world_close(&w);
     open_world(&w, GUIDE, NULL); /* a fault of the administrator's is not the device's */
     r = world_request();
@@ -4368,11 +4368,11 @@ static void test_the_device_is_spoken_of_once(void **state)
     world_begin(&w, &r);
     while (world_run(&w) == DT_STEP_WAIT)
         w.now = w.step.until;
-    assert_non_null(strstr(w.step.prompt->text, "compliance policies"));
+    assert_non_null(strstr(w.step.prompt->text, "This device does not meet"));
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_WAITING_NUMBER);
     assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
-    assert_null(strstr(w.step.prompt->text, "compliance policies"));
+    assert_null(strstr(w.step.prompt->text, "This device"));
     world_close(&w);
 }
 
@@ -4562,7 +4562,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_every_odd_result_is_refused),
     cmocka_unit_test(test_the_audit_context_tells_all),
     cmocka_unit_test(test_a_refusal_shows_the_way_out),
-    cmocka_unit_test(test_words_of_ones_own_may_be_left_out),
+    cmocka_unit_test(test_words_of_ones_own),
     cmocka_unit_test(test_the_words_of_the_prompts),
     cmocka_unit_test(test_the_words_of_the_prompts_without_a_number),
     cmocka_unit_test(test_the_administrator_is_told_why),
