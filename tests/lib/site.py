@@ -58,6 +58,11 @@ def _write(path: Path, text: Union[str, bytes], mode: int = 0o644) -> str:
     return str(ca.write_file(path, content, mode))
 
 
+# Intune's other service, where the simulation has it.
+BY_COMPLIANCE = {"intune": {"service": "compliance-retrieval", "compliance_host": "127.0.0.1",
+                            "compliance_resource": "https://api.manage.microsoft.com"}}
+
+
 class Site:
     """The files of one installation and what it left in its audit log.
 

@@ -26,6 +26,8 @@ if __package__ in (None, ""):
 from aiohttp import web  # noqa: E402
 
 from tests.pki.authority import Authority, make_key, name, write_file  # noqa: E402
+from tests.sim.compliance import PATH as COMPLIANCE_PATH  # noqa: E402
+from tests.sim.compliance import ComplianceApi  # noqa: E402
 from tests.sim.control import Control  # noqa: E402
 from tests.sim.entra import EntraApi  # noqa: E402
 from tests.sim.faults import Faults  # noqa: E402
@@ -77,10 +79,12 @@ async def run(options: argparse.Namespace) -> None:
     services: dict[str, tuple[Any, int]] = {
         "okta": (PolicyApi(world), options.okta_port),
         "login": (EntraApi(world), options.login_port),
-        "graph": (GraphApi(world), options.graph_port)}
+        "graph": (GraphApi(world), options.graph_port),
+        "compliance": (ComplianceApi(world), options.compliance_port)}
     listeners = {key: Listener(key, api, faults, log) for key, (api, _) in services.items()}
     for key, (_, port) in services.items():
         await listeners[key].open(tls, port)
+    world.compliance_url = listeners["compliance"].url + COMPLIANCE_PATH
     control = web.AppRunner(Control(world, faults, log, listeners).app, access_log=None)
     await control.setup()
     site = web.TCPSite(control, ADDRESS, options.control_port)
@@ -94,7 +98,8 @@ async def run(options: argparse.Namespace) -> None:
     write_file(ready, (json.dumps({
         "pid": os.getpid(), "ca_file": str(tls.ca_file),
         "okta_url": listeners["okta"].url, "login_url": listeners["login"].url,
-        "graph_url": listeners["graph"].url, "control_url": f"http://{ADDRESS}:{port}",
+        "graph_url": listeners["graph"].url, "compliance_url": world.compliance_url,
+        "control_url": f"http://{ADDRESS}:{port}",
         "okta_token_file": str(token_file), "tenant_id": world.tenant, **app,
     }, indent=2) + "\n").encode())
     await stop.wait()
@@ -109,7 +114,7 @@ def main() -> int:
     parser.add_argument("--dir", required=True, type=Path, help="where sim.json and keys go")
     parser.add_argument("--tenant", default="72f988bf-0000-4111-8222-00000000feed",
                         help="Entra tenant id")
-    for listener in ("okta", "login", "graph", "control"):
+    for listener in ("okta", "login", "graph", "compliance", "control"):
         parser.add_argument(f"--{listener}-port", type=int, default=0,
                             help="0 = chosen by the kernel")
     parser.add_argument("--parent", type=int, default=0, metavar="PID",

@@ -41,6 +41,7 @@ class Sim:
         self.okta_url: str = info["okta_url"]
         self.login_url: str = info["login_url"]
         self.graph_url: str = info["graph_url"]
+        self.compliance_url: str = info["compliance_url"]
         self.control_url: str = info["control_url"]
         self.ca_file: str = info["ca_file"]
         self.okta_token_file: str = info["okta_token_file"]
@@ -297,7 +298,8 @@ class Sim:
         self.call("DELETE", "/faults")
 
     def listener(self, which: str, state: str = "up", certificate: str = "good") -> None:
-        """okta, login or graph; up, down or silent; good, expired, foreign or wrong_name."""
+        """okta, login, graph or compliance; up, down or silent; good, expired, foreign or
+        wrong_name."""
         self.call("PUT", f"/listeners/{which}", {"state": state, "certificate": certificate})
 
     def requests(self, endpoint: str = "", limit: int = 1000) -> list[dict[str, Any]]:

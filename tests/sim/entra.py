@@ -24,6 +24,7 @@ from tests.sim.state import World
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+COMPLIANCE_SCOPE = "https://api.manage.microsoft.com//.default"  # the resource ends in a slash
 CLOCK_SLACK = 300  # seconds, of nbf and exp
 ASSERTION_MAX = 16 * 1024
 
@@ -96,7 +97,7 @@ class EntraApi:
             self._check_assertion(request, str(form["client_assertion"]), client)
         token = secrets.token_urlsafe(48)
         lifetime = self.world.org.token_lifetime
-        self.world.access_tokens[token] = time.time() + lifetime
+        self.world.access_tokens[token] = (time.time() + lifetime, str(form["scope"]))
         return web.json_response({"token_type": "Bearer", "expires_in": lifetime,
                                   "ext_expires_in": lifetime, "access_token": token})
 
@@ -108,7 +109,7 @@ class EntraApi:
                                  f"The request body must contain the parameter '{name}'.")
         if form["grant_type"] != "client_credentials":
             raise EntraError("unsupported_grant_type", 70003, "Grant type is not supported.")
-        if form["scope"] != GRAPH_SCOPE:
+        if form["scope"] not in (GRAPH_SCOPE, COMPLIANCE_SCOPE):
             raise EntraError("invalid_scope", 70011, "The provided scope is not valid.")
         if form["client_id"] not in self.world.apps:
             raise EntraError("unauthorized_client", 700016, "Application was not found.")
@@ -179,7 +180,8 @@ class EntraApi:
             del used[old]
 
 
-def token_is_live(world: World, authorization: Optional[str]) -> bool:
-    """Whether an Authorization header carries a live access token of this tenant."""
+def token_is_live(world: World, authorization: Optional[str], scope: str = GRAPH_SCOPE) -> bool:
+    """Whether an Authorization header carries a live access token of this tenant and scope."""
     scheme, _, token = (authorization or "").partition(" ")
-    return scheme == "Bearer" and world.access_tokens.get(token, 0.0) > time.time()
+    expires, given_for = world.access_tokens.get(token, (0.0, ""))
+    return scheme == "Bearer" and expires > time.time() and given_for == scope

@@ -19,6 +19,8 @@ from tests.sim.entra import token_is_live
 from tests.sim.state import World, new_device
 
 DEVICES = "/v1.0/deviceManagement/managedDevices"
+INTUNE = "0000000a-0000-0000-c000-000000000000"  # its application id, the same in every tenant
+ENDPOINTS = f"/v1.0/servicePrincipals/appId={INTUNE}/endpoints"
 CONTEXT = "https://graph.microsoft.com/v1.0/$metadata#deviceManagement/managedDevices"
 PROPERTIES = tuple(new_device(str(uuid.UUID(int=1))))
 # Only a single GET that selects them returns these; everything else shows them empty.
@@ -62,6 +64,7 @@ class GraphApi:
     def add_routes(self, app: web.Application) -> None:
         app.router.add_route("GET", DEVICES, self.list_devices, name="devices")
         app.router.add_route("GET", DEVICES + "/{device}", self.get_device, name="device")
+        app.router.add_route("GET", ENDPOINTS, self.list_endpoints, name="endpoints")
 
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         try:
@@ -92,6 +95,16 @@ class GraphApi:
         hidden = () if selected else SINGLE_ONLY
         return web.json_response({"@odata.context": context, **_shown(found, selected, hidden)},
                                  content_type="application/json")
+
+    async def list_endpoints(self, request: web.Request) -> web.Response:
+        places = {"NACAPIService": "https://fef.example.manage.microsoft.com/StatelessNACService",
+                  "ComplianceRetrievalService": self.world.compliance_url}
+        return web.json_response({
+            "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#endpoints",
+            "value": [{"id": str(uuid.uuid5(uuid.NAMESPACE_URL, name)), "deletedDateTime": None,
+                       "capability": name, "providerId": INTUNE, "providerName": name,
+                       "uri": uri, "providerResourceId": name}
+                      for name, uri in places.items()]})
 
     @staticmethod
     def _selected(request: web.Request) -> Optional[list[str]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The HTTPS side: three listeners, what every request goes through, the request log.
+# The HTTPS side: four listeners, what every request goes through, the request log.
 #
 # Each service has a port of its own, so that one can fail while the others go on. A listener can be
 # taken down, kept silent, or given a certificate that no client may accept.
@@ -18,13 +18,14 @@ from typing import Any, Optional, Union
 from aiohttp import web
 
 from tests.pki.authority import DAY, Authority, now, write_file
+from tests.sim.compliance import ComplianceApi
 from tests.sim.entra import EntraApi
 from tests.sim.faults import Faults, strike
 from tests.sim.graph import GraphApi
 from tests.sim.okta import OktaApi
 from tests.sim.state import REQUESTS_MAX, SimError
 
-Api = Union[OktaApi, EntraApi, GraphApi]
+Api = Union[OktaApi, EntraApi, GraphApi, ComplianceApi]
 
 ADDRESS = "127.0.0.1"
 NAMES = ("localhost", "127.0.0.1")

@@ -249,6 +249,7 @@ class World:
         self.tenant = tenant
         self.apps: dict[str, Any] = {}  # client id -> certificate
         self.client_secrets: dict[str, str] = {}
+        self.compliance_url = ""  # of the Compliance Retrieval service, once it listens
         self.clear()
 
     def clear(self) -> None:
@@ -262,7 +263,7 @@ class World:
         self.catalogue = Catalogue()
         self.devices: dict[str, dict[str, Any]] = {}
         self.okta_devices: dict[str, dict[str, Any]] = {}
-        self.access_tokens: dict[str, float] = {}
+        self.access_tokens: dict[str, tuple[float, str]] = {}  # expiry, scope
         self.used_jtis: dict[str, float] = {}
         self.rate_window: tuple[int, int] = (0, 0)
         self.authn_calls: dict[str, collections.deque[float]] = {}
