@@ -16,6 +16,9 @@
 #define DT_POLICY_LIST_MAX 10000          /* members of one include or exclude list */
 #define DT_POLICY_PATTERNS_MAX 64         /* patterns of one list */
 #define DT_POLICY_GROUP_PATTERNS_MAX 1024 /* different patterns for groups of one policy */
+#define DT_POLICY_GROUPS_MAX 1000         /* groups that contain others */
+#define DT_GROUP_DEPTH_MAX 16             /* of groups within groups */
+#define DT_GROUPS_WITHIN_MAX 200000       /* names in all of what groups contain */
 #define DT_POLICY_SPANS_MAX 64            /* time spans of one list */
 #define DT_POLICY_WARNINGS_MAX 64         /* kept of one policy; the others are counted */
 #define DT_ZONES_MAX DT_NETWORK_TAGS_MAX

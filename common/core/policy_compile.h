@@ -7,11 +7,16 @@
 #include "core/json_reader.h"
 #include "core/policy_rules.h"
 
+/* A group that contains others: policy_groups.c. */
+typedef struct dt_group_node dt_group_node;
+
 /* One policy being compiled. */
 typedef struct dt_compiler {
     dt_json_reader r;
     dt_policy *p;
     size_t names_cap, replies_cap, zone_ids_cap, spans_cap;
+    dt_group_node *groups; /* sorted by name */
+    size_t group_count;
     bool org; /* the rules are the org's, see dt_org_policy_parse */
 } dt_compiler;
 
@@ -22,6 +27,11 @@ char *dt_compiler_keep(dt_policy *p, char const *s);
 DT_MUST_USE int dt_compiler_grow(dt_compiler *c, void **items, size_t count, size_t *cap,
                                  size_t size);
 
+/* Reads which groups are within which, which may be NULL; before the rules. */
+DT_MUST_USE int dt_compiler_groups_parse(dt_compiler *c, dt_json const *v);
+/* Adds to a rule's groups all that are within those that its names and patterns mean. */
+DT_MUST_USE int dt_compiler_groups_within(dt_compiler *c, dt_name_list *names,
+                                          dt_name_list patterns);
 /* Reads a rule's conditions into it. */
 DT_MUST_USE int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 /* Reads a rule's actions into it. */
@@ -29,6 +39,8 @@ DT_MUST_USE int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule 
 /* The same of a rule of the org. */
 DT_MUST_USE int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 DT_MUST_USE int dt_org_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
+/* Keeps a name, folded, and pushes it. */
+DT_MUST_USE int dt_compiler_name_add(dt_compiler *c, char const *s);
 /* A name as dt_policy.names has them: folded. */
 DT_MUST_USE int dt_compiler_name_push(dt_compiler *c, dt_folded_name name);
 /* Sorts the list and looks for a name that is there twice; NULL when there is none. */

@@ -56,7 +56,7 @@ int dt_compiler_name_push(dt_compiler *c, dt_folded_name name)
     return rc;
 }
 
-static int name_add(dt_compiler *c, char const *s)
+int dt_compiler_name_add(dt_compiler *c, char const *s)
 {
     char *text = dt_compiler_keep(c->p, s);
     if (text == NULL)
@@ -120,7 +120,7 @@ static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_l
             if (patterns)
                 rc = pattern_check(c, name, c->p->name_count - out->first);
             if (rc == DT_OK)
-                rc = name_add(c, name);
+                rc = dt_compiler_name_add(c, name);
         }
         dt_json_reader_leave(&c->r, mark);
     }
@@ -161,6 +161,14 @@ static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *cons
     return rc;
 }
 
+static int groups_within(dt_compiler *c, dt_rule *rule)
+{
+    int rc = dt_compiler_groups_within(c, &rule->groups_include, rule->groups_like);
+
+    return rc == DT_OK ? dt_compiler_groups_within(c, &rule->groups_exclude, rule->groups_unlike)
+                       : rc;
+}
+
 static int people_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
     static dt_json_field const fields[] = {{"users", false}, {"groups", false}, {NULL, false}};
@@ -175,6 +183,8 @@ static int people_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
         rc = name_lists_parse(c, part, lists[i]);
+        if (rc == DT_OK && i == 1)
+            rc = groups_within(c, rule);
         dt_json_reader_leave(&c->r, mark);
     }
     for (size_t i = 0; i < 8; i++)

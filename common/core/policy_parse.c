@@ -401,11 +401,22 @@ static int report_set(dt_compiler *c, dt_json const *root)
     return rc;
 }
 
+static int groups_set(dt_compiler *c, dt_json const *root)
+{
+    size_t at = dt_json_reader_enter(&c->r, "groups");
+    int rc = dt_compiler_groups_parse(c, dt_json_get(root, "groups"));
+
+    if (rc == DT_OK)
+        dt_json_reader_leave(&c->r, at);
+    return rc;
+}
+
 static int root_parse(dt_compiler *c, dt_json const *root)
 {
-    static dt_json_field const fields[] = {
-        {"$schema", false},    {"name", true},  {"application", true}, {"applicationGroup", false},
-        {"reportOnly", false}, {"rules", true}, {NULL, false}};
+    static dt_json_field const fields[] = {{"$schema", false},    {"name", true},
+                                           {"application", true}, {"applicationGroup", false},
+                                           {"reportOnly", false}, {"groups", false},
+                                           {"rules", true},       {NULL, false}};
     static dt_json_field const org_fields[] = {
         {"$schema", false}, {"name", true}, {"rules", true}, {NULL, false}};
     char const *schema = NULL, *name = NULL;
@@ -419,6 +430,8 @@ static int root_parse(dt_compiler *c, dt_json const *root)
         rc = names_set(c, root);
     if (rc == DT_OK && !c->org)
         rc = report_set(c, root);
+    if (rc == DT_OK && !c->org)
+        rc = groups_set(c, root);
     if (rc != DT_OK)
         return rc;
     (void)dt_json_reader_enter(&c->r, "rules");
@@ -442,6 +455,7 @@ static int parse(dt_json const *root, dt_json_source const *source, dt_zones con
         *out = c.p;
         c.p = NULL;
     }
+    free(c.groups);
     dt_policy_free(&c.p);
     return rc;
 }
