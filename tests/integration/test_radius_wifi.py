@@ -266,8 +266,8 @@ def test_ttls_resumption_does_not_skip_the_decision(world: World) -> None:
 
 # --- EAP-TTLS with a device certificate in the outer handshake -----------------------------------
 
-OUTER = {"virtual_server = inner-devtrust":
-         "virtual_server = inner-devtrust\n\t\trequire_client_cert = yes"}
+OUTER = {"virtual_server = inner-devtrust\n":
+         "virtual_server = inner-devtrust\n\t\trequire_client_cert = yes\n"}
 
 
 @pytest.fixture(name="outer", scope="module")
