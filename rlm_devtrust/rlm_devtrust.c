@@ -221,6 +221,7 @@ static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_byt
         fr_pair_delete_by_num(&packet->vps, PW_PROXY_STATE, 0, TAG_ANY);
         fr_pair_delete_by_num(&packet->vps, PW_MESSAGE_AUTHENTICATOR, 0, TAG_ANY);
         fr_pair_delete_by_num(&packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY);
+        request->password = NULL; /* it may stand in the packet */
         fr_pair_delete_by_num(&packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
         fr_pair_list_free(&request->reply->vps);
         request->reply->code = 0;
