@@ -23,7 +23,7 @@
 typedef struct question {
     char const *config, *user, *application, *ip, *groups, *platform;
     char const *certificate, *ssh_key, *device;
-    char const *device_trust, *reason;
+    char const *device_trust, *reason, *time;
     bool this_host, assume_proof, json;
 } question;
 
@@ -41,8 +41,6 @@ typedef struct explaining {
     dt_signon *machine; /* as it was at its end */
     dt_outcome outcome;
     bool done;
-    dt_trust imagined; /* with --device-trust */
-    dt_reason imagined_reason;
     dt_explanation answer;
 } explaining;
 
@@ -114,6 +112,7 @@ static int read_question(question *q, int argc, char **argv, char const **rest, 
                                  {"--device", NULL, &q->device, NULL},
                                  {"--device-trust", NULL, &q->device_trust, NULL},
                                  {"--reason", NULL, &q->reason, NULL},
+                                 {"--time", NULL, &q->time, NULL},
                                  {"--this-host", NULL, NULL, &q->this_host},
                                  {"--assume-proof", NULL, NULL, &q->assume_proof},
                                  {"--json", NULL, NULL, &q->json},
@@ -154,9 +153,53 @@ static int read_imagined(explaining *x, dt_error *e)
         return dt_error_set(e, DT_E_INVALID,
                             "--reason is none that a verdict has, such as "
                             "NOT_COMPLIANT or NO_CERTIFICATE");
-    x->imagined = words[i];
-    x->imagined_reason = (dt_reason)reason;
+    x->request.imagined.device = true;
+    x->request.imagined.trust = words[i];
+    x->request.imagined.reason = (dt_reason)reason;
     assume(x, "that the device is as --device-trust says: none was looked at");
+    return DT_OK;
+}
+
+/* Makes a moment of a local time of this host, given as if it were UTC. Of an hour that daylight saving
+ * repeats it is one of both; an hour that it leaves out is none. */
+static int local_moment(dt_time *at, int *offset)
+{
+    int before = 0, rc;
+
+    rc = dt_host_utc_offset(*at, &before);
+    if (rc == DT_OK)
+        rc = dt_host_utc_offset(*at - DT_MINUTES(before), offset);
+    if (rc == DT_OK)
+        rc = dt_host_utc_offset(*at - DT_MINUTES(*offset), &before);
+    if (rc == DT_OK && before != *offset)
+        rc = DT_E_INVALID;
+    *at -= DT_MINUTES(*offset);
+    return rc;
+}
+
+/* The moment that rules are asked for: now, or --time, in this host's zone where it names none. */
+static int read_time(explaining *x, dt_error *e)
+{
+    dt_request *r = &x->request;
+    dt_time *at = &r->imagined.time;
+    bool given = false;
+
+    if (x->q.time == NULL) {
+        r->utc_offset_known = dt_host_utc_offset(dt_host_now(), &r->utc_offset) == DT_OK;
+        return DT_OK;
+    }
+    if (dt_time_parse_local(x->q.time, at, &r->utc_offset, &given) != DT_OK)
+        return dt_error_set(e, DT_E_INVALID,
+                            "--time is no moment, such as 2026-03-02T09:30, 2026-03-02T09:30+01:00 "
+                            "or 2026-03-02T08:30Z");
+    if (!given && local_moment(at, &r->utc_offset) != DT_OK)
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "--time: this host's zone has no such time, or cannot be told; write the "
+            "offset, as in 2026-03-02T09:30+01:00");
+    r->utc_offset_known = true;
+    assume(x, "that it is as late as --time says, for rules with hours and weekdays: look-ups and "
+              "certificates are judged now");
     return DT_OK;
 }
 
@@ -404,7 +447,6 @@ static int make_request(explaining *x, dt_error *e)
     r->user = x->q.user;
     r->client_ip = x->q.ip != NULL ? x->q.ip : "";
     r->local = x->q.ip == NULL; /* as at a console; --ip says from where else */
-    r->utc_offset_known = dt_host_utc_offset(dt_host_now(), &r->utc_offset) == DT_OK;
     r->explain = true;
     r->wait_limit = EXPLAIN_WAIT;
     if (dt_host_random_id(x->id) < 0 || dt_host_random(r->random, sizeof(r->random)) < 0)
@@ -412,6 +454,8 @@ static int make_request(explaining *x, dt_error *e)
     rc = read_platform(x->q.platform, &r->platform_hint, e);
     if (rc == DT_OK)
         rc = read_imagined(x, e);
+    if (rc == DT_OK)
+        rc = read_time(x, e);
     if (rc == DT_OK)
         rc = take_groups(x, e);
     return rc == DT_OK ? take_evidence(x, e) : rc;
@@ -453,13 +497,7 @@ static void show(explaining *x)
     dt_explanation *a = &x->answer;
 
     dt_signon_policy_input(x->machine, &a->input, dt_host_now());
-    if (x->q.device_trust != NULL) {
-        x->outcome.verdict = (dt_verdict){.trust = x->imagined, .reason = x->imagined_reason};
-        a->input.trust = x->imagined;
-        a->input.reason = x->imagined_reason;
-        dt_policy_decide(a->policy, &a->input, &x->outcome.decision);
-        dt_site_decide_org(&x->site, &a->input, &x->outcome);
-    }
+    dt_signon_origins(x->machine, &a->from_text, &a->from);
     a->evidence = dt_signon_evidence(x->machine);
     a->outcome = &x->outcome;
     a->client_ip = x->request.client_ip;

@@ -7,7 +7,7 @@
 #include "core/signon.h"
 
 #define DT_EXPLAIN_GROUPS_TEXT_MAX (64 * 1024)
-#define DT_EXPLAIN_ASSUMED_MAX 4                   /* sentences about what nobody has proved */
+#define DT_EXPLAIN_ASSUMED_MAX 5                   /* sentences about what nobody has proved */
 #define DT_EXPLANATION_JSON_MAX (64 * 1024 * 1024) /* a policy may have many rules */
 
 /* Where the person's groups were taken from. */
@@ -23,7 +23,9 @@ typedef struct dt_explanation {
     dt_config const *config;
     dt_policy const *policy;
     dt_policy const *org;  /* the org's own rules; NULL: there are none */
-    dt_policy_input input; /* borrowed from the machine, like the next two */
+    dt_policy_input input; /* borrowed from the machine, like the next four */
+    dt_policy_origins from;
+    dt_origins_text from_text;
     dt_outcome const *outcome;
     dt_evidence_set const *evidence;
     char const *client_ip; /* "" when none was given */

@@ -62,21 +62,6 @@ static void put_sources(dt_buf *b, unsigned sources)
 
 /* --- for people ------------------------------------------------------------------------------- */
 
-static void put_age(dt_buf *b, dt_time observed, dt_time now)
-{
-    dt_time seconds = observed > 0 && observed < now ? (now - observed) / 1000 : 0;
-
-    if (seconds == 0) {
-        dt_buf_puts(b, "just now");
-        return;
-    }
-    if (seconds >= 3600)
-        dt_buf_printf(b, "%lld h ", (long long)seconds / 3600);
-    if (seconds >= 60)
-        dt_buf_printf(b, "%lld min ", (long long)seconds / 60 % 60);
-    dt_buf_printf(b, "%lld s ago", (long long)seconds % 60);
-}
-
 static void print_groups(dt_explanation const *x)
 {
     static char const *const from[] = {
@@ -102,12 +87,16 @@ static void print_groups(dt_explanation const *x)
 
 static void print_who(dt_explanation const *x)
 {
+    char at[25];
+
     dt_out_line("application  %s, policy sha256 %s", dt_policy_application(x->policy),
                 dt_policy_hash(x->policy));
     dt_out_line("person       %s, at Okta %s", x->input.user, x->input.login);
     print_groups(x);
     dt_out_line("from         %s",
                 x->client_ip[0] != '\0' ? x->client_ip : "(no address: in no zone)");
+    dt_time_format(at, x->input.now);
+    dt_out_line("at           %s%s", at, x->input.utc_offset_known ? "" : ", local time not known");
     for (size_t i = 0; i < x->assumed_count; i++)
         dt_out_line("ASSUMED      %s", x->assumed[i]);
     for (size_t i = 0; i < x->note_count; i++)
@@ -131,7 +120,7 @@ static void print_evidence(dt_explanation const *x, dt_evidence const *e)
     if (e->platform != DT_PLATFORM_UNKNOWN)
         dt_buf_printf(&b, ", %s", dt_platform_name(e->platform));
     dt_buf_puts(&b, ", ");
-    put_age(&b, e->observed, x->now);
+    dt_explain_put_age(&b, e->observed, x->now);
     dt_out_buf(&b);
 }
 
@@ -166,7 +155,7 @@ static void print_rules(dt_explanation const *x, dt_policy const *policy, dt_dec
 
     for (size_t i = 0; i < dt_policy_rule_count(policy); i++) {
         dt_rule_explanation r;
-        dt_policy_explain(policy, i, &x->input, &r);
+        dt_policy_explain(policy, i, &x->input, &x->from, &r);
         bool decides = r.failed == DT_CONDITION_NONE && !decided;
 
         if (decides)
@@ -361,7 +350,7 @@ static void put_rules(dt_explanation const *x, char const *name, dt_policy const
     for (size_t i = 0; i < dt_policy_rule_count(policy); i++) {
         dt_rule_explanation r;
 
-        dt_policy_explain(policy, i, &x->input, &r);
+        dt_policy_explain(policy, i, &x->input, &x->from, &r);
         dt_buf_puts(b, i > 0 ? ",{" : "{");
         put_member(b, "name", r.name);
         put_int(b, "priority", r.priority);
@@ -401,11 +390,15 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
 
 static void put_person(dt_explanation const *x, dt_buf *b)
 {
+    char at[25];
+
     put_member(b, "application", dt_policy_application(x->policy));
     put_member(b, "policyHash", dt_policy_hash(x->policy));
     put_member(b, "user", x->input.user);
     put_member(b, "login", x->input.login);
     put_member(b, "clientIp", x->client_ip);
+    dt_time_format(at, x->input.now);
+    put_member(b, "time", at);
     put_bool(b, "groupsKnown", x->input.group_knowledge == DT_GROUPS_KNOWN);
     put_texts(b, "groups", x->input.groups, x->input.group_count);
     put_texts(b, "assumed", x->assumed, x->assumed_count);

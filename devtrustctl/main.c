@@ -31,6 +31,8 @@ static dt_ctl_command const commands[] = {
      "                         device's certificate is taken from the registry\n"
      "  --device-trust WORD    instead of a device: TRUSTED, NOT_TRUSTED or UNKNOWN\n"
      "  --reason WORD          and why, such as NOT_COMPLIANT\n"
+     "  --time TIME            at this moment, as 2026-03-02T09:30 or 2026-03-02T08:30Z: for\n"
+     "                         rules with hours and weekdays\n"
      "  --this-host            the device is this host, with its own certificate and key\n"
      "  --assume-proof         take it that the certificate's key was used in this sign-on\n"
      "  --json                 one JSON object\n" OPTION_CONFIG

@@ -107,7 +107,7 @@ static void show_rules(char const *word, dt_policy const *p, dt_policy_input con
 
     for (size_t i = 0; i < count && i < RULES_SHOWN_MAX; i++) {
         dt_rule_explanation r;
-        dt_policy_explain(p, i, in, &r);
+        dt_policy_explain(p, i, in, NULL, &r);
         if (r.failed == DT_CONDITION_NONE) {
             dt_out_line("  %-9s \"%s\": holds", word, r.name);
             return;

@@ -10,7 +10,8 @@
 
 #define NAMES_SHOWN 4      /* of a list of zones or groups; the rest is counted */
 #define DECIDING_ROOM 1100 /* of an event's explanation, kept for the rule that decided */
-#define JSON_TEXT_CUT 160  /* bytes of a comparison in an event */
+#define JSON_NAME_CUT 160  /* bytes of a name in an event */
+#define JSON_TEXT_CUT 280  /* bytes of a comparison in an event */
 
 /* "a, b and 3 more" */
 typedef struct name_words {
@@ -34,6 +35,36 @@ static void put_rest(name_words const *w)
         dt_buf_printf(w->b, " and %zu more", w->left_out);
 }
 
+/* --- where values come from --------------------------------------------------------------------- */
+
+void dt_explain_put_age(dt_buf *out, dt_time learnt, dt_time now)
+{
+    dt_time seconds = learnt > 0 && learnt < now ? (now - learnt) / 1000 : 0;
+
+    if (seconds == 0) {
+        dt_buf_puts(out, "just now");
+        return;
+    }
+    if (seconds >= 3600)
+        dt_buf_printf(out, "%lld h ", (long long)seconds / 3600);
+    if (seconds >= 60)
+        dt_buf_printf(out, "%lld min ", (long long)seconds / 60 % 60);
+    dt_buf_printf(out, "%lld s ago", (long long)seconds % 60);
+}
+
+/* " (by intune, 2 min 5 s ago)"; " (by the request)" for what came with it */
+static void put_origin(dt_buf *b, dt_origin const *o, dt_time now)
+{
+    if (o->from == NULL || *o->from == '\0')
+        return;
+    dt_buf_printf(b, " (by %s", o->from);
+    if (o->learnt > 0) {
+        dt_buf_puts(b, ", ");
+        dt_explain_put_age(b, o->learnt, now);
+    }
+    dt_buf_putc(b, ')');
+}
+
 /* --- conditions ------------------------------------------------------------------------------- */
 
 /* Names, then patterns; false when there are none. */
@@ -53,7 +84,7 @@ static bool put_names(dt_buf *b, dt_policy const *p, char const *before, dt_name
     return true;
 }
 
-static void put_own_groups(dt_buf *b, dt_policy_input const *in)
+static void put_own_groups(dt_buf *b, dt_policy_input const *in, dt_policy_origins const *from)
 {
     name_words w = {.b = b};
 
@@ -66,17 +97,21 @@ static void put_own_groups(dt_buf *b, dt_policy_input const *in)
     for (size_t i = 0; i < in->group_count; i++)
         put_name(&w, in->groups[i] != NULL ? in->groups[i] : "?");
     put_rest(&w);
+    put_origin(b, &from->groups, from->now);
 }
 
-static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
+                   dt_policy_origins const *from, dt_buf *b)
 {
     bool groups = r->groups_include.count + r->groups_exclude.count + r->groups_like.count +
                       r->groups_unlike.count >
                   0;
+    bool users;
 
     dt_buf_puts(b, "wants");
-    if (!put_names(b, p, " users ", r->users_include, r->users_like) &
-        !put_names(b, p, " or groups ", r->groups_include, r->groups_like))
+    users = put_names(b, p, " users ", r->users_include, r->users_like);
+    if (!put_names(b, p, users ? " or groups " : " groups ", r->groups_include, r->groups_like) &&
+        !users)
         dt_buf_puts(b, " anybody");
     (void)put_names(b, p, ", not users ", r->users_exclude, r->users_unlike);
     (void)put_names(b, p, ", not groups ", r->groups_exclude, r->groups_unlike);
@@ -85,7 +120,7 @@ static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *
         strcmp(in->login, in->user) != 0)
         dt_buf_printf(b, ", at Okta %s", in->login);
     if (groups)
-        put_own_groups(b, in);
+        put_own_groups(b, in, from);
 }
 
 static void put_zone_ids(dt_buf *b, dt_policy const *p, dt_name_list ids)
@@ -113,7 +148,26 @@ static bool put_zone_set(dt_buf *b, dt_zones const *z, char const *before, dt_ta
     return w.shown > 0;
 }
 
-static void own_address(dt_policy const *p, dt_policy_input const *in, dt_buf *b)
+/* Where zones of places and providers find it. */
+static void put_place(dt_policy const *p, dt_policy_input const *in, dt_buf *b)
+{
+    dt_geo_place at;
+
+    if (!dt_zones_place(p->zones, &in->ip, in->place, &at))
+        return;
+    if ((at.known & DT_GEO_COUNTRY) != 0)
+        dt_buf_printf(b, ", of %s%s%s", at.country, (at.known & DT_GEO_REGION) != 0 ? "-" : "",
+                      (at.known & DT_GEO_REGION) != 0 ? at.region : "");
+    else
+        dt_buf_puts(b, ", of no known country");
+    if ((at.known & DT_GEO_ASN) != 0)
+        dt_buf_printf(b, ", AS%u,", (unsigned)at.asn);
+    else
+        dt_buf_puts(b, ", no known AS,");
+}
+
+static void own_address(dt_policy const *p, dt_policy_input const *in,
+                        dt_policy_origins const *from, dt_buf *b)
 {
     dt_tag_set own, maybe;
 
@@ -122,13 +176,19 @@ static void own_address(dt_policy const *p, dt_policy_input const *in, dt_buf *b
                                                        : "; the address is not known");
         return;
     }
+    dt_buf_puts(b, "; the address");
+    if (from->address_text != NULL && *from->address_text != '\0')
+        dt_buf_printf(b, " %s", from->address_text);
+    put_origin(b, &from->address, from->now);
+    put_place(p, in, b);
     dt_zones_locate(p->zones, &in->ip, in->place, &own, &maybe);
-    if (!put_zone_set(b, p->zones, "; the address is in ", &own))
-        dt_buf_puts(b, "; the address is in no zone");
+    if (!put_zone_set(b, p->zones, " is in ", &own))
+        dt_buf_puts(b, " is in no zone");
     (void)put_zone_set(b, p->zones, ", and it is not known for ", &maybe);
 }
 
-static void network(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+static void network(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
+                    dt_policy_origins const *from, dt_buf *b)
 {
     dt_buf_puts(b, "wants an address");
     if (r->zones_include.count > 0) {
@@ -139,10 +199,11 @@ static void network(dt_policy const *p, dt_rule const *r, dt_policy_input const 
         dt_buf_puts(b, r->zones_include.count > 0 ? " and not in zone " : " not in zone ");
         put_zone_ids(b, p, r->zones_exclude);
     }
-    own_address(p, in, b);
+    own_address(p, in, from, b);
 }
 
-static void platform(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+static void platform(dt_rule const *r, dt_policy_input const *in, dt_policy_origins const *from,
+                     dt_buf *b)
 {
     name_words w = {.b = b};
 
@@ -153,6 +214,7 @@ static void platform(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
     }
     put_rest(&w);
     dt_buf_printf(b, "; the device's platform is %s", dt_platform_name(in->platform));
+    put_origin(b, &from->platform, from->now);
 }
 
 /* The reasons that a rule names; none when it takes every one. */
@@ -172,7 +234,8 @@ static void put_reasons(dt_buf *b, uint64_t devices, bool trusted)
     dt_buf_putc(b, ')');
 }
 
-static void device(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+static void device(dt_rule const *r, dt_policy_input const *in, dt_policy_origins const *from,
+                   dt_buf *b)
 {
     bool trusted = (r->devices & DT_DEVICES_TRUSTED) != 0;
 
@@ -183,6 +246,7 @@ static void device(dt_rule const *r, dt_policy_input const *in, dt_buf *b)
         dt_buf_printf(b, ", %s", dt_reason_name(in->reason));
     if (in->trust == DT_TRUST_UNKNOWN && in->unknown_as == DT_UNKNOWN_NOT_TRUSTED)
         dt_buf_puts(b, ", taken for NOT_TRUSTED");
+    put_origin(b, &from->device, from->now);
 }
 
 static void put_minute(dt_buf *b, unsigned minute)
@@ -205,7 +269,8 @@ static void put_spans(dt_buf *b, dt_policy const *p, dt_name_list spans)
         dt_buf_printf(b, " and %u more", (unsigned)spans.count - NAMES_SHOWN);
 }
 
-static void time_of(dt_policy const *p, dt_rule const *r, dt_policy_input const *in, dt_buf *b)
+static void time_of(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
+                    dt_policy_origins const *from, dt_buf *b)
 {
     dt_buf_printf(b, "wants %s time", r->utc ? "UTC" : "local");
     if (r->spans_include.count > 0) {
@@ -222,26 +287,28 @@ static void time_of(dt_policy const *p, dt_rule const *r, dt_policy_input const 
     }
     dt_buf_puts(b, "; it is ");
     put_minute(b, dt_minute_of_week(in, r->utc));
+    if (from->time.from != NULL)
+        dt_buf_printf(b, " (by %s)", from->time.from);
 }
 
 static void compare(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
-                    dt_condition failed, dt_buf *b)
+                    dt_policy_origins const *from, dt_condition failed, dt_buf *b)
 {
     switch (failed) {
     case DT_CONDITION_PEOPLE:
-        people(p, r, in, b);
+        people(p, r, in, from, b);
         return;
     case DT_CONDITION_NETWORK:
-        network(p, r, in, b);
+        network(p, r, in, from, b);
         return;
     case DT_CONDITION_PLATFORM:
-        platform(r, in, b);
+        platform(r, in, from, b);
         return;
     case DT_CONDITION_DEVICE:
-        device(r, in, b);
+        device(r, in, from, b);
         return;
     case DT_CONDITION_TIME:
-        time_of(p, r, in, b);
+        time_of(p, r, in, from, b);
         return;
     default:
         return;
@@ -249,8 +316,9 @@ static void compare(dt_policy const *p, dt_rule const *r, dt_policy_input const 
 }
 
 void dt_policy_explain(dt_policy const *p, size_t i, dt_policy_input const *in,
-                       dt_rule_explanation *out)
+                       dt_policy_origins const *from, dt_rule_explanation *out)
 {
+    static dt_policy_origins const none = {.address_text = NULL};
     dt_buf b;
 
     out->failed = dt_policy_explain_rule(p, i, in, &out->name);
@@ -260,7 +328,7 @@ void dt_policy_explain(dt_policy const *p, size_t i, dt_policy_input const *in,
         return;
     out->priority = p->rules[i].priority;
     dt_buf_init_fixed(&b, out->compared, sizeof(out->compared)); /* what does not fit is cut */
-    compare(p, &p->rules[i], in, out->failed, &b);
+    compare(p, &p->rules[i], in, from != NULL ? from : &none, out->failed, &b);
     out->compared[sizeof(out->compared) - 1] = '\0';
 }
 
@@ -283,14 +351,14 @@ size_t dt_policy_rule_of_priority(dt_policy const *p, int priority)
     return dt_policy_rule_count(p);
 }
 
-/* A text of at most JSON_TEXT_CUT bytes, not ending within a UTF-8 sequence. */
-static void put_cut(dt_buf *out, char const *text)
+/* A text of at most `max` bytes, not ending within a UTF-8 sequence. */
+static void put_cut(dt_buf *out, char const *text, size_t max)
 {
     char cut[JSON_TEXT_CUT + 1];
-    size_t n = strnlen(text, JSON_TEXT_CUT + 1);
+    size_t n = strnlen(text, max + 1);
 
-    if (n > JSON_TEXT_CUT) {
-        n = JSON_TEXT_CUT;
+    if (n > max) {
+        n = max;
         while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
             n--;
     }
@@ -302,7 +370,7 @@ static void put_cut(dt_buf *out, char const *text)
 static void put_rule(dt_rule_explanation const *x, bool first, dt_buf *out)
 {
     dt_buf_puts(out, first ? "{\"rule\":" : ",{\"rule\":");
-    put_cut(out, x->name);
+    put_cut(out, x->name, JSON_NAME_CUT);
     if (x->failed == DT_CONDITION_NONE) {
         dt_buf_puts(out, ",\"holds\":true}");
         return;
@@ -312,20 +380,20 @@ static void put_rule(dt_rule_explanation const *x, bool first, dt_buf *out)
     dt_buf_puts(out, "\"");
     if (x->compared[0] != '\0') {
         dt_buf_puts(out, ",\"compared\":");
-        put_cut(out, x->compared);
+        put_cut(out, x->compared, JSON_TEXT_CUT);
     }
     dt_buf_putc(out, '}');
 }
 
 /* False when it does not fit into what the caller leaves it; `out` is then as before. */
-static bool put_rule_within(dt_policy const *p, size_t i, dt_policy_input const *in, size_t room,
-                            bool first, dt_buf *out)
+static bool put_rule_within(dt_policy const *p, size_t i, dt_policy_input const *in,
+                            dt_policy_origins const *from, size_t room, bool first, dt_buf *out)
 {
     char storage[DT_EXPLAIN_EVENT_MAX];
     dt_rule_explanation x;
     dt_buf b;
 
-    dt_policy_explain(p, i, in, &x);
+    dt_policy_explain(p, i, in, from, &x);
     dt_buf_init_fixed(&b, storage, sizeof(storage));
     put_rule(&x, first, &b);
     if (dt_buf_error(&b) < 0 || b.len > room)
@@ -349,12 +417,12 @@ static void put_deciding(dt_decision const *d, bool first, dt_buf *out)
     if (d->cause != DT_DECISION_RULE)
         return;
     dt_buf_puts(out, first ? "{\"rule\":" : ",{\"rule\":");
-    put_cut(out, d->rule);
+    put_cut(out, d->rule, JSON_NAME_CUT);
     dt_buf_puts(out, ",\"holds\":true}");
 }
 
-void dt_policy_explain_json(dt_policy const *p, dt_policy_input const *in, dt_decision const *d,
-                            dt_buf *out)
+void dt_policy_explain_json(dt_policy const *p, dt_policy_input const *in,
+                            dt_policy_origins const *from, dt_decision const *d, dt_buf *out)
 {
     size_t start = out->len, passed = rules_passed_over(p, d), i = 0;
 
@@ -363,7 +431,8 @@ void dt_policy_explain_json(dt_policy const *p, dt_policy_input const *in, dt_de
         size_t used = out->len - start;
 
         if (used + DECIDING_ROOM >= DT_EXPLAIN_EVENT_MAX ||
-            !put_rule_within(p, i, in, DT_EXPLAIN_EVENT_MAX - DECIDING_ROOM - used, i == 0, out))
+            !put_rule_within(p, i, in, from, DT_EXPLAIN_EVENT_MAX - DECIDING_ROOM - used, i == 0,
+                             out))
             break;
         i++;
     }

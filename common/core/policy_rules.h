@@ -46,6 +46,10 @@ int dt_zones_find(dt_zones const *z, char const *name);
 void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place, dt_tag_set *in,
                      dt_tag_set *unknown);
 size_t dt_zones_words(dt_zones const *z);
+/* What DYNAMIC zones go by: where the address is. False when no ACTIVE zone is one, or for an address
+ * that is nowhere on the Internet. */
+bool dt_zones_place(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place,
+                    dt_geo_place *out);
 
 static inline bool dt_tag_set_has(dt_tag_set const *s, uint32_t tag)
 {

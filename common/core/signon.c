@@ -247,6 +247,8 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->conversation = r->conversation;
     s->push_prompt = r->push_prompt;
     s->explain = r->explain;
+    if (r->explain)
+        s->imagined = r->imagined;
     s->outcome.report_only = dt_site_is_report_only(site) && !r->explain;
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
@@ -751,7 +753,7 @@ static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy
     out->address = address_kind(s);
     out->trust = s->outcome.verdict.trust;
     out->reason = s->outcome.verdict.reason;
-    out->now = s->decided;
+    out->now = s->explain && s->imagined.time > 0 ? s->imagined.time : s->decided;
     out->utc_offset = s->utc_offset;
     out->utc_offset_known = s->utc_offset_known;
     out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
@@ -771,13 +773,69 @@ static bool was_decided(dt_signon const *s)
            s->outcome.cause == DT_CAUSE_NO_RULE || s->outcome.would_cause == DT_CAUSE_NO_RULE;
 }
 
+/* Of all evidence that `counts` the sources, and when the oldest of it was learnt. */
+static void origin_of(dt_signon const *s, bool (*counts)(dt_signon const *, dt_evidence const *),
+                      char text[DT_ORIGIN_MAX], dt_origin *out)
+{
+    unsigned named = 0;
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, DT_ORIGIN_MAX);
+    *out = (dt_origin){.from = text};
+    text[0] = '\0';
+    for (size_t i = 0; i < s->evidence.count && i < DT_EVIDENCE_MAX; i++) {
+        dt_evidence const *e = &s->evidence.items[i];
+        if (!counts(s, e))
+            continue;
+        if (out->learnt == 0 || e->observed < out->learnt)
+            out->learnt = e->observed;
+        if ((named & (unsigned)e->source) == 0)
+            dt_buf_printf(&b, "%s%s", named != 0 ? "+" : "", dt_source_name(e->source));
+        named |= (unsigned)e->source;
+    }
+}
+
+/* A device that is trusted is so by some of it, another in spite of all of it. */
+static bool tells_device(dt_signon const *s, dt_evidence const *e)
+{
+    return s->outcome.verdict.sources == 0 ||
+           ((unsigned)e->source & s->outcome.verdict.sources) != 0;
+}
+
+static bool tells_platform(dt_signon const *s, dt_evidence const *e)
+{
+    return e->platform != DT_PLATFORM_UNKNOWN && e->platform == s->outcome.verdict.platform;
+}
+
+void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out)
+{
+    bool from_okta = s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA;
+
+    *out = (dt_policy_origins){.now = s->decided, .address_text = s->client_ip};
+    out->address.from = "the request";
+    out->time.from = s->explain && s->imagined.time > 0 ? "the question" : "this host's clock";
+    if (s->group_knowledge == DT_GROUPS_KNOWN)
+        out->groups = (dt_origin){from_okta ? "okta" : "the request", s->groups_learnt};
+    origin_of(s, tells_platform, text->platform, &out->platform);
+    if (s->outcome.verdict.platform == DT_PLATFORM_UNKNOWN &&
+        s->platform_hint != DT_PLATFORM_UNKNOWN)
+        out->platform = (dt_origin){.from = "the request"};
+    if (s->explain && s->imagined.device)
+        out->device.from = "the question";
+    else
+        origin_of(s, tells_device, text->device, &out->device);
+}
+
 void dt_signon_explain(dt_signon const *s, dt_buf *out)
 {
     char const *groups[DT_SIGNON_GROUPS_MAX];
+    dt_policy_origins from;
+    dt_origins_text text;
     dt_policy_input in;
 
     if (s->refresh_only || s->site.policy == NULL || !was_decided(s))
         return;
     fill_policy_input(s, groups, &in);
-    dt_policy_explain_json(s->site.policy, &in, &s->outcome.decision, out);
+    dt_signon_origins(s, &text, &from);
+    dt_policy_explain_json(s->site.policy, &in, &from, &s->outcome.decision, out);
 }

@@ -14,6 +14,7 @@
 #include "core/ocsp.h"
 #include "core/okta.h"
 #include "core/outcome.h"
+#include "core/policy_explain.h"
 #include "core/remembered.h"
 #include "core/ssh.h"
 #include "core/ssh_certificate.h"
@@ -61,6 +62,14 @@ typedef enum dt_conversation {
     DT_CONVERSATION_LIVE,      /* a prompt may stay open while a push is polled (PAM) */
 } dt_conversation;
 
+/* What `explain` supposes instead of what is. The zero value supposes nothing. */
+typedef struct dt_imagined {
+    bool device; /* the two below are the verdict, whatever evidence there is */
+    dt_trust trust;
+    dt_reason reason;
+    dt_time time; /* rules are asked for this moment; 0: now. Look-ups are made now all the same */
+} dt_imagined;
+
 /* The request. All borrowed; needed only during dt_signon_begin. */
 typedef struct dt_request {
     char const *id; /* DT_SIGNON_ID_LEN random hex digits: names the sign-on in the audit log */
@@ -98,6 +107,7 @@ typedef struct dt_request {
     bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
                          (and show the number there) instead of waiting silently */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
+    dt_imagined imagined; /* counts with `explain` alone; utc_offset is then of its time */
     char const *passcode; /* given along with the request; "" = none */
     /* The first factor. An application of [primary] okta_password wants the password, unless the
      * handshake was the first factor; any other refuses one, since nobody would check it. */
@@ -182,6 +192,12 @@ bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, c
 /* Appends how the decision came about, as dt_policy_explain_json writes it; nothing when there was no
  * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
 void dt_signon_explain(dt_signon const *s, dt_buf *out);
+/* Where the values of the input came from, as rules are explained with them; borrowed from the machine
+ * and from `text`, which the caller brings. */
+typedef struct dt_origins_text {
+    char device[DT_ORIGIN_MAX], platform[DT_ORIGIN_MAX];
+} dt_origins_text;
+void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out);
 /* The input that was decided on, for `explain`; borrowed from the machine. */
 void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now);
 

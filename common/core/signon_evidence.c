@@ -711,6 +711,9 @@ void dt_signon_decide(dt_signon *s, dt_time now)
 
     dt_signon_entra_give_up(s);
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
+    if (s->explain && s->imagined.device)
+        s->outcome.verdict =
+            (dt_verdict){.trust = s->imagined.trust, .reason = s->imagined.reason, .oldest = now};
     dt_signon_policy_input(s, &in, now);
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
     dt_site_decide_org(&s->site, &in, &s->outcome);

@@ -186,6 +186,7 @@ struct dt_signon {
     size_t groups_len, group_count;
     dt_group_knowledge group_knowledge;
     int group_pages;
+    dt_time groups_learnt; /* at Okta; 0: they came with the request */
     char next_url[DT_SIGNON_LINK_MAX];
     dt_platform platform_hint;
     uint8_t random[32];
@@ -196,6 +197,7 @@ struct dt_signon {
     int utc_offset;
     bool utc_offset_known;
     dt_time decided; /* when the policy was last asked */
+    dt_imagined imagined;
     bool host_evidence;
     bool host_managed; /* the managed app configuration is still to be read */
     bool refresh_only;

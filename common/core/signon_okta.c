@@ -176,6 +176,7 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
         return; /* the same phase again, for the next page */
     }
     s->group_knowledge = DT_GROUPS_KNOWN;
+    s->groups_learnt = now;
     dt_signon_set_phase(s, DT_PHASE_GROUPS_PUT);
 }
 

@@ -171,6 +171,8 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
     }
     if (rc < 0)
         s->groups_len = s->group_count = 0;
+    else
+        s->groups_learnt = at;
     dt_json_free(&root);
     return rc;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 10
+#define SAVED_VERSION 11
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -195,6 +195,7 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
     NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
     NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
+    TIME(s->groups_learnt);
     TEXT(s->next_url);
     NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
     FLAG(s->local);
@@ -202,6 +203,10 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->utc_offset, -DT_UTC_OFFSET_MAX, DT_UTC_OFFSET_MAX);
     FLAG(s->utc_offset_known);
     TIME(s->decided);
+    FLAG(s->imagined.device);
+    NUMBER(s->imagined.trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
+    NUMBER(s->imagined.reason, DT_REASON_NONE, DT_REASON_COUNT - 1);
+    TIME(s->imagined.time);
     raw(c, s->random, sizeof(s->random));
 }
 

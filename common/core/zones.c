@@ -491,19 +491,28 @@ static dt_holds location_holds(dt_zones const *z, dt_zone const *zone, dt_geo_pl
     return zone_has_region_of(z, zone, country) ? DT_HOLDS_UNKNOWN : DT_HOLDS_NO;
 }
 
-/* Networks and places both, where a zone names both. A private address is in no country. */
+/* A private address is in no country. */
+bool dt_zones_place(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place,
+                    dt_geo_place *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (z == NULL || !z->any_dynamic || dt_ip_is_private(ip))
+        return false;
+    if (place != NULL)
+        *out = *place;
+    else if (z->geo != NULL)
+        dt_geo_lookup(z->geo, ip, out);
+    return true;
+}
+
+/* Networks and places both, where a zone names both. */
 static void locate_dynamic(dt_zones const *z, dt_ip const *ip, dt_geo_place const *place,
                            dt_tag_set *in, dt_tag_set *unknown)
 {
     dt_geo_place at;
 
-    if (dt_ip_is_private(ip))
+    if (!dt_zones_place(z, ip, place, &at))
         return;
-    memset(&at, 0, sizeof(at));
-    if (place != NULL)
-        at = *place;
-    else if (z->geo != NULL)
-        dt_geo_lookup(z->geo, ip, &at);
     for (size_t i = 0; i < z->count; i++) {
         dt_zone const *zone = &z->zones[i];
         dt_holds asn, location;
@@ -530,6 +539,5 @@ void dt_zones_locate(dt_zones const *z, dt_ip const *ip, dt_geo_place const *pla
     if (z == NULL || !ip->set)
         return;
     dt_network_set_lookup(z->networks, ip, in);
-    if (z->any_dynamic)
-        locate_dynamic(z, ip, place, in, unknown);
+    locate_dynamic(z, ip, place, in, unknown);
 }

@@ -443,7 +443,8 @@ def test_explain_a_trusted_device(site: Site, world: Sim, index: dict[str, Any])
     rules = [line[4:].strip() for line in answer.lines if line.startswith("rule ")]
     assert rules == [f'* "{TRUSTED_RULE}": holds',
                      f'"{NOT_TRUSTED_RULE}": does not hold: device: '
-                     'wants a NOT_TRUSTED device; this one is TRUSTED',
+                     'wants a NOT_TRUSTED device; this one is TRUSTED '
+                     '(by certificate+intune, just now)',
                      f'"{CATCH_ALL_RULE}": would hold, but is not reached']
     # The second time the cache answers.
     code, found = explained(site, "vpn", *shown(index, "device-rsa"))

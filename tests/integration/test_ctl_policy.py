@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
@@ -659,8 +659,8 @@ def test_cases_get_what_the_person_would(site: Site, world: Sim) -> None:
 
 def test_cases_say_when_why_and_where(site: Site) -> None:
     """Rules with time, reasons and places; what a case leaves out is asked for by name."""
-    site.directory.joinpath("zones.json").write_text(json.dumps({"zones": [
-        {"name": "Home", "type": "DYNAMIC", "status": "ACTIVE", "locations": [{"country": "DE"}]}]}))
+    home = {"name": "Home", "type": "DYNAMIC", "status": "ACTIVE", "locations": [{"country": "DE"}]}
+    site.directory.joinpath("zones.json").write_text(json.dumps({"zones": [home]}))
     mfa = {"appSignOn": {"access": "ALLOW", "promptForFactor": {"frequency": "EVERY_SIGN_ON"}}}
     site.set_policy({"name": "vpn", "application": "vpn", "rules": [
         {"name": name, "priority": priority, "status": "ACTIVE", "conditions": conditions,
@@ -706,7 +706,7 @@ def test_the_sample_cases() -> None:
         assert answer.code == YES, answer
 
 
-# --- the guide's two rules, imported, in front of real logins -------------------------------------
+# --- the guide's two rules, imported and as the samples have them, in front of real logins --------
 
 def guide_import(site: Site, application: str) -> None:
     """The site's hand-written policy goes; the org's takes its place."""
@@ -718,17 +718,34 @@ def guide_import(site: Site, application: str) -> None:
     assert [r["name"] for r in made["rules"]] == [NOT_TRUSTED_RULE, TRUSTED_RULE, "Catch-all Rule"]
 
 
-def test_the_guide_over_radius(tmp_path: Path, pki_index: dict[str, Any]) -> None:
+def guide_sample(site: Site, application: str) -> None:
+    sample = Path(__file__).resolve().parents[2] / "conf" / "policies" / (application + ".json")
+    made = json.loads(sample.read_text())
+    assert [r["name"] for r in made["rules"]][:2] == [NOT_TRUSTED_RULE, TRUSTED_RULE]
+    site.set_policy(made)
+
+
+guide = pytest.mark.parametrize("put", [guide_import, guide_sample],
+                                ids=["imported", "hand-written"])
+
+
+@guide
+def test_the_guide_over_radius(tmp_path: Path, pki_index: dict[str, Any],
+                               put: Callable[[Site, str], None]) -> None:
     settings = {"device_trust": {"trusted_when": "vpn-client+intune, certificate+intune"},
                 "mfa": {"wait_vpn": "12s"}}
     with rad.start_world(tmp_path, pki_index, settings=settings,
-                         prepare=lambda site: guide_import(site, "vpn")) as world:
+                         prepare=lambda site: put(site, "vpn")) as world:
         phone = world.person("paul", "push", "token:software:totp")
         device = world.sim.enrol_device(user="paul@example.com", operatingSystem="Android")["id"]
         reply = world.client().login(phone, Cisco_AVPair=["mdm-tlv=device-uid=" + device])
         assert reply.code == rad.ACCEPT, reply
         event = world.outcome(phone, "RULE_ALLOW")
         assert event["rule"] == TRUSTED_RULE and event["oktaCalls"] == 0
+        passed, decided = event["explanation"]
+        assert passed["rule"] == NOT_TRUSTED_RULE and passed["compared"].startswith(
+            "wants a NOT_TRUSTED device; this one is TRUSTED (by vpn-client+intune, "), event
+        assert decided == {"rule": TRUSTED_RULE, "holds": True}
 
         computer = world.person("cora", "token:software:totp")
         reply = world.client().login(computer)
@@ -739,11 +756,12 @@ def test_the_guide_over_radius(tmp_path: Path, pki_index: dict[str, Any]) -> Non
         assert event["rule"] == NOT_TRUSTED_RULE and event["verdict"] == "NOT_TRUSTED"
 
 
-def test_the_guide_over_ssh(pki_index: dict[str, Any]) -> None:
+@guide
+def test_the_guide_over_ssh(pki_index: dict[str, Any], put: Callable[[Site, str], None]) -> None:
     with pam_world(pki_index) as world, Sshd(world) as sshd:
         world.sample("sshd", "sshd-devtrust")
         world.sim.reset()
-        guide_import(world.site, "sshd")
+        put(world.site, "sshd")
         world.sim.add_user("dtalice@example.com", factors=("push",))
         world.start_daemon()
         try:

@@ -57,11 +57,65 @@ def test_the_same_imagined(world: PamWorld) -> None:
                  "--json")
     assert denied.returncode == 1, denied
     explained = json.loads(denied.stdout)
-    assert explained["rules"][0]["compared"] == TRUSTED + ", NOT_COMPLIANT"
+    assert explained["rules"][0]["compared"] == TRUSTED + ", NOT_COMPLIANT (by the question)"
     assert explained["verdict"]["reason"] == "NOT_COMPLIANT"
     allowed = ctl(world, *arguments, "--device-trust", "trusted")
     assert allowed.returncode == 0 and "ASSUMED" in allowed.stdout, allowed
     assert '* "Trusted": holds' in allowed.stdout
+
+
+def test_the_same_text_in_both(world: PamWorld) -> None:
+    """What `explain` says of the person as the login had him is what the event of the login says."""
+    assert world.login("sshd", "dtalice")["auth"] == "PERM_DENIED"
+    said = data(world.outcome("sshd"))["explanation"]
+    answer = ctl(world, "explain", "--user", "dtalice", "--application", "sshd", "--json")
+    rules = json.loads(answer.stdout)["rules"]
+    assert len(said) == len(rules) == 3
+    for real, asked in zip(said, rules):
+        assert real["rule"] == asked["name"] and real["holds"] == asked["holds"]
+        assert real.get("failed") == asked["failed"] and real.get("compared") == asked["compared"]
+    lines = ctl(world, "explain", "--user", "dtalice", "--application", "sshd").stdout
+    assert f"does not hold: device: {said[0]['compared']}" in lines
+
+
+def test_an_imagined_moment(world: PamWorld) -> None:
+    """Hours and weekdays by --time: with its offset, in UTC, or in this host's zone."""
+    policy = json.loads((world.site.policy_directory / "sshd.json").read_text())
+    def hours(zone: str, name: str, priority: int) -> dict[str, Any]:
+        return {**sites.rule(name, priority), "conditions": {"time": {"zone": zone, "include": [
+            {"days": ["MONDAY"], "from": "08:00", "to": "18:00"}]}}}
+    world.site.set_policy({**policy, "rules": [hours("LOCAL", "Office hours", 1),
+                                               hours("UTC", "UTC hours", 2), sites.catch_all()]})
+    arguments = ["explain", "--user", "dtalice", "--application", "sshd", "--device-trust",
+                 "NOT_TRUSTED", "--reason", "NOT_ENROLLED", "--json"]
+
+    def decided(time: str, zone: str = "Europe/Berlin") -> Any:
+        done = world.run(["env", "TZ=" + zone, world.ctl, arguments[0], "-c",
+                          world.site.config_path, *arguments[1:], "--time", time])
+        assert done.returncode in (0, 1), done
+        return json.loads(done.stdout)
+
+    try:
+        for time, rule, at in (
+                ("2026-03-02T08:00+01:00", "Office hours", "2026-03-02T07:00:00.000Z"),
+                ("2026-03-02T07:59:59+01:00", sites.CATCH_ALL_RULE, "2026-03-02T06:59:59.000Z"),
+                ("2026-03-02T18:00+01:00", "UTC hours", "2026-03-02T17:00:00.000Z"),
+                ("2026-03-02T08:00", "Office hours", "2026-03-02T07:00:00.000Z"),
+                ("2026-07-06T08:00", "Office hours", "2026-07-06T06:00:00.000Z"),  # summer time
+                ("2026-03-02T07:30Z", sites.CATCH_ALL_RULE, "2026-03-02T07:30:00.000Z"),
+                ("2026-03-03T09:00Z", sites.CATCH_ALL_RULE, "2026-03-03T09:00:00.000Z")):
+            said = decided(time)
+            assert (said["decision"]["rule"], said["time"]) == (rule, at), time
+            assert any("--time" in text for text in said["assumed"])
+        rules = decided("2026-03-03T09:00Z")["rules"]
+        assert rules[1]["compared"] == ("wants UTC time from Mon 08:00 to Mon 18:00; it is "
+                                        "Tue 09:00 (by the question)")
+        for wrong in ("monday", "2026-03-02", "2026-13-02T08:00", "2026-03-29T02:30"):
+            done = world.run(["env", "TZ=Europe/Berlin", world.ctl, arguments[0], "-c",
+                              world.site.config_path, *arguments[1:], "--time", wrong])
+            assert done.returncode == 2 and "--time" in done.stderr, done
+    finally:
+        world.site.set_policy(policy)
 
 
 @pytest.mark.parametrize("wrong", [["--reason", "NOT_COMPLIANT"], ["--device-trust", "perhaps"],

@@ -82,7 +82,7 @@ static void expect(dt_policy_input const *in, size_t rule, dt_condition failed, 
 {
     dt_rule_explanation x;
 
-    dt_policy_explain(policy, rule, in, &x);
+    dt_policy_explain(policy, rule, in, NULL, &x);
     assert_int_equal(x.failed, failed);
     assert_string_equal(x.compared, words);
 }
@@ -141,6 +141,79 @@ static void each_condition_in_words(void **state)
            "wants a TRUSTED device; this one is UNKNOWN, taken for NOT_TRUSTED");
 }
 
+static void expect_from(dt_policy_input const *in, dt_policy_origins const *from, size_t rule,
+                        char const *words)
+{
+    dt_rule_explanation x;
+
+    dt_policy_explain(policy, rule, in, from, &x);
+    assert_string_equal(x.compared, words);
+}
+
+/* Each value with who told it and how old that is. */
+static void values_and_where_they_come_from(void **state)
+{
+    static char const *const staff[] = {"staff"};
+    dt_policy_origins from = {.groups = {"okta", DT_HOURS(1)},
+                              .address = {"the request", 0},
+                              .device = {"certificate+intune", DT_HOURS(2) - DT_SECONDS(65)},
+                              .platform = {"intune", DT_HOURS(2)},
+                              .time = {"this host's clock", 0},
+                              .address_text = "198.51.100.7",
+                              .now = DT_HOURS(2)};
+    dt_policy_input in = input("198.51.100.7");
+    (void)state;
+
+    parse(POLICY(
+        RULE("people", 1, "\"people\":{\"groups\":{\"include\":[\"admins\"]}}") "," RULE("in", 2, "\"network\":{\"connection\":\"ZONE\",\"include\":[\"Office\"]}") "," RULE("phones", 3, "\"platform\":{\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"IOS\"}}]}") "," RULE(
+            "trusted",
+            4, "\"device\":{\"trust\":\"TRUSTED\"}") "," RULE("hours", 5,
+                                                              "\"time\":{\"zone\":\"UTC\","
+                                                              "\"include\":[{\"days\":[\"MONDAY\"]}"
+                                                              "]}") "," RULE("last", 9, "")));
+    in.groups = staff;
+    in.group_count = 1;
+    in.now = DT_HOURS(2); /* a Thursday */
+    expect_from(&in, &from, 0,
+                "wants groups admins; the person is ann, at Okta ann@example.com; of the groups "
+                "that rules name, the person is in staff (by okta, 1 h 0 min 0 s ago)");
+    expect_from(&in, &from, 1,
+                "wants an address in zone Office; the address 198.51.100.7 (by the request) is in "
+                "Guests");
+    expect_from(&in, &from, 2, "wants ios; the device's platform is linux (by intune, just now)");
+    expect_from(&in, &from, 3,
+                "wants a TRUSTED device; this one is NOT_TRUSTED (by certificate+intune, 1 min 5 s "
+                "ago)");
+    expect_from(&in, &from, 4,
+                "wants UTC time from Mon 00:00 to Tue 00:00; it is Thu 02:00 (by this host's "
+                "clock)");
+    expect_from(&in, &from, 5, "");
+    from = (dt_policy_origins){.now = 1};
+    expect_from(&in, &from, 3, "wants a TRUSTED device; this one is NOT_TRUSTED");
+}
+
+static void an_age_in_words(void **state)
+{
+    static struct {
+        dt_time learnt, now;
+        char const *words;
+    } const ages[] = {{0, DT_HOURS(1), "just now"},
+                      {DT_HOURS(2), DT_HOURS(1), "just now"},
+                      {DT_HOURS(1), DT_HOURS(1) + 999, "just now"},
+                      {DT_HOURS(1), DT_HOURS(1) + 1000, "1 s ago"},
+                      {DT_HOURS(1), DT_HOURS(1) + DT_MINUTES(2), "2 min 0 s ago"},
+                      {DT_HOURS(1), DT_HOURS(30) + DT_SECONDS(61), "29 h 1 min 1 s ago"}};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        char text[40];
+        dt_buf b;
+        dt_buf_init_fixed(&b, text, sizeof(text));
+        dt_explain_put_age(&b, ages[i].learnt, ages[i].now);
+        assert_string_equal(text, ages[i].words);
+    }
+}
+
 static void a_rule_that_is_not_there(void **state)
 {
     dt_policy_input in = input(NULL);
@@ -177,7 +250,7 @@ static dt_json *explain(dt_policy_input const *in, size_t *len)
 
     dt_policy_decide(policy, in, &d);
     dt_buf_init(&b, DT_EXPLAIN_EVENT_MAX);
-    dt_policy_explain_json(policy, in, &d, &b);
+    dt_policy_explain_json(policy, in, NULL, &d, &b);
     assert_int_equal(dt_buf_error(&b), DT_OK);
     dt_json *root = json_of((char const *)b.p);
     *len = b.len;
@@ -260,6 +333,8 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(each_condition_in_words),
+        cmocka_unit_test(values_and_where_they_come_from),
+        cmocka_unit_test(an_age_in_words),
         cmocka_unit_test(a_rule_that_is_not_there),
         cmocka_unit_test(the_deciding_rule_is_always_there),
         cmocka_unit_test(what_comes_from_outside_is_quoted),

@@ -4376,6 +4376,73 @@ static void test_the_device_is_spoken_of_once(void **state)
     world_close(&w);
 }
 
+/* Who explains may suppose a device and a moment; a login may not. */
+static void test_what_is_imagined_counts_for_explain_alone(void **state)
+{
+    (void)state;
+    for (int explain = 0; explain < 2; explain++) {
+        dt_policy_origins from;
+        dt_origins_text text;
+        dt_policy_input in;
+        world w;
+        dt_request r = world_request();
+        r.explain = explain == 1;
+        r.imagined = (dt_imagined){true, DT_TRUST_TRUSTED, DT_REASON_IN_GRACE_PERIOD, 12345};
+        open_world(&w, GUIDE, NULL);
+        world_begin(&w, &r);
+        if (explain)
+            (void)world_run(&w);
+        else
+            run_to_http(&w, DT_HTTP_GET, "/users/ann");
+        assert_int_equal(dt_signon_outcome(w.machine)->verdict.trust,
+                         explain ? DT_TRUST_TRUSTED : DT_TRUST_NOT_TRUSTED);
+        assert_int_equal(dt_signon_outcome(w.machine)->decision.access,
+                         explain ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
+        assert_int_equal(dt_signon_outcome(w.machine)->result,
+                         DT_DENY); /* not asked yet; or never let in */
+        dt_signon_policy_input(w.machine, &in, w.now);
+        assert_true(in.now == (explain ? 12345 : w.now));
+        assert_int_equal(in.reason, explain ? DT_REASON_IN_GRACE_PERIOD : DT_REASON_NO_CERTIFICATE);
+        dt_signon_origins(w.machine, &text, &from);
+        assert_string_equal(from.time.from, explain ? "the question" : "this host's clock");
+        world_close(&w);
+    }
+}
+
+/* The values of an explanation, by whom they were told and when. */
+static void test_origins_name_the_sources(void **state)
+{
+    dt_policy_origins from;
+    dt_origins_text text;
+    dt_request r;
+    world w;
+    (void)state;
+
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    dt_signon_origins(w.machine, &text, &from);
+    assert_string_equal(from.device.from, "certificate+intune");
+    assert_true(from.device.learnt > 0 && from.device.learnt <= w.now);
+    assert_non_null(strstr(from.platform.from, "intune"));
+    assert_string_equal(from.address.from, "the request");
+    assert_string_equal(from.address_text, r.client_ip);
+    world_close(&w);
+
+    r = world_request();
+    r.platform_hint = DT_PLATFORM_IOS;
+    r.explain = true;
+    open_world(&w, GUIDE, NULL);
+    world_begin(&w, &r);
+    (void)world_run(&w);
+    dt_signon_origins(w.machine, &text, &from);
+    assert_string_equal(from.device.from, ""); /* nobody told anything */
+    assert_string_equal(from.platform.from, "the request");
+    world_close(&w);
+}
+
 static void test_explain_ends_after_its_look_ups(void **state)
 {
     world w;
@@ -4499,6 +4566,8 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_a_saved_machine_must_be_whole),
     cmocka_unit_test(test_a_saved_machine_holds_no_passcode),
     cmocka_unit_test(test_explain_asks_nobody_for_mfa),
+    cmocka_unit_test(test_what_is_imagined_counts_for_explain_alone),
+    cmocka_unit_test(test_origins_name_the_sources),
     cmocka_unit_test(test_refresh_fills_the_cache),
     cmocka_unit_test(test_success_after_the_person_left_lets_nobody_in),
     cmocka_unit_test(test_a_stop_is_no_outage),
