@@ -65,7 +65,7 @@ def test_the_same_imagined(world: PamWorld) -> None:
 
 
 def test_the_same_text_in_both(world: PamWorld) -> None:
-    """What `explain` says of the person as the login had him is what the event of the login says."""
+    """What `explain` says of the person as the login had him is what the login's event says."""
     assert world.login("sshd", "dtalice")["auth"] == "PERM_DENIED"
     said = data(world.outcome("sshd"))["explanation"]
     answer = ctl(world, "explain", "--user", "dtalice", "--application", "sshd", "--json")
@@ -81,6 +81,7 @@ def test_the_same_text_in_both(world: PamWorld) -> None:
 def test_an_imagined_moment(world: PamWorld) -> None:
     """Hours and weekdays by --time: with its offset, in UTC, or in this host's zone."""
     policy = json.loads((world.site.policy_directory / "sshd.json").read_text())
+
     def hours(zone: str, name: str, priority: int) -> dict[str, Any]:
         return {**sites.rule(name, priority), "conditions": {"time": {"zone": zone, "include": [
             {"days": ["MONDAY"], "from": "08:00", "to": "18:00"}]}}}

@@ -161,16 +161,25 @@ static void values_and_where_they_come_from(void **state)
                               .time = {"this host's clock", 0},
                               .address_text = "198.51.100.7",
                               .now = DT_HOURS(2)};
+    static char const *const rules[] = {
+        RULE("people", 1, "\"people\":{\"groups\":{\"include\":[\"admins\"]}}"),
+        RULE("in", 2, "\"network\":{\"connection\":\"ZONE\",\"include\":[\"Office\"]}"),
+        RULE("phones", 3,
+             "\"platform\":{\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"IOS\"}}]}"),
+        RULE("trusted", 4, "\"device\":{\"trust\":\"TRUSTED\"}"),
+        RULE("hours", 5, "\"time\":{\"zone\":\"UTC\",\"include\":[{\"days\":[\"MONDAY\"]}]}"),
+        RULE("last", 9, "")};
     dt_policy_input in = input("198.51.100.7");
+    dt_buf b;
     (void)state;
 
-    parse(POLICY(
-        RULE("people", 1, "\"people\":{\"groups\":{\"include\":[\"admins\"]}}") "," RULE("in", 2, "\"network\":{\"connection\":\"ZONE\",\"include\":[\"Office\"]}") "," RULE("phones", 3, "\"platform\":{\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"IOS\"}}]}") "," RULE(
-            "trusted",
-            4, "\"device\":{\"trust\":\"TRUSTED\"}") "," RULE("hours", 5,
-                                                              "\"time\":{\"zone\":\"UTC\","
-                                                              "\"include\":[{\"days\":[\"MONDAY\"]}"
-                                                              "]}") "," RULE("last", 9, "")));
+    dt_buf_init(&b, DT_POLICY_TEXT_MAX);
+    dt_buf_puts(&b, "{\"name\":\"p\",\"application\":\"vpn\",\"rules\":[");
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        dt_buf_printf(&b, "%s%s", i > 0 ? "," : "", rules[i]);
+    dt_buf_puts(&b, "]}");
+    parse((char const *)b.p);
+    dt_buf_free(&b);
     in.groups = staff;
     in.group_count = 1;
     in.now = DT_HOURS(2); /* a Thursday */
