@@ -40,15 +40,15 @@ static void resolve(dt_evidence_set *set, dt_guid const *entra_id, dt_guid const
     }
 }
 
-void dt_signon_entra_resolve(dt_signon *s)
+bool dt_signon_entra_resolve(dt_signon *s)
 {
     static dt_guid const none;
 
-    /* The Compliance Retrieval service does not tell: it stays open, and is given up. */
     if (s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE && s->intune.enrolled &&
-        !dt_guid_is_set(&s->intune.entra_id))
-        return;
+        !dt_guid_is_set(&s->intune.entra_id) && open_entra_id(&s->evidence) != NULL)
+        return false;
     resolve(&s->evidence, &s->intune.entra_id, s->intune.enrolled ? &s->intune.device_id : &none);
+    return true;
 }
 
 void dt_signon_entra_give_up(dt_signon *s)

@@ -490,8 +490,10 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
 {
     dt_evidence ev;
 
-    dt_signon_entra_resolve(s);
-    dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
+    if (dt_signon_entra_resolve(s))
+        dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
+    else
+        dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
     if (ev.finding == DT_FINDING_FOR && is_somebody_elses(s)) {
         ev.finding = DT_FINDING_AGAINST;
         ev.reason = DT_REASON_NOT_OWNER;

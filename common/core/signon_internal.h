@@ -330,8 +330,9 @@ bool dt_signon_is_entra(dt_phase p);
 /* True when Intune is to be asked which device that is, which has begun. */
 bool dt_signon_entra_begin(dt_signon *s, dt_time now);
 /* `intune` is about a device: what named it by its Entra id names it now; what names another Entra id
- * speaks of another device, and so against this sign-on. */
-void dt_signon_entra_resolve(dt_signon *s);
+ * speaks of another device, and so against this sign-on. False when the service did not tell the Entra
+ * id, and something is named by one: whether both are of one device is then not known. */
+bool dt_signon_entra_resolve(dt_signon *s);
 /* What was not resolved by the time of the verdict is not known. */
 void dt_signon_entra_give_up(dt_signon *s);
 /* The cached answer about the device names the Entra id that led to it, or none did. */

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #define NOW INT64_C(1790000000000)
-#define HOST ".manage.microsoft.com"
+#define HOST "manage.microsoft.com"
 
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size);
 
@@ -76,7 +76,8 @@ static void check_address(char const *url)
     memcpy(host, url + 8, n);
     host[n] = '\0';
     require(strchr(url, '@') == NULL || strcspn(url + 8, "/?#") < strcspn(url + 8, "@"));
-    require(strcasecmp(host, HOST + 1) == 0 || (n > end && strcasecmp(host + n - end, HOST) == 0));
+    require(n >= end && strcasecmp(host + n - end, HOST) == 0);
+    require(n == end || host[n - end - 1] == '.');
 }
 
 static void check_endpoints(dt_http_response const *r)
@@ -99,8 +100,8 @@ static void check_endpoints(dt_http_response const *r)
     require(r->status == 200 && at.found == NOW);
     check_address(at.url);
     require(dt_compliance_get_device(&config, &at, &asked, &q) == 0);
-    check_address(q.url);
-    require(strncmp(q.url, at.url, strlen(at.url)) == 0 && q.service == DT_HTTP_COMPLIANCE);
+    require(strncmp(q.url, at.url, strlen(at.url)) == 0 && q.url[strlen(at.url)] == '/' &&
+            q.service == DT_HTTP_COMPLIANCE);
     dt_buf_init(&record, DT_COMPLIANCE_RECORD_MAX);
     require(dt_compliance_pack(&config, &at, &record) == 0);
     require(dt_compliance_unpack(&config, dt_buf_bytes(&record), &back) == 0);

@@ -492,6 +492,39 @@ static void test_two_proofs(void **state)
     world_close(&w);
 }
 
+/* It knows no Entra id: it is not asked, and what it says of a device tells nothing about one. */
+static void test_the_compliance_service_does_not_tell(void **state)
+{
+    static char const found[] =
+        "{\"value\":[{\"providerName\":\"ComplianceRetrievalService\",\"uri\":"
+        "\"https://x.manage.microsoft.com/crs\"}]}";
+    static char const compliant[] =
+        "<ise_api><name>attributes</name><api_version>3</"
+        "api_version><deviceList><device><guid>" DEVICE
+        "</guid><Attributes><register_status>true</register_status><Compliance><status>true"
+        "</status></Compliance></Attributes></device></deviceList></ise_api>";
+    static named const two[] = {{DEVICE, NULL}, {NULL, ENTRA}};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, "certificate+intune");
+    assert_int_equal(
+        dt_config_set(w.config, "t", 99, "intune", "service", "compliance-retrieval", NULL), 0);
+    r = with_certificate(&w);
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+
+    r.host_evidence = true;
+    certificates = two;
+    certificate_count = 2;
+    world_expect(&w, DT_HTTP_GET, "/endpoints", 200, found);
+    world_expect(&w, DT_HTTP_GET, "/cisco/devices/", 200, compliant);
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+    world_close(&w);
+}
+
 static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_found_and_kept),
     cmocka_unit_test(test_without_a_proof),
@@ -508,6 +541,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_where_intune_has_no_say),
     cmocka_unit_test(test_a_proof_beats_a_claim),
     cmocka_unit_test(test_two_proofs),
+    cmocka_unit_test(test_the_compliance_service_does_not_tell),
 };
 
 int main(void)
