@@ -92,6 +92,8 @@ static void only_at_or_below_the_host(void **state)
         "https://evil.example/x",
         "https://manage.microsoft.com.evil.example/x",
         "https://evilmanage.microsoft.com/x",
+        "https://managf.microsoft.com/x",
+        "https://x.managf.microsoft.com/x",
         "https://microsoft.com/x",
         "https://com/x",
         "http://fef.manage.microsoft.com/x",

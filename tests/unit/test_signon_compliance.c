@@ -340,6 +340,24 @@ static void it_is_looked_up_every_day(void **state)
     world_close(&w);
 }
 
+/* Graph does not tell another, and the old one is of no use: each is asked once, and that is all. */
+static void neither_is_asked_twice(void **state)
+{
+    world w;
+
+    (void)state;
+    open_world(&w);
+    assert_int_equal(sign_on(&w)->result, DT_ALLOW);
+    world_find(&w, DT_TABLE_LOOKUP, "intune:")->table = DT_TABLE_NONE;
+    w.now += DT_COMPLIANCE_ADDRESS_TTL;
+    intune.graph_status = 403;
+    intune.status = 404;
+    expect_unknown(&w);
+    assert_int_equal(intune.found, 1);
+    assert_int_equal(intune.asked, 1);
+    world_close(&w);
+}
+
 /* The clock was set back: how old it is cannot be said. */
 static void an_address_of_the_future(void **state)
 {
@@ -498,6 +516,7 @@ int main(void)
         BOTH(a_service_that_is_not_found),
         BOTH(it_may_stand_on_a_later_page),
         BOTH(it_is_looked_up_every_day),
+        BOTH(neither_is_asked_twice),
         BOTH(an_address_of_the_future),
         BOTH(a_tenant_that_moved_is_found_again),
         BOTH(whoever_comes_next_finds_it),
