@@ -11,6 +11,7 @@ import os
 import secrets
 import subprocess
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -169,7 +170,7 @@ def test_an_answer_that_cannot_be_used_is_none(site: Site, sim: Sim, name: str) 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory,
           pki_index: dict[str, Any]) -> Iterator[World]:
-    settings = {**BY_COMPLIANCE, "mfa": {"wait_wifi": "8s"}, "device_trust": {"cache_ttl": "1s"}}
+    settings = {**BY_COMPLIANCE, "mfa": {"wait_wifi": "8s"}}
     settings["intune"] = {**BY_COMPLIANCE["intune"], "timeout": "2s"}
     with rad.start_world(tmp_path_factory.mktemp("wifi"), pki_index, settings=settings) as made:
         yield made
@@ -202,6 +203,17 @@ def test_a_trusted_device_is_let_in(world: World) -> None:
     event = world.outcome(user, "RULE_ALLOW")
     assert event["verdict"] == "TRUSTED" and event["evidence"] == "certificate+intune"
     assert world.sim.count("compliance.device") >= 1 and world.sim.count("graph.device") == 0
+
+
+def test_many_at_once_ask_once(world: World) -> None:
+    users = [world.person(f"crs-many-{i}", PUSH) for i in range(4)]
+    world.sim.enrol_device(world.pki["devices"]["device-extensions-only"]["device_id"])
+    world.sim.fault("delay", listener="compliance", seconds=1.0)
+    asked = world.sim.count("compliance.device")
+    with ThreadPoolExecutor(len(users)) as pool:
+        ends = list(pool.map(lambda user: eap(world, user, "device-extensions-only"), users))
+    assert all(end.success for end in ends)
+    assert world.sim.count("compliance.device") == asked + 1
 
 
 @pytest.mark.parametrize("name, fields, reason", [
