@@ -679,26 +679,31 @@ static void every_tag_fits_on_one_network(void **state)
     dt_network_set_free(&s);
 }
 
-/* One tag within each other one: as many different pairs, told apart. */
-static void pairs_of_tags_are_told_apart(void **state)
+/* Zone 0 in some zones in each zone: so many different sets of tags, told apart. */
+static void sets_of_tags_are_told_apart(void **state)
 {
+    enum { MIDDLES = 100, SETS = DT_NETWORK_TAGS_MAX * MIDDLES };
     dt_network_set *s;
     (void)state;
     assert_int_equal(dt_network_set_new(&s), DT_OK);
-    for (uint32_t tag = 1; tag < DT_NETWORK_TAGS_MAX; tag++) {
-        char text[64];
-        snprintf(text, sizeof(text), "10.%u.%u.0/24", tag >> 8, tag & 0xff);
-        assert_int_equal(dt_network_set_add(s, text, tag, NULL), DT_OK);
-        snprintf(text, sizeof(text), "10.%u.%u.0/25", tag >> 8, tag & 0xff);
-        assert_int_equal(dt_network_set_add(s, text, 0, NULL), DT_OK);
+    for (uint32_t i = 0; i < SETS; i++) {
+        uint32_t tags[] = {i / MIDDLES, i % MIDDLES, 0};
+        for (unsigned k = 0; k < 3; k++) {
+            char text[64];
+            snprintf(text, sizeof(text), "10.%u.%u.%u/%u", i >> 11, i >> 3 & 0xff, i << 5 & 0xff,
+                     27 + k);
+            assert_int_equal(dt_network_set_add(s, text, tags[k], NULL), DT_OK);
+        }
     }
     assert_int_equal(dt_network_set_seal(s), DT_OK);
-    for (uint32_t tag = 1; tag < DT_NETWORK_TAGS_MAX; tag++) {
+    for (uint32_t i = 0; i < SETS; i++) {
         dt_ip ip = {.octets = {[10] = 0xff, [11] = 0xff, [12] = 10}, .set = true};
         dt_tag_set want = {{1}}, got = {{0}};
-        ip.octets[13] = (uint8_t)(tag >> 8);
-        ip.octets[14] = (uint8_t)tag;
-        want.words[tag / 64] |= UINT64_C(1) << tag % 64;
+        ip.octets[13] = (uint8_t)(i >> 11);
+        ip.octets[14] = (uint8_t)(i >> 3);
+        ip.octets[15] = (uint8_t)(i << 5);
+        want.words[i / MIDDLES / 64] |= UINT64_C(1) << i / MIDDLES % 64;
+        want.words[i % MIDDLES / 64] |= UINT64_C(1) << i % MIDDLES % 64;
         dt_network_set_lookup(s, &ip, &got);
         assert_memory_equal(&got, &want, sizeof(want));
     }
@@ -792,7 +797,7 @@ int main(void)
         cmocka_unit_test(large_sets_agree_with_a_list),
         cmocka_unit_test(every_length_nests),
         cmocka_unit_test(every_tag_fits_on_one_network),
-        cmocka_unit_test(pairs_of_tags_are_told_apart),
+        cmocka_unit_test(sets_of_tags_are_told_apart),
         cmocka_unit_test(a_sealed_set_takes_no_more),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(networks_have_a_limit),
