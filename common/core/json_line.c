@@ -2,34 +2,27 @@
 /* The line on which a JSON pointer's value begins: only where something is wrong with that value is
  * the text walked once more, so nothing has to be remembered while it is parsed. */
 #include "core/json_reader.h"
+#include "core/json_walk.h"
 
 #include <string.h>
 
-typedef struct walk {
-    uint8_t const *p, *end;
-    size_t line;
-} walk;
+typedef dt_json_walk walk;
 
 static bool at_end(walk const *w)
 {
     return w->p >= w->end;
 }
 
-static bool is_at(walk const *w, char c)
+void dt_json_walk_blank(walk *w)
 {
-    return !at_end(w) && *w->p == (uint8_t)c;
-}
-
-static void skip_blank(walk *w)
-{
-    while (is_at(w, ' ') || is_at(w, '\t') || is_at(w, '\r') || is_at(w, '\n')) {
+    while (dt_json_walk_at(w, ' ') || dt_json_walk_at(w, '\t') || dt_json_walk_at(w, '\r') ||
+           dt_json_walk_at(w, '\n')) {
         w->line += *w->p == '\n';
         w->p++;
     }
 }
 
-/* Past a string that begins here. Gives its raw content without the quotes. */
-static dt_bytes skip_string(walk *w)
+dt_bytes dt_json_walk_string(walk *w)
 {
     uint8_t const *first = ++w->p;
 
@@ -40,20 +33,19 @@ static dt_bytes skip_string(walk *w)
     return dt_bytes_of(first, (size_t)(w->p++ - first));
 }
 
-/* Past a whole value: brackets are counted, for the text is known to be JSON. */
-static void skip_value(walk *w)
+void dt_json_walk_value(walk *w)
 {
     size_t depth = 0;
 
     do {
-        skip_blank(w);
-        if (is_at(w, '"')) {
-            (void)skip_string(w);
+        dt_json_walk_blank(w);
+        if (dt_json_walk_at(w, '"')) {
+            (void)dt_json_walk_string(w);
             continue;
         }
-        if (is_at(w, '{') || is_at(w, '['))
+        if (dt_json_walk_at(w, '{') || dt_json_walk_at(w, '['))
             depth++;
-        else if ((is_at(w, '}') || is_at(w, ']')) && depth > 0)
+        else if ((dt_json_walk_at(w, '}') || dt_json_walk_at(w, ']')) && depth > 0)
             depth--;
         if (!at_end(w))
             w->p++;
@@ -79,33 +71,41 @@ static bool token_take(char const **pointer, char *out, size_t size)
     return true;
 }
 
-/* Behind the comma, when there is one. */
-static bool next_item(walk *w)
+bool dt_json_walk_next(walk *w)
 {
-    skip_value(w);
-    skip_blank(w);
-    if (!is_at(w, ','))
+    dt_json_walk_value(w);
+    dt_json_walk_blank(w);
+    if (!dt_json_walk_at(w, ','))
         return false;
     w->p++;
-    skip_blank(w);
+    dt_json_walk_blank(w);
+    return true;
+}
+
+bool dt_json_walk_name(walk *w, dt_bytes *name)
+{
+    if (!dt_json_walk_at(w, '"'))
+        return false;
+    *name = dt_json_walk_string(w);
+    dt_json_walk_blank(w);
+    if (!dt_json_walk_at(w, ':'))
+        return false;
+    w->p++;
+    dt_json_walk_blank(w);
     return true;
 }
 
 /* From a "{" to the member's value. Names with escapes are not compared: none of ours has any. */
 static bool enter_member(walk *w, char const *name)
 {
+    dt_bytes found;
+
     w->p++;
-    skip_blank(w);
-    while (is_at(w, '"')) {
-        dt_bytes found = skip_string(w);
-        skip_blank(w);
-        if (!is_at(w, ':'))
-            return false;
-        w->p++;
-        skip_blank(w);
+    dt_json_walk_blank(w);
+    while (dt_json_walk_name(w, &found)) {
         if (dt_bytes_equal(found, dt_bytes_str(name)))
             return true;
-        if (!next_item(w))
+        if (!dt_json_walk_next(w))
             return false;
     }
     return false;
@@ -119,11 +119,11 @@ static bool enter_element(walk *w, char const *index)
     for (; *index >= '0' && *index <= '9' && n < SIZE_MAX / 16; index++)
         n = n * 10 + (size_t)(*index - '0');
     w->p++;
-    skip_blank(w);
+    dt_json_walk_blank(w);
     for (; n > 0; n--)
-        if (!next_item(w))
+        if (!dt_json_walk_next(w))
             return false;
-    return !is_at(w, ']');
+    return !dt_json_walk_at(w, ']');
 }
 
 size_t dt_json_line(dt_bytes text, char const *pointer)
@@ -134,11 +134,12 @@ size_t dt_json_line(dt_bytes text, char const *pointer)
 
     if (text.len == 0)
         return 0;
-    skip_blank(&w);
+    dt_json_walk_blank(&w);
     line = w.line;
     while (*pointer == '/' && token_take(&pointer, token, sizeof(token))) {
-        bool found =
-            is_at(&w, '{') ? enter_member(&w, token) : is_at(&w, '[') && enter_element(&w, token);
+        bool found = dt_json_walk_at(&w, '{')
+                         ? enter_member(&w, token)
+                         : dt_json_walk_at(&w, '[') && enter_element(&w, token);
         if (!found || at_end(&w))
             break;
         line = w.line;

@@ -37,11 +37,11 @@
 typedef struct dt_zones dt_zones;
 /* {"zones":[{"name","type":"IP","status","usage","gateways":[...]},
  *           {"name","type":"DYNAMIC","status","usage","locations":[...],"asns":[...]}]}
- * See devtrust-policy(5). DT_E_INVALID names the file and the JSON pointer; as with dt_policy_parse
- * there is a second form that names the line, too. */
+ * See devtrust-policy(5). DT_E_INVALID names the file and the JSON pointer. */
 DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out, dt_error *e);
-DT_MUST_USE int dt_zones_parse_source(dt_json const *root, dt_json_source const *source,
-                                      dt_zones **out, dt_error *e);
+/* The same from the text itself, in much less memory where lists are long: then errors name the line,
+ * and DT_E_PARSE and DT_E_LIMIT are those of dt_json_parse, behind the file. */
+DT_MUST_USE int dt_zones_parse_text(dt_json_source const *source, dt_zones **out, dt_error *e);
 /* Gives the zones the databases that the DYNAMIC ones ask; borrowed, and may be NULL. DT_E_INVALID
  * when an ACTIVE zone needs what they cannot answer: names the zone and the kind of database. Zones
  * that were given none cannot be told: no address is known to be in them, nor not to be. */

@@ -4,6 +4,7 @@
  * provider's number is asked of a database, once for all zones. */
 #include "core/json_reader.h"
 #include "core/policy_rules.h"
+#include "core/zones_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ static dt_config_word const gateway_types[] = {
 typedef struct zone_reader {
     dt_json_reader r;
     dt_zones *z;
-    dt_zone *zone; /* being read: the one behind the last */
+    dt_zone *zone;            /* being read: the one behind the last */
+    dt_zone_cuts const *cuts; /* NULL: all is in the tree */
 } zone_reader;
 
 int dt_array_grow(void **items, size_t count, size_t *cap, size_t size)
@@ -255,11 +257,24 @@ static int zone_head_parse(zone_reader *k, dt_json const *v)
     return rc;
 }
 
+static int cut_parse(void *ctx, dt_json const *v)
+{
+    return gateway_parse(ctx, v);
+}
+
+/* The list is in the tree, or was cut out of it. */
+static int gateways_parse(zone_reader *k, dt_json const *v)
+{
+    if (k->cuts != NULL && k->cuts->lists[k->zone->origin].len > 0)
+        return dt_zone_cut_read(k->cuts->lists[k->zone->origin], cut_parse, k);
+    return list_parse(k, v, "gateways", DT_NETWORKS_MAX, gateway_parse);
+}
+
 static int zone_body_parse(zone_reader *k, dt_json const *v)
 {
     dt_zones *z = k->z;
     dt_zone *zone = k->zone;
-    int rc = list_parse(k, v, "gateways", DT_NETWORKS_MAX, gateway_parse);
+    int rc = gateways_parse(k, v);
 
     zone->place_first = (uint32_t)z->place_count;
     zone->asn_first = (uint32_t)z->asn_count;
@@ -338,10 +353,10 @@ static int root_parse(zone_reader *k, dt_json const *root)
     return rc;
 }
 
-int dt_zones_parse_source(dt_json const *root, dt_json_source const *source, dt_zones **out,
-                          dt_error *e)
+int dt_zones_compile(dt_json const *root, dt_json_source const *source, dt_zone_cuts const *cuts,
+                     dt_zones **out, dt_error *e)
 {
-    zone_reader k = {.z = calloc(1, sizeof(dt_zones))};
+    zone_reader k = {.z = calloc(1, sizeof(dt_zones)), .cuts = cuts};
     int rc = DT_E_NOMEM;
 
     *out = NULL;
@@ -364,8 +379,7 @@ out:
 
 int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out, dt_error *e)
 {
-    dt_json_source source = {.file = file};
-    return dt_zones_parse_source(root, &source, out, e);
+    return dt_zones_compile(root, &(dt_json_source){.file = file}, NULL, out, e);
 }
 
 void dt_zones_free(dt_zones **z)

@@ -293,14 +293,19 @@ static dt_json_source json_file_source(json_file const *j)
     return (dt_json_source){.file = j->path, .text = dt_buf_bytes(&j->text)};
 }
 
+/* Reads the text; to be closed also after a failure. */
+static int json_file_read(char const *path, json_file *j, dt_error *e)
+{
+    *j = (json_file){.path = path};
+    dt_buf_init(&j->text, DT_POLICY_TEXT_MAX);
+    return dt_file_read(path, DT_FILE_TRUSTED, DT_POLICY_TEXT_MAX, &j->text, e);
+}
+
 /* Reads and parses; to be closed also after a failure. */
 static int json_file_open(char const *path, json_file *j, dt_error *e)
 {
-    int error;
+    int error = json_file_read(path, j, e);
 
-    *j = (json_file){.path = path};
-    dt_buf_init(&j->text, DT_POLICY_TEXT_MAX);
-    error = dt_file_read(path, DT_FILE_TRUSTED, DT_POLICY_TEXT_MAX, &j->text, e);
     if (error == DT_OK) {
         error = dt_json_parse(dt_buf_bytes(&j->text), &j->root, e);
         if (error < 0)
@@ -338,11 +343,11 @@ static int load_zones(dt_site_files *f, dt_error *e)
     bool given = dt_config_line(f->config, "policy", "zones_file") > 0;
     dt_error why = {0};
     json_file j;
-    int error = json_file_open(path, &j, &why);
+    int error = json_file_read(path, &j, &why);
 
     if (error == DT_OK) {
         dt_json_source source = json_file_source(&j);
-        error = dt_zones_parse_source(j.root, &source, &f->zones, &why);
+        error = dt_zones_parse_text(&source, &f->zones, &why);
         if (error == DT_OK)
             error = dt_zones_set_geo(f->zones, f->geo, path, &why);
     }

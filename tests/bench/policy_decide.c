@@ -156,11 +156,11 @@ static dt_json *parse(text *t)
 static void load_zones(text *t, loaded *l)
 {
     dt_error e = {0};
-    dt_json *root = parse(t);
+    dt_json_source source = {.file = "zones.json",
+                             .text = dt_bytes_of((uint8_t const *)t->at, t->length)};
 
-    if (dt_zones_parse(root, "zones.json", &l->zones, &e) < 0)
+    if (dt_zones_parse_text(&source, &l->zones, &e) < 0)
         fail("zones", e.text);
-    dt_json_free(&root);
 }
 
 static void load_policy(text *t, loaded *l)

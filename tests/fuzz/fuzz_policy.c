@@ -2,7 +2,8 @@
 /* Zones and policies of any content: refused with a message that is safe to show, or compiled into
  * something that decides consistently and never allows without a rule.
  *
- * Input: 4 bytes that choose who asks, then {"zones": a zones file, "policy": a policy}. */
+ * Input: 4 bytes that choose who asks, then {"zones": a zones file, "policy": a policy}; or, with the
+ * highest bit of the first, a zones file alone. */
 #include "core/policy.h"
 
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static void check_message(dt_error const *e, char const *file)
 static void check_decision(dt_policy const *p, dt_policy_input const *in, dt_decision const *d)
 {
     bool trust_known = in->trust != DT_TRUST_UNKNOWN || in->unknown_as == DT_UNKNOWN_NOT_TRUSTED;
+    bool blocked = d->cause == DT_DECISION_BLOCKED_ZONE || d->cause == DT_DECISION_UNKNOWN_NETWORK;
     char const *name = NULL;
     size_t i = 0;
 
@@ -34,7 +36,15 @@ static void check_decision(dt_policy const *p, dt_policy_input const *in, dt_dec
         must(d->cause == DT_DECISION_RULE);
     must((d->access == DT_ACCESS_ALLOW_AFTER_MFA) == (d->factors != 0));
     must((d->factors & ~(unsigned)DT_FACTOR_ALL) == 0);
-    must((d->cause == DT_DECISION_UNKNOWN_DEVICE) == !trust_known);
+    /* Before any rule; or by a rule that names reasons, which are not known. */
+    if (!trust_known)
+        must(blocked || d->cause == DT_DECISION_UNKNOWN_DEVICE);
+    if (d->cause == DT_DECISION_UNKNOWN_DEVICE)
+        must(in->trust == DT_TRUST_UNKNOWN || in->reason == DT_REASON_NONE);
+    if (d->cause == DT_DECISION_BLOCKED_ZONE)
+        must(dt_policy_blocking_zone(p, in)[0] != '\0');
+    if (d->cause == DT_DECISION_UNKNOWN_TIME)
+        must(dt_policy_needs_time(p));
     if (d->cause == DT_DECISION_UNKNOWN_GROUPS)
         must(in->group_knowledge == DT_GROUPS_UNKNOWN && dt_policy_needs_groups(p));
     if (d->cause != DT_DECISION_RULE) {
@@ -59,6 +69,11 @@ static void ask(dt_policy const *p, uint8_t const choice[CHOICE_LEN])
         .group_knowledge = choice[1] >> 2 & 1 ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN,
         .platform = (dt_platform)(choice[2] & 8 ? 0 : 1 << (choice[2] & 7)),
         .trust = (dt_trust)(choice[3] % 3),
+        .reason = (dt_reason)((choice[0] >> 3 & 15) * 2 % DT_REASON_COUNT),
+        .now = choice[1] & 8 ? DT_DAYS(20000) + DT_HOURS(choice[1] >> 4) * 11 : 0,
+        .utc_offset_known = (choice[3] & 0x40) != 0,
+        .utc_offset = 330,
+        .address = (dt_address)(choice[3] >> 4 & 3) % 3,
         .unknown_as = choice[3] & 0x80 ? DT_UNKNOWN_NOT_TRUSTED : DT_UNKNOWN_DENY};
     dt_decision a, b;
 
@@ -71,6 +86,34 @@ static void ask(dt_policy const *p, uint8_t const choice[CHOICE_LEN])
     check_decision(p, &in, &a);
 }
 
+static bool same_places(dt_zones const *a, dt_zones const *b)
+{
+    return dt_zones_count(a) == dt_zones_count(b) && dt_zones_memory(a) == dt_zones_memory(b);
+}
+
+/* The zones from a text are those from its tree, or refused as they are: also where the text is no
+ * JSON at all. */
+static void zones_from_text(dt_bytes text)
+{
+    dt_json_source source = {.file = "zones.json", .text = text};
+    dt_json *root = NULL;
+    dt_zones *from_text = NULL, *from_tree = NULL;
+    dt_error e = {0};
+    int rc = dt_json_parse(text, &root, NULL);
+
+    if (rc == DT_OK)
+        rc = dt_zones_parse(root, "zones.json", &from_tree, NULL);
+    must(dt_zones_parse_text(&source, &from_text, &e) == rc);
+    must((from_text != NULL) == (rc == DT_OK));
+    if (rc == DT_OK)
+        must(same_places(from_text, from_tree));
+    else
+        must(strncmp(e.text, "zones.json", strlen("zones.json")) == 0);
+    dt_zones_free(&from_text);
+    dt_zones_free(&from_tree);
+    dt_json_free(&root);
+}
+
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 {
     dt_json *root = NULL;
@@ -80,6 +123,10 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 
     if (size < CHOICE_LEN)
         return 0;
+    if (data[0] & 0x80) {
+        zones_from_text(dt_bytes_of(data + CHOICE_LEN, size - CHOICE_LEN));
+        return 0;
+    }
     if (dt_json_parse(dt_bytes_of(data + CHOICE_LEN, size - CHOICE_LEN), &root, NULL) != DT_OK)
         return 0;
     if (dt_zones_parse(dt_json_get(root, "zones"), "zones.json", &zones, &e) != DT_OK) {
