@@ -47,7 +47,8 @@ static int check_size(dt_bytes text, dt_error *e)
 /* jansson's text without the piece of the input that it quotes, which may be part of a secret. */
 static int parse_failed(json_error_t *error, dt_error *e)
 {
-    if (json_error_code(error) == json_error_out_of_memory)
+    /* Where an allocation failed most of jansson says nothing at all. */
+    if (error->text[0] == '\0' || json_error_code(error) == json_error_out_of_memory)
         return dt_error_set(e, DT_E_NOMEM, "out of memory while reading JSON");
     char *quoted = strstr(error->text, " near '");
     if (quoted != NULL)

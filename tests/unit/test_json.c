@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -362,6 +363,42 @@ static void strings_know_the_ceiling(void **state)
     }
 }
 
+/* --- memory that runs out --------------------------------------------------------------------- */
+
+static long allocations_left;
+
+static void *malloc_a_while(size_t size)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+/* jansson often does not say why it gave up, and where a string did not fit says that it is no string:
+ * an error all the same, and none of a line that there is not. */
+static void every_allocation_may_fail(void **state)
+{
+    static char const text[] =
+        "{\"a\":[1,2.5,true,null,\"\\u00e4\",{\"b\":{}}],\"c\":\"0123456789abcdef\"}";
+    int rc = DT_E_NOMEM;
+    size_t told = 0;
+    (void)state;
+
+    for (long n = 0; rc != DT_OK; n++) {
+        dt_json *root = NULL;
+        dt_error e = {0};
+        assert_in_range(n, 0, 1000);
+        allocations_left = n;
+        json_set_alloc_funcs(malloc_a_while, free);
+        rc = dt_json_parse(dt_bytes_str(text), &root, &e);
+        json_set_alloc_funcs(malloc, free);
+        assert_true(rc == DT_OK || rc == DT_E_NOMEM || rc == DT_E_PARSE);
+        assert_true((rc == DT_OK) == (root != NULL) && e.code == rc);
+        assert_null(strstr(e.text, "line -1"));
+        told += rc == DT_E_NOMEM;
+        dt_json_free(&root);
+    }
+    assert_true(told > 5);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -379,6 +416,7 @@ int main(void)
         cmocka_unit_test(strings_are_escaped),
         cmocka_unit_test(strings_come_back),
         cmocka_unit_test(strings_know_the_ceiling),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
