@@ -257,7 +257,7 @@ static int zone_head_parse(zone_reader *k, dt_json const *v)
     return rc;
 }
 
-static int cut_parse(void *ctx, dt_json const *v)
+static int gateway_take(void *ctx, dt_json const *v)
 {
     return gateway_parse(ctx, v);
 }
@@ -266,7 +266,7 @@ static int cut_parse(void *ctx, dt_json const *v)
 static int gateways_parse(zone_reader *k, dt_json const *v)
 {
     if (k->cuts != NULL && k->cuts->lists[k->zone->origin].len > 0)
-        return dt_zone_cut_read(k->cuts->lists[k->zone->origin], cut_parse, k);
+        return dt_zone_cut_read(k->cuts->lists[k->zone->origin], gateway_take, k);
     return list_parse(k, v, "gateways", DT_NETWORKS_MAX, gateway_parse);
 }
 

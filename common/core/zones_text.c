@@ -119,15 +119,14 @@ static void members_walk(cutter *c, char const *name, void (*at)(cutter *, size_
     } while (more_in(c, '}'));
 }
 
-/* At the "[" of the zones. */
+/* At the "[" of the zones; a second time, too, in a text that will be refused for that. */
 static void zones_walk(cutter *c, size_t unused)
 {
     (void)unused;
     c->w.p++;
     dt_json_walk_blank(&c->w);
-    do
+    for (bool more = true; more && c->cuts->zones < DT_ZONES_MAX; more = more_in(c, ']'))
         members_walk(c, "gateways", list_cut, c->cuts->zones++);
-    while (c->cuts->zones < DT_ZONES_MAX && more_in(c, ']'));
 }
 
 static int cut_parse(dt_json_source const *source, dt_zone_cuts *cuts, dt_zones **out)

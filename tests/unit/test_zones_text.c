@@ -274,6 +274,31 @@ static void long_lists_are_whole(void **state)
     free(text);
 }
 
+/* As many zones as there may be, one more, and all of them twice. */
+static void zones_have_a_limit(void **state)
+{
+    (void)state;
+    for (size_t zones = DT_ZONES_MAX - 1; zones <= DT_ZONES_MAX + 1; zones++) {
+        size_t room = 2 * (zones + 1) * 128, len = 0;
+        char *text = malloc(room);
+        assert_non_null(text);
+        for (int twice = 0; twice < 2; twice++) {
+            len += (size_t)snprintf(text + len, room - len, "%s\"zones\":[", twice ? "," : "{");
+            for (size_t i = 0; i < zones; i++)
+                len += (size_t)snprintf(text + len, room - len,
+                                        "%s" ZONE("%zu", "\"gateways\":[\"10.0.0.0/8\"]"),
+                                        i > 0 ? "," : "", i);
+            text[len++] = ']';
+            text[len] = '}';
+            assert_int_equal(compare(dt_bytes_of(text, len + 1)), twice ? DT_E_PARSE
+                                                                  : zones <= DT_ZONES_MAX
+                                                                      ? DT_OK
+                                                                      : DT_E_INVALID);
+        }
+        free(text);
+    }
+}
+
 /* A comma behind the last one, wherever a piece ends. */
 static void no_list_ends_with_a_comma(void **state)
 {
@@ -361,6 +386,7 @@ int main(void)
         cmocka_unit_test(bad_texts_are_refused),
         cmocka_unit_test(changed_texts_are_taken_alike),
         cmocka_unit_test(long_lists_are_whole),
+        cmocka_unit_test(zones_have_a_limit),
         cmocka_unit_test(no_list_ends_with_a_comma),
         cmocka_unit_test(what_is_wrong_in_a_long_list_is_told),
         cmocka_unit_test(what_is_no_json_in_a_long_list_is_told),
