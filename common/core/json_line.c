@@ -128,12 +128,13 @@ static bool enter_element(walk *w, char const *index)
 
 size_t dt_json_line(dt_bytes text, char const *pointer)
 {
-    walk w = {.p = text.p, .end = text.p + text.len, .line = 1};
     char token[DT_JSON_POINTER_MAX];
     size_t line;
+    walk w;
 
     if (text.len == 0)
-        return 0;
+        return 0; /* also where there is no text at all */
+    w = (walk){.p = text.p, .end = text.p + text.len, .line = 1};
     dt_json_walk_blank(&w);
     line = w.line;
     while (*pointer == '/' && token_take(&pointer, token, sizeof(token))) {

@@ -157,7 +157,9 @@ int dt_zones_parse_cut(dt_json_source const *source, dt_zones **out)
     int rc = DT_E_NOMEM;
 
     *out = NULL;
-    if (cuts != NULL)
+    if (source->text.len == 0)
+        rc = DT_E_PARSE; /* also where there is no text at all */
+    else if (cuts != NULL)
         rc = cut_parse(source, cuts, out);
     free(cuts);
     return rc;
