@@ -554,13 +554,14 @@ static void rule_put(dt_importing *m, writing *w, size_t i)
 /* Whether the last rule holds always: read as it will be written, and not told of. */
 static bool last_holds_always(dt_importing *m)
 {
-    dt_import_rule const *last = &m->rules[m->rule_count - 1];
+    dt_import_rule const *last;
     size_t mark;
     dt_buf b;
     bool always;
 
     if (m->rule_count == 0)
         return false;
+    last = &m->rules[m->rule_count - 1];
     mark = rule_enter(m, last);
     dt_buf_init(&b, DT_POLICY_TEXT_MAX);
     m->policy_groups = last->groups;
