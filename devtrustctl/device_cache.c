@@ -2,6 +2,7 @@
 /* devtrustctl device show, refresh, forget, sync. */
 #include "devtrustctl/device_cache.h"
 
+#include "devtrustctl/device_okta.h"
 #include "devtrustctl/device_sync.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
@@ -150,18 +151,18 @@ static dt_ctl_exit show(cache *k, dt_guid const *device)
     dt_bytes value = {0};
     dt_buf scratch;
     dt_ctl_exit x;
+    size_t at_okta = 0;
     int rc;
 
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
     rc = store_do(k, DT_STORE_GET, device, &scratch, &value, &e);
     if (rc == DT_OK && (dt_intune_unpack(value, &d) < 0 || !dt_guid_equal(&d.device_id, device)))
         rc = dt_error_set(&e, DT_E_PARSE, "%s: what the cache holds cannot be read", device->text);
-    if (rc == DT_OK)
-        x = show_answer(k, &d);
-    else
-        x = rc == DT_E_NOT_FOUND ? not_cached(device) : dt_err_fault(&e);
+    x = rc == DT_OK ? show_answer(k, &d) : rc == DT_E_NOT_FOUND ? DT_CTL_YES : dt_err_fault(&e);
     dt_buf_free(&scratch);
-    return x;
+    if (dt_okta_answers_show(k->store, k->config, device, k->json, &at_okta, &e) < 0)
+        return dt_err_fault(&e);
+    return rc == DT_E_NOT_FOUND && at_okta == 0 ? not_cached(device) : x;
 }
 
 static dt_ctl_exit forget(cache *k, dt_guid const *device)
@@ -169,15 +170,17 @@ static dt_ctl_exit forget(cache *k, dt_guid const *device)
     dt_error e = {0};
     dt_bytes value;
     dt_buf scratch;
+    size_t at_okta = 0;
     int rc;
 
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
     rc = store_do(k, DT_STORE_DELETE, device, &scratch, &value, &e);
     dt_buf_free(&scratch);
-    if (rc == DT_E_NOT_FOUND)
-        return not_cached(device);
-    if (rc < 0)
+    if ((rc < 0 && rc != DT_E_NOT_FOUND) ||
+        dt_okta_answers_forget(k->store, device, &at_okta, &e) < 0)
         return dt_err_fault(&e);
+    if (rc == DT_E_NOT_FOUND && at_okta == 0)
+        return not_cached(device);
     dt_out_line("%s  forgotten", device->text);
     return DT_CTL_YES;
 }

@@ -13,6 +13,7 @@ from typing import Any, Iterator
 
 import pytest
 
+from tests.integration.test_ctl import NO, YES, run
 from tests.integration.test_pam_ssh import asked, debug, let_in
 from tests.integration.test_radius_vpn import device_pairs
 from tests.integration.test_radius_wifi import station
@@ -136,6 +137,27 @@ def test_ssh_with_a_device_that_okta_manages(by_okta: PamWorld, sshd: Sshd) -> N
     event = debug(by_okta.outcome("sshd"))
     assert event["verdict"] == "TRUSTED" and evidence(event) == {"okta-device", "ssh-key"}
     assert by_okta.sim.count("graph.total") == 0
+
+
+def test_what_okta_said_is_shown_and_forgotten(by_okta: PamWorld, sshd: Sshd) -> None:
+    device = enrol(by_okta, users={LOGIN: "MANAGED"})
+    other = "00112233-4455-4677-8899-aabbccddeeff"
+    by_okta.start_daemon()
+    key = install_device_key(by_okta, "device-p256")
+    let_in(sshd.connect("dtalice", key))
+    by_okta.outcome("sshd")
+    config = by_okta.site.config_path
+    assert run("device", "forget", "-c", config, other).code == NO
+    answer = run("device", "show", "--json", "-c", config, device)
+    assert answer.code == YES, answer
+    said = json.loads(answer.lines[0])
+    assert (said["deviceId"], said["source"], said["user"]) == (device, "okta-device", LOGIN)
+    assert said["trusted"] is True and said["state"] == "managed" and said["oktaId"]
+    text = run("device", "show", "-c", config, device)
+    assert "TRUSTED" in text.out and LOGIN in text.out
+    assert run("device", "forget", "-c", config, device).code == YES
+    assert run("device", "show", "-c", config, device).code == NO
+    assert run("device", "forget", "-c", config, device).code == NO
 
 
 @pytest.mark.parametrize("status,managed,reason", [
