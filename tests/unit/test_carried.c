@@ -86,12 +86,16 @@ static void test_elsewhere(void **state)
 static void test_lengths_count(void **state)
 {
     dt_carried c;
-    dt_carried_place next = place(round_two);
+    dt_carried_place here = place(round_one), next = place(round_two);
+    dt_outcome o = {0};
 
     (void)state;
-    make(&c);
-    next.user = dt_bytes_str("anonymousap");
-    next.nas = dt_bytes_str("-1");
+    here.nas = dt_bytes_str("ap:1");
+    assert_int_equal(dt_carried_make(&here, ID, true, &o, &c), 0);
+    next.nas = here.nas;
+    assert_true(dt_carried_fits(&c, &next));
+    next.user = dt_bytes_str("anonymous:ap");
+    next.nas = dt_bytes_str("1");
     assert_false(dt_carried_fits(&c, &next));
 }
 
