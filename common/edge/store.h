@@ -9,10 +9,12 @@
 typedef struct dt_store dt_store;
 
 #define DT_STORE_BUSY_MS 250         /* longest wait for another process's lock */
+#define DT_STORE_OPEN_MS 5000        /* the same while opening: many logins may do so at once */
 #define DT_STORE_HOT_ROWS_MAX 200000 /* rows held in memory; past it the oldest go */
 
 /* Opens (creating it 0600 in an existing directory that others cannot write). DT_E_PERMISSION,
- * DT_E_IO, DT_E_PARSE (not ours, or of a newer version). One object may be used by many threads. */
+ * DT_E_IO, DT_E_PARSE (not ours, or of a newer version). One object may be used by many threads. Waits
+ * for other processes for DT_STORE_OPEN_MS at most, then DT_E_UNAVAILABLE. */
 DT_MUST_USE int dt_store_open(char const *path, dt_store **out, dt_error *e);
 void dt_store_close(dt_store **s);
 

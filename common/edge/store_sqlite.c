@@ -970,7 +970,7 @@ static int open_database(dt_store *s, dt_error *e)
                 SQLITE_OPEN_NOFOLLOW;
     if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
         return store_error(s, "opening", e);
-    s->deadline = mono_now() + DT_STORE_BUSY_MS;
+    s->deadline = mono_now() + DT_STORE_OPEN_MS;
     int rc = configure(s, e);
     if (rc == 0)
         rc = prepare_schema(s, e);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -790,6 +791,71 @@ static void test_busy(void **state)
     assert_int_equal(ask(f, DT_TABLE_PUSH, DT_STORE_TAKE, "cold", NULL, 0, NOW), DT_STORE_OK);
 }
 
+/* Holds the lock from when it says so until it is told to let go. */
+static int child_hold(fixture *f, void *arg)
+{
+    int const *ends = arg; /* of a socket pair; the second is ours */
+    char word = 'h';
+    sqlite3 *db = NULL;
+    close(ends[0]); /* so that it ends with the test */
+    if (sqlite3_open(f->path, &db) != SQLITE_OK ||
+        sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+        write(ends[1], &word, 1) != 1 || read(ends[1], &word, 1) != 1)
+        return 1;
+    sqlite3_close(db);
+    return 0;
+}
+
+/* Starts it, once nobody else holds the file in this process: locks are a process's, and a child's SQLite
+ * would believe that it has those of before the fork. */
+static pid_t hold(fixture *f, int ends[2])
+{
+    char word = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    pid_t holder = spawn(f, child_hold, ends);
+    assert_int_equal(read(ends[0], &word, 1), 1);
+    return holder;
+}
+
+static void let_go(pid_t holder, int const ends[2])
+{
+    assert_int_equal(write(ends[0], "e", 1), 1);
+    assert_exits(holder, 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Who opens waits longer than who is in the middle of a sign-on: many logins may start at once, each
+ * with a daemon of its own. */
+static void test_opening_waits_for_others(void **state)
+{
+    static char const *const pair[] = {"opened", "v", NULL};
+    fixture *f = *state;
+    int ends[2];
+    pid_t holder = hold(f, ends);
+    pid_t opener = spawn(f, child_put, (void *)pair);
+    int64_t start = mono();
+    while (mono() - start < 3 * DT_STORE_BUSY_MS)
+        assert_int_equal(waitpid(opener, NULL, WNOHANG), 0);
+    let_go(holder, ends);
+    assert_exits(opener, 0);
+    open_store(f);
+    assert_is(f, DT_TABLE_LOOKUP, "opened", "v", NOW);
+}
+
+static void test_opening_does_not_wait_for_ever(void **state)
+{
+    fixture *f = *state;
+    int ends[2];
+    pid_t holder = hold(f, ends);
+    dt_error e = {0};
+    assert_int_equal(dt_store_open(f->path, &f->store, &e), DT_E_UNAVAILABLE);
+    assert_null(f->store);
+    assert_non_null(strstr(e.text, f->path));
+    let_go(holder, ends);
+    open_store(f);
+}
+
 /* --- purge ------------------------------------------------------------------------------------ */
 
 static int rows_on_disk(fixture const *f)
@@ -1253,6 +1319,8 @@ int main(void)
         T(test_clock_set_back_is_seen_by_all),
         WITHOUT(test_kill_nine),
         T(test_busy),
+        WITHOUT(test_opening_waits_for_others),
+        WITHOUT(test_opening_does_not_wait_for_ever),
         T(test_purge),
         WITHOUT(test_created_private),
         WITHOUT(test_file_rights),
