@@ -72,6 +72,7 @@ static void show_json(dt_intune_device const *d, dt_evidence const *ev, dt_fresh
     put_text(&b, "entraId", d->entra_id.text);
     put_time(&b, "lastSync", d->last_sync);
     put_time(&b, "graceUntil", d->grace_expires);
+    put_time(&b, "enrolledAt", d->enrolled_at);
     dt_buf_putc(&b, '}');
     dt_out_buf(&b);
     dt_buf_free(&b);
@@ -104,6 +105,7 @@ static void show_text(dt_intune_device const *d, dt_evidence const *ev, dt_fresh
     dt_out_line("  %-12s %s", "entra id", dt_guid_is_set(&d->entra_id) ? d->entra_id.text : "-");
     line_time("last sync", d->last_sync);
     line_time("grace until", d->grace_expires);
+    line_time("enrolled at", d->enrolled_at);
 }
 
 /* As a sign-on would take it now, but for whose device it is. */

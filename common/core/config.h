@@ -12,6 +12,7 @@
 #define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
 #define DT_TRUST_ALTERNATIVES_MAX 8
+#define DT_FRESH_ENROLLMENT_GRACE_MAX DT_HOURS(4)
 #define DT_CONFIG_KEYS_MAX 160 /* room for rows of the table */
 #define DT_CONFIG_NAME_MAX 64  /* longest name of a section that has one, its NUL included */
 #define DT_CONFIG_SECTION_MAX (DT_CONFIG_NAME_MAX + 16) /* the same with what stands before it */
@@ -186,7 +187,8 @@ typedef struct dt_config {
         dt_time stale_limit;
         dt_time max_sync_age; /* 0 = not looked at */
         bool trust_in_grace_period;
-        bool require_owner; /* Intune must name the person as the device's user */
+        dt_time fresh_enrollment_grace; /* since enrolment; 0 = none */
+        bool require_owner;             /* Intune must name the person as the device's user */
         char *enrollment_url;
         char *check_access_text; /* what a person on a non-compliant device is told; "" = our own
                                     words */

@@ -162,6 +162,8 @@ static int check_service(check const *k)
         return refuse(k, "device_trust", "require_owner", unknown);
     if (k->c->device_trust.max_sync_age > 0)
         return refuse(k, "device_trust", "max_sync_age", unknown);
+    if (k->c->device_trust.fresh_enrollment_grace > 0)
+        return refuse(k, "device_trust", "fresh_enrollment_grace", unknown);
     if (k->c->device_trust.trust_in_grace_period)
         return refuse(k, "device_trust", "trust_in_grace_period", unknown);
     return DT_OK;

@@ -225,6 +225,10 @@ static dt_config_key const keys[] = {
     {KEY(device_trust, trust_in_grace_period, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
      .per_application = true,
      .help = "Whether a device that is not compliant but within its grace period is trusted."},
+    {KEY(device_trust, fresh_enrollment_grace, DT_CONFIG_DURATION), .fallback = "0",
+     BETWEEN(0, DT_FRESH_ENROLLMENT_GRACE_MAX), .reloadable = true, .per_application = true,
+     .help = "How long a device that Intune has not judged since its enrolment is in its grace "
+             "period."},
     {KEY(device_trust, require_owner, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
      .per_application = true,
      .help = "Whether a device is trusted only for the person whom Intune names as its user."},

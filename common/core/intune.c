@@ -14,7 +14,7 @@
 #define SELECTED                                                                                   \
     "id,azureADDeviceId,deviceName,operatingSystem,complianceState,managementState,"               \
     "complianceGracePeriodExpirationDateTime,lastSyncDateTime,userPrincipalName,"                  \
-    "deviceRegistrationState"
+    "deviceRegistrationState,enrolledDateTime"
 
 #define DEVICES_PATH "/v1.0/deviceManagement/managedDevices"
 #define READS_DEVICES "DeviceManagementManagedDevices.Read.All"
@@ -259,6 +259,7 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     d->platform = os == NULL ? DT_PLATFORM_UNKNOWN : dt_platform_from_text(os);
     d->last_sync = time_of(dt_json_get(root, "lastSyncDateTime"));
     d->grace_expires = time_of(dt_json_get(root, "complianceGracePeriodExpirationDateTime"));
+    d->enrolled_at = time_of(dt_json_get(root, "enrolledDateTime"));
     copy_text(d->device_name, sizeof(d->device_name), dt_json_get(root, "deviceName"));
     copy_text(d->user, sizeof(d->user), dt_json_get(root, "userPrincipalName"));
     char const *mac = dt_json_string(dt_json_get(root, "wiFiMacAddress"));
@@ -386,6 +387,18 @@ dt_time dt_intune_rate_wait(dt_http_response const *r)
 
 /* --- evidence --------------------------------------------------------------------------------- */
 
+/* Enrolled a moment ago, and Intune has not said yet whether it is compliant: the only state in which a
+ * device's compliance is "unknown". What was found not to be compliant has no such time. */
+static bool is_fresh_enrolment(dt_intune_device const *d, dt_config const *c, dt_time now)
+{
+    dt_time limit = c->device_trust.fresh_enrollment_grace;
+    if (limit <= 0 || d->compliance != DT_COMPLIANCE_UNKNOWN || d->enrolled_at <= 0 || now < 0)
+        return false;
+    if (d->enrolled_at > now)
+        return d->enrolled_at - now <= DT_INTUNE_ENROLLED_AHEAD_MAX;
+    return now - d->enrolled_at < limit;
+}
+
 /* complianceState is not judged anew while a device is silent, so silence itself counts. */
 static bool is_silent(dt_intune_device const *d, dt_config const *c, dt_time now)
 {
@@ -404,7 +417,8 @@ static dt_finding judge(dt_intune_device const *d, dt_config const *c, dt_time n
                         dt_reason *reason)
 {
     dt_finding finding = DT_FINDING_AGAINST;
-    bool graced = d->compliance == DT_COMPLIANCE_IN_GRACE_PERIOD && d->grace_expires > now;
+    bool graced = (d->compliance == DT_COMPLIANCE_IN_GRACE_PERIOD && d->grace_expires > now) ||
+                  is_fresh_enrolment(d, c, now);
     if (!d->enrolled) {
         *reason = DT_REASON_NOT_ENROLLED;
     } else if (!d->managed) {
@@ -430,7 +444,8 @@ dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, 
         return DT_TOO_OLD;
     bool ahead = d->fetched > now;
     dt_time age = ahead ? d->fetched - now : now - d->fetched;
-    bool good = judge(d, c, now, false, &reason) == DT_FINDING_FOR;
+    bool good = judge(d, c, now, false, &reason) == DT_FINDING_FOR &&
+                !is_fresh_enrolment(d, c, now); /* Intune is about to judge it */
     if (!ahead && age < (good ? c->device_trust.cache_ttl : c->device_trust.negative_ttl))
         return DT_FRESH;
     return age <= c->device_trust.stale_limit ? DT_STALE : DT_TOO_OLD;

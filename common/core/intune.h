@@ -16,6 +16,7 @@
 #define DT_INTUNE_WAIT_MAX DT_SECONDS(60)
 #define DT_INTUNE_CLOCK_SKEW_MAX                                                                   \
     DT_HOURS(24) /* a last sync further in the future is not believed */
+#define DT_INTUNE_ENROLLED_AHEAD_MAX DT_MINUTES(5) /* nor is an enrolment */
 
 typedef enum dt_intune_answer {
     DT_INTUNE_UNUSABLE = 0,
@@ -44,6 +45,7 @@ typedef struct dt_intune_device {
     dt_platform platform;
     dt_time last_sync;     /* 0: never, or not told */
     dt_time grace_expires; /* 0: not told; DT_TIME_NEVER: does not */
+    dt_time enrolled_at;   /* 0: not told */
     dt_time fetched;
     char device_name[DT_DEVICE_NAME_MAX]; /* escaped, cut */
     char user[DT_INTUNE_USER_MAX];        /* userPrincipalName, escaped, cut */
@@ -114,14 +116,16 @@ DT_MUST_USE int dt_intune_pack(dt_intune_device const *d, dt_buf *out);
 DT_MUST_USE int dt_intune_unpack(dt_bytes record, dt_intune_device *out);
 
 /* By fetched, cache_ttl (negative_ttl for what is no evidence FOR the device: not enrolled, not
- * compliant, silent for too long, ...), stale_limit. A record from the future (clock went back) is
+ * compliant, silent for too long, ...; and for a device that has only just been enrolled, which is soon
+ * judged), stale_limit. A record from the future (clock went back) is
  * STALE at best. */
 dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, dt_time now);
 
 /* The evidence it makes: FOR, AGAINST or UNKNOWN with the reason. `stale` when the answer is used
  * past its freshness. lastSync older than max_sync_age is AGAINST with STALE. In the grace period:
  * FOR or AGAINST by trust_in_grace_period, with IN_GRACE_PERIOD; once it has expired, or when its end
- * was not told, AGAINST with NOT_COMPLIANT. A stale answer is FOR only if it was compliant. */
+ * was not told, AGAINST with NOT_COMPLIANT. A device that was enrolled less than fresh_enrollment_grace
+ * ago, and of whose compliance nothing is known yet, is in its grace period so long. A stale answer is FOR only if it was compliant. */
 void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,
                         dt_evidence *out);
 /* Intune names this person as the device's user (userPrincipalName, in any case of letters). False for

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An answer of Intune as the cache keeps it: read at every sign-on of a trusted device, so it is a
- * plain line of fields and not JSON. Version 1:
+ * plain line of fields and not JSON. Version 2:
  *
- *   dt-intune 1 ENROLLED MANAGED COMPLIANCE PLATFORM LAST_SYNC GRACE FETCHED DEVICE ENTRA\n
+ *   dt-intune 2 ENROLLED MANAGED COMPLIANCE PLATFORM LAST_SYNC GRACE SINCE FETCHED DEVICE ENTRA\n
  *   DEVICE NAME\n
  *   USER\n
  *
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define RECORD_PREFIX "dt-intune 1 "
+#define RECORD_PREFIX "dt-intune 2 "
 #define KEY_PREFIX "intune:"
 
 void dt_intune_store_key(dt_guid const *device_id, char out[DT_STORE_KEY_MAX])
@@ -32,7 +32,7 @@ static bool makes_sense(dt_intune_device const *d)
         return false;
     if (!d->enrolled && (d->managed || d->compliance != DT_COMPLIANCE_UNKNOWN))
         return false;
-    return d->last_sync >= 0 && d->grace_expires >= 0 && d->fetched > 0 &&
+    return d->last_sync >= 0 && d->grace_expires >= 0 && d->enrolled_at >= 0 && d->fetched > 0 &&
            dt_record_is_line(d->device_name) && dt_record_is_line(d->user);
 }
 
@@ -41,8 +41,8 @@ int dt_intune_pack(dt_intune_device const *d, dt_buf *out)
     size_t before = out->len;
     if (!makes_sense(d))
         return DT_E_INVALID;
-    int64_t const numbers[] = {d->enrolled,  d->managed,       d->compliance, d->platform,
-                               d->last_sync, d->grace_expires, d->fetched};
+    int64_t const numbers[] = {d->enrolled,  d->managed,       d->compliance,  d->platform,
+                               d->last_sync, d->grace_expires, d->enrolled_at, d->fetched};
     dt_buf_puts(out, RECORD_PREFIX);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         dt_buf_put_int(out, numbers[i]);
@@ -93,6 +93,7 @@ static bool unpack(dt_bytes text, dt_intune_device *d)
         !dt_record_take_number(&text, ' ', INT32_MAX, &platform) ||
         !dt_record_take_number(&text, ' ', INT64_MAX, &d->last_sync) ||
         !dt_record_take_number(&text, ' ', INT64_MAX, &d->grace_expires) ||
+        !dt_record_take_number(&text, ' ', INT64_MAX, &d->enrolled_at) ||
         !dt_record_take_number(&text, ' ', INT64_MAX, &d->fetched))
         return false;
     d->enrolled = enrolled == 1;

@@ -18,7 +18,8 @@ static dt_config const config = {.intune = {.graph_url = graph_url, .timeout = D
                                                   .negative_ttl = DT_MINUTES(1),
                                                   .stale_limit = DT_HOURS(24),
                                                   .max_sync_age = DT_DAYS(7),
-                                                  .trust_in_grace_period = true}};
+                                                  .trust_in_grace_period = true,
+                                                  .fresh_enrollment_grace = DT_MINUTES(20)}};
 
 static void require(bool ok)
 {
@@ -42,7 +43,10 @@ static void check_evidence(dt_intune_device const *d)
             continue;
         require(d->enrolled && d->managed && dt_guid_is_set(&e.device_id) && d->last_sync > 0);
         require(d->compliance == DT_COMPLIANCE_COMPLIANT ||
-                (d->compliance == DT_COMPLIANCE_IN_GRACE_PERIOD && stale == 0));
+                (d->compliance == DT_COMPLIANCE_IN_GRACE_PERIOD && stale == 0) ||
+                (d->compliance == DT_COMPLIANCE_UNKNOWN && stale == 0 &&
+                 d->enrolled_at > NOW - DT_MINUTES(20) &&
+                 d->enrolled_at <= NOW + DT_INTUNE_ENROLLED_AHEAD_MAX));
     }
     (void)dt_intune_freshness(d, &config, NOW);
 }

@@ -394,6 +394,29 @@ def test_non_compliant_laptop(world: PamWorld, sshd: Sshd, state: str) -> None:
     assert debug(world.outcome("sshd"))["verdict"] != "TRUSTED"
 
 
+@pytest.mark.parametrize("age, grace, trusted", [
+    (60, "20m", True), (60, "0", False), (1500, "20m", False), (-3600, "20m", False)])
+def test_laptop_that_was_only_just_enrolled(world: PamWorld, sshd: Sshd, age: int, grace: str,
+                                            trusted: bool) -> None:
+    world.stop_daemon()
+    world.site.configure({"device_trust": {"trust_in_grace_period": "yes",
+                                           "fresh_enrollment_grace": grace}})
+    world.start_daemon()
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - age))
+    ssh = sshd.connect("dtalice", enrolled(world, sshd, "device-p256", compliance="unknown",
+                                           enrolledDateTime=since))
+    try:
+        if trusted:
+            let_in(ssh)
+            assert debug(world.outcome("sshd"))["deviceReason"] == "IN_GRACE_PERIOD"
+        else:
+            ssh.expect("does not meet.*" + NUMBER)
+            ssh.close(force=True)
+    finally:
+        world.site.configure({"device_trust": {"trust_in_grace_period": None,
+                                               "fresh_enrollment_grace": None}})
+
+
 def test_non_compliant_laptop_is_told_the_way(world: PamWorld, sshd: Sshd) -> None:
     ssh = sshd.connect("dtalice", enrolled(world, sshd, "device-p256", compliance="noncompliant"))
     ssh.expect("Check access")

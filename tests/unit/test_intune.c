@@ -65,7 +65,7 @@ static void request_to_the_letter(void **state)
                         "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
                         "complianceState,managementState,"
                         "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
-                        "userPrincipalName,deviceRegistrationState");
+                        "userPrincipalName,deviceRegistrationState,enrolledDateTime");
     assert_int_equal(q.service, DT_HTTP_GRAPH);
     assert_int_equal(q.method, DT_HTTP_GET);
     assert_int_equal(q.body_len, 0);
@@ -114,6 +114,7 @@ static void a_compliant_device(void **state)
                   "\"complianceState\":\"compliant\",\"managementState\":\"managed\","
                   "\"complianceGracePeriodExpirationDateTime\":\"9999-12-31T23:59:59Z\","
                   "\"lastSyncDateTime\":\"2026-09-21T10:11:12Z\","
+                  "\"enrolledDateTime\":\"2026-09-21T10:11:13Z\","
                   "\"userPrincipalName\":\"jane@example.com\",\"new\":{\"x\":[1.5]}}",
                   &d),
         DT_INTUNE_OK);
@@ -123,6 +124,7 @@ static void a_compliant_device(void **state)
     assert_string_equal(d.entra_id.text, ENTRA);
     assert_int_equal(d.platform, DT_PLATFORM_WINDOWS);
     assert_true(d.last_sync == INT64_C(1789985472000));
+    assert_true(d.enrolled_at == INT64_C(1789985473000));
     assert_true(d.grace_expires == DT_TIME_NEVER);
     assert_true(d.fetched == NOW);
     assert_string_equal(d.device_name, "LAPTOP-7\\x1b[2J");
@@ -156,6 +158,7 @@ static void nulls_and_absences_speak_for_nobody(void **state)
         assert_string_equal(d.user, "");
         assert_int_equal(d.last_sync, 0);
         assert_int_equal(d.grace_expires, 0);
+        assert_int_equal(d.enrolled_at, 0);
     }
 }
 
@@ -425,6 +428,7 @@ static dt_intune_device good_device(void)
                               .platform = DT_PLATFORM_MACOS,
                               .last_sync = NOW - DT_HOURS(2),
                               .grace_expires = DT_TIME_NEVER,
+                              .enrolled_at = NOW - DT_DAYS(30),
                               .fetched = NOW - DT_SECONDS(10),
                               .device_name = "MAC-1",
                               .user = "jane@example.com"};
@@ -505,6 +509,56 @@ static void grace_periods_end(void **state)
     check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_NOT_MANAGED);
 }
 
+/* Intune's first word about a device takes some minutes; nothing else is forgiven, and none of it is
+ * prolonged by an answer that was kept. */
+static void fresh_enrolments_have_their_time(void **state)
+{
+    (void)state;
+    dt_intune_device d = good_device();
+    d.compliance = DT_COMPLIANCE_UNKNOWN;
+    d.grace_expires = 0;
+    d.enrolled_at = NOW - DT_MINUTES(1);
+    config.device_trust.trust_in_grace_period = true;
+    check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_NOT_COMPLIANT); /* off by default */
+    config.device_trust.fresh_enrollment_grace = DT_MINUTES(20);
+    check_evidence(&d, false, DT_FINDING_FOR, DT_REASON_IN_GRACE_PERIOD);
+    check_evidence(&d, true, DT_FINDING_AGAINST, DT_REASON_IN_GRACE_PERIOD);
+    config.device_trust.trust_in_grace_period = false;
+    check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_IN_GRACE_PERIOD);
+    config.device_trust.trust_in_grace_period = true;
+    static dt_time const in_time[] = {NOW - DT_MINUTES(20) + 1, NOW, NOW + 1,
+                                      NOW + DT_INTUNE_ENROLLED_AHEAD_MAX};
+    static dt_time const not_in_time[] = {NOW - DT_MINUTES(20),
+                                          NOW - DT_DAYS(30),
+                                          1,
+                                          0,
+                                          -1,
+                                          INT64_MIN,
+                                          NOW + DT_INTUNE_ENROLLED_AHEAD_MAX + 1,
+                                          DT_TIME_NEVER};
+    for (size_t i = 0; i < COUNT(in_time); i++) {
+        d.enrolled_at = in_time[i];
+        check_evidence(&d, false, DT_FINDING_FOR, DT_REASON_IN_GRACE_PERIOD);
+    }
+    for (size_t i = 0; i < COUNT(not_in_time); i++) {
+        d.enrolled_at = not_in_time[i];
+        check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_NOT_COMPLIANT);
+    }
+    d.enrolled_at = NOW;
+    for (int c = -1; c < 5; c++) { /* the grace period of a policy has ended, or never began */
+        d.compliance = (dt_compliance)c;
+        if (c != DT_COMPLIANCE_UNKNOWN && c != DT_COMPLIANCE_COMPLIANT)
+            check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_NOT_COMPLIANT);
+    }
+    d.compliance = DT_COMPLIANCE_UNKNOWN;
+    d.managed = false;
+    check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_NOT_MANAGED);
+    d.managed = true;
+    config.device_trust.max_sync_age = DT_DAYS(7);
+    d.last_sync = 0;
+    check_evidence(&d, false, DT_FINDING_AGAINST, DT_REASON_STALE);
+}
+
 static void silent_devices_are_stale(void **state)
 {
     (void)state;
@@ -565,6 +619,20 @@ static void answers_age(void **state)
     assert_int_equal(e.finding, DT_FINDING_AGAINST);
 }
 
+static void fresh_enrolments_are_soon_asked_about_again(void **state)
+{
+    (void)state;
+    dt_intune_device d = good_device();
+    d.compliance = DT_COMPLIANCE_UNKNOWN;
+    d.enrolled_at = NOW - DT_MINUTES(2);
+    config.device_trust.trust_in_grace_period = true;
+    config.device_trust.fresh_enrollment_grace = DT_MINUTES(20);
+    assert_int_equal(freshness(d, DT_MINUTES(1) - 1), DT_FRESH);
+    assert_int_equal(freshness(d, DT_MINUTES(1)), DT_STALE);
+    d.compliance = DT_COMPLIANCE_COMPLIANT;
+    assert_int_equal(freshness(d, DT_MINUTES(15) - 1), DT_FRESH);
+}
+
 static void bad_news_ages_faster(void **state)
 {
     (void)state;
@@ -599,7 +667,7 @@ static void check_same(dt_intune_device const *a, dt_intune_device const *b)
     assert_int_equal(a->compliance, b->compliance);
     assert_int_equal(a->platform, b->platform);
     assert_true(a->last_sync == b->last_sync && a->grace_expires == b->grace_expires &&
-                a->fetched == b->fetched);
+                a->enrolled_at == b->enrolled_at && a->fetched == b->fetched);
     assert_string_equal(a->device_id.text, b->device_id.text);
     assert_string_equal(a->entra_id.text, b->entra_id.text);
     assert_string_equal(a->device_name, b->device_name);
@@ -621,6 +689,7 @@ static void records_come_back(void **state)
     memset(rows[3].user, ' ', sizeof(rows[3].user) - 1);
     rows[3].user[sizeof(rows[3].user) - 1] = '\0';
     rows[3].last_sync = rows[3].grace_expires = rows[3].fetched = DT_TIME_NEVER;
+    rows[3].enrolled_at = DT_TIME_NEVER;
     rows[4].compliance = DT_COMPLIANCE_IN_GRACE_PERIOD;
     rows[4].last_sync = rows[4].grace_expires = 0;
     rows[4].platform = DT_PLATFORM_OTHER_MOBILE;
@@ -639,9 +708,10 @@ static void records_come_back(void **state)
 static void nonsense_is_not_packed(void **state)
 {
     (void)state;
-    dt_intune_device bad[12];
+    dt_intune_device bad[13];
     for (size_t i = 0; i < COUNT(bad); i++)
         bad[i] = good_device();
+    bad[12].enrolled_at = -1;
     bad[0].device_id = (dt_guid){""};
     bad[1].enrolled = false;
     bad[2].enrolled = bad[2].managed = false;
@@ -719,31 +789,32 @@ static void records_of_other_forms_are_refused(void **state)
 {
     (void)state;
     static char const tail[] = " " ID " -\nname\nuser\n";
-    static char const *const heads[] = {"dt-intune 2 1 1 1 1 1 1 1",
-                                        "dt-intune 1 2 1 1 1 1 1 1",
-                                        "dt-intune 1 1 2 1 1 1 1 1",
-                                        "dt-intune 1 1 1 4 1 1 1 1",
-                                        "dt-intune 1 1 1 1 3 1 1 1",
-                                        "dt-intune 1 1 1 1 256 1 1 1",
-                                        "dt-intune 1 1 1 1 1 -1 1 1",
-                                        "dt-intune 1 1 1 1 1 01 1 1",
-                                        "dt-intune 1 1 1 1 1 +1 1 1",
-                                        "dt-intune 1 1 1 1 1 1 1 0",
-                                        "dt-intune 1 1 1 1 1 1  1",
-                                        "dt-intune 1 1 1 1 1 1 1 1 1",
-                                        "dt-intune 1 1 1 1 1 1 1",
-                                        "dt-intune  1 1 1 1 1 1 1 1",
-                                        "dt-intune 1 0 1 0 1 1 1 1",
-                                        "dt-intune 1 0 0 1 1 1 1 1",
-                                        "dt-intune 1 1 1 1 1 1 1 9223372036854775808",
-                                        "dt-intune 1 1 1 1 1 1 1 99999999999999999999",
-                                        "dt-intune 1 1 1 1 1 1 1 1e3",
-                                        "dt-intune 1 1 1 1 1 1 1 0x1",
-                                        "DT-INTUNE 1 1 1 1 1 1 1 1",
+    static char const *const heads[] = {"dt-intune 1 1 1 1 1 1 1 1",
+                                        "dt-intune 3 1 1 1 1 1 1 1 1",
+                                        "dt-intune 2 2 1 1 1 1 1 1 1",
+                                        "dt-intune 2 1 2 1 1 1 1 1 1",
+                                        "dt-intune 2 1 1 4 1 1 1 1 1",
+                                        "dt-intune 2 1 1 1 3 1 1 1 1",
+                                        "dt-intune 2 1 1 1 256 1 1 1 1",
+                                        "dt-intune 2 1 1 1 1 1 -1 1 1",
+                                        "dt-intune 2 1 1 1 1 1 01 1 1",
+                                        "dt-intune 2 1 1 1 1 1 +1 1 1",
+                                        "dt-intune 2 1 1 1 1 1 1 1 0",
+                                        "dt-intune 2 1 1 1 1 1 1  1",
+                                        "dt-intune 2 1 1 1 1 1 1 1 1 1",
+                                        "dt-intune 2 1 1 1 1 1 1 1",
+                                        "dt-intune  2 1 1 1 1 1 1 1 1",
+                                        "dt-intune 2 0 1 0 1 1 1 1 1",
+                                        "dt-intune 2 0 0 1 1 1 1 1 1",
+                                        "dt-intune 2 1 1 1 1 1 1 1 9223372036854775808",
+                                        "dt-intune 2 1 1 1 1 1 1 1 99999999999999999999",
+                                        "dt-intune 2 1 1 1 1 1 1 1 1e3",
+                                        "dt-intune 2 1 1 1 1 1 1 1 0x1",
+                                        "DT-INTUNE 2 1 1 1 1 1 1 1 1",
                                         "{\"v\":1}"};
     char record[512];
     dt_intune_device d;
-    snprintf(record, sizeof(record), "dt-intune 1 1 1 1 1 1 1 1%s", tail);
+    snprintf(record, sizeof(record), "dt-intune 2 1 1 1 1 1 1 1 1%s", tail);
     assert_int_equal(dt_intune_unpack(dt_bytes_str(record), &d), 0);
     for (size_t i = 0; i < COUNT(heads); i++) {
         snprintf(record, sizeof(record), "%s%s", heads[i], tail);
@@ -763,14 +834,14 @@ static void records_of_other_forms_are_refused(void **state)
                                         " " ID " -\n\n",
                                         " 00000000-0000-0000-0000-000000000000 -\nn\nu\n"};
     for (size_t i = 0; i < COUNT(tails); i++) {
-        snprintf(record, sizeof(record), "dt-intune 1 1 1 1 1 1 1 1%s", tails[i]);
+        snprintf(record, sizeof(record), "dt-intune 2 1 1 1 1 1 1 1 1%s", tails[i]);
         refuse_record(dt_bytes_str(record));
     }
-    snprintf(record, sizeof(record), "dt-intune 1 1 1 1 1 1 1 1 " ID " -\n%0*d\nu\n",
+    snprintf(record, sizeof(record), "dt-intune 2 1 1 1 1 1 1 1 1 " ID " -\n%0*d\nu\n",
              DT_DEVICE_NAME_MAX, 0);
     refuse_record(dt_bytes_str(record));
-    refuse_record(dt_bytes_of("dt-intune 1 1 1 1 1 1 1 1 " ID " -\na\0b\nu\n",
-                              sizeof("dt-intune 1 1 1 1 1 1 1 1 " ID " -\na\0b\nu\n") - 1));
+    refuse_record(dt_bytes_of("dt-intune 2 1 1 1 1 1 1 1 1 " ID " -\na\0b\nu\n",
+                              sizeof("dt-intune 2 1 1 1 1 1 1 1 1 " ID " -\na\0b\nu\n") - 1));
     static char huge[DT_INTUNE_RECORD_MAX + 2];
     memset(huge, 'u', sizeof(huge));
     refuse_record(dt_bytes_of(huge, sizeof(huge)));
@@ -918,11 +989,12 @@ static void the_list_to_the_letter(void **state)
     (void)state;
     dt_http_request q;
     assert_int_equal(dt_intune_list_devices(&config, 500, "", &q), 0);
-    assert_string_equal(q.url,
-                        LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
-                             "complianceState,managementState,"
-                             "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
-                             "userPrincipalName,deviceRegistrationState,wiFiMacAddress&$top=500");
+    assert_string_equal(
+        q.url,
+        LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
+             "complianceState,managementState,"
+             "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
+             "userPrincipalName,deviceRegistrationState,enrolledDateTime,wiFiMacAddress&$top=500");
     assert_int_equal(q.service, DT_HTTP_GRAPH);
     assert_int_equal(dt_intune_list_devices(&config, 1, LIST "?$skiptoken=%2fx", &q), 0);
     assert_string_equal(q.url, LIST "?$skiptoken=%2fx");
@@ -1198,9 +1270,11 @@ int main(void)
         cmocka_unit_test_setup(waits, setup),
         cmocka_unit_test_setup(evidence_for_and_against, setup),
         cmocka_unit_test_setup(grace_periods_end, setup),
+        cmocka_unit_test_setup(fresh_enrolments_have_their_time, setup),
         cmocka_unit_test_setup(silent_devices_are_stale, setup),
         cmocka_unit_test_setup(answers_age, setup),
         cmocka_unit_test_setup(bad_news_ages_faster, setup),
+        cmocka_unit_test_setup(fresh_enrolments_are_soon_asked_about_again, setup),
         cmocka_unit_test_setup(records_come_back, setup),
         cmocka_unit_test_setup(nonsense_is_not_packed, setup),
         cmocka_unit_test_setup(damaged_records_are_refused, setup),
