@@ -252,6 +252,7 @@ static void print_json(explained const *x)
     put_member(&b, "detail", x->e.text);
     put_member(&b, "deviceId", device_of(x));
     put_member(&b, "entraDeviceId", c->entra_id.text);
+    put_member(&b, "hardwareSerial", c->hardware_serial);
     put_member(&b, "tenantId", c->tenant_id.text);
     put_member(&b, "ca", c->ca);
     put_member(&b, "subject", c->subject);

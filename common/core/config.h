@@ -100,12 +100,20 @@ typedef enum dt_intune_service {
 } dt_intune_service;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
+/* By what Intune is asked about a device; a bit each. */
+typedef enum dt_lookup_by {
+    DT_LOOKUP_BY_INTUNE_ID = 1 << 0,
+    DT_LOOKUP_BY_ENTRA_ID = 1 << 1,
+    DT_LOOKUP_BY_SERIAL = 1 << 2,
+} dt_lookup_by;
+
 /* Where in a certificate the device id may stand; a bit each. */
 typedef enum dt_id_place {
     DT_ID_SAN_URI = 1 << 0,         /* IntuneDeviceId:// */
     DT_ID_EXTENSION = 1 << 1,       /* 1.2.840.113556.5.4 */
     DT_ID_COMMON_NAME = 1 << 2,     /* where none of the two before is there */
     DT_ID_MS_ORGANIZATION = 1 << 3, /* 1.2.840.113556.1.5.284.2: Entra's id of the device */
+    DT_ID_SERIAL_NUMBER = 1 << 4,   /* the subject's serialNumber, where no id is there */
 } dt_id_place;
 #define DT_ID_PLACES_DEFAULT (DT_ID_SAN_URI | DT_ID_EXTENSION | DT_ID_COMMON_NAME)
 /* What a device's key may be; a bit each. */
@@ -146,8 +154,9 @@ typedef struct dt_config {
         char *key_file;
         char *client_secret_file; /* instead of the two before */
         dt_assertion_alg assertion_alg;
-        char *login_url; /* https://login.microsoftonline.com */
-        char *graph_url; /* https://graph.microsoft.com */
+        unsigned lookup_by; /* dt_lookup_by bits */
+        char *login_url;    /* https://login.microsoftonline.com */
+        char *graph_url;    /* https://graph.microsoft.com */
         dt_intune_service service;
         char *
             compliance_resource; /* of its tokens, without the slash at the end; "" = the cloud's */

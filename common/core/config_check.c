@@ -342,6 +342,27 @@ static int check_cas(check const *k)
     return error;
 }
 
+/* A serial number in a certificate, and a look-up by it, are of use together only. */
+static int check_lookup(check const *k)
+{
+    bool asked = (k->c->intune.lookup_by & DT_LOOKUP_BY_SERIAL) != 0, named = false;
+
+    for (size_t i = 0; i < k->c->ca_count; i++)
+        named = named || (k->c->cas[i]->device_id & DT_ID_SERIAL_NUMBER) != 0;
+    if ((k->c->intune.lookup_by & DT_LOOKUP_BY_INTUNE_ID) == 0)
+        return refuse(k, "intune", "lookup_by",
+                      "lacks intune-id, which every other look-up leads to; write it, too");
+    if (asked && !named)
+        return refuse(k, "intune", "lookup_by",
+                      "names serial, and the device_id of no section [ca NAME] names "
+                      "serial-number; write it there, or leave serial out");
+    if (named && !asked)
+        return refuse(k, "intune", "lookup_by",
+                      "lacks serial, and the device_id of a section [ca NAME] names "
+                      "serial-number; write it, or leave serial-number out there");
+    return DT_OK;
+}
+
 static int check_message(check const *k, dt_config_message const *m)
 {
     char section[DT_CONFIG_SECTION_MAX];
@@ -518,7 +539,7 @@ int dt_config_check(dt_config const *c, char const *file, dt_error *e)
         check_ssh,      check_revocation,      check_ocsp,
         check_cas,      check_management_hint, check_platforms,
         check_times,    check_audit,           check_services,
-        check_messages, check_applications,
+        check_messages, check_lookup,          check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 

@@ -37,6 +37,11 @@ static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFIC
                                               {"management-hint", DT_SOURCE_MANAGEMENT_HINT},
                                               {NULL, 0}};
 
+static dt_config_word const words_lookup[] = {{"intune-id", DT_LOOKUP_BY_INTUNE_ID},
+                                              {"entra-id", DT_LOOKUP_BY_ENTRA_ID},
+                                              {"serial", DT_LOOKUP_BY_SERIAL},
+                                              {NULL, 0}};
+
 static dt_config_word const words_revocation[] = {{"require", DT_REVOCATION_REQUIRE},
                                                   {"soft", DT_REVOCATION_SOFT},
                                                   {"off", DT_REVOCATION_OFF},
@@ -66,6 +71,7 @@ static dt_config_word const words_place[] = {{"san-uri", DT_ID_SAN_URI},
                                              {"extension", DT_ID_EXTENSION},
                                              {"common-name", DT_ID_COMMON_NAME},
                                              {"ms-organization-access", DT_ID_MS_ORGANIZATION},
+                                             {"serial-number", DT_ID_SERIAL_NUMBER},
                                              {NULL, 0}};
 
 static dt_config_word const words_key[] = {
@@ -117,6 +123,9 @@ static dt_config_key const keys[] = {
      .help = "The client secret of the app registration, instead of a certificate; secret."},
     {KEY(intune, assertion_alg, DT_CONFIG_ENUM), .fallback = "PS256", .words = words_alg,
      .reloadable = true, .help = "The algorithm that signs the client assertion."},
+    {KEY(intune, lookup_by, DT_CONFIG_BITS), .fallback = "intune-id, entra-id",
+     .words = words_lookup, .reloadable = true,
+     .help = "By what Intune is asked about the device of a certificate, the surest first."},
     {KEY(intune, login_url, DT_CONFIG_URL), .fallback = "https://login.microsoftonline.com",
      BETWEEN(1, URL_MAX), .reloadable = true,
      .help = "Where tokens come from; national clouds have their own."},

@@ -3,6 +3,8 @@
  * intune_record.c keeps answers for the cache, entra.c gets the token. */
 #include "core/intune.h"
 
+#include "core/hardware_serial.h"
+
 #include "core/outcome.h"
 #include "core/url.h"
 
@@ -14,7 +16,7 @@
 #define SELECTED                                                                                   \
     "id,azureADDeviceId,deviceName,operatingSystem,complianceState,managementState,"               \
     "complianceGracePeriodExpirationDateTime,lastSyncDateTime,userPrincipalName,"                  \
-    "deviceRegistrationState,enrolledDateTime"
+    "deviceRegistrationState,enrolledDateTime,serialNumber"
 
 #define DEVICES_PATH "/v1.0/deviceManagement/managedDevices"
 #define READS_DEVICES "DeviceManagementManagedDevices.Read.All"
@@ -76,21 +78,52 @@ int dt_intune_list_devices(dt_config const *c, int size, char const *next, dt_ht
     return finish_get(c, &url, out);
 }
 
-int dt_intune_find_device(dt_config const *c, dt_guid const *entra_id, char const *next,
+bool dt_intune_name_is_set(dt_intune_name const *n)
+{
+    return dt_guid_is_set(&n->entra_id) != (n->serial[0] != '\0');
+}
+
+bool dt_intune_has_name(dt_intune_device const *d, dt_intune_name const *n)
+{
+    if (!d->enrolled || !dt_intune_name_is_set(n))
+        return false;
+    return dt_guid_is_set(&n->entra_id) ? dt_guid_equal(&d->entra_id, &n->entra_id)
+                                        : strcmp(d->serial, n->serial) == 0;
+}
+
+/* A string of OData (a quote is doubled: OData 4.01 URL conventions, section 5.1.1.14.1) within a URL:
+ * whatever could mean anything in either is percent-encoded. */
+static void put_odata_string(dt_buf *url, char const *text)
+{
+    dt_buf_putc(url, '\'');
+    for (char const *p = text; *p != '\0'; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                     (*p >= '0' && *p <= '9') || *p == '.' || *p == '_' || *p == '-';
+        if (plain)
+            dt_buf_putc(url, *p);
+        else
+            dt_buf_printf(url, "%%%02X%s", (unsigned)(unsigned char)*p, *p == '\'' ? "%27" : "");
+    }
+    dt_buf_putc(url, '\'');
+}
+
+int dt_intune_find_device(dt_config const *c, dt_intune_name const *name, char const *next,
                           dt_http_request *out)
 {
     dt_buf url;
     memset(out, 0, sizeof(*out));
-    if (!dt_guid_is_set(entra_id) || (next[0] != '\0' && !is_link_of_list(c, next)))
+    if (!dt_intune_name_is_set(name) || (next[0] != '\0' && !is_link_of_list(c, next)))
         return DT_E_INVALID;
     dt_buf_init_fixed(&url, out->url, sizeof(out->url));
     if (next[0] != '\0') {
         dt_buf_puts(&url, next);
     } else {
         dt_buf_puts(&url, c->intune.graph_url);
-        dt_buf_puts(&url, DEVICES_PATH "?$filter=azureADDeviceId%20eq%20'");
-        dt_buf_puts(&url, entra_id->text);
-        dt_buf_puts(&url, "'&$select=" SELECTED);
+        dt_buf_puts(&url, DEVICES_PATH "?$filter=");
+        dt_buf_puts(&url,
+                    name->serial[0] != '\0' ? "serialNumber%20eq%20" : "azureADDeviceId%20eq%20");
+        put_odata_string(&url, name->serial[0] != '\0' ? name->serial : name->entra_id.text);
+        dt_buf_puts(&url, "&$select=" SELECTED);
     }
     return finish_get(c, &url, out);
 }
@@ -255,6 +288,9 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     char const *entra = dt_json_string(dt_json_get(root, "azureADDeviceId"));
     if (entra == NULL || dt_guid_parse(dt_bytes_str(entra), &d->entra_id) != DT_OK)
         memset(&d->entra_id, 0, sizeof(d->entra_id)); /* nil in a device that has none */
+    char const *serial = dt_json_string(dt_json_get(root, "serialNumber"));
+    if (serial == NULL || !dt_hardware_serial(dt_bytes_str(serial), d->serial))
+        d->serial[0] = '\0';
     char const *os = dt_json_string(dt_json_get(root, "operatingSystem"));
     d->platform = os == NULL ? DT_PLATFORM_UNKNOWN : dt_platform_from_text(os);
     d->last_sync = time_of(dt_json_get(root, "lastSyncDateTime"));
@@ -340,14 +376,14 @@ dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const 
 }
 
 typedef struct finding_device {
-    dt_guid const *entra_id;
+    dt_intune_name const *name;
     dt_intune_found *found;
 } finding_device;
 
 static int take_found(void *ctx, dt_intune_device const *d)
 {
     finding_device *f = ctx;
-    if (!dt_guid_equal(&d->entra_id, f->entra_id))
+    if (!dt_intune_has_name(d, f->name))
         return DT_E_INVALID;
     if (f->found->count == 1 && !dt_guid_equal(&f->found->device.device_id, &d->device_id))
         f->found->count = 2;
@@ -359,10 +395,10 @@ static int take_found(void *ctx, dt_intune_device const *d)
 }
 
 dt_intune_answer dt_intune_read_found(dt_config const *c, dt_http_response const *r,
-                                      dt_guid const *entra_id, dt_time now, dt_intune_found *io,
+                                      dt_intune_name const *name, dt_time now, dt_intune_found *io,
                                       char next[DT_URL_MAX], dt_error *e)
 {
-    finding_device f = {.entra_id = entra_id, .found = io};
+    finding_device f = {.name = name, .found = io};
     dt_intune_page page;
     dt_intune_answer answer = dt_intune_read_page(c, r, now, take_found, &f, &page, e);
     next[0] = '\0';

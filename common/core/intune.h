@@ -42,6 +42,7 @@ typedef struct dt_intune_device {
     dt_compliance compliance;
     dt_guid device_id; /* managedDevices.id, must equal what was asked for */
     dt_guid entra_id;
+    char serial[DT_HARDWARE_SERIAL_MAX]; /* as dt_hardware_serial writes it; "" = none */
     dt_platform platform;
     dt_time last_sync;     /* 0: never, or not told */
     dt_time grace_expires; /* 0: not told; DT_TIME_NEVER: does not */
@@ -83,25 +84,34 @@ typedef struct dt_intune_page {
 dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const *r, dt_time now,
                                      dt_intune_device_fn *fn, void *ctx, dt_intune_page *out,
                                      dt_error *e);
-/* Which device has this Entra device id (azureADDeviceId, which is neither the Intune device id nor the
- * object id of Entra's own directory). `next` as above. */
-DT_MUST_USE int dt_intune_find_device(dt_config const *c, dt_guid const *entra_id, char const *next,
-                                      dt_http_request *out);
+/* What a device goes by where its Intune id is not known: its Entra device id (azureADDeviceId, which is
+ * neither the Intune device id nor the object id of Entra's own directory), or its serial number, as
+ * dt_hardware_serial writes it. Exactly one of them is set. */
+typedef struct dt_intune_name {
+    dt_guid entra_id;
+    char serial[DT_HARDWARE_SERIAL_MAX];
+} dt_intune_name;
+bool dt_intune_name_is_set(dt_intune_name const *n);
+/* True when an enrolled device goes by the name; false for a name that is not set. */
+bool dt_intune_has_name(dt_intune_device const *d, dt_intune_name const *n);
+/* Which device goes by the name. `next` as above. DT_E_INVALID for one that is not set. */
+DT_MUST_USE int dt_intune_find_device(dt_config const *c, dt_intune_name const *name,
+                                      char const *next, dt_http_request *out);
 typedef struct dt_intune_found {
     int count;               /* 0, 1; 2: several, of which none is meant more than another */
     dt_intune_device device; /* with 1 */
 } dt_intune_found;
-/* Takes one page into account. With OK `next` is the next page's link, or "". An entry of another Entra
- * id, or one that makes no sense, makes the whole UNUSABLE: who knows what it would have been. */
+/* Takes one page into account. With OK `next` is the next page's link, or "". An entry of another
+ * name, or one that makes no sense, makes the whole UNUSABLE: who knows what it would have been. */
 dt_intune_answer dt_intune_read_found(dt_config const *c, dt_http_response const *r,
-                                      dt_guid const *entra_id, dt_time now, dt_intune_found *io,
+                                      dt_intune_name const *name, dt_time now, dt_intune_found *io,
                                       char next[DT_URL_MAX], dt_error *e);
-/* The answer about an Entra id as the cache keeps it, under its own key: which device it is, "-" for
- * none, "*" for several. A device counts only while the answer about it names the Entra id, too. */
-void dt_intune_entra_store_key(dt_guid const *entra_id, char out[DT_STORE_KEY_MAX]);
-DT_MUST_USE int dt_intune_entra_pack(dt_intune_found const *f, dt_buf *out);
+/* The answer about a name as the cache keeps it, under its own key: which device it is, "-" for
+ * none, "*" for several. A device counts only while the answer about it has the name, too. */
+void dt_intune_name_store_key(dt_intune_name const *name, char out[DT_STORE_KEY_MAX]);
+DT_MUST_USE int dt_intune_found_pack(dt_intune_found const *f, dt_buf *out);
 /* With count 1 only device.device_id is filled. DT_E_PARSE. */
-DT_MUST_USE int dt_intune_entra_unpack(dt_bytes text, dt_intune_found *out);
+DT_MUST_USE int dt_intune_found_unpack(dt_bytes text, dt_intune_found *out);
 /* How long to wait after RATE_LIMITED or SERVER_ERROR: Retry-After, between DT_INTUNE_WAIT_MIN and
  * _MAX; DT_INTUNE_WAIT_DEFAULT when the reply does not say. */
 dt_time dt_intune_rate_wait(dt_http_response const *r);

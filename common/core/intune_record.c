@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An answer of Intune as the cache keeps it: read at every sign-on of a trusted device, so it is a
- * plain line of fields and not JSON. Version 2:
+ * plain line of fields and not JSON. Version 3:
  *
- *   dt-intune 2 ENROLLED MANAGED COMPLIANCE PLATFORM LAST_SYNC GRACE SINCE FETCHED DEVICE ENTRA\n
+ *   dt-intune 3 ENROLLED MANAGED COMPLIANCE PLATFORM LAST_SYNC GRACE SINCE FETCHED DEVICE ENTRA SERIAL\n
  *   DEVICE NAME\n
  *   USER\n
  *
- * Numbers are decimal without leading zeros, an unset ENTRA is "-": a record has one form only. */
+ * Numbers are decimal without leading zeros, an unset ENTRA or SERIAL is "-": a record has one form only. */
 #include "core/intune.h"
 
+#include "core/hardware_serial.h"
 #include "core/record_text.h"
 
 #include <string.h>
 
-#define RECORD_PREFIX "dt-intune 2 "
+#define RECORD_PREFIX "dt-intune 3 "
 #define KEY_PREFIX "intune:"
 
 void dt_intune_store_key(dt_guid const *device_id, char out[DT_STORE_KEY_MAX])
@@ -21,6 +22,14 @@ void dt_intune_store_key(dt_guid const *device_id, char out[DT_STORE_KEY_MAX])
     size_t n = sizeof(KEY_PREFIX) - 1;
     memcpy(out, KEY_PREFIX, n);
     memcpy(out + n, device_id->text, sizeof(device_id->text));
+}
+
+/* A serial number in the one form in which they are compared, or none: that form has no dash. */
+static bool is_serial(char const *serial)
+{
+    char normal[DT_HARDWARE_SERIAL_MAX];
+    return serial[0] == '\0' ||
+           (dt_hardware_serial(dt_bytes_str(serial), normal) && strcmp(serial, normal) == 0);
 }
 
 /* Holds for everything that dt_intune_read_device makes; asked in both directions. */
@@ -33,7 +42,7 @@ static bool makes_sense(dt_intune_device const *d)
     if (!d->enrolled && (d->managed || d->compliance != DT_COMPLIANCE_UNKNOWN))
         return false;
     return d->last_sync >= 0 && d->grace_expires >= 0 && d->enrolled_at >= 0 && d->fetched > 0 &&
-           dt_record_is_line(d->device_name) && dt_record_is_line(d->user);
+           is_serial(d->serial) && dt_record_is_line(d->device_name) && dt_record_is_line(d->user);
 }
 
 int dt_intune_pack(dt_intune_device const *d, dt_buf *out)
@@ -51,6 +60,8 @@ int dt_intune_pack(dt_intune_device const *d, dt_buf *out)
     dt_buf_puts(out, d->device_id.text);
     dt_buf_putc(out, ' ');
     dt_buf_puts(out, dt_guid_is_set(&d->entra_id) ? d->entra_id.text : "-");
+    dt_buf_putc(out, ' ');
+    dt_buf_puts(out, d->serial[0] != '\0' ? d->serial : "-");
     dt_buf_putc(out, '\n');
     dt_buf_puts(out, d->device_name);
     dt_buf_putc(out, '\n');
@@ -72,6 +83,17 @@ static bool take_guid(dt_bytes *text, char end, bool may_lack, dt_guid *out)
     if (may_lack && dt_bytes_equal(word, dt_bytes_str("-")))
         return true;
     return dt_guid_parse(word, out) == DT_OK && dt_bytes_equal(word, dt_bytes_str(out->text));
+}
+
+static bool take_serial(dt_bytes *text, char serial[DT_HARDWARE_SERIAL_MAX])
+{
+    dt_bytes word;
+    if (!dt_record_take(text, '\n', &word))
+        return false;
+    if (dt_bytes_equal(word, dt_bytes_str("-")))
+        return true;
+    return word.len > 0 && dt_str_copy_bytes(serial, DT_HARDWARE_SERIAL_MAX, word) == DT_OK &&
+           is_serial(serial);
 }
 
 static bool take_line(dt_bytes *text, char *dst, size_t size)
@@ -101,7 +123,7 @@ static bool unpack(dt_bytes text, dt_intune_device *d)
     d->compliance = (dt_compliance)compliance;
     d->platform = (dt_platform)platform;
     return take_guid(&text, ' ', false, &d->device_id) &&
-           take_guid(&text, '\n', true, &d->entra_id) &&
+           take_guid(&text, ' ', true, &d->entra_id) && take_serial(&text, d->serial) &&
            take_line(&text, d->device_name, sizeof(d->device_name)) &&
            take_line(&text, d->user, sizeof(d->user)) && text.len == 0 && makes_sense(d);
 }
@@ -115,16 +137,17 @@ int dt_intune_unpack(dt_bytes record, dt_intune_device *out)
     return DT_E_PARSE;
 }
 
-/* --- Entra ids -------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
-void dt_intune_entra_store_key(dt_guid const *entra_id, char out[DT_STORE_KEY_MAX])
+void dt_intune_name_store_key(dt_intune_name const *name, char out[DT_STORE_KEY_MAX])
 {
-    static char const prefix[] = "intune-entra:";
-    memcpy(out, prefix, sizeof(prefix) - 1);
-    memcpy(out + sizeof(prefix) - 1, entra_id->text, sizeof(entra_id->text));
+    dt_buf b;
+    dt_buf_init_fixed(&b, out, DT_STORE_KEY_MAX);
+    dt_buf_puts(&b, name->serial[0] != '\0' ? "intune-serial:" : "intune-entra:");
+    dt_buf_puts(&b, name->serial[0] != '\0' ? name->serial : name->entra_id.text);
 }
 
-int dt_intune_entra_pack(dt_intune_found const *f, dt_buf *out)
+int dt_intune_found_pack(dt_intune_found const *f, dt_buf *out)
 {
     if (f->count < 0 || f->count > 2 || (f->count == 1 && !dt_guid_is_set(&f->device.device_id)))
         return DT_E_INVALID;
@@ -132,7 +155,7 @@ int dt_intune_entra_pack(dt_intune_found const *f, dt_buf *out)
     return dt_buf_error(out);
 }
 
-int dt_intune_entra_unpack(dt_bytes text, dt_intune_found *out)
+int dt_intune_found_unpack(dt_bytes text, dt_intune_found *out)
 {
     dt_guid device = {0};
     memset(out, 0, sizeof(*out));

@@ -1,38 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A proved certificate that names its device by the Entra device id alone. That is another GUID than the
- * Intune device id, by which devices are known here, and none is ever taken for the other: Intune is
- * asked which device has it. The answer is kept as an index (intune_record.c), and holds only while the
- * cached answer about the device itself names the same Entra id. */
+/* A proved certificate that does not name its device by the Intune device id, by which devices are known
+ * here, but by the Entra device id, which is another GUID, or by the serial number of the hardware. None
+ * is ever taken for the other: Intune is asked which device has it. The answer is kept as an index
+ * (intune_record.c), and holds only while the cached answer about the device itself has the same name. */
 #include "core/evidence_facts.h"
 #include "core/signon_internal.h"
 
 #include <string.h>
 
+/* By what a certificate that names no Intune id names its device; unset when by nothing. The serial
+ * number is the last resort: whoever holds the device can often change it. */
+static dt_intune_name name_in(dt_evidence const *e)
+{
+    dt_intune_name n = {.entra_id = e->entra_id};
+
+    if (!dt_guid_is_set(&n.entra_id))
+        memcpy(n.serial, e->serial, sizeof(n.serial));
+    return n;
+}
+
 /* Proved, good, and not yet known which device it is of. */
 static bool is_open(dt_evidence const *e)
 {
+    dt_intune_name n = name_in(e);
+
     return dt_evidence_is_proved(e) && e->finding == DT_FINDING_FOR &&
-           !dt_guid_is_set(&e->device_id) && dt_guid_is_set(&e->entra_id);
+           !dt_guid_is_set(&e->device_id) && dt_intune_name_is_set(&n);
 }
 
-static dt_guid const *open_entra_id(dt_evidence_set const *set)
+static dt_intune_name open_name(dt_evidence_set const *set)
 {
+    dt_intune_name none = {.serial = ""};
+
     for (size_t i = 0; i < dt_evidence_count(set); i++) {
         if (is_open(&set->items[i]))
-            return &set->items[i].entra_id;
+            return name_in(&set->items[i]);
     }
-    return NULL;
+    return none;
 }
 
-/* Everything that is open: of `device` where it names `entra_id`, and against it where it does not. */
-static void resolve(dt_evidence_set *set, dt_guid const *entra_id, dt_guid const *device)
+/* Everything that is open: of the device where it goes by the name, and against it where it does not. */
+static void resolve(dt_evidence_set *set, dt_intune_device const *device)
 {
     for (size_t i = 0; i < dt_evidence_count(set); i++) {
         dt_evidence *e = &set->items[i];
+        dt_intune_name n = name_in(e);
+
         if (!is_open(e))
             continue;
-        if (dt_guid_is_set(device) && dt_guid_equal(&e->entra_id, entra_id)) {
-            e->device_id = *device;
+        if (dt_guid_is_set(&device->device_id) && dt_intune_has_name(device, &n)) {
+            e->device_id = device->device_id;
         } else {
             e->finding = DT_FINDING_AGAINST;
             e->reason = DT_REASON_NOT_ENROLLED;
@@ -42,12 +59,13 @@ static void resolve(dt_evidence_set *set, dt_guid const *entra_id, dt_guid const
 
 bool dt_signon_entra_resolve(dt_signon *s)
 {
-    static dt_guid const none;
+    dt_intune_name open = open_name(&s->evidence);
 
     if (s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE && s->intune.enrolled &&
-        !dt_guid_is_set(&s->intune.entra_id) && open_entra_id(&s->evidence) != NULL)
+        !dt_guid_is_set(&s->intune.entra_id) && s->intune.serial[0] == '\0' &&
+        dt_intune_name_is_set(&open))
         return false;
-    resolve(&s->evidence, &s->intune.entra_id, s->intune.enrolled ? &s->intune.device_id : &none);
+    resolve(&s->evidence, &s->intune);
     return true;
 }
 
@@ -55,13 +73,19 @@ void dt_signon_entra_give_up(dt_signon *s)
 {
     for (size_t i = 0; i < dt_evidence_count(&s->evidence); i++) {
         dt_evidence *e = &s->evidence.items[i];
+
         if (!is_open(e))
             continue;
         e->finding = DT_FINDING_UNKNOWN;
         e->reason = DT_REASON_LOOKUP_UNAVAILABLE;
-        if (!dt_guid_is_set(&s->lookup_entra)) /* else the look-up has said why */
+        if (dt_intune_name_is_set(&s->lookup_name)) /* the look-up has said why */
+            continue;
+        if (dt_guid_is_set(&e->entra_id))
             dt_signon_detail(s, "%s: which device has Entra's id %s is not known",
                              dt_source_name(e->source), e->entra_id.text);
+        else
+            dt_signon_detail(s, "%s: which device has the serial number %s is not known",
+                             dt_source_name(e->source), e->serial);
     }
 }
 
@@ -72,30 +96,35 @@ bool dt_signon_is_entra(dt_phase p)
 
 bool dt_signon_entra_fits(dt_signon const *s)
 {
-    return !dt_guid_is_set(&s->lookup_entra) ||
-           (s->intune.enrolled && dt_guid_equal(&s->intune.entra_id, &s->lookup_entra));
+    return !dt_intune_name_is_set(&s->lookup_name) ||
+           dt_intune_has_name(&s->intune, &s->lookup_name);
 }
 
-/* As if Intune had said that it is some device, which goes by the Entra id for the moment. */
-static bool matters(dt_signon const *s, dt_guid const *entra_id, dt_time now)
+/* As if Intune had said that it is some device. */
+static bool matters(dt_signon const *s, dt_intune_name const *name, dt_time now)
 {
+    static dt_guid const some = {"ffffffff-ffff-ffff-ffff-ffffffffffff"};
+    dt_intune_device device = {.enrolled = true, .device_id = some, .entra_id = name->entra_id};
     dt_evidence_set with = s->evidence;
 
-    resolve(&with, entra_id, entra_id);
-    return dt_signon_lookup_matters(s, &with, DT_SOURCE_INTUNE, entra_id, now);
+    memcpy(device.serial, name->serial, sizeof(device.serial));
+    resolve(&with, &device);
+    return dt_signon_lookup_matters(s, &with, DT_SOURCE_INTUNE, &some, now);
 }
 
 bool dt_signon_entra_begin(dt_signon *s, dt_time now)
 {
-    dt_guid const *entra_id = open_entra_id(&s->evidence);
+    dt_intune_name name = open_name(&s->evidence);
+    unsigned by = name.serial[0] != '\0' ? DT_LOOKUP_BY_SERIAL : DT_LOOKUP_BY_ENTRA_ID;
     dt_guid const *proved;
 
-    /* Where another proof names a device, that one is looked up, and must have this Entra id. */
-    if (!entra_id || !dt_evidence_proved_device(&s->evidence, &proved) || proved ||
-        !s->site.config->intune.client_id[0] ||
-        s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE || !matters(s, entra_id, now))
+    /* Where another proof names a device, that one is looked up, and must go by this name. */
+    if (!dt_intune_name_is_set(&name) || !dt_evidence_proved_device(&s->evidence, &proved) ||
+        proved || !s->site.config->intune.client_id[0] ||
+        s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE ||
+        (s->site.config->intune.lookup_by & by) == 0 || !matters(s, &name, now))
         return false;
-    s->lookup_entra = *entra_id;
+    s->lookup_name = name;
     s->lookup_found = s->lookup_pages = 0;
     s->next_url[0] = '\0';
     dt_signon_set_phase(s, DT_PHASE_ENTRA_GET);
@@ -105,19 +134,22 @@ bool dt_signon_entra_begin(dt_signon *s, dt_time now)
 /* No device has it, or several do. */
 static void refuse(dt_signon *s, dt_time now)
 {
-    static dt_guid const none;
+    static dt_intune_device const none;
+    bool serial = s->lookup_name.serial[0] != '\0';
     dt_evidence ev = {.source = DT_SOURCE_INTUNE,
                       .reason = DT_REASON_NOT_ENROLLED,
-                      .entra_id = s->lookup_entra,
+                      .entra_id = s->lookup_name.entra_id,
                       .observed = now};
 
-    dt_signon_detail(s,
-                     s->lookup_found == 0
-                         ? "Intune: no device has Entra's id %s"
-                         : "Intune: several devices have Entra's id %s, so it names none; remove "
-                           "those that are gone",
-                     s->lookup_entra.text);
-    resolve(&s->evidence, &s->lookup_entra, &none);
+    dt_signon_detail(
+        s,
+        s->lookup_found == 0
+            ? "Intune: no device has %s %s"
+            : "Intune: several devices have %s %s, so it names none; remove those that "
+              "are gone",
+        serial ? "the serial number" : "Entra's id",
+        serial ? s->lookup_name.serial : s->lookup_name.entra_id.text);
+    resolve(&s->evidence, &none);
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
         dt_signon_decide(s, now);
@@ -127,7 +159,7 @@ static void use_index(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     dt_intune_found found;
 
-    if (r->status != DT_STORE_OK || dt_intune_entra_unpack(r->value, &found) < 0) {
+    if (r->status != DT_STORE_OK || dt_intune_found_unpack(r->value, &found) < 0) {
         dt_signon_set_phase(s, DT_PHASE_ENTRA_HTTP);
         return;
     }
@@ -191,7 +223,7 @@ void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time 
 
     if (found.count == 1)
         found.device = s->intune;
-    a = dt_intune_read_found(s->site.config, r, &s->lookup_entra, now, &found, next, &e);
+    a = dt_intune_read_found(s->site.config, r, &s->lookup_name, now, &found, next, &e);
     if (a == DT_INTUNE_OK)
         take_page(s, &found, next, r, now);
     else

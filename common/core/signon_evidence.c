@@ -525,7 +525,7 @@ static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     s->intune_cached = f == DT_STALE;
-    if (dt_guid_is_set(&s->lookup_entra))
+    if (dt_intune_name_is_set(&s->lookup_name))
         dt_signon_set_phase(s, DT_PHASE_ENTRA_HTTP);
     else
         dt_signon_intune_ask(s);

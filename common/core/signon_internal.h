@@ -216,8 +216,8 @@ struct dt_signon {
     dt_ocsp_answer ocsp_answer;
     dt_guid lookup_id;
     dt_intune_device intune;
-    dt_guid lookup_entra; /* the Entra device id that is looked up; unset: none is */
-    int lookup_found;     /* devices that have it, so far: 0; 1: `intune`; 2: several */
+    dt_intune_name lookup_name; /* by which a device is looked for; unset: by none */
+    int lookup_found;           /* devices that have it, so far: 0; 1: `intune`; 2: several */
     int lookup_pages;
     bool intune_cached; /* `intune` holds an answer that may be used as STALE */
     bool service_known; /* `service` is an address of the Compliance Retrieval service */
@@ -325,17 +325,18 @@ void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now);
 void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
                              dt_error const *e, dt_time now);
 
-/* signon_entra.c: a proved certificate that names its device by Entra's id alone. */
+/* signon_entra.c: a proved certificate that names its device by Entra's id alone, or by its serial
+ * number. */
 bool dt_signon_is_entra(dt_phase p);
 /* True when Intune is to be asked which device that is, which has begun. */
 bool dt_signon_entra_begin(dt_signon *s, dt_time now);
-/* `intune` is about a device: what named it by its Entra id names it now; what names another Entra id
- * speaks of another device, and so against this sign-on. False when the service did not tell the Entra
- * id, and something is named by one: whether both are of one device is then not known. */
+/* `intune` is about a device: what named it by its Entra id or serial names it now; what names another
+ * speaks of another device, and so against this sign-on. False when the service told neither, and
+ * something is named by one: whether both are of one device is then not known. */
 bool dt_signon_entra_resolve(dt_signon *s);
 /* What was not resolved by the time of the verdict is not known. */
 void dt_signon_entra_give_up(dt_signon *s);
-/* The cached answer about the device names the Entra id that led to it, or none did. */
+/* The cached answer about the device has the name that led to it, or none did. */
 bool dt_signon_entra_fits(dt_signon const *s);
 void dt_signon_entra_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time now);

@@ -351,7 +351,7 @@ static int render_entra_put(dt_signon *s, dt_buf *b, dt_time now)
 
     if (found.count == 1)
         found.device.device_id = s->intune.device_id;
-    rc = dt_intune_entra_pack(&found, b);
+    rc = dt_intune_found_pack(&found, b);
     return rc < 0 ? rc
                   : put_value(s, b,
                               now + (found.count == 1 ? c->device_trust.stale_limit
@@ -390,7 +390,7 @@ static int render_read(dt_signon *s)
         return set_alias_key(s);
     case DT_PHASE_ENTRA_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-        dt_intune_entra_store_key(&s->lookup_entra, s->store.key);
+        dt_intune_name_store_key(&s->lookup_name, s->store.key);
         return DT_OK;
     case DT_PHASE_INTUNE_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
@@ -460,7 +460,7 @@ static int render_write(dt_signon *s, dt_time now)
     switch (s->phase) {
     case DT_PHASE_ENTRA_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-        dt_intune_entra_store_key(&s->lookup_entra, s->store.key);
+        dt_intune_name_store_key(&s->lookup_name, s->store.key);
         return render_entra_put(s, &b, now);
     case DT_PHASE_INTUNE_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
@@ -538,7 +538,7 @@ static int render_http(dt_signon *s, dt_time now)
         rc = dt_intune_get_device(c, &s->lookup_id, &s->http);
         break;
     case DT_PHASE_ENTRA_HTTP:
-        rc = dt_intune_find_device(c, &s->lookup_entra, s->next_url, &s->http);
+        rc = dt_intune_find_device(c, &s->lookup_name, s->next_url, &s->http);
         break;
     case DT_PHASE_SERVICE_HTTP:
         rc = dt_compliance_list_endpoints(c, s->next_url, &s->http);

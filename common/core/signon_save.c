@@ -317,7 +317,8 @@ static void what_is_known(codec *c, dt_signon *s)
         evidence(c, &s->evidence.items[i]);
     ocsp(c, s);
     guid(c, &s->lookup_id);
-    guid(c, &s->lookup_entra);
+    guid(c, &s->lookup_name.entra_id);
+    TEXT(s->lookup_name.serial);
     NUMBER(s->lookup_found, 0, 2);
     NUMBER(s->lookup_pages, 0, DT_SIGNON_DEVICE_PAGES_MAX);
     FLAG(s->intune_cached);
@@ -479,15 +480,16 @@ static bool groups_hold_together(dt_signon const *s)
     return names == s->group_count && (s->groups_len == 0 || s->groups[s->groups_len - 1] == '\0');
 }
 
-/* A device that an Entra id was found to be of is the one that the answer is about. */
+/* A device that a name was found to be of is the one that the answer is about. */
 static bool entra_holds_together(dt_signon const *s)
 {
     dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
 
-    if (!dt_guid_is_set(&s->lookup_entra))
+    if (dt_guid_is_set(&s->lookup_name.entra_id) && s->lookup_name.serial[0] != '\0')
+        return false;
+    if (!dt_intune_name_is_set(&s->lookup_name))
         return s->lookup_found == 0 && !dt_signon_is_entra(p);
-    return s->lookup_found != 1 ||
-           (s->intune.enrolled && dt_guid_equal(&s->intune.entra_id, &s->lookup_entra));
+    return s->lookup_found != 1 || dt_intune_has_name(&s->intune, &s->lookup_name);
 }
 
 /* Evidence comes of one source each; what it says of several would be read in several ways. */

@@ -257,8 +257,14 @@ static dt_reason judge_ids(judgement *j)
     if ((j->ca->places & DT_ID_MS_ORGANIZATION) != 0 &&
         dt_x509_entra_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
         return invalid;
-    if (!dt_guid_is_set(&j->cert->device_id) && !dt_guid_is_set(&j->cert->entra_id))
+    if (dt_guid_is_set(&j->cert->device_id) || dt_guid_is_set(&j->cert->entra_id))
+        return DT_REASON_TRUSTED;
+    if ((j->ca->places & DT_ID_SERIAL_NUMBER) == 0)
         return refuse(j, invalid, "the certificate names no device id");
+    if (j->cert->hardware_serial[0] == '\0')
+        return refuse(
+            j, invalid,
+            "the certificate names no device id, and no serial number that names a device");
     return DT_REASON_TRUSTED;
 }
 

@@ -110,25 +110,27 @@ static void check_page(dt_http_response const *r)
     }
 }
 
-/* Which device has an Entra id: what is found has that id, and is one. */
-static void check_found(dt_http_response const *r)
+static dt_intune_name const entra_name = {.entra_id = {"11111111-2222-3333-4444-555555555555"}};
+static dt_intune_name const serial_name = {.serial = "PF3ABC12"};
+
+/* Which device goes by a name: what is found has it, and is one. */
+static void check_found(dt_http_response const *r, dt_intune_name const *name)
 {
-    static dt_guid const entra = {"11111111-2222-3333-4444-555555555555"};
     dt_intune_found found = {0}, back;
     char next[DT_URL_MAX];
     dt_http_request q;
     dt_error e = {0};
     dt_buf text;
-    dt_intune_answer a = dt_intune_read_found(&config, r, &entra, NOW, &found, next, &e);
+    dt_intune_answer a = dt_intune_read_found(&config, r, name, NOW, &found, next, &e);
     check_error(&e);
     require(found.count >= 0 && found.count <= 2 && a != DT_INTUNE_NOT_ENROLLED);
     require(a == DT_INTUNE_OK || next[0] == '\0');
-    require(next[0] == '\0' || dt_intune_find_device(&config, &entra, next, &q) == 0);
+    require(next[0] == '\0' || dt_intune_find_device(&config, name, next, &q) == 0);
     if (found.count == 1)
-        require(found.device.enrolled && dt_guid_equal(&found.device.entra_id, &entra));
+        require(dt_intune_has_name(&found.device, name));
     dt_buf_init(&text, DT_INTUNE_RECORD_MAX);
-    require(dt_intune_entra_pack(&found, &text) == 0);
-    require(dt_intune_entra_unpack(dt_buf_bytes(&text), &back) == 0 && back.count == found.count);
+    require(dt_intune_found_pack(&found, &text) == 0);
+    require(dt_intune_found_unpack(dt_buf_bytes(&text), &back) == 0 && back.count == found.count);
     dt_buf_free(&text);
 }
 
@@ -137,10 +139,10 @@ static void check_index(dt_bytes text)
 {
     dt_intune_found found;
     dt_buf again;
-    if (dt_intune_entra_unpack(text, &found) != 0)
+    if (dt_intune_found_unpack(text, &found) != 0)
         return;
     dt_buf_init(&again, DT_INTUNE_RECORD_MAX);
-    require(dt_intune_entra_pack(&found, &again) == 0);
+    require(dt_intune_found_pack(&found, &again) == 0);
     require(dt_bytes_equal(dt_buf_bytes(&again), text));
     dt_buf_free(&again);
 }
@@ -193,7 +195,8 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
                           .next_link = ""};
     check_device(&r);
     check_page(&r);
-    check_found(&r);
+    check_found(&r, &entra_name);
+    check_found(&r, &serial_name);
     check_index(r.body);
     check_token(&r);
     check_record(r.body);

@@ -87,6 +87,8 @@ def wrong_in(case: table.Case, said: dict[str, Any]) -> Optional[str]:
         return f"{case.name}: device {said.get('deviceId')}"
     if case.expect == "TRUSTED" and said.get("entraDeviceId") != case.entra:
         return f"{case.name}: Entra's device {said.get('entraDeviceId')}"
+    if case.serial is not None and said.get("hardwareSerial") != case.serial:
+        return f"{case.name}: serial number {said.get('hardwareSerial')}"
     if case.expect == "TRUSTED" and said.get("ca", "") != (case.ca or ""):
         return f"{case.name}: judged by the rules of {said.get('ca')}"
     soft = case.site.endswith("-soft") and case.expect == "TRUSTED"
@@ -184,3 +186,34 @@ def test_intune_says_whose_an_entra_certificate_is(corpus: table.Corpus, sites: 
     world.remove_device(device)
     until(("TRUSTED", "TRUSTED", twin))
     assert world.count("graph.device") == 0
+
+
+def test_intune_says_whose_a_serial_number_is(corpus: table.Corpus, sites: dict[str, Site],
+                                              world: Sim) -> None:
+    case = next(c for c in corpus.cases if c.serial)
+    site = sites[case.site]
+
+    def verdict() -> tuple[str, str, Optional[str]]:
+        answer = run("explain", "-c", site.config_path, "--json", "--user", "alice",
+                     "--application", "vpn", "--certificate", case.path, "--assume-proof")
+        assert answer.code in (YES, NO), answer
+        said = json.loads(answer.out)["verdict"]
+        return said["trust"], said["reason"], said.get("deviceId")
+
+    def until(wanted: tuple[str, str, Optional[str]]) -> None:
+        """A negative answer is kept for a second."""
+        deadline = time.monotonic() + 60
+        while (said := verdict()) != wanted:
+            assert time.monotonic() < deadline, said
+
+    assert verdict()[:2] == ("NOT_TRUSTED", "NOT_ENROLLED")
+    device = world.enrol_device(serialNumber=case.serial)["id"]
+    until(("TRUSTED", "TRUSTED", device))
+    calls = world.count("graph.total")
+    assert verdict() == ("TRUSTED", "TRUSTED", device) and world.count("graph.total") == calls
+    # Two have it: never the first one.
+    twin = world.enrol_device(serialNumber=case.serial)["id"]
+    assert run("device", "forget", "-c", site.config_path, device).code == YES
+    assert verdict()[:2] == ("NOT_TRUSTED", "NOT_ENROLLED")
+    world.remove_device(device)
+    until(("TRUSTED", "TRUSTED", twin))

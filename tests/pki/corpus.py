@@ -45,6 +45,7 @@ class Case:
     ocsp: Optional[Path] = None  # an OCSP responder's answer
     ca: Optional[str] = None  # the section by whose rules it must be judged when it is trusted
     entra: Optional[str] = None  # Entra's device, likewise
+    serial: Optional[str] = None  # the hardware's serial number, where nothing else names it
 
 
 # What each site sets besides its CAs, under [device_trust].
@@ -83,6 +84,8 @@ SECTIONS: dict[str, dict[str, dict[str, str]]] = {
                     "extended_key_usage": ATTESTATION, "keys": "p256"},
         "ca entra": {"certificate_file": "root-entra.pem", "tenant_id": TENANT,
                      "device_id": "ms-organization-access"},
+        "intune": {"lookup_by": "intune-id, entra-id, serial"},
+        "ca serial": {"certificate_file": "root-serial.pem", "device_id": "san-uri, serial-number"},
         "ca partner": {"certificate_file": "root-partner.pem", "tenant_id": FOREIGN},
         "ca lab": {"certificate_file": "root-lab.pem", "device_id": "extension"},
     },
@@ -178,12 +181,14 @@ class Corpus:
     def add(self, name: str, content: bytes, expect: str, why: str, *, chain: Any = (),
             site: str = "plain", at: Optional[datetime.timedelta] = None,
             device: Optional[str] = ID, raw: bool = False, ocsp: Optional[Path] = None,
-            ca: Optional[str] = None, entra: Optional[str] = None) -> None:
+            ca: Optional[str] = None, entra: Optional[str] = None,
+            serial: Optional[str] = None) -> None:
         """A row. `at`: so long from now; `raw`: the content is the file, else one certificate."""
         assert name not in {c.name for c in self.cases}, name
         path = self._write(name + ".pem", content if raw else pem(content, *chain))
         moment = None if at is None else (self.now + at).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.cases.append(Case(name, path, expect, why, site, moment, device, ocsp, ca, entra))
+        self.cases.append(Case(name, path, expect, why, site, moment, device, ocsp, ca, entra,
+                               serial))
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -688,7 +693,8 @@ class Corpus:
         roots = {"intune": self.root("Microsoft Intune Corpus CA"), "scep": self.root("SCEP CA"),
                  "cloud": self.root("Cloud PKI CA"), "okta": self.root("Okta MTLS CA"),
                  "entra": self.root("MS-Organization-Access"), "partner": self.root("Partner CA"),
-                 "lab": self.authority("Lab CA", self.company), "": self.company}
+                 "lab": self.authority("Lab CA", self.company), "": self.company,
+                 "serial": self.root("Serial CA")}
         for name, signer in roots.items():
             if name:
                 self._write(f"root-{name}.pem", pem(signer.der))
@@ -704,10 +710,11 @@ class Corpus:
 
         def row(name: str, ca: str, expect: str, why: str, *more: str, device: Optional[str] = ID,
                 entra: Optional[str] = None, chain: Any = None, signer: Optional[Signer] = None,
-                **leaf: Any) -> None:
+                hardware: Optional[str] = None, **leaf: Any) -> None:
             made = self.leaf(signer or roots[ca], more=tuple(ids[m] for m in more), **leaf)
             self.add("ca-" + name, made, expect, why, site="cas", device=device, ca=ca,
-                     entra=entra, chain=roots[ca].chain if chain is None else chain)
+                     entra=entra, serial=hardware,
+                     chain=roots[ca].chain if chain is None else chain)
         no = {"san": None}
         row("none", "", TRUSTED, "a CA without rules of its own", key="rsa2048")
         row("none-cn", "", TRUSTED, "there the common name counts", cn=ID, **no)
@@ -773,6 +780,21 @@ class Corpus:
         row("entra-san", "entra", INVALID, "nor a SAN", "entra-ours")
         row("entra-broken", "entra", INVALID, "an id that cannot be read", "broken-entra-id",
             "entra-ours", **no)
+
+        row("serial", "serial", TRUSTED, "the hardware's serial number names it", device=None,
+            hardware="PF3ABC12", subject=der.numbered("laptop", "pf-3Abc 12"), **no)
+        row("serial-and-san", "serial", TRUSTED, "its id names it more surely",
+            subject=der.numbered("laptop", "pf-3Abc 12"))
+        row("serial-none", "serial", INVALID, "nothing names it", **no)
+        row("serial-cn", "serial", INVALID, "a common name is none", cn="PF3ABC12", **no)
+        row("serial-two", "serial", INVALID, "two of them name none",
+            subject=der.numbered("laptop", "PF3ABC12", "PF3ABC13"), **no)
+        row("serial-elsewhere", "", INVALID, "where nobody said that it counts", key="rsa2048",
+            subject=der.numbered("laptop", "PF3ABC12"), **no)
+        for at, word in enumerate(("0", "00000000", "To be filled by O.E.M.", "Default string",
+                                   "System Serial Number", "None", "")):
+            row(f"serial-word-{at}", "serial", INVALID, "no device's, but what makers leave in",
+                subject=der.numbered("laptop", word), **no)
 
         row("partner", "partner", TRUSTED, "its tenant is not ours", "foreign")
         row("partner-ours", "partner", TENANT_WRONG, "and ours is not its", "ours")

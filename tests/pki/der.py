@@ -61,6 +61,13 @@ def name(*common_names: Any, tag: int = 0x0C) -> bytes:
     return seq(*made)
 
 
+def numbered(cn: str, *serials: str) -> bytes:
+    """A distinguished name of a common name and hardware serial numbers (X.520 serialNumber)."""
+    made = [tlv(0x31, seq(oid("2.5.4.3"), tlv(0x0C, cn.encode())))]
+    made += [tlv(0x31, seq(oid("2.5.4.5"), tlv(0x13, s.encode()))) for s in serials]
+    return seq(*made)
+
+
 def when(moment: datetime.datetime) -> bytes:
     """UTCTime until 2049, GeneralizedTime from then on (RFC 5280 section 4.1.2.5)."""
     if moment.year < 2050:

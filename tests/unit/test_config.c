@@ -39,6 +39,7 @@ static char const everything[] =
     "certificate_file = /f/graph.pem\n"
     "key_file = /f/graph.key\n"
     "assertion_alg = RS256\n"
+    "lookup_by = intune-id, serial\n"
     "login_url = https://login.microsoftonline.us\n"
     "graph_url = https://[2001:DB8::1]:8443/prefix/\n"
     "compliance_resource = https://api.manage.example.com/\n"
@@ -84,7 +85,7 @@ static char const everything[] =
     "[ca scep]\n"
     "certificate_file = /f/scep.pem\n"
     "tenant_id = 0000000b-1111-2222-3333-444444444444\n"
-    "device_id = san-uri, ms-organization-access\n"
+    "device_id = san-uri, ms-organization-access, serial-number\n"
     "extended_key_usage = 1.3.6.1.5.5.7.3.2, 1.2.3.4\n"
     "keys = rsa, p384\n"
     "rsa_bits_min = 3072\n"
@@ -288,6 +289,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->okta.user_ttl, DT_MINUTES(10));
     assert_int_equal(c->okta.stale_limit, DT_HOURS(24));
     assert_int_equal(c->intune.assertion_alg, DT_ALG_PS256);
+    assert_int_equal(c->intune.lookup_by, DT_LOOKUP_BY_INTUNE_ID | DT_LOOKUP_BY_ENTRA_ID);
     assert_string_equal(c->intune.graph_url, "https://graph.microsoft.com");
     assert_int_equal(c->device_trust.trusted_when_count, 2);
     assert_int_equal(c->device_trust.trusted_when[0], DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE);
@@ -803,11 +805,18 @@ static refusal const sections_with_a_name[] = {
      ":14: [ca a] ocsp_url: ", "no plain"},
     {MINIMAL CA "revocation = soft\ncrl_file = /c\nocsp_url = http://x/\n",
      ": [ca a] ocsp: ", "ocsp_url is there"},
+    {MINIMAL CA "device_id = serial-number\n", ": [intune] lookup_by: ", "lacks serial"},
     {MINIMAL CA "device_id = ms-organization-access\n",
      ": [ca a] tenant_id: ", "signs for every tenant"},
     {MINIMAL CA "keys = p256\nrsa_bits_min = 4096\n",
      ":13: [ca a] rsa_bits_min: ", "does not name rsa"},
     /* rules between keys, with what the application has otherwise */
+    {"[intune]\nlookup_by = entra-id\n" OKTA "[device_trust]\nca_file = /c\n"
+     "trusted_when = certificate\n",
+     ":2: [intune] lookup_by: ", "lacks intune-id"},
+    {"[intune]\nlookup_by = intune-id, serial\n" OKTA "[device_trust]\nca_file = /c\n"
+     "trusted_when = certificate\n",
+     ":2: [intune] lookup_by: ", "names serial, and"},
     {OKTA "[device_trust]\nca_file = /c\ntrusted_when = certificate\n" VPN
           "trusted_when = certificate+intune\n",
      ":6: [application vpn]: ", "[intune] tenant_id is missing"},
@@ -895,7 +904,7 @@ static void each_ca_has_its_own(void **state)
     assert_string_equal(scep->name, "scep");
     assert_string_equal(scep->certificate_file, "/f/scep.pem");
     assert_string_equal(scep->tenant_id.text, "0000000b-1111-2222-3333-444444444444");
-    assert_int_equal(scep->device_id, DT_ID_SAN_URI | DT_ID_MS_ORGANIZATION);
+    assert_int_equal(scep->device_id, DT_ID_SAN_URI | DT_ID_MS_ORGANIZATION | DT_ID_SERIAL_NUMBER);
     assert_string_equal(scep->extended_key_usage, "1.3.6.1.5.5.7.3.2, 1.2.3.4");
     assert_int_equal(scep->keys, DT_KEY_TYPE_RSA | DT_KEY_TYPE_P384);
     assert_int_equal(scep->rsa_bits_min, 3072);

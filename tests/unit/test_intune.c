@@ -65,7 +65,7 @@ static void request_to_the_letter(void **state)
                         "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
                         "complianceState,managementState,"
                         "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
-                        "userPrincipalName,deviceRegistrationState,enrolledDateTime");
+                        "userPrincipalName,deviceRegistrationState,enrolledDateTime,serialNumber");
     assert_int_equal(q.service, DT_HTTP_GRAPH);
     assert_int_equal(q.method, DT_HTTP_GET);
     assert_int_equal(q.body_len, 0);
@@ -114,6 +114,7 @@ static void a_compliant_device(void **state)
                   "\"complianceState\":\"compliant\",\"managementState\":\"managed\","
                   "\"complianceGracePeriodExpirationDateTime\":\"9999-12-31T23:59:59Z\","
                   "\"lastSyncDateTime\":\"2026-09-21T10:11:12Z\","
+                  "\"serialNumber\":\"pf-3abc 12\","
                   "\"enrolledDateTime\":\"2026-09-21T10:11:13Z\","
                   "\"userPrincipalName\":\"jane@example.com\",\"new\":{\"x\":[1.5]}}",
                   &d),
@@ -125,6 +126,7 @@ static void a_compliant_device(void **state)
     assert_int_equal(d.platform, DT_PLATFORM_WINDOWS);
     assert_true(d.last_sync == INT64_C(1789985472000));
     assert_true(d.enrolled_at == INT64_C(1789985473000));
+    assert_string_equal(d.serial, "PF3ABC12");
     assert_true(d.grace_expires == DT_TIME_NEVER);
     assert_true(d.fetched == NOW);
     assert_string_equal(d.device_name, "LAPTOP-7\\x1b[2J");
@@ -416,6 +418,31 @@ static void waits(void **state)
     }
 }
 
+static void names_are_asked_for_to_the_letter(void **state)
+{
+    (void)state;
+    dt_http_request q;
+    dt_intune_name n = {.serial = "PF'3;&%/+?#=\"<X"};
+    assert_int_equal(dt_intune_find_device(&config, &n, "", &q), 0);
+    assert_string_equal(q.url, "https://graph.microsoft.com/v1.0/deviceManagement/managedDevices"
+                               "?$filter=serialNumber%20eq%20'PF%27%273%3B%26%25%2F%2B%3F%23%3D%22"
+                               "%3CX'&$select=id,azureADDeviceId,deviceName,operatingSystem,"
+                               "complianceState,managementState,"
+                               "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
+                               "userPrincipalName,deviceRegistrationState,enrolledDateTime,"
+                               "serialNumber");
+    n = (dt_intune_name){.entra_id = {ENTRA}};
+    assert_int_equal(dt_intune_find_device(&config, &n, "", &q), 0);
+    assert_non_null(strstr(q.url, "?$filter=azureADDeviceId%20eq%20'" ENTRA "'&"));
+    strcpy(n.serial, "PF3ABC12"); /* both are no name, as is none */
+    assert_int_equal(dt_intune_find_device(&config, &n, "", &q), DT_E_INVALID);
+    assert_string_equal(q.url, "");
+    n = (dt_intune_name){.serial = ""};
+    assert_int_equal(dt_intune_find_device(&config, &n, "", &q), DT_E_INVALID);
+    dt_intune_device d = {.enrolled = true};
+    assert_false(dt_intune_has_name(&d, &n)); /* a device without a name has not this one */
+}
+
 /* --- evidence ----------------------------------------------------------------------------------- */
 
 static dt_intune_device good_device(void)
@@ -425,6 +452,7 @@ static dt_intune_device good_device(void)
                               .compliance = DT_COMPLIANCE_COMPLIANT,
                               .device_id = {ID},
                               .entra_id = {ENTRA},
+                              .serial = "PF3ABC12",
                               .platform = DT_PLATFORM_MACOS,
                               .last_sync = NOW - DT_HOURS(2),
                               .grace_expires = DT_TIME_NEVER,
@@ -670,6 +698,7 @@ static void check_same(dt_intune_device const *a, dt_intune_device const *b)
                 a->enrolled_at == b->enrolled_at && a->fetched == b->fetched);
     assert_string_equal(a->device_id.text, b->device_id.text);
     assert_string_equal(a->entra_id.text, b->entra_id.text);
+    assert_string_equal(a->serial, b->serial);
     assert_string_equal(a->device_name, b->device_name);
     assert_string_equal(a->user, b->user);
 }
@@ -683,6 +712,7 @@ static void records_come_back(void **state)
     rows[1].enrolled = rows[1].managed = false;
     rows[1].compliance = DT_COMPLIANCE_UNKNOWN;
     rows[2].entra_id = (dt_guid){""};
+    rows[2].serial[0] = '\0';
     rows[2].device_name[0] = rows[2].user[0] = '\0';
     rows[2].platform = DT_PLATFORM_UNKNOWN;
     memset(rows[3].device_name, 'd', sizeof(rows[3].device_name) - 1);
@@ -708,10 +738,11 @@ static void records_come_back(void **state)
 static void nonsense_is_not_packed(void **state)
 {
     (void)state;
-    dt_intune_device bad[13];
+    dt_intune_device bad[14];
     for (size_t i = 0; i < COUNT(bad); i++)
         bad[i] = good_device();
     bad[12].enrolled_at = -1;
+    strcpy(bad[13].serial, "ab-12");
     bad[0].device_id = (dt_guid){""};
     bad[1].enrolled = false;
     bad[2].enrolled = bad[2].managed = false;
@@ -788,60 +819,67 @@ static void damaged_records_are_refused(void **state)
 static void records_of_other_forms_are_refused(void **state)
 {
     (void)state;
-    static char const tail[] = " " ID " -\nname\nuser\n";
+    static char const tail[] = " " ID " - -\nname\nuser\n";
     static char const *const heads[] = {"dt-intune 1 1 1 1 1 1 1 1",
-                                        "dt-intune 3 1 1 1 1 1 1 1 1",
-                                        "dt-intune 2 2 1 1 1 1 1 1 1",
-                                        "dt-intune 2 1 2 1 1 1 1 1 1",
-                                        "dt-intune 2 1 1 4 1 1 1 1 1",
-                                        "dt-intune 2 1 1 1 3 1 1 1 1",
-                                        "dt-intune 2 1 1 1 256 1 1 1 1",
-                                        "dt-intune 2 1 1 1 1 1 -1 1 1",
-                                        "dt-intune 2 1 1 1 1 1 01 1 1",
-                                        "dt-intune 2 1 1 1 1 1 +1 1 1",
-                                        "dt-intune 2 1 1 1 1 1 1 1 0",
-                                        "dt-intune 2 1 1 1 1 1 1  1",
-                                        "dt-intune 2 1 1 1 1 1 1 1 1 1",
-                                        "dt-intune 2 1 1 1 1 1 1 1",
-                                        "dt-intune  2 1 1 1 1 1 1 1 1",
-                                        "dt-intune 2 0 1 0 1 1 1 1 1",
-                                        "dt-intune 2 0 0 1 1 1 1 1 1",
-                                        "dt-intune 2 1 1 1 1 1 1 1 9223372036854775808",
-                                        "dt-intune 2 1 1 1 1 1 1 1 99999999999999999999",
-                                        "dt-intune 2 1 1 1 1 1 1 1 1e3",
-                                        "dt-intune 2 1 1 1 1 1 1 1 0x1",
-                                        "DT-INTUNE 2 1 1 1 1 1 1 1 1",
+                                        "dt-intune 4 1 1 1 1 1 1 1 1",
+                                        "dt-intune 3 2 1 1 1 1 1 1 1",
+                                        "dt-intune 3 1 2 1 1 1 1 1 1",
+                                        "dt-intune 3 1 1 4 1 1 1 1 1",
+                                        "dt-intune 3 1 1 1 3 1 1 1 1",
+                                        "dt-intune 3 1 1 1 256 1 1 1 1",
+                                        "dt-intune 3 1 1 1 1 1 -1 1 1",
+                                        "dt-intune 3 1 1 1 1 1 01 1 1",
+                                        "dt-intune 3 1 1 1 1 1 +1 1 1",
+                                        "dt-intune 3 1 1 1 1 1 1 1 0",
+                                        "dt-intune 3 1 1 1 1 1 1  1",
+                                        "dt-intune 3 1 1 1 1 1 1 1 1 1",
+                                        "dt-intune 3 1 1 1 1 1 1 1",
+                                        "dt-intune  3 1 1 1 1 1 1 1 1",
+                                        "dt-intune 3 0 1 0 1 1 1 1 1",
+                                        "dt-intune 3 0 0 1 1 1 1 1 1",
+                                        "dt-intune 3 1 1 1 1 1 1 1 9223372036854775808",
+                                        "dt-intune 3 1 1 1 1 1 1 1 99999999999999999999",
+                                        "dt-intune 3 1 1 1 1 1 1 1 1e3",
+                                        "dt-intune 3 1 1 1 1 1 1 1 0x1",
+                                        "DT-INTUNE 3 1 1 1 1 1 1 1 1",
                                         "{\"v\":1}"};
     char record[512];
     dt_intune_device d;
-    snprintf(record, sizeof(record), "dt-intune 2 1 1 1 1 1 1 1 1%s", tail);
+    snprintf(record, sizeof(record), "dt-intune 3 1 1 1 1 1 1 1 1%s", tail);
     assert_int_equal(dt_intune_unpack(dt_bytes_str(record), &d), 0);
     for (size_t i = 0; i < COUNT(heads); i++) {
         snprintf(record, sizeof(record), "%s%s", heads[i], tail);
         refuse_record(dt_bytes_str(record));
     }
-    static char const *const tails[] = {" 5F3A0C1E-1111-4222-8333-444455556666 -\nn\nu\n",
-                                        " {" ID "} -\nn\nu\n",
-                                        " 5f3a0c1e111142228333444455556666 -\nn\nu\n",
+    static char const *const tails[] = {" 5F3A0C1E-1111-4222-8333-444455556666 - -\nn\nu\n",
+                                        " {" ID "} - -\nn\nu\n",
+                                        " 5f3a0c1e111142228333444455556666 - -\nn\nu\n",
                                         " - -\nn\nu\n",
-                                        " " ID " \nn\nu\n",
+                                        " " ID " -\nn\nu\n",
+                                        " " ID " x -\nn\nu\n",
+                                        " " ID " - \nn\nu\n",
+                                        " " ID " - abc123\nn\nu\n",
+                                        " " ID " - AB-123\nn\nu\n",
+                                        " " ID " - AB1\nn\nu\n",
+                                        " " ID " - INVALID\nn\nu\n",
+                                        " " ID " - AB:123\nn\nu\n",
                                         " " ID " x\nn\nu\n",
-                                        " " ID "  -\nn\nu\n",
-                                        " " ID " -\nn\nu\nmore\n",
-                                        " " ID " -\nn\nu",
-                                        " " ID " -\nn\tm\nu\n",
-                                        " " ID " -\nn\x7f\nu\n",
-                                        " " ID " -\n\n",
-                                        " 00000000-0000-0000-0000-000000000000 -\nn\nu\n"};
+                                        " " ID "  - -\nn\nu\n",
+                                        " " ID " - -\nn\nu\nmore\n",
+                                        " " ID " - -\nn\nu",
+                                        " " ID " - -\nn\tm\nu\n",
+                                        " " ID " - -\nn\x7f\nu\n",
+                                        " " ID " - -\n\n",
+                                        " 00000000-0000-0000-0000-000000000000 - -\nn\nu\n"};
     for (size_t i = 0; i < COUNT(tails); i++) {
-        snprintf(record, sizeof(record), "dt-intune 2 1 1 1 1 1 1 1 1%s", tails[i]);
+        snprintf(record, sizeof(record), "dt-intune 3 1 1 1 1 1 1 1 1%s", tails[i]);
         refuse_record(dt_bytes_str(record));
     }
-    snprintf(record, sizeof(record), "dt-intune 2 1 1 1 1 1 1 1 1 " ID " -\n%0*d\nu\n",
+    snprintf(record, sizeof(record), "dt-intune 3 1 1 1 1 1 1 1 1 " ID " - -\n%0*d\nu\n",
              DT_DEVICE_NAME_MAX, 0);
     refuse_record(dt_bytes_str(record));
-    refuse_record(dt_bytes_of("dt-intune 2 1 1 1 1 1 1 1 1 " ID " -\na\0b\nu\n",
-                              sizeof("dt-intune 2 1 1 1 1 1 1 1 1 " ID " -\na\0b\nu\n") - 1));
+    refuse_record(dt_bytes_of("dt-intune 3 1 1 1 1 1 1 1 1 " ID " - -\na\0b\nu\n",
+                              sizeof("dt-intune 3 1 1 1 1 1 1 1 1 " ID " - -\na\0b\nu\n") - 1));
     static char huge[DT_INTUNE_RECORD_MAX + 2];
     memset(huge, 'u', sizeof(huge));
     refuse_record(dt_bytes_of(huge, sizeof(huge)));
@@ -989,12 +1027,11 @@ static void the_list_to_the_letter(void **state)
     (void)state;
     dt_http_request q;
     assert_int_equal(dt_intune_list_devices(&config, 500, "", &q), 0);
-    assert_string_equal(
-        q.url,
-        LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
-             "complianceState,managementState,"
-             "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
-             "userPrincipalName,deviceRegistrationState,enrolledDateTime,wiFiMacAddress&$top=500");
+    assert_string_equal(q.url, LIST "?$select=id,azureADDeviceId,deviceName,operatingSystem,"
+                                    "complianceState,managementState,"
+                                    "complianceGracePeriodExpirationDateTime,lastSyncDateTime,"
+                                    "userPrincipalName,deviceRegistrationState,enrolledDateTime,"
+                                    "serialNumber,wiFiMacAddress&$top=500");
     assert_int_equal(q.service, DT_HTTP_GRAPH);
     assert_int_equal(dt_intune_list_devices(&config, 1, LIST "?$skiptoken=%2fx", &q), 0);
     assert_string_equal(q.url, LIST "?$skiptoken=%2fx");
@@ -1269,6 +1306,7 @@ int main(void)
         cmocka_unit_test_setup(long_names_are_cut, setup),
         cmocka_unit_test_setup(waits, setup),
         cmocka_unit_test_setup(evidence_for_and_against, setup),
+        cmocka_unit_test_setup(names_are_asked_for_to_the_letter, setup),
         cmocka_unit_test_setup(grace_periods_end, setup),
         cmocka_unit_test_setup(fresh_enrolments_have_their_time, setup),
         cmocka_unit_test_setup(silent_devices_are_stale, setup),

@@ -39,7 +39,7 @@ static char const ONLY_TRUSTED[] =
 
 /* What each certificate that is judged in a sign-on names; the last one goes on. */
 typedef struct named {
-    char const *device, *entra;
+    char const *device, *entra, *serial;
 } named;
 static named const *certificates;
 static size_t certificate_count, certificate_at;
@@ -66,6 +66,8 @@ dt_reason __wrap_dt_x509_judge_online(dt_trust_store const *anchors, dt_bytes de
         assert_int_equal(dt_guid_parse(dt_bytes_str(n->device), &out->device_id), 0);
     if (n->entra != NULL)
         assert_int_equal(dt_guid_parse(dt_bytes_str(n->entra), &out->entra_id), 0);
+    if (n->serial != NULL)
+        strcpy(out->hardware_serial, n->serial);
     memset(out->key_id, 'a', sizeof(out->key_id) - 1);
     return DT_REASON_TRUSTED;
 }
@@ -88,7 +90,7 @@ static int run_saving(void **state)
 
 static void open_world(world *w, char const *trusted_when)
 {
-    static named const entra_only[] = {{NULL, ENTRA}};
+    static named const entra_only[] = {{NULL, ENTRA, NULL}};
     char const *const extra[] = {"device_trust",
                                  "trusted_when",
                                  trusted_when,
@@ -459,8 +461,8 @@ static void test_a_proof_beats_a_claim(void **state)
 /* Two certificates with their keys: one names the device, the other Entra's id of it or of another. */
 static void test_two_proofs(void **state)
 {
-    static named const two[] = {{DEVICE, NULL}, {NULL, ENTRA}};
-    static named const both_entra[] = {{NULL, ENTRA}, {NULL, OTHER_ENTRA}};
+    static named const two[] = {{DEVICE, NULL, NULL}, {NULL, ENTRA, NULL}};
+    static named const both_entra[] = {{NULL, ENTRA, NULL}, {NULL, OTHER_ENTRA, NULL}};
     world w;
     dt_request r;
 
@@ -503,7 +505,7 @@ static void test_the_compliance_service_does_not_tell(void **state)
         "api_version><deviceList><device><guid>" DEVICE
         "</guid><Attributes><register_status>true</register_status><Compliance><status>true"
         "</status></Compliance></Attributes></device></deviceList></ise_api>";
-    static named const two[] = {{DEVICE, NULL}, {NULL, ENTRA}};
+    static named const two[] = {{DEVICE, NULL, NULL}, {NULL, ENTRA, NULL}};
     world w;
     dt_request r;
 
@@ -525,7 +527,187 @@ static void test_the_compliance_service_does_not_tell(void **state)
     world_close(&w);
 }
 
+/* --- by serial number --------------------------------------------------------------------------- */
+
+#define SERIAL "PF3ABC12"
+#define BY_SERIAL "managedDevices?$filter=serialNumber%20eq%20'" SERIAL "'&$select=id,"
+#define WITH_SERIAL(id, serial)                                                                    \
+    "{\"id\":\"" id "\",\"azureADDeviceId\":\"" OTHER_ENTRA "\",\"serialNumber\":\"" serial "\","  \
+    "\"complianceState\":\"compliant\",\"managementState\":\"managed\",\"operatingSystem\":"       \
+    "\"Windows\",\"userPrincipalName\":\"ann@example.com\"}"
+static named const serial_only[] = {{NULL, NULL, SERIAL}};
+
+/* As with lookup_by = intune-id, entra-id, serial. */
+static void open_serial_world(world *w)
+{
+    open_world(w, "certificate+intune");
+    w->config->intune.lookup_by |= DT_LOOKUP_BY_SERIAL;
+    certificates = serial_only;
+}
+
+static void test_serial_found_and_kept(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_serial_world(&w);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, BY_SERIAL, 200, PAGE(WITH_SERIAL(DEVICE, "pf-3Abc 12")));
+    run(&w, &r);
+    assert_device(&w);
+    assert_non_null(world_find(&w, DT_TABLE_LOOKUP, "intune-serial:" SERIAL));
+    run(&w, &r);
+    assert_device(&w);
+    assert_int_equal(world_outcome(&w)->graph_calls, 0);
+    world_close(&w);
+}
+
+/* Unless the administrator says so, nobody is asked by it, and nobody gets in by it. */
+static void test_serial_off_by_default(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, "certificate+intune, certificate");
+    certificates = serial_only;
+    r = with_certificate(&w);
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+    assert_detail(&w, "which device has the serial number " SERIAL " is not known");
+    world_close(&w);
+    open_world(&w, "certificate+intune"); /* nor by Entra's id, where that is left out */
+    w.config->intune.lookup_by = DT_LOOKUP_BY_INTUNE_ID;
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+    world_close(&w);
+}
+
+/* Makers give one serial number twice, and a device that was enrolled anew leaves its record behind. */
+static void test_serial_of_several_or_of_none(void **state)
+{
+    static char const *const replies[][2] = {
+        {PAGE(WITH_SERIAL(DEVICE, SERIAL) "," WITH_SERIAL(OTHER_DEVICE, "pf3abc12")), NULL},
+        {MORE(WITH_SERIAL(DEVICE, SERIAL), NEXT), PAGE(WITH_SERIAL(OTHER_DEVICE, SERIAL))},
+        {PAGE(""), NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        world w;
+        dt_request r;
+
+        open_serial_world(&w);
+        r = with_certificate(&w);
+        world_expect(&w, DT_HTTP_GET, BY_SERIAL, 200, replies[i][0]);
+        if (replies[i][1] != NULL)
+            world_expect(&w, DT_HTTP_GET, NEXT, 200, replies[i][1]);
+        for (int again = 0; again < 2; again++) {
+            run(&w, &r);
+            assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_NOT_ENROLLED);
+            assert_detail(&w, i < 2 ? "several devices have the serial number " SERIAL
+                                    : "no device has the serial number " SERIAL);
+        }
+        world_close(&w);
+    }
+}
+
+static void test_serial_lies(void **state)
+{
+    static char const *const bodies[] = {
+        PAGE(WITH_SERIAL(DEVICE, "PF3ABC13")),
+        PAGE(WITH_SERIAL(DEVICE, "")),
+        PAGE(WITH_SERIAL(DEVICE, "Default string")),
+        PAGE(ONE(DEVICE, OTHER_ENTRA)),
+        PAGE(WITH_SERIAL(DEVICE, SERIAL) "," WITH_SERIAL(OTHER_DEVICE, "XXXX1234")),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        world w;
+        dt_request r;
+
+        open_serial_world(&w);
+        r = with_certificate(&w);
+        world_expect(&w, DT_HTTP_GET, BY_SERIAL, 200, bodies[i]);
+        run(&w, &r);
+        assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+        assert_null(world_find(&w, DT_TABLE_LOOKUP, "intune"));
+        world_close(&w);
+    }
+}
+
+/* The mainboard was changed since. */
+static void test_serial_index_that_is_out_of_date(void **state)
+{
+    world w;
+    dt_request r;
+    world_row *row;
+
+    (void)state;
+    open_serial_world(&w);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, BY_SERIAL, 200, PAGE(WITH_SERIAL(DEVICE, SERIAL)));
+    run(&w, &r);
+    row = world_find(&w, DT_TABLE_LOOKUP, "intune:" DEVICE);
+    assert_non_null(row);
+    memcpy(strstr(row->value, SERIAL), "PF3ABC99", strlen(SERIAL));
+    world_expect(&w, DT_HTTP_GET, BY_SERIAL, WORLD_TIMEOUT, "");
+    run(&w, &r);
+    assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+    world_close(&w);
+}
+
+/* Whatever names the device more surely counts, and the serial number beside it does not. */
+static void test_serial_is_the_last_resort(void **state)
+{
+    static named const with_entra[] = {{NULL, ENTRA, SERIAL}};
+    static named const with_device[] = {{DEVICE, NULL, SERIAL}};
+    static named const two[] = {{DEVICE, NULL, NULL}, {NULL, NULL, SERIAL}};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_serial_world(&w);
+    certificates = with_entra;
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, FILTER, 200, PAGE(ONE(DEVICE, ENTRA)));
+    run(&w, &r);
+    assert_device(&w);
+    world_close(&w);
+
+    open_serial_world(&w);
+    certificates = with_device;
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/" DEVICE "?", 200, ONE(DEVICE, ENTRA));
+    run(&w, &r);
+    assert_device(&w);
+    world_close(&w);
+
+    /* Two proofs are of one device, or of none. */
+    for (int same = 0; same < 2; same++) {
+        open_serial_world(&w);
+        certificates = two;
+        certificate_count = 2;
+        r.host_evidence = true;
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/" DEVICE "?", 200,
+                     same ? WITH_SERIAL(DEVICE, SERIAL) : WITH_SERIAL(DEVICE, "PF3ABC13"));
+        run(&w, &r);
+        if (same)
+            assert_device(&w);
+        else
+            assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_NOT_ENROLLED);
+        world_close(&w);
+    }
+}
+
 static struct CMUnitTest const tests[] = {
+    cmocka_unit_test(test_serial_found_and_kept),
+    cmocka_unit_test(test_serial_off_by_default),
+    cmocka_unit_test(test_serial_of_several_or_of_none),
+    cmocka_unit_test(test_serial_lies),
+    cmocka_unit_test(test_serial_index_that_is_out_of_date),
+    cmocka_unit_test(test_serial_is_the_last_resort),
     cmocka_unit_test(test_found_and_kept),
     cmocka_unit_test(test_without_a_proof),
     cmocka_unit_test(test_none_has_it),
