@@ -243,7 +243,10 @@ static open_network *open_push(walk *w, dt_bits key, unsigned len, dt_bits last)
     if (dt_bits_compare(w->next, key) < 0)
         cover(w, dt_bits_previous(key), around == NULL ? 0 : around->tags);
     n = &w->open[w->depth++];
-    *n = around == NULL ? (open_network){.tags = 0} : *around;
+    if (around == NULL)
+        memset(n, 0, sizeof(*n));
+    else
+        *n = *around;
     n->key = key;
     n->last = last;
     n->len = len;
@@ -266,9 +269,13 @@ static void walk_network(walk *w, dt_bits key, unsigned len, dt_bits last, uint3
 
 static void walk_end(walk *w)
 {
+    dt_bits last = {UINT64_MAX, UINT64_MAX};
+
+    if (w->ipv4)
+        last = (dt_bits){0, UINT32_MAX};
     while (w->depth > 0)
         close_top(w);
-    cover(w, w->ipv4 ? (dt_bits){0, UINT32_MAX} : (dt_bits){UINT64_MAX, UINT64_MAX}, 0);
+    cover(w, last, 0);
     held_put(w);
 }
 

@@ -374,6 +374,7 @@ typedef struct listed {
     uint8_t first[16], last[16];
     bool ipv4;
     uint32_t tag; /* DT_NETWORK_NO_TAG: only checked */
+    char text[160];
 } listed;
 
 /* How the networks of one list are spread. */
@@ -487,21 +488,18 @@ static void random_prefix(spread const *how, listed *l, char text[160])
  * same or another tag. */
 static void random_network(spread const *how, size_t i, dt_network_set *s)
 {
-    static char texts[LISTED_MAX][160];
     listed *l = &list[i];
     dt_error e = {0};
 
     if (i > 0 && random_below(12) == 0) {
-        size_t again = random_below((unsigned)i);
-        *l = list[again];
-        memcpy(texts[i], texts[again], sizeof(texts[i]));
+        *l = list[random_below((unsigned)i)];
     } else {
         l->ipv4 = random_below(2);
-        (random_below(4) == 0 ? random_range : random_prefix)(how, l, texts[i]);
+        (random_below(4) == 0 ? random_range : random_prefix)(how, l, l->text);
     }
     l->tag = random_below(20) == 0 ? DT_NETWORK_NO_TAG : random_below(how->tags);
-    if (dt_network_set_add(s, texts[i], l->tag, &e) != DT_OK)
-        fail_msg("%s: %s", texts[i], e.text);
+    if (dt_network_set_add(s, l->text, l->tag, &e) != DT_OK)
+        fail_msg("%s: %s", l->text, e.text);
 }
 
 static void list_lookup(size_t n, dt_ip const *ip, dt_tag_set *out)
