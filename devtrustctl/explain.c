@@ -256,6 +256,7 @@ static int take_host_groups(explaining *x, dt_error *e)
 
 static int take_groups(explaining *x, dt_error *e)
 {
+    /* With others beside it Okta is asked as well, but nothing is said of it here. */
     bool from_okta = x->answer.config->policy.groups_from == DT_GROUPS_FROM_OKTA;
 
     x->answer.groups = DT_EXPLAIN_GROUPS_UNKNOWN;

@@ -83,9 +83,10 @@ typedef enum dt_number_challenge {
     DT_NUMBER_NEVER = 0,  /* do not ask Okta for one (the org may still force it) */
     DT_NUMBER_WHEN_SHOWN, /* ask for one wherever the number can be shown */
 } dt_number_challenge;
+/* Who tells a person's groups; a bit each. Of several each has to answer, and all that they tell count. */
 typedef enum dt_groups_from {
-    DT_GROUPS_FROM_REQUEST = 0, /* NSS for PAM, the configured attribute for RADIUS */
-    DT_GROUPS_FROM_OKTA,
+    DT_GROUPS_FROM_REQUEST = 1 << 0, /* NSS for PAM, the configured attribute for RADIUS */
+    DT_GROUPS_FROM_OKTA = 1 << 1,
 } dt_groups_from;
 typedef enum dt_revocation {
     DT_REVOCATION_REQUIRE = 0, /* no answer is UNKNOWN */
@@ -209,7 +210,7 @@ typedef struct dt_config {
         char *location_database;
         dt_unknown_as unknown_device_as;
         dt_unavailable_as okta_unavailable;
-        dt_groups_from groups_from;
+        unsigned groups_from; /* dt_groups_from bits */
         bool report_only; /* evaluate and log, enforce nothing; a policy may say otherwise */
         char *org_file;   /* the org's own sign-on rules */
         dt_org_mfa org_mfa;

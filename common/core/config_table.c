@@ -265,7 +265,7 @@ static dt_config_key const keys[] = {
      .reloadable = true, .help = "What a device is taken for when a look-up failed."},
     {KEY(policy, okta_unavailable, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unavailable,
      .reloadable = true, .help = "What happens when MFA is due and Okta cannot be asked."},
-    {KEY(policy, groups_from, DT_CONFIG_ENUM), .fallback = "request", .words = words_groups,
+    {KEY(policy, groups_from, DT_CONFIG_BITS), .fallback = "request", .words = words_groups,
      .reloadable = true, .help = "Where a person's groups come from."},
     {KEY(policy, report_only, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
      .help = "Whether policies are only evaluated and logged, and not enforced."},

@@ -150,15 +150,28 @@ bool dt_signon_add_group(dt_signon *s, char const *name)
     return true;
 }
 
+static bool take_told_groups(dt_signon *s, dt_request const *r)
+{
+    if (r->group_knowledge != DT_GROUPS_KNOWN)
+        return false;
+    for (size_t i = 0; i < r->group_count; i++) {
+        if (!dt_signon_add_group(s, r->groups[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Known are groups only when everybody has told them who is to tell them. */
 static void take_groups(dt_signon *s, dt_request const *r)
 {
-    s->group_knowledge = r->group_knowledge;
-    if (s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA)
-        s->group_knowledge = DT_GROUPS_UNKNOWN;
-    for (size_t i = 0; s->group_knowledge == DT_GROUPS_KNOWN && i < r->group_count; i++) {
-        if (!dt_signon_add_group(s, r->groups[i]))
-            s->group_knowledge = DT_GROUPS_UNKNOWN;
-    }
+    unsigned from = s->site.config->policy.groups_from;
+    bool told = (from & DT_GROUPS_FROM_REQUEST) == 0 || take_told_groups(s, r);
+
+    s->told_len = s->groups_len;
+    s->told_count = s->group_count;
+    s->okta_groups_missing = told && (from & DT_GROUPS_FROM_OKTA) != 0;
+    s->group_knowledge =
+        told && from == DT_GROUPS_FROM_REQUEST ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
 }
 
 int dt_signon_login(dt_config const *c, char const *user, char out[DT_LOGIN_MAX])
@@ -688,6 +701,18 @@ dt_site const *dt_signon_site(dt_signon const *s)
     return &s->site;
 }
 
+static char const *groups_from(unsigned from)
+{
+    switch (from) {
+    case DT_GROUPS_FROM_REQUEST:
+        return "request";
+    case DT_GROUPS_FROM_OKTA:
+        return "okta";
+    default:
+        return "request+okta";
+    }
+}
+
 void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
 {
     memset(out, 0, sizeof(*out));
@@ -700,8 +725,7 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->station = s->station;
     out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
     if (s->group_knowledge == DT_GROUPS_KNOWN)
-        out->groups_from =
-            s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA ? "okta" : "request";
+        out->groups_from = groups_from(s->site.config->policy.groups_from);
     out->generation = s->site.generation;
     out->loaded = s->site.loaded;
     out->started = s->started;

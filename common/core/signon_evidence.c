@@ -720,7 +720,7 @@ void dt_signon_decide(dt_signon *s, dt_time now)
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
     dt_site_decide_org(&s->site, &in, &s->outcome);
     if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 && s->group_pages == 0 &&
-        s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA) {
+        s->okta_groups_missing) {
         /* Nothing is decided until they are here. */
         s->outcome.decision = (dt_decision){.cause = DT_DECISION_UNKNOWN_GROUPS};
         s->outcome.org = (dt_decision){.cause = DT_DECISION_UNKNOWN_GROUPS};

@@ -185,6 +185,8 @@ struct dt_signon {
     char push_key[2 * DT_SHA256_LEN + 1];
     size_t groups_len, group_count;
     dt_group_knowledge group_knowledge;
+    size_t told_len, told_count; /* of them, those that came with the request */
+    bool okta_groups_missing;    /* all others who are to tell groups have told them */
     int group_pages;
     dt_time groups_learnt; /* at Okta; 0: they came with the request */
     char next_url[DT_SIGNON_LINK_MAX];

@@ -169,10 +169,12 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
         if (!name || !dt_signon_add_group(s, name))
             rc = DT_E_PARSE;
     }
-    if (rc < 0)
-        s->groups_len = s->group_count = 0;
-    else
+    if (rc < 0) {
+        s->groups_len = s->told_len;
+        s->group_count = s->told_count;
+    } else {
         s->groups_learnt = at;
+    }
     dt_json_free(&root);
     return rc;
 }
@@ -247,11 +249,11 @@ static int render_claim(dt_signon *s, dt_buf *b)
 
 static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
 {
-    char const *at = s->groups;
+    char const *at = s->groups + s->told_len; /* Okta's alone */
 
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"groups\":[", RECORD_VERSION, (long long)now);
-    for (size_t i = 0; i < s->group_count; i++) {
-        if (i > 0)
+    for (size_t i = s->told_count; i < s->group_count; i++) {
+        if (i > s->told_count)
             dt_buf_putc(b, ',');
         dt_json_put_string(b, at);
         at += strlen(at) + 1;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 11
+#define SAVED_VERSION 12
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -193,6 +193,9 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->groups_len, 0, sizeof(s->groups));
     raw(c, s->groups, s->groups_len);
     NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
+    NUMBER(s->told_len, 0, s->groups_len);
+    NUMBER(s->told_count, 0, s->group_count);
+    FLAG(s->okta_groups_missing);
     NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
     NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
     TIME(s->groups_learnt);
@@ -470,14 +473,20 @@ int dt_signon_save(dt_signon const *s, dt_buf *out)
     return dt_buf_error(out);
 }
 
-/* The packed groups must hold exactly group_count names, each ended. */
-static bool groups_hold_together(dt_signon const *s)
+/* So many names, each ended, are in so many bytes. */
+static bool holds_names(char const *packed, size_t len, size_t count)
 {
     size_t names = 0;
 
-    for (size_t i = 0; i < s->groups_len; i++)
-        names += s->groups[i] == '\0';
-    return names == s->group_count && (s->groups_len == 0 || s->groups[s->groups_len - 1] == '\0');
+    for (size_t i = 0; i < len; i++)
+        names += packed[i] == '\0';
+    return names == count && (len == 0 || packed[len - 1] == '\0');
+}
+
+static bool groups_hold_together(dt_signon const *s)
+{
+    return holds_names(s->groups, s->groups_len, s->group_count) &&
+           holds_names(s->groups, s->told_len, s->told_count);
 }
 
 /* A device that a name was found to be of is the one that the answer is about. */

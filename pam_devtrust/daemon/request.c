@@ -403,7 +403,7 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
 {
     dt_daemon *d = c->daemon;
     bool groups = site->policy != NULL && dt_site_needs_groups(site) &&
-                  site->config->policy.groups_from == DT_GROUPS_FROM_REQUEST;
+                  (site->config->policy.groups_from & DT_GROUPS_FROM_REQUEST) != 0;
 
     if (!is_service_name(m->service))
         refuse_internal(c, m,

@@ -478,6 +478,25 @@ def test_groups_of_the_host(world: PamWorld) -> None:
     assert cause(world.outcome("staff", 2)) == "RULE_DENY"
 
 
+def test_groups_of_the_host_and_of_okta(world: PamWorld) -> None:
+    """All that either tells counts; one that does not answer leaves them unknown."""
+    world.site.set_policy(staff_policy("everyone-at-okta"))
+    world.restart_daemon({"policy": {"groups_from": "request, okta"}, "okta": {"user_ttl": "0"}})
+    world.sim.set_user(ALICE, groups=["Everyone", "everyone-at-okta"])
+    assert world.login("staff", "dtalice")["auth"] == "SUCCESS"
+    world.sim.set_user(ALICE, groups=["Everyone"])
+    assert world.login("staff", "dtalice")["auth"] == "PERM_DENIED"
+    assert cause(world.outcome("staff", 2)) == "RULE_DENY"
+    world.site.set_policy(staff_policy("dtalice"))
+    world.restart_daemon()
+    assert world.login("staff", "dtalice")["auth"] == "SUCCESS"
+    world.sim.listener("okta", "down")
+    assert world.login("staff", "dtalice")["auth"] == "PERM_DENIED"
+    assert cause(world.outcome("staff", 4)) == "GROUPS_UNKNOWN"
+    world.sim.listener("okta", "up")
+    world.site.configure({"okta": {"user_ttl": None}})
+
+
 def test_leaves_while_groups_are_looked_up(world: PamWorld) -> None:
     world.site.set_policy(staff_policy("dtalice"))
     world.restart_daemon()

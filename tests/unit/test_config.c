@@ -1025,7 +1025,7 @@ static void values_are_not_repeated(void **state)
         {"okta", "api_token_file"}, {"okta", "org_url"},  {"intune", "key_file"},
         {"intune", "tenant_id"},    {"store", "path"},    {"daemon", "local_services"},
         {"okta", "timeout"},        {"audit", "syslog"},  {"mfa", "push_limit"},
-        {"policy", "groups_from"},  {"daemon", "socket"},
+        {"policy", "org_mfa"},      {"daemon", "socket"},
     };
     dt_config *c = NULL;
 

@@ -300,6 +300,186 @@ static void test_a_reason_that_is_not_known(void **state)
     }
 }
 
+/* --- who tells groups -------------------------------------------------------------------------- */
+
+#define OF_STAFF(access, otherwise) POLICY(IN_STAFF, access, otherwise)
+#define NEXT_PAGE "https://example.okta.com/api/v1/users/00u1/groups?after=1&limit=200"
+
+static char const staff_page[] = "[{\"id\":\"00g1\",\"profile\":{\"name\":\"Staff\"}}]";
+static char const everyone_page[] = "[{\"id\":\"00g2\",\"profile\":{\"name\":\"Everyone\"}}]";
+static char const *const of_staff[] = {"users", "STAFF"};
+
+static char const *const from_okta[] = {"policy", "groups_from", "okta", NULL};
+static char const *const from_both[] = {"policy", "groups_from", "request, okta", NULL};
+
+static void open_groups(world *w, dt_request *r, char const *policy, char const *const *settings)
+{
+    world_open(w, policy, settings);
+    w->save_each_step = true;
+    *r = world_request();
+}
+
+static dt_cause groups_end(world *w, dt_request const *r)
+{
+    world_begin(w, r);
+    while (world_run(w) == DT_STEP_WAIT)
+        w->now = w->step.until;
+    return world_outcome(w)->cause;
+}
+
+static void expect_groups(world *w, char const *page)
+{
+    world_expect(w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    world_expect(w, DT_HTTP_GET, "/users/00u1/groups", 200, page);
+}
+
+/* What any of them tells counts. */
+static void test_several_tell_groups(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_groups(&w, &r, OF_STAFF("ALLOW", "DENY"), from_both);
+    r.groups = of_staff;
+    r.group_count = 2;
+    expect_groups(&w, everyone_page);
+    assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_ALLOW);
+    world_all_used(&w);
+    /* What the request told is not kept as Okta's: whoever it no longer tells of is in no group. */
+    r.group_count = 0;
+    assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_DENY);
+    assert_int_equal(world_outcome(&w)->okta_calls, 0);
+    /* And what Okta told is kept for so long, and no longer. */
+    w.now += w.config->okta.user_ttl;
+    expect_groups(&w, staff_page);
+    assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(world_outcome(&w)->okta_calls, 0);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* A record that is none is not believed, and takes nothing away that the request told. */
+static void test_a_broken_record_of_groups(void **state)
+{
+    static char const *const records[] = {"x",
+                                          "{}",
+                                          "{\"v\":1,\"at\":1,\"groups\":[\"staff\"]}",
+                                          "{\"v\":1,\"at\":9999999999999,\"groups\":[\"staff\"]}",
+                                          "{\"v\":1,\"at\":1700000000000,\"groups\":[\"staff\",7]}",
+                                          "{\"v\":1,\"at\":1700000000000,\"groups\":null}"};
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+        world_row *row;
+
+        open_groups(&w, &r, OF_STAFF("ALLOW", "DENY"), from_both);
+        expect_groups(&w, everyone_page);
+        assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_DENY);
+        row = world_find(&w, DT_TABLE_LOOKUP, "okta-groups:");
+        assert_non_null(row);
+        row->len = strlen(records[i]);
+        memcpy(row->value, records[i], row->len);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, everyone_page);
+        assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_DENY);
+        row->len = strlen(records[i]);
+        memcpy(row->value, records[i], row->len);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, everyone_page);
+        r.groups = of_staff;
+        r.group_count = 2;
+        assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_ALLOW);
+        world_all_used(&w);
+        world_close(&w);
+    }
+}
+
+/* One who does not answer leaves all unknown, whatever the others told. */
+static void test_one_who_does_not_tell(void **state)
+{
+    static char const *const policies[] = {OF_STAFF("ALLOW", "DENY"), OF_STAFF("DENY", "ALLOW"),
+                                           POLICY(NOT_STAFF, "ALLOW", "DENY"),
+                                           POLICY(NOT_STAFF, "DENY", "ALLOW")};
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        open_groups(&w, &r, policies[i], from_both);
+        r.group_knowledge = DT_GROUPS_UNKNOWN; /* and Okta is not asked in vain */
+        assert_int_equal(groups_end(&w, &r), DT_CAUSE_GROUPS_UNKNOWN);
+        assert_int_equal(world_outcome(&w)->okta_calls, 0);
+        r.group_knowledge = DT_GROUPS_KNOWN;
+        r.groups = of_staff;
+        r.group_count = 2;
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+        for (int k = 0; k < 3; k++)
+            world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 503, OKTA_BROKEN);
+        assert_int_equal(groups_end(&w, &r), DT_CAUSE_GROUPS_UNKNOWN);
+        world_all_used(&w);
+        /* That it did not answer is not kept. */
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, everyone_page);
+        assert_int_not_equal(groups_end(&w, &r), DT_CAUSE_GROUPS_UNKNOWN);
+        world_all_used(&w);
+        world_close(&w);
+    }
+}
+
+typedef struct failing {
+    int status;
+    char const *body;
+    int times; /* that it is asked */
+} failing;
+
+/* Wherever it fails: on the way to the person, at the first page, at a later one. */
+static void test_groups_failing_at_each_point(void **state)
+{
+    static failing const ways[] = {
+        {503, "", 3},
+        {0, "", 3},
+        {429, "", 3},
+        {200, "<html>", 1},
+        {200, "{\"id\":\"00u1\"", 1},
+        {404, "{\"errorCode\":\"E0000007\"}", 1},
+        {403, "{\"errorCode\":\"E0000006\"}", 1},
+        {200, "[{\"id\":\"00g1\",\"profile\":{}}]", 1},
+        {200, "[{\"id\":\"00g1\",\"profile\":{\"name\":7}}]", 1},
+    };
+    static char const *const policies[] = {OF_STAFF("ALLOW", "DENY"), OF_STAFF("DENY", "ALLOW"),
+                                           POLICY(NOT_STAFF, "ALLOW", "DENY"),
+                                           POLICY(NOT_STAFF, "DENY", "ALLOW")};
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (size_t n = 0; n < 4 * 3 * sizeof(ways) / sizeof(ways[0]); n++) {
+        failing const *way = &ways[n / 12];
+        unsigned point = n / 4 % 3;
+        dt_cause cause;
+
+        open_groups(&w, &r, policies[n % 4], from_okta);
+        if (point > 0)
+            world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+        if (point > 1) {
+            world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, staff_page);
+            w.replies[w.reply_count - 1].next_link = NEXT_PAGE;
+        }
+        for (int k = 0; k < way->times; k++)
+            world_expect(&w, DT_HTTP_GET, point == 0 ? "/users/ann" : "/groups", way->status,
+                         way->body);
+        cause = groups_end(&w, &r);
+        /* A token that Okta does not take is a fault of the configuration, and denies as one. */
+        if (cause != DT_CAUSE_GROUPS_UNKNOWN && cause != DT_CAUSE_CONFIG)
+            fail_msg("way %zu, point %u, policy %zu: %s", n / 12, point, n % 4,
+                     dt_cause_name(cause));
+        assert_int_equal(world_outcome(&w)->result, DT_DENY);
+        assert_null(world_find(&w, DT_TABLE_LOOKUP, "okta-groups:"));
+        world_close(&w);
+    }
+}
+
 int main(void)
 {
     static struct CMUnitTest const tests[] = {
@@ -310,6 +490,10 @@ int main(void)
         cmocka_unit_test(test_addresses_that_can_be_read),
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_a_reason_that_is_not_known),
+        cmocka_unit_test(test_several_tell_groups),
+        cmocka_unit_test(test_a_broken_record_of_groups),
+        cmocka_unit_test(test_one_who_does_not_tell),
+        cmocka_unit_test(test_groups_failing_at_each_point),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
