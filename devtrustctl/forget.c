@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrustctl forget: ends remembered MFA, of a person, at an application, of a device, or all.
- * Modules that run see it within a second. */
+/* devtrustctl forget: ends remembered MFA, of a person, at an application, of a device, or all; or what
+ * Okta told of people's groups. Modules that run see it within a second. */
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
@@ -14,7 +14,7 @@
 /* What is to be forgotten; what is NULL does not matter. */
 typedef struct forgetting {
     char const *user, *application, *device, *config;
-    bool all;
+    bool all, groups;
     dt_store *store;
     dt_time now;
     dt_buf scratch;
@@ -57,14 +57,39 @@ static bool is_meant(forgetting const *f, dt_bytes value)
            dt_str_equal_nocase(r.key_id, f->device);
 }
 
+/* "okta-groups:POLICY:ORG:APPLICATION:LOGIN", as core/signon_render.c has it; and "okta-user:LOGIN", or a
+ * person whom Okta has just disabled would go on being known. */
+static bool is_membership_meant(forgetting const *f, char const *key)
+{
+    char application[DT_APPLICATION_MAX];
+    char const *colon;
+
+    if (strncmp(key, "okta-user:", 10) == 0)
+        return f->application == NULL && (f->user == NULL || is_user(key + 10, f->user));
+    if (strncmp(key, "okta-groups:", 12) != 0)
+        return false;
+    for (int i = 0; i < 3 && key != NULL; i++) {
+        key = strchr(key, ':');
+        key = key == NULL ? NULL : key + 1;
+    }
+    colon = key == NULL ? NULL : strchr(key, ':');
+    if (colon == NULL || dt_str_copy_bytes(application, sizeof(application),
+                                           dt_bytes_of(key, (size_t)(colon - key))) != DT_OK)
+        return f->all;
+    return (f->user == NULL || is_user(colon + 1, f->user)) &&
+           (f->application == NULL || strcmp(application, f->application) == 0);
+}
+
 static int forget_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
 {
     forgetting *f = ctx;
-    dt_store_op op = {.table = DT_TABLE_REMEMBERED, .verb = DT_STORE_DELETE, .sync = true};
+    dt_store_op op = {.table = f->groups ? DT_TABLE_LOOKUP : DT_TABLE_REMEMBERED,
+                      .verb = DT_STORE_DELETE,
+                      .sync = true};
     dt_store_result result = {0};
 
     (void)expires;
-    if (!is_meant(f, value))
+    if (!(f->groups ? is_membership_meant(f, key) : is_meant(f, value)))
         return DT_OK;
     int rc = dt_str_copy(op.key, sizeof(op.key), key);
 
@@ -85,7 +110,8 @@ static dt_ctl_exit forget(forgetting *f)
         return dt_err_fault(&f->error);
     f->now = dt_host_now();
     dt_buf_init(&f->scratch, DT_STORE_VALUE_MAX);
-    rc = dt_store_each(f->store, DT_TABLE_REMEMBERED, f->now, forget_row, f, &f->error);
+    rc = dt_store_each(f->store, f->groups ? DT_TABLE_LOOKUP : DT_TABLE_REMEMBERED, f->now,
+                       forget_row, f, &f->error);
     dt_buf_free(&f->scratch);
     dt_ctl_store_close(&files, &f->store);
     dt_out_line("%zu forgotten", f->forgotten);
@@ -97,10 +123,13 @@ static dt_ctl_exit forget(forgetting *f)
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
 {
     forgetting f = {0};
-    dt_option const options[] = {
-        {"--user", NULL, &f.user, NULL},     {"--application", NULL, &f.application, NULL},
-        {"--device", NULL, &f.device, NULL}, {"--all", NULL, NULL, &f.all},
-        {"--config", "-c", &f.config, NULL}, {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {{"--user", NULL, &f.user, NULL},
+                                 {"--application", NULL, &f.application, NULL},
+                                 {"--device", NULL, &f.device, NULL},
+                                 {"--all", NULL, NULL, &f.all},
+                                 {"--groups", NULL, NULL, &f.groups},
+                                 {"--config", "-c", &f.config, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     size_t count = 0;
     bool named = false;
@@ -113,6 +142,8 @@ dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
     rc = dt_options_parse(options, argc, argv, rest, &count, &f.error);
     free(rest);
     named = f.user != NULL || f.application != NULL || f.device != NULL;
+    if (rc == DT_OK && f.groups && f.device != NULL)
+        rc = dt_error_set(&f.error, DT_E_INVALID, "--groups are of people, not of a --device");
     if (rc == DT_OK && (count > 0 || named == f.all))
         rc =
             dt_error_set(&f.error, DT_E_INVALID,

@@ -211,8 +211,8 @@ typedef struct dt_config {
         dt_unknown_as unknown_device_as;
         dt_unavailable_as okta_unavailable;
         unsigned groups_from; /* dt_groups_from bits */
-        bool report_only; /* evaluate and log, enforce nothing; a policy may say otherwise */
-        char *org_file;   /* the org's own sign-on rules */
+        bool report_only;     /* evaluate and log, enforce nothing; a policy may say otherwise */
+        char *org_file;       /* the org's own sign-on rules */
         dt_org_mfa org_mfa;
     } policy;
     struct {

@@ -705,6 +705,34 @@ def test_explain_groups_from_okta(site: Site, world: Sim) -> None:
     assert explain(site, "vpn", "--groups", "staff").code == FAULT
 
 
+def test_forget_groups(site: Site, world: Sim) -> None:
+    """What Okta told is kept until it is forgotten, of whom and for what was said."""
+    def okta_calls() -> int:
+        code, found = explained(site)
+        assert code == YES
+        return int(found["oktaCalls"])
+
+    def forget(*options: str) -> Answer:
+        return run("forget", "-c", site.config_path, "--groups", *options)
+
+    zone_site(site)
+    site.configure({"policy": {"groups_from": "okta"}})
+    world.add_user("alice@example.com", groups=("Everyone", "staff"), factors=("push",))
+    assert okta_calls() == 2 and okta_calls() == 0
+    for others in (("--user", "bob"), ("--user", "alice", "--application", "wifi")):
+        assert forget(*others).code == NO
+    assert okta_calls() == 0
+    assert forget("--user", "alice", "--application", "vpn").code == YES
+    assert okta_calls() == 1  # who it is was kept
+    assert forget("--user", "ALICE@example.com").code == YES
+    assert okta_calls() == 2
+    assert forget("--all").code == YES and okta_calls() == 2
+    assert forget("--all").code == YES and forget("--all").code == NO
+    assert forget("--device", "x").code == FAULT and forget().code == FAULT
+    # MFA that is remembered is another matter.
+    assert run("forget", "-c", site.config_path, "--user", "alice").code == NO
+
+
 def test_explain_says_no_when_no_factor_is_left(site: Site) -> None:
     site.configure({"mfa": {"factors": "token:software:totp"}})
     site.set_policy(guide_policy("vpn", factors=("push",)))

@@ -200,6 +200,108 @@ static void test_frequencies_over_months(void **state)
     over_months("P45DT1S", DT_DAYS(45) + DT_SECONDS(1));
 }
 
+/* --- the same beside an oracle ------------------------------------------------------------------ */
+
+#define SESSIONS 3
+#define OVER_A_YEAR DT_DAYS(390) /* as long as the device certificate is valid */
+
+static uint32_t seed;
+
+static uint32_t any(uint32_t below)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % below;
+}
+
+/* When the person gave MFA last, by the clock of then: in each session, or for all in the first. */
+typedef struct oracle {
+    dt_time lifetime;
+    bool by_session;
+    bool given[SESSIONS];
+    dt_time at[SESSIONS];
+} oracle;
+
+/* Said plainly: good from when it was given until its time is over, and never from the future. */
+static bool oracle_remembers(oracle const *o, unsigned session, dt_time now)
+{
+    unsigned i = o->by_session ? session : 0;
+
+    return o->given[i] && now >= o->at[i] && now - o->at[i] < o->lifetime;
+}
+
+static void oracle_give(oracle *o, unsigned session, dt_time now)
+{
+    unsigned i = o->by_session ? session : 0;
+
+    o->given[i] = true;
+    o->at[i] = now;
+}
+
+/* Minutes to days go by; now and then the clock is set, back or ahead. */
+static dt_time later(dt_time now, int *steps_back, int *steps_ahead)
+{
+    switch (any(40)) {
+    case 0:
+        (*steps_back)++;
+        return now - DT_SECONDS(1) - DT_MINUTES(any(60 * 60));
+    case 1:
+        (*steps_ahead)++;
+        return now + DT_HOURS(any(24 * 20));
+    case 2:
+        return now; /* twice in the same millisecond */
+    default:
+        return now + DT_SECONDS(1) + (any(3) == 0 ? DT_MINUTES(any(60 * 48)) : DT_MINUTES(any(90)));
+    }
+}
+
+static void beside_the_oracle(char const *frequency, dt_time lifetime)
+{
+    static char const *const names[SESSIONS] = {"radius:one", "radius:two", "radius:three"};
+    oracle o = {.lifetime = lifetime, .by_session = strcmp(frequency, "ONCE_PER_SESSION") == 0};
+    int asked = 0, remembered = 0, back = 0, ahead = 0;
+    company c;
+
+    seed = 20261124u;
+    open_company(&c, frequency, "", NULL);
+    for (c.w.now = OCTOBER; c.w.now < OCTOBER + OVER_A_YEAR;
+         c.w.now = later(c.w.now, &back, &ahead)) {
+        unsigned session = any(SESSIONS);
+        bool good = oracle_remembers(&o, session, c.w.now);
+        dt_cause cause;
+
+        c.request.session = names[session];
+        cause = sign_on(&c);
+        if (cause != (good ? DT_CAUSE_MFA_REMEMBERED : DT_CAUSE_MFA_SUCCESS))
+            fail_msg("%s: %s at %lld, given at %lld", frequency, dt_cause_name(cause),
+                     (long long)c.w.now, (long long)o.at[o.by_session ? session : 0]);
+        asked += !good;
+        remembered += good;
+        if (!good)
+            oracle_give(&o, session, c.w.now);
+    }
+    assert_true(back > 10 && ahead > 10 && asked > 0);
+    assert_int_equal(remembered > 0, lifetime > DT_SECONDS(1));
+    close_company(&c);
+}
+
+static void test_over_a_year_beside_an_oracle(void **state)
+{
+    (void)state;
+    beside_the_oracle("EVERY_SIGN_ON", 0);
+    beside_the_oracle("ONCE_PER_SESSION", DT_SESSION_MFA_MAX);
+    beside_the_oracle("ONCE_A_DAY", DT_DAYS(1));
+    beside_the_oracle("ONCE_A_WEEK", DT_DAYS(7));
+    beside_the_oracle("ONCE_A_MONTH", DT_DAYS(30));
+    beside_the_oracle("ONCE_PER_SIX_MONTHS", DT_DAYS(180));
+    beside_the_oracle("ONLY_ONCE", DT_TIME_NEVER);
+    beside_the_oracle("PT8H", DT_HOURS(8));
+    beside_the_oracle("P1D", DT_DAYS(1));
+    beside_the_oracle("P1M", DT_DAYS(30));
+    beside_the_oracle("P1Y", DT_DAYS(365));
+    beside_the_oracle("PT1M1S", DT_MINUTES(1) + DT_SECONDS(1));
+    beside_the_oracle("P1W", DT_DAYS(7));
+}
+
 static void test_to_the_millisecond(void **state)
 {
     company c;
@@ -936,6 +1038,7 @@ static void test_saved_machines_that_cannot_be(void **state)
 #define T(name) cmocka_unit_test(name)
 static struct CMUnitTest const tests[] = {
     T(test_frequencies_over_months),
+    T(test_over_a_year_beside_an_oracle),
     T(test_to_the_millisecond),
     T(test_use_prolongs_nothing),
     T(test_clock_set_back),

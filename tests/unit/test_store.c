@@ -695,6 +695,80 @@ static void test_kill_nine(void **state)
     }
 }
 
+#define ROW_KILLS 40
+
+typedef struct rows_to_write {
+    int fd;
+    unsigned from;
+} rows_to_write;
+
+/* Row after row, each under a key of its own; says of each that it was told to be kept. */
+static int child_write_rows(fixture *f, void *arg)
+{
+    rows_to_write const *w = arg;
+
+    for (unsigned i = w->from;; i++) {
+        char key[32], value[64];
+        snprintf(key, sizeof(key), "row-%u", i);
+        snprintf(value, sizeof(value), "%u %u", i, i * 2654435761u);
+        if (ask(f, DT_TABLE_REMEMBERED, DT_STORE_PUT, key, value, DT_TIME_NEVER, NOW) !=
+            DT_STORE_OK)
+            return 1;
+        if (write(w->fd, &i, sizeof(i)) != sizeof(i))
+            return 2;
+    }
+}
+
+static dt_store_status row_status(fixture *f, unsigned i)
+{
+    char key[32];
+
+    snprintf(key, sizeof(key), "row-%u", i);
+    return ask(f, DT_TABLE_REMEMBERED, DT_STORE_GET, key, NULL, 0, NOW);
+}
+
+/* Killed again and again in the middle of writing: each row that was told to be kept is there, whole, and
+ * at most the one that was under way is there or not. The next one goes on from there. */
+static void test_kill_nine_loses_one_row_at_most(void **state)
+{
+    fixture *f = *state;
+    unsigned next = 0, lost = 0;
+
+    srand(20261124);
+    for (int round = 0; round < ROW_KILLS; round++) {
+        unsigned told = 0, wanted = 1 + (unsigned)rand() % 60;
+        rows_to_write w = {.from = next};
+        int pipes[2], how = 0;
+
+        assert_int_equal(pipe(pipes), 0);
+        w.fd = pipes[1];
+        pid_t pid = spawn(f, child_write_rows, &w);
+        close(pipes[1]);
+        for (unsigned i = 0; i < wanted; i++)
+            assert_int_equal(read(pipes[0], &told, sizeof(told)), sizeof(told));
+        kill(pid, SIGKILL);
+        while (read(pipes[0], &told, sizeof(told)) == sizeof(told))
+            continue;
+        close(pipes[0]);
+        assert_int_equal(waitpid(pid, &how, 0), pid);
+        assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+        open_store(f);
+        for (unsigned i = 0; i <= told; i++) {
+            char key[32];
+            snprintf(key, sizeof(key), "row-%u", i);
+            assert_int_equal(assert_intact(f, DT_TABLE_REMEMBERED, key), i);
+        }
+        next = told + 1;
+        if (row_status(f, next) == DT_STORE_OK)
+            next++;
+        else
+            lost++;
+        assert_int_equal(row_status(f, next), DT_STORE_NOT_FOUND);
+        dt_store_close(&f->store);
+    }
+    assert_true(next > ROW_KILLS && lost <= ROW_KILLS);
+}
+
 /* --- a clock that is set back ----------------------------------------------------------------- */
 
 static dt_store_status remembered_at(fixture *f, dt_time now)
@@ -1318,6 +1392,7 @@ int main(void)
         T(test_clock_set_back_by_and_by),
         T(test_clock_set_back_is_seen_by_all),
         WITHOUT(test_kill_nine),
+        WITHOUT(test_kill_nine_loses_one_row_at_most),
         T(test_busy),
         WITHOUT(test_opening_waits_for_others),
         WITHOUT(test_opening_does_not_wait_for_ever),
