@@ -833,13 +833,16 @@ static bool tells_platform(dt_signon const *s, dt_evidence const *e)
 
 void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out)
 {
-    bool from_okta = s->site.config->policy.groups_from == DT_GROUPS_FROM_OKTA;
+    unsigned from = s->site.config->policy.groups_from;
 
     *out = (dt_policy_origins){.now = s->decided, .address_text = s->client_ip};
     out->address.from = "the request";
     out->time.from = s->explain && s->imagined.time > 0 ? "the question" : "this host's clock";
     if (s->group_knowledge == DT_GROUPS_KNOWN)
-        out->groups = (dt_origin){from_okta ? "okta" : "the request", s->groups_learnt};
+        out->groups = (dt_origin){from == DT_GROUPS_FROM_OKTA      ? "okta"
+                                  : from == DT_GROUPS_FROM_REQUEST ? "the request"
+                                                                   : "the request and okta",
+                                  s->groups_learnt};
     origin_of(s, tells_platform, text->platform, &out->platform);
     if (s->outcome.verdict.platform == DT_PLATFORM_UNKNOWN &&
         s->platform_hint != DT_PLATFORM_UNKNOWN)

@@ -403,6 +403,11 @@ static void name_for_ip(company *c)
     c->request.client_ip = "host.example.com";
 }
 
+static void nobodys_ip(company *c)
+{
+    c->request.client_ip = "255.255.255.254"; /* what a NAS puts there before it chooses one */
+}
+
 static void other_station(company *c)
 {
     c->request.station = "192.0.2.77";
@@ -495,10 +500,10 @@ static void test_without_a_key_only_where_the_rule_says_so(void **state)
 /* Where what the rule names is not known from the start, nothing is kept. */
 static void test_what_is_not_known_binds_nothing(void **state)
 {
-    static change *const unknown[] = {no_ip, name_for_ip};
+    static change *const unknown[] = {no_ip, name_for_ip, nobodys_ip};
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         company c;
 
         open_company(&c, "ONCE_A_DAY", BY("\"CLIENT_IP\""), NULL);

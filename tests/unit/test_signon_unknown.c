@@ -360,6 +360,40 @@ static void test_several_tell_groups(void **state)
     world_close(&w);
 }
 
+/* Of a saved one, what came with the request is whole names at the front of all. */
+static void test_saved_groups_hold_together(void **state)
+{
+    static struct {
+        size_t len, count;
+        int error;
+    } const told[] = {
+        {6, 1, 0},          {6, 0, DT_E_PARSE}, {5, 1, DT_E_PARSE},   {0, 1, DT_E_PARSE},
+        {7, 1, DT_E_PARSE}, {6, 2, DT_E_PARSE}, {600, 1, DT_E_PARSE}, {0, 0, 0}};
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        dt_buf b;
+
+        open_groups(&w, &r, OF_STAFF("ALLOW", "DENY"), from_both);
+        r.groups = of_staff + 1;
+        r.group_count = 1;
+        world_begin(&w, &r);
+        dt_signon_next(w.machine, w.now, &w.step);
+        assert_int_equal(w.step.kind, DT_STEP_STORE);
+        assert_int_equal(w.machine->told_len, sizeof("STAFF"));
+        w.machine->told_len = told[i].len;
+        w.machine->told_count = told[i].count;
+        dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+        assert_int_equal(dt_signon_save(w.machine, &b), 0);
+        if (dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)) != told[i].error)
+            fail_msg("case %zu", i);
+        dt_buf_free(&b);
+        world_close(&w);
+    }
+}
+
 /* A record that is none is not believed, and takes nothing away that the request told. */
 static void test_a_broken_record_of_groups(void **state)
 {
@@ -491,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_a_reason_that_is_not_known),
         cmocka_unit_test(test_several_tell_groups),
+        cmocka_unit_test(test_saved_groups_hold_together),
         cmocka_unit_test(test_a_broken_record_of_groups),
         cmocka_unit_test(test_one_who_does_not_tell),
         cmocka_unit_test(test_groups_failing_at_each_point),
