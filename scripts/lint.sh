@@ -139,9 +139,11 @@ check_json() {
 
 # Trailing white space, tabs in C, notes to self, files without a licence line.
 check_text() {
-    local bad=0 file texts
+    local bad=0 file texts ours
     mapfile -t texts < <(pick '.' | grep -vE '^LICENSE$')
-    grep -nIE '[[:blank:]]+$' "${texts[@]}" && bad=1
+    # Seeds of fuzzers are as foreign bytes come.
+    mapfile -t ours < <(printf '%s\n' "${texts[@]}" | grep -v '^tests/fuzz/corpus/')
+    grep -nIE '[[:blank:]]+$' "${ours[@]}" && bad=1
     [ ${#c_files[@]} -eq 0 ] || { grep -nP '\t' "${c_files[@]}" "${headers[@]}" && bad=1; }
     grep -nIE '\b(TO''DO|FIX''ME|XX''X)\b' "${texts[@]}" && bad=1
     for file in "${c_files[@]}" "${headers[@]}" "${python_files[@]}" "${shell_files[@]}"; do

@@ -458,96 +458,96 @@ static void answers_and_what_they_are_evidence_of(void **state)
 }
 
 /* Each is UNKNOWN, and none is ever evidence for, or against, a device. */
+static char const *const unusable[] = {
+    "",
+    " ",
+    "x",
+    "{\"compliant\":true}",
+    "<ise_api/>",
+    HEAD,
+    "<html><body>Sign in</body></html>",
+    /* of another device, or of several */
+    ONE(GUID(OTHER) "<Attributes>" GUID(OTHER) REGISTERED COMPLIANT "</Attributes>"),
+    ONE(GUID(OTHER) "<Attributes>" GUID(ID) REGISTERED COMPLIANT "</Attributes>"),
+    WITH(GUID(OTHER) REGISTERED COMPLIANT),
+    ONE("<Attributes>" GUID(ID) REGISTERED COMPLIANT "</Attributes>"),
+    ONE("<guid/><Attributes>" GUID(ID) REGISTERED COMPLIANT "</Attributes>"),
+    ONE(GUID(ID) GUID(ID) "<Attributes>" REGISTERED COMPLIANT "</Attributes>"),
+    ONE(GUID(ID " ") "<Attributes>" REGISTERED COMPLIANT "</Attributes>"),
+    API(VERSION "<deviceList><device>" GUID(ID) "<Attributes>" REGISTERED COMPLIANT
+                                                "</Attributes></device><device>" GUID(
+                                                    OTHER) "</device></deviceList>"),
+    API(VERSION "<deviceList><device>" GUID(ID) "<Attributes>" REGISTERED COMPLIANT
+                                                "</Attributes></device><device/></deviceList>"),
+    API(VERSION "<deviceList/><deviceList><device>" GUID(ID) "<Attributes>" REGISTERED COMPLIANT
+                                                             "</Attributes></device></deviceList>"),
+    /* words that are not known */
+    WITH(GUID(ID) REGISTERED "<Compliance><status>True</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status>1</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status>compliant</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status>unknown</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status> true</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status></status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status/></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance/>"),
+    WITH(GUID(ID) REGISTERED),
+    WITH(GUID(ID) COMPLIANT),
+    WITH(GUID(ID) "<register_status>TRUE</register_status>" COMPLIANT),
+    WITH(GUID(ID) "<register_status>yes</register_status>" COMPLIANT),
+    WITH(GUID(ID) "<register_status/>" COMPLIANT),
+    ONE(GUID(ID)),
+    ONE(GUID(ID) "<Attributes/>"),
+    /* twice, and one says otherwise */
+    WITH(GUID(ID) REGISTERED COMPLIANT "<Compliance><status>false</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status>false</status><status>true</status>"
+                             "</Compliance>"),
+    WITH(GUID(ID) REGISTERED "<register_status>false</register_status>" COMPLIANT),
+    ONE(GUID(ID) "<Attributes>" REGISTERED COMPLIANT "</Attributes><Attributes>" REGISTERED
+                 "<Compliance><status>false</status></Compliance></Attributes>"),
+    /* elsewhere than they belong */
+    ONE(GUID(ID) REGISTERED COMPLIANT),
+    ONE(GUID(ID) "<x><Attributes>" REGISTERED COMPLIANT "</Attributes></x>"),
+    ONE(GUID(ID) "<attributes>" REGISTERED COMPLIANT "</attributes>"),
+    WITH(GUID(ID) REGISTERED "<status>true</status>"),
+    WITH(GUID(ID) REGISTERED "<compliance><status>true</status></compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status><x>true</x></status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance status=\"true\"/>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status xmlns=\"urn:other\">true</status>"
+                             "</Compliance>"),
+    "<x>"
+    "<ise_api>" VERSION "<deviceList/></ise_api></x>",
+    /* another kind of answer, or another version */
+    API("<name>attributes</name><deviceList/>"),
+    API("<api_version>3</api_version><deviceList/>"),
+    API("<name>attributes</name><api_version>2</api_version><deviceList/>"),
+    API("<name>attributes</name><api_version>30</api_version><deviceList/>"),
+    API("<name>mdminfo</name><api_version>3</api_version><deviceList/>"),
+    API(VERSION),
+    API(VERSION "<deviceList xmlns=\"urn:other\"/>"),
+    API(VERSION VERSION "<deviceList/>"),
+    /* no whole document, or one that brings a document type */
+    HEAD "<!DOCTYPE ise_api><ise_api xmlns=\"" SPACE "\">" VERSION "<deviceList/></ise_api>",
+    HEAD "<!DOCTYPE ise_api [<!ENTITY t \"true\">]><ise_api xmlns=\"" SPACE "\">" VERSION
+         "<deviceList><device>" GUID(
+             ID) "<Attributes>" REGISTERED
+                 "<Compliance><status>&t;</status></Compliance></Attributes></device></deviceList>"
+                 "</ise_api>",
+    HEAD "<!DOCTYPE ise_api SYSTEM \"file:///etc/passwd\"><ise_api/>",
+    WITH(GUID(ID) REGISTERED "<Compliance><status>&t;</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status>tr\x01ue</status></Compliance>"),
+    WITH(GUID(ID) REGISTERED "<Compliance><status>\xff</status></Compliance>"),
+    GOOD "<ise_api/>",
+    GOOD "x",
+};
+
 static void answers_that_cannot_be_used(void **state)
 {
     (void)state;
-    static char const *const rows[] = {
-        "",
-        " ",
-        "x",
-        "{\"compliant\":true}",
-        "<ise_api/>",
-        HEAD,
-        "<html><body>Sign in</body></html>",
-        /* of another device, or of several */
-        ONE(GUID(OTHER) "<Attributes>" GUID(OTHER) REGISTERED COMPLIANT "</Attributes>"),
-        ONE(GUID(OTHER) "<Attributes>" GUID(ID) REGISTERED COMPLIANT "</Attributes>"),
-        WITH(GUID(OTHER) REGISTERED COMPLIANT),
-        ONE("<Attributes>" GUID(ID) REGISTERED COMPLIANT "</Attributes>"),
-        ONE("<guid/><Attributes>" GUID(ID) REGISTERED COMPLIANT "</Attributes>"),
-        ONE(GUID(ID) GUID(ID) "<Attributes>" REGISTERED COMPLIANT "</Attributes>"),
-        ONE(GUID(ID " ") "<Attributes>" REGISTERED COMPLIANT "</Attributes>"),
-        API(VERSION "<deviceList><device>" GUID(ID) "<Attributes>" REGISTERED COMPLIANT
-                                                    "</Attributes></device><device>" GUID(
-                                                        OTHER) "</device></deviceList>"),
-        API(VERSION "<deviceList><device>" GUID(ID) "<Attributes>" REGISTERED COMPLIANT
-                                                    "</Attributes></device><device/></deviceList>"),
-        API(VERSION "<deviceList/><deviceList><device>" GUID(
-            ID) "<Attributes>" REGISTERED COMPLIANT "</Attributes></device></deviceList>"),
-        /* words that are not known */
-        WITH(GUID(ID) REGISTERED "<Compliance><status>True</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status>1</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status>compliant</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status>unknown</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status> true</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status></status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status/></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance/>"),
-        WITH(GUID(ID) REGISTERED),
-        WITH(GUID(ID) COMPLIANT),
-        WITH(GUID(ID) "<register_status>TRUE</register_status>" COMPLIANT),
-        WITH(GUID(ID) "<register_status>yes</register_status>" COMPLIANT),
-        WITH(GUID(ID) "<register_status/>" COMPLIANT),
-        ONE(GUID(ID)),
-        ONE(GUID(ID) "<Attributes/>"),
-        /* twice, and one says otherwise */
-        WITH(GUID(ID) REGISTERED COMPLIANT "<Compliance><status>false</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status>false</status><status>true</status>"
-                                 "</Compliance>"),
-        WITH(GUID(ID) REGISTERED "<register_status>false</register_status>" COMPLIANT),
-        ONE(GUID(ID) "<Attributes>" REGISTERED COMPLIANT "</Attributes><Attributes>" REGISTERED
-                     "<Compliance><status>false</status></Compliance></Attributes>"),
-        /* elsewhere than they belong */
-        ONE(GUID(ID) REGISTERED COMPLIANT),
-        ONE(GUID(ID) "<x><Attributes>" REGISTERED COMPLIANT "</Attributes></x>"),
-        ONE(GUID(ID) "<attributes>" REGISTERED COMPLIANT "</attributes>"),
-        WITH(GUID(ID) REGISTERED "<status>true</status>"),
-        WITH(GUID(ID) REGISTERED "<compliance><status>true</status></compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status><x>true</x></status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance status=\"true\"/>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status xmlns=\"urn:other\">true</status>"
-                                 "</Compliance>"),
-        "<x>"
-        "<ise_api>" VERSION "<deviceList/></ise_api></x>",
-        /* another kind of answer, or another version */
-        API("<name>attributes</name><deviceList/>"),
-        API("<api_version>3</api_version><deviceList/>"),
-        API("<name>attributes</name><api_version>2</api_version><deviceList/>"),
-        API("<name>attributes</name><api_version>30</api_version><deviceList/>"),
-        API("<name>mdminfo</name><api_version>3</api_version><deviceList/>"),
-        API(VERSION),
-        API(VERSION "<deviceList xmlns=\"urn:other\"/>"),
-        API(VERSION VERSION "<deviceList/>"),
-        /* no whole document, or one that brings a document type */
-        HEAD "<!DOCTYPE ise_api><ise_api xmlns=\"" SPACE "\">" VERSION "<deviceList/></ise_api>",
-        HEAD
-        "<!DOCTYPE ise_api [<!ENTITY t \"true\">]><ise_api xmlns=\"" SPACE "\">" VERSION
-        "<deviceList><device>" GUID(
-            ID) "<Attributes>" REGISTERED
-                "<Compliance><status>&t;</status></Compliance></Attributes></device></deviceList>"
-                "</ise_api>",
-        HEAD "<!DOCTYPE ise_api SYSTEM \"file:///etc/passwd\"><ise_api/>",
-        WITH(GUID(ID) REGISTERED "<Compliance><status>&t;</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status>tr\x01ue</status></Compliance>"),
-        WITH(GUID(ID) REGISTERED "<Compliance><status>\xff</status></Compliance>"),
-        GOOD "<ise_api/>",
-        GOOD "x",
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t i = 0; i < COUNT(unusable); i++) {
         dt_reason reason;
-        if (finding_of(rows[i], &reason) != DT_FINDING_UNKNOWN ||
+        if (finding_of(unusable[i], &reason) != DT_FINDING_UNKNOWN ||
             reason != DT_REASON_LOOKUP_UNAVAILABLE)
-            fail_msg("row %zu: %s", i, rows[i]);
+            fail_msg("row %zu: %s", i, unusable[i]);
     }
 }
 

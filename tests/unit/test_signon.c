@@ -3366,8 +3366,7 @@ static void test_words_of_ones_own(void **state)
     world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
     world_begin(&w, &r);
     world_run(&w);
-    assert_string_equal(world_outcome(&w)->message,
-                        NO "Ask Bob.");
+    assert_string_equal(world_outcome(&w)->message, NO "Ask Bob.");
     world_close(&w);
 }
 
