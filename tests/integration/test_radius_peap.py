@@ -135,6 +135,31 @@ def test_resumption_does_not_skip_the_decision(world: World, inner: str) -> None
     assert len(world.outcomes(user, "MFA_SUCCESS")) == 1
 
 
+@pytest.mark.parametrize("inner", INNER)
+def test_decision_counts_where_it_was_made(world: World, inner: str) -> None:
+    """The server lets in one round after the decision. Coming from elsewhere, that round is not
+    the one that was decided about."""
+    def signs_on(place: str, **meddling: Any) -> tuple[rad.Eap, int, str]:
+        user = world.person(f"place-{inner}-{len(meddling)}", PUSH, push="approve", after=0.3)
+        with rad.Meddler(world.radius, **meddling) as between:
+            end = rad.eapol_test(world.radius,
+                                 rad.peap_network(world.radius, user, rad.PASSWORD, inner),
+                                 station=place, port=between.port)
+        world.outcome(user, "MFA_SUCCESS")
+        return end, between.count, user
+
+    end, rounds, _ = signs_on(station())
+    assert end.success and end.accepts == 1, end.output[-3000:]
+    elsewhere = station().encode()
+    place = station()
+    end, again, _ = signs_on(place, number=rounds,
+                             change=lambda packet: rad.with_attribute(packet, 31, elsewhere))
+    assert again == rounds and not end.success and end.accepts == 0 and end.rejects == 1
+    event = world.site.wait_for(
+        lambda e: e["debugContext"]["debugData"]["station"] == elsewhere.decode())
+    assert event["outcome"]["reason"] == "PRIMARY_MISSING"
+
+
 def test_no_thread_waits(tmp_path: Any, pki_index: dict[str, Any]) -> None:
     """More people than the server has threads, and one more is served meanwhile."""
     with rad.start_world(tmp_path, pki_index, settings={"mfa": {"wait_wifi": "25s"}}) as world:

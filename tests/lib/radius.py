@@ -19,6 +19,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -591,9 +592,69 @@ def eap_ttls(radius: Radius, identity: str, password: str, *, times: int = 1, ti
 
 
 def eapol_test(radius: Radius, network: str, *, times: int = 1, timeout: int = 40,
-               station: str = "02-00-00-00-00-01") -> Eap:
-    with Supplicant(radius, network, times=times, timeout=timeout, station=station) as running:
+               station: str = "02-00-00-00-00-01", port: Optional[int] = None) -> Eap:
+    """`port` other than the server's: of a Meddler's."""
+    with Supplicant(radius, network, times=times, timeout=timeout, station=station,
+                    port=port) as running:
         return running.finish()
+
+
+def with_attribute(request: bytes, kind: int, value: bytes) -> bytes:
+    """The request with another value of the same length in that attribute, signed anew."""
+    out = bytearray(request)
+    at, signature, found = 20, 0, False
+    while at < len(out):
+        size = out[at + 1]
+        if out[at] == kind:
+            assert size == len(value) + 2, (size, value)
+            out[at + 2:at + size] = value
+            found = True
+        elif out[at] == 80:
+            signature = at + 2
+        at += size
+    assert found and signature
+    out[signature:signature + 16] = bytes(16)
+    out[signature:signature + 16] = hmac.digest(SECRET, bytes(out), "md5")
+    return bytes(out)
+
+
+class Meddler:
+    """A context manager: between an access point and the server. It counts requests, and changes
+    the one of that number, from 1 on."""
+
+    def __init__(self, radius: Radius, number: int = 0,
+                 change: Callable[[bytes], bytes] = bytes) -> None:
+        self.count = 0
+        self.number, self.change = number, change
+        self.inner = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.outer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.outer.bind(("127.0.0.1", 0))
+        self.inner.connect(("127.0.0.1", radius.wifi_port))
+        self.port = int(self.outer.getsockname()[1])
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._carry)
+
+    def _carry(self) -> None:
+        client = None
+        while not self.ended.is_set():
+            for ready in select.select([self.outer, self.inner], [], [], 0.2)[0]:
+                packet, sender = ready.recvfrom(4096)
+                if ready is self.outer:
+                    client = sender
+                    self.count += 1
+                    self.inner.send(self.change(packet) if self.count == self.number else packet)
+                elif client is not None:
+                    self.outer.sendto(packet, client)
+
+    def __enter__(self) -> "Meddler":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.thread.join()
+        self.inner.close()
+        self.outer.close()
 
 
 class Supplicant:
@@ -601,7 +662,7 @@ class Supplicant:
     ones resume the TLS session where the server lets them."""
 
     def __init__(self, radius: Radius, network: str, *, times: int, timeout: int = 40,
-                 station: str) -> None:
+                 station: str, port: Optional[int] = None) -> None:
         self.limit = times * timeout + 30
         with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as config:
             config.write(network)
@@ -610,7 +671,7 @@ class Supplicant:
         mac = re.fullmatch(r"([0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}", station)
         told = ["-M", station.replace("-", ":")] if mac else ["-N", f"31:s:{station}"]
         command = ["eapol_test", "-c", config.name, "-a", "127.0.0.1", "-p",
-                   str(radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
+                   str(port or radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
                    "-r", str(times - 1), *told]
         self.log = self.config.with_suffix(".log")
         with open(self.log, "wb") as log:  # not a pipe: nobody reads while it runs
