@@ -23,9 +23,6 @@ realm suffix {
     format = suffix
     delimiter = "@"
 }
-always ok {
-    rcode = ok
-}
 devtrust devtrust_closed {
     config = /etc/devtrust/radius.conf
     application = closed
