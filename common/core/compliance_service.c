@@ -71,46 +71,11 @@ bool dt_compliance_is_allowed(dt_config const *c, char const *url)
 
 /* --- where it is ------------------------------------------------------------------------------ */
 
-static bool is_link_of_endpoints(dt_config const *c, char const *link)
-{
-    char list[DT_URL_MAX];
-    dt_buf b;
-    dt_url ours, theirs;
-    dt_buf_init_fixed(&b, list, sizeof(list));
-    dt_buf_puts(&b, c->intune.graph_url);
-    dt_buf_puts(&b, ENDPOINTS_PATH);
-    return dt_buf_error(&b) == DT_OK && dt_url_parse(list, &ours) == DT_OK &&
-           dt_url_parse(link, &theirs) == DT_OK && dt_url_same_origin(&ours, &theirs) &&
-           dt_bytes_equal(ours.path, theirs.path);
-}
-
-static int finish_get(dt_config const *c, dt_http_service service, dt_buf const *url,
-                      dt_http_request *out)
-{
-    if (dt_buf_error(url) != DT_OK) {
-        memset(out, 0, sizeof(*out));
-        return DT_E_LIMIT;
-    }
-    out->service = service;
-    out->method = DT_HTTP_GET;
-    out->timeout = c->intune.timeout;
-    return DT_OK;
-}
-
 int dt_compliance_list_endpoints(dt_config const *c, char const *next, dt_http_request *out)
 {
     dt_buf url;
-    memset(out, 0, sizeof(*out));
-    if (next[0] != '\0' && !is_link_of_endpoints(c, next))
-        return DT_E_INVALID;
-    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
-    if (next[0] != '\0') {
-        dt_buf_puts(&url, next);
-    } else {
-        dt_buf_puts(&url, c->intune.graph_url);
-        dt_buf_puts(&url, ENDPOINTS_PATH);
-    }
-    return finish_get(c, DT_HTTP_GRAPH, &url, out);
+    int rc = dt_graph_list_begin(c, ENDPOINTS_PATH, next, out, &url);
+    return rc == DT_OK ? dt_intune_finish_get(c, DT_HTTP_GRAPH, &url, out) : rc;
 }
 
 static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char const *who,
@@ -150,7 +115,7 @@ static char const *take_next(dt_config const *c, dt_json const *root, char next[
         return link == NULL || dt_json_typeof(link) == DT_JSON_NULL
                    ? "it does not name the service: " PROVIDER
                    : "a next link that is none";
-    if (!is_link_of_endpoints(c, text))
+    if (!dt_graph_is_link(c, ENDPOINTS_PATH, text))
         return "a next link that leads elsewhere";
     return dt_str_copy(next, DT_URL_MAX, text) == DT_OK ? NULL : "too long a next link";
 }
@@ -209,7 +174,7 @@ int dt_compliance_get_device(dt_config const *c, dt_compliance_address const *at
     dt_buf_puts(&url, "/cisco/devices/?paging=0&querycriteria=guid&value=");
     dt_buf_puts(&url, device_id->text);
     dt_buf_puts(&url, "&filter=all");
-    return finish_get(c, DT_HTTP_COMPLIANCE, &url, out);
+    return dt_intune_finish_get(c, DT_HTTP_COMPLIANCE, &url, out);
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

@@ -21,15 +21,41 @@
 #define DEVICES_PATH "/v1.0/deviceManagement/managedDevices"
 #define READS_DEVICES "DeviceManagementManagedDevices.Read.All"
 
-static int finish_get(dt_config const *c, dt_buf const *url, dt_http_request *out)
+int dt_intune_finish_get(dt_config const *c, dt_http_service service, dt_buf const *url,
+                         dt_http_request *out)
 {
     if (dt_buf_error(url) != DT_OK) {
         memset(out, 0, sizeof(*out));
         return DT_E_LIMIT;
     }
-    out->service = DT_HTTP_GRAPH;
+    out->service = service;
     out->method = DT_HTTP_GET;
     out->timeout = c->intune.timeout;
+    return DT_OK;
+}
+
+bool dt_graph_is_link(dt_config const *c, char const *path, char const *link)
+{
+    char list[DT_URL_MAX];
+    dt_buf b;
+    dt_url ours, theirs;
+    dt_buf_init_fixed(&b, list, sizeof(list));
+    dt_buf_puts(&b, c->intune.graph_url);
+    dt_buf_puts(&b, path);
+    return dt_buf_error(&b) == DT_OK && dt_url_parse(list, &ours) == DT_OK &&
+           dt_url_parse(link, &theirs) == DT_OK && dt_url_same_origin(&ours, &theirs) &&
+           dt_bytes_equal(ours.path, theirs.path);
+}
+
+int dt_graph_list_begin(dt_config const *c, char const *path, char const *next,
+                        dt_http_request *out, dt_buf *url)
+{
+    memset(out, 0, sizeof(*out));
+    dt_buf_init_fixed(url, out->url, sizeof(out->url));
+    if (next[0] != '\0' && !dt_graph_is_link(c, path, next))
+        return DT_E_INVALID;
+    dt_buf_puts(url, next[0] != '\0' ? next : c->intune.graph_url);
+    dt_buf_puts(url, next[0] != '\0' ? "" : path);
     return DT_OK;
 }
 
@@ -44,38 +70,22 @@ int dt_intune_get_device(dt_config const *c, dt_guid const *device_id, dt_http_r
     dt_buf_puts(&url, DEVICES_PATH "/");
     dt_buf_puts(&url, device_id->text);
     dt_buf_puts(&url, "?$select=" SELECTED);
-    return finish_get(c, &url, out);
-}
-
-/* The link leads to the list of devices at our own Graph, wherever in it. */
-static bool is_link_of_list(dt_config const *c, char const *link)
-{
-    char list[DT_URL_MAX];
-    dt_buf b;
-    dt_url ours, theirs;
-    dt_buf_init_fixed(&b, list, sizeof(list));
-    dt_buf_puts(&b, c->intune.graph_url);
-    dt_buf_puts(&b, DEVICES_PATH);
-    return dt_buf_error(&b) == DT_OK && dt_url_parse(list, &ours) == DT_OK &&
-           dt_url_parse(link, &theirs) == DT_OK && dt_url_same_origin(&ours, &theirs) &&
-           dt_bytes_equal(ours.path, theirs.path);
+    return dt_intune_finish_get(c, DT_HTTP_GRAPH, &url, out);
 }
 
 int dt_intune_list_devices(dt_config const *c, int size, char const *next, dt_http_request *out)
 {
     dt_buf url;
-    memset(out, 0, sizeof(*out));
-    if (size < 1 || size > DT_INTUNE_PAGE_MAX || (next[0] != '\0' && !is_link_of_list(c, next)))
+    int rc = dt_graph_list_begin(c, DEVICES_PATH, next, out, &url);
+    if (rc != DT_OK || size < 1 || size > DT_INTUNE_PAGE_MAX) {
+        memset(out, 0, sizeof(*out));
         return DT_E_INVALID;
-    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
-    if (next[0] != '\0') {
-        dt_buf_puts(&url, next);
-    } else {
-        dt_buf_puts(&url, c->intune.graph_url);
-        dt_buf_puts(&url, DEVICES_PATH "?$select=" SELECTED ",wiFiMacAddress&$top=");
+    }
+    if (next[0] == '\0') {
+        dt_buf_puts(&url, "?$select=" SELECTED ",wiFiMacAddress&$top=");
         dt_buf_put_int(&url, size);
     }
-    return finish_get(c, &url, out);
+    return dt_intune_finish_get(c, DT_HTTP_GRAPH, &url, out);
 }
 
 bool dt_intune_name_is_set(dt_intune_name const *n)
@@ -111,21 +121,19 @@ int dt_intune_find_device(dt_config const *c, dt_intune_name const *name, char c
                           dt_http_request *out)
 {
     dt_buf url;
-    memset(out, 0, sizeof(*out));
-    if (!dt_intune_name_is_set(name) || (next[0] != '\0' && !is_link_of_list(c, next)))
+    int rc = dt_graph_list_begin(c, DEVICES_PATH, next, out, &url);
+    if (rc != DT_OK || !dt_intune_name_is_set(name)) {
+        memset(out, 0, sizeof(*out));
         return DT_E_INVALID;
-    dt_buf_init_fixed(&url, out->url, sizeof(out->url));
-    if (next[0] != '\0') {
-        dt_buf_puts(&url, next);
-    } else {
-        dt_buf_puts(&url, c->intune.graph_url);
-        dt_buf_puts(&url, DEVICES_PATH "?$filter=");
+    }
+    if (next[0] == '\0') {
+        dt_buf_puts(&url, "?$filter=");
         dt_buf_puts(&url,
                     name->serial[0] != '\0' ? "serialNumber%20eq%20" : "azureADDeviceId%20eq%20");
         put_odata_string(&url, name->serial[0] != '\0' ? name->serial : name->entra_id.text);
         dt_buf_puts(&url, "&$select=" SELECTED);
     }
-    return finish_get(c, &url, out);
+    return dt_intune_finish_get(c, DT_HTTP_GRAPH, &url, out);
 }
 
 /* --- the reply -------------------------------------------------------------------------------- */
@@ -334,7 +342,7 @@ static char const *read_page_head(dt_config const *c, dt_json const *root, dt_in
     if (link == NULL)
         return next == NULL || dt_json_typeof(next) == DT_JSON_NULL ? NULL
                                                                     : "a next link that is none";
-    if (!is_link_of_list(c, link))
+    if (!dt_graph_is_link(c, DEVICES_PATH, link))
         return "a next link that leads elsewhere";
     return dt_str_copy(out->next, sizeof(out->next), link) == DT_OK ? NULL : "too long a next link";
 }

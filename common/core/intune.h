@@ -53,6 +53,15 @@ typedef struct dt_intune_device {
     char wifi_mac[DT_VPN_MAC_TEXT]; /* of the list only, and not kept in the record; "" = none */
 } dt_intune_device;
 
+/* A GET of `url`, which was written into out->url. DT_E_LIMIT, with *out zero, when it did not fit. */
+DT_MUST_USE int dt_intune_finish_get(dt_config const *c, dt_http_service service, dt_buf const *url,
+                                     dt_http_request *out);
+/* The link leads to the list at `path` of the configured Graph, wherever in it: the token goes there. */
+bool dt_graph_is_link(dt_config const *c, char const *path, char const *link);
+/* Begins the request for a page of the list at `path`. With a `next` that is not "" it is whole, and what
+ * `url` gets is to be left alone; DT_E_INVALID for one that leads elsewhere. */
+DT_MUST_USE int dt_graph_list_begin(dt_config const *c, char const *path, char const *next,
+                                    dt_http_request *out, dt_buf *url);
 /* What a reply without a status means; `who` is the service that was asked, as in "Graph". */
 dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who, dt_error *e);
 /* Any reply of Graph. With OK *root is the caller's to free, else NULL. A refusal names the
@@ -135,7 +144,8 @@ dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, 
  * past its freshness. lastSync older than max_sync_age is AGAINST with STALE. In the grace period:
  * FOR or AGAINST by trust_in_grace_period, with IN_GRACE_PERIOD; once it has expired, or when its end
  * was not told, AGAINST with NOT_COMPLIANT. A device that was enrolled less than fresh_enrollment_grace
- * ago, and of whose compliance nothing is known yet, is in its grace period so long. A stale answer is FOR only if it was compliant. */
+ * ago, and of whose compliance nothing is known yet, is in its grace period so long. A stale answer is
+ * FOR only if it was compliant. */
 void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,
                         dt_evidence *out);
 /* Intune names this person as the device's user (userPrincipalName, in any case of letters). False for

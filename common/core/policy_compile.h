@@ -45,6 +45,8 @@ DT_MUST_USE int dt_compiler_name_add(dt_compiler *c, char const *s);
 DT_MUST_USE int dt_compiler_name_push(dt_compiler *c, dt_folded_name name);
 /* Sorts the list and looks for a name that is there twice; NULL when there is none. */
 char const *dt_compiler_list_sort(dt_policy *p, dt_name_list list);
+/* Ends a list whose names were pushed since out->first: sorted, and none of them twice. */
+DT_MUST_USE int dt_compiler_list_end(dt_compiler *c, dt_name_list *out);
 int dt_folded_name_compare(void const *a, void const *b);
 /* True when the rule holds for everybody, from everywhere, on every device. */
 bool dt_rule_is_unconditional(dt_rule const *r);

@@ -89,6 +89,15 @@ char const *dt_compiler_list_sort(dt_policy *p, dt_name_list list)
     return NULL;
 }
 
+int dt_compiler_list_end(dt_compiler *c, dt_name_list *out)
+{
+    char const *twice;
+
+    out->count = (uint32_t)(c->p->name_count - out->first);
+    twice = dt_compiler_list_sort(c->p, *out);
+    return twice == NULL ? DT_OK : dt_json_reader_fail(&c->r, "\"%.80s\" is there twice", twice);
+}
+
 /* --- conditions: people ------------------------------------------------------------------------ */
 
 static bool is_pattern(char const *name)
@@ -108,7 +117,6 @@ static int pattern_check(dt_compiler *c, char const *name, size_t count)
 /* Takes the list's names, or its patterns: each of the two is to lie together. */
 static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_list *out)
 {
-    char const *twice;
     int rc = DT_OK;
 
     out->first = (uint32_t)c->p->name_count;
@@ -124,11 +132,7 @@ static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_l
         }
         dt_json_reader_leave(&c->r, mark);
     }
-    if (rc != DT_OK)
-        return rc;
-    out->count = (uint32_t)(c->p->name_count - out->first);
-    twice = dt_compiler_list_sort(c->p, *out);
-    return twice == NULL ? DT_OK : dt_json_reader_fail(&c->r, "\"%.80s\" is there twice", twice);
+    return rc == DT_OK ? dt_compiler_list_end(c, out) : rc;
 }
 
 static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *names,

@@ -33,7 +33,7 @@ static int one_name(dt_compiler *c, dt_json const *v, char const **out)
 
 static int members_read(dt_compiler *c, dt_json const *v, dt_name_list *out)
 {
-    char const *name = NULL, *twice;
+    char const *name = NULL;
     int rc = dt_json_reader_array(&c->r, v, 1, DT_POLICY_LIST_MAX);
 
     out->first = (uint32_t)c->p->name_count;
@@ -44,11 +44,7 @@ static int members_read(dt_compiler *c, dt_json const *v, dt_name_list *out)
             rc = dt_compiler_name_add(c, name);
         dt_json_reader_leave(&c->r, mark);
     }
-    if (rc != DT_OK)
-        return rc;
-    out->count = (uint32_t)(c->p->name_count - out->first);
-    twice = dt_compiler_list_sort(c->p, *out);
-    return twice == NULL ? DT_OK : dt_json_reader_fail(&c->r, "\"%.80s\" is there twice", twice);
+    return rc == DT_OK ? dt_compiler_list_end(c, out) : rc;
 }
 
 static int node_read(dt_compiler *c, dt_json const *v, dt_group_node *node)

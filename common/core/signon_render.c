@@ -454,6 +454,31 @@ static int render_push_put(dt_signon *s, dt_buf *b, dt_time now)
         s, b, (s->push.state == DT_PUSH_WAITING ? s->deadline : now) + DT_SIGNON_PUSH_RESULT_KEPT);
 }
 
+/* How often a person was asked, and who asks now. */
+static int render_count(dt_signon *s, dt_buf *b, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_PUSH_COUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
+        s->store.expires = now + s->site.config->mfa.push_limit_window;
+        return set_key(s, "pushes", s->user_id); /* a login has many spellings */
+    case DT_PHASE_PASSWORD_COUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
+        s->store.expires = now + s->site.config->primary.password_limit_window;
+        return set_passwords_key(s);
+    case DT_PHASE_PASSWORD_UNCOUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_DELETE);
+        return set_passwords_key(s);
+    case DT_PHASE_PUSH_CLAIM:
+    case DT_PHASE_PUSH_RECLAIM:
+        op_begin(s, DT_TABLE_PUSH,
+                 s->phase == DT_PHASE_PUSH_CLAIM ? DT_STORE_PUT_IF_ABSENT : DT_STORE_REPLACE);
+        return set_key(s, "push", s->push_key) < 0 ? DT_E_LIMIT : render_claim(s, b);
+    default: /* PUSH_RECORD, PUSH_FINISH */
+        return render_push_put(s, b, now);
+    }
+}
+
 static int render_write(dt_signon *s, dt_time now)
 {
     dt_buf b;
@@ -498,24 +523,8 @@ static int render_write(dt_signon *s, dt_time now)
         if (set_key(s, "okta-factors", s->user_id) < 0)
             return DT_E_LIMIT;
         return render_factors_put(s, &b, now);
-    case DT_PHASE_PUSH_COUNT:
-        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
-        s->store.expires = now + s->site.config->mfa.push_limit_window;
-        return set_key(s, "pushes", s->user_id); /* a login has many spellings */
-    case DT_PHASE_PASSWORD_COUNT:
-        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
-        s->store.expires = now + s->site.config->primary.password_limit_window;
-        return set_passwords_key(s);
-    case DT_PHASE_PASSWORD_UNCOUNT:
-        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_DELETE);
-        return set_passwords_key(s);
-    case DT_PHASE_PUSH_CLAIM:
-    case DT_PHASE_PUSH_RECLAIM:
-        op_begin(s, DT_TABLE_PUSH,
-                 s->phase == DT_PHASE_PUSH_CLAIM ? DT_STORE_PUT_IF_ABSENT : DT_STORE_REPLACE);
-        return set_key(s, "push", s->push_key) < 0 ? DT_E_LIMIT : render_claim(s, &b);
-    default: /* PUSH_RECORD, PUSH_FINISH */
-        return render_push_put(s, &b, now);
+    default:
+        return render_count(s, &b, now);
     }
 }
 
@@ -529,70 +538,73 @@ static int render_page(dt_signon *s, int rc)
     return rc;
 }
 
-static int render_http(dt_signon *s, dt_time now)
+/* What is asked of others than Okta's factors: about the device, its certificate, the person. */
+static int render_lookup(dt_signon *s)
 {
     dt_config const *c = s->site.config;
-    dt_time left = s->deadline > now ? s->deadline - now : 0;
-    int rc;
 
     switch (s->phase) {
     case DT_PHASE_INTUNE_HTTP:
-        rc = dt_intune_get_device(c, &s->lookup_id, &s->http);
-        break;
+        return dt_intune_get_device(c, &s->lookup_id, &s->http);
     case DT_PHASE_ENTRA_HTTP:
-        rc = dt_intune_find_device(c, &s->lookup_name, s->next_url, &s->http);
-        break;
+        return dt_intune_find_device(c, &s->lookup_name, s->next_url, &s->http);
     case DT_PHASE_SERVICE_HTTP:
-        rc = dt_compliance_list_endpoints(c, s->next_url, &s->http);
-        break;
+        return dt_compliance_list_endpoints(c, s->next_url, &s->http);
     case DT_PHASE_COMPLIANCE_HTTP:
-        rc = dt_compliance_get_device(c, &s->service, &s->lookup_id, &s->http);
-        break;
+        return dt_compliance_get_device(c, &s->service, &s->lookup_id, &s->http);
     case DT_PHASE_OCSP_HTTP:
-        rc = dt_ocsp_request(c, &s->ocsp, &s->http);
-        break;
+        return dt_ocsp_request(c, &s->ocsp, &s->http);
     case DT_PHASE_USER_HTTP:
-        rc = dt_okta_get_user(c, s->login, &s->http);
-        break;
+        return dt_okta_get_user(c, s->login, &s->http);
     case DT_PHASE_GROUPS_HTTP:
-        rc = render_page(s, dt_okta_get_groups(c, s->user_id, &s->http));
-        break;
+        return render_page(s, dt_okta_get_groups(c, s->user_id, &s->http));
     case DT_PHASE_OKTA_DEVICES_HTTP:
-        rc = render_page(s, dt_okta_get_user_devices(c, s->okta_device.user_id, &s->http));
-        break;
+        return render_page(s, dt_okta_get_user_devices(c, s->okta_device.user_id, &s->http));
     case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
-        rc = render_page(s, dt_okta_get_device_users(c, s->okta_device.id, &s->http));
-        break;
-    case DT_PHASE_FACTORS_HTTP:
-        rc = dt_okta_get_factors(c, s->user_id, &s->http);
-        break;
-    case DT_PHASE_PUSH_HTTP:
-        rc = dt_okta_push(c, s->user_id, s->push_factor,
-                          c->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN &&
-                              (s->conversation == DT_CONVERSATION_LIVE ||
-                               (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt)),
-                          &s->http);
-        break;
-    case DT_PHASE_PASSCODE_HTTP:
-        rc = dt_okta_passcode(c, s->user_id, s->totp_factor[s->totp_at], s->passcode, &s->http);
-        break;
-    case DT_PHASE_PASSWORD_HTTP:
-        rc = dt_okta_authn_start(c, s->login, s->password, s->client_ip, &s->http);
-        break;
-    case DT_PHASE_PASSWORD_CANCEL:
-        rc = dt_okta_authn_end(c, s->state_token, &s->http);
-        s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
-        break;
-    case DT_PHASE_CANCEL_HTTP:
-        rc = dt_okta_cancel(c, s->push.cancel_url, &s->http);
-        s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
-        return rc;
-    default: /* PUSH_POLL */
-        rc = dt_okta_poll(c, s->push.poll_url, &s->http);
-        break;
+        return render_page(s, dt_okta_get_device_users(c, s->okta_device.id, &s->http));
+    default: /* FACTORS */
+        return dt_okta_get_factors(c, s->user_id, &s->http);
     }
-    /* Nobody waits for an answer longer than for the person. */
-    if (s->http.timeout > left + DT_SECONDS(1))
+}
+
+static bool shows_number(dt_signon const *s)
+{
+    return s->site.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN &&
+           (s->conversation == DT_CONVERSATION_LIVE ||
+            (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt));
+}
+
+static int render_request(dt_signon *s)
+{
+    dt_config const *c = s->site.config;
+
+    switch (s->phase) {
+    case DT_PHASE_PUSH_HTTP:
+        return dt_okta_push(c, s->user_id, s->push_factor, shows_number(s), &s->http);
+    case DT_PHASE_PASSCODE_HTTP:
+        return dt_okta_passcode(c, s->user_id, s->totp_factor[s->totp_at], s->passcode, &s->http);
+    case DT_PHASE_PASSWORD_HTTP:
+        return dt_okta_authn_start(c, s->login, s->password, s->client_ip, &s->http);
+    case DT_PHASE_PASSWORD_CANCEL:
+        return dt_okta_authn_end(c, s->state_token, &s->http);
+    case DT_PHASE_CANCEL_HTTP:
+        return dt_okta_cancel(c, s->push.cancel_url, &s->http);
+    case DT_PHASE_PUSH_POLL:
+        return dt_okta_poll(c, s->push.poll_url, &s->http);
+    default:
+        return render_lookup(s);
+    }
+}
+
+static int render_http(dt_signon *s, dt_time now)
+{
+    dt_time left = s->deadline > now ? s->deadline - now : 0;
+    int rc = render_request(s);
+
+    if (s->phase == DT_PHASE_CANCEL_HTTP || s->phase == DT_PHASE_PASSWORD_CANCEL)
+        s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+    /* Nobody waits for an answer longer than for the person; what is cancelled, for its own time. */
+    if (s->phase != DT_PHASE_CANCEL_HTTP && s->http.timeout > left + DT_SECONDS(1))
         s->http.timeout = left + DT_SECONDS(1);
     return rc;
 }
