@@ -979,6 +979,7 @@ PENDING = 600
 
 def test_six_hundred_pending_pushes(sim: Sim, call: Caller) -> None:
     people = [Person(sim, call, f"user{i}@example.com") for i in range(PENDING)]
+    sim.fault("delay", endpoint="verify", seconds=1.0)  # else each may be answered before the next
     results = asyncio.run(push_and_poll(sim, call, people))
     assert results == ["WAITING"] * PENDING + ["SUCCESS"] * PENDING
     statistics = sim.statistics()
