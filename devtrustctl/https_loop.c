@@ -106,7 +106,7 @@ static void on_reply(void *ctx, dt_http_response const *r)
     l->done = true;
 }
 
-int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, char const *ca_file,
+int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, dt_tls_anchors const *anchors,
                       dt_secret const *authorization,
                       void (*done)(void *ctx, dt_http_response const *r), void *ctx)
 {
@@ -116,7 +116,7 @@ int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, char const *ca
     l->done = false;
     l->tell = done;
     l->ctx = ctx;
-    rc = dt_http_start(l->http, r, ca_file, authorization, on_reply, l, &call);
+    rc = dt_http_start(l->http, r, anchors, authorization, on_reply, l, &call);
     return rc == DT_OK ? loop(l) : rc;
 }
 

@@ -146,8 +146,8 @@ static void fetch(dt_live *l, dt_entra_audience audience)
     t->live = l;
     int rc = dt_entra_credentials_request(l->has.entra, l->has.config, audience, &r, &e);
     if (rc == 0) {
-        rc = dt_http_start(l->driver->http, &r, l->has.config->intune.ca_file, NULL, on_fetched, t,
-                           &t->call);
+        rc = dt_http_start(l->driver->http, &r, dt_site_intune_anchors(l->has.files), NULL,
+                           on_fetched, t, &t->call);
         if (rc != 0) {
             dt_error_set(&e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
         } else {

@@ -24,8 +24,7 @@
 #define SERVICES_MAX 5 /* as many as dt_http_service has */
 #define CALL_TIMEOUT_MAX DT_SECONDS(60)
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
-#define CA_CACHE_SECONDS 60
-#define POST_IDLE_MAX 5 /* the same for a POST: see on_request */
+#define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
 #define BODY_FIRST 4096
 
@@ -337,7 +336,30 @@ static CURLcode set_method(dt_http_call *c, dt_http_request const *r)
             rc = curl_easy_setopt(c->easy, option, value);                                         \
     } while (0)
 
-static CURLcode set_safety(dt_http_call *c, char const *ca_file, bool http_too)
+/* After libcurl has made the context, before it connects. */
+static CURLcode on_ssl_context(CURL *easy, void *ssl_ctx, void *anchors)
+{
+    (void)easy;
+    dt_tls_anchors_use(anchors, ssl_ctx);
+    return CURLE_OK;
+}
+
+/* Without anchors of our own the system's count. Debian's default is the whole bundle: 30 ms to load;
+ * the hashed directory takes none. With anchors of our own the directory is a mere name, in which
+ * nothing can be: libcurl lends a kept connection, or a session to resume, only where it is the same. */
+static CURLcode set_anchors(dt_http_call *c, dt_tls_anchors const *anchors)
+{
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_CAINFO, NULL);
+    SET(CURLOPT_CAPATH, anchors == NULL ? SYSTEM_CA_DIRECTORY : dt_tls_anchors_name(anchors));
+    if (anchors != NULL) {
+        SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
+        SET(CURLOPT_SSL_CTX_DATA, anchors);
+    }
+    return rc;
+}
+
+static CURLcode set_safety(dt_http_call *c, dt_tls_anchors const *anchors, bool http_too)
 {
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_PROTOCOLS_STR, http_too ? "http,https" : "https");
@@ -347,20 +369,11 @@ static CURLcode set_safety(dt_http_call *c, char const *ca_file, bool http_too)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    if (ca_file != NULL && ca_file[0] != '\0') {
-        SET(CURLOPT_CAINFO, ca_file);
-        SET(CURLOPT_CAPATH, NULL);
-    } else {
-        SET(CURLOPT_CAINFO, NULL); /* Debian's default is the whole bundle: 30 ms to load */
-        SET(CURLOPT_CAPATH, SYSTEM_CA_DIRECTORY);
-    }
-    /* A CA file may be replaced while we run; by default a parsed one is kept for a day. */
-    SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_SECONDS);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_NOSIGNAL, 1L);
     /* Without it the end of a call waits for a resolver thread that still asks a dead DNS. */
     SET(CURLOPT_QUICK_EXIT, 1L);
-    return rc;
+    return rc == CURLE_OK ? set_anchors(c, anchors) : rc;
 }
 
 static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
@@ -387,7 +400,7 @@ static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
 }
 #undef SET
 
-static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_file,
+static int call_setup(dt_http_call *c, dt_http_request const *r, dt_tls_anchors const *anchors,
                       dt_secret const *authorization)
 {
     if (r->body_len > sizeof(r->body) || dt_str_copy(c->url, sizeof(c->url), r->url) != 0)
@@ -400,7 +413,7 @@ static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_
     c->easy = curl_easy_init();
     if (c->easy == NULL)
         return DT_E_NOMEM;
-    CURLcode rc = set_safety(c, ca_file, http_too);
+    CURLcode rc = set_safety(c, anchors, http_too);
     if (rc == CURLE_OK)
         rc = set_call(c, r);
     if (rc == CURLE_OK)
@@ -410,7 +423,7 @@ static int call_setup(dt_http_call *c, dt_http_request const *r, char const *ca_
     return set_lines(c, r, authorization) ? DT_OK : DT_E_INVALID;
 }
 
-int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
+int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *anchors,
                   dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
                   dt_http_call **out)
 {
@@ -427,7 +440,7 @@ int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
     c->ctx = ctx;
     dt_http_headers_init(&c->headers);
     dt_buf_init(&c->body, r->service == DT_HTTP_OCSP ? DT_OCSP_RESPONSE_MAX : DT_HTTP_RESPONSE_MAX);
-    int rc = call_setup(c, r, ca_file, authorization);
+    int rc = call_setup(c, r, anchors, authorization);
     if (rc == 0) {
         c->lane = &h->lanes[r->service];
         bool turn = c->lane->first == NULL && c->lane->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX;

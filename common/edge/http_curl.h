@@ -6,6 +6,7 @@
 #define DT_EDGE_HTTP_CURL_H
 
 #include "core/step.h"
+#include "edge/tls_anchors.h"
 
 typedef struct dt_http dt_http;
 typedef struct dt_http_call dt_http_call;
@@ -22,18 +23,18 @@ typedef void dt_http_timer_fn(void *ctx, long milliseconds);
 /* The end of a call; the response is borrowed for the duration of the callback. */
 typedef void dt_http_done_fn(void *ctx, dt_http_response const *r);
 
-/* ca_file "" = the system's hashed CA directory (/etc/ssl/certs): loading the whole bundle costs 30
- * ms. `resolve_threads`: libcurl's threaded resolver is used, so dead DNS does not block the loop. */
+/* libcurl's threaded resolver is used, so dead DNS does not block the loop. */
 DT_MUST_USE int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx,
                             dt_http **out, dt_error *e);
 /* Ends all calls with DT_HTTP_ABANDONED. Never calls curl_global_cleanup (we may be a module). */
 void dt_http_free(dt_http **h);
 
 /* Starts a call, or queues it while DT_HTTP_CONNECTIONS_PER_HOST_MAX of the same service are under
- * way; its timeout runs from when it has its turn. `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. The
+ * way; its timeout runs from when it has its turn. `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. `anchors` NULL: those in the
+ * system's hashed directory, /etc/ssl/certs; borrowed until the end of the call. The
  * callback always comes, exactly once, from dt_http_ready/_timeout/_free, never from within _start.
  * The returned handle is valid until then; NULL with DT_E_* when it could not be started. */
-DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, char const *ca_file,
+DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *anchors,
                               dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
                               dt_http_call **out);
 /* Ends a call without its callback. */

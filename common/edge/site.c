@@ -28,6 +28,7 @@ struct dt_site_files {
     char const *path; /* of devtrust.conf, for messages while loading */
     dt_config *config;
     dt_config *applied[DT_CONFIG_APPLICATIONS_MAX]; /* as config has it for its i-th application */
+    dt_tls_anchors *okta_anchors, *intune_anchors;
     dt_trust_store *anchors;
     dt_ssh_cas *ssh_cas;
     dt_geo *geo;
@@ -121,6 +122,26 @@ int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e)
     if (error < 0)
         dt_config_free(out);
     return error;
+}
+
+/* --- who vouches for the servers --------------------------------------------------------------- */
+
+static int load_tls_anchors(dt_site_files *f, char const *section, char const *path,
+                            dt_tls_anchors **out, dt_error *e)
+{
+    int error = *path != '\0' ? dt_tls_anchors_read(path, out, e) : DT_OK;
+
+    return error < 0 ? blame(f, section, "ca_file", e, error) : DT_OK;
+}
+
+static int load_okta_anchors(dt_site_files *f, dt_error *e)
+{
+    return load_tls_anchors(f, "okta", f->config->okta.ca_file, &f->okta_anchors, e);
+}
+
+static int load_intune_anchors(dt_site_files *f, dt_error *e)
+{
+    return load_tls_anchors(f, "intune", f->config->intune.ca_file, &f->intune_anchors, e);
 }
 
 /* --- certificates ----------------------------------------------------------------------------- */
@@ -697,15 +718,17 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,   load_anchors,   load_ssh_cas,    load_geo,       load_zones,   load_org,
-        load_policies, check_sections, load_okta_token, load_state_key, load_managed,
+        load_config,   load_okta_anchors, load_intune_anchors, load_anchors,
+        load_ssh_cas,  load_geo,          load_zones,          load_org,
+        load_policies, check_sections,    load_okta_token,     load_state_key,
+        load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
 int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e)
 {
-    static site_part *const parts[] = {load_config, load_okta_token};
+    static site_part *const parts[] = {load_config, load_okta_anchors, load_okta_token};
 
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -726,6 +749,8 @@ void dt_site_free(dt_site_files **f)
     dt_policy_free(&(*f)->org);
     dt_zones_free(&(*f)->zones);
     dt_geo_free(&(*f)->geo);
+    dt_tls_anchors_free(&(*f)->okta_anchors);
+    dt_tls_anchors_free(&(*f)->intune_anchors);
     dt_trust_store_free(&(*f)->anchors);
     dt_ssh_cas_free(&(*f)->ssh_cas);
     dt_secret_free(&(*f)->okta_token);
@@ -819,6 +844,16 @@ int dt_site_keep_fixed(dt_site_files *f, dt_config const *old, dt_buf *names)
     int error = dt_config_keep_fixed(f->config, old, names);
 
     return error < 0 ? error : apply_sections(f, NULL);
+}
+
+dt_tls_anchors const *dt_site_okta_anchors(dt_site_files const *f)
+{
+    return f->okta_anchors;
+}
+
+dt_tls_anchors const *dt_site_intune_anchors(dt_site_files const *f)
+{
+    return f->intune_anchors;
 }
 
 dt_secret const *dt_site_okta_token(dt_site_files const *f)

@@ -374,6 +374,7 @@ async def listen(tls: Optional[ssl.SSLContext]) -> int:
 async def main(directory: Path) -> None:
     root, foreign = ca.Authority.root("Odd CA"), ca.Authority.root("Foreign CA")
     ca.write_file(directory / "ca.pem", root.certificate_pem())
+    ca.write_file(directory / "foreign-ca.pem", foreign.certificate_pem())
     names = ["localhost", "127.0.0.1"]
     past = ca.now() - timedelta(days=30)
     identities = {

@@ -76,10 +76,12 @@ void odd_https_start(odd_https *o)
     assert_non_null(from);
     read_ports(o, from);
     fclose(from);
+    assert_int_equal(dt_tls_anchors_read(o->ca_file, &o->anchors, NULL), 0);
 }
 
 void odd_https_stop(odd_https *o)
 {
+    dt_tls_anchors_free(&o->anchors);
     close(o->in);
     kill(o->pid, SIGKILL);
     waitpid(o->pid, NULL, 0);
@@ -194,7 +196,7 @@ void odd_get(odd_loop *l, odd_https const *o, char const *path, odd_reply *reply
     dt_http_request r = odd_request(o, "good", path);
     dt_http_call *call = NULL;
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(l->http, &r, o->ca_file, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(l->http, &r, o->anchors, NULL, odd_done, reply, &call), 0);
     assert_non_null(call);
     odd_loop_wait(l, reply);
 }

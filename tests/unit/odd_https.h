@@ -18,6 +18,7 @@ typedef struct odd_https {
     int in;
     char dir[64];
     char ca_file[96];
+    dt_tls_anchors *anchors; /* what is in it */
     struct {
         char name[24];
         int port;

@@ -111,14 +111,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static void get(char const *port, char const *path, char const *ca_file, dt_time timeout,
+static void get(char const *port, char const *path, dt_tls_anchors const *anchors, dt_time timeout,
                 odd_reply *reply)
 {
     dt_http_request r = odd_request(&server, port, path);
     dt_http_call *call = NULL;
     r.timeout = timeout;
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, ca_file, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, anchors, NULL, odd_done, reply, &call), 0);
     assert_false(reply->done);
     odd_loop_wait(&loop, reply);
     assert_int_equal(reply->times, 1);
@@ -180,7 +180,7 @@ static void send_it(dt_http_method method, char const *body, bool form, dt_secre
     r.body_len = strlen(body);
     memcpy(r.body, body, r.body_len);
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, secret, odd_done, reply, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, secret, odd_done, reply, &call),
                      0);
     odd_loop_wait(&loop, reply);
     assert_int_equal(reply->r.status, 200);
@@ -287,7 +287,7 @@ static void test_timeouts(void **state)
     static char const *const paths[] = {"/stall", "/drip"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         int64_t start = odd_mono();
-        get("good", paths[i], server.ca_file, 300, &reply);
+        get("good", paths[i], server.anchors, 300, &reply);
         assert_fails(&reply, DT_HTTP_TIMEOUT);
         assert_true(odd_mono() - start >= 290);
         assert_true(odd_mono() - start < ODD_PATIENCE / 2);
@@ -301,27 +301,48 @@ static void test_bad_servers(void **state)
     static char const *const ports[] = {"wrong_name", "expired", "foreign",
                                         "ancient",    "plain",   "closed"};
     for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-        get(ports[i], "/ok", server.ca_file, DT_SECONDS(20), &reply);
+        get(ports[i], "/ok", server.anchors, DT_SECONDS(20), &reply);
         if (reply.r.failure != DT_HTTP_UNREACHABLE)
             print_error("%s\n", ports[i]);
         assert_fails(&reply, DT_HTTP_UNREACHABLE);
     }
 }
 
-/* The system's own CAs know nothing of the tests' CA; nor does a file that is not there. */
+/* The system's own CAs know nothing of the tests' CA. */
 static void test_ca_files(void **state)
 {
     (void)state;
     odd_reply reply;
-    get("good", "/ok", "", DT_SECONDS(20), &reply);
+    get("good", "/ok", NULL, DT_SECONDS(20), &reply);
     assert_fails(&reply, DT_HTTP_UNREACHABLE);
-    get("good", "/ok", "/no/such/file.pem", DT_SECONDS(20), &reply);
-    assert_fails(&reply, DT_HTTP_UNREACHABLE);
-    get("good", "/ok", server.ca_file, DT_SECONDS(20), &reply);
+    get("good", "/ok", server.anchors, DT_SECONDS(20), &reply);
     assert_int_equal(reply.r.failure, DT_HTTP_OK);
     /* A kept connection is not lent to a call that trusts others. */
-    get("good", "/ok", "", DT_SECONDS(20), &reply);
+    get("good", "/ok", NULL, DT_SECONDS(20), &reply);
     assert_fails(&reply, DT_HTTP_UNREACHABLE);
+}
+
+/* A file that was read anew and says the same keeps the connections; another one does not. */
+static void test_changed_ca_file(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    dt_tls_anchors *foreign = NULL, *same = NULL;
+    char path[128];
+    assert_int_equal(dt_tls_anchors_read(server.ca_file, &same, NULL), DT_OK);
+    snprintf(path, sizeof(path), "%s/foreign-ca.pem", server.dir);
+    assert_int_equal(dt_tls_anchors_read(path, &foreign, NULL), DT_OK);
+    int before = odd_control(&loop, &server, "/connection");
+    get("good", "/connection", same, DT_SECONDS(20), &reply);
+    assert_int_equal(atoi(reply.body), before);
+    get("good", "/connection", foreign, DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    get("foreign", "/ok", foreign, DT_SECONDS(20), &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_OK);
+    get("foreign", "/ok", same, DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    dt_tls_anchors_free(&foreign);
+    dt_tls_anchors_free(&same);
 }
 
 static void test_environment_has_no_say(void **state)
@@ -334,7 +355,7 @@ static void test_environment_has_no_say(void **state)
     setenv("CURL_CA_BUNDLE", server.ca_file, 1);
     odd_get(&loop, &server, "/ok", &reply);
     assert_string_equal(reply.body, "fine");
-    get("good", "/ok", "", DT_SECONDS(20), &reply);
+    get("good", "/ok", NULL, DT_SECONDS(20), &reply);
     assert_fails(&reply, DT_HTTP_UNREACHABLE);
     unsetenv("https_proxy");
     unsetenv("ALL_PROXY");
@@ -353,7 +374,7 @@ static void assert_not_started(char const *url, dt_secret const *secret, size_t 
     dt_http_call *call = NULL;
     odd_reply reply = {0};
     assert_int_not_equal(
-        dt_http_start(loop.http, &r, server.ca_file, secret, odd_done, &reply, &call), 0);
+        dt_http_start(loop.http, &r, server.anchors, secret, odd_done, &reply, &call), 0);
     assert_null(call);
     assert_false(reply.done);
 }
@@ -390,7 +411,7 @@ static void ask_ocsp(char const *scheme, char const *port, char const *path, odd
     snprintf(r.url, sizeof(r.url), "%s://localhost:%d%s", scheme, odd_https_port(&server, port),
              path);
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
     odd_loop_wait(&loop, reply);
 }
 
@@ -426,10 +447,10 @@ static void test_only_ocsp_goes_by_http(void **state)
     assert_int_equal(dt_secret_new(dt_bytes_str("SSWS 00abc"), &secret), 0);
     for (int service = DT_HTTP_OKTA; service <= DT_HTTP_OCSP; service++) {
         r.service = (dt_http_service)service;
-        assert_int_equal(dt_http_start(loop.http, &r, "", secret, odd_done, &reply, &call),
+        assert_int_equal(dt_http_start(loop.http, &r, NULL, secret, odd_done, &reply, &call),
                          DT_E_INVALID);
         if (service != DT_HTTP_OCSP)
-            assert_int_equal(dt_http_start(loop.http, &r, "", NULL, odd_done, &reply, &call),
+            assert_int_equal(dt_http_start(loop.http, &r, NULL, NULL, odd_done, &reply, &call),
                              DT_E_INVALID);
     }
     dt_secret_free(&secret);
@@ -450,7 +471,7 @@ static void test_post_is_not_repeated(void **state)
         odd_get(&loop, &server, "/ok", &reply); /* so that there is a kept connection */
         memset(&reply, 0, sizeof(reply));
         assert_int_equal(
-            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &reply, &call), 0);
+            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &reply, &call), 0);
         odd_loop_wait(&loop, &reply);
         assert_fails(&reply, DT_HTTP_BROKEN);
         assert_non_null(strstr(reply.error, "not repeated"));
@@ -471,7 +492,7 @@ static void test_many_at_once(void **state)
     for (int i = 0; i < MANY; i++) {
         dt_http_call *call = NULL;
         assert_int_equal(
-            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &replies[i], &call), 0);
+            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &call), 0);
     }
     int low = INT32_MAX, high = 0;
     for (int i = 0; i < MANY; i++) {
@@ -493,7 +514,7 @@ static void stall_all(odd_reply *replies, dt_http_call **calls, dt_time timeout)
     r.timeout = timeout;
     for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++)
         assert_int_equal(
-            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &replies[i], &calls[i]),
+            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &calls[i]),
             0);
 }
 
@@ -503,7 +524,7 @@ static void start_ok(dt_http_service service, dt_time timeout, odd_reply *reply)
     dt_http_call *call = NULL;
     r.service = service;
     r.timeout = timeout;
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
 }
 
 /* The time of a call runs from when it has its turn. */
@@ -534,7 +555,7 @@ static void test_queue_moves_on_after_cancelling(void **state)
     dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX], *queued = NULL;
     stall_all(stalled, calls, DT_SECONDS(60));
     dt_http_request r = odd_request(&server, "good", "/ok");
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &first, &queued),
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &first, &queued),
                      0);
     start_ok(DT_HTTP_OKTA, DT_SECONDS(20), &second);
     dt_http_cancel(loop.http, queued);
@@ -593,14 +614,14 @@ static void test_cancel(void **state)
     odd_reply stalled = {0}, other = {0};
     dt_http_request r = odd_request(&server, "good", "/stall");
     dt_http_call *call = NULL;
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &stalled, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &stalled, &call),
                      0);
     odd_get(&loop, &server, "/ok", &other);
     dt_http_cancel(loop.http, call);
     odd_get(&loop, &server, "/ok", &other);
     assert_int_equal(stalled.times, 0);
     /* Before it has begun, too. */
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &stalled, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &stalled, &call),
                      0);
     dt_http_cancel(loop.http, call);
     assert_int_equal(stalled.times, 0);
@@ -622,7 +643,7 @@ static void on_chain(void *ctx, dt_http_response const *r)
     dt_http_request next = odd_request(&server, "good", "/ok");
     dt_http_call *call = NULL;
     assert_int_equal(
-        dt_http_start(loop.http, &next, server.ca_file, NULL, odd_done, &c->second, &call), 0);
+        dt_http_start(loop.http, &next, server.anchors, NULL, odd_done, &c->second, &call), 0);
 }
 
 /* A callback may start a call and end another. */
@@ -633,10 +654,10 @@ static void test_callback_starts_and_cancels(void **state)
     odd_reply never = {0};
     dt_http_request r = odd_request(&server, "good", "/ok");
     dt_http_call *call = NULL;
-    assert_int_equal(dt_http_start(loop.http, &r, server.ca_file, NULL, on_chain, &c, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, on_chain, &c, &call), 0);
     r = odd_request(&server, "good", "/stall");
     assert_int_equal(
-        dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &never, &c.to_cancel), 0);
+        dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &never, &c.to_cancel), 0);
     odd_loop_wait(&loop, &c.second);
     assert_int_equal(c.times, 1);
     assert_int_equal(c.second.r.status, 200);
@@ -649,7 +670,7 @@ static void on_abandoned(void *ctx, dt_http_response const *r)
     /* Nothing new can be begun from here. */
     dt_http_request next = odd_request(&server, "good", "/ok");
     dt_http_call *call = NULL;
-    assert_int_equal(dt_http_start(loop.http, &next, server.ca_file, NULL, odd_done, ctx, &call),
+    assert_int_equal(dt_http_start(loop.http, &next, server.anchors, NULL, odd_done, ctx, &call),
                      DT_E_STATE);
 }
 
@@ -661,7 +682,7 @@ static void test_free_abandons(void **state)
     for (int i = 0; i < 3; i++) {
         dt_http_call *call = NULL;
         assert_int_equal(
-            dt_http_start(loop.http, &r, server.ca_file, NULL, on_abandoned, &replies[i], &call),
+            dt_http_start(loop.http, &r, server.anchors, NULL, on_abandoned, &replies[i], &call),
             0);
     }
     odd_loop_once(&loop, 100);
@@ -686,7 +707,7 @@ static void test_dead_dns(void **state)
     for (int i = 0; i < 4; i++) {
         dt_http_call *call = NULL;
         assert_int_equal(
-            dt_http_start(loop.http, &r, server.ca_file, NULL, odd_done, &replies[i], &call), 0);
+            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &call), 0);
     }
     odd_reply other;
     odd_get(&loop, &server, "/ok", &other);
@@ -845,6 +866,7 @@ int main(void)
         T(test_timeouts),
         T(test_bad_servers),
         T(test_ca_files),
+        T(test_changed_ca_file),
         T(test_environment_has_no_say),
         T(test_requests_that_are_not_sent),
         T(test_ocsp),
