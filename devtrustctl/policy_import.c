@@ -78,6 +78,7 @@ typedef struct importing {
     bool replace, dry_run;
     char policy_path[PATH_LEN_MAX], zones_path[PATH_LEN_MAX];
     size_t zones_kept;
+    bool overwrites; /* a policy, or another zone, that is there already */
 } importing;
 
 /* A file of the name must lie in the directory and nowhere else. */
@@ -213,7 +214,9 @@ static int merge_zones(importing *x, dt_json const *old, dt_json const *made, dt
     for (size_t i = 0; i < dt_json_size(zones); i++) {
         char const *name = dt_json_string(dt_json_get(dt_json_at(zones, i), "name"));
         dt_json const *same = zone_named(old, name);
-        if (same != NULL && !x->replace && !is_same(same, dt_json_at(zones, i)))
+        bool other = same != NULL && !is_same(same, dt_json_at(zones, i));
+        x->overwrites = x->overwrites || other;
+        if (other && !x->replace && !x->dry_run)
             return dt_error_set(e, DT_E_EXISTS, "%s has another zone \"%s\"; see --replace",
                                 x->zones_path, dt_str_escape(shown, sizeof(shown), name));
         dt_buf_puts(out, first ? "" : ",");
@@ -327,7 +330,7 @@ static bool has_folder(char const *path)
 }
 
 /* Whether a policy may be put there; asked before the zones are touched. */
-static int check_free(importing const *x, dt_error *e)
+static int check_free(importing *x, dt_error *e)
 {
     dt_json *old = NULL;
     dt_error why = {0};
@@ -336,12 +339,15 @@ static int check_free(importing const *x, dt_error *e)
     dt_json_free(&old);
     if (rc == DT_E_NOT_FOUND && !has_folder(x->policy_path))
         return dt_error_set(e, DT_E_NOT_FOUND, "%s: its directory does not exist", x->policy_path);
-    if (rc == DT_E_NOT_FOUND || (x->replace && rc == DT_OK))
+    if (rc == DT_E_NOT_FOUND)
         return DT_OK;
-    if (rc == DT_OK || rc == DT_E_PARSE)
-        return x->replace ? DT_OK
-                          : dt_error_set(e, DT_E_EXISTS, "%s is there already; see --replace",
-                                         x->policy_path);
+    if (rc == DT_OK || rc == DT_E_PARSE) {
+        x->overwrites = true;
+        return x->replace || x->dry_run
+                   ? DT_OK
+                   : dt_error_set(e, DT_E_EXISTS, "%s is there already; see --replace",
+                                  x->policy_path);
+    }
     *e = why;
     return rc;
 }
@@ -414,7 +420,9 @@ static void tell_lines(importing *x, bool refused)
         dt_out_line("nothing   is written: what is refused has no form here that is as strict; "
                     "change it in Okta, write the policy by hand, or see --tighten");
     else if (x->dry_run)
-        dt_out_line("nothing   is written: --dry-run");
+        dt_out_line(
+            "nothing   is written: --dry-run%s",
+            x->overwrites && !x->replace ? "; to write it over what is there takes --replace" : "");
     else
         dt_out_line("written   %s with %zu rules; zones in %s, %zu others kept", x->policy_path,
                     x->run.counts.rules, x->zones_path, x->zones_kept);

@@ -123,6 +123,7 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_MFA_LIMIT:
     case DT_CAUSE_PRIMARY_LIMIT:
     case DT_CAUSE_PRIMARY_LOCKED:
+    case DT_CAUSE_MFA_LOCKED:
         return RLM_MODULE_USERLOCK;
     case DT_CAUSE_MFA_RATE_LIMITED:
     case DT_CAUSE_PRIMARY_RATE_LIMITED:

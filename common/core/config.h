@@ -52,6 +52,10 @@ typedef enum dt_platform {
 } dt_platform;
 #define DT_PLATFORM_ANY_DESKTOP 0x1f
 #define DT_PLATFORM_ANY_MOBILE 0xe0
+/* What the word OTHER of a platform condition means; of a desktop Okta's console shows it as "Other
+ * desktop (such as Linux)", so a rule for it holds for Linux, too. */
+#define DT_PLATFORM_OTHER_OF_OKTA                                                                  \
+    (DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE | DT_PLATFORM_LINUX)
 /* "windows", ... lower case; "unknown" for 0. */
 char const *dt_platform_name(dt_platform p);
 /* True for a single platform, or DT_PLATFORM_UNKNOWN; false for a set of them, and for any other

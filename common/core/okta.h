@@ -65,7 +65,7 @@ typedef enum dt_okta_result {
     DT_OKTA_RESULT_WRONG_CODE,     /* 403 E0000068 */
     DT_OKTA_RESULT_REPLAYED,       /* E0000082, PASSCODE_REPLAYED */
     DT_OKTA_RESULT_OUTSIDE_WINDOW, /* E0000083, TIME_WINDOW_EXCEEDED */
-    DT_OKTA_RESULT_LOCKED,         /* E0000069, E0000119 */
+    DT_OKTA_RESULT_LOCKED,         /* E0000069, E0000119, LOCKED_OUT */
 } dt_okta_result;
 
 typedef struct dt_okta_verification {

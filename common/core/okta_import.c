@@ -408,6 +408,26 @@ static void action_read(dt_importing *m, dt_json const *rule, dt_import_action *
     (m->org ? dt_import_signon_read : dt_import_action_read)(m, rule, out);
 }
 
+/* Whether a rule asks for nothing but maybe the device's state: read as it will be written, and not
+ * told of. */
+static bool is_for_all(dt_importing *m, dt_import_rule const *rule)
+{
+    static char const device[] = "{\"device\":";
+    dt_buf b;
+    bool all;
+
+    dt_buf_init(&b, DT_POLICY_TEXT_MAX);
+    m->policy_groups = rule->groups;
+    m->narrow = false;
+    dt_import_conditions_put(m, rule->json, false, &b);
+    all = dt_bytes_equal(dt_buf_bytes(&b), dt_bytes_str("null")) ||
+          (b.len > sizeof(device) && memcmp(b.p, device, sizeof(device) - 1) == 0 &&
+           memchr(b.p + 1, '}', b.len - 1) == b.p + b.len - 2);
+    all = all && dt_buf_error(&b) == DT_OK && !m->never && m->doubt_count == m->state_doubt;
+    dt_buf_free(&b);
+    return all;
+}
+
 /* Names, actions and devices of all rules, since what one may become hangs on those behind it. */
 static void rules_prepare(dt_importing *m)
 {
@@ -418,41 +438,49 @@ static void rules_prepare(dt_importing *m)
         m->muted = true;
         action_read(m, rule->json, &rule->action);
         m->muted = false;
-        rule->device = m->org ? DT_IMPORT_DEVICE_ANY : dt_import_device_read(rule->json);
+        rule->states = dt_import_states_of(
+            m->org ? NULL : dt_json_path(rule->json, "conditions", "device", NULL));
+        rule->for_all = is_for_all(m, rule);
         dt_json_reader_leave(&m->r, mark);
     }
 }
 
 /* --- which other form is safe ------------------------------------------------------------------ */
 
-static bool can_meet(dt_import_rule const *a, dt_import_rule const *b)
-{
-    return a->device == DT_IMPORT_DEVICE_ANY || b->device == DT_IMPORT_DEVICE_ANY ||
-           a->device == b->device;
-}
-
-/* The rule may hold for more sign-ons: each of those gets no more than a rule behind would give. What
- * no rule behind holds for is denied, so the last one has to hold always. */
+/* The rule may hold for more sign-ons: each of those gets no more than the first rule behind that holds
+ * for it would give. What no rule behind holds for is denied, so in the end one has to hold always. Of a
+ * rule of which only the state of the device is in doubt, those are in the states that it gains. */
 static bool may_widen(dt_importing const *m, size_t i)
 {
-    if (m->rules[i].action.access == DT_ACCESS_DENY)
+    dt_import_rule const *rule = &m->rules[i];
+    bool state_only = m->state_doubt && m->doubt_count == 1;
+    unsigned left = state_only ? m->wide & ~rule->states.must : m->wide;
+
+    if (rule->action.access == DT_ACCESS_DENY)
         return true;
-    if (!m->last_always)
-        return false;
-    for (size_t k = i + 1; k < m->rule_count; k++)
-        if (can_meet(&m->rules[i], &m->rules[k]) &&
-            !dt_import_action_within(&m->rules[i].action, &m->rules[k].action))
+    for (size_t k = i + 1; k < m->rule_count && left != 0; k++) {
+        dt_import_rule const *behind = &m->rules[k];
+        if ((behind->states.may & left) != 0 &&
+            !dt_import_action_within(&rule->action, &behind->action))
             return false;
-    return true;
+        if (behind->for_all)
+            left &= ~behind->states.must;
+    }
+    return left == 0;
 }
 
-/* The rule may hold for fewer: no rule behind gives those it no longer holds for more. */
-static bool may_narrow(dt_importing const *m, size_t i)
+/* The rule may hold for fewer, in the states `left`: no rule behind gives those it no longer holds for
+ * more. */
+static bool may_narrow(dt_importing const *m, size_t i, unsigned left)
 {
-    for (size_t k = i + 1; k < m->rule_count; k++)
-        if (can_meet(&m->rules[i], &m->rules[k]) &&
-            !dt_import_action_within(&m->rules[k].action, &m->rules[i].action))
+    for (size_t k = i + 1; k < m->rule_count && left != 0; k++) {
+        dt_import_rule const *behind = &m->rules[k];
+        if ((behind->states.may & left) != 0 &&
+            !dt_import_action_within(&behind->action, &m->rules[i].action))
             return false;
+        if (behind->for_all)
+            left &= ~behind->states.must;
+    }
     return true;
 }
 
@@ -478,12 +506,13 @@ static form form_choose(dt_importing *m, size_t i)
                     "not looked at, so the rule holds for more; none behind it gives less");
         return FORM_WIDE;
     }
-    if (may_narrow(m, i) && m->narrows && m->doubt_count == 1) {
+    if (m->narrows && m->doubt_count == 1 &&
+        may_narrow(m, i, rule->states.may & ~DT_IMPORT_MANAGED)) {
         tell_doubts(m, DT_IMPORT_CHANGED,
                     "TRUSTED is asked for, so the rule holds for fewer; none behind it gives more");
         return FORM_NARROW;
     }
-    if (may_narrow(m, i)) {
+    if (may_narrow(m, i, rule->states.may)) {
         tell_doubts(m, DT_IMPORT_CHANGED, "the rule is left out; none behind it gives more");
         return FORM_NONE;
     }
@@ -551,29 +580,6 @@ static void rule_put(dt_importing *m, writing *w, size_t i)
     m->counts->rules++;
 }
 
-/* Whether the last rule holds always: read as it will be written, and not told of. */
-static bool last_holds_always(dt_importing *m)
-{
-    dt_import_rule const *last;
-    size_t mark;
-    dt_buf b;
-    bool always;
-
-    if (m->rule_count == 0)
-        return false;
-    last = &m->rules[m->rule_count - 1];
-    mark = rule_enter(m, last);
-    dt_buf_init(&b, DT_POLICY_TEXT_MAX);
-    m->policy_groups = last->groups;
-    m->narrow = false;
-    dt_import_conditions_put(m, last->json, false, &b);
-    always =
-        !m->never && m->doubt_count == 0 && dt_bytes_equal(dt_buf_bytes(&b), dt_bytes_str("null"));
-    dt_buf_free(&b);
-    dt_json_reader_leave(&m->r, mark);
-    return always;
-}
-
 static bool must_renumber(dt_importing const *m)
 {
     for (size_t i = 0; i < m->rule_count; i++) {
@@ -617,7 +623,6 @@ static void rules_put(dt_importing *m, dt_buf *b)
     writing w = {.b = b, .renumber = must_renumber(m), .last = 0};
 
     m->rule = "";
-    m->last_always = last_holds_always(m);
     if (w.renumber)
         tell_renumbered(m);
     for (size_t i = 0; i < m->rule_count; i++) {
@@ -738,6 +743,32 @@ static int check(dt_importing const *m, dt_buf const *policy, dt_buf const *zone
     return rc;
 }
 
+static void mark_zones_named(dt_importing *m, dt_json const *list)
+{
+    for (size_t i = 0; i < dt_json_size(list); i++) {
+        char const *name = dt_json_string(dt_json_at(list, i));
+        for (size_t k = 0; name != NULL && k < m->zone_count; k++)
+            if (strcmp(m->zones[k].name, name) == 0)
+                m->zones[k].used = true;
+    }
+}
+
+/* The zones that the policy names as it was written. Rules that were read and left out name none. */
+static int mark_zones(dt_importing *m, dt_buf const *policy, dt_error *e)
+{
+    dt_json *p = NULL;
+    int rc = dt_json_parse(dt_buf_bytes(policy), &p, e);
+    dt_json const *rules = dt_json_get(p, "rules");
+
+    for (size_t i = 0; i < dt_json_size(rules); i++) {
+        dt_json const *network = dt_json_path(dt_json_at(rules, i), "conditions", "network", NULL);
+        mark_zones_named(m, dt_json_get(network, "include"));
+        mark_zones_named(m, dt_json_get(network, "exclude"));
+    }
+    dt_json_free(&p);
+    return rc;
+}
+
 static int convert(dt_importing *m, dt_json const *document, dt_buf *policy, dt_buf *zones,
                    dt_error *e)
 {
@@ -755,6 +786,10 @@ static int convert(dt_importing *m, dt_json const *document, dt_buf *policy, dt_
     if (rc != DT_OK)
         return rc;
     policy_put(m, name, policy);
+    if (dt_buf_error(policy) == DT_OK)
+        rc = mark_zones(m, policy, e);
+    if (rc != DT_OK)
+        return rc;
     dt_import_zones_put(m, zones);
     if (dt_buf_error(policy) < 0 || dt_buf_error(zones) < 0)
         return dt_error_set(e,

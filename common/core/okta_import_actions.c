@@ -329,56 +329,110 @@ static void assurance_read(dt_importing *m, dt_json const *v, dt_import_action *
         out->lifetime = 0; /* nothing was said */
 }
 
-/* The factors by which a chain can be gone through here: 0 when a step has none. A password is the
- * first factor's. */
-static unsigned chain_factors(dt_importing *m, dt_json const *chain, dt_time *lifetime)
-{
-    unsigned factors = 0;
+/* One step of a chain: an MFA, the first factor, or either. */
+typedef struct chain_step {
+    unsigned factors; /* that meet it here */
+    bool password;    /* the first factor meets it */
+} chain_step;
 
-    for (size_t step = 0; chain != NULL && step < CHAIN_STEPS_MAX; step++) {
-        dt_json const *list = dt_import_given(chain, "authenticationMethods");
-        unsigned here = some_size(list) == 0 ? 0 : list_allows(list, method_factors);
-        for (size_t i = 0; i < some_size(list); i++) {
-            dt_json const *one = some_at(list, i);
-            if (is_required(one, "phishingResistant") || is_required(one, "hardwareProtection") ||
-                is_required(one, "userVerification"))
-                here = 0;
-        }
-        if (here == 0 && !list_has_password(list))
-            return 0;
-        factors |= here;
-        shorten(m, chain, "reauthenticateIn", lifetime);
-        chain = some_at(dt_import_given(chain, "next"), 0);
+static chain_step step_read(dt_json const *step)
+{
+    dt_json const *list = dt_import_given(step, "authenticationMethods");
+    chain_step out = {0, list_has_password(list)};
+
+    for (size_t i = 0; i < some_size(list); i++) {
+        dt_json const *one = some_at(list, i);
+        if (!is_required(one, "phishingResistant") && !is_required(one, "hardwareProtection") &&
+            !is_required(one, "userVerification"))
+            out.factors |= method_factors(one);
     }
-    return chain != NULL ? 0 : factors == 0 ? DT_FACTOR_ALL : factors;
+    return out;
+}
+
+/* Reads the steps of a chain. False when they cannot be told: too many, or more than one next. */
+static bool steps_read(dt_importing *m, dt_json const *chain, chain_step steps[CHAIN_STEPS_MAX],
+                       size_t *count, dt_time *lifetime)
+{
+    for (*count = 0; chain != NULL && *count < CHAIN_STEPS_MAX; (*count)++) {
+        dt_json const *next = dt_import_given(chain, "next");
+        steps[*count] = step_read(chain);
+        shorten(m, chain, "reauthenticateIn", lifetime);
+        if (some_size(next) > 1)
+            return false;
+        chain = some_at(next, 0);
+    }
+    return chain == NULL && *count > 0;
+}
+
+/* The factors by which a chain can be gone through here; 0, and why, when it cannot. The first factor
+ * is one step's, and devtrust asks for one more: a chain of two possession steps would become one of
+ * them. */
+static unsigned chain_factors(dt_importing *m, dt_json const *chain, dt_time *lifetime,
+                              char const **why)
+{
+    chain_step steps[CHAIN_STEPS_MAX];
+    size_t count = 0;
+    unsigned factors = 0;
+    bool password = false;
+
+    if (!steps_read(m, chain, steps, &count, lifetime)) {
+        *why = "a chain in a form that this version does not know";
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++)
+        password = password || steps[i].password;
+    if (count - password > 1) {
+        *why = "a chain of more than one possession step; devtrust asks for one factor";
+        return 0;
+    }
+    *why = "a chain with a step that none of the factors that devtrust asks for meets";
+    if (count == 1)
+        return steps[0].factors == 0 && password ? DT_FACTOR_ALL : steps[0].factors;
+    /* Two: one by the first factor, the other by an MFA. */
+    for (size_t i = 0; i < 2; i++)
+        factors |= steps[i].password ? steps[1 - i].factors : 0;
+    return factors;
 }
 
 static void chains_read(dt_importing *m, dt_json const *v, dt_import_action *out)
 {
     dt_json const *chains = dt_import_given(v, "chains");
+    char const *why = "no chain of methods that could be read";
+    char text[DT_IMPORT_TEXT_MAX];
     unsigned factors = 0;
+    size_t n = some_size(chains), possible = 0;
 
     *out = (dt_import_action){.access = DT_ACCESS_ALLOW_AFTER_MFA, .lifetime = DT_TIME_NEVER};
     shorten(m, v, "reauthenticateIn", &out->lifetime);
-    for (size_t i = 0; i < some_size(chains) && i < CHAINS_MAX; i++)
-        factors |= chain_factors(m, some_at(chains, i), &out->lifetime);
+    for (size_t i = 0; i < n && i < CHAINS_MAX; i++) {
+        char const *here = NULL;
+        unsigned one = chain_factors(m, some_at(chains, i), &out->lifetime, &here);
+        factors |= one;
+        possible += one != 0;
+        why = one == 0 ? here : why;
+    }
     if (out->lifetime == DT_TIME_NEVER)
         out->lifetime = 0;
     out->factors = factors;
-    if (factors == 0)
-        dt_import_action_refuse(m, out, "none of its chains of methods can be gone through here");
-    else
-        dt_import_tell(m, DT_IMPORT_CHANGED, "a chain of methods becomes: MFA required");
+    (void)snprintf(text, sizeof(text), "AUTH_METHOD_CHAIN: %s", why);
+    if (factors == 0) {
+        dt_import_action_refuse(m, out, text);
+        return;
+    }
+    if (possible < n)
+        dt_import_tell(m, DT_IMPORT_CHANGED, "%s; it is not offered here", text);
+    dt_import_tell(m, DT_IMPORT_CHANGED, "a chain of methods becomes: MFA required");
 }
 
-/* Types that came after ASSURANCE ask for more than it, never for less: MFA, every time. */
+/* ID_PROOFING, and whatever comes after it, asks for something that no factor here shows. */
 static void newer_read(dt_importing *m, dt_json const *type, dt_import_action *out)
 {
     char const *word = dt_json_string(type);
+    char text[DT_IMPORT_TEXT_MAX];
 
-    *out = (dt_import_action){.access = DT_ACCESS_ALLOW_AFTER_MFA, .factors = DT_FACTOR_ALL};
-    dt_import_tell(m, DT_IMPORT_CHANGED, "verification method %.40s becomes: MFA required",
+    (void)snprintf(text, sizeof(text), "verification method %.40s cannot be asked for here",
                    word != NULL ? word : "without a type");
+    dt_import_action_refuse(m, out, text);
 }
 
 static void method_read(dt_importing *m, dt_json const *v, dt_import_action *out)

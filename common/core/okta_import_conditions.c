@@ -262,9 +262,8 @@ static char const *zone_doubt(dt_import_zone const *z)
     return z->why;
 }
 
-static void zone_put(dt_import_zone *z, bool *first, dt_buf *b)
+static void zone_put(dt_import_zone const *z, bool *first, dt_buf *b)
 {
-    z->used = true;
     dt_buf_puts(b, *first ? "" : ",");
     dt_json_put_string(b, z->name);
     *first = false;
@@ -390,24 +389,22 @@ typedef struct platform_word {
     unsigned bits;
 } platform_word;
 
-static platform_word const type_words[] = {
-    {"ANY", ALL_PLATFORMS},
-    {"DESKTOP", DT_PLATFORM_ANY_DESKTOP},
-    {"MOBILE", DT_PLATFORM_ANY_MOBILE},
-    {"OTHER", DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE},
-    {NULL, 0}};
-/* OSX is MACOS in old orgs. */
-static platform_word const os_words[] = {
-    {"ANY", ALL_PLATFORMS},
-    {"WINDOWS", DT_PLATFORM_WINDOWS},
-    {"MACOS", DT_PLATFORM_MACOS},
-    {"OSX", DT_PLATFORM_MACOS},
-    {"LINUX", DT_PLATFORM_LINUX},
-    {"CHROMEOS", DT_PLATFORM_CHROMEOS},
-    {"IOS", DT_PLATFORM_IOS},
-    {"ANDROID", DT_PLATFORM_ANDROID},
-    {"OTHER", DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE},
-    {NULL, 0}};
+static platform_word const type_words[] = {{"ANY", ALL_PLATFORMS},
+                                           {"DESKTOP", DT_PLATFORM_ANY_DESKTOP},
+                                           {"MOBILE", DT_PLATFORM_ANY_MOBILE},
+                                           {"OTHER", DT_PLATFORM_OTHER_OF_OKTA},
+                                           {NULL, 0}};
+/* OSX is MACOS in old orgs. OTHER of a desktop is shown as "Other desktop (such as Linux)". */
+static platform_word const os_words[] = {{"ANY", ALL_PLATFORMS},
+                                         {"WINDOWS", DT_PLATFORM_WINDOWS},
+                                         {"MACOS", DT_PLATFORM_MACOS},
+                                         {"OSX", DT_PLATFORM_MACOS},
+                                         {"LINUX", DT_PLATFORM_LINUX},
+                                         {"CHROMEOS", DT_PLATFORM_CHROMEOS},
+                                         {"IOS", DT_PLATFORM_IOS},
+                                         {"ANDROID", DT_PLATFORM_ANDROID},
+                                         {"OTHER", DT_PLATFORM_OTHER_OF_OKTA},
+                                         {NULL, 0}};
 
 /* Everything when nothing is said; 0 for a word that is not known. */
 static unsigned word_bits(platform_word const *words, dt_json const *v)
@@ -496,6 +493,7 @@ static void platforms_put(unsigned bits, dt_buf *b)
         {DT_PLATFORM_OTHER_MOBILE, "{\"type\":\"MOBILE\",\"os\":{\"type\":\"OTHER\"}}"},
     };
     bool first = true;
+    bool no_linux = (bits & DT_PLATFORM_OTHER_DESKTOP) != 0 && (bits & DT_PLATFORM_LINUX) == 0;
 
     dt_import_put_name(b, "platform");
     dt_buf_puts(b, "{\"include\":[");
@@ -507,7 +505,11 @@ static void platforms_put(unsigned bits, dt_buf *b)
         bits &= ~words[i].bits;
         first = false;
     }
-    dt_buf_puts(b, "]}");
+    dt_buf_puts(b, "]");
+    /* OTHER of a desktop names Linux, too. */
+    if (no_linux)
+        dt_buf_puts(b, ",\"exclude\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"LINUX\"}}]");
+    dt_buf_puts(b, "}");
 }
 
 static void platform_put(dt_importing *m, dt_json const *v, dt_buf *b)
@@ -571,11 +573,30 @@ static dt_import_device device_of(device_words const *w)
                                                : DT_IMPORT_DEVICE_ANY;
 }
 
-dt_import_device dt_import_device_read(dt_json const *rule)
+static bool is_assured(dt_json const *device)
 {
-    device_words w = device_read(dt_json_path(rule, "conditions", "device", NULL));
+    return dt_json_size(dt_json_path(device, "assurance", "include", NULL)) > 0;
+}
 
-    return device_of(&w);
+/* "managed" without "registered" is not documented: it may mean either. */
+dt_import_states dt_import_states_of(dt_json const *v)
+{
+    device_words w = device_read(v);
+    dt_import_states s = {DT_IMPORT_STATES, DT_IMPORT_STATES};
+
+    if (w.managed)
+        s.may = s.must = DT_IMPORT_MANAGED;
+    else if (w.not_managed && w.registered)
+        s.may = s.must = DT_IMPORT_REGISTERED;
+    else if (w.not_registered)
+        s.may = s.must = DT_IMPORT_UNREGISTERED;
+    else if (w.not_managed)
+        s = (dt_import_states){DT_IMPORT_REGISTERED | DT_IMPORT_UNREGISTERED, DT_IMPORT_REGISTERED};
+    else if (w.registered)
+        s.may = s.must = DT_IMPORT_MANAGED | DT_IMPORT_REGISTERED;
+    if (w.odd || is_assured(v) || (w.managed && w.not_registered))
+        s.must = 0;
+    return s;
 }
 
 /* What Okta calls managed is what we call trusted. */
@@ -583,20 +604,28 @@ static void device_put(dt_importing *m, dt_json const *v, dt_buf *b)
 {
     device_words w = device_read(v);
     dt_import_device device = device_of(&w);
-    bool assured = dt_json_size(dt_json_path(v, "assurance", "include", NULL)) > 0;
+    size_t before = m->doubt_count;
 
+    m->wide = device == DT_IMPORT_DEVICE_ANY       ? DT_IMPORT_STATES
+              : device == DT_IMPORT_DEVICE_TRUSTED ? DT_IMPORT_MANAGED
+                                                   : DT_IMPORT_REGISTERED | DT_IMPORT_UNREGISTERED;
     if (w.odd || (w.managed && w.not_registered))
         dt_import_doubt_add(m, "a device state that this version does not know");
-    if (assured)
+    if (is_assured(v))
         dt_import_doubt_add(m, "device assurance is not told by any source of evidence here");
+    before = m->doubt_count - before;
     if (w.not_managed && !w.not_registered)
         dt_import_doubt_add(m, "registered and not managed is taken for NOT_TRUSTED, which also "
                                "holds for a device that is not registered");
+    if (w.not_registered && !w.managed)
+        dt_import_doubt_add(m, "not registered is taken for NOT_TRUSTED, which also holds for a "
+                               "device that is registered and not managed");
     if (w.registered && device == DT_IMPORT_DEVICE_ANY) {
         dt_import_doubt_add(m, "whether a device is registered alone is not known here");
         m->narrows = true;
         device = m->narrow ? DT_IMPORT_DEVICE_TRUSTED : DT_IMPORT_DEVICE_ANY;
     }
+    m->state_doubt = before == 0 && m->wide != dt_import_states_of(v).must;
     if (device == DT_IMPORT_DEVICE_ANY)
         return;
     dt_import_put_name(b, "device");
@@ -716,6 +745,8 @@ void dt_import_conditions_put(dt_importing *m, dt_json const *rule, bool aloud, 
     m->doubt_count = 0;
     m->never = false;
     m->narrows = false;
+    m->state_doubt = false;
+    m->wide = DT_IMPORT_STATES;
     dt_buf_putc(b, '{');
     if (v != NULL && dt_json_typeof(v) != DT_JSON_OBJECT)
         dt_import_doubt_add(m, "a form of conditions that this version does not know");

@@ -26,6 +26,18 @@ typedef enum dt_import_device {
     DT_IMPORT_DEVICE_NOT_TRUSTED,
 } dt_import_device;
 
+/* The states of a device that an org tells apart, a bit each. Ours are TRUSTED, which is the first, and
+ * NOT_TRUSTED, which is the two others. */
+#define DT_IMPORT_MANAGED (1u << 0)
+#define DT_IMPORT_REGISTERED (1u << 1) /* and not managed */
+#define DT_IMPORT_UNREGISTERED (1u << 2)
+#define DT_IMPORT_STATES (DT_IMPORT_MANAGED | DT_IMPORT_REGISTERED | DT_IMPORT_UNREGISTERED)
+
+/* The states that a condition may hold for, and those for which it surely does. */
+typedef struct dt_import_states {
+    unsigned may, must;
+} dt_import_states;
+
 typedef struct dt_import_rule {
     dt_json const *json;
     size_t policy, index; /* in the document */
@@ -35,7 +47,8 @@ typedef struct dt_import_rule {
     int64_t policy_priority, priority;
     char name[DT_POLICY_NAME_MAX]; /* as it will be called here */
     dt_import_action action;
-    dt_import_device device; /* of the wide form */
+    dt_import_states states; /* of the device, in the org */
+    bool for_all;            /* it asks for nothing but the device */
 } dt_import_rule;
 
 typedef enum dt_import_zone_state {
@@ -76,7 +89,6 @@ typedef struct dt_importing {
     bool org;                     /* the org's own sign-on rules are read, OKTA_SIGN_ON */
     dt_json const *policy_groups; /* of the rule that is being converted */
     char const *rule;             /* being told of; "" for none */
-    bool last_always;             /* the last rule holds always */
     bool muted;                   /* nothing is told and counted */
     dt_import_name *groups, *users;
     size_t group_count, user_count;
@@ -87,9 +99,11 @@ typedef struct dt_importing {
     /* of the rule that is being converted */
     dt_import_doubt doubts[DT_IMPORT_DOUBTS_MAX];
     size_t doubt_count;
-    bool never;   /* it can hold for nobody */
-    bool narrow;  /* the narrow form of the device condition is asked for */
-    bool narrows; /* there is one: with no doubt but that, the whole rule has a narrow form */
+    bool never;       /* it can hold for nobody */
+    bool state_doubt; /* of the device, only that the wide form holds for more states is in doubt */
+    unsigned wide;    /* the states that the wide form holds for: DT_IMPORT_MANAGED and so on */
+    bool narrow;      /* the narrow form of the device condition is asked for */
+    bool narrows;     /* there is one: with no doubt but that, the whole rule has a narrow form */
 } dt_importing;
 
 /* A member of an object that is there and not null; else NULL. */
@@ -124,8 +138,8 @@ void dt_import_action_put(dt_import_action const *a, dt_buf *b);
  * m->narrow in their narrow form: an object, or null when nothing is asked. Fills doubts, never and
  * narrows; tells of what is kept when `aloud`. */
 void dt_import_conditions_put(dt_importing *m, dt_json const *rule, bool aloud, dt_buf *b);
-/* The wide form of its device condition. */
-dt_import_device dt_import_device_read(dt_json const *rule);
+/* The states that a device condition asks for. */
+dt_import_states dt_import_states_of(dt_json const *device);
 
 /* --- okta_import_zones.c --- */
 DT_MUST_USE int dt_import_zones_read(dt_importing *m, dt_json const *zones);

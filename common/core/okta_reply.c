@@ -343,6 +343,7 @@ static result_word const factor_results[] = {
     {"CANCELED", DT_OKTA_RESULT_CANCELLED},
     {"PASSCODE_REPLAYED", DT_OKTA_RESULT_REPLAYED},
     {"TIME_WINDOW_EXCEEDED", DT_OKTA_RESULT_OUTSIDE_WINDOW},
+    {"LOCKED_OUT", DT_OKTA_RESULT_LOCKED},
     {NULL, DT_OKTA_RESULT_NONE},
 };
 
@@ -393,6 +394,10 @@ static char const *read_result(dt_config const *c, dt_http_response const *r, dt
                                dt_okta_verification *v, dt_error *e)
 {
     char const *word = dt_json_string(dt_json_get(root, "factorResult"));
+    char const *status = dt_json_string(dt_json_get(root, "status"));
+    /* The state of a transaction, where the reply has one, outweighs what the factor says. */
+    if (status != NULL && strcmp(status, "LOCKED_OUT") == 0)
+        word = status;
     if (word == NULL)
         return "no factorResult";
     char const *wrong = copy_link(c, root, "poll", v->poll_url);

@@ -55,6 +55,7 @@ typedef enum dt_cause {
     DT_CAUSE_PRIMARY_LIMIT,        /* password_limit: Okta was not asked */
     DT_CAUSE_PRIMARY_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_ORG_RULE_DENY,        /* a rule of [policy] org_file */
+    DT_CAUSE_MFA_LOCKED,           /* Okta has locked the account, as it said of the MFA */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */

@@ -306,16 +306,15 @@ static dt_config_word const platform_types[] = {
     {"MOBILE", DT_PLATFORM_ANY_MOBILE},
     {NULL, 0}};
 
-static dt_config_word const os_types[] = {
-    {"ANY", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
-    {"WINDOWS", DT_PLATFORM_WINDOWS},
-    {"MACOS", DT_PLATFORM_MACOS},
-    {"LINUX", DT_PLATFORM_LINUX},
-    {"CHROMEOS", DT_PLATFORM_CHROMEOS},
-    {"IOS", DT_PLATFORM_IOS},
-    {"ANDROID", DT_PLATFORM_ANDROID},
-    {"OTHER", DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE},
-    {NULL, 0}};
+static dt_config_word const os_types[] = {{"ANY", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
+                                          {"WINDOWS", DT_PLATFORM_WINDOWS},
+                                          {"MACOS", DT_PLATFORM_MACOS},
+                                          {"LINUX", DT_PLATFORM_LINUX},
+                                          {"CHROMEOS", DT_PLATFORM_CHROMEOS},
+                                          {"IOS", DT_PLATFORM_IOS},
+                                          {"ANDROID", DT_PLATFORM_ANDROID},
+                                          {"OTHER", DT_PLATFORM_OTHER_OF_OKTA},
+                                          {NULL, 0}};
 
 /* {"type":"DESKTOP","os":{"type":"WINDOWS"}}: the bits of both. */
 static int platform_one(dt_compiler *c, dt_json const *v, unsigned *out)

@@ -218,6 +218,18 @@ static void push_counted(dt_signon *s, dt_store_result const *r)
     dt_signon_set_phase(s, DT_PHASE_PUSH_HTTP);
 }
 
+static void push_over(dt_signon *s, dt_cause cause, dt_time now)
+{
+    s->push.state = DT_PUSH_OVER;
+    s->negative = true;
+    dt_signon_finish(s, DT_DENY, cause, now);
+}
+
+static dt_cause over_cause(dt_okta_result r)
+{
+    return r == DT_OKTA_RESULT_LOCKED ? DT_CAUSE_MFA_LOCKED : DT_CAUSE_MFA_TIMEOUT;
+}
+
 /* The record that others see as this push's end is written by the finish. */
 static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now)
 {
@@ -233,9 +245,7 @@ static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_REJECTED, now);
         return;
     default:
-        s->push.state = DT_PUSH_OVER;
-        s->negative = true;
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+        push_over(s, over_cause(v->result), now);
         return;
     }
 }
@@ -312,10 +322,13 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
         wait_for_push(s, now, dt_okta_rate_wait(r));
         return;
     }
-    if (a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE) {
-        dt_okta_verification gone = {.result = DT_OKTA_RESULT_TIMEOUT};
-
-        push_result(s, &gone, now);
+    if (a == DT_OKTA_NOT_FOUND) { /* the factor was removed meanwhile */
+        push_over(s, DT_CAUSE_MFA_NO_FACTOR, now);
+        return;
+    }
+    /* The person or the factor was suspended; or a no of another kind, which no later poll changes. */
+    if (a == DT_OKTA_NOT_ACTIVE || (a == DT_OKTA_OK && r->status >= 400)) {
+        push_over(s, DT_CAUSE_OKTA_REFUSED, now);
         return;
     }
     if (++s->poll_failures > DT_SIGNON_POLL_FAILURES_MAX) {
@@ -333,6 +346,8 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
 
     s->early_polls++;
     if (a == DT_OKTA_OK && v.result != DT_OKTA_RESULT_NONE && v.result != DT_OKTA_RESULT_WAITING) {
+        if (err.text[0] != '\0')
+            dt_signon_detail(s, "Okta: poll: %s", err.text);
         push_result(s, &v, now);
         return;
     }
@@ -420,7 +435,7 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
     s->outcome.factor = DT_FACTOR_TOTP;
     dt_signon_detail(s, "Okta: passcode: %s", err.text[0] ? err.text : "not accepted");
     if (v.result == DT_OKTA_RESULT_LOCKED) {
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_FAILED, now);
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_LOCKED, now);
         return;
     }
     if (v.result == DT_OKTA_RESULT_WRONG_CODE && s->totp_at + 1 < s->totp_count) {

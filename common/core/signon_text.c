@@ -62,6 +62,7 @@ static char const *cause_text(dt_cause c)
         return "Your Okta password has to be changed. Sign in to Okta in a browser and set a new "
                "one.";
     case DT_CAUSE_PRIMARY_LOCKED:
+    case DT_CAUSE_MFA_LOCKED:
         return "Your Okta account is locked. Unlock it in a browser, or ask your help desk.";
     case DT_CAUSE_PRIMARY_ENROLL:
         return "Okta wants you to set up a verification method first. Sign in to Okta in a "

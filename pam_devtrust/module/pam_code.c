@@ -32,6 +32,7 @@ static row const rows[] = {
      * for a password. What bounds guessing are passcode_attempts, push_limit and Okta. */
     {"MFA_FAILED", PAM_AUTH_ERR},
     {"MFA_LIMIT", PAM_AUTH_ERR},
+    {"MFA_LOCKED", PAM_AUTH_ERR},
     {"STATE_INVALID", PAM_AUTH_ERR},
     {"MFA_NO_FACTOR", PAM_CRED_INSUFFICIENT},
     {"MFA_RATE_LIMITED", PAM_AUTHINFO_UNAVAIL},

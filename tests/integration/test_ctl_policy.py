@@ -48,12 +48,17 @@ CATCH_ALL = org_rule("Catch-all Rule", 99, None, DENY, system=True)
 
 
 def guide_rules() -> list[dict[str, Any]]:
-    """The guide's two rules as an Okta org has them."""
+    """The guide's two rules as an Okta org has them. A device that is registered and not managed is
+    NOT_TRUSTED here, so it has to get there what one gets that is not registered."""
     return [
         org_rule(NOT_TRUSTED_RULE, 0, {**ANYONE, "device": {"registered": False}},
                  sign_on("2FA", constraints=[{"possession": {
                      "required": True, "types": ["APP"], "userPresence": "REQUIRED"}}])),
         org_rule(TRUSTED_RULE, 1, {**ANYONE, "device": MANAGED}, sign_on("1FA", "PT2H")),
+        org_rule("Registered, not managed", 2,
+                 {**ANYONE, "device": {"registered": True, "managed": False}},
+                 sign_on("2FA", constraints=[{"possession": {
+                     "required": True, "types": ["APP"], "userPresence": "REQUIRED"}}])),
         CATCH_ALL]
 
 
@@ -433,8 +438,29 @@ def test_dry_run_and_json(site: Site, world: Sim) -> None:
     told = json.loads(answer.out)
     assert told["written"] is False and told["refused"] == 0
     assert told["policy"]["application"] == "vpn" and told["zones"] == {"zones": []}
-    assert {n["kind"] for n in told["notes"]} == {"kept"}
+    assert {n["kind"] for n in told["notes"]} == {"changed", "kept"}
+    assert all(n["pointer"].endswith("/conditions/device") for n in told["notes"]
+               if n["kind"] == "changed")
     assert all(n["pointer"].startswith("/policies/0/rules/") for n in told["notes"])
+
+
+def test_dry_run_needs_no_leave_to_replace(site: Site, world: Sim) -> None:
+    """It writes nothing, so what is there already is nothing to it; but it says so."""
+    zone = office(world)
+    world.add_policy(type="ACCESS_POLICY", name="VPN", rules=[
+        org_rule("Office", 0, {"network": {"connection": "ZONE", "include": [zone]}},
+                 sign_on("1FA")), CATCH_ALL])
+    args = ("import", "--application", "vpn", "--policy", "VPN")
+    first = ctl(site, *args, "--dry-run")
+    assert first.code == YES and "--replace" not in first.out
+    assert ctl(site, *args).code == YES
+    before = {name: (site.policy_directory / name).read_text() for name in written(site)}
+    again = ctl(site, *args, "--dry-run")
+    assert again.code == YES, again.err
+    assert "nothing   is written: --dry-run; to write it over what is there takes --replace" \
+        in again.out
+    assert ctl(site, *args).code == FAULT
+    assert {name: (site.policy_directory / name).read_text() for name in written(site)} == before
 
 
 def test_an_id_that_the_token_does_not_see(site: Site, world: Sim) -> None:
@@ -713,7 +739,7 @@ def guide_import(site: Site, application: str) -> None:
     app = site.world.add_app(label=application)
     site.world.add_policy(type="ACCESS_POLICY", name=application, rules=guide_rules(), apps=[app])
     answer = ctl(site, "import", "--application", application, "--app", app, "--replace")
-    assert answer.code == YES and " 0 changed" in answer.line("summary"), answer
+    assert answer.code == YES and "0 refused" in answer.line("summary"), answer
     made = imported(site, application)
     assert [r["name"] for r in made["rules"]] == [NOT_TRUSTED_RULE, TRUSTED_RULE, "Catch-all Rule"]
 

@@ -455,11 +455,14 @@ static void platforms_match(void **state)
         {"\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"IOS\"}}]", DT_PLATFORM_IOS},
         {"\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"ANDROID\"}}]", DT_PLATFORM_ANDROID},
         {"\"include\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"OTHER\"}}]",
+         DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_LINUX},
+        {"\"include\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"OTHER\"}}],"
+         "\"exclude\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"LINUX\"}}]",
          DT_PLATFORM_OTHER_DESKTOP},
         {"\"include\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"OTHER\"}}]",
          DT_PLATFORM_OTHER_MOBILE},
         {"\"include\":[{\"type\":\"ANY\",\"os\":{\"type\":\"OTHER\"}}]",
-         DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE},
+         DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE | DT_PLATFORM_LINUX},
         {"\"include\":[{\"type\":\"MOBILE\"},{\"type\":\"DESKTOP\",\"os\":{\"type\":\"LINUX\"}}],"
          "\"exclude\":[{\"type\":\"MOBILE\",\"os\":{\"type\":\"ANDROID\"}}]",
          DT_PLATFORM_LINUX | DT_PLATFORM_IOS | DT_PLATFORM_OTHER_MOBILE},

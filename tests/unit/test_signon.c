@@ -475,9 +475,42 @@ static void test_push_denied_timed_out_gone(void **state)
     push_ends(200, OKTA_REJECTED, DT_DENY, DT_CAUSE_MFA_REJECTED);
     push_ends(200, OKTA_TIMEOUT, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
     push_ends(200, "{\"factorResult\":\"CANCELLED\"}", DT_DENY, DT_CAUSE_MFA_TIMEOUT);
-    push_ends(404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}", DT_DENY,
-              DT_CAUSE_MFA_TIMEOUT);
     push_ends(401, OKTA_INVALID_TOKEN, DT_DENY, DT_CAUSE_CONFIG);
+    push_ends(403, "{\"errorCode\":\"E0000006\",\"errorSummary\":\"not yours\"}", DT_DENY,
+              DT_CAUSE_CONFIG);
+}
+
+/* What else Okta says of a push while it is waited for has a cause of its own. */
+static void test_push_ends_for_other_reasons(void **state)
+{
+    static struct {
+        int status;
+        char const *reply;
+        dt_cause cause;
+    } const rows[] = {
+        {200, "{\"factorResult\":\"LOCKED_OUT\"}", DT_CAUSE_MFA_LOCKED},
+        {200, "{\"status\":\"LOCKED_OUT\"}", DT_CAUSE_MFA_LOCKED},
+        {200, "{\"status\":\"LOCKED_OUT\",\"factorResult\":\"WAITING\"}", DT_CAUSE_MFA_LOCKED},
+        {200, "{\"status\":\"LOCKED_OUT\",\"factorResult\":\"SUCCESS\"}", DT_CAUSE_MFA_LOCKED},
+        {403, "{\"errorCode\":\"E0000069\",\"errorSummary\":\"locked\"}", DT_CAUSE_MFA_LOCKED},
+        {403, "{\"errorCode\":\"E0000119\",\"errorSummary\":\"locked\"}", DT_CAUSE_MFA_LOCKED},
+        {403, "{\"errorCode\":\"E0000073\",\"errorSummary\":\"no\"}", DT_CAUSE_MFA_REJECTED},
+        {403, "{\"errorCode\":\"E0000152\",\"errorSummary\":\"device\"}", DT_CAUSE_OKTA_REFUSED},
+        {403, "{\"errorCode\":\"E0000079\",\"errorSummary\":\"state\"}", DT_CAUSE_OKTA_REFUSED},
+        {400, "{\"errorCode\":\"E0000001\",\"errorSummary\":\"form\"}", DT_CAUSE_OKTA_REFUSED},
+        {403, "", DT_CAUSE_OKTA_REFUSED},
+        {404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}",
+         DT_CAUSE_MFA_NO_FACTOR},
+        {410, "{\"errorCode\":\"E0000153\",\"errorSummary\":\"gone\"}", DT_CAUSE_MFA_NO_FACTOR},
+        {410, "{\"errorCode\":\"E0000154\",\"errorSummary\":\"gone\"}", DT_CAUSE_MFA_NO_FACTOR},
+        {423, "{\"errorCode\":\"E0000155\",\"errorSummary\":\"not active\"}",
+         DT_CAUSE_OKTA_REFUSED},
+        {423, "{\"errorCode\":\"E0000180\",\"errorSummary\":\"suspended\"}", DT_CAUSE_OKTA_REFUSED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        push_ends(rows[i].status, rows[i].reply, DT_DENY, rows[i].cause);
 }
 
 static void test_poll_garbage_never_allows(void **state)
@@ -2877,7 +2910,8 @@ static void second_authenticator(int status, char const *first, char const *seco
     if (second == OKTA_SUCCESS)
         assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
     else
-        assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+        assert_end(&w, DT_DENY,
+                   strstr(first, "E0000069") ? DT_CAUSE_MFA_LOCKED : DT_CAUSE_MFA_FAILED);
     world_close(&w);
 }
 
@@ -2904,7 +2938,7 @@ static void test_locked_is_not_asked_again(void **state)
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403,
                  "{\"errorCode\":\"E0000069\",\"errorSummary\":\"locked\"}");
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
-    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_LOCKED);
     world_close(&w);
 }
 
@@ -3041,7 +3075,7 @@ static void test_a_poll_without_links_goes_on(void **state)
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 423,
                  "{\"errorCode\":\"E0000180\",\"errorSummary\":\"suspended\"}");
     assert_int_equal(world_wait(&w), DT_STEP_DONE);
-    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    assert_end(&w, DT_DENY, DT_CAUSE_OKTA_REFUSED);
     world_close(&w);
 }
 
@@ -4529,6 +4563,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_tampered_registry_record_gives_nothing),
     cmocka_unit_test(test_push_with_number_approved),
     cmocka_unit_test(test_push_denied_timed_out_gone),
+    cmocka_unit_test(test_push_ends_for_other_reasons),
     cmocka_unit_test(test_poll_garbage_never_allows),
     cmocka_unit_test(test_push_nobody_answers_is_cancelled),
     cmocka_unit_test(test_person_leaves),
