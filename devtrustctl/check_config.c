@@ -9,6 +9,7 @@
 #include "devtrustctl/site.h"
 
 #include "core/evidence_facts.h"
+#include "core/service.h"
 #include "edge/file.h"
 #include "edge/host.h"
 #include "edge/host_key.h"
@@ -363,6 +364,17 @@ static void check_state_key(checking *k)
 
 /* --- policies --------------------------------------------------------------------------------- */
 
+/* The services that go by the policy of another one. */
+static void tell_variants(checking const *k, char const *application)
+{
+    char const *base, *variant;
+
+    for (size_t i = 0; (variant = dt_service_variant(i, &base)) != NULL; i++) {
+        if (strcmp(base, application) == 0 && dt_site_policy(k->files, variant) == NULL)
+            dt_out_line("              also for %s, which has no policy of its own", variant);
+    }
+}
+
 static void check_policies(checking *k)
 {
     for (size_t i = 0; i < dt_site_policy_count(k->files); i++) {
@@ -371,6 +383,7 @@ static void check_policies(checking *k)
 
         dt_out_line("policy        %s: %zu rules, sha256 %s", application, dt_policy_rule_count(p),
                     dt_policy_hash(p));
+        tell_variants(k, application);
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
             warn(k, "%s", dt_policy_warning(p, w));
         if (!dt_policy_asks_for(p, DT_TRUST_TRUSTED))

@@ -11,6 +11,7 @@
 #include "devtrustctl/site.h"
 
 #include "driver/driver.h"
+#include "core/service.h"
 #include "edge/host.h"
 
 #include <stdlib.h>
@@ -294,15 +295,6 @@ static int take_certificate(explaining *x, dt_error *e)
     return DT_OK;
 }
 
-static bool is_listed(dt_string_list const *list, char const *name)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* A .pub file is "TYPE BASE64 COMMENT"; sshd writes "publickey TYPE BASE64". */
 static int make_ssh_line(dt_bytes text, dt_buf *line)
 {
@@ -337,7 +329,7 @@ static int take_ssh_key(explaining *x, dt_error *e)
         return rc;
     x->request.ssh_auth_info = (char const *)x->ssh_line.p;
     assume(x, "that sshd has verified this SSH key in this login: nothing has proved it here");
-    if (!is_listed(&x->answer.config->daemon.sshd_services, x->q.application))
+    if (!dt_service_is_in(&x->answer.config->daemon.sshd_services, x->q.application))
         note(x, "[daemon] sshd_services does not name this application: at a PAM login its SSH "
                 "keys would not be looked at");
     return DT_OK;
@@ -419,7 +411,7 @@ static int take_this_host(explaining *x, dt_error *e)
         return dt_error_set(e, DT_E_NOT_FOUND,
                             "--this-host: [device_trust] host_certificate_file is not set");
     x->request.host_evidence = true;
-    if (!is_listed(&c->daemon.local_services, x->q.application))
+    if (!dt_service_is_local(&c->daemon.local_services, x->q.application))
         note(x, "[daemon] local_services does not name this application: at a PAM login the "
                 "host's certificate would not be looked at");
     return DT_OK;
@@ -444,7 +436,8 @@ static int make_request(explaining *x, dt_error *e)
     int rc;
 
     r->id = x->id;
-    r->application = x->q.application;
+    r->application = dt_policy_application(x->site.policy);
+    r->service = x->q.application;
     r->user = x->q.user;
     r->client_ip = x->q.ip != NULL ? x->q.ip : "";
     r->local = x->q.ip == NULL; /* as at a console; --ip says from where else */
@@ -478,8 +471,8 @@ static int run_machine(explaining *x, dt_error *e)
     dt_site site;
     int rc;
 
-    dt_driver_hold(x->driver, x->q.application,
-                   &site); /* until the driver goes: nothing else comes */
+    /* Until the driver goes: nothing else comes. */
+    (void)dt_driver_hold_service(x->driver, x->q.application, &site);
 
     dt_signon_begin(x->machine, &site, &x->request, dt_host_now());
     rc = dt_driver_submit(x->driver, x->machine, &door, x, NULL);
@@ -533,12 +526,15 @@ static int explain(explaining *x, dt_error *e)
 
     if (rc < 0)
         return rc;
-    x->site = dt_site_for(dt_driver_site(x->driver), x->q.application);
+    x->site = dt_site_for(dt_driver_site(x->driver),
+                          dt_site_application_of(dt_driver_site(x->driver), x->q.application));
     if (x->site.policy == NULL)
         return no_policy(dt_driver_site(x->driver), x->q.application, e);
     x->answer.config = x->site.config;
     x->answer.policy = x->site.policy;
     x->answer.org = x->site.org;
+    if (strcmp(dt_policy_application(x->site.policy), x->q.application) != 0)
+        note(x, "a variant without a policy of its own: at a PAM login its base's decides");
     if (dt_site_is_report_only(&x->site))
         note(x,
              "REPORT ONLY: this is what would be decided; report_only is on, and nothing of it is "

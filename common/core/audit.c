@@ -351,6 +351,10 @@ static void put_debug_where(event_line *l, dt_outcome const *o, dt_audit_context
 {
     PUT(l, ",\"debugContext\":{\"debugData\":{\"application\":");
     put_text_or_null(l, ctx->application, DT_CUT_LABEL);
+    if (ctx->service != NULL && ctx->service[0] != '\0') {
+        PUT(l, ",\"service\":");
+        put_text_or_null(l, ctx->service, DT_CUT_LABEL);
+    }
     PUT(l, ",\"host\":");
     put_text_or_null(l, ctx->host, DT_CUT_LABEL);
     PUT(l, ",\"nas\":");

@@ -7,6 +7,7 @@
 #include "core/device_help.h"
 #include "core/evidence_facts.h"
 #include "core/ocsp.h"
+#include "core/service.h"
 #include "core/ssh_certificate.h"
 
 #include <stdio.h>
@@ -452,38 +453,28 @@ static int check_audit(check const *k)
     return DT_OK;
 }
 
-static bool lists_overlap(dt_string_list const *a, dt_string_list const *b)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        for (size_t j = 0; j < b->count; j++) {
-            if (strcmp(a->items[i], b->items[j]) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 /* In a service of sshd the person sits elsewhere: this host's certificate says nothing about their
  * device. And what sshd verified is believed only of callers that are root. */
 static int check_services(check const *k)
 {
-    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.local_services))
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.local_services))
         return refuse(k, "daemon", "local_services",
                       "names a service of sshd_services, where this host's certificate would make "
                       "every device trusted; write it in one of them");
-    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.agent_services))
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.agent_services))
         return refuse(k, "daemon", "agent_services",
                       "names a service of sshd_services, where no agent is there yet when PAM is "
                       "asked; write it in one of them");
-    if (lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services))
+    if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services))
         return refuse(k, "daemon", "agent_services",
                       "names a service of lock_screen_services, whose callers are not root: an "
                       "agent is taken of root alone; write it in one of them");
-    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.session_services))
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.session_services))
         return refuse(k, "daemon", "session_services",
                       "names a service of sshd_services, which begins a session and is in none "
                       "yet; write it in one of them");
-    if (lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.session_services))
+    if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services,
+                                 &k->c->daemon.session_services))
         return refuse(k, "daemon", "session_services",
                       "names a service of lock_screen_services, whose callers are not root: a "
                       "session is taken of root alone; write it in one of them");
@@ -491,7 +482,7 @@ static int check_services(check const *k)
         return refuse(k, "daemon", "agent_services",
                       "is empty, and trusted_when names ssh-agent; write the PAM services that "
                       "people bring their SSH agent to, as in sudo, su");
-    if (lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
         return refuse(k, "daemon", "lock_screen_services",
                       "names a service of sshd_services, where any local user could then claim a "
                       "device's SSH key; write it in one of them");

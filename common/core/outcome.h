@@ -127,6 +127,7 @@ bool dt_outcome_passes(dt_outcome const *o);
 typedef struct dt_audit_context {
     char const *id; /* of the sign-on */
     char const *application;
+    char const *service; /* the PAM service; "" or NULL = none */
     char const *user;
     char const *login;
     char const *client_ip;

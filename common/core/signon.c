@@ -201,6 +201,7 @@ static int take_names(dt_signon *s, dt_request const *r)
         return DT_E_INVALID;
     if (dt_str_copy(s->id, sizeof(s->id), r->id) < 0 ||
         dt_str_copy(s->application, sizeof(s->application), r->application) < 0 ||
+        dt_str_copy(s->pam_service, sizeof(s->pam_service), r->service) < 0 ||
         dt_str_copy(s->user, sizeof(s->user), r->user) < 0 ||
         dt_str_copy(s->client_ip, sizeof(s->client_ip), r->client_ip) < 0 ||
         dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
@@ -718,6 +719,7 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     memset(out, 0, sizeof(*out));
     out->id = s->id;
     out->application = s->application;
+    out->service = s->pam_service;
     out->user = s->user;
     out->login = s->login;
     out->client_ip = s->client_ip;

@@ -73,7 +73,9 @@ typedef struct dt_imagined {
 /* The request. All borrowed; needed only during dt_signon_begin. */
 typedef struct dt_request {
     char const *id; /* DT_SIGNON_ID_LEN random hex digits: names the sign-on in the audit log */
-    char const *application;
+    char const *application; /* whose policy, limits and remembered MFA count */
+    char const *service; /* the PAM service, which may be a variant of the application; "" or NULL =
+                                there is none. Told in the event, and nothing else */
     char const *user;
     char const *client_ip; /* "" = local or not known */
     char const *nas;

@@ -176,6 +176,7 @@ struct dt_signon {
     /* who and where */
     char id[DT_SIGNON_ID_LEN + 1];
     char application[DT_APPLICATION_MAX];
+    char pam_service[DT_APPLICATION_MAX]; /* not saved: a PAM sign-on never is */
     char user[DT_USER_MAX];
     char login[DT_SIGNON_LOGIN_MAX];
     char client_ip[DT_ADDRESS_MAX];

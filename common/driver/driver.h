@@ -61,6 +61,9 @@ dt_site_files const *dt_driver_site(dt_driver const *d);
  * as it is until dt_driver_leave. A machine begun with it may run inline, be submitted (the loop then
  * has a hold of its own) or be loaded, as long as it is held. Thread safe, without a lock. */
 void dt_driver_hold(dt_driver *d, char const *application, dt_site *out);
+/* The same of a PAM service, which may be a variant. Gives the application (dt_site_application_of), of
+ * the site that is held or the argument. */
+char const *dt_driver_hold_service(dt_driver *d, char const *service, dt_site *out);
 /* Gives it back; a zero site is none. */
 void dt_driver_leave(dt_site *site);
 /* All of it. Borrowed from the hold. */

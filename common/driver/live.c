@@ -151,6 +151,16 @@ void dt_driver_hold(dt_driver *d, char const *application, dt_site *out)
     out->owner = l;
 }
 
+char const *dt_driver_hold_service(dt_driver *d, char const *service, dt_site *out)
+{
+    dt_live *l = dt_live_current(d);
+    char const *application = dt_site_application_of(l->has.files, service);
+
+    *out = dt_site_for(l->has.files, application);
+    out->owner = l;
+    return application;
+}
+
 void dt_driver_leave(dt_site *site)
 {
     if (site->owner != NULL)

@@ -4,6 +4,7 @@
 #include "edge/site.h"
 
 #include "core/crypto.h"
+#include "core/service.h"
 #include "edge/file.h"
 #include "edge/geo_maxmind.h"
 #include "edge/ini.h"
@@ -544,11 +545,19 @@ static int check_sections(dt_site_files *f, dt_error *e)
     for (size_t i = 0; i < f->config->application_count; i++) {
         dt_config_application const *a = f->config->applications[i];
 
-        if (dt_site_policy(f, a->name) == NULL)
-            return dt_error_set(e, DT_E_NOT_FOUND,
-                                "%s:%d: [application %s]: there is no policy of that application "
-                                "in %s; write one, or take the section out",
-                                f->path, a->line, a->name, f->config->policy.directory);
+        if (dt_site_policy(f, a->name) != NULL)
+            continue;
+        if (strcmp(dt_site_application_of(f, a->name), a->name) != 0)
+            return dt_error_set(
+                e, DT_E_NOT_FOUND,
+                "%s:%d: [application %s]: it has no policy of its own in %s and goes "
+                "by that of %s; write one, or write [application %s]",
+                f->path, a->line, a->name, f->config->policy.directory, dt_service_base(a->name),
+                dt_service_base(a->name));
+        return dt_error_set(e, DT_E_NOT_FOUND,
+                            "%s:%d: [application %s]: there is no policy of that application "
+                            "in %s; write one, or take the section out",
+                            f->path, a->line, a->name, f->config->policy.directory);
     }
     return DT_OK;
 }
@@ -781,6 +790,16 @@ dt_policy const *dt_site_policy(dt_site_files const *f, char const *application)
             return f->policies[i];
     }
     return NULL;
+}
+
+char const *dt_site_application_of(dt_site_files const *f, char const *service)
+{
+    char const *base = dt_service_base(service);
+    dt_policy const *of_base = base != NULL ? dt_site_policy(f, base) : NULL;
+
+    if (of_base == NULL || dt_site_policy(f, service) != NULL)
+        return service;
+    return dt_policy_application(of_base);
 }
 
 size_t dt_site_policy_count(dt_site_files const *f)

@@ -5,6 +5,7 @@
 
 #include "core/network.h"
 #include "core/remembered.h"
+#include "core/service.h"
 #include "edge/host.h"
 
 #include <poll.h>
@@ -41,8 +42,10 @@ static char const door_name[] = "pam";
 static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o)
 {
     char id[DT_SIGNON_ID_LEN + 1];
+    dt_site site;
     dt_audit_context ctx = {.id = id,
-                            .application = m->service,
+                            .application = dt_driver_hold_service(d->driver, m->service, &site),
+                            .service = m->service,
                             .user = m->user,
                             .login = "",
                             .client_ip = "",
@@ -55,13 +58,14 @@ static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o
     if (dt_host_random_id(id) != DT_OK)
         id[0] = '\0';
     dt_driver_audit(d->driver, o, NULL, door_name, &ctx);
+    dt_driver_leave(&site);
 }
 
 static bool is_report_only(dt_daemon *d, char const *service)
 {
     dt_site site;
 
-    dt_driver_hold(d->driver, service, &site);
+    (void)dt_driver_hold_service(d->driver, service, &site);
     bool is = dt_site_is_report_only(&site);
     dt_driver_leave(&site);
     return is;
@@ -107,15 +111,6 @@ static void refuse_caller(dt_conn *c, dt_message const *m, char const *why)
 }
 
 /* --- the machine ------------------------------------------------------------------------------------------ */
-
-static bool is_in(dt_string_list const *list, char const *word)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], word) == 0)
-            return true;
-    }
-    return false;
-}
 
 static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
 {
@@ -173,7 +168,7 @@ static void take_session(dt_conn const *c, dt_message const *m, dt_config const 
     int rc;
 
     out[0] = '\0';
-    if (c->uid != 0 || !is_in(&config->daemon.session_services, m->service))
+    if (c->uid != 0 || !dt_service_is_in(&config->daemon.session_services, m->service))
         return;
     rc = dt_host_session(c->pid, out, DT_SESSION_NAME_MAX);
     if (rc < 0 && rc != DT_E_NOT_FOUND)
@@ -189,9 +184,9 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
                          dt_request *r)
 {
     bool root = c->uid == 0;
-    bool ssh = root && is_in(&config->daemon.sshd_services, m->service);
+    bool ssh = root && dt_service_is_in(&config->daemon.sshd_services, m->service);
 
-    r->application = m->service;
+    r->service = m->service;
     r->user = m->user;
     /* A name that does not fit is an address that is not known, not none. */
     r->client_ip = !root ? "" : strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "(too long)";
@@ -201,9 +196,9 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
     r->address_wanted = ssh;
     r->nas = r->station = r->passcode = r->vpn_device_id = "";
     r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
-    r->host_evidence = !ssh && (is_in(&config->daemon.local_services, m->service) ||
-                                is_in(&config->daemon.lock_screen_services, m->service));
-    r->agent = !ssh && has_agent(c) && is_in(&config->daemon.agent_services, m->service);
+    r->host_evidence = !ssh && (dt_service_is_local(&config->daemon.local_services, m->service) ||
+                                dt_service_is_in(&config->daemon.lock_screen_services, m->service));
+    r->agent = !ssh && has_agent(c) && dt_service_is_in(&config->daemon.agent_services, m->service);
     r->conversation = DT_CONVERSATION_LIVE;
     r->push_key = r->id;
     r->password = m->password;
@@ -262,7 +257,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
         return;
     }
     dt_host_name(host, sizeof(host));
-    dt_driver_hold(c->daemon->driver, m->service, &site);
+    r.application = dt_driver_hold_service(c->daemon->driver, m->service, &site);
     take_session(c, m, site.config, session);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
@@ -409,7 +404,8 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
         refuse_internal(c, m,
                         "the service's name has other characters than letters, digits, '.', "
                         "'_' and '-'");
-    else if (c->uid != 0 && !is_in(&site->config->daemon.lock_screen_services, m->service))
+    else if (c->uid != 0 &&
+             !dt_service_is_in(&site->config->daemon.lock_screen_services, m->service))
         refuse_caller(c, m, "the service is none of these");
     else if (d->stopping || c->over_limit)
         refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are under way");
@@ -425,7 +421,7 @@ void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, si
 {
     dt_site site;
 
-    dt_driver_hold(c->daemon->driver, m->service, &site);
+    (void)dt_driver_hold_service(c->daemon->driver, m->service, &site);
     start(c, m, packet, len, &site);
     dt_driver_leave(&site);
 }
