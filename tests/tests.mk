@@ -123,3 +123,10 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
 	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz.sh $(FUZZERS)
 
 .PHONY: unit integration run-demo demo-stop bench run-bench fuzzers fuzz
+
+# --- mutants: checks that protect a login, removed one at a time --------------------------------------------
+mutants: ## remove each check of tests/mutants and see that a test notices (ARGS="--only TEXT"); takes an hour
+	@scripts/deps.sh build check
+	@$(TEST_ENV) $(PYTHON) tests/mutants/run.py $(ARGS)
+
+.PHONY: mutants
