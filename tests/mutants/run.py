@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Removes the checks that protect a login, one at a time, and sees whether a test notices.
 
-The list is tests/mutants/*.mutants. Each mutant changes one line of a copy of the tree, builds what its tests
-need, and runs them until one fails. A mutant that no test notices has survived: either a test is missing,
-or the line does not matter, and then the list says why ("survives: ...").
+The list is tests/mutants/*.mutants. Each mutant changes one line of a copy of the tree, builds what
+its tests need, and runs them until one fails. A mutant that no test notices has survived: either a
+test is missing, or the line does not matter, and then the list says why ("survives: ...").
 
     usage: run.py [--jobs N] [--only TEXT] [--list] [--keep]
 
-Exit status: 0 when every mutant was killed or is known to survive for the reason that the list gives;
-1 when one survived without a reason, was killed although it should survive, or no longer fits its file.
+Exit status: 0 when every mutant was killed or is known to survive for the reason that the list
+gives; 1 when one survived without a reason, was killed although it should survive, or no longer
+fits its file.
 """
 import argparse
 import concurrent.futures
@@ -27,6 +28,8 @@ LISTS = ROOT / "tests" / "mutants"
 BUILD_LIMIT = 900  # seconds for a build
 TEST_LIMIT = 300  # seconds for one test program; a test that hangs has noticed
 PRODUCTS = "all"
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "BUILD", "DEVTRUST_BUILD", "DEVTRUST_ROOT")
+FIELDS = {"@": "after", "-": "old", "+": "new"}
 NEAR = 60  # lines between the text that names the place and the one that is replaced
 
 
@@ -53,13 +56,13 @@ class Mutant:
 def read_list(path):
     """Mutants of one list.
 
-    == FILE                   the mutants below change this file
-    tests: unit:NAME ...      which tests notice: a unit test, or int:FILE[::TEST] for an integration test
-    # RULE                    begins a mutant: the rule that it breaks
-    @ TEXT                    where the next line is to be found: after this text, which is in the file once
-    - TEXT                    found once in the file, or right after the text above
-    + TEXT                    put in its place
-    survives: REASON          no test can notice, and why
+    == FILE             the mutants below change this file
+    tests: TEST ...     which tests notice: unit:NAME, or int:FILE[::TEST] for an integration test
+    # RULE              begins a mutant: the rule that it breaks
+    @ TEXT              where to look for the next line: after this text, which is in the file once
+    - TEXT              found once in the file, or right after the text above
+    + TEXT              put in its place
+    survives: REASON    no test can notice, and why
     """
     mutants, source, tests = [], None, ()
     for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -72,12 +75,12 @@ def read_list(path):
         elif head == "#":
             mutants.append(Mutant(where, source, rest.strip(), tests=tests))
         elif head in ("@", "-", "+", "survives:") and mutants:
-            setattr(mutants[-1], {"@": "after", "-": "old", "+": "new"}.get(head, "survives"), rest)
+            setattr(mutants[-1], FIELDS.get(head, "survives"), rest)
         elif line.strip():
             raise ListError(f"{where}: not a line of a list of mutants")
     for m in mutants:
         if not (m.path and m.old and m.tests) or m.old == m.new:
-            raise ListError(f"{m.where}: a mutant needs a file, tests, a - line and another + line")
+            raise ListError(f"{m.where}: a mutant needs a file, tests, a - line and a + line")
     return mutants
 
 
@@ -92,11 +95,12 @@ def apply(m, text):
     """The text of the file with the mutant in it."""
     for wanted in filter(None, (m.after, "" if m.after else m.old)):
         if text.count(wanted) != 1:
-            raise ListError(f"{m.where}: {m.path} holds this text {text.count(wanted)} times, not once: {wanted}")
+            raise ListError(f"{m.where}: {m.path} holds this text {text.count(wanted)} times, "
+                            f"not once: {wanted}")
     start = text.index(m.after) if m.after else 0
     at = text.find(m.old, start)
     if at < 0 or (m.after and text[start:at].count("\n") > NEAR):
-        raise ListError(f"{m.where}: {m.path} does not hold this text where it should: {m.old}")
+        raise ListError(f"{m.where}: {m.path} does not hold this text there: {m.old}")
     return text[:at] + m.new + text[at + len(m.old):]
 
 
@@ -106,8 +110,9 @@ class Tree:
     def __init__(self, path):
         self.path = path
         self.path.mkdir(parents=True)
-        names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                               check=True, capture_output=True).stdout
+        names = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT, check=True, capture_output=True).stdout
         for name in filter(None, names.decode().split("\0")):
             source = ROOT / name
             if source.is_file():
@@ -118,10 +123,11 @@ class Tree:
 
     def run(self, *command, limit):
         """True when the command succeeded in time; its output is in self.output."""
-        env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "BUILD")}
+        env = {k: v for k, v in os.environ.items() if k not in OF_MAKE}
         try:
-            done = subprocess.run(command, cwd=self.path, env=env, stdin=subprocess.DEVNULL, timeout=limit,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False)
+            done = subprocess.run(command, cwd=self.path, env=env, timeout=limit, check=False,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, errors="replace")
         except subprocess.TimeoutExpired:
             self.output = f"not finished after {limit} s"
             return False
@@ -141,7 +147,8 @@ def passes(tree, test):
     """Does the test pass on what was built?"""
     kind, name = test.split(":", 1)
     if kind == "unit":
-        return tree.run("make", "CFLAGS=-O0 -g0", "unit", f"UNIT_TESTS=build/tests/unit/{name}", limit=TEST_LIMIT)
+        return tree.run("make", "CFLAGS=-O0 -g0", "unit", f"UNIT_TESTS=build/tests/unit/{name}",
+                        limit=TEST_LIMIT)
     return tree.run("make", "CFLAGS=-O0 -g0", "integration", "PYTEST_JOBS=0",
                     f"ARGS=-x tests/integration/{name} -o addopts=", limit=TEST_LIMIT * 3)
 
@@ -182,7 +189,8 @@ def is_as_listed(m, verdict):
 def say(m, verdict):
     good = is_as_listed(m, verdict)
     word = verdict if good or verdict != "survived" else "SURVIVED"
-    print(f"{'ok  ' if good else 'BAD '} {word:<45} {m}{f' ({m.survives})' if m.survives else ''}", flush=True)
+    why = f" ({m.survives})" if m.survives else ""
+    print(f"{'ok  ' if good else 'BAD '} {word:<45} {m}{why}", flush=True)
     return good
 
 
@@ -206,7 +214,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--only", default="", help="mutants whose file or rule holds this text")
-    p.add_argument("--list", action="store_true", help="check that the list fits the sources, and print it")
+    p.add_argument("--list", action="store_true", help="print the list, if it fits the sources")
     p.add_argument("--keep", action="store_true", help="keep the copies of the tree")
     a = p.parse_args()
     try:
@@ -214,7 +222,8 @@ def main():
     except ListError as e:
         sys.exit(f"mutants: {e}")
     if a.list:
-        print("\n".join(f"{m}  [{' '.join(m.tests)}]" for m in mutants), f"\n{len(mutants)} mutants")
+        print("\n".join(f"{m}  [{' '.join(m.tests)}]" for m in mutants))
+        print(f"{len(mutants)} mutants")
         return 0
     place = pathlib.Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build")) / "mutants"
     shutil.rmtree(place, ignore_errors=True)
@@ -226,7 +235,8 @@ def main():
     killed = sum(v.startswith("killed") for _, v, _ in results)
     known = sum(v == "survived" and good for _, v, good in results)
     bad = sum(not good for _, _, good in results)
-    print(f"mutants: {len(results)} in all, {killed} killed, {known} survive for a reason, {bad} not as listed")
+    print(f"mutants: {len(results)} in all, {killed} killed, {known} survive for a reason, "
+          f"{bad} not as listed")
     return 1 if bad else 0
 
 

@@ -136,11 +136,11 @@ EVP_PKEY *cert_key(char const *kind)
     return key;
 }
 
-static void add_name(X509_NAME *name, char const *text, int len)
+static void add_entry(X509_NAME *name, int nid, char const *text, int len)
 {
     unsigned char const *bytes = (unsigned char const *)text;
-    assert_int_equal(
-        X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING, bytes, len, -1, 0), 1);
+    assert_int_equal(X509_NAME_add_entry_by_NID(name, nid, V_ASN1_UTF8STRING, bytes, len, -1, 0),
+                     1);
 }
 
 static void set_subject(X509 *x, cert_spec const *spec)
@@ -148,9 +148,11 @@ static void set_subject(X509 *x, cert_spec const *spec)
     X509_NAME *name = X509_NAME_new();
     assert_non_null(name);
     if (spec->cn != NULL)
-        add_name(name, spec->cn, spec->cn_len > 0 ? (int)spec->cn_len : -1);
+        add_entry(name, NID_commonName, spec->cn, spec->cn_len > 0 ? (int)spec->cn_len : -1);
     if (spec->cn2 != NULL)
-        add_name(name, spec->cn2, -1);
+        add_entry(name, NID_commonName, spec->cn2, -1);
+    if (spec->serial_number != NULL)
+        add_entry(name, NID_serialNumber, spec->serial_number, -1);
     assert_int_equal(X509_set_subject_name(x, name), 1);
     if (spec->issuer == NULL)
         assert_int_equal(X509_set_issuer_name(x, name), 1);

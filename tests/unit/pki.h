@@ -30,8 +30,9 @@ typedef struct cert_extension {
 /* How a certificate is made. What is zero or NULL is left out or takes the default. */
 typedef struct cert_spec {
     char const *cn;
-    size_t cn_len;   /* 0 = strlen(cn); for names with a NUL inside */
-    char const *cn2; /* a second common name */
+    size_t cn_len;             /* 0 = strlen(cn); for names with a NUL inside */
+    char const *cn2;           /* a second common name */
+    char const *serial_number; /* of the subject: a device's, not the certificate's */
     EVP_PKEY *key;
     X509 *issuer; /* NULL = self-signed */
     EVP_PKEY *issuer_key;

@@ -173,6 +173,8 @@ static void links_elsewhere_are_not_ours(void **state)
     static char const *const foreign[] = {"http://example.okta.com/api/v1/x",
                                           "https://example.okta.com.evil.net/api/v1/x",
                                           "https://evil.net/api/v1/x",
+                                          "https://exampla.okta.com/api/v1/x",
+                                          "https://example.okta.con/api/v1/x",
                                           "https://evil.net/example.okta.com/api/v1/x",
                                           "https://example.okta.com@evil.net/api/v1/x",
                                           "https://example.okta.com:8443/api/v1/x",

@@ -1040,6 +1040,96 @@ static void test_saved_machines_that_cannot_be(void **state)
     }
 }
 
+/* --- keys and records by themselves --------------------------------------------------------------- */
+
+static dt_remembered plain_record(void)
+{
+    return (dt_remembered){.at = 1,
+                           .factor = DT_FACTOR_TOTP,
+                           .user_id = "u",
+                           .factor_stamp = "f:1",
+                           .login = "x",
+                           .application = "p",
+                           .key_id = "q"};
+}
+
+/* No two bindings share a key, however their parts are cut: what stands at the end of one part could
+ * be read as the beginning of the next if lengths were not part of it. */
+static void test_parts_of_a_key_cannot_move(void **state)
+{
+    dt_remembered a = plain_record(), b = plain_record();
+    char first[DT_STORE_KEY_MAX], second[DT_STORE_KEY_MAX];
+
+    (void)state;
+    strcpy(a.key_id, "qn0:s");
+    strcpy(b.session, "sn0:");
+    assert_int_equal(dt_remembered_key(&a, first), DT_OK);
+    assert_int_equal(dt_remembered_key(&b, second), DT_OK);
+    assert_string_not_equal(first, second);
+    a = b = plain_record();
+    strcpy(a.login, "xa0:p");
+    strcpy(b.application, "pa0:p");
+    assert_int_equal(dt_remembered_key(&a, first), DT_OK);
+    assert_int_equal(dt_remembered_key(&b, second), DT_OK);
+    assert_string_not_equal(first, second);
+}
+
+/* Nothing is no binding: two people without it would share one. */
+static void test_an_empty_binding_is_none(void **state)
+{
+    unsigned const by[] = {0, DT_REMEMBER_BY_STATION, DT_REMEMBER_BY_CLIENT_IP,
+                           DT_REMEMBER_BY_USER | DT_REMEMBER_BY_STATION,
+                           DT_REMEMBER_BY_USER | DT_REMEMBER_BY_CLIENT_IP};
+    char key[DT_STORE_KEY_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+        dt_remembered r = plain_record();
+        r.key_id[0] = '\0';
+        r.by = by[i];
+        assert_int_equal(dt_remembered_key(&r, key), DT_E_INVALID);
+        assert_string_equal(key, "");
+    }
+}
+
+static void test_a_session_is_good_for_sessions(void **state)
+{
+    dt_remembered r = plain_record();
+    dt_decision d = {.access = DT_ACCESS_ALLOW_AFTER_MFA,
+                     .cause = DT_DECISION_RULE,
+                     .frequency = DT_FREQUENCY_ONCE_PER_SESSION,
+                     .lifetime = DT_DAYS(1)};
+    dt_time now = DT_MINUTES(1);
+
+    (void)state;
+    assert_false(dt_remembered_is_good(&r, &d, DT_FACTOR_TOTP, now));
+    strcpy(r.session, "s");
+    assert_true(dt_remembered_is_good(&r, &d, DT_FACTOR_TOTP, now));
+    d.frequency = DT_FREQUENCY_ONCE_A_DAY;
+    assert_false(dt_remembered_is_good(&r, &d, DT_FACTOR_TOTP, now));
+    r.session[0] = '\0';
+    assert_true(dt_remembered_is_good(&r, &d, DT_FACTOR_TOTP, now));
+    assert_false(dt_remembered_is_good(&r, &d, DT_FACTOR_PUSH, now));
+}
+
+static void test_records_of_other_versions(void **state)
+{
+    dt_remembered r = plain_record(), back;
+    char text[DT_REMEMBERED_RECORD_MAX];
+    dt_buf b;
+
+    (void)state;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    assert_int_equal(dt_remembered_pack(&r, &b), DT_OK);
+    assert_memory_equal(text, "{\"v\":2,", 7);
+    assert_int_equal(dt_remembered_unpack(dt_buf_bytes(&b), &back), DT_OK);
+    for (char v = '0'; v <= '9'; v++) {
+        text[5] = v;
+        assert_int_equal(dt_remembered_unpack(dt_buf_bytes(&b), &back),
+                         v == '2' ? DT_OK : DT_E_PARSE);
+    }
+}
+
 #define T(name) cmocka_unit_test(name)
 static struct CMUnitTest const tests[] = {
     T(test_frequencies_over_months),
@@ -1072,6 +1162,10 @@ static struct CMUnitTest const tests[] = {
     T(test_records_that_are_none),
     T(test_nothing_is_kept_of_a_refusal),
     T(test_saved_machines_that_cannot_be),
+    T(test_parts_of_a_key_cannot_move),
+    T(test_an_empty_binding_is_none),
+    T(test_a_session_is_good_for_sessions),
+    T(test_records_of_other_versions),
 };
 
 int main(void)

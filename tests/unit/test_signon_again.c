@@ -241,6 +241,45 @@ static void nothing_is_allowed_before(void **state)
     end(&w, &p, DT_DENY, DT_CAUSE_INTERNAL);
 }
 
+/* Saved when Okta had said yes and only the push's record was still to be written: the yes was given
+ * under the former policy. */
+static void a_yes_under_the_former_policy_is_void(void **state)
+{
+    world w;
+    dt_buf saved;
+    dt_step step;
+    dt_policy *p = parse(DENY_ALL, hash_b);
+    dt_request r = world_request();
+    dt_http_response approved = {.status = 200,
+                                 .body = dt_bytes_str(OKTA_SUCCESS),
+                                 .rate_limit = -1,
+                                 .rate_remaining = -1,
+                                 .next_link = ""};
+
+    (void)state;
+    world_open(&w, guide, extra);
+    dt_policy_set_hash(w.policy, hash_a);
+    world_expect(&w, DT_HTTP_GET, "/users/", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_WAIT);
+    w.now = w.step.until;
+    dt_signon_next(w.machine, w.now, &step);
+    assert_int_equal(step.kind, DT_STEP_HTTP);
+    dt_signon_http_done(w.machine, &approved, w.now);
+    dt_signon_next(w.machine, w.now, &step);
+    assert_int_equal(step.kind, DT_STEP_STORE);
+    dt_buf_init(&saved, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w.machine, &saved), 0);
+    w.site.policy = p;
+    w.site.generation = 2;
+    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&saved)), DT_E_PARSE);
+    dt_buf_free(&saved);
+    dt_policy_free(&p);
+    world_close(&w);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -254,6 +293,7 @@ int main(void)
         cmocka_unit_test(another_configuration_is_asked),
         cmocka_unit_test(a_push_is_taken_back),
         cmocka_unit_test(nothing_is_allowed_before),
+        cmocka_unit_test(a_yes_under_the_former_policy_is_void),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

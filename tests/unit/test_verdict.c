@@ -982,6 +982,29 @@ static void names(void **state)
     assert_string_equal(dt_trust_name((dt_trust)77), "UNKNOWN");
 }
 
+/* What this host says of itself speaks for a device only when that device's key was used here: a
+ * certificate that is only shown does not make this host that device. */
+static void a_shown_certificate_is_not_this_host(void **state)
+{
+    unsigned const when[] = {DT_SOURCE_MANAGEMENT_HINT | INTUNE};
+    dt_config c = make_config(DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE, 1, when);
+    dt_assurance const assurances[] = {DT_ASSERTED, DT_PROVED};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        dt_evidence_set set = {0};
+        dt_verdict v;
+        dt_evidence certificate = make(CERT, DT_FINDING_FOR, assurances[i], &device_a);
+        dt_evidence hint = make(DT_SOURCE_MANAGEMENT_HINT, DT_FINDING_FOR, DT_PROVED, &nobody);
+        dt_evidence answer = make(INTUNE, DT_FINDING_FOR, DT_ASSERTED, &device_a);
+        assert_int_equal(dt_evidence_add(&set, &certificate), DT_OK);
+        assert_int_equal(dt_evidence_add(&set, &hint), DT_OK);
+        assert_int_equal(dt_evidence_add(&set, &answer), DT_OK);
+        dt_verdict_judge(&set, &c, NOW, &v);
+        assert_int_equal(v.trust == DT_TRUST_TRUSTED, assurances[i] == DT_PROVED);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -995,6 +1018,7 @@ int main(void)
         cmocka_unit_test(device_to_look_up),
         cmocka_unit_test(key_that_was_proved),
         cmocka_unit_test(names),
+        cmocka_unit_test(a_shown_certificate_is_not_this_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,6 +294,16 @@ static void where_the_id_stands(void **state)
           .extensions = {CLIENT, {"subjectAltName", "URI:IntuneDeviceId://" GUID "0"}}},
          INVALID,
          NULL},
+        {"a serial number names a device only where the rules say so",
+         NO_RULE,
+         {.serial_number = "PF3ABC12", .extensions = {CLIENT}},
+         INVALID,
+         NULL},
+        {"a serial number, where the rules say so",
+         RULES({"device_id", "san-uri, serial-number"}),
+         {.serial_number = "PF3ABC12", .extensions = {CLIENT}},
+         TRUSTED,
+         NULL},
         {"Entra's id is another's", NO_RULE, LEAF(ENTRA_ID, IN_TENANT), INVALID, NULL},
     };
     EXPECT(rows);
