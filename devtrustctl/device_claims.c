@@ -23,18 +23,19 @@ int dt_managed_file_judge(dt_site_files const *files, char const *path, char con
     dt_managed_file *file = NULL;
     dt_managed_result said;
     dt_evidence ev;
-    char login[DT_LOGIN_MAX];
+    dt_identity who;
 
     if (hints->count == 0)
         return dt_error_set(e, DT_E_INVALID,
                             "[device_trust] management_hint_file is not set: no secret key counts");
-    if (dt_signon_login(c, user, login) < 0)
-        return dt_error_set(e, DT_E_LIMIT, "no Okta login can be made of the user name");
+    int rc = dt_site_identity(files, user, &who, e);
+    if (rc < 0)
+        return rc;
     if (dt_managed_file_new(path, hints, &file) < 0)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     dt_managed_file_read(file, &said);
     dt_managed_file_free(&file);
-    dt_managed_evidence(&said, c, user, login, now, &ev, why);
+    dt_managed_evidence(&said, c, who.local, who.login, now, &ev, why);
     *reason = ev.finding == DT_FINDING_FOR ? DT_REASON_TRUSTED : ev.reason;
     out->managed = said.facts;
     if (said.status == DT_MANAGED_READ)

@@ -303,7 +303,9 @@ static void put_head(event_line *l, event_head const *h, dt_audit_context const 
 
 static void put_who(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
-    PUT(l, ",\"actor\":{\"id\":null,\"type\":\"User\",\"alternateId\":");
+    PUT(l, ",\"actor\":{\"id\":null,\"type\":");
+    put_plain(l, ctx->machine ? "Machine" : "User");
+    PUT(l, ",\"alternateId\":");
     put_text_or_null(l, ctx->login, DT_CUT_USER);
     PUT(l, ",\"displayName\":");
     put_text_or_null(l, ctx->user, DT_CUT_USER);
@@ -314,7 +316,8 @@ static void put_who(event_line *l, dt_outcome const *o, dt_audit_context const *
     PUT(l, "}");
 }
 
-/* The application, the device where one is known, the rule where one decided. */
+/* The application, the account where it is not the actor's, the device where one is known, the rule where
+ * one decided. */
 static void put_targets(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
     PUT(l, ",\"target\":[{\"id\":null,\"type\":\"AppInstance\",\"alternateId\":");
@@ -322,6 +325,11 @@ static void put_targets(event_line *l, dt_outcome const *o, dt_audit_context con
     PUT(l, ",\"displayName\":");
     put_text_or_null(l, ctx->application, DT_CUT_LABEL);
     PUT(l, "}");
+    if (ctx->account != NULL && *ctx->account != '\0') {
+        PUT(l, ",{\"id\":null,\"type\":\"User\",\"alternateId\":null,\"displayName\":");
+        put_text(l, ctx->account, DT_CUT_LABEL);
+        PUT(l, "}");
+    }
     if (o->verdict.device_id.text[0] != '\0' || o->verdict.device_name[0] != '\0') {
         PUT(l, ",{\"id\":");
         put_text_or_null(l, o->verdict.device_id.text, DT_CUT_SHORT);
@@ -346,6 +354,33 @@ static void put_transaction(event_line *l, dt_audit_context const *ctx)
     PUT(l, "}");
 }
 
+static void put_debug_text(event_line *l, char const *name, char const *text)
+{
+    if (text == NULL || *text == '\0')
+        return;
+    PUT(l, ",\"");
+    line_puts(l, name);
+    PUT(l, "\":");
+    put_text(l, text, DT_CUT_LABEL);
+}
+
+static bool differs(char const *a, char const *b)
+{
+    return a != NULL && (b == NULL || strcmp(a, b) != 0);
+}
+
+/* What the actor does not say: of which realm, under which name they came, and who became whom. */
+static void put_debug_who(event_line *l, dt_audit_context const *ctx)
+{
+    put_debug_text(l, "realm", ctx->realm);
+    if (differs(ctx->name, ctx->user))
+        put_debug_text(l, "name", ctx->name);
+    put_debug_text(l, "account", ctx->account);
+    put_debug_text(l, "caller", ctx->caller);
+    if (differs(ctx->ruser, ctx->caller))
+        put_debug_text(l, "ruser", ctx->ruser);
+}
+
 /* Opens debugData with what all events have in it. */
 static void put_debug_where(event_line *l, dt_outcome const *o, dt_audit_context const *ctx)
 {
@@ -361,6 +396,7 @@ static void put_debug_where(event_line *l, dt_outcome const *o, dt_audit_context
     put_text_or_null(l, ctx->nas, DT_CUT_LABEL);
     PUT(l, ",\"station\":");
     put_text_or_null(l, ctx->station, DT_CUT_LABEL);
+    put_debug_who(l, ctx);
     PUT(l, ",\"verdict\":");
     put_plain(l, dt_trust_name(o->verdict.trust));
     PUT(l, ",\"deviceReason\":");
@@ -701,6 +737,8 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     line_puts(&l, dt_reason_name(o->verdict.reason));
     put_pair(&l, "user", ctx->user, DT_CUT_USER);
     put_pair(&l, "login", ctx->login, DT_CUT_USER);
+    put_pair(&l, "account", ctx->account, DT_CUT_USER);
+    put_pair(&l, "caller", ctx->caller, DT_CUT_USER);
     put_pair(&l, "application", ctx->application, DT_CUT_LABEL);
     put_pair(&l, "from", ctx->client_ip, DT_CUT_SHORT);
     put_pair(&l, "nas", ctx->nas, DT_CUT_LABEL);

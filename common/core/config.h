@@ -144,7 +144,6 @@ typedef struct dt_config {
     struct {
         char *org_url;        /* https://example.okta.com, no trailing slash */
         char *api_token_file; /* path; root/service-owned, 0600/0400 */
-        char *login_suffix;   /* appended to a user name without "@" to make the Okta login */
         char *ca_file;        /* "" = the system's CA directory */
         dt_time timeout;      /* of one HTTPS request */
         dt_time poll_interval;
@@ -152,6 +151,11 @@ typedef struct dt_config {
         dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
                                 away */
     } okta;
+    struct {
+        char *login_suffix; /* appended to a local name to make the Okta login; "" = nothing */
+        char *realms;       /* "REALM -> @SUFFIX, ..."; see core/identity.h */
+        char *table_file;   /* exceptions; "" = none */
+    } user_name;
     struct {
         dt_guid tenant_id;
         char *client_id;

@@ -6,6 +6,7 @@
 #include "core/compliance_service.h"
 #include "core/device_help.h"
 #include "core/evidence_facts.h"
+#include "core/identity.h"
 #include "core/ocsp.h"
 #include "core/service.h"
 #include "core/ssh_certificate.h"
@@ -58,7 +59,6 @@ static int check_okta(check const *k)
 {
     char host[DT_CONFIG_VALUE_MAX];
     char const *url = k->c->okta.org_url;
-    char const *suffix = k->c->okta.login_suffix;
     char const *begin = strstr(url, "://");
     size_t len;
 
@@ -74,10 +74,17 @@ static int check_okta(check const *k)
         ends_with(host, "-admin.okta-emea.com"))
         return refuse(k, "okta", "org_url",
                       "is the address of the admin console; write it without \"-admin\"");
-    if (*suffix != '\0' && (*suffix != '@' || suffix[1] == '\0' || strpbrk(suffix, " /") != NULL))
-        return refuse(k, "okta", "login_suffix",
-                      "is not the end of a login; write it from its at sign on, as @example.com");
     return DT_OK;
+}
+
+static int check_user_name(check const *k)
+{
+    char const *suffix = dt_user_suffix_fault(k->c->user_name.login_suffix);
+    char const *realms = dt_user_realms_fault(k->c->user_name.realms);
+
+    if (suffix != NULL)
+        return refuse(k, "user_name", "login_suffix", suffix);
+    return realms != NULL ? refuse(k, "user_name", "realms", realms) : DT_OK;
 }
 
 static unsigned sources_named(dt_config const *c)
@@ -525,12 +532,10 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,     check_intune,          check_service,
-        check_owner,    check_tenant,          check_certificates,
-        check_ssh,      check_revocation,      check_ocsp,
-        check_cas,      check_management_hint, check_platforms,
-        check_times,    check_audit,           check_services,
-        check_messages, check_lookup,          check_applications,
+        check_okta,     check_user_name,       check_intune,    check_service,      check_owner,
+        check_tenant,   check_certificates,    check_ssh,       check_revocation,   check_ocsp,
+        check_cas,      check_management_hint, check_platforms, check_times,        check_audit,
+        check_services, check_messages,        check_lookup,    check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 

@@ -90,9 +90,6 @@ static dt_config_key const keys[] = {
     {KEY(okta, api_token_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/okta.token",
      BETWEEN(1, PATH_BYTES), .reloadable = true,
      .help = "Holds the API token and nothing else; secret."},
-    {KEY(okta, login_suffix, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 128),
-     .reloadable = true,
-     .help = "Appended to a user name without an at sign to make the Okta login."},
     {KEY(okta, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
      .reloadable = true,
      .help = "CA certificates for the connection to Okta; empty for those of the system."},
@@ -107,6 +104,15 @@ static dt_config_key const keys[] = {
      .reloadable = true,
      .help =
          "How old Okta's answer may be that remembered MFA goes by while Okta cannot be asked."},
+
+    {KEY(user_name, login_suffix, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 128),
+     .reloadable = true,
+     .help = "Appended to a local name to make the Okta login; names with it are the same."},
+    {KEY(user_name, realms, DT_CONFIG_STRING), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, DT_CONFIG_VALUE_MAX - 1), .reloadable = true,
+     .help = "Realms and NetBIOS domains that a name may have, each with its suffix at Okta."},
+    {KEY(user_name, table_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "Names whose Okta login is another: one NAME -> LOGIN a line."},
 
     {KEY(intune, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
      .help = "The Microsoft Entra tenant that is asked about devices."},

@@ -42,6 +42,8 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_PRIMARY_RATE_LIMITED] = "PRIMARY_RATE_LIMITED",
         [DT_CAUSE_ORG_RULE_DENY] = "ORG_RULE_DENY",
         [DT_CAUSE_MFA_LOCKED] = "MFA_LOCKED",
+        [DT_CAUSE_USER_NAME] = "USER_NAME",
+        [DT_CAUSE_MACHINE_MFA] = "MACHINE_MFA",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }

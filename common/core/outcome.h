@@ -56,6 +56,8 @@ typedef enum dt_cause {
     DT_CAUSE_PRIMARY_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_ORG_RULE_DENY,        /* a rule of [policy] org_file */
     DT_CAUSE_MFA_LOCKED,           /* Okta has locked the account, as it said of the MFA */
+    DT_CAUSE_USER_NAME,            /* no identity can be made of the name: see core/identity.h */
+    DT_CAUSE_MACHINE_MFA,          /* a rule asks for MFA, and it is a machine that signs on */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */
@@ -128,7 +130,7 @@ typedef struct dt_audit_context {
     char const *id; /* of the sign-on */
     char const *application;
     char const *service; /* the PAM service; "" or NULL = none */
-    char const *user;
+    char const *user;    /* the local name; where no identity could be made, the name as it came */
     char const *login;
     char const *client_ip;
     char const *nas;
@@ -142,6 +144,13 @@ typedef struct dt_audit_context {
     dt_time loaded;
     dt_time started;
     bool device_event; /* the device was judged by `certificate`, `ssh-key`...: see below */
+    /* More of who. NULL or "" = nothing to tell. */
+    char const *realm;   /* of the identity, where it is not the own one */
+    char const *name;    /* as it came */
+    char const *account; /* that will be opened, where it is not the actor's */
+    char const *caller;  /* who called, by the real uid */
+    char const *ruser;   /* who called, as the application says */
+    bool machine;
 } dt_audit_context;
 
 /* Longest event line. */

@@ -10,6 +10,8 @@
 
 /* One decision under way: the input, and what was made of it so far. `screen` has the bits of all that
  * the input could meet. */
+#define DT_CALLED_MAX 3 /* local name, Okta login, short login */
+
 typedef struct dt_deciding {
     dt_policy const *policy;
     dt_policy_input const *in;
@@ -17,7 +19,7 @@ typedef struct dt_deciding {
     bool trust_guessed; /* UNKNOWN that is taken for NOT_TRUSTED: its reason is nobody's */
     bool groups_known;
     dt_rule_screen screen;
-    uint64_t user_hash, login_hash;
+    uint64_t called_hashes[DT_CALLED_MAX]; /* of the names that the person has */
     dt_tag_set zones_in, zones_unknown;
     uint64_t group_hashes[DT_GROUPS_MAX];
 } dt_deciding;
@@ -154,13 +156,14 @@ static bool patterns_match(dt_policy const *p, dt_name_list patterns, char const
 static bool lists_have_user(dt_deciding const *d, dt_name_list names, dt_name_list patterns)
 {
     dt_policy const *p = d->policy;
-    char const *user = d->in->user, *login = d->in->login;
+    char const *called[DT_CALLED_MAX] = {d->in->user, d->in->login, d->in->short_login};
 
-    if (names.count > 0 && (list_has(p, names, d->user_hash, user) ||
-                            (is_named(login) && list_has(p, names, d->login_hash, login))))
-        return true;
-    return patterns.count > 0 &&
-           (patterns_match(p, patterns, user) || patterns_match(p, patterns, login));
+    for (size_t i = 0; i < DT_CALLED_MAX; i++)
+        if (is_named(called[i]) &&
+            ((names.count > 0 && list_has(p, names, d->called_hashes[i], called[i])) ||
+             patterns_match(p, patterns, called[i])))
+            return true;
+    return false;
 }
 
 static bool lists_have_a_group(dt_deciding const *d, dt_name_list names, dt_name_list patterns)
@@ -185,6 +188,8 @@ static dt_holds people_hold(dt_deciding const *d, dt_rule const *r)
 
     if (r->anyone)
         return DT_HOLDS_YES;
+    if (d->in->machine) /* it is none of the people, whatever it calls itself */
+        return by_user || by_group ? DT_HOLDS_NO : DT_HOLDS_YES;
     if (lists_have_user(d, r->users_exclude, r->users_unlike))
         return DT_HOLDS_NO;
     included = (!by_user && !by_group) || lists_have_user(d, r->users_include, r->users_like);
@@ -325,9 +330,13 @@ static void begin_people(dt_deciding *d)
     dt_policy_input const *in = d->in;
     bool asked = d->policy->all_groups.count + d->policy->all_group_patterns.count > 0;
 
-    d->user_hash = dt_name_hash(in->user);
-    d->login_hash = is_named(in->login) ? dt_name_hash(in->login) : 0;
-    d->screen.people = hash_bit(d->user_hash) | hash_bit(d->login_hash);
+    char const *called[DT_CALLED_MAX] = {in->user, in->login, in->short_login};
+
+    d->screen.people = 0;
+    for (size_t i = 0; i < DT_CALLED_MAX; i++) {
+        d->called_hashes[i] = is_named(called[i]) ? dt_name_hash(called[i]) : 0;
+        d->screen.people |= hash_bit(d->called_hashes[i]);
+    }
     /* More than can be looked at: to leave some out could overlook an exclusion. */
     d->groups_known = in->group_knowledge == DT_GROUPS_KNOWN && in->group_count <= DT_GROUPS_MAX;
     for (size_t i = 0; asked && d->groups_known && i < in->group_count; i++) {

@@ -155,8 +155,11 @@ typedef enum dt_address {
 /* Who asks, from where, on what, when: what the conditions look at. All borrowed. The zero value
  * knows nothing. */
 typedef struct dt_policy_input {
-    char const *user;  /* as the person typed it */
-    char const *login; /* the Okta login made of it; conditions match either, ASCII case folded */
+    /* What rules may call the person: any of them, ASCII case folded. "" or NULL = has none. */
+    char const *user;        /* the local name; must be there */
+    char const *login;       /* the Okta login */
+    char const *short_login; /* the same without login_suffix */
+    bool machine;            /* no person: conditions that name people or groups do not hold */
     char const *const *groups;
     size_t group_count;
     dt_group_knowledge group_knowledge;

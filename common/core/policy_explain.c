@@ -115,7 +115,8 @@ static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *
         dt_buf_puts(b, " anybody");
     (void)put_names(b, p, ", not users ", r->users_exclude, r->users_unlike);
     (void)put_names(b, p, ", not groups ", r->groups_exclude, r->groups_unlike);
-    dt_buf_printf(b, "; the person is %s", in->user != NULL ? in->user : "nobody");
+    dt_buf_printf(b, "; the %s is %s", in->machine ? "machine" : "person",
+                  in->user != NULL ? in->user : "nobody");
     if (in->user != NULL && in->login != NULL && *in->login != '\0' &&
         strcmp(in->login, in->user) != 0)
         dt_buf_printf(b, ", at Okta %s", in->login);

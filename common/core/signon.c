@@ -174,20 +174,19 @@ static void take_groups(dt_signon *s, dt_request const *r)
         told && from == DT_GROUPS_FROM_REQUEST ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
 }
 
-int dt_signon_login(dt_config const *c, char const *user, char out[DT_LOGIN_MAX])
-{
-    char const *suffix = strchr(user, '@') ? "" : c->okta.login_suffix;
-    int n = snprintf(out, DT_LOGIN_MAX, "%s%s", user, suffix);
-
-    return n > 0 && n < DT_LOGIN_MAX ? DT_OK : DT_E_LIMIT;
-}
-
+/* No two people share a push, and a person's names do not make two of it. */
 static int make_push_key(dt_signon *s, dt_request const *r)
 {
-    uint8_t digest[DT_SHA256_LEN];
+    uint8_t digest[DT_SHA256_LEN], both[2 * DT_SHA256_LEN];
+    char who[DT_IDENTITY_KEY_MAX];
     char const *key = r->push_key && *r->push_key ? r->push_key : s->id;
-    int rc = dt_crypto_sha256(dt_bytes_str(key), digest);
+    int rc = dt_crypto_sha256(dt_bytes_str(key), both);
 
+    dt_identity_key(&s->who, who);
+    if (rc == DT_OK)
+        rc = dt_crypto_sha256(dt_bytes_str(who), both + DT_SHA256_LEN);
+    if (rc == DT_OK)
+        rc = dt_crypto_sha256(dt_bytes_of(both, sizeof(both)), digest);
     if (rc == DT_OK)
         dt_hex(s->push_key, digest, sizeof(digest));
     return rc;
@@ -197,12 +196,14 @@ static int make_push_key(dt_signon *s, dt_request const *r)
  * somebody else's. */
 static int take_names(dt_signon *s, dt_request const *r)
 {
-    if (!r->user || !*r->user || !r->application || !*r->application)
+    if (!r->application || !*r->application)
         return DT_E_INVALID;
     if (dt_str_copy(s->id, sizeof(s->id), r->id) < 0 ||
         dt_str_copy(s->application, sizeof(s->application), r->application) < 0 ||
         dt_str_copy(s->pam_service, sizeof(s->pam_service), r->service) < 0 ||
-        dt_str_copy(s->user, sizeof(s->user), r->user) < 0 ||
+        dt_str_copy(s->account, sizeof(s->account), r->account) < 0 ||
+        dt_str_copy(s->caller, sizeof(s->caller), r->caller) < 0 ||
+        dt_str_copy(s->ruser, sizeof(s->ruser), r->ruser) < 0 ||
         dt_str_copy(s->client_ip, sizeof(s->client_ip), r->client_ip) < 0 ||
         dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
         dt_str_copy(s->station, sizeof(s->station), r->station) < 0 ||
@@ -231,6 +232,20 @@ bool dt_site_is_report_only(dt_site const *site)
     return site->config->policy.report_only;
 }
 
+static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
+{
+    dt_user_name name = {.text = r->user, .account = r->user_is_account};
+    int rc;
+
+    snprintf(s->name, sizeof(s->name), "%s", r->user ? r->user : "");
+    rc = dt_identity_make(s->site.config, s->site.user_table, &name, &s->who, e);
+    dt_identity_short(s->site.config, &s->who, s->short_login);
+    if (rc == DT_OK && s->who.kind == DT_IDENTITY_MACHINE &&
+        s->outcome.primary == DT_PRIMARY_OKTA_PENDING)
+        rc = dt_error_set(e, DT_E_INVALID, "a machine has no password at Okta");
+    return rc;
+}
+
 static void start(dt_signon *s, dt_site const *site, dt_time now)
 {
     memset(s, 0, offsetof(dt_signon, http));
@@ -243,10 +258,13 @@ static void start(dt_signon *s, dt_site const *site, dt_time now)
 
 void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now)
 {
+    dt_error e = {0};
+    int rc;
+
     start(s, site, now);
     if (!site->config || take_names(s, r) < 0) {
         dt_signon_fail(s, site->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
-                       "the user or application name is missing or too long");
+                       "the application's name is missing, or a name is too long");
         return;
     }
     s->wait_limit = r->wait_limit < 0                    ? 0
@@ -267,8 +285,12 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
     memcpy(s->random, r->random, sizeof(s->random));
-    if (dt_signon_login(s->site.config, s->user, s->login) < 0 || make_push_key(s, r) < 0) {
-        dt_signon_fail(s, DT_CAUSE_INTERNAL, "no Okta login can be made of the user name");
+    dt_signon_primary_take(s, r); /* first: it says how much may be told of the name */
+    rc = make_identity(s, r, &e);
+    if (s->outcome.cause != DT_CAUSE_NONE)
+        return;
+    if (rc < 0 || make_push_key(s, r) < 0) {
+        dt_signon_fail(s, rc == DT_E_INVALID ? DT_CAUSE_USER_NAME : DT_CAUSE_INTERNAL, e.text);
         return;
     }
     if (!site->policy) {
@@ -277,9 +299,6 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
                        "policy directory");
         return;
     }
-    dt_signon_primary_take(s, r);
-    if (s->outcome.cause != DT_CAUSE_NONE)
-        return;
     take_groups(s, r);
     dt_signon_evidence_begin(s, r, now);
 }
@@ -311,7 +330,7 @@ void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon
     s->okta_device.device_id = of->okta_device.device_id;
     memcpy(s->okta_device.serial, of->okta_device.serial, sizeof(s->okta_device.serial));
     memcpy(s->okta_device.user_id, of->okta_device.user_id, sizeof(s->okta_device.user_id));
-    memcpy(s->login, of->login, sizeof(s->login));
+    s->who = of->who;
     s->wait_limit = site->config->okta.timeout * 2;
     s->deadline = now + s->wait_limit;
     dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
@@ -692,6 +711,11 @@ dt_outcome const *dt_signon_outcome(dt_signon const *s)
     return &s->outcome;
 }
 
+dt_identity const *dt_signon_identity(dt_signon const *s)
+{
+    return &s->who;
+}
+
 dt_evidence_set const *dt_signon_evidence(dt_signon const *s)
 {
     return &s->evidence;
@@ -720,8 +744,14 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->id = s->id;
     out->application = s->application;
     out->service = s->pam_service;
-    out->user = s->user;
-    out->login = s->login;
+    out->user = s->who.kind != DT_IDENTITY_NONE ? s->who.local : s->name;
+    out->login = s->who.login;
+    out->realm = s->who.realm;
+    out->machine = s->who.kind == DT_IDENTITY_MACHINE;
+    out->name = s->name;
+    out->account = s->account;
+    out->caller = s->caller;
+    out->ruser = s->ruser;
     out->client_ip = s->client_ip;
     out->nas = s->nas;
     out->station = s->station;
@@ -755,7 +785,7 @@ static dt_address address_kind(dt_signon const *s)
 bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, char const **login)
 {
     *device = &s->okta_device.device_id;
-    *login = s->login;
+    *login = s->who.login;
     return s->okta_refresh_hint;
 }
 
@@ -763,14 +793,18 @@ bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, c
 static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy_input *out)
 {
     char const *at = s->groups;
+    bool own_realm = s->who.realm[0] == '\0';
 
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < s->group_count; i++) {
         groups[i] = at;
         at += strlen(at) + 1;
     }
-    out->user = s->user;
-    out->login = s->login;
+    /* A local name of another realm is another person's here. */
+    out->user = own_realm || s->who.login[0] == '\0' ? s->who.local : s->who.login;
+    out->login = s->who.login;
+    out->short_login = s->short_login;
+    out->machine = s->who.kind == DT_IDENTITY_MACHINE;
     out->groups = groups;
     out->group_count = s->group_count;
     out->group_knowledge = s->group_knowledge;

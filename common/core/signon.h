@@ -9,6 +9,7 @@
 #ifndef DT_CORE_SIGNON_H
 #define DT_CORE_SIGNON_H
 
+#include "core/identity.h"
 #include "core/intune.h"
 #include "core/managed_config.h"
 #include "core/ocsp.h"
@@ -41,6 +42,7 @@ typedef struct dt_site {
     char const *config_hash, *ca_hash;
     void *owner;          /* whose it is; the core does not look at it */
     dt_policy const *org; /* the org's own rules, which come first; NULL: there are none */
+    dt_user_table const *user_table; /* of [user_name] table_file; NULL: none */
 } dt_site;
 /* Whether any of the rules names groups, or this one. */
 bool dt_site_needs_groups(dt_site const *site);
@@ -76,7 +78,13 @@ typedef struct dt_request {
     char const *application; /* whose policy, limits and remembered MFA count */
     char const *service; /* the PAM service, which may be a variant of the application; "" or NULL =
                                 there is none. Told in the event, and nothing else */
+    /* Who is asked: as the directory names them, or the account of this host. The identity is made of it,
+     * by core/identity.h, and of nothing else. */
     char const *user;
+    bool user_is_account;
+    /* For the audit; "" or NULL = not known. The account that will be opened, where it is another than that
+     * of `user`; who called, by the real uid; and what the application says who called (PAM_RUSER). */
+    char const *account, *caller, *ruser;
     char const *client_ip; /* "" = local or not known */
     char const *nas;
     char const *station;
@@ -147,9 +155,6 @@ typedef struct dt_step {
     dt_outcome const *outcome;
 } dt_step;
 
-/* The Okta login of who is called `user` at this login: with login_suffix where there is no "@". DT_E_LIMIT. */
-DT_MUST_USE int dt_signon_login(dt_config const *c, char const *user, char out[DT_LOGIN_MAX]);
-
 typedef struct dt_signon dt_signon;
 /* Bytes a dt_signon takes. */
 size_t dt_signon_size(void);
@@ -182,6 +187,8 @@ bool dt_signon_is_done(dt_signon const *s);
  * made. Borrowed. */
 dt_outcome const *dt_signon_outcome(dt_signon const *s);
 dt_evidence_set const *dt_signon_evidence(dt_signon const *s);
+/* Who signs on; kind NONE where the name was refused. Borrowed. */
+dt_identity const *dt_signon_identity(dt_signon const *s);
 /* The site it was begun or loaded with. Borrowed from the machine. */
 dt_site const *dt_signon_site(dt_signon const *s);
 /* Fills who and where from the machine (borrowed from it); host and door are the caller's. */

@@ -205,7 +205,7 @@ int dt_signon_agent_proof(dt_signon const *s, dt_buf *out)
     dt_agent_proof const p = {.nonce = dt_bytes_of(s->random, sizeof(s->random)),
                               .id = s->id,
                               .application = s->application,
-                              .user = s->user,
+                              .user = s->who.local,
                               .host = s->host};
 
     return dt_agent_proof_put(&p, out);

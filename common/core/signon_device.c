@@ -34,7 +34,7 @@ void dt_signon_device_begin(dt_signon *s, dt_time now)
     dt_verdict so_far;
 
     dt_verdict_judge(&s->evidence, s->site.config, now, &so_far);
-    if (!id || so_far.trust == DT_TRUST_TRUSTED ||
+    if (!id || so_far.trust == DT_TRUST_TRUSTED || s->who.kind != DT_IDENTITY_PERSON ||
         !dt_signon_lookup_matters(s, &s->evidence, DT_SOURCE_OKTA_DEVICE, id, now)) {
         dt_signon_decide(s, now);
         return;

@@ -326,7 +326,7 @@ void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, d
     dt_evidence ev;
     dt_error why = {0};
 
-    dt_managed_evidence(r, s->site.config, s->user, s->login, now, &ev, &why);
+    dt_managed_evidence(r, s->site.config, s->who.local, s->who.login, now, &ev, &why);
     if (why.text[0])
         dt_signon_detail(s, "management-hint: %s", why.text);
     dt_signon_add_evidence(s, &ev);
@@ -483,7 +483,7 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
 static bool is_somebody_elses(dt_signon const *s)
 {
     return s->site.config->device_trust.require_owner && s->intune.enrolled &&
-           !dt_intune_is_owner(&s->intune, s->login);
+           !dt_intune_is_owner(&s->intune, s->who.login);
 }
 
 static void use_intune(dt_signon *s, dt_time now, bool stale)
@@ -624,6 +624,8 @@ void dt_signon_admit(dt_signon *s, dt_time now)
 {
     if (s->outcome.decision.access == DT_ACCESS_ALLOW)
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
+    else if (s->who.kind != DT_IDENTITY_PERSON)
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MACHINE_MFA, now);
     else
         dt_signon_mfa_begin(s, now);
 }

@@ -177,8 +177,13 @@ struct dt_signon {
     char id[DT_SIGNON_ID_LEN + 1];
     char application[DT_APPLICATION_MAX];
     char pam_service[DT_APPLICATION_MAX]; /* not saved: a PAM sign-on never is */
-    char user[DT_USER_MAX];
-    char login[DT_SIGNON_LOGIN_MAX];
+    dt_identity who; /* made once, by dt_signon_begin; rules, limits, caches go by it */
+    char short_login[DT_LOGIN_MAX]; /* dt_identity_short; never saved */
+    char name
+        [DT_USER_MAX]; /* what it was made of, cut where it was too long for one; for the audit */
+    char account
+        [DT_USER_MAX]; /* that will be opened; "" = that of `who`; not saved, as are the next */
+    char caller[DT_USER_MAX], ruser[DT_USER_MAX];
     char client_ip[DT_ADDRESS_MAX];
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];

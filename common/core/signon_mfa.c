@@ -139,7 +139,7 @@ static void claimed(dt_signon *s)
     s->push.joined = false;
     s->push.number = DT_SIGNON_NUMBER_NONE;
     memcpy(s->push.owner, s->id, sizeof(s->push.owner));
-    memcpy(s->push.login, s->login, sizeof(s->push.login));
+    memcpy(s->push.login, s->who.login, sizeof(s->push.login));
     dt_signon_set_phase(s, DT_PHASE_PUSH_COUNT);
 }
 
@@ -153,7 +153,7 @@ static bool is_our_transaction(dt_signon const *s, char const *url)
 /* Does the record tell of this person's push? A link in it may be followed only if it leads there. */
 static bool is_our_record(dt_signon const *s, dt_push const *p)
 {
-    if (strcmp(p->login, s->login) != 0 ||
+    if (strcmp(p->login, s->who.login) != 0 ||
         (p->cancel_url[0] && !is_our_transaction(s, p->cancel_url)))
         return false;
     return p->poll_url[0] ? is_our_transaction(s, p->poll_url)

@@ -119,12 +119,13 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
     dt_okta_answer a = dt_okta_read_user(r, &user, &err);
 
     if (a == DT_OKTA_OK && !user.active) {
-        dt_error_set(&err, DT_E_INVALID, "user %s has status %s", s->login, user.status);
+        dt_error_set(&err, DT_E_INVALID, "user %s has status %s", s->who.login, user.status);
         a = DT_OKTA_NOT_ACTIVE;
     }
     /* Okta also finds people by id or by a short login: it must be the person that was asked for. */
-    if (a == DT_OKTA_OK && !dt_okta_user_is(&user, s->login)) {
-        dt_error_set(&err, DT_E_INVALID, "asked for %s, it answered with %s", s->login, user.login);
+    if (a == DT_OKTA_OK && !dt_okta_user_is(&user, s->who.login)) {
+        dt_error_set(&err, DT_E_INVALID, "asked for %s, it answered with %s", s->who.login,
+                     user.login);
         a = DT_OKTA_NOT_ACTIVE;
     }
     if (dt_signon_okta_failed(s, a, r, &err, now))

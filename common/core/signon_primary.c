@@ -41,7 +41,7 @@ bool dt_signon_primary_holds(dt_signon const *s)
  * know. */
 static bool is_usable(dt_signon *s)
 {
-    int rc = dt_okta_authn_start(s->site.config, s->login, s->password, s->client_ip, &s->http);
+    int rc = dt_okta_authn_start(s->site.config, s->who.login, s->password, s->client_ip, &s->http);
 
     explicit_bzero(s->http.body, sizeof(s->http.body));
     s->http.body_len = 0;
@@ -154,7 +154,7 @@ static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_authn authn;
     dt_error err = {0};
-    dt_okta_answer a = dt_okta_read_authn(r, s->login, &authn, &err);
+    dt_okta_answer a = dt_okta_read_authn(r, s->who.login, &authn, &err);
     dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
 
     if (err.text[0])

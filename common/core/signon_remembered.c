@@ -22,7 +22,7 @@ static bool bind(dt_signon const *s, dt_remembered *out)
     if (d->frequency == DT_FREQUENCY_ONCE_PER_SESSION ? !s->session[0] : d->lifetime <= 0)
         return false;
     memset(out, 0, sizeof(*out));
-    memcpy(out->login, s->login, sizeof(out->login));
+    memcpy(out->login, s->who.login, sizeof(out->login));
     memcpy(out->application, s->application, sizeof(out->application));
     if (dt_str_copy(out->group, sizeof(out->group), dt_policy_application_group(s->site.policy)) <
         0)

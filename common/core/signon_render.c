@@ -203,7 +203,7 @@ static int set_groups_key(dt_signon *s)
 {
     int n = snprintf(s->store.key, sizeof(s->store.key), "okta-groups:%.16s:%.16s:%s:%s",
                      dt_policy_hash(s->site.policy), s->site.org ? dt_policy_hash(s->site.org) : "",
-                     s->application, s->login);
+                     s->application, s->who.login);
 
     return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
 }
@@ -211,7 +211,7 @@ static int set_groups_key(dt_signon *s)
 /* Okta takes a login in whatever case, so an attempt counts in whatever case. */
 static int set_passwords_key(dt_signon *s)
 {
-    int rc = set_key(s, "passwords", s->login);
+    int rc = set_key(s, "passwords", s->who.login);
 
     for (char *p = s->store.key; *p; p++) {
         if (*p >= 'A' && *p <= 'Z')
@@ -239,7 +239,7 @@ static int render_claim(dt_signon *s, dt_buf *b)
     dt_push claim = {.state = DT_PUSH_STARTING, .number = DT_SIGNON_NUMBER_NONE};
 
     memcpy(claim.owner, s->id, sizeof(claim.owner));
-    memcpy(claim.login, s->login, sizeof(claim.login));
+    memcpy(claim.login, s->who.login, sizeof(claim.login));
     if (s->phase == DT_PHASE_PUSH_RECLAIM)
         s->store.expected = dt_bytes_of(s->expected, s->expected_len);
     if (dt_push_pack(&claim, b) < 0)
@@ -329,7 +329,7 @@ static int render_ocsp_put(dt_signon *s, dt_buf *b)
 
 static int set_okta_device_key(dt_signon *s)
 {
-    return dt_okta_device_store_key(&s->okta_device.device_id, s->okta_device.serial, s->login,
+    return dt_okta_device_store_key(&s->okta_device.device_id, s->okta_device.serial, s->who.login,
                                     s->store.key);
 }
 
@@ -417,7 +417,7 @@ static int render_read(dt_signon *s)
         return set_key(s, "okta-factors", s->user_id);
     case DT_PHASE_USER_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-        return set_key(s, "okta-user", s->login);
+        return set_key(s, "okta-user", s->who.login);
     case DT_PHASE_GROUPS_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         return set_groups_key(s);
@@ -506,7 +506,7 @@ static int render_write(dt_signon *s, dt_time now)
         return render_okta_device_put(s, &b);
     case DT_PHASE_USER_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-        return set_key(s, "okta-user", s->login) < 0 ? DT_E_LIMIT : render_user_put(s, &b);
+        return set_key(s, "okta-user", s->who.login) < 0 ? DT_E_LIMIT : render_user_put(s, &b);
     case DT_PHASE_GROUPS_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         return set_groups_key(s) < 0 ? DT_E_LIMIT : render_groups_put(s, &b, now);
@@ -555,7 +555,7 @@ static int render_lookup(dt_signon *s)
     case DT_PHASE_OCSP_HTTP:
         return dt_ocsp_request(c, &s->ocsp, &s->http);
     case DT_PHASE_USER_HTTP:
-        return dt_okta_get_user(c, s->login, &s->http);
+        return dt_okta_get_user(c, s->who.login, &s->http);
     case DT_PHASE_GROUPS_HTTP:
         return render_page(s, dt_okta_get_groups(c, s->user_id, &s->http));
     case DT_PHASE_OKTA_DEVICES_HTTP:
@@ -584,7 +584,7 @@ static int render_request(dt_signon *s)
     case DT_PHASE_PASSCODE_HTTP:
         return dt_okta_passcode(c, s->user_id, s->totp_factor[s->totp_at], s->passcode, &s->http);
     case DT_PHASE_PASSWORD_HTTP:
-        return dt_okta_authn_start(c, s->login, s->password, s->client_ip, &s->http);
+        return dt_okta_authn_start(c, s->who.login, s->password, s->client_ip, &s->http);
     case DT_PHASE_PASSWORD_CANCEL:
         return dt_okta_authn_end(c, s->state_token, &s->http);
     case DT_PHASE_CANCEL_HTTP:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 12
+#define SAVED_VERSION 13
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -183,8 +183,11 @@ static void who_and_where(codec *c, dt_signon *s)
 {
     TEXT(s->id);
     TEXT(s->application);
-    TEXT(s->user);
-    TEXT(s->login);
+    NUMBER(s->who.kind, DT_IDENTITY_NONE, DT_IDENTITY_MACHINE);
+    TEXT(s->who.local);
+    TEXT(s->who.realm);
+    TEXT(s->who.login);
+    TEXT(s->name);
     TEXT(s->client_ip);
     TEXT(s->nas);
     TEXT(s->station);

@@ -50,6 +50,11 @@ static char const *cause_text(dt_cause c)
         return "Okta cannot be reached at the moment. Try again later.";
     case DT_CAUSE_OKTA_REFUSED:
         return "Okta does not accept this account.";
+    case DT_CAUSE_USER_NAME:
+        return "This user name cannot be used here. Sign in with your own user name, or tell your "
+               "administrator.";
+    case DT_CAUSE_MACHINE_MFA:
+        return "A machine cannot be verified with Okta.";
     case DT_CAUSE_STATE_INVALID:
         return "This verification is no longer valid. Start again.";
     case DT_CAUSE_BUSY:

@@ -37,6 +37,7 @@ struct dt_site_files {
     dt_policy *policies[DT_SITE_POLICIES_MAX];
     size_t policy_count;
     dt_policy *org;
+    dt_user_table *user_table;
     dt_secret *okta_token;
     dt_secret *state_key;
     dt_managed_hints hints;
@@ -293,6 +294,26 @@ static int load_ssh_cas(dt_site_files *f, dt_error *e)
         error = dt_error_set(e, DT_E_INVALID, "%s holds no public key", path);
     dt_buf_free(&text);
     return error < 0 ? blame(f, "device_trust", "ssh_device_ca_file", e, error) : DT_OK;
+}
+
+/* --- user names -------------------------------------------------------------------------------- */
+
+static int load_user_table(dt_site_files *f, dt_error *e)
+{
+    char const *path = f->config->user_name.table_file;
+    dt_buf text;
+    int error;
+
+    if (*path == '\0')
+        return DT_OK;
+    dt_buf_init(&text, DT_USER_TABLE_FILE_MAX);
+    error = dt_file_read(path, DT_FILE_TRUSTED, DT_USER_TABLE_FILE_MAX, &text, e);
+    if (error == DT_OK)
+        error = dt_user_table_parse(f->config, path, dt_buf_bytes(&text), &f->user_table, e);
+    if (error == DT_OK)
+        error = hash_add(f->config_hash, dt_buf_bytes(&text), path, e);
+    dt_buf_free(&text);
+    return error < 0 ? blame(f, "user_name", "table_file", e, error) : DT_OK;
 }
 
 /* --- zones and policies ----------------------------------------------------------------------- */
@@ -727,10 +748,10 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,   load_okta_anchors, load_intune_anchors, load_anchors,
-        load_ssh_cas,  load_geo,          load_zones,          load_org,
-        load_policies, check_sections,    load_okta_token,     load_state_key,
-        load_managed,
+        load_config,    load_user_table, load_okta_anchors, load_intune_anchors,
+        load_anchors,   load_ssh_cas,    load_geo,          load_zones,
+        load_org,       load_policies,   check_sections,    load_okta_token,
+        load_state_key, load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -744,7 +765,7 @@ int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e)
 
 int dt_site_load_config(char const *config_path, dt_site_files **out, dt_error *e)
 {
-    static site_part *const parts[] = {load_config};
+    static site_part *const parts[] = {load_config, load_user_table};
 
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -756,6 +777,7 @@ void dt_site_free(dt_site_files **f)
     for (size_t i = 0; i < (*f)->policy_count; i++)
         dt_policy_free(&(*f)->policies[i]);
     dt_policy_free(&(*f)->org);
+    dt_user_table_free(&(*f)->user_table);
     dt_zones_free(&(*f)->zones);
     dt_geo_free(&(*f)->geo);
     dt_tls_anchors_free(&(*f)->okta_anchors);
@@ -834,7 +856,13 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
         .config_hash = f->config_hash,
         .ca_hash = f->ca_hash,
         .org = f->org,
+        .user_table = f->user_table,
     };
+}
+
+int dt_site_identity(dt_site_files const *f, char const *user, dt_identity *out, dt_error *e)
+{
+    return dt_identity_make(f->config, f->user_table, &(dt_user_name){.text = user}, out, e);
 }
 
 dt_managed_hints const *dt_site_managed_hints(dt_site_files const *f)

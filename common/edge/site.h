@@ -35,6 +35,9 @@ char const *dt_site_application_of(dt_site_files const *f, char const *service);
 /* The site as the machine wants it, for one application: with what [application NAME] gives in place
  * of [device_trust]'s. */
 dt_site dt_site_for(dt_site_files const *f, char const *application);
+/* Who signs on under a name that somebody typed. Errors of dt_identity_make. */
+DT_MUST_USE int dt_site_identity(dt_site_files const *f, char const *user, dt_identity *out,
+                                 dt_error *e);
 /* The secret keys of management_hint_file; none when it is not set. Borrowed. */
 dt_managed_hints const *dt_site_managed_hints(dt_site_files const *f);
 /* Says which site of a process this is and since when it is used. Before it is shared. */

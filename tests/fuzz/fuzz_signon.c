@@ -18,7 +18,7 @@ static char const POLICY[] =
 static char const *const SETTINGS[][3] = {
     {"okta", "org_url", "https://example.okta.com"},
     {"okta", "api_token_file", "/t"},
-    {"okta", "login_suffix", "@example.com"},
+    {"user_name", "login_suffix", "@example.com"},
     {"device_trust", "trusted_when", "certificate"},
     {"device_trust", "ca_file", "/ca.pem"},
     {"policy", "unknown_device_as", "not_trusted"},

@@ -322,10 +322,11 @@ def make_site(directory: Path, root: ca.Authority, url: str) -> None:
 [okta]
 org_url = {url}
 api_token_file = {d}/okta.token
-login_suffix = @example.com
 ca_file = {d}/ca.pem
 timeout = 10s
 poll_interval = 1s
+[user_name]
+login_suffix = @example.com
 [intune]
 tenant_id = {TENANT}
 client_id = {CLIENT}

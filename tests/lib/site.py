@@ -111,8 +111,9 @@ class Site:
         tenant = self.world.tenant_id
         return {
             "okta": {"org_url": self.world.okta_url, "api_token_file": self.okta_token_path,
-                     "login_suffix": "@example.com", "ca_file": self.world.ca_file,
+                     "ca_file": self.world.ca_file,
                      "timeout": "5s", "poll_interval": "1s"},
+            "user_name": {"login_suffix": "@example.com"},
             "intune": {"tenant_id": tenant, "client_id": self.world.client_id,
                        "certificate_file": self.graph_certificate, "key_file": self.graph_key,
                        "login_url": self.world.login_url,

@@ -150,7 +150,7 @@ static void perform_sign(world *w, dt_sign_request const *q)
 static char const *const SETTINGS[] = {
     "okta",         "org_url",           "https://example.okta.com",
     "okta",         "api_token_file",    "/etc/devtrust/okta_token",
-    "okta",         "login_suffix",      "@example.com",
+    "user_name",    "login_suffix",      "@example.com",
     "okta",         "poll_interval",     "4s",
     "intune",       "tenant_id",         "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
     "intune",       "client_id",         "99999999-8888-7777-6666-555555555555",

@@ -497,7 +497,8 @@ static void hostile_names_stay_within_their_field(void **state)
     for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
         char const *h = hostile[i];
         dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_REJECTED);
-        dt_audit_context ctx = {h, h, h, h, h, h, h, h, h, h, h, NULL, NULL, 7, NOW, NOW, false};
+        dt_audit_context ctx = {h,    h, h,   h,   h,     h, h, h, h, h, h,    NULL,
+                                NULL, 7, NOW, NOW, false, h, h, h, h, h, false};
         event e;
         assert_int_equal(dt_str_copy(o.decision.rule, sizeof(o.decision.rule), h), DT_OK);
         assert_int_equal(dt_str_copy(o.message, sizeof(o.message), h), DT_OK);
@@ -579,7 +580,7 @@ static void the_longest_event_fits(void **state)
     static char const *const fillings[] = {
         "\x01", "a",       "\"", "\xff", "\xc2\x80", "\xe2\x80\xae", "\xf0\x9f\x98\x80",
         "\x7f", "\xc3\xb6"};
-    static char longest[LONG_TEXT], explanation[DT_EXPLAIN_EVENT_MAX + 1];
+    static char longest[LONG_TEXT], longer[LONG_TEXT + 1], explanation[DT_EXPLAIN_EVENT_MAX + 1];
     (void)state;
     memset(explanation, 'x', DT_EXPLAIN_EVENT_MAX);
     memcpy(explanation, "[\"", 2);
@@ -587,9 +588,13 @@ static void the_longest_event_fits(void **state)
     for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++) {
         dt_outcome o = push_outcome(DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW);
         char *h = fill(longest, sizeof(longest), fillings[i]);
-        dt_audit_context ctx = {
-            h, h,    h, h, h, h, h, h, h, h, h, explanation, "request", INT64_MAX, DT_TIME_NEVER,
-            1, false};
+        /* The name and PAM_RUSER are as long, and differ from the actor and the caller. */
+        char *other = fill(longer, sizeof(longer), fillings[i]);
+        dt_audit_context ctx = {h, h,           h,         h,         h,
+                                h, h,           h,         h,         h,
+                                h, explanation, "request", INT64_MAX, DT_TIME_NEVER,
+                                1, false,       h,         other,     h,
+                                h, other,       true};
         dt_evidence_set set = {.count = DT_EVIDENCE_MAX};
         event e;
 
@@ -656,16 +661,17 @@ static void a_broken_count_is_bounded(void **state)
 /* Random bytes in every text, of random lengths: always one line of valid JSON. */
 static void random_texts_never_break_a_line(void **state)
 {
-    static char text[11][LONG_TEXT];
+    static char text[16][LONG_TEXT];
     unsigned seed = RANDOM_SEED;
     (void)state;
     for (int i = 0; i < RANDOM_EVENTS; i++) {
         dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_FAILED);
-        dt_audit_context ctx = {text[0], text[1], text[10], text[2], text[3], text[4],
-                                text[5], text[6], text[7],  text[8], text[9], NULL,
-                                NULL,    1,       NOW,      NOW,     false};
+        dt_audit_context ctx = {text[0],  text[1],  text[15], text[2],  text[3], text[4],
+                                text[5],  text[6],  text[7],  text[8],  text[9], NULL,
+                                NULL,     1,        NOW,      NOW,      false,   text[10],
+                                text[11], text[12], text[13], text[14], false};
         event e;
-        for (size_t k = 0; k < 11; k++) {
+        for (size_t k = 0; k < 16; k++) {
             size_t n = (size_t)rand_r(&seed) % (i % 2 ? 60 : 1500);
             for (size_t b = 0; b < n; b++)
                 text[k][b] = (char)(1 + rand_r(&seed) % 255);

@@ -27,12 +27,15 @@ static char const everything[] =
     "[okta]\n"
     "org_url = https://Flip.OKTA.com:443/\n"
     "api_token_file = /f/token\n"
-    "login_suffix = @flip.example\n"
     "ca_file = /f/okta-ca.pem\n"
     "timeout = 11s\n"
     "poll_interval = 500ms\n"
     "user_ttl = 1d\n"
     "stale_limit = 2h\n"
+    "[user_name]\n"
+    "login_suffix = @flip.example\n"
+    "realms = FLIP -> @flip.example\n"
+    "table_file = /f/names\n"
     "[intune]\n"
     "tenant_id = {0000000A-1111-2222-3333-444444444444}\n"
     "client_id = 5555555b-6666-7777-8888-999999999999\n"
@@ -244,7 +247,9 @@ static void values_arrive(void **state)
 
     (void)state;
     assert_string_equal(c->okta.org_url, "https://flip.okta.com");
-    assert_string_equal(c->okta.login_suffix, "@flip.example");
+    assert_string_equal(c->user_name.login_suffix, "@flip.example");
+    assert_string_equal(c->user_name.realms, "FLIP -> @flip.example");
+    assert_string_equal(c->user_name.table_file, "/f/names");
     assert_int_equal(c->okta.poll_interval, 500);
     assert_int_equal(c->okta.user_ttl, DT_DAYS(1));
     assert_int_equal(c->okta.stale_limit, DT_HOURS(2));
@@ -272,7 +277,7 @@ static void values_arrive(void **state)
     assert_int_equal(c->daemon.sshd_services.count, 2);
     assert_string_equal(c->daemon.sshd_services.items[1], "sshd_b");
     assert_false(c->audit.syslog);
-    assert_int_equal(dt_config_line(c, "okta", "timeout"), 6);
+    assert_int_equal(dt_config_line(c, "okta", "timeout"), 5);
     assert_int_equal(dt_config_line(c, "okta", "nonsense"), 0);
     dt_config_free(&c);
 }
@@ -283,7 +288,9 @@ static void defaults_stand(void **state)
 
     (void)state;
     assert_string_equal(c->okta.api_token_file, "/etc/devtrust/okta.token");
-    assert_string_equal(c->okta.login_suffix, "");
+    assert_string_equal(c->user_name.login_suffix, "");
+    assert_string_equal(c->user_name.realms, "");
+    assert_string_equal(c->user_name.table_file, "");
     assert_int_equal(c->okta.timeout, DT_SECONDS(10));
     assert_int_equal(c->okta.poll_interval, DT_SECONDS(4));
     assert_int_equal(c->okta.user_ttl, DT_MINUTES(10));
@@ -383,10 +390,14 @@ static void lines_refused(void **state)
         {OKTA "time_out = 5s\n", ":3: [okta] time_out: ", "no such key"},
         {OKTA "Timeout = 5s\n", ":3: [okta] Timeout: ", "write \"timeout\""},
         {OKTA "wait_pam = 5s\n", ":3: [okta] wait_pam: ", "section [mfa]"},
+        {OKTA "login_suffix = @example.com\n", ":3: [okta] login_suffix: ", "section [user_name]"},
         {OKTA "\x1b[31m = 5s\n", ":3: [okta] \\x1b[31m: ", "no such key"},
-        {OKTA "login_suffix = @a\x07.example\n", ":3: [okta] login_suffix: ", "control"},
-        {OKTA "login_suffix = @\xff.example\n", ":3: [okta] login_suffix: ", "UTF-8"},
-        {OKTA "login_suffix = @\xe2\x80\xae.example\n", ":3: [okta] login_suffix: ", "control"},
+        {"[okta]\n[user_name]\nlogin_suffix = @a\x07.example\n",
+         ":3: [user_name] login_suffix: ", "control"},
+        {"[okta]\n[user_name]\nlogin_suffix = @\xff.example\n",
+         ":3: [user_name] login_suffix: ", "UTF-8"},
+        {"[okta]\n[user_name]\nlogin_suffix = @\xe2\x80\xae.example\n",
+         ":3: [user_name] login_suffix: ", "control"},
         {"\xef\xbb\xbf[okta]\n", ":1: ", "neither"},
     };
 
@@ -695,12 +706,14 @@ static refusal const between_keys[] = {
      ":12: [daemon] session_services: ", "of root alone"},
     {MINIMAL "[daemon]\nlock_screen_services = sshd\n",
      ":11: [daemon] lock_screen_services: ", "claim"},
-    {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = example.com\n" INTUNE TRUST,
-     ":3: [okta] login_suffix: ", "at sign"},
-    {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = @\n" INTUNE TRUST,
-     ":3: [okta] login_suffix: ", "at sign"},
-    {"[okta]\norg_url = https://x.okta.com\nlogin_suffix = @a/../b\n" INTUNE TRUST,
-     ":3: [okta] login_suffix: ", "at sign"},
+    {MINIMAL "[user_name]\nlogin_suffix = example.com\n",
+     ":11: [user_name] login_suffix: ", "at sign"},
+    {MINIMAL "[user_name]\nlogin_suffix = @\n", ":11: [user_name] login_suffix: ", "at sign"},
+    {MINIMAL "[user_name]\nlogin_suffix = @a/../b\n", ":11: [user_name] login_suffix: ", "at sign"},
+    {MINIMAL "[user_name]\nrealms = EXAMPLE @example.com\n",
+     ":11: [user_name] realms: ", "write it as in EXAMPLE -> @example.com"},
+    {MINIMAL "[user_name]\nrealms = A -> @a.example, a -> @b.example\n",
+     ":11: [user_name] realms: ", "twice"},
 };
 
 static void rules_between_keys(void **state)

@@ -80,6 +80,8 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_PRIMARY_RATE_LIMITED, PAM_AUTHINFO_UNAVAIL},
         {DT_CAUSE_ORG_RULE_DENY, PAM_PERM_DENIED},
         {DT_CAUSE_MFA_LOCKED, PAM_AUTH_ERR},
+        {DT_CAUSE_USER_NAME, PAM_PERM_DENIED},
+        {DT_CAUSE_MACHINE_MFA, PAM_PERM_DENIED},
     };
     size_t const count = sizeof(expected) / sizeof(expected[0]);
     size_t allowing = 0;
