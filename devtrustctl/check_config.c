@@ -87,11 +87,6 @@ static char const *source_name(unsigned bit)
     return dt_source_name((dt_source)bit);
 }
 
-static char const *factor_name(unsigned bit)
-{
-    return dt_factor_name((dt_factor_type)bit);
-}
-
 static void warn_alternative(checking *k, char const *who, unsigned sources)
 {
     char text[128];
@@ -418,7 +413,7 @@ static void check_failing_open(checking *k)
         warn(k, "[policy] okta_unavailable = allow_trusted: while Okta cannot be asked, trusted "
                 "devices get in without MFA");
     if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.push_limit == 0 &&
-        (c->mfa.factors & DT_FACTOR_TOTP) == 0)
+        (c->mfa.factors & DT_FACTOR_TOTPS) == 0)
         warn(k, "[mfa] push_limit = 0 with push as the only factor: nobody can pass MFA");
     if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.number_challenge == DT_NUMBER_NEVER)
         warn(k, "[mfa] number_challenge = never: a push can be approved by mistake");
@@ -426,11 +421,14 @@ static void check_failing_open(checking *k)
 
 static void tell_mfa(checking *k)
 {
+    unsigned left = k->config->mfa.factors;
+    char const *word;
     char text[128];
     dt_buf b;
 
     dt_buf_init_fixed(&b, text, sizeof(text));
-    put_words(&b, k->config->mfa.factors, factor_name, ", ");
+    while ((word = dt_factor_word_next(&left)) != NULL)
+        dt_buf_printf(&b, "%s%s", b.len > 0 ? ", " : "", word);
     dt_out_line("Okta          %s, factors %s", k->config->okta.org_url, text);
 }
 

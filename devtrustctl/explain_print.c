@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define PART_MAX 1024 /* of a line that is put together of words of our own */
+#define FACTOR_WORDS_MAX 8
 
 static char const *finding_name(dt_finding f)
 {
@@ -177,13 +178,12 @@ static void put_mfa(dt_explanation const *x, dt_buf *b)
 {
     unsigned factors = dt_explanation_factors(x);
     char frequency[DT_DURATION_TEXT_MAX];
+    char const *word;
     bool first = true;
 
     dt_buf_printf(b, ", MFA %s by", dt_decision_frequency_text(frequency, &x->outcome->decision));
-    for (unsigned bit = 1; bit <= DT_FACTOR_ALL; bit <<= 1) {
-        if ((factors & bit) == 0)
-            continue;
-        dt_buf_printf(b, "%s %s", first ? "" : " or", dt_factor_name((dt_factor_type)bit));
+    while ((word = dt_factor_word_next(&factors)) != NULL) {
+        dt_buf_printf(b, "%s %s", first ? "" : " or", word);
         first = false;
     }
     if (first)
@@ -367,13 +367,12 @@ static void put_decision(dt_explanation const *x, dt_buf *b)
     dt_decision const *d = &x->outcome->decision;
     bool mfa = d->access == DT_ACCESS_ALLOW_AFTER_MFA;
     char frequency[DT_DURATION_TEXT_MAX];
-    char const *factors[2];
+    char const *factors[FACTOR_WORDS_MAX];
+    unsigned left = dt_explanation_factors(x);
     size_t count = 0;
 
-    for (unsigned bit = 1; bit <= DT_FACTOR_ALL; bit <<= 1) {
-        if ((dt_explanation_factors(x) & bit) != 0 && count < 2)
-            factors[count++] = dt_factor_name((dt_factor_type)bit);
-    }
+    while (count < FACTOR_WORDS_MAX && (factors[count] = dt_factor_word_next(&left)) != NULL)
+        count++;
     put_name(b, "decision");
     dt_buf_putc(b, '{');
     put_member(b, "access", dt_access_name(d->access));

@@ -544,6 +544,10 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     put_plain(l, dt_cause_name(o->cause));
     PUT(l, ",\"factor\":");
     put_plain_or_null(l, factor == NULL ? "" : factor);
+    if (factor != NULL) {
+        PUT(l, ",\"factorProvider\":");
+        put_plain(l, dt_factor_provider(o->factor));
+    }
 }
 
 static void put_debug_effort(event_line *l, dt_outcome const *o, dt_audit_context const *ctx,

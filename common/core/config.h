@@ -65,17 +65,39 @@ bool dt_platform_is_one(int64_t p);
 dt_platform dt_platform_from_text(char const *os);
 bool dt_platform_is_mobile(dt_platform p);
 
-/* Okta's factorType words; a bit each. */
+/* A word of a configuration or a policy, and what it stands for. */
+typedef struct dt_config_word {
+    char const *word;
+    int value;
+} dt_config_word;
+
+/* What a factor is: Okta's factorType and provider together; a bit each. A provider that is not here is
+ * another factor, which this version does not do. 1 << 1 was a TOTP of whatever provider in records of
+ * earlier versions: it stays nothing. */
 typedef enum dt_factor_type {
     DT_FACTOR_NONE = 0,
-    DT_FACTOR_PUSH = 1 << 0,
-    DT_FACTOR_TOTP = 1 << 1, /* token:software:totp */
+    DT_FACTOR_PUSH = 1 << 0,        /* push, OKTA: Okta Verify */
+    DT_FACTOR_TOTP = 1 << 2,        /* token:software:totp, OKTA: Okta Verify */
+    DT_FACTOR_TOTP_GOOGLE = 1 << 3, /* token:software:totp, GOOGLE: Google Authenticator */
 } dt_factor_type;
-#define DT_FACTOR_ALL (DT_FACTOR_PUSH | DT_FACTOR_TOTP)
-/* "push", "token:software:totp"; NULL for anything else. */
+#define DT_FACTOR_TOTPS (DT_FACTOR_TOTP | DT_FACTOR_TOTP_GOOGLE)
+#define DT_FACTOR_ALL (DT_FACTOR_PUSH | DT_FACTOR_TOTPS)
+/* Okta's factorType: "push", "token:software:totp"; NULL for anything else. */
 char const *dt_factor_name(dt_factor_type f);
-/* DT_FACTOR_NONE for a word that is not supported. */
-dt_factor_type dt_factor_from_name(char const *name);
+/* Okta's provider: "OKTA", "GOOGLE"; NULL for anything else. */
+char const *dt_factor_provider(dt_factor_type f);
+/* What people call it: "Okta Verify", "Google Authenticator"; NULL for anything else. */
+char const *dt_factor_app(dt_factor_type f);
+/* The factor that has both; DT_FACTOR_NONE when none has, or one of them is NULL. */
+dt_factor_type dt_factor_of(char const *type, char const *provider);
+/* The words of configurations and policies: a factorType for those of every provider, or with "/" and
+ * the provider one of them alone. Ends with NULL. */
+extern dt_config_word const dt_factor_words[];
+/* The bits of such a word; 0 for one that is none. */
+unsigned dt_factor_word_bits(char const *word);
+/* Takes out of *bits what the shortest word for some of them says, and returns it; NULL when there is
+ * none left. */
+char const *dt_factor_word_next(unsigned *bits);
 
 typedef enum dt_unknown_as { DT_UNKNOWN_DENY = 0, DT_UNKNOWN_NOT_TRUSTED } dt_unknown_as;
 typedef enum dt_unavailable_as {
@@ -314,11 +336,6 @@ typedef enum dt_config_type {
     DT_CONFIG_LIST, /* list of strings */
     DT_CONFIG_TRUSTED_WHEN,
 } dt_config_type;
-
-typedef struct dt_config_word {
-    char const *word;
-    int value;
-} dt_config_word;
 
 typedef struct dt_config_key {
     char const *section;

@@ -61,9 +61,6 @@ static dt_config_word const words_groups[] = {
 static dt_config_word const words_org_mfa[] = {
     {"enforce", DT_ORG_MFA_ENFORCE}, {"unless_trusted", DT_ORG_MFA_UNLESS_TRUSTED}, {NULL, 0}};
 
-static dt_config_word const words_factor[] = {
-    {"push", DT_FACTOR_PUSH}, {"token:software:totp", DT_FACTOR_TOTP}, {NULL, 0}};
-
 static dt_config_word const words_number[] = {
     {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
 
@@ -292,7 +289,7 @@ static dt_config_key const keys[] = {
      .help = "The time within which password_limit counts."},
 
     {KEY(mfa, factors, DT_CONFIG_BITS), .fallback = "push, token:software:totp",
-     .words = words_factor, .reloadable = true,
+     .words = dt_factor_words, .reloadable = true,
      .help = "The factors that may be used at all; a rule may allow fewer."},
     {KEY(mfa, number_challenge, DT_CONFIG_ENUM), .fallback = "when_shown", .words = words_number,
      .reloadable = true, .help = "Whether a push asks the person to pick a number."},

@@ -126,26 +126,71 @@ dt_platform dt_platform_from_text(char const *os)
     return DT_PLATFORM_UNKNOWN;
 }
 
+static struct {
+    dt_factor_type factor;
+    char const *type, *provider, *app;
+} const factors[] = {
+    {DT_FACTOR_PUSH, "push", "OKTA", "Okta Verify"},
+    {DT_FACTOR_TOTP, "token:software:totp", "OKTA", "Okta Verify"},
+    {DT_FACTOR_TOTP_GOOGLE, "token:software:totp", "GOOGLE", "Google Authenticator"},
+};
+#define FACTORS (sizeof(factors) / sizeof(factors[0]))
+
 char const *dt_factor_name(dt_factor_type f)
 {
-    switch (f) {
-    case DT_FACTOR_PUSH:
-        return "push";
-    case DT_FACTOR_TOTP:
-        return "token:software:totp";
-    case DT_FACTOR_NONE:
-        break;
-    }
+    for (size_t i = 0; i < FACTORS; i++)
+        if (factors[i].factor == f)
+            return factors[i].type;
     return NULL;
 }
 
-dt_factor_type dt_factor_from_name(char const *name)
+char const *dt_factor_provider(dt_factor_type f)
 {
-    static dt_factor_type const all[] = {DT_FACTOR_PUSH, DT_FACTOR_TOTP};
+    for (size_t i = 0; i < FACTORS; i++)
+        if (factors[i].factor == f)
+            return factors[i].provider;
+    return NULL;
+}
 
-    for (size_t i = 0; name != NULL && i < sizeof(all) / sizeof(all[0]); i++) {
-        if (strcmp(name, dt_factor_name(all[i])) == 0)
-            return all[i];
-    }
+char const *dt_factor_app(dt_factor_type f)
+{
+    for (size_t i = 0; i < FACTORS; i++)
+        if (factors[i].factor == f)
+            return factors[i].app;
+    return NULL;
+}
+
+dt_factor_type dt_factor_of(char const *type, char const *provider)
+{
+    for (size_t i = 0; type != NULL && provider != NULL && i < FACTORS; i++)
+        if (strcmp(factors[i].type, type) == 0 && strcmp(factors[i].provider, provider) == 0)
+            return factors[i].factor;
     return DT_FACTOR_NONE;
+}
+
+/* What stands for more comes first. */
+dt_config_word const dt_factor_words[] = {{"push", DT_FACTOR_PUSH},
+                                          {"token:software:totp", DT_FACTOR_TOTPS},
+                                          {"push/OKTA", DT_FACTOR_PUSH},
+                                          {"token:software:totp/OKTA", DT_FACTOR_TOTP},
+                                          {"token:software:totp/GOOGLE", DT_FACTOR_TOTP_GOOGLE},
+                                          {NULL, 0}};
+
+unsigned dt_factor_word_bits(char const *word)
+{
+    for (dt_config_word const *w = dt_factor_words; word != NULL && w->word != NULL; w++)
+        if (strcmp(w->word, word) == 0)
+            return (unsigned)w->value;
+    return 0;
+}
+
+char const *dt_factor_word_next(unsigned *bits)
+{
+    for (dt_config_word const *w = dt_factor_words; w->word != NULL; w++) {
+        if ((*bits & (unsigned)w->value) != (unsigned)w->value)
+            continue;
+        *bits &= ~(unsigned)w->value;
+        return w->word;
+    }
+    return NULL;
 }

@@ -50,11 +50,15 @@ typedef struct factor_word {
 } factor_word;
 
 static factor_word const methods[] = {
-    {"PUSH", DT_FACTOR_PUSH}, {"TOTP", DT_FACTOR_TOTP}, {"OTP", DT_FACTOR_TOTP}, {NULL, 0}};
-static factor_word const types[] = {{"APP", DT_FACTOR_PUSH | DT_FACTOR_TOTP}, {NULL, 0}};
-/* Authenticators whose codes are token:software:totp in the Factors API. */
-static factor_word const keys[] = {
-    {"okta_verify", DT_FACTOR_PUSH | DT_FACTOR_TOTP}, {"google_otp", DT_FACTOR_TOTP}, {NULL, 0}};
+    {"PUSH", DT_FACTOR_PUSH},
+    {"TOTP", DT_FACTOR_TOTP},       /* Okta Verify's passcode */
+    {"OTP", DT_FACTOR_TOTP_GOOGLE}, /* that of every other authenticator */
+    {NULL, 0}};
+static factor_word const types[] = {{"APP", DT_FACTOR_ALL}, {NULL, 0}};
+/* Authenticators that are push and token:software:totp in the Factors API. */
+static factor_word const keys[] = {{"okta_verify", DT_FACTOR_PUSH | DT_FACTOR_TOTP},
+                                   {"google_otp", DT_FACTOR_TOTP_GOOGLE},
+                                   {NULL, 0}};
 
 static unsigned word_factors(factor_word const *words, dt_json const *v)
 {
@@ -86,6 +90,22 @@ static unsigned method_factors(dt_json const *v)
     unsigned by_key = word_factors(keys, dt_import_given(v, "key"));
 
     return method == NULL ? by_key : by_key & word_factors(methods, method);
+}
+
+/* What {"key","method"} takes away. What cannot be told takes more: a method that is not known, all of
+ * the authenticator; no authenticator, the method of each. Okta Verify's FastPass is none of ours. */
+static unsigned excluded_factors(dt_json const *v)
+{
+    dt_json const *key = dt_import_given(v, "key"), *method = dt_import_given(v, "method");
+    unsigned by_key = word_factors(keys, key), by_method = word_factors(methods, method);
+
+    if (dt_json_typeof(v) != DT_JSON_OBJECT || (key == NULL && method == NULL))
+        return DT_FACTOR_ALL;
+    if (dt_import_is(method, "signed_nonce"))
+        return 0;
+    if (key == NULL)
+        return by_method;
+    return (by_key & by_method) != 0 ? by_key & by_method : by_key;
 }
 
 /* What a list allows; everything when it is not there or empty. */
@@ -226,7 +246,7 @@ static void possession_read(dt_json const *v, alternative *a)
     a->factors &= list_allows(dt_import_given(v, "authenticationMethods"), method_factors);
     if (some_size(dt_import_given(v, "excludedAuthenticationMethods")) > 0)
         a->factors &=
-            ~list_allows(dt_import_given(v, "excludedAuthenticationMethods"), method_factors);
+            ~list_allows(dt_import_given(v, "excludedAuthenticationMethods"), excluded_factors);
     if (is_required(v, "deviceBound"))
         a->factors &= DT_FACTOR_PUSH;
     if (is_required(v, "phishingResistant") || is_required(v, "hardwareProtection") ||
@@ -537,6 +557,8 @@ static void put_frequency(dt_time lifetime, dt_buf *b)
 
 void dt_import_action_put(dt_import_action const *a, dt_buf *b)
 {
+    unsigned left = a->factors;
+    char const *word;
     bool first = true;
 
     dt_buf_puts(b, "{\"appSignOn\":{\"access\":");
@@ -545,11 +567,9 @@ void dt_import_action_put(dt_import_action const *a, dt_buf *b)
         dt_buf_puts(b, ",\"promptForFactor\":{\"frequency\":");
         put_frequency(a->lifetime, b);
         dt_buf_puts(b, ",\"factors\":[");
-        for (unsigned bit = 1; bit != 0 && bit <= DT_FACTOR_ALL; bit <<= 1) {
-            if ((a->factors & bit) == 0)
-                continue;
+        while ((word = dt_factor_word_next(&left)) != NULL) {
             dt_buf_puts(b, first ? "" : ",");
-            dt_json_put_string(b, dt_factor_name((dt_factor_type)bit));
+            dt_json_put_string(b, word);
             first = false;
         }
         dt_buf_puts(b, "]}");

@@ -298,7 +298,7 @@ static bool read_factor(dt_json const *v, dt_okta_factors *list)
         return false;
     if (strcmp(status, "ACTIVE") != 0)
         return true;
-    f.type = dt_factor_from_name(type);
+    f.type = dt_factor_of(type, dt_json_string(dt_json_get(v, "provider")));
     f.created = read_time(dt_json_get(v, "created"));
     if (!copy_id(f.id, dt_json_get(v, "id")))
         return f.type == DT_FACTOR_NONE; /* what we do not use may look as it likes */

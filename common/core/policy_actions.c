@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DT_FACTOR_WORDS 32  /* bits of dt_factor_type */
 #define DT_VLAN_ID_MAX 4094 /* IEEE 802.1Q section 9.6 */
 #define DT_VLAN_NAME_MAX 33 /* IEEE 802.1Q section 12.10.2, and a NUL */
 
@@ -15,20 +14,16 @@
 
 static int factors_parse(dt_compiler *c, dt_json const *v, unsigned *out)
 {
-    dt_config_word words[DT_FACTOR_WORDS + 1] = {{NULL, 0}};
-    size_t n = 0;
+    size_t most = 0;
     int rc;
 
-    for (unsigned bit = 0; bit < DT_FACTOR_WORDS - 1; bit++) {
-        char const *name = dt_factor_name((dt_factor_type)(1 << bit));
-        if (name != NULL)
-            words[n++] = (dt_config_word){name, 1 << bit};
-    }
-    rc = dt_json_reader_array(&c->r, v, 1, n);
+    while (dt_factor_words[most].word != NULL)
+        most++;
+    rc = dt_json_reader_array(&c->r, v, 1, most);
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
         size_t mark = dt_json_reader_enter_at(&c->r, i);
         int factor = DT_FACTOR_NONE;
-        rc = dt_json_reader_word(&c->r, dt_json_at(v, i), words, &factor);
+        rc = dt_json_reader_word(&c->r, dt_json_at(v, i), dt_factor_words, &factor);
         if (rc == DT_OK && (*out & (unsigned)factor) != 0)
             rc = dt_json_reader_fail(&c->r, "this factor is there twice");
         *out |= (unsigned)factor;

@@ -298,9 +298,9 @@ static int factors_read(running *x, dt_json const *v)
         size_t element = dt_json_reader_enter_at(&x->r, i);
         char const *name = NULL;
         rc = dt_json_reader_text(&x->r, dt_json_at(list, i), DT_CASE_TEXT_MAX, &name);
-        if (rc == DT_OK && dt_factor_from_name(name) == DT_FACTOR_NONE)
+        if (rc == DT_OK && dt_factor_word_bits(name) == 0)
             rc = dt_json_reader_fail(&x->r, "no factor that policies know");
-        x->c.want.factors |= rc == DT_OK ? (unsigned)dt_factor_from_name(name) : 0;
+        x->c.want.factors |= rc == DT_OK ? dt_factor_word_bits(name) : 0;
         dt_json_reader_leave(&x->r, element);
     }
     dt_json_reader_leave(&x->r, mark);
@@ -405,14 +405,15 @@ static void wrong(dt_case_result *out, char const *member, char const *expected_
 
 static void factors_text(unsigned factors, char out[DT_CASE_TEXT_MAX])
 {
+    unsigned left = factors;
+    char const *word;
     dt_buf b;
 
     dt_buf_init_fixed(&b, out, DT_CASE_TEXT_MAX);
-    for (unsigned bit = 1; bit != 0 && bit <= DT_FACTOR_ALL; bit <<= 1)
-        if ((factors & bit) != 0) {
-            dt_buf_puts(&b, b.len > 0 ? ", " : "");
-            dt_buf_puts(&b, dt_factor_name((dt_factor_type)bit));
-        }
+    while ((word = dt_factor_word_next(&left)) != NULL) {
+        dt_buf_puts(&b, b.len > 0 ? ", " : "");
+        dt_buf_puts(&b, word);
+    }
     if (factors == 0)
         dt_buf_puts(&b, "none");
 }

@@ -285,7 +285,7 @@ static bool is_nothing(char const *path, dt_json const *v)
     if (ends_with(path, "promptForFactor/factors")) {
         unsigned bits = 0;
         for (size_t i = 0; i < dt_json_size(v); i++)
-            bits |= (unsigned)dt_factor_from_name(dt_json_string(dt_json_at(v, i)));
+            bits |= dt_factor_word_bits(dt_json_string(dt_json_at(v, i)));
         return bits == DT_FACTOR_ALL;
     }
     return false;

@@ -169,7 +169,7 @@ static bool take_times(dt_json const *root, dt_remembered *out)
 
 static bool is_one_factor(int64_t factor)
 {
-    return factor > 0 && factor <= DT_FACTOR_ALL && (factor & (factor - 1)) == 0;
+    return factor > 0 && dt_factor_name((dt_factor_type)factor) != NULL;
 }
 
 static bool take_record(dt_json const *root, dt_remembered *out)

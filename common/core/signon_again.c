@@ -19,8 +19,11 @@ static void begin_again(dt_signon *s, char const *why, dt_time now)
 /* The factors that the person is being asked for. */
 static unsigned factors_under_way(dt_signon const *s)
 {
-    return (s->push.state != DT_PUSH_NONE ? DT_FACTOR_PUSH : 0) |
-           (s->prompt_takes_passcode ? DT_FACTOR_TOTP : 0);
+    unsigned factors = s->push.state != DT_PUSH_NONE ? DT_FACTOR_PUSH : 0;
+
+    for (size_t i = 0; s->prompt_takes_passcode && i < s->totp_count; i++)
+        factors |= s->totp_type[i];
+    return factors;
 }
 
 static void decide(dt_signon *s, bool other_policy, dt_time now)

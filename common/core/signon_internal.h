@@ -262,6 +262,7 @@ struct dt_signon {
     char push_factor[DT_OKTA_ID_MAX];
     dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
+    dt_factor_type totp_type[DT_SIGNON_TOTP_MAX];
     size_t totp_count, totp_at;
     bool negative;     /* Okta said no to something in this sign-on */
     bool push_blocked; /* push_limit reached, or the push could not be sent */

@@ -61,7 +61,7 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
         return;
     }
     if (s->totp_count > 0 && s->conversation != DT_CONVERSATION_NONE) {
-        s->outcome.factor = DT_FACTOR_TOTP;
+        s->outcome.factor = s->totp_type[0];
         ask_passcode(s, "");
         return;
     }
@@ -427,12 +427,12 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
         return; /* after RETRY_WAIT the same passcode is sent again: it was not looked at (429) */
     if (v.result == DT_OKTA_RESULT_SUCCESS) {
         explicit_bzero(s->passcode, sizeof(s->passcode));
-        s->outcome.factor = DT_FACTOR_TOTP;
+        s->outcome.factor = s->totp_type[s->totp_at];
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, now);
         return;
     }
     s->negative = true;
-    s->outcome.factor = DT_FACTOR_TOTP;
+    s->outcome.factor = s->totp_type[s->totp_at];
     dt_signon_detail(s, "Okta: passcode: %s", err.text[0] ? err.text : "not accepted");
     if (v.result == DT_OKTA_RESULT_LOCKED) {
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_LOCKED, now);

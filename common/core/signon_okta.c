@@ -202,8 +202,9 @@ static void take_factors(dt_signon *s, dt_okta_factors const *f)
             memcpy(s->push_factor, one->id, sizeof(s->push_factor));
             s->push_created = one->created;
         }
-        if (one->type == DT_FACTOR_TOTP && s->totp_count < DT_SIGNON_TOTP_MAX) {
+        if ((one->type & DT_FACTOR_TOTPS) != 0 && s->totp_count < DT_SIGNON_TOTP_MAX) {
             s->totp_created[s->totp_count] = one->created;
+            s->totp_type[s->totp_count] = one->type;
             memcpy(s->totp_factor[s->totp_count++], one->id, sizeof(one->id));
         }
     }

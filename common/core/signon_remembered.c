@@ -60,7 +60,7 @@ static char const *answered_with(dt_signon const *s, char stamp[DT_FACTOR_STAMP_
 {
     if (s->outcome.factor == DT_FACTOR_PUSH)
         return dt_factor_stamp(stamp, s->push_factor, s->push_created);
-    if (s->outcome.factor == DT_FACTOR_TOTP && s->totp_at < s->totp_count)
+    if (s->totp_at < s->totp_count && s->outcome.factor == s->totp_type[s->totp_at])
         return dt_factor_stamp(stamp, s->totp_factor[s->totp_at], s->totp_created[s->totp_at]);
     return NULL;
 }

@@ -414,6 +414,7 @@ static void okta(codec *c, dt_signon *s)
     NUMBER(s->totp_count, 0, DT_SIGNON_TOTP_MAX);
     for (size_t i = 0; i < s->totp_count; i++) {
         TEXT(s->totp_factor[i]);
+        NUMBER(s->totp_type[i], DT_FACTOR_TOTP, DT_FACTOR_TOTP_GOOGLE);
         TIME(s->totp_created[i]);
     }
     NUMBER(s->totp_at, 0, DT_SIGNON_TOTP_MAX - 1);

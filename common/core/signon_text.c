@@ -142,6 +142,18 @@ void dt_signon_push_prompt(dt_signon *s)
     s->push_prompted = true;
 }
 
+/* "Okta Verify or Google Authenticator": whose passcodes are taken. */
+static void put_apps(dt_signon const *s, dt_buf *b)
+{
+    for (size_t i = 0; i < s->totp_count; i++) {
+        char const *app = dt_factor_app(s->totp_type[i]);
+        if (app == NULL || (i > 0 && s->totp_type[i] == s->totp_type[i - 1]))
+            continue;
+        dt_buf_puts(b, i > 0 ? " or " : "");
+        dt_buf_puts(b, app);
+    }
+}
+
 void dt_signon_passcode_prompt(dt_signon *s, char const *before)
 {
     bool push_open = s->push.state == DT_PUSH_WAITING;
@@ -150,7 +162,8 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *before)
     begin_prompt(s, &b, before);
     s->prompt_takes_passcode = true;
     if (!push_open) {
-        dt_buf_puts(&b, "Okta Verify passcode: ");
+        put_apps(s, &b);
+        dt_buf_puts(&b, " passcode: ");
         return;
     }
     dt_buf_puts(&b, "Approve the push on your phone");

@@ -83,8 +83,9 @@ static void feed_http(input *in, dt_signon *s, dt_time now)
 {
     static char const *const bodies[] = {
         "{\"id\":\"00u1\",\"status\":\"ACTIVE\"}",
-        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},{\"id\":\"ost1\","
-        "\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"}]",
+        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},{"
+        "\"id\":\"ost1\","
+        "\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]",
         "{\"factorResult\":\"WAITING\",\"_embedded\":{\"challenge\":{\"correctAnswer\":7}},"
         "\"_links\":{\"poll\":{\"href\":\"https://example.okta.com/api/v1/users/00u1/factors/opf1/"
         "transactions/t\"},\"cancel\":{\"href\":\"https://example.okta.com/api/v1/users/00u1/"

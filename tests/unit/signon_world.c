@@ -24,8 +24,9 @@ char const OKTA_FACTORS[] =
     "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
     "\"ACTIVE\"},"
     "{\"id\":\"sms1\",\"factorType\":\"sms\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
-char const OKTA_FACTORS_TOTP[] = "[{\"id\":\"ost1\",\"factorType\":\"token:software:totp\","
-                                 "\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
+char const OKTA_FACTORS_TOTP[] =
+    "[{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\","
+    "\"status\":\"ACTIVE\"}]";
 char const OKTA_FACTORS_PUSH[] =
     "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
 #define LINKS(number)                                                                              \

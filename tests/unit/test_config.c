@@ -268,7 +268,7 @@ static void values_arrive(void **state)
     assert_true(c->device_trust.require_owner);
     assert_string_equal(c->device_trust.check_access_text,
                         "Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.");
-    assert_int_equal(c->mfa.factors, DT_FACTOR_TOTP);
+    assert_int_equal(c->mfa.factors, DT_FACTOR_TOTPS);
     assert_int_equal(c->mfa.push_limit, 0);
     assert_int_equal(c->daemon.local_services.count, 0);
     assert_int_equal(c->daemon.agent_services.count, 1);
@@ -509,6 +509,10 @@ static refusal const bad_values[] = {
     {OKTA "[mfa]\nfactors =\n", ":4: [mfa] factors: ", "push"},
     {OKTA "[mfa]\nfactors = push,\n", ":4: [mfa] factors: ", "push"},
     {OKTA "[mfa]\nfactors = push, push\n", ":4: [mfa] factors: ", "there already"},
+    {OKTA "[mfa]\nfactors = token:software:totp, token:software:totp/OKTA\n",
+     ":4: [mfa] factors: ", "there already"},
+    {OKTA "[mfa]\nfactors = token:software:totp/RSA\n", ":4: [mfa] factors: ", "RSA"},
+    {OKTA "[mfa]\nfactors = push/GOOGLE\n", ":4: [mfa] factors: ", "push/GOOGLE"},
     {OKTA "[device_trust]\nplatforms = all, linux\n",
      ":4: [device_trust] platforms: ", "there already"},
     {OKTA "[device_trust]\nplatforms = beos\n", ":4: [device_trust] platforms: ", "\"beos\""},
@@ -1122,10 +1126,6 @@ static void words(void **state)
     assert_true(dt_platform_is_mobile(DT_PLATFORM_IOS));
     assert_false(dt_platform_is_mobile(DT_PLATFORM_LINUX));
     assert_false(dt_platform_is_mobile(DT_PLATFORM_UNKNOWN));
-    assert_int_equal(dt_factor_from_name("token:software:totp"), DT_FACTOR_TOTP);
-    assert_int_equal(dt_factor_from_name("PUSH"), DT_FACTOR_NONE);
-    assert_int_equal(dt_factor_from_name("sms"), DT_FACTOR_NONE);
-    assert_int_equal(dt_factor_from_name(NULL), DT_FACTOR_NONE);
     assert_null(dt_factor_name(DT_FACTOR_NONE));
     assert_null(dt_factor_name((dt_factor_type)DT_FACTOR_ALL));
     assert_string_equal(dt_source_name(DT_SOURCE_VPN_CLIENT), "vpn-client");
@@ -1160,11 +1160,58 @@ static void table_is_sound(void **state)
             if (strcmp(keys[i].name, "trusted_when") == 0)
                 assert_string_equal(w->word, dt_source_name((dt_source)w->value));
             if (strcmp(keys[i].name, "factors") == 0)
-                assert_string_equal(w->word, dt_factor_name((dt_factor_type)w->value));
+                assert_int_equal(w->value, dt_factor_word_bits(w->word));
             if (strcmp(keys[i].name, "platforms") == 0 && strcmp(w->word, "all") != 0)
                 assert_string_equal(w->word, dt_platform_name((dt_platform)w->value));
         }
     }
+}
+
+/* Type and provider make a factor; one of them alone, or an unknown one, makes none. */
+static void a_factor_is_type_and_provider(void **state)
+{
+    static char const *const types[] = {"push",
+                                        "token:software:totp",
+                                        "token",
+                                        "token:hardware",
+                                        "token:hotp",
+                                        "web",
+                                        "u2f",
+                                        "webauthn",
+                                        "sms",
+                                        "call",
+                                        "email",
+                                        "question",
+                                        "signed_nonce",
+                                        "PUSH",
+                                        "",
+                                        NULL};
+    static char const *const providers[] = {"OKTA",   "GOOGLE", "SYMANTEC", "RSA", "YUBICO", "DUO",
+                                            "CUSTOM", "FIDO",   "okta",     "",    NULL};
+    unsigned left = DT_FACTOR_ALL;
+
+    (void)state;
+    for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
+        for (size_t p = 0; p < sizeof(providers) / sizeof(providers[0]); p++)
+            assert_int_equal(dt_factor_of(types[t], providers[p]),
+                             t == 0 && p == 0   ? DT_FACTOR_PUSH
+                             : t == 1 && p == 0 ? DT_FACTOR_TOTP
+                             : t == 1 && p == 1 ? DT_FACTOR_TOTP_GOOGLE
+                                                : DT_FACTOR_NONE);
+    assert_string_equal(dt_factor_app(DT_FACTOR_TOTP), "Okta Verify");
+    assert_string_equal(dt_factor_app(DT_FACTOR_TOTP_GOOGLE), "Google Authenticator");
+    assert_string_equal(dt_factor_provider(DT_FACTOR_TOTP_GOOGLE), "GOOGLE");
+    assert_null(dt_factor_provider((dt_factor_type)DT_FACTOR_TOTPS));
+    assert_int_equal(dt_factor_word_bits("token:software:totp"), DT_FACTOR_TOTPS);
+    assert_int_equal(dt_factor_word_bits("token:software:totp/GOOGLE"), DT_FACTOR_TOTP_GOOGLE);
+    assert_int_equal(dt_factor_word_bits("sms"), 0);
+    assert_int_equal(dt_factor_word_bits(NULL), 0);
+    assert_string_equal(dt_factor_word_next(&left), "push");
+    assert_string_equal(dt_factor_word_next(&left), "token:software:totp");
+    assert_null(dt_factor_word_next(&left));
+    left = DT_FACTOR_TOTP | 1u << 1; /* a TOTP of whatever provider is none */
+    assert_string_equal(dt_factor_word_next(&left), "token:software:totp/OKTA");
+    assert_null(dt_factor_word_next(&left));
 }
 
 int main(void)
@@ -1192,6 +1239,7 @@ int main(void)
         cmocka_unit_test(durations),
         cmocka_unit_test(words),
         cmocka_unit_test(table_is_sound),
+        cmocka_unit_test(a_factor_is_type_and_provider),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -790,15 +790,17 @@ static void only_ACTIVE_factors_count(void **state)
         200,
         "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\","
         "\"profile\":{}},"
-        "{\"id\":\"opf2\",\"factorType\":\"push\",\"status\":\"PENDING_ACTIVATION\"},"
-        "{\"id\":\"opf3\",\"factorType\":\"push\",\"status\":\"INACTIVE\"},"
-        "{\"id\":\"opf4\",\"factorType\":\"push\",\"status\":\"active\"},"
-        "{\"id\":\"opf5\",\"factorType\":\"push\",\"status\":\"EXPIRED\"},"
-        "{\"id\":\"opf6\",\"factorType\":\"push\",\"status\":\"NEW_WORD\"},"
-        "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"},"
+        "{\"id\":\"opf2\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"PENDING_"
+        "ACTIVATION\"},"
+        "{\"id\":\"opf3\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"INACTIVE\"},"
+        "{\"id\":\"opf4\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"active\"},"
+        "{\"id\":\"opf5\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"EXPIRED\"},"
+        "{\"id\":\"opf6\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"NEW_WORD\"},"
+        "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+        "\"ACTIVE\"},"
         "{\"id\":\"fwf1\",\"factorType\":\"webauthn\",\"status\":\"ACTIVE\"},"
         "{\"id\":\"odd id\",\"factorType\":\"future\",\"status\":\"ACTIVE\"},"
-        "{\"factorType\":\"push\",\"status\":\"NOT_SETUP\"},"
+        "{\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"NOT_SETUP\"},"
         "{\"id\":\"x1\",\"factorType\":\"Push\",\"status\":\"ACTIVE\"}]");
     assert_int_equal(dt_okta_read_factors(&r, &f, NULL), DT_OKTA_OK);
     assert_int_equal(f.count, 4);
@@ -825,13 +827,15 @@ static void factors_of_other_shapes(void **state)
         "[{}]",
         "[{\"id\":\"opf1\",\"status\":\"ACTIVE\"}]",
         "[{\"id\":\"opf1\",\"factorType\":\"push\"}]",
-        "[{\"factorType\":\"push\",\"status\":\"ACTIVE\"}]",
-        "[{\"id\":\"\",\"factorType\":\"push\",\"status\":\"ACTIVE\"}]",
-        "[{\"id\":\"a/../b\",\"factorType\":\"push\",\"status\":\"ACTIVE\"}]",
-        "[{\"id\":null,\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"}]",
+        "[{\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]",
+        "[{\"id\":\"\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]",
+        "[{\"id\":\"a/../b\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]",
+        "[{\"id\":null,\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+        "\"ACTIVE\"}]",
         "[{\"id\":\"opf1\",\"factorType\":null,\"status\":\"ACTIVE\"}]",
-        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":null}]",
-        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},7]"};
+        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":null}]",
+        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+        "7]"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         dt_http_response r = reply(200, bad[i]);
         dt_error e = {0};
@@ -849,7 +853,9 @@ static void factors_we_can_use_find_room(void **state)
     for (int i = 0; i < 2 * DT_OKTA_FACTORS_MAX; i++)
         dt_buf_printf(&b, "{\"id\":\"fwf%d\",\"factorType\":\"webauthn\",\"status\":\"ACTIVE\"},",
                       i);
-    dt_buf_puts(&b, "{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":\"ACTIVE\"}]");
+    dt_buf_puts(
+        &b,
+        "{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]");
     dt_okta_factors f;
     dt_http_response r = reply(200, (char *)b.p);
     assert_int_equal(dt_okta_read_factors(&r, &f, NULL), DT_OKTA_OK);
@@ -861,7 +867,9 @@ static void factors_we_can_use_find_room(void **state)
     dt_buf_reset(&b);
     dt_buf_putc(&b, '[');
     for (int i = 0; i < 2 * DT_OKTA_FACTORS_MAX; i++)
-        dt_buf_printf(&b, "%s{\"id\":\"opf%d\",\"factorType\":\"push\",\"status\":\"ACTIVE\"}",
+        dt_buf_printf(&b,
+                      "%s{\"id\":\"opf%d\",\"factorType\":\"push\",\"provider\":\"OKTA\","
+                      "\"status\":\"ACTIVE\"}",
                       i > 0 ? "," : "", i);
     dt_buf_putc(&b, ']');
     r = reply(200, (char *)b.p);

@@ -593,7 +593,7 @@ static void the_first_by_priority_decides(void **state)
     assert_string_equal(d.rule, "third");
     assert_int_equal(d.access, DT_ACCESS_ALLOW_AFTER_MFA);
     assert_int_equal(d.frequency, DT_FREQUENCY_EVERY_SIGN_ON);
-    assert_int_equal(d.factors, DT_FACTOR_TOTP);
+    assert_int_equal(d.factors, DT_FACTOR_TOTPS);
 
     in.user = "zoe";
     in.login = "zoe@example.com";

@@ -2837,11 +2837,102 @@ static void test_when_intune_is_asked_again(void **state)
 /* --- passcodes and prompts -------------------------------------------------------------------- */
 
 static char const OKTA_FACTORS_MANY[] =
-    "[{\"id\":\"opf1\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},"
-    "{\"id\":\"opf2\",\"factorType\":\"push\",\"status\":\"ACTIVE\"},"
-    "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"},"
-    "{\"id\":\"uft2\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"},"
-    "{\"id\":\"uft3\",\"factorType\":\"token:software:totp\",\"status\":\"ACTIVE\"}]";
+    "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"opf2\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+    "\"ACTIVE\"},"
+    "{\"id\":\"uft2\",\"factorType\":\"token:software:totp\",\"provider\":\"GOOGLE\",\"status\":"
+    "\"ACTIVE\"},"
+    "{\"id\":\"uft3\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+    "\"ACTIVE\"}]";
+
+/* --- the provider belongs to the factor ------------------------------------------------------- */
+
+#define TOTP_OF(id, provider)                                                                      \
+    "[{\"id\":\"" id "\",\"factorType\":\"token:software:totp\"," provider "\"status\":"           \
+    "\"ACTIVE\"}]"
+#define BY(factors)                                                                                \
+    POLICY(RULE("mfa", "1", "NOT_TRUSTED",                                                         \
+                "{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"EVERY_SIGN_ON\","      \
+                "\"factors\":[" factors "]}}"))
+
+static struct {
+    char const *policy, *factors;
+    char const *prompt; /* NULL: no factor */
+    dt_factor_type factor;
+} const by_provider[] = {
+    {BY("\"token:software:totp/OKTA\""), TOTP_OF("f1", "\"provider\":\"OKTA\","),
+     "Okta Verify passcode: ", DT_FACTOR_TOTP},
+    {BY("\"token:software:totp/OKTA\""), TOTP_OF("f1", "\"provider\":\"GOOGLE\","), NULL, 0},
+    {BY("\"push\",\"token:software:totp/OKTA\""), TOTP_OF("f1", "\"provider\":\"GOOGLE\","), NULL,
+     0},
+    {BY("\"token:software:totp/GOOGLE\""), TOTP_OF("f1", "\"provider\":\"OKTA\","), NULL, 0},
+    {BY("\"token:software:totp/GOOGLE\""), TOTP_OF("f1", "\"provider\":\"GOOGLE\","),
+     "Google Authenticator passcode: ", DT_FACTOR_TOTP_GOOGLE},
+    {BY("\"token:software:totp\""), TOTP_OF("f1", "\"provider\":\"GOOGLE\","),
+     "Google Authenticator passcode: ", DT_FACTOR_TOTP_GOOGLE},
+    {BY("\"token:software:totp\""), TOTP_OF("f1", ""), NULL, 0},
+    {BY("\"token:software:totp\""), TOTP_OF("f1", "\"provider\":null,"), NULL, 0},
+    {BY("\"token:software:totp\""), TOTP_OF("f1", "\"provider\":\"CUSTOM\","), NULL, 0},
+    {BY("\"token:software:totp\""), TOTP_OF("f1", "\"provider\":\"google\","), NULL, 0},
+    {BY("\"push\""),
+     "[{\"id\":\"f1\",\"factorType\":\"push\",\"provider\":\"CUSTOM\",\"status\":\"ACTIVE\"}]",
+     NULL, 0},
+    {BY("\"token:software:totp\""),
+     "[{\"id\":\"f1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+     "\"ACTIVE\"},"
+     "{\"id\":\"f2\",\"factorType\":\"token:software:totp\",\"provider\":\"GOOGLE\",\"status\":"
+     "\"ACTIVE\"}]",
+     "Okta Verify or Google Authenticator passcode: ", DT_FACTOR_TOTP},
+};
+
+static void test_the_provider_belongs_to_the_factor(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(by_provider) / sizeof(by_provider[0]); i++) {
+        world w;
+        dt_request r = world_request();
+
+        open_world(&w, by_provider[i].policy, NULL);
+        w.save_each_step = true;
+        expect_user_and_factors(&w, by_provider[i].factors);
+        world_begin(&w, &r);
+        if (by_provider[i].prompt == NULL) {
+            assert_int_equal(world_run(&w), DT_STEP_DONE);
+            assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+        } else {
+            assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+            assert_non_null(strstr(w.step.prompt->text, by_provider[i].prompt));
+            world_show(&w);
+            world_expect(&w, DT_HTTP_POST, "/factors/f1/verify", 200, OKTA_SUCCESS);
+            assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+            assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+            assert_int_equal(world_outcome(&w)->factor, by_provider[i].factor);
+        }
+        world_close(&w);
+    }
+}
+
+/* The second of two authenticators answered: the outcome says which. */
+static void test_the_authenticator_that_answered_is_told(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    w.save_each_step = false;
+    r.conversation = DT_CONVERSATION_NONE;
+    r.passcode = "123456";
+    expect_user_and_factors(&w, OKTA_FACTORS_MANY);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    world_expect(&w, DT_HTTP_POST, "/factors/uft2/verify", 200, OKTA_SUCCESS);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(world_outcome(&w)->factor, DT_FACTOR_TOTP_GOOGLE);
+    world_close(&w);
+}
 
 static void test_what_is_no_passcode_costs_no_call(void **state)
 {
@@ -4569,6 +4660,8 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_push_with_number_approved),
     cmocka_unit_test(test_push_denied_timed_out_gone),
     cmocka_unit_test(test_push_ends_for_other_reasons),
+    cmocka_unit_test(test_the_provider_belongs_to_the_factor),
+    cmocka_unit_test(test_the_authenticator_that_answered_is_told),
     cmocka_unit_test(test_poll_garbage_never_allows),
     cmocka_unit_test(test_push_nobody_answers_is_cancelled),
     cmocka_unit_test(test_person_leaves),
