@@ -676,7 +676,7 @@ def test_password_logins(world: PamWorld) -> None:
     push."""
     world.set_password("dtalice", "correct horse battery")
     text = (world.pam_directory / "sshd").read_text()
-    wanted = "auth       requisite    pam_unix.so\nauth       required"
+    wanted = "@include common-auth\nauth       required"
     (world.pam_directory / "sshd").write_text(text.replace("auth       required", wanted, 1))
     try:
         with Sshd(world, AuthenticationMethods="keyboard-interactive:pam") as other:
