@@ -74,6 +74,10 @@ static int code_of(dt_okta_answer a)
     case DT_OKTA_UNREACHABLE:
     case DT_OKTA_RATE_LIMITED:
     case DT_OKTA_SERVER_ERROR:
+    case DT_OKTA_PROVIDER_FAILED:
+    case DT_OKTA_UNTRUSTED:
+    case DT_OKTA_OVERLOADED:
+    case DT_OKTA_LOCAL:
         break;
     }
     return DT_E_UNAVAILABLE;

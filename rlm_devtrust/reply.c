@@ -128,6 +128,11 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_MFA_RATE_LIMITED:
     case DT_CAUSE_PRIMARY_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
+    case DT_CAUSE_OKTA_ANSWER_UNUSABLE:
+    case DT_CAUSE_OKTA_UNTRUSTED:
+    case DT_CAUSE_MFA_PROVIDER_FAILED:
+    case DT_CAUSE_OVERLOADED:
+    case DT_CAUSE_LOCAL_FAULT:
     case DT_CAUSE_BUSY:
     case DT_CAUSE_CLIENT_GONE:
     case DT_CAUSE_CONFIG:

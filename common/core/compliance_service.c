@@ -308,7 +308,7 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_error *e)
                                : "");
     if (r->status == 429)
         return DT_INTUNE_RATE_LIMITED;
-    if (r->status >= 500 && r->status <= 599)
+    if (dt_http_is_unavailable(r->failure, r->status))
         return DT_INTUNE_SERVER_ERROR;
     return refused ? DT_INTUNE_UNAUTHORIZED : DT_INTUNE_UNUSABLE;
 }

@@ -267,7 +267,7 @@ static dt_config_key const keys[] = {
     {KEY(policy, unknown_device_as, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unknown,
      .reloadable = true, .help = "What a device is taken for when a look-up failed."},
     {KEY(policy, okta_unavailable, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unavailable,
-     .reloadable = true, .help = "What happens when MFA is due and Okta cannot be asked."},
+     .reloadable = true, .help = "What happens when MFA is due and Okta is unavailable."},
     {KEY(policy, groups_from, DT_CONFIG_BITS), .fallback = "request", .words = words_groups,
      .reloadable = true, .help = "Where a person's groups come from."},
     {KEY(policy, report_only, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,

@@ -170,11 +170,13 @@ static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char co
 static dt_intune_answer answer_of_failure(dt_http_response const *r, dt_error *e)
 {
     char shown[SHOWN_MAX];
-    bool broken = r->failure == DT_HTTP_BROKEN;
+    bool away = dt_http_is_unavailable(r->failure, 0), local = dt_http_is_local(r->failure);
     (void)dt_error_set(e, DT_E_UNAVAILABLE, "Entra %s: %s",
-                       broken ? "gave no usable answer" : "cannot be reached",
+                       away    ? "cannot be reached"
+                       : local ? "was not asked"
+                               : "gave no usable answer",
                        dt_str_escape(shown, sizeof(shown), r->error));
-    return broken ? DT_INTUNE_UNUSABLE : DT_INTUNE_UNREACHABLE;
+    return away ? DT_INTUNE_UNREACHABLE : local ? DT_INTUNE_LOCAL : DT_INTUNE_UNUSABLE;
 }
 
 /* Every status but 200: {"error","error_description":"AADSTS...",...} */
@@ -189,7 +191,7 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json cons
                        text);
     if (r->status == 429)
         return DT_INTUNE_RATE_LIMITED;
-    if (r->status >= 500 && r->status <= 599)
+    if (dt_http_is_unavailable(r->failure, r->status))
         return DT_INTUNE_SERVER_ERROR;
     if (error != NULL && (r->status == 400 || r->status == 401 || r->status == 403))
         return DT_INTUNE_UNAUTHORIZED;

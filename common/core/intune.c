@@ -149,18 +149,17 @@ dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who,
 {
     char shown[SHOWN_MAX];
     (void)dt_str_escape(shown, sizeof(shown), r->error);
-    switch (r->failure) {
-    case DT_HTTP_UNREACHABLE:
-    case DT_HTTP_TIMEOUT:
-    case DT_HTTP_ABANDONED:
+    if (dt_http_is_unavailable(r->failure, 0)) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s cannot be reached: %s", who, shown);
         return DT_INTUNE_UNREACHABLE;
-    case DT_HTTP_NO_CREDENTIALS:
+    }
+    if (r->failure == DT_HTTP_NO_CREDENTIALS) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "no access token for %s: %s", who, shown);
         return DT_INTUNE_UNAUTHORIZED;
-    case DT_HTTP_OK:
-    case DT_HTTP_BROKEN:
-        break;
+    }
+    if (dt_http_is_local(r->failure)) {
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s was not asked: %s", who, shown);
+        return DT_INTUNE_LOCAL;
     }
     (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s's answer cannot be used: %s", who, shown);
     return DT_INTUNE_UNUSABLE;
@@ -193,7 +192,7 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json cons
     bool told = tell_graph_error(r, root, DT_E_UNAVAILABLE, advice, e);
     if (r->status == 429)
         return DT_INTUNE_RATE_LIMITED;
-    if (r->status >= 500 && r->status <= 599)
+    if (dt_http_is_unavailable(r->failure, r->status))
         return DT_INTUNE_SERVER_ERROR;
     if (r->status == 401 || r->status == 403)
         return DT_INTUNE_UNAUTHORIZED;

@@ -26,6 +26,7 @@ typedef enum dt_intune_answer {
     DT_INTUNE_RATE_LIMITED,
     DT_INTUNE_UNAUTHORIZED, /* 401, 403; of Entra also 400: our registration, certificate or role */
     DT_INTUNE_SERVER_ERROR,
+    DT_INTUNE_LOCAL, /* it was not asked, by something of ours: dt_http_is_local */
 } dt_intune_answer;
 
 typedef enum dt_compliance {                            /* complianceState */

@@ -20,7 +20,6 @@
 #define AGEING_PERCENT 80 /* of the time that an answer may be used */
 #define HTTP_OK 200
 #define HTTP_RATE_LIMITED 429
-#define HTTP_SERVER_ERROR 500
 /* 9999-12-31T23:59:59Z: no time is later, and no sum of two overflows. */
 #define TIME_MAX 253402300799999
 
@@ -225,11 +224,13 @@ dt_ocsp_reply dt_ocsp_read(dt_config const *c, dt_trust_store const *anchors,
     *out = (dt_ocsp_answer){0};
     if (r->failure != DT_HTTP_OK) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s", r->error);
-        return DT_OCSP_REPLY_AWAY;
+        return dt_http_is_unavailable(r->failure, 0) ? DT_OCSP_REPLY_AWAY
+               : dt_http_is_local(r->failure)        ? DT_OCSP_REPLY_LOCAL
+                                                     : DT_OCSP_REPLY_UNUSABLE;
     }
     if (r->status != HTTP_OK) {
         snprintf(text, sizeof(text), "HTTP status %d instead of an answer", r->status);
-        return fail(r->status >= HTTP_SERVER_ERROR || r->status == HTTP_RATE_LIMITED
+        return fail(dt_http_is_unavailable(r->failure, r->status) || r->status == HTTP_RATE_LIMITED
                         ? DT_OCSP_REPLY_AWAY
                         : DT_OCSP_REPLY_UNUSABLE,
                     q, text, e);

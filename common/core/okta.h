@@ -19,20 +19,30 @@
 #define DT_OKTA_WAIT_MIN DT_SECONDS(1)
 #define DT_OKTA_WAIT_MAX DT_SECONDS(60)
 
-/* What became of a request. Whatever Okta itself says no to must not look like an outage, since
- * okta_unavailable may be `allow`: only UNUSABLE, UNREACHABLE, RATE_LIMITED, UNAUTHORIZED and
- * SERVER_ERROR mean that Okta could not be asked. */
+/* What became of a request. Whatever Okta answers, however little sense it makes, must not look like an
+ * outage, since okta_unavailable may be `allow`: see dt_okta_is_unavailable. */
 typedef enum dt_okta_answer {
     DT_OKTA_UNUSABLE = 0, /* not what the API promises: broken, truncated, other shape */
     DT_OKTA_OK,
-    DT_OKTA_UNREACHABLE,
+    DT_OKTA_UNREACHABLE,  /* dt_http_is_unavailable, without a status */
     DT_OKTA_RATE_LIMITED, /* 429, whatever the body says */
     DT_OKTA_NOT_FOUND,    /* 404 with E0000007; 410 */
     DT_OKTA_UNAUTHORIZED, /* 401, 403: our token; the administrator must act. Of a verification only
                              403 E0000006: other 403s are about the person */
     DT_OKTA_NOT_ACTIVE, /* 423: user or factor; of a look-up also every other 4xx with an errorCode */
-    DT_OKTA_SERVER_ERROR,
+    DT_OKTA_SERVER_ERROR,    /* 5xx */
+    DT_OKTA_PROVIDER_FAILED, /* 5xx with E0000067, E0000138 or E0000139: Okta is there, and the service
+                                behind one factor is not */
+    DT_OKTA_UNTRUSTED,       /* its certificate was not accepted, or TLS failed: it was not asked */
+    DT_OKTA_OVERLOADED,      /* it was not asked: too many calls of ours wait, or we are stopping */
+    DT_OKTA_LOCAL,           /* it was not asked: descriptors, memory, ...: see DT_HTTP_LOCAL */
 } dt_okta_answer;
+#define DT_OKTA_ANSWERS (DT_OKTA_LOCAL + 1)
+
+/* True for UNREACHABLE and SERVER_ERROR: what `okta_unavailable` is about. */
+bool dt_okta_is_unavailable(dt_okta_answer a);
+/* True where we did not get as far as asking, by something of ours: dt_http_is_local. */
+bool dt_okta_is_local(dt_okta_answer a);
 
 typedef struct dt_okta_user {
     char id[DT_OKTA_ID_MAX];

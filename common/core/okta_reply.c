@@ -59,26 +59,50 @@ static dt_okta_answer unusable(dt_error *e, dt_http_response const *r, char cons
     return DT_OKTA_UNUSABLE;
 }
 
+bool dt_okta_is_unavailable(dt_okta_answer a)
+{
+    return a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR;
+}
+
+bool dt_okta_is_local(dt_okta_answer a)
+{
+    return a == DT_OKTA_UNTRUSTED || a == DT_OKTA_OVERLOADED || a == DT_OKTA_LOCAL;
+}
+
 /* No HTTP status came. */
 static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
 {
     char shown[SHOWN_MAX];
     (void)dt_str_escape(shown, sizeof(shown), r->error);
-    switch (r->failure) {
-    case DT_HTTP_UNREACHABLE:
-    case DT_HTTP_TIMEOUT:
-    case DT_HTTP_ABANDONED:
+    if (dt_http_is_unavailable(r->failure, 0)) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta cannot be reached: %s", shown);
         return DT_OKTA_UNREACHABLE;
+    }
+    switch (r->failure) {
+    case DT_HTTP_BROKEN:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta's answer cannot be used: %s", shown);
+        return DT_OKTA_UNUSABLE;
     case DT_HTTP_NO_CREDENTIALS:
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "no API token for Okta: %s", shown);
         return DT_OKTA_UNAUTHORIZED;
-    case DT_HTTP_OK:
-    case DT_HTTP_BROKEN:
-        break;
+    case DT_HTTP_UNTRUSTED:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "whoever answered is not trusted to be Okta: %s",
+                           shown);
+        return DT_OKTA_UNTRUSTED;
+    case DT_HTTP_QUEUED:
+    case DT_HTTP_ABANDONED:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta was not asked: %s", shown);
+        return DT_OKTA_OVERLOADED;
+    default:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta could not be asked from here: %s", shown);
+        return DT_OKTA_LOCAL;
     }
-    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta's answer cannot be used: %s", shown);
-    return DT_OKTA_UNUSABLE;
+}
+
+/* Codes that Okta answers when the service behind one factor fails, with 504, 500 and 503. */
+static bool is_of_provider(reply const *p)
+{
+    return has_code(p, "E0000067") || has_code(p, "E0000138") || has_code(p, "E0000139");
 }
 
 /* The statuses that mean the same whatever was asked. OK: it is for the caller to judge. */
@@ -88,9 +112,9 @@ static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p
         tell(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is used up");
         return DT_OKTA_RATE_LIMITED;
     }
-    if (r->status >= 500 && r->status <= 599) {
+    if (dt_http_is_unavailable(r->failure, r->status)) {
         tell(e, DT_E_UNAVAILABLE, r, p, "");
-        return DT_OKTA_SERVER_ERROR;
+        return is_of_provider(p) ? DT_OKTA_PROVIDER_FAILED : DT_OKTA_SERVER_ERROR;
     }
     if (r->status == 401 || (r->status == 403 && has_code(p, "E0000006"))) {
         tell(e, DT_E_PERMISSION, r, p, "; check [okta] api_token_file and the token's role");

@@ -44,6 +44,11 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_MFA_LOCKED] = "MFA_LOCKED",
         [DT_CAUSE_USER_NAME] = "USER_NAME",
         [DT_CAUSE_MACHINE_MFA] = "MACHINE_MFA",
+        [DT_CAUSE_OKTA_ANSWER_UNUSABLE] = "OKTA_ANSWER_UNUSABLE",
+        [DT_CAUSE_OKTA_UNTRUSTED] = "OKTA_UNTRUSTED",
+        [DT_CAUSE_MFA_PROVIDER_FAILED] = "MFA_PROVIDER_FAILED",
+        [DT_CAUSE_OVERLOADED] = "OVERLOADED",
+        [DT_CAUSE_LOCAL_FAULT] = "LOCAL_FAULT",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }

@@ -36,8 +36,8 @@ typedef enum dt_cause {
     DT_CAUSE_MFA_FAILED,       /* wrong passcode, attempts used up */
     DT_CAUSE_MFA_NO_FACTOR,    /* none enrolled that the rule allows and this door can do */
     DT_CAUSE_MFA_LIMIT,        /* push_limit reached and no passcode possible */
-    DT_CAUSE_MFA_RATE_LIMITED,
-    DT_CAUSE_OKTA_UNAVAILABLE,
+    DT_CAUSE_MFA_RATE_LIMITED, /* 429, also after waiting */
+    DT_CAUSE_OKTA_UNAVAILABLE, /* dt_http_is_unavailable */
     DT_CAUSE_OKTA_REFUSED,    /* Okta answered that the user may not (not active, not found) */
     DT_CAUSE_STATE_INVALID,   /* RADIUS State foreign, replayed, tampered, expired */
     DT_CAUSE_PRIMARY_MISSING, /* the first factor was not shown to be verified */
@@ -58,6 +58,12 @@ typedef enum dt_cause {
     DT_CAUSE_MFA_LOCKED,           /* Okta has locked the account, as it said of the MFA */
     DT_CAUSE_USER_NAME,            /* no identity can be made of the name: see core/identity.h */
     DT_CAUSE_MACHINE_MFA,          /* a rule asks for MFA, and it is a machine that signs on */
+    /* Okta was not asked, or answered what is no answer: okta_unavailable is not about these */
+    DT_CAUSE_OKTA_ANSWER_UNUSABLE, /* another shape, content or status than the API has */
+    DT_CAUSE_OKTA_UNTRUSTED,       /* its certificate was not accepted */
+    DT_CAUSE_MFA_PROVIDER_FAILED,  /* the service behind one factor fails, says Okta */
+    DT_CAUSE_OVERLOADED,           /* our queue of calls is full, or the wait in it was too long */
+    DT_CAUSE_LOCAL_FAULT,          /* descriptors, memory: something of this host */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */

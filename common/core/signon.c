@@ -106,7 +106,8 @@ static void finish_next(dt_signon *s)
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
 {
     (void)now;
-    if (s->abandoned && result == DT_ALLOW) { /* it came too late: nobody is there to be let in */
+    /* It came too late: nobody is there to be let in. Or our own stop kept a call from being made. */
+    if (s->abandoned && (result == DT_ALLOW || cause == DT_CAUSE_OVERLOADED)) {
         result = DT_DENY;
         cause = s->abandon_cause;
     }

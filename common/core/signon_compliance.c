@@ -91,12 +91,12 @@ static void service_done(dt_signon *s, dt_http_response const *r, dt_time now)
 }
 
 /* The kept address may be the cause: the tenant may have moved. Not of a limit, which is the service's
- * own word, and not of an address that Graph told a moment ago. */
+ * own word, not of a failure of ours, and not of an address that Graph told a moment ago. */
 static bool is_to_blame(dt_signon const *s, dt_intune_answer a, dt_time now)
 {
     dt_time age = now - s->service.found;
 
-    return a != DT_INTUNE_RATE_LIMITED && !s->service_asked &&
+    return a != DT_INTUNE_RATE_LIMITED && a != DT_INTUNE_LOCAL && !s->service_asked &&
            (age < 0 || age >= DT_COMPLIANCE_ADDRESS_AGAIN);
 }
 

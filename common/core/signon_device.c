@@ -119,9 +119,19 @@ void dt_signon_device_user_known(dt_signon *s)
     dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
 }
 
-void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now)
+/* No old answer counts because of a failure of ours. */
+static void forget_kept(dt_signon *s)
 {
+    memset(&s->okta_device_kept, 0, sizeof(s->okta_device_kept));
+}
+
+void dt_signon_device_user_failed(dt_signon *s, dt_okta_answer a, dt_time now)
+{
+    bool refused = a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE;
+
     s->device_wants_user = false;
+    if (dt_okta_is_local(a))
+        forget_kept(s);
     if (!refused) {
         no_answer(s, now);
         return;
@@ -143,8 +153,7 @@ static void failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r, dt
                    dt_time now)
 {
     dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
-    bool passes =
-        a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR;
+    bool passes = a == DT_OKTA_RATE_LIMITED || dt_okta_is_unavailable(a);
 
     if (a == DT_OKTA_NOT_FOUND) { /* the person, or the device, is gone */
         s->okta_device.state = DT_OKTA_DEVICE_ABSENT;
@@ -152,6 +161,8 @@ static void failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r, dt
         return;
     }
     dt_signon_detail(s, "okta-device: %s", e->text);
+    if (dt_okta_is_local(a))
+        forget_kept(s);
     if (passes && r->failure != DT_HTTP_TIMEOUT && s->retries < DT_SIGNON_RETRIES_MAX &&
         s->okta_device_kept.fetched == 0 && now + wait < s->deadline) {
         dt_signon_retry(s, s->phase, now + wait);

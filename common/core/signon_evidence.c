@@ -587,6 +587,8 @@ void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response 
 {
     dt_time wait = 0;
 
+    if (a == DT_INTUNE_LOCAL)
+        s->intune_cached = false; /* no old answer counts because of a failure of ours */
     if (a == DT_INTUNE_RATE_LIMITED)
         wait = dt_intune_rate_wait(r);
     else if ((a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR) ||

@@ -264,7 +264,8 @@ struct dt_signon {
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
     dt_factor_type totp_type[DT_SIGNON_TOTP_MAX];
     size_t totp_count, totp_at;
-    bool negative;     /* Okta said no to something in this sign-on */
+    bool negative;     /* in this sign-on Okta said no to something, answered what makes no sense, or
+                          was not asked by a failure of ours: its absence does not allow any more */
     bool push_blocked; /* push_limit reached, or the push could not be sent */
     dt_cause push_block_cause;
     dt_push push;
@@ -329,7 +330,7 @@ void dt_signon_device_store_done(dt_signon *s, dt_store_result const *r, dt_time
 void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 /* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
 void dt_signon_device_user_known(dt_signon *s);
-void dt_signon_device_user_failed(dt_signon *s, bool refused, dt_time now);
+void dt_signon_device_user_failed(dt_signon *s, dt_okta_answer a, dt_time now);
 /* A look-up gave no answer: it is tried again, or `unavailable`. */
 void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
                              dt_error const *e, dt_time now);
@@ -400,8 +401,10 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
 /* The request timed out because the sign-on's own time ran out: that tells nothing about Okta, and
  * whoever lets a sign-on run to its end must not get in by it. */
 bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r);
-/* Okta could not be asked: okta_unavailable decides. */
-void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now);
+/* Okta is unavailable (dt_okta_is_unavailable of its last answer): okta_unavailable decides. */
+void dt_signon_okta_unavailable(dt_signon *s, dt_time now);
+/* Why a sign-on is refused that cannot go on after this answer. OK: read, and not understood. */
+dt_cause dt_signon_cause_of(dt_okta_answer a);
 
 /* signon_remembered.c: MFA given earlier. */
 /* Looks for one that the rule accepts, and else asks the person. */

@@ -66,7 +66,7 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
         return;
     }
     if (s->push_blocked && s->push_block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
-        dt_signon_okta_unavailable(s, s->push_block_cause, now);
+        dt_signon_okta_unavailable(s, now);
         return;
     }
     if (!s->push_blocked)
@@ -280,13 +280,13 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
     /* Nobody can have approved what was sent this moment: the API knows WAITING here, no success. */
     if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE || v.result == DT_OKTA_RESULT_SUCCESS) {
         dt_signon_detail(s, "Okta: push: %s", err.text[0] ? err.text : "an answer of unknown kind");
-        s->negative = s->negative || a == DT_OKTA_OK; /* it was there, and did not say yes */
+        s->negative = s->negative || !dt_okta_is_unavailable(a);
         if (dt_signon_was_cut_short(s, r))
             push_impossible(s, DT_CAUSE_MFA_TIMEOUT);
         else
             push_impossible(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE
                                    ? DT_CAUSE_MFA_NO_FACTOR
-                                   : DT_CAUSE_OKTA_UNAVAILABLE);
+                                   : dt_signon_cause_of(a));
         return;
     }
     if (v.result != DT_OKTA_RESULT_WAITING) {
@@ -296,7 +296,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
     if (!take_links(s, &v)) {
         s->negative = true;
         dt_signon_detail(s, "Okta: push: the answer holds no link to poll this person's push");
-        push_impossible(s, DT_CAUSE_OKTA_UNAVAILABLE);
+        push_impossible(s, DT_CAUSE_OKTA_ANSWER_UNUSABLE);
         return;
     }
     s->push.state = DT_PUSH_WAITING;
@@ -317,7 +317,7 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
         return;
     }
     dt_signon_detail(s, "Okta: poll: %s", e->text[0] ? e->text : "an answer of unknown kind");
-    s->negative = s->negative || a == DT_OKTA_OK;
+    s->negative = s->negative || !dt_okta_is_unavailable(a);
     if (a == DT_OKTA_RATE_LIMITED) {
         wait_for_push(s, now, dt_okta_rate_wait(r));
         return;
@@ -332,7 +332,10 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
         return;
     }
     if (++s->poll_failures > DT_SIGNON_POLL_FAILURES_MAX) {
-        dt_signon_okta_unavailable(s, DT_CAUSE_OKTA_UNAVAILABLE, now);
+        if (dt_okta_is_unavailable(a))
+            dt_signon_okta_unavailable(s, now);
+        else
+            dt_signon_finish(s, DT_DENY, dt_signon_cause_of(a), now);
         return;
     }
     wait_for_push(s, now, s->site.config->okta.poll_interval);

@@ -141,15 +141,22 @@ void dt_signon_ocsp_store_done(dt_signon *s, dt_store_result const *r, dt_time n
 static bool may_retry(dt_signon const *s, dt_http_response const *r, dt_time now)
 {
     return s->retries < DT_SIGNON_RETRIES_MAX && now < s->deadline &&
-           r->failure != DT_HTTP_TIMEOUT && r->failure != DT_HTTP_ABANDONED && r->status == 0;
+           r->failure != DT_HTTP_TIMEOUT && r->status == 0;
 }
 
-/* The sign-on's own time, or the driver's, ran out. */
+/* The sign-on's own time ran out. */
 static bool was_cut_short(dt_signon const *s, dt_http_response const *r)
 {
-    return r->failure == DT_HTTP_ABANDONED ||
-           (r->failure == DT_HTTP_TIMEOUT &&
-            s->http.timeout < s->site.config->device_trust.ocsp_timeout);
+    return r->failure == DT_HTTP_TIMEOUT &&
+           s->http.timeout < s->site.config->device_trust.ocsp_timeout;
+}
+
+/* It was not asked, or not for its full time, by something of ours: that tells nothing about the
+ * responder, and no certificate passes by it, whatever `revocation` says. */
+static void not_asked(dt_signon *s, dt_time now)
+{
+    s->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
+    conclude(s, now);
 }
 
 static void away(dt_signon *s, dt_http_response const *r, dt_time now)
@@ -157,7 +164,7 @@ static void away(dt_signon *s, dt_http_response const *r, dt_time now)
     if (may_retry(s, r, now))
         dt_signon_retry(s, DT_PHASE_OCSP_HTTP, now);
     else if (was_cut_short(s, r))
-        conclude(s, now); /* which tells nothing about the responder */
+        not_asked(s, now);
     else
         dt_signon_set_phase(s, DT_PHASE_OCSP_AWAY_PUT);
 }
@@ -177,6 +184,10 @@ void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time n
     case DT_OCSP_REPLY_AWAY:
         why(s, e.text);
         away(s, r, now);
+        return;
+    case DT_OCSP_REPLY_LOCAL:
+        why(s, e.text);
+        not_asked(s, now);
         return;
     case DT_OCSP_REPLY_UNUSABLE:
         break;

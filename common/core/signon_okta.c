@@ -10,24 +10,19 @@ static bool is_for_groups(dt_signon const *s)
     return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS;
 }
 
-void dt_signon_okta_unavailable(dt_signon *s, dt_cause cause, dt_time now)
+void dt_signon_okta_unavailable(dt_signon *s, dt_time now)
 {
     dt_unavailable_as as = s->site.config->policy.okta_unavailable;
     bool trusted = s->outcome.verdict.trust == DT_TRUST_TRUSTED;
 
-    if (is_for_groups(s)) {
-        dt_signon_decide(s, now); /* with groups unknown: denies */
-        return;
-    }
     if (dt_signon_remembered_unavailable(s, now))
         return;
-    /* What Okta has refused once in this sign-on, its absence does not allow. */
     if (!s->negative &&
         (as == DT_UNAVAILABLE_ALLOW || (as == DT_UNAVAILABLE_ALLOW_TRUSTED && trusted))) {
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW, now);
         return;
     }
-    dt_signon_finish(s, DT_DENY, cause, now);
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE, now);
 }
 
 static dt_time fair_timeout(dt_signon const *s)
@@ -56,8 +51,35 @@ static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response con
         return false;
     if (r->failure == DT_HTTP_TIMEOUT && now + fair_timeout(s) > s->deadline)
         return false; /* the next one could only be cut short */
-    return a == DT_OKTA_RATE_LIMITED ||
-           (get && (a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR));
+    return a == DT_OKTA_RATE_LIMITED || (get && dt_okta_is_unavailable(a));
+}
+
+dt_cause dt_signon_cause_of(dt_okta_answer a)
+{
+    switch (a) {
+    case DT_OKTA_UNREACHABLE:
+    case DT_OKTA_SERVER_ERROR:
+        return DT_CAUSE_OKTA_UNAVAILABLE;
+    case DT_OKTA_RATE_LIMITED:
+        return DT_CAUSE_MFA_RATE_LIMITED;
+    case DT_OKTA_NOT_FOUND:
+    case DT_OKTA_NOT_ACTIVE:
+        return DT_CAUSE_OKTA_REFUSED;
+    case DT_OKTA_UNAUTHORIZED:
+        return DT_CAUSE_CONFIG;
+    case DT_OKTA_PROVIDER_FAILED:
+        return DT_CAUSE_MFA_PROVIDER_FAILED;
+    case DT_OKTA_UNTRUSTED:
+        return DT_CAUSE_OKTA_UNTRUSTED;
+    case DT_OKTA_OVERLOADED:
+        return DT_CAUSE_OVERLOADED;
+    case DT_OKTA_LOCAL:
+        return DT_CAUSE_LOCAL_FAULT;
+    case DT_OKTA_UNUSABLE:
+    case DT_OKTA_OK: /* read, and not understood */
+        break;
+    }
+    return DT_CAUSE_OKTA_ANSWER_UNUSABLE;
 }
 
 bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
@@ -68,36 +90,25 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
     if (a == DT_OKTA_OK)
         return false;
     dt_signon_detail(s, "Okta: %s", e->text);
+    if (!s->device_wants_user)
+        s->negative = s->negative || !dt_okta_is_unavailable(a);
     if (may_retry(s, a, r, wait, now)) {
         dt_signon_retry(s, s->phase, now + wait);
         return true;
     }
     if (s->device_wants_user) {
-        dt_signon_device_user_failed(s, a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE, now);
+        dt_signon_device_user_failed(s, a, now);
         return true;
     }
-    if (dt_signon_was_cut_short(s, r) && !is_for_groups(s)) {
+    if (is_for_groups(s) && a != DT_OKTA_UNAUTHORIZED && !dt_okta_is_local(a))
+        dt_signon_decide(s, now); /* with groups unknown: denies */
+    else if (dt_signon_was_cut_short(s, r))
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
-        return true;
-    }
-    switch (a) {
-    case DT_OKTA_RATE_LIMITED:
-        dt_signon_okta_unavailable(s, DT_CAUSE_MFA_RATE_LIMITED, now);
-        return true;
-    case DT_OKTA_NOT_FOUND:
-    case DT_OKTA_NOT_ACTIVE:
-        if (is_for_groups(s))
-            dt_signon_decide(s, now);
-        else
-            dt_signon_finish(s, DT_DENY, DT_CAUSE_OKTA_REFUSED, now);
-        return true;
-    case DT_OKTA_UNAUTHORIZED:
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_CONFIG, now);
-        return true;
-    default:
-        dt_signon_okta_unavailable(s, DT_CAUSE_OKTA_UNAVAILABLE, now);
-        return true;
-    }
+    else if (dt_okta_is_unavailable(a))
+        dt_signon_okta_unavailable(s, now);
+    else
+        dt_signon_finish(s, DT_DENY, dt_signon_cause_of(a), now);
+    return true;
 }
 
 static void user_known(dt_signon *s)

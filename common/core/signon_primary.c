@@ -125,13 +125,11 @@ static dt_cause cause_of_answer(dt_okta_answer a)
     switch (a) {
     case DT_OKTA_RATE_LIMITED:
         return DT_CAUSE_PRIMARY_RATE_LIMITED;
-    case DT_OKTA_UNAUTHORIZED:
-        return DT_CAUSE_CONFIG;
     case DT_OKTA_NOT_FOUND:
     case DT_OKTA_NOT_ACTIVE:
         return DT_CAUSE_PRIMARY_REFUSED;
     default:
-        return DT_CAUSE_OKTA_UNAVAILABLE;
+        return dt_signon_cause_of(a);
     }
 }
 
@@ -219,6 +217,9 @@ bool dt_signon_primary_is_mute(dt_signon const *s)
     case DT_CAUSE_PRIMARY_ENROLL:
     case DT_CAUSE_PRIMARY_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
+    case DT_CAUSE_OKTA_UNTRUSTED:
+    case DT_CAUSE_OVERLOADED:
+    case DT_CAUSE_LOCAL_FAULT:
     case DT_CAUSE_CLIENT_GONE:
     case DT_CAUSE_BUSY:
     case DT_CAUSE_CONFIG:

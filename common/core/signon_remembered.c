@@ -224,7 +224,7 @@ static void factors_got(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_remembered_factors(s, now);
     } else if (s->okta_away) {
         memset(&s->earlier, 0, sizeof(s->earlier));
-        dt_signon_okta_unavailable(s, DT_CAUSE_OKTA_UNAVAILABLE, now);
+        dt_signon_okta_unavailable(s, now);
     } else {
         dt_signon_set_phase(s, DT_PHASE_FACTORS_HTTP);
     }

@@ -596,10 +596,21 @@ static int render_request(dt_signon *s)
     }
 }
 
+/* A machine that only fills the cache is nobody's: there each device, or certificate, has its turn. */
+static char const *whose(dt_signon const *s)
+{
+    return s->login[0] != '\0'              ? s->login
+           : s->phase == DT_PHASE_OCSP_HTTP ? s->ocsp.key
+                                            : s->lookup_id.text;
+}
+
 static int render_http(dt_signon *s, dt_time now)
 {
     dt_time left = s->deadline > now ? s->deadline - now : 0;
     int rc = render_request(s);
+
+    s->http.nas = s->nas;
+    s->http.identity = whose(s);
 
     if (s->phase == DT_PHASE_CANCEL_HTTP || s->phase == DT_PHASE_PASSWORD_CANCEL)
         s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;

@@ -48,6 +48,12 @@ static char const *cause_text(dt_cause c)
     case DT_CAUSE_MFA_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
         return "Okta cannot be reached at the moment. Try again later.";
+    case DT_CAUSE_OKTA_ANSWER_UNUSABLE:
+    case DT_CAUSE_OKTA_UNTRUSTED:
+        return "Okta's answer could not be used. Try again later, or tell your administrator.";
+    case DT_CAUSE_MFA_PROVIDER_FAILED:
+        return "This verification method does not work at the moment. Try again later, or use "
+               "another one.";
     case DT_CAUSE_OKTA_REFUSED:
         return "Okta does not accept this account.";
     case DT_CAUSE_USER_NAME:
@@ -58,6 +64,7 @@ static char const *cause_text(dt_cause c)
     case DT_CAUSE_STATE_INVALID:
         return "This verification is no longer valid. Start again.";
     case DT_CAUSE_BUSY:
+    case DT_CAUSE_OVERLOADED:
         return "Too many sign-ons are waiting. Try again in a minute.";
     case DT_CAUSE_PRIMARY_FAILED:
     case DT_CAUSE_PRIMARY_REFUSED:
@@ -75,6 +82,7 @@ static char const *cause_text(dt_cause c)
     case DT_CAUSE_PRIMARY_RATE_LIMITED:
         return "Okta takes no more sign-ons at the moment. Try again in a minute.";
     case DT_CAUSE_CONFIG:
+    case DT_CAUSE_LOCAL_FAULT:
     case DT_CAUSE_PRIMARY_MISSING:
     case DT_CAUSE_INTERNAL:
         return "The sign-on could not be checked. Tell your administrator.";

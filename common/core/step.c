@@ -1,6 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of what a step may ask for. */
+/* Names of what a step may ask for, and what its end means. */
 #include "core/step.h"
+
+#define SERVER_ERROR_FIRST 500
+#define SERVER_ERROR_LAST 599
+
+bool dt_http_is_unavailable(dt_http_failure failure, int status)
+{
+    switch (failure) {
+    case DT_HTTP_NO_NAME:
+    case DT_HTTP_NO_ROUTE:
+    case DT_HTTP_REFUSED:
+    case DT_HTTP_RESET:
+    case DT_HTTP_TIMEOUT:
+        return true;
+    case DT_HTTP_OK:
+        return status >= SERVER_ERROR_FIRST && status <= SERVER_ERROR_LAST;
+    default:
+        return false;
+    }
+}
+
+bool dt_http_is_local(dt_http_failure failure)
+{
+    switch (failure) {
+    case DT_HTTP_OK:
+    case DT_HTTP_NO_NAME:
+    case DT_HTTP_NO_ROUTE:
+    case DT_HTTP_REFUSED:
+    case DT_HTTP_RESET:
+    case DT_HTTP_TIMEOUT:
+    case DT_HTTP_BROKEN:
+    case DT_HTTP_NO_CREDENTIALS:
+        return false;
+    default:
+        return true;
+    }
+}
 
 char const *dt_store_table_name(dt_store_table t)
 {

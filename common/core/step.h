@@ -33,16 +33,41 @@ typedef struct dt_http_request {
     char forwarded_for[46]; /* X-Forwarded-For: an address in its usual form; "" = not sent */
     bool form;              /* application/x-www-form-urlencoded instead of application/json */
     dt_time timeout;        /* of the whole request, connecting included */
+    /* Whose request it is: where many wait for a connection, each NAS gets its turn, and of a NAS each
+     * identity. Borrowed until the request has been started; NULL counts as "". */
+    char const *nas, *identity;
 } dt_http_request;
 
+/* How a request ended. Made where it is known, in edge/http_curl.c and in the driver. What is not known
+ * to be something else is our own failure, so that no slip lets anybody in. */
 typedef enum dt_http_failure {
-    DT_HTTP_OK = 0,      /* a status came; says nothing about which */
-    DT_HTTP_UNREACHABLE, /* name, connection or TLS failed */
-    DT_HTTP_TIMEOUT,
-    DT_HTTP_BROKEN,         /* cut off, too large, not HTTP */
-    DT_HTTP_NO_CREDENTIALS, /* the driver could not get a token */
+    DT_HTTP_LOCAL =
+        0,      /* descriptors, memory, threads, a URL or CA file that cannot be used, our own
+                          loop too late to look */
+    DT_HTTP_OK, /* a status came; says nothing about which */
+    /* The service is not there. */
+    DT_HTTP_NO_NAME,  /* its name is not resolved */
+    DT_HTTP_NO_ROUTE, /* host or network unreachable */
+    DT_HTTP_REFUSED,
+    DT_HTTP_RESET,   /* the other side ended the connection before the first byte of an answer */
+    DT_HTTP_TIMEOUT, /* it had a connection of its own, and no whole answer came in its time */
+    /* The rest is no outage. */
+    DT_HTTP_BROKEN,         /* an answer that cannot be used: cut off, too large, not HTTP */
+    DT_HTTP_UNTRUSTED,      /* TLS failed: the certificate check, or something that is not TLS */
+    DT_HTTP_QUEUED,         /* never sent: our own queue was full, or the wait in it too long */
+    DT_HTTP_NO_CREDENTIALS, /* there is none to send with it; or the token service gave none */
     DT_HTTP_ABANDONED,      /* the driver is stopping */
 } dt_http_failure;
+#define DT_HTTP_FAILURES (DT_HTTP_ABANDONED + 1)
+
+/* Whether the service could not be reached: DT_HTTP_NO_NAME to DT_HTTP_TIMEOUT, and a status of 500 to
+ * 599. The one place that says so, for every service: `okta_unavailable`, stale answers and
+ * `revocation = soft` hang on it. */
+bool dt_http_is_unavailable(dt_http_failure failure, int status);
+/* Whether the request failed by something of ours, or by a check that we made: nothing was learnt about
+ * what the service would have said, and whoever can bring it about must gain nothing by it. True for
+ * every value that is not known. */
+bool dt_http_is_local(dt_http_failure failure);
 
 /* All borrowed for the duration of the call they are passed to. */
 typedef struct dt_http_response {

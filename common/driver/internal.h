@@ -124,6 +124,7 @@ typedef struct dt_token {
     int failures;
     int64_t retry_at; /* monotonic milliseconds: no fetch before */
     int64_t dropped_at;
+    dt_http_failure failure; /* of the last fetch, with `error` */
     char error[DT_ERROR_TEXT_MAX];
     dt_run *first, *last; /* who waits for the fetch, in order */
 } dt_token;

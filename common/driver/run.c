@@ -254,11 +254,14 @@ static bool is_for_service(dt_config const *c, dt_http_request const *r)
 
 /* What goes with the request. Sets `run->token_waiting` when it has to be waited for; NULL with
  * *error set when there is none. */
-static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error)
+static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error,
+                                    dt_http_failure *failure)
 {
     dt_live_parts const *has = &run->live->has;
+    *failure = DT_HTTP_NO_CREDENTIALS;
     if (!is_for_service(has->config, r)) {
         *error = "a request that is not for the configured service was not sent";
+        *failure = DT_HTTP_LOCAL;
         return NULL;
     }
     if (r->service == DT_HTTP_OKTA) {
@@ -268,8 +271,10 @@ static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char 
     dt_entra_audience audience =
         r->service == DT_HTTP_GRAPH ? DT_ENTRA_FOR_GRAPH : DT_ENTRA_FOR_COMPLIANCE;
     *error = has->tokens[audience].error;
-    if (dt_token_want(run, audience, dt_host_now()) != DT_TOKEN_READY)
+    if (dt_token_want(run, audience, dt_host_now()) != DT_TOKEN_READY) {
+        *failure = has->tokens[audience].failure;
         return NULL;
+    }
     run->token_used = has->tokens[audience].generation;
     return has->tokens[audience].bearer;
 }
@@ -288,12 +293,13 @@ static bool may_share(dt_run const *run, dt_http_request const *r)
            r->method == DT_HTTP_GET && r->timeout == c->intune.timeout;
 }
 
+/* One that still waits for its turn is not joined: it may wait behind a crowd that is not ours. */
 static dt_shared_call *call_under_way(dt_run const *run, dt_http_request const *r)
 {
     for (dt_shared_call *c = run->driver->shared; c != NULL; c = c->next)
-        if (c->live == run->live && c->token_used == run->token_used &&
-            strcmp(c->url, run->url) == 0 && c->body_len == r->body_len &&
-            memcmp(c->body, r->body, c->body_len) == 0)
+        if (!dt_http_is_queued(c->call) && c->live == run->live &&
+            c->token_used == run->token_used && strcmp(c->url, run->url) == 0 &&
+            c->body_len == r->body_len && memcmp(c->body, r->body, c->body_len) == 0)
             return c;
     return NULL;
 }
@@ -343,24 +349,26 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
 static bool http_start(dt_run *run, dt_http_request const *r)
 {
     char const *error = NULL;
+    dt_http_failure failure = DT_HTTP_LOCAL;
     bool const bare = r->service == DT_HTTP_OCSP; /* goes without a credential */
     run->token_used = 0;
     run->http_busy = true;
     run->method = r->method;
     run->only_asks = r->method == DT_HTTP_GET || r->service == DT_HTTP_OCSP;
     memcpy(run->url, r->url, sizeof(run->url));
-    dt_secret const *authorization = bare ? NULL : credentials(run, r, &error);
+    dt_secret const *authorization = bare ? NULL : credentials(run, r, &error, &failure);
     if (run->token_waiting)
         return true;
     if (!bare && authorization == NULL) {
-        feed_failure(run, DT_HTTP_NO_CREDENTIALS, error);
+        feed_failure(run, failure, error);
         return false;
     }
     int rc = call_start(run, r, authorization);
     if (rc != 0) {
-        feed_failure(run, rc == DT_E_STATE ? DT_HTTP_ABANDONED : DT_HTTP_UNREACHABLE,
-                     rc == DT_E_LIMIT ? "too many HTTPS calls are under way"
-                                      : "the HTTPS call could not be started");
+        feed_failure(run, dt_http_start_failure(rc),
+                     rc == DT_E_LIMIT
+                         ? "too many HTTPS calls wait, and most of them are of this person"
+                         : "the HTTPS call could not be started");
         return false;
     }
     return true;

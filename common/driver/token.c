@@ -74,15 +74,18 @@ static void tell_waiting(dt_token *t, bool ok)
             run->http_busy = false;
             dt_run_step(run);
         } else {
-            dt_run_http_failed(run, DT_HTTP_NO_CREDENTIALS, t->error);
+            dt_run_http_failed(run, t->failure, t->error);
         }
     }
 }
 
 /* --- fetching --------------------------------------------------------------------------------- */
 
-static void fetch_failed(dt_token *t, dt_time at_least, char const *why)
+/* A token that we did not get as far as asking for is a failure of ours to those who wait; any other is
+ * a service that gives none. */
+static void fetch_failed(dt_token *t, dt_http_failure failure, dt_time at_least, char const *why)
 {
+    t->failure = dt_http_is_local(failure) ? failure : DT_HTTP_NO_CREDENTIALS;
     dt_time pause = DT_TOKEN_BACKOFF_MIN;
     for (int i = 0; i < t->failures && pause < DT_TOKEN_BACKOFF_MAX; i++)
         pause *= 2;
@@ -132,7 +135,7 @@ static void on_fetched(void *ctx, dt_http_response const *r)
     dt_error e;
     int rc = take_token(t, r, &e);
     if (rc != 0)
-        fetch_failed(t, r->retry_after, e.text[0] != '\0' ? e.text : r->error);
+        fetch_failed(t, r->failure, r->retry_after, e.text[0] != '\0' ? e.text : r->error);
     tell_waiting(t, rc == 0);
     dt_live_leave(l);
 }
@@ -143,12 +146,14 @@ static void fetch(dt_live *l, dt_entra_audience audience)
     dt_token *t = &l->has.tokens[audience];
     dt_http_request r;
     dt_error e = {0};
+    dt_http_failure failure = DT_HTTP_NO_CREDENTIALS;
     t->live = l;
     int rc = dt_entra_credentials_request(l->has.entra, l->has.config, audience, &r, &e);
     if (rc == 0) {
         rc = dt_http_start(l->driver->http, &r, dt_site_intune_anchors(l->has.files), NULL,
                            on_fetched, t, &t->call);
         if (rc != 0) {
+            failure = dt_http_start_failure(rc);
             dt_error_set(&e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
         } else {
             (void)dt_live_hold(l); /* until on_fetched */
@@ -157,7 +162,7 @@ static void fetch(dt_live *l, dt_entra_audience audience)
     }
     explicit_bzero(&r, sizeof(r));
     if (rc != 0)
-        fetch_failed(t, 0, e.text);
+        fetch_failed(t, failure, 0, e.text);
 }
 
 dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time now)
@@ -166,6 +171,7 @@ dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time n
     if (!dt_token_is_configured(&run->live->has)) {
         (void)dt_str_copy(t->error, sizeof(t->error),
                           "no token for Microsoft: [intune] is not configured");
+        t->failure = DT_HTTP_NO_CREDENTIALS;
         return DT_TOKEN_NONE;
     }
     run->audience = audience;

@@ -7,6 +7,7 @@
 
 #include "core/ocsp.h"
 #include "core/version.h"
+#include "edge/fair_queue.h"
 #include "edge/host.h"
 #include "edge/http_header.h"
 
@@ -14,11 +15,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SYSTEM_CA_DIRECTORY "/etc/ssl/certs"
 #define SERVICES_MAX 5 /* as many as dt_http_service has */
@@ -27,6 +30,9 @@
 #define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
 #define BODY_FIRST 4096
+#define LATE_MAX_MS 2000             /* a timeout seen later than that is our own: see is_late */
+#define RESOLVER_DESCRIPTORS 8       /* that a look-up of a name may need at once */
+#define RESOLVER_MEMORY (256 * 1024) /* the same, bytes */
 
 /* A form Okta parses: Mozilla/5.0 (<system>) <platform> (<details>) <extensions>. */
 static char const user_agent[] =
@@ -37,8 +43,12 @@ struct dt_http_call {
     struct dt_http_call *previous, *next; /* all calls */
     struct lane *lane;
     bool queued, running;
-    struct dt_http_call *before, *behind; /* in the lane's queue */
-    int64_t queued_at;                    /* monotonic milliseconds */
+    dt_fair_item item;                 /* in the lane's queue */
+    bool refused;                      /* taken out of a full queue; it has still to be told */
+    struct dt_http_call *next_refused; /* of those */
+    int64_t queued_at, run_at;         /* monotonic milliseconds */
+    dt_time timeout;
+    char local[128]; /* what of ours failed: no descriptor for a socket, no memory; "" = nothing */
     CURL *easy;
     struct curl_slist *lines; /* our request headers; the Authorization line is wiped at the end */
     dt_http_done_fn *done;
@@ -56,7 +66,7 @@ struct dt_http_call {
 /* The calls to one service. libcurl could queue them too, but would let their time run meanwhile. */
 typedef struct lane {
     int running;
-    dt_http_call *first, *last; /* the queue, oldest first */
+    dt_fair_queue *queue;
 } lane;
 
 struct dt_http {
@@ -68,8 +78,8 @@ struct dt_http {
     dt_http_watch_fn *watch;
     dt_http_timer_fn *timer;
     void *ctx;
-    dt_http_call *calls;
-    int count;
+    dt_http_call *calls, *refused;
+    int count, refused_count;
     bool ending;
 };
 
@@ -97,12 +107,24 @@ static void sooner(int64_t *at, int64_t other)
         *at = other;
 }
 
+static dt_http_call *call_of(dt_fair_item *item)
+{
+    return item == NULL ? NULL
+                        : (dt_http_call *)(void *)((char *)item - offsetof(dt_http_call, item));
+}
+
+static dt_http_call *oldest(lane const *l)
+{
+    return call_of(dt_fair_queue_oldest(l->queue));
+}
+
 static void arm(dt_http *h)
 {
     int64_t now = mono_now(), at = h->curl_at;
     for (int i = 0; i < SERVICES_MAX; i++) {
-        if (h->lanes[i].first != NULL)
-            sooner(&at, h->lanes[i].first->queued_at + DT_HTTP_QUEUE_WAIT_MS);
+        dt_http_call const *c = oldest(&h->lanes[i]);
+        if (c != NULL)
+            sooner(&at, c->queued_at + DT_HTTP_QUEUE_WAIT_MS);
     }
     if (h->pump_soon)
         sooner(&at, now);
@@ -137,13 +159,60 @@ static int on_timer(CURLM *multi, long milliseconds, void *ctx)
     return 0;
 }
 
-/* libcurl's own would not close the socket in a program that the server starts. */
+/* libcurl's own would not close the socket in a program that the server starts, and would not tell
+ * that there was none to be had. */
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
-    (void)ctx;
+    dt_http_call *c = ctx;
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    if (fd < 0 && errno != EAFNOSUPPORT) { /* a host without IPv6 has no such address family */
+        snprintf(c->local, sizeof(c->local), "no socket: %s", strerror(errno));
+    }
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+/* True when as many descriptors as the resolver may need can be had. It opens its files and sockets out
+ * of our sight, and calls a name unknown when it cannot. */
+static bool has_descriptors(void)
+{
+    int fds[RESOLVER_DESCRIPTORS], count = 0;
+    while (count < RESOLVER_DESCRIPTORS &&
+           (fds[count] = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) >= 0)
+        count++;
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    return count == RESOLVER_DESCRIPTORS;
+}
+
+static void *do_nothing(void *unused)
+{
+    return unused;
+}
+
+/* The same of the rest that it needs. */
+static bool has_thread_and_memory(void)
+{
+    pthread_t thread;
+    void *memory = malloc(RESOLVER_MEMORY);
+    bool ok = memory != NULL && pthread_create(&thread, NULL, do_nothing, NULL) == 0;
+    free(memory);
+    if (ok)
+        pthread_join(thread, NULL);
+    return ok;
+}
+
+/* Before a name is looked up. Anything but 0 ends the call. */
+static int on_resolver_start(void *resolver, void *unused, void *ctx)
+{
+    (void)resolver;
+    (void)unused;
+    dt_http_call *c = ctx;
+    if (has_descriptors())
+        return 0;
+    (void)dt_str_copy(c->local, sizeof(c->local), "too few descriptors to look up the name");
+    return 1;
 }
 
 /* libcurl sends a request again when a kept connection closes before any reply. The server may have
@@ -175,7 +244,10 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
     dt_buf_put(&c->body, p, size * n);
     if (dt_buf_error(&c->body) == 0)
         return size * n;
-    c->too_large = true;
+    if (dt_buf_error(&c->body) == DT_E_NOMEM)
+        (void)dt_str_copy(c->local, sizeof(c->local), "no memory for the reply");
+    else
+        c->too_large = true;
     return 0;
 }
 
@@ -190,21 +262,22 @@ static void wipe_lines(struct curl_slist *lines)
 
 static void queue_remove(dt_http_call *c)
 {
-    lane *l = c->lane;
-    *(c->before != NULL ? &c->before->behind : &l->first) = c->behind;
-    *(c->behind != NULL ? &c->behind->before : &l->last) = c->before;
-    c->before = c->behind = NULL;
+    dt_fair_queue_remove(c->lane->queue, &c->item);
     c->queued = false;
 }
 
-static void queue_add(dt_http_call *c)
+static char const *name_or_none(char const *name)
 {
-    lane *l = c->lane;
-    c->before = l->last;
-    *(l->last != NULL ? &l->last->behind : &l->first) = c;
-    l->last = c;
-    c->queued = true;
+    return name != NULL ? name : "";
+}
+
+static int queue_add(dt_http_call *c, dt_http_request const *r)
+{
+    int rc = dt_fair_queue_add(c->lane->queue, &c->item, name_or_none(r->nas),
+                               name_or_none(r->identity));
+    c->queued = rc == DT_OK;
     c->queued_at = mono_now();
+    return rc;
 }
 
 static bool call_run(dt_http_call *c)
@@ -212,8 +285,19 @@ static bool call_run(dt_http_call *c)
     if (curl_multi_add_handle(c->http->multi, c->easy) != CURLM_OK)
         return false;
     c->running = true;
+    c->run_at = mono_now();
     c->lane->running++;
     return true;
+}
+
+static void refused_remove(dt_http_call *c)
+{
+    dt_http_call **at = &c->http->refused;
+    while (*at != c)
+        at = &(*at)->next_refused;
+    *at = c->next_refused;
+    c->http->refused_count--;
+    c->refused = false;
 }
 
 /* Off all lists; its turn goes to the next in the queue (see pump). */
@@ -226,6 +310,8 @@ static void call_detach(dt_http_call *c)
     h->count--;
     if (c->queued)
         queue_remove(c);
+    if (c->refused)
+        refused_remove(c);
     if (c->running) {
         c->lane->running--;
         c->running = false;
@@ -380,6 +466,7 @@ static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
 {
     dt_time timeout = r->timeout < 1 ? 1 : r->timeout;
     timeout = timeout > CALL_TIMEOUT_MAX ? CALL_TIMEOUT_MAX : timeout;
+    c->timeout = timeout;
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_URL, c->url);
     SET(CURLOPT_USERAGENT, user_agent);
@@ -392,6 +479,9 @@ static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
     SET(CURLOPT_PREREQDATA, c);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, c);
+    SET(CURLOPT_RESOLVER_START_FUNCTION, on_resolver_start);
+    SET(CURLOPT_RESOLVER_START_DATA, c);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, c);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -423,6 +513,55 @@ static int call_setup(dt_http_call *c, dt_http_request const *r, dt_tls_anchors 
     return set_lines(c, r, authorization) ? DT_OK : DT_E_INVALID;
 }
 
+/* --- a full queue ------------------------------------------------------------------------------- */
+
+static dt_http_call *heaviest(dt_http const *h, size_t *count)
+{
+    dt_http_call *found = NULL;
+    *count = 0;
+    for (int i = 0; i < SERVICES_MAX; i++) {
+        size_t n = 0;
+        dt_fair_item *item = dt_fair_queue_heaviest(h->lanes[i].queue, &n);
+        if (n > *count) {
+            found = call_of(item);
+            *count = n;
+        }
+    }
+    return found;
+}
+
+/* Makes room for a call of the request's identity: the newest of whoever has most calls waiting is
+ * refused in its place. False when that would be this identity itself. */
+static bool make_room(dt_http *h, dt_http_request const *r)
+{
+    size_t most = 0;
+    dt_http_call *c = heaviest(h, &most);
+    size_t own = dt_fair_queue_waiting(h->lanes[r->service].queue, name_or_none(r->nas),
+                                       name_or_none(r->identity));
+    if (c == NULL || most <= own + 1)
+        return false;
+    queue_remove(c);
+    c->refused = true;
+    c->next_refused = h->refused;
+    h->refused = c;
+    h->refused_count++;
+    h->pump_soon = true; /* it is told from there */
+    return true;
+}
+
+/* Runs the call, or queues it. */
+static int call_begin(dt_http_call *c, dt_http_request const *r)
+{
+    dt_http *h = c->http;
+    c->lane = &h->lanes[r->service];
+    if (dt_fair_queue_count(c->lane->queue) == 0 &&
+        c->lane->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX)
+        return call_run(c) ? DT_OK : DT_E_NOMEM;
+    if (h->count - h->refused_count >= DT_HTTP_CALLS_MAX && !make_room(h, r))
+        return DT_E_LIMIT;
+    return queue_add(c, r);
+}
+
 int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *anchors,
                   dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
                   dt_http_call **out)
@@ -430,8 +569,6 @@ int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *an
     *out = NULL;
     if (h->ending)
         return DT_E_STATE;
-    if (h->count >= DT_HTTP_CALLS_MAX)
-        return DT_E_LIMIT;
     dt_http_call *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return DT_E_NOMEM;
@@ -441,14 +578,8 @@ int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *an
     dt_http_headers_init(&c->headers);
     dt_buf_init(&c->body, r->service == DT_HTTP_OCSP ? DT_OCSP_RESPONSE_MAX : DT_HTTP_RESPONSE_MAX);
     int rc = call_setup(c, r, anchors, authorization);
-    if (rc == 0) {
-        c->lane = &h->lanes[r->service];
-        bool turn = c->lane->first == NULL && c->lane->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX;
-        if (!turn)
-            queue_add(c);
-        else if (!call_run(c))
-            rc = DT_E_NOMEM;
-    }
+    if (rc == 0)
+        rc = call_begin(c, r);
     if (rc != 0) {
         call_free(c);
         return rc;
@@ -457,6 +588,16 @@ int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *an
     arm(h);
     *out = c;
     return DT_OK;
+}
+
+dt_http_failure dt_http_start_failure(int rc)
+{
+    return rc == DT_E_LIMIT ? DT_HTTP_QUEUED : rc == DT_E_STATE ? DT_HTTP_ABANDONED : DT_HTTP_LOCAL;
+}
+
+bool dt_http_is_queued(dt_http_call const *call)
+{
+    return call->queued;
 }
 
 void dt_http_cancel(dt_http *h, dt_http_call *call)
@@ -472,31 +613,122 @@ void dt_http_cancel(dt_http *h, dt_http_call *call)
 
 /* --- the end of a call -------------------------------------------------------------------------- */
 
-static dt_http_failure failure_of(CURLcode code)
+/* What an error number of a connection means; LOCAL for one that is not listed. */
+static dt_http_failure failure_of_errno(int number)
 {
-    switch (code) {
-    case CURLE_OK:
-        return DT_HTTP_OK;
-    case CURLE_OPERATION_TIMEDOUT:
+    switch (number) {
+    case ECONNREFUSED:
+        return DT_HTTP_REFUSED;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+        return DT_HTTP_NO_ROUTE;
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+        return DT_HTTP_RESET;
+    case ETIMEDOUT:
         return DT_HTTP_TIMEOUT;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_ENGINE_INITFAILED:
-        return DT_HTTP_UNREACHABLE;
     default:
+        return DT_HTTP_LOCAL;
+    }
+}
+
+static bool says(dt_http_call const *c, char const *words)
+{
+    return strstr(c->error, words) != NULL;
+}
+
+/* How a connection was lost that was there already. libcurl tells it in its text alone, with the
+ * system's own words for the error number. */
+static dt_http_failure failure_of_loss(dt_http_call const *c)
+{
+    static int const numbers[] = {ECONNRESET, EPIPE,        ECONNABORTED,
+                                  ETIMEDOUT,  EHOSTUNREACH, ENETUNREACH};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (says(c, strerror(numbers[i])))
+            return failure_of_errno(numbers[i]);
+    return DT_HTTP_LOCAL;
+}
+
+/* The same of one over which a request has gone out. Closed without a word counts as well, of which
+ * "Connection died, tried 5 times" tells for kept ones one after another. */
+static dt_http_failure failure_of_silence(dt_http_call const *c)
+{
+    return says(c, "unexpected eof") || says(c, "Connection died") ? DT_HTTP_RESET
+                                                                   : failure_of_loss(c);
+}
+
+static bool has_begun_to_answer(dt_http_call const *c)
+{
+    long status = 0, header = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(c->easy, CURLINFO_HEADER_SIZE, &header);
+    return status != 0 || header != 0 || c->body.len > 0;
+}
+
+static dt_http_failure failure_to_connect(dt_http_call const *c)
+{
+    long number = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &number);
+    return failure_of_errno((int)number);
+}
+
+/* The loop itself came too late to see an answer that may have been there in time: held up, or out of
+ * breath. */
+static bool is_late(dt_http_call const *c)
+{
+    int64_t due = c->run_at + c->timeout;
+    if (c->sent_times == 0 && c->timeout > DT_HTTP_CONNECT_TIMEOUT_MS)
+        due = c->run_at + DT_HTTP_CONNECT_TIMEOUT_MS;
+    return mono_now() - due > LATE_MAX_MS;
+}
+
+/* The enumeration of core/step.h: what is not listed is ours. */
+static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
+{
+    if (code == CURLE_OK)
+        return DT_HTTP_OK;
+    if (c->local[0] != '\0')
+        return DT_HTTP_LOCAL;
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return is_late(c) ? DT_HTTP_LOCAL : DT_HTTP_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return says(c, "Could not resolve host") && has_descriptors() && has_thread_and_memory()
+                   ? DT_HTTP_NO_NAME
+                   : DT_HTTP_LOCAL;
+    case CURLE_COULDNT_CONNECT:
+        return failure_to_connect(c);
+    case CURLE_SSL_CONNECT_ERROR:
+        return failure_of_loss(c) == DT_HTTP_LOCAL ? DT_HTTP_UNTRUSTED : failure_of_loss(c);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_CIPHER:
+        return DT_HTTP_UNTRUSTED;
+    case CURLE_GOT_NOTHING:
+        return has_begun_to_answer(c) ? DT_HTTP_BROKEN : DT_HTTP_RESET;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return has_begun_to_answer(c) ? DT_HTTP_BROKEN : failure_of_silence(c);
+    case CURLE_ABORTED_BY_CALLBACK: /* on_request: the server is there and takes connections */
+    case CURLE_PARTIAL_FILE:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_WRITE_ERROR: /* on_header, on_body */
         return DT_HTTP_BROKEN;
+    default:
+        return DT_HTTP_LOCAL;
     }
 }
 
 /* "https://host/path: what failed". What the server said in it is escaped. */
-static void describe(dt_http_call const *c, CURLcode code, char *out, size_t size)
+static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failure, char *out,
+                     size_t size)
 {
     char url[512], reason[CURL_ERROR_SIZE];
     dt_buf b;
@@ -505,7 +737,9 @@ static void describe(dt_http_call const *c, CURLcode code, char *out, size_t siz
     dt_str_escape(reason, sizeof(reason),
                   c->error[0] != '\0' ? c->error : curl_easy_strerror(code));
     dt_buf_puts(&b, url);
-    if (c->too_large)
+    if (c->local[0] != '\0')
+        dt_buf_printf(&b, ": %s; raise this process's limits (LimitNOFILE of its unit)", c->local);
+    else if (c->too_large)
         dt_buf_printf(&b, ": the reply is larger than %zu bytes, or its headers are", c->body.max);
     else if (c->is_post && c->sent_times > 1)
         dt_buf_puts(&b,
@@ -513,6 +747,8 @@ static void describe(dt_http_call const *c, CURLcode code, char *out, size_t siz
                     "it may have been done");
     else
         dt_buf_printf(&b, ": %s", reason);
+    if (failure == DT_HTTP_LOCAL && code == CURLE_OPERATION_TIMEDOUT)
+        dt_buf_puts(&b, "; but this process was held up, or this host is overloaded");
 }
 
 static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
@@ -523,7 +759,7 @@ static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
     if (failure == DT_HTTP_OK && (status < 100 || status > 999))
         failure = DT_HTTP_BROKEN;
     if (failure != DT_HTTP_OK)
-        describe(c, code, text, sizeof(text));
+        describe(c, code, failure, text, sizeof(text));
     dt_http_response r = {
         .failure = failure,
         .error = text,
@@ -541,29 +777,45 @@ static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
     call_free(c);
 }
 
-/* Whoever waited too long; the queues are in order of age. */
+/* Whoever waited too long. */
 static void expire_queued(lane *l)
 {
-    while (l->first != NULL && mono_now() - l->first->queued_at >= DT_HTTP_QUEUE_WAIT_MS) {
-        dt_http_call *c = l->first;
+    dt_http_call *c;
+    while ((c = oldest(l)) != NULL && mono_now() - c->queued_at >= DT_HTTP_QUEUE_WAIT_MS) {
         (void)dt_str_copy(c->error, sizeof(c->error),
-                          "too many calls were waiting for a connection to this service");
-        call_finish(c, CURLE_OPERATION_TIMEDOUT, DT_HTTP_TIMEOUT);
+                          "too many calls of this NAS or person were waiting for a connection");
+        call_finish(c, CURLE_OPERATION_TIMEDOUT, DT_HTTP_QUEUED);
+    }
+}
+
+static void finish_refused(dt_http *h)
+{
+    while (h->refused != NULL) {
+        (void)dt_str_copy(h->refused->error, sizeof(h->refused->error),
+                          "too many calls wait, and most of them are of this person");
+        call_finish(h->refused, CURLE_AGAIN, DT_HTTP_QUEUED);
+    }
+}
+
+static void run_queued(lane *l)
+{
+    while (l->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX) {
+        dt_http_call *c = call_of(dt_fair_queue_take(l->queue));
+        if (c == NULL)
+            return;
+        c->queued = false;
+        if (!call_run(c))
+            call_finish(c, CURLE_OUT_OF_MEMORY, DT_HTTP_LOCAL);
     }
 }
 
 static void pump(dt_http *h)
 {
     h->pump_soon = false;
+    finish_refused(h);
     for (int i = 0; i < SERVICES_MAX; i++) {
-        lane *l = &h->lanes[i];
-        expire_queued(l);
-        while (l->first != NULL && l->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX) {
-            dt_http_call *c = l->first;
-            queue_remove(c);
-            if (!call_run(c))
-                call_finish(c, CURLE_OUT_OF_MEMORY, DT_HTTP_UNREACHABLE);
-        }
+        expire_queued(&h->lanes[i]);
+        run_queued(&h->lanes[i]);
     }
     arm(h);
 }
@@ -578,7 +830,7 @@ static void finish_ended(dt_http *h)
         dt_http_call *c = NULL;
         CURLcode code = m->data.result; /* m is gone once its handle is removed */
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-        call_finish(c, code, failure_of(code));
+        call_finish(c, code, failure_of(c, code));
     }
 }
 
@@ -605,6 +857,25 @@ void dt_http_timeout(dt_http *h)
 
 /* --- the whole ---------------------------------------------------------------------------------- */
 
+static bool lanes_open(dt_http *h)
+{
+    for (int i = 0; i < SERVICES_MAX; i++)
+        if (dt_fair_queue_new(&h->lanes[i].queue) != DT_OK)
+            return false;
+    return true;
+}
+
+static void http_dispose(dt_http *h)
+{
+    if (h == NULL)
+        return;
+    for (int i = 0; i < SERVICES_MAX; i++)
+        dt_fair_queue_free(&h->lanes[i].queue);
+    if (h->multi != NULL)
+        curl_multi_cleanup(h->multi);
+    free(h);
+}
+
 int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx, dt_http **out,
                 dt_error *e)
 {
@@ -616,8 +887,8 @@ int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx, dt_
     dt_http *h = calloc(1, sizeof(*h));
     if (h != NULL)
         h->multi = curl_multi_init();
-    if (h == NULL || h->multi == NULL) {
-        free(h);
+    if (h == NULL || h->multi == NULL || !lanes_open(h)) {
+        http_dispose(h);
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     }
     h->watch = watch;
@@ -648,7 +919,6 @@ void dt_http_free(dt_http **http)
         (void)dt_str_copy(h->calls->error, sizeof(h->calls->error), "devtrust is stopping");
         call_finish(h->calls, CURLE_ABORTED_BY_CALLBACK, DT_HTTP_ABANDONED);
     }
-    curl_multi_cleanup(h->multi);
-    free(h);
+    http_dispose(h);
     *http = NULL;
 }

@@ -12,7 +12,8 @@ typedef struct dt_http dt_http;
 typedef struct dt_http_call dt_http_call;
 
 #define DT_HTTP_CONNECTIONS_PER_HOST_MAX 32
-#define DT_HTTP_CALLS_MAX 20000 /* waiting and running; past it a call fails at once */
+#define DT_HTTP_CALLS_MAX                                                                          \
+    20000 /* waiting and running; past it whoever has most waiting is refused */
 #define DT_HTTP_CONNECT_TIMEOUT_MS 5000
 #define DT_HTTP_QUEUE_WAIT_MS 20000 /* longest wait for one of a service's connections */
 
@@ -29,14 +30,22 @@ DT_MUST_USE int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, vo
 /* Ends all calls with DT_HTTP_ABANDONED. Never calls curl_global_cleanup (we may be a module). */
 void dt_http_free(dt_http **h);
 
-/* Starts a call, or queues it while DT_HTTP_CONNECTIONS_PER_HOST_MAX of the same service are under
- * way; its timeout runs from when it has its turn. `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. `anchors` NULL: those in the
- * system's hashed directory, /etc/ssl/certs; borrowed until the end of the call. The
- * callback always comes, exactly once, from dt_http_ready/_timeout/_free, never from within _start.
- * The returned handle is valid until then; NULL with DT_E_* when it could not be started. */
+/* Starts a call, or queues it while DT_HTTP_CONNECTIONS_PER_HOST_MAX of the same service are under way;
+ * its timeout runs from when it has its turn. Turns go round by the request's NAS and then by its
+ * identity, and nobody is limited while no other waits. A call that waits for DT_HTTP_QUEUE_WAIT_MS, or
+ * has to make room in a full queue, ends with DT_HTTP_QUEUED.
+ * `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. `anchors` NULL: those
+ * in the system's hashed directory, /etc/ssl/certs; borrowed until the end of the call. The callback
+ * always comes, exactly once, from dt_http_ready/_timeout/_free, never from within _start. The returned
+ * handle is valid until then; NULL with DT_E_* when it could not be started: DT_E_LIMIT when all is full
+ * and this identity has most of it. */
 DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *anchors,
                               dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
                               dt_http_call **out);
+/* What it means for the request that dt_http_start failed with `rc`. */
+dt_http_failure dt_http_start_failure(int rc);
+/* True while it has not had its turn. */
+bool dt_http_is_queued(dt_http_call const *call);
 /* Ends a call without its callback. */
 void dt_http_cancel(dt_http *h, dt_http_call *call);
 void dt_http_ready(dt_http *h, int fd, int what);

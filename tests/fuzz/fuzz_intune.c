@@ -187,7 +187,8 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     static int const statuses[] = {200, 404, 401, 403, 429, 500, 400, 0};
     if (size == 0)
         return 0;
-    dt_http_response r = {.error = "",
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .error = "",
                           .status = statuses[data[0] & 7],
                           .body = dt_bytes_of(data + 1, size - 1),
                           .rate_limit = -1,

@@ -155,12 +155,19 @@ static int status_of(uint8_t choice)
  * headers' numbers. */
 static dt_http_response head_of(uint8_t const **data, size_t *size)
 {
-    dt_http_response r = {.error = "", .rate_limit = -1, .rate_remaining = -1, .next_link = ""};
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .error = "",
+                          .rate_limit = -1,
+                          .rate_remaining = -1,
+                          .next_link = ""};
     uint8_t choice = *size > 0 ? **data : 0;
     *data += *size > 0 ? 1 : 0;
     *size -= *size > 0 ? 1 : 0;
     r.status = status_of(choice);
-    r.failure = (dt_http_failure)((choice >> 4 & 7) > DT_HTTP_ABANDONED ? 0 : choice >> 4 & 7);
+    static dt_http_failure const failures[8] = {
+        DT_HTTP_OK,        DT_HTTP_REFUSED, DT_HTTP_TIMEOUT,        DT_HTTP_BROKEN,
+        DT_HTTP_UNTRUSTED, DT_HTTP_LOCAL,   DT_HTTP_NO_CREDENTIALS, DT_HTTP_OK};
+    r.failure = failures[choice >> 4 & 7];
     if ((choice & 0x80) != 0) {
         r.date = take_int(data, size);
         r.rate_limit = take_int(data, size);

@@ -95,11 +95,18 @@ static void feed_http(input *in, dt_signon *s, dt_time now)
         "{\"errorCode\":\"E0000068\",\"errorSummary\":\"x\"}",
     };
     static int const statuses[] = {200, 201, 204, 302, 400, 401, 403, 404, 409, 423, 429, 500};
+    static dt_http_failure const failures[] = {DT_HTTP_REFUSED, DT_HTTP_TIMEOUT, DT_HTTP_BROKEN,
+                                               DT_HTTP_LOCAL, DT_HTTP_QUEUED};
     uint8_t choice = take(in);
-    dt_http_response r = {.error = "", .next_link = "", .rate_limit = -1, .rate_remaining = -1};
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .error = "",
+                          .next_link = "",
+                          .rate_limit = -1,
+                          .rate_remaining = -1};
 
     r.status = statuses[take(in) % (sizeof(statuses) / sizeof(statuses[0]))];
-    r.failure = (dt_http_failure)(choice > 250 ? choice - 250 : 0);
+    if (choice > 250)
+        r.failure = failures[choice - 251];
     if (r.failure != DT_HTTP_OK)
         r.status = 0;
     r.rate_reset = now + take(in) * 100;

@@ -15,14 +15,16 @@ import json
 import logging
 import os
 import re
+import socket
 import ssl
+import struct
 import sys
 import threading
 import time
 import warnings
 from datetime import timedelta
 from pathlib import Path
-from typing import Awaitable, Callable, Optional
+from typing import Any, Awaitable, Callable, Optional
 from urllib.parse import unquote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -94,8 +96,22 @@ async def endless_headers(writer: Writer) -> None:
         await asyncio.sleep(0)
 
 
-async def reset(writer: Writer) -> None:
+def end_with_rst(writer: Writer) -> None:
+    """A TCP reset instead of a goodbye."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                               struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+async def reset(writer: Writer) -> None:
+    end_with_rst(writer)
+
+
+async def late_reset(writer: Writer) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    end_with_rst(writer)
 
 
 async def close(writer: Writer) -> None:
@@ -104,7 +120,7 @@ async def close(writer: Writer) -> None:
 
 ODD: dict[str, Callable[[Writer], Awaitable[None]]] = {
     "/stall": stall, "/drip": drip, "/endless-headers": endless_headers, "/reset": reset,
-    "/close": close,
+    "/late-reset": late_reset, "/close": close,
 }
 
 HEADERS = ("Date: Sun, 06 Nov 1994 08:49:37 GMT", "x-rate-limit-limit: 600",
@@ -354,7 +370,6 @@ syslog = no
 
 
 def closed_port() -> int:
-    import socket
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
@@ -366,8 +381,17 @@ async def serve_plain(_reader: asyncio.StreamReader, writer: Writer) -> None:
     writer.close()
 
 
-async def listen(tls: Optional[ssl.SSLContext]) -> int:
-    handler = serve if tls else serve_plain
+async def serve_mute(reader: asyncio.StreamReader, _writer: Writer) -> None:
+    await reader.read()
+
+
+async def serve_abort(reader: asyncio.StreamReader, writer: Writer) -> None:
+    await reader.read(1)
+    end_with_rst(writer)
+
+
+async def listen(tls: Optional[ssl.SSLContext], plainly: Any = serve_plain) -> int:
+    handler = serve if tls else plainly
     server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls, backlog=1024)
     return int(server.sockets[0].getsockname()[1])
 
@@ -393,6 +417,8 @@ async def main(directory: Path) -> None:
     ancient.maximum_version = ssl.TLSVersion.TLSv1_1
     ports["ancient"] = await listen(ancient)
     ports["plain"] = await listen(None)
+    ports["mute"] = await listen(None, serve_mute)
+    ports["abort"] = await listen(None, serve_abort)
     ports["closed"] = closed_port()
     state.origin = f"https://localhost:{ports['good']}"
     make_site(directory, root, state.origin)

@@ -249,14 +249,26 @@ void world_expect(world *w, dt_http_method method, char const *url_part, int sta
                   char const *body)
 {
     assert_true(w->reply_count < WORLD_REPLIES_MAX);
-    w->replies[w->reply_count++] = (world_reply){method, url_part, status, body, 0, 0, NULL};
+    w->replies[w->reply_count++] =
+        (world_reply){.method = method, .url_part = url_part, .status = status, .body = body};
+}
+
+void world_expect_failure(world *w, dt_http_method method, char const *url_part,
+                          dt_http_failure failure)
+{
+    world_expect(w, method, url_part, WORLD_FAILS, "");
+    w->replies[w->reply_count - 1].failure = failure;
 }
 
 static void perform_http(world *w, dt_http_request const *q)
 {
     bool unscripted = w->org != NULL && w->reply_at >= w->reply_count;
     world_reply const *reply = unscripted ? w->org(w, q) : &w->replies[w->reply_at];
-    dt_http_response r = {.rate_limit = -1, .rate_remaining = -1, .error = "", .next_link = ""};
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .rate_limit = -1,
+                          .rate_remaining = -1,
+                          .error = "",
+                          .next_link = ""};
 
     if (!unscripted && w->reply_at++ >= w->reply_count)
         fail_msg("a request that nobody expected: %s", q->url);
@@ -269,8 +281,13 @@ static void perform_http(world *w, dt_http_request const *q)
         reply->body_len > 0 ? dt_bytes_of(reply->body, reply->body_len) : dt_bytes_str(reply->body);
     r.date = w->now;
     if (reply->status == 0) {
-        r.failure = DT_HTTP_UNREACHABLE;
+        r.failure = DT_HTTP_REFUSED;
         r.error = "https://example.okta.com: no route to host";
+    }
+    if (reply->status == WORLD_FAILS) {
+        r.status = 0;
+        r.failure = reply->failure;
+        r.error = "https://example.okta.com: failed";
     }
     if (reply->status == WORLD_TIMEOUT) {
         r.status = 0;

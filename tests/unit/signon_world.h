@@ -9,6 +9,7 @@
 #define WORLD_ROWS_MAX 32
 #define WORLD_REPLIES_MAX 128
 #define WORLD_TIMEOUT (-1)
+#define WORLD_FAILS (-2)
 #define WORLD_START 1700000000000 /* 2023-11-14T22:13:20Z */
 
 typedef struct world_row {
@@ -23,11 +24,12 @@ typedef struct world_row {
 typedef struct world_reply {
     dt_http_method method;
     char const *url_part; /* must be in the URL */
-    int status; /* 0: transport failure; WORLD_TIMEOUT: no answer for as long as allowed */
+    int status; /* 0: refused; WORLD_TIMEOUT: no answer for as long as allowed; WORLD_FAILS: `failure` */
     char const *body;
     dt_time rate_reset; /* with 429 */
     size_t body_len;    /* 0: up to the NUL */
     char const *next_link;
+    dt_http_failure failure;
 } world_reply;
 
 typedef struct world world;
@@ -70,6 +72,9 @@ dt_request world_request(void);
 void world_begin(world *w, dt_request const *r);
 void world_expect(world *w, dt_http_method method, char const *url_part, int status,
                   char const *body);
+/* The same of a request that ends without a status. */
+void world_expect_failure(world *w, dt_http_method method, char const *url_part,
+                          dt_http_failure failure);
 void world_save_and_load(world *w);
 /* Performs the step that dt_signon_next gave last. */
 void world_step(world *w);

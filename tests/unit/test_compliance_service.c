@@ -572,11 +572,11 @@ static void statuses(void **state)
         {401, DT_INTUNE_UNAUTHORIZED}, {403, DT_INTUNE_UNAUTHORIZED}, {429, DT_INTUNE_RATE_LIMITED},
         {500, DT_INTUNE_SERVER_ERROR}, {503, DT_INTUNE_SERVER_ERROR}, {599, DT_INTUNE_SERVER_ERROR},
         {600, DT_INTUNE_UNUSABLE},     {0, DT_INTUNE_UNUSABLE}};
-    static int const failures[][2] = {{DT_HTTP_UNREACHABLE, DT_INTUNE_UNREACHABLE},
-                                      {DT_HTTP_TIMEOUT, DT_INTUNE_UNREACHABLE},
-                                      {DT_HTTP_ABANDONED, DT_INTUNE_UNREACHABLE},
-                                      {DT_HTTP_BROKEN, DT_INTUNE_UNUSABLE},
-                                      {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED}};
+    static int const failures[][2] = {
+        {DT_HTTP_REFUSED, DT_INTUNE_UNREACHABLE}, {DT_HTTP_TIMEOUT, DT_INTUNE_UNREACHABLE},
+        {DT_HTTP_ABANDONED, DT_INTUNE_LOCAL},     {DT_HTTP_LOCAL, DT_INTUNE_LOCAL},
+        {DT_HTTP_QUEUED, DT_INTUNE_LOCAL},        {DT_HTTP_UNTRUSTED, DT_INTUNE_LOCAL},
+        {DT_HTTP_BROKEN, DT_INTUNE_UNUSABLE},     {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED}};
     dt_intune_device d;
     for (size_t i = 0; i < COUNT(rows); i++) {
         dt_error e = {0};

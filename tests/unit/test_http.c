@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -20,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +39,18 @@ static atomic_int dns_waiting;
 static pthread_mutex_t dns_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t dns_alive = PTHREAD_COND_INITIALIZER;
 
+/* Leaves this process without a descriptor to open, or gives them back. */
+static void limit_descriptors(bool limited)
+{
+    static struct rlimit usual;
+    struct rlimit none;
+    if (usual.rlim_cur == 0)
+        getrlimit(RLIMIT_NOFILE, &usual);
+    none = usual;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, limited ? &none : &usual);
+}
+
 int getaddrinfo(char const *node, char const *service, struct addrinfo const *hints,
                 struct addrinfo **out)
 {
@@ -45,6 +61,12 @@ int getaddrinfo(char const *node, char const *service, struct addrinfo const *hi
             pthread_cond_wait(&dns_alive, &dns_lock);
         atomic_fetch_sub(&dns_waiting, 1);
         pthread_mutex_unlock(&dns_lock);
+        return EAI_AGAIN;
+    }
+    if (strcmp(node, "nobody.example") == 0)
+        return EAI_NONAME;
+    if (strcmp(node, "starved.example") == 0) { /* when it looked, there was nothing left to open */
+        limit_descriptors(true);
         return EAI_AGAIN;
     }
     /* "localhost", as the tests' certificates say. */
@@ -66,6 +88,44 @@ int getaddrinfo(char const *node, char const *service, struct addrinfo const *hi
 void freeaddrinfo(struct addrinfo *r)
 {
     free((struct sockaddr_in *)r - 1);
+}
+
+/* --- a system that fails: libcurl's and our own calls come here ------------------------------------ */
+
+static atomic_int connect_error, socket_error;
+static atomic_bool no_threads;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __real_pthread_create(pthread_t *thread, pthread_attr_t const *attributes,
+                          void *(*start)(void *), void *ctx);
+int __wrap_pthread_create(pthread_t *thread, pthread_attr_t const *attributes,
+                          void *(*start)(void *), void *ctx);
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+    if (socket_error == 0 || domain != AF_INET)
+        return __real_socket(domain, type, protocol);
+    errno = socket_error;
+    return -1;
+}
+
+int __wrap_pthread_create(pthread_t *thread, pthread_attr_t const *attributes,
+                          void *(*start)(void *), void *ctx)
+{
+    return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, start, ctx);
+}
+
+/* In place of libc's, for libcurl. */
+int connect(int fd, struct sockaddr const *address, socklen_t len)
+{
+    static int (*real)(int, struct sockaddr const *, socklen_t);
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "connect");
+    if (connect_error == 0)
+        return real(fd, address, len);
+    errno = connect_error;
+    return -1;
 }
 
 /* --- a clock that can be put forward --------------------------------------------------------------- */
@@ -268,12 +328,15 @@ static void test_broken_replies(void **state)
     static char const *const paths[] = {"/truncated",  "/huge",      "/huge-unannounced",
                                         "/garbage",    "/http09",    "/bad-chunk",
                                         "/cut-chunk",  "/reset",     "/close",
-                                        "/bad-status", "/long-link", "/endless-headers"};
+                                        "/bad-status", "/long-link", "/endless-headers",
+                                        "/late-reset"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        bool silent = strcmp(paths[i], "/reset") == 0 || strcmp(paths[i], "/close") == 0;
+        dt_http_failure wanted = silent ? DT_HTTP_RESET : DT_HTTP_BROKEN;
         odd_get(&loop, &server, paths[i], &reply);
-        if (reply.r.failure != DT_HTTP_BROKEN)
+        if (reply.r.failure != wanted)
             print_error("%s: %d, %s\n", paths[i], reply.r.failure, reply.error);
-        assert_fails(&reply, DT_HTTP_BROKEN);
+        assert_fails(&reply, wanted);
         /* And the next call is none the worse. */
         odd_get(&loop, &server, "/ok", &reply);
         assert_string_equal(reply.body, "fine");
@@ -298,14 +361,20 @@ static void test_bad_servers(void **state)
 {
     (void)state;
     odd_reply reply;
-    static char const *const ports[] = {"wrong_name", "expired", "foreign",
-                                        "ancient",    "plain",   "closed"};
+    static char const *const ports[] = {"wrong_name", "expired", "foreign", "ancient", "plain"};
     for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
         get(ports[i], "/ok", server.anchors, DT_SECONDS(20), &reply);
-        if (reply.r.failure != DT_HTTP_UNREACHABLE)
-            print_error("%s\n", ports[i]);
-        assert_fails(&reply, DT_HTTP_UNREACHABLE);
+        if (reply.r.failure != DT_HTTP_UNTRUSTED)
+            print_error("%s: %d\n", ports[i], reply.r.failure);
+        assert_fails(&reply, DT_HTTP_UNTRUSTED);
     }
+    get("closed", "/ok", server.anchors, DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_REFUSED);
+    /* It takes the connection and says nothing, or breaks it off, where TLS should begin. */
+    get("mute", "/ok", server.anchors, 300, &reply);
+    assert_fails(&reply, DT_HTTP_TIMEOUT);
+    get("abort", "/ok", server.anchors, DT_SECONDS(20), &reply);
+    assert_fails(&reply, DT_HTTP_RESET);
 }
 
 /* The system's own CAs know nothing of the tests' CA. */
@@ -314,12 +383,12 @@ static void test_ca_files(void **state)
     (void)state;
     odd_reply reply;
     get("good", "/ok", NULL, DT_SECONDS(20), &reply);
-    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    assert_fails(&reply, DT_HTTP_UNTRUSTED);
     get("good", "/ok", server.anchors, DT_SECONDS(20), &reply);
     assert_int_equal(reply.r.failure, DT_HTTP_OK);
     /* A kept connection is not lent to a call that trusts others. */
     get("good", "/ok", NULL, DT_SECONDS(20), &reply);
-    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    assert_fails(&reply, DT_HTTP_UNTRUSTED);
 }
 
 /* A file that was read anew and says the same keeps the connections; another one does not. */
@@ -336,13 +405,120 @@ static void test_changed_ca_file(void **state)
     get("good", "/connection", same, DT_SECONDS(20), &reply);
     assert_int_equal(atoi(reply.body), before);
     get("good", "/connection", foreign, DT_SECONDS(20), &reply);
-    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    assert_fails(&reply, DT_HTTP_UNTRUSTED);
     get("foreign", "/ok", foreign, DT_SECONDS(20), &reply);
     assert_int_equal(reply.r.failure, DT_HTTP_OK);
     get("foreign", "/ok", same, DT_SECONDS(20), &reply);
-    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    assert_fails(&reply, DT_HTTP_UNTRUSTED);
     dt_tls_anchors_free(&foreign);
     dt_tls_anchors_free(&same);
+}
+
+/* --- whose fault it is --------------------------------------------------------------------------- */
+
+/* To localhost, whose address this process makes up itself. */
+static void get_anew(odd_reply *reply)
+{
+    odd_loop_close(&loop); /* no kept connection */
+    odd_loop_open(&loop);
+    get("good", "/ok", server.anchors, DT_SECONDS(20), reply);
+}
+
+static void test_no_connection(void **state)
+{
+    (void)state;
+    static struct {
+        int number;
+        dt_http_failure failure;
+    } const rows[] = {{ECONNREFUSED, DT_HTTP_REFUSED},  {ENETUNREACH, DT_HTTP_NO_ROUTE},
+                      {EHOSTUNREACH, DT_HTTP_NO_ROUTE}, {ENETDOWN, DT_HTTP_NO_ROUTE},
+                      {EHOSTDOWN, DT_HTTP_NO_ROUTE},    {ECONNRESET, DT_HTTP_RESET},
+                      {ETIMEDOUT, DT_HTTP_TIMEOUT},     {EADDRNOTAVAIL, DT_HTTP_LOCAL},
+                      {EACCES, DT_HTTP_LOCAL},          {EPERM, DT_HTTP_LOCAL},
+                      {EMFILE, DT_HTTP_LOCAL},          {ENOBUFS, DT_HTTP_LOCAL},
+                      {ENOMEM, DT_HTTP_LOCAL},          {EAFNOSUPPORT, DT_HTTP_LOCAL},
+                      {EINVAL, DT_HTTP_LOCAL}};
+    odd_reply reply;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        connect_error = rows[i].number;
+        get_anew(&reply);
+        connect_error = 0;
+        if (reply.r.failure != rows[i].failure)
+            print_error("%s: %d, %s\n", strerror(rows[i].number), reply.r.failure, reply.error);
+        assert_fails(&reply, rows[i].failure);
+    }
+    get_anew(&reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_OK);
+}
+
+static void test_no_socket(void **state)
+{
+    (void)state;
+    static int const numbers[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES, EPERM};
+    odd_reply reply;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        socket_error = numbers[i];
+        get_anew(&reply);
+        socket_error = 0;
+        assert_fails(&reply, DT_HTTP_LOCAL);
+    }
+    odd_loop_close(&loop);
+    odd_loop_open(&loop);
+    limit_descriptors(true); /* and not made up */
+    get("good", "/ok", server.anchors, DT_SECONDS(20), &reply);
+    limit_descriptors(false);
+    assert_fails(&reply, DT_HTTP_LOCAL);
+    assert_non_null(strstr(reply.error, "LimitNOFILE"));
+}
+
+static void look_up(char const *name, odd_reply *reply)
+{
+    dt_http_request r = {.timeout = DT_SECONDS(20)};
+    dt_http_call *call = NULL;
+    snprintf(r.url, sizeof(r.url), "https://%s/", name);
+    memset(reply, 0, sizeof(*reply));
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
+    odd_loop_wait(&loop, reply);
+}
+
+/* A name that is not there is one thing, a resolver that cannot work is another. */
+static void test_no_name(void **state)
+{
+    (void)state;
+    odd_reply reply;
+    look_up("nobody.example", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_NO_NAME);
+    limit_descriptors(true);
+    look_up("nobody.example", &reply);
+    limit_descriptors(false);
+    assert_int_equal(reply.r.failure, DT_HTTP_LOCAL);
+    look_up("starved.example", &reply);
+    limit_descriptors(false);
+    assert_int_equal(reply.r.failure, DT_HTTP_LOCAL);
+    no_threads = true;
+    look_up("nobody.example", &reply);
+    no_threads = false;
+    assert_int_equal(reply.r.failure, DT_HTTP_LOCAL);
+    look_up("nobody.example", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_NO_NAME);
+}
+
+/* A loop that was held up past the call's time does not know whether an answer was there in time. */
+static void test_held_up(void **state)
+{
+    (void)state;
+    odd_reply reply = {0};
+    dt_http_request r = odd_request(&server, "good", "/stall");
+    dt_http_call *call = NULL;
+    r.timeout = DT_SECONDS(1);
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &reply, &call),
+                     0);
+    odd_loop_once(&loop, 50);
+    struct timespec held = {.tv_sec = 4};
+    nanosleep(&held, NULL);
+    odd_loop_wait(&loop, &reply);
+    assert_fails(&reply, DT_HTTP_LOCAL);
+    assert_non_null(strstr(reply.error, "held up"));
 }
 
 static void test_environment_has_no_say(void **state)
@@ -356,7 +532,7 @@ static void test_environment_has_no_say(void **state)
     odd_get(&loop, &server, "/ok", &reply);
     assert_string_equal(reply.body, "fine");
     get("good", "/ok", NULL, DT_SECONDS(20), &reply);
-    assert_fails(&reply, DT_HTTP_UNREACHABLE);
+    assert_fails(&reply, DT_HTTP_UNTRUSTED);
     unsetenv("https_proxy");
     unsetenv("ALL_PROXY");
     unsetenv("SSL_CERT_FILE");
@@ -434,7 +610,7 @@ static void test_ocsp(void **state)
     ask_ocsp("http", "plain", "/", &reply);
     assert_int_equal(reply.r.status, 400);
     ask_ocsp("https", "foreign", "/ok", &reply);
-    assert_int_equal(reply.r.failure, DT_HTTP_UNREACHABLE);
+    assert_int_equal(reply.r.failure, DT_HTTP_UNTRUSTED);
 }
 
 static void test_only_ocsp_goes_by_http(void **state)
@@ -478,7 +654,7 @@ static void test_post_is_not_repeated(void **state)
     }
     assert_int_equal(odd_control(&loop, &server, "/control/count/POST-close"), 2);
     odd_get(&loop, &server, "/close", &reply);
-    assert_fails(&reply, DT_HTTP_BROKEN);
+    assert_fails(&reply, DT_HTTP_RESET);
     assert_int_equal(odd_control(&loop, &server, "/control/count/GET-close"), 2);
 }
 
@@ -570,6 +746,79 @@ static void test_queue_moves_on_after_cancelling(void **state)
     odd_loop_close(&loop);
 }
 
+static dt_http_call *start_as(char const *nas, char const *identity, odd_reply *reply)
+{
+    dt_http_request r = odd_request(&server, "good", "/ok");
+    dt_http_call *call = NULL;
+    r.timeout = DT_SECONDS(60);
+    r.nas = nas;
+    r.identity = identity;
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
+    assert_true(dt_http_is_queued(call));
+    return call;
+}
+
+/* Nobody waits behind somebody else's crowd: with one connection, turns go round. */
+static void test_queue_is_fair(void **state)
+{
+    (void)state;
+    odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, other = {0}, far = {0};
+    dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX];
+    odd_reply *crowd = calloc(MANY, sizeof(*crowd));
+    stall_all(stalled, calls, DT_SECONDS(60));
+    for (int i = 0; i < MANY; i++)
+        start_as("gateway", "eve@example.com", &crowd[i]);
+    start_as("gateway", "ann@example.com", &other);
+    start_as("controller", "eve@example.com", &far);
+    dt_http_cancel(loop.http, calls[0]);
+    odd_loop_wait(&loop, &far);
+    odd_loop_wait(&loop, &other);
+    assert_true(crowd[0].done);
+    assert_false(crowd[10].done);
+    for (int i = 0; i < MANY; i++) {
+        odd_loop_wait(&loop, &crowd[i]);
+        assert_int_equal(crowd[i].r.status, 200);
+        assert_true(i == 0 || crowd[i - 1].done);
+    }
+    odd_loop_close(&loop);
+    free(crowd);
+}
+
+/* A full queue refuses whoever has most in it, whether that is the newcomer or not. */
+static void test_full_queue(void **state)
+{
+    (void)state;
+    odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, ann = {0}, again = {0}, bob = {0};
+    dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX], *call = NULL;
+    int const many = DT_HTTP_CALLS_MAX - DT_HTTP_CONNECTIONS_PER_HOST_MAX;
+    odd_reply *crowd = calloc((size_t)many, sizeof(*crowd));
+    stall_all(stalled, calls, DT_SECONDS(60));
+    start_as("gateway", "ann@example.com", &ann);
+    for (int i = 1; i < many; i++)
+        call = start_as("gateway", "eve@example.com", &crowd[i]);
+    dt_http_request r = odd_request(&server, "good", "/ok");
+    r.nas = "gateway";
+    r.identity = "eve@example.com";
+    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &again, &call),
+                     DT_E_LIMIT);
+    assert_int_equal(dt_http_start_failure(DT_E_LIMIT), DT_HTTP_QUEUED);
+    start_as("gateway", "ann@example.com", &again);
+    start_as("controller", "bob@example.com", &bob);
+    assert_int_equal(crowd[many - 1].times, 0); /* not from within the start */
+    odd_loop_wait(&loop, &crowd[many - 1]);
+    odd_loop_wait(&loop, &crowd[many - 2]);
+    assert_fails(&crowd[many - 1], DT_HTTP_QUEUED);
+    assert_fails(&crowd[many - 2], DT_HTTP_QUEUED);
+    assert_int_equal(crowd[many - 3].times, 0);
+    dt_http_cancel(loop.http, calls[0]);
+    odd_loop_wait(&loop, &ann);
+    odd_loop_wait(&loop, &again);
+    odd_loop_wait(&loop, &bob);
+    assert_int_equal(ann.r.status + again.r.status + bob.r.status, 600);
+    odd_loop_close(&loop);
+    free(crowd);
+}
+
 static void test_queue_is_left_after_a_while(void **state)
 {
     (void)state;
@@ -583,7 +832,7 @@ static void test_queue_is_left_after_a_while(void **state)
     clock_ahead = DT_HTTP_QUEUE_WAIT_MS / 1000 + 1;
     for (int i = 0; i < 2; i++) {
         odd_loop_wait(&loop, &queued[i]);
-        assert_fails(&queued[i], DT_HTTP_TIMEOUT);
+        assert_fails(&queued[i], DT_HTTP_QUEUED);
         assert_non_null(strstr(queued[i].error, "too many calls"));
     }
     assert_int_equal(stalled[0].times, 0);
@@ -867,6 +1116,10 @@ int main(void)
         T(test_bad_servers),
         T(test_ca_files),
         T(test_changed_ca_file),
+        T(test_no_connection),
+        T(test_no_socket),
+        T(test_no_name),
+        T(test_held_up),
         T(test_environment_has_no_say),
         T(test_requests_that_are_not_sent),
         T(test_ocsp),
@@ -875,6 +1128,8 @@ int main(void)
         T(test_many_at_once),
         T(test_queue),
         T(test_queue_moves_on_after_cancelling),
+        T(test_queue_is_fair),
+        T(test_full_queue),
         T(test_queue_is_left_after_a_while),
         T(test_free_abandons_the_queue),
         T(test_cancel),

@@ -366,12 +366,13 @@ static void failures_without_a_status(void **state)
     static struct {
         dt_http_failure failure;
         dt_intune_answer answer;
-    } const rows[] = {{DT_HTTP_UNREACHABLE, DT_INTUNE_UNREACHABLE},
-                      {DT_HTTP_TIMEOUT, DT_INTUNE_UNREACHABLE},
-                      {DT_HTTP_ABANDONED, DT_INTUNE_UNREACHABLE},
-                      {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED},
-                      {DT_HTTP_BROKEN, DT_INTUNE_UNUSABLE},
-                      {(dt_http_failure)77, DT_INTUNE_UNUSABLE}};
+    } const rows[] = {
+        {DT_HTTP_LOCAL, DT_INTUNE_LOCAL},          {DT_HTTP_NO_NAME, DT_INTUNE_UNREACHABLE},
+        {DT_HTTP_NO_ROUTE, DT_INTUNE_UNREACHABLE}, {DT_HTTP_REFUSED, DT_INTUNE_UNREACHABLE},
+        {DT_HTTP_RESET, DT_INTUNE_UNREACHABLE},    {DT_HTTP_TIMEOUT, DT_INTUNE_UNREACHABLE},
+        {DT_HTTP_BROKEN, DT_INTUNE_UNUSABLE},      {DT_HTTP_UNTRUSTED, DT_INTUNE_LOCAL},
+        {DT_HTTP_QUEUED, DT_INTUNE_LOCAL},         {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED},
+        {DT_HTTP_ABANDONED, DT_INTUNE_LOCAL},      {(dt_http_failure)77, DT_INTUNE_LOCAL}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         dt_intune_device d;
         dt_http_response r = reply(200, "{\"id\":\"" ID "\",\"complianceState\":\"compliant\","
@@ -1073,7 +1074,8 @@ static int note_device(void *ctx, dt_intune_device const *d)
 static dt_intune_answer read_page(int status, char const *body, dt_intune_device *last,
                                   dt_intune_page *page)
 {
-    dt_http_response r = {.status = status, .body = dt_bytes_str(body), .error = ""};
+    dt_http_response r = {
+        .failure = DT_HTTP_OK, .status = status, .body = dt_bytes_str(body), .error = ""};
     dt_error e = {0};
     memset(last, 0, sizeof(*last));
     return dt_intune_read_page(&config, &r, NOW, note_device, last, page, &e);
@@ -1278,10 +1280,14 @@ static void entra_says_no(void **state)
     }
     dt_http_response r = reply(200, good);
     r.error = "https://login\x1b";
-    for (int f = DT_HTTP_UNREACHABLE; f <= DT_HTTP_ABANDONED; f++) {
+    for (int f = 0; f < DT_HTTP_FAILURES; f++) {
+        dt_intune_answer const wanted = dt_http_is_unavailable((dt_http_failure)f, 0)
+                                            ? DT_INTUNE_UNREACHABLE
+                                        : dt_http_is_local((dt_http_failure)f) ? DT_INTUNE_LOCAL
+                                                                               : DT_INTUNE_UNUSABLE;
         r.failure = (dt_http_failure)f;
-        assert_int_equal(read_token(r, &token, &renew_at, &expires),
-                         f == DT_HTTP_BROKEN ? DT_INTUNE_UNUSABLE : DT_INTUNE_UNREACHABLE);
+        if (f != DT_HTTP_OK)
+            assert_int_equal(read_token(r, &token, &renew_at, &expires), wanted);
     }
 }
 

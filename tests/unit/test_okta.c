@@ -434,15 +434,64 @@ static void expect_all(dt_http_response r, dt_okta_answer answer)
     }
 }
 
+/* The enumeration is closed: what is not in this list is no outage, and nothing that is not in the other
+ * says anything about the service. */
+static void what_is_unavailable(void **state)
+{
+    (void)state;
+    static dt_http_failure const outages[] = {DT_HTTP_NO_NAME, DT_HTTP_NO_ROUTE, DT_HTTP_REFUSED,
+                                              DT_HTTP_RESET, DT_HTTP_TIMEOUT};
+    static dt_http_failure const remote[] = {DT_HTTP_OK, DT_HTTP_BROKEN, DT_HTTP_NO_CREDENTIALS};
+    for (int f = -2; f < DT_HTTP_FAILURES + 100; f++) {
+        bool outage = false, told = false;
+        for (size_t i = 0; i < COUNT(outages); i++)
+            outage = outage || f == (int)outages[i];
+        for (size_t i = 0; i < COUNT(remote); i++)
+            told = told || f == (int)remote[i];
+        for (int status = -1; status < 1000; status++) {
+            bool server = f == DT_HTTP_OK && status >= 500 && status < 600;
+            assert_int_equal(dt_http_is_unavailable((dt_http_failure)f, status), outage || server);
+        }
+        assert_int_equal(dt_http_is_local((dt_http_failure)f), !outage && !told);
+    }
+    for (int a = -2; a < DT_OKTA_ANSWERS + 100; a++) {
+        assert_int_equal(dt_okta_is_unavailable((dt_okta_answer)a),
+                         a == DT_OKTA_UNREACHABLE || a == DT_OKTA_SERVER_ERROR);
+        assert_int_equal(dt_okta_is_local((dt_okta_answer)a),
+                         a == DT_OKTA_UNTRUSTED || a == DT_OKTA_OVERLOADED || a == DT_OKTA_LOCAL);
+    }
+}
+
+/* Okta says that another service fails, one that a single factor goes through. */
+static void failures_of_one_factors_provider(void **state)
+{
+    (void)state;
+    static char const *const codes[] = {"E0000067", "E0000138", "E0000139"};
+    static int const statuses[] = {500, 503, 504};
+    for (size_t i = 0; i < COUNT(codes); i++)
+        for (size_t j = 0; j < COUNT(statuses); j++)
+            expect_all(reply(statuses[j], error_json(codes[i])), DT_OKTA_PROVIDER_FAILED);
+    expect_all(reply(500, error_json("E0000009")), DT_OKTA_SERVER_ERROR);
+    expect_all(reply(503, error_json("E0000010")), DT_OKTA_SERVER_ERROR);
+    expect_all(reply(504, "<html>E0000067</html>"), DT_OKTA_SERVER_ERROR);
+}
+
 static void failures_without_a_status(void **state)
 {
     (void)state;
-    expect_all(failed(DT_HTTP_UNREACHABLE), DT_OKTA_UNREACHABLE);
-    expect_all(failed(DT_HTTP_TIMEOUT), DT_OKTA_UNREACHABLE);
-    expect_all(failed(DT_HTTP_ABANDONED), DT_OKTA_UNREACHABLE);
-    expect_all(failed(DT_HTTP_NO_CREDENTIALS), DT_OKTA_UNAUTHORIZED);
-    expect_all(failed(DT_HTTP_BROKEN), DT_OKTA_UNUSABLE);
-    expect_all(failed((dt_http_failure)99), DT_OKTA_UNUSABLE);
+    static dt_okta_answer const answers[DT_HTTP_FAILURES] = {
+        [DT_HTTP_LOCAL] = DT_OKTA_LOCAL,          [DT_HTTP_NO_NAME] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_NO_ROUTE] = DT_OKTA_UNREACHABLE, [DT_HTTP_REFUSED] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_RESET] = DT_OKTA_UNREACHABLE,    [DT_HTTP_TIMEOUT] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_BROKEN] = DT_OKTA_UNUSABLE,      [DT_HTTP_UNTRUSTED] = DT_OKTA_UNTRUSTED,
+        [DT_HTTP_QUEUED] = DT_OKTA_OVERLOADED,    [DT_HTTP_NO_CREDENTIALS] = DT_OKTA_UNAUTHORIZED,
+        [DT_HTTP_ABANDONED] = DT_OKTA_OVERLOADED,
+    };
+    for (int f = 0; f < DT_HTTP_FAILURES; f++)
+        if (f != DT_HTTP_OK)
+            expect_all(failed((dt_http_failure)f), answers[f]);
+    expect_all(failed((dt_http_failure)99), DT_OKTA_LOCAL);
+    expect_all(failed((dt_http_failure)-1), DT_OKTA_LOCAL);
     /* A failure is one whatever came with it. */
     dt_http_response r = reply(200, "{\"factorResult\":\"SUCCESS\"}");
     r.failure = DT_HTTP_BROKEN;
@@ -729,7 +778,9 @@ static void groups_of_other_shapes(void **state)
     body[21 + DT_GROUP_NAME_MAX - 1] = 'g';
     strcpy(body + 21 + DT_GROUP_NAME_MAX, "\"}}]");
     assert_int_equal(
-        read_groups(&(dt_http_response){.status = 200, .body = dt_bytes_str(body)}, NULL),
+        read_groups(
+            &(dt_http_response){.failure = DT_HTTP_OK, .status = 200, .body = dt_bytes_str(body)},
+            NULL),
         DT_OKTA_UNUSABLE);
 }
 
@@ -1224,6 +1275,8 @@ int main(void)
         cmocka_unit_test(foreign_links_are_not_followed),
         cmocka_unit_test(too_long_urls_are_refused),
         cmocka_unit_test(failures_without_a_status),
+        cmocka_unit_test(what_is_unavailable),
+        cmocka_unit_test(failures_of_one_factors_provider),
         cmocka_unit_test(statuses_that_mean_the_same_for_all),
         cmocka_unit_test(bodies_that_cannot_be_read),
         cmocka_unit_test(refusals_are_no_outage),

@@ -546,7 +546,7 @@ static void test_poll_garbage_never_allows(void **state)
             world_wait(&w);
         if (!dt_signon_is_done(w.machine))
             fail_msg("%s: still waiting", garbage[g]);
-        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_ANSWER_UNUSABLE);
         world_close(&w);
     }
 }
@@ -595,7 +595,8 @@ static void test_person_leaves_while_the_push_is_sent(void **state)
     world w;
     dt_request r = world_request();
     dt_step step;
-    dt_http_response reply = {.status = 201,
+    dt_http_response reply = {.failure = DT_HTTP_OK,
+                              .status = 201,
                               .body = dt_bytes_str(OKTA_PUSH_NUMBER),
                               .error = "",
                               .rate_limit = -1,
@@ -706,7 +707,7 @@ static void test_a_strangers_transaction_is_not_polled(void **state)
         world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, body);
         world_begin(&w, &r);
         assert_int_equal(world_run(&w), DT_STEP_DONE);
-        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_UNAVAILABLE);
+        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_ANSWER_UNUSABLE);
         world_close(&w);
     }
 }
@@ -790,7 +791,8 @@ static void second_joins(char const *result, dt_result wanted, dt_cause cause)
     dt_request r = world_request();
     dt_signon *first = calloc(1, dt_signon_size());
     dt_signon *second;
-    dt_http_response reply = {.status = 200,
+    dt_http_response reply = {.failure = DT_HTTP_OK,
+                              .status = 200,
                               .body = dt_bytes_str(result),
                               .error = "",
                               .rate_limit = -1,
@@ -1479,7 +1481,8 @@ static void run_to_http(world *w, dt_http_method method, char const *url_part)
 
 static void reply(world *w, int status, char const *body)
 {
-    dt_http_response r = {.status = status,
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .status = status,
                           .body = dt_bytes_str(body),
                           .error = "",
                           .rate_limit = -1,
@@ -3208,8 +3211,9 @@ static void test_when_okta_is_asked_again(void **state)
     okta_user_call(WORLD_TIMEOUT, DT_SECONDS(55), 3, DT_ALLOW, away);
     okta_user_call(WORLD_TIMEOUT, DT_SECONDS(15), 1, DT_ALLOW, away);
     okta_user_call(WORLD_TIMEOUT, DT_SECONDS(5), 1, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
-    okta_user_call(429, DT_SECONDS(55), 3, DT_ALLOW, away);
-    okta_user_call(429, DT_SECONDS(3), 1, DT_ALLOW, away);
+    /* A limit is an answer: whoever can use it up does not get in by it. */
+    okta_user_call(429, DT_SECONDS(55), 3, DT_DENY, DT_CAUSE_MFA_RATE_LIMITED);
+    okta_user_call(429, DT_SECONDS(3), 1, DT_DENY, DT_CAUSE_MFA_RATE_LIMITED);
     okta_user_call(403, DT_SECONDS(55), 1, DT_DENY, DT_CAUSE_CONFIG);
 }
 
@@ -3330,7 +3334,8 @@ static void test_remembered_groups_at_their_edges(void **state)
 
 static void page(world *w, char const *body, char const *next)
 {
-    dt_http_response r = {.status = 200,
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .status = 200,
                           .body = dt_bytes_str(body),
                           .error = "",
                           .rate_limit = -1,

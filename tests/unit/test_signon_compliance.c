@@ -60,7 +60,7 @@ static int run_saving(void **state)
 static world_reply const *endpoints(void)
 {
     static char body[2048];
-    static world_reply r = {DT_HTTP_GET, "/endpoints", 0, body, 0, 0, NULL};
+    static world_reply r = {.method = DT_HTTP_GET, .url_part = "/endpoints", .body = body};
 
     intune.found++;
     r.status = intune.graph_status;
@@ -83,7 +83,7 @@ static world_reply const *endpoints(void)
 static world_reply const *answer(world *w, dt_http_request const *q)
 {
     static char body[2048];
-    static world_reply r = {DT_HTTP_GET, "/cisco/devices/", 0, body, 0, 0, NULL};
+    static world_reply r = {.method = DT_HTTP_GET, .url_part = "/cisco/devices/", .body = body};
 
     (void)w;
     if (q->service == DT_HTTP_GRAPH)

@@ -552,7 +552,7 @@ static void test_refresh(void **state)
 /* A reply that nobody asked for. */
 static void test_out_of_order(void **state)
 {
-    dt_http_response reply = {.status = 200, .error = "", .next_link = ""};
+    dt_http_response reply = {.failure = DT_HTTP_OK, .status = 200, .error = "", .next_link = ""};
     dt_request r;
     dt_step step;
     world w;

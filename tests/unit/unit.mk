@@ -23,5 +23,5 @@ UNIT_LDFLAGS_test_pam_faults := $(PAM_FAULTS:%=-Wl,--wrap=%)
 $(BUILD)/tests/unit/test_pam_faults: $(BUILD)/libdt_module.a
 UNIT_LDFLAGS_test_signon_entra := -Wl,--wrap=dt_x509_judge_online
 UNIT_LDFLAGS_test_reload := -Wl,--wrap=dt_site_mark_stat
-UNIT_LDFLAGS_test_http := -Wl,--wrap=clock_gettime
+UNIT_LDFLAGS_test_http := -Wl,--wrap=clock_gettime,--wrap=socket,--wrap=pthread_create
 UNIT_LDFLAGS_test_file_write := -Wl,--wrap=renameat2
