@@ -249,6 +249,9 @@ def test_other_phases(world: PamWorld) -> None:
     ("RULE_DENY", "PERM_DENIED"), ("NO_RULE", "PERM_DENIED"), ("MFA_REJECTED", "AUTH_ERR"),
     ("MFA_TIMEOUT", "AUTH_ERR"), ("MFA_FAILED", "AUTH_ERR"), ("MFA_LIMIT", "AUTH_ERR"),
     ("MFA_NO_FACTOR", "CRED_INSUFFICIENT"), ("OKTA_UNAVAILABLE", "AUTHINFO_UNAVAIL"),
+    ("MFA_RATE_LIMITED", "AUTH_ERR"), ("OKTA_ANSWER_UNUSABLE", "AUTH_ERR"),
+    ("OKTA_UNTRUSTED", "AUTH_ERR"), ("MFA_PROVIDER_FAILED", "AUTH_ERR"),
+    ("OVERLOADED", "SYSTEM_ERR"), ("LOCAL_FAULT", "SYSTEM_ERR"),
     ("BUSY", "AUTHINFO_UNAVAIL"), ("CLIENT_GONE", "ABORT"), ("CONFIG", "SYSTEM_ERR"),
     ("INTERNAL", "SYSTEM_ERR"), ("NONE", "AUTH_ERR"), ("SOMETHING_NEW", "AUTH_ERR")])
 def test_codes(world: PamWorld, cause: str, code: str) -> None:
