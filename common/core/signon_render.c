@@ -599,9 +599,11 @@ static int render_request(dt_signon *s)
 /* A machine that only fills the cache is nobody's: there each device, or certificate, has its turn. */
 static char const *whose(dt_signon const *s)
 {
-    return s->login[0] != '\0'              ? s->login
-           : s->phase == DT_PHASE_OCSP_HTTP ? s->ocsp.key
-                                            : s->lookup_id.text;
+    if (s->who.login[0] != '\0')
+        return s->who.login;
+    if (s->who.local[0] != '\0')
+        return s->who.local;
+    return s->phase == DT_PHASE_OCSP_HTTP ? s->ocsp.key : s->lookup_id.text;
 }
 
 static int render_http(dt_signon *s, dt_time now)

@@ -533,8 +533,7 @@ def test_okta_fails(world: PamWorld, fault: str) -> None:
     event = world.outcome("sshd")
     assert event["outcome"]["result"] in ("FAILURE", "DENY")
     # An answer that makes no sense is one, and somebody else's certificate is no outage; an API
-    # token
-    # that Okta no longer takes is the administrator's to mend.
+    # token that Okta no longer takes is the administrator's to mend.
     expected = ("AUTHINFO_UNAVAIL", "OKTA_UNAVAILABLE")
     if fault in ("truncated", "huge", "not JSON", "a web page", "redirect"):
         expected = ("AUTH_ERR", "OKTA_ANSWER_UNUSABLE")

@@ -251,7 +251,8 @@ static void a_yes_under_the_former_policy_is_void(void **state)
     dt_step step;
     dt_policy *p = parse(DENY_ALL, hash_b);
     dt_request r = world_request();
-    dt_http_response approved = {.status = 200,
+    dt_http_response approved = {.failure = DT_HTTP_OK,
+                                 .status = 200,
                                  .body = dt_bytes_str(OKTA_SUCCESS),
                                  .rate_limit = -1,
                                  .rate_remaining = -1,
