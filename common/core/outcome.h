@@ -38,9 +38,9 @@ typedef enum dt_cause {
     DT_CAUSE_MFA_LIMIT,        /* push_limit reached and no passcode possible */
     DT_CAUSE_MFA_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_OKTA_UNAVAILABLE, /* dt_http_is_unavailable */
-    DT_CAUSE_OKTA_REFUSED,    /* Okta answered that the user may not (not active, not found) */
-    DT_CAUSE_STATE_INVALID,   /* RADIUS State foreign, replayed, tampered, expired */
-    DT_CAUSE_PRIMARY_MISSING, /* the first factor was not shown to be verified */
+    DT_CAUSE_OKTA_REFUSED,     /* Okta answered that the user may not (not active, not found) */
+    DT_CAUSE_STATE_INVALID,    /* RADIUS State foreign, replayed, tampered, expired */
+    DT_CAUSE_PRIMARY_MISSING,  /* the first factor was not shown to be verified */
     DT_CAUSE_CLIENT_GONE,
     DT_CAUSE_BUSY, /* a named limit on concurrent waits */
     DT_CAUSE_CONFIG,

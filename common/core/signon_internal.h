@@ -264,7 +264,7 @@ struct dt_signon {
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
     dt_factor_type totp_type[DT_SIGNON_TOTP_MAX];
     size_t totp_count, totp_at;
-    bool negative;     /* in this sign-on Okta said no to something, answered what makes no sense, or
+    bool negative; /* in this sign-on Okta said no to something, answered what makes no sense, or
                           was not asked by a failure of ours: its absence does not allow any more */
     bool push_blocked; /* push_limit reached, or the push could not be sent */
     dt_cause push_block_cause;
