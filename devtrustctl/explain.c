@@ -39,7 +39,8 @@ typedef struct explaining {
     dt_buf ssh_line;
     dt_buf group_text; /* names, NUL-terminated one after another */
     char const *groups[DT_GROUPS_MAX];
-    dt_signon *machine; /* as it was at its end */
+    dt_error groups_error; /* why this host does not know them */
+    dt_signon *machine;    /* as it was at its end */
     dt_outcome outcome;
     bool done;
     dt_explanation answer;
@@ -243,13 +244,21 @@ static int take_given_groups(explaining *x, dt_error *e)
     return list_groups(x, count, e);
 }
 
+static bool keep_named(void *ctx, dt_bytes kept, size_t count, char const *name)
+{
+    return dt_site_keeps_group(ctx, kept, count, name);
+}
+
 /* As the daemon takes them; a person this host does not know has groups that nobody has told. */
 static int take_host_groups(explaining *x, dt_error *e)
 {
     size_t count = 0;
-    dt_error why = {0};
+    int rc =
+        dt_host_groups(x->q.user, keep_named, &x->site, &x->group_text, &count, &x->groups_error);
 
-    if (dt_host_groups(x->q.user, &x->group_text, &count, &why) < 0)
+    if (rc < 0 && rc != DT_E_NOT_FOUND)
+        note(x, x->groups_error.text);
+    if (rc < 0)
         return DT_OK;
     x->answer.groups = DT_EXPLAIN_GROUPS_HOST;
     return list_groups(x, count, e);

@@ -86,7 +86,8 @@ int dt_rlm_evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst, siz
 static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
 {
     size_t len = strlen(name) + 1;
-    if (len == 1 || !dt_site_names_group(in->site, name))
+    if (len == 1 ||
+        !dt_site_keeps_group(in->site, dt_bytes_of(in->groups, *used), in->group_count, name))
         return true;
     if (in->group_count >= DT_GROUPS_MAX || len > sizeof in->groups - *used)
         return false;
@@ -100,7 +101,7 @@ static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
 static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
     vp_tmpl_t const *attribute = inst->inputs[DT_RLM_GROUPS].attribute;
-    char name[DT_GROUP_NAME_MAX];
+    char name[DT_RLM_GROUP_TEXT_MAX];
     vp_cursor_t cursor;
     size_t used = 0;
     int err = 0, seen = 0;
@@ -116,20 +117,20 @@ static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_
 /* A list with commas, as "%{control:LDAP-Group[*]}" gives it. */
 static int groups_of_list(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
-    char list[DT_RLM_GROUPS_BYTES];
-    char *rest = list, *name;
+    char *list = NULL, *rest, *name;
     size_t used = 0;
     int seen = 0;
-    int rc = dt_rlm_evaluate(request, &inst->inputs[DT_RLM_GROUPS], list, sizeof list);
-    if (rc != 0)
-        return rc;
-    while ((name = strsep(&rest, ",")) != NULL) {
+    ssize_t len =
+        radius_axlat_struct(&list, request, inst->inputs[DT_RLM_GROUPS].xlat, as_is, NULL);
+    if (len < 0 || len > DT_RLM_GROUP_LIST_MAX)
+        seen = DT_E_LIMIT;
+    rest = list;
+    while (seen >= 0 && (name = strsep(&rest, ",")) != NULL) {
         while (*name == ' ')
             name++;
-        seen += *name != '\0';
-        if (!add_group(in, &used, name))
-            return DT_E_LIMIT;
+        seen = !add_group(in, &used, name) ? DT_E_LIMIT : seen + (*name != '\0');
     }
+    talloc_free(list);
     return seen;
 }
 

@@ -18,7 +18,9 @@
 
 /* Bounds of one input; longer values deny (who and where) or count as not given (assertions). */
 #define DT_RLM_INPUT_MAX 512
-#define DT_RLM_GROUPS_BYTES 8192
+#define DT_RLM_GROUPS_BYTES 8192            /* of the groups that rules name */
+#define DT_RLM_GROUP_TEXT_MAX 4096          /* one group, whether or not a rule names it */
+#define DT_RLM_GROUP_LIST_MAX (1024 * 1024) /* all groups of a person with commas between */
 #define DT_RLM_BLOCKING_WAITS_MAX 1024
 
 /* A parked request is answered this long before the server would give up on it. */

@@ -638,6 +638,42 @@ bool dt_policy_names_group(dt_policy const *p, char const *group)
             patterns_match(p, p->all_group_patterns, group));
 }
 
+static bool packed_has(dt_policy const *p, dt_name_list names, dt_name_list patterns, dt_bytes kept)
+{
+    char const *at = (char const *)kept.p;
+
+    for (size_t used = 0; used < kept.len; used += strlen(at + used) + 1) {
+        char const *name = at + used;
+        if (list_has(p, names, dt_name_hash(name), name) || patterns_match(p, patterns, name))
+            return true;
+    }
+    return false;
+}
+
+/* A rule asks of each of its two lists whether any of the person's groups is in it: a group tells
+ * nothing new where each list that it is in has one already. */
+bool dt_policy_group_tells(dt_policy const *p, dt_bytes kept, char const *group)
+{
+    bool listed = false;
+
+    if (!dt_policy_names_group(p, group))
+        return false;
+    for (size_t i = 0; i < p->rule_count; i++) {
+        dt_rule const *r = &p->rules[i];
+        dt_name_list const lists[][2] = {{r->groups_include, r->groups_like},
+                                         {r->groups_exclude, r->groups_unlike}};
+        for (size_t k = 0; k < sizeof(lists) / sizeof(lists[0]); k++) {
+            if (!list_has(p, lists[k][0], dt_name_hash(group), group) &&
+                !patterns_match(p, lists[k][1], group))
+                continue;
+            listed = true;
+            if (!packed_has(p, lists[k][0], lists[k][1], kept))
+                return true;
+        }
+    }
+    return !listed; /* named elsewhere: kept, to be safe */
+}
+
 bool dt_policy_needs_time(dt_policy const *p)
 {
     return p != NULL && p->needs_time;

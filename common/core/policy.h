@@ -122,6 +122,10 @@ char const *dt_policy_hash(dt_policy const *p);
 bool dt_policy_needs_groups(dt_policy const *p);
 /* True when some rule names this group (ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
+/* True when no decision is the same without this group, where the person is also in those of `kept`
+ * (names, NUL-terminated one after another). So what is worth carrying is bounded by the rules, and not
+ * by how many groups a person is in. */
+bool dt_policy_group_tells(dt_policy const *p, dt_bytes kept, char const *group);
 /* What the policy says of report_only; the configuration's word counts where it says nothing. */
 typedef enum dt_report { DT_REPORT_UNSAID = 0, DT_REPORT_NO, DT_REPORT_YES } dt_report;
 dt_report dt_policy_report(dt_policy const *p);

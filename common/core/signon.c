@@ -136,11 +136,20 @@ bool dt_site_names_group(dt_site const *site, char const *group)
            (site->org && dt_policy_names_group(site->org, group));
 }
 
+bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group)
+{
+    if (count < DT_GROUPS_KEPT_FREELY) /* cheap, and nearly everybody */
+        return dt_site_names_group(site, group);
+    return (site->policy && dt_policy_group_tells(site->policy, kept, group)) ||
+           (site->org && dt_policy_group_tells(site->org, kept, group));
+}
+
 bool dt_signon_add_group(dt_signon *s, char const *name)
 {
     size_t len;
 
-    if (!name || !dt_site_names_group(&s->site, name))
+    if (!name ||
+        !dt_site_keeps_group(&s->site, dt_bytes_of(s->groups, s->groups_len), s->group_count, name))
         return true;
     len = strlen(name) + 1;
     if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->groups))

@@ -47,6 +47,12 @@ typedef struct dt_site {
 /* Whether any of the rules names groups, or this one. */
 bool dt_site_needs_groups(dt_site const *site);
 bool dt_site_names_group(dt_site const *site, char const *group);
+/* Groups that are kept because rules name them; from then on only those without which a decision may be
+ * another one. */
+#define DT_GROUPS_KEPT_FREELY 32
+/* Whether a group of a person has to be carried on, beside the `count` ones of `kept` (names,
+ * NUL-terminated one after another). */
+bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group);
 
 /* Decides by the org's own rules, into o->org, and adds what they ask for to o->decision, which is the
  * application's; o->org_mfa says whether MFA is due because of them. `o->verdict` counts for org_mfa =

@@ -19,7 +19,7 @@
 #include "core/ssh_wire.h"
 
 #define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
-#define DT_SIGNON_GROUPS_TEXT_MAX 2048
+#define DT_SIGNON_GROUPS_TEXT_MAX 4096
 #define DT_SIGNON_GROUP_PAGES_MAX 20  /* pages of Okta groups that are read */
 #define DT_SIGNON_DEVICE_PAGES_MAX 5  /* pages of devices that have one Entra id */
 #define DT_SIGNON_END_STEPS_MAX 8     /* beyond DT_SIGNON_STEPS_MAX, to take back a push */
@@ -33,7 +33,7 @@
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
 #define DT_SIGNON_LOGIN_MAX DT_LOGIN_MAX
 #define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
-#define DT_SIGNON_VALUE_MAX 4096
+#define DT_SIGNON_VALUE_MAX 8192
 #define DT_SIGNON_RECORD_MAX 2048 /* of a push */
 #define DT_SIGNON_REFRESH_AT_PERCENT                                                               \
     80 /* of cache_ttl: from here on an answer is refreshed ahead */

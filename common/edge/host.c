@@ -3,7 +3,7 @@
  * processes from being looked into. */
 #include "edge/host.h"
 
-#include "core/policy.h"
+#include "edge/name_service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,12 +112,13 @@ static int user_find(char const *user, gid_t *gid, dt_error *e)
 }
 
 /* A group's name; its number, as id(1) shows it, when the number has no name. */
-static int group_put(gid_t gid, dt_buf *out, dt_error *e)
+static int group_name(gid_t gid, dt_buf *out, dt_error *e)
 {
     struct group gr;
     struct group *found = NULL;
     int status = ERANGE;
 
+    dt_buf_reset(out);
     for (size_t size = NSS_BUF_FIRST; status == ERANGE && size <= NSS_BUF_MAX; size *= 4) {
         char *buf = malloc(size);
         if (buf == NULL)
@@ -130,17 +131,43 @@ static int group_put(gid_t gid, dt_buf *out, dt_error *e)
     if (status != 0 && status != ENOENT && status != ESRCH)
         return dt_error_set(e, DT_E_UNAVAILABLE, "the group database cannot be asked: %s",
                             strerror(status));
-    if (found == NULL) {
-        dt_buf_put_int(out, (int64_t)gid);
-        dt_buf_putc(out, '\0');
-    }
-    return DT_OK;
+    if (found != NULL)
+        return DT_OK;
+    dt_buf_put_int(out, (int64_t)gid);
+    dt_buf_putc(out, '\0');
+    return dt_name_service_is_nameless(gid, e);
 }
 
-int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e)
+/* Those of the groups that are wanted, by name. */
+static int put_names(gid_t const *gids, size_t n, dt_host_group_fn *keep, void *ctx, dt_buf *out,
+                     size_t *count, dt_error *e)
 {
-    gid_t gids[DT_GROUPS_MAX];
-    int n = DT_GROUPS_MAX;
+    size_t before = out->len;
+    int error = DT_OK;
+    dt_buf name;
+
+    dt_buf_init(&name, NSS_BUF_MAX);
+    for (size_t i = 0; error == DT_OK && i < n; i++) {
+        dt_bytes kept = dt_bytes_of(out->p + before, out->len - before);
+        error = group_name(gids[i], &name, e);
+        if (error != DT_OK ||
+            (keep != NULL && !keep(ctx, out->p != NULL ? kept : dt_bytes_of(NULL, 0), *count,
+                                   (char const *)name.p)))
+            continue;
+        dt_buf_put(out, name.p, name.len);
+        ++*count;
+        if (dt_buf_error(&name) < 0 || dt_buf_error(out) < 0)
+            error = dt_error_set(e, DT_E_LIMIT, "the names of the user's groups do not fit");
+    }
+    dt_buf_free(&name);
+    return error;
+}
+
+int dt_host_groups(char const *user, dt_host_group_fn *keep, void *ctx, dt_buf *out, size_t *count,
+                   dt_error *e)
+{
+    gid_t *gids = NULL;
+    size_t n = 0;
     gid_t primary = 0;
     size_t before = out->len;
     int error = DT_OK;
@@ -149,22 +176,18 @@ int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e)
     if (user == NULL || *user == '\0' || strlen(user) >= USER_MAX)
         return dt_error_set(e, DT_E_NOT_FOUND, "the user database does not know the user");
     error = user_find(user, &primary, e);
-    if (error < 0)
-        return error;
-    if (getgrouplist(user, primary, gids, &n) < 0)
-        return dt_error_set(e, DT_E_LIMIT, "the user is in more than %d groups", DT_GROUPS_MAX);
-    for (int i = 0; error == DT_OK && i < n; i++)
-        error = group_put(gids[i], out, e);
-    if (error == DT_OK && dt_buf_error(out) < 0)
-        error = dt_error_set(e, dt_buf_error(out), "the names of the user's groups do not fit");
+    if (error == DT_OK)
+        error = dt_name_service_groups(user, primary, &gids, &n, e);
+    if (error == DT_OK)
+        error = put_names(gids, n, keep, ctx, out, count, e);
+    free(gids);
     if (error < 0) {
+        *count = 0;
         out->len = before;
         if (out->cap > 0)
             out->p[before] = '\0';
-        return error;
     }
-    *count = (size_t)n;
-    return DT_OK;
+    return error;
 }
 
 /* The one short line of a file of /proc, without its end. */

@@ -22,9 +22,14 @@ _Noreturn void dt_host_exit(int status);
 DT_MUST_USE int dt_host_utc_offset(dt_time at, int *minutes);
 /* The host's name, at most size - 1 characters; "localhost" when unknown. */
 void dt_host_name(char *out, size_t size);
-/* The user's groups by NSS: names, NUL-terminated one after another, in `out`; *count of them.
- * DT_E_NOT_FOUND when the user is unknown, DT_E_UNAVAILABLE when NSS fails, DT_E_LIMIT. */
-DT_MUST_USE int dt_host_groups(char const *user, dt_buf *out, size_t *count, dt_error *e);
+/* Whether a group is worth keeping, beside the *count names that `kept` has already. */
+typedef bool dt_host_group_fn(void *ctx, dt_bytes kept, size_t count, char const *name);
+/* The user's groups by NSS: names, NUL-terminated one after another, in `out`; *count of them: those that
+ * `keep` wants, or all where it is NULL. All that were looked for are known on DT_OK, whatever was kept.
+ * DT_E_NOT_FOUND when the user is unknown, DT_E_UNAVAILABLE when NSS, or a single one of its sources,
+ * could not be asked; DT_E_LIMIT when what is kept does not fit. */
+DT_MUST_USE int dt_host_groups(char const *user, dt_host_group_fn *keep, void *ctx, dt_buf *out,
+                               size_t *count, dt_error *e);
 /* Names the login session that a process is in, by what the kernel keeps of it (pam_loginuid(8)): this
  * boot, the audit session's number and its login uid. No process but one with CAP_AUDIT_CONTROL can
  * choose or change that. DT_E_NOT_FOUND when the process is in none, or the kernel keeps none;

@@ -21,7 +21,9 @@
 /* What is asked of the name service, in a thread of its own: NSS may block for as long as it likes. */
 struct dt_lookup {
     dt_daemon *daemon;
-    dt_conn *conn;   /* NULL once it is gone; only the loop's thread looks at it */
+    dt_conn *conn; /* NULL once it is gone; only the loop's thread looks at it */
+    dt_site site;  /* held: the groups are kept by its rules, and decided by them */
+    char const *application;
     uint8_t *packet; /* the request; `message` points into it */
     size_t len;
     dt_message message;
@@ -240,7 +242,7 @@ static void run(dt_conn *c, dt_message const *m, dt_signon *machine)
 }
 
 /* The connection may be gone afterwards. */
-static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
+static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
 {
     char id[DT_SIGNON_ID_LEN + 1];
     char const *names[DT_GROUPS_MAX];
@@ -257,7 +259,13 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup const *l)
         return;
     }
     dt_host_name(host, sizeof(host));
-    r.application = dt_driver_hold_service(c->daemon->driver, m->service, &site);
+    if (l != NULL) { /* its hold becomes ours */
+        site = l->site;
+        r.application = l->application;
+        l->site = (dt_site){0};
+    } else {
+        r.application = dt_driver_hold_service(c->daemon->driver, m->service, &site);
+    }
     take_session(c, m, site.config, session);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
@@ -286,6 +294,7 @@ static bool user_has_uid(char const *user, uid_t uid)
 
 static void lookup_free(dt_lookup *l)
 {
+    dt_driver_leave(&l->site);
     dt_buf_free(&l->groups);
     if (l->packet != NULL)
         explicit_bzero(l->packet, l->len); /* there may be a password in it */
@@ -315,6 +324,11 @@ static void looked_up(void *ctx)
     lookup_free(l);
 }
 
+static bool keep_named(void *ctx, dt_bytes kept, size_t count, char const *name)
+{
+    return dt_site_keeps_group(ctx, kept, count, name);
+}
+
 static void *look_up(void *ctx)
 {
     dt_lookup *l = ctx;
@@ -323,7 +337,8 @@ static void *look_up(void *ctx)
     if (l->want_owner)
         l->is_owner = user_has_uid(l->message.user, l->uid);
     if (l->want_groups)
-        l->groups_error = dt_host_groups(l->message.user, &l->groups, &l->group_count, &l->error);
+        l->groups_error = dt_host_groups(l->message.user, keep_named, &l->site, &l->groups,
+                                         &l->group_count, &l->error);
     pthread_mutex_lock(&d->post_lock);
     /* Where it cannot be handed back the process is about to end, and nobody waits any more. */
     if (!d->posts_end)
@@ -347,6 +362,8 @@ static dt_lookup *lookup_new(dt_conn *c, uint8_t const *packet, size_t len)
             l->daemon = c->daemon;
             l->conn = c;
             l->uid = c->uid;
+            l->application =
+                dt_driver_hold_service(c->daemon->driver, l->message.service, &l->site);
             return l;
         }
     }
@@ -415,8 +432,6 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
         begin(c, m, NULL);
 }
 
-/* What is looked up here is what the site in force now asks for. Were another in force when it comes
- * back, groups that were not looked up are groups that are not known. */
 void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len)
 {
     dt_site site;

@@ -43,6 +43,12 @@ SPLIT = """files
                     &DevTrust-Group += "Everyone"
                 }
             }
+            elsif (&User-Name =~ /^crowd/) {
+                CROWD
+                update control {
+                    &DevTrust-Group += "Staff"
+                }
+            }
             elsif (&User-Name =~ /^guest/) {
                 update control {
                     &DevTrust-Group += "Guests"
@@ -50,6 +56,17 @@ SPLIT = """files
             }
             pap
 """
+
+
+def crowd() -> str:
+    """A person in a thousand groups; an update section has room for 128 lines."""
+    names = [f"CN=team {i:04} {'of a department ' * 4}" for i in range(999)] + ["CN=" + "y" * 300]
+    blocks = [names[i:i + 100] for i in range(0, len(names), 100)]
+    lines = ["\n".join(f'&DevTrust-Group += "{name}"' for name in block) for block in blocks]
+    return "\n".join("update control {\n" + block + "\n}" for block in lines)
+
+
+SPLIT = SPLIT.replace("CROWD", crowd())
 
 
 def group_policy() -> dict[str, Any]:
@@ -189,6 +206,13 @@ def test_parked_push(park: World) -> None:
 
 
 # --- groups --------------------------------------------------------------------------------------
+
+def test_a_person_in_a_thousand_groups(park: World) -> None:
+    """What counts are the groups that rules name, however many others there are, and how long."""
+    user = park.person("crowd-1", PUSH, push="approve")
+    assert park.client().login(user).code == ACCEPT
+    assert park.outcome(user, "MFA_SUCCESS")["rule"] == "Staff by MFA"
+
 
 def test_group_that_no_rule_lets_in(park: World) -> None:
     user = park.person("guest-1", PUSH, push="approve")

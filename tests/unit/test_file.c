@@ -552,23 +552,24 @@ static void groups(void **state)
 
     (void)state;
     dt_buf_init(&b, 64 * 1024);
-    assert_int_equal(dt_host_groups("root", &b, &count, &e), DT_OK);
+    assert_int_equal(dt_host_groups("root", NULL, NULL, &b, &count, &e), DT_OK);
     assert_true(count >= 1);
     assert_true(has_group(&b, count, "root"));
     assert_false(has_group(&b, count, "nogroup"));
     dt_buf_reset(&b);
-    assert_int_equal(dt_host_groups("no-such-user-here", &b, &count, &e), DT_E_NOT_FOUND);
+    assert_int_equal(dt_host_groups("no-such-user-here", NULL, NULL, &b, &count, &e),
+                     DT_E_NOT_FOUND);
     assert_int_equal(count, 0);
     assert_int_equal(b.len, 0);
-    assert_int_equal(dt_host_groups("", &b, &count, &e), DT_E_NOT_FOUND);
-    assert_int_equal(dt_host_groups(NULL, &b, &count, &e), DT_E_NOT_FOUND);
+    assert_int_equal(dt_host_groups("", NULL, NULL, &b, &count, &e), DT_E_NOT_FOUND);
+    assert_int_equal(dt_host_groups(NULL, NULL, NULL, &b, &count, &e), DT_E_NOT_FOUND);
     memset(huge, 'u', sizeof(huge));
     huge[sizeof(huge) - 1] = '\0';
-    assert_int_equal(dt_host_groups(huge, &b, &count, &e), DT_E_NOT_FOUND);
+    assert_int_equal(dt_host_groups(huge, NULL, NULL, &b, &count, &e), DT_E_NOT_FOUND);
     dt_buf_free(&b);
     /* No room for the names: no names at all. */
     dt_buf_init(&b, 2);
-    assert_int_equal(dt_host_groups("root", &b, &count, &e), DT_E_LIMIT);
+    assert_int_equal(dt_host_groups("root", NULL, NULL, &b, &count, &e), DT_E_LIMIT);
     assert_int_equal(count, 0);
     assert_int_equal(b.len, 0);
     dt_buf_free(&b);

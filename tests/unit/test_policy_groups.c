@@ -301,6 +301,77 @@ static void random_nestings_agree_with_a_search(void **state)
     assert_true(held > RANDOM_POLICIES && held < (size_t)RANDOM_POLICIES * (RANDOM_PEOPLE - 1));
 }
 
+/* --- what need not be carried ------------------------------------------------------------------- */
+
+/* Several rules, with names and patterns in both lists, some for the person herself. */
+static dt_policy *random_rules(void)
+{
+    static char const *const wanted[] = {"group-1",  "group-2", "group-7", "group-1?",
+                                         "group-*0", "*-3",     "group-*", "other"};
+    char text[8192];
+    dt_buf b;
+    unsigned rules = 1 + any(6);
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_puts(&b, "{\"name\":\"x\",\"application\":\"x\",\"rules\":[");
+    for (unsigned i = 0; i < rules; i++) {
+        unsigned one = any(COUNT(wanted) - 1);
+
+        dt_buf_printf(&b,
+                      "{\"name\":\"R%u\",\"priority\":%u,\"status\":\"%s\",\"conditions\":"
+                      "{\"people\":{%s\"groups\":{\"include\":[\"%s\",\"%s\"]",
+                      i, i + 1, any(8) == 0 ? "INACTIVE" : "ACTIVE",
+                      any(4) == 0 ? "\"users\":{\"include\":[\"anna\"]}," : "", wanted[one],
+                      wanted[one + 1]);
+        if (any(2) == 0)
+            dt_buf_printf(&b, ",\"exclude\":[\"%s\"]", wanted[any(COUNT(wanted))]);
+        dt_buf_printf(&b, "}}},\"actions\":{\"appSignOn\":{\"access\":\"%s\"}}},",
+                      any(2) == 0 ? "ALLOW" : "DENY");
+    }
+    dt_buf_puts(&b, "{\"name\":\"Rest\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":"
+                    "{},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}");
+    assert_int_equal(dt_buf_error(&b), DT_OK);
+    return policy_of(text);
+}
+
+/* Without the groups that tell nothing every decision is the same, by the same rule. */
+static void what_tells_nothing_changes_nothing(void **state)
+{
+    size_t left_out = 0, allowed = 0;
+
+    (void)state;
+    for (int k = 0; k < RANDOM_POLICIES; k++) {
+        dt_policy *p = random_rules();
+
+        for (int i = 0; i < RANDOM_PEOPLE; i++) {
+            static char names[40][16];
+            char const *all[40], *kept[40];
+            char packed[40 * 16];
+            size_t count = any(40), kept_count = 0, used = 0;
+            dt_decision with, without;
+
+            for (size_t g = 0; g < count; g++) {
+                snprintf(names[g], sizeof(names[g]), "Group-%u", (unsigned)any(30));
+                all[g] = names[g];
+                if (!dt_policy_group_tells(p, dt_bytes_of(packed, used), names[g]))
+                    continue;
+                kept[kept_count++] = names[g];
+                memcpy(packed + used, names[g], strlen(names[g]) + 1);
+                used += strlen(names[g]) + 1;
+            }
+            with = decide(p, all, count);
+            without = decide(p, kept, kept_count);
+            if (with.access != without.access || with.rule_index != without.rule_index)
+                fail_msg("policy %d, person %d", k, i);
+            left_out += count - kept_count;
+            allowed += with.access == DT_ACCESS_ALLOW;
+        }
+        dt_policy_free(&p);
+    }
+    assert_true(left_out > (size_t)RANDOM_POLICIES * RANDOM_PEOPLE);
+    assert_true(allowed > RANDOM_POLICIES);
+}
+
 int main(void)
 {
     static struct CMUnitTest const tests[] = {
@@ -310,6 +381,7 @@ int main(void)
         cmocka_unit_test(as_deep_as_may_be),
         cmocka_unit_test(many_ways_lead_there),
         cmocka_unit_test(random_nestings_agree_with_a_search),
+        cmocka_unit_test(what_tells_nothing_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

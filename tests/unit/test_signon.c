@@ -2735,27 +2735,39 @@ static void test_no_configuration_denies(void **state)
     world_close(&w);
 }
 
+/* The start of a rule that names groups, and what comes between two of them: all in one list, or each in a
+ * rule of its own. */
+static void put_group(dt_buf *b, size_t i, bool apart, char const *name)
+{
+    if (i > 0)
+        dt_buf_puts(b, apart ? "]}}},\"actions\":{\"appSignOn\":" ALLOW "}}," : ",");
+    if (i == 0 || apart)
+        dt_buf_printf(b,
+                      "{\"name\":\"staff %zu\",\"priority\":%zu,\"status\":\"ACTIVE\","
+                      "\"conditions\":{\"people\":{\"groups\":{\"include\":[",
+                      i, i + 1);
+    dt_buf_printf(b, "\"%s\"", name);
+}
+
 /* A policy that names `count` groups of names `len` long; a person who is in all of them, and in as
  * many that it does not name. */
-static void many_groups(size_t count, size_t len, dt_result result, dt_cause cause)
+static void many_groups(size_t count, size_t len, bool apart, dt_result result, dt_cause cause)
 {
-    static char names[256][64], policy[32 * 1024];
+    static char names[256][80], policy[64 * 1024];
     char const *groups[256];
     world w;
     dt_request r = world_request();
     dt_buf b;
 
     dt_buf_init_fixed(&b, policy, sizeof(policy));
-    dt_buf_puts(&b, "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[{\"name\":\"staff\","
-                    "\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"people\":{\"groups\":"
-                    "{\"include\":[");
+    dt_buf_puts(&b, "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[");
     for (size_t i = 0; i < 2 * count; i++) {
         snprintf(names[i], sizeof(names[i]), "%s%03zu", i < count ? "other" : "named", i);
         memset(names[i] + 8, 'g', len - 8);
         names[i][len] = '\0';
         groups[i] = names[i];
         if (i >= count)
-            dt_buf_printf(&b, "%s\"%s\"", i > count ? "," : "", names[i]);
+            put_group(&b, i - count, apart, names[i]);
     }
     dt_buf_puts(&b, "]}}},\"actions\":{\"appSignOn\":" ALLOW "}}," CATCH_ALL "]}");
     assert_int_equal(dt_buf_error(&b), 0);
@@ -2771,10 +2783,18 @@ static void many_groups(size_t count, size_t len, dt_result result, dt_cause cau
 static void test_more_groups_than_fit_are_not_known(void **state)
 {
     (void)state;
-    many_groups(DT_SIGNON_GROUPS_MAX, 8, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
-    many_groups(DT_SIGNON_GROUPS_MAX + 1, 8, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
-    many_groups(64, 31, DT_ALLOW, DT_CAUSE_RULE_ALLOW); /* 64 * 32 = DT_SIGNON_GROUPS_TEXT_MAX */
-    many_groups(63, 32, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    many_groups(DT_SIGNON_GROUPS_MAX, 8, true, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    many_groups(DT_SIGNON_GROUPS_MAX + 1, 8, true, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+    many_groups(64, 63, true, DT_ALLOW, DT_CAUSE_RULE_ALLOW); /* DT_SIGNON_GROUPS_TEXT_MAX */
+    many_groups(64, 64, true, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+}
+
+/* Of many that one list of a rule names, no more are carried than tell something. */
+static void test_more_groups_of_one_list_than_fit_are_known(void **state)
+{
+    (void)state;
+    many_groups(DT_SIGNON_GROUPS_MAX + 1, 8, false, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    many_groups(128, 64, false, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
 }
 
 /* What the decision does not need is not looked up. */
@@ -4747,6 +4767,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_every_name_must_fit),
     cmocka_unit_test(test_no_configuration_denies),
     cmocka_unit_test(test_more_groups_than_fit_are_not_known),
+    cmocka_unit_test(test_more_groups_of_one_list_than_fit_are_known),
     cmocka_unit_test(test_nothing_is_asked_in_vain),
     cmocka_unit_test(test_when_intune_is_asked_again),
     cmocka_unit_test(test_what_is_no_passcode_costs_no_call),

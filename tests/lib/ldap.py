@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A directory for tests: OpenLDAP's slapd on the loopback address with people and groups, and
+# nslcd, which answers a host's name service from it. Both run as they are installed, with their own
+# files in the test's directory.
+"""slapd and nslcd under test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Optional, Sequence
+
+from tests.lib.radius import free_port
+
+LIMIT = 60.0
+BASE = "dc=example,dc=com"
+SLAPD = "/usr/sbin/slapd"
+NSLCD = "/usr/sbin/nslcd"
+
+Process = subprocess.Popen
+
+CONFIG = """\
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {directory}/slapd.pid
+database mdb
+suffix "{base}"
+directory {directory}/data
+index objectClass,uid,uidNumber,gidNumber,memberUid eq
+"""
+
+
+def wait_until(condition: Any, what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain: " + what
+        time.sleep(0.05)
+
+
+def end(process: Optional["Process[bytes]"], how: int = signal.SIGTERM) -> None:
+    if process is None:
+        return
+    if process.poll() is None:
+        process.send_signal(how)
+    try:
+        process.wait(LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Ldap:
+    """A directory with people (name -> uid) and groups (name -> (gid, members))."""
+
+    def __init__(self, people: Mapping[str, int],
+                 groups: Mapping[str, tuple[int, Iterable[str]]]) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="devtrust-ldap-"))
+        os.chmod(self.directory, 0o755)
+        (self.directory / "data").mkdir()
+        self.port = free_port(socket.SOCK_STREAM)
+        self._slapd: Optional["Process[bytes]"] = None
+        self._nslcd: Optional["Process[bytes]"] = None
+        self.config = self.directory / "slapd.conf"
+        self.config.write_text(CONFIG.format(directory=self.directory, base=BASE))
+        entries = [f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\n"
+                   "dc: example\no: Example\n"]
+        entries += [f"dn: uid={name},{BASE}\nobjectClass: account\nobjectClass: posixAccount\n"
+                    f"uid: {name}\ncn: {name}\nuidNumber: {uid}\ngidNumber: {uid}\n"
+                    f"homeDirectory: /nonexistent\nloginShell: /bin/sh\n"
+                    for name, uid in people.items()]
+        entries += [f"dn: cn={name},{BASE}\nobjectClass: posixGroup\ncn: {name}\n"
+                    f"gidNumber: {gid}\n" + "".join(f"memberUid: {m}\n" for m in members)
+                    for name, (gid, members) in groups.items()]
+        subprocess.run(["/usr/sbin/slapadd", "-q", "-f", str(self.config)], check=True,
+                       input="\n".join(entries), text=True, capture_output=True, timeout=LIMIT)
+
+    @property
+    def url(self) -> str:
+        return f"ldap://127.0.0.1:{self.port}"
+
+    # --- slapd -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        assert self._slapd is None
+        self._slapd = subprocess.Popen(
+            [SLAPD, "-h", self.url, "-f", str(self.config), "-d", "0"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self.is_listening, "slapd listens")
+
+    def is_listening(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        end(self._slapd)
+        self._slapd = None
+
+    # --- the name service ------------------------------------------------------------------------
+
+    def nslcd_config(self) -> Path:
+        path = self.directory / "nslcd.conf"
+        path.write_text(f"uid nslcd\ngid nslcd\nuri {self.url}\nbase {BASE}\n"
+                        "bind_timelimit 2\ntimelimit 2\n"
+                        "reconnect_sleeptime 1\nreconnect_retrytime 1\n")
+        os.chown(path, 0, pwd.getpwnam("nslcd").pw_gid)
+        os.chmod(path, 0o640)
+        return path
+
+    def start_nslcd(self, inside: Any) -> None:
+        """In a namespace where /etc/nslcd.conf is ours and /run/nslcd is empty."""
+        assert self._nslcd is None
+        command: Sequence[str] = inside([NSLCD, "--nofork"])
+        self._nslcd = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop_nslcd(self) -> None:
+        end(self._nslcd)
+        self._nslcd = None
+
+    def close(self) -> None:
+        self.stop_nslcd()
+        self.stop()
+        with contextlib.suppress(OSError):
+            subprocess.run(["rm", "-rf", str(self.directory)], check=True, timeout=LIMIT)
+
+    def __enter__(self) -> "Ldap":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
