@@ -448,7 +448,7 @@ static void check_store(checking *k)
     dt_error e = {0};
     dt_store *store = NULL;
     size_t devices = 0;
-    int rc = dt_store_open(k->config->store.path, &store, &e);
+    int rc = dt_store_open(k->config->store.path, k->config->store.size_limit, &store, &e);
 
     if (rc == DT_OK)
         rc = dt_store_each(store, DT_TABLE_DEVICE, k->now, count_row, &devices, &e);

@@ -374,7 +374,8 @@ static int look_at_row(void *ctx, char const *key, dt_bytes value, dt_time expir
 static int find_in_registry(wanted_device *w, dt_error *e)
 {
     dt_store *store = NULL;
-    int rc = dt_store_open(w->x->answer.config->store.path, &store, e);
+    dt_config const *config = w->x->answer.config;
+    int rc = dt_store_open(config->store.path, config->store.size_limit, &store, e);
 
     if (rc < 0)
         return rc;

@@ -13,7 +13,8 @@ int dt_ctl_store_open(char const *path, dt_site_files **files, dt_store **store,
 
     *store = NULL;
     if (rc == DT_OK)
-        rc = dt_store_open(dt_site_config(*files)->store.path, store, e);
+        rc = dt_store_open(dt_site_config(*files)->store.path,
+                           dt_site_config(*files)->store.size_limit, store, e);
     if (rc < 0)
         dt_ctl_store_close(files, store);
     return rc;

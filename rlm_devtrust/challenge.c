@@ -2,6 +2,7 @@
 /* Keeps and takes the sign-on behind a State. See challenge.h. */
 #include "rlm_devtrust/challenge.h"
 
+#include "core/crypto.h"
 #include "edge/host.h"
 
 #include <string.h>
@@ -13,17 +14,29 @@ static uint8_t const *state_key(dt_site const *site)
     return key == NULL ? NULL : dt_secret_bytes(key).p;
 }
 
-static void put_op(dt_store_op *op, dt_store_verb verb, char const id_hex[])
+/* "USER:ID", so that what one person may keep is bounded. */
+static int put_op(dt_store_op *op, dt_store_verb verb, char const *user, char const id_hex[])
 {
+    uint8_t digest[DT_SHA256_LEN];
+    char owner[2 * DT_SHA256_LEN + 1];
+    dt_buf key;
+    int rc = dt_crypto_sha256(dt_bytes_str(user), digest);
+
     memset(op, 0, sizeof *op);
+    if (rc != 0)
+        return rc;
+    dt_hex(owner, digest, sizeof digest);
     op->table = DT_TABLE_STATE;
     op->verb = verb;
-    memcpy(op->key, id_hex, 2 * DT_STATE_ID_LEN + 1);
+    dt_buf_init_fixed(&key, op->key, sizeof op->key);
+    dt_buf_printf(&key, "%s:%s", owner, id_hex);
     op->sync = true; /* a used State must stay used, whatever happens to the machine */
+    op->own_max = DT_CHALLENGES_PER_PERSON;
+    return dt_buf_error(&key);
 }
 
-static int store_machine(dt_driver *d, dt_signon const *machine, char const *id_hex,
-                         dt_time expires, dt_error *e)
+static int store_machine(dt_driver *d, dt_signon const *machine, char const *user,
+                         char const *id_hex, dt_time expires, dt_error *e)
 {
     dt_buf saved, scratch;
     dt_store_op op;
@@ -34,7 +47,9 @@ static int store_machine(dt_driver *d, dt_signon const *machine, char const *id_
     int rc = dt_signon_save(machine, &saved);
     if (rc != 0)
         goto out;
-    put_op(&op, DT_STORE_PUT, id_hex);
+    rc = put_op(&op, DT_STORE_PUT, user, id_hex);
+    if (rc != 0)
+        goto out;
     op.value = dt_buf_bytes(&saved);
     op.expires = expires;
     dt_driver_store_do(d, &op, &scratch, &result);
@@ -66,7 +81,7 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     rc = dt_state_token_make(key, random, &who, expires, state, id_hex);
     if (rc != 0)
         return dt_error_set(e, rc, "a challenge's State could not be sealed");
-    return store_machine(d, machine, id_hex, expires, e);
+    return store_machine(d, machine, who.user, id_hex, expires, e);
 }
 
 /* Sealed with the key in force now, whatever site the machine began with: it is what the answer will
@@ -80,16 +95,17 @@ int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state, dt_
     return rc;
 }
 
-static int take_saved(dt_driver *d, char const *id_hex, dt_site const *site, dt_signon *machine,
-                      dt_error *e)
+static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_site const *site,
+                      dt_signon *machine, dt_error *e)
 {
     dt_buf scratch;
     dt_store_op op;
     dt_store_result result = {0};
-    int rc;
+    int rc = put_op(&op, DT_STORE_TAKE, user, id_hex);
 
+    if (rc != 0)
+        return dt_error_set(e, rc, "no key can be made for a State");
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
-    put_op(&op, DT_STORE_TAKE, id_hex);
     dt_driver_store_do(d, &op, &scratch, &result);
     if (result.status == DT_STORE_NOT_FOUND)
         rc = dt_error_set(e, DT_E_NOT_FOUND, "State was used before");
@@ -115,5 +131,5 @@ int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
         return dt_error_set(e, rc, "State has expired");
     if (rc != 0)
         return dt_error_set(e, DT_E_CRYPTO, "State was changed, or made for somebody else");
-    return take_saved(d, id_hex, site, machine, e);
+    return take_saved(d, who->user, id_hex, site, machine, e);
 }

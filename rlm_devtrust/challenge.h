@@ -8,6 +8,8 @@
 #include "core/state_token.h"
 #include "driver/driver.h"
 
+#define DT_CHALLENGES_PER_PERSON 16 /* open at a time; the oldest makes room for one more */
+
 /* Keeps the machine for a later request and appends its State to `state` (at most
  * DT_STATE_TOKEN_MAX bytes). Bound to user, NAS, application and station of the machine's own
  * request. DT_E_INVALID when store.state_key_file is not set, DT_E_UNAVAILABLE when the store does

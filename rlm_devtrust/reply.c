@@ -121,6 +121,10 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_PRIMARY_MISSING:
         return RLM_MODULE_INVALID;
     case DT_CAUSE_MFA_LIMIT:
+    case DT_CAUSE_MFA_PASSCODE_LIMIT:
+    case DT_CAUSE_MFA_PUSH_PENDING:
+    case DT_CAUSE_MFA_PUSH_PAUSED:
+    case DT_CAUSE_MFA_PUSH_SPENT:
     case DT_CAUSE_PRIMARY_LIMIT:
     case DT_CAUSE_PRIMARY_LOCKED:
     case DT_CAUSE_MFA_LOCKED:
@@ -133,6 +137,7 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_MFA_PROVIDER_FAILED:
     case DT_CAUSE_OVERLOADED:
     case DT_CAUSE_LOCAL_FAULT:
+    case DT_CAUSE_LIMITS_UNAVAILABLE:
     case DT_CAUSE_BUSY:
     case DT_CAUSE_CLIENT_GONE:
     case DT_CAUSE_CONFIG:

@@ -226,8 +226,9 @@ static void put_part(dt_buf *b, char const *part)
     dt_buf_puts(b, part);
 }
 
-/* Whose logins share one push: user, NAS and station. Where nothing tells one of the person's places
- * from another, nobody may join: somebody else's login would ride on the person's approval. */
+/* Which requests are of one sign-on, and share its push: those of one application and station, by whatever
+ * NAS they come; the machine adds whose they are. Where nothing tells one of the person's places from another, nobody may join:
+ * somebody else's login would ride on the person's approval. */
 static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
 {
     char const *place = in->station[0] != '\0'   ? in->station
@@ -236,8 +237,6 @@ static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
     dt_buf b;
     dt_buf_init_fixed(&b, in->push_key, sizeof in->push_key);
     put_part(&b, inst->application);
-    put_part(&b, in->user);
-    put_part(&b, in->nas);
     put_part(&b, place[0] != '\0' ? place : in->id);
     return dt_buf_error(&b);
 }

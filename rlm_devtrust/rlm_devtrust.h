@@ -150,7 +150,7 @@ typedef struct dt_rlm_inputs {
     dt_vpn_claims vpn;
     char passcode[DT_ANSWER_MAX];
     char password[DT_PASSWORD_MAX];
-    char push_key[4 * (DT_USER_MAX + 8)]; /* application, user, NAS, place, with their lengths */
+    char push_key[2 * (DT_USER_MAX + 8)]; /* application, place, with their lengths */
     char groups[DT_RLM_GROUPS_BYTES];
     char const *group_list[DT_GROUPS_MAX];
     size_t group_count;

@@ -254,6 +254,8 @@ typedef struct dt_config {
         unsigned factors; /* dt_factor_type bits, the company's allowed set */
         dt_number_challenge number_challenge;
         int passcode_attempts;
+        int passcode_limit; /* wrong passcodes of one person since their last MFA, at all doors */
+        dt_time push_pause; /* after a denied push; 0 = none */
         int push_limit; /* pushes one user may be sent within push_limit_window; 0 = none at all */
         dt_time push_limit_window;
         dt_time wait_pam;           /* longest whole wait for a person, at most 60 s */
@@ -263,6 +265,7 @@ typedef struct dt_config {
     } mfa;
     struct {
         char *path;           /* SQLite file */
+        int size_limit;       /* of the file, MiB */
         char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
     } store;
     struct {

@@ -49,6 +49,11 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_MFA_PROVIDER_FAILED] = "MFA_PROVIDER_FAILED",
         [DT_CAUSE_OVERLOADED] = "OVERLOADED",
         [DT_CAUSE_LOCAL_FAULT] = "LOCAL_FAULT",
+        [DT_CAUSE_MFA_PASSCODE_LIMIT] = "MFA_PASSCODE_LIMIT",
+        [DT_CAUSE_MFA_PUSH_PENDING] = "MFA_PUSH_PENDING",
+        [DT_CAUSE_MFA_PUSH_PAUSED] = "MFA_PUSH_PAUSED",
+        [DT_CAUSE_MFA_PUSH_SPENT] = "MFA_PUSH_SPENT",
+        [DT_CAUSE_LIMITS_UNAVAILABLE] = "LIMITS_UNAVAILABLE",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }

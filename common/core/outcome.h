@@ -64,6 +64,12 @@ typedef enum dt_cause {
     DT_CAUSE_MFA_PROVIDER_FAILED,  /* the service behind one factor fails, says Okta */
     DT_CAUSE_OVERLOADED,           /* our queue of calls is full, or the wait in it was too long */
     DT_CAUSE_LOCAL_FAULT,          /* descriptors, memory: something of this host */
+    /* limits of one person, over all sign-ons and doors */
+    DT_CAUSE_MFA_PASSCODE_LIMIT, /* passcode_limit: Okta was not asked */
+    DT_CAUSE_MFA_PUSH_PENDING,   /* a push of another sign-on is not answered yet */
+    DT_CAUSE_MFA_PUSH_PAUSED,    /* push_pause: the last push was denied */
+    DT_CAUSE_MFA_PUSH_SPENT,     /* this SSH connection has had its push */
+    DT_CAUSE_LIMITS_UNAVAILABLE, /* a limit could be counted neither in the store nor in memory */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */

@@ -81,16 +81,29 @@ void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
 static void finish_next(dt_signon *s)
 {
     bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
+    /* Who joined a push and saw its end first says so: what was approved is approved once. */
+    bool tells = !s->push.joined || (s->expected_len > 0 && (s->push.state == DT_PUSH_APPROVED ||
+                                                             s->push.state == DT_PUSH_REJECTED));
 
     if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
         s->cancel_tried = true;
         dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
         return;
     }
-    if (!s->push.joined && s->push.state != DT_PUSH_NONE) {
+    if (tells && s->push.state != DT_PUSH_NONE) {
         if (push_open || s->push.state == DT_PUSH_STARTING)
             s->push.state = DT_PUSH_OVER;
         dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
+        return;
+    }
+    if (s->passcode_unjudged) {
+        s->passcode_unjudged = false;
+        dt_signon_set_phase(s, DT_PHASE_PASSCODE_UNCOUNT);
+        return;
+    }
+    if (s->mfa_done && !s->limits_cleared) {
+        s->limits_cleared = true;
+        dt_signon_set_phase(s, DT_PHASE_LIMITS_CLEAR);
         return;
     }
     if (s->mfa_done && dt_signon_remembers(s)) {
@@ -218,6 +231,7 @@ static int take_names(dt_signon *s, dt_request const *r)
         dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
         dt_str_copy(s->station, sizeof(s->station), r->station) < 0 ||
         dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
+        dt_str_copy(s->connection, sizeof(s->connection), r->connection) < 0 ||
         dt_str_copy(s->host, sizeof(s->host), r->host) < 0 ||
         dt_str_copy(s->passcode, sizeof(s->passcode), r->passcode) < 0)
         return DT_E_LIMIT;
@@ -368,6 +382,7 @@ bool dt_phase_is_http(dt_phase p)
     case DT_PHASE_PASSCODE_HTTP:
     case DT_PHASE_CANCEL_HTTP:
     case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_WHO:
     case DT_PHASE_PASSWORD_CANCEL:
     case DT_PHASE_OCSP_HTTP:
         return true;
@@ -538,6 +553,7 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
         dt_signon_okta_http_done(s, r, now);
         return;
     case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_WHO:
     case DT_PHASE_PASSWORD_CANCEL:
         dt_signon_primary_http_done(s, r, now);
         return;
@@ -612,8 +628,10 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
         s->push.state = DT_PUSH_NONE;
         finish_next(s);
         return;
-    case DT_PHASE_REMEMBERED_PUT:
-        finish_next(s); /* not remembered costs one more MFA */
+    case DT_PHASE_REMEMBERED_PUT:   /* not remembered costs one more MFA */
+    case DT_PHASE_PASSCODE_UNCOUNT: /* not taken off, or not cleared: counted still */
+    case DT_PHASE_LIMITS_CLEAR:
+        finish_next(s);
         return;
     default:
         dt_signon_mfa_store_done(s, r, now);

@@ -127,11 +127,14 @@ typedef struct dt_request {
     char const *passcode; /* given along with the request; "" = none */
     /* The first factor. An application of [primary] okta_password wants the password, unless the
      * handshake was the first factor; any other refuses one, since nobody would check it. */
-    char const *password; /* the person's; "" or NULL = none. Wipe it after dt_signon_begin */
-    dt_primary primary;   /* DT_PRIMARY_HANDSHAKE, or STACK */
-    char const *push_key; /* who shares one push: user + NAS + station for RADIUS; unique for PAM */
-    dt_time wait_limit;   /* longest wait for the person from `now` on */
-    uint8_t random[32];   /* fresh: nonces, jitter */
+    char const *password;   /* the person's; "" or NULL = none. Wipe it after dt_signon_begin */
+    dt_primary primary;     /* DT_PRIMARY_HANDSHAKE, or STACK */
+    char const *push_key;   /* the sign-on that retransmits of it share a push with: identity,
+                             application and station for RADIUS; unique for PAM */
+    char const *connection; /* names the SSH connection, as the kernel has it: it gets one push.
+                               "" or NULL = none, or not known */
+    dt_time wait_limit;     /* longest wait for the person from `now` on */
+    uint8_t random[32];     /* fresh: nonces, jitter */
 } dt_request;
 
 typedef enum dt_step_kind {

@@ -31,6 +31,7 @@
 #define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
 #define DT_SIGNON_FAIR_TIMEOUT DT_SECONDS(10)     /* without an answer for so long, Okta is away */
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
+#define DT_SIGNON_CONNECTION_KEPT DT_HOURS(24)    /* that an SSH connection has had its push */
 #define DT_SIGNON_LOGIN_MAX DT_LOGIN_MAX
 #define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
 #define DT_SIGNON_VALUE_MAX 8192
@@ -100,7 +101,12 @@ typedef enum dt_phase {
     DT_PHASE_SERVICE_GET, /* where the Compliance Retrieval service is */
     DT_PHASE_SERVICE_HTTP,
     DT_PHASE_SERVICE_PUT,
-    DT_PHASE_COMPLIANCE_HTTP, /* what it says of the device; then INTUNE_PUT */
+    DT_PHASE_COMPLIANCE_HTTP,  /* what it says of the device; then INTUNE_PUT */
+    DT_PHASE_PUSH_CONNECTION,  /* has this SSH connection had its push? */
+    DT_PHASE_PASSCODE_COUNT,   /* each passcode is counted before it is sent */
+    DT_PHASE_PASSCODE_UNCOUNT, /* Okta did not look at it */
+    DT_PHASE_LIMITS_CLEAR,     /* an MFA was right: wrong passcodes count from the beginning */
+    DT_PHASE_PASSWORD_WHO,     /* too many names are counted: does Okta know this one? */
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -158,6 +164,8 @@ typedef struct dt_push {
     int number;
     char login[DT_SIGNON_LOGIN_MAX];
     char owner[DT_SIGNON_ID_LEN + 1];
+    char share[2 * DT_SHA256_LEN + 1]; /* push_key of the sign-on that sent it */
+    dt_time at;                        /* when it was denied; else 0 */
     char poll_url[DT_SIGNON_LINK_MAX];
     char cancel_url[DT_SIGNON_LINK_MAX];
 } dt_push;
@@ -189,6 +197,7 @@ struct dt_signon {
     char station[DT_USER_MAX];
     char session[DT_SESSION_NAME_MAX];
     char push_key[2 * DT_SHA256_LEN + 1];
+    char connection[DT_SESSION_NAME_MAX];
     size_t groups_len, group_count;
     dt_group_knowledge group_knowledge;
     size_t told_len, told_count; /* of them, those that came with the request */
@@ -274,7 +283,10 @@ struct dt_signon {
     dt_cause final_cause;
     bool finishing;
     bool cancel_tried;
-    bool mfa_done;
+    bool mfa_done, limits_cleared;
+    bool passcode_unjudged; /* one was counted that Okta did not look at */
+    bool passcode_locked;   /* passcodes are refused in this sign-on */
+    bool person_exists;     /* Okta knows the login whose password is counted */
 
     dt_outcome outcome;
 
@@ -449,6 +461,8 @@ bool dt_signon_only_reports(dt_signon *s, dt_time now);
 
 /* signon_render.c: the step of the current phase. False: it could not be made (denied). */
 bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);
+/* The push was written to the store as it stands: what the next change of it expects. */
+void dt_signon_push_written(dt_signon *s);
 /* The push record as the store keeps it. */
 DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
 DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
@@ -462,6 +476,8 @@ DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now
 void dt_signon_tell_cause(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s);
 void dt_signon_passcode_prompt(dt_signon *s, char const *before);
+/* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */
+char const *dt_signon_no_push_text(dt_cause c);
 
 /* signon_again.c: decides a sign-on anew that is outdated; nothing for any other. */
 void dt_signon_decide_again(dt_signon *s, dt_time now);

@@ -13,6 +13,14 @@ void dt_signon_mfa_begin(dt_signon *s, dt_time now)
     dt_signon_remembered_begin(s, now);
 }
 
+/* Every passcode is counted before it is sent, so that guesses at the same time cannot outrun the
+ * limit. */
+static void send_passcode(dt_signon *s, size_t totp_at)
+{
+    s->totp_at = totp_at;
+    dt_signon_set_phase(s, DT_PHASE_PASSCODE_COUNT);
+}
+
 static void ask_passcode(dt_signon *s, char const *before)
 {
     dt_signon_passcode_prompt(s, before);
@@ -46,8 +54,7 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
     if (dt_signon_only_reports(s, now))
         return;
     if (is_passcode(dt_bytes_str(s->passcode)) && s->totp_count > 0 && s->attempts == 0) {
-        s->totp_at = 0;
-        dt_signon_set_phase(s, DT_PHASE_PASSCODE_HTTP);
+        send_passcode(s, 0);
         return;
     }
     explicit_bzero(s->passcode, sizeof(s->passcode));
@@ -62,7 +69,7 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
     }
     if (s->totp_count > 0 && s->conversation != DT_CONVERSATION_NONE) {
         s->outcome.factor = s->totp_type[0];
-        ask_passcode(s, "");
+        ask_passcode(s, s->push_blocked ? dt_signon_no_push_text(s->push_block_cause) : "");
         return;
     }
     if (s->push_blocked && s->push_block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
@@ -86,6 +93,14 @@ static bool number_can_be_shown(dt_signon const *s)
 static bool number_wanted(dt_signon const *s)
 {
     return s->site.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN && number_can_be_shown(s);
+}
+
+/* A push that was sent, or was denied, leaves none for this sign-on: another factor is tried. */
+static void push_refused(dt_signon *s, dt_cause cause, dt_time now)
+{
+    s->push_blocked = true;
+    s->push_block_cause = cause;
+    dt_signon_choose_factor(s, now);
 }
 
 /* No push (any more): its record says so, so that nobody waits for it, and another factor is tried. */
@@ -133,14 +148,34 @@ static void push_under_way(dt_signon *s, dt_time now)
     show_push(s, now);
 }
 
+/* The push limit comes last: what another limit refuses does not count as a push. */
 static void claimed(dt_signon *s)
 {
+    dt_signon_push_written(s);
     s->push.state = DT_PUSH_STARTING;
     s->push.joined = false;
     s->push.number = DT_SIGNON_NUMBER_NONE;
     memcpy(s->push.owner, s->id, sizeof(s->push.owner));
     memcpy(s->push.login, s->who.login, sizeof(s->push.login));
-    dt_signon_set_phase(s, DT_PHASE_PUSH_COUNT);
+    memcpy(s->push.share, s->push_key, sizeof(s->push.share));
+    if (s->site.config->mfa.push_limit == 0) {
+        dt_signon_detail(s, "push_limit is 0");
+        push_impossible(s, DT_CAUSE_MFA_LIMIT);
+        return;
+    }
+    dt_signon_set_phase(s, s->connection[0] ? DT_PHASE_PUSH_CONNECTION : DT_PHASE_PUSH_COUNT);
+}
+
+static void connection_counted(dt_signon *s, dt_store_result const *r)
+{
+    if (r->status == DT_STORE_OK) {
+        dt_signon_set_phase(s, DT_PHASE_PUSH_COUNT);
+        return;
+    }
+    if (r->status == DT_STORE_EXISTS)
+        dt_signon_detail(s, "this SSH connection has had its push");
+    push_impossible(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PUSH_SPENT
+                                                    : DT_CAUSE_LIMITS_UNAVAILABLE);
 }
 
 /* A transaction counts only if it is this person's and this factor's: anybody else's approval must
@@ -150,31 +185,58 @@ static bool is_our_transaction(dt_signon const *s, char const *url)
     return dt_okta_link_belongs(s->site.config, url, s->user_id, s->push_factor);
 }
 
-/* Does the record tell of this person's push? A link in it may be followed only if it leads there. */
+/* Is the record one of this sign-on, sent before? Its links may be followed only if they lead to this
+ * person's push. */
 static bool is_our_record(dt_signon const *s, dt_push const *p)
 {
-    if (strcmp(p->login, s->who.login) != 0 ||
+    if (!dt_str_equal_nocase(p->login, s->who.login) || strcmp(p->share, s->push_key) != 0 ||
         (p->cancel_url[0] && !is_our_transaction(s, p->cancel_url)))
         return false;
     return p->poll_url[0] ? is_our_transaction(s, p->poll_url)
                           : p->state != DT_PUSH_WAITING && p->state != DT_PUSH_APPROVED;
 }
 
-/* There is a record under our key: a push under way is joined, never sent again. */
-static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
+/* The person's last push was denied. A retransmit of the sign-on that sent it is denied with it. */
+static void was_denied(dt_signon *s, dt_push const *other, dt_time now)
 {
-    dt_push other;
-    bool readable = dt_push_unpack(record, &other) == DT_OK && is_our_record(s, &other);
-
-    if (readable && other.state == DT_PUSH_REJECTED) {
-        s->negative = true;
+    s->negative = true;
+    if (is_our_record(s, other) && now - other->at < DT_SIGNON_PUSH_RESULT_KEPT) {
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_REJECTED, now);
         return;
     }
+    dt_signon_detail(s, "the last push was denied %lld s ago; push_pause is %lld s",
+                     (long long)(now - other->at) / 1000,
+                     (long long)s->site.config->mfa.push_pause / 1000);
+    push_refused(s, DT_CAUSE_MFA_PUSH_PAUSED, now);
+}
+
+static void join(dt_signon *s, dt_push const *other, dt_time now)
+{
+    s->push = *other;
+    s->push.joined = true;
+    push_under_way(s, now);
+}
+
+/* This person has a record. A push under way is joined by the sign-on that it is of, and by no other:
+ * whoever knows the password must not ride on somebody else's approval. */
+static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
+{
+    dt_push other;
+    bool readable =
+        dt_push_unpack(record, &other) == DT_OK && dt_str_equal_nocase(other.login, s->who.login);
+
+    if (readable && other.state == DT_PUSH_REJECTED &&
+        (s->site.config->mfa.push_pause > 0 || is_our_record(s, &other))) {
+        was_denied(s, &other, now);
+        return;
+    }
     if (readable && (other.state == DT_PUSH_STARTING || other.state == DT_PUSH_WAITING)) {
-        s->push = other;
-        s->push.joined = true;
-        push_under_way(s, now);
+        if (is_our_record(s, &other)) {
+            join(s, &other, now);
+            return;
+        }
+        dt_signon_detail(s, "a push of sign-on %s waits for this person's answer", other.owner);
+        push_refused(s, DT_CAUSE_MFA_PUSH_PENDING, now);
         return;
     }
     if (record.len > sizeof(s->expected) || ++s->retries > DT_SIGNON_RETRIES_MAX) {
@@ -199,23 +261,26 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_STORE_NOT_FOUND:
         s->phase = DT_PHASE_PUSH_CLAIM;
         return;
-    default: /* OK; or a broken store, which costs a second push at worst and never the MFA */
+    case DT_STORE_OK:
         claimed(s);
+        return;
+    default: /* whether another push is under way is not known */
+        push_refused(s, DT_CAUSE_LIMITS_UNAVAILABLE, now);
         return;
     }
 }
 
 static void push_counted(dt_signon *s, dt_store_result const *r)
 {
-    int64_t count = r->status == DT_STORE_OK ? r->count : 1;
-
-    if (count > s->site.config->mfa.push_limit) {
-        dt_signon_detail(s, "%lld pushes within push_limit_window, push_limit is %d",
-                         (long long)count - 1, s->site.config->mfa.push_limit);
-        push_impossible(s, DT_CAUSE_MFA_LIMIT);
+    if (r->status == DT_STORE_OK) {
+        dt_signon_set_phase(s, DT_PHASE_PUSH_HTTP);
         return;
     }
-    dt_signon_set_phase(s, DT_PHASE_PUSH_HTTP);
+    if (r->status == DT_STORE_EXISTS)
+        dt_signon_detail(s, "%lld pushes within push_limit_window, push_limit is %d",
+                         (long long)r->count, s->site.config->mfa.push_limit);
+    push_impossible(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_LIMIT
+                                                    : DT_CAUSE_LIMITS_UNAVAILABLE);
 }
 
 static void push_over(dt_signon *s, dt_cause cause, dt_time now)
@@ -305,8 +370,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
 
 static void passcode_wanted(dt_signon *s)
 {
-    s->totp_at = 0;
-    dt_signon_set_phase(s, DT_PHASE_PASSCODE_HTTP);
+    send_passcode(s, 0);
 }
 
 static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
@@ -384,6 +448,9 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
     }
     s->push = other;
     s->push.joined = true;
+    s->expected_len = r->value.len <= sizeof(s->expected) ? r->value.len : 0;
+    if (s->expected_len > 0)
+        memcpy(s->expected, r->value.p, s->expected_len);
     if (other.state == DT_PUSH_STARTING) {
         wait_for_push(s, now, DT_SIGNON_EARLY_POLL_INTERVAL);
         return;
@@ -392,6 +459,7 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_PUSH_POLL);
         return;
     }
+    s->expected_len = 0; /* its end is written down already */
     if (other.state == DT_PUSH_APPROVED)
         v.result = DT_OKTA_RESULT_SUCCESS;
     if (other.state == DT_PUSH_REJECTED)
@@ -420,12 +488,52 @@ static void wrong_passcode(dt_signon *s, dt_time now)
     dt_signon_passcode_prompt(s, "That passcode was not accepted. ");
 }
 
+/* Passcodes are refused without asking Okta. A push that is under way may still be approved. */
+static void passcode_refused(dt_signon *s, dt_cause cause, dt_time now)
+{
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    s->passcode_locked = true;
+    s->attempts++;
+    if (s->push.state != DT_PUSH_WAITING || s->conversation == DT_CONVERSATION_NONE ||
+        s->attempts >= s->site.config->mfa.passcode_attempts) {
+        dt_signon_finish(s, DT_DENY, cause, now);
+        return;
+    }
+    wait_for_push(s, now, s->site.config->okta.poll_interval);
+    dt_signon_passcode_prompt(s, "Too many passcodes were wrong, and none is taken now. ");
+}
+
+static void passcode_counted(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (r->status == DT_STORE_OK) {
+        dt_signon_set_phase(s, DT_PHASE_PASSCODE_HTTP);
+        return;
+    }
+    if (r->status == DT_STORE_EXISTS)
+        dt_signon_detail(s,
+                         "%lld wrong passcodes since the last MFA, passcode_limit is %d: Okta was "
+                         "not asked; devtrustctl forget --limits --user %s ends it",
+                         (long long)r->count, s->site.config->mfa.passcode_limit, s->who.login);
+    passcode_refused(
+        s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PASSCODE_LIMIT : DT_CAUSE_LIMITS_UNAVAILABLE,
+        now);
+}
+
+/* Okta has not looked at it: it was never sent, or Okta says so. After any other failure it may have. */
+static bool was_not_judged(dt_okta_answer a, dt_http_response const *r)
+{
+    return a == DT_OKTA_RATE_LIMITED || r->failure == DT_HTTP_NO_NAME ||
+           r->failure == DT_HTTP_NO_ROUTE || r->failure == DT_HTTP_REFUSED ||
+           r->failure == DT_HTTP_QUEUED || r->failure == DT_HTTP_NO_CREDENTIALS;
+}
+
 static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
     dt_okta_answer a = dt_okta_read_verification(s->site.config, r, &v, &err);
 
+    s->passcode_unjudged = was_not_judged(a, r);
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return; /* after RETRY_WAIT the same passcode is sent again: it was not looked at (429) */
     if (v.result == DT_OKTA_RESULT_SUCCESS) {
@@ -442,8 +550,8 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
         return;
     }
     if (v.result == DT_OKTA_RESULT_WRONG_CODE && s->totp_at + 1 < s->totp_count) {
-        s->totp_at++;
-        return; /* the same phase, with the person's other authenticator */
+        send_passcode(s, s->totp_at + 1); /* the person's other authenticator */
+        return;
     }
     wrong_passcode(s, now);
 }
@@ -462,7 +570,8 @@ static dt_bytes trim(dt_bytes a)
 void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
 {
     dt_bytes a = trim(answer);
-    bool passcode = is_passcode(a) && s->prompt_takes_passcode && s->totp_count > 0;
+    bool passcode =
+        is_passcode(a) && s->prompt_takes_passcode && s->totp_count > 0 && !s->passcode_locked;
 
     if (passcode) {
         memcpy(s->passcode, a.p, a.len);
@@ -495,10 +604,18 @@ void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time no
     case DT_PHASE_PUSH_RECLAIM:
         claim_done(s, r, now);
         return;
+    case DT_PHASE_PUSH_CONNECTION:
+        connection_counted(s, r);
+        return;
     case DT_PHASE_PUSH_COUNT:
         push_counted(s, r);
         return;
+    case DT_PHASE_PASSCODE_COUNT:
+        passcode_counted(s, r, now);
+        return;
     case DT_PHASE_PUSH_RECORD:
+        if (r->status == DT_STORE_OK)
+            dt_signon_push_written(s);
         if (s->push_blocked)
             dt_signon_choose_factor(s, now);
         else

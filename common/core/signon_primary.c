@@ -72,19 +72,33 @@ static void forget_password(dt_signon *s)
     explicit_bzero(s->password, sizeof(s->password));
 }
 
+/* Names that nobody has may have used up the room for counting names. There is more for those that
+ * Okta knows. */
+static void not_counted(dt_signon *s, dt_time now)
+{
+    if (!s->person_exists)
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_WHO);
+    else
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_LIMITS_UNAVAILABLE, now);
+}
+
 static void counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    int64_t count = r->status == DT_STORE_OK ? r->count : 1; /* a broken store keeps nobody out */
-
-    if (count > s->site.config->primary.password_limit) {
+    switch (r->status) {
+    case DT_STORE_OK:
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_HTTP);
+        return;
+    case DT_STORE_EXISTS:
         dt_signon_detail(s,
                          "%lld passwords within password_limit_window and none was right; "
                          "password_limit is %d: Okta was not asked",
-                         (long long)count - 1, s->site.config->primary.password_limit);
+                         (long long)r->count, s->site.config->primary.password_limit);
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_LIMIT, now);
         return;
+    default:
+        not_counted(s, now);
+        return;
     }
-    dt_signon_set_phase(s, DT_PHASE_PASSWORD_HTTP);
 }
 
 /* What Okta says to a password that is right asks for MFA: so does the org's policy, whatever our
@@ -148,6 +162,30 @@ static void take_answer(dt_signon *s, dt_okta_authn const *a, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_PASSWORD_UNCOUNT);
 }
 
+/* Whether Okta knows the login. Whatever the state of the account is, its password counts. */
+static void looked_up(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_user user;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_user(r, &user, &err);
+
+    s->person_exists =
+        a == DT_OKTA_NOT_ACTIVE || (a == DT_OKTA_OK && dt_okta_user_is(&user, s->who.login));
+    if (s->person_exists) {
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_COUNT);
+        return;
+    }
+    forget_password(s);
+    dt_signon_detail(s,
+                     "Okta: %s; too many logins are counted for it to be asked about more that "
+                     "it does not know",
+                     err.text[0] ? err.text : "it knows no such login");
+    dt_signon_finish(s, DT_DENY,
+                     a == DT_OKTA_OK || a == DT_OKTA_NOT_FOUND ? DT_CAUSE_PRIMARY_FAILED
+                                                               : cause_of_answer(a),
+                     now);
+}
+
 static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_authn authn;
@@ -190,6 +228,8 @@ void dt_signon_primary_http_done(dt_signon *s, dt_http_response const *r, dt_tim
 {
     if (s->phase == DT_PHASE_PASSWORD_HTTP)
         answered(s, r, now);
+    else if (s->phase == DT_PHASE_PASSWORD_WHO)
+        looked_up(s, r, now);
     else
         go_on(s, now); /* cancelled or not: it ends by itself, and nobody has its token */
 }
@@ -199,7 +239,7 @@ void dt_signon_primary_loaded(dt_signon *s)
 {
     dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
 
-    if (p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP)
+    if (p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_PASSWORD_WHO)
         dt_signon_fail(s, DT_CAUSE_PRIMARY_MISSING,
                        "the password is not kept with a sign-on that is carried on later");
     else if (p == DT_PHASE_PASSWORD_CANCEL)

@@ -21,8 +21,10 @@ int dt_push_pack(dt_push const *p, dt_buf *out)
 {
     dt_buf_printf(out, "{\"v\":%d,\"state\":%d,\"number\":%d", RECORD_VERSION, (int)p->state,
                   p->number);
+    dt_buf_printf(out, ",\"at\":%lld", (long long)p->at);
     put_member(out, "login", p->login);
     put_member(out, "owner", p->owner);
+    put_member(out, "share", p->share);
     put_member(out, "poll", p->poll_url);
     put_member(out, "cancel", p->cancel_url);
     dt_buf_putc(out, '}');
@@ -65,6 +67,8 @@ int dt_push_unpack(dt_bytes text, dt_push *out)
     if (rc < 0)
         return rc;
     if (!take_integer(root, "state", DT_PUSH_STARTING, DT_PUSH_OVER, &state) ||
+        !take_integer(root, "at", 0, DT_TIME_NEVER - 1, &out->at) ||
+        !take_string(root, "share", out->share, sizeof(out->share)) ||
         !take_integer(root, "number", DT_SIGNON_NUMBER_NONE, INT32_MAX, &number) ||
         !take_string(root, "login", out->login, sizeof(out->login)) ||
         !take_string(root, "owner", out->owner, sizeof(out->owner)) ||
@@ -208,10 +212,11 @@ static int set_groups_key(dt_signon *s)
     return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
 }
 
-/* Okta takes a login in whatever case, so an attempt counts in whatever case. */
-static int set_passwords_key(dt_signon *s)
+/* Limits are the person's, by the Okta login. Okta takes it in whatever case, so it counts in whatever
+ * case. */
+static int set_limit_key(dt_signon *s, char const *kind)
 {
-    int rc = set_key(s, "passwords", s->who.login);
+    int rc = set_key(s, kind, s->who.login);
 
     for (char *p = s->store.key; *p; p++) {
         if (*p >= 'A' && *p <= 'Z')
@@ -234,17 +239,35 @@ static int put_push(dt_signon *s, dt_buf *b, dt_time expires)
     return rc < 0 ? rc : put_value(s, b, expires);
 }
 
-static int render_claim(dt_signon *s, dt_buf *b)
+/* While a challenge may be answered its push may be approved, whether anybody polls or not; and a denied
+ * one pauses all others. */
+static dt_time push_expires(dt_signon const *s, dt_push_state state, dt_time now)
+{
+    dt_config const *c = s->site.config;
+    dt_time until = now;
+
+    if (state == DT_PUSH_STARTING || state == DT_PUSH_WAITING)
+        until = s->deadline;
+    if (state == DT_PUSH_WAITING && s->conversation == DT_CONVERSATION_CHALLENGE &&
+        now + c->mfa.challenge_lifetime > until)
+        until = now + c->mfa.challenge_lifetime;
+    if (state == DT_PUSH_REJECTED && c->mfa.push_pause > DT_SIGNON_PUSH_RESULT_KEPT)
+        return now + c->mfa.push_pause;
+    return until + DT_SIGNON_PUSH_RESULT_KEPT;
+}
+
+static int render_claim(dt_signon *s, dt_buf *b, dt_time now)
 {
     dt_push claim = {.state = DT_PUSH_STARTING, .number = DT_SIGNON_NUMBER_NONE};
 
     memcpy(claim.owner, s->id, sizeof(claim.owner));
     memcpy(claim.login, s->who.login, sizeof(claim.login));
+    memcpy(claim.share, s->push_key, sizeof(claim.share));
     if (s->phase == DT_PHASE_PUSH_RECLAIM)
         s->store.expected = dt_bytes_of(s->expected, s->expected_len);
     if (dt_push_pack(&claim, b) < 0)
         return DT_E_LIMIT;
-    return put_value(s, b, s->deadline + DT_SIGNON_PUSH_RESULT_KEPT);
+    return put_value(s, b, push_expires(s, DT_PUSH_STARTING, now));
 }
 
 static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
@@ -423,7 +446,7 @@ static int render_read(dt_signon *s)
         return set_groups_key(s);
     default: /* PUSH_JOINED_GET */
         op_begin(s, DT_TABLE_PUSH, DT_STORE_GET);
-        return set_key(s, "push", s->push_key);
+        return set_limit_key(s, "push");
     }
 }
 
@@ -445,38 +468,78 @@ static int render_ocsp_away_put(dt_signon *s, dt_buf *b, dt_time now)
                : put_value(s, b, now + DT_OCSP_FAILURE_KEPT);
 }
 
+/* The record is changed only as long as it is the one that we wrote, or joined: by now it may be that of
+ * another push. A denial counts whatever is there. */
 static int render_push_put(dt_signon *s, dt_buf *b, dt_time now)
 {
-    op_begin(s, DT_TABLE_PUSH, DT_STORE_PUT);
-    if (set_key(s, "push", s->push_key) < 0)
+    bool denied = s->push.state == DT_PUSH_REJECTED;
+
+    op_begin(s, DT_TABLE_PUSH, denied ? DT_STORE_PUT : DT_STORE_REPLACE);
+    s->push.at = denied ? now : 0;
+    if (!denied)
+        s->store.expected = dt_bytes_of(s->expected, s->expected_len);
+    if (set_limit_key(s, "push") < 0)
         return DT_E_LIMIT;
-    return put_push(
-        s, b, (s->push.state == DT_PUSH_WAITING ? s->deadline : now) + DT_SIGNON_PUSH_RESULT_KEPT);
+    return put_push(s, b, push_expires(s, s->push.state, now));
 }
 
-/* How often a person was asked, and who asks now. */
-static int render_count(dt_signon *s, dt_buf *b, dt_time now)
+void dt_signon_push_written(dt_signon *s)
 {
+    size_t len = s->store.value.len;
+
+    s->expected_len = len <= sizeof(s->expected) ? len : 0;
+    if (s->expected_len > 0)
+        memcpy(s->expected, s->store.value.p, s->expected_len);
+}
+
+static int begin_count(dt_signon *s, dt_store_table table, int64_t most, dt_time expires)
+{
+    int rc = op_begin(s, table, DT_STORE_COUNT);
+
+    s->store.most = most;
+    s->store.expires = expires;
+    return rc;
+}
+
+/* How often a person was asked, or has answered wrongly. */
+static int render_limit(dt_signon *s, dt_time now)
+{
+    dt_config const *c = s->site.config;
+
     switch (s->phase) {
     case DT_PHASE_PUSH_COUNT:
-        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
-        s->store.expires = now + s->site.config->mfa.push_limit_window;
-        return set_key(s, "pushes", s->user_id); /* a login has many spellings */
-    case DT_PHASE_PASSWORD_COUNT:
-        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_COUNT);
-        s->store.expires = now + s->site.config->primary.password_limit_window;
-        return set_passwords_key(s);
-    case DT_PHASE_PASSWORD_UNCOUNT:
+        begin_count(s, DT_TABLE_PUSH_COUNT, c->mfa.push_limit, now + c->mfa.push_limit_window);
+        return set_limit_key(s, "pushes");
+    case DT_PHASE_PUSH_CONNECTION:
+        begin_count(s, DT_TABLE_PUSH_COUNT, 1, now + DT_SIGNON_CONNECTION_KEPT);
+        return set_key(s, "connection", s->connection);
+    case DT_PHASE_PASSCODE_COUNT: /* however old: time gives no more guesses */
+        begin_count(s, DT_TABLE_PUSH_COUNT, c->mfa.passcode_limit, DT_TIME_NEVER);
+        return set_limit_key(s, "passcodes");
+    case DT_PHASE_PASSCODE_UNCOUNT:
+        op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_UNCOUNT);
+        return set_limit_key(s, "passcodes");
+    case DT_PHASE_LIMITS_CLEAR:
         op_begin(s, DT_TABLE_PUSH_COUNT, DT_STORE_DELETE);
-        return set_passwords_key(s);
-    case DT_PHASE_PUSH_CLAIM:
-    case DT_PHASE_PUSH_RECLAIM:
-        op_begin(s, DT_TABLE_PUSH,
-                 s->phase == DT_PHASE_PUSH_CLAIM ? DT_STORE_PUT_IF_ABSENT : DT_STORE_REPLACE);
-        return set_key(s, "push", s->push_key) < 0 ? DT_E_LIMIT : render_claim(s, b);
-    default: /* PUSH_RECORD, PUSH_FINISH */
-        return render_push_put(s, b, now);
+        return set_limit_key(s, "passcodes");
+    case DT_PHASE_PASSWORD_COUNT:
+        begin_count(s, DT_TABLE_PASSWORD_COUNT, c->primary.password_limit,
+                    now + c->primary.password_limit_window);
+        s->store.stranger = !s->person_exists;
+        return set_limit_key(s, "passwords");
+    default: /* PASSWORD_UNCOUNT */
+        op_begin(s, DT_TABLE_PASSWORD_COUNT, DT_STORE_DELETE);
+        return set_limit_key(s, "passwords");
     }
+}
+
+static int render_push(dt_signon *s, dt_buf *b, dt_time now)
+{
+    if (s->phase != DT_PHASE_PUSH_CLAIM && s->phase != DT_PHASE_PUSH_RECLAIM)
+        return render_push_put(s, b, now);
+    op_begin(s, DT_TABLE_PUSH,
+             s->phase == DT_PHASE_PUSH_CLAIM ? DT_STORE_PUT_IF_ABSENT : DT_STORE_REPLACE);
+    return set_limit_key(s, "push") < 0 ? DT_E_LIMIT : render_claim(s, b, now);
 }
 
 static int render_write(dt_signon *s, dt_time now)
@@ -523,8 +586,13 @@ static int render_write(dt_signon *s, dt_time now)
         if (set_key(s, "okta-factors", s->user_id) < 0)
             return DT_E_LIMIT;
         return render_factors_put(s, &b, now);
+    case DT_PHASE_PUSH_CLAIM:
+    case DT_PHASE_PUSH_RECLAIM:
+    case DT_PHASE_PUSH_RECORD:
+    case DT_PHASE_PUSH_FINISH:
+        return render_push(s, &b, now);
     default:
-        return render_count(s, &b, now);
+        return render_limit(s, now);
     }
 }
 
@@ -555,6 +623,7 @@ static int render_lookup(dt_signon *s)
     case DT_PHASE_OCSP_HTTP:
         return dt_ocsp_request(c, &s->ocsp, &s->http);
     case DT_PHASE_USER_HTTP:
+    case DT_PHASE_PASSWORD_WHO:
         return dt_okta_get_user(c, s->who.login, &s->http);
     case DT_PHASE_GROUPS_HTTP:
         return render_page(s, dt_okta_get_groups(c, s->user_id, &s->http));

@@ -193,6 +193,7 @@ static void who_and_where(codec *c, dt_signon *s)
     TEXT(s->station);
     TEXT(s->session);
     TEXT(s->push_key);
+    TEXT(s->connection);
     NUMBER(s->groups_len, 0, sizeof(s->groups));
     raw(c, s->groups, s->groups_len);
     NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
@@ -426,6 +427,8 @@ static void okta(codec *c, dt_signon *s)
     NUMBER(s->push.number, DT_SIGNON_NUMBER_NONE, INT32_MAX);
     TEXT(s->push.login);
     TEXT(s->push.owner);
+    TEXT(s->push.share);
+    NUMBER(s->push.at, 0, SAVED_TIME_MAX);
     TEXT(s->push.poll_url);
     TEXT(s->push.cancel_url);
     COUNTER(s->early_polls);
@@ -435,6 +438,10 @@ static void okta(codec *c, dt_signon *s)
     FLAG(s->finishing);
     FLAG(s->cancel_tried);
     FLAG(s->mfa_done);
+    FLAG(s->limits_cleared);
+    FLAG(s->passcode_unjudged);
+    FLAG(s->passcode_locked);
+    FLAG(s->person_exists);
     NUMBER(s->expected_len, 0, sizeof(s->expected));
     raw(c, s->expected, s->expected_len);
 }
@@ -527,7 +534,8 @@ static bool evidence_holds_together(dt_signon const *s)
 
 static bool is_end(dt_phase p)
 {
-    return p == DT_PHASE_CANCEL_HTTP || p == DT_PHASE_PUSH_FINISH || p == DT_PHASE_REMEMBERED_PUT;
+    return p == DT_PHASE_CANCEL_HTTP || p == DT_PHASE_PUSH_FINISH || p == DT_PHASE_REMEMBERED_PUT ||
+           p == DT_PHASE_PASSCODE_UNCOUNT || p == DT_PHASE_LIMITS_CLEAR;
 }
 
 static bool is_agent(dt_phase p)
@@ -550,13 +558,15 @@ static bool is_lookup(dt_phase p)
 
 static bool is_password(dt_phase p)
 {
-    return p >= DT_PHASE_PASSWORD_COUNT && p <= DT_PHASE_PASSWORD_CANCEL;
+    return (p >= DT_PHASE_PASSWORD_COUNT && p <= DT_PHASE_PASSWORD_CANCEL) ||
+           p == DT_PHASE_PASSWORD_WHO;
 }
 
 /* The password is asked about once a rule lets in, and what comes behind it once it is right. */
 static bool password_holds_together(dt_signon const *s, dt_phase p)
 {
-    bool asked = p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP;
+    bool asked =
+        p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_PASSWORD_WHO;
 
     return s->outcome.decision.cause == DT_DECISION_RULE &&
            s->outcome.decision.access != DT_ACCESS_DENY &&
@@ -615,6 +625,8 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
     case DT_PHASE_PUSH_RECLAIM:
     case DT_PHASE_PUSH_COUNT:
         return s->user_id[0] && s->push_factor[0];
+    case DT_PHASE_PUSH_CONNECTION:
+        return s->user_id[0] && s->push_factor[0] && s->connection[0];
     case DT_PHASE_PUSH_POLL:
         return s->push.poll_url[0] != '\0';
     case DT_PHASE_CANCEL_HTTP:
@@ -643,6 +655,7 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
         return s->user_id[0] && s->factors_known && stamps_hold_together(s);
     case DT_PHASE_PASSCODE_WAIT:
     case DT_PHASE_PASSCODE_HTTP:
+    case DT_PHASE_PASSCODE_COUNT:
         return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
     default:
         return true;
@@ -694,7 +707,8 @@ static bool holds_together(dt_signon const *s)
 /* The passcode is never saved: it has to be typed again. */
 static void ask_again(dt_signon *s)
 {
-    if (s->phase != DT_PHASE_PASSCODE_HTTP && s->retry_phase != DT_PHASE_PASSCODE_HTTP)
+    if (s->phase != DT_PHASE_PASSCODE_HTTP && s->phase != DT_PHASE_PASSCODE_COUNT &&
+        s->retry_phase != DT_PHASE_PASSCODE_HTTP)
         return;
     dt_signon_passcode_prompt(s, "");
     s->until = s->deadline;

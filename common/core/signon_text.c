@@ -45,6 +45,17 @@ static char const *cause_text(dt_cause c)
         return "No verification method you have set up in Okta can be used here.";
     case DT_CAUSE_MFA_LIMIT:
         return "Too many verification requests were sent to you. Try again later.";
+    case DT_CAUSE_MFA_PASSCODE_LIMIT:
+        return "Too many passcodes were wrong, and none is taken now. Sign on with a push, or ask "
+               "your help desk.";
+    case DT_CAUSE_MFA_PUSH_PENDING:
+        return "Another sign-on with your name waits for your answer. Deny it if it is not yours.";
+    case DT_CAUSE_MFA_PUSH_PAUSED:
+        return "Your last push was denied, so none is sent for some minutes. Try again later.";
+    case DT_CAUSE_MFA_PUSH_SPENT:
+        return "No second push is sent in one connection. Connect again.";
+    case DT_CAUSE_LIMITS_UNAVAILABLE:
+        return "The sign-on could not be checked. Tell your administrator.";
     case DT_CAUSE_MFA_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
         return "Okta cannot be reached at the moment. Try again later.";
@@ -133,6 +144,22 @@ static void put_number(dt_signon *s, dt_buf *b)
     s->number_shown = true;
 }
 
+char const *dt_signon_no_push_text(dt_cause c)
+{
+    switch (c) {
+    case DT_CAUSE_MFA_PUSH_PENDING:
+        return "No push was sent: another sign-on with your name waits for your answer. ";
+    case DT_CAUSE_MFA_PUSH_PAUSED:
+        return "No push was sent: your last one was denied. ";
+    case DT_CAUSE_MFA_PUSH_SPENT:
+        return "No second push is sent in one connection. ";
+    case DT_CAUSE_MFA_LIMIT:
+        return "No push was sent: you had too many. ";
+    default:
+        return "";
+    }
+}
+
 void dt_signon_push_prompt(dt_signon *s)
 {
     bool number = s->push.number != DT_SIGNON_NUMBER_NONE;
@@ -144,7 +171,7 @@ void dt_signon_push_prompt(dt_signon *s)
         put_number(s, &b);
     else
         dt_buf_puts(&b, "approve it (if it asks for a number, press Enter here to see which), ");
-    s->prompt_takes_passcode = s->totp_count > 0;
+    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
     dt_buf_puts(&b, s->prompt_takes_passcode ? "then press Enter here (or type a passcode): "
                                              : "then press Enter here: ");
     s->push_prompted = true;
@@ -168,7 +195,7 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *before)
     dt_buf b;
 
     begin_prompt(s, &b, before);
-    s->prompt_takes_passcode = true;
+    s->prompt_takes_passcode = !s->passcode_locked;
     if (!push_open) {
         put_apps(s, &b);
         dt_buf_puts(&b, " passcode: ");
@@ -181,5 +208,6 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *before)
     } else {
         dt_buf_puts(&b, ", ");
     }
-    dt_buf_puts(&b, "then press Enter, or type a passcode: ");
+    dt_buf_puts(&b, s->passcode_locked ? "then press Enter: "
+                                       : "then press Enter, or type a passcode: ");
 }

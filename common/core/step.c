@@ -53,9 +53,16 @@ char const *dt_store_table_name(dt_store_table t)
         return "push_count";
     case DT_TABLE_STATE:
         return "state";
+    case DT_TABLE_PASSWORD_COUNT:
+        return "password_count";
     case DT_TABLE_NONE:
     case DT_TABLE_COUNT:
         break;
     }
     return "none";
+}
+
+bool dt_store_table_is_limit(dt_store_table t)
+{
+    return t == DT_TABLE_PUSH || t == DT_TABLE_PUSH_COUNT || t == DT_TABLE_PASSWORD_COUNT;
 }

@@ -92,12 +92,16 @@ typedef enum dt_store_table {
     DT_TABLE_DEVICE,     /* registry: SSH key fingerprint or Intune id -> record; hot */
     DT_TABLE_LOOKUP,     /* answers of Intune and Okta; hot */
     DT_TABLE_REMEMBERED, /* remembered MFA; hot */
-    DT_TABLE_PUSH,       /* pushes under way; shared between processes, never cached */
-    DT_TABLE_PUSH_COUNT, /* pushes and passwords per user; never cached */
+    DT_TABLE_PUSH,       /* a person's push, and whether it was denied; never cached */
+    DT_TABLE_PUSH_COUNT, /* pushes and passcodes of people whom Okta knows; never cached */
     DT_TABLE_STATE,      /* saved sign-ons waiting for a challenge's answer: single use, synced */
+    DT_TABLE_PASSWORD_COUNT, /* passwords by login, whether Okta knows it or not; never cached */
     DT_TABLE_COUNT,
 } dt_store_table;
 char const *dt_store_table_name(dt_store_table t);
+/* True for the tables that limits are made of. The store keeps room for their rows, and where it
+ * takes none they are kept in memory (edge/store_spare.h). */
+bool dt_store_table_is_limit(dt_store_table t);
 
 typedef enum dt_store_verb {
     DT_STORE_GET = 0,
@@ -106,8 +110,10 @@ typedef enum dt_store_verb {
     DT_STORE_REPLACE, /* only when the current value equals `expected`; else EXISTS or NOT_FOUND */
     DT_STORE_TAKE,    /* get and delete in one transaction: single use */
     DT_STORE_DELETE,
-    DT_STORE_COUNT, /* adds one to a counter kept under the key and gives the new number;
-                               a counter starts at expiry: `expires` is used only then */
+    DT_STORE_COUNT,   /* adds one to a counter kept under the key and gives the new number;
+                               a counter starts at expiry: `expires` is used only then. EXISTS, with
+                               the number as it is, where it has reached `most` */
+    DT_STORE_UNCOUNT, /* takes one off again, down to nothing */
 } dt_store_verb;
 
 typedef struct dt_store_op {
@@ -118,6 +124,10 @@ typedef struct dt_store_op {
     dt_bytes expected; /* REPLACE */
     dt_time expires;   /* DT_TIME_NEVER = does not */
     bool sync;         /* on disk before the answer (used States) */
+    int64_t most;      /* COUNT: the number goes no higher; 0 = without a limit */
+    bool stranger;     /* nobody has said that this person exists: fewer such rows are kept */
+    int own_max; /* of rows whose keys are alike up to the colon, so many are kept, and the oldest
+                    of them makes room for a new one; 0 = any number */
 } dt_store_op;
 
 typedef enum dt_store_status {

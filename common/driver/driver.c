@@ -140,8 +140,10 @@ static void open_store_again(dt_driver *d)
         return;
     d->store_tried = now;
     dt_store *store = NULL;
-    if (dt_store_open(d->store_path, &store, NULL) == 0)
-        atomic_store(&d->store, store);
+    if (dt_store_open(d->store_path, d->store_size, &store, NULL) != 0)
+        return;
+    dt_store_use_spare(store, d->spare);
+    atomic_store(&d->store, store);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -384,7 +386,10 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
 {
     dt_store *store = NULL;
     dt_error why = {0};
-    int rc = dt_store_open(d->store_path, &store, &why);
+    int rc = dt_spare_new(&d->spare);
+    if (rc != 0)
+        return dt_error_set(e, rc, "no memory or randomness for limits");
+    rc = dt_store_open(d->store_path, d->store_size, &store, &why);
     if (rc == DT_E_PERMISSION || rc == DT_E_NOT_FOUND || rc == DT_E_INVALID || rc == DT_E_NOMEM)
         return dt_error_set(e, rc, "%s", why.text);
     d->store_tried = dt_driver_mono();
@@ -392,6 +397,8 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
         memcpy(d->store_error, why.text, sizeof(d->store_error));
         (void)dt_audit_sink_alarm(sink, why.text);
     }
+    if (store != NULL)
+        dt_store_use_spare(store, d->spare);
     atomic_store(&d->store, store);
     return DT_OK;
 }
@@ -403,6 +410,7 @@ static int open_outputs(dt_driver *d, dt_error *e)
     char const *file = d->quiet ? "" : config->audit.file;
     if ((d->store_path = strdup(config->store.path)) == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    d->store_size = config->store.size_limit;
     int rc = dt_audit_sink_open(file, !d->quiet && config->audit.syslog, &sink, e);
     if (rc != 0)
         return rc;
@@ -560,6 +568,7 @@ void dt_driver_free(dt_driver **driver)
     dt_audit_queue_free(&d->audit);
     dt_store *store = atomic_load(&d->store);
     dt_store_close(&store);
+    dt_spare_free(&d->spare);
     dt_reload_free(d);
     dt_lives_free(d);
     free(d->store_path);

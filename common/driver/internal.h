@@ -178,6 +178,8 @@ struct dt_driver {
     dt_reload reload;
     dt_driver_options options; /* config_path is not kept here */
     char *store_path;
+    int store_size;            /* MiB, of the file */
+    dt_spare *spare;           /* limits in memory, for as long as the store does not take them */
     _Atomic(dt_store *) store; /* NULL while it cannot be opened: then every operation fails */
     char store_error[DT_ERROR_TEXT_MAX];
     int64_t store_tried; /* monotonic milliseconds of the last try to open it */

@@ -135,6 +135,10 @@ void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt
         dt_store_do(store, op, dt_host_now(), scratch, out);
         return;
     }
+    if (store == NULL && dt_store_table_is_limit(op->table) && dt_driver_is_usable(d)) {
+        dt_spare_do(d->spare, op, 0, dt_host_now(), scratch, out);
+        return;
+    }
     out->status = DT_STORE_ERROR;
     out->value = dt_bytes_of(NULL, 0);
     out->count = 0;

@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NOT_SET "4294967295" /* of an audit session, and of a login uid */
+#define CONNECTION_DEPTH_MAX 16 /* processes of one connection above each other */
+#define NOT_SET "4294967295"    /* of an audit session, and of a login uid */
 #define NSS_BUF_FIRST 1024
 #define NSS_BUF_MAX (1024 * 1024) /* a group's entry lists all its members */
 #define USER_MAX 256
@@ -238,6 +239,80 @@ int dt_host_session(pid_t pid, char *out, size_t size)
     if (rc < 0)
         return rc;
     n = snprintf(out, size, "login:%s:%s:%s", boot, session, uid);
+    if (n > 0 && (size_t)n < size)
+        return DT_OK;
+    out[0] = '\0';
+    return DT_E_LIMIT;
+}
+
+/* What proc(5) tells of a process in its "stat". */
+typedef struct proc_stat {
+    char command[32];
+    long parent, session;
+    unsigned long long started; /* in clock ticks since the boot */
+} proc_stat;
+
+static int read_stat(pid_t pid, proc_stat *out)
+{
+    char path[64], line[1024];
+    char const *open_, *close_;
+    size_t len;
+    int rc;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    rc = proc_line(path, line, sizeof(line));
+    if (rc < 0)
+        return rc;
+    /* The command may hold anything, brackets too. */
+    open_ = strchr(line, '(');
+    close_ = strrchr(line, ')');
+    if (open_ == NULL || close_ == NULL || close_ < open_)
+        return DT_E_IO;
+    len = (size_t)(close_ - open_ - 1);
+    if (len >= sizeof(out->command))
+        return DT_E_IO;
+    memcpy(out->command, open_ + 1, len);
+    out->command[len] = '\0';
+    return sscanf(close_ + 1,
+                  " %*c %ld %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                  "%llu",
+                  &out->parent, &out->session, &out->started) == 3
+               ? DT_OK
+               : DT_E_IO;
+}
+
+/* The oldest process that does the same program's work in the same session: sshd begins a session for each
+ * connection, and all that it forks for it stays there. */
+static int first_of_connection(pid_t *pid, proc_stat *stat)
+{
+    int rc = read_stat(*pid, stat);
+
+    for (int i = 0; rc == DT_OK && i < CONNECTION_DEPTH_MAX; i++) {
+        proc_stat above;
+
+        if (stat->session == *pid || stat->parent <= 1 ||
+            read_stat((pid_t)stat->parent, &above) < 0 || above.session != stat->session ||
+            strcmp(above.command, stat->command) != 0)
+            return DT_OK;
+        *pid = (pid_t)stat->parent;
+        *stat = above;
+    }
+    return rc == DT_OK ? DT_E_LIMIT : rc;
+}
+
+int dt_host_connection(pid_t pid, char *out, size_t size)
+{
+    char boot[64];
+    proc_stat stat;
+    int rc = proc_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+    int n;
+
+    out[0] = '\0';
+    if (rc == DT_OK)
+        rc = first_of_connection(&pid, &stat);
+    if (rc < 0)
+        return rc;
+    n = snprintf(out, size, "%s:%ld:%llu", boot, (long)pid, stat.started);
     if (n > 0 && (size_t)n < size)
         return DT_OK;
     out[0] = '\0';

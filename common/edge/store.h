@@ -5,18 +5,26 @@
 #define DT_EDGE_STORE_H
 
 #include "core/step.h"
+#include "edge/store_spare.h"
 
 typedef struct dt_store dt_store;
 
 #define DT_STORE_BUSY_MS 250         /* longest wait for another process's lock */
 #define DT_STORE_OPEN_MS 5000        /* the same while opening: many logins may do so at once */
 #define DT_STORE_HOT_ROWS_MAX 200000 /* rows held in memory; past it the oldest go */
+#define DT_STORE_SIZE_DEFAULT 1024   /* MiB of the file: [store] size_limit */
 
 /* Opens (creating it 0600 in an existing directory that others cannot write). DT_E_PERMISSION,
  * DT_E_IO, DT_E_PARSE (not ours, or of a newer version). One object may be used by many threads. Waits
  * for other processes for DT_STORE_OPEN_MS at most, then DT_E_UNAVAILABLE. */
-DT_MUST_USE int dt_store_open(char const *path, dt_store **out, dt_error *e);
+/* The file grows to `size_mib` MiB. Each table has its number of rows, by that size (the registry of
+ * devices has none); a quarter of the file is kept for limits. A new row takes the place of expired
+ * rows of its table; where nothing has expired, it is refused. */
+DT_MUST_USE int dt_store_open(char const *path, int size_mib, dt_store **out, dt_error *e);
 void dt_store_close(dt_store **s);
+/* From now on, limits that the file does not take are kept in `spare`, which outlives the store, and are
+ * moved into the file (dt_store_tick) once it takes them. Before any other thread uses the store. */
+void dt_store_use_spare(dt_store *s, dt_spare *spare);
 
 /* Performs one operation. The answer's bytes live in `scratch` (reset by the call), which is the
  * caller's, so calls from several threads do not meet. Never blocks longer than
@@ -30,8 +38,8 @@ void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratc
  * behind it, all rows of DT_TABLE_REMEMBERED are dropped, and that time is the highest from then on.
  * Until it is done, operations on that table fail. */
 
-/* Drops rows past their time and forgets hot rows that another process changed (checked by PRAGMA
- * data_version). Call it now and then (the driver: every 200 ms for the latter, each minute for the former). */
+/* Drops rows past their time (each second, and without a pause while there are many), and forgets hot rows
+ * that another process changed (checked by PRAGMA data_version). Call it every 200 ms. */
 void dt_store_tick(dt_store *s, dt_time now);
 
 /* Walks a table's unexpired rows in key order: for `device list`. The callback returns 0 to go on. */

@@ -9,6 +9,7 @@
 
 #include "edge/store_hot.h"
 #include "edge/store_path.h"
+#include "edge/store_spare.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,14 +21,19 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x44545253 /* "DTRS", in the file's header */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
-#define PAGES_MAX 262144  /* of 4 KiB: the file grows to 1 GiB at most */
+#define PAGES_PER_MIB 256 /* of 4 KiB */
+#define SOFT_PERCENT 75   /* of the file may be used by all but limits and the registry */
 #define HIT_TRUST_MS 1000 /* a row in memory is believed this long without a look at the disk */
 #define MISS_TRUST_MS 10  /* that a row is not there, this long */
 #define MISS_TRUST_BUSY_MS 1000 /* the same while another thread holds the connection */
-#define PURGE_INTERVAL DT_MINUTES(1)
-#define PURGE_ROWS_MAX 1000 /* in one go, so that nobody waits long for the lock */
+#define PURGE_INTERVAL DT_SECONDS(1)
+#define PURGE_ROWS_MAX 1000 /* of a table in one go, so that nobody waits long for the lock */
+#define PURGE_PER_ROW 2     /* with each new row of a table: so no writer is faster than this */
+#define PURGE_WHEN_FULL 256
+#define HOT_EXPIRE_INTERVAL DT_MINUTES(1)
+#define MERGE_ROWS_MAX 64 /* moved from memory into the store in one tick */
 #define TOMBSTONE_LIFETIME DT_HOURS(1)
 #define CLOCK_NOTED_EVERY DT_MINUTES(1) /* the highest time seen is on disk so often */
 #define CLOCK_TOLERANCE DT_MINUTES(2)   /* clocks are set back so far all the time */
@@ -40,7 +46,8 @@ enum {
     STMT_COMMIT,
     STMT_ROLLBACK,
     STMT_GET,
-    STMT_PUT,
+    STMT_UPDATE,
+    STMT_INSERT,
     STMT_DELETE,
     STMT_ENTOMB,
     STMT_NEXT_SEQ,
@@ -49,6 +56,13 @@ enum {
     STMT_DATA_VERSION,
     STMT_NOTE_PURGED,
     STMT_PURGE,
+    STMT_HAS_EXPIRED,
+    STMT_ROWS,
+    STMT_ADD_ROWS,
+    STMT_OWN_ROWS,
+    STMT_DELETE_OLDEST_OWN,
+    STMT_PAGES_USED,
+    STMT_PAGES_FREE,
     STMT_PAGE,
     STMT_CLOCK,
     STMT_NOTE_CLOCK,
@@ -65,10 +79,10 @@ static char const *const statement_text[STMT_COUNT] = {
     [STMT_ROLLBACK] = "ROLLBACK",
     [STMT_GET] = "SELECT value, count, expires FROM rows WHERE tbl = ?1 AND key = ?2 "
                  "AND value IS NOT NULL AND expires > ?3",
-    [STMT_PUT] = "INSERT INTO rows (tbl, key, value, count, expires, seq) "
-                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tbl, key) DO UPDATE SET "
-                 "value = excluded.value, count = excluded.count, expires = excluded.expires, "
-                 "seq = excluded.seq",
+    [STMT_UPDATE] = "UPDATE rows SET value = ?3, count = ?4, expires = ?5, seq = ?6 "
+                    "WHERE tbl = ?1 AND key = ?2",
+    [STMT_INSERT] = "INSERT INTO rows (tbl, key, value, count, expires, seq) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STMT_DELETE] = "DELETE FROM rows WHERE tbl = ?1 AND key = ?2",
     [STMT_ENTOMB] = "UPDATE rows SET value = NULL, count = 0, expires = ?3, seq = ?4 "
                     "WHERE tbl = ?1 AND key = ?2",
@@ -77,10 +91,20 @@ static char const *const statement_text[STMT_COUNT] = {
     [STMT_CHANGED] = "SELECT tbl, key, value, count, expires, seq FROM rows WHERE seq > ?1 "
                      "ORDER BY seq",
     [STMT_DATA_VERSION] = "PRAGMA data_version",
-    [STMT_NOTE_PURGED] = "UPDATE meta SET purged = max(purged, coalesce((SELECT max(seq) "
-                         "FROM rows WHERE value IS NULL AND expires <= ?1), 0))",
-    [STMT_PURGE] = "DELETE FROM rows WHERE rowid IN (SELECT rowid FROM rows WHERE expires <= ?1 "
-                   "LIMIT ?2)",
+    [STMT_NOTE_PURGED] = "UPDATE meta SET purged = max(purged, ?1)",
+    /* The oldest first; of each, its number if it is a tombstone. */
+    [STMT_PURGE] = "DELETE FROM rows WHERE rowid IN (SELECT rowid FROM rows WHERE tbl = ?1 "
+                   "AND expires <= ?2 ORDER BY expires LIMIT ?3) "
+                   "RETURNING iif(value IS NULL, seq, 0)",
+    [STMT_HAS_EXPIRED] = "SELECT EXISTS (SELECT 1 FROM rows WHERE tbl = ?1 AND expires <= ?2)",
+    [STMT_ROWS] = "SELECT coalesce((SELECT rows FROM tables WHERE tbl = ?1), 0)",
+    [STMT_ADD_ROWS] = "UPDATE tables SET rows = rows + ?2 WHERE tbl = ?1",
+    [STMT_OWN_ROWS] = "SELECT count(*) FROM rows WHERE tbl = ?1 AND key >= ?2 AND key < ?3",
+    [STMT_DELETE_OLDEST_OWN] = "DELETE FROM rows WHERE rowid = (SELECT rowid FROM rows "
+                               "WHERE tbl = ?1 AND key >= ?2 AND key < ?3 ORDER BY expires "
+                               "LIMIT 1)",
+    [STMT_PAGES_USED] = "PRAGMA page_count",
+    [STMT_PAGES_FREE] = "PRAGMA freelist_count",
     [STMT_PAGE] = "SELECT key, value, expires FROM rows WHERE tbl = ?1 AND key > ?2 "
                   "AND value IS NOT NULL AND expires > ?3 ORDER BY key LIMIT ?4",
     /* In no table that an operation can name. */
@@ -112,7 +136,11 @@ struct dt_store {
     int64_t data_version;
     int64_t seq_seen;
     int64_t purged_at; /* monotonic milliseconds */
+    int64_t hot_expired_at;
+    bool purge_again; /* more has expired than was dropped at once */
+    int size_mib;
     /* free for all */
+    dt_spare *spare;       /* borrowed, or NULL */
     _Atomic int64_t clock; /* the highest time that is known to have been; 0: not read yet */
     dt_hot *hot;
     atomic_bool loaded;
@@ -315,21 +343,183 @@ static int next_seq(dt_store const *s, dt_store_table table, int64_t *out, dt_er
     return table_is_hot(table) ? run_number(s, STMT_NEXT_SEQ, out, e) : DT_OK;
 }
 
-static int row_put(dt_store const *s, dt_store_op const *op, dt_bytes value, row const *r,
-                   int64_t *seq, dt_error *e)
+/* --- how many rows there may be --------------------------------------------------------------- */
+
+/* Rows of each table for each MiB of the file. Together those of limits take less than a quarter of
+ * it, which is kept for them. */
+static int64_t rows_max(dt_store const *s, dt_store_op const *op)
 {
-    int rc = next_seq(s, op->table, seq, e);
-    if (rc != 0)
-        return rc;
-    sqlite3_stmt *st = statement(s, STMT_PUT);
+    static int const per_mib[DT_TABLE_COUNT] = {
+        [DT_TABLE_LOOKUP] = 1000,    [DT_TABLE_REMEMBERED] = 1000, [DT_TABLE_PUSH] = 64,
+        [DT_TABLE_PUSH_COUNT] = 512, [DT_TABLE_STATE] = 32,        [DT_TABLE_PASSWORD_COUNT] = 384,
+    };
+    int64_t most = (int64_t)per_mib[op->table] * s->size_mib;
+
+    if (op->table == DT_TABLE_DEVICE) /* the administrator's own */
+        return INT64_MAX;
+    return op->stranger ? most / 4 : most;
+}
+
+static int table_rows(dt_store const *s, dt_store_table table, int64_t *out, dt_error *e)
+{
+    sqlite3_bind_int(statement(s, STMT_ROWS), 1, (int)table);
+    return run_number(s, STMT_ROWS, out, e);
+}
+
+static int add_rows(dt_store const *s, dt_store_table table, int64_t number, dt_error *e)
+{
+    sqlite3_stmt *st = statement(s, STMT_ADD_ROWS);
+
+    sqlite3_bind_int(st, 1, (int)table);
+    sqlite3_bind_int64(st, 2, number);
+    return run(s, STMT_ADD_ROWS, "writing", e);
+}
+
+/* Drops expired rows of a table, at most `most`, the oldest first. */
+static int purge_table(dt_store const *s, dt_store_table table, dt_time now, int most, int *dropped,
+                       dt_error *e)
+{
+    sqlite3_stmt *st = statement(s, STMT_PURGE);
+    int64_t tombstone = 0;
+    int rc;
+
+    *dropped = 0;
+    sqlite3_bind_int(st, 1, (int)table);
+    sqlite3_bind_int64(st, 2, now);
+    sqlite3_bind_int(st, 3, most);
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        int64_t seq = sqlite3_column_int64(st, 0);
+
+        tombstone = seq > tombstone ? seq : tombstone;
+        (*dropped)++;
+    }
+    int result = rc == SQLITE_DONE ? DT_OK : store_error(s, "purging", e);
+    sqlite3_reset(st);
+    if (result == DT_OK && tombstone > 0) {
+        sqlite3_bind_int64(statement(s, STMT_NOTE_PURGED), 1, tombstone);
+        result = run(s, STMT_NOTE_PURGED, "purging", e);
+    }
+    return result == DT_OK && *dropped > 0 ? add_rows(s, table, -*dropped, e) : result;
+}
+
+/* The rest of the file is for limits, and for the devices that the administrator enrols. */
+static int pages_are_left(dt_store const *s, dt_store_table table, bool *left, dt_error *e)
+{
+    int64_t used = 0, unused = 0;
+    int rc = DT_OK;
+
+    *left = true;
+    if (dt_store_table_is_limit(table) || table == DT_TABLE_DEVICE)
+        return DT_OK;
+    rc = run_number(s, STMT_PAGES_USED, &used, e);
+    if (rc == DT_OK)
+        rc = run_number(s, STMT_PAGES_FREE, &unused, e);
+    *left = used - unused < (int64_t)s->size_mib * PAGES_PER_MIB * SOFT_PERCENT / 100;
+    return rc;
+}
+
+static int has_room(dt_store const *s, dt_store_op const *op, bool *room, dt_error *e)
+{
+    int64_t rows = 0;
+    int rc = table_rows(s, op->table, &rows, e);
+
+    *room = rows < rows_max(s, op);
+    return rc == DT_OK && *room ? pages_are_left(s, op->table, room, e) : rc;
+}
+
+/* The first of the rows that belong to the same owner, and what lies behind the last of them. */
+static bool owner_range(char const *key, char from[DT_STORE_KEY_MAX], char to[DT_STORE_KEY_MAX])
+{
+    char const *colon = strchr(key, ':');
+    size_t len = colon != NULL ? (size_t)(colon - key) + 1 : 0;
+
+    if (len == 0 || len >= DT_STORE_KEY_MAX)
+        return false;
+    memcpy(from, key, len);
+    memcpy(to, key, len);
+    from[len] = to[len] = '\0';
+    to[len - 1] = ';'; /* the character after the colon */
+    return true;
+}
+
+static int bind_owner(dt_store const *s, int which, dt_store_table table, char const *from,
+                      char const *to)
+{
+    sqlite3_stmt *st = statement(s, which);
+
+    bind_key(st, table, from);
+    return sqlite3_bind_text(st, 3, to, -1, SQLITE_STATIC);
+}
+
+/* A person with many open challenges gives up their own oldest one. */
+static int make_room_of_own(dt_store const *s, dt_store_op const *op, dt_error *e)
+{
+    char from[DT_STORE_KEY_MAX], to[DT_STORE_KEY_MAX];
+    int64_t rows = 0;
+
+    if (op->own_max <= 0 || !owner_range(op->key, from, to))
+        return DT_OK;
+    (void)bind_owner(s, STMT_OWN_ROWS, op->table, from, to);
+    int rc = run_number(s, STMT_OWN_ROWS, &rows, e);
+
+    for (; rc == DT_OK && rows >= op->own_max; rows--) {
+        (void)bind_owner(s, STMT_DELETE_OLDEST_OWN, op->table, from, to);
+        rc = run(s, STMT_DELETE_OLDEST_OWN, "deleting", e);
+        if (rc == DT_OK)
+            rc = add_rows(s, op->table, -1, e);
+    }
+    return rc;
+}
+
+/* A new row comes in place of expired ones. Rows that are alive never make room for others'. */
+static int make_room(dt_store const *s, dt_store_op const *op, dt_time now, dt_error *e)
+{
+    bool room = false;
+    int dropped = 0;
+    int rc = make_room_of_own(s, op, e);
+
+    if (rc == DT_OK)
+        rc = purge_table(s, op->table, now, PURGE_PER_ROW, &dropped, e);
+    if (rc == DT_OK)
+        rc = has_room(s, op, &room, e);
+    if (rc == DT_OK && !room)
+        rc = purge_table(s, op->table, now, PURGE_WHEN_FULL, &dropped, e);
+    if (rc == DT_OK && !room)
+        rc = has_room(s, op, &room, e);
+    if (rc == DT_OK && !room)
+        rc = dt_error_set(e, DT_E_LIMIT,
+                          "store %s: no more rows fit its table %s; [store] size_limit is %d MiB",
+                          s->path, dt_store_table_name(op->table), s->size_mib);
+    return rc == DT_OK ? add_rows(s, op->table, 1, e) : rc;
+}
+
+static void bind_row(sqlite3_stmt *st, dt_store_op const *op, dt_bytes value, row const *r,
+                     int64_t seq)
+{
     bind_key(st, op->table, op->key);
     /* A NULL pointer would bind NULL, which is a tombstone. */
     sqlite3_bind_blob(st, 3, value.len == 0 ? "" : (void const *)value.p, (int)value.len,
                       SQLITE_STATIC);
     sqlite3_bind_int64(st, 4, r->count);
     sqlite3_bind_int64(st, 5, r->expires);
-    sqlite3_bind_int64(st, 6, *seq);
-    return run(s, STMT_PUT, "writing", e);
+    sqlite3_bind_int64(st, 6, seq);
+}
+
+static int row_put(dt_store const *s, dt_store_op const *op, dt_time now, dt_bytes value,
+                   row const *r, int64_t *seq, dt_error *e)
+{
+    int rc = next_seq(s, op->table, seq, e);
+    if (rc != 0)
+        return rc;
+    bind_row(statement(s, STMT_UPDATE), op, value, r, *seq);
+    rc = run(s, STMT_UPDATE, "writing", e);
+    if (rc != 0 || sqlite3_changes(s->db) > 0)
+        return rc;
+    rc = make_room(s, op, now, e);
+    if (rc != 0)
+        return rc;
+    bind_row(statement(s, STMT_INSERT), op, value, r, *seq);
+    return run(s, STMT_INSERT, "writing", e);
 }
 
 static int row_remove(dt_store const *s, dt_store_op const *op, dt_time now, int64_t *seq,
@@ -345,7 +535,10 @@ static int row_remove(dt_store const *s, dt_store_op const *op, dt_time now, int
         sqlite3_bind_int64(st, 3, now + TOMBSTONE_LIFETIME);
         sqlite3_bind_int64(st, 4, *seq);
     }
-    return run(s, which, "deleting", e);
+    rc = run(s, which, "deleting", e);
+    if (rc == 0 && which == STMT_DELETE && sqlite3_changes(s->db) > 0)
+        rc = add_rows(s, op->table, -1, e);
+    return rc;
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -458,12 +651,12 @@ typedef struct change {
     int64_t seq;
 } change;
 
-static int do_put(dt_store *s, dt_store_op const *op, change *c, dt_error *e)
+static int do_put(dt_store *s, dt_store_op const *op, dt_time now, change *c, dt_error *e)
 {
     c->put = true;
     c->value = op->value;
     c->row.expires = op->expires;
-    return row_put(s, op, c->value, &c->row, &c->seq, e);
+    return row_put(s, op, now, c->value, &c->row, &c->seq, e);
 }
 
 static int do_remove(dt_store *s, dt_store_op const *op, dt_time now, change *c, dt_error *e)
@@ -472,12 +665,30 @@ static int do_remove(dt_store *s, dt_store_op const *op, dt_time now, change *c,
     return row_remove(s, op, now, &c->seq, e);
 }
 
-static int do_count(dt_store *s, dt_store_op const *op, row const *old, change *c, dt_error *e)
+static int do_count(dt_store *s, dt_store_op const *op, dt_time now, row const *old, change *c,
+                    dt_store_result *out, dt_error *e)
 {
+    out->count = c->row.count = old->found ? old->count : 0;
+    if (op->most > 0 && c->row.count >= op->most) {
+        out->status = DT_STORE_EXISTS;
+        return DT_OK;
+    }
     c->put = true;
-    c->row.count = !old->found ? 1 : old->count < INT64_MAX ? old->count + 1 : INT64_MAX;
+    c->row.count += c->row.count < INT64_MAX;
     c->row.expires = old->found ? old->expires : op->expires;
-    return row_put(s, op, c->value, &c->row, &c->seq, e);
+    out->count = c->row.count;
+    return row_put(s, op, now, c->value, &c->row, &c->seq, e);
+}
+
+static int do_uncount(dt_store *s, dt_store_op const *op, dt_time now, row const *old, change *c,
+                      dt_store_result *out, dt_error *e)
+{
+    if (old->count <= 1)
+        return do_remove(s, op, now, c, e);
+    c->put = true;
+    c->row = *old;
+    out->count = --c->row.count;
+    return row_put(s, op, now, c->value, &c->row, &c->seq, e);
 }
 
 /* The verbs, each on the row as it is within the transaction. */
@@ -491,16 +702,16 @@ static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
     out->status = DT_STORE_OK;
     switch (op->verb) {
     case DT_STORE_PUT:
-        return do_put(s, op, c, e);
+        return do_put(s, op, now, c, e);
     case DT_STORE_PUT_IF_ABSENT:
         if (!old.found)
-            return do_put(s, op, c, e);
+            return do_put(s, op, now, c, e);
         out->status = DT_STORE_EXISTS;
         return DT_OK;
     case DT_STORE_REPLACE:
         if (old.found && dt_bytes_equal(dt_buf_bytes(scratch), op->expected)) {
             dt_buf_reset(scratch);
-            return do_put(s, op, c, e);
+            return do_put(s, op, now, c, e);
         }
         out->status = old.found ? DT_STORE_EXISTS : DT_STORE_NOT_FOUND;
         return DT_OK;
@@ -513,10 +724,14 @@ static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
         out->status = DT_STORE_NOT_FOUND;
         return DT_OK;
     case DT_STORE_COUNT:
-        rc = do_count(s, op, &old, c, e);
         dt_buf_reset(scratch);
-        out->count = c->row.count;
-        return rc;
+        return do_count(s, op, now, &old, c, out, e);
+    case DT_STORE_UNCOUNT:
+        dt_buf_reset(scratch);
+        if (old.found)
+            return do_uncount(s, op, now, &old, c, out, e);
+        out->status = DT_STORE_NOT_FOUND;
+        return DT_OK;
     case DT_STORE_GET:
         break;
     }
@@ -725,8 +940,8 @@ static int perform(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
     return rc;
 }
 
-void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
-                 dt_store_result *out)
+static void do_in_file(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                       dt_store_result *out)
 {
     dt_error e;
     dt_buf_reset(scratch);
@@ -747,24 +962,157 @@ void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratc
     memcpy(out->error, e.text, sizeof(out->error));
 }
 
+/* --- limits, which are kept in memory where the file does not take them ------------------------- */
+
+/* What the file can still tell of a counter that it cannot write. */
+static int64_t count_in_file(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch)
+{
+    dt_store_op get = {.table = op->table, .verb = DT_STORE_GET};
+    dt_store_result r = {0};
+
+    memcpy(get.key, op->key, sizeof(get.key));
+    do_in_file(s, &get, now, scratch, &r);
+    return r.status == DT_STORE_OK ? r.count : 0;
+}
+
+/* What is counted in memory counts as well, until it has been moved into the file. */
+static void do_count_of_limit(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                              dt_store_result *out)
+{
+    char error[DT_ERROR_TEXT_MAX];
+    dt_store_op left = *op;
+    int64_t held = 0;
+
+    (void)dt_spare_has(s->spare, op->table, op->key, now, &held);
+    left.most = op->most - held;
+    if (op->most > 0 && left.most <= 0) {
+        *out = (dt_store_result){.status = DT_STORE_EXISTS, .count = held};
+        return;
+    }
+    do_in_file(s, &left, now, scratch, out);
+    out->count += held;
+    if (out->status != DT_STORE_ERROR)
+        return;
+    memcpy(error, out->error, sizeof(error));
+    dt_spare_do(s->spare, op, count_in_file(s, op, now, scratch), now, scratch, out);
+    if (out->status == DT_STORE_ERROR)
+        memcpy(out->error, error, sizeof(error));
+}
+
+/* A row that is in memory is where it lives, as long as it does. */
+static void do_limit(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                     dt_store_result *out)
+{
+    int64_t held = 0;
+
+    if (op->verb == DT_STORE_COUNT) {
+        do_count_of_limit(s, op, now, scratch, out);
+        return;
+    }
+    bool here = dt_spare_has(s->spare, op->table, op->key, now, &held);
+
+    if (here)
+        dt_spare_do(s->spare, op, 0, now, scratch, out);
+    if (here && op->verb != DT_STORE_DELETE)
+        return;
+    do_in_file(s, op, now, scratch, out);
+    if (out->status == DT_STORE_ERROR && op->verb != DT_STORE_DELETE &&
+        op->verb != DT_STORE_UNCOUNT)
+        dt_spare_do(s->spare, op, 0, now, scratch, out);
+}
+
+void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                 dt_store_result *out)
+{
+    if (s->spare != NULL && dt_store_table_is_limit(op->table))
+        do_limit(s, op, now, scratch, out);
+    else
+        do_in_file(s, op, now, scratch, out);
+}
+
+void dt_store_use_spare(dt_store *s, dt_spare *spare)
+{
+    s->spare = spare;
+}
+
 /* --- now and then ----------------------------------------------------------------------------- */
 
-static void purge(dt_store *s, dt_time now)
+static bool has_expired(dt_store const *s, dt_store_table table, dt_time now)
 {
+    sqlite3_stmt *st = statement(s, STMT_HAS_EXPIRED);
+    int64_t has = 0;
+
+    sqlite3_bind_int(st, 1, (int)table);
+    sqlite3_bind_int64(st, 2, now);
+    return run_number(s, STMT_HAS_EXPIRED, &has, NULL) == 0 && has != 0;
+}
+
+static void purge_in_transaction(dt_store *s, dt_store_table table, dt_time now)
+{
+    int dropped = 0;
+
     if (run(s, STMT_BEGIN_WRITE, "purging", NULL) != 0)
         return; /* somebody else writes: there is no hurry */
-    sqlite3_bind_int64(statement(s, STMT_NOTE_PURGED), 1, now);
-    sqlite3_bind_int64(statement(s, STMT_PURGE), 1, now);
-    sqlite3_bind_int(statement(s, STMT_PURGE), 2, PURGE_ROWS_MAX);
-    int rc = run(s, STMT_NOTE_PURGED, "purging", NULL);
-    if (rc == 0)
-        rc = run(s, STMT_PURGE, "purging", NULL);
+    int rc = purge_table(s, table, now, PURGE_ROWS_MAX, &dropped, NULL);
     if (rc == 0)
         rc = run(s, STMT_COMMIT, "purging", NULL);
     if (rc != 0 && !sqlite3_get_autocommit(s->db))
         (void)run(s, STMT_ROLLBACK, "purging", NULL);
-    dt_hot_expire(s->hot, now);
-    s->purged_at = mono_now();
+    s->purge_again = s->purge_again || (rc == 0 && dropped == PURGE_ROWS_MAX);
+}
+
+static void purge(dt_store *s, dt_time now)
+{
+    int64_t at = mono_now();
+
+    s->purge_again = false;
+    for (int t = DT_TABLE_NONE + 1; t < DT_TABLE_COUNT; t++) {
+        if (has_expired(s, (dt_store_table)t, now))
+            purge_in_transaction(s, (dt_store_table)t, now);
+    }
+    s->purged_at = at;
+    if (s->hot_expired_at == 0 || at - s->hot_expired_at >= HOT_EXPIRE_INTERVAL) {
+        dt_hot_expire(s->hot, now);
+        s->hot_expired_at = at;
+    }
+}
+
+/* Adds what was counted in memory to the row in the file. */
+static int move_count(dt_store *s, dt_store_op const *op, int64_t count, dt_time now)
+{
+    uint8_t storage[DT_SPARE_VALUE_MAX];
+    row r = {0};
+    int64_t seq = 0;
+    dt_buf value;
+
+    dt_buf_init_fixed(&value, storage, sizeof(storage));
+    int rc = run(s, STMT_BEGIN_WRITE, "writing", NULL);
+    if (rc != 0)
+        return rc;
+    rc = row_get(s, op, now, &value, &r, NULL);
+    r.expires = r.found ? r.expires : op->expires;
+    r.count = r.count < INT64_MAX - count ? r.count + count : INT64_MAX;
+    if (rc == 0)
+        rc = row_put(s, op, now, dt_buf_bytes(&value), &r, &seq, NULL);
+    if (rc == 0)
+        rc = run(s, STMT_COMMIT, "writing", NULL);
+    if (rc != 0 && !sqlite3_get_autocommit(s->db))
+        (void)run(s, STMT_ROLLBACK, "writing", NULL);
+    return rc;
+}
+
+/* For a moment a counter counts twice: that is the safe side. */
+static void merge_spare(dt_store *s, dt_time now)
+{
+    dt_store_op op;
+    int64_t count = 0;
+
+    for (int i = 0; i < MERGE_ROWS_MAX && dt_spare_first_count(s->spare, now, &op, &count); i++) {
+        if (move_count(s, &op, count, now) != 0)
+            return; /* it still takes no rows */
+        dt_spare_moved(s->spare, &op, count);
+    }
+    dt_spare_expire(s->spare, now);
 }
 
 void dt_store_tick(dt_store *s, dt_time now)
@@ -776,8 +1124,10 @@ void dt_store_tick(dt_store *s, dt_time now)
         (void)watch_clock(s, now, NULL);
     if (atomic_load(&s->loaded))
         (void)refresh(s, NULL);
-    if (s->purged_at == 0 || mono_now() - s->purged_at >= PURGE_INTERVAL)
+    if (s->purged_at == 0 || s->purge_again || mono_now() - s->purged_at >= PURGE_INTERVAL)
         purge(s, now);
+    if (s->spare != NULL && !dt_spare_is_empty(s->spare))
+        merge_spare(s, now);
     gate_leave(&s->gate);
 }
 
@@ -876,12 +1226,28 @@ static char const schema[] =
     "CREATE TABLE rows (tbl INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, "
     " count INTEGER NOT NULL, expires INTEGER NOT NULL, seq INTEGER NOT NULL, "
     " PRIMARY KEY (tbl, key));"
-    "CREATE INDEX rows_by_expiry ON rows (expires);"
+    "CREATE INDEX rows_by_age ON rows (tbl, expires);"
     "CREATE INDEX rows_by_seq ON rows (seq) WHERE seq > 0;"
     "CREATE TABLE meta (seq INTEGER NOT NULL, purged INTEGER NOT NULL);"
     "INSERT INTO meta VALUES (0, 0);"
+    /* How many rows each table has, expired ones and tombstones included. */
+    "CREATE TABLE tables (tbl INTEGER PRIMARY KEY, rows INTEGER NOT NULL);"
+    "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0);"
     "PRAGMA application_id = 0x44545253;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
+
+/* Version 1 did not bound its tables, and had all counters in one. */
+static char const from_version_1[] =
+    "DROP INDEX rows_by_expiry;"
+    "CREATE INDEX rows_by_age ON rows (tbl, expires);"
+    "UPDATE rows SET tbl = 7 WHERE tbl = 5 AND key >= 'passwords:' AND key < 'passwords;';"
+    "CREATE TABLE tables (tbl INTEGER PRIMARY KEY, rows INTEGER NOT NULL);"
+    "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0);"
+    "UPDATE tables SET rows = (SELECT count(*) FROM rows WHERE rows.tbl = tables.tbl);"
+    "PRAGMA user_version = 2;";
+
+_Static_assert(DT_TABLE_STATE == 6 && DT_TABLE_PASSWORD_COUNT == 7 && DT_TABLE_COUNT == 8,
+               "the schema lists the tables by number");
 
 /* Within a write transaction, so that of two processes one makes it and the other finds it. */
 static int check_or_make_schema(dt_store const *s, dt_error *e)
@@ -899,6 +1265,8 @@ static int check_or_make_schema(dt_store const *s, dt_error *e)
     if (id != APPLICATION_ID)
         return dt_error_set(e, DT_E_PARSE, "%s is not a devtrust store; name another file",
                             s->path);
+    if (version == 1)
+        return exec(s, from_version_1, "bringing it up to this version", e);
     if (version != SCHEMA_VERSION)
         return dt_error_set(e, DT_E_PARSE,
                             "store %s is of version %lld, this program knows %d; move it away or "
@@ -951,7 +1319,7 @@ static int prepare_statements(dt_store *s, dt_error *e)
     char text[64];
     dt_buf b;
     dt_buf_init_fixed(&b, text, sizeof(text));
-    dt_buf_printf(&b, "PRAGMA max_page_count = %d", PAGES_MAX);
+    dt_buf_printf(&b, "PRAGMA max_page_count = %lld", (long long)s->size_mib * PAGES_PER_MIB);
     int rc = exec(s, text, "opening", e);
     for (int i = 0; rc == 0 && i < STMT_SYNC_FULL; i++) {
         if (sqlite3_prepare_v3(s->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
@@ -983,7 +1351,7 @@ static int open_database(dt_store *s, dt_error *e)
     return rc;
 }
 
-int dt_store_open(char const *path, dt_store **out, dt_error *e)
+int dt_store_open(char const *path, int size_mib, dt_store **out, dt_error *e)
 {
     *out = NULL;
     dt_store *s = calloc(1, sizeof(*s));
@@ -991,6 +1359,7 @@ int dt_store_open(char const *path, dt_store **out, dt_error *e)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     gate_init(&s->gate);
     s->pid = getpid();
+    s->size_mib = size_mib;
     int rc = dt_store_path_check(path, s->path, e);
     if (rc == 0) {
         rc = dt_hot_new(DT_STORE_HOT_ROWS_MAX, &s->hot);

@@ -180,6 +180,23 @@ static void take_session(dt_conn const *c, dt_message const *m, dt_config const 
         out[0] = '\0';
 }
 
+/* The SSH connection that the process which asks serves. Where it cannot be told, each attempt in it counts
+ * as one of its own, and the other limits hold. */
+static void take_connection(dt_conn const *c, dt_message const *m, dt_config const *config,
+                            char out[DT_SESSION_NAME_MAX])
+{
+    out[0] = '\0';
+    if (c->uid != 0 || !dt_service_is_in(&config->daemon.sshd_services, m->service))
+        return;
+    int rc = dt_host_connection(c->pid, out, DT_SESSION_NAME_MAX);
+
+    if (rc < 0 && !has_hung_up(c))
+        dt_log(LOG_WARNING, "the connection that process %ld serves cannot be told: %s",
+               (long)c->pid, dt_err_name(rc));
+    if (rc < 0 || has_hung_up(c))
+        out[0] = '\0';
+}
+
 /* What of the request counts, by who asked and for which service. Of a caller that is not root neither
  * the place it claims to be at nor a key is believed. */
 static void fill_request(dt_conn const *c, dt_message const *m, dt_config const *config,
@@ -247,8 +264,8 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     char id[DT_SIGNON_ID_LEN + 1];
     char const *names[DT_GROUPS_MAX];
     char host[DT_DAEMON_HOST_MAX];
-    char session[DT_SESSION_NAME_MAX];
-    dt_request r = {.id = id, .host = host, .session = session};
+    char session[DT_SESSION_NAME_MAX], connection[DT_SESSION_NAME_MAX];
+    dt_request r = {.id = id, .host = host, .session = session, .connection = connection};
     dt_site site;
     dt_signon *machine = NULL;
 
@@ -267,6 +284,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
         r.application = dt_driver_hold_service(c->daemon->driver, m->service, &site);
     }
     take_session(c, m, site.config, session);
+    take_connection(c, m, site.config, connection);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
     if (dt_policy_needs_time(site.policy))

@@ -29,10 +29,15 @@ static row const rows[] = {
     {"MFA_REJECTED", PAM_AUTH_ERR},
     {"MFA_TIMEOUT", PAM_AUTH_ERR},
     /* Not PAM_MAXTRIES: sshd then offers no method at all, and its client takes that as leave to ask
-     * for a password. What bounds guessing are passcode_attempts, push_limit and Okta. */
+     * for a password. What bounds guessing are passcode_attempts, passcode_limit and push_limit. */
     {"MFA_FAILED", PAM_AUTH_ERR},
     {"MFA_LIMIT", PAM_AUTH_ERR},
     {"MFA_LOCKED", PAM_AUTH_ERR},
+    {"MFA_PASSCODE_LIMIT", PAM_AUTH_ERR},
+    {"MFA_PUSH_PENDING", PAM_AUTH_ERR},
+    {"MFA_PUSH_PAUSED", PAM_AUTH_ERR},
+    {"MFA_PUSH_SPENT", PAM_AUTH_ERR},
+    {"LIMITS_UNAVAILABLE", PAM_SYSTEM_ERR},
     {"STATE_INVALID", PAM_AUTH_ERR},
     {"MFA_NO_FACTOR", PAM_CRED_INSUFFICIENT},
     /* Stacks may let in on PAM_AUTHINFO_UNAVAIL, so an answer of Okta's is none. */

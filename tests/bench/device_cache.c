@@ -98,7 +98,7 @@ static void open_cache(cache *c, char const *directory, char const *name, long d
     dt_time now = dt_host_now();
 
     (void)snprintf(path, sizeof(path), "%s/%s.db", directory, name);
-    if (dt_store_open(path, &c->store, &e) < 0)
+    if (dt_store_open(path, DT_STORE_SIZE_DEFAULT, &c->store, &e) < 0)
         fail(path, e.text);
     c->devices = devices;
     for (long i = 0; i < devices; i++)

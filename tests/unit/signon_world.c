@@ -357,7 +357,7 @@ static void perform_store(world *w, dt_store_op const *op)
 
     if (row)
         r.value = dt_bytes_of(row->value, row->len);
-    if (w->store_broken) {
+    if (dt_store_table_is_limit(op->table) ? w->limits_broken : w->store_broken) {
         r.status = DT_STORE_ERROR;
         snprintf(r.error, sizeof(r.error), "disk I/O error");
     } else if (op->verb == DT_STORE_GET) {
@@ -383,7 +383,12 @@ static void perform_store(world *w, dt_store_op const *op)
             row = new_row(w, op);
             row->expires = op->expires;
         }
-        r.count = ++row->count;
+        r.status = op->most > 0 && row->count >= op->most ? DT_STORE_EXISTS : DT_STORE_OK;
+        r.count = row->count += r.status == DT_STORE_OK;
+    } else if (op->verb == DT_STORE_UNCOUNT) {
+        r.status = row ? DT_STORE_OK : DT_STORE_NOT_FOUND;
+        if (row && --row->count <= 0)
+            memset(row, 0, sizeof(*row));
     } else {
         fail_msg("a store operation that nobody expected: %d", (int)op->verb);
     }

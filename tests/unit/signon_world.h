@@ -42,6 +42,7 @@ struct world {
     dt_time now;
     world_row rows[WORLD_ROWS_MAX];
     bool store_broken;
+    bool limits_broken; /* the tables of limits, which the driver keeps in memory at need */
     world_reply replies[WORLD_REPLIES_MAX];
     size_t reply_count, reply_at;
     /* Answers what is not expected, for worlds in which many sign-ons follow each other; else NULL. */

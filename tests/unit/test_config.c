@@ -2,6 +2,7 @@
 /* devtrust.conf from text to dt_config: every key moves its field, every kind of mistake is an error
  * that names file, line and key, and nothing is cut or passed over in silence. */
 #include "edge/ini.h"
+#include "edge/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -122,6 +123,8 @@ static char const everything[] =
     "factors = token:software:totp\n"
     "number_challenge = never\n"
     "passcode_attempts = 5\n"
+    "passcode_limit = 3\n"
+    "push_pause = 1m\n"
     "push_limit = 0\n"
     "push_limit_window = 30m\n"
     "wait_pam = 60s\n"
@@ -130,6 +133,7 @@ static char const everything[] =
     "challenge_lifetime = 2m\n"
     "[store]\n"
     "path = /f/state.db\n"
+    "size_limit = 64\n"
     "state_key_file = /f/state.key\n"
     "[audit]\n"
     "file = /f/audit.log\n"
@@ -315,6 +319,9 @@ static void defaults_stand(void **state)
     assert_int_equal(c->mfa.factors, DT_FACTOR_ALL);
     assert_int_equal(c->mfa.number_challenge, DT_NUMBER_WHEN_SHOWN);
     assert_int_equal(c->mfa.passcode_attempts, 3);
+    assert_int_equal(c->mfa.passcode_limit, 4);
+    assert_int_equal(c->mfa.push_pause, DT_MINUTES(5));
+    assert_int_equal(c->store.size_limit, DT_STORE_SIZE_DEFAULT);
     assert_int_equal(c->mfa.push_limit, 6);
     assert_int_equal(c->mfa.push_limit_window, DT_MINUTES(10));
     assert_int_equal(c->mfa.wait_pam, DT_SECONDS(55));
@@ -494,6 +501,9 @@ static refusal const bad_values[] = {
     {OKTA "[mfa]\npush_limit =\n", ":4: [mfa] push_limit: ", "not a number"},
     {OKTA "[mfa]\npush_limit = 1001\n", ":4: [mfa] push_limit: ", "from 0 to 1000"},
     {OKTA "[mfa]\npush_limit = 18446744073709551617\n", ":4: [mfa] push_limit: ", "number"},
+    {OKTA "[mfa]\npasscode_limit = 0\n", ":4: [mfa] passcode_limit: ", "from 1 to 100"},
+    {OKTA "[mfa]\npush_pause = 25h\n", ":4: [mfa] push_pause: ", "from 0 to 1d"},
+    {OKTA "[store]\nsize_limit = 3\n", ":4: [store] size_limit: ", "from 4 to 65536"},
     {OKTA "[mfa]\npasscode_attempts = 0\n", ":4: [mfa] passcode_attempts: ", "from 1 to 10"},
     /* yes or no */
     {OKTA "[audit]\nsyslog = true\n", ":4: [audit] syslog: ", "yes nor no"},

@@ -950,13 +950,20 @@ static void test_blocking_from_the_loop(void **state)
     assert_int_equal(rc, DT_E_STATE);
 }
 
+/* A person has one push at a time, so each of them is somebody else. */
+typedef struct blocked_login {
+    char user[16];
+    dt_cause cause;
+} blocked_login;
+
 static void *block(void *ctx)
 {
+    blocked_login *b = ctx;
     dt_outcome o;
-    dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_NONE, false);
+    dt_signon *m = machine_of(b->user, -1, DT_CONVERSATION_NONE, false);
     assert_int_equal(dt_driver_run_blocking(driver, m, "radius", WAIT_LIMIT, &o), 0);
     assert_int_equal(o.result, DT_DENY);
-    *(dt_cause *)ctx = o.cause;
+    b->cause = o.cause;
     free(m);
     return NULL;
 }
@@ -965,16 +972,18 @@ static void *block(void *ctx)
 static void test_blocking_ends_with_the_driver(void **state)
 {
     (void)state;
-    dt_cause causes[THREADS];
+    blocked_login waiting[THREADS];
     pthread_t threads[THREADS];
     control("set/polls_wanted/1000000");
-    for (int i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, block, &causes[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        snprintf(waiting[i].user, sizeof(waiting[i].user), "user%d", i);
+        assert_int_equal(pthread_create(&threads[i], NULL, block, &waiting[i]), 0);
+    }
     UNTIL(control("count/poll") > 0);
     dt_driver_close(driver);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        assert_int_equal(causes[i], DT_CAUSE_BUSY);
+        assert_int_equal(waiting[i].cause, DT_CAUSE_BUSY);
     }
     assert_int_equal(control("count/cancel"), control("count/verify"));
 }

@@ -54,7 +54,7 @@ static int64_t mono(void)
 static void open_store(fixture *f)
 {
     dt_error e = {0};
-    int rc = dt_store_open(f->path, &f->store, &e);
+    int rc = dt_store_open(f->path, DT_STORE_SIZE_DEFAULT, &f->store, &e);
     if (rc != 0)
         print_error("%s\n", e.text);
     assert_int_equal(rc, 0);
@@ -438,7 +438,9 @@ static pid_t spawn(fixture *f, int (*fn)(fixture *child, void *arg), void *arg)
     fixture child = {.store = NULL};
     memcpy(child.path, f->path, sizeof(child.path));
     dt_buf_init(&child.scratch, DT_STORE_VALUE_MAX);
-    int rc = dt_store_open(child.path, &child.store, NULL) != 0 ? 99 : fn(&child, arg);
+    int rc = dt_store_open(child.path, DT_STORE_SIZE_DEFAULT, &child.store, NULL) != 0
+                 ? 99
+                 : fn(&child, arg);
     dt_store_close(&child.store);
     _exit(rc);
 }
@@ -923,7 +925,8 @@ static void test_opening_does_not_wait_for_ever(void **state)
     int ends[2];
     pid_t holder = hold(f, ends);
     dt_error e = {0};
-    assert_int_equal(dt_store_open(f->path, &f->store, &e), DT_E_UNAVAILABLE);
+    assert_int_equal(dt_store_open(f->path, DT_STORE_SIZE_DEFAULT, &f->store, &e),
+                     DT_E_UNAVAILABLE);
     assert_null(f->store);
     assert_non_null(strstr(e.text, f->path));
     let_go(holder, ends);
@@ -973,7 +976,7 @@ static void test_purge(void **state)
 static void assert_refused(fixture *f, int code, char const *says)
 {
     dt_error e = {0};
-    int rc = dt_store_open(f->path, &f->store, &e);
+    int rc = dt_store_open(f->path, DT_STORE_SIZE_DEFAULT, &f->store, &e);
     assert_null(f->store);
     if (rc != code || strstr(e.text, says) == NULL)
         print_error("%s: %s\n", dt_err_name(rc), e.text);
@@ -1083,7 +1086,7 @@ static void test_not_a_file(void **state)
     assert_int_equal(unlink(f->path), 0);
     assert_int_equal(symlink("/nowhere/at/all", f->path), 0);
     dt_error e = {0};
-    assert_int_not_equal(dt_store_open(f->path, &f->store, &e), 0);
+    assert_int_not_equal(dt_store_open(f->path, DT_STORE_SIZE_DEFAULT, &f->store, &e), 0);
     assert_int_equal(unlink(f->path), 0);
     assert_int_equal(mkfifo(f->path, 0600), 0);
     assert_refused(f, DT_E_PERMISSION, "not a regular file");
@@ -1098,15 +1101,17 @@ static void test_bad_paths(void **state)
     dt_error e;
     static char const *const bad[] = {"state.db", "", "/tmp/", "/"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(dt_store_open(bad[i], &f->store, &e), DT_E_INVALID);
-    assert_int_equal(dt_store_open("/no/such/directory/state.db", &f->store, &e), DT_E_NOT_FOUND);
+        assert_int_equal(dt_store_open(bad[i], DT_STORE_SIZE_DEFAULT, &f->store, &e), DT_E_INVALID);
+    assert_int_equal(
+        dt_store_open("/no/such/directory/state.db", DT_STORE_SIZE_DEFAULT, &f->store, &e),
+        DT_E_NOT_FOUND);
     char long_path[3000];
     memset(long_path, 'a', sizeof(long_path));
     long_path[0] = '/';
     long_path[sizeof(long_path) - 1] = '\0';
-    assert_int_not_equal(dt_store_open(long_path, &f->store, &e), 0);
+    assert_int_not_equal(dt_store_open(long_path, DT_STORE_SIZE_DEFAULT, &f->store, &e), 0);
     long_path[2000] = '/';
-    assert_int_equal(dt_store_open(long_path, &f->store, &e), DT_E_LIMIT);
+    assert_int_equal(dt_store_open(long_path, DT_STORE_SIZE_DEFAULT, &f->store, &e), DT_E_LIMIT);
     assert_null(f->store);
 }
 
@@ -1125,11 +1130,11 @@ static void test_foreign_files(void **state)
     assert_refused(f, DT_E_PARSE, "not a devtrust store");
     unlink(f->path);
     make_and_close(f);
-    sql(f, "PRAGMA user_version = 2");
-    assert_refused(f, DT_E_PARSE, "version 2");
+    sql(f, "PRAGMA user_version = 3");
+    assert_refused(f, DT_E_PARSE, "version 3");
     sql(f, "PRAGMA user_version = 0");
     assert_refused(f, DT_E_PARSE, "version 0");
-    sql(f, "PRAGMA user_version = 1; DROP TABLE meta");
+    sql(f, "PRAGMA user_version = 2; DROP TABLE meta");
     assert_refused(f, DT_E_PARSE, "not as this program makes it");
 }
 
@@ -1142,7 +1147,7 @@ static void test_truncated_file(void **state)
     for (off_t size = st.st_size - 1; size > 0; size = size * 2 / 3) {
         assert_int_equal(truncate(f->path, size), 0);
         dt_error e = {0};
-        if (dt_store_open(f->path, &f->store, &e) == 0) {
+        if (dt_store_open(f->path, DT_STORE_SIZE_DEFAULT, &f->store, &e) == 0) {
             /* Whatever it says about rows that are cut off, it says it without falling over. */
             ask(f, DT_TABLE_LOOKUP, DT_STORE_GET, "k", NULL, 0, NOW);
             ask(f, DT_TABLE_PUSH, DT_STORE_PUT, "k", "v", NOW + 1, NOW);
@@ -1242,7 +1247,7 @@ static void test_read_only(void **state)
         dt_store *s = NULL;
         if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
             _exit(1);
-        int rc = dt_store_open(f->path, &s, &e);
+        int rc = dt_store_open(f->path, DT_STORE_SIZE_DEFAULT, &s, &e);
         _exit(rc != 0 && s == NULL && e.text[0] != '\0' ? 0 : 2);
     }
     assert_exits(pid, 0);
