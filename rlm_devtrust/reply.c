@@ -142,6 +142,7 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_CLIENT_GONE:
     case DT_CAUSE_CONFIG:
     case DT_CAUSE_INTERNAL:
+    case DT_CAUSE_AUDIT_FAILED:
         return RLM_MODULE_FAIL;
     default:
         return RLM_MODULE_REJECT;

@@ -54,6 +54,7 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_MFA_PUSH_PAUSED] = "MFA_PUSH_PAUSED",
         [DT_CAUSE_MFA_PUSH_SPENT] = "MFA_PUSH_SPENT",
         [DT_CAUSE_LIMITS_UNAVAILABLE] = "LIMITS_UNAVAILABLE",
+        [DT_CAUSE_AUDIT_FAILED] = "AUDIT_FAILED",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }

@@ -77,6 +77,11 @@ void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
     done(s);
 }
 
+void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail)
+{
+    dt_signon_fail(s, cause, detail);
+}
+
 /* What is still to be done before the outcome is given, in this order, each at most once. */
 static void finish_next(dt_signon *s)
 {

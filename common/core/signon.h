@@ -190,6 +190,9 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now);
 /* The door can no longer show prompts or hold the line: from now on `conversation` is as given. */
 void dt_signon_set_conversation(dt_signon *s, dt_conversation c);
 
+/* Takes an outcome that allows back: denied for `cause`. Of a machine that is done. */
+void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail);
+
 /* True once the machine has asked for an outcome. */
 bool dt_signon_is_done(dt_signon const *s);
 /* The current verdict and decision, for attributes and `explain`; zero (denying) before they are

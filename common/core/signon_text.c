@@ -96,6 +96,7 @@ static char const *cause_text(dt_cause c)
     case DT_CAUSE_LOCAL_FAULT:
     case DT_CAUSE_PRIMARY_MISSING:
     case DT_CAUSE_INTERNAL:
+    case DT_CAUSE_AUDIT_FAILED:
         return "The sign-on could not be checked. Tell your administrator.";
     default:
         return "";

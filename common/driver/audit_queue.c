@@ -112,6 +112,21 @@ dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool succ
     return before == 0 || !fits ? DT_AUDIT_SOON : DT_AUDIT_NOTHING;
 }
 
+bool dt_audit_queue_accept(dt_audit_queue *q, dt_bytes lines, char const *note, int64_t mono,
+                           dt_audit_urgency *urgency)
+{
+    *urgency = DT_AUDIT_NOTHING;
+    if (lines.len > 0 && dt_audit_sink_has_file(q->sink) &&
+        dt_audit_sink_write(q->sink, lines) == 0) {
+        *urgency = dt_audit_queue_put(q, dt_bytes_of(NULL, 0), true, note);
+        return true;
+    }
+    if (!dt_audit_sink_accept(q->sink, note, mono))
+        return false;
+    *urgency = dt_audit_queue_put(q, lines, true, NULL); /* for the file, when it can be written */
+    return true;
+}
+
 void dt_audit_queue_drop(dt_audit_queue *q, unsigned events)
 {
     atomic_fetch_add(&q->dropped, events);

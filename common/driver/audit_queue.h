@@ -31,6 +31,12 @@ void dt_audit_queue_free(dt_audit_queue **q);
 /* Whole JSON lines (may be empty), and one line for people (NULL for none). Thread safe. */
 dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool success,
                                     char const *note);
+/* The events of a sign-on that lets somebody in, as above. True once a sink has taken them: the file, else
+ * syslog, else the kernel's log; the caller may let the person in then, and what other sinks are to have
+ * is queued. False: nobody has them, nothing is queued, and the person must be refused. Thread safe.
+ * `mono` is a monotonic clock in milliseconds. */
+DT_MUST_USE bool dt_audit_queue_accept(dt_audit_queue *q, dt_bytes lines, char const *note,
+                                       int64_t mono, dt_audit_urgency *urgency);
 /* Counts events that never got as far as the queue. Thread safe. */
 void dt_audit_queue_drop(dt_audit_queue *q, unsigned events);
 /* Writes out. One thread at a time. `mono` is a monotonic clock in milliseconds. Returns the

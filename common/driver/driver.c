@@ -4,6 +4,7 @@
 
 #include "core/policy_explain.h"
 #include "edge/host.h"
+#include "edge/kernel_log.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -316,9 +317,9 @@ void dt_driver_stop(dt_driver *d)
 
 /* --- audit ------------------------------------------------------------------------------------ */
 
-void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note)
+static void audit_hurry(dt_driver *d, dt_audit_urgency urgency)
 {
-    switch (dt_audit_queue_put(d->audit, lines, success, note)) {
+    switch (urgency) {
     case DT_AUDIT_NOTHING:
         return;
     case DT_AUDIT_SOON:
@@ -331,11 +332,37 @@ void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const 
     dt_driver_wake(d);
 }
 
-void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
-                     char const *door_name, dt_audit_context const *ctx)
+void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note)
 {
-    if (d->quiet || !dt_driver_is_usable(d))
-        return;
+    audit_hurry(d, dt_audit_queue_put(d->audit, lines, success, note));
+}
+
+static bool outcome_allows(dt_outcome const *o)
+{
+    return o->result == DT_ALLOW && dt_cause_allows(o->cause);
+}
+
+/* False when the outcome allows, and no sink has its event. */
+static bool audit_give(dt_driver *d, dt_outcome const *o, dt_bytes lines, char const *note)
+{
+    dt_audit_urgency urgency = DT_AUDIT_NOTHING;
+    if (!outcome_allows(o)) {
+        dt_driver_audit_put(d, lines, false, note);
+        return true;
+    }
+    bool taken = dt_audit_queue_accept(d->audit, lines, note, dt_driver_mono(), &urgency);
+    audit_hurry(d, urgency);
+    return taken;
+}
+
+/* As audit_give. */
+static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
+                  char const *door_name, dt_audit_context const *ctx)
+{
+    if (d->quiet)
+        return true;
+    if (!dt_driver_is_usable(d))
+        return !outcome_allows(o);
     dt_audit_context c = {0};
     if (machine != NULL)
         dt_signon_audit_context(machine, &c);
@@ -364,7 +391,23 @@ void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine
         dt_buf_reset(&lines);
         dt_audit_queue_drop(d->audit, 1);
     }
-    dt_driver_audit_put(d, dt_buf_bytes(&lines), o->result == DT_ALLOW, note);
+    return audit_give(d, o, dt_buf_bytes(&lines), note);
+}
+
+void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
+                     char const *door_name, dt_audit_context const *ctx)
+{
+    (void)audit(d, o, machine, door_name, ctx);
+}
+
+void dt_driver_audit_machine(dt_driver *d, dt_signon *machine, char const *door_name)
+{
+    if (audit(d, dt_signon_outcome(machine), machine, door_name, NULL))
+        return;
+    dt_signon_withdraw(machine, DT_CAUSE_AUDIT_FAILED,
+                       "neither the audit file nor the system log nor the kernel's log took the "
+                       "event of this sign-on; look at the disk and at the log daemon");
+    dt_driver_audit(d, dt_signon_outcome(machine), machine, door_name, NULL);
 }
 
 void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out)
@@ -414,6 +457,9 @@ static int open_outputs(dt_driver *d, dt_error *e)
     int rc = dt_audit_sink_open(file, !d->quiet && config->audit.syslog, &sink, e);
     if (rc != 0)
         return rc;
+    if (!d->quiet)
+        dt_audit_sink_set_kernel_log(sink, d->options.kernel_log != 0 ? d->options.kernel_log
+                                                                      : dt_kernel_log_open());
     rc = open_store(d, sink, e);
     if (rc == 0)
         rc = dt_audit_queue_new(sink, &d->audit, e);

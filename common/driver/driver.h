@@ -39,6 +39,9 @@ typedef struct dt_driver_options {
     /* What came of it, for the door's own log. `text` is one line, safe for a terminal. */
     void (*told)(void *ctx, bool fault, char const *text);
     void *watch_ctx;
+    /* Descriptor of the kernel's log (edge/kernel_log.h), opened before root was given up, which the
+     * driver takes over; below 0: there is none. 0: the driver tries to open it itself. */
+    int kernel_log;
 } dt_driver_options;
 
 /* Loads the site, opens store and audit sink, makes the loop. */
@@ -119,8 +122,8 @@ void dt_driver_ocsp_wait(dt_driver *d, dt_ocsp_question const *question, dt_time
  * behind a RADIUS State. `scratch` and `out` as in dt_store_do. Thread safe. */
 void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out);
 
-/* Writes the audit events of a finished machine (inline runs, or a refusal made by the door itself
- * before any machine ran, with machine NULL and ctx filled). Queued; formatted here; thread safe. */
+/* Writes the audit events of a refusal: of a machine that ended, or made by the door itself before any
+ * machine ran, with machine NULL and ctx filled. Queued; formatted here; thread safe. */
 void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
                      char const *door_name, dt_audit_context const *ctx);
 

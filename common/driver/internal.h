@@ -215,6 +215,9 @@ DT_MUST_USE int dt_driver_enqueue(dt_driver *d, dt_post *p);
 /* Wakes the loop. Thread and signal safe. */
 void dt_driver_wake(dt_driver *d);
 
+/* Writes the audit events of a machine that is done. One that allows is withdrawn (AUDIT_FAILED) unless a
+ * sink has taken its event; so ask it for its outcome afterwards. Thread safe. */
+void dt_driver_audit_machine(dt_driver *d, dt_signon *machine, char const *door_name);
 /* Queues an event, and a line for the system log unless `note` is NULL. Thread safe. */
 void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const *note);
 

@@ -110,7 +110,10 @@ static void run_finish(dt_run *run, dt_outcome const *outcome)
 {
     dt_driver *d = run->driver;
     if (!run->is_refresh) {
-        dt_driver_audit(d, outcome, run->machine, run->door.name, NULL);
+        if (outcome == dt_signon_outcome(run->machine))
+            dt_driver_audit_machine(d, run->machine, run->door.name);
+        else
+            dt_driver_audit(d, outcome, run->machine, run->door.name, NULL);
         dt_refresh_hinted(d, run->machine);
         if (!run->detached && run->door.done != NULL)
             run->door.done(run->ctx, outcome, run->machine);

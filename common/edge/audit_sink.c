@@ -3,6 +3,8 @@
  * use the name and the connection of the server that we are a module of, and may block. */
 #include "edge/audit_sink.h"
 
+#include "edge/kernel_log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,7 +31,8 @@ struct dt_audit_sink {
     bool torn; /* the last write ended within a line */
     bool syslog;
     int socket;
-    unsigned long lost; /* lines the log daemon did not take */
+    dt_kernel_log kernel; /* the last resort */
+    unsigned long lost;   /* lines the log daemon did not take */
 };
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -100,11 +103,12 @@ static int write_all(dt_audit_sink *s, dt_bytes lines)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return DT_E_IO;
+            break;
         s->torn = lines.p[n - 1] != '\n';
         lines = dt_bytes_of(lines.p + n, lines.len - (size_t)n);
     }
-    return lines.len == 0 ? DT_OK : DT_E_IO;
+    /* A line that lacks nothing but its end stands: the end comes before whatever is written next. */
+    return lines.len == 0 || (lines.len == 1 && s->torn) ? DT_OK : DT_E_IO;
 }
 
 int dt_audit_sink_write(dt_audit_sink *s, dt_bytes lines)
@@ -158,19 +162,20 @@ static bool is_slow(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
 }
 
-static log_answer log_try(dt_audit_sink *s, dt_bytes text)
+/* `wait`: milliseconds for a log daemon that lags behind. */
+static log_answer log_try(dt_audit_sink *s, dt_bytes text, int wait)
 {
     if (s->socket < 0)
         s->socket = log_connect();
     if (s->socket < 0)
         return LOG_GONE;
-    for (int wait = DT_AUDIT_SINK_WAIT_MS; wait >= 0; wait -= DT_AUDIT_SINK_WAIT_MS) {
+    for (int tries = 2; tries > 0; tries--) {
         if (send(s->socket, text.p, text.len, MSG_NOSIGNAL) >= 0)
             return LOG_TAKEN;
         if (!is_slow(errno))
             break;
         struct pollfd room = {.fd = s->socket, .events = POLLOUT};
-        if (wait == 0 || poll(&room, 1, wait) <= 0)
+        if (tries == 1 || poll(&room, 1, wait) <= 0)
             return LOG_SLOW;
     }
     close(s->socket); /* restarted: connect anew */
@@ -178,34 +183,58 @@ static log_answer log_try(dt_audit_sink *s, dt_bytes text)
     return LOG_GONE;
 }
 
-static log_answer log_send(dt_audit_sink *s, int priority, char const *line)
+static log_answer log_send(dt_audit_sink *s, int priority, char const *line, int wait)
 {
     char text[SYSLOG_LINE_MAX];
     dt_buf b;
     dt_buf_init_fixed(&b, text, sizeof(text));
     log_format(&b, priority, line);
     bool fresh = s->socket < 0;
-    log_answer a = log_try(s, dt_buf_bytes(&b));
-    return a == LOG_GONE && !fresh ? log_try(s, dt_buf_bytes(&b)) : a;
+    log_answer a = log_try(s, dt_buf_bytes(&b), wait);
+    return a == LOG_GONE && !fresh ? log_try(s, dt_buf_bytes(&b), wait) : a;
 }
 
-static log_answer log_line(dt_audit_sink *s, int priority, char const *line)
+/* With the lock. */
+static log_answer log_locked(dt_audit_sink *s, int priority, char const *line, int wait)
 {
     log_answer a = LOG_TAKEN;
-    pthread_mutex_lock(&s->lock);
     if (s->lost > 0) {
         char text[128];
         dt_buf b;
         dt_buf_init_fixed(&b, text, sizeof(text));
         dt_buf_printf(&b, "the system log did not take %lu lines before this one", s->lost);
-        a = log_send(s, LOG_ERR, text);
+        a = log_send(s, LOG_ERR, text, wait);
         s->lost = a == LOG_TAKEN ? 0 : s->lost;
     }
     if (a == LOG_TAKEN)
-        a = log_send(s, priority, line);
+        a = log_send(s, priority, line, wait);
     s->lost += a == LOG_GONE;
+    return a;
+}
+
+static log_answer log_line(dt_audit_sink *s, int priority, char const *line)
+{
+    pthread_mutex_lock(&s->lock);
+    log_answer a = log_locked(s, priority, line, DT_AUDIT_SINK_WAIT_MS);
     pthread_mutex_unlock(&s->lock);
     return a;
+}
+
+/* The line without what could write another: the kernel's log takes one line a record. */
+static bool kernel_line(dt_audit_sink *s, int priority, char const *line, int64_t mono)
+{
+    char text[DT_KERNEL_LOG_LINE_MAX];
+    return dt_kernel_log_write(&s->kernel, LOG_AUTHPRIV | priority,
+                               dt_str_escape(text, sizeof(text), line), mono);
+}
+
+bool dt_audit_sink_accept(dt_audit_sink *s, char const *line, int64_t mono)
+{
+    pthread_mutex_lock(&s->lock);
+    bool taken = s->syslog && log_locked(s, LOG_INFO, line, DT_AUDIT_SINK_ACCEPT_MS) == LOG_TAKEN;
+    taken = taken || kernel_line(s, LOG_INFO, line, mono);
+    pthread_mutex_unlock(&s->lock);
+    return taken;
 }
 
 bool dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line)
@@ -213,9 +242,31 @@ bool dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line)
     return !s->syslog || log_line(s, success ? LOG_INFO : LOG_WARNING, line) != LOG_SLOW;
 }
 
+static int64_t monotonic(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 bool dt_audit_sink_alarm(dt_audit_sink *s, char const *line)
 {
-    return log_line(s, LOG_ERR, line) != LOG_SLOW;
+    pthread_mutex_lock(&s->lock);
+    log_answer a = log_locked(s, LOG_ERR, line, DT_AUDIT_SINK_WAIT_MS);
+    if (a == LOG_GONE)
+        (void)kernel_line(s, LOG_ERR, line, monotonic());
+    pthread_mutex_unlock(&s->lock);
+    return a != LOG_SLOW;
+}
+
+void dt_audit_sink_set_kernel_log(dt_audit_sink *s, int fd)
+{
+    s->kernel.fd = fd;
+}
+
+bool dt_audit_sink_has_file(dt_audit_sink const *s)
+{
+    return s->path[0] != '\0';
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -251,6 +302,8 @@ void dt_audit_sink_close(dt_audit_sink **s)
         close((*s)->fd);
     if ((*s)->socket >= 0)
         close((*s)->socket);
+    if ((*s)->kernel.fd > 0)
+        close((*s)->kernel.fd);
     pthread_mutex_destroy(&(*s)->lock);
     free(*s);
     *s = NULL;

@@ -8,7 +8,8 @@
 
 typedef struct dt_audit_sink dt_audit_sink;
 
-#define DT_AUDIT_SINK_WAIT_MS 2 /* longest wait for a log daemon that lags behind */
+#define DT_AUDIT_SINK_WAIT_MS 2     /* longest wait for a log daemon that lags behind */
+#define DT_AUDIT_SINK_ACCEPT_MS 250 /* the same, where a person waits for it */
 
 /* `file` "" = none. It is created 0600 in an existing directory; a file that others can write, or
  * that is neither a regular file nor a character device, is refused. DT_E_PERMISSION, DT_E_IO. */
@@ -22,8 +23,17 @@ DT_MUST_USE int dt_audit_sink_write(dt_audit_sink *s, dt_bytes lines);
  * line may be given again. A line that no daemon is there for is counted, and the count is logged as
  * soon as one is there again. */
 bool dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line);
+/* Descriptor of the kernel's log (edge/kernel_log.h), which is taken over; 0 or below: none. Before the
+ * sink is shared. */
+void dt_audit_sink_set_kernel_log(dt_audit_sink *s, int fd);
+/* Whether there is a file at all. */
+bool dt_audit_sink_has_file(dt_audit_sink const *s);
+/* One line that somebody must take before a person is let in: syslog, for which it waits up to
+ * DT_AUDIT_SINK_ACCEPT_MS, else the kernel's log. True when one of them has it. `mono`: monotonic
+ * milliseconds. Thread safe. */
+DT_MUST_USE bool dt_audit_sink_accept(dt_audit_sink *s, char const *line, int64_t mono);
 /* Something is wrong with the audit trail itself: to syslog as an error, whatever was asked at
- * open. False as above. */
+ * open; to the kernel's log where no log daemon is there. False as above. */
 bool dt_audit_sink_alarm(dt_audit_sink *s, char const *line);
 
 #endif

@@ -2,6 +2,8 @@
 /* The daemon's life on the driver's loop: accepting, signals, the end. */
 #include "pam_devtrust/daemon/daemon.h"
 
+#include "pam_devtrust/protocol/inherited.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -217,6 +219,7 @@ int dt_daemon_serve(dt_driver *driver, dt_sockets const *sockets, bool one, dt_e
     d->max_sign_ons = site.config->daemon.max_sign_ons; /* only a restart takes another */
     dt_driver_leave(&site);
     d->one = one;
+    d->limit = one ? dt_inherited_limit_in_the_way() : NULL;
     d->listen_fd = sockets->main;
     if (prepare(d)) {
         serve_lock_screens(d, sockets->lock_screen);

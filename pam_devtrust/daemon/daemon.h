@@ -70,7 +70,8 @@ typedef struct dt_conn {
 struct dt_daemon {
     dt_driver *driver;
     int max_sign_ons;
-    bool one; /* serves one connection, then ends */
+    bool one;          /* serves one connection, then ends */
+    char const *limit; /* of whoever started the login, in the way and not to be lifted; or NULL */
     bool stopping;
     int listen_fd;
     struct event *listen_event, *pause_timer, *stop_timer;
@@ -137,6 +138,11 @@ DT_MUST_USE int dt_socket_check_connected(int fd, dt_error *e);
 void dt_notify(char const *state);
 
 /* --- process.c --------------------------------------------------------------------------------------- */
+/* The first of all, before anything is opened and before root is given up. With `one`: nothing that a
+ * caller of a setuid program may have brought along stays (pam_devtrust/protocol/inherited.h), the
+ * environment included. Else signals and closed standard files alone: limits are the service
+ * manager's. */
+DT_MUST_USE int dt_process_begin(bool one, dt_error *e);
 /* Leaves the parent, which is a PAM application that must not be burdened with a child. */
 DT_MUST_USE int dt_process_detach(dt_error *e);
 /* Becomes `user` when started as root (NULL: devtrust, or stays root where there is no such user), then

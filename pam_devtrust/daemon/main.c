@@ -5,6 +5,7 @@
 
 #include "core/version.h"
 #include "edge/host.h"
+#include "edge/kernel_log.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -147,8 +148,12 @@ static int start(options const *o, dt_error *e)
         .config_path = o->config, .watch = !o->one, .told = on_told};
     dt_driver *driver = NULL;
     dt_sockets sockets = {-1, -1};
-    int rc = take_sockets(o, &sockets, e);
+    int rc = dt_process_begin(o->one, e);
 
+    if (rc == DT_OK) {
+        driver_options.kernel_log = dt_kernel_log_open();
+        rc = take_sockets(o, &sockets, e);
+    }
     if (rc == DT_OK && o->one)
         rc = dt_process_detach(e);
     if (rc < 0) {

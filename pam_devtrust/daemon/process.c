@@ -3,14 +3,36 @@
 #include "pam_devtrust/daemon/daemon.h"
 
 #include "edge/host.h"
+#include "pam_devtrust/protocol/inherited.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+int dt_process_begin(bool one, dt_error *e)
+{
+    static char search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    int error = 0;
+
+    if (one && geteuid() == 0) {
+        /* The module has done the same. It is done again for whoever else starts us so. */
+        error = dt_inherited_reset();
+        if (clearenv() != 0 || putenv(search) != 0)
+            return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    } else {
+        dt_inherited_reset_signals();
+    }
+    if (error == 0)
+        error = dt_inherited_fill_standard_files();
+    return error == 0 ? DT_OK
+                      : dt_error_set(e, DT_E_IO, "what was inherited cannot be put away: %s",
+                                     strerror(error));
+}
 
 int dt_process_detach(dt_error *e)
 {

@@ -112,6 +112,23 @@ static void refuse_caller(dt_conn *c, dt_message const *m, char const *why)
            detail);
 }
 
+/* Root without CAP_SYS_RESOURCE, as in many containers, cannot lift a limit that somebody lowered. What
+ * they chose must not decide which files can still be written. */
+static void refuse_limited(dt_conn *c, dt_message const *m)
+{
+    char detail[DT_MESSAGE_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, detail, sizeof(detail));
+    dt_buf_printf(
+        &b,
+        "the resource limit \"%s\" of whoever started the login is too low, and root has no "
+        "CAP_SYS_RESOURCE here to lift it; with devtrustd running as a service it does not "
+        "matter",
+        c->daemon->limit);
+    refuse_internal(c, m, detail);
+}
+
 /* --- the machine ------------------------------------------------------------------------------------------ */
 
 static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
@@ -435,7 +452,9 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
     bool groups = site->policy != NULL && dt_site_needs_groups(site) &&
                   (site->config->policy.groups_from & DT_GROUPS_FROM_REQUEST) != 0;
 
-    if (!is_service_name(m->service))
+    if (d->limit != NULL)
+        refuse_limited(c, m);
+    else if (!is_service_name(m->service))
         refuse_internal(c, m,
                         "the service's name has other characters than letters, digits, '.', "
                         "'_' and '-'");

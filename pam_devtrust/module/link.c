@@ -4,6 +4,8 @@
  * exit status is never looked at, since a caller that ignores SIGCHLD makes it mean nothing. */
 #include "pam_devtrust/module/module.h"
 
+#include "pam_devtrust/protocol/inherited.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +13,6 @@
 #include <security/pam_ext.h>
 #include <security/pam_modutil.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,8 +27,8 @@
 #define CONNECT_PAUSE 20 /* milliseconds, while the queue is full */
 #define REAP_PAUSE 10
 #define DAEMON_FD 3 /* where `devtrustd --one` finds its connection */
+#define REPORT_FD 4 /* of its start, until exec */
 #define SOCKET_FLAGS (SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK)
-#define LAST_STANDARD_FD 2
 
 int64_t dt_pam_mono(void)
 {
@@ -153,58 +154,76 @@ static bool daemon_is_safe(pam_handle_t *pamh, char const *path)
     return false;
 }
 
-/* Its standard descriptors lead nowhere, and it inherits nothing but the connection. */
-static int prepare_files(posix_spawn_file_actions_t *files, int fd)
+/* `from` becomes `to`, by way of a number that none of ours has. Returns an errno. */
+static int move_file(int from, int to, int flags)
 {
-    int error = posix_spawn_file_actions_adddup2(files, fd, DAEMON_FD);
+    int spare = fcntl(from, F_DUPFD_CLOEXEC, REPORT_FD + 1);
 
-    for (int i = 0; error == 0 && i <= LAST_STANDARD_FD; i++)
-        error = posix_spawn_file_actions_addopen(files, i, "/dev/null", O_RDWR, 0);
-    return error != 0 ? error : posix_spawn_file_actions_addclosefrom_np(files, DAEMON_FD + 1);
+    return spare >= 0 && dup3(spare, to, flags) >= 0 ? 0 : errno;
 }
 
-/* A session of its own, so that ^C at the terminal does not end it before it has cancelled a push. */
-static int prepare_attributes(posix_spawnattr_t *attributes)
+/* Descriptors 0 to 2 lead to /dev/null, 3 is the connection, 4 the pipe; the rest is closed. */
+static int arrange_files(int fd, int *report)
 {
-    sigset_t none, all;
-    int error;
+    int spare = fcntl(fd, F_DUPFD_CLOEXEC, REPORT_FD + 1);
+    int error = spare < 0 ? errno : move_file(*report, REPORT_FD, O_CLOEXEC);
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    sigdelset(&all, SIGKILL);
-    sigdelset(&all, SIGSTOP);
-    error = posix_spawnattr_setsigmask(attributes, &none);
-    if (error == 0)
-        error = posix_spawnattr_setsigdefault(attributes, &all);
-    if (error == 0)
-        error = posix_spawnattr_setflags(
-            attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    return error;
+    if (error != 0)
+        return error;
+    *report = REPORT_FD;
+    if (dup2(spare, DAEMON_FD) < 0)
+        return errno;
+    closefrom(REPORT_FD + 1);
+    for (int i = 0; i < DAEMON_FD; i++)
+        close(i);
+    return dt_inherited_fill_standard_files();
 }
 
-static int spawn(char const *path, int fd, pid_t *child)
+/* The child. Nothing of the caller's is left when the daemon starts, not even for the dynamic loader. A
+ * session of its own, so that ^C at the terminal does not end the daemon before it has cancelled a push.
+ * What goes wrong is told to the parent by a pipe, which exec closes. */
+static _Noreturn void become_daemon(char const *path, int fd, int report)
 {
     char name[] = "devtrustd";
     char one[] = "--one";
     char search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     char *const argv[] = {name, one, NULL};
     char *const environment[] = {search, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&files);
+    int error = dt_inherited_reset();
 
-    if (error != 0)
-        return error;
-    error = posix_spawnattr_init(&attributes);
+    if (error == 0)
+        error = arrange_files(fd, &report);
     if (error == 0) {
-        error = prepare_files(&files, fd);
-        if (error == 0)
-            error = prepare_attributes(&attributes);
-        if (error == 0)
-            error = posix_spawn(child, path, &files, &attributes, argv, environment);
-        posix_spawnattr_destroy(&attributes);
+        (void)setsid();
+        execve(path, argv, environment);
+        error = errno;
     }
-    posix_spawn_file_actions_destroy(&files);
+    (void)!write(report, &error, sizeof(error));
+    _exit(EXIT_FAILURE);
+}
+
+/* posix_spawn(3) cannot set resource limits. _Fork(3) runs no handlers of the application's. */
+static int spawn(char const *path, int fd, pid_t *child)
+{
+    int report[2];
+    int error = 0;
+    ssize_t n;
+
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return errno;
+    *child = _Fork();
+    if (*child == 0)
+        become_daemon(path, fd, report[1]);
+    error = *child < 0 ? errno : 0;
+    close(report[1]);
+    if (*child > 0) {
+        do {
+            n = read(report[0], &error, sizeof(error));
+        } while (n < 0 && errno == EINTR);
+        if (error != 0)
+            (void)waitpid(*child, NULL, 0);
+    }
+    close(report[0]);
     return error;
 }
 

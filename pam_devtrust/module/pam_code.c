@@ -61,6 +61,7 @@ static row const rows[] = {
     {"PRIMARY_RATE_LIMITED", PAM_AUTH_ERR},
     {"CLIENT_GONE", PAM_ABORT},
     {"CONFIG", PAM_SYSTEM_ERR},
+    {"AUDIT_FAILED", PAM_SYSTEM_ERR},
     {"INTERNAL", PAM_SYSTEM_ERR},
     /* Not enforced. Where nothing else in the stack succeeds, libpam refuses a login in which every
      * module was to be ignored. */

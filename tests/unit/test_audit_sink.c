@@ -3,6 +3,7 @@
  * them. The log daemon is a socket of this test: connect(2) is wrapped to lead there. */
 #include "driver/audit_queue.h"
 #include "edge/audit_sink.h"
+#include "edge/kernel_log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -282,6 +283,31 @@ static void test_torn_line(void **state)
     assert_file(f->path, "one\ntw\ntwo\nthree\n");
 }
 
+/* A line that lacks nothing but its end is an event, and is said to be one. */
+static int child_unended(fixture *f)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {.rlim_cur = 3, .rlim_max = RLIM_INFINITY};
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || write_sink(f, "one\n") != 0)
+        return 1;
+    limit.rlim_cur = RLIM_INFINITY;
+    return setrlimit(RLIMIT_FSIZE, &limit) != 0 || write_sink(f, "two\n") != 0 ? 2 : 0;
+}
+
+static void test_unended_line(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(child_unended(f));
+    int how = 0;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 0);
+    assert_file(f->path, "one\ntwo\n");
+}
+
 static void test_no_file(void **state)
 {
     fixture *f = *state;
@@ -362,6 +388,95 @@ static void test_log_hangs(void **state)
     assert_string_equal(log_read(), "");
 }
 
+/* --- what lets somebody in ----------------------------------------------------------------------- */
+
+/* The kernel's log is a pipe of this test, which shows what is written to it. */
+static int kernel_log(fixture *f)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    dt_audit_sink_set_kernel_log(f->sink, ends[1]);
+    return ends[0];
+}
+
+static char const *kernel_read(int fd)
+{
+    static char record[8192];
+    ssize_t n = read(fd, record, sizeof(record) - 1);
+    record[n < 0 ? 0 : n] = '\0';
+    return record;
+}
+
+static void test_accepted_by_syslog(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    int kernel = kernel_log(f);
+    assert_true(dt_audit_sink_accept(f->sink, "ann is in", 1));
+    assert_logged(LOG_INFO, "ann is in");
+    assert_string_equal(kernel_read(kernel), "");
+    close(kernel);
+}
+
+/* The log daemon is gone, or hangs: the kernel's log is asked, in one escaped record of its size. */
+static void test_accepted_by_the_kernel_log(void **state)
+{
+    fixture *f = *state;
+    char long_line[4096];
+    open_sink(f);
+    int kernel = kernel_log(f);
+    while (dt_audit_sink_line(f->sink, true, "again and again"))
+        ;
+    assert_true(dt_audit_sink_accept(f->sink, "one\ntwo", 1));
+    char const *record = kernel_read(kernel);
+    assert_int_equal(strncmp(record, "<86>devtrust[", strlen("<86>devtrust[")), 0);
+    assert_non_null(strstr(record, "one\\x0atwo"));
+    assert_null(strchr(record, '\n'));
+    log_stop();
+    memset(long_line, 'x', sizeof(long_line));
+    long_line[sizeof(long_line) - 1] = '\0';
+    assert_true(dt_audit_sink_accept(f->sink, long_line, 2));
+    assert_in_range(strlen(kernel_read(kernel)), 500, DT_KERNEL_LOG_LINE_MAX);
+    close(kernel);
+}
+
+/* The kernel drops without a word what is written too fast, so it is not counted as written. */
+static void test_kernel_log_is_not_flooded(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    log_stop();
+    int kernel = kernel_log(f);
+    for (int i = 0; i < DT_KERNEL_LOG_BURST; i++)
+        assert_true(dt_audit_sink_accept(f->sink, "in", 1000 + i));
+    assert_false(dt_audit_sink_accept(f->sink, "in", 1000 + DT_KERNEL_LOG_WINDOW - 1));
+    assert_true(dt_audit_sink_accept(f->sink, "in", 1000 + DT_KERNEL_LOG_WINDOW));
+    assert_false(dt_audit_sink_accept(f->sink, "in", 1000 + DT_KERNEL_LOG_WINDOW));
+    close(kernel);
+}
+
+static void test_accepted_by_nobody(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    log_stop();
+    assert_false(dt_audit_sink_accept(f->sink, "in", 1)); /* there is no kernel log */
+    int kernel = kernel_log(f);
+    close(kernel); /* it refuses */
+    signal(SIGPIPE, SIG_IGN);
+    assert_false(dt_audit_sink_accept(f->sink, "in", 1));
+    signal(SIGPIPE, SIG_DFL);
+}
+
+/* Syslog is not asked where the administrator does not want it. */
+static void test_accept_without_syslog(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(dt_audit_sink_open(f->path, false, &f->sink, NULL), 0);
+    assert_false(dt_audit_sink_accept(f->sink, "in", 1));
+    assert_string_equal(log_read(), "");
+}
+
 /* --- the queue ---------------------------------------------------------------------------------- */
 
 static dt_audit_queue *queue_of(fixture *f)
@@ -438,6 +553,56 @@ static void hear(char *all, size_t size)
 }
 
 /* More lines for the log than its daemon takes at once: they come later, in order. */
+static bool queue_accept(dt_audit_queue *q, char const *lines, char const *note)
+{
+    dt_audit_urgency urgency = DT_AUDIT_NOTHING;
+    return dt_audit_queue_accept(q, dt_bytes_str(lines), note, 1, &urgency);
+}
+
+/* The event is in the file when the person is let in, without any flush; syslog has it later. */
+static void test_queue_accepts_by_the_file(void **state)
+{
+    fixture *f = *state;
+    dt_audit_queue *q = queue_of(f);
+    assert_true(queue_accept(q, "1\n", "one"));
+    assert_file(f->path, "1\n");
+    assert_int_equal(dt_audit_queue_flush(q, 1), 0);
+    assert_file(f->path, "1\n");
+    assert_logged(LOG_INFO, "one");
+    assert_string_equal(log_read(), "");
+    dt_audit_queue_free(&q);
+}
+
+/* By syslog when the disk refuses; the file has the event once it can be written. What nobody took is
+ * written nowhere later: the person was not let in. */
+static void test_queue_accepts_by_syslog_or_not(void **state)
+{
+    fixture *f = *state;
+    char moved[96];
+    dt_audit_queue *q = queue_of(f);
+    snprintf(moved, sizeof(moved), "%s-moved", f->dir);
+    assert_int_equal(rename(f->dir, moved), 0);
+    snprintf(log_path, sizeof(log_path), "%s/log", moved);
+    assert_true(queue_accept(q, "1\n", "one"));
+    assert_logged(LOG_INFO, "one");
+    log_stop();
+    assert_false(queue_accept(q, "2\n", "two"));
+    assert_int_equal(rename(moved, f->dir), 0);
+    assert_int_equal(dt_audit_queue_flush(q, 1), 0);
+    assert_file(f->path, "1\n");
+    dt_audit_queue_free(&q);
+}
+
+/* An event that was too long for the file was not taken by it. */
+static void test_queue_accepts_no_empty_event(void **state)
+{
+    fixture *f = *state;
+    dt_audit_queue *q = queue_of(f);
+    log_stop();
+    assert_false(queue_accept(q, "", "one"));
+    dt_audit_queue_free(&q);
+}
+
 static void test_queue_waits_for_the_log(void **state)
 {
     fixture *f = *state;
@@ -540,11 +705,20 @@ int main(void)
         T(test_refused_files),
         T(test_full_device),
         T(test_torn_line),
+        T(test_unended_line),
         T(test_no_file),
         T(test_log_lines),
         T(test_alarm_without_syslog),
         T(test_log_restarts),
         T(test_log_hangs),
+        T(test_accepted_by_syslog),
+        T(test_accepted_by_the_kernel_log),
+        T(test_kernel_log_is_not_flooded),
+        T(test_accepted_by_nobody),
+        T(test_accept_without_syslog),
+        T(test_queue_accepts_by_the_file),
+        T(test_queue_accepts_by_syslog_or_not),
+        T(test_queue_accepts_no_empty_event),
         T(test_queue_order_and_urgency),
         T(test_queue_keeps_what_the_disk_refuses),
         T(test_queue_waits_for_the_log),

@@ -1379,6 +1379,56 @@ static void test_audit_of_a_refusal_before_any_machine(void **state)
     assert_int_equal(sign_on_events(), 2);
 }
 
+/* Nobody is let in whose event no sink took: neither on the loop nor inline nor by a thread that waits.
+ * Written, once it can be, is the refusal alone. */
+static void test_no_event_no_entry(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    dt_outcome o;
+    submit(&t, "ann", 1); /* the answer about the device is kept from now on */
+    wait_done(&t, 1);
+    assert_int_equal(t.allowed, 1);
+    dt_driver_free(&driver);
+    unlink(audit_path);
+    dt_driver_options options = {.config_path = config_path, .own_thread = true, .kernel_log = -1};
+    assert_int_equal(dt_driver_new(&options, &driver, NULL), 0);
+    unlink(audit_path);
+    assert_int_equal(mkdir(audit_path, 0700), 0);
+    submit(&t, "ann", 1);
+    wait_done(&t, 2);
+    assert_int_equal(t.causes[DT_CAUSE_AUDIT_FAILED], 1);
+    assert_non_null(strstr(t.last.detail, "audit file"));
+    dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+    assert_true(dt_driver_run_inline(driver, m, "radius"));
+    assert_int_equal(dt_signon_outcome(m)->result, DT_DENY);
+    assert_int_equal(dt_signon_outcome(m)->cause, DT_CAUSE_AUDIT_FAILED);
+    free(m);
+    m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+    assert_int_equal(dt_driver_run_blocking(driver, m, "radius", WAIT_LIMIT, &o), 0);
+    assert_int_equal(o.result, DT_DENY);
+    assert_int_equal(o.cause, DT_CAUSE_AUDIT_FAILED);
+    free(m);
+    assert_int_equal(rmdir(audit_path), 0);
+    UNTIL(sign_on_events() == 3);
+    assert_int_equal(audit_lines("AUDIT_FAILED"), 3);
+    assert_int_equal(audit_lines("RULE_ALLOW"), 0);
+}
+
+/* The event is there before the answer is. */
+static void test_event_before_the_answer(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    submit(&t, "ann", 1);
+    wait_done(&t, 1);
+    assert_int_equal(sign_on_events(), 1);
+    dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
+    assert_true(dt_driver_run_inline(driver, m, "radius"));
+    assert_int_equal(sign_on_events(), 2);
+    free(m);
+}
+
 static void test_quiet(void **state)
 {
     (void)state;
@@ -1467,6 +1517,8 @@ int main(void)
         BARE(test_faults_of_configuration),
         BARE(test_broken_store),
         T(test_audit_of_a_refusal_before_any_machine),
+        T(test_no_event_no_entry),
+        T(test_event_before_the_answer),
         T(test_quiet),
         T(test_no_secret_in_the_trail),
     };
