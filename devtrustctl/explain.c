@@ -35,6 +35,7 @@ typedef struct explaining {
     dt_site site; /* of the application; the driver's, as long as that is there */
     dt_request request;
     char id[DT_SIGNON_ID_LEN + 1];
+    char account[DT_HOST_USER_MAX];
     dt_buf certificate; /* DER */
     dt_buf ssh_line;
     dt_buf group_text; /* names, NUL-terminated one after another */
@@ -253,8 +254,8 @@ static bool keep_named(void *ctx, dt_bytes kept, size_t count, char const *name)
 static int take_host_groups(explaining *x, dt_error *e)
 {
     size_t count = 0;
-    int rc =
-        dt_host_groups(x->q.user, keep_named, &x->site, &x->group_text, &count, &x->groups_error);
+    int rc = dt_host_groups(x->request.user, keep_named, &x->site, &x->group_text, &count,
+                            &x->groups_error);
 
     if (rc < 0 && rc != DT_E_NOT_FOUND)
         note(x, x->groups_error.text);
@@ -440,6 +441,24 @@ static int take_evidence(explaining *x, dt_error *e)
 
 /* --- running ---------------------------------------------------------------------------------- */
 
+/* As at PAM, where the host knows the name; else it is the name that a directory gives. */
+static void find_account(explaining *x)
+{
+    dt_request *r = &x->request;
+    char owner[DT_HOST_USER_MAX];
+    dt_error why = {0};
+    uid_t uid = 0;
+
+    r->user = x->q.user;
+    if (dt_host_account(x->q.user, x->account, owner, &uid, &why) < 0)
+        return;
+    if (!dt_user_is_listed(x->site.config, x->site.user_table, x->account))
+        memcpy(x->account, owner, sizeof(x->account));
+    r->user = x->account;
+    r->user_is_account = true;
+    r->typed = x->q.user;
+}
+
 static int make_request(explaining *x, dt_error *e)
 {
     dt_request *r = &x->request;
@@ -448,7 +467,7 @@ static int make_request(explaining *x, dt_error *e)
     r->id = x->id;
     r->application = dt_policy_application(x->site.policy);
     r->service = x->q.application;
-    r->user = x->q.user;
+    find_account(x);
     r->client_ip = x->q.ip != NULL ? x->q.ip : "";
     r->local = x->q.ip == NULL; /* as at a console; --ip says from where else */
     r->explain = true;

@@ -7,6 +7,7 @@
 
 #include "core/remembered.h"
 #include "edge/host.h"
+#include "edge/site.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 /* What is to be forgotten; what is NULL does not matter. */
 typedef struct forgetting {
     char const *user, *application, *device, *config;
+    dt_identity who; /* `user`; zero: as it was given */
     bool all, groups;
     dt_store *store;
     dt_time now;
@@ -22,20 +24,19 @@ typedef struct forgetting {
     dt_error error;
 } forgetting;
 
-/* The Okta login, or its part before the at sign where none was given. */
-static bool is_user(char const *login, char const *user)
+/* The login of the person whom the name means, or the login as it was given. */
+static bool is_user(forgetting const *f, char const *login)
 {
-    char plain[DT_LOGIN_MAX];
-    char *at;
+    return dt_str_equal_nocase(login, f->user) ||
+           (f->who.kind == DT_IDENTITY_PERSON && dt_str_equal_nocase(login, f->who.login));
+}
 
-    if (dt_str_equal_nocase(login, user))
-        return true;
-    if (strchr(user, '@') != NULL || dt_str_copy(plain, sizeof(plain), login) != DT_OK)
-        return false;
-    at = strchr(plain, '@');
-    if (at != NULL)
-        *at = '\0';
-    return dt_str_equal_nocase(plain, user);
+/* A name that means nobody may be a whole login that the table gives somebody. */
+static int find_person(forgetting *f, dt_site_files const *files)
+{
+    int rc = f->user != NULL ? dt_site_identity(files, f->user, &f->who, &f->error) : DT_OK;
+
+    return rc == DT_E_INVALID && strchr(f->user, '@') != NULL ? DT_OK : rc;
 }
 
 /* A row that cannot be read is nobody's: no sign-on believes it either, and --all takes it away. */
@@ -47,7 +48,7 @@ static bool is_meant(forgetting const *f, dt_bytes value)
         return true;
     if (dt_remembered_unpack(value, &r) != DT_OK)
         return false;
-    if (f->user != NULL && !is_user(r.login, f->user))
+    if (f->user != NULL && !is_user(f, r.login))
         return false;
     /* One of a group is good for each application of it. */
     if (f->application != NULL && strcmp(r.application, f->application) != 0 &&
@@ -65,7 +66,7 @@ static bool is_membership_meant(forgetting const *f, char const *key)
     char const *colon;
 
     if (strncmp(key, "okta-user:", 10) == 0)
-        return f->application == NULL && (f->user == NULL || is_user(key + 10, f->user));
+        return f->application == NULL && (f->user == NULL || is_user(f, key + 10));
     if (strncmp(key, "okta-groups:", 12) != 0)
         return false;
     for (int i = 0; i < 3 && key != NULL; i++) {
@@ -76,7 +77,7 @@ static bool is_membership_meant(forgetting const *f, char const *key)
     if (colon == NULL || dt_str_copy_bytes(application, sizeof(application),
                                            dt_bytes_of(key, (size_t)(colon - key))) != DT_OK)
         return f->all;
-    return (f->user == NULL || is_user(colon + 1, f->user)) &&
+    return (f->user == NULL || is_user(f, colon + 1)) &&
            (f->application == NULL || strcmp(application, f->application) == 0);
 }
 
@@ -106,6 +107,8 @@ static dt_ctl_exit forget(forgetting *f)
     dt_site_files *files = NULL;
     int rc = dt_ctl_store_open(f->config, &files, &f->store, &f->error);
 
+    if (rc == DT_OK && (rc = find_person(f, files)) < 0)
+        dt_ctl_store_close(&files, &f->store);
     if (rc < 0)
         return dt_err_fault(&f->error);
     f->now = dt_host_now();

@@ -65,7 +65,7 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
                 dt_error *e)
 {
     uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
-    char id_hex[2 * DT_STATE_ID_LEN + 1];
+    char id_hex[2 * DT_STATE_ID_LEN + 1], identity[DT_IDENTITY_KEY_MAX];
     dt_audit_context ctx = {0};
 
     uint8_t const *key = state_key(site);
@@ -76,7 +76,8 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     if (rc != 0)
         return dt_error_set(e, rc, "no random bytes for a challenge");
     dt_signon_audit_context(machine, &ctx);
-    dt_state_binding who = {ctx.user, ctx.nas, ctx.application, ctx.station};
+    dt_identity_key(dt_signon_identity(machine), identity);
+    dt_state_binding who = {identity, ctx.nas, ctx.application, ctx.station};
     dt_time expires = dt_host_now() + site->config->mfa.challenge_lifetime;
     rc = dt_state_token_make(key, random, &who, expires, state, id_hex);
     if (rc != 0)

@@ -12,6 +12,7 @@
 
 typedef enum attribute {
     ATTR_PRIMARY = 0,
+    ATTR_USER,
     ATTR_PASSCODE,
     ATTR_GROUP,
     ATTR_PLATFORM,
@@ -25,9 +26,10 @@ typedef enum attribute {
     ATTR_COUNT,
 } attribute;
 
-/* The first five are set by the virtual server, the others by us. */
+/* The first six are set by the virtual server, the others by us. */
 static char const *const attribute_names[ATTR_COUNT] = {
     [ATTR_PRIMARY] = "DevTrust-Primary",
+    [ATTR_USER] = "DevTrust-User",
     [ATTR_PASSCODE] = "DevTrust-Passcode",
     [ATTR_GROUP] = "DevTrust-Group",
     [ATTR_PLATFORM] = "DevTrust-Platform",
@@ -74,6 +76,11 @@ int dt_rlm_dictionary(void)
 DICT_ATTR const *dt_rlm_carried_attribute(void)
 {
     return carried;
+}
+
+DICT_ATTR const *dt_rlm_user_attribute(void)
+{
+    return attributes[ATTR_USER];
 }
 
 bool dt_rlm_primary_verified(REQUEST *request)

@@ -191,6 +191,54 @@ static bool has_nul(REQUEST *request, unsigned attribute)
     return vp != NULL && memchr(vp->vp_strvalue, '\0', vp->vp_length) != NULL;
 }
 
+static VALUE_PAIR *string_pair(VALUE_PAIR *list, unsigned attribute)
+{
+    VALUE_PAIR *vp = fr_pair_find_by_num(list, attribute, 0, TAG_ANY);
+    return vp != NULL && vp->da->type == PW_TYPE_STRING ? vp : NULL;
+}
+
+/* A realm that was stripped off says whose name it is: OTHER\ann is not ann. */
+static int keep_realm(REQUEST *request, dt_rlm_inputs *in)
+{
+    VALUE_PAIR *stripped = string_pair(request->packet->vps, PW_STRIPPED_USER_NAME);
+    VALUE_PAIR *whole = string_pair(request->packet->vps, PW_USER_NAME);
+    if (stripped == NULL || whole == NULL || !dt_str_equal_nocase(stripped->vp_strvalue, in->user))
+        return 0;
+    return dt_rlm_value_text(whole, in->user, sizeof in->user);
+}
+
+static bool has_several_names(REQUEST *request)
+{
+    DICT_ATTR const *da = dt_rlm_user_attribute();
+    size_t count = 0;
+    vp_cursor_t cursor;
+    fr_cursor_init(&cursor, &request->config);
+    while (fr_cursor_next_by_da(&cursor, da, TAG_ANY) != NULL)
+        count++;
+    return count > 1;
+}
+
+static int read_user(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
+{
+    int rc = dt_rlm_evaluate(request, &inst->inputs[DT_RLM_USER], in->user, sizeof in->user);
+    if (rc == 0)
+        rc = keep_realm(request, in);
+    if (rc != 0)
+        return dt_error_set(e, rc, "the user name is longer than %zu bytes or holds a NUL",
+                            sizeof in->user - 1);
+    if (has_nul(request, PW_USER_NAME) || has_nul(request, PW_STRIPPED_USER_NAME))
+        return dt_error_set(e, DT_E_PARSE, "the user name holds a NUL");
+    if (has_several_names(request)) {
+        VALUE_PAIR *typed = string_pair(request->packet->vps, PW_USER_NAME);
+        if (typed == NULL || dt_rlm_value_text(typed, in->user, sizeof in->user) != 0)
+            in->user[0] = '\0';
+        return dt_error_set(e, DT_E_INVALID,
+                            "control:DevTrust-User has several values: have the directory give "
+                            "one name of the person");
+    }
+    return 0;
+}
+
 static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
 {
     struct {
@@ -199,11 +247,11 @@ static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
         char *dst;
         size_t size;
     } const wanted[] = {
-        {DT_RLM_USER, "user", in->user, sizeof in->user},
         {DT_RLM_NAS, "nas", in->nas, sizeof in->nas},
         {DT_RLM_STATION, "station", in->station, sizeof in->station},
     };
-    int rc = 0;
+    int rc = read_user(inst, request, in, e);
+    in->user_is_wrong = rc != 0;
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         int one =
             dt_rlm_evaluate(request, &inst->inputs[wanted[i].which], wanted[i].dst, wanted[i].size);
@@ -211,11 +259,8 @@ static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
             rc = dt_error_set(e, one, "\"%s\" is longer than %zu bytes or holds a NUL",
                               wanted[i].name, wanted[i].size - 1);
     }
-    if (has_nul(request, PW_USER_NAME) || has_nul(request, PW_STRIPPED_USER_NAME) ||
-        has_nul(request, PW_CALLING_STATION_ID) || has_nul(request, PW_NAS_IDENTIFIER))
+    if (has_nul(request, PW_CALLING_STATION_ID) || has_nul(request, PW_NAS_IDENTIFIER))
         rc = dt_error_set(e, DT_E_PARSE, "a name in the request holds a NUL");
-    if (rc == 0 && in->user[0] == '\0')
-        rc = dt_error_set(e, DT_E_INVALID, "the request names no user");
     return rc;
 }
 
@@ -305,7 +350,7 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
     in->user[0] = in->client_ip[0] = in->nas[0] = in->station[0] = '\0';
     in->platform[0] = in->vpn_device_id[0] = in->passcode[0] = in->push_key[0] = '\0';
     in->password[0] = '\0';
-    in->client_ip_is_known = false;
+    in->client_ip_is_known = in->user_is_wrong = false;
     in->group_count = 0;
     in->group_knowledge = DT_GROUPS_UNKNOWN;
     in->id[0] = '\0';

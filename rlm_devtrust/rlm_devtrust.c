@@ -39,7 +39,7 @@ static CONF_PARSER const module_config[] = {
         name, FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_XLAT, rlm_devtrust_t, inputs[which].text),   \
             fallback                                                                               \
     }
-    INPUT("user", DT_RLM_USER, "%{%{Stripped-User-Name}:-%{User-Name}}"),
+    INPUT("user", DT_RLM_USER, "%{%{control:DevTrust-User}:-%{User-Name}}"),
     {"client_ip", FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_XLAT, rlm_devtrust_t, address.text), ""},
     INPUT("nas", DT_RLM_NAS, "%{%{NAS-Identifier}:-%{Packet-Src-IP-Address}}"),
     INPUT("station", DT_RLM_STATION, "&Calling-Station-Id"),
@@ -119,13 +119,27 @@ static decision *decision_find(REQUEST *request)
 
 /* --- refusing before a sign-on ran ------------------------------------------------------------ */
 
+/* Who the core will find that this is. */
+static int identity_of(dt_rlm_inputs const *in, dt_identity *who, dt_error *e)
+{
+    dt_user_name name = {.text = in->user};
+    return dt_identity_make(in->site->config, in->site->user_table, &name, who, e);
+}
+
 static void audit_refusal(rlm_devtrust_t const *inst, dt_rlm_inputs const *in, dt_outcome const *o)
 {
     dt_audit_context ctx = {0};
+    dt_identity who;
+    dt_error e = {0};
+    if (in->user_is_wrong || identity_of(in, &who, &e) != DT_OK)
+        memset(&who, 0, sizeof who);
     ctx.id = in->id;
     ctx.application = inst->application;
-    ctx.user = in->user;
-    ctx.login = in->user;
+    ctx.user = who.kind != DT_IDENTITY_NONE ? who.local : in->user;
+    ctx.login = who.login;
+    ctx.realm = who.realm;
+    ctx.machine = who.kind == DT_IDENTITY_MACHINE;
+    ctx.name = in->user;
     ctx.client_ip = in->client_ip;
     ctx.nas = in->nas;
     ctx.station = in->station;
@@ -431,9 +445,14 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
                           VALUE_PAIR const *state, dt_signon *machine)
 {
     static char const again[] = "This request is no longer valid. Please sign in again.";
-    dt_state_binding who = {in->user, in->nas, inst->application, in->station};
     dt_request limits;
+    dt_identity identity;
+    char key[DT_IDENTITY_KEY_MAX];
     dt_error e = {0};
+    if (identity_of(in, &identity, &e) != 0)
+        return refuse(inst, request, in, DT_CAUSE_USER_NAME, "", e.text);
+    dt_identity_key(&identity, key);
+    dt_state_binding who = {key, in->nas, inst->application, in->station};
     VALUE_PAIR *password = fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
     if (password == NULL || password->vp_length > DT_ANSWER_MAX)
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,
@@ -547,7 +566,8 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     dt_driver_hold(inst->link->driver, inst->application, &site);
     in.site = &site;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
-        code = refuse(inst, request, &in, DT_CAUSE_INTERNAL, "", e.text);
+        code = refuse(inst, request, &in, in.user_is_wrong ? DT_CAUSE_USER_NAME : DT_CAUSE_INTERNAL,
+                      "", e.text);
     else if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
         code = by_certificate(inst, request, &in, machine);
     else

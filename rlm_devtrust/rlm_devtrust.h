@@ -139,7 +139,9 @@ DT_MUST_USE int dt_rlm_home_server_add(char const *name, uint16_t port, char con
 typedef struct dt_rlm_inputs {
     dt_site const *site; /* held while the request is decided; set before it is read */
     char id[DT_SIGNON_ID_LEN + 1];
-    char user[DT_USER_MAX];
+    char
+        user[DT_USER_MAX]; /* as the directory has it, or as it came; the core makes the identity */
+    bool user_is_wrong;    /* of the errors below, one about the user's name */
     char client_ip[DT_ADDRESS_MAX]; /* or what stands in its place; "" = nothing */
     bool client_ip_is_known;
     char nas[DT_USER_MAX];
@@ -166,8 +168,8 @@ DT_MUST_USE int dt_rlm_value_text(VALUE_PAIR const *vp, char *dst, size_t size);
 /* The value of an expression; "" when it is not configured or gives nothing. Errors as before. */
 DT_MUST_USE int dt_rlm_evaluate(REQUEST *request, dt_rlm_expression const *x, char *dst,
                                 size_t size);
-/* Evaluates all inputs. DT_E_INVALID when there is no user name, DT_E_LIMIT or DT_E_PARSE when who
- * or where is too long or holds a NUL; `e` says which. *in is usable for the audit either way. */
+/* Evaluates all inputs. DT_E_INVALID when the directory gives several names, DT_E_LIMIT or DT_E_PARSE
+ * when who or where is too long or holds a NUL; `e` says which. *in is usable for the audit either way. */
 DT_MUST_USE int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in,
                                    dt_error *e);
 void dt_rlm_inputs_wipe(dt_rlm_inputs *in);
@@ -187,6 +189,8 @@ bool dt_rlm_address_is_wanted(dt_rlm_address const *a);
 /* --- reply.c -------------------------------------------------------------------------------- */
 /* Registers the attributes; before virtual servers are read. -1 with an ERROR logged. */
 int dt_rlm_dictionary(void);
+/* The attribute of control in which the directory's name of the person is. */
+DICT_ATTR const *dt_rlm_user_attribute(void);
 /* True when control says that the first factor was verified. */
 bool dt_rlm_primary_verified(REQUEST *request);
 /* Sets the DevTrust-* attributes in control. */

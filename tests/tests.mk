@@ -31,6 +31,13 @@ $(SECURITY_KEY): tests/lib/security_key.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC $(WARNINGS) -O2 -D_GNU_SOURCE -o $@ $< -lcrypto
 
+NSS_ALIAS := $(BUILD)/tests/lib/nss_alias.so
+
+$(NSS_ALIAS): tests/lib/nss_alias.c $(BUILD)/flags
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(WARNINGS) -Wno-missing-prototypes -O2 -D_GNU_SOURCE -o $@ $<
+
 # What the tests learn from their environment. Leaks are looked for in the unit tests; a server's
 # own are not our matter.
 TEST_ENV = DEVTRUST_BUILD='$(abspath $(BUILD))' DEVTRUST_ROOT='$(CURDIR)' DEVTRUST_SAN='$(SAN)' \
@@ -60,7 +67,7 @@ unit: $(UNIT_TESTS) ## run the unit tests
 # Most of their time they wait for servers and people: several files at once. PYTEST_JOBS=0: one by one.
 PYTEST_JOBS ?= 2
 
-integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) ## run the tests with real servers (ARGS=... to pytest)
+integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) ## run the tests with real servers (ARGS=... to pytest)
 	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider \
 		-n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 

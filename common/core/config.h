@@ -127,6 +127,13 @@ typedef enum dt_intune_service {
 } dt_intune_service;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
+/* Whose MFA counts at PAM. */
+typedef enum dt_ask {
+    DT_ASK_AUTO = 0, /* the caller's for su and sudo and their variants, else the user's */
+    DT_ASK_USER,
+    DT_ASK_CALLER,
+} dt_ask;
+
 /* By what Intune is asked about a device; a bit each. */
 typedef enum dt_lookup_by {
     DT_LOOKUP_BY_INTUNE_ID = 1 << 0,
@@ -281,6 +288,7 @@ typedef struct dt_config {
         dt_string_list
             lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;
+        dt_ask ask;
     } daemon;
     struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */
     size_t application_count;

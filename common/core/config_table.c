@@ -75,6 +75,9 @@ static dt_config_word const words_key[] = {
     {"rsa", DT_KEY_TYPE_RSA},   {"p256", DT_KEY_TYPE_P256},       {"p384", DT_KEY_TYPE_P384},
     {"p521", DT_KEY_TYPE_P521}, {"ed25519", DT_KEY_TYPE_ED25519}, {NULL, 0}};
 
+static dt_config_word const words_ask[] = {
+    {"auto", DT_ASK_AUTO}, {"user", DT_ASK_USER}, {"caller", DT_ASK_CALLER}, {NULL, 0}};
+
 /* The start of a row: section, name, type and place are one and the same name. */
 #define KEY(sect, key, kind)                                                                       \
     .section = #sect, .name = #key, .type = kind, .offset = offsetof(dt_config, sect.key)
@@ -349,6 +352,9 @@ static dt_config_key const keys[] = {
      .help = "PAM services that callers other than root may ask for, for themselves."},
     {KEY(daemon, max_sign_ons, DT_CONFIG_INT), .fallback = "512", BETWEEN(1, 20000),
      .reloadable = false, .help = "How many sign-ons devtrustd has under way at most."},
+    {KEY(daemon, ask, DT_CONFIG_ENUM), .fallback = "auto", .words = words_ask, .reloadable = true,
+     .per_application = true,
+     .help = "Whose MFA counts: of the user whose account is opened, or of the caller."},
 };
 
 _Static_assert(sizeof(keys) / sizeof(keys[0]) <= DT_CONFIG_KEYS_MAX, "raise DT_CONFIG_KEYS_MAX");

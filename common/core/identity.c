@@ -344,6 +344,15 @@ int dt_identity_make(dt_config const *c, dt_user_table const *t, dt_user_name co
     return DT_OK;
 }
 
+bool dt_user_is_listed(dt_config const *c, dt_user_table const *t, char const *name)
+{
+    char local[DT_USER_MAX], realm[DT_REALM_MAX];
+    dt_error e = {0};
+
+    return dt_user_name_read(c, name, local, realm, &e) == DT_OK &&
+           dt_user_table_find(t, local, realm) != NULL;
+}
+
 void dt_identity_short(dt_config const *c, dt_identity const *id, char out[DT_LOGIN_MAX])
 {
     char const *suffix = c->user_name.login_suffix;

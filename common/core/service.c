@@ -92,3 +92,11 @@ bool dt_service_lists_overlap(dt_string_list const *a, dt_string_list const *b)
     }
     return false;
 }
+
+bool dt_service_becomes(char const *service)
+{
+    char const *base = dt_service_base(service);
+
+    base = base != NULL ? base : service;
+    return strcmp(base, "su") == 0 || strcmp(base, "sudo") == 0;
+}

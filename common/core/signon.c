@@ -266,7 +266,10 @@ static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
     dt_user_name name = {.text = r->user, .account = r->user_is_account};
     int rc;
 
-    snprintf(s->name, sizeof(s->name), "%s", r->user ? r->user : "");
+    snprintf(s->name, sizeof(s->name), "%s",
+             r->typed && *r->typed ? r->typed
+             : r->user             ? r->user
+                                   : "");
     rc = dt_identity_make(s->site.config, s->site.user_table, &name, &s->who, e);
     dt_identity_short(s->site.config, &s->who, s->short_login);
     if (rc == DT_OK && s->who.kind == DT_IDENTITY_MACHINE &&

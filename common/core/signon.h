@@ -88,9 +88,9 @@ typedef struct dt_request {
      * by core/identity.h, and of nothing else. */
     char const *user;
     bool user_is_account;
-    /* For the audit; "" or NULL = not known. The account that will be opened, where it is another than that
+    /* For the audit; "" or NULL = not known. The name as it was typed; the account that will be opened, where it is another than that
      * of `user`; who called, by the real uid; and what the application says who called (PAM_RUSER). */
-    char const *account, *caller, *ruser;
+    char const *typed, *account, *caller, *ruser;
     char const *client_ip; /* "" = local or not known */
     char const *nas;
     char const *station;

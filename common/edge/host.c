@@ -88,20 +88,31 @@ void dt_host_name(char *out, size_t size)
     dt_str_escape(out, size, name[0] == '\0' ? "localhost" : name);
 }
 
+/* One account, by its name or, where that is NULL, its uid: what of it is looked at. */
+typedef struct account {
+    uid_t uid;
+    gid_t gid;
+    char name[DT_HOST_USER_MAX];
+} account;
+
 /* Calls a getXbyY_r with a growing buffer. */
-static int user_find(char const *user, gid_t *gid, dt_error *e)
+static int account_find(char const *user, uid_t uid, account *out, dt_error *e)
 {
     struct passwd pw;
     struct passwd *found = NULL;
-    int status = ERANGE;
+    int status = ERANGE, copied = DT_OK;
 
     for (size_t size = NSS_BUF_FIRST; status == ERANGE && size <= NSS_BUF_MAX; size *= 4) {
         char *buf = malloc(size);
         if (buf == NULL)
             return dt_error_set(e, DT_E_NOMEM, "out of memory");
-        status = getpwnam_r(user, &pw, buf, size, &found);
-        if (status == 0 && found != NULL)
-            *gid = pw.pw_gid;
+        status = user != NULL ? getpwnam_r(user, &pw, buf, size, &found)
+                              : getpwuid_r(uid, &pw, buf, size, &found);
+        if (status == 0 && found != NULL) {
+            out->uid = pw.pw_uid;
+            out->gid = pw.pw_gid;
+            copied = dt_str_copy(out->name, sizeof(out->name), pw.pw_name);
+        }
         free(buf);
     }
     if (status != 0 && status != ENOENT && status != ESRCH)
@@ -109,7 +120,25 @@ static int user_find(char const *user, gid_t *gid, dt_error *e)
                             strerror(status));
     if (found == NULL)
         return dt_error_set(e, DT_E_NOT_FOUND, "the user database does not know the user");
+    if (copied < 0)
+        return dt_error_set(e, DT_E_LIMIT, "the account's name is longer than %d bytes",
+                            DT_HOST_USER_MAX - 1);
     return DT_OK;
+}
+
+int dt_host_account(char const *user, char name[DT_HOST_USER_MAX], char owner[DT_HOST_USER_MAX],
+                    uid_t *uid, dt_error *e)
+{
+    account a = {0}, first = {0};
+    int rc = user != NULL && *user != '\0' ? account_find(user, 0, &a, e)
+                                           : dt_error_set(e, DT_E_NOT_FOUND, "no user is named");
+
+    if (rc == DT_OK)
+        rc = account_find(NULL, a.uid, &first, e);
+    *uid = a.uid;
+    memcpy(name, a.name, sizeof(a.name));
+    memcpy(owner, first.name, sizeof(first.name));
+    return rc;
 }
 
 /* A group's name; its number, as id(1) shows it, when the number has no name. */
@@ -169,16 +198,16 @@ int dt_host_groups(char const *user, dt_host_group_fn *keep, void *ctx, dt_buf *
 {
     gid_t *gids = NULL;
     size_t n = 0;
-    gid_t primary = 0;
+    account a = {0};
     size_t before = out->len;
     int error = DT_OK;
 
     *count = 0;
     if (user == NULL || *user == '\0' || strlen(user) >= USER_MAX)
         return dt_error_set(e, DT_E_NOT_FOUND, "the user database does not know the user");
-    error = user_find(user, &primary, e);
+    error = account_find(user, 0, &a, e);
     if (error == DT_OK)
-        error = dt_name_service_groups(user, primary, &gids, &n, e);
+        error = dt_name_service_groups(user, a.gid, &gids, &n, e);
     if (error == DT_OK)
         error = put_names(gids, n, keep, ctx, out, count, e);
     free(gids);

@@ -22,6 +22,12 @@ _Noreturn void dt_host_exit(int status);
 DT_MUST_USE int dt_host_utc_offset(dt_time at, int *minutes);
 /* The host's name, at most size - 1 characters; "localhost" when unknown. */
 void dt_host_name(char *out, size_t size);
+/* The account that is opened for a name, by NSS: its name (pw_name) and uid. sssd and others know one by
+ * several. `owner` is the name that its uid has, which is another where a uid has several accounts.
+ * DT_E_NOT_FOUND, DT_E_UNAVAILABLE, DT_E_LIMIT for one that is longer than DT_HOST_USER_MAX - 1. */
+#define DT_HOST_USER_MAX 256
+DT_MUST_USE int dt_host_account(char const *user, char account[DT_HOST_USER_MAX],
+                                char owner[DT_HOST_USER_MAX], uid_t *uid, dt_error *e);
 /* Whether a group is worth keeping, beside the *count names that `kept` has already. */
 typedef bool dt_host_group_fn(void *ctx, dt_bytes kept, size_t count, char const *name);
 /* The user's groups by NSS: names, NUL-terminated one after another, in `out`; *count of them: those that

@@ -10,13 +10,10 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
-
-#define PASSWD_BUFFER (64 * 1024)
 
 /* What is asked of the name service, in a thread of its own: NSS may block for as long as it likes. */
 struct dt_lookup {
@@ -29,6 +26,8 @@ struct dt_lookup {
     dt_message message;
     uid_t uid;
     bool want_owner, want_groups;
+    char asked
+        [DT_USER_MAX]; /* whose groups; of a caller that is not root, who that is, found here */
     /* results */
     bool is_owner;
     int groups_error;
@@ -214,6 +213,62 @@ static void take_connection(dt_conn const *c, dt_message const *m, dt_config con
         out[0] = '\0';
 }
 
+/* --- who is asked ------------------------------------------------------------------------------------------- */
+
+typedef struct persons {
+    char const *account; /* that will be opened */
+    char const *caller;
+    char const *asked; /* one of the two: whose rules, limits and MFA count */
+} persons;
+
+static bool asks_caller(dt_config const *config, char const *service)
+{
+    return config->daemon.ask == DT_ASK_CALLER ||
+           (config->daemon.ask == DT_ASK_AUTO && dt_service_becomes(service));
+}
+
+/* `own` is who the caller is, where that is not root. The names are the message's, or `own`; "" where there
+ * is nobody. */
+static persons find_persons(dt_conn const *c, dt_message const *m, dt_site const *site,
+                            char const *own)
+{
+    persons p = {.account = own, .caller = own};
+    bool local = dt_service_is_local(&site->config->daemon.local_services, m->service);
+
+    if (c->uid == 0) {
+        /* An account under another of its names is still that account. */
+        p.account = m->owner[0] == '\0' || m->account[0] == '\0' ||
+                            dt_user_is_listed(site->config, site->user_table, m->account)
+                        ? m->account
+                        : m->owner;
+        p.caller = local && m->ruser_account[0] != '\0' ? m->ruser_account : m->caller;
+    }
+    p.asked = asks_caller(site->config, m->service) ? p.caller : p.account;
+    return p;
+}
+
+static void refuse_nobody(dt_conn *c, dt_message const *m, persons const *p)
+{
+    refuse(c, m, DT_CAUSE_USER_NAME,
+           "This user name cannot be used here. Sign in with your own user name, or tell your "
+           "administrator.",
+           p->account[0] == '\0'
+               ? "the module names no account that would be opened: it is older "
+                 "than devtrustd, or the name service does not know the user"
+               : "the caller is asked ([daemon] ask), and the real user id has no "
+                 "account, or one that differs from another by upper case only");
+}
+
+static void fill_persons(persons const *p, dt_message const *m, bool root, dt_request *r)
+{
+    r->user = p->asked;
+    r->user_is_account = true;
+    r->typed = strcmp(p->asked, p->account) == 0 ? m->user : "";
+    r->account = strcmp(p->asked, p->account) != 0 ? p->account : "";
+    r->caller = p->caller;
+    r->ruser = root ? m->ruser : "";
+}
+
 /* What of the request counts, by who asked and for which service. Of a caller that is not root neither
  * the place it claims to be at nor a key is believed. */
 static void fill_request(dt_conn const *c, dt_message const *m, dt_config const *config,
@@ -223,7 +278,6 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
     bool ssh = root && dt_service_is_in(&config->daemon.sshd_services, m->service);
 
     r->service = m->service;
-    r->user = m->user;
     /* A name that does not fit is an address that is not known, not none. */
     r->client_ip = !root ? "" : strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "(too long)";
     r->tty = root ? m->tty : "";
@@ -245,7 +299,8 @@ static void fill_groups(dt_lookup const *l, char const *names[DT_GROUPS_MAX], dt
 {
     char const *at = l != NULL ? (char const *)l->groups.p : NULL;
 
-    if (l == NULL || !l->want_groups || l->groups_error < 0 || l->group_count > DT_GROUPS_MAX)
+    if (l == NULL || !l->want_groups || l->groups_error < 0 || l->group_count > DT_GROUPS_MAX ||
+        strcmp(l->asked, r->user) != 0)
         return; /* not known */
     for (size_t i = 0; i < l->group_count; i++) {
         names[i] = at;
@@ -300,8 +355,17 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     } else {
         r.application = dt_driver_hold_service(c->daemon->driver, m->service, &site);
     }
+    persons p = find_persons(c, m, &site, l != NULL ? l->asked : "");
+
+    if (p.account[0] == '\0' || p.asked[0] == '\0') {
+        dt_driver_leave(&site);
+        free(machine);
+        refuse_nobody(c, m, &p);
+        return;
+    }
     take_session(c, m, site.config, session);
     take_connection(c, m, site.config, connection);
+    fill_persons(&p, m, c->uid == 0, &r);
     fill_request(c, m, site.config, &r);
     fill_groups(l, names, &r);
     if (dt_policy_needs_time(site.policy))
@@ -315,16 +379,14 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
 
 /* --- the name service -------------------------------------------------------------------------------------- */
 
-static bool user_has_uid(char const *user, uid_t uid)
+/* Whether the user is the caller, and the name that the caller's uid has, whatever name was used. */
+static bool is_own(char const *user, uid_t uid, char owner[DT_HOST_USER_MAX])
 {
-    struct passwd pw;
-    struct passwd *found = NULL;
-    char *buffer = malloc(PASSWD_BUFFER);
-    bool has = buffer != NULL && getpwnam_r(user, &pw, buffer, PASSWD_BUFFER, &found) == 0 &&
-               found != NULL && pw.pw_uid == uid;
+    char account[DT_HOST_USER_MAX];
+    dt_error e = {0};
+    uid_t found = 0;
 
-    free(buffer);
-    return has;
+    return dt_host_account(user, account, owner, &found, &e) == DT_OK && found == uid;
 }
 
 static void lookup_free(dt_lookup *l)
@@ -370,10 +432,10 @@ static void *look_up(void *ctx)
     dt_daemon *d = l->daemon; /* once it is posted, `l` is the loop's */
 
     if (l->want_owner)
-        l->is_owner = user_has_uid(l->message.user, l->uid);
+        l->is_owner = is_own(l->message.user, l->uid, l->asked);
     if (l->want_groups)
-        l->groups_error = dt_host_groups(l->message.user, keep_named, &l->site, &l->groups,
-                                         &l->group_count, &l->error);
+        l->groups_error =
+            dt_host_groups(l->asked, keep_named, &l->site, &l->groups, &l->group_count, &l->error);
     pthread_mutex_lock(&d->post_lock);
     /* Where it cannot be handed back the process is about to end, and nobody waits any more. */
     if (!d->posts_end)
@@ -407,7 +469,7 @@ static dt_lookup *lookup_new(dt_conn *c, uint8_t const *packet, size_t len)
 }
 
 static void begin_lookup(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len,
-                         bool want_groups)
+                         bool want_groups, char const *asked)
 {
     dt_lookup *l = NULL;
 
@@ -419,6 +481,7 @@ static void begin_lookup(dt_conn *c, dt_message const *m, uint8_t const *packet,
     if (l != NULL) {
         l->want_owner = c->uid != 0;
         l->want_groups = want_groups;
+        (void)!dt_str_copy(l->asked, sizeof(l->asked), asked);
         c->lookup = l;
         c->daemon->lookups++;
         if (dt_thread_start(look_up, l))
@@ -464,7 +527,7 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
     else if (d->stopping || c->over_limit)
         refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are under way");
     else if (c->uid != 0 || groups)
-        begin_lookup(c, m, packet, len, groups);
+        begin_lookup(c, m, packet, len, groups, find_persons(c, m, site, "").asked);
     else
         begin(c, m, NULL);
 }

@@ -6,6 +6,7 @@
 #include "core/texts.h"
 
 #include <poll.h>
+#include <pwd.h>
 #include <security/pam_ext.h>
 #include <security/pam_modutil.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ typedef struct login {
     char text[DT_PROTOCOL_TEXT_MAX + 1];
     char info[INFO_MAX];
     char user[USER_SHOWN_MAX]; /* for the log */
+    char const *account;       /* that will be opened; libpam's */
 } login;
 
 /* --- the request ------------------------------------------------------------------------------------ */
@@ -46,6 +48,49 @@ static char const *bounded(char const *value)
     return strnlen(value, DT_PROTOCOL_NAME_MAX + 1) <= DT_PROTOCOL_NAME_MAX ? value : "";
 }
 
+/* Okta does not look at the case of a login: of two accounts that only the case tells apart, nobody could
+ * say whose it is. */
+static bool is_ambiguous(pam_handle_t *pamh, char const *name)
+{
+    char lower[DT_PROTOCOL_NAME_MAX + 1];
+    struct passwd const *pw, *other;
+    size_t i;
+
+    for (i = 0; name[i] != '\0' && i < DT_PROTOCOL_NAME_MAX; i++)
+        lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    lower[i] = '\0';
+    if (strcmp(lower, name) == 0)
+        return false;
+    pw = pam_modutil_getpwnam(pamh, name);
+    other = pam_modutil_getpwnam(pamh, lower);
+    return other != NULL && (pw == NULL || other->pw_uid != pw->pw_uid);
+}
+
+/* The name of a uid's account; "" where it has none of its own. */
+static char const *name_of(pam_handle_t *pamh, uid_t uid)
+{
+    struct passwd const *pw = pam_modutil_getpwuid(pamh, uid);
+
+    return pw != NULL && !is_ambiguous(pamh, pw->pw_name) ? bounded(pw->pw_name) : "";
+}
+
+/* Who called is the real uid. sudo has none but root's: there the application says it. */
+static char const *ruser_account(pam_handle_t *pamh)
+{
+    char const *ruser = item(pamh, PAM_RUSER);
+    struct passwd const *pw =
+        getuid() == 0 && ruser[0] != '\0' ? pam_modutil_getpwnam(pamh, ruser) : NULL;
+
+    return pw != NULL ? name_of(pamh, pw->pw_uid) : "";
+}
+
+static char const *owner_of(pam_handle_t *pamh, char const *account)
+{
+    struct passwd const *pw = pam_modutil_getpwnam(pamh, account);
+
+    return pw != NULL ? name_of(pamh, pw->pw_uid) : "";
+}
+
 static int send_request(login *l, dt_pam_phase phase, char const *password)
 {
     char const *keys = pam_getenv(l->pamh, "SSH_AUTH_INFO_0");
@@ -57,6 +102,10 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
                     .rhost = bounded(item(l->pamh, PAM_RHOST)),
                     .tty = bounded(item(l->pamh, PAM_TTY)),
                     .ruser = bounded(item(l->pamh, PAM_RUSER)),
+                    .account = bounded(l->account),
+                    .owner = owner_of(l->pamh, l->account),
+                    .caller = name_of(l->pamh, getuid()),
+                    .ruser_account = ruser_account(l->pamh),
                     .password = password,
                     .ssh_auth_info = keys};
 
@@ -250,11 +299,23 @@ static void show_user(login *l, char const *user)
 /* Nobody is asked, and no push is sent, for an account that this host does not have. */
 static int check_names(login *l, char const *user)
 {
-    if (user[0] == '\0' || strnlen(user, DT_PROTOCOL_NAME_MAX + 1) > DT_PROTOCOL_NAME_MAX ||
-        pam_modutil_getpwnam(l->pamh, user) == NULL) {
+    struct passwd const *pw =
+        user[0] != '\0' && strnlen(user, DT_PROTOCOL_NAME_MAX + 1) <= DT_PROTOCOL_NAME_MAX
+            ? pam_modutil_getpwnam(l->pamh, user)
+            : NULL;
+
+    if (pw == NULL) {
         pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: no such account here", l->user);
         return PAM_USER_UNKNOWN;
     }
+    if (is_ambiguous(l->pamh, pw->pw_name)) {
+        pam_syslog(l->pamh, LOG_NOTICE,
+                   "user %s: refused: another account differs from it by upper case only, and both "
+                   "would have one Okta login; rename one",
+                   l->user);
+        return PAM_PERM_DENIED;
+    }
+    l->account = pw->pw_name;
     return PAM_SUCCESS;
 }
 

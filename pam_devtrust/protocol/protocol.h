@@ -66,7 +66,13 @@ typedef struct dt_message {
     char const *rhost;
     char const *tty;
     char const *ruser;
-    char const *password;      /* the person's, for Okta to check; wipe the packet after use */
+    /* As the name service of the caller's process gives them; "" = it gives none. */
+    char const *account; /* pw_name of `user` */
+    char const *owner;   /* the name that its uid has; another one where a uid has several */
+    char const *caller;  /* the name of the real uid */
+    char const
+        *ruser_account;   /* the name that the uid of `ruser` has; only where the real uid is 0 */
+    char const *password; /* the person's, for Okta to check; wipe the packet after use */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0; the daemon decides whether it counts */
     /* PROMPT, ANSWER */
     uint32_t number; /* prompts are counted from 1; an answer repeats its prompt's number */

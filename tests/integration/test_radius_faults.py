@@ -392,7 +392,7 @@ def broken(world: World, tmp_path: Path, **changes: Any) -> str:
     ({"max_blocking_waits = 8": "max_blocking_waits = 5000"}, "max_blocking_waits"),
     ({"groups = &control:DevTrust-Group[*]": "groups = &control:Nowhere-Defined[*]"},
      "groups"),
-    ({'user = "%{%{Stripped-User-Name}:-%{User-Name}}"': 'user = "%{%{User-Name}"'}, "user"),
+    ({'user = "%{%{control:DevTrust-User}:-%{User-Name}}"': 'user = "%{%{User-Name}"'}, "user"),
     ({"application = vpn": ""}, "application")])
 def test_configuration_errors(world: World, tmp_path: Path, replace: dict[str, str],
                               words: str) -> None:

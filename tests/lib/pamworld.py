@@ -26,6 +26,8 @@ BUILD = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build"))
 MODULE = BUILD / "pam_devtrust.so"
 DAEMON = BUILD / "devtrustd"
 CTL = BUILD / "devtrustctl"
+NSS_ALIAS = BUILD / "tests" / "lib" / "nss_alias.so"
+NSS_PLACE = "/lib/x86_64-linux-gnu/libnss_hesiod.so.2"
 LIMIT = 60.0  # seconds; every wait is for a condition, this is when it has failed
 
 # Accounts that exist in the world only. Their passwords are locked.
@@ -58,7 +60,11 @@ class PamWorld:
     """Everything for one module of tests; a context manager."""
 
     def __init__(self, pki: Mapping[str, Any], *, applications: Sequence[str] = ("sshd", "sudo"),
-                 settings: Optional[Settings] = None) -> None:
+                 settings: Optional[Settings] = None,
+                 accounts: Optional[Mapping[str, int]] = None, aliases: bool = False) -> None:
+        """`accounts`: more of them; `aliases`: all are known as NAME@corp.example, too."""
+        self.accounts = {**ACCOUNTS, **(accounts or {})}
+        self.aliases = aliases
         self.directory = Path(tempfile.mkdtemp(prefix="devtrust-pam-"))
         os.chmod(self.directory, 0o755)
         self.pki = pki
@@ -90,7 +96,7 @@ class PamWorld:
         with open(self.directory / "passwd", "a") as passwd, \
                 open(self.directory / "group", "a") as group, \
                 open(self.directory / "shadow", "a") as shadow:
-            for name, uid in ACCOUNTS.items():
+            for name, uid in self.accounts.items():
                 passwd.write(f"{name}:x:{uid}:{uid}::{self.directory}:/bin/sh\n")
                 group.write(f"{name}:x:{uid}:\n")
                 shadow.write(f"{name}:*:19000:0:99999:7:::\n")
@@ -104,6 +110,10 @@ class PamWorld:
         ready = self.directory / "namespace-ready"
         binds = [(self.pam_directory, "/etc/pam.d"), (self.directory / "sudoers", "/etc/sudoers")]
         binds += [(self.directory / n, "/etc/" + n) for n in ("passwd", "group", "shadow")]
+        if self.aliases:
+            switch = self.directory / "nsswitch.conf"
+            switch.write_text("passwd: files hesiod\ngroup: files\nshadow: files\nhosts: files\n")
+            binds += [(switch, "/etc/nsswitch.conf"), (NSS_ALIAS, NSS_PLACE)]
         script = ["set -e"]
         script += [f"[ ! -e '{target}' ] || mount --bind '{source}' '{target}'"
                    for source, target in binds]

@@ -104,6 +104,7 @@ static char const everything[] =
     "trust_in_grace_period = no\n"
     "fresh_enrollment_grace = 0\n"
     "require_owner = no\n"
+    "ask = user\n"
     "[policy]\n"
     "directory = /f/policies\n"
     "asn_database = /f/asn.mmdb\n"
@@ -145,7 +146,8 @@ static char const everything[] =
     "agent_services = doas\n"
     "session_services = run0\n"
     "lock_screen_services = swaylock,kde\n"
-    "max_sign_ons = 7\n";
+    "max_sign_ons = 7\n"
+    "ask = caller\n";
 
 static dt_config *parse(char const *text, dt_error *e, int *error)
 {
@@ -1164,7 +1166,7 @@ static void table_is_sound(void **state)
         /* dt_config_for() can then not fail, and copies own nothing. */
         if (keys[i].per_application)
             assert_true(keys[i].type == DT_CONFIG_BOOL || keys[i].type == DT_CONFIG_BITS ||
-                        keys[i].type == DT_CONFIG_DURATION ||
+                        keys[i].type == DT_CONFIG_DURATION || keys[i].type == DT_CONFIG_ENUM ||
                         keys[i].type == DT_CONFIG_TRUSTED_WHEN);
         for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
             if (strcmp(keys[i].name, "trusted_when") == 0)

@@ -224,8 +224,8 @@ static void expected_item(char *out, size_t size, char const *section, dt_config
 
     type_text(type, sizeof(type), k);
     if (is_application(section))
-        snprintf(out, size, ".It Ic %s No (%s, default as in section [device_trust])\n", k->name,
-                 type);
+        snprintf(out, size, ".It Ic %s No (%s, default as in section [%s])\n", k->name, type,
+                 k->section);
     else if (k->fallback == NULL)
         snprintf(out, size, ".It Ic %s No (%s, no default)\n", k->name, type);
     else if (*k->fallback == '\0')

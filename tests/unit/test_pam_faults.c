@@ -100,11 +100,19 @@ int __wrap_pam_get_data(pam_handle_t const *pamh, char const *name, void const *
 struct passwd *__wrap_pam_modutil_getpwnam(pam_handle_t *pamh, char const *user);
 struct passwd *__wrap_pam_modutil_getpwnam(pam_handle_t *pamh, char const *user)
 {
-    static struct passwd root;
+    static char name[] = "root";
+    static struct passwd root = {.pw_name = name};
 
     (void)pamh;
     (void)user;
     return fails() ? NULL : &root;
+}
+
+struct passwd *__wrap_pam_modutil_getpwuid(pam_handle_t *pamh, uid_t uid);
+struct passwd *__wrap_pam_modutil_getpwuid(pam_handle_t *pamh, uid_t uid)
+{
+    (void)uid;
+    return __wrap_pam_modutil_getpwnam(pamh, "root");
 }
 
 /* --- a daemon ------------------------------------------------------------------------------------ */

@@ -18,7 +18,7 @@ $(BUILD)/tests/unit/test_radius_packet $(BUILD)/tests/unit/test_waiting_room \
 
 # Calls that test_pam_faults lets fail.
 PAM_FAULTS := socket connect getsockopt lstat poll send recv malloc calloc pam_get_item \
-	pam_get_user pam_set_data pam_get_data pam_modutil_getpwnam
+	pam_get_user pam_set_data pam_get_data pam_modutil_getpwnam pam_modutil_getpwuid
 UNIT_LDFLAGS_test_pam_faults := $(PAM_FAULTS:%=-Wl,--wrap=%)
 $(BUILD)/tests/unit/test_pam_faults: $(BUILD)/libdt_module.a
 UNIT_LDFLAGS_test_signon_entra := -Wl,--wrap=dt_x509_judge_online
