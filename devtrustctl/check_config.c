@@ -9,11 +9,11 @@
 #include "devtrustctl/site.h"
 
 #include "core/evidence_facts.h"
+#include "driver/entra_credentials.h"
 #include "core/service.h"
 #include "edge/file.h"
 #include "edge/host.h"
 #include "edge/host_key.h"
-#include "edge/jose.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -219,22 +219,6 @@ static void check_cas(checking *k)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-static int check_assertion_pair(checking *k, dt_bytes certificate, dt_error *e)
-{
-    dt_assertion_key *pair = NULL;
-    dt_secret *key = NULL;
-    int rc = dt_file_read_secret(k->config->intune.key_file, false, &key, e);
-
-    if (rc == DT_OK)
-        rc = dt_assertion_key_new(key, certificate, k->now, &pair, e);
-    if (rc < 0)
-        (void)dt_error_prefix(e, "[intune] certificate_file %s, key_file %s",
-                              k->config->intune.certificate_file, k->config->intune.key_file);
-    dt_assertion_key_free(&pair);
-    dt_secret_free(&key);
-    return rc;
-}
-
 /* In the column that the other lines begin with. */
 static char const *service_of(checking const *k)
 {
@@ -251,49 +235,49 @@ static int tell_assertion(void *ctx, size_t index, dt_bytes der)
         return DT_OK;
     dt_out_line("%s  as %s, certificate until %s", service_of(k), k->config->intune.client_id,
                 dt_day_text(day, c.not_after));
-    warn_expiry(k, "the certificate of the app registration", c.not_after);
+    if (c.not_after <= k->now)
+        warn(k,
+             "[intune] certificate_file has expired on %s: Intune is not asked, and devices are "
+             "UNKNOWN where it would have been; make a new one, upload it to the app "
+             "registration, and replace the files of certificate_file and key_file",
+             dt_day_text(day, c.not_after));
+    else
+        warn_expiry(k, "the certificate of the app registration", c.not_after);
     return DT_OK;
 }
 
-static void check_client_secret(checking *k)
-{
-    dt_secret *secret = NULL;
-    dt_error e = {0};
-
-    if (dt_file_read_secret(k->config->intune.client_secret_file, true, &secret, &e) < 0) {
-        (void)dt_error_prefix(&e, "[intune] client_secret_file");
-        fault(k, &e);
-    } else {
-        dt_out_line("%s  as %s, by a client secret (Entra knows until when)", service_of(k),
-                    k->config->intune.client_id);
-    }
-    dt_secret_free(&secret);
-}
-
-static void check_graph(checking *k)
+static void tell_credentials(checking *k, dt_error *e)
 {
     char const *path = k->config->intune.certificate_file;
-    dt_error e = {0};
     dt_buf pem;
     int rc;
 
     if (k->config->intune.client_secret_file[0] != '\0') {
-        check_client_secret(k);
-        return;
-    }
-    if (path[0] == '\0' || k->config->intune.key_file[0] == '\0') {
-        dt_out_line("Graph         not configured: nothing is known of compliance");
+        dt_out_line("%s  as %s, by a client secret (Entra knows until when)", service_of(k),
+                    k->config->intune.client_id);
         return;
     }
     dt_buf_init(&pem, PEM_MAX);
-    rc = dt_file_read(path, DT_FILE_TRUSTED, PEM_MAX, &pem, &e);
+    rc = dt_file_read(path, DT_FILE_TRUSTED, PEM_MAX, &pem, e);
     if (rc == DT_OK)
-        rc = check_assertion_pair(k, dt_buf_bytes(&pem), &e);
-    if (rc == DT_OK)
-        rc = dt_certificates_each(dt_buf_bytes(&pem), tell_assertion, k, &e);
+        rc = dt_certificates_each(dt_buf_bytes(&pem), tell_assertion, k, e);
     if (rc < 0)
-        fault(k, &e);
+        fault(k, e);
     dt_buf_free(&pem);
+}
+
+static void check_graph(checking *k)
+{
+    dt_entra_credentials *credentials = NULL;
+    dt_error e = {0};
+
+    if (dt_entra_credentials_load(k->config, &credentials, &e) < 0)
+        fault(k, &e);
+    else if (credentials == NULL)
+        dt_out_line("Graph         not configured: nothing is known of compliance");
+    else
+        tell_credentials(k, &e);
+    dt_entra_credentials_free(&credentials);
 }
 
 /* Signs as a login would, and judges the certificate as a login would. */
@@ -339,7 +323,6 @@ static void check_host_key(checking *k)
     dt_error e = {0};
 
     if (dt_host_key_open(k->config, &key, &e) < 0) {
-        (void)dt_error_prefix(&e, "[device_trust] host_certificate_file, host_key");
         fault(k, &e);
         return;
     }

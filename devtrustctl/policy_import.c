@@ -275,7 +275,7 @@ static int check_databases(importing const *x, dt_zones *z, dt_geo **geo, dt_err
 
     if (c == NULL || x->zones_file != NULL)
         return DT_OK;
-    rc = dt_geo_open(c->policy.asn_database, c->policy.location_database, geo, e);
+    rc = dt_geo_open(c, geo, e);
     return rc == DT_OK ? dt_zones_set_geo(z, *geo, x->zones_path, e) : rc;
 }
 

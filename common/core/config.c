@@ -64,6 +64,22 @@ int dt_config_line(dt_config const *c, char const *section, char const *name)
     return 0;
 }
 
+int dt_config_blame(dt_config const *c, char const *section, char const *name, dt_error *e,
+                    int error)
+{
+    int line = dt_config_line(c, section, name);
+
+    if (e != NULL && e->code == 0)
+        (void)dt_error_set(e, error, "%s", dt_err_name(error));
+    if (c->file == NULL)
+        (void)dt_error_prefix(e, "[%s] %s", section, name);
+    else if (line > 0)
+        (void)dt_error_prefix(e, "%s:%d: [%s] %s", c->file, line, section, name);
+    else
+        (void)dt_error_prefix(e, "%s: [%s] %s", c->file, section, name);
+    return error;
+}
+
 int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
                      dt_error *e, char const *why)
 {
@@ -121,6 +137,7 @@ void dt_config_free(dt_config **c)
     for (size_t i = 0; i < count; i++)
         dt_config_value_free(*c, &keys[i]);
     dt_config_sections_free(*c);
+    free((*c)->file);
     free(*c);
     *c = NULL;
 }
@@ -207,6 +224,9 @@ int dt_config_finish(dt_config *c, char const *file, dt_error *e)
             return dt_config_refuse(c, file, keys[i].section, keys[i].name, e,
                                     "is missing and has no default; write it");
     }
+    free(c->file);
+    if ((c->file = strdup(file)) == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
     if (!dt_guid_is_set(&c->device_trust.tenant_id))
         c->device_trust.tenant_id = c->intune.tenant_id;
     int error = dt_config_sections_finish(c, file, e);

@@ -297,6 +297,7 @@ typedef struct dt_config {
     struct dt_config_message *messages[DT_CONFIG_MESSAGES_MAX]; /* as in the file */
     size_t message_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
+    char *file;                    /* which was read, for messages; NULL: none to its end */
 } dt_config;
 
 /* [application NAME]: keys of the table that have another value for this application. */
@@ -372,6 +373,10 @@ dt_config_key const *dt_config_message_keys(size_t *count);
 /* The line of the file that gave a key; 0 when the default stands or there is no such key. `section`
  * with its name where it has one, as in "application vpn". */
 int dt_config_line(dt_config const *c, char const *section, char const *name);
+/* Puts the key that led to an error in front of its text, with file and line: "FILE:LINE: [SECTION]
+ * NAME: ". An `e` without a text gets the name of `error`. Gives `error`. */
+int dt_config_blame(dt_config const *c, char const *section, char const *name, dt_error *e,
+                    int error);
 /* True when the first factor of this application is the person's Okta password, which devtrust asks
  * Okta about itself. */
 bool dt_config_okta_password(dt_config const *c, char const *application);

@@ -423,7 +423,8 @@ void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-/* A file that others can reach is a fault of configuration: refused. One that is broken is not: the
+/* A file that others can reach is a fault of configuration: refused. One that is broken, or whose
+ * directory is missing, is not: the
  * sign-ons then go on without what was remembered, and say so. */
 static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
 {
@@ -433,8 +434,10 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
     if (rc != 0)
         return dt_error_set(e, rc, "no memory or randomness for limits");
     rc = dt_store_open(d->store_path, d->store_size, &store, &why);
-    if (rc == DT_E_PERMISSION || rc == DT_E_NOT_FOUND || rc == DT_E_INVALID || rc == DT_E_NOMEM)
-        return dt_error_set(e, rc, "%s", why.text);
+    if (rc == DT_E_PERMISSION || rc == DT_E_INVALID || rc == DT_E_NOMEM) {
+        (void)dt_error_set(e, rc, "%s", why.text);
+        return dt_config_blame(dt_site_config(dt_driver_site(d)), "store", "path", e, rc);
+    }
     d->store_tried = dt_driver_mono();
     if (rc != 0) {
         memcpy(d->store_error, why.text, sizeof(d->store_error));
@@ -444,6 +447,20 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
         dt_store_use_spare(store, d->spare);
     atomic_store(&d->store, store);
     return DT_OK;
+}
+
+/* The sign-ons go on, since the system log has their events. */
+static void say_audit_fault(dt_driver *d, dt_audit_sink *sink)
+{
+    dt_error e = {0};
+    if (dt_audit_sink_fault(sink) == NULL)
+        return;
+    (void)dt_error_set(&e, DT_E_IO, "%s; until then the system log alone has the events",
+                       dt_audit_sink_fault(sink));
+    (void)dt_config_blame(dt_site_config(dt_driver_site(d)), "audit", "file", &e, DT_E_IO);
+    (void)dt_audit_sink_alarm(sink, e.text);
+    if (d->options.told != NULL)
+        d->options.told(d->options.watch_ctx, true, e.text);
 }
 
 static int open_outputs(dt_driver *d, dt_error *e)
@@ -456,10 +473,11 @@ static int open_outputs(dt_driver *d, dt_error *e)
     d->store_size = config->store.size_limit;
     int rc = dt_audit_sink_open(file, !d->quiet && config->audit.syslog, &sink, e);
     if (rc != 0)
-        return rc;
+        return dt_config_blame(config, "audit", "file", e, rc);
     if (!d->quiet)
         dt_audit_sink_set_kernel_log(sink, d->options.kernel_log != 0 ? d->options.kernel_log
                                                                       : dt_kernel_log_open());
+    say_audit_fault(d, sink);
     rc = open_store(d, sink, e);
     if (rc == 0)
         rc = dt_audit_queue_new(sink, &d->audit, e);

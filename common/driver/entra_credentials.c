@@ -22,24 +22,26 @@ static int load_secret(dt_config const *c, dt_entra_credentials *k, dt_error *e)
 {
     int rc = dt_file_read_secret(c->intune.client_secret_file, true, &k->secret, e);
     if (rc != 0)
-        dt_error_prefix(e, "[intune] client_secret_file");
+        dt_config_blame(c, "intune", "client_secret_file", e, rc);
     return rc;
 }
 
 static int load_key(dt_config const *c, dt_entra_credentials *k, dt_error *e)
 {
-    char const *certificate_file = c->intune.certificate_file;
-    char const *key_file = c->intune.key_file;
     dt_buf certificate;
     dt_buf_init(&certificate, PEM_MAX);
     dt_secret *key = NULL;
-    int rc = dt_file_read(certificate_file, DT_FILE_TRUSTED, PEM_MAX, &certificate, e);
-    if (rc == 0)
-        rc = dt_file_read_secret(key_file, false, &key, e);
+    int rc = dt_file_read(c->intune.certificate_file, DT_FILE_TRUSTED, PEM_MAX, &certificate, e);
+    if (rc != 0)
+        (void)dt_config_blame(c, "intune", "certificate_file", e, rc);
+    if (rc == 0 && (rc = dt_file_read_secret(c->intune.key_file, false, &key, e)) != 0)
+        (void)dt_config_blame(c, "intune", "key_file", e, rc);
     if (rc == 0) {
-        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), dt_host_now(), &k->key, e);
-        if (rc != 0)
-            dt_error_prefix(e, "%s, %s", certificate_file, key_file);
+        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), &k->key, e);
+        if (rc != 0) {
+            dt_error_prefix(e, "%s, key_file %s", c->intune.certificate_file, c->intune.key_file);
+            (void)dt_config_blame(c, "intune", "certificate_file", e, rc);
+        }
     }
     dt_secret_free(&key);
     dt_buf_free(&certificate);
@@ -83,7 +85,8 @@ static int make_assertion(dt_entra_credentials const *k, dt_config const *c, dt_
     if (rc != 0)
         dt_error_set(e, rc, "the client assertion could not be made (%s)", dt_err_name(rc));
     else
-        rc = dt_assertion_sign(k->key, c->intune.assertion_alg, dt_buf_bytes(&claims), out, e);
+        rc = dt_assertion_sign(k->key, c->intune.assertion_alg, dt_buf_bytes(&claims),
+                               dt_host_now(), out, e);
     dt_buf_free(&claims);
     return rc;
 }

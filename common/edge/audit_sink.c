@@ -33,6 +33,7 @@ struct dt_audit_sink {
     int socket;
     dt_kernel_log kernel; /* the last resort */
     unsigned long lost;   /* lines the log daemon did not take */
+    dt_error fault;       /* at the opening; code 0: none */
 };
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -61,8 +62,12 @@ static int open_file(char const *path, int *out, dt_error *e)
     int fd = open(
         path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
     if (fd < 0)
-        return dt_error_set(e, errno == EACCES || errno == ELOOP ? DT_E_PERMISSION : DT_E_IO,
-                            "audit file %s: %s", path, strerror(errno));
+        return dt_error_set(e, errno == ELOOP ? DT_E_PERMISSION : DT_E_IO,
+                            errno == ELOOP ? "audit file %s is a symbolic link; write the path "
+                                             "that it leads to"
+                                           : "audit file %s: %s; make its directory, and give it "
+                                             "to the user who runs this (uid %u)",
+                            path, strerror(errno), (unsigned)geteuid());
     int rc = check_file(fd, path, e);
     if (rc != 0) {
         close(fd);
@@ -285,13 +290,22 @@ int dt_audit_sink_open(char const *file, bool syslog, dt_audit_sink **out, dt_er
     if (rc != 0)
         dt_error_set(e, rc, "the audit file's path is too long");
     else if (s->path[0] != '\0')
-        rc = open_file(s->path, &s->fd, e);
+        rc = open_file(s->path, &s->fd, &s->fault);
+    if (rc == DT_E_IO && syslog) /* the other sink goes on, and this one is tried again */
+        rc = DT_OK;
+    if (rc != DT_OK && s->fault.code != 0)
+        (void)dt_error_set(e, s->fault.code, "%s", s->fault.text);
     if (rc != 0) {
         dt_audit_sink_close(&s);
         return rc;
     }
     *out = s;
     return DT_OK;
+}
+
+char const *dt_audit_sink_fault(dt_audit_sink const *s)
+{
+    return s->fault.code != 0 ? s->fault.text : NULL;
 }
 
 void dt_audit_sink_close(dt_audit_sink **s)

@@ -12,8 +12,12 @@ typedef struct dt_audit_sink dt_audit_sink;
 #define DT_AUDIT_SINK_ACCEPT_MS 250 /* the same, where a person waits for it */
 
 /* `file` "" = none. It is created 0600 in an existing directory; a file that others can write, or
- * that is neither a regular file nor a character device, is refused. DT_E_PERMISSION, DT_E_IO. */
+ * that is neither a regular file nor a character device, is refused (DT_E_PERMISSION). One that cannot
+ * be opened now (its directory is missing, its file system read-only) is DT_E_IO without syslog; with it,
+ * it is opened again at each write, and dt_audit_sink_fault says what is wrong. */
 DT_MUST_USE int dt_audit_sink_open(char const *file, bool syslog, dt_audit_sink **out, dt_error *e);
+/* Why the file could not be opened; NULL when it could. Borrowed. */
+char const *dt_audit_sink_fault(dt_audit_sink const *s);
 void dt_audit_sink_close(dt_audit_sink **s);
 /* Writes whole JSON lines to the file. Thread safe. DT_E_IO when the disk refuses; the caller then
  * says so in syslog. */

@@ -80,24 +80,27 @@ static int open_one(char const *path, unsigned wanted, MMDB_s *db, unsigned *kin
     return DT_OK;
 }
 
-int dt_geo_open(char const *asn_path, char const *location_path, dt_geo **out, dt_error *e)
+int dt_geo_open(dt_config const *c, dt_geo **out, dt_error *e)
 {
+    char const *asn = c->policy.asn_database, *location = c->policy.location_database;
     dt_geo *g;
     int rc = DT_OK;
 
     *out = NULL;
-    if (*asn_path == '\0' && *location_path == '\0')
+    if (*asn == '\0' && *location == '\0')
         return DT_OK;
     g = calloc(1, sizeof(*g));
     if (g == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
-    if (*asn_path != '\0') {
-        rc = open_one(asn_path, DT_GEO_ASN, &g->asn, &g->kinds, e);
+    if (*asn != '\0') {
+        rc = open_one(asn, DT_GEO_ASN, &g->asn, &g->kinds, e);
         g->has_asn = rc == DT_OK;
+        rc = rc < 0 ? dt_config_blame(c, "policy", "asn_database", e, rc) : rc;
     }
-    if (rc == DT_OK && *location_path != '\0') {
-        rc = open_one(location_path, DT_GEO_COUNTRY | DT_GEO_REGION, &g->location, &g->kinds, e);
+    if (rc == DT_OK && *location != '\0') {
+        rc = open_one(location, DT_GEO_COUNTRY | DT_GEO_REGION, &g->location, &g->kinds, e);
         g->has_location = rc == DT_OK;
+        rc = rc < 0 ? dt_config_blame(c, "policy", "location_database", e, rc) : rc;
     }
     if (rc < 0)
         dt_geo_free(&g);

@@ -8,13 +8,18 @@
 #include "edge/tpm_openssl.h"
 #include "edge/x509_internal.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <openssl/ecdsa.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define DT_HOST_CHAIN_MAX 8 /* as many as a dt_sign_result carries */
 #define PKCS11_PREFIX "pkcs11:"
 #define HANDLE_PREFIX "handle:"
+#define MODULE_MAX (256 * 1024 * 1024)
 #define TSS2_BEGIN "-----BEGIN TSS2 PRIVATE KEY-----"
 
 typedef struct der_copy {
@@ -97,7 +102,7 @@ static int load_certificates(char const *path, STACK_OF(X509) *all, dt_error *e)
     return rc;
 }
 
-static int load_key(dt_host_key *k, char const *path, X509 *leaf, dt_error *e)
+static int load_key(dt_host_key *k, char const *path, dt_error *e)
 {
     dt_secret *pem = NULL;
     int rc = dt_file_read_secret(path, false, &pem, e);
@@ -105,8 +110,6 @@ static int load_key(dt_host_key *k, char const *path, X509 *leaf, dt_error *e)
         return rc;
     rc = dt_pem_private_key(dt_secret_bytes(pem), &k->key, e);
     dt_secret_free(&pem);
-    if (rc == 0)
-        rc = check_pair(k, leaf, e);
     if (rc != 0)
         (void)dt_error_prefix(e, "%s", path);
     return rc;
@@ -140,12 +143,46 @@ static int read_pin(dt_config const *c, dt_secret **out, dt_error *e)
     *out = NULL;
     if (*c->device_trust.host_key_pin_file == '\0')
         return 0;
-    return dt_file_read_secret(c->device_trust.host_key_pin_file, true, out, e);
+    int const rc = dt_file_read_secret(c->device_trust.host_key_pin_file, true, out, e);
+    return rc < 0 ? dt_config_blame(c, "device_trust", "host_key_pin_file", e, rc) : rc;
+}
+
+static char const *name_of_key(dt_config const *c)
+{
+    return *c->device_trust.host_key != '\0' ? "host_key" : "host_key_file";
+}
+
+static int blame_key(dt_config const *c, int rc, dt_error *e)
+{
+    return rc < 0 ? dt_config_blame(c, "device_trust", name_of_key(c), e, rc) : rc;
+}
+
+/* What is loaded as a program is judged like any other file first. Distributions put links to modules
+ * where they are looked for; what root's link leads to is judged, and loaded, in its place. */
+static int check_module(dt_config const *c, char resolved[PATH_MAX], dt_error *e)
+{
+    char const *path = c->device_trust.pkcs11_module;
+    struct stat st;
+    int fd = -1, rc = DT_OK;
+
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0)
+        rc = dt_error_set(e, DT_E_PERMISSION,
+                          "%s is a symbolic link of uid %u; write the path "
+                          "that it leads to",
+                          path, (unsigned)st.st_uid);
+    else if (realpath(path, resolved) == NULL)
+        rc = dt_error_set(e, DT_E_NOT_FOUND, "%s: %s", path, strerror(errno));
+    if (rc == DT_OK)
+        rc = dt_file_open(resolved, DT_FILE_TRUSTED, MODULE_MAX, &fd, e);
+    if (fd >= 0)
+        close(fd);
+    return rc < 0 ? dt_config_blame(c, "device_trust", "pkcs11_module", e, rc) : DT_OK;
 }
 
 /* A key that is not in this process's memory. Which kind of key it is, the certificate says. */
 static int open_device(dt_host_key *k, dt_config const *c, char const *key, X509 *leaf, dt_error *e)
 {
+    char module[PATH_MAX];
     dt_secret *pin = NULL;
     int rc = read_pin(c, &pin, e);
 
@@ -155,9 +192,11 @@ static int open_device(dt_host_key *k, dt_config const *c, char const *key, X509
                           "the certificate's key is none of RSA 2048 to 8192, P-256, P-384, P-521, "
                           "Ed25519");
     if (rc == 0 && starts_with(key, PKCS11_PREFIX))
-        rc = dt_pkcs11_new(key, c->device_trust.pkcs11_module, &pin, &k->token, e);
+        rc = check_module(c, module, e);
+    if (rc == 0 && starts_with(key, PKCS11_PREFIX))
+        rc = blame_key(c, dt_pkcs11_new(key, module, &pin, &k->token, e), e);
     else if (rc == 0)
-        rc = dt_tpm_new(key, c->device_trust.tpm_tcti, &pin, &k->tpm, e);
+        rc = blame_key(c, dt_tpm_new(key, c->device_trust.tpm_tcti, &pin, &k->tpm, e), e);
     dt_secret_free(&pin);
     return rc;
 }
@@ -167,7 +206,15 @@ static int open_key(dt_host_key *k, dt_config const *c, char const *key, X509 *l
     if (c != NULL &&
         (starts_with(key, PKCS11_PREFIX) || starts_with(key, HANDLE_PREFIX) || is_tss2_file(key)))
         return open_device(k, c, key, leaf, e);
-    return load_key(k, key, leaf, e);
+    int rc = load_key(k, key, e);
+    if (rc < 0)
+        return c != NULL ? blame_key(c, rc, e) : rc;
+    rc = check_pair(k, leaf, e);
+    if (rc < 0)
+        (void)dt_error_prefix(e, "%s", key);
+    if (rc < 0 && c != NULL)
+        (void)dt_config_blame(c, "device_trust", "host_certificate_file", e, rc);
+    return rc;
 }
 
 /* Without `c` the key is in a PEM file. */
@@ -179,8 +226,8 @@ static int open_host_key(dt_config const *c, char const *certificate_file, char 
     dt_host_key *k = calloc(1, sizeof(*k));
     STACK_OF(X509) *all = sk_X509_new_null();
     int rc = k != NULL && all != NULL ? 0 : dt_error_set(e, DT_E_NOMEM, "out of memory");
-    if (rc == 0)
-        rc = load_certificates(certificate_file, all, e);
+    if (rc == 0 && (rc = load_certificates(certificate_file, all, e)) != 0 && c != NULL)
+        (void)dt_config_blame(c, "device_trust", "host_certificate_file", e, rc);
     if (rc == 0)
         rc = open_key(k, c, key, sk_X509_value(all, 0), e);
     if (rc == 0)

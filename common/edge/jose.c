@@ -4,6 +4,7 @@
  * the PEM files and the certificate's thumbprint. */
 #include "edge/jose.h"
 
+#include "core/outcome.h"
 #include "edge/x509_internal.h"
 
 #include <jansson.h>
@@ -18,7 +19,8 @@
 #define DT_ASSERTION_CERTIFICATES_MAX 9 /* the client's own, then what issued it */
 
 struct dt_assertion_key {
-    json_t *jwk; /* RFC 7518 section 6.3; its strings are wiped before they are freed */
+    dt_time ends; /* of the certificate's validity */
+    json_t *jwk;  /* RFC 7518 section 6.3; its strings are wiped before they are freed */
     char sha1[DT_THUMBPRINT_MAX];
     char sha256[DT_THUMBPRINT_MAX];
 };
@@ -58,22 +60,17 @@ static int thumbprint(X509 *x, EVP_MD const *hash, char out[DT_THUMBPRINT_MAX])
     return dt_buf_error(&b);
 }
 
-static int check_certificate(X509 *x, EVP_PKEY *key, dt_time now, dt_error *e)
+static int check_certificate(X509 *x, EVP_PKEY *key, dt_time *ends, dt_error *e)
 {
-    dt_time ends = 0;
     if (dt_key_kind_of(key) != DT_KEY_RSA)
         return dt_error_set(e, DT_E_INVALID,
                             "the key for Entra must be RSA, 2048 to 8192 bits (PS256, RS256)");
     EVP_PKEY *theirs = X509_get0_pubkey(x);
     if (theirs == NULL || EVP_PKEY_eq(theirs, key) != 1)
         return dt_error_set(e, DT_E_CRYPTO, "the key does not belong to the certificate for Entra");
-    if (dt_x509_time(X509_get0_notAfter(x), &ends) != 0)
+    if (dt_x509_time(X509_get0_notAfter(x), ends) != 0)
         return dt_error_set(e, DT_E_PARSE,
                             "the validity of the certificate for Entra is unreadable");
-    if (ends < now)
-        return dt_error_set(e, DT_E_EXPIRED,
-                            "the certificate for Entra has expired; make a new one and upload it "
-                            "to the application's registration");
     return 0;
 }
 
@@ -90,7 +87,7 @@ static int fill_key(dt_assertion_key *k, X509 *x, EVP_PKEY *key, dt_error *e)
 
 /* Reads both texts; the certificate is the first of its file. */
 static int read_pair(dt_assertion_key *k, dt_secret const *key_pem, dt_bytes certificate_pem,
-                     dt_time now, dt_error *e)
+                     dt_error *e)
 {
     EVP_PKEY *key = NULL;
     STACK_OF(X509) *all = sk_X509_new_null();
@@ -99,7 +96,7 @@ static int read_pair(dt_assertion_key *k, dt_secret const *key_pem, dt_bytes cer
     if (rc == 0)
         rc = dt_pem_certificates(certificate_pem, all, DT_ASSERTION_CERTIFICATES_MAX, e);
     if (rc == 0)
-        rc = check_certificate(sk_X509_value(all, 0), key, now, e);
+        rc = check_certificate(sk_X509_value(all, 0), key, &k->ends, e);
     if (rc == 0)
         rc = fill_key(k, sk_X509_value(all, 0), key, e);
     sk_X509_pop_free(all, X509_free);
@@ -107,15 +104,15 @@ static int read_pair(dt_assertion_key *k, dt_secret const *key_pem, dt_bytes cer
     return rc;
 }
 
-int dt_assertion_key_new(dt_secret const *key_pem, dt_bytes certificate_pem, dt_time now,
-                         dt_assertion_key **out, dt_error *e)
+int dt_assertion_key_new(dt_secret const *key_pem, dt_bytes certificate_pem, dt_assertion_key **out,
+                         dt_error *e)
 {
     *out = NULL;
     dt_assertion_key *k = calloc(1, sizeof(*k));
     if (k == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     dt_openssl_enter();
-    int const rc = read_pair(k, key_pem, certificate_pem, now, e);
+    int const rc = read_pair(k, key_pem, certificate_pem, e);
     dt_openssl_leave();
     if (rc != 0)
         dt_assertion_key_free(&k);
@@ -164,9 +161,28 @@ static json_t *make_payload(dt_bytes claims)
     return jws;
 }
 
-int dt_assertion_sign(dt_assertion_key const *k, dt_assertion_alg alg, dt_bytes claims, dt_buf *out,
-                      dt_error *e)
+/* Time alone makes it so: nothing was done to the configuration, and the sign-ons go on without Entra. */
+static int check_expiry(dt_assertion_key const *k, dt_time now, dt_error *e)
 {
+    char day[25];
+
+    if (k->ends >= now)
+        return DT_OK;
+    dt_time_format(day, k->ends);
+    return dt_error_set(e, DT_E_EXPIRED,
+                        "the certificate for Entra has expired at %s; make a new one, upload it to "
+                        "the application's registration, and replace the files of [intune] "
+                        "certificate_file and key_file",
+                        day);
+}
+
+int dt_assertion_sign(dt_assertion_key const *k, dt_assertion_alg alg, dt_bytes claims, dt_time now,
+                      dt_buf *out, dt_error *e)
+{
+    int const expired = check_expiry(k, now, e);
+
+    if (expired < 0)
+        return expired;
     if (claims.len == 0 || claims.len > DT_CLAIMS_MAX)
         return dt_error_set(e, DT_E_LIMIT, "an assertion's claims are 1 to %d bytes",
                             DT_CLAIMS_MAX);

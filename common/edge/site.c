@@ -47,19 +47,10 @@ struct dt_site_files {
     dt_time loaded;
 };
 
-/* Says which key led to the file that the error is about, and where it was given. */
 static int blame(dt_site_files const *f, char const *section, char const *name, dt_error *e,
                  int error)
 {
-    int line = dt_config_line(f->config, section, name);
-
-    if (e != NULL && e->code == 0)
-        dt_error_set(e, error, "%s", dt_err_name(error));
-    if (line > 0)
-        dt_error_prefix(e, "%s:%d: [%s] %s", f->path, line, section, name);
-    else
-        dt_error_prefix(e, "%s: [%s] %s", f->path, section, name);
-    return error;
+    return dt_config_blame(f->config, section, name, e, error);
 }
 
 /* Takes `content` into a hash that stands for several files: the order counts, and where each ends. */
@@ -372,11 +363,7 @@ static int json_file_hash(json_file const *j, char hash[65], dt_error *e)
 /* What DYNAMIC zones ask. */
 static int load_geo(dt_site_files *f, dt_error *e)
 {
-    char const *asn = f->config->policy.asn_database;
-    int error = dt_geo_open(asn, f->config->policy.location_database, &f->geo, e);
-
-    return error < 0 ? blame(f, "policy", *asn ? "asn_database" : "location_database", e, error)
-                     : DT_OK;
+    return dt_geo_open(f->config, &f->geo, e);
 }
 
 /* At its default place the file may be missing: then there are no zones. */

@@ -317,9 +317,6 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], tuple[str, ...]]] = {
         lambda s: shutil.copy(s.pki["devices"]["device-rsa"]["files"]["key"], s.graph_key),
         ("[intune] certificate_file", "key_file")),
     "Graph key readable": (lambda s: s.graph_key.chmod(0o644), ("graph.key", "chmod 600")),
-    "Graph certificate expired": (
-        lambda s: graph_pair(s, not_before=ago(30), not_after=ago(1)),
-        ("[intune] certificate_file", "expired")),
     "host key of another": (lambda s: host_of(s, "host", "device-rsa"),
                             ("[device_trust] host_certificate_file", "does not belong")),
     "host key readable": (readable_host_key, ("host.key", "chmod 600")),
@@ -389,6 +386,9 @@ SMELLS: dict[str, tuple[Callable[[Site], Any], str]] = {
                             "number_challenge = never"),
     "no factor left": (lambda s: s.configure({"mfa": {"factors": "push", "push_limit": "0"}}),
                        "nobody can pass MFA"),
+    "Graph certificate expired": (
+        lambda s: graph_pair(s, not_before=ago(30), not_after=ago(1)),
+        "[intune] certificate_file has expired"),
     "Graph certificate about to expire": (
         lambda s: graph_pair(s, not_after=ca.now() + datetime.timedelta(days=9)),
         "app registration expires on"),

@@ -266,7 +266,7 @@ static void faults_of_configuration_are_told_at_once(void **state)
     set(c, "host_certificate_file", "%s", path);
     set(c, "host_key", "pkcs11:token=dev;object=host");
     set(c, "pkcs11_module", "%s/none.so", g_dir);
-    assert_int_equal(dt_host_key_open(c, &k, &e), DT_E_UNAVAILABLE);
+    assert_int_equal(dt_host_key_open(c, &k, &e), DT_E_NOT_FOUND);
     assert_non_null(strstr(e.text, "none.so"));
     dt_config_free(&c);
     c = token_config("nobody", "pkcs11:token=dev;object=host", "pin");
