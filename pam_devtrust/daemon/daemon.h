@@ -129,9 +129,19 @@ dt_rate_answer dt_rate_take(dt_rate slots[DT_DAEMON_RATE_SLOTS], uid_t uid, int6
  * the one that is named so (FileDescriptorName=, systemd.socket(5)). DT_E_INVALID when what it handed
  * over is something else. */
 DT_MUST_USE int dt_socket_inherited(dt_sockets *out, dt_error *e);
-/* Makes one at `path`, for root alone to connect to, or for everybody. One that nobody listens on is
- * replaced. */
-DT_MUST_USE int dt_socket_listen(char const *path, bool for_all, int *fd, dt_error *e);
+/* Which socket of the file system one is. */
+typedef struct dt_socket_place {
+    dev_t device;
+    ino_t inode; /* 0: none */
+} dt_socket_place;
+
+/* Makes one at `path`, for root alone to connect to, or for everybody, and holds PATH.lock as long as
+ * the process lives. One that nobody listens on is replaced; where somebody does, or may, it is
+ * DT_E_EXISTS. *made is for dt_socket_remove. */
+DT_MUST_USE int dt_socket_listen(char const *path, bool for_all, int *fd, dt_socket_place *made,
+                                 dt_error *e);
+/* Removes it, unless another is there by now. */
+void dt_socket_remove(char const *path, dt_socket_place const *made);
 /* DT_E_INVALID unless `fd` is a connected SOCK_SEQPACKET Unix socket. */
 DT_MUST_USE int dt_socket_check_connected(int fd, dt_error *e);
 /* Tells the service manager "READY=1", "STOPPING=1", when it wants to know. */

@@ -90,6 +90,7 @@ static int take_sockets(options const *o, dt_sockets *s, dt_error *e)
 typedef struct paths {
     char main[DT_SOCKET_PATH_MAX];
     char lock_screen[DT_SOCKET_PATH_MAX]; /* "" = there are no lock screens */
+    dt_socket_place made, lock_screen_made;
 } paths;
 
 static int choose_paths(options const *o, dt_driver *driver, paths *p, dt_error *e)
@@ -114,9 +115,9 @@ static int make_sockets(options const *o, dt_driver *driver, paths *p, dt_socket
     int rc = choose_paths(o, driver, p, e);
 
     if (rc == DT_OK)
-        rc = dt_socket_listen(p->main, false, &s->main, e);
+        rc = dt_socket_listen(p->main, false, &s->main, &p->made, e);
     if (rc == DT_OK && p->lock_screen[0] != '\0')
-        rc = dt_socket_listen(p->lock_screen, true, &s->lock_screen, e);
+        rc = dt_socket_listen(p->lock_screen, true, &s->lock_screen, &p->lock_screen_made, e);
     return rc;
 }
 
@@ -128,10 +129,8 @@ static int serve(options const *o, dt_driver *driver, dt_sockets *s, dt_error *e
 
     if (rc == DT_OK)
         rc = dt_daemon_serve(driver, s, o->one, e);
-    if (ours && s->main >= 0)
-        unlink(p.main);
-    if (ours && s->lock_screen >= 0)
-        unlink(p.lock_screen);
+    dt_socket_remove(p.main, &p.made);
+    dt_socket_remove(p.lock_screen, &p.lock_screen_made);
     return rc;
 }
 

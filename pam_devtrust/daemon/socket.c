@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define LOCK_SCREEN_NAME "lock-screen" /* devtrustd-lock-screen.socket */
+#define LOCK_SUFFIX ".lock"
 #define MODE_FOR_ROOT 0600
 #define MODE_FOR_ALL 0666 /* who may ask for whom is judged by SO_PEERCRED */
 
@@ -106,18 +108,32 @@ static int open_socket(dt_error *e)
     return fd;
 }
 
-/* Whether somebody answers there. */
-static bool is_alive(struct sockaddr_un const *address)
+/* Whether nobody listens there any more. What cannot be tried (the service manager's socket is root's
+ * alone, and this process no longer is root) is somebody's. */
+static int check_stale(struct sockaddr_un const *address, struct stat const *st, dt_error *e)
 {
-    int fd = open_socket(NULL);
+    int fd = open_socket(e);
 
     if (fd < 0)
-        return false;
-    bool alive =
-        connect(fd, (struct sockaddr const *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+        return fd;
+    int rc = connect(fd, (struct sockaddr const *)address, sizeof(*address));
+    int number = rc == 0 ? 0 : errno;
 
     close(fd);
-    return alive;
+    if (number == ECONNREFUSED || number == ENOENT)
+        return DT_OK;
+    if (number == 0 || number == EAGAIN)
+        return dt_error_set(e, DT_E_EXISTS,
+                            "another devtrustd, or the service manager for it, listens on %s; stop "
+                            "it (systemctl stop devtrustd.socket devtrustd.service), or write "
+                            "another path with --socket",
+                            address->sun_path);
+    return dt_error_set(e, DT_E_EXISTS,
+                        "%s is there and belongs to uid %u, as the service manager's does (%s): "
+                        "another devtrustd may be listening; stop it (systemctl stop "
+                        "devtrustd.socket devtrustd.service), or remove the socket when nobody "
+                        "uses it, or write another path with --socket",
+                        address->sun_path, (unsigned)st->st_uid, strerror(number));
 }
 
 static int make_room(struct sockaddr_un const *address, dt_error *e)
@@ -128,11 +144,34 @@ static int make_room(struct sockaddr_un const *address, dt_error *e)
         return DT_OK;
     if (!S_ISSOCK(st.st_mode))
         return dt_error_set(e, DT_E_EXISTS, "%s is there and is not a socket", address->sun_path);
-    if (is_alive(address))
-        return dt_error_set(e, DT_E_EXISTS, "another devtrustd listens on %s", address->sun_path);
-    if (unlink(address->sun_path) != 0)
+    int rc = check_stale(address, &st, e);
+
+    if (rc < 0)
+        return rc;
+    if (unlink(address->sun_path) != 0 && errno != ENOENT)
         return dt_error_set(e, DT_E_IO, "%s: %s", address->sun_path, strerror(errno));
     return DT_OK;
+}
+
+/* Held as long as the process lives: of two that start at once, one must not remove the other's fresh
+ * socket as a stale one. The file stays, since who waits for the lock may have it open. */
+static int take_lock(char const *path, dt_error *e)
+{
+    char name[DT_SOCKET_PATH_MAX + sizeof(LOCK_SUFFIX)];
+
+    (void)snprintf(name, sizeof(name), "%s" LOCK_SUFFIX, path);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+    if (fd < 0)
+        return dt_error_set(e, DT_E_IO,
+                            "%s: %s; make its directory, and give it to the user who runs "
+                            "devtrustd (uid %u)",
+                            name, strerror(errno), (unsigned)geteuid());
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return DT_OK;
+    close(fd);
+    return dt_error_set(e, DT_E_EXISTS, "another devtrustd uses %s (%s is locked); stop it first",
+                        path, name);
 }
 
 static int bind_socket(int fd, struct sockaddr_un const *address, bool for_all, dt_error *e)
@@ -147,7 +186,16 @@ static int bind_socket(int fd, struct sockaddr_un const *address, bool for_all, 
     return dt_error_set(e, DT_E_IO, "%s: %s", address->sun_path, strerror(rc == 0 ? errno : error));
 }
 
-int dt_socket_listen(char const *path, bool for_all, int *out, dt_error *e)
+void dt_socket_remove(char const *path, dt_socket_place const *made)
+{
+    struct stat there;
+
+    if (made->inode != 0 && lstat(path, &there) == 0 && there.st_dev == made->device &&
+        there.st_ino == made->inode)
+        (void)unlink(path);
+}
+
+int dt_socket_listen(char const *path, bool for_all, int *out, dt_socket_place *made, dt_error *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int rc;
@@ -156,7 +204,9 @@ int dt_socket_listen(char const *path, bool for_all, int *out, dt_error *e)
     if (dt_str_copy(address.sun_path, sizeof(address.sun_path), path) < 0 || path[0] != '/')
         return dt_error_set(e, DT_E_INVALID, "%s: not an absolute path of at most %zu bytes", path,
                             sizeof(address.sun_path) - 1);
-    rc = make_room(&address, e);
+    rc = take_lock(path, e);
+    if (rc == DT_OK)
+        rc = make_room(&address, e);
     if (rc < 0)
         return rc;
     int fd = open_socket(e);
@@ -164,11 +214,16 @@ int dt_socket_listen(char const *path, bool for_all, int *out, dt_error *e)
     if (fd < 0)
         return fd;
     rc = bind_socket(fd, &address, for_all, e);
-    if (rc < 0)
+    if (rc < 0) {
         close(fd);
-    else
-        *out = fd;
-    return rc;
+        return rc;
+    }
+    struct stat st;
+
+    *made = lstat(path, &st) == 0 ? (dt_socket_place){.device = st.st_dev, .inode = st.st_ino}
+                                  : (dt_socket_place){0};
+    *out = fd;
+    return DT_OK;
 }
 
 /* --- sd_notify(3) ------------------------------------------------------------------------------------ */

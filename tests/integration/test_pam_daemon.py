@@ -862,6 +862,71 @@ def test_second_daemon(world: PamWorld) -> None:
         == "SUCCESS"
 
 
+def test_second_daemon_beside_the_service_manager(world: PamWorld) -> None:
+    """systemd's socket is root's alone, in a directory of the user whom the daemon becomes."""
+    directory = world.directory / "run"
+    directory.mkdir(exist_ok=True)
+    os.chown(directory, 61010, 61010)
+    path = directory / "devtrustd.sock"
+    config = world.directory / "second.conf"
+    config.write_text(world.site.config_path.read_text().replace("syslog = no", "syslog = yes"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as systemd:
+        systemd.bind(str(path))
+        os.chmod(path, 0o600)
+        systemd.listen(8)
+        before = path.stat().st_ino
+        world.site.chown(61010, 61010)
+        try:
+            for user in ("devtrust", "root"):
+                done = world.run([DAEMON, "--config", config, "--user", user, "--socket", path])
+                assert done.returncode == 1, done.stderr
+                assert "systemctl stop devtrustd.socket" in done.stderr, done.stderr
+                assert path.stat().st_ino == before
+        finally:
+            world.site.chown(0, 0)
+    shutil.rmtree(directory)
+
+
+def test_daemons_that_start_at_once(world: PamWorld) -> None:
+    """One of them listens in the end, and the others say why not, and remove nothing."""
+    path = world.directory / "at-once.sock"
+    command = world.inside([DAEMON, "--config", world.site.config_path, "--user", "root",
+                            "--socket", path])
+    started = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                text=True) for _ in range(6)]
+    try:
+        wait_until(lambda: sum(p.poll() is not None for p in started) == 5, "five have ended")
+        for process in started:
+            if process.poll() is not None:
+                assert process.stderr is not None
+                assert "another devtrustd" in process.stderr.read()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+            assert probe.connect_ex(str(path)) == 0
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(60)
+    assert not path.exists()
+
+
+def test_nobody_removes_the_socket_of_another(world: PamWorld) -> None:
+    path = world.directory / "mine.sock"
+    command = world.inside([DAEMON, "--config", world.site.config_path, "--user", "root",
+                            "--socket", path])
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(path.exists, "it listens")
+        path.unlink()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+            other.bind(str(path))
+            process.terminate()
+            process.wait(60)
+            assert path.exists()
+    finally:
+        process.kill()
+        path.unlink(missing_ok=True)
+
+
 def test_socket_left_by_a_killed_daemon(world: PamWorld) -> None:
     assert world.daemon is not None
     world.daemon.kill()
