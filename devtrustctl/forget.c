@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl forget: ends remembered MFA, of a person, at an application, of a device, or all; or what
- * Okta told of people's groups. Modules that run see it within a second. */
+ * Okta told of people's groups; or what was counted against their limits. Modules that run see it within
+ * a second. */
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
 
 #include "core/remembered.h"
+#include "core/signon.h"
 #include "edge/host.h"
 #include "edge/site.h"
 
@@ -16,8 +18,9 @@
 typedef struct forgetting {
     char const *user, *application, *device, *config;
     dt_identity who; /* `user`; zero: as it was given */
-    bool all, groups;
+    bool all, groups, limits;
     dt_store *store;
+    dt_store_table table; /* that is being walked through */
     dt_time now;
     dt_buf scratch;
     size_t forgotten;
@@ -81,16 +84,34 @@ static bool is_membership_meant(forgetting const *f, char const *key)
            (f->application == NULL || strcmp(application, f->application) == 0);
 }
 
+/* "KIND:LOGIN", as core/signon_render.c has it; an SSH connection has no login. A push that waits for its
+ * answer stays: without its row the person would get a second one. */
+static bool is_limit_meant(forgetting const *f, char const *key, dt_bytes value)
+{
+    char const *colon = strchr(key, ':');
+
+    if (f->table == DT_TABLE_PUSH && dt_signon_push_is_pending(value))
+        return false;
+    if (f->all)
+        return true;
+    return colon != NULL && strncmp(key, "connection:", 11) != 0 && is_user(f, colon + 1);
+}
+
+static bool is_row_meant(forgetting const *f, char const *key, dt_bytes value)
+{
+    if (f->limits)
+        return is_limit_meant(f, key, value);
+    return f->groups ? is_membership_meant(f, key) : is_meant(f, value);
+}
+
 static int forget_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
 {
     forgetting *f = ctx;
-    dt_store_op op = {.table = f->groups ? DT_TABLE_LOOKUP : DT_TABLE_REMEMBERED,
-                      .verb = DT_STORE_DELETE,
-                      .sync = true};
+    dt_store_op op = {.table = f->table, .verb = DT_STORE_DELETE, .sync = true};
     dt_store_result result = {0};
 
     (void)expires;
-    if (!(f->groups ? is_membership_meant(f, key) : is_meant(f, value)))
+    if (!is_row_meant(f, key, value))
         return DT_OK;
     int rc = dt_str_copy(op.key, sizeof(op.key), key);
 
@@ -100,6 +121,23 @@ static int forget_row(void *ctx, char const *key, dt_bytes value, dt_time expire
         return dt_error_set(&f->error, DT_E_UNAVAILABLE, "%s", result.error);
     f->forgotten += result.status == DT_STORE_OK;
     return DT_OK;
+}
+
+static int forget_rows(forgetting *f)
+{
+    static dt_store_table const limits[] = {DT_TABLE_PUSH_COUNT, DT_TABLE_PASSWORD_COUNT,
+                                            DT_TABLE_PUSH};
+    static dt_store_table const groups[] = {DT_TABLE_LOOKUP};
+    static dt_store_table const remembered[] = {DT_TABLE_REMEMBERED};
+    dt_store_table const *tables = f->limits ? limits : f->groups ? groups : remembered;
+    size_t count = f->limits ? sizeof(limits) / sizeof(limits[0]) : 1;
+    int rc = DT_OK;
+
+    for (size_t i = 0; rc == DT_OK && i < count; i++) {
+        f->table = tables[i];
+        rc = dt_store_each(f->store, f->table, f->now, forget_row, f, &f->error);
+    }
+    return rc;
 }
 
 static dt_ctl_exit forget(forgetting *f)
@@ -113,8 +151,7 @@ static dt_ctl_exit forget(forgetting *f)
         return dt_err_fault(&f->error);
     f->now = dt_host_now();
     dt_buf_init(&f->scratch, DT_STORE_VALUE_MAX);
-    rc = dt_store_each(f->store, f->groups ? DT_TABLE_LOOKUP : DT_TABLE_REMEMBERED, f->now,
-                       forget_row, f, &f->error);
+    rc = forget_rows(f);
     dt_buf_free(&f->scratch);
     dt_ctl_store_close(&files, &f->store);
     dt_out_line("%zu forgotten", f->forgotten);
@@ -126,13 +163,11 @@ static dt_ctl_exit forget(forgetting *f)
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
 {
     forgetting f = {0};
-    dt_option const options[] = {{"--user", NULL, &f.user, NULL},
-                                 {"--application", NULL, &f.application, NULL},
-                                 {"--device", NULL, &f.device, NULL},
-                                 {"--all", NULL, NULL, &f.all},
-                                 {"--groups", NULL, NULL, &f.groups},
-                                 {"--config", "-c", &f.config, NULL},
-                                 {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {
+        {"--user", NULL, &f.user, NULL},     {"--application", NULL, &f.application, NULL},
+        {"--device", NULL, &f.device, NULL}, {"--all", NULL, NULL, &f.all},
+        {"--groups", NULL, NULL, &f.groups}, {"--limits", NULL, NULL, &f.limits},
+        {"--config", "-c", &f.config, NULL}, {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     size_t count = 0;
     bool named = false;
@@ -147,6 +182,9 @@ dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
     named = f.user != NULL || f.application != NULL || f.device != NULL;
     if (rc == DT_OK && f.groups && f.device != NULL)
         rc = dt_error_set(&f.error, DT_E_INVALID, "--groups are of people, not of a --device");
+    if (rc == DT_OK && f.limits && (f.groups || f.application != NULL || f.device != NULL))
+        rc = dt_error_set(&f.error, DT_E_INVALID,
+                          "--limits are of people at all applications: say --user, or --all");
     if (rc == DT_OK && (count > 0 || named == f.all))
         rc =
             dt_error_set(&f.error, DT_E_INVALID,

@@ -96,13 +96,15 @@ static dt_ctl_command const commands[] = {
      "when one was refused, and then writes nothing. diff ends with 1 when something\n"
      "differs, test when a case fails.\n"},
     {"forget", dt_ctl_forget, "end remembered MFA",
-     "[--groups] --user USER | --application NAME | --device DEVICE | --all",
+     "[--groups | --limits] --user USER | --application NAME | --device DEVICE | --all",
      "  --user USER            of this person: name or Okta login\n"
      "  --application NAME     at this application, or of this group of applications\n"
      "  --device DEVICE        given on this device: its id, or the SHA-256 of its key in hex\n"
      "  --all                  everything\n"
      "  --groups               instead, what Okta told of groups: the next sign-on asks "
-     "it\n" OPTION_CONFIG
+     "it\n"
+     "  --limits               instead, wrong passcodes, wrong passwords, pushes, and the pause\n"
+     "                         after a denied push: limits count from the beginning\n" OPTION_CONFIG
      "Several together: what fits all of them. Modules that run see it within a second. Ends\n"
      "with 1 when there was nothing to forget.\n"},
     {"log", dt_ctl_log, "search the audit events", "[options]",

@@ -222,6 +222,9 @@ void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_orig
 /* The input that was decided on, for `explain`; borrowed from the machine. */
 void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now);
 
+/* Whether a row of DT_TABLE_PUSH is of a push that may still be answered. */
+bool dt_signon_push_is_pending(dt_bytes record);
+
 /* Saved form: a version, then fields with their lengths. No secret is ever in it. */
 #define DT_SIGNON_SAVED_MAX (60 * 1024)
 DT_MUST_USE int dt_signon_save(dt_signon const *s, dt_buf *out);

@@ -81,6 +81,14 @@ int dt_push_unpack(dt_bytes text, dt_push *out)
     return rc;
 }
 
+bool dt_signon_push_is_pending(dt_bytes record)
+{
+    dt_push p;
+
+    return dt_push_unpack(record, &p) == DT_OK &&
+           (p.state == DT_PUSH_STARTING || p.state == DT_PUSH_WAITING);
+}
+
 static dt_freshness freshness(dt_signon const *s, dt_time at, dt_time now)
 {
     dt_config const *c = s->site.config;
@@ -326,12 +334,28 @@ static int render_remembered_put(dt_signon *s, dt_buf *b, dt_time now)
     return rc < 0 ? rc : put_value(s, b, expires);
 }
 
+static bool is_proved(dt_signon const *s, dt_guid const *device)
+{
+    for (size_t i = 0; i < s->evidence.count; i++) {
+        dt_evidence const *e = &s->evidence.items[i];
+
+        if (e->assurance == DT_PROVED && dt_guid_equal(&e->device_id, device))
+            return true;
+    }
+    return false;
+}
+
+/* Anybody can name devices that there are not: such answers are kept for a short time only. */
 static int render_intune_put(dt_signon *s, dt_buf *b)
 {
+    dt_config const *c = s->site.config;
+    bool made_up = !s->intune.enrolled && !s->refresh_only && !is_proved(s, &s->lookup_id);
     int rc = dt_intune_pack(&s->intune, b);
 
     return rc < 0 ? rc
-                  : put_value(s, b, s->intune.fetched + s->site.config->device_trust.stale_limit);
+                  : put_value(s, b,
+                              s->intune.fetched + (made_up ? c->device_trust.negative_ttl
+                                                           : c->device_trust.stale_limit));
 }
 
 /* That there is no answer now takes the place of none that still holds. */

@@ -18,7 +18,7 @@ import pexpect
 import pytest
 
 from tests.lib import site as sites
-from tests.lib.pamworld import PamWorld, pam_world, wait_until
+from tests.lib.pamworld import LIMIT, PamWorld, pam_world, wait_until
 from tests.lib.sshd import Sshd, install_device_key, make_key
 
 IN = "I-am-in"
@@ -540,14 +540,136 @@ def test_account_that_is_not_here_is_not_pushed(world: PamWorld, sshd: Sshd,
 def test_push_limit(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     world.sim.reset()
     world.sim.add_user("dtalice@example.com", factors=("push",))
-    world.restart_daemon({"mfa": {"push_limit": "1"}})
+    world.restart_daemon({"mfa": {"push_limit": "1", "wait_pam": "3s"}})
+    first = sshd.connect("dtalice", stranger)
+    first.expect(NUMBER)
+    assert cause(world.outcome("sshd")) == "MFA_TIMEOUT"
+    first.close(force=True)
+    keep_out(sshd.connect("dtalice", stranger))
+    assert cause(world.outcome("sshd", 2)) == "MFA_LIMIT"
+    assert len(world.sim.pushes()) == 1
+
+
+# --- one push at a time, and one for each connection ----------------------------------------------
+
+ALICE = "dtalice@example.com"
+
+
+def three_prompts(sshd: Sshd, user: str, key: Any) -> "pexpect.spawn[str]":
+    """As ssh does by itself: three attempts in one connection."""
+    command = [word.replace("Prompts=1", "Prompts=3") for word in sshd.command(user, key)]
+    return pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8",
+                         env={"PATH": os.environ["PATH"], "TERM": "dumb",
+                              "HOME": str(sshd.directory)})
+
+
+def test_a_denied_push_is_the_last(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    ssh = three_prompts(sshd, "dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.sim.deny(ALICE)
+    ssh.sendline("")
+    ssh.expect("your last one was denied.*passcode: ")
+    # Another connection gets none either.
+    other = sshd.connect("dtalice", stranger)
+    other.expect("your last one was denied.*passcode: ")
+    other.close(force=True)
+    ssh.sendline(world.sim.passcode(ALICE))
+    let_in(ssh)
+    assert len(world.sim.pushes()) == 1
+    # Neither does one after the passcode; what the administrator does ends it.
+    other = sshd.connect("dtalice", stranger)
+    other.expect("your last one was denied.*passcode: ")
+    other.close(force=True)
+    world.run_ctl("forget", "--limits", "--user", "dtalice")
+    other = sshd.connect("dtalice", stranger)
+    other.expect(NUMBER)
+    other.close(force=True)
+
+
+def test_denied_once_for_three_prompts(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
+    world.sim.reset()
+    world.sim.add_user(ALICE, factors=("push",), push="deny")
+    ssh = three_prompts(sshd, "dtalice", stranger)
+    ssh.expect(NUMBER)
+    ssh.sendline("")
+    keep_out(ssh)
+    world.outcome("sshd", 3)
+    assert len(world.sim.pushes()) == 1
+    assert [cause(e) for e in world.site.sign_ons()] == ["MFA_REJECTED"] + ["MFA_PUSH_PAUSED"] * 2
+
+
+@pytest.mark.parametrize("pause", ("5m", "0"))
+def test_one_push_for_each_connection(world: PamWorld, sshd: Sshd, stranger: Any,
+                                      pause: str) -> None:
+    """Not after a time-out either, and by no other door of the same connection."""
+    world.restart_daemon({"mfa": {"wait_pam": "3s", "push_pause": pause}})
+    ssh = three_prompts(sshd, "dtalice", stranger)
+    ssh.expect(NUMBER)
+    world.outcome("sshd")
+    ssh.sendline("")
+    ssh.expect("No second push is sent in one connection.*passcode: ")
+    world.outcome("sshd", 2)
+    ssh.sendline("")
+    ssh.expect("No second push is sent in one connection.*passcode: ")
+    ssh.sendline(world.sim.passcode(ALICE))
+    let_in(ssh)
+    assert len(world.sim.pushes()) == 1
+    # Another connection is another matter.
+    other = sshd.connect("dtalice", stranger)
+    other.expect(NUMBER)
+    assert len(world.sim.pushes()) == 2
+    other.close(force=True)
+
+
+def test_scp_with_nobody_there_sends_one_push(world: PamWorld, sshd: Sshd, stranger: Any,
+                                              tmp_path: Any) -> None:
+    """As from cron: no terminal, no BatchMode, three prompts that ssh answers with nothing."""
+    world.restart_daemon({"mfa": {"wait_pam": "3s"}})
+    command = sshd.command("dtalice", stranger)
+    options = [w.replace("Prompts=1", "Prompts=3") for w in command[1:command.index("echo") - 1]]
+    options[options.index("-p")] = "-P"
+    source = tmp_path / "file"
+    source.write_text("x")
+    copy = subprocess.run(["scp", *options, str(source), "dtalice@127.0.0.1:/tmp/devtrust-scp"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          start_new_session=True, timeout=LIMIT,
+                          env={"PATH": os.environ["PATH"], "HOME": str(sshd.directory)})
+    assert copy.returncode != 0, copy.stderr
+    assert len(world.sim.pushes()) == 1
+
+
+def test_a_second_login_may_use_a_passcode(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     first = sshd.connect("dtalice", stranger)
     first.expect(NUMBER)
     second = sshd.connect("dtalice", stranger)
-    keep_out(second)
-    assert cause(world.outcome("sshd")) == "MFA_LIMIT"
+    second.expect("another sign-on with your name.*passcode: ")
+    second.sendline(world.sim.passcode(ALICE))
+    let_in(second)
+    world.sim.approve(ALICE)
+    first.sendline("")
+    let_in(first)
     assert len(world.sim.pushes()) == 1
-    first.close(force=True)
+    assert [cause(e) for e in world.site.sign_ons()] == ["MFA_SUCCESS"] * 2
+
+
+def test_passcodes_are_limited_over_connections(world: PamWorld, sshd: Sshd,
+                                                stranger: Any) -> None:
+    world.sim.reset()
+    world.sim.add_user(ALICE, factors=("token:software:totp",))
+    before = world.sim.count("okta.verify")
+    for _ in range(4):
+        ssh = sshd.connect("dtalice", stranger)
+        ssh.expect("passcode: ")
+        ssh.sendline("000000")
+        ssh.expect("not accepted.*passcode: ")
+        ssh.close(force=True)
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect("passcode: ")
+    ssh.sendline(world.sim.passcode(ALICE))
+    keep_out(ssh)
+    assert world.sim.count("okta.verify") - before == 4
+    wait_until(lambda: "MFA_PASSCODE_LIMIT" in [cause(e) for e in world.site.sign_ons()],
+               "the limit's event")
 
 
 # --- leaving -----------------------------------------------------------------------------------

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
+import sqlite3
+import subprocess
 import threading
 import time
 from typing import Any, Iterator
@@ -308,35 +311,143 @@ def test_another_packet_joins_the_push(world: World) -> None:
     assert len(world.sim.pushes(user + "@example.com")) == 1
 
 
-def test_another_place_does_not_join_the_push(world: World) -> None:
+def test_another_place_gets_no_push_meanwhile(world: World) -> None:
+    """Whoever knows the password must not ride on the owner's approval, nor make the phone ring."""
     user = world.person("mallory", PUSH, push="manual")
     here = world.client().start(user)
     world.sim.wait_push(user + "@example.com")
-    there = world.client(**{"Calling-Station-Id": "203.0.113.9"}).start(user)
-    world.sim.wait_push(user + "@example.com", count=2)
-    world.sim.deny(user + "@example.com")
-    assert here.wait().code == REJECT
-    assert there.wait().code == REJECT
+    for there in ({"Calling-Station-Id": "203.0.113.9"}, {"Calling-Station-Id": "203.0.113.10"},
+                  {"Calling-Station-Id": "203.0.113.9", "NAS-Identifier": "gateway-2"}):
+        assert world.client(**there).login(user).code == REJECT
+    world.outcome(user, "MFA_PUSH_PENDING", 3)
+    world.sim.approve(user + "@example.com")
+    assert here.wait().code == ACCEPT
+    assert len(world.sim.pushes(user + "@example.com")) == 1
+
+
+def test_the_same_place_joins_by_another_gateway(world: World) -> None:
+    """A fail-over: the same sign-on comes by another NAS."""
+    user = world.person("failan", PUSH, push="manual")
+    first = world.client().start(user)
+    world.sim.wait_push(user + "@example.com")
+    second = world.client(**{"NAS-Identifier": "gateway-2"}).start(user)
+    assert second.poll(0.7) is None
+    world.sim.approve(user + "@example.com")
+    assert [first.wait().code, second.wait().code] == [ACCEPT] * 2
+    assert len(world.sim.pushes(user + "@example.com")) == 1
 
 
 def test_without_a_place_nobody_joins(world: World) -> None:
     user = world.person("noel", PUSH, push="manual")
     nowhere = world.radius.client(NAS_Identifier="gateway-1")
-    pending = [nowhere.start(user), nowhere.start(user)]
-    world.sim.wait_push(user + "@example.com", count=2)
-    world.sim.deny(user + "@example.com")
-    assert [p.wait().code for p in pending] == [REJECT] * 2
+    first = nowhere.start(user)
+    world.sim.wait_push(user + "@example.com")
+    assert nowhere.login(user).code == REJECT
+    world.outcome(user, "MFA_PUSH_PENDING")
+    world.sim.approve(user + "@example.com")
+    assert first.wait().code == ACCEPT
+
+
+def test_a_denied_push_is_the_last_for_a_while(world: World) -> None:
+    user = world.person("dena", PUSH, push="deny")
+    login = user + "@example.com"
+    assert world.client().login(user).code == REJECT
+    world.outcome(user, "MFA_REJECTED")
+    for i in range(4):
+        place = {"Calling-Station-Id": f"203.0.113.{i}"}
+        assert world.client(**place).login(user).code == REJECT
+    world.outcome(user, "MFA_PUSH_PAUSED", 4)
+    assert len(world.sim.pushes(login)) == 1
+    # A passcode lets in all the same, and ends no pause; an administrator does.
+    world.sim.add_factor(login, TOTP)
+    asked = world.client(**{"Calling-Station-Id": "203.0.113.7"}).login(user)
+    assert asked.code == CHALLENGE and "denied" in asked.message
+    reply = world.client(**{"Calling-Station-Id": "203.0.113.7"}).login(
+        user, world.passcode(user), state=asked.state)
+    assert reply.code == ACCEPT, reply
+    assert world.client(**{"Calling-Station-Id": "203.0.113.8"}).login(user).code == CHALLENGE
+    assert len(world.sim.pushes(login)) == 1
+    forget(world, user)
+    world.sim.set_push(login, "approve")
+    assert world.client().login(user).code == ACCEPT
+    assert len(world.sim.pushes(login)) == 2
+
+
+def forget(world: World, user: str) -> None:
+    ctl = subprocess.run([os.environ["DEVTRUST_BUILD"] + "/devtrustctl", "forget", "--limits",
+                          "--user", user, "-c", str(world.site.config_path)],
+                         capture_output=True, text=True, timeout=60)
+    assert ctl.returncode == 0, ctl.stderr
+
+
+def challenges(world: World, user: str, count: int) -> "list[tuple[Any, bytes]]":
+    """That many sign-ons, each of which waits for a passcode; from places of their own."""
+    asked = []
+    for i in range(count):
+        client = world.client(**{"Calling-Station-Id": f"203.0.113.{i}"})
+        reply = client.login(user)
+        assert reply.code == CHALLENGE, reply
+        asked.append((client, reply.state))
+    return asked
+
+
+def test_passcodes_are_limited_over_all_sign_ons(world: World) -> None:
+    """Guesses at once over many sign-ons: four reach Okta, and then not even the right one does."""
+    user = world.person("gus", TOTP)
+    login = user + "@example.com"
+    before = world.sim.count("okta.verify")
+    guesses = [client.start(user, "000000", state=state)
+               for client, state in challenges(world, user, 16)]
+    assert {g.wait().code for g in guesses} <= {REJECT, CHALLENGE}
+    assert world.sim.count("okta.verify") - before == 4
+    world.outcome(user, "MFA_PASSCODE_LIMIT", 12)
+    [(client, state)] = challenges(world, user, 1)
+    assert client.login(user, world.passcode(user), state=state).code == REJECT
+    world.outcome(user, "MFA_PASSCODE_LIMIT", 13)
+    assert world.sim.count("okta.verify") - before == 4
+    # A push still works, and begins anew.
+    world.sim.add_factor(login, PUSH)
+    world.sim.set_push(login, "approve")
+    assert world.client().login(user).code == ACCEPT
+    world.sim.set_push(login, "timeout")
+    for factor in world.sim.user(login)["factors"]:
+        if factor["type"] == PUSH:
+            world.sim.remove_factor(login, factor["id"])
+    [(client, state)] = challenges(world, user, 1)
+    assert client.login(user, world.passcode(user), state=state).code == ACCEPT
+    # So does the administrator.
+    for client, state in challenges(world, user, 5):
+        assert client.login(user, "000000", state=state).code in (REJECT, CHALLENGE)
+    world.outcome(user, "MFA_PASSCODE_LIMIT", 14)
+    forget(world, user)
+    [(client, state)] = challenges(world, user, 1)
+    assert client.login(user, world.passcode(user), state=state).code == ACCEPT
+
+
+def test_open_challenges_of_one_person_are_bounded(world: World) -> None:
+    user = world.person("opal", TOTP)
+    asked = challenges(world, user, 20)
+    with sqlite3.connect(f"file:{world.site.store_path}?mode=ro", uri=True) as store:
+        owners = [key.split(":")[0] for (key,) in
+                  store.execute("SELECT key FROM rows WHERE tbl = 6")]
+    assert max(owners.count(o) for o in owners) == 16
+    client, state = asked[0]
+    assert client.login(user, world.passcode(user), state=state).code == REJECT
+    world.outcome(user, "STATE_INVALID")
+    client, state = asked[-1]
+    assert client.login(user, world.passcode(user), state=state).code == ACCEPT
 
 
 def test_push_limit(world: World) -> None:
-    user = world.person("lana", PUSH, push="deny")
+    user = world.person("lana", PUSH, push="timeout")
     for i in range(6):
         place = {"Calling-Station-Id": f"203.0.113.{i}"}
         assert world.client(**place).login(user).code == REJECT
-    assert world.outcome(user, "MFA_REJECTED", 6)
-    reply = world.client(**{"Calling-Station-Id": "203.0.113.99"}).login(user)
-    assert reply.code == REJECT, reply
-    world.outcome(user, "MFA_LIMIT")
+    assert world.outcome(user, "MFA_TIMEOUT", 6)
+    for i in range(3):
+        reply = world.client(**{"Calling-Station-Id": "203.0.113.99"}).login(user)
+        assert reply.code == REJECT, reply
+    world.outcome(user, "MFA_LIMIT", 3)
     assert len(world.sim.pushes(user + "@example.com")) == 6
 
 

@@ -357,7 +357,8 @@ static void perform_store(world *w, dt_store_op const *op)
 
     if (row)
         r.value = dt_bytes_of(row->value, row->len);
-    if (dt_store_table_is_limit(op->table) ? w->limits_broken : w->store_broken) {
+    if ((op->stranger && w->strangers_refused) ||
+        (dt_store_table_is_limit(op->table) ? w->limits_broken : w->store_broken)) {
         r.status = DT_STORE_ERROR;
         snprintf(r.error, sizeof(r.error), "disk I/O error");
     } else if (op->verb == DT_STORE_GET) {

@@ -42,7 +42,8 @@ struct world {
     dt_time now;
     world_row rows[WORLD_ROWS_MAX];
     bool store_broken;
-    bool limits_broken; /* the tables of limits, which the driver keeps in memory at need */
+    bool strangers_refused; /* there is no room for counters of whom nobody knows */
+    bool limits_broken;     /* the tables of limits, which the driver keeps in memory at need */
     world_reply replies[WORLD_REPLIES_MAX];
     size_t reply_count, reply_at;
     /* Answers what is not expected, for worlds in which many sign-ons follow each other; else NULL. */

@@ -536,6 +536,37 @@ static void a_challenge_holds_its_push_for_as_long_as_it_lives(void **state)
     world_close(&w);
 }
 
+/* --- rows that anybody can cause ------------------------------------------------------------------ */
+
+static void devices_that_are_made_up_are_soon_forgotten(void **state)
+{
+    static char const *const claims[] = {"device_trust", "trusted_when",
+                                         "vpn-client+intune, certificate+intune", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (int proved = 0; proved < 2; proved++) {
+        world_open(&w, POLICY, claims);
+        r = world_request();
+        r.conversation = DT_CONVERSATION_NONE;
+        r.vpn_device_id = proved ? "" : WORLD_DEVICE;
+        if (proved) {
+            r.certificate = dt_bytes_of(w.leaf, w.leaf_len);
+            r.handshake_finished = true;
+        }
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 404, GRAPH_NOT_FOUND);
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/", 200, OKTA_USER);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+        world_expect(&w, DT_HTTP_POST, PUSH_URL, 201, OKTA_PUSH);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_WAIT);
+        assert_int_equal(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE)->expires,
+                         w.now + (proved ? DT_HOURS(24) : DT_MINUTES(1)));
+        world_close(&w);
+    }
+}
+
 /* --- where nobody can count ---------------------------------------------------------------------- */
 
 static void what_cannot_be_counted_is_refused(void **state)
@@ -602,6 +633,7 @@ int main(void)
         cmocka_unit_test(one_push_for_each_connection),
         cmocka_unit_test(what_push_limit_refuses_is_no_push),
         cmocka_unit_test(a_challenge_holds_its_push_for_as_long_as_it_lives),
+        cmocka_unit_test(devices_that_are_made_up_are_soon_forgotten),
         cmocka_unit_test(what_cannot_be_counted_is_refused),
         cmocka_unit_test(counters_that_break_after_the_claim),
     };

@@ -442,6 +442,71 @@ static void a_broken_store_keeps_nobody_out_and_lets_nobody_in(void **state)
     world_close(&w);
 }
 
+/* Names that nobody has fill the room for counters: Okta is asked whether it knows this one. */
+static void a_name_without_room_is_looked_up(void **state)
+{
+    static char const other[] =
+        "{\"id\":\"00u9\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"bob@example.com\"}}";
+    static char const locked[] =
+        "{\"id\":\"00u1\",\"status\":\"LOCKED_OUT\",\"profile\":{\"login\":\"ann@example.com\"}}";
+    static char const unknown[] = "{\"errorCode\":\"E0000007\"}";
+    static struct {
+        int status;
+        char const *body;
+        bool password_tried;
+        dt_cause cause;
+    } const rows[] = {
+        {200, OKTA_USER, true, DT_CAUSE_RULE_ALLOW},
+        {200, locked, true, DT_CAUSE_RULE_ALLOW}, /* what that means the password's answer tells */
+        {404, unknown, false, DT_CAUSE_PRIMARY_FAILED},
+        {200, other, false, DT_CAUSE_PRIMARY_FAILED},
+        {429, OKTA_RATE_LIMITED, false, DT_CAUSE_PRIMARY_RATE_LIMITED},
+        {500, "", false, DT_CAUSE_OKTA_UNAVAILABLE},
+        {0, "", false, DT_CAUSE_OKTA_UNAVAILABLE},
+        {401, OKTA_INVALID_TOKEN, false, DT_CAUSE_CONFIG},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        world w;
+        dt_request r;
+
+        world_open(&w, ALL_IN, OKTA);
+        w.strangers_refused = true;
+        r = request();
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann%40example.com", rows[i].status,
+                     rows[i].body);
+        if (rows[i].password_tried)
+            world_expect(&w, DT_HTTP_POST, "/api/v1/authn", 200, SUCCESS);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        world_all_used(&w);
+        if (world_outcome(&w)->cause != rows[i].cause)
+            fail_msg("row %zu: %s (%s)", i, dt_cause_name(world_outcome(&w)->cause),
+                     world_outcome(&w)->detail);
+        assert_int_equal(world_outcome(&w)->result,
+                         rows[i].cause == DT_CAUSE_RULE_ALLOW ? DT_ALLOW : DT_DENY);
+        world_close(&w);
+    }
+}
+
+static void a_password_that_nobody_can_count_is_refused(void **state)
+{
+    (void)state;
+    world w;
+    dt_request r;
+
+    world_open(&w, ALL_IN, OKTA);
+    w.limits_broken = true;
+    r = request();
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann%40example.com", 200, OKTA_USER);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    world_all_used(&w);
+    deny_with(&w, DT_CAUSE_LIMITS_UNAVAILABLE);
+    world_close(&w);
+}
+
 static void a_rate_limit_is_waited_out_and_nothing_else_is_tried_twice(void **state)
 {
     (void)state;
@@ -874,6 +939,8 @@ int main(void)
         cmocka_unit_test(wrong_passwords_are_bounded),
         cmocka_unit_test(right_password_starts_the_count_anew),
         cmocka_unit_test(a_broken_store_keeps_nobody_out_and_lets_nobody_in),
+        cmocka_unit_test(a_name_without_room_is_looked_up),
+        cmocka_unit_test(a_password_that_nobody_can_count_is_refused),
         cmocka_unit_test(a_rate_limit_is_waited_out_and_nothing_else_is_tried_twice),
         cmocka_unit_test(okta_asking_for_mfa_is_heeded),
         cmocka_unit_test(unless_trusted_lets_a_trusted_device_pass_and_no_other),
