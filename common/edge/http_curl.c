@@ -714,7 +714,8 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
         return has_begun_to_answer(c) ? DT_HTTP_BROKEN : failure_of_silence(c);
-    case CURLE_ABORTED_BY_CALLBACK: /* on_request: the server is there and takes connections */
+    case CURLE_ABORTED_BY_CALLBACK: /* on_request: the connection ended before any reply */
+        return DT_HTTP_RESET;
     case CURLE_PARTIAL_FILE:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:

@@ -649,7 +649,7 @@ static void test_post_is_not_repeated(void **state)
         assert_int_equal(
             dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &reply, &call), 0);
         odd_loop_wait(&loop, &reply);
-        assert_fails(&reply, DT_HTTP_BROKEN);
+        assert_fails(&reply, DT_HTTP_RESET);
         assert_non_null(strstr(reply.error, "not repeated"));
     }
     assert_int_equal(odd_control(&loop, &server, "/control/count/POST-close"), 2);
