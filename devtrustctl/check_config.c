@@ -3,6 +3,7 @@
  * found, and warns of what is allowed but smells. One fault is told at a time where the rest hangs on
  * it; keys, store and audit file are all looked at. */
 #include "devtrustctl/certificate_file.h"
+#include "devtrustctl/check_pam.h"
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/registry.h"
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define EXPIRES_SOON DT_DAYS(30)
 #define PEM_MAX (64 * 1024)
@@ -30,6 +32,7 @@ typedef struct checking {
     dt_site_files *files;
     dt_config const *config;
     char const *path;
+    char const *root; /* of the PAM services */
     dt_time now;
     size_t warnings, faults;
     char const *what; /* the certificates that are being told of */
@@ -485,6 +488,44 @@ static void check_audit(checking *k)
         dt_out_line("audit         %s%s", path, log ? ", and syslog" : "");
 }
 
+/* --- PAM -------------------------------------------------------------------------------------- */
+
+typedef struct pam_counts {
+    checking *k;
+    size_t protected, others;
+} pam_counts;
+
+static void tell_pam(void *ctx, dt_pam_report const *r)
+{
+    pam_counts *p = ctx;
+
+    p->protected += r->verdict == DT_PAM_PROTECTED;
+    p->others += r->verdict != DT_PAM_PROTECTED;
+    for (size_t i = 0; i < r->count; i++) {
+        dt_pam_finding const *f = &r->findings[i];
+
+        if (f->verdict >= DT_PAM_CANNOT_WORK)
+            warn(p->k, "PAM service %s %s: %s%s%s%s%s", r->service, dt_pam_verdict_name(f->verdict),
+                 f->place, f->place[0] != '\0' ? ": " : "", f->text,
+                 f->write[0] != '\0' ? "; write: " : "", f->write);
+    }
+}
+
+/* A host of FreeRADIUS alone need not have PAM services that ask. */
+static void check_pam(checking *k)
+{
+    dt_pam_check const c = {.root = k->root, .skip_sshd = geteuid() != 0, .site = k->files};
+    pam_counts counts = {.k = k};
+    dt_error e = {0};
+
+    if (dt_pam_check_run(&c, tell_pam, &counts, &e) < 0)
+        warn(k, "the PAM services could not be looked at: %s", e.text);
+    else
+        dt_out_line(
+            "PAM           %zu services are protected, %zu are not; see devtrustctl check-pam",
+            counts.protected, counts.others);
+}
+
 /* --- the command ------------------------------------------------------------------------------ */
 
 static dt_ctl_exit check_all(checking *k)
@@ -492,7 +533,7 @@ static dt_ctl_exit check_all(checking *k)
     static void (*const parts[])(checking *) = {
         tell_mfa,           check_graph,     check_trust,    check_cas,
         check_host_key,     check_state_key, check_policies, check_report_only,
-        check_failing_open, check_store,     check_audit};
+        check_failing_open, check_store,     check_audit,    check_pam};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);
@@ -507,7 +548,9 @@ static dt_ctl_exit check_all(checking *k)
 dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv)
 {
     char const *config = NULL;
-    dt_option const options[] = {{"--config", "-c", &config, NULL}, {NULL, NULL, NULL, NULL}};
+    char const *root = NULL;
+    dt_option const options[] = {
+        {"--config", "-c", &config, NULL}, {"--root", NULL, &root, NULL}, {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     checking k = {.now = dt_host_now()};
     dt_error e = {0};
@@ -523,6 +566,7 @@ dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **arg
     if (rc < 0)
         return dt_err_usage(self, &e);
     k.path = config != NULL ? config : DT_CONFIG_DEFAULT_PATH;
+    k.root = root != NULL ? root : "";
     if (dt_ctl_site_load(config, &k.files, &e) < 0)
         return dt_err_fault(&e);
     k.config = dt_site_config(k.files);

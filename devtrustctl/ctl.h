@@ -29,6 +29,7 @@ struct dt_ctl_command {
 };
 
 dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_check_pam(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv);

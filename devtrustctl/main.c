@@ -14,9 +14,21 @@ static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv);
 
 static dt_ctl_command const commands[] = {
     {"check-config", dt_ctl_check_config, "load everything as the modules would; say what is wrong",
-     "[-c FILE]",
-     OPTION_CONFIG "Reads the configuration, zones, policies, CA certificates, secrets, keys and\n"
-                   "the store, and warns of what is allowed but smells.\n"},
+     "[-c FILE] [--root DIR]",
+     "  --root DIR             the PAM services below DIR instead of this system's\n" OPTION_CONFIG
+     "Reads the configuration, zones, policies, CA certificates, secrets, keys and\n"
+     "the store, and warns of what is allowed but smells.\n"},
+    {"check-pam", dt_ctl_check_pam, "which PAM services ask devtrust, and the ways around it",
+     "[options] [SERVICE]",
+     "  --root DIR             the files below DIR instead of this system's\n"
+     "  --sshd PROGRAM         instead of /usr/sbin/sshd, which is asked by its -T\n"
+     "  --sshd-config FILE     instead of its own\n"
+     "  --user NAME            whose options of sshd count (Match), instead of nobody's\n"
+     "  --no-sshd              do not ask sshd\n"
+     "  --json                 one JSON object a service\n" OPTION_CONFIG
+     "Of each service: protected, not protected, can be bypassed (by which line), cannot\n"
+     "work (because of which option), and what to write. Ends with 1 when one can be\n"
+     "bypassed or cannot work. Nothing is run but sshd -T.\n"},
     {"explain", dt_ctl_explain, "who, where, which device: verdict, rule and reason",
      "--user USER --application NAME [options]",
      "  --user USER            who signs on\n"

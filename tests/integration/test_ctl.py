@@ -22,6 +22,7 @@ from typing import Any, Callable, Iterator, Optional
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from tests.integration.test_check_pam import Host
 from tests.lib.site import (CATCH_ALL_RULE, NOT_TRUSTED_RULE, TRUSTED_RULE, Site, catch_all,
                             guide_policy, rule)
 from tests.pki import authority as ca
@@ -190,6 +191,56 @@ def test_check_config_of_a_good_site(site: Site, index: dict[str, Any]) -> None:
     assert "0 device keys enrolled" in answer.out
     assert answer.lines[-1].endswith("in order, 0 warnings")
     assert not site.audit_path.exists(), "its owner would be whoever checks"
+
+
+def test_check_config_tells_of_pam(site: Site, tmp_path: Path) -> None:
+    """The ways around devtrust are warnings there; a service needs a policy, too."""
+    host = Host(tmp_path / "host")
+    answer = run("check-config", "-c", site.config_path, "--root", host.root)
+    assert answer.code == 0 and "0 services are protected" in answer.line("PAM")
+    assert not any("PAM service" in line for line in answer.lines)
+    host.install("sudo")
+    answer = run("check-config", "-c", site.config_path, "--root", host.root)
+    told = [line for line in answer.lines if line.startswith("warning       PAM service")]
+    assert answer.code == 0 and len(told) == 2
+    assert "sudo cannot work: there is no policy of sudo" in told[0]
+    assert "sudo-i can be bypassed" in told[1] and "write:" in told[1]
+    site.set_policy(guide_policy("sudo"))
+    host.install("sudo-i")
+    answer = run("check-config", "-c", site.config_path, "--root", host.root)
+    assert "2 services are protected" in answer.line("PAM")
+    assert not any("PAM service" in line for line in answer.lines)
+
+
+def check_pam_of(site: Site, host: Host, service: str) -> str:
+    answer = run("check-pam", "-c", site.config_path, "--no-sshd", "--root", host.root, service)
+    return answer.out.partition("PAM services:")[0]
+
+
+def test_check_pam_knows_the_configuration(site: Site, tmp_path: Path) -> None:
+    host = Host(tmp_path / "host")
+    host.install("login", "su-l", "su")
+    assert "there is no policy of login" in check_pam_of(site, host, "login")
+    site.set_policy(guide_policy("login"))
+    site.set_policy(guide_policy("su"))
+    site.set_policy(guide_policy("passwd"))
+    assert check_pam_of(site, host, "login").startswith("login                protected")
+    assert check_pam_of(site, host, "su-l").startswith("su-l                 protected")
+    assert "nothing asks for it" in check_pam_of(site, host, "passwd")
+    # A push is waited for longer than login lets anybody try.
+    (host.root / "etc" / "login.defs").write_text("LOGIN_TIMEOUT 25\n")
+    site.configure({"mfa": {"wait_pam": "20s"}})
+    assert "cannot work" not in check_pam_of(site, host, "login")
+    site.configure({"mfa": {"wait_pam": "25s"}})
+    assert "before wait_pam" in check_pam_of(site, host, "login")
+    (host.root / "etc" / "login.defs").unlink()
+    # Both have to say who checks the password.
+    site.configure({"primary": {"okta_password": "login"}})
+    assert "does not take the Okta password" in check_pam_of(site, host, "login")
+    shutil.copy(ROOT / "conf" / "pam.d" / "login-devtrust-okta", host.pam / "login")
+    assert "cannot work" not in check_pam_of(site, host, "login")
+    site.configure({"primary": {"okta_password": None}})
+    assert "okta_password does not name login" in check_pam_of(site, host, "login")
 
 
 def test_check_config_writes_no_secret(site: Site) -> None:
