@@ -5,6 +5,7 @@
 #include "core/crypto.h"
 #include "edge/host.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The key that seals States, or NULL. Borrowed from the site, which outlives every request. */
@@ -35,34 +36,99 @@ static int put_op(dt_store_op *op, dt_store_verb verb, char const *user, char co
     return dt_buf_error(&key);
 }
 
-static int store_machine(dt_driver *d, dt_signon const *machine, char const *user,
-                         char const *id_hex, dt_time expires, dt_error *e)
+/* A kept sign-on: nonce, and sealed under the key of States, as what belongs to this one: the length of
+ * the machine in four bytes, the machine, the luggage. */
+#define KEPT_HEAD 4
+#define KEPT_PLAIN_MAX (DT_STORE_VALUE_MAX - DT_AEAD_NONCE_LEN - DT_AEAD_TAG_LEN)
+
+/* What else the key of States seals are States, whose text is another. */
+static int binding(char const *id_hex, char out[64])
 {
-    dt_buf saved, scratch;
+    int n = snprintf(out, 64, "devtrust kept sign-on %s", id_hex);
+    return n > 0 && n < 64 ? DT_OK : DT_E_LIMIT;
+}
+
+static int pack(dt_signon const *machine, dt_bytes luggage, dt_buf *plain)
+{
+    uint8_t head[KEPT_HEAD] = {0};
+    dt_buf_put(plain, head, sizeof head);
+    int rc = dt_signon_save(machine, plain);
+    size_t len = plain->len - sizeof head;
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < sizeof head; i++)
+        plain->p[i] = (uint8_t)(len >> (24 - 8 * i));
+    dt_buf_put(plain, luggage.p, luggage.len);
+    return dt_buf_error(plain);
+}
+
+static int seal(uint8_t const *key, char const *id_hex, dt_bytes plain, dt_buf *out)
+{
+    uint8_t nonce[DT_AEAD_NONCE_LEN];
+    char what[64];
+    int rc = dt_host_random(nonce, sizeof nonce);
+    if (rc == 0)
+        rc = binding(id_hex, what);
+    if (rc != 0)
+        return rc;
+    dt_buf_put(out, nonce, sizeof nonce);
+    return dt_crypto_seal(key, nonce, dt_bytes_str(what), plain, out);
+}
+
+static int unseal(uint8_t const *key, char const *id_hex, dt_bytes kept, dt_buf *plain)
+{
+    char what[64];
+    int rc = binding(id_hex, what);
+    if (rc != 0 || kept.len < DT_AEAD_NONCE_LEN)
+        return DT_E_PARSE;
+    return dt_crypto_open(key, kept.p, dt_bytes_str(what),
+                          dt_bytes_of(kept.p + DT_AEAD_NONCE_LEN, kept.len - DT_AEAD_NONCE_LEN),
+                          plain);
+}
+
+static int store_kept(dt_driver *d, char const *user, char const *id_hex, dt_bytes value,
+                      dt_time expires, dt_error *e)
+{
+    dt_buf scratch;
     dt_store_op op;
     dt_store_result result = {0};
-
-    dt_buf_init(&saved, DT_SIGNON_SAVED_MAX);
-    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
-    int rc = dt_signon_save(machine, &saved);
+    int rc = put_op(&op, DT_STORE_PUT, user, id_hex);
     if (rc != 0)
-        goto out;
-    rc = put_op(&op, DT_STORE_PUT, user, id_hex);
-    if (rc != 0)
-        goto out;
-    op.value = dt_buf_bytes(&saved);
+        return dt_error_set(e, rc, "a challenge could not be kept");
+    op.value = value;
     op.expires = expires;
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
     dt_driver_store_do(d, &op, &scratch, &result);
-    if (result.status != DT_STORE_OK)
-        rc = dt_error_set(e, DT_E_UNAVAILABLE, "a challenge could not be kept: %s", result.error);
-out:
     dt_buf_free(&scratch);
-    dt_buf_free(&saved);
+    if (result.status == DT_STORE_OK)
+        return 0;
+    return dt_error_set(e, DT_E_UNAVAILABLE, "a challenge could not be kept: %s", result.error);
+}
+
+static int store_machine(dt_driver *d, uint8_t const *key, dt_signon const *machine,
+                         dt_bytes luggage, char const *user, char const *id_hex, dt_time expires,
+                         dt_error *e)
+{
+    dt_buf plain, value;
+    dt_buf_init(&plain, KEPT_PLAIN_MAX);
+    dt_buf_init(&value, DT_STORE_VALUE_MAX);
+    int rc = pack(machine, luggage, &plain);
+    if (rc == DT_E_LIMIT)
+        dt_error_set(e, rc,
+                     "what has to be kept of a challenge, with %zu bytes of reply and control, is "
+                     "longer than %d bytes: take from them what is not needed",
+                     luggage.len, KEPT_PLAIN_MAX);
+    else if (rc != 0 || (rc = seal(key, id_hex, dt_buf_bytes(&plain), &value)) != 0)
+        dt_error_set(e, rc, "a challenge could not be sealed");
+    else
+        rc = store_kept(d, user, id_hex, dt_buf_bytes(&value), expires, e);
+    dt_buf_free(&value);
+    dt_buf_free(&plain);
     return rc;
 }
 
-static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_buf *state,
-                dt_error *e)
+static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_bytes luggage,
+                dt_buf *state, dt_error *e)
 {
     uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
     char id_hex[2 * DT_STATE_ID_LEN + 1], identity[DT_IDENTITY_KEY_MAX];
@@ -82,22 +148,55 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     rc = dt_state_token_make(key, random, &who, expires, state, id_hex);
     if (rc != 0)
         return dt_error_set(e, rc, "a challenge's State could not be sealed");
-    return store_machine(d, machine, who.user, id_hex, expires, e);
+    return store_machine(d, key, machine, luggage, who.user, id_hex, expires, e);
 }
 
 /* Sealed with the key in force now, whatever site the machine began with: it is what the answer will
  * be opened with. */
-int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state, dt_error *e)
+int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
+                      dt_error *e)
 {
     dt_site site;
     dt_driver_hold(d, NULL, &site);
-    int rc = keep(d, &site, machine, state, e);
+    int rc = keep(d, &site, machine, luggage, state, e);
     dt_driver_leave(&site);
     return rc;
 }
 
+/* What is inside a kept sign-on, once it is no longer sealed. */
+static int load(dt_site const *site, dt_bytes plain, dt_signon *machine, dt_buf *luggage)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < KEPT_HEAD && plain.len >= KEPT_HEAD; i++)
+        len = len << 8 | plain.p[i];
+    if (plain.len < KEPT_HEAD || len > plain.len - KEPT_HEAD)
+        return DT_E_PARSE;
+    int rc = dt_signon_load(machine, site, dt_bytes_of(plain.p + KEPT_HEAD, len));
+    if (rc != 0)
+        return rc;
+    dt_buf_put(luggage, plain.p + KEPT_HEAD + len, plain.len - KEPT_HEAD - len);
+    return dt_buf_error(luggage);
+}
+
+static int open_kept(dt_site const *site, char const *id_hex, dt_bytes kept, dt_signon *machine,
+                     dt_buf *luggage, dt_error *e)
+{
+    dt_buf plain;
+    dt_buf_init(&plain, DT_STORE_VALUE_MAX);
+    int rc = unseal(state_key(site), id_hex, kept, &plain);
+    if (rc == 0)
+        rc = load(site, dt_buf_bytes(&plain), machine, luggage);
+    dt_buf_free(&plain);
+    if (rc != 0)
+        return dt_error_set(e, DT_E_PARSE,
+                            "the sign-on behind a State is damaged or of another version");
+    if (dt_signon_is_done(machine)) /* only one that waits for an answer is ever kept */
+        return dt_error_set(e, DT_E_PARSE, "the sign-on behind a State has ended already");
+    return 0;
+}
+
 static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_site const *site,
-                      dt_signon *machine, dt_error *e)
+                      dt_signon *machine, dt_buf *luggage, dt_error *e)
 {
     dt_buf scratch;
     dt_store_op op;
@@ -112,16 +211,14 @@ static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_sit
         rc = dt_error_set(e, DT_E_NOT_FOUND, "State was used before");
     else if (result.status != DT_STORE_OK)
         rc = dt_error_set(e, DT_E_UNAVAILABLE, "State could not be looked up: %s", result.error);
-    else if ((rc = dt_signon_load(machine, site, result.value)) != 0)
-        dt_error_set(e, rc, "the sign-on behind a State is damaged or of another version");
-    else if (dt_signon_is_done(machine)) /* only one that waits for an answer is ever kept */
-        rc = dt_error_set(e, DT_E_PARSE, "the sign-on behind a State has ended already");
+    else
+        rc = open_kept(site, id_hex, result.value, machine, luggage, e);
     dt_buf_free(&scratch);
     return rc;
 }
 
 int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
-                      dt_state_binding const *who, dt_signon *machine, dt_error *e)
+                      dt_state_binding const *who, dt_signon *machine, dt_buf *luggage, dt_error *e)
 {
     char id_hex[2 * DT_STATE_ID_LEN + 1];
     uint8_t const *key = state_key(site);
@@ -132,5 +229,5 @@ int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
         return dt_error_set(e, rc, "State has expired");
     if (rc != 0)
         return dt_error_set(e, DT_E_CRYPTO, "State was changed, or made for somebody else");
-    return take_saved(d, who->user, id_hex, site, machine, e);
+    return take_saved(d, who->user, id_hex, site, machine, luggage, e);
 }

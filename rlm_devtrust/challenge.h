@@ -10,19 +10,21 @@
 
 #define DT_CHALLENGES_PER_PERSON 16 /* open at a time; the oldest makes room for one more */
 
-/* Keeps the machine for a later request and appends its State to `state` (at most
- * DT_STATE_TOKEN_MAX bytes). Bound to user, NAS, application and station of the machine's own
- * request. DT_E_INVALID when store.state_key_file is not set, DT_E_UNAVAILABLE when the store does
- * not take it, DT_E_LIMIT, DT_E_CRYPTO. Thread safe. */
-DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_buf *state,
-                                  dt_error *e);
+/* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
+ * with the key of States, and appends the State to `state` (at most DT_STATE_TOKEN_MAX bytes). Bound to
+ * user, NAS, application and station of the machine's own request. DT_E_INVALID when
+ * store.state_key_file is not set, DT_E_UNAVAILABLE when the store does not take it, DT_E_LIMIT when both
+ * together are too long for it, DT_E_CRYPTO, DT_E_IO. Thread safe. */
+DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage,
+                                  dt_buf *state, dt_error *e);
 
-/* Takes the machine that `state` names into `machine` (dt_signon_size() bytes): once, so that a
- * second use finds nothing. `site` is held by the caller and is the application's; `who` must be whom
- * it was made for. DT_E_CRYPTO (foreign, changed, for
+/* Takes the machine that `state` names into `machine` (dt_signon_size() bytes), and appends what went along
+ * with it to `luggage`: once, so that a second use finds nothing. `site` is held by the caller and is the
+ * application's; `who` must be whom it was made for. DT_E_CRYPTO (foreign, changed, for
  * another), DT_E_EXPIRED, DT_E_NOT_FOUND (used before, or gone), DT_E_UNAVAILABLE (store),
  * DT_E_PARSE. Thread safe. */
 DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
-                                  dt_state_binding const *who, dt_signon *machine, dt_error *e);
+                                  dt_state_binding const *who, dt_signon *machine, dt_buf *luggage,
+                                  dt_error *e);
 
 #endif

@@ -5,8 +5,13 @@
 
 #include <string.h>
 
+#define EAP_RESPONSE 2
+#define EAP_FAILURE 4
+#define EAP_HEAD 4 /* code, identifier, length: RFC 3748 section 4 */
 #define PRIMARY_VERIFIED "Verified"
-#define MPPE_VENDOR 311 /* Microsoft, RFC 2548 */
+#define MICROSOFT 311 /* RFC 2548 */
+#define MS_CHAP_ERROR 2
+#define WIRE_ATTR_MAX 255 /* what is above is between the server's own modules */
 #define MPPE_SEND_KEY 16
 #define MPPE_RECV_KEY 17
 
@@ -172,12 +177,17 @@ static void put_message(REQUEST *request, char const *text)
     }
 }
 
-/* RFC 3579 section 2.6.5: no Reply-Message beside an EAP-Message. */
-static bool may_speak(REQUEST *request)
+bool dt_rlm_is_eap(REQUEST const *request)
 {
     while (request->parent != NULL)
         request = request->parent;
-    return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) == NULL;
+    return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) != NULL;
+}
+
+void dt_rlm_reply_hush(REQUEST const *request, RADIUS_PACKET *reply)
+{
+    if (dt_rlm_is_eap(request))
+        fr_pair_delete_by_num(&reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
 }
 
 static void set_accept(REQUEST *request)
@@ -193,6 +203,33 @@ void dt_rlm_reply_pass_handshake(REQUEST *request)
         set_accept(request);
 }
 
+/* RFC 2865 section 5.44, RFC 3579 section 3.3, RFC 5176 section 3.6, RFC 2548 section 2.1.5: what of a
+ * reply a refusal may carry. */
+static bool may_be_refused_with(VALUE_PAIR const *vp)
+{
+    if (vp->da->vendor == MICROSOFT)
+        return vp->da->attr == MS_CHAP_ERROR;
+    return vp->da->vendor == 0 &&
+           (vp->da->attr > WIRE_ATTR_MAX || vp->da->attr == PW_EAP_MESSAGE ||
+            vp->da->attr == PW_MESSAGE_AUTHENTICATOR || vp->da->attr == PW_PROXY_STATE ||
+            vp->da->attr == PW_ERROR_CAUSE);
+}
+
+/* What was said of an Access-Accept is not for whoever is refused. */
+static void keep_of_a_refusal(RADIUS_PACKET *reply)
+{
+    VALUE_PAIR **at = &reply->vps;
+    while (*at != NULL) {
+        VALUE_PAIR *vp = *at;
+        if (may_be_refused_with(vp)) {
+            at = &vp->next;
+            continue;
+        }
+        *at = vp->next;
+        talloc_free(vp);
+    }
+}
+
 rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
 {
     rlm_rcode_t code = code_of(o);
@@ -201,17 +238,16 @@ rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
     if (code == RLM_MODULE_OK) {
         set_accept(request);
     } else {
-        fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
+        keep_of_a_refusal(request->reply);
     }
-    if (may_speak(request))
+    if (!dt_rlm_is_eap(request))
         put_message(request, dt_room_message(o));
     return code;
 }
 
 rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes state)
 {
-    fr_pair_delete_by_num(&request->reply->vps, PW_STATE, 0, TAG_ANY);
-    fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
+    fr_pair_list_free(&request->reply->vps);
     VALUE_PAIR *vp = fr_pair_afrom_num(request->reply, PW_STATE, 0);
     if (vp == NULL)
         return RLM_MODULE_FAIL;
@@ -225,7 +261,36 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
 void dt_rlm_reply_strip(REQUEST *request)
 {
     fr_pair_delete_by_num(&request->reply->vps, PW_EAP_MESSAGE, 0, TAG_ANY);
-    fr_pair_delete_by_num(&request->reply->vps, MPPE_SEND_KEY, MPPE_VENDOR, TAG_ANY);
-    fr_pair_delete_by_num(&request->reply->vps, MPPE_RECV_KEY, MPPE_VENDOR, TAG_ANY);
+    fr_pair_delete_by_num(&request->reply->vps, MPPE_SEND_KEY, MICROSOFT, TAG_ANY);
+    fr_pair_delete_by_num(&request->reply->vps, MPPE_RECV_KEY, MICROSOFT, TAG_ANY);
     fr_pair_delete_by_num(&request->reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
+}
+
+static bool is_failure(VALUE_PAIR const *eap, uint8_t identifier)
+{
+    return eap != NULL && eap->vp_length == EAP_HEAD && eap->vp_octets[0] == EAP_FAILURE &&
+           eap->vp_octets[1] == identifier;
+}
+
+void dt_rlm_reply_end_eap(REQUEST *request)
+{
+    VALUE_PAIR *response = fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY);
+    if (request->parent != NULL || response == NULL || response->vp_length < EAP_HEAD ||
+        response->vp_octets[0] != EAP_RESPONSE)
+        return;
+    VALUE_PAIR **reply = &request->reply->vps;
+    uint8_t const failure[EAP_HEAD] = {EAP_FAILURE, response->vp_octets[1], 0, EAP_HEAD};
+    if (is_failure(fr_pair_find_by_num(*reply, PW_EAP_MESSAGE, 0, TAG_ANY), failure[1]))
+        return;
+    fr_pair_delete_by_num(reply, PW_EAP_MESSAGE, 0, TAG_ANY);
+    fr_pair_delete_by_num(reply, PW_MESSAGE_AUTHENTICATOR, 0, TAG_ANY);
+    VALUE_PAIR *eap = fr_pair_afrom_num(request->reply, PW_EAP_MESSAGE, 0);
+    VALUE_PAIR *mac = fr_pair_afrom_num(request->reply, PW_MESSAGE_AUTHENTICATOR, 0);
+    if (eap == NULL || mac == NULL)
+        return;
+    uint8_t const zeros[16] = {0}; /* the server signs it */
+    fr_pair_value_memcpy(eap, failure, sizeof failure);
+    fr_pair_value_memcpy(mac, zeros, sizeof zeros);
+    fr_pair_add(reply, eap);
+    fr_pair_add(reply, mac);
 }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define PORT_ETHERNET 15
+#define PORT_WIRELESS 19
 #define APPENDED_MIN 6 /* digits of a passcode behind a password */
 #define APPENDED_MAX 8
 
@@ -392,10 +394,19 @@ static dt_time wait_limit(rlm_devtrust_t const *inst, dt_config const *config, b
     return granted < room ? granted : room;
 }
 
+/* RFC 2865 section 5.41: a port that 802.1X guards, by Ethernet or Wi-Fi. Behind any other, such as the
+ * virtual ones of a VPN, there is no supplicant that gives up after 30 seconds. */
+static bool is_of_a_port(REQUEST const *request)
+{
+    VALUE_PAIR *type = fr_pair_find_by_num(request->packet->vps, PW_NAS_PORT_TYPE, 0, TAG_ANY);
+    return dt_rlm_is_eap(request) && type != NULL &&
+           (type->vp_integer == PORT_ETHERNET || type->vp_integer == PORT_WIRELESS);
+}
+
 void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
                          dt_rlm_inputs const *in, dt_request *out)
 {
-    bool eap = request->parent != NULL;
+    bool eap = dt_rlm_is_eap(request);
     memset(out, 0, sizeof *out);
     out->id = in->id;
     out->application = inst->application;
@@ -417,10 +428,11 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->primary =
         inst->primary == DT_RLM_PRIMARY_CERTIFICATE ? DT_PRIMARY_HANDSHAKE : DT_PRIMARY_STACK;
     out->push_key = in->push_key;
-    /* Nothing can be shown inside a tunnel: supplicants refuse a challenge there. */
+    /* EAP has no place for a question of ours, and inside a tunnel supplicants refuse a challenge. */
     out->conversation =
         eap || inst->wait == DT_RLM_WAIT_PARK ? DT_CONVERSATION_NONE : DT_CONVERSATION_CHALLENGE;
     out->push_prompt = inst->wait == DT_RLM_WAIT_CHALLENGE;
-    out->wait_limit = wait_limit(inst, in->site->config, eap);
+    out->wait_limit =
+        wait_limit(inst, in->site->config, request->parent != NULL || is_of_a_port(request));
     memcpy(out->random, in->random, sizeof out->random);
 }

@@ -13,6 +13,7 @@
 #include "edge/host.h"
 #include "edge/site.h"
 #include "rlm_devtrust/challenge.h"
+#include "rlm_devtrust/luggage.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -74,6 +75,8 @@ typedef struct decision {
     rlm_devtrust_t const *inst;
     bool allowed;      /* or only reported on */
     dt_parked *parked; /* or NULL; its outcome decides then */
+    bool tunneled;     /* of a parked one: the server's reply to it is that of the tunnel */
+    bool restored;     /* of a parked one: what the server had said is in the reply again */
     dt_site site;      /* of a parked one: whose rules it goes by; held */
     char id[DT_SIGNON_ID_LEN + 1];
 } decision;
@@ -202,8 +205,10 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
 
 /* Ends a machine that cannot go on here; its own event says why. */
 static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
-                           dt_cause cause, char const *id)
+                           dt_cause cause, char const *why, char const *id)
 {
+    RERROR("%s: %s", dt_cause_name(cause), why);
+    dt_signon_note(machine, why);
     dt_signon_abandon(machine, cause, dt_host_now());
     if (!dt_driver_run_inline(inst->link->driver, machine, "radius")) {
         dt_outcome o = *dt_signon_outcome(machine);
@@ -218,9 +223,8 @@ static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_sign
 
 /* The packet for the waiting room carries the ticket and nothing else: no password leaves the
  * request. In a tunnel the EAP module makes the packet of what was tunneled: the ticket goes there,
- * and what the person's own software may have put in its way or that of the answer goes. Inside PEAP
- * the inner EAP has written its success into the reply already: with a code in it the request would not
- * be proxied but accepted. */
+ * and what the person's own software may have put in its way or that of the answer goes. EAP has written
+ * its success into the reply already: with a code in it the request would not be proxied but accepted. */
 static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_bytes ticket)
 {
     RADIUS_PACKET *packet = request->packet;
@@ -237,9 +241,9 @@ static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_byt
         fr_pair_delete_by_num(&packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY);
         request->password = NULL; /* it may stand in the packet */
         fr_pair_delete_by_num(&packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
-        fr_pair_list_free(&request->reply->vps);
-        request->reply->code = 0;
     }
+    fr_pair_list_free(&request->reply->vps);
+    request->reply->code = 0;
     VALUE_PAIR *state = fr_pair_afrom_num(packet, PW_STATE, 0);
     VALUE_PAIR *realm = radius_pair_create(request, &request->config, PW_PROXY_TO_REALM, 0);
     if (state == NULL || realm == NULL)
@@ -250,23 +254,26 @@ static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_byt
     return true;
 }
 
+/* What the server has said so far. What control says to a request in a tunnel is for that request alone. */
+static int pack(rlm_devtrust_t const *inst, REQUEST *request, dt_buf *luggage, dt_error *e)
+{
+    vp_tmpl_t const *groups = inst->inputs[DT_RLM_GROUPS].attribute;
+    return dt_luggage_pack(request, request->parent == NULL,
+                           groups != NULL ? groups->tmpl_da : NULL, luggage, e);
+}
+
 /* The server goes on with the request when the waiting room has answered: no thread waits. Until
  * then nothing has accepted it: HANDLED ends both authorize and authenticate without a reply. */
-static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
-                        char const *id)
+static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked *parked,
+                         char const *id)
 {
-    dt_parked *parked = NULL;
-    int rc = dt_waiting_room_park(inst->link->room, machine, &parked);
-    if (rc != 0) {
-        RERROR("%s: the waiting room takes no more", dt_err_name(rc));
-        return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
-    }
     decision *d = decision_note(inst, request, id);
     if (d == NULL) {
         dt_parked_leave(&parked);
         return RLM_MODULE_FAIL;
     }
     d->parked = parked;
+    d->tunneled = request->parent != NULL;
     dt_driver_hold(inst->link->driver, inst->application, &d->site);
     fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
     fr_pair_delete_by_num(&request->config, PW_PROXY_TO_REALM, 0, TAG_ANY);
@@ -275,22 +282,62 @@ static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon 
     return RLM_MODULE_HANDLED;
 }
 
+/* The server counts the sessions of a person when it accepts, but never those of one in a tunnel who was
+ * parked: that request is not gone on with. So they are counted before. */
+static bool has_too_many_sessions(REQUEST *request)
+{
+    VALUE_PAIR *most = fr_pair_find_by_num(request->config, PW_SIMULTANEOUS_USE, 0, TAG_ANY);
+    VALUE_PAIR *type = fr_pair_find_by_num(request->config, PW_SESSION_TYPE, 0, TAG_ANY);
+    if (request->parent == NULL || most == NULL)
+        return false;
+    return process_checksimul(type != NULL ? (int)type->vp_integer : 0, request,
+                              (int)most->vp_integer) != 0;
+}
+
+static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                        char const *id)
+{
+    dt_parked *parked = NULL;
+    dt_buf luggage;
+    dt_error e = {0};
+    if (has_too_many_sessions(request))
+        return give_up(inst, request, machine, DT_CAUSE_BUSY,
+                       "Simultaneous-Use: the person has as many sessions as may be", id);
+    dt_luggage_init(&luggage);
+    int packed = pack(inst, request, &luggage, &e);
+    int rc = packed != 0
+                 ? packed
+                 : dt_waiting_room_park(inst->link->room, machine, dt_buf_bytes(&luggage), &parked);
+    dt_buf_free(&luggage);
+    if (packed != 0)
+        return give_up(inst, request, machine, DT_CAUSE_CONFIG, e.text, id);
+    if (rc != 0)
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room takes no more", id);
+    return leave(inst, request, parked, id);
+}
+
+/* What the server had said of an Access-Accept is for that, not for the question before it. */
 static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
                              dt_prompt const *prompt, char const *id)
 {
     uint8_t storage[DT_STATE_TOKEN_MAX + 1];
     char text[DT_PROMPT_TEXT_MAX];
-    dt_buf state;
+    dt_buf state, luggage;
     dt_error e = {0};
     dt_buf_init_fixed(&state, storage, sizeof storage);
     memcpy(text, prompt->text, sizeof text);
     dt_signon_prompt_shown(machine, dt_host_now());
-    int rc = dt_challenge_keep(inst->link->driver, machine, &state, &e);
-    if (rc != 0) {
-        RERROR("%s", e.text);
-        return give_up(inst, request, machine,
-                       rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL, id);
+    dt_luggage_init(&luggage);
+    int rc = pack(inst, request, &luggage, &e);
+    bool config = rc != 0;
+    if (rc == 0) {
+        rc = dt_challenge_keep(inst->link->driver, machine, dt_buf_bytes(&luggage), &state, &e);
+        config = rc == DT_E_INVALID || rc == DT_E_LIMIT;
     }
+    dt_buf_free(&luggage);
+    if (rc != 0)
+        return give_up(inst, request, machine, config ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL, e.text,
+                       id);
     dt_rlm_attributes(request, dt_signon_outcome(machine), id);
     if (decision_note(inst, request, id) == NULL) /* whatever was decided before, this is open */
         return RLM_MODULE_FAIL;
@@ -306,15 +353,15 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
     dt_rlm_link *link = inst->link;
     if (atomic_fetch_add(&link->blocking, 1) >= inst->max_blocking_waits) {
         atomic_fetch_sub(&link->blocking, 1);
-        return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
+        return give_up(inst, request, machine, DT_CAUSE_BUSY,
+                       "as many wait in handshakes as max_blocking_waits lets", id);
     }
     memset(&o, 0, sizeof o);
     int rc = dt_driver_run_blocking(link->driver, machine, "radius", limit, &o);
     atomic_fetch_sub(&link->blocking, 1);
-    if (rc != 0) {
-        RERROR("%s: the sign-on could not be driven", dt_err_name(rc));
-        return give_up(inst, request, machine, DT_CAUSE_BUSY, id);
-    }
+    if (rc != 0)
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the sign-on could not be driven",
+                       id);
     return finish(inst, request, machine, &o, id);
 }
 
@@ -440,11 +487,30 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }
 
+static char const again[] = "This request is no longer valid. Please sign in again.";
+
+/* Takes the sign-on behind a State, and puts back what the server had said before the challenge: it goes on
+ * from here as from there. */
+static int take_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                   dt_state_binding const *who, VALUE_PAIR const *state, dt_signon *machine,
+                   dt_error *e)
+{
+    dt_buf luggage;
+    dt_luggage_init(&luggage);
+    int rc = dt_challenge_take(inst->link->driver, in->site,
+                               dt_bytes_of(state->vp_octets, state->vp_length), who, machine,
+                               &luggage, e);
+    if (rc == 0 && dt_luggage_unpack(request, dt_buf_bytes(&luggage), request->reply,
+                                     &request->reply->vps) != 0)
+        rc = dt_error_set(e, DT_E_PARSE, "the reply that was kept with a State cannot be read");
+    dt_buf_free(&luggage);
+    return rc;
+}
+
 /* The answer to a challenge of ours: the first factor was verified before the challenge was made. */
 static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
                           VALUE_PAIR const *state, dt_signon *machine)
 {
-    static char const again[] = "This request is no longer valid. Please sign in again.";
     dt_request limits;
     dt_identity identity;
     char key[DT_IDENTITY_KEY_MAX];
@@ -458,8 +524,7 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,
                       "the answer to a challenge has to come as User-Password, of at most 128 "
                       "bytes");
-    int rc = dt_challenge_take(inst->link->driver, in->site,
-                               dt_bytes_of(state->vp_octets, state->vp_length), &who, machine, &e);
+    int rc = take_up(inst, request, in, &who, state, machine, &e);
     if (rc != 0)
         return refuse(inst, request, in,
                       rc == DT_E_UNAVAILABLE ? DT_CAUSE_INTERNAL : DT_CAUSE_STATE_INVALID, again,
@@ -527,11 +592,6 @@ static rlm_rcode_t by_certificate(rlm_devtrust_t const *inst, REQUEST *request,
     return code;
 }
 
-static bool is_eap_round(REQUEST *request)
-{
-    return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) != NULL;
-}
-
 /* eap asks again where there is something to decide. A request whose password was checked is decided
  * here, whatever else it carries; so is, for Okta, the password that inner EAP-GTC brought. */
 static bool decides_eap(rlm_devtrust_t const *inst, REQUEST *request)
@@ -555,7 +615,7 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     rlm_rcode_t code;
     if (inst->link == NULL)
         return RLM_MODULE_FAIL;
-    if (is_eap_round(request) && !decides_eap(inst, request))
+    if (dt_rlm_is_eap(request) && !decides_eap(inst, request))
         return RLM_MODULE_NOOP;
     dt_signon *machine = storage_get();
     if (machine == NULL) {
@@ -623,6 +683,17 @@ static bool is_allowed(decision const *d, REQUEST *request)
 }
 
 #ifdef WITH_PROXY
+/* The server has dropped its reply. In a tunnel it goes by that of the waiting room. */
+static bool restore(decision *d, REQUEST *request)
+{
+    RADIUS_PACKET *reply = d->tunneled ? request->proxy_reply : request->reply;
+    d->restored = d->restored ||
+                  dt_luggage_unpack(request, dt_parked_luggage(d->parked), reply, &reply->vps) == 0;
+    if (!d->restored)
+        RERROR("what the server had said before the wait cannot be put back: refused");
+    return d->restored;
+}
+
 /* In PEAP the reply of this round is only a word to the supplicant. */
 static bool carry_parked(decision const *d, REQUEST *request)
 {
@@ -640,8 +711,12 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
         return RLM_MODULE_NOOP;
     bool accepts =
         request->proxy_reply != NULL && request->proxy_reply->code == PW_CODE_ACCESS_ACCEPT;
-    bool allowed =
-        dt_rlm_tunnel_goes_on(request) ? carry_parked(d, request) : is_allowed(d, request);
+    if (request->proxy_reply != NULL)
+        dt_rlm_reply_hush(request, request->proxy_reply);
+    bool allowed = !accepts || restore(d, request);
+    if (allowed)
+        allowed =
+            dt_rlm_tunnel_goes_on(request) ? carry_parked(d, request) : is_allowed(d, request);
     if (allowed || !accepts)
         return RLM_MODULE_UPDATED;
     RERROR("the waiting room's accept has no sign-on behind it");
@@ -702,6 +777,8 @@ static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
     }
     dt_rlm_inputs_wipe(&in);
     dt_driver_leave(&site);
+    if (code != RLM_MODULE_NOOP)
+        dt_rlm_reply_end_eap(request);
     return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;
 }
 
@@ -720,11 +797,8 @@ static bool carried_allows(rlm_devtrust_t const *inst, REQUEST *request, dt_carr
 
 /* Nothing gets in that no sign-on of this very request allowed: not a resumed EAP session, not a
  * section that was configured past devtrust. PEAP's last round has a sign-on of the round before. */
-static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
+static rlm_rcode_t judge_reply(rlm_devtrust_t const *inst, REQUEST *request)
 {
-    rlm_devtrust_t const *inst = instance;
-    if (inst->link == NULL)
-        return RLM_MODULE_FAIL;
     decision *d = decision_find(request);
     dt_carried c = {0};
     bool carried = d == NULL && request->reply->code != PW_CODE_ACCESS_CHALLENGE &&
@@ -737,9 +811,21 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *reque
     if (d != NULL || carried)
         return RLM_MODULE_UPDATED;
     if (request->reply->code == PW_CODE_ACCESS_REJECT &&
-        inst->primary == DT_RLM_PRIMARY_CERTIFICATE && is_eap_round(request))
+        inst->primary == DT_RLM_PRIMARY_CERTIFICATE && dt_rlm_is_eap(request))
         audit_failed_eap(inst, request);
     return RLM_MODULE_NOOP;
+}
+
+static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
+{
+    rlm_devtrust_t const *inst = instance;
+    if (inst->link == NULL)
+        return RLM_MODULE_FAIL;
+    rlm_rcode_t code = judge_reply(inst, request);
+    dt_rlm_reply_hush(request, request->reply);
+    if (request->reply->code == PW_CODE_ACCESS_REJECT)
+        dt_rlm_reply_end_eap(request);
+    return code;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

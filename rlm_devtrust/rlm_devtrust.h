@@ -204,6 +204,14 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
 void dt_rlm_reply_pass_handshake(REQUEST *request);
 /* Takes what an Access-Accept would have carried out of the reply. */
 void dt_rlm_reply_strip(REQUEST *request);
+/* True for a request that came from the network with an EAP message, or within such a one. */
+bool dt_rlm_is_eap(REQUEST const *request);
+/* RFC 3579 section 2.6.5: no Reply-Message goes beside an EAP-Message. Takes it out of `reply`. */
+void dt_rlm_reply_hush(REQUEST const *request, RADIUS_PACKET *reply);
+/* A refusal of an EAP conversation carries EAP-Failure (RFC 3579 section 2.6.3), with the identifier of the
+ * response that it answers (RFC 3748 section 4.2): else the supplicant goes on offering its TLS session.
+ * Puts it into the reply of a request from the network, in place of a success that EAP had made. */
+void dt_rlm_reply_end_eap(REQUEST *request);
 
 /* The attribute of session-state that a decision is carried in; on no wire. */
 DICT_ATTR const *dt_rlm_carried_attribute(void);

@@ -48,6 +48,7 @@ struct dt_parked {
     /* under the lock once `answered` */
     bool answered, suspended;
     bool report_only; /* of the machine, since parking */
+    dt_buf luggage;   /* since parking */
     answer answer;
     dt_outcome outcome;
     /* the loop's */
@@ -129,6 +130,12 @@ static void room_destroy(dt_waiting_room *r)
     free(r);
 }
 
+static void parked_free(dt_parked *p)
+{
+    dt_buf_free(&p->luggage); /* which wipes it */
+    free(p);
+}
+
 /* Gives a share back; the last one frees the request, and the room if that was all it waited for. */
 static void drop(dt_parked *p)
 {
@@ -141,7 +148,7 @@ static void drop(dt_parked *p)
     pthread_mutex_unlock(&r->lock);
     if (last) {
         explicit_bzero(&p->answer, sizeof p->answer);
-        free(p);
+        parked_free(p);
     }
     if (last_of_all)
         room_destroy(r);
@@ -246,7 +253,9 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
     (void)run;
     p->run = NULL;
     dt_buf_init_fixed(&state, p->answer.state, sizeof p->answer.state);
-    int rc = p->answered ? DT_E_GONE : dt_challenge_keep(p->room->driver, machine, &state, &e);
+    int rc = p->answered ? DT_E_GONE
+                         : dt_challenge_keep(p->room->driver, machine, dt_buf_bytes(&p->luggage),
+                                             &state, &e);
     if (rc == 0) {
         p->answer.state_len = state.len;
         settle(p, DT_RADIUS_ACCESS_CHALLENGE, &o, prompt->text);
@@ -624,7 +633,8 @@ static int table_add(dt_waiting_room *r, dt_parked *p)
     return fits ? 0 : DT_E_LIMIT;
 }
 
-int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked **out)
+int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
+                         dt_parked **out)
 {
     dt_parked *p = calloc(1, sizeof *p);
     *out = NULL;
@@ -633,11 +643,15 @@ int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked
     p->room = r;
     p->shares = 2; /* the request's and the run's */
     p->since = dt_host_now();
-    int rc = dt_host_random(p->ticket, sizeof p->ticket);
+    dt_buf_init(&p->luggage, luggage.len);
+    dt_buf_put(&p->luggage, luggage.p, luggage.len);
+    int rc = dt_buf_error(&p->luggage);
+    if (rc == 0)
+        rc = dt_host_random(p->ticket, sizeof p->ticket);
     if (rc == 0)
         rc = table_add(r, p);
     if (rc != 0) {
-        free(p);
+        parked_free(p);
         return rc;
     }
     p->report_only = dt_signon_outcome(machine)->report_only;
@@ -654,6 +668,11 @@ int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked
 dt_bytes dt_parked_ticket(dt_parked const *p)
 {
     return dt_bytes_of(p->ticket, sizeof p->ticket);
+}
+
+dt_bytes dt_parked_luggage(dt_parked const *p)
+{
+    return dt_buf_bytes(&p->luggage);
 }
 
 bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended)

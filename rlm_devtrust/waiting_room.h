@@ -38,10 +38,14 @@ void dt_waiting_room_close(dt_waiting_room *r);
 /* After dt_driver_free. Memory goes when the last parked request has left. */
 void dt_waiting_room_free(dt_waiting_room **r);
 
-/* Hands a machine to the loop. On success *out is the caller's share of the parked request, given
+/* Hands a machine to the loop, and keeps a copy of its luggage: for dt_parked_luggage, and with the machine
+ * if that is suspended. On success *out is the caller's share of the parked request, given
  * back with dt_parked_leave. DT_E_LIMIT (parked_max, or the driver is full), DT_E_NOMEM, DT_E_IO (no
  * random bytes). Thread safe. */
-DT_MUST_USE int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_parked **out);
+DT_MUST_USE int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
+                                     dt_parked **out);
+/* Borrowed from the parked request. */
+dt_bytes dt_parked_luggage(dt_parked const *p);
 /* What the proxied packet must carry as its State. */
 dt_bytes dt_parked_ticket(dt_parked const *p);
 /* Copies the outcome once there is one; false before. A suspended sign-on has the outcome it had so

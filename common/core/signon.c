@@ -732,6 +732,11 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
         dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
 }
 
+void dt_signon_note(dt_signon *s, char const *why)
+{
+    dt_signon_detail(s, "%s", why);
+}
+
 void dt_signon_set_conversation(dt_signon *s, dt_conversation c)
 {
     s->conversation = c;

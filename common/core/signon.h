@@ -187,6 +187,8 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now);
 /* The person left, or the server stops: the machine gives up as soon as it can, cancelling a push
  * that is under way, and ends with CLIENT_GONE (or `cause` BUSY for a stop). */
 void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now);
+/* Why the door gives it up, for the administrator: before dt_signon_abandon. Escaped here. */
+void dt_signon_note(dt_signon *s, char const *why);
 /* The door can no longer show prompts or hold the line: from now on `conversation` is as given. */
 void dt_signon_set_conversation(dt_signon *s, dt_conversation c);
 

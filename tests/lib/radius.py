@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Union
 
 from tests.lib import ports
+from tests.lib.mschap import MICROSOFT, Exchange
 from tests.lib.site import Site
 from tests.sim.client import Sim
 
@@ -45,12 +46,17 @@ ACCEPT, REJECT, CHALLENGE = 2, 3, 11
 NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Challenge"}
 
 ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Framed-IP-Address": 8,
-              "Reply-Message": 18, "Tunnel-Client-Endpoint": 66,
+              "Filter-Id": 11, "Reply-Message": 18, "Class": 25, "Session-Timeout": 27,
+              "Tunnel-Type": 64, "Tunnel-Medium-Type": 65, "Tunnel-Client-Endpoint": 66,
+              "Tunnel-Private-Group-Id": 81, "NAS-Port-Type": 61,
               "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
               "NAS-Identifier": 32, "Proxy-State": 33, "Acct-Session-Id": 44, "EAP-Message": 79,
               "Message-Authenticator": 80}
 
+SHOWN_AS_NUMBERS = (5, 6, 7, 12, 27, 28, 61)  # by eapol_test
 VENDOR_SPECIFIC, CISCO, CISCO_AVPAIR = 26, 9, 1
+VENDORS = {"Cisco-AVPair": (CISCO, CISCO_AVPAIR), "MS-CHAP-Challenge": (MICROSOFT, 11),
+           "MS-CHAP2-Response": (MICROSOFT, 25)}
 
 Value = Union[str, bytes]
 
@@ -130,6 +136,9 @@ ALWAYS_MODULE = """
 always ok {
     rcode = ok
 }
+always reject {
+    rcode = reject
+}
 """
 
 ATTR_FILTER_MODULE = """
@@ -159,9 +168,11 @@ class Radius:
                  replace: Optional[Mapping[str, str]] = None,
                  users: Optional[Mapping[str, str]] = None, max_request_time: int = 65,
                  start_servers: int = 5, max_servers: int = 32, reject_delay: int = 0,
-                 extra: str = "", sites: Optional[Mapping[str, str]] = None) -> None:
+                 extra: str = "", sites: Optional[Mapping[str, str]] = None,
+                 modules: Optional[Mapping[str, str]] = None, users_text: str = "") -> None:
         """`replace` changes the samples' text (old -> new, each must occur in one of them); `sites`
-        are further virtual servers by file name; `users` maps names to passwords."""
+        are further virtual servers by file name, `modules` further modules; `users` maps names to
+        passwords, `users_text` comes before them in the users file."""
         self.directory = Path(directory)
         self.site = site
         self.pki = pki or site.pki
@@ -176,6 +187,8 @@ class Radius:
                          "max_servers": max_servers, "reject_delay": reject_delay,
                          "extra": extra}
         self.sites = dict(sites or {})
+        self.modules = dict(modules or {})
+        self.users_text = users_text
         self._write()
 
     # --- configuration -----------------------------------------------------------------------
@@ -193,6 +206,8 @@ class Radius:
         self._put("mods-enabled/always", ALWAYS_MODULE)
         self._put("mods-enabled/attr_filter", ATTR_FILTER_MODULE)
         self._put("mods-config/access_reject", ACCESS_REJECT)
+        for name, text in self.modules.items():
+            self._put("mods-enabled/" + name, text)
         self.set_users(self.users)
         self._certificates()
         self._samples()
@@ -203,7 +218,7 @@ class Radius:
         """Who is known by which password; everybody else has PASSWORD. Read at start."""
         lines = [f'{name} Cleartext-Password := "{password}"' for name, password in users.items()]
         lines.append(f'DEFAULT Cleartext-Password := "{PASSWORD}"')
-        self._put("mods-config/users", "\n\n".join(lines) + "\n")
+        self._put("mods-config/users", self.users_text + "\n\n".join(lines) + "\n")
 
     def _certificates(self) -> None:
         certs = self.directory / "certs"
@@ -373,6 +388,11 @@ class Reply:
     def all(self, name: str) -> list[bytes]:
         return [value for kind, value in self.attributes if kind == ATTRIBUTES[name]]
 
+    def vendor(self, vendor: int, kind: int) -> list[bytes]:
+        """Values of a vendor's attribute, one in each Vendor-Specific as FreeRADIUS sends them."""
+        head = struct.pack("!IB", vendor, kind)
+        return [v[6:] for k, v in self.attributes if k == VENDOR_SPECIFIC and v[:5] == head]
+
     @property
     def message(self) -> str:
         return b"".join(self.all("Reply-Message")).decode()
@@ -474,9 +494,9 @@ class Client:
             raw = value.encode() if isinstance(value, str) else value
             if name == "User-Password":
                 raw = _hide(raw, authenticator, self.secret)
-            if name == "Cisco-AVPair":
-                raw = struct.pack("!IBB", CISCO, CISCO_AVPAIR, len(raw) + 2) + raw
-            kind = VENDOR_SPECIFIC if name == "Cisco-AVPair" else ATTRIBUTES[name]
+            if name in VENDORS:
+                raw = struct.pack("!IBB", *VENDORS[name], len(raw) + 2) + raw
+            kind = VENDOR_SPECIFIC if name in VENDORS else ATTRIBUTES[name]
             body += bytes([kind, len(raw) + 2]) + raw
         body += bytes([ATTRIBUTES["Message-Authenticator"], 18]) + bytes(16)
         head = struct.pack("!BBH", 1, secrets.randbelow(256), 20 + len(body))
@@ -499,6 +519,17 @@ class Client:
     def login(self, user: str, password: Value = PASSWORD, state: Optional[bytes] = None,
               timeout: float = 40.0, **more: Value) -> Reply:
         return self.start(user, password, state, **more).wait(timeout)
+
+    def mschap(self, user: str, password: str = PASSWORD,
+               timeout: float = 40.0) -> tuple[Reply, Exchange]:
+        """A login by MS-CHAPv2, and what was exchanged in it."""
+        exchange = Exchange(user, password)
+        attributes: list[tuple[str, Value]] = [("User-Name", user),
+                                               ("MS-CHAP-Challenge", exchange.authenticator),
+                                               ("MS-CHAP2-Response", exchange.response)]
+        for name, values in self.defaults.items():
+            attributes += [(name, v) for v in (values if isinstance(values, list) else [values])]
+        return self.request(attributes).send().wait(timeout), exchange
 
 
 def radclient(port: int, attributes: Mapping[str, str], timeout: int = 40) -> str:
@@ -529,8 +560,47 @@ class Eap:
         return len(re.findall(r"code=3 \(Access-Reject\)", self.output))
 
     @property
+    def packets(self) -> list[tuple[int, list[tuple[int, bytes]]]]:
+        """The RADIUS packets that it shows, sent and received: code and attributes."""
+        found: list[tuple[int, list[tuple[int, bytes]]]] = []
+        for line in self.output.splitlines():
+            packet = re.match(r"RADIUS message: code=(\d+) ", line.strip())
+            attribute = re.match(r"Attribute (\d+) \(", line.strip())
+            if packet:
+                found.append((int(packet[1]), []))
+            elif attribute and found:
+                found[-1][1].append((int(attribute[1]), b""))
+            elif line.strip().startswith("Value:") and found and found[-1][1]:
+                kind, text = found[-1][1][-1][0], line.split("Value:", 1)[1].strip()
+                try:
+                    value = text.encode() if kind in SHOWN_AS_NUMBERS else bytes.fromhex(text)
+                except ValueError:
+                    value = text.encode()
+                found[-1][1][-1] = (kind, value)
+        return found
+
+    @property
+    def identifiers(self) -> Optional[tuple[int, int]]:
+        """Those of the last EAP response, and of the EAP-Failure that the Access-Reject answered
+        it with; None where that carried none, and nothing else."""
+        response = -1
+        for code, attributes in self.packets:
+            eap = b"".join(value for kind, value in attributes if kind == ATTRIBUTES["EAP-Message"])
+            if code == 1 and eap:
+                response = eap[1]
+            if code == REJECT:
+                return (response, eap[1]) if len(eap) == 4 and eap[0] == 4 else None
+        return None
+
+    @property
     def resumed(self) -> bool:
         return "session reused" in self.output.lower() or "resumed" in self.output.lower()
+
+
+def plain_network(radius: Radius, method: str, identity: str, password: str) -> str:
+    """An EAP method without a tunnel: MD5, MSCHAPV2, GTC, PWD."""
+    return _network(method, identity, radius.pki["authorities"]["radius_ca"],
+                    [f'password="{password}"'])
 
 
 def _network(method: str, identity: str, ca: str, lines: Iterable[str]) -> str:
@@ -592,10 +662,11 @@ def eap_ttls(radius: Radius, identity: str, password: str, *, times: int = 1, ti
 
 
 def eapol_test(radius: Radius, network: str, *, times: int = 1, timeout: int = 40,
-               station: str = "02-00-00-00-00-01", port: Optional[int] = None) -> Eap:
-    """`port` other than the server's: of a Meddler's."""
+               station: str = "02-00-00-00-00-01", port: Optional[int] = None,
+               keys: bool = True) -> Eap:
+    """`port` other than the server's: of a Meddler's. Without `keys` the method is to give none."""
     with Supplicant(radius, network, times=times, timeout=timeout, station=station,
-                    port=port) as running:
+                    port=port, keys=keys) as running:
         return running.finish()
 
 
@@ -662,7 +733,7 @@ class Supplicant:
     ones resume the TLS session where the server lets them."""
 
     def __init__(self, radius: Radius, network: str, *, times: int, timeout: int = 40,
-                 station: str, port: Optional[int] = None) -> None:
+                 station: str, port: Optional[int] = None, keys: bool = True) -> None:
         self.limit = times * timeout + 30
         with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as config:
             config.write(network)
@@ -672,7 +743,7 @@ class Supplicant:
         told = ["-M", station.replace("-", ":")] if mac else ["-N", f"31:s:{station}"]
         command = ["eapol_test", "-c", config.name, "-a", "127.0.0.1", "-p",
                    str(port or radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
-                   "-r", str(times - 1), *told]
+                   "-r", str(times - 1), *([] if keys else ["-n"]), *told]
         self.log = self.config.with_suffix(".log")
         with open(self.log, "wb") as log:  # not a pipe: nobody reads while it runs
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -196,7 +196,7 @@ static int try_park(char const *user, int device, dt_conversation c, dt_parked *
 {
     dt_signon *m = calloc(1, dt_signon_size());
     machine_begin(m, user, device, c);
-    int rc = dt_waiting_room_park(room, m, out);
+    int rc = dt_waiting_room_park(room, m, dt_bytes_str("luggage"), out);
     free(m);
     return rc;
 }
@@ -613,7 +613,7 @@ static void test_parking_when_it_is_over(void **state)
     machine_begin(m, "ann", 1, DT_CONVERSATION_NONE);
     dt_waiting_room_close(room);
     dt_driver_close(driver);
-    assert_true(dt_waiting_room_park(room, m, &p) < 0);
+    assert_true(dt_waiting_room_park(room, m, dt_bytes_of(NULL, 0), &p) < 0);
     assert_null(p);
     assert_int_equal(parked_now(), 0);
     free(m);
