@@ -719,3 +719,23 @@ bool dt_policy_asks_for(dt_policy const *p, dt_trust trust)
     }
     return false;
 }
+
+char const *dt_policy_find_user(dt_policy const *p, bool (*is_wrong)(void *ctx, char const *name),
+                                void *ctx, char const **rule)
+{
+    for (size_t i = 0; p != NULL && i < p->rule_count; i++) {
+        dt_name_list const lists[] = {p->rules[i].users_include, p->rules[i].users_exclude};
+
+        for (size_t j = 0; j < 2; j++) {
+            for (uint32_t k = 0; k < lists[j].count; k++) {
+                char const *name = p->names[lists[j].first + k].text;
+
+                if (is_wrong(ctx, name)) {
+                    *rule = p->rules[i].name;
+                    return name;
+                }
+            }
+        }
+    }
+    return NULL;
+}

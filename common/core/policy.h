@@ -275,6 +275,10 @@ dt_condition dt_policy_explain_rule(dt_policy const *p, size_t i, dt_policy_inpu
                                     char const **rule_name);
 /* True when it cannot be said whether rule i holds. */
 bool dt_policy_rule_is_unknown(dt_policy const *p, size_t i, dt_policy_input const *in);
+/* The first name of a person in the conditions (no pattern) that `is_wrong` says so of, and the rule it is
+ * in; NULL when there is none. Both borrowed from the policy. */
+char const *dt_policy_find_user(dt_policy const *p, bool (*is_wrong)(void *ctx, char const *name),
+                                void *ctx, char const **rule);
 /* The first BLOCKLIST zone that has the address; "" when there is none. */
 char const *dt_policy_blocking_zone(dt_policy const *p, dt_policy_input const *in);
 

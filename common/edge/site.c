@@ -570,6 +570,45 @@ static int check_sections(dt_site_files *f, dt_error *e)
     return DT_OK;
 }
 
+/* A rule that calls somebody by a name which no identity has would never hold for them: one that denies
+ * would deny nobody. Logins of unknown realms are as good as any: the table may give them. */
+static bool is_no_name(void *ctx, char const *name)
+{
+    dt_site_files const *f = ctx;
+    dt_identity id;
+    dt_error e = {0};
+
+    if (strchr(name, '\\') != NULL)
+        return true;
+    return strchr(name, '@') != NULL && dt_site_identity(f, name, &id, &e) == DT_OK &&
+           !dt_str_equal_nocase(id.login, name) &&
+           dt_user_table_find(f->user_table, id.local, id.realm) == NULL;
+}
+
+static int check_people_of(dt_site_files *f, dt_policy const *p, dt_error *e)
+{
+    char const *rule = NULL, *name = dt_policy_find_user(p, is_no_name, f, &rule);
+    char shown[DT_USER_MAX], shown_rule[DT_POLICY_NAME_MAX];
+
+    if (name == NULL)
+        return DT_OK;
+    return dt_error_set(e, DT_E_INVALID,
+                        "policy \"%s\", rule \"%s\": nobody is ever called \"%s\", see "
+                        "[user_name]; write the local name, or the Okta login",
+                        dt_policy_application(p),
+                        dt_str_escape(shown_rule, sizeof(shown_rule), rule),
+                        dt_str_escape(shown, sizeof(shown), name));
+}
+
+static int check_people(dt_site_files *f, dt_error *e)
+{
+    int error = check_people_of(f, f->org, e);
+
+    for (size_t i = 0; error == DT_OK && i < f->policy_count; i++)
+        error = check_people_of(f, f->policies[i], e);
+    return error;
+}
+
 /* --- secrets ---------------------------------------------------------------------------------- */
 
 /* The token becomes part of a header line: nothing but the characters that tokens are made of. */
@@ -735,10 +774,10 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,    load_user_table, load_okta_anchors, load_intune_anchors,
-        load_anchors,   load_ssh_cas,    load_geo,          load_zones,
-        load_org,       load_policies,   check_sections,    load_okta_token,
-        load_state_key, load_managed,
+        load_config,     load_user_table, load_okta_anchors, load_intune_anchors,
+        load_anchors,    load_ssh_cas,    load_geo,          load_zones,
+        load_org,        load_policies,   check_sections,    check_people,
+        load_okta_token, load_state_key,  load_managed,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }

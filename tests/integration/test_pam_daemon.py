@@ -96,7 +96,8 @@ def test_key_of_an_enrolled_device(world: PamWorld) -> None:
 def test_key_counts_in_sshd_only(world: PamWorld, service: str) -> None:
     """Elsewhere anything that sets a PAM environment variable could have written it."""
     key = ssh_key(world, "device-p256")
-    report = world.login(service, "dtalice", "--env", key, "--no-conversation")
+    report = world.login(service, "dtalice", "--env", key, "--no-conversation", "--ruser",
+                         "dtalice")
     assert report["auth"] == "CONV_ERR" and prompts(report)
     event = world.outcome(service)
     assert debug(event)["verdict"] == "NOT_TRUSTED" and "ssh-key" not in debug(event)["evidence"]

@@ -543,6 +543,26 @@ static bool has_group(dt_buf const *b, size_t count, char const *wanted)
     return false;
 }
 
+static void accounts_by_name(void **state)
+{
+    char name[DT_HOST_USER_MAX], owner[DT_HOST_USER_MAX], longest[600];
+    uid_t uid = 1;
+    dt_error e = {0};
+
+    (void)state;
+    assert_int_equal(dt_host_account("root", name, owner, &uid, &e), DT_OK);
+    assert_string_equal(name, "root");
+    assert_string_equal(owner, "root");
+    assert_int_equal(uid, 0);
+    assert_int_equal(dt_host_account("no-such-user-here", name, owner, &uid, &e), DT_E_NOT_FOUND);
+    assert_string_equal(name, "");
+    assert_int_equal(dt_host_account("", name, owner, &uid, &e), DT_E_NOT_FOUND);
+    assert_int_equal(dt_host_account(NULL, name, owner, &uid, &e), DT_E_NOT_FOUND);
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_not_equal(dt_host_account(longest, name, owner, &uid, &e), DT_OK);
+}
+
 static void groups(void **state)
 {
     dt_buf b;
@@ -614,6 +634,7 @@ int main(void)
         TEST(no_descriptors_leak),
         cmocka_unit_test(clock_and_random),
         cmocka_unit_test(host_name),
+        cmocka_unit_test(accounts_by_name),
         cmocka_unit_test(groups),
         cmocka_unit_test(hardened),
     };

@@ -408,6 +408,71 @@ static void bad_policy_directory(void **state)
     expect_refusal(DT_E_NOT_FOUND, "[policy] directory", "policies", "No such file");
 }
 
+#define NAMES(where, name)                                                                         \
+    "{\"name\":\"wifi\",\"application\":\"wifi\",\"rules\":[{\"name\":\"r1\",\"priority\":1,"      \
+    "\"status\":\"ACTIVE\",\"conditions\":{\"people\":{\"users\":{\"" where "\":[\"" name          \
+    "\"]}}},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}},{\"name\":\"l\",\"priority\":2,"    \
+    "\"status\":\"ACTIVE\",\"conditions\":{},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}"
+
+/* A rule that denies somebody as nobody is called would deny nobody. */
+static void rules_that_call_nobody(void **state)
+{
+    static char const *const bad[] = {
+        NAMES("include", "EXAMPLE\\\\mallory"), NAMES("exclude", "EXAMPLE\\\\mallory"),
+        NAMES("include", "mallory@corp.example"), NAMES("exclude", "Mallory@CORP.example")};
+    static char const *const good[] = {
+        NAMES("include", "mallory"), NAMES("include", "mallory@example.com"),
+        NAMES("include", "Mallory@EXAMPLE.com"), NAMES("include", "bob@elsewhere.example"),
+        NAMES("include", "*@corp.example")};
+    dt_site_files *f = NULL;
+    dt_error e = {0};
+
+    (void)state;
+    put_config("[user_name]\nlogin_suffix = @example.com\nrealms = corp.example -> @example.com\n");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        put("policies/wifi.json", bad[i], 0644);
+        expect_refusal(DT_E_INVALID, "policy \"wifi\"", "rule \"r1\"", "nobody is ever called");
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        put("policies/wifi.json", good[i], 0644);
+        if (dt_site_load(path_of("devtrust.conf"), &f, &e) < 0)
+            fail_msg("%s", e.text);
+        dt_site_free(&f);
+    }
+}
+
+/* The table of names is checked like every other file, and its errors name the line. */
+static void bad_tables_of_names(void **state)
+{
+    char more[600];
+    dt_identity id;
+    dt_site_files *f = NULL;
+    dt_error e = {0};
+
+    (void)state;
+    snprintf(more, sizeof(more), "[user_name]\nlogin_suffix = @example.com\ntable_file = %s\n",
+             path_of("names"));
+    put_config(more);
+    expect_refusal(DT_E_NOT_FOUND, "[user_name] table_file", "names", "does not exist");
+    put("names", "asmith -> anna.smith@example.com\n", 0666);
+    expect_refusal(DT_E_PERMISSION, "[user_name] table_file", "names", "written by others");
+    put("names", "# x\nasmith -> anna.smith@example.com\nnonsense\n", 0644);
+    expect_refusal(DT_E_INVALID, "[user_name] table_file", "names:3: ", "has no \"->\"");
+    put("names", "a -> a@example.com\nb -> b@example.com\nA -> c@example.com\n", 0644);
+    expect_refusal(DT_E_INVALID, "[user_name] table_file", "names:3: ", "in line 1 already");
+    unlink(path_of("names"));
+    assert_int_equal(symlink("devtrust.conf", path_of("names")), 0);
+    expect_refusal(DT_E_PERMISSION, "[user_name] table_file", "names", "link");
+    unlink(path_of("names"));
+    put("names", "asmith -> anna.smith@example.com\n", 0644);
+    if (dt_site_load(path_of("devtrust.conf"), &f, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_int_equal(dt_site_identity(f, "ASmith", &id, &e), DT_OK);
+    assert_string_equal(id.login, "anna.smith@example.com");
+    assert_ptr_equal(dt_site_for(f, "vpn").user_table != NULL, true);
+    dt_site_free(&f);
+}
+
 static void too_many_policies(void **state)
 {
     (void)state;
@@ -646,6 +711,8 @@ int main(void)
         TEST(bad_certificates),
         TEST(bad_zones),
         TEST(bad_policies),
+        TEST(rules_that_call_nobody),
+        TEST(bad_tables_of_names),
         TEST(bad_policy_directory),
         TEST(too_many_policies),
         TEST(bad_tokens),
