@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
 from typing import Any, Iterator, Optional
 
 import pytest
@@ -180,3 +184,111 @@ def test_stripped_name_keeps_its_realm(tmp_path: Any, pki_index: dict[str, Any])
         sign_on(made, "OTHER\\ann", "USER_NAME", REJECT)
         sign_on(made, "OTHER\\bob", "USER_NAME", REJECT)
         assert made.client().login("ann").code == CHALLENGE
+
+
+# --- a directory that finds people by several names ----------------------------------------------
+
+SLAPD_CONF = """include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {dir}/slapd.pid
+database mdb
+suffix "dc=example,dc=com"
+rootdn "cn=admin,dc=example,dc=com"
+rootpw secret
+directory {dir}/db
+"""
+PERSON = """
+dn: uid={uid},dc=example,dc=com
+objectClass: inetOrgPerson
+uid: {uid}
+cn: {uid}
+sn: {uid}
+mail: {mail}
+userPassword: {password}
+"""
+LDAP_MODULE = """ldap {{
+    server = "127.0.0.1"
+    port = {port}
+    identity = "cn=admin,dc=example,dc=com"
+    password = secret
+    base_dn = "dc=example,dc=com"
+    update {{
+        control:Cleartext-Password := 'userPassword'
+        control:DevTrust-User := 'uid'
+    }}
+    user {{
+        base_dn = "dc=example,dc=com"
+        filter = "(|(uid=%{{User-Name}})(mail=%{{User-Name}}))"
+    }}
+    options {{
+        res_timeout = 10
+        srv_timelimit = 3
+    }}
+    pool {{
+        start = 1
+        min = 1
+        max = 4
+        spare = 1
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def ldap_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    directory = tmp_path_factory.mktemp("slapd")
+    port = rad.free_port(socket.SOCK_STREAM)
+    (directory / "db").mkdir()
+    conf, entries = directory / "slapd.conf", directory / "entries.ldif"
+    conf.write_text(SLAPD_CONF.format(dir=directory))
+    people_in_it = {"ann": "a.smith@company.example", "mallory": "boss@company.example"}
+    entries.write_text("dn: dc=example,dc=com\nobjectClass: domain\ndc: example\n" + "".join(
+        PERSON.format(uid=uid, mail=mail, password=rad.PASSWORD)
+        for uid, mail in people_in_it.items()))
+    slapd = shutil.which("slapd", path="/usr/sbin:/usr/bin")
+    assert slapd, "slapd is not installed"
+    subprocess.run(["/usr/sbin/slapadd", "-f", str(conf), "-l", str(entries)], check=True,
+                   capture_output=True, timeout=60)
+    process = subprocess.Popen([slapd, "-h", f"ldap://127.0.0.1:{port}", "-f", str(conf),
+                                "-d", "0"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, cwd=str(Path("/")))
+
+    def answers() -> bool:
+        assert process.poll() is None, "slapd ended"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_until(answers, "slapd listens")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_alias_of_an_ldap_directory(tmp_path: Any, pki_index: dict[str, Any],
+                                    ldap_port: int) -> None:
+    """The two lines of the sample: whoever comes by a mail address is the one whose it is."""
+    module = LDAP_MODULE.format(port=ldap_port)
+    with rad.start_world(tmp_path, pki_index, settings=SETTINGS,
+                         policies=[policy(), policy("wifi")],
+                         replace={"\t\t#ldap\n": "\t\tldap\n", "files\n\t\t\tpap\n": "pap\n",
+                                  "devtrust devtrust_tunnel {":
+                                      module + "devtrust devtrust_tunnel {"}) as made:
+        made.person("ann", TOTP)
+        for name in ("mallory", "boss@company.example", "BOSS@company.example", "MALLORY"):
+            event = sign_on(made, name, "RULE_DENY", REJECT)
+            assert event["actor"]["displayName"] == "mallory"
+        for first, second in (("ann", "a.smith@company.example"),
+                              ("a.smith@company.example", "ann")):
+            reply = made.client().login(first)
+            assert reply.code == CHALLENGE, (first, reply)
+            done = made.client().login(second, made.passcode("ann"), reply.state)
+            assert done.code == ACCEPT, (second, done)
+        reply = made.client().login("ann")
+        assert made.client().login("boss@company.example", made.passcode("ann"),
+                                   reply.state).code == REJECT
+        assert made.client().login("nobody@company.example").code == REJECT
