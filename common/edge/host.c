@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TITLE_MAX 64
 #define CONNECTION_DEPTH_MAX 16 /* processes of one connection above each other */
 #define NOT_SET "4294967295"    /* of an audit session, and of a login uid */
 #define NSS_BUF_FIRST 1024
@@ -310,18 +311,53 @@ static int read_stat(pid_t pid, proc_stat *out)
                : DT_E_IO;
 }
 
-/* The oldest process that does the same program's work in the same session: sshd begins a session for each
- * connection, and all that it forks for it stays there. */
+/* The first word of the title that a server such as sshd gives itself, "sshd:"; "" for a program that gives
+ * itself none, and shows what it was called with. */
+static void read_title(pid_t pid, char out[TITLE_MAX])
+{
+    char path[64];
+    int fd;
+    ssize_t n = -1;
+
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) {
+        n = read(fd, out, TITLE_MAX - 1);
+        close(fd);
+    }
+    out[n > 0 ? n : 0] = '\0';
+    out[strcspn(out, " ")] = '\0';
+    if (out[0] == '\0' || out[strlen(out) - 1] != ':')
+        out[0] = '\0';
+}
+
+/* Whether `pid`, of which `stat` tells, does the same server's work as the process below it. */
+static bool is_of_connection(pid_t pid, proc_stat const *stat, proc_stat const *below,
+                             char const *title)
+{
+    char own[TITLE_MAX];
+
+    if (stat->session != below->session || strcmp(stat->command, below->command) != 0)
+        return false;
+    read_title(pid, own);
+    return strcmp(own, title) == 0;
+}
+
+/* The oldest process that does the same server's work in the same session: sshd begins a session for each
+ * connection, and all that it forks for it stays there. Another program, such as one that only runs several
+ * others, shows no title, and each of its processes is a connection of its own. */
 static int first_of_connection(pid_t *pid, proc_stat *stat)
 {
+    char title[TITLE_MAX];
     int rc = read_stat(*pid, stat);
 
+    read_title(*pid, title);
     for (int i = 0; rc == DT_OK && i < CONNECTION_DEPTH_MAX; i++) {
         proc_stat above;
 
-        if (stat->session == *pid || stat->parent <= 1 ||
-            read_stat((pid_t)stat->parent, &above) < 0 || above.session != stat->session ||
-            strcmp(above.command, stat->command) != 0)
+        if (title[0] == '\0' || stat->session == *pid || stat->parent <= 1 ||
+            read_stat((pid_t)stat->parent, &above) < 0 ||
+            !is_of_connection((pid_t)stat->parent, &above, stat, title))
             return DT_OK;
         *pid = (pid_t)stat->parent;
         *stat = above;

@@ -43,8 +43,8 @@ DT_MUST_USE int dt_host_groups(char const *user, dt_host_group_fn *keep, void *c
 DT_MUST_USE int dt_host_session(pid_t pid, char *out, size_t size);
 /* Names the network connection that a server process such as sshd serves, by its first process: this boot,
  * that process's pid and when it started. Every process that the server makes for the connection has the
- * same name, since it is of the same session and runs the same program; nothing that the process says goes
- * into it. DT_E_NOT_FOUND when the process is gone; DT_E_IO; DT_E_LIMIT. */
+ * same name, since it is of the same session, runs the same program and shows the same title ("sshd: ...");
+ * nothing that the module says goes into it. DT_E_NOT_FOUND when the process is gone; DT_E_IO; DT_E_LIMIT. */
 DT_MUST_USE int dt_host_connection(pid_t pid, char *out, size_t size);
 /* No core dumps, no ptrace by others: prctl(PR_SET_DUMPABLE, 0), RLIMIT_CORE 0. For processes of our
  * own, never for a server we are a module of. */

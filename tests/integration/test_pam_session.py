@@ -155,3 +155,20 @@ def test_once_a_day_is_for_all_sessions(world: PamWorld, sshd: Sshd, key: Path) 
     world.start_daemon()
     with Session(world, sshd, key) as third:
         third.sudo(asked=True)
+
+
+def test_sudo_sends_no_second_push_after_a_denied_one(world: PamWorld, sshd: Sshd,
+                                                      key: Path) -> None:
+    """sudo asks three times on one PAM handle, and whoever types may try again later."""
+    with Session(world, sshd, key) as session:
+        session.shell.sendline("sudo id || echo not''-in")
+        session.shell.expect(ASKED)
+        world.sim.deny(ALICE)
+        session.shell.sendline("")
+        assert session.shell.expect([ASKED, DONE, REFUSED]) == 2
+        session.shell.sendline("sudo id || echo not''-in")
+        assert session.shell.expect([ASKED, DONE, REFUSED]) == 2
+    causes = [e["debugContext"]["debugData"]["cause"] for e in world.site.sign_ons()
+              if e["debugContext"]["debugData"]["application"] == "sudo"]
+    assert causes[0] == "MFA_REJECTED" and set(causes[1:]) == {"MFA_PUSH_PAUSED"}
+    assert len(world.sim.pushes(ALICE)) == 1
