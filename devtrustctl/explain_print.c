@@ -72,6 +72,7 @@ static void print_groups(dt_explanation const *x)
         [DT_EXPLAIN_GROUPS_OKTA] = "by Okta",
         [DT_EXPLAIN_GROUPS_NOT_NEEDED] = "no rule asks",
     };
+    char shown[DT_GROUP_SHOWN_MAX];
     dt_buf b;
 
     dt_buf_init(&b, DT_CTL_LINE_MAX);
@@ -81,7 +82,8 @@ static void print_groups(dt_explanation const *x)
         dt_buf_puts(&b,
                     x->input.group_count > 0 ? " of those in rules:" : " none that a rule names");
     for (size_t i = 0; i < x->input.group_count; i++)
-        dt_buf_printf(&b, "%s %s", i > 0 ? "," : "", x->input.groups[i]);
+        dt_buf_printf(&b, "%s %s", i > 0 ? "," : "",
+                      dt_policy_group_shown(x->policy, x->input.groups[i], shown));
     dt_out_buf(&b);
     dt_buf_free(&b);
 }
@@ -296,7 +298,7 @@ static void put_texts(dt_buf *b, char const *name, char const *const *texts, siz
     dt_buf_putc(b, '[');
     for (size_t i = 0; i < count; i++) {
         dt_buf_puts(b, i > 0 ? "," : "");
-        dt_json_put_string(b, texts[i]);
+        dt_json_put_string(b, texts[i] + (dt_group_is_id(texts[i]) ? 1 : 0));
     }
     dt_buf_putc(b, ']');
 }

@@ -4,6 +4,8 @@
  * Application. */
 #include "devtrustctl/okta_fetch.h"
 
+#include "devtrustctl/ctl.h"
+
 #include "core/outcome.h"
 #include "edge/host.h"
 
@@ -18,6 +20,7 @@
 #define PATH_LEN_MAX 1024
 #define IDS_FIRST 64
 #define APP_CANDIDATES "20"
+#define HOMONYMS_PAGE "200"
 
 typedef struct id_list {
     char (*ids)[DT_OKTA_ID_MAX];
@@ -28,6 +31,8 @@ typedef struct fetching {
     dt_okta_client *client;
     dt_buf *out;
     id_list groups, users;
+    id_list homonyms;     /* groups that no rule names, with the name of one that one names */
+    bool homonyms_untold; /* the org does not answer who they are */
     bool first;
     /* a policy that is looked for by name or by app */
     char const *wanted;
@@ -419,6 +424,78 @@ static void put_name(fetching *f, dt_json const *v, char const *id, char const *
     dt_buf_puts(f->out, "}}");
 }
 
+/* --- groups of the same name -------------------------------------------------------------------- */
+
+/* Okta keeps apart the names of the groups that it makes itself; those that come from an app or a
+ * directory may have any. */
+typedef struct homonyms {
+    fetching *f;
+    char const *id, *name; /* the group that a rule names */
+} homonyms;
+
+static int on_homonym(void *ctx, dt_json const *v, dt_error *e)
+{
+    homonyms *h = ctx;
+    char const *id = dt_json_string(dt_json_get(v, "id"));
+    char const *name = dt_json_string(dt_json_path(v, "profile", "name", NULL));
+
+    if (!is_id(id) || name == NULL || !dt_str_equal_nocase(name, h->name) || strcmp(id, h->id) == 0)
+        return DT_OK;
+    for (size_t i = 0; i < h->f->groups.count; i++)
+        if (strcmp(h->f->groups.ids[i], id) == 0)
+            return DT_OK; /* in the document already, or will be */
+    for (size_t i = 0; i < h->f->homonyms.count; i++)
+        if (strcmp(h->f->homonyms.ids[i], id) == 0)
+            return DT_OK;
+    put_name(h->f, v, id, "name");
+    return id_add(&h->f->homonyms, id, e);
+}
+
+/* profile.name eq "..." as a query; false when it does not fit. */
+static bool homonyms_path(char path[PATH_LEN_MAX], char const *name)
+{
+    char expression[PATH_LEN_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, expression, sizeof(expression));
+    dt_buf_puts(&b, "profile.name eq \"");
+    for (; *name != '\0'; name++) {
+        if (*name == '"' || *name == '\\')
+            dt_buf_putc(&b, '\\');
+        dt_buf_putc(&b, *name);
+    }
+    dt_buf_putc(&b, '"');
+    if (dt_buf_error(&b) < 0)
+        return false;
+    dt_buf_init_fixed(&b, path, PATH_LEN_MAX);
+    dt_buf_puts(&b, API "groups?limit=" HOMONYMS_PAGE "&search=");
+    dt_url_put_segment(&b, expression);
+    return dt_buf_error(&b) == DT_OK;
+}
+
+/* Rules mean groups by id, so what is not found here changes no rule: it is for people who read names.
+ * An org that does not answer the question is asked no more. */
+static int put_homonyms(fetching *f, char const *id, char const *name, dt_error *e)
+{
+    homonyms h = {f, id, name};
+    char path[PATH_LEN_MAX];
+    dt_error why = {0};
+    int rc;
+
+    if (f->homonyms_untold || name == NULL || !homonyms_path(path, name))
+        return DT_OK;
+    rc = dt_okta_client_each(f->client, path, on_homonym, &h, &why);
+    if (rc == DT_E_NOT_FOUND || rc == DT_E_PERMISSION) {
+        dt_err_line("whether other groups have the names of those in the rules is not told: %s",
+                    why.text);
+        f->homonyms_untold = true;
+        return DT_OK;
+    }
+    if (rc != DT_OK)
+        *e = why;
+    return rc;
+}
+
 /* What Okta does not know, or does not show to this token, stays away. */
 static int put_names(fetching *f, char const *member, char const *label, id_list const *list,
                      dt_error *e)
@@ -440,8 +517,12 @@ static int put_names(fetching *f, char const *member, char const *label, id_list
         dt_url_put_segment(&b, list->ids[i]);
         rc = dt_okta_client_get(f->client, path, &root, NULL, e);
         /* /users/{id} also takes a login: only who has this very id is meant. */
-        if (rc == DT_OK && is_text(dt_json_get(root, "id"), list->ids[i]))
+        if (rc == DT_OK && is_text(dt_json_get(root, "id"), list->ids[i])) {
             put_name(f, root, list->ids[i], label);
+            if (list == &f->groups)
+                rc = put_homonyms(f, list->ids[i],
+                                  dt_json_string(dt_json_path(root, "profile", "name", NULL)), e);
+        }
         if (rc == DT_E_NOT_FOUND)
             rc = DT_OK;
         dt_json_free(&root);
@@ -488,5 +569,6 @@ int dt_okta_fetch(dt_okta_client *c, dt_fetch_choice const *choice, dt_buf *docu
         rc = dt_str_copy(policy_id, DT_OKTA_ID_MAX, one ? f.found : "");
     free(f.groups.ids);
     free(f.users.ids);
+    free(f.homonyms.ids);
     return rc;
 }

@@ -151,11 +151,19 @@ DT_MUST_USE int dt_okta_authn_end(dt_config const *c, char const *state_token,
 
 /* Replies. `e` gets, for the administrator, HTTP status, errorCode and errorSummary (escaped). */
 dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e);
-/* Appends group names to a list: each name NUL-terminated. A list that would miss one (a name too
- * long, more than DT_OKTA_GROUPS_PER_PAGE, more than `names` holds) is UNUSABLE, since rules may
- * exclude groups; `names` is then as it was. The next page's URL, for dt_okta_poll, goes to next_url
- * ("" at the end; refused when of another origin). */
-dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r, dt_buf *names,
+/* Which of a person's groups are wanted: by id, as dt_group_of_id makes it, and by name. */
+typedef struct dt_okta_group_filter {
+    bool (*wants)(void const *ctx, char const *group);
+    void const *ctx;
+    bool ids, names; /* what is looked at */
+} dt_okta_group_filter;
+/* Appends the ids and names of groups that are wanted to a list, each NUL-terminated. A list that would
+ * miss one (a group without an id or without a name, where that is looked at; more than
+ * DT_OKTA_GROUPS_PER_PAGE; more than `groups` holds) is UNUSABLE, since rules may exclude groups;
+ * `groups` is then as it was. The next page's URL, for dt_okta_poll, goes to next_url ("" at the end;
+ * refused when of another origin). */
+dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r,
+                                   dt_okta_group_filter const *filter, dt_buf *groups,
                                    char next_url[DT_URL_MAX], dt_error *e);
 /* Any other look-up that answers 200 with JSON: *root is the caller's to free, NULL unless OK. The
  * next page's URL as above; next_url may be NULL where there are no pages. */

@@ -228,12 +228,15 @@ static int names_read(dt_importing *m, dt_json const *list, char const *member, 
         dt_json const *v = dt_json_at(list, i);
         char const *id = dt_json_string(dt_import_given(v, "id"));
         char const *name = dt_json_string(dt_json_path(v, "profile", label, NULL));
-        if (id == NULL || !is_storable(name))
+        if (id == NULL || name == NULL)
             continue;
-        (*out)[(*count)++] = (dt_import_name){
-            id, name,
-            strcmp(name, "Everyone") == 0 && dt_import_is(dt_import_given(v, "type"), "BUILT_IN"),
-            false};
+        (*out)[(*count)++] =
+            (dt_import_name){.id = id,
+                             .name = name,
+                             .everyone = strcmp(name, "Everyone") == 0 &&
+                                         dt_import_is(dt_import_given(v, "type"), "BUILT_IN"),
+                             .unstorable = !is_storable(name),
+                             .type = dt_json_string(dt_import_given(v, "type"))};
     }
     if (rc == DT_OK)
         qsort(*out, *count, sizeof(**out), compare_ids);

@@ -34,19 +34,38 @@ typedef struct people {
     dt_import_name const *names;
     size_t count;
     char const *what; /* "user", "group" */
+    bool by_id;       /* they are what their id says; else what their name says */
 } people;
 
-/* Why an id cannot be named; NULL when it can. */
-static char const *unnamed(dt_import_name const *n)
+/* Why somebody cannot be named; NULL when he can. A group's id always can, once it is known. */
+static char const *unnamed(people const *p, dt_import_name const *n)
 {
+    char group[DT_GROUP_ID_MAX];
+
     if (n == NULL)
         return "is not known to the org, or not shown to the token";
+    if (p->by_id)
+        return dt_group_of_id(n->id, group) ? NULL : "has an id of another form";
+    if (n->unstorable)
+        return "has a name that a policy cannot hold";
     if (n->ambiguous)
         return "has the same name as another";
     /* A person or a group that is called so, not everybody who fits. */
     if (strpbrk(n->name, "*?") != NULL)
         return "has a name that would be a pattern here";
     return NULL;
+}
+
+/* Tells of a group that shares its name: who reads the org's console may mean the other. */
+static void tell_homonyms(dt_importing *m, people const *p, dt_import_name const *n)
+{
+    for (size_t i = 0; n->ambiguous && i < p->count; i++)
+        if (&p->names[i] != n && dt_str_equal_nocase(p->names[i].name, n->name))
+            dt_import_tell(
+                m, DT_IMPORT_KEPT,
+                "group \"%.80s\" is %.64s; %.64s%s%.20s has the same name and is not meant",
+                n->name, n->id, p->names[i].id, p->names[i].type != NULL ? ", " : "",
+                p->names[i].type != NULL ? p->names[i].type : "");
 }
 
 /* Whether the list can be given by name, whole. */
@@ -60,8 +79,11 @@ static bool all_named(dt_importing *m, people const *p, dt_json const *list)
     }
     for (size_t i = 0; i < dt_json_size(list); i++) {
         char const *id = dt_json_string(dt_json_at(list, i));
-        char const *why = unnamed(name_find(p->names, p->count, id));
+        dt_import_name const *n = name_find(p->names, p->count, id);
+        char const *why = unnamed(p, n);
         size_t mark = dt_json_reader_enter_at(&m->r, i);
+        if (why == NULL && p->by_id && m->aloud)
+            tell_homonyms(m, p, n);
         if (why != NULL)
             dt_import_doubt_add(m, "%s %.64s %s", p->what, id != NULL ? id : "", why);
         all = all && why == NULL;
@@ -84,7 +106,7 @@ static bool has_everyone(people const *p, dt_json const *list)
 static bool any_named(people const *p, dt_json const *list)
 {
     for (size_t i = 0; i < dt_json_size(list); i++)
-        if (unnamed(name_find(p->names, p->count, dt_json_string(dt_json_at(list, i)))) == NULL)
+        if (unnamed(p, name_find(p->names, p->count, dt_json_string(dt_json_at(list, i)))) == NULL)
             return true;
     return false;
 }
@@ -102,6 +124,18 @@ static bool named_before(dt_json const *list, size_t i)
     return false;
 }
 
+/* The name is for people: where our files cannot hold it, it is left away. */
+static void group_put(dt_import_name const *n, dt_buf *b)
+{
+    dt_buf_puts(b, "{\"id\":");
+    dt_json_put_string(b, n->id);
+    if (!n->unstorable) {
+        dt_buf_puts(b, ",\"name\":");
+        dt_json_put_string(b, n->name);
+    }
+    dt_buf_putc(b, '}');
+}
+
 /* Appends the names of those in the list that have one. */
 static void names_put(people const *p, dt_json const *list, dt_buf *b)
 {
@@ -111,10 +145,13 @@ static void names_put(people const *p, dt_json const *list, dt_buf *b)
     for (size_t i = 0; i < dt_json_size(list); i++) {
         dt_import_name const *n =
             name_find(p->names, p->count, dt_json_string(dt_json_at(list, i)));
-        if (unnamed(n) != NULL || named_before(list, i))
+        if (unnamed(p, n) != NULL || named_before(list, i))
             continue;
         dt_buf_puts(b, first ? "" : ",");
-        dt_json_put_string(b, n->name);
+        if (p->by_id)
+            group_put(n, b);
+        else
+            dt_json_put_string(b, n->name);
         first = false;
     }
     dt_buf_putc(b, ']');
@@ -126,8 +163,8 @@ static bool is_askable(people const *p, dt_json const *include)
     bool named = dt_json_size(include) > 0 && dt_json_size(include) <= DT_POLICY_LIST_MAX;
 
     for (size_t i = 0; named && i < dt_json_size(include); i++)
-        named =
-            unnamed(name_find(p->names, p->count, dt_json_string(dt_json_at(include, i)))) == NULL;
+        named = unnamed(p, name_find(p->names, p->count, dt_json_string(dt_json_at(include, i)))) ==
+                NULL;
     return named && !has_everyone(p, include);
 }
 
@@ -217,7 +254,8 @@ static void people_put(dt_importing *m, dt_json const *v, dt_buf *b)
     dt_json const *parts[2] = {dt_import_given(v, "users"), dt_import_given(v, "groups")};
     dt_json const *includes[2] = {dt_import_given(parts[0], "include"),
                                   dt_import_given(parts[1], "include")};
-    people const of[2] = {{m->users, m->user_count, "user"}, {m->groups, m->group_count, "group"}};
+    people const of[2] = {{m->users, m->user_count, "user", false},
+                          {m->groups, m->group_count, "group", true}};
     bool keep[2];
     size_t begin = b->len, value;
 
@@ -746,6 +784,7 @@ void dt_import_conditions_put(dt_importing *m, dt_json const *rule, bool aloud, 
     m->never = false;
     m->narrows = false;
     m->state_doubt = false;
+    m->aloud = aloud;
     m->wide = DT_IMPORT_STATES;
     dt_buf_putc(b, '{');
     if (v != NULL && dt_json_typeof(v) != DT_JSON_OBJECT)

@@ -73,8 +73,10 @@ typedef struct dt_import_zone {
 /* An id and what it is called; sorted by id. */
 typedef struct dt_import_name {
     char const *id, *name;
-    bool everyone;  /* the built-in group of everybody */
-    bool ambiguous; /* another id has the same name */
+    bool everyone;    /* the built-in group of everybody */
+    bool ambiguous;   /* another id has the same name */
+    bool unstorable;  /* the name is one that our files cannot hold */
+    char const *type; /* of a group, as Okta has it; NULL when not told */
 } dt_import_name;
 
 typedef struct dt_import_doubt {
@@ -90,6 +92,7 @@ typedef struct dt_importing {
     dt_json const *policy_groups; /* of the rule that is being converted */
     char const *rule;             /* being told of; "" for none */
     bool muted;                   /* nothing is told and counted */
+    bool aloud;                   /* what is kept of the conditions is told */
     dt_import_name *groups, *users;
     size_t group_count, user_count;
     dt_import_zone *zones;

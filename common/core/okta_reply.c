@@ -231,8 +231,15 @@ out:
     return answer;
 }
 
-/* Appends the names of one page; NULL, or what is wrong with it. */
-static char const *put_groups(dt_json const *page, dt_buf *names)
+static void put_wanted(dt_okta_group_filter const *filter, char const *group, dt_buf *groups)
+{
+    if (filter->wants(filter->ctx, group))
+        dt_buf_put(groups, group, strlen(group) + 1);
+}
+
+/* Appends what is wanted of one page; NULL, or what is wrong with it. */
+static char const *put_groups(dt_json const *page, dt_okta_group_filter const *filter,
+                              dt_buf *groups)
 {
     if (dt_json_typeof(page) != DT_JSON_ARRAY)
         return "the groups are no array";
@@ -240,35 +247,43 @@ static char const *put_groups(dt_json const *page, dt_buf *names)
     if (count > DT_OKTA_GROUPS_PER_PAGE)
         return "too many groups at once";
     for (size_t i = 0; i < count; i++) {
-        char const *name =
-            dt_json_string(dt_json_path(dt_json_at(page, i), "profile", "name", NULL));
-        if (name == NULL || name[0] == '\0')
+        dt_json const *one = dt_json_at(page, i);
+        char const *name = dt_json_string(dt_json_path(one, "profile", "name", NULL));
+        char id[DT_GROUP_ID_MAX];
+        if (dt_json_typeof(one) != DT_JSON_OBJECT)
+            return "a group that is none";
+        if (filter->ids && !dt_group_of_id(dt_json_string(dt_json_get(one, "id")), id))
+            return "a group without an id";
+        if (filter->ids)
+            put_wanted(filter, id, groups);
+        if (!filter->names)
+            continue;
+        if (name == NULL || name[0] == '\0' || dt_group_is_id(name))
             return "a group without a name";
-        if (strlen(name) >= DT_GROUP_NAME_MAX)
-            return "a group with too long a name";
-        dt_buf_put(names, name, strlen(name) + 1);
+        put_wanted(filter, name, groups);
     }
-    return dt_buf_error(names) == DT_OK ? NULL : "more groups than fit";
+    return dt_buf_error(groups) == DT_OK ? NULL : "more groups than fit";
 }
 
-dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r, dt_buf *names,
+dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r,
+                                   dt_okta_group_filter const *filter, dt_buf *groups,
                                    char next_url[DT_URL_MAX], dt_error *e)
 {
     reply p;
-    size_t before = names->len;
+    size_t before = groups->len;
     next_url[0] = '\0';
     dt_okta_answer answer = lookup_open(&p, r, e);
     if (answer != DT_OKTA_OK)
         goto out;
     char const *next = r->next_link == NULL ? "" : r->next_link;
-    char const *wrong = put_groups(p.root, names);
+    char const *wrong = put_groups(p.root, filter, groups);
     if (wrong == NULL && next[0] != '\0' &&
         (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK))
         wrong = "its link to the next page leads elsewhere";
     if (wrong != NULL) {
         answer = unusable(e, r, wrong);
         next_url[0] = '\0';
-        dt_buf_truncate(names, before);
+        dt_buf_truncate(groups, before);
     }
 out:
     reply_close(&p);

@@ -122,6 +122,27 @@ bool dt_pattern_matches(char const *pattern, char const *text)
     return *pattern == '\0';
 }
 
+bool dt_group_is_id(char const *group)
+{
+    return group[0] == DT_GROUP_ID_MARK;
+}
+
+bool dt_group_of_id(char const *id, char out[DT_GROUP_ID_MAX])
+{
+    static char const allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+    out[0] = DT_GROUP_ID_MARK;
+    return id != NULL && id[0] != '\0' && id[strspn(id, allowed)] == '\0' &&
+           dt_str_copy(out + 1, DT_GROUP_ID_MAX - 1, id) == DT_OK;
+}
+
+/* Names are compared with their case folded; ids that differ in case are two. */
+static bool is_same_name(char const *text, char const *name)
+{
+    return dt_group_is_id(text) ? strcmp(text, name) == 0 : dt_str_equal_nocase(text, name);
+}
+
 static bool list_has(dt_policy const *p, dt_name_list list, uint64_t hash, char const *name)
 {
     dt_folded_name const *names = p->names + list.first;
@@ -135,7 +156,7 @@ static bool list_has(dt_policy const *p, dt_name_list list, uint64_t hash, char 
             high = middle;
     }
     for (; low < list.count && names[low].hash == hash; low++)
-        if (dt_str_equal_nocase(names[low].text, name))
+        if (is_same_name(names[low].text, name))
             return true;
     return false;
 }
@@ -147,7 +168,8 @@ static bool is_named(char const *s)
 
 static bool patterns_match(dt_policy const *p, dt_name_list patterns, char const *name)
 {
-    for (uint32_t i = 0; i < patterns.count && is_named(name); i++)
+    /* A pattern is of names, never of ids. */
+    for (uint32_t i = 0; i < patterns.count && is_named(name) && !dt_group_is_id(name); i++)
         if (dt_pattern_matches(p->names[patterns.first + i].text, name))
             return true;
     return false;
@@ -672,6 +694,58 @@ bool dt_policy_group_tells(dt_policy const *p, dt_bytes kept, char const *group)
         }
     }
     return !listed; /* named elsewhere: kept, to be safe */
+}
+
+static bool names_some(dt_policy const *p, bool ids)
+{
+    for (uint32_t i = 0; p != NULL && i < p->all_groups.count; i++)
+        if (dt_group_is_id(p->names[p->all_groups.first + i].text) == ids)
+            return true;
+    return false;
+}
+
+bool dt_policy_names_ids(dt_policy const *p)
+{
+    return names_some(p, true);
+}
+
+bool dt_policy_names_names(dt_policy const *p)
+{
+    return p != NULL && (p->all_group_patterns.count > 0 || names_some(p, false));
+}
+
+static char const *name_beside(char const *id)
+{
+    return id + strlen(id) + 1;
+}
+
+char const *dt_policy_group_meant(dt_policy const *p, char const *word, size_t i)
+{
+    for (uint32_t k = 0; p != NULL && k < p->all_groups.count; k++) {
+        char const *text = p->names[p->all_groups.first + k].text;
+        if (dt_group_is_id(text) &&
+            (strcmp(text + 1, word) == 0 || dt_str_equal_nocase(name_beside(text), word)) &&
+            i-- == 0)
+            return text;
+    }
+    return NULL;
+}
+
+char *dt_policy_group_shown(dt_policy const *p, char const *group, char out[DT_GROUP_SHOWN_MAX])
+{
+    char const *name = "";
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, out, DT_GROUP_SHOWN_MAX);
+    dt_buf_puts(&b, dt_group_is_id(group) ? group + 1 : group);
+    for (uint32_t k = 0; dt_group_is_id(group) && p != NULL && k < p->all_groups.count; k++) {
+        char const *text = p->names[p->all_groups.first + k].text;
+        if (strcmp(text, group) == 0)
+            name = name_beside(text);
+    }
+    if (name[0] != '\0')
+        dt_buf_printf(&b, " (%s)", name);
+    return out;
 }
 
 bool dt_policy_needs_time(dt_policy const *p)

@@ -120,12 +120,29 @@ void dt_policy_set_hash(dt_policy *p, char const hash[65]);
 char const *dt_policy_hash(dt_policy const *p);
 /* True when some ACTIVE rule names groups: whoever asks must bring them. */
 bool dt_policy_needs_groups(dt_policy const *p);
-/* True when some rule names this group (ASCII case folded): the only ones worth carrying. */
+/* A group is told by its name, which any source may tell, or by its id at Okta, which Okta alone does
+ * and which is the group: names at Okta are not unique. Among groups an id stands as this byte, which no
+ * name begins with, and the id, whose case counts. */
+#define DT_GROUP_ID_MARK '\x1f'
+#define DT_GROUP_ID_MAX 66 /* with the mark and its NUL */
+bool dt_group_is_id(char const *group);
+/* Makes one of an id at Okta; false for what is none: letters, digits, - and _, at most 64. */
+DT_MUST_USE bool dt_group_of_id(char const *id, char out[DT_GROUP_ID_MAX]);
+/* True when some rule names this group (names with ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
 /* True when no decision is the same without this group, where the person is also in those of `kept`
  * (names, NUL-terminated one after another). So what is worth carrying is bounded by the rules, and not
  * by how many groups a person is in. */
 bool dt_policy_group_tells(dt_policy const *p, dt_bytes kept, char const *group);
+/* True when some rule names a group by its id; by a name or a pattern. */
+bool dt_policy_names_ids(dt_policy const *p);
+bool dt_policy_names_names(dt_policy const *p);
+/* The i-th group that some rule names by id and that people mean by `word`: its id, or the name that
+ * stands beside it. NULL past the last. */
+char const *dt_policy_group_meant(dt_policy const *p, char const *word, size_t i);
+/* A group for people: its name, or its id with the name that the policy has beside it. Returns out. */
+#define DT_GROUP_SHOWN_MAX 384
+char *dt_policy_group_shown(dt_policy const *p, char const *group, char out[DT_GROUP_SHOWN_MAX]);
 /* What the policy says of report_only; the configuration's word counts where it says nothing. */
 typedef enum dt_report { DT_REPORT_UNSAID = 0, DT_REPORT_NO, DT_REPORT_YES } dt_report;
 dt_report dt_policy_report(dt_policy const *p);

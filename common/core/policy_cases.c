@@ -70,7 +70,35 @@ typedef struct running {
 
 /* --- reading a case ---------------------------------------------------------------------------- */
 
-/* A list of names, or null for "not known". */
+static int group_put(running *x, char const *group)
+{
+    if (x->c.in.group_count == DT_GROUPS_MAX)
+        return dt_json_reader_fail(&x->r, "more than %d groups", DT_GROUPS_MAX);
+    x->c.groups[x->c.in.group_count++] = group;
+    return DT_OK;
+}
+
+/* A name, and the group that a policy names by id where this is its id or the name beside it. */
+static int group_read(running *x, dt_json const *v)
+{
+    dt_policy const *const policies[] = {x->rules->policy, x->rules->org};
+    char const *word = NULL;
+    int rc = dt_json_reader_text(&x->r, v, DT_GROUP_NAME_MAX, &word);
+
+    if (rc == DT_OK)
+        rc = group_put(x, word);
+    for (size_t k = 0; rc == DT_OK && k < 2; k++) {
+        char const *id = dt_policy_group_meant(policies[k], word, 0);
+        if (id != NULL && dt_policy_group_meant(policies[k], word, 1) != NULL)
+            rc = dt_json_reader_fail(&x->r, "is the name of several groups of the policy: give the "
+                                            "id");
+        else if (id != NULL)
+            rc = group_put(x, id);
+    }
+    return rc;
+}
+
+/* A list of names and ids, or null for "not known". */
 static int groups_read(running *x, dt_json const *v)
 {
     size_t mark = dt_json_reader_enter(&x->r, "groups");
@@ -83,8 +111,7 @@ static int groups_read(running *x, dt_json const *v)
         rc = dt_json_reader_array(&x->r, v, 0, DT_GROUPS_MAX);
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
         size_t element = dt_json_reader_enter_at(&x->r, i);
-        rc = dt_json_reader_text(&x->r, dt_json_at(v, i), DT_GROUP_NAME_MAX, &x->c.groups[i]);
-        x->c.in.group_count = i + 1;
+        rc = group_read(x, dt_json_at(v, i));
         dt_json_reader_leave(&x->r, element);
     }
     dt_json_reader_leave(&x->r, mark);

@@ -39,6 +39,8 @@ DT_MUST_USE int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule 
 /* The same of a rule of the org. */
 DT_MUST_USE int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 DT_MUST_USE int dt_org_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
+/* Keeps a group's id, as it is, with the name that people know it by, and pushes it. */
+DT_MUST_USE int dt_compiler_id_add(dt_compiler *c, char const *id, char const *name);
 /* Keeps a name, folded, and pushes it. */
 DT_MUST_USE int dt_compiler_name_add(dt_compiler *c, char const *s);
 /* A name as dt_policy.names has them: folded. */

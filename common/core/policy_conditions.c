@@ -17,9 +17,8 @@ int dt_compiler_nomem(dt_compiler *c)
 
 /* --- strings and names ------------------------------------------------------------------------- */
 
-char *dt_compiler_keep(dt_policy *p, char const *s)
+static char *keep_bytes(dt_policy *p, void const *s, size_t need)
 {
-    size_t need = strlen(s) + 1;
     dt_text_block *b = p->text;
     char *copy;
 
@@ -37,6 +36,11 @@ char *dt_compiler_keep(dt_policy *p, char const *s)
     memcpy(copy, s, need);
     b->used += need;
     return copy;
+}
+
+char *dt_compiler_keep(dt_policy *p, char const *s)
+{
+    return keep_bytes(p, s, strlen(s) + 1);
 }
 
 int dt_compiler_grow(dt_compiler *c, void **items, size_t count, size_t *cap, size_t size)
@@ -64,6 +68,23 @@ int dt_compiler_name_add(dt_compiler *c, char const *s)
     for (char *t = text; *t != '\0'; t++)
         if (*t >= 'A' && *t <= 'Z')
             *t = (char)(*t + 32);
+    return dt_compiler_name_push(c, (dt_folded_name){dt_name_hash(text), text});
+}
+
+int dt_compiler_id_add(dt_compiler *c, char const *id, char const *name)
+{
+    char both[DT_GROUP_ID_MAX + DT_GROUP_NAME_MAX];
+    char *text;
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, both, sizeof(both));
+    dt_buf_put(&b, id, strlen(id) + 1);
+    dt_buf_put(&b, name, strlen(name) + 1);
+    if (dt_buf_error(&b) < 0)
+        return dt_json_reader_fail(&c->r, "is too long");
+    text = keep_bytes(c->p, both, b.len);
+    if (text == NULL)
+        return dt_compiler_nomem(c);
     return dt_compiler_name_push(c, (dt_folded_name){dt_name_hash(text), text});
 }
 
@@ -95,7 +116,10 @@ int dt_compiler_list_end(dt_compiler *c, dt_name_list *out)
 
     out->count = (uint32_t)(c->p->name_count - out->first);
     twice = dt_compiler_list_sort(c->p, *out);
-    return twice == NULL ? DT_OK : dt_json_reader_fail(&c->r, "\"%.80s\" is there twice", twice);
+    if (twice == NULL)
+        return DT_OK;
+    return dt_json_reader_fail(&c->r, "\"%.80s\" is there twice",
+                               twice + (dt_group_is_id(twice) ? 1 : 0));
 }
 
 /* --- conditions: people ------------------------------------------------------------------------ */
@@ -114,8 +138,33 @@ static int pattern_check(dt_compiler *c, char const *name, size_t count)
     return DT_OK;
 }
 
-/* Takes the list's names, or its patterns: each of the two is to lie together. */
-static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_list *out)
+/* {"id","name"}: a group of Okta by what it is; the name is for people. */
+static int group_take(dt_compiler *c, dt_json const *v)
+{
+    static dt_json_field const fields[] = {{"id", true}, {"name", false}, {NULL, false}};
+    char const *id = NULL, *name = "";
+    char group[DT_GROUP_ID_MAX];
+    size_t mark;
+    int rc = dt_json_reader_object(&c->r, v, fields);
+
+    if (rc != DT_OK)
+        return rc;
+    mark = dt_json_reader_enter(&c->r, "id");
+    rc = dt_json_reader_text(&c->r, dt_json_get(v, "id"), DT_GROUP_NAME_MAX, &id);
+    if (rc == DT_OK && !dt_group_of_id(id, group))
+        rc = dt_json_reader_fail(&c->r, "is no id of a group at Okta");
+    dt_json_reader_leave(&c->r, mark);
+    if (rc == DT_OK && dt_json_get(v, "name") != NULL) {
+        mark = dt_json_reader_enter(&c->r, "name");
+        rc = dt_json_reader_text(&c->r, dt_json_get(v, "name"), DT_GROUP_NAME_MAX, &name);
+        dt_json_reader_leave(&c->r, mark);
+    }
+    return rc == DT_OK ? dt_compiler_id_add(c, group, name) : rc;
+}
+
+/* Takes the list's names and ids, or its patterns: each of the two is to lie together. */
+static int names_take(dt_compiler *c, dt_json const *v, bool groups, bool patterns,
+                      dt_name_list *out)
 {
     int rc = DT_OK;
 
@@ -123,6 +172,11 @@ static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_l
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
         size_t mark = dt_json_reader_enter_at(&c->r, i);
         char const *name = NULL;
+        if (groups && dt_json_typeof(dt_json_at(v, i)) == DT_JSON_OBJECT) {
+            rc = patterns ? DT_OK : group_take(c, dt_json_at(v, i));
+            dt_json_reader_leave(&c->r, mark);
+            continue;
+        }
         rc = dt_json_reader_text(&c->r, dt_json_at(v, i), DT_GROUP_NAME_MAX, &name);
         if (rc == DT_OK && is_pattern(name) == patterns) {
             if (patterns)
@@ -135,7 +189,7 @@ static int names_take(dt_compiler *c, dt_json const *v, bool patterns, dt_name_l
     return rc == DT_OK ? dt_compiler_list_end(c, out) : rc;
 }
 
-static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *names,
+static int names_parse(dt_compiler *c, dt_json const *v, bool groups, dt_name_list *names,
                        dt_name_list *patterns, bool include)
 {
     int rc = dt_json_reader_array(&c->r, v, 0, DT_POLICY_LIST_MAX);
@@ -144,12 +198,13 @@ static int names_parse(dt_compiler *c, dt_json const *v, dt_name_list *names,
         return dt_json_reader_fail(&c->r, "is empty and would include nobody: leave it out for "
                                           "everybody");
     if (rc == DT_OK)
-        rc = names_take(c, v, false, names);
-    return rc == DT_OK ? names_take(c, v, true, patterns) : rc;
+        rc = names_take(c, v, groups, false, names);
+    return rc == DT_OK ? names_take(c, v, groups, true, patterns) : rc;
 }
 
 /* {"include":[...],"exclude":[...]}; lists: names and patterns of include, then of exclude. */
-static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *const lists[4])
+static int name_lists_parse(dt_compiler *c, dt_json const *v, bool groups,
+                            dt_name_list *const lists[4])
 {
     static dt_json_field const fields[] = {{"include", false}, {"exclude", false}, {NULL, false}};
     int rc = dt_json_reader_object(&c->r, v, fields);
@@ -159,7 +214,7 @@ static int name_lists_parse(dt_compiler *c, dt_json const *v, dt_name_list *cons
         if (list == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = names_parse(c, list, lists[2 * i], lists[2 * i + 1], i == 0);
+        rc = names_parse(c, list, groups, lists[2 * i], lists[2 * i + 1], i == 0);
         dt_json_reader_leave(&c->r, mark);
     }
     return rc;
@@ -186,7 +241,7 @@ static int people_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         if (part == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = name_lists_parse(c, part, lists[i]);
+        rc = name_lists_parse(c, part, i == 1, lists[i]);
         if (rc == DT_OK && i == 1)
             rc = groups_within(c, rule);
         dt_json_reader_leave(&c->r, mark);

@@ -225,6 +225,13 @@ static void put_canonical(dt_buf *b, dt_json const *v, char const *path)
         v = dt_json_get(v, "value");
         t = dt_json_typeof(v);
     }
+    /* Of a group by id the name is for people. */
+    if (t == DT_JSON_OBJECT && strstr(path, "conditions/people/groups/") != NULL) {
+        dt_buf_puts(b, "{\"id\":");
+        dt_json_put_value(b, dt_json_get(v, "id"), 0);
+        dt_buf_putc(b, '}');
+        return;
+    }
     if (t != DT_JSON_ARRAY && t != DT_JSON_OBJECT) {
         put_scalar(b, v, path);
         return;

@@ -71,21 +71,24 @@ static void put_origin(dt_buf *b, dt_origin const *o, dt_time now)
 static bool put_names(dt_buf *b, dt_policy const *p, char const *before, dt_name_list names,
                       dt_name_list patterns)
 {
+    char shown[DT_GROUP_SHOWN_MAX];
     name_words w = {.b = b};
 
     if (names.count + patterns.count == 0)
         return false;
     dt_buf_puts(b, before);
     for (uint32_t i = 0; i < names.count; i++)
-        put_name(&w, p->names[names.first + i].text);
+        put_name(&w, dt_policy_group_shown(p, p->names[names.first + i].text, shown));
     for (uint32_t i = 0; i < patterns.count; i++)
         put_name(&w, p->names[patterns.first + i].text);
     put_rest(&w);
     return true;
 }
 
-static void put_own_groups(dt_buf *b, dt_policy_input const *in, dt_policy_origins const *from)
+static void put_own_groups(dt_buf *b, dt_policy const *p, dt_policy_input const *in,
+                           dt_policy_origins const *from)
 {
+    char shown[DT_GROUP_SHOWN_MAX];
     name_words w = {.b = b};
 
     if (in->group_knowledge != DT_GROUPS_KNOWN) {
@@ -95,7 +98,7 @@ static void put_own_groups(dt_buf *b, dt_policy_input const *in, dt_policy_origi
     dt_buf_puts(b, in->group_count > 0 ? "; of the groups that rules name, the person is in "
                                        : "; the person is in no group that a rule names");
     for (size_t i = 0; i < in->group_count; i++)
-        put_name(&w, in->groups[i] != NULL ? in->groups[i] : "?");
+        put_name(&w, in->groups[i] != NULL ? dt_policy_group_shown(p, in->groups[i], shown) : "?");
     put_rest(&w);
     put_origin(b, &from->groups, from->now);
 }
@@ -121,7 +124,7 @@ static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *
         strcmp(in->login, in->user) != 0)
         dt_buf_printf(b, ", at Okta %s", in->login);
     if (groups)
-        put_own_groups(b, in, from);
+        put_own_groups(b, p, in, from);
 }
 
 static void put_zone_ids(dt_buf *b, dt_policy const *p, dt_name_list ids)

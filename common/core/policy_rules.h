@@ -62,7 +62,9 @@ static inline bool dt_tag_set_has(dt_tag_set const *s, uint32_t tag)
  * always. */
 typedef struct dt_folded_name {
     uint64_t hash;
-    char const *text; /* folded; points into the policy's text */
+    char const
+        *text; /* folded; points into the policy's text. The id of a group (dt_group_is_id) is
+                         as it is, and behind its NUL is the name that people know it by */
 } dt_folded_name;
 
 /* Strings of a policy: never moved, freed with it. */

@@ -162,6 +162,27 @@ bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char 
            (site->org && dt_policy_group_tells(site->org, kept, group));
 }
 
+bool dt_site_names_names(dt_site const *site)
+{
+    return dt_policy_names_names(site->policy) || dt_policy_names_names(site->org);
+}
+
+bool dt_site_names_ids(dt_site const *site)
+{
+    return dt_policy_names_ids(site->policy) || dt_policy_names_ids(site->org);
+}
+
+/* Ids of groups are Okta's to tell, whoever else tells names; where no rule asks for a name, nobody
+ * else is missed. */
+unsigned dt_site_groups_from(dt_site const *site)
+{
+    unsigned from = site->config->policy.groups_from;
+
+    if (!dt_site_names_ids(site))
+        return from;
+    return dt_site_names_names(site) ? from | DT_GROUPS_FROM_OKTA : DT_GROUPS_FROM_OKTA;
+}
+
 bool dt_signon_add_group(dt_signon *s, char const *name)
 {
     size_t len;
@@ -183,6 +204,9 @@ static bool take_told_groups(dt_signon *s, dt_request const *r)
     if (r->group_knowledge != DT_GROUPS_KNOWN)
         return false;
     for (size_t i = 0; i < r->group_count; i++) {
+        /* No name is like that, and no request may tell ids. */
+        if (r->groups[i] != NULL && dt_group_is_id(r->groups[i]))
+            return false;
         if (!dt_signon_add_group(s, r->groups[i]))
             return false;
     }
@@ -192,7 +216,7 @@ static bool take_told_groups(dt_signon *s, dt_request const *r)
 /* Known are groups only when everybody has told them who is to tell them. */
 static void take_groups(dt_signon *s, dt_request const *r)
 {
-    unsigned from = s->site.config->policy.groups_from;
+    unsigned from = dt_site_groups_from(&s->site);
     bool told = (from & DT_GROUPS_FROM_REQUEST) == 0 || take_told_groups(s, r);
 
     s->told_len = s->groups_len;
@@ -798,7 +822,7 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->station = s->station;
     out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
     if (s->group_knowledge == DT_GROUPS_KNOWN)
-        out->groups_from = groups_from(s->site.config->policy.groups_from);
+        out->groups_from = groups_from(dt_site_groups_from(&s->site));
     out->generation = s->site.generation;
     out->loaded = s->site.loaded;
     out->started = s->started;
@@ -910,7 +934,7 @@ static bool tells_platform(dt_signon const *s, dt_evidence const *e)
 
 void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out)
 {
-    unsigned from = s->site.config->policy.groups_from;
+    unsigned from = dt_site_groups_from(&s->site);
 
     *out = (dt_policy_origins){.now = s->decided, .address_text = s->client_ip};
     out->address.from = "the request";

@@ -53,6 +53,12 @@ bool dt_site_names_group(dt_site const *site, char const *group);
 /* Whether a group of a person has to be carried on, beside the `count` ones of `kept` (names,
  * NUL-terminated one after another). */
 bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group);
+/* True when some rule names a group by a name or a pattern; by its id at Okta. */
+bool dt_site_names_names(dt_site const *site);
+bool dt_site_names_ids(dt_site const *site);
+/* Who is to tell groups, dt_groups_from bits: whom [policy] groups_from names, and Okta where a rule
+ * names a group by its id at Okta: it alone, where rules name none otherwise. */
+unsigned dt_site_groups_from(dt_site const *site);
 
 /* Decides by the org's own rules, into o->org, and adds what they ask for to o->decision, which is the
  * application's; o->org_mfa says whether MFA is due because of them. `o->verdict` counts for org_mfa =

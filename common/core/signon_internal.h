@@ -496,6 +496,8 @@ void dt_signon_set_phase(dt_signon *s, dt_phase phase);
 /* Waits until `until` and then enters `phase`. */
 void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until);
 void dt_signon_detail(dt_signon *s, char const *fmt, ...) DT_PRINTF(2, 3);
+/* Okta is to tell names of groups, too, and not their ids alone. */
+bool dt_signon_okta_names(dt_signon const *s);
 /* Adds one of the person's groups when the policy names it. False when they do not fit. */
 bool dt_signon_add_group(dt_signon *s, char const *name);
 

@@ -164,16 +164,33 @@ static bool take_group_names(dt_signon *s, dt_bytes names)
     return true;
 }
 
+bool dt_signon_okta_names(dt_signon const *s)
+{
+    return (s->site.config->policy.groups_from & DT_GROUPS_FROM_OKTA) != 0 &&
+           dt_site_names_names(&s->site);
+}
+
+static bool wants_group(void const *site, char const *group)
+{
+    return dt_site_names_group(site, group);
+}
+
 static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     uint8_t storage[32 * 1024];
+    dt_okta_group_filter const filter = {
+        .wants = wants_group,
+        .ctx = &s->site,
+        .ids = dt_site_names_ids(&s->site),
+        .names = dt_signon_okta_names(s),
+    };
     dt_buf names;
     dt_error err = {0};
     char next[DT_URL_MAX];
     dt_okta_answer a;
 
     dt_buf_init_fixed(&names, storage, sizeof(storage));
-    a = dt_okta_read_groups(s->site.config, r, &names, next, &err);
+    a = dt_okta_read_groups(s->site.config, r, &filter, &names, next, &err);
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return;
     if (dt_buf_error(&names) < 0 || !take_group_names(s, dt_buf_bytes(&names)) ||

@@ -167,12 +167,14 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
     dt_json *root = NULL;
     dt_json const *list;
     int64_t at;
+    bool names = false;
     int rc = parse_record(text, &root);
 
     if (rc < 0)
         return rc;
-    list = dt_json_get(root, "groups");
+    list = dt_json_get(root, "okta");
     if (!take_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
+        !dt_json_bool(dt_json_get(root, "names"), &names) || names != dt_signon_okta_names(s) ||
         dt_json_typeof(list) != DT_JSON_ARRAY)
         rc = DT_E_PARSE;
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
@@ -282,7 +284,8 @@ static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
 {
     char const *at = s->groups + s->told_len; /* Okta's alone */
 
-    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"groups\":[", RECORD_VERSION, (long long)now);
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"names\":%s,\"okta\":[", RECORD_VERSION,
+                  (long long)now, dt_signon_okta_names(s) ? "true" : "false");
     for (size_t i = s->told_count; i < s->group_count; i++) {
         if (i > s->told_count)
             dt_buf_putc(b, ',');

@@ -94,6 +94,11 @@ def written(site: Site) -> list[str]:
     return sorted(p.name for p in site.policy_directory.iterdir())
 
 
+def named(world: Sim, name: str) -> dict[str, str]:
+    """A group as an imported policy names it."""
+    return {"id": world.group_id(name), "name": name}
+
+
 def office(world: Sim, **members: Any) -> str:
     return world.add_zone(**{"name": "Office", "type": "IP", "proxies": None, "gateways": [
         {"type": "CIDR", "value": "192.0.2.77/24"}], **members})
@@ -284,10 +289,11 @@ def test_an_org_s_policy(site: Site, world: Sim) -> None:
     assert answer.line("summary").startswith("0 refused, 0 changed, 6 left out,")
     rules = imported(site)["rules"]
     assert [r["name"] for r in rules] == ["No contractors", "Office", "Phones", "Catch-all Rule"]
-    assert rules[0]["conditions"] == {"people": {"users": {"exclude": ["ann@example.com"]},
-                                                 "groups": {"include": ["Contractors"]}}}
+    assert rules[0]["conditions"] == {"people": {
+        "users": {"exclude": ["ann@example.com"]},
+        "groups": {"include": [named(world, "Contractors")]}}}
     assert rules[1]["conditions"] == {"network": {"connection": "ZONE", "include": ["Office"]},
-                                      "people": {"groups": {"include": ["Staff"]}}}
+                                      "people": {"groups": {"include": [named(world, "Staff")]}}}
     assert rules[1]["actions"]["appSignOn"]["promptForFactor"] == {
         "frequency": "ONCE_A_DAY", "factors": ["push"]}
     assert rules[2]["conditions"] == {"platform": {"include": [
@@ -533,7 +539,8 @@ def test_the_org_s_own_sign_on_rules(site: Site, world: Sim) -> None:
     rules = json.loads(org_file.read_text())["rules"]
     assert [(r["name"], r["priority"]) for r in rules] == [
         ("Office", 1), ("VPN", 2), ("Default Rule", 3)]
-    assert rules[0]["conditions"]["people"] == {"groups": {"include": ["Staff"]}}
+    assert rules[0]["conditions"]["people"] == \
+        {"groups": {"include": [named(world, "Staff")]}}
     assert rules[1]["actions"]["signon"] == {"access": "ALLOW", "requireFactor": True,
                                              "factorPromptMode": "SESSION", "factorLifetime": 15}
     assert rules[2]["conditions"] is None
@@ -780,6 +787,77 @@ def test_the_guide_over_radius(tmp_path: Path, pki_index: dict[str, Any],
         assert done.code == rad.ACCEPT, done
         event = world.outcome(computer, "MFA_SUCCESS")
         assert event["rule"] == NOT_TRUSTED_RULE and event["verdict"] == "NOT_TRUSTED"
+
+
+def test_homonymous_groups_and_providers_over_radius(tmp_path: Path,
+                                                     pki_index: dict[str, Any]) -> None:
+    """Members of a second group of the same name get nothing by the rule for the first; Google's
+    passcode is not Okta Verify's, and each prompt names its own."""
+    okta_totp = {"authenticationMethods": [{"key": "okta_verify", "method": "totp"}]}
+    google = {"authenticationMethods": [{"key": "google_otp", "method": "otp"}]}
+
+    def put(site: Site) -> None:
+        sim = site.world
+        admins = sim.group_id("VPN Admins")
+        second = sim.add_group("vpn admins")
+        sim.group_id("VPN Admins of Berlin")
+        app = sim.add_app(label="VPN")
+        sim.add_policy(type="ACCESS_POLICY", name="VPN", apps=[app], rules=[
+            org_rule("Admins", 0, {"people": {"groups": {"include": [admins]}}},
+                     sign_on("2FA", constraints=[{"possession": okta_totp}])),
+            org_rule("Externals", 1, {"people": {"groups": {
+                "include": [sim.group_id("Externals")]}}},
+                     sign_on("2FA", constraints=[{"possession": google}])), CATCH_ALL])
+        answer = ctl(site, "import", "--application", "vpn", "--app", "VPN", "--replace")
+        assert answer.code == YES, answer
+        assert f'group "VPN Admins" is {admins}; {second}, APP_GROUP has the same name' \
+            in answer.out
+        assert "of Berlin" not in answer.out
+        rules = imported(site)["rules"]
+        assert rules[0]["conditions"]["people"]["groups"]["include"] == [
+            {"id": admins, "name": "VPN Admins"}]
+        assert rules[0]["actions"]["appSignOn"]["promptForFactor"]["factors"] == [
+            "token:software:totp/OKTA"]
+        assert rules[1]["actions"]["appSignOn"]["promptForFactor"]["factors"] == [
+            "token:software:totp/GOOGLE"]
+        made["second"] = second
+
+    made: dict[str, str] = {}
+    with rad.start_world(tmp_path, pki_index, prepare=put) as world:
+        def person(name: str, group: str, provider: str) -> str:
+            login = name + "@example.com"
+            world.sim.add_user(login, groups=(group,))
+            world.sim.add_factor(login, "token:software:totp", provider=provider)
+            return name
+
+        def asked(user: str) -> rad.Reply:
+            return world.client().login(user)
+
+        reply = asked(person("ada", "VPN Admins", "OKTA"))
+        assert reply.code == rad.CHALLENGE and "Okta Verify passcode" in reply.message, reply
+        done = world.client().login("ada", world.passcode("ada"), reply.state)
+        assert done.code == rad.ACCEPT, done
+        assert world.outcome("ada", "MFA_SUCCESS")["factorProvider"] == "OKTA"
+
+        reply = asked(person("eve", made["second"], "OKTA"))
+        assert reply.code == rad.REJECT
+        assert world.outcome("eve", "RULE_DENY")["rule"] == "Catch-all Rule"
+        assert asked(person("gus", "VPN Admins", "GOOGLE")).code == rad.REJECT
+        assert world.outcome("gus", "MFA_NO_FACTOR")["rule"] == "Admins"
+
+        reply = asked(person("xenia", "Externals", "GOOGLE"))
+        assert reply.code == rad.CHALLENGE, reply
+        assert "Google Authenticator passcode" in reply.message
+        done = world.client().login("xenia", world.passcode("xenia"), reply.state)
+        assert done.code == rad.ACCEPT, done
+        assert world.outcome("xenia", "MFA_SUCCESS")["factorProvider"] == "GOOGLE"
+        assert asked(person("xaver", "Externals", "OKTA")).code == rad.REJECT
+
+        # 90 Japanese characters are 270 bytes: a group that no rule names refuses nobody.
+        world.sim.set_user("ada@example.com", groups=["VPN Admins", "\u8a9e" * 90, "x" * 255])
+        assert run("forget", "--groups", "--user", "ada", "-c",
+                   world.site.config_path).code in (YES, NO)
+        assert asked("ada").code == rad.CHALLENGE
 
 
 @guide

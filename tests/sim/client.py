@@ -239,6 +239,10 @@ class Sim:
         """The id of a group, which is made when it is not there."""
         return self.call("PUT", "/groups/" + quote(name, safe=""))["id"]
 
+    def add_group(self, name: str, kind: str = "APP_GROUP") -> str:
+        """One more group of a name that another may have; its id, by which people are put in."""
+        return self.call("POST", "/groups", {"name": name, "type": kind})["id"]
+
     # --- devices -----------------------------------------------------------------------------
 
     def enrol_device(self, device_id: Optional[str] = None, *, compliance: str = "compliant",

@@ -56,6 +56,7 @@ class Control:
                 ("POST", "/fleet", self.post_fleet),
                 ("POST", "/policies", self.post_policy), ("POST", "/zones", self.post_zone),
                 ("POST", "/apps", self.post_app), ("PUT", "/groups/{group}", self.put_group),
+                ("POST", "/groups", self.post_group),
                 ("POST", "/tokens/revoke", self.post_revoke),
                 ("GET", "/requests", self.get_requests),
                 ("DELETE", "/requests", self.delete_requests),
@@ -228,6 +229,9 @@ class Control:
 
     async def put_group(self, request: web.Request, values: Values) -> Any:
         return {"id": self.world.group_id(request.match_info["group"])}
+
+    async def post_group(self, request: web.Request, values: Values) -> Any:
+        return {"id": self.world.add_group(str(values["name"]), str(values["type"]))}
 
     async def post_revoke(self, request: web.Request, values: Values) -> Any:
         count = len(self.world.access_tokens)

@@ -31,6 +31,7 @@ SUMMARIES = {
     "E0000009": "Internal Server Error",
     "E0000010": "Service is in read only mode",
     "E0000011": "Invalid token provided",
+    "E0000031": "Invalid search criteria.",
     "E0000021": "Bad request.  Accept and/or Content-Type headers likely do not match supported "
                 "values.",
     "E0000022": "The endpoint does not support the provided HTTP method",
@@ -47,7 +48,8 @@ SUMMARIES = {
 STATUSES = {
     "E0000001": 400, "E0000003": 400, "E0000004": 401, "E0000006": 403,
     "E0000007": 404, "E0000009": 500,
-    "E0000010": 503, "E0000011": 401, "E0000021": 400, "E0000022": 405, "E0000047": 429,
+    "E0000010": 503, "E0000011": 401, "E0000021": 400,
+    "E0000031": 400, "E0000022": 405, "E0000047": 429,
     "E0000068": 403, "E0000069": 403, "E0000079": 403, "E0000082": 403, "E0000083": 403,
     "E0000154": 410, "E0000155": 423, "E0000180": 423,
 }
@@ -205,11 +207,7 @@ class OktaApi:
         return max(1, min(size, self.world.org.groups_page_size)), max(0, after)
 
     def _group_json(self, user: User, name: str) -> dict[str, Any]:
-        moment = okta_time(user.created)
-        kind = "BUILT_IN" if name == "Everyone" else "OKTA_GROUP"
-        return {"id": self.world.group_id(name), "created": moment, "lastUpdated": moment,
-                "lastMembershipUpdated": moment, "objectClass": ["okta:user_group"],
-                "type": kind, "profile": {"name": name, "description": ""}}
+        return self.world.group_json(name, user.created)
 
     # --- devices -----------------------------------------------------------------------------
 

@@ -9,15 +9,16 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
 from tests.sim.okta import OktaApi, OktaError, link
-from tests.sim.state import Catalogue, Policy, okta_time
+from tests.sim.state import Catalogue, Policy
 
 FILTER = re.compile(r'id eq "([A-Za-z0-9]+)"')
+SEARCH_NAME = re.compile(r'profile\.name eq "((?:[^"\\]|\\.)*)"')
 
 
 class PolicyApi(OktaApi):
@@ -36,6 +37,7 @@ class PolicyApi(OktaApi):
                 (policy + "/rules", self.get_rules, "rules"),
                 (policy + "/mappings", self.get_mappings, "mappings"),
                 ("/api/v1/zones", self.get_zones, "zones"),
+                ("/api/v1/groups", self.list_groups, "groups-list"),
                 ("/api/v1/groups/{group}", self.get_group, "group"),
                 ("/api/v1/apps", self.get_apps, "apps"),
                 ("/api/v1/apps/{app}", self.get_app, "app")):
@@ -54,7 +56,7 @@ class PolicyApi(OktaApi):
         response = web.json_response(items[after:after + size])
         address = f"https://{request.host}{request.rel_url.raw_path}"
         kept = {k: v for k, v in request.query.items() if k not in ("limit", "after")}
-        rest = "".join(f"&{k}={v}" for k, v in kept.items())
+        rest = "".join(f"&{k}={quote(v, safe='')}" for k, v in kept.items())
         response.headers.add("link", f'<{address}?limit={size}{rest}>; rel="self"')
         if after + size < len(items):
             cursor = f"{address}?after={after + size}&limit={size}{rest}"
@@ -126,15 +128,24 @@ class PolicyApi(OktaApi):
 
     async def get_group(self, request: web.Request) -> web.Response:
         key = request.match_info["group"]
-        names = [name for name, number in self.world.group_ids.items() if number == key]
-        if not names:
-            raise OktaError("E0000007", key + " (UserGroup)")
-        moment = okta_time(time.time())
-        return web.json_response({
-            "id": key, "created": moment, "lastUpdated": moment, "lastMembershipUpdated": moment,
-            "objectClass": ["okta:user_group"],
-            "type": "BUILT_IN" if names[0] == "Everyone" else "OKTA_GROUP",
-            "profile": {"name": names[0], "description": ""}})
+        for name, number in self.world.group_ids.items():
+            if number == key:
+                return web.json_response(self.world.group_json(name))
+        raise OktaError("E0000007", key + " (UserGroup)")
+
+    async def list_groups(self, request: web.Request) -> web.Response:
+        """Those whose name begins with `q`, or is exactly that of search=profile.name eq "..."."""
+        groups = [self.world.group_json(name) for name in self.world.group_ids]
+        search = request.query.get("search")
+        if search is not None:
+            asked = SEARCH_NAME.fullmatch(search)
+            if asked is None:
+                raise OktaError("E0000031", search)
+            wanted = re.sub(r"\\(.)", r"\1", asked.group(1)).lower()
+            groups = [g for g in groups if g["profile"]["name"].lower() == wanted]
+        start = request.query.get("q", "").lower()
+        return self._list(request, [g for g in groups
+                                    if g["profile"]["name"].lower().startswith(start)])
 
     def _app_json(self, request: web.Request, app: dict[str, Any]) -> dict[str, Any]:
         base = self._base(request)

@@ -258,6 +258,8 @@ class World:
         self.users: dict[str, User] = {}
         self.logins: dict[str, User] = {}
         self.group_ids: dict[str, str] = {}
+        # Groups that share a name: they go by their id in the lists of people's groups.
+        self.other_groups: dict[str, tuple[str, str]] = {}  # name, type
         self.pushes: dict[str, Push] = {}
         self.push_order: collections.deque[Push] = collections.deque()
         self.catalogue = Catalogue()
@@ -322,6 +324,24 @@ class World:
 
     def group_id(self, name: str) -> str:
         return self.group_ids.setdefault(name, new_id("00g"))
+
+    def add_group(self, name: str, kind: str) -> str:
+        """One more group, whether the name is there already or not."""
+        made = new_id("00g")
+        self.group_ids[made] = made
+        self.other_groups[made] = (name, kind)
+        return made
+
+    def group_json(self, key: str, created: float = 0.0) -> dict[str, Any]:
+        """A group by its name, or by its id where it shares the name."""
+        name, kind = self.other_groups.get(
+            key, (key, "BUILT_IN" if key == "Everyone" else "OKTA_GROUP"))
+        moment = okta_time(created or time.time())
+        return {"id": self.group_id(key), "created": moment, "lastUpdated": moment,
+                "lastMembershipUpdated": moment,
+                "objectClass": ["okta:windows_security_principal" if kind == "APP_GROUP"
+                                else "okta:user_group"],
+                "type": kind, "profile": {"name": name, "description": ""}}
 
     def add_factor(self, user: User, values: dict[str, Any]) -> Factor:
         _only(values, ("type", "provider", "status", "profile", "secret", "id"))

@@ -382,13 +382,21 @@ static dt_okta_answer read_user(dt_http_response const *r, dt_error *e)
     return a;
 }
 
+static bool wants_all(void const *ctx, char const *group)
+{
+    (void)ctx;
+    return group[0] != '\0';
+}
+
+static dt_okta_group_filter const by_name = {.wants = wants_all, .names = true};
+
 static dt_okta_answer read_groups(dt_http_response const *r, dt_error *e)
 {
     char next[DT_URL_MAX] = "x";
     dt_buf names;
     dt_buf_init(&names, 4096);
     dt_buf_puts(&names, "before");
-    dt_okta_answer a = dt_okta_read_groups(&config, r, &names, next, e);
+    dt_okta_answer a = dt_okta_read_groups(&config, r, &by_name, &names, next, e);
     if (a != DT_OKTA_OK) {
         assert_string_equal((char *)names.p, "before");
         assert_string_equal(next, "");
@@ -731,16 +739,16 @@ static void groups_over_pages(void **state)
                                     "\"Everyone\",\"description\":null}},{\"profile\":{\"name\":"
                                     "\"VPN \\u00fcsers\"}}]");
     r.next_link = BASE "/groups?after=x&limit=2";
-    assert_int_equal(dt_okta_read_groups(&config, &r, &names, next, NULL), DT_OKTA_OK);
+    assert_int_equal(dt_okta_read_groups(&config, &r, &by_name, &names, next, NULL), DT_OKTA_OK);
     assert_string_equal(next, r.next_link);
     dt_http_request q;
     assert_int_equal(dt_okta_poll(&config, next, &q), 0);
     r = reply(200, "[{\"profile\":{\"name\":\"Third\"}}]");
-    assert_int_equal(dt_okta_read_groups(&config, &r, &names, next, NULL), DT_OKTA_OK);
+    assert_int_equal(dt_okta_read_groups(&config, &r, &by_name, &names, next, NULL), DT_OKTA_OK);
     assert_string_equal(next, "");
     r = reply(200, "[]");
     r.next_link = NULL;
-    assert_int_equal(dt_okta_read_groups(&config, &r, &names, next, NULL), DT_OKTA_OK);
+    assert_int_equal(dt_okta_read_groups(&config, &r, &by_name, &names, next, NULL), DT_OKTA_OK);
     static char const expected[] = "Everyone\0VPN \xc3\xbcsers\0Third";
     assert_true(dt_bytes_equal(dt_buf_bytes(&names), dt_bytes_of(expected, sizeof(expected))));
     dt_buf_free(&names);
@@ -777,11 +785,96 @@ static void groups_of_other_shapes(void **state)
     assert_int_equal(read_groups(&r, NULL), DT_OKTA_OK);
     body[21 + DT_GROUP_NAME_MAX - 1] = 'g';
     strcpy(body + 21 + DT_GROUP_NAME_MAX, "\"}}]");
+    /* Whoever wants it has it, whatever its length: what is wanted is what a rule names. */
     assert_int_equal(
         read_groups(
             &(dt_http_response){.failure = DT_HTTP_OK, .status = 200, .body = dt_bytes_str(body)},
             NULL),
-        DT_OKTA_UNUSABLE);
+        DT_OKTA_OK);
+}
+
+static bool wants_two(void const *ctx, char const *group)
+{
+    (void)ctx;
+    return strcmp(group, "\x1f"
+                         "00gVPN1") == 0 ||
+           strcmp(group, "VPN Admins") == 0;
+}
+
+/* Only what rules name is kept, by id and by name; what is looked at has to be there. */
+static void groups_by_id_and_by_name(void **state)
+{
+    static struct {
+        bool ids, names;
+        char const *page;
+        dt_okta_answer answer;
+        char const *kept; /* with | for NUL */
+    } const rows[] = {
+        {true, false, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
+         "\x1f"
+         "00gVPN1|"},
+        {true, true, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
+         "\x1f"
+         "00gVPN1|VPN Admins|"},
+        {false, true, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
+         "VPN Admins|"},
+        /* the homonym, and an id that differs in case */
+        {true, false, "[{\"id\":\"00gOTHER\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
+         ""},
+        {true, false, "[{\"id\":\"00gvpn1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
+         ""},
+        {true, false, "[{\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_UNUSABLE, ""},
+        {true, false, "[{\"id\":7,\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_UNUSABLE, ""},
+        {true, false, "[{\"id\":\"\",\"profile\":{\"name\":\"x\"}}]", DT_OKTA_UNUSABLE, ""},
+        {true, false, "[{\"id\":\"a b\",\"profile\":{\"name\":\"x\"}}]", DT_OKTA_UNUSABLE, ""},
+        {true, false, "[{\"id\":\"00g1\"}]", DT_OKTA_OK, ""},
+        {true, true, "[{\"id\":\"00g1\"}]", DT_OKTA_UNUSABLE, ""},
+        {true, true, "[{\"id\":\"00g1\",\"profile\":{\"name\":\"\\u001f00gVPN1\"}}]",
+         DT_OKTA_UNUSABLE, ""},
+        {true, false, "[{\"id\":\"00gVPN1\"},7]", DT_OKTA_UNUSABLE, ""},
+        {true, false, "[null]", DT_OKTA_UNUSABLE, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        dt_okta_group_filter filter = {
+            .wants = wants_two, .ids = rows[i].ids, .names = rows[i].names};
+        dt_http_response r = reply(200, rows[i].page);
+        char next[DT_URL_MAX], storage[256];
+        dt_buf b;
+        dt_buf_init_fixed(&b, storage, sizeof(storage));
+        assert_int_equal(dt_okta_read_groups(&config, &r, &filter, &b, next, NULL), rows[i].answer);
+        for (size_t k = 0; k < b.len; k++)
+            b.p[k] = b.p[k] == '\0' ? '|' : b.p[k];
+        assert_true(dt_bytes_equal(dt_buf_bytes(&b), dt_bytes_str(rows[i].kept)));
+    }
+}
+
+/* 90 Japanese characters are 270 bytes; thousands of groups that no rule names take no room. */
+static void groups_that_nobody_names_may_be_of_any_size(void **state)
+{
+    dt_okta_group_filter const filter = {.wants = wants_two, .ids = true, .names = true};
+    char next[DT_URL_MAX], storage[64];
+    dt_buf page, kept;
+
+    (void)state;
+    dt_buf_init(&page, 4 << 20);
+    dt_buf_putc(&page, '[');
+    for (int i = 0; i < DT_OKTA_GROUPS_PER_PAGE - 1; i++) {
+        dt_buf_printf(&page, "{\"id\":\"00g%d\",\"profile\":{\"name\":\"", i);
+        for (int k = 0; k < 90; k++)
+            dt_buf_puts(&page, "\xe8\xaa\x9e");
+        dt_buf_puts(&page, "\"}},");
+    }
+    dt_buf_puts(&page, "{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]");
+    dt_buf_putc(&page, '\0');
+    dt_buf_init_fixed(&kept, storage, sizeof(storage));
+    dt_http_response r = reply(200, (char const *)page.p);
+    assert_int_equal(dt_okta_read_groups(&config, &r, &filter, &kept, next, NULL), DT_OKTA_OK);
+    assert_int_equal(kept.len, sizeof("\x1f"
+                                      "00gVPN1") +
+                                   sizeof("VPN Admins"));
+    dt_buf_free(&page);
 }
 
 static void groups_that_do_not_fit_are_no_groups(void **state)
@@ -793,7 +886,8 @@ static void groups_that_do_not_fit_are_no_groups(void **state)
     dt_buf_init_fixed(&names, storage, sizeof(storage));
     dt_http_response r = reply(200, "[{\"profile\":{\"name\":\"Everyone\"}},{\"profile\":{\"name\":"
                                     "\"Barred\"}}]");
-    assert_int_equal(dt_okta_read_groups(&config, &r, &names, next, NULL), DT_OKTA_UNUSABLE);
+    assert_int_equal(dt_okta_read_groups(&config, &r, &by_name, &names, next, NULL),
+                     DT_OKTA_UNUSABLE);
     assert_int_equal(names.len, 0);
     size_t n = DT_OKTA_GROUPS_PER_PAGE + 1;
     char const *one = "{\"profile\":{\"name\":\"g\"}},";
@@ -806,7 +900,8 @@ static void groups_that_do_not_fit_are_no_groups(void **state)
     dt_buf many;
     dt_buf_init(&many, 1 << 20);
     r = reply(200, body);
-    assert_int_equal(dt_okta_read_groups(&config, &r, &many, next, NULL), DT_OKTA_UNUSABLE);
+    assert_int_equal(dt_okta_read_groups(&config, &r, &by_name, &many, next, NULL),
+                     DT_OKTA_UNUSABLE);
     assert_int_equal(many.len, 0);
     dt_buf_free(&many);
     free(body);
@@ -1287,6 +1382,8 @@ int main(void)
         cmocka_unit_test(the_user_is_who_was_asked_for),
         cmocka_unit_test(groups_over_pages),
         cmocka_unit_test(groups_of_other_shapes),
+        cmocka_unit_test(groups_by_id_and_by_name),
+        cmocka_unit_test(groups_that_nobody_names_may_be_of_any_size),
         cmocka_unit_test(groups_that_do_not_fit_are_no_groups),
         cmocka_unit_test(groups_pages_lead_nowhere_else),
         cmocka_unit_test(only_ACTIVE_factors_count),

@@ -73,6 +73,7 @@ static char const document_head[] =
     "{'id':'00gE','type':'BUILT_IN','profile':{'name':'Everyone'}},"
     "{'id':'00g3','type':'OKTA_GROUP','profile':{'name':'Twice'}},"
     "{'id':'00g4','type':'APP_GROUP','profile':{'name':'twice'}},"
+    "{'id':'00g6','type':'OKTA_GROUP','profile':{'name':' of blanks '}},"
     "{'id':'00g5','type':'OKTA_GROUP','profile':{'name':'All *'}}],"
     "'users':[{'id':'00u1','profile':{'login':'anna@example.com'}},"
     "{'id':'00u2','profile':{'login':'ben@example.com'}}],"
@@ -298,11 +299,18 @@ static one_rule const cases[] = {
          "B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}", ONE) "," LAST(DENY),
      NULL, NULL, DT_IMPORT_REFUSED, "/conditions/people/users/include/0", "00uX"},
     {"a group that shares its name is excluded from access",
-     RULE("A", "0", "{'people':{'groups':{'exclude':['00g3']}}}", ONE) "," LAST(DENY), NULL, NULL,
-     DT_IMPORT_CHANGED, "/conditions/people/groups/exclude/0", "left out; none behind"},
-    {"a name that would be a pattern",
-     RULE("A", "0", "{'people':{'groups':{'include':['00g5']}}}", ONE) "," LAST(DENY), NULL, NULL,
-     DT_IMPORT_CHANGED, "/conditions/people/groups/include/0", "pattern"},
+     RULE("A", "0", "{'people':{'groups':{'exclude':['00g3']}}}", ONE) "," LAST(DENY),
+     "{'people':{'groups':{'exclude':[{'id':'00g3','name':'Twice'}]}}}", OUR_ALLOW, DT_IMPORT_KEPT,
+     "/conditions/people/groups/exclude/0",
+     "group \"Twice\" is 00g3; 00g4, APP_GROUP has the same name"},
+    {"a group whose name would be a pattern, were it a name",
+     RULE("A", "0", "{'people':{'groups':{'include':['00g5']}}}", ONE) "," LAST(DENY),
+     "{'people':{'groups':{'include':[{'id':'00g5','name':'All *'}]}}}", OUR_ALLOW, DT_IMPORT_KEPT,
+     "/conditions/people", ""},
+    {"a group whose name a policy cannot hold",
+     RULE("A", "0", "{'people':{'groups':{'include':['00g6']}}}", ONE) "," LAST(DENY),
+     "{'people':{'groups':{'include':[{'id':'00g6'}]}}}", OUR_ALLOW, DT_IMPORT_KEPT,
+     "/conditions/people", ""},
     {"nobody of an exclusion has a name",
      RULE("A", "0", "{'people':{'users':{'exclude':['00uX']}}}", DENY) "," LAST(ONE), "null",
      OUR_DENY, DT_IMPORT_CHANGED, "/conditions/people/users/exclude/0", "holds for more"},
@@ -348,8 +356,8 @@ static one_rule const cases[] = {
     {"a denial holds for more",
      RULE("A", "0", "{'elCondition':{'condition':'x'},'people':{'groups':{'include':['00g2']}}}",
           DENY) "," LAST(ONE),
-     "{'people':{'groups':{'include':['Contractors']}}}", OUR_DENY, DT_IMPORT_CHANGED,
-     "/conditions/elCondition", "holds for more"},
+     "{'people':{'groups':{'include':[{'id':'00g2','name':'Contractors'}]}}}", OUR_DENY,
+     DT_IMPORT_CHANGED, "/conditions/elCondition", "holds for more"},
     {"a denial of an unknown user is one of everybody",
      RULE("A", "0", "{'people':{'users':{'include':['00u1','00uX']}}}", DENY) "," LAST(ONE), "null",
      OUR_DENY, DT_IMPORT_CHANGED, "/people/users/include/1", "holds for more"},
@@ -474,7 +482,7 @@ static one_rule const cases[] = {
           "{'people':{'users':{'exclude':['00u2','00u2']},'groups':{'include':['00g1','00g2']}}}",
           ONE) "," LAST(DENY),
      "{'people':{'users':{'exclude':['ben@example.com']},"
-     "'groups':{'include':['Staff','Contractors']}}}",
+     "'groups':{'include':[{'id':'00g1','name':'Staff'},{'id':'00g2','name':'Contractors'}]}}}",
      OUR_ALLOW, DT_IMPORT_KEPT, "/conditions/people", ""},
     {"zones by name",
      RULE("A", "0", "{'network':{'connection':'ZONE','include':['nzo1'],'exclude':['nzo4']}}",
@@ -949,7 +957,7 @@ static struct {
          "1", "'00g1'",
          SIGNON("A", "0", "{'people':{'groups':{'include':['00g2']}}}", "{'access':'DENY'}")),
      "'name':'A','priority':1,'status':'ACTIVE','conditions':{'people':{'groups':{'include':"
-     "['Contractors']}}},'actions':{'signon':{'access':'DENY'}}",
+     "[{'id':'00g2','name':'Contractors'}]}}},'actions':{'signon':{'access':'DENY'}}",
      DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/people", "own groups"},
     {"a rule for LDAP",
      SIGNON_POLICY("1", "'00g1'",
@@ -962,7 +970,8 @@ static struct {
                    SIGNON("A", "0", "null",
                           "{'access':'ALLOW','requireFactor':true,'factorPromptMode':'SESSION'}")),
      "'name':'A','priority':1,'status':'ACTIVE','conditions':{'people':{'groups':{'include':["
-     "'Staff']}}},'actions':{'signon':{'access':'ALLOW','requireFactor':true,'factorPromptMode':"
+     "{'id':'00g1','name':'Staff'}]}}},'actions':{'signon':{'access':'ALLOW','requireFactor':true,'"
+     "factorPromptMode':"
      "'ALWAYS'}}",
      DT_IMPORT_CHANGED, "/policies/0/rules/0/actions", "every sign-on"},
     {"a rule for RADIUS (a published example)",
@@ -973,7 +982,8 @@ static struct {
                           "{'access':'ALLOW','requireFactor':true,'factorPromptMode':'SESSION',"
                           "'factorLifetime':15,'rememberDeviceByDefault':false,'session':{}}")),
      "'name':'Challenge VPN users','priority':1,'status':'ACTIVE','conditions':{'people':{"
-     "'users':{'exclude':['anna@example.com']},'groups':{'include':['Staff']}}},'actions':{"
+     "'users':{'exclude':['anna@example.com']},'groups':{'include':[{'id':'00g1','name':'Staff'}]}}"
+     "},'actions':{"
      "'signon':{'access':'ALLOW','requireFactor':true,'factorPromptMode':'SESSION',"
      "'factorLifetime':15}}",
      DT_IMPORT_KEPT, "/policies/0/rules/0/conditions/people", ""},
@@ -998,7 +1008,7 @@ static struct {
      SIGNON_POLICY("7", "'00g2'", SIGNON("Late", "0", "null", ORG_MFA)) "," SIGNON_POLICY(
          "2", "'00g1'", SIGNON("Early", "5", "null", "{'access':'DENY'}")),
      "'name':'Early','priority':1,'status':'ACTIVE','conditions':{'people':{'groups':{'include':["
-     "'Staff']}}},'actions':{'signon':{'access':'DENY'}}",
+     "{'id':'00g1','name':'Staff'}]}}},'actions':{'signon':{'access':'DENY'}}",
      DT_IMPORT_KEPT, "/policies/1/rules/0", "denied"},
 };
 
@@ -1312,7 +1322,8 @@ static bool within(dt_decision const *d, int access)
 
 static void ask(dt_policy const *p, org_request const *q, dt_decision *d)
 {
-    static char const *const groups[] = {"Staff"};
+    static char const *const groups[] = {"\x1f"
+                                         "00g1"};
     dt_policy_input in = {.user = "anna",
                           .login = "anna@example.com",
                           .groups = groups,

@@ -224,7 +224,9 @@ static void a_missing_login_is_nobodys(void **state)
 
 static void groups_match(void **state)
 {
-    static char const *const mine[] = {"Staff", "developers"};
+    static char const *const mine[] = {"Staff", "developers",
+                                       "\x1f"
+                                       "00gA1"};
     static struct {
         char const *people;
         bool holds;
@@ -243,6 +245,15 @@ static void groups_match(void **state)
         {"\"users\":{\"exclude\":[\"anna\"]},\"groups\":{\"include\":[\"staff\"]}", false},
         {"\"users\":{\"include\":[\"anna\"]},\"groups\":{\"exclude\":[\"staff\"]}", false},
         {"\"users\":{\"include\":[\"staff\"]}", false},
+        {"\"groups\":{\"include\":[{\"id\":\"00gA1\"}]}", true},
+        {"\"groups\":{\"include\":[{\"id\":\"00gA1\",\"name\":\"Whatever\"}]}", true},
+        {"\"groups\":{\"include\":[{\"id\":\"00ga1\",\"name\":\"Staff\"}]}", false},
+        {"\"groups\":{\"include\":[{\"id\":\"00gB2\",\"name\":\"Staff\"}]}", false},
+        {"\"groups\":{\"include\":[\"00gA1\"]}", false},
+        {"\"groups\":{\"include\":[\"?00gA1\"]}", false},
+        {"\"groups\":{\"exclude\":[{\"id\":\"00gA1\",\"name\":\"Whatever\"}]}", false},
+        {"\"groups\":{\"exclude\":[{\"id\":\"00gB2\",\"name\":\"Staff\"}]}", true},
+        {"\"groups\":{\"include\":[\"staff\"],\"exclude\":[{\"id\":\"00gA1\"}]}", false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -3351,15 +3351,106 @@ static void cached_groups(char const *record, bool used)
 static void test_remembered_groups_at_their_edges(void **state)
 {
     (void)state;
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":[\"Staff\"]}", true);
-    cached_groups("{\"v\":1,\"at\":1699999400000,\"groups\":[\"Staff\"]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000001,\"groups\":[\"Staff\"]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":[\"Staff\",7]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":\"Staff\"}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":{\"Staff\":1}}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\"]}", true);
+    cached_groups("{\"v\":1,\"at\":1699999400000,\"names\":true,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000001,\"names\":true,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\",7]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":\"Staff\"}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":{\"Staff\":1}}", false);
     cached_groups("{\"v\":1,\"at\":1700000000000}", false);
-    cached_groups("{\"v\":2,\"at\":1700000000000,\"groups\":[\"Staff\"]}", false);
+    /* of an earlier version, which told names alone; of ids alone; of nobody knows what */
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":false,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":2,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\"]}", false);
     cached_groups("", false);
+}
+
+/* --- groups by their id at Okta ------------------------------------------------------------------ */
+
+#define BY_ID(what)                                                                                \
+    POLICY("{\"name\":\"vpn\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"people\":"    \
+           "{\"groups\":{" what "}}},\"actions\":{\"appSignOn\":" ALLOW "}}")
+#define VPN_ADMINS "{\"id\":\"00gVPN1\",\"name\":\"VPN Admins\"}"
+#define OKTA_GROUP(id, name) "{\"id\":\"" id "\",\"profile\":{\"name\":\"" name "\"}}"
+
+static struct {
+    char const *policy, *from, *told, *okta; /* told: a group that the request tells; okta: asked */
+    dt_result result;
+    dt_cause cause;
+} const by_id[] = {
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "okta", NULL,
+     "[" OKTA_GROUP("00gVPN1", "VPN Admins") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    /* renamed since */
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "okta", NULL,
+     "[" OKTA_GROUP("00gVPN1", "Admins of VPN") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    /* another group of that name */
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "okta", NULL,
+     "[" OKTA_GROUP("00gAPP9", "VPN Admins") "]", DT_DENY, DT_CAUSE_RULE_DENY},
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "okta", NULL,
+     "[" OKTA_GROUP("00gvpn1", "VPN Admins") "]", DT_DENY, DT_CAUSE_RULE_DENY},
+    {BY_ID("\"exclude\":[" VPN_ADMINS "]"), "okta", NULL, "[" OKTA_GROUP("00gVPN1", "x") "]",
+     DT_DENY, DT_CAUSE_RULE_DENY},
+    {BY_ID("\"exclude\":[" VPN_ADMINS "]"), "okta", NULL,
+     "[" OKTA_GROUP("00gAPP9", "VPN Admins") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    /* Okta is asked for ids, whoever tells names; and a name that the request tells is no id */
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "request", "VPN Admins", "[]", DT_DENY,
+     DT_CAUSE_RULE_DENY},
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "request", "00gVPN1", "[]", DT_DENY,
+     DT_CAUSE_RULE_DENY},
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "request", "Staff",
+     "[" OKTA_GROUP("00gVPN1", "VPN Admins") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    {BY_ID("\"include\":[\"Staff\"," VPN_ADMINS "]"), "request",
+     "\x1f"
+     "00gVPN1",
+     NULL, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "request",
+     "\x1f"
+     "00gVPN1",
+     "[]", DT_DENY, DT_CAUSE_RULE_DENY},
+    /* nobody else is missed where rules name ids alone; where one names a name, he is */
+    {BY_ID("\"include\":[" VPN_ADMINS "]"), "request", NULL,
+     "[" OKTA_GROUP("00gVPN1", "VPN Admins") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    {BY_ID("\"include\":[\"Staff\"," VPN_ADMINS "]"), "request", NULL, NULL, DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    /* names are the request's to tell there, and Okta's are not looked at */
+    {BY_ID("\"include\":[\"Staff\"," VPN_ADMINS "]"), "request", "staff", "[]", DT_ALLOW,
+     DT_CAUSE_RULE_ALLOW},
+    {BY_ID("\"include\":[\"Staff\"," VPN_ADMINS "]"), "request", "Guests",
+     "[" OKTA_GROUP("00g1", "Staff") "]", DT_DENY, DT_CAUSE_RULE_DENY},
+    {BY_ID("\"include\":[\"Staff\"," VPN_ADMINS "]"), "okta", NULL,
+     "[" OKTA_GROUP("00g1", "Staff") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    /* a pattern is of names, never of ids */
+    {BY_ID("\"include\":[\"*VPN1\"," VPN_ADMINS "],\"exclude\":[\"*gVPN?\"]"), "okta", NULL,
+     "[" OKTA_GROUP("00gVPN1", "x") "]", DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    /* a group without an id is not a group that is not there */
+    {BY_ID("\"exclude\":[" VPN_ADMINS "]"), "okta", NULL,
+     "[{\"profile\":{\"name\":\"VPN Admins\"}}]", DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+};
+
+static void test_okta_groups_are_what_their_id_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(by_id) / sizeof(by_id[0]); i++) {
+        char const *const from[] = {"policy", "groups_from", by_id[i].from, NULL};
+        char const *const told[] = {by_id[i].told};
+        world w;
+        dt_request r = world_request();
+
+        r.groups = told;
+        r.group_count = by_id[i].told != NULL;
+        r.group_knowledge = by_id[i].told != NULL ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
+        open_world(&w, by_id[i].policy, from);
+        if (by_id[i].okta != NULL) {
+            world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+            world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, by_id[i].okta);
+        }
+        world_begin(&w, &r);
+        if (world_run(&w) != DT_STEP_DONE || world_outcome(&w)->cause != by_id[i].cause)
+            fail_msg("%zu: %s", i, dt_cause_name(world_outcome(&w)->cause));
+        assert_end(&w, by_id[i].result, by_id[i].cause);
+        world_close(&w);
+    }
 }
 
 static void page(world *w, char const *body, char const *next)
@@ -4799,6 +4890,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_a_remembered_user_at_its_edges),
     cmocka_unit_test(test_a_user_gone_is_asked_for_once_more),
     cmocka_unit_test(test_remembered_groups_at_their_edges),
+    cmocka_unit_test(test_okta_groups_are_what_their_id_says),
     cmocka_unit_test(test_groups_come_in_pages),
     cmocka_unit_test(test_every_odd_result_is_refused),
     cmocka_unit_test(test_the_audit_context_tells_all),

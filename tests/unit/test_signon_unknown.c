@@ -397,12 +397,13 @@ static void test_saved_groups_hold_together(void **state)
 /* A record that is none is not believed, and takes nothing away that the request told. */
 static void test_a_broken_record_of_groups(void **state)
 {
-    static char const *const records[] = {"x",
-                                          "{}",
-                                          "{\"v\":1,\"at\":1,\"groups\":[\"staff\"]}",
-                                          "{\"v\":1,\"at\":9999999999999,\"groups\":[\"staff\"]}",
-                                          "{\"v\":1,\"at\":1700000000000,\"groups\":[\"staff\",7]}",
-                                          "{\"v\":1,\"at\":1700000000000,\"groups\":null}"};
+    static char const *const records[] = {
+        "x",
+        "{}",
+        "{\"v\":1,\"at\":1,\"names\":true,\"okta\":[\"staff\"]}",
+        "{\"v\":1,\"at\":9999999999999,\"names\":true,\"okta\":[\"staff\"]}",
+        "{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"staff\",7]}",
+        "{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":null}"};
     world w;
     dt_request r;
 
