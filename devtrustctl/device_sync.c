@@ -208,6 +208,13 @@ static bool leads_back(sync *s, char const *next)
     return false;
 }
 
+static void tell_left_out(dt_intune_page const *p)
+{
+    for (size_t i = 0; i < p->unusable && i < DT_INTUNE_LEFT_OUT_NAMED; i++)
+        dt_err_line("left out: device %s: its entry makes no sense, or a text in it cannot be read",
+                    dt_guid_is_set(&p->left_out[i]) ? p->left_out[i].text : "without an id");
+}
+
 static int next_page(sync *s, dt_graph_client *client)
 {
     dt_http_request request;
@@ -228,6 +235,7 @@ static int next_page(sync *s, dt_graph_client *client)
     }
     s->result->devices += (int64_t)s->page.devices;
     s->result->unusable += (int64_t)s->page.unusable;
+    tell_left_out(&s->page);
     memcpy(s->next, s->page.next, sizeof(s->next));
     tell(s);
     return s->next[0] != '\0' ? put_place(s) : forget_place(s);

@@ -18,21 +18,23 @@ static int hex_digit(uint8_t c)
     return -1;
 }
 
-/* Writes the 8-4-4-4-12 form. The nil GUID is what unset fields hold, so it names no device. */
+/* Writes the 8-4-4-4-12 form. The nil GUID is what unset fields hold, and the one of all ones what
+ * firmware does (RFC 9562, sections 5.9 and 5.10): neither names a device. */
 static int guid_from_bytes(uint8_t const raw[GUID_BYTES], dt_guid *out)
 {
     static char const digits[] = "0123456789abcdef";
-    uint8_t any = 0;
+    uint8_t any = 0, all = 0xff;
     char *w = out->text;
     for (size_t i = 0; i < GUID_BYTES; i++) {
         any |= raw[i];
+        all &= raw[i];
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *w++ = '-';
         *w++ = digits[raw[i] >> 4];
         *w++ = digits[raw[i] & 15];
     }
     *w = '\0';
-    if (any != 0)
+    if (any != 0 && all != 0xff)
         return 0;
     out->text[0] = '\0';
     return DT_E_PARSE;

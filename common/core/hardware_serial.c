@@ -6,9 +6,24 @@
 
 #define SERIAL_LEN_MIN 4
 
-static bool is_placeholder(char const *serial)
+/* One character all along, or such runs with dots and the like between: zeros, ones, "xxxx". */
+static bool is_one_character(char const *word)
 {
-    /* As they look once blanks and dashes are out. */
+    char only = '\0';
+
+    for (; *word != '\0'; word++) {
+        if (strchr("-:._{} ", *word) != NULL)
+            continue;
+        if (only != '\0' && *word != only)
+            return false;
+        only = *word;
+    }
+    return true;
+}
+
+bool dt_identifies_nothing(char const *word)
+{
+    /* As they look in upper case, once blanks and dashes are out. */
     static char const *const words[] = {"TOBEFILLEDBYO.E.M.",
                                         "DEFAULTSTRING",
                                         "SYSTEMSERIALNUMBER",
@@ -17,14 +32,63 @@ static bool is_placeholder(char const *serial)
                                         "NONE",
                                         "UNKNOWN",
                                         "INVALID",
+                                        "TOBEFILLEDBYOEM",
+                                        "TOBEFILLEDBYO.E.M",
+                                        "NOTAVAILABLE",
+                                        "N/A",
+                                        "NA",
+                                        "NULL",
+                                        "EMPTY",
+                                        "DEFAULT",
+                                        "OEM",
+                                        "O.E.M.",
+                                        "SERIAL",
+                                        "SERIALNUMBER",
+                                        "BASEBOARDSERIALNUMBER",
+                                        "ASSETTAG",
+                                        "LOCALHOST",
+                                        "LOCALHOST.LOCALDOMAIN",
+                                        "UNDEFINED",
                                         "CHASSISSERIALNUMBER",
                                         "123456789",
                                         "0123456789",
                                         "1234567890"};
+    char plain[DT_HARDWARE_SERIAL_MAX];
+    size_t n = 0;
+
+    if (word[0] == '\0' || is_one_character(word))
+        return true;
+    for (char const *w = word; *w != '\0'; w++) {
+        if (*w == ' ' || *w == '-' || *w == '_')
+            continue;
+        if (n + 1 == sizeof(plain))
+            return false; /* longer than any of these */
+        plain[n++] = (char)(*w >= 'a' && *w <= 'z' ? *w - 'a' + 'A' : *w);
+    }
+    plain[n] = '\0';
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strcmp(serial, words[i]) == 0)
+        if (strcmp(plain, words[i]) == 0)
             return true;
-    return serial[strspn(serial, (char const[]){serial[0], '\0'})] == '\0';
+    return false;
+}
+
+bool dt_mac_identifies_nothing(char const mac[DT_VPN_MAC_TEXT])
+{
+    /* Of adapters that software makes, the same on every computer: Windows' dial-up, PPPoE and PPTP, the
+     * adapters of Cisco's VPN clients; and of examples. */
+    static char const *const constants[] = {"444553545442", "444553540000", "005345000000",
+                                            "00059a3c7800", "00059a3c7a00", "00a0c6000000",
+                                            "001122334455", "8000600fe800"};
+    /* Of the first octet (IEEE 802, clause 8.2) the lowest bit says that a group is meant, the next one
+     * that the address was made up where it is used: for a container, a guest, a network, a moment. */
+    bool universal = strchr("048c", mac[1]) != NULL;
+
+    if (mac[0] == '\0' || !universal || is_one_character(mac))
+        return true;
+    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+        if (strcmp(mac, constants[i]) == 0)
+            return true;
+    return false;
 }
 
 bool dt_hardware_serial(dt_bytes text, char out[DT_HARDWARE_SERIAL_MAX])
@@ -42,7 +106,7 @@ bool dt_hardware_serial(dt_bytes text, char out[DT_HARDWARE_SERIAL_MAX])
             out[n++] = ch;
     }
     out[n] = '\0';
-    if (fine && n >= SERIAL_LEN_MIN && !is_placeholder(out))
+    if (fine && n >= SERIAL_LEN_MIN && !dt_identifies_nothing(out))
         return true;
     out[0] = '\0';
     return false;

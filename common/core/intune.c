@@ -210,7 +210,7 @@ dt_intune_answer dt_graph_read(dt_http_response const *r, char const *permission
     *root = NULL;
     if (r->failure != DT_HTTP_OK)
         return dt_intune_no_status(r, "Graph", e);
-    int rc = dt_json_parse(r->body, root, &why);
+    int rc = dt_json_parse_list(r->body, root, &why);
     if (r->status != 200)
         answer = answer_of_status(r, *root, permission, e);
     else if (rc != DT_OK)
@@ -306,7 +306,7 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     copy_text(d->device_name, sizeof(d->device_name), dt_json_get(root, "deviceName"));
     copy_text(d->user, sizeof(d->user), dt_json_get(root, "userPrincipalName"));
     char const *mac = dt_json_string(dt_json_get(root, "wiFiMacAddress"));
-    if (mac == NULL || dt_mac_parse(dt_bytes_str(mac), d->wifi_mac) != DT_OK)
+    if (mac == NULL || dt_mac_of_device(dt_bytes_str(mac), d->wifi_mac) != DT_OK)
         d->wifi_mac[0] = '\0';
     return NULL;
 }
@@ -346,14 +346,27 @@ static char const *read_page_head(dt_config const *c, dt_json const *root, dt_in
     return dt_str_copy(out->next, sizeof(out->next), link) == DT_OK ? NULL : "too long a next link";
 }
 
+/* A text of it could not be read (dt_json_parse_list). */
+static bool is_odd(dt_json const *device)
+{
+    for (size_t i = 0; i < dt_json_size(device); i++) {
+        char const *name = NULL;
+        dt_json const *member = dt_json_member(device, i, &name);
+        if (dt_json_typeof(member) == DT_JSON_ARRAY)
+            return true;
+    }
+    return false;
+}
+
 static void read_page_devices(dt_json const *list, dt_time now, dt_intune_device_fn *fn, void *ctx,
                               dt_intune_page *out)
 {
     for (size_t i = 0; i < dt_json_size(list) && out->rc == DT_OK; i++) {
         dt_intune_device d;
         memset(&d, 0, sizeof(d));
-        if (read_device(dt_json_at(list, i), NULL, &d) != NULL) {
-            out->unusable++;
+        if (read_device(dt_json_at(list, i), NULL, &d) != NULL || is_odd(dt_json_at(list, i))) {
+            if (out->unusable++ < DT_INTUNE_LEFT_OUT_NAMED)
+                out->left_out[out->unusable - 1] = d.device_id;
             continue;
         }
         d.fetched = now;

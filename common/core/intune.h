@@ -83,9 +83,11 @@ DT_MUST_USE int dt_intune_list_devices(dt_config const *c, int size, char const 
                                        dt_http_request *out);
 /* 0 goes on; anything else ends the walk. The device is borrowed. */
 typedef int dt_intune_device_fn(void *ctx, dt_intune_device const *d);
+#define DT_INTUNE_LEFT_OUT_NAMED 8 /* entries of a page that are named when they are left out */
 typedef struct dt_intune_page {
-    size_t devices;        /* that `fn` was called with */
-    size_t unusable;       /* entries that make no sense: left out */
+    size_t devices;  /* that `fn` was called with */
+    size_t unusable; /* entries that make no sense, or with a text that cannot be read: left out */
+    dt_guid left_out[DT_INTUNE_LEFT_OUT_NAMED]; /* the first of them; unset: without an id */
     int64_t total;         /* of the whole list, where Graph says so; else -1 */
     char next[DT_URL_MAX]; /* "" on the last page; a page may be empty and yet have a next one */
     int rc;                /* of `fn` */

@@ -32,6 +32,13 @@ typedef enum dt_json_type {
  * names line and column, and quotes nothing of the text. DT_E_LIMIT past the limits above,
  * DT_E_NOMEM. */
 DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
+/* The same for a list that somebody else wrote, in which one odd text must not end all the others: a
+ * value with U+0000, an unpaired surrogate or bytes that are no UTF-8 becomes an empty array, which no
+ * reader takes for a text. So what is made of it is not known, and never something else. An odd name of
+ * a member is an error as ever. */
+/* Appends the text with its odd values replaced so; false when there are none. */
+bool dt_json_blank_odd(dt_bytes text, dt_buf *out);
+DT_MUST_USE int dt_json_parse_list(dt_bytes text, dt_json **out, dt_error *e);
 void dt_json_free(dt_json **root);
 /* The same for a tree that holds a secret: its strings are wiped first. */
 void dt_json_free_wiped(dt_json **root);

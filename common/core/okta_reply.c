@@ -132,18 +132,24 @@ static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p
 }
 
 /* Opens a reply; with any answer but OK there is nothing in it to read. Close with reply_close. */
-static dt_okta_answer reply_open(reply *p, dt_http_response const *r, dt_error *e)
+static dt_okta_answer reply_open_by(int (*parse)(dt_bytes, dt_json **, dt_error *), reply *p,
+                                    dt_http_response const *r, dt_error *e)
 {
     *p = (reply){0};
     if (r->failure != DT_HTTP_OK)
         return answer_of_failure(r, e);
     dt_error why = {0};
-    int rc = dt_json_parse(r->body, &p->root, &why);
+    int rc = parse(r->body, &p->root, &why);
     read_error_object(p);
     dt_okta_answer answer = answer_of_status(r, p, e);
     if (answer == DT_OKTA_OK && rc != DT_OK)
         return unusable(e, r, why.text);
     return answer;
+}
+
+static dt_okta_answer reply_open(reply *p, dt_http_response const *r, dt_error *e)
+{
+    return reply_open_by(dt_json_parse, p, r, e);
 }
 
 static void reply_close(reply *p)
@@ -160,7 +166,8 @@ static bool is_mute_refusal(dt_http_response const *r, dt_okta_answer answer)
 /* Opens the reply to a look-up, which is usable with 200 only. */
 static dt_okta_answer lookup_open(reply *p, dt_http_response const *r, dt_error *e)
 {
-    dt_okta_answer answer = reply_open(p, r, e);
+    /* One odd text of one element does not end the list: see dt_json_parse_list. */
+    dt_okta_answer answer = reply_open_by(dt_json_parse_list, p, r, e);
     if (is_mute_refusal(r, answer))
         answer = DT_OKTA_OK;
     if (answer != DT_OKTA_OK || r->status == 200)

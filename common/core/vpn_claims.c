@@ -2,6 +2,8 @@
 /* Reading what VPN clients say of their devices. */
 #include "core/vpn_claims.h"
 
+#include "core/hardware_serial.h"
+
 #include <string.h>
 
 #define TLV "mdm-tlv="
@@ -64,6 +66,17 @@ int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT])
     return DT_E_PARSE;
 }
 
+int dt_mac_of_device(dt_bytes text, char out[DT_VPN_MAC_TEXT])
+{
+    int rc = dt_mac_parse(text, out);
+
+    if (rc == DT_OK && dt_mac_identifies_nothing(out)) {
+        out[0] = '\0';
+        rc = DT_E_INVALID;
+    }
+    return rc;
+}
+
 /* --- platforms ----------------------------------------------------------------------------------- */
 
 static bool starts_with(char const *text, char const *prefix)
@@ -119,7 +132,7 @@ static void take_mac(dt_vpn_claims *c, dt_bytes value)
 {
     char mac[DT_VPN_MAC_TEXT];
 
-    if (c->mac_count >= DT_VPN_MACS_MAX || dt_mac_parse(value, mac) < 0)
+    if (c->mac_count >= DT_VPN_MACS_MAX || dt_mac_of_device(value, mac) < 0)
         return;
     for (size_t i = 0; i < c->mac_count; i++) {
         if (strcmp(c->macs[i], mac) == 0)
@@ -144,6 +157,8 @@ static void take_name(char *dst, size_t size, dt_bytes value)
         dst[i] = lower(c);
     }
     dst[value.len] = '\0';
+    if (dt_identifies_nothing(dst))
+        dst[0] = '\0';
 }
 
 static bool key_is(dt_bytes key, char const *name)
@@ -218,7 +233,7 @@ bool dt_vpn_name_of(char const *kind, char const *text, char out[DT_VPN_NAME_MAX
 
     out[0] = '\0';
     if (strcmp(kind, "mac:") == 0)
-        return dt_mac_parse(dt_bytes_str(text), mac) == DT_OK && put_name(out, kind, mac);
+        return dt_mac_of_device(dt_bytes_str(text), mac) == DT_OK && put_name(out, kind, mac);
     if (!is_uid && strcmp(kind, "name:") != 0)
         return false;
     take_name(word, is_uid ? DT_VPN_UID_MAX : DT_DEVICE_NAME_MAX, dt_bytes_str(text));

@@ -37,6 +37,9 @@ void dt_vpn_claims_set_host_name(dt_vpn_claims *c, char const *text);
 /* "aa-bb-cc-dd-ee-ff", with ":", "-", "." or nothing between, to 12 lower-case hex digits. DT_E_PARSE;
  * also for the group bit, 00..00 and ff..ff, which name no card. */
 DT_MUST_USE int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
+/* The same of an address that may tell a device from another one; DT_E_INVALID for one that cannot
+ * (dt_mac_identifies_nothing). */
+DT_MUST_USE int dt_mac_of_device(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 
 /* The i-th name by which the device may be found in the registry: "mac:...", "uid:...", "name:...",
  * the most telling first. False past the last. `out` has room for DT_VPN_NAME_MAX bytes. */

@@ -399,6 +399,51 @@ static void every_allocation_may_fail(void **state)
     assert_true(told > 5);
 }
 
+/* One odd text becomes an empty array; all else of the list is as it was, and as strict. */
+static void odd_texts_end_no_list(void **state)
+{
+    static struct {
+        char const *text, *read; /* NULL: refused */
+    } const rows[] = {
+        {"[\"a\",\"b\"]", "[\"a\",\"b\"]"},
+        {"[\"a\\u0000\",\"b\"]", "[[],\"b\"]"},
+        {"[{\"n\":\"\\u0000\",\"i\":1},{\"n\":\"good\"}]", "[{\"n\":[],\"i\":1},{\"n\":\"good\"}]"},
+        {"[\"\\ud800\",\"b\"]", "[[],\"b\"]"},
+        {"[\"\\udc00x\",\"b\"]", "[[],\"b\"]"},
+        {"[\"\\ud800\\u0041\",\"b\"]", "[[],\"b\"]"},
+        {"[\"\\ud83d\\ude00\",\"\\u0000\"]", "[\"\xf0\x9f\x98\x80\",[]]"},
+        {"[\"\xff\",\"b\"]", "[[],\"b\"]"},
+        {"[\"\xc0\x80\",\"b\"]", "[[],\"b\"]"},
+        {"[\"\\\\u0000\"]", "[\"\\\\u0000\"]"},
+        {"[\"\\\"\\u0000\",\"b\"]", "[[],\"b\"]"},
+        {"{\"a\\u0000\":1}", NULL},
+        {"{\"\xff\" : 1}", NULL},
+        {"[\"\\u0000\",]", NULL},
+        {"[\"\\u0000\"", NULL},
+        {"[\"\\u00", NULL},
+        {"{\"a\":\"\\u0000\",\"a\":1}", NULL},
+        {"[\"\\u0000\"]x", NULL},
+        {"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        dt_json *root = NULL;
+        dt_buf b;
+        int rc = dt_json_parse_list(dt_bytes_str(rows[i].text), &root, NULL);
+
+        dt_buf_init(&b, 1024);
+        if (rc == DT_OK)
+            dt_json_put_value(&b, root, 0);
+        dt_buf_putc(&b, '\0');
+        if (rows[i].read == NULL ? rc == DT_OK
+                                 : rc != DT_OK || strcmp((char *)b.p, rows[i].read) != 0)
+            fail_msg("%zu: %s", i, (char *)b.p);
+        dt_buf_free(&b);
+        dt_json_free(&root);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -416,6 +461,7 @@ int main(void)
         cmocka_unit_test(strings_are_escaped),
         cmocka_unit_test(strings_come_back),
         cmocka_unit_test(strings_know_the_ceiling),
+        cmocka_unit_test(odd_texts_end_no_list),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -810,6 +810,13 @@ static void groups_by_id_and_by_name(void **state)
         dt_okta_answer answer;
         char const *kept; /* with | for NUL */
     } const rows[] = {
+        /* a name that cannot be read is nothing to ids, and unknown to names */
+        {true, false, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"V\\u0000\"}}]", DT_OKTA_OK,
+         "\x1f"
+         "00gVPN1|"},
+        {true, true, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"V\\u0000\"}}]", DT_OKTA_UNUSABLE,
+         ""},
+        {true, false, "[{\"id\":\"\\ud800\",\"profile\":{\"name\":\"x\"}}]", DT_OKTA_UNUSABLE, ""},
         {true, false, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
          "\x1f"
          "00gVPN1|"},

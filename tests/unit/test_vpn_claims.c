@@ -67,6 +67,15 @@ static void test_not_said(void **state)
         "mdm-tlv=device-mac=00-50:56-bd-8f-3e",
         "mdm-tlv=device-mac=00-00-00-00-00-00",
         "mdm-tlv=device-mac=ff-ff-ff-ff-ff-ff",
+        "mdm-tlv=device-mac=02-00-00-00-00-00", /* as phones report */
+        "mdm-tlv=device-mac=da-a1-19-4c-2f-01", /* random */
+        "mdm-tlv=device-mac=52-54-00-12-34-56",
+        "mdm-tlv=device-mac=00-05-9a-3c-7a-00", /* the adapter of a VPN client */
+        "mdm-tlv=device-mac=44-44-44-44-44-44",
+        "mdm-tlv=device-uid=0000000000",
+        "mdm-tlv=device-uid=ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "mdm-tlv=device-uid=unknown",
+        "mdm-tlv=device-uid-global=00000000-0000-0000-0000-000000000000",
         "mdm-tlv=device-mac=01-50-56-bd-8f-3e",
         "mdm-tlv=device-uid=a b",
         "mdm-tlv=device-uid=a\nb",
@@ -100,14 +109,14 @@ static void test_bounds(void **state)
 
     (void)state;
     for (int i = 0; i < 2 * DT_VPN_PAIRS_MAX; i++) {
-        snprintf(pair, sizeof(pair), "mdm-tlv=device-mac=02-00-00-00-00-%02x", i);
+        snprintf(pair, sizeof(pair), "mdm-tlv=device-mac=00-50-56-00-00-%02x", i);
         add(&c, pair);
     }
     assert_int_equal(c.mac_count, DT_VPN_MACS_MAX);
     assert_int_equal(c.pairs, DT_VPN_PAIRS_MAX);
     add(&c, "mdm-tlv=device-uid=late");
     assert_true(dt_vpn_claims_name(&c, 0, name));
-    assert_string_equal(name, "mac:020000000000");
+    assert_string_equal(name, "mac:005056000000");
     assert_false(dt_vpn_claims_name(&c, DT_VPN_NAMES_MAX, name));
 }
 
@@ -177,6 +186,22 @@ static void test_names_of_an_inventory(void **state)
         {"name:", "LT-4711", "name:lt-4711"},
         {"mac:", "", NULL},
         {"mac:", "ffffffffffff", NULL},
+        {"mac:", "02:00:00:00:00:00", NULL},
+        {"mac:", "020000000000", NULL},
+        {"mac:", "06:50:56:bd:8f:3e", NULL},
+        {"mac:", "0a:50:56:bd:8f:3e", NULL},
+        {"mac:", "0e:50:56:bd:8f:3e", NULL},
+        {"mac:", "01:50:56:bd:8f:3e", NULL},
+        {"mac:", "44:45:53:54:54:42", NULL},
+        {"mac:", "04:50:56:bd:8f:3e", "mac:045056bd8f3e"},
+        {"mac:", "9c:50:56:bd:8f:3e", "mac:9c5056bd8f3e"},
+        {"name:", "localhost", NULL},
+        {"name:", "LOCALHOST.localdomain", NULL},
+        {"name:", "unknown", NULL},
+        {"name:", "xxxx", NULL},
+        {"uid:", "00000000-0000-0000-0000-000000000000", NULL},
+        {"uid:", "0", NULL},
+        {"uid:", "Default-String", NULL},
         {"mac:", "LT-4711", NULL},
         {"name:", "", NULL},
         {"name:", "Ann's MacBook", NULL},
