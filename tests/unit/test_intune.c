@@ -1291,6 +1291,37 @@ static void entra_says_no(void **state)
     }
 }
 
+/* One device's odd text leaves that device out, by its id; the others are kept. */
+static void an_odd_text_leaves_one_device_out(void **state)
+{
+    static char const *const odd[] = {"\\u0000", "a\\u0000b", "\\ud800",
+                                      "\\udc00", "\xff",      "\xed\xa0\x80"};
+    static char const *const members[] = {"deviceName", "userPrincipalName", "serialNumber",
+                                          "complianceState"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+        for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++) {
+            dt_intune_device last;
+            dt_intune_page page;
+            char body[1024];
+            snprintf(body, sizeof(body),
+                     "{\"value\":[" ENTRY("11111111-2222-4333-8444-555555555551",
+                                          "compliant") ","
+                                                       "{\"id\":\"11111111-2222-4333-8444-"
+                                                       "555555555552\",%s\"managementState\":"
+                                                       "\"managed\",\"%s\":\"%s\"}," ENTRY(
+                                                           "11111111-2222-4333-8444-555555555553",
+                                                           "compliant") "]}",
+                     m == 3 ? "" : "\"complianceState\":\"compliant\",", members[m], odd[i]);
+            assert_int_equal(read_page(200, body, &last, &page), DT_INTUNE_OK);
+            assert_int_equal(page.devices, 2);
+            assert_int_equal(page.unusable, 1);
+            assert_string_equal(page.left_out[0].text, "11111111-2222-4333-8444-555555555552");
+            assert_string_equal(last.device_id.text, "11111111-2222-4333-8444-555555555553");
+        }
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -1330,6 +1361,7 @@ int main(void)
         cmocka_unit_test_setup(tokens_live_and_are_renewed, setup),
         cmocka_unit_test_setup(odd_tokens_are_refused, setup),
         cmocka_unit_test_setup(entra_says_no, setup),
+        cmocka_unit_test_setup(an_odd_text_leaves_one_device_out, setup),
     };
     return cmocka_run_group_tests_name("intune", tests, NULL, NULL);
 }
