@@ -6,10 +6,14 @@
 
 #define SERIAL_LEN_MIN 4
 
-/* One character all along, or such runs with dots and the like between: zeros, ones, "xxxx". */
+/* One character all along, or such runs with dots and the like between: zeros, ones, "xxxx". A host may
+ * well be called by one letter. */
 static bool is_one_character(char const *word)
 {
     char only = '\0';
+
+    if (word[0] != '\0' && word[0] != '0' && word[1] == '\0')
+        return false;
 
     for (; *word != '\0'; word++) {
         if (strchr("-:._{} ", *word) != NULL)

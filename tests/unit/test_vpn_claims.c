@@ -199,6 +199,7 @@ static void test_names_of_an_inventory(void **state)
         {"name:", "LOCALHOST.localdomain", NULL},
         {"name:", "unknown", NULL},
         {"name:", "xxxx", NULL},
+        {"name:", "x", "name:x"},
         {"uid:", "00000000-0000-0000-0000-000000000000", NULL},
         {"uid:", "0", NULL},
         {"uid:", "Default-String", NULL},
