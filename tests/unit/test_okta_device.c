@@ -438,6 +438,12 @@ static void test_stale(void **state)
     expect_devices(&w, "[" ITEM("guo1", "ACTIVE", UDID) "]");
     world_expect(&w, DT_HTTP_GET, "/devices/guo1/users", 429, OKTA_RATE_LIMITED);
     run(&w, DT_TRUST_TRUSTED, DT_REASON_STALE);
+    /* Not by a failure of ours. */
+    world_expect_failure(&w, DT_HTTP_GET, "/users/ann%40example.com", DT_HTTP_QUEUED);
+    run(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
+    expect_user(&w);
+    world_expect_failure(&w, DT_HTTP_GET, "/users/00u1/devices", DT_HTTP_LOCAL);
+    run(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
     /* An answer, once there is one, beats what was kept. */
     expect_devices(&w, "[" ITEM("guo1", "SUSPENDED", UDID) "]");
     run(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_DEVICE_DEACTIVATED);

@@ -269,6 +269,34 @@ static void test_stale_answer_within_its_limit(void **state)
     world_close(&w);
 }
 
+/* No old answer counts because of a failure of ours, which whoever has a reason may bring about. */
+static void test_no_stale_answer_for_a_failure_of_ours(void **state)
+{
+    static dt_http_failure const failures[] = {DT_HTTP_LOCAL, DT_HTTP_UNTRUSTED, DT_HTTP_QUEUED,
+                                               DT_HTTP_ABANDONED, (dt_http_failure)99};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        world w;
+        dt_request r;
+
+        open_world(&w, GUIDE, NULL);
+        r = with_certificate(&w);
+        world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
+        world_begin(&w, &r);
+        world_run(&w);
+        w.now += DT_HOURS(2);
+        world_expect_failure(&w, DT_HTTP_GET, "/managedDevices/", failures[i]);
+        expect_user_and_factors(&w, "[]");
+        world_begin(&w, &r);
+        world_run(&w);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+        assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_UNKNOWN);
+        assert_false(world_outcome(&w)->stale);
+        world_close(&w);
+    }
+}
+
 static void test_a_cached_answer_of_another_device_is_not_used(void **state)
 {
     world w;
@@ -4781,6 +4809,7 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_noncompliant_device_is_asked),
     cmocka_unit_test(test_graph_down_is_unknown_not_trusted),
     cmocka_unit_test(test_stale_answer_within_its_limit),
+    cmocka_unit_test(test_no_stale_answer_for_a_failure_of_ours),
     cmocka_unit_test(test_a_cached_answer_of_another_device_is_not_used),
     cmocka_unit_test(test_junk_certificate_costs_no_call),
     cmocka_unit_test(test_asserted_id_counts_only_where_named),

@@ -30,10 +30,11 @@ static bool saving;
 /* What the responder does. */
 static struct {
     int certificate; /* V_OCSP_CERTSTATUS_* */
-    int status;      /* of HTTP; 0: not reached; WORLD_TIMEOUT */
-    int error;       /* OCSP_RESPONSE_STATUS_* */
-    dt_time life;    /* thisUpdate is now; 0: no nextUpdate */
-    bool lies;       /* signs as the CA, with the device's key */
+    int status;      /* of HTTP; 0: not reached; WORLD_TIMEOUT; WORLD_FAILS: `failure` */
+    dt_http_failure failure;
+    int error;    /* OCSP_RESPONSE_STATUS_* */
+    dt_time life; /* thisUpdate is now; 0: no nextUpdate */
+    bool lies;    /* signs as the CA, with the device's key */
     char const *junk;
     int asked;
     dt_time timeout; /* of the last request */
@@ -98,6 +99,7 @@ static world_reply const *respond(world *w, dt_http_request const *q)
     reply = (world_reply){.method = DT_HTTP_POST,
                           .url_part = RESPONDER,
                           .status = responder.status,
+                          .failure = responder.failure,
                           .body = responder.junk != NULL ? responder.junk : (char const *)der};
     int len = i2d_OCSP_RESPONSE(r, &out);
     reply.body_len = responder.junk != NULL ? 0 : (size_t)len;
@@ -389,6 +391,30 @@ static void test_no_answer(void **state)
     }
 }
 
+/* A failure of ours is no silence of the responder's: nothing passes by it, and nobody is told that the
+ * responder is away. */
+static void test_failures_of_ours(void **state)
+{
+    static dt_http_failure const failures[] = {DT_HTTP_LOCAL, DT_HTTP_UNTRUSTED, DT_HTTP_QUEUED,
+                                               DT_HTTP_ABANDONED, (dt_http_failure)99};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(failures) / sizeof(failures[0]); i++) {
+        world w;
+
+        open_world(&w, i % 2 == 0 ? "require" : "soft", "certificate", "12h");
+        responder.status = WORLD_FAILS;
+        responder.failure = failures[i / 2];
+        assert_int_equal(sign_on(&w), 1);
+        assert_trust(&w, NOT_KNOWN);
+        responder.status = 200;
+        assert_int_equal(sign_on(&w), 1); /* asked again at once */
+        assert_trust(&w, TRUSTED);
+        assert_by(&w, DT_REVOCATION_BY_OCSP);
+        world_close(&w);
+    }
+}
+
 /* A sign-on that has no time left says nothing about the responder. */
 static void test_cut_short(void **state)
 {
@@ -586,6 +612,7 @@ int main(void)
         BOTH(test_kept_no_longer_than_its_age),
         BOTH(test_odd_rows),
         BOTH(test_no_answer),
+        BOTH(test_failures_of_ours),
         BOTH(test_cut_short),
         BOTH(test_store_broken),
         BOTH(test_not_asked),
