@@ -425,9 +425,11 @@ class Pending:
     def poll(self, timeout: float = 0.0) -> Optional[Reply]:
         """The reply if it is there, or comes in time."""
         deadline = time.monotonic() + timeout
+        ready = select.poll()  # select(2) knows descriptors below 1024 only
+        ready.register(self.socket, select.POLLIN)
         while self.reply is None:
             left = deadline - time.monotonic()
-            if not select.select([self.socket], [], [], max(0.0, left))[0]:
+            if not ready.poll(max(0.0, left) * 1000):
                 return None
             self._read(self.socket.recv(4096))
         return self.reply
