@@ -439,6 +439,7 @@ static void test_stale(void **state)
     world_expect(&w, DT_HTTP_GET, "/devices/guo1/users", 429, OKTA_RATE_LIMITED);
     run(&w, DT_TRUST_TRUSTED, DT_REASON_STALE);
     /* Not by a failure of ours. */
+    w.now += DT_MINUTES(11);
     world_expect_failure(&w, DT_HTTP_GET, "/users/ann%40example.com", DT_HTTP_QUEUED);
     run(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
     expect_user(&w);
