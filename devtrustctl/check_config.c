@@ -17,16 +17,20 @@
 #include "edge/host_key.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define EXPIRES_SOON DT_DAYS(30)
 #define PEM_MAX (64 * 1024)
 #define CA_FILE_MAX (1024 * 1024)
 #define DIRECTORY_MAX 1024
+#define DT_SERVICE_USER "devtrust" /* whom devtrustd becomes */
 
 typedef struct checking {
     dt_site_files *files;
@@ -439,7 +443,7 @@ static void check_store(checking *k)
     if (rc == DT_OK)
         rc = dt_store_each(store, DT_TABLE_DEVICE, k->now, count_row, &devices, &e);
     if (rc < 0) {
-        (void)dt_error_prefix(&e, "[store] path");
+        (void)dt_config_blame(k->config, "store", "path", &e, rc);
         fault(k, &e);
     } else {
         dt_out_line("store         %s, %zu device keys enrolled", k->config->store.path, devices);
@@ -448,17 +452,40 @@ static void check_store(checking *k)
         dt_store_close(&store);
 }
 
-/* The directory that a file is in. */
-static bool directory_exists(char const *file)
+/* The directory that a file is in; "" when that cannot be said. */
+static void directory_of(char const *file, char path[DIRECTORY_MAX])
 {
-    char path[DIRECTORY_MAX];
     char const *slash = strrchr(file, '/');
-    struct stat st;
 
+    path[0] = '\0';
     if (slash == NULL ||
-        dt_str_copy_bytes(path, sizeof(path), dt_bytes_of(file, (size_t)(slash - file) + 1)) < 0)
-        return false;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+        dt_str_copy_bytes(path, DIRECTORY_MAX, dt_bytes_of(file, (size_t)(slash - file) + 1)) < 0)
+        path[0] = '\0';
+}
+
+/* Whether this user can write there; `e` says what to do where not. */
+static void check_writable(char const *path, int how, dt_error *e)
+{
+    if (faccessat(AT_FDCWD, path, how, AT_EACCESS) != 0)
+        (void)dt_error_set(e, DT_E_PERMISSION,
+                           errno == EACCES || errno == EPERM
+                               ? "%s cannot be written by uid %u (%s); type: chown %u %s"
+                               : "%s cannot be written by uid %u: %s",
+                           path, (unsigned)geteuid(), strerror(errno), (unsigned)geteuid(), path);
+}
+
+static void judge_audit_file(char const *path, struct stat const *st, dt_error *e)
+{
+    if (!S_ISREG(st->st_mode) && !S_ISCHR(st->st_mode))
+        (void)dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", path);
+    else if (S_ISREG(st->st_mode) && (st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        (void)dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; chmod go-w it", path);
+    else if (S_ISREG(st->st_mode) && st->st_uid != 0 && st->st_uid != geteuid())
+        (void)dt_error_set(e, DT_E_PERMISSION,
+                           "%s belongs to another user (uid %u); type: chown %u %s", path,
+                           (unsigned)st->st_uid, (unsigned)geteuid(), path);
+    else
+        check_writable(path, W_OK, e);
 }
 
 /* Only looked at: who creates it owns it, and that must be the service. */
@@ -466,26 +493,60 @@ static void check_audit(checking *k)
 {
     char const *path = k->config->audit.file;
     bool log = k->config->audit.syslog;
+    char directory[DIRECTORY_MAX];
     dt_error e = {0};
     struct stat st;
+    bool there;
 
     if (path[0] == '\0')
         return;
-    if (lstat(path, &st) != 0 && errno == ENOENT && directory_exists(path)) {
-        dt_out_line("audit         %s, to be created%s", path, log ? "; and syslog" : "");
-        return;
-    }
-    if (lstat(path, &st) != 0)
-        (void)dt_error_set(&e, DT_E_IO, "[audit] file %s: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
-        (void)dt_error_set(&e, DT_E_PERMISSION, "[audit] file %s is not a regular file", path);
-    else if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        (void)dt_error_set(&e, DT_E_PERMISSION,
-                           "[audit] file %s can be written by others; chmod go-w it", path);
-    if (e.code != 0)
-        fault(k, &e);
+    there = lstat(path, &st) == 0;
+    directory_of(path, directory);
+    if (there)
+        judge_audit_file(path, &st, &e);
+    else if (errno == ENOENT)
+        check_writable(directory, W_OK | X_OK, &e);
     else
+        (void)dt_error_set(&e, DT_E_IO, "%s: %s", path, strerror(errno));
+    if (e.code != 0) {
+        (void)dt_config_blame(k->config, "audit", "file", &e, e.code);
+        fault(k, &e);
+    } else if (there) {
         dt_out_line("audit         %s%s", path, log ? ", and syslog" : "");
+    } else {
+        dt_out_line("audit         %s, to be created%s", path, log ? "; and syslog" : "");
+    }
+}
+
+/* --- who will run ------------------------------------------------------------------------------ */
+
+static char const *const service_users[] = {DT_SERVICE_USER, "freerad", "radiusd"};
+
+/* The service's user whose directory this is; NULL: none of them. */
+static char const *user_of(uid_t owner)
+{
+    for (size_t i = 0; i < sizeof(service_users) / sizeof(service_users[0]); i++) {
+        /* There is no second thread. */
+        /* cppcheck-suppress getpwnamCalled */
+        struct passwd const *pw = getpwnam(service_users[i]);
+        if (pw != NULL && pw->pw_uid == owner)
+            return service_users[i];
+    }
+    return NULL;
+}
+
+/* Whom the store's directory belongs to runs it; else the user whom devtrustd becomes where there is one. */
+static char const *find_user(dt_config const *c)
+{
+    char directory[DIRECTORY_MAX];
+    struct stat st;
+    char const *user = NULL;
+
+    directory_of(c->store.path, directory);
+    if (stat(directory, &st) == 0)
+        user = user_of(st.st_uid);
+    /* cppcheck-suppress getpwnamCalled */
+    return user == NULL && getpwnam(DT_SERVICE_USER) != NULL ? DT_SERVICE_USER : user;
 }
 
 /* --- PAM -------------------------------------------------------------------------------------- */
@@ -528,15 +589,100 @@ static void check_pam(checking *k)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-static dt_ctl_exit check_all(checking *k)
+/* What the user who will run found. */
+typedef struct found {
+    bool loaded;
+    size_t warnings, faults;
+} found;
+
+static void check_parts(checking *k)
 {
     static void (*const parts[])(checking *) = {
         tell_mfa,           check_graph,     check_trust,    check_cas,
         check_host_key,     check_state_key, check_policies, check_report_only,
-        check_failing_open, check_store,     check_audit,    check_pam};
+        check_failing_open, check_store,     check_audit};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);
+}
+
+static bool load(checking *k)
+{
+    dt_error e = {0};
+
+    if (dt_ctl_site_load(k->path, &k->files, &e) < 0) {
+        (void)dt_err_fault(&e);
+        return false;
+    }
+    k->config = dt_site_config(k->files);
+    return true;
+}
+
+/* In a process of its own: there is no way back to root. */
+_Noreturn static void check_in_child(checking *k, char const *user, int out)
+{
+    dt_error e = {0};
+    found f = {0};
+
+    if (dt_host_become(user, &e) < 0) {
+        (void)dt_err_fault(&e);
+    } else {
+        dt_out_line("checked as    %s, who runs it (another: --user NAME)", user);
+        f.loaded = load(k);
+        if (f.loaded)
+            check_parts(k);
+    }
+    f.warnings = k->warnings;
+    f.faults = k->faults;
+    dt_host_exit(write(out, &f, sizeof(f)) == (ssize_t)sizeof(f) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Root may do what the user who will run may not: all is tried as that user. */
+static bool check_as(checking *k, char const *user)
+{
+    int ends[2];
+    found f = {0};
+    pid_t child;
+
+    (void)fflush(NULL);
+    if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
+        dt_err_line("no process can be started: %s", strerror(errno));
+        return false;
+    }
+    if (child == 0)
+        check_in_child(k, user, ends[1]);
+    close(ends[1]);
+    bool told = read(ends[0], &f, sizeof(f)) == (ssize_t)sizeof(f);
+    close(ends[0]);
+    (void)waitpid(child, NULL, 0);
+    k->warnings += f.warnings;
+    k->faults += f.faults;
+    return told && f.loaded && load(k);
+}
+
+static int choose_user(char const *config_path, char const **user, dt_error *e)
+{
+    dt_config *c = NULL;
+    int rc = DT_OK;
+
+    if (geteuid() != 0)
+        return *user == NULL ? DT_OK : dt_error_set(e, DT_E_PERMISSION, "only root can use --user");
+    if (*user == NULL) {
+        rc = dt_site_config_read(config_path, &c, e);
+        *user = rc == DT_OK ? find_user(c) : NULL;
+    }
+    dt_config_free(&c);
+    return rc;
+}
+
+static dt_ctl_exit check_all(checking *k, char const *user)
+{
+    if (user == NULL ? !load(k) : !check_as(k, user))
+        return DT_CTL_FAULT;
+    if (user == NULL)
+        check_parts(k);
+    check_pam(k);
+    dt_site_free(&k->files);
     if (k->faults > 0) {
         dt_err_line("%s: %zu faults, %zu warnings", k->path, k->faults, k->warnings);
         return DT_CTL_FAULT;
@@ -547,15 +693,15 @@ static dt_ctl_exit check_all(checking *k)
 
 dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv)
 {
-    char const *config = NULL;
-    char const *root = NULL;
-    dt_option const options[] = {
-        {"--config", "-c", &config, NULL}, {"--root", NULL, &root, NULL}, {NULL, NULL, NULL, NULL}};
+    char const *config = NULL, *root = NULL, *user = NULL;
+    dt_option const options[] = {{"--config", "-c", &config, NULL},
+                                 {"--root", NULL, &root, NULL},
+                                 {"--user", NULL, &user, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     checking k = {.now = dt_host_now()};
     dt_error e = {0};
     size_t count = 0;
-    dt_ctl_exit x = DT_CTL_FAULT;
     int rc = rest != NULL ? DT_OK : dt_error_set(&e, DT_E_NOMEM, "out of memory");
 
     if (rc == DT_OK)
@@ -567,10 +713,7 @@ dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **arg
         return dt_err_usage(self, &e);
     k.path = config != NULL ? config : DT_CONFIG_DEFAULT_PATH;
     k.root = root != NULL ? root : "";
-    if (dt_ctl_site_load(config, &k.files, &e) < 0)
+    if (choose_user(k.path, &user, &e) < 0)
         return dt_err_fault(&e);
-    k.config = dt_site_config(k.files);
-    x = check_all(&k);
-    dt_site_free(&k.files);
-    return x;
+    return check_all(&k, user);
 }

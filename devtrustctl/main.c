@@ -14,7 +14,7 @@ static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv);
 
 static dt_ctl_command const commands[] = {
     {"check-config", dt_ctl_check_config, "load everything as the modules would; say what is wrong",
-     "[-c FILE] [--root DIR]",
+     "[--user NAME] [-c FILE] [--root DIR]",
      "  --root DIR             the PAM services below DIR instead of this system's\n" OPTION_CONFIG
      "Reads the configuration, zones, policies, CA certificates, secrets, keys and\n"
      "the store, and warns of what is allowed but smells.\n"},

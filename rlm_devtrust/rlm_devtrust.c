@@ -945,18 +945,37 @@ static int check_site(CONF_SECTION *cs, rlm_devtrust_t const *inst, dt_site_file
     return -1;
 }
 
-/* radiusd -C: everything is read and checked, nothing is started. */
+typedef struct check_log {
+    CONF_SECTION *cs;
+    bool fault;
+} check_log;
+
+/* What a start goes on without is a fault for who asks whether all is in order. */
+static void on_checked(void *ctx, bool fault, char const *text)
+{
+    check_log *log = ctx;
+    if (!fault)
+        return;
+    cf_log_err_cs(log->cs, "%s", text);
+    log->fault = true;
+}
+
+/* radiusd -C: everything is read, checked and opened as the user whom the server runs as (it has become
+ * that user by now), and closed again. */
 static int check_only(CONF_SECTION *cs, rlm_devtrust_t const *inst)
 {
-    dt_site_files *files = NULL;
+    check_log log = {.cs = cs};
+    dt_driver_options const options = {
+        .config_path = inst->config_path, .told = on_checked, .watch_ctx = &log};
+    dt_driver *driver = NULL;
     dt_error e = {0};
-    if (dt_site_load(inst->config_path, &files, &e) != 0) {
+    if (dt_driver_new(&options, &driver, &e) != 0) {
         cf_log_err_cs(cs, "%s", e.text);
         return -1;
     }
-    int rc = check_site(cs, inst, files);
-    dt_site_free(&files);
-    return rc;
+    int rc = check_site(cs, inst, dt_driver_site(driver));
+    dt_driver_free(&driver);
+    return log.fault ? -1 : rc;
 }
 
 static int mod_bootstrap(UNUSED CONF_SECTION *cs, UNUSED void *instance)

@@ -26,6 +26,15 @@ static int load_secret(dt_config const *c, dt_entra_credentials *k, dt_error *e)
     return rc;
 }
 
+static void blame_pair(dt_config const *c, bool of_key, dt_error *e, int rc)
+{
+    if (of_key)
+        (void)dt_error_prefix(e, "%s", c->intune.key_file);
+    else
+        (void)dt_error_prefix(e, "%s, key_file %s", c->intune.certificate_file, c->intune.key_file);
+    (void)dt_config_blame(c, "intune", of_key ? "key_file" : "certificate_file", e, rc);
+}
+
 static int load_key(dt_config const *c, dt_entra_credentials *k, dt_error *e)
 {
     dt_buf certificate;
@@ -37,11 +46,10 @@ static int load_key(dt_config const *c, dt_entra_credentials *k, dt_error *e)
     if (rc == 0 && (rc = dt_file_read_secret(c->intune.key_file, false, &key, e)) != 0)
         (void)dt_config_blame(c, "intune", "key_file", e, rc);
     if (rc == 0) {
-        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), &k->key, e);
-        if (rc != 0) {
-            dt_error_prefix(e, "%s, key_file %s", c->intune.certificate_file, c->intune.key_file);
-            (void)dt_config_blame(c, "intune", "certificate_file", e, rc);
-        }
+        bool of_key = false;
+        rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), &k->key, &of_key, e);
+        if (rc != 0)
+            blame_pair(c, of_key, e, rc);
     }
     dt_secret_free(&key);
     dt_buf_free(&certificate);

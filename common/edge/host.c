@@ -384,6 +384,21 @@ int dt_host_connection(pid_t pid, char *out, size_t size)
     return DT_E_LIMIT;
 }
 
+int dt_host_become(char const *user, dt_error *e)
+{
+    /* There is no second thread yet. */
+    /* cppcheck-suppress getpwnamCalled */
+    struct passwd const *pw = getpwnam(user);
+
+    if (pw == NULL)
+        return dt_error_set(e, DT_E_NOT_FOUND, "there is no user %s", user);
+    if (initgroups(pw->pw_name, pw->pw_gid) != 0 ||
+        setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
+        setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)
+        return dt_error_set(e, DT_E_PERMISSION, "cannot become user %s: %s", user, strerror(errno));
+    return DT_OK;
+}
+
 int dt_host_harden(dt_error *e)
 {
     struct rlimit none = {0, 0};

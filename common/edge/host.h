@@ -46,6 +46,9 @@ DT_MUST_USE int dt_host_session(pid_t pid, char *out, size_t size);
  * same name, since it is of the same session, runs the same program and shows the same title ("sshd: ...");
  * nothing that the module says goes into it. DT_E_NOT_FOUND when the process is gone; DT_E_IO; DT_E_LIMIT. */
 DT_MUST_USE int dt_host_connection(pid_t pid, char *out, size_t size);
+/* Becomes a user for good: real, effective and saved ids, and groups. Before any thread. DT_E_NOT_FOUND,
+ * DT_E_PERMISSION. */
+DT_MUST_USE int dt_host_become(char const *user, dt_error *e);
 /* No core dumps, no ptrace by others: prctl(PR_SET_DUMPABLE, 0), RLIMIT_CORE 0. For processes of our
  * own, never for a server we are a module of. */
 DT_MUST_USE int dt_host_harden(dt_error *e);

@@ -179,6 +179,16 @@ static int check_module(dt_config const *c, char resolved[PATH_MAX], dt_error *e
     return rc < 0 ? dt_config_blame(c, "device_trust", "pkcs11_module", e, rc) : DT_OK;
 }
 
+/* UNAVAILABLE says that the module cannot be used; all else is about the URI. */
+static int open_token(dt_host_key *k, dt_config const *c, char const *key, char const *module,
+                      dt_secret **pin, dt_error *e)
+{
+    int const rc = dt_pkcs11_new(key, module, pin, &k->token, e);
+
+    return rc == DT_E_UNAVAILABLE ? dt_config_blame(c, "device_trust", "pkcs11_module", e, rc)
+                                  : blame_key(c, rc, e);
+}
+
 /* A key that is not in this process's memory. Which kind of key it is, the certificate says. */
 static int open_device(dt_host_key *k, dt_config const *c, char const *key, X509 *leaf, dt_error *e)
 {
@@ -194,7 +204,7 @@ static int open_device(dt_host_key *k, dt_config const *c, char const *key, X509
     if (rc == 0 && starts_with(key, PKCS11_PREFIX))
         rc = check_module(c, module, e);
     if (rc == 0 && starts_with(key, PKCS11_PREFIX))
-        rc = blame_key(c, dt_pkcs11_new(key, module, &pin, &k->token, e), e);
+        rc = open_token(k, c, key, module, &pin, e);
     else if (rc == 0)
         rc = blame_key(c, dt_tpm_new(key, c->device_trust.tpm_tcti, &pin, &k->tpm, e), e);
     dt_secret_free(&pin);

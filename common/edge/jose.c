@@ -87,12 +87,13 @@ static int fill_key(dt_assertion_key *k, X509 *x, EVP_PKEY *key, dt_error *e)
 
 /* Reads both texts; the certificate is the first of its file. */
 static int read_pair(dt_assertion_key *k, dt_secret const *key_pem, dt_bytes certificate_pem,
-                     dt_error *e)
+                     bool *of_key, dt_error *e)
 {
     EVP_PKEY *key = NULL;
     STACK_OF(X509) *all = sk_X509_new_null();
     int rc = all != NULL ? dt_pem_private_key(dt_secret_bytes(key_pem), &key, e)
                          : dt_error_set(e, DT_E_NOMEM, "out of memory");
+    *of_key = rc != 0;
     if (rc == 0)
         rc = dt_pem_certificates(certificate_pem, all, DT_ASSERTION_CERTIFICATES_MAX, e);
     if (rc == 0)
@@ -105,14 +106,15 @@ static int read_pair(dt_assertion_key *k, dt_secret const *key_pem, dt_bytes cer
 }
 
 int dt_assertion_key_new(dt_secret const *key_pem, dt_bytes certificate_pem, dt_assertion_key **out,
-                         dt_error *e)
+                         bool *of_key, dt_error *e)
 {
     *out = NULL;
     dt_assertion_key *k = calloc(1, sizeof(*k));
     if (k == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    bool unused;
     dt_openssl_enter();
-    int const rc = read_pair(k, key_pem, certificate_pem, e);
+    int const rc = read_pair(k, key_pem, certificate_pem, of_key != NULL ? of_key : &unused, e);
     dt_openssl_leave();
     if (rc != 0)
         dt_assertion_key_free(&k);

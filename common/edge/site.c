@@ -299,6 +299,11 @@ static int load_user_table(dt_site_files *f, dt_error *e)
         return DT_OK;
     dt_buf_init(&text, DT_USER_TABLE_FILE_MAX);
     error = dt_file_read(path, DT_FILE_TRUSTED, DT_USER_TABLE_FILE_MAX, &text, e);
+    if (error == DT_OK && text.len == 0)
+        error = dt_error_set(e, DT_E_INVALID,
+                             "%s is empty; write who has another login, one NAME -> "
+                             "LOGIN a line, or leave table_file out",
+                             path);
     if (error == DT_OK)
         error = dt_user_table_parse(f->config, path, dt_buf_bytes(&text), &f->user_table, e);
     if (error == DT_OK)

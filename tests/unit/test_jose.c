@@ -48,7 +48,7 @@ static int set_up(void **state)
     dt_buf_init(&g_pem, 65536);
     cert_pem(g_certificate, &g_pem);
     g_key_pem = secret_key(g_key);
-    return dt_assertion_key_new(g_key_pem, dt_buf_bytes(&g_pem), &g_signer, NULL);
+    return dt_assertion_key_new(g_key_pem, dt_buf_bytes(&g_pem), &g_signer, NULL, NULL);
 }
 
 static int tear_down(void **state)
@@ -245,7 +245,7 @@ static int new_key(dt_secret const *key, dt_bytes certificate)
 {
     dt_assertion_key *k = (dt_assertion_key *)&k;
     dt_error e = {0};
-    int const rc = dt_assertion_key_new(key, certificate, &k, &e);
+    int const rc = dt_assertion_key_new(key, certificate, &k, NULL, &e);
     assert_int_equal(rc == 0, k != NULL);
     assert_int_equal(rc == 0, e.text[0] == '\0');
     dt_assertion_key_free(&k);
@@ -328,7 +328,8 @@ static void refuses_a_locked_key(void **state)
         1);
     long const len = BIO_get_mem_data(pem, &text);
     assert_int_equal(dt_secret_new(dt_bytes_of(text, (size_t)len), &locked), 0);
-    assert_int_equal(dt_assertion_key_new(locked, dt_buf_bytes(&g_pem), &k, &e), DT_E_INVALID);
+    assert_int_equal(dt_assertion_key_new(locked, dt_buf_bytes(&g_pem), &k, NULL, &e),
+                     DT_E_INVALID);
     assert_null(k);
     assert_non_null(strstr(e.text, "pass phrase"));
     dt_secret_free(&locked);
