@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
 
@@ -22,6 +24,7 @@ from tests.integration.test_pam_module import (CANCEL, REQUEST, RESULT, fields_o
 from tests.lib.pamworld import ACCOUNTS, DAEMON, ROOT, PamWorld, is_running, pam_world, \
     wait_until
 from tests.lib.site import catch_all, guide_policy, rule
+from tests.pki import authority as ca
 
 BOTH = ("push", "token:software:totp")
 ALICE = "dtalice@example.com"
@@ -874,7 +877,9 @@ def test_second_daemon_beside_the_service_manager(world: PamWorld) -> None:
     os.chown(directory, 61010, 61010)
     path = directory / "devtrustd.sock"
     config = world.directory / "second.conf"
-    config.write_text(world.site.config_path.read_text().replace("syslog = no", "syslog = yes"))
+    config.write_text(world.site.config_path.read_text()
+                      .replace(str(world.site.store_path), str(directory / "state.db"))
+                      .replace(str(world.site.audit_path), str(directory / "audit.log")))
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as systemd:
         systemd.bind(str(path))
         os.chmod(path, 0o600)
@@ -882,8 +887,8 @@ def test_second_daemon_beside_the_service_manager(world: PamWorld) -> None:
         before = path.stat().st_ino
         world.site.chown(61010, 61010)
         try:
-            for user in ("devtrust", "root"):
-                done = world.run([DAEMON, "--config", config, "--user", user, "--socket", path])
+            for user, file in (("devtrust", config), ("root", world.site.config_path)):
+                done = world.run([DAEMON, "--config", file, "--user", user, "--socket", path])
                 assert done.returncode == 1, done.stderr
                 assert "systemctl stop devtrustd.socket" in done.stderr, done.stderr
                 assert path.stat().st_ino == before
@@ -1194,3 +1199,66 @@ def test_units(tmp_path: Path) -> None:
     complaints = [line for line in (done.stdout + done.stderr).splitlines()
                   if "devtrust" in line]
     assert not complaints and done.returncode == 0
+
+
+# --- one broken thing ---------------------------------------------------------------------------
+
+@pytest.fixture(name="broken")
+def a_world_for_broken_things(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
+    """Where a login of anybody needs a push, whatever the device."""
+    with pam_world(pki_index, applications=["broken"]) as made:
+        made.site.set_policy({"name": "broken", "application": "broken", "rules": [
+            rule("MFA for everybody", 1, frequency="EVERY_SIGN_ON", factors=["push"],
+                 people={"users": {"include": ["dtalice"]}}), catch_all()]})
+        made.service("broken")
+        made.sim.add_user("dtalice@example.com")
+        made.sim.add_factor("dtalice@example.com", "push")
+        made.sim.set_push("dtalice@example.com", "approve", 0.2)
+        yield made
+
+
+def in_by_push(world: PamWorld, *arguments: str) -> dict[str, Any]:
+    with world.harness("--service", "broken", "--user", "dtalice", *arguments) as h:
+        h.prompt()
+        h.answer("")
+        return h.finish()
+
+
+@pytest.mark.parametrize("how", ["no directory", "read-only"])
+def test_audit_file_that_cannot_be_opened_at_the_start(broken: PamWorld, how: str) -> None:
+    """The system log has the events, and says what is wrong; the file has those that come later."""
+    directory = broken.directory / "log"
+    if how != "no directory":
+        directory.mkdir()
+    if how == "read-only":
+        done = broken.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", directory])
+        assert done.returncode == 0, done.stderr
+    broken.site.configure({"audit": {"file": directory / "audit.log", "syslog": "yes"}})
+    broken.start_daemon()
+    assert "[audit] file" in broken.log_path.read_text()
+    assert in_by_push(broken)["auth"] == "SUCCESS"
+    if how == "read-only":
+        done = broken.run(["mount", "-o", "remount,rw", directory])
+        assert done.returncode == 0, done.stderr
+        assert in_by_push(broken)["auth"] == "SUCCESS"
+        wait_until(lambda: broken.run(["cat", directory / "audit.log"]).stdout.count(
+            "MFA_SUCCESS") >= 2, "the events of before and after")
+
+
+def test_expired_certificate_for_entra(broken: PamWorld) -> None:
+    """Intune cannot be asked, and the event says why; whoever passes MFA gets in."""
+    site = broken.site
+    own = ca.Authority.root("Expired")
+    past = ca.now() - timedelta(days=30)
+    key = ca.make_key("rsa2048")
+    identity = own.issue(ca.name("devtrust"), key, not_before=past, not_after=past + ca.DAY)
+    site.graph_certificate.write_bytes(identity.certificate_pem())
+    site.graph_key.write_bytes(identity.key_pem())
+    site.configure({"device_trust": {"trusted_when": "ssh-key+intune"},
+                    "daemon": {"sshd_services": "broken"}})
+    broken.add_device(broken.pki["devices"]["device-p256"]["files"]["certificate"])
+    broken.start_daemon()
+    report = in_by_push(broken, "--env", ssh_key(broken, "device-p256"), "--rhost", "192.0.2.7")
+    assert report["auth"] == "SUCCESS"
+    assert "certificate for Entra has expired" in json.dumps(site.events())
+    assert "LOOKUP_UNAVAILABLE" in json.dumps(site.events())
