@@ -6,6 +6,7 @@
 #include "edge/host.h"
 
 #include <stdio.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The key that seals States, or NULL. Borrowed from the site, which outlives every request. */
@@ -127,11 +128,18 @@ static int store_machine(dt_driver *d, uint8_t const *key, dt_signon const *mach
     return rc;
 }
 
+void dt_challenge_user(dt_identity const *who, char const *name, char out[DT_RLM_BINDING_MAX])
+{
+    char key[DT_IDENTITY_KEY_MAX];
+    dt_identity_key(who, key);
+    snprintf(out, DT_RLM_BINDING_MAX, "%s\n%s", key, name);
+}
+
 static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_bytes luggage,
                 dt_buf *state, dt_error *e)
 {
     uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
-    char id_hex[2 * DT_STATE_ID_LEN + 1], identity[DT_IDENTITY_KEY_MAX];
+    char id_hex[2 * DT_STATE_ID_LEN + 1], user[DT_RLM_BINDING_MAX];
     dt_audit_context ctx = {0};
 
     uint8_t const *key = state_key(site);
@@ -142,8 +150,8 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     if (rc != 0)
         return dt_error_set(e, rc, "no random bytes for a challenge");
     dt_signon_audit_context(machine, &ctx);
-    dt_identity_key(dt_signon_identity(machine), identity);
-    dt_state_binding who = {identity, ctx.nas, ctx.application, ctx.station};
+    dt_challenge_user(dt_signon_identity(machine), ctx.name, user);
+    dt_state_binding who = {user, ctx.nas, ctx.application, ctx.station};
     dt_time expires = dt_host_now() + site->config->mfa.challenge_lifetime;
     rc = dt_state_token_make(key, random, &who, expires, state, id_hex);
     if (rc != 0)

@@ -513,12 +513,12 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 {
     dt_request limits;
     dt_identity identity;
-    char key[DT_IDENTITY_KEY_MAX];
+    char user[DT_RLM_BINDING_MAX];
     dt_error e = {0};
     if (identity_of(in, &identity, &e) != 0)
         return refuse(inst, request, in, DT_CAUSE_USER_NAME, "", e.text);
-    dt_identity_key(&identity, key);
-    dt_state_binding who = {key, in->nas, inst->application, in->station};
+    dt_challenge_user(&identity, in->user, user);
+    dt_state_binding who = {user, in->nas, inst->application, in->station};
     VALUE_PAIR *password = fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
     if (password == NULL || password->vp_length > DT_ANSWER_MAX)
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,

@@ -53,10 +53,10 @@ static int refuse_character(dt_error *e, char const *name, uint32_t c)
     return refuse(e, name, why);
 }
 
-/* RFC 5322's atext and the dot, without what has a meaning in paths, queries and patterns. */
+/* What has no meaning in paths, queries, patterns and other forms of names. */
 static bool may_stand_in_name(unsigned char c)
 {
-    return c >= 0x80 || (c != '\0' && strchr(LETTERS DIGITS "!#%&'+-.=^_{|}~", c) != NULL);
+    return c >= 0x80 || (c != '\0' && strchr(LETTERS DIGITS "!\"#%&'+,-.=^_{|}~", c) != NULL);
 }
 
 /* `part` is of the name `whole`, which messages show. */

@@ -819,8 +819,10 @@ def test_explain_shows_hostile_names_harmlessly(site: Site, world: Sim,
                                                 index: dict[str, Any]) -> None:
     world.enrol_device(device_id(index, "device-rsa"), deviceName=HOSTILE)
     answer = explain(site, "vpn", *shown(index, "device-rsa"), user="al\x1b[31mice\u202e")
-    assert answer.code == YES
-    explained(site, "vpn", *shown(index, "device-rsa"), user="al\x1b[31mice\u202e")
+    assert answer.code != YES and "USER_NAME" in answer.err  # no identity can be made of it
+    assert "\x1b" not in answer.err and "\u202e" not in answer.err
+    assert explain(site, "vpn", *shown(index, "device-rsa")).code == YES
+    explained(site, "vpn", *shown(index, "device-rsa"))
 
 
 # --- device -------------------------------------------------------------------------------------

@@ -83,6 +83,8 @@ static row const rows[] = {
     {"_svc", PERSON("_svc", "", "_svc@example.com")},
     {"007", PERSON("007", "", "007@example.com")},
     {"a%b", PERSON("a%b", "", "a%b@example.com")},
+    {"a,b=c", PERSON("a,b=c", "", "a,b=c@example.com")},
+    {"o\"brien", PERSON("o\"brien", "", "o\"brien@example.com")},
     {"a#b", PERSON("a#b", "", "a#b@example.com")},
     /* the table */
     {"asmith", PERSON("asmith", "", "anna.smith@example.com")},
@@ -197,11 +199,9 @@ static row const rows[] = {
     {"-oann", REFUSED("begins with a dot or a dash")},
     {"EXAMPLE\\-ann", REFUSED("begins with a dot or a dash")},
     {"a:b", REFUSED("character :")},
-    {"a,b", REFUSED("character ,")},
     {"a;b", REFUSED("character ;")},
     {"a*", REFUSED("character *")},
     {"a?b", REFUSED("character ?")},
-    {"\"ann\"", REFUSED("character \"")},
     {"<ann>", REFUSED("character <")},
     {"(ann)", REFUSED("character (")},
     {"a[b]", REFUSED("character [")},
@@ -214,7 +214,7 @@ static row const rows[] = {
     {"host/a b", REFUSED("character /")},
     {"EXAMPLE\\host/laptop", REFUSED("character /")},
     {"http/laptop.example.com", REFUSED("character /")},
-    {"CN=ann,O=example", REFUSED("character ,")},
+    {"CN=ann;O=example", REFUSED("character ;")},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
