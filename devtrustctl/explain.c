@@ -455,7 +455,6 @@ static void find_account(explaining *x)
     if (!dt_user_is_listed(x->site.config, x->site.user_table, x->account))
         memcpy(x->account, owner, sizeof(x->account));
     r->user = x->account;
-    r->user_is_account = true;
     r->typed = x->q.user;
 }
 

@@ -338,7 +338,7 @@ int dt_identity_make(dt_config const *c, dt_user_table const *t, dt_user_name co
         rc = refuse_realm(n->text, &p, e);
     if (rc < 0)
         return rc;
-    memcpy(id.local, n->account ? p.as_given : p.local, sizeof(id.local));
+    memcpy(id.local, p.as_given, sizeof(id.local));
     memcpy(id.realm, p.realm, sizeof(id.realm));
     *out = id;
     return DT_OK;
@@ -366,12 +366,16 @@ void dt_identity_short(dt_config const *c, dt_identity const *id, char out[DT_LO
 /* No part can hold a blank. */
 void dt_identity_key(dt_identity const *id, char out[DT_IDENTITY_KEY_MAX])
 {
-    snprintf(out, DT_IDENTITY_KEY_MAX, "%d %s %s %s", (int)id->kind, id->local, id->realm,
-             id->login);
+    char local[DT_USER_MAX];
+
+    memcpy(local, id->local, sizeof(local));
+    fold_text(local);
+    snprintf(out, DT_IDENTITY_KEY_MAX, "%d %s %s %s", (int)id->kind, local, id->realm, id->login);
 }
 
 bool dt_identity_equal(dt_identity const *a, dt_identity const *b)
 {
-    return a->kind != DT_IDENTITY_NONE && a->kind == b->kind && strcmp(a->local, b->local) == 0 &&
-           strcmp(a->realm, b->realm) == 0 && strcmp(a->login, b->login) == 0;
+    return a->kind != DT_IDENTITY_NONE && a->kind == b->kind &&
+           dt_str_equal_nocase(a->local, b->local) && strcmp(a->realm, b->realm) == 0 &&
+           strcmp(a->login, b->login) == 0;
 }

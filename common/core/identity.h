@@ -23,8 +23,8 @@ typedef enum dt_identity_kind {
 /* A plain value. */
 typedef struct dt_identity {
     dt_identity_kind kind;
-    /* The account's name here, or that of the directory, without a realm. Lower case (ASCII) unless it is
-     * the name of an account of this host, which has the case that the host gives it. */
+    /* The account's name here, or that of the directory, without a realm, in the case in
+     * which that gives it. It is compared without regard to the case of ASCII letters. */
     char local[DT_USER_MAX];
     char realm[DT_REALM_MAX]; /* lower case; "" = the one that login_suffix stands for */
     char login[DT_LOGIN_MAX]; /* lower case (ASCII); "" for a machine, which has none */
@@ -48,7 +48,6 @@ char const *dt_user_table_find(dt_user_table const *t, char const *local, char c
 /* A name as it came. */
 typedef struct dt_user_name {
     char const *text;
-    bool account; /* it is the name of an account of this host, as the host itself gives it */
 } dt_user_name;
 
 /* Makes the identity. DT_E_INVALID, with *out zero and what is wrong in `e` (escaped: it may be shown), for

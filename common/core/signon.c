@@ -287,7 +287,7 @@ bool dt_site_is_report_only(dt_site const *site)
 
 static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
 {
-    dt_user_name name = {.text = r->user, .account = r->user_is_account};
+    dt_user_name name = {.text = r->user};
     int rc;
 
     snprintf(s->name, sizeof(s->name), "%s",

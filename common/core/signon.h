@@ -93,7 +93,6 @@ typedef struct dt_request {
     /* Who is asked: as the directory names them, or the account of this host. The identity is made of it,
      * by core/identity.h, and of nothing else. */
     char const *user;
-    bool user_is_account;
     /* For the audit; "" or NULL = not known. The name as it was typed; the account that will be opened, where it is another than that
      * of `user`; who called, by the real uid; and what the application says who called (PAM_RUSER). */
     char const *typed, *account, *caller, *ruser;

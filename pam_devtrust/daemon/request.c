@@ -262,7 +262,6 @@ static void refuse_nobody(dt_conn *c, dt_message const *m, persons const *p)
 static void fill_persons(persons const *p, dt_message const *m, bool root, dt_request *r)
 {
     r->user = p->asked;
-    r->user_is_account = true;
     r->typed = strcmp(p->asked, p->account) == 0 ? m->user : "";
     r->account = strcmp(p->asked, p->account) != 0 ? p->account : "";
     r->caller = p->caller;

@@ -189,8 +189,7 @@ def test_state_of_somebody_else(world: World, who: str) -> None:
         user = owner.upper()
     reply = world.client(**more).login(user, code, state)
     assert reply.code == REJECT, reply
-    # In whatever case, it is one person, whose events these are.
-    assert "somebody else" in world.outcome(user.lower(), "STATE_INVALID")["detail"]
+    assert "somebody else" in world.outcome(user, "STATE_INVALID")["detail"]
     # Whoever it belongs to can still use it: an attacker does not burn it.
     assert world.client().login(owner, world.passcode(owner), state).code == ACCEPT
 

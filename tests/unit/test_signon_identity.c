@@ -36,7 +36,7 @@ static char const *const settings[] = {
 
 static char const table_text[] = "asmith -> anna.smith@example.com\nann-adm -> ann@example.com\n";
 
-static dt_outcome sign_on(char const *policy, char const *user, bool account, dt_identity *who)
+static dt_outcome sign_on(char const *policy, char const *user, dt_identity *who)
 {
     world w;
     dt_user_table *t = NULL;
@@ -48,7 +48,6 @@ static dt_outcome sign_on(char const *policy, char const *user, bool account, dt
     assert_int_equal(dt_user_table_parse(w.config, "names", dt_bytes_str(table_text), &t, &e), 0);
     w.site.user_table = t;
     r.user = user;
-    r.user_is_account = account;
     r.group_knowledge = DT_GROUPS_UNKNOWN;
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
@@ -106,7 +105,7 @@ static void one_identity_one_decision(void **state)
         dt_identity who[SPELLINGS];
 
         for (size_t i = 0; i < SPELLINGS; i++) {
-            o[i] = sign_on(policies[p], spellings[i], false, &who[i]);
+            o[i] = sign_on(policies[p], spellings[i], &who[i]);
             for (size_t j = 0; j < i; j++) {
                 if (!dt_identity_equal(&who[i], &who[j]))
                     continue;
@@ -120,7 +119,7 @@ static void one_identity_one_decision(void **state)
 
 static void expect(char const *policy, char const *user, dt_cause cause)
 {
-    dt_outcome o = sign_on(policy, user, false, NULL);
+    dt_outcome o = sign_on(policy, user, NULL);
 
     if (o.cause != cause)
         fail_msg("%s: %s (%s), not %s", user, dt_cause_name(o.cause), o.detail,
@@ -169,8 +168,8 @@ static void a_machine_is_nobody_of_the_people(void **state)
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        dt_outcome o = sign_on(POLICY("\"device\":{\"trust\":\"NOT_TRUSTED\"}", ASK), machines[i],
-                               false, NULL);
+        dt_outcome o =
+            sign_on(POLICY("\"device\":{\"trust\":\"NOT_TRUSTED\"}", ASK), machines[i], NULL);
 
         assert_int_equal(o.cause, DT_CAUSE_MACHINE_MFA);
         assert_int_equal(o.result, DT_DENY);
@@ -239,7 +238,6 @@ static void the_event_says_who(void **state)
     (void)state;
     world_open(&w, policies[0], settings);
     r.user = "ann";
-    r.user_is_account = true;
     r.account = "root";
     r.caller = "ann";
     r.ruser = "mallory";
