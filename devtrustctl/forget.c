@@ -7,6 +7,7 @@
 #include "devtrustctl/site.h"
 
 #include "core/remembered.h"
+#include "core/session_record.h"
 #include "core/signon.h"
 #include "edge/host.h"
 #include "edge/site.h"
@@ -42,6 +43,22 @@ static int find_person(forgetting *f, dt_site_files const *files)
     return rc == DT_E_INVALID && strchr(f->user, '@') != NULL ? DT_OK : rc;
 }
 
+/* That of a TLS session, which its door goes on with, says as much of itself. */
+static bool read_row(dt_bytes value, dt_remembered *r)
+{
+    dt_session_owner o;
+
+    if (dt_remembered_unpack(value, r) == DT_OK)
+        return true;
+    if (dt_session_record_owner(value, &o) != DT_OK)
+        return false;
+    memcpy(r->login, o.login, sizeof(r->login));
+    memcpy(r->application, o.application, sizeof(r->application));
+    memcpy(r->device_id, o.device_id, sizeof(r->device_id));
+    memcpy(r->key_id, o.key_id, sizeof(r->key_id));
+    return true;
+}
+
 /* A row that cannot be read is nobody's: no sign-on believes it either, and --all takes it away. */
 static bool is_meant(forgetting const *f, dt_bytes value)
 {
@@ -49,7 +66,7 @@ static bool is_meant(forgetting const *f, dt_bytes value)
 
     if (f->all)
         return true;
-    if (dt_remembered_unpack(value, &r) != DT_OK)
+    if (!read_row(value, &r))
         return false;
     if (f->user != NULL && !is_user(f, r.login))
         return false;

@@ -10,9 +10,11 @@
 #define PART_MAX 253
 #define PARTS 6
 
-bool dt_carried_is_peap(dt_bytes eap)
+uint8_t dt_carried_type(dt_bytes eap)
 {
-    return eap.len >= EAP_HEAD && eap.p[0] == EAP_RESPONSE && eap.p[4] == DT_EAP_TYPE_PEAP;
+    bool response = eap.len >= EAP_HEAD && eap.p[0] == EAP_RESPONSE;
+    return response && (eap.p[4] == DT_EAP_TYPE_PEAP || eap.p[4] == DT_EAP_TYPE_TTLS) ? eap.p[4]
+                                                                                      : 0;
 }
 
 /* Each with its length, so that no two places give the same text. */
@@ -39,7 +41,7 @@ int dt_carried_make(dt_carried_place const *where, char const *id, bool allowed,
                     dt_outcome const *outcome, dt_carried *out)
 {
     memset(out, 0, sizeof *out);
-    if (!dt_carried_is_peap(where->eap))
+    if (dt_carried_type(where->eap) == 0)
         return DT_E_INVALID;
     int rc = digest(where, out->place);
     if (rc == 0)
@@ -48,6 +50,7 @@ int dt_carried_make(dt_carried_place const *where, char const *id, bool allowed,
         memset(out, 0, sizeof *out);
         return rc;
     }
+    out->type = where->eap.p[4];
     out->round = where->eap.p[1];
     out->allowed = allowed;
     out->outcome = *outcome;
@@ -61,7 +64,7 @@ int dt_carried_make(dt_carried_place const *where, char const *id, bool allowed,
 bool dt_carried_fits(dt_carried const *c, dt_carried_place const *where)
 {
     uint8_t place[DT_SHA256_LEN];
-    return c->made && dt_carried_is_peap(where->eap) &&
+    return c->made && c->type != 0 && dt_carried_type(where->eap) == c->type &&
            where->eap.p[1] == (uint8_t)(c->round + 1) && digest(where, place) == 0 &&
            memcmp(place, c->place, sizeof place) == 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A decision on its way from the round of a PEAP conversation in which it was made to the next one, in
+/* A decision on its way from the round of a PEAP or TTLS conversation in which it was made to the next one, in
  * which the server lets the person in or not. Exists so that what binds the one to the other is a small
  * pure part: a decision that could be taken in another conversation, another round or for another person
  * would let somebody in. Knows nothing of FreeRADIUS. Sources: RFC 3748 section 4.1 (identifier),
@@ -9,6 +9,7 @@
 
 #include "core/signon.h"
 
+#define DT_EAP_TYPE_TTLS 21
 #define DT_EAP_TYPE_PEAP 25
 
 /* Where a round takes place: all as the request from the network says it. Borrowed. */
@@ -22,15 +23,16 @@ typedef struct dt_carried_place {
 typedef struct dt_carried {
     bool made;
     bool allowed;
+    uint8_t type;                 /* of EAP */
     uint8_t round;                /* identifier of the EAP response of the round */
     uint8_t place[DT_SHA256_LEN]; /* of application, user, NAS, station and source */
     char id[DT_SIGNON_ID_LEN + 1];
     dt_outcome outcome;
 } dt_carried;
 
-/* True when the EAP message is a response of PEAP. */
-bool dt_carried_is_peap(dt_bytes eap);
-/* Notes a decision with the round it was made in. DT_E_INVALID when that is none of PEAP, DT_E_CRYPTO;
+/* The type of an EAP message that is a response of PEAP or TTLS; else 0. */
+uint8_t dt_carried_type(dt_bytes eap);
+/* Notes a decision with the round it was made in. DT_E_INVALID when that is none of PEAP or TTLS, DT_E_CRYPTO;
  * *out is zero then. */
 DT_MUST_USE int dt_carried_make(dt_carried_place const *where, char const *id, bool allowed,
                                 dt_outcome const *outcome, dt_carried *out);

@@ -111,6 +111,49 @@ int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *groups, dt_
     return rc != 0 || !control ? rc : put_list(out, LIST_CONTROL, request->config, groups, e);
 }
 
+#define MICROSOFT 311 /* RFC 2548 */
+#define WIRE_ATTR_MAX 255
+
+static bool is_of_the_rule(VALUE_PAIR const *vp, dt_reply_attribute const *rule, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strcspn(rule[i].name, ":"); /* behind it a tag */
+        if (strncasecmp(rule[i].name, vp->da->name, len) == 0 && vp->da->name[len] == '\0')
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_the_conversation(VALUE_PAIR const *vp)
+{
+    if (vp->da->vendor == MICROSOFT)
+        return true;
+    if (vp->da->vendor != 0)
+        return false;
+    switch (vp->da->attr) {
+    case PW_EAP_MESSAGE:
+    case PW_MESSAGE_AUTHENTICATOR:
+    case PW_STATE:
+    case PW_PROXY_STATE:
+    case PW_REPLY_MESSAGE:
+    case PW_USER_NAME:
+        return true;
+    default:
+        return vp->da->attr > WIRE_ATTR_MAX;
+    }
+}
+
+int dt_luggage_pack_accept(REQUEST *request, dt_reply_attribute const *rule, size_t count,
+                           dt_buf *out, dt_error *e)
+{
+    int rc = 0;
+    for (VALUE_PAIR const *vp = request->reply->vps; vp != NULL && rc == 0; vp = vp->next) {
+        if (!is_of_the_conversation(vp) && !is_of_the_rule(vp, rule, count))
+            rc = put(out, LIST_REPLY, vp, e);
+    }
+    return rc;
+}
+
 /* --- back again ------------------------------------------------------------------------------- */
 
 static DICT_ATTR const *attribute_of(TALLOC_CTX *ctx, char const *name, PW_TYPE type)

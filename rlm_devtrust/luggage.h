@@ -10,7 +10,7 @@
 
 #include <freeradius/radiusd.h>
 
-#include "core/bytes.h"
+#include "core/policy.h"
 
 /* Both lists together; whoever has more is refused. A RADIUS packet holds 4096 bytes. */
 #define DT_LUGGAGE_MAX (32 * 1024)
@@ -22,6 +22,11 @@
 DT_MUST_USE int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *groups,
                                 dt_buf *out, dt_error *e);
 void dt_luggage_init(dt_buf *b);
+/* Appends what of an Access-Accept of EAP a resumption of its TLS session has to bring as well: the reply without
+ * the conversation itself (EAP-Message, its keys, names that the server restores by itself), and without
+ * what `rule` names, which is given anew. */
+DT_MUST_USE int dt_luggage_pack_accept(REQUEST *request, dt_reply_attribute const *rule,
+                                       size_t count, dt_buf *out, dt_error *e);
 
 /* Puts it back, in the order it had: into `reply`, the list of `ctx`, and into the control of `request`. What
  * stands there under the same names is replaced. DT_E_PARSE, DT_E_NOMEM: nothing was changed then. */

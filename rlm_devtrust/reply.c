@@ -48,7 +48,7 @@ static char const *const attribute_names[ATTR_COUNT] = {
 };
 
 static DICT_ATTR const *attributes[ATTR_COUNT];
-static DICT_ATTR const *carried;
+static DICT_ATTR const *carried, *session;
 
 static DICT_ATTR const *add_attribute(char const *name, PW_TYPE type)
 {
@@ -75,7 +75,13 @@ int dt_rlm_dictionary(void)
             return -1;
     }
     carried = add_attribute("DevTrust-Tunnel-Sign-On", PW_TYPE_OCTETS);
-    return carried != NULL ? 0 : -1;
+    session = add_attribute("DevTrust-TLS-Session", PW_TYPE_OCTETS);
+    return carried != NULL && session != NULL ? 0 : -1;
+}
+
+DICT_ATTR const *dt_rlm_session_attribute(void)
+{
+    return session;
 }
 
 DICT_ATTR const *dt_rlm_carried_attribute(void)

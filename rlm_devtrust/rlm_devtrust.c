@@ -14,6 +14,7 @@
 #include "edge/site.h"
 #include "rlm_devtrust/challenge.h"
 #include "rlm_devtrust/luggage.h"
+#include "rlm_devtrust/sessions.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -73,11 +74,12 @@ static char const *const input_names[DT_RLM_INPUT_COUNT] = {
  * Kept with the request itself, so that it cannot outlive it or be taken for another's. */
 typedef struct decision {
     rlm_devtrust_t const *inst;
-    bool allowed;      /* or only reported on */
-    dt_parked *parked; /* or NULL; its outcome decides then */
-    bool tunneled;     /* of a parked one: the server's reply to it is that of the tunnel */
-    bool restored;     /* of a parked one: what the server had said is in the reply again */
-    dt_site site;      /* of a parked one: whose rules it goes by; held */
+    bool allowed;        /* or only reported on */
+    dt_outcome *outcome; /* of one within EAP, which `parked` has for itself; or NULL */
+    dt_parked *parked;   /* or NULL; its outcome decides then */
+    bool tunneled;       /* of a parked one: the server's reply to it is that of the tunnel */
+    bool restored;       /* of a parked one: what the server had said is in the reply again */
+    dt_site site;        /* of a parked one, or one within EAP: whose rules it goes by; held */
     char id[DT_SIGNON_ID_LEN + 1];
 } decision;
 
@@ -167,20 +169,32 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     dt_rlm_attributes(request, &o, in->id);
     if (decision_note(inst, request, in->id) == NULL) /* which does not allow */
         return RLM_MODULE_FAIL;
-    if (request->parent != NULL && dt_rlm_tunnel_goes_on(request))
+    if (request->parent != NULL && dt_rlm_tunnel_goes_on(request, NULL))
         (void)!dt_rlm_tunnel_carry(request, inst->application, in->id, false, &o);
     return dt_rlm_reply(request, &o);
 }
 
 /* --- carrying a sign-on on -------------------------------------------------------------------- */
 
+/* For the reply that goes out in the end, after the tunnel's was put into it. */
+static bool keep_outcome(rlm_devtrust_t const *inst, decision *d, dt_outcome const *o)
+{
+    d->outcome = talloc_memdup(d, o, sizeof *o);
+    if (d->outcome == NULL) {
+        d->allowed = false;
+        return false;
+    }
+    dt_driver_hold(inst->link->driver, inst->application, &d->site);
+    return true;
+}
+
 static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signon const *machine,
                           dt_outcome const *o, char const *id)
 {
     dt_policy const *policy = dt_signon_site(machine)->policy;
     bool refused = o->result != DT_ALLOW;
-    bool later = request->parent != NULL && dt_rlm_tunnel_goes_on(request) &&
-                 inst->primary != DT_RLM_PRIMARY_CERTIFICATE;
+    bool later = request->parent != NULL && inst->primary != DT_RLM_PRIMARY_CERTIFICATE &&
+                 dt_rlm_tunnel_goes_on(request, refused ? NULL : request->reply);
     dt_rlm_attributes(request, o, id);
     if (!o->report_only && !later &&
         dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 && !refused) {
@@ -193,6 +207,8 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     if (d == NULL)
         return RLM_MODULE_FAIL;
     d->allowed = code == RLM_MODULE_OK || dt_outcome_passes(o);
+    if (request->parent != NULL && !keep_outcome(inst, d, o))
+        return RLM_MODULE_FAIL;
     if (later && dt_rlm_tunnel_carry(request, inst->application, id, d->allowed, o) != 0) {
         RERROR("the decision cannot be carried to the next round of PEAP: refused");
         d->allowed = false;
@@ -473,16 +489,20 @@ static dt_signon *storage_get(void)
 /* --- beginnings ------------------------------------------------------------------------------- */
 
 static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
-                         dt_tls_peer const *peer, dt_signon *machine)
+                         dt_tls_peer const *peer, dt_continued const *continued, dt_signon *machine)
 {
     dt_request r;
     dt_rlm_request_fill(inst, request, in, &r);
+    r.continued = continued;
     r.certificate = peer->certificate;
     memcpy(r.chain, peer->chain, sizeof r.chain);
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
+    r.handshake_resumed = peer->resumed;
     if (dt_policy_needs_time(in->site->policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
+    if (request->parent != NULL && inst->primary != DT_RLM_PRIMARY_CERTIFICATE)
+        dt_rlm_person_note(request, in);
     dt_signon_begin(machine, in->site, &r, dt_host_now());
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }
@@ -570,8 +590,23 @@ static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
                       "check the password before devtrust");
     if (request->parent != NULL) /* a tunnel may have been made with a client certificate */
         (void)dt_tls_peer_get(request->parent, &peer);
-    rlm_rcode_t code = begin(inst, request, in, &peer, machine);
+    rlm_rcode_t code = begin(inst, request, in, &peer, NULL, machine);
     dt_tls_peer_free(&peer);
+    return code;
+}
+
+/* A session that is resumed goes on with the sign-on of the same person that it began with. */
+static rlm_rcode_t by_handshake(rlm_devtrust_t const *inst, REQUEST *request,
+                                dt_rlm_inputs const *in, dt_tls_peer const *peer,
+                                dt_signon *machine)
+{
+    dt_session_record r;
+    dt_buf plain;
+    dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
+    bool goes_on =
+        dt_rlm_session_recall(inst, in->site, peer, &plain, &r) && strcmp(r.user, in->user) == 0;
+    rlm_rcode_t code = begin(inst, request, in, peer, goes_on ? &r.continued : NULL, machine);
+    dt_buf_free(&plain);
     return code;
 }
 
@@ -583,7 +618,7 @@ static rlm_rcode_t by_certificate(rlm_devtrust_t const *inst, REQUEST *request,
     bool have = request->parent != NULL && dt_tls_peer_get(request->parent, &peer);
     rlm_rcode_t code;
     if (have && peer.proved)
-        code = begin(inst, request, in, &peer, machine);
+        code = by_handshake(inst, request, in, &peer, machine);
     else
         code = refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
                       "there is no finished TLS handshake with a verified client certificate: "
@@ -677,7 +712,8 @@ static bool is_allowed(decision const *d, REQUEST *request)
 {
     dt_outcome o;
     if (d->parked == NULL)
-        return d->allowed;
+        return d->allowed &&
+               (d->outcome == NULL || give_attributes(request, d->site.policy, d->outcome));
     return parked_outcome(d, request, &o) && allows(&o) &&
            give_attributes(request, d->site.policy, &o);
 }
@@ -715,8 +751,9 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
         dt_rlm_reply_hush(request, request->proxy_reply);
     bool allowed = !accepts || restore(d, request);
     if (allowed)
-        allowed =
-            dt_rlm_tunnel_goes_on(request) ? carry_parked(d, request) : is_allowed(d, request);
+        allowed = dt_rlm_tunnel_goes_on(request, accepts ? request->proxy_reply : NULL)
+                      ? carry_parked(d, request)
+                      : is_allowed(d, request);
     if (allowed || !accepts)
         return RLM_MODULE_UPDATED;
     RERROR("the waiting room's accept has no sign-on behind it");
@@ -795,20 +832,215 @@ static bool carried_allows(rlm_devtrust_t const *inst, REQUEST *request, dt_carr
     return given;
 }
 
-/* Nothing gets in that no sign-on of this very request allowed: not a resumed EAP session, not a
- * section that was configured past devtrust. PEAP's last round has a sign-on of the round before. */
+/* --- a resumed session ------------------------------------------------------------------------ */
+
+/* Drives the sign-on of a resumed session, which asks nobody, to its end: on this thread, or for a look-up
+ * at the loop, with the threads that wait for look-ups. */
+static rlm_rcode_t drive_resumed(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                                 dt_time limit, dt_outcome *o)
+{
+    dt_rlm_link *link = inst->link;
+    *o = (dt_outcome){0};
+    if (dt_driver_run_inline(link->driver, machine, "radius")) {
+        *o = *dt_signon_outcome(machine);
+        return RLM_MODULE_OK;
+    }
+    bool may = atomic_fetch_add(&link->looking, 1) < inst->max_blocking_lookups;
+    int rc = may ? dt_driver_run_blocking(link->driver, machine, "radius", limit, o) : DT_E_LIMIT;
+    atomic_fetch_sub(&link->looking, 1);
+    if (rc == 0)
+        return RLM_MODULE_OK;
+    char id[DT_SIGNON_ID_LEN + 1] = "";
+    return give_up(inst, request, machine, DT_CAUSE_BUSY,
+                   "as many wait for look-ups as max_blocking_lookups lets", id);
+}
+
+/* Who comes by a resumed TTLS or PEAP session is whoever signed on in it. */
+static void become(dt_rlm_inputs *in, dt_session_record const *r)
+{
+    memcpy(in->user, r->user, sizeof in->user);
+    in->group_count = 0;
+    in->group_knowledge = r->group_knowledge;
+    for (size_t at = 0; at < r->groups_len && in->group_count < DT_GROUPS_MAX;
+         at += strlen(r->groups + at) + 1)
+        in->group_list[in->group_count++] = r->groups + at;
+}
+
+static void begin_resumed(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                          dt_tls_peer const *peer, dt_session_record const *r, dt_signon *machine,
+                          dt_time *limit)
+{
+    dt_request q;
+    dt_rlm_request_fill(inst, request, in, &q);
+    q.certificate = peer->certificate;
+    memcpy(q.chain, peer->chain, sizeof q.chain);
+    q.chain_count = peer->chain_count;
+    q.handshake_finished = peer->proved;
+    q.handshake_resumed = true;
+    q.continued = &r->continued;
+    q.only_continue = true;
+    q.conversation = DT_CONVERSATION_NONE;
+    q.passcode = q.password = "";
+    q.primary = DT_PRIMARY_HANDSHAKE; /* the session was made with the password, and holds it */
+    if (dt_policy_needs_time(in->site->policy))
+        q.utc_offset_known = dt_host_utc_offset(dt_host_now(), &q.utc_offset) == DT_OK;
+    *limit = in->site->config->mfa.wait_wifi;
+    dt_signon_begin(machine, in->site, &q, dt_host_now());
+}
+
+/* Lets the reply of the first Accept stand again, the rule's own on top; or refuses, and the session is over. */
+static rlm_rcode_t end_resumed(rlm_devtrust_t const *inst, REQUEST *request,
+                               dt_rlm_inputs const *in, dt_session_record const *r,
+                               dt_outcome const *o)
+{
+    dt_rlm_attributes(request, o, in->id);
+    decision *d = decision_note(inst, request, in->id);
+    if (d == NULL)
+        return RLM_MODULE_FAIL;
+    if (allows(o)) {
+        d->allowed =
+            dt_luggage_unpack(request, r->reply, request->reply, &request->reply->vps) == 0 &&
+            give_attributes(request, in->site->policy, o);
+        return d->allowed ? RLM_MODULE_OK : RLM_MODULE_FAIL;
+    }
+    dt_rlm_reply_strip(request);
+    return dt_rlm_reply(request, o);
+}
+
+static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in,
+                         dt_tls_peer const *peer)
+{
+    dt_session_record r;
+    dt_outcome o;
+    dt_buf plain;
+    dt_time limit = 0;
+    dt_signon *machine = storage_get();
+    dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
+    rlm_rcode_t code = RLM_MODULE_NOTFOUND;
+    if (machine != NULL && dt_rlm_session_recall(inst, in->site, peer, &plain, &r)) {
+        become(in, &r);
+        begin_resumed(inst, request, in, peer, &r, machine, &limit);
+        code = drive_resumed(inst, request, machine, limit, &o);
+        if (code == RLM_MODULE_OK)
+            code = end_resumed(inst, request, in, &r, &o);
+        if (code != RLM_MODULE_OK)
+            dt_rlm_session_forget(inst, peer);
+    }
+    dt_buf_free(&plain);
+    return code;
+}
+
+/* The Access-Accept of a resumed TTLS or PEAP session, which skipped the tunnel: it goes on with the sign-on
+ * that the session began with. NOTFOUND when it is none, or nothing is known of it. */
+static rlm_rcode_t resumed(rlm_devtrust_t const *inst, REQUEST *request)
+{
+    dt_rlm_inputs in;
+    dt_site site;
+    dt_tls_peer peer = {0};
+    dt_error e = {0};
+    rlm_rcode_t code = RLM_MODULE_NOTFOUND;
+    if (request->parent != NULL ||
+        fr_pair_find_by_num(request->packet->vps, PW_EAP_SESSION_RESUMED, 0, TAG_ANY) == NULL ||
+        !dt_tls_peer_noted(request, &peer))
+        return code;
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
+    if (peer.resumed && dt_rlm_inputs_read(inst, request, &in, &e) == 0)
+        code = go_on(inst, request, &in, &peer);
+    dt_rlm_inputs_wipe(&in);
+    dt_driver_leave(&site);
+    dt_tls_peer_free(&peer);
+    return code;
+}
+
+/* What let a request in, for a resumption of its TLS session. */
+typedef struct passed {
+    dt_outcome const *outcome;
+    dt_rlm_person const *person; /* NULL: the one that the request from the network names */
+    char const *id;
+} passed;
+
+/* A sign-on that only went on with an earlier one leaves that as it is. */
+static bool is_new(dt_tls_peer const *peer, passed const *p)
+{
+    return p->outcome->result == DT_ALLOW &&
+           (!peer->resumed || p->person != NULL || p->outcome->cause == DT_CAUSE_MFA_SUCCESS);
+}
+
+static void remember(rlm_devtrust_t const *inst, REQUEST *request, passed const *p)
+{
+    dt_rlm_inputs in;
+    dt_rlm_person named = {0};
+    dt_site site;
+    dt_tls_peer peer = {0};
+    dt_error e = {0};
+    if (request->parent != NULL || !dt_tls_peer_noted(request, &peer))
+        return;
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
+    if (is_new(&peer, p)) {
+        dt_rlm_person const *person = p->person;
+        if (person == NULL && dt_rlm_inputs_read(inst, request, &in, &e) == 0) {
+            memcpy(named.user, in.user, sizeof named.user);
+            person = &named;
+            dt_rlm_inputs_wipe(&in);
+        }
+        if (person != NULL)
+            dt_rlm_session_remember(inst, &site, request, &peer, person, p->outcome, p->id);
+    }
+    dt_driver_leave(&site);
+    dt_tls_peer_free(&peer);
+}
+
+/* Of a request whose sign-on was made in it. */
+static void remember_decision(rlm_devtrust_t const *inst, REQUEST *request, decision const *d)
+{
+    dt_outcome o;
+    bool suspended = false;
+    passed p = {d->outcome, dt_rlm_person_find(request), d->id};
+    if (d->parked != NULL && dt_parked_outcome(d->parked, &o, &suspended) && !suspended)
+        p.outcome = &o;
+    if (p.outcome != NULL)
+        remember(inst, request, &p);
+}
+
+/* --- the last word ---------------------------------------------------------------------------- */
+
+/* An Access-Accept: of a sign-on in this request, of one in the round before, of a session that goes on. */
+static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, decision const *d)
+{
+    dt_carried c = {0};
+    dt_rlm_person person;
+    if (d != NULL) {
+        if (!is_allowed(d, request) || strcmp(d->inst->application, inst->application) != 0)
+            return take_back(inst, request);
+        remember_decision(inst, request, d);
+        return RLM_MODULE_OK;
+    }
+    if (dt_rlm_tunnel_take(request, inst->application, &c, &person)) {
+        if (!carried_allows(inst, request, &c))
+            return take_back(inst, request);
+        passed p = {&c.outcome, &person, c.id};
+        remember(inst, request, &p);
+        return RLM_MODULE_OK;
+    }
+    rlm_rcode_t code = resumed(inst, request);
+    return code == RLM_MODULE_NOTFOUND ? take_back(inst, request) : code;
+}
+
+/* Nothing gets in that no sign-on allowed: not a resumed EAP session of which nothing is known, not a
+ * section that was configured past devtrust. */
 static rlm_rcode_t judge_reply(rlm_devtrust_t const *inst, REQUEST *request)
 {
     decision *d = decision_find(request);
     dt_carried c = {0};
-    bool carried = d == NULL && request->reply->code != PW_CODE_ACCESS_CHALLENGE &&
-                   dt_rlm_tunnel_take(request, inst->application, &c);
-    bool allowed =
-        d != NULL ? is_allowed(d, request) && strcmp(d->inst->application, inst->application) == 0
-                  : carried && carried_allows(inst, request, &c);
+    dt_rlm_person person;
     if (request->reply->code == PW_CODE_ACCESS_ACCEPT)
-        return allowed ? RLM_MODULE_OK : take_back(inst, request);
-    if (d != NULL || carried)
+        return judge_accept(inst, request, d);
+    if (d != NULL && d->parked != NULL)
+        (void)!is_allowed(d, request); /* for the attributes of unlang */
+    if (d != NULL || (request->reply->code != PW_CODE_ACCESS_CHALLENGE &&
+                      dt_rlm_tunnel_take(request, inst->application, &c, &person)))
         return RLM_MODULE_UPDATED;
     if (request->reply->code == PW_CODE_ACCESS_REJECT &&
         inst->primary == DT_RLM_PRIMARY_CERTIFICATE && dt_rlm_is_eap(request))

@@ -9,6 +9,7 @@
 #include <freeradius/modules.h>
 
 #include "core/remembered.h"
+#include "core/session_record.h"
 #include "driver/driver.h"
 #include "rlm_devtrust/carried.h"
 #include "rlm_devtrust/waiting_room.h"
@@ -217,16 +218,19 @@ void dt_rlm_reply_end_eap(REQUEST *request);
 DICT_ATTR const *dt_rlm_carried_attribute(void);
 
 /* --- tunnel.c ------------------------------------------------------------------------------- */
-/* True for a request of a PEAP conversation, or within one: what is decided now, the server tells the
- * supplicant, and lets it in by the next round. */
-bool dt_rlm_tunnel_goes_on(REQUEST const *request);
-/* Keeps a decision for the next round of the conversation, in place of an earlier one. DT_E_INVALID
- * when that is none of PEAP, DT_E_CRYPTO, DT_E_NOMEM: nothing is kept then. */
+struct dt_rlm_person;
+/* True where what is decided now, the server tells the supplicant, and lets it in by the next round: for a
+ * request of a PEAP conversation, or within one; and within TTLS where `inner`, the reply to what was in the
+ * tunnel, holds the success of MS-CHAPv2. */
+bool dt_rlm_tunnel_goes_on(REQUEST const *request, RADIUS_PACKET const *inner);
+/* Keeps a decision for the next round of the conversation, in place of an earlier one, with the person whom
+ * it is about. DT_E_INVALID when that is none of PEAP or TTLS, DT_E_CRYPTO, DT_E_NOMEM: nothing is kept then. */
 DT_MUST_USE int dt_rlm_tunnel_carry(REQUEST *request, char const *application, char const *id,
                                     bool allowed, dt_outcome const *o);
-/* Takes the decision of the round before this one, once. False, and a zero that allows nothing, when
+/* Takes the decision of the round before this one, once. False, and zeros that allow nothing, when
  * there is none, or it is of another place, round or application. */
-DT_MUST_USE bool dt_rlm_tunnel_take(REQUEST *request, char const *application, dt_carried *out);
+DT_MUST_USE bool dt_rlm_tunnel_take(REQUEST *request, char const *application, dt_carried *out,
+                                    struct dt_rlm_person *person);
 
 /* --- reply_attributes.c --------------------------------------------------------------------- */
 /* Whether the server's dictionary knows every reply attribute of every rule, and takes its value.
@@ -239,19 +243,32 @@ DT_MUST_USE int dt_rlm_reply_attributes(REQUEST *request, dt_policy const *p, dt
                                         bool refused);
 
 /* --- tls_peer.c ----------------------------------------------------------------------------- */
-/* The certificate of the TLS session of a request, with the proof of its key. Owns its bytes. */
+/* Intermediates that are remembered for a session, all together; a longer chain is not. */
+#define DT_TLS_CHAIN_KEPT_MAX (12 * 1024)
+
+/* The TLS session of a request, and the certificate of its client with the proof of the key. Owns its
+ * bytes. */
 typedef struct dt_tls_peer {
     bool proved; /* the handshake finished and the server verified the certificate in it */
     dt_bytes certificate;
-    dt_bytes chain[DT_CHAIN_MAX];
+    dt_bytes chain[DT_CHAIN_MAX]; /* of the handshake that the session began with */
     size_t chain_count;
+    bool resumed;
+    bool known;                            /* what follows says which session it is */
+    uint8_t secret[DT_SESSION_SECRET_LEN]; /* only the session holds it; wipe it */
 } dt_tls_peer;
 
 /* Starts to note TLS sessions. Once per process, before the first handshake. DT_E_NOMEM. */
 DT_MUST_USE int dt_tls_peer_start(dt_error *e);
 /* The peer of the TLS session that the server handles for exactly this request now. False when there
- * is none, or it sent no certificate. */
+ * is none, or it sent no certificate: the session may be known all the same. */
 bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out);
+/* The peer of the session in which the conversation of this request, which came from the network, runs: of
+ * what was noted with it when the handshake was made, while the server still had it at hand. False when
+ * there is no such note. */
+bool dt_tls_peer_noted(REQUEST const *request, dt_tls_peer *out);
 void dt_tls_peer_free(dt_tls_peer *p);
+/* The attribute of session-state that notes are in; on no wire. */
+DICT_ATTR const *dt_rlm_session_attribute(void);
 
 #endif

@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is different inside PEAP: a decision is made in one round, and the server lets the person in
- * in the next one. In between it is kept in the session-state of the request from the network, which the
+/* What is different inside PEAP, and inside TTLS with MS-CHAPv2, whose success goes to the supplicant first: a
+ * decision is made in one round, and the server lets the person in in the next one. In between it is kept in the session-state of the request from the network, which the
  * server holds for that conversation alone and drops at its end; a resumed session has none of it. */
-#include "rlm_devtrust/rlm_devtrust.h"
+#include "rlm_devtrust/sessions.h"
 
 #include <string.h>
+
+#define MICROSOFT 311 /* RFC 2548 */
+#define MSCHAP2_SUCCESS 26
+
+/* What session-state holds, as bytes of this process. */
+typedef struct kept {
+    dt_carried decision;
+    dt_rlm_person person;
+} kept;
 
 static REQUEST const *outermost(REQUEST const *request)
 {
@@ -39,9 +48,17 @@ static dt_carried_place place_of(REQUEST const *outer, char const *application)
     };
 }
 
-bool dt_rlm_tunnel_goes_on(REQUEST const *request)
+bool dt_rlm_tunnel_goes_on(REQUEST const *request, RADIUS_PACKET const *inner)
 {
-    return dt_carried_is_peap(raw(outermost(request), PW_EAP_MESSAGE));
+    switch (dt_carried_type(raw(outermost(request), PW_EAP_MESSAGE))) {
+    case DT_EAP_TYPE_PEAP:
+        return true;
+    case DT_EAP_TYPE_TTLS:
+        return inner != NULL &&
+               fr_pair_find_by_num(inner->vps, MSCHAP2_SUCCESS, MICROSOFT, TAG_ANY) != NULL;
+    default:
+        return false;
+    }
 }
 
 static VALUE_PAIR *find(REQUEST const *outer)
@@ -61,31 +78,38 @@ int dt_rlm_tunnel_carry(REQUEST *request, char const *application, char const *i
     while (request->parent != NULL)
         request = request->parent;
     dt_carried_place where = place_of(request, application);
-    dt_carried c;
-    int rc = dt_carried_make(&where, id, allowed, o, &c);
+    kept k = {0};
+    int rc = dt_carried_make(&where, id, allowed, o, &k.decision);
+    dt_rlm_person const *person = dt_rlm_person_find(request);
     drop(request);
     if (rc < 0)
         return rc;
+    if (person != NULL)
+        k.person = *person;
     VALUE_PAIR *vp = fr_pair_afrom_da(request->state_ctx, dt_rlm_carried_attribute());
     if (vp == NULL)
         return DT_E_NOMEM;
-    fr_pair_value_memcpy(vp, (uint8_t const *)&c, sizeof c);
+    fr_pair_value_memcpy(vp, (uint8_t const *)&k, sizeof k);
     fr_pair_add(&request->state, vp);
     return 0;
 }
 
-bool dt_rlm_tunnel_take(REQUEST *request, char const *application, dt_carried *out)
+bool dt_rlm_tunnel_take(REQUEST *request, char const *application, dt_carried *out,
+                        dt_rlm_person *person)
 {
+    kept k = {0};
     memset(out, 0, sizeof *out);
+    memset(person, 0, sizeof *person);
     VALUE_PAIR *vp = request->parent == NULL ? find(request) : NULL;
     if (vp == NULL)
         return false;
     dt_carried_place where = place_of(request, application);
-    if (vp->vp_length == sizeof *out)
-        memcpy(out, vp->vp_octets, sizeof *out);
+    if (vp->vp_length == sizeof k)
+        memcpy(&k, vp->vp_octets, sizeof k);
     drop(request);
-    if (dt_carried_fits(out, &where))
-        return true;
-    memset(out, 0, sizeof *out);
-    return false;
+    if (!dt_carried_fits(&k.decision, &where))
+        return false;
+    *out = k.decision;
+    *person = k.person;
+    return true;
 }

@@ -24,6 +24,8 @@
 #define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
 
 /* Where evidence comes from; a bit each, so that a set of sources is one number. */
+#define DT_OKTA_ID_MAX 64 /* an id of Okta's own form, its NUL included */
+
 typedef enum dt_source {
     DT_SOURCE_NONE = 0,
     DT_SOURCE_CERTIFICATE = 1 << 0,
@@ -269,6 +271,7 @@ typedef struct dt_config {
         dt_time wait_vpn;           /* at most 55 s */
         dt_time wait_wifi;          /* at most 25 s: supplicants give up at 30 s */
         dt_time challenge_lifetime; /* of a State */
+        dt_time session_for;        /* a TLS session continues its sign-on for so long; 0 = never */
     } mfa;
     struct {
         char *path;           /* SQLite file */

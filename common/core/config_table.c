@@ -320,6 +320,9 @@ static dt_config_key const keys[] = {
     {KEY(mfa, challenge_lifetime, DT_CONFIG_DURATION), .fallback = "5m",
      BETWEEN(DT_SECONDS(1), DT_HOURS(1)), .reloadable = true,
      .help = "How long a RADIUS challenge may be answered."},
+    {KEY(mfa, session_for, DT_CONFIG_DURATION), .fallback = "8h", BETWEEN(0, DT_HOURS(24)),
+     .reloadable = true,
+     .help = "How long a resumed TLS session of 802.1X continues the sign-on that it began with."},
 
     {KEY(store, path, DT_CONFIG_PATH), .fallback = "/var/lib/devtrust/state.db",
      BETWEEN(1, PATH_BYTES), .reloadable = false,

@@ -8,7 +8,6 @@
 #include "core/json.h"
 #include "core/step.h"
 
-#define DT_OKTA_ID_MAX 64
 #define DT_OKTA_FACTORS_MAX 32
 #define DT_OKTA_LOGIN_MAX 256        /* longest login, its NUL included */
 #define DT_OKTA_PASSCODE_MAX 64      /* longest passcode that is sent, bytes */

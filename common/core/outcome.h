@@ -106,6 +106,18 @@ typedef enum dt_revocation_by {
 /* "unasked", "none", "crl", "ocsp", "ocsp-cache". Never NULL. */
 char const *dt_revocation_by_name(dt_revocation_by b);
 
+#define DT_FACTOR_STAMP_MAX (DT_OKTA_ID_MAX + 24)
+
+/* An MFA, and what it was given with at Okta: when one of these is another now, it has ended. Zero:
+ * none. */
+typedef struct dt_mfa_given {
+    dt_time at;
+    dt_factor_type factor;
+    char user_id[DT_OKTA_ID_MAX];
+    dt_time password_changed, status_changed; /* 0: Okta does not tell */
+    char factor_stamp[DT_FACTOR_STAMP_MAX];   /* dt_factor_stamp() */
+} dt_mfa_given;
+
 typedef struct dt_outcome {
     dt_result result;
     dt_cause cause;
@@ -126,6 +138,7 @@ typedef struct dt_outcome {
     dt_revocation_by revocation;
     dt_time revocation_at;        /* OCSP: thisUpdate of the answer */
     bool stale;                   /* a stale answer was used */
+    dt_mfa_given mfa;             /* by which it was let in, now or earlier */
     char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
     char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */
 } dt_outcome;

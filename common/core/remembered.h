@@ -18,7 +18,6 @@
 #define DT_REMEMBERED_RECORD_MAX 3072
 #define DT_LOGIN_MAX 320
 #define DT_SESSION_NAME_MAX 128
-#define DT_FACTOR_STAMP_MAX (DT_OKTA_ID_MAX + 24)
 /* A row is kept at least so long, whatever its rule said: another rule, or the same one changed, may
  * accept it for longer than the one it was given under. */
 #define DT_REMEMBERED_KEPT DT_DAYS(31)

@@ -123,7 +123,6 @@ static void finish_next(dt_signon *s)
 
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
 {
-    (void)now;
     /* It came too late: nobody is there to be let in. Or our own stop kept a call from being made. */
     if (s->abandoned && (result == DT_ALLOW || cause == DT_CAUSE_OVERLOADED)) {
         result = DT_DENY;
@@ -139,6 +138,8 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
     s->final_result = result;
     s->final_cause = cause;
     s->mfa_done = result == DT_ALLOW && cause == DT_CAUSE_MFA_SUCCESS;
+    if (s->mfa_done)
+        dt_signon_mfa_given(s, now, &s->outcome.mfa);
     finish_next(s);
 }
 
@@ -340,6 +341,10 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->outcome.report_only = dt_site_is_report_only(site) && !r->explain;
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
+    s->only_continue = r->only_continue;
+    s->handshake_resumed = r->handshake_resumed;
+    if (r->continued)
+        s->continued = *r->continued;
     memcpy(s->random, r->random, sizeof(s->random));
     dt_signon_primary_take(s, r); /* first: it says how much may be told of the name */
     rc = make_identity(s, r, &e);

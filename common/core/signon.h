@@ -84,6 +84,14 @@ typedef struct dt_imagined {
     dt_time time; /* rules are asked for this moment; 0: now. Look-ups are made now all the same */
 } dt_imagined;
 
+/* The sign-on that a session goes on with, as far as it has to be the same now. */
+typedef struct dt_continued {
+    dt_mfa_given mfa; /* zero: none was asked for */
+    dt_trust trust;
+    dt_reason reason;
+    char rule[DT_POLICY_NAME_MAX];
+} dt_continued;
+
 /* The request. All borrowed; needed only during dt_signon_begin. */
 typedef struct dt_request {
     char const *id; /* DT_SIGNON_ID_LEN random hex digits: names the sign-on in the audit log */
@@ -112,6 +120,11 @@ typedef struct dt_request {
     dt_bytes chain[DT_CHAIN_MAX];
     size_t chain_count;
     bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
+    bool handshake_resumed;  /* it resumed a session, in which no chain is sent */
+    /* The handshake goes on with a session in which a sign-on of this person passed: no new one, so the MFA
+     * that was given then counts for as long as rule and device are the same, and the account at Okta. */
+    dt_continued const *continued;
+    bool only_continue;        /* nobody can be asked here: where MFA would be, PRIMARY_MISSING */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
     bool local;                /* the person sits at this host; counts where client_ip is "" */
     bool address_wanted;       /* client_ip has to tell where from: where it is "", and not local,

@@ -73,10 +73,14 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
             ev.assurance = DT_PROVED;
         }
         ev.reason = reason == DT_REASON_TRUSTED ? DT_REASON_NO_PROOF_OF_POSSESSION : reason;
-        dt_signon_detail(s, "%s: %s", dt_source_name(source),
+        dt_signon_detail(s, "%s: %s%s", dt_source_name(source),
                          reason == DT_REASON_TRUSTED ? "nothing proved that the client holds the "
                                                        "certificate's key"
-                                                     : err.text);
+                                                     : err.text,
+                         s->handshake_resumed && chain_count == 0 &&
+                                 reason == DT_REASON_UNTRUSTED_ISSUER
+                             ? "; resumed session: no chain was sent"
+                             : "");
     }
     dt_signon_add_evidence(s, &ev);
 }
@@ -624,6 +628,13 @@ bool dt_signon_org_denies(dt_signon const *s)
 
 void dt_signon_admit(dt_signon *s, dt_time now)
 {
+    if (s->only_continue && !dt_signon_is_as_continued(s) && !s->outcome.report_only) {
+        dt_signon_detail(s,
+                         "the session was resumed, and another rule or another state of the device "
+                         "decides now: the person has to sign on anew");
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
+        return;
+    }
     if (s->outcome.decision.access == DT_ACCESS_ALLOW)
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
     else if (s->who.kind != DT_IDENTITY_PERSON)

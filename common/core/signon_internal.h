@@ -131,16 +131,6 @@ typedef enum dt_push_state {
     DT_PUSH_OVER, /* timed out, cancelled, failed: nobody may build on it */
 } dt_push_state;
 
-/* An earlier MFA that the rule accepts; whether Okta still knows the person as then is being found
- * out. Zero: none. */
-typedef struct dt_earlier_mfa {
-    dt_time at;
-    dt_factor_type factor;
-    char user_id[DT_OKTA_ID_MAX];
-    dt_time password_changed, status_changed;
-    char factor_stamp[DT_FACTOR_STAMP_MAX];
-} dt_earlier_mfa;
-
 /* An SSH agent that came along; its keys and the one that is asked for are in the room at the end. */
 typedef struct dt_agent_state {
     bool wanted;      /* it is still to be asked */
@@ -267,7 +257,13 @@ struct dt_signon {
     bool factors_known, factors_stale;
     bool okta_away;
     dt_time user_fetched, password_changed, status_changed;
-    dt_earlier_mfa earlier;
+    dt_mfa_given
+        earlier;    /* that the rule accepts; whether Okta still knows the person as then is being
+                             found out */
+    bool continues; /* `earlier` is that of the session which goes on */
+    dt_continued continued; /* never saved */
+    bool only_continue;     /* the same */
+    bool handshake_resumed; /* the same */
     char push_factor[DT_OKTA_ID_MAX];
     dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
@@ -419,6 +415,10 @@ void dt_signon_okta_unavailable(dt_signon *s, dt_time now);
 dt_cause dt_signon_cause_of(dt_okta_answer a);
 
 /* signon_remembered.c: MFA given earlier. */
+/* The rule that decides, and the device's state, are those that the session was begun with. */
+bool dt_signon_is_as_continued(dt_signon const *s);
+/* The one given now, with what it was given with; zero when nobody can say that. */
+void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out);
 /* Looks for one that the rule accepts, and else asks the person. */
 void dt_signon_remembered_begin(dt_signon *s, dt_time now);
 void dt_signon_remembered_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
@@ -458,6 +458,8 @@ void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
 void dt_signon_choose_factor(dt_signon *s, dt_time now);
 /* True when the sign-on is only reported, and so ends where the person would be asked. */
 bool dt_signon_only_reports(dt_signon *s, dt_time now);
+/* True when nobody can be asked here, and MFA is due: it is refused then. */
+bool dt_signon_only_continues(dt_signon *s, dt_time now);
 
 /* signon_render.c: the step of the current phase. False: it could not be made (denied). */
 bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);

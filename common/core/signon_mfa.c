@@ -49,9 +49,19 @@ bool dt_signon_only_reports(dt_signon *s, dt_time now)
     return true;
 }
 
+bool dt_signon_only_continues(dt_signon *s, dt_time now)
+{
+    if (!s->only_continue)
+        return false;
+    if (!s->outcome.detail[0])
+        dt_signon_detail(s, "the session was resumed, and MFA is due that was not given in it");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
+    return true;
+}
+
 void dt_signon_choose_factor(dt_signon *s, dt_time now)
 {
-    if (dt_signon_only_reports(s, now))
+    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
         return;
     if (is_passcode(dt_bytes_str(s->passcode)) && s->totp_count > 0 && s->attempts == 0) {
         send_passcode(s, 0);

@@ -270,7 +270,7 @@ static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     take_factors(s, &factors);
     s->factors_known = true;
-    if (!dt_signon_remembers(s)) {
+    if (!dt_signon_remembers(s) && !dt_signon_checks_remembered(s)) {
         dt_signon_choose_factor(s, now);
         return;
     }

@@ -65,19 +65,34 @@ static char const *answered_with(dt_signon const *s, char stamp[DT_FACTOR_STAMP_
     return NULL;
 }
 
+void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (!answered_with(s, out->factor_stamp)) {
+        out->factor_stamp[0] = '\0';
+        return;
+    }
+    out->at = now;
+    out->factor = s->outcome.factor;
+    memcpy(out->user_id, s->user_id, sizeof(out->user_id));
+    out->password_changed = s->password_changed;
+    out->status_changed = s->status_changed;
+}
+
 int dt_signon_remembered_pack(dt_signon const *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     dt_remembered r;
-    char stamp[DT_FACTOR_STAMP_MAX];
+    dt_mfa_given given;
 
-    if (!bind(s, &r) || !answered_with(s, stamp))
+    dt_signon_mfa_given(s, now, &given);
+    if (!bind(s, &r) || given.at == 0)
         return DT_E_STATE;
     r.at = now;
-    r.factor = s->outcome.factor;
-    memcpy(r.factor_stamp, stamp, sizeof(stamp));
-    memcpy(r.user_id, s->user_id, sizeof(r.user_id));
-    r.password_changed = s->password_changed;
-    r.status_changed = s->status_changed;
+    r.factor = given.factor;
+    memcpy(r.factor_stamp, given.factor_stamp, sizeof(r.factor_stamp));
+    memcpy(r.user_id, given.user_id, sizeof(r.user_id));
+    r.password_changed = given.password_changed;
+    r.status_changed = given.status_changed;
     *expires = dt_remembered_expiry(&r);
     return dt_remembered_pack(&r, out);
 }
@@ -92,7 +107,7 @@ static void ask(dt_signon *s, dt_time now)
         s->user_stale = false;
         s->user_id[0] = '\0';
     }
-    if (dt_signon_only_reports(s, now))
+    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
         return;
     if (s->factors_known)
         dt_signon_choose_factor(s, now);
@@ -105,12 +120,43 @@ static void has_ended(dt_signon *s, char const *why)
 {
     dt_signon_detail(s, "the remembered MFA has ended: %s", why);
     memset(&s->earlier, 0, sizeof(s->earlier));
+    if (s->continues) { /* whoever keeps it drops it; another may be remembered by the rule */
+        s->continues = false;
+        memset(&s->continued, 0, sizeof(s->continued));
+        dt_signon_set_phase(s,
+                            dt_signon_remembers(s) ? DT_PHASE_REMEMBERED_GET : DT_PHASE_USER_GET);
+        return;
+    }
     dt_signon_set_phase(s, DT_PHASE_REMEMBERED_DROP);
+}
+
+static void user_to_be_checked(dt_signon *s);
+
+bool dt_signon_is_as_continued(dt_signon const *s)
+{
+    dt_continued const *c = &s->continued;
+
+    return s->outcome.decision.cause == DT_DECISION_RULE &&
+           strcmp(c->rule, s->outcome.decision.rule) == 0 && c->trust == s->outcome.verdict.trust &&
+           c->reason == s->outcome.verdict.reason;
+}
+
+static bool may_continue(dt_signon const *s, dt_time now)
+{
+    dt_mfa_given const *mfa = &s->continued.mfa;
+
+    return mfa->at > 0 && mfa->at <= now &&
+           s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA &&
+           (mfa->factor & dt_signon_factors_allowed(s)) != 0 && dt_signon_is_as_continued(s);
 }
 
 void dt_signon_remembered_begin(dt_signon *s, dt_time now)
 {
-    if (dt_signon_remembers(s))
+    s->continues = may_continue(s, now);
+    if (s->continues) {
+        s->earlier = s->continued.mfa;
+        user_to_be_checked(s);
+    } else if (dt_signon_remembers(s))
         dt_signon_set_phase(s, DT_PHASE_REMEMBERED_GET);
     else
         ask(s, now);
@@ -189,6 +235,10 @@ void dt_signon_remembered_user(dt_signon *s)
 static void accept(dt_signon *s, dt_time now)
 {
     s->outcome.factor = s->earlier.factor;
+    s->outcome.mfa = s->earlier;
+    if (s->continues)
+        dt_signon_detail(s,
+                         "a resumed TLS session: it goes on with the sign-on that it began with");
     dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED, now);
 }
 

@@ -388,7 +388,7 @@ static void conversation(codec *c, dt_signon *s)
     COUNTER(s->attempts);
 }
 
-static void earlier(codec *c, dt_earlier_mfa *e)
+static void earlier(codec *c, dt_mfa_given *e)
 {
     TIME(e->at);
     NUMBER(e->factor, 0, DT_FACTOR_ALL);

@@ -162,8 +162,7 @@ REFUSES = "\n\t\tif (&User-Name =~ /^refused/) {\n\t\t\treject\n\t\t}\n"
 PLACES = {
     "authorize": {"\tauthorize {\n\t\teap_devtrust {": "\tauthorize {" + REFUSES
                   + "\t\teap_devtrust {"},
-    "post-auth": {"\t\t# that of a resumed TTLS or PEAP session, which skips the inner tunnel.\n"
-                  "\t\tdevtrust_wifi\n": "\t\tdevtrust_wifi\n" + REFUSES},
+    "post-auth": {"EAP-Failure.\n\t\tdevtrust_wifi\n": "\n\t\tdevtrust_wifi\n" + REFUSES},
     "inner authorize": {"\tauthorize {\n\t\tfiles\n\t\tpap\n": "\tauthorize {" + REFUSES
                         + "\t\tfiles\n\t\tpap\n"},
     "inner post-auth": {"\tpost-auth {\n\t\tdevtrust_tunnel\n": "\tpost-auth {" + REFUSES
