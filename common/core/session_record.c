@@ -55,9 +55,8 @@ static void put_owner(dt_session_owner const *o, dt_buf *out)
 
 static bool owner_is_text(dt_session_owner const *o)
 {
-    return o->application[0] && dt_record_is_line(o->login) &&
-           dt_record_is_line(o->application) && dt_record_is_line(o->device_id) &&
-           dt_record_is_line(o->key_id);
+    return o->application[0] && dt_record_is_line(o->login) && dt_record_is_line(o->application) &&
+           dt_record_is_line(o->device_id) && dt_record_is_line(o->key_id);
 }
 
 /* Takes it from the beginning of the row. */

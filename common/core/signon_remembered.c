@@ -236,7 +236,7 @@ static void accept(dt_signon *s, dt_time now)
 {
     s->outcome.factor = s->earlier.factor;
     s->outcome.mfa = s->earlier;
-    if (s->continues)
+    if (s->continues && !s->outcome.detail[0])
         dt_signon_detail(s,
                          "a resumed TLS session: it goes on with the sign-on that it began with");
     dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED, now);

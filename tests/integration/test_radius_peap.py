@@ -123,16 +123,14 @@ def test_certificate_that_nobody_asked_for_counts_nowhere(world: World) -> None:
 
 
 @pytest.mark.parametrize("inner", INNER)
-def test_resumption_does_not_skip_the_decision(world: World, inner: str) -> None:
-    user = world.person("resumed-" + inner, PUSH, push="approve", after=0.3)
-    place = station()
-    end = rad.eap_peap(world.radius, user, rad.PASSWORD, inner, times=2, station=place)
-    assert end.accepts == 1 and end.rejects == 1, end.output[-3000:]
+def test_resumption_goes_on_with_its_sign_on(world: World, inner: str) -> None:
+    user = world.person("resumed-" + inner.lower(), PUSH, push="approve", after=0.3)
+    end = rad.eap_peap(world.radius, user, rad.PASSWORD, inner, times=2, station=station())
+    assert end.accepts == 2 and end.rejects == 0, end.output[-3000:]
     assert end.resumed, "the session was not resumed: nothing is shown"
-    event = world.site.wait_for(lambda e: e["debugContext"]["debugData"]["station"] == place
-                                and e["outcome"]["reason"] == "PRIMARY_MISSING")
-    assert "no sign-on of this request" in event["debugContext"]["debugData"]["detail"]
+    world.outcome(user, "MFA_REMEMBERED")
     assert len(world.outcomes(user, "MFA_SUCCESS")) == 1
+    assert len(world.sim.pushes(user + "@example.com")) == 1
 
 
 @pytest.mark.parametrize("inner", INNER)
@@ -254,16 +252,16 @@ def test_no_certificate_where_one_is_wanted(outer: World) -> None:
     assert not end.success and end.accepts == 0 and not outer.outcomes(user)
 
 
-def test_resumed_with_a_certificate_is_not_let_in(outer: World) -> None:
-    """The tunnel is skipped, so no password was checked: refused, whatever the certificate."""
+def test_resumed_with_a_certificate(outer: World) -> None:
+    """The device is judged again each time; while it is trusted, the session goes on."""
     user = outer.person("outer-resumed", PUSH)
     certificate = outer.pki["devices"]["device-p256"]
     outer.sim.enrol_device(certificate["device_id"])
     end = rad.eap_peap(outer.radius, user, rad.PASSWORD, times=2, station=station(),
                        certificate=certificate)
-    assert end.accepts == 1 and end.rejects == 1, end.output[-3000:]
+    assert end.accepts == 2 and end.rejects == 0, end.output[-3000:]
     assert end.resumed, "the session was not resumed: nothing is shown"
-    assert len(outer.outcomes(user, "RULE_ALLOW")) == 1
+    assert outer.outcome(user, "RULE_ALLOW", 2)["verdict"] == "TRUSTED"
 
 
 # --- other configurations ------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A re-authentication is no new sign-on: a resumed TLS session goes on with the one that it began with,
-# while rule, device and account are the same, for session_for at most. TTLS with MS-CHAPv2 inside. With
-# eapol_test here; with an access point in test_radius_roaming.
+# A re-authentication is no new sign-on: a resumed TLS session goes on with the one that it began
+# with, while rule, device and account are the same, for session_for at most. TTLS with MS-CHAPv2
+# inside. With eapol_test here; with an access point in test_radius_roaming.
 """FreeRADIUS with rlm_devtrust: resumed sessions."""
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
+from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from tests.integration.test_radius_reply import eap_vlan, station
 from tests.lib import radius as rad
 from tests.lib import site as sites
 from tests.lib.radius import World
+from tests.pki import pki as pkis
 
 PUSH, TOTP = "push", "token:software:totp"
 METHODS = ["tls", "ttls", "ttls-mschapv2", "peap"]
@@ -65,7 +67,7 @@ def pushes(world: World, user: str) -> int:
     return len(world.sim.pushes(user + "@example.com"))
 
 
-# --- TTLS with MS-CHAPv2 inside --------------------------------------------------------------------
+# --- TTLS with MS-CHAPv2 inside ------------------------------------------------------------------
 
 def test_ttls_mschapv2_after_a_push(world: World) -> None:
     user = world.person("inner-yes", PUSH, push="approve", after=1.0)
@@ -95,7 +97,7 @@ def test_ttls_mschapv2_with_a_wrong_password(world: World) -> None:
 
 
 def test_ttls_mschapv2_counts_where_it_was_decided(world: World) -> None:
-    """The round after the decision, coming from elsewhere, is not the one that was decided about."""
+    """The round after the decision, coming from elsewhere, is not the one decided about."""
     def signs_on(name: str, place: str, **meddling: Any) -> tuple[rad.Eap, int]:
         user = world.person(name, PUSH, push="approve", after=0.3)
         with rad.Meddler(world.radius, **meddling) as between:
@@ -112,7 +114,7 @@ def test_ttls_mschapv2_counts_where_it_was_decided(world: World) -> None:
     assert not end.success and end.accepts == 0 and end.rejects == 1
 
 
-# --- going on --------------------------------------------------------------------------------------
+# --- going on ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_push_for_many_authentications(world: World, method: str) -> None:
@@ -142,7 +144,7 @@ def test_the_reply_is_that_of_the_first_accept(world: World, method: str) -> Non
     assert eap_vlan(end.output) == "42"
 
 
-# --- not going on ----------------------------------------------------------------------------------
+# --- not going on --------------------------------------------------------------------------------
 
 def between(world: World, method: str, user: str, change: Any, **more: Any) -> rad.Eap:
     """Authenticates until it is refused, and lets `change` happen after the second time."""
@@ -237,3 +239,48 @@ def test_session_for_may_be_nothing(tmp_path: Any, pki_index: dict[str, Any]) ->
         end = rad.eapol_test(world.radius, network(world, "ttls", user), times=2,
                              station=station())
         assert end.accepts == 1 and end.rejects == 1 and end.resumed
+
+
+# --- chains ------------------------------------------------------------------------------------
+
+def chain_world(directory: Path, sent: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A PKI of its own, and a device below two intermediates, which it sends or does not."""
+    directory.mkdir()
+    made = pkis.Pki(directory)
+    first = made.authorities["company"].intermediate("Example Issuing CA", "Example Corp")
+    made.authorities["issuing"] = first.intermediate("Example Issuing CA 2", "Example Corp")
+    server = made.authorities["radius"].issue_server(["radius.example.com"], "rsa2048")
+    device = made.device("chained", authority="issuing", intune_id=None, tenant=None)
+    if not sent:
+        device["files"]["chain"] = device["files"]["certificate"]
+    index = {"tenant_id": made.tenant, "authorities": made.write_authorities(),
+             "radius_server": made.write_identity("radius-server", server), "devices": {}}
+    device["above"] = b"".join(c.certificate_pem() for c in (first, made.authorities["issuing"]))
+    return index, device
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_chain_of_a_resumed_session(tmp_path: Path, sent: bool) -> None:
+    """Intermediates that were shown count in the resumed session as well; where none were, since
+    the server's own file has them, the event tells why."""
+    index, device = chain_world(tmp_path / "pki", sent)
+    with rad.start_world(tmp_path / "world", index, settings=SETTINGS,
+                         policies=[policy("vpn"), policy("wifi")]) as world:
+        if not sent:
+            world.radius.stop()
+            ca = world.radius.directory / "certs" / "eap-ca.pem"
+            ca.write_bytes(ca.read_bytes() + device["above"])
+            world.radius.start()
+        world.sim.enrol_device(device["device_id"])
+        user = world.person("chained", PUSH, push="approve", after=0.2)
+        end = rad.eapol_test(world.radius, rad.tls_network(world.radius, user, device), times=4,
+                             station=station())
+        assert end.success and end.accepts == 4 and end.resumed, end.output[-3000:]
+        if sent:
+            event = world.outcome(user, "RULE_ALLOW", 4)
+            assert event["verdict"] == "TRUSTED" and not pushes(world, user)
+            return
+        event = world.outcome(user, "MFA_REMEMBERED", 3)
+        assert event["deviceReason"] == "UNTRUSTED_ISSUER" and pushes(world, user) == 1
+        assert any("resumed session: no chain was sent" in e["debugContext"]["debugData"]["detail"]
+                   for e in world.outcomes(user)), world.outcomes(user)[-1]

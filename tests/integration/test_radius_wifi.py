@@ -248,20 +248,18 @@ def test_ttls_passcode_only_cannot_be_asked(world: World) -> None:
     world.outcome(user, "MFA_NO_FACTOR")
 
 
-def test_ttls_resumption_does_not_skip_the_decision(world: World) -> None:
-    """A resumed TTLS session skips the inner tunnel; the outer post-auth refuses it."""
+def test_ttls_resumption_goes_on_with_its_sign_on(world: World) -> None:
+    """A resumed TTLS session skips the inner tunnel; the outer post-auth asks nobody."""
     user = world.person("ttls-resumed", PUSH, push="manual")
-    place = station()
     network = rad.ttls_network(world.radius, user, rad.PASSWORD)
-    with rad.Supplicant(world.radius, network, times=2, station=place) as supplicant:
+    with rad.Supplicant(world.radius, network, times=2, station=station()) as supplicant:
         world.sim.approve(user + "@example.com")
         end = supplicant.finish()
-    assert end.accepts == 1 and end.rejects == 1
+    assert end.accepts == 2 and end.rejects == 0
     assert end.resumed, "the session was not resumed: nothing is shown"
-    event = world.site.wait_for(lambda e: e["debugContext"]["debugData"]["station"] == place
-                                and e["outcome"]["reason"] == "PRIMARY_MISSING")
-    assert "no sign-on of this request" in event["debugContext"]["debugData"]["detail"]
+    world.outcome(user, "MFA_REMEMBERED")
     assert len(world.outcomes(user, "MFA_SUCCESS")) == 1
+    assert len(world.sim.pushes(user + "@example.com")) == 1
 
 
 # --- EAP-TTLS with a device certificate in the outer handshake -----------------------------------
@@ -324,15 +322,32 @@ def test_ttls_whose_outer_handshake_fails(outer: World, name: str) -> None:
     assert not outer.sim.pushes(user + "@example.com")
 
 
-def test_ttls_resumed_with_an_outer_certificate_is_not_let_in(outer: World) -> None:
-    """The tunnel is skipped, so no password was checked: refused, whatever the certificate."""
+def test_ttls_resumed_with_an_outer_certificate(outer: World) -> None:
+    """The device is judged again each time; while it is trusted, the session goes on."""
     user = outer.person("outer-resumed", PUSH)
     certificate = outer.pki["devices"]["device-p256"]
     outer.sim.enrol_device(certificate["device_id"])
-    end = rad.eap_ttls(outer.radius, user, rad.PASSWORD, station=station(), times=2,
+    end = rad.eap_ttls(outer.radius, user, rad.PASSWORD, times=2, station=station(),
                        certificate=certificate)
+    assert end.accepts == 2 and end.rejects == 0, end.output[-3000:]
     assert end.resumed, "the session was not resumed: nothing is shown"
-    assert end.accepts == 1 and end.rejects == 1
+    event = outer.outcome(user, "RULE_ALLOW", 2)
+    assert event["verdict"] == "TRUSTED" and event["evidence"] == "certificate+intune"
+
+
+def test_ttls_resumed_with_a_device_that_is_no_longer_compliant(outer: World) -> None:
+    user = outer.person("outer-lapsed", PUSH, push="approve")
+    certificate = outer.pki["devices"]["device-second"]
+    outer.sim.enrol_device(certificate["device_id"])
+    network = rad.ttls_network(outer.radius, user, rad.PASSWORD, certificate)
+    with rad.Supplicant(outer.radius, network, times=5000, station=station()) as supplicant:
+        outer.outcome(user, "RULE_ALLOW", 2)
+        outer.sim.make_noncompliant(certificate["device_id"])
+        event = outer.outcome(user, "PRIMARY_MISSING")
+        end = supplicant.finish()
+    assert event["deviceReason"] == "NOT_COMPLIANT" and "sign on anew" in event["detail"]
+    assert end.resumed and end.rejects == 1 and not outer.sim.pushes(user + "@example.com")
+    assert end.identifiers is not None and len(set(end.identifiers)) == 1
 
 
 # --- another policy ----------------------------------------------------------------------------

@@ -99,9 +99,26 @@ static void test_lengths_count(void **state)
     assert_false(dt_carried_fits(&c, &next));
 }
 
+/* TTLS with MS-CHAPv2: as PEAP, and never from the one to the other. */
+static void test_methods_are_apart(void **state)
+{
+    uint8_t const ttls[] = {2, 254, 0, 6, 21, 0}, next_ttls[] = {2, 255, 0, 6, 21, 0};
+    dt_carried c;
+    dt_carried_place here = place(ttls), next = place(next_ttls), peap = place(round_two);
+    dt_outcome o = {0};
+
+    (void)state;
+    assert_int_equal(dt_carried_make(&here, ID, true, &o, &c), 0);
+    assert_true(dt_carried_fits(&c, &next));
+    assert_false(dt_carried_fits(&c, &peap));
+    assert_false(dt_carried_fits(&c, &here));
+    make(&c);
+    assert_false(dt_carried_fits(&c, &next));
+}
+
 static void test_what_cannot_be_carried(void **state)
 {
-    uint8_t const identity[] = {2, 1, 0, 6, 1, 'x'}, ttls[] = {2, 1, 0, 6, 21, 0};
+    uint8_t const identity[] = {2, 1, 0, 6, 1, 'x'}, tls[] = {2, 1, 0, 6, 13, 0};
     dt_carried c;
     dt_carried_place here = place(identity);
     dt_outcome o = {0};
@@ -110,7 +127,7 @@ static void test_what_cannot_be_carried(void **state)
     (void)state;
     assert_int_equal(dt_carried_make(&here, ID, true, &o, &c), DT_E_INVALID);
     assert_false(c.made || c.allowed);
-    here = place(ttls);
+    here = place(tls);
     assert_int_equal(dt_carried_make(&here, ID, true, &o, &c), DT_E_INVALID);
     here = place(round_one);
     memset(long_id, 'a', sizeof(long_id));
@@ -125,6 +142,7 @@ int main(void)
         cmocka_unit_test(test_next_round),
         cmocka_unit_test(test_elsewhere),
         cmocka_unit_test(test_lengths_count),
+        cmocka_unit_test(test_methods_are_apart),
         cmocka_unit_test(test_what_cannot_be_carried),
     };
 
