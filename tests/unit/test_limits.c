@@ -588,6 +588,55 @@ static void what_cannot_be_counted_is_refused(void **state)
     }
 }
 
+/* Whether another push is under way is not known; all else can be counted. */
+static void a_claim_that_cannot_be_made_sends_nothing(void **state)
+{
+    dt_store_result broken = {.status = DT_STORE_ERROR, .error = "disk I/O error"};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    world_open(&w, POLICY, NULL);
+    r.conversation = DT_CONVERSATION_NONE;
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
+    world_begin(&w, &r);
+    while (w.machine->phase != DT_PHASE_PUSH_CLAIM) {
+        dt_signon_next(w.machine, w.now, &w.step);
+        world_step(&w);
+    }
+    dt_signon_next(w.machine, w.now, &w.step);
+    dt_signon_store_done(w.machine, &broken, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_LIMITS_UNAVAILABLE);
+    world_close(&w);
+}
+
+/* It expired meanwhile, and somebody else has claimed it: what ends here is not their push. */
+static void a_record_that_is_anothers_by_now_is_left_alone(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    world_row *row;
+
+    (void)state;
+    world_open(&w, POLICY, NULL);
+    send_push(&w, &r, "a");
+    row = world_find(&w, DT_TABLE_PUSH, "push:");
+    row->len = (size_t)snprintf(row->value, sizeof(row->value), "another's");
+    end_push(&w, OKTA_TIMEOUT, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    assert_string_equal(row->value, "another's");
+    assert_int_equal(row->len, 9);
+    /* But a denial is for all. */
+    memset(row, 0, sizeof(*row));
+    send_push(&w, &r, "b");
+    row = world_find(&w, DT_TABLE_PUSH, "push:");
+    row->len = (size_t)snprintf(row->value, sizeof(row->value), "another's");
+    end_push(&w, OKTA_REJECTED, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    gets_no_push(&w, "c", NULL, DT_CAUSE_MFA_PUSH_PAUSED);
+    world_close(&w);
+}
+
 /* The claim is written, and then nothing more is. */
 static void counters_that_break_after_the_claim(void **state)
 {
@@ -635,6 +684,8 @@ int main(void)
         cmocka_unit_test(a_challenge_holds_its_push_for_as_long_as_it_lives),
         cmocka_unit_test(devices_that_are_made_up_are_soon_forgotten),
         cmocka_unit_test(what_cannot_be_counted_is_refused),
+        cmocka_unit_test(a_claim_that_cannot_be_made_sends_nothing),
+        cmocka_unit_test(a_record_that_is_anothers_by_now_is_left_alone),
         cmocka_unit_test(counters_that_break_after_the_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
