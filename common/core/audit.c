@@ -379,6 +379,9 @@ static void put_debug_who(event_line *l, dt_audit_context const *ctx)
     put_debug_text(l, "caller", ctx->caller);
     if (differs(ctx->ruser, ctx->caller))
         put_debug_text(l, "ruser", ctx->ruser);
+    put_debug_text(l, "tty", ctx->tty);
+    put_debug_text(l, "seat", ctx->seat);
+    put_debug_text(l, "place", ctx->place);
 }
 
 /* Opens debugData with what all events have in it. */
@@ -745,6 +748,7 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     put_pair(&l, "caller", ctx->caller, DT_CUT_USER);
     put_pair(&l, "application", ctx->application, DT_CUT_LABEL);
     put_pair(&l, "from", ctx->client_ip, DT_CUT_SHORT);
+    put_pair(&l, "tty", ctx->tty, DT_CUT_SHORT);
     put_pair(&l, "nas", ctx->nas, DT_CUT_LABEL);
     put_pair(&l, "rule", o->decision.rule, DT_CUT_RULE);
     put_pair(&l, "org_rule", o->org.rule, DT_CUT_RULE);

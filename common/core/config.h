@@ -6,6 +6,7 @@
 #ifndef DT_CORE_CONFIG_H
 #define DT_CORE_CONFIG_H
 
+#include "core/presence.h"
 #include "core/bytes.h"
 #include "core/guid.h"
 
@@ -286,6 +287,7 @@ typedef struct dt_config {
         char *socket;
         dt_string_list sshd_services;
         dt_string_list local_services;   /* may use the host's certificate as evidence */
+        dt_presence_by person_at_host;   /* who says that the person sits here */
         dt_string_list session_services; /* the login session counts as the sign-on's session */
         dt_string_list agent_services;   /* may use the SSH agent that the person brings along */
         dt_string_list

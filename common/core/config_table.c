@@ -58,6 +58,10 @@ static dt_config_word const words_unavailable[] = {{"deny", DT_UNAVAILABLE_DENY}
 static dt_config_word const words_groups[] = {
     {"request", DT_GROUPS_FROM_REQUEST}, {"okta", DT_GROUPS_FROM_OKTA}, {NULL, 0}};
 
+static dt_config_word const words_person_at_host[] = {{"auto", DT_PRESENCE_BY_AUTO},
+                                                      {"seat", DT_PRESENCE_BY_SEAT},
+                                                      {"service", DT_PRESENCE_BY_SERVICE},
+                                                      {NULL, 0}};
 static dt_config_word const words_org_mfa[] = {
     {"enforce", DT_ORG_MFA_ENFORCE}, {"unless_trusted", DT_ORG_MFA_UNLESS_TRUSTED}, {NULL, 0}};
 
@@ -347,6 +351,9 @@ static dt_config_key const keys[] = {
     {KEY(daemon, local_services, DT_CONFIG_LIST), .fallback = "login, sudo, su, gdm-password",
      .reloadable = true,
      .help = "PAM services of people at this host: there its own certificate is evidence."},
+    {KEY(daemon, person_at_host, DT_CONFIG_ENUM), .fallback = "auto", .words = words_person_at_host,
+     .reloadable = true,
+     .help = "Who says that the person sits at this host: its seats, or the service."},
     {KEY(daemon, agent_services, DT_CONFIG_LIST), .fallback = "sudo, su", .reloadable = true,
      .help = "PAM services where a device's key in the person's SSH agent is evidence."},
     {KEY(daemon, session_services, DT_CONFIG_LIST), .fallback = "sudo, su", .reloadable = true,

@@ -177,6 +177,10 @@ typedef struct dt_audit_context {
     char const *caller;  /* who called, by the real uid */
     char const *ruser;   /* who called, as the application says */
     bool machine;
+    /* Where. The same. */
+    char const *tty;   /* PAM_TTY */
+    char const *seat;  /* of the login session */
+    char const *place; /* dt_presence_name() */
 } dt_audit_context;
 
 /* Longest event line. */

@@ -313,6 +313,15 @@ static void start(dt_signon *s, dt_site const *site, dt_time now)
     s->push.number = DT_SIGNON_NUMBER_NONE;
 }
 
+/* Told and nothing else: what does not fit is left out. */
+static void tell_place(dt_signon *s, dt_request const *r)
+{
+    if (dt_str_copy(s->tty, sizeof(s->tty), r->tty) < 0)
+        (void)!dt_str_copy(s->tty, sizeof(s->tty), "(too long)");
+    (void)!dt_str_copy(s->seat, sizeof(s->seat), r->seat);
+    (void)!dt_str_copy(s->place, sizeof(s->place), r->place);
+}
+
 void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now)
 {
     dt_error e = {0};
@@ -330,6 +339,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->deadline = now + s->wait_limit;
     s->platform_hint = r->platform_hint;
     s->local = r->local;
+    tell_place(s, r);
     s->address_wanted = r->address_wanted;
     s->utc_offset = r->utc_offset;
     s->utc_offset_known = r->utc_offset_known;
@@ -822,6 +832,9 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->account = s->account;
     out->caller = s->caller;
     out->ruser = s->ruser;
+    out->tty = s->tty;
+    out->seat = s->seat;
+    out->place = s->place;
     out->client_ip = s->client_ip;
     out->nas = s->nas;
     out->station = s->station;

@@ -110,7 +110,9 @@ typedef struct dt_request {
     char const *session; /* names the session that a frequency of ONCE_PER_SESSION goes by, told by
                             somebody who is believed: the kernel, the NAS; never by the person's own
                             software. "" = none, and each sign-on is a session of its own */
-    char const *tty;
+    /* For the audit; "" or NULL = not known: the terminal, logind's seat, and where the person is by these
+     * (dt_presence_name). What they are worth is in `local` and `host_evidence`. */
+    char const *tty, *seat, *place;
     char const *const *groups;
     size_t group_count;
     dt_group_knowledge group_knowledge;

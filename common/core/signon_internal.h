@@ -182,6 +182,7 @@ struct dt_signon {
     char account
         [DT_USER_MAX]; /* that will be opened; "" = that of `who`; not saved, as are the next */
     char caller[DT_USER_MAX], ruser[DT_USER_MAX];
+    char tty[DT_ADDRESS_MAX], seat[DT_ADDRESS_MAX], place[DT_ADDRESS_MAX];
     char client_ip[DT_ADDRESS_MAX];
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];

@@ -6,7 +6,9 @@
 #include "core/network.h"
 #include "core/remembered.h"
 #include "core/service.h"
+#include "core/presence.h"
 #include "edge/host.h"
+#include "edge/login_session.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -268,10 +270,46 @@ static void fill_persons(persons const *p, dt_message const *m, bool root, dt_re
     r->ruser = root ? m->ruser : "";
 }
 
+/* Whether the person sits here, and from where else they come. Of a caller that is not root neither PAM_RHOST
+ * nor PAM_TTY is believed: the kernel says which session it is in. */
+static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config const *config,
+                              dt_login_session *session)
+{
+    dt_presence_facts f = {.rhost = c->uid == 0 ? m->rhost : "", .tty = c->uid == 0 ? m->tty : ""};
+    char const *display = dt_presence_is_display(f.tty) ? f.tty + strcspn(f.tty, ":") : "";
+
+    dt_login_session_read("/proc", "/run/systemd", c->pid, display, session);
+    if (has_hung_up(c)) {
+        memset(session, 0, sizeof(*session));
+        return DT_PRESENCE_UNKNOWN;
+    }
+    f.seats_kept = session->seats_kept;
+    f.in_session = session->found;
+    f.session_remote = session->remote;
+    f.session_has_seat = session->seat[0] != '\0';
+    f.also_remote = session->also_remote;
+    f.display_has_seat = session->display_has_seat;
+    f.below_network_daemon = session->below_network_daemon;
+    return dt_presence_judge(config->daemon.person_at_host, &f);
+}
+
+/* For services of people at this host: what it has to show counts for those who sit at it. */
+static void fill_place(dt_conn const *c, dt_message const *m, dt_config const *config,
+                       dt_login_session *session, dt_request *r)
+{
+    dt_presence place = take_place(c, m, config, session);
+
+    r->host_evidence = r->local = place == DT_PRESENCE_HERE;
+    r->seat = session->seat;
+    r->place = dt_presence_name(place);
+    if (r->client_ip[0] == '\0' && session->found && session->remote)
+        r->client_ip = session->remote_host;
+}
+
 /* What of the request counts, by who asked and for which service. Of a caller that is not root neither
  * the place it claims to be at nor a key is believed. */
 static void fill_request(dt_conn const *c, dt_message const *m, dt_config const *config,
-                         dt_request *r)
+                         dt_login_session *session, dt_request *r)
 {
     bool root = c->uid == 0;
     bool ssh = root && dt_service_is_in(&config->daemon.sshd_services, m->service);
@@ -285,8 +323,9 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
     r->address_wanted = ssh;
     r->nas = r->station = r->passcode = r->vpn_device_id = "";
     r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
-    r->host_evidence = !ssh && (dt_service_is_local(&config->daemon.local_services, m->service) ||
-                                dt_service_is_in(&config->daemon.lock_screen_services, m->service));
+    if (!ssh && (dt_service_is_local(&config->daemon.local_services, m->service) ||
+                 dt_service_is_in(&config->daemon.lock_screen_services, m->service)))
+        fill_place(c, m, config, session, r);
     r->agent = !ssh && has_agent(c) && dt_service_is_in(&config->daemon.agent_services, m->service);
     r->conversation = DT_CONVERSATION_LIVE;
     r->push_key = r->id;
@@ -335,6 +374,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     char id[DT_SIGNON_ID_LEN + 1];
     char const *names[DT_GROUPS_MAX];
     char host[DT_DAEMON_HOST_MAX];
+    dt_login_session login;
     char session[DT_SESSION_NAME_MAX], connection[DT_SESSION_NAME_MAX];
     dt_request r = {.id = id, .host = host, .session = session, .connection = connection};
     dt_site site;
@@ -365,7 +405,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     take_session(c, m, site.config, session);
     take_connection(c, m, site.config, connection);
     fill_persons(&p, m, c->uid == 0, &r);
-    fill_request(c, m, site.config, &r);
+    fill_request(c, m, site.config, &login, &r);
     fill_groups(l, names, &r);
     if (dt_policy_needs_time(site.policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;

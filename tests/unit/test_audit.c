@@ -497,8 +497,8 @@ static void hostile_names_stay_within_their_field(void **state)
     for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
         char const *h = hostile[i];
         dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_REJECTED);
-        dt_audit_context ctx = {h,    h, h,   h,   h,     h, h, h, h, h, h,    NULL,
-                                NULL, 7, NOW, NOW, false, h, h, h, h, h, false};
+        dt_audit_context ctx = {h, h,   h,   h,     h, h, h, h, h, h,     h, NULL, NULL,
+                                7, NOW, NOW, false, h, h, h, h, h, false, h, h,    h};
         event e;
         assert_int_equal(dt_str_copy(o.decision.rule, sizeof(o.decision.rule), h), DT_OK);
         assert_int_equal(dt_str_copy(o.message, sizeof(o.message), h), DT_OK);
@@ -594,7 +594,8 @@ static void the_longest_event_fits(void **state)
                                 h, h,           h,         h,         h,
                                 h, explanation, "request", INT64_MAX, DT_TIME_NEVER,
                                 1, false,       h,         other,     h,
-                                h, other,       true};
+                                h, other,       true,      h,         h,
+                                h};
         dt_evidence_set set = {.count = DT_EVIDENCE_MAX};
         event e;
 
@@ -666,10 +667,10 @@ static void random_texts_never_break_a_line(void **state)
     (void)state;
     for (int i = 0; i < RANDOM_EVENTS; i++) {
         dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_FAILED);
-        dt_audit_context ctx = {text[0],  text[1],  text[15], text[2],  text[3], text[4],
-                                text[5],  text[6],  text[7],  text[8],  text[9], NULL,
-                                NULL,     1,        NOW,      NOW,      false,   text[10],
-                                text[11], text[12], text[13], text[14], false};
+        dt_audit_context ctx = {text[0],  text[1], text[15], text[2],  text[3],  text[4],  text[5],
+                                text[6],  text[7], text[8],  text[9],  NULL,     NULL,     1,
+                                NOW,      NOW,     false,    text[10], text[11], text[12], text[13],
+                                text[14], false,   text[3],  text[4],  text[5]};
         event e;
         for (size_t k = 0; k < 16; k++) {
             size_t n = (size_t)rand_r(&seed) % (i % 2 ? 60 : 1500);

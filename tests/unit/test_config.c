@@ -143,6 +143,7 @@ static char const everything[] =
     "socket = /f/sock\n"
     "sshd_services = sshd-a, sshd_b\n"
     "local_services =\n"
+    "person_at_host = service\n"
     "agent_services = doas\n"
     "session_services = run0\n"
     "lock_screen_services = swaylock,kde\n"
