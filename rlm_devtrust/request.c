@@ -325,6 +325,15 @@ static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_buf_puts(&name, hex);
 }
 
+/* A person's password is nothing to send to Okta as a passcode, however it got there. */
+static void drop_password_as_passcode(dt_rlm_inputs *in)
+{
+    size_t len = strlen(in->passcode);
+    if (len > 0 && len == strlen(in->password) &&
+        dt_const_time_equal(in->passcode, in->password, len))
+        explicit_bzero(in->passcode, sizeof in->passcode);
+}
+
 /* "password,123456": what stands behind the last comma is a passcode when it is 6 to 8 digits. */
 static void split_passcode(dt_rlm_inputs *in)
 {
@@ -344,6 +353,7 @@ static void read_password(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
         explicit_bzero(in->password, sizeof in->password);
     else if (inst->append_passcode)
         split_passcode(in);
+    drop_password_as_passcode(in);
 }
 
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)

@@ -42,6 +42,7 @@
 #define DT_SIGNON_AGENT_LIST_TIMEOUT DT_SECONDS(5) /* it needs nobody's consent to list its keys */
 #define DT_SIGNON_HOST_MAX 256
 #define DT_SIGNON_NUMBER_NONE (-1)
+#define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
 
 /* Order matters for nothing but the saved form: add at the end, raise SAVED_VERSION. */
 typedef enum dt_phase {
@@ -101,12 +102,14 @@ typedef enum dt_phase {
     DT_PHASE_SERVICE_GET, /* where the Compliance Retrieval service is */
     DT_PHASE_SERVICE_HTTP,
     DT_PHASE_SERVICE_PUT,
-    DT_PHASE_COMPLIANCE_HTTP,  /* what it says of the device; then INTUNE_PUT */
-    DT_PHASE_PUSH_CONNECTION,  /* has this SSH connection had its push? */
-    DT_PHASE_PASSCODE_COUNT,   /* each passcode is counted before it is sent */
-    DT_PHASE_PASSCODE_UNCOUNT, /* Okta did not look at it */
-    DT_PHASE_LIMITS_CLEAR,     /* an MFA was right: wrong passcodes count from the beginning */
-    DT_PHASE_PASSWORD_WHO,     /* too many names are counted: does Okta know this one? */
+    DT_PHASE_COMPLIANCE_HTTP,    /* what it says of the device; then INTUNE_PUT */
+    DT_PHASE_PUSH_CONNECTION,    /* has this SSH connection had its push? */
+    DT_PHASE_PASSCODE_COUNT,     /* each passcode is counted before it is sent */
+    DT_PHASE_PASSCODE_UNCOUNT,   /* Okta did not look at it */
+    DT_PHASE_LIMITS_CLEAR,       /* an MFA was right: wrong passcodes count from the beginning */
+    DT_PHASE_PASSWORD_WHO,       /* too many names are counted: does Okta know this one? */
+    DT_PHASE_PASSCODE_TRIED_GET, /* was this very passcode wrong a moment ago? */
+    DT_PHASE_PASSCODE_TRIED_PUT, /* it is from now on */
     DT_PHASE_COUNT,
 } dt_phase;
 

@@ -14,11 +14,12 @@ void dt_signon_mfa_begin(dt_signon *s, dt_time now)
 }
 
 /* Every passcode is counted before it is sent, so that guesses at the same time cannot outrun the
- * limit. */
+ * limit. One that was wrong a moment ago is not sent at all: programs that answer every prompt with the same
+ * password would lock the account at Okta. */
 static void send_passcode(dt_signon *s, size_t totp_at)
 {
     s->totp_at = totp_at;
-    dt_signon_set_phase(s, DT_PHASE_PASSCODE_COUNT);
+    dt_signon_set_phase(s, totp_at == 0 ? DT_PHASE_PASSCODE_TRIED_GET : DT_PHASE_PASSCODE_COUNT);
 }
 
 static void ask_passcode(dt_signon *s, char const *before)
@@ -513,6 +514,27 @@ static void passcode_refused(dt_signon *s, dt_cause cause, dt_time now)
     dt_signon_passcode_prompt(s, "Too many passcodes were wrong, and none is taken now. ");
 }
 
+/* Counts as pressing Enter while a push may be approved, else as a wrong one; at Okta as nothing. */
+static void tried_before(dt_signon *s, dt_time now)
+{
+    dt_signon_detail(s,
+                     "a passcode that was wrong a moment ago was given again: Okta was not asked");
+    if (s->push.state != DT_PUSH_WAITING || s->conversation == DT_CONVERSATION_NONE) {
+        wrong_passcode(s, now);
+        return;
+    }
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    wait_for_push(s, now, 0);
+}
+
+static void tried_looked_up(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (r->status == DT_STORE_OK)
+        tried_before(s, now);
+    else
+        dt_signon_set_phase(s, DT_PHASE_PASSCODE_COUNT);
+}
+
 static void passcode_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     if (r->status == DT_STORE_OK) {
@@ -563,7 +585,7 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
         send_passcode(s, s->totp_at + 1); /* the person's other authenticator */
         return;
     }
-    wrong_passcode(s, now);
+    dt_signon_set_phase(s, DT_PHASE_PASSCODE_TRIED_PUT);
 }
 
 static dt_bytes trim(dt_bytes a)
@@ -622,6 +644,12 @@ void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time no
         return;
     case DT_PHASE_PASSCODE_COUNT:
         passcode_counted(s, r, now);
+        return;
+    case DT_PHASE_PASSCODE_TRIED_GET:
+        tried_looked_up(s, r, now);
+        return;
+    case DT_PHASE_PASSCODE_TRIED_PUT:
+        wrong_passcode(s, now);
         return;
     case DT_PHASE_PUSH_RECORD:
         if (r->status == DT_STORE_OK)

@@ -528,6 +528,26 @@ static int begin_count(dt_signon *s, dt_store_table table, int64_t most, dt_time
     return rc;
 }
 
+/* What was typed may be a password, so the key is a digest; the driver makes a keyed one of it. */
+static int begin_tried(dt_signon *s, dt_store_verb verb, dt_time now)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    char hex[2 * DT_SHA256_LEN + 1];
+    char text[DT_LOGIN_MAX + DT_ANSWER_MAX];
+    int n = snprintf(text, sizeof(text), "%s %s", s->passcode, s->who.login);
+    int rc = n > 0 && (size_t)n < sizeof(text) ? dt_crypto_sha256(dt_bytes_str(text), digest)
+                                               : DT_E_LIMIT;
+
+    explicit_bzero(text, sizeof(text));
+    op_begin(s, DT_TABLE_TRIED, verb);
+    s->store.value = dt_bytes_str("1");
+    s->store.expires = now + DT_SIGNON_TRIED_KEPT;
+    if (rc < 0)
+        return rc;
+    dt_hex(hex, digest, sizeof(digest));
+    return set_key(s, "tried", hex);
+}
+
 /* How often a person was asked, or has answered wrongly. */
 static int render_limit(dt_signon *s, dt_time now)
 {
@@ -540,6 +560,10 @@ static int render_limit(dt_signon *s, dt_time now)
     case DT_PHASE_PUSH_CONNECTION:
         begin_count(s, DT_TABLE_PUSH_COUNT, 1, now + DT_SIGNON_CONNECTION_KEPT);
         return set_key(s, "connection", s->connection);
+    case DT_PHASE_PASSCODE_TRIED_GET:
+        return begin_tried(s, DT_STORE_GET, now);
+    case DT_PHASE_PASSCODE_TRIED_PUT:
+        return begin_tried(s, DT_STORE_PUT, now);
     case DT_PHASE_PASSCODE_COUNT: /* however old: time gives no more guesses */
         begin_count(s, DT_TABLE_PUSH_COUNT, c->mfa.passcode_limit, DT_TIME_NEVER);
         return set_limit_key(s, "passcodes");

@@ -656,6 +656,8 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
     case DT_PHASE_PASSCODE_WAIT:
     case DT_PHASE_PASSCODE_HTTP:
     case DT_PHASE_PASSCODE_COUNT:
+    case DT_PHASE_PASSCODE_TRIED_GET:
+    case DT_PHASE_PASSCODE_TRIED_PUT:
         return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
     default:
         return true;
@@ -708,6 +710,7 @@ static bool holds_together(dt_signon const *s)
 static void ask_again(dt_signon *s)
 {
     if (s->phase != DT_PHASE_PASSCODE_HTTP && s->phase != DT_PHASE_PASSCODE_COUNT &&
+        s->phase != DT_PHASE_PASSCODE_TRIED_GET && s->phase != DT_PHASE_PASSCODE_TRIED_PUT &&
         s->retry_phase != DT_PHASE_PASSCODE_HTTP)
         return;
     dt_signon_passcode_prompt(s, "");

@@ -55,6 +55,8 @@ char const *dt_store_table_name(dt_store_table t)
         return "state";
     case DT_TABLE_PASSWORD_COUNT:
         return "password_count";
+    case DT_TABLE_TRIED:
+        return "tried";
     case DT_TABLE_NONE:
     case DT_TABLE_COUNT:
         break;

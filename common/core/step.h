@@ -97,6 +97,8 @@ typedef enum dt_store_table {
     DT_TABLE_STATE,      /* saved sign-ons waiting for a challenge's answer: single use, synced */
     DT_TABLE_PASSWORD_COUNT, /* passwords by login, whether Okta knows it or not; never cached */
     DT_TABLE_COUNT,
+    DT_TABLE_TRIED, /* wrong passcodes of the last minutes; never in the store: the driver keeps keyed
+                       digests of these keys in memory */
 } dt_store_table;
 char const *dt_store_table_name(dt_store_table t);
 /* True for the tables that limits are made of. The store keeps room for their rows, and where it

@@ -443,6 +443,10 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
     dt_store *store = NULL;
     dt_error why = {0};
     int rc = dt_spare_new(&d->spare);
+    if (rc == 0)
+        rc = dt_spare_new(&d->tried);
+    if (rc == 0)
+        rc = dt_host_random(d->tried_key, sizeof(d->tried_key));
     if (rc != 0)
         return dt_error_set(e, rc, "no memory or randomness for limits");
     rc = dt_store_open(d->store_path, d->store_size, &store, &why);
@@ -633,6 +637,8 @@ void dt_driver_free(dt_driver **driver)
     dt_store *store = atomic_load(&d->store);
     dt_store_close(&store);
     dt_spare_free(&d->spare);
+    dt_spare_free(&d->tried);
+    explicit_bzero(d->tried_key, sizeof(d->tried_key));
     dt_reload_free(d);
     dt_lives_free(d);
     free(d->store_path);

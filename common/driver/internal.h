@@ -182,7 +182,9 @@ struct dt_driver {
     dt_spare *spare;           /* limits in memory, for as long as the store does not take them */
     _Atomic(dt_store *) store; /* NULL while it cannot be opened: then every operation fails */
     char store_error[DT_ERROR_TEXT_MAX];
-    int64_t store_tried; /* monotonic milliseconds of the last try to open it */
+    int64_t store_tried;   /* monotonic milliseconds of the last try to open it */
+    dt_spare *tried;       /* DT_TABLE_TRIED */
+    uint8_t tried_key[32]; /* random, of this process */
     dt_audit_queue *audit;
     struct event_base *base;
     dt_http *http;

@@ -4,6 +4,8 @@
  * being driven is then only marked, and driven on when the callback has returned. */
 #include "driver/internal.h"
 
+#include "core/crypto.h"
+
 #include "edge/host.h"
 
 #include <stdlib.h>
@@ -131,9 +133,31 @@ static void run_force_end(dt_run *run, dt_cause cause)
 
 /* --- steps that do not wait ------------------------------------------------------------------- */
 
+/* What is kept tells nothing to whoever comes to read it: its key is in this process alone. */
+static void tried_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out)
+{
+    uint8_t text[sizeof(d->tried_key) + DT_STORE_KEY_MAX];
+    uint8_t digest[DT_SHA256_LEN];
+    dt_store_op keyed = *op;
+    size_t len = strlen(op->key);
+
+    memcpy(text, d->tried_key, sizeof(d->tried_key));
+    memcpy(text + sizeof(d->tried_key), op->key, len);
+    *out = (dt_store_result){.status = DT_STORE_ERROR};
+    if (dt_crypto_sha256(dt_bytes_of(text, sizeof(d->tried_key) + len), digest) != DT_OK)
+        return;
+    dt_hex(keyed.key, digest, sizeof(digest));
+    dt_spare_expire(d->tried, dt_host_now());
+    dt_spare_do(d->tried, &keyed, 0, dt_host_now(), scratch, out);
+}
+
 void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out)
 {
     dt_store *store = atomic_load(&d->store);
+    if (op->table == DT_TABLE_TRIED && dt_driver_is_usable(d)) {
+        tried_do(d, op, scratch, out);
+        return;
+    }
     if (store != NULL && dt_driver_is_usable(d)) {
         dt_store_do(store, op, dt_host_now(), scratch, out);
         return;

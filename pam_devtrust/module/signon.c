@@ -17,6 +17,7 @@
 
 #define INFO_MAX 1024 /* of information that waits for the next prompt */
 #define USER_SHOWN_MAX 64
+#define BLANKS " \t\r\n"
 
 typedef struct login {
     pam_handle_t *pamh;
@@ -160,6 +161,40 @@ static void cancel(login *l)
     (void)rc; /* closing says the same */
 }
 
+/* Without blanks at its ends. */
+static size_t trim(char const **text)
+{
+    size_t len;
+
+    *text += strspn(*text, BLANKS);
+    len = strlen(*text);
+    while (len > 0 && strchr(BLANKS, (*text)[len - 1]) != NULL)
+        len--;
+    return len;
+}
+
+/* In a time that does not depend on what is in them. */
+static bool is_same(char const *a, char const *b)
+{
+    size_t a_len = trim(&a);
+    size_t b_len = trim(&b);
+    unsigned char volatile differ = 0;
+
+    if (a_len != b_len)
+        return false;
+    for (size_t i = 0; i < a_len; i++)
+        differ |= (unsigned char)a[i] ^ (unsigned char)b[i];
+    return a_len > 0 && differ == 0;
+}
+
+/* Programs that show no prompts (i3lock, swaylock, dovecot) answer each with the password. It is not
+ * ours to send anywhere, and at Okta it would be a wrong passcode: it counts as Enter. */
+static bool is_password(login const *l, char const *answer)
+{
+    return is_same(answer, item(l->pamh, PAM_AUTHTOK)) ||
+           is_same(answer, item(l->pamh, PAM_OLDAUTHTOK));
+}
+
 static void forget(char *answer)
 {
     if (answer != NULL)
@@ -179,7 +214,8 @@ static int show_prompt(login *l)
     l->style = DT_PROMPT_NO_STYLE;
     l->info[0] = '\0';
     l->deadline = l->deadline > least ? l->deadline : least;
-    if (code == PAM_SUCCESS && answer != NULL && send_answer(l, answer) == DT_OK) {
+    if (code == PAM_SUCCESS && answer != NULL &&
+        send_answer(l, is_password(l, answer) ? "" : answer) == DT_OK) {
         forget(answer);
         return PAM_SUCCESS;
     }

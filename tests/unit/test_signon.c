@@ -4327,7 +4327,7 @@ static void test_a_passcode_typed_during_a_poll(void **state)
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
     dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
     w.save_each_step = false;
-    for (int i = 0; i < 2; i++) { /* counted, then sent */
+    for (int i = 0; i < 3; i++) { /* looked up, counted, then sent */
         dt_signon_next(w.machine, w.now, &w.step);
         world_step(&w);
     }
@@ -4356,9 +4356,71 @@ static void test_each_passcode_is_tried_with_both(void **state)
         world_show(&w);
         world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
         world_expect(&w, DT_HTTP_POST, "/factors/uft2/verify", 403, OKTA_WRONG_CODE);
-        assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
+        assert_int_equal(world_answer(&w, i == 0 ? "123456" : "123457"), DT_STEP_PROMPT);
     }
     world_all_used(&w);
+    world_close(&w);
+}
+
+/* Whoever types it again gets no other answer, and Okta no other guess. */
+static void test_a_wrong_passcode_is_sent_once(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    w.save_each_step = false;
+    expect_user_and_factors(&w, OKTA_FACTORS_MANY);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 0, "");
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    world_expect(&w, DT_HTTP_POST, "/factors/uft2/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
+    world_show(&w);
+    assert_int_equal(world_answer(&w, " 123456 "), DT_STEP_PROMPT); /* nothing is sent */
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    /* nor in the sign-on after it, of the same person */
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/00u1/factors", 200, OKTA_FACTORS_MANY);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 0, "");
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* A locker that gives the same eight digits at every prompt: one of them goes to Okta, and the push is still
+ * there to be approved. */
+static void test_a_locker_that_answers_everything(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    w.save_each_step = false;
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "12345678"), DT_STEP_PROMPT);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "mst1", 200, OKTA_WAITING_NUMBER);
+    assert_int_not_equal(world_answer(&w, "12345678"), DT_STEP_DONE);
+    while (w.step.kind == DT_STEP_PROMPT)
+        world_show(&w);
+    assert_int_equal(w.step.kind, DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_GET, "mst1", 200, OKTA_SUCCESS);
+    w.now = w.step.until;
+    world_run(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
     world_close(&w);
 }
 
@@ -4948,6 +5010,8 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_polls_may_fail_now_and_then),
     cmocka_unit_test(test_a_passcode_typed_during_a_poll),
     cmocka_unit_test(test_each_passcode_is_tried_with_both),
+    cmocka_unit_test(test_a_wrong_passcode_is_sent_once),
+    cmocka_unit_test(test_a_locker_that_answers_everything),
     cmocka_unit_test(test_a_passcode_not_needed_is_forgotten),
     cmocka_unit_test(test_logins_that_cannot_be_asked_for),
     cmocka_unit_test(test_leaving_at_any_step),

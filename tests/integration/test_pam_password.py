@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Programs that show no prompts (screen lockers, mail servers) answer each with the password.
+"""A password never reaches Okta as a passcode."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+import pytest
+
+from tests.integration.test_pam_daemon import ALICE, BOTH, cause
+from tests.lib.pamworld import Harness, PamWorld, pam_world
+from tests.lib.site import guide_policy
+
+PASSWORD = "20261130"  # looks like a passcode
+OTHER = "40414243"
+
+
+@pytest.fixture(scope="module")
+def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
+    settings = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
+                "policy": {"unknown_device_as": "not_trusted"}}
+    with pam_world(pki_index, applications=("sudo",), settings=settings) as made:
+        made.set_password("dtalice", PASSWORD)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def fresh(world: PamWorld) -> Iterator[None]:
+    world.sim.reset()
+    world.sim.add_user(ALICE, factors=BOTH)
+    world.site.set_policy(guide_policy("sudo"))
+    world.site.audit_path.unlink(missing_ok=True)
+    for path in world.site.store_path.parent.iterdir():
+        path.unlink()
+    world.service("sudo", auth="auth required pam_unix.so\n")
+    world.start_daemon()
+    yield
+    world.stop_daemon()
+
+
+def locker(world: PamWorld, answer: str) -> Harness:
+    """The password at the first prompt, the answer at the second."""
+    login = world.harness("--service", "sudo", "--user", "dtalice")
+    assert login.prompt() == "Password: "
+    login.answer(PASSWORD)
+    login.prompt()
+    login.answer(answer)
+    return login
+
+
+@pytest.mark.parametrize("answer", [PASSWORD, f" {PASSWORD}", f"{PASSWORD}\t ", f"  {PASSWORD} "])
+def test_password_counts_as_enter(world: PamWorld, answer: str) -> None:
+    """The push goes on, and is approved on the phone."""
+    with locker(world, answer) as login:
+        world.sim.approve(ALICE)
+        assert login.finish()["auth"] == "SUCCESS"
+    assert world.sim.count("okta.verify") == 1  # the push
+    assert cause(world.outcome("sudo")) == "MFA_SUCCESS"
+
+
+def test_another_number_is_a_passcode(world: PamWorld) -> None:
+    """One digit off: it is looked at, and is wrong."""
+    with locker(world, PASSWORD[:-1] + "9") as login:
+        assert "not accepted" in login.prompt()
+    assert world.sim.count("okta.verify") == 2
+
+
+def test_the_same_wrong_passcode_is_sent_once(world: PamWorld) -> None:
+    """Neither again in the sign-on nor in the one after it."""
+    with locker(world, OTHER) as login:
+        login.prompt()
+        login.answer(OTHER)
+        world.sim.approve(ALICE)
+        assert login.finish()["auth"] == "SUCCESS"
+    assert world.sim.count("okta.verify") == 2
+    with locker(world, OTHER) as login:
+        world.sim.approve(ALICE)
+        assert login.finish()["auth"] == "SUCCESS"
+    assert world.sim.count("okta.verify") == 3  # another push
