@@ -353,6 +353,25 @@ def enrolled_security_key(world: PamWorld, where: Path) -> tuple[Path, Path]:
     return key, token
 
 
+@pytest.mark.parametrize("real,ruser,asked", [
+    (61002, "dtbob", True), (0, "dtbob", True), (61001, "dtbob", False), (61003, "dtbob", False),
+    (61001, "dtalice", False), (61002, "", False), (61002, "nobody-of-this-name", False)])
+def test_agent_is_that_of_who_really_called(world: PamWorld, home: Path, real: int, ruser: str,
+                                            asked: bool) -> None:
+    """dtbob's agent: PAM_RUSER counts where the kernel says the same, or knows nobody but root."""
+    key = enrolled(world)
+    where = home / "bob"
+    where.mkdir()
+    os.chown(where, 61002, 61002)
+    with agent(where / "agent", 61002, key) as socket:
+        report = world.login("sudo", "dtalice", "--real-uid", real, "--no-conversation",
+                             *(("--ruser", ruser) if ruser else ()),
+                             env={"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": str(socket)})
+    assert (report["auth"] == "SUCCESS") == asked
+    event = debug(world.outcome("sudo"))
+    assert ("ssh-agent" in event["evidence"]) == asked, event
+
+
 @pytest.mark.parametrize("demanded", ["no", "yes"])
 def test_security_key(world: PamWorld, home: Path, demanded: str) -> None:
     world.restart_daemon({"device_trust": {"ssh_require_hardware_key": demanded}})

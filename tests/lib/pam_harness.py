@@ -85,6 +85,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ruser")
     parser.add_argument("--env", action="append", default=[], help="NAME=VALUE of the PAM handle")
     parser.add_argument("--uid", type=int, help="become this user first")
+    parser.add_argument("--real-uid", type=int, help="whose program this is, as setuid root")
     parser.add_argument("--confdir", help="PAM services from here")
     parser.add_argument("--account-only", action="store_true")
     parser.add_argument("--also", action="append", default=[], choices=["setcred", "session",
@@ -102,6 +103,8 @@ def prepare(options: argparse.Namespace) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if options.block_sigint:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if options.real_uid is not None:
+        os.setresuid(options.real_uid, 0, 0)
     if options.uid is not None:
         os.setgroups([])
         os.setresgid(options.uid, options.uid, options.uid)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The Okta password as first factor, and the org's own rules: no push before the password is right,
  * no call for whom a rule denies, nobody in without a SUCCESS of Okta about this very person. */
+#include "core/signon_internal.h"
 #include "signon_world.h"
 
 #include <setjmp.h>
@@ -923,10 +924,38 @@ static void what_cannot_be_a_login_or_password_is_not_sent(void **state)
     world_close(&w);
 }
 
+/* The last of the checks on the way to an outcome that allows: whatever the rule and the cause say, a
+ * password that is only about to be checked lets nobody in. */
+static void a_pending_password_never_allows(void **state)
+{
+    static dt_cause const causes[] = {DT_CAUSE_RULE_ALLOW, DT_CAUSE_MFA_SUCCESS,
+                                      DT_CAUSE_MFA_REMEMBERED, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW};
+    static dt_primary const others[] = {DT_PRIMARY_HANDSHAKE, DT_PRIMARY_OKTA_VERIFIED};
+    dt_signon *s = calloc(1, dt_signon_size());
+
+    (void)state;
+    s->outcome.decision.cause = DT_DECISION_RULE;
+    for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+        s->outcome.decision.access =
+            causes[i] == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA;
+        for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++) {
+            s->outcome.primary = others[k];
+            assert_true(dt_signon_may_allow(s, causes[i]));
+        }
+        s->outcome.primary = DT_PRIMARY_OKTA_PENDING;
+        assert_false(dt_signon_may_allow(s, causes[i]));
+        s->outcome.result = DT_DENY;
+        dt_signon_finish(s, DT_ALLOW, causes[i], 1);
+        assert_int_equal(s->outcome.result, DT_DENY);
+    }
+    free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_password_lets_in_what_the_rule_allows),
+        cmocka_unit_test(a_pending_password_never_allows),
         cmocka_unit_test(trusted_device_and_right_password_need_no_mfa),
         cmocka_unit_test(unknown_device_and_right_password_need_mfa),
         cmocka_unit_test(nothing_but_success_is_a_right_password),

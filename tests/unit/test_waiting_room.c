@@ -6,6 +6,7 @@
 
 #include "driver/driver.h"
 #include "edge/host.h"
+#include "rlm_devtrust/challenge.h"
 #include "rlm_devtrust/waiting_room.h"
 
 #include <setjmp.h>
@@ -444,6 +445,53 @@ static void test_challenge(void **state)
     assert_true(suspended && holds_attribute(&a, 24) && holds_attribute(&a, 18));
     dt_parked_leave(&p);
     close(fd);
+}
+
+static int keep_and_take(dt_signon *m, dt_error *e)
+{
+    char token[DT_STATE_TOKEN_MAX];
+    dt_buf token_buf;
+    dt_site site;
+    char identity[DT_IDENTITY_KEY_MAX];
+    dt_audit_context ctx = {0};
+
+    dt_signon_audit_context(m, &ctx);
+    dt_identity_key(dt_signon_identity(m), identity);
+    dt_state_binding who = {identity, ctx.nas, ctx.application, ctx.station};
+    dt_signon *taken = calloc(1, dt_signon_size());
+    dt_buf reply;
+
+    dt_driver_hold(driver, "vpn", &site);
+    dt_buf_init(&reply, DT_STORE_VALUE_MAX);
+    dt_buf_init_fixed(&token_buf, token, sizeof(token));
+    assert_int_equal(dt_challenge_keep(driver, m, (dt_bytes){0}, &token_buf, e), 0);
+    int rc = dt_challenge_take(driver, &site, dt_buf_bytes(&token_buf), &who, taken, &reply, e);
+    free(taken);
+    dt_buf_free(&reply);
+    dt_driver_leave(&site);
+    return rc;
+}
+
+/* Only a sign-on that waits for an answer is taken from the store. One that has ended there, and allows,
+ * was put there by somebody else: it would let in whoever has its State. */
+static void test_kept_sign_on_that_has_ended(void **state)
+{
+    (void)state;
+    dt_error e = {0};
+    dt_signon *m = calloc(1, dt_signon_size());
+    dt_outcome o;
+    machine_begin(m, "ann", 1, DT_CONVERSATION_CHALLENGE);
+    assert_int_equal(dt_driver_run_blocking(driver, m, "radius", DT_SECONDS(50), &o), 0);
+    assert_int_equal(o.result, DT_ALLOW);
+    machine_begin(m, "ann", 1, DT_CONVERSATION_CHALLENGE); /* the device is known by now */
+    assert_true(dt_driver_run_inline(driver, m, "radius"));
+    assert_int_equal(dt_signon_outcome(m)->result, DT_ALLOW);
+    assert_int_equal(keep_and_take(m, &e), DT_E_PARSE);
+    assert_non_null(strstr(e.text, "ended"));
+    machine_begin(m, "ann", -1, DT_CONVERSATION_CHALLENGE);
+    assert_false(dt_driver_run_inline(driver, m, "radius"));
+    assert_int_equal(keep_and_take(m, &e), 0); /* one that goes on */
+    free(m);
 }
 
 /* --- who goes first ----------------------------------------------------------------------------- */
@@ -890,6 +938,7 @@ int main(void)
         USUAL(test_outcome_first),
         USUAL(test_no_outcome_while_waiting),
         USUAL(test_challenge),
+        USUAL(test_kept_sign_on_that_has_ended),
         USUAL(test_request_dies_first),
         USUAL(test_request_dies_before_its_packet),
         USUAL(test_leaving_nothing),
