@@ -79,7 +79,8 @@ typedef struct decision {
     dt_parked *parked;   /* or NULL; its outcome decides then */
     bool tunneled;       /* of a parked one: the server's reply to it is that of the tunnel */
     bool restored;       /* of a parked one: what the server had said is in the reply again */
-    dt_site site;        /* of a parked one, or one within EAP: whose rules it goes by; held */
+    bool later;   /* it is carried to the next round, and the reply of this one is a word only */
+    dt_site site; /* of a parked one, or one within EAP: whose rules it goes by; held */
     char id[DT_SIGNON_ID_LEN + 1];
 } decision;
 
@@ -207,6 +208,7 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     if (d == NULL)
         return RLM_MODULE_FAIL;
     d->allowed = code == RLM_MODULE_OK || dt_outcome_passes(o);
+    d->later = later;
     if (request->parent != NULL && !keep_outcome(inst, d, o))
         return RLM_MODULE_FAIL;
     if (later && dt_rlm_tunnel_carry(request, inst->application, id, d->allowed, o) != 0) {
@@ -712,10 +714,10 @@ static bool is_allowed(decision const *d, REQUEST *request)
 {
     dt_outcome o;
     if (d->parked == NULL)
-        return d->allowed &&
-               (d->outcome == NULL || give_attributes(request, d->site.policy, d->outcome));
+        return d->allowed && (d->outcome == NULL || d->later ||
+                              give_attributes(request, d->site.policy, d->outcome));
     return parked_outcome(d, request, &o) && allows(&o) &&
-           give_attributes(request, d->site.policy, &o);
+           (d->later || give_attributes(request, d->site.policy, &o));
 }
 
 #ifdef WITH_PROXY
@@ -750,10 +752,9 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
     if (request->proxy_reply != NULL)
         dt_rlm_reply_hush(request, request->proxy_reply);
     bool allowed = !accepts || restore(d, request);
+    d->later = allowed && dt_rlm_tunnel_goes_on(request, accepts ? request->proxy_reply : NULL);
     if (allowed)
-        allowed = dt_rlm_tunnel_goes_on(request, accepts ? request->proxy_reply : NULL)
-                      ? carry_parked(d, request)
-                      : is_allowed(d, request);
+        allowed = d->later ? carry_parked(d, request) : is_allowed(d, request);
     if (allowed || !accepts)
         return RLM_MODULE_UPDATED;
     RERROR("the waiting room's accept has no sign-on behind it");

@@ -78,6 +78,8 @@ def test_ttls_mschapv2_after_a_push(world: World) -> None:
     assert len(world.outcomes(user)) == 1
     timeouts = [v for k, v in end.packets[-1][1] if k == rad.ATTRIBUTES["Session-Timeout"]]
     assert timeouts == [b"60"]
+    assert all(rad.ATTRIBUTES["Session-Timeout"] not in [k for k, _ in given]
+               for code, given in end.packets if code == rad.CHALLENGE)
 
 
 @pytest.mark.parametrize("mode,cause", [("deny", "MFA_REJECTED"), ("ignore", "MFA_TIMEOUT")])
