@@ -20,7 +20,7 @@ OTHER = "40414243"
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
                 "policy": {"unknown_device_as": "not_trusted"}}
-    with pam_world(pki_index, applications=("sudo",), settings=settings) as made:
+    with pam_world(pki_index, applications=("staff",), settings=settings) as made:
         made.set_password("dtalice", PASSWORD)
         yield made
 
@@ -29,11 +29,11 @@ def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
 def fresh(world: PamWorld) -> Iterator[None]:
     world.sim.reset()
     world.sim.add_user(ALICE, factors=BOTH)
-    world.site.set_policy(guide_policy("sudo"))
+    world.site.set_policy(guide_policy("staff"))
     world.site.audit_path.unlink(missing_ok=True)
     for path in world.site.store_path.parent.iterdir():
         path.unlink()
-    world.service("sudo", auth="auth required pam_unix.so\n")
+    world.service("staff", auth="auth required pam_unix.so\n")
     world.start_daemon()
     yield
     world.stop_daemon()
@@ -41,7 +41,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
 
 def locker(world: PamWorld, answer: str) -> Harness:
     """The password at the first prompt, the answer at the second."""
-    login = world.harness("--service", "sudo", "--user", "dtalice")
+    login = world.harness("--service", "staff", "--user", "dtalice")
     assert login.prompt() == "Password: "
     login.answer(PASSWORD)
     login.prompt()
@@ -56,7 +56,7 @@ def test_password_counts_as_enter(world: PamWorld, answer: str) -> None:
         world.sim.approve(ALICE)
         assert login.finish()["auth"] == "SUCCESS"
     assert world.sim.count("okta.verify") == 1  # the push
-    assert cause(world.outcome("sudo")) == "MFA_SUCCESS"
+    assert cause(world.outcome("staff")) == "MFA_SUCCESS"
 
 
 def test_another_number_is_a_passcode(world: PamWorld) -> None:

@@ -64,10 +64,17 @@ def fresh(world: PamWorld) -> Iterator[None]:
         world.sim.add_user(login, factors=("push",))
         world.sim.set_push(login, "approve")
     world.site.audit_path.unlink(missing_ok=True)
+    forget(world)
     world.site.configure({"mfa": {"push_limit": 100}})
     yield
     world.stop_daemon()
     world.set_one()
+
+
+def forget(world: PamWorld) -> None:
+    """What is counted against people, and the pushes that are still pending."""
+    for path in world.site.store_path.parent.iterdir():
+        path.unlink()
 
 
 def policy(world: PamWorld, kind: str) -> None:
@@ -249,9 +256,8 @@ def own_daemon(world: PamWorld, prepare: Optional[Callable[[], None]],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, preexec_fn=prepare)
     try:
-        pid = wait_until(lambda: daemon_of(world), "devtrustd --one")
         wait_until(lambda: world.sim.count("okta.verify"), "the push")
-        return facts(pid)
+        return facts(wait_until(lambda: daemon_of(world), "devtrustd --one"))  # not its parent
     finally:
         caller.kill()
         caller.communicate()
@@ -263,6 +269,7 @@ def test_own_daemon_is_the_same_for_everybody(world: PamWorld) -> None:
     assert daemon_of(world) is None
     usual = own_daemon(world, None, "")
     world.sim.reset()
+    forget(world)
     for login in (ALICE, BOB):
         world.sim.add_user(login, factors=("push",))
     odd = own_daemon(world, hostile, "")
