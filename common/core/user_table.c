@@ -55,7 +55,9 @@ static int add(dt_user_table *t, char const *local, char const *realm, char cons
     memcpy(text, local, a);
     memcpy(text + a, realm, b);
     memcpy(text + a + b, login, c);
-    t->entries[t->count++] = (entry){text, text + a, text + a + b, line};
+    t->entries[t->count++] =
+        (entry){.local = text, .realm = text + a, .login = text + a + b, .line = line};
+    /* cppcheck-suppress memleak -- the table owns it */
     return DT_OK;
 }
 

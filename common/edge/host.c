@@ -179,11 +179,11 @@ static int put_names(gid_t const *gids, size_t n, dt_host_group_fn *keep, void *
 
     dt_buf_init(&name, NSS_BUF_MAX);
     for (size_t i = 0; error == DT_OK && i < n; i++) {
-        dt_bytes kept = dt_bytes_of(out->p + before, out->len - before);
+        dt_bytes kept = dt_bytes_of(NULL, 0);
+        if (out->len > before)
+            kept = dt_bytes_of(out->p + before, out->len - before);
         error = group_name(gids[i], &name, e);
-        if (error != DT_OK ||
-            (keep != NULL && !keep(ctx, out->p != NULL ? kept : dt_bytes_of(NULL, 0), *count,
-                                   (char const *)name.p)))
+        if (error != DT_OK || (keep != NULL && !keep(ctx, kept, *count, (char const *)name.p)))
             continue;
         dt_buf_put(out, name.p, name.len);
         ++*count;

@@ -167,10 +167,11 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
     int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-    if (fd < 0 && errno != EAFNOSUPPORT) { /* a host without IPv6 has no such address family */
+    if (fd >= 0)
+        return fd;
+    if (errno != EAFNOSUPPORT) /* a host without IPv6 has no such address family */
         snprintf(c->local, sizeof(c->local), "no socket: %s", strerror(errno));
-    }
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    return CURL_SOCKET_BAD;
 }
 
 /* True when as many descriptors as the resolver may need can be had. It opens its files and sockets out

@@ -168,6 +168,7 @@ static int take_lock(char const *path, dt_error *e)
                             "devtrustd (uid %u)",
                             name, strerror(errno), (unsigned)geteuid());
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        /* cppcheck-suppress resourceLeak -- the kernel closes it at the end, and then unlocks */
         return DT_OK;
     close(fd);
     return dt_error_set(e, DT_E_EXISTS, "another devtrustd uses %s (%s is locked); stop it first",

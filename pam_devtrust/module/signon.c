@@ -57,7 +57,7 @@ static bool is_ambiguous(pam_handle_t *pamh, char const *name)
     struct passwd const *pw, *other;
     size_t i;
 
-    for (i = 0; name[i] != '\0' && i < DT_PROTOCOL_NAME_MAX; i++)
+    for (i = 0; i < DT_PROTOCOL_NAME_MAX && name[i] != '\0'; i++)
         lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
     lower[i] = '\0';
     if (strcmp(lower, name) == 0)

@@ -972,7 +972,7 @@ static void *block(void *ctx)
 static void test_blocking_ends_with_the_driver(void **state)
 {
     (void)state;
-    blocked_login waiting[THREADS];
+    blocked_login waiting[THREADS] = {0};
     pthread_t threads[THREADS];
     control("set/polls_wanted/1000000");
     for (int i = 0; i < THREADS; i++) {
