@@ -4,14 +4,13 @@
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include "core/crypto.h"
+#include "core/passcode.h"
 #include "edge/host.h"
 
 #include <string.h>
 
 #define PORT_ETHERNET 15
 #define PORT_WIRELESS 19
-#define APPENDED_MIN 6 /* digits of a passcode behind a password */
-#define APPENDED_MAX 8
 
 /* --- expressions ---------------------------------------------------------------------------- */
 
@@ -334,15 +333,16 @@ static void drop_password_as_passcode(dt_rlm_inputs *in)
         explicit_bzero(in->passcode, sizeof in->passcode);
 }
 
-/* "password,123456": what stands behind the last comma is a passcode when it is 6 to 8 digits. */
+/* "password,123456" or "password,123 456": what stands behind the last comma when it is a passcode. */
 static void split_passcode(dt_rlm_inputs *in)
 {
+    char digits[DT_PASSCODE_DIGITS_MAX + 1];
     char *comma = strrchr(in->password, ',');
-    size_t digits = comma == NULL ? 0 : strspn(comma + 1, "0123456789");
-    if (digits < APPENDED_MIN || digits > APPENDED_MAX || comma[1 + digits] != '\0')
+    if (comma == NULL || dt_passcode_read(dt_bytes_str(comma + 1), digits) != DT_TYPED_PASSCODE)
         return;
-    memcpy(in->passcode, comma + 1, digits + 1);
-    explicit_bzero(comma, digits + 1);
+    memcpy(in->passcode, digits, sizeof digits);
+    explicit_bzero(digits, sizeof digits);
+    explicit_bzero(comma, strlen(comma));
 }
 
 /* One that does not fit, or holds a NUL, is nobody's: it counts as not given. */

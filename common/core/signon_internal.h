@@ -42,6 +42,7 @@
 #define DT_SIGNON_AGENT_LIST_TIMEOUT DT_SECONDS(5) /* it needs nobody's consent to list its keys */
 #define DT_SIGNON_HOST_MAX 256
 #define DT_SIGNON_NUMBER_NONE (-1)
+#define DT_SIGNON_STRAY_ANSWERS_MAX 3       /* texts that are no passcode, told to be none */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
 
 /* Order matters for nothing but the saved form: add at the end, raise SAVED_VERSION. */
@@ -251,6 +252,9 @@ struct dt_signon {
     bool push_prompted, number_shown;
     char passcode[DT_ANSWER_MAX]; /* wiped once used; never saved */
     int attempts;
+    bool
+        stray_answer; /* text that is not a passcode was typed at the prompt of a push, and nothing was said to it */
+    int stray_answers;                         /* how often */
     char password[DT_PASSWORD_MAX];            /* the same */
     char state_token[DT_OKTA_STATE_TOKEN_MAX]; /* the same */
 
@@ -482,6 +486,8 @@ DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now
 void dt_signon_tell_cause(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s);
 void dt_signon_passcode_prompt(dt_signon *s, char const *before);
+/* What is said to text that was typed and is not a passcode, or not one that is taken. */
+char const *dt_signon_stray_text(dt_signon const *s);
 /* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */
 char const *dt_signon_no_push_text(dt_cause c);
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The MFA conversation of a sign-on: one push per person, a passcode at any time, and the prompts
  * that the door can show. */
+#include "core/passcode.h"
 #include "core/signon_internal.h"
 
 #include <string.h>
-
-#define PASSCODE_DIGITS_MIN 6
-#define PASSCODE_DIGITS_MAX 8
 
 void dt_signon_mfa_begin(dt_signon *s, dt_time now)
 {
@@ -29,17 +27,6 @@ static void ask_passcode(dt_signon *s, char const *before)
     dt_signon_set_phase(s, DT_PHASE_PASSCODE_WAIT);
 }
 
-static bool is_passcode(dt_bytes a)
-{
-    if (a.len < PASSCODE_DIGITS_MIN || a.len > PASSCODE_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < a.len; i++) {
-        if (a.p[i] < '0' || a.p[i] > '9')
-            return false;
-    }
-    return true;
-}
-
 /* By what is enrolled, allowed and possible here: a passcode that came along, a push, a prompt for a
  * passcode; nothing of it: refused. */
 bool dt_signon_only_reports(dt_signon *s, dt_time now)
@@ -60,11 +47,24 @@ bool dt_signon_only_continues(dt_signon *s, dt_time now)
     return true;
 }
 
+/* What came along with the request, as its digits alone; false, and nothing is left of it, when that is not a
+ * passcode. */
+static bool has_passcode_along(dt_signon *s)
+{
+    char digits[DT_PASSCODE_DIGITS_MAX + 1];
+    bool has = dt_passcode_read(dt_bytes_str(s->passcode), digits) == DT_TYPED_PASSCODE;
+
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    memcpy(s->passcode, digits, sizeof(digits));
+    explicit_bzero(digits, sizeof(digits));
+    return has;
+}
+
 void dt_signon_choose_factor(dt_signon *s, dt_time now)
 {
     if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
         return;
-    if (is_passcode(dt_bytes_str(s->passcode)) && s->totp_count > 0 && s->attempts == 0) {
+    if (has_passcode_along(s) && s->totp_count > 0 && s->attempts == 0) {
         send_passcode(s, 0);
         return;
     }
@@ -146,7 +146,14 @@ static void show_push(dt_signon *s, dt_time now)
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
         return;
     }
-    if (s->prompt_state != DT_PROMPT_NONE || still_early)
+    if (s->prompt_state != DT_PROMPT_NONE)
+        return;
+    if (s->stray_answer) {
+        s->stray_answer = false;
+        dt_signon_passcode_prompt(s, dt_signon_stray_text(s));
+        return;
+    }
+    if (still_early)
         return;
     if (number ? s->number_shown : s->push_prompted || !number_can_be_shown(s))
         return; /* nothing new to say, or nowhere to say it */
@@ -480,7 +487,7 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
 
 /* --- passcode --------------------------------------------------------------------------------- */
 
-static void wrong_passcode(dt_signon *s, dt_time now)
+static void ask_anew(dt_signon *s, char const *why, dt_time now)
 {
     bool push_open = s->push.state == DT_PUSH_WAITING;
 
@@ -492,11 +499,16 @@ static void wrong_passcode(dt_signon *s, dt_time now)
         return;
     }
     if (!push_open) {
-        ask_passcode(s, "That passcode was not accepted. ");
+        ask_passcode(s, why);
         return;
     }
     wait_for_push(s, now, s->site.config->okta.poll_interval);
-    dt_signon_passcode_prompt(s, "That passcode was not accepted. ");
+    dt_signon_passcode_prompt(s, why);
+}
+
+static void wrong_passcode(dt_signon *s, dt_time now)
+{
+    ask_anew(s, "That passcode was not accepted. ", now);
 }
 
 /* Passcodes are refused without asking Okta. A push that is under way may still be approved. */
@@ -588,36 +600,45 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
     dt_signon_set_phase(s, DT_PHASE_PASSCODE_TRIED_PUT);
 }
 
-static dt_bytes trim(dt_bytes a)
+/* Text that is neither Enter nor a passcode that is taken here: the person is told, and asked again. It is no
+ * guess, and nothing is looked up for it. Of a program that answers every prompt with the same words, only so
+ * many are told. */
+static void answered_astray(dt_signon *s, dt_time now)
 {
-    while (a.len > 0 && (a.p[0] == ' ' || a.p[0] == '\t')) {
-        a.p++;
-        a.len--;
+    if (s->phase == DT_PHASE_PASSCODE_WAIT) {
+        ask_anew(s, dt_signon_stray_text(s), now);
+        return;
     }
-    while (a.len > 0 && strchr(" \t\r\n", a.p[a.len - 1]) && a.p[a.len - 1])
-        a.len--;
-    return a;
+    if (s->stray_answers >= DT_SIGNON_STRAY_ANSWERS_MAX)
+        return;
+    s->stray_answers++;
+    s->stray_answer = true;
+    if (s->phase == DT_PHASE_PUSH_WAIT) /* else when the poll that is under way has ended */
+        show_push(s, now);
 }
 
 void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
 {
-    dt_bytes a = trim(answer);
-    bool passcode =
-        is_passcode(a) && s->prompt_takes_passcode && s->totp_count > 0 && !s->passcode_locked;
+    char digits[DT_PASSCODE_DIGITS_MAX + 1];
+    dt_typed what = dt_passcode_read(answer, digits);
+    bool taken = s->prompt_takes_passcode && s->totp_count > 0 && !s->passcode_locked;
 
-    if (passcode) {
-        memcpy(s->passcode, a.p, a.len);
-        s->passcode[a.len] = '\0';
+    if (what == DT_TYPED_PASSCODE && taken)
+        memcpy(s->passcode, digits, sizeof(digits));
+    explicit_bzero(digits, sizeof(digits));
+    if (what == DT_TYPED_OTHER || (what == DT_TYPED_PASSCODE && !taken)) {
+        answered_astray(s, now);
+        return;
     }
     switch (s->phase) {
     case DT_PHASE_PASSCODE_WAIT:
-        if (passcode)
+        if (what == DT_TYPED_PASSCODE)
             passcode_wanted(s);
         else
-            wrong_passcode(s, now);
+            ask_anew(s, dt_signon_stray_text(s), now);
         return;
     case DT_PHASE_PUSH_WAIT:
-        if (passcode)
+        if (what == DT_TYPED_PASSCODE)
             passcode_wanted(s);
         else
             s->until = now; /* Enter: "I have approved it": look at once */

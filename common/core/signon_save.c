@@ -386,6 +386,8 @@ static void conversation(codec *c, dt_signon *s)
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
     COUNTER(s->attempts);
+    FLAG(s->stray_answer);
+    COUNTER(s->stray_answers);
 }
 
 static void earlier(codec *c, dt_mfa_given *e)

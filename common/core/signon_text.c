@@ -190,13 +190,22 @@ static void put_apps(dt_signon const *s, dt_buf *b)
     }
 }
 
+char const *dt_signon_stray_text(dt_signon const *s)
+{
+    if (s->totp_count == 0)
+        return "No passcode can be used here. ";
+    if (s->passcode_locked)
+        return "Too many passcodes were wrong, and none is taken now. ";
+    return "That is not a passcode, which has 6 to 8 digits. ";
+}
+
 void dt_signon_passcode_prompt(dt_signon *s, char const *before)
 {
     bool push_open = s->push.state == DT_PUSH_WAITING;
     dt_buf b;
 
     begin_prompt(s, &b, before);
-    s->prompt_takes_passcode = !s->passcode_locked;
+    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
     if (!push_open) {
         put_apps(s, &b);
         dt_buf_puts(&b, " passcode: ");
@@ -209,6 +218,6 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *before)
     } else {
         dt_buf_puts(&b, ", ");
     }
-    dt_buf_puts(&b, s->passcode_locked ? "then press Enter: "
-                                       : "then press Enter, or type a passcode: ");
+    dt_buf_puts(&b, s->prompt_takes_passcode ? "then press Enter, or type a passcode: "
+                                             : "then press Enter: ");
 }

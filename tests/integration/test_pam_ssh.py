@@ -333,6 +333,34 @@ def test_passcode_while_push_is_pending(world: PamWorld, sshd: Sshd, stranger: A
     assert world.sim.count("okta.cancel") == 1  # the push is not left on the phone
 
 
+SEPARATORS = [" ", "-", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "\N{THIN SPACE}",
+              "\N{EN DASH}"]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=[f"U+{ord(s):04X}" for s in SEPARATORS])
+def test_passcode_as_people_type_it(world: PamWorld, sshd: Sshd, stranger: Any,
+                                    separator: str) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    ssh.expect("or type a passcode")
+    code = world.sim.passcode("dtalice@example.com")
+    ssh.sendline(f" {code[:3]}{separator}{code[3:]} ")
+    let_in(ssh)
+    assert debug(world.outcome("sshd"))["factor"] == "token:software:totp"
+
+
+def test_text_at_a_push_is_neither_enter_nor_a_guess(world: PamWorld, sshd: Sshd,
+                                                     stranger: Any) -> None:
+    ssh = sshd.connect("dtalice", stranger)
+    for typed in ("yes", "12345", "approved!"):  # as many as passcode_attempts
+        ssh.expect("or type a passcode")
+        ssh.sendline(typed)
+        ssh.expect("That is not a passcode")
+    ssh.expect("or type a passcode")
+    ssh.sendline(world.sim.passcode("dtalice@example.com"))
+    let_in(ssh)
+    assert world.sim.count("okta.verify") == 2  # the push and the passcode
+
+
 def test_passcode_is_not_shown(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     ssh = sshd.connect("dtalice", stranger)
     ssh.expect("or type a passcode")
@@ -356,7 +384,7 @@ def test_wrong_passcodes(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     ssh.sendline(wrong)
     ssh.expect("not accepted.*Okta Verify passcode: ")
     ssh.sendline("not digits at all")
-    ssh.expect("not accepted.*Okta Verify passcode: ")
+    ssh.expect("That is not a passcode.*Okta Verify passcode: ")
     ssh.sendline(wrong)
     keep_out(ssh)
     assert cause(world.outcome("sshd")) == "MFA_FAILED"

@@ -140,6 +140,14 @@ def test_appended_passcode(world: World) -> None:
     assert world.outcome(user, "PRIMARY_FAILED")["oktaCalls"] == 1
 
 
+@pytest.mark.parametrize("separator", [" ", "-", "\N{NO-BREAK SPACE}"])
+def test_appended_passcode_as_people_type_it(world: World, separator: str) -> None:
+    user = person(world, f"append{ord(separator)}", TOTP)
+    code = world.passcode(user)
+    reply = world.client().login(user, f"{PASSWORD},{code[:3]}{separator}{code[3:]}")
+    assert reply.code == ACCEPT, reply
+
+
 def test_passcode_by_challenge_needs_the_password_once(world: World) -> None:
     user = person(world, "chally", TOTP)
     first = world.client().login(user, PASSWORD)

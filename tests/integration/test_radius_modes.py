@@ -129,6 +129,26 @@ def test_push_denied_by_challenge(challenge: World) -> None:
     challenge.outcome(user, "MFA_REJECTED")
 
 
+@pytest.mark.parametrize("separator", [" ", "-", "\N{NO-BREAK SPACE}", "\N{EN DASH}"])
+def test_passcode_as_people_type_it(challenge: World, separator: str) -> None:
+    user = challenge.person(f"petra{ord(separator)}", PUSH, TOTP, push="ignore")
+    reply = challenge.client().login(user)
+    code = challenge.passcode(user)
+    done = challenge.client().login(user, f"{code[:3]}{separator}{code[3:]}", reply.state)
+    assert done.code == ACCEPT, done
+    assert challenge.outcome(user, "MFA_SUCCESS")["factor"] == TOTP
+
+
+def test_text_at_a_push_is_neither_enter_nor_a_guess(challenge: World) -> None:
+    user = challenge.person("percy", PUSH, TOTP, push="ignore")
+    reply = challenge.client().login(user)
+    for _ in range(3):  # as often as passcode_attempts
+        reply = challenge.client().login(user, "approved", reply.state)
+        assert reply.code == CHALLENGE and "That is not a passcode" in reply.message, reply
+    done = challenge.client().login(user, challenge.passcode(user), reply.state)
+    assert done.code == ACCEPT, done
+
+
 def test_passcode_while_the_push_is_pending(challenge: World) -> None:
     user = challenge.person("peggy", PUSH, TOTP, push="ignore")
     reply = challenge.client().login(user)

@@ -93,6 +93,15 @@ def test_appended_passcode(world: World) -> None:
     assert world.outcome(user, "MFA_SUCCESS")["factor"] == TOTP
 
 
+@pytest.mark.parametrize("separator", [" ", "-", "\N{NO-BREAK SPACE}"])
+def test_appended_passcode_as_people_type_it(world: World, separator: str) -> None:
+    user = world.person(f"totp-gtc-{ord(separator)}", TOTP)
+    code = world.passcode(user)
+    end = rad.eap_peap(world.radius, user, f"{rad.PASSWORD},{code[:3]}{separator}{code[3:]}",
+                       "GTC", station=station())
+    assert end.success, end.output[-3000:]
+
+
 def test_wrong_appended_passcode(world: World) -> None:
     user = world.person("totp-gtc-wrong", TOTP)
     right = world.passcode(user)

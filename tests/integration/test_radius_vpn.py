@@ -237,7 +237,7 @@ def test_state_without_a_password(world: World) -> None:
 
 def test_answers_of_every_length(world: World) -> None:
     user = world.person("lena", TOTP)
-    for answer in ("", " ", "1", "1" * 128, "12 34 56", "\N{SNOWMAN}" * 40, "123456\0"):
+    for answer in ("", " ", "1", "1" * 128, "12 34 5", "\N{SNOWMAN}" * 40, "123456\0"):
         reply = world.client().login(user)
         assert reply.code == CHALLENGE, reply
         reply = world.client().login(user, answer.encode()[:128], reply.state)

@@ -3002,7 +3002,7 @@ static void test_what_is_no_passcode_costs_no_call(void **state)
         {(uint8_t const *)"\r\n", 2},      {(uint8_t const *)"12345", 5},
         {(uint8_t const *)"123456789", 9}, {(uint8_t const *)"12345a", 6},
         {(uint8_t const *)"12345/", 6},    {(uint8_t const *)"12345:", 6},
-        {(uint8_t const *)"123 456", 7},   {(uint8_t const *)"123456", 7},
+        {(uint8_t const *)"123 45", 6},    {(uint8_t const *)"123456", 7},
         {(uint8_t const *)"-12345", 6},    {(uint8_t const *)"\xd9\xa1\xd9\xa2\xd9\xa3", 6},
     };
     static char const *const once[] = {"mfa", "passcode_attempts", "1", NULL};
@@ -3026,7 +3026,8 @@ static void test_what_is_no_passcode_costs_no_call(void **state)
 
 static void test_what_is_a_passcode(void **state)
 {
-    static char const *const answers[] = {"918273", "91827364", "\t 918273 \t\r\n"};
+    static char const *const answers[] = {"918273",  "91827364", "\t 918273 \t\r\n",
+                                          "918 273", "918-273",  "918\xc2\xa0\x32\x37\x33"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
@@ -4362,6 +4363,104 @@ static void test_each_passcode_is_tried_with_both(void **state)
     world_close(&w);
 }
 
+/* The number is shown again, and what was typed is neither Enter nor a guess. */
+static void stray(world *w, char const *typed, char const *told)
+{
+    dt_time until = w->step.until;
+
+    assert_int_equal(world_answer(w, typed), DT_STEP_PROMPT);
+    if (strstr(w->step.prompt->text, told) == NULL ||
+        strstr(w->step.prompt->text, "choose the number 42 there") == NULL)
+        fail_msg("%s: %s", typed, w->step.prompt->text);
+    world_show(w);
+    assert_int_equal(w->step.kind, DT_STEP_WAIT);
+    assert_true(w->step.until >= until);
+}
+
+static void test_text_at_a_push_is_not_enter(void **state)
+{
+    static char const *const typed[] = {"yes", "12345", "123 456 789"};
+    static char const *const once[] = {"mfa", "passcode_attempts", "1", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, once);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    for (int i = 0; i < DT_SIGNON_STRAY_ANSWERS_MAX; i++)
+        stray(&w, typed[i], "That is not a passcode");
+    /* Nothing more is said to whoever goes on, and the push may still be approved. */
+    assert_int_equal(world_answer(&w, "yes"), DT_STEP_WAIT);
+    world_expect(&w, DT_HTTP_GET, "mst1", 200, OKTA_SUCCESS);
+    world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_all_used(&w);
+    world_close(&w);
+}
+
+/* After text that is not a passcode, a passcode still counts, however it is written. */
+static void test_a_passcode_after_text(void **state)
+{
+    static char const *const once[] = {"mfa", "passcode_attempts", "1", NULL};
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, once);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    stray(&w, "What?", "That is not a passcode");
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
+    assert_int_equal(world_answer(&w, "123 456"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+static void test_a_passcode_where_none_is_taken(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    stray(&w, "123456", "No passcode can be used here");
+    assert_null(
+        strstr(w.step.kind == DT_STEP_PROMPT ? w.step.prompt->text : "", "type a passcode"));
+    world_close(&w);
+}
+
+/* What is typed while Okta is being asked is answered when Okta has answered. */
+static void test_text_typed_during_a_poll(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    expect_push(&w, OKTA_PUSH_NUMBER);
+    world_begin(&w, &r);
+    world_run(&w);
+    world_show(&w);
+    w.now = w.step.until;
+    run_to_http(&w, DT_HTTP_GET, "/transactions/");
+    dt_signon_answer(w.machine, dt_bytes_str("yes"), w.now);
+    reply(&w, 200, OKTA_WAITING_NUMBER);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "That is not a passcode"));
+    world_close(&w);
+}
+
 /* Whoever types it again gets no other answer, and Okta no other guess. */
 static void test_a_wrong_passcode_is_sent_once(void **state)
 {
@@ -5010,6 +5109,10 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_polls_may_fail_now_and_then),
     cmocka_unit_test(test_a_passcode_typed_during_a_poll),
     cmocka_unit_test(test_each_passcode_is_tried_with_both),
+    cmocka_unit_test(test_text_at_a_push_is_not_enter),
+    cmocka_unit_test(test_a_passcode_after_text),
+    cmocka_unit_test(test_a_passcode_where_none_is_taken),
+    cmocka_unit_test(test_text_typed_during_a_poll),
     cmocka_unit_test(test_a_wrong_passcode_is_sent_once),
     cmocka_unit_test(test_a_locker_that_answers_everything),
     cmocka_unit_test(test_a_passcode_not_needed_is_forgotten),
