@@ -249,7 +249,7 @@ static bool take_machine(char const *whole, parts *p)
 
 static int read_name(dt_config const *c, char const *name, parts *p, dt_error *e)
 {
-    char realm[DT_REALM_MAX];
+    char realm[DT_REALM_MAX] = "";
     int rc = check_whole(name, e);
 
     memset(p, 0, sizeof(*p));

@@ -126,6 +126,7 @@ static char const everything[] =
     "passcode_attempts = 5\n"
     "passcode_limit = 3\n"
     "push_pause = 1m\n"
+    "session_for = 1h\n"
     "push_limit = 0\n"
     "push_limit_window = 30m\n"
     "wait_pam = 60s\n"
@@ -324,6 +325,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->mfa.passcode_attempts, 3);
     assert_int_equal(c->mfa.passcode_limit, 4);
     assert_int_equal(c->mfa.push_pause, DT_MINUTES(5));
+    assert_int_equal(c->mfa.session_for, DT_HOURS(8));
     assert_int_equal(c->store.size_limit, DT_STORE_SIZE_DEFAULT);
     assert_int_equal(c->mfa.push_limit, 6);
     assert_int_equal(c->mfa.push_limit_window, DT_MINUTES(10));
@@ -506,6 +508,7 @@ static refusal const bad_values[] = {
     {OKTA "[mfa]\npush_limit = 18446744073709551617\n", ":4: [mfa] push_limit: ", "number"},
     {OKTA "[mfa]\npasscode_limit = 0\n", ":4: [mfa] passcode_limit: ", "from 1 to 100"},
     {OKTA "[mfa]\npush_pause = 25h\n", ":4: [mfa] push_pause: ", "from 0 to 1d"},
+    {OKTA "[mfa]\nsession_for = 25h\n", ":4: [mfa] session_for: ", "from 0 to 1d"},
     {OKTA "[store]\nsize_limit = 3\n", ":4: [store] size_limit: ", "from 4 to 65536"},
     {OKTA "[mfa]\npasscode_attempts = 0\n", ":4: [mfa] passcode_attempts: ", "from 1 to 10"},
     /* yes or no */
