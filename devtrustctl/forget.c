@@ -87,6 +87,8 @@ static bool is_membership_meant(forgetting const *f, char const *key)
 
     if (strncmp(key, "okta-user:", 10) == 0)
         return f->application == NULL && (f->user == NULL || is_user(f, key + 10));
+    if (strncmp(key, "okta-group-name:", 16) == 0) /* how many groups have a name: nobody's */
+        return f->application == NULL;
     if (strncmp(key, "okta-groups:", 12) != 0)
         return false;
     for (int i = 0; i < 3 && key != NULL; i++) {

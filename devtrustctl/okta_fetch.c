@@ -458,13 +458,7 @@ static bool homonyms_path(char path[PATH_LEN_MAX], char const *name)
     dt_buf b;
 
     dt_buf_init_fixed(&b, expression, sizeof(expression));
-    dt_buf_puts(&b, "profile.name eq \"");
-    for (; *name != '\0'; name++) {
-        if (*name == '"' || *name == '\\')
-            dt_buf_putc(&b, '\\');
-        dt_buf_putc(&b, *name);
-    }
-    dt_buf_putc(&b, '"');
+    dt_okta_put_group_search(&b, name);
     if (dt_buf_error(&b) < 0)
         return false;
     dt_buf_init_fixed(&b, path, PATH_LEN_MAX);

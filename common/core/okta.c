@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "core/network.h"
+#include "core/policy.h"
 #include "core/url.h"
 #include "core/utf8.h"
 
@@ -52,12 +53,18 @@ static int finish_request(dt_config const *c, dt_http_method method, dt_buf cons
     return DT_OK;
 }
 
-static void begin_url(dt_config const *c, dt_http_request *out, dt_buf *url)
+static void begin_url_of(dt_config const *c, char const *what, dt_http_request *out, dt_buf *url)
 {
     memset(out, 0, sizeof(*out));
     dt_buf_init_fixed(url, out->url, sizeof(out->url));
     dt_buf_puts(url, c->okta.org_url);
-    dt_buf_puts(url, API_PREFIX "users/");
+    dt_buf_puts(url, API_PREFIX);
+    dt_buf_puts(url, what);
+}
+
+static void begin_url(dt_config const *c, dt_http_request *out, dt_buf *url)
+{
+    begin_url_of(c, "users/", out, url);
 }
 
 int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out)
@@ -91,6 +98,31 @@ static int get_of_user(dt_config const *c, char const *user_id, char const *what
 int dt_okta_get_groups(dt_config const *c, char const *user_id, dt_http_request *out)
 {
     return get_of_user(c, user_id, "groups", out);
+}
+
+void dt_okta_put_group_search(dt_buf *b, char const *name)
+{
+    dt_buf_puts(b, "profile.name eq \"");
+    for (; *name != '\0'; name++) {
+        if (*name == '"' || *name == '\\')
+            dt_buf_putc(b, '\\');
+        dt_buf_putc(b, *name);
+    }
+    dt_buf_putc(b, '"');
+}
+
+int dt_okta_find_groups(dt_config const *c, char const *name, dt_http_request *out)
+{
+    char expression[2 * DT_GROUP_NAME_MAX + 32];
+    dt_buf url, search;
+
+    begin_url_of(c, "groups", out, &url);
+    dt_buf_init_fixed(&search, expression, sizeof(expression));
+    dt_okta_put_group_search(&search, name);
+    dt_buf_putc(&search, '\0');
+    dt_buf_printf(&url, "?limit=%d&search=", DT_OKTA_NAMED_GROUPS_PER_PAGE);
+    dt_url_put_segment(&url, expression);
+    return dt_buf_error(&search) < 0 ? DT_E_LIMIT : finish_request(c, DT_HTTP_GET, &url, out);
 }
 
 int dt_okta_get_factors(dt_config const *c, char const *user_id, dt_http_request *out)

@@ -148,6 +148,13 @@ DT_MUST_USE int dt_okta_authn_start(dt_config const *c, char const *login, char 
 DT_MUST_USE int dt_okta_authn_end(dt_config const *c, char const *state_token,
                                   dt_http_request *out);
 
+/* Appends the value of "search" that asks for groups of this name, not yet percent-encoded. Okta compares
+ * names without their case. */
+void dt_okta_put_group_search(dt_buf *b, char const *name);
+/* The org's groups of this name. */
+#define DT_OKTA_NAMED_GROUPS_PER_PAGE 200
+DT_MUST_USE int dt_okta_find_groups(dt_config const *c, char const *name, dt_http_request *out);
+
 /* Replies. `e` gets, for the administrator, HTTP status, errorCode and errorSummary (escaped). */
 dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e);
 /* Which of a person's groups are wanted: by id, as dt_group_of_id makes it, and by name. */
@@ -156,7 +163,9 @@ typedef struct dt_okta_group_filter {
     void const *ctx;
     bool ids, names; /* what is looked at */
 } dt_okta_group_filter;
-/* Appends the ids and names of groups that are wanted to a list, each NUL-terminated. A list that would
+/* Appends the ids and names of groups that are wanted to a list, each NUL-terminated. No two groups that
+ * are Okta's own (OKTA_GROUP, and the built-in Everyone) have one name; the name of one that came from an app
+ * or a directory is preceded by DT_GROUP_UNSURE_MARK. A list that would
  * miss one (a group without an id or without a name, where that is looked at; more than
  * DT_OKTA_GROUPS_PER_PAGE; more than `groups` holds) is UNUSABLE, since rules may exclude groups;
  * `groups` is then as it was. The next page's URL, for dt_okta_poll, goes to next_url ("" at the end;
@@ -164,6 +173,11 @@ typedef struct dt_okta_group_filter {
 dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r,
                                    dt_okta_group_filter const *filter, dt_buf *groups,
                                    char next_url[DT_URL_MAX], dt_error *e);
+/* Adds to *count the groups of one page that have the name, in any case (ASCII). An answer with a group
+ * whose id or name cannot be read is UNUSABLE. The next page's URL as above. */
+dt_okta_answer dt_okta_count_named_groups(dt_config const *c, dt_http_response const *r,
+                                          char const *name, int *count, char next_url[DT_URL_MAX],
+                                          dt_error *e);
 /* Any other look-up that answers 200 with JSON: *root is the caller's to free, NULL unless OK. The
  * next page's URL as above; next_url may be NULL where there are no pages. */
 dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, dt_json **root,

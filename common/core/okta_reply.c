@@ -238,10 +238,21 @@ out:
     return answer;
 }
 
-static void put_wanted(dt_okta_group_filter const *filter, char const *group, dt_buf *groups)
+static void put_wanted(dt_okta_group_filter const *filter, char const *group, bool sure,
+                       dt_buf *groups)
 {
-    if (filter->wants(filter->ctx, group))
-        dt_buf_put(groups, group, strlen(group) + 1);
+    if (!filter->wants(filter->ctx, group))
+        return;
+    if (!sure)
+        dt_buf_putc(groups, DT_GROUP_UNSURE_MARK);
+    dt_buf_put(groups, group, strlen(group) + 1);
+}
+
+/* Okta lets no two groups of its own have one name. */
+static bool is_own(dt_json const *group)
+{
+    char const *type = dt_json_string(dt_json_get(group, "type"));
+    return type != NULL && (strcmp(type, "OKTA_GROUP") == 0 || strcmp(type, "BUILT_IN") == 0);
 }
 
 /* Appends what is wanted of one page; NULL, or what is wrong with it. */
@@ -262,14 +273,28 @@ static char const *put_groups(dt_json const *page, dt_okta_group_filter const *f
         if (filter->ids && !dt_group_of_id(dt_json_string(dt_json_get(one, "id")), id))
             return "a group without an id";
         if (filter->ids)
-            put_wanted(filter, id, groups);
+            put_wanted(filter, id, true, groups);
         if (!filter->names)
             continue;
-        if (name == NULL || name[0] == '\0' || dt_group_is_id(name))
+        if (name == NULL || name[0] == '\0' || dt_group_is_id(name) ||
+            name[0] == DT_GROUP_UNSURE_MARK)
             return "a group without a name";
-        put_wanted(filter, name, groups);
+        put_wanted(filter, name, is_own(one), groups);
     }
     return dt_buf_error(groups) == DT_OK ? NULL : "more groups than fit";
+}
+
+/* The link to the next page, or "" at the end; NULL, or what is wrong with it. */
+static char const *take_next(dt_config const *c, dt_http_response const *r,
+                             char next_url[DT_URL_MAX])
+{
+    char const *next = r->next_link == NULL ? "" : r->next_link;
+    if (next[0] != '\0' &&
+        (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK)) {
+        next_url[0] = '\0';
+        return "its link to the next page leads elsewhere";
+    }
+    return NULL;
 }
 
 dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r,
@@ -282,17 +307,53 @@ dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r
     dt_okta_answer answer = lookup_open(&p, r, e);
     if (answer != DT_OKTA_OK)
         goto out;
-    char const *next = r->next_link == NULL ? "" : r->next_link;
     char const *wrong = put_groups(p.root, filter, groups);
-    if (wrong == NULL && next[0] != '\0' &&
-        (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK))
-        wrong = "its link to the next page leads elsewhere";
+    if (wrong == NULL)
+        wrong = take_next(c, r, next_url);
     if (wrong != NULL) {
         answer = unusable(e, r, wrong);
-        next_url[0] = '\0';
         dt_buf_truncate(groups, before);
     }
 out:
+    reply_close(&p);
+    return answer;
+}
+
+/* Counts into *count; NULL, or what is wrong with the page. */
+static char const *count_named(dt_json const *page, char const *wanted, int *count)
+{
+    if (dt_json_typeof(page) != DT_JSON_ARRAY)
+        return "the groups are no array";
+    for (size_t i = 0; i < dt_json_size(page); i++) {
+        dt_json const *one = dt_json_at(page, i);
+        char const *name = dt_json_string(dt_json_path(one, "profile", "name", NULL));
+        char id[DT_GROUP_ID_MAX];
+        if (!dt_group_of_id(dt_json_string(dt_json_get(one, "id")), id))
+            return "a group without an id";
+        if (name == NULL) /* it may be one of that name */
+            return "a group without a name";
+        *count += dt_str_equal_nocase(name, wanted);
+    }
+    return NULL;
+}
+
+dt_okta_answer dt_okta_count_named_groups(dt_config const *c, dt_http_response const *r,
+                                          char const *name, int *count, char next_url[DT_URL_MAX],
+                                          dt_error *e)
+{
+    reply p;
+    int found = 0;
+    next_url[0] = '\0';
+    dt_okta_answer answer = lookup_open(&p, r, e);
+    if (answer == DT_OKTA_OK) {
+        char const *wrong = count_named(p.root, name, &found);
+        if (wrong == NULL)
+            wrong = take_next(c, r, next_url);
+        if (wrong != NULL)
+            answer = unusable(e, r, wrong);
+        else
+            *count += found;
+    }
     reply_close(&p);
     return answer;
 }

@@ -660,6 +660,12 @@ bool dt_policy_names_group(dt_policy const *p, char const *group)
             patterns_match(p, p->all_group_patterns, group));
 }
 
+bool dt_policy_has_group_name(dt_policy const *p, char const *group)
+{
+    return p != NULL && is_named(group) && !dt_group_is_id(group) &&
+           list_has(p, p->all_groups, dt_name_hash(group), group);
+}
+
 static bool packed_has(dt_policy const *p, dt_name_list names, dt_name_list patterns, dt_bytes kept)
 {
     char const *at = (char const *)kept.p;

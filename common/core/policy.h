@@ -124,12 +124,16 @@ bool dt_policy_needs_groups(dt_policy const *p);
  * and which is the group: names at Okta are not unique. Among groups an id stands as this byte, which no
  * name begins with, and the id, whose case counts. */
 #define DT_GROUP_ID_MARK '\x1f'
+/* The same of a name that several groups at Okta may have: this byte and the name. */
+#define DT_GROUP_UNSURE_MARK '\x1e'
 #define DT_GROUP_ID_MAX 66 /* with the mark and its NUL */
 bool dt_group_is_id(char const *group);
 /* Makes one of an id at Okta; false for what is none: letters, digits, - and _, at most 64. */
 DT_MUST_USE bool dt_group_of_id(char const *id, char out[DT_GROUP_ID_MAX]);
 /* True when some rule names this group (names with ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
+/* The same of the names themselves: true when some rule has this one, and not only a pattern for it. */
+bool dt_policy_has_group_name(dt_policy const *p, char const *group);
 /* True when no decision is the same without this group, where the person is also in those of `kept`
  * (names, NUL-terminated one after another). So what is worth carrying is bounded by the rules, and not
  * by how many groups a person is in. */

@@ -423,6 +423,7 @@ bool dt_phase_is_http(dt_phase p)
     case DT_PHASE_ENTRA_HTTP:
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_GROUP_NAME_HTTP:
     case DT_PHASE_FACTORS_HTTP:
     case DT_PHASE_PUSH_HTTP:
     case DT_PHASE_PUSH_POLL:
@@ -596,6 +597,7 @@ static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     case DT_PHASE_USER_HTTP:
     case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_GROUP_NAME_HTTP:
     case DT_PHASE_FACTORS_HTTP:
         dt_signon_okta_http_done(s, r, now);
         return;
@@ -659,6 +661,8 @@ static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
     case DT_PHASE_USER_PUT:
     case DT_PHASE_GROUPS_GET:
     case DT_PHASE_GROUPS_PUT:
+    case DT_PHASE_GROUP_NAME_GET:
+    case DT_PHASE_GROUP_NAME_PUT:
         dt_signon_okta_store_done(s, r, now);
         return;
     case DT_PHASE_REMEMBERED_GET:

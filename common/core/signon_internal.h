@@ -21,6 +21,8 @@
 #define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
 #define DT_SIGNON_GROUPS_TEXT_MAX 4096
 #define DT_SIGNON_GROUP_PAGES_MAX 20  /* pages of Okta groups that are read */
+#define DT_SIGNON_GROUP_NAMES_MAX 16  /* names of a person's groups that the org is asked about */
+#define DT_SIGNON_NAME_PAGES_MAX 5    /* pages of groups of one name */
 #define DT_SIGNON_DEVICE_PAGES_MAX 5  /* pages of devices that have one Entra id */
 #define DT_SIGNON_END_STEPS_MAX 8     /* beyond DT_SIGNON_STEPS_MAX, to take back a push */
 #define DT_SIGNON_RETRIES_MAX 2       /* of one GET, or of a request that was rate limited */
@@ -111,6 +113,9 @@ typedef enum dt_phase {
     DT_PHASE_PASSWORD_WHO,       /* too many names are counted: does Okta know this one? */
     DT_PHASE_PASSCODE_TRIED_GET, /* was this very passcode wrong a moment ago? */
     DT_PHASE_PASSCODE_TRIED_PUT, /* it is from now on */
+    DT_PHASE_GROUP_NAME_GET,     /* has the org one group of this name? */
+    DT_PHASE_GROUP_NAME_HTTP,
+    DT_PHASE_GROUP_NAME_PUT,
     DT_PHASE_COUNT,
 } dt_phase;
 
@@ -198,6 +203,12 @@ struct dt_signon {
     size_t told_len, told_count; /* of them, those that came with the request */
     bool okta_groups_missing;    /* all others who are to tell groups have told them */
     int group_pages;
+    uint64_t
+        unsure_names; /* a bit for each group: Okta told its name, and others may have it, too */
+    size_t name_at;   /* the group whose name is looked up at the org */
+    int names_asked,
+        name_pages;        /* names that the org was asked about; pages of the present answer */
+    int named;             /* groups of that name so far; means something once it was asked */
     dt_time groups_learnt; /* at Okta; 0: they came with the request */
     char next_url[DT_SIGNON_LINK_MAX];
     dt_platform platform_hint;
@@ -422,6 +433,9 @@ void dt_signon_okta_unavailable(dt_signon *s, dt_time now);
 /* Why a sign-on is refused that cannot go on after this answer. OK: read, and not understood. */
 dt_cause dt_signon_cause_of(dt_okta_answer a);
 
+/* The name of Okta's that is looked up; NULL when there is none. */
+char const *dt_signon_group_name(dt_signon const *s);
+
 /* signon_remembered.c: MFA given earlier. */
 /* The rule that decides, and the device's state, are those that the session was begun with. */
 bool dt_signon_is_as_continued(dt_signon const *s);
@@ -481,6 +495,9 @@ DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
 dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
 dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now);
 DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now);
+/* *one: the org has exactly one group of the name. DT_E_PARSE for what is not to be gone by. */
+DT_MUST_USE int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now,
+                                            bool *one);
 
 /* signon_text.c: what people are told. */
 void dt_signon_tell_cause(dt_signon *s);

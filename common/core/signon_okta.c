@@ -43,7 +43,7 @@ static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response con
                       dt_time now)
 {
     bool get = s->phase == DT_PHASE_USER_HTTP || s->phase == DT_PHASE_GROUPS_HTTP ||
-               s->phase == DT_PHASE_FACTORS_HTTP;
+               s->phase == DT_PHASE_GROUP_NAME_HTTP || s->phase == DT_PHASE_FACTORS_HTTP;
 
     if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline ||
         !dt_signon_remembered_may_wait(s) ||
@@ -149,6 +149,36 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_USER_PUT);
 }
 
+/* The group that Okta told by this name, in any case; group_count for none. */
+static size_t told_by_okta(dt_signon const *s, char const *name)
+{
+    char const *at = s->groups;
+
+    for (size_t i = 0; i < s->group_count; i++) {
+        if (i >= s->told_count && dt_str_equal_nocase(at, name))
+            return i;
+        at += strlen(at) + 1;
+    }
+    return s->group_count;
+}
+
+/* Where Okta has a group of its own of this name, that is the one that is meant, whoever else is called so. */
+static bool take_group_name(dt_signon *s, char const *name)
+{
+    bool sure = name[0] != DT_GROUP_UNSURE_MARK;
+    size_t before = s->group_count, same;
+
+    name += sure ? 0 : 1;
+    same = told_by_okta(s, name);
+    if (same == before && !dt_signon_add_group(s, name))
+        return false;
+    if (sure && same < before)
+        s->unsure_names &= ~(UINT64_C(1) << same);
+    else if (!sure && s->group_count > before)
+        s->unsure_names |= UINT64_C(1) << before;
+    return true;
+}
+
 static bool take_group_names(dt_signon *s, dt_bytes names)
 {
     char const *at = (char const *)names.p;
@@ -157,7 +187,7 @@ static bool take_group_names(dt_signon *s, dt_bytes names)
     while (at < end) {
         size_t len = strnlen(at, (size_t)(end - at));
 
-        if (at + len == end || !dt_signon_add_group(s, at))
+        if (at + len == end || !take_group_name(s, at))
             return false;
         at += len + 1;
     }
@@ -173,6 +203,91 @@ bool dt_signon_okta_names(dt_signon const *s)
 static bool wants_group(void const *site, char const *group)
 {
     return dt_site_names_group(site, group);
+}
+
+static char const *group_at(dt_signon const *s, size_t i)
+{
+    char const *at = s->groups;
+
+    for (; i > 0; i--)
+        at += strlen(at) + 1;
+    return at;
+}
+
+/* A rule says this name, and not only a pattern of names or the group's id. */
+static bool is_said(dt_signon const *s, char const *group)
+{
+    return dt_policy_has_group_name(s->site.policy, group) ||
+           dt_policy_has_group_name(s->site.org, group);
+}
+
+char const *dt_signon_group_name(dt_signon const *s)
+{
+    char const *group;
+
+    if (s->name_at < s->told_count || s->name_at >= s->group_count ||
+        (s->unsure_names & UINT64_C(1) << s->name_at) == 0)
+        return NULL;
+    group = group_at(s, s->name_at);
+    return is_said(s, group) ? group : NULL;
+}
+
+/* Which of the groups of a name a rule means, nobody can say: the person's groups are not known. */
+static void name_in_doubt(dt_signon *s, char const *why, dt_time now)
+{
+    char shown[DT_GROUP_NAME_MAX];
+
+    (void)dt_str_escape(shown, sizeof(shown), group_at(s, s->name_at));
+    dt_signon_detail(s,
+                     "Okta: group \"%.100s\": %s; write {\"id\": ...} of the one that is meant in "
+                     "place of its name in the policy",
+                     shown, why);
+    dt_signon_decide(s, now);
+}
+
+/* A name is no group: whoever names one means Okta's own group of that name, or else the only one. So each
+ * name of another group that a rule says is looked up at the org, from name_at on; then the person's groups
+ * are known. */
+static void next_name(dt_signon *s, dt_time now)
+{
+    while (s->name_at < s->group_count && dt_signon_group_name(s) == NULL)
+        s->name_at++;
+    if (s->name_at < s->group_count) {
+        dt_signon_set_phase(s, DT_PHASE_GROUP_NAME_GET);
+        return;
+    }
+    s->group_knowledge = DT_GROUPS_KNOWN;
+    s->groups_learnt = now;
+    dt_signon_set_phase(s, DT_PHASE_GROUPS_PUT);
+}
+
+static void name_known(dt_signon *s, bool one, dt_time now)
+{
+    if (!one) {
+        name_in_doubt(s, "not exactly one group of the org has this name", now);
+        return;
+    }
+    s->name_at++;
+    next_name(s, now);
+}
+
+static void group_name_got(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    bool one = false;
+
+    if (r->status == DT_STORE_OK && dt_signon_group_name_unpack(s, r->value, now, &one) == 0) {
+        name_known(s, one, now);
+        return;
+    }
+    if (s->names_asked >= DT_SIGNON_GROUP_NAMES_MAX) {
+        name_in_doubt(s, "too many names of groups to look up at once", now);
+        return;
+    }
+    s->names_asked++;
+    s->name_pages = 1;
+    s->named = 0;
+    s->next_url[0] = '\0';
+    dt_signon_set_phase(s, DT_PHASE_GROUP_NAME_HTTP);
 }
 
 static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
@@ -204,9 +319,31 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
         s->group_pages++;
         return; /* the same phase again, for the next page */
     }
-    s->group_knowledge = DT_GROUPS_KNOWN;
-    s->groups_learnt = now;
-    dt_signon_set_phase(s, DT_PHASE_GROUPS_PUT);
+    s->name_at = s->told_count;
+    next_name(s, now);
+}
+
+/* A page of the org's groups of one name. */
+static void group_name_read(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_error err = {0};
+    char next[DT_URL_MAX];
+    dt_okta_answer a = dt_okta_count_named_groups(s->site.config, r, dt_signon_group_name(s),
+                                                  &s->named, next, &err);
+
+    if (dt_signon_okta_failed(s, a, r, &err, now))
+        return;
+    s->next_url[0] = '\0';
+    if (s->named < 2 && next[0] != '\0') {
+        if (s->name_pages >= DT_SIGNON_NAME_PAGES_MAX ||
+            dt_str_copy(s->next_url, sizeof(s->next_url), next) < 0) {
+            name_in_doubt(s, "whether other groups have its name cannot be told", now);
+            return;
+        }
+        s->name_pages++;
+        return; /* the same phase again, for the next page */
+    }
+    dt_signon_set_phase(s, DT_PHASE_GROUP_NAME_PUT);
 }
 
 unsigned dt_signon_factors_allowed(dt_signon const *s)
@@ -284,6 +421,8 @@ void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time n
         user_read(s, r, now);
     else if (s->phase == DT_PHASE_GROUPS_HTTP)
         groups_read(s, r, now);
+    else if (s->phase == DT_PHASE_GROUP_NAME_HTTP)
+        group_name_read(s, r, now);
     else
         factors_read(s, r, now);
 }
@@ -322,6 +461,12 @@ void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time n
         }
         s->next_url[0] = '\0';
         dt_signon_set_phase(s, DT_PHASE_GROUPS_HTTP);
+        return;
+    case DT_PHASE_GROUP_NAME_GET:
+        group_name_got(s, r, now);
+        return;
+    case DT_PHASE_GROUP_NAME_PUT: /* not kept: asked again next time */
+        name_known(s, s->named == 1, now);
         return;
     default: /* GROUPS_PUT */
         dt_signon_decide(s, now);

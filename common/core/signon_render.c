@@ -174,7 +174,7 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
         return rc;
     list = dt_json_get(root, "okta");
     if (!take_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
-        !dt_json_bool(dt_json_get(root, "names"), &names) || names != dt_signon_okta_names(s) ||
+        !dt_json_bool(dt_json_get(root, "one_each"), &names) || names != dt_signon_okta_names(s) ||
         dt_json_typeof(list) != DT_JSON_ARRAY)
         rc = DT_E_PARSE;
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
@@ -189,6 +189,21 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
     } else {
         s->groups_learnt = at;
     }
+    dt_json_free(&root);
+    return rc;
+}
+
+int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now, bool *one)
+{
+    dt_json *root = NULL;
+    int64_t at;
+    int rc = parse_record(text, &root);
+
+    if (rc < 0)
+        return rc;
+    if (!take_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
+        !dt_json_bool(dt_json_get(root, "one"), one))
+        rc = DT_E_PARSE;
     dt_json_free(&root);
     return rc;
 }
@@ -220,6 +235,26 @@ static int set_groups_key(dt_signon *s)
                      s->application, s->who.login);
 
     return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+}
+
+/* A name may hold anything, and is one in whatever case. */
+static int set_group_name_key(dt_signon *s)
+{
+    char name[DT_GROUP_NAME_MAX];
+    uint8_t digest[DT_SHA256_LEN];
+    char hex[2 * DT_SHA256_LEN + 1];
+
+    if (dt_signon_group_name(s) == NULL ||
+        dt_str_copy(name, sizeof(name), dt_signon_group_name(s)) < 0)
+        return DT_E_LIMIT;
+    for (char *p = name; *p; p++) {
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    }
+    if (dt_crypto_sha256(dt_bytes_str(name), digest) < 0)
+        return DT_E_CRYPTO;
+    dt_hex(hex, digest, sizeof(digest));
+    return set_key(s, "okta-group-name", hex);
 }
 
 /* Limits are the person's, by the Okta login. Okta takes it in whatever case, so it counts in whatever
@@ -284,7 +319,7 @@ static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
 {
     char const *at = s->groups + s->told_len; /* Okta's alone */
 
-    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"names\":%s,\"okta\":[", RECORD_VERSION,
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one_each\":%s,\"okta\":[", RECORD_VERSION,
                   (long long)now, dt_signon_okta_names(s) ? "true" : "false");
     for (size_t i = s->told_count; i < s->group_count; i++) {
         if (i > s->told_count)
@@ -293,6 +328,13 @@ static int render_groups_put(dt_signon *s, dt_buf *b, dt_time now)
         at += strlen(at) + 1;
     }
     dt_buf_puts(b, "]}");
+    return put_value(s, b, now + s->site.config->okta.user_ttl);
+}
+
+static int render_group_name_put(dt_signon *s, dt_buf *b, dt_time now)
+{
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one\":%s}", RECORD_VERSION, (long long)now,
+                  s->named == 1 ? "true" : "false");
     return put_value(s, b, now + s->site.config->okta.user_ttl);
 }
 
@@ -471,6 +513,9 @@ static int render_read(dt_signon *s)
     case DT_PHASE_GROUPS_GET:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
         return set_groups_key(s);
+    case DT_PHASE_GROUP_NAME_GET:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+        return set_group_name_key(s);
     default: /* PUSH_JOINED_GET */
         op_begin(s, DT_TABLE_PUSH, DT_STORE_GET);
         return set_limit_key(s, "push");
@@ -624,6 +669,9 @@ static int render_write(dt_signon *s, dt_time now)
     case DT_PHASE_GROUPS_PUT:
         op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
         return set_groups_key(s) < 0 ? DT_E_LIMIT : render_groups_put(s, &b, now);
+    case DT_PHASE_GROUP_NAME_PUT:
+        op_begin(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+        return set_group_name_key(s) < 0 ? DT_E_LIMIT : render_group_name_put(s, &b, now);
     case DT_PHASE_REMEMBERED_PUT:
         op_begin(s, DT_TABLE_REMEMBERED, DT_STORE_PUT);
         if (dt_signon_remembered_key(s, s->store.key) < 0)
@@ -678,6 +726,10 @@ static int render_lookup(dt_signon *s)
         return dt_okta_get_user(c, s->who.login, &s->http);
     case DT_PHASE_GROUPS_HTTP:
         return render_page(s, dt_okta_get_groups(c, s->user_id, &s->http));
+    case DT_PHASE_GROUP_NAME_HTTP:
+        return dt_signon_group_name(s) == NULL
+                   ? DT_E_INVALID
+                   : render_page(s, dt_okta_find_groups(c, dt_signon_group_name(s), &s->http));
     case DT_PHASE_OKTA_DEVICES_HTTP:
         return render_page(s, dt_okta_get_user_devices(c, s->okta_device.user_id, &s->http));
     case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
@@ -768,6 +820,7 @@ static int render_store_step(dt_signon *s, dt_time now, dt_step *out)
     case DT_PHASE_FACTORS_GET:
     case DT_PHASE_USER_GET:
     case DT_PHASE_GROUPS_GET:
+    case DT_PHASE_GROUP_NAME_GET:
     case DT_PHASE_PUSH_JOINED_GET:
         return render_read(s);
     default:

@@ -202,6 +202,11 @@ static void who_and_where(codec *c, dt_signon *s)
     FLAG(s->okta_groups_missing);
     NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
     NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
+    NUMBER(s->unsure_names, INT64_MIN, INT64_MAX);
+    NUMBER(s->name_at, 0, s->group_count);
+    NUMBER(s->names_asked, 0, DT_SIGNON_GROUP_NAMES_MAX);
+    NUMBER(s->name_pages, 0, DT_SIGNON_NAME_PAGES_MAX);
+    NUMBER(s->named, 0, INT32_MAX);
     TIME(s->groups_learnt);
     TEXT(s->next_url);
     NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
@@ -555,7 +560,8 @@ static bool is_evidence(dt_phase p)
 
 static bool is_lookup(dt_phase p)
 {
-    return p >= DT_PHASE_USER_GET && p <= DT_PHASE_GROUPS_PUT;
+    return (p >= DT_PHASE_USER_GET && p <= DT_PHASE_GROUPS_PUT) ||
+           (p >= DT_PHASE_GROUP_NAME_GET && p <= DT_PHASE_GROUP_NAME_PUT);
 }
 
 static bool is_password(dt_phase p)
@@ -651,6 +657,11 @@ static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
                s->okta_device.id[0];
     case DT_PHASE_OKTA_DEVICE_PUT:
         return s->okta_device.fetched > 0;
+    case DT_PHASE_GROUP_NAME_GET:
+    case DT_PHASE_GROUP_NAME_HTTP:
+    case DT_PHASE_GROUP_NAME_PUT:
+        return s->user_id[0] && s->group_knowledge == DT_GROUPS_UNKNOWN &&
+               dt_signon_group_name(s) != NULL;
     case DT_PHASE_FACTORS_GET:
         return s->user_id[0] && s->earlier.at > 0;
     case DT_PHASE_FACTORS_PUT:
@@ -670,9 +681,10 @@ static bool is_retried(dt_phase p)
 {
     return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_ENTRA_HTTP || p == DT_PHASE_SERVICE_HTTP ||
            p == DT_PHASE_COMPLIANCE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
-           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP ||
-           p == DT_PHASE_PASSCODE_HTTP || p == DT_PHASE_PASSWORD_HTTP ||
-           p == DT_PHASE_OKTA_DEVICES_HTTP || p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
+           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_GROUP_NAME_HTTP ||
+           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP ||
+           p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_OKTA_DEVICES_HTTP ||
+           p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
 }
 
 static bool phase_holds_together(dt_signon const *s)

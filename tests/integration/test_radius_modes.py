@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any, Iterator
@@ -241,6 +242,43 @@ def test_group_that_no_rule_lets_in(park: World) -> None:
     assert park.client().login(user).code == REJECT
     assert park.outcome(user, "RULE_DENY")["rule"] == sites.CATCH_ALL_RULE
     assert not park.sim.pushes(user + "@example.com")
+
+
+@pytest.fixture(scope="module")
+def okta_groups(tmp_path_factory: pytest.TempPathFactory,
+                pki_index: dict[str, Any]) -> Iterator[World]:
+    """Groups are Okta's to tell, and a rule calls one by its name alone."""
+    settings = {**SETTINGS, "policy": {"groups_from": "okta"}, "okta": {"user_ttl": "0"}}
+    with rad.start_world(tmp_path_factory.mktemp("okta-groups"), pki_index, settings=settings,
+                         policies=[group_policy(), sites.guide_policy("wifi")]) as made:
+        yield made
+        assert made.radius.is_running(), made.radius.log_text()
+
+
+def test_a_name_that_groups_of_okta_share(okta_groups: World) -> None:
+    """The group of an app lets in while it alone has the name; then only Okta's own does."""
+    world, org = okta_groups, okta_groups.sim
+    imported = org.add_group("Staff", "APP_GROUP")
+
+    def enter(user: str, groups: tuple[str, ...]) -> int:
+        org.set_user(user + "@example.com", groups=["Everyone", *groups])
+        return world.client().login(user).code
+
+    people = {name: world.person(name, PUSH, push="approve") for name in ("ida", "ivo", "eve")}
+    assert enter("ida", (imported,)) == ACCEPT
+    assert world.outcome(people["ida"], "MFA_SUCCESS")["rule"] == "Staff by MFA"
+    # Somebody makes a second one in another app.
+    other = org.add_group("Staff", "APP_GROUP")
+    pushes = len(org.pushes())
+    for user, group in (("eve", other), ("ivo", imported)):
+        assert enter(user, (group,)) == REJECT
+        event = world.outcome(people[user], "GROUPS_UNKNOWN")
+        assert '"Staff"' in json.dumps(event).replace("\\", "") and "id" in event["detail"]
+    # Okta's own is the one that is meant.
+    org.group_id("Staff")
+    assert enter("eve", (other,)) == REJECT
+    assert len(org.pushes()) == pushes
+    assert enter("ivo", ("Staff",)) == ACCEPT
 
 
 def test_no_group_is_not_known(park: World) -> None:

@@ -749,7 +749,7 @@ static void groups_over_pages(void **state)
     r = reply(200, "[]");
     r.next_link = NULL;
     assert_int_equal(dt_okta_read_groups(&config, &r, &by_name, &names, next, NULL), DT_OKTA_OK);
-    static char const expected[] = "Everyone\0VPN \xc3\xbcsers\0Third";
+    static char const expected[] = "Everyone\0\x1eVPN \xc3\xbcsers\0\x1eThird";
     assert_true(dt_bytes_equal(dt_buf_bytes(&names), dt_bytes_of(expected, sizeof(expected))));
     dt_buf_free(&names);
 }
@@ -801,6 +801,9 @@ static bool wants_two(void const *ctx, char const *group)
            strcmp(group, "VPN Admins") == 0;
 }
 
+#define VPN_TYPE(type)                                                                             \
+    "{\"id\":\"00gVPN1\",\"type\":" type ",\"profile\":{\"name\":\"VPN Admins\"}}"
+
 /* Only what rules name is kept, by id and by name; what is looked at has to be there. */
 static void groups_by_id_and_by_name(void **state)
 {
@@ -822,9 +825,19 @@ static void groups_by_id_and_by_name(void **state)
          "00gVPN1|"},
         {true, true, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
          "\x1f"
-         "00gVPN1|VPN Admins|"},
+         "00gVPN1|\x1eVPN Admins|"},
         {false, true, "[{\"id\":\"00gVPN1\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
-         "VPN Admins|"},
+         "\x1eVPN Admins|"},
+        /* a name is sure to be one group's among those that are Okta's own */
+        {false, true, "[" VPN_TYPE("\"OKTA_GROUP\"") "]", DT_OKTA_OK, "VPN Admins|"},
+        {false, true, "[" VPN_TYPE("\"BUILT_IN\"") "]", DT_OKTA_OK, "VPN Admins|"},
+        {false, true, "[" VPN_TYPE("\"APP_GROUP\"") "]", DT_OKTA_OK, "\x1eVPN Admins|"},
+        {false, true, "[" VPN_TYPE("\"okta_group\"") "]", DT_OKTA_OK, "\x1eVPN Admins|"},
+        {false, true, "[" VPN_TYPE("\"\"") "]", DT_OKTA_OK, "\x1eVPN Admins|"},
+        {false, true, "[" VPN_TYPE("null") "]", DT_OKTA_OK, "\x1eVPN Admins|"},
+        {false, true, "[" VPN_TYPE("[\"OKTA_GROUP\"]") "]", DT_OKTA_OK, "\x1eVPN Admins|"},
+        {false, true, "[{\"id\":\"1\",\"profile\":{\"name\":\"\\u001eVPN Admins\"}}]",
+         DT_OKTA_UNUSABLE, ""},
         /* the homonym, and an id that differs in case */
         {true, false, "[{\"id\":\"00gOTHER\",\"profile\":{\"name\":\"VPN Admins\"}}]", DT_OKTA_OK,
          ""},
@@ -857,6 +870,50 @@ static void groups_by_id_and_by_name(void **state)
     }
 }
 
+/* How many groups of the org have a name. */
+static void groups_of_a_name(void **state)
+{
+    static struct {
+        char const *page, *next;
+        dt_okta_answer answer;
+        int count;
+    } const rows[] = {
+        {"[]", "", DT_OKTA_OK, 0},
+        {"[" VPN_TYPE("1") "]", "", DT_OKTA_OK, 1},
+        {"[" VPN_TYPE("1") ",{\"id\":\"2\",\"profile\":{\"name\":\"vpn ADMINS\"}}]", "", DT_OKTA_OK,
+         2},
+        {"[" VPN_TYPE("1") ",{\"id\":\"2\",\"profile\":{\"name\":\"VPN Admins 2\"}}]", BASE "/x",
+         DT_OKTA_OK, 1},
+        {"[" VPN_TYPE("1") ",{\"id\":\"2\",\"profile\":{}}]", "", DT_OKTA_UNUSABLE, 0},
+        {"[" VPN_TYPE("1") ",{\"profile\":{\"name\":\"VPN Admins\"}}]", "", DT_OKTA_UNUSABLE, 0},
+        {"[" VPN_TYPE("1") ",7]", "", DT_OKTA_UNUSABLE, 0},
+        {"[" VPN_TYPE("1") "]", "https://evil.example/api/v1/groups", DT_OKTA_UNUSABLE, 0},
+        {"{}", "", DT_OKTA_UNUSABLE, 0},
+        {"", "", DT_OKTA_UNUSABLE, 0},
+    };
+    dt_http_request q;
+    char long_name[DT_GROUP_NAME_MAX], next[DT_URL_MAX];
+
+    (void)state;
+    assert_int_equal(dt_okta_find_groups(&config, "A \"b\" \\ & c", &q), 0);
+    assert_non_null(strstr(q.url, "/api/v1/groups?limit=200&search=profile.name%20eq%20%22A%20"
+                                  "%5C%22b%5C%22%20%5C%5C%20%26%20c%22"));
+    assert_int_equal(q.method, DT_HTTP_GET);
+    memset(long_name, '"', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = '\0';
+    assert_int_equal(dt_okta_find_groups(&config, long_name, &q), 0);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        dt_http_response r = reply(200, rows[i].page);
+        int count = 0;
+
+        r.next_link = rows[i].next;
+        assert_int_equal(dt_okta_count_named_groups(&config, &r, "VPN Admins", &count, next, NULL),
+                         rows[i].answer);
+        assert_int_equal(count, rows[i].count);
+        assert_string_equal(next, rows[i].answer == DT_OKTA_OK ? rows[i].next : "");
+    }
+}
+
 /* 90 Japanese characters are 270 bytes; thousands of groups that no rule names take no room. */
 static void groups_that_nobody_names_may_be_of_any_size(void **state)
 {
@@ -880,7 +937,7 @@ static void groups_that_nobody_names_may_be_of_any_size(void **state)
     assert_int_equal(dt_okta_read_groups(&config, &r, &filter, &kept, next, NULL), DT_OKTA_OK);
     assert_int_equal(kept.len, sizeof("\x1f"
                                       "00gVPN1") +
-                                   sizeof("VPN Admins"));
+                                   sizeof("\x1eVPN Admins"));
     dt_buf_free(&page);
 }
 
@@ -1390,6 +1447,7 @@ int main(void)
         cmocka_unit_test(groups_over_pages),
         cmocka_unit_test(groups_of_other_shapes),
         cmocka_unit_test(groups_by_id_and_by_name),
+        cmocka_unit_test(groups_of_a_name),
         cmocka_unit_test(groups_that_nobody_names_may_be_of_any_size),
         cmocka_unit_test(groups_that_do_not_fit_are_no_groups),
         cmocka_unit_test(groups_pages_lead_nowhere_else),

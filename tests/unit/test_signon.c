@@ -1351,6 +1351,11 @@ static void test_results_out_of_order_deny(void **state)
 
 /* --- groups ----------------------------------------------------------------------------------- */
 
+/* Of a name that a rule says and a group has that is not Okta's own, the org is asked which groups have it. */
+#define ASKED_STAFF                                                                                \
+    "example.okta.com/api/v1/groups?limit=200&search=profile.name%20eq%20%22Staff%22"
+#define ONE_STAFF "[{\"id\":\"00g1\",\"profile\":{\"name\":\"Staff\"}}]"
+
 static void test_groups_from_okta(void **state)
 {
     static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
@@ -1363,6 +1368,7 @@ static void test_groups_from_okta(void **state)
     world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200,
                  "[{\"id\":\"00g1\",\"profile\":{\"name\":\"Staff\"}},"
                  "{\"id\":\"00g2\",\"profile\":{\"name\":\"Everyone\"}}]");
+    world_expect(&w, DT_HTTP_GET, ASKED_STAFF, 200, ONE_STAFF);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
@@ -3380,18 +3386,20 @@ static void cached_groups(char const *record, bool used)
 static void test_remembered_groups_at_their_edges(void **state)
 {
     (void)state;
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\"]}", true);
-    cached_groups("{\"v\":1,\"at\":1699999400000,\"names\":true,\"okta\":[\"Staff\"]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000001,\"names\":true,\"okta\":[\"Staff\"]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\",7]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":\"Staff\"}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":{\"Staff\":1}}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"one_each\":true,\"okta\":[\"Staff\"]}", true);
+    cached_groups("{\"v\":1,\"at\":1699999400000,\"one_each\":true,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000001,\"one_each\":true,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"one_each\":true,\"okta\":[\"Staff\",7]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"one_each\":true,\"okta\":\"Staff\"}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"one_each\":true,\"okta\":{\"Staff\":1}}", false);
     cached_groups("{\"v\":1,\"at\":1700000000000}", false);
-    /* of an earlier version, which told names alone; of ids alone; of nobody knows what */
+    /* of earlier versions, which told names alone, and took each for one group; of ids alone; of nobody
+     * knows what */
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\"]}", false);
     cached_groups("{\"v\":1,\"at\":1700000000000,\"groups\":[\"Staff\"]}", false);
-    cached_groups("{\"v\":1,\"at\":1700000000000,\"names\":false,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":1,\"at\":1700000000000,\"one_each\":false,\"okta\":[\"Staff\"]}", false);
     cached_groups("{\"v\":1,\"at\":1700000000000,\"okta\":[\"Staff\"]}", false);
-    cached_groups("{\"v\":2,\"at\":1700000000000,\"names\":true,\"okta\":[\"Staff\"]}", false);
+    cached_groups("{\"v\":2,\"at\":1700000000000,\"one_each\":true,\"okta\":[\"Staff\"]}", false);
     cached_groups("", false);
 }
 
@@ -3474,6 +3482,8 @@ static void test_okta_groups_are_what_their_id_says(void **state)
             world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
             world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, by_id[i].okta);
         }
+        if (strcmp(by_id[i].from, "okta") == 0 && strstr(by_id[i].okta, "\"Staff\"") != NULL)
+            world_expect(&w, DT_HTTP_GET, ASKED_STAFF, 200, ONE_STAFF);
         world_begin(&w, &r);
         if (world_run(&w) != DT_STEP_DONE || world_outcome(&w)->cause != by_id[i].cause)
             fail_msg("%zu: %s", i, dt_cause_name(world_outcome(&w)->cause));
@@ -3514,6 +3524,10 @@ static void pages_of_groups(int pages, char const *next, dt_result result, dt_ca
         if (dt_signon_is_done(w.machine))
             break;
     }
+    if (!dt_signon_is_done(w.machine)) {
+        run_to_http(&w, DT_HTTP_GET, ASKED_STAFF);
+        page(&w, ONE_STAFF, "");
+    }
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, result, cause);
     world_close(&w);
@@ -3530,6 +3544,244 @@ static void test_groups_come_in_pages(void **state)
     pages_of_groups(DT_SIGNON_GROUP_PAGES_MAX, NEXT "x", DT_ALLOW, DT_CAUSE_RULE_ALLOW);
     pages_of_groups(DT_SIGNON_GROUP_PAGES_MAX + 1, NEXT "x", DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
     pages_of_groups(2, longest, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+}
+
+/* --- groups that rules call by a name ------------------------------------------------------------ */
+
+#define STAFF_OF(id) OKTA_GROUP(id, "Staff")
+#define STAFF_TYPE(type) "{\"id\":\"00g\",\"type\":\"" type "\",\"profile\":{\"name\":\"Staff\"}}"
+#define NEXT_NAMED "https://example.okta.com/api/v1/groups?after="
+
+/* What the org says of the name "Staff", which a rule says and which one of the person's groups has. */
+static struct {
+    char const *what;
+    int status;
+    char const *pages[3]; /* of groups called so, up to a NULL */
+    dt_result result;
+    dt_cause cause;
+} const called[] = {
+    {"one", 200, {"[" STAFF_OF("00g1") "]"}, DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    {"one among others",
+     200,
+     {"[" OKTA_GROUP("00g7", "Staff of Rome") "," STAFF_OF("00g1") "]"},
+     DT_ALLOW,
+     DT_CAUSE_RULE_ALLOW},
+    {"one on two pages", 200, {"[" STAFF_OF("00g1") "]", "[]"}, DT_ALLOW, DT_CAUSE_RULE_ALLOW},
+    {"two", 200, {"[" STAFF_OF("00g1") "," STAFF_OF("00g9") "]"}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {"two that differ in case",
+     200,
+     {"[" STAFF_OF("00g1") "," OKTA_GROUP("00g9", "sTAFF") "]"},
+     DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    {"two on two pages",
+     200,
+     {"[" STAFF_OF("00g1") "]", "[" STAFF_OF("00g9") "]"},
+     DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    {"none", 200, {"[]"}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {"another",
+     200,
+     {"[" OKTA_GROUP("00g1", "Staff of Rome") "]"},
+     DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    {"one without an id",
+     200,
+     {"[" STAFF_OF("00g1") ",{\"profile\":{\"name\":\"Staff\"}}]"},
+     DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    {"one without a name",
+     200,
+     {"[" STAFF_OF("00g1") ",{\"id\":\"00g9\"}]"},
+     DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    {"one whose name cannot be read",
+     200,
+     {"[" STAFF_OF("00g1") "," OKTA_GROUP("00g9", "Staff\\u0000") "]"},
+     DT_DENY,
+     DT_CAUSE_GROUPS_UNKNOWN},
+    {"no list", 200, {"{}"}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {"no JSON", 200, {"<html>"}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {"not to be searched", 400, {"{\"errorCode\":\"E0000031\"}"}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {"not there", 404, {"{\"errorCode\":\"E0000007\"}"}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+    {"not for this token", 403, {"{\"errorCode\":\"E0000006\"}"}, DT_DENY, DT_CAUSE_CONFIG},
+    {"away", 503, {OKTA_BROKEN}, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN},
+};
+
+static void answer_name(world *w, size_t row)
+{
+    for (size_t k = 0; called[row].pages[k] != NULL; k++) {
+        bool more = called[row].pages[k + 1] != NULL;
+
+        if (!dt_signon_is_done(w->machine)) {
+            run_to_http(w, DT_HTTP_GET, k == 0 ? ASKED_STAFF : NEXT_NAMED);
+            if (called[row].status != 200)
+                reply(w, called[row].status, called[row].pages[k]);
+            else
+                page(w, called[row].pages[k], more ? NEXT_NAMED "x" : "");
+        }
+    }
+}
+
+static void test_a_name_is_that_of_one_group(void **state)
+{
+    static char const *const okta[] = {"policy",           "groups_from", "okta", "policy",
+                                       "okta_unavailable", "allow",       NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(called) / sizeof(called[0]); i++) {
+        world w;
+        dt_request r = world_request();
+
+        open_world(&w, GROUPS, okta);
+        world_begin(&w, &r);
+        run_to_http(&w, DT_HTTP_GET, "/users/ann");
+        reply(&w, 200, OKTA_USER);
+        run_to_http(&w, DT_HTTP_GET, "/users/00u1/groups");
+        page(&w, "[" STAFF_OF("00g9") "]", "");
+        answer_name(&w, i);
+        for (int k = 0; k < DT_SIGNON_RETRIES_MAX && called[i].status == 503; k++)
+            world_expect(&w, DT_HTTP_GET, ASKED_STAFF, 503, OKTA_BROKEN);
+        while (world_run(&w) == DT_STEP_WAIT)
+            w.now = w.step.until;
+        world_all_used(&w);
+        if (world_outcome(&w)->cause != called[i].cause)
+            fail_msg("%s: %s, %s", called[i].what, dt_cause_name(world_outcome(&w)->cause),
+                     world_outcome(&w)->detail);
+        assert_end(&w, called[i].result, called[i].cause);
+        if (called[i].status == 200 && strncmp(called[i].what, "two", 3) == 0)
+            assert_non_null(strstr(world_outcome(&w)->detail, "\"Staff\""));
+        world_close(&w);
+    }
+}
+
+/* What was found of a name is kept for everybody, for so long and no longer; what was found of a group
+ * that is not said by its name alone is nothing that is asked. */
+static void kept_name(char const *record, dt_cause cause)
+{
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    world w;
+    dt_request r = world_request();
+
+    open_world(&w, GROUPS, okta);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, "[" STAFF_OF("00g1") "]");
+    /* SHA-256 of "staff" */
+    put_row(&w,
+            "okta-group-name:"
+            "1562206543da764123c21bd524674f0a8aaf49c8a89744c97352fe677f7e4006",
+            record);
+    if (cause == DT_CAUSE_NONE)
+        world_expect(&w, DT_HTTP_GET, ASKED_STAFF, 200, ONE_STAFF);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    if (world_outcome(&w)->cause != (cause == DT_CAUSE_NONE ? DT_CAUSE_RULE_ALLOW : cause))
+        fail_msg("%s: %s", record, dt_cause_name(world_outcome(&w)->cause));
+    world_all_used(&w);
+    world_close(&w);
+}
+
+static void test_a_kept_name_at_its_edges(void **state)
+{
+    (void)state;
+    kept_name("{\"v\":1,\"at\":1700000000000,\"one\":true}", DT_CAUSE_RULE_ALLOW);
+    kept_name("{\"v\":1,\"at\":1699999400001,\"one\":true}", DT_CAUSE_RULE_ALLOW);
+    kept_name("{\"v\":1,\"at\":1700000000000,\"one\":false}", DT_CAUSE_GROUPS_UNKNOWN);
+    kept_name("{\"v\":1,\"at\":1699999400000,\"one\":true}", DT_CAUSE_NONE);
+    kept_name("{\"v\":1,\"at\":1700000000001,\"one\":true}", DT_CAUSE_NONE);
+    kept_name("{\"v\":1,\"at\":1700000000000,\"one\":1}", DT_CAUSE_NONE);
+    kept_name("{\"v\":1,\"at\":1700000000000}", DT_CAUSE_NONE);
+    kept_name("{\"v\":2,\"at\":1700000000000,\"one\":true}", DT_CAUSE_NONE);
+    kept_name("", DT_CAUSE_NONE);
+}
+
+/* Of two groups of one name that a person is in, Okta's own counts, whichever comes first. A pattern is of
+ * names, whatever groups have them; an id is a group. */
+static void test_only_names_are_looked_up(void **state)
+{
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    static struct {
+        char const *list, *groups;
+    } const rows[] = {
+        {"\"include\":[\"Sta*\"]", "[" STAFF_OF("00g1") "]"},
+        {"\"include\":[{\"id\":\"00g1\",\"name\":\"Staff\"}]", "[" STAFF_OF("00g1") "]"},
+        {"\"include\":[{\"id\":\"00g1\",\"name\":\"Staff\"},\"S?aff\"]", "[" STAFF_OF("00g1") "]"},
+        {"\"include\":[\"Staff\"]", "[" STAFF_TYPE("OKTA_GROUP") "]"},
+        {"\"include\":[\"staff\"]", "[" STAFF_TYPE("BUILT_IN") "]"},
+        {"\"include\":[\"Staff\"]", "[" STAFF_TYPE("APP_GROUP") "," STAFF_TYPE("OKTA_GROUP") "]"},
+        {"\"include\":[\"Staff\"]", "[" STAFF_TYPE("OKTA_GROUP") "," STAFF_TYPE("APP_GROUP") "]"},
+        {"\"include\":[\"Staff\"]",
+         "[" OKTA_GROUP("00g9", "Stuff") "," STAFF_TYPE("OKTA_GROUP") "]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char policy[2048];
+        world w;
+        dt_request r = world_request();
+
+        snprintf(policy, sizeof(policy),
+                 POLICY("{\"name\":\"vpn\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":"
+                        "{\"people\":{\"groups\":{%s}}},\"actions\":{\"appSignOn\":" ALLOW "}}"),
+                 rows[i].list);
+        open_world(&w, policy, okta);
+        world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, rows[i].groups);
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+        world_all_used(&w);
+        world_close(&w);
+    }
+}
+
+/* One sign-on asks about so many names and no more; the next ones go on with what is kept. */
+static void test_many_names_are_looked_up_in_turn(void **state)
+{
+    enum { NAMES = DT_SIGNON_GROUP_NAMES_MAX + 3 };
+    static char const *const okta[] = {"policy", "groups_from", "okta", NULL};
+    char policy[16 * 1024], mine[4096];
+    dt_buf rules, groups;
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    dt_buf_init_fixed(&rules, policy, sizeof(policy));
+    dt_buf_init_fixed(&groups, mine, sizeof(mine));
+    dt_buf_puts(&rules, "{\"name\":\"p\",\"application\":\"vpn\",\"rules\":[");
+    for (int i = 1; i <= NAMES; i++) {
+        dt_buf_printf(&rules,
+                      "{\"name\":\"%d\",\"priority\":%d,\"status\":\"ACTIVE\",\"conditions\":{"
+                      "\"people\":{\"groups\":{\"include\":[\"Team %d\"]}},\"network\":{"
+                      "\"connection\":\"ANYWHERE\"}},\"actions\":{\"appSignOn\":" ALLOW "}},",
+                      i, i, i);
+        dt_buf_printf(&groups, "%c" OKTA_GROUP("00g%d", "Team %d"), i > 1 ? ',' : '[', i, i);
+    }
+    dt_buf_puts(&groups, "]");
+    dt_buf_puts(
+        &rules,
+        "{\"name\":\"last\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":{},\"actions\":{"
+        "\"appSignOn\":" DENY "}}]}");
+    open_world(&w, policy, okta);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 200, OKTA_USER);
+    for (int i = 0, asked = 0; i < 2; i++) {
+        world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200, mine);
+        for (int k = 0; k < DT_SIGNON_GROUP_NAMES_MAX && asked < NAMES; k++) {
+            static char answer[NAMES][128];
+
+            snprintf(answer[asked], sizeof(answer[0]), "[" OKTA_GROUP("00g%d", "Team %d") "]",
+                     asked + 1, asked + 1);
+            world_expect(&w, DT_HTTP_GET, "/api/v1/groups?", 200, answer[asked]);
+            asked++;
+        }
+        world_begin(&w, &r);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        if (i == 0)
+            assert_end(&w, DT_DENY, DT_CAUSE_GROUPS_UNKNOWN);
+        else
+            assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+        world_all_used(&w);
+    }
+    world_close(&w);
 }
 
 /* --- results that nobody asked for ------------------------------------------------------------ */
@@ -3768,6 +4020,8 @@ static void test_every_group_counts(void **state)
     world_expect(&w, DT_HTTP_GET, "/users/ann", 200, OKTA_USER);
     world_expect(&w, DT_HTTP_GET, "/users/00u1/groups", 200,
                  "[{\"profile\":{\"name\":\"A\"}},{\"profile\":{\"name\":\"B\"}}]");
+    world_expect(&w, DT_HTTP_GET, "name%20eq%20%22A%22", 200, "[" OKTA_GROUP("1", "A") "]");
+    world_expect(&w, DT_HTTP_GET, "name%20eq%20%22B%22", 200, "[" OKTA_GROUP("2", "B") "]");
     for (int cached = 0; cached < 2; cached++) {
         world_begin(&w, &r);
         world_run(&w);
@@ -5082,6 +5336,10 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_remembered_groups_at_their_edges),
     cmocka_unit_test(test_okta_groups_are_what_their_id_says),
     cmocka_unit_test(test_groups_come_in_pages),
+    cmocka_unit_test(test_a_name_is_that_of_one_group),
+    cmocka_unit_test(test_a_kept_name_at_its_edges),
+    cmocka_unit_test(test_only_names_are_looked_up),
+    cmocka_unit_test(test_many_names_are_looked_up_in_turn),
     cmocka_unit_test(test_every_odd_result_is_refused),
     cmocka_unit_test(test_the_audit_context_tells_all),
     cmocka_unit_test(test_a_refusal_shows_the_way_out),

@@ -353,6 +353,7 @@ static void test_several_tell_groups(void **state)
     /* And what Okta told is kept for so long, and no longer. */
     w.now += w.config->okta.user_ttl;
     expect_groups(&w, staff_page);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/groups?", 200, staff_page); /* one is called so */
     assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_ALLOW);
     assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_ALLOW);
     assert_int_equal(world_outcome(&w)->okta_calls, 0);
@@ -400,10 +401,10 @@ static void test_a_broken_record_of_groups(void **state)
     static char const *const records[] = {
         "x",
         "{}",
-        "{\"v\":1,\"at\":1,\"names\":true,\"okta\":[\"staff\"]}",
-        "{\"v\":1,\"at\":9999999999999,\"names\":true,\"okta\":[\"staff\"]}",
-        "{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":[\"staff\",7]}",
-        "{\"v\":1,\"at\":1700000000000,\"names\":true,\"okta\":null}"};
+        "{\"v\":1,\"at\":1,\"one_each\":true,\"okta\":[\"staff\"]}",
+        "{\"v\":1,\"at\":9999999999999,\"one_each\":true,\"okta\":[\"staff\"]}",
+        "{\"v\":1,\"at\":1700000000000,\"one_each\":true,\"okta\":[\"staff\",7]}",
+        "{\"v\":1,\"at\":1700000000000,\"one_each\":true,\"okta\":null}"};
     world w;
     dt_request r;
 
