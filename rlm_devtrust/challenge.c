@@ -235,6 +235,8 @@ int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
     int rc = dt_state_token_open(key, state, who, dt_host_now(), id_hex);
     if (rc == DT_E_EXPIRED)
         return dt_error_set(e, rc, "State has expired");
+    if (rc == DT_E_NOT_FOUND)
+        return dt_error_set(e, DT_E_CRYPTO, DT_CHALLENGE_ELSEWHERE);
     if (rc != 0)
         return dt_error_set(e, DT_E_CRYPTO, "State was changed, or made for somebody else");
     return take_saved(d, who->user, id_hex, site, machine, luggage, e);

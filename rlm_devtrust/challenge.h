@@ -10,6 +10,11 @@
 
 #define DT_CHALLENGES_PER_PERSON 16 /* open at a time; the oldest makes room for one more */
 
+/* Of a State that this server cannot read. */
+#define DT_CHALLENGE_ELSEWHERE                                                                     \
+    "State was made by another server or with another state key: give all servers that one "       \
+    "gateway asks the same [store] state_key_file"
+
 /* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
  * with the key of States, and appends the State to `state` (at most DT_STATE_TOKEN_MAX bytes). Bound to
  * user, NAS, application and station of the machine's own request. DT_E_INVALID when

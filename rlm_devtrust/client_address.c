@@ -110,7 +110,10 @@ bool dt_rlm_address_read(dt_rlm_address const *a, REQUEST *request, char out[DT_
         look_into(request, a->attributes[i], &found);
     if (a->expression.xlat != NULL)
         expand(request, &a->expression, &found);
-    memcpy(out, found.text, sizeof found.text);
+    if (found.known)
+        dt_ip_text(&found.ip, out);
+    else
+        memcpy(out, found.text, sizeof found.text);
     return found.known;
 }
 

@@ -4,9 +4,13 @@
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include "core/crypto.h"
+
+#include "core/network.h"
 #include "core/passcode.h"
+#include "core/place.h"
 #include "edge/host.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #define PORT_ETHERNET 15
@@ -240,27 +244,94 @@ static int read_user(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs
     return 0;
 }
 
+static REQUEST *outermost(REQUEST *request)
+{
+    while (request->parent != NULL)
+        request = request->parent;
+    return request;
+}
+
+/* Where somebody is, the request from the network tells: what is inside a tunnel the person's own software
+ * wrote. An expression that names "outer" itself was written to be evaluated inside. */
+static int read_place(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_input which,
+                      dt_place *out)
+{
+    dt_rlm_expression const *x = &inst->inputs[which];
+    char text[DT_USER_MAX];
+    bool inside = x->text != NULL && strstr(x->text, "outer.") != NULL;
+
+    memset(out, 0, sizeof *out);
+    int rc = dt_rlm_evaluate(inside ? request : outermost(request), x, text, sizeof text);
+    return rc != 0 ? rc : dt_place_read(dt_bytes_str(text), out);
+}
+
+/* A server that calls itself 127.0.0.1 has not said which one it is. */
+static bool read_server_address(fr_ipaddr_t const *address, dt_place *out)
+{
+    char text[INET6_ADDRSTRLEN];
+    dt_ip ip;
+
+    return inet_ntop(address->af, &address->ipaddr, text, sizeof text) != NULL &&
+           dt_ip_parse(text, &ip) == 0 && dt_place_read(dt_bytes_str(text), out) == 0 &&
+           out->kind == DT_PLACE_ADDRESS && !dt_ip_is_loopback(&ip);
+}
+
+static bool read_server_attribute(REQUEST const *request, unsigned attribute, dt_place *out)
+{
+    fr_ipaddr_t address = {0};
+    VALUE_PAIR *vp = fr_pair_find_by_num(request->packet->vps, attribute, 0, TAG_ANY);
+
+    if (vp == NULL)
+        return false;
+    if (vp->da->type == PW_TYPE_IPV4_ADDR) {
+        address.af = AF_INET;
+        address.ipaddr.ip4addr.s_addr = vp->vp_ipaddr;
+    } else if (vp->da->type == PW_TYPE_IPV6_ADDR) {
+        address.af = AF_INET6;
+        address.ipaddr.ip6addr = vp->vp_ipv6addr;
+    }
+    return read_server_address(&address, out);
+}
+
+/* Every server has a name: what `nas` gives, NAS-IP-Address, NAS-IPv6-Address (RFC 3162 section 2.1), or
+ * where its packets come from. Two without one would be taken for the same. */
+static int read_nas(rlm_devtrust_t const *inst, REQUEST *request, dt_place *out)
+{
+    REQUEST const *outer = outermost(request);
+    int rc = read_place(inst, request, DT_RLM_NAS, out);
+
+    if (rc != 0 || out->kind != DT_PLACE_NONE ||
+        read_server_attribute(outer, PW_NAS_IP_ADDRESS, out) ||
+        read_server_attribute(outer, PW_NAS_IPV6_ADDRESS, out))
+        return rc;
+    (void)read_server_address(&outer->packet->src_ipaddr, out); /* 127.0.0.1 too */
+    return 0;
+}
+
+static int read_station(rlm_devtrust_t const *inst, REQUEST *request, dt_place *out)
+{
+    return read_place(inst, request, DT_RLM_STATION, out);
+}
+
 static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
 {
     struct {
-        dt_rlm_input which;
+        int (*read)(rlm_devtrust_t const *inst, REQUEST *request, dt_place *out);
         char const *name;
         char *dst;
-        size_t size;
-    } const wanted[] = {
-        {DT_RLM_NAS, "nas", in->nas, sizeof in->nas},
-        {DT_RLM_STATION, "station", in->station, sizeof in->station},
-    };
+    } const wanted[] = {{read_nas, "nas", in->nas}, {read_station, "station", in->station}};
+    REQUEST *outer = outermost(request);
     int rc = read_user(inst, request, in, e);
     in->user_is_wrong = rc != 0;
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        int one =
-            dt_rlm_evaluate(request, &inst->inputs[wanted[i].which], wanted[i].dst, wanted[i].size);
+        dt_place place;
+        int one = wanted[i].read(inst, request, &place);
+        memcpy(wanted[i].dst, place.text, sizeof place.text);
         if (one != 0)
-            rc = dt_error_set(e, one, "\"%s\" is longer than %zu bytes or holds a NUL",
-                              wanted[i].name, wanted[i].size - 1);
+            rc = dt_error_set(e, one, "\"%s\" is longer than %d bytes or holds a NUL",
+                              wanted[i].name, DT_USER_MAX - 1);
     }
-    if (has_nul(request, PW_CALLING_STATION_ID) || has_nul(request, PW_NAS_IDENTIFIER))
+    if (has_nul(outer, PW_CALLING_STATION_ID) || has_nul(outer, PW_NAS_IDENTIFIER))
         rc = dt_error_set(e, DT_E_PARSE, "a name in the request holds a NUL");
     return rc;
 }
@@ -308,9 +379,8 @@ static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     uint8_t digest[DT_SHA256_LEN];
     dt_buf b, name;
     in->session[0] = '\0';
-    while (request->parent != NULL)
-        request = request->parent;
-    if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_SESSION], text, sizeof text) != 0 ||
+    if (dt_rlm_evaluate(outermost(request), &inst->inputs[DT_RLM_SESSION], text, sizeof text) !=
+            0 ||
         text[0] == '\0' || in->nas[0] == '\0')
         return;
     dt_buf_init_fixed(&b, parts, sizeof parts);

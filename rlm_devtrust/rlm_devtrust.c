@@ -43,7 +43,7 @@ static CONF_PARSER const module_config[] = {
     }
     INPUT("user", DT_RLM_USER, "%{%{control:DevTrust-User}:-%{User-Name}}"),
     {"client_ip", FR_CONF_OFFSET(PW_TYPE_STRING | PW_TYPE_XLAT, rlm_devtrust_t, address.text), ""},
-    INPUT("nas", DT_RLM_NAS, "%{%{NAS-Identifier}:-%{Packet-Src-IP-Address}}"),
+    INPUT("nas", DT_RLM_NAS, "&NAS-Identifier"),
     INPUT("station", DT_RLM_STATION, "&Calling-Station-Id"),
     INPUT("session", DT_RLM_SESSION, "&Acct-Session-Id"),
     INPUT("groups", DT_RLM_GROUPS, ""),
@@ -586,6 +586,9 @@ static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
                       "the request carries more than one State");
     if (state != NULL)
         return resume(inst, request, in, state, machine);
+    if (inst->primary == DT_RLM_PRIMARY_CONTROL && !dt_rlm_primary_verified(request) &&
+        fr_pair_find_by_num(request->packet->vps, PW_STATE, 0, TAG_ANY) != NULL)
+        return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again, DT_CHALLENGE_ELSEWHERE);
     if (inst->primary == DT_RLM_PRIMARY_CONTROL && !dt_rlm_primary_verified(request))
         return refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
                       "control:DevTrust-Primary is not \"Verified\": the virtual server has to "

@@ -126,6 +126,38 @@ static bool drop_port(char *text)
     return is_port(colon + 1);
 }
 
+/* "address[port]", as strongSwan writes it: leaves the address, which has no other port then. */
+static bool drop_port_in_brackets(char *text, bool *dropped)
+{
+    char *open = strchr(text, '[');
+    size_t len = strlen(text);
+    *dropped = open != NULL;
+    if (open == NULL)
+        return true;
+    if (text[len - 1] != ']')
+        return false;
+    text[len - 1] = *open = '\0';
+    return is_port(open + 1);
+}
+
+/* Leaves the address alone in *text, without brackets and port. */
+static bool drop_port_of_any_kind(char **text)
+{
+    bool dropped = false;
+    if (**text == '[')
+        return drop_brackets(text);
+    return drop_port_in_brackets(*text, &dropped) && (dropped || drop_port(*text));
+}
+
+void dt_ip_text(dt_ip const *ip, char out[DT_IP_PLAIN_MAX])
+{
+    bool v4 = ip->set && dt_bits_are_ipv4(dt_bits_of(ip->octets));
+
+    if (!ip->set || inet_ntop(v4 ? AF_INET : AF_INET6, ip->octets + (v4 ? 12 : 0), out,
+                              DT_IP_PLAIN_MAX) == NULL)
+        out[0] = '\0';
+}
+
 int dt_ip_parse(char const *text, dt_ip *out)
 {
     char buf[DT_IP_TEXT_MAX];
@@ -134,9 +166,7 @@ int dt_ip_parse(char const *text, dt_ip *out)
     memset(out, 0, sizeof(*out));
     if (text == NULL || dt_str_copy(buf, sizeof(buf), text) != DT_OK)
         return DT_E_PARSE;
-    if (*p == '[' ? !drop_brackets(&p) : !drop_port(p))
-        return DT_E_PARSE;
-    if (!drop_zone(p))
+    if (!drop_port_of_any_kind(&p) || !drop_zone(p))
         return DT_E_PARSE;
     return ip_parse_plain(p, out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dt_signon: the public face of the step machine. Begins it, says what it wants now, takes results
  * and hands them to the file of the phase. How it all hangs together: signon_internal.h. */
+#include "core/place.h"
 #include "core/policy_explain.h"
 #include "core/signon_internal.h"
 
@@ -245,6 +246,25 @@ static int make_push_key(dt_signon *s, dt_request const *r)
     return rc;
 }
 
+/* Only in its one form, by which places are compared. */
+static int copy_place(char dst[DT_USER_MAX], char const *text)
+{
+    dt_place place;
+    int rc = dt_place_read(dt_bytes_str(text != NULL ? text : ""), &place);
+    memcpy(dst, place.text, sizeof(place.text));
+    return rc;
+}
+
+/* An address without its port; what is none stays as it is, for the audit. */
+static int copy_address(char dst[DT_ADDRESS_MAX], char const *text)
+{
+    dt_ip ip;
+    if (text == NULL || dt_ip_parse(text, &ip) < 0)
+        return dt_str_copy(dst, DT_ADDRESS_MAX, text);
+    dt_ip_text(&ip, dst);
+    return DT_OK;
+}
+
 /* Copies what names the sign-on. A name that does not fit is an error: a cut one could be
  * somebody else's. */
 static int take_names(dt_signon *s, dt_request const *r)
@@ -257,9 +277,8 @@ static int take_names(dt_signon *s, dt_request const *r)
         dt_str_copy(s->account, sizeof(s->account), r->account) < 0 ||
         dt_str_copy(s->caller, sizeof(s->caller), r->caller) < 0 ||
         dt_str_copy(s->ruser, sizeof(s->ruser), r->ruser) < 0 ||
-        dt_str_copy(s->client_ip, sizeof(s->client_ip), r->client_ip) < 0 ||
-        dt_str_copy(s->nas, sizeof(s->nas), r->nas) < 0 ||
-        dt_str_copy(s->station, sizeof(s->station), r->station) < 0 ||
+        copy_address(s->client_ip, r->client_ip) < 0 || copy_place(s->nas, r->nas) < 0 ||
+        copy_place(s->station, r->station) < 0 ||
         dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
         dt_str_copy(s->connection, sizeof(s->connection), r->connection) < 0 ||
         dt_str_copy(s->host, sizeof(s->host), r->host) < 0 ||

@@ -30,14 +30,14 @@ static dt_bytes trim(dt_bytes b)
 /* The separators must stand where one of the usual notations has them, and all be the same. */
 static bool separators_fit(dt_bytes text)
 {
-    size_t every = text.len == 17 ? 3 : text.len == 14 ? 5 : 0;
+    size_t every = text.len == 17 ? 3 : text.len == 14 ? 5 : text.len == 13 ? 7 : 0;
 
     if (every == 0)
         return text.len == 12;
     for (size_t i = 0; i < text.len; i++) {
         bool here = i % every == every - 1;
-        if (here &&
-            (text.p[i] != text.p[every - 1] || strchr(every == 3 ? ":-" : ".-", text.p[i]) == NULL))
+        if (here && (text.p[i] != text.p[every - 1] ||
+                     strchr(every == 3 ? ":-" : ".:-", text.p[i]) == NULL))
             return false;
         if (!here && !is_hex(text.p[i]))
             return false;
@@ -45,21 +45,27 @@ static bool separators_fit(dt_bytes text)
     return true;
 }
 
-int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT])
+bool dt_mac_digits(dt_bytes text, char out[DT_VPN_MAC_TEXT])
 {
-    static char const none[] = "000000000000", all[] = "ffffffffffff";
     size_t n = 0;
 
     out[0] = '\0';
     if (!separators_fit(text))
-        return DT_E_PARSE;
+        return false;
     for (size_t i = 0; i < text.len && n < DT_VPN_MAC_TEXT - 1; i++) {
         if (is_hex(text.p[i]))
             out[n++] = lower(text.p[i]);
     }
-    out[n] = '\0';
+    out[n == DT_VPN_MAC_TEXT - 1 ? n : 0] = '\0';
+    return out[0] != '\0';
+}
+
+int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT])
+{
+    static char const none[] = "000000000000", all[] = "ffffffffffff";
+
     /* The lowest bit of the first octet says that a group is meant (IEEE 802, clause 8.2). */
-    if (n == DT_VPN_MAC_TEXT - 1 && strchr("02468ace", out[1]) != NULL && strcmp(out, none) != 0 &&
+    if (dt_mac_digits(text, out) && strchr("02468ace", out[1]) != NULL && strcmp(out, none) != 0 &&
         strcmp(out, all) != 0)
         return DT_OK;
     out[0] = '\0';

@@ -34,6 +34,10 @@ dt_platform dt_vpn_platform(char const *text);
 /* A host name (GlobalProtect's Client-Hostname): letters, digits, "-", "_", "."; else not said. */
 void dt_vpn_claims_set_host_name(dt_vpn_claims *c, char const *text);
 
+/* The 12 digits, in lower case, of a text that is written as a MAC address: "02:00:5e:10:00:07",
+ * "02-00-...", "0200.5e10.0007", "0200-5e10-0007", "02005e-100007", "02005e100007", in either case. False,
+ * and "", for anything else. */
+bool dt_mac_digits(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 /* "aa-bb-cc-dd-ee-ff", with ":", "-", "." or nothing between, to 12 lower-case hex digits. DT_E_PARSE;
  * also for the group bit, 00..00 and ff..ff, which name no card. */
 DT_MUST_USE int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT]);

@@ -64,6 +64,15 @@ IN, OUT, UNKNOWN, BLOCKED = "RULE_ALLOW", "RULE_DENY", "NETWORK_UNKNOWN", "BLOCK
     ({STATION: "2001:db8:7::1"}, IN),
     ({STATION: "2001:db8:8::1"}, OUT),
     ({STATION: "203.0.113.7"}, BLOCKED),
+    # Whatever a gateway puts behind or around it.
+    ({STATION: "192.0.2.7:51234"}, IN),
+    ({STATION: "192.0.2.7[4500]"}, IN),
+    ({STATION: "[2001:db8:7::1]:4500"}, IN),
+    ({STATION: "2001:db8:7::1[4500]"}, IN),
+    ({STATION: "198.51.100.7[4500]"}, OUT),
+    ({STATION: "203.0.113.7[4500]"}, BLOCKED),
+    ({STATION: "192.0.2.7[4500"}, UNKNOWN),
+    ({STATION: "192.0.2.7:1[4500]"}, UNKNOWN),
     # The first that is there decides.
     ({ENDPOINT: "192.0.2.7", STATION: "198.51.100.7", FRAMED: "198.51.100.8"}, IN),
     ({ENDPOINT: "198.51.100.7", STATION: "192.0.2.7", FRAMED: "192.0.2.8"}, OUT),
@@ -88,6 +97,9 @@ IN, OUT, UNKNOWN, BLOCKED = "RULE_ALLOW", "RULE_DENY", "NETWORK_UNKNOWN", "BLOCK
     ({STATION: "02-00-00-00-00-07", FRAMED: "192.0.2.8"}, IN),
     ({STATION: "02-00-00-00-00-07", FRAMED: "198.51.100.8"}, OUT),
     ({STATION: "02-00-00-00-00-07"}, UNKNOWN),
+    ({STATION: "0200.0000.0007", FRAMED: "192.0.2.8"}, IN),
+    ({STATION: "020000-000007", FRAMED: "192.0.2.8"}, IN),
+    ({STATION: "0200000000AF", FRAMED: "192.0.2.8"}, IN),
     ({}, UNKNOWN),
 ])
 def test_what_counts(world: World, attributes: dict[str, Any], cause: str) -> None:

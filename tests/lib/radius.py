@@ -51,7 +51,7 @@ ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Framed-I
               "Tunnel-Private-Group-Id": 81, "NAS-Port-Type": 61,
               "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
               "NAS-Identifier": 32, "Proxy-State": 33, "Acct-Session-Id": 44, "EAP-Message": 79,
-              "Message-Authenticator": 80}
+              "Message-Authenticator": 80, "NAS-IPv6-Address": 95}
 
 SHOWN_AS_NUMBERS = (5, 6, 7, 12, 27, 28, 61)  # by eapol_test
 VENDOR_SPECIFIC, CISCO, CISCO_AVPAIR = 26, 9, 1
@@ -483,6 +483,8 @@ def _hide(password: bytes, authenticator: bytes, secret: bytes) -> bytes:
 class Client:
     """A NAS. `defaults` are attributes of every request, by name with - written as _."""
 
+    source = ""  # the address that its packets come from; "" = the system's choice, by IPv4
+
     def __init__(self, port: int, secret: bytes = SECRET, **defaults: Value) -> None:
         self.port = port
         self.secret = secret
@@ -503,8 +505,11 @@ class Client:
         body += bytes([ATTRIBUTES["Message-Authenticator"], 18]) + bytes(16)
         head = struct.pack("!BBH", 1, secrets.randbelow(256), 20 + len(body))
         mac = hmac.new(self.secret, head + authenticator + body, "md5").digest()
-        link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        link.connect(("127.0.0.1", self.port))
+        over_6 = ":" in self.source
+        link = socket.socket(socket.AF_INET6 if over_6 else socket.AF_INET, socket.SOCK_DGRAM)
+        if self.source:
+            link.bind((self.source, 0))
+        link.connect(("::1" if over_6 else "127.0.0.1", self.port))
         return Pending(self, head + authenticator + body[:-16] + mac, authenticator, link)
 
     def start(self, user: str, password: Value = PASSWORD, state: Optional[bytes] = None,

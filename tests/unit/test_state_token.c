@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-#define TOKEN_LEN 56 /* magic 4, nonce 12, expiry 8, id 16, tag 16 */
+#define TOKEN_LEN 80 /* magic 4, key 8, nonce 12, expiry 8, id 16, station 16, tag 16 */
+#define HEAD_LEN 12  /* magic, key */
 #define EXPIRES INT64_C(1790000000000)
 
 static uint8_t const key[DT_AEAD_KEY_LEN] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -69,7 +70,7 @@ static void nobody_else_opens_it(void **state)
         {NULL, "192.0.2.1", "vpn", "00-11-22-33-44-55"},
         {"anna", NULL, "vpn", "00-11-22-33-44-55"},
         {"anna", "192.0.2.1", NULL, "00-11-22-33-44-55"},
-        {"anna", "192.0.2.1", "vpn", NULL},
+        {"anna", "", "vpn", "00-11-22-33-44-55"},
         {"anna ", "192.0.2.1", "vpn", "00-11-22-33-44-55"},
         /* the same letters, cut elsewhere */
         {"anna192.0.2.1", "", "vpn", "00-11-22-33-44-55"},
@@ -79,6 +80,11 @@ static void nobody_else_opens_it(void **state)
         /* the same fields, in another order */
         {"192.0.2.1", "anna", "vpn", "00-11-22-33-44-55"},
         {"anna", "192.0.2.1", "00-11-22-33-44-55", "vpn"},
+        /* whose station is left out: the rest still counts */
+        {"ben", "192.0.2.1", "vpn", NULL},
+        {"anna", "192.0.2.2", "vpn", ""},
+        {"anna", NULL, "vpn", NULL},
+        {"anna", "192.0.2.1", "wifi", ""},
     };
     token t;
     (void)state;
@@ -87,11 +93,48 @@ static void nobody_else_opens_it(void **state)
         assert_int_equal(open_with(dt_buf_bytes(&t.buf), &others[i], 0), DT_E_CRYPTO);
 }
 
+/* An answer without the station is not from another one. */
+static void a_station_may_be_left_out(void **state)
+{
+    dt_state_binding without = anna, empty = anna;
+    token t;
+    (void)state;
+    without.station = NULL;
+    empty.station = "";
+    make(&t, &anna);
+    assert_int_equal(open_with(dt_buf_bytes(&t.buf), &without, 0), DT_OK);
+    assert_int_equal(open_with(dt_buf_bytes(&t.buf), &empty, 0), DT_OK);
+    assert_int_equal(open_with(dt_buf_bytes(&t.buf), &without, EXPIRES), DT_E_EXPIRED);
+    make(&t, &without);
+    assert_int_equal(open_with(dt_buf_bytes(&t.buf), &without, 0), DT_OK);
+    assert_int_equal(open_with(dt_buf_bytes(&t.buf), &empty, 0), DT_OK);
+    assert_int_equal(open_with(dt_buf_bytes(&t.buf), &anna, 0), DT_E_CRYPTO);
+}
+
+/* Nothing tells one server without a name from another. */
+static void no_server_is_no_server(void **state)
+{
+    static char const *const none[] = {NULL, ""};
+    char made[2 * DT_STATE_ID_LEN + 1] = "untouched";
+    uint8_t bytes[DT_STATE_TOKEN_MAX + 1];
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        dt_state_binding b = anna;
+        dt_buf out;
+        b.nas = none[i];
+        dt_buf_init_fixed(&out, bytes, sizeof(bytes));
+        assert_int_equal(dt_state_token_make(key, random_bytes, &b, EXPIRES, &out, made),
+                         DT_E_INVALID);
+        assert_string_equal(made, "");
+        assert_int_equal(out.len, 0);
+    }
+}
+
 static void fields_may_be_long_or_missing(void **state)
 {
     enum { LONG = 100000 };
     char *user = malloc(LONG + 1);
-    dt_state_binding b = {user, NULL, "vpn", ""}, same = {user, "", "vpn", NULL};
+    dt_state_binding b = {user, "nas", NULL, ""}, same = {user, "nas", "", NULL};
     token t;
     (void)state;
     assert_non_null(user);
@@ -106,6 +149,12 @@ static void fields_may_be_long_or_missing(void **state)
     free(user);
 }
 
+/* What a change of one of its bytes gives: in the key's name, a State of another server. */
+static int refusal_at(size_t at)
+{
+    return at >= 4 && at < HEAD_LEN ? DT_E_NOT_FOUND : DT_E_CRYPTO;
+}
+
 static void every_bit_counts(void **state)
 {
     token t;
@@ -113,7 +162,7 @@ static void every_bit_counts(void **state)
     make(&t, &anna);
     for (size_t i = 0; i < t.buf.len * 8; i++) {
         t.bytes[i / 8] ^= (uint8_t)(1 << i % 8);
-        assert_int_equal(open_with(dt_buf_bytes(&t.buf), &anna, 0), DT_E_CRYPTO);
+        assert_int_equal(open_with(dt_buf_bytes(&t.buf), &anna, 0), refusal_at(i / 8));
         t.bytes[i / 8] ^= (uint8_t)(1 << i % 8);
     }
     assert_int_equal(open_with(dt_buf_bytes(&t.buf), &anna, 0), DT_OK);
@@ -129,7 +178,7 @@ static void every_byte_counts(void **state)
         for (unsigned v = 0; v < 256; v++) {
             t.bytes[i] = (uint8_t)v;
             assert_int_equal(open_with(dt_buf_bytes(&t.buf), &anna, 0),
-                             v == was ? DT_OK : DT_E_CRYPTO);
+                             v == was ? DT_OK : refusal_at(i));
         }
         t.bytes[i] = was;
     }
@@ -176,9 +225,19 @@ static void another_key_does_not_open_it(void **state)
         memcpy(other, key, sizeof(other));
         other[i] ^= 0x80;
         assert_int_equal(dt_state_token_open(other, dt_buf_bytes(&t.buf), &anna, 0, got),
-                         DT_E_CRYPTO);
+                         DT_E_NOT_FOUND);
         assert_string_equal(got, "");
     }
+    /* one that only claims to be of this key */
+    uint8_t forged[TOKEN_LEN];
+    token own;
+    other[0] ^= 0x80;
+    dt_buf_init_fixed(&own.buf, own.bytes, sizeof(own.bytes));
+    assert_int_equal(dt_state_token_make(other, random_bytes, &anna, EXPIRES, &own.buf, got),
+                     DT_OK);
+    memcpy(forged, own.bytes, sizeof(forged));
+    memcpy(forged, t.bytes, HEAD_LEN);
+    assert_int_equal(open_with(dt_bytes_of(forged, sizeof(forged)), &anna, 0), DT_E_CRYPTO);
 }
 
 /* The nonce is authenticated too: a token's parts cannot be put together anew. */
@@ -195,7 +254,7 @@ static void two_tokens_cannot_be_mixed(void **state)
     dt_buf_init_fixed(&b.buf, b.bytes, sizeof(b.bytes));
     assert_int_equal(dt_state_token_make(key, random2, &anna, EXPIRES + 1, &b.buf, made), DT_OK);
     assert_string_not_equal(made, id);
-    for (size_t cut = 5; cut < TOKEN_LEN; cut++) {
+    for (size_t cut = HEAD_LEN + 1; cut < TOKEN_LEN; cut++) {
         memcpy(mixed, a.bytes, cut);
         memcpy(mixed + cut, b.bytes + cut, TOKEN_LEN - cut);
         assert_int_equal(open_with(dt_bytes_of(mixed, sizeof(mixed)), &anna, 0), DT_E_CRYPTO);
@@ -231,6 +290,8 @@ int main(void)
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(its_owner_opens_it_until_it_expires),
         cmocka_unit_test(nobody_else_opens_it),
+        cmocka_unit_test(a_station_may_be_left_out),
+        cmocka_unit_test(no_server_is_no_server),
         cmocka_unit_test(fields_may_be_long_or_missing),
         cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(every_byte_counts),

@@ -122,8 +122,8 @@ static void test_bounds(void **state)
 
 static void test_macs(void **state)
 {
-    static char const *const good[] = {"0050.56bd.8f3e", "005056BD8F3E", "00:50:56:bd:8f:3e",
-                                       "00-50-56-BD-8F-3E"};
+    static char const *const good[] = {"0050.56bd.8f3e",    "005056BD8F3E",  "00:50:56:bd:8f:3e",
+                                       "00-50-56-BD-8F-3E", "005056-bd8f3e", "0050-56bd-8f3e"};
     static char const *const bad[] = {"",
                                       "0050.56bd.8f3",
                                       "0050-56bd-8f3e-",
