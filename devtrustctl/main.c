@@ -108,10 +108,10 @@ static dt_ctl_command const commands[] = {
      "when one was refused, and then writes nothing. diff ends with 1 when something\n"
      "differs, test when a case fails.\n"},
     {"forget", dt_ctl_forget, "end remembered MFA",
-     "[--groups | --limits] --user USER | --application NAME | --device DEVICE | --all",
+     "[--groups|--limits] --user USER | --application NAME | --device ID | --all",
      "  --user USER            of this person: name or Okta login\n"
      "  --application NAME     at this application, or of this group of applications\n"
-     "  --device DEVICE        given on this device: its id, or the SHA-256 of its key in hex\n"
+     "  --device ID            given on this device: its id, or the SHA-256 of its key in hex\n"
      "  --all                  everything\n"
      "  --groups               instead, what Okta told of groups: the next sign-on asks "
      "it\n"

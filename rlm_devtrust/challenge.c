@@ -6,7 +6,6 @@
 #include "edge/host.h"
 
 #include <stdio.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The key that seals States, or NULL. Borrowed from the site, which outlives every request. */

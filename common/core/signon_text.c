@@ -17,24 +17,10 @@ static void put_device_help(dt_signon const *s, dt_buf *b)
         dt_buf_puts(b, " ");
 }
 
-static char const *cause_text(dt_cause c)
+/* Why the verification with Okta let nobody in; NULL for a cause of another kind. */
+static char const *mfa_text(dt_cause c)
 {
     switch (c) {
-    case DT_CAUSE_RULE_DENY:
-    case DT_CAUSE_NO_RULE:
-    case DT_CAUSE_ORG_RULE_DENY:
-        return "Your company's sign-on policy does not allow this sign-on.";
-    case DT_CAUSE_DEVICE_UNKNOWN:
-        return "The state of this device could not be checked. Try again later.";
-    case DT_CAUSE_GROUPS_UNKNOWN:
-        return "Your group membership could not be checked. Try again later.";
-    case DT_CAUSE_NETWORK_UNKNOWN:
-    case DT_CAUSE_PLATFORM_UNKNOWN:
-    case DT_CAUSE_TIME_UNKNOWN:
-        return "It could not be told whether the sign-on policy allows this sign-on. Tell your "
-               "administrator.";
-    case DT_CAUSE_BLOCKED_ZONE:
-        return "Your company's sign-on policy does not allow this sign-on.";
     case DT_CAUSE_MFA_REJECTED:
         return "The sign-on was rejected in Okta Verify.";
     case DT_CAUSE_MFA_TIMEOUT:
@@ -54,8 +40,33 @@ static char const *cause_text(dt_cause c)
         return "Your last push was denied, so none is sent for some minutes. Try again later.";
     case DT_CAUSE_MFA_PUSH_SPENT:
         return "No second push is sent in one connection. Connect again.";
-    case DT_CAUSE_LIMITS_UNAVAILABLE:
-        return "The sign-on could not be checked. Tell your administrator.";
+    default:
+        return NULL;
+    }
+}
+
+static char const *cause_text(dt_cause c)
+{
+    char const *mfa = mfa_text(c);
+
+    if (mfa != NULL)
+        return mfa;
+    switch (c) {
+    case DT_CAUSE_RULE_DENY:
+    case DT_CAUSE_NO_RULE:
+    case DT_CAUSE_ORG_RULE_DENY:
+        return "Your company's sign-on policy does not allow this sign-on.";
+    case DT_CAUSE_DEVICE_UNKNOWN:
+        return "The state of this device could not be checked. Try again later.";
+    case DT_CAUSE_GROUPS_UNKNOWN:
+        return "Your group membership could not be checked. Try again later.";
+    case DT_CAUSE_NETWORK_UNKNOWN:
+    case DT_CAUSE_PLATFORM_UNKNOWN:
+    case DT_CAUSE_TIME_UNKNOWN:
+        return "It could not be told whether the sign-on policy allows this sign-on. Tell your "
+               "administrator.";
+    case DT_CAUSE_BLOCKED_ZONE:
+        return "Your company's sign-on policy does not allow this sign-on.";
     case DT_CAUSE_MFA_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
         return "Okta cannot be reached at the moment. Try again later.";
@@ -94,6 +105,7 @@ static char const *cause_text(dt_cause c)
         return "Okta takes no more sign-ons at the moment. Try again in a minute.";
     case DT_CAUSE_CONFIG:
     case DT_CAUSE_LOCAL_FAULT:
+    case DT_CAUSE_LIMITS_UNAVAILABLE:
     case DT_CAUSE_PRIMARY_MISSING:
     case DT_CAUSE_INTERNAL:
     case DT_CAUSE_AUDIT_FAILED:

@@ -194,7 +194,7 @@ def test_aliases_by_hand(site: Site, world: Sim) -> None:
     # They are no keys, nor trusted devices.
     assert ctl(site, "list").stdout == ""
     assert ctl(site, "remove", ann).returncode != YES and len(aliases(site)) == 2
-    assert ctl(site, "alias", "remove", "name:lt-4711", "name:none").returncode == NO
+    assert ctl(site, "alias", "remove", "name:lt-4711", "name:lt-0").returncode == NO
     assert list(aliases(site)) == ["mac:005056bd8f3e"]
     assert world.count("graph.total") == 0
 

@@ -36,7 +36,7 @@ SITES: dict[str, dict[str, str]] = {
 # The aliases that every site's registry has.
 ALIASES = {"mac:00-50-56-bd-8f-3e": LAPTOP, "uid:5B2FA1C0D3": LAPTOP, "name:LT-4711": LAPTOP,
            "mac:00-50-56-00-00-09": PHONE, "uid:phone-9": PHONE,
-           "uid:" + "a" * 128: LAPTOP, "name:" + "h" * 127: LAPTOP}
+           "uid:" + "ab" * 64: LAPTOP, "name:" + "hi" * 63 + "h": LAPTOP}
 
 
 @dataclass
@@ -329,8 +329,8 @@ class Claims:
         row("uid-first", ["device-uid=phone-9", "device-mac=00-50-56-bd-8f-3e"], TRUSTED,
             "the most telling name finds it", device=PHONE,
             names=["uid:phone-9", "mac:005056bd8f3e"])
-        row("uid-twice", ["device-uid=unknown", "device-uid=phone-9"], NO_CERTIFICATE,
-            "the first counts", names=["uid:unknown"])
+        row("uid-twice", ["device-uid=stranger", "device-uid=phone-9"], NO_CERTIFICATE,
+            "the first counts", names=["uid:stranger"])
         row("uid-guid", [f"device-uid={NAMELESS.upper()}"], TRUSTED, "some MDMs hand out the id",
             device=NAMELESS, names=["uid:" + NAMELESS])
         row("uid-guid-braces", [f"device-uid={{{NAMELESS}}}"], TRUSTED, "or write it so",
@@ -340,10 +340,10 @@ class Claims:
         row("uid-guid-known-mac", [f"device-uid={NAMELESS}", "device-mac=00-50-56-bd-8f-3e"],
             TRUSTED, "what the registry knows comes first", device=LAPTOP,
             names=["uid:" + NAMELESS, "mac:005056bd8f3e"])
-        row("uid-longest", ["device-uid=" + "A" * 128], TRUSTED, "as long as may be",
-            device=LAPTOP, names=["uid:" + "a" * 128])
+        row("uid-longest", ["device-uid=" + "AB" * 64], TRUSTED, "as long as may be",
+            device=LAPTOP, names=["uid:" + "ab" * 64])
         for name, text, why in (
-                ("long", "a" * 129, "one more, and nothing is cut off"),
+                ("long", "ab" * 64 + "a", "one more, and nothing is cut off"),
                 ("blank", "5B2FA1 C0D3", "a blank is no part of a name"),
                 ("slash", "../5B2FA1C0D3", "a name is no path"),
                 ("quote", "5B2FA1C0D3\\\"", "nor does it break out of a text"),
@@ -357,14 +357,14 @@ class Claims:
         row = self.claims
         row("host", 'PaloAlto-Client-Hostname = "lt-4711 "\n', TRUSTED, "GlobalProtect's name",
             device=LAPTOP, names=["name:lt-4711"])
-        row("host-longest", f'PaloAlto-Client-Hostname = "{"h" * 127}"\n', TRUSTED, "the longest",
-            device=LAPTOP, names=["name:" + "h" * 127])
+        row("host-longest", f'PaloAlto-Client-Hostname = "{"hi" * 63}h"\n', TRUSTED, "the longest",
+            device=LAPTOP, names=["name:" + "hi" * 63 + "h"])
         row("host-first", 'PaloAlto-Client-Hostname = "other"\n'
             'PaloAlto-Client-Hostname = "LT-4711"\n', NO_CERTIFICATE, "the first counts",
             names=["name:other"])
         row("host-first-bad", 'PaloAlto-Client-Hostname = "a b"\n'
             'PaloAlto-Client-Hostname = "LT-4711"\n', NO_CERTIFICATE, "also one that is no name")
-        for name, text in (("long", "h" * 128), ("nul", "LT-4711\\000"), ("slash", "LT/4711"),
+        for name, text in (("long", "hi" * 64), ("nul", "LT-4711\\000"), ("slash", "LT/4711"),
                            ("control", "LT-4711\\007")):
             row("host-" + name, f'PaloAlto-Client-Hostname = "{text}"\n', NO_CERTIFICATE,
                 "no host's name")

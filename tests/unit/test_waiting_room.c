@@ -452,12 +452,12 @@ static int keep_and_take(dt_signon *m, dt_error *e)
     char token[DT_STATE_TOKEN_MAX];
     dt_buf token_buf;
     dt_site site;
-    char identity[DT_IDENTITY_KEY_MAX];
+    char user[DT_RLM_BINDING_MAX];
     dt_audit_context ctx = {0};
 
     dt_signon_audit_context(m, &ctx);
-    dt_identity_key(dt_signon_identity(m), identity);
-    dt_state_binding who = {identity, ctx.nas, ctx.application, ctx.station};
+    dt_challenge_user(dt_signon_identity(m), ctx.name, user);
+    dt_state_binding who = {user, ctx.nas, ctx.application, ctx.station};
     dt_signon *taken = calloc(1, dt_signon_size());
     dt_buf reply;
 
