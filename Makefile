@@ -227,4 +227,4 @@ help: ## this list
 .PHONY: all unit-tests check demo lint run-lint format layers deps clean help FORCE
 FORCE:
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/mutants -prune -o -name '*.d' -type f -print 2>/dev/null)

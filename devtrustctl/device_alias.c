@@ -6,10 +6,12 @@
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
 
+#include "core/hardware_serial.h"
 #include "core/device_record.h"
 #include "core/json.h"
 #include "edge/host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,20 +111,55 @@ int dt_device_aliases_file(dt_store *s, dt_intune_device const *d, dt_time synce
 
 /* --- the administrator's ---------------------------------------------------------------------- */
 
-/* "mac:00-50-56-ab-cd-ef" as it is filed. */
-static int take_name(char const *text, char name[DT_VPN_NAME_MAX], dt_error *e)
+/* Why a VPN client may well give this name, and it is none to find a device by. */
+static char const *why_none(char const *kind, char const *text)
 {
-    char const *colon = strchr(text, ':');
-    char kind[8];
+    char mac[DT_VPN_MAC_TEXT];
+
+    if (strcmp(kind, "mac:") == 0 && dt_mac_of_device(dt_bytes_str(text), mac) == DT_E_INVALID)
+        return "it is locally administered (a random address, a guest's, 02:00:00:00:00:00) or the "
+               "same on "
+               "every computer";
+    if (strcmp(kind, "mac:") != 0 && text[0] != '\0' && dt_identifies_nothing(text))
+        return "it is a placeholder that many devices have";
+    return NULL;
+}
+
+/* A name as why_none() knows it: an earlier version may have filed it, and it is to be removed. */
+static bool take_none(char const *kind, char const *text, char name[DT_VPN_NAME_MAX])
+{
+    char mac[DT_VPN_MAC_TEXT];
+    bool is_mac = strcmp(kind, "mac:") == 0;
+    int n;
+
+    if (is_mac && dt_mac_parse(dt_bytes_str(text), mac) != DT_OK)
+        return false;
+    n = snprintf(name, DT_VPN_NAME_MAX, "%s%s", kind, is_mac ? mac : text);
+    for (char *p = name; *p != '\0'; p++)
+        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+    return n > 0 && n < DT_VPN_NAME_MAX;
+}
+
+/* "mac:00-50-56-ab-cd-ef" as it is filed. */
+static int take_name(char const *text, bool removes, char name[DT_VPN_NAME_MAX], dt_error *e)
+{
+    char const *colon = strchr(text, ':'), *why = NULL;
+    char kind[8] = "";
     size_t len = colon != NULL ? (size_t)(colon - text) + 1 : 0;
 
-    if (len == 0 || dt_str_copy_bytes(kind, sizeof(kind), dt_bytes_of(text, len)) < 0 ||
-        !dt_vpn_name_of(kind, colon + 1, name))
-        return dt_error_set(e, DT_E_INVALID,
-                            "%.100s is no name that a VPN client gives: mac:ADDRESS, uid:TEXT, "
-                            "name:HOST",
-                            text);
-    return DT_OK;
+    if (len > 0 && dt_str_copy_bytes(kind, sizeof(kind), dt_bytes_of(text, len)) == DT_OK) {
+        if (dt_vpn_name_of(kind, colon + 1, name))
+            return DT_OK;
+        if (strcmp(kind, "mac:") == 0 || strcmp(kind, "uid:") == 0 || strcmp(kind, "name:") == 0)
+            why = why_none(kind, colon + 1);
+    }
+    if (why != NULL && removes && take_none(kind, colon + 1, name))
+        return DT_OK;
+    if (why != NULL)
+        return dt_error_set(e, DT_E_INVALID, "%.100s tells no device from another: %s", text, why);
+    return dt_error_set(
+        e, DT_E_INVALID,
+        "%.100s is no name that a VPN client gives: mac:ADDRESS, uid:TEXT, name:HOST", text);
 }
 
 static dt_ctl_exit add(aliases *k, char const *text, char const *device)
@@ -130,7 +167,7 @@ static dt_ctl_exit add(aliases *k, char const *text, char const *device)
     char name[DT_VPN_NAME_MAX];
     dt_device_alias old, alias = {0};
     dt_error e = {0};
-    int rc = take_name(text, name, &e);
+    int rc = take_name(text, false, name, &e);
 
     if (rc == DT_OK && dt_guid_parse(dt_bytes_str(device), &alias.device) < 0)
         rc = dt_error_set(&e, DT_E_INVALID, "%.100s is not a device id (a GUID)", device);
@@ -155,7 +192,7 @@ static dt_ctl_exit remove_one(aliases *k, char const *text)
     dt_buf scratch;
     dt_error e = {0};
 
-    if (take_name(text, name, &e) < 0)
+    if (take_name(text, true, name, &e) < 0)
         return dt_err_fault(&e);
     op = alias_op(DT_STORE_TAKE, name);
     op.sync = true;

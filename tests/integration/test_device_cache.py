@@ -139,6 +139,27 @@ def test_sync_a_fleet(site: Site, world: Sim, empty_first: bool) -> None:
     assert run.returncode in (YES, NO) and world.count("graph.device") == 0
 
 
+@pytest.mark.parametrize("odd", ["LT\0", "\ud800", "\udc00LT", "LT\ud83d"])
+@pytest.mark.parametrize("member", ["deviceName", "serialNumber", "userPrincipalName"])
+def test_sync_leaves_out_a_device_that_cannot_be_read(site: Site, world: Sim, odd: str,
+                                                      member: str) -> None:
+    """One odd text ends no list: not on its page, and not on those behind."""
+    devices = fleet(world)
+    world.set_device(devices[2], **{member: odd})
+    world.org(devices_page_size=5)
+    for _ in range(2):  # the next time as well
+        answer = ctl(site, "sync", "--page-size", 5)
+        assert answer.returncode == YES, answer
+        assert answer.stdout.startswith(f"{FLEET - 1} devices kept"), answer
+        assert f"left out: device {devices[2]}" in answer.stderr, answer
+        assert answer.stderr.count("left out: device") == 1
+    assert known(site, devices) == FLEET - 1
+    assert ctl(site, "show", devices[2]).returncode == NO
+    # Mended, it is kept like any other.
+    world.set_device(devices[2], **{member: "LT-4711"})
+    assert ctl(site, "sync", "--page-size", 5).stdout.startswith(f"{FLEET} devices kept")
+
+
 def test_sync_removes_nothing(site: Site, world: Sim) -> None:
     devices = fleet(world, 3)
     assert ctl(site, "sync").returncode == YES
@@ -189,6 +210,13 @@ def test_aliases_by_hand(site: Site, world: Sim) -> None:
     for bad in ("serial:4711", "mac:ffffffffffff", "name:Ann's", "005056bd8f3e", "name:"):
         answer = ctl(site, "alias", "add", bad, ann)
         assert answer.returncode == FAULT and "no name that a VPN client gives" in answer.stderr
+    for bad, why in (("mac:02:00:00:00:00:00", "locally administered"),
+                     ("mac:da-a1-19-4c-2f-01", "locally administered"),
+                     ("mac:00:05:9a:3c:7a:00", "the same on every computer"),
+                     ("name:localhost", "placeholder"), ("uid:0000000000", "placeholder")):
+        answer = ctl(site, "alias", "add", bad, ann)
+        assert answer.returncode == FAULT and bad + " tells no device" in answer.stderr, answer
+        assert why in answer.stderr
     assert "is not a device id" in ctl(site, "alias", "add", "name:x", "x").stderr
     assert len(aliases(site)) == 2
     # They are no keys, nor trusted devices.
@@ -196,6 +224,10 @@ def test_aliases_by_hand(site: Site, world: Sim) -> None:
     assert ctl(site, "remove", ann).returncode != YES and len(aliases(site)) == 2
     assert ctl(site, "alias", "remove", "name:lt-4711", "name:lt-0").returncode == NO
     assert list(aliases(site)) == ["mac:005056bd8f3e"]
+    # One that an earlier version may have filed can be removed, though not added.
+    for old in ("mac:02-00-00-00-00-00", "name:LocalHost", "uid:0000000000"):
+        answer = ctl(site, "alias", "remove", old)
+        assert answer.returncode == NO and "no device from another" not in answer.stderr, answer
     assert world.count("graph.total") == 0
 
 
