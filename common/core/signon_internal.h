@@ -137,7 +137,8 @@ typedef enum dt_push_state {
     DT_PUSH_WAITING,
     DT_PUSH_APPROVED,
     DT_PUSH_REJECTED,
-    DT_PUSH_OVER, /* timed out, cancelled, failed: nobody may build on it */
+    DT_PUSH_OVER,   /* timed out, cancelled, failed: nobody may build on it */
+    DT_PUSH_LOCKED, /* the same, because the person's account was locked meanwhile */
 } dt_push_state;
 
 /* An SSH agent that came along; its keys and the one that is asked for are in the room at the end. */

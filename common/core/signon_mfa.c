@@ -329,6 +329,8 @@ static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now
         return;
     default:
         push_over(s, over_cause(v->result), now);
+        if (v->result == DT_OKTA_RESULT_LOCKED)
+            s->push.state = DT_PUSH_LOCKED;
         return;
     }
 }
@@ -482,6 +484,8 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
         v.result = DT_OKTA_RESULT_SUCCESS;
     if (other.state == DT_PUSH_REJECTED)
         v.result = DT_OKTA_RESULT_REJECTED;
+    if (other.state == DT_PUSH_LOCKED)
+        v.result = DT_OKTA_RESULT_LOCKED;
     push_result(s, &v, now);
 }
 

@@ -66,7 +66,7 @@ int dt_push_unpack(dt_bytes text, dt_push *out)
     memset(out, 0, sizeof(*out));
     if (rc < 0)
         return rc;
-    if (!take_integer(root, "state", DT_PUSH_STARTING, DT_PUSH_OVER, &state) ||
+    if (!take_integer(root, "state", DT_PUSH_STARTING, DT_PUSH_LOCKED, &state) ||
         !take_integer(root, "at", 0, DT_TIME_NEVER - 1, &out->at) ||
         !take_string(root, "share", out->share, sizeof(out->share)) ||
         !take_integer(root, "number", DT_SIGNON_NUMBER_NONE, INT32_MAX, &number) ||

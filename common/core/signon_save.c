@@ -429,7 +429,7 @@ static void okta(codec *c, dt_signon *s)
     FLAG(s->negative);
     FLAG(s->push_blocked);
     NUMBER(s->push_block_cause, 0, DT_CAUSE_COUNT - 1);
-    NUMBER(s->push.state, DT_PUSH_NONE, DT_PUSH_OVER);
+    NUMBER(s->push.state, DT_PUSH_NONE, DT_PUSH_LOCKED);
     FLAG(s->push.joined);
     NUMBER(s->push.number, DT_SIGNON_NUMBER_NONE, INT32_MAX);
     TEXT(s->push.login);

@@ -863,6 +863,7 @@ static void test_retransmit_joins_the_push(void **state)
     second_joins(OKTA_SUCCESS, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
     second_joins(OKTA_REJECTED, DT_DENY, DT_CAUSE_MFA_REJECTED);
     second_joins(OKTA_TIMEOUT, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    second_joins("{\"factorResult\":\"LOCKED_OUT\"}", DT_DENY, DT_CAUSE_MFA_LOCKED);
 }
 
 static void test_an_approved_push_is_not_used_again(void **state)
@@ -1737,7 +1738,7 @@ static void test_no_push_at_all_holds_without_a_store(void **state)
 #define TRANSACTION "https://example.okta.com/api/v1/users/00u1/factors/opf1/transactions/t"
 #define STRANGERS "https://example.okta.com/api/v1/users/00u2/factors/opf9/transactions/t"
 
-enum { STARTING = 1, WAITING, APPROVED, REJECTED, OVER };
+enum { STARTING = 1, WAITING, APPROVED, REJECTED, OVER, LOCKED };
 
 /* Puts a push's record under the key that the machine is about to claim or has joined. */
 static void put_push(world *w, int state, char const *login, char const *owner, char const *poll,
@@ -1813,6 +1814,7 @@ static void test_only_ones_own_push_is_joined(void **state)
     found_record(REJECTED, "bob@example.com", TRANSACTION, "", SENDS);
     found_record(APPROVED, "ann@example.com", TRANSACTION, "", SENDS);
     found_record(OVER, "ann@example.com", "", "", SENDS);
+    found_record(LOCKED, "ann@example.com", "", "", SENDS);
 }
 
 static void test_a_refusal_of_a_moment_ago_stands(void **state)
@@ -1858,7 +1860,9 @@ static void test_a_joined_push_must_stay_the_same(void **state)
     joined_finds(WAITING, "ann@example.com", "f", "", DT_DENY, DT_CAUSE_MFA_TIMEOUT);
     joined_finds(OVER, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
     joined_finds(REJECTED, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_REJECTED);
-    joined_finds(6, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(LOCKED, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_LOCKED);
+    joined_finds(LOCKED, "ann@example.com", "g", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    joined_finds(LOCKED + 1, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
     joined_finds(0, "ann@example.com", "f", TRANSACTION, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
 }
 
