@@ -380,7 +380,7 @@ static void check_lines(checking *k)
         tell_ways(k, DT_PAM_AUTH, k->auth);
         check_first_factor(k);
     } else if (strcmp(k->r->service, "sshd") != 0) {
-        f = find(k, DT_PAM_NOTE, "auth: no line asks devtrust; the account lines do");
+        (void)find(k, DT_PAM_NOTE, "auth: no line asks devtrust; the account lines do");
     }
     if (k->account->asks && !k->kind->no_account_line)
         tell_ways(k, DT_PAM_ACCOUNT, k->account);

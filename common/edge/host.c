@@ -368,7 +368,7 @@ static int first_of_connection(pid_t *pid, proc_stat *stat)
 int dt_host_connection(pid_t pid, char *out, size_t size)
 {
     char boot[64];
-    proc_stat stat;
+    proc_stat stat = {0};
     int rc = proc_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
     int n;
 

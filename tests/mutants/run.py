@@ -86,8 +86,14 @@ def read_list(path):
 
 def read_lists():
     found = [m for path in sorted(LISTS.glob("*.mutants")) for m in read_list(path)]
+    stale = []
     for m in found:
-        apply(m, (ROOT / m.path).read_text() if (ROOT / m.path).is_file() else "")
+        try:
+            apply(m, (ROOT / m.path).read_text() if (ROOT / m.path).is_file() else "")
+        except ListError as e:
+            stale.append(str(e))
+    if stale:
+        raise ListError("\n".join(stale))
     return found
 
 

@@ -1123,8 +1123,8 @@ static void test_records_of_other_versions(void **state)
     assert_int_equal(dt_remembered_pack(&r, &b), DT_OK);
     assert_memory_equal(text, "{\"v\":2,", 7);
     assert_int_equal(dt_remembered_unpack(dt_buf_bytes(&b), &back), DT_OK);
-    for (char v = '0'; v <= '9'; v++) {
-        text[5] = v;
+    for (int v = '0'; v <= '9'; v++) {
+        text[5] = (char)v;
         assert_int_equal(dt_remembered_unpack(dt_buf_bytes(&b), &back),
                          v == '2' ? DT_OK : DT_E_PARSE);
     }
