@@ -224,10 +224,9 @@ static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_sit
     return rc;
 }
 
-int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
-                      dt_state_binding const *who, dt_signon *machine, dt_buf *luggage, dt_error *e)
+static int open_state(dt_site const *site, dt_bytes state, dt_state_binding const *who,
+                      char id_hex[2 * DT_STATE_ID_LEN + 1], dt_error *e)
 {
-    char id_hex[2 * DT_STATE_ID_LEN + 1];
     uint8_t const *key = state_key(site);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID, "State cannot be read: set [store] state_key_file");
@@ -238,5 +237,48 @@ int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
         return dt_error_set(e, DT_E_CRYPTO, DT_CHALLENGE_ELSEWHERE);
     if (rc != 0)
         return dt_error_set(e, DT_E_CRYPTO, "State was changed, or made for somebody else");
-    return take_saved(d, who->user, id_hex, site, machine, luggage, e);
+    return 0;
+}
+
+/* The key goes in front twice, so that no text can be put behind one whose digest is known. */
+static int keyed_digest(uint8_t const *key, char const *id_hex, dt_bytes answer,
+                        uint8_t out[DT_SHA256_LEN])
+{
+    static char const label[] = "devtrust answer to a State";
+    uint8_t storage[DT_AEAD_KEY_LEN + sizeof label + 2 * DT_STATE_ID_LEN + DT_ANSWER_MAX + 1];
+    dt_buf b;
+    dt_buf_init_fixed(&b, storage, sizeof storage);
+    dt_buf_put(&b, key, DT_AEAD_KEY_LEN);
+    dt_buf_put(&b, label, sizeof label);
+    dt_buf_puts(&b, id_hex);
+    dt_buf_put(&b, answer.p, answer.len);
+    int rc = dt_buf_error(&b);
+    if (rc == 0)
+        rc = dt_crypto_sha256(dt_buf_bytes(&b), out);
+    dt_buf_reset(&b);
+    dt_buf_put(&b, key, DT_AEAD_KEY_LEN);
+    dt_buf_put(&b, out, DT_SHA256_LEN);
+    if (rc == 0)
+        rc = dt_crypto_sha256(dt_buf_bytes(&b), out);
+    explicit_bzero(storage, sizeof storage);
+    return rc;
+}
+
+int dt_challenge_answer_key(dt_site const *site, dt_bytes state, dt_state_binding const *who,
+                            dt_bytes answer, uint8_t out[DT_SHA256_LEN], dt_error *e)
+{
+    char id_hex[2 * DT_STATE_ID_LEN + 1];
+    int rc = open_state(site, state, who, id_hex, e);
+    if (rc != 0)
+        return rc;
+    rc = keyed_digest(state_key(site), id_hex, answer, out);
+    return rc == 0 ? 0 : dt_error_set(e, DT_E_CRYPTO, "no digest of an answer can be made");
+}
+
+int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
+                      dt_state_binding const *who, dt_signon *machine, dt_buf *luggage, dt_error *e)
+{
+    char id_hex[2 * DT_STATE_ID_LEN + 1];
+    int rc = open_state(site, state, who, id_hex, e);
+    return rc != 0 ? rc : take_saved(d, who->user, id_hex, site, machine, luggage, e);
 }

@@ -32,6 +32,12 @@ DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes st
                                   dt_state_binding const *who, dt_signon *machine, dt_buf *luggage,
                                   dt_error *e);
 
+/* What tells an answer that comes again from another one to the same State: a digest of both under the key of States,
+ * so that the answer cannot be guessed from it. Errors as of dt_challenge_take, but nothing is taken. Pure. */
+DT_MUST_USE int dt_challenge_answer_key(dt_site const *site, dt_bytes state,
+                                        dt_state_binding const *who, dt_bytes answer,
+                                        uint8_t out[DT_SHA256_LEN], dt_error *e);
+
 #define DT_RLM_BINDING_MAX (DT_IDENTITY_KEY_MAX + DT_USER_MAX)
 /* Whose State it is: the identity's, and under the very name that it began with, which every NAS repeats. */
 void dt_challenge_user(dt_identity const *who, char const *name, char out[DT_RLM_BINDING_MAX]);

@@ -4,7 +4,6 @@
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include "core/crypto.h"
-
 #include "core/network.h"
 #include "core/passcode.h"
 #include "core/place.h"

@@ -529,11 +529,59 @@ static int take_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs c
     return rc;
 }
 
+/* Goes on in the waiting room, as whoever repeats the answer finds it there. */
+static rlm_rcode_t park_answer(rlm_devtrust_t const *inst, REQUEST *request, dt_signon *machine,
+                               dt_parked **parked, char const *id)
+{
+    dt_buf luggage;
+    dt_error e = {0};
+    dt_luggage_init(&luggage);
+    int packed = pack(inst, request, &luggage, &e);
+    int rc = packed != 0 ? packed : dt_waiting_room_start(*parked, machine, dt_buf_bytes(&luggage));
+    dt_buf_free(&luggage);
+    if (packed != 0)
+        return give_up(inst, request, machine, DT_CAUSE_CONFIG, e.text, id);
+    if (rc != 0)
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room takes no more", id);
+    dt_parked *p = *parked;
+    *parked = NULL;
+    return leave(inst, request, p, id);
+}
+
+/* The first with this answer: it alone takes the State and asks Okta. */
+static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
+                                dt_rlm_inputs const *in, dt_state_binding const *who,
+                                VALUE_PAIR const *state, dt_bytes answer, dt_signon *machine,
+                                dt_parked *parked)
+{
+    char id[DT_SIGNON_ID_LEN + 1] = "";
+    dt_audit_context ctx = {0};
+    dt_error e = {0};
+    dt_outcome refused = {0};
+    rlm_rcode_t code;
+    int rc = take_up(inst, request, in, who, state, machine, &e);
+    dt_cause cause = rc == DT_E_UNAVAILABLE ? DT_CAUSE_INTERNAL : DT_CAUSE_STATE_INVALID;
+    if (rc != 0) {
+        code = refuse(inst, request, in, cause, again, e.text);
+    } else {
+        dt_signon_audit_context(machine, &ctx);
+        (void)!dt_str_copy(id, sizeof id, ctx.id);
+        dt_signon_answer(machine, answer, dt_host_now());
+        cause = DT_CAUSE_BUSY;
+        code = park_answer(inst, request, machine, &parked, id);
+        explicit_bzero(machine, dt_signon_size()); /* a passcode may be in it */
+    }
+    if (parked != NULL) {
+        dt_outcome_set(&refused, DT_DENY, cause);
+        dt_waiting_room_cancel(&parked, &refused);
+    }
+    return code;
+}
+
 /* The answer to a challenge of ours: the first factor was verified before the challenge was made. */
 static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
                           VALUE_PAIR const *state, dt_signon *machine)
 {
-    dt_request limits;
     dt_identity identity;
     char user[DT_RLM_BINDING_MAX];
     dt_error e = {0};
@@ -546,15 +594,21 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,
                       "the answer to a challenge has to come as User-Password, of at most 128 "
                       "bytes");
-    int rc = take_up(inst, request, in, &who, state, machine, &e);
+    dt_bytes answer = dt_bytes_of(password->vp_strvalue, password->vp_length);
+    dt_parked *parked = NULL;
+    bool first = false;
+    uint8_t key[DT_SHA256_LEN];
+    int rc = dt_challenge_answer_key(in->site, dt_bytes_of(state->vp_octets, state->vp_length),
+                                     &who, answer, key, &e);
     if (rc != 0)
-        return refuse(inst, request, in,
-                      rc == DT_E_UNAVAILABLE ? DT_CAUSE_INTERNAL : DT_CAUSE_STATE_INVALID, again,
-                      e.text);
-    dt_signon_answer(machine, dt_bytes_of(password->vp_strvalue, password->vp_length),
-                     dt_host_now());
-    dt_rlm_request_fill(inst, request, in, &limits);
-    return carry_on(inst, request, machine, NULL, limits.wait_limit);
+        return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again, e.text);
+    if (dt_waiting_room_answer(inst->link->room, key, &parked, &first) != 0)
+        return refuse(inst, request, in, DT_CAUSE_BUSY, "", "the waiting room takes no more");
+    if (!first) {
+        RDEBUG("the answer to a challenge came before: what becomes of that one is said to both");
+        return leave(inst, request, parked, in->id);
+    }
+    return answer_first(inst, request, in, &who, state, answer, machine, parked);
 }
 
 /* The State of a challenge that this module made; NULL when there is none. A request with several
@@ -692,10 +746,12 @@ static rlm_rcode_t CC_HINT(nonnull) mod_authenticate(void *instance, REQUEST *re
 /* The outcome of a parked one, once it has one that says something. */
 static bool parked_outcome(decision const *d, REQUEST *request, dt_outcome *o)
 {
+    char id[DT_SIGNON_ID_LEN + 1];
     bool suspended = false;
     if (!dt_parked_outcome(d->parked, o, &suspended))
         return false;
-    dt_rlm_attributes(request, o, d->id);
+    dt_parked_id(d->parked, id);
+    dt_rlm_attributes(request, o, id);
     return !suspended;
 }
 

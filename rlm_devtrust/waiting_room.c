@@ -2,9 +2,9 @@
 /* The waiting room. See waiting_room.h.
  *
  * Threads: worker threads park, ask for the outcome and leave; everything that touches a socket, a
- * timer or a run happens on the driver's loop. `lock` guards the table, the counts of shares and an
- * answer once it is there. A parked request has up to three shares: the server's request, the run,
- * the connection that its packet came in by. */
+ * timer or a run happens on the driver's loop. `lock` guards the tables, who joined whom, the counts of shares
+ * and an answer once it is there. A parked request has a share for each of: the server's request, the run,
+ * the connection that its packet came in by, the table of answers to challenges, who joined it. */
 #include "rlm_devtrust/waiting_room.h"
 
 #include "edge/host.h"
@@ -47,6 +47,16 @@ struct dt_parked {
     dt_time since;
     /* under the lock once `answered` */
     bool answered, suspended;
+    char id[DT_SIGNON_ID_LEN + 1];
+    /* of an answer to a challenge, under the lock */
+    uint8_t key[DT_SHA256_LEN];
+    bool listed;            /* in the table of answers: others may join */
+    bool remembered;        /* answered, and only kept for who repeats it */
+    bool left;              /* its request has left, and it goes on for those who joined */
+    dt_parked *next_listed; /* in its bucket of answers */
+    dt_parked *first;       /* whom it joined, until it is answered */
+    LIST_ENTRY(dt_parked) joining;
+    LIST_HEAD(, dt_parked) joined;
     bool report_only; /* of the machine, since parking */
     dt_buf luggage;   /* since parking */
     answer answer;
@@ -57,6 +67,8 @@ struct dt_parked {
     LIST_ENTRY(dt_parked) waiting;
     dt_radius_query query;
     struct event *deadline;
+    struct event *forget; /* while an answer is remembered */
+    LIST_ENTRY(dt_parked) remembering;
     char info[DT_PROMPT_TEXT_MAX];
 };
 
@@ -79,6 +91,9 @@ struct dt_waiting_room {
     pthread_cond_t closed_cond;
     bool closed, freed;
     dt_parked *buckets[BUCKETS];
+    dt_parked *answers[BUCKETS]; /* by their keys */
+    size_t remembered; /* of those in the tables, how many are only kept for who repeats them */
+    LIST_HEAD(, dt_parked) remembering; /* the loop's */
     dt_room_stats stats;
     size_t connection_count; /* the loop's */
 };
@@ -154,6 +169,75 @@ static void drop(dt_parked *p)
         room_destroy(r);
 }
 
+/* --- answers to challenges: with the lock held -------------------------------------------------- */
+
+static dt_parked **answer_bucket(dt_waiting_room *r, uint8_t const key[])
+{
+    size_t i;
+    memcpy(&i, key, sizeof i); /* a digest */
+    return &r->answers[i & (BUCKETS - 1)];
+}
+
+static dt_parked *answer_find(dt_waiting_room *r, uint8_t const key[])
+{
+    dt_parked *p = *answer_bucket(r, key);
+    while (p != NULL && !dt_const_time_equal(p->key, key, DT_SHA256_LEN))
+        p = p->next_listed;
+    return p;
+}
+
+static void answer_list(dt_waiting_room *r, dt_parked *p)
+{
+    dt_parked **at = answer_bucket(r, p->key);
+    p->next_listed = *at;
+    *at = p;
+    p->listed = true;
+    p->shares++;
+}
+
+/* True when the table's share is the caller's now. */
+static bool answer_unlist(dt_parked *p)
+{
+    if (!p->listed)
+        return false;
+    dt_parked **at = answer_bucket(p->room, p->key);
+    while (*at != p)
+        at = &(*at)->next_listed;
+    *at = p->next_listed;
+    p->listed = false;
+    return true;
+}
+
+/* Gives `p` what became of the first one. */
+static void adopt(dt_parked *p, dt_parked const *first)
+{
+    p->answer = first->answer;
+    p->outcome = first->outcome;
+    p->suspended = first->suspended;
+    p->report_only = first->report_only;
+    memcpy(p->id, first->id, sizeof p->id);
+    dt_buf_init(&p->luggage, first->luggage.len);
+    dt_buf_put(&p->luggage, first->luggage.p, first->luggage.len);
+    if (dt_buf_error(&p->luggage) != 0) {
+        memset(&p->answer, 0, sizeof p->answer);
+        p->answer.code = DT_RADIUS_ACCESS_REJECT;
+        p->suspended = false;
+        memset(&p->outcome, 0, sizeof p->outcome);
+        dt_outcome_set(&p->outcome, DT_DENY, DT_CAUSE_INTERNAL);
+    }
+    p->answered = true;
+}
+
+/* Whom `p` joined, with the share that it had of it, or NULL. */
+static dt_parked *part(dt_parked *p)
+{
+    dt_parked *first = p->first;
+    if (first != NULL)
+        LIST_REMOVE(p, joining);
+    p->first = NULL;
+    return first;
+}
+
 /* --- answering: on the loop ------------------------------------------------------------------ */
 
 /* The packet no longer waits. The caller gives back the connection's share. */
@@ -215,10 +299,95 @@ static dt_radius_code code_of(dt_outcome const *o)
                                                          : DT_RADIUS_ACCESS_REJECT;
 }
 
+static void give_up(dt_parked *p, dt_cause cause);
+
+/* Nobody joins it any more. */
+static void forget(dt_parked *p)
+{
+    dt_waiting_room *r = p->room;
+    if (p->forget != NULL) {
+        event_free(p->forget);
+        p->forget = NULL;
+        LIST_REMOVE(p, remembering);
+    }
+    pthread_mutex_lock(&r->lock);
+    if (p->remembered)
+        r->remembered--;
+    p->remembered = false;
+    bool was_listed = answer_unlist(p);
+    pthread_mutex_unlock(&r->lock);
+    if (was_listed)
+        drop(p);
+}
+
+static void on_forget(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    forget(ctx);
+}
+
+/* Keeps what became of an answer for who repeats it; what nobody waited for is not kept. */
+static void remember(dt_parked *p)
+{
+    dt_waiting_room *r = p->room;
+    struct timeval tv = {DT_ROOM_REPEAT_SECONDS, 0};
+    pthread_mutex_lock(&r->lock);
+    bool listed = p->listed && !p->remembered;
+    bool keep = listed && !r->closed && r->driver != NULL && r->remembered < DT_ROOM_REPEATS_MAX &&
+                p->outcome.cause != DT_CAUSE_CLIENT_GONE;
+    if (keep) {
+        p->remembered = true;
+        r->remembered++;
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (!listed)
+        return;
+    p->forget = keep ? evtimer_new(dt_driver_base(r->driver), on_forget, p) : NULL;
+    if (p->forget != NULL)
+        LIST_INSERT_HEAD(&r->remembering, p, remembering);
+    if (p->forget == NULL || evtimer_add(p->forget, &tv) != 0)
+        forget(p);
+}
+
+/* Answers whoever joined `p`, which is answered. */
+static void answer_joined(dt_parked *p)
+{
+    dt_waiting_room *r = p->room;
+    for (;;) {
+        pthread_mutex_lock(&r->lock);
+        dt_parked *q = LIST_FIRST(&p->joined);
+        if (q != NULL) {
+            (void)part(q);
+            if (!q->answered)
+                adopt(q, p);
+            q->shares++;
+        }
+        pthread_mutex_unlock(&r->lock);
+        if (q == NULL)
+            return;
+        send_answer(q);
+        drop(q);
+        drop(p); /* the share that it had of the first */
+    }
+}
+
+/* One that joined has what it gets. Where it was the last for whom the first one went on, that ends. */
+static void leave_first(dt_parked *first)
+{
+    pthread_mutex_lock(&first->room->lock);
+    bool last = first->left && !first->answered && LIST_EMPTY(&first->joined);
+    pthread_mutex_unlock(&first->room->lock);
+    if (last)
+        give_up(first, DT_CAUSE_CLIENT_GONE);
+    drop(first);
+}
+
 static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message)
 {
     dt_waiting_room *r = p->room;
     pthread_mutex_lock(&r->lock);
+    p->shares++;
     if (!p->answered) {
         p->answer.code = code;
         set_message(p, message);
@@ -226,8 +395,14 @@ static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char 
         p->suspended = code == DT_RADIUS_ACCESS_CHALLENGE;
         p->answered = true;
     }
+    dt_parked *first = part(p);
     pthread_mutex_unlock(&r->lock);
     send_answer(p);
+    answer_joined(p);
+    remember(p);
+    if (first != NULL)
+        leave_first(first);
+    drop(p);
 }
 
 /* --- the run's door ------------------------------------------------------------------------- */
@@ -290,6 +465,15 @@ static void let_run_go(dt_parked *p, dt_cause cause)
     p->run = NULL;
     dt_run_detach(run, cause);
     drop(p);
+}
+
+/* Nobody waits for it. */
+static void give_up(dt_parked *p, dt_cause cause)
+{
+    dt_outcome o = {0};
+    dt_outcome_set(&o, DT_DENY, cause);
+    settle(p, DT_RADIUS_ACCESS_REJECT, &o, "");
+    let_run_go(p, cause);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
@@ -524,6 +708,7 @@ int dt_waiting_room_open(dt_driver *d, dt_room_options const *o, dt_waiting_room
     r->driver = d;
     r->options = *o;
     LIST_INIT(&r->connections);
+    LIST_INIT(&r->remembering);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->closed_cond, NULL);
     int rc = make_secret(r);
@@ -572,6 +757,8 @@ static void close_on_loop(void *ctx)
     r->listener = NULL;
     while (!LIST_EMPTY(&r->connections))
         connection_close(LIST_FIRST(&r->connections));
+    while (!LIST_EMPTY(&r->remembering))
+        forget(LIST_FIRST(&r->remembering));
     pthread_mutex_lock(&r->lock);
     r->closed = true;
     pthread_cond_signal(&r->closed_cond);
@@ -615,50 +802,150 @@ void dt_waiting_room_stats(dt_waiting_room *r, dt_room_stats *out)
 
 /* --- parking: any thread -------------------------------------------------------------------- */
 
+/* With the lock held. */
 static int table_add(dt_waiting_room *r, dt_parked *p)
 {
-    pthread_mutex_lock(&r->lock);
-    bool fits = r->stats.parked < r->options.parked_max && !r->freed;
+    bool fits = r->stats.parked - r->remembered < r->options.parked_max && !r->freed;
     if (fits) {
         dt_parked **at = bucket(r, p->ticket);
         p->next = *at;
         *at = p;
         r->stats.parked++;
     }
-    pthread_mutex_unlock(&r->lock);
     return fits ? 0 : DT_E_LIMIT;
 }
 
-int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
-                         dt_parked **out)
+/* In no table yet; with the share of the server's request. */
+static int parked_new(dt_waiting_room *r, dt_parked **out)
 {
     dt_parked *p = calloc(1, sizeof *p);
     *out = NULL;
     if (p == NULL)
         return DT_E_NOMEM;
     p->room = r;
-    p->shares = 2; /* the request's and the run's */
+    p->shares = 1;
     p->since = dt_host_now();
+    LIST_INIT(&p->joined);
+    dt_buf_init(&p->luggage, 0);
+    int rc = dt_host_random(p->ticket, sizeof p->ticket);
+    if (rc == 0)
+        *out = p;
+    else
+        parked_free(p);
+    return rc;
+}
+
+int dt_waiting_room_start(dt_parked *p, dt_signon const *machine, dt_bytes luggage)
+{
+    dt_waiting_room *r = p->room;
+    dt_audit_context ctx = {0};
+    dt_signon_audit_context(machine, &ctx);
+    pthread_mutex_lock(&r->lock);
     dt_buf_init(&p->luggage, luggage.len);
     dt_buf_put(&p->luggage, luggage.p, luggage.len);
     int rc = dt_buf_error(&p->luggage);
     if (rc == 0)
-        rc = dt_host_random(p->ticket, sizeof p->ticket);
+        rc = dt_str_copy(p->id, sizeof p->id, ctx.id);
+    p->report_only = dt_signon_outcome(machine)->report_only;
+    p->shares++; /* the run's */
+    pthread_mutex_unlock(&r->lock);
     if (rc == 0)
-        rc = table_add(r, p);
+        rc = dt_driver_submit(r->driver, machine, &radius_door, p, &p->run);
+    if (rc != 0)
+        drop(p);
+    return rc;
+}
+
+int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
+                         dt_parked **out)
+{
+    dt_parked *p = NULL;
+    int rc = parked_new(r, &p);
+    *out = NULL;
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&r->lock);
+    rc = table_add(r, p);
+    pthread_mutex_unlock(&r->lock);
     if (rc != 0) {
         parked_free(p);
         return rc;
     }
-    p->report_only = dt_signon_outcome(machine)->report_only;
-    rc = dt_driver_submit(r->driver, machine, &radius_door, p, &p->run);
-    if (rc != 0) {
+    rc = dt_waiting_room_start(p, machine, luggage);
+    if (rc != 0)
         drop(p);
-        drop(p);
-        return rc;
+    else
+        *out = p;
+    return rc;
+}
+
+/* With the lock held. */
+static void join(dt_parked *p, dt_parked *first)
+{
+    if (first->answered) {
+        adopt(p, first);
+        return;
     }
-    *out = p;
-    return 0;
+    p->first = first;
+    first->shares++;
+    LIST_INSERT_HEAD(&first->joined, p, joining);
+}
+
+int dt_waiting_room_answer(dt_waiting_room *r, uint8_t const key[DT_SHA256_LEN], dt_parked **out,
+                           bool *first)
+{
+    dt_parked *p = NULL;
+    int rc = parked_new(r, &p);
+    *out = NULL;
+    *first = false;
+    if (rc != 0)
+        return rc;
+    memcpy(p->key, key, sizeof p->key);
+    pthread_mutex_lock(&r->lock);
+    rc = table_add(r, p);
+    dt_parked *other = answer_find(r, key);
+    *first = rc == 0 && other == NULL;
+    if (*first)
+        answer_list(r, p);
+    else if (rc == 0)
+        join(p, other);
+    pthread_mutex_unlock(&r->lock);
+    if (rc != 0)
+        parked_free(p);
+    else
+        *out = p;
+    return rc;
+}
+
+static void cancel_on_loop(void *ctx)
+{
+    dt_parked *p = ctx;
+    dt_outcome o = p->outcome;
+    settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+    drop(p);
+}
+
+void dt_waiting_room_cancel(dt_parked **parked, dt_outcome const *o)
+{
+    dt_parked *p = *parked;
+    dt_waiting_room *r = p->room;
+    *parked = NULL;
+    pthread_mutex_lock(&r->lock);
+    p->outcome = *o;
+    bool was_listed = answer_unlist(p);
+    bool told = r->driver != NULL && dt_driver_post(r->driver, cancel_on_loop, p) == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (was_listed)
+        drop(p);
+    if (!told)
+        drop(p);
+}
+
+void dt_parked_id(dt_parked *p, char out[DT_SIGNON_ID_LEN + 1])
+{
+    pthread_mutex_lock(&p->room->lock);
+    memcpy(out, p->id, sizeof p->id);
+    pthread_mutex_unlock(&p->room->lock);
 }
 
 dt_bytes dt_parked_ticket(dt_parked const *p)
@@ -683,14 +970,17 @@ bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended)
     return answered;
 }
 
-/* The packet leaves with the request: its place is for others, and a late yes is for nobody. */
+/* The packet leaves with the request: its place is for others, and a late yes is for nobody, unless others
+ * have joined: by them the answer still finds whoever gave it. */
 static void leave_on_loop(void *ctx)
 {
     dt_parked *p = ctx;
-    dt_outcome o = {0};
-    dt_outcome_set(&o, DT_DENY, DT_CAUSE_CLIENT_GONE);
-    settle(p, DT_RADIUS_ACCESS_REJECT, &o, "");
-    let_run_go(p, DT_CAUSE_CLIENT_GONE);
+    pthread_mutex_lock(&p->room->lock);
+    p->left = true;
+    bool wanted = !LIST_EMPTY(&p->joined);
+    pthread_mutex_unlock(&p->room->lock);
+    if (!wanted)
+        give_up(p, DT_CAUSE_CLIENT_GONE);
     drop(p);
 }
 

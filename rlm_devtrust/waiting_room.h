@@ -8,13 +8,17 @@
 #ifndef DT_RLM_WAITING_ROOM_H
 #define DT_RLM_WAITING_ROOM_H
 
+#include "core/crypto.h"
 #include "driver/driver.h"
 #include "rlm_devtrust/radius_packet.h"
 
 #define DT_ROOM_PARKED_MAX 60000    /* ceiling on the setting */
 #define DT_ROOM_CONNECTIONS_MAX 272 /* the server opens up to 250, of 256 packets each */
 #define DT_ROOM_UNPROVEN_SECONDS 5  /* a connection without one authentic packet is closed */
-#define DT_ROOM_CLOSE_SECONDS 10    /* longest wait for the loop when closing */
+#define DT_ROOM_REPEAT_SECONDS                                                                     \
+    10 /* how long what became of an answer is told to whoever repeats it */
+#define DT_ROOM_REPEATS_MAX 4096 /* answers of which that is kept at a time */
+#define DT_ROOM_CLOSE_SECONDS 10 /* longest wait for the loop when closing */
 
 typedef struct dt_waiting_room dt_waiting_room;
 typedef struct dt_parked dt_parked;
@@ -44,7 +48,25 @@ void dt_waiting_room_free(dt_waiting_room **r);
  * random bytes). Thread safe. */
 DT_MUST_USE int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
                                      dt_parked **out);
-/* Borrowed from the parked request. */
+
+/* The answer to a challenge, which a gateway may send again by another packet while the first is looked
+ * into, or soon after: only the first goes on with the sign-on, and whoever repeats it gets what became of that.
+ * `key` is a keyed digest of the State and the answer, so that another answer to it joins nobody.
+ * On success *out is the caller's share of a parked request. *first: go on with dt_waiting_room_start or
+ * dt_waiting_room_cancel; else it is answered with the first one. DT_E_LIMIT, DT_E_NOMEM, DT_E_IO as above.
+ * Thread safe. */
+DT_MUST_USE int dt_waiting_room_answer(dt_waiting_room *r, uint8_t const key[DT_SHA256_LEN],
+                                       dt_parked **out, bool *first);
+/* Hands over the machine of a first one, as dt_waiting_room_park does. The share stays the caller's, also
+ * on an error: cancel it then. */
+DT_MUST_USE int dt_waiting_room_start(dt_parked *p, dt_signon const *machine, dt_bytes luggage);
+/* A first one does not go on: whoever has joined it is refused with this outcome, which denies, and nobody joins it any
+ * more. Takes the share; nulls the pointer. */
+void dt_waiting_room_cancel(dt_parked **p, dt_outcome const *o);
+
+/* The id of the sign-on; "" before it is known, which it is once there is an outcome. */
+void dt_parked_id(dt_parked *p, char out[DT_SIGNON_ID_LEN + 1]);
+/* Borrowed from the parked request; of one that joined, once there is an outcome. */
 dt_bytes dt_parked_luggage(dt_parked const *p);
 /* What the proxied packet must carry as its State. */
 dt_bytes dt_parked_ticket(dt_parked const *p);

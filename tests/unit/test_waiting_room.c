@@ -494,6 +494,191 @@ static void test_kept_sign_on_that_has_ended(void **state)
     free(m);
 }
 
+/* --- answers to challenges that come again ------------------------------------------------------ */
+
+static dt_parked *answer_again(uint8_t number, bool *first)
+{
+    uint8_t key[DT_SHA256_LEN] = {number, 7};
+    dt_parked *p = NULL;
+    assert_int_equal(dt_waiting_room_answer(room, key, &p, first), 0);
+    assert_non_null(p);
+    return p;
+}
+
+static dt_parked *answer_first(uint8_t number)
+{
+    bool first = false;
+    dt_parked *p = answer_again(number, &first);
+    assert_true(first);
+    return p;
+}
+
+static dt_parked *answer_joining(uint8_t number)
+{
+    bool first = true;
+    dt_parked *p = answer_again(number, &first);
+    assert_false(first);
+    return p;
+}
+
+static void start(dt_parked *p, int device)
+{
+    dt_signon *m = calloc(1, dt_signon_size());
+    machine_begin(m, "ann", device, DT_CONVERSATION_NONE);
+    assert_int_equal(dt_waiting_room_start(p, m, dt_bytes_str("luggage")), 0);
+    free(m);
+}
+
+/* While the first is looked into, and after: one sign-on, one event, the same answer and luggage. */
+static void test_a_repeated_answer_joins(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    char id[DT_SIGNON_ID_LEN + 1], other[DT_SIGNON_ID_LEN + 1];
+    dt_parked *p = answer_first(1), *before = answer_joining(1);
+    int fd = dial();
+    proxy(fd, 1, before);
+    assert_false(has_outcome(before, &o));
+    start(p, 1);
+    proxy(fd, 2, p);
+    int codes = answer(fd, NULL, NULL);
+    assert_int_equal(codes, ACCEPT);
+    assert_int_equal(answer(fd, NULL, NULL), ACCEPT);
+    dt_parked *after = answer_joining(1);
+    assert_true(has_outcome(after, &o) && o.result == DT_ALLOW);
+    proxy(fd, 3, after);
+    assert_int_equal(answer_to(fd, 3), ACCEPT);
+    dt_parked *const all[] = {p, before, after};
+    dt_parked_id(p, id);
+    assert_int_equal(strlen(id), DT_SIGNON_ID_LEN);
+    for (size_t i = 0; i < 3; i++) {
+        dt_parked *q = all[i];
+        assert_true(has_outcome(q, &o) && o.result == DT_ALLOW);
+        dt_bytes luggage = dt_parked_luggage(q);
+        assert_int_equal(luggage.len, strlen("luggage"));
+        assert_memory_equal(luggage.p, "luggage", luggage.len);
+        dt_parked_id(q, other);
+        assert_string_equal(other, id);
+        dt_parked_leave(&q);
+    }
+    assert_int_equal(audit_lines("RULE_ALLOW"), 1);
+    close(fd);
+}
+
+/* Of the same State, too: the digest is of both. */
+static void test_another_answer_joins_nobody(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    dt_parked *p = answer_first(1), *q = answer_first(2);
+    start(p, 1);
+    UNTIL(has_outcome(p, &o));
+    assert_false(has_outcome(q, &o));
+    dt_outcome denied = {0};
+    dt_outcome_set(&denied, DT_DENY, DT_CAUSE_STATE_INVALID);
+    dt_waiting_room_cancel(&q, &denied);
+    assert_null(q);
+    dt_parked_leave(&p);
+}
+
+/* A State that was used before: who had joined is refused as well, and who comes later is a first one. */
+static void test_a_first_that_does_not_go_on(void **state)
+{
+    (void)state;
+    dt_outcome o, denied = {0};
+    dt_parked *p = answer_first(1), *q = answer_joining(1);
+    int fd = dial();
+    proxy(fd, 1, q);
+    dt_outcome_set(&denied, DT_DENY, DT_CAUSE_STATE_INVALID);
+    dt_waiting_room_cancel(&p, &denied);
+    dt_parked *later = answer_first(1);
+    assert_int_equal(answer_to(fd, 1), REJECT);
+    assert_true(has_outcome(q, &o));
+    assert_int_equal(o.result, DT_DENY);
+    assert_int_equal(o.cause, DT_CAUSE_STATE_INVALID);
+    assert_false(has_outcome(later, &o));
+    dt_waiting_room_cancel(&later, &denied);
+    dt_parked_leave(&q);
+    UNTIL(parked_now() == 0);
+    close(fd);
+}
+
+/* The first one's request dies: who has joined still gets what becomes of the answer. */
+static void test_the_first_leaves(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    control("set/polls_wanted/3");
+    dt_parked *p = answer_first(1), *q = answer_joining(1);
+    int fd = dial();
+    proxy(fd, 1, q);
+    start(p, -1);
+    dt_parked_leave(&p);
+    assert_int_equal(answer_to(fd, 1), ACCEPT);
+    assert_true(has_outcome(q, &o) && o.result == DT_ALLOW);
+    dt_parked_leave(&q);
+    close(fd);
+}
+
+/* All leave: it ends, and is told to nobody. */
+static void test_all_leave(void **state)
+{
+    (void)state;
+    control("set/polls_wanted/100000");
+    dt_parked *p = answer_first(1), *q = answer_joining(1), *r = answer_joining(1);
+    start(p, -1);
+    dt_parked_leave(&q);
+    dt_parked_leave(&p);
+    dt_parked_leave(&r);
+    UNTIL(under_way() == 0);
+    UNTIL(parked_now() == 0);
+    UNTIL(audit_lines("CLIENT_GONE") == 1);
+    p = answer_first(1);
+    dt_outcome denied = {0};
+    dt_outcome_set(&denied, DT_DENY, DT_CAUSE_STATE_INVALID);
+    dt_waiting_room_cancel(&p, &denied);
+}
+
+/* Some seconds, and no longer. */
+static void test_an_answer_is_forgotten(void **state)
+{
+    (void)state;
+    dt_outcome o, denied = {0};
+    bool first = false;
+    dt_parked *p = answer_first(1);
+    start(p, 1);
+    UNTIL(has_outcome(p, &o));
+    dt_parked_leave(&p);
+    int64_t since = odd_mono();
+    while (!first) {
+        assert_true(odd_mono() - since < DT_SECONDS(DT_ROOM_REPEAT_SECONDS) + ODD_PATIENCE);
+        p = answer_again(1, &first);
+        if (!first)
+            dt_parked_leave(&p);
+        usleep(50000);
+    }
+    assert_true(odd_mono() - since > DT_SECONDS(DT_ROOM_REPEAT_SECONDS) / 2);
+    dt_outcome_set(&denied, DT_DENY, DT_CAUSE_STATE_INVALID);
+    dt_waiting_room_cancel(&p, &denied);
+    UNTIL(parked_now() == 0);
+}
+
+/* The room closes while an answer is remembered, and while somebody waits for a first one. */
+static void test_closing_with_answers(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    dt_parked *p = answer_first(1), *q = answer_first(2), *r = answer_joining(2);
+    start(p, 1);
+    UNTIL(has_outcome(p, &o));
+    control("set/polls_wanted/100000");
+    start(q, -1);
+    close_all();
+    dt_parked_leave(&p);
+    dt_parked_leave(&q);
+    dt_parked_leave(&r);
+}
+
 /* --- who goes first ----------------------------------------------------------------------------- */
 
 static void test_request_dies_first(void **state)
@@ -939,6 +1124,13 @@ int main(void)
         USUAL(test_no_outcome_while_waiting),
         USUAL(test_challenge),
         USUAL(test_kept_sign_on_that_has_ended),
+        USUAL(test_a_repeated_answer_joins),
+        USUAL(test_another_answer_joins_nobody),
+        USUAL(test_a_first_that_does_not_go_on),
+        USUAL(test_the_first_leaves),
+        USUAL(test_all_leave),
+        USUAL(test_an_answer_is_forgotten),
+        USUAL(test_closing_with_answers),
         USUAL(test_request_dies_first),
         USUAL(test_request_dies_before_its_packet),
         USUAL(test_leaving_nothing),
