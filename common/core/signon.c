@@ -185,12 +185,16 @@ unsigned dt_site_groups_from(dt_site const *site)
     return dt_site_names_names(site) ? from | DT_GROUPS_FROM_OKTA : DT_GROUPS_FROM_OKTA;
 }
 
+/* Beside those of the same source: what Okta tells is kept for sign-ons in which the request tells other
+ * groups, or none. */
 bool dt_signon_add_group(dt_signon *s, char const *name)
 {
+    size_t before = s->told_len, count = s->group_count - s->told_count;
     size_t len;
 
     if (!name ||
-        !dt_site_keeps_group(&s->site, dt_bytes_of(s->groups, s->groups_len), s->group_count, name))
+        !dt_site_keeps_group(&s->site, dt_bytes_of(s->groups + before, s->groups_len - before),
+                             count, name))
         return true;
     len = strlen(name) + 1;
     if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->groups))

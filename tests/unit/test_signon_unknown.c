@@ -361,6 +361,29 @@ static void test_several_tell_groups(void **state)
     world_close(&w);
 }
 
+/* What both tell is kept as Okta's, too, and counts when the request no longer tells it, however much the
+ * request tells. */
+static void test_what_both_tell_is_kept(void **state)
+{
+    char const *told[DT_SIGNON_GROUPS_MAX];
+    world w;
+    dt_request r;
+
+    (void)state;
+    for (size_t i = 0; i < DT_SIGNON_GROUPS_MAX; i++)
+        told[i] = of_staff[1];
+    open_groups(&w, &r, OF_STAFF("DENY", "ALLOW"), from_both);
+    r.groups = told;
+    r.group_count = DT_SIGNON_GROUPS_MAX;
+    expect_groups(&w, staff_page);
+    world_expect(&w, DT_HTTP_GET, "/api/v1/groups?", 200, staff_page);
+    assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_DENY);
+    r.group_count = 0;
+    assert_int_equal(groups_end(&w, &r), DT_CAUSE_RULE_DENY);
+    world_all_used(&w);
+    world_close(&w);
+}
+
 /* Of a saved one, what came with the request is whole names at the front of all. */
 static void test_saved_groups_hold_together(void **state)
 {
@@ -527,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_a_reason_that_is_not_known),
         cmocka_unit_test(test_several_tell_groups),
+        cmocka_unit_test(test_what_both_tell_is_kept),
         cmocka_unit_test(test_saved_groups_hold_together),
         cmocka_unit_test(test_a_broken_record_of_groups),
         cmocka_unit_test(test_one_who_does_not_tell),
