@@ -412,31 +412,62 @@ def test_bad_file_that_is_written(site: Site, key: Key, kind: Callable[[Path], N
     assert done.returncode == FAULT and where in done.stderr, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("key", [("audit", "file"), ("store", "path")], ids=str)
-def test_file_that_the_one_who_runs_cannot_write(site: Site, tmp_path: Path, key: Key) -> None:
-    """Root can; freerad, who runs it, cannot. What check-config says to type helps."""
+SERVICE = "freerad"
+
+
+@pytest.fixture(name="check_as_service")
+def _check_as_service(site: Site, tmp_path: Path) \
+        -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """check-config, in a place where the service's user reaches all that it may read."""
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents:
         if parent.stat().st_mode & 0o001 == 0:
             parent.chmod(0o711)
-    user = "freerad"
-    directory = site.directory / "written"
-    directory.mkdir(mode=0o755)
-    path = directory / "file"
-    site.configure({key[0]: {key[1]: path}})
-    entry = pwd.getpwnam(user)
-    site.chown(entry.pw_uid, entry.pw_gid)
     vouching = Path(shutil.copy(site.world.ca_file, site.directory / "vouching.pem"))
     vouching.chmod(0o644)
     site.configure({"okta": {"ca_file": vouching}, "intune": {"ca_file": vouching}})
     ctl = Path(shutil.copy(CTL, site.directory))
+    return lambda *options: subprocess.run(
+        [ctl, "check-config", *options, "-c", site.config_path], text=True, capture_output=True,
+        timeout=60)
 
-    def check_as() -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([ctl, "check-config", "--user", user, "-c", site.config_path],
-                              text=True, capture_output=True, timeout=60)
-    done = check_as()
+
+@pytest.mark.parametrize("key", [("audit", "file"), ("store", "path")], ids=str)
+def test_file_that_the_one_who_runs_cannot_write(site: Site, key: Key,
+                                                 check_as_service: Any) -> None:
+    """Root can; freerad, who runs it, cannot. What check-config says to type helps."""
+    directory = site.directory / "written"
+    directory.mkdir(mode=0o755)
+    site.configure({key[0]: {key[1]: directory / "file"}})
+    entry = pwd.getpwnam(SERVICE)
+    site.chown(entry.pw_uid, entry.pw_gid)
+    done = check_as_service("--user", SERVICE)
     assert f"[{key[0]}] {key[1]}" in done.stderr, done.stderr
     os.chown(directory, entry.pw_uid, entry.pw_gid)
-    done = check_as()
+    done = check_as_service("--user", SERVICE)
     assert f"[{key[0]}] {key[1]}" not in done.stderr, done.stderr
     assert done.stdout.startswith("checked as    freerad")
+
+
+@pytest.mark.parametrize("options", [(), ("--user", SERVICE)], ids=str)
+def test_ownership_as_the_readme_says(site: Site, options: tuple[str, ...],
+                                      check_as_service: Any) -> None:
+    """Secrets of root that the service's group may read, directories of the service: no fault."""
+    entry = pwd.getpwnam(SERVICE)
+    for name, mode in (("state", 0o700), ("log", 0o750)):
+        directory = site.directory / name
+        directory.mkdir(mode=mode, exist_ok=True)
+        os.chown(directory, entry.pw_uid, entry.pw_gid)
+    secrets = [site.okta_token_path, site.graph_key, site.state_key_path]
+    for secret in secrets:
+        secret.chmod(0o640)
+        os.chown(secret, 0, entry.pw_gid)
+    site.configure({"audit": {"file": site.directory / "log" / "audit.log"}})
+    done = check_as_service(*options)
+    assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
+    assert done.stdout.startswith("checked as    freerad")
+    for secret in secrets:
+        secret.chmod(0o600)
+        done = check_as_service(*options)
+        assert done.returncode == FAULT and str(secret) in done.stderr, done.stderr
+        secret.chmod(0o640)

@@ -26,6 +26,10 @@ from tests.lib.site import catch_all, rule
 ALICE = "dtalice@example.com"
 BOB = "dtbob@example.com"
 IN = 7  # what the command that su runs ends with: only it can
+# Uids that no other run has: RLIMIT_NPROC counts all processes of a uid on this machine, and above
+# it execve(2) fails, so that su would not even be started.
+UID = {"dtalice": 1_000_000_000 + 2 * os.getpid(), "dtbob": 1_000_000_001 + 2 * os.getpid()}
+CALLER = str(UID["dtalice"])
 KERNEL_LOG = Path("/dev/kmsg")
 CAP_SYS_RESOURCE = 24
 CAPABILITIES = re.findall(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[0]
@@ -52,7 +56,7 @@ NARROW = [f"--nofile={n}:{n}" for n in range(3, 20)] + [
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
                 "policy": {"unknown_device_as": "not_trusted"}}
-    with pam_world(pki_index, applications=("su",), settings=settings) as made:
+    with pam_world(pki_index, applications=("su",), settings=settings, accounts=UID) as made:
         made.service("su", "timeout=20")
         yield made
 
@@ -89,7 +93,7 @@ def su(world: PamWorld, *limits: str, prepare: Optional[Callable[[], None]] = No
        **options: Any) -> "subprocess.CompletedProcess[str]":
     """dtalice calls su to become dtbob, under these limits; Enter at every prompt."""
     options.setdefault("input", "\n\n")
-    command = ["setpriv", "--reuid", "61001", "--regid", "61001", "--clear-groups"]
+    command = ["setpriv", "--reuid", CALLER, "--regid", CALLER, "--clear-groups"]
     if limits:
         command = ["prlimit", *limits, *command]
     return world.run([*command, "su", "dtbob", "-c", f"exit {IN}"], preexec_fn=prepare, **options)
@@ -199,7 +203,7 @@ def test_closed_descriptors(world: PamWorld, daemon: bool, closed: tuple[int, ..
         if daemon:
             world.restart_daemon()
         before = len(world.site.sign_ons())
-        done = world.run(["setpriv", "--reuid", "61001", "--regid", "61001", "--clear-groups", "sh",
+        done = world.run(["setpriv", "--reuid", CALLER, "--regid", CALLER, "--clear-groups", "sh",
                           "-c", f"exec su dtbob -c 'touch {place}/{kind}' {shell}"])
         assert (place / kind).exists() == (kind == "allow"), done.stderr
         wait_until(lambda: len(world.site.sign_ons()) == before + 1, "the event")
@@ -250,7 +254,7 @@ def own_daemon(world: PamWorld, prepare: Optional[Callable[[], None]],
     """Looks at `devtrustd --one` while the person is asked."""
     world.sim.set_push(ALICE, "manual")
     world.sim.set_push(BOB, "manual")
-    command = ["setpriv", "--reuid", "61001", "--regid", "61001", "--groups", "61001,4"]
+    command = ["setpriv", "--reuid", CALLER, "--regid", CALLER, "--groups", CALLER + ",4"]
     command += [program] if program else []
     caller = subprocess.Popen(world.inside([*command, "su", "dtbob", "-c", f"exit {IN}"]),
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,

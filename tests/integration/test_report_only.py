@@ -112,7 +112,7 @@ def test_a_policy_has_the_last_word(pam: PamWorld) -> None:
 
 def test_the_administrator_is_told(pam: PamWorld) -> None:
     put_policy(pam.site, deny_all("sshd"))
-    done = pam.run([pam.ctl, "check-config", "-c", pam.site.config_path])
+    done = pam.run([pam.ctl, "check-config", "--user", "root", "-c", pam.site.config_path])
     assert "REPORT ONLY: nothing of policy sshd is enforced" in done.stdout + done.stderr
     done = pam.run([pam.ctl, "log", "-c", pam.site.config_path, "--report-only"])
     assert done.returncode == 0 and "REPORT ONLY, would be DENY" in done.stdout, done.stdout
