@@ -126,6 +126,11 @@ check_man() {
     [ ${#man_pages[@]} -eq 0 ] || mandoc -T lint -W warning "${man_pages[@]}"
 }
 
+# Whether each check that `make mutants` removes is still where its list says.
+check_mutants() {
+    /usr/bin/python3 tests/mutants/run.py --list >/dev/null
+}
+
 check_json() {
     local file bad=0
     for file in "${json_files[@]}"; do
@@ -156,7 +161,7 @@ check_text() {
 }
 
 checks=("$@")
-[ ${#checks[@]} -gt 0 ] || checks=(format text headers shell python man json cppcheck tidy)
+[ ${#checks[@]} -gt 0 ] || checks=(format text headers shell python man json mutants cppcheck tidy)
 for check in "${checks[@]}"; do
     begin=$SECONDS
     if "check_$check"; then
