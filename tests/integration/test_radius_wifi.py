@@ -37,6 +37,11 @@ def station() -> str:
     return "02-" + "-".join(f"{b:02X}" for b in secrets.token_bytes(5))
 
 
+def test_the_samples_start_without_a_warning(world: World) -> None:
+    start = world.radius.log_text().split("Ready to process requests")[0]
+    assert [x for x in start.splitlines() if "Warning" in x or "Error" in x] == []
+
+
 # --- trusted -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["device-p256", "device-rsa", "company-rsa", "san-comma-list",
