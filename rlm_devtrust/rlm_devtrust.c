@@ -343,7 +343,7 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
     dt_buf state, luggage;
     dt_error e = {0};
     dt_buf_init_fixed(&state, storage, sizeof storage);
-    memcpy(text, prompt->text, sizeof text);
+    dt_prompt_join(prompt, text);
     dt_signon_prompt_shown(machine, dt_host_now());
     dt_luggage_init(&luggage);
     int rc = pack(inst, request, &luggage, &e);

@@ -432,8 +432,10 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
                          : dt_challenge_keep(p->room->driver, machine, dt_buf_bytes(&p->luggage),
                                              &state, &e);
     if (rc == 0) {
+        char text[DT_PROMPT_TEXT_MAX];
+        dt_prompt_join(prompt, text);
         p->answer.state_len = state.len;
-        settle(p, DT_RADIUS_ACCESS_CHALLENGE, &o, prompt->text);
+        settle(p, DT_RADIUS_ACCESS_CHALLENGE, &o, text);
     } else {
         dt_audit_context ctx_of = {0};
         dt_outcome_set(&o, DT_DENY, rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL);

@@ -503,7 +503,7 @@ DT_MUST_USE int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, d
 /* signon_text.c: what people are told. */
 void dt_signon_tell_cause(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s);
-void dt_signon_passcode_prompt(dt_signon *s, char const *before);
+void dt_signon_passcode_prompt(dt_signon *s, char const *note);
 /* What is said to text that was typed and is not a passcode, or not one that is taken. */
 char const *dt_signon_stray_text(dt_signon const *s);
 /* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */

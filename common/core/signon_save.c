@@ -384,6 +384,7 @@ static void conversation(codec *c, dt_signon *s)
     FLAG(s->abandoned);
     NUMBER(s->abandon_cause, 0, DT_CAUSE_COUNT - 1);
     TEXT(s->prompt.text);
+    TEXT(s->prompt.note);
     FLAG(s->prompt.echo);
     FLAG(s->prompt.info);
     NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);

@@ -140,21 +140,20 @@ void dt_signon_tell_cause(dt_signon *s)
         b.p[--b.len] = '\0';
 }
 
-static void begin_prompt(dt_signon *s, dt_buf *b, char const *before)
+static void begin_prompt(dt_signon *s, dt_buf *b, char const *note)
 {
+    dt_buf n;
+
     memset(&s->prompt, 0, sizeof(s->prompt));
     dt_buf_init_fixed(b, s->prompt.text, sizeof(s->prompt.text));
-    dt_buf_puts(b, before);
+    dt_buf_init_fixed(&n, s->prompt.note, sizeof(s->prompt.note));
+    dt_buf_puts(&n, note);
     if (s->attempts == 0 && !s->push_prompted &&
         dt_device_help_goes_with_prompt(s->site.config, &s->outcome.verdict, s->platform_hint))
-        put_device_help(s, b);
+        put_device_help(s, &n);
+    while (n.len > 0 && n.p[n.len - 1] == ' ')
+        n.p[--n.len] = '\0';
     s->prompt_state = DT_PROMPT_TO_SHOW;
-}
-
-static void put_number(dt_signon *s, dt_buf *b)
-{
-    dt_buf_printf(b, "choose the number %d there, ", s->push.number);
-    s->number_shown = true;
 }
 
 char const *dt_signon_no_push_text(dt_cause c)
@@ -173,20 +172,27 @@ char const *dt_signon_no_push_text(dt_cause c)
     }
 }
 
+/* The number comes first: what stands behind it may be off the screen. */
+static void put_push(dt_signon *s, dt_buf *b)
+{
+    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
+    if (s->push.number != DT_SIGNON_NUMBER_NONE) {
+        dt_buf_printf(b, "Choose the number %d in Okta Verify, then press Enter", s->push.number);
+        s->number_shown = true;
+    } else {
+        dt_buf_puts(b,
+                    "Approve the push in Okta Verify (press Enter here to see its number, if any), "
+                    "then press Enter");
+    }
+    dt_buf_puts(b, s->prompt_takes_passcode ? " (or type a passcode): " : ": ");
+}
+
 void dt_signon_push_prompt(dt_signon *s)
 {
-    bool number = s->push.number != DT_SIGNON_NUMBER_NONE;
     dt_buf b;
 
     begin_prompt(s, &b, "");
-    dt_buf_puts(&b, "Okta Verify push sent to your phone: ");
-    if (number)
-        put_number(s, &b);
-    else
-        dt_buf_puts(&b, "approve it (if it asks for a number, press Enter here to see which), ");
-    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
-    dt_buf_puts(&b, s->prompt_takes_passcode ? "then press Enter here (or type a passcode): "
-                                             : "then press Enter here: ");
+    put_push(s, &b);
     s->push_prompted = true;
 }
 
@@ -211,25 +217,16 @@ char const *dt_signon_stray_text(dt_signon const *s)
     return "That is not a passcode, which has 6 to 8 digits. ";
 }
 
-void dt_signon_passcode_prompt(dt_signon *s, char const *before)
+void dt_signon_passcode_prompt(dt_signon *s, char const *note)
 {
-    bool push_open = s->push.state == DT_PUSH_WAITING;
     dt_buf b;
 
-    begin_prompt(s, &b, before);
-    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
-    if (!push_open) {
-        put_apps(s, &b);
-        dt_buf_puts(&b, " passcode: ");
+    begin_prompt(s, &b, note);
+    if (s->push.state == DT_PUSH_WAITING) {
+        put_push(s, &b);
         return;
     }
-    dt_buf_puts(&b, "Approve the push on your phone");
-    if (s->push.number != DT_SIGNON_NUMBER_NONE) {
-        dt_buf_puts(&b, ": ");
-        put_number(s, &b);
-    } else {
-        dt_buf_puts(&b, ", ");
-    }
-    dt_buf_puts(&b, s->prompt_takes_passcode ? "then press Enter, or type a passcode: "
-                                             : "then press Enter: ");
+    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
+    put_apps(s, &b);
+    dt_buf_puts(&b, " passcode: ");
 }

@@ -2,6 +2,8 @@
 /* Names of what a step may ask for, and what its end means. */
 #include "core/step.h"
 
+#include <string.h>
+
 #define SERVER_ERROR_FIRST 500
 #define SERVER_ERROR_LAST 599
 
@@ -67,4 +69,46 @@ char const *dt_store_table_name(dt_store_table t)
 bool dt_store_table_is_limit(dt_store_table t)
 {
     return t == DT_TABLE_PUSH || t == DT_TABLE_PUSH_COUNT || t == DT_TABLE_PASSWORD_COUNT;
+}
+
+void dt_prompt_join(dt_prompt const *prompt, char out[DT_PROMPT_TEXT_MAX])
+{
+    size_t len = strlen(prompt->text);
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, out, DT_PROMPT_TEXT_MAX);
+    while (prompt->note[0] != '\0' && len > 0 && strchr(": ", prompt->text[len - 1]) != NULL)
+        len--;
+    dt_buf_put(&b, prompt->text, len);
+    if (prompt->note[0] == '\0')
+        return;
+    dt_buf_puts(&b, ". ");
+    dt_buf_put(&b, prompt->note, strnlen(prompt->note, DT_PROMPT_TEXT_MAX - 1 - b.len));
+}
+
+static size_t columns_of(char const *from, char const *to)
+{
+    size_t columns = 0;
+
+    for (; from < to; from++)
+        columns += ((unsigned char)*from & 0xc0) != 0x80; /* one of UTF-8's first bytes */
+    return columns;
+}
+
+void dt_text_wrap(char *text)
+{
+    char *line = text, *blank = NULL; /* where it began; its last blank */
+
+    for (char *p = text; *p != '\0'; p++) {
+        if (*p == '\n') {
+            line = p + 1;
+            blank = NULL;
+        } else if (*p != ' ' && blank != NULL && columns_of(line, p + 1) > DT_TEXT_COLUMNS) {
+            *blank = '\n';
+            line = blank + 1;
+            blank = NULL;
+        } else if (*p == ' ') {
+            blank = p;
+        }
+    }
 }

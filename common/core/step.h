@@ -185,8 +185,20 @@ typedef struct dt_agent_result {
 
 typedef struct dt_prompt {
     char text[DT_PROMPT_TEXT_MAX]; /* escaped, safe for a terminal and for Reply-Message */
-    bool echo;                     /* show what is typed */
-    bool info;                     /* no answer wanted: shown before the next prompt or the end */
+    /* What goes with it (help with the device, why it is asked again), the same way; "" = nothing. Shown
+     * before the text as information of its own, so that the text is not pushed off a narrow screen. */
+    char note[DT_PROMPT_TEXT_MAX];
+    bool echo; /* show what is typed */
+    bool info; /* no answer wanted: shown before the next prompt or the end */
 } dt_prompt;
+
+/* Text and note as one, for doors that show one text: the text first, and the number within its first words. */
+void dt_prompt_join(dt_prompt const *prompt, char out[DT_PROMPT_TEXT_MAX]);
+
+#define DT_TEXT_COLUMNS                                                                            \
+    40 /* of a line: what a small terminal shows, and a greeter at 1024 pixels */
+/* Breaks the lines of a text at blanks. A word that is longer stays whole: it may be a link. The length in
+ * bytes stays the same. */
+void dt_text_wrap(char *text);
 
 #endif

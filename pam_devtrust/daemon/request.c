@@ -132,18 +132,27 @@ static void refuse_limited(dt_conn *c, dt_message const *m)
 
 /* --- the machine ------------------------------------------------------------------------------------------ */
 
+static bool send_text(dt_conn *c, dt_prompt_style style, char const *text)
+{
+    char wrapped[DT_PROMPT_TEXT_MAX];
+    dt_message m = {
+        .type = DT_MESSAGE_PROMPT, .number = ++c->number, .style = style, .text = wrapped};
+
+    memcpy(wrapped, text, sizeof(wrapped));
+    dt_text_wrap(wrapped);
+    return dt_message_send(c->fd, &m) == DT_OK;
+}
+
 static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
 {
     dt_conn *c = ctx;
-    dt_message m = {.type = DT_MESSAGE_PROMPT,
-                    .number = ++c->number,
-                    .style = prompt->info   ? DT_PROMPT_INFO
-                             : prompt->echo ? DT_PROMPT_SHOWN
-                                            : DT_PROMPT_HIDDEN,
-                    .text = prompt->text};
+    dt_prompt_style style = prompt->info   ? DT_PROMPT_INFO
+                            : prompt->echo ? DT_PROMPT_SHOWN
+                                           : DT_PROMPT_HIDDEN;
 
     c->run = run;
-    if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
+    if (c->fd >= 0 && ((prompt->note[0] != '\0' && !send_text(c, DT_PROMPT_INFO, prompt->note)) ||
+                       !send_text(c, style, prompt->text)))
         dt_conn_leave(c);
 }
 

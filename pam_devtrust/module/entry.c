@@ -11,11 +11,21 @@
 #include <syslog.h>
 
 #define DATA_NAME "devtrust_answer"
+#define ACCOUNT_NAME "devtrust_account" /* of account management on its own */
 
-/* What authentication decided, and for whom: a module after us may change PAM_USER. */
+/* What the decision was about: a module after us may change any of it. */
+static int const bound_items[] = {PAM_USER, PAM_SERVICE, PAM_TTY, PAM_RHOST, PAM_RUSER};
+#define BOUND_ITEMS (sizeof(bound_items) / sizeof(bound_items[0]))
+
+/* What was decided, for whom, and for which line. */
 typedef struct answer {
     int code;
+    bool spent;              /* another line has taken the success over: no third one does */
+    int64_t at;              /* monotonic milliseconds */
+    char const *const *argv; /* the line's own, libpam's; to be compared, not followed */
     char user[DT_PROTOCOL_NAME_MAX + 1];
+    char bound[BOUND_ITEMS][DT_PROTOCOL_NAME_MAX + 1];
+    dt_pam_args args; /* what they point to is libpam's as long as the handle */
 } answer;
 
 static void answer_free(pam_handle_t *pamh, void *data, int status)
@@ -32,8 +42,16 @@ static char const *current_user(pam_handle_t *pamh)
     return pam_get_item(pamh, PAM_USER, &user) == PAM_SUCCESS && user != NULL ? user : "";
 }
 
+static char const *text_item(pam_handle_t *pamh, int type)
+{
+    void const *value = NULL;
+
+    return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
+}
+
 /* False: account management would not find it, so success must not be given. */
-static bool remember(pam_handle_t *pamh, int code)
+static bool remember(pam_handle_t *pamh, char const *name, int code, char const **argv,
+                     dt_pam_args const *args)
 {
     char const *user = current_user(pamh);
     answer *a = calloc(1, sizeof(*a));
@@ -41,14 +59,56 @@ static bool remember(pam_handle_t *pamh, int code)
     if (a == NULL)
         return false;
     a->code = code;
+    a->at = dt_pam_mono();
+    a->argv = argv;
+    a->spent = args == NULL;
+    if (args != NULL)
+        a->args = *args;
+    for (size_t i = 0; i < BOUND_ITEMS; i++) {
+        char const *value = text_item(pamh, bound_items[i]);
+
+        if (strnlen(value, sizeof(a->bound[i])) < sizeof(a->bound[i]))
+            memcpy(a->bound[i], value, strlen(value) + 1);
+        else
+            a->spent = true;
+    }
     if (strlen(user) < sizeof(a->user))
         memcpy(a->user, user, strlen(user) + 1);
     else
         a->code = PAM_AUTH_ERR;
-    if (pam_set_data(pamh, DATA_NAME, a, answer_free) == PAM_SUCCESS)
+    if (pam_set_data(pamh, name, a, answer_free) == PAM_SUCCESS)
         return true;
     free(a);
     return false;
+}
+
+static bool has_same_args(dt_pam_args const *a, dt_pam_args const *b)
+{
+    return a->password == b->password && a->timeout == b->timeout &&
+           strcmp(a->socket, b->socket) == 0 && strcmp(a->daemon, b->daemon) == 0;
+}
+
+/* A second line of ours in the same stack, as an include may bring it, takes over the success of the first:
+ * once, within seconds, with the same arguments, and for the same person at the same place. A refusal is not
+ * taken over, nor is a success by the line that gave it: sudo and login call the stack again in one handle. */
+static bool take_over(pam_handle_t *pamh, char const *name, char const **argv,
+                      dt_pam_args const *args)
+{
+    void const *data = NULL;
+
+    if (pam_get_data(pamh, name, &data) != PAM_SUCCESS || data == NULL)
+        return false;
+    answer const *a = data;
+
+    if (a->code != PAM_SUCCESS || a->spent || dt_pam_mono() - a->at > DT_PAM_TAKE_OVER_MS ||
+        (argv != NULL && a->argv == argv) || args->password != DT_PAM_NO_PASSWORD ||
+        !has_same_args(&a->args, args))
+        return false;
+    for (size_t i = 0; i < BOUND_ITEMS; i++) {
+        if (strcmp(a->bound[i], text_item(pamh, bound_items[i])) != 0)
+            return false;
+    }
+    return remember(pamh, name, PAM_SUCCESS, argv, NULL);
 }
 
 /* The password comes before everything, so that no account, rule or device is told by its not being
@@ -72,18 +132,31 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, char const **ar
 {
     dt_pam_args args;
     char const *user = NULL;
+    bool understood = dt_pam_args_parse(pamh, argc, argv, &args);
     int code;
 
+    if (understood && take_over(pamh, DATA_NAME, argv, &args))
+        return PAM_SUCCESS;
     /* Whatever ends this early, account management must not find an older answer. */
-    if (!remember(pamh, PAM_AUTH_ERR))
+    if (!remember(pamh, DATA_NAME, PAM_AUTH_ERR, argv, NULL))
         return PAM_BUF_ERR;
-    if (!dt_pam_args_parse(pamh, argc, argv, &args))
+    if (!understood)
         return PAM_SYSTEM_ERR;
     code = pam_get_user(pamh, &user, NULL);
     if (code != PAM_SUCCESS)
         return code == PAM_CONV_AGAIN ? PAM_INCOMPLETE : code;
     code = authenticate(pamh, flags, &args);
-    return remember(pamh, code) ? code : PAM_BUF_ERR;
+    return remember(pamh, DATA_NAME, code, argv, &args) ? code : PAM_BUF_ERR;
+}
+
+static int decide_account(pam_handle_t *pamh, int flags, char const **argv, dt_pam_args const *args)
+{
+    int code;
+
+    if (take_over(pamh, ACCOUNT_NAME, argv, args))
+        return PAM_SUCCESS;
+    code = dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, args, "");
+    return remember(pamh, ACCOUNT_NAME, code, argv, args) ? code : PAM_BUF_ERR;
 }
 
 int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, char const **argv)
@@ -99,7 +172,7 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, char const **argv)
         if (strcmp(a->user, current_user(pamh)) == 0)
             return a->code;
     }
-    return dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, &args, "");
+    return decide_account(pamh, flags, argv, &args);
 }
 
 /* devtrust has no credentials to give: what it decides, it decides before. libpam asks for these

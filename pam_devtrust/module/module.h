@@ -24,12 +24,13 @@
 #define DT_PAM_TIMEOUT_DEFAULT 60 /* seconds: the daemon itself gives up after mfa.wait_pam */
 #define DT_PAM_TIMEOUT_MAX 120
 #define DT_PAM_FAIL_DELAY_US 2000000 /* after a password that did not let in, as pam_unix has it */
-#define DT_PAM_STEP_MS 250     /* longest time between two looks at the client and at signals */
-#define DT_PAM_CONNECT_MS 2000 /* longest wait while the daemon's queue of connections is full */
-#define DT_PAM_GRACE_MS 5000   /* left to the daemon after each prompt, however late it is */
-#define DT_PAM_PROMPTS_MAX 64  /* of one sign-on */
-#define DT_PAM_FDS_MAX 4096    /* descriptors looked at for the client's socket */
-#define DT_PAM_REAP_MS 500     /* for the short-lived parent of `devtrustd --one` */
+#define DT_PAM_STEP_MS 250       /* longest time between two looks at the client and at signals */
+#define DT_PAM_CONNECT_MS 2000   /* longest wait while the daemon's queue of connections is full */
+#define DT_PAM_GRACE_MS 5000     /* left to the daemon after each prompt, however late it is */
+#define DT_PAM_PROMPTS_MAX 64    /* of one sign-on */
+#define DT_PAM_TAKE_OVER_MS 5000 /* how old a success may be that a second line takes over */
+#define DT_PAM_FDS_MAX 4096      /* descriptors looked at for the client's socket */
+#define DT_PAM_REAP_MS 500       /* for the short-lived parent of `devtrustd --one` */
 
 /* --- args.c: what stands behind the module's name in the PAM file ------------------------------- */
 typedef enum dt_pam_password {

@@ -5,6 +5,7 @@
 
 #include "core/texts.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pwd.h>
 #include <security/pam_ext.h>
@@ -120,7 +121,7 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
 
 /* --- prompts ---------------------------------------------------------------------------------------- */
 
-/* sshd shows information only along with a prompt, so it is put in front of the next one. */
+/* sshd shows information only along with a prompt, so it waits for the next one. */
 static void keep_info(login *l, char const *text)
 {
     size_t len = strlen(l->info);
@@ -202,17 +203,63 @@ static void forget(char *answer)
     free(answer);
 }
 
+/* With -p, and with Defaults passprompt_override, sudo shows its own prompt instead of each of ours, and
+ * nothing tells us. Information it always shows. */
+static bool replaces_prompts(login const *l)
+{
+    char const *service = item(l->pamh, PAM_SERVICE);
+    char const *program = program_invocation_short_name;
+
+    return strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0 ||
+           strcmp(program, "sudo") == 0 || strcmp(program, "sudoedit") == 0;
+}
+
+/* What came before is information of its own, so that it does not push the prompt off a narrow screen; sshd
+ * puts it in front. */
+static int show_info(login *l)
+{
+    int code =
+        l->info[0] != '\0' ? pam_prompt(l->pamh, PAM_TEXT_INFO, NULL, "%s", l->info) : PAM_SUCCESS;
+
+    l->info[0] = '\0';
+    return code;
+}
+
+/* The whole of a prompt as information, and its first words, with the number in them, as the prompt. */
+static int prompt_below_information(login *l, int style, char **answer)
+{
+    size_t len = strlen(l->text), first = strcspn(l->text, "(,:\n");
+    int code;
+
+    while (len > 0 && strchr(": ", l->text[len - 1]) != NULL)
+        len--;
+    while (first > 0 && l->text[first - 1] == ' ')
+        first--;
+    code = pam_prompt(l->pamh, PAM_TEXT_INFO, NULL, "%.*s.", (int)len, l->text);
+    return code == PAM_SUCCESS ? pam_prompt(l->pamh, style, answer, "%.*s: ", (int)first, l->text)
+                               : code;
+}
+
+static int prompt_person(login *l, char **answer)
+{
+    int style = l->style == DT_PROMPT_SHOWN ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF;
+    int code = show_info(l);
+
+    if (code != PAM_SUCCESS)
+        return code;
+    if (replaces_prompts(l))
+        return prompt_below_information(l, style, answer);
+    return pam_prompt(l->pamh, style, answer, "%s", l->text);
+}
+
 /* Shows the prompt and sends the answer; the daemon goes on meanwhile. PAM_SUCCESS, or a refusal. */
 static int show_prompt(login *l)
 {
     char *answer = NULL;
-    int style = l->style == DT_PROMPT_SHOWN ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF;
-    int code =
-        pam_prompt(l->pamh, style, &answer, "%s%s%s", l->info, l->info[0] ? "\n" : "", l->text);
+    int code = prompt_person(l, &answer);
     int64_t least = dt_pam_mono() + DT_PAM_GRACE_MS;
 
     l->style = DT_PROMPT_NO_STYLE;
-    l->info[0] = '\0';
     l->deadline = l->deadline > least ? l->deadline : least;
     if (code == PAM_SUCCESS && answer != NULL &&
         send_answer(l, is_password(l, answer) ? "" : answer) == DT_OK) {

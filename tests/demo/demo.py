@@ -97,7 +97,7 @@ class Terminal:
 
 
 def number_in(prompt: str) -> int:
-    found = re.search(r"choose the number (\d+)", prompt)
+    found = re.search(r"number (\d+) in Okta Verify", prompt)
     expect(found, "the prompt shows no number")
     assert found is not None
     return int(found.group(1))

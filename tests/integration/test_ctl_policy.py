@@ -884,7 +884,7 @@ def test_the_guide_over_ssh(pki_index: dict[str, Any], put: Callable[[Site, str]
             stranger = make_key(world.directory / "stranger")
             sshd.allow("dtalice", stranger)
             ssh = sshd.connect("dtalice", stranger)
-            ssh.expect(r"choose the number (\d+) there")
+            ssh.expect(r"number (\d+) in Okta Verify")
             world.sim.approve("dtalice@example.com", number=int(ssh.match.group(1)))
             ssh.sendline("")
             ssh.expect("I-am-in")

@@ -276,7 +276,8 @@ def test_information_comes_with_the_next_prompt(world: PamWorld) -> None:
         daemon.wait_for_end()
 
     with FakeDaemon(world.site.socket_path, script), world.harness(*USER) as login:
-        assert login.prompt() == "First.\nSecond.\nCode: "
+        assert login.next() == {"message": "First.\nSecond.", "kind": "info"}
+        assert login.prompt() == "Code: "
         login.answer("abc")
         report = login.finish()
     assert report["auth"] == "SUCCESS"

@@ -17,7 +17,7 @@ from tests.lib.site import catch_all, rule
 from tests.lib.sshd import Sshd, make_key
 
 ALICE = "dtalice@example.com"
-ASKED = r"choose the number (\d+) there"
+ASKED = r"number (\d+) in Okta Verify"
 DONE = r"uid=0\(root\)"
 REFUSED = "not-in"
 SSHD = ("auth required pam_permit.so\naccount required pam_permit.so\n"

@@ -23,8 +23,8 @@ from tests.lib.sshd import Sshd, install_device_key, make_key
 
 IN = "I-am-in"
 OUT = "Permission denied"
-NUMBER = r"choose the number (\d+) there"
-PENDING = "another sign-on with your name.*passcode: "
+NUMBER = r"number (\d+) in Okta Verify"
+PENDING = r"another sign-on with\s+your name.*passcode: "  # a line may end there
 REGISTRY = 1  # the store's table of enrolled device keys
 BOTH = ("push", "token:software:totp")
 

@@ -213,7 +213,7 @@ static void test_noncompliant_device_is_asked(void **state)
     expect_push(&w, OKTA_PUSH_NUMBER);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->text, "does not meet"));
+    assert_non_null(strstr(w.step.prompt->note, "does not meet"));
     assert_non_null(strstr(w.step.prompt->text, "42"));
     assert_int_equal(dt_signon_outcome(w.machine)->verdict.reason, DT_REASON_NOT_COMPLIANT);
     world_close(&w);
@@ -949,7 +949,7 @@ static void test_wrong_passcodes_are_counted(void **state)
     world_show(&w);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
     assert_int_equal(world_answer(&w, "000000"), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->text, "not accepted"));
+    assert_non_null(strstr(w.step.prompt->note, "not accepted"));
     world_show(&w);
     assert_int_equal(world_answer(&w, "not a code"), DT_STEP_PROMPT); /* costs no call */
     world_show(&w);
@@ -2446,7 +2446,7 @@ static void longest_prompt(char const *push, char const *wanted)
     expect_push(&w, push);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->text, text));
+    assert_non_null(strstr(w.step.prompt->note, text));
     assert_non_null(strstr(w.step.prompt->text, wanted));
     assert_non_null(strstr(w.step.prompt->text, "(or type a passcode): "));
     world_close(&w);
@@ -2455,8 +2455,8 @@ static void longest_prompt(char const *push, char const *wanted)
 static void test_what_has_to_be_done_always_fits(void **state)
 {
     (void)state;
-    longest_prompt(OKTA_PUSH_NUMBER, "choose the number 42 there");
-    longest_prompt(OKTA_PUSH, "press Enter here to see which");
+    longest_prompt(OKTA_PUSH_NUMBER, "Choose the number 42 in Okta Verify");
+    longest_prompt(OKTA_PUSH, "press Enter here to see its number");
 }
 
 /* The number comes only once the phone shows it: the prompt that is open by then says the way. */
@@ -2476,11 +2476,11 @@ static void test_a_number_that_comes_late_is_shown_by_enter(void **state)
         world_wait(&w);
     }
     assert_int_equal(w.step.kind, DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->text, "press Enter here to see which"));
+    assert_non_null(strstr(w.step.prompt->text, "press Enter here to see its number"));
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING_NUMBER);
     assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->text, "choose the number 42 there"));
+    assert_non_null(strstr(w.step.prompt->text, "Choose the number 42 in Okta Verify"));
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
     world_answer(&w, "");
@@ -3921,15 +3921,17 @@ static void test_the_words_of_the_prompts(void **state)
     expect_push(&w, OKTA_PUSH_NUMBER);
     world_begin(&w, &r);
     world_run(&w);
-    assert_string_equal(w.step.prompt->text,
-                        "Okta Verify push sent to your phone: choose the number 42 there, then "
-                        "press Enter here (or type a passcode): ");
+    assert_string_equal(
+        w.step.prompt->text,
+        "Choose the number 42 in Okta Verify, then press Enter (or type a passcode): ");
+    assert_string_equal(w.step.prompt->note, "");
     world_show(&w);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
-    assert_string_equal(w.step.prompt->text,
-                        "That passcode was not accepted. Approve the push on your phone: choose "
-                        "the number 42 there, then press Enter, or type a passcode: ");
+    assert_string_equal(
+        w.step.prompt->text,
+        "Choose the number 42 in Okta Verify, then press Enter (or type a passcode): ");
+    assert_string_equal(w.step.prompt->note, "That passcode was not accepted.");
     assert_non_null(strstr(dt_signon_outcome(w.machine)->detail, "E0000068"));
     world_close(&w);
 }
@@ -3945,10 +3947,10 @@ static void test_the_words_of_the_prompts_without_a_number(void **state)
     expect_push(&w, OKTA_PUSH);
     world_begin(&w, &r);
     world_run(&w);
-    assert_string_equal(w.step.prompt->text,
-                        "Okta Verify push sent to your phone: approve it (if it asks for a number, "
-                        "press Enter here to see which), then press Enter here (or type a "
-                        "passcode): ");
+    assert_string_equal(
+        w.step.prompt->text,
+        "Approve the push in Okta Verify (press Enter here to see its number, if any), "
+        "then press Enter (or type a passcode): ");
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING);
     assert_int_equal(world_answer(&w, ""), DT_STEP_WAIT); /* nothing new: nothing is shown */
@@ -4627,8 +4629,8 @@ static void stray(world *w, char const *typed, char const *told)
     dt_time until = w->step.until;
 
     assert_int_equal(world_answer(w, typed), DT_STEP_PROMPT);
-    if (strstr(w->step.prompt->text, told) == NULL ||
-        strstr(w->step.prompt->text, "choose the number 42 there") == NULL)
+    if (strstr(w->step.prompt->note, told) == NULL ||
+        strstr(w->step.prompt->text, "Choose the number 42 in Okta Verify") == NULL)
         fail_msg("%s: %s", typed, w->step.prompt->text);
     world_show(w);
     assert_int_equal(w->step.kind, DT_STEP_WAIT);
@@ -4680,6 +4682,106 @@ static void test_a_passcode_after_text(void **state)
     world_close(&w);
 }
 
+/* Every prompt, broken into lines as PAM shows it: none is wider than a small screen, and a number is in the
+ * first line, with the longest help that an administrator may write. */
+static void narrow(char const *push, char const *factors, char const *answer)
+{
+    char text[301];
+    char const *extra[] = {"device_trust", "check_access_text", text, NULL};
+    world w;
+    dt_request r;
+
+    memset(text, 0, sizeof(text));
+    for (size_t i = 0; i + 1 < sizeof(text); i++)
+        text[i] = i % 7 == 6 ? ' ' : 'x';
+    text[299] = 'x';
+    open_world(&w, GUIDE, extra);
+    r = with_certificate(&w);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_user_and_factors(&w, factors);
+    if (push != NULL)
+        world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, push);
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT) {
+        world_expect(&w, DT_HTTP_GET, "mst1", 200, OKTA_WAITING);
+        w.now = w.step.until;
+    }
+    for (int i = 0; i < 2; i++) {
+        dt_prompt p = *w.step.prompt;
+
+        assert_int_equal(w.step.kind, DT_STEP_PROMPT);
+        if (push != NULL && strstr(push, "42") != NULL)
+            assert_true(strstr(p.text, "number 42") != NULL &&
+                        strstr(p.text, "number 42") < p.text + 20);
+        assert_true(p.note[0] != '\0');
+        dt_text_wrap(p.text);
+        dt_text_wrap(p.note);
+        for (char const *line = p.text, *end; line != NULL; line = end != NULL ? end + 1 : NULL) {
+            end = strchr(line, '\n');
+            assert_true((end != NULL ? (size_t)(end - line) : strlen(line)) <= DT_TEXT_COLUMNS + 1);
+        }
+        for (char const *line = p.note, *end; line != NULL; line = end != NULL ? end + 1 : NULL) {
+            end = strchr(line, '\n');
+            assert_true((end != NULL ? (size_t)(end - line) : strlen(line)) <= DT_TEXT_COLUMNS);
+        }
+        world_show(&w);
+        if (i == 0)
+            assert_int_equal(world_answer(&w, answer), DT_STEP_PROMPT);
+    }
+    world_close(&w);
+}
+
+static void test_every_prompt_fits_a_narrow_screen(void **state)
+{
+    (void)state;
+    narrow(OKTA_PUSH_NUMBER, OKTA_FACTORS_MANY, "what?");
+    narrow(OKTA_PUSH_NUMBER, OKTA_FACTORS_PUSH, "what?");
+    narrow(NULL, OKTA_FACTORS_TOTP, "what?");
+}
+
+static void test_wrapping(void **state)
+{
+    static char const *const rows[][2] = {
+        {"", ""},
+        {"short", "short"},
+        {"1234567890 1234567890 1234567890 1234567 9",
+         "1234567890 1234567890 1234567890 1234567\n9"},
+        {"https://example.com/a/very/long/link/that/must/stay/whole now",
+         "https://example.com/a/very/long/link/that/must/stay/whole\nnow"},
+        {"1234567890 1234567890 1234567890 123456: ", "1234567890 1234567890 1234567890 123456: "},
+        /* columns, not bytes */
+        {"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4 1234567890 1234567890 123456789012 x",
+         "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4 1234567890 1234567890 123456789012\nx"},
+        {"a line\nof its own 1234567890 1234567890 1234567890",
+         "a line\nof its own 1234567890 1234567890\n1234567890"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[100];
+
+        snprintf(text, sizeof(text), "%s", rows[i][0]);
+        dt_text_wrap(text);
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
+static void test_prompt_and_note_as_one(void **state)
+{
+    dt_prompt p = {.text = "Choose the number 42 in Okta Verify, then press Enter: "};
+    char out[DT_PROMPT_TEXT_MAX];
+
+    (void)state;
+    dt_prompt_join(&p, out);
+    assert_string_equal(out, p.text);
+    snprintf(p.note, sizeof(p.note), "Help.");
+    dt_prompt_join(&p, out);
+    assert_string_equal(out, "Choose the number 42 in Okta Verify, then press Enter. Help.");
+    memset(p.note, 'x', sizeof(p.note) - 1);
+    dt_prompt_join(&p, out);
+    assert_int_equal(strlen(out), DT_PROMPT_TEXT_MAX - 1);
+}
+
 static void test_a_passcode_where_none_is_taken(void **state)
 {
     world w;
@@ -4715,7 +4817,7 @@ static void test_text_typed_during_a_poll(void **state)
     dt_signon_answer(w.machine, dt_bytes_str("yes"), w.now);
     reply(&w, 200, OKTA_WAITING_NUMBER);
     assert_int_equal(world_run(&w), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->text, "That is not a passcode"));
+    assert_non_null(strstr(w.step.prompt->note, "That is not a passcode"));
     world_close(&w);
 }
 
@@ -5016,11 +5118,11 @@ static void test_when_a_challenge_shows_the_push(void **state)
         "\"_links\":{\"poll\":{\"href\":\"" TRANSACTION "\"}}}";
 
     (void)state;
-    push_in_a_challenge(true, OKTA_PUSH, "approve it");
+    push_in_a_challenge(true, OKTA_PUSH, "Approve the push");
     push_in_a_challenge(false, OKTA_PUSH, NULL);
-    push_in_a_challenge(true, OKTA_PUSH_NUMBER, "the number 42 there");
-    push_in_a_challenge(false, OKTA_PUSH_NUMBER, "the number 42 there");
-    push_in_a_challenge(false, zero, "the number 0 there");
+    push_in_a_challenge(true, OKTA_PUSH_NUMBER, "the number 42 in");
+    push_in_a_challenge(false, OKTA_PUSH_NUMBER, "the number 42 in");
+    push_in_a_challenge(false, zero, "the number 0 in");
 }
 
 static void test_the_way_out_is_told_only_where_it_leads_out(void **state)
@@ -5074,11 +5176,12 @@ static void test_the_device_is_spoken_of_once(void **state)
     world_begin(&w, &r);
     while (world_run(&w) == DT_STEP_WAIT)
         w.now = w.step.until;
-    assert_non_null(strstr(w.step.prompt->text, "This device does not meet"));
+    assert_non_null(strstr(w.step.prompt->note, "This device does not meet"));
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_WAITING_NUMBER);
     assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
     assert_null(strstr(w.step.prompt->text, "This device"));
+    assert_null(strstr(w.step.prompt->note, "This device"));
     world_close(&w);
 }
 
@@ -5373,6 +5476,9 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_each_passcode_is_tried_with_both),
     cmocka_unit_test(test_text_at_a_push_is_not_enter),
     cmocka_unit_test(test_a_passcode_after_text),
+    cmocka_unit_test(test_every_prompt_fits_a_narrow_screen),
+    cmocka_unit_test(test_wrapping),
+    cmocka_unit_test(test_prompt_and_note_as_one),
     cmocka_unit_test(test_a_passcode_where_none_is_taken),
     cmocka_unit_test(test_text_typed_during_a_poll),
     cmocka_unit_test(test_a_wrong_passcode_is_sent_once),
