@@ -636,10 +636,10 @@ def test_one_push_for_each_connection(world: PamWorld, sshd: Sshd, stranger: Any
     ssh.expect(NUMBER)
     world.outcome("sshd")
     ssh.sendline("")
-    ssh.expect("No second push is sent in one connection.*passcode: ")
+    ssh.expect(r"No second push is sent in one\s+connection.*passcode: ")
     world.outcome("sshd", 2)
     ssh.sendline("")
-    ssh.expect("No second push is sent in one connection.*passcode: ")
+    ssh.expect(r"No second push is sent in one\s+connection.*passcode: ")
     ssh.sendline(world.sim.passcode(ALICE))
     let_in(ssh)
     assert len(world.sim.pushes()) == 1
