@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The key that seals States, or NULL. Borrowed from the site, which outlives every request. */
-static uint8_t const *state_key(dt_site const *site)
+uint8_t const *dt_challenge_key(dt_site const *site)
 {
     dt_secret const *key = dt_site_state_key(dt_driver_files(site));
     return key == NULL ? NULL : dt_secret_bytes(key).p;
@@ -141,7 +140,7 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     char id_hex[2 * DT_STATE_ID_LEN + 1], user[DT_RLM_BINDING_MAX];
     dt_audit_context ctx = {0};
 
-    uint8_t const *key = state_key(site);
+    uint8_t const *key = dt_challenge_key(site);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID,
                             "no challenge is possible: set [store] state_key_file");
@@ -190,7 +189,7 @@ static int open_kept(dt_site const *site, char const *id_hex, dt_bytes kept, dt_
 {
     dt_buf plain;
     dt_buf_init(&plain, DT_STORE_VALUE_MAX);
-    int rc = unseal(state_key(site), id_hex, kept, &plain);
+    int rc = unseal(dt_challenge_key(site), id_hex, kept, &plain);
     if (rc == 0)
         rc = load(site, dt_buf_bytes(&plain), machine, luggage);
     dt_buf_free(&plain);
@@ -227,7 +226,7 @@ static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_sit
 static int open_state(dt_site const *site, dt_bytes state, dt_state_binding const *who,
                       char id_hex[2 * DT_STATE_ID_LEN + 1], dt_error *e)
 {
-    uint8_t const *key = state_key(site);
+    uint8_t const *key = dt_challenge_key(site);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID, "State cannot be read: set [store] state_key_file");
     int rc = dt_state_token_open(key, state, who, dt_host_now(), id_hex);
@@ -271,7 +270,7 @@ int dt_challenge_answer_key(dt_site const *site, dt_bytes state, dt_state_bindin
     int rc = open_state(site, state, who, id_hex, e);
     if (rc != 0)
         return rc;
-    rc = keyed_digest(state_key(site), id_hex, answer, out);
+    rc = keyed_digest(dt_challenge_key(site), id_hex, answer, out);
     return rc == 0 ? 0 : dt_error_set(e, DT_E_CRYPTO, "no digest of an answer can be made");
 }
 

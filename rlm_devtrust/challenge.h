@@ -15,6 +15,9 @@
     "State was made by another server or with another state key: give all servers that one "       \
     "gateway asks the same [store] state_key_file"
 
+/* The key that seals States, or NULL. Borrowed from the site. Thread safe. */
+uint8_t const *dt_challenge_key(dt_site const *site);
+
 /* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
  * with the key of States, and appends the State to `state` (at most DT_STATE_TOKEN_MAX bytes). Bound to
  * user, NAS, application and station of the machine's own request. DT_E_INVALID when

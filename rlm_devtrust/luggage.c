@@ -35,10 +35,11 @@ static bool is_for_the_first_factor(DICT_ATTR const *da)
     return strcasestr(da->name, "password") != NULL || strcasecmp(da->name, "Digest-HA1") == 0;
 }
 
-/* Ours are set anew by whoever decides. */
+/* Ours are set anew by whoever decides; the groups, and what is known of the password, were known only then. */
 static bool is_ours(DICT_ATTR const *da)
 {
-    return strncmp(da->name, "DevTrust-", 9) == 0 && strcmp(da->name, "DevTrust-Group") != 0;
+    return strncmp(da->name, "DevTrust-", 9) == 0 && strcmp(da->name, "DevTrust-Group") != 0 &&
+           strcmp(da->name, DT_RLM_FIRST_PASSWORD) != 0;
 }
 
 static bool stays(char list, VALUE_PAIR const *vp, DICT_ATTR const *groups)

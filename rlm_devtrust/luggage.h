@@ -12,6 +12,10 @@
 
 #include "core/policy.h"
 
+/* Attribute of control that holds what is kept of the first round's password (first_password.c); not named
+ * "password", which stays behind. */
+#define DT_RLM_FIRST_PASSWORD "DevTrust-First-Round"
+
 /* Both lists together; whoever has more is refused. A RADIUS packet holds 4096 bytes. */
 #define DT_LUGGAGE_MAX (32 * 1024)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From an outcome to what FreeRADIUS wants: attributes for unlang, the reply for the NAS and the
  * module's return code, each decided here and nowhere else. */
+#include "rlm_devtrust/luggage.h"
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include <string.h>
@@ -48,7 +49,7 @@ static char const *const attribute_names[ATTR_COUNT] = {
 };
 
 static DICT_ATTR const *attributes[ATTR_COUNT];
-static DICT_ATTR const *carried, *session;
+static DICT_ATTR const *carried, *session, *first_password;
 
 static DICT_ATTR const *add_attribute(char const *name, PW_TYPE type)
 {
@@ -76,12 +77,18 @@ int dt_rlm_dictionary(void)
     }
     carried = add_attribute("DevTrust-Tunnel-Sign-On", PW_TYPE_OCTETS);
     session = add_attribute("DevTrust-TLS-Session", PW_TYPE_OCTETS);
-    return carried != NULL && session != NULL ? 0 : -1;
+    first_password = add_attribute(DT_RLM_FIRST_PASSWORD, PW_TYPE_OCTETS);
+    return carried != NULL && session != NULL && first_password != NULL ? 0 : -1;
 }
 
 DICT_ATTR const *dt_rlm_session_attribute(void)
 {
     return session;
+}
+
+DICT_ATTR const *dt_rlm_first_password_attribute(void)
+{
+    return first_password;
 }
 
 DICT_ATTR const *dt_rlm_carried_attribute(void)

@@ -505,6 +505,9 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
     if (request->parent != NULL && inst->primary != DT_RLM_PRIMARY_CERTIFICATE)
         dt_rlm_person_note(request, in);
+    if (dt_rlm_first_password_keep(inst, request, in) != 0)
+        return refuse(inst, request, in, DT_CAUSE_INTERNAL, "",
+                      "nothing can be kept to know the password again");
     dt_signon_begin(machine, in->site, &r, dt_host_now());
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }
@@ -548,6 +551,16 @@ static rlm_rcode_t park_answer(rlm_devtrust_t const *inst, REQUEST *request, dt_
     return leave(inst, request, p, id);
 }
 
+static void give_answer(REQUEST *request, dt_rlm_inputs const *in, dt_bytes answer,
+                        dt_signon *machine)
+{
+    if (dt_rlm_first_password_is(request, in->site, answer)) {
+        dt_signon_note(machine, "the answer was the password: it counts as Enter");
+        answer.len = 0;
+    }
+    dt_signon_answer(machine, answer, dt_host_now());
+}
+
 /* The first with this answer: it alone takes the State and asks Okta. */
 static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
                                 dt_rlm_inputs const *in, dt_state_binding const *who,
@@ -566,7 +579,7 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
     } else {
         dt_signon_audit_context(machine, &ctx);
         (void)!dt_str_copy(id, sizeof id, ctx.id);
-        dt_signon_answer(machine, answer, dt_host_now());
+        give_answer(request, in, answer, machine);
         cause = DT_CAUSE_BUSY;
         code = park_answer(inst, request, machine, &parked, id);
         explicit_bzero(machine, dt_signon_size()); /* a passcode may be in it */

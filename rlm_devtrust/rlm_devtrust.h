@@ -217,6 +217,18 @@ void dt_rlm_reply_end_eap(REQUEST *request);
 /* The attribute of session-state that a decision is carried in; on no wire. */
 DICT_ATTR const *dt_rlm_carried_attribute(void);
 
+/* --- first_password.c ------------------------------------------------------------------------ */
+/* Keeps, in control, what an answer to a challenge of this sign-on is compared with: the password of the request,
+ * and the input `password`. Nothing where no challenge can follow, or the request carries no password (CHAP,
+ * MS-CHAP). DT_E_IO, DT_E_CRYPTO, DT_E_NOMEM: the sign-on must not go on then. */
+DT_MUST_USE int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
+                                           dt_rlm_inputs const *in);
+/* Whether `answer` is that password, blanks aside. True also where this cannot be told: such an answer must not
+ * be sent anywhere. After the luggage was put back into control. */
+bool dt_rlm_first_password_is(REQUEST *request, dt_site const *site, dt_bytes answer);
+/* The attribute of control that it is in; on no wire. */
+DICT_ATTR const *dt_rlm_first_password_attribute(void);
+
 /* --- tunnel.c ------------------------------------------------------------------------------- */
 struct dt_rlm_person;
 /* True where what is decided now, the server tells the supplicant, and lets it in by the next round: for a

@@ -18,13 +18,17 @@ from tests.lib.radius import ACCEPT, CHALLENGE, REJECT, World
 
 PUSH, TOTP = "push", "token:software:totp"
 SETTINGS = {"mfa": {"wait_vpn": "8s", "challenge_lifetime": "10s"}}
+# Two that Okta would take for a passcode, and one that it would not; for names that begin so.
+PASSWORDS = {"digits": "12345678", "spaced": "1234 5678", "words": "four words"}
+USERS = "".join(f'DEFAULT User-Name =~ "^same{name}", Cleartext-Password := "{password}"\n\n'
+                for name, password in PASSWORDS.items())
 
 
 @pytest.fixture(scope="module")
 def challenge(tmp_path_factory: pytest.TempPathFactory,
               pki_index: dict[str, Any]) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("challenge")
-    with rad.start_world(directory, pki_index, settings=SETTINGS,
+    with rad.start_world(directory, pki_index, settings=SETTINGS, users_text=USERS,
                          replace={"wait = hybrid": "wait = challenge"}) as made:
         yield made
         assert made.radius.is_running(), made.radius.log_text()
@@ -146,6 +150,61 @@ def test_text_at_a_push_is_neither_enter_nor_a_guess(challenge: World) -> None:
     for _ in range(3):  # as often as passcode_attempts
         reply = challenge.client().login(user, "approved", reply.state)
         assert reply.code == CHALLENGE and "That is not a passcode" in reply.message, reply
+    done = challenge.client().login(user, challenge.passcode(user), reply.state)
+    assert done.code == ACCEPT, done
+
+
+# --- an answer that is the password ---------------------------------------------------------------
+
+def with_password(world: World, name: str, *factors: str, **more: Any) -> tuple[str, str]:
+    """A person whose password Okta would take for a passcode, or not."""
+    return world.person("same" + name, *factors, **more), PASSWORDS[name.rstrip("0123456789")]
+
+
+@pytest.mark.parametrize("shape", ["{}", " {}", "{} "])
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_password_as_the_answer_is_enter(challenge: World, name: str, shape: str) -> None:
+    """Clients that keep the password answer each challenge with it: Okta gets no passcode."""
+    user, password = with_password(challenge, f"{name}{len(shape)}{ord(shape[0])}", PUSH, TOTP,
+                                   push="manual")
+    verified = challenge.sim.count("okta.verify")
+    reply = challenge.client().login(user, password)
+    assert reply.code == CHALLENGE, reply
+    for _ in range(2):
+        pending = challenge.client().start(user, shape.format(password), reply.state)
+        early = pending.poll(1.0)
+        if early is None:
+            break
+        assert early.code == CHALLENGE, early
+        reply = early
+    challenge.sim.approve(user + "@example.com")
+    if early is None:
+        last = pending.wait()
+    else:
+        last = challenge.client().login(user, password, reply.state)
+    assert last.code == ACCEPT, last
+    assert challenge.outcome(user, "MFA_SUCCESS")["factor"] == PUSH
+    assert challenge.sim.count("okta.verify") - verified == 1, "more than the push was sent"
+
+
+@pytest.mark.parametrize("answer", ["12345678", "1234 5678", "1234-5678 "])
+def test_password_as_the_answer_is_no_guess(challenge: World, answer: str) -> None:
+    """Also of those that have no push, in each round, however it is typed."""
+    user, password = with_password(challenge, f"digits{len(answer)}0{ord(answer[4])}", TOTP)
+    verified = challenge.sim.count("okta.verify")
+    reply = challenge.client().login(user, password)
+    assert reply.code == CHALLENGE, reply
+    reply = challenge.client().login(user, answer, reply.state)
+    assert reply.code == CHALLENGE and "not a passcode" in reply.message, reply
+    assert challenge.sim.count("okta.verify") == verified
+    wrong = challenge.client().login(user, "12345679", reply.state)
+    assert challenge.sim.count("okta.verify") == verified + 1, "nothing is shown"
+    assert wrong.code == CHALLENGE, wrong
+    last = challenge.client().login(user, answer, wrong.state)  # of three attempts
+    assert challenge.sim.count("okta.verify") == verified + 1
+    assert last.code == REJECT, last
+    reply = challenge.client().login(user, password)
+    reply = challenge.client().login(user, answer, reply.state)
     done = challenge.client().login(user, challenge.passcode(user), reply.state)
     assert done.code == ACCEPT, done
 
