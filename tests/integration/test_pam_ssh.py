@@ -597,17 +597,17 @@ def test_a_denied_push_is_the_last(world: PamWorld, sshd: Sshd, stranger: Any) -
     ssh.expect(NUMBER)
     world.sim.deny(ALICE)
     ssh.sendline("")
-    ssh.expect("your last one was denied.*passcode: ")
+    ssh.expect(r"your last one was\s+denied.*passcode: ")
     # Another connection gets none either.
     other = sshd.connect("dtalice", stranger)
-    other.expect("your last one was denied.*passcode: ")
+    other.expect(r"your last one was\s+denied.*passcode: ")
     other.close(force=True)
     ssh.sendline(world.sim.passcode(ALICE))
     let_in(ssh)
     assert len(world.sim.pushes()) == 1
     # Neither does one after the passcode; what the administrator does ends it.
     other = sshd.connect("dtalice", stranger)
-    other.expect("your last one was denied.*passcode: ")
+    other.expect(r"your last one was\s+denied.*passcode: ")
     other.close(force=True)
     world.run_ctl("forget", "--limits", "--user", "dtalice")
     other = sshd.connect("dtalice", stranger)
