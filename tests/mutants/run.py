@@ -6,7 +6,7 @@ The list is tests/mutants/*.mutants. Each mutant changes one line of a copy of t
 its tests need, and runs them until one fails. A mutant that no test notices has survived: either a
 test is missing, or the line does not matter, and then the list says why ("survives: ...").
 
-    usage: run.py [--jobs N] [--only TEXT] [--list] [--keep]
+    usage: run.py [--jobs N] [--only TEXT] [--unit] [--list] [--keep]
 
 Exit status: 0 when every mutant was killed or is known to survive for the reason that the list
 gives; 1 when one survived without a reason, was killed although it should survive, or no longer
@@ -220,11 +220,14 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--only", default="", help="mutants whose file or rule holds this text")
+    p.add_argument("--unit", action="store_true", help="only those that unit tests notice")
     p.add_argument("--list", action="store_true", help="print the list, if it fits the sources")
     p.add_argument("--keep", action="store_true", help="keep the copies of the tree")
     a = p.parse_args()
     try:
         mutants = [m for m in read_lists() if a.only in str(m)]
+        if a.unit:
+            mutants = [m for m in mutants if all(t.startswith("unit:") for t in m.tests)]
     except ListError as e:
         sys.exit(f"mutants: {e}")
     if a.list:
