@@ -62,7 +62,8 @@ def test_password_counts_as_enter(world: PamWorld, answer: str) -> None:
 def test_another_number_is_a_passcode(world: PamWorld) -> None:
     """One digit off: it is looked at, and is wrong."""
     with locker(world, PASSWORD[:-1] + "9") as login:
-        assert "not accepted" in login.prompt()
+        login.prompt()
+        assert "not accepted" in login.lines[-2]["message"]  # it stands before the prompt
     assert world.sim.count("okta.verify") == 2
 
 
