@@ -229,8 +229,7 @@ static void check_row(dt_config const *c, dt_user_table const *t, row const *r)
         fail_msg("\"%s\": %d, kind %d: %s", r->name, rc, id.kind, e.text);
     if (rc < 0) {
         assert_int_equal(rc, DT_E_INVALID);
-        assert_non_null(r->why);
-        if (strstr(e.text, r->why) == NULL)
+        if (r->why == NULL || strstr(e.text, r->why) == NULL)
             fail_msg("\"%s\": %s", r->name, e.text);
         for (char const *p = e.text; *p != '\0'; p++)
             assert_true((unsigned char)*p >= ' ' && *p != 0x7f);
