@@ -90,7 +90,9 @@ static bool has_same_args(dt_pam_args const *a, dt_pam_args const *b)
 
 /* A second line of ours in the same stack, as an include may bring it, takes over the success of the first:
  * once, within seconds, with the same arguments, and for the same person at the same place. A refusal is not
- * taken over, nor is a success by the line that gave it: sudo and login call the stack again in one handle. */
+ * taken over, nor is a success by the line that gave it: sudo and login call the stack again in one handle.
+ * libpam gives lines without arguments the same argv, NULL: of those, a second try within the seconds rides
+ * once on the approval of the first. */
 static bool take_over(pam_handle_t *pamh, char const *name, char const **argv,
                       dt_pam_args const *args)
 {
