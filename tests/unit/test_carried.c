@@ -97,6 +97,12 @@ static void test_lengths_count(void **state)
     next.user = dt_bytes_str("anonymous:ap");
     next.nas = dt_bytes_str("1");
     assert_false(dt_carried_fits(&c, &next));
+    here.user = dt_bytes_str("x0:y"); /* a length that somebody wrote into a name is a part of it */
+    here.nas = dt_bytes_str("z");
+    assert_int_equal(dt_carried_make(&here, ID, true, &o, &c), 0);
+    next.user = dt_bytes_str("x");
+    next.nas = dt_bytes_str("y0:z");
+    assert_false(dt_carried_fits(&c, &next));
 }
 
 /* TTLS with MS-CHAPv2: as PEAP, and never from the one to the other. */
