@@ -214,12 +214,18 @@ static bool replaces_prompts(login const *l)
            strcmp(program, "sudo") == 0 || strcmp(program, "sudoedit") == 0;
 }
 
+/* sudo writes PAM_TEXT_INFO to its standard output, where it would be taken for what the command wrote. */
+static int info_style(login const *l)
+{
+    return replaces_prompts(l) ? PAM_ERROR_MSG : PAM_TEXT_INFO;
+}
+
 /* What came before is information of its own, so that it does not push the prompt off a narrow screen; sshd
  * puts it in front. */
 static int show_info(login *l)
 {
     int code =
-        l->info[0] != '\0' ? pam_prompt(l->pamh, PAM_TEXT_INFO, NULL, "%s", l->info) : PAM_SUCCESS;
+        l->info[0] != '\0' ? pam_prompt(l->pamh, info_style(l), NULL, "%s", l->info) : PAM_SUCCESS;
 
     l->info[0] = '\0';
     return code;
@@ -235,7 +241,7 @@ static int prompt_below_information(login *l, int style, char **answer)
         len--;
     while (first > 0 && l->text[first - 1] == ' ')
         first--;
-    code = pam_prompt(l->pamh, PAM_TEXT_INFO, NULL, "%.*s.", (int)len, l->text);
+    code = pam_prompt(l->pamh, info_style(l), NULL, "%.*s.", (int)len, l->text);
     return code == PAM_SUCCESS ? pam_prompt(l->pamh, style, answer, "%.*s: ", (int)first, l->text)
                                : code;
 }

@@ -159,7 +159,7 @@ def test_host_certificate_not_compliant(world: PamWorld) -> None:
 def test_lock_screen_for_oneself(world: PamWorld) -> None:
     world.sim.set_push(ALICE, "approve")
     with world.harness("--service", "locker", "--user", "dtalice", "--uid", 61001) as locker:
-        assert "push sent" in locker.prompt()
+        assert "in Okta Verify" in locker.prompt()
         locker.answer("")
         assert locker.finish()["auth"] == "SUCCESS"
     assert cause(world.outcome("locker")) == "MFA_SUCCESS"
@@ -455,7 +455,7 @@ def test_many_at_once(world: PamWorld) -> None:
         numbers = {p: login.prompt() for p, login in logins.items()}
         for person in people:
             push, = world.sim.pushes(person + "@example.com")
-            assert f"the number {push['number']} there" in numbers[person]
+            assert f"number {push['number']} in Okta Verify" in numbers[person]
         world.sim.approve("dtbob@example.com")
         world.sim.deny("dtcarol@example.com")
         for login in logins.values():
@@ -1130,7 +1130,7 @@ def test_sudo_on_another_host(world: PamWorld, sudo: Any) -> None:
     world.sim.set_push(ALICE, "approve")
     done = sudo(PASSWORD + "\n\n")
     assert done.stdout == "0\n", done.stderr
-    assert "push sent" in done.stderr
+    assert "in Okta Verify" in done.stderr
     assert cause(world.outcome("sudo")) == "MFA_SUCCESS"
 
 

@@ -85,8 +85,9 @@ def attempt(world: PamWorld, service: str, password: Optional[str] = PASSWORD, *
     person = pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8",
                            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb"})
     seen = ""
-    ends = [pexpect.EOF, r"(?i)password[^:\r\n]*: ?$", r"Enter[^\r\n]*: ?$", r"[$#] $",
-            r"login: $", "Login incorrect", "Sorry, try again"]
+    ends = [pexpect.EOF, r"(?i)password[^:\r\n]*: ?$",
+            r"(?:Enter|in Okta Verify)[^\r\n]*: ?$", r"[$#] $", r"login: $", "Login incorrect",
+            "Sorry, try again"]
     try:
         for _ in range(8):
             got = person.expect(ends)

@@ -163,6 +163,7 @@ def test_sudo_sends_no_second_push_after_a_denied_one(world: PamWorld, sshd: Ssh
     with Session(world, sshd, key) as session:
         session.shell.sendline("sudo id || echo not''-in")
         session.shell.expect(ASKED)
+        session.shell.expect("in Okta Verify: ")  # the words again, as the prompt
         world.sim.deny(ALICE)
         session.shell.sendline("")
         assert session.shell.expect([ASKED, DONE, REFUSED]) == 2
