@@ -40,6 +40,8 @@ static int teardown(void **state)
 {
     dt_fair_queue *q = *state;
 
+    while (dt_fair_queue_take(q) != NULL)
+        ;
     dt_fair_queue_free(&q);
     assert_null(q);
     return 0;
