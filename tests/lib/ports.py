@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import random
@@ -14,6 +15,8 @@ import socket
 LOWEST, HIGHEST = 20000, 32767
 ATTEMPTS = 200
 SHARES = 16
+# The last ones given, which a server may yet have to bind: no other server gets them meanwhile.
+_given: collections.deque[int] = collections.deque(maxlen=64)
 
 
 def share() -> range:
@@ -31,8 +34,11 @@ def share() -> range:
 def free_port(kind: int = socket.SOCK_STREAM) -> int:
     """A port of the loopback that nobody uses now."""
     for port in random.sample(share(), ATTEMPTS):
+        if port in _given:
+            continue
         with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
+                _given.append(port)
                 return port
     raise AssertionError(f"no port from {LOWEST} to {HIGHEST} is free")
