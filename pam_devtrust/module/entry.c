@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What libpam calls. Authentication asks the daemon; account management repeats the answer that
  * authentication got in this very handle, or asks on its own where authentication did not run (sshd
- * with public keys alone). Nothing here gives PAM_IGNORE: in a stack with "sufficient" or "optional"
- * in it, that could become a success. */
+ * with public keys alone). PAM_IGNORE is given for a sign-on that is only reported, and for nothing else
+ * (pam_code.c): in a stack with "sufficient" or "optional" in it, it could become a success. */
 #include "pam_devtrust/module/module.h"
 
 #include <security/pam_ext.h>
