@@ -71,6 +71,11 @@ integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) ## run the tes
 	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider \
 		-n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 
+matrix: ## try every program in every case, and print the table (ARGS=... to pytest)
+	@scripts/deps.sh build check matrix
+	@$(MAKE_AGAIN) all
+	@DEVTRUST_MATRIX=whole $(MAKE_AGAIN) integration ARGS='-m matrix $(ARGS)'
+
 run-demo: $(PRODUCTS) $(SAN_SHIM)
 	@$(SERVER_ENV) KEEP='$(KEEP)' $(PYTHON) tests/demo/demo.py $(ARGS)
 
@@ -129,7 +134,7 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
 	@$(MAKE_AGAIN) fuzzers
 	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz.sh $(FUZZERS)
 
-.PHONY: unit integration run-demo demo-stop bench run-bench fuzzers fuzz
+.PHONY: unit integration matrix run-demo demo-stop bench run-bench fuzzers fuzz
 
 # --- mutants: checks that protect a login, removed one at a time --------------------------------------------
 mutants: ## remove each check of tests/mutants and see that a test notices (ARGS="--only TEXT"); takes an hour

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.lib import matrix
 from tests.pki import pki
 
 
@@ -15,3 +16,30 @@ from tests.pki import pki
 def pki_index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The index of a freshly made test PKI."""
     return pki.generate(tmp_path_factory.mktemp("pki"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the matrix's mark known, and lets the table see every report."""
+    config.addinivalue_line("markers", "matrix(door, program, case, whole): a cell of the matrix")
+    config.matrix_table = matrix.Table()
+    config.pluginmanager.register(config.matrix_table)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Writes each test's cells into its reports, which reach the process that prints the table, and
+    leaves out what only the whole matrix tries."""
+    left_out = [item for item in items if matrix.leave_out(item)]
+    for item in items:
+        item.user_properties.extend(
+            ("matrix", cell[:3]) for cell in matrix.cells_of(item))
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not matrix.leave_out(item)]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Prints the matrix."""
+    if config.matrix_table.outcome:
+        terminalreporter.section("matrix: program x case")
+        for line in config.matrix_table.lines():
+            terminalreporter.write_line(line)
