@@ -7,6 +7,7 @@
 #include "devtrustctl/ctl.h"
 
 #include "core/outcome.h"
+#include "core/url.h"
 #include "edge/host.h"
 
 #include <stdlib.h>

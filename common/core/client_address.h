@@ -6,7 +6,7 @@
 #define DT_CORE_CLIENT_ADDRESS_H
 
 #include "core/network.h"
-#include "core/outcome.h"
+#include "core/limits.h"
 
 /* Zero: nothing was looked at. */
 typedef struct dt_client_address {

@@ -3,7 +3,6 @@
  * of any single key; see config_table.c, config_value.c, config_section.c, config_check.c. */
 #include "core/config.h"
 
-#include "core/config_check.h"
 #include "core/config_section.h"
 #include "core/config_value.h"
 
@@ -229,8 +228,7 @@ int dt_config_finish(dt_config *c, char const *file, dt_error *e)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     if (!dt_guid_is_set(&c->device_trust.tenant_id))
         c->device_trust.tenant_id = c->intune.tenant_id;
-    int error = dt_config_sections_finish(c, file, e);
-    return error < 0 ? error : dt_config_check(c, file, e);
+    return dt_config_sections_finish(c, file, e);
 }
 
 char const *dt_config_text(void const *base, dt_config_key const *k)

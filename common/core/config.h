@@ -6,9 +6,11 @@
 #ifndef DT_CORE_CONFIG_H
 #define DT_CORE_CONFIG_H
 
-#include "core/presence.h"
 #include "core/bytes.h"
 #include "core/guid.h"
+#include "core/limits.h"
+#include "core/presence.h"
+#include "core/words.h"
 
 #define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
@@ -23,84 +25,6 @@
 #define DT_CONFIG_MESSAGES_MAX 32   /* room for the sections [message REASON]: one a reason */
 #define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
 #define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
-
-/* Where evidence comes from; a bit each, so that a set of sources is one number. */
-#define DT_OKTA_ID_MAX 64 /* an id of Okta's own form, its NUL included */
-
-typedef enum dt_source {
-    DT_SOURCE_NONE = 0,
-    DT_SOURCE_CERTIFICATE = 1 << 0,
-    DT_SOURCE_SSH_KEY = 1 << 1,
-    DT_SOURCE_INTUNE = 1 << 2,
-    DT_SOURCE_VPN_CLIENT = 1 << 3,
-    DT_SOURCE_SSH_CERTIFICATE = 1 << 4,
-    DT_SOURCE_SSH_AGENT = 1 << 5,
-    DT_SOURCE_OKTA_DEVICE = 1 << 6,
-    DT_SOURCE_MANAGEMENT_HINT = 1 << 7,
-    DT_SOURCE_REGISTRY = 1 << 8,
-} dt_source;
-/* "certificate", "ssh-key", "intune", "vpn-client", ...; NULL for anything else. */
-char const *dt_source_name(dt_source s);
-
-typedef enum dt_platform {
-    DT_PLATFORM_UNKNOWN = 0,
-    DT_PLATFORM_WINDOWS = 1 << 0,
-    DT_PLATFORM_MACOS = 1 << 1,
-    DT_PLATFORM_LINUX = 1 << 2,
-    DT_PLATFORM_CHROMEOS = 1 << 3,
-    DT_PLATFORM_OTHER_DESKTOP = 1 << 4,
-    DT_PLATFORM_IOS = 1 << 5,
-    DT_PLATFORM_ANDROID = 1 << 6,
-    DT_PLATFORM_OTHER_MOBILE = 1 << 7,
-} dt_platform;
-#define DT_PLATFORM_ANY_DESKTOP 0x1f
-#define DT_PLATFORM_ANY_MOBILE 0xe0
-/* What the word OTHER of a platform condition means; of a desktop Okta's console shows it as "Other
- * desktop (such as Linux)", so a rule for it holds for Linux, too. */
-#define DT_PLATFORM_OTHER_OF_OKTA                                                                  \
-    (DT_PLATFORM_OTHER_DESKTOP | DT_PLATFORM_OTHER_MOBILE | DT_PLATFORM_LINUX)
-/* "windows", ... lower case; "unknown" for 0. */
-char const *dt_platform_name(dt_platform p);
-/* True for a single platform, or DT_PLATFORM_UNKNOWN; false for a set of them, and for any other
- * number. */
-bool dt_platform_is_one(int64_t p);
-/* From an inventory's free text ("Windows", "macOS", "Linux (ubuntu)", "iPadOS", "Android"). */
-dt_platform dt_platform_from_text(char const *os);
-bool dt_platform_is_mobile(dt_platform p);
-
-/* A word of a configuration or a policy, and what it stands for. */
-typedef struct dt_config_word {
-    char const *word;
-    int value;
-} dt_config_word;
-
-/* What a factor is: Okta's factorType and provider together; a bit each. A provider that is not here is
- * another factor, which this version does not do. 1 << 1 was a TOTP of whatever provider in records of
- * earlier versions: it stays nothing. */
-typedef enum dt_factor_type {
-    DT_FACTOR_NONE = 0,
-    DT_FACTOR_PUSH = 1 << 0,        /* push, OKTA: Okta Verify */
-    DT_FACTOR_TOTP = 1 << 2,        /* token:software:totp, OKTA: Okta Verify */
-    DT_FACTOR_TOTP_GOOGLE = 1 << 3, /* token:software:totp, GOOGLE: Google Authenticator */
-} dt_factor_type;
-#define DT_FACTOR_TOTPS (DT_FACTOR_TOTP | DT_FACTOR_TOTP_GOOGLE)
-#define DT_FACTOR_ALL (DT_FACTOR_PUSH | DT_FACTOR_TOTPS)
-/* Okta's factorType: "push", "token:software:totp"; NULL for anything else. */
-char const *dt_factor_name(dt_factor_type f);
-/* Okta's provider: "OKTA", "GOOGLE"; NULL for anything else. */
-char const *dt_factor_provider(dt_factor_type f);
-/* What people call it: "Okta Verify", "Google Authenticator"; NULL for anything else. */
-char const *dt_factor_app(dt_factor_type f);
-/* The factor that has both; DT_FACTOR_NONE when none has, or one of them is NULL. */
-dt_factor_type dt_factor_of(char const *type, char const *provider);
-/* The words of configurations and policies: a factorType for those of every provider, or with "/" and
- * the provider one of them alone. Ends with NULL. */
-extern dt_config_word const dt_factor_words[];
-/* The bits of such a word; 0 for one that is none. */
-unsigned dt_factor_word_bits(char const *word);
-/* Takes out of *bits what the shortest word for some of them says, and returns it; NULL when there is
- * none left. */
-char const *dt_factor_word_next(unsigned *bits);
 
 typedef enum dt_unknown_as { DT_UNKNOWN_DENY = 0, DT_UNKNOWN_NOT_TRUSTED } dt_unknown_as;
 typedef enum dt_unavailable_as {
@@ -404,9 +328,12 @@ DT_MUST_USE int dt_config_open_section(dt_config *c, char const *file, int line,
  * with file, line, key, what was expected. */
 DT_MUST_USE int dt_config_set(dt_config *c, char const *file, int line, char const *section,
                               char const *name, char const *value, dt_error *e);
-/* After the last pair: keys that must be there, and rules between keys (trusted_when names intune
- * but [intune] is not configured; certificate without any CA; stale_limit below cache_ttl; ...). */
+/* After the last pair: keys and sections that must be there. dt_config_check then has the rules between
+ * keys. DT_E_INVALID with file, line and key. */
 DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);
+/* The error "file:line: [section] key: why", the line being where the key was given, if it was. */
+int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
+                     dt_error *e, char const *why);
 /* Gives every key that is not reloadable the value it has in `old`; appends the names of those that
  * differed to `names`, as in "[store] path, [audit] file". DT_E_NOMEM. */
 DT_MUST_USE int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names);

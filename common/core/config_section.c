@@ -4,7 +4,6 @@
 #include "core/config_section.h"
 
 #include "core/config_value.h"
-#include "core/evidence.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
  * value itself is a single word of a list; a path or a text is never repeated, since somebody may
  * have put a secret where its file's name belongs. */
 #include "core/config_value.h"
-#include "core/evidence_facts.h"
 
 #include <stdlib.h>
 #include <string.h>

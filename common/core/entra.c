@@ -2,7 +2,6 @@
 /* Access tokens for Graph: client credentials with a signed assertion (Microsoft identity platform;
  * RFC 7523 section 2.2), whose signature edge/jose makes, or with a client secret. */
 #include "core/compliance_service.h"
-#include "core/okta.h"
 #include "core/url.h"
 
 #include <string.h>

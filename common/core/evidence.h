@@ -7,35 +7,6 @@
 
 #define DT_EVIDENCE_MAX 16 /* most facts about one device in one sign-on */
 #define DT_DEVICE_NAME_MAX 128
-#define DT_HARDWARE_SERIAL_MAX 64 /* longest serial number that is compared, its NUL included */
-
-/* Why a device is what it is. 0 is "no reason known", which never goes with TRUSTED. */
-typedef enum dt_reason {
-    DT_REASON_NONE = 0,
-    DT_REASON_TRUSTED,
-    DT_REASON_NO_CERTIFICATE,
-    DT_REASON_CERTIFICATE_EXPIRED,
-    DT_REASON_CERTIFICATE_NOT_YET_VALID,
-    DT_REASON_CERTIFICATE_REVOKED,
-    DT_REASON_CERTIFICATE_INVALID, /* unreadable, wrong key usage, weak key, no device id */
-    DT_REASON_UNTRUSTED_ISSUER,
-    DT_REASON_WRONG_TENANT,
-    DT_REASON_NO_PROOF_OF_POSSESSION,
-    DT_REASON_NOT_ENROLLED,
-    DT_REASON_NOT_COMPLIANT,
-    DT_REASON_IN_GRACE_PERIOD,
-    DT_REASON_NOT_MANAGED,
-    DT_REASON_DEVICE_DEACTIVATED,
-    DT_REASON_MANAGEMENT_HINT_MISMATCH,
-    DT_REASON_PLATFORM_NOT_ENABLED,
-    DT_REASON_STALE,
-    DT_REASON_LOOKUP_UNAVAILABLE,
-    DT_REASON_KEY_NOT_HARDWARE, /* ssh_require_hardware_key, and it is no sk- key */
-    DT_REASON_NOT_OWNER, /* require_owner, and Intune names another user of the device, or none */
-    DT_REASON_COUNT,     /* not a reason */
-} dt_reason;
-/* "NO_CERTIFICATE", ...; "NONE" for 0. Never NULL. */
-char const *dt_reason_name(dt_reason r);
 
 /* How sure a fact is. ASSERTED is 0: somebody said so, nothing was proved. */
 typedef enum dt_assurance { DT_ASSERTED = 0, DT_PROVED = 1 } dt_assurance;

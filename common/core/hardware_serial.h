@@ -3,7 +3,6 @@
 #ifndef DT_CORE_HARDWARE_SERIAL_H
 #define DT_CORE_HARDWARE_SERIAL_H
 
-#include "core/evidence.h"
 #include "core/vpn_claims.h"
 
 /* A serial number in the one form that is compared: letters in upper case, without the blanks and

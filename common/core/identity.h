@@ -6,8 +6,7 @@
 #define DT_CORE_IDENTITY_H
 
 #include "core/config.h"
-#include "core/outcome.h"
-#include "core/remembered.h"
+#include "core/limits.h"
 
 #define DT_REALM_MAX 128                 /* longest name of a realm, its NUL included */
 #define DT_USER_TABLE_MAX 50000          /* most entries of a table of names */

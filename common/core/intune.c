@@ -5,7 +5,7 @@
 
 #include "core/hardware_serial.h"
 
-#include "core/outcome.h"
+#include "core/time_text.h"
 #include "core/url.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef DT_CORE_JSON_READER_H
 #define DT_CORE_JSON_READER_H
 
-#include "core/config.h"
+#include "core/words.h"
 #include "core/json.h"
 
 #define DT_JSON_POINTER_MAX 256 /* longest pointer that is shown whole */

@@ -107,8 +107,6 @@ typedef struct dt_okta_authn {
 
 /* An id of Okta's own form: letters, digits, - and _ of ASCII, shorter than DT_OKTA_ID_MAX. */
 bool dt_okta_is_id(char const *id);
-/* Percent-encodes a path segment or a form value (RFC 3986 section 2.1: all but unreserved). */
-void dt_url_put_segment(dt_buf *b, char const *segment);
 
 /* True when `url` may be followed with our token: https, host and port those of org_url, a path that
  * begins with /api/v1/ and has no dot segments, no user info, no fragment, nothing but URL

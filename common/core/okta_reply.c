@@ -3,7 +3,7 @@
 #include "core/okta.h"
 
 #include "core/json.h"
-#include "core/outcome.h"
+#include "core/time_text.h"
 #include "core/policy.h"
 
 #include <string.h>

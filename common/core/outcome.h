@@ -4,12 +4,10 @@
 #define DT_CORE_OUTCOME_H
 
 #include "core/evidence.h"
+#include "core/limits.h"
 #include "core/policy.h"
+#include "core/time_text.h"
 
-#define DT_MESSAGE_MAX 512
-#define DT_USER_MAX 256
-#define DT_APPLICATION_MAX 64
-#define DT_ADDRESS_MAX 64
 #define DT_SIGNON_ID_LEN 32 /* hex digits */
 
 typedef enum dt_result { DT_DENY = 0, DT_ALLOW } dt_result;
@@ -212,18 +210,5 @@ void dt_audit_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now);
 /* A sign-on's event in one line for a person or syslog: who, what, why. No newline; cut where `out` ends, the
  * least telling last, without an error. */
 void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);
-
-/* RFC 3339 in UTC with milliseconds, 24 characters and a NUL. */
-void dt_time_format(char out[25], dt_time t);
-/* RFC 3339 / ISO 8601 UTC timestamps as Graph and Okta write them ("2026-08-20T10:11:12Z", with or
- * without a fraction). Years 0001 and 9999 are sentinels: DT_E_PARSE only for bad form; the value
- * is clamped to 0 and DT_TIME_NEVER. */
-DT_MUST_USE int dt_time_parse(char const *text, dt_time *out);
-/* A moment as a person writes it, ISO 8601: "2026-08-20T10:11", seconds behind it or not, then "Z", an
- * offset from UTC ("+02:00"), or nothing. *utc_offset is in minutes east of UTC. Without an offset
- * *out is what it would be in UTC: subtract the offset that is meant. Years 1971 to 9998. DT_E_PARSE
- * for another form, and for a day, a time of day or an offset that there is not. */
-DT_MUST_USE int dt_time_parse_local(char const *text, dt_time *out, int *utc_offset,
-                                    bool *offset_given);
 
 #endif

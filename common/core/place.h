@@ -5,7 +5,7 @@
 #define DT_CORE_PLACE_H
 
 #include "core/bytes.h"
-#include "core/outcome.h"
+#include "core/limits.h"
 
 typedef enum dt_place_kind {
     DT_PLACE_NONE = 0, /* nothing, or what tells no place from another; equals nothing */

@@ -29,7 +29,6 @@
 #define DT_POLICY_REPLY_MAX 16         /* reply attributes of one rule */
 #define DT_REPLY_NAME_MAX 64           /* of an attribute, its NUL included */
 #define DT_REPLY_VALUE_MAX 248         /* its NUL included: RFC 2865 section 5, less a tag */
-#define DT_UTC_OFFSET_MAX (15 * 60)    /* minutes; the farthest in use are -12 and +14 hours */
 #define DT_FREQUENCY_MAX DT_DAYS(3650) /* longest time an MFA is remembered, but for ONLY_ONCE */
 #define DT_DURATION_TEXT_MAX 40        /* of an ISO 8601 duration, its NUL included */
 

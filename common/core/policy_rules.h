@@ -4,7 +4,7 @@
 #ifndef DT_CORE_POLICY_RULES_H
 #define DT_CORE_POLICY_RULES_H
 
-#include "core/outcome.h"
+#include "core/limits.h"
 #include "core/policy.h"
 
 #define DT_PRIORITY_MAX 1000000

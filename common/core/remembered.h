@@ -16,7 +16,6 @@
 #include "core/step.h"
 
 #define DT_REMEMBERED_RECORD_MAX 3072
-#define DT_LOGIN_MAX 320
 #define DT_SESSION_NAME_MAX 128
 /* A row is kept at least so long, whatever its rule said: another rule, or the same one changed, may
  * accept it for longer than the one it was given under. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Times as text and back, by own arithmetic: the C library's functions read the time zone and take
  * locks, and the core does neither. Days are counted in the proleptic Gregorian calendar. */
-#include "core/outcome.h"
-#include "core/policy.h"
+#include "core/time_text.h"
 
 #include <string.h>
 

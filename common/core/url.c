@@ -2,8 +2,6 @@
 /* Taking URLs apart (RFC 3986), and percent-encoding. */
 #include "core/url.h"
 
-#include "core/okta.h"
-
 #include <string.h>
 
 #define HTTPS_SCHEME "https://"

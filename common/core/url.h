@@ -22,5 +22,7 @@ DT_MUST_USE int dt_url_parse(char const *text, dt_url *out);
 DT_MUST_USE int dt_url_parse_http(char const *text, dt_url *out);
 /* Same scheme, host (ASCII case folded) and port. */
 bool dt_url_same_origin(dt_url const *a, dt_url const *b);
+/* Percent-encodes a path segment or a form value (RFC 3986 section 2.1: all but unreserved). */
+void dt_url_put_segment(dt_buf *b, char const *segment);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "core/config.h"
 
-/* Parses text and finishes the config (dt_config_finish). DT_E_INVALID carries `name`:line. What inih
+/* Parses text and finishes and checks the config (dt_config_finish, dt_config_check). DT_E_INVALID carries `name`:line. What inih
  * would cut or pass over in silence is refused: long lines, NUL bytes, indented lines, comments behind
  * a value, anything behind a section's name, a key before any section, a section given twice. Not
  * thread safe: inih's limit on lines is a variable of the process, raised meanwhile. */

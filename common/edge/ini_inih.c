@@ -4,6 +4,8 @@
  * Here a reader of our own stands before it, counts the lines and refuses each of these by number. */
 #include "edge/ini.h"
 
+#include "core/config_check.h"
+
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,5 +192,6 @@ int dt_ini_parse(dt_bytes text, char const *name, dt_config *c, dt_error *e)
     if (status != 0 || s.at != s.text.len)
         return dt_error_set(e, DT_E_INVALID, "%s:%d: this line cannot be read; write KEY = VALUE",
                             name, status > 0 ? status : s.line);
-    return dt_config_finish(c, name, e);
+    status = dt_config_finish(c, name, e);
+    return status < 0 ? status : dt_config_check(c, name, e);
 }

@@ -3,6 +3,7 @@
  * input says, and what is saved is changed before it is loaded again. Whatever they do, nobody gets
  * in whom Okta did not approve with the word SUCCESS, after the last load where that changed
  * anything, and the machine comes to its end. */
+#include "core/config_check.h"
 #include "core/signon_internal.h" /* to see whether a loaded machine was at its end already */
 
 #include <stdlib.h>
@@ -44,8 +45,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         if (dt_config_set(config, "f", 1, SETTINGS[i][0], SETTINGS[i][1], SETTINGS[i][2], &e) < 0)
             abort();
     }
-    if (dt_config_finish(config, "f", &e) < 0 || dt_trust_store_new(&anchors) < 0 ||
-        dt_json_parse(dt_bytes_str(POLICY), &root, &e) < 0 ||
+    if (dt_config_finish(config, "f", &e) < 0 || dt_config_check(config, "f", &e) < 0 ||
+        dt_trust_store_new(&anchors) < 0 || dt_json_parse(dt_bytes_str(POLICY), &root, &e) < 0 ||
         dt_policy_parse(root, "f", NULL, &policy, &e) < 0)
         abort();
     dt_json_free(&root);

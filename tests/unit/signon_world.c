@@ -2,6 +2,8 @@
 /* The scripted world of the sign-on tests: see signon_world.h. */
 #include "signon_world.h"
 
+#include "core/config_check.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -201,7 +203,8 @@ void world_open(world *w, char const *policy, char const *const *extra)
             configure(w->config, one);
     }
     configure(w->config, extra);
-    if (dt_config_finish(w->config, "test.conf", &e) < 0)
+    if (dt_config_finish(w->config, "test.conf", &e) < 0 ||
+        dt_config_check(w->config, "test.conf", &e) < 0)
         fail_msg("%s", e.text);
     if (dt_json_parse(dt_bytes_str(policy), &root, &e) < 0 ||
         dt_policy_parse(root, "vpn.json", NULL, &w->policy, &e) < 0)

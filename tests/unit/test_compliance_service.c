@@ -4,6 +4,7 @@
  * unusable. */
 #include "core/compliance_service.h"
 #include "core/config.h"
+#include "core/config_check.h"
 #include "core/xml.h"
 
 #include <setjmp.h>
@@ -38,6 +39,12 @@ static void set(char const *section, char const *name, char const *value)
     dt_error e = {0};
     if (dt_config_set(config, "t.conf", 1, section, name, value, &e) < 0)
         fail_msg("%s", e.text);
+}
+
+static int finish(dt_error *e)
+{
+    int status = dt_config_finish(config, "t.conf", e);
+    return status < 0 ? status : dt_config_check(config, "t.conf", e);
 }
 
 static void begin(void)
@@ -202,18 +209,18 @@ static void no_demand_that_it_cannot_meet(void **state)
         {"intune", "compliance_host", "manage.microsoft.com/x", "compliance_host"},
     };
     dt_error e = {0};
-    assert_int_equal(dt_config_finish(config, "t.conf", &e), 0);
+    assert_int_equal(finish(&e), 0);
     for (size_t i = 0; i < COUNT(rows); i++) {
         setup(NULL);
         set(rows[i][0], rows[i][1], rows[i][2]);
-        assert_int_equal(dt_config_finish(config, "t.conf", &e), DT_E_INVALID);
+        assert_int_equal(finish(&e), DT_E_INVALID);
         if (!strstr(e.text, rows[i][3]))
             fail_msg("row %zu: %s", i, e.text);
         if (strcmp(rows[i][0], "device_trust") != 0)
             continue;
         begin(); /* Graph can meet all of them */
         set(rows[i][0], rows[i][1], rows[i][2]);
-        assert_int_equal(dt_config_finish(config, "t.conf", &e), 0);
+        assert_int_equal(finish(&e), 0);
     }
 }
 
@@ -223,7 +230,7 @@ static void nor_for_one_application(void **state)
     dt_error e = {0};
     assert_int_equal(dt_config_open_section(config, "t.conf", 3, "application wifi", &e), 0);
     set("application wifi", "max_sync_age", "7d");
-    assert_int_equal(dt_config_finish(config, "t.conf", &e), DT_E_INVALID);
+    assert_int_equal(finish(&e), DT_E_INVALID);
     assert_non_null(strstr(e.text, "[application wifi] max_sync_age"));
 }
 

@@ -2,6 +2,7 @@
 /* Deciding by a policy: each condition at its edges, what is not known, the order of rules, and
  * random policies against an evaluator that is written plainly. */
 #include "core/policy.h"
+#include "core/time_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

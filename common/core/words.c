@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The words for evidence sources, platforms and factors: one list each, used by the configuration,
  * the audit events and the messages alike. */
-#include "core/config.h"
+#include "core/words.h"
 
 #include <string.h>
 
@@ -193,4 +193,35 @@ char const *dt_factor_word_next(unsigned *bits)
         return w->word;
     }
     return NULL;
+}
+
+char const *dt_reason_name(dt_reason r)
+{
+    static char const *const names[DT_REASON_COUNT] = {
+        [DT_REASON_NONE] = "NONE",
+        [DT_REASON_TRUSTED] = "TRUSTED",
+        [DT_REASON_NO_CERTIFICATE] = "NO_CERTIFICATE",
+        [DT_REASON_CERTIFICATE_EXPIRED] = "CERTIFICATE_EXPIRED",
+        [DT_REASON_CERTIFICATE_NOT_YET_VALID] = "CERTIFICATE_NOT_YET_VALID",
+        [DT_REASON_CERTIFICATE_REVOKED] = "CERTIFICATE_REVOKED",
+        [DT_REASON_CERTIFICATE_INVALID] = "CERTIFICATE_INVALID",
+        [DT_REASON_UNTRUSTED_ISSUER] = "UNTRUSTED_ISSUER",
+        [DT_REASON_WRONG_TENANT] = "WRONG_TENANT",
+        [DT_REASON_NO_PROOF_OF_POSSESSION] = "NO_PROOF_OF_POSSESSION",
+        [DT_REASON_NOT_ENROLLED] = "NOT_ENROLLED",
+        [DT_REASON_NOT_COMPLIANT] = "NOT_COMPLIANT",
+        [DT_REASON_IN_GRACE_PERIOD] = "IN_GRACE_PERIOD",
+        [DT_REASON_NOT_MANAGED] = "NOT_MANAGED",
+        [DT_REASON_DEVICE_DEACTIVATED] = "DEVICE_DEACTIVATED",
+        [DT_REASON_MANAGEMENT_HINT_MISMATCH] = "MANAGEMENT_HINT_MISMATCH",
+        [DT_REASON_PLATFORM_NOT_ENABLED] = "PLATFORM_NOT_ENABLED",
+        [DT_REASON_STALE] = "STALE",
+        [DT_REASON_LOOKUP_UNAVAILABLE] = "LOOKUP_UNAVAILABLE",
+        [DT_REASON_KEY_NOT_HARDWARE] = "KEY_NOT_HARDWARE",
+        [DT_REASON_NOT_OWNER] = "NOT_OWNER",
+    };
+
+    if ((unsigned)r >= DT_REASON_COUNT || names[r] == NULL)
+        return "NONE";
+    return names[r];
 }
