@@ -77,7 +77,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
 # --- sources ----------------------------------------------------------------------------------
 objects = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1))))
 
-CORE_OBJ := $(call objects,common/core/*.c)
+CORE_OBJ := $(call objects,common/core/*/*.c)
 EDGE_OBJ := $(call objects,common/edge/*.c)
 DRIVER_OBJ := $(call objects,common/driver/*.c)
 PROTOCOL_OBJ := $(call objects,pam_devtrust/protocol/*.c)
@@ -85,7 +85,7 @@ PAM_OBJ := $(call objects,pam_devtrust/module/*.c)
 DAEMON_OBJ := $(call objects,pam_devtrust/daemon/*.c)
 RLM_OBJ := $(call objects,rlm_devtrust/*.c)
 # Elsewhere, for the program has the name of its folder.
-CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard devtrustctl/*.c)))
+CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard devtrustctl/*.c devtrustctl/*/*.c)))
 UNIT_OBJ := $(call objects,tests/unit/test_*.c)
 UNIT_SUPPORT_OBJ := $(filter-out $(UNIT_OBJ),$(call objects,tests/unit/*.c))
 

@@ -3,7 +3,7 @@
  * in a line is believed beyond its form. */
 #include "devtrustctl/audit_event.h"
 
-#include "core/utf8.h"
+#include "core/base/utf8.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #ifndef DT_CTL_AUDIT_EVENT_H
 #define DT_CTL_AUDIT_EVENT_H
 
-#include "core/json.h"
-#include "core/outcome.h"
+#include "core/base/json.h"
+#include "core/signon/outcome.h"
 
 #define DT_AUDIT_LINE_MAX (2 * DT_AUDIT_EVENT_MAX) /* longest line that is read */
 

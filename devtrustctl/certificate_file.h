@@ -3,7 +3,7 @@
 #ifndef DT_CTL_CERTIFICATE_FILE_H
 #define DT_CTL_CERTIFICATE_FILE_H
 
-#include "core/x509.h"
+#include "core/device/x509.h"
 
 #define DT_CERTIFICATE_FILE_MAX (8 * 1024 * 1024) /* a bundle of some thousand certificates */
 #define DT_CERTIFICATE_FOLDER_MAX 100000          /* entries of one folder */

@@ -9,9 +9,9 @@
 #include "devtrustctl/registry.h"
 #include "devtrustctl/site.h"
 
-#include "core/evidence_facts.h"
+#include "core/device/evidence_facts.h"
 #include "driver/entra_credentials.h"
-#include "core/service.h"
+#include "core/ruleset/service.h"
 #include "edge/file.h"
 #include "edge/host.h"
 #include "edge/host_key.h"

@@ -8,8 +8,8 @@
 #include "devtrustctl/site.h"
 #include "devtrustctl/sshd_options.h"
 
-#include "core/json.h"
-#include "core/service.h"
+#include "core/base/json.h"
+#include "core/ruleset/service.h"
 
 #include <dirent.h>
 #include <stdio.h>

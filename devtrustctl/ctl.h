@@ -7,7 +7,7 @@
 #ifndef DT_CTL_CTL_H
 #define DT_CTL_CTL_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_CTL_LINE_MAX (64 * 1024) /* longest line for people; what is longer is cut */
 

@@ -6,9 +6,9 @@
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
 
-#include "core/hardware_serial.h"
-#include "core/device_record.h"
-#include "core/json.h"
+#include "core/device/hardware_serial.h"
+#include "core/device/device_record.h"
+#include "core/base/json.h"
 #include "edge/host.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include "devtrustctl/ctl.h"
 
-#include "core/intune.h"
+#include "core/intune/intune.h"
 #include "edge/store.h"
 
 /* An alias that a sync filed and none has confirmed since is dropped: the device has another name now,

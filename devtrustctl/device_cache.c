@@ -7,8 +7,8 @@
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
 
-#include "core/json.h"
-#include "core/outcome.h"
+#include "core/base/json.h"
+#include "core/signon/outcome.h"
 #include "edge/host.h"
 
 #include <stdlib.h>

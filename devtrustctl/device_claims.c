@@ -4,8 +4,8 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
 
-#include "core/device_record.h"
-#include "core/json.h"
+#include "core/device/device_record.h"
+#include "core/base/json.h"
 #include "edge/managed_file.h"
 
 #include <stdio.h>

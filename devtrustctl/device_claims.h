@@ -4,7 +4,7 @@
 #ifndef DT_CTL_DEVICE_CLAIMS_H
 #define DT_CTL_DEVICE_CLAIMS_H
 
-#include "core/vpn_evidence.h"
+#include "core/device/vpn_evidence.h"
 #include "edge/site.h"
 #include "edge/store.h"
 

@@ -6,9 +6,9 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/device_claims.h"
 
-#include "core/json.h"
-#include "core/outcome.h"
-#include "core/ssh_certificate.h"
+#include "core/base/json.h"
+#include "core/signon/outcome.h"
+#include "core/device/ssh_certificate.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 
 #include "devtrustctl/ctl.h"
 
-#include "core/json.h"
-#include "core/outcome.h"
+#include "core/base/json.h"
+#include "core/signon/outcome.h"
 #include "edge/host.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef DT_CTL_DEVICE_OKTA_H
 #define DT_CTL_DEVICE_OKTA_H
 
-#include "core/okta_device.h"
+#include "core/okta/okta_device.h"
 #include "edge/store.h"
 
 /* Prints each answer about the device, as a sign-on would take it now: a line, or with `json` an object.

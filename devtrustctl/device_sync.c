@@ -6,7 +6,7 @@
 #include "devtrustctl/device_alias.h"
 #include "devtrustctl/https_loop.h"
 
-#include "core/json.h"
+#include "core/base/json.h"
 #include "edge/host.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@
 #include "devtrustctl/site.h"
 
 #include "driver/driver.h"
-#include "core/service.h"
+#include "core/ruleset/service.h"
 #include "edge/host.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef DT_CTL_EXPLAIN_H
 #define DT_CTL_EXPLAIN_H
 
-#include "core/signon.h"
+#include "core/signon/signon.h"
 
 #define DT_EXPLAIN_GROUPS_TEXT_MAX (64 * 1024)
 #define DT_EXPLAIN_ASSUMED_MAX 5                   /* sentences about what nobody has proved */

@@ -3,8 +3,8 @@
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/explain.h"
 
-#include "core/json.h"
-#include "core/policy_explain.h"
+#include "core/base/json.h"
+#include "core/policy/policy_explain.h"
 
 #include <string.h>
 

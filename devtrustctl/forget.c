@@ -6,9 +6,9 @@
 #include "devtrustctl/options.h"
 #include "devtrustctl/site.h"
 
-#include "core/remembered.h"
-#include "core/session_record.h"
-#include "core/signon.h"
+#include "core/signon/remembered.h"
+#include "core/signon/session_record.h"
+#include "core/signon/signon.h"
 #include "edge/host.h"
 #include "edge/site.h"
 
@@ -78,7 +78,7 @@ static bool is_meant(forgetting const *f, dt_bytes value)
            dt_str_equal_nocase(r.key_id, f->device);
 }
 
-/* "okta-groups:POLICY:ORG:APPLICATION:LOGIN", as core/signon_render.c has it; and "okta-user:LOGIN", or a
+/* "okta-groups:POLICY:ORG:APPLICATION:LOGIN", as core/signon/signon_render.c has it; and "okta-user:LOGIN", or a
  * person whom Okta has just disabled would go on being known. */
 static bool is_membership_meant(forgetting const *f, char const *key)
 {
@@ -103,7 +103,7 @@ static bool is_membership_meant(forgetting const *f, char const *key)
            (f->application == NULL || strcmp(application, f->application) == 0);
 }
 
-/* "KIND:LOGIN", as core/signon_render.c has it; an SSH connection has no login. A push that waits for its
+/* "KIND:LOGIN", as core/signon/signon_render.c has it; an SSH connection has no login. A push that waits for its
  * answer stays: without its row the person would get a second one. */
 static bool is_limit_meant(forgetting const *f, char const *key, dt_bytes value)
 {

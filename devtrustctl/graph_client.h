@@ -5,7 +5,7 @@
 #ifndef DT_CTL_GRAPH_CLIENT_H
 #define DT_CTL_GRAPH_CLIENT_H
 
-#include "core/compliance_service.h"
+#include "core/intune/compliance_service.h"
 #include "edge/site.h"
 
 #define DT_GRAPH_TRIES_MAX 8                  /* of one request that Graph cannot answer now */

@@ -3,7 +3,7 @@
 #ifndef DT_CTL_HTTPS_LOOP_H
 #define DT_CTL_HTTPS_LOOP_H
 
-#include "core/step.h"
+#include "core/base/step.h"
 #include "edge/tls_anchors.h"
 
 typedef struct dt_https_loop dt_https_loop;

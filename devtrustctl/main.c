@@ -2,7 +2,7 @@
 /* devtrustctl, the administrator's command: one table of commands, and the help made of it. */
 #include "devtrustctl/ctl.h"
 
-#include "core/version.h"
+#include "core/base/version.h"
 #include "edge/host.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef DT_CTL_OKTA_CLIENT_H
 #define DT_CTL_OKTA_CLIENT_H
 
-#include "core/okta.h"
+#include "core/okta/okta.h"
 #include "edge/site.h"
 
 #define DT_CLIENT_TRIES_MAX 6              /* of one request that Okta cannot answer now */

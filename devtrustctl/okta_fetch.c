@@ -6,8 +6,8 @@
 
 #include "devtrustctl/ctl.h"
 
-#include "core/outcome.h"
-#include "core/url.h"
+#include "core/signon/outcome.h"
+#include "core/base/url.h"
 #include "edge/host.h"
 
 #include <stdlib.h>

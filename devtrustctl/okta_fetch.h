@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Collecting an org's policies, and everything they name, in one document (core/okta_import.h). */
+/* Collecting an org's policies, and everything they name, in one document (devtrustctl/policy/okta_import.h). */
 #ifndef DT_CTL_OKTA_FETCH_H
 #define DT_CTL_OKTA_FETCH_H
 
 #include "devtrustctl/okta_client.h"
 
-#include "core/okta_import.h"
+#include "devtrustctl/policy/okta_import.h"
 
 /* What to fetch: an ACCESS_POLICY by id or exact name, or that of an app by its id or label, or the
  * OKTA_SIGN_ON policies; with none of them everything. */

@@ -5,7 +5,7 @@
 #ifndef DT_CTL_OPTIONS_H
 #define DT_CTL_OPTIONS_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_ARGUMENT_MAX 4096 /* longest single argument, bytes */
 

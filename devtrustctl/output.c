@@ -2,8 +2,8 @@
 /* The one place where devtrustctl prints. */
 #include "devtrustctl/ctl.h"
 
-#include "core/json.h"
-#include "core/outcome.h"
+#include "core/base/json.h"
+#include "core/signon/outcome.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef DT_CTL_PAM_STACK_H
 #define DT_CTL_PAM_STACK_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_PAM_LINES_MAX 512    /* of one kind in one service, with all that it includes */
 #define DT_PAM_LEVELS_MAX 16    /* substacks in each other; libpam's own limit */

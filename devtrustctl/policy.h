@@ -6,7 +6,7 @@
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
 
-#include "core/okta_import.h"
+#include "devtrustctl/policy/okta_import.h"
 #include "edge/site.h"
 
 #define DT_CTL_ZONES_TEXT_MAX (256 * 1024 * 1024) /* a million networks, indented */

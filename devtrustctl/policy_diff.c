@@ -3,8 +3,8 @@
  * org's, rule by rule. */
 #include "devtrustctl/policy_import.h"
 
-#include "core/policy.h"
-#include "core/policy_diff.h"
+#include "core/policy/policy.h"
+#include "devtrustctl/policy/policy_diff.h"
 #include "edge/file.h"
 
 #include <stdlib.h>

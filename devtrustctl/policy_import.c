@@ -5,7 +5,7 @@
 
 #include "devtrustctl/certificate_file.h"
 
-#include "core/policy.h"
+#include "core/policy/policy.h"
 #include "edge/file.h"
 #include "edge/geo_maxmind.h"
 

@@ -4,8 +4,8 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/policy.h"
 
-#include "core/policy_cases.h"
-#include "core/policy_explain.h"
+#include "devtrustctl/policy/policy_cases.h"
+#include "core/policy/policy_explain.h"
 
 #include <stdlib.h>
 #include <string.h>

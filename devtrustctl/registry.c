@@ -2,7 +2,7 @@
 /* Rows of the device registry, and the fingerprints they are filed under. */
 #include "devtrustctl/registry.h"
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef DT_CTL_REGISTRY_H
 #define DT_CTL_REGISTRY_H
 
-#include "core/device_record.h"
+#include "core/device/device_record.h"
 #include "edge/store.h"
 
 /* "SHA256:" and base64 without padding, as `ssh-keygen -l` prints it. */

@@ -3,7 +3,7 @@
 #ifndef DT_CTL_SSHD_OPTIONS_H
 #define DT_CTL_SSHD_OPTIONS_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_SSHD_OUTPUT_MAX (256 * 1024)
 #define DT_SSHD_WAIT DT_SECONDS(10) /* for sshd -T */

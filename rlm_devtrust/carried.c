@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rlm_devtrust/carried.h"
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef DT_RLM_CARRIED_H
 #define DT_RLM_CARRIED_H
 
-#include "core/signon.h"
+#include "core/signon/signon.h"
 
 #define DT_EAP_TYPE_TTLS 21
 #define DT_EAP_TYPE_PEAP 25

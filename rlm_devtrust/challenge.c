@@ -2,7 +2,7 @@
 /* Keeps and takes the sign-on behind a State. See challenge.h. */
 #include "rlm_devtrust/challenge.h"
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 #include "edge/host.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef DT_RLM_CHALLENGE_H
 #define DT_RLM_CHALLENGE_H
 
-#include "core/state_token.h"
+#include "core/signon/state_token.h"
 #include "driver/driver.h"
 
 #define DT_CHALLENGES_PER_PERSON 16 /* open at a time; the oldest makes room for one more */

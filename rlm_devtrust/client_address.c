@@ -3,7 +3,7 @@
  * software wrote, so it is always looked for in the request that came from the network. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
-#include "core/client_address.h"
+#include "core/policy/client_address.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
 #include "rlm_devtrust/luggage.h"
 #include "rlm_devtrust/rlm_devtrust.h"
 
-#include "core/crypto.h"
-#include "core/passcode.h"
+#include "core/base/crypto.h"
+#include "core/okta/passcode.h"
 #include "edge/host.h"
 
 #include <string.h>

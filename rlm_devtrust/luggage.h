@@ -10,7 +10,7 @@
 
 #include <freeradius/radiusd.h>
 
-#include "core/policy.h"
+#include "core/policy/policy.h"
 
 /* Attribute of control that holds what is kept of the first round's password (first_password.c); not named
  * "password", which stays behind. */

@@ -7,7 +7,7 @@
 #ifndef DT_RLM_RADIUS_PACKET_H
 #define DT_RLM_RADIUS_PACKET_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_RADIUS_HEADER_LEN 20
 #define DT_RADIUS_PACKET_MAX 4096

@@ -3,10 +3,10 @@
  * bounded and free of NULs, and makes the key by which one person's logins share one push. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
-#include "core/crypto.h"
-#include "core/network.h"
-#include "core/passcode.h"
-#include "core/place.h"
+#include "core/base/crypto.h"
+#include "core/policy/network.h"
+#include "core/okta/passcode.h"
+#include "core/policy/place.h"
 #include "edge/host.h"
 
 #include <arpa/inet.h>

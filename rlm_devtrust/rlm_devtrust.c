@@ -9,7 +9,7 @@
  *     the sign-on belongs to the round before (tunnel.c). */
 #include "rlm_devtrust/rlm_devtrust.h"
 
-#include "core/state_token.h"
+#include "core/signon/state_token.h"
 #include "edge/host.h"
 #include "edge/site.h"
 #include "rlm_devtrust/challenge.h"

@@ -8,8 +8,8 @@
 #include <freeradius/radiusd.h>
 #include <freeradius/modules.h>
 
-#include "core/remembered.h"
-#include "core/session_record.h"
+#include "core/signon/remembered.h"
+#include "core/signon/session_record.h"
 #include "driver/driver.h"
 #include "rlm_devtrust/carried.h"
 #include "rlm_devtrust/waiting_room.h"

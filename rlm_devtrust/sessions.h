@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sign-ons that a TLS session of 802.1X goes on with when it is resumed: who signed on, kept in the store under
- * a secret that only the cached session holds (core/session_record.h). */
+ * a secret that only the cached session holds (core/signon/session_record.h). */
 #ifndef DT_RLM_SESSIONS_H
 #define DT_RLM_SESSIONS_H
 

@@ -8,7 +8,7 @@
 #ifndef DT_RLM_WAITING_ROOM_H
 #define DT_RLM_WAITING_ROOM_H
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 #include "driver/driver.h"
 #include "rlm_devtrust/radius_packet.h"
 

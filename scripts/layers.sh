@@ -4,6 +4,7 @@
 # - the core archive uses only what scripts/core-symbols.txt lists;
 # - an outside library is included only where scripts/outside-libraries.txt says;
 # - the core includes nothing of the other layers, and no front door another's files;
+# - a room of the core includes only rooms before it, and no files include each other in a circle;
 # - pam_devtrust.so needs libpam and libc alone, and exports pam_sm_* alone;
 # - rlm_devtrust.so exports rlm_devtrust alone, and is never unloaded.
 #
@@ -53,7 +54,8 @@ includes() {
          }' "$@"
 }
 
-sources=(common/*/*.[ch] pam_devtrust/*/*.[ch] rlm_devtrust/*.[ch] devtrustctl/*.[ch])
+sources=(common/core/*/*.[ch] common/edge/*.[ch] common/driver/*.[ch] pam_devtrust/*/*.[ch]
+    rlm_devtrust/*.[ch] devtrustctl/*.[ch] devtrustctl/*/*.[ch])
 
 outside_libraries() {
     local file header prefix files pattern fits
@@ -95,6 +97,54 @@ own_includes() {
     done < <(includes "${sources[@]}")
 }
 
+# --- the rooms of the core ----------------------------------------------------------------------
+# Each uses only those before it. Intune and Okta stand beside each other.
+rooms=(base config device policy intune okta ruleset signon)
+
+room_number() {
+    local i
+    for i in "${!rooms[@]}"; do
+        [ "${rooms[$i]}" != "$1" ] || {
+            echo "$i"
+            return
+        }
+    done
+    return 1
+}
+
+room_order() {
+    local file header room other from to
+    for file in common/core/*; do
+        room_number "${file##*/}" >/dev/null ||
+            wrong "$file is not a room of the core: add it to the rooms of scripts/layers.sh"
+    done
+    while read -r file header; do
+        [[ $file == common/core/* && $header == core/* ]] || continue
+        room=${file#common/core/} room=${room%%/*}
+        other=${header#core/} other=${other%%/*}
+        from=$(room_number "$room") || continue
+        to=$(room_number "$other") || continue
+        if [ "$to" -gt "$from" ] || [ "$room:$other" = okta:intune ]; then
+            wrong "$file is of the room $room and includes \"$header\", which builds upon it"
+        fi
+    done < <(includes "${sources[@]}")
+}
+
+# tsort names the files of each circle.
+include_circles() {
+    local file header target line
+    while read -r line; do
+        [ -z "$line" ] || wrong "files include each other in a circle: $line"
+    done < <(includes "${sources[@]}" | while read -r file header; do
+        for target in "common/$header" "$header" "${file%/*}/$header"; do
+            [ ! -e "$target" ] || [ "$target" = "$file" ] || {
+                echo "$file $target"
+                break
+            }
+        done
+    done | tsort 2>&1 >/dev/null | sed -n 's/^tsort: \([^:]*\/.*\)$/\1/p' | paste -sd ' ')
+}
+
 # --- the modules --------------------------------------------------------------------------------
 exported() {
     nm -D --defined-only "$1" | awk '{ print $NF }' | sort
@@ -132,6 +182,8 @@ rlm_module() {
 core_symbols
 outside_libraries
 own_includes
+room_order
+include_circles
 pam_module
 rlm_module
 [ "$bad" -eq 0 ] || {
@@ -140,3 +192,4 @@ rlm_module
 }
 echo "layers: $(wc -l <"$BUILD/core-undefined") outside uses by the core, all allowed;" \
     "${#sources[@]} files' includes in order"
+echo "rooms of the core, each using only those before it: ${rooms[*]}"

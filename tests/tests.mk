@@ -107,9 +107,9 @@ FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 	-fno-omit-frame-pointer
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(sort $(wildcard \
-	common/core/*.c common/edge/*.c common/driver/*.c pam_devtrust/protocol/*.c \
+	common/core/*/*.c common/edge/*.c common/driver/*.c pam_devtrust/protocol/*.c \
 	rlm_devtrust/radius_packet.c devtrustctl/audit_event.c devtrustctl/certificate_file.c \
-	devtrustctl/registry.c) \
+	devtrustctl/registry.c devtrustctl/policy/*.c) \
 	$(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 

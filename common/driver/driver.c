@@ -2,7 +2,7 @@
 /* The driver as a whole: what it is made of, its loop, how other threads reach it, how it ends. */
 #include "driver/internal.h"
 
-#include "core/policy_explain.h"
+#include "core/policy/policy_explain.h"
 #include "edge/host.h"
 #include "edge/kernel_log.h"
 

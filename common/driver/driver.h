@@ -4,7 +4,7 @@
 #ifndef DT_DRIVER_DRIVER_H
 #define DT_DRIVER_DRIVER_H
 
-#include "core/signon.h"
+#include "core/signon/signon.h"
 #include "edge/site.h"
 
 struct event_base;

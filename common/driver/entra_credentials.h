@@ -4,7 +4,7 @@
 #ifndef DT_DRIVER_ENTRA_CREDENTIALS_H
 #define DT_DRIVER_ENTRA_CREDENTIALS_H
 
-#include "core/compliance_service.h"
+#include "core/intune/compliance_service.h"
 
 typedef struct dt_entra_credentials dt_entra_credentials;
 

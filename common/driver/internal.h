@@ -7,9 +7,9 @@
 #ifndef DT_DRIVER_INTERNAL_H
 #define DT_DRIVER_INTERNAL_H
 
-#include "core/okta_device.h"
-#include "core/remembered.h"
-#include "core/intune.h"
+#include "core/okta/okta_device.h"
+#include "core/signon/remembered.h"
+#include "core/intune/intune.h"
 #include "driver/audit_queue.h"
 #include "driver/driver.h"
 #include "driver/entra_credentials.h"

@@ -4,7 +4,7 @@
  * being driven is then only marked, and driven on when the callback has returned. */
 #include "driver/internal.h"
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #include "edge/host.h"
 

@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_AUDIT_SINK_H
 #define DT_EDGE_AUDIT_SINK_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 typedef struct dt_audit_sink dt_audit_sink;
 

@@ -2,7 +2,7 @@
 /* The cryptography port on OpenSSL's EVP interface. The algorithms are fetched once and kept for
  * the life of the process: an implicit fetch at each call takes a lock that all threads of a busy
  * server would meet at. */
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #include <openssl/evp.h>
 

@@ -5,7 +5,7 @@
 #ifndef DT_EDGE_FAIR_QUEUE_H
 #define DT_EDGE_FAIR_QUEUE_H
 
-#include "core/err.h"
+#include "core/base/err.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #ifndef DT_EDGE_FILE_H
 #define DT_EDGE_FILE_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 typedef enum dt_file_kind {
     DT_FILE_TRUSTED = 0, /* others must not be able to write it, nor the directories above it */

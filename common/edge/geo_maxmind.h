@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loads the databases behind core/geo.h: MaxMind's DB files. */
+/* Loads the databases behind core/policy/geo.h: MaxMind's DB files. */
 #ifndef DT_EDGE_GEO_MAXMIND_H
 #define DT_EDGE_GEO_MAXMIND_H
 
-#include "core/config.h"
-#include "core/geo.h"
+#include "core/config/config.h"
+#include "core/policy/geo.h"
 
 #define DT_GEO_FILE_MAX ((size_t)512 * 1024 * 1024) /* largest database */
 

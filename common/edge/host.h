@@ -3,7 +3,7 @@
 #ifndef DT_EDGE_HOST_H
 #define DT_EDGE_HOST_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #include <sys/types.h>
 

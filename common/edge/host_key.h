@@ -4,8 +4,8 @@
 #ifndef DT_EDGE_HOST_KEY_H
 #define DT_EDGE_HOST_KEY_H
 
-#include "core/config.h"
-#include "core/step.h"
+#include "core/config/config.h"
+#include "core/base/step.h"
 
 typedef struct dt_host_key dt_host_key;
 

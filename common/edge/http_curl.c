@@ -5,8 +5,8 @@
  * (the connection's send buffer, OpenSSL's records) and frees them unwiped. Ours are wiped. */
 #include "edge/http_curl.h"
 
-#include "core/ocsp.h"
-#include "core/version.h"
+#include "core/device/ocsp.h"
+#include "core/base/version.h"
 #include "edge/fair_queue.h"
 #include "edge/host.h"
 #include "edge/http_header.h"
@@ -686,7 +686,7 @@ static bool is_late(dt_http_call const *c)
     return mono_now() - due > LATE_MAX_MS;
 }
 
-/* The enumeration of core/step.h: what is not listed is ours. */
+/* The enumeration of core/base/step.h: what is not listed is ours. */
 static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
 {
     if (code == CURLE_OK)

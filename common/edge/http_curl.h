@@ -5,7 +5,7 @@
 #ifndef DT_EDGE_HTTP_CURL_H
 #define DT_EDGE_HTTP_CURL_H
 
-#include "core/step.h"
+#include "core/base/step.h"
 #include "edge/tls_anchors.h"
 
 typedef struct dt_http dt_http;

@@ -3,7 +3,7 @@
 #ifndef DT_EDGE_HTTP_HEADER_H
 #define DT_EDGE_HTTP_HEADER_H
 
-#include "core/step.h"
+#include "core/base/step.h"
 
 #define DT_HTTP_HEADERS_MAX (64 * 1024) /* bytes of all header lines of one response */
 

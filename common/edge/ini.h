@@ -3,7 +3,7 @@
 #ifndef DT_EDGE_INI_H
 #define DT_EDGE_INI_H
 
-#include "core/config.h"
+#include "core/config/config.h"
 
 /* Parses text and finishes and checks the config (dt_config_finish, dt_config_check). DT_E_INVALID carries `name`:line. What inih
  * would cut or pass over in silence is refused: long lines, NUL bytes, indented lines, comments behind

@@ -4,7 +4,7 @@
  * Here a reader of our own stands before it, counts the lines and refuses each of these by number. */
 #include "edge/ini.h"
 
-#include "core/config_check.h"
+#include "core/ruleset/config_check.h"
 
 #include <ini.h>
 #include <stdlib.h>

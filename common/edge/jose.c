@@ -4,7 +4,7 @@
  * the PEM files and the certificate's thumbprint. */
 #include "edge/jose.h"
 
-#include "core/outcome.h"
+#include "core/signon/outcome.h"
 #include "edge/x509_internal.h"
 
 #include <jansson.h>

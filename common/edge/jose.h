@@ -3,7 +3,7 @@
 #ifndef DT_EDGE_JOSE_H
 #define DT_EDGE_JOSE_H
 
-#include "core/config.h"
+#include "core/config/config.h"
 
 typedef struct dt_assertion_key dt_assertion_key; /* private key and its certificate's thumbprint */
 

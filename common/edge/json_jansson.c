@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The JSON port by jansson. The one file that knows it: a dt_json is a json_t by another name. */
-#include "core/json.h"
+#include "core/base/json.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The kernel's log as a place for our last words. */
 #include "edge/kernel_log.h"
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_LOGIN_SESSION_H
 #define DT_EDGE_LOGIN_SESSION_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #include <sys/types.h>
 

@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_MANAGED_FILE_H
 #define DT_EDGE_MANAGED_FILE_H
 
-#include "core/managed_config.h"
+#include "core/device/managed_config.h"
 
 /* What was read is believed for so long at most: rights of the directories above may have changed. */
 #define DT_MANAGED_RECHECK DT_SECONDS(60)

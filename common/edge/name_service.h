@@ -5,7 +5,7 @@
 #ifndef DT_EDGE_NAME_SERVICE_H
 #define DT_EDGE_NAME_SERVICE_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #include <sys/types.h>
 

@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_PKCS11_H
 #define DT_EDGE_PKCS11_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_PKCS11_SLOTS_MAX 64 /* slots with tokens that are looked at */
 

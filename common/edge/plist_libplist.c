@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The property list port by libplist. The one file that knows it. */
-#include "core/plist.h"
+#include "core/base/plist.h"
 
 #include <plist/plist.h>
 #include <string.h>

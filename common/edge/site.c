@@ -3,8 +3,8 @@
  * found here, at start, and not at somebody's login. */
 #include "edge/site.h"
 
-#include "core/crypto.h"
-#include "core/service.h"
+#include "core/base/crypto.h"
+#include "core/ruleset/service.h"
 #include "edge/file.h"
 #include "edge/geo_maxmind.h"
 #include "edge/ini.h"

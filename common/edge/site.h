@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_SITE_H
 #define DT_EDGE_SITE_H
 
-#include "core/signon.h"
+#include "core/signon/signon.h"
 #include "edge/tls_anchors.h"
 
 #define DT_CONFIG_FILE_MAX (256 * 1024)
@@ -29,7 +29,7 @@ dt_policy const *dt_site_policy(dt_site_files const *f, char const *application)
 size_t dt_site_policy_count(dt_site_files const *f);
 dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i);
 /* The application whose policy decides at a PAM service: the service itself, or, where it has no policy
- * and is a variant (core/service.h), its base; the service where neither has one. Of the site, or the
+ * and is a variant (core/ruleset/service.h), its base; the service where neither has one. Of the site, or the
  * argument. */
 char const *dt_site_application_of(dt_site_files const *f, char const *service);
 /* The site as the machine wants it, for one application: with what [application NAME] gives in place

@@ -5,8 +5,8 @@
 #ifndef DT_EDGE_SITE_WATCH_H
 #define DT_EDGE_SITE_WATCH_H
 
-#include "core/config.h"
-#include "core/crypto.h"
+#include "core/config/config.h"
+#include "core/base/crypto.h"
 
 /* Largest file whose content is looked at; of a larger one, what stat(2) says of it. */
 #define DT_SITE_WATCH_FILE_MAX (256 * 1024 * 1024)

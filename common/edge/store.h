@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_STORE_H
 #define DT_EDGE_STORE_H
 
-#include "core/step.h"
+#include "core/base/step.h"
 #include "edge/store_spare.h"
 
 typedef struct dt_store dt_store;

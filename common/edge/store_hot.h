@@ -5,7 +5,7 @@
 #ifndef DT_EDGE_STORE_HOT_H
 #define DT_EDGE_STORE_HOT_H
 
-#include "core/step.h"
+#include "core/base/step.h"
 
 #define DT_HOT_BYTES_MAX (128u * 1024 * 1024) /* of keys and values held in memory */
 

@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_STORE_PATH_H
 #define DT_EDGE_STORE_PATH_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_STORE_PATH_MAX 1024
 

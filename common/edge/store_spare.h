@@ -6,7 +6,7 @@
 #ifndef DT_EDGE_STORE_SPARE_H
 #define DT_EDGE_STORE_SPARE_H
 
-#include "core/step.h"
+#include "core/base/step.h"
 
 #define DT_SPARE_ROWS_MAX 8192                         /* held by one process */
 #define DT_SPARE_STRANGERS_MAX (DT_SPARE_ROWS_MAX / 2) /* of them, of people of whom nobody knows */

@@ -4,7 +4,7 @@
 #ifndef DT_EDGE_TLS_ANCHORS_H
 #define DT_EDGE_TLS_ANCHORS_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 typedef struct dt_tls_anchors dt_tls_anchors;
 

@@ -2,7 +2,7 @@
 /* Certificates of a PEM file as OpenSSL wants them for a connection. */
 #include "edge/tls_anchors.h"
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 #include "edge/file.h"
 #include "edge/x509_internal.h"
 

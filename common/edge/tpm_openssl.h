@@ -3,7 +3,7 @@
 #ifndef DT_EDGE_TPM_OPENSSL_H
 #define DT_EDGE_TPM_OPENSSL_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define DT_TPM_URI_MAX 1024
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The Unicode port with GNU libunistring. */
-#include "core/unicode.h"
+#include "core/base/unicode.h"
 
 #include <stdlib.h>
 #include <unicase.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The cryptography port's signatures by keys that come as numbers, on OpenSSL. */
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 #include "edge/x509_internal.h"
 
 #include <openssl/core_names.h>

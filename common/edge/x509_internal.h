@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the edge files that know OpenSSL share: PEM, parsed certificates, kinds of keys. Included by
- * them only; everybody else sees certificates through core/x509.h. */
+ * them only; everybody else sees certificates through core/device/x509.h. */
 #ifndef DT_EDGE_X509_INTERNAL_H
 #define DT_EDGE_X509_INTERNAL_H
 
-#include "core/x509.h"
+#include "core/device/x509.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>

@@ -4,7 +4,7 @@
  * certificate and for how long is decided here, since OCSP_basic_verify leaves some of it open. */
 #include "edge/x509_internal.h"
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #include <openssl/ocsp.h>
 #include <openssl/rsa.h>

@@ -4,8 +4,8 @@
  * bare bytes, 1.2.840.113556.5.14 the tenant as sixteen bytes in an OCTET STRING. */
 #include "edge/x509_internal.h"
 
-#include "core/crypto.h"
-#include "core/hardware_serial.h"
+#include "core/base/crypto.h"
+#include "core/device/hardware_serial.h"
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>

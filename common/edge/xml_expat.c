@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The XML port by expat. The one file that knows it. */
-#include "core/xml.h"
+#include "core/base/xml.h"
 
 #include <expat.h>
 #include <string.h>

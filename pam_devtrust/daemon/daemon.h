@@ -8,7 +8,7 @@
 #ifndef DT_PAM_DAEMON_H
 #define DT_PAM_DAEMON_H
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "driver/driver.h"
 #include "pam_devtrust/protocol/protocol.h"
 

@@ -3,7 +3,7 @@
  * own user, then reads its configuration; when that fails, it refuses instead of keeping silent. */
 #include "pam_devtrust/daemon/daemon.h"
 
-#include "core/version.h"
+#include "core/base/version.h"
 #include "edge/host.h"
 #include "edge/kernel_log.h"
 

@@ -3,10 +3,10 @@
  * groups the person is in. */
 #include "pam_devtrust/daemon/daemon.h"
 
-#include "core/network.h"
-#include "core/remembered.h"
-#include "core/service.h"
-#include "core/presence.h"
+#include "core/policy/network.h"
+#include "core/signon/remembered.h"
+#include "core/ruleset/service.h"
+#include "core/config/presence.h"
 #include "edge/host.h"
 #include "edge/login_session.h"
 

@@ -6,7 +6,7 @@
 #ifndef DT_PAM_MODULE_H
 #define DT_PAM_MODULE_H
 
-#include "core/err.h"
+#include "core/base/err.h"
 #include "pam_devtrust/protocol/protocol.h"
 
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  * that go back, a result. Meanwhile it looks at the clock, at the client and at signals. */
 #include "pam_devtrust/module/module.h"
 
-#include "core/texts.h"
+#include "core/signon/texts.h"
 
 #include <errno.h>
 #include <poll.h>

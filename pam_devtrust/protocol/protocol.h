@@ -5,7 +5,7 @@
 #ifndef DT_PAM_PROTOCOL_H
 #define DT_PAM_PROTOCOL_H
 
-#include "core/err.h"
+#include "core/base/err.h"
 
 #include <stddef.h>
 #include <stdint.h>

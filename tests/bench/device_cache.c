@@ -5,7 +5,7 @@
  *     device_cache DIRECTORY FEW MANY ROUNDS
  *
  * prints for each round the microseconds of one look-up with few devices and with many. */
-#include "core/intune.h"
+#include "core/intune/intune.h"
 #include "edge/host.h"
 #include "edge/store.h"
 

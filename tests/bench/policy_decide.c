@@ -10,7 +10,7 @@
  *
  * prints the milliseconds that zones and a policy of such sizes take to load, from text in memory, and the
  * megabytes that they keep and that loading took at most. */
-#include "core/policy.h"
+#include "core/policy/policy.h"
 
 #include <malloc.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
  *   x509_verdict ROUNDS ANCHORS.pem CHAIN.pem TENANT
  *     CHAIN.pem: the device's certificate and its intermediates. Prints the median of the rounds:
  *     microseconds of a verdict, of a plain verification, and the ratio. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>

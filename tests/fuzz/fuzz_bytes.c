@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* base64, escapes and JSON strings over any bytes: what they write must keep its promises. */
-#include "core/json.h"
-#include "core/utf8.h"
+#include "core/base/json.h"
+#include "core/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The Compliance Retrieval service's answers (XML), Graph's list of endpoints and the kept address: any
  * bytes. The first byte chooses the status, the rest is the body, and also a record and an address. */
-#include "core/compliance_service.h"
+#include "core/intune/compliance_service.h"
 
 #include <stdlib.h>
 #include <string.h>

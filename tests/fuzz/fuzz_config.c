@@ -2,8 +2,8 @@
 /* devtrust.conf of any bytes. What is refused has a message with the file's name that is safe to
  * show; what is accepted obeys the table's bounds and the rules between keys, whose violation would
  * trust somebody by accident. */
-#include "core/device_help.h"
-#include "core/evidence_facts.h"
+#include "core/device/device_help.h"
+#include "core/device/evidence_facts.h"
 #include "edge/ini.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Revocation lists in PEM or DER: taken whole and signed by the one CA there is, or not at all. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/registry.h"
 
-#include "core/utf8.h"
+#include "core/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

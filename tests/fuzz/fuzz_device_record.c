@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes the registry's records: what is read can be written, and read again as the same. */
-#include "core/device_record.h"
+#include "core/device/device_record.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes GUIDs: what is accepted must be normal, and mean the same when it is read again. */
-#include "core/guid.h"
+#include "core/base/guid.h"
 
 #include <stdlib.h>
 #include <string.h>

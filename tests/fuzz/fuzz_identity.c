@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes names and tables of names. The first byte chooses: a name or a table. An identity that is made holds together, and making it again of its own login gives the same
  * login. */
-#include "core/identity.h"
+#include "core/ruleset/identity.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Graph's and Entra's replies and the cache's records: any bytes. The first byte chooses the status,
  * the rest is the body, and also a record. */
-#include "core/intune.h"
+#include "core/intune/intune.h"
 
 #include <stdlib.h>
 #include <string.h>

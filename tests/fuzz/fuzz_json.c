@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* JSON from anywhere: either refused with a reason that quotes nothing odd, or a tree that every
  * getter can walk. */
-#include "core/json.h"
+#include "core/base/json.h"
 
-#include "core/utf8.h"
+#include "core/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Managed app configuration of any form: facts that hold together, or none and a reason that gives
  * nothing of the secret away. */
-#include "core/managed_config.h"
+#include "core/device/managed_config.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * same of a sealed set, whose look-ups are quick, and of one that is not, which looks at every network.
  *
  * Input: lines; each is added as a network if it is one, and looked up if it is an address. */
-#include "core/network.h"
+#include "core/policy/network.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* OCSP answers about one certificate, and the rows that are kept of them. Whatever comes, an answer is
  * one that the CA could have signed, in force at the time, or none at all. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Okta's replies, any bytes under any status. The first bytes choose the failure, the status and the
  * rate limit's headers; a "\n" ends the next link; the rest is the body. */
-#include "core/okta.h"
-#include "core/url.h"
+#include "core/okta/okta.h"
+#include "core/base/url.h"
 
 #include <stdlib.h>
 #include <string.h>

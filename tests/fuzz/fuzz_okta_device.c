@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Replies of Okta's Devices API, any bytes under any status. The first byte chooses the question, the
  * status and the failure, a "\n" ends the next link, the rest is the body, and also a record. */
-#include "core/okta_device.h"
+#include "core/okta/okta_device.h"
 
 #include <stdlib.h>
 #include <string.h>

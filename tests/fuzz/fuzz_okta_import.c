@@ -4,10 +4,10 @@
  * the table of cases and as both sides of a comparison.
  *
  * Input: 1 byte of options, then the document. */
-#include "core/okta_import.h"
-#include "core/policy.h"
-#include "core/policy_cases.h"
-#include "core/policy_diff.h"
+#include "devtrustctl/policy/okta_import.h"
+#include "core/policy/policy.h"
+#include "devtrustctl/policy/policy_cases.h"
+#include "devtrustctl/policy/policy_diff.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes places: whatever is read has one form, which is read as itself again. */
-#include "core/place.h"
+#include "core/policy/place.h"
 
 #include <stdlib.h>
 #include <string.h>

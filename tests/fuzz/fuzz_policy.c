@@ -4,7 +4,7 @@
  *
  * Input: 4 bytes that choose who asks, then {"zones": a zones file, "policy": a policy}; or, with the
  * highest bit of the first, a zones file alone. */
-#include "core/policy.h"
+#include "core/policy/policy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * input says, and what is saved is changed before it is loaded again. Whatever they do, nobody gets
  * in whom Okta did not approve with the word SUCCESS, after the last load where that changed
  * anything, and the machine comes to its end. */
-#include "core/config_check.h"
-#include "core/signon_internal.h" /* to see whether a loaded machine was at its end already */
+#include "core/ruleset/config_check.h"
+#include "core/signon/signon_internal.h" /* to see whether a loaded machine was at its end already */
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes SSH_AUTH_INFO_0: all keys or none, each with a whole fingerprint. */
-#include "core/ssh.h"
-#include "core/ssh_key.h"
+#include "core/device/ssh.h"
+#include "core/device/ssh_key.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes an SSH agent's answers: a list is read as a whole or not at all, no more identities are given
  * than may be, what is given lies within the answer, and no answer is a signature that holds. */
-#include "core/ssh_agent.h"
+#include "core/device/ssh_agent.h"
 
 #include <stdlib.h>
 

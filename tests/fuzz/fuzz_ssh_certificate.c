@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzzes SSH certificates and public keys: what is read as a certificate says where its signature is,
  * a key goes back to the very bytes it came from, and of no CA nothing is trusted. */
-#include "core/ssh_certificate.h"
+#include "core/device/ssh_certificate.h"
 
 #include <stdlib.h>
 #include <string.h>

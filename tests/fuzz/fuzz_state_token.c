@@ -3,7 +3,7 @@
  *
  * Input: 1 byte that chooses. Even: the rest is a State as a NAS sent it. Odd: 28 bytes of randomness
  * and 1 byte that chooses whose it is, then bytes that are laid over the token. */
-#include "core/state_token.h"
+#include "core/signon/state_token.h"
 
 #include <stdlib.h>
 #include <string.h>

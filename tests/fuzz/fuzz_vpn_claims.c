@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a VPN client says, one pair a line, and as attributes in text: names that are safe to look up,
  * and no more than fit. */
-#include "core/vpn_evidence.h"
+#include "core/device/vpn_evidence.h"
 
 #include <stdlib.h>
 #include <string.h>

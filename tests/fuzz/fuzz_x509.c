@@ -3,7 +3,7 @@
  * which must never be trusted, for the fuzzer has no CA's key. Signed: the input becomes names and
  * extensions of a certificate that a trusted CA signs, so that everything behind the signature is
  * reached; trusted then are only certificates that name one device and no other tenant. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>

@@ -76,7 +76,7 @@ def test_no_authority_leaves_its_key(folder: Path, index: dict[str, Any]) -> Non
 
 
 def test_every_reason_is_one_that_devtrust_knows(index: dict[str, Any]) -> None:
-    header = (ROOT / "common/core/evidence.h").read_text()
+    header = (ROOT / "common/core/base/words.h").read_text()
     known = set(re.findall(r"DT_REASON_(\w+)", header))
     used = {d["reason"] for d in index["devices"].values()}
     assert used == REASONS and used <= known

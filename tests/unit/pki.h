@@ -4,8 +4,8 @@
 #ifndef DT_TESTS_UNIT_PKI_H
 #define DT_TESTS_UNIT_PKI_H
 
-#include "core/bytes.h"
-#include "core/json.h"
+#include "core/base/bytes.h"
+#include "core/base/json.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>

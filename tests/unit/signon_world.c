@@ -2,7 +2,7 @@
 /* The scripted world of the sign-on tests: see signon_world.h. */
 #include "signon_world.h"
 
-#include "core/config_check.h"
+#include "core/ruleset/config_check.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_SIGNON_WORLD_H
 #define TESTS_SIGNON_WORLD_H
 
-#include "core/signon.h"
+#include "core/signon/signon.h"
 
 #define WORLD_ROWS_MAX 32
 #define WORLD_REPLIES_MAX 128

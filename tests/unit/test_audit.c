@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Outcomes and their audit events: what is in them, and that no text from outside can break a line,
  * forge a field or make an event that is longer than promised. */
-#include "core/outcome.h"
-#include "core/policy_explain.h"
+#include "core/signon/outcome.h"
+#include "core/policy/policy_explain.h"
 
 #include <ctype.h>
 #include <setjmp.h>

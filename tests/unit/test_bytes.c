@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes, buffers, escapes, base64, secrets and error texts: what everything else relies on to stay
  * within its bounds. malloc is wrapped, to fail on demand and to look at what is given back. */
-#include "core/bytes.h"
-#include "core/step.h"
-#include "core/utf8.h"
+#include "core/base/bytes.h"
+#include "core/base/step.h"
+#include "core/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which of the values that a request brings is the client's address, and that none is made up. */
-#include "core/client_address.h"
+#include "core/policy/client_address.h"
 
 #include <stdarg.h>
 #include <stddef.h>

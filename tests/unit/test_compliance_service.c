@@ -2,10 +2,10 @@
 /* The Compliance Retrieval service: where its token may go, what is believed of where it is, and which of
  * its answers speak for a device. Everything unknown, missing, twice or odd must make the answer
  * unusable. */
-#include "core/compliance_service.h"
-#include "core/config.h"
-#include "core/config_check.h"
-#include "core/xml.h"
+#include "core/intune/compliance_service.h"
+#include "core/config/config.h"
+#include "core/ruleset/config_check.h"
+#include "core/base/xml.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrust.conf(5) and the sample say what the table of keys says: all keys and no others, the same
  * defaults, the same bounds. */
-#include "core/evidence.h"
+#include "core/device/evidence.h"
 #include "edge/ini.h"
 
 #include <setjmp.h>

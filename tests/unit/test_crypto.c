@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The cryptography port against published vectors, and against every way to tamper with a seal. */
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * for events, hostile text stays harmless; lines and rotated files are told apart. */
 #include "devtrustctl/audit_files.h"
 
-#include "core/utf8.h"
+#include "core/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

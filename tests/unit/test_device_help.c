@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What people on a device that is not trusted are told: which text counts, what stands for its
  * placeholders, and what is refused when it is loaded. */
-#include "core/device_help.h"
+#include "core/device/device_help.h"
 
 #include "edge/ini.h"
 

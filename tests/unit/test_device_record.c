@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The registry's records: back as they went, and nothing else is taken for one. */
-#include "core/device_record.h"
+#include "core/device/device_record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* GUIDs: all the forms in which the same device is written, and everything that is none. */
-#include "core/guid.h"
+#include "core/base/guid.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

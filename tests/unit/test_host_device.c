@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Host keys in a PKCS#11 token (SoftHSM) and in a TPM 2.0 (swtpm): real ones, with what goes wrong with
  * such devices: absent, gone and back, another PIN, another key. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "edge/host_key.h"
 #include "tests/unit/pki.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's device key: its signature is one that the core's own check takes, and files that are
  * damaged, mismatched or open to others are refused. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "edge/host_key.h"
 #include "tests/unit/pki.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which login session a process is in, by what the kernel says of it. */
-#include "core/remembered.h"
+#include "core/signon/remembered.h"
 #include "edge/host.h"
 
 #include <setjmp.h>

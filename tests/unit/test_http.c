@@ -3,7 +3,7 @@
  * response headers. */
 #include "odd_https.h"
 
-#include "core/version.h"
+#include "core/base/version.h"
 #include "edge/http_header.h"
 
 #include <setjmp.h>

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/identity.h"
-#include "core/unicode.h"
+#include "core/ruleset/identity.h"
+#include "core/base/unicode.h"
 
 static dt_config *config_of(char const *suffix, char const *realms)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Intune's answers: which ones speak for a device, how long they are believed, how they are kept,
  * and the token that is needed to ask. Everything unknown, missing or odd must speak against. */
-#include "core/intune.h"
-#include "core/json.h"
-#include "core/outcome.h"
+#include "core/intune/intune.h"
+#include "core/base/json.h"
+#include "core/signon/outcome.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

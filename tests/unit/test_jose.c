@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The client assertion: verified here by OpenSSL and by another JOSE library (Python's jwt), as
  * Entra would; and the keys and certificates that must not be taken. */
-#include "core/json.h"
+#include "core/base/json.h"
 #include "edge/jose.h"
 #include "tests/unit/pki.h"
 

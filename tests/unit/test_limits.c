@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What protects one person over all sign-ons: how many passcodes may be wrong, one push at a time, none
  * after one that was denied, one for each SSH connection; and what happens where nobody can count. */
-#include "core/signon_internal.h"
+#include "core/signon/signon_internal.h"
 #include "signon_world.h"
 
 #include <setjmp.h>

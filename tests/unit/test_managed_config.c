@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Managed app configuration: what is read of both forms, what is refused and in which words, and what
  * it says for this host. Then the file on disk: whose it is, who may read it, and when it changes. */
-#include "core/managed_config.h"
-#include "core/plist.h"
+#include "core/device/managed_config.h"
+#include "core/base/plist.h"
 #include "edge/managed_file.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Addresses and networks: what is read and what is refused, and look-ups against a list that is walked
  * from end to end. */
-#include "core/network.h"
+#include "core/policy/network.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The conversation with Okta: requests to the letter, and replies that lie, break off, or say
  * something new. Nothing but HTTP 200 with factorResult SUCCESS may ever read as success. */
-#include "core/okta.h"
-#include "core/policy.h"
-#include "core/url.h"
+#include "core/okta/okta.h"
+#include "core/policy/policy.h"
+#include "core/base/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

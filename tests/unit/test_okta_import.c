@@ -2,8 +2,8 @@
 /* An Okta policy as ours: every trap of the API's shapes, what is refused, what is taken in a stricter
  * form; and a property: whatever the parts that cannot be evaluated here turn out to be, nobody gets
  * more by the imported policy than by the org's. Texts are written with ' for ". */
-#include "core/okta_import.h"
-#include "core/policy.h"
+#include "devtrustctl/policy/okta_import.h"
+#include "core/policy/policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

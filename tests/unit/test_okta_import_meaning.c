@@ -3,8 +3,8 @@
  * of platform, registration, management, groups (two of one name included), factor and provider nobody gets
  * more than the org gives, and who gets less does so by a rule that the import has named. The reading knows
  * nothing of the product: it is jansson and Okta's words. */
-#include "core/okta_import.h"
-#include "core/policy.h"
+#include "devtrustctl/policy/okta_import.h"
+#include "core/policy/policy.h"
 
 #include <jansson.h>
 

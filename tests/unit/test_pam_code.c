@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Outcome to PAM code: every cause that the core knows has its row, and success needs a result and a
  * cause that both say so. */
-#include "core/outcome.h"
-#include "core/step.h"
+#include "core/signon/outcome.h"
+#include "core/base/step.h"
 #include "pam_devtrust/module/module.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Passcodes as people type and paste them, and what is not one. */
-#include "core/passcode.h"
+#include "core/okta/passcode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One place has one form, however it is written; no two places share one. */
-#include "core/network.h"
-#include "core/place.h"
+#include "core/policy/network.h"
+#include "core/policy/place.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Deciding by a policy: each condition at its edges, what is not known, the order of rules, and
  * random policies against an evaluator that is written plainly. */
-#include "core/policy.h"
-#include "core/time_text.h"
+#include "core/policy/policy.h"
+#include "core/base/time_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

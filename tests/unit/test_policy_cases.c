@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tables of cases: what is refused, what fails, what passes. Texts are written with ' for ". */
-#include "core/policy_cases.h"
+#include "devtrustctl/policy/policy_cases.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

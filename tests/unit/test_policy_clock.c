@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Times of day and weekdays over more than a year of local time, by the host's own reckoning: an hour
  * that does not exist, one that comes twice, and zones on both sides of the world. */
-#include "core/policy.h"
+#include "core/policy/policy.h"
 #include "edge/host.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What counts as a difference between two policies and what does not. Texts are written with ' for ". */
-#include "core/policy_diff.h"
+#include "devtrustctl/policy/policy_diff.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rules in words: which condition failed, what it wanted, what it got; whole for an event, within its
  * bounds. */
-#include "core/json.h"
-#include "core/policy_explain.h"
+#include "core/base/json.h"
+#include "core/policy/policy_explain.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

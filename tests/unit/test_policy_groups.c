@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Groups within groups: who is in one of them is in those that contain it, however deep; and random
  * nestings against a search that is written plainly. */
-#include "core/policy.h"
+#include "core/policy/policy.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
 /* Compiling zones and policies: the samples and the tables of bad files in tests/data/policies (the
  * same that tests/integration/test_schema.py holds against the schemas), limits, and memory that
  * runs out at every allocation in turn. */
-#include "core/outcome.h"
-#include "core/policy.h"
+#include "core/signon/outcome.h"
+#include "core/policy/policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a person is: the rules, and what is read of logind's state and of the kernel's. */
-#include "core/presence.h"
+#include "core/config/presence.h"
 #include "edge/login_session.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The Okta password as first factor, and the org's own rules: no push before the password is right,
  * no call for whom a rule denies, nobody in without a SUCCESS of Okta about this very person. */
-#include "core/signon_internal.h"
+#include "core/signon/signon_internal.h"
 #include "signon_world.h"
 
 #include <setjmp.h>

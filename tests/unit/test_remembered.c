@@ -3,8 +3,8 @@
  * again and again under a fake clock; the org answers as it is at the time. */
 #include "signon_world.h"
 
-#include "core/remembered.h"
-#include "core/signon_internal.h"
+#include "core/signon/remembered.h"
+#include "core/signon/signon_internal.h"
 
 #include <stdarg.h>
 #include <stddef.h>

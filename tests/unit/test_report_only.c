@@ -2,7 +2,7 @@
 /* Sign-ons that are only reported: nothing is asked of anybody, nothing allows, and faults deny. */
 #include "signon_world.h"
 
-#include "core/json.h"
+#include "core/base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which services are variants of which, and what lists of services say of them. */
-#include "core/service.h"
-#include "core/signon.h"
+#include "core/ruleset/service.h"
+#include "core/signon/signon.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

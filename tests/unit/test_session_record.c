@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a resumed TLS session goes on with: packed and read with its secret alone, and whose it is. */
-#include "core/session_record.h"
+#include "core/signon/session_record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

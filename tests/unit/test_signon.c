@@ -3,8 +3,8 @@
  * test runs twice: as it is, and with the machine saved and loaded before each step. */
 #include "signon_world.h"
 
-#include "core/device_record.h"
-#include "core/signon_internal.h" /* to make saved machines that could not have come about */
+#include "core/device/device_record.h"
+#include "core/signon/signon_internal.h" /* to make saved machines that could not have come about */
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * certificates than it began with. */
 #include "signon_world.h"
 
-#include "core/json.h"
+#include "core/base/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,9 +2,9 @@
 /* Sign-ons with an SSH agent that the person brought along: which of its keys is asked, what counts as
  * a proof, and every lie and silence of an agent. Each both straight on and saved and loaded at each
  * step. */
-#include "core/device_record.h"
-#include "core/ssh_agent.h"
-#include "core/ssh_wire.h"
+#include "core/device/device_record.h"
+#include "core/device/ssh_agent.h"
+#include "core/device/ssh_wire.h"
 #include "tests/unit/signon_world.h"
 
 #include <setjmp.h>

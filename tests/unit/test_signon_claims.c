@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sign-ons with evidence that no key proves: the managed app configuration of this host, and what a
  * VPN client says of its device. Each both straight on and saved and loaded at each step. */
-#include "core/device_record.h"
+#include "core/device/device_record.h"
 #include "tests/unit/signon_world.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* Sign-ons whose device Intune's Compliance Retrieval service is asked about: which of them get in, where
  * the service is looked for, and what its failures come to. Each case both straight on and saved and
  * loaded at each step. */
-#include "core/compliance_service.h"
+#include "core/intune/compliance_service.h"
 #include "tests/unit/signon_world.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* Sign-ons with a certificate that names its device by the Entra device id alone. What such a
  * certificate is worth is tested with the certificates; here it is good, and says what a test wants.
  * Each both straight on and saved and loaded at each step. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "tests/unit/signon_world.h"
 
 #include <setjmp.h>

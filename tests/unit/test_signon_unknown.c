@@ -3,7 +3,7 @@
  * cause, message and event, and is neither "yes" nor "no" to any rule. */
 #include "signon_world.h"
 
-#include "core/signon_internal.h"
+#include "core/signon/signon_internal.h"
 
 #include <stdarg.h>
 #include <stddef.h>

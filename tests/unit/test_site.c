@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/crypto.h"
+#include "core/base/crypto.h"
 
 #define KEY_HEX "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
 #define TOKEN "00QnG8aXk-example_token.0123456789~abcdefgh"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SSH_AUTH_INFO_0: keys as ssh-keygen writes them, and everything that only looks like it. */
-#include "core/crypto.h"
-#include "core/ssh.h"
+#include "core/base/crypto.h"
+#include "core/device/ssh.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The messages of an SSH agent, and what is signed: its form, and all that it is bound to. */
-#include "core/ssh_agent.h"
+#include "core/device/ssh_agent.h"
 
-#include "core/ssh_wire.h"
+#include "core/device/ssh_wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SSH certificates of device CAs: what ssh-keygen signs for every kind of key and CA is taken, and of
  * everything else a table says why it is not. And signatures: any changed byte breaks them. */
-#include "core/ssh_certificate.h"
-#include "core/ssh_wire.h"
+#include "core/device/ssh_certificate.h"
+#include "core/device/ssh_wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

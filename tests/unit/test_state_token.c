@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The State token: whoever is not the one it was made for, comes late, or changed a single bit of it,
  * gets nothing out of it. */
-#include "core/state_token.h"
+#include "core/signon/state_token.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Times as text: against the C library's calendar, the sentinels of directories, and bad forms. */
-#include "core/outcome.h"
+#include "core/signon/outcome.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

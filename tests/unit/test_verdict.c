@@ -2,7 +2,7 @@
 /* The verdict, against a plain specification that is written another way: over every combination of
  * one piece of evidence per source, and over random sets with contradictions, duplicates, platforms,
  * ages and reasons that do not fit. Then the reasons people are told, case by case. */
-#include "core/evidence.h"
+#include "core/device/evidence.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

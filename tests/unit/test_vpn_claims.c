@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What VPN clients say of their devices: what is read, what is not, and under which names the device
  * is looked for. */
-#include "core/vpn_claims.h"
+#include "core/device/vpn_claims.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Device certificates as the test PKI makes them: every row of its index is judged and the reason
  * compared; then good ones are damaged in every place. */
-#include "core/crypto.h"
-#include "core/x509.h"
+#include "core/base/crypto.h"
+#include "core/device/x509.h"
 #include "tests/unit/pki.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* CAs with rules of their own, [ca NAME]: a certificate is judged by those of the CA that it chains to,
  * and by no others. Each row is one certificate and one thing that its CA's section says. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "tests/unit/pki.h"
 
 #include <setjmp.h>

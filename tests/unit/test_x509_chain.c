@@ -2,7 +2,7 @@
 /* Chains that the test PKI does not make: CAs that are weak, limited, expired, in the wrong class
  * or hidden behind another certificate, and leaves with one thing wrong. Each starts from a world
  * in which everything is right. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "edge/x509_internal.h"
 #include "tests/unit/pki.h"
 

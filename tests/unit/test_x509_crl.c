@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Revocation lists: which are taken, and what they say of a certificate, in each mode. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "tests/unit/pki.h"
 
 #include <openssl/pem.h>

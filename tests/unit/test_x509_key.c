@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The key of a device certificate: SSH's form of it against what ssh-keygen itself writes, and the
  * proof of possession with every way to get it wrong. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "edge/x509_internal.h"
 #include "tests/unit/pki.h"
 

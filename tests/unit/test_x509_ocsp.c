@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* OCSP: when a responder is asked about a certificate, what is asked, and which answers count. Every
  * answer is made by OpenSSL here, each with one thing wrong. */
-#include "core/x509.h"
+#include "core/device/x509.h"
 #include "tests/unit/pki.h"
 
 #include <openssl/ocsp.h>

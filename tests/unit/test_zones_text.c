@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Zones from the text of their file, where the long lists are cut out and read in pieces: the same zones
  * as from a tree of the whole, and refused where that is, whatever is wrong with the text. */
-#include "core/policy_rules.h"
-#include "core/zones_text.h"
+#include "core/policy/policy_rules.h"
+#include "core/policy/zones_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

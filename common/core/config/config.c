@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A configuration: made of defaults, filled pair by pair, finished once. Knows the table and nothing
+ * of any single key; see config_table.c, config_value.c, config_section.c, config_check.c. */
+#include "core/config/config.h"
+
+#include "core/config/config_section.h"
+#include "core/config/config_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY_MAX 400 /* longest "what is wrong; what to write instead" */
+#define NAME_MAX 64 /* as much of a foreign section or key as a message repeats */
+
+/* The row of a key, or the number of rows. */
+static size_t key_find(char const *section, char const *name)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return i;
+    }
+    return count;
+}
+
+bool dt_config_okta_password(dt_config const *c, char const *application)
+{
+    for (size_t i = 0; i < c->primary.okta_password.count; i++) {
+        if (strcmp(c->primary.okta_password.items[i], application) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool dt_config_has_section(char const *section)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0)
+            return true;
+    }
+    return false;
+}
+
+int dt_config_line(dt_config const *c, char const *section, char const *name)
+{
+    dt_config_place p;
+    size_t i;
+
+    if (dt_config_place_find(c, section, name, &p))
+        return p.key == NULL ? 0 : *p.line;
+    if (dt_config_has_section(section)) {
+        size_t count;
+
+        i = key_find(section, name);
+        (void)dt_config_keys(&count);
+        return i < count ? c->lines[i] : 0;
+    }
+    return 0;
+}
+
+int dt_config_blame(dt_config const *c, char const *section, char const *name, dt_error *e,
+                    int error)
+{
+    int line = dt_config_line(c, section, name);
+
+    if (e != NULL && e->code == 0)
+        (void)dt_error_set(e, error, "%s", dt_err_name(error));
+    if (c->file == NULL)
+        (void)dt_error_prefix(e, "[%s] %s", section, name);
+    else if (line > 0)
+        (void)dt_error_prefix(e, "%s:%d: [%s] %s", c->file, line, section, name);
+    else
+        (void)dt_error_prefix(e, "%s: [%s] %s", c->file, section, name);
+    return error;
+}
+
+int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
+                     dt_error *e, char const *why)
+{
+    int line = dt_config_line(c, section, name);
+
+    if (line > 0)
+        return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s] %s: %s", file, line, section, name, why);
+    return dt_error_set(e, DT_E_INVALID, "%s: [%s] %s: %s", file, section, name, why);
+}
+
+/* A key of the table needs no default: until the file gives it, its text is empty like any other. */
+int dt_config_set_default(void *base, dt_config_key const *k, dt_error *e)
+{
+    char storage[WHY_MAX];
+    dt_buf why;
+    dt_config_key lenient = *k;
+    int error;
+
+    dt_buf_init_fixed(&why, storage, sizeof(storage));
+    if (k->fallback == NULL)
+        lenient.min = 0;
+    error = dt_config_value_set(base, &lenient, k->fallback == NULL ? "" : k->fallback, &why);
+    if (error < 0)
+        return dt_error_set(e, error, "the default of [%s] %s: %s", k->section, k->name, storage);
+    return DT_OK;
+}
+
+int dt_config_new(dt_config **out, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+    dt_config *c = calloc(1, sizeof(*c));
+
+    *out = NULL;
+    if (c == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        int error = dt_config_set_default(c, &keys[i], e);
+        if (error < 0) {
+            dt_config_free(&c);
+            return error;
+        }
+    }
+    *out = c;
+    return DT_OK;
+}
+
+void dt_config_free(dt_config **c)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    if (*c == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        dt_config_value_free(*c, &keys[i]);
+    dt_config_sections_free(*c);
+    free((*c)->file);
+    free(*c);
+    *c = NULL;
+}
+
+/* Says where a key belongs that is not where it was found. */
+static int refuse_unknown(char const *file, int line, char const *section, char const *name,
+                          dt_error *e)
+{
+    char shown_section[NAME_MAX];
+    char shown_name[NAME_MAX];
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    dt_str_escape(shown_section, sizeof(shown_section), section);
+    dt_str_escape(shown_name, sizeof(shown_name), name);
+    if (!dt_config_has_section(section))
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: [%s]: there is no such section; write one of devtrust.conf(5)",
+                            file, line, shown_section);
+    for (size_t i = 0; i < count; i++) {
+        if (dt_str_equal_nocase(keys[i].name, name))
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [%s] %s: there is no such key here; write \"%s\" in the "
+                                "section [%s]",
+                                file, line, shown_section, shown_name, keys[i].name,
+                                keys[i].section);
+    }
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s:%d: [%s] %s: there is no such key; write one of devtrust.conf(5)", file,
+                        line, shown_section, shown_name);
+}
+
+/* Takes a pair into its place. */
+static int set_value(dt_config_place const *p, char const *file, int line, char const *section,
+                     char const *value, dt_error *e)
+{
+    char storage[WHY_MAX];
+    dt_buf why;
+    int error;
+
+    if (*p->line != 0)
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: [%s] %s: was given in line %d already; write it once", file,
+                            line, section, p->key->name, *p->line);
+    dt_buf_init_fixed(&why, storage, sizeof(storage));
+    error = dt_config_value_set(p->base, p->key, value, &why);
+    if (error < 0)
+        return dt_error_set(e, error, "%s:%d: [%s] %s: %s", file, line, section, p->key->name,
+                            storage);
+    *p->line = line > 0 ? line : 1;
+    return DT_OK;
+}
+
+int dt_config_set(dt_config *c, char const *file, int line, char const *section, char const *name,
+                  char const *value, dt_error *e)
+{
+    char shown[NAME_MAX];
+    dt_config_place p;
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+    size_t i = key_find(section, name);
+
+    if (dt_config_place_find(c, section, name, &p)) {
+        if (p.key == NULL)
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [%s] %s: there is no such key here; write one of "
+                                "devtrust.conf(5)",
+                                file, line, section, dt_str_escape(shown, sizeof(shown), name));
+        return set_value(&p, file, line, section, value, e);
+    }
+    if (i == count)
+        return refuse_unknown(file, line, section, name, e);
+    p = (dt_config_place){.base = c, .key = &keys[i], .line = &c->lines[i]};
+    return set_value(&p, file, line, section, value, e);
+}
+
+int dt_config_finish(dt_config *c, char const *file, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].fallback == NULL && c->lines[i] == 0)
+            return dt_config_refuse(c, file, keys[i].section, keys[i].name, e,
+                                    "is missing and has no default; write it");
+    }
+    free(c->file);
+    if ((c->file = strdup(file)) == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    if (!dt_guid_is_set(&c->device_trust.tenant_id))
+        c->device_trust.tenant_id = c->intune.tenant_id;
+    return dt_config_sections_finish(c, file, e);
+}
+
+char const *dt_config_text(void const *base, dt_config_key const *k)
+{
+    char *const *slot = (char *const *)((char const *)base + k->offset);
+
+    return *slot != NULL ? *slot : "";
+}
+
+int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        bool differed = false;
+        int rc;
+
+        if (keys[i].reloadable)
+            continue;
+        rc = dt_config_value_copy(c, old, &keys[i], &differed);
+        if (rc < 0)
+            return rc;
+        if (differed)
+            dt_buf_printf(names, "%s[%s] %s", names->len > 0 ? ", " : "", keys[i].section,
+                          keys[i].name);
+    }
+    return DT_OK;
+}

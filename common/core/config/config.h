@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* devtrust.conf: one typed table from which parsing, defaults, the man page check and every error
+ * message come. The core gets key/value pairs with their line (edge/ini_inih.c reads the text) and
+ * never opens a file. An unknown section or key, a bad value, a key given twice is an error. Some
+ * sections have a name, as in [application vpn], and there may be several of them. */
+#ifndef DT_CORE_CONFIG_H
+#define DT_CORE_CONFIG_H
+
+#include "core/base/bytes.h"
+#include "core/base/guid.h"
+#include "core/base/limits.h"
+#include "core/config/presence.h"
+#include "core/base/words.h"
+
+#define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
+#define DT_CONFIG_LIST_MAX 32    /* most members of a list value */
+#define DT_TRUST_ALTERNATIVES_MAX 8
+#define DT_FRESH_ENROLLMENT_GRACE_MAX DT_HOURS(4)
+#define DT_CONFIG_KEYS_MAX 160 /* room for rows of the table */
+#define DT_CONFIG_NAME_MAX 64  /* longest name of a section that has one, its NUL included */
+#define DT_CONFIG_SECTION_MAX (DT_CONFIG_NAME_MAX + 16) /* the same with what stands before it */
+#define DT_CONFIG_APPLICATIONS_MAX 32                   /* most sections [application NAME] */
+#define DT_CONFIG_CAS_MAX 16                            /* most sections [ca NAME] */
+#define DT_CONFIG_CA_KEYS_MAX 16                        /* room for rows of their table */
+#define DT_CONFIG_MESSAGES_MAX 32   /* room for the sections [message REASON]: one a reason */
+#define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
+#define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
+
+typedef enum dt_unknown_as { DT_UNKNOWN_DENY = 0, DT_UNKNOWN_NOT_TRUSTED } dt_unknown_as;
+typedef enum dt_unavailable_as {
+    DT_UNAVAILABLE_DENY = 0,
+    DT_UNAVAILABLE_ALLOW_TRUSTED,
+    DT_UNAVAILABLE_ALLOW,
+} dt_unavailable_as;
+typedef enum dt_number_challenge {
+    DT_NUMBER_NEVER = 0,  /* do not ask Okta for one (the org may still force it) */
+    DT_NUMBER_WHEN_SHOWN, /* ask for one wherever the number can be shown */
+} dt_number_challenge;
+/* Who tells a person's groups; a bit each. Of several each has to answer, and all that they tell count. */
+typedef enum dt_groups_from {
+    DT_GROUPS_FROM_REQUEST = 1 << 0, /* NSS for PAM, the configured attribute for RADIUS */
+    DT_GROUPS_FROM_OKTA = 1 << 1,
+} dt_groups_from;
+typedef enum dt_revocation {
+    DT_REVOCATION_REQUIRE = 0, /* no answer is UNKNOWN */
+    DT_REVOCATION_SOFT,        /* no answer passes, and is told */
+    DT_REVOCATION_OFF,
+} dt_revocation;
+/* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
+typedef enum dt_org_mfa { DT_ORG_MFA_ENFORCE = 0, DT_ORG_MFA_UNLESS_TRUSTED } dt_org_mfa;
+typedef enum dt_intune_service {
+    DT_INTUNE_BY_GRAPH = 0,
+    DT_INTUNE_BY_COMPLIANCE, /* the Compliance Retrieval service */
+} dt_intune_service;
+typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
+
+/* Whose MFA counts at PAM. */
+typedef enum dt_ask {
+    DT_ASK_AUTO = 0, /* the caller's for su and sudo and their variants, else the user's */
+    DT_ASK_USER,
+    DT_ASK_CALLER,
+} dt_ask;
+
+/* By what Intune is asked about a device; a bit each. */
+typedef enum dt_lookup_by {
+    DT_LOOKUP_BY_INTUNE_ID = 1 << 0,
+    DT_LOOKUP_BY_ENTRA_ID = 1 << 1,
+    DT_LOOKUP_BY_SERIAL = 1 << 2,
+} dt_lookup_by;
+
+/* Where in a certificate the device id may stand; a bit each. */
+typedef enum dt_id_place {
+    DT_ID_SAN_URI = 1 << 0,         /* IntuneDeviceId:// */
+    DT_ID_EXTENSION = 1 << 1,       /* 1.2.840.113556.5.4 */
+    DT_ID_COMMON_NAME = 1 << 2,     /* where none of the two before is there */
+    DT_ID_MS_ORGANIZATION = 1 << 3, /* 1.2.840.113556.1.5.284.2: Entra's id of the device */
+    DT_ID_SERIAL_NUMBER = 1 << 4,   /* the subject's serialNumber, where no id is there */
+} dt_id_place;
+#define DT_ID_PLACES_DEFAULT (DT_ID_SAN_URI | DT_ID_EXTENSION | DT_ID_COMMON_NAME)
+/* What a device's key may be; a bit each. */
+typedef enum dt_key_type {
+    DT_KEY_TYPE_RSA = 1 << 0,
+    DT_KEY_TYPE_P256 = 1 << 1,
+    DT_KEY_TYPE_P384 = 1 << 2,
+    DT_KEY_TYPE_P521 = 1 << 3,
+    DT_KEY_TYPE_ED25519 = 1 << 4,
+} dt_key_type;
+#define DT_KEY_TYPES_ALL 0x1f
+#define DT_RSA_BITS_MIN 2048
+#define DT_RSA_BITS_MAX 8192 /* a signature still fits DT_SIGNATURE_MAX */
+
+/* Everything devtrust.conf says. Owns all its strings; an unset string is "" (never NULL), an
+ * unset list has count 0. Read-only once loaded, so it may be shared between threads. */
+typedef struct dt_string_list {
+    char **items;
+    size_t count;
+} dt_string_list;
+
+typedef struct dt_config {
+    struct {
+        char *org_url;        /* https://example.okta.com, no trailing slash */
+        char *api_token_file; /* path; root/service-owned, 0600/0400 */
+        char *ca_file;        /* "" = the system's CA directory */
+        dt_time timeout;      /* of one HTTPS request */
+        dt_time poll_interval;
+        dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */
+        dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
+                                away */
+    } okta;
+    struct {
+        char *login_suffix; /* appended to a local name to make the Okta login; "" = nothing */
+        char *realms;       /* "REALM -> @SUFFIX, ..."; see core/ruleset/identity.h */
+        char *table_file;   /* exceptions; "" = none */
+    } user_name;
+    struct {
+        dt_guid tenant_id;
+        char *client_id;
+        char *certificate_file;
+        char *key_file;
+        char *client_secret_file; /* instead of the two before */
+        dt_assertion_alg assertion_alg;
+        unsigned lookup_by; /* dt_lookup_by bits */
+        char *login_url;    /* https://login.microsoftonline.com */
+        char *graph_url;    /* https://graph.microsoft.com */
+        dt_intune_service service;
+        char *
+            compliance_resource; /* of its tokens, without the slash at the end; "" = the cloud's */
+        char *compliance_host;   /* it is at this host or below; "" = the cloud's */
+        char *ca_file;
+        dt_time timeout;
+    } intune;
+    struct {
+        unsigned trusted_when[DT_TRUST_ALTERNATIVES_MAX]; /* each a set of dt_source bits, OR-ed */
+        size_t trusted_when_count;
+        unsigned platforms;   /* dt_platform bits for which device trust is enabled */
+        char *ca_file;        /* CAs that sign for this company's devices only */
+        char *shared_ca_file; /* CAs that sign for every tenant: tenant extension demanded */
+        char *crl_file;       /* revocation lists of those CAs; "" = none */
+        dt_revocation revocation;
+        bool ocsp;                 /* responders are asked about device certificates */
+        char *ocsp_url;            /* of the one responder; "" = that of each certificate */
+        char *ocsp_responder_file; /* certificates of responders that may answer for any CA */
+        dt_time ocsp_timeout;      /* of one question */
+        dt_time ocsp_max_age;      /* how long ago an answer's thisUpdate may be */
+        dt_time ocsp_cache_max;    /* how long an answer is used, if it holds for so long */
+        dt_guid tenant_id;         /* defaults to intune.tenant_id */
+        char *host_certificate_file;
+        char *host_key_file;
+        char *host_key; /* path, pkcs11: URI, or handle:0x81...; instead of host_key_file */
+        char *host_key_pin_file; /* secret */
+        char *pkcs11_module;
+        char *tpm_tcti;
+        char *ssh_device_ca_file;        /* OpenSSH public keys of CAs that sign for devices */
+        char *ssh_certificate_device_id; /* "key-id" or "extension:NAME" */
+        bool ssh_require_hardware_key;
+        dt_time agent_timeout;            /* for all that an SSH agent is asked */
+        char *managed_configuration_file; /* what the MDM put on this host; secret */
+        char *management_hint_file;       /* the secret keys that it may hold */
+        dt_time cache_ttl;
+        dt_time negative_ttl; /* of "not compliant" and "not enrolled" */
+        dt_time stale_limit;
+        dt_time max_sync_age; /* 0 = not looked at */
+        bool trust_in_grace_period;
+        dt_time fresh_enrollment_grace; /* since enrolment; 0 = none */
+        bool require_owner;             /* Intune must name the person as the device's user */
+        char *enrollment_url;
+        char *check_access_text; /* what a person on a non-compliant device is told; "" = our own
+                                    words */
+    } device_trust;
+    struct {
+        char *directory; /* <application>.json */
+        char *zones_file;
+        char *asn_database; /* MaxMind databases for DYNAMIC zones; "" = none */
+        char *location_database;
+        dt_unknown_as unknown_device_as;
+        dt_unavailable_as okta_unavailable;
+        unsigned groups_from; /* dt_groups_from bits */
+        bool report_only;     /* evaluate and log, enforce nothing; a policy may say otherwise */
+        char *org_file;       /* the org's own sign-on rules */
+        dt_org_mfa org_mfa;
+    } policy;
+    struct {
+        dt_string_list okta_password; /* applications whose first factor is the Okta password */
+        int password_limit; /* that may be tried for one login within password_limit_window */
+        dt_time password_limit_window;
+    } primary;
+    struct {
+        unsigned factors; /* dt_factor_type bits, the company's allowed set */
+        dt_number_challenge number_challenge;
+        int passcode_attempts;
+        int passcode_limit; /* wrong passcodes of one person since their last MFA, at all doors */
+        dt_time push_pause; /* after a denied push; 0 = none */
+        int push_limit; /* pushes one user may be sent within push_limit_window; 0 = none at all */
+        dt_time push_limit_window;
+        dt_time wait_pam;           /* longest whole wait for a person, at most 60 s */
+        dt_time wait_vpn;           /* at most 55 s */
+        dt_time wait_wifi;          /* at most 25 s: supplicants give up at 30 s */
+        dt_time challenge_lifetime; /* of a State */
+        dt_time session_for;        /* a TLS session continues its sign-on for so long; 0 = never */
+    } mfa;
+    struct {
+        char *path;           /* SQLite file */
+        int size_limit;       /* of the file, MiB */
+        char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
+    } store;
+    struct {
+        char *file; /* "" = none */
+        bool syslog;
+    } audit;
+    struct {
+        char *socket;
+        dt_string_list sshd_services;
+        dt_string_list local_services;   /* may use the host's certificate as evidence */
+        dt_presence_by person_at_host;   /* who says that the person sits here */
+        dt_string_list session_services; /* the login session counts as the sign-on's session */
+        dt_string_list agent_services;   /* may use the SSH agent that the person brings along */
+        dt_string_list
+            lock_screen_services; /* non-root callers may ask for these, for themselves */
+        int max_sign_ons;
+        dt_ask ask;
+    } daemon;
+    struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */
+    size_t application_count;
+    struct dt_config_ca *cas[DT_CONFIG_CAS_MAX]; /* as in the file */
+    size_t ca_count;
+    struct dt_config_message *messages[DT_CONFIG_MESSAGES_MAX]; /* as in the file */
+    size_t message_count;
+    int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
+    char *file;                    /* which was read, for messages; NULL: none to its end */
+} dt_config;
+
+/* [application NAME]: keys of the table that have another value for this application. */
+typedef struct dt_config_application {
+    char name[DT_CONFIG_NAME_MAX];
+    int line;      /* of the section's head */
+    dt_config own; /* only the fields of keys that the section gives, as own.lines[] says */
+} dt_config_application;
+
+/* [ca NAME]: the certificates of a CA, or of several, that have rules of their own. */
+typedef struct dt_config_ca {
+    char name[DT_CONFIG_NAME_MAX];
+    int line;                 /* of the section's head */
+    char *certificate_file;   /* the CA certificates */
+    dt_guid tenant_id;        /* that certificates must name; unset: they need not name one */
+    unsigned device_id;       /* dt_id_place bits */
+    char *extended_key_usage; /* object identifiers, all of which a certificate must have */
+    unsigned keys;            /* dt_key_type bits */
+    int rsa_bits_min;
+    char *crl_file; /* "" = none */
+    dt_revocation revocation;
+    bool ocsp;
+    char *ocsp_url;                   /* "" = that of each certificate */
+    int lines[DT_CONFIG_CA_KEYS_MAX]; /* where the section gave key i of its table */
+} dt_config_ca;
+
+/* [message REASON], or [message ANY]: what people on a device that is not trusted are told. */
+typedef struct dt_config_message {
+    char name[DT_CONFIG_NAME_MAX]; /* dt_reason_name, or DT_CONFIG_MESSAGE_ANY */
+    int line;                      /* of the section's head */
+    /* That of all platforms, then those of each: dt_platform bit n is texts[n + 1]. "" = none. */
+    char *texts[DT_CONFIG_MESSAGE_TEXTS];
+    int lines[DT_CONFIG_MESSAGE_TEXTS]; /* where the section gave key i of its table */
+} dt_config_message;
+
+/* One row of the table, public so that `devtrustctl check-config`, the tests and the man page
+ * check can walk it. */
+typedef enum dt_config_type {
+    DT_CONFIG_STRING,
+    DT_CONFIG_URL,  /* https:// only, no user info, no query, trailing slash dropped */
+    DT_CONFIG_PATH, /* absolute */
+    DT_CONFIG_GUID,
+    DT_CONFIG_BOOL,     /* yes, no */
+    DT_CONFIG_INT,      /* within min..max */
+    DT_CONFIG_DURATION, /* 30s, 15m, 8h, 7d, 500ms; within min..max milliseconds */
+    DT_CONFIG_ENUM,
+    DT_CONFIG_BITS, /* list of words */
+    DT_CONFIG_LIST, /* list of strings */
+    DT_CONFIG_TRUSTED_WHEN,
+} dt_config_type;
+
+typedef struct dt_config_key {
+    char const *section;
+    char const *name;
+    dt_config_type type;
+    size_t offset;        /* into dt_config; of a key of [ca NAME], into dt_config_ca; of one of
+                      [message REASON], into dt_config_message */
+    char const *fallback; /* the default, as it would be written; NULL = must be given */
+    int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
+    dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
+    bool reloadable;
+    bool per_application; /* may stand in [application NAME], too; its field owns nothing */
+    char const *help;     /* one sentence */
+} dt_config_key;
+
+/* The table and its length. */
+dt_config_key const *dt_config_keys(size_t *count);
+/* That of the keys of [ca NAME]. */
+dt_config_key const *dt_config_ca_keys(size_t *count);
+/* That of the keys of [message REASON]: key i is texts[i]. */
+dt_config_key const *dt_config_message_keys(size_t *count);
+
+/* The line of the file that gave a key; 0 when the default stands or there is no such key. `section`
+ * with its name where it has one, as in "application vpn". */
+int dt_config_line(dt_config const *c, char const *section, char const *name);
+/* Puts the key that led to an error in front of its text, with file and line: "FILE:LINE: [SECTION]
+ * NAME: ". An `e` without a text gets the name of `error`. Gives `error`. */
+int dt_config_blame(dt_config const *c, char const *section, char const *name, dt_error *e,
+                    int error);
+/* True when the first factor of this application is the person's Okta password, which devtrust asks
+ * Okta about itself. */
+bool dt_config_okta_password(dt_config const *c, char const *application);
+/* True when the table has such a section; of those with a name, none is in the table. */
+bool dt_config_has_section(char const *section);
+/* What holds for an application: *out becomes a copy of c in which the keys that [application NAME]
+ * gives have the values of that section. The copy borrows all that c owns: it is good until c is
+ * freed or changed, and never to be freed itself. False, and *out untouched, without such a section. */
+bool dt_config_for(dt_config const *c, char const *application, dt_config *out);
+
+/* A new config with every default set. */
+DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);
+void dt_config_free(dt_config **c);
+/* A section begins: "okta", or "application vpn" for one with a name. To be called for each that the
+ * file has, also for one without keys. DT_E_INVALID for a section that there is not, a name that is
+ * none, or more sections with a name than there may be. */
+DT_MUST_USE int dt_config_open_section(dt_config *c, char const *file, int line,
+                                       char const *section, dt_error *e);
+/* Takes one pair from `file`:`line`, of a section that was opened where it has a name. DT_E_INVALID
+ * with file, line, key, what was expected. */
+DT_MUST_USE int dt_config_set(dt_config *c, char const *file, int line, char const *section,
+                              char const *name, char const *value, dt_error *e);
+/* After the last pair: keys and sections that must be there. dt_config_check then has the rules between
+ * keys. DT_E_INVALID with file, line and key. */
+DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);
+/* The error "file:line: [section] key: why", the line being where the key was given, if it was. */
+int dt_config_refuse(dt_config const *c, char const *file, char const *section, char const *name,
+                     dt_error *e, char const *why);
+/* Gives every key that is not reloadable the value it has in `old`; appends the names of those that
+ * differed to `names`, as in "[store] path, [audit] file". DT_E_NOMEM. */
+DT_MUST_USE int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names);
+/* The text of a STRING, URL or PATH; `base` is the dt_config, dt_config_ca or dt_config_message that
+ * the key is of. */
+char const *dt_config_text(void const *base, dt_config_key const *k);
+/* Parses durations as the config writes them ("90s"). Milliseconds. */
+DT_MUST_USE int dt_duration_parse(char const *text, int64_t *out);
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of every key of devtrust.conf: its type, default, bounds, words and meaning. A new key
+ * is a row here, a field in dt_config, and a paragraph in devtrust.conf(5) and the sample. */
+#include "core/config/config.h"
+
+#define SOCKET_MAX 107  /* sun_path of unix(7), without its NUL */
+#define URL_MAX 256     /* leaves room for what is appended within DT_URL_MAX */
+#define TEXT_MAX 300    /* what a person is shown, within a prompt */
+#define PATH_BYTES 1000 /* leaves room for the names within a directory */
+
+static dt_config_word const words_alg[] = {
+    {"PS256", DT_ALG_PS256}, {"RS256", DT_ALG_RS256}, {NULL, 0}};
+
+static dt_config_word const words_service[] = {
+    {"graph", DT_INTUNE_BY_GRAPH}, {"compliance-retrieval", DT_INTUNE_BY_COMPLIANCE}, {NULL, 0}};
+
+static dt_config_word const words_platform[] = {
+    {"all", DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE},
+    {"windows", DT_PLATFORM_WINDOWS},
+    {"macos", DT_PLATFORM_MACOS},
+    {"linux", DT_PLATFORM_LINUX},
+    {"chromeos", DT_PLATFORM_CHROMEOS},
+    {"other-desktop", DT_PLATFORM_OTHER_DESKTOP},
+    {"ios", DT_PLATFORM_IOS},
+    {"android", DT_PLATFORM_ANDROID},
+    {"other-mobile", DT_PLATFORM_OTHER_MOBILE},
+    {NULL, 0}};
+
+static dt_config_word const words_source[] = {{"certificate", DT_SOURCE_CERTIFICATE},
+                                              {"ssh-key", DT_SOURCE_SSH_KEY},
+                                              {"intune", DT_SOURCE_INTUNE},
+                                              {"vpn-client", DT_SOURCE_VPN_CLIENT},
+                                              {"ssh-certificate", DT_SOURCE_SSH_CERTIFICATE},
+                                              {"ssh-agent", DT_SOURCE_SSH_AGENT},
+                                              {"okta-device", DT_SOURCE_OKTA_DEVICE},
+                                              {"registry", DT_SOURCE_REGISTRY},
+                                              {"management-hint", DT_SOURCE_MANAGEMENT_HINT},
+                                              {NULL, 0}};
+
+static dt_config_word const words_lookup[] = {{"intune-id", DT_LOOKUP_BY_INTUNE_ID},
+                                              {"entra-id", DT_LOOKUP_BY_ENTRA_ID},
+                                              {"serial", DT_LOOKUP_BY_SERIAL},
+                                              {NULL, 0}};
+
+static dt_config_word const words_revocation[] = {{"require", DT_REVOCATION_REQUIRE},
+                                                  {"soft", DT_REVOCATION_SOFT},
+                                                  {"off", DT_REVOCATION_OFF},
+                                                  {NULL, 0}};
+
+static dt_config_word const words_unknown[] = {
+    {"deny", DT_UNKNOWN_DENY}, {"not_trusted", DT_UNKNOWN_NOT_TRUSTED}, {NULL, 0}};
+
+static dt_config_word const words_unavailable[] = {{"deny", DT_UNAVAILABLE_DENY},
+                                                   {"allow_trusted", DT_UNAVAILABLE_ALLOW_TRUSTED},
+                                                   {"allow", DT_UNAVAILABLE_ALLOW},
+                                                   {NULL, 0}};
+
+static dt_config_word const words_groups[] = {
+    {"request", DT_GROUPS_FROM_REQUEST}, {"okta", DT_GROUPS_FROM_OKTA}, {NULL, 0}};
+
+static dt_config_word const words_person_at_host[] = {{"auto", DT_PRESENCE_BY_AUTO},
+                                                      {"seat", DT_PRESENCE_BY_SEAT},
+                                                      {"service", DT_PRESENCE_BY_SERVICE},
+                                                      {NULL, 0}};
+static dt_config_word const words_org_mfa[] = {
+    {"enforce", DT_ORG_MFA_ENFORCE}, {"unless_trusted", DT_ORG_MFA_UNLESS_TRUSTED}, {NULL, 0}};
+
+static dt_config_word const words_number[] = {
+    {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
+
+static dt_config_word const words_place[] = {{"san-uri", DT_ID_SAN_URI},
+                                             {"extension", DT_ID_EXTENSION},
+                                             {"common-name", DT_ID_COMMON_NAME},
+                                             {"ms-organization-access", DT_ID_MS_ORGANIZATION},
+                                             {"serial-number", DT_ID_SERIAL_NUMBER},
+                                             {NULL, 0}};
+
+static dt_config_word const words_key[] = {
+    {"rsa", DT_KEY_TYPE_RSA},   {"p256", DT_KEY_TYPE_P256},       {"p384", DT_KEY_TYPE_P384},
+    {"p521", DT_KEY_TYPE_P521}, {"ed25519", DT_KEY_TYPE_ED25519}, {NULL, 0}};
+
+static dt_config_word const words_ask[] = {
+    {"auto", DT_ASK_AUTO}, {"user", DT_ASK_USER}, {"caller", DT_ASK_CALLER}, {NULL, 0}};
+
+/* The start of a row: section, name, type and place are one and the same name. */
+#define KEY(sect, key, kind)                                                                       \
+    .section = #sect, .name = #key, .type = kind, .offset = offsetof(dt_config, sect.key)
+#define BETWEEN(a, b) .min = (a), .max = (b)
+#define MAY_BE_EMPTY 0
+
+static dt_config_key const keys[] = {
+    {KEY(okta, org_url, DT_CONFIG_URL), .fallback = NULL, BETWEEN(1, URL_MAX), .reloadable = true,
+     .help = "The Okta org, as people see it: not the -admin address."},
+    {KEY(okta, api_token_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/okta.token",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "Holds the API token and nothing else; secret."},
+    {KEY(okta, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "CA certificates for the connection to Okta; empty for those of the system."},
+    {KEY(okta, timeout, DT_CONFIG_DURATION), .fallback = "10s", BETWEEN(100, DT_SECONDS(60)),
+     .reloadable = true, .help = "Longest time one request to Okta may take, connecting included."},
+    {KEY(okta, poll_interval, DT_CONFIG_DURATION), .fallback = "4s", BETWEEN(250, DT_SECONDS(30)),
+     .reloadable = true, .help = "Time between two looks at a push that is not answered yet."},
+    {KEY(okta, user_ttl, DT_CONFIG_DURATION), .fallback = "10m", BETWEEN(0, DT_HOURS(24)),
+     .reloadable = true,
+     .help = "How long the Okta user that belongs to a login, and its groups, are remembered."},
+    {KEY(okta, stale_limit, DT_CONFIG_DURATION), .fallback = "24h", BETWEEN(0, DT_DAYS(30)),
+     .reloadable = true,
+     .help =
+         "How old Okta's answer may be that remembered MFA goes by while Okta cannot be asked."},
+
+    {KEY(user_name, login_suffix, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 128),
+     .reloadable = true,
+     .help = "Appended to a local name to make the Okta login; names with it are the same."},
+    {KEY(user_name, realms, DT_CONFIG_STRING), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, DT_CONFIG_VALUE_MAX - 1), .reloadable = true,
+     .help = "Realms and NetBIOS domains that a name may have, each with its suffix at Okta."},
+    {KEY(user_name, table_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "Names whose Okta login is another: one NAME -> LOGIN a line."},
+
+    {KEY(intune, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
+     .help = "The Microsoft Entra tenant that is asked about devices."},
+    {KEY(intune, client_id, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 64),
+     .reloadable = true,
+     .help = "The application (client) id of the app registration that devtrust uses."},
+    {KEY(intune, certificate_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The certificate that was uploaded to the app registration, PEM."},
+    {KEY(intune, key_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "The private key of that certificate, PEM; secret."},
+    {KEY(intune, client_secret_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The client secret of the app registration, instead of a certificate; secret."},
+    {KEY(intune, assertion_alg, DT_CONFIG_ENUM), .fallback = "PS256", .words = words_alg,
+     .reloadable = true, .help = "The algorithm that signs the client assertion."},
+    {KEY(intune, lookup_by, DT_CONFIG_BITS), .fallback = "intune-id, entra-id",
+     .words = words_lookup, .reloadable = true,
+     .help = "By what Intune is asked about the device of a certificate, the surest first."},
+    {KEY(intune, login_url, DT_CONFIG_URL), .fallback = "https://login.microsoftonline.com",
+     BETWEEN(1, URL_MAX), .reloadable = true,
+     .help = "Where tokens come from; national clouds have their own."},
+    {KEY(intune, graph_url, DT_CONFIG_URL), .fallback = "https://graph.microsoft.com",
+     BETWEEN(1, URL_MAX), .reloadable = true,
+     .help = "Where Microsoft Graph answers; national clouds have their own."},
+    {KEY(intune, service, DT_CONFIG_ENUM), .fallback = "graph", .words = words_service,
+     .reloadable = true,
+     .help = "Which service of Intune is asked about a device: graph, or compliance-retrieval."},
+    {KEY(intune, compliance_resource, DT_CONFIG_URL), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, URL_MAX), .reloadable = true,
+     .help = "The resource that tokens for compliance-retrieval are of; empty for the cloud's."},
+    {KEY(intune, compliance_host, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 253),
+     .reloadable = true,
+     .help = "The host that compliance-retrieval is at, or below; empty for the cloud's."},
+    {KEY(intune, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "CA certificates for the connections to Microsoft; empty for those of the system."},
+    {KEY(intune, timeout, DT_CONFIG_DURATION), .fallback = "10s", BETWEEN(100, DT_SECONDS(60)),
+     .reloadable = true,
+     .help = "Longest time one request to Entra or Graph may take, connecting included."},
+
+    {KEY(device_trust, trusted_when, DT_CONFIG_TRUSTED_WHEN),
+     .fallback = "certificate+intune, ssh-key+intune", .words = words_source, .reloadable = true,
+     .per_application = true, .help = "Which sets of evidence make a device trusted."},
+    {KEY(device_trust, platforms, DT_CONFIG_BITS), .fallback = "all", .words = words_platform,
+     .reloadable = true, .per_application = true,
+     .help = "The device types for which device trust is enabled."},
+    {KEY(device_trust, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "CA certificates that sign for this company's devices only, PEM."},
+    {KEY(device_trust, shared_ca_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "CA certificates that sign for every tenant, as Microsoft's do, PEM."},
+    {KEY(device_trust, crl_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "Revocation lists of the CAs of device certificates, PEM or one in DER."},
+    {KEY(device_trust, revocation, DT_CONFIG_ENUM), .fallback = "off", .words = words_revocation,
+     .reloadable = true,
+     .help = "What happens when nothing says that a device certificate is not revoked."},
+    {KEY(device_trust, ocsp, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether OCSP responders are asked about device certificates."},
+    {KEY(device_trust, ocsp_url, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .reloadable = true,
+     .help = "The OCSP responder; empty for the one that each certificate names."},
+    {KEY(device_trust, ocsp_responder_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "Certificates of OCSP responders that may answer for any of the CAs, PEM."},
+    {KEY(device_trust, ocsp_timeout, DT_CONFIG_DURATION), .fallback = "3s",
+     BETWEEN(100, DT_SECONDS(30)), .reloadable = true,
+     .help = "Longest time one question to an OCSP responder may take, connecting included."},
+    {KEY(device_trust, ocsp_max_age, DT_CONFIG_DURATION), .fallback = "10d",
+     BETWEEN(DT_MINUTES(1), DT_DAYS(90)), .reloadable = true,
+     .help = "How long ago an OCSP answer may have been found out (thisUpdate)."},
+    {KEY(device_trust, ocsp_cache_max, DT_CONFIG_DURATION), .fallback = "12h",
+     BETWEEN(0, DT_DAYS(7)), .reloadable = true,
+     .help = "How long an OCSP answer is used without asking again, if it holds for so long."},
+    {KEY(device_trust, tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
+     .help = "The tenant that device certificates must name; by default that of [intune]."},
+    {KEY(device_trust, host_certificate_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "This host's own device certificate, PEM, with intermediates behind it."},
+    {KEY(device_trust, host_key_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The private key of the host's certificate, PEM; secret."},
+    {KEY(device_trust, host_key, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 512),
+     .reloadable = true,
+     .help = "Where that key is: a file, a PKCS#11 URI, or a TPM's handle:0x81...."},
+    {KEY(device_trust, host_key_pin_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The PIN of the token, or the authorization of the TPM's key; secret."},
+    {KEY(device_trust, pkcs11_module, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The PKCS#11 module of the token that holds the host's key."},
+    {KEY(device_trust, tpm_tcti, DT_CONFIG_STRING), .fallback = "device:/dev/tpmrm0",
+     BETWEEN(MAY_BE_EMPTY, 256), .reloadable = false, .help = "How the TPM is reached."},
+    {KEY(device_trust, ssh_device_ca_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "Public keys of SSH CAs that sign user certificates for devices, and nothing else."},
+    {KEY(device_trust, ssh_certificate_device_id, DT_CONFIG_STRING), .fallback = "key-id",
+     BETWEEN(1, 160), .reloadable = true,
+     .help = "Where an SSH certificate names its device: key-id, or extension:NAME."},
+    {KEY(device_trust, ssh_require_hardware_key, DT_CONFIG_BOOL), .fallback = "no",
+     .reloadable = true,
+     .help = "Whether SSH keys count only when a FIDO security key holds them (sk-)."},
+    {KEY(device_trust, agent_timeout, DT_CONFIG_DURATION), .fallback = "10s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(30)), .reloadable = true,
+     .help = "Longest wait for an SSH agent, and for the person whom it asks."},
+    {KEY(device_trust, managed_configuration_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The managed app configuration that the MDM keeps on this host; secret."},
+    {KEY(device_trust, management_hint_file, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "The secret keys that a managed app configuration may hold, one a line; secret."},
+    {KEY(device_trust, cache_ttl, DT_CONFIG_DURATION), .fallback = "15m", BETWEEN(0, DT_DAYS(7)),
+     .reloadable = true,
+     .help = "How long Intune's answer about a compliant device is used without asking again."},
+    {KEY(device_trust, negative_ttl, DT_CONFIG_DURATION), .fallback = "1m",
+     BETWEEN(0, DT_HOURS(24)), .reloadable = true,
+     .help = "The same for an answer that the device is not compliant or not enrolled."},
+    {KEY(device_trust, stale_limit, DT_CONFIG_DURATION), .fallback = "24h", BETWEEN(0, DT_DAYS(30)),
+     .reloadable = true,
+     .help = "How old an answer may be that is used while Intune cannot be asked."},
+    {KEY(device_trust, max_sync_age, DT_CONFIG_DURATION), .fallback = "0", BETWEEN(0, DT_DAYS(365)),
+     .reloadable = true, .per_application = true,
+     .help = "Longest time since the device last reported to Intune; 0 to disregard it."},
+    {KEY(device_trust, trust_in_grace_period, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .per_application = true,
+     .help = "Whether a device that is not compliant but within its grace period is trusted."},
+    {KEY(device_trust, fresh_enrollment_grace, DT_CONFIG_DURATION), .fallback = "0",
+     BETWEEN(0, DT_FRESH_ENROLLMENT_GRACE_MAX), .reloadable = true, .per_application = true,
+     .help = "How long a device that Intune has not judged since its enrolment is in its grace "
+             "period."},
+    {KEY(device_trust, require_owner, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .per_application = true,
+     .help = "Whether a device is trusted only for the person whom Intune names as its user."},
+    {KEY(device_trust, enrollment_url, DT_CONFIG_URL),
+     .fallback = "https://enrollment.manage.microsoft.com/enrollmentserver/discovery.svc",
+     BETWEEN(MAY_BE_EMPTY, URL_MAX), .reloadable = true,
+     .help = "The link that a person on a device that is not enrolled is shown."},
+    {KEY(device_trust, check_access_text, DT_CONFIG_STRING), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, TEXT_MAX), .reloadable = true,
+     .help = "What a person on a device that is not compliant is told; empty for our own words."},
+
+    {KEY(policy, directory, DT_CONFIG_PATH), .fallback = "/etc/devtrust/policies",
+     BETWEEN(1, PATH_BYTES - 256), .reloadable = true,
+     .help = "Where the policies are: one file APPLICATION.json each."},
+    {KEY(policy, zones_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/zones.json",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "The network zones that policies name; may be missing at its default place."},
+    {KEY(policy, asn_database, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "A MaxMind database of networks' numbers (ASN), for zones that name asns."},
+    {KEY(policy, location_database, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
+     .help = "A MaxMind database of countries or cities, for zones that name locations."},
+    {KEY(policy, unknown_device_as, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unknown,
+     .reloadable = true, .help = "What a device is taken for when a look-up failed."},
+    {KEY(policy, okta_unavailable, DT_CONFIG_ENUM), .fallback = "deny", .words = words_unavailable,
+     .reloadable = true, .help = "What happens when MFA is due and Okta is unavailable."},
+    {KEY(policy, groups_from, DT_CONFIG_BITS), .fallback = "request", .words = words_groups,
+     .reloadable = true, .help = "Where a person's groups come from."},
+    {KEY(policy, report_only, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether policies are only evaluated and logged, and not enforced."},
+    {KEY(policy, org_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/okta-sign-on.json",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "The org's own sign-on rules, which come first; may be missing at its default place."},
+    {KEY(policy, org_mfa, DT_CONFIG_ENUM), .fallback = "enforce", .words = words_org_mfa,
+     .reloadable = true,
+     .help = "Whether MFA that the org asks for is due on trusted devices too."},
+
+    {KEY(primary, okta_password, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
+     .help = "Applications whose first factor is the Okta password, checked by devtrust."},
+    {KEY(primary, password_limit, DT_CONFIG_INT), .fallback = "5", BETWEEN(1, 100),
+     .reloadable = true,
+     .help = "Passwords in a row that may be tried for one login within password_limit_window."},
+    {KEY(primary, password_limit_window, DT_CONFIG_DURATION), .fallback = "15m",
+     BETWEEN(DT_SECONDS(1), DT_HOURS(24)), .reloadable = true,
+     .help = "The time within which password_limit counts."},
+
+    {KEY(mfa, factors, DT_CONFIG_BITS), .fallback = "push, token:software:totp",
+     .words = dt_factor_words, .reloadable = true,
+     .help = "The factors that may be used at all; a rule may allow fewer."},
+    {KEY(mfa, number_challenge, DT_CONFIG_ENUM), .fallback = "when_shown", .words = words_number,
+     .reloadable = true, .help = "Whether a push asks the person to pick a number."},
+    {KEY(mfa, passcode_attempts, DT_CONFIG_INT), .fallback = "3", BETWEEN(1, 10),
+     .reloadable = true, .help = "How many wrong passcodes one sign-on allows."},
+    {KEY(mfa, passcode_limit, DT_CONFIG_INT), .fallback = "4", BETWEEN(1, 100), .reloadable = true,
+     .help = "How many wrong passcodes in a row one person has, over all sign-ons."},
+    {KEY(mfa, push_pause, DT_CONFIG_DURATION), .fallback = "5m", BETWEEN(0, DT_HOURS(24)),
+     .reloadable = true,
+     .help = "How long a person is sent no push after one that was denied; 0 for no pause."},
+    {KEY(mfa, push_limit, DT_CONFIG_INT), .fallback = "6", BETWEEN(0, 1000), .reloadable = true,
+     .help = "How many pushes one person may be sent within push_limit_window; 0 for none at all."},
+    {KEY(mfa, push_limit_window, DT_CONFIG_DURATION), .fallback = "10m",
+     BETWEEN(DT_SECONDS(1), DT_HOURS(24)), .reloadable = true,
+     .help = "The time within which push_limit counts."},
+    {KEY(mfa, wait_pam, DT_CONFIG_DURATION), .fallback = "55s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(60)), .reloadable = true,
+     .help = "Longest wait for a person at a PAM login."},
+    {KEY(mfa, wait_vpn, DT_CONFIG_DURATION), .fallback = "55s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(55)), .reloadable = true,
+     .help = "Longest wait for a person at a VPN login."},
+    {KEY(mfa, wait_wifi, DT_CONFIG_DURATION), .fallback = "25s",
+     BETWEEN(DT_SECONDS(1), DT_SECONDS(25)), .reloadable = true,
+     .help = "Longest wait for a person at an 802.1X login; supplicants give up at 30 s."},
+    {KEY(mfa, challenge_lifetime, DT_CONFIG_DURATION), .fallback = "5m",
+     BETWEEN(DT_SECONDS(1), DT_HOURS(1)), .reloadable = true,
+     .help = "How long a RADIUS challenge may be answered."},
+    {KEY(mfa, session_for, DT_CONFIG_DURATION), .fallback = "8h", BETWEEN(0, DT_HOURS(24)),
+     .reloadable = true,
+     .help = "How long a resumed TLS session of 802.1X continues the sign-on that it began with."},
+
+    {KEY(store, path, DT_CONFIG_PATH), .fallback = "/var/lib/devtrust/state.db",
+     BETWEEN(1, PATH_BYTES), .reloadable = false,
+     .help = "The database of remembered MFA, cached answers and enrolled device keys."},
+    {KEY(store, size_limit, DT_CONFIG_INT), .fallback = "1024", BETWEEN(4, 65536),
+     .reloadable = false, .help = "How large the database may become, in MiB."},
+    {KEY(store, state_key_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/state.key",
+     BETWEEN(1, PATH_BYTES), .reloadable = true,
+     .help = "Seals RADIUS challenges; secret; may be missing at its default place."},
+
+    {KEY(audit, file, DT_CONFIG_PATH), .fallback = "/var/log/devtrust/audit.log",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
+     .help = "Where the audit events are written; empty for nowhere."},
+    {KEY(audit, syslog, DT_CONFIG_BOOL), .fallback = "yes", .reloadable = false,
+     .help = "Whether each outcome is also told to syslog."},
+
+    {KEY(daemon, socket, DT_CONFIG_PATH), .fallback = "/run/devtrust/devtrustd.sock",
+     BETWEEN(1, SOCKET_MAX), .reloadable = false,
+     .help = "Where devtrustd listens for the PAM module."},
+    {KEY(daemon, sshd_services, DT_CONFIG_LIST), .fallback = "sshd", .reloadable = true,
+     .help = "PAM services that are sshd: only there are SSH keys evidence."},
+    {KEY(daemon, local_services, DT_CONFIG_LIST), .fallback = "login, sudo, su, gdm-password",
+     .reloadable = true,
+     .help = "PAM services of people at this host: there its own certificate is evidence."},
+    {KEY(daemon, person_at_host, DT_CONFIG_ENUM), .fallback = "auto", .words = words_person_at_host,
+     .reloadable = true,
+     .help = "Who says that the person sits at this host: its seats, or the service."},
+    {KEY(daemon, agent_services, DT_CONFIG_LIST), .fallback = "sudo, su", .reloadable = true,
+     .help = "PAM services where a device's key in the person's SSH agent is evidence."},
+    {KEY(daemon, session_services, DT_CONFIG_LIST), .fallback = "sudo, su", .reloadable = true,
+     .help = "PAM services where ONCE_PER_SESSION goes by the login session."},
+    {KEY(daemon, lock_screen_services, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
+     .help = "PAM services that callers other than root may ask for, for themselves."},
+    {KEY(daemon, max_sign_ons, DT_CONFIG_INT), .fallback = "512", BETWEEN(1, 20000),
+     .reloadable = false, .help = "How many sign-ons devtrustd has under way at most."},
+    {KEY(daemon, ask, DT_CONFIG_ENUM), .fallback = "auto", .words = words_ask, .reloadable = true,
+     .per_application = true,
+     .help = "Whose MFA counts: of the user whose account is opened, or of the caller."},
+};
+
+_Static_assert(sizeof(keys) / sizeof(keys[0]) <= DT_CONFIG_KEYS_MAX, "raise DT_CONFIG_KEYS_MAX");
+
+dt_config_key const *dt_config_keys(size_t *count)
+{
+    *count = sizeof(keys) / sizeof(keys[0]);
+    return keys;
+}
+
+/* --- [ca NAME] --------------------------------------------------------------------------------- */
+
+#define CA_KEY(key, kind)                                                                          \
+    .section = "ca", .name = #key, .type = kind, .offset = offsetof(dt_config_ca, key)
+
+static dt_config_key const ca_keys[] = {
+    {CA_KEY(certificate_file, DT_CONFIG_PATH), .fallback = NULL, BETWEEN(1, PATH_BYTES),
+     .reloadable = true, .help = "The CA certificates that these rules are for, PEM."},
+    {CA_KEY(tenant_id, DT_CONFIG_GUID), .fallback = "", .reloadable = true,
+     .help = "The tenant that each certificate must name; empty where the CA is the company's."},
+    {CA_KEY(device_id, DT_CONFIG_BITS), .fallback = "san-uri, extension, common-name",
+     .words = words_place, .reloadable = true,
+     .help = "Where in a certificate the device id stands."},
+    {CA_KEY(extended_key_usage, DT_CONFIG_STRING), .fallback = "1.3.6.1.5.5.7.3.2", BETWEEN(1, 256),
+     .reloadable = true, .help = "Object identifiers, all of which a certificate must be for."},
+    {CA_KEY(keys, DT_CONFIG_BITS), .fallback = "rsa, p256, p384, p521, ed25519", .words = words_key,
+     .reloadable = true, .help = "What a device's key may be."},
+    {CA_KEY(rsa_bits_min, DT_CONFIG_INT), .fallback = "2048",
+     BETWEEN(DT_RSA_BITS_MIN, DT_RSA_BITS_MAX), .reloadable = true,
+     .help = "The shortest RSA key that a device may have, in bits."},
+    {CA_KEY(crl_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true, .help = "Revocation lists of these CAs, PEM or one in DER."},
+    {CA_KEY(revocation, DT_CONFIG_ENUM), .fallback = "off", .words = words_revocation,
+     .reloadable = true,
+     .help = "What happens when nothing says that a certificate is not revoked."},
+    {CA_KEY(ocsp, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether OCSP responders are asked about certificates of these CAs."},
+    {CA_KEY(ocsp_url, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .reloadable = true,
+     .help = "The OCSP responder; empty for the one that each certificate names."},
+};
+
+_Static_assert(sizeof(ca_keys) / sizeof(ca_keys[0]) <= DT_CONFIG_CA_KEYS_MAX,
+               "raise DT_CONFIG_CA_KEYS_MAX");
+
+dt_config_key const *dt_config_ca_keys(size_t *count)
+{
+    *count = sizeof(ca_keys) / sizeof(ca_keys[0]);
+    return ca_keys;
+}
+
+/* --- [message REASON] -------------------------------------------------------------------------- */
+
+#define MESSAGE_KEY(key, i, told)                                                                  \
+    {                                                                                              \
+        .section = "message", .name = key, .type = DT_CONFIG_STRING,                               \
+        .offset = offsetof(dt_config_message, texts[i]), .fallback = "",                           \
+        BETWEEN(MAY_BE_EMPTY, TEXT_MAX), .reloadable = true,                                       \
+        .help = "What people are told" told "."                                                    \
+    }
+
+static dt_config_key const message_keys[] = {
+    MESSAGE_KEY("text", 0, " where no text of their platform is there"),
+    MESSAGE_KEY("windows", 1, " on Windows"),
+    MESSAGE_KEY("macos", 2, " on macOS"),
+    MESSAGE_KEY("linux", 3, " on Linux"),
+    MESSAGE_KEY("chromeos", 4, " on ChromeOS"),
+    MESSAGE_KEY("other_desktop", 5, " on another desktop system"),
+    MESSAGE_KEY("ios", 6, " on iOS and iPadOS"),
+    MESSAGE_KEY("android", 7, " on Android"),
+    MESSAGE_KEY("other_mobile", 8, " on another mobile system"),
+};
+
+_Static_assert(sizeof(message_keys) / sizeof(message_keys[0]) == DT_CONFIG_MESSAGE_TEXTS,
+               "a text for all platforms, and for each");
+
+dt_config_key const *dt_config_message_keys(size_t *count)
+{
+    *count = sizeof(message_keys) / sizeof(message_keys[0]);
+    return message_keys;
+}

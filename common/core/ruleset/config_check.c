@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules between keys of devtrust.conf: what would load and then never work, or would trust
+ * somebody by accident, is refused when the file is read. */
+#include "core/ruleset/config_check.h"
+
+#include "core/intune/compliance_service.h"
+#include "core/device/device_help.h"
+#include "core/device/evidence_facts.h"
+#include "core/ruleset/identity.h"
+#include "core/device/ocsp.h"
+#include "core/ruleset/service.h"
+#include "core/device/ssh_certificate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
+
+typedef struct check {
+    dt_config const *c;
+    dt_config_application const *application; /* whose own values c holds; NULL: of nobody */
+    char const *file;
+    dt_error *e;
+} check;
+
+/* What is in order for everybody and not for one application is the fault of that one's section. */
+static int refuse_application(check const *k, char const *section, char const *name,
+                              char const *why)
+{
+    dt_config_application const *a = k->application;
+    char key[DT_CONFIG_SECTION_MAX];
+    int line;
+
+    (void)snprintf(key, sizeof(key), "application %s", a->name);
+    line = dt_config_line(k->c, key, name);
+    if (line > 0 && strcmp(section, "device_trust") == 0)
+        return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s] %s: %s", k->file, line, key, name,
+                            why);
+    return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s]: with what stands here, [%s] %s %s",
+                        k->file, a->line, key, section, name, why);
+}
+
+static int refuse(check const *k, char const *section, char const *name, char const *why)
+{
+    if (k->application != NULL)
+        return refuse_application(k, section, name, why);
+    return dt_config_refuse(k->c, k->file, section, name, k->e, why);
+}
+
+static bool ends_with(char const *text, char const *end)
+{
+    size_t len = strlen(text);
+    size_t end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static int check_okta(check const *k)
+{
+    char host[DT_CONFIG_VALUE_MAX];
+    char const *url = k->c->okta.org_url;
+    char const *begin = strstr(url, "://");
+    size_t len;
+
+    if (begin == NULL)
+        return refuse(k, "okta", "org_url", "is missing; write https://YOUR-ORG.okta.com");
+    begin += 3;
+    len = strcspn(begin, ":/");
+    if (dt_str_copy_bytes(host, sizeof(host), dt_bytes_of(begin, len)) < 0 ||
+        (*begin != '[' && begin[len + strcspn(begin + len, "/")] != '\0'))
+        return refuse(k, "okta", "org_url",
+                      "has a path; write the org's address alone, as https://example.okta.com");
+    if (ends_with(host, "-admin.okta.com") || ends_with(host, "-admin.oktapreview.com") ||
+        ends_with(host, "-admin.okta-emea.com"))
+        return refuse(k, "okta", "org_url",
+                      "is the address of the admin console; write it without \"-admin\"");
+    return DT_OK;
+}
+
+static int check_user_name(check const *k)
+{
+    char const *suffix = dt_user_suffix_fault(k->c->user_name.login_suffix);
+    char const *realms = dt_user_realms_fault(k->c->user_name.realms);
+
+    if (suffix != NULL)
+        return refuse(k, "user_name", "login_suffix", suffix);
+    return realms != NULL ? refuse(k, "user_name", "realms", realms) : DT_OK;
+}
+
+static unsigned sources_named(dt_config const *c)
+{
+    unsigned named = 0;
+
+    for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
+        named |= c->device_trust.trusted_when[i];
+    return named;
+}
+
+static int check_intune(check const *k)
+{
+    bool secret = *k->c->intune.client_secret_file != '\0';
+    struct {
+        char const *name;
+        bool given;
+    } const needed[] = {
+        {"tenant_id", dt_guid_is_set(&k->c->intune.tenant_id)},
+        {"client_id", *k->c->intune.client_id != '\0'},
+        {"certificate_file", secret || *k->c->intune.certificate_file != '\0'},
+        {"key_file", secret || *k->c->intune.key_file != '\0'},
+    };
+    size_t const count = sizeof(needed) / sizeof(needed[0]);
+    size_t given = 0;
+    dt_guid client;
+
+    if (secret && (*k->c->intune.certificate_file != '\0' || *k->c->intune.key_file != '\0'))
+        return refuse(k, "intune", "client_secret_file",
+                      "stands beside certificate_file or key_file; write the secret or the "
+                      "certificate and its key, which is the better of the two");
+    for (size_t i = 0; i < count; i++)
+        given += needed[i].given ? 1 : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!needed[i].given && (sources_named(k->c) & DT_SOURCE_INTUNE) != 0)
+            return refuse(k, "intune", needed[i].name,
+                          "is missing, and trusted_when names intune; write it, or take intune "
+                          "out of trusted_when");
+        if (!needed[i].given && given > 0)
+            return refuse(
+                k, "intune", needed[i].name,
+                "is missing; write tenant_id, client_id, certificate_file and key_file (or "
+                "client_secret_file), or none of them");
+    }
+    if (given > 0 && dt_guid_parse(dt_bytes_str(k->c->intune.client_id), &client) < 0)
+        return refuse(k, "intune", "client_id",
+                      "is not a GUID; write the Application (client) id of the app registration");
+    return DT_OK;
+}
+
+/* At least two labels of letters, digits and dashes: what is below "com" is below nothing. */
+static bool is_host_name(char const *s)
+{
+    char const *dot = strchr(s, '.');
+
+    return s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0' && dot != NULL &&
+           dot != s && s[strlen(s) - 1] != '.' && strstr(s, "..") == NULL;
+}
+
+/* The Compliance Retrieval service knows less of a device than Graph does: a demand that it cannot meet
+ * is refused, not passed over. */
+static int check_service(check const *k)
+{
+    static char const unknown[] = "demands what [intune] service = compliance-retrieval does not "
+                                  "tell; write service = graph, or leave this one out";
+    char const *host = k->c->intune.compliance_host;
+
+    if (k->c->intune.service != DT_INTUNE_BY_COMPLIANCE)
+        return DT_OK;
+    if (dt_compliance_resource(k->c) == NULL)
+        return refuse(k, "intune", "compliance_resource",
+                      "is missing, and that of the cloud of graph_url is not known here; write the "
+                      "address that Microsoft Intune API has in Entra");
+    if (dt_compliance_host(k->c) == NULL)
+        return refuse(k, "intune", "compliance_host",
+                      "is missing, and that of the cloud of graph_url is not known here; write the "
+                      "host whose subdomains Intune's services are at");
+    if (*host != '\0' && !is_host_name(host))
+        return refuse(k, "intune", "compliance_host",
+                      "is no host name; write it in lower case and without https://, as "
+                      "manage.microsoft.com");
+    if (k->c->device_trust.require_owner)
+        return refuse(k, "device_trust", "require_owner", unknown);
+    if (k->c->device_trust.max_sync_age > 0)
+        return refuse(k, "device_trust", "max_sync_age", unknown);
+    if (k->c->device_trust.fresh_enrollment_grace > 0)
+        return refuse(k, "device_trust", "fresh_enrollment_grace", unknown);
+    if (k->c->device_trust.trust_in_grace_period)
+        return refuse(k, "device_trust", "trust_in_grace_period", unknown);
+    return DT_OK;
+}
+
+/* Who a device's user is, only Intune says: an alternative without it would get round the rule. */
+static int check_owner(check const *k)
+{
+    if (!k->c->device_trust.require_owner)
+        return DT_OK;
+    for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
+        if ((k->c->device_trust.trusted_when[i] & DT_SOURCE_INTUNE) == 0)
+            return refuse(k, "device_trust", "require_owner",
+                          "is yes, and an alternative of trusted_when goes without intune, which "
+                          "alone knows whose a device is; add intune to it, or write no");
+    }
+    return DT_OK;
+}
+
+static int check_tenant(check const *k)
+{
+    dt_guid const *mine = &k->c->device_trust.tenant_id;
+    dt_guid const *asked = &k->c->intune.tenant_id;
+    bool both = false;
+
+    for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
+        unsigned set = k->c->device_trust.trusted_when[i];
+        both = both || ((set & DT_SOURCE_INTUNE) != 0 && (set & DT_SOURCES_WITH_KEY) != 0);
+    }
+    if (both && dt_guid_is_set(mine) && dt_guid_is_set(asked) && !dt_guid_equal(mine, asked))
+        return refuse(k, "device_trust", "tenant_id",
+                      "is not [intune] tenant_id, so no certificate's device would ever be found "
+                      "there; write the same tenant in both, or leave this one out");
+    if (*k->c->device_trust.shared_ca_file != '\0' && !dt_guid_is_set(mine))
+        return refuse(k, "device_trust", "tenant_id",
+                      "is missing, and the CAs of shared_ca_file sign for every tenant; write the "
+                      "tenant whose devices are yours");
+    return DT_OK;
+}
+
+static int check_certificates(check const *k)
+{
+    bool ca = *k->c->device_trust.ca_file != '\0' || *k->c->device_trust.shared_ca_file != '\0' ||
+              k->c->ca_count > 0;
+    bool certificate = *k->c->device_trust.host_certificate_file != '\0';
+    bool file = *k->c->device_trust.host_key_file != '\0';
+    char const *place = k->c->device_trust.host_key;
+    bool key = file || *place != '\0';
+    bool token = strncmp(place, "pkcs11:", strlen("pkcs11:")) == 0;
+
+    if ((sources_named(k->c) & DT_SOURCE_CERTIFICATE) != 0 && !ca)
+        return refuse(k, "device_trust", "trusted_when",
+                      "names certificate, and no CA is configured; write ca_file, "
+                      "shared_ca_file or a section [ca NAME]");
+    if (certificate && !key)
+        return refuse(k, "device_trust", "host_key_file",
+                      "is missing; write the key of host_certificate_file");
+    if (key && !certificate)
+        return refuse(k, "device_trust", "host_certificate_file",
+                      "is missing; write the certificate of host_key_file");
+    if (*place != '\0' && *place != '/' && !token &&
+        strncmp(place, "handle:0x", strlen("handle:0x")) != 0)
+        return refuse(k, "device_trust", "host_key",
+                      "is neither an absolute path, nor pkcs11:..., nor handle:0x81...");
+    if (token && *k->c->device_trust.pkcs11_module == '\0')
+        return refuse(k, "device_trust", "pkcs11_module",
+                      "is missing; write the path of the module (.so) that knows the token");
+    if (strpbrk(k->c->device_trust.tpm_tcti, "\"\\$") != NULL)
+        return refuse(k, "device_trust", "tpm_tcti",
+                      "holds a quote, a backslash or a dollar; write it as in device:/dev/tpmrm0");
+    return DT_OK;
+}
+
+static int check_ssh(check const *k)
+{
+    bool ca = *k->c->device_trust.ssh_device_ca_file != '\0';
+
+    if ((sources_named(k->c) & DT_SOURCE_SSH_CERTIFICATE) != 0 && !ca)
+        return refuse(k, "device_trust", "ssh_device_ca_file",
+                      "is missing, and trusted_when names ssh-certificate; write the file with the "
+                      "public keys of the CAs that sign for devices, and for nobody else");
+    if (!dt_ssh_device_id_rule_is_valid(k->c->device_trust.ssh_certificate_device_id))
+        return refuse(k, "device_trust", "ssh_certificate_device_id",
+                      "is neither \"key-id\" nor \"extension:NAME\"; write where in the "
+                      "certificate the device id stands");
+    return DT_OK;
+}
+
+static int check_revocation(check const *k)
+{
+    bool lists = *k->c->device_trust.crl_file != '\0', ocsp = k->c->device_trust.ocsp;
+
+    if ((lists || ocsp) && k->c->device_trust.revocation == DT_REVOCATION_OFF)
+        return refuse(k, "device_trust", "revocation",
+                      lists ? "is off, and crl_file is there; write require, or soft, or leave "
+                              "crl_file out"
+                            : "is off, and ocsp is yes; write require, or soft, or ocsp = no");
+    if (!lists && !ocsp && k->c->device_trust.revocation != DT_REVOCATION_OFF)
+        return refuse(k, "device_trust", "crl_file",
+                      "is missing, and revocation asks for it; write the file with the CAs' "
+                      "revocation lists, or ocsp = yes");
+    return DT_OK;
+}
+
+/* Of any CA. */
+static bool asks_ocsp(dt_config const *c)
+{
+    bool asks = c->device_trust.ocsp;
+
+    for (size_t i = 0; i < c->ca_count; i++)
+        asks = asks || c->cas[i]->ocsp;
+    return asks;
+}
+
+static int check_ocsp(check const *k)
+{
+    char const *url = k->c->device_trust.ocsp_url;
+
+    if (*url != '\0' && !dt_ocsp_url_is_usable(url))
+        return refuse(k, "device_trust", "ocsp_url",
+                      "is no plain http:// or https:// address without user name and fragment; "
+                      "write it as in http://ocsp.example.com/");
+    if ((!k->c->device_trust.ocsp && *url != '\0') ||
+        (!asks_ocsp(k->c) && *k->c->device_trust.ocsp_responder_file != '\0'))
+        return refuse(k, "device_trust", "ocsp",
+                      "is no, and ocsp_url or ocsp_responder_file is there; write ocsp = yes, or "
+                      "leave them out");
+    return DT_OK;
+}
+
+static int check_ca_revocation(check const *k, dt_config_ca const *ca, char const *section)
+{
+    bool lists = *ca->crl_file != '\0', url = *ca->ocsp_url != '\0';
+
+    if ((lists || ca->ocsp) && ca->revocation == DT_REVOCATION_OFF)
+        return refuse(k, section, "revocation",
+                      lists ? "is off, and crl_file is there; write require, or soft, or leave "
+                              "crl_file out"
+                            : "is off, and ocsp is yes; write require, or soft, or ocsp = no");
+    if (!lists && !ca->ocsp && ca->revocation != DT_REVOCATION_OFF)
+        return refuse(k, section, "crl_file",
+                      "is missing, and revocation asks for it; write the file with the CAs' "
+                      "revocation lists, or ocsp = yes");
+    if (url && !dt_ocsp_url_is_usable(ca->ocsp_url))
+        return refuse(k, section, "ocsp_url",
+                      "is no plain http:// or https:// address without user name and fragment; "
+                      "write it as in http://ocsp.example.com/");
+    if (url && !ca->ocsp)
+        return refuse(k, section, "ocsp",
+                      "is no, and ocsp_url is there; write ocsp = yes, or leave it out");
+    return DT_OK;
+}
+
+static int check_ca(check const *k, dt_config_ca const *ca)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+
+    (void)snprintf(section, sizeof(section), "ca %s", ca->name);
+    if ((ca->device_id & DT_ID_MS_ORGANIZATION) != 0 && !dt_guid_is_set(&ca->tenant_id))
+        return refuse(k, section, "tenant_id",
+                      "is missing, and Entra's device CA (device_id = ms-organization-access) "
+                      "signs for every tenant; write the tenant whose devices are yours");
+    if ((ca->keys & DT_KEY_TYPE_RSA) == 0 && ca->rsa_bits_min != DT_RSA_BITS_MIN)
+        return refuse(k, section, "rsa_bits_min",
+                      "is there, and keys does not name rsa; write it "
+                      "there, or leave this one out");
+    return check_ca_revocation(k, ca, section);
+}
+
+static int check_cas(check const *k)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->ca_count; i++)
+        error = check_ca(k, k->c->cas[i]);
+    return error;
+}
+
+/* A serial number in a certificate, and a look-up by it, are of use together only. */
+static int check_lookup(check const *k)
+{
+    bool asked = (k->c->intune.lookup_by & DT_LOOKUP_BY_SERIAL) != 0, named = false;
+
+    for (size_t i = 0; i < k->c->ca_count; i++)
+        named = named || (k->c->cas[i]->device_id & DT_ID_SERIAL_NUMBER) != 0;
+    if ((k->c->intune.lookup_by & DT_LOOKUP_BY_INTUNE_ID) == 0)
+        return refuse(k, "intune", "lookup_by",
+                      "lacks intune-id, which every other look-up leads to; write it, too");
+    if (asked && !named)
+        return refuse(k, "intune", "lookup_by",
+                      "names serial, and the device_id of no section [ca NAME] names "
+                      "serial-number; write it there, or leave serial out");
+    if (named && !asked)
+        return refuse(k, "intune", "lookup_by",
+                      "lacks serial, and the device_id of a section [ca NAME] names "
+                      "serial-number; write it, or leave serial-number out there");
+    return DT_OK;
+}
+
+static int check_message(check const *k, dt_config_message const *m)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+    size_t count;
+    dt_config_key const *keys = dt_config_message_keys(&count);
+
+    (void)snprintf(section, sizeof(section), "message %s", m->name);
+    for (size_t i = 0; i < count; i++) {
+        char const *why = dt_device_help_fault(m->texts[i], k->c->device_trust.enrollment_url);
+
+        if (why != NULL)
+            return refuse(k, section, keys[i].name, why);
+    }
+    return DT_OK;
+}
+
+static int check_messages(check const *k)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->message_count; i++)
+        error = check_message(k, k->c->messages[i]);
+    return error;
+}
+
+static int check_management_hint(check const *k)
+{
+    bool named = (sources_named(k->c) & DT_SOURCE_MANAGEMENT_HINT) != 0;
+    bool file = *k->c->device_trust.managed_configuration_file != '\0';
+    bool hint = *k->c->device_trust.management_hint_file != '\0';
+
+    if (!file && (named || hint))
+        return refuse(k, "device_trust", "managed_configuration_file",
+                      named ? "is missing, and trusted_when names management-hint; write where "
+                              "the MDM keeps the managed app configuration"
+                            : "is missing; write it, or leave management_hint_file out");
+    if (file && !hint)
+        return refuse(k, "device_trust", "management_hint_file",
+                      "is missing; write the file with the secret key of Okta's Device Trust "
+                      "settings");
+    return DT_OK;
+}
+
+/* Keys, SSH certificates and the registry do not tell the platform, nor does the Compliance Retrieval service, so where only some are enabled an
+ * alternative without a source that does could never be met. */
+static int check_platforms(check const *k)
+{
+    unsigned mute = DT_SOURCES_WITH_KEY | DT_SOURCE_REGISTRY;
+
+    if ((k->c->device_trust.platforms & PLATFORMS_ALL) == PLATFORMS_ALL)
+        return DT_OK;
+    if (k->c->intune.service == DT_INTUNE_BY_COMPLIANCE)
+        mute |= DT_SOURCE_INTUNE;
+    for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
+        if ((k->c->device_trust.trusted_when[i] & ~mute) == 0)
+            return refuse(k, "device_trust", "platforms",
+                          (mute & DT_SOURCE_INTUNE) != 0
+                              ? "enables only some, and [intune] service = compliance-retrieval "
+                                "does not tell the platform; write service = graph, or platforms "
+                                "= all"
+                              : "enables only some, and an alternative of trusted_when has no "
+                                "source that tells the platform; add intune to it, or write "
+                                "platforms = all");
+    }
+    return DT_OK;
+}
+
+static int check_times(check const *k)
+{
+    if (k->c->device_trust.stale_limit < k->c->device_trust.cache_ttl)
+        return refuse(k, "device_trust", "stale_limit",
+                      "is shorter than cache_ttl; write at least that, since an answer is first "
+                      "fresh and then stale");
+    if (k->c->device_trust.negative_ttl > k->c->device_trust.cache_ttl)
+        return refuse(k, "device_trust", "negative_ttl",
+                      "is longer than cache_ttl; write at most that, so that a device that was "
+                      "mended is soon seen");
+    return DT_OK;
+}
+
+static int check_audit(check const *k)
+{
+    if (*k->c->audit.file == '\0' && !k->c->audit.syslog)
+        return refuse(k, "audit", "syslog",
+                      "is no and file is empty, so nobody would ever see why somebody got in; "
+                      "write yes, or a file");
+    return DT_OK;
+}
+
+/* In a service of sshd the person sits elsewhere: this host's certificate says nothing about their
+ * device. And what sshd verified is believed only of callers that are root. */
+static int check_services(check const *k)
+{
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.local_services))
+        return refuse(k, "daemon", "local_services",
+                      "names a service of sshd_services, where this host's certificate would make "
+                      "every device trusted; write it in one of them");
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.agent_services))
+        return refuse(k, "daemon", "agent_services",
+                      "names a service of sshd_services, where no agent is there yet when PAM is "
+                      "asked; write it in one of them");
+    if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services))
+        return refuse(k, "daemon", "agent_services",
+                      "names a service of lock_screen_services, whose callers are not root: an "
+                      "agent is taken of root alone; write it in one of them");
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.session_services))
+        return refuse(k, "daemon", "session_services",
+                      "names a service of sshd_services, which begins a session and is in none "
+                      "yet; write it in one of them");
+    if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services,
+                                 &k->c->daemon.session_services))
+        return refuse(k, "daemon", "session_services",
+                      "names a service of lock_screen_services, whose callers are not root: a "
+                      "session is taken of root alone; write it in one of them");
+    if ((sources_named(k->c) & DT_SOURCE_SSH_AGENT) != 0 && k->c->daemon.agent_services.count == 0)
+        return refuse(k, "daemon", "agent_services",
+                      "is empty, and trusted_when names ssh-agent; write the PAM services that "
+                      "people bring their SSH agent to, as in sudo, su");
+    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
+        return refuse(k, "daemon", "lock_screen_services",
+                      "names a service of sshd_services, where any local user could then claim a "
+                      "device's SSH key; write it in one of them");
+    return DT_OK;
+}
+
+typedef int rule(check const *k);
+
+static int check_all(check const *k, rule *const *rules, size_t count)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = rules[i](k);
+    return error;
+}
+
+/* The rules that what an application has otherwise could break. */
+static int check_applications(check const *k)
+{
+    static rule *const rules[] = {check_intune,          check_service,      check_owner,
+                                  check_tenant,          check_certificates, check_ssh,
+                                  check_management_hint, check_platforms};
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->application_count; i++) {
+        dt_config effective;
+        check one = *k;
+
+        one.c = &effective;
+        one.application = k->c->applications[i];
+        if (!dt_config_for(k->c, one.application->name, &effective))
+            return dt_error_set(k->e, DT_E_INVALID, "%s: [application %s] cannot be applied",
+                                k->file, one.application->name);
+        error = check_all(&one, rules, sizeof(rules) / sizeof(rules[0]));
+    }
+    return error;
+}
+
+int dt_config_check(dt_config const *c, char const *file, dt_error *e)
+{
+    static rule *const rules[] = {
+        check_okta,     check_user_name,       check_intune,    check_service,      check_owner,
+        check_tenant,   check_certificates,    check_ssh,       check_revocation,   check_ocsp,
+        check_cas,      check_management_hint, check_platforms, check_times,        check_audit,
+        check_services, check_messages,        check_lookup,    check_applications,
+    };
+    check k = {.c = c, .file = file, .e = e};
+
+    return check_all(&k, rules, sizeof(rules) / sizeof(rules[0]));
+}

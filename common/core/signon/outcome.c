@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The outcome of a sign-on: the list of causes, and the one place that says which of them allow. */
+#include "core/signon/outcome.h"
+
+char const *dt_cause_name(dt_cause c)
+{
+    static char const *const names[DT_CAUSE_COUNT] = {
+        [DT_CAUSE_NONE] = "NONE",
+        [DT_CAUSE_RULE_ALLOW] = "RULE_ALLOW",
+        [DT_CAUSE_MFA_SUCCESS] = "MFA_SUCCESS",
+        [DT_CAUSE_MFA_REMEMBERED] = "MFA_REMEMBERED",
+        [DT_CAUSE_OKTA_UNAVAILABLE_ALLOW] = "OKTA_UNAVAILABLE_ALLOW",
+        [DT_CAUSE_RULE_DENY] = "RULE_DENY",
+        [DT_CAUSE_NO_RULE] = "NO_RULE",
+        [DT_CAUSE_DEVICE_UNKNOWN] = "DEVICE_UNKNOWN",
+        [DT_CAUSE_GROUPS_UNKNOWN] = "GROUPS_UNKNOWN",
+        [DT_CAUSE_NETWORK_UNKNOWN] = "NETWORK_UNKNOWN",
+        [DT_CAUSE_PLATFORM_UNKNOWN] = "PLATFORM_UNKNOWN",
+        [DT_CAUSE_TIME_UNKNOWN] = "TIME_UNKNOWN",
+        [DT_CAUSE_BLOCKED_ZONE] = "BLOCKED_ZONE",
+        [DT_CAUSE_MFA_REJECTED] = "MFA_REJECTED",
+        [DT_CAUSE_MFA_TIMEOUT] = "MFA_TIMEOUT",
+        [DT_CAUSE_MFA_FAILED] = "MFA_FAILED",
+        [DT_CAUSE_MFA_NO_FACTOR] = "MFA_NO_FACTOR",
+        [DT_CAUSE_MFA_LIMIT] = "MFA_LIMIT",
+        [DT_CAUSE_MFA_RATE_LIMITED] = "MFA_RATE_LIMITED",
+        [DT_CAUSE_OKTA_UNAVAILABLE] = "OKTA_UNAVAILABLE",
+        [DT_CAUSE_OKTA_REFUSED] = "OKTA_REFUSED",
+        [DT_CAUSE_STATE_INVALID] = "STATE_INVALID",
+        [DT_CAUSE_PRIMARY_MISSING] = "PRIMARY_MISSING",
+        [DT_CAUSE_CLIENT_GONE] = "CLIENT_GONE",
+        [DT_CAUSE_BUSY] = "BUSY",
+        [DT_CAUSE_CONFIG] = "CONFIG",
+        [DT_CAUSE_INTERNAL] = "INTERNAL",
+        [DT_CAUSE_REPORT_ONLY] = "REPORT_ONLY",
+        [DT_CAUSE_PRIMARY_FAILED] = "PRIMARY_FAILED",
+        [DT_CAUSE_PRIMARY_EXPIRED] = "PRIMARY_EXPIRED",
+        [DT_CAUSE_PRIMARY_LOCKED] = "PRIMARY_LOCKED",
+        [DT_CAUSE_PRIMARY_ENROLL] = "PRIMARY_ENROLL",
+        [DT_CAUSE_PRIMARY_REFUSED] = "PRIMARY_REFUSED",
+        [DT_CAUSE_PRIMARY_LIMIT] = "PRIMARY_LIMIT",
+        [DT_CAUSE_PRIMARY_RATE_LIMITED] = "PRIMARY_RATE_LIMITED",
+        [DT_CAUSE_ORG_RULE_DENY] = "ORG_RULE_DENY",
+        [DT_CAUSE_MFA_LOCKED] = "MFA_LOCKED",
+        [DT_CAUSE_USER_NAME] = "USER_NAME",
+        [DT_CAUSE_MACHINE_MFA] = "MACHINE_MFA",
+        [DT_CAUSE_OKTA_ANSWER_UNUSABLE] = "OKTA_ANSWER_UNUSABLE",
+        [DT_CAUSE_OKTA_UNTRUSTED] = "OKTA_UNTRUSTED",
+        [DT_CAUSE_MFA_PROVIDER_FAILED] = "MFA_PROVIDER_FAILED",
+        [DT_CAUSE_OVERLOADED] = "OVERLOADED",
+        [DT_CAUSE_LOCAL_FAULT] = "LOCAL_FAULT",
+        [DT_CAUSE_MFA_PASSCODE_LIMIT] = "MFA_PASSCODE_LIMIT",
+        [DT_CAUSE_MFA_PUSH_PENDING] = "MFA_PUSH_PENDING",
+        [DT_CAUSE_MFA_PUSH_PAUSED] = "MFA_PUSH_PAUSED",
+        [DT_CAUSE_MFA_PUSH_SPENT] = "MFA_PUSH_SPENT",
+        [DT_CAUSE_LIMITS_UNAVAILABLE] = "LIMITS_UNAVAILABLE",
+        [DT_CAUSE_AUDIT_FAILED] = "AUDIT_FAILED",
+    };
+    return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
+}
+
+char const *dt_primary_name(dt_primary p)
+{
+    static char const *const names[DT_PRIMARY_COUNT] = {
+        [DT_PRIMARY_STACK] = "stack",
+        [DT_PRIMARY_HANDSHAKE] = "handshake",
+        [DT_PRIMARY_OKTA_PENDING] = "okta-password-pending",
+        [DT_PRIMARY_OKTA_VERIFIED] = "okta-password",
+    };
+    return (unsigned)p < DT_PRIMARY_COUNT ? names[p] : "unknown";
+}
+
+char const *dt_revocation_by_name(dt_revocation_by b)
+{
+    static char const *const names[DT_REVOCATION_BY_COUNT] = {
+        [DT_REVOCATION_BY_UNASKED] = "unasked",
+        [DT_REVOCATION_BY_NONE] = "none",
+        [DT_REVOCATION_BY_LIST] = "crl",
+        [DT_REVOCATION_BY_OCSP] = "ocsp",
+        [DT_REVOCATION_BY_OCSP_CACHE] = "ocsp-cache",
+    };
+    return (unsigned)b < DT_REVOCATION_BY_COUNT ? names[b] : "unasked";
+}
+
+bool dt_cause_allows(dt_cause c)
+{
+    switch (c) {
+    case DT_CAUSE_RULE_ALLOW:
+    case DT_CAUSE_MFA_SUCCESS:
+    case DT_CAUSE_MFA_REMEMBERED:
+    case DT_CAUSE_OKTA_UNAVAILABLE_ALLOW:
+        return true;
+    default:
+        return false;
+    }
+}
+
+char const *dt_would_name(dt_would w)
+{
+    switch (w) {
+    case DT_WOULD_DENY:
+        return "DENY";
+    case DT_WOULD_ASK:
+        return "MFA";
+    case DT_WOULD_ALLOW:
+        return "ALLOW";
+    case DT_WOULD_NONE:
+        break;
+    }
+    return "NONE";
+}
+
+/* A fault is no decision that could be reported: with it nobody knows what the administrator wants. */
+static bool is_fault(dt_cause c)
+{
+    return c == DT_CAUSE_NONE || c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL ||
+           c == DT_CAUSE_PRIMARY_MISSING;
+}
+
+bool dt_outcome_passes(dt_outcome const *o)
+{
+    return o->report_only && o->cause == DT_CAUSE_REPORT_ONLY && o->would != DT_WOULD_NONE;
+}
+
+static void report(dt_outcome *o, dt_result r, dt_cause c)
+{
+    bool allow = r == DT_ALLOW && dt_cause_allows(c);
+
+    o->would = c == DT_CAUSE_REPORT_ONLY ? DT_WOULD_ASK : allow ? DT_WOULD_ALLOW : DT_WOULD_DENY;
+    o->would_cause = c == DT_CAUSE_REPORT_ONLY ? DT_CAUSE_NONE : c;
+    o->result = DT_DENY;
+    o->cause = DT_CAUSE_REPORT_ONLY;
+}
+
+void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
+{
+    if (o->report_only && !is_fault(c)) {
+        report(o, r, c);
+        return;
+    }
+    if (c == DT_CAUSE_REPORT_ONLY) /* of a sign-on that is not */
+        c = DT_CAUSE_INTERNAL;
+    o->would = DT_WOULD_NONE;
+    o->would_cause = DT_CAUSE_NONE;
+    o->result = r == DT_ALLOW && dt_cause_allows(c) ? DT_ALLOW : DT_DENY;
+    o->cause = c;
+}

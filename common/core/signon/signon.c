@@ -1,0 +1,1014 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dt_signon: the public face of the step machine. Begins it, says what it wants now, takes results
+ * and hands them to the file of the phase. How it all hangs together: signon_internal.h. */
+#include "core/policy/place.h"
+#include "core/policy/policy_explain.h"
+#include "core/signon/signon_internal.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t dt_signon_size(void)
+{
+    return sizeof(dt_signon);
+}
+
+void dt_signon_set_phase(dt_signon *s, dt_phase phase)
+{
+    if (phase != s->phase && phase != DT_PHASE_RETRY_WAIT && s->phase != DT_PHASE_RETRY_WAIT)
+        s->retries = 0;
+    s->phase = phase;
+}
+
+void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until)
+{
+    s->retries++;
+    s->retry_phase = phase;
+    s->until = until;
+    s->phase = DT_PHASE_RETRY_WAIT;
+}
+
+void dt_signon_detail(dt_signon *s, char const *fmt, ...)
+{
+    char raw[DT_MESSAGE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof(raw), fmt, ap);
+    va_end(ap);
+    dt_str_escape(s->outcome.detail, sizeof(s->outcome.detail), raw);
+}
+
+static void wipe(dt_signon *s)
+{
+    explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->password, sizeof(s->password));
+    explicit_bzero(s->state_token, sizeof(s->state_token));
+    explicit_bzero(s->http.body, sizeof(s->http.body));
+    s->http.body_len = 0;
+}
+
+static void done(dt_signon *s)
+{
+    wipe(s);
+    s->prompt_state = DT_PROMPT_NONE;
+    s->retry_phase = DT_PHASE_DONE;
+    s->phase = DT_PHASE_DONE;
+}
+
+bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
+{
+    dt_decision const *d = &s->outcome.decision;
+
+    if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0 ||
+        !dt_signon_primary_holds(s))
+        return false;
+    return d->access ==
+           (cause == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
+}
+
+void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
+{
+    if (detail)
+        dt_signon_detail(s, "%s", detail);
+    dt_outcome_set(&s->outcome, DT_DENY, cause);
+    dt_signon_tell_cause(s);
+    done(s);
+}
+
+void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail)
+{
+    dt_signon_fail(s, cause, detail);
+}
+
+/* What is still to be done before the outcome is given, in this order, each at most once. */
+static void finish_next(dt_signon *s)
+{
+    bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
+    /* Who joined a push and saw its end first says so: what was approved is approved once. */
+    bool tells = !s->push.joined || (s->expected_len > 0 && (s->push.state == DT_PUSH_APPROVED ||
+                                                             s->push.state == DT_PUSH_REJECTED));
+
+    if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
+        s->cancel_tried = true;
+        dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
+        return;
+    }
+    if (tells && s->push.state != DT_PUSH_NONE) {
+        if (push_open || s->push.state == DT_PUSH_STARTING)
+            s->push.state = DT_PUSH_OVER;
+        dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
+        return;
+    }
+    if (s->passcode_unjudged) {
+        s->passcode_unjudged = false;
+        dt_signon_set_phase(s, DT_PHASE_PASSCODE_UNCOUNT);
+        return;
+    }
+    if (s->mfa_done && !s->limits_cleared) {
+        s->limits_cleared = true;
+        dt_signon_set_phase(s, DT_PHASE_LIMITS_CLEAR);
+        return;
+    }
+    if (s->mfa_done && dt_signon_remembers(s)) {
+        s->mfa_done = false;
+        dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
+        return;
+    }
+    dt_outcome_set(&s->outcome, s->final_result, s->final_cause);
+    dt_signon_tell_cause(s);
+    done(s);
+}
+
+void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
+{
+    /* It came too late: nobody is there to be let in. Or our own stop kept a call from being made. */
+    if (s->abandoned && (result == DT_ALLOW || cause == DT_CAUSE_OVERLOADED)) {
+        result = DT_DENY;
+        cause = s->abandon_cause;
+    }
+    if (result == DT_ALLOW && !dt_signon_may_allow(s, cause)) {
+        result = DT_DENY;
+        cause = DT_CAUSE_INTERNAL;
+    }
+    s->finishing = true;
+    s->retry_phase = DT_PHASE_DONE;
+    s->prompt_state = DT_PROMPT_NONE;
+    s->final_result = result;
+    s->final_cause = cause;
+    s->mfa_done = result == DT_ALLOW && cause == DT_CAUSE_MFA_SUCCESS;
+    if (s->mfa_done)
+        dt_signon_mfa_given(s, now, &s->outcome.mfa);
+    finish_next(s);
+}
+
+bool dt_site_needs_groups(dt_site const *site)
+{
+    return (site->policy && dt_policy_needs_groups(site->policy)) ||
+           (site->org && dt_policy_needs_groups(site->org));
+}
+
+bool dt_site_names_group(dt_site const *site, char const *group)
+{
+    return (site->policy && dt_policy_names_group(site->policy, group)) ||
+           (site->org && dt_policy_names_group(site->org, group));
+}
+
+bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group)
+{
+    if (count < DT_GROUPS_KEPT_FREELY) /* cheap, and nearly everybody */
+        return dt_site_names_group(site, group);
+    return (site->policy && dt_policy_group_tells(site->policy, kept, group)) ||
+           (site->org && dt_policy_group_tells(site->org, kept, group));
+}
+
+bool dt_site_names_names(dt_site const *site)
+{
+    return dt_policy_names_names(site->policy) || dt_policy_names_names(site->org);
+}
+
+bool dt_site_names_ids(dt_site const *site)
+{
+    return dt_policy_names_ids(site->policy) || dt_policy_names_ids(site->org);
+}
+
+/* Ids of groups are Okta's to tell, whoever else tells names; where no rule asks for a name, nobody
+ * else is missed. */
+unsigned dt_site_groups_from(dt_site const *site)
+{
+    unsigned from = site->config->policy.groups_from;
+
+    if (!dt_site_names_ids(site))
+        return from;
+    return dt_site_names_names(site) ? from | DT_GROUPS_FROM_OKTA : DT_GROUPS_FROM_OKTA;
+}
+
+/* Beside those of the same source: what Okta tells is kept for sign-ons in which the request tells other
+ * groups, or none. */
+bool dt_signon_add_group(dt_signon *s, char const *name)
+{
+    size_t before = s->told_len, count = s->group_count - s->told_count;
+    size_t len;
+
+    if (!name ||
+        !dt_site_keeps_group(&s->site, dt_bytes_of(s->groups + before, s->groups_len - before),
+                             count, name))
+        return true;
+    len = strlen(name) + 1;
+    if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->groups))
+        return false;
+    memcpy(s->groups + s->groups_len, name, len);
+    s->groups_len += len;
+    s->group_count++;
+    return true;
+}
+
+static bool take_told_groups(dt_signon *s, dt_request const *r)
+{
+    if (r->group_knowledge != DT_GROUPS_KNOWN)
+        return false;
+    for (size_t i = 0; i < r->group_count; i++) {
+        /* No name is like that, and no request may tell ids. */
+        if (r->groups[i] != NULL && dt_group_is_id(r->groups[i]))
+            return false;
+        if (!dt_signon_add_group(s, r->groups[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Known are groups only when everybody has told them who is to tell them. */
+static void take_groups(dt_signon *s, dt_request const *r)
+{
+    unsigned from = dt_site_groups_from(&s->site);
+    bool told = (from & DT_GROUPS_FROM_REQUEST) == 0 || take_told_groups(s, r);
+
+    s->told_len = s->groups_len;
+    s->told_count = s->group_count;
+    s->okta_groups_missing = told && (from & DT_GROUPS_FROM_OKTA) != 0;
+    s->group_knowledge =
+        told && from == DT_GROUPS_FROM_REQUEST ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
+}
+
+/* No two people share a push, and a person's names do not make two of it. */
+static int make_push_key(dt_signon *s, dt_request const *r)
+{
+    uint8_t digest[DT_SHA256_LEN], both[2 * DT_SHA256_LEN];
+    char who[DT_IDENTITY_KEY_MAX];
+    char const *key = r->push_key && *r->push_key ? r->push_key : s->id;
+    int rc = dt_crypto_sha256(dt_bytes_str(key), both);
+
+    dt_identity_key(&s->who, who);
+    if (rc == DT_OK)
+        rc = dt_crypto_sha256(dt_bytes_str(who), both + DT_SHA256_LEN);
+    if (rc == DT_OK)
+        rc = dt_crypto_sha256(dt_bytes_of(both, sizeof(both)), digest);
+    if (rc == DT_OK)
+        dt_hex(s->push_key, digest, sizeof(digest));
+    return rc;
+}
+
+/* Only in its one form, by which places are compared. */
+static int copy_place(char dst[DT_USER_MAX], char const *text)
+{
+    dt_place place;
+    int rc = dt_place_read(dt_bytes_str(text != NULL ? text : ""), &place);
+    memcpy(dst, place.text, sizeof(place.text));
+    return rc;
+}
+
+/* An address without its port; what is none stays as it is, for the audit. */
+static int copy_address(char dst[DT_ADDRESS_MAX], char const *text)
+{
+    dt_ip ip;
+    if (text == NULL || dt_ip_parse(text, &ip) < 0)
+        return dt_str_copy(dst, DT_ADDRESS_MAX, text);
+    dt_ip_text(&ip, dst);
+    return DT_OK;
+}
+
+/* Copies what names the sign-on. A name that does not fit is an error: a cut one could be
+ * somebody else's. */
+static int take_names(dt_signon *s, dt_request const *r)
+{
+    if (!r->application || !*r->application)
+        return DT_E_INVALID;
+    if (dt_str_copy(s->id, sizeof(s->id), r->id) < 0 ||
+        dt_str_copy(s->application, sizeof(s->application), r->application) < 0 ||
+        dt_str_copy(s->pam_service, sizeof(s->pam_service), r->service) < 0 ||
+        dt_str_copy(s->account, sizeof(s->account), r->account) < 0 ||
+        dt_str_copy(s->caller, sizeof(s->caller), r->caller) < 0 ||
+        dt_str_copy(s->ruser, sizeof(s->ruser), r->ruser) < 0 ||
+        copy_address(s->client_ip, r->client_ip) < 0 || copy_place(s->nas, r->nas) < 0 ||
+        copy_place(s->station, r->station) < 0 ||
+        dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
+        dt_str_copy(s->connection, sizeof(s->connection), r->connection) < 0 ||
+        dt_str_copy(s->host, sizeof(s->host), r->host) < 0 ||
+        dt_str_copy(s->passcode, sizeof(s->passcode), r->passcode) < 0)
+        return DT_E_LIMIT;
+    return DT_OK;
+}
+
+bool dt_site_is_report_only(dt_site const *site)
+{
+    if (site->policy == NULL || site->config == NULL)
+        return false;
+    /* There nobody but us checks the password: what is only reported would be open to everybody. */
+    if (dt_config_okta_password(site->config, dt_policy_application(site->policy)))
+        return false;
+    switch (dt_policy_report(site->policy)) {
+    case DT_REPORT_YES:
+        return true;
+    case DT_REPORT_NO:
+        return false;
+    case DT_REPORT_UNSAID:
+        break;
+    }
+    return site->config->policy.report_only;
+}
+
+static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
+{
+    dt_user_name name = {.text = r->user};
+    int rc;
+
+    snprintf(s->name, sizeof(s->name), "%s",
+             r->typed && *r->typed ? r->typed
+             : r->user             ? r->user
+                                   : "");
+    rc = dt_identity_make(s->site.config, s->site.user_table, &name, &s->who, e);
+    dt_identity_short(s->site.config, &s->who, s->short_login);
+    if (rc == DT_OK && s->who.kind == DT_IDENTITY_MACHINE &&
+        s->outcome.primary == DT_PRIMARY_OKTA_PENDING)
+        rc = dt_error_set(e, DT_E_INVALID, "a machine has no password at Okta");
+    return rc;
+}
+
+static void start(dt_signon *s, dt_site const *site, dt_time now)
+{
+    memset(s, 0, offsetof(dt_signon, http));
+    s->http.body_len = 0;
+    s->http.timeout = 0;
+    s->site = *site;
+    s->started = now;
+    s->push.number = DT_SIGNON_NUMBER_NONE;
+}
+
+/* Told and nothing else: what does not fit is left out. */
+static void tell_place(dt_signon *s, dt_request const *r)
+{
+    if (dt_str_copy(s->tty, sizeof(s->tty), r->tty) < 0)
+        (void)!dt_str_copy(s->tty, sizeof(s->tty), "(too long)");
+    (void)!dt_str_copy(s->seat, sizeof(s->seat), r->seat);
+    (void)!dt_str_copy(s->place, sizeof(s->place), r->place);
+}
+
+void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now)
+{
+    dt_error e = {0};
+    int rc;
+
+    start(s, site, now);
+    if (!site->config || take_names(s, r) < 0) {
+        dt_signon_fail(s, site->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
+                       "the application's name is missing, or a name is too long");
+        return;
+    }
+    s->wait_limit = r->wait_limit < 0                    ? 0
+                    : r->wait_limit > DT_SIGNON_WAIT_MAX ? DT_SIGNON_WAIT_MAX
+                                                         : r->wait_limit;
+    s->deadline = now + s->wait_limit;
+    s->platform_hint = r->platform_hint;
+    s->local = r->local;
+    tell_place(s, r);
+    s->address_wanted = r->address_wanted;
+    s->utc_offset = r->utc_offset;
+    s->utc_offset_known = r->utc_offset_known;
+    s->conversation = r->conversation;
+    s->push_prompt = r->push_prompt;
+    s->explain = r->explain;
+    if (r->explain)
+        s->imagined = r->imagined;
+    s->outcome.report_only = dt_site_is_report_only(site) && !r->explain;
+    s->host_evidence = s->host_managed = r->host_evidence;
+    s->agent.wanted = r->agent;
+    s->only_continue = r->only_continue;
+    s->handshake_resumed = r->handshake_resumed;
+    if (r->continued)
+        s->continued = *r->continued;
+    memcpy(s->random, r->random, sizeof(s->random));
+    dt_signon_primary_take(s, r); /* first: it says how much may be told of the name */
+    rc = make_identity(s, r, &e);
+    if (s->outcome.cause != DT_CAUSE_NONE)
+        return;
+    if (rc < 0 || make_push_key(s, r) < 0) {
+        dt_signon_fail(s, rc == DT_E_INVALID ? DT_CAUSE_USER_NAME : DT_CAUSE_INTERNAL, e.text);
+        return;
+    }
+    if (!site->policy) {
+        dt_signon_fail(s, DT_CAUSE_CONFIG,
+                       "there is no policy for this application; add <application>.json to the "
+                       "policy directory");
+        return;
+    }
+    take_groups(s, r);
+    dt_signon_evidence_begin(s, r, now);
+}
+
+void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now)
+{
+    start(s, site, now);
+    s->refresh_only = true;
+    s->wait_limit = limit;
+    s->deadline = now + limit;
+}
+
+void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+                             dt_time now)
+{
+    bool graph = site->config->intune.service != DT_INTUNE_BY_COMPLIANCE;
+
+    /* The Compliance Retrieval service may have to be found first. */
+    dt_signon_start_refresh(s, site, site->config->intune.timeout * (graph ? 2 : 4), now);
+    s->lookup_id = *device_id;
+    dt_signon_intune_ask(s);
+}
+
+void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
+                                    dt_time now)
+{
+    start(s, site, now);
+    s->refresh_only = true;
+    s->okta_device.device_id = of->okta_device.device_id;
+    memcpy(s->okta_device.serial, of->okta_device.serial, sizeof(s->okta_device.serial));
+    memcpy(s->okta_device.user_id, of->okta_device.user_id, sizeof(s->okta_device.user_id));
+    s->who = of->who;
+    s->wait_limit = site->config->okta.timeout * 2;
+    s->deadline = now + s->wait_limit;
+    dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
+}
+
+static bool is_wait(dt_phase p)
+{
+    return p == DT_PHASE_PUSH_WAIT || p == DT_PHASE_PASSCODE_WAIT || p == DT_PHASE_RETRY_WAIT;
+}
+
+bool dt_phase_is_http(dt_phase p)
+{
+    switch (p) {
+    case DT_PHASE_INTUNE_HTTP:
+    case DT_PHASE_SERVICE_HTTP:
+    case DT_PHASE_COMPLIANCE_HTTP:
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+    case DT_PHASE_ENTRA_HTTP:
+    case DT_PHASE_USER_HTTP:
+    case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_GROUP_NAME_HTTP:
+    case DT_PHASE_FACTORS_HTTP:
+    case DT_PHASE_PUSH_HTTP:
+    case DT_PHASE_PUSH_POLL:
+    case DT_PHASE_PASSCODE_HTTP:
+    case DT_PHASE_CANCEL_HTTP:
+    case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_WHO:
+    case DT_PHASE_PASSWORD_CANCEL:
+    case DT_PHASE_OCSP_HTTP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_agent(dt_phase p)
+{
+    return p == DT_PHASE_AGENT_LIST || p == DT_PHASE_AGENT_SIGN;
+}
+
+static bool is_store(dt_phase p)
+{
+    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && p != DT_PHASE_MANAGED && !is_agent(p) &&
+           !is_wait(p) && !dt_phase_is_http(p);
+}
+
+/* A wait whose time has come moves on. */
+static void time_passes(dt_signon *s, dt_time now)
+{
+    if (s->abandoned && !s->finishing) {
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+        return;
+    }
+    if (s->phase == DT_PHASE_RETRY_WAIT) {
+        if (now >= s->until) {
+            dt_signon_set_phase(s, s->retry_phase);
+            s->retry_phase = DT_PHASE_DONE;
+        }
+        return;
+    }
+    if (now >= s->until)
+        dt_signon_mfa_time(s, now);
+}
+
+/* A clock that was set back makes no wait longer than it may be. */
+static void keep_the_limit(dt_signon *s, dt_time now)
+{
+    if (s->deadline > now + s->wait_limit)
+        s->deadline = now + s->wait_limit;
+    if (s->until > s->deadline)
+        s->until = s->deadline;
+}
+
+/* Where nobody can answer any more, no prompt is waited for. */
+static void expect_no_answer(dt_signon *s, dt_time now)
+{
+    if (s->conversation != DT_CONVERSATION_NONE || s->finishing || s->phase == DT_PHASE_DONE)
+        return;
+    s->prompt_state = DT_PROMPT_NONE;
+    if (s->phase != DT_PHASE_PASSCODE_WAIT || s->abandoned)
+        return;
+    dt_signon_detail(s, "a passcode is wanted, and this login cannot ask for one");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
+}
+
+/* Past the limit the machine has the steps left that its end takes, and no more. */
+static void limit_steps(dt_signon *s, dt_time now)
+{
+    static char const why[] = "the sign-on took more steps than allowed";
+
+    if (s->phase == DT_PHASE_DONE || s->steps <= DT_SIGNON_STEPS_MAX)
+        return;
+    if (s->steps > DT_SIGNON_STEPS_MAX + DT_SIGNON_END_STEPS_MAX) {
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, why);
+    } else if (!s->finishing) {
+        dt_signon_detail(s, "%s", why);
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_INTERNAL, now);
+    }
+}
+
+void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
+{
+    memset(out, 0, sizeof(*out));
+    keep_the_limit(s, now);
+    if (s->outdated != 0)
+        dt_signon_decide_again(s, now);
+    expect_no_answer(s, now);
+    /* An agent may ask the person, who has left: its answer is not waited for. */
+    if (s->abandoned && !s->finishing && is_agent(s->phase))
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+    for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
+        dt_phase before = s->phase;
+
+        if (s->prompt_state == DT_PROMPT_TO_SHOW && !s->abandoned)
+            break;
+        time_passes(s, now);
+        if (s->phase == before)
+            break;
+    }
+    limit_steps(s, now);
+    if (s->prompt_state == DT_PROMPT_TO_SHOW && is_wait(s->phase)) {
+        out->kind = DT_STEP_PROMPT;
+        out->prompt = &s->prompt;
+        out->suspend = s->conversation == DT_CONVERSATION_CHALLENGE;
+        return;
+    }
+    out->prompt_open = s->prompt_state == DT_PROMPT_OPEN;
+    if (is_wait(s->phase)) {
+        out->kind = DT_STEP_WAIT;
+        out->until = s->until;
+        return;
+    }
+    if (s->phase != DT_PHASE_DONE && !dt_signon_render(s, now, out))
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, NULL);
+    if (s->phase == DT_PHASE_DONE) {
+        memset(out, 0, sizeof(*out));
+        out->outcome = &s->outcome;
+    }
+}
+
+static void out_of_order(dt_signon *s, char const *what)
+{
+    if (s->phase == DT_PHASE_DONE)
+        return;
+    dt_signon_detail(s, "a %s came that was not asked for", what);
+    dt_signon_fail(s, DT_CAUSE_INTERNAL, NULL);
+}
+
+/* Whoever left while a step was under way leaves now that its result is known. */
+static void after_feed(dt_signon *s, dt_time now)
+{
+    if (s->abandoned && !s->finishing && s->phase != DT_PHASE_DONE)
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+}
+
+static void count_call(dt_signon *s)
+{
+    if (s->phase == DT_PHASE_INTUNE_HTTP || s->phase == DT_PHASE_ENTRA_HTTP ||
+        dt_signon_is_compliance(s->phase))
+        s->outcome.graph_calls++;
+    else if (s->phase == DT_PHASE_OCSP_HTTP)
+        s->outcome.ocsp_calls++;
+    else if (s->phase == DT_PHASE_PUSH_POLL)
+        s->outcome.polls++;
+    else
+        s->outcome.okta_calls++;
+}
+
+static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_CANCEL_HTTP:
+        finish_next(s); /* told or not: the push is no longer listened to */
+        return;
+    case DT_PHASE_INTUNE_HTTP:
+        dt_signon_evidence_http_done(s, r, now);
+        return;
+    case DT_PHASE_ENTRA_HTTP:
+        dt_signon_entra_http_done(s, r, now);
+        return;
+    case DT_PHASE_SERVICE_HTTP:
+    case DT_PHASE_COMPLIANCE_HTTP:
+        dt_signon_compliance_http_done(s, r, now);
+        return;
+    case DT_PHASE_OCSP_HTTP:
+        dt_signon_ocsp_http_done(s, r, now);
+        return;
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+        dt_signon_device_http_done(s, r, now);
+        return;
+    case DT_PHASE_USER_HTTP:
+    case DT_PHASE_GROUPS_HTTP:
+    case DT_PHASE_GROUP_NAME_HTTP:
+    case DT_PHASE_FACTORS_HTTP:
+        dt_signon_okta_http_done(s, r, now);
+        return;
+    case DT_PHASE_PASSWORD_HTTP:
+    case DT_PHASE_PASSWORD_WHO:
+    case DT_PHASE_PASSWORD_CANCEL:
+        dt_signon_primary_http_done(s, r, now);
+        return;
+    default:
+        dt_signon_mfa_http_done(s, r, now);
+        return;
+    }
+}
+
+void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    s->steps++;
+    explicit_bzero(s->http.body, sizeof(s->http.body));
+    s->http.body_len = 0;
+    if (!dt_phase_is_http(s->phase)) {
+        out_of_order(s, "reply");
+        return;
+    }
+    count_call(s);
+    http_done(s, r, now);
+    after_feed(s, now);
+}
+
+static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (s->phase) {
+    case DT_PHASE_SSH_GET:
+    case DT_PHASE_REGISTRY_GET:
+    case DT_PHASE_ALIAS_GET:
+    case DT_PHASE_INTUNE_GET:
+    case DT_PHASE_INTUNE_PUT:
+        dt_signon_evidence_store_done(s, r, now);
+        return;
+    case DT_PHASE_ENTRA_GET:
+    case DT_PHASE_ENTRA_PUT:
+        dt_signon_entra_store_done(s, r, now);
+        return;
+    case DT_PHASE_OCSP_GET:
+    case DT_PHASE_OCSP_AWAY_GET:
+    case DT_PHASE_OCSP_PUT:
+    case DT_PHASE_OCSP_AWAY_PUT:
+        dt_signon_ocsp_store_done(s, r, now);
+        return;
+    case DT_PHASE_SERVICE_GET:
+    case DT_PHASE_SERVICE_PUT:
+        dt_signon_compliance_store_done(s, r, now);
+        return;
+    case DT_PHASE_AGENT_KEY_GET:
+        dt_signon_agent_store_done(s, r, now);
+        return;
+    case DT_PHASE_OKTA_DEVICE_GET:
+    case DT_PHASE_OKTA_DEVICE_PUT:
+        dt_signon_device_store_done(s, r, now);
+        return;
+    case DT_PHASE_USER_GET:
+    case DT_PHASE_USER_PUT:
+    case DT_PHASE_GROUPS_GET:
+    case DT_PHASE_GROUPS_PUT:
+    case DT_PHASE_GROUP_NAME_GET:
+    case DT_PHASE_GROUP_NAME_PUT:
+        dt_signon_okta_store_done(s, r, now);
+        return;
+    case DT_PHASE_REMEMBERED_GET:
+    case DT_PHASE_REMEMBERED_DROP:
+    case DT_PHASE_FACTORS_GET:
+    case DT_PHASE_FACTORS_PUT:
+        dt_signon_remembered_store_done(s, r, now);
+        return;
+    case DT_PHASE_PASSWORD_COUNT:
+    case DT_PHASE_PASSWORD_UNCOUNT:
+        dt_signon_primary_store_done(s, r, now);
+        return;
+    case DT_PHASE_PUSH_FINISH:
+        s->push.state = DT_PUSH_NONE;
+        finish_next(s);
+        return;
+    case DT_PHASE_REMEMBERED_PUT:   /* not remembered costs one more MFA */
+    case DT_PHASE_PASSCODE_UNCOUNT: /* not taken off, or not cleared: counted still */
+    case DT_PHASE_LIMITS_CLEAR:
+        finish_next(s);
+        return;
+    default:
+        dt_signon_mfa_store_done(s, r, now);
+        return;
+    }
+}
+
+void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    s->steps++;
+    if (!is_store(s->phase)) {
+        out_of_order(s, "store answer");
+        return;
+    }
+    if (r->status == DT_STORE_ERROR)
+        dt_signon_detail(s, "store: %s", r->error);
+    store_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
+{
+    s->steps++;
+    if (s->phase != DT_PHASE_HOST_SIGN) {
+        out_of_order(s, "signature");
+        return;
+    }
+    dt_signon_evidence_sign_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_agent_done(dt_signon *s, dt_agent_result const *r, dt_time now)
+{
+    s->steps++;
+    if (!is_agent(s->phase)) {
+        out_of_order(s, "agent's answer");
+        return;
+    }
+    dt_signon_agent_result(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
+{
+    s->steps++;
+    if (s->phase != DT_PHASE_MANAGED) {
+        out_of_order(s, "managed app configuration");
+        return;
+    }
+    dt_signon_evidence_managed_done(s, r, now);
+    after_feed(s, now);
+}
+
+void dt_signon_prompt_shown(dt_signon *s, dt_time now)
+{
+    (void)now;
+    if (s->prompt_state == DT_PROMPT_TO_SHOW)
+        s->prompt_state = DT_PROMPT_OPEN;
+}
+
+void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
+{
+    if (s->outdated != 0)
+        dt_signon_decide_again(s, now);
+    if (s->phase == DT_PHASE_DONE || s->finishing)
+        return; /* it crossed with the outcome */
+    s->steps++;
+    if (s->prompt_state == DT_PROMPT_NONE) {
+        dt_signon_detail(s, "an answer came that was not asked for");
+        dt_signon_abandon(s, DT_CAUSE_INTERNAL, now); /* which takes back a push */
+        return;
+    }
+    s->prompt_state = DT_PROMPT_NONE;
+    if (s->conversation == DT_CONVERSATION_CHALLENGE)
+        s->deadline = now + s->wait_limit; /* a new round trip has its own patience */
+    dt_signon_mfa_answered(s, answer, now);
+}
+
+void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
+{
+    if (s->phase == DT_PHASE_DONE || s->abandoned)
+        return;
+    s->abandoned = true;
+    s->abandon_cause = dt_cause_allows(cause) ? DT_CAUSE_INTERNAL : cause;
+    if (s->finishing && s->final_result == DT_ALLOW) {
+        s->final_result = DT_DENY;
+        s->final_cause = s->abandon_cause;
+    }
+    if (is_wait(s->phase) && !s->finishing)
+        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+}
+
+void dt_signon_note(dt_signon *s, char const *why)
+{
+    dt_signon_detail(s, "%s", why);
+}
+
+void dt_signon_set_conversation(dt_signon *s, dt_conversation c)
+{
+    s->conversation = c;
+}
+
+bool dt_signon_is_done(dt_signon const *s)
+{
+    return s->phase == DT_PHASE_DONE;
+}
+
+dt_outcome const *dt_signon_outcome(dt_signon const *s)
+{
+    return &s->outcome;
+}
+
+dt_identity const *dt_signon_identity(dt_signon const *s)
+{
+    return &s->who;
+}
+
+dt_evidence_set const *dt_signon_evidence(dt_signon const *s)
+{
+    return &s->evidence;
+}
+
+dt_site const *dt_signon_site(dt_signon const *s)
+{
+    return &s->site;
+}
+
+static char const *groups_from(unsigned from)
+{
+    switch (from) {
+    case DT_GROUPS_FROM_REQUEST:
+        return "request";
+    case DT_GROUPS_FROM_OKTA:
+        return "okta";
+    default:
+        return "request+okta";
+    }
+}
+
+void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->id = s->id;
+    out->application = s->application;
+    out->service = s->pam_service;
+    out->user = s->who.kind != DT_IDENTITY_NONE ? s->who.local : s->name;
+    out->login = s->who.login;
+    out->realm = s->who.realm;
+    out->machine = s->who.kind == DT_IDENTITY_MACHINE;
+    out->name = s->name;
+    out->account = s->account;
+    out->caller = s->caller;
+    out->ruser = s->ruser;
+    out->tty = s->tty;
+    out->seat = s->seat;
+    out->place = s->place;
+    out->client_ip = s->client_ip;
+    out->nas = s->nas;
+    out->station = s->station;
+    out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
+    if (s->group_knowledge == DT_GROUPS_KNOWN)
+        out->groups_from = groups_from(dt_site_groups_from(&s->site));
+    out->generation = s->site.generation;
+    out->loaded = s->site.loaded;
+    out->started = s->started;
+    out->device_event = true;
+}
+
+dt_guid const *dt_signon_refresh_hint(dt_signon const *s)
+{
+    return s->refresh_hint ? &s->lookup_id : NULL;
+}
+
+/* What a text that is no IP address says. A MAC address is what 802.1X has in its place. */
+static dt_address address_kind(dt_signon const *s)
+{
+    char mac[DT_VPN_MAC_TEXT];
+
+    if (s->client_ip[0] == '\0')
+        return s->local            ? DT_ADDRESS_LOCAL
+               : s->address_wanted ? DT_ADDRESS_UNKNOWN
+                                   : DT_ADDRESS_ABSENT;
+    return dt_mac_parse(dt_bytes_str(s->client_ip), mac) == DT_OK ? DT_ADDRESS_ABSENT
+                                                                  : DT_ADDRESS_UNKNOWN;
+}
+
+bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, char const **login)
+{
+    *device = &s->okta_device.device_id;
+    *login = s->who.login;
+    return s->okta_refresh_hint;
+}
+
+/* `groups` has room for DT_SIGNON_GROUPS_MAX. */
+static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy_input *out)
+{
+    char const *at = s->groups;
+    bool own_realm = s->who.realm[0] == '\0';
+
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < s->group_count; i++) {
+        groups[i] = at;
+        at += strlen(at) + 1;
+    }
+    /* A local name of another realm is another person's here. */
+    out->user = own_realm || s->who.login[0] == '\0' ? s->who.local : s->who.login;
+    out->login = s->who.login;
+    out->short_login = s->short_login;
+    out->machine = s->who.kind == DT_IDENTITY_MACHINE;
+    out->groups = groups;
+    out->group_count = s->group_count;
+    out->group_knowledge = s->group_knowledge;
+    if (dt_ip_parse(s->client_ip, &out->ip) < 0 || !dt_ip_is_of_a_host(&out->ip))
+        out->ip.set = false; /* a host name, a MAC address, nothing, 0.0.0.0 */
+    out->address = address_kind(s);
+    out->trust = s->outcome.verdict.trust;
+    out->reason = s->outcome.verdict.reason;
+    out->now = s->explain && s->imagined.time > 0 ? s->imagined.time : s->decided;
+    out->utc_offset = s->utc_offset;
+    out->utc_offset_known = s->utc_offset_known;
+    out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
+    out->unknown_as = s->site.config->policy.unknown_device_as;
+}
+
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now)
+{
+    s->decided = now;
+    fill_policy_input(s, s->group_list, out);
+}
+
+/* The rules were asked: one decided, or none did. */
+static bool was_decided(dt_signon const *s)
+{
+    return s->outcome.decision.cause != DT_DECISION_NO_RULE ||
+           s->outcome.cause == DT_CAUSE_NO_RULE || s->outcome.would_cause == DT_CAUSE_NO_RULE;
+}
+
+/* Of all evidence that `counts` the sources, and when the oldest of it was learnt. */
+static void origin_of(dt_signon const *s, bool (*counts)(dt_signon const *, dt_evidence const *),
+                      char text[DT_ORIGIN_MAX], dt_origin *out)
+{
+    unsigned named = 0;
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, DT_ORIGIN_MAX);
+    *out = (dt_origin){.from = text};
+    text[0] = '\0';
+    for (size_t i = 0; i < s->evidence.count && i < DT_EVIDENCE_MAX; i++) {
+        dt_evidence const *e = &s->evidence.items[i];
+        if (!counts(s, e))
+            continue;
+        if (out->learnt == 0 || e->observed < out->learnt)
+            out->learnt = e->observed;
+        if ((named & (unsigned)e->source) == 0)
+            dt_buf_printf(&b, "%s%s", named != 0 ? "+" : "", dt_source_name(e->source));
+        named |= (unsigned)e->source;
+    }
+}
+
+/* A device that is trusted is so by some of it, another in spite of all of it. */
+static bool tells_device(dt_signon const *s, dt_evidence const *e)
+{
+    return s->outcome.verdict.sources == 0 ||
+           ((unsigned)e->source & s->outcome.verdict.sources) != 0;
+}
+
+static bool tells_platform(dt_signon const *s, dt_evidence const *e)
+{
+    return e->platform != DT_PLATFORM_UNKNOWN && e->platform == s->outcome.verdict.platform;
+}
+
+void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out)
+{
+    unsigned from = dt_site_groups_from(&s->site);
+
+    *out = (dt_policy_origins){.now = s->decided, .address_text = s->client_ip};
+    out->address.from = "the request";
+    out->time.from = s->explain && s->imagined.time > 0 ? "the question" : "this host's clock";
+    if (s->group_knowledge == DT_GROUPS_KNOWN)
+        out->groups = (dt_origin){from == DT_GROUPS_FROM_OKTA      ? "okta"
+                                  : from == DT_GROUPS_FROM_REQUEST ? "the request"
+                                                                   : "the request and okta",
+                                  s->groups_learnt};
+    origin_of(s, tells_platform, text->platform, &out->platform);
+    if (s->outcome.verdict.platform == DT_PLATFORM_UNKNOWN &&
+        s->platform_hint != DT_PLATFORM_UNKNOWN)
+        out->platform = (dt_origin){.from = "the request"};
+    if (s->explain && s->imagined.device)
+        out->device.from = "the question";
+    else
+        origin_of(s, tells_device, text->device, &out->device);
+}
+
+void dt_signon_explain(dt_signon const *s, dt_buf *out)
+{
+    char const *groups[DT_SIGNON_GROUPS_MAX];
+    dt_policy_origins from;
+    dt_origins_text text;
+    dt_policy_input in;
+
+    if (s->refresh_only || s->site.policy == NULL || !was_decided(s))
+        return;
+    fill_policy_input(s, groups, &in);
+    dt_signon_origins(s, &text, &from);
+    dt_policy_explain_json(s->site.policy, &in, &from, &s->outcome.decision, out);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dt_signon, the step machine of one sign-on: one attempt of one user at one application. It does
+ * no I/O and reads no clock. Ask it "what now?" with dt_signon_next; it answers with a step; perform
+ * it and feed the result back. It can be saved and loaded between any two steps.
+ *
+ *   request -> evidence -> verdict -> decision -> MFA conversation -> outcome
+ *
+ * It allocates nothing and is a plain value of bounded size: put it where you like. */
+#ifndef DT_CORE_SIGNON_H
+#define DT_CORE_SIGNON_H
+
+#include "core/ruleset/identity.h"
+#include "core/intune/intune.h"
+#include "core/device/managed_config.h"
+#include "core/device/ocsp.h"
+#include "core/okta/okta.h"
+#include "core/signon/outcome.h"
+#include "core/policy/policy_explain.h"
+#include "core/signon/remembered.h"
+#include "core/device/ssh.h"
+#include "core/device/ssh_certificate.h"
+#include "core/base/step.h"
+#include "core/device/vpn_claims.h"
+#include "core/device/x509.h"
+
+#define DT_SIGNON_WAIT_MAX DT_HOURS(1) /* longest `wait_limit`; a longer one is cut to it */
+#define DT_SIGNON_STEPS_MAX 512        /* steps one sign-on may take; past it: denied, INTERNAL */
+
+/* Everything about a site that sign-ons share: read-only, made once, replaced as a whole. */
+typedef struct dt_site {
+    dt_config const *config;
+    dt_trust_store const *anchors;
+    dt_ssh_cas const *ssh_cas;       /* CAs of devices' SSH certificates; NULL: none */
+    dt_policy const *policy;         /* of the application; NULL denies with DT_CAUSE_CONFIG */
+    struct dt_managed_file *managed; /* where DT_STEP_MANAGED reads; the core only hands it on */
+    /* Which of the sites that one process uses one after another it is, counted from 1, and since
+     * when: for the audit. 0 = not counted. */
+    uint64_t generation;
+    dt_time loaded;
+    /* Hex SHA-256 of what the verdict hangs on besides the policy: devtrust.conf, and the CAs
+     * of certificates. NULL = not known. */
+    char const *config_hash, *ca_hash;
+    void *owner;          /* whose it is; the core does not look at it */
+    dt_policy const *org; /* the org's own rules, which come first; NULL: there are none */
+    dt_user_table const *user_table; /* of [user_name] table_file; NULL: none */
+} dt_site;
+/* Whether any of the rules names groups, or this one. */
+bool dt_site_needs_groups(dt_site const *site);
+bool dt_site_names_group(dt_site const *site, char const *group);
+/* Groups that are kept because rules name them; from then on only those without which a decision may be
+ * another one. */
+#define DT_GROUPS_KEPT_FREELY 32
+/* Whether a group of a person has to be carried on, beside the `count` ones of `kept` (names,
+ * NUL-terminated one after another). */
+bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group);
+/* True when some rule names a group by a name or a pattern; by its id at Okta. */
+bool dt_site_names_names(dt_site const *site);
+bool dt_site_names_ids(dt_site const *site);
+/* Who is to tell groups, dt_groups_from bits: whom [policy] groups_from names, and Okta where a rule
+ * names a group by its id at Okta: it alone, where rules name none otherwise. */
+unsigned dt_site_groups_from(dt_site const *site);
+
+/* Decides by the org's own rules, into o->org, and adds what they ask for to o->decision, which is the
+ * application's; o->org_mfa says whether MFA is due because of them. `o->verdict` counts for org_mfa =
+ * unless_trusted. Nothing where there are none. */
+void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outcome *o);
+
+/* Whether sign-ons are only reported there: the policy's word, or else the configuration's; never where
+ * the first factor is the Okta password, which is ours to check. */
+bool dt_site_is_report_only(dt_site const *site);
+
+/* How the door can speak with the person. */
+typedef enum dt_conversation {
+    DT_CONVERSATION_NONE = 0,  /* cannot be shown anything: push or a passcode already given */
+    DT_CONVERSATION_CHALLENGE, /* one prompt per round trip; nothing runs between (RADIUS) */
+    DT_CONVERSATION_LIVE,      /* a prompt may stay open while a push is polled (PAM) */
+} dt_conversation;
+
+/* What `explain` supposes instead of what is. The zero value supposes nothing. */
+typedef struct dt_imagined {
+    bool device; /* the two below are the verdict, whatever evidence there is */
+    dt_trust trust;
+    dt_reason reason;
+    dt_time time; /* rules are asked for this moment; 0: now. Look-ups are made now all the same */
+} dt_imagined;
+
+/* The sign-on that a session goes on with, as far as it has to be the same now. */
+typedef struct dt_continued {
+    dt_mfa_given mfa; /* zero: none was asked for */
+    dt_trust trust;
+    dt_reason reason;
+    char rule[DT_POLICY_NAME_MAX];
+} dt_continued;
+
+/* The request. All borrowed; needed only during dt_signon_begin. */
+typedef struct dt_request {
+    char const *id; /* DT_SIGNON_ID_LEN random hex digits: names the sign-on in the audit log */
+    char const *application; /* whose policy, limits and remembered MFA count */
+    char const *service; /* the PAM service, which may be a variant of the application; "" or NULL =
+                                there is none. Told in the event, and nothing else */
+    /* Who is asked: as the directory names them, or the account of this host. The identity is made of it,
+     * by core/ruleset/identity.h, and of nothing else. */
+    char const *user;
+    /* For the audit; "" or NULL = not known. The name as it was typed; the account that will be opened, where it is another than that
+     * of `user`; who called, by the real uid; and what the application says who called (PAM_RUSER). */
+    char const *typed, *account, *caller, *ruser;
+    char const *client_ip; /* "" = local or not known */
+    char const *nas;
+    char const *station;
+    char const *session; /* names the session that a frequency of ONCE_PER_SESSION goes by, told by
+                            somebody who is believed: the kernel, the NAS; never by the person's own
+                            software. "" = none, and each sign-on is a session of its own */
+    /* For the audit; "" or NULL = not known: the terminal, logind's seat, and where the person is by these
+     * (dt_presence_name). What they are worth is in `local` and `host_evidence`. */
+    char const *tty, *seat, *place;
+    char const *const *groups;
+    size_t group_count;
+    dt_group_knowledge group_knowledge;
+    dt_platform platform_hint; /* asserted */
+    /* evidence */
+    dt_bytes certificate; /* DER of a certificate of a finished TLS handshake; empty = none */
+    dt_bytes chain[DT_CHAIN_MAX];
+    size_t chain_count;
+    bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
+    bool handshake_resumed;  /* it resumed a session, in which no chain is sent */
+    /* The handshake goes on with a session in which a sign-on of this person passed: no new one, so the MFA
+     * that was given then counts for as long as rule and device are the same, and the account at Okta. */
+    dt_continued const *continued;
+    bool only_continue;        /* nobody can be asked here: where MFA would be, PRIMARY_MISSING */
+    char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
+    bool local;                /* the person sits at this host; counts where client_ip is "" */
+    bool address_wanted;       /* client_ip has to tell where from: where it is "", and not local,
+                                  that is not known, instead of there being no address */
+    int utc_offset;            /* of local time now, minutes east of UTC */
+    bool utc_offset_known;
+    bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */
+    bool agent;                /* an SSH agent of the person came along, and may be asked */
+    char const *host;          /* where the sign-on is: what an agent signs names it; "" or NULL */
+    char const *vpn_device_id; /* asserted by a VPN client; "" = none */
+    dt_vpn_claims const *vpn;  /* what else it asserts; NULL = nothing */
+    /* conversation */
+    dt_conversation conversation;
+    bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
+                         (and show the number there) instead of waiting silently */
+    bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
+    dt_imagined imagined; /* counts with `explain` alone; utc_offset is then of its time */
+    char const *passcode; /* given along with the request; "" = none */
+    /* The first factor. An application of [primary] okta_password wants the password, unless the
+     * handshake was the first factor; any other refuses one, since nobody would check it. */
+    char const *password;   /* the person's; "" or NULL = none. Wipe it after dt_signon_begin */
+    dt_primary primary;     /* DT_PRIMARY_HANDSHAKE, or STACK */
+    char const *push_key;   /* the sign-on that retransmits of it share a push with: identity,
+                             application and station for RADIUS; unique for PAM */
+    char const *connection; /* names the SSH connection, as the kernel has it: it gets one push.
+                               "" or NULL = none, or not known */
+    dt_time wait_limit;     /* longest wait for the person from `now` on */
+    uint8_t random[32];     /* fresh: nonces, jitter */
+} dt_request;
+
+typedef enum dt_step_kind {
+    DT_STEP_DONE = 0, /* the outcome is there */
+    DT_STEP_HTTP,
+    DT_STEP_STORE,
+    DT_STEP_SIGN,
+    DT_STEP_AGENT,   /* ask the SSH agent that came along */
+    DT_STEP_MANAGED, /* read the managed app configuration of this host */
+    DT_STEP_PROMPT,  /* show it, call dt_signon_prompt_shown, go on asking */
+    DT_STEP_WAIT,    /* until a time, or until the open prompt is answered, whichever is first */
+} dt_step_kind;
+
+/* Borrowed from the machine until it is next fed or asked. */
+typedef struct dt_step {
+    dt_step_kind kind;
+    dt_http_request const *http;
+    dt_store_op const *store;
+    dt_sign_request const *sign;
+    dt_agent_request const *agent;
+    struct dt_managed_file *managed;
+    dt_prompt const *prompt;
+    bool suspend;  /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
+                         another request (dt_signon_load, dt_signon_answer) */
+    dt_time until; /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
+    bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
+    dt_outcome const *outcome;
+} dt_step;
+
+typedef struct dt_signon dt_signon;
+/* Bytes a dt_signon takes. */
+size_t dt_signon_size(void);
+
+/* Starts a machine in storage of dt_signon_size() bytes. Never fails: what is wrong with the request
+ * becomes an outcome that denies. `site` must outlive the machine. */
+void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now);
+
+/* What now? Idempotent until fed. */
+void dt_signon_next(dt_signon *s, dt_time now, dt_step *out);
+
+/* Results. Feeding a result that was not asked for makes the machine deny (DT_CAUSE_INTERNAL). */
+void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_agent_done(dt_signon *s, dt_agent_result const *r, dt_time now);
+void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
+void dt_signon_prompt_shown(dt_signon *s, dt_time now);
+/* The person's answer to the open prompt; may come while HTTP is under way. Empty = just Enter. */
+void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now);
+/* The person left, or the server stops: the machine gives up as soon as it can, cancelling a push
+ * that is under way, and ends with CLIENT_GONE (or `cause` BUSY for a stop). */
+void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now);
+/* Why the door gives it up, for the administrator: before dt_signon_abandon. Escaped here. */
+void dt_signon_note(dt_signon *s, char const *why);
+/* The door can no longer show prompts or hold the line: from now on `conversation` is as given. */
+void dt_signon_set_conversation(dt_signon *s, dt_conversation c);
+
+/* Takes an outcome that allows back: denied for `cause`. Of a machine that is done. */
+void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail);
+
+/* True once the machine has asked for an outcome. */
+bool dt_signon_is_done(dt_signon const *s);
+/* The current verdict and decision, for attributes and `explain`; zero (denying) before they are
+ * made. Borrowed. */
+dt_outcome const *dt_signon_outcome(dt_signon const *s);
+dt_evidence_set const *dt_signon_evidence(dt_signon const *s);
+/* Who signs on; kind NONE where the name was refused. Borrowed. */
+dt_identity const *dt_signon_identity(dt_signon const *s);
+/* The site it was begun or loaded with. Borrowed from the machine. */
+dt_site const *dt_signon_site(dt_signon const *s);
+/* Fills who and where from the machine (borrowed from it); host and door are the caller's. */
+void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
+/* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the
+ * device id, or NULL. */
+dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
+/* The same of the answer of Okta's Devices API about this device and this person. */
+bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, char const **login);
+/* Appends how the decision came about, as dt_policy_explain_json writes it; nothing when there was no
+ * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
+void dt_signon_explain(dt_signon const *s, dt_buf *out);
+/* Where the values of the input came from, as rules are explained with them; borrowed from the machine
+ * and from `text`, which the caller brings. */
+typedef struct dt_origins_text {
+    char device[DT_ORIGIN_MAX], platform[DT_ORIGIN_MAX];
+} dt_origins_text;
+void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out);
+/* The input that was decided on, for `explain`; borrowed from the machine. */
+void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now);
+
+/* Whether a row of DT_TABLE_PUSH is of a push that may still be answered. */
+bool dt_signon_push_is_pending(dt_bytes record);
+
+/* Saved form: a version, then fields with their lengths. No secret is ever in it. */
+#define DT_SIGNON_SAVED_MAX (60 * 1024)
+DT_MUST_USE int dt_signon_save(dt_signon const *s, dt_buf *out);
+/* DT_E_PARSE for anything that is not exactly such a form (other version, lengths out of bounds,
+ * values out of range). `site` as in begin. */
+DT_MUST_USE int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved);
+
+/* A machine of its own that only refreshes one device's Intune answer in the cache (prefetch during
+ * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
+void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+                             dt_time now);
+/* The same for what Okta knows of the device and person of another machine, which has such a hint. */
+void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
+                                    dt_time now);
+
+/* The same for what an OCSP responder says of a certificate. */
+void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q,
+                          dt_time now);
+/* The question that the machine wants an OCSP responder asked now; NULL when it wants something else.
+ * Borrowed. */
+dt_ocsp_question const *dt_signon_ocsp_question(dt_signon const *s);
+/* The kept answer that was used is near its end: the driver may ask again after the sign-on. Or NULL. */
+dt_ocsp_question const *dt_signon_ocsp_hint(dt_signon const *s);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asking Intune's Compliance Retrieval service about the device: where the service is, which the cache
+ * keeps and Graph tells, and then the question. What comes of the answer is signon_evidence.c's. */
+#include "core/signon/signon_internal.h"
+
+#include <string.h>
+
+/* As found so long ago that it is looked up before it is used, and used when Graph tells no other. */
+#define DOUBTED ((dt_time)1)
+
+bool dt_signon_is_compliance(dt_phase p)
+{
+    return p >= DT_PHASE_SERVICE_GET && p <= DT_PHASE_COMPLIANCE_HTTP;
+}
+
+void dt_signon_intune_ask(dt_signon *s)
+{
+    bool graph = s->site.config->intune.service != DT_INTUNE_BY_COMPLIANCE;
+
+    dt_signon_set_phase(s, graph ? DT_PHASE_INTUNE_HTTP : DT_PHASE_SERVICE_GET);
+}
+
+static void look_up(dt_signon *s)
+{
+    s->service_asked = true;
+    s->service_pages = 0;
+    s->next_url[0] = '\0';
+    dt_signon_set_phase(s, DT_PHASE_SERVICE_HTTP);
+}
+
+static void got_address(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_time age;
+
+    s->service_known = r->status == DT_STORE_OK &&
+                       dt_compliance_unpack(s->site.config, r->value, &s->service) == DT_OK;
+    age = s->service_known ? now - s->service.found : -1;
+    if (age >= 0 && age < DT_COMPLIANCE_ADDRESS_TTL)
+        dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
+    else
+        look_up(s);
+}
+
+void dt_signon_compliance_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (s->phase == DT_PHASE_SERVICE_GET)
+        got_address(s, r, now);
+    else if (s->service.found == DOUBTED)
+        dt_signon_intune_unavailable(s, NULL, now);
+    else /* PUT: an address that could not be kept is still an address */
+        dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
+}
+
+/* True when there is another page, and it will be asked for. */
+static bool next_page(dt_signon *s, char const *next)
+{
+    if (++s->service_pages < DT_COMPLIANCE_PAGES_MAX &&
+        dt_str_copy(s->next_url, sizeof(s->next_url), next) == DT_OK)
+        return true;
+    s->next_url[0] = '\0';
+    return false;
+}
+
+static void service_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_compliance_address found;
+    char next[DT_URL_MAX];
+    dt_error err = {0};
+    dt_intune_answer a = dt_compliance_read_endpoints(s->site.config, r, now, &found, next, &err);
+
+    if (a == DT_INTUNE_OK && found.url[0] == '\0') {
+        if (next_page(s, next))
+            return; /* the same phase again */
+        a = DT_INTUNE_UNUSABLE;
+        (void)dt_error_set(&err, DT_E_LIMIT, "Graph lists more endpoints than are read");
+    }
+    if (a == DT_INTUNE_OK) {
+        s->service = found;
+        s->service_known = true;
+        s->next_url[0] = '\0';
+        dt_signon_set_phase(s, DT_PHASE_SERVICE_PUT);
+        return;
+    }
+    if (s->service_known) { /* where it was is better than nowhere */
+        dt_signon_detail(s, "Intune: %s", err.text);
+        s->next_url[0] = '\0';
+        dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
+        return;
+    }
+    dt_signon_lookup_failed(s, a, r, &err, now);
+}
+
+/* The kept address may be the cause: the tenant may have moved. Not of a limit, which is the service's
+ * own word, not of a failure of ours, and not of an address that Graph told a moment ago. */
+static bool is_to_blame(dt_signon const *s, dt_intune_answer a, dt_time now)
+{
+    dt_time age = now - s->service.found;
+
+    return a != DT_INTUNE_RATE_LIMITED && a != DT_INTUNE_LOCAL && !s->service_asked &&
+           (age < 0 || age >= DT_COMPLIANCE_ADDRESS_AGAIN);
+}
+
+/* Looks the address up again, where there is time for that: else whoever comes next does. */
+static void doubt_address(dt_signon *s, dt_http_response const *r, dt_error const *e)
+{
+    dt_signon_detail(s, "Intune: %s", e->text);
+    if (r->failure == DT_HTTP_TIMEOUT || s->intune_cached) {
+        s->service.found = DOUBTED;
+        dt_signon_set_phase(s, DT_PHASE_SERVICE_PUT);
+        return;
+    }
+    s->service_known = false;
+    look_up(s);
+}
+
+static void answer_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_intune_device device;
+    dt_error err = {0};
+    dt_intune_answer a = dt_compliance_read_device(r, &s->lookup_id, now, &device, &err);
+
+    if (a == DT_INTUNE_OK || a == DT_INTUNE_NOT_ENROLLED) {
+        s->intune = device;
+        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
+    } else if (is_to_blame(s, a, now)) {
+        doubt_address(s, r, &err);
+    } else {
+        dt_signon_lookup_failed(s, a, r, &err, now);
+    }
+}
+
+void dt_signon_compliance_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    if (s->phase == DT_PHASE_SERVICE_HTTP)
+        service_done(s, r, now);
+    else
+        answer_done(s, r, now);
+}

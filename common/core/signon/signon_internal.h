@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of dt_signon, shared by its own files only (signon*.c): the phases, the fields, and the
+ * few functions by which one file hands on to another.
+ *
+ * A machine at rest is always in a phase that waits for something: each phase has one kind of step.
+ * What a phase asks for is rendered anew from the fields by dt_signon_next, never kept, so a saved
+ * machine is its phase and its fields. */
+#ifndef DT_CORE_SIGNON_INTERNAL_H
+#define DT_CORE_SIGNON_INTERNAL_H
+
+#include "core/intune/compliance_service.h"
+#include "core/base/crypto.h"
+#include "core/device/device_record.h"
+#include "core/device/ocsp.h"
+#include "core/okta/okta_device.h"
+#include "core/signon/remembered.h"
+#include "core/signon/signon.h"
+#include "core/device/ssh_agent.h"
+#include "core/device/ssh_wire.h"
+
+#define DT_SIGNON_GROUPS_MAX 64 /* of the person's groups, those that the policy names */
+#define DT_SIGNON_GROUPS_TEXT_MAX 4096
+#define DT_SIGNON_GROUP_PAGES_MAX 20  /* pages of Okta groups that are read */
+#define DT_SIGNON_GROUP_NAMES_MAX 16  /* names of a person's groups that the org is asked about */
+#define DT_SIGNON_NAME_PAGES_MAX 5    /* pages of groups of one name */
+#define DT_SIGNON_DEVICE_PAGES_MAX 5  /* pages of devices that have one Entra id */
+#define DT_SIGNON_END_STEPS_MAX 8     /* beyond DT_SIGNON_STEPS_MAX, to take back a push */
+#define DT_SIGNON_RETRIES_MAX 2       /* of one GET, or of a request that was rate limited */
+#define DT_SIGNON_TOTP_MAX 2          /* TOTP factors a passcode is tried with (Okta, Google) */
+#define DT_SIGNON_POLL_FAILURES_MAX 5 /* polls in a row without a usable answer */
+#define DT_SIGNON_EARLY_POLLS 3       /* quick polls in which a number challenge may turn up */
+#define DT_SIGNON_EARLY_POLL_INTERVAL DT_SECONDS(1)
+#define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
+#define DT_SIGNON_FAIR_TIMEOUT DT_SECONDS(10)     /* without an answer for so long, Okta is away */
+#define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
+#define DT_SIGNON_CONNECTION_KEPT DT_HOURS(24)    /* that an SSH connection has had its push */
+#define DT_SIGNON_LOGIN_MAX DT_LOGIN_MAX
+#define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
+#define DT_SIGNON_VALUE_MAX 8192
+#define DT_SIGNON_RECORD_MAX 2048 /* of a push */
+#define DT_SIGNON_REFRESH_AT_PERCENT                                                               \
+    80 /* of cache_ttl: from here on an answer is refreshed ahead */
+#define DT_SIGNON_AGENT_SIGNATURES_MAX 3           /* that one agent is asked for */
+#define DT_SIGNON_AGENT_LIST_TIMEOUT DT_SECONDS(5) /* it needs nobody's consent to list its keys */
+#define DT_SIGNON_HOST_MAX 256
+#define DT_SIGNON_NUMBER_NONE (-1)
+#define DT_SIGNON_STRAY_ANSWERS_MAX 3       /* texts that are no passcode, told to be none */
+#define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
+
+/* Order matters for nothing but the saved form: add at the end, raise SAVED_VERSION. */
+typedef enum dt_phase {
+    DT_PHASE_DONE = 0,
+    DT_PHASE_HOST_SIGN,
+    DT_PHASE_MANAGED,
+    DT_PHASE_SSH_GET,
+    DT_PHASE_ALIAS_GET, /* which device a VPN client means */
+    DT_PHASE_INTUNE_GET,
+    DT_PHASE_INTUNE_HTTP,
+    DT_PHASE_INTUNE_PUT,
+    DT_PHASE_REMEMBERED_GET,
+    DT_PHASE_USER_GET,
+    DT_PHASE_USER_HTTP,
+    DT_PHASE_USER_PUT,
+    DT_PHASE_GROUPS_GET,
+    DT_PHASE_GROUPS_HTTP,
+    DT_PHASE_GROUPS_PUT,
+    DT_PHASE_FACTORS_HTTP,
+    DT_PHASE_PUSH_CLAIM,
+    DT_PHASE_PUSH_RECLAIM, /* take over the record of a push that is over */
+    DT_PHASE_PUSH_COUNT,
+    DT_PHASE_PUSH_HTTP,
+    DT_PHASE_PUSH_RECORD,
+    DT_PHASE_PUSH_WAIT,
+    DT_PHASE_PUSH_JOINED_GET,
+    DT_PHASE_PUSH_POLL,
+    DT_PHASE_PASSCODE_WAIT, /* a passcode prompt is open and no push is pending */
+    DT_PHASE_PASSCODE_HTTP,
+    DT_PHASE_RETRY_WAIT, /* then `retry_phase` again */
+    DT_PHASE_CANCEL_HTTP,
+    DT_PHASE_PUSH_FINISH,
+    DT_PHASE_REMEMBERED_PUT,
+    DT_PHASE_REMEMBERED_DROP, /* one that has ended */
+    DT_PHASE_FACTORS_GET,     /* as Okta listed them last */
+    DT_PHASE_FACTORS_PUT,
+    DT_PHASE_REGISTRY_GET,
+    DT_PHASE_PASSWORD_COUNT,
+    DT_PHASE_PASSWORD_HTTP,
+    DT_PHASE_PASSWORD_UNCOUNT, /* it was right: attempts count from the beginning */
+    DT_PHASE_PASSWORD_CANCEL,  /* the transaction that Okta opened for it */
+    DT_PHASE_OCSP_GET,         /* what is kept of a certificate's OCSP answer */
+    DT_PHASE_OCSP_AWAY_GET,    /* whether its responder was away a moment ago */
+    DT_PHASE_OCSP_HTTP,
+    DT_PHASE_OCSP_PUT,
+    DT_PHASE_OCSP_AWAY_PUT,
+    DT_PHASE_AGENT_LIST,
+    DT_PHASE_AGENT_KEY_GET, /* is it enrolled? then, once it is proved, as what */
+    DT_PHASE_AGENT_SIGN,
+    DT_PHASE_OKTA_DEVICE_GET,
+    DT_PHASE_OKTA_DEVICES_HTTP,      /* the person's devices */
+    DT_PHASE_OKTA_DEVICE_USERS_HTTP, /* the device's people */
+    DT_PHASE_OKTA_DEVICE_PUT,
+    DT_PHASE_ENTRA_GET, /* which device has an Entra device id */
+    DT_PHASE_ENTRA_HTTP,
+    DT_PHASE_ENTRA_PUT,
+    DT_PHASE_SERVICE_GET, /* where the Compliance Retrieval service is */
+    DT_PHASE_SERVICE_HTTP,
+    DT_PHASE_SERVICE_PUT,
+    DT_PHASE_COMPLIANCE_HTTP,    /* what it says of the device; then INTUNE_PUT */
+    DT_PHASE_PUSH_CONNECTION,    /* has this SSH connection had its push? */
+    DT_PHASE_PASSCODE_COUNT,     /* each passcode is counted before it is sent */
+    DT_PHASE_PASSCODE_UNCOUNT,   /* Okta did not look at it */
+    DT_PHASE_LIMITS_CLEAR,       /* an MFA was right: wrong passcodes count from the beginning */
+    DT_PHASE_PASSWORD_WHO,       /* too many names are counted: does Okta know this one? */
+    DT_PHASE_PASSCODE_TRIED_GET, /* was this very passcode wrong a moment ago? */
+    DT_PHASE_PASSCODE_TRIED_PUT, /* it is from now on */
+    DT_PHASE_GROUP_NAME_GET,     /* has the org one group of this name? */
+    DT_PHASE_GROUP_NAME_HTTP,
+    DT_PHASE_GROUP_NAME_PUT,
+    DT_PHASE_COUNT,
+} dt_phase;
+
+/* In what the site that a kept sign-on began with differs from the one that it goes on with. */
+#define DT_OUTDATED_POLICY (1u << 0)
+#define DT_OUTDATED_CONFIG (1u << 1)
+#define DT_OUTDATED_CA (1u << 2)
+
+typedef enum dt_prompt_state {
+    DT_PROMPT_NONE = 0,
+    DT_PROMPT_TO_SHOW,
+    DT_PROMPT_OPEN,
+} dt_prompt_state;
+
+/* Whose push is under way, as the store knows it (DT_TABLE_PUSH). */
+typedef enum dt_push_state {
+    DT_PUSH_NONE = 0,
+    DT_PUSH_STARTING, /* claimed, not yet sent */
+    DT_PUSH_WAITING,
+    DT_PUSH_APPROVED,
+    DT_PUSH_REJECTED,
+    DT_PUSH_OVER,   /* timed out, cancelled, failed: nobody may build on it */
+    DT_PUSH_LOCKED, /* the same, because the person's account was locked meanwhile */
+} dt_push_state;
+
+/* An SSH agent that came along; its keys and the one that is asked for are in the room at the end. */
+typedef struct dt_agent_state {
+    bool wanted;      /* it is still to be asked */
+    bool certificate; /* a device CA's certificate is the one that is asked for */
+    bool proved;      /* its signature holds */
+    size_t count, at; /* plain keys, and which of them is looked at */
+    size_t blob_len;  /* of the key that is asked for */
+    int asked;        /* signatures */
+    dt_reason failed; /* why none proved anything */
+    dt_time until;
+} dt_agent_state;
+
+typedef struct dt_agent_key {
+    uint8_t digest[DT_SHA256_LEN]; /* of its blob */
+    bool hardware;
+} dt_agent_key;
+
+typedef struct dt_push {
+    dt_push_state state;
+    bool joined; /* another sign-on sent it */
+    int number;
+    char login[DT_SIGNON_LOGIN_MAX];
+    char owner[DT_SIGNON_ID_LEN + 1];
+    char share[2 * DT_SHA256_LEN + 1]; /* push_key of the sign-on that sent it */
+    dt_time at;                        /* when it was denied; else 0 */
+    char poll_url[DT_SIGNON_LINK_MAX];
+    char cancel_url[DT_SIGNON_LINK_MAX];
+} dt_push;
+
+struct dt_signon {
+    dt_site site;
+    dt_phase phase;
+    dt_phase retry_phase;
+    int steps;
+    int retries;
+    unsigned
+        outdated; /* DT_OUTDATED_*: has to be decided again before anything else; never saved */
+    dt_time started, deadline, wait_limit;
+    dt_time until; /* of the WAIT phases */
+
+    /* who and where */
+    char id[DT_SIGNON_ID_LEN + 1];
+    char application[DT_APPLICATION_MAX];
+    char pam_service[DT_APPLICATION_MAX]; /* not saved: a PAM sign-on never is */
+    dt_identity who; /* made once, by dt_signon_begin; rules, limits, caches go by it */
+    char short_login[DT_LOGIN_MAX]; /* dt_identity_short; never saved */
+    char name
+        [DT_USER_MAX]; /* what it was made of, cut where it was too long for one; for the audit */
+    char account
+        [DT_USER_MAX]; /* that will be opened; "" = that of `who`; not saved, as are the next */
+    char caller[DT_USER_MAX], ruser[DT_USER_MAX];
+    char tty[DT_ADDRESS_MAX], seat[DT_ADDRESS_MAX], place[DT_ADDRESS_MAX];
+    char client_ip[DT_ADDRESS_MAX];
+    char nas[DT_USER_MAX];
+    char station[DT_USER_MAX];
+    char session[DT_SESSION_NAME_MAX];
+    char push_key[2 * DT_SHA256_LEN + 1];
+    char connection[DT_SESSION_NAME_MAX];
+    size_t groups_len, group_count;
+    dt_group_knowledge group_knowledge;
+    size_t told_len, told_count; /* of them, those that came with the request */
+    bool okta_groups_missing;    /* all others who are to tell groups have told them */
+    int group_pages;
+    uint64_t
+        unsure_names; /* a bit for each group: Okta told its name, and others may have it, too */
+    size_t name_at;   /* the group whose name is looked up at the org */
+    int names_asked,
+        name_pages;        /* names that the org was asked about; pages of the present answer */
+    int named;             /* groups of that name so far; means something once it was asked */
+    dt_time groups_learnt; /* at Okta; 0: they came with the request */
+    char next_url[DT_SIGNON_LINK_MAX];
+    dt_platform platform_hint;
+    uint8_t random[32];
+    char host[DT_SIGNON_HOST_MAX];
+
+    /* evidence */
+    bool local, address_wanted;
+    int utc_offset;
+    bool utc_offset_known;
+    dt_time decided; /* when the policy was last asked */
+    dt_imagined imagined;
+    bool host_evidence;
+    bool host_managed; /* the managed app configuration is still to be read */
+    bool refresh_only;
+    bool refresh_hint;
+    dt_ssh_keys ssh;
+    size_t ssh_at;
+    dt_agent_state agent;
+    bool registry_asked;
+    dt_vpn_claims vpn;
+    bool vpn_search; /* the device that the VPN client means is still to be found */
+    size_t vpn_at;
+    dt_evidence_set evidence;
+    bool ocsp_waits; /* `ocsp_evidence` is good but for the answer to `ocsp` */
+    bool ocsp_from_cache, ocsp_hint;
+    dt_evidence ocsp_evidence;
+    dt_ocsp_answer ocsp_answer;
+    dt_guid lookup_id;
+    dt_intune_device intune;
+    dt_intune_name lookup_name; /* by which a device is looked for; unset: by none */
+    int lookup_found;           /* devices that have it, so far: 0; 1: `intune`; 2: several */
+    int lookup_pages;
+    bool intune_cached; /* `intune` holds an answer that may be used as STALE */
+    bool service_known; /* `service` is an address of the Compliance Retrieval service */
+    bool service_asked; /* Graph was asked for it */
+    int service_pages;
+    bool device_wants_user; /* who the person is at Okta is looked up for `okta_device` */
+    dt_okta_device okta_device;
+    dt_okta_device okta_device_kept; /* may be used as STALE; zero: none */
+    int okta_device_pages;
+    bool okta_refresh_hint;
+
+    /* conversation */
+    dt_conversation conversation;
+    bool push_prompt, explain;
+    bool abandoned;
+    dt_cause abandon_cause;
+    dt_prompt prompt;
+    dt_prompt_state prompt_state;
+    bool prompt_takes_passcode;
+    bool push_prompted, number_shown;
+    char passcode[DT_ANSWER_MAX]; /* wiped once used; never saved */
+    int attempts;
+    bool
+        stray_answer; /* text that is not a passcode was typed at the prompt of a push, and nothing was said to it */
+    int stray_answers;                         /* how often */
+    char password[DT_PASSWORD_MAX];            /* the same */
+    char state_token[DT_OKTA_STATE_TOKEN_MAX]; /* the same */
+
+    /* Okta */
+    char user_id[DT_OKTA_ID_MAX];
+    bool user_cached;
+    bool user_stale; /* who it is stands in the cache, but too old to go by unless Okta is away */
+    bool factors_known, factors_stale;
+    bool okta_away;
+    dt_time user_fetched, password_changed, status_changed;
+    dt_mfa_given
+        earlier;    /* that the rule accepts; whether Okta still knows the person as then is being
+                             found out */
+    bool continues; /* `earlier` is that of the session which goes on */
+    dt_continued continued; /* never saved */
+    bool only_continue;     /* the same */
+    bool handshake_resumed; /* the same */
+    char push_factor[DT_OKTA_ID_MAX];
+    dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
+    char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
+    dt_factor_type totp_type[DT_SIGNON_TOTP_MAX];
+    size_t totp_count, totp_at;
+    bool negative; /* in this sign-on Okta said no to something, answered what makes no sense, or
+                          was not asked by a failure of ours: its absence does not allow any more */
+    bool push_blocked; /* push_limit reached, or the push could not be sent */
+    dt_cause push_block_cause;
+    dt_push push;
+    int early_polls, poll_failures;
+    dt_result final_result;
+    dt_cause final_cause;
+    bool finishing;
+    bool cancel_tried;
+    bool mfa_done, limits_cleared;
+    bool passcode_unjudged; /* one was counted that Okta did not look at */
+    bool passcode_locked;   /* passcodes are refused in this sign-on */
+    bool person_exists;     /* Okta knows the login whose password is counted */
+
+    dt_outcome outcome;
+
+    /* what dt_signon_next rendered; borrowed by the caller until it feeds back */
+    dt_store_op store;
+    dt_sign_request sign;
+    dt_agent_request agent_request;
+    size_t expected_len;
+
+    /* Room, not cleared at the start: half of all the bytes, and cold ones, on the way of every
+     * sign-on. It holds nothing but what the fields above, or the step that was rendered, say. */
+    dt_http_request http;             /* the first of them: see start() in signon.c */
+    dt_ocsp_question ocsp;            /* means something while ocsp_waits, or ocsp_hint */
+    char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
+    dt_compliance_address service;    /* means something while service_known */
+    char value[DT_SIGNON_VALUE_MAX];
+    char expected[DT_SIGNON_RECORD_MAX];
+    char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
+    char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
+    dt_agent_key agent_keys[DT_AGENT_IDENTITIES_MAX];
+    uint8_t agent_blob[DT_AGENT_BLOB_MAX];
+};
+
+/* signon_evidence.c: from the request's facts to the verdict and the decision. */
+void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
+void dt_signon_evidence_next(dt_signon *s, dt_time now);
+void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
+void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
+void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
+void dt_signon_decide(dt_signon *s, dt_time now);
+/* Would a good answer of this look-up, with one of the other beside it if need be, make the device
+ * trusted by this evidence that is not yet? */
+bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
+                              dt_guid const *id, dt_time now);
+
+/* Asks Intune about `lookup_id`, by the service that the configuration names. */
+void dt_signon_intune_ask(dt_signon *s);
+/* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. `e`
+ * NULL: why was said before. */
+void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now);
+
+/* signon_compliance.c: the Compliance Retrieval service. */
+bool dt_signon_is_compliance(dt_phase p);
+void dt_signon_compliance_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_compliance_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+
+/* signon_device.c: the device as Okta knows it. */
+/* After all other evidence: asks Okta about the device if that matters, else decides. */
+void dt_signon_device_begin(dt_signon *s, dt_time now);
+void dt_signon_device_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+/* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
+void dt_signon_device_user_known(dt_signon *s);
+void dt_signon_device_user_failed(dt_signon *s, dt_okta_answer a, dt_time now);
+/* A look-up gave no answer: it is tried again, or `unavailable`. */
+void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
+                             dt_error const *e, dt_time now);
+
+/* signon_entra.c: a proved certificate that names its device by Entra's id alone, or by its serial
+ * number. */
+bool dt_signon_is_entra(dt_phase p);
+/* True when Intune is to be asked which device that is, which has begun. */
+bool dt_signon_entra_begin(dt_signon *s, dt_time now);
+/* `intune` is about a device: what named it by its Entra id or serial names it now; what names another
+ * speaks of another device, and so against this sign-on. False when the service told neither, and
+ * something is named by one: whether both are of one device is then not known. */
+bool dt_signon_entra_resolve(dt_signon *s);
+/* What was not resolved by the time of the verdict is not known. */
+void dt_signon_entra_give_up(dt_signon *s);
+/* The cached answer about the device has the name that led to it, or none did. */
+bool dt_signon_entra_fits(dt_signon const *s);
+void dt_signon_entra_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+/* After the application's rules: what the org's own say to it. */
+bool dt_signon_org_denies(dt_signon const *s);
+/* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */
+bool dt_signon_org_mfa_waived(dt_signon const *s);
+/* A phase that waits for an answer of HTTP. */
+bool dt_phase_is_http(dt_phase p);
+/* Ends a sign-on whose decision does not let in, with the cause that goes with it. */
+void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now);
+/* A rule lets in and the first factor is verified: in, or on to the MFA. */
+void dt_signon_admit(dt_signon *s, dt_time now);
+
+/* signon_ocsp.c: what a responder says of a device certificate. */
+bool dt_signon_is_ocsp(dt_phase p);
+/* s->ocsp is open: the evidence waits for its answer. */
+void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev);
+void dt_signon_ocsp_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source);
+dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s);
+/* A certificate whose key was proved. */
+void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificate_use use,
+                               dt_bytes blob, dt_time now);
+/* The registry's record of a plain key that was proved. */
+void dt_signon_ssh_record(dt_signon *s, dt_source source, char const fingerprint[65], bool hardware,
+                          dt_bytes text, dt_time now);
+/* Whether a proved key is enrolled is not known. */
+void dt_signon_ssh_unknown(dt_signon *s, dt_source source, dt_time now);
+/* The blob of the key that the record enrols, appended; false for a record that is not of this key. */
+bool dt_signon_record_key(dt_signon *s, dt_bytes text, char const fingerprint[65], dt_buf *blob);
+
+/* signon_agent.c: a device's key in an SSH agent. */
+/* True when an agent is to be asked, which has begun. */
+bool dt_signon_agent_begin(dt_signon *s, dt_time now);
+DT_MUST_USE int dt_signon_agent_render(dt_signon *s, dt_time now);
+DT_MUST_USE int dt_signon_agent_store_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
+/* The bytes that are to be signed. */
+DT_MUST_USE int dt_signon_agent_proof(dt_signon const *s, dt_buf *out);
+void dt_signon_agent_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_agent_result(dt_signon *s, dt_agent_result const *r, dt_time now);
+
+/* signon_okta.c: the user, the groups, the factors. */
+void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+/* What both the company and the rule allow. */
+unsigned dt_signon_factors_allowed(dt_signon const *s);
+/* False when the answer is OK; else it has moved the machine on (retry, unavailable, refused). */
+bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
+                           dt_error const *e, dt_time now);
+/* The request timed out because the sign-on's own time ran out: that tells nothing about Okta, and
+ * whoever lets a sign-on run to its end must not get in by it. */
+bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r);
+/* Okta is unavailable (dt_okta_is_unavailable of its last answer): okta_unavailable decides. */
+void dt_signon_okta_unavailable(dt_signon *s, dt_time now);
+/* Why a sign-on is refused that cannot go on after this answer. OK: read, and not understood. */
+dt_cause dt_signon_cause_of(dt_okta_answer a);
+
+/* The name of Okta's that is looked up; NULL when there is none. */
+char const *dt_signon_group_name(dt_signon const *s);
+
+/* signon_remembered.c: MFA given earlier. */
+/* The rule that decides, and the device's state, are those that the session was begun with. */
+bool dt_signon_is_as_continued(dt_signon const *s);
+/* The one given now, with what it was given with; zero when nobody can say that. */
+void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out);
+/* Looks for one that the rule accepts, and else asks the person. */
+void dt_signon_remembered_begin(dt_signon *s, dt_time now);
+void dt_signon_remembered_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+/* An MFA given now would be remembered. */
+bool dt_signon_remembers(dt_signon const *s);
+/* An earlier one was found, and Okta is looked up for whether it has ended. */
+bool dt_signon_checks_remembered(dt_signon const *s);
+/* The user is known; the factors are. */
+void dt_signon_remembered_user(dt_signon *s);
+void dt_signon_remembered_factors(dt_signon *s, dt_time now);
+/* Okta cannot be asked. True when what it said last decides, and the machine has moved on. */
+bool dt_signon_remembered_unavailable(dt_signon *s, dt_time now);
+/* Asking Okta again is worth the time. */
+bool dt_signon_remembered_may_wait(dt_signon const *s);
+DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
+/* The row for the MFA that was given at `now`. */
+DT_MUST_USE int dt_signon_remembered_pack(dt_signon const *s, dt_buf *out, dt_time now,
+                                          dt_time *expires);
+
+/* signon_primary.c: the Okta password as first factor. */
+void dt_signon_primary_take(dt_signon *s, dt_request const *r);
+/* The first factor is verified, as far as it is ours to verify. */
+bool dt_signon_primary_holds(dt_signon const *s);
+/* True when the password has to be verified first, which has begun. */
+bool dt_signon_primary_begin(dt_signon *s, dt_time now);
+void dt_signon_primary_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_primary_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_primary_loaded(dt_signon *s);
+bool dt_signon_primary_is_mute(dt_signon const *s);
+
+/* signon_mfa.c: push, passcode, the prompts. */
+void dt_signon_mfa_begin(dt_signon *s, dt_time now);
+void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
+void dt_signon_mfa_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
+void dt_signon_mfa_time(dt_signon *s, dt_time now);
+void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
+void dt_signon_choose_factor(dt_signon *s, dt_time now);
+/* True when the sign-on is only reported, and so ends where the person would be asked. */
+bool dt_signon_only_reports(dt_signon *s, dt_time now);
+/* True when nobody can be asked here, and MFA is due: it is refused then. */
+bool dt_signon_only_continues(dt_signon *s, dt_time now);
+
+/* signon_render.c: the step of the current phase. False: it could not be made (denied). */
+bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);
+/* The push was written to the store as it stands: what the next change of it expects. */
+void dt_signon_push_written(dt_signon *s);
+/* The push record as the store keeps it. */
+DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
+DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
+/* {"v":1,"id":...,"at":...} of DT_TABLE_LOOKUP, and the stamps of the factors. FRESH within user_ttl,
+ * STALE within stale_limit; the fields are set with either. */
+dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
+dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now);
+DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now);
+/* *one: the org has exactly one group of the name. DT_E_PARSE for what is not to be gone by. */
+DT_MUST_USE int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now,
+                                            bool *one);
+
+/* signon_text.c: what people are told. */
+void dt_signon_tell_cause(dt_signon *s);
+void dt_signon_push_prompt(dt_signon *s);
+void dt_signon_passcode_prompt(dt_signon *s, char const *note);
+/* What is said to text that was typed and is not a passcode, or not one that is taken. */
+char const *dt_signon_stray_text(dt_signon const *s);
+/* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */
+char const *dt_signon_no_push_text(dt_cause c);
+
+/* signon_again.c: decides a sign-on anew that is outdated; nothing for any other. */
+void dt_signon_decide_again(dt_signon *s, dt_time now);
+
+/* signon.c */
+/* A machine that only fills the cache, for at most `limit`. */
+void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now);
+/* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,
+ * remembers the MFA, then is done. */
+void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now);
+/* Did a rule decide so that this cause may allow? What is not so comes of no way through the machine. */
+bool dt_signon_may_allow(dt_signon const *s, dt_cause cause);
+/* Denies at once, without another step: something is wrong with the machine or the request. */
+void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail);
+void dt_signon_set_phase(dt_signon *s, dt_phase phase);
+/* Waits until `until` and then enters `phase`. */
+void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until);
+void dt_signon_detail(dt_signon *s, char const *fmt, ...) DT_PRINTF(2, 3);
+/* Okta is to tell names of groups, too, and not their ids alone. */
+bool dt_signon_okta_names(dt_signon const *s);
+/* Adds one of the person's groups when the policy names it. False when they do not fit. */
+bool dt_signon_add_group(dt_signon *s, char const *name);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The first factor of a sign-on where it is the Okta password: Okta is asked once, after the decision
+ * and before any MFA. Who is denied anyway costs no call and cannot lock an account; who does not know
+ * the password makes nobody's phone ring.
+ *
+ * The password is tried once and wiped. Only a 429, with which Okta says that it did nothing, is
+ * waited out. Every attempt is counted before it is made, and the count is dropped when the password
+ * was right: so no more wrong ones than password_limit reach Okta, which would lock the account. */
+#include "core/signon/signon_internal.h"
+
+#include <string.h>
+
+void dt_signon_primary_take(dt_signon *s, dt_request const *r)
+{
+    char const *password = r->password ? r->password : "";
+    bool handshake = r->primary == DT_PRIMARY_HANDSHAKE;
+    bool okta = !handshake && dt_config_okta_password(s->site.config, s->application);
+
+    s->outcome.primary = okta        ? DT_PRIMARY_OKTA_PENDING
+                         : handshake ? DT_PRIMARY_HANDSHAKE
+                                     : DT_PRIMARY_STACK;
+    if (!okta && password[0])
+        dt_signon_fail(s, DT_CAUSE_CONFIG,
+                       "a password came that nobody would check: [primary] okta_password does not "
+                       "name this application");
+    else if (okta && dt_str_copy(s->password, sizeof(s->password), password) < 0)
+        dt_signon_fail(s, DT_CAUSE_PRIMARY_FAILED, "the password is longer than any at Okta");
+}
+
+bool dt_signon_primary_holds(dt_signon const *s)
+{
+    dt_primary p = s->outcome.primary;
+
+    if (p == DT_PRIMARY_OKTA_VERIFIED || p == DT_PRIMARY_HANDSHAKE)
+        return true;
+    return p == DT_PRIMARY_STACK && s->site.config &&
+           !dt_config_okta_password(s->site.config, s->application);
+}
+
+/* Can Okta be asked about it at all? sshd, for one, sends control characters for whom it does not
+ * know. */
+static bool is_usable(dt_signon *s)
+{
+    int rc = dt_okta_authn_start(s->site.config, s->who.login, s->password, s->client_ip, &s->http);
+
+    explicit_bzero(s->http.body, sizeof(s->http.body));
+    s->http.body_len = 0;
+    return rc == DT_OK;
+}
+
+bool dt_signon_primary_begin(dt_signon *s, dt_time now)
+{
+    if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING)
+        return false;
+    if (!s->password[0]) {
+        dt_signon_detail(s, "no password came along: [primary] okta_password wants it of this "
+                            "application's logins");
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
+        return true;
+    }
+    if (!is_usable(s)) {
+        dt_signon_detail(s, "the password, or the login, is none that Okta could know");
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_FAILED, now);
+        return true;
+    }
+    dt_signon_set_phase(s, DT_PHASE_PASSWORD_COUNT);
+    return true;
+}
+
+static void forget_password(dt_signon *s)
+{
+    explicit_bzero(s->password, sizeof(s->password));
+}
+
+/* Names that nobody has may have used up the room for counting names. There is more for those that
+ * Okta knows. */
+static void not_counted(dt_signon *s, dt_time now)
+{
+    if (!s->person_exists)
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_WHO);
+    else
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_LIMITS_UNAVAILABLE, now);
+}
+
+static void counted(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    switch (r->status) {
+    case DT_STORE_OK:
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_HTTP);
+        return;
+    case DT_STORE_EXISTS:
+        dt_signon_detail(s,
+                         "%lld passwords within password_limit_window and none was right; "
+                         "password_limit is %d: Okta was not asked",
+                         (long long)r->count, s->site.config->primary.password_limit);
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_LIMIT, now);
+        return;
+    default:
+        not_counted(s, now);
+        return;
+    }
+}
+
+/* What Okta says to a password that is right asks for MFA: so does the org's policy, whatever our
+ * mirror of it says, unless the administrator lets a trusted device pass. */
+static void okta_wants_mfa(dt_signon *s)
+{
+    dt_decision org = {.access = DT_ACCESS_ALLOW_AFTER_MFA,
+                       .cause = DT_DECISION_RULE,
+                       .frequency = DT_FREQUENCY_EVERY_SIGN_ON,
+                       .factors = DT_FACTOR_ALL};
+
+    if (s->outcome.decision.access == DT_ACCESS_ALLOW && !dt_signon_org_mfa_waived(s)) {
+        dt_decision_combine(&s->outcome.decision, &org, false);
+        s->outcome.org_mfa = true;
+    }
+}
+
+static dt_cause cause_of(dt_okta_password p)
+{
+    switch (p) {
+    case DT_OKTA_PASSWORD_WRONG:
+        return DT_CAUSE_PRIMARY_FAILED;
+    case DT_OKTA_PASSWORD_EXPIRED:
+        return DT_CAUSE_PRIMARY_EXPIRED;
+    case DT_OKTA_PASSWORD_LOCKED:
+        return DT_CAUSE_PRIMARY_LOCKED;
+    case DT_OKTA_PASSWORD_ENROLL:
+        return DT_CAUSE_PRIMARY_ENROLL;
+    default:
+        return DT_CAUSE_PRIMARY_REFUSED;
+    }
+}
+
+/* Okta could not be asked, or said nothing that can be used. okta_unavailable is about MFA: without a
+ * password that was found right nobody gets in. */
+static dt_cause cause_of_answer(dt_okta_answer a)
+{
+    switch (a) {
+    case DT_OKTA_RATE_LIMITED:
+        return DT_CAUSE_PRIMARY_RATE_LIMITED;
+    case DT_OKTA_NOT_FOUND:
+    case DT_OKTA_NOT_ACTIVE:
+        return DT_CAUSE_PRIMARY_REFUSED;
+    default:
+        return dt_signon_cause_of(a);
+    }
+}
+
+static void take_answer(dt_signon *s, dt_okta_authn const *a, dt_time now)
+{
+    bool right = a->result == DT_OKTA_PASSWORD_VERIFIED || a->result == DT_OKTA_PASSWORD_MFA;
+
+    if (!right) {
+        dt_signon_finish(s, DT_DENY, cause_of(a->result), now);
+        return;
+    }
+    s->outcome.primary = DT_PRIMARY_OKTA_VERIFIED;
+    if (a->result == DT_OKTA_PASSWORD_MFA)
+        okta_wants_mfa(s);
+    memcpy(s->state_token, a->state_token, sizeof(s->state_token));
+    dt_signon_set_phase(s, DT_PHASE_PASSWORD_UNCOUNT);
+}
+
+/* Whether Okta knows the login. Whatever the state of the account is, its password counts. */
+static void looked_up(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_user user;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_user(r, &user, &err);
+
+    s->person_exists =
+        a == DT_OKTA_NOT_ACTIVE || (a == DT_OKTA_OK && dt_okta_user_is(&user, s->who.login));
+    if (s->person_exists) {
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_COUNT);
+        return;
+    }
+    forget_password(s);
+    dt_signon_detail(s,
+                     "Okta: %s; too many logins are counted for it to be asked about more that "
+                     "it does not know",
+                     err.text[0] ? err.text : "it knows no such login");
+    dt_signon_finish(s, DT_DENY,
+                     a == DT_OKTA_OK || a == DT_OKTA_NOT_FOUND ? DT_CAUSE_PRIMARY_FAILED
+                                                               : cause_of_answer(a),
+                     now);
+}
+
+static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_authn authn;
+    dt_error err = {0};
+    dt_okta_answer a = dt_okta_read_authn(r, s->who.login, &authn, &err);
+    dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
+
+    if (err.text[0])
+        dt_signon_detail(s, "Okta: password: %s", err.text);
+    if (a == DT_OKTA_RATE_LIMITED && s->retries < DT_SIGNON_RETRIES_MAX &&
+        now + wait < s->deadline && !s->abandoned) {
+        dt_signon_retry(s, DT_PHASE_PASSWORD_HTTP, now + wait);
+        return;
+    }
+    forget_password(s);
+    if (a == DT_OKTA_OK)
+        take_answer(s, &authn, now);
+    else
+        dt_signon_finish(s, DT_DENY, cause_of_answer(a), now);
+    explicit_bzero(&authn, sizeof(authn));
+}
+
+static void go_on(dt_signon *s, dt_time now)
+{
+    explicit_bzero(s->state_token, sizeof(s->state_token));
+    dt_signon_admit(s, now);
+}
+
+void dt_signon_primary_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (s->phase == DT_PHASE_PASSWORD_COUNT)
+        counted(s, r, now);
+    else if (s->state_token[0]) /* our policy decides from here: theirs is not carried on */
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_CANCEL);
+    else
+        go_on(s, now);
+}
+
+void dt_signon_primary_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    if (s->phase == DT_PHASE_PASSWORD_HTTP)
+        answered(s, r, now);
+    else if (s->phase == DT_PHASE_PASSWORD_WHO)
+        looked_up(s, r, now);
+    else
+        go_on(s, now); /* cancelled or not: it ends by itself, and nobody has its token */
+}
+
+/* Neither the password nor a transaction's token is ever saved. */
+void dt_signon_primary_loaded(dt_signon *s)
+{
+    dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
+
+    if (p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_PASSWORD_WHO)
+        dt_signon_fail(s, DT_CAUSE_PRIMARY_MISSING,
+                       "the password is not kept with a sign-on that is carried on later");
+    else if (p == DT_PHASE_PASSWORD_CANCEL)
+        s->phase = DT_PHASE_PASSWORD_UNCOUNT; /* done twice, it does no harm */
+}
+
+/* Who has not shown the password learns nothing from the refusal but that it is one. */
+bool dt_signon_primary_is_mute(dt_signon const *s)
+{
+    if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING)
+        return false;
+    switch (s->outcome.cause) {
+    case DT_CAUSE_PRIMARY_EXPIRED:
+    case DT_CAUSE_PRIMARY_LOCKED:
+    case DT_CAUSE_PRIMARY_ENROLL:
+    case DT_CAUSE_PRIMARY_RATE_LIMITED:
+    case DT_CAUSE_OKTA_UNAVAILABLE:
+    case DT_CAUSE_OKTA_UNTRUSTED:
+    case DT_CAUSE_OVERLOADED:
+    case DT_CAUSE_LOCAL_FAULT:
+    case DT_CAUSE_CLIENT_GONE:
+    case DT_CAUSE_BUSY:
+    case DT_CAUSE_CONFIG:
+    case DT_CAUSE_INTERNAL:
+        return false;
+    default:
+        return true;
+    }
+}

@@ -1,0 +1,755 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The saved form of a dt_signon: a magic word, a version, then every field in one fixed order. One walk
+ * serves both directions, so what is written and what is read cannot drift apart. Reading checks
+ * every length and every range: the bytes come from a store that others may write. */
+#include "core/device/evidence_facts.h"
+#include "core/signon/signon_internal.h"
+
+#include <string.h>
+
+#define SAVED_MAGIC 0x64745331u /* "dtS1" */
+#define SAVED_VERSION 13
+#define SAVED_TIME_MIN (-DT_DAYS(1))
+#define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
+#define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
+
+typedef struct codec {
+    dt_buf *out;         /* writing when set */
+    dt_bytes in;         /* reading else */
+    dt_site const *site; /* that it is loaded for */
+    bool broken;
+} codec;
+
+static void raw(codec *c, void *p, size_t len)
+{
+    if (c->out) {
+        dt_buf_put(c->out, p, len);
+        return;
+    }
+    if (c->broken || c->in.len < len) {
+        c->broken = true;
+        memset(p, 0, len);
+        return;
+    }
+    memcpy(p, c->in.p, len);
+    c->in.p += len;
+    c->in.len -= len;
+}
+
+/* Big-endian, eight bytes: the same on every host. */
+static int64_t number(codec *c, int64_t value, int64_t min, int64_t max)
+{
+    uint8_t b[8];
+    uint64_t u = (uint64_t)value;
+
+    for (int i = 0; i < 8; i++)
+        b[i] = (uint8_t)(u >> (56 - 8 * i));
+    raw(c, b, sizeof(b));
+    if (c->out)
+        return value;
+    u = 0;
+    for (int i = 0; i < 8; i++)
+        u = u << 8 | b[i];
+    value = (int64_t)u;
+    if (value < min || value > max) {
+        c->broken = true;
+        return min;
+    }
+    return value;
+}
+
+#define NUMBER(field, min, max)                                                                    \
+    ((field) = (__typeof__(field))number(c, (int64_t)(field), (int64_t)(min), (int64_t)(max)))
+#define FLAG(field) NUMBER(field, 0, 1)
+/* Bounded so that no sum of two times overflows. */
+#define TIME(field) NUMBER(field, SAVED_TIME_MIN, SAVED_TIME_MAX)
+/* Counts steps or what a step does. */
+#define COUNTER(field) NUMBER(field, 0, SAVED_COUNT_MAX)
+
+static void text(codec *c, char *p, size_t size)
+{
+    size_t len = c->out ? strlen(p) : 0;
+
+    NUMBER(len, 0, size - 1);
+    if (c->broken)
+        len = 0;
+    raw(c, p, len);
+    p[len] = '\0';
+    if (strlen(p) != len)
+        c->broken = true;
+}
+#define TEXT(field) text(c, (field), sizeof(field))
+
+static void guid(codec *c, dt_guid *g)
+{
+    dt_guid parsed;
+
+    TEXT(g->text);
+    if (!c->out && g->text[0] &&
+        (dt_guid_parse(dt_bytes_str(g->text), &parsed) < 0 || strcmp(parsed.text, g->text) != 0))
+        c->broken = true;
+}
+
+static void evidence(codec *c, dt_evidence *e)
+{
+    NUMBER(e->source, 1, DT_SOURCES_ALL);
+    NUMBER(e->assurance, DT_ASSERTED, DT_PROVED);
+    NUMBER(e->finding, DT_FINDING_AGAINST, DT_FINDING_FOR);
+    NUMBER(e->reason, 0, DT_REASON_COUNT - 1);
+    guid(c, &e->device_id);
+    guid(c, &e->entra_id);
+    NUMBER(e->platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    TEXT(e->device_name);
+    TEXT(e->key_id);
+    TEXT(e->serial);
+    TIME(e->observed);
+}
+
+static void verdict(codec *c, dt_verdict *v)
+{
+    NUMBER(v->trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
+    NUMBER(v->reason, 0, DT_REASON_COUNT - 1);
+    NUMBER(v->sources, 0, DT_SOURCES_ALL);
+    guid(c, &v->device_id);
+    NUMBER(v->platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    TEXT(v->device_name);
+    TEXT(v->key_id);
+    TIME(v->oldest);
+}
+
+static void decision(codec *c, dt_decision *d)
+{
+    NUMBER(d->access, DT_ACCESS_DENY, DT_ACCESS_ALLOW_AFTER_MFA);
+    NUMBER(d->cause, 0, DT_DECISION_CAUSE_COUNT - 1);
+    NUMBER(d->unknown, 0, (1u << DT_CONDITION_COUNT) - 1);
+    NUMBER(d->frequency, 0, DT_FREQUENCY_COUNT - 1);
+    NUMBER(d->lifetime, 0, DT_TIME_NEVER);
+    NUMBER(d->factors, 0, DT_FACTOR_ALL);
+    NUMBER(d->remember_by, 0, DT_REMEMBER_BY_ALL);
+    NUMBER(d->rule_index, 0, DT_POLICY_RULES_MAX - 1);
+    NUMBER(d->policy_stamp, INT64_MIN, INT64_MAX);
+    NUMBER(d->priority, INT32_MIN, INT32_MAX);
+    TEXT(d->rule);
+}
+
+static void outcome(codec *c, dt_outcome *o)
+{
+    NUMBER(o->result, DT_DENY, DT_ALLOW);
+    NUMBER(o->cause, 0, DT_CAUSE_COUNT - 1);
+    verdict(c, &o->verdict);
+    decision(c, &o->decision);
+    NUMBER(o->primary, 0, DT_PRIMARY_COUNT - 1);
+    decision(c, &o->org);
+    FLAG(o->org_mfa);
+    NUMBER(o->factor, 0, DT_FACTOR_ALL);
+    COUNTER(o->okta_calls);
+    COUNTER(o->graph_calls);
+    COUNTER(o->ocsp_calls);
+    NUMBER(o->revocation, 0, DT_REVOCATION_BY_COUNT - 1);
+    TIME(o->revocation_at);
+    COUNTER(o->polls);
+    FLAG(o->stale);
+    TEXT(o->message);
+    TEXT(o->detail);
+}
+
+/* By what the sign-on was decided: it may be loaded when something else is in force. */
+static void decided_by(codec *c, dt_signon *s)
+{
+    dt_site const *site = c->out ? &s->site : c->site;
+    struct {
+        char const *now;
+        unsigned bit;
+    } const parts[] = {
+        {site->policy ? dt_policy_hash(site->policy) : "", DT_OUTDATED_POLICY},
+        {site->org ? dt_policy_hash(site->org) : "", DT_OUTDATED_POLICY},
+        {site->config_hash, DT_OUTDATED_CONFIG},
+        {site->ca_hash, DT_OUTDATED_CA},
+    };
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char const *now = parts[i].now ? parts[i].now : "";
+        char then[2 * DT_SHA256_LEN + 1] = "";
+
+        if (c->out && dt_str_copy(then, sizeof(then), now) < 0)
+            c->broken = true;
+        TEXT(then);
+        if (!c->out && strcmp(then, now) != 0)
+            s->outdated |= parts[i].bit;
+    }
+}
+
+static void who_and_where(codec *c, dt_signon *s)
+{
+    TEXT(s->id);
+    TEXT(s->application);
+    NUMBER(s->who.kind, DT_IDENTITY_NONE, DT_IDENTITY_MACHINE);
+    TEXT(s->who.local);
+    TEXT(s->who.realm);
+    TEXT(s->who.login);
+    TEXT(s->name);
+    TEXT(s->client_ip);
+    TEXT(s->nas);
+    TEXT(s->station);
+    TEXT(s->session);
+    TEXT(s->push_key);
+    TEXT(s->connection);
+    NUMBER(s->groups_len, 0, sizeof(s->groups));
+    raw(c, s->groups, s->groups_len);
+    NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
+    NUMBER(s->told_len, 0, s->groups_len);
+    NUMBER(s->told_count, 0, s->group_count);
+    FLAG(s->okta_groups_missing);
+    NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
+    NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
+    NUMBER(s->unsure_names, INT64_MIN, INT64_MAX);
+    NUMBER(s->name_at, 0, s->group_count);
+    NUMBER(s->names_asked, 0, DT_SIGNON_GROUP_NAMES_MAX);
+    NUMBER(s->name_pages, 0, DT_SIGNON_NAME_PAGES_MAX);
+    NUMBER(s->named, 0, INT32_MAX);
+    TIME(s->groups_learnt);
+    TEXT(s->next_url);
+    NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
+    FLAG(s->local);
+    FLAG(s->address_wanted);
+    NUMBER(s->utc_offset, -DT_UTC_OFFSET_MAX, DT_UTC_OFFSET_MAX);
+    FLAG(s->utc_offset_known);
+    TIME(s->decided);
+    FLAG(s->imagined.device);
+    NUMBER(s->imagined.trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
+    NUMBER(s->imagined.reason, DT_REASON_NONE, DT_REASON_COUNT - 1);
+    TIME(s->imagined.time);
+    raw(c, s->random, sizeof(s->random));
+}
+
+static void ssh_key(codec *c, dt_ssh_key *k)
+{
+    TEXT(k->fingerprint);
+    FLAG(k->hardware);
+}
+
+/* What a VPN client said, as far as the device it means is still looked for. */
+static void vpn(codec *c, dt_signon *s)
+{
+    FLAG(s->vpn_search);
+    NUMBER(s->vpn_at, 0, DT_VPN_NAMES_MAX);
+    NUMBER(s->vpn.platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    if (!s->vpn_search)
+        return;
+    TEXT(s->vpn.uids[0]);
+    TEXT(s->vpn.uids[1]);
+    NUMBER(s->vpn.mac_count, 0, DT_VPN_MACS_MAX);
+    for (size_t i = 0; i < s->vpn.mac_count; i++)
+        TEXT(s->vpn.macs[i]);
+    TEXT(s->vpn.host_name);
+}
+
+static void ocsp_answer(codec *c, dt_ocsp_answer *a)
+{
+    NUMBER(a->status, DT_OCSP_NO_ANSWER, DT_OCSP_GOOD);
+    TIME(a->this_update);
+    TIME(a->next_update);
+    TIME(a->fetched);
+    TIME(a->until);
+}
+
+/* A certificate whose OCSP answer is waited for. The hint is for the driver of this very run. */
+static void ocsp(codec *c, dt_signon *s)
+{
+    dt_ocsp_question *q = &s->ocsp;
+
+    FLAG(s->ocsp_waits);
+    FLAG(s->ocsp_from_cache);
+    if (!s->ocsp_waits || c->broken)
+        return;
+    evidence(c, &s->ocsp_evidence);
+    ocsp_answer(c, &s->ocsp_answer);
+    TEXT(s->ocsp_why);
+    FLAG(q->open);
+    NUMBER(q->otherwise, 0, DT_REASON_COUNT - 1);
+    FLAG(q->unchecked);
+    FLAG(q->above_unchecked);
+    FLAG(q->listed);
+    TEXT(q->key);
+    TEXT(q->url);
+    NUMBER(q->serial_len, 1, sizeof(q->serial));
+    raw(c, q->serial, q->serial_len);
+    NUMBER(q->issuer_len, 1, sizeof(q->issuer));
+    raw(c, q->issuer, q->issuer_len);
+}
+
+/* An agent that is being asked. Its descriptor is not kept: whoever goes on has none, and says so. */
+static void agent(codec *c, dt_signon *s)
+{
+    dt_agent_state *a = &s->agent;
+
+    FLAG(a->wanted);
+    FLAG(a->certificate);
+    FLAG(a->proved);
+    NUMBER(a->count, 0, DT_AGENT_IDENTITIES_MAX);
+    NUMBER(a->at, 0, a->count);
+    NUMBER(a->blob_len, 0, DT_AGENT_BLOB_MAX);
+    NUMBER(a->asked, 0, DT_SIGNON_AGENT_SIGNATURES_MAX);
+    NUMBER(a->failed, 0, DT_REASON_COUNT - 1);
+    TIME(a->until);
+    TEXT(s->host);
+    for (size_t i = 0; i < a->count; i++) {
+        raw(c, s->agent_keys[i].digest, sizeof(s->agent_keys[i].digest));
+        FLAG(s->agent_keys[i].hardware);
+    }
+    raw(c, s->agent_blob, a->blob_len);
+}
+
+static void compliance_service(codec *c, dt_signon *s)
+{
+    FLAG(s->service_known);
+    FLAG(s->service_asked);
+    NUMBER(s->service_pages, 0, DT_COMPLIANCE_PAGES_MAX);
+    if (!s->service_known || c->broken)
+        return;
+    TEXT(s->service.url);
+    TIME(s->service.found);
+}
+
+static void what_is_known(codec *c, dt_signon *s)
+{
+    FLAG(s->host_evidence);
+    FLAG(s->host_managed);
+    vpn(c, s);
+    FLAG(s->refresh_only);
+    FLAG(s->refresh_hint);
+    NUMBER(s->ssh.count, 0, DT_SSH_KEYS_MAX);
+    for (size_t i = 0; i < s->ssh.count; i++)
+        ssh_key(c, &s->ssh.items[i]);
+    NUMBER(s->ssh_at, 0, s->ssh.count);
+    agent(c, s);
+    FLAG(s->registry_asked);
+    NUMBER(s->evidence.count, 0, DT_EVIDENCE_MAX);
+    for (size_t i = 0; i < s->evidence.count; i++)
+        evidence(c, &s->evidence.items[i]);
+    ocsp(c, s);
+    guid(c, &s->lookup_id);
+    guid(c, &s->lookup_name.entra_id);
+    TEXT(s->lookup_name.serial);
+    NUMBER(s->lookup_found, 0, 2);
+    NUMBER(s->lookup_pages, 0, DT_SIGNON_DEVICE_PAGES_MAX);
+    FLAG(s->intune_cached);
+    compliance_service(c, s);
+}
+
+/* The Intune answer goes in as the record that the cache would hold. */
+static void intune(codec *c, dt_signon *s)
+{
+    char record[DT_INTUNE_RECORD_MAX + 1] = "";
+    bool has = dt_guid_is_set(&s->intune.device_id);
+    dt_buf b;
+
+    FLAG(has);
+    if (!has || c->broken)
+        return;
+    dt_buf_init_fixed(&b, record, sizeof(record));
+    if (c->out && dt_intune_pack(&s->intune, &b) < 0)
+        c->broken = true;
+    TEXT(record);
+    if (!c->out && !c->broken && dt_intune_unpack(dt_bytes_str(record), &s->intune) < 0)
+        c->broken = true;
+}
+
+static void okta_device(codec *c, dt_okta_device *d)
+{
+    guid(c, &d->device_id);
+    TEXT(d->serial);
+    TEXT(d->user_id);
+    NUMBER(d->state, 0, DT_OKTA_DEVICE_STATE_COUNT - 1);
+    TEXT(d->id);
+    NUMBER(d->platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    TIME(d->fetched);
+    TEXT(d->name);
+}
+
+static void device_at_okta(codec *c, dt_signon *s)
+{
+    FLAG(s->device_wants_user);
+    FLAG(s->okta_refresh_hint);
+    NUMBER(s->okta_device_pages, 0, DT_OKTA_DEVICE_PAGES_MAX);
+    okta_device(c, &s->okta_device);
+    okta_device(c, &s->okta_device_kept);
+}
+
+static void conversation(codec *c, dt_signon *s)
+{
+    NUMBER(s->conversation, DT_CONVERSATION_NONE, DT_CONVERSATION_LIVE);
+    FLAG(s->push_prompt);
+    FLAG(s->explain);
+    FLAG(s->abandoned);
+    NUMBER(s->abandon_cause, 0, DT_CAUSE_COUNT - 1);
+    TEXT(s->prompt.text);
+    TEXT(s->prompt.note);
+    FLAG(s->prompt.echo);
+    FLAG(s->prompt.info);
+    NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);
+    FLAG(s->prompt_takes_passcode);
+    FLAG(s->push_prompted);
+    FLAG(s->number_shown);
+    COUNTER(s->attempts);
+    FLAG(s->stray_answer);
+    COUNTER(s->stray_answers);
+}
+
+static void earlier(codec *c, dt_mfa_given *e)
+{
+    TIME(e->at);
+    NUMBER(e->factor, 0, DT_FACTOR_ALL);
+    TEXT(e->user_id);
+    TIME(e->password_changed);
+    TIME(e->status_changed);
+    TEXT(e->factor_stamp);
+}
+
+static void okta(codec *c, dt_signon *s)
+{
+    TEXT(s->user_id);
+    FLAG(s->user_cached);
+    FLAG(s->user_stale);
+    FLAG(s->factors_known);
+    FLAG(s->factors_stale);
+    FLAG(s->okta_away);
+    TIME(s->user_fetched);
+    TIME(s->password_changed);
+    TIME(s->status_changed);
+    earlier(c, &s->earlier);
+    TEXT(s->push_factor);
+    TIME(s->push_created);
+    NUMBER(s->totp_count, 0, DT_SIGNON_TOTP_MAX);
+    for (size_t i = 0; i < s->totp_count; i++) {
+        TEXT(s->totp_factor[i]);
+        NUMBER(s->totp_type[i], DT_FACTOR_TOTP, DT_FACTOR_TOTP_GOOGLE);
+        TIME(s->totp_created[i]);
+    }
+    NUMBER(s->totp_at, 0, DT_SIGNON_TOTP_MAX - 1);
+    FLAG(s->negative);
+    FLAG(s->push_blocked);
+    NUMBER(s->push_block_cause, 0, DT_CAUSE_COUNT - 1);
+    NUMBER(s->push.state, DT_PUSH_NONE, DT_PUSH_LOCKED);
+    FLAG(s->push.joined);
+    NUMBER(s->push.number, DT_SIGNON_NUMBER_NONE, INT32_MAX);
+    TEXT(s->push.login);
+    TEXT(s->push.owner);
+    TEXT(s->push.share);
+    NUMBER(s->push.at, 0, SAVED_TIME_MAX);
+    TEXT(s->push.poll_url);
+    TEXT(s->push.cancel_url);
+    COUNTER(s->early_polls);
+    COUNTER(s->poll_failures);
+    NUMBER(s->final_result, DT_DENY, DT_ALLOW);
+    NUMBER(s->final_cause, 0, DT_CAUSE_COUNT - 1);
+    FLAG(s->finishing);
+    FLAG(s->cancel_tried);
+    FLAG(s->mfa_done);
+    FLAG(s->limits_cleared);
+    FLAG(s->passcode_unjudged);
+    FLAG(s->passcode_locked);
+    FLAG(s->person_exists);
+    NUMBER(s->expected_len, 0, sizeof(s->expected));
+    raw(c, s->expected, s->expected_len);
+}
+
+static void walk(codec *c, dt_signon *s)
+{
+    uint32_t magic = SAVED_MAGIC, version = SAVED_VERSION;
+
+    NUMBER(magic, SAVED_MAGIC, SAVED_MAGIC);
+    NUMBER(version, SAVED_VERSION, SAVED_VERSION);
+    if (c->broken)
+        return;
+    NUMBER(s->phase, DT_PHASE_DONE, DT_PHASE_COUNT - 1);
+    NUMBER(s->retry_phase, DT_PHASE_DONE, DT_PHASE_COUNT - 1);
+    COUNTER(s->steps);
+    COUNTER(s->retries);
+    TIME(s->started);
+    TIME(s->deadline);
+    NUMBER(s->wait_limit, 0, DT_SIGNON_WAIT_MAX);
+    TIME(s->until);
+    decided_by(c, s);
+    who_and_where(c, s);
+    what_is_known(c, s);
+    intune(c, s);
+    device_at_okta(c, s);
+    conversation(c, s);
+    okta(c, s);
+    outcome(c, &s->outcome);
+}
+
+int dt_signon_save(dt_signon const *s, dt_buf *out)
+{
+    codec c = {.out = out};
+    dt_signon copy = *s; /* the walk goes both ways, so it wants something it could change */
+
+    walk(&c, &copy);
+    explicit_bzero(&copy, sizeof(copy)); /* a passcode may be in it, and in its request */
+    if (c.broken)
+        return DT_E_INVALID;
+    return dt_buf_error(out);
+}
+
+/* So many names, each ended, are in so many bytes. */
+static bool holds_names(char const *packed, size_t len, size_t count)
+{
+    size_t names = 0;
+
+    for (size_t i = 0; i < len; i++)
+        names += packed[i] == '\0';
+    return names == count && (len == 0 || packed[len - 1] == '\0');
+}
+
+static bool groups_hold_together(dt_signon const *s)
+{
+    return holds_names(s->groups, s->groups_len, s->group_count) &&
+           holds_names(s->groups, s->told_len, s->told_count);
+}
+
+/* A device that a name was found to be of is the one that the answer is about. */
+static bool entra_holds_together(dt_signon const *s)
+{
+    dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
+
+    if (dt_guid_is_set(&s->lookup_name.entra_id) && s->lookup_name.serial[0] != '\0')
+        return false;
+    if (!dt_intune_name_is_set(&s->lookup_name))
+        return s->lookup_found == 0 && !dt_signon_is_entra(p);
+    return s->lookup_found != 1 || dt_intune_has_name(&s->intune, &s->lookup_name);
+}
+
+/* Evidence comes of one source each; what it says of several would be read in several ways. */
+static bool evidence_holds_together(dt_signon const *s)
+{
+    for (size_t i = 0; i < s->evidence.count; i++) {
+        unsigned source = s->evidence.items[i].source;
+
+        if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
+            return false;
+    }
+    if (s->ocsp_waits &&
+        (!dt_signon_is_ocsp(s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase) ||
+         (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
+        return false;
+    if (s->phase == DT_PHASE_ALIAS_GET && !s->vpn_search)
+        return false;
+    if (!entra_holds_together(s))
+        return false;
+    return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
+}
+
+static bool is_end(dt_phase p)
+{
+    return p == DT_PHASE_CANCEL_HTTP || p == DT_PHASE_PUSH_FINISH || p == DT_PHASE_REMEMBERED_PUT ||
+           p == DT_PHASE_PASSCODE_UNCOUNT || p == DT_PHASE_LIMITS_CLEAR;
+}
+
+static bool is_agent(dt_phase p)
+{
+    return p >= DT_PHASE_AGENT_LIST && p <= DT_PHASE_AGENT_SIGN;
+}
+
+static bool is_evidence(dt_phase p)
+{
+    return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
+           (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) ||
+           dt_signon_is_compliance(p) || dt_signon_is_ocsp(p) || is_agent(p) ||
+           dt_signon_is_entra(p);
+}
+
+static bool is_lookup(dt_phase p)
+{
+    return (p >= DT_PHASE_USER_GET && p <= DT_PHASE_GROUPS_PUT) ||
+           (p >= DT_PHASE_GROUP_NAME_GET && p <= DT_PHASE_GROUP_NAME_PUT);
+}
+
+static bool is_password(dt_phase p)
+{
+    return (p >= DT_PHASE_PASSWORD_COUNT && p <= DT_PHASE_PASSWORD_CANCEL) ||
+           p == DT_PHASE_PASSWORD_WHO;
+}
+
+/* The password is asked about once a rule lets in, and what comes behind it once it is right. */
+static bool password_holds_together(dt_signon const *s, dt_phase p)
+{
+    bool asked =
+        p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_PASSWORD_WHO;
+
+    return s->outcome.decision.cause == DT_DECISION_RULE &&
+           s->outcome.decision.access != DT_ACCESS_DENY &&
+           s->outcome.primary == (asked ? DT_PRIMARY_OKTA_PENDING : DT_PRIMARY_OKTA_VERIFIED);
+}
+
+/* A phase that is come to only after a rule asked for MFA; the look-ups also serve the groups. */
+static bool decision_holds_together(dt_signon const *s, dt_phase p)
+{
+    dt_decision const *d = &s->outcome.decision;
+    bool mfa = d->cause == DT_DECISION_RULE && d->access == DT_ACCESS_ALLOW_AFTER_MFA;
+
+    if (p == DT_PHASE_DONE || is_evidence(p))
+        return true;
+    if (s->refresh_only)
+        return false;
+    if (s->device_wants_user) /* before there is a decision */
+        return p >= DT_PHASE_USER_GET && p <= DT_PHASE_USER_PUT &&
+               d->cause == DT_DECISION_NO_RULE && d->access == DT_ACCESS_DENY;
+    if (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS)
+        return true;
+    if (is_password(p))
+        return password_holds_together(s, p);
+    /* No MFA before the password was found right. */
+    return mfa && dt_signon_primary_holds(s);
+}
+
+/* A list of texts, each with its NUL. */
+static bool stamps_hold_together(dt_signon const *s)
+{
+    return s->expected_len == 0 || s->expected[s->expected_len - 1] == '\0';
+}
+
+/* An earlier MFA is looked into only where the rule remembers, and before the person is asked. */
+static bool earlier_holds_together(dt_signon const *s)
+{
+    if (s->earlier.at == 0)
+        return s->earlier.factor == 0;
+    return s->earlier.at > 0 && s->earlier.factor != 0 && s->earlier.factor_stamp[0] &&
+           s->earlier.user_id[0] && s->push.state == DT_PUSH_NONE && s->attempts == 0;
+}
+
+/* What the phase's step is made of must be there. */
+static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
+{
+    switch (p) {
+    case DT_PHASE_AGENT_LIST:
+        return !s->agent.proved && s->agent.count == 0 && s->agent.blob_len == 0;
+    case DT_PHASE_AGENT_KEY_GET:
+        return !s->agent.certificate && s->agent.at < s->agent.count;
+    case DT_PHASE_AGENT_SIGN:
+        return !s->agent.proved && s->agent.blob_len > 0 &&
+               (s->agent.certificate || s->agent.at < s->agent.count);
+    case DT_PHASE_PUSH_HTTP:
+    case DT_PHASE_PUSH_CLAIM:
+    case DT_PHASE_PUSH_RECLAIM:
+    case DT_PHASE_PUSH_COUNT:
+        return s->user_id[0] && s->push_factor[0];
+    case DT_PHASE_PUSH_CONNECTION:
+        return s->user_id[0] && s->push_factor[0] && s->connection[0];
+    case DT_PHASE_PUSH_POLL:
+        return s->push.poll_url[0] != '\0';
+    case DT_PHASE_CANCEL_HTTP:
+        return s->push.cancel_url[0] != '\0';
+    case DT_PHASE_SERVICE_PUT:
+    case DT_PHASE_COMPLIANCE_HTTP:
+        return s->service_known && s->service.found > 0 && dt_guid_is_set(&s->lookup_id);
+    case DT_PHASE_OCSP_GET:
+    case DT_PHASE_OCSP_AWAY_GET:
+    case DT_PHASE_OCSP_HTTP:
+    case DT_PHASE_OCSP_PUT:
+    case DT_PHASE_OCSP_AWAY_PUT:
+        return s->ocsp_waits && s->ocsp.open;
+    case DT_PHASE_OKTA_DEVICE_GET:
+        return dt_guid_is_set(&s->okta_device.device_id);
+    case DT_PHASE_OKTA_DEVICES_HTTP:
+        return dt_guid_is_set(&s->okta_device.device_id) && s->okta_device.user_id[0];
+    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
+        return dt_guid_is_set(&s->okta_device.device_id) && s->okta_device.user_id[0] &&
+               s->okta_device.id[0];
+    case DT_PHASE_OKTA_DEVICE_PUT:
+        return s->okta_device.fetched > 0;
+    case DT_PHASE_GROUP_NAME_GET:
+    case DT_PHASE_GROUP_NAME_HTTP:
+    case DT_PHASE_GROUP_NAME_PUT:
+        return s->user_id[0] && s->group_knowledge == DT_GROUPS_UNKNOWN &&
+               dt_signon_group_name(s) != NULL;
+    case DT_PHASE_FACTORS_GET:
+        return s->user_id[0] && s->earlier.at > 0;
+    case DT_PHASE_FACTORS_PUT:
+        return s->user_id[0] && s->factors_known && stamps_hold_together(s);
+    case DT_PHASE_PASSCODE_WAIT:
+    case DT_PHASE_PASSCODE_HTTP:
+    case DT_PHASE_PASSCODE_COUNT:
+    case DT_PHASE_PASSCODE_TRIED_GET:
+    case DT_PHASE_PASSCODE_TRIED_PUT:
+        return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
+    default:
+        return true;
+    }
+}
+
+static bool is_retried(dt_phase p)
+{
+    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_ENTRA_HTTP || p == DT_PHASE_SERVICE_HTTP ||
+           p == DT_PHASE_COMPLIANCE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
+           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_GROUP_NAME_HTTP ||
+           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP ||
+           p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_OKTA_DEVICES_HTTP ||
+           p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
+}
+
+static bool phase_holds_together(dt_signon const *s)
+{
+    bool retry = s->phase == DT_PHASE_RETRY_WAIT;
+    dt_phase p = retry ? s->retry_phase : s->phase;
+
+    if (retry ? !is_retried(p) : s->retry_phase != DT_PHASE_DONE)
+        return false;
+    if (p != DT_PHASE_DONE && s->finishing != is_end(p))
+        return false;
+    return decision_holds_together(s, p) && phase_has_its_fields(s, p);
+}
+
+/* What a machine that did not come from dt_signon_save could claim: an outcome that allows without
+ * the machine having come to its end, or without a rule that lets it. */
+static bool outcome_holds_together(dt_signon const *s)
+{
+    bool allows = s->outcome.result == DT_ALLOW, will = s->final_result == DT_ALLOW;
+
+    if (s->abandoned && dt_cause_allows(s->abandon_cause))
+        return false;
+    if (allows && (s->phase != DT_PHASE_DONE || !dt_signon_may_allow(s, s->outcome.cause)))
+        return false;
+    if (will && (!s->finishing || !dt_signon_may_allow(s, s->final_cause)))
+        return false;
+    return !s->mfa_done || s->finishing;
+}
+
+static bool holds_together(dt_signon const *s)
+{
+    return groups_hold_together(s) && evidence_holds_together(s) && earlier_holds_together(s) &&
+           phase_holds_together(s) && outcome_holds_together(s);
+}
+
+/* The passcode is never saved: it has to be typed again. */
+static void ask_again(dt_signon *s)
+{
+    if (s->phase != DT_PHASE_PASSCODE_HTTP && s->phase != DT_PHASE_PASSCODE_COUNT &&
+        s->phase != DT_PHASE_PASSCODE_TRIED_GET && s->phase != DT_PHASE_PASSCODE_TRIED_PUT &&
+        s->retry_phase != DT_PHASE_PASSCODE_HTTP)
+        return;
+    dt_signon_passcode_prompt(s, "");
+    s->until = s->deadline;
+    s->phase = DT_PHASE_PASSCODE_WAIT;
+    s->retry_phase = DT_PHASE_DONE;
+}
+
+int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
+{
+    codec c = {.in = saved, .site = site};
+
+    memset(s, 0, sizeof(*s));
+    s->push.number = DT_SIGNON_NUMBER_NONE;
+    s->site = *site;
+    walk(&c, s);
+    if (c.broken || c.in.len != 0 || !holds_together(s)) {
+        memset(s, 0, sizeof(*s));
+        s->site = *site;
+        return DT_E_PARSE;
+    }
+    if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
+        dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application is gone");
+    ask_again(s);
+    dt_signon_primary_loaded(s);
+    return DT_OK;
+}
