@@ -38,6 +38,7 @@ static void fill(dt_audit_event *v)
     v->user = text_of(dt_json_path(root, "actor", "displayName", NULL));
     v->login = text_of(dt_json_path(root, "actor", "alternateId", NULL));
     v->application = application_of(root);
+    v->service = text_of(dt_json_path(root, "debugContext", "debugData", "service", NULL));
     v->device = text_of(dt_json_path(root, "client", "device", NULL));
     v->result = text_of(dt_json_path(root, "outcome", "result", NULL));
     v->reason = text_of(dt_json_path(root, "outcome", "reason", NULL));
@@ -148,7 +149,8 @@ bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
         return false;
     if (f->result != NULL && !dt_str_equal_nocase(v->result, f->result))
         return false;
-    if (f->application != NULL && !dt_str_equal_nocase(v->application, f->application))
+    if (f->application != NULL && !dt_str_equal_nocase(v->application, f->application) &&
+        !dt_str_equal_nocase(v->service, f->application))
         return false;
     if (f->user != NULL && !is_actor(v, f->user))
         return false;

@@ -10,20 +10,21 @@
 
 /* What is searched for; a NULL text matches everything. */
 typedef struct dt_audit_filter {
-    char const *query; /* anywhere in the event, ASCII case folded */
-    char const *user;  /* the actor's name or login, or the login's part before the "@" */
-    char const *application;
-    char const *result; /* of the outcome: SUCCESS, FAILURE, ALLOW, DENY */
-    dt_time since;      /* 0 = whenever */
-    bool report_only;   /* only those that were not enforced */
-    char const *id;     /* of the sign-on; NULL = any */
+    char const *query;       /* anywhere in the event, ASCII case folded */
+    char const *user;        /* the actor's name or login, or the login's part before the "@" */
+    char const *application; /* or the service, which may be a variant of it, as sudo-i */
+    char const *result;      /* of the outcome: SUCCESS, FAILURE, ALLOW, DENY */
+    dt_time since;           /* 0 = whenever */
+    bool report_only;        /* only those that were not enforced */
+    char const *id;          /* of the sign-on; NULL = any */
 } dt_audit_filter;
 
 /* An event, borrowed from its tree; a text that is not there is "". */
 typedef struct dt_audit_event {
     dt_bytes line; /* as it was read */
     dt_json *root; /* owned: dt_audit_event_free */
-    char const *published, *message, *user, *login, *application, *device, *result, *reason, *rule;
+    char const *published, *message, *user, *login, *application, *service, *device, *result,
+        *reason, *rule;
     char const *id;    /* of the sign-on */
     char const *would; /* of an event that was not enforced: DENY, MFA, ALLOW */
     bool report_only;

@@ -18,7 +18,8 @@
 /* What is to be forgotten; what is NULL does not matter. */
 typedef struct forgetting {
     char const *user, *application, *device, *config;
-    dt_identity who; /* `user`; zero: as it was given */
+    char const *deciding; /* the application whose policy is that of `application`; the site's */
+    dt_identity who;      /* `user`; zero: as it was given */
     bool all, groups, limits;
     dt_store *store;
     dt_store_table table; /* that is being walked through */
@@ -41,6 +42,13 @@ static int find_person(forgetting *f, dt_site_files const *files)
     int rc = f->user != NULL ? dt_site_identity(files, f->user, &f->who, &f->error) : DT_OK;
 
     return rc == DT_E_INVALID && strchr(f->user, '@') != NULL ? DT_OK : rc;
+}
+
+/* A variant as sudo-i without a policy of its own has everything under the name of its base. */
+static bool is_application(forgetting const *f, char const *application)
+{
+    return f->application == NULL || strcmp(application, f->application) == 0 ||
+           strcmp(application, f->deciding) == 0;
 }
 
 /* That of a TLS session, which its door goes on with, says as much of itself. */
@@ -71,8 +79,7 @@ static bool is_meant(forgetting const *f, dt_bytes value)
     if (f->user != NULL && !is_user(f, r.login))
         return false;
     /* One of a group is good for each application of it. */
-    if (f->application != NULL && strcmp(r.application, f->application) != 0 &&
-        strcmp(r.group, f->application) != 0)
+    if (!is_application(f, r.application) && !is_application(f, r.group))
         return false;
     return f->device == NULL || dt_str_equal_nocase(r.device_id, f->device) ||
            dt_str_equal_nocase(r.key_id, f->device);
@@ -99,8 +106,7 @@ static bool is_membership_meant(forgetting const *f, char const *key)
     if (colon == NULL || dt_str_copy_bytes(application, sizeof(application),
                                            dt_bytes_of(key, (size_t)(colon - key))) != DT_OK)
         return f->all;
-    return (f->user == NULL || is_user(f, colon + 1)) &&
-           (f->application == NULL || strcmp(application, f->application) == 0);
+    return (f->user == NULL || is_user(f, colon + 1)) && is_application(f, application);
 }
 
 /* "KIND:LOGIN", as core/signon/signon_render.c has it; an SSH connection has no login. A push that waits for its
@@ -168,6 +174,8 @@ static dt_ctl_exit forget(forgetting *f)
         dt_ctl_store_close(&files, &f->store);
     if (rc < 0)
         return dt_err_fault(&f->error);
+    if (f->application != NULL)
+        f->deciding = dt_site_application_of(files, f->application);
     f->now = dt_host_now();
     dt_buf_init(&f->scratch, DT_STORE_VALUE_MAX);
     rc = forget_rows(f);

@@ -66,9 +66,11 @@ unit: $(UNIT_TESTS) ## run the unit tests
 # --- real servers -------------------------------------------------------------------------------
 # Most of their time they wait for servers and people: several files at once. PYTEST_JOBS=0: one by one.
 PYTEST_JOBS ?= 2
+# Folders and files of tests; pytest takes no part of a folder that is there as well.
+TESTS ?= tests/integration
 
-integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) ## run the tests with real servers (ARGS=... to pytest)
-	@$(SERVER_ENV) $(PYTHON) -m pytest tests/integration -q -p no:cacheprovider \
+integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) ## run the tests with real servers (TESTS=FILE..., ARGS=... to pytest)
+	@$(SERVER_ENV) $(PYTHON) -m pytest $(TESTS) -q -p no:cacheprovider \
 		-n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 
 matrix: ## try every program in every case, and print the table (ARGS=... to pytest)

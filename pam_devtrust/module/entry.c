@@ -20,19 +20,27 @@ static int const bound_items[] = {PAM_USER, PAM_SERVICE, PAM_TTY, PAM_RHOST, PAM
 /* What was decided, for whom, and for which line. */
 typedef struct answer {
     int code;
-    bool spent;              /* another line has taken the success over: no third one does */
-    int64_t at;              /* monotonic milliseconds */
-    char const *const *argv; /* the line's own, libpam's; to be compared, not followed */
+    bool spent; /* another line has taken the success over: no third one does */
+    int64_t at; /* monotonic milliseconds */
+    /* The line's own, and the name of the service, which is another once libpam reads the stack anew. Both
+     * are libpam's, to be compared, not followed. */
+    char const *const *argv;
+    char const *service;
     char user[DT_PROTOCOL_NAME_MAX + 1];
     char bound[BOUND_ITEMS][DT_PROTOCOL_NAME_MAX + 1];
-    dt_pam_args args; /* what they point to is libpam's as long as the handle */
+    dt_pam_args args;
+    char *socket, *daemon; /* that `args` point to: libpam frees its own when PAM_SERVICE is set */
 } answer;
 
 static void answer_free(pam_handle_t *pamh, void *data, int status)
 {
+    answer *a = data;
+
     (void)pamh;
     (void)status;
-    free(data);
+    free(a->socket);
+    free(a->daemon);
+    free(a);
 }
 
 static char const *current_user(pam_handle_t *pamh)
@@ -49,6 +57,20 @@ static char const *text_item(pam_handle_t *pamh, int type)
     return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
 }
 
+/* Without memory for it the success is nobody else's. */
+static void keep_args(answer *a, dt_pam_args const *args)
+{
+    a->spent = args == NULL;
+    if (args == NULL)
+        return;
+    a->socket = strdup(args->socket);
+    a->daemon = strdup(args->daemon);
+    a->args = *args;
+    a->args.socket = a->socket;
+    a->args.daemon = a->daemon;
+    a->spent = a->socket == NULL || a->daemon == NULL;
+}
+
 /* False: account management would not find it, so success must not be given. */
 static bool remember(pam_handle_t *pamh, char const *name, int code, char const **argv,
                      dt_pam_args const *args)
@@ -61,9 +83,8 @@ static bool remember(pam_handle_t *pamh, char const *name, int code, char const 
     a->code = code;
     a->at = dt_pam_mono();
     a->argv = argv;
-    a->spent = args == NULL;
-    if (args != NULL)
-        a->args = *args;
+    a->service = text_item(pamh, PAM_SERVICE);
+    keep_args(a, args);
     for (size_t i = 0; i < BOUND_ITEMS; i++) {
         char const *value = text_item(pamh, bound_items[i]);
 
@@ -78,7 +99,7 @@ static bool remember(pam_handle_t *pamh, char const *name, int code, char const 
         a->code = PAM_AUTH_ERR;
     if (pam_set_data(pamh, name, a, answer_free) == PAM_SUCCESS)
         return true;
-    free(a);
+    answer_free(pamh, a, PAM_SUCCESS);
     return false;
 }
 
@@ -103,8 +124,8 @@ static bool take_over(pam_handle_t *pamh, char const *name, char const **argv,
     answer const *a = data;
 
     if (a->code != PAM_SUCCESS || a->spent || dt_pam_mono() - a->at > DT_PAM_TAKE_OVER_MS ||
-        (argv != NULL && a->argv == argv) || args->password != DT_PAM_NO_PASSWORD ||
-        !has_same_args(&a->args, args))
+        (argv != NULL && a->argv == argv) || a->service != text_item(pamh, PAM_SERVICE) ||
+        args->password != DT_PAM_NO_PASSWORD || !has_same_args(&a->args, args))
         return false;
     for (size_t i = 0; i < BOUND_ITEMS; i++) {
         if (strcmp(a->bound[i], text_item(pamh, bound_items[i])) != 0)

@@ -3,6 +3,7 @@
  * that go back, a result. Meanwhile it looks at the clock, at the client and at signals. */
 #include "pam_devtrust/module/module.h"
 
+#include "core/okta/passcode.h"
 #include "core/signon/texts.h"
 
 #include <errno.h>
@@ -174,17 +175,28 @@ static size_t trim(char const **text)
     return len;
 }
 
-/* In a time that does not depend on what is in them. */
+/* What would be sent for it: the digits of a passcode, or the text without blanks at its ends. */
+static size_t read_typed(char const **text, char digits[DT_PASSCODE_DIGITS_MAX + 1])
+{
+    dt_bytes typed = {.p = (uint8_t const *)*text, .len = strlen(*text)};
+
+    if (dt_passcode_read(typed, digits) == DT_TYPED_PASSCODE)
+        *text = digits;
+    return trim(text);
+}
+
+/* In a time that does not depend on what is in them. "123-456" and "123 456" are the same passcode. */
 static bool is_same(char const *a, char const *b)
 {
-    size_t a_len = trim(&a);
-    size_t b_len = trim(&b);
-    unsigned char volatile differ = 0;
+    char a_digits[DT_PASSCODE_DIGITS_MAX + 1], b_digits[DT_PASSCODE_DIGITS_MAX + 1];
+    size_t a_len = read_typed(&a, a_digits);
+    size_t b_len = read_typed(&b, b_digits);
+    unsigned char volatile differ = a_len != b_len;
 
-    if (a_len != b_len)
-        return false;
-    for (size_t i = 0; i < a_len; i++)
+    for (size_t i = 0; i < a_len && i < b_len; i++)
         differ |= (unsigned char)a[i] ^ (unsigned char)b[i];
+    explicit_bzero(a_digits, sizeof(a_digits));
+    explicit_bzero(b_digits, sizeof(b_digits));
     return a_len > 0 && differ == 0;
 }
 

@@ -106,7 +106,9 @@ def test_the_samples(host: Host) -> None:
     assert notes and all("root itself is not asked" in n for n in notes)
     assert not found["sudo"]["findings"] and not found["login"]["findings"]
     text = host.run().stdout
-    assert "6 protected" in text and "0 can be bypassed" in text
+    # Files of other packages on this host may include one of these.
+    count = sum(report["verdict"] == "protected" for report in found.values())
+    assert f"{count} protected" in text and "0 can be bypassed" in text
 
 
 def test_a_directorys_common_auth(host: Host) -> None:

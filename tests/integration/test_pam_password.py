@@ -21,7 +21,6 @@ def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
                 "policy": {"unknown_device_as": "not_trusted"}}
     with pam_world(pki_index, applications=("staff",), settings=settings) as made:
-        made.set_password("dtalice", PASSWORD)
         yield made
 
 
@@ -33,26 +32,32 @@ def fresh(world: PamWorld) -> Iterator[None]:
     world.site.audit_path.unlink(missing_ok=True)
     for path in world.site.store_path.parent.iterdir():
         path.unlink()
+    world.set_password("dtalice", PASSWORD)
     world.service("staff", auth="auth required pam_unix.so\n")
     world.start_daemon()
     yield
     world.stop_daemon()
 
 
-def locker(world: PamWorld, answer: str) -> Harness:
+def locker(world: PamWorld, answer: str, password: str = PASSWORD) -> Harness:
     """The password at the first prompt, the answer at the second."""
     login = world.harness("--service", "staff", "--user", "dtalice")
     assert login.prompt() == "Password: "
-    login.answer(PASSWORD)
+    login.answer(password)
     login.prompt()
     login.answer(answer)
     return login
 
 
-@pytest.mark.parametrize("answer", [PASSWORD, f" {PASSWORD}", f"{PASSWORD}\t ", f"  {PASSWORD} "])
-def test_password_counts_as_enter(world: PamWorld, answer: str) -> None:
-    """The push goes on, and is approved on the phone."""
-    with locker(world, answer) as login:
+@pytest.mark.parametrize("password,answer", [
+    (PASSWORD, PASSWORD), (PASSWORD, f" {PASSWORD}"), (PASSWORD, f"{PASSWORD}\t "),
+    (PASSWORD, f"  {PASSWORD} "), (PASSWORD, "2026 1130"), (PASSWORD, "2026-1130"),
+    (PASSWORD, "\u00a02026\u20111130\u200b"), ("2026-1130", "2026-1130"),
+    ("2026-1130", PASSWORD), ("2026 11-30", " 20-261130 "), ("rosebud-1", "rosebud-1 ")])
+def test_password_counts_as_enter(world: PamWorld, password: str, answer: str) -> None:
+    """The push goes on, and is approved on the phone; blanks and dashes make no passcode of it."""
+    world.set_password("dtalice", password)
+    with locker(world, answer, password) as login:
         world.sim.approve(ALICE)
         assert login.finish()["auth"] == "SUCCESS"
     assert world.sim.count("okta.verify") == 1  # the push

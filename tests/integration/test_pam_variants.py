@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -144,3 +145,53 @@ def test_explain_and_check_config_know(world: PamWorld) -> None:
     decide(world, "sudo-i", "ALLOW")
     assert "also for sudo-i" not in world.run_ctl("check-config")
     assert Path(world.site.policy_directory / "sudo-i.json").exists()
+
+
+def by_input(command: tuple[str, ...]) -> tuple[str, ...]:
+    """sudo that reads what is typed from its input."""
+    return (command[0], "-S", *command[1:])
+
+
+def test_forget_and_log_know(world: PamWorld) -> None:
+    """What is remembered of sudo -i is under its base's name; the log tells the two apart."""
+    host_is_trusted(world)
+    once = rule("unknown", 1, "TRUSTED", frequency="ONCE_A_DAY", factors=("push",))
+    world.site.set_policy({"name": "sudo", "application": "sudo", "rules": [once, catch_all()]})
+    world.sim.set_push(ALICE, "approve")
+    world.start_daemon()
+    forget = ["forget", "--user", "dtalice", "-c", str(world.site.config_path)]
+
+    def forgets(application: str) -> bool:
+        done = world.run([world.ctl, *forget, "--application", application])
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode == 0
+
+    for number, (service, command) in enumerate(PAIRS[:2], 1):
+        assert IN in call(world, *by_input(command))
+        assert debug(world.outcome("sudo", number))["cause"] == "MFA_SUCCESS"
+        assert not forgets("su-l") and not forgets("su")
+        assert forgets(service) and not forgets(service)
+        world.restart_daemon()  # which would see it within a second
+    assert IN in call(world, *by_input(PAIRS[1][1]))
+    assert debug(world.outcome("sudo", 3))["cause"] == "MFA_SUCCESS"
+    assert forgets("sudo")
+    for application, services in (("sudo", {"sudo", "sudo-i"}), ("sudo-i", {"sudo-i"}),
+                                  ("su-l", set())):
+        shown = world.run([world.ctl, "log", "--application", application, "--json", "-f",
+                           world.site.audit_path]).stdout
+        events = [debug(json.loads(line)) for line in shown.splitlines()]
+        assert {event.get("service") for event in events} == services
+
+
+def test_forget_of_a_variant_with_a_policy_of_its_own(world: PamWorld) -> None:
+    host_is_trusted(world)
+    for application in ("sudo", "sudo-i"):
+        once = rule("unknown", 1, "TRUSTED", frequency="ONCE_A_DAY", factors=("push",))
+        world.site.set_policy({"name": application, "application": application,
+                               "rules": [once, catch_all()]})
+    world.sim.set_push(ALICE, "approve")
+    world.start_daemon()
+    assert IN in call(world, *by_input(PAIRS[0][1]))
+    command = [world.ctl, "forget", "-c", world.site.config_path, "--application"]
+    assert world.run([*command, "sudo-i"]).returncode == 1
+    assert world.run([*command, "sudo"]).returncode == 0

@@ -94,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-conversation", action="store_true", help="fail every prompt")
     parser.add_argument("--ignore-sigchld", action="store_true")
     parser.add_argument("--block-sigint", action="store_true")
-    parser.add_argument("--again", metavar="ITEM=VALUE",
+    parser.add_argument("--again", metavar="ITEM=VALUE", action="append", default=[],
                         help="authenticate once more, with another item")
     parser.add_argument("--change-user", help="PAM_USER between authentication and account")
     return parser.parse_args()
@@ -148,8 +148,8 @@ def main() -> int:
     if not options.account_only:
         code = pam.pam_authenticate(handle, flags)
         report["auth"] = NAMES.get(code, str(code))
-    if options.again:
-        name, _, value = options.again.partition("=")
+    for again in options.again:
+        name, _, value = again.partition("=")
         assert pam.pam_set_item(handle, ITEMS[name], value.encode()) == 0
         report["again"] = NAMES.get(pam.pam_authenticate(handle, flags), "?")
     if code == 0 or options.change_user:

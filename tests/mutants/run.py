@@ -156,7 +156,7 @@ def passes(tree, test):
         return tree.run("make", "CFLAGS=-O0 -g0", "unit", f"UNIT_TESTS=build/tests/unit/{name}",
                         limit=TEST_LIMIT)
     return tree.run("make", "CFLAGS=-O0 -g0", "integration", "PYTEST_JOBS=0",
-                    f"ARGS=-x tests/integration/{name} -o addopts=", limit=TEST_LIMIT * 3)
+                    f"TESTS=tests/integration/{name}", "ARGS=-x -o addopts=", limit=TEST_LIMIT * 3)
 
 
 def check_unchanged(trees, mutants):
