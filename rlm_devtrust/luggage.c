@@ -42,13 +42,28 @@ static bool is_ours(DICT_ATTR const *da)
            strcmp(da->name, DT_RLM_FIRST_PASSWORD) != 0;
 }
 
-static bool stays(char list, VALUE_PAIR const *vp, DICT_ATTR const *groups)
+/* Attributes of control that the sign-on has what it needs of. */
+typedef struct known {
+    DICT_ATTR const *const *groups;
+    size_t count;
+} known;
+
+static bool is_known(DICT_ATTR const *da, known const *k)
+{
+    for (size_t i = 0; i < k->count; i++) {
+        if (k->groups[i] == da)
+            return true;
+    }
+    return false;
+}
+
+static bool stays(char list, VALUE_PAIR const *vp, known const *k)
 {
     if (list == LIST_REPLY) /* those are the packet's, and the waiting room's answer has its own */
         return vp->da->vendor == 0 && (vp->da->attr == PW_STATE || vp->da->attr == PW_PROXY_STATE ||
                                        vp->da->attr == PW_MESSAGE_AUTHENTICATOR);
     return is_of_this_packet(vp->da) || is_for_the_first_factor(vp->da) || is_ours(vp->da) ||
-           vp->da == groups;
+           is_known(vp->da, k);
 }
 
 static bool is_bytes(PW_TYPE type)
@@ -90,11 +105,11 @@ static int put(dt_buf *out, char list, VALUE_PAIR const *vp, dt_error *e)
         DT_LUGGAGE_MAX, vp->da->name);
 }
 
-static int put_list(dt_buf *out, char list, VALUE_PAIR *vps, DICT_ATTR const *groups, dt_error *e)
+static int put_list(dt_buf *out, char list, VALUE_PAIR *vps, known const *k, dt_error *e)
 {
     int rc = 0;
     for (VALUE_PAIR const *vp = vps; vp != NULL && rc == 0; vp = vp->next) {
-        if (!stays(list, vp, groups))
+        if (!stays(list, vp, k))
             rc = put(out, list, vp, e);
     }
     return rc;
@@ -105,11 +120,12 @@ void dt_luggage_init(dt_buf *b)
     dt_buf_init(b, DT_LUGGAGE_MAX);
 }
 
-int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *groups, dt_buf *out,
-                    dt_error *e)
+int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *const *groups,
+                    size_t group_count, dt_buf *out, dt_error *e)
 {
-    int rc = put_list(out, LIST_REPLY, request->reply->vps, NULL, e);
-    return rc != 0 || !control ? rc : put_list(out, LIST_CONTROL, request->config, groups, e);
+    known const k = {groups, group_count};
+    int rc = put_list(out, LIST_REPLY, request->reply->vps, &k, e);
+    return rc != 0 || !control ? rc : put_list(out, LIST_CONTROL, request->config, &k, e);
 }
 
 #define MICROSOFT 311 /* RFC 2548 */

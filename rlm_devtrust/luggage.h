@@ -21,10 +21,10 @@
 
 /* Appends the reply of `request`, and its control where `control` is set, to `out`, which dt_luggage_init
  * has made. Left behind are passwords, which are for checking the first factor alone, what says how the
- * server is to handle this very packet, and the attribute `groups` of control (or NULL), which the sign-on
- * has itself. DT_E_LIMIT and DT_E_INVALID name the attribute and say what to do. */
-DT_MUST_USE int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *groups,
-                                dt_buf *out, dt_error *e);
+ * server is to handle this very packet, and the `group_count` attributes `groups` of control, of which the
+ * sign-on has what it needs. DT_E_LIMIT and DT_E_INVALID name the attribute and say what to do. */
+DT_MUST_USE int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *const *groups,
+                                size_t group_count, dt_buf *out, dt_error *e);
 void dt_luggage_init(dt_buf *b);
 /* Appends what of an Access-Accept of EAP a resumption of its TLS session has to bring as well: the reply without
  * the conversation itself (EAP-Message, its keys, names that the server restores by itself), and without

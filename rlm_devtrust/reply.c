@@ -21,6 +21,7 @@ typedef enum attribute {
     ATTR_USER,
     ATTR_PASSCODE,
     ATTR_GROUP,
+    ATTR_DIRECTORY,
     ATTR_PLATFORM,
     ATTR_ASSERTED_DEVICE_ID,
     ATTR_VERDICT,
@@ -32,12 +33,13 @@ typedef enum attribute {
     ATTR_COUNT,
 } attribute;
 
-/* The first six are set by the virtual server, the others by us. */
+/* The first seven are set by the virtual server, the others by us. */
 static char const *const attribute_names[ATTR_COUNT] = {
     [ATTR_PRIMARY] = "DevTrust-Primary",
     [ATTR_USER] = "DevTrust-User",
     [ATTR_PASSCODE] = "DevTrust-Passcode",
     [ATTR_GROUP] = "DevTrust-Group",
+    [ATTR_DIRECTORY] = "DevTrust-Directory",
     [ATTR_PLATFORM] = "DevTrust-Platform",
     [ATTR_ASSERTED_DEVICE_ID] = "DevTrust-Asserted-Device-Id",
     [ATTR_VERDICT] = "DevTrust-Verdict",
@@ -101,12 +103,20 @@ DICT_ATTR const *dt_rlm_user_attribute(void)
     return attributes[ATTR_USER];
 }
 
+static bool is_word(VALUE_PAIR const *vp, char const *word)
+{
+    return vp->vp_length == strlen(word) && memcmp(vp->vp_strvalue, word, vp->vp_length) == 0;
+}
+
 bool dt_rlm_primary_verified(REQUEST *request)
 {
-    DICT_ATTR const *da = attributes[ATTR_PRIMARY];
-    VALUE_PAIR *vp = fr_pair_find_by_da(request->config, da, TAG_ANY);
-    return vp != NULL && vp->vp_length == strlen(PRIMARY_VERIFIED) &&
-           memcmp(vp->vp_strvalue, PRIMARY_VERIFIED, vp->vp_length) == 0;
+    VALUE_PAIR *vp = fr_pair_find_by_da(request->config, attributes[ATTR_PRIMARY], TAG_ANY);
+    return vp != NULL && is_word(vp, PRIMARY_VERIFIED);
+}
+
+DICT_ATTR const *dt_rlm_directory_attribute(void)
+{
+    return attributes[ATTR_DIRECTORY];
 }
 
 static void set_control(REQUEST *request, attribute which, char const *value)

@@ -101,7 +101,7 @@ static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
     return true;
 }
 
-/* All values of an attribute, one group each. Returns how many, or negative. */
+/* All values of an attribute, one group each. Returns how many that are not empty, or negative. */
 static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
     vp_tmpl_t const *attribute = inst->inputs[DT_RLM_GROUPS].attribute;
@@ -111,7 +111,7 @@ static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_
     int err = 0, seen = 0;
     for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, attribute); vp != NULL;
          vp = tmpl_cursor_next(&cursor, attribute)) {
-        seen++;
+        seen += vp->vp_length > 0;
         if (dt_rlm_value_text(vp, name, sizeof name) != 0 || !add_group(in, &used, name))
             return DT_E_LIMIT;
     }
@@ -138,8 +138,9 @@ static int groups_of_list(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     return seen;
 }
 
-/* No group at all is taken for "not known": a directory that did not answer looks the same, and a
- * rule that names groups then denies instead of being passed over. */
+/* No group at all is taken for "not known", and a rule that names groups then denies instead of being passed
+ * over: a directory that did not answer looks the same. Only where the virtual server says that it did
+ * answer is a person without groups in none. */
 static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
     dt_rlm_expression const *x = &inst->inputs[DT_RLM_GROUPS];
@@ -150,8 +151,9 @@ static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inp
         seen = groups_of_attribute(inst, request, in);
     else if (x->xlat != NULL)
         seen = groups_of_list(inst, request, in);
-    in->group_knowledge = seen > 0 ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
-    if (seen <= 0)
+    bool known = seen >= 0 && dt_rlm_groups_are_known(inst, request, seen > 0);
+    in->group_knowledge = known ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
+    if (!known)
         in->group_count = 0;
 }
 

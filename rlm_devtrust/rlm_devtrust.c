@@ -275,9 +275,8 @@ static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_byt
 /* What the server has said so far. What control says to a request in a tunnel is for that request alone. */
 static int pack(rlm_devtrust_t const *inst, REQUEST *request, dt_buf *luggage, dt_error *e)
 {
-    vp_tmpl_t const *groups = inst->inputs[DT_RLM_GROUPS].attribute;
-    return dt_luggage_pack(request, request->parent == NULL,
-                           groups != NULL ? groups->tmpl_da : NULL, luggage, e);
+    return dt_luggage_pack(request, request->parent == NULL, inst->group_attributes,
+                           inst->group_attribute_count, luggage, e);
 }
 
 /* The server goes on with the request when the waiting room has answered: no thread waits. Until
@@ -1301,7 +1300,8 @@ static int mod_instantiate(CONF_SECTION *cs, void *instance)
             return -1;
         }
     }
-    if (dt_rlm_address_compile(inst, &inst->address, &e) != 0) {
+    if (dt_rlm_address_compile(inst, &inst->address, &e) != 0 ||
+        dt_rlm_directories_find(inst, &e) != 0) {
         cf_log_err_cs(cs, "%s", e.text);
         return -1;
     }

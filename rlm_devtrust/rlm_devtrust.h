@@ -23,6 +23,7 @@
 #define DT_RLM_GROUP_TEXT_MAX 4096          /* one group, whether or not a rule names it */
 #define DT_RLM_GROUP_LIST_MAX (1024 * 1024) /* all groups of a person with commas between */
 #define DT_RLM_BLOCKING_WAITS_MAX 1024
+#define DT_RLM_DIRECTORIES_MAX 16 /* instances of ldap that the server has */
 
 /* A parked request is answered this long before the server would give up on it. */
 #define DT_RLM_ANSWER_MARGIN DT_SECONDS(5)
@@ -75,6 +76,15 @@ typedef struct dt_rlm_address {
     dt_rlm_expression expression; /* where there are no attributes */
 } dt_rlm_address;
 
+/* An instance of ldap, as the server's configuration has it, which owns the texts. */
+typedef struct dt_rlm_directory {
+    char const *name;
+    DICT_ATTR const *groups; /* the attribute of control that it puts groups into */
+    bool reads_groups;
+    char const *of_entry; /* that of a person's entry which it takes them from, or NULL */
+    char const *filter;   /* by which it searches for them, or NULL */
+} dt_rlm_directory;
+
 typedef struct rlm_devtrust_t rlm_devtrust_t;
 
 /* The driver and waiting room of one devtrust.conf, shared by all instances that name it. */
@@ -107,6 +117,11 @@ struct rlm_devtrust_t {
     uint16_t port;
     dt_rlm_expression inputs[DT_RLM_INPUT_COUNT];
     dt_rlm_address address; /* client_ip */
+    dt_rlm_directory directories[DT_RLM_DIRECTORIES_MAX];
+    size_t directory_count;
+    /* Attributes of control with groups in them; the sign-on keeps those that rules name by itself. */
+    DICT_ATTR const *group_attributes[DT_RLM_DIRECTORIES_MAX + 1];
+    size_t group_attribute_count;
 
     dt_rlm_wait wait;
     dt_rlm_primary primary;
@@ -178,6 +193,14 @@ void dt_rlm_inputs_wipe(dt_rlm_inputs *in);
 void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
                          dt_rlm_inputs const *in, dt_request *out);
 
+/* --- directory_groups.c --------------------------------------------------------------------- */
+/* Finds the instances of ldap in the server's configuration. After the inputs were compiled, and while the server
+ * starts. DT_E_LIMIT. */
+DT_MUST_USE int dt_rlm_directories_find(rlm_devtrust_t *inst, dt_error *e);
+/* Whether the groups that were found in control, none or some, are all groups of the person. Where what
+ * the virtual server says of a directory cannot be, the server's log says what to set. Thread safe. */
+bool dt_rlm_groups_are_known(rlm_devtrust_t const *inst, REQUEST *request, bool some);
+
 /* --- client_address.c ----------------------------------------------------------------------- */
 /* Compiles client_ip; errors name it. Memory belongs to ctx. */
 DT_MUST_USE int dt_rlm_address_compile(TALLOC_CTX *ctx, dt_rlm_address *a, dt_error *e);
@@ -192,6 +215,8 @@ bool dt_rlm_address_is_wanted(dt_rlm_address const *a);
 int dt_rlm_dictionary(void);
 /* The attribute of control in which the directory's name of the person is. */
 DICT_ATTR const *dt_rlm_user_attribute(void);
+/* The attribute of control that names the directory which has named all groups of the person. */
+DICT_ATTR const *dt_rlm_directory_attribute(void);
 /* True when control says that the first factor was verified. */
 bool dt_rlm_primary_verified(REQUEST *request);
 /* Sets the DevTrust-* attributes in control. */

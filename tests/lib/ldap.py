@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 from tests.lib.radius import free_port
 
 LIMIT = 60.0
+SIZE_LIMIT = 1200  # entries of one answer
 BASE = "dc=example,dc=com"
 SLAPD = "/usr/sbin/slapd"
 NSLCD = "/usr/sbin/nslcd"
@@ -32,6 +34,8 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/nis.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+{modules}
+sizelimit {size_limit}
 pidfile {directory}/slapd.pid
 database mdb
 suffix "{base}"
@@ -59,11 +63,20 @@ def end(process: Optional["Process[bytes]"], how: int = signal.SIGTERM) -> None:
         process.wait()
 
 
+def escaped(name: str) -> str:
+    """As a value within a distinguished name (RFC 4514)."""
+    return re.sub(r'([,+"\\<>;=#])', r"\\\1", name)
+
+
 class Ldap:
-    """A directory with people (name -> uid) and groups (name -> (gid, members))."""
+    """A directory with people (name -> uid) and groups (name -> (gid, members)); `password` is
+    everybody's. `member_of` gives a person's entry the names of groups (name -> distinguished
+    names), as directories do that keep them there; `entries` are further ones in LDIF."""
 
     def __init__(self, people: Mapping[str, int],
-                 groups: Mapping[str, tuple[int, Iterable[str]]]) -> None:
+                 groups: Mapping[str, tuple[int, Iterable[str]]], *, password: str = "",
+                 entries: Iterable[str] = (),
+                 member_of: Optional[Mapping[str, Iterable[str]]] = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="devtrust-ldap-"))
         os.chmod(self.directory, 0o755)
         (self.directory / "data").mkdir()
@@ -71,18 +84,28 @@ class Ldap:
         self._slapd: Optional["Process[bytes]"] = None
         self._nslcd: Optional["Process[bytes]"] = None
         self.config = self.directory / "slapd.conf"
-        self.config.write_text(CONFIG.format(directory=self.directory, base=BASE))
-        entries = [f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\n"
-                   "dc: example\no: Example\n"]
-        entries += [f"dn: uid={name},{BASE}\nobjectClass: account\nobjectClass: posixAccount\n"
-                    f"uid: {name}\ncn: {name}\nuidNumber: {uid}\ngidNumber: {uid}\n"
-                    f"homeDirectory: /nonexistent\nloginShell: /bin/sh\n"
-                    for name, uid in people.items()]
-        entries += [f"dn: cn={name},{BASE}\nobjectClass: posixGroup\ncn: {name}\n"
-                    f"gidNumber: {gid}\n" + "".join(f"memberUid: {m}\n" for m in members)
-                    for name, (gid, members) in groups.items()]
-        subprocess.run(["/usr/sbin/slapadd", "-q", "-f", str(self.config)], check=True,
-                       input="\n".join(entries), text=True, capture_output=True, timeout=LIMIT)
+        self.config.write_text(CONFIG.format(
+            directory=self.directory, base=BASE, size_limit=SIZE_LIMIT,
+            modules="moduleload memberof" if member_of else ""))
+        made = [f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\n"
+                "dc: example\no: Example\n"]
+        made += [f"dn: uid={name},{BASE}\nobjectClass: account\nobjectClass: posixAccount\n"
+                 f"uid: {name}\ncn: {name}\nuidNumber: {uid}\ngidNumber: {uid}\n"
+                 f"homeDirectory: /nonexistent\nloginShell: /bin/sh\n"
+                 + (f"userPassword: {password}\n" if password else "")
+                 + "".join(f"memberOf: {dn}\n" for dn in (member_of or {}).get(name, ()))
+                 for name, uid in people.items()]
+        made += [f"dn: cn={escaped(name)},{BASE}\nobjectClass: posixGroup\ncn: {name}\n"
+                 f"gidNumber: {gid}\n" + "".join(f"memberUid: {m}\n" for m in members)
+                 for name, (gid, members) in groups.items()]
+        self.add("\n".join([*made, *entries]))
+
+    def add(self, entries: str) -> None:
+        """Entries in LDIF, while slapd does not run."""
+        done = subprocess.run(["/usr/sbin/slapadd", "-q", "-f", str(self.config)], check=False,
+                              input=entries, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=LIMIT)
+        assert done.returncode == 0, done.stdout
 
     @property
     def url(self) -> str:

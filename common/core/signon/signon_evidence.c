@@ -681,6 +681,10 @@ void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
 
     if (cause == DT_CAUSE_NETWORK_UNKNOWN && !in->ip.set)
         detail_of_the_address(s);
+    if (cause == DT_CAUSE_GROUPS_UNKNOWN && s->outcome.detail[0] == '\0')
+        dt_signon_detail(
+            s, "a rule asks for groups, and the person's are not known: who is to name them was "
+               "not asked, or did not answer");
     if (cause == DT_CAUSE_BLOCKED_ZONE)
         dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
                          dt_policy_blocking_zone(s->site.policy, in));
