@@ -85,7 +85,7 @@ static bool is_meant(forgetting const *f, dt_bytes value)
            dt_str_equal_nocase(r.key_id, f->device);
 }
 
-/* "okta-groups:POLICY:ORG:APPLICATION:LOGIN", as core/signon/signon_render.c has it; and "okta-user:LOGIN", or a
+/* "okta-groups:POLICY:ORG:APPLICATION:LOGIN", as core/signon/signon_record.c has it; and "okta-user:LOGIN", or a
  * person whom Okta has just disabled would go on being known. */
 static bool is_membership_meant(forgetting const *f, char const *key)
 {
@@ -109,7 +109,7 @@ static bool is_membership_meant(forgetting const *f, char const *key)
     return (f->user == NULL || is_user(f, colon + 1)) && is_application(f, application);
 }
 
-/* "KIND:LOGIN", as core/signon/signon_render.c has it; an SSH connection has no login. A push that waits for its
+/* "KIND:LOGIN", as dt_signon_limit_key makes it; an SSH connection has no login. A push that waits for its
  * answer stays: without its row the person would get a second one. */
 static bool is_limit_meant(forgetting const *f, char const *key, dt_bytes value)
 {

@@ -10,6 +10,34 @@
 #include <stdio.h>
 #include <string.h>
 
+/* --- the phases --------------------------------------------------------------------------------- */
+
+static void retry_time(dt_signon *s, dt_time now)
+{
+    (void)now;
+    dt_signon_set_phase(s, s->retry_phase);
+    s->retry_phase = DT_PHASE_DONE;
+}
+
+dt_phase_row const dt_row_done = {.kind = DT_PHASE_IS_DONE};
+dt_phase_row const dt_row_retry_wait = {.kind = DT_PHASE_IS_WAIT, .time_done = retry_time};
+
+dt_phase_row const *dt_phase_row_of(dt_phase p)
+{
+    static dt_phase_row const *const rows[DT_PHASE_COUNT] = {
+#define X(NAME, name) [DT_PHASE_##NAME] = &dt_row_##name,
+        DT_PHASES(X)
+#undef X
+    };
+
+    return (unsigned)p < DT_PHASE_COUNT ? rows[p] : &dt_row_done;
+}
+
+dt_phase dt_signon_phase(dt_signon const *s)
+{
+    return s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
+}
+
 size_t dt_signon_size(void)
 {
     return sizeof(dt_signon);
@@ -50,7 +78,7 @@ static void wipe(dt_signon *s)
     s->http.body_len = 0;
 }
 
-static void done(dt_signon *s)
+void dt_signon_done(dt_signon *s)
 {
     wipe(s);
     s->prompt_state = DT_PROMPT_NONE;
@@ -75,73 +103,12 @@ void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
         dt_signon_detail(s, "%s", detail);
     dt_outcome_set(&s->outcome, DT_DENY, cause);
     dt_signon_tell_cause(s);
-    done(s);
+    dt_signon_done(s);
 }
 
 void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail)
 {
     dt_signon_fail(s, cause, detail);
-}
-
-/* What is still to be done before the outcome is given, in this order, each at most once. */
-static void finish_next(dt_signon *s)
-{
-    bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
-    /* Who joined a push and saw its end first says so: what was approved is approved once. */
-    bool tells = !s->push.joined || (s->expected_len > 0 && (s->push.state == DT_PUSH_APPROVED ||
-                                                             s->push.state == DT_PUSH_REJECTED));
-
-    if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
-        s->cancel_tried = true;
-        dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
-        return;
-    }
-    if (tells && s->push.state != DT_PUSH_NONE) {
-        if (push_open || s->push.state == DT_PUSH_STARTING)
-            s->push.state = DT_PUSH_OVER;
-        dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
-        return;
-    }
-    if (s->passcode_unjudged) {
-        s->passcode_unjudged = false;
-        dt_signon_set_phase(s, DT_PHASE_PASSCODE_UNCOUNT);
-        return;
-    }
-    if (s->mfa_done && !s->limits_cleared) {
-        s->limits_cleared = true;
-        dt_signon_set_phase(s, DT_PHASE_LIMITS_CLEAR);
-        return;
-    }
-    if (s->mfa_done && dt_signon_remembers(s)) {
-        s->mfa_done = false;
-        dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
-        return;
-    }
-    dt_outcome_set(&s->outcome, s->final_result, s->final_cause);
-    dt_signon_tell_cause(s);
-    done(s);
-}
-
-void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
-{
-    /* It came too late: nobody is there to be let in. Or our own stop kept a call from being made. */
-    if (s->abandoned && (result == DT_ALLOW || cause == DT_CAUSE_OVERLOADED)) {
-        result = DT_DENY;
-        cause = s->abandon_cause;
-    }
-    if (result == DT_ALLOW && !dt_signon_may_allow(s, cause)) {
-        result = DT_DENY;
-        cause = DT_CAUSE_INTERNAL;
-    }
-    s->finishing = true;
-    s->retry_phase = DT_PHASE_DONE;
-    s->prompt_state = DT_PROMPT_NONE;
-    s->final_result = result;
-    s->final_cause = cause;
-    s->mfa_done = result == DT_ALLOW && cause == DT_CAUSE_MFA_SUCCESS;
-    if (s->mfa_done)
-        dt_signon_mfa_given(s, now, &s->outcome.mfa);
-    finish_next(s);
 }
 
 bool dt_site_needs_groups(dt_site const *site)
@@ -432,45 +399,7 @@ void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon
 
 static bool is_wait(dt_phase p)
 {
-    return p == DT_PHASE_PUSH_WAIT || p == DT_PHASE_PASSCODE_WAIT || p == DT_PHASE_RETRY_WAIT;
-}
-
-bool dt_phase_is_http(dt_phase p)
-{
-    switch (p) {
-    case DT_PHASE_INTUNE_HTTP:
-    case DT_PHASE_SERVICE_HTTP:
-    case DT_PHASE_COMPLIANCE_HTTP:
-    case DT_PHASE_OKTA_DEVICES_HTTP:
-    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
-    case DT_PHASE_ENTRA_HTTP:
-    case DT_PHASE_USER_HTTP:
-    case DT_PHASE_GROUPS_HTTP:
-    case DT_PHASE_GROUP_NAME_HTTP:
-    case DT_PHASE_FACTORS_HTTP:
-    case DT_PHASE_PUSH_HTTP:
-    case DT_PHASE_PUSH_POLL:
-    case DT_PHASE_PASSCODE_HTTP:
-    case DT_PHASE_CANCEL_HTTP:
-    case DT_PHASE_PASSWORD_HTTP:
-    case DT_PHASE_PASSWORD_WHO:
-    case DT_PHASE_PASSWORD_CANCEL:
-    case DT_PHASE_OCSP_HTTP:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_agent(dt_phase p)
-{
-    return p == DT_PHASE_AGENT_LIST || p == DT_PHASE_AGENT_SIGN;
-}
-
-static bool is_store(dt_phase p)
-{
-    return p != DT_PHASE_DONE && p != DT_PHASE_HOST_SIGN && p != DT_PHASE_MANAGED && !is_agent(p) &&
-           !is_wait(p) && !dt_phase_is_http(p);
+    return dt_phase_row_of(p)->kind == DT_PHASE_IS_WAIT;
 }
 
 /* A wait whose time has come moves on. */
@@ -480,15 +409,8 @@ static void time_passes(dt_signon *s, dt_time now)
         dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
         return;
     }
-    if (s->phase == DT_PHASE_RETRY_WAIT) {
-        if (now >= s->until) {
-            dt_signon_set_phase(s, s->retry_phase);
-            s->retry_phase = DT_PHASE_DONE;
-        }
-        return;
-    }
     if (now >= s->until)
-        dt_signon_mfa_time(s, now);
+        dt_phase_row_of(s->phase)->time_done(s, now);
 }
 
 /* A clock that was set back makes no wait longer than it may be. */
@@ -535,7 +457,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
         dt_signon_decide_again(s, now);
     expect_no_answer(s, now);
     /* An agent may ask the person, who has left: its answer is not waited for. */
-    if (s->abandoned && !s->finishing && is_agent(s->phase))
+    if (s->abandoned && !s->finishing && dt_phase_row_of(s->phase)->kind == DT_PHASE_IS_AGENT)
         dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
     for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
         dt_phase before = s->phase;
@@ -582,180 +504,91 @@ static void after_feed(dt_signon *s, dt_time now)
         dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
 }
 
-static void count_call(dt_signon *s)
+static void count_call(dt_signon *s, dt_called called)
 {
-    if (s->phase == DT_PHASE_INTUNE_HTTP || s->phase == DT_PHASE_ENTRA_HTTP ||
-        dt_signon_is_compliance(s->phase))
-        s->outcome.graph_calls++;
-    else if (s->phase == DT_PHASE_OCSP_HTTP)
-        s->outcome.ocsp_calls++;
-    else if (s->phase == DT_PHASE_PUSH_POLL)
-        s->outcome.polls++;
-    else
+    switch (called) {
+    case DT_CALLED_OKTA:
         s->outcome.okta_calls++;
-}
-
-static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    switch (s->phase) {
-    case DT_PHASE_CANCEL_HTTP:
-        finish_next(s); /* told or not: the push is no longer listened to */
-        return;
-    case DT_PHASE_INTUNE_HTTP:
-        dt_signon_evidence_http_done(s, r, now);
-        return;
-    case DT_PHASE_ENTRA_HTTP:
-        dt_signon_entra_http_done(s, r, now);
-        return;
-    case DT_PHASE_SERVICE_HTTP:
-    case DT_PHASE_COMPLIANCE_HTTP:
-        dt_signon_compliance_http_done(s, r, now);
-        return;
-    case DT_PHASE_OCSP_HTTP:
-        dt_signon_ocsp_http_done(s, r, now);
-        return;
-    case DT_PHASE_OKTA_DEVICES_HTTP:
-    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
-        dt_signon_device_http_done(s, r, now);
-        return;
-    case DT_PHASE_USER_HTTP:
-    case DT_PHASE_GROUPS_HTTP:
-    case DT_PHASE_GROUP_NAME_HTTP:
-    case DT_PHASE_FACTORS_HTTP:
-        dt_signon_okta_http_done(s, r, now);
-        return;
-    case DT_PHASE_PASSWORD_HTTP:
-    case DT_PHASE_PASSWORD_WHO:
-    case DT_PHASE_PASSWORD_CANCEL:
-        dt_signon_primary_http_done(s, r, now);
-        return;
-    default:
-        dt_signon_mfa_http_done(s, r, now);
-        return;
+        break;
+    case DT_CALLED_OKTA_POLL:
+        s->outcome.polls++;
+        break;
+    case DT_CALLED_GRAPH:
+        s->outcome.graph_calls++;
+        break;
+    case DT_CALLED_OCSP:
+        s->outcome.ocsp_calls++;
+        break;
     }
 }
 
 void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
 {
+    dt_phase_row const *row = dt_phase_row_of(s->phase);
+
     s->steps++;
     explicit_bzero(s->http.body, sizeof(s->http.body));
     s->http.body_len = 0;
-    if (!dt_phase_is_http(s->phase)) {
+    if (row->kind != DT_PHASE_IS_HTTP) {
         out_of_order(s, "reply");
         return;
     }
-    count_call(s);
-    http_done(s, r, now);
+    count_call(s, row->called);
+    row->http_done(s, r, now);
     after_feed(s, now);
-}
-
-static void store_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    switch (s->phase) {
-    case DT_PHASE_SSH_GET:
-    case DT_PHASE_REGISTRY_GET:
-    case DT_PHASE_ALIAS_GET:
-    case DT_PHASE_INTUNE_GET:
-    case DT_PHASE_INTUNE_PUT:
-        dt_signon_evidence_store_done(s, r, now);
-        return;
-    case DT_PHASE_ENTRA_GET:
-    case DT_PHASE_ENTRA_PUT:
-        dt_signon_entra_store_done(s, r, now);
-        return;
-    case DT_PHASE_OCSP_GET:
-    case DT_PHASE_OCSP_AWAY_GET:
-    case DT_PHASE_OCSP_PUT:
-    case DT_PHASE_OCSP_AWAY_PUT:
-        dt_signon_ocsp_store_done(s, r, now);
-        return;
-    case DT_PHASE_SERVICE_GET:
-    case DT_PHASE_SERVICE_PUT:
-        dt_signon_compliance_store_done(s, r, now);
-        return;
-    case DT_PHASE_AGENT_KEY_GET:
-        dt_signon_agent_store_done(s, r, now);
-        return;
-    case DT_PHASE_OKTA_DEVICE_GET:
-    case DT_PHASE_OKTA_DEVICE_PUT:
-        dt_signon_device_store_done(s, r, now);
-        return;
-    case DT_PHASE_USER_GET:
-    case DT_PHASE_USER_PUT:
-    case DT_PHASE_GROUPS_GET:
-    case DT_PHASE_GROUPS_PUT:
-    case DT_PHASE_GROUP_NAME_GET:
-    case DT_PHASE_GROUP_NAME_PUT:
-        dt_signon_okta_store_done(s, r, now);
-        return;
-    case DT_PHASE_REMEMBERED_GET:
-    case DT_PHASE_REMEMBERED_DROP:
-    case DT_PHASE_FACTORS_GET:
-    case DT_PHASE_FACTORS_PUT:
-        dt_signon_remembered_store_done(s, r, now);
-        return;
-    case DT_PHASE_PASSWORD_COUNT:
-    case DT_PHASE_PASSWORD_UNCOUNT:
-        dt_signon_primary_store_done(s, r, now);
-        return;
-    case DT_PHASE_PUSH_FINISH:
-        s->push.state = DT_PUSH_NONE;
-        finish_next(s);
-        return;
-    case DT_PHASE_REMEMBERED_PUT:   /* not remembered costs one more MFA */
-    case DT_PHASE_PASSCODE_UNCOUNT: /* not taken off, or not cleared: counted still */
-    case DT_PHASE_LIMITS_CLEAR:
-        finish_next(s);
-        return;
-    default:
-        dt_signon_mfa_store_done(s, r, now);
-        return;
-    }
 }
 
 void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
+    dt_phase_row const *row = dt_phase_row_of(s->phase);
+
     s->steps++;
-    if (!is_store(s->phase)) {
+    if (row->kind != DT_PHASE_IS_STORE) {
         out_of_order(s, "store answer");
         return;
     }
     if (r->status == DT_STORE_ERROR)
         dt_signon_detail(s, "store: %s", r->error);
-    store_done(s, r, now);
+    row->store_done(s, r, now);
     after_feed(s, now);
 }
 
 void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
 {
+    dt_phase_row const *row = dt_phase_row_of(s->phase);
+
     s->steps++;
-    if (s->phase != DT_PHASE_HOST_SIGN) {
+    if (row->kind != DT_PHASE_IS_SIGN) {
         out_of_order(s, "signature");
         return;
     }
-    dt_signon_evidence_sign_done(s, r, now);
+    row->sign_done(s, r, now);
     after_feed(s, now);
 }
 
 void dt_signon_agent_done(dt_signon *s, dt_agent_result const *r, dt_time now)
 {
+    dt_phase_row const *row = dt_phase_row_of(s->phase);
+
     s->steps++;
-    if (!is_agent(s->phase)) {
+    if (row->kind != DT_PHASE_IS_AGENT) {
         out_of_order(s, "agent's answer");
         return;
     }
-    dt_signon_agent_result(s, r, now);
+    row->agent_done(s, r, now);
     after_feed(s, now);
 }
 
 void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
 {
+    dt_phase_row const *row = dt_phase_row_of(s->phase);
+
     s->steps++;
-    if (s->phase != DT_PHASE_MANAGED) {
+    if (row->kind != DT_PHASE_IS_MANAGED) {
         out_of_order(s, "managed app configuration");
         return;
     }
-    dt_signon_evidence_managed_done(s, r, now);
+    row->managed_done(s, r, now);
     after_feed(s, now);
 }
 

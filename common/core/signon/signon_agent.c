@@ -139,14 +139,17 @@ static void key_fingerprint(dt_signon const *s, char out[2 * DT_SHA256_LEN + 1])
     dt_hex(out, s->agent_keys[s->agent.at].digest, DT_SHA256_LEN);
 }
 
-int dt_signon_agent_store_key(dt_signon const *s, char out[DT_STORE_KEY_MAX])
+static int render_key_get(dt_signon *s, dt_buf *value, dt_time now)
 {
     char hex[2 * DT_SHA256_LEN + 1];
 
     if (s->agent.at >= s->agent.count)
         return DT_E_STATE;
+    (void)value;
+    (void)now;
     key_fingerprint(s, hex);
-    dt_device_store_key(hex, out);
+    dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
+    dt_device_store_key(hex, s->store.key);
     return DT_OK;
 }
 
@@ -184,7 +187,7 @@ static void judge(dt_signon *s, dt_store_result const *r, dt_time now)
     go_on(s, now);
 }
 
-void dt_signon_agent_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+static void key_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     if (r->status == DT_STORE_ERROR) {
         dt_signon_ssh_unknown(s, DT_SOURCE_SSH_AGENT, now);
@@ -280,34 +283,77 @@ bool dt_signon_agent_begin(dt_signon *s, dt_time now)
     return true;
 }
 
-int dt_signon_agent_render(dt_signon *s, dt_time now)
+/* --- the phases --------------------------------------------------------------------------------- */
+
+/* Nobody waits longer than agent_timeout, and `most`, whatever became of the clock. */
+static int render_message(dt_signon *s, dt_buf *message, dt_time most, dt_time now)
+{
+    dt_time left = s->agent.until - now;
+
+    left = left < s->deadline - now ? left : s->deadline - now;
+    left = left < most ? left : most;
+    s->agent_request =
+        (dt_agent_request){.message = dt_buf_bytes(message), .timeout = left > 0 ? left : 0};
+    return dt_buf_error(message);
+}
+
+static int render_list(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_time most = s->site.config->device_trust.agent_timeout;
+
+    dt_agent_list_put(value);
+    return render_message(
+        s, value, most < DT_SIGNON_AGENT_LIST_TIMEOUT ? most : DT_SIGNON_AGENT_LIST_TIMEOUT, now);
+}
+
+static int render_sign(dt_signon *s, dt_buf *value, dt_time now)
 {
     uint8_t storage[DT_AGENT_PROOF_MAX];
-    dt_time left = s->agent.until - now, most = s->site.config->device_trust.agent_timeout;
-    dt_buf out, proof;
-    int rc = DT_OK;
+    dt_buf proof;
+    int rc;
 
-    dt_buf_init_fixed(&out, s->value, sizeof(s->value));
     dt_buf_init_fixed(&proof, storage, sizeof(storage));
-    if (s->phase == DT_PHASE_AGENT_LIST) {
-        dt_agent_list_put(&out);
-        most = most < DT_SIGNON_AGENT_LIST_TIMEOUT ? most : DT_SIGNON_AGENT_LIST_TIMEOUT;
-    } else {
-        rc = dt_signon_agent_proof(s, &proof);
-        dt_agent_sign_put(dt_bytes_of(s->agent_blob, s->agent.blob_len), dt_buf_bytes(&proof),
-                          &out);
-    }
-    left = left < s->deadline - now ? left : s->deadline - now;
-    left = left < most ? left : most; /* whatever became of the clock */
-    s->agent_request =
-        (dt_agent_request){.message = dt_buf_bytes(&out), .timeout = left > 0 ? left : 0};
-    return rc < 0 ? rc : dt_buf_error(&out);
+    rc = dt_signon_agent_proof(s, &proof);
+    if (rc < 0)
+        return rc;
+    dt_agent_sign_put(dt_bytes_of(s->agent_blob, s->agent.blob_len), dt_buf_bytes(&proof), value);
+    return render_message(s, value, s->site.config->device_trust.agent_timeout, now);
 }
 
-void dt_signon_agent_result(dt_signon *s, dt_agent_result const *r, dt_time now)
+static bool is_untouched(dt_signon const *s)
 {
-    if (s->phase == DT_PHASE_AGENT_LIST)
-        listed(s, r, now);
-    else
-        signed_or_not(s, r, now);
+    return !s->agent.proved && s->agent.count == 0 && s->agent.blob_len == 0;
 }
+
+static bool has_key(dt_signon const *s)
+{
+    return !s->agent.certificate && s->agent.at < s->agent.count;
+}
+
+static bool has_blob(dt_signon const *s)
+{
+    return !s->agent.proved && s->agent.blob_len > 0 &&
+           (s->agent.certificate || s->agent.at < s->agent.count);
+}
+
+dt_phase_row const dt_row_agent_list = {
+    .kind = DT_PHASE_IS_AGENT,
+    .part = DT_PART_EVIDENCE,
+    .render = render_list,
+    .agent_done = listed,
+    .has_fields = is_untouched,
+};
+dt_phase_row const dt_row_agent_key_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_key_get,
+    .store_done = key_done,
+    .has_fields = has_key,
+};
+dt_phase_row const dt_row_agent_sign = {
+    .kind = DT_PHASE_IS_AGENT,
+    .part = DT_PART_EVIDENCE,
+    .render = render_sign,
+    .agent_done = signed_or_not,
+    .has_fields = has_blob,
+};

@@ -8,11 +8,6 @@
 /* As found so long ago that it is looked up before it is used, and used when Graph tells no other. */
 #define DOUBTED ((dt_time)1)
 
-bool dt_signon_is_compliance(dt_phase p)
-{
-    return p >= DT_PHASE_SERVICE_GET && p <= DT_PHASE_COMPLIANCE_HTTP;
-}
-
 void dt_signon_intune_ask(dt_signon *s)
 {
     bool graph = s->site.config->intune.service != DT_INTUNE_BY_COMPLIANCE;
@@ -39,16 +34,6 @@ static void got_address(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
     else
         look_up(s);
-}
-
-void dt_signon_compliance_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_SERVICE_GET)
-        got_address(s, r, now);
-    else if (s->service.found == DOUBTED)
-        dt_signon_intune_unavailable(s, NULL, now);
-    else /* PUT: an address that could not be kept is still an address */
-        dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
 }
 
 /* True when there is another page, and it will be asked for. */
@@ -129,10 +114,82 @@ static void answer_done(dt_signon *s, dt_http_response const *r, dt_time now)
     }
 }
 
-void dt_signon_compliance_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_get(dt_signon *s, dt_buf *value, dt_time now)
 {
-    if (s->phase == DT_PHASE_SERVICE_HTTP)
-        service_done(s, r, now);
-    else
-        answer_done(s, r, now);
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    dt_compliance_store_key(s->site.config, s->store.key);
+    return DT_OK;
 }
+
+static int render_search(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_compliance_list_endpoints(s->site.config, s->next_url, &s->http);
+}
+
+static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    int rc = dt_compliance_pack(s->site.config, &s->service, value);
+
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+    dt_compliance_store_key(s->site.config, s->store.key);
+    return rc < 0 ? rc : dt_signon_store_value(s, value, now + DT_COMPLIANCE_ADDRESS_KEPT);
+}
+
+/* An address that could not be kept is still an address. */
+static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    if (s->service.found == DOUBTED)
+        dt_signon_intune_unavailable(s, NULL, now);
+    else
+        dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
+}
+
+static int render_question(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_compliance_get_device(s->site.config, &s->service, &s->lookup_id, &s->http);
+}
+
+static bool has_address(dt_signon const *s)
+{
+    return s->service_known && s->service.found > 0 && dt_guid_is_set(&s->lookup_id);
+}
+
+dt_phase_row const dt_row_service_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_get,
+    .store_done = got_address,
+};
+dt_phase_row const dt_row_service_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_EVIDENCE,
+    .called = DT_CALLED_GRAPH,
+    .retried = true,
+    .render = render_search,
+    .http_done = service_done,
+};
+dt_phase_row const dt_row_service_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_put,
+    .store_done = put_done,
+    .has_fields = has_address,
+};
+dt_phase_row const dt_row_compliance_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_EVIDENCE,
+    .called = DT_CALLED_GRAPH,
+    .retried = true,
+    .render = render_question,
+    .http_done = answer_done,
+    .has_fields = has_address,
+};

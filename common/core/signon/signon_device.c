@@ -102,14 +102,6 @@ static void got_kept(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_USER_GET);
 }
 
-void dt_signon_device_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_OKTA_DEVICE_GET)
-        got_kept(s, r, now);
-    else /* PUT: an answer that could not be kept is still an answer */
-        use_answer(s, &s->okta_device, false, now);
-}
-
 void dt_signon_device_user_known(dt_signon *s)
 {
     s->device_wants_user = false;
@@ -200,28 +192,144 @@ static void devices_read(dt_signon *s, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICE_USERS_HTTP);
 }
 
-void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+/* A page of either list was read; the last one leads on to `whole`. */
+static void page_read(dt_signon *s, dt_okta_answer a, dt_http_response const *r, char const *next,
+                      dt_error const *e, void (*whole)(dt_signon *, dt_time), dt_time now)
 {
-    bool devices = s->phase == DT_PHASE_OKTA_DEVICES_HTTP;
-    char next[DT_URL_MAX];
-    dt_error err = {0};
     bool fits;
-    dt_okta_answer a =
-        devices ? dt_okta_read_user_devices(s->site.config, r, &s->okta_device, next, &err)
-                : dt_okta_read_device_users(s->site.config, r, &s->okta_device, next, &err);
 
     if (a != DT_OKTA_OK) {
-        failed(s, a, r, &err, now);
+        failed(s, a, r, e, now);
         return;
     }
     if (next_page(s, next, &fits))
         return; /* the same phase again */
-    if (!fits) {
-        dt_signon_detail(s, "okta-device: the list has more pages than are read");
-        no_answer(s, now);
-    } else if (devices) {
-        devices_read(s, now);
-    } else {
-        keep(s, now);
+    if (fits) {
+        whole(s, now);
+        return;
     }
+    dt_signon_detail(s, "okta-device: the list has more pages than are read");
+    no_answer(s, now);
 }
+
+static void devices_page(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    char next[DT_URL_MAX];
+    dt_error e = {0};
+    dt_okta_answer a = dt_okta_read_user_devices(s->site.config, r, &s->okta_device, next, &e);
+
+    page_read(s, a, r, next, &e, devices_read, now);
+}
+
+static void users_page(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    char next[DT_URL_MAX];
+    dt_error e = {0};
+    dt_okta_answer a = dt_okta_read_device_users(s->site.config, r, &s->okta_device, next, &e);
+
+    page_read(s, a, r, next, &e, keep, now);
+}
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int set_key(dt_signon *s)
+{
+    return dt_okta_device_store_key(&s->okta_device.device_id, s->okta_device.serial, s->who.login,
+                                    s->store.key);
+}
+
+static int render_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    return set_key(s);
+}
+
+static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    int rc;
+
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+    rc = set_key(s);
+    if (rc == DT_OK)
+        rc = dt_okta_device_pack(&s->okta_device, value);
+    return rc < 0
+               ? rc
+               : dt_signon_store_value(
+                     s, value, s->okta_device.fetched + s->site.config->device_trust.stale_limit);
+}
+
+/* An answer that could not be kept is still an answer. */
+static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    use_answer(s, &s->okta_device, false, now);
+}
+
+static int render_devices(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_signon_page(
+        s, dt_okta_get_user_devices(s->site.config, s->okta_device.user_id, &s->http));
+}
+
+static int render_users(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_signon_page(s, dt_okta_get_device_users(s->site.config, s->okta_device.id, &s->http));
+}
+
+static bool has_device(dt_signon const *s)
+{
+    return dt_guid_is_set(&s->okta_device.device_id);
+}
+
+static bool has_user(dt_signon const *s)
+{
+    return has_device(s) && s->okta_device.user_id[0];
+}
+
+static bool has_okta_id(dt_signon const *s)
+{
+    return has_user(s) && s->okta_device.id[0];
+}
+
+static bool has_answer(dt_signon const *s)
+{
+    return s->okta_device.fetched > 0;
+}
+
+dt_phase_row const dt_row_okta_device_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_get,
+    .store_done = got_kept,
+    .has_fields = has_device,
+};
+dt_phase_row const dt_row_okta_devices_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_EVIDENCE,
+    .retried = true,
+    .render = render_devices,
+    .http_done = devices_page,
+    .has_fields = has_user,
+};
+dt_phase_row const dt_row_okta_device_users_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_EVIDENCE,
+    .retried = true,
+    .render = render_users,
+    .http_done = users_page,
+    .has_fields = has_okta_id,
+};
+dt_phase_row const dt_row_okta_device_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_put,
+    .store_done = put_done,
+    .has_fields = has_answer,
+};

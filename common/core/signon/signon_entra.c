@@ -89,11 +89,6 @@ void dt_signon_entra_give_up(dt_signon *s)
     }
 }
 
-bool dt_signon_is_entra(dt_phase p)
-{
-    return p >= DT_PHASE_ENTRA_GET && p <= DT_PHASE_ENTRA_PUT;
-}
-
 bool dt_signon_entra_fits(dt_signon const *s)
 {
     return !dt_intune_name_is_set(&s->lookup_name) ||
@@ -172,16 +167,6 @@ static void use_index(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
 }
 
-void dt_signon_entra_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_ENTRA_GET)
-        use_index(s, r, now);
-    else if (s->lookup_found == 1) /* an index that could not be kept is no reason to refuse */
-        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
-    else
-        refuse(s, now);
-}
-
 /* More pages than there can be, or a link too long: what would have stood there is not known. */
 static bool next_page(dt_signon *s, char const *next, dt_error *e)
 {
@@ -214,7 +199,7 @@ static void take_page(dt_signon *s, dt_intune_found const *found, char const *ne
     dt_signon_set_phase(s, DT_PHASE_ENTRA_PUT);
 }
 
-void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_intune_found found = {.count = s->lookup_found};
     char next[DT_URL_MAX];
@@ -230,3 +215,78 @@ void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time 
         dt_signon_lookup_failed(s, a == DT_INTUNE_NOT_ENROLLED ? DT_INTUNE_UNUSABLE : a, r, &e,
                                 now);
 }
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    dt_intune_name_store_key(&s->lookup_name, s->store.key);
+    return DT_OK;
+}
+
+static int render_request(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_intune_find_device(s->site.config, &s->lookup_name, s->next_url, &s->http);
+}
+
+/* What names no device is looked up again soon, as every answer that lets nobody in. */
+static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_intune_found found = {.count = s->lookup_found};
+    dt_config const *c = s->site.config;
+    int rc;
+
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+    dt_intune_name_store_key(&s->lookup_name, s->store.key);
+    if (found.count == 1)
+        found.device.device_id = s->intune.device_id;
+    rc = dt_intune_found_pack(&found, value);
+    return rc < 0 ? rc
+                  : dt_signon_store_value(s, value,
+                                          now + (found.count == 1 ? c->device_trust.stale_limit
+                                                                  : c->device_trust.negative_ttl));
+}
+
+/* An index that could not be kept is no reason to refuse. */
+static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    if (s->lookup_found == 1)
+        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
+    else
+        refuse(s, now);
+}
+
+static bool has_name(dt_signon const *s)
+{
+    return dt_intune_name_is_set(&s->lookup_name);
+}
+
+dt_phase_row const dt_row_entra_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_get,
+    .store_done = use_index,
+    .has_fields = has_name,
+};
+dt_phase_row const dt_row_entra_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_EVIDENCE,
+    .called = DT_CALLED_GRAPH,
+    .retried = true,
+    .render = render_request,
+    .http_done = http_done,
+    .has_fields = has_name,
+};
+dt_phase_row const dt_row_entra_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_put,
+    .store_done = put_done,
+    .has_fields = has_name,
+};

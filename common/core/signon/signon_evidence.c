@@ -305,7 +305,7 @@ static void host_unknown(dt_signon *s, dt_time now)
     dt_signon_add_evidence(s, &ev);
 }
 
-void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
+static void sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
 {
     bool proved;
 
@@ -325,7 +325,7 @@ void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time
         dt_signon_evidence_next(s, now);
 }
 
-void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
+static void managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
 {
     dt_evidence ev;
     dt_error why = {0};
@@ -484,143 +484,6 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_evidence_next(s, now);
 }
 
-static bool is_somebody_elses(dt_signon const *s)
-{
-    return s->site.config->device_trust.require_owner && s->intune.enrolled &&
-           !dt_intune_is_owner(&s->intune, s->who.login);
-}
-
-static void use_intune(dt_signon *s, dt_time now, bool stale)
-{
-    dt_evidence ev;
-
-    if (dt_signon_entra_resolve(s))
-        dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
-    else
-        dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
-    if (ev.finding == DT_FINDING_FOR && is_somebody_elses(s)) {
-        ev.finding = DT_FINDING_AGAINST;
-        ev.reason = DT_REASON_NOT_OWNER;
-        dt_signon_detail(s, "Intune: the device's user is %s",
-                         s->intune.user[0] ? s->intune.user : "nobody");
-    }
-    s->outcome.stale = s->outcome.stale || stale;
-    s->refresh_hint =
-        stale || (now - s->intune.fetched) * 100 >=
-                     s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
-    dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_device_begin(s, now);
-}
-
-static void intune_cached(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    dt_freshness f = DT_TOO_OLD;
-
-    if (r->status == DT_STORE_OK && dt_intune_unpack(r->value, &s->intune) == DT_OK &&
-        dt_guid_equal(&s->intune.device_id, &s->lookup_id) && dt_signon_entra_fits(s))
-        f = dt_intune_freshness(&s->intune, s->site.config, now);
-    /* A device that changed hands a moment ago: for this person the answer is a negative one. */
-    if (f == DT_FRESH && is_somebody_elses(s) &&
-        now - s->intune.fetched >= s->site.config->device_trust.negative_ttl)
-        f = DT_STALE;
-    if (f == DT_FRESH) {
-        use_intune(s, now, false);
-        return;
-    }
-    s->intune_cached = f == DT_STALE;
-    if (dt_intune_name_is_set(&s->lookup_name))
-        dt_signon_set_phase(s, DT_PHASE_ENTRA_HTTP);
-    else
-        dt_signon_intune_ask(s);
-}
-
-void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    switch (s->phase) {
-    case DT_PHASE_SSH_GET:
-        if (r->status == DT_STORE_OK)
-            dt_signon_ssh_record(s, DT_SOURCE_SSH_KEY, s->ssh.items[s->ssh_at].fingerprint,
-                                 s->ssh.items[s->ssh_at].hardware, r->value, now);
-        else if (r->status == DT_STORE_ERROR)
-            dt_signon_ssh_unknown(s, DT_SOURCE_SSH_KEY, now);
-        s->ssh_at++;
-        if (s->phase == DT_PHASE_SSH_GET)
-            dt_signon_evidence_next(s, now);
-        return;
-    case DT_PHASE_REGISTRY_GET:
-        use_registry(s, r, now);
-        return;
-    case DT_PHASE_ALIAS_GET:
-        alias_done(s, r, now);
-        return;
-    case DT_PHASE_INTUNE_GET:
-        intune_cached(s, r, now);
-        return;
-    default: /* INTUNE_PUT: an answer that could not be kept is still an answer */
-        if (s->refresh_only)
-            dt_signon_fail(s, DT_CAUSE_NONE, NULL);
-        else
-            use_intune(s, now, false);
-        return;
-    }
-}
-
-void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
-{
-    dt_evidence ev;
-
-    if (e != NULL)
-        dt_signon_detail(s, "Intune: %s", e->text);
-    if (s->refresh_only) {
-        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
-        return;
-    }
-    if (s->intune_cached) {
-        use_intune(s, now, true);
-        return;
-    }
-    dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
-    dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_device_begin(s, now);
-}
-
-void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
-                             dt_error const *e, dt_time now)
-{
-    dt_time wait = 0;
-
-    if (a == DT_INTUNE_LOCAL)
-        s->intune_cached = false; /* no old answer counts because of a failure of ours */
-    if (a == DT_INTUNE_RATE_LIMITED)
-        wait = dt_intune_rate_wait(r);
-    else if ((a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR) ||
-             r->failure == DT_HTTP_TIMEOUT) /* it has had its time; the rest is the person's */
-        s->retries = DT_SIGNON_RETRIES_MAX;
-    if (s->retries < DT_SIGNON_RETRIES_MAX && !s->intune_cached && now + wait < s->deadline) {
-        dt_signon_retry(s, s->phase, now + wait);
-        return;
-    }
-    dt_signon_intune_unavailable(s, e, now);
-}
-
-void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    dt_intune_device device;
-    dt_error err = {0};
-    dt_intune_answer a = dt_intune_read_device(r, &s->lookup_id, now, &device, &err);
-
-    if (a == DT_INTUNE_OK || a == DT_INTUNE_NOT_ENROLLED) {
-        s->intune = device;
-        s->intune.device_id =
-            s->lookup_id; /* the reader has checked that it is the one asked for */
-        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
-        return;
-    }
-    dt_signon_lookup_failed(s, a, r, &err, now);
-}
-
 bool dt_signon_org_denies(dt_signon const *s)
 {
     return s->outcome.org.cause == DT_DECISION_RULE && s->outcome.org.access == DT_ACCESS_DENY;
@@ -749,3 +612,108 @@ void dt_signon_decide(dt_signon *s, dt_time now)
     }
     apply_decision(s, &in, now);
 }
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_sign(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    memcpy(s->sign.nonce, s->random, sizeof(s->sign.nonce));
+    return DT_OK;
+}
+
+static int render_managed(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)s;
+    (void)value;
+    (void)now;
+    return DT_OK;
+}
+
+static int render_ssh_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
+    dt_device_store_key(s->ssh.items[s->ssh_at].fingerprint, s->store.key);
+    return DT_OK;
+}
+
+static void ssh_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_ssh_key const *key = &s->ssh.items[s->ssh_at];
+
+    if (r->status == DT_STORE_OK)
+        dt_signon_ssh_record(s, DT_SOURCE_SSH_KEY, key->fingerprint, key->hardware, r->value, now);
+    else if (r->status == DT_STORE_ERROR)
+        dt_signon_ssh_unknown(s, DT_SOURCE_SSH_KEY, now);
+    s->ssh_at++;
+    if (s->phase == DT_PHASE_SSH_GET)
+        dt_signon_evidence_next(s, now);
+}
+
+static bool has_ssh_key(dt_signon const *s)
+{
+    return s->ssh_at < s->ssh.count;
+}
+
+static int render_alias_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    char name[DT_VPN_NAME_MAX];
+
+    (void)value;
+    (void)now;
+    if (!dt_vpn_claims_name(&s->vpn, s->vpn_at, name))
+        return DT_E_STATE;
+    dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
+    dt_device_alias_key(name, s->store.key);
+    return DT_OK;
+}
+
+static bool searches_vpn_device(dt_signon const *s)
+{
+    return s->vpn_search;
+}
+
+static int render_registry_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
+    dt_trusted_store_key(&s->lookup_id, s->store.key);
+    return DT_OK;
+}
+
+dt_phase_row const dt_row_host_sign = {
+    .kind = DT_PHASE_IS_SIGN,
+    .part = DT_PART_EVIDENCE,
+    .render = render_sign,
+    .sign_done = sign_done,
+};
+dt_phase_row const dt_row_managed = {
+    .kind = DT_PHASE_IS_MANAGED,
+    .part = DT_PART_EVIDENCE,
+    .render = render_managed,
+    .managed_done = managed_done,
+};
+dt_phase_row const dt_row_ssh_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_ssh_get,
+    .store_done = ssh_done,
+    .has_fields = has_ssh_key,
+};
+dt_phase_row const dt_row_alias_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_alias_get,
+    .store_done = alias_done,
+    .has_fields = searches_vpn_device,
+};
+dt_phase_row const dt_row_registry_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_EVIDENCE,
+    .render = render_registry_get,
+    .store_done = use_registry,
+};

@@ -47,77 +47,146 @@
 #define DT_SIGNON_STRAY_ANSWERS_MAX 3       /* texts that are no passcode, told to be none */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
 
-/* Order matters for nothing but the saved form: add at the end, raise SAVED_VERSION. */
+/* Every phase, in the order of the saved form: add at the end, raise SAVED_VERSION. Each has a row, in
+ * the file of its subject, that says all there is to know of it. */
+#define DT_PHASES(X)                                                                               \
+    X(DONE, done)                                                                                  \
+    X(HOST_SIGN, host_sign)                                                                        \
+    X(MANAGED, managed)                                                                            \
+    X(SSH_GET, ssh_get)                                                                            \
+    X(ALIAS_GET, alias_get) /* which device a VPN client means */                                  \
+    X(INTUNE_GET, intune_get)                                                                      \
+    X(INTUNE_HTTP, intune_http)                                                                    \
+    X(INTUNE_PUT, intune_put)                                                                      \
+    X(REMEMBERED_GET, remembered_get)                                                              \
+    X(USER_GET, user_get)                                                                          \
+    X(USER_HTTP, user_http)                                                                        \
+    X(USER_PUT, user_put)                                                                          \
+    X(GROUPS_GET, groups_get)                                                                      \
+    X(GROUPS_HTTP, groups_http)                                                                    \
+    X(GROUPS_PUT, groups_put)                                                                      \
+    X(FACTORS_HTTP, factors_http)                                                                  \
+    X(PUSH_CLAIM, push_claim)                                                                      \
+    X(PUSH_RECLAIM, push_reclaim) /* take over the record of a push that is over */                \
+    X(PUSH_COUNT, push_count)                                                                      \
+    X(PUSH_HTTP, push_http)                                                                        \
+    X(PUSH_RECORD, push_record)                                                                    \
+    X(PUSH_WAIT, push_wait)                                                                        \
+    X(PUSH_JOINED_GET, push_joined_get)                                                            \
+    X(PUSH_POLL, push_poll)                                                                        \
+    X(PASSCODE_WAIT, passcode_wait) /* a passcode prompt is open and no push is pending */         \
+    X(PASSCODE_HTTP, passcode_http)                                                                \
+    X(RETRY_WAIT, retry_wait) /* then `retry_phase` again */                                       \
+    X(CANCEL_HTTP, cancel_http)                                                                    \
+    X(PUSH_FINISH, push_finish)                                                                    \
+    X(REMEMBERED_PUT, remembered_put)                                                              \
+    X(REMEMBERED_DROP, remembered_drop) /* one that has ended */                                   \
+    X(FACTORS_GET, factors_get)         /* as Okta listed them last */                             \
+    X(FACTORS_PUT, factors_put)                                                                    \
+    X(REGISTRY_GET, registry_get)                                                                  \
+    X(PASSWORD_COUNT, password_count)                                                              \
+    X(PASSWORD_HTTP, password_http)                                                                \
+    X(PASSWORD_UNCOUNT, password_uncount) /* it was right: attempts count from the beginning */    \
+    X(PASSWORD_CANCEL, password_cancel)   /* the transaction that Okta opened for it */            \
+    X(OCSP_GET, ocsp_get)                 /* what is kept of a certificate's OCSP answer */        \
+    X(OCSP_AWAY_GET, ocsp_away_get)       /* whether its responder was away a moment ago */        \
+    X(OCSP_HTTP, ocsp_http)                                                                        \
+    X(OCSP_PUT, ocsp_put)                                                                          \
+    X(OCSP_AWAY_PUT, ocsp_away_put)                                                                \
+    X(AGENT_LIST, agent_list)                                                                      \
+    X(AGENT_KEY_GET, agent_key_get) /* is it enrolled? then, once it is proved, as what */         \
+    X(AGENT_SIGN, agent_sign)                                                                      \
+    X(OKTA_DEVICE_GET, okta_device_get)                                                            \
+    X(OKTA_DEVICES_HTTP, okta_devices_http)           /* the person's devices */                   \
+    X(OKTA_DEVICE_USERS_HTTP, okta_device_users_http) /* the device's people */                    \
+    X(OKTA_DEVICE_PUT, okta_device_put)                                                            \
+    X(ENTRA_GET, entra_get) /* which device has an Entra device id */                              \
+    X(ENTRA_HTTP, entra_http)                                                                      \
+    X(ENTRA_PUT, entra_put)                                                                        \
+    X(SERVICE_GET, service_get) /* where the Compliance Retrieval service is */                    \
+    X(SERVICE_HTTP, service_http)                                                                  \
+    X(SERVICE_PUT, service_put)                                                                    \
+    X(COMPLIANCE_HTTP, compliance_http)   /* what it says of the device; then INTUNE_PUT */        \
+    X(PUSH_CONNECTION, push_connection)   /* has this SSH connection had its push? */              \
+    X(PASSCODE_COUNT, passcode_count)     /* each passcode is counted before it is sent */         \
+    X(PASSCODE_UNCOUNT, passcode_uncount) /* Okta did not look at it */                            \
+    X(LIMITS_CLEAR, limits_clear) /* an MFA was right: wrong passcodes count from the beginning */ \
+    X(PASSWORD_WHO, password_who) /* too many names are counted: does Okta know this one? */       \
+    X(PASSCODE_TRIED_GET, passcode_tried_get) /* was this very passcode wrong a moment ago? */     \
+    X(PASSCODE_TRIED_PUT, passcode_tried_put) /* it is from now on */                              \
+    X(GROUP_NAME_GET, group_name_get)         /* has the org one group of this name? */            \
+    X(GROUP_NAME_HTTP, group_name_http)                                                            \
+    X(GROUP_NAME_PUT, group_name_put)
+
 typedef enum dt_phase {
-    DT_PHASE_DONE = 0,
-    DT_PHASE_HOST_SIGN,
-    DT_PHASE_MANAGED,
-    DT_PHASE_SSH_GET,
-    DT_PHASE_ALIAS_GET, /* which device a VPN client means */
-    DT_PHASE_INTUNE_GET,
-    DT_PHASE_INTUNE_HTTP,
-    DT_PHASE_INTUNE_PUT,
-    DT_PHASE_REMEMBERED_GET,
-    DT_PHASE_USER_GET,
-    DT_PHASE_USER_HTTP,
-    DT_PHASE_USER_PUT,
-    DT_PHASE_GROUPS_GET,
-    DT_PHASE_GROUPS_HTTP,
-    DT_PHASE_GROUPS_PUT,
-    DT_PHASE_FACTORS_HTTP,
-    DT_PHASE_PUSH_CLAIM,
-    DT_PHASE_PUSH_RECLAIM, /* take over the record of a push that is over */
-    DT_PHASE_PUSH_COUNT,
-    DT_PHASE_PUSH_HTTP,
-    DT_PHASE_PUSH_RECORD,
-    DT_PHASE_PUSH_WAIT,
-    DT_PHASE_PUSH_JOINED_GET,
-    DT_PHASE_PUSH_POLL,
-    DT_PHASE_PASSCODE_WAIT, /* a passcode prompt is open and no push is pending */
-    DT_PHASE_PASSCODE_HTTP,
-    DT_PHASE_RETRY_WAIT, /* then `retry_phase` again */
-    DT_PHASE_CANCEL_HTTP,
-    DT_PHASE_PUSH_FINISH,
-    DT_PHASE_REMEMBERED_PUT,
-    DT_PHASE_REMEMBERED_DROP, /* one that has ended */
-    DT_PHASE_FACTORS_GET,     /* as Okta listed them last */
-    DT_PHASE_FACTORS_PUT,
-    DT_PHASE_REGISTRY_GET,
-    DT_PHASE_PASSWORD_COUNT,
-    DT_PHASE_PASSWORD_HTTP,
-    DT_PHASE_PASSWORD_UNCOUNT, /* it was right: attempts count from the beginning */
-    DT_PHASE_PASSWORD_CANCEL,  /* the transaction that Okta opened for it */
-    DT_PHASE_OCSP_GET,         /* what is kept of a certificate's OCSP answer */
-    DT_PHASE_OCSP_AWAY_GET,    /* whether its responder was away a moment ago */
-    DT_PHASE_OCSP_HTTP,
-    DT_PHASE_OCSP_PUT,
-    DT_PHASE_OCSP_AWAY_PUT,
-    DT_PHASE_AGENT_LIST,
-    DT_PHASE_AGENT_KEY_GET, /* is it enrolled? then, once it is proved, as what */
-    DT_PHASE_AGENT_SIGN,
-    DT_PHASE_OKTA_DEVICE_GET,
-    DT_PHASE_OKTA_DEVICES_HTTP,      /* the person's devices */
-    DT_PHASE_OKTA_DEVICE_USERS_HTTP, /* the device's people */
-    DT_PHASE_OKTA_DEVICE_PUT,
-    DT_PHASE_ENTRA_GET, /* which device has an Entra device id */
-    DT_PHASE_ENTRA_HTTP,
-    DT_PHASE_ENTRA_PUT,
-    DT_PHASE_SERVICE_GET, /* where the Compliance Retrieval service is */
-    DT_PHASE_SERVICE_HTTP,
-    DT_PHASE_SERVICE_PUT,
-    DT_PHASE_COMPLIANCE_HTTP,    /* what it says of the device; then INTUNE_PUT */
-    DT_PHASE_PUSH_CONNECTION,    /* has this SSH connection had its push? */
-    DT_PHASE_PASSCODE_COUNT,     /* each passcode is counted before it is sent */
-    DT_PHASE_PASSCODE_UNCOUNT,   /* Okta did not look at it */
-    DT_PHASE_LIMITS_CLEAR,       /* an MFA was right: wrong passcodes count from the beginning */
-    DT_PHASE_PASSWORD_WHO,       /* too many names are counted: does Okta know this one? */
-    DT_PHASE_PASSCODE_TRIED_GET, /* was this very passcode wrong a moment ago? */
-    DT_PHASE_PASSCODE_TRIED_PUT, /* it is from now on */
-    DT_PHASE_GROUP_NAME_GET,     /* has the org one group of this name? */
-    DT_PHASE_GROUP_NAME_HTTP,
-    DT_PHASE_GROUP_NAME_PUT,
-    DT_PHASE_COUNT,
+#define X(NAME, name) DT_PHASE_##NAME,
+    DT_PHASES(X)
+#undef X
+        DT_PHASE_COUNT
 } dt_phase;
+
+/* For what a phase waits. */
+typedef enum dt_phase_kind {
+    DT_PHASE_IS_DONE = 0,
+    DT_PHASE_IS_WAIT, /* for a time, or for a person's answer */
+    DT_PHASE_IS_STORE,
+    DT_PHASE_IS_HTTP,
+    DT_PHASE_IS_SIGN,
+    DT_PHASE_IS_MANAGED,
+    DT_PHASE_IS_AGENT,
+} dt_phase_kind;
+
+/* To what part of a sign-on a phase belongs, and so when a saved one may be in it. */
+typedef enum dt_phase_part {
+    DT_PART_NONE = 0,
+    DT_PART_EVIDENCE,
+    DT_PART_OCSP,           /* evidence that waits for a responder */
+    DT_PART_USER,           /* who the person is at Okta: for the device, the groups, the MFA */
+    DT_PART_GROUPS,         /* for the decision */
+    DT_PART_PASSWORD,       /* is being asked about */
+    DT_PART_PASSWORD_RIGHT, /* was found right */
+    DT_PART_MFA,
+    DT_PART_END, /* what is left to do once the outcome is known */
+} dt_phase_part;
+
+/* Whose calls an outcome counts. */
+typedef enum dt_called {
+    DT_CALLED_OKTA = 0,
+    DT_CALLED_OKTA_POLL,
+    DT_CALLED_GRAPH,
+    DT_CALLED_OCSP,
+} dt_called;
+
+/* What there is to know of a phase. What does not apply is zero. */
+typedef struct dt_phase_row {
+    dt_phase_kind kind;
+    dt_phase_part part;
+    dt_called called; /* of DT_PHASE_IS_HTTP */
+    bool retried;     /* of DT_PHASE_IS_HTTP: RETRY_WAIT may lead to it */
+    bool repeatable;  /* of DT_PHASE_IS_HTTP: may be sent again whatever became of it */
+    /* Makes the step: fills s->store, s->http or s->agent_request. `value` has room for what is written
+     * to the store, or said to an agent. */
+    int (*render)(dt_signon *s, dt_buf *value, dt_time now);
+    /* Takes the result; the one that goes with the kind. */
+    void (*store_done)(dt_signon *s, dt_store_result const *r, dt_time now);
+    void (*http_done)(dt_signon *s, dt_http_response const *r, dt_time now);
+    void (*sign_done)(dt_signon *s, dt_sign_result const *r, dt_time now);
+    void (*managed_done)(dt_signon *s, dt_managed_result const *r, dt_time now);
+    void (*agent_done)(dt_signon *s, dt_agent_result const *r, dt_time now);
+    void (*time_done)(dt_signon *s, dt_time now);
+    /* A saved machine in this phase has the fields that its step is made of. NULL: it needs none. */
+    bool (*has_fields)(dt_signon const *s);
+    /* What a loaded machine has to do first, for the sake of what is never saved. May be NULL. */
+    void (*loaded)(dt_signon *s);
+} dt_phase_row;
+
+#define X(NAME, name) extern dt_phase_row const dt_row_##name;
+DT_PHASES(X)
+#undef X
+/* The row of a phase; that of DONE for a number that is not a phase. */
+dt_phase_row const *dt_phase_row_of(dt_phase p);
+/* The phase that the machine is in, or will be in again when its wait before a retry is over. */
+dt_phase dt_signon_phase(dt_signon const *s);
 
 /* In what the site that a kept sign-on began with differs from the one that it goes on with. */
 #define DT_OUTDATED_POLICY (1u << 0)
@@ -329,10 +398,6 @@ struct dt_signon {
 /* signon_evidence.c: from the request's facts to the verdict and the decision. */
 void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
 void dt_signon_evidence_next(dt_signon *s, dt_time now);
-void dt_signon_evidence_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now);
-void dt_signon_evidence_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now);
-void dt_signon_evidence_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_evidence_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
 void dt_signon_decide(dt_signon *s, dt_time now);
 /* Would a good answer of this look-up, with one of the other beside it if need be, make the device
@@ -340,22 +405,16 @@ void dt_signon_decide(dt_signon *s, dt_time now);
 bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
                               dt_guid const *id, dt_time now);
 
+/* signon_intune.c: the device as Intune knows it. */
 /* Asks Intune about `lookup_id`, by the service that the configuration names. */
 void dt_signon_intune_ask(dt_signon *s);
 /* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. `e`
  * NULL: why was said before. */
 void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now);
 
-/* signon_compliance.c: the Compliance Retrieval service. */
-bool dt_signon_is_compliance(dt_phase p);
-void dt_signon_compliance_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_compliance_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
-
 /* signon_device.c: the device as Okta knows it. */
 /* After all other evidence: asks Okta about the device if that matters, else decides. */
 void dt_signon_device_begin(dt_signon *s, dt_time now);
-void dt_signon_device_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_device_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 /* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
 void dt_signon_device_user_known(dt_signon *s);
 void dt_signon_device_user_failed(dt_signon *s, dt_okta_answer a, dt_time now);
@@ -365,7 +424,6 @@ void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response 
 
 /* signon_entra.c: a proved certificate that names its device by Entra's id alone, or by its serial
  * number. */
-bool dt_signon_is_entra(dt_phase p);
 /* True when Intune is to be asked which device that is, which has begun. */
 bool dt_signon_entra_begin(dt_signon *s, dt_time now);
 /* `intune` is about a device: what named it by its Entra id or serial names it now; what names another
@@ -376,25 +434,18 @@ bool dt_signon_entra_resolve(dt_signon *s);
 void dt_signon_entra_give_up(dt_signon *s);
 /* The cached answer about the device has the name that led to it, or none did. */
 bool dt_signon_entra_fits(dt_signon const *s);
-void dt_signon_entra_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_entra_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 /* After the application's rules: what the org's own say to it. */
 bool dt_signon_org_denies(dt_signon const *s);
 /* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */
 bool dt_signon_org_mfa_waived(dt_signon const *s);
-/* A phase that waits for an answer of HTTP. */
-bool dt_phase_is_http(dt_phase p);
 /* Ends a sign-on whose decision does not let in, with the cause that goes with it. */
 void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now);
 /* A rule lets in and the first factor is verified: in, or on to the MFA. */
 void dt_signon_admit(dt_signon *s, dt_time now);
 
 /* signon_ocsp.c: what a responder says of a device certificate. */
-bool dt_signon_is_ocsp(dt_phase p);
 /* s->ocsp is open: the evidence waits for its answer. */
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev);
-void dt_signon_ocsp_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source);
 dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s);
 /* A certificate whose key was proved. */
@@ -411,16 +462,10 @@ bool dt_signon_record_key(dt_signon *s, dt_bytes text, char const fingerprint[65
 /* signon_agent.c: a device's key in an SSH agent. */
 /* True when an agent is to be asked, which has begun. */
 bool dt_signon_agent_begin(dt_signon *s, dt_time now);
-DT_MUST_USE int dt_signon_agent_render(dt_signon *s, dt_time now);
-DT_MUST_USE int dt_signon_agent_store_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
 /* The bytes that are to be signed. */
 DT_MUST_USE int dt_signon_agent_proof(dt_signon const *s, dt_buf *out);
-void dt_signon_agent_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_agent_result(dt_signon *s, dt_agent_result const *r, dt_time now);
 
 /* signon_okta.c: the user, the groups, the factors. */
-void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
 /* What both the company and the rule allow. */
 unsigned dt_signon_factors_allowed(dt_signon const *s);
 /* False when the answer is OK; else it has moved the machine on (retry, unavailable, refused). */
@@ -444,7 +489,6 @@ bool dt_signon_is_as_continued(dt_signon const *s);
 void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out);
 /* Looks for one that the rule accepts, and else asks the person. */
 void dt_signon_remembered_begin(dt_signon *s, dt_time now);
-void dt_signon_remembered_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
 /* An MFA given now would be remembered. */
 bool dt_signon_remembers(dt_signon const *s);
 /* An earlier one was found, and Okta is looked up for whether it has ended. */
@@ -457,9 +501,6 @@ bool dt_signon_remembered_unavailable(dt_signon *s, dt_time now);
 /* Asking Okta again is worth the time. */
 bool dt_signon_remembered_may_wait(dt_signon const *s);
 DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
-/* The row for the MFA that was given at `now`. */
-DT_MUST_USE int dt_signon_remembered_pack(dt_signon const *s, dt_buf *out, dt_time now,
-                                          dt_time *expires);
 
 /* signon_primary.c: the Okta password as first factor. */
 void dt_signon_primary_take(dt_signon *s, dt_request const *r);
@@ -467,16 +508,10 @@ void dt_signon_primary_take(dt_signon *s, dt_request const *r);
 bool dt_signon_primary_holds(dt_signon const *s);
 /* True when the password has to be verified first, which has begun. */
 bool dt_signon_primary_begin(dt_signon *s, dt_time now);
-void dt_signon_primary_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_primary_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
-void dt_signon_primary_loaded(dt_signon *s);
 bool dt_signon_primary_is_mute(dt_signon const *s);
 
 /* signon_mfa.c: push, passcode, the prompts. */
 void dt_signon_mfa_begin(dt_signon *s, dt_time now);
-void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now);
-void dt_signon_mfa_http_done(dt_signon *s, dt_http_response const *r, dt_time now);
-void dt_signon_mfa_time(dt_signon *s, dt_time now);
 void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
 void dt_signon_choose_factor(dt_signon *s, dt_time now);
 /* True when the sign-on is only reported, and so ends where the person would be asked. */
@@ -484,13 +519,33 @@ bool dt_signon_only_reports(dt_signon *s, dt_time now);
 /* True when nobody can be asked here, and MFA is due: it is refused then. */
 bool dt_signon_only_continues(dt_signon *s, dt_time now);
 
-/* signon_render.c: the step of the current phase. False: it could not be made (denied). */
+/* signon_render.c: the step of the current phase, and what the rows make theirs with. */
+/* False: it could not be made (denied). */
 bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out);
-/* The push was written to the store as it stands: what the next change of it expects. */
-void dt_signon_push_written(dt_signon *s);
-/* The push record as the store keeps it. */
-DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
-DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
+/* Begins s->store: a key and, where it writes, a value are still to be set. */
+void dt_signon_store(dt_signon *s, dt_store_table table, dt_store_verb verb);
+/* The key "kind:name". DT_E_LIMIT when it is too long. */
+DT_MUST_USE int dt_signon_store_key(dt_signon *s, char const *kind, char const *name);
+/* The key of one of a person's limits, by the Okta login in whatever case, as Okta takes it. */
+DT_MUST_USE int dt_signon_limit_key(dt_signon *s, char const *kind);
+/* What is written, and until when it is kept. */
+DT_MUST_USE int dt_signon_store_value(dt_signon *s, dt_buf *value, dt_time expires);
+/* Begins a count that fails past `most`. */
+void dt_signon_store_count(dt_signon *s, dt_store_table table, int64_t most, dt_time expires);
+/* The first page, which `rc` says was made, or the one that the page before led to. */
+DT_MUST_USE int dt_signon_page(dt_signon *s, int rc);
+
+/* signon_record.c: what is kept of Okta's answers about a person. Each is a JSON text with a version. */
+#define DT_SIGNON_RECORD_VERSION 1
+/* Reads such a text: *out is to be freed. DT_E_PARSE for another version. */
+DT_MUST_USE int dt_record_parse(dt_bytes text, dt_json **out);
+/* Appends `,"name":"value"`. */
+void dt_record_put(dt_buf *b, char const *name, char const *value);
+/* The member, between min and max; false when it is another thing. */
+bool dt_record_integer(dt_json const *root, char const *name, int64_t min, int64_t max,
+                       int64_t *out);
+/* The member, copied; false when it is another thing, or longer than fits. */
+bool dt_record_string(dt_json const *root, char const *name, char *dst, size_t size);
 /* {"v":1,"id":...,"at":...} of DT_TABLE_LOOKUP, and the stamps of the factors. FRESH within user_ttl,
  * STALE within stale_limit; the fields are set with either. */
 dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
@@ -499,6 +554,24 @@ DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now
 /* *one: the org has exactly one group of the name. DT_E_PARSE for what is not to be gone by. */
 DT_MUST_USE int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now,
                                             bool *one);
+/* Their keys. */
+DT_MUST_USE int dt_signon_groups_key(dt_signon *s);
+DT_MUST_USE int dt_signon_group_name_key(dt_signon *s);
+/* The steps that write them. */
+DT_MUST_USE int dt_signon_user_put(dt_signon *s, dt_buf *b, dt_time now);
+DT_MUST_USE int dt_signon_factors_put(dt_signon *s, dt_buf *b, dt_time now);
+DT_MUST_USE int dt_signon_groups_put(dt_signon *s, dt_buf *b, dt_time now);
+DT_MUST_USE int dt_signon_group_name_put(dt_signon *s, dt_buf *b, dt_time now);
+
+/* signon_push.c: the record of a push, as the store keeps it. */
+DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
+DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
+/* The steps that claim it, take it over from a push that has ended, and write what became of it. */
+DT_MUST_USE int dt_signon_push_claim(dt_signon *s, dt_buf *b, dt_time now);
+DT_MUST_USE int dt_signon_push_reclaim(dt_signon *s, dt_buf *b, dt_time now);
+DT_MUST_USE int dt_signon_push_put(dt_signon *s, dt_buf *b, dt_time now);
+/* The push was written to the store as it stands: what the next change of it expects. */
+void dt_signon_push_written(dt_signon *s);
 
 /* signon_text.c: what people are told. */
 void dt_signon_tell_cause(dt_signon *s);
@@ -512,12 +585,18 @@ char const *dt_signon_no_push_text(dt_cause c);
 /* signon_again.c: decides a sign-on anew that is outdated; nothing for any other. */
 void dt_signon_decide_again(dt_signon *s, dt_time now);
 
-/* signon.c */
-/* A machine that only fills the cache, for at most `limit`. */
-void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now);
+/* signon_end.c */
 /* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,
  * remembers the MFA, then is done. */
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now);
+/* The next of what is still to be done before the outcome is given. */
+void dt_signon_finish_next(dt_signon *s);
+
+/* signon.c */
+/* The outcome stands: nothing is left to do, and no secret is left. */
+void dt_signon_done(dt_signon *s);
+/* A machine that only fills the cache, for at most `limit`. */
+void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now);
 /* Did a rule decide so that this cause may allow? What is not so comes of no way through the machine. */
 bool dt_signon_may_allow(dt_signon const *s, dt_cause cause);
 /* Denies at once, without another step: something is wrong with the machine or the request. */

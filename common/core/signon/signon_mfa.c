@@ -4,6 +4,7 @@
 #include "core/okta/passcode.h"
 #include "core/signon/signon_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void dt_signon_mfa_begin(dt_signon *s, dt_time now)
@@ -184,8 +185,9 @@ static void claimed(dt_signon *s)
     dt_signon_set_phase(s, s->connection[0] ? DT_PHASE_PUSH_CONNECTION : DT_PHASE_PUSH_COUNT);
 }
 
-static void connection_counted(dt_signon *s, dt_store_result const *r)
+static void connection_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
+    (void)now;
     if (r->status == DT_STORE_OK) {
         dt_signon_set_phase(s, DT_PHASE_PUSH_COUNT);
         return;
@@ -288,8 +290,9 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
     }
 }
 
-static void push_counted(dt_signon *s, dt_store_result const *r)
+static void push_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
+    (void)now;
     if (r->status == DT_STORE_OK) {
         dt_signon_set_phase(s, DT_PHASE_PUSH_HTTP);
         return;
@@ -489,6 +492,16 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
     push_result(s, &v, now);
 }
 
+static void push_recorded(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (r->status == DT_STORE_OK)
+        dt_signon_push_written(s);
+    if (s->push_blocked)
+        dt_signon_choose_factor(s, now);
+    else
+        push_under_way(s, now);
+}
+
 /* --- passcode --------------------------------------------------------------------------------- */
 
 static void ask_anew(dt_signon *s, char const *why, dt_time now)
@@ -604,6 +617,13 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
     dt_signon_set_phase(s, DT_PHASE_PASSCODE_TRIED_PUT);
 }
 
+/* It is kept from now on that this very passcode was wrong, or could not be. */
+static void tried_kept(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    wrong_passcode(s, now);
+}
+
 /* Text that is neither Enter nor a passcode that is taken here: the person is told, and asked again. It is no
  * guess, and nothing is looked up for it. Of a program that answers every prompt with the same words, only so
  * many are told. */
@@ -652,59 +672,237 @@ void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
     }
 }
 
-/* --- dispatch --------------------------------------------------------------------------------- */
-
-void dt_signon_mfa_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+static void push_time(dt_signon *s, dt_time now)
 {
-    switch (s->phase) {
-    case DT_PHASE_PUSH_CLAIM:
-    case DT_PHASE_PUSH_RECLAIM:
-        claim_done(s, r, now);
-        return;
-    case DT_PHASE_PUSH_CONNECTION:
-        connection_counted(s, r);
-        return;
-    case DT_PHASE_PUSH_COUNT:
-        push_counted(s, r);
-        return;
-    case DT_PHASE_PASSCODE_COUNT:
-        passcode_counted(s, r, now);
-        return;
-    case DT_PHASE_PASSCODE_TRIED_GET:
-        tried_looked_up(s, r, now);
-        return;
-    case DT_PHASE_PASSCODE_TRIED_PUT:
-        wrong_passcode(s, now);
-        return;
-    case DT_PHASE_PUSH_RECORD:
-        if (r->status == DT_STORE_OK)
-            dt_signon_push_written(s);
-        if (s->push_blocked)
-            dt_signon_choose_factor(s, now);
-        else
-            push_under_way(s, now);
-        return;
-    default: /* PUSH_JOINED_GET */
-        joined_get(s, r, now);
-        return;
-    }
-}
-
-void dt_signon_mfa_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_PUSH_HTTP)
-        push_sent(s, r, now);
-    else if (s->phase == DT_PHASE_PUSH_POLL)
-        polled(s, r, now);
-    else
-        passcode_checked(s, r, now);
-}
-
-void dt_signon_mfa_time(dt_signon *s, dt_time now)
-{
-    if (now >= s->deadline || s->phase != DT_PHASE_PUSH_WAIT) {
+    if (now >= s->deadline) {
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
         return;
     }
     dt_signon_set_phase(s, s->push.joined ? DT_PHASE_PUSH_JOINED_GET : DT_PHASE_PUSH_POLL);
 }
+
+static void passcode_time(dt_signon *s, dt_time now)
+{
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+}
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_push_count(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_config const *c = s->site.config;
+
+    (void)value;
+    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, c->mfa.push_limit,
+                          now + c->mfa.push_limit_window);
+    return dt_signon_limit_key(s, "pushes");
+}
+
+static int render_connection(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, 1, now + DT_SIGNON_CONNECTION_KEPT);
+    return dt_signon_store_key(s, "connection", s->connection);
+}
+
+static int render_joined_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_PUSH, DT_STORE_GET);
+    return dt_signon_limit_key(s, "push");
+}
+
+static int render_push(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_push(s->site.config, s->user_id, s->push_factor, number_wanted(s), &s->http);
+}
+
+static int render_poll(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_poll(s->site.config, s->push.poll_url, &s->http);
+}
+
+/* What was typed may be a password, so the key is a digest; the driver makes a keyed one of it. */
+static int render_tried(dt_signon *s, dt_store_verb verb, dt_time now)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    char hex[2 * DT_SHA256_LEN + 1];
+    char text[DT_LOGIN_MAX + DT_ANSWER_MAX];
+    int n = snprintf(text, sizeof(text), "%s %s", s->passcode, s->who.login);
+    int rc = n > 0 && (size_t)n < sizeof(text) ? dt_crypto_sha256(dt_bytes_str(text), digest)
+                                               : DT_E_LIMIT;
+
+    explicit_bzero(text, sizeof(text));
+    dt_signon_store(s, DT_TABLE_TRIED, verb);
+    s->store.value = dt_bytes_str("1");
+    s->store.expires = now + DT_SIGNON_TRIED_KEPT;
+    if (rc < 0)
+        return rc;
+    dt_hex(hex, digest, sizeof(digest));
+    return dt_signon_store_key(s, "tried", hex);
+}
+
+static int render_tried_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    return render_tried(s, DT_STORE_GET, now);
+}
+
+static int render_tried_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    return render_tried(s, DT_STORE_PUT, now);
+}
+
+/* However old: time gives no more guesses. */
+static int render_passcode_count(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, s->site.config->mfa.passcode_limit,
+                          DT_TIME_NEVER);
+    return dt_signon_limit_key(s, "passcodes");
+}
+
+static int render_passcode(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_passcode(s->site.config, s->user_id, s->totp_factor[s->totp_at], s->passcode,
+                            &s->http);
+}
+
+static bool has_push_factor(dt_signon const *s)
+{
+    return s->user_id[0] && s->push_factor[0];
+}
+
+static bool has_connection(dt_signon const *s)
+{
+    return has_push_factor(s) && s->connection[0];
+}
+
+static bool has_poll_url(dt_signon const *s)
+{
+    return s->push.poll_url[0] != '\0';
+}
+
+static bool has_totp_factor(dt_signon const *s)
+{
+    return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
+}
+
+/* The passcode is never saved: it has to be typed again. */
+static void ask_again(dt_signon *s)
+{
+    dt_signon_passcode_prompt(s, "");
+    s->until = s->deadline;
+    s->phase = DT_PHASE_PASSCODE_WAIT;
+    s->retry_phase = DT_PHASE_DONE;
+}
+
+dt_phase_row const dt_row_push_claim = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = dt_signon_push_claim,
+    .store_done = claim_done,
+    .has_fields = has_push_factor,
+};
+dt_phase_row const dt_row_push_reclaim = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = dt_signon_push_reclaim,
+    .store_done = claim_done,
+    .has_fields = has_push_factor,
+};
+dt_phase_row const dt_row_push_connection = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_connection,
+    .store_done = connection_counted,
+    .has_fields = has_connection,
+};
+dt_phase_row const dt_row_push_count = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_push_count,
+    .store_done = push_counted,
+    .has_fields = has_push_factor,
+};
+dt_phase_row const dt_row_push_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_MFA,
+    .retried = true,
+    .render = render_push,
+    .http_done = push_sent,
+    .has_fields = has_push_factor,
+};
+dt_phase_row const dt_row_push_record = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = dt_signon_push_put,
+    .store_done = push_recorded,
+};
+dt_phase_row const dt_row_push_wait = {
+    .kind = DT_PHASE_IS_WAIT,
+    .part = DT_PART_MFA,
+    .time_done = push_time,
+};
+dt_phase_row const dt_row_push_joined_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_joined_get,
+    .store_done = joined_get,
+};
+dt_phase_row const dt_row_push_poll = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_MFA,
+    .called = DT_CALLED_OKTA_POLL,
+    .render = render_poll,
+    .http_done = polled,
+    .has_fields = has_poll_url,
+};
+dt_phase_row const dt_row_passcode_wait = {
+    .kind = DT_PHASE_IS_WAIT,
+    .part = DT_PART_MFA,
+    .time_done = passcode_time,
+    .has_fields = has_totp_factor,
+};
+dt_phase_row const dt_row_passcode_tried_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_tried_get,
+    .store_done = tried_looked_up,
+    .has_fields = has_totp_factor,
+    .loaded = ask_again,
+};
+dt_phase_row const dt_row_passcode_count = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_passcode_count,
+    .store_done = passcode_counted,
+    .has_fields = has_totp_factor,
+    .loaded = ask_again,
+};
+dt_phase_row const dt_row_passcode_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_MFA,
+    .retried = true,
+    .render = render_passcode,
+    .http_done = passcode_checked,
+    .has_fields = has_totp_factor,
+    .loaded = ask_again,
+};
+dt_phase_row const dt_row_passcode_tried_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_tried_put,
+    .store_done = tried_kept,
+    .has_fields = has_totp_factor,
+    .loaded = ask_again,
+};

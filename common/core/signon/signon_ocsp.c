@@ -11,11 +11,6 @@ static dt_ocsp_limits limits(dt_signon const *s)
     return dt_ocsp_limits_of(s->site.config);
 }
 
-bool dt_signon_is_ocsp(dt_phase p)
-{
-    return p >= DT_PHASE_OCSP_GET && p <= DT_PHASE_OCSP_AWAY_PUT;
-}
-
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev)
 {
     s->ocsp_hint = false; /* the question is another one now */
@@ -111,28 +106,30 @@ static bool take_cached(dt_signon *s, dt_store_result const *r, dt_time now)
     return true;
 }
 
-void dt_signon_ocsp_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+static void got_cached(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    switch (s->phase) {
-    case DT_PHASE_OCSP_GET:
-        s->ocsp_from_cache = false;
-        if (take_cached(s, r, now))
-            conclude(s, now);
-        else
-            dt_signon_set_phase(s, DT_PHASE_OCSP_AWAY_GET);
-        return;
-    case DT_PHASE_OCSP_AWAY_GET:
-        if (r->status != DT_STORE_OK) {
-            dt_signon_set_phase(s, DT_PHASE_OCSP_HTTP);
-            return;
-        }
-        why(s, "the responder was away a moment ago");
+    s->ocsp_from_cache = false;
+    if (take_cached(s, r, now))
         conclude(s, now);
-        return;
-    default: /* an answer that could not be kept is still an answer */
-        conclude(s, now);
+    else
+        dt_signon_set_phase(s, DT_PHASE_OCSP_AWAY_GET);
+}
+
+static void got_failure(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (r->status != DT_STORE_OK) {
+        dt_signon_set_phase(s, DT_PHASE_OCSP_HTTP);
         return;
     }
+    why(s, "the responder was away a moment ago");
+    conclude(s, now);
+}
+
+/* An answer that could not be kept is still an answer. */
+static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    conclude(s, now);
 }
 
 /* --- from the responder ----------------------------------------------------------------------- */
@@ -169,7 +166,7 @@ static void away(dt_signon *s, dt_http_response const *r, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_OCSP_AWAY_PUT);
 }
 
-void dt_signon_ocsp_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_error e = {0};
     dt_ocsp_answer answer;
@@ -219,3 +216,100 @@ void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question co
     dt_signon_ocsp_wait(s, &none);
     dt_signon_set_phase(s, DT_PHASE_OCSP_HTTP);
 }
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    dt_ocsp_store_key(&s->ocsp, s->store.key);
+    return DT_OK;
+}
+
+static int render_away_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    return dt_ocsp_away_key(&s->ocsp, s->store.key);
+}
+
+static int render_request(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_ocsp_request(s->site.config, &s->ocsp, &s->http);
+}
+
+/* That there is no answer now takes the place of none that still holds. */
+static dt_store_verb put_verb(dt_signon const *s)
+{
+    dt_ocsp_status status = s->ocsp_answer.status;
+
+    return status == DT_OCSP_GOOD || status == DT_OCSP_REVOKED ? DT_STORE_PUT
+                                                               : DT_STORE_PUT_IF_ABSENT;
+}
+
+static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    int rc = dt_ocsp_pack(&s->ocsp_answer, value);
+
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, put_verb(s));
+    dt_ocsp_store_key(&s->ocsp, s->store.key);
+    return rc < 0 ? rc : dt_signon_store_value(s, value, s->ocsp_answer.until);
+}
+
+static int render_away_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
+    dt_buf_puts(value, "away");
+    return dt_ocsp_away_key(&s->ocsp, s->store.key) < 0
+               ? DT_E_CRYPTO
+               : dt_signon_store_value(s, value, now + DT_OCSP_FAILURE_KEPT);
+}
+
+static bool has_question(dt_signon const *s)
+{
+    return s->ocsp_waits && s->ocsp.open;
+}
+
+dt_phase_row const dt_row_ocsp_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_OCSP,
+    .render = render_get,
+    .store_done = got_cached,
+    .has_fields = has_question,
+};
+dt_phase_row const dt_row_ocsp_away_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_OCSP,
+    .render = render_away_get,
+    .store_done = got_failure,
+    .has_fields = has_question,
+};
+dt_phase_row const dt_row_ocsp_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_OCSP,
+    .called = DT_CALLED_OCSP,
+    .retried = true,
+    .render = render_request,
+    .http_done = http_done,
+    .has_fields = has_question,
+};
+dt_phase_row const dt_row_ocsp_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_OCSP,
+    .render = render_put,
+    .store_done = put_done,
+    .has_fields = has_question,
+};
+dt_phase_row const dt_row_ocsp_away_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_OCSP,
+    .render = render_away_put,
+    .store_done = put_done,
+    .has_fields = has_question,
+};

@@ -42,16 +42,14 @@ bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r)
 static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response const *r, dt_time wait,
                       dt_time now)
 {
-    bool get = s->phase == DT_PHASE_USER_HTTP || s->phase == DT_PHASE_GROUPS_HTTP ||
-               s->phase == DT_PHASE_GROUP_NAME_HTTP || s->phase == DT_PHASE_FACTORS_HTTP;
-
     if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline ||
         !dt_signon_remembered_may_wait(s) ||
         (s->device_wants_user && s->okta_device_kept.fetched > 0))
         return false;
     if (r->failure == DT_HTTP_TIMEOUT && now + fair_timeout(s) > s->deadline)
         return false; /* the next one could only be cut short */
-    return a == DT_OKTA_RATE_LIMITED || (get && dt_okta_is_unavailable(a));
+    return a == DT_OKTA_RATE_LIMITED ||
+           (dt_phase_row_of(s->phase)->repeatable && dt_okta_is_unavailable(a));
 }
 
 dt_cause dt_signon_cause_of(dt_okta_answer a)
@@ -415,18 +413,6 @@ static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_FACTORS_PUT);
 }
 
-void dt_signon_okta_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_USER_HTTP)
-        user_read(s, r, now);
-    else if (s->phase == DT_PHASE_GROUPS_HTTP)
-        groups_read(s, r, now);
-    else if (s->phase == DT_PHASE_GROUP_NAME_HTTP)
-        group_name_read(s, r, now);
-    else
-        factors_read(s, r, now);
-}
-
 static void user_got(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     dt_freshness f = DT_TOO_OLD;
@@ -444,32 +430,169 @@ static void user_got(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_signon_set_phase(s, DT_PHASE_USER_HTTP);
 }
 
-void dt_signon_okta_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+/* Not kept: asked again next time. */
+static void user_put(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    switch (s->phase) {
-    case DT_PHASE_USER_GET:
-        user_got(s, r, now);
-        return;
-    case DT_PHASE_USER_PUT: /* not kept: asked again next time */
-        user_known(s);
-        return;
-    case DT_PHASE_GROUPS_GET:
-        if (r->status == DT_STORE_OK && dt_signon_groups_unpack(s, r->value, now) == 0) {
-            s->group_knowledge = DT_GROUPS_KNOWN;
-            dt_signon_decide(s, now);
-            return;
-        }
-        s->next_url[0] = '\0';
-        dt_signon_set_phase(s, DT_PHASE_GROUPS_HTTP);
-        return;
-    case DT_PHASE_GROUP_NAME_GET:
-        group_name_got(s, r, now);
-        return;
-    case DT_PHASE_GROUP_NAME_PUT: /* not kept: asked again next time */
-        name_known(s, s->named == 1, now);
-        return;
-    default: /* GROUPS_PUT */
+    (void)r;
+    (void)now;
+    user_known(s);
+}
+
+static void groups_got(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    if (r->status == DT_STORE_OK && dt_signon_groups_unpack(s, r->value, now) == 0) {
+        s->group_knowledge = DT_GROUPS_KNOWN;
         dt_signon_decide(s, now);
         return;
     }
+    s->next_url[0] = '\0';
+    dt_signon_set_phase(s, DT_PHASE_GROUPS_HTTP);
 }
+
+static void groups_put(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    dt_signon_decide(s, now);
+}
+
+/* Not kept: asked again next time. */
+static void group_name_put(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    name_known(s, s->named == 1, now);
+}
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_user_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    return dt_signon_store_key(s, "okta-user", s->who.login);
+}
+
+static int render_user(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_get_user(s->site.config, s->who.login, &s->http);
+}
+
+static int render_groups_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    return dt_signon_groups_key(s);
+}
+
+static int render_groups(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_signon_page(s, dt_okta_get_groups(s->site.config, s->user_id, &s->http));
+}
+
+static int render_group_name_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    return dt_signon_group_name_key(s);
+}
+
+static int render_group_name(dt_signon *s, dt_buf *value, dt_time now)
+{
+    char const *name = dt_signon_group_name(s);
+
+    (void)value;
+    (void)now;
+    return name == NULL ? DT_E_INVALID
+                        : dt_signon_page(s, dt_okta_find_groups(s->site.config, name, &s->http));
+}
+
+static int render_factors(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_get_factors(s->site.config, s->user_id, &s->http);
+}
+
+static bool has_group_name(dt_signon const *s)
+{
+    return s->user_id[0] && s->group_knowledge == DT_GROUPS_UNKNOWN &&
+           dt_signon_group_name(s) != NULL;
+}
+
+dt_phase_row const dt_row_user_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_USER,
+    .render = render_user_get,
+    .store_done = user_got,
+};
+dt_phase_row const dt_row_user_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_USER,
+    .retried = true,
+    .repeatable = true,
+    .render = render_user,
+    .http_done = user_read,
+};
+dt_phase_row const dt_row_user_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_USER,
+    .render = dt_signon_user_put,
+    .store_done = user_put,
+};
+dt_phase_row const dt_row_groups_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_GROUPS,
+    .render = render_groups_get,
+    .store_done = groups_got,
+};
+dt_phase_row const dt_row_groups_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_GROUPS,
+    .retried = true,
+    .repeatable = true,
+    .render = render_groups,
+    .http_done = groups_read,
+};
+dt_phase_row const dt_row_groups_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_GROUPS,
+    .render = dt_signon_groups_put,
+    .store_done = groups_put,
+};
+dt_phase_row const dt_row_group_name_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_GROUPS,
+    .render = render_group_name_get,
+    .store_done = group_name_got,
+    .has_fields = has_group_name,
+};
+dt_phase_row const dt_row_group_name_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_GROUPS,
+    .retried = true,
+    .repeatable = true,
+    .render = render_group_name,
+    .http_done = group_name_read,
+    .has_fields = has_group_name,
+};
+dt_phase_row const dt_row_group_name_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_GROUPS,
+    .render = dt_signon_group_name_put,
+    .store_done = group_name_put,
+    .has_fields = has_group_name,
+};
+dt_phase_row const dt_row_factors_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_MFA,
+    .retried = true,
+    .repeatable = true,
+    .render = render_factors,
+    .http_done = factors_read,
+};

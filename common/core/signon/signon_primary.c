@@ -214,38 +214,6 @@ static void go_on(dt_signon *s, dt_time now)
     dt_signon_admit(s, now);
 }
 
-void dt_signon_primary_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_PASSWORD_COUNT)
-        counted(s, r, now);
-    else if (s->state_token[0]) /* our policy decides from here: theirs is not carried on */
-        dt_signon_set_phase(s, DT_PHASE_PASSWORD_CANCEL);
-    else
-        go_on(s, now);
-}
-
-void dt_signon_primary_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    if (s->phase == DT_PHASE_PASSWORD_HTTP)
-        answered(s, r, now);
-    else if (s->phase == DT_PHASE_PASSWORD_WHO)
-        looked_up(s, r, now);
-    else
-        go_on(s, now); /* cancelled or not: it ends by itself, and nobody has its token */
-}
-
-/* Neither the password nor a transaction's token is ever saved. */
-void dt_signon_primary_loaded(dt_signon *s)
-{
-    dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
-
-    if (p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_PASSWORD_WHO)
-        dt_signon_fail(s, DT_CAUSE_PRIMARY_MISSING,
-                       "the password is not kept with a sign-on that is carried on later");
-    else if (p == DT_PHASE_PASSWORD_CANCEL)
-        s->phase = DT_PHASE_PASSWORD_UNCOUNT; /* done twice, it does no harm */
-}
-
 /* Who has not shown the password learns nothing from the refusal but that it is one. */
 bool dt_signon_primary_is_mute(dt_signon const *s)
 {
@@ -269,3 +237,112 @@ bool dt_signon_primary_is_mute(dt_signon const *s)
         return true;
     }
 }
+
+static void uncounted(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    if (s->state_token[0]) /* our policy decides from here: theirs is not carried on */
+        dt_signon_set_phase(s, DT_PHASE_PASSWORD_CANCEL);
+    else
+        go_on(s, now);
+}
+
+/* Cancelled or not: it ends by itself, and nobody has its token. */
+static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    (void)r;
+    go_on(s, now);
+}
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_count(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_config const *c = s->site.config;
+
+    (void)value;
+    dt_signon_store_count(s, DT_TABLE_PASSWORD_COUNT, c->primary.password_limit,
+                          now + c->primary.password_limit_window);
+    s->store.stranger = !s->person_exists;
+    return dt_signon_limit_key(s, "passwords");
+}
+
+static int render_uncount(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_PASSWORD_COUNT, DT_STORE_DELETE);
+    return dt_signon_limit_key(s, "passwords");
+}
+
+static int render_password(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_authn_start(s->site.config, s->who.login, s->password, s->client_ip, &s->http);
+}
+
+static int render_who(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_okta_get_user(s->site.config, s->who.login, &s->http);
+}
+
+static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
+{
+    int rc = dt_okta_authn_end(s->site.config, s->state_token, &s->http);
+
+    (void)value;
+    (void)now;
+    s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+    return rc;
+}
+
+/* Neither the password nor a transaction's token is ever saved. */
+static void without_password(dt_signon *s)
+{
+    dt_signon_fail(s, DT_CAUSE_PRIMARY_MISSING,
+                   "the password is not kept with a sign-on that is carried on later");
+}
+
+static void without_token(dt_signon *s)
+{
+    s->phase = DT_PHASE_PASSWORD_UNCOUNT; /* done twice, it does no harm */
+}
+
+dt_phase_row const dt_row_password_count = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_PASSWORD,
+    .render = render_count,
+    .store_done = counted,
+    .loaded = without_password,
+};
+dt_phase_row const dt_row_password_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_PASSWORD,
+    .retried = true,
+    .render = render_password,
+    .http_done = answered,
+    .loaded = without_password,
+};
+dt_phase_row const dt_row_password_uncount = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_PASSWORD_RIGHT,
+    .render = render_uncount,
+    .store_done = uncounted,
+};
+dt_phase_row const dt_row_password_cancel = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_PASSWORD_RIGHT,
+    .render = render_cancel,
+    .http_done = cancelled,
+    .loaded = without_token,
+};
+dt_phase_row const dt_row_password_who = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_PASSWORD,
+    .render = render_who,
+    .http_done = looked_up,
+    .loaded = without_password,
+};

@@ -79,7 +79,7 @@ void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out)
     out->status_changed = s->status_changed;
 }
 
-int dt_signon_remembered_pack(dt_signon const *s, dt_buf *out, dt_time now, dt_time *expires)
+static int pack(dt_signon const *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     dt_remembered r;
     dt_mfa_given given;
@@ -306,20 +306,106 @@ bool dt_signon_remembered_unavailable(dt_signon *s, dt_time now)
     return true;
 }
 
-void dt_signon_remembered_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
+/* Not kept: asked again next time. */
+static void factors_put(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    switch (s->phase) {
-    case DT_PHASE_REMEMBERED_GET:
-        got(s, r, now);
-        return;
-    case DT_PHASE_FACTORS_GET:
-        factors_got(s, r, now);
-        return;
-    case DT_PHASE_FACTORS_PUT: /* not kept: asked again next time */
-        dt_signon_remembered_factors(s, now);
-        return;
-    default: /* REMEMBERED_DROP */
-        ask(s, now);
-        return;
-    }
+    (void)r;
+    dt_signon_remembered_factors(s, now);
 }
+
+static void dropped(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    ask(s, now);
+}
+
+/* Not remembered costs one more MFA. */
+static void remembered(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    (void)now;
+    dt_signon_finish_next(s);
+}
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_REMEMBERED, DT_STORE_GET);
+    return dt_signon_remembered_key(s, s->store.key);
+}
+
+static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_time expires = 0;
+    int rc;
+
+    dt_signon_store(s, DT_TABLE_REMEMBERED, DT_STORE_PUT);
+    rc = dt_signon_remembered_key(s, s->store.key);
+    if (rc == DT_OK)
+        rc = pack(s, value, now, &expires);
+    return rc < 0 ? rc : dt_signon_store_value(s, value, expires);
+}
+
+static int render_drop(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_REMEMBERED, DT_STORE_DELETE);
+    return dt_signon_remembered_key(s, s->store.key);
+}
+
+static int render_factors_get(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
+    return dt_signon_store_key(s, "okta-factors", s->user_id);
+}
+
+static bool has_earlier(dt_signon const *s)
+{
+    return s->user_id[0] && s->earlier.at > 0;
+}
+
+/* A list of texts, each with its NUL. */
+static bool has_stamps(dt_signon const *s)
+{
+    return s->user_id[0] && s->factors_known &&
+           (s->expected_len == 0 || s->expected[s->expected_len - 1] == '\0');
+}
+
+dt_phase_row const dt_row_remembered_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_get,
+    .store_done = got,
+};
+dt_phase_row const dt_row_remembered_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_END,
+    .render = render_put,
+    .store_done = remembered,
+};
+dt_phase_row const dt_row_remembered_drop = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_drop,
+    .store_done = dropped,
+};
+dt_phase_row const dt_row_factors_get = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_factors_get,
+    .store_done = factors_got,
+    .has_fields = has_earlier,
+};
+dt_phase_row const dt_row_factors_put = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = dt_signon_factors_put,
+    .store_done = factors_put,
+    .has_fields = has_stamps,
+};

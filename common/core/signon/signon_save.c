@@ -511,12 +511,10 @@ static bool groups_hold_together(dt_signon const *s)
 /* A device that a name was found to be of is the one that the answer is about. */
 static bool entra_holds_together(dt_signon const *s)
 {
-    dt_phase p = s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
-
     if (dt_guid_is_set(&s->lookup_name.entra_id) && s->lookup_name.serial[0] != '\0')
         return false;
     if (!dt_intune_name_is_set(&s->lookup_name))
-        return s->lookup_found == 0 && !dt_signon_is_entra(p);
+        return s->lookup_found == 0;
     return s->lookup_found != 1 || dt_intune_has_name(&s->intune, &s->lookup_name);
 }
 
@@ -529,84 +527,62 @@ static bool evidence_holds_together(dt_signon const *s)
         if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
             return false;
     }
-    if (s->ocsp_waits &&
-        (!dt_signon_is_ocsp(s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase) ||
-         (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
+    if (s->ocsp_waits && (dt_phase_row_of(dt_signon_phase(s))->part != DT_PART_OCSP ||
+                          (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
         return false;
-    if (s->phase == DT_PHASE_ALIAS_GET && !s->vpn_search)
-        return false;
-    if (!entra_holds_together(s))
-        return false;
-    return s->phase != DT_PHASE_SSH_GET || s->ssh_at < s->ssh.count;
-}
-
-static bool is_end(dt_phase p)
-{
-    return p == DT_PHASE_CANCEL_HTTP || p == DT_PHASE_PUSH_FINISH || p == DT_PHASE_REMEMBERED_PUT ||
-           p == DT_PHASE_PASSCODE_UNCOUNT || p == DT_PHASE_LIMITS_CLEAR;
-}
-
-static bool is_agent(dt_phase p)
-{
-    return p >= DT_PHASE_AGENT_LIST && p <= DT_PHASE_AGENT_SIGN;
-}
-
-static bool is_evidence(dt_phase p)
-{
-    return (p >= DT_PHASE_HOST_SIGN && p <= DT_PHASE_INTUNE_PUT) || p == DT_PHASE_REGISTRY_GET ||
-           (p >= DT_PHASE_OKTA_DEVICE_GET && p <= DT_PHASE_OKTA_DEVICE_PUT) ||
-           dt_signon_is_compliance(p) || dt_signon_is_ocsp(p) || is_agent(p) ||
-           dt_signon_is_entra(p);
-}
-
-static bool is_lookup(dt_phase p)
-{
-    return (p >= DT_PHASE_USER_GET && p <= DT_PHASE_GROUPS_PUT) ||
-           (p >= DT_PHASE_GROUP_NAME_GET && p <= DT_PHASE_GROUP_NAME_PUT);
-}
-
-static bool is_password(dt_phase p)
-{
-    return (p >= DT_PHASE_PASSWORD_COUNT && p <= DT_PHASE_PASSWORD_CANCEL) ||
-           p == DT_PHASE_PASSWORD_WHO;
+    return entra_holds_together(s);
 }
 
 /* The password is asked about once a rule lets in, and what comes behind it once it is right. */
-static bool password_holds_together(dt_signon const *s, dt_phase p)
+static bool password_holds_together(dt_signon const *s, dt_primary wanted)
 {
-    bool asked =
-        p == DT_PHASE_PASSWORD_COUNT || p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_PASSWORD_WHO;
-
     return s->outcome.decision.cause == DT_DECISION_RULE &&
-           s->outcome.decision.access != DT_ACCESS_DENY &&
-           s->outcome.primary == (asked ? DT_PRIMARY_OKTA_PENDING : DT_PRIMARY_OKTA_VERIFIED);
+           s->outcome.decision.access != DT_ACCESS_DENY && s->outcome.primary == wanted;
 }
 
-/* A phase that is come to only after a rule asked for MFA; the look-ups also serve the groups. */
-static bool decision_holds_together(dt_signon const *s, dt_phase p)
+/* A rule asked for MFA, and the password, if it is ours to ask, was found right. */
+static bool mfa_holds_together(dt_signon const *s)
+{
+    return s->outcome.decision.cause == DT_DECISION_RULE &&
+           s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA && dt_signon_primary_holds(s);
+}
+
+/* Who the person is at Okta is asked for the device, before there is a decision; for the groups; or for
+ * the MFA. */
+static bool user_holds_together(dt_signon const *s)
 {
     dt_decision const *d = &s->outcome.decision;
-    bool mfa = d->cause == DT_DECISION_RULE && d->access == DT_ACCESS_ALLOW_AFTER_MFA;
 
-    if (p == DT_PHASE_DONE || is_evidence(p))
-        return true;
-    if (s->refresh_only)
-        return false;
-    if (s->device_wants_user) /* before there is a decision */
-        return p >= DT_PHASE_USER_GET && p <= DT_PHASE_USER_PUT &&
-               d->cause == DT_DECISION_NO_RULE && d->access == DT_ACCESS_DENY;
-    if (is_lookup(p) && d->cause == DT_DECISION_UNKNOWN_GROUPS)
-        return true;
-    if (is_password(p))
-        return password_holds_together(s, p);
-    /* No MFA before the password was found right. */
-    return mfa && dt_signon_primary_holds(s);
+    if (s->device_wants_user)
+        return d->cause == DT_DECISION_NO_RULE && d->access == DT_ACCESS_DENY;
+    return d->cause == DT_DECISION_UNKNOWN_GROUPS || mfa_holds_together(s);
 }
 
-/* A list of texts, each with its NUL. */
-static bool stamps_hold_together(dt_signon const *s)
+/* May the machine be in this part, with its decision? */
+static bool part_holds_together(dt_signon const *s, dt_phase_part part)
 {
-    return s->expected_len == 0 || s->expected[s->expected_len - 1] == '\0';
+    if (part == DT_PART_EVIDENCE || part == DT_PART_OCSP)
+        return true;
+    if (s->refresh_only || (s->device_wants_user && part != DT_PART_USER))
+        return false;
+    switch (part) {
+    case DT_PART_USER:
+        return user_holds_together(s);
+    case DT_PART_GROUPS:
+        return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS || mfa_holds_together(s);
+    case DT_PART_PASSWORD:
+        return password_holds_together(s, DT_PRIMARY_OKTA_PENDING);
+    case DT_PART_PASSWORD_RIGHT:
+        return password_holds_together(s, DT_PRIMARY_OKTA_VERIFIED);
+    case DT_PART_MFA:
+    case DT_PART_END:
+        return mfa_holds_together(s);
+    case DT_PART_NONE:
+    case DT_PART_EVIDENCE:
+    case DT_PART_OCSP:
+        break;
+    }
+    return false;
 }
 
 /* An earlier MFA is looked into only where the rule remembers, and before the person is asked. */
@@ -618,86 +594,17 @@ static bool earlier_holds_together(dt_signon const *s)
            s->earlier.user_id[0] && s->push.state == DT_PUSH_NONE && s->attempts == 0;
 }
 
-/* What the phase's step is made of must be there. */
-static bool phase_has_its_fields(dt_signon const *s, dt_phase p)
-{
-    switch (p) {
-    case DT_PHASE_AGENT_LIST:
-        return !s->agent.proved && s->agent.count == 0 && s->agent.blob_len == 0;
-    case DT_PHASE_AGENT_KEY_GET:
-        return !s->agent.certificate && s->agent.at < s->agent.count;
-    case DT_PHASE_AGENT_SIGN:
-        return !s->agent.proved && s->agent.blob_len > 0 &&
-               (s->agent.certificate || s->agent.at < s->agent.count);
-    case DT_PHASE_PUSH_HTTP:
-    case DT_PHASE_PUSH_CLAIM:
-    case DT_PHASE_PUSH_RECLAIM:
-    case DT_PHASE_PUSH_COUNT:
-        return s->user_id[0] && s->push_factor[0];
-    case DT_PHASE_PUSH_CONNECTION:
-        return s->user_id[0] && s->push_factor[0] && s->connection[0];
-    case DT_PHASE_PUSH_POLL:
-        return s->push.poll_url[0] != '\0';
-    case DT_PHASE_CANCEL_HTTP:
-        return s->push.cancel_url[0] != '\0';
-    case DT_PHASE_SERVICE_PUT:
-    case DT_PHASE_COMPLIANCE_HTTP:
-        return s->service_known && s->service.found > 0 && dt_guid_is_set(&s->lookup_id);
-    case DT_PHASE_OCSP_GET:
-    case DT_PHASE_OCSP_AWAY_GET:
-    case DT_PHASE_OCSP_HTTP:
-    case DT_PHASE_OCSP_PUT:
-    case DT_PHASE_OCSP_AWAY_PUT:
-        return s->ocsp_waits && s->ocsp.open;
-    case DT_PHASE_OKTA_DEVICE_GET:
-        return dt_guid_is_set(&s->okta_device.device_id);
-    case DT_PHASE_OKTA_DEVICES_HTTP:
-        return dt_guid_is_set(&s->okta_device.device_id) && s->okta_device.user_id[0];
-    case DT_PHASE_OKTA_DEVICE_USERS_HTTP:
-        return dt_guid_is_set(&s->okta_device.device_id) && s->okta_device.user_id[0] &&
-               s->okta_device.id[0];
-    case DT_PHASE_OKTA_DEVICE_PUT:
-        return s->okta_device.fetched > 0;
-    case DT_PHASE_GROUP_NAME_GET:
-    case DT_PHASE_GROUP_NAME_HTTP:
-    case DT_PHASE_GROUP_NAME_PUT:
-        return s->user_id[0] && s->group_knowledge == DT_GROUPS_UNKNOWN &&
-               dt_signon_group_name(s) != NULL;
-    case DT_PHASE_FACTORS_GET:
-        return s->user_id[0] && s->earlier.at > 0;
-    case DT_PHASE_FACTORS_PUT:
-        return s->user_id[0] && s->factors_known && stamps_hold_together(s);
-    case DT_PHASE_PASSCODE_WAIT:
-    case DT_PHASE_PASSCODE_HTTP:
-    case DT_PHASE_PASSCODE_COUNT:
-    case DT_PHASE_PASSCODE_TRIED_GET:
-    case DT_PHASE_PASSCODE_TRIED_PUT:
-        return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
-    default:
-        return true;
-    }
-}
-
-static bool is_retried(dt_phase p)
-{
-    return p == DT_PHASE_INTUNE_HTTP || p == DT_PHASE_ENTRA_HTTP || p == DT_PHASE_SERVICE_HTTP ||
-           p == DT_PHASE_COMPLIANCE_HTTP || p == DT_PHASE_OCSP_HTTP || p == DT_PHASE_USER_HTTP ||
-           p == DT_PHASE_GROUPS_HTTP || p == DT_PHASE_GROUP_NAME_HTTP ||
-           p == DT_PHASE_FACTORS_HTTP || p == DT_PHASE_PUSH_HTTP || p == DT_PHASE_PASSCODE_HTTP ||
-           p == DT_PHASE_PASSWORD_HTTP || p == DT_PHASE_OKTA_DEVICES_HTTP ||
-           p == DT_PHASE_OKTA_DEVICE_USERS_HTTP;
-}
-
 static bool phase_holds_together(dt_signon const *s)
 {
     bool retry = s->phase == DT_PHASE_RETRY_WAIT;
-    dt_phase p = retry ? s->retry_phase : s->phase;
+    dt_phase_row const *row = dt_phase_row_of(dt_signon_phase(s));
 
-    if (retry ? !is_retried(p) : s->retry_phase != DT_PHASE_DONE)
+    if (retry ? !row->retried : s->retry_phase != DT_PHASE_DONE)
         return false;
-    if (p != DT_PHASE_DONE && s->finishing != is_end(p))
-        return false;
-    return decision_holds_together(s, p) && phase_has_its_fields(s, p);
+    if (row->kind == DT_PHASE_IS_DONE)
+        return true;
+    return s->finishing == (row->part == DT_PART_END) && part_holds_together(s, row->part) &&
+           (row->has_fields == NULL || row->has_fields(s));
 }
 
 /* What a machine that did not come from dt_signon_save could claim: an outcome that allows without
@@ -721,22 +628,10 @@ static bool holds_together(dt_signon const *s)
            phase_holds_together(s) && outcome_holds_together(s);
 }
 
-/* The passcode is never saved: it has to be typed again. */
-static void ask_again(dt_signon *s)
-{
-    if (s->phase != DT_PHASE_PASSCODE_HTTP && s->phase != DT_PHASE_PASSCODE_COUNT &&
-        s->phase != DT_PHASE_PASSCODE_TRIED_GET && s->phase != DT_PHASE_PASSCODE_TRIED_PUT &&
-        s->retry_phase != DT_PHASE_PASSCODE_HTTP)
-        return;
-    dt_signon_passcode_prompt(s, "");
-    s->until = s->deadline;
-    s->phase = DT_PHASE_PASSCODE_WAIT;
-    s->retry_phase = DT_PHASE_DONE;
-}
-
 int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
 {
     codec c = {.in = saved, .site = site};
+    void (*loaded)(dt_signon * s);
 
     memset(s, 0, sizeof(*s));
     s->push.number = DT_SIGNON_NUMBER_NONE;
@@ -749,7 +644,8 @@ int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
     }
     if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
         dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application is gone");
-    ask_again(s);
-    dt_signon_primary_loaded(s);
+    loaded = dt_phase_row_of(dt_signon_phase(s))->loaded;
+    if (loaded != NULL)
+        loaded(s);
     return DT_OK;
 }

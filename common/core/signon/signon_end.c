@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a sign-on ends: what is still to be done once its outcome is known. */
+#include "core/signon/signon_internal.h"
+
+/* What is still to be done before the outcome is given, in this order, each at most once. */
+void dt_signon_finish_next(dt_signon *s)
+{
+    bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
+    /* Who joined a push and saw its end first says so: what was approved is approved once. */
+    bool tells = !s->push.joined || (s->expected_len > 0 && (s->push.state == DT_PUSH_APPROVED ||
+                                                             s->push.state == DT_PUSH_REJECTED));
+
+    if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
+        s->cancel_tried = true;
+        dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
+        return;
+    }
+    if (tells && s->push.state != DT_PUSH_NONE) {
+        if (push_open || s->push.state == DT_PUSH_STARTING)
+            s->push.state = DT_PUSH_OVER;
+        dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
+        return;
+    }
+    if (s->passcode_unjudged) {
+        s->passcode_unjudged = false;
+        dt_signon_set_phase(s, DT_PHASE_PASSCODE_UNCOUNT);
+        return;
+    }
+    if (s->mfa_done && !s->limits_cleared) {
+        s->limits_cleared = true;
+        dt_signon_set_phase(s, DT_PHASE_LIMITS_CLEAR);
+        return;
+    }
+    if (s->mfa_done && dt_signon_remembers(s)) {
+        s->mfa_done = false;
+        dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
+        return;
+    }
+    dt_outcome_set(&s->outcome, s->final_result, s->final_cause);
+    dt_signon_tell_cause(s);
+    dt_signon_done(s);
+}
+
+void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now)
+{
+    /* It came too late: nobody is there to be let in. Or our own stop kept a call from being made. */
+    if (s->abandoned && (result == DT_ALLOW || cause == DT_CAUSE_OVERLOADED)) {
+        result = DT_DENY;
+        cause = s->abandon_cause;
+    }
+    if (result == DT_ALLOW && !dt_signon_may_allow(s, cause)) {
+        result = DT_DENY;
+        cause = DT_CAUSE_INTERNAL;
+    }
+    s->finishing = true;
+    s->retry_phase = DT_PHASE_DONE;
+    s->prompt_state = DT_PROMPT_NONE;
+    s->final_result = result;
+    s->final_cause = cause;
+    s->mfa_done = result == DT_ALLOW && cause == DT_CAUSE_MFA_SUCCESS;
+    if (s->mfa_done)
+        dt_signon_mfa_given(s, now, &s->outcome.mfa);
+    dt_signon_finish_next(s);
+}
+
+static void push_finished(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    (void)now;
+    s->push.state = DT_PUSH_NONE;
+    dt_signon_finish_next(s);
+}
+
+/* Not taken off, or not cleared: counted still. */
+static void go_on(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    (void)r;
+    (void)now;
+    dt_signon_finish_next(s);
+}
+
+/* Okta knows it now, or does not: the push is no longer listened to. */
+static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    (void)r;
+    (void)now;
+    dt_signon_finish_next(s);
+}
+
+/* --- the phases ------------------------------------------------------------------------------- */
+
+static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
+{
+    int rc = dt_okta_cancel(s->site.config, s->push.cancel_url, &s->http);
+
+    (void)value;
+    (void)now;
+    s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+    return rc;
+}
+
+static int render_uncount(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_PUSH_COUNT, DT_STORE_UNCOUNT);
+    return dt_signon_limit_key(s, "passcodes");
+}
+
+static int render_clear(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    dt_signon_store(s, DT_TABLE_PUSH_COUNT, DT_STORE_DELETE);
+    return dt_signon_limit_key(s, "passcodes");
+}
+
+static bool has_cancel_url(dt_signon const *s)
+{
+    return s->push.cancel_url[0] != '\0';
+}
+
+dt_phase_row const dt_row_cancel_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_END,
+    .render = render_cancel,
+    .http_done = cancelled,
+    .has_fields = has_cancel_url,
+};
+dt_phase_row const dt_row_push_finish = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_END,
+    .render = dt_signon_push_put,
+    .store_done = push_finished,
+};
+dt_phase_row const dt_row_passcode_uncount = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_END,
+    .render = render_uncount,
+    .store_done = go_on,
+};
+dt_phase_row const dt_row_limits_clear = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_END,
+    .render = render_clear,
+    .store_done = go_on,
+};
