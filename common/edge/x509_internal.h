@@ -52,6 +52,9 @@ typedef enum dt_tenant_mark {
 /* Every name of the device that a certificate holds, by where it stands; unset where it does not. */
 typedef struct dt_device_ids {
     dt_guid san_uri, extension, common_name;
+    dt_guid host_name;    /* what stands after "host/" in the only common name */
+    bool common_name_bad; /* the only common name holds a GUID, and something else */
+    bool other_mdm;       /* a URI names the device in Cisco's form, to another MDM than Intune */
 } dt_device_ids;
 
 /* Fills *out, but for the device's ids, and *ids, as far as x can be read. An unreadable tenant
@@ -62,6 +65,11 @@ DT_MUST_USE int dt_x509_fields(X509 *x, dt_certificate *out, dt_device_ids *ids,
  * that do must agree. DT_E_PARSE. */
 DT_MUST_USE int dt_device_ids_choose(dt_device_ids const *ids, unsigned places, dt_guid *out,
                                      dt_error *e);
+/* Entra's device id in the common name, taken into *entra_id; nothing where that holds none. DT_E_PARSE when
+ * *entra_id is set and another. */
+DT_MUST_USE int dt_device_ids_entra(dt_device_ids const *ids, dt_guid *entra_id, dt_error *e);
+/* Why no place of `places` names a device; static text. */
+char const *dt_device_ids_missing(dt_device_ids const *ids, unsigned places);
 /* What Entra's device certificates (MS-Organization-Access) say: the device, and, where the other
  * extension named no tenant, the tenant. DT_E_PARSE. */
 DT_MUST_USE int dt_x509_entra_fields(X509 *x, dt_certificate *out, dt_tenant_mark *mark,

@@ -257,15 +257,14 @@ static dt_reason judge_ids(judgement *j)
     if ((j->ca->places & DT_ID_MS_ORGANIZATION) != 0 &&
         dt_x509_entra_fields(j->leaf, j->cert, &j->tenant_mark, j->e) != 0)
         return invalid;
-    if (dt_guid_is_set(&j->cert->device_id) || dt_guid_is_set(&j->cert->entra_id))
+    /* As with the Intune id in a common name: only where no other place has that. */
+    if ((j->ca->places & DT_ID_ENTRA_COMMON_NAME) != 0 && !dt_guid_is_set(&j->cert->device_id) &&
+        dt_device_ids_entra(&j->ids, &j->cert->entra_id, j->e) != 0)
+        return invalid;
+    if (dt_guid_is_set(&j->cert->device_id) || dt_guid_is_set(&j->cert->entra_id) ||
+        ((j->ca->places & DT_ID_SERIAL_NUMBER) != 0 && j->cert->hardware_serial[0] != '\0'))
         return DT_REASON_TRUSTED;
-    if ((j->ca->places & DT_ID_SERIAL_NUMBER) == 0)
-        return refuse(j, invalid, "the certificate names no device id");
-    if (j->cert->hardware_serial[0] == '\0')
-        return refuse(
-            j, invalid,
-            "the certificate names no device id, and no serial number that names a device");
-    return DT_REASON_TRUSTED;
+    return refuse(j, invalid, dt_device_ids_missing(&j->ids, j->ca->places));
 }
 
 static dt_reason judge_leaf(judgement *j)

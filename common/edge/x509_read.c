@@ -32,6 +32,27 @@ static void make_oids(void)
     g_entra_tenant_oid = OBJ_txt2obj("1.2.840.113556.1.5.284.5", 1);
 }
 
+/* --- GUIDs within texts -------------------------------------------------------------------- */
+
+/* 8-4-4-4-12 and nothing else: the forms that came later are documented with no other. */
+static int parse_plain_guid(dt_bytes text, dt_guid *out)
+{
+    *out = (dt_guid){0};
+    return text.len == DT_GUID_LEN ? dt_guid_parse(text, out) : DT_E_PARSE;
+}
+
+/* Whether a GUID stands anywhere in a text. */
+static bool holds_guid(dt_bytes text)
+{
+    dt_guid some;
+
+    for (size_t at = 0; at + DT_GUID_LEN <= text.len; at++) {
+        if (parse_plain_guid(dt_bytes_of(text.p + at, DT_GUID_LEN), &some) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* --- names, times, numbers ----------------------------------------------------------------- */
 
 char *dt_x509_name_text(X509_NAME const *name, char *dst, size_t size)
@@ -113,8 +134,21 @@ static bool is_common_name(X509_NAME_ENTRY const *entry)
     return OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) == NID_commonName;
 }
 
-/* Looks through the subject: *cn becomes the GUID that its only common name is, if it is one. */
-static int read_subject(X509 *x, dt_guid *cn, dt_error *e)
+/* Reads a common name: a GUID, or a GUID after "host/", as Windows names itself to a RADIUS server. */
+static void read_common_name(dt_bytes text, dt_device_ids *out)
+{
+    static char const host[] = "host/";
+    size_t const len = sizeof(host) - 1;
+    bool const is_host = text.len >= len && memcmp(text.p, host, len) == 0;
+    dt_bytes const id = is_host ? dt_bytes_of(text.p + len, text.len - len) : text;
+    bool const read = is_host ? parse_plain_guid(id, &out->host_name) == 0
+                              : dt_guid_parse(id, &out->common_name) == 0;
+
+    out->common_name_bad = !read && holds_guid(text);
+}
+
+/* Looks through the subject: only one common name says which device it is. */
+static int read_subject(X509 *x, dt_device_ids *out, dt_error *e)
 {
     X509_NAME const *name = X509_get_subject_name(x);
     int common_names = 0;
@@ -126,10 +160,13 @@ static int read_subject(X509 *x, dt_guid *cn, dt_error *e)
             return dt_error_set(e, DT_E_PARSE, "the certificate's subject is not text");
         if (is_common_name(entry)) {
             common_names++;
-            if (dt_guid_parse(text, cn) != 0 || common_names > 1)
-                *cn = (dt_guid){0};
+            read_common_name(text, out);
         }
         OPENSSL_free(owned);
+    }
+    if (common_names > 1) {
+        out->common_name = out->host_name = (dt_guid){0};
+        out->common_name_bad = true;
     }
     return 0;
 }
@@ -204,22 +241,54 @@ static dt_bytes trim(dt_bytes s)
     return s;
 }
 
-/* One URI of a list, which names the device only when it begins with the scheme. */
-static int read_uri(dt_bytes uri, dt_guid *id, dt_error *e)
+static bool has_prefix(dt_bytes text, char const *prefix)
 {
-    static char const scheme[] = "IntuneDeviceId://";
-    if (!has_prefix_nocase(uri, scheme))
-        return 0;
-    size_t const len = sizeof(scheme) - 1;
+    size_t const len = strlen(prefix);
+    return text.len >= len && memcmp(text.p, prefix, len) == 0;
+}
+
+/* The URI in which Cisco ISE reads the id of Intune (Cisco, "Integrate MDM and UEM Servers with Cisco ISE",
+ * chapter on Microsoft Intune). Prefix and GUID are taken as documented only. */
+static int read_ise_uri(dt_bytes uri, char const *prefix, dt_guid *id, dt_error *e)
+{
+    size_t const len = strlen(prefix);
     dt_guid found;
-    if (dt_guid_parse(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)
+
+    if (!has_prefix(uri, prefix))
         return dt_error_set(e, DT_E_PARSE,
-                            "the certificate's IntuneDeviceId:// URI holds no device id");
+                            "the certificate's URI %s is not written in these letters", prefix);
+    if (parse_plain_guid(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)
+        return dt_error_set(e, DT_E_PARSE,
+                            "the certificate's URI %s is not followed by a device id alone, "
+                            "as in 01234567-89ab-cdef-0123-456789abcdef",
+                            prefix);
     return take_id(id, &found, e);
 }
 
+/* One URI of a list, which names the device only when it begins as one of these. */
+static int read_uri(dt_bytes uri, dt_device_ids *out, dt_error *e)
+{
+    static char const *const ise[] = {"ID:Intune:GUID:", "ID:Microsoft Endpoint Manager:GUID:"};
+    static char const scheme[] = "IntuneDeviceId://";
+    size_t const len = sizeof(scheme) - 1;
+    dt_guid found;
+
+    for (size_t i = 0; i < sizeof(ise) / sizeof(ise[0]); i++) {
+        if (has_prefix_nocase(uri, ise[i]))
+            return read_ise_uri(uri, ise[i], &out->san_uri, e);
+    }
+    if (!has_prefix_nocase(uri, scheme)) {
+        out->other_mdm = out->other_mdm || (has_prefix_nocase(uri, "ID:") && holds_guid(uri));
+        return 0;
+    }
+    if (dt_guid_parse(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)
+        return dt_error_set(e, DT_E_PARSE,
+                            "the certificate's IntuneDeviceId:// URI holds no device id");
+    return take_id(&out->san_uri, &found, e);
+}
+
 /* The value of a SAN URI: one, or several with commas between. */
-static int read_uri_list(ASN1_IA5STRING const *value, dt_guid *id, dt_error *e)
+static int read_uri_list(ASN1_IA5STRING const *value, dt_device_ids *out, dt_error *e)
 {
     dt_bytes rest = dt_bytes_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
     if (rest.len > 0 && memchr(rest.p, '\0', rest.len) != NULL)
@@ -228,7 +297,7 @@ static int read_uri_list(ASN1_IA5STRING const *value, dt_guid *id, dt_error *e)
     while (rc == 0 && rest.len > 0) {
         uint8_t const *comma = memchr(rest.p, ',', rest.len);
         size_t const len = comma != NULL ? (size_t)(comma - rest.p) : rest.len;
-        rc = read_uri(trim(dt_bytes_of(rest.p, len)), id, e);
+        rc = read_uri(trim(dt_bytes_of(rest.p, len)), out, e);
         size_t const used = comma != NULL ? len + 1 : len;
         rest = dt_bytes_of(rest.p + used, rest.len - used);
     }
@@ -251,7 +320,7 @@ static bool is_whole(X509 *x, int nid)
     return (form & 0x80) == 0 && (form & 1) == 0 && len == end - p;
 }
 
-static int read_alternative_names(X509 *x, dt_guid *id, dt_error *e)
+static int read_alternative_names(X509 *x, dt_device_ids *out, dt_error *e)
 {
     int found = 0;
     GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, &found, NULL);
@@ -267,7 +336,7 @@ static int read_alternative_names(X509 *x, dt_guid *id, dt_error *e)
         int type = 0;
         void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
         if (type == GEN_URI)
-            rc = read_uri_list(value, id, e);
+            rc = read_uri_list(value, out, e);
     }
     GENERAL_NAMES_free(names);
     return rc;
@@ -295,9 +364,9 @@ static int read_guid_extension(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)
 /* Every name of the device; what is there and cannot be read is an error, whoever asks for it. */
 static int read_device_ids(X509 *x, dt_device_ids *out, dt_error *e)
 {
-    int rc = read_subject(x, &out->common_name, e);
+    int rc = read_subject(x, out, e);
     if (rc == 0)
-        rc = read_alternative_names(x, &out->san_uri, e);
+        rc = read_alternative_names(x, out, e);
     if (rc != 0)
         return rc;
     rc = read_guid_extension(x, g_device_oid, &out->extension);
@@ -323,6 +392,25 @@ int dt_device_ids_choose(dt_device_ids const *ids, unsigned places, dt_guid *out
     if (rc == 0)
         *out = id;
     return rc;
+}
+
+int dt_device_ids_entra(dt_device_ids const *ids, dt_guid *entra_id, dt_error *e)
+{
+    dt_guid const *named = dt_guid_is_set(&ids->host_name) ? &ids->host_name : &ids->common_name;
+
+    return dt_guid_is_set(named) ? take_id(entra_id, named, e) : 0;
+}
+
+char const *dt_device_ids_missing(dt_device_ids const *ids, unsigned places)
+{
+    if ((places & DT_ID_ENTRA_COMMON_NAME) != 0 && ids->common_name_bad)
+        return "the certificate's only common name has to be Entra's device id, alone or after "
+               "host/, and holds more or is not the only one";
+    if ((places & DT_ID_SAN_URI) != 0 && ids->other_mdm)
+        return "the certificate names no device id of Intune's; its URI ID: is for another MDM";
+    return (places & DT_ID_SERIAL_NUMBER) != 0
+               ? "the certificate names no device id, and no serial number that names a device"
+               : "the certificate names no device id";
 }
 
 static dt_tenant_mark read_tenant(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)

@@ -97,6 +97,8 @@ def wrong_in(case: table.Case, said: dict[str, Any]) -> Optional[str]:
         return f"{case.name}: says wrongly whether revocation was checked"
     if case.expect != "TRUSTED" and not said.get("detail"):
         return f"{case.name}: refused without a word"
+    if case.expect != "TRUSTED" and case.says not in said["detail"]:
+        return f"{case.name}: \"{case.says}\" is not in \"{said['detail']}\""
     return None
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
@@ -136,6 +137,32 @@ def test_host_certificate(world: PamWorld) -> None:
     report = world.login("login", "dtalice", "--tty", "tty1")
     assert report["auth"] == "SUCCESS" and not prompts(report)
     assert debug(world.outcome("login"))["evidence"] == "certificate+intune"
+
+
+def test_host_certificate_with_ciscos_uri(world: PamWorld) -> None:
+    world.sim.enrol_device(world.pki["devices"]["ise-intune"]["device_id"])
+    host_certificate(world, "ise-intune")
+    assert world.login("login", "dtalice", "--tty", "tty1")["auth"] == "SUCCESS"
+    assert debug(world.outcome("login"))["evidence"] == "certificate+intune"
+
+
+def test_host_certificate_with_entras_id_in_the_name(world: PamWorld) -> None:
+    """Only as Entra's id: a device that has the same GUID for Intune's is another."""
+    entra = world.pki["devices"]["joined-host"]["guid"]
+    world.site.configure({"ca joined": {
+        "certificate_file": world.pki["authorities"]["joined_ca"],
+        "device_id": "entra-common-name"}})
+    try:
+        world.sim.enrol_device(entra, azureADDeviceId=str(uuid.uuid4()))
+        host_certificate(world, "joined-host")
+        assert world.login("login", "dtalice", "--no-conversation")["auth"] == "CONV_ERR"
+        assert debug(world.outcome("login"))["deviceReason"] == "NOT_ENROLLED"
+        world.sim.enrol_device(str(uuid.uuid4()), azureADDeviceId=entra)
+        wait_until(lambda: world.login("login", "dtalice", "--no-conversation")["auth"]
+                   == "SUCCESS", "the device of Entra's id")
+    finally:
+        del world.site.settings["ca joined"]
+        world.restart_daemon({})
 
 
 def test_host_certificate_says_nothing_of_ssh_clients(world: PamWorld) -> None:

@@ -227,8 +227,8 @@ class Radius:
         shutil.copy(server["key"], certs / "radius-server.key")
         authorities = self.pki["authorities"]
         (certs / "eap-ca.pem").write_text(
-            Path(authorities["company_ca"]).read_text()
-            + Path(authorities["shared_ca"]).read_text())
+            "".join(Path(authorities[name]).read_text()
+                    for name in ("company_ca", "joined_ca", "shared_ca")))
         (certs / "tls-cache").mkdir(mode=0o700, exist_ok=True)
 
     def _samples(self) -> None:

@@ -24,6 +24,7 @@ from tests.pki.der import Signer, extension, oid, seq, tlv
 TENANT, FOREIGN = "72f988bf-0000-4111-8222-00000000feed", "0badc0de-0000-4111-8222-00000000beef"
 ID, OTHER = "5a6b7c8d-1234-4abc-9def-0123456789ab", "00112233-4455-4677-8899-aabbccddeeff"
 URI = "IntuneDeviceId://"
+ISE = {"intune": "ID:Intune:GUID:", "mem": "ID:Microsoft Endpoint Manager:GUID:"}
 TRUSTED, INVALID, ISSUER = "TRUSTED", "CERTIFICATE_INVALID", "UNTRUSTED_ISSUER"
 EXPIRED, EARLY = "CERTIFICATE_EXPIRED", "CERTIFICATE_NOT_YET_VALID"
 TENANT_WRONG, REVOKED, UNAVAILABLE = "WRONG_TENANT", "CERTIFICATE_REVOKED", "LOOKUP_UNAVAILABLE"
@@ -46,6 +47,7 @@ class Case:
     ca: Optional[str] = None  # the section by whose rules it must be judged when it is trusted
     entra: Optional[str] = None  # Entra's device, likewise
     serial: Optional[str] = None  # the hardware's serial number, where nothing else names it
+    says: str = ""  # what the reason in words must hold, where it is refused
 
 
 # What each site sets besides its CAs, under [device_trust].
@@ -84,6 +86,8 @@ SECTIONS: dict[str, dict[str, dict[str, str]]] = {
                     "extended_key_usage": ATTESTATION, "keys": "p256"},
         "ca entra": {"certificate_file": "root-entra.pem", "tenant_id": TENANT,
                      "device_id": "ms-organization-access"},
+        "ca joined": {"certificate_file": "root-joined.pem",
+                      "device_id": "san-uri, entra-common-name"},
         "intune": {"lookup_by": "intune-id, entra-id, serial"},
         "ca serial": {"certificate_file": "root-serial.pem", "device_id": "san-uri, serial-number"},
         "ca partner": {"certificate_file": "root-partner.pem", "tenant_id": FOREIGN},
@@ -182,13 +186,13 @@ class Corpus:
             site: str = "plain", at: Optional[datetime.timedelta] = None,
             device: Optional[str] = ID, raw: bool = False, ocsp: Optional[Path] = None,
             ca: Optional[str] = None, entra: Optional[str] = None,
-            serial: Optional[str] = None) -> None:
+            serial: Optional[str] = None, says: str = "") -> None:
         """A row. `at`: so long from now; `raw`: the content is the file, else one certificate."""
         assert name not in {c.name for c in self.cases}, name
         path = self._write(name + ".pem", content if raw else pem(content, *chain))
         moment = None if at is None else (self.now + at).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.cases.append(Case(name, path, expect, why, site, moment, device, ocsp, ca, entra,
-                               serial))
+                               serial, says))
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -429,6 +433,7 @@ class Corpus:
                           ("hidden", f"https://example.com/?{URI}{ID}"),
                           ("aad", "AADDeviceId://" + ID)):
             san("no-" + name, INVALID, no, uri)
+        self.ise_names()
         for name, uri in (("nul", b"urn:x\0y"), ("guid", URI + ID[:-1])):
             self.add(f"san-bad-{name}-beside-good", self.leaf(san=der.uris(uri, URI + ID)),
                      INVALID, "a good one beside it does not mend it")
@@ -456,6 +461,51 @@ class Corpus:
                  "two common names name nobody")
         self.add("cn-wide", self.leaf(subject=der.name(ID.encode("utf-16-be"), tag=0x1E), san=None),
                  TRUSTED, "a BMPString is text, too")
+
+    def ise_names(self) -> None:
+        """The URIs in which Cisco's Identity Services Engine reads Intune's id."""
+        def san(name: str, expect: str, why: str, *uris: Any, says: str = "") -> None:
+            self.add("ise-" + name, self.leaf(san=der.uris(*uris)), expect, why, says=says)
+        sid = "tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1001"
+        for kind, prefix in ISE.items():
+            alone, two = "not followed by a device id alone", "names two devices"
+            san(kind, TRUSTED, "as Cisco documents it", prefix + ID)
+            san(kind + "-digits", TRUSTED, "a GUID's digits have no case", prefix + ID.upper())
+            san(kind + "-sid", TRUSTED, "strong mapping beside it", f"{prefix}{ID},{sid}")
+            san(kind + "-and-intune", TRUSTED, "both say the same", prefix + ID, URI + ID)
+            san(kind + "-against-intune", INVALID, "two devices", prefix + ID, URI + OTHER,
+                says=two)
+            san(kind + "-after-intune", INVALID, "two devices", URI + ID, prefix + OTHER, says=two)
+            san(kind + "-list", INVALID, "two devices", f"{URI}{ID},{prefix}{OTHER}", says=two)
+            san(kind + "-two", INVALID, "two devices", prefix + ID, prefix + OTHER, says=two)
+            san(kind + "-nul", INVALID, "a NUL ends it for some", (prefix + ID).encode() + b"\0x",
+                says="holds a NUL")
+            for bad, text in (
+                    ("empty", ""), ("nil", str(uuid.UUID(int=0))), ("short", ID[:-1]),
+                    ("long", ID + "0"), ("trailing", ID + "/x"), ("blank", " " + ID),
+                    ("braces", "{" + ID + "}"), ("bare", ID.replace("-", "")),
+                    ("not-hex", ID[:-1] + "g"), ("variable", "{{DeviceId}}"), ("name", "laptop")):
+                san(f"{kind}-bad-{bad}", INVALID, "looks like an id and is none", prefix + text,
+                    says=alone)
+                san(f"{kind}-bad-{bad}-beside-good", INVALID, "a good one does not mend it",
+                    URI + ID, prefix + text, says=alone)
+            for case, text in (("upper", prefix.upper()), ("lower", prefix.lower())):
+                san(f"{kind}-{case}", INVALID, "not as documented", text + ID, says="these letters")
+                san(f"{kind}-{case}-hidden", INVALID, "and not passed over beside a good one",
+                    text + OTHER, URI + ID, says="these letters")
+        for name, uri in (("jamf", "ID:Jamf:GUID:"), ("vmware", "ID:VMware Workspace ONE:GUID:"),
+                          ("meraki", "ID:Meraki Systems Manager:UDID:"),
+                          ("longer", "ID:Intunes:GUID:"),
+                          ("endpoint", "ID:Microsoft Endpoint:GUID:")):
+            san("other-" + name, INVALID, "another MDM's id", uri + ID, says="another MDM")
+            san(f"other-{name}-beside", TRUSTED, "Intune's is beside it", uri + OTHER, URI + ID)
+        for name, uri in (("inside", f"https://example.com/{ISE['intune']}{ID}"),
+                          ("no-id", "Intune:GUID:" + ID), ("mac", f"ID:Intune:MAC:{'0' * 12}")):
+            san("no-" + name, INVALID, "no device's id", uri, says="names no device id")
+        self.add("ise-as-dns", self.leaf(san=seq(tlv(0x82, (ISE["intune"] + ID).encode()))),
+                 INVALID, "a DNS name is no URI", says="names no device id")
+        self.add("ise-as-cn", self.leaf(cn=ISE["intune"] + ID, san=None), INVALID,
+                 "nor is a common name", says="names no device id")
 
     def extension_ids(self) -> None:
         le, other = uuid.UUID(ID).bytes_le, uuid.UUID(OTHER).bytes_le
@@ -694,7 +744,7 @@ class Corpus:
                  "cloud": self.root("Cloud PKI CA"), "okta": self.root("Okta MTLS CA"),
                  "entra": self.root("MS-Organization-Access"), "partner": self.root("Partner CA"),
                  "lab": self.authority("Lab CA", self.company), "": self.company,
-                 "serial": self.root("Serial CA")}
+                 "serial": self.root("Serial CA"), "joined": self.root("Joined CA")}
         for name, signer in roots.items():
             if name:
                 self._write(f"root-{name}.pem", pem(signer.der))
@@ -710,10 +760,10 @@ class Corpus:
 
         def row(name: str, ca: str, expect: str, why: str, *more: str, device: Optional[str] = ID,
                 entra: Optional[str] = None, chain: Any = None, signer: Optional[Signer] = None,
-                hardware: Optional[str] = None, **leaf: Any) -> None:
+                hardware: Optional[str] = None, says: str = "", **leaf: Any) -> None:
             made = self.leaf(signer or roots[ca], more=tuple(ids[m] for m in more), **leaf)
             self.add("ca-" + name, made, expect, why, site="cas", device=device, ca=ca,
-                     entra=entra, serial=hardware,
+                     entra=entra, serial=hardware, says=says,
                      chain=roots[ca].chain if chain is None else chain)
         no = {"san": None}
         row("none", "", TRUSTED, "a CA without rules of its own", key="rsa2048")
@@ -795,6 +845,45 @@ class Corpus:
                                    "System Serial Number", "None", "")):
             row(f"serial-word-{at}", "serial", INVALID, "no device's, but what makers leave in",
                 subject=der.numbered("laptop", word), **no)
+
+        for name, text in (("cn", ID), ("cn-upper", ID.upper()), ("cn-braces", "{" + ID + "}"),
+                           ("host", "host/" + ID), ("host-upper", "host/" + ID.upper())):
+            row("joined-" + name, "joined", TRUSTED, "Entra's id, as SCEP profiles write it",
+                device=None, entra=ID, cn=text, **no)
+        row("joined-and-san", "joined", TRUSTED, "Intune's id is nearer", cn="host/" + OTHER)
+        row("joined-and-ise", "joined", TRUSTED, "in this form, too", cn="host/" + OTHER,
+            san=der.uris(ISE["mem"] + ID))
+        row("joined-bad-san", "joined", INVALID, "an id that cannot be read", cn="host/" + ID,
+            san=der.uris(ISE["mem"] + ID[:-1]), says="not followed by a device id alone")
+        row("joined-extension", "joined", INVALID, "a place that is not named here", "id",
+            says="names no device id", **no)
+        row("joined-two", "joined", INVALID, "two common names name nobody",
+            subject=der.name("host/" + ID, "host/" + ID), says="not the only one", **no)
+        row("joined-two-kinds", "joined", INVALID, "two common names name nobody",
+            subject=der.name(ID, "host/" + ID), says="not the only one", **no)
+        for name, text in (("host-upper-case", "HOST/" + ID), ("host-mixed", "Host/" + ID),
+                           ("host-twice", "host/host/" + ID), ("host-slash", "host//" + ID),
+                           ("host-long", "host/" + ID + "0"), ("host-realm", f"host/{ID}@CORP"),
+                           ("host-domain", f"host/{ID}.corp.example"),
+                           ("host-blank", "host/ " + ID),
+                           ("host-braces", "host/{" + ID + "}"), ("http", "http/" + ID),
+                           ("user", ID + " laptop"), ("behind", "laptop " + ID)):
+            row("joined-" + name, "joined", INVALID, "an id, and something else", cn=text,
+                says="common name has to be Entra's device id", **no)
+        for name, text in (("name", "laptop"), ("host-name", "host/laptop.corp.example"),
+                           ("host-only", "host/"), ("host-nil", "host/" + str(uuid.UUID(int=0))),
+                           ("host-short", "host/" + ID[:-1]),
+                           ("host-bare", "host/" + ID.replace("-", ""))):
+            row("joined-" + name, "joined", INVALID, "no id at all", cn=text,
+                says="names no device id", **no)
+        row("joined-nul", "joined", INVALID, "a NUL ends it for some", cn=f"host/{ID}\0x",
+            says="not text", **no)
+        row("joined-elsewhere", "", INVALID, "where nobody said that it counts", key="rsa2048",
+            cn="host/" + ID, says="names no device id", **no)
+        row("joined-serial", "serial", INVALID, "a serial number is asked for there",
+            cn="host/" + ID, says="names no device id", **no)
+        row("joined-okta", "okta", INVALID, "Intune's id is asked for there", cn="host/" + ID,
+            says="names no device id", **attested)
 
         row("partner", "partner", TRUSTED, "its tenant is not ours", "foreign")
         row("partner-ours", "partner", TENANT_WRONG, "and ours is not its", "ours")

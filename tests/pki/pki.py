@@ -74,7 +74,8 @@ class Pki:
     """The authorities of one test world, and a place where certificates are written to.
 
     company: signs for this company's devices only. shared: stands for Microsoft's device CA, which
-    signs for every tenant. foreign: trusted by nobody. radius: of the RADIUS server itself.
+    signs for every tenant. joined: the company's, too, and trusted only where a section [ca NAME]
+    has it. foreign: trusted by nobody. radius: of the RADIUS server itself.
     """
 
     def __init__(self, out: Path, tenant: str = DEFAULT_TENANT) -> None:
@@ -88,6 +89,7 @@ class Pki:
             "company": Authority.root("Example Device CA", "Example Corp"),
             "shared": shared_root.intermediate("Microsoft Intune MDM Device CA",
                                                key_kind="rsa2048"),
+            "joined": Authority.root("Example Joined Device CA", "Example Corp"),
             "foreign": Authority.root("Elsewhere Device CA", "Elsewhere Ltd"),
             "foreign-same-name": foreign_root.intermediate("Microsoft Intune MDM Device CA"),
             "radius": Authority.root("Example RADIUS CA", "Example Corp"),
@@ -98,7 +100,7 @@ class Pki:
     def write_authorities(self) -> dict[str, str]:
         """CA files in PEM. shared-ca.pem holds root and intermediate: both serve as anchors."""
         files = {}
-        for name in ("company", "foreign", "radius"):
+        for name in ("company", "joined", "foreign", "radius"):
             files[name + "_ca"] = self._write(name + "-ca.pem",
                                               self.authorities[name].certificate_pem())
         shared = self.authorities["shared"].certificate_pem()
@@ -136,6 +138,7 @@ class Pki:
             "authority": device.authority,
             "key_type": device.key,
             "device_id": expected_id,
+            "guid": device.device_id,  # that stands in it, of whatever kind it is
             "reason": device.expect,
             "not_after": _epoch(identity.certificate.not_valid_after),
             "not_before": _epoch(identity.certificate.not_valid_before),
@@ -212,6 +215,7 @@ def _with_broken_signature(certificate: x509.Certificate) -> x509.Certificate:
 def good_devices() -> dict[str, Device]:
     """Certificates that name a device and stand up to every check."""
     upper, lower, listed, tagged = new_guid(), new_guid(), new_guid(), new_guid()
+    ise, endpoint = new_guid(), new_guid()
     return {
         "device-rsa": Device(key="rsa2048"),
         "device-p256": Device(),
@@ -237,6 +241,27 @@ def good_devices() -> dict[str, Device]:
         "san-two-uris": san_only(
             [b"tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1002",
              b"IntuneDeviceId://" + tagged.encode()], TRUSTED, device_id=tagged),
+        "ise-intune": san_only([b"ID:Intune:GUID:" + ise.encode()], TRUSTED, device_id=ise),
+        "ise-endpoint-manager": san_only(
+            [b"tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1003",
+             b"ID:Microsoft Endpoint Manager:GUID:" + endpoint.encode()], TRUSTED,
+            device_id=endpoint),
+    }
+
+
+def joined_devices() -> dict[str, Device]:
+    """Entra's id in the common name, as a SCEP profile with {{AAD_Device_ID}} writes it. Good
+    only where a section [ca NAME] of authority "joined" has entra-common-name."""
+    def joined(common_name: str, **more: Any) -> Device:
+        return Device(authority="joined", common_name=common_name, uris=[], intune_id=None,
+                      tenant=None, expect=UNTRUSTED_ISSUER, **more)
+    nobody: dict[str, Any] = {"expect_device_id": None}
+    bare, host, service, realm = new_guid(), new_guid(), new_guid(), new_guid()
+    return {
+        "joined-cn": joined(bare, device_id=bare),
+        "joined-host": joined("host/" + host, device_id=host, **nobody),
+        "joined-other-service": joined("http/" + service, device_id=service, **nobody),
+        "joined-realm": joined(f"host/{realm}@CORP.EXAMPLE", device_id=realm, **nobody),
     }
 
 
@@ -284,6 +309,12 @@ def bad_names() -> dict[str, Device]:
         "san-nil-guid": san_only([uri + NIL_GUID.encode()], **nobody),
         "san-empty": san_only([uri], **nobody),
         "san-other-scheme": san_only([b"NotIntuneDeviceId://" + text], **nobody),
+        "ise-other-mdm": san_only([b"ID:Jamf:GUID:" + text], **nobody),
+        "ise-braces": san_only([b"ID:Intune:GUID:{" + text + b"}"], **nobody),
+        "ise-trailing": san_only([b"ID:Microsoft Endpoint Manager:GUID:" + text + b".x"],
+                                 **nobody),
+        "ise-lower-case": san_only([b"id:intune:guid:" + text], **nobody),
+        "ise-against-san": san_only([b"ID:Intune:GUID:" + text, uri + other.encode()], **nobody),
         "san-in-path": san_only([b"https://example.com/?IntuneDeviceId://" + text], **nobody),
         "extension-short": Device(authority="company", common_name="laptop-0004", uris=[],
                                   tenant=None, raw_intune_id=b"\x01\x02\x03", expect=INVALID,
@@ -294,7 +325,7 @@ def bad_names() -> dict[str, Device]:
 def generate(out: Path, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
     """The whole set under `out`, with index.json, which is also returned."""
     pki = Pki(out, tenant)
-    devices = {**good_devices(), **bad_issue(), **bad_names()}
+    devices = {**good_devices(), **joined_devices(), **bad_issue(), **bad_names()}
     server = pki.authorities["radius"].issue_server(["radius.example.com", "localhost",
                                                      "127.0.0.1"], "rsa2048")
     index = {

@@ -841,6 +841,11 @@ static refusal const sections_with_a_name[] = {
     {MINIMAL CA "device_id = serial-number\n", ": [intune] lookup_by: ", "lacks serial"},
     {MINIMAL CA "device_id = ms-organization-access\n",
      ": [ca a] tenant_id: ", "signs for every tenant"},
+    {MINIMAL CA "device_id = san-uri, common-name, entra-common-name\n",
+     ":12: [ca a] device_id: ", "Intune's or Entra's id"},
+    {"[intune]\nlookup_by = intune-id\n" OKTA "[device_trust]\nca_file = /c\n"
+     "trusted_when = certificate\n" CA "device_id = entra-common-name\n",
+     ":2: [intune] lookup_by: ", "lacks entra-id"},
     {MINIMAL CA "keys = p256\nrsa_bits_min = 4096\n",
      ":13: [ca a] rsa_bits_min: ", "does not name rsa"},
     /* rules between keys, with what the application has otherwise */

@@ -345,6 +345,61 @@ static void what_entra_signs(void **state)
     dt_trust_store_free(&s);
 }
 
+static void entra_id_in_a_common_name(void **state)
+{
+    (void)state;
+    rule const joined[3] = {{"device_id", "san-uri, entra-common-name"}};
+    dt_certificate cert;
+    dt_error e = {0};
+    row const rows[] = {
+        {"only where the rules say so",
+         NO_RULE,
+         {.cn = "host/" GUID, .extensions = {CLIENT}},
+         INVALID,
+         NULL},
+        {"Intune's id goes before",
+         RULES(joined[0]),
+         {.cn = "host/" OTHER, .extensions = {CLIENT, SAN}},
+         TRUSTED,
+         GUID},
+        {"a realm behind it",
+         RULES(joined[0]),
+         {.cn = "host/" GUID "@CORP", .extensions = {CLIENT}},
+         INVALID,
+         NULL},
+        {"another service",
+         RULES(joined[0]),
+         {.cn = "http/" GUID, .extensions = {CLIENT}},
+         INVALID,
+         NULL},
+        {"in braces after host/",
+         RULES(joined[0]),
+         {.cn = "host/{" GUID "}", .extensions = {CLIENT}},
+         INVALID,
+         NULL},
+        {"no id", RULES(joined[0]), {.cn = "host/laptop", .extensions = {CLIENT}}, INVALID, NULL},
+        {"another than Entra's extension",
+         RULES({"device_id", "ms-organization-access, entra-common-name"}, {"tenant_id", TENANT}),
+         {.cn = "host/" OTHER, .extensions = {CLIENT, ENTRA_ID, ENTRA_TENANT}},
+         INVALID,
+         NULL},
+    };
+    EXPECT(rows);
+    for (size_t i = 0; i < 2; i++) {
+        dt_trust_store *s = store_with(g.ca[COMPANY], false);
+        assert_int_equal(add_named(s, "joined", joined, g.ca[OWN], &e), DT_OK);
+        cert_spec leaf = {.cn = i == 0 ? GUID : "host/" GUID,
+                          .key = g.device,
+                          .issuer = g.ca[OWN],
+                          .issuer_key = g.key[OWN],
+                          .extensions = {CLIENT}};
+        assert_int_equal(judge(s, &leaf, NULL, &cert), TRUSTED);
+        assert_string_equal(cert.entra_id.text, GUID);
+        assert_string_equal(cert.device_id.text, ""); /* never taken for Intune's */
+        dt_trust_store_free(&s);
+    }
+}
+
 static void which_tenant(void **state)
 {
     (void)state;
@@ -724,6 +779,7 @@ int main(void)
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(where_the_id_stands),
         cmocka_unit_test(what_entra_signs),
+        cmocka_unit_test(entra_id_in_a_common_name),
         cmocka_unit_test(which_tenant),
         cmocka_unit_test(what_it_is_for),
         cmocka_unit_test(which_keys),

@@ -70,11 +70,13 @@ typedef enum dt_lookup_by {
 
 /* Where in a certificate the device id may stand; a bit each. */
 typedef enum dt_id_place {
-    DT_ID_SAN_URI = 1 << 0,         /* IntuneDeviceId:// */
+    DT_ID_SAN_URI = 1 << 0,         /* IntuneDeviceId://, ID:Intune:GUID: and the like */
     DT_ID_EXTENSION = 1 << 1,       /* 1.2.840.113556.5.4 */
     DT_ID_COMMON_NAME = 1 << 2,     /* where none of the two before is there */
     DT_ID_MS_ORGANIZATION = 1 << 3, /* 1.2.840.113556.1.5.284.2: Entra's id of the device */
     DT_ID_SERIAL_NUMBER = 1 << 4,   /* the subject's serialNumber, where no id is there */
+    DT_ID_ENTRA_COMMON_NAME =
+        1 << 5, /* Entra's id, alone or after "host/", where Intune's is nowhere */
 } dt_id_place;
 #define DT_ID_PLACES_DEFAULT (DT_ID_SAN_URI | DT_ID_EXTENSION | DT_ID_COMMON_NAME)
 /* What a device's key may be; a bit each. */

@@ -71,6 +71,7 @@ static dt_config_word const words_number[] = {
 static dt_config_word const words_place[] = {{"san-uri", DT_ID_SAN_URI},
                                              {"extension", DT_ID_EXTENSION},
                                              {"common-name", DT_ID_COMMON_NAME},
+                                             {"entra-common-name", DT_ID_ENTRA_COMMON_NAME},
                                              {"ms-organization-access", DT_ID_MS_ORGANIZATION},
                                              {"serial-number", DT_ID_SERIAL_NUMBER},
                                              {NULL, 0}};

@@ -58,8 +58,8 @@ DT_MUST_USE int dt_trust_store_add_responders(dt_trust_store *s, dt_bytes pem, d
 void dt_trust_store_free(dt_trust_store **s);
 
 typedef struct dt_certificate {
-    dt_guid device_id; /* from SAN URI IntuneDeviceId://, else 1.2.840.113556.5.4, else CN */
-    dt_guid entra_id;  /* from 1.2.840.113556.1.5.284.2, only where a CA's rules say so */
+    dt_guid device_id; /* from a SAN URI, else 1.2.840.113556.5.4, else CN */
+    dt_guid entra_id;  /* from 1.2.840.113556.1.5.284.2 or CN, only where a CA's rules say so */
     dt_guid tenant_id; /* 1.2.840.113556.5.14; unset when missing */
     char ca[DT_CONFIG_NAME_MAX];    /* the section [ca NAME] it was judged by; "" = none */
     char subject[DT_X509_NAME_MAX]; /* RFC 4514, escaped, cut */

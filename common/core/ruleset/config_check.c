@@ -334,6 +334,12 @@ static int check_ca(check const *k, dt_config_ca const *ca)
         return refuse(k, section, "tenant_id",
                       "is missing, and Entra's device CA (device_id = ms-organization-access) "
                       "signs for every tenant; write the tenant whose devices are yours");
+    if ((ca->device_id & DT_ID_COMMON_NAME) != 0 && (ca->device_id & DT_ID_ENTRA_COMMON_NAME) != 0)
+        return refuse(
+            k, section, "device_id",
+            "names common-name and entra-common-name, and nobody could tell whether a GUID "
+            "there is Intune's or Entra's id; leave the one out that these certificates "
+            "do not hold");
     if ((ca->keys & DT_KEY_TYPE_RSA) == 0 && ca->rsa_bits_min != DT_RSA_BITS_MIN)
         return refuse(k, section, "rsa_bits_min",
                       "is there, and keys does not name rsa; write it "
@@ -350,13 +356,26 @@ static int check_cas(check const *k)
     return error;
 }
 
+static bool is_place_named(dt_config const *c, unsigned places)
+{
+    bool named = false;
+
+    for (size_t i = 0; i < c->ca_count; i++)
+        named = named || (c->cas[i]->device_id & places) != 0;
+    return named;
+}
+
 /* A serial number in a certificate, and a look-up by it, are of use together only. */
 static int check_lookup(check const *k)
 {
-    bool asked = (k->c->intune.lookup_by & DT_LOOKUP_BY_SERIAL) != 0, named = false;
+    bool asked = (k->c->intune.lookup_by & DT_LOOKUP_BY_SERIAL) != 0;
+    bool named = is_place_named(k->c, DT_ID_SERIAL_NUMBER);
 
-    for (size_t i = 0; i < k->c->ca_count; i++)
-        named = named || (k->c->cas[i]->device_id & DT_ID_SERIAL_NUMBER) != 0;
+    if (is_place_named(k->c, DT_ID_ENTRA_COMMON_NAME) &&
+        (k->c->intune.lookup_by & DT_LOOKUP_BY_ENTRA_ID) == 0)
+        return refuse(k, "intune", "lookup_by",
+                      "lacks entra-id, and the device_id of a section [ca NAME] names "
+                      "entra-common-name; write it, or leave entra-common-name out there");
     if ((k->c->intune.lookup_by & DT_LOOKUP_BY_INTUNE_ID) == 0)
         return refuse(k, "intune", "lookup_by",
                       "lacks intune-id, which every other look-up leads to; write it, too");
