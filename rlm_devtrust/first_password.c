@@ -16,27 +16,13 @@
 #define PURPOSE "devtrust password of the first round"
 #define BLANKS " \t\r\n"
 
-static bool is_blank(uint8_t c)
-{
-    return c != '\0' && strchr(BLANKS, c) != NULL;
-}
-
-static dt_bytes trim(dt_bytes text)
-{
-    while (text.len > 0 && is_blank(text.p[0]))
-        text = dt_bytes_of(text.p + 1, text.len - 1);
-    while (text.len > 0 && is_blank(text.p[text.len - 1]))
-        text.len--;
-    return text;
-}
-
 /* Of what Okta would be sent: "123 456" is the password 123456 as well. */
 static int digest(uint8_t const nonce[DT_AEAD_NONCE_LEN], dt_bytes typed,
                   uint8_t out[DT_SHA256_LEN])
 {
     char digits[DT_PASSCODE_DIGITS_MAX + 1];
     uint8_t text[DT_AEAD_NONCE_LEN + DT_ANSWER_MAX];
-    dt_bytes what = trim(typed);
+    dt_bytes what = dt_bytes_trim(typed, BLANKS);
     if (dt_passcode_read(typed, digits) == DT_TYPED_PASSCODE)
         what = dt_bytes_str(digits);
     int rc = what.len <= DT_ANSWER_MAX ? 0 : DT_E_LIMIT;
@@ -88,7 +74,7 @@ int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
     for (size_t i = 0; i < sizeof both / sizeof both[0] && rc == 0; i++) {
         bool same = i > 0 && both[i].len == both[0].len && both[i].len > 0 &&
                     memcmp(both[i].p, both[0].p, both[i].len) == 0;
-        size_t len = trim(both[i]).len;
+        size_t len = dt_bytes_trim(both[i], BLANKS).len;
         if (!same && len > 0 && len <= DT_ANSWER_MAX) /* a longer one is no answer */
             rc = add_record(request, key, both[i]);
     }
@@ -120,5 +106,5 @@ bool dt_rlm_first_password_is(REQUEST *request, dt_site const *site, dt_bytes an
     for (VALUE_PAIR *vp;
          (vp = fr_cursor_next_by_num(&cursor, da->attr, da->vendor, TAG_ANY)) != NULL;)
         is = fits(dt_challenge_key(site), vp, answer) || is;
-    return is && trim(answer).len > 0;
+    return is && dt_bytes_trim(answer, BLANKS).len > 0;
 }

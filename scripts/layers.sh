@@ -4,7 +4,8 @@
 # - the core archive uses only what scripts/core-symbols.txt lists;
 # - an outside library is included only where scripts/outside-libraries.txt says;
 # - the core includes nothing of the other layers, and no front door another's files;
-# - a room of the core includes only rooms before it, and no files include each other in a circle;
+# - a room of the core includes only rooms before it, no files include each other in a circle, and an
+#   internal header is included by its own folder alone;
 # - pam_devtrust.so needs libpam and libc alone, and exports pam_sm_* alone;
 # - rlm_devtrust.so exports rlm_devtrust alone, and is never unloaded.
 #
@@ -145,6 +146,18 @@ include_circles() {
     done | tsort 2>&1 >/dev/null | sed -n 's/^tsort: \([^:]*\/.*\)$/\1/p' | paste -sd ' ')
 }
 
+# What a file's folder keeps for itself.
+internal_headers() {
+    local file header
+    while read -r file header; do
+        [[ $header == */*_internal.h ]] || continue
+        case ${file%/*} in
+        "${header%/*}" | "common/${header%/*}") ;;
+        *) wrong "$file includes \"$header\", which is for its own folder" ;;
+        esac
+    done < <(includes "${sources[@]}")
+}
+
 # --- the modules --------------------------------------------------------------------------------
 exported() {
     nm -D --defined-only "$1" | awk '{ print $NF }' | sort
@@ -184,6 +197,7 @@ outside_libraries
 own_includes
 room_order
 include_circles
+internal_headers
 pam_module
 rlm_module
 [ "$bad" -eq 0 ] || {

@@ -3,6 +3,8 @@
  * missing; nothing here is trusted for more than pacing and paging. */
 #include "edge/http_header.h"
 
+#include "core/base/time_text.h"
+
 #include <string.h>
 
 #define RETRY_AFTER_MAX DT_HOURS(24)
@@ -11,15 +13,6 @@
 void dt_http_headers_init(dt_http_headers *h)
 {
     *h = (dt_http_headers){.rate_limit = -1, .rate_remaining = -1, .retry_seconds = -1};
-}
-
-static dt_bytes trim(dt_bytes b)
-{
-    while (b.len > 0 && (b.p[0] == ' ' || b.p[0] == '\t'))
-        b = dt_bytes_of(b.p + 1, b.len - 1);
-    while (b.len > 0 && memchr(" \t\r\n", b.p[b.len - 1], 4) != NULL)
-        b.len--;
-    return b;
 }
 
 static uint8_t lower(uint8_t c)
@@ -61,16 +54,6 @@ static int64_t parse_number(dt_bytes text, int64_t max)
 
 /* --- dates ------------------------------------------------------------------------------------ */
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
-{
-    /* March is the first month of this count, so that the leap day is a year's last. */
-    year -= month <= 2;
-    int64_t era = year / 400, of_era = year % 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 static int parse_month(uint8_t const *p)
 {
     static char const names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -101,7 +84,7 @@ int dt_http_date_parse(dt_bytes text, dt_time *out)
     int64_t second = parse_number(dt_bytes_of(text.p + 23, 2), 60);
     if (day < 1 || month < 1 || year < 1970 || hour < 0 || minute < 0 || second < 0)
         return DT_E_PARSE;
-    int64_t days = days_from_civil(year, month, day);
+    int64_t days = dt_days_from_civil(year, (int)month, (int)day);
     *out = DT_SECONDS(((days * 24 + hour) * 60 + minute) * 60 + second);
     return DT_OK;
 }
@@ -123,7 +106,7 @@ static bool params_say_next(dt_bytes params)
         uint8_t const *end = value.len == 0 ? NULL : memchr(value.p, '"', value.len);
         if (end != NULL)
             value.len = (size_t)(end - value.p);
-        return is_nocase(trim(value), "next");
+        return is_nocase(dt_bytes_trim(value, " \t\r\n"), "next");
     }
     return false;
 }
@@ -202,8 +185,8 @@ int dt_http_headers_add(dt_http_headers *h, dt_bytes line)
     if (colon == NULL)
         return DT_OK;
     size_t at = (size_t)(colon - line.p);
-    int rc =
-        take(h, dt_bytes_of(line.p, at), trim(dt_bytes_of(line.p + at + 1, line.len - at - 1)));
+    int rc = take(h, dt_bytes_of(line.p, at),
+                  dt_bytes_trim(dt_bytes_of(line.p + at + 1, line.len - at - 1), " \t\r\n"));
     return rc == 0 ? DT_OK : DT_E_LIMIT;
 }
 

@@ -41,17 +41,6 @@ static bool is_space(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static dt_bytes trim(dt_bytes b)
-{
-    while (b.len > 0 && is_space(b.p[0])) {
-        b.p++;
-        b.len--;
-    }
-    while (b.len > 0 && is_space(b.p[b.len - 1]))
-        b.len--;
-    return b;
-}
-
 /* A section's head: known, alone on its line, and not there already. */
 static void check_section(ini_source *s, dt_bytes line)
 {
@@ -90,7 +79,8 @@ static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
                   "its whole value on one line, from the first column on");
         return;
     }
-    key = trim(dt_bytes_of(line.p, equals == NULL ? 0 : (size_t)(equals - line.p)));
+    key =
+        dt_bytes_trim(dt_bytes_of(line.p, equals == NULL ? 0 : (size_t)(equals - line.p)), " \t\r");
     if (key.len == 0 || memchr(key.p, ':', key.len) != NULL) {
         refuse(s, "this is neither a comment, nor a section, nor a key; write KEY = VALUE");
         return;
@@ -111,7 +101,7 @@ static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
 /* Everything that inih would do in silence is found here. */
 static void check_line(ini_source *s, dt_bytes raw, size_t room)
 {
-    dt_bytes line = trim(raw);
+    dt_bytes line = dt_bytes_trim(raw, " \t\r");
 
     if (raw.len > room || raw.len > INI_LINE_MAX) {
         if (s->error == DT_OK)
@@ -149,7 +139,7 @@ static char *ini_read_line(char *out, int size, void *stream)
     check_line(s, line, (size_t)size - 2);
     if (s->error < 0)
         return NULL;
-    line = trim(line);
+    line = dt_bytes_trim(line, " \t\r");
     if (line.len > 0 && (line.p[0] == '#' || line.p[0] == ';'))
         line.len = 0;
     memcpy(out, line.p, line.len);

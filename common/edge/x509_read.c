@@ -232,15 +232,6 @@ static int take_id(dt_guid *have, dt_guid const *more, dt_error *e)
     return 0;
 }
 
-static dt_bytes trim(dt_bytes s)
-{
-    while (s.len > 0 && s.p[0] == ' ')
-        s = dt_bytes_of(s.p + 1, s.len - 1);
-    while (s.len > 0 && s.p[s.len - 1] == ' ')
-        s.len--;
-    return s;
-}
-
 static bool has_prefix(dt_bytes text, char const *prefix)
 {
     size_t const len = strlen(prefix);
@@ -297,7 +288,7 @@ static int read_uri_list(ASN1_IA5STRING const *value, dt_device_ids *out, dt_err
     while (rc == 0 && rest.len > 0) {
         uint8_t const *comma = memchr(rest.p, ',', rest.len);
         size_t const len = comma != NULL ? (size_t)(comma - rest.p) : rest.len;
-        rc = read_uri(trim(dt_bytes_of(rest.p, len)), out, e);
+        rc = read_uri(dt_bytes_trim(dt_bytes_of(rest.p, len), " "), out, e);
         size_t const used = comma != NULL ? len + 1 : len;
         rest = dt_bytes_of(rest.p + used, rest.len - used);
     }

@@ -44,9 +44,9 @@ static void assert_same_zones(dt_zones const *a, dt_zones const *b)
     static char const *const probes[PROBES] = {
         "192.0.2.0",   "192.0.2.77", "192.0.2.255",  "192.0.3.0",   "198.51.100.9", "10.1.2.3",
         "2001:db8::1", "2001:db8::", "2001:db8::ff", "2001:db9::1", "0.0.0.0",      "203.0.113.5"};
-    assert_int_equal(dt_zones_count(a), dt_zones_count(b));
+    assert_int_equal(a->count, b->count);
     assert_true(dt_zones_memory(a) == dt_zones_memory(b));
-    for (size_t i = 0; i < dt_zones_count(a); i++) {
+    for (size_t i = 0; i < a->count; i++) {
         assert_string_equal(a->zones[i].name, b->zones[i].name);
         assert_int_equal(a->zones[i].active, b->zones[i].active);
         assert_int_equal(a->zones[i].blocklist, b->zones[i].blocklist);

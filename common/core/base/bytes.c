@@ -30,6 +30,21 @@ bool dt_bytes_equal(dt_bytes a, dt_bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* A NUL is in no text of blanks. */
+static bool is_one_of(uint8_t c, char const *blanks)
+{
+    return c != '\0' && strchr(blanks, c) != NULL;
+}
+
+dt_bytes dt_bytes_trim(dt_bytes b, char const *blanks)
+{
+    while (b.len > 0 && is_one_of(b.p[0], blanks))
+        b = dt_bytes_of(b.p + 1, b.len - 1);
+    while (b.len > 0 && is_one_of(b.p[b.len - 1], blanks))
+        b.len--;
+    return b;
+}
+
 void dt_buf_init(dt_buf *b, size_t max)
 {
     *b = (dt_buf){.p = no_storage, .max = max < BUF_MAX ? max : BUF_MAX};

@@ -29,6 +29,8 @@ dt_bytes dt_bytes_of(void const *p, size_t len);
 /* The bytes of a C string without its NUL; NULL gives empty bytes. */
 dt_bytes dt_bytes_str(char const *s);
 bool dt_bytes_equal(dt_bytes a, dt_bytes b);
+/* Without the bytes of `blanks` at either end. */
+dt_bytes dt_bytes_trim(dt_bytes b, char const *blanks);
 
 /* A growing buffer with a ceiling. Errors stick: after the first failed append (memory, ceiling)
  * every append is a no-op and dt_buf_error() is negative, so a run of appends needs one check.

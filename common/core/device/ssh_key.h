@@ -12,8 +12,7 @@
 #define DT_SSH_APPLICATION_MAX 256 /* of an sk- key */
 
 /* What the signature of an sk- key says besides (PROTOCOL.u2f, "flags"). */
-#define DT_SSH_USER_PRESENT 0x01  /* somebody touched the security key */
-#define DT_SSH_USER_VERIFIED 0x04 /* and gave it a PIN or a finger */
+#define DT_SSH_USER_PRESENT 0x01 /* somebody touched the security key */
 
 /* All borrowed from the blob it was read from. */
 typedef struct dt_ssh_public {

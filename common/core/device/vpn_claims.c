@@ -18,15 +18,6 @@ static char lower(uint8_t c)
     return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
-static dt_bytes trim(dt_bytes b)
-{
-    while (b.len > 0 && b.p[b.len - 1] == ' ')
-        b.len--;
-    while (b.len > 0 && b.p[0] == ' ')
-        b = dt_bytes_of(b.p + 1, b.len - 1);
-    return b;
-}
-
 /* The separators must stand where one of the usual notations has them, and all be the same. */
 static bool separators_fit(dt_bytes text)
 {
@@ -186,7 +177,7 @@ void dt_vpn_claims_add_pair(dt_vpn_claims *c, dt_bytes value)
     if (equals == NULL)
         return;
     dt_bytes key = dt_bytes_of(value.p, (size_t)(equals - value.p));
-    dt_bytes text = trim(dt_bytes_of(equals + 1, value.len - key.len - 1));
+    dt_bytes text = dt_bytes_trim(dt_bytes_of(equals + 1, value.len - key.len - 1), " ");
 
     if (key_is(key, "device-platform"))
         take_platform(c, text);
@@ -200,7 +191,7 @@ void dt_vpn_claims_add_pair(dt_vpn_claims *c, dt_bytes value)
 
 void dt_vpn_claims_set_host_name(dt_vpn_claims *c, char const *text)
 {
-    take_name(c->host_name, sizeof(c->host_name), trim(dt_bytes_str(text)));
+    take_name(c->host_name, sizeof(c->host_name), dt_bytes_trim(dt_bytes_str(text), " "));
 }
 
 /* --- names --------------------------------------------------------------------------------------- */

@@ -7,20 +7,6 @@
 
 #include <string.h>
 
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static dt_bytes trim(dt_bytes b)
-{
-    while (b.len > 0 && is_blank(b.p[b.len - 1]))
-        b.len--;
-    while (b.len > 0 && is_blank(b.p[0]))
-        b = dt_bytes_of(b.p + 1, b.len - 1);
-    return b;
-}
-
 /* Pairs of digits in upper case with hyphens between them. */
 static void write_mac(char const digits[DT_VPN_MAC_TEXT], char *out)
 {
@@ -56,7 +42,7 @@ int dt_place_read(dt_bytes text, dt_place *out)
     dt_ip ip;
 
     out->kind = DT_PLACE_NONE;
-    text = trim(text);
+    text = dt_bytes_trim(text, " \t\r\n");
     int rc = dt_str_copy_bytes(out->text, sizeof(out->text), text);
     if (rc != DT_OK) {
         out->text[0] = '\0';

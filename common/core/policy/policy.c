@@ -774,19 +774,6 @@ char const *dt_policy_warning(dt_policy const *p, size_t i)
     return p != NULL && i < p->warning_count && i <= DT_POLICY_WARNINGS_MAX ? p->warnings[i] : NULL;
 }
 
-size_t dt_policy_memory(dt_policy const *p)
-{
-    size_t bytes = sizeof(*p);
-
-    if (p == NULL)
-        return 0;
-    for (dt_text_block const *b = p->text; b != NULL; b = b->next)
-        bytes += sizeof(*b) + b->size;
-    return bytes + p->rule_count * (sizeof(*p->rules) + sizeof(*p->screens)) +
-           p->name_count * sizeof(*p->names) + p->zone_id_count * sizeof(*p->zone_ids) +
-           p->span_count * sizeof(*p->spans) + p->reply_count * sizeof(*p->replies);
-}
-
 bool dt_policy_asks_for(dt_policy const *p, dt_trust trust)
 {
     uint64_t other = trust == DT_TRUST_TRUSTED       ? DT_DEVICES_NOT_TRUSTED

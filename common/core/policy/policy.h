@@ -45,7 +45,6 @@ DT_MUST_USE int dt_zones_parse_text(dt_json_source const *source, dt_zones **out
  * when an ACTIVE zone needs what they cannot answer: names the zone and the kind of database. Zones
  * that were given none cannot be told: no address is known to be in them, nor not to be. */
 DT_MUST_USE int dt_zones_set_geo(dt_zones *z, dt_geo const *geo, char const *file, dt_error *e);
-size_t dt_zones_count(dt_zones const *z);
 /* Bytes of memory that they take. */
 size_t dt_zones_memory(dt_zones const *z);
 void dt_zones_free(dt_zones **z);
@@ -155,8 +154,6 @@ size_t dt_policy_rule_count(dt_policy const *p);
 /* What only smells: warning i as "file:line#/pointer: text"; NULL past the end. The last one says how
  * many were left out, if any were. */
 char const *dt_policy_warning(dt_policy const *p, size_t i);
-/* Bytes of memory that it takes. */
-size_t dt_policy_memory(dt_policy const *p);
 /* True when some ACTIVE rule holds for devices of this trust alone; for TRUSTED and NOT_TRUSTED. */
 bool dt_policy_asks_for(dt_policy const *p, dt_trust trust);
 

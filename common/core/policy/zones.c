@@ -431,11 +431,6 @@ int dt_zones_set_geo(dt_zones *z, dt_geo const *geo, char const *file, dt_error 
     return DT_OK;
 }
 
-size_t dt_zones_count(dt_zones const *z)
-{
-    return z == NULL ? 0 : z->count;
-}
-
 size_t dt_zones_memory(dt_zones const *z)
 {
     if (z == NULL)
