@@ -52,7 +52,7 @@ static bool take_date(char const **text, uint64_t *order)
 
 dt_rotation dt_rotation_of(char const *base, char const *name, uint64_t *order)
 {
-    static char const *const packed[] = {".gz", ".xz", ".bz2", ".zst"};
+    static char const *const packed[] = {".xz", ".bz2", ".zst"};
     size_t len = strlen(base);
     dt_rotation rotation = DT_ROTATION_NONE;
 
@@ -63,7 +63,7 @@ dt_rotation dt_rotation_of(char const *base, char const *name, uint64_t *order)
     name += len + 1;
     if (rotation == DT_ROTATION_NUMBERED ? !take_digits(&name, order) : !take_date(&name, order))
         return DT_ROTATION_NONE;
-    if (*name == '\0')
+    if (*name == '\0' || strcmp(name, DT_AUDIT_GZIP_SUFFIX) == 0)
         return rotation;
     for (size_t i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
         if (strcmp(name, packed[i]) == 0)
@@ -246,7 +246,25 @@ static int split(splitter *s, char const *p, size_t len)
     return rc;
 }
 
-int dt_audit_lines(int fd, dt_audit_line_fn *fn, void *ctx, dt_error *e)
+/* Up to `max` bytes: how many, 0 at the end. */
+typedef int read_fn(void *from, void *into, size_t max, dt_error *e);
+
+static int read_plain(void *from, void *into, size_t max, dt_error *e)
+{
+    ssize_t n;
+
+    do
+        n = read(*(int *)from, into, max);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? dt_error_set(e, DT_E_IO, "%s", strerror(errno)) : (int)n;
+}
+
+static int read_gzip(void *from, void *into, size_t max, dt_error *e)
+{
+    return dt_gzip_read(from, into, max, e);
+}
+
+static int read_lines(read_fn *read_some, void *from, dt_audit_line_fn *fn, void *ctx, dt_error *e)
 {
     char chunk[65536];
     splitter *s = calloc(1, sizeof(*s));
@@ -257,17 +275,25 @@ int dt_audit_lines(int fd, dt_audit_line_fn *fn, void *ctx, dt_error *e)
     s->fn = fn;
     s->ctx = ctx;
     while (rc == DT_OK) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            rc = dt_error_set(e, DT_E_IO, "%s", strerror(errno));
-        if (n <= 0)
+        int n = read_some(from, chunk, sizeof(chunk), e);
+        if (n <= 0) {
+            rc = n;
             break;
+        }
         rc = split(s, chunk, (size_t)n);
     }
     if (rc == DT_OK && s->any)
         rc = end_line(s);
     free(s);
     return rc;
+}
+
+int dt_audit_lines(int fd, dt_audit_line_fn *fn, void *ctx, dt_error *e)
+{
+    return read_lines(read_plain, &fd, fn, ctx, e);
+}
+
+int dt_audit_lines_gzip(dt_gzip *from, dt_audit_line_fn *fn, void *ctx, dt_error *e)
+{
+    return read_lines(read_gzip, from, fn, ctx, e);
 }

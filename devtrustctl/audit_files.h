@@ -5,17 +5,21 @@
 
 #include "devtrustctl/audit_event.h"
 
+#include "edge/gzip_zlib.h"
+
 #define DT_AUDIT_FILES_MAX 1000
+#define DT_AUDIT_GZIP_SUFFIX ".gz"
 #define DT_AUDIT_PATH_MAX 1400
 
 typedef struct dt_audit_files {
     char (*paths)[DT_AUDIT_PATH_MAX]; /* the oldest first */
     size_t count;
-    size_t compressed; /* rotated files that were passed over */
+    size_t compressed; /* rotated files that nothing here can unpack */
 } dt_audit_files;
 
 /* How a file beside `base` is named after it: rotated by number ("audit.log.2"), by date
- * ("audit.log-20261123", "audit.log-20261123-1790000000"), compressed, or not at all. */
+ * ("audit.log-20261123", "audit.log-20261123-1790000000"), both also with ".gz"; compressed by another
+ * program; or not at all. */
 typedef enum dt_rotation {
     DT_ROTATION_NONE = 0,
     DT_ROTATION_NUMBERED,
@@ -36,5 +40,7 @@ typedef int dt_audit_line_fn(void *ctx, size_t number, dt_bytes line, bool too_l
 
 /* Reads lines from a descriptor to its end. DT_E_IO. */
 DT_MUST_USE int dt_audit_lines(int fd, dt_audit_line_fn *fn, void *ctx, dt_error *e);
+/* The same of what gzip has compressed. DT_E_IO, DT_E_PARSE; the lines before the fault were handed on. */
+DT_MUST_USE int dt_audit_lines_gzip(dt_gzip *from, dt_audit_line_fn *fn, void *ctx, dt_error *e);
 
 #endif

@@ -15,6 +15,7 @@ typedef enum dt_ctl_exit {
     DT_CTL_YES = 0,   /* done, or: the answer is yes */
     DT_CTL_NO = 1,    /* the answer is no: denied, refused, not found */
     DT_CTL_FAULT = 2, /* wrong usage, or something is broken */
+    DT_CTL_OPEN = 3,  /* neither yes nor no: not everything could be seen */
 } dt_ctl_exit;
 
 /* A row of the table in main.c. */

@@ -84,13 +84,14 @@ static dt_ctl_command const commands[] = {
      "  --json                 list, alias list, explain, show, refresh: one JSON object a\n"
      "                         line\n" OPTION_CONFIG},
     {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test",
-     "fetch --save FILE | import --application NAME | diff ... | test FILE",
+     "fetch ... | import ... | diff ... | test FILE | replay --policy FILE",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"
      "  import                 an ACCESS_POLICY becomes the application's policy and zones\n"
      "  diff                   the same against the policy that is here\n"
      "  test FILE              a table of cases against the policy that it names\n"
+     "  replay                 the sign-ons of the audit log under another policy\n"
      "  --application NAME     import, diff: the PAM service or RADIUS application\n"
-     "  --policy NAME          the org's policy, by id or name; test: the policy's file\n"
+     "  --policy NAME          the org's policy, by id or name; test, replay: the policy's file\n"
      "  --app NAME             or that of an app, by id or label\n"
      "  --org-sign-on          import: the org's own sign-on rules (OKTA_SIGN_ON, as for RADIUS)\n"
      "  --from FILE            what fetch or --save has saved, instead of the org\n"
@@ -101,12 +102,15 @@ static dt_ctl_command const commands[] = {
      "  --dry-run              import: write nothing\n"
      "  --directory DIR        import: where policies are; diff: --policy-file FILE\n"
      "  --zones FILE           the zones file\n"
-     "  --org FILE             test: the org's own sign-on rules, before the policy\n"
+     "  --org FILE             test, replay: the org's own sign-on rules, before the policy\n"
+     "  --since TIME           replay: as log; also --user USER, --application NAME, -f FILE\n"
+     "  --examples N           replay: sign-ons to show of each change (3)\n"
      "  --application-only     test: the policy alone, without them\n"
      "  --json                 one JSON object\n" OPTION_CONFIG
      "import names each piece that was refused, changed, left out or kept; it ends with 1\n"
      "when one was refused, and then writes nothing. diff ends with 1 when something\n"
-     "differs, test when a case fails.\n"},
+     "differs, test when a case fails, replay when a sign-on would get something else; with 3\n"
+     "when some could not be decided again.\n"},
     {"forget", dt_ctl_forget, "end remembered MFA",
      "[--groups|--limits] --user USER | --application NAME | --device ID | --all",
      "  --user USER            of this person: name or Okta login\n"
@@ -133,7 +137,7 @@ static dt_ctl_command const commands[] = {
      "  --json                 the events as they are, one per line\n"
      "  -f, --file FILE        this file alone; - for standard input\n" OPTION_CONFIG
      "Reads [audit] file and what was rotated away from it (audit.log.1, audit.log-20261123)\n"
-     "unless it is compressed. Ends with 1 when no event fits.\n"},
+     "compressed by gzip or not. Ends with 1 when no event fits.\n"},
     {"version", run_version, "print the version", "", ""},
     {"help", run_help, "this list, or what a command takes", "[COMMAND]", ""},
 };

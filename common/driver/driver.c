@@ -3,6 +3,7 @@
 #include "driver/internal.h"
 
 #include "core/policy/policy_explain.h"
+#include "core/policy/policy_record.h"
 #include "edge/host.h"
 #include "edge/kernel_log.h"
 
@@ -372,8 +373,8 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
     c.door = door_name != NULL ? door_name : c.door;
 
     char events[2 * DT_AUDIT_EVENT_MAX + 1], note[DT_AUDIT_NOTE_MAX];
-    char why[DT_EXPLAIN_EVENT_MAX + 1];
-    dt_buf lines, line, explanation;
+    char why[DT_EXPLAIN_EVENT_MAX + 1], decided_on[DT_POLICY_RECORD_MAX + 1];
+    dt_buf lines, line, explanation, record;
     dt_time now = dt_host_now();
     dt_buf_init_fixed(&lines, events, sizeof(events));
     dt_buf_init_fixed(&explanation, why, sizeof(why));
@@ -381,6 +382,10 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
         dt_signon_explain(machine, &explanation);
         if (dt_buf_error(&explanation) == 0 && explanation.len > 0)
             c.explanation = why;
+        dt_buf_init_fixed(&record, decided_on, sizeof(decided_on));
+        dt_signon_policy_record(machine, &record);
+        if (dt_buf_error(&record) == 0 && record.len > 0)
+            c.policy_input = decided_on;
     }
     if (machine != NULL && c.device_event)
         dt_audit_device(&lines, o, dt_signon_evidence(machine), &c, now);

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import json
 import os
 import pwd
@@ -35,7 +36,7 @@ CTL = BUILD / "devtrustctl"
 LIMIT = 120.0
 HOSTILE = "a\x1b[31mb\r\nadded\u202ec\u009bd\x07"
 
-YES, NO, FAULT = 0, 1, 2
+YES, NO, FAULT, OPEN = 0, 1, 2, 3
 
 
 @dataclass
@@ -66,7 +67,7 @@ def run(*arguments: Any, stdin: bytes = b"") -> Answer:
     answer = Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
     bad = [c for c in answer.out + answer.err if c != "\n" and not is_shown(c)]
     assert not bad, (bad, answer)
-    assert answer.code in (YES, NO, FAULT), answer
+    assert answer.code in (YES, NO, FAULT, OPEN), answer
     assert all(text.startswith("devtrustctl: ") for text in answer.err.splitlines()), answer
     return answer
 
@@ -1108,9 +1109,9 @@ def logged(site: Site) -> Site:
     """Events in the live file and in two that were rotated away."""
     base = site.audit_path
     base.with_name("audit.log.10").write_text(event(DEVICE, "zoe", minutes_ago=3000))
-    base.with_name("audit.log.2").write_text(event(MFA, "bob", "wifi", "SUCCESS", "MFA_SUCCESS",
-                                                   minutes_ago=300))
-    base.with_name("audit.log.3.gz").write_bytes(b"\x1f\x8b")
+    base.with_name("audit.log.2.gz").write_bytes(gzip.compress(
+        event(MFA, "bob", "wifi", "SUCCESS", "MFA_SUCCESS", minutes_ago=300).encode()))
+    base.with_name("audit.log.3.xz").write_bytes(b"\xfd7zXZ")
     base.with_name("audit.log.old").write_text("not one of them\n")
     base.write_text(event(DEVICE, minutes_ago=2)
                     + event(MFA, result="SUCCESS", reason="MFA_SUCCESS", device="Mobile"))
@@ -1127,7 +1128,31 @@ def test_log_reads_all_files_in_their_order(logged: Site) -> None:
     assert [line.split("user=")[1].split()[0] for line in answer.lines] == [
         '"zoe@example.com"', '"bob@example.com"', '"alice@example.com"', '"alice@example.com"']
     assert [line[:24] for line in answer.lines] == sorted(line[:24] for line in answer.lines)
-    assert "1 compressed files" in answer.err
+    assert "1 files" in answer.err and "another program than gzip" in answer.err
+
+
+@pytest.mark.parametrize("content, says", [
+    (b"", "compressed"), (b"\x1f\x8b", "too early"), (b"plain\n", "not compressed"),
+    (gzip.compress(b"x" * 70000)[:-5], "too early"),
+    (gzip.compress(b"x\n")[:10] + b"\xff" * 20, "broken")])
+def test_log_names_a_broken_compressed_file(logged: Site, content: bytes, says: str) -> None:
+    """The events of the other files are shown all the same, and the end is a fault."""
+    logged.audit_path.with_name("audit.log.4.gz").write_bytes(content)
+    answer = log(logged)
+    assert len(answer.lines) == 4
+    if content:
+        assert answer.code == FAULT and "audit.log.4.gz" in answer.err and says in answer.err
+    else:
+        assert answer.code == YES  # an empty file has no events
+
+
+def test_log_reads_what_a_compressed_bomb_unpacks_to_in_bounded_memory(logged: Site) -> None:
+    with gzip.open(logged.audit_path.with_name("audit.log.4.gz"), "wb", 9) as bomb:
+        for _ in range(64):
+            bomb.write(b"A" * (1 << 20))
+    answer = log(logged)
+    assert answer.code == YES and len(answer.lines) == 4
+    assert "audit.log.4.gz:1: longer than any audit event" in answer.err
 
 
 def test_log_searches_as_the_guide_does(logged: Site) -> None:
@@ -1164,8 +1189,10 @@ def test_log_last_gives_the_newest(logged: Site) -> None:
 
 
 def test_log_reads_a_named_file_or_standard_input(logged: Site) -> None:
-    rotated = logged.audit_path.with_name("audit.log.2")
+    rotated = logged.audit_path.with_name("audit.log.10")
     assert len(run("log", "-f", rotated).lines) == 1
+    compressed = logged.audit_path.with_name("audit.log.2.gz")
+    assert len(run("log", "-f", compressed).lines) == 1
     answer = run("log", "-f", "-", "--user", "zoe",
                  stdin=logged.audit_path.with_name("audit.log.10").read_bytes())
     assert answer.code == YES and len(answer.lines) == 1

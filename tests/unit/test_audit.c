@@ -3,6 +3,7 @@
  * forge a field or make an event that is longer than promised. */
 #include "core/signon/outcome.h"
 #include "core/policy/policy_explain.h"
+#include "core/policy/policy_record.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -497,8 +498,8 @@ static void hostile_names_stay_within_their_field(void **state)
     for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
         char const *h = hostile[i];
         dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_REJECTED);
-        dt_audit_context ctx = {h, h,   h,   h,     h, h, h, h, h, h,     h, NULL, NULL,
-                                7, NOW, NOW, false, h, h, h, h, h, false, h, h,    h};
+        dt_audit_context ctx = {h,   h,   h,     h, h, h, h, h, h,     h, h, NULL, NULL, 7,
+                                NOW, NOW, false, h, h, h, h, h, false, h, h, h,    NULL};
         event e;
         assert_int_equal(dt_str_copy(o.decision.rule, sizeof(o.decision.rule), h), DT_OK);
         assert_int_equal(dt_str_copy(o.message, sizeof(o.message), h), DT_OK);
@@ -580,11 +581,15 @@ static void the_longest_event_fits(void **state)
     static char const *const fillings[] = {
         "\x01", "a",       "\"", "\xff", "\xc2\x80", "\xe2\x80\xae", "\xf0\x9f\x98\x80",
         "\x7f", "\xc3\xb6"};
-    static char longest[LONG_TEXT], longer[LONG_TEXT + 1], explanation[DT_EXPLAIN_EVENT_MAX + 1];
+    static char longest[LONG_TEXT], longer[LONG_TEXT + 1], explanation[DT_EXPLAIN_EVENT_MAX + 1],
+        input[DT_POLICY_RECORD_MAX + 1];
     (void)state;
     memset(explanation, 'x', DT_EXPLAIN_EVENT_MAX);
     memcpy(explanation, "[\"", 2);
     memcpy(explanation + DT_EXPLAIN_EVENT_MAX - 2, "\"]", 2);
+    memset(input, 'x', DT_POLICY_RECORD_MAX);
+    memcpy(input, "[\"", 2);
+    memcpy(input + DT_POLICY_RECORD_MAX - 2, "\"]", 2);
     for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++) {
         dt_outcome o = push_outcome(DT_ALLOW, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW);
         char *h = fill(longest, sizeof(longest), fillings[i]);
@@ -595,7 +600,7 @@ static void the_longest_event_fits(void **state)
                                 h, explanation, "request", INT64_MAX, DT_TIME_NEVER,
                                 1, false,       h,         other,     h,
                                 h, other,       true,      h,         h,
-                                h};
+                                h, input};
         dt_evidence_set set = {.count = DT_EVIDENCE_MAX};
         event e;
 
@@ -670,7 +675,7 @@ static void random_texts_never_break_a_line(void **state)
         dt_audit_context ctx = {text[0],  text[1], text[15], text[2],  text[3],  text[4],  text[5],
                                 text[6],  text[7], text[8],  text[9],  NULL,     NULL,     1,
                                 NOW,      NOW,     false,    text[10], text[11], text[12], text[13],
-                                text[14], false,   text[3],  text[4],  text[5]};
+                                text[14], false,   text[3],  text[4],  text[5],  NULL};
         event e;
         for (size_t k = 0; k < 16; k++) {
             size_t n = (size_t)rand_r(&seed) % (i % 2 ? 60 : 1500);

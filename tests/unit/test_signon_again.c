@@ -4,6 +4,7 @@
 #include "signon_world.h"
 
 #include "core/base/json.h"
+#include "core/policy/policy_record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,6 +102,18 @@ static void end(world *w, dt_policy **policy, dt_result result, dt_cause cause)
     world_close(w);
 }
 
+/* What the event keeps, so that the sign-on can be decided again. */
+static bool is_recorded(world const *w)
+{
+    char text[DT_POLICY_RECORD_MAX + 1];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_signon_policy_record(w->machine, &b);
+    assert_int_equal(dt_buf_error(&b), 0);
+    return b.len > 0;
+}
+
 /* The right passcode, under another policy; nothing must be sent to Okta unless `asks`. */
 static void answer_under(char const *text, bool asks, dt_result result, dt_cause cause,
                          char const *rule)
@@ -116,7 +129,21 @@ static void answer_under(char const *text, bool asks, dt_result result, dt_cause
     world_answer(&w, "123456");
     if (rule != NULL)
         assert_string_equal(world_outcome(&w)->decision.rule, rule);
+    assert_false(is_recorded(&w)); /* two policies had a part in it */
     end(&w, &p, result, cause);
+}
+
+static void what_one_policy_decided_is_recorded(void **state)
+{
+    dt_request r = world_request();
+    world w;
+
+    (void)state;
+    world_open(&w, ALLOW_ALL, extra);
+    world_begin(&w, &r);
+    (void)world_run(&w);
+    assert_true(is_recorded(&w));
+    end(&w, NULL, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
 }
 
 static void the_same_site_is_not_asked_again(void **state)
@@ -285,6 +312,7 @@ static void a_yes_under_the_former_policy_is_void(void **state)
 int main(void)
 {
     struct CMUnitTest const tests[] = {
+        cmocka_unit_test(what_one_policy_decided_is_recorded),
         cmocka_unit_test(the_same_site_is_not_asked_again),
         cmocka_unit_test(a_tightened_policy_denies),
         cmocka_unit_test(another_rule_takes_over),

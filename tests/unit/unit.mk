@@ -9,7 +9,8 @@ UNIT_LDFLAGS_test_site := \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 
 $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
-	$(BUILD)/tests/unit/test_ctl_log $(BUILD)/tests/unit/test_pam_stack \
+	$(BUILD)/tests/unit/test_ctl_log $(BUILD)/tests/unit/test_policy_replay \
+	$(BUILD)/tests/unit/test_pam_stack \
 	$(BUILD)/tests/unit/test_okta_import $(BUILD)/tests/unit/test_okta_import_meaning \
 	$(BUILD)/tests/unit/test_policy_cases $(BUILD)/tests/unit/test_policy_diff: $(BUILD)/libdt_ctl.a
 

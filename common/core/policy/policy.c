@@ -666,6 +666,17 @@ bool dt_policy_has_group_name(dt_policy const *p, char const *group)
            list_has(p, p->all_groups, dt_name_hash(group), group);
 }
 
+char const *dt_policy_group_named(dt_policy const *p, size_t i, bool *pattern)
+{
+    *pattern = p != NULL && i >= p->all_groups.count;
+    if (p == NULL || i >= (size_t)p->all_groups.count + p->all_group_patterns.count)
+        return NULL;
+    return p
+        ->names[*pattern ? p->all_group_patterns.first + (i - p->all_groups.count)
+                         : p->all_groups.first + i]
+        .text;
+}
+
 static bool packed_has(dt_policy const *p, dt_name_list names, dt_name_list patterns, dt_bytes kept)
 {
     char const *at = (char const *)kept.p;

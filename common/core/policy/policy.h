@@ -128,10 +128,15 @@ bool dt_policy_needs_groups(dt_policy const *p);
 bool dt_group_is_id(char const *group);
 /* Makes one of an id at Okta; false for what is none: letters, digits, - and _, at most 64. */
 DT_MUST_USE bool dt_group_of_id(char const *id, char out[DT_GROUP_ID_MAX]);
+/* "*" stands for any run of characters and "?" for one; both texts are folded alike. */
+bool dt_pattern_matches(char const *pattern, char const *text);
 /* True when some rule names this group (names with ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
 /* The same of the names themselves: true when some rule has this one, and not only a pattern for it. */
 bool dt_policy_has_group_name(dt_policy const *p, char const *group);
+/* The i-th group that some rule names, then the patterns of groups, with *pattern set; NULL past the last.
+ * Names are folded to lower case. Borrowed. */
+char const *dt_policy_group_named(dt_policy const *p, size_t i, bool *pattern);
 /* True when no decision is the same without this group, where the person is also in those of `kept`
  * (names, NUL-terminated one after another). So what is worth carrying is bounded by the rules, and not
  * by how many groups a person is in. */

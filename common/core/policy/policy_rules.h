@@ -142,8 +142,6 @@ typedef struct dt_rule {
 
 /* Minutes since Monday 00:00, UTC or local. */
 unsigned dt_minute_of_week(dt_policy_input const *in, bool utc);
-/* "*" stands for any run of characters and "?" for one; both texts are folded alike. */
-bool dt_pattern_matches(char const *pattern, char const *text);
 
 extern dt_config_word const dt_frequency_words[];
 

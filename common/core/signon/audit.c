@@ -163,6 +163,11 @@ static size_t cut_length(char const *s, size_t cap)
     return n;
 }
 
+size_t dt_audit_rule_length(char const *rule)
+{
+    return cut_length(rule, DT_CUT_RULE);
+}
+
 /* A JSON string that needs escapes, or is too long. */
 static void put_foreign_text(event_line *l, char const *s, size_t cap)
 {
@@ -502,6 +507,14 @@ static void put_debug_explanation(event_line *l, dt_audit_context const *ctx)
     line_puts(l, ctx->explanation == NULL || *ctx->explanation == '\0' ? "null" : ctx->explanation);
 }
 
+/* JSON already, and bounded: what the policy was asked about. */
+static void put_debug_input(event_line *l, dt_audit_context const *ctx)
+{
+    PUT(l, ",\"policyInput\":");
+    line_puts(l,
+              ctx->policy_input == NULL || *ctx->policy_input == '\0' ? "null" : ctx->policy_input);
+}
+
 /* Every event says whether it was enforced. */
 static void put_debug_report(event_line *l, dt_outcome const *o)
 {
@@ -543,6 +556,7 @@ static void put_debug_decision(event_line *l, dt_outcome const *o, dt_audit_cont
     put_debug_generation(l, ctx);
     put_debug_report(l, o);
     put_debug_explanation(l, ctx);
+    put_debug_input(l, ctx);
     PUT(l, ",\"cause\":");
     put_plain(l, dt_cause_name(o->cause));
     PUT(l, ",\"factor\":");

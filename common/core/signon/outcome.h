@@ -179,10 +179,12 @@ typedef struct dt_audit_context {
     char const *tty;   /* PAM_TTY */
     char const *seat;  /* of the login session */
     char const *place; /* dt_presence_name() */
+    /* dt_policy_record_put's object; NULL = no policy was asked, or not one alone. */
+    char const *policy_input;
 } dt_audit_context;
 
 /* Longest event line. */
-#define DT_AUDIT_EVENT_MAX 12288
+#define DT_AUDIT_EVENT_MAX 16384
 
 /* Appends one JSON line (with its newline) in the shape of Okta's System Log LogEvent:
  * eventType "user.authentication.auth_via_mfa" or "policy.evaluate_sign_on", displayMessage,
@@ -196,6 +198,8 @@ void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *c
  * or FAILURE with the reason, such as NO_CERTIFICATE. */
 void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *evidence,
                      dt_audit_context const *ctx, dt_time now);
+/* How much of a rule's name the events hold, bytes. */
+size_t dt_audit_rule_length(char const *rule);
 /* The configuration was loaded anew, or could not be. */
 typedef struct dt_audit_reload_facts {
     bool taken;

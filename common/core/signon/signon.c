@@ -3,6 +3,7 @@
  * and hands them to the file of the phase. How it all hangs together: signon_internal.h. */
 #include "core/policy/place.h"
 #include "core/policy/policy_explain.h"
+#include "core/policy/policy_record.h"
 #include "core/signon/signon_internal.h"
 
 #include <stdarg.h>
@@ -844,4 +845,45 @@ void dt_signon_explain(dt_signon const *s, dt_buf *out)
     fill_policy_input(s, groups, &in);
     dt_signon_origins(s, &text, &from);
     dt_policy_explain_json(s->site.policy, &in, &from, &s->outcome.decision, out);
+}
+
+static dt_groups_told groups_told(dt_signon const *s)
+{
+    if (s->group_knowledge == DT_GROUPS_KNOWN)
+        return DT_GROUPS_TOLD;
+    if (!dt_site_needs_groups(&s->site) || (s->okta_groups_missing && s->group_pages == 0))
+        return DT_GROUPS_NOT_ASKED;
+    return DT_GROUPS_NOT_TOLD;
+}
+
+/* A sign-on that ended while its groups were looked up was not decided: the decision that it has until
+ * then stands for that. */
+static bool waits_for_groups(dt_signon const *s)
+{
+    dt_cause cause = s->outcome.report_only ? s->outcome.would_cause : s->outcome.cause;
+
+    return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS &&
+           cause != DT_CAUSE_GROUPS_UNKNOWN && cause != DT_CAUSE_ORG_RULE_DENY;
+}
+
+void dt_signon_policy_record(dt_signon const *s, dt_buf *out)
+{
+    /* Of one source's groups: see dt_site_keeps_group. */
+    bool selected = s->told_count >= DT_GROUPS_KEPT_FREELY ||
+                    s->group_count - s->told_count >= DT_GROUPS_KEPT_FREELY;
+    char const *groups[DT_SIGNON_GROUPS_MAX];
+    dt_policy_input in;
+
+    if (s->refresh_only || s->site.policy == NULL || s->decided <= 0 || s->decided_apart ||
+        !was_decided(s) || waits_for_groups(s))
+        return;
+    fill_policy_input(s, groups, &in);
+    dt_policy_record_put(&(dt_policy_record){.in = &in,
+                                             .policy = s->site.policy,
+                                             .org = s->site.org,
+                                             .decision = &s->outcome.decision,
+                                             .told = groups_told(s),
+                                             .unsure = s->unsure_names,
+                                             .selected = selected},
+                         out);
 }

@@ -235,6 +235,9 @@ bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, c
 /* Appends how the decision came about, as dt_policy_explain_json writes it; nothing when there was no
  * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
 void dt_signon_explain(dt_signon const *s, dt_buf *out);
+/* Appends what the decision was made on, as dt_policy_record_put writes it; nothing when there was no
+ * decision, or two policies have made it. At most DT_POLICY_RECORD_MAX bytes. */
+void dt_signon_policy_record(dt_signon const *s, dt_buf *out);
 /* Where the values of the input came from, as rules are explained with them; borrowed from the machine
  * and from `text`, which the caller brings. */
 typedef struct dt_origins_text {

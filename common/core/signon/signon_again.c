@@ -33,6 +33,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
 
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
     dt_signon_policy_input(s, &in, now);
+    s->decided_apart = other_policy;
     if (other_policy) /* only groups that the former policy named were kept */
         in.group_knowledge = DT_GROUPS_UNKNOWN;
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
@@ -47,6 +48,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     }
     if (s->outcome.decision.access == DT_ACCESS_ALLOW) {
         /* Under the rule in force, whose reply can be given, with the MFA that was begun. */
+        s->decided_apart = true;
         s->outcome.decision.access = DT_ACCESS_ALLOW_AFTER_MFA;
         s->outcome.decision.factors = before.factors;
         s->outcome.decision.frequency = DT_FREQUENCY_EVERY_SIGN_ON;

@@ -599,6 +599,7 @@ void dt_signon_decide(dt_signon *s, dt_time now)
         s->outcome.verdict =
             (dt_verdict){.trust = s->imagined.trust, .reason = s->imagined.reason, .oldest = now};
     dt_signon_policy_input(s, &in, now);
+    s->decided_apart = false;
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
     dt_site_decide_org(&s->site, &in, &s->outcome);
     if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 && s->group_pages == 0 &&

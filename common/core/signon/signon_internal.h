@@ -289,7 +289,8 @@ struct dt_signon {
     bool local, address_wanted;
     int utc_offset;
     bool utc_offset_known;
-    dt_time decided; /* when the policy was last asked */
+    dt_time decided;    /* when the policy was last asked */
+    bool decided_apart; /* by a policy that was loaded meanwhile, with what another one had kept */
     dt_imagined imagined;
     bool host_evidence;
     bool host_managed; /* the managed app configuration is still to be read */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 13
+#define SAVED_VERSION 14
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -200,6 +200,7 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->told_len, 0, s->groups_len);
     NUMBER(s->told_count, 0, s->group_count);
     FLAG(s->okta_groups_missing);
+    FLAG(s->decided_apart);
     NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
     NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
     NUMBER(s->unsure_names, INT64_MIN, INT64_MAX);
