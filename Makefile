@@ -156,7 +156,8 @@ $(eval $(call archive,libdt_unit_support,$(UNIT_SUPPORT_OBJ)))
 # --- the parts --------------------------------------------------------------------------------
 # Links libpam and libc, nothing else: see `make layers`. In a sanitizer build its objects are its
 # own, since ASan cannot come into a setuid program.
-PAM_SO_OBJ := $(PAM_OBJ) $(PROTOCOL_OBJ) $(call objects,common/core/okta/passcode.c common/core/base/utf8.c)
+PAM_SO_OBJ := $(PAM_OBJ) $(PROTOCOL_OBJ) $(call objects,common/core/okta/passcode.c \
+	common/core/base/text_wrap.c common/core/base/utf8.c)
 ifneq ($(SAN),)
 PAM_SO_OBJ := $(patsubst $(BUILD)/%,$(BUILD)/pam-so/%,$(PAM_SO_OBJ))
 $(PAM_SO_OBJ): SAN_FLAGS := $(SAN_PAM_FLAGS)

@@ -143,17 +143,16 @@ static void serve_lock_screens(dt_daemon *d, int listen_fd)
     dt_site site;
 
     dt_driver_hold(d->driver, NULL, &site);
-    bool wanted = site.config->daemon.lock_screen_services.count > 0;
+    bool wanted = dt_lock_screens_wanted(&site);
     dt_driver_leave(&site);
     if (listen_fd >= 0)
         d->has_lock_screens = dt_lock_screen_serve(d, listen_fd) == DT_OK;
     if (wanted && !d->has_lock_screens && !d->one)
-        dt_log(LOG_ERR,
-               listen_fd >= 0
-                   ? "no lock screen is answered: no thread can be started"
-                   : "no lock screen is answered: lock_screen_services are set, and their socket "
-                     "was not handed over (systemctl enable --now "
-                     "devtrustd-lock-screen.socket)");
+        dt_log(LOG_ERR, listen_fd >= 0 ? "no lock screen is answered: no thread can be started"
+                                       : "no lock screen is answered: lock_screen_services have "
+                                         "policies, and their socket "
+                                         "was not handed over (systemctl enable --now "
+                                         "devtrustd-lock-screen.socket)");
 }
 
 static bool prepare(dt_daemon *d)

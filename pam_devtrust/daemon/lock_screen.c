@@ -213,6 +213,18 @@ static void *accept_all(void *ctx)
     return NULL;
 }
 
+bool dt_lock_screens_wanted(dt_site const *site)
+{
+    dt_string_list const *services = &site->config->daemon.lock_screen_services;
+    dt_site_files const *files = dt_driver_files(site);
+
+    for (size_t i = 0; i < services->count; i++) {
+        if (dt_site_policy(files, dt_site_application_of(files, services->items[i])) != NULL)
+            return true;
+    }
+    return false;
+}
+
 int dt_lock_screen_serve(dt_daemon *d, int listen_fd)
 {
     dt_lock_screens *s = calloc(1, sizeof(*s));

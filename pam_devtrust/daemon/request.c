@@ -330,13 +330,19 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
     /* sshd has nobody at this host: where it names no address, it is not known. */
     r->local = (m->rhost[0] == '\0' && !ssh) || !root;
     r->address_wanted = ssh;
-    r->nas = r->station = r->passcode = r->vpn_device_id = "";
+    r->nas = r->station = r->vpn_device_id = "";
+    r->passcode = m->phase == DT_PAM_AUTH ? m->passcode : "";
     r->ssh_auth_info = ssh && m->ssh_auth_info[0] != '\0' ? m->ssh_auth_info : NULL;
     if (!ssh && (dt_service_is_local(&config->daemon.local_services, m->service) ||
                  dt_service_is_in(&config->daemon.lock_screen_services, m->service)))
         fill_place(c, m, config, session, r);
     r->agent = !ssh && has_agent(c) && dt_service_is_in(&config->daemon.agent_services, m->service);
-    r->conversation = DT_CONVERSATION_LIVE;
+    r->conversation = dt_service_is_in(&config->daemon.no_prompt_services, m->service)
+                          ? DT_CONVERSATION_NONE
+                          : DT_CONVERSATION_LIVE;
+    /* systemd, sshd after a key alone and su without a terminal run the account lines with nobody to ask;
+     * whoever has been authenticated has been asked. */
+    r->prompts_unproven = m->phase == DT_PAM_ACCOUNT;
     r->push_key = r->id;
     r->password = m->password;
     r->wait_limit = config->mfa.wait_pam;

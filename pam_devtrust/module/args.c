@@ -55,6 +55,10 @@ static bool take(char const *argument, dt_pam_args *out)
 {
     char const *value;
 
+    if (strcmp(argument, "take_passcode") == 0) {
+        out->take_passcode = true;
+        return true;
+    }
     if (strcmp(argument, "password") == 0)
         return take_password(DT_PAM_ASK_PASSWORD, out);
     if (strcmp(argument, "try_first_pass") == 0)
@@ -75,11 +79,13 @@ bool dt_pam_args_parse(pam_handle_t *pamh, int argc, char const **argv, dt_pam_a
     *out = (dt_pam_args){
         .socket = DT_PAM_SOCKET_PATH, .daemon = DT_DAEMON_PATH, .timeout = DT_PAM_TIMEOUT_DEFAULT};
     for (int i = 0; i < argc; i++) {
-        if (argv[i] == NULL || !take(argv[i], out)) {
+        if (argv[i] == NULL || !take(argv[i], out) ||
+            (out->take_passcode && out->password != DT_PAM_NO_PASSWORD)) {
             pam_syslog(
                 pamh, LOG_ERR,
                 "argument \"%s\" is not understood; there are socket=/PATH, daemon=/PATH, "
-                "timeout=SECONDS (1 to %d) and one of password, try_first_pass, use_first_pass: "
+                "timeout=SECONDS (1 to %d) and one of password, try_first_pass, use_first_pass, "
+                "take_passcode: "
                 "the login is refused",
                 argv[i] != NULL ? argv[i] : "", DT_PAM_TIMEOUT_MAX);
             return false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What libpam calls. Authentication asks the daemon; account management repeats the answer that
  * authentication got in this very handle, or asks on its own where authentication did not run (sshd
- * with public keys alone). PAM_IGNORE is given for a sign-on that is only reported, and for nothing else
- * (pam_code.c): in a stack with "sufficient" or "optional" in it, it could become a success. */
+ * with public keys alone). PAM_IGNORE is given for a sign-on that is only reported (pam_code.c) and by a
+ * line that takes a passcode and decides nothing (passcode.c), and for nothing else: in a stack with
+ * "sufficient" or "optional" in it, it could become a success. */
 #include "pam_devtrust/module/module.h"
 
 #include <security/pam_ext.h>
@@ -158,6 +159,8 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, char const **ar
     bool understood = dt_pam_args_parse(pamh, argc, argv, &args);
     int code;
 
+    if (understood && args.take_passcode)
+        return dt_pam_passcode_take(pamh);
     if (understood && take_over(pamh, DATA_NAME, argv, &args))
         return PAM_SUCCESS;
     /* Whatever ends this early, account management must not find an older answer. */
@@ -189,6 +192,10 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, char const **argv)
 
     if (!dt_pam_args_parse(pamh, argc, argv, &args))
         return PAM_SYSTEM_ERR;
+    if (args.take_passcode) {
+        pam_syslog(pamh, LOG_ERR, "take_passcode is for auth lines: the login is refused");
+        return PAM_SYSTEM_ERR;
+    }
     if (pam_get_data(pamh, DATA_NAME, &data) == PAM_SUCCESS && data != NULL) {
         answer const *a = data;
 

@@ -41,6 +41,7 @@ typedef enum dt_pam_password {
 } dt_pam_password;
 typedef struct dt_pam_args {
     dt_pam_password password;
+    bool take_passcode; /* only that, and decide nothing */
     char const *socket; /* borrowed from argv */
     char const *daemon;
     int timeout; /* seconds */
@@ -86,6 +87,14 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
 /* The password as the arguments say, borrowed from the handle (PAM_AUTHTOK, where it is set for the
  * modules behind); *out is "" where none is wanted. A PAM code. */
 int dt_pam_password_get(pam_handle_t *pamh, dt_pam_args const *a, char const **out);
+
+/* --- passcode.c ----------------------------------------------------------------------------------- */
+/* take_passcode: of "password,123456" leaves the password to the modules behind (PAM_AUTHTOK), and the
+ * passcode to our own line. Decides nothing: PAM_IGNORE, or why there is no password. */
+int dt_pam_passcode_take(pam_handle_t *pamh);
+/* The digits that were taken, wiped with the handle or by dt_pam_passcode_forget; "" = none. */
+char const *dt_pam_passcode_get(pam_handle_t *pamh);
+void dt_pam_passcode_forget(pam_handle_t *pamh);
 
 /* --- pam_code.c ----------------------------------------------------------------------------------- */
 /* The one place where an outcome becomes a PAM code. `result` and `cause` as in RESULT. */

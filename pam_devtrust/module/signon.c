@@ -3,6 +3,7 @@
  * that go back, a result. Meanwhile it looks at the clock, at the client and at signals. */
 #include "pam_devtrust/module/module.h"
 
+#include "core/base/text_wrap.h"
 #include "core/okta/passcode.h"
 #include "core/signon/texts.h"
 
@@ -24,6 +25,7 @@
 typedef struct login {
     pam_handle_t *pamh;
     bool silent;
+    dt_pam_phase phase;
     dt_link link;
     int client;       /* descriptor of the client's connection, or -1 */
     int64_t deadline; /* monotonic milliseconds */
@@ -110,6 +112,7 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
                     .caller = name_of(l->pamh, getuid()),
                     .ruser_account = ruser_account(l->pamh),
                     .password = password,
+                    .passcode = phase == DT_PAM_AUTH ? dt_pam_passcode_get(l->pamh) : "",
                     .ssh_auth_info = keys};
 
     int agent = phase == DT_PAM_AUTH ? dt_agent_connect(l->pamh) : -1;
@@ -117,7 +120,21 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
 
     if (agent >= 0)
         close(agent);
+    dt_pam_passcode_forget(l->pamh); /* it is good for one sign-on */
     return rc;
+}
+
+/* --- words of our own ------------------------------------------------------------------------------- */
+
+/* What the person is told where the daemon cannot tell it, so that no program says "wrong password". */
+static void tell(login *l, char const *text)
+{
+    char wrapped[DT_PROTOCOL_TEXT_MAX + 1];
+
+    snprintf(wrapped, sizeof(wrapped), "%s", text);
+    dt_text_wrap(wrapped);
+    if (!l->silent)
+        (void)pam_prompt(l->pamh, PAM_ERROR_MSG, NULL, "%s", wrapped);
 }
 
 /* --- prompts ---------------------------------------------------------------------------------------- */
@@ -287,7 +304,10 @@ static int show_prompt(login *l)
     forget(answer);
     cancel(l);
     pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: the prompt was not answered", l->user);
-    return PAM_CONV_ERR;
+    if (l->phase != DT_PAM_ACCOUNT)
+        return PAM_CONV_ERR;
+    tell(l, DT_TEXT_NO_PROMPT);
+    return PAM_PERM_DENIED;
 }
 
 /* --- waiting ---------------------------------------------------------------------------------------- */
@@ -326,7 +346,10 @@ static event wait_for_daemon(login *l)
 static int take_result(login *l, dt_message const *m)
 {
     int code = dt_pam_code(m->result, m->cause);
-    char const *message = l->silent ? "" : m->message;
+    char message[DT_PROTOCOL_TEXT_MAX + 1];
+
+    snprintf(message, sizeof(message), "%s", l->silent ? "" : m->message);
+    dt_text_wrap(message);
 
     if (code == PAM_IGNORE)
         pam_syslog(l->pamh, LOG_WARNING, "user %s: not decided: report_only is on", l->user);
@@ -356,6 +379,7 @@ static bool take_message(login *l, int *code)
     *code = rc == DT_E_GONE || rc == DT_E_IO ? PAM_AUTHINFO_UNAVAIL : PAM_SYSTEM_ERR;
     pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd %s", l->user,
                rc == DT_E_GONE || rc == DT_E_IO ? "ended without an answer" : "sent nonsense");
+    tell(l, DT_TEXT_UNREACHABLE);
     return true;
 }
 
@@ -382,6 +406,7 @@ static int converse(login *l)
             cancel(l);
             pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd did not answer in time",
                        l->user);
+            tell(l, DT_TEXT_UNREACHABLE);
             return PAM_AUTHINFO_UNAVAIL;
         }
     }
@@ -425,6 +450,7 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
 {
     login l = {.pamh = pamh,
                .silent = (flags & PAM_SILENT) != 0,
+               .phase = phase,
                .link = {.fd = -1},
                .client = dt_watch_client(pamh),
                .deadline = dt_pam_mono() + (int64_t)a->timeout * 1000};
@@ -433,12 +459,14 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
 
     show_user(&l, user);
     code = check_names(&l, user);
-    if (code != PAM_SUCCESS && a->password != DT_PAM_NO_PASSWORD && !l.silent)
-        (void)pam_prompt(pamh, PAM_ERROR_MSG, NULL, "%s", DT_TEXT_REFUSED);
+    if (code != PAM_SUCCESS && a->password != DT_PAM_NO_PASSWORD)
+        tell(&l, DT_TEXT_REFUSED);
     if (code != PAM_SUCCESS)
         return code;
-    if (dt_link_open(pamh, a, l.deadline, &l.link) != DT_OK)
+    if (dt_link_open(pamh, a, l.deadline, &l.link) != DT_OK) {
+        tell(&l, DT_TEXT_UNREACHABLE);
         return PAM_AUTHINFO_UNAVAIL;
+    }
     int rc = send_request(&l, phase, password);
 
     if (rc == DT_OK || rc == DT_E_GONE) {
@@ -446,6 +474,7 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
     } else {
         pam_syslog(pamh, LOG_ERR, "user %s: refused: the request could not be made (%d)", l.user,
                    rc);
+        tell(&l, DT_TEXT_UNREACHABLE);
         code = PAM_SYSTEM_ERR;
     }
     dt_link_close(&l.link);

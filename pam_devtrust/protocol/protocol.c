@@ -34,6 +34,7 @@ static field const fields[] = {
     {DT_MESSAGE_REQUEST, 11, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(owner)},
     {DT_MESSAGE_REQUEST, 12, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(caller)},
     {DT_MESSAGE_REQUEST, 13, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(ruser_account)},
+    {DT_MESSAGE_REQUEST, 14, TEXT, false, 0, DT_PROTOCOL_PASSCODE_MAX, AT(passcode)},
     {DT_MESSAGE_PROMPT, 1, NUMBER, true, 1, DT_PROTOCOL_PROMPTS_MAX, AT(number)},
     {DT_MESSAGE_PROMPT, 2, NUMBER, true, DT_PROMPT_HIDDEN, DT_PROMPT_INFO, AT(style)},
     {DT_MESSAGE_PROMPT, 3, TEXT, true, 0, DT_PROTOCOL_TEXT_MAX, AT(text)},

@@ -20,6 +20,7 @@
 #define DT_PROTOCOL_TEXT_MAX 511                  /* a prompt, a message */
 #define DT_PROTOCOL_ANSWER_MAX 511                /* PAM_MAX_RESP_SIZE */
 #define DT_PROTOCOL_PASSWORD_MAX 511
+#define DT_PROTOCOL_PASSCODE_MAX 8 /* its digits */
 #define DT_PROTOCOL_CAUSE_MAX 47
 #define DT_PROTOCOL_PROMPTS_MAX 10000 /* highest number of a prompt */
 
@@ -73,6 +74,7 @@ typedef struct dt_message {
     char const
         *ruser_account;   /* the name that the uid of `ruser` has; only where the real uid is 0 */
     char const *password; /* the person's, for Okta to check; wipe the packet after use */
+    char const *passcode; /* that came behind the password; wipe the packet after use */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0; the daemon decides whether it counts */
     /* PROMPT, ANSWER */
     uint32_t number; /* prompts are counted from 1; an answer repeats its prompt's number */

@@ -823,16 +823,16 @@ def test_without_a_daemon_client_killed(world: PamWorld, sshd: Sshd, stranger: A
 
 def test_public_key_alone_is_refused(world: PamWorld) -> None:
     """sshd tells the account phase of no key then, and can show no prompt there: an enrolled
-    laptop is an unknown device that cannot be asked. Refused without a wait; the push is
-    cancelled."""
+    laptop is an unknown device that cannot be asked. Refused without a wait, and no phone
+    rings."""
     with Sshd(world, AuthenticationMethods="publickey") as other:
         ssh = other.connect("dtalice", enrolled(world, other, "device-p256"))
         assert ssh.expect([IN, pexpect.EOF]) == 1
         ssh.close()
         assert ssh.exitstatus == 255
     event = world.outcome("sshd")
-    assert cause(event) == "CLIENT_GONE" and debug(event)["deviceReason"] == "NO_CERTIFICATE"
-    assert world.sim.count("okta.cancel") == 1
+    assert cause(event) == "MFA_NO_PROMPT" and debug(event)["deviceReason"] == "NO_CERTIFICATE"
+    assert world.sim.count("okta.verify") == 0
 
 
 def test_password_logins(world: PamWorld) -> None:

@@ -93,6 +93,8 @@ class PamWorld:
         shutil.copytree("/etc/pam.d", self.pam_directory)
         for name in ("passwd", "group", "shadow"):
             shutil.copy(Path("/etc") / name, self.directory / name)
+        # As unix_chkpwd wants it, which checks the password of lockers that are not root's.
+        shutil.chown(self.directory / "shadow", "root", "shadow")
         with open(self.directory / "passwd", "a") as passwd, \
                 open(self.directory / "group", "a") as group, \
                 open(self.directory / "shadow", "a") as shadow:

@@ -147,6 +147,7 @@ static char const everything[] =
     "person_at_host = service\n"
     "agent_services = doas\n"
     "session_services = run0\n"
+    "no_prompt_services = vsftpd\n"
     "lock_screen_services = swaylock,kde\n"
     "max_sign_ons = 7\n"
     "ask = caller\n";
@@ -333,12 +334,16 @@ static void defaults_stand(void **state)
     assert_int_equal(c->mfa.wait_vpn, DT_SECONDS(55));
     assert_int_equal(c->mfa.wait_wifi, DT_SECONDS(25));
     assert_int_equal(c->mfa.challenge_lifetime, DT_MINUTES(5));
-    assert_int_equal(c->daemon.local_services.count, 4);
+    assert_int_equal(c->daemon.local_services.count, 9);
     assert_string_equal(c->daemon.local_services.items[3], "gdm-password");
+    assert_string_equal(c->daemon.local_services.items[4], "lightdm");
     assert_int_equal(c->daemon.agent_services.count, 2);
     assert_string_equal(c->daemon.agent_services.items[0], "sudo");
     assert_int_equal(c->device_trust.agent_timeout, DT_SECONDS(10));
-    assert_int_equal(c->daemon.lock_screen_services.count, 0);
+    assert_int_equal(c->daemon.lock_screen_services.count, 9);
+    assert_string_equal(c->daemon.lock_screen_services.items[0], "xsecurelock");
+    assert_int_equal(c->daemon.no_prompt_services.count, 15);
+    assert_string_equal(c->daemon.no_prompt_services.items[0], "i3lock");
     assert_int_equal(dt_config_line(c, "okta", "timeout"), 0);
     dt_config_free(&c);
 }
@@ -1048,7 +1053,7 @@ static void set_leaves_the_field_alone(void **state)
     assert_int_equal(c->device_trust.trusted_when_count, 2);
     assert_int_equal(dt_config_set(c, "f", 3, "daemon", "local_services", "a,b,!", &e),
                      DT_E_INVALID);
-    assert_int_equal(c->daemon.local_services.count, 4);
+    assert_int_equal(c->daemon.local_services.count, 9);
     assert_int_equal(dt_config_set(c, "f", 4, "okta", "timeout", "5s", NULL), DT_OK);
     assert_int_equal(dt_config_set(c, "f", 5, "okta", "timeout", "6s", NULL), DT_E_INVALID);
     assert_int_equal(c->okta.timeout, DT_SECONDS(5));

@@ -1079,6 +1079,131 @@ static void test_number_where_nothing_can_be_shown_is_refused(void **state)
     world_close(&w);
 }
 
+/* --- where it is not known whether a prompt is seen ------------------------------------------------- */
+
+/* Until the push, or its absence: the person's factors are known by now. */
+static void begin_unproven(world *w, dt_conversation conversation, char const *factors)
+{
+    dt_request r = world_request();
+
+    r.conversation = conversation;
+    r.prompts_unproven = true;
+    open_world(w, GUIDE, NULL);
+    expect_user_and_factors(w, factors);
+    world_begin(w, &r);
+}
+
+static void offer(world *w)
+{
+    begin_unproven(w, DT_CONVERSATION_LIVE, OKTA_FACTORS);
+    assert_int_equal(world_run(w), DT_STEP_PROMPT);
+    assert_non_null(strstr(w->step.prompt->text, "Press Enter to be sent a push"));
+    assert_non_null(strstr(w->step.prompt->text, "passcode"));
+    assert_int_equal(world_show(w), DT_STEP_WAIT);
+}
+
+static void test_offered_push_is_sent_after_enter(void **state)
+{
+    world w;
+
+    (void)state;
+    offer(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "42"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_GET, "/transactions/", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+static void test_offered_push_takes_a_passcode(void **state)
+{
+    world w;
+
+    (void)state;
+    offer(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "111111"), DT_STEP_PROMPT);
+    /* The push is still offered. */
+    assert_non_null(strstr(w.step.prompt->text, "Press Enter to be sent a push"));
+    assert_non_null(strstr(w.step.prompt->note, "not accepted"));
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "what?"), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->note, "not a passcode"));
+    assert_non_null(strstr(w.step.prompt->text, "Press Enter to be sent a push"));
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "x"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+/* Whatever ends it before an answer, no push was sent: world_close would miss its request. */
+static void test_unanswered_offer_sends_no_push(void **state)
+{
+    world w;
+
+    (void)state;
+    offer(&w);
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_PROMPT);
+    assert_non_null(strstr(world_outcome(&w)->message, "nothing can be asked here"));
+    world_close(&w);
+    offer(&w);
+    w.now += DT_MINUTES(5);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
+    world_close(&w);
+    /* A passcode is asked for by a prompt that sends nothing; once one was answered, the person left. */
+    begin_unproven(&w, DT_CONVERSATION_LIVE, OKTA_FACTORS_TOTP);
+    assert_int_equal(world_run(&w), DT_STEP_PROMPT);
+    world_show(&w);
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_PROMPT);
+    world_close(&w);
+    offer(&w);
+    world_answer(&w, "what?");
+    world_show(&w);
+    dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_CLIENT_GONE);
+    world_close(&w);
+}
+
+static void test_nobody_to_ask_sends_no_push(void **state)
+{
+    static char const *const factors[] = {OKTA_FACTORS, OKTA_FACTORS_PUSH, OKTA_FACTORS_TOTP};
+    world w;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
+        begin_unproven(&w, DT_CONVERSATION_NONE, factors[i]);
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_PROMPT);
+        assert_non_null(strstr(world_outcome(&w)->detail, "no push was sent"));
+        world_close(&w);
+    }
+}
+
+static void test_offer_survives_saving(void **state)
+{
+    dt_buf b;
+    world w;
+
+    (void)state;
+    offer(&w);
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w.machine, &b), DT_OK);
+    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_bytes_of(b.p, b.len)), DT_OK);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
+    assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
+    dt_buf_free(&b);
+    world_close(&w);
+}
+
 /* --- remembered MFA --------------------------------------------------------------------------- */
 
 static void test_remembered_for_a_day_on_the_proved_key_only(void **state)
@@ -5365,6 +5490,11 @@ static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_challenge_for_a_passcode_survives_saving),
     cmocka_unit_test(test_silent_push_asks_for_no_number),
     cmocka_unit_test(test_number_where_nothing_can_be_shown_is_refused),
+    cmocka_unit_test(test_offered_push_is_sent_after_enter),
+    cmocka_unit_test(test_offered_push_takes_a_passcode),
+    cmocka_unit_test(test_unanswered_offer_sends_no_push),
+    cmocka_unit_test(test_nobody_to_ask_sends_no_push),
+    cmocka_unit_test(test_offer_survives_saving),
     cmocka_unit_test(test_remembered_for_a_day_on_the_proved_key_only),
     cmocka_unit_test(test_okta_down_is_as_configured),
     cmocka_unit_test(test_okta_down_after_a_refusal_does_not_allow),

@@ -85,30 +85,3 @@ void dt_prompt_join(dt_prompt const *prompt, char out[DT_PROMPT_TEXT_MAX])
     dt_buf_puts(&b, ". ");
     dt_buf_put(&b, prompt->note, strnlen(prompt->note, DT_PROMPT_TEXT_MAX - 1 - b.len));
 }
-
-static size_t columns_of(char const *from, char const *to)
-{
-    size_t columns = 0;
-
-    for (; from < to; from++)
-        columns += ((unsigned char)*from & 0xc0) != 0x80; /* one of UTF-8's first bytes */
-    return columns;
-}
-
-void dt_text_wrap(char *text)
-{
-    char *line = text, *blank = NULL; /* where it began; its last blank */
-
-    for (char *p = text; *p != '\0'; p++) {
-        if (*p == '\n') {
-            line = p + 1;
-            blank = NULL;
-        } else if (*p != ' ' && blank != NULL && columns_of(line, p + 1) > DT_TEXT_COLUMNS) {
-            *blank = '\n';
-            line = blank + 1;
-            blank = NULL;
-        } else if (*p == ' ') {
-            blank = p;
-        }
-    }
-}

@@ -6,6 +6,7 @@
 #define DT_CORE_STEP_H
 
 #include "core/base/bytes.h"
+#include "core/base/text_wrap.h"
 
 /* --- HTTPS ---------------------------------------------------------------------------------- */
 #define DT_URL_MAX 2048
@@ -194,11 +195,5 @@ typedef struct dt_prompt {
 
 /* Text and note as one, for doors that show one text: the text first, and the number within its first words. */
 void dt_prompt_join(dt_prompt const *prompt, char out[DT_PROMPT_TEXT_MAX]);
-
-#define DT_TEXT_COLUMNS                                                                            \
-    40 /* of a line: what a small terminal shows, and a greeter at 1024 pixels */
-/* Breaks the lines of a text at blanks. A word that is longer stays whole: it may be a link. The length in
- * bytes stays the same. */
-void dt_text_wrap(char *text);
 
 #endif

@@ -220,6 +220,7 @@ typedef struct dt_config {
             lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;
         dt_ask ask;
+        dt_string_list no_prompt_services;
     } daemon;
     struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */
     size_t application_count;

@@ -55,6 +55,7 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_MFA_PUSH_SPENT] = "MFA_PUSH_SPENT",
         [DT_CAUSE_LIMITS_UNAVAILABLE] = "LIMITS_UNAVAILABLE",
         [DT_CAUSE_AUDIT_FAILED] = "AUDIT_FAILED",
+        [DT_CAUSE_MFA_NO_PROMPT] = "MFA_NO_PROMPT",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }

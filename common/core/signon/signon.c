@@ -335,6 +335,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->utc_offset = r->utc_offset;
     s->utc_offset_known = r->utc_offset_known;
     s->conversation = r->conversation;
+    s->prompts_unproven = r->prompts_unproven;
     s->push_prompt = r->push_prompt;
     s->explain = r->explain;
     if (r->explain)
@@ -429,7 +430,7 @@ static void expect_no_answer(dt_signon *s, dt_time now)
     if (s->conversation != DT_CONVERSATION_NONE || s->finishing || s->phase == DT_PHASE_DONE)
         return;
     s->prompt_state = DT_PROMPT_NONE;
-    if (s->phase != DT_PHASE_PASSCODE_WAIT || s->abandoned)
+    if ((s->phase != DT_PHASE_PASSCODE_WAIT && s->phase != DT_PHASE_PUSH_OFFER) || s->abandoned)
         return;
     dt_signon_detail(s, "a passcode is wanted, and this login cannot ask for one");
     dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
@@ -613,15 +614,28 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
         return;
     }
     s->prompt_state = DT_PROMPT_NONE;
+    s->prompts_unproven = false;
     if (s->conversation == DT_CONVERSATION_CHALLENGE)
         s->deadline = now + s->wait_limit; /* a new round trip has its own patience */
     dt_signon_mfa_answered(s, answer, now);
+}
+
+/* Who left before the first prompt was answered may never have seen one. */
+static bool nobody_was_asked(dt_signon const *s)
+{
+    return s->prompts_unproven &&
+           (s->phase == DT_PHASE_PUSH_OFFER || s->phase == DT_PHASE_PASSCODE_WAIT);
 }
 
 void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
 {
     if (s->phase == DT_PHASE_DONE || s->abandoned)
         return;
+    if (cause == DT_CAUSE_CLIENT_GONE && nobody_was_asked(s)) {
+        dt_signon_detail(s, "MFA is due, and nobody answered the first prompt, which may not have "
+                            "been shown: no push was sent");
+        cause = DT_CAUSE_MFA_NO_PROMPT;
+    }
     s->abandoned = true;
     s->abandon_cause = dt_cause_allows(cause) ? DT_CAUSE_INTERNAL : cause;
     if (s->finishing && s->final_result == DT_ALLOW) {

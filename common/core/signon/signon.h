@@ -140,6 +140,10 @@ typedef struct dt_request {
     dt_vpn_claims const *vpn;  /* what else it asserts; NULL = nothing */
     /* conversation */
     dt_conversation conversation;
+    bool
+        prompts_unproven; /* it is not known whether a prompt reaches the person. LIVE: one is shown
+                              before a push is sent, and unless it is answered none is. NONE: no push is
+                              sent at all. Either way the end is MFA_NO_PROMPT */
     bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
                          (and show the number there) instead of waiting silently */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */

@@ -116,7 +116,8 @@
     X(PASSCODE_TRIED_PUT, passcode_tried_put) /* it is from now on */                              \
     X(GROUP_NAME_GET, group_name_get)         /* has the org one group of this name? */            \
     X(GROUP_NAME_HTTP, group_name_http)                                                            \
-    X(GROUP_NAME_PUT, group_name_put)
+    X(GROUP_NAME_PUT, group_name_put)                                                              \
+    X(PUSH_OFFER, push_offer) /* the person is asked whether to send a push */
 
 typedef enum dt_phase {
 #define X(NAME, name) DT_PHASE_##NAME,
@@ -325,12 +326,14 @@ struct dt_signon {
 
     /* conversation */
     dt_conversation conversation;
+    bool prompts_unproven; /* no prompt has been answered yet, and none may ever be */
     bool push_prompt, explain;
     bool abandoned;
     dt_cause abandon_cause;
     dt_prompt prompt;
     dt_prompt_state prompt_state;
     bool prompt_takes_passcode;
+    bool push_offered; /* the prompt asks whether to send one */
     bool push_prompted, number_shown;
     char passcode[DT_ANSWER_MAX]; /* wiped once used; never saved */
     int attempts;
@@ -578,6 +581,8 @@ void dt_signon_push_written(dt_signon *s);
 void dt_signon_tell_cause(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s);
 void dt_signon_passcode_prompt(dt_signon *s, char const *note);
+/* Asks whether to send a push: Enter sends it. */
+void dt_signon_offer_prompt(dt_signon *s, char const *note);
 /* What is said to text that was typed and is not a passcode, or not one that is taken. */
 char const *dt_signon_stray_text(dt_signon const *s);
 /* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */

@@ -28,6 +28,25 @@ static void ask_passcode(dt_signon *s, char const *before)
     dt_signon_set_phase(s, DT_PHASE_PASSCODE_WAIT);
 }
 
+/* Before a push is sent, where nobody knows whether its number would be seen. */
+static void offer_push(dt_signon *s, char const *before)
+{
+    dt_signon_offer_prompt(s, before);
+    s->push_offered = true;
+    s->until = s->deadline;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_OFFER);
+}
+
+static void offer_answered(dt_signon *s, dt_typed what)
+{
+    if (what == DT_TYPED_PASSCODE) {
+        send_passcode(s, 0);
+        return;
+    }
+    s->push_offered = false;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
+}
+
 /* By what is enrolled, allowed and possible here: a passcode that came along, a push, a prompt for a
  * passcode; nothing of it: refused. */
 bool dt_signon_only_reports(dt_signon *s, dt_time now)
@@ -61,6 +80,16 @@ static bool has_passcode_along(dt_signon *s)
     return has;
 }
 
+/* Where nothing can be shown and nobody is known to be there, the phone must not ring. */
+static bool nobody_to_ask(dt_signon *s, dt_time now)
+{
+    if (!s->prompts_unproven || s->conversation != DT_CONVERSATION_NONE)
+        return false;
+    dt_signon_detail(s, "MFA is due, and no prompt can be shown here: no push was sent");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_PROMPT, now);
+    return true;
+}
+
 void dt_signon_choose_factor(dt_signon *s, dt_time now)
 {
     if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
@@ -70,13 +99,18 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
         return;
     }
     explicit_bzero(s->passcode, sizeof(s->passcode));
+    if (nobody_to_ask(s, now))
+        return;
     if (s->push_factor[0] && !s->push_blocked) {
         if (now >= s->deadline) { /* nobody could answer it in time */
             dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
             return;
         }
         s->outcome.factor = DT_FACTOR_PUSH;
-        dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
+        if (s->prompts_unproven)
+            offer_push(s, "");
+        else
+            dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
         return;
     }
     if (s->totp_count > 0 && s->conversation != DT_CONVERSATION_NONE) {
@@ -142,8 +176,8 @@ static void show_push(dt_signon *s, dt_time now)
     bool still_early = number_wanted(s) && !number && s->early_polls < DT_SIGNON_EARLY_POLLS;
 
     if (number && s->conversation == DT_CONVERSATION_NONE) {
-        dt_signon_detail(s, "Okta asks for a number challenge, which this login cannot show; use a "
-                            "passcode, or `wait = challenge`");
+        dt_signon_detail(s, "Okta asks for a number challenge, which this login cannot show; type "
+                            "a passcode behind the password, or (RADIUS) set `wait = challenge`");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
         return;
     }
@@ -516,7 +550,7 @@ static void ask_anew(dt_signon *s, char const *why, dt_time now)
         return;
     }
     if (!push_open) {
-        ask_passcode(s, why);
+        (s->push_offered ? offer_push : ask_passcode)(s, why);
         return;
     }
     wait_for_push(s, now, s->site.config->okta.poll_interval);
@@ -629,7 +663,7 @@ static void tried_kept(dt_signon *s, dt_store_result const *r, dt_time now)
  * many are told. */
 static void answered_astray(dt_signon *s, dt_time now)
 {
-    if (s->phase == DT_PHASE_PASSCODE_WAIT) {
+    if (s->phase == DT_PHASE_PASSCODE_WAIT || s->phase == DT_PHASE_PUSH_OFFER) {
         ask_anew(s, dt_signon_stray_text(s), now);
         return;
     }
@@ -655,6 +689,9 @@ void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
         return;
     }
     switch (s->phase) {
+    case DT_PHASE_PUSH_OFFER:
+        offer_answered(s, what);
+        return;
     case DT_PHASE_PASSCODE_WAIT:
         if (what == DT_TYPED_PASSCODE)
             passcode_wanted(s);
@@ -792,6 +829,11 @@ static bool has_poll_url(dt_signon const *s)
     return s->push.poll_url[0] != '\0';
 }
 
+static bool has_push_to_offer(dt_signon const *s)
+{
+    return has_push_factor(s) && s->push.state == DT_PUSH_NONE;
+}
+
 static bool has_totp_factor(dt_signon const *s)
 {
     return s->user_id[0] && s->totp_count > 0 && s->totp_at < s->totp_count;
@@ -866,6 +908,12 @@ dt_phase_row const dt_row_push_poll = {
     .render = render_poll,
     .http_done = polled,
     .has_fields = has_poll_url,
+};
+dt_phase_row const dt_row_push_offer = {
+    .kind = DT_PHASE_IS_WAIT,
+    .part = DT_PART_MFA,
+    .time_done = passcode_time,
+    .has_fields = has_push_to_offer,
 };
 dt_phase_row const dt_row_passcode_wait = {
     .kind = DT_PHASE_IS_WAIT,

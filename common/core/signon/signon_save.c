@@ -380,6 +380,7 @@ static void device_at_okta(codec *c, dt_signon *s)
 static void conversation(codec *c, dt_signon *s)
 {
     NUMBER(s->conversation, DT_CONVERSATION_NONE, DT_CONVERSATION_LIVE);
+    FLAG(s->prompts_unproven);
     FLAG(s->push_prompt);
     FLAG(s->explain);
     FLAG(s->abandoned);
@@ -390,6 +391,7 @@ static void conversation(codec *c, dt_signon *s)
     FLAG(s->prompt.info);
     NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);
     FLAG(s->prompt_takes_passcode);
+    FLAG(s->push_offered);
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
     COUNTER(s->attempts);

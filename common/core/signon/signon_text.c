@@ -40,6 +40,8 @@ static char const *mfa_text(dt_cause c)
         return "Your last push was denied, so none is sent for some minutes. Try again later.";
     case DT_CAUSE_MFA_PUSH_SPENT:
         return "No second push is sent in one connection. Connect again.";
+    case DT_CAUSE_MFA_NO_PROMPT:
+        return DT_TEXT_NO_PROMPT;
     default:
         return NULL;
     }
@@ -194,6 +196,16 @@ void dt_signon_push_prompt(dt_signon *s)
     begin_prompt(s, &b, "");
     put_push(s, &b);
     s->push_prompted = true;
+}
+
+void dt_signon_offer_prompt(dt_signon *s, char const *note)
+{
+    dt_buf b;
+
+    begin_prompt(s, &b, note);
+    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
+    dt_buf_puts(&b, "Press Enter to be sent a push by Okta Verify");
+    dt_buf_puts(&b, s->prompt_takes_passcode ? " (or type a passcode): " : ": ");
 }
 
 /* "Okta Verify or Google Authenticator": whose passcodes are taken. */

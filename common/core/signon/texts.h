@@ -7,4 +7,14 @@
  * device or password. */
 #define DT_TEXT_REFUSED "The sign-on was refused. Check your user name and your Okta password."
 
+/* The daemon cannot be asked: shown by the PAM module itself. */
+#define DT_TEXT_UNREACHABLE                                                                        \
+    "The sign-on could not be checked: devtrust cannot be reached. Your password is not the "      \
+    "reason. Try again later, or tell your administrator."
+
+/* MFA is due where nobody can be asked: no terminal, no conversation, a key alone. */
+#define DT_TEXT_NO_PROMPT                                                                          \
+    "Verification with Okta is needed, and nothing can be asked here. Sign on where you can be "   \
+    "asked, or from a trusted device."
+
 #endif
