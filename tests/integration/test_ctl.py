@@ -1134,7 +1134,8 @@ def test_log_reads_all_files_in_their_order(logged: Site) -> None:
 @pytest.mark.parametrize("content, says", [
     (b"", "compressed"), (b"\x1f\x8b", "too early"), (b"plain\n", "not compressed"),
     (gzip.compress(b"x" * 70000)[:-5], "too early"),
-    (gzip.compress(b"x\n")[:10] + b"\xff" * 20, "broken")])
+    (gzip.compress(b"x\n")[:10] + b"\xff" * 20, "broken")],
+    ids=["empty", "head only", "no gzip", "cut off", "nonsense"])
 def test_log_names_a_broken_compressed_file(logged: Site, content: bytes, says: str) -> None:
     """The events of the other files are shown all the same, and the end is a fault."""
     logged.audit_path.with_name("audit.log.4.gz").write_bytes(content)

@@ -62,6 +62,40 @@ def _write(path: Path, text: Union[str, bytes], mode: int = 0o644) -> str:
 BY_COMPLIANCE = {"intune": {"service": "compliance-retrieval", "compliance_host": "127.0.0.1",
                             "compliance_resource": "https://api.manage.microsoft.com"}}
 
+HEAD_BYTES = 300  # of an audit log: the time and the id of its first event are among them
+
+
+class AuditLog:
+    """The events of an audit log; each line is parsed once, however often they are looked at."""
+
+    def __init__(self) -> None:
+        self._start_over(b"", Path())
+
+    def _start_over(self, head: bytes, path: Path) -> None:
+        self._head, self._path = head, path  # tell another log from one that grew
+        self._read = 0
+        self._events: list[dict[str, Any]] = []
+
+    def events(self, path: Path) -> list[dict[str, Any]]:
+        """Those of all whole lines so far."""
+        try:
+            log = path.open("rb")
+        except FileNotFoundError:
+            self._start_over(b"", path)
+            return self._events
+        with log:
+            head = log.read(HEAD_BYTES)
+            if (path != self._path or not head.startswith(self._head)
+                    or os.fstat(log.fileno()).st_size < self._read):
+                self._start_over(head, path)
+            self._head = head
+            log.seek(self._read)
+            new = log.read()
+        new = new[:new.rfind(b"\n") + 1]
+        self._events += [json.loads(line) for line in new.splitlines()]
+        self._read += len(new)
+        return self._events
+
 
 class Site:
     """The files of one installation and what it left in its audit log.
@@ -88,8 +122,7 @@ class Site:
         self.state_key_path = self.directory / "state.key"
         self.graph_certificate = self.directory / "graph.pem"
         self.graph_key = self.directory / "graph.key"
-        self._reloads: list[dict[str, Any]] = []
-        self._reloads_read = self._reloads_of = 0  # bytes of the audit log, and its inode
+        self._log = AuditLog()
         self._write_secrets()
         for policy in policies or [guide_policy(a) for a in applications]:
             self.set_policy(policy)
@@ -156,10 +189,7 @@ class Site:
 
     def events(self) -> list[dict[str, Any]]:
         """All audit events so far; a line that is not whole JSON fails the test."""
-        if not self.audit_path.exists():
-            return []
-        text = self.audit_path.read_text()
-        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+        return list(self._log.events(self.audit_path))
 
     def sign_ons(self, user: Optional[str] = None) -> list[dict[str, Any]]:
         """The outcome events; not those of device authentication, nor of the configuration."""
@@ -170,18 +200,8 @@ class Site:
 
     def reloads(self, result: str = "") -> list[dict[str, Any]]:
         """What became of changes to the configuration: SUCCESS, FAILURE, or both."""
-        if self.audit_path.exists():
-            with self.audit_path.open("rb") as log:
-                if os.fstat(log.fileno()).st_ino != self._reloads_of:  # another file now
-                    self._reloads, self._reloads_read = [], 0
-                    self._reloads_of = os.fstat(log.fileno()).st_ino
-                log.seek(self._reloads_read)
-                new = log.read()
-            new = new[:new.rfind(b"\n") + 1]
-            self._reloads_read += len(new)
-            # While many sign on, to parse every line each time would take longer than the reload.
-            self._reloads += [json.loads(line) for line in new.splitlines() if b"Reload of" in line]
-        return [e for e in self._reloads if e["displayMessage"].startswith("Reload of")
+        return [e for e in self._log.events(self.audit_path)
+                if e["displayMessage"].startswith("Reload of")
                 and result in ("", e["outcome"]["result"])]
 
     def wait_reload(self, result: str, count: int = 1) -> dict[str, Any]:
