@@ -12,7 +12,8 @@
 #define PRIMARY_VERIFIED "Verified"
 #define MICROSOFT 311 /* RFC 2548 */
 #define MS_CHAP_ERROR 2
-#define WIRE_ATTR_MAX 255 /* what is above is between the server's own modules */
+#define STRING_VALUE_MAX 253 /* RFC 2865 section 5 */
+#define WIRE_ATTR_MAX 255    /* what is above is between the server's own modules */
 #define MPPE_SEND_KEY 16
 #define MPPE_RECV_KEY 17
 
@@ -96,6 +97,11 @@ DICT_ATTR const *dt_rlm_first_password_attribute(void)
 DICT_ATTR const *dt_rlm_carried_attribute(void)
 {
     return carried;
+}
+
+DICT_ATTR const *dt_rlm_passcode_attribute(void)
+{
+    return attributes[ATTR_PASSCODE];
 }
 
 DICT_ATTR const *dt_rlm_user_attribute(void)
@@ -279,6 +285,30 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
     put_message(request, text);
     request->reply->code = PW_CODE_ACCESS_CHALLENGE;
     return RLM_MODULE_HANDLED;
+}
+
+/* cisco_accounting_username_bug of eap puts a NUL behind the name. */
+static bool is_same_name(VALUE_PAIR const *a, VALUE_PAIR const *b)
+{
+    size_t len = a->vp_length;
+    if (len > 0 && a->vp_strvalue[len - 1] == '\0')
+        len--;
+    return b != NULL && b->vp_length == len && memcmp(a->vp_strvalue, b->vp_strvalue, len) == 0;
+}
+
+void dt_rlm_reply_name(REQUEST *request, char const *user)
+{
+    VALUE_PAIR *outside = fr_pair_find_by_num(request->packet->vps, PW_USER_NAME, 0, TAG_ANY);
+    VALUE_PAIR *given = fr_pair_find_by_num(request->reply->vps, PW_USER_NAME, 0, TAG_ANY);
+    size_t len = strlen(user);
+    if (len == 0 || len > STRING_VALUE_MAX || (given != NULL && !is_same_name(given, outside)))
+        return;
+    VALUE_PAIR *vp = fr_pair_afrom_num(request->reply, PW_USER_NAME, 0);
+    if (vp == NULL)
+        return;
+    fr_pair_value_bstrncpy(vp, user, len);
+    fr_pair_delete_by_num(&request->reply->vps, PW_USER_NAME, 0, TAG_ANY);
+    fr_pair_add(&request->reply->vps, vp);
 }
 
 void dt_rlm_reply_strip(REQUEST *request)

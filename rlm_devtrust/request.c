@@ -6,6 +6,7 @@
 #include "core/base/crypto.h"
 #include "core/policy/network.h"
 #include "core/okta/passcode.h"
+#include "core/okta/scrv1.h"
 #include "core/policy/place.h"
 #include "edge/host.h"
 
@@ -395,36 +396,111 @@ static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_buf_puts(&name, hex);
 }
 
-/* A person's password is nothing to send to Okta as a passcode, however it got there. */
-static void drop_password_as_passcode(dt_rlm_inputs *in)
+/* What Okta would be sent of it: "123 456" and 123456 are the same. */
+static bool is_same_secret(char const *passcode, dt_bytes password)
 {
-    size_t len = strlen(in->passcode);
-    if (len > 0 && len == strlen(in->password) &&
-        dt_const_time_equal(in->passcode, in->password, len))
+    char a[DT_PASSCODE_DIGITS_MAX + 1], b[DT_PASSCODE_DIGITS_MAX + 1];
+    dt_bytes one = dt_bytes_str(passcode), other = password;
+    if (dt_passcode_read(one, a) == DT_TYPED_PASSCODE)
+        one = dt_bytes_str(a);
+    if (dt_passcode_read(password, b) == DT_TYPED_PASSCODE)
+        other = dt_bytes_str(b);
+    bool same = one.len == other.len && one.len > 0 && dt_const_time_equal(one.p, other.p, one.len);
+    explicit_bzero(a, sizeof a);
+    explicit_bzero(b, sizeof b);
+    return same;
+}
+
+/* A person's password is nothing to send to Okta as a passcode, however it got there. Where the administrator
+ * has set passcode = &User-Password, no password is in that. */
+static void drop_password_as_passcode(rlm_devtrust_t const *inst, REQUEST *request,
+                                      dt_rlm_inputs *in)
+{
+    char const *from = inst->inputs[DT_RLM_PASSCODE].text;
+    VALUE_PAIR *sent = from != NULL && strstr(from, "User-Password") != NULL
+                           ? NULL
+                           : string_pair(request->packet->vps, PW_USER_PASSWORD);
+    if (is_same_secret(in->passcode, dt_bytes_str(in->password)) ||
+        (sent != NULL &&
+         is_same_secret(in->passcode, dt_bytes_of(sent->vp_strvalue, sent->vp_length))))
         explicit_bzero(in->passcode, sizeof in->passcode);
 }
 
 /* "password,123456" or "password,123 456": what stands behind the last comma when it is a passcode. */
-static void split_passcode(dt_rlm_inputs *in)
+static bool split_passcode(char *password, char passcode[DT_ANSWER_MAX])
 {
     char digits[DT_PASSCODE_DIGITS_MAX + 1];
-    char *comma = strrchr(in->password, ',');
+    char *comma = strrchr(password, ',');
     if (comma == NULL || dt_passcode_read(dt_bytes_str(comma + 1), digits) != DT_TYPED_PASSCODE)
-        return;
-    memcpy(in->passcode, digits, sizeof digits);
+        return false;
+    memcpy(passcode, digits, sizeof digits);
     explicit_bzero(digits, sizeof digits);
     explicit_bzero(comma, strlen(comma));
+    return true;
 }
 
-/* One that does not fit, or holds a NUL, is nobody's: it counts as not given. */
+/* Both forms in which a passcode comes along with a password. DT_E_NOT_FOUND: neither; DT_E_PARSE. */
+static int take_apart(bool append_passcode, char password[DT_PASSWORD_MAX],
+                      char passcode[DT_ANSWER_MAX])
+{
+    char inside[DT_PASSWORD_MAX], answer[DT_ANSWER_MAX];
+    int rc = DT_E_NOT_FOUND;
+    switch (dt_scrv1_read(dt_bytes_str(password), inside, sizeof inside, answer, sizeof answer)) {
+    case DT_SCRV1_READ:
+        memcpy(password, inside, sizeof inside);
+        memcpy(passcode, answer, sizeof answer);
+        rc = DT_OK;
+        break;
+    case DT_SCRV1_NONE:
+        if (append_passcode && split_passcode(password, passcode))
+            rc = DT_OK;
+        break;
+    default:
+        rc = DT_E_PARSE;
+        break;
+    }
+    explicit_bzero(inside, sizeof inside);
+    explicit_bzero(answer, sizeof answer);
+    return rc;
+}
+
+static int put_passcode(REQUEST *request, char const *passcode)
+{
+    DICT_ATTR const *da = dt_rlm_passcode_attribute();
+    fr_pair_delete_by_num(&request->packet->vps, da->attr, da->vendor, TAG_ANY);
+    if (passcode[0] == '\0')
+        return 0;
+    VALUE_PAIR *vp = fr_pair_afrom_da(request->packet, da);
+    if (vp == NULL)
+        return DT_E_NOMEM;
+    fr_pair_value_bstrncpy(vp, passcode, strlen(passcode));
+    fr_pair_add(&request->packet->vps, vp);
+    return 0;
+}
+
+int dt_rlm_passcode_take(rlm_devtrust_t const *inst, REQUEST *request)
+{
+    char password[DT_PASSWORD_MAX] = "", passcode[DT_ANSWER_MAX] = "";
+    VALUE_PAIR *sent = string_pair(request->packet->vps, PW_USER_PASSWORD);
+    if (sent == NULL || dt_rlm_value_text(sent, password, sizeof password) != 0)
+        return DT_E_NOT_FOUND; /* with a NUL in it, or too long: a password as any other */
+    int rc = take_apart(inst->append_passcode, password, passcode);
+    if (rc == DT_OK)
+        rc = put_passcode(request, passcode);
+    if (rc == DT_OK)
+        fr_pair_value_bstrncpy(sent, password, strlen(password));
+    explicit_bzero(password, sizeof password);
+    explicit_bzero(passcode, sizeof passcode);
+    return rc;
+}
+
+/* One that does not fit, holds a NUL, or is a broken SCRV1, is nobody's: it counts as not given. */
 static void read_password(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
     if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PASSWORD], in->password,
-                        sizeof in->password) != 0)
+                        sizeof in->password) != 0 ||
+        take_apart(inst->append_passcode, in->password, in->passcode) == DT_E_PARSE)
         explicit_bzero(in->password, sizeof in->password);
-    else if (inst->append_passcode)
-        split_passcode(in);
-    drop_password_as_passcode(in);
 }
 
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
@@ -454,6 +530,7 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
                            sizeof in->passcode);
     if (inst->primary == DT_RLM_PRIMARY_OKTA)
         read_password(inst, request, in);
+    drop_password_as_passcode(inst, request, in);
     read_groups(inst, request, in);
     read_session(inst, request, in);
     rc = make_push_key(inst, in);

@@ -30,6 +30,7 @@ static CONF_PARSER const module_config[] = {
     {"wait", FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, wait_text), "park"},
     {"primary", FR_CONF_OFFSET(PW_TYPE_STRING, rlm_devtrust_t, primary_text), "control"},
     {"append_passcode", FR_CONF_OFFSET(PW_TYPE_BOOLEAN, rlm_devtrust_t, append_passcode), "no"},
+    {"accept_user_name", FR_CONF_OFFSET(PW_TYPE_BOOLEAN, rlm_devtrust_t, accept_user_name), "yes"},
     {"max_parked", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_parked), "10000"},
     {"max_blocking_waits", FR_CONF_OFFSET(PW_TYPE_INTEGER, rlm_devtrust_t, max_blocking_waits),
      "8"},
@@ -661,12 +662,15 @@ static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
                       "check the password before devtrust");
     if (request->parent != NULL) /* a tunnel may have been made with a client certificate */
         (void)dt_tls_peer_get(request->parent, &peer);
-    rlm_rcode_t code = begin(inst, request, in, &peer, NULL, machine);
+    dt_session_record r;
+    bool goes_on = dt_rlm_nas_session_recall(inst, in, &r);
+    rlm_rcode_t code = begin(inst, request, in, &peer, goes_on ? &r.continued : NULL, machine);
     dt_tls_peer_free(&peer);
     return code;
 }
 
-/* A session that is resumed goes on with the sign-on of the same person that it began with. */
+/* A session that is resumed goes on with the sign-on of the same person that it began with; so does one of the
+ * NAS that makes a full handshake again. */
 static rlm_rcode_t by_handshake(rlm_devtrust_t const *inst, REQUEST *request,
                                 dt_rlm_inputs const *in, dt_tls_peer const *peer,
                                 dt_signon *machine)
@@ -674,8 +678,9 @@ static rlm_rcode_t by_handshake(rlm_devtrust_t const *inst, REQUEST *request,
     dt_session_record r;
     dt_buf plain;
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
-    bool goes_on =
-        dt_rlm_session_recall(inst, in->site, peer, &plain, &r) && strcmp(r.user, in->user) == 0;
+    bool goes_on = (dt_rlm_session_recall(inst, in->site, peer, &plain, &r) &&
+                    strcmp(r.user, in->user) == 0) ||
+                   dt_rlm_nas_session_recall(inst, in, &r);
     rlm_rcode_t code = begin(inst, request, in, peer, goes_on ? &r.continued : NULL, machine);
     dt_buf_free(&plain);
     return code;
@@ -743,8 +748,41 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     return code;
 }
 
+/* Before the server checks the password there is nothing to decide yet: a passcode that came along in it is
+ * taken out, so that what is left can be checked. post-auth refuses whom nobody decides about later. */
+static bool comes_before_the_password(rlm_devtrust_t const *inst, REQUEST *request)
+{
+    return inst->primary == DT_RLM_PRIMARY_CONTROL && !dt_rlm_primary_verified(request) &&
+           fr_pair_find_by_num(request->packet->vps, PW_STATE, 0, TAG_ANY) == NULL;
+}
+
+static rlm_rcode_t take_passcode(rlm_devtrust_t const *inst, REQUEST *request)
+{
+    dt_rlm_inputs in;
+    dt_site site;
+    dt_error e = {0};
+    int rc = dt_rlm_passcode_take(inst, request);
+    if (rc != DT_E_PARSE)
+        return rc == DT_OK ? RLM_MODULE_UPDATED
+                           : (rc == DT_E_NOT_FOUND ? RLM_MODULE_NOOP : RLM_MODULE_FAIL);
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
+    if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
+        RWDEBUG("%s", e.text);
+    rlm_rcode_t code =
+        refuse(inst, request, &in, DT_CAUSE_PRIMARY_FAILED, "",
+               "the password begins with SCRV1: and is not SCRV1:BASE64:BASE64, as a client of "
+               "OpenVPN with static-challenge sends it");
+    dt_rlm_inputs_wipe(&in);
+    dt_driver_leave(&site);
+    return code;
+}
+
 static rlm_rcode_t CC_HINT(nonnull) mod_authorize(void *instance, REQUEST *request)
 {
+    rlm_devtrust_t const *inst = instance;
+    if (inst->link != NULL && comes_before_the_password(inst, request))
+        return take_passcode(inst, request);
     return sign_on(instance, request);
 }
 
@@ -904,6 +942,14 @@ static bool carried_allows(rlm_devtrust_t const *inst, REQUEST *request, dt_carr
     return given;
 }
 
+/* Who is inside a tunnel, for accounting and disconnects: the access point takes the name of an Access-Accept
+ * (RFC 2865 section 5.1), and without it knows what was said outside, such as "anonymous". */
+static void name_person(rlm_devtrust_t const *inst, REQUEST *request, char const *user)
+{
+    if (inst->accept_user_name && request->parent == NULL)
+        dt_rlm_reply_name(request, user);
+}
+
 /* --- a resumed session ------------------------------------------------------------------------ */
 
 /* Drives the sign-on of a resumed session, which asks nobody, to its end: on this thread, or for a look-up
@@ -973,6 +1019,7 @@ static rlm_rcode_t end_resumed(rlm_devtrust_t const *inst, REQUEST *request,
         d->allowed =
             dt_luggage_unpack(request, r->reply, request->reply, &request->reply->vps) == 0 &&
             give_attributes(request, in->site->policy, o);
+        name_person(inst, request, r->user);
         return d->allowed ? RLM_MODULE_OK : RLM_MODULE_FAIL;
     }
     dt_rlm_reply_strip(request);
@@ -1025,7 +1072,7 @@ static rlm_rcode_t resumed(rlm_devtrust_t const *inst, REQUEST *request)
     return code;
 }
 
-/* What let a request in, for a resumption of its TLS session. */
+/* What let a request in, for re-authentications in its session. */
 typedef struct passed {
     dt_outcome const *outcome;
     dt_rlm_person const *person; /* NULL: the one that the request from the network names */
@@ -1039,27 +1086,38 @@ static bool is_new(dt_tls_peer const *peer, passed const *p)
            (!peer->resumed || p->person != NULL || p->outcome->cause == DT_CAUSE_MFA_SUCCESS);
 }
 
+static void remember_in(rlm_devtrust_t const *inst, REQUEST *request, passed const *p,
+                        dt_tls_peer const *peer, dt_rlm_inputs *in)
+{
+    dt_rlm_person named = {0};
+    dt_rlm_person const *person = p->person;
+    dt_error e = {0};
+    bool tls = peer->known && is_new(peer, p);
+    bool nas = p->outcome->cause == DT_CAUSE_MFA_SUCCESS;
+    bool read = (nas || (tls && person == NULL)) && dt_rlm_inputs_read(inst, request, in, &e) == 0;
+    if (person == NULL && read) {
+        memcpy(named.user, in->user, sizeof named.user);
+        person = &named;
+    }
+    if (tls && person != NULL)
+        dt_rlm_session_remember(inst, in->site, request, peer, person, p->outcome, p->id);
+    if (nas && read)
+        dt_rlm_nas_session_remember(inst, request, in, person->user, p->outcome, p->id);
+    if (read)
+        dt_rlm_inputs_wipe(in);
+}
+
 static void remember(rlm_devtrust_t const *inst, REQUEST *request, passed const *p)
 {
     dt_rlm_inputs in;
-    dt_rlm_person named = {0};
     dt_site site;
     dt_tls_peer peer = {0};
-    dt_error e = {0};
-    if (request->parent != NULL || !dt_tls_peer_noted(request, &peer))
+    if (request->parent != NULL)
         return;
+    (void)dt_tls_peer_noted(request, &peer);
     dt_driver_hold(inst->link->driver, inst->application, &site);
     in.site = &site;
-    if (is_new(&peer, p)) {
-        dt_rlm_person const *person = p->person;
-        if (person == NULL && dt_rlm_inputs_read(inst, request, &in, &e) == 0) {
-            memcpy(named.user, in.user, sizeof named.user);
-            person = &named;
-            dt_rlm_inputs_wipe(&in);
-        }
-        if (person != NULL)
-            dt_rlm_session_remember(inst, &site, request, &peer, person, p->outcome, p->id);
-    }
+    remember_in(inst, request, p, &peer, &in);
     dt_driver_leave(&site);
     dt_tls_peer_free(&peer);
 }
@@ -1086,6 +1144,9 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
     if (d != NULL) {
         if (!is_allowed(d, request) || strcmp(d->inst->application, inst->application) != 0)
             return take_back(inst, request);
+        dt_rlm_person const *inside = dt_rlm_person_find(request);
+        if (inside != NULL)
+            name_person(inst, request, inside->user);
         remember_decision(inst, request, d);
         return RLM_MODULE_OK;
     }
@@ -1093,6 +1154,7 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
         if (!carried_allows(inst, request, &c))
             return take_back(inst, request);
         passed p = {&c.outcome, &person, c.id};
+        name_person(inst, request, person.user);
         remember(inst, request, &p);
         return RLM_MODULE_OK;
     }
@@ -1118,6 +1180,36 @@ static rlm_rcode_t judge_reply(rlm_devtrust_t const *inst, REQUEST *request)
         inst->primary == DT_RLM_PRIMARY_CERTIFICATE && dt_rlm_is_eap(request))
         audit_failed_eap(inst, request);
     return RLM_MODULE_NOOP;
+}
+
+/* --- accounting ------------------------------------------------------------------------------- */
+
+/* Whoever comes under the name of a session that is over is asked again. */
+static void end_session(rlm_devtrust_t const *inst, REQUEST *request)
+{
+    dt_rlm_inputs in;
+    dt_site site;
+    dt_error e = {0};
+    dt_driver_hold(inst->link->driver, inst->application, &site);
+    in.site = &site;
+    if (dt_rlm_inputs_read(inst, request, &in, &e) == 0)
+        dt_rlm_nas_session_forget(inst, &in);
+    else
+        RWDEBUG("%s", e.text);
+    dt_rlm_inputs_wipe(&in);
+    dt_driver_leave(&site);
+}
+
+/* Always answered, also where nothing is written down: a gateway whose accounting fails ends the session. */
+static rlm_rcode_t CC_HINT(nonnull) mod_accounting(void *instance, REQUEST *request)
+{
+    rlm_devtrust_t const *inst = instance;
+    VALUE_PAIR *what = fr_pair_find_by_num(request->packet->vps, PW_ACCT_STATUS_TYPE, 0, TAG_ANY);
+    if (inst->link == NULL)
+        return RLM_MODULE_FAIL;
+    if (what != NULL && what->vp_integer == PW_STATUS_STOP)
+        end_session(inst, request);
+    return RLM_MODULE_OK;
 }
 
 static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *request)
@@ -1339,6 +1431,7 @@ module_t rlm_devtrust = {
         {
             [MOD_AUTHENTICATE] = mod_authenticate,
             [MOD_AUTHORIZE] = mod_authorize,
+            [MOD_ACCOUNTING] = mod_accounting,
 #ifdef WITH_PROXY
             [MOD_POST_PROXY] = mod_post_proxy,
 #endif

@@ -110,7 +110,8 @@ struct rlm_devtrust_t {
     char const *application;
     char const *wait_text;
     char const *primary_text;
-    bool append_passcode; /* "password,123456" */
+    bool append_passcode;  /* "password,123456" */
+    bool accept_user_name; /* an Access-Accept names who is inside a tunnel */
     uint32_t max_blocking_waits;
     uint32_t max_blocking_lookups;
     uint32_t max_parked;
@@ -189,6 +190,10 @@ DT_MUST_USE int dt_rlm_evaluate(REQUEST *request, dt_rlm_expression const *x, ch
 DT_MUST_USE int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in,
                                    dt_error *e);
 void dt_rlm_inputs_wipe(dt_rlm_inputs *in);
+/* Takes a passcode that came along out of the User-Password of `request`, as DevTrust-Passcode: that of
+ * SCRV1:BASE64:BASE64, and with append_passcode that of "password,123456". DT_E_NOT_FOUND: there is none, and
+ * nothing was changed; DT_E_PARSE: it begins with SCRV1: and is broken; DT_E_NOMEM. */
+DT_MUST_USE int dt_rlm_passcode_take(rlm_devtrust_t const *inst, REQUEST *request);
 /* The core's request; borrows from `in`. */
 void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
                          dt_rlm_inputs const *in, dt_request *out);
@@ -213,6 +218,8 @@ bool dt_rlm_address_is_wanted(dt_rlm_address const *a);
 /* --- reply.c -------------------------------------------------------------------------------- */
 /* Registers the attributes; before virtual servers are read. -1 with an ERROR logged. */
 int dt_rlm_dictionary(void);
+/* The attribute that a passcode which came along is in. */
+DICT_ATTR const *dt_rlm_passcode_attribute(void);
 /* The attribute of control in which the directory's name of the person is. */
 DICT_ATTR const *dt_rlm_user_attribute(void);
 /* The attribute of control that names the directory which has named all groups of the person. */
@@ -228,6 +235,10 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
 /* Lets the TLS handshake that was verified stand: without it the EAP module fails a handshake whose
  * virtual server comes to no result. It accepts the handshake's inner request and no other. */
 void dt_rlm_reply_pass_handshake(REQUEST *request);
+/* Names the person in the Access-Accept of an EAP conversation, in place of the name that was said outside of the
+ * tunnel. Another name, which the tunnel's reply, a rule or the administrator put there, stays; so does every
+ * reply where the name does not fit into an attribute. */
+void dt_rlm_reply_name(REQUEST *request, char const *user);
 /* Takes what an Access-Accept would have carried out of the reply. */
 void dt_rlm_reply_strip(REQUEST *request);
 /* True for a request that came from the network with an EAP message, or within such a one. */

@@ -21,7 +21,7 @@ INSTALL_FILES := \
 	$(call to,conf/sysusers.d/*.conf,644,$(PREFIX)/lib/sysusers.d) \
 	$(call to,conf/tmpfiles.d/*.conf,644,$(PREFIX)/lib/tmpfiles.d) \
 	$(call to,rlm_devtrust/dictionary.devtrust,644,$(FRSHAREDIR)) \
-	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd conf/raddb -type f 2>/dev/null | sort), \
+	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd conf/raddb conf/openvpn conf/strongswan -type f 2>/dev/null | sort), \
 		$(file):644:$(DATADIR)/$(patsubst conf/%,%,$(file))) \
 	$(call to,conf/*.json,644,$(DATADIR))
 INSTALL_ALL = $(INSTALL_BUILT) $(INSTALL_FILES)

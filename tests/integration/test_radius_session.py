@@ -226,7 +226,7 @@ def test_the_row_tells_nobody_anything(world: World) -> None:
         assert rad.eapol_test(world.radius, network(world, "ttls", user), station=station()).success
     with sqlite3.connect(world.site.store_path, timeout=20) as store:
         rows = [value for (value,) in store.execute(
-            "SELECT value FROM rows WHERE key LIKE 'tls:%' AND value IS NOT NULL")]
+            "SELECT value FROM rows WHERE key LIKE 'session:%' AND value IS NOT NULL")]
     assert rows and all(b"from-the-server" not in row for row in rows)
 
 

@@ -43,6 +43,7 @@ START_LIMIT = 60.0
 STOP_LIMIT = 30.0
 
 ACCEPT, REJECT, CHALLENGE = 2, 3, 11
+ACCOUNTING_RESPONSE = 5
 NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Challenge"}
 
 ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Framed-IP-Address": 8,
@@ -51,7 +52,7 @@ ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Framed-I
               "Tunnel-Private-Group-Id": 81, "NAS-Port-Type": 61,
               "State": 24, "Called-Station-Id": 30, "Calling-Station-Id": 31,
               "NAS-Identifier": 32, "Proxy-State": 33, "Acct-Session-Id": 44, "EAP-Message": 79,
-              "Message-Authenticator": 80, "NAS-IPv6-Address": 95}
+              "Message-Authenticator": 80, "NAS-IPv6-Address": 95, "Acct-Status-Type": 40}
 
 SHOWN_AS_NUMBERS = (5, 6, 7, 12, 27, 28, 61)  # by eapol_test
 VENDOR_SPECIFIC, CISCO, CISCO_AVPAIR = 26, 9, 1
@@ -178,6 +179,8 @@ class Radius:
         self.pki = pki or site.pki
         self.vpn_port = free_port()
         self.wifi_port = free_port()
+        self.vpn_accounting_port = free_port()
+        self.wifi_accounting_port = free_port()
         self.process: Optional["subprocess.Popen[bytes]"] = None
         self.log = self.directory / "radius.log"
         self.output = self.directory / "output.log"
@@ -242,6 +245,8 @@ class Radius:
             "/var/lib/devtrust-radius/tls-cache": str(certs / "tls-cache"),
             "port = 1812": f"port = {self.vpn_port}",
             "port = 1822": f"port = {self.wifi_port}",
+            "port = 1813": f"port = {self.vpn_accounting_port}",
+            "port = 1823": f"port = {self.wifi_accounting_port}",
             "ipaddr = *": "ipaddr = 127.0.0.1",
         }
         unused = set(self.replace)
@@ -329,6 +334,11 @@ class World:
     pki: Mapping[str, Any]
     site: Site
     radius: Radius
+
+    def accounting(self, **more: Value) -> "Client":
+        """The same gateway at the port for accounting."""
+        return self.radius.client(self.radius.vpn_accounting_port, **{
+            "NAS-Identifier": "gateway-1", "Calling-Station-Id": "198.51.100.7", **more})
 
     def client(self, **more: Value) -> "Client":
         """A gateway, and somebody behind it."""
@@ -526,6 +536,29 @@ class Client:
     def login(self, user: str, password: Value = PASSWORD, state: Optional[bytes] = None,
               timeout: float = 40.0, **more: Value) -> Reply:
         return self.start(user, password, state, **more).wait(timeout)
+
+    def account(self, status: int, user: str, timeout: float = 20.0,
+                **more: Value) -> bool:
+        """Sends an Accounting-Request (1 Start, 2 Stop, 3 Interim) with the defaults and `more`;
+        whether it was answered (RFC 2866)."""
+        given = {**self.defaults, **{k.replace("_", "-"): v for k, v in more.items()}}
+        body = struct.pack("!BBI", ATTRIBUTES["Acct-Status-Type"], 6, status)
+        for name, value in [("User-Name", user), *given.items()]:
+            raw = value.encode() if isinstance(value, str) else value
+            body += bytes([ATTRIBUTES[name], len(raw) + 2]) + raw
+        head = struct.pack("!BBH", 4, secrets.randbelow(256), 20 + len(body))
+        authenticator = hashlib.md5(head + bytes(16) + body + self.secret).digest()
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as link:
+            link.connect(("127.0.0.1", self.port))
+            link.settimeout(timeout)
+            link.send(head + authenticator + body)
+            try:
+                data = link.recv(4096)
+            except (TimeoutError, ConnectionError):
+                return False
+        good = hashlib.md5(data[:4] + authenticator + data[20:] + self.secret).digest()
+        assert data[4:20] == good, "wrong Response Authenticator"
+        return data[0] == ACCOUNTING_RESPONSE and data[1] == head[1]
 
     def mschap(self, user: str, password: str = PASSWORD,
                timeout: float = 40.0) -> tuple[Reply, Exchange]:
@@ -740,7 +773,9 @@ class Supplicant:
     ones resume the TLS session where the server lets them."""
 
     def __init__(self, radius: Radius, network: str, *, times: int, timeout: int = 40,
-                 station: str, port: Optional[int] = None, keys: bool = True) -> None:
+                 station: str, port: Optional[int] = None, keys: bool = True,
+                 more: Iterable[str] = ()) -> None:
+        """`more` are further arguments."""
         self.limit = times * timeout + 30
         with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as config:
             config.write(network)
@@ -750,7 +785,7 @@ class Supplicant:
         told = ["-M", station.replace("-", ":")] if mac else ["-N", f"31:s:{station}"]
         command = ["eapol_test", "-c", config.name, "-a", "127.0.0.1", "-p",
                    str(port or radius.wifi_port), "-s", SECRET.decode(), "-t", str(timeout),
-                   "-r", str(times - 1), *([] if keys else ["-n"]), *told]
+                   "-r", str(times - 1), *([] if keys else ["-n"]), *told, *more]
         self.log = self.config.with_suffix(".log")
         with open(self.log, "wb") as log:  # not a pipe: nobody reads while it runs
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -22,6 +22,7 @@ static void fill(dt_session_record *r)
     strcpy(r->owner.application, "wifi");
     strcpy(r->id, "0123456789abcdef0123456789abcdef");
     strcpy(r->user, "ann");
+    strcpy(r->station, "198.51.100.7");
     r->at = NOW;
     r->continued.trust = DT_TRUST_NOT_TRUSTED;
     r->continued.reason = DT_REASON_NO_CERTIFICATE;
@@ -59,6 +60,7 @@ static void test_there_and_back(void **state)
     pack(&r, &row);
     assert_int_equal(unpack(dt_buf_bytes(&row), secret, &back, &plain), 0);
     assert_string_equal(back.user, "ann");
+    assert_string_equal(back.station, "198.51.100.7");
     assert_string_equal(back.owner.login, "ann@example.com");
     assert_string_equal(back.continued.rule, "Asked");
     assert_int_equal(back.continued.trust, DT_TRUST_NOT_TRUSTED);
@@ -125,6 +127,26 @@ static void test_keys_differ(void **state)
     assert_string_not_equal(a, b);
 }
 
+static void test_secret_of_a_name(void **state)
+{
+    uint8_t a[DT_SESSION_SECRET_LEN], b[DT_SESSION_SECRET_LEN];
+    dt_bytes const none = dt_bytes_of(NULL, 0), key = dt_bytes_str("key");
+
+    (void)state;
+    assert_int_equal(dt_session_secret_of_name(none, "", a), DT_E_INVALID);
+    assert_int_equal(dt_session_secret_of_name(key, "", a), DT_E_INVALID);
+    assert_int_equal(dt_session_secret_of_name(none, "radius:1", a), 0);
+    assert_int_equal(dt_session_secret_of_name(none, "radius:1", b), 0);
+    assert_memory_equal(a, b, sizeof a);
+    assert_int_equal(dt_session_secret_of_name(none, "radius:2", b), 0);
+    assert_memory_not_equal(a, b, sizeof a);
+    assert_int_equal(dt_session_secret_of_name(key, "radius:1", b), 0);
+    assert_memory_not_equal(a, b, sizeof a);
+    /* The end of a key is not the beginning of a name. */
+    assert_int_equal(dt_session_secret_of_name(dt_bytes_str("keyr"), "adius:1", a), 0);
+    assert_memory_not_equal(a, b, sizeof a);
+}
+
 static void test_bounds(void **state)
 {
     static uint8_t much[DT_SESSION_REPLY_MAX + 1];
@@ -158,9 +180,10 @@ static void test_how_long(void **state)
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_nothing_else_opens_it),
-        cmocka_unit_test(test_whose_it_is),    cmocka_unit_test(test_keys_differ),
-        cmocka_unit_test(test_bounds),         cmocka_unit_test(test_how_long),
+        cmocka_unit_test(test_there_and_back),   cmocka_unit_test(test_nothing_else_opens_it),
+        cmocka_unit_test(test_whose_it_is),      cmocka_unit_test(test_keys_differ),
+        cmocka_unit_test(test_secret_of_a_name), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_how_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,7 +198,7 @@ typedef struct dt_config {
         dt_time wait_vpn;           /* at most 55 s */
         dt_time wait_wifi;          /* at most 25 s: supplicants give up at 30 s */
         dt_time challenge_lifetime; /* of a State */
-        dt_time session_for;        /* a TLS session continues its sign-on for so long; 0 = never */
+        dt_time session_for;        /* a session continues its sign-on for so long; 0 = never */
     } mfa;
     struct {
         char *path;           /* SQLite file */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAGIC "dtT1"
+#define MAGIC "dtT2"
 #define HEX_KEY_LEN (2 * DT_SHA256_LEN)
 
 /* --- secrets ---------------------------------------------------------------------------------- */
@@ -27,17 +27,37 @@ static int derive(char const *use, uint8_t const secret[], uint8_t out[DT_SHA256
     return rc;
 }
 
+int dt_session_secret_of_name(dt_bytes key, char const *name, uint8_t out[DT_SESSION_SECRET_LEN])
+{
+    char storage[DT_SECRET_MAX + DT_SESSION_NAME_MAX + 64];
+    dt_buf b;
+
+    if (name[0] == '\0')
+        return DT_E_INVALID;
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
+    dt_buf_puts(&b, "devtrust NAS session:");
+    dt_buf_put_int(&b, (int64_t)key.len);
+    dt_buf_putc(&b, ':');
+    dt_buf_put(&b, key.p, key.len);
+    dt_buf_puts(&b, name);
+    int rc = dt_buf_error(&b);
+    if (rc == DT_OK)
+        rc = dt_crypto_sha256(dt_buf_bytes(&b), out);
+    explicit_bzero(storage, sizeof(storage));
+    return rc;
+}
+
 int dt_session_record_key(uint8_t const secret[DT_SESSION_SECRET_LEN], char out[DT_STORE_KEY_MAX])
 {
     uint8_t digest[DT_SHA256_LEN];
     char hex[HEX_KEY_LEN + 1];
-    int rc = derive("devtrust TLS session: row:", secret, digest);
+    int rc = derive("devtrust session: row:", secret, digest);
 
     out[0] = '\0';
     if (rc < 0)
         return rc;
     dt_hex(hex, digest, sizeof(digest));
-    snprintf(out, DT_STORE_KEY_MAX, "tls:%s", hex);
+    snprintf(out, DT_STORE_KEY_MAX, "session:%s", hex);
     return DT_OK;
 }
 
@@ -180,6 +200,7 @@ static void fields(walk *w, dt_session_record *r)
     TIME(r->at);
     TEXT(r->id);
     TEXT(r->user);
+    TEXT(r->station);
     NUMBER(r->continued.trust, DT_TRUST_TRUSTED);
     NUMBER(r->continued.reason, DT_REASON_COUNT - 1);
     TEXT(r->continued.rule);
@@ -204,7 +225,7 @@ int dt_session_record_pack(dt_session_record const *r, uint8_t const secret[DT_S
     dt_buf_put(&plain, r->reply.p, r->reply.len);
     int rc = w.broken ? DT_E_INVALID : dt_buf_error(&plain);
     if (rc == DT_OK)
-        rc = derive("devtrust TLS session: seal:", secret, key);
+        rc = derive("devtrust session: seal:", secret, key);
     if (rc == DT_OK) {
         size_t begin = out->len;
         put_owner(&r->owner, out);
@@ -230,7 +251,7 @@ static int open_sealed(dt_bytes row, uint8_t const secret[], dt_buf *plain, dt_s
 
     if (!take_owner(&rest, &r->owner) || rest.len < DT_AEAD_NONCE_LEN)
         return DT_E_PARSE;
-    int rc = derive("devtrust TLS session: seal:", secret, key);
+    int rc = derive("devtrust session: seal:", secret, key);
     if (rc == DT_OK)
         rc = dt_crypto_open(key, rest.p, dt_bytes_of(row.p, row.len - rest.len),
                             dt_bytes_of(rest.p + DT_AEAD_NONCE_LEN, rest.len - DT_AEAD_NONCE_LEN),

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is kept of a sign-on that passed in a TLS session of 802.1X, so that a resumption of that session can
- * go on with it. One row of DT_TABLE_REMEMBERED each.
+/* What is kept of a sign-on that passed in a session, so that a re-authentication in that session can go on
+ * with it. One row of DT_TABLE_REMEMBERED each.
  *
- * It is bound to the TLS session alone: the row's key is a digest of a secret that only the cached session
- * holds, and with that secret the row is sealed. Nothing that a person or an access point says finds it or
- * opens it. Ahead of the seal stands, in clear, whose it is, for whoever has to forget it. */
+ * A TLS session of 802.1X: the row is bound to that alone. Its key is a digest of a secret that only the cached
+ * session holds, and with that secret it is sealed. Nothing that a person or an access point says finds it or
+ * opens it.
+ *
+ * A session of a NAS, which has a name for it (Acct-Session-Id): the secret is made of that name, the NAS, and
+ * the key of States where there is one. Only a NAS can send the name, the password is checked each time, and
+ * the record says whose session it is and where.
+ *
+ * Before the sealed part the row says in clear whose it is, for whoever has to forget it. */
 #ifndef DT_CORE_SESSION_RECORD_H
 #define DT_CORE_SESSION_RECORD_H
 
@@ -28,6 +34,7 @@ typedef struct dt_session_record {
     dt_time at;                    /* of the sign-on; going on with it does not move it */
     char id[DT_SIGNON_ID_LEN + 1]; /* that names it in the audit log */
     char user[DT_USER_MAX];        /* as the door knew the person */
+    char station[DT_USER_MAX];     /* of a NAS's session; "" = it named none */
     dt_continued continued;
     dt_group_knowledge group_knowledge;
     size_t group_count, groups_len;
@@ -35,6 +42,10 @@ typedef struct dt_session_record {
     dt_bytes reply;                     /* of the door; borrowed */
 } dt_session_record;
 
+/* The secret of the session that a NAS calls `name`, which has the NAS in it and is not empty. `key` is that of
+ * States, or empty. DT_E_INVALID for an empty name, DT_E_LIMIT, DT_E_CRYPTO. Pure. */
+DT_MUST_USE int dt_session_secret_of_name(dt_bytes key, char const *name,
+                                          uint8_t out[DT_SESSION_SECRET_LEN]);
 /* The row's key. DT_E_CRYPTO. */
 DT_MUST_USE int dt_session_record_key(uint8_t const secret[DT_SESSION_SECRET_LEN],
                                       char out[DT_STORE_KEY_MAX]);

@@ -84,8 +84,16 @@ typedef struct dt_imagined {
     dt_time time; /* rules are asked for this moment; 0: now. Look-ups are made now all the same */
 } dt_imagined;
 
+/* What says that a sign-on belongs to the session of an earlier one. */
+typedef enum dt_continued_by {
+    DT_CONTINUED_BY_TLS = 0, /* a TLS session that was resumed */
+    DT_CONTINUED_BY_NAS,     /* the NAS, which calls both by one Acct-Session-Id */
+} dt_continued_by;
+
 /* The sign-on that a session goes on with, as far as it has to be the same now. */
 typedef struct dt_continued {
+    dt_continued_by by;
+    char key_id[65];  /* of the device's proved key; "" = none */
     dt_mfa_given mfa; /* zero: none was asked for */
     dt_trust trust;
     dt_reason reason;
@@ -123,8 +131,8 @@ typedef struct dt_request {
     size_t chain_count;
     bool handshake_finished; /* the TLS handshake proved the certificate's key; false = asserted */
     bool handshake_resumed;  /* it resumed a session, in which no chain is sent */
-    /* The handshake goes on with a session in which a sign-on of this person passed: no new one, so the MFA
-     * that was given then counts for as long as rule and device are the same, and the account at Okta. */
+    /* It goes on with a session in which a sign-on of this person passed: no new one, so the MFA that was
+     * given then counts for as long as rule and device are the same, and the account at Okta. */
     dt_continued const *continued;
     bool only_continue;        /* nobody can be asked here: where MFA would be, PRIMARY_MISSING */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */

@@ -138,7 +138,8 @@ bool dt_signon_is_as_continued(dt_signon const *s)
 
     return s->outcome.decision.cause == DT_DECISION_RULE &&
            strcmp(c->rule, s->outcome.decision.rule) == 0 && c->trust == s->outcome.verdict.trust &&
-           c->reason == s->outcome.verdict.reason;
+           c->reason == s->outcome.verdict.reason &&
+           strcmp(c->key_id, s->outcome.verdict.key_id) == 0;
 }
 
 static bool may_continue(dt_signon const *s, dt_time now)
@@ -237,8 +238,10 @@ static void accept(dt_signon *s, dt_time now)
     s->outcome.factor = s->earlier.factor;
     s->outcome.mfa = s->earlier;
     if (s->continues && !s->outcome.detail[0])
-        dt_signon_detail(s,
-                         "a resumed TLS session: it goes on with the sign-on that it began with");
+        dt_signon_detail(s, "%s: it goes on with the sign-on that it began with",
+                         s->continued.by == DT_CONTINUED_BY_TLS
+                             ? "a resumed TLS session"
+                             : "a re-authentication in the session of the NAS");
     dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_REMEMBERED, now);
 }
 
