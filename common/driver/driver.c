@@ -407,6 +407,8 @@ void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine
 
 void dt_driver_audit_machine(dt_driver *d, dt_signon *machine, char const *door_name)
 {
+    if (dt_signon_outcome(machine)->cause == DT_CAUSE_SESSION_DECIDES)
+        return; /* the sign-on that decides has one */
     if (audit(d, dt_signon_outcome(machine), machine, door_name, NULL))
         return;
     dt_signon_withdraw(machine, DT_CAUSE_AUDIT_FAILED,

@@ -59,13 +59,17 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
 {
     bool passes = dt_outcome_passes(o);
     bool allows = o->result == DT_ALLOW && dt_cause_allows(o->cause);
+    bool later = c->phase == DT_PAM_EARLY && o->cause == DT_CAUSE_SESSION_DECIDES;
     dt_message m = {.type = DT_MESSAGE_RESULT,
                     .result = allows   ? DT_RESULT_ALLOW
                               : passes ? DT_RESULT_PASS
+                              : later  ? DT_RESULT_LATER
                                        : DT_RESULT_DENY,
                     .cause = dt_cause_name(o->cause),
                     .message = passes ? "" : o->message};
 
+    if (allows && c->admission[0] != '\0')
+        dt_admission_keep(c->daemon, c->admission, o->cause);
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
         dt_log(LOG_NOTICE, "a module of uid %u did not take its answer", (unsigned)c->uid);
     release(c);

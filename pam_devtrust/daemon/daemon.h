@@ -33,6 +33,8 @@
 #define DT_DAEMON_RATE_WINDOW DT_SECONDS(60)
 #define DT_DAEMON_RATE_SLOTS 256 /* callers other than root that are counted at a time */
 #define DT_DAEMON_HOST_MAX 256
+#define DT_DAEMON_ADMITTED_KEPT DT_MINUTES(10) /* from being let in to the session line of sshd */
+#define DT_DAEMON_ADMITTED_BYTES 64            /* of the cause's name, which is the row's value */
 #define DT_DAEMON_SERVICE_USER "devtrust"
 
 typedef struct dt_rate {
@@ -65,6 +67,8 @@ typedef struct dt_conn {
     dt_lookup *lookup; /* under way */
     dt_run *run;       /* under way */
     uint32_t number;   /* of the last prompt */
+    dt_pam_phase phase;
+    char admission[DT_STORE_KEY_MAX]; /* where to keep that it was let in; "" = nowhere */
 } dt_conn;
 
 struct dt_daemon {
@@ -109,6 +113,16 @@ void dt_conns_drop(dt_daemon *d);
 void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len);
 /* The connection is gone: a look-up that is under way has nobody to answer. */
 void dt_request_forget(dt_conn *c);
+
+/* --- admission.c ------------------------------------------------------------------------------------- */
+/* The row of an SSH connection (dt_host_connection) and the account that is opened. False, and "", where one
+ * of them is not known. */
+bool dt_admission_key(char const *connection, char const *service, char const *account,
+                      char out[DT_STORE_KEY_MAX]);
+/* A store that takes nothing is told to the log: the session line then decides anew. */
+void dt_admission_keep(dt_daemon *d, char const *key, dt_cause cause);
+/* True, and the outcome of then, when that connection was let in for that account; once. */
+bool dt_admission_take(dt_daemon *d, char const *key, dt_outcome *out);
 
 /* --- lock_screen.c ----------------------------------------------------------------------------------- */
 /* Takes connections of callers other than root until the process ends, in threads of its own, and hands

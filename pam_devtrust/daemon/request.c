@@ -337,12 +337,14 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
                  dt_service_is_in(&config->daemon.lock_screen_services, m->service)))
         fill_place(c, m, config, session, r);
     r->agent = !ssh && has_agent(c) && dt_service_is_in(&config->daemon.agent_services, m->service);
-    r->conversation = dt_service_is_in(&config->daemon.no_prompt_services, m->service)
+    r->conversation = m->phase == DT_PAM_SESSION || m->phase == DT_PAM_EARLY ||
+                              dt_service_is_in(&config->daemon.no_prompt_services, m->service)
                           ? DT_CONVERSATION_NONE
                           : DT_CONVERSATION_LIVE;
     /* systemd, sshd after a key alone and su without a terminal run the account lines with nobody to ask;
      * whoever has been authenticated has been asked. */
-    r->prompts_unproven = m->phase == DT_PAM_ACCOUNT;
+    r->prompts_unproven = m->phase != DT_PAM_AUTH;
+    r->device_later = m->phase == DT_PAM_EARLY;
     r->push_key = r->id;
     r->password = m->password;
     r->wait_limit = config->mfa.wait_pam;
@@ -419,6 +421,8 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     }
     take_session(c, m, site.config, session);
     take_connection(c, m, site.config, connection);
+    if (m->phase == DT_PAM_AUTH || m->phase == DT_PAM_ACCOUNT)
+        (void)dt_admission_key(connection, m->service, p.account, c->admission);
     fill_persons(&p, m, c->uid == 0, &r);
     fill_request(c, m, site.config, &login, &r);
     fill_groups(l, names, &r);
@@ -554,6 +558,42 @@ void dt_request_forget(dt_conn *c)
     c->lookup = NULL;
 }
 
+/* --- sshd's session line -------------------------------------------------------------------------------------- */
+
+static bool is_known_service(dt_conn const *c, dt_message const *m, dt_site const *site)
+{
+    return c->uid == 0 && dt_service_is_in(&site->config->daemon.sshd_services, m->service);
+}
+
+/* Who was let in by the auth or account lines has had their event. */
+static bool was_let_in(dt_conn *c, dt_message const *m, dt_site const *site, dt_outcome *out)
+{
+    char connection[DT_SESSION_NAME_MAX], key[DT_STORE_KEY_MAX];
+
+    take_connection(c, m, site->config, connection);
+    return dt_admission_key(connection, m->service, find_persons(c, m, site, "").account, key) &&
+           dt_admission_take(c->daemon, key, out);
+}
+
+/* True when the request is answered, and the connection gone. */
+static bool answer_session(dt_conn *c, dt_message const *m, dt_site const *site)
+{
+    dt_outcome o = {0};
+
+    if (m->phase != DT_PAM_SESSION && m->phase != DT_PAM_EARLY)
+        return false;
+    if (!is_known_service(c, m, site)) {
+        refuse(c, m, DT_CAUSE_CONFIG, "The sign-on could not be checked. Tell your administrator.",
+               "this looks like sshd, and the service is not named in [daemon] sshd_services: add "
+               "it, or take the session line of pam_devtrust.so out");
+        return true;
+    }
+    if (m->phase == DT_PAM_EARLY || !was_let_in(c, m, site, &o))
+        return false;
+    dt_conn_finish(c, &o);
+    return true;
+}
+
 /* --- the request ------------------------------------------------------------------------------------------- */
 
 static bool is_service_name(char const *s)
@@ -580,6 +620,8 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
         refuse_caller(c, m, "the service is none of these");
     else if (d->stopping || c->over_limit)
         refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are under way");
+    else if (answer_session(c, m, site))
+        return;
     else if (c->uid != 0 || groups)
         begin_lookup(c, m, packet, len, groups, find_persons(c, m, site, "").asked);
     else
@@ -590,6 +632,7 @@ void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, si
 {
     dt_site site;
 
+    c->phase = (dt_pam_phase)m->phase;
     (void)dt_driver_hold_service(c->daemon->driver, m->service, &site);
     start(c, m, packet, len, &site);
     dt_driver_leave(&site);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What libpam calls. Authentication asks the daemon; account management repeats the answer that
  * authentication got in this very handle, or asks on its own where authentication did not run (sshd
- * with public keys alone). PAM_IGNORE is given for a sign-on that is only reported (pam_code.c) and by a
- * line that takes a passcode and decides nothing (passcode.c), and for nothing else: in a stack with
- * "sufficient" or "optional" in it, it could become a success. */
+ * with public keys alone). In sshd the session line decides about those whom neither has met. PAM_IGNORE is
+ * given for a sign-on that is only reported (pam_code.c) and by a line that takes a passcode and decides
+ * nothing (passcode.c), and for nothing else: in a stack with "sufficient" or "optional" in it, it could
+ * become a success. */
 #include "pam_devtrust/module/module.h"
 
 #include <security/pam_ext.h>
@@ -175,20 +176,51 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, char const **ar
     return remember(pamh, DATA_NAME, code, argv, &args) ? code : PAM_BUF_ERR;
 }
 
+/* sshd sets SSH_AUTH_INFO_0 at each phase. After a key alone it is still empty at the account lines. */
+static bool sshd_tells_later(pam_handle_t *pamh)
+{
+    char const *keys = pam_getenv(pamh, "SSH_AUTH_INFO_0");
+
+    return keys != NULL && keys[0] == '\0';
+}
+
+static bool is_sshd(pam_handle_t *pamh)
+{
+    return pam_getenv(pamh, "SSH_AUTH_INFO_0") != NULL ||
+           strcmp(text_item(pamh, PAM_TTY), "ssh") == 0 ||
+           strcmp(text_item(pamh, PAM_SERVICE), "sshd") == 0;
+}
+
 static int decide_account(pam_handle_t *pamh, int flags, char const **argv, dt_pam_args const *args)
 {
     int code;
 
     if (take_over(pamh, ACCOUNT_NAME, argv, args))
         return PAM_SUCCESS;
+    /* What is said here is no decision: it is not remembered, and the session line asks for one. */
+    if (sshd_tells_later(pamh) && dt_pam_session_decides(text_item(pamh, PAM_SERVICE)))
+        return dt_pam_signon(pamh, DT_PAM_EARLY, flags, args, "");
     code = dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, args, "");
     return remember(pamh, ACCOUNT_NAME, code, argv, args) ? code : PAM_BUF_ERR;
+}
+
+/* The answer that was given under this name in this very handle for this user. */
+static bool repeat(pam_handle_t *pamh, char const *name, int *code)
+{
+    void const *data = NULL;
+
+    if (pam_get_data(pamh, name, &data) != PAM_SUCCESS || data == NULL)
+        return false;
+    answer const *a = data;
+
+    *code = a->code;
+    return strcmp(a->user, current_user(pamh)) == 0;
 }
 
 int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, char const **argv)
 {
     dt_pam_args args;
-    void const *data = NULL;
+    int code;
 
     if (!dt_pam_args_parse(pamh, argc, argv, &args))
         return PAM_SYSTEM_ERR;
@@ -196,13 +228,7 @@ int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, char const **argv)
         pam_syslog(pamh, LOG_ERR, "take_passcode is for auth lines: the login is refused");
         return PAM_SYSTEM_ERR;
     }
-    if (pam_get_data(pamh, DATA_NAME, &data) == PAM_SUCCESS && data != NULL) {
-        answer const *a = data;
-
-        if (strcmp(a->user, current_user(pamh)) == 0)
-            return a->code;
-    }
-    return decide_account(pamh, flags, argv, &args);
+    return repeat(pamh, DATA_NAME, &code) ? code : decide_account(pamh, flags, argv, &args);
 }
 
 /* devtrust has no credentials to give: what it decides, it decides before. libpam asks for these
@@ -216,13 +242,20 @@ int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, char const **argv)
     return PAM_SUCCESS;
 }
 
+/* sshd only: who came by a key alone is decided about here, where it tells of the key. Of others in the same
+ * connection the daemon knows that they were let in. */
 int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, char const **argv)
 {
-    (void)pamh;
-    (void)flags;
-    (void)argc;
-    (void)argv;
-    return PAM_SUCCESS;
+    dt_pam_args args;
+    int code;
+
+    if (!dt_pam_args_parse(pamh, argc, argv, &args) || args.take_passcode)
+        return PAM_SYSTEM_ERR;
+    if (!is_sshd(pamh))
+        return PAM_SUCCESS;
+    if (repeat(pamh, DATA_NAME, &code) || repeat(pamh, ACCOUNT_NAME, &code))
+        return code;
+    return dt_pam_signon(pamh, DT_PAM_SESSION, flags, &args, "");
 }
 
 int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, char const **argv)

@@ -83,6 +83,10 @@ bool dt_watch_signals(void);
 int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a,
                   char const *password);
 
+/* --- session_line.c ------------------------------------------------------------------------------- */
+/* Whether the first session line of the service is one of ours that can refuse. */
+bool dt_pam_session_decides(char const *service);
+
 /* --- password.c ----------------------------------------------------------------------------------- */
 /* The password as the arguments say, borrowed from the handle (PAM_AUTHTOK, where it is set for the
  * modules behind); *out is "" where none is wanted. A PAM code. */

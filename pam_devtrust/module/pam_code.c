@@ -64,6 +64,8 @@ static row const rows[] = {
     {"CONFIG", PAM_SYSTEM_ERR},
     {"AUDIT_FAILED", PAM_SYSTEM_ERR},
     {"INTERNAL", PAM_SYSTEM_ERR},
+    /* What it says is DT_RESULT_LATER's to say (signon.c): as a cause it lets nobody in. */
+    {"SESSION_DECIDES", PAM_PERM_DENIED},
     /* Not enforced. Where nothing else in the stack succeeds, libpam refuses a login in which every
      * module was to be ignored. */
     {"REPORT_ONLY", PAM_IGNORE},

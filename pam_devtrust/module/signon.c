@@ -343,12 +343,21 @@ static event wait_for_daemon(login *l)
 
 /* --- the result ------------------------------------------------------------------------------------- */
 
+/* An account line that asked early goes on, to the session line. */
+static bool is_left_to_session(login const *l, dt_message const *m)
+{
+    return l->phase == DT_PAM_EARLY && m->result == DT_RESULT_LATER &&
+           strcmp(m->cause, "SESSION_DECIDES") == 0;
+}
+
 static int take_result(login *l, dt_message const *m)
 {
-    int code = dt_pam_code(m->result, m->cause);
+    int code = is_left_to_session(l, m) ? PAM_SUCCESS : dt_pam_code(m->result, m->cause);
+    /* What a session says comes where the command writes: nothing, unless there is no command. */
+    bool quiet = l->silent || (l->phase == DT_PAM_SESSION && code == PAM_SUCCESS);
     char message[DT_PROTOCOL_TEXT_MAX + 1];
 
-    snprintf(message, sizeof(message), "%s", l->silent ? "" : m->message);
+    snprintf(message, sizeof(message), "%s", quiet ? "" : m->message);
     dt_text_wrap(message);
 
     if (code == PAM_IGNORE)

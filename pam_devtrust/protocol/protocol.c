@@ -21,7 +21,7 @@ typedef struct field {
 
 #define AT(name) offsetof(dt_message, name)
 static field const fields[] = {
-    {DT_MESSAGE_REQUEST, 1, NUMBER, true, DT_PAM_AUTH, DT_PAM_ACCOUNT, AT(phase)},
+    {DT_MESSAGE_REQUEST, 1, NUMBER, true, DT_PAM_AUTH, DT_PAM_EARLY, AT(phase)},
     {DT_MESSAGE_REQUEST, 2, NUMBER, true, 1, INT32_MAX, AT(pid)},
     {DT_MESSAGE_REQUEST, 3, TEXT, true, 0, DT_PROTOCOL_SERVICE_MAX, AT(service)},
     {DT_MESSAGE_REQUEST, 4, TEXT, true, 0, DT_PROTOCOL_NAME_MAX, AT(user)},
@@ -40,7 +40,7 @@ static field const fields[] = {
     {DT_MESSAGE_PROMPT, 3, TEXT, true, 0, DT_PROTOCOL_TEXT_MAX, AT(text)},
     {DT_MESSAGE_ANSWER, 1, NUMBER, true, 1, DT_PROTOCOL_PROMPTS_MAX, AT(number)},
     {DT_MESSAGE_ANSWER, 2, TEXT, false, 0, DT_PROTOCOL_ANSWER_MAX, AT(answer)},
-    {DT_MESSAGE_RESULT, 1, NUMBER, true, DT_RESULT_ALLOW, DT_RESULT_PASS, AT(result)},
+    {DT_MESSAGE_RESULT, 1, NUMBER, true, DT_RESULT_ALLOW, DT_RESULT_LATER, AT(result)},
     {DT_MESSAGE_RESULT, 2, TEXT, true, 0, DT_PROTOCOL_CAUSE_MAX, AT(cause)},
     {DT_MESSAGE_RESULT, 3, TEXT, false, 0, DT_PROTOCOL_TEXT_MAX, AT(message)},
 };

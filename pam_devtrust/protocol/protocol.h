@@ -38,7 +38,13 @@ typedef enum dt_message_type {
     DT_MESSAGE_TYPES,
 } dt_message_type;
 
-typedef enum dt_pam_phase { DT_PAM_NO_PHASE = 0, DT_PAM_AUTH, DT_PAM_ACCOUNT } dt_pam_phase;
+typedef enum dt_pam_phase {
+    DT_PAM_NO_PHASE = 0,
+    DT_PAM_AUTH,
+    DT_PAM_ACCOUNT,
+    DT_PAM_SESSION, /* sshd's: the key is known, and nothing can be asked */
+    DT_PAM_EARLY,   /* account of sshd, which tells of the key at the session: that decides */
+} dt_pam_phase;
 
 typedef enum dt_prompt_style {
     DT_PROMPT_NO_STYLE = 0,
@@ -52,7 +58,8 @@ typedef enum dt_answer_result {
     DT_RESULT_NONE = 0,
     DT_RESULT_ALLOW,
     DT_RESULT_DENY,
-    DT_RESULT_PASS, /* neither: only reported */
+    DT_RESULT_PASS,  /* neither: only reported */
+    DT_RESULT_LATER, /* to EARLY alone: the session decides */
 } dt_answer_result;
 
 /* One message. Texts are borrowed: from the caller when it is encoded, from the packet when it is

@@ -821,15 +821,23 @@ def test_without_a_daemon_client_killed(world: PamWorld, sshd: Sshd, stranger: A
 
 # --- sshd set up otherwise ---------------------------------------------------------------------
 
-def test_public_key_alone_is_refused(world: PamWorld) -> None:
+def test_public_key_alone_without_a_session_line_is_refused(world: PamWorld) -> None:
     """sshd tells the account phase of no key then, and can show no prompt there: an enrolled
     laptop is an unknown device that cannot be asked. Refused without a wait, and no phone
     rings."""
-    with Sshd(world, AuthenticationMethods="publickey") as other:
-        ssh = other.connect("dtalice", enrolled(world, other, "device-p256"))
-        assert ssh.expect([IN, pexpect.EOF]) == 1
-        ssh.close()
-        assert ssh.exitstatus == 255
+    service = world.pam_directory / "sshd"
+    text = service.read_text()
+    ours = [line for line in text.splitlines() if line.startswith("session")][0]
+    assert "pam_devtrust.so" in ours
+    service.write_text(text.replace(ours + "\n", ""))
+    try:
+        with Sshd(world, AuthenticationMethods="publickey") as other:
+            ssh = other.connect("dtalice", enrolled(world, other, "device-p256"))
+            assert ssh.expect([IN, pexpect.EOF]) == 1
+            ssh.close()
+            assert ssh.exitstatus == 255
+    finally:
+        service.write_text(text)
     event = world.outcome("sshd")
     assert cause(event) == "MFA_NO_PROMPT" and debug(event)["deviceReason"] == "NO_CERTIFICATE"
     assert world.sim.count("okta.verify") == 0

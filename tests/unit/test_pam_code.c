@@ -23,7 +23,8 @@ static void test_allow_needs_both(void **state)
         assert_int_not_equal(dt_pam_code(DT_RESULT_DENY, name), PAM_SUCCESS);
         assert_int_not_equal(dt_pam_code(DT_RESULT_NONE, name), PAM_SUCCESS);
         assert_int_not_equal(dt_pam_code(DT_RESULT_PASS, name), PAM_SUCCESS);
-        assert_int_not_equal(dt_pam_code(4, name), PAM_SUCCESS);
+        assert_int_not_equal(dt_pam_code(DT_RESULT_LATER, name), PAM_SUCCESS);
+        assert_int_not_equal(dt_pam_code(DT_RESULT_LATER + 1, name), PAM_SUCCESS);
     }
 }
 
@@ -32,7 +33,7 @@ static void test_ignore_only_what_is_reported(void **state)
 {
     (void)state;
     for (int c = -1; c <= DT_CAUSE_COUNT; c++) {
-        for (uint32_t result = 0; result <= 4; result++)
+        for (uint32_t result = 0; result <= DT_RESULT_LATER + 1; result++)
             assert_int_equal(dt_pam_code(result, dt_cause_name((dt_cause)c)) == PAM_IGNORE,
                              result == DT_RESULT_PASS && c == DT_CAUSE_REPORT_ONLY);
     }
@@ -93,6 +94,7 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_USER_NAME, PAM_PERM_DENIED},
         {DT_CAUSE_MACHINE_MFA, PAM_PERM_DENIED},
         {DT_CAUSE_AUDIT_FAILED, PAM_SYSTEM_ERR},
+        {DT_CAUSE_SESSION_DECIDES, PAM_PERM_DENIED},
         {DT_CAUSE_MFA_NO_PROMPT, PAM_PERM_DENIED},
     };
     size_t const count = sizeof(expected) / sizeof(expected[0]);

@@ -56,6 +56,7 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_LIMITS_UNAVAILABLE] = "LIMITS_UNAVAILABLE",
         [DT_CAUSE_AUDIT_FAILED] = "AUDIT_FAILED",
         [DT_CAUSE_MFA_NO_PROMPT] = "MFA_NO_PROMPT",
+        [DT_CAUSE_SESSION_DECIDES] = "SESSION_DECIDES",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }
@@ -135,7 +136,7 @@ static void report(dt_outcome *o, dt_result r, dt_cause c)
 
 void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
 {
-    if (o->report_only && !is_fault(c)) {
+    if (o->report_only && !is_fault(c) && c != DT_CAUSE_SESSION_DECIDES) {
         report(o, r, c);
         return;
     }

@@ -70,6 +70,7 @@ typedef enum dt_cause {
     DT_CAUSE_LIMITS_UNAVAILABLE, /* a limit could be counted neither in the store nor in memory */
     DT_CAUSE_AUDIT_FAILED,       /* it would have been allowed, and nobody took its audit event */
     DT_CAUSE_MFA_NO_PROMPT,      /* MFA is due, and nobody could be asked: no push was sent */
+    DT_CAUSE_SESSION_DECIDES, /* nothing yet: sshd tells of the key later. Denies, and has no event */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */

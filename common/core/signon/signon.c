@@ -344,6 +344,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
     s->only_continue = r->only_continue;
+    s->device_later = r->device_later;
     s->handshake_resumed = r->handshake_resumed;
     if (r->continued)
         s->continued = *r->continued;

@@ -154,6 +154,9 @@ typedef struct dt_request {
                               sent at all. Either way the end is MFA_NO_PROMPT */
     bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
                          (and show the number there) instead of waiting silently */
+    bool
+        device_later; /* what proves the device comes with another request, which decides: refused now is
+                          what no device changes, and all else ends SESSION_DECIDES */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
     dt_imagined imagined; /* counts with `explain` alone; utc_offset is then of its time */
     char const *passcode; /* given along with the request; "" = none */

@@ -554,9 +554,39 @@ void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
     dt_signon_finish(s, DT_DENY, cause, now);
 }
 
+static bool refuses_for_good(dt_policy const *policy, dt_policy_input const *in)
+{
+    dt_decision d;
+
+    dt_policy_decide(policy, in, &d);
+    return d.access == DT_ACCESS_DENY &&
+           (d.cause == DT_DECISION_RULE || d.cause == DT_DECISION_NO_RULE ||
+            d.cause == DT_DECISION_BLOCKED_ZONE);
+}
+
+/* Whatever the device will turn out to be. */
+static bool refuses_every_device(dt_signon const *s, dt_policy_input in)
+{
+    in.trust = DT_TRUST_TRUSTED;
+    if (!refuses_for_good(s->site.policy, &in))
+        return false;
+    in.trust = DT_TRUST_NOT_TRUSTED;
+    for (int reason = 0; reason < DT_REASON_COUNT; reason++) {
+        in.reason = (dt_reason)reason;
+        if (!refuses_for_good(s->site.policy, &in))
+            return false;
+    }
+    return true;
+}
+
 static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
 {
     dt_decision const *d = &s->outcome.decision;
+
+    if (s->device_later && (s->outcome.report_only || !refuses_every_device(s, *in))) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_SESSION_DECIDES, now);
+        return;
+    }
 
     if (s->explain) {
         dt_signon_fail(s, DT_CAUSE_NONE, NULL);

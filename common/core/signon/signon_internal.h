@@ -356,6 +356,7 @@ struct dt_signon {
     bool continues; /* `earlier` is that of the session which goes on */
     dt_continued continued; /* never saved */
     bool only_continue;     /* the same */
+    bool device_later;      /* the same; not saved: a PAM sign-on never is */
     bool handshake_resumed; /* the same */
     char push_factor[DT_OKTA_ID_MAX];
     dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
