@@ -154,7 +154,7 @@ static void what_is_only_reported_allows_nothing(void **state)
         for (int r = DT_DENY; r <= DT_ALLOW; r++) {
             dt_outcome o = {.report_only = true};
             bool fault = c == DT_CAUSE_NONE || c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL ||
-                         c == DT_CAUSE_PRIMARY_MISSING;
+                         c == DT_CAUSE_PRIMARY_MISSING || c == DT_CAUSE_SESSION_DECIDES;
 
             assert_false(dt_outcome_passes(&o));
             dt_outcome_set(&o, (dt_result)r, (dt_cause)c);

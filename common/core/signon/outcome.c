@@ -112,11 +112,12 @@ char const *dt_would_name(dt_would w)
     return "NONE";
 }
 
-/* A fault is no decision that could be reported: with it nobody knows what the administrator wants. */
-static bool is_fault(dt_cause c)
+/* With a fault nobody knows what the administrator wants: it is not a decision that could be reported, nor is
+ * what another request decides. */
+static bool is_undecided(dt_cause c)
 {
-    return c == DT_CAUSE_NONE || c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL ||
-           c == DT_CAUSE_PRIMARY_MISSING;
+    return c == DT_CAUSE_NONE || c == DT_CAUSE_SESSION_DECIDES || c == DT_CAUSE_CONFIG ||
+           c == DT_CAUSE_INTERNAL || c == DT_CAUSE_PRIMARY_MISSING;
 }
 
 bool dt_outcome_passes(dt_outcome const *o)
@@ -136,7 +137,7 @@ static void report(dt_outcome *o, dt_result r, dt_cause c)
 
 void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
 {
-    if (o->report_only && !is_fault(c) && c != DT_CAUSE_SESSION_DECIDES) {
+    if (o->report_only && !is_undecided(c)) {
         report(o, r, c);
         return;
     }
