@@ -126,17 +126,67 @@ static int store_machine(dt_driver *d, uint8_t const *key, dt_signon const *mach
     return rc;
 }
 
-void dt_challenge_user(dt_identity const *who, char const *name, char out[DT_RLM_BINDING_MAX])
+static void put_user(dt_identity const *who, dt_bytes local, bool has_realm,
+                     char out[DT_RLM_BINDING_MAX])
 {
     char key[DT_IDENTITY_KEY_MAX];
     dt_identity_key(who, key);
-    snprintf(out, DT_RLM_BINDING_MAX, "%s\n%s", key, name);
+    snprintf(out, DT_RLM_BINDING_MAX, "%s\n%.*s%s", key, (int)local.len, (char const *)local.p,
+             has_realm ? "\nrealm" : "");
+}
+
+/* REALM\name, name@realm. */
+static dt_bytes without_realm(char const *name)
+{
+    char const *backslash = strrchr(name, '\\'), *at = strrchr(name, '@');
+    if (backslash != NULL)
+        return dt_bytes_str(backslash + 1);
+    return at != NULL ? dt_bytes_of(name, (size_t)(at - name)) : dt_bytes_str(name);
+}
+
+void dt_challenge_user(dt_identity const *who, char const *name, char out[DT_RLM_BINDING_MAX])
+{
+    dt_bytes local = without_realm(name);
+    put_user(who, local, local.len != strlen(name), out);
+}
+
+size_t dt_challenge_forms(dt_identity const *who, char const *name, char const *stripped,
+                          char out[DT_CHALLENGE_FORMS][DT_RLM_BINDING_MAX])
+{
+    bool has_realm = without_realm(name).len != strlen(name);
+    dt_challenge_user(who, name, out[0]);
+    if (!has_realm)
+        put_user(who, dt_bytes_str(name), true, out[1]);
+    else if (stripped[0] != '\0')
+        put_user(who, dt_bytes_str(stripped), false, out[1]);
+    return !has_realm || stripped[0] != '\0' ? 2 : 1;
+}
+
+/* radcli, and whoever else handles attributes as C strings, cuts a State off at a NUL: one without is drawn. A try
+ * succeeds three times in four. */
+#define STATE_TRIES_MAX 64
+
+static int make_state(uint8_t const *key, dt_state_binding const *who, dt_time expires,
+                      dt_buf *state, char id_hex[2 * DT_STATE_ID_LEN + 1], dt_error *e)
+{
+    uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
+    for (int i = 0; i < STATE_TRIES_MAX; i++) {
+        int rc = dt_host_random(random, sizeof random);
+        if (rc != 0)
+            return dt_error_set(e, rc, "no random bytes for a challenge");
+        dt_buf_reset(state);
+        rc = dt_state_token_make(key, random, who, expires, state, id_hex);
+        if (rc != 0)
+            return dt_error_set(e, rc, "a challenge's State could not be sealed");
+        if (memchr(state->p, '\0', state->len) == NULL)
+            return 0;
+    }
+    return dt_error_set(e, DT_E_CRYPTO, "a challenge's State has a NUL in it whatever is drawn");
 }
 
 static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_bytes luggage,
                 dt_buf *state, dt_error *e)
 {
-    uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
     char id_hex[2 * DT_STATE_ID_LEN + 1], user[DT_RLM_BINDING_MAX];
     dt_audit_context ctx = {0};
 
@@ -144,16 +194,13 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID,
                             "no challenge is possible: set [store] state_key_file");
-    int rc = dt_host_random(random, sizeof random);
-    if (rc != 0)
-        return dt_error_set(e, rc, "no random bytes for a challenge");
     dt_signon_audit_context(machine, &ctx);
     dt_challenge_user(dt_signon_identity(machine), ctx.name, user);
     dt_state_binding who = {user, ctx.nas, ctx.application, ctx.station};
     dt_time expires = dt_host_now() + site->config->mfa.challenge_lifetime;
-    rc = dt_state_token_make(key, random, &who, expires, state, id_hex);
+    int rc = make_state(key, &who, expires, state, id_hex, e);
     if (rc != 0)
-        return dt_error_set(e, rc, "a challenge's State could not be sealed");
+        return rc;
     return store_machine(d, key, machine, luggage, who.user, id_hex, expires, e);
 }
 

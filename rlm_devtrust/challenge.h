@@ -19,7 +19,7 @@
 uint8_t const *dt_challenge_key(dt_site const *site);
 
 /* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
- * with the key of States, and appends the State to `state` (at most DT_STATE_TOKEN_MAX bytes). Bound to
+ * with the key of States, and puts the State into `state` (at most DT_STATE_TOKEN_MAX bytes, and no NUL). Bound to
  * user, NAS, application and station of the machine's own request. DT_E_INVALID when
  * store.state_key_file is not set, DT_E_UNAVAILABLE when the store does not take it, DT_E_LIMIT when both
  * together are too long for it, DT_E_CRYPTO, DT_E_IO. Thread safe. */
@@ -41,8 +41,16 @@ DT_MUST_USE int dt_challenge_answer_key(dt_site const *site, dt_bytes state,
                                         dt_state_binding const *who, dt_bytes answer,
                                         uint8_t out[DT_SHA256_LEN], dt_error *e);
 
-#define DT_RLM_BINDING_MAX (DT_IDENTITY_KEY_MAX + DT_USER_MAX)
-/* Whose State it is: the identity's, and under the very name that it began with, which every NAS repeats. */
+#define DT_RLM_BINDING_MAX (DT_IDENTITY_KEY_MAX + DT_USER_MAX + 8)
+/* Whose State it is: the identity's, and under the very name that it began with, which every NAS repeats, whatever
+ * the realm. */
 void dt_challenge_user(dt_identity const *who, char const *name, char out[DT_RLM_BINDING_MAX]);
+
+#define DT_CHALLENGE_FORMS 2
+/* Whose State an answer under `name` may have: its own; where there is no realm, that of the same name with
+ * one, which a server on the way may have stripped; and that of `stripped`, what this server's realm left of it
+ * ("" = it took nothing off). Returns how many. */
+size_t dt_challenge_forms(dt_identity const *who, char const *name, char const *stripped,
+                          char out[DT_CHALLENGE_FORMS][DT_RLM_BINDING_MAX]);
 
 #endif

@@ -214,6 +214,16 @@ static int keep_realm(REQUEST *request, dt_rlm_inputs *in)
     return dt_rlm_value_text(whole, in->user, sizeof in->user);
 }
 
+/* Whoever is known without the realm answers a challenge by either form. */
+static int read_stripped(REQUEST *request, dt_rlm_inputs *in)
+{
+    VALUE_PAIR *stripped = string_pair(request->packet->vps, PW_STRIPPED_USER_NAME);
+    VALUE_PAIR *whole = string_pair(request->packet->vps, PW_USER_NAME);
+    if (stripped == NULL || whole == NULL || strcmp(whole->vp_strvalue, in->user) != 0)
+        return 0;
+    return dt_rlm_value_text(stripped, in->stripped, sizeof in->stripped);
+}
+
 static bool has_several_names(REQUEST *request)
 {
     DICT_ATTR const *da = dt_rlm_user_attribute();
@@ -230,6 +240,8 @@ static int read_user(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs
     int rc = dt_rlm_evaluate(request, &inst->inputs[DT_RLM_USER], in->user, sizeof in->user);
     if (rc == 0)
         rc = keep_realm(request, in);
+    if (rc == 0)
+        rc = read_stripped(request, in);
     if (rc != 0)
         return dt_error_set(e, rc, "the user name is longer than %zu bytes or holds a NUL",
                             sizeof in->user - 1);
@@ -506,7 +518,7 @@ static void read_password(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
 {
     /* Not the big arrays: this is on every request's way. */
-    in->user[0] = in->client_ip[0] = in->nas[0] = in->station[0] = '\0';
+    in->user[0] = in->stripped[0] = in->client_ip[0] = in->nas[0] = in->station[0] = '\0';
     in->platform[0] = in->vpn_device_id[0] = in->passcode[0] = in->push_key[0] = '\0';
     in->password[0] = '\0';
     in->client_ip_is_known = in->user_is_wrong = false;

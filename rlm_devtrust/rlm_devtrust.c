@@ -591,28 +591,48 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
     return code;
 }
 
+#define MICROSOFT 311 /* RFC 2548 */
+#define MSCHAP2_RESPONSE 25
+
+/* What was typed. radcli sends an empty User-Password for Enter, and the server drops attributes that are
+ * empty; other forms of a password hide what was typed. */
+static bool read_answer(REQUEST *request, dt_bytes *out)
+{
+    VALUE_PAIR *list = request->packet->vps;
+    VALUE_PAIR *typed = fr_pair_find_by_num(list, PW_USER_PASSWORD, 0, TAG_ANY);
+    *out = typed != NULL ? dt_bytes_of(typed->vp_strvalue, typed->vp_length) : dt_bytes_str("");
+    return out->len <= DT_ANSWER_MAX &&
+           (typed != NULL ||
+            (fr_pair_find_by_num(list, PW_CHAP_PASSWORD, 0, TAG_ANY) == NULL &&
+             fr_pair_find_by_num(list, PW_MSCHAP_RESPONSE, MICROSOFT, TAG_ANY) == NULL &&
+             fr_pair_find_by_num(list, MSCHAP2_RESPONSE, MICROSOFT, TAG_ANY) == NULL));
+}
+
 /* The answer to a challenge of ours: the first factor was verified before the challenge was made. */
 static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
                           VALUE_PAIR const *state, dt_signon *machine)
 {
     dt_identity identity;
-    char user[DT_RLM_BINDING_MAX];
+    char users[DT_CHALLENGE_FORMS][DT_RLM_BINDING_MAX];
     dt_error e = {0};
     if (identity_of(in, &identity, &e) != 0)
         return refuse(inst, request, in, DT_CAUSE_USER_NAME, "", e.text);
-    dt_challenge_user(&identity, in->user, user);
-    dt_state_binding who = {user, in->nas, inst->application, in->station};
-    VALUE_PAIR *password = fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
-    if (password == NULL || password->vp_length > DT_ANSWER_MAX)
+    dt_state_binding who = {NULL, in->nas, inst->application, in->station};
+    dt_bytes answer;
+    if (!read_answer(request, &answer))
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again,
                       "the answer to a challenge has to come as User-Password, of at most 128 "
                       "bytes");
-    dt_bytes answer = dt_bytes_of(password->vp_strvalue, password->vp_length);
     dt_parked *parked = NULL;
     bool first = false;
     uint8_t key[DT_SHA256_LEN];
-    int rc = dt_challenge_answer_key(in->site, dt_bytes_of(state->vp_octets, state->vp_length),
+    int rc = DT_E_CRYPTO;
+    size_t forms = dt_challenge_forms(&identity, in->user, in->stripped, users);
+    for (size_t i = 0; i < forms && rc == DT_E_CRYPTO; i++) {
+        who.user = users[i];
+        rc = dt_challenge_answer_key(in->site, dt_bytes_of(state->vp_octets, state->vp_length),
                                      &who, answer, key, &e);
+    }
     if (rc != 0)
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again, e.text);
     if (dt_waiting_room_answer(inst->link->room, key, &parked, &first) != 0)

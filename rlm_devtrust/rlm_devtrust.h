@@ -158,7 +158,9 @@ typedef struct dt_rlm_inputs {
     char id[DT_SIGNON_ID_LEN + 1];
     char
         user[DT_USER_MAX]; /* as the directory has it, or as it came; the core makes the identity */
-    bool user_is_wrong;    /* of the errors below, one about the user's name */
+    char stripped
+        [DT_USER_MAX];  /* what the server's realm left of `user`; "" = it took nothing off */
+    bool user_is_wrong; /* of the errors below, one about the user's name */
     char client_ip[DT_ADDRESS_MAX]; /* or what stands in its place; "" = nothing */
     bool client_ip_is_known;
     char nas[DT_USER_MAX];

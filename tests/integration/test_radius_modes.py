@@ -108,6 +108,46 @@ def test_push_is_asked_for_by_challenge(challenge: World) -> None:
     assert len(challenge.sim.pushes(user + "@example.com")) == 1
 
 
+def answer_by(world: World, user: str, state: bytes, *more: tuple[str, bytes]) -> rad.Reply:
+    """An answer without User-Password, as radcli sends Enter: the server drops empty attributes."""
+    client = world.client()
+    named: list[tuple[str, Any]] = [("User-Name", user), ("State", state), *more]
+    return client.request([*named, *client.defaults.items()]).send().wait()  # type: ignore
+
+
+def test_enter_without_an_attribute(challenge: World) -> None:
+    user = challenge.person("greta", PUSH, push="manual")
+    reply = challenge.client().login(user)
+    challenge.sim.approve(user + "@example.com")
+    assert answer_by(challenge, user, reply.state).code == ACCEPT
+    assert challenge.outcome(user, "MFA_SUCCESS")["factor"] == PUSH
+
+
+def test_enter_without_an_attribute_before_the_approval(challenge: World) -> None:
+    user = challenge.person("gero", PUSH, push="manual")
+    reply = challenge.client().login(user)
+    assert answer_by(challenge, user, reply.state).code != ACCEPT
+    assert not challenge.outcomes(user, "MFA_SUCCESS")
+
+
+@pytest.mark.parametrize("name", ["MS-CHAP2-Response", "CHAP-Password"])
+def test_answer_that_hides_what_was_typed(challenge: World, name: str) -> None:
+    """It is no Enter, even where the push was approved."""
+    user = challenge.person("hidden-" + name[:2].lower(), PUSH, push="manual")
+    reply = challenge.client().login(user)
+    challenge.sim.approve(user + "@example.com")
+    size = 50 if name.startswith("MS") else 17
+    assert answer_by(challenge, user, reply.state, (name, bytes(size))).code == REJECT
+    challenge.outcome(user, "STATE_INVALID")
+
+
+def test_state_is_without_a_nul(challenge: World) -> None:
+    """radcli cuts it off there."""
+    user = challenge.person("henry", TOTP)
+    for _ in range(60):
+        assert b"\0" not in challenge.client().login(user).state
+
+
 def test_enter_before_the_approval(challenge: World) -> None:
     """Whoever presses Enter too early is asked again, or waited for; never let in."""
     user = challenge.person("ellen", PUSH, push="manual")

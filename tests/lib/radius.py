@@ -46,7 +46,8 @@ ACCEPT, REJECT, CHALLENGE = 2, 3, 11
 ACCOUNTING_RESPONSE = 5
 NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Challenge"}
 
-ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "NAS-IP-Address": 4, "Framed-IP-Address": 8,
+ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "CHAP-Password": 3, "NAS-IP-Address": 4,
+              "Framed-IP-Address": 8,
               "Filter-Id": 11, "Reply-Message": 18, "Class": 25, "Session-Timeout": 27,
               "Tunnel-Type": 64, "Tunnel-Medium-Type": 65, "Tunnel-Client-Endpoint": 66,
               "Tunnel-Private-Group-Id": 81, "NAS-Port-Type": 61,
@@ -352,6 +353,15 @@ class World:
 
     def passcode(self, name: str) -> str:
         return self.sim.passcode(name + "@example.com")
+
+    @contextlib.contextmanager
+    def okta_down(self) -> Iterator[None]:
+        """Nobody listens where Okta was."""
+        self.sim.listener("okta", "down")
+        try:
+            yield
+        finally:
+            self.sim.listener("okta", "up")
 
     def outcomes(self, user: str, cause: str = "") -> list[dict[str, Any]]:
         """The audit events so far of how the user's sign-ons ended."""

@@ -38,8 +38,8 @@ static int key_name(uint8_t const key[DT_AEAD_KEY_LEN], uint8_t out[DT_TOKEN_KEY
     memcpy(text + sizeof(label), key, DT_AEAD_KEY_LEN);
     int rc = dt_crypto_sha256(dt_bytes_of(text, sizeof(text)), digest);
     explicit_bzero(text, sizeof(text));
-    if (rc == DT_OK)
-        memcpy(out, digest, DT_TOKEN_KEY_NAME_LEN);
+    for (size_t i = 0; rc == DT_OK && i < DT_TOKEN_KEY_NAME_LEN; i++)
+        out[i] = digest[i] != 0 ? digest[i] : UINT8_MAX; /* no NUL: see rlm_devtrust/challenge.c */
     return rc;
 }
 
