@@ -131,7 +131,7 @@ typedef struct checking {
     dt_pam_report *r;
     dt_pam_service *s;
     service_kind const *kind;
-    dt_pam_findings *auth, *account;
+    dt_pam_findings *auth, *account, *session; /* session: of sshd alone */
     dt_error *e;
 } checking;
 
@@ -308,6 +308,57 @@ static void check_first_factor(checking *k)
            "the modules that check passwords");
 }
 
+static bool is_sshd(checking const *k)
+{
+    return strcmp(k->r->service, "sshd") == 0;
+}
+
+/* The first of all that libpam runs of the kind; NULL = none. */
+static dt_pam_line const *first_module(dt_pam_stack const *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->lines[i].what == DT_PAM_MODULE)
+            return &p->lines[i];
+    }
+    return NULL;
+}
+
+static bool comes_first(checking const *k)
+{
+    dt_pam_line const *line = first_module(&k->s->stacks[DT_PAM_SESSION]);
+
+    return line != NULL && line->is_devtrust;
+}
+
+/* sshd tells the session lines of the key; what stands before ours may tell of another. */
+static void check_session(checking *k)
+{
+    dt_pam_stack const *p = &k->s->stacks[DT_PAM_SESSION];
+    dt_pam_finding *f;
+
+    if (!k->session->asks)
+        return;
+    tell_ways(k, DT_PAM_SESSION, k->session);
+    for (size_t i = 0; i < p->count && !p->lines[i].is_devtrust; i++) {
+        if (!is_module(&p->lines[i], "pam_env.so") ||
+            strstr(p->lines[i].arguments, "user_readenv=1") == NULL)
+            continue;
+        f = find(
+            k, DT_PAM_BYPASS,
+            "session: pam_env.so lets people write SSH_AUTH_INFO_0 themselves, and with it the "
+            "key that %s:%d is told of",
+            first_devtrust(p)->file, first_devtrust(p)->number);
+        set_place(f, &p->lines[i]);
+        set_write(f, "the line of pam_devtrust.so before all other session lines");
+    }
+}
+
+/* Who comes without the auth lines is decided about by it. */
+static bool session_decides(checking const *k)
+{
+    return k->session->asks && k->session->way_count == 0 && !k->session->too_large;
+}
+
 /* auth protects, and nothing asks where auth is not run. */
 static void check_account(checking *k)
 {
@@ -323,7 +374,7 @@ static void check_account(checking *k)
         set_place(f, first_devtrust(p));
         set_write(f, "no account line of pam_devtrust.so");
     }
-    if (k->account->asks || k->kind->always_authenticates)
+    if (k->account->asks || k->kind->always_authenticates || session_decides(k))
         return;
     f = find(k, DT_PAM_BYPASS,
              "account: no line asks devtrust, and who is let in without the auth lines (login -f, "
@@ -358,7 +409,7 @@ static void tell_unprotected(checking *k)
 
 static bool asks(checking const *k)
 {
-    return k->auth->asks || k->account->asks;
+    return k->auth->asks || k->account->asks || k->session->asks;
 }
 
 static void check_lines(checking *k)
@@ -379,11 +430,12 @@ static void check_lines(checking *k)
     if (k->auth->asks) {
         tell_ways(k, DT_PAM_AUTH, k->auth);
         check_first_factor(k);
-    } else if (strcmp(k->r->service, "sshd") != 0) {
+    } else if (!is_sshd(k)) {
         (void)find(k, DT_PAM_NOTE, "auth: no line asks devtrust; the account lines do");
     }
     if (k->account->asks && !k->kind->no_account_line)
         tell_ways(k, DT_PAM_ACCOUNT, k->account);
+    check_session(k);
     check_account(k);
     check_password_lines(k);
 }
@@ -401,6 +453,7 @@ static char const *way_text(dt_sshd_way const *w, char *out, size_t size)
 }
 
 #define METHODS_WRITE "AuthenticationMethods publickey,keyboard-interactive:pam"
+#define SESSION_WRITE "session required pam_devtrust.so, before all other session lines"
 
 static dt_pam_finding *find_option(checking *k, dt_pam_verdict v, char const *option,
                                    char const *text)
@@ -409,6 +462,59 @@ static dt_pam_finding *find_option(checking *k, dt_pam_verdict v, char const *op
 
     (void)snprintf(f->place, sizeof(f->place), "sshd: %s", option);
     return f;
+}
+
+/* There is a way on which people are asked. */
+static bool converses(dt_sshd_options const *o)
+{
+    char const *option = NULL;
+
+    for (size_t i = 0; i < o->way_count; i++) {
+        if (dt_sshd_way_is_open(o, &o->ways[i], &option) &&
+            dt_sshd_way_has(&o->ways[i], "keyboard-interactive"))
+            return true;
+    }
+    return false;
+}
+
+/* PAM has nothing but its account and session lines there. */
+static void check_sshd_without_conversation(checking *k, dt_sshd_options const *o,
+                                            dt_sshd_way const *w, char const *option)
+{
+    bool key = dt_sshd_way_has(w, "publickey");
+    dt_pam_finding *f;
+
+    if (!k->account->asks && !k->session->asks) {
+        f = find_option(
+            k, DT_PAM_BYPASS, option,
+            "sshd then runs no auth line, and no account or session line asks devtrust");
+        set_write(f, METHODS_WRITE ", and account required pam_devtrust.so; or " SESSION_WRITE);
+    } else if (!key) {
+        f = find_option(k, DT_PAM_CANNOT_WORK, option,
+                        "sshd then runs the account lines alone, and there is no key: every device "
+                        "is unknown, and nobody can be asked");
+        set_write(f, METHODS_WRITE);
+    } else if (!k->session->asks) {
+        f = find_option(k, DT_PAM_CANNOT_WORK, option,
+                        "sshd then runs the account lines alone, tells them of no key and shows no "
+                        "prompt: every device is unknown, and nobody can be asked");
+        set_write(f, METHODS_WRITE "; or, for programs that cannot be asked, " SESSION_WRITE);
+    } else if (k->account->asks && session_decides(k) && !comes_first(k)) {
+        f = find_option(
+            k, DT_PAM_CANNOT_WORK, option,
+            "the session line of pam_devtrust.so is not the first one: the account line "
+            "passes nothing on to it, and refuses everybody");
+        set_write(f, SESSION_WRITE);
+    } else if (converses(o)) {
+        f = find_option(
+            k, DT_PAM_CANNOT_WORK, option,
+            "whoever has a key takes this way: on a device that is not trusted people are "
+            "refused, and never asked for MFA");
+        set_write(f, METHODS_WRITE ", and publickey in a Match block for programs alone");
+    } else {
+        (void)find_option(k, DT_PAM_NOTE, option,
+                          "nobody can be asked: a trusted device is let in, any other is refused");
+    }
 }
 
 /* One way to log in that can be completed. */
@@ -433,17 +539,7 @@ static void check_sshd_way(checking *k, dt_sshd_options const *o, dt_sshd_way co
         set_write(f, "PasswordAuthentication no, KbdInteractiveAuthentication yes");
         return;
     }
-    if (!k->account->asks) {
-        f = find_option(k, DT_PAM_BYPASS, option,
-                        "sshd then runs no auth line, and no account line asks devtrust");
-        set_write(f, METHODS_WRITE ", and account required pam_devtrust.so");
-        return;
-    }
-    f = find_option(
-        k, DT_PAM_CANNOT_WORK, option,
-        "sshd then runs the account lines alone, tells them of no key and shows no prompt: "
-        "every device is unknown, and nobody can be asked");
-    set_write(f, METHODS_WRITE);
+    check_sshd_without_conversation(k, o, w, option);
 }
 
 static void check_sshd_ways(checking *k, dt_sshd_options const *o)
@@ -469,15 +565,15 @@ static void check_sshd_ways(checking *k, dt_sshd_options const *o)
 static void check_sshd_root(checking *k, dt_sshd_options const *o)
 {
     char const *option = NULL;
-    bool converses = false;
+    bool asked = false;
     char name[64];
     dt_pam_finding *f;
 
     for (size_t i = 0; i < o->way_count; i++)
-        converses |= dt_sshd_way_is_open(o, &o->ways[i], &option) &&
-                     (dt_sshd_way_has(&o->ways[i], "keyboard-interactive") ||
-                      dt_sshd_way_has(&o->ways[i], "password"));
-    if (!converses || strcmp(o->root_login, "yes") == 0 || strcmp(o->root_login, "no") == 0)
+        asked |= dt_sshd_way_is_open(o, &o->ways[i], &option) &&
+                 (dt_sshd_way_has(&o->ways[i], "keyboard-interactive") ||
+                  dt_sshd_way_has(&o->ways[i], "password"));
+    if (!asked || strcmp(o->root_login, "yes") == 0 || strcmp(o->root_login, "no") == 0)
         return;
     (void)snprintf(name, sizeof(name), "PermitRootLogin %s",
                    strcmp(o->root_login, "without-password") == 0 ? "prohibit-password"
@@ -505,6 +601,12 @@ static void check_sshd_rest(checking *k, dt_sshd_options const *o)
             k, DT_PAM_CANNOT_WORK, "LoginGraceTime",
             "it ends before wait_pam: sshd closes the connection while a push is waited for");
         set_write(f, "LoginGraceTime 120, or a shorter [mfa] wait_pam");
+    }
+    if (k->session->asks && o->tunnel != NULL && strcmp(o->tunnel, "no") != 0) {
+        f = find_option(
+            k, DT_PAM_BYPASS, "PermitTunnel",
+            "sshd opens tunnels (ssh -w) even in a connection whose session PAM refused");
+        set_write(f, "PermitTunnel no");
     }
     if (dt_sshd_is_on(o->empty_passwords)) {
         f = find_option(k, DT_PAM_NOTE, "PermitEmptyPasswords yes",
@@ -547,7 +649,7 @@ static void check_sshd(checking *k)
 {
     size_t before = k->r->count;
 
-    if (k->c->skip_sshd || !asks(k) || strcmp(k->r->service, "sshd") != 0)
+    if (k->c->skip_sshd || !asks(k) || !is_sshd(k))
         return;
     check_sshd_for(k, k->c->user != NULL ? k->c->user : "nobody", false);
     if (k->r->count == before || k->r->findings[k->r->count - 1].verdict != DT_PAM_BYPASS)
@@ -758,6 +860,9 @@ static int check_service(checking *k)
         rc = dt_pam_stack_examine(&k->s->stacks[DT_PAM_AUTH], false, k->auth);
     if (rc == DT_OK)
         rc = dt_pam_stack_examine(&k->s->stacks[DT_PAM_ACCOUNT], true, k->account);
+    memset(k->session, 0, sizeof(*k->session));
+    if (rc == DT_OK && is_sshd(k))
+        rc = dt_pam_stack_examine(&k->s->stacks[DT_PAM_SESSION], false, k->session);
     if (rc == DT_OK) {
         check_lines(k);
         check_sshd(k);
@@ -779,7 +884,8 @@ static int check_services(dt_pam_check const *c, char *const *names, size_t coun
     k.r = calloc(1, sizeof(*k.r));
     k.auth = calloc(1, sizeof(*k.auth));
     k.account = calloc(1, sizeof(*k.account));
-    if (k.r == NULL || k.auth == NULL || k.account == NULL)
+    k.session = calloc(1, sizeof(*k.session));
+    if (k.r == NULL || k.auth == NULL || k.account == NULL || k.session == NULL)
         rc = dt_error_set(e, DT_E_NOMEM, "out of memory");
     for (size_t i = 0; rc == DT_OK && i < count; i++) {
         k.kind = kind_of(names[i]);
@@ -794,6 +900,7 @@ static int check_services(dt_pam_check const *c, char *const *names, size_t coun
     free(k.r);
     free(k.auth);
     free(k.account);
+    free(k.session);
     return rc;
 }
 

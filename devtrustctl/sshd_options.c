@@ -35,6 +35,7 @@ static void set_value(dt_sshd_options *o, char const *name, char const *value)
                        {"permitrootlogin", &o->root_login},
                        {"permitemptypasswords", &o->empty_passwords},
                        {"usedns", &o->use_dns},
+                       {"permittunnel", &o->tunnel},
                        {"authenticationmethods", &o->methods}};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

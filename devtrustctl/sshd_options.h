@@ -19,7 +19,7 @@ typedef struct dt_sshd_way {
 typedef struct dt_sshd_options {
     dt_buf text; /* what the others point into */
     char const *use_pam, *kbd_interactive, *password, *public_key, *gssapi, *host_based,
-        *root_login, *empty_passwords, *use_dns, *methods;
+        *root_login, *empty_passwords, *use_dns, *tunnel, *methods;
     long grace; /* LoginGraceTime, seconds; 0 = no limit */
     bool any;   /* AuthenticationMethods any: each way is one enabled method */
     dt_sshd_way ways[DT_SSHD_WAYS_MAX];

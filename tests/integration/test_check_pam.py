@@ -147,6 +147,7 @@ def write(name: str, text: str) -> Callable[[Host], None]:
 
 AUTH = r"auth +required +pam_devtrust.so"
 ACCOUNT = r"account +required +pam_devtrust.so"
+SESSION = r"session +required +pam_devtrust.so"
 BYPASS, BROKEN = "can be bypassed", "cannot work"
 
 EDITS: dict[str, Edit] = {
@@ -329,6 +330,71 @@ SSHD: dict[str, tuple[tuple[str, ...], str, str, str]] = {
     "for some": (("KbdInteractiveAuthentication yes", "Match User nobody",
                   "AuthenticationMethods publickey", "Match all"), BROKEN, "(publickey)", "no key"),
 }
+KEYS = ("AuthenticationMethods publickey",)
+# With the session line: what sshd is told, what is edited, the verdict, where, what is said.
+PROGRAMS: dict[str, tuple[tuple[str, ...], Optional[tuple[str, str]], str, str, str]] = {
+    "key alone": (KEYS, None, "protected", "", ""),
+    "nothing but keys": (("KbdInteractiveAuthentication no", "AuthenticationMethods any"), None,
+                         "protected", "", ""),
+    "no account line": (KEYS, (ACCOUNT, ""), "protected", "", ""),
+    "requisite": (KEYS, (SESSION, f"session requisite {OURS}"), "protected", "", ""),
+    "root by key": ((*KEYS, "PermitRootLogin prohibit-password"), None, "protected", "", ""),
+    "missing": (KEYS, (SESSION, ""), BROKEN, "(publickey)", "no key"),
+    "missing, and no account line": (KEYS, (f"(?s){ACCOUNT}(.*){SESSION}", r"\1"), BYPASS,
+                                     "(publickey)", "no account or session line"),
+    "optional": (KEYS, (SESSION, f"session optional {OURS}"), BYPASS, "sshd:", "lets its refusal"),
+    "sufficient": (KEYS, (SESSION, f"session sufficient {OURS}"), BYPASS, "sshd:", "lines after"),
+    "ignored where it is missing": (
+        KEYS, (SESSION, f"session [success=ok module_unknown=ignore default=bad] {OURS}"), BYPASS,
+        "sshd:", "module_unknown"),
+    "after what ends the stack": (
+        KEYS, (SESSION, f"session sufficient pam_x.so\nsession required {OURS}"), BYPASS, "sshd:",
+        "ends the stack"),
+    "jumped over": (
+        KEYS, (SESSION, f"session [success=1 default=ignore] pam_x.so\nsession required {OURS}"),
+        BYPASS, "sshd:", "jumps over"),
+    "forgotten": (
+        KEYS, (SESSION, f"session required {OURS}\nsession [default=reset] pam_x.so"), BYPASS,
+        "sshd:", "forgets"),
+    "after people's own environment": (
+        KEYS, (SESSION, f"session required pam_env.so user_readenv=1\nsession required {OURS}"),
+        BYPASS, "sshd:", "SSH_AUTH_INFO_0"),
+    "not the first": (KEYS, (SESSION, f"session required pam_env.so\nsession required {OURS}"),
+                      BROKEN, "(publickey)", "passes nothing on"),
+    "key or conversation": (("AuthenticationMethods publickey publickey,keyboard-interactive:pam",),
+                            None, BROKEN, "(publickey)", "takes this way"),
+    "tunnels": ((*KEYS, "PermitTunnel point-to-point"), None, BYPASS, "PermitTunnel", "ssh -w"),
+    "no key": (("AuthenticationMethods gssapi-with-mic", "GSSAPIAuthentication yes"), None, BROKEN,
+               "(gssapi-with-mic)", "there is no key"),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_sshd_for_programs(host: Host, name: str) -> None:
+    lines, edited, verdict, place, said = PROGRAMS[name]
+    host.install("sshd")
+    host.sshd(*lines)
+    if edited:
+        host.edit("sshd", *edited)
+    report = host.one("sshd")
+    assert report["verdict"] == verdict, report
+    fits = [f for f in worst(report) if said in f["text"] and place in f["place"]
+            or place == "sshd:" and "/etc/pam.d/sshd:" in f["place"] and said in f["text"]]
+    assert verdict == "protected" or fits and all(f["write"] for f in fits), report
+
+
+def test_the_drop_in_for_programs(host: Host) -> None:
+    """As it is shipped: who is in its group comes by key alone."""
+    host.install("sshd")
+    sample = (ROOT / "conf" / "sshd" / "devtrust-programs.conf").read_text()
+    assert "Match Group devtrust-programs\n" in sample
+    host.sshd(*sample.replace("Group devtrust-programs", "Group daemon").splitlines(), "Match all")
+    notes = [f["text"] for f in host.check("--user", "daemon")[1]["sshd"]["findings"]]
+    assert any("nobody can be asked" in n for n in notes), notes
+    assert host.check("--user", "daemon")[1]["sshd"]["verdict"] == "protected"
+    assert not host.one("sshd")["findings"]
+
+
 FINE: dict[str, tuple[str, ...]] = {
     "the drop-in": (),
     "no root": ("PermitRootLogin no",),
@@ -341,8 +407,10 @@ FINE: dict[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("name", SSHD)
 def test_sshd(host: Host, name: str) -> None:
+    """Without a session line, as the sample once was."""
     lines, verdict, place, said = SSHD[name]
     host.install("sshd")
+    host.edit("sshd", SESSION, "")
     host.sshd(*lines)
     status, found = host.check()
     report = found["sshd"]
@@ -363,6 +431,8 @@ def test_debians_default_of_sshd(host: Host) -> None:
     """The PAM sample alone, without the drop-in for sshd."""
     host.install("sshd")
     host.sshd("UsePAM yes", "KbdInteractiveAuthentication no", drop_in=False)
+    assert any("any (password)" in f["place"] for f in worst(host.one("sshd")))
+    host.edit("sshd", SESSION, "")
     places = [f["place"] for f in worst(host.one("sshd"))]
     assert any("any (publickey)" in p for p in places)
     assert any("any (password)" in p for p in places)
@@ -374,6 +444,7 @@ def test_debians_default_of_sshd(host: Host) -> None:
 
 def test_match_of_one_user(host: Host) -> None:
     host.install("sshd")
+    host.edit("sshd", SESSION, "")
     host.sshd("Match User daemon", "AuthenticationMethods publickey", "Match all")
     assert host.one("sshd")["verdict"] == "protected"
     assert host.check("--user", "daemon")[1]["sshd"]["verdict"] == BROKEN
