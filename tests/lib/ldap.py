@@ -10,6 +10,7 @@ import contextlib
 import os
 import pwd
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -39,8 +40,30 @@ sizelimit {size_limit}
 pidfile {directory}/slapd.pid
 database mdb
 suffix "{base}"
+rootdn "{admin}"
+rootpw {admin_password}
 directory {directory}/data
 index objectClass,uid,uidNumber,gidNumber,memberUid eq
+{policy}"""
+ADMIN = "cn=admin," + BASE
+ADMIN_PASSWORD = secrets.token_hex(8)
+
+# People change their own passwords, and must where the administrator says so.
+POLICY = f"""\
+access to attrs=userPassword by self write by anonymous auth by * none
+access to * by * read
+overlay ppolicy
+ppolicy_default "cn=passwords,{BASE}"
+"""
+POLICY_ENTRY = f"""\
+dn: cn=passwords,{BASE}
+objectClass: device
+objectClass: pwdPolicy
+cn: passwords
+pwdAttribute: userPassword
+pwdMustChange: TRUE
+pwdLockout: TRUE
+pwdMaxFailure: 100
 """
 
 
@@ -71,12 +94,14 @@ def escaped(name: str) -> str:
 class Ldap:
     """A directory with people (name -> uid) and groups (name -> (gid, members)); `password` is
     everybody's. `member_of` gives a person's entry the names of groups (name -> distinguished
-    names), as directories do that keep them there; `entries` are further ones in LDIF."""
+    names), as directories do that keep them there; `entries` are further ones in LDIF. `primary` is
+    everybody's first group, 0 that of their own number; `policy`: passwords can be changed."""
 
     def __init__(self, people: Mapping[str, int],
                  groups: Mapping[str, tuple[int, Iterable[str]]], *, password: str = "",
                  entries: Iterable[str] = (),
-                 member_of: Optional[Mapping[str, Iterable[str]]] = None) -> None:
+                 member_of: Optional[Mapping[str, Iterable[str]]] = None, primary: int = 0,
+                 policy: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="devtrust-ldap-"))
         os.chmod(self.directory, 0o755)
         (self.directory / "data").mkdir()
@@ -85,12 +110,15 @@ class Ldap:
         self._nslcd: Optional["Process[bytes]"] = None
         self.config = self.directory / "slapd.conf"
         self.config.write_text(CONFIG.format(
-            directory=self.directory, base=BASE, size_limit=SIZE_LIMIT,
-            modules="moduleload memberof" if member_of else ""))
+            directory=self.directory, base=BASE, size_limit=SIZE_LIMIT, admin=ADMIN,
+            admin_password=ADMIN_PASSWORD, policy=POLICY if policy else "",
+            modules="\n".join(["moduleload memberof"] * bool(member_of)
+                              + ["moduleload ppolicy"] * policy)))
         made = [f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\n"
                 "dc: example\no: Example\n"]
         made += [f"dn: uid={name},{BASE}\nobjectClass: account\nobjectClass: posixAccount\n"
-                 f"uid: {name}\ncn: {name}\nuidNumber: {uid}\ngidNumber: {uid}\n"
+                 "objectClass: shadowAccount\n"
+                 f"uid: {name}\ncn: {name}\nuidNumber: {uid}\ngidNumber: {primary or uid}\n"
                  f"homeDirectory: /nonexistent\nloginShell: /bin/sh\n"
                  + (f"userPassword: {password}\n" if password else "")
                  + "".join(f"memberOf: {dn}\n" for dn in (member_of or {}).get(name, ()))
@@ -98,7 +126,7 @@ class Ldap:
         made += [f"dn: cn={escaped(name)},{BASE}\nobjectClass: posixGroup\ncn: {name}\n"
                  f"gidNumber: {gid}\n" + "".join(f"memberUid: {m}\n" for m in members)
                  for name, (gid, members) in groups.items()]
-        self.add("\n".join([*made, *entries]))
+        self.add("\n".join([*made, *[POLICY_ENTRY] * policy, *entries]))
 
     def add(self, entries: str) -> None:
         """Entries in LDIF, while slapd does not run."""
@@ -110,6 +138,14 @@ class Ldap:
     @property
     def url(self) -> str:
         return f"ldap://127.0.0.1:{self.port}"
+
+    def modify(self, name: str, changes: str) -> None:
+        """Changes a person's entry, as its administrator; `changes` as in ldif(5)."""
+        done = subprocess.run(
+            ["ldapmodify", "-x", "-H", self.url, "-D", ADMIN, "-w", ADMIN_PASSWORD],
+            input=f"dn: uid={name},{BASE}\nchangetype: modify\n{changes}\n", text=True,
+            capture_output=True, timeout=LIMIT)
+        assert done.returncode == 0, done.stderr
 
     # --- slapd -----------------------------------------------------------------------------------
 
@@ -127,6 +163,15 @@ class Ldap:
     def stop(self) -> None:
         end(self._slapd)
         self._slapd = None
+
+    def pause(self) -> None:
+        """It takes connections, and answers nothing."""
+        assert self._slapd is not None
+        self._slapd.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._slapd is not None
+        self._slapd.send_signal(signal.SIGCONT)
 
     # --- the name service ------------------------------------------------------------------------
 

@@ -61,8 +61,12 @@ class PamWorld:
 
     def __init__(self, pki: Mapping[str, Any], *, applications: Sequence[str] = ("sshd", "sudo"),
                  settings: Optional[Settings] = None,
-                 accounts: Optional[Mapping[str, int]] = None, aliases: bool = False) -> None:
-        """`accounts`: more of them; `aliases`: all are known as NAME@corp.example, too."""
+                 accounts: Optional[Mapping[str, int]] = None, aliases: bool = False,
+                 packages: Optional[Path] = None) -> None:
+        """`accounts`: more of them; `aliases`: all are known as NAME@corp.example, too; `packages`:
+        a tree of unpacked packages (unpack_packages) that the world has over a copy of its own of
+        this system, in which everything may be changed."""
+        self.packages = packages
         self.accounts = {**ACCOUNTS, **(accounts or {})}
         self.aliases = aliases
         self.directory = Path(tempfile.mkdtemp(prefix="devtrust-pam-"))
@@ -117,6 +121,16 @@ class PamWorld:
             switch.write_text("passwd: files hesiod\ngroup: files\nshadow: files\nhosts: files\n")
             binds += [(switch, "/etc/nsswitch.conf"), (NSS_ALIAS, NSS_PLACE)]
         script = ["set -e"]
+        if self.packages:
+            layers = self.directory / "layers"
+            layers.mkdir()
+            script.append(f"mount -t tmpfs tmpfs '{layers}'")
+            for top in ("etc", "usr", "var", "run"):
+                upper, work = layers / top, layers / (top + ".work")
+                below = [str(self.packages / top)] if (self.packages / top).is_dir() else []
+                script.append(f"mkdir '{upper}' '{work}'; mount -t overlay overlay -o lowerdir="
+                              f"{':'.join([*below, '/' + top])},upperdir={upper},workdir={work} "
+                              f"/{top}")
         script += [f"[ ! -e '{target}' ] || mount --bind '{source}' '{target}'"
                    for source, target in binds]
         # The privilege separation directory of a Debian sshd, which its service makes.
@@ -280,6 +294,15 @@ class PamWorld:
 
         return wait_until(found, f"{count} audit events of {application}:\n"
                           + "\n".join(map(json.dumps, self.site.events())), limit)
+
+
+def unpack_packages(name: str, *packages: str) -> Path:
+    """Debian packages that must not be installed here, in a folder of the build tree."""
+    directory = BUILD / "packages" / name
+    done = subprocess.run([ROOT / "scripts" / "unpack-packages.sh", directory, *packages],
+                          text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return directory / "root"
 
 
 def names_in(event: Mapping[str, Any]) -> set[str]:
