@@ -126,15 +126,75 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
 
 /* --- words of our own ------------------------------------------------------------------------------- */
 
+static bool is_program(char const *name)
+{
+    return strcmp(program_invocation_short_name, name) == 0;
+}
+
+/* lightdm's GTK greeter puts "Your password is incorrect" in the place of an error, and leaves information. */
+static int refusal_style(void)
+{
+    return is_program("lightdm") ? PAM_TEXT_INFO : PAM_ERROR_MSG;
+}
+
+/* xsecurelock draws a text on one line, and a line's end as a box. */
+static bool draws_one_line(void)
+{
+    return is_program("authproto_pam");
+}
+
+static void join_lines(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\n')
+            *text = ' ';
+    }
+}
+
+/* Two lines of ours go into one of xsecurelock's at 1024 pixels: of more, each two are a text of their own. */
+static int show_by_twos(login *l, int style, char *text)
+{
+    int code = PAM_SUCCESS;
+
+    while (code == PAM_SUCCESS && *text != '\0') {
+        size_t len = strcspn(text, "\n");
+
+        len += text[len] != '\0' ? 1 + strcspn(text + len + 1, "\n") : 0;
+        char *next = text + len + (text[len] != '\0');
+
+        text[len] = '\0';
+        join_lines(text);
+        code = pam_prompt(l->pamh, style, NULL, "%s", text);
+        text = next;
+    }
+    return code;
+}
+
+/* A sentence begins a line: what it says stays together where it can. */
+static void break_sentences(char *text)
+{
+    for (char *end = strstr(text, ". "); end != NULL; end = strstr(end + 1, ". "))
+        end[1] = '\n';
+}
+
+/* Shows a text that wants no answer, in lines that fit; `text` is used up. */
+static int show(login *l, int style, char *text)
+{
+    if (strlen(text) > DT_TEXT_COLUMNS)
+        break_sentences(text);
+    dt_text_wrap(text);
+    return draws_one_line() ? show_by_twos(l, style, text)
+                            : pam_prompt(l->pamh, style, NULL, "%s", text);
+}
+
 /* What the person is told where the daemon cannot tell it, so that no program says "wrong password". */
 static void tell(login *l, char const *text)
 {
-    char wrapped[DT_PROTOCOL_TEXT_MAX + 1];
+    char copy[DT_PROTOCOL_TEXT_MAX + 1];
 
-    snprintf(wrapped, sizeof(wrapped), "%s", text);
-    dt_text_wrap(wrapped);
+    snprintf(copy, sizeof(copy), "%s", text);
     if (!l->silent)
-        (void)pam_prompt(l->pamh, PAM_ERROR_MSG, NULL, "%s", wrapped);
+        (void)show(l, refusal_style(), copy);
 }
 
 /* --- prompts ---------------------------------------------------------------------------------------- */
@@ -160,6 +220,8 @@ static bool take_prompt(login *l, dt_message const *m)
     }
     l->style = m->style;
     memcpy(l->text, m->text, strlen(m->text) + 1);
+    if (draws_one_line())
+        join_lines(l->text);
     return true;
 }
 
@@ -253,8 +315,7 @@ static int info_style(login const *l)
  * puts it in front. */
 static int show_info(login *l)
 {
-    int code =
-        l->info[0] != '\0' ? pam_prompt(l->pamh, info_style(l), NULL, "%s", l->info) : PAM_SUCCESS;
+    int code = l->info[0] != '\0' ? show(l, info_style(l), l->info) : PAM_SUCCESS;
 
     l->info[0] = '\0';
     return code;
@@ -355,18 +416,16 @@ static int take_result(login *l, dt_message const *m)
     int code = is_left_to_session(l, m) ? PAM_SUCCESS : dt_pam_code(m->result, m->cause);
     /* What a session says comes where the command writes: nothing, unless there is no command. */
     bool quiet = l->silent || (l->phase == DT_PAM_SESSION && code == PAM_SUCCESS);
-    char message[DT_PROTOCOL_TEXT_MAX + 1];
-
-    snprintf(message, sizeof(message), "%s", quiet ? "" : m->message);
-    dt_text_wrap(message);
+    char const *message = quiet ? "" : m->message;
+    char text[INFO_MAX + DT_PROTOCOL_TEXT_MAX + 2];
 
     if (code == PAM_IGNORE)
         pam_syslog(l->pamh, LOG_WARNING, "user %s: not decided: report_only is on", l->user);
     else if (code != PAM_SUCCESS)
         pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: %s", l->user, m->cause);
-    if (message[0] != '\0' || l->info[0] != '\0')
-        (void)pam_prompt(l->pamh, code == PAM_SUCCESS ? PAM_TEXT_INFO : PAM_ERROR_MSG, NULL,
-                         "%s%s%s", l->info, l->info[0] && message[0] ? "\n" : "", message);
+    snprintf(text, sizeof(text), "%s%s%s", l->info, l->info[0] && message[0] ? "\n" : "", message);
+    if (text[0] != '\0')
+        (void)show(l, code == PAM_SUCCESS ? PAM_TEXT_INFO : refusal_style(), text);
     return code;
 }
 

@@ -342,7 +342,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->device_trust.agent_timeout, DT_SECONDS(10));
     assert_int_equal(c->daemon.lock_screen_services.count, 9);
     assert_string_equal(c->daemon.lock_screen_services.items[0], "xsecurelock");
-    assert_int_equal(c->daemon.no_prompt_services.count, 15);
+    assert_int_equal(c->daemon.no_prompt_services.count, 18);
     assert_string_equal(c->daemon.no_prompt_services.items[0], "i3lock");
     assert_int_equal(dt_config_line(c, "okta", "timeout"), 0);
     dt_config_free(&c);

@@ -366,8 +366,8 @@ static dt_config_key const keys[] = {
      .reloadable = true,
      .help = "PAM services that callers other than root may ask for, for themselves."},
     {KEY(daemon, no_prompt_services, DT_CONFIG_LIST),
-     .fallback = "i3lock, swaylock, waylock, vsftpd, proftpd, pure-ftpd, ftp, dovecot, imap, pop3, "
-                 "smtp, squid, samba, cups, xrdp-sesman",
+     .fallback = "i3lock, swaylock, waylock, sddm, xdm, lxdm, vsftpd, proftpd, pure-ftpd, ftp, "
+                 "dovecot, imap, pop3, smtp, squid, samba, cups, xrdp-sesman",
      .reloadable = true,
      .help = "PAM services of programs that show no prompts: pushes there have no number."},
     {KEY(daemon, max_sign_ons, DT_CONFIG_INT), .fallback = "512", BETWEEN(1, 20000),
