@@ -616,7 +616,7 @@ static void check_sshd_rest(checking *k, dt_sshd_options const *o)
     if (dt_sshd_is_on(o->use_dns)) {
         f = find_option(
             k, DT_PAM_NOTE, "UseDNS yes",
-            "PAM is told a name instead of the client's address: rules with zones refuse");
+            "PAM_RHOST is a name instead of the client's address: rules with zones refuse");
         set_write(f, "UseDNS no");
     }
 }
@@ -689,19 +689,24 @@ static void check_sudoers_line(checking *k, char const *path, int number, char *
     static struct {
         char const *word, *text;
         dt_pam_verdict verdict;
+        char const *write; /* NULL = nothing */
     } const words[] = {
         {"NOPASSWD", "sudo runs no auth line for these commands: devtrust is not asked",
-         DT_PAM_BYPASS},
-        {"!authenticate", "sudo runs no auth line: devtrust is not asked", DT_PAM_BYPASS},
+         DT_PAM_BYPASS, NULL},
+        {"!authenticate", "sudo runs no auth line: devtrust is not asked", DT_PAM_BYPASS, NULL},
         {"exempt_group", "sudo runs no auth line for this group: devtrust is not asked",
-         DT_PAM_BYPASS},
+         DT_PAM_BYPASS, NULL},
         {"pam_service", "sudo uses a PAM service of another name: look for it in this list",
-         DT_PAM_NOTE},
+         DT_PAM_NOTE, NULL},
         {"pam_login_service",
-         "sudo -i uses a PAM service of another name: look for it in this list", DT_PAM_NOTE},
-        {"targetpw", "sudo asks for the password of who is to be become", DT_PAM_NOTE},
-        {"rootpw", "sudo asks for root's password", DT_PAM_NOTE},
-        {"runaspw", "sudo asks for the password of runas_default", DT_PAM_NOTE},
+         "sudo -i uses a PAM service of another name: look for it in this list", DT_PAM_NOTE, NULL},
+        {"pam_rhost",
+         "PAM_RHOST is this host's name: whoever sits here counts as elsewhere, this host's own "
+         "certificate does not count, and rules with zones refuse",
+         DT_PAM_NOTE, "Defaults !pam_rhost"},
+        {"targetpw", "sudo asks for the password of who is to be become", DT_PAM_NOTE, NULL},
+        {"rootpw", "sudo asks for root's password", DT_PAM_NOTE, NULL},
+        {"runaspw", "sudo asks for the password of runas_default", DT_PAM_NOTE, NULL},
     };
     char *save = NULL;
 
@@ -714,6 +719,8 @@ static void check_sudoers_line(checking *k, char const *path, int number, char *
             dt_pam_finding *f = find(k, words[i].verdict, "%s: %s", w, words[i].text);
 
             (void)snprintf(f->place, sizeof(f->place), "%s:%d", path, number);
+            if (words[i].write != NULL)
+                set_write(f, "%s", words[i].write);
         }
     }
 }

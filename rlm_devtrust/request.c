@@ -582,6 +582,7 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->application = inst->application;
     out->user = in->user;
     out->client_ip = in->client_ip;
+    out->address_hint = "client_ip of rlm_devtrust says where the address is";
     out->address_wanted = dt_rlm_address_is_wanted(&inst->address);
     out->nas = in->nas;
     out->station = in->station;

@@ -279,12 +279,44 @@ static void fill_persons(persons const *p, dt_message const *m, bool root, dt_re
     r->ruser = root ? m->ruser : "";
 }
 
+/* What PAM_RHOST is, also where it is too long for a name. */
+static char const *rhost_of(dt_message const *m)
+{
+    return m->rhost_start[0] != '\0' ? "(too long)" : m->rhost;
+}
+
+static bool is_address(char const *text)
+{
+    dt_ip ip;
+
+    return dt_ip_parse(text, &ip) == DT_OK && dt_ip_is_of_a_host(&ip);
+}
+
+/* Why PAM_RHOST is not an address. Names are not looked up: whoever owns the address chooses its name. */
+static char const *address_hint(dt_message const *m, bool ssh)
+{
+    char const *base = dt_service_base(m->service);
+
+    if (m->rhost_start[0] != '\0' || strlen(m->rhost) >= DT_ADDRESS_MAX)
+        return "PAM_RHOST is longer than an address";
+    if (m->rhost[0] == '\0')
+        return ssh ? "sshd has set no PAM_RHOST" : "the program has set no PAM_RHOST";
+    if (ssh && strcmp(m->rhost, "UNKNOWN") == 0)
+        return "sshd does not know the client's address: its input is not a socket";
+    if (ssh)
+        return "PAM_RHOST is a name: set UseDNS no in sshd_config";
+    if (strcmp(base != NULL ? base : m->service, "sudo") == 0)
+        return "PAM_RHOST is a name: set Defaults !pam_rhost in sudoers";
+    return "PAM_RHOST is a name: the program has to give the address";
+}
+
 /* Whether the person sits here, and from where else they come. Of a caller that is not root neither PAM_RHOST
  * nor PAM_TTY is believed: the kernel says which session it is in. */
 static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config const *config,
                               dt_login_session *session)
 {
-    dt_presence_facts f = {.rhost = c->uid == 0 ? m->rhost : "", .tty = c->uid == 0 ? m->tty : ""};
+    dt_presence_facts f = {.rhost = c->uid == 0 ? rhost_of(m) : "",
+                           .tty = c->uid == 0 ? m->tty : ""};
     char const *display = dt_presence_is_display(f.tty) ? f.tty + strcspn(f.tty, ":") : "";
 
     dt_login_session_read("/proc", "/run/systemd", c->pid, display, session);
@@ -302,6 +334,18 @@ static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config c
     return dt_presence_judge(config->daemon.person_at_host, &f);
 }
 
+/* A name in PAM_RHOST makes somebody elsewhere of whoever sits here: nobody can tell whose name it is. */
+static char const *elsewhere(dt_message const *m)
+{
+    char const *base = dt_service_base(m->service);
+
+    return strcmp(base != NULL ? base : m->service, "sudo") == 0
+               ? "the person counts as elsewhere, and what this host has to show does not count: "
+                 "PAM_RHOST is a name; set Defaults !pam_rhost in sudoers"
+               : "the person counts as elsewhere, and what this host has to show does not count: "
+                 "PAM_RHOST is not empty";
+}
+
 /* For services of people at this host: what it has to show counts for those who sit at it. */
 static void fill_place(dt_conn const *c, dt_message const *m, dt_config const *config,
                        dt_login_session *session, dt_request *r)
@@ -309,6 +353,8 @@ static void fill_place(dt_conn const *c, dt_message const *m, dt_config const *c
     dt_presence place = take_place(c, m, config, session);
 
     r->host_evidence = r->local = place == DT_PRESENCE_HERE;
+    if (place == DT_PRESENCE_REMOTE && r->client_ip[0] != '\0' && !is_address(r->client_ip))
+        r->remark = elsewhere(m);
     r->seat = session->seat;
     r->place = dt_presence_name(place);
     if (r->client_ip[0] == '\0' && session->found && session->remote)
@@ -325,10 +371,11 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
 
     r->service = m->service;
     /* A name that does not fit is an address that is not known, not none. */
-    r->client_ip = !root ? "" : strlen(m->rhost) < DT_ADDRESS_MAX ? m->rhost : "(too long)";
+    r->client_ip = !root ? "" : strlen(rhost_of(m)) < DT_ADDRESS_MAX ? rhost_of(m) : "(too long)";
+    r->address_hint = root ? address_hint(m, ssh) : NULL;
     r->tty = root ? m->tty : "";
     /* sshd has nobody at this host: where it names no address, it is not known. */
-    r->local = (m->rhost[0] == '\0' && !ssh) || !root;
+    r->local = (rhost_of(m)[0] == '\0' && !ssh) || !root;
     r->address_wanted = ssh;
     r->nas = r->station = r->vpn_device_id = "";
     r->passcode = m->phase == DT_PAM_AUTH ? m->passcode : "";

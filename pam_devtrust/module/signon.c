@@ -53,6 +53,15 @@ static char const *bounded(char const *value)
     return strnlen(value, DT_PROTOCOL_NAME_MAX + 1) <= DT_PROTOCOL_NAME_MAX ? value : "";
 }
 
+/* Somebody whose host's name is too long is not at this host. */
+static char const *start_of_long(char const *value, char out[DT_PROTOCOL_START_MAX + 1])
+{
+    out[0] = '\0';
+    if (bounded(value)[0] == '\0' && value[0] != '\0')
+        snprintf(out, DT_PROTOCOL_START_MAX + 1, "%s", value);
+    return out;
+}
+
 /* Okta does not look at the case of a login: of two accounts that only the case tells apart, nobody could
  * say whose it is. */
 static bool is_ambiguous(pam_handle_t *pamh, char const *name)
@@ -99,12 +108,14 @@ static char const *owner_of(pam_handle_t *pamh, char const *account)
 static int send_request(login *l, dt_pam_phase phase, char const *password)
 {
     char const *keys = pam_getenv(l->pamh, "SSH_AUTH_INFO_0");
+    char start[DT_PROTOCOL_START_MAX + 1];
     dt_message m = {.type = DT_MESSAGE_REQUEST,
                     .phase = phase,
                     .pid = (uint32_t)getpid(),
                     .service = item(l->pamh, PAM_SERVICE),
                     .user = item(l->pamh, PAM_USER),
                     .rhost = bounded(item(l->pamh, PAM_RHOST)),
+                    .rhost_start = start_of_long(item(l->pamh, PAM_RHOST), start),
                     .tty = bounded(item(l->pamh, PAM_TTY)),
                     .ruser = bounded(item(l->pamh, PAM_RUSER)),
                     .account = bounded(l->account),

@@ -14,6 +14,7 @@
 #define DT_PROTOCOL_HEADER 8 /* version, type, two zero bytes, length of the fields */
 
 /* Longest values, their NUL not counted. */
+#define DT_PROTOCOL_START_MAX 31                  /* of a PAM_RHOST that is too long */
 #define DT_PROTOCOL_NAME_MAX 255                  /* user, ruser, rhost, tty */
 #define DT_PROTOCOL_SERVICE_MAX 63                /* an application's name */
 #define DT_PROTOCOL_SSH_AUTH_INFO_MAX (64 * 1024) /* DT_SSH_AUTH_INFO_MAX */
@@ -72,6 +73,7 @@ typedef struct dt_message {
     char const *service;
     char const *user;
     char const *rhost;
+    char const *rhost_start; /* of one that is longer than a name may be, which is not in `rhost` */
     char const *tty;
     char const *ruser;
     /* As the name service of the caller's process gives them; "" = it gives none. */

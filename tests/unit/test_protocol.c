@@ -175,6 +175,7 @@ static void test_lengths(void **state)
     TRY_LENGTH(request, service, DT_PROTOCOL_SERVICE_MAX);
     TRY_LENGTH(request, user, DT_PROTOCOL_NAME_MAX);
     TRY_LENGTH(request, rhost, DT_PROTOCOL_NAME_MAX);
+    TRY_LENGTH(request, rhost_start, DT_PROTOCOL_START_MAX);
     TRY_LENGTH(request, tty, DT_PROTOCOL_NAME_MAX);
     TRY_LENGTH(request, ruser, DT_PROTOCOL_NAME_MAX);
     TRY_LENGTH(request, ssh_auth_info, DT_PROTOCOL_SSH_AUTH_INFO_MAX);

@@ -345,6 +345,10 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->agent.wanted = r->agent;
     s->only_continue = r->only_continue;
     s->device_later = r->device_later;
+    if (r->address_hint != NULL)
+        (void)!dt_str_copy(s->address_hint, sizeof(s->address_hint), r->address_hint);
+    if (r->remark != NULL)
+        dt_signon_detail(s, "%s", r->remark);
     s->handshake_resumed = r->handshake_resumed;
     if (r->continued)
         s->continued = *r->continued;

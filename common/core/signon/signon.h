@@ -113,6 +113,9 @@ typedef struct dt_request {
      * of `user`; who called, by the real uid; and what the application says who called (PAM_RUSER). */
     char const *typed, *account, *caller, *ruser;
     char const *client_ip; /* "" = local or not known */
+    /* For the event; NULL = nothing to say: why client_ip is not an address and what to set, where a rule asks
+     * for one; and what is said anyway, unless something else is. */
+    char const *address_hint, *remark;
     char const *nas;
     char const *station;
     char const *session; /* names the session that a frequency of ONCE_PER_SESSION goes by, told by

@@ -528,14 +528,17 @@ static dt_cause cause_of(dt_signon const *s)
 
 static void detail_of_the_address(dt_signon *s)
 {
+    char const *hint = s->address_hint[0] != '\0' ? s->address_hint
+                       : s->client_ip[0] != '\0'
+                           ? "sshd tells names with UseDNS yes; rlm_devtrust: client_ip"
+                           : "rlm_devtrust: client_ip";
+
     if (s->client_ip[0] != '\0')
-        dt_signon_detail(s,
-                         "a rule asks for the network, and \"%s\" is no address (sshd tells names "
-                         "with UseDNS yes; rlm_devtrust: client_ip)",
-                         s->client_ip);
+        dt_signon_detail(s, "a rule asks for the network, and \"%s\" is no address (%s)",
+                         s->client_ip, hint);
     else
-        dt_signon_detail(s, "a rule asks for the network, and no address came with the sign-on "
-                            "(rlm_devtrust: client_ip)");
+        dt_signon_detail(
+            s, "a rule asks for the network, and no address came with the sign-on (%s)", hint);
 }
 
 void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)

@@ -33,7 +33,8 @@
 #define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
 #define DT_SIGNON_FAIR_TIMEOUT DT_SECONDS(10)     /* without an answer for so long, Okta is away */
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
-#define DT_SIGNON_CONNECTION_KEPT DT_HOURS(24)    /* that an SSH connection has had its push */
+#define DT_DECISION_HINT_MAX 160
+#define DT_SIGNON_CONNECTION_KEPT DT_HOURS(24) /* that an SSH connection has had its push */
 #define DT_SIGNON_LOGIN_MAX DT_LOGIN_MAX
 #define DT_SIGNON_LINK_MAX 512 /* an Okta transaction's URL */
 #define DT_SIGNON_VALUE_MAX 8192
@@ -354,10 +355,11 @@ struct dt_signon {
         earlier;    /* that the rule accepts; whether Okta still knows the person as then is being
                              found out */
     bool continues; /* `earlier` is that of the session which goes on */
-    dt_continued continued; /* never saved */
-    bool only_continue;     /* the same */
-    bool device_later;      /* the same; not saved: a PAM sign-on never is */
-    bool handshake_resumed; /* the same */
+    dt_continued continued;                  /* never saved */
+    bool only_continue;                      /* the same */
+    char address_hint[DT_DECISION_HINT_MAX]; /* the same */
+    bool device_later;                       /* the same; not saved: a PAM sign-on never is */
+    bool handshake_resumed;                  /* the same */
     char push_factor[DT_OKTA_ID_MAX];
     dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
