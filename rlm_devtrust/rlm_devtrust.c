@@ -280,6 +280,15 @@ static int pack(rlm_devtrust_t const *inst, REQUEST *request, dt_buf *luggage, d
                            inst->group_attribute_count, luggage, e);
 }
 
+/* The server counts what a gateway sends again, and tells no module of it. A dynamic entry of clients.conf may go
+ * before its request. */
+static void watch_gateway(REQUEST *request, dt_parked *parked)
+{
+    RADCLIENT const *gateway = outermost(request)->client;
+    if (gateway != NULL && gateway->lifetime == 0)
+        dt_parked_watch(parked, &gateway->auth.total_dup_requests);
+}
+
 /* The server goes on with the request when the waiting room has answered: no thread waits. Until
  * then nothing has accepted it: HANDLED ends both authorize and authenticate without a reply. */
 static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked *parked,
@@ -292,6 +301,7 @@ static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked
     }
     d->parked = parked;
     d->tunneled = request->parent != NULL;
+    watch_gateway(request, parked);
     dt_driver_hold(inst->link->driver, inst->application, &d->site);
     fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
     fr_pair_delete_by_num(&request->config, PW_PROXY_TO_REALM, 0, TAG_ANY);

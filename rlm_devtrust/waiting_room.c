@@ -66,6 +66,10 @@ struct dt_parked {
     connection *at; /* where its packet waits, or NULL */
     LIST_ENTRY(dt_parked) waiting;
     dt_radius_query query;
+    uint64_t const *repeats; /* of its gateway; under the lock */
+    uint64_t repeats_seen;
+    dt_time heard, longest_pause; /* when the gateway repeated something last */
+    bool repeated, silent;
     struct event *deadline;
     struct event *forget; /* while an answer is remembered */
     LIST_ENTRY(dt_parked) remembering;
@@ -96,6 +100,7 @@ struct dt_waiting_room {
     LIST_HEAD(, dt_parked) remembering; /* the loop's */
     dt_room_stats stats;
     size_t connection_count; /* the loop's */
+    struct event *watch;     /* the loop's: while anybody waits */
 };
 
 static dt_bytes secret_bytes(dt_waiting_room const *r)
@@ -523,6 +528,73 @@ static int set_deadline(dt_parked *p)
     return p->deadline != NULL && evtimer_add(p->deadline, &tv) == 0 ? 0 : DT_E_NOMEM;
 }
 
+/* --- gateways that fall silent: on the loop ---------------------------------------------------- */
+
+static char const silent_text[] = "the gateway stopped repeating its request before this: it may "
+                                  "have given up, and nobody been let "
+                                  "in; raise its RADIUS timeout";
+
+static void set_silent(dt_parked *p, bool silent)
+{
+    if (p->silent != silent)
+        dt_run_note(p->run, silent ? silent_text : "");
+    p->silent = silent;
+}
+
+/* A gateway that doubles its pauses is not silent in the next one. */
+static void look_at(dt_parked *p, dt_time now)
+{
+    pthread_mutex_lock(&p->room->lock);
+    uint64_t const *repeats = p->repeats;
+    pthread_mutex_unlock(&p->room->lock);
+    if (repeats == NULL || p->run == NULL)
+        return;
+    uint64_t seen = __atomic_load_n(repeats, __ATOMIC_RELAXED);
+    dt_time pause = now - p->heard;
+    if (seen != p->repeats_seen) {
+        p->longest_pause = pause > p->longest_pause ? pause : p->longest_pause;
+        p->repeats_seen = seen;
+        p->heard = now;
+        p->repeated = true;
+        set_silent(p, false);
+    } else if (p->repeated && pause > 2 * p->longest_pause + DT_SECONDS(DT_ROOM_SILENCE_SECONDS)) {
+        set_silent(p, true);
+    }
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *ctx)
+{
+    dt_waiting_room *r = ctx;
+    struct timeval tv = {DT_ROOM_WATCH_SECONDS, 0};
+    dt_time now = dt_host_now();
+    bool anybody = false;
+    connection *c;
+    dt_parked *p;
+
+    (void)fd;
+    (void)what;
+    LIST_FOREACH(c, &r->connections, all)
+    {
+        LIST_FOREACH(p, &c->waiting, waiting)
+        {
+            anybody = true;
+            look_at(p, now);
+        }
+    }
+    if (anybody)
+        evtimer_add(r->watch, &tv);
+}
+
+/* Not heard of where there is no timer: nothing hangs on it. */
+static void watch(dt_waiting_room *r)
+{
+    struct timeval tv = {DT_ROOM_WATCH_SECONDS, 0};
+    if (r->watch == NULL)
+        r->watch = evtimer_new(dt_driver_base(r->driver), on_watch, r);
+    if (r->watch != NULL && !evtimer_pending(r->watch, NULL))
+        evtimer_add(r->watch, &tv);
+}
+
 /* Puts a packet and its parked request together. The same ticket may come again: by a new
  * connection when the server lost the old one. The newest packet gets the one answer. */
 static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
@@ -540,6 +612,7 @@ static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
         settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
         return;
     }
+    watch(p->room);
     send_answer(p);
 }
 
@@ -757,6 +830,9 @@ static void close_on_loop(void *ctx)
     dt_waiting_room *r = ctx;
     evconnlistener_free(r->listener);
     r->listener = NULL;
+    if (r->watch != NULL)
+        event_free(r->watch);
+    r->watch = NULL;
     while (!LIST_EMPTY(&r->connections))
         connection_close(LIST_FIRST(&r->connections));
     while (!LIST_EMPTY(&r->remembering))
@@ -941,6 +1017,15 @@ void dt_waiting_room_cancel(dt_parked **parked, dt_outcome const *o)
         drop(p);
     if (!told)
         drop(p);
+}
+
+void dt_parked_watch(dt_parked *p, uint64_t const *repeats)
+{
+    pthread_mutex_lock(&p->room->lock);
+    p->repeats = repeats;
+    p->repeats_seen = __atomic_load_n(repeats, __ATOMIC_RELAXED);
+    p->heard = p->since;
+    pthread_mutex_unlock(&p->room->lock);
 }
 
 void dt_parked_id(dt_parked *p, char out[DT_SIGNON_ID_LEN + 1])

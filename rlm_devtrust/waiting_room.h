@@ -17,8 +17,10 @@
 #define DT_ROOM_UNPROVEN_SECONDS 5  /* a connection without one authentic packet is closed */
 #define DT_ROOM_REPEAT_SECONDS                                                                     \
     10 /* how long what became of an answer is told to whoever repeats it */
-#define DT_ROOM_REPEATS_MAX 4096 /* answers of which that is kept at a time */
-#define DT_ROOM_CLOSE_SECONDS 10 /* longest wait for the loop when closing */
+#define DT_ROOM_REPEATS_MAX 4096  /* answers of which that is kept at a time */
+#define DT_ROOM_WATCH_SECONDS 1   /* between two looks at what gateways repeat */
+#define DT_ROOM_SILENCE_SECONDS 2 /* longer than twice its longest pause: a gateway is silent */
+#define DT_ROOM_CLOSE_SECONDS 10  /* longest wait for the loop when closing */
 
 typedef struct dt_waiting_room dt_waiting_room;
 typedef struct dt_parked dt_parked;
@@ -64,6 +66,10 @@ DT_MUST_USE int dt_waiting_room_start(dt_parked *p, dt_signon const *machine, dt
  * more. Takes the share; nulls the pointer. */
 void dt_waiting_room_cancel(dt_parked **p, dt_outcome const *o);
 
+/* `repeats` counts the packets that the gateway of this request sent again, of this request or of others, and
+ * is there for as long as the request. A gateway that has repeated some and then falls silent for longer than it
+ * ever paused may have given up: the event says so, since nobody may be there to be let in. */
+void dt_parked_watch(dt_parked *p, uint64_t const *repeats);
 /* The id of the sign-on; "" before it is known, which it is once there is an outcome. */
 void dt_parked_id(dt_parked *p, char out[DT_SIGNON_ID_LEN + 1]);
 /* Borrowed from the parked request; of one that joined, once there is an outcome. */

@@ -96,6 +96,7 @@ struct dt_run {
     struct event *timer;
     bool stepping, again; /* the machine is being driven; somebody asked meanwhile */
     bool detached;
+    bool noted;           /* the detail of the outcome is the door's note */
     dt_sign_job *signing; /* a signature that is waited for, until `sign_until` */
     int64_t sign_until;   /* monotonic milliseconds */
     dt_agent_link *agent; /* the person's SSH agent; NULL: none, or no longer needed */

@@ -619,6 +619,15 @@ void dt_run_abandon(dt_run *run, dt_cause cause)
     dt_run_step(run);
 }
 
+void dt_run_note(dt_run *run, char const *why)
+{
+    bool ours = run->noted && why[0] == '\0';
+    if (!ours && dt_signon_outcome(run->machine)->detail[0] != '\0')
+        return;
+    dt_signon_note(run->machine, why);
+    run->noted = why[0] != '\0';
+}
+
 void dt_run_detach(dt_run *run, dt_cause cause)
 {
     run->detached = true;

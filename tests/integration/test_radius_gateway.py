@@ -354,6 +354,36 @@ def test_session_for(tmp_path: Any, pki_index: dict[str, Any], limit: str, asked
         assert pushes(world, user) == asked
 
 
+# --- gateways that give up -----------------------------------------------------------------------
+
+def repeats(world: World, user: str, gaps: list[float], more: int = 0) -> rad.Reply:
+    """A request that is sent again after each of the gaps, and then `more` times every second."""
+    pending = world.client(**{"Acct-Session-Id": user}).start(user)
+    for gap in [*gaps, *[1.0] * more]:
+        if pending.poll(gap) is None:
+            pending.send()
+    return pending.wait()
+
+
+def test_a_gateway_that_gave_up(world: World) -> None:
+    """It repeated its request twice, and then no more: the approval may have let nobody in."""
+    user = world.person("gave-up", PUSH, push="approve", after=9.0)
+    repeats(world, user, [1.0, 1.5])
+    detail = world.outcome(user, "MFA_SUCCESS")["detail"]
+    assert detail is not None and "stopped repeating" in detail
+    assert pushes(world, user) == 1
+
+
+def test_a_gateway_that_waits(world: World) -> None:
+    """One that goes on repeating, and one that never did, of which nothing can be known."""
+    user = world.person("goes-on", PUSH, push="approve", after=8.0)
+    repeats(world, user, [1.0, 1.0], more=12)
+    assert world.outcome(user, "MFA_SUCCESS")["detail"] is None
+    user = world.person("never-did", PUSH, push="approve", after=6.0)
+    repeats(world, user, [])
+    assert world.outcome(user, "MFA_SUCCESS")["detail"] is None
+
+
 # --- passcodes that came along -------------------------------------------------------------------
 
 def scrv1(password: str, answer: str) -> str:
