@@ -22,7 +22,7 @@
 #define DT_CONFIG_APPLICATIONS_MAX 32                   /* most sections [application NAME] */
 #define DT_CONFIG_CAS_MAX 16                            /* most sections [ca NAME] */
 #define DT_CONFIG_CA_KEYS_MAX 16                        /* room for rows of their table */
-#define DT_CONFIG_MESSAGES_MAX 32   /* room for the sections [message REASON]: one a reason */
+#define DT_CONFIG_MESSAGES_MAX 96   /* room for the sections [message NAME]: one a reason or text */
 #define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
 #define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
 
@@ -256,9 +256,10 @@ typedef struct dt_config_ca {
     int lines[DT_CONFIG_CA_KEYS_MAX]; /* where the section gave key i of its table */
 } dt_config_ca;
 
-/* [message REASON], or [message ANY]: what people on a device that is not trusted are told. */
+/* [message NAME]: what people are told. NAME is a reason why their device is not trusted, or ANY; or that of
+ * a text that all are told (config/messages.h), which has one form for all platforms. */
 typedef struct dt_config_message {
-    char name[DT_CONFIG_NAME_MAX]; /* dt_reason_name, or DT_CONFIG_MESSAGE_ANY */
+    char name[DT_CONFIG_NAME_MAX]; /* dt_reason_name, DT_CONFIG_MESSAGE_ANY, or of dt_words */
     int line;                      /* of the section's head */
     /* That of all platforms, then those of each: dt_platform bit n is texts[n + 1]. "" = none. */
     char *texts[DT_CONFIG_MESSAGE_TEXTS];

@@ -4,6 +4,7 @@
 #include "core/config/config_section.h"
 
 #include "core/config/config_value.h"
+#include "core/config/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -193,7 +194,8 @@ static void ca_free(dt_config_ca *ca)
 
 /* --- [message REASON] --------------------------------------------------------------------------- */
 
-_Static_assert(DT_REASON_COUNT <= DT_CONFIG_MESSAGES_MAX, "raise DT_CONFIG_MESSAGES_MAX");
+_Static_assert(DT_REASON_COUNT + DT_WORDS_COUNT <= DT_CONFIG_MESSAGES_MAX,
+               "raise DT_CONFIG_MESSAGES_MAX");
 
 static dt_config_message *message_find(dt_config const *c, char const *name)
 {
@@ -204,14 +206,14 @@ static dt_config_message *message_find(dt_config const *c, char const *name)
     return NULL;
 }
 
-/* A reason why a device is not trusted, or ANY. */
-static bool is_reason(char const *name)
+/* A reason why a device is not trusted, or ANY; or one of dt_words. */
+static bool is_message(char const *name)
 {
     for (int r = DT_REASON_TRUSTED + 1; r < DT_REASON_COUNT; r++) {
         if (strcmp(dt_reason_name((dt_reason)r), name) == 0)
             return true;
     }
-    return strcmp(name, DT_CONFIG_MESSAGE_ANY) == 0;
+    return strcmp(name, DT_CONFIG_MESSAGE_ANY) == 0 || dt_words_find(name) != DT_WORDS_NONE;
 }
 
 static int open_message(dt_config *c, char const *file, int line, char const *name, dt_error *e)
@@ -221,7 +223,7 @@ static int open_message(dt_config *c, char const *file, int line, char const *na
     dt_config_message *m;
     int error = DT_OK;
 
-    if (!is_reason(name))
+    if (!is_message(name))
         return dt_error_set(e, DT_E_INVALID,
                             "%s:%d: [" MESSAGE " %s]: there is no such reason; write one of "
                             "devtrust.conf(5), as in [" MESSAGE " NOT_COMPLIANT], or [" MESSAGE

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rules between keys of devtrust.conf: what would load and then never work, or would trust
  * somebody by accident, is refused when the file is read. */
+#include "core/config/messages.h"
 #include "core/ruleset/config_check.h"
 
 #include "core/intune/compliance_service.h"
@@ -390,6 +391,17 @@ static int check_lookup(check const *k)
     return DT_OK;
 }
 
+static char const *message_fault(check const *k, dt_config_message const *m, size_t i)
+{
+    dt_words w = dt_words_find(m->name);
+
+    if (w == DT_WORDS_NONE)
+        return dt_device_help_fault(m->texts[i], k->c->device_trust.enrollment_url);
+    if (i > 0 && *m->texts[i] != '\0')
+        return "is given, and this text is the same on all platforms; write it as text";
+    return dt_words_fault(w, m->texts[i]);
+}
+
 static int check_message(check const *k, dt_config_message const *m)
 {
     char section[DT_CONFIG_SECTION_MAX];
@@ -398,7 +410,7 @@ static int check_message(check const *k, dt_config_message const *m)
 
     (void)snprintf(section, sizeof(section), "message %s", m->name);
     for (size_t i = 0; i < count; i++) {
-        char const *why = dt_device_help_fault(m->texts[i], k->c->device_trust.enrollment_url);
+        char const *why = message_fault(k, m, i);
 
         if (why != NULL)
             return refuse(k, section, keys[i].name, why);

@@ -589,7 +589,7 @@ void dt_signon_offer_prompt(dt_signon *s, char const *note);
 /* What is said to text that was typed and is not a passcode, or not one that is taken. */
 char const *dt_signon_stray_text(dt_signon const *s);
 /* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */
-char const *dt_signon_no_push_text(dt_cause c);
+char const *dt_signon_no_push_text(dt_signon const *s);
 
 /* signon_again.c: decides a sign-on anew that is outdated; nothing for any other. */
 void dt_signon_decide_again(dt_signon *s, dt_time now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The MFA conversation of a sign-on: one push per person, a passcode at any time, and the prompts
  * that the door can show. */
+#include "core/config/messages.h"
 #include "core/okta/passcode.h"
 #include "core/signon/signon_internal.h"
 
@@ -115,7 +116,7 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
     }
     if (s->totp_count > 0 && s->conversation != DT_CONVERSATION_NONE) {
         s->outcome.factor = s->totp_type[0];
-        ask_passcode(s, s->push_blocked ? dt_signon_no_push_text(s->push_block_cause) : "");
+        ask_passcode(s, s->push_blocked ? dt_signon_no_push_text(s) : "");
         return;
     }
     if (s->push_blocked && s->push_block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
@@ -559,7 +560,7 @@ static void ask_anew(dt_signon *s, char const *why, dt_time now)
 
 static void wrong_passcode(dt_signon *s, dt_time now)
 {
-    ask_anew(s, "That passcode was not accepted. ", now);
+    ask_anew(s, dt_words_text(s->site.config, DT_WORDS_NOTE_PASSCODE_WRONG), now);
 }
 
 /* Passcodes are refused without asking Okta. A push that is under way may still be approved. */
@@ -574,7 +575,7 @@ static void passcode_refused(dt_signon *s, dt_cause cause, dt_time now)
         return;
     }
     wait_for_push(s, now, s->site.config->okta.poll_interval);
-    dt_signon_passcode_prompt(s, "Too many passcodes were wrong, and none is taken now. ");
+    dt_signon_passcode_prompt(s, dt_words_text(s->site.config, DT_WORDS_NOTE_PASSCODE_LIMIT));
 }
 
 /* Counts as pressing Enter while a push may be approved, else as a wrong one; at Okta as nothing. */

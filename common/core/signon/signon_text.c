@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a sign-on tells the person: prompts, and the message that goes with the outcome. */
+#include "core/config/messages.h"
 #include "core/device/device_help.h"
 #include "core/signon/signon_internal.h"
 #include "core/signon/texts.h"
@@ -17,104 +18,51 @@ static void put_device_help(dt_signon const *s, dt_buf *b)
         dt_buf_puts(b, " ");
 }
 
-/* Why the verification with Okta let nobody in; NULL for a cause of another kind. */
-static char const *mfa_text(dt_cause c)
+/* What is said of it; DT_WORDS_NONE for those that say nothing. */
+static dt_words words_of(dt_cause c)
 {
-    switch (c) {
-    case DT_CAUSE_MFA_REJECTED:
-        return "The sign-on was rejected in Okta Verify.";
-    case DT_CAUSE_MFA_TIMEOUT:
-        return "Nobody answered the verification in time.";
-    case DT_CAUSE_MFA_FAILED:
-        return "The passcode was not accepted.";
-    case DT_CAUSE_MFA_NO_FACTOR:
-        return "No verification method you have set up in Okta can be used here.";
-    case DT_CAUSE_MFA_LIMIT:
-        return "Too many verification requests were sent to you. Try again later.";
-    case DT_CAUSE_MFA_PASSCODE_LIMIT:
-        return "Too many passcodes were wrong, and none is taken now. Sign on with a push, or ask "
-               "your help desk.";
-    case DT_CAUSE_MFA_PUSH_PENDING:
-        return "Another sign-on with your name waits for your answer. Deny it if it is not yours.";
-    case DT_CAUSE_MFA_PUSH_PAUSED:
-        return "Your last push was denied, so none is sent for some minutes. Try again later.";
-    case DT_CAUSE_MFA_PUSH_SPENT:
-        return "No second push is sent in one connection. Connect again.";
-    case DT_CAUSE_MFA_NO_PROMPT:
-        return DT_TEXT_NO_PROMPT;
-    default:
-        return NULL;
-    }
-}
-
-static char const *cause_text(dt_cause c)
-{
-    char const *mfa = mfa_text(c);
-
-    if (mfa != NULL)
-        return mfa;
     switch (c) {
     case DT_CAUSE_RULE_DENY:
     case DT_CAUSE_NO_RULE:
     case DT_CAUSE_ORG_RULE_DENY:
-        return "Your company's sign-on policy does not allow this sign-on.";
-    case DT_CAUSE_DEVICE_UNKNOWN:
-        return "The state of this device could not be checked. Try again later.";
-    case DT_CAUSE_GROUPS_UNKNOWN:
-        return "Your group membership could not be checked. Try again later.";
+    case DT_CAUSE_BLOCKED_ZONE:
+        return DT_WORDS_RULE_DENY;
     case DT_CAUSE_NETWORK_UNKNOWN:
     case DT_CAUSE_PLATFORM_UNKNOWN:
     case DT_CAUSE_TIME_UNKNOWN:
-        return "It could not be told whether the sign-on policy allows this sign-on. Tell your "
-               "administrator.";
-    case DT_CAUSE_BLOCKED_ZONE:
-        return "Your company's sign-on policy does not allow this sign-on.";
+        return DT_WORDS_NETWORK_UNKNOWN;
     case DT_CAUSE_MFA_RATE_LIMITED:
     case DT_CAUSE_OKTA_UNAVAILABLE:
-        return "Okta cannot be reached at the moment. Try again later.";
+        return DT_WORDS_OKTA_UNAVAILABLE;
     case DT_CAUSE_OKTA_ANSWER_UNUSABLE:
     case DT_CAUSE_OKTA_UNTRUSTED:
-        return "Okta's answer could not be used. Try again later, or tell your administrator.";
-    case DT_CAUSE_MFA_PROVIDER_FAILED:
-        return "This verification method does not work at the moment. Try again later, or use "
-               "another one.";
-    case DT_CAUSE_OKTA_REFUSED:
-        return "Okta does not accept this account.";
-    case DT_CAUSE_USER_NAME:
-        return "This user name cannot be used here. Sign in with your own user name, or tell your "
-               "administrator.";
-    case DT_CAUSE_MACHINE_MFA:
-        return "A machine cannot be verified with Okta.";
-    case DT_CAUSE_STATE_INVALID:
-        return "This verification is no longer valid. Start again.";
+        return DT_WORDS_OKTA_ANSWER_UNUSABLE;
     case DT_CAUSE_BUSY:
     case DT_CAUSE_OVERLOADED:
-        return "Too many sign-ons are waiting. Try again in a minute.";
-    case DT_CAUSE_PRIMARY_FAILED:
-    case DT_CAUSE_PRIMARY_REFUSED:
-    case DT_CAUSE_PRIMARY_LIMIT:
-        return DT_TEXT_REFUSED;
-    case DT_CAUSE_PRIMARY_EXPIRED:
-        return "Your Okta password has to be changed. Sign in to Okta in a browser and set a new "
-               "one.";
+        return DT_WORDS_BUSY;
     case DT_CAUSE_PRIMARY_LOCKED:
     case DT_CAUSE_MFA_LOCKED:
-        return "Your Okta account is locked. Unlock it in a browser, or ask your help desk.";
-    case DT_CAUSE_PRIMARY_ENROLL:
-        return "Okta wants you to set up a verification method first. Sign in to Okta in a "
-               "browser.";
-    case DT_CAUSE_PRIMARY_RATE_LIMITED:
-        return "Okta takes no more sign-ons at the moment. Try again in a minute.";
+        return DT_WORDS_MFA_LOCKED;
     case DT_CAUSE_CONFIG:
     case DT_CAUSE_LOCAL_FAULT:
     case DT_CAUSE_LIMITS_UNAVAILABLE:
     case DT_CAUSE_PRIMARY_MISSING:
     case DT_CAUSE_INTERNAL:
     case DT_CAUSE_AUDIT_FAILED:
-        return "The sign-on could not be checked. Tell your administrator.";
-    default:
-        return "";
+        return DT_WORDS_CONFIG;
+    default: /* the others have one of their own, or none */
+        return dt_words_find(dt_cause_name(c));
     }
+}
+
+/* Refusals before the Okta password was shown are the same in the PAM module, which knows no configuration:
+ * they have no name. */
+static char const *cause_text(dt_signon const *s, dt_cause c)
+{
+    if (c == DT_CAUSE_PRIMARY_FAILED || c == DT_CAUSE_PRIMARY_REFUSED ||
+        c == DT_CAUSE_PRIMARY_LIMIT)
+        return DT_TEXT_REFUSED;
+    return dt_words_text(s->site.config, words_of(c));
 }
 
 void dt_signon_tell_cause(dt_signon *s)
@@ -131,7 +79,7 @@ void dt_signon_tell_cause(dt_signon *s)
     if (s->outcome.cause == DT_CAUSE_RULE_DENY && *told != '\0')
         dt_buf_puts(&b, told); /* the rule's own words */
     else if (s->outcome.result != DT_ALLOW)
-        dt_buf_puts(&b, cause_text(s->outcome.cause));
+        dt_buf_put_escaped(&b, dt_bytes_str(cause_text(s, s->outcome.cause)));
     if (s->outcome.cause == DT_CAUSE_CONFIG || s->outcome.cause == DT_CAUSE_INTERNAL ||
         !s->site.config)
         return;
@@ -149,7 +97,9 @@ static void begin_prompt(dt_signon *s, dt_buf *b, char const *note)
     memset(&s->prompt, 0, sizeof(s->prompt));
     dt_buf_init_fixed(b, s->prompt.text, sizeof(s->prompt.text));
     dt_buf_init_fixed(&n, s->prompt.note, sizeof(s->prompt.note));
-    dt_buf_puts(&n, note);
+    dt_buf_put_escaped(&n, dt_bytes_str(note));
+    if (n.len > 0)
+        dt_buf_puts(&n, " ");
     if (s->attempts == 0 && !s->push_prompted &&
         dt_device_help_goes_with_prompt(s->site.config, &s->outcome.verdict, s->platform_hint))
         put_device_help(s, &n);
@@ -158,35 +108,46 @@ static void begin_prompt(dt_signon *s, dt_buf *b, char const *note)
     s->prompt_state = DT_PROMPT_TO_SHOW;
 }
 
-char const *dt_signon_no_push_text(dt_cause c)
+char const *dt_signon_no_push_text(dt_signon const *s)
 {
-    switch (c) {
+    switch (s->push_block_cause) {
     case DT_CAUSE_MFA_PUSH_PENDING:
-        return "No push was sent: another sign-on with your name waits for your answer. ";
+        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_PENDING);
     case DT_CAUSE_MFA_PUSH_PAUSED:
-        return "No push was sent: your last one was denied. ";
+        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_PAUSED);
     case DT_CAUSE_MFA_PUSH_SPENT:
-        return "No second push is sent in one connection. ";
+        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_SPENT);
     case DT_CAUSE_MFA_LIMIT:
-        return "No push was sent: you had too many. ";
+        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_LIMIT);
     default:
         return "";
     }
 }
 
+/* Behind what Enter does. */
+static void put_or_passcode(dt_signon *s, dt_buf *b)
+{
+    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
+    if (s->prompt_takes_passcode) {
+        dt_buf_puts(b, " ");
+        dt_words_put(s->site.config, DT_WORDS_PROMPT_OR_PASSCODE, "", b);
+    }
+    dt_buf_puts(b, ": ");
+}
+
 /* The number comes first: what stands behind it may be off the screen. */
 static void put_push(dt_signon *s, dt_buf *b)
 {
-    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
+    char number[16];
+
     if (s->push.number != DT_SIGNON_NUMBER_NONE) {
-        dt_buf_printf(b, "Choose the number %d in Okta Verify, then press Enter", s->push.number);
+        (void)snprintf(number, sizeof(number), "%d", s->push.number);
+        dt_words_put(s->site.config, DT_WORDS_PROMPT_NUMBER, number, b);
         s->number_shown = true;
     } else {
-        dt_buf_puts(b,
-                    "Approve the push in Okta Verify (press Enter here to see its number, if any), "
-                    "then press Enter");
+        dt_words_put(s->site.config, DT_WORDS_PROMPT_PUSH, "", b);
     }
-    dt_buf_puts(b, s->prompt_takes_passcode ? " (or type a passcode): " : ": ");
+    put_or_passcode(s, b);
 }
 
 void dt_signon_push_prompt(dt_signon *s)
@@ -203,9 +164,8 @@ void dt_signon_offer_prompt(dt_signon *s, char const *note)
     dt_buf b;
 
     begin_prompt(s, &b, note);
-    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
-    dt_buf_puts(&b, "Press Enter to be sent a push by Okta Verify");
-    dt_buf_puts(&b, s->prompt_takes_passcode ? " (or type a passcode): " : ": ");
+    dt_words_put(s->site.config, DT_WORDS_PROMPT_OFFER, "", &b);
+    put_or_passcode(s, &b);
 }
 
 /* "Okta Verify or Google Authenticator": whose passcodes are taken. */
@@ -215,18 +175,20 @@ static void put_apps(dt_signon const *s, dt_buf *b)
         char const *app = dt_factor_app(s->totp_type[i]);
         if (app == NULL || (i > 0 && s->totp_type[i] == s->totp_type[i - 1]))
             continue;
-        dt_buf_puts(b, i > 0 ? " or " : "");
+        if (i > 0) {
+            dt_buf_puts(b, " ");
+            dt_words_put(s->site.config, DT_WORDS_PROMPT_APP_OR, "", b);
+            dt_buf_puts(b, " ");
+        }
         dt_buf_puts(b, app);
     }
 }
 
 char const *dt_signon_stray_text(dt_signon const *s)
 {
-    if (s->totp_count == 0)
-        return "No passcode can be used here. ";
-    if (s->passcode_locked)
-        return "Too many passcodes were wrong, and none is taken now. ";
-    return "That is not a passcode, which has 6 to 8 digits. ";
+    return dt_words_text(s->site.config, s->totp_count == 0   ? DT_WORDS_NOTE_NO_PASSCODE
+                                         : s->passcode_locked ? DT_WORDS_NOTE_PASSCODE_LIMIT
+                                                              : DT_WORDS_NOTE_NOT_A_PASSCODE);
 }
 
 void dt_signon_passcode_prompt(dt_signon *s, char const *note)
@@ -239,6 +201,11 @@ void dt_signon_passcode_prompt(dt_signon *s, char const *note)
         return;
     }
     s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
-    put_apps(s, &b);
-    dt_buf_puts(&b, " passcode: ");
+    char apps[DT_PROMPT_TEXT_MAX];
+    dt_buf a;
+
+    dt_buf_init_fixed(&a, apps, sizeof(apps));
+    put_apps(s, &a);
+    dt_words_put(s->site.config, DT_WORDS_PROMPT_PASSCODE, apps, &b);
+    dt_buf_puts(&b, ": ");
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What people are told at a sign-on, each text with a name: [message NAME] of devtrust.conf gives another
+ * one, as in another language. Pure; thread safe. */
+#ifndef DT_CORE_MESSAGES_H
+#define DT_CORE_MESSAGES_H
+
+#include "core/config/config.h"
+
+#define DT_WORDS_MAX 253       /* bytes of a text, as one Reply-Message has room for */
+#define DT_WORDS_NUMBER_MAX 30 /* bytes before {number}: the number stands on the first line */
+
+/* Prompts end without their colon. A refusal has the name of its cause, or of one of several. */
+#define DT_WORDS(X)                                                                                \
+    X(NONE, "")                                                                                    \
+    X(PROMPT_NUMBER, "Choose the number {number} in Okta Verify, then press Enter")                \
+    X(PROMPT_PUSH, "Approve the push in Okta Verify (press Enter here to see its number, if "      \
+                   "any), then press Enter")                                                       \
+    X(PROMPT_OFFER, "Press Enter to be sent a push by Okta Verify")                                \
+    X(PROMPT_OR_PASSCODE, "(or type a passcode)") /* stands behind one of these */                 \
+    X(PROMPT_PASSCODE, "{app} passcode")                                                           \
+    X(PROMPT_APP_OR, "or") /* between two authenticators */                                        \
+    X(NOTE_NOT_A_PASSCODE, "That is not a passcode, which has 6 to 8 digits.")                     \
+    X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
+    X(NOTE_PASSCODE_WRONG, "That passcode was not accepted.")                                      \
+    X(NOTE_PASSCODE_LIMIT, "Too many passcodes were wrong, and none is taken now.")                \
+    X(NOTE_PUSH_PENDING,                                                                           \
+      "No push was sent: another sign-on with your name waits for your answer.")                   \
+    X(NOTE_PUSH_PAUSED, "No push was sent: your last one was denied.")                             \
+    X(NOTE_PUSH_SPENT, "No second push is sent in one connection.")                                \
+    X(NOTE_PUSH_LIMIT, "No push was sent: you had too many.")                                      \
+    X(MFA_REJECTED, "The sign-on was rejected in Okta Verify.")                                    \
+    X(MFA_TIMEOUT, "Nobody answered the verification in time.")                                    \
+    X(MFA_FAILED, "The passcode was not accepted.")                                                \
+    X(MFA_NO_FACTOR, "No verification method you have set up in Okta can be used here.")           \
+    X(MFA_LIMIT, "Too many verification requests were sent to you. Try again later.")              \
+    X(MFA_PASSCODE_LIMIT, "Too many passcodes were wrong, and none is taken now. Sign on with a "  \
+                          "push, or ask your help desk.")                                          \
+    X(MFA_PUSH_PENDING, "Another sign-on with your name waits for your answer. Deny it if it is "  \
+                        "not yours.")                                                              \
+    X(MFA_PUSH_PAUSED,                                                                             \
+      "Your last push was denied, so none is sent for some minutes. Try again later.")             \
+    X(MFA_PUSH_SPENT, "No second push is sent in one connection. Connect again.")                  \
+    X(MFA_NO_PROMPT, "Verification with Okta is needed, and nothing can be asked here. Sign on "   \
+                     "where you can be asked, or from a trusted device.")                          \
+    X(MFA_PROVIDER_FAILED, "This verification method does not work at the moment. Try again "      \
+                           "later, or use another one.")                                           \
+    X(MFA_LOCKED, "Your Okta account is locked. Unlock it in a browser, or ask your help desk.")   \
+    X(RULE_DENY, "Your company's sign-on policy does not allow this sign-on.")                     \
+    X(DEVICE_UNKNOWN, "The state of this device could not be checked. Try again later.")           \
+    X(GROUPS_UNKNOWN, "Your group membership could not be checked. Try again later.")              \
+    X(NETWORK_UNKNOWN, "It could not be told whether the sign-on policy allows this sign-on. "     \
+                       "Tell your administrator.")                                                 \
+    X(OKTA_UNAVAILABLE, "Okta cannot be reached at the moment. Try again later.")                  \
+    X(OKTA_ANSWER_UNUSABLE, "Okta's answer could not be used. Try again later, or tell your "      \
+                            "administrator.")                                                      \
+    X(OKTA_REFUSED, "Okta does not accept this account.")                                          \
+    X(USER_NAME, "This user name cannot be used here. Sign in with your own user name, or tell "   \
+                 "your administrator.")                                                            \
+    X(MACHINE_MFA, "A machine cannot be verified with Okta.")                                      \
+    X(STATE_INVALID, "This verification is no longer valid. Start again.")                         \
+    X(BUSY, "Too many sign-ons are waiting. Try again in a minute.")                               \
+    X(PRIMARY_EXPIRED, "Your Okta password has to be changed. Sign in to Okta in a browser and "   \
+                       "set a new one.")                                                           \
+    X(PRIMARY_ENROLL, "Okta wants you to set up a verification method first. Sign in to Okta in "  \
+                      "a browser.")                                                                \
+    X(PRIMARY_RATE_LIMITED, "Okta takes no more sign-ons at the moment. Try again in a minute.")   \
+    X(CONFIG, "The sign-on could not be checked. Tell your administrator.")
+
+typedef enum dt_words {
+#define X(NAME, text) DT_WORDS_##NAME,
+    DT_WORDS(X)
+#undef X
+        DT_WORDS_COUNT,
+} dt_words;
+
+/* The one of that name, DT_WORDS_NONE when there is none. */
+dt_words dt_words_find(char const *name);
+/* The text as the configuration has it, else ours; `c` may be NULL. Borrowed from it, or static. It may hold
+ * placeholders. */
+char const *dt_words_text(dt_config const *c, dt_words w);
+/* NULL when the text may stand for `w`; else why not, and what to write. Static. */
+char const *dt_words_fault(dt_words w, char const *text);
+/* Appends the text, escaped, with `value` in place of its placeholder ({number} or {app}). */
+void dt_words_put(dt_config const *c, dt_words w, char const *value, dt_buf *out);
+
+#endif
