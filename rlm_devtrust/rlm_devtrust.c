@@ -601,21 +601,27 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
     return code;
 }
 
-#define MICROSOFT 311 /* RFC 2548 */
-#define MSCHAP2_RESPONSE 25
+#define PACKET_HEAD 20 /* RFC 2865 section 3 */
 
-/* What was typed. radcli sends an empty User-Password for Enter, and the server drops attributes that are
- * empty; other forms of a password hide what was typed. */
+/* radcli sends Enter as a User-Password without a byte in it; the server drops such an attribute when it decodes the
+ * packet. */
+static bool has_empty_password(RADIUS_PACKET const *packet)
+{
+    for (size_t at = PACKET_HEAD;
+         packet->data != NULL && at + 2 <= packet->data_len && packet->data[at + 1] >= 2;
+         at += packet->data[at + 1]) {
+        if (packet->data[at] == PW_USER_PASSWORD && packet->data[at + 1] == 2)
+            return true;
+    }
+    return false;
+}
+
+/* What was typed. */
 static bool read_answer(REQUEST *request, dt_bytes *out)
 {
-    VALUE_PAIR *list = request->packet->vps;
-    VALUE_PAIR *typed = fr_pair_find_by_num(list, PW_USER_PASSWORD, 0, TAG_ANY);
+    VALUE_PAIR *typed = fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
     *out = typed != NULL ? dt_bytes_of(typed->vp_strvalue, typed->vp_length) : dt_bytes_str("");
-    return out->len <= DT_ANSWER_MAX &&
-           (typed != NULL ||
-            (fr_pair_find_by_num(list, PW_CHAP_PASSWORD, 0, TAG_ANY) == NULL &&
-             fr_pair_find_by_num(list, PW_MSCHAP_RESPONSE, MICROSOFT, TAG_ANY) == NULL &&
-             fr_pair_find_by_num(list, MSCHAP2_RESPONSE, MICROSOFT, TAG_ANY) == NULL));
+    return typed != NULL ? out->len <= DT_ANSWER_MAX : has_empty_password(request->packet);
 }
 
 /* The answer to a challenge of ours: the first factor was verified before the challenge was made. */

@@ -5,11 +5,18 @@
 # checks, without touching the machine's own sources lists, and puts them into DIR/freeradius/.
 # DIR/stamp says of which version; nothing is fetched again while that is the installed one.
 #
-# usage: scripts/freeradius-headers.sh DIR
+# With --tree DIR gets the unpacked source package instead, and must not be there yet: for tests.
+#
+# usage: scripts/freeradius-headers.sh [--tree] DIR
 # env:   CC, FREERADIUS_SYSTEM_INC (default /usr/include)
 set -euo pipefail
 
-dir=${1:?usage: scripts/freeradius-headers.sh DIR}
+tree=no
+if [ "${1:-}" = --tree ]; then
+    tree=yes
+    shift
+fi
+dir=${1:?usage: scripts/freeradius-headers.sh [--tree] DIR}
 read -ra cc <<< "${CC:-cc}" # may be several words, as "ccache gcc"
 system_inc=${FREERADIUS_SYSTEM_INC:-/usr/include}
 left_out=(automask.h clients.h connection.h listen.h log.h process.h tmpl.h xlat.h)
@@ -44,24 +51,26 @@ headers_suffice() {
             -include freeradius/features.h -include freeradius/radpaths.h - 2>"$1/compile.log"
 }
 
-if [ -f "$dir/stamp" ] && [ "$(cat "$dir/stamp")" = "$source_version" ] && headers_suffice "$dir"
-then
-    touch "$dir/stamp"
-    exit 0
-fi
-
-mkdir -p "$dir/freeradius"
-
 # Another build tree beside this one may have them already.
-for other in "$(dirname "$0")"/../build*/freeradius-include; do
-    [ "$other" -ef "$dir" ] && continue
-    [ "$(cat "$other/stamp" 2>/dev/null)" = "$source_version" ] || continue
-    cp "$other"/freeradius/*.h "$dir/freeradius/"
-    if headers_suffice "$dir"; then
-        echo "$source_version" >"$dir/stamp"
+use_what_is_there() {
+    local other
+    if [ "$(cat "$dir/stamp" 2>/dev/null)" = "$source_version" ] && headers_suffice "$dir"; then
+        touch "$dir/stamp"
         exit 0
     fi
-done
+    mkdir -p "$dir/freeradius"
+    for other in "$(dirname "$0")"/../build*/freeradius-include; do
+        [ "$other" -ef "$dir" ] && continue
+        [ "$(cat "$other/stamp" 2>/dev/null)" = "$source_version" ] || continue
+        cp "$other"/freeradius/*.h "$dir/freeradius/"
+        if headers_suffice "$dir"; then
+            echo "$source_version" >"$dir/stamp"
+            exit 0
+        fi
+    done
+}
+
+[ "$tree" = yes ] || use_what_is_there
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -96,7 +105,7 @@ private_apt() {
             -o Acquire::Languages=none -o Acquire::Retries=3 "$@")
 }
 
-echo "  FETCH    headers of freeradius $source_version"
+echo "  FETCH    source of freeradius $source_version"
 copy_sources
 # Without a network apt ends with success, and no list.
 if ! private_apt update >"$work/log" 2>&1 || ! compgen -G "$work/lists/*Sources*" >/dev/null; then
@@ -121,6 +130,11 @@ dpkg-source --no-copy -x "$dsc" "$work/tree" >"$work/log" 2>&1 || {
     cat "$work/log" >&2
     fail "the source package could not be unpacked"
 }
+
+if [ "$tree" = yes ]; then
+    mv "$work/tree" "$dir"
+    exit 0
+fi
 
 for header in "${left_out[@]}"; do
     rm -f "$dir/freeradius/$header"

@@ -468,3 +468,9 @@ def test_sql_is_down(tmp_path: Path, pki_index: dict[str, Any]) -> None:
                            "INSERT INTO gone (username, groupname) VALUES ('dtstaff', 'x')")
         is_decided(world, "dtnone", "Free")
         assert world.client().login("dtstaff").code == REJECT
+
+
+@pytest.mark.parametrize("kind", ["by_ldap", "by_sql"])
+def test_no_warning_after_the_edit(kind: str, request: pytest.FixtureRequest) -> None:
+    log = request.getfixturevalue(kind).radius.log_text().split("Ready to process requests")[0]
+    assert [line for line in log.splitlines() if "Warning" in line or "Error" in line] == []

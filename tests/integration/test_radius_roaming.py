@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
 from tests.lib import radius as rad
 from tests.lib import roaming
+from tests.lib.matrix import cell
 from tests.lib.radius import World
 
 pytestmark = pytest.mark.skipif(bool(roaming.missing()), reason=roaming.missing())
 
-PUSH = "push"
+PUSH, TOTP = "push", "token:software:totp"
 SLOW = bool(os.environ.get("DEVTRUST_SLOW"))
 TIMES, PERIOD = (20, 10) if SLOW else (4, 1)
 METHODS = ["tls", "ttls", "ttls-mschapv2", "peap"]
+PROGRAMS = {method: "hostapd, wpa_supplicant: " + words for method, words in zip(
+    METHODS, ("EAP-TLS", "TTLS/PAP", "TTLS/MSCHAPv2", "PEAP/MSCHAPv2"))}
+NO_PASSCODE = "nothing can be asked, and only PAP and GTC send a passcode beside the password"
 OUTER = {"virtual_server = inner-devtrust\n":
          "virtual_server = inner-devtrust\n\t\trequire_client_cert = yes\n",
          "virtual_server = inner-devtrust-peap\n":
-         "virtual_server = inner-devtrust-peap\n\t\trequire_client_cert = yes\n"}
+         "virtual_server = inner-devtrust-peap\n\t\trequire_client_cert = yes\n",
+         "\twait = park\n\tprimary = control\n":
+         "\twait = park\n\tprimary = control\n\tappend_passcode = yes\n"}
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +43,14 @@ def world(tmp_path_factory: pytest.TempPathFactory,
         assert made.radius.is_running(), made.radius.log_text()
 
 
-def network(world: World, method: str, user: str, device: str) -> str:
+def network(world: World, method: str, user: str, device: str,
+            password: str = rad.PASSWORD) -> str:
     certificate = world.pki["devices"][device]
     if method == "tls":
         return rad.tls_network(world.radius, user, certificate)
     if method == "peap":
-        return rad.peap_network(world.radius, user, rad.PASSWORD, certificate=certificate)
-    made = rad.ttls_network(world.radius, user, rad.PASSWORD, certificate)
+        return rad.peap_network(world.radius, user, password, certificate=certificate)
+    made = rad.ttls_network(world.radius, user, password, certificate)
     return made.replace("auth=PAP", "auth=MSCHAPV2") if method == "ttls-mschapv2" else made
 
 
@@ -63,6 +70,17 @@ def stays_connected(world: World, directory: Any, method: str, kind: str) -> Non
         assert causes.count("MFA_REMEMBERED") >= TIMES - 1
 
 
+def of_each_method(*cases: str, whole: bool = False) -> Callable[[Any], Any]:
+    """The marks of a test that tries all of them."""
+    def mark(test: Any) -> Any:
+        for program in PROGRAMS.values():
+            for case in cases:
+                test = cell("radius", program, case, whole)(test)
+        return test
+    return mark
+
+
+@of_each_method("trusted", "push")
 def test_connected_throughout(world: World, tmp_path: Any) -> None:
     """Four methods, a trusted device (no push) and one that is not (one push), all at once."""
     world.sim.enrol_device(world.pki["devices"]["device-p256"]["device_id"])
@@ -86,3 +104,43 @@ def test_back_after_the_end_of_a_session(world: World, tmp_path: Any) -> None:
         world.site.configure({"mfa": {"session_for": "8h"}})
         port.wait(port.successes + 3, 120)
     assert len(world.sim.pushes(login)) >= 2
+
+
+# --- one sign-on each ----------------------------------------------------------------------------
+
+def cells(case: str) -> list[Any]:
+    return [pytest.param(method, marks=cell("radius", PROGRAMS[method], case, whole=True))
+            for method in METHODS]
+
+
+@pytest.mark.parametrize("method", cells("passcode"))
+def test_passcode(world: World, tmp_path: Any, method: str) -> None:
+    """It comes along with the password, by whoever sends that as it was typed."""
+    if method != "ttls":
+        pytest.skip(NO_PASSCODE)
+    user = world.person("passcode-" + method, TOTP)
+    text = network(world, method, user, "device-p384", f"{rad.PASSWORD},{world.passcode(user)}")
+    with roaming.Port(tmp_path / method, world.radius, text, period=3600) as port:
+        port.wait(1, 60, failures=0)
+    assert world.outcome(user, "MFA_SUCCESS")["factor"] == TOTP
+
+
+def is_refused(world: World, directory: Any, method: str, user: str, cause: str) -> None:
+    with roaming.Port(directory / method, world.radius,
+                      network(world, method, user, "device-p384"), period=3600) as port:
+        port.wait_refused(60)
+        world.outcome(user, cause)
+        assert port.successes == 0, port.events
+
+
+@pytest.mark.parametrize("method", cells("denied"))
+def test_denied(world: World, tmp_path: Any, method: str) -> None:
+    user = world.person("denied-" + method, PUSH, push="deny", after=0.5)
+    is_refused(world, tmp_path, method, user, "MFA_REJECTED")
+
+
+@pytest.mark.parametrize("method", cells("okta down"))
+def test_okta_down(world: World, tmp_path: Any, method: str) -> None:
+    user = world.person("down-" + method, PUSH, push="approve")
+    with world.okta_down():
+        is_refused(world, tmp_path, method, user, "OKTA_UNAVAILABLE")

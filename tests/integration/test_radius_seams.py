@@ -17,9 +17,11 @@ from tests.integration.test_radius_reply import eap_vlan, station
 from tests.lib import mschap
 from tests.lib import radius as rad
 from tests.lib import site as sites
+from tests.lib.matrix import cell
 from tests.lib.radius import World
 
 PUSH, TOTP = "push", "token:software:totp"
+MSCHAP = "a gateway with MS-CHAPv2"  # the suite's own client
 SECRET_FILTER = "only-the-store-must-not-know-this"
 
 GIVEN = f"""
@@ -211,8 +213,9 @@ def assert_keys(reply: rad.Reply, exchange: mschap.Exchange) -> None:
         assert [len(v) for v in reply.vendor(mschap.MICROSOFT, kind)] == [34]
 
 
-@pytest.mark.parametrize("name,factor,timeout", [("free-mschap", None, 3600),
-                                                 ("mschap-push", PUSH, 60)])
+@pytest.mark.parametrize("name,factor,timeout", [
+    ("free-mschap", None, 3600), pytest.param("mschap-push", PUSH, 60, marks=cell(
+        "radius", MSCHAP, "push"))])
 def test_mschap(world: World, name: str, factor: Any, timeout: int) -> None:
     user = world.person(name, *([factor] if factor else []), push="approve", after=0.5)
     reply, exchange = world.client().mschap(user)
@@ -220,6 +223,7 @@ def test_mschap(world: World, name: str, factor: Any, timeout: int) -> None:
     assert_keys(reply, exchange)
 
 
+@cell("radius", MSCHAP, "passcode")
 def test_mschap_after_a_passcode(world: World) -> None:
     user = world.person("mschap-passcode", TOTP)
     client = world.client()
@@ -231,6 +235,7 @@ def test_mschap_after_a_passcode(world: World) -> None:
     assert_keys(reply, exchange)
 
 
+@cell("radius", MSCHAP, "denied")
 def test_mschap_refused(world: World) -> None:
     user = world.person("mschap-deny", PUSH, push="deny", after=0.3)
     reply, _ = world.client().mschap(user)

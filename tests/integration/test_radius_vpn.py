@@ -17,6 +17,7 @@ from typing import Any, Iterator
 import pytest
 
 from tests.lib import radius as rad
+from tests.lib.matrix import cell
 from tests.lib.radius import ACCEPT, CHALLENGE, REJECT, World
 
 SETTINGS = {"device_trust": {"trusted_when": "vpn-client+intune, certificate+intune"},
@@ -24,6 +25,7 @@ SETTINGS = {"device_trust": {"trusted_when": "vpn-client+intune, certificate+int
             "message NOT_COMPLIANT": {"android": "Caf\u00e9: {device} is off. " + "x" * 160,
                                       "text": "Call {device} in: {link}"}}
 PUSH, TOTP = "push", "token:software:totp"
+PAP = "a gateway with PAP"  # the suite's own client
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def device_pairs(device_id: str) -> list[str]:
 
 # --- trusted devices ---------------------------------------------------------------------------
 
+@cell("radius", PAP, "trusted")
 def test_trusted_device_needs_no_mfa(world: World) -> None:
     user = world.person("trudy", PUSH, TOTP)
     device = world.sim.enrol_device(user="trudy@example.com")["id"]
@@ -116,6 +119,7 @@ def test_radclient_sees_the_same(world: World) -> None:
 
 # --- challenges --------------------------------------------------------------------------------
 
+@cell("radius", PAP, "passcode")
 def test_passcode_by_challenge(world: World) -> None:
     user = world.person("alice", TOTP)
     first = world.client().login(user)
@@ -254,6 +258,7 @@ def test_answers_of_every_length(world: World) -> None:
 
 # --- pushes ------------------------------------------------------------------------------------
 
+@cell("radius", PAP, "push")
 def test_push_approved(world: World) -> None:
     user = world.person("paula", PUSH, push="approve", after=1.0)
     reply = world.client().login(user)
@@ -263,6 +268,7 @@ def test_push_approved(world: World) -> None:
     assert event["factor"] == PUSH and event["oktaCalls"] >= 2 and event["polls"] >= 1
 
 
+@cell("radius", PAP, "denied")
 def test_push_denied(world: World) -> None:
     user = world.person("dora", PUSH, push="deny", after=0.5)
     reply = world.client().login(user)

@@ -46,8 +46,8 @@ ACCEPT, REJECT, CHALLENGE = 2, 3, 11
 ACCOUNTING_RESPONSE = 5
 NAMES = {ACCEPT: "Access-Accept", REJECT: "Access-Reject", CHALLENGE: "Access-Challenge"}
 
-ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "CHAP-Password": 3, "NAS-IP-Address": 4,
-              "Framed-IP-Address": 8,
+ATTRIBUTES = {"User-Name": 1, "User-Password": 2, "Bare-User-Password": 2, "CHAP-Password": 3,
+              "NAS-IP-Address": 4, "Framed-IP-Address": 8,
               "Filter-Id": 11, "Reply-Message": 18, "Class": 25, "Session-Timeout": 27,
               "Tunnel-Type": 64, "Tunnel-Medium-Type": 65, "Tunnel-Client-Endpoint": 66,
               "Tunnel-Private-Group-Id": 81, "NAS-Port-Type": 61,

@@ -133,6 +133,19 @@ class Port:
         return sum(1 for before, now in zip(states, states[1:])
                    if before == "authorizing port" and now == "unauthorizing port")
 
+    @property
+    def refusals(self) -> int:
+        """How often the port said no. A supplicant whose handshake went through takes no
+        EAP-Failure for an end (RFC 4137 section 4.1.1), and tells nothing of it."""
+        return len(re.findall(r"IEEE 802.1X: authentication failed", self._text(self.port_log)))
+
+    def wait_refused(self, timeout: float) -> None:
+        """Until the port said no."""
+        deadline = time.monotonic() + timeout
+        while self.refusals == 0:
+            assert time.monotonic() < deadline, self._text(self.port_log)[-3000:]
+            time.sleep(0.05)
+
     def wait_failure(self, timeout: float) -> None:
         """Until an authentication failed."""
         deadline = time.monotonic() + timeout
