@@ -6,6 +6,7 @@
 #include "edge/host.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint8_t const *dt_challenge_key(dt_site const *site)
@@ -185,9 +186,8 @@ static int make_state(uint8_t const *key, dt_state_binding const *who, dt_time e
 }
 
 static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_bytes luggage,
-                dt_buf *state, dt_error *e)
+                dt_buf *state, dt_challenge_open *open, dt_error *e)
 {
-    char id_hex[2 * DT_STATE_ID_LEN + 1], user[DT_RLM_BINDING_MAX];
     dt_audit_context ctx = {0};
 
     uint8_t const *key = dt_challenge_key(site);
@@ -195,25 +195,37 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
         return dt_error_set(e, DT_E_INVALID,
                             "no challenge is possible: set [store] state_key_file");
     dt_signon_audit_context(machine, &ctx);
-    dt_challenge_user(dt_signon_identity(machine), ctx.name, user);
-    dt_state_binding who = {user, ctx.nas, ctx.application, ctx.station};
-    dt_time expires = dt_host_now() + site->config->mfa.challenge_lifetime;
-    int rc = make_state(key, &who, expires, state, id_hex, e);
+    dt_challenge_user(dt_signon_identity(machine), ctx.name, open->user);
+    dt_state_binding who = {open->user, ctx.nas, ctx.application, ctx.station};
+    open->lifetime = site->config->mfa.challenge_lifetime;
+    open->expires = dt_host_now() + open->lifetime;
+    int rc = dt_str_copy(open->application, sizeof open->application, ctx.application);
+    if (rc != 0)
+        return dt_error_set(e, rc, "the application's name is too long");
+    rc = make_state(key, &who, open->expires, state, open->id_hex, e);
     if (rc != 0)
         return rc;
-    return store_machine(d, key, machine, luggage, who.user, id_hex, expires, e);
+    return store_machine(d, key, machine, luggage, open->user, open->id_hex,
+                         open->expires + DT_CHALLENGE_OVERDUE + DT_CHALLENGE_KEPT_MORE, e);
 }
 
 /* Sealed with the key in force now, whatever site the machine began with: it is what the answer will
  * be opened with. */
+int dt_challenge_keep_open(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
+                           dt_challenge_open *open, dt_error *e)
+{
+    dt_site site;
+    dt_challenge_open own;
+    dt_driver_hold(d, NULL, &site);
+    int rc = keep(d, &site, machine, luggage, state, open != NULL ? open : &own, e);
+    dt_driver_leave(&site);
+    return rc;
+}
+
 int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
                       dt_error *e)
 {
-    dt_site site;
-    dt_driver_hold(d, NULL, &site);
-    int rc = keep(d, &site, machine, luggage, state, e);
-    dt_driver_leave(&site);
-    return rc;
+    return dt_challenge_keep_open(d, machine, luggage, state, NULL, e);
 }
 
 /* What is inside a kept sign-on, once it is no longer sealed. */
@@ -327,4 +339,34 @@ int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
     char id_hex[2 * DT_STATE_ID_LEN + 1];
     int rc = open_state(site, state, who, id_hex, e);
     return rc != 0 ? rc : take_saved(d, who->user, id_hex, site, machine, luggage, e);
+}
+
+/* --- nobody answers ----------------------------------------------------------------------------- */
+
+static void end_kept(dt_driver *d, dt_site const *site, dt_challenge_open const *open,
+                     dt_signon *machine)
+{
+    static dt_door const nobody = {.name = "radius"};
+    dt_buf luggage;
+    dt_error e = {0};
+    dt_buf_init(&luggage, DT_STORE_VALUE_MAX);
+    if (take_saved(d, open->user, open->id_hex, site, machine, &luggage, &e) == 0) {
+        dt_signon_note(machine, "nobody answered the challenge");
+        dt_signon_abandon(machine, DT_CAUSE_CLIENT_GONE, dt_host_now());
+        (void)!dt_driver_submit(d, machine, &nobody, NULL, NULL);
+    }
+    dt_buf_free(&luggage);
+}
+
+void dt_challenge_end(dt_driver *d, dt_challenge_open const *open)
+{
+    dt_site site;
+    dt_signon *machine = malloc(dt_signon_size());
+    if (machine == NULL)
+        return;
+    dt_driver_hold(d, open->application, &site);
+    end_kept(d, &site, open, machine);
+    dt_driver_leave(&site);
+    explicit_bzero(machine, dt_signon_size());
+    free(machine);
 }

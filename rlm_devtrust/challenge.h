@@ -10,6 +10,20 @@
 
 #define DT_CHALLENGES_PER_PERSON 16 /* open at a time; the oldest makes room for one more */
 
+#define DT_RLM_BINDING_MAX (DT_IDENTITY_KEY_MAX + DT_USER_MAX + 8)
+/* Nobody has answered when a State has expired for so long. */
+#define DT_CHALLENGE_OVERDUE DT_SECONDS(5)
+/* A sign-on is kept for so long after that, for whoever ends it. */
+#define DT_CHALLENGE_KEPT_MORE DT_MINUTES(2)
+
+/* A challenge that was kept: for whoever ends its sign-on when nobody has answered. */
+typedef struct dt_challenge_open {
+    char user[DT_RLM_BINDING_MAX];
+    char id_hex[2 * DT_STATE_ID_LEN + 1];
+    char application[DT_APPLICATION_MAX];
+    dt_time expires, lifetime;
+} dt_challenge_open;
+
 /* Of a State that this server cannot read. */
 #define DT_CHALLENGE_ELSEWHERE                                                                     \
     "State was made by another server or with another state key: give all servers that one "       \
@@ -26,6 +40,13 @@ uint8_t const *dt_challenge_key(dt_site const *site);
 DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage,
                                   dt_buf *state, dt_error *e);
 
+/* The same; `open`, unless NULL, gets what dt_challenge_end wants. */
+DT_MUST_USE int dt_challenge_keep_open(dt_driver *d, dt_signon const *machine, dt_bytes luggage,
+                                       dt_buf *state, dt_challenge_open *open, dt_error *e);
+/* Ends the sign-on of a challenge that nobody has answered: cancels its push and writes its event. Nothing where
+ * it was answered, here or by a server with the same store. On the loop's thread. */
+void dt_challenge_end(dt_driver *d, dt_challenge_open const *open);
+
 /* Takes the machine that `state` names into `machine` (dt_signon_size() bytes), and appends what went along
  * with it to `luggage`: once, so that a second use finds nothing. `site` is held by the caller and is the
  * application's; `who` must be whom it was made for. DT_E_CRYPTO (foreign, changed, for
@@ -41,7 +62,6 @@ DT_MUST_USE int dt_challenge_answer_key(dt_site const *site, dt_bytes state,
                                         dt_state_binding const *who, dt_bytes answer,
                                         uint8_t out[DT_SHA256_LEN], dt_error *e);
 
-#define DT_RLM_BINDING_MAX (DT_IDENTITY_KEY_MAX + DT_USER_MAX + 8)
 /* Whose State it is: the identity's, and under the very name that it began with, which every NAS repeats, whatever
  * the realm. */
 void dt_challenge_user(dt_identity const *who, char const *name, char out[DT_RLM_BINDING_MAX]);

@@ -350,6 +350,7 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
 {
     uint8_t storage[DT_STATE_TOKEN_MAX + 1];
     char text[DT_PROMPT_TEXT_MAX];
+    dt_challenge_open open;
     dt_buf state, luggage;
     dt_error e = {0};
     dt_buf_init_fixed(&state, storage, sizeof storage);
@@ -359,10 +360,13 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
     int rc = pack(inst, request, &luggage, &e);
     bool config = rc != 0;
     if (rc == 0) {
-        rc = dt_challenge_keep(inst->link->driver, machine, dt_buf_bytes(&luggage), &state, &e);
+        rc = dt_challenge_keep_open(inst->link->driver, machine, dt_buf_bytes(&luggage), &state,
+                                    &open, &e);
         config = rc == DT_E_INVALID || rc == DT_E_LIMIT;
     }
     dt_buf_free(&luggage);
+    if (rc == 0)
+        dt_waiting_room_expect(inst->link->room, &open);
     if (rc != 0)
         return give_up(inst, request, machine, config ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL, e.text,
                        id);

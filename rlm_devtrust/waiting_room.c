@@ -9,6 +9,7 @@
 
 #include "edge/host.h"
 #include "rlm_devtrust/challenge.h"
+#include "rlm_devtrust/unanswered.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,6 +102,7 @@ struct dt_waiting_room {
     dt_room_stats stats;
     size_t connection_count; /* the loop's */
     struct event *watch;     /* the loop's: while anybody waits */
+    dt_unanswered *unanswered;
 };
 
 static dt_bytes secret_bytes(dt_waiting_room const *r)
@@ -146,6 +148,7 @@ static void room_destroy(dt_waiting_room *r)
 {
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->closed_cond);
+    dt_unanswered_free(r->unanswered);
     explicit_bzero(r->secret, sizeof r->secret);
     free(r);
 }
@@ -427,6 +430,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
 {
     dt_parked *p = ctx;
     dt_outcome o = *dt_signon_outcome(machine);
+    dt_challenge_open open;
     dt_buf state;
     dt_error e = {0};
 
@@ -434,9 +438,10 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
     p->run = NULL;
     dt_buf_init_fixed(&state, p->answer.state, sizeof p->answer.state);
     int rc = p->answered ? DT_E_GONE
-                         : dt_challenge_keep(p->room->driver, machine, dt_buf_bytes(&p->luggage),
-                                             &state, &e);
+                         : dt_challenge_keep_open(p->room->driver, machine,
+                                                  dt_buf_bytes(&p->luggage), &state, &open, &e);
     if (rc == 0) {
+        dt_unanswered_expect(p->room->unanswered, &open);
         char text[DT_PROMPT_TEXT_MAX];
         dt_prompt_join(prompt, text);
         p->answer.state_len = state.len;
@@ -786,9 +791,10 @@ int dt_waiting_room_open(dt_driver *d, dt_room_options const *o, dt_waiting_room
     LIST_INIT(&r->remembering);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->closed_cond, NULL);
-    int rc = make_secret(r);
+    r->unanswered = dt_unanswered_new(d);
+    int rc = r->unanswered == NULL ? DT_E_NOMEM : make_secret(r);
     if (rc != 0)
-        dt_error_set(e, rc, "no random bytes for the waiting room's secret");
+        dt_error_set(e, rc, "no memory or random bytes for the waiting room");
     else
         rc = listen_on(r, &fd, e);
     if (rc != 0)
@@ -833,6 +839,7 @@ static void close_on_loop(void *ctx)
     if (r->watch != NULL)
         event_free(r->watch);
     r->watch = NULL;
+    dt_unanswered_close(r->unanswered);
     while (!LIST_EMPTY(&r->connections))
         connection_close(LIST_FIRST(&r->connections));
     while (!LIST_EMPTY(&r->remembering))
@@ -1017,6 +1024,11 @@ void dt_waiting_room_cancel(dt_parked **parked, dt_outcome const *o)
         drop(p);
     if (!told)
         drop(p);
+}
+
+void dt_waiting_room_expect(dt_waiting_room *r, dt_challenge_open const *open)
+{
+    dt_unanswered_expect(r->unanswered, open);
 }
 
 void dt_parked_watch(dt_parked *p, uint64_t const *repeats)

@@ -51,6 +51,10 @@ void dt_waiting_room_free(dt_waiting_room **r);
 DT_MUST_USE int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
                                      dt_parked **out);
 
+/* Ends the sign-on of this challenge when nobody answers it in its time. Thread safe. */
+struct dt_challenge_open;
+void dt_waiting_room_expect(dt_waiting_room *r, struct dt_challenge_open const *open);
+
 /* The answer to a challenge, which a gateway may send again by another packet while the first is looked
  * into, or soon after: only the first goes on with the sign-on, and whoever repeats it gets what became of that.
  * `key` is a keyed digest of the State and the answer, so that another answer to it joins nobody.

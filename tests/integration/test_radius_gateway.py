@@ -384,6 +384,29 @@ def test_a_gateway_that_waits(world: World) -> None:
     assert world.outcome(user, "MFA_SUCCESS")["detail"] is None
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "challenge"])
+def test_a_challenge_that_nobody_answers(tmp_path: Any, pki_index: dict[str, Any],
+                                         mode: str) -> None:
+    """Its sign-on gets an event when the State has expired, whatever was done on the phone. One
+    that was answered has its own, and no second."""
+    settings = {"mfa": {**SETTINGS["mfa"], "challenge_lifetime": "10s"}}
+    with rad.start_world(tmp_path, pki_index, settings=settings, policies=POLICIES,
+                         replace={"wait = hybrid": f"wait = {mode}"}) as world:
+        factors = (PUSH, TOTP) if mode == "challenge" else (TOTP,)
+        gone = world.person("gone", *factors, push="approve")
+        there = world.person("there", *factors, push="approve")
+        asked = [world.client().login(user) for user in (gone, there)]
+        assert [a.code for a in asked] == [CHALLENGE] * 2
+        assert world.client().login(there, world.passcode(there),
+                                    state=asked[1].state).code == ACCEPT
+        event = world.outcome(gone, "CLIENT_GONE", timeout=60.0)
+        assert "nobody answered the challenge" in event["detail"]
+        assert [e["debugContext"]["debugData"]["cause"] for e in world.outcomes(gone)] == [
+            "CLIENT_GONE"]
+        assert world.client().login(gone, "", state=asked[0].state).code == REJECT
+        assert len(world.outcomes(there)) == 1
+
+
 # --- passcodes that came along -------------------------------------------------------------------
 
 def scrv1(password: str, answer: str) -> str:
