@@ -213,7 +213,7 @@ layers: $(PRODUCTS) ## fail when a part uses what its layer may not
 	@BUILD='$(BUILD)' SAN='$(SAN)' scripts/layers.sh
 
 deps: ## install the Debian packages that every target needs
-	@scripts/deps.sh build check matrix demo lint bench fuzz
+	@scripts/deps.sh build check matrix model demo lint bench fuzz
 
 clean: ## remove what was built
 	rm -rf '$(BUILD)'

@@ -78,6 +78,10 @@ matrix: ## try every program in every case, and print the table (ARGS=... to pyt
 	@$(MAKE_AGAIN) all
 	@DEVTRUST_MATRIX=whole $(MAKE_AGAIN) integration ARGS='-m matrix $(ARGS)'
 
+model: ## check the model of the MFA conversation with Spin (ARGS=--whole: all of it, many minutes)
+	@scripts/deps.sh model
+	@$(PYTHON) tests/model/run.py $(ARGS)
+
 run-demo: $(PRODUCTS) $(SAN_SHIM)
 	@$(SERVER_ENV) KEEP='$(KEEP)' $(PYTHON) tests/demo/demo.py $(ARGS)
 
@@ -136,7 +140,7 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20)
 	@$(MAKE_AGAIN) fuzzers
 	@BUILD='$(BUILD)' FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz.sh $(FUZZERS)
 
-.PHONY: unit integration matrix run-demo demo-stop bench run-bench fuzzers fuzz
+.PHONY: unit integration matrix model run-demo demo-stop bench run-bench fuzzers fuzz
 
 # --- mutants: checks that protect a login, removed one at a time --------------------------------------------
 mutants: ## remove each check of tests/mutants and see that a test notices (ARGS="--only TEXT"); takes an hour

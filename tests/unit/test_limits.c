@@ -524,6 +524,34 @@ static void what_push_limit_refuses_is_no_push(void **state)
     world_close(&w);
 }
 
+/* Past its deadline a sign-on sends no push: the record that keeps others from sending one may have run out. */
+static void no_push_is_sent_after_the_deadline(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    bool counted = false;
+
+    (void)state;
+    world_open(&w, POLICY, NULL);
+    r.conversation = DT_CONVERSATION_LIVE;
+    world_expect(&w, DT_HTTP_GET, "/users/", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS_PUSH);
+    world_begin(&w, &r);
+    for (dt_signon_next(w.machine, w.now, &w.step); w.step.kind != DT_STEP_DONE;
+         dt_signon_next(w.machine, w.now, &w.step)) {
+        bool push = w.step.kind == DT_STEP_STORE && w.step.store->table == DT_TABLE_PUSH_COUNT &&
+                    strncmp(w.step.store->key, "pushes", 6) == 0;
+        counted = counted || push;
+        if (push)
+            w.now += DT_MINUTES(10); /* a step of the clock */
+        world_step(&w);
+    }
+    assert_true(counted);
+    assert_int_equal(world_outcome(&w)->cause, DT_CAUSE_MFA_TIMEOUT);
+    world_all_used(&w); /* and no push */
+    world_close(&w);
+}
+
 /* A challenge that waits for its answer keeps its push pending, whether anybody polls or not. */
 static void a_challenge_holds_its_push_for_as_long_as_it_lives(void **state)
 {
@@ -691,6 +719,7 @@ int main(void)
         cmocka_unit_test(no_pause_where_none_is_wanted),
         cmocka_unit_test(one_push_for_each_connection),
         cmocka_unit_test(what_push_limit_refuses_is_no_push),
+        cmocka_unit_test(no_push_is_sent_after_the_deadline),
         cmocka_unit_test(a_challenge_holds_its_push_for_as_long_as_it_lives),
         cmocka_unit_test(devices_that_are_made_up_are_soon_forgotten),
         cmocka_unit_test(what_cannot_be_counted_is_refused),

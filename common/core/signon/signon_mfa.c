@@ -325,11 +325,16 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
     }
 }
 
+/* Past the deadline the record that keeps other sign-ons from sending a push may have run out (a step of the
+ * clock): then none is sent. */
 static void push_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    (void)now;
-    if (r->status == DT_STORE_OK) {
+    if (r->status == DT_STORE_OK && now < s->deadline) {
         dt_signon_set_phase(s, DT_PHASE_PUSH_HTTP);
+        return;
+    }
+    if (r->status == DT_STORE_OK) {
+        push_impossible(s, DT_CAUSE_MFA_TIMEOUT);
         return;
     }
     if (r->status == DT_STORE_EXISTS)

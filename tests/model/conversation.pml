@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The MFA conversation of one person: what may happen to pushes, States and passcodes when sign-ons meet,
+ * packets are lost and repeated, nodes restart, and clocks step. For Spin: `make model`.
+ *
+ * Three machines (dt_signon) share one store and one person:
+ *   0 and 1   are the same sign-on, sent again to another node;
+ *   2         is another sign-on under the same name: perhaps of somebody who knows the password.
+ * A label is a phase of the machine, and GO is a move of it. table.txt names all of both; a test compares it
+ * with this file and with the code.
+ *
+ * What is checked:
+ *   approval    nobody is let in without an approval, or a right passcode, of this very sign-on;
+ *   one push    while a push may still let somebody in, no other one is sent to the person;
+ *   one use     no State is taken twice.
+ * WITH_RETRANSMIT adds machine 1, WITH_STATES sign-ons that are kept behind a State (RADIUS). Both at once have
+ * too many states to be gone through in seconds, and what they have to do with each other is the store's row
+ * alone. FAULT_* plants a fault that must be found. */
+
+#define MACHINES 3
+#define SIGN_ON(m) ((m) == 2)
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+
+/* dt_push_state */
+#define NONE 0
+#define STARTING 1
+#define WAITING 2
+#define APPROVED 3
+#define REJECTED 4
+#define OVER 5
+
+#define NOBODY 7
+
+/* The person's row of DT_TABLE_PUSH: an owner's id is never used twice, so state and owner are its text. */
+byte row_state = NONE, row_owner = NOBODY;
+/* What Okta has of the push that machine m sent: NONE, WAITING, APPROVED, REJECTED, OVER. */
+byte okta[MACHINES];
+/* Rows of DT_TABLE_STATE, and answers that came for them. */
+bool state_row[MACHINES], state_sent[MACHINES], resume[MACHINES];
+byte deliveries[MACHINES];
+byte crashes = CRASHES;
+bool late[MACHINES]; /* the deadline is past; a row that a machine wrote runs out after its deadline */
+
+/* What the properties speak of; no machine reads them. */
+bool may_let_in[MACHINES]; /* the push that m sent */
+byte taken[MACHINES];      /* States */
+#define IS_APPROVED(m) (SIGN_ON(m) == 0 && (okta[0] == APPROVED || okta[1] == APPROVED) ||                 \
+                        SIGN_ON(m) == 1 && okta[2] == APPROVED)
+
+#define JOINED (owner != m)
+#ifdef WITHOUT_PASSCODES
+#define TYPED false
+#else
+#define TYPED true
+#endif
+#define GO(from, to) goto to
+/* Where code counts (attempts, tries, retries), any number is possible here. */
+/* A node may stop, and what it had in memory is gone: before each step that others see, or that waits; at
+ * other places it comes to the same. */
+#define STEP                                                                                       \
+    if                                                                                             \
+    :: true                                                                                        \
+    :: crashes > 0 -> crashes--; goto gone                                                         \
+    fi
+#define IS_EXPECTED (row_state == seen_state && row_owner == seen_owner)
+#define WRITE(state, who) row_state = state; row_owner = who; seen_state = state; seen_owner = who
+#define IS_OF_THIS_SIGN_ON (row_owner != NOBODY && SIGN_ON(row_owner) == SIGN_ON(m))
+
+proctype machine(byte m)
+{
+    byte seen_state = NONE, seen_owner = NOBODY; /* `expected` */
+    byte push = NONE, owner = m;                 /* s->push.state, .owner; JOINED: .joined */
+    bool blocked = false, allowed = false, cancel_tried = false;
+    bool unjudged = false, mfa_done = false, cleared = false;
+
+    atomic {
+        if
+        :: goto PUSH_CLAIM
+        :: goto PUSH_OFFER         /* first it is found out whether somebody is there */
+        :: TYPED -> goto PASSCODE_TRIED_GET /* it came along */
+        :: TYPED -> goto PASSCODE_WAIT      /* no push is enrolled, or allowed */
+        fi
+    }
+
+PUSH_OFFER:
+    atomic {
+        if
+        :: GO(PUSH_OFFER, FINISH)
+        :: GO(PUSH_OFFER, PUSH_CLAIM) /* Enter */
+        :: TYPED -> GO(PUSH_OFFER, PASSCODE_TRIED_GET)
+        fi
+    }
+
+PUSH_CLAIM:
+    STEP;
+    atomic {
+        if
+#ifdef FAULT_CLAIM_BLIND
+        :: true ->
+#else
+        :: row_state == NONE ->
+#endif
+            WRITE(STARTING, m);
+            push = STARTING; owner = m;
+            if
+            :: GO(PUSH_CLAIM, PUSH_CONNECTION)
+            :: GO(PUSH_CLAIM, PUSH_COUNT)
+            :: blocked = true; push = OVER; GO(PUSH_CLAIM, PUSH_RECORD) /* push_limit = 0 */
+            fi
+        :: row_state == REJECTED ->
+            if
+            :: IS_OF_THIS_SIGN_ON -> GO(PUSH_CLAIM, FINISH)
+            :: TYPED -> blocked = true; GO(PUSH_CLAIM, PASSCODE_WAIT)
+            :: GO(PUSH_CLAIM, FINISH) /* no passcode is possible */
+            fi
+#ifdef FAULT_JOIN_ANY
+        :: row_state == STARTING || row_state == WAITING ->
+#else
+        :: (row_state == STARTING || row_state == WAITING) && IS_OF_THIS_SIGN_ON ->
+#endif
+            owner = row_owner; push = row_state;
+            seen_state = NONE; seen_owner = NOBODY;
+            GO(PUSH_CLAIM, PUSH_WAIT)
+        :: (row_state == STARTING || row_state == WAITING) && !IS_OF_THIS_SIGN_ON ->
+            if
+            :: TYPED -> blocked = true; GO(PUSH_CLAIM, PASSCODE_WAIT)
+            :: GO(PUSH_CLAIM, FINISH)
+            fi
+        :: row_state == APPROVED || row_state == OVER ->
+#ifdef FAULT_APPROVED_AGAIN
+            if
+            :: row_state == APPROVED -> allowed = true; mfa_done = true;
+                GO(PUSH_CLAIM, FINISH)
+            :: else
+            fi;
+#endif
+            if
+            :: blocked = true; push = OVER; GO(PUSH_CLAIM, PUSH_RECORD) /* too many tries */
+            :: seen_state = row_state; seen_owner = row_owner;
+                GO(PUSH_CLAIM, PUSH_RECLAIM)
+            fi
+        :: TYPED -> blocked = true; GO(PUSH_CLAIM, PASSCODE_WAIT) /* the store does not answer */
+        fi
+    }
+
+PUSH_RECLAIM:
+    STEP;
+    atomic {
+        if
+        :: IS_EXPECTED ->
+            WRITE(STARTING, m);
+            push = STARTING; owner = m;
+            if
+            :: GO(PUSH_RECLAIM, PUSH_CONNECTION)
+            :: GO(PUSH_RECLAIM, PUSH_COUNT)
+            :: blocked = true; push = OVER; GO(PUSH_RECLAIM, PUSH_RECORD)
+            fi
+        :: !IS_EXPECTED -> GO(PUSH_RECLAIM, PUSH_CLAIM) /* somebody was quicker: look again */
+        :: TYPED -> blocked = true; GO(PUSH_RECLAIM, PASSCODE_WAIT)
+        :: GO(PUSH_RECLAIM, FINISH)
+        fi
+    }
+
+PUSH_CONNECTION:
+    atomic {
+        if
+        :: GO(PUSH_CONNECTION, PUSH_COUNT)
+        :: blocked = true; push = OVER; GO(PUSH_CONNECTION, PUSH_RECORD)
+        fi
+    }
+
+PUSH_COUNT:
+    STEP;
+    atomic {
+        if
+#ifdef FAULT_SENT_LATE
+        :: GO(PUSH_COUNT, PUSH_HTTP)
+#else
+        :: !late[m] -> GO(PUSH_COUNT, PUSH_HTTP)
+#endif
+        :: blocked = true; push = OVER; GO(PUSH_COUNT, PUSH_RECORD)
+        fi
+    }
+
+/* At once, so that what PUSH_COUNT has seen of the clock holds; a wait in a queue of ours ends with the
+ * deadline. */
+PUSH_HTTP:
+    atomic {
+        if
+        :: GO(PUSH_HTTP, RETRY_WAIT) /* 429: nothing was sent */
+        :: GO(PUSH_HTTP, FINISH)                           /* or the token is refused */
+#ifdef FAULT_SENT_LATE
+        :: true ->
+#else
+        :: !late[m] ->
+#endif
+            /* one push: none other that may still let somebody in */
+            assert(!(may_let_in[0] && m != 0) && !(may_let_in[1] && m != 1) &&
+                   !(may_let_in[2] && m != 2));
+            okta[m] = WAITING;
+            may_let_in[m] = true;
+            if
+            :: push = WAITING; GO(PUSH_HTTP, PUSH_RECORD)
+            :: blocked = true; push = OVER; may_let_in[m] = false; /* its answer is lost */
+                GO(PUSH_HTTP, PUSH_RECORD)
+            fi
+        fi
+    }
+
+RETRY_WAIT:
+    atomic {
+        if
+        :: push == STARTING -> GO(RETRY_WAIT, PUSH_HTTP)
+        :: push != STARTING -> GO(RETRY_WAIT, PASSCODE_HTTP)
+        :: GO(RETRY_WAIT, FINISH)
+        fi
+    }
+
+PUSH_RECORD:
+    STEP;
+    atomic {
+        if
+#ifdef FAULT_WRITE_BLIND
+        :: true ->
+#else
+        :: IS_EXPECTED ->
+#endif
+            WRITE(push, m)
+        :: !IS_EXPECTED
+        :: true /* the store does not take it */
+        fi;
+        if
+        :: !blocked -> GO(PUSH_RECORD, PUSH_WAIT)
+        :: TYPED && blocked -> GO(PUSH_RECORD, PASSCODE_WAIT)
+        :: blocked -> GO(PUSH_RECORD, FINISH)
+        fi
+    }
+
+PUSH_WAIT:
+    STEP;
+    atomic {
+        if
+        :: GO(PUSH_WAIT, FINISH) /* the deadline, a step of the clock, or the person has left */
+        :: JOINED && !late[m] -> GO(PUSH_WAIT, PUSH_JOINED_GET)
+        :: !JOINED && !late[m] -> GO(PUSH_WAIT, PUSH_POLL)
+        :: TYPED -> GO(PUSH_WAIT, PASSCODE_TRIED_GET) /* typed at an open prompt */
+#ifdef WITH_STATES
+        :: !state_sent[m] -> state_sent[m] = true; state_row[m] = true; /* suspended: Access-Challenge */
+            goto end_kept_push
+#endif
+        fi
+    }
+end_kept_push:
+    atomic {
+        resume[m] -> resume[m] = false; late[m] = false; /* a new round trip has its own patience */
+        if
+        :: JOINED -> GO(PUSH_WAIT, PUSH_JOINED_GET) /* Enter: look at once */
+        :: !JOINED -> GO(PUSH_WAIT, PUSH_POLL)
+        :: TYPED -> GO(PUSH_WAIT, PASSCODE_TRIED_GET)
+        fi
+    }
+
+PUSH_JOINED_GET:
+    STEP;
+    atomic {
+        if
+#ifdef FAULT_JOINED_UNCHECKED
+        :: row_state == NONE -> push = OVER; GO(PUSH_JOINED_GET, FINISH)
+        :: row_state != NONE ->
+#else
+        :: row_state == NONE || row_owner != owner -> push = OVER; GO(PUSH_JOINED_GET, FINISH)
+        :: row_state != NONE && row_owner == owner ->
+#endif
+            push = row_state; seen_state = row_state; seen_owner = row_owner; owner = row_owner;
+            if
+            :: row_state == STARTING -> GO(PUSH_JOINED_GET, PUSH_WAIT)
+            :: row_state == WAITING -> GO(PUSH_JOINED_GET, PUSH_POLL)
+            :: row_state == APPROVED -> allowed = true; mfa_done = true;
+                seen_state = NONE; GO(PUSH_JOINED_GET, FINISH)
+            :: row_state == REJECTED || row_state == OVER -> seen_state = NONE;
+                GO(PUSH_JOINED_GET, FINISH)
+            fi
+        :: push == WAITING -> GO(PUSH_JOINED_GET, PUSH_POLL) /* the store does not answer */
+        fi
+    }
+
+PUSH_POLL:
+    STEP;
+    atomic {
+        if
+        :: okta[owner] == APPROVED -> push = APPROVED; allowed = true; mfa_done = true;
+            GO(PUSH_POLL, FINISH)
+        :: okta[owner] == REJECTED -> push = REJECTED; GO(PUSH_POLL, FINISH)
+        :: okta[owner] == WAITING -> GO(PUSH_POLL, PUSH_WAIT)
+        :: okta[owner] == OVER -> push = OVER; GO(PUSH_POLL, FINISH)
+        :: GO(PUSH_POLL, PUSH_WAIT) /* the answer is lost */
+        :: GO(PUSH_POLL, FINISH)    /* too many are */
+        :: TYPED -> GO(PUSH_POLL, PASSCODE_TRIED_GET) /* typed meanwhile */
+        fi
+    }
+
+PASSCODE_WAIT:
+    STEP;
+    atomic {
+        if
+        :: GO(PASSCODE_WAIT, FINISH)
+        :: GO(PASSCODE_WAIT, PASSCODE_TRIED_GET)
+#ifdef WITH_STATES
+        :: !state_sent[m] -> state_sent[m] = true; state_row[m] = true; goto end_kept_passcode
+#endif
+        fi
+    }
+end_kept_passcode:
+    atomic {
+        resume[m] -> resume[m] = false;
+        if
+        :: GO(PASSCODE_WAIT, FINISH)
+        :: GO(PASSCODE_WAIT, PASSCODE_TRIED_GET)
+        fi
+    }
+
+PASSCODE_TRIED_GET:
+    atomic {
+        if
+        :: GO(PASSCODE_TRIED_GET, PASSCODE_COUNT)
+        :: push == WAITING -> GO(PASSCODE_TRIED_GET, PUSH_WAIT) /* wrong a moment ago */
+        :: push != WAITING -> GO(PASSCODE_TRIED_GET, PASSCODE_WAIT)
+        :: push == NONE && !blocked -> GO(PASSCODE_TRIED_GET, PUSH_OFFER)
+        :: push != WAITING -> GO(PASSCODE_TRIED_GET, FINISH)
+        fi
+    }
+
+PASSCODE_COUNT:
+    atomic {
+        if
+        :: GO(PASSCODE_COUNT, PASSCODE_HTTP)
+        :: push == WAITING -> GO(PASSCODE_COUNT, PUSH_WAIT)
+        :: GO(PASSCODE_COUNT, FINISH)
+        fi
+    }
+
+PASSCODE_HTTP:
+    atomic {
+        if
+        :: mfa_done = true; GO(PASSCODE_HTTP, FINISH) /* right, in this very sign-on */
+        :: GO(PASSCODE_HTTP, PASSCODE_TRIED_PUT)
+        :: GO(PASSCODE_HTTP, PASSCODE_COUNT) /* the other authenticator */
+        :: push != STARTING -> GO(PASSCODE_HTTP, RETRY_WAIT)
+        :: unjudged = true; GO(PASSCODE_HTTP, FINISH)
+        fi
+    }
+
+PASSCODE_TRIED_PUT:
+    atomic {
+        if
+        :: push == WAITING -> GO(PASSCODE_TRIED_PUT, PUSH_WAIT)
+        :: push != WAITING -> GO(PASSCODE_TRIED_PUT, PASSCODE_WAIT)
+        :: push == NONE && !blocked -> GO(PASSCODE_TRIED_PUT, PUSH_OFFER)
+        :: GO(PASSCODE_TRIED_PUT, FINISH)
+        fi
+    }
+
+FINISH:
+    atomic {
+        if
+        :: push == WAITING && !JOINED && !cancel_tried -> cancel_tried = true;
+            GO(FINISH, CANCEL_HTTP)
+        :: else ->
+            if
+            :: push != NONE && (!JOINED || (seen_state != NONE &&
+                                            (push == APPROVED || push == REJECTED))) ->
+                if
+                :: push == WAITING || push == STARTING -> push = OVER
+                :: else
+                fi;
+                GO(FINISH, PUSH_FINISH)
+            :: else ->
+                if
+                :: unjudged -> unjudged = false; GO(FINISH, PASSCODE_UNCOUNT)
+                :: else ->
+                    if
+                    :: mfa_done && !cleared -> cleared = true; GO(FINISH, LIMITS_CLEAR)
+                    :: mfa_done && cleared -> mfa_done = false; GO(FINISH, REMEMBERED_PUT)
+                    :: else -> GO(FINISH, DONE)
+                    fi
+                fi
+            fi
+        fi
+    }
+
+CANCEL_HTTP:
+    atomic {
+        if
+        :: okta[m] == WAITING -> okta[m] = OVER
+        :: true /* lost, or too late */
+        fi;
+        GO(CANCEL_HTTP, FINISH)
+    }
+
+PUSH_FINISH:
+    STEP;
+    atomic {
+        if
+        :: push == REJECTED -> row_state = REJECTED; row_owner = owner
+#ifdef FAULT_WRITE_BLIND
+        :: push != REJECTED -> row_state = push; row_owner = owner
+#else
+        :: push != REJECTED && IS_EXPECTED -> row_state = push; row_owner = owner
+        :: push != REJECTED && !IS_EXPECTED
+#endif
+        :: true /* the store does not take it */
+        fi;
+        push = NONE;
+        /* The one that sent it will not look at it again; who joined it looks at the row first. */
+        may_let_in[owner] = may_let_in[owner] && owner != m;
+        GO(PUSH_FINISH, FINISH)
+    }
+
+PASSCODE_UNCOUNT:
+    GO(PASSCODE_UNCOUNT, FINISH);
+
+LIMITS_CLEAR:
+    GO(LIMITS_CLEAR, FINISH);
+
+REMEMBERED_PUT:
+    GO(REMEMBERED_PUT, FINISH);
+
+DONE:
+    /* approval: whom a push lets in, its own sign-on was approved */
+    assert(!allowed || IS_APPROVED(m));
+gone:
+    atomic {
+        seen_state = NONE; seen_owner = NOBODY; push = NONE; owner = NOBODY; blocked = false;
+        allowed = false; cancel_tried = false; unjudged = false; mfa_done = false; cleared = false
+    }
+}
+
+/* Answers to challenges: a State is delivered to any node, more than once, late, or never (which is what one
+ * that has expired comes to). */
+#define DELIVER(s)                                                                                 \
+    atomic {                                                                                       \
+        state_sent[s] && deliveries[s] < 2 -> deliveries[s]++;                                     \
+        if                                                                                         \
+        :: state_row[s] -> TAKE(s); taken[s]++; assert(taken[s] <= 1); resume[s] = true            \
+        :: else /* "State was used before", or has expired */                                      \
+        fi                                                                                         \
+    }
+#ifdef FAULT_STATE_KEPT
+#define TAKE(s) skip
+#else
+#define TAKE(s) state_row[s] = false
+#endif
+
+proctype network()
+{
+end_network:
+    do
+    :: DELIVER(0)
+    :: DELIVER(1)
+    :: DELIVER(2)
+    od
+}
+
+/* Approves or denies what is on the phone, whoever caused it. */
+#define DECIDE(p)                                                                                  \
+    atomic {                                                                                       \
+        okta[p] == WAITING ->                                                                      \
+        if                                                                                         \
+        :: okta[p] = APPROVED                                                                      \
+        :: okta[p] = REJECTED                                                                      \
+        fi                                                                                         \
+    }
+
+proctype person()
+{
+end_person:
+    do
+    :: DECIDE(0)
+    :: DECIDE(1)
+    :: DECIDE(2)
+    od
+}
+
+/* Time passes, by steps of any size: rows run out. A push that nobody can look at any more because its row
+ * has run out does not let anybody in; whoever sent it gives it up at its deadline, which is before. */
+proctype clock()
+{
+end_clock:
+    do
+    :: atomic {
+        row_state != NONE -> late[row_owner] = true; row_state = NONE; row_owner = NOBODY;
+        may_let_in[0] = false; may_let_in[1] = false; may_let_in[2] = false
+    }
+    od
+}
+
+init {
+    atomic {
+        run machine(0);
+        run machine(2);
+#ifdef WITH_RETRANSMIT
+        run machine(1);
+#endif
+#ifdef WITH_STATES
+        run network();
+#endif
+        run person();
+        run clock()
+    }
+}
