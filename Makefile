@@ -35,6 +35,8 @@ MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 FREERADIUS_INC ?=
+# no: devtrustctl is built without libz3, and `policy prove` says so.
+Z3 ?= yes
 
 # --- flags ------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
@@ -68,6 +70,7 @@ PKGS := libssl libcrypto libcurl jansson inih expat libplist-2.0 libmaxminddb p1
 	libevent_core libevent_pthreads $(JOSE_PKG)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lunistring -pthread
+Z3_LIBS := $(if $(filter no,$(Z3)),,-lz3)
 CMOCKA_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)
 
 # --- quiet unless V=1 -------------------------------------------------------------------------
@@ -85,7 +88,9 @@ PAM_OBJ := $(call objects,pam_devtrust/module/*.c)
 DAEMON_OBJ := $(call objects,pam_devtrust/daemon/*.c)
 RLM_OBJ := $(call objects,rlm_devtrust/*.c)
 # Elsewhere, for the program has the name of its folder.
-CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard devtrustctl/*.c devtrustctl/*/*.c)))
+CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(filter-out $(if $(filter no,$(Z3)), \
+	devtrustctl/prove/prove_z3.c,devtrustctl/prove/prove_no_solver.c), \
+	$(wildcard devtrustctl/*.c devtrustctl/*/*.c))))
 UNIT_OBJ := $(call objects,tests/unit/test_*.c)
 UNIT_SUPPORT_OBJ := $(filter-out $(UNIT_OBJ),$(call objects,tests/unit/*.c))
 
@@ -178,7 +183,7 @@ $(BUILD)/devtrustd: $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS)
 
 $(BUILD)/devtrustctl: $(CTL_OBJ) $(LIBS)
 	$(call say,LD)
-	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_LIBS) $(PKG_LIBS)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_LIBS) $(PKG_LIBS) $(Z3_LIBS)
 
 -include rlm_devtrust/all.mk
 include tests/tests.mk

@@ -12,10 +12,11 @@
 #define DT_CTL_LINE_MAX (64 * 1024) /* longest line for people; what is longer is cut */
 
 typedef enum dt_ctl_exit {
-    DT_CTL_YES = 0,   /* done, or: the answer is yes */
-    DT_CTL_NO = 1,    /* the answer is no: denied, refused, not found */
-    DT_CTL_FAULT = 2, /* wrong usage, or something is broken */
-    DT_CTL_OPEN = 3,  /* neither yes nor no: not everything could be seen */
+    DT_CTL_YES = 0,       /* done, or: the answer is yes */
+    DT_CTL_NO = 1,        /* the answer is no: denied, refused, not found */
+    DT_CTL_FAULT = 2,     /* wrong usage, or something is broken */
+    DT_CTL_OPEN = 3,      /* neither yes nor no: not everything could be seen */
+    DT_CTL_DISAGREES = 4, /* policy prove: the prover and the evaluator do not agree */
 } dt_ctl_exit;
 
 /* A row of the table in main.c. */

@@ -83,14 +83,16 @@ static dt_ctl_command const commands[] = {
      "  --quiet                sync: no progress\n"
      "  --json                 list, alias list, explain, show, refresh: one JSON object a\n"
      "                         line\n" OPTION_CONFIG},
-    {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test",
-     "fetch ... | import ... | diff ... | test FILE | replay --policy FILE",
+    {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test, prove",
+     "fetch ... | import ... | diff ... | test FILE | prove FILE | replay --policy FILE",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"
      "  import                 an ACCESS_POLICY becomes the application's policy and zones\n"
      "  diff                   the same against the policy that is here\n"
      "  test FILE              a table of cases against the policy that it names\n"
+     "  prove FILE             whether a policy keeps its properties for every sign-on\n"
      "  replay                 the sign-ons of the audit log under another policy\n"
-     "  --application NAME     import, diff: the PAM service or RADIUS application\n"
+     "  --application NAME     import, diff: the PAM service or RADIUS application; prove: its\n"
+     "                         policy, zones and settings of the configuration, without FILE\n"
      "  --policy NAME          the org's policy, by id or name; test, replay: the policy's file\n"
      "  --app NAME             or that of an app, by id or label\n"
      "  --org-sign-on          import: the org's own sign-on rules (OKTA_SIGN_ON, as for RADIUS)\n"
@@ -102,15 +104,26 @@ static dt_ctl_command const commands[] = {
      "  --dry-run              import: write nothing\n"
      "  --directory DIR        import: where policies are; diff: --policy-file FILE\n"
      "  --zones FILE           the zones file\n"
-     "  --org FILE             test, replay: the org's own sign-on rules, before the policy\n"
+     "  --org FILE             test, prove, replay: the org's own sign-on rules, before the "
+     "policy\n"
      "  --since TIME           replay: as log; also --user USER, --application NAME, -f FILE\n"
      "  --examples N           replay: sign-ons to show of each change (3)\n"
-     "  --application-only     test: the policy alone, without them\n"
+     "  --application-only     test, prove: the policy alone, without them\n"
+     "  --properties FILE      test, prove: properties of your own; prove takes\n"
+     "                         NAME.properties.json beside NAME.json by itself\n"
+     "  --against OLD          prove: that no sign-on gets more than with the policy OLD\n"
+     "  --against-zones FILE   prove: the zones of OLD, where they are others\n"
+     "  --against-org FILE     prove: the org's rules before OLD, where they are others\n"
+     "  --unknown-device-as W  prove: deny or not_trusted, as configured; without it, both\n"
+     "  --org-mfa WORD         prove: enforce or unless_trusted; without it, both\n"
+     "  --skip A,B             prove: not these of mfa, outsiders, blocklist, decided\n"
+     "  --seconds N            prove: undecided after this time (60)\n"
      "  --json                 one JSON object\n" OPTION_CONFIG
      "import names each piece that was refused, changed, left out or kept; it ends with 1\n"
      "when one was refused, and then writes nothing. diff ends with 1 when something\n"
-     "differs, test when a case fails, replay when a sign-on would get something else; with 3\n"
-     "when some could not be decided again.\n"},
+     "differs, test when a case fails, prove when a property is refuted, replay when a\n"
+     "sign-on would get something else; with 3 when a property is undecided, or a sign-on\n"
+     "could not be decided again; prove with 4 when it and the evaluator do not agree.\n"},
     {"forget", dt_ctl_forget, "end remembered MFA",
      "[--groups|--limits] --user USER | --application NAME | --device ID | --all",
      "  --user USER            of this person: name or Okta login\n"

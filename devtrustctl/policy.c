@@ -188,16 +188,14 @@ dt_ctl_exit dt_ctl_policy(dt_ctl_command const *self, int argc, char **argv)
     static struct {
         char const *name;
         dt_ctl_exit (*run)(dt_ctl_command const *self, int argc, char **argv);
-    } const subcommands[] = {{"fetch", dt_policy_fetch_run},
-                             {"import", dt_policy_import_run},
-                             {"diff", dt_policy_diff_run},
-                             {"test", dt_policy_test_run},
-                             {"replay", dt_policy_replay_run}};
+    } const subcommands[] = {{"fetch", dt_policy_fetch_run}, {"import", dt_policy_import_run},
+                             {"diff", dt_policy_diff_run},   {"test", dt_policy_test_run},
+                             {"prove", dt_policy_prove_run}, {"replay", dt_policy_replay_run}};
     dt_error e = {0};
 
     for (size_t i = 0; argc > 0 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
         if (strcmp(argv[0], subcommands[i].name) == 0)
             return subcommands[i].run(self, argc - 1, argv + 1);
-    (void)dt_error_set(&e, DT_E_INVALID, "wants fetch, import, diff, test or replay first");
+    (void)dt_error_set(&e, DT_E_INVALID, "wants fetch, import, diff, test, prove or replay first");
     return dt_err_usage(self, &e);
 }

@@ -36,6 +36,7 @@ DT_MUST_USE int dt_names_split(char const *text, char storage[DT_ARGUMENT_MAX + 
 dt_ctl_exit dt_policy_fetch_run(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_policy_import_run(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_policy_diff_run(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_policy_prove_run(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_policy_replay_run(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv);
 

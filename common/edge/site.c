@@ -18,8 +18,8 @@
 
 #define CA_FILE_MAX (1024 * 1024) /* PEM text of a company's CAs */
 #define POLICY_SUFFIX ".json"
-/* What may lie beside the policies: the published schemas, and tables of cases. */
-static char const *const other_suffixes[] = {".schema.json", ".cases.json"};
+/* What may lie beside the policies: the published schemas, tables of cases, and properties. */
+static char const *const other_suffixes[] = {".schema.json", ".cases.json", ".properties.json"};
 #define OKTA_TOKEN_MIN 8
 #define OKTA_TOKEN_MAX 1024
 #define STATE_KEY_HEX (2 * DT_AEAD_KEY_LEN)

@@ -10,9 +10,10 @@ UNIT_LDFLAGS_test_site := \
 
 $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 	$(BUILD)/tests/unit/test_ctl_log $(BUILD)/tests/unit/test_policy_replay \
-	$(BUILD)/tests/unit/test_pam_stack \
+	$(BUILD)/tests/unit/test_pam_stack $(BUILD)/tests/unit/test_prove \
 	$(BUILD)/tests/unit/test_okta_import $(BUILD)/tests/unit/test_okta_import_meaning \
 	$(BUILD)/tests/unit/test_policy_cases $(BUILD)/tests/unit/test_policy_diff: $(BUILD)/libdt_ctl.a
+UNIT_LIBS_test_prove = $(Z3_LIBS)
 
 $(BUILD)/tests/unit/test_pam_code: $(BUILD)/libdt_module.a
 $(BUILD)/tests/unit/test_daemon_rate: $(BUILD)/libdt_daemon.a

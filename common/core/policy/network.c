@@ -191,22 +191,46 @@ static bool is_in_ranges(dt_ip const *ip, dt_prefix const *ranges, size_t count)
 }
 
 /* ::ffff:0:0/96 counts its lengths from 96. */
+static dt_prefix const private_ranges[] = {
+    {{0, UINT64_C(0xffff00000000)}, 96 + 8},  /* 0.0.0.0/8 */
+    {{0, UINT64_C(0xffff0a000000)}, 96 + 8},  /* 10.0.0.0/8 */
+    {{0, UINT64_C(0xffff64400000)}, 96 + 10}, /* 100.64.0.0/10 */
+    {{0, UINT64_C(0xffff7f000000)}, 96 + 8},  /* 127.0.0.0/8 */
+    {{0, UINT64_C(0xffffa9fe0000)}, 96 + 16}, /* 169.254.0.0/16 */
+    {{0, UINT64_C(0xffffac100000)}, 96 + 12}, /* 172.16.0.0/12 */
+    {{0, UINT64_C(0xffffc0a80000)}, 96 + 16}, /* 192.168.0.0/16 */
+    {{0, 0}, 127},                            /* ::, ::1 */
+    {{UINT64_C(0xfc00000000000000), 0}, 7},   /* fc00::/7 */
+    {{UINT64_C(0xfe80000000000000), 0}, 10},  /* fe80::/10 */
+};
+#define PRIVATE_RANGES (sizeof(private_ranges) / sizeof(private_ranges[0]))
+
 bool dt_ip_is_private(dt_ip const *ip)
 {
-    static dt_prefix const ranges[] = {
-        {{0, UINT64_C(0xffff00000000)}, 96 + 8},  /* 0.0.0.0/8 */
-        {{0, UINT64_C(0xffff0a000000)}, 96 + 8},  /* 10.0.0.0/8 */
-        {{0, UINT64_C(0xffff64400000)}, 96 + 10}, /* 100.64.0.0/10 */
-        {{0, UINT64_C(0xffff7f000000)}, 96 + 8},  /* 127.0.0.0/8 */
-        {{0, UINT64_C(0xffffa9fe0000)}, 96 + 16}, /* 169.254.0.0/16 */
-        {{0, UINT64_C(0xffffac100000)}, 96 + 12}, /* 172.16.0.0/12 */
-        {{0, UINT64_C(0xffffc0a80000)}, 96 + 16}, /* 192.168.0.0/16 */
-        {{0, 0}, 127},                            /* ::, ::1 */
-        {{UINT64_C(0xfc00000000000000), 0}, 7},   /* fc00::/7 */
-        {{UINT64_C(0xfe80000000000000), 0}, 10},  /* fe80::/10 */
-    };
+    return ip != NULL && ip->set && is_in_ranges(ip, private_ranges, PRIVATE_RANGES);
+}
 
-    return ip != NULL && ip->set && is_in_ranges(ip, ranges, sizeof(ranges) / sizeof(ranges[0]));
+int dt_ip_private_each(dt_network_piece_fn *fn, void *ctx)
+{
+    int rc = DT_OK;
+
+    for (size_t i = 0; rc == DT_OK && i < 2 * PRIVATE_RANGES; i++) {
+        dt_prefix const *range = &private_ranges[i / 2];
+        dt_ip ip = dt_ip_of_bits(i % 2 == 0 ? range->key : dt_bits_next(dt_prefix_last(*range)));
+        rc = fn(ctx, &ip);
+    }
+    return rc;
+}
+
+dt_ip dt_ip_of_bits(dt_bits b)
+{
+    dt_ip ip = {.set = true};
+
+    for (int i = 0; i < 8; i++) {
+        ip.octets[i] = (uint8_t)(b.hi >> (56 - 8 * i));
+        ip.octets[8 + i] = (uint8_t)(b.lo >> (56 - 8 * i));
+    }
+    return ip;
 }
 
 bool dt_ip_is_of_a_host(dt_ip const *ip)

@@ -22,6 +22,11 @@ bool dt_ip_is_loopback(dt_ip const *ip);
 /* True for what is no place on the Internet, and so in no country and no provider's network: private,
  * shared, link-local, loopback and unspecified addresses (RFC 6890). */
 bool dt_ip_is_private(dt_ip const *ip);
+/* Is given the first address of a piece of the address space; anything but DT_OK ends the walk. */
+typedef int dt_network_piece_fn(void *ctx, dt_ip const *first);
+/* Calls `fn` with the first address of each private range, and with the one after its last. Ends early
+ * with what `fn` returns when that is not DT_OK. */
+DT_MUST_USE int dt_ip_private_each(dt_network_piece_fn *fn, void *ctx);
 /* False for what is nobody's address: unset, unspecified, multicast, broadcast, and 255.255.255.254,
  * with which a NAS says that it will choose one (RFC 2865 section 5.8). */
 bool dt_ip_is_of_a_host(dt_ip const *ip);
@@ -48,6 +53,10 @@ DT_MUST_USE int dt_network_set_seal(dt_network_set *s);
 /* Sets the bits of the tags of all networks that hold the address, and clears none; nothing when the
  * address is unset. Thread safe when nobody adds. */
 void dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip, dt_tag_set *out);
+/* Calls `fn` with the first address of each piece of the address space, IPv4 and then IPv6, in order:
+ * all addresses from it up to the next one are in the same networks. Ends early with what `fn` returns
+ * when that is not DT_OK. DT_E_STATE for a set that is not sealed. Thread safe. */
+DT_MUST_USE int dt_network_set_each(dt_network_set const *s, dt_network_piece_fn *fn, void *ctx);
 /* Bytes of memory that it takes. */
 size_t dt_network_set_memory(dt_network_set const *s);
 

@@ -31,7 +31,10 @@ typedef struct dt_prefix_list {
 /* Reads "192.0.2.0/24", "192.0.2.7" or a range "a-b". DT_E_PARSE for anything else, NULL included. */
 DT_MUST_USE int dt_prefix_list_parse(char const *text, dt_prefix_list *out);
 
+#define DT_IPV4_LOW UINT64_C(0xffff00000000) /* the lower half of ::ffff:0:0 */
+
 dt_bits dt_bits_of(uint8_t const octets[16]);
+dt_ip dt_ip_of_bits(dt_bits b);
 /* The last address of a prefix. */
 dt_bits dt_prefix_last(dt_prefix p);
 /* The address behind and the one before; the last and the first wrap. */
@@ -74,6 +77,8 @@ void dt_network_tree_put(dt_network_tree *t, dt_bits last, uint32_t value);
 DT_MUST_USE int dt_network_tree_finish(dt_network_tree *t);
 /* The value of the piece that holds the address. */
 uint32_t dt_network_tree_find(dt_network_tree const *t, dt_bits address);
+/* The last address of a piece, from 0; the family's last address past the last piece. */
+dt_bits dt_network_tree_last(dt_network_tree const *t, size_t piece);
 void dt_network_tree_free(dt_network_tree *t);
 size_t dt_network_tree_memory(dt_network_tree const *t);
 

@@ -430,6 +430,33 @@ void dt_network_set_lookup(dt_network_set const *s, dt_ip const *ip, dt_tag_set 
         lists_lookup(s, key, ipv4, out);
 }
 
+static int tree_each(dt_network_tree const *t, dt_network_piece_fn *fn, void *ctx)
+{
+    dt_bits const end = t->ipv4 ? (dt_bits){0, UINT32_MAX} : (dt_bits){UINT64_MAX, UINT64_MAX};
+    dt_bits first = {0, 0};
+    int rc = DT_OK;
+
+    for (size_t i = 0; rc == DT_OK; i++) {
+        dt_bits last = dt_network_tree_last(t, i);
+        dt_ip ip = dt_ip_of_bits((dt_bits){first.hi, t->ipv4 ? DT_IPV4_LOW | first.lo : first.lo});
+        rc = fn(ctx, &ip);
+        if (dt_bits_compare(last, end) >= 0)
+            break;
+        first = dt_bits_next(last);
+    }
+    return rc;
+}
+
+int dt_network_set_each(dt_network_set const *s, dt_network_piece_fn *fn, void *ctx)
+{
+    int rc;
+
+    if (!s->sealed)
+        return DT_E_STATE;
+    rc = tree_each(&s->tree4, fn, ctx);
+    return rc == DT_OK ? tree_each(&s->tree6, fn, ctx) : rc;
+}
+
 size_t dt_network_set_memory(dt_network_set const *s)
 {
     if (s == NULL)

@@ -176,6 +176,18 @@ int dt_network_tree_finish(dt_network_tree *t)
     return DT_OK;
 }
 
+dt_bits dt_network_tree_last(dt_network_tree const *t, size_t piece)
+{
+    size_t leaf = piece / leaf_pieces(t), place = piece % leaf_pieces(t);
+
+    if (piece >= t->count)
+        return last_address(t);
+    if (t->ipv4)
+        return (dt_bits){0, ((leaf4 const *)t->leaves)[leaf].last[place]};
+    return (dt_bits){((leaf6 const *)t->leaves)[leaf].hi[place],
+                     ((leaf6 const *)t->leaves)[leaf].lo[place]};
+}
+
 void dt_network_tree_free(dt_network_tree *t)
 {
     free(t->leaves);

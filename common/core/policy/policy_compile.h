@@ -34,6 +34,9 @@ DT_MUST_USE int dt_compiler_groups_within(dt_compiler *c, dt_name_list *names,
                                           dt_name_list patterns);
 /* Reads a rule's conditions into it. */
 DT_MUST_USE int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
+/* Reads one member of them, such as "people". */
+DT_MUST_USE int dt_compiler_condition_parse(dt_compiler *c, char const *member, dt_json const *v,
+                                            dt_rule *rule);
 /* Reads a rule's actions into it. */
 DT_MUST_USE int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 /* The same of a rule of the org. */
@@ -43,6 +46,8 @@ DT_MUST_USE int dt_org_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *
 DT_MUST_USE int dt_compiler_id_add(dt_compiler *c, char const *id, char const *name);
 /* Keeps a name, folded, and pushes it. */
 DT_MUST_USE int dt_compiler_name_add(dt_compiler *c, char const *s);
+/* What deciding needs of rules that were read: which groups they name, and the screens. */
+DT_MUST_USE int dt_compiler_rules_end(dt_compiler *c);
 /* A name as dt_policy.names has them: folded. */
 DT_MUST_USE int dt_compiler_name_push(dt_compiler *c, dt_folded_name name);
 /* Sorts the list and looks for a name that is there twice; NULL when there is none. */

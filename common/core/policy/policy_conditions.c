@@ -655,13 +655,29 @@ static int time_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 
 /* --- all of them ------------------------------------------------------------------------------- */
 
-int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+static dt_json_field const condition_fields[] = {{"people", false},   {"network", false},
+                                                 {"platform", false}, {"device", false},
+                                                 {"time", false},     {NULL, false}};
+
+int dt_compiler_condition_parse(dt_compiler *c, char const *member, dt_json const *v, dt_rule *rule)
 {
-    static dt_json_field const fields[] = {{"people", false},   {"network", false},
-                                           {"platform", false}, {"device", false},
-                                           {"time", false},     {NULL, false}};
     static int (*const parsers[])(dt_compiler *, dt_json const *, dt_rule *) = {
         people_parse, network_parse, platform_parse, device_parse, time_parse};
+    size_t i = 0, mark;
+    int rc;
+
+    while (condition_fields[i].name != NULL && strcmp(condition_fields[i].name, member) != 0)
+        i++;
+    if (condition_fields[i].name == NULL)
+        return dt_json_reader_fail(&c->r, "\"%.80s\" is not a condition", member);
+    mark = dt_json_reader_enter(&c->r, member);
+    rc = parsers[i](c, v, rule);
+    dt_json_reader_leave(&c->r, mark);
+    return rc;
+}
+
+int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+{
     int rc;
 
     rule->anyone = true;
@@ -671,14 +687,11 @@ int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
                       (dt_json_typeof(v) == DT_JSON_OBJECT && dt_json_size(v) == 0);
     if (rule->catch_all)
         return DT_OK;
-    rc = dt_json_reader_object(&c->r, v, fields);
-    for (size_t i = 0; rc == DT_OK && fields[i].name != NULL; i++) {
-        dt_json const *part = dt_json_get(v, fields[i].name);
-        if (part == NULL)
-            continue;
-        size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = parsers[i](c, part, rule);
-        dt_json_reader_leave(&c->r, mark);
+    rc = dt_json_reader_object(&c->r, v, condition_fields);
+    for (size_t i = 0; rc == DT_OK && condition_fields[i].name != NULL; i++) {
+        dt_json const *part = dt_json_get(v, condition_fields[i].name);
+        if (part != NULL)
+            rc = dt_compiler_condition_parse(c, condition_fields[i].name, part, rule);
     }
     return rc;
 }

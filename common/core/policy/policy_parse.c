@@ -334,6 +334,13 @@ static int warnings_end(dt_compiler *c)
     return p->warnings[DT_POLICY_WARNINGS_MAX] == NULL ? dt_compiler_nomem(c) : DT_OK;
 }
 
+int dt_compiler_rules_end(dt_compiler *c)
+{
+    int rc = all_groups_collect(c);
+
+    return rc == DT_OK ? screens_make(c) : rc;
+}
+
 static int rules_check(dt_compiler *c)
 {
     int rc = rules_sort(c, rule_compare_name, "name");
@@ -342,9 +349,7 @@ static int rules_check(dt_compiler *c)
     if (rc == DT_OK)
         rc = catch_all_check(c);
     if (rc == DT_OK)
-        rc = all_groups_collect(c);
-    if (rc == DT_OK)
-        rc = screens_make(c);
+        rc = dt_compiler_rules_end(c);
     if (rc == DT_OK)
         rc = unreachable_warn(c);
     return rc == DT_OK ? warnings_end(c) : rc;
