@@ -2,7 +2,7 @@
 /* devtrustctl policy test: a table of cases against the policy that it names. Reads files and nothing
  * else: no configuration, no network, no store. */
 #include "devtrustctl/certificate_file.h"
-#include "devtrustctl/policy.h"
+#include "devtrustctl/policy_prove.h"
 
 #include "devtrustctl/policy/policy_cases.h"
 #include "core/policy/policy_explain.h"
@@ -14,13 +14,16 @@
 #define RULES_SHOWN_MAX 200 /* of the rules that did not hold, for one case */
 
 typedef struct testing {
-    char const *file, *policy_file, *zones_file, *org_file;
+    char const *file, *policy_file, *zones_file, *org_file, *properties_file;
     bool json, application_only;
     dt_json *table, *policy_root, *zones_root, *org_root;
     dt_zones *zones;
     dt_policy *policy, *org; /* org: NULL without the org's own rules */
     dt_cases_head head;
     dt_buf out; /* JSON of the cases */
+    dt_policy_text properties_text;
+    dt_proving proving; /* of the properties */
+    bool proved;        /* they were asked */
 } testing;
 
 /* A path of the table counts from where the table is. */
@@ -96,6 +99,31 @@ static int load_org(testing *t, dt_error *e)
     if (rc == DT_OK)
         rc = read_tree(path, DT_POLICY_TEXT_MAX, &t->org_root, e);
     return rc == DT_OK ? dt_org_policy_parse(t->org_root, path, t->zones, &t->org, e) : rc;
+}
+
+/* The properties that the table, or the command line, names: for every sign-on, not only for the cases. */
+static int prove(testing *t, dt_error *e)
+{
+    char path[PATH_LEN_MAX];
+    int rc;
+
+    if (t->properties_file == NULL && t->head.properties == NULL)
+        return DT_OK;
+    rc = file_path(t, t->properties_file, t->head.properties, path, e);
+    if (rc == DT_OK)
+        rc = dt_policy_text_read(path, DT_PROPERTIES_TEXT_MAX, &t->properties_text, e);
+    if (rc == DT_OK)
+        rc = dt_properties_parse(t->properties_text.root, &t->properties_text.source,
+                                 t->policy_root, t->zones, &t->proving.properties, e);
+    if (rc != DT_OK)
+        return rc;
+    t->proving.json = t->json;
+    t->proving.v.sides[0] = (dt_prove_side){.app = t->policy, .org = t->org};
+    rc = dt_proving_begin(&t->proving, e);
+    if (rc == DT_OK)
+        dt_proving_own(&t->proving);
+    t->proved = true;
+    return rc;
 }
 
 /* --- showing ----------------------------------------------------------------------------------- */
@@ -199,12 +227,17 @@ static void show_end(testing *t, size_t failed)
                     t->org != NULL        ? "the org's own rules before it"
                     : t->application_only ? "alone, without the org's own rules"
                                           : "alone: the table names no org's own rules");
+        if (t->proved)
+            dt_out_line("properties  %zu proved, %zu refuted, %zu undecided", t->proving.proved,
+                        t->proving.refuted, t->proving.undecided);
         return;
     }
     dt_buf_init(&line, DT_CTL_ZONES_TEXT_MAX);
     dt_buf_printf(&line, "{\"passed\":%zu,\"failed\":%zu,\"org\":%s,\"cases\":[",
                   t->head.count - failed, failed, t->org != NULL ? "true" : "false");
     dt_buf_put(&line, t->out.p, t->out.len);
+    dt_buf_puts(&line, "],\"properties\":[");
+    dt_buf_put(&line, t->proving.properties_json.p, t->proving.properties_json.len);
     dt_buf_puts(&line, "]}");
     if (dt_buf_error(&line) < 0 || dt_buf_error(&t->out) < 0)
         dt_err_line("the result is too large for JSON; ask without --json");
@@ -230,12 +263,17 @@ static int run(testing *t, size_t *failed, dt_error *e)
                           &(dt_cases_rules){t->policy, t->org, t->application_only}, on_case, t,
                           failed, e);
     if (rc == DT_OK)
+        rc = prove(t, e);
+    if (rc == DT_OK)
         show_end(t, *failed);
     return rc;
 }
 
 static void testing_end(testing *t)
 {
+    dt_proving_free(&t->proving);
+    dt_properties_free(&t->proving.properties);
+    dt_policy_text_free(&t->properties_text);
     dt_policy_free(&t->org);
     dt_policy_free(&t->policy);
     dt_zones_free(&t->zones);
@@ -252,6 +290,7 @@ dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv
     dt_option const options[] = {{"--policy", NULL, &t.policy_file, NULL},
                                  {"--zones", NULL, &t.zones_file, NULL},
                                  {"--org", NULL, &t.org_file, NULL},
+                                 {"--properties", NULL, &t.properties_file, NULL},
                                  {"--application-only", NULL, NULL, &t.application_only},
                                  {"--json", NULL, NULL, &t.json},
                                  {NULL, NULL, NULL, NULL}};
@@ -263,6 +302,7 @@ dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv
                           : dt_options_parse(options, argc, argv, rest, &count, &e);
 
     dt_buf_init(&t.out, DT_CTL_ZONES_TEXT_MAX);
+    dt_proving_init(&t.proving);
     if (rc == DT_OK && count != 1)
         rc = dt_error_set(&e, DT_E_INVALID, "test takes one file of cases");
     if (rc == DT_OK && t.org_file != NULL && t.application_only)
@@ -271,9 +311,9 @@ dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv
         result = dt_err_usage(self, &e);
     else {
         t.file = rest[0];
-        result = run(&t, &failed, &e) != DT_OK ? dt_err_fault(&e)
-                 : failed > 0                  ? DT_CTL_NO
-                                               : DT_CTL_YES;
+        result = run(&t, &failed, &e) != DT_OK            ? dt_err_fault(&e)
+                 : failed > 0 && t.proving.disagreed == 0 ? DT_CTL_NO
+                                                          : dt_proving_exit(&t.proving);
     }
     testing_end(&t);
     free(rest);

@@ -501,8 +501,9 @@ static void judge_gaps(one_case const *c, dt_case_result *out)
 
 int dt_cases_head_read(dt_json const *root, char const *file, dt_cases_head *out, dt_error *e)
 {
-    static dt_json_field const fields[] = {{"$schema", false}, {"policy", true}, {"zones", false},
-                                           {"org", false},     {"cases", true},  {NULL, false}};
+    static dt_json_field const fields[] = {
+        {"$schema", false}, {"policy", true},      {"zones", false}, {"org", false},
+        {"cases", true},    {"properties", false}, {NULL, false}};
     dt_json_reader r;
     char const *schema = NULL;
     int rc;
@@ -518,6 +519,8 @@ int dt_cases_head_read(dt_json const *root, char const *file, dt_cases_head *out
         rc = dt_json_reader_member_text(&r, root, "zones", PATH_TEXT_MAX, &out->zones);
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&r, root, "org", PATH_TEXT_MAX, &out->org);
+    if (rc == DT_OK)
+        rc = dt_json_reader_member_text(&r, root, "properties", PATH_TEXT_MAX, &out->properties);
     if (rc == DT_OK) {
         size_t mark = dt_json_reader_enter(&r, "cases");
         rc = dt_json_reader_array(&r, dt_json_get(root, "cases"), 1, DT_CASES_MAX);

@@ -15,8 +15,9 @@
 /* What a table says of itself: paths as they are written, relative to the table. Borrowed. */
 typedef struct dt_cases_head {
     char const *policy;
-    char const *zones; /* NULL: none */
-    char const *org;   /* the org's own sign-on rules; NULL: none */
+    char const *zones;      /* NULL: none */
+    char const *org;        /* the org's own sign-on rules; NULL: none */
+    char const *properties; /* to be proved as well; NULL: none */
     size_t count;
 } dt_cases_head;
 

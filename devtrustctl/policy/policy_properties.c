@@ -215,6 +215,9 @@ bool dt_property_is_broken(dt_properties const *p, size_t i, dt_policy_input con
     bool fits = dt_policy_explain_rule(p->conditions, i, in, &name) == DT_CONDITION_NONE;
     bool may = fits || dt_policy_rule_is_unknown(p->conditions, i, in);
 
+    /* An UNKNOWN device that is taken for nothing is neither TRUSTED nor NOT_TRUSTED for sure. */
+    fits = fits && (p->conditions->rules[i].devices == DT_DEVICES_ANY ||
+                    in->trust != DT_TRUST_UNKNOWN || in->unknown_as == DT_UNKNOWN_NOT_TRUSTED);
     if (property->known && !dt_policy_input_is_known(in))
         return false;
     if (property->unknown_device && in->trust != DT_TRUST_UNKNOWN)

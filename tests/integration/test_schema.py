@@ -14,8 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "conf" / "policies"
 DATA = ROOT / "tests" / "data" / "policies"
 CASES = sorted(POLICIES.glob("*.cases.json"))
+PROPERTIES = sorted(POLICIES.glob("*.properties.json"))
 SAMPLES = sorted(p for p in POLICIES.glob("*.json")
-                 if not p.name.endswith(".schema.json") and p not in CASES)
+                 if not p.name.endswith(".schema.json") and p not in CASES + PROPERTIES)
 GUIDE_RULES = [
     ("Device Trust = Not Trusted. Check for MFA.", "NOT_TRUSTED", True),
     ("Device Trust = Trusted. No need to check for MFA.", "TRUSTED", False),
@@ -66,6 +67,11 @@ def changed(base, case):
 def cases(name):
     table = load(DATA / f"bad_{name}.json")
     return [pytest.param(case, id=case["why"].replace(" ", "-")) for case in table]
+
+
+@pytest.mark.parametrize("path", PROPERTIES, ids=lambda p: p.name)
+def test_sample_properties_are_valid(path):
+    validator("properties").validate(load(path))
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)

@@ -277,7 +277,7 @@ static void other_files_in_the_directory(void **state)
     static char const *const names[] = {
         "policies/policy.schema.json", "policies/vpn.json~",      "policies/.vpn.json.swp",
         "policies/.hidden.json",       "policies/README",         "policies/.json",
-        "policies/vpn.json.dpkg-old",  "policies/vpn.cases.json",
+        "policies/vpn.json.dpkg-old",  "policies/vpn.cases.json", "policies/vpn.properties.json",
     };
     dt_site_files *f;
 
