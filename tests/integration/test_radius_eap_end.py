@@ -172,8 +172,8 @@ PLACES = {
     "authorize": {"\tauthorize {\n\t\teap_devtrust {": "\tauthorize {" + REFUSES
                   + "\t\teap_devtrust {"},
     "post-auth": {"EAP-Failure.\n\t\tdevtrust_wifi\n": "\n\t\tdevtrust_wifi\n" + REFUSES},
-    "inner authorize": {"\tauthorize {\n\t\tfiles\n\t\tpap\n": "\tauthorize {" + REFUSES
-                        + "\t\tfiles\n\t\tpap\n"},
+    "inner authorize": {"server inner-devtrust {\n\tauthorize {":
+                        "server inner-devtrust {\n\tauthorize {" + REFUSES},
     "inner post-auth": {"\tpost-auth {\n\t\tdevtrust_tunnel\n": "\tpost-auth {" + REFUSES
                         + "\t\tdevtrust_tunnel\n"},
 }
