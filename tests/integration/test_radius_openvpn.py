@@ -91,7 +91,14 @@ def test_trusted(world: World, gateway: vpn.OpenVpn) -> None:
 
 
 @case("push", whole=False)
-@case("renegotiated", whole=False)
+def test_push(world: World, gateway: vpn.OpenVpn) -> None:
+    user = world.person("approves", PUSH, push="approve", after=0.5)
+    with gateway.client(user) as client:
+        client.wait_connected()
+    assert pushes(world, user) == 1 and world.outcome(user, "MFA_SUCCESS")
+
+
+@case("renegotiated")
 def test_a_session_asks_once(world: World, gateway: vpn.OpenVpn) -> None:
     user = world.person("asked", PUSH, push="approve", after=0.2)
     with gateway.client(user, more=RENEGOTIATE) as client:

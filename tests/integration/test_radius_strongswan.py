@@ -87,7 +87,14 @@ def test_trusted(world: World, gateway: vpn.StrongSwan) -> None:
 
 
 @case("push", whole=False)
-@case("renegotiated", whole=False)
+def test_push(world: World, gateway: vpn.StrongSwan) -> None:
+    user = world.person("approves", PUSH, push="approve", after=0.5)
+    with gateway.client(user) as client:
+        assert client.connect() and client.is_connected, client.log
+    assert pushes(world, user) == 1 and world.outcome(user, "MFA_SUCCESS")
+
+
+@case("renegotiated")
 def test_a_session_asks_once(world: World, gateway: vpn.StrongSwan) -> None:
     """Its keys change without a sign-on, and what the gateway names it stays."""
     user = world.person("asked", PUSH, push="approve", after=1.0)
@@ -102,6 +109,7 @@ def test_a_session_asks_once(world: World, gateway: vpn.StrongSwan) -> None:
     vpn.wait_for(lambda: accounted(gateway, user, vpn.STOP), lambda: client.log)
 
 
+@case("accounting")
 def test_without_an_answer_to_accounting(world: World, tmp_path: Path) -> None:
     """What the samples' accounting is for: without it the tunnel goes."""
     user = world.person("unanswered", PUSH, push="approve")
