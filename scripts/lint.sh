@@ -76,7 +76,7 @@ check_cppcheck() {
 tidy_one() {
     local file=$1 stamp=$BUILD/lint/$1.tidy flags newest
     newest=$(printf '%s\n' "$file" .clang-tidy scripts/lint.sh "${headers[@]}" | xargs -d '\n' ls -t |
-        head -n 1)
+        sed -n 1p)
     [ "$stamp" -nt "$newest" ] && return 0
     mkdir -p "$(dirname "$stamp")"
     mapfile -t flags < <(flags_of "$file")

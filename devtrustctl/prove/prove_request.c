@@ -443,7 +443,7 @@ static void fold(char *out, char const *text)
 {
     size_t i = 0;
 
-    for (; text[i] != '\0' && i < DT_GROUP_NAME_MAX - 1; i++)
+    for (; i < DT_GROUP_NAME_MAX - 1 && text[i] != '\0'; i++)
         out[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
     out[i] = '\0';
 }

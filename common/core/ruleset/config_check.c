@@ -394,10 +394,11 @@ static int check_lookup(check const *k)
 static char const *message_fault(check const *k, dt_config_message const *m, size_t i)
 {
     dt_words w = dt_words_find(m->name);
+    bool of_one_platform = i > 0;
 
     if (w == DT_WORDS_NONE)
         return dt_device_help_fault(m->texts[i], k->c->device_trust.enrollment_url);
-    if (i > 0 && *m->texts[i] != '\0')
+    if (of_one_platform && *m->texts[i] != '\0')
         return "is given, and this text is the same on all platforms; write it as text";
     return dt_words_fault(w, m->texts[i]);
 }
