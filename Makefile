@@ -120,7 +120,7 @@ $(BUILD)/flags: FORCE
 # The packages are looked at once per build tree, for a message that says how to mend it.
 $(BUILD)/packages-seen: packages.txt scripts/deps.sh
 	@mkdir -p $(@D)
-	@scripts/deps.sh --check build
+	@DEVTRUST_WITHOUT='$(if $(filter no,$(Z3)),libz3-dev)' scripts/deps.sh --check build
 	@touch $@
 
 CSTD := -std=c11
@@ -226,7 +226,7 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) \
 		| sort
-	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS,' \
+	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS, Z3=no,' \
 		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...' \
 		'PAM and FreeRADIUS look for modules below /usr/lib: with another PREFIX set PAMDIR and FRLIBDIR.'
 

@@ -116,7 +116,7 @@ static dt_ctl_command const commands[] = {
      "  --against-org FILE     prove: the org's rules before OLD, where they are others\n"
      "  --unknown-device-as W  prove: deny or not_trusted, as configured; without it, both\n"
      "  --org-mfa WORD         prove: enforce or unless_trusted; without it, both\n"
-     "  --skip A,B             prove: not these of mfa, outsiders, blocklist, decided\n"
+     "  --skip A,B             prove: not these of mfa, outsiders, blocklist, decided, findings\n"
      "  --seconds N            prove: undecided after this time (60)\n"
      "  --json                 one JSON object\n" OPTION_CONFIG
      "import names each piece that was refused, changed, left out or kept; it ends with 1\n"

@@ -7,6 +7,7 @@
 # usage: scripts/deps.sh [--check] SECTION...
 #   --check   install nothing; fail with the names of what is missing
 # env: DEVTRUST_PACKAGES (default: packages.txt of this tree)
+#      DEVTRUST_WITHOUT   packages to do without, with blanks between
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -47,6 +48,7 @@ done
 
 missing=()
 while read -r package; do
+    [[ " ${DEVTRUST_WITHOUT:-} " == *" $package "* ]] && continue
     [ -z "$package" ] || is_installed "$package" || missing+=("$package")
 done < <(sort -u <<<"$wanted")
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -21,7 +21,8 @@ typedef struct dt_proving {
     int64_t seconds;
     dt_policy *outsiders;
     size_t proved, refuted, undecided, disagreed, not_asked, findings;
-    size_t open; /* rules of which is not known whether they matter */
+    int64_t properties_took; /* milliseconds until all properties were asked; set by who asks */
+    size_t open;             /* rules of which is not known whether they matter */
     dt_buf properties_json, findings_json;
 } dt_proving;
 

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lib import pamworld  # noqa: E402
 from tests.lib import radius as rad  # noqa: E402
+from tests.lib.policies import ZONES, large_policy  # noqa: E402
 from tests.pki import pki as test_pki  # noqa: E402
 
 TOOLS = rad.BUILD / "tests" / "bench"
@@ -50,6 +51,7 @@ FEW_DEVICES, MANY_DEVICES = 1000, 100_000  # in the cache
 FLEET = 1000  # devices of which a sync is counted
 FEW_NETWORKS, MANY_NETWORKS = 1000, 1_000_000  # in the zones
 FEW_RULES, MANY_RULES = 10, 10_000  # in a policy
+PROVED_RULES = (200, 1000, 5000)
 SIM_NICENESS = 5  # Okta and Intune do not run on the RADIUS server: they get what it leaves
 APPROVED_AFTER = 6.0  # seconds until the phone is looked at
 
@@ -363,6 +365,34 @@ class Bench:
         figure("policy_memory", kept, "MB")
         figure("policy_load_memory", most, "MB")
 
+    def prove(self) -> None:
+        """policy prove with a planted hole and without: properties, all of it, and memory."""
+        for count in PROVED_RULES:
+            for hole in (False, True):
+                answer, took, memory_taken = self._prove(large_policy(count, hole))
+                mfa = next(p for p in answer["properties"] if p["name"] == "mfa")
+                check(mfa["result"] == ("refuted" if hole else "proved"), str(mfa))
+                name = f"prove_{count}_rules" + ("_hole" if hole else "")
+                figure(f"{name}_ms", answer["propertiesMilliseconds"], "ms")
+                figure(f"{name}_all_ms", round(took * 1000), "ms")
+                figure(f"{name}_memory", memory_taken, "MB")
+
+    @staticmethod
+    def _prove(policy: dict[str, Any]) -> tuple[dict[str, Any], float, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            path, zones = Path(folder) / "x.json", Path(folder) / "zones.json"
+            path.write_text(json.dumps(policy))
+            zones.write_text(json.dumps({"zones": ZONES}))
+            begin = time.monotonic()
+            with subprocess.Popen([rad.BUILD / "devtrustctl", "policy", "prove", path, "--zones",
+                                   zones, "--json", "--seconds", "600"],
+                                  stdout=subprocess.PIPE) as process:
+                assert process.stdout is not None
+                answer = json.loads(process.stdout.read())
+                _, _, usage = os.wait4(process.pid, 0)
+                process.returncode = 0  # it was waited for
+            return answer, time.monotonic() - begin, usage.ru_maxrss / 1024
+
     def x509(self) -> None:
         files = self.pki["devices"]["device-rsa"]["files"]
         done = subprocess.run([str(TOOLS / "x509_verdict"), str(X509_ROUNDS),
@@ -376,7 +406,7 @@ class Bench:
         figure("x509_verdict_vs_openssl", ratio, "ratio")
 
 
-FIGURES = ("throughput", "calls", "devices", "pam", "parked", "policy", "x509")
+FIGURES = ("throughput", "calls", "devices", "pam", "parked", "policy", "prove", "x509")
 
 
 def main() -> int:
