@@ -188,9 +188,14 @@ static void break_sentences(char *text)
         end[1] = '\n';
 }
 
-/* Shows a text that wants no answer, in lines that fit; `text` is used up. */
+/* Shows a text that wants no answer, in lines that fit; `text` is used up. Cockpit puts a refusal into JSON as
+ * it is, where a line's end is an error, and its page breaks lines by itself. */
 static int show(login *l, int style, char *text)
 {
+    if (is_program("cockpit-session")) {
+        join_lines(text);
+        return pam_prompt(l->pamh, style, NULL, "%s", text);
+    }
     if (strlen(text) > DT_TEXT_COLUMNS)
         break_sentences(text);
     dt_text_wrap(text);

@@ -20,7 +20,7 @@ import pytest
 from tests.integration.test_pam_daemon import ALICE, BOTH, cause, debug
 from tests.lib.desktop import Display
 from tests.lib.matrix import cell
-from tests.lib.pamworld import LIMIT, PamWorld, pam_world, wait_until
+from tests.lib.pamworld import ACCOUNTS, LIMIT, PamWorld, pam_world, wait_until
 from tests.lib.ports import free_port
 
 PASSWORD = "rosebud,plum"  # a comma is nothing special
@@ -41,8 +41,9 @@ def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
         yield made
 
 
-@pytest.fixture(autouse=True)
-def fresh(world: PamWorld) -> Iterator[None]:
+def begin_anew(world: PamWorld) -> None:
+    """A daemon that knows nothing, alice with push and passcode, and a host with a certificate that
+    Intune does not know yet."""
     world.stop_daemon()
     world.sim.reset()
     world.sim.listener("okta")
@@ -55,12 +56,28 @@ def fresh(world: PamWorld) -> Iterator[None]:
                                            "host_key_file": files["key"]}})
     world.set_one()
     world.start_daemon()
+
+
+@pytest.fixture(autouse=True)
+def fresh(world: PamWorld) -> Iterator[None]:
+    begin_anew(world)
     yield
     world.stop_daemon()
 
 
+def as_user(name: str, *command: Any) -> list[Any]:
+    uid = str(ACCOUNTS[name])
+    return ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", *command]
+
+
 def as_alice(*command: Any) -> list[Any]:
-    return ["setpriv", "--reuid", "61001", "--regid", "61001", "--clear-groups", *command]
+    return as_user("dtalice", *command)
+
+
+def cut_off(world: PamWorld) -> None:
+    """Neither a daemon nor one that could be started."""
+    world.stop_daemon()
+    world.one_path.unlink()
 
 
 @contextlib.contextmanager
@@ -267,8 +284,7 @@ def test_okta_down_without_prompts(world: PamWorld, blind: Any, program: str) ->
 
 @each(("vsftpd", "dovecot"), "daemon down")
 def test_daemon_down_without_prompts(world: PamWorld, blind: Any, program: str) -> None:
-    world.stop_daemon()
-    world.one_path.unlink()
+    cut_off(world)
     assert not blind(program, PASSWORD)
     assert not world.site.sign_ons() and not world.sim.pushes()
 
@@ -570,8 +586,7 @@ def test_okta_down_at_a_display_manager(world: PamWorld, program: str) -> None:
 def test_daemon_down_at_a_display_manager(world: PamWorld, program: str) -> None:
     """The greeter shows the module's words and not "Your password is incorrect", which is one line:
     the form is higher by three."""
-    world.stop_daemon()
-    world.one_path.unlink()
+    cut_off(world)
     with Lightdm(world) as screen:
         before = form(screen.shows("lightdm-down-before.png"))
         screen.sign_on()
