@@ -48,6 +48,7 @@ typedef struct service_kind {
 } service_kind;
 
 static char const shell[] = "a shell", rights[] = "root's rights", screen[] = "an open screen";
+static char const mail[] = "mail";
 static char const for_root[] = "nothing that root has not", nobody[] = "nobody signs on";
 static char const changes[] = "a change of one's own account", unknown[] = "not known";
 
@@ -78,10 +79,21 @@ static service_kind const kinds[] = {
     {"rsh", shell, false, false},
     {"vsftpd", "files", false, false},
     {"proftpd", "files", false, false},
+    {"pure-ftpd", "files", false, false},
+    {"ftp", "files", false, false},
     {"samba", "files", false, false},
+    {"dovecot", mail, false, false},
+    {"imap", mail, false, false},
+    {"pop3", mail, false, false},
+    {"smtp", mail, false, false},
     {"vlock", screen, true, false},
     {"i3lock", screen, true, false},
     {"swaylock", screen, true, false},
+    {"waylock", screen, true, false},
+    {"xsecurelock", screen, true, false},
+    {"mate-screensaver", screen, true, false},
+    {"cinnamon-screensaver", screen, true, false},
+    {"gnome-screensaver", screen, true, false},
     {"kde", screen, true, false},
     {"xscreensaver", screen, true, false},
     {"xlock", screen, true, false},
@@ -115,7 +127,26 @@ static service_kind const *kind_of(char const *service)
 
 static bool has_sample(char const *service)
 {
-    static char const *const names[] = {"sshd", "login", "sudo", "sudo-i", "su", "su-l"};
+    static char const *const names[] = {"sshd",
+                                        "login",
+                                        "sudo",
+                                        "sudo-i",
+                                        "su",
+                                        "su-l",
+                                        "lightdm",
+                                        "gdm-password",
+                                        "sddm",
+                                        "polkit-1",
+                                        "cockpit",
+                                        "vsftpd",
+                                        "dovecot",
+                                        "i3lock",
+                                        "swaylock",
+                                        "xsecurelock",
+                                        "xscreensaver",
+                                        "mate-screensaver",
+                                        "cinnamon-screensaver",
+                                        "kde"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i], service) == 0)
@@ -786,6 +817,33 @@ static bool takes_password(checking const *k)
            (strlen(a) > 9 && strcmp(a + strlen(a) - 9, " password") == 0);
 }
 
+static bool takes_passcode(checking const *k)
+{
+    dt_pam_stack const *auth = &k->s->stacks[DT_PAM_AUTH];
+
+    for (size_t i = 0; i < auth->count; i++) {
+        if (strstr(auth->lines[i].arguments, "take_passcode") != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Of programs that show no prompts. */
+static void check_blind(checking *k, dt_config const *c)
+{
+    bool blind = dt_service_is_in(&c->daemon.no_prompt_services, k->r->service);
+    dt_pam_finding *f;
+
+    if (!k->auth->asks || !blind || takes_passcode(k))
+        return;
+    f = find(
+        k, DT_PAM_NOTE,
+        "%s is one of no_prompt_services, and no line takes a passcode off behind the password: "
+        "only a push works",
+        k->r->service);
+    set_write(f, "auth required pam_devtrust.so take_passcode, before what checks the password");
+}
+
 static void check_site(checking *k)
 {
     dt_site_files const *site = k->c->site;
@@ -819,6 +877,7 @@ static void check_site(checking *k)
                                     : "the argument password after pam_devtrust.so, for %s",
                   application);
     }
+    check_blind(k, dt_site_config(site));
     dt_site of = dt_site_for(site, application);
     if (dt_site_is_report_only(&of))
         find(k, DT_PAM_NOTE, "REPORT ONLY: nothing of the policy %s is enforced", application);

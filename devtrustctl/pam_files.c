@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define DEVTRUST "pam_devtrust.so"
 #define OTHER "other"
 #define TOKENS_MAX 4 /* service, type, control, module */
 #define ANY DT_PAM_KINDS
@@ -125,10 +126,28 @@ static char const *base_name(char const *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* A line that takes a passcode off behind the password, and decides nothing. */
+static bool only_takes(char const *arguments)
+{
+    static char const word[] = "take_passcode";
+
+    for (char const *at = arguments; *at != '\0'; at += strspn(at, " \t")) {
+        size_t len = strcspn(at, " \t");
+
+        if (len == strlen(word) && strncmp(at, word, len) == 0)
+            return true;
+        at += len;
+    }
+    return false;
+}
+
 /* devtrust's own refusals are all codes but these; elsewhere only what cannot be otherwise is left out. */
 static uint32_t codes_of(char const *module, bool is_devtrust)
 {
     char const *name = base_name(module);
+
+    if (strcmp(name, DEVTRUST) == 0 && !is_devtrust)
+        return ~(BIT(DT_PAM_SUCCESS) | BIT(DT_PAM_NEW_AUTHTOK_REQD) | BIT(DT_PAM_INCOMPLETE));
 
     if (is_devtrust)
         return ~(BIT(DT_PAM_IGNORE) | BIT(DT_PAM_NEW_AUTHTOK_REQD) | BIT(DT_PAM_INCOMPLETE));
@@ -157,8 +176,8 @@ static int add_line(reading *r, place const *p, int kind, dt_pam_line line)
     line.module = line.module != NULL ? line.module : "";
     line.arguments = line.arguments != NULL ? line.arguments : "";
     line.control = line.control != NULL ? line.control : "";
-    line.is_devtrust =
-        line.what == DT_PAM_MODULE && strcmp(base_name(line.module), "pam_devtrust.so") == 0;
+    line.is_devtrust = line.what == DT_PAM_MODULE &&
+                       strcmp(base_name(line.module), DEVTRUST) == 0 && !only_takes(line.arguments);
     line.codes = codes_of(line.module, line.is_devtrust);
     stack->lines[stack->count++] = line;
     return DT_OK;

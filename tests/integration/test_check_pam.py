@@ -111,6 +111,36 @@ def test_the_samples(host: Host) -> None:
     assert f"{count} protected" in text and "0 can be bypassed" in text
 
 
+DESK = ("lightdm", "gdm-password", "sddm", "polkit-1", "cockpit", "vsftpd", "dovecot", "i3lock",
+        "swaylock", "xsecurelock", "xscreensaver", "mate-screensaver", "cinnamon-screensaver",
+        "kde")
+
+
+def test_the_samples_of_the_desktop(host: Host) -> None:
+    """Each is known, and protected by its sample; without it, check-pam names the sample."""
+    for name in DESK:
+        (host.pam / name).write_text("@include common-auth\n@include common-account\n")
+    found = host.check()[1]
+    for name in DESK:
+        assert found[name]["verdict"] == "not protected" and found[name]["gives"] != "not known"
+        assert f"{name}-devtrust" in found[name]["findings"][0]["write"]
+    host.install(*DESK)
+    found = host.check()[1]
+    assert {n: found[n]["verdict"] for n in DESK} == dict.fromkeys(DESK, "protected"), found
+
+
+@pytest.mark.parametrize("words", ["take_passcode", "socket=/run/x take_passcode",
+                                   "take_passcode timeout=9"])
+def test_what_takes_a_passcode_protects_nothing(host: Host, words: str) -> None:
+    (host.pam / "vsftpd").write_text(f"auth required {OURS} {words}\n@include common-auth\n"
+                                     "@include common-account\n")
+    assert host.one("vsftpd")["verdict"] == "not protected"
+    (host.pam / "vsftpd").write_text(f"auth required {OURS} {words}\n@include common-auth\n"
+                                     f"auth required {OURS}\naccount required {OURS}\n"
+                                     "@include common-account\n")
+    assert host.one("vsftpd")["verdict"] == "protected"
+
+
 def test_a_directorys_common_auth(host: Host) -> None:
     """As pam-auth-update writes it for sssd, LDAP and winbind."""
     host.install(*NAMES)
