@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 import pytest
 
 from tests.lib import site as sites
+from tests.lib.matrix import cell
 from tests.lib.pamworld import LIMIT, PamWorld, pam_world, wait_until
 from tests.lib.ports import free_port
 from tests.lib.sshd import Sshd, install_device_key, make_key, public_key
@@ -370,7 +371,27 @@ def client(world: PamWorld, sshd: Sshd, target: int, tmp_path: Path) -> Callable
     return lambda key: Client(world, sshd, key, target, tmp_path)
 
 
-@pytest.mark.parametrize("way", WAYS)
+# The programs of the matrix; what is not one of them is a use of ssh, and always tried.
+PROGRAMS = {"a_command": "ssh -o BatchMode", "sftp": "sftp", "scp": "scp", "rsync": "rsync",
+            "git": "git", "curl": "curl sftp", "paramiko": "paramiko", "ansible": "ansible"}
+SHORT = ("a_command", "rsync")
+SEVERAL = ("vs_code", "paramiko_sftp")  # forms of a program that is tried anyway
+
+
+def ways(case: str) -> list[Any]:
+    return [pytest.param(way, marks=cell("pam", PROGRAMS[way], case, whole=way not in SHORT))
+            if way in PROGRAMS else pytest.param(
+                way, marks=cell("pam", "ssh, " + way.replace("_", " "), case,
+                                whole=way in SEVERAL))
+            for way in WAYS]
+
+
+def programs(case: str) -> list[Any]:
+    return [pytest.param(way, marks=cell("pam", name, case, whole=True))
+            for way, name in PROGRAMS.items()]
+
+
+@pytest.mark.parametrize("way", ways("trusted"))
 def test_trusted(world: PamWorld, client: Callable[[Path], Client], trusted: Path,
                  way: str) -> None:
     got = WAYS[way](client(trusted))
@@ -378,12 +399,56 @@ def test_trusted(world: PamWorld, client: Callable[[Path], Client], trusted: Pat
     assert last_cause(world) == "RULE_ALLOW" and world.sim.count("okta.total") == 0
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ways("push"))
 def test_stranger(world: PamWorld, client: Callable[[Path], Client], stranger: Path,
                   way: str) -> None:
+    """Who could be asked elsewhere is not pushed here."""
     got = WAYS[way](client(stranger))
     assert SECRET not in got, got
     assert last_cause(world) == "MFA_NO_PROMPT" and no_phone_rang(world)
+
+
+@pytest.mark.parametrize("way", programs("passcode"))
+def test_nobody_to_type_a_passcode(world: PamWorld, client: Callable[[Path], Client],
+                                   stranger: Path, way: str) -> None:
+    world.sim.reset()
+    world.sim.add_user(USER + "@example.com", factors=("token:software:totp",))
+    assert SECRET not in WAYS[way](client(stranger))
+    assert last_cause(world) == "MFA_NO_PROMPT" and no_phone_rang(world)
+
+
+@pytest.mark.parametrize("way", programs("denied"))
+def test_denied(world: PamWorld, client: Callable[[Path], Client], trusted: Path,
+                way: str) -> None:
+    before = (world.site.policy_directory / "sshd.json").read_text()
+    world.site.set_policy({"name": "sshd", "application": "sshd", "rules": [sites.catch_all()]})
+    world.restart_daemon()
+    try:
+        assert SECRET not in WAYS[way](client(trusted))
+        assert last_cause(world) == "RULE_DENY"
+    finally:
+        (world.site.policy_directory / "sshd.json").write_text(before)
+
+
+@pytest.mark.parametrize("way", programs("okta down"))
+def test_program_while_okta_is_down(world: PamWorld, client: Callable[[Path], Client],
+                                    trusted: Path, stranger: Path, way: str) -> None:
+    """A trusted device needs no Okta; any other gets nothing of its being away."""
+    world.sim.fault("status", listener="okta", status=503)
+    c = client(stranger)
+    assert SECRET not in WAYS[way](c)
+    c.key = trusted
+    assert SECRET in WAYS[way](c)
+
+
+@pytest.mark.parametrize("way", programs("daemon down"))
+def test_program_without_a_daemon(world: PamWorld, client: Callable[[Path], Client],
+                                  trusted: Path, stranger: Path, way: str) -> None:
+    world.stop_daemon()
+    c = client(stranger)
+    assert SECRET not in WAYS[way](c)
+    c.key = trusted
+    assert SECRET in WAYS[way](c)
 
 
 # --- ways around ----------------------------------------------------------------------------------
