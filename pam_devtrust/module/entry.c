@@ -200,6 +200,12 @@ static int decide_account(pam_handle_t *pamh, int flags, char const **argv, dt_p
     /* What is said here is no decision: it is not remembered, and the session line asks for one. */
     if (sshd_tells_later(pamh) && dt_pam_session_decides(text_item(pamh, PAM_SERVICE)))
         return dt_pam_signon(pamh, DT_PAM_EARLY, flags, args, "");
+    if (sshd_tells_later(pamh))
+        pam_syslog(
+            pamh, LOG_WARNING,
+            "sshd tells the account lines of no key after AuthenticationMethods publickey: for a "
+            "trusted device to be known, make \"session required pam_devtrust.so\" the first "
+            "session line of this service");
     code = dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, args, "");
     return remember(pamh, ACCOUNT_NAME, code, argv, args) ? code : PAM_BUF_ERR;
 }

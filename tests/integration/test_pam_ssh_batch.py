@@ -625,6 +625,40 @@ def test_expired_password(world: PamWorld, client: Callable[[Path], Client],
         shadow.write_text(text)
 
 
+@pytest.mark.parametrize("way", [a_command, sftp, forward, forward_back])
+def test_root(world: PamWorld, client: Callable[[Path], Client], trusted: Path, stranger: Path,
+              way: Callable[[Client], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """sshd serves root by other processes, and lets root in by key without the `yes` that the
+    conversation needs."""
+    world.sim.add_user("root@example.com", factors=("push",))
+    monkeypatch.setitem(globals(), "USER", "root")
+    with Sshd(world, AuthenticationMethods="publickey", PermitRootLogin="prohibit-password",
+              StrictModes="no", Subsystem="sftp /usr/lib/openssh/sftp-server") as other:
+        for key, inside in ((stranger, False), (trusted, True)):
+            other.allow("root", key)
+            c = client(key)
+            c.sshd = other
+            assert (SECRET in way(c)) == inside
+            assert last_cause(world, 1 + inside) == ("RULE_ALLOW" if inside else "MFA_NO_PROMPT")
+    assert world.sim.count("okta.verify") == 0
+
+
+def test_a_tunnel_is_not_opened(world: PamWorld, stranger: Path, client: Callable[[Path], Client],
+                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """sshd refuses a tunnel by PermitTunnel alone; the drop-in keeps it off."""
+    world.sim.add_user("root@example.com", factors=("push",))
+    monkeypatch.setitem(globals(), "USER", "root")
+    with Sshd(world, AuthenticationMethods="publickey", PermitRootLogin="prohibit-password",
+              StrictModes="no") as other:
+        other.allow("root", stranger)
+        c = client(stranger)
+        c.sshd = other
+        done = run(c.ssh("-N", "-o", "ExitOnForwardFailure=yes", "-o", "Tunnel=point-to-point",
+                         "-w", "any:any"))
+        assert done.returncode == 255, done
+        assert "rejected tunnel" in other.log.read_text() or "unnel" in done.stderr
+
+
 # --- connections that stay ------------------------------------------------------------------------
 
 @contextlib.contextmanager
