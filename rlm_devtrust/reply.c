@@ -52,7 +52,7 @@ static char const *const attribute_names[ATTR_COUNT] = {
 };
 
 static DICT_ATTR const *attributes[ATTR_COUNT];
-static DICT_ATTR const *carried, *session, *first_password;
+static DICT_ATTR const *carried, *session, *first_password, *looked_up;
 
 static DICT_ATTR const *add_attribute(char const *name, PW_TYPE type)
 {
@@ -81,7 +81,14 @@ int dt_rlm_dictionary(void)
     carried = add_attribute("DevTrust-Tunnel-Sign-On", PW_TYPE_OCTETS);
     session = add_attribute("DevTrust-TLS-Session", PW_TYPE_OCTETS);
     first_password = add_attribute(DT_RLM_FIRST_PASSWORD, PW_TYPE_OCTETS);
-    return carried != NULL && session != NULL && first_password != NULL ? 0 : -1;
+    looked_up = add_attribute("DevTrust-Looked-Up", PW_TYPE_OCTETS);
+    return carried != NULL && session != NULL && first_password != NULL && looked_up != NULL ? 0
+                                                                                             : -1;
+}
+
+DICT_ATTR const *dt_rlm_looked_up_attribute(void)
+{
+    return looked_up;
 }
 
 DICT_ATTR const *dt_rlm_session_attribute(void)

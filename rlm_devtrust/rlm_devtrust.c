@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rlm_devtrust: the FreeRADIUS 3.2 module. Configuration, life, and the way of one request:
  *
+ *   authenticate, after the EAP module, in a round that brought a certificate: look up what is to be known of its
+ *     device, before there is anything to decide (early_lookup.c).
  *   authorize or authenticate: read the inputs, run the sign-on as far as it goes without waiting.
  *     Done: answer. Wants a prompt: Access-Challenge. Wants to wait: park in the waiting room, or,
  *     inside an EAP-TLS handshake, which cannot be parked, block one of a few threads.
@@ -244,7 +246,7 @@ static rlm_rcode_t give_up(rlm_devtrust_t const *inst, REQUEST *request, dt_sign
  * request. In a tunnel the EAP module makes the packet of what was tunneled: the ticket goes there,
  * and what the person's own software may have put in its way or that of the answer goes. EAP has written
  * its success into the reply already: with a code in it the request would not be proxied but accepted. */
-static bool address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_bytes ticket)
+bool dt_rlm_address_to_room(rlm_devtrust_t const *inst, REQUEST *request, dt_bytes ticket)
 {
     RADIUS_PACKET *packet = request->packet;
     if (request->parent == NULL) {
@@ -305,7 +307,7 @@ static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked
     dt_driver_hold(inst->link->driver, inst->application, &d->site);
     fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
     fr_pair_delete_by_num(&request->config, PW_PROXY_TO_REALM, 0, TAG_ANY);
-    if (!address_to_room(inst, request, dt_parked_ticket(parked)))
+    if (!dt_rlm_address_to_room(inst, request, dt_parked_ticket(parked)))
         return RLM_MODULE_FAIL;
     return RLM_MODULE_HANDLED;
 }
@@ -487,7 +489,7 @@ static void storage_init(void)
     storage_ready = pthread_key_create(&storage_key, free) == 0;
 }
 
-static dt_signon *storage_get(void)
+dt_signon *dt_rlm_machine(void)
 {
     if (pthread_once(&storage_once, storage_init) != 0 || !storage_ready)
         return NULL;
@@ -515,6 +517,7 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
     r.handshake_resumed = peer->resumed;
+    dt_rlm_early_count(request, &r);
     if (dt_policy_needs_time(in->site->policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
     if (request->parent != NULL && inst->primary != DT_RLM_PRIMARY_CERTIFICATE)
@@ -709,6 +712,17 @@ static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
     return code;
 }
 
+/* What was found of a trusted device stays in the cache for a while: nothing is to be looked up early then. */
+static void note_known(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
+                       dt_tls_peer const *peer)
+{
+    decision const *d = decision_find(request);
+    dt_verdict const *v = d != NULL && d->outcome != NULL ? &d->outcome->verdict : NULL;
+    if (v != NULL && v->trust == DT_TRUST_TRUSTED && !d->outcome->stale)
+        dt_rlm_known_note(inst, peer->certificate,
+                          v->oldest + in->site->config->device_trust.cache_ttl);
+}
+
 /* A session that is resumed goes on with the sign-on of the same person that it began with; so does one of the
  * NAS that makes a full handshake again. */
 static rlm_rcode_t by_handshake(rlm_devtrust_t const *inst, REQUEST *request,
@@ -723,6 +737,7 @@ static rlm_rcode_t by_handshake(rlm_devtrust_t const *inst, REQUEST *request,
                    dt_rlm_nas_session_recall(inst, in, &r);
     rlm_rcode_t code = begin(inst, request, in, peer, goes_on ? &r.continued : NULL, machine);
     dt_buf_free(&plain);
+    note_known(inst, request, in, peer);
     return code;
 }
 
@@ -768,7 +783,7 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
         return RLM_MODULE_FAIL;
     if (dt_rlm_is_eap(request) && !decides_eap(inst, request))
         return RLM_MODULE_NOOP;
-    dt_signon *machine = storage_get();
+    dt_signon *machine = dt_rlm_machine();
     if (machine == NULL) {
         RERROR("no memory for a sign-on");
         return RLM_MODULE_FAIL;
@@ -828,6 +843,9 @@ static rlm_rcode_t CC_HINT(nonnull) mod_authorize(void *instance, REQUEST *reque
 
 static rlm_rcode_t CC_HINT(nonnull) mod_authenticate(void *instance, REQUEST *request)
 {
+    rlm_devtrust_t const *inst = instance;
+    if (inst->link != NULL && dt_rlm_early_is_for(inst, request))
+        return dt_rlm_early_look_up(inst, request);
     return sign_on(instance, request);
 }
 
@@ -894,6 +912,8 @@ static bool carry_parked(decision const *d, REQUEST *request)
 static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUEST *request)
 {
     decision *d = decision_find(request);
+    if (dt_rlm_early_end(request))
+        return RLM_MODULE_UPDATED;
     if (d == NULL || d->parked == NULL)
         return RLM_MODULE_NOOP;
     bool accepts =
@@ -1073,7 +1093,7 @@ static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_outcome o;
     dt_buf plain;
     dt_time limit = 0;
-    dt_signon *machine = storage_get();
+    dt_signon *machine = dt_rlm_machine();
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
     rlm_rcode_t code = RLM_MODULE_NOTFOUND;
     if (machine != NULL && dt_rlm_session_recall(inst, in->site, peer, &plain, &r)) {

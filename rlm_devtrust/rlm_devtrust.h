@@ -143,6 +143,33 @@ void dt_rlm_link_put(rlm_devtrust_t *inst);
 DT_MUST_USE int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files,
                                   dt_error *e);
 
+/* The calling thread's storage for one machine; NULL: no memory. */
+dt_signon *dt_rlm_machine(void);
+/* Makes the server proxy the request to the waiting room, once its section has ended with HANDLED. Drops the reply.
+ * False when there is no memory, or it has been proxied before. */
+DT_MUST_USE bool dt_rlm_address_to_room(rlm_devtrust_t const *inst, REQUEST *request,
+                                        dt_bytes ticket);
+
+/* --- early_lookup.c ------------------------------------------------------------------------- */
+#define DT_RLM_KNOWN_SLOTS 4096 /* certificates about which everything is in the cache */
+
+/* Until then a sign-on with this certificate finds the answers about its device in the cache. */
+void dt_rlm_known_note(rlm_devtrust_t const *inst, dt_bytes certificate, dt_time until);
+/* True for a round of an EAP conversation that the EAP module has just gone through without an end, of an instance
+ * with primary = certificate, which decides later: dt_rlm_early_look_up is for those. */
+bool dt_rlm_early_is_for(rlm_devtrust_t const *inst, REQUEST const *request);
+/* Where a client's certificate was verified and its key proved in this round: starts what is to be looked up about
+ * it, and parks the round until that has ended. No thread waits, and the last round finds the answers in
+ * the cache. HANDLED in any case: the EAP module's answer is sent, now or then. */
+rlm_rcode_t dt_rlm_early_look_up(rlm_devtrust_t const *inst, REQUEST *request);
+/* post-proxy: puts the EAP module's answer back. False when the request was not parked by the above. */
+bool dt_rlm_early_end(REQUEST *request);
+/* Takes from the sign-on's time what an earlier round of the conversation has waited for look-ups, and adds the
+ * calls that were made for it. */
+void dt_rlm_early_count(REQUEST *request, dt_request *r);
+/* The attribute of session-state that this is in; on no wire. */
+DICT_ATTR const *dt_rlm_looked_up_attribute(void);
+
 /* --- home_server.c -------------------------------------------------------------------------- */
 /* The response window in seconds that this server can give a parked request. */
 uint32_t dt_rlm_response_window(void);
@@ -313,6 +340,9 @@ DT_MUST_USE int dt_tls_peer_start(dt_error *e);
 /* The peer of the TLS session that the server handles for exactly this request now. False when there
  * is none, or it sent no certificate: the session may be known all the same. */
 bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out);
+/* The peer whose certificate the server verified in this very request, which came from the network, if by that its
+ * handshake has finished: proved, then. Told once; false otherwise, and nothing is to be freed. */
+bool dt_tls_peer_shown(REQUEST *request, dt_tls_peer *out);
 /* The peer of the session in which the conversation of this request, which came from the network, runs: of
  * what was noted with it when the handshake was made, while the server still had it at hand. False when
  * there is no such note. */

@@ -14,6 +14,9 @@
  * the conversation's session-state is told which session it is, since by the end of the conversation the server
  * has dropped the SSL.
  *
+ * A certificate that the server has just verified is noted with the request that brought it (the handshake ends in
+ * the same round, with the proof of the key): what is to be looked up about it need not wait for the last round.
+ *
  * The index is for being told only; nothing is kept under it. FreeRADIUS uses indexes 10 to 17 without
  * asking for them, and one that belongs to another class of object (fr_tls_ex_index_certs): whatever
  * it overwrites must not be ours. */
@@ -35,12 +38,14 @@
 
 typedef struct session {
     SSL *ssl;
+    uint64_t number; /* never used again, unlike the address */
     struct session *next;
 } session;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static session *sessions[BUCKETS];
 static int own_index = -1;
+static uint64_t last_number; /* under the lock */
 
 static session **bucket(SSL const *ssl)
 {
@@ -189,7 +194,7 @@ static void note(SSL *ssl, SSL_SESSION *s, bool resumed)
 typedef int made_cb(SSL *, SSL_SESSION *);
 typedef SSL_SESSION *wanted_cb(SSL *, unsigned char const *, int, int *);
 
-/* The server's own callbacks of a context. */
+/* The server's own callbacks of a context; NULL where it caches no sessions. */
 typedef struct cache_calls {
     made_cb *made;
     wanted_cb *wanted;
@@ -227,12 +232,58 @@ static void free_calls(void *parent, void *value, CRYPTO_EX_DATA *data, int inde
     free(value);
 }
 
-/* With the lock held, before the first handshake of a context: nobody reads its callbacks meanwhile. Only
- * a server's context asks for cached sessions; those of our own clients are left alone. */
-static void wrap_cache(SSL_CTX *ctx)
+/* --- a certificate that was just verified --------------------------------------------------------- */
+
+/* Kept with the request in which the certificate came. */
+typedef struct shown {
+    SSL *ssl; /* to find the session; it may be gone */
+    uint64_t number;
+} shown;
+
+static char shown_key; /* its address is the key */
+
+/* The number of a session that is in the table; 0: of none. */
+static uint64_t number_of(SSL *ssl)
 {
-    if (ctx == NULL || calls_index < 0 || SSL_CTX_sess_get_get_cb(ctx) == NULL ||
-        SSL_CTX_sess_get_new_cb(ctx) == NULL || SSL_CTX_get_ex_data(ctx, calls_index) != NULL)
+    pthread_mutex_lock(&lock);
+    session const *s = *bucket(ssl);
+    while (s != NULL && s->ssl != ssl)
+        s = s->next;
+    uint64_t number = s != NULL ? s->number : 0;
+    pthread_mutex_unlock(&lock);
+    return number;
+}
+
+/* Only EAP has a handler: a certificate of other TLS of the server's is about no request. */
+static void note_shown(SSL *ssl)
+{
+    REQUEST *request = ssl != NULL ? SSL_get_ex_data(ssl, FR_TLS_EX_INDEX_REQUEST) : NULL;
+    if (request == NULL || SSL_get_ex_data(ssl, FR_TLS_EX_INDEX_HANDLER) == NULL)
+        return;
+    shown *note = talloc_zero(request, shown);
+    if (note == NULL)
+        return;
+    *note = (shown){.ssl = ssl, .number = number_of(ssl)};
+    if (request_data_add(request, &shown_key, 0, note, true) != 0)
+        talloc_free(note);
+}
+
+/* In place of X509_verify_cert, which it calls: the server's own checks are in the store's callback. */
+static int on_verify(X509_STORE_CTX *store, void *unused)
+{
+    (void)unused;
+    int ok = X509_verify_cert(store) == 1;
+    if (ok && X509_STORE_CTX_get_error(store) == X509_V_OK)
+        note_shown(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    return ok;
+}
+
+/* With the lock held, before the first handshake of a context: nobody reads its callbacks meanwhile. Only
+ * the server's own contexts have a callback for certificates; those of our own clients are left alone. */
+static void wrap_context(SSL_CTX *ctx)
+{
+    if (ctx == NULL || calls_index < 0 || SSL_CTX_get_verify_callback(ctx) == NULL ||
+        SSL_CTX_get_ex_data(ctx, calls_index) != NULL)
         return;
     cache_calls *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -243,8 +294,11 @@ static void wrap_cache(SSL_CTX *ctx)
         free(c);
         return;
     }
-    SSL_CTX_sess_set_new_cb(ctx, on_made);
-    SSL_CTX_sess_set_get_cb(ctx, on_wanted);
+    SSL_CTX_set_cert_verify_callback(ctx, on_verify, NULL);
+    if (c->made != NULL && c->wanted != NULL) {
+        SSL_CTX_sess_set_new_cb(ctx, on_made);
+        SSL_CTX_sess_set_get_cb(ctx, on_wanted);
+    }
 }
 
 /* --- the table of SSLs -------------------------------------------------------------------------- */
@@ -264,9 +318,10 @@ static void on_new(void *parent, void *value, CRYPTO_EX_DATA *data, int index, l
     s->ssl = parent;
     pthread_mutex_lock(&lock);
     session **at = bucket(parent);
+    s->number = ++last_number;
     s->next = *at;
     *at = s;
-    wrap_cache(SSL_get_SSL_CTX(parent));
+    wrap_context(SSL_get_SSL_CTX(parent));
     pthread_mutex_unlock(&lock);
 }
 
@@ -347,13 +402,9 @@ static void take_chain(SSL *ssl, dt_tls_peer *out)
     }
 }
 
-bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out)
+static bool fill(SSL *ssl, dt_tls_peer *out)
 {
     dt_bytes memory;
-    memset(out, 0, sizeof *out);
-    SSL *ssl = own_index < 0 ? NULL : find_ssl(request);
-    if (ssl == NULL)
-        return false;
     out->resumed = SSL_session_reused(ssl) == 1;
     X509 *certificate = SSL_get0_peer_certificate(ssl);
     bool have = certificate != NULL && encode(certificate, &out->certificate) == 0;
@@ -364,6 +415,32 @@ bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out)
     out->proved = have && SSL_is_server(ssl) == 1 && SSL_is_init_finished(ssl) == 1 &&
                   SSL_get_verify_result(ssl) == X509_V_OK;
     return have;
+}
+
+bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out)
+{
+    memset(out, 0, sizeof *out);
+    SSL *ssl = own_index < 0 ? NULL : find_ssl(request);
+    return ssl != NULL && fill(ssl, out);
+}
+
+bool dt_tls_peer_shown(REQUEST *request, dt_tls_peer *out)
+{
+    memset(out, 0, sizeof *out);
+    shown *note = request_data_get(request, &shown_key, 0);
+    if (note == NULL)
+        return false;
+    /* The server may give the conversation up on another thread: the lock keeps it until it was read. */
+    pthread_mutex_lock(&lock);
+    session const *s = *bucket(note->ssl);
+    while (s != NULL && (s->ssl != note->ssl || s->number != note->number))
+        s = s->next;
+    bool proved = s != NULL && fill(s->ssl, out) && out->proved;
+    pthread_mutex_unlock(&lock);
+    talloc_free(note);
+    if (!proved)
+        dt_tls_peer_free(out);
+    return proved;
 }
 
 bool dt_tls_peer_noted(REQUEST const *request, dt_tls_peer *out)

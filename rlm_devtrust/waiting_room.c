@@ -59,6 +59,7 @@ struct dt_parked {
     LIST_ENTRY(dt_parked) joining;
     LIST_HEAD(, dt_parked) joined;
     bool report_only; /* of the machine, since parking */
+    bool looks_up;    /* the same: no sign-on, so nobody is let in or refused by it */
     dt_buf luggage;   /* since parking */
     answer answer;
     dt_outcome outcome;
@@ -397,10 +398,10 @@ static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char 
     pthread_mutex_lock(&r->lock);
     p->shares++;
     if (!p->answered) {
-        p->answer.code = code;
-        set_message(p, message);
+        p->answer.code = p->looks_up ? DT_RADIUS_ACCESS_CHALLENGE : code;
+        set_message(p, p->looks_up ? "" : message);
         p->outcome = *o;
-        p->suspended = code == DT_RADIUS_ACCESS_CHALLENGE;
+        p->suspended = p->answer.code == DT_RADIUS_ACCESS_CHALLENGE;
         p->answered = true;
     }
     dt_parked *first = part(p);
@@ -932,6 +933,7 @@ int dt_waiting_room_start(dt_parked *p, dt_signon const *machine, dt_bytes lugga
     if (rc == 0)
         rc = dt_str_copy(p->id, sizeof p->id, ctx.id);
     p->report_only = dt_signon_outcome(machine)->report_only;
+    p->looks_up = dt_signon_only_looks_up(machine);
     p->shares++; /* the run's */
     pthread_mutex_unlock(&r->lock);
     if (rc == 0)

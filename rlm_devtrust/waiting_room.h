@@ -47,7 +47,9 @@ void dt_waiting_room_free(dt_waiting_room **r);
 /* Hands a machine to the loop, and keeps a copy of its luggage: for dt_parked_luggage, and with the machine
  * if that is suspended. On success *out is the caller's share of the parked request, given
  * back with dt_parked_leave. DT_E_LIMIT (parked_max, or the driver is full), DT_E_NOMEM, DT_E_IO (no
- * random bytes). Thread safe. */
+ * random bytes). Thread safe.
+ * One that only looks up is answered with Access-Challenge when it has ended, however it ended, or its time is
+ * over: by itself that lets nobody in. */
 DT_MUST_USE int dt_waiting_room_park(dt_waiting_room *r, dt_signon const *machine, dt_bytes luggage,
                                      dt_parked **out);
 

@@ -81,7 +81,7 @@ struct event_base *dt_driver_base(dt_driver *d);
 DT_MUST_USE int dt_driver_post(dt_driver *d, void (*fn)(void *ctx), void *ctx);
 
 /* Performs steps on the calling thread as long as none must wait: store operations and signatures.
- * Returns true when the machine is done (its audit event has been queued), false when it now wants
+ * Returns true when the machine is done (its audit event has been queued, unless it only looked up), false when it now wants
  * HTTP, a prompt or a wait: then hand it to dt_driver_submit, or save it. Thread safe for different
  * machines. `door_name` as in dt_door. */
 DT_MUST_USE bool dt_driver_run_inline(dt_driver *d, dt_signon *machine, char const *door_name);

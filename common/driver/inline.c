@@ -24,7 +24,8 @@ bool dt_driver_run_inline(dt_driver *d, dt_signon *machine, char const *door_nam
     if (step.kind != DT_STEP_DONE)
         return false;
     atomic_fetch_add(&d->runs_total, 1);
-    dt_driver_audit_machine(d, machine, door_name);
+    if (!dt_signon_only_looks_up(machine))
+        dt_driver_audit_machine(d, machine, door_name);
     dt_refresh_hinted(d, machine);
     return true;
 }

@@ -112,7 +112,9 @@ static void run_finish(dt_run *run, dt_outcome const *outcome)
 {
     dt_driver *d = run->driver;
     if (!run->is_refresh) {
-        if (outcome == dt_signon_outcome(run->machine))
+        if (dt_signon_only_looks_up(run->machine))
+            ; /* no sign-on ended */
+        else if (outcome == dt_signon_outcome(run->machine))
             dt_driver_audit_machine(d, run->machine, run->door.name);
         else
             dt_driver_audit(d, outcome, run->machine, run->door.name, NULL);

@@ -322,10 +322,12 @@ def bad_names() -> dict[str, Device]:
     }
 
 
-def generate(out: Path, tenant: str = DEFAULT_TENANT) -> dict[str, Any]:
-    """The whole set under `out`, with index.json, which is also returned."""
+def generate(out: Path, tenant: str = DEFAULT_TENANT,
+             more: Optional[dict[str, Device]] = None) -> dict[str, Any]:
+    """The whole set, and `more`, under `out`, with index.json, which is also returned."""
     pki = Pki(out, tenant)
-    devices = {**good_devices(), **joined_devices(), **bad_issue(), **bad_names()}
+    devices = {**good_devices(), **joined_devices(), **bad_issue(), **bad_names(),
+               **(more or {})}
     server = pki.authorities["radius"].issue_server(["radius.example.com", "localhost",
                                                      "127.0.0.1"], "rsa2048")
     index = {

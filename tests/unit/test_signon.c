@@ -162,6 +162,61 @@ static void test_require_owner(void **state)
     }
 }
 
+/* Only the cache knows of it afterwards. */
+static void test_what_only_looks_up_decides_nothing(void **state)
+{
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, NULL);
+    r = with_certificate(&w);
+    r.only_looks_up = true;
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, GRAPH_COMPLIANT);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_NONE);
+    assert_true(dt_signon_only_looks_up(w.machine));
+    assert_string_equal(world_outcome(&w)->decision.rule, "");
+    assert_int_equal(world_outcome(&w)->verdict.trust, 0);
+    r.only_looks_up = false;
+    r.graph_calls = world_outcome(&w)->graph_calls;
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
+    assert_int_equal(world_outcome(&w)->graph_calls, 1); /* the one that was made for it */
+    world_all_used(&w);
+    /* Without a proof nothing is asked. */
+    w.now += DT_HOURS(1);
+    r = with_certificate(&w);
+    r.only_looks_up = true;
+    r.handshake_finished = false;
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_NONE);
+    assert_int_equal(world_outcome(&w)->graph_calls, 0);
+    world_close(&w);
+}
+
+/* Not even where whoever passes is only reported on. */
+static void test_what_only_looks_up_lets_nobody_pass(void **state)
+{
+    static char const *const report[] = {"policy", "report_only", "yes", NULL};
+    world w;
+    dt_request r;
+
+    (void)state;
+    open_world(&w, GUIDE, report);
+    r = with_certificate(&w);
+    r.only_looks_up = true;
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 404, GRAPH_NOT_FOUND);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_NONE);
+    assert_false(dt_outcome_passes(world_outcome(&w)));
+    world_close(&w);
+}
+
 static void test_certificate_without_proof_is_not_trusted(void **state)
 {
     world w;
@@ -5452,6 +5507,8 @@ static int run_saving(void **state)
 static struct CMUnitTest const tests[] = {
     cmocka_unit_test(test_trusted_device_sees_no_prompt),
     cmocka_unit_test(test_require_owner),
+    cmocka_unit_test(test_what_only_looks_up_decides_nothing),
+    cmocka_unit_test(test_what_only_looks_up_lets_nobody_pass),
     cmocka_unit_test(test_certificate_without_proof_is_not_trusted),
     cmocka_unit_test(test_a_rule_tells_why_it_denies),
     cmocka_unit_test(test_noncompliant_device_is_asked),

@@ -169,6 +169,8 @@ static uint64_t under_way(void)
 
 /* --- sign-ons ----------------------------------------------------------------------------------- */
 
+static bool only_looks_up; /* what machines are begun for */
+
 static void machine_begin(dt_signon *m, char const *user, int device, dt_conversation c)
 {
     char id[DT_SIGNON_ID_LEN + 1], device_id[64] = "";
@@ -188,6 +190,7 @@ static void machine_begin(dt_signon *m, char const *user, int device, dt_convers
                     .push_prompt = c == DT_CONVERSATION_CHALLENGE,
                     .passcode = "",
                     .push_key = id,
+                    .only_looks_up = only_looks_up,
                     .wait_limit = DT_SECONDS(50)};
     assert_int_equal(dt_host_random(r.random, sizeof(r.random)), 0);
     dt_signon_begin(m, &site, &r, dt_host_now());
@@ -380,6 +383,29 @@ static void test_accept(void **state)
     assert_null(p);
     UNTIL(parked_now() == 0);
     assert_silent(fd);
+    close(fd);
+}
+
+/* Nobody is let in by it, nor refused. */
+static void test_look_up(void **state)
+{
+    (void)state;
+    dt_outcome o;
+    packet a;
+    bool suspended = false;
+    only_looks_up = true;
+    dt_parked *p = park("ann", 1);
+    only_looks_up = false;
+    int fd = dial();
+    proxy(fd, 7, p);
+    assert_int_equal(answer(fd, NULL, &a), CHALLENGE);
+    assert_false(holds_attribute(&a, 24) || holds_attribute(&a, 18));
+    assert_true(dt_parked_outcome(p, &o, &suspended));
+    assert_true(suspended);
+    assert_int_equal(o.result, DT_DENY);
+    assert_int_equal(o.cause, DT_CAUSE_NONE);
+    dt_parked_leave(&p);
+    UNTIL(parked_now() == 0);
     close(fd);
 }
 
@@ -1119,6 +1145,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         USUAL(test_accept),
+        USUAL(test_look_up),
         USUAL(test_reject),
         USUAL(test_outcome_first),
         USUAL(test_no_outcome_while_waiting),

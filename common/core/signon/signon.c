@@ -340,7 +340,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->explain = r->explain;
     if (r->explain)
         s->imagined = r->imagined;
-    s->outcome.report_only = dt_site_is_report_only(site) && !r->explain;
+    s->outcome.report_only = dt_site_is_report_only(site) && !r->explain && !r->only_looks_up;
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
     s->only_continue = r->only_continue;
@@ -349,6 +349,10 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
         (void)!dt_str_copy(s->address_hint, sizeof(s->address_hint), r->address_hint);
     if (r->remark != NULL)
         dt_signon_detail(s, "%s", r->remark);
+    s->only_looks_up = r->only_looks_up;
+    s->outcome.okta_calls = r->okta_calls;
+    s->outcome.graph_calls = r->graph_calls;
+    s->outcome.ocsp_calls = r->ocsp_calls;
     s->handshake_resumed = r->handshake_resumed;
     if (r->continued)
         s->continued = *r->continued;
@@ -725,6 +729,11 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->loaded = s->site.loaded;
     out->started = s->started;
     out->device_event = true;
+}
+
+bool dt_signon_only_looks_up(dt_signon const *s)
+{
+    return s->only_looks_up;
 }
 
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s)

@@ -137,7 +137,12 @@ typedef struct dt_request {
     /* It goes on with a session in which a sign-on of this person passed: no new one, so the MFA that was
      * given then counts for as long as rule and device are the same, and the account at Okta. */
     dt_continued const *continued;
-    bool only_continue;        /* nobody can be asked here: where MFA would be, PRIMARY_MISSING */
+    bool only_continue; /* nobody can be asked here: where MFA would be, PRIMARY_MISSING */
+    /* Nothing is decided: the machine fetches, and so keeps for the sign-on that follows, what that
+     * will need to know of the device, and ends with DT_DENY and DT_CAUSE_NONE, without an audit event. */
+    bool only_looks_up;
+    int okta_calls, graph_calls,
+        ocsp_calls;            /* made for it before, by a machine that only looked up */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0, only of services configured as sshd; or NULL */
     bool local;                /* the person sits at this host; counts where client_ip is "" */
     bool address_wanted;       /* client_ip has to tell where from: where it is "", and not local,
@@ -245,6 +250,8 @@ dt_identity const *dt_signon_identity(dt_signon const *s);
 dt_site const *dt_signon_site(dt_signon const *s);
 /* Fills who and where from the machine (borrowed from it); host and door are the caller's. */
 void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
+/* Whether it was begun to look up and nothing else: its outcome is of no sign-on. */
+bool dt_signon_only_looks_up(dt_signon const *s);
 /* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the
  * device id, or NULL. */
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s);

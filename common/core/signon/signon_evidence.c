@@ -626,6 +626,10 @@ void dt_signon_decide(dt_signon *s, dt_time now)
 {
     dt_policy_input in;
 
+    if (s->only_looks_up) {
+        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
+        return;
+    }
     dt_signon_entra_give_up(s);
     dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
     if (s->explain && s->imagined.device)

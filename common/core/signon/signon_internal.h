@@ -360,6 +360,7 @@ struct dt_signon {
     char address_hint[DT_DECISION_HINT_MAX]; /* the same */
     bool device_later;                       /* the same; not saved: a PAM sign-on never is */
     bool handshake_resumed;                  /* the same */
+    bool only_looks_up;                      /* saved */
     char push_factor[DT_OKTA_ID_MAX];
     dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
     char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];

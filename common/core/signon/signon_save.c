@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 14
+#define SAVED_VERSION 15
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -383,6 +383,7 @@ static void conversation(codec *c, dt_signon *s)
     FLAG(s->prompts_unproven);
     FLAG(s->push_prompt);
     FLAG(s->explain);
+    FLAG(s->only_looks_up);
     FLAG(s->abandoned);
     NUMBER(s->abandon_cause, 0, DT_CAUSE_COUNT - 1);
     TEXT(s->prompt.text);
