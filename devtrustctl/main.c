@@ -84,7 +84,7 @@ static dt_ctl_command const commands[] = {
      "  --json                 list, alias list, explain, show, refresh: one JSON object a\n"
      "                         line\n" OPTION_CONFIG},
     {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test, prove",
-     "fetch ... | import ... | diff ... | test FILE | prove FILE | replay --policy FILE",
+     "fetch ... | import ... | diff ... | test FILE | prove FILE | replay ...",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"
      "  import                 an ACCESS_POLICY becomes the application's policy and zones\n"
      "  diff                   the same against the policy that is here\n"

@@ -8,14 +8,15 @@ import copy
 import json
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 import pytest
 
 from tests.integration.test_ctl import FAULT, NO, OPEN, YES, Answer, run
 from tests.lib.policies import (ALLOW, DENY, MFA, PUSH, ZONES, groups, in_zone, large_policy,
                                 policy_of, rule)
-from tests.lib.site import NOT_TRUSTED_RULE, TRUSTED_RULE
+from tests.lib.site import NOT_TRUSTED_RULE, TRUSTED_RULE, Site
+from tests.sim.client import Sim
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "conf" / "policies"
@@ -391,6 +392,44 @@ def test_a_table_of_cases_asks_for_properties(tmp_path: Path) -> None:
     answer = run("policy", "test", tmp_path / "x.cases.json", "--json")
     assert answer.code == YES
     assert json.loads(answer.out)["properties"][0]["result"] == "proved"
+
+
+# --- a site ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="site", scope="module")
+def fixture_site(tmp_path_factory: pytest.TempPathFactory,
+                 pki_index: dict[str, Any]) -> Iterator[Site]:
+    directory = tmp_path_factory.mktemp("prove")
+    with Sim.start(directory / "sim", tenant=pki_index["tenant_id"]) as sim:
+        yield Site(directory / "site", sim, pki_index, applications=("vpn",))
+
+
+def test_a_sites_policy_is_proved_with_its_settings(site: Site) -> None:
+    """What an UNKNOWN device is taken for is configured, and so is not open."""
+    (site.directory / "zones.json").write_text(json.dumps({"zones": ZONES[:3]}))
+    site.configure({"policy": {"zones_file": str(site.directory / "zones.json"),
+                               "unknown_device_as": "deny"}})
+    never = {"properties": [{"name": "unknown", "never": {"device": "UNKNOWN",
+                                                          "access": "ALLOW"}}]}
+    put(site.policy_directory / "vpn.properties.json", never)
+    arguments = ["policy", "prove", "--application", "vpn", "-c", site.config_path, "--json"]
+    proof = Proof(run(*arguments))
+    assert (proof.code, proof.result("unknown"), proof.result("blocklist")) == (
+        YES, "proved", "proved")
+    site.configure({"policy": {"unknown_device_as": "not_trusted"}})
+    proof = Proof(run(*arguments))
+    assert (proof.code, proof.result("unknown")) == (NO, "refuted")
+    # explain decides about the same sign-on alike.
+    sign_on = proof.of("unknown")["signOn"]
+    answer = run("explain", "--user", sign_on["user"], "--application", "vpn", "--json", "--ip",
+                 sign_on["ip"], "--device-trust", sign_on["device"], "--platform",
+                 sign_on["platform"], "-c", site.config_path)
+    decision = json.loads(answer.out)["decision"]
+    assert decision["access"] == proof.of("unknown")["access"]
+    # And the site still loads with the file of properties beside its policy.
+    assert run("check-config", "-c", site.config_path).code == YES
+    assert run("policy", "prove", "--application", "nothing", "-c", site.config_path).code == FAULT
 
 
 # --- the command line ---------------------------------------------------------------------------
