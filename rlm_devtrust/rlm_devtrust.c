@@ -82,6 +82,7 @@ typedef struct decision {
     dt_parked *parked;   /* or NULL; its outcome decides then */
     bool tunneled;       /* of a parked one: the server's reply to it is that of the tunnel */
     bool restored;       /* of a parked one: what the server had said is in the reply again */
+    bool early;          /* none yet: devtrust was asked before anybody had checked the password */
     bool later;   /* it is carried to the next round, and the reply of this one is a word only */
     dt_site site; /* of a parked one, or one within EAP: whose rules it goes by; held */
     char id[DT_SIGNON_ID_LEN + 1];
@@ -684,6 +685,10 @@ static VALUE_PAIR *own_state(REQUEST *request, bool *several)
     return own;
 }
 
+static char const unverified[] =
+    "control:DevTrust-Primary is not \"Verified\": the virtual server has "
+    "to check the password before devtrust";
+
 /* A sign-on in which the password was checked by the server, or came for Okta to check. */
 static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
                                dt_rlm_inputs const *in, dt_signon *machine)
@@ -700,9 +705,7 @@ static rlm_rcode_t by_password(rlm_devtrust_t const *inst, REQUEST *request,
         fr_pair_find_by_num(request->packet->vps, PW_STATE, 0, TAG_ANY) != NULL)
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again, DT_CHALLENGE_ELSEWHERE);
     if (inst->primary == DT_RLM_PRIMARY_CONTROL && !dt_rlm_primary_verified(request))
-        return refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
-                      "control:DevTrust-Primary is not \"Verified\": the virtual server has to "
-                      "check the password before devtrust");
+        return refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "", unverified);
     if (request->parent != NULL) /* a tunnel may have been made with a client certificate */
         (void)dt_tls_peer_get(request->parent, &peer);
     dt_session_record r;
@@ -817,6 +820,11 @@ static rlm_rcode_t take_passcode(rlm_devtrust_t const *inst, REQUEST *request)
     dt_site site;
     dt_error e = {0};
     int rc = dt_rlm_passcode_take(inst, request);
+    decision *d = rc != DT_E_PARSE && request->parent == NULL && !dt_rlm_is_eap(request)
+                      ? decision_note(inst, request, "00000000000000000000000000000000")
+                      : NULL;
+    if (d != NULL) /* which does not allow */
+        d->early = true;
     if (rc != DT_E_PARSE)
         return rc == DT_OK ? RLM_MODULE_UPDATED
                            : (rc == DT_E_NOT_FOUND ? RLM_MODULE_NOOP : RLM_MODULE_FAIL);
@@ -966,7 +974,7 @@ static void report_unasked(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
 }
 
 /* Turns an Access-Accept into a refusal; not where sign-ons are only reported. */
-static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
+static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request, char const *why)
 {
     dt_rlm_inputs in;
     dt_site site;
@@ -980,7 +988,7 @@ static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request)
         report_unasked(inst, request, &in);
     } else {
         dt_rlm_reply_strip(request);
-        code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", unasked);
+        code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", why);
     }
     dt_rlm_inputs_wipe(&in);
     dt_driver_leave(&site);
@@ -1203,7 +1211,7 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
     dt_rlm_person person;
     if (d != NULL) {
         if (!is_allowed(d, request) || strcmp(d->inst->application, inst->application) != 0)
-            return take_back(inst, request);
+            return take_back(inst, request, d->early ? unverified : unasked);
         dt_rlm_person const *inside = dt_rlm_person_find(request);
         if (inside != NULL)
             name_person(inst, request, inside->user);
@@ -1212,14 +1220,14 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
     }
     if (dt_rlm_tunnel_take(request, inst->application, &c, &person)) {
         if (!carried_allows(inst, request, &c))
-            return take_back(inst, request);
+            return take_back(inst, request, unasked);
         passed p = {&c.outcome, &person, c.id};
         name_person(inst, request, person.user);
         remember(inst, request, &p);
         return RLM_MODULE_OK;
     }
     rlm_rcode_t code = resumed(inst, request);
-    return code == RLM_MODULE_NOTFOUND ? take_back(inst, request) : code;
+    return code == RLM_MODULE_NOTFOUND ? take_back(inst, request, unasked) : code;
 }
 
 /* Nothing gets in that no sign-on allowed: not a resumed EAP session of which nothing is known, not a
@@ -1231,6 +1239,8 @@ static rlm_rcode_t judge_reply(rlm_devtrust_t const *inst, REQUEST *request)
     dt_rlm_person person;
     if (request->reply->code == PW_CODE_ACCESS_ACCEPT)
         return judge_accept(inst, request, d);
+    if (d != NULL && d->early)
+        return RLM_MODULE_NOOP;
     if (d != NULL && d->parked != NULL)
         (void)!is_allowed(d, request); /* for the attributes of unlang */
     if (d != NULL || (request->reply->code != PW_CODE_ACCESS_CHALLENGE &&

@@ -211,6 +211,13 @@ static bool nas_secret(dt_rlm_inputs const *in, uint8_t out[DT_SESSION_SECRET_LE
     return dt_session_secret_of_name(bytes, in->session, out) == 0;
 }
 
+/* What the rule asks once per session it remembers by itself, under the same name. */
+static bool rule_remembers(dt_outcome const *o)
+{
+    return o->decision.frequency == DT_FREQUENCY_ONCE_PER_SESSION &&
+           (o->verdict.key_id[0] != '\0' || o->decision.remember_by != 0);
+}
+
 void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
                                  dt_rlm_inputs const *in, char const *user, dt_outcome const *o,
                                  char const *id)
@@ -218,7 +225,8 @@ void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
     uint8_t secret[DT_SESSION_SECRET_LEN];
     dt_session_record r = {0};
     if (in->site->config->mfa.session_for <= 0 || o->result != DT_ALLOW ||
-        o->cause != DT_CAUSE_MFA_SUCCESS || o->mfa.at <= 0 || !nas_secret(in, secret))
+        o->cause != DT_CAUSE_MFA_SUCCESS || o->mfa.at <= 0 || rule_remembers(o) ||
+        !nas_secret(in, secret))
         return;
     int rc = fill(&r, inst, in->site, user, o, id);
     if (rc == 0)
