@@ -125,9 +125,16 @@ def slapd() -> Iterator[Ldap]:
         yield made
 
 
+PLAIN_PORT = rad.free_port()
+LISTEN = {"server devtrust-ikev2 {\n": "server devtrust-ikev2 {\n\tlisten {\n\t\ttype = auth\n"
+          f"\t\tipaddr = 127.0.0.1\n\t\tport = {PLAIN_PORT}\n\t}}\n"}
+
+
 def start(directory_: Path, pki: Mapping[str, Any], replace: Mapping[str, str],
-          modules: Mapping[str, str], prepare: Optional[Any] = None) -> Any:
-    return rad.start_world(directory_, pki, replace={**replace, **NO_FILES}, modules=modules,
+          modules: Mapping[str, str], prepare: Optional[Any] = None,
+          listen: Mapping[str, str] = {}) -> Any:
+    return rad.start_world(directory_, pki, replace={**replace, **NO_FILES, **listen},
+                           modules=modules,
                            settings={"mfa": {"wait_vpn": "8s", "wait_wifi": "8s"}},
                            prepare=prepare, policies=[policy("vpn"), policy("wifi")])
 
@@ -139,7 +146,7 @@ def by_ldap(tmp_path_factory: pytest.TempPathFactory, pki_index: dict[str, Any],
                                       "filter = '(|(objectClass=posixGroup)"
                                       "(objectClass=groupOfNames))'"})
     with start(tmp_path_factory.mktemp("by-ldap"), pki_index, LDAP_EDIT,
-               {"ldap": module}) as made:
+               {"ldap": module}, listen=LISTEN) as made:
         yield made
         assert made.radius.is_running(), made.radius.log_text()
 
@@ -280,6 +287,17 @@ def test_ldap_stranger(by_ldap: World, user: str, password: str) -> None:
 @pytest.mark.parametrize("method,user,rule", IN_TUNNELS)
 def test_ldap_in_a_tunnel(by_ldap: World, method: str, user: str, rule: str) -> None:
     is_decided_in(by_ldap, method, user, rule)
+
+
+@pytest.mark.parametrize("user,rule", [("dtcon", "Denied"), ("dtasked", "Asked"),
+                                       ("dtnone", "Free")])
+def test_ldap_by_eap_without_a_tunnel(by_ldap: World, user: str, rule: str) -> None:
+    by_ldap.person(user, PUSH, push="approve")
+    count = len(by_ldap.outcomes(user, CAUSES[rule])) + 1
+    network = rad.plain_network(by_ldap.radius, "MSCHAPV2", user, rad.PASSWORD)
+    end = rad.eapol_test(by_ldap.radius, network, port=PLAIN_PORT)
+    assert end.success == (rule != "Denied"), end.output[-2000:]
+    assert by_ldap.outcome(user, CAUSES[rule], count)["rule"] == rule
 
 
 @pytest.mark.parametrize("typed", ["DTCON", "Dtcon"])
