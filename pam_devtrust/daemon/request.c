@@ -390,7 +390,8 @@ static void fill_request(dt_conn const *c, dt_message const *m, dt_config const 
                           : DT_CONVERSATION_LIVE;
     /* systemd, sshd after a key alone and su without a terminal run the account lines with nobody to ask;
      * whoever has been authenticated has been asked. */
-    r->prompts_unproven = m->phase != DT_PAM_AUTH;
+    r->prompts_unproven = m->phase != DT_PAM_AUTH || m->shown != DT_PAM_SHOWN;
+    r->prompts_unseen = m->shown == DT_PAM_SHOWN_NOT;
     r->device_later = m->phase == DT_PAM_EARLY;
     r->push_key = r->id;
     r->password = m->password;

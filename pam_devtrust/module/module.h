@@ -100,6 +100,12 @@ int dt_pam_passcode_take(pam_handle_t *pamh);
 char const *dt_pam_passcode_get(pam_handle_t *pamh);
 void dt_pam_passcode_forget(pam_handle_t *pamh);
 
+/* --- shown.c -------------------------------------------------------------------------------------- */
+/* Whether prompts reach the person, as far as the program's options and descriptors say. For sudo
+ * (`is_sudo`: its service or its name), and for programs that are called su; of others nothing is known, and
+ * their prompts count as shown. `has_answered`: somebody has answered a prompt of another module. */
+dt_pam_shown dt_pam_look_whether_shown(bool is_sudo, bool has_answered);
+
 /* --- pam_code.c ----------------------------------------------------------------------------------- */
 /* The one place where an outcome becomes a PAM code. `result` and `cause` as in RESULT. */
 int dt_pam_code(uint32_t result, char const *cause);

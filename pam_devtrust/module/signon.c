@@ -105,6 +105,17 @@ static char const *owner_of(pam_handle_t *pamh, char const *account)
     return pw != NULL ? name_of(pamh, pw->pw_uid) : "";
 }
 
+/* With -p, and with Defaults passprompt_override, sudo shows its own prompt instead of each of ours, and
+ * nothing tells us. Information it always shows. */
+static bool replaces_prompts(login const *l)
+{
+    char const *service = item(l->pamh, PAM_SERVICE);
+    char const *program = program_invocation_short_name;
+
+    return strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0 ||
+           strcmp(program, "sudo") == 0 || strcmp(program, "sudoedit") == 0;
+}
+
 static int send_request(login *l, dt_pam_phase phase, char const *password)
 {
     char const *keys = pam_getenv(l->pamh, "SSH_AUTH_INFO_0");
@@ -112,6 +123,8 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
     dt_message m = {.type = DT_MESSAGE_REQUEST,
                     .phase = phase,
                     .pid = (uint32_t)getpid(),
+                    .shown = dt_pam_look_whether_shown(replaces_prompts(l),
+                                                       item(l->pamh, PAM_AUTHTOK)[0] != '\0'),
                     .service = item(l->pamh, PAM_SERVICE),
                     .user = item(l->pamh, PAM_USER),
                     .rhost = bounded(item(l->pamh, PAM_RHOST)),
@@ -308,17 +321,6 @@ static void forget(char *answer)
     if (answer != NULL)
         explicit_bzero(answer, strlen(answer));
     free(answer);
-}
-
-/* With -p, and with Defaults passprompt_override, sudo shows its own prompt instead of each of ours, and
- * nothing tells us. Information it always shows. */
-static bool replaces_prompts(login const *l)
-{
-    char const *service = item(l->pamh, PAM_SERVICE);
-    char const *program = program_invocation_short_name;
-
-    return strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0 ||
-           strcmp(program, "sudo") == 0 || strcmp(program, "sudoedit") == 0;
 }
 
 /* sudo writes PAM_TEXT_INFO to its standard output, where it would be taken for what the command wrote. */

@@ -36,6 +36,7 @@ static field const fields[] = {
     {DT_MESSAGE_REQUEST, 13, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(ruser_account)},
     {DT_MESSAGE_REQUEST, 14, TEXT, false, 0, DT_PROTOCOL_PASSCODE_MAX, AT(passcode)},
     {DT_MESSAGE_REQUEST, 15, TEXT, false, 0, DT_PROTOCOL_START_MAX, AT(rhost_start)},
+    {DT_MESSAGE_REQUEST, 16, NUMBER, false, DT_PAM_SHOWN, DT_PAM_SHOWN_NOT, AT(shown)},
     {DT_MESSAGE_PROMPT, 1, NUMBER, true, 1, DT_PROTOCOL_PROMPTS_MAX, AT(number)},
     {DT_MESSAGE_PROMPT, 2, NUMBER, true, DT_PROMPT_HIDDEN, DT_PROMPT_INFO, AT(style)},
     {DT_MESSAGE_PROMPT, 3, TEXT, true, 0, DT_PROTOCOL_TEXT_MAX, AT(text)},

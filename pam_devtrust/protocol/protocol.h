@@ -63,6 +63,13 @@ typedef enum dt_answer_result {
     DT_RESULT_LATER, /* to EARLY alone: the session decides */
 } dt_answer_result;
 
+/* Whether the prompts of a REQUEST reach the person. */
+typedef enum dt_pam_shown {
+    DT_PAM_SHOWN = 0,
+    DT_PAM_SHOWN_UNPROVEN, /* it may be that nobody sees and answers any */
+    DT_PAM_SHOWN_NOT,      /* nobody sees them, though they may be answered */
+} dt_pam_shown;
+
 /* One message. Texts are borrowed: from the caller when it is encoded, from the packet when it is
  * decoded. A text that is not there is "" (never NULL) after decoding; NULL encodes as "". */
 typedef struct dt_message {
@@ -70,6 +77,7 @@ typedef struct dt_message {
     /* REQUEST */
     uint32_t phase; /* dt_pam_phase */
     uint32_t pid;   /* of the caller; for the log only */
+    uint32_t shown; /* dt_pam_shown */
     char const *service;
     char const *user;
     char const *rhost;

@@ -113,21 +113,12 @@ def fresh(place: Place) -> Iterator[None]:
     for path in world.site.store_path.parent.iterdir():
         path.unlink()
     place.guide()
-    trust_host(place, False)
+    world.trust_host(DEVICE, ANN, False)
     world.start_daemon()
     yield
     world.sim.listener("okta")
     place.sshd.hang_up()
     world.stop_daemon()
-
-
-def trust_host(place: Place, trusted: bool) -> None:
-    """Whether this host's own certificate is there, and its device compliant."""
-    made = place.world.pki["devices"][DEVICE]
-    place.world.sim.enrol_device(made["device_id"], user=ANN)
-    files = made["files"] if trusted else {}
-    place.world.site.configure({"device_trust": {
-        "host_certificate_file": files.get("certificate"), "host_key_file": files.get("key")}})
 
 
 def approve(place: Place) -> Callable[[str], str]:
@@ -155,7 +146,7 @@ of_sssd = pytest.mark.parametrize("place", ["sssd"], indirect=True)
 def test_signs_on(place: Place, service: str, case: str) -> None:
     world = place.world
     if case == "trusted":
-        trust_host(place, True)
+        world.trust_host(DEVICE, ANN, True)
         world.restart_daemon()
         key = place.device_key
         if service == "sshd":

@@ -241,4 +241,5 @@ def test_sudo_asks_once_within_its_time(world: PamWorld) -> None:
     finally:
         sudoers.write_text(before)
     assert done.stdout.count("uid=0(root)") == 3, done.stderr
+    world.outcome("sudo")
     assert len(world.site.sign_ons()) == 1

@@ -135,7 +135,9 @@ class PamWorld:
         script += [f"[ ! -e '{target}' ] || mount --bind '{source}' '{target}'"
                    for source, target in binds]
         # The privilege separation directory of a Debian sshd, which its service makes.
-        script += ["mkdir -p /run/sshd", f": > '{ready}'", "exec sleep 86400"]
+        # And of sudo's time stamps, none but this world's own.
+        script += ["mkdir -p /run/sshd /run/sudo", "mount -t tmpfs -o mode=711 tmpfs /run/sudo",
+                   f": > '{ready}'", "exec sleep 86400"]
         holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
                                    "\n".join(script)], stdin=subprocess.DEVNULL, cwd="/")
         self._closing.callback(self._end, holder)
@@ -261,6 +263,16 @@ class PamWorld:
         self.stop_daemon()
         self.site.configure(settings or {})
         self.start_daemon()
+
+    def trust_host(self, device: str, user: str, trusted: bool) -> None:
+        """Gives this host a certificate of its own, of a compliant device, or takes it away; from
+        the daemon's next start on."""
+        made = self.pki["devices"][device]
+        self.sim.enrol_device(made["device_id"], user=user)
+        files = made["files"] if trusted else {}
+        self.site.configure({"device_trust": {
+            "host_certificate_file": files.get("certificate"),
+            "host_key_file": files.get("key")}})
 
     def add_device(self, certificate: str) -> None:
         """Enrols a device's key in the registry, as the administrator does."""

@@ -41,10 +41,12 @@ class Seen:
         return found[-1] if found else ""
 
 
-def sign_on(command: Sequence[str], password: str, answer: Callable[[str], str] = lambda _: "",
+def sign_on(command: Sequence[str], password: str | Callable[[str], str],
+            answer: Callable[[str], str] = lambda _: "",
             new_password: str = "", limit: float = LIMIT) -> Seen:
-    """Runs the command at a terminal. `answer` gives what is typed at a prompt of devtrust, of what
-    was seen so far. At a shell the person types `id; exit`."""
+    """Runs the command at a terminal. `answer` gives what is typed at a prompt of devtrust, and
+    `password` may give what is typed at one for a password, of what was seen so far. At a shell the
+    person types `id; exit`."""
     child = pexpect.spawn(command[0], list(command[1:]), timeout=limit, encoding="utf-8",
                           env=ENVIRONMENT, cwd="/", dimensions=(40, 200))
     seen = ""
@@ -54,7 +56,7 @@ def sign_on(command: Sequence[str], password: str, answer: Callable[[str], str] 
                                 "Login incorrect", "Sorry, try again"])
             seen += (child.before or "") + (str(child.after) if got else "")
             if got in (1, 3):
-                child.sendline(password)
+                child.sendline(password if isinstance(password, str) else password(seen))
             elif got == 2:
                 child.sendline(new_password)
             elif got == 4:

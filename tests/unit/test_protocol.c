@@ -285,7 +285,7 @@ static void test_every_cut_with_its_length(void **state)
             assert_string_equal(out.user, "alice");
         }
     }
-    assert_int_equal(taken, 4); /* without keys; and ruser; and tty; and rhost */
+    assert_int_equal(taken, 5); /* without shown; and keys; and ruser; and tty; and rhost */
 }
 
 static void test_header(void **state)

@@ -336,6 +336,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->utc_offset_known = r->utc_offset_known;
     s->conversation = r->conversation;
     s->prompts_unproven = r->prompts_unproven;
+    s->prompts_unseen = r->prompts_unseen;
     s->push_prompt = r->push_prompt;
     s->explain = r->explain;
     if (r->explain)
@@ -632,8 +633,9 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
 /* Who left before the first prompt was answered may never have seen one. */
 static bool nobody_was_asked(dt_signon const *s)
 {
-    return s->prompts_unproven &&
-           (s->phase == DT_PHASE_PUSH_OFFER || s->phase == DT_PHASE_PASSCODE_WAIT);
+    return (s->prompts_unproven &&
+            (s->phase == DT_PHASE_PUSH_OFFER || s->phase == DT_PHASE_PASSCODE_WAIT)) ||
+           (s->push_blocked && s->push_block_cause == DT_CAUSE_MFA_NO_PROMPT);
 }
 
 void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)

@@ -160,6 +160,9 @@ typedef struct dt_request {
         prompts_unproven; /* it is not known whether a prompt reaches the person. LIVE: one is shown
                               before a push is sent, and unless it is answered none is. NONE: no push is
                               sent at all. Either way the end is MFA_NO_PROMPT */
+    bool
+        prompts_unseen; /* LIVE only: prompts are answered, and nobody sees them: a push that is to have a
+                            number is not sent (MFA_NO_PROMPT); a passcode may come */
     bool push_prompt; /* CHALLENGE only: after sending a push, ask for "approve, then press Enter"
                          (and show the number there) instead of waiting silently */
     bool

@@ -328,6 +328,7 @@ struct dt_signon {
     /* conversation */
     dt_conversation conversation;
     bool prompts_unproven; /* no prompt has been answered yet, and none may ever be */
+    bool prompts_unseen;
     bool push_prompt, explain;
     bool abandoned;
     dt_cause abandon_cause;

@@ -91,6 +91,28 @@ static bool nobody_to_ask(dt_signon *s, dt_time now)
     return true;
 }
 
+static bool number_can_be_shown(dt_signon const *s)
+{
+    return s->conversation == DT_CONVERSATION_LIVE ||
+           (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt);
+}
+
+static bool number_wanted(dt_signon const *s)
+{
+    return s->site.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN && number_can_be_shown(s);
+}
+
+/* A number that nobody sees would be asked for on the phone, and a push without one is not the caller's to
+ * choose. */
+static void keep_unseen_number(dt_signon *s)
+{
+    if (!s->prompts_unseen || s->push_blocked || s->push_factor[0] == '\0' || !number_wanted(s))
+        return;
+    dt_signon_detail(s, "the number of a push could not be seen here: no push was sent");
+    s->push_blocked = true;
+    s->push_block_cause = DT_CAUSE_MFA_NO_PROMPT;
+}
+
 void dt_signon_choose_factor(dt_signon *s, dt_time now)
 {
     if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
@@ -102,6 +124,7 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
     explicit_bzero(s->passcode, sizeof(s->passcode));
     if (nobody_to_ask(s, now))
         return;
+    keep_unseen_number(s);
     if (s->push_factor[0] && !s->push_blocked) {
         if (now >= s->deadline) { /* nobody could answer it in time */
             dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
@@ -130,17 +153,6 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
 }
 
 /* --- push ------------------------------------------------------------------------------------- */
-
-static bool number_can_be_shown(dt_signon const *s)
-{
-    return s->conversation == DT_CONVERSATION_LIVE ||
-           (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt);
-}
-
-static bool number_wanted(dt_signon const *s)
-{
-    return s->site.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN && number_can_be_shown(s);
-}
 
 /* A push that was sent, or was denied, leaves none for this sign-on: another factor is tried. */
 static void push_refused(dt_signon *s, dt_cause cause, dt_time now)

@@ -381,6 +381,7 @@ static void conversation(codec *c, dt_signon *s)
 {
     NUMBER(s->conversation, DT_CONVERSATION_NONE, DT_CONVERSATION_LIVE);
     FLAG(s->prompts_unproven);
+    FLAG(s->prompts_unseen);
     FLAG(s->push_prompt);
     FLAG(s->explain);
     FLAG(s->only_looks_up);
