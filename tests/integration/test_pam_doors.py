@@ -24,8 +24,8 @@ from tests.lib.pamworld import ACCOUNTS, LIMIT, PamWorld, pam_world, wait_until
 from tests.lib.ports import free_port
 
 PASSWORD = "rosebud,plum"  # a comma is nothing special
-BLIND = ("vsftpd", "dovecot", "i3lock")
-DOORS = (*BLIND, "xsecurelock", "lightdm")
+BLIND = ("vsftpd", "dovecot", "i3lock", "swaylock")
+DOORS = (*BLIND, "xsecurelock", "xscreensaver", "lightdm")
 SETTINGS = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "250ms", "timeout": "1s"},
             "policy": {"unknown_device_as": "not_trusted"}}
 # Where the pictures go, for whoever wants to look at them.
@@ -211,6 +211,29 @@ def by_i3lock(world: PamWorld, typed: str) -> bool:
         return ends_or_refuses(world, locker)
 
 
+def by_swaylock(world: PamWorld, typed: str) -> bool:
+    """Under sway, which needs no screen; wtype is the keyboard, and types as a person would: a new
+    keymap takes its time to arrive."""
+    with tempfile.TemporaryDirectory(prefix="devtrust-way-") as made:
+        os.chown(made, ACCOUNTS["dtalice"], ACCOUNTS["dtalice"])
+        (Path(made) / "conf").write_text("xwayland disable\n")
+        os.chmod(Path(made) / "conf", 0o644)
+        env = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": made, "HOME": made,
+               "LC_ALL": "C.UTF-8", "WLR_BACKENDS": "headless", "WLR_LIBINPUT_NO_DEVICES": "1",
+               "WLR_RENDERER": "pixman"}
+        with running(world, *as_alice("sway", "-c", f"{made}/conf"), env=env):
+            found = wait_until(lambda: [path.name for path in Path(made).glob("wayland-*")
+                                        if path.suffix != ".lock"], "sway")
+            env["WAYLAND_DISPLAY"] = found[0]
+            with open(Path(made) / "log", "wb") as log, \
+                    running(world, *as_alice("swaylock", "-d"), env=env, stdout=log) as locker:
+                wait_until(lambda: "Using " in (Path(made) / "log").read_text(), "it is locked")
+                done = world.run(as_alice("wtype", "-s", "1000", "-d", "100", typed, "-s", "500",
+                                          "-k", "Return"), env=env)
+                assert done.returncode == 0, done.stderr
+                return ends_or_refuses(world, locker)
+
+
 def ends_or_refuses(world: PamWorld, locker: "subprocess.Popen[bytes]") -> bool:
     """Whether the locker opens the screen; it goes on when it does not."""
     def decided() -> Any:
@@ -231,6 +254,8 @@ def blind(world: PamWorld, request: pytest.FixtureRequest) -> Callable[[str, str
     def attempt(program: str, typed: str) -> bool:
         if program == "i3lock":
             return by_i3lock(world, typed)
+        if program == "swaylock":
+            return by_swaylock(world, typed)
         port = request.getfixturevalue({"vsftpd": "ftp", "dovecot": "imap"}[program])
         return (by_ftp if program == "vsftpd" else by_imap)(port, typed)
 
@@ -289,7 +314,7 @@ def test_daemon_down_without_prompts(world: PamWorld, blind: Any, program: str) 
     assert not world.site.sign_ons() and not world.sim.pushes()
 
 
-@each(("i3lock",), "trusted", short=("i3lock",))
+@each(("i3lock", "swaylock"), "trusted", short=("i3lock",))
 def test_trusted_without_prompts(world: PamWorld, blind: Any, program: str) -> None:
     world.sim.enrol_device(world.pki["devices"]["host"]["device_id"])
     assert blind(program, PASSWORD)
@@ -418,6 +443,98 @@ def test_okta_down_at_a_locker(world: PamWorld, program: str) -> None:
 def test_daemon_down_at_a_locker(world: PamWorld, program: str) -> None:
     world.stop_daemon()
     refused_at_a_locker(world, "xsecurelock-down.png")
+
+
+class Xscreensaver:
+    """xscreensaver, whose dialogue is setuid root: it asks devtrustd as root."""
+
+    def __init__(self, world: PamWorld) -> None:
+        self.world = world
+
+    def __enter__(self) -> "Xscreensaver":
+        self.stack = contextlib.ExitStack()
+        home = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="devtrust-x-")))
+        (home / ".xscreensaver").write_text(
+            "timeout: 0:10:00\nlock: True\nlockTimeout: 0:00:00\nmode: blank\nsplash: False\n"
+            "fade: False\nunfade: False\n")
+        for path in (home, home / ".xscreensaver"):
+            os.chown(path, ACCOUNTS["dtalice"], ACCOUNTS["dtalice"])
+        self.display = self.stack.enter_context(Display())
+        self.env = self.display.environment(HOME=str(home))
+        self.stack.enter_context(running(self.world, *as_alice("xscreensaver", "--no-splash"),
+                                         env=self.env))
+        wait_until(lambda: "locking" in self.command("-lock"), "the screen can be locked")
+        wait_until(lambda: "locked since" in self.command("-time"), "the screen is locked")
+        return self
+
+    def command(self, what: str) -> str:
+        done = self.world.run(as_alice("xscreensaver-command", what), env=self.env)
+        return done.stdout + done.stderr
+
+    def sign_on(self) -> None:
+        """A key brings up the dialogue; it is no part of the password."""
+        def shown() -> bool:
+            if self.display.picture().ink() is not None:
+                return True
+            self.display.press("Shift_L")
+            return False
+
+        wait_until(shown, "the dialogue")
+        self.display.type(PASSWORD)
+
+    def opens(self) -> bool:
+        """Enter goes to the prompt, and to the information that comes before the end."""
+        def opened() -> bool:
+            if "locked since" not in self.command("-time"):
+                return True
+            self.display.press("Return")
+            return False
+
+        return wait_until(opened, "the screen opens")
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.close()
+
+
+@each(("xscreensaver",), "trusted")
+def test_trusted_at_xscreensaver(world: PamWorld, program: str) -> None:
+    world.sim.enrol_device(world.pki["devices"]["host"]["device_id"])
+    with Xscreensaver(world) as screen:
+        screen.sign_on()
+        assert screen.opens()
+    assert cause(world.outcome(program)) == "RULE_ALLOW" and not world.sim.pushes()
+
+
+@each(("xscreensaver",), "push")
+def test_push_at_xscreensaver(world: PamWorld, program: str) -> None:
+    with Xscreensaver(world) as screen:
+        screen.sign_on()
+        world.sim.wait_push(ALICE)
+        assert world.sim.pushes()[0]["number"] is not None
+        screen.display.picture(keep("xscreensaver.png"))
+        world.sim.approve(ALICE)
+        assert screen.opens()
+    assert cause(world.outcome(program)) == "MFA_SUCCESS"
+
+
+@each(("xscreensaver",), "denied")
+def test_denied_at_xscreensaver(world: PamWorld, program: str) -> None:
+    with Xscreensaver(world) as screen:
+        screen.sign_on()
+        world.sim.wait_push(ALICE)
+        world.sim.deny(ALICE)
+        screen.display.type("")
+        assert cause(world.outcome(program)) == "MFA_REJECTED"
+        assert "locked since" in screen.command("-time")
+
+
+@each(("xscreensaver",), "okta down")
+def test_okta_down_at_xscreensaver(world: PamWorld, program: str) -> None:
+    world.sim.listener("okta", "down")
+    with Xscreensaver(world) as screen:
+        screen.sign_on()
+        assert cause(world.outcome(program)) == "OKTA_UNAVAILABLE"
+        assert "locked since" in screen.command("-time")
 
 
 # --- a display manager ---------------------------------------------------------------------------

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any, Iterator
 
 import pytest
 
 from tests.integration.test_pam_daemon import ALICE, BOTH, cause, debug, prompts
 from tests.lib.pamworld import ACCOUNTS, PamWorld, pam_world
+from tests.lib.site import guide_policy
 
 PASSWORD = "20261130"  # looks like a passcode
 BLIND, SEEING, LOCKER = "vsftpd", "staff", "i3lock"
@@ -209,6 +211,29 @@ def test_account_phase_takes_a_passcode(world: PamWorld) -> None:
         login.answer(world.sim.passcode(ALICE))
         assert login.finish()["account"] == "SUCCESS"
     assert not world.sim.pushes()
+
+
+@pytest.mark.parametrize("stdin", ["nobody", "a pipe"])
+def test_su_without_a_terminal(world: PamWorld, stdin: str) -> None:
+    """The real su, called by root as by a script: no phone rings, and the command does not run.
+    What stands in a pipe is no Enter."""
+    ours = world.module_line()
+    (world.pam_directory / "su").write_text(
+        f"auth sufficient pam_rootok.so\naccount required {ours}\n"
+        "session required pam_permit.so\n")
+    world.site.set_policy(guide_policy("su"))
+    world.restart_daemon({"daemon": {"ask": "user"}})
+    stdins: dict[str, Any] = {"nobody": {"stdin": subprocess.DEVNULL},
+                              "a pipe": {"input": "what?\nmore\nand\n"}}
+    try:
+        done = world.run(["su", "dtalice", "-c", "id"], **stdins[stdin])
+    finally:
+        world.restart_daemon({"daemon": {"ask": None}})
+    assert done.returncode != 0 and "uid=" not in done.stdout
+    assert not world.sim.pushes() and world.sim.count("okta.verify") == 0
+    if stdin == "nobody":
+        assert "nothing can be asked here" in done.stderr.replace("\n", " ")
+        assert cause(world.outcome("su")) == "MFA_NO_PROMPT"
 
 
 # --- refusals in words ---------------------------------------------------------------------------

@@ -83,12 +83,13 @@ class Picture:
 
     @staticmethod
     def of_dump(dump: bytes) -> "Picture":
-        """Of xwd's output, XWDFile.h, with four bytes for a pixel: their red."""
+        """Of xwd's output, XWDFile.h, with three or four bytes for a pixel: their red."""
         header = struct.unpack(">25I", dump[:100])
         size, width, height, bits, line, colours = (header[n] for n in (0, 4, 5, 11, 12, 19))
-        assert bits == 32, bits
+        assert bits in (24, 32), bits
+        step = bits // 8
         at = size + 12 * colours
-        rows = [dump[at + y * line:at + y * line + 4 * width][2::4] for y in range(height)]
+        rows = [dump[at + y * line:at + y * line + step * width][2::step] for y in range(height)]
         return Picture(width, height, b"".join(rows))
 
     def png(self) -> bytes:
