@@ -25,7 +25,7 @@ from typing import Any, Callable, Iterator, Union
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.lib import pamworld  # noqa: E402
+from tests.lib import eap_tls, pamworld  # noqa: E402
 from tests.lib import radius as rad  # noqa: E402
 from tests.lib.policies import ZONES, large_policy  # noqa: E402
 from tests.pki import pki as test_pki  # noqa: E402
@@ -43,6 +43,10 @@ PACE = 500  # logins a second while pushes are pending: busy, not flooded
 PACED_SECONDS = 3.0
 PACED_ROUNDS = 3  # whose median counts
 PACED_CONCURRENCY = 8
+EAP_PROCESSES = 4  # supplicants at once
+EAP_SECONDS = 3.0
+COLD = 15  # devices that nobody has asked about yet, for each of two doors
+GRAPH_DELAY = 0.3  # seconds
 X509_ROUNDS = 100
 PAM_RUNS = 150  # of each, in turns
 PAM_BATCHES = 5  # so many times; the median counts
@@ -96,7 +100,36 @@ server bench-pap {{
         }}
     }}
 }}
+
+server bench-eap {{
+    listen {{
+        type = auth
+        ipaddr = 127.0.0.1
+        port = {eap}
+        recv_buff = 4194304
+    }}
+    authorize {{
+        eap_plain
+    }}
+    authenticate {{
+        eap_plain
+    }}
+}}
 """
+
+
+def plain_eap(certs: Path) -> str:
+    """The sample's EAP module with EAP-TLS alone, and no devtrust at the end of its handshakes."""
+    text = (rad.SAMPLES / "mods-available" / "eap_devtrust").read_text()
+    text = text[:text.index("eap eap_devtrust_inner {")]
+    text = text[:text.index("\tttls {")] + "}\n"
+    for old, new in (("eap eap_devtrust {", "eap eap_plain {"), ("devtrust-tls", "plain-tls"),
+                     ("\t\tvirtual_server = check-devtrust\n", ""),
+                     ("/var/lib/devtrust-radius/tls-cache", str(certs / "tls-cache")),
+                     ("/etc/devtrust/", str(certs) + "/")):
+        check(old in text, f"{old} is not in the sample")
+        text = text.replace(old, new)
+    return text
 
 
 class Failed(Exception):
@@ -121,6 +154,12 @@ def login_of(user: str) -> str:
     return user + "@example.com"
 
 
+def cpu_ms(pid: int) -> float:
+    """Of all its threads, by now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def memory(pid: int) -> float:
     """Resident memory, MB."""
     text = Path(f"/proc/{pid}/status").read_text()
@@ -134,15 +173,18 @@ class Bench:
         with contextlib.ExitStack() as closing:
             papers = Path(tempfile.mkdtemp(prefix="devtrust-bench-pki-"))
             closing.callback(shutil.rmtree, papers, ignore_errors=True)
-            self.pki = test_pki.generate(papers)
+            self.pki = test_pki.generate(papers, more={
+                f"cold-{i}": test_pki.Device() for i in range(2 * COLD + 2)})
             self.world = closing.enter_context(pamworld.PamWorld(
                 self.pki, applications=("sshd", "vpn", "wifi"), settings=SETTINGS))
             self.sim, self.site = self.world.sim, self.world.site
             os.setpriority(os.PRIO_PROCESS, self.sim.pid, SIM_NICENESS)
-            self.accept_port, self.pap_port = rad.free_port(), rad.free_port()
+            self.accept_port, self.pap_port, self.eap_port = (rad.free_port() for _ in range(3))
+            raddb = self.world.directory / "raddb"
             self.radius = closing.enter_context(rad.Radius(
-                self.world.directory / "raddb", self.site,
-                sites={"bench": COMPARED.format(accept=self.accept_port, pap=self.pap_port)}))
+                raddb, self.site, modules={"eap_plain": plain_eap(raddb / "certs")},
+                sites={"bench": COMPARED.format(accept=self.accept_port, pap=self.pap_port,
+                                                eap=self.eap_port)}))
             self.world.start_daemon()
             self._people()
             self.closing = closing.pop_all()
@@ -218,6 +260,79 @@ class Bench:
         for other in ("accept", "pap"):
             ratios = [a / b for a, b in zip(rates["trusted"], rates[other])]
             figure(f"radius_trusted_vs_{other}", statistics.median(ratios), "ratio")
+
+    def _eap_load(self, port: int) -> tuple[float, float]:
+        """EAP-TLS sign-ons a second of Alice's trusted laptop, and milliseconds of the server's
+        processor for each."""
+        files = self.pki["devices"]["device-rsa"]["files"]
+        before = cpu_ms(self.radius_pid())
+        done = subprocess.run([sys.executable, str(Path(__file__).with_name("eap_load.py")),
+                               str(port), self.pki["authorities"]["radius_ca"], files["chain"],
+                               files["key"], "alice", str(EAP_SECONDS), str(EAP_PROCESSES)],
+                              text=True, capture_output=True, timeout=LIMIT)
+        check(done.returncode == 0, done.stderr)
+        result = json.loads(done.stdout)
+        check(result["accepts"] > 0 == result["others"], f"not all were accepted: {result}")
+        self.forget_audit()
+        return result["rate"], (cpu_ms(self.radius_pid()) - before) / result["accepts"]
+
+    def eap(self) -> None:
+        ports = {"plain": self.eap_port, "trusted": self.radius.wifi_port}
+        for port in ports.values():
+            self._eap_load(port)
+        rates: dict[str, list[float]] = {name: [] for name in ports}
+        costs: dict[str, list[float]] = {name: [] for name in ports}
+        for number in range(ROUNDS):
+            for name in list(ports) if number % 2 else list(reversed(ports)):
+                rate, cost = self._eap_load(ports[name])
+                rates[name].append(rate)
+                costs[name].append(cost)
+            say(f"round {number + 1} of {ROUNDS}: "
+                + ", ".join(f"{name} {rates[name][-1]:.0f}/s {costs[name][-1]:.2f} ms"
+                            for name in ports))
+        for name in ports:
+            figure(f"eap_tls_{name}_rate", round(statistics.median(rates[name])), "logins/s")
+        for label, of in (("eap_tls_vs_plain", rates), ("eap_tls_cpu_vs_plain", costs)):
+            ratios = [a / b for a, b in zip(of["trusted"], of["plain"])]
+            figure(label, statistics.median(ratios), "ratio")
+        self._cold()
+
+    def _eap_time(self, device: str) -> float:
+        tls = eap_tls.context(self.pki["authorities"]["radius_ca"], self.pki["devices"][device])
+        client = self.radius.client(self.radius.wifi_port, NAS_Identifier="bench-ap",
+                                    Calling_Station_Id="02-00-00-00-00-01")
+        started = time.monotonic()
+        reply = eap_tls.Conversation(client, "alice", tls).run()
+        check(reply.code == rad.ACCEPT, f"{device} was not let in by EAP-TLS: {reply}")
+        return time.monotonic() - started
+
+    def _pap_time(self, device: str) -> float:
+        pair = "mdm-tlv=device-uid=" + self.pki["devices"][device]["device_id"]
+        started = time.monotonic()
+        reply = self.client().login("alice", Cisco_AVPair=["mdm-tlv=device-platform=win", pair])
+        check(reply.code == rad.ACCEPT, f"{device} was not let in by the VPN: {reply}")
+        return time.monotonic() - started
+
+    def _cold(self) -> None:
+        """A look-up alone is what a login by password waits for in the same server."""
+        names = [f"cold-{i}" for i in range(2 * COLD + 2)]
+        for name in names:
+            self.sim.enrol_device(self.pki["devices"][name]["device_id"], user=login_of("alice"))
+        self._eap_time(names.pop())  # the token and the connections are there
+        self._pap_time(names.pop())
+        self.sim.fault("delay", listener="graph", seconds=GRAPH_DELAY)
+        try:
+            cold = [(self._eap_time(names.pop()), self._pap_time(names.pop()))
+                    for _ in range(COLD)]
+        finally:
+            self.sim.clear_faults()
+        warm = [self._eap_time(f"cold-{2 * COLD + 1}") for _ in range(COLD)]
+        eap, lookup = (statistics.median(column) for column in zip(*cold))
+        handshake = statistics.median(warm)
+        say(f"cold {eap * 1e3:.0f} ms, look-up alone {lookup * 1e3:.0f} ms, "
+            f"warm {handshake * 1e3:.0f} ms")
+        figure("eap_tls_cold_ms", eap * 1e3, "ms")
+        figure("eap_tls_cold_over_lookup", eap / max(lookup, handshake), "ratio")
 
     def paced(self) -> list[dict[str, Any]]:
         return [self.load(self.radius.vpn_port, PACED_SECONDS, PACED_CONCURRENCY, PACE)
@@ -406,7 +521,7 @@ class Bench:
         figure("x509_verdict_vs_openssl", ratio, "ratio")
 
 
-FIGURES = ("throughput", "calls", "devices", "pam", "parked", "policy", "prove", "x509")
+FIGURES = ("throughput", "calls", "devices", "eap", "pam", "parked", "policy", "prove", "x509")
 
 
 def main() -> int:
