@@ -102,6 +102,8 @@ static dt_ctl_command const commands[] = {
      "  --tighten              deny where a rule cannot be kept, instead of refusing\n"
      "  --skip-zones A,B       do without these zones of the org\n"
      "  --dry-run              import: write nothing\n"
+     "  --simulate             import: compare with the org's own simulation, write nothing\n"
+     "  --max-cases N          import: cases that are simulated at most (200)\n"
      "  --directory DIR        import: where policies are; diff: --policy-file FILE\n"
      "  --zones FILE           the zones file\n"
      "  --org FILE             test, prove, replay: the org's own sign-on rules, before the "

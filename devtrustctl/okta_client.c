@@ -17,7 +17,8 @@ struct dt_okta_client {
     int requests;
     /* of the request under way */
     dt_okta_answer answer;
-    dt_time wait; /* what a rate limit asks for */
+    dt_time wait;  /* what a rate limit asks for */
+    dt_time spare; /* the same, though this request was answered: none is left in this window */
     dt_json *root;
     char *next_url;
     dt_error *e;
@@ -30,6 +31,7 @@ static void on_done(void *ctx, dt_http_response const *r)
     dt_okta_client *c = ctx;
 
     c->answer = dt_okta_read_json(c->config, r, &c->root, c->next_url, c->e);
+    c->spare = r->rate_remaining == 0 ? dt_okta_rate_wait(r) : 0;
     c->wait = c->answer == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : DT_CLIENT_RETRY_WAIT;
 }
 
@@ -119,6 +121,45 @@ int dt_okta_client_get(dt_okta_client *c, char const *path, dt_json **root, char
     if (rc == DT_OK)
         return DT_OK;
     return dt_error_set(e, rc, "%.200s: %s", path, why.text);
+}
+
+/* What the org's own limit leaves is everybody's: the last of it is not taken by us. */
+static void spare_limit(dt_okta_client *c)
+{
+    if (c->spare <= 0 || c->waited + c->spare > DT_CLIENT_WAIT_MAX)
+        return;
+    dt_err_line("Okta's rate limit is used up; going on in %lld s",
+                (long long)(c->spare + 999) / 1000);
+    c->waited += c->spare;
+    dt_https_pause(c->spare);
+    c->spare = 0;
+}
+
+int dt_okta_client_post(dt_okta_client *c, char const *path, dt_bytes body, dt_json **root,
+                        dt_error *e)
+{
+    dt_http_request request;
+    char url[DT_URL_MAX];
+    dt_error why = {0};
+    dt_buf b;
+    int rc;
+
+    *root = NULL;
+    dt_buf_init_fixed(&b, url, sizeof(url));
+    dt_buf_puts(&b, c->config->okta.org_url);
+    dt_buf_puts(&b, path);
+    if (dt_buf_error(&b) < 0 || body.len > sizeof(request.body) ||
+        dt_okta_poll(c->config, url, &request) < 0)
+        return dt_error_set(e, DT_E_INVALID, "no address within the org: %.200s", path);
+    request.method = DT_HTTP_POST;
+    memcpy(request.body, body.p, body.len);
+    request.body_len = body.len;
+    c->next_url = NULL;
+    spare_limit(c);
+    rc = ask(c, &request, &why);
+    *root = c->root;
+    c->root = NULL;
+    return rc == DT_OK ? DT_OK : dt_error_set(e, rc, "%.200s: %s", path, why.text);
 }
 
 int dt_okta_client_each(dt_okta_client *c, char const *path, dt_okta_element_fn *fn, void *ctx,

@@ -27,6 +27,11 @@ dt_config const *dt_okta_client_config(dt_okta_client const *c);
 DT_MUST_USE int dt_okta_client_get(dt_okta_client *c, char const *path, dt_json **root,
                                    char *next_url, dt_error *e);
 
+/* POST of a JSON body (at most DT_HTTP_BODY_MAX bytes) that changes nothing, and so may be sent again. Waits
+ * before it where the answer before said that the limit is used up. The same errors. */
+DT_MUST_USE int dt_okta_client_post(dt_okta_client *c, char const *path, dt_bytes body,
+                                    dt_json **root, dt_error *e);
+
 /* One element of a list: 0 goes on; anything else ends the walk and is returned. */
 typedef int dt_okta_element_fn(void *ctx, dt_json const *element, dt_error *e);
 /* Walks a list through all its pages. */

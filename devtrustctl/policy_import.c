@@ -4,6 +4,7 @@
 #include "devtrustctl/policy_import.h"
 
 #include "devtrustctl/certificate_file.h"
+#include "devtrustctl/policy_simulate.h"
 
 #include "core/policy/policy.h"
 #include "edge/file.h"
@@ -75,7 +76,9 @@ int dt_import_run_convert(dt_import_run *r, dt_error *e)
 typedef struct importing {
     dt_import_run run;
     char const *directory, *zones_file; /* instead of the configuration's */
-    bool replace, dry_run;
+    char const *max_cases;
+    size_t most; /* cases to simulate */
+    bool replace, dry_run, simulate;
     char policy_path[PATH_LEN_MAX], zones_path[PATH_LEN_MAX];
     size_t zones_kept;
     bool overwrites; /* a policy, or another zone, that is there already */
@@ -102,6 +105,19 @@ static int check_org_options(importing const *x, dt_error *e)
     return DT_OK;
 }
 
+/* The simulation asks the org about its policy as it is now, and nothing is written. */
+static int check_simulate_options(importing *x, dt_error *e)
+{
+    dt_policy_source const *s = &x->run.source;
+
+    if (x->max_cases != NULL && !x->simulate)
+        return dt_error_set(e, DT_E_INVALID, "--max-cases goes with --simulate");
+    if (x->simulate && (s->org || s->from != NULL || x->replace))
+        return dt_error_set(e, DT_E_INVALID,
+                            "--simulate goes without --org-sign-on, --from and --replace");
+    return dt_policy_simulate_most(x->max_cases, &x->most, e);
+}
+
 static int read_options(importing *x, int argc, char **argv, char const **rest, dt_error *e)
 {
     dt_policy_source *s = &x->run.source;
@@ -118,6 +134,8 @@ static int read_options(importing *x, int argc, char **argv, char const **rest, 
                                  {"--replace", NULL, NULL, &x->replace},
                                  {"--tighten", NULL, NULL, &x->run.tighten},
                                  {"--dry-run", NULL, NULL, &x->dry_run},
+                                 {"--simulate", NULL, NULL, &x->simulate},
+                                 {"--max-cases", NULL, &x->max_cases, NULL},
                                  {"--json", NULL, NULL, &x->run.json},
                                  {NULL, NULL, NULL, NULL}};
     size_t count = 0;
@@ -127,6 +145,9 @@ static int read_options(importing *x, int argc, char **argv, char const **rest, 
         return rc;
     if (count > 0)
         return dt_error_set(e, DT_E_INVALID, "import takes options only");
+    rc = check_simulate_options(x, e);
+    if (rc != DT_OK)
+        return rc;
     if (s->org)
         return check_org_options(x, e);
     if (x->run.application == NULL || !is_application(x->run.application))
@@ -436,6 +457,9 @@ static dt_ctl_exit import_and_tell(importing *x, dt_error *e)
     if (rc != DT_OK)
         return dt_err_fault(e);
     refused = x->run.counts.of[DT_IMPORT_REFUSED] > 0;
+    if (x->simulate && !refused)
+        return dt_policy_simulate(&x->run, x->most, e);
+    x->dry_run = x->dry_run || x->simulate;
     if (!refused)
         rc = write_both(x, e);
     if (rc != DT_OK)

@@ -1114,6 +1114,33 @@ def test_policies_are_limited_like_everything(sim: Sim, call: Caller) -> None:
         assert reply.status == 429 and reply.json["errorCode"] == "E0000047"
 
 
+def test_a_simulation_names_the_rule(sim: Sim, call: Caller) -> None:
+    """The first that holds; of what is not supposed, nothing is decided."""
+    made, simulate = catalogue(sim), "/api/v1/policies/simulate"
+
+    def asked(**supposed: Any) -> Any:
+        reply = call.okta(simulate, "POST", [{
+            "appInstance": made["app"], "policyTypes": ["ACCESS_POLICY"],
+            "policyContext": {"groups": {"ids": [made["group"]]}, **supposed}}], shape=simulate)
+        assert reply.status == 200
+        return reply.json[0]
+
+    managed = {"platform": "IOS", "registered": True, "managed": True}
+    rules = call.okta(f"/api/v1/policies/{made['policy']}/rules").json
+    names = {r["id"]: r["name"] for r in rules}
+    for device, ip, name in ((managed, "1.2.3.77", "Office"),
+                             ({**managed, "managed": False}, "1.2.3.77", "Catch-all Rule"),
+                             (managed, "203.0.113.1", "Catch-all Rule")):
+        policy, = asked(device=device, ip=ip)["result"]["policies"]
+        assert [names[r["id"]] for r in policy["rules"]] == [name]
+    assert asked(device=managed)["undefined"]["policies"][0]["rules"][0]["status"] == "UNDEFINED"
+    for wrong in ({"user": {"id": "x"}}, {"device": {"managed": "yes"}}):
+        reply = call.okta(simulate, "POST", [{
+            "appInstance": made["app"], "policyTypes": ["ACCESS_POLICY"],
+            "policyContext": {"groups": {"ids": []}, **wrong}}])
+        assert reply.status == 400
+
+
 def test_what_makes_no_policy_is_refused(sim: Sim) -> None:
     for values in ({"type": "PASSWORD", "name": "x"}, {"name": "x"},
                    {"type": "ACCESS_POLICY", "name": "x", "apps": ["0oa000"]}):

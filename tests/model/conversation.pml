@@ -10,7 +10,7 @@
  *
  * What is checked:
  *   approval    nobody is let in without an approval, or a right passcode, of this very sign-on;
- *   one push    while a push may still let somebody in, no other one is sent to the person;
+ *   one push    while a push waits for the person's answer and may let somebody in, no other one is sent;
  *   one use     no State is taken twice.
  * WITH_RETRANSMIT adds machine 1, WITH_STATES sign-ons that are kept behind a State (RADIUS). Both at once have
  * too many states to be gone through in seconds, and what they have to do with each other is the store's row
@@ -40,10 +40,13 @@ byte okta[MACHINES];
 bool state_row[MACHINES], state_sent[MACHINES], resume[MACHINES];
 byte deliveries[MACHINES];
 byte crashes = CRASHES;
-bool late[MACHINES]; /* the deadline is past; a row that a machine wrote runs out after its deadline */
+/* The deadline is past. Any row runs out after the deadline of whoever had claimed a push before it was
+ * written: a claim lasts longer than the deadline, a denial for push_pause. */
+bool late[MACHINES], claimed[MACHINES];
 
 /* What the properties speak of; no machine reads them. */
 bool may_let_in[MACHINES]; /* the push that m sent */
+#define IS_OPEN(m) (may_let_in[m] && okta[m] == WAITING)
 byte taken[MACHINES];      /* States */
 #define IS_APPROVED(m) (SIGN_ON(m) == 0 && (okta[0] == APPROVED || okta[1] == APPROVED) ||                 \
                         SIGN_ON(m) == 1 && okta[2] == APPROVED)
@@ -102,6 +105,7 @@ PUSH_CLAIM:
         :: row_state == NONE ->
 #endif
             WRITE(STARTING, m);
+            claimed[m] = true;
             push = STARTING; owner = m;
             if
             :: GO(PUSH_CLAIM, PUSH_CONNECTION)
@@ -150,6 +154,7 @@ PUSH_RECLAIM:
         if
         :: IS_EXPECTED ->
             WRITE(STARTING, m);
+            claimed[m] = true;
             push = STARTING; owner = m;
             if
             :: GO(PUSH_RECLAIM, PUSH_CONNECTION)
@@ -195,9 +200,8 @@ PUSH_HTTP:
 #else
         :: !late[m] ->
 #endif
-            /* one push: none other that may still let somebody in */
-            assert(!(may_let_in[0] && m != 0) && !(may_let_in[1] && m != 1) &&
-                   !(may_let_in[2] && m != 2));
+            /* one push: none other on the phone that may still let somebody in */
+            assert(!(IS_OPEN(0) && m != 0) && !(IS_OPEN(1) && m != 1) && !(IS_OPEN(2) && m != 2));
             okta[m] = WAITING;
             may_let_in[m] = true;
             if
@@ -489,7 +493,8 @@ proctype clock()
 end_clock:
     do
     :: atomic {
-        row_state != NONE -> late[row_owner] = true; row_state = NONE; row_owner = NOBODY;
+        row_state != NONE -> row_state = NONE; row_owner = NOBODY;
+        late[0] = claimed[0]; late[1] = claimed[1]; late[2] = claimed[2];
         may_let_in[0] = false; may_let_in[1] = false; may_let_in[2] = false
     }
     od

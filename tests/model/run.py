@@ -28,8 +28,6 @@ SMALL = ("WITHOUT_PASSCODES",)
 RUNS = [
     ("two sign-ons", (), ""),
     ("two sign-ons behind States, pushes alone", ("WITH_STATES", *SMALL), ""),
-    ("one of them sent again, pushes alone, no restart",
-     ("WITH_RETRANSMIT", "CRASHES=0", *SMALL), ""),
     ("FAULT: a State stays in the store", ("FAULT_STATE_KEPT", "WITH_STATES", *SMALL), "taken"),
     ("FAULT: any sign-on joins a push", ("FAULT_JOIN_ANY",), "allowed"),
     ("FAULT: a push is claimed whether there is one or not", ("FAULT_CLAIM_BLIND",), "may_let_in"),
@@ -41,6 +39,8 @@ RUNS = [
     ("FAULT: a push is sent past the deadline", ("FAULT_SENT_LATE",), "may_let_in"),
 ]
 WHOLE = [
+    ("one of them sent again, pushes alone, no restart",
+     ("WITH_RETRANSMIT", "CRASHES=0", *SMALL), ""),
     ("two sign-ons behind States", ("WITH_STATES",), ""),
     ("one of them sent again", ("WITH_RETRANSMIT",), ""),
 ]

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from tests.sim.okta import OktaApi, OktaError, link
+from tests.sim.simulate import Context, simulate
 from tests.sim.state import Catalogue, Policy
 
 FILTER = re.compile(r'id eq "([A-Za-z0-9]+)"')
@@ -42,6 +44,8 @@ class PolicyApi(OktaApi):
                 ("/api/v1/apps", self.get_apps, "apps"),
                 ("/api/v1/apps/{app}", self.get_app, "app")):
             app.router.add_route("GET", path, handler, name=name)
+        app.router.add_route("POST", "/api/v1/policies/simulate", self.post_simulate,
+                             name="simulate")
 
     # --- lists and pages ---------------------------------------------------------------------
 
@@ -109,6 +113,36 @@ class PolicyApi(OktaApi):
                         "policy": link(address, "GET"),
                         "self": link(f"{address}/mappings/map{app[3:]}", "GET", "DELETE")}}
             for app in policy.apps])
+
+    async def post_simulate(self, request: web.Request) -> web.Response:
+        """Strict about the request: exactly one of user and groups, types as the API has them."""
+        try:
+            asked = json.loads(await request.read())
+            one, = asked
+            supposed = one["policyContext"]
+            if ("user" in supposed) == ("groups" in supposed):
+                raise OktaError("E0000001", "policyContext", ("one of user and groups",))
+            if one.get("policyTypes") != ["ACCESS_POLICY"]:
+                raise OktaError("E0000001", "policyTypes", ("only ACCESS_POLICY is simulated",))
+            for member in ("registered", "managed"):
+                if not isinstance(supposed.get("device", {}).get(member, True), bool):
+                    raise OktaError("E0000001", "device", (member + " is no boolean",))
+            at = Context(supposed, list(self.catalogue.zones.values()), self._groups_of)
+        except (ValueError, TypeError, KeyError):
+            raise OktaError("E0000003") from None
+        if one["appInstance"] not in self.catalogue.apps:
+            raise OktaError("E0000007", str(one["appInstance"]) + " (AppInstance)")
+        policy = self.catalogue.policies[self.catalogue.policy_of(one["appInstance"])]
+        result = simulate(policy.body, policy.rules, at)
+        if self.world.org.simulation_as_in_examples:
+            return web.json_response([{"evaluation": [{**result, "policyType": "ACCESS_POLICY"}]}])
+        return web.json_response([result])
+
+    def _groups_of(self, user: str) -> set[str]:
+        for person in self.world.users.values():
+            if person.id == user:
+                return {self.world.group_json(g)["id"] for g in person.groups}
+        raise OktaError("E0000007", user + " (User)")
 
     # --- zones -------------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ class Org:
     groups_page_size: int = 200
     policies_page_size: int = 200  # of policies, rules, mappings, zones, applications
     link_access_policy: bool = True  # applications link to their ACCESS_POLICY
+    simulation_as_in_examples: bool = False  # {"evaluation": [...]}, as the examples have it
     devices_page_size: int = 100
     empty_first_page: bool = False  # a page without devices that has a next link all the same
     totp_window: int = 1  # steps of 30 s before and after the present that are taken
