@@ -166,18 +166,19 @@ def test_passcode_serves_one_sign_on(world: PamWorld) -> None:
     assert world.sim.count("okta.verify") <= 1
 
 
-def test_taking_decides_nothing(world: PamWorld) -> None:
+@pytest.mark.parametrize("typed", [PASSWORD, PASSWORD + ",123456"])
+def test_taking_decides_nothing(world: PamWorld, typed: str) -> None:
     """The line lets nobody in by itself, nor in front of what fails; it is for auth lines."""
     line = world.module_line() + " take_passcode"
     alone = world.pam_directory / "alone"
     alone.write_text(f"auth required {line}\naccount required pam_permit.so\n")
-    assert log_in(world, PASSWORD, "alone")["auth"] != "SUCCESS"
+    assert log_in(world, typed, "alone")["auth"] != "SUCCESS"
     alone.write_text(f"auth sufficient {line}\nauth required pam_deny.so\n")
-    assert log_in(world, PASSWORD, "alone")["auth"] == "AUTH_ERR"
+    assert log_in(world, typed, "alone")["auth"] == "AUTH_ERR"
     alone.write_text(f"auth required pam_permit.so\naccount required {line}\n")
-    assert log_in(world, PASSWORD, "alone")["account"] == "SYSTEM_ERR"
+    assert log_in(world, typed, "alone")["account"] == "SYSTEM_ERR"
     alone.write_text(f"auth required {line} try_first_pass\n")
-    assert log_in(world, PASSWORD, "alone")["auth"] == "SYSTEM_ERR"
+    assert log_in(world, typed, "alone")["auth"] == "SYSTEM_ERR"
 
 
 # --- nobody to ask -------------------------------------------------------------------------------
