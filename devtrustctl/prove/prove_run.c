@@ -128,7 +128,7 @@ static void count(dt_proving *p, dt_proof proof)
 static void tell(dt_proving *p, char const *kind, char const *name, char const *text,
                  dt_proof proof)
 {
-    dt_prove_decision d, old;
+    dt_prove_decision d, old = {.own = {.access = DT_ACCESS_DENY}};
     bool found = proof == DT_PROOF_FOUND || proof == DT_PROOF_DISAGREES;
 
     put_property(p, kind, name, text, proof_word(proof));

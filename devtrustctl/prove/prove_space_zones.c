@@ -303,7 +303,7 @@ typedef struct place_terms {
 static place_terms place_terms_make(dt_space *s, dt_zones const *z, dt_zone const *zone,
                                     uint8_t *member)
 {
-    place_terms t;
+    place_terms t = {DT_TERM_FALSE, DT_TERM_FALSE, DT_TERM_FALSE, DT_TERM_FALSE};
 
     for (int yes = 0; yes < 2; yes++) {
         dt_holds want = yes ? DT_HOLDS_YES : DT_HOLDS_NO;
