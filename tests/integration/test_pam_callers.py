@@ -152,6 +152,14 @@ def test_sudo_that_may_not_ask(world: PamWorld, case: str) -> None:
         assert world.outcome("sudo")["outcome"]["reason"] == "MFA_NO_PROMPT"
 
 
+def test_sudo_that_may_not_ask_at_a_terminal(world: PamWorld) -> None:
+    devtrust_alone(world)
+    set_case(world, "push")
+    seen = sign_on(world.inside([*AS_ALICE, "sudo", "-u", "root", "-kn", "id"]), PASSWORD)
+    assert not seen.inside and not world.sim.pushes(ALICE), seen.text
+    assert world.outcome("sudo")["outcome"]["reason"] == "MFA_NO_PROMPT"
+
+
 SHELL = [*AS_ALICE, "sh", "-c"]
 UNASKED = {
     "options that end together": "sudo -kn id", "a variable before it": "sudo A=b -n id",
