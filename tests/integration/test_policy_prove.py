@@ -198,12 +198,16 @@ def test_what_is_not_known_is_no_way_around(prove: Any) -> None:
 
 
 def test_names_are_made_for_patterns(prove: Any, tmp_path: Path) -> None:
-    like = {"people": {"groups": {"include": ["adm*"], "exclude": ["adm-*", "*ins"]}}}
+    like: dict[str, Any] = {
+        "people": {"groups": {"include": ["adm*"], "exclude": ["adm-*", "*ins"]}}}
     policy = policy_of(rule("a", {**like, "device": {"trust": "NOT_TRUSTED"}}, ALLOW))
     found = prove(policy)
     name, = found.of("mfa")["signOn"]["groups"]
     assert name.startswith("adm") and not name.startswith("adm-") and not name.endswith("ins")
     decided_by_test(tmp_path, policy, found.of("mfa"))
+    like["people"]["groups"] = {"include": ["ad*"], "exclude": ["ad", "ad?"]}
+    found = prove(policy)  # the two shortest are excluded
+    assert len(found.of("mfa")["signOn"]["groups"][0]) == 4
 
 
 def test_names_that_cannot_be_are_not_made(prove: Any) -> None:

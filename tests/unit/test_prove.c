@@ -96,7 +96,7 @@ static int teardown(void **state)
 static char const *const user_words[] = {"anna", "ben", "anna@x", "ben@x", "carl@y",
                                          "*n*",  "?e?", "*@x",    "a*",    "anna@*"};
 static char const *const group_words[] = {
-    "staff", "admins", "guests", "all", "{\"id\":\"00gA\",\"name\":\"Staff\"}",
+    "staff", "admins", "guests", "all", "{\"id\":\"00gs\",\"name\":\"Staff\"}",
     "*s",    "?ab",    "*f*",    "g*"};
 static char const *const zone_words[] = {"Office", "Guests", "Lab", "Abroad", "Provider"};
 static char const *const span_words[] = {
@@ -240,9 +240,9 @@ static void random_input(dt_prove_request *r)
                                          "golf",
                                          "all",
                                          "\x1f"
-                                         "00gA",
+                                         "00gs",
                                          "\x1f"
-                                         "00ga",
+                                         "00gS",
                                          "other"};
     static char const *const ips[] = {NULL,           "192.0.2.5",    "192.0.2.210",
                                       "10.0.0.9",     "2001:db8::5",  "203.0.113.1",
