@@ -121,6 +121,8 @@ def test_a_device_that_needs_no_mfa_is_found(prove: Any, tmp_path: Path) -> None
     decided_by_test(tmp_path, policy, found.of("mfa"))
     del policy["rules"][1]
     assert prove(policy).result("mfa") == "proved"
+    hole["conditions"] = {"device": {"trust": "NOT_TRUSTED", "reasons": ["NOT_COMPLIANT"]}}
+    assert prove(policy_of(hole)).of("mfa")["signOn"]["reason"] == "NOT_COMPLIANT"
 
 
 def test_who_is_outside_the_named_groups_is_found(prove: Any, tmp_path: Path) -> None:
