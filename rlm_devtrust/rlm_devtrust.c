@@ -1154,13 +1154,20 @@ static bool is_new(dt_tls_peer const *peer, passed const *p)
            (!peer->resumed || p->person != NULL || p->outcome->cause == DT_CAUSE_MFA_SUCCESS);
 }
 
+/* A tunnel's session has to know all that was proved in it. That of EAP-TLS brings its certificate again, and
+ * goes on with an MFA alone: where none was given, nothing has to be kept. */
+static bool has_what_goes_on(passed const *p)
+{
+    return p->person != NULL || p->outcome->mfa.at > 0;
+}
+
 static void remember_in(rlm_devtrust_t const *inst, REQUEST *request, passed const *p,
                         dt_tls_peer const *peer, dt_rlm_inputs *in)
 {
     dt_rlm_person named = {0};
     dt_rlm_person const *person = p->person;
     dt_error e = {0};
-    bool tls = peer->known && is_new(peer, p);
+    bool tls = peer->known && is_new(peer, p) && has_what_goes_on(p);
     bool nas = p->outcome->cause == DT_CAUSE_MFA_SUCCESS;
     bool read = (nas || (tls && person == NULL)) && dt_rlm_inputs_read(inst, request, in, &e) == 0;
     if (person == NULL && read) {
