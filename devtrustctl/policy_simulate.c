@@ -123,8 +123,8 @@ static int ask_groups(simulating *x, size_t person, dt_error *e)
 static int decide(simulating *x, dt_simulate_case const *c, dt_decision *out, dt_error *e)
 {
     dt_simulate_person const *p = &x->cases->people[c->person];
-    char ids[USER_GROUPS_MAX][DT_GROUP_ID_MAX];
-    char const *groups[USER_GROUPS_MAX];
+    char ids[USER_GROUPS_MAX + 1][DT_GROUP_ID_MAX]; /* the group of the case, and the user's */
+    char const *groups[USER_GROUPS_MAX + 1];
     dt_policy_input in = {.user = "-", .groups = groups, .group_knowledge = DT_GROUPS_KNOWN};
     bool registered, managed;
     int rc = p->user != NULL ? ask_groups(x, c->person, e) : DT_OK;
@@ -215,16 +215,15 @@ static int compare(simulating *x, dt_simulate_case const *c, dt_simulate_answer 
                    dt_error *e)
 {
     char const *name = a->rule != NULL ? rule_name(x, a->rule) : "";
-    dt_decision d;
+    dt_decision d = {0};
     int rc = decide(x, c, &d, e);
 
-    if (rc == DT_OK && name == NULL)
-        rc =
-            dt_error_set(e, DT_E_PARSE,
-                         "Okta's answer names a rule that the policy does not have; was it changed "
-                         "meanwhile?");
     if (rc != DT_OK)
         return rc;
+    if (name == NULL)
+        return dt_error_set(e, DT_E_PARSE,
+                            "Okta's answer names a rule that the policy does not have; was it "
+                            "changed meanwhile?");
     if (a->undefined) {
         x->undefined++;
         tell(x, c, "undefined", name, &d);

@@ -297,7 +297,7 @@ static int read_record(dt_audit_event const *event, dt_json const *data, dt_json
         rc = text(record, "orgPolicyHash", &out->org_hash, e);
     if (rc == DT_OK)
         rc = before_of(data, record, &out->before, e);
-    out->in.machine = rc == DT_OK && strcmp(actor, "Machine") == 0;
+    out->in.machine = rc == DT_OK && actor != NULL && strcmp(actor, "Machine") == 0;
     return rc;
 }
 

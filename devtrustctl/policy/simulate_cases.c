@@ -235,7 +235,7 @@ static dt_simulate_case base_of(dt_simulate_cases *c, dt_json const *document, d
 
 static void put_around(dt_simulate_cases *c, size_t most, dt_simulate_case base)
 {
-    dt_simulate_case one = base;
+    dt_simulate_case one;
 
     put_case(c, most, base);
     for (one = base, one.device = 0; one.device < DEVICES; one.device++)

@@ -462,42 +462,44 @@ static dt_replay_form form_of(char const *text, dt_replay_event *of)
     return form;
 }
 
+/* What may stand in an event that another program wrote, and what is said of it. */
+static struct {
+    char const *what, *instead, *says;
+} const odd_texts[] = {
+    {"\"policyInput\":{", "\"input\":{", "older devtrust"},
+    {"\"verdict\":\"NOT_TRUSTED\"", "\"verdict\":\"trusted\"", "verdict"},
+    {"\"verdict\":\"NOT_TRUSTED\"", "\"verdict\":null", "verdict"},
+    {"\"deviceReason\":\"NO_CERTIFICATE\"", "\"deviceReason\":\"FINE\"", "deviceReason"},
+    {"\"at\":\"2026", "\"at\":\"x2026", "at"},
+    {"\"at\":\"2026", "\"at\":\"0001", "at"},
+    {"\"utcOffset\":60", "\"utcOffset\":\"60\"", "utcOffset"},
+    {"\"utcOffset\":60", "\"utcOffset\":6000", "utcOffset"},
+    {"\"names\":[\"ann\",", "\"names\":[", "names"},
+    {"\"names\":[\"ann\",", "\"names\":[\"\",", "names"},
+    {"\"names\":[\"ann\",", "\"names\":[7,", "names"},
+    {"\"address\":\"ip\"", "\"address\":\"home\"", "address"},
+    {"\"ipAddress\":\"192.0.2.7\"", "\"ipAddress\":\"office\"", "ipAddress"},
+    {"\"ipAddress\":\"192.0.2.7\"", "\"ipAddress\":null", "ipAddress"},
+    {"\"platform\":\"windows\",\"unknown", "\"platform\":\"vms\",\"unknown", "platform"},
+    {"\"unknownDeviceAs\":\"deny\"", "\"unknownDeviceAs\":\"d\"", "unknownDeviceAs"},
+    {"\"groupsTold\":\"TOLD\"", "\"groupsTold\":\"YES\"", "groupsTold"},
+    {"\"groupsTold\":\"TOLD\"", "\"groupsTold\":\"NOT_TOLD\"", "groups"},
+    {"\"groups\":[\"staff\"]", "\"groups\":null", "did not fit"},
+    {"\"groups\":[\"staff\"]", "\"groups\":\"staff\"", "groups"},
+    {"\"groups\":[\"staff\"]", "\"groups\":[{\"id\":\"../x\"}]", "groups"},
+    {"\"groups\":[\"staff\"]", "\"groups\":[[]]", "groups"},
+    {"\"groupsAsked\":[", "\"groupsAsked\":7,\"x\":[", "groupsAsked"},
+    {"\"groupsSelected\":false", "\"groupsSelected\":0", "groupsSelected"},
+    {"\"orgPolicyHash\":\"\"", "\"orgPolicyHash\":null", "orgPolicyHash"},
+    {"\"factors\":[\"push\"", "\"factors\":[\"pull\"", "factors"},
+    {"\"access\":\"ALLOW_AFTER_MFA\"", "\"access\":\"PERHAPS\"", "access"},
+    {"\"frequency\":\"", "\"frequency\":7,\"x\":\"", "frequency"},
+    {"\"type\":\"User\"", "\"type\":7", "actor"},
+};
+
 /* Every text that devtrust does not write is named, and never read as another. */
 static void odd_events_are_named(void **state)
 {
-    static struct {
-        char const *what, *instead, *says;
-    } const odd[] = {
-        {"\"policyInput\":{", "\"input\":{", "older devtrust"},
-        {"\"verdict\":\"NOT_TRUSTED\"", "\"verdict\":\"trusted\"", "verdict"},
-        {"\"verdict\":\"NOT_TRUSTED\"", "\"verdict\":null", "verdict"},
-        {"\"deviceReason\":\"NO_CERTIFICATE\"", "\"deviceReason\":\"FINE\"", "deviceReason"},
-        {"\"at\":\"2026", "\"at\":\"x2026", "at"},
-        {"\"at\":\"2026", "\"at\":\"0001", "at"},
-        {"\"utcOffset\":60", "\"utcOffset\":\"60\"", "utcOffset"},
-        {"\"utcOffset\":60", "\"utcOffset\":6000", "utcOffset"},
-        {"\"names\":[\"ann\",", "\"names\":[", "names"},
-        {"\"names\":[\"ann\",", "\"names\":[\"\",", "names"},
-        {"\"names\":[\"ann\",", "\"names\":[7,", "names"},
-        {"\"address\":\"ip\"", "\"address\":\"home\"", "address"},
-        {"\"ipAddress\":\"192.0.2.7\"", "\"ipAddress\":\"office\"", "ipAddress"},
-        {"\"ipAddress\":\"192.0.2.7\"", "\"ipAddress\":null", "ipAddress"},
-        {"\"platform\":\"windows\",\"unknown", "\"platform\":\"vms\",\"unknown", "platform"},
-        {"\"unknownDeviceAs\":\"deny\"", "\"unknownDeviceAs\":\"d\"", "unknownDeviceAs"},
-        {"\"groupsTold\":\"TOLD\"", "\"groupsTold\":\"YES\"", "groupsTold"},
-        {"\"groupsTold\":\"TOLD\"", "\"groupsTold\":\"NOT_TOLD\"", "groups"},
-        {"\"groups\":[\"staff\"]", "\"groups\":null", "did not fit"},
-        {"\"groups\":[\"staff\"]", "\"groups\":\"staff\"", "groups"},
-        {"\"groups\":[\"staff\"]", "\"groups\":[{\"id\":\"../x\"}]", "groups"},
-        {"\"groups\":[\"staff\"]", "\"groups\":[[]]", "groups"},
-        {"\"groupsAsked\":[", "\"groupsAsked\":7,\"x\":[", "groupsAsked"},
-        {"\"groupsSelected\":false", "\"groupsSelected\":0", "groupsSelected"},
-        {"\"orgPolicyHash\":\"\"", "\"orgPolicyHash\":null", "orgPolicyHash"},
-        {"\"factors\":[\"push\"", "\"factors\":[\"pull\"", "factors"},
-        {"\"access\":\"ALLOW_AFTER_MFA\"", "\"access\":\"PERHAPS\"", "access"},
-        {"\"frequency\":\"", "\"frequency\":7,\"x\":\"", "frequency"},
-        {"\"type\":\"User\"", "\"type\":7", "actor"},
-    };
     static char text[2 * DT_AUDIT_EVENT_MAX];
     static dt_replay_event of;
     char const *const groups[] = {"staff"};
@@ -532,11 +534,11 @@ static void odd_events_are_named(void **state)
     text[line.len - 1] = '\0';
     if (form_of(text, &of) != DT_REPLAY_READ)
         fail_msg("%s: %s", g_error.text, text);
-    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        if (form_of(with(text, odd[i].what, odd[i].instead), &of) != DT_REPLAY_LACKING)
-            fail_msg("%s was read", odd[i].instead);
-        if (strstr(g_error.text, odd[i].says) == NULL)
-            fail_msg("%s: %s", odd[i].instead, g_error.text);
+    for (size_t i = 0; i < sizeof(odd_texts) / sizeof(odd_texts[0]); i++) {
+        if (form_of(with(text, odd_texts[i].what, odd_texts[i].instead), &of) != DT_REPLAY_LACKING)
+            fail_msg("%s was read", odd_texts[i].instead);
+        if (strstr(g_error.text, odd_texts[i].says) == NULL)
+            fail_msg("%s: %s", odd_texts[i].instead, g_error.text);
     }
     assert_int_equal(form_of(with(text, "\"policyInput\":{", "\"policyInput\":null,\"x\":{"), &of),
                      DT_REPLAY_UNDECIDED);
