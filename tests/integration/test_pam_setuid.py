@@ -261,7 +261,10 @@ def own_daemon(world: PamWorld, prepare: Optional[Callable[[], None]],
     caller = subprocess.Popen(world.inside([*command, "su", "dtbob", "-c", f"exit {IN}"]),
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, preexec_fn=prepare)
+    assert caller.stdin
     try:
+        caller.stdin.write(b"\n")  # without a terminal a push is offered first
+        caller.stdin.flush()
         wait_until(lambda: world.sim.count("okta.verify"), "the push")
         wait_until(lambda: len(daemons_of(world)) == 1, "devtrustd --one without its parent")
         return facts(daemons_of(world)[0])

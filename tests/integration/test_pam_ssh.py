@@ -141,10 +141,16 @@ def certificates(world: PamWorld, ssh_ca: Any) -> Iterator[Sshd]:
                                            "ssh_require_hardware_key": None}})
 
 
+def is_asked(ssh: "pexpect.spawn[str]") -> bool:
+    """Whether the person is asked for MFA."""
+    found: int = ssh.expect([NUMBER, IN, OUT])
+    ssh.close()
+    return found == 0
+
+
 def asked(ssh: "pexpect.spawn[str]") -> None:
     """The person is asked for MFA: the device is not trusted."""
-    assert ssh.expect([NUMBER, IN, OUT]) == 0, ssh.before
-    ssh.close()
+    assert is_asked(ssh), ssh.before
 
 
 def test_certificate_of_the_device_ca_is_asked_nothing(world: PamWorld, certificates: Sshd,
@@ -197,7 +203,8 @@ def test_enrolled_key_of_a_listed_device_is_asked_nothing(world: PamWorld, certi
     event = world.outcome("sshd")
     assert debug(event)["evidence"] == "ssh-key+registry"
     world.run_ctl("device", "remove", device)
-    asked(certificates.connect("dtalice", key))
+    # What another process removed is known within a second.
+    wait_until(lambda: is_asked(certificates.connect("dtalice", key)), "the removed device")
 
 
 def test_soft_key_does_not_do_where_hardware_is_demanded(world: PamWorld, certificates: Sshd,
