@@ -71,6 +71,7 @@ WRAP(int, pam_get_item, (pam_handle_t const *h, int i, void const **v), (h, i, v
 WRAP(int, pam_get_user, (pam_handle_t * h, char const **u, char const *p), (h, u, p), PAM_CONV_ERR)
 /* libpam keeps these for modules that it has called itself. */
 static void *kept;
+static void (*end_of_kept)(pam_handle_t *, void *, int);
 
 int __wrap_pam_set_data(pam_handle_t *pamh, char const *name, void *data,
                         void (*cleanup)(pam_handle_t *, void *, int));
@@ -81,8 +82,9 @@ int __wrap_pam_set_data(pam_handle_t *pamh, char const *name, void *data,
     if (fails())
         return PAM_BUF_ERR;
     if (kept != NULL)
-        cleanup(pamh, kept, 0);
+        end_of_kept(pamh, kept, 0);
     kept = data;
+    end_of_kept = cleanup;
     return PAM_SUCCESS;
 }
 
@@ -279,7 +281,8 @@ static codes log_in(int at, bool *reached)
     got.account = pam_sm_acct_mgmt(pamh, 0, 3, argv);
     counting = false;
     *reached = calls >= at;
-    free(kept);
+    if (kept != NULL)
+        end_of_kept(pamh, kept, 0);
     kept = NULL;
     pam_end(pamh, 0);
     return got;
