@@ -201,14 +201,18 @@ def by_imap(port: int, typed: str) -> bool:
         client.shutdown()
 
 
+REFUSED_BY_A_LOCKER = ("Authentication failure", "pam_authenticate failed")
+
+
 def by_i3lock(world: PamWorld, typed: str) -> bool:
-    with Display() as display, \
-            running(world, *as_alice("i3lock", "-n", "-c", "204060"),
-                    env=display.environment()) as locker:
+    path = world.directory / "i3lock.log"
+    with Display() as display, open(path, "wb") as log, \
+            running(world, *as_alice("i3lock", "-n", "--debug", "-c", "204060"),
+                    env=display.environment(), stdout=log) as locker:
         first = display.wait_for(lambda seen: seen.pixels[0] != 0, "the screen is locked")
         display.type(typed)
         display.wait_for(lambda seen: locker.poll() is not None or seen != first, "it looks")
-        return ends_or_refuses(world, locker)
+        return ends_or_refuses(world, locker, path)
 
 
 def by_swaylock(world: PamWorld, typed: str) -> bool:
@@ -231,20 +235,17 @@ def by_swaylock(world: PamWorld, typed: str) -> bool:
                 done = world.run(as_alice("wtype", "-s", "1000", "-d", "100", typed, "-s", "500",
                                           "-k", "Return"), env=env)
                 assert done.returncode == 0, done.stderr
-                return ends_or_refuses(world, locker)
+                return ends_or_refuses(world, locker, Path(made) / "log")
 
 
-def ends_or_refuses(world: PamWorld, locker: "subprocess.Popen[bytes]") -> bool:
-    """Whether the locker opens the screen; it goes on when it does not."""
-    def decided() -> Any:
+def ends_or_refuses(world: PamWorld, locker: "subprocess.Popen[bytes]", log: Path) -> bool:
+    """Whether the locker opens the screen; it goes on when it does not, and says so in its log."""
+    def refused() -> bool:
         events = world.site.sign_ons()
-        return locker.poll() is not None or (events and events[-1]["outcome"]["result"]
-                                             not in ("ALLOW", "SUCCESS"))
+        return (any(words in log.read_text(errors="replace") for words in REFUSED_BY_A_LOCKER)
+                or bool(events) and events[-1]["outcome"]["result"] not in ("ALLOW", "SUCCESS"))
 
-    wait_until(decided, "the screen opens, or devtrust refuses")
-    if locker.poll() is None and world.site.sign_ons()[-1]["outcome"]["result"] in (
-            "ALLOW", "SUCCESS"):
-        locker.wait(LIMIT)
+    wait_until(lambda: locker.poll() is not None or refused(), "the screen opens, or stays locked")
     return locker.poll() == 0
 
 
@@ -307,7 +308,7 @@ def test_okta_down_without_prompts(world: PamWorld, blind: Any, program: str) ->
     assert cause(world.outcome(program)) == "OKTA_UNAVAILABLE"
 
 
-@each(("vsftpd", "dovecot"), "daemon down")
+@each(BLIND, "daemon down")
 def test_daemon_down_without_prompts(world: PamWorld, blind: Any, program: str) -> None:
     cut_off(world)
     assert not blind(program, PASSWORD)
@@ -515,6 +516,16 @@ def test_push_at_xscreensaver(world: PamWorld, program: str) -> None:
         world.sim.approve(ALICE)
         assert screen.opens()
     assert cause(world.outcome(program)) == "MFA_SUCCESS"
+
+
+@each(("xscreensaver",), "passcode")
+def test_passcode_at_xscreensaver(world: PamWorld, program: str) -> None:
+    with Xscreensaver(world) as screen:
+        screen.sign_on()
+        world.sim.wait_push(ALICE)
+        screen.display.type(world.sim.passcode(ALICE))
+        assert screen.opens()
+    assert debug(world.outcome(program))["factor"] == "token:software:totp"
 
 
 @each(("xscreensaver",), "denied")
