@@ -381,8 +381,8 @@ def repeats(world: World, user: str, gaps: list[float], more: int = 0) -> rad.Re
 
 def test_a_gateway_that_gave_up(world: World) -> None:
     """It repeated its request twice, and then no more: the approval may have let nobody in."""
-    user = world.person("gave-up", PUSH, push="approve", after=9.0)
-    repeats(world, user, [1.0, 1.5])
+    user = world.person("gave-up", PUSH, push="approve", after=10.0)
+    repeats(world, user, [0.5, 0.5])
     detail = world.outcome(user, "MFA_SUCCESS")["detail"]
     assert detail is not None and "stopped repeating" in detail
     assert pushes(world, user) == 1
