@@ -115,7 +115,7 @@ typedef enum dt_reason {
     DT_REASON_PLATFORM_NOT_ENABLED,
     DT_REASON_STALE,
     DT_REASON_LOOKUP_UNAVAILABLE,
-    DT_REASON_KEY_NOT_HARDWARE, /* ssh_require_hardware_key, and it is no sk- key */
+    DT_REASON_KEY_NOT_HARDWARE, /* ssh_require_hardware_key, and the key is not an sk- key */
     DT_REASON_NOT_OWNER, /* require_owner, and Intune names another user of the device, or none */
     DT_REASON_COUNT,     /* not a reason */
 } dt_reason;
