@@ -2,6 +2,8 @@
 /* The scripted world of the sign-on tests: see signon_world.h. */
 #include "signon_world.h"
 
+#include "signon_policies.h"
+
 #include "core/ruleset/config_check.h"
 
 #include <stdarg.h>
@@ -26,6 +28,15 @@ char const OKTA_FACTORS[] =
     "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
     "\"ACTIVE\"},"
     "{\"id\":\"sms1\",\"factorType\":\"sms\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
+char const OKTA_FACTORS_MANY[] =
+    "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"opf2\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+    "\"ACTIVE\"},"
+    "{\"id\":\"uft2\",\"factorType\":\"token:software:totp\",\"provider\":\"GOOGLE\",\"status\":"
+    "\"ACTIVE\"},"
+    "{\"id\":\"uft3\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
+    "\"ACTIVE\"}]";
 char const OKTA_FACTORS_TOTP[] =
     "[{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\","
     "\"status\":\"ACTIVE\"}]";
@@ -60,6 +71,18 @@ char const GRAPH_COMPLIANT[] = GRAPH("compliant");
 char const GRAPH_NONCOMPLIANT[] = GRAPH("noncompliant");
 char const GRAPH_NOT_FOUND[] =
     "{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"not there\"}}";
+
+char const GUIDE[] = POLICY(RULE("trusted", "1", "TRUSTED", ALLOW) "," RULE(
+    "not trusted", "2", "NOT_TRUSTED", MFA("EVERY_SIGN_ON")));
+char const DAILY[] = POLICY(RULE("trusted", "1", "TRUSTED", MFA("ONCE_A_DAY")) "," RULE(
+    "not trusted", "2", "NOT_TRUSTED", MFA("ONCE_A_DAY")));
+char const ONLY_TRUSTED[] = POLICY(RULE("trusted", "1", "TRUSTED", ALLOW));
+char const GROUPS[] =
+    POLICY("{\"name\":\"staff\",\"priority\":1,\"status\":\"ACTIVE\",\"conditions\":{\"people\":"
+           "{\"groups\":{\"include\":[\"Staff\"]}}},\"actions\":{\"appSignOn\":" ALLOW "}}");
+
+char const SSH_INFO[] = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8"
+                        "QERITFBUWFxgZGhscHR4f\n";
 
 /* --- a CA and a device certificate ------------------------------------------------------------ */
 
@@ -188,6 +211,27 @@ static bool overridden(char const *const *extra, char const *const *setting)
     return false;
 }
 
+static bool saving;
+
+int world_run_saving(void **state)
+{
+    (void)state;
+    saving = true;
+    return 0;
+}
+
+int world_run_plain(void **state)
+{
+    (void)state;
+    saving = false;
+    return 0;
+}
+
+bool world_is_saving(void)
+{
+    return saving;
+}
+
 void world_open(world *w, char const *policy, char const *const *extra)
 {
     dt_error e = {0};
@@ -195,6 +239,7 @@ void world_open(world *w, char const *policy, char const *const *extra)
 
     memset(w, 0, sizeof(*w));
     w->now = WORLD_START;
+    w->save_each_step = saving;
     assert_int_equal(dt_config_new(&w->config, &e), 0);
     for (size_t i = 0; SETTINGS[i]; i += 3) {
         char const *one[4] = {SETTINGS[i], SETTINGS[i + 1], SETTINGS[i + 2], NULL};
@@ -243,6 +288,15 @@ dt_request world_request(void)
     return r;
 }
 
+dt_request with_certificate(world const *w)
+{
+    dt_request r = world_request();
+
+    r.certificate = dt_bytes_of(w->leaf, w->leaf_len);
+    r.handshake_finished = true;
+    return r;
+}
+
 void world_begin(world *w, dt_request const *r)
 {
     dt_signon_begin(w->machine, &w->site, r, w->now);
@@ -261,6 +315,18 @@ void world_expect_failure(world *w, dt_http_method method, char const *url_part,
 {
     world_expect(w, method, url_part, WORLD_FAILS, "");
     w->replies[w->reply_count - 1].failure = failure;
+}
+
+void expect_user_and_factors(world *w, char const *factors)
+{
+    world_expect(w, DT_HTTP_GET, "/api/v1/users/ann%40example.com", 200, OKTA_USER);
+    world_expect(w, DT_HTTP_GET, "/api/v1/users/00u1/factors", 200, factors);
+}
+
+void expect_push(world *w, char const *reply)
+{
+    expect_user_and_factors(w, OKTA_FACTORS);
+    world_expect(w, DT_HTTP_POST, "/factors/opf1/verify", 201, reply);
 }
 
 static void perform_http(world *w, dt_http_request const *q)
@@ -453,6 +519,33 @@ void world_step(world *w)
     }
 }
 
+void world_run_to_http(world *w, dt_http_method method, char const *url_part)
+{
+    for (int i = 0; i < 100; i++) {
+        dt_signon_next(w->machine, w->now, &w->step);
+        if (w->step.kind == DT_STEP_HTTP && w->step.http->method == method &&
+            strstr(w->step.http->url, url_part))
+            return;
+        world_step(w);
+    }
+    fail_msg("%s was never asked", url_part);
+}
+
+void world_feed(world *w, int status, char const *body)
+{
+    dt_http_response r = {.failure = DT_HTTP_OK,
+                          .status = status,
+                          .body = dt_bytes_str(body),
+                          .error = "",
+                          .rate_limit = -1,
+                          .rate_remaining = -1,
+                          .next_link = ""};
+
+    if (status == 0)
+        r.failure = DT_HTTP_ABANDONED;
+    dt_signon_http_done(w->machine, &r, w->now);
+}
+
 dt_step_kind world_run(world *w)
 {
     for (int i = 0; i < 1000; i++) {
@@ -486,13 +579,13 @@ dt_step_kind world_wait(world *w)
 
 dt_step_kind world_answer(world *w, char const *answer)
 {
-    bool saving = w->save_each_step;
+    bool was_saving = w->save_each_step;
     dt_step_kind kind;
 
     dt_signon_answer(w->machine, dt_bytes_str(answer), w->now);
     w->save_each_step = false; /* a passcode on its way is never saved */
     kind = world_run(w);
-    w->save_each_step = saving;
+    w->save_each_step = was_saving;
     return kind;
 }
 
@@ -506,4 +599,14 @@ dt_outcome const *world_outcome(world const *w)
 {
     assert_true(dt_signon_is_done(w->machine));
     return dt_signon_outcome(w->machine);
+}
+
+void assert_end(world *w, dt_result result, dt_cause cause)
+{
+    dt_outcome const *o = world_outcome(w);
+
+    if (o->result != result || o->cause != cause)
+        fail_msg("got %s %s (%s), wanted %s", o->result == DT_ALLOW ? "ALLOW" : "DENY",
+                 dt_cause_name(o->cause), o->detail, dt_cause_name(cause));
+    world_all_used(w);
 }

@@ -66,20 +66,45 @@ struct world {
 extern char const WORLD_DEVICE[]; /* the Intune device id in `leaf` */
 extern char const WORLD_SERIAL[]; /* the serial number in its subject, as PF3ABC12 is compared */
 
+/* Setups of a test or a group of tests: the worlds that are opened from then on save and load the machine
+ * before each step, or do not, as at the start of a program. */
+int world_run_saving(void **state);
+int world_run_plain(void **state);
+bool world_is_saving(void);
+/* One test, and all tests of an array, in both ways. */
+#define WORLD_TWICE(test)                                                                          \
+    cmocka_unit_test(test),                                                                        \
+    {                                                                                              \
+#test " (saved)", test, world_run_saving, world_run_plain, NULL                            \
+    }
+#define world_run_tests_twice(name, tests)                                                         \
+    (cmocka_run_group_tests_name(name, tests, NULL, NULL) +                                        \
+     cmocka_run_group_tests_name(name ", saved and loaded at each step", tests, world_run_saving,  \
+                                 world_run_plain))
+
 /* A world with a policy text; `extra` are "section key value" triples ended by NULL. */
 void world_open(world *w, char const *policy, char const *const *extra);
 void world_close(world *w);
 /* A request by user "ann" at application "vpn" with nothing known of the device. */
 dt_request world_request(void);
+/* The same with the world's device certificate, whose key the handshake has proved. */
+dt_request with_certificate(world const *w);
 void world_begin(world *w, dt_request const *r);
 void world_expect(world *w, dt_http_method method, char const *url_part, int status,
                   char const *body);
 /* The same of a request that ends without a status. */
 void world_expect_failure(world *w, dt_http_method method, char const *url_part,
                           dt_http_failure failure);
+/* What Okta is asked before MFA, and before and for a push. */
+void expect_user_and_factors(world *w, char const *factors);
+void expect_push(world *w, char const *reply);
 void world_save_and_load(world *w);
 /* Performs the step that dt_signon_next gave last. */
 void world_step(world *w);
+/* Performs steps up to an HTTPS request, which it leaves under way. */
+void world_run_to_http(world *w, dt_http_method method, char const *url_part);
+/* Answers the request that is under way; with status 0 it was given up. */
+void world_feed(world *w, int status, char const *body);
 /* Performs steps until a prompt, a wait or the end. */
 dt_step_kind world_run(world *w);
 /* Shows a prompt that is to be shown, then runs on. */
@@ -91,6 +116,8 @@ world_row *world_find(world *w, dt_store_table table, char const *key_part);
 /* Fails unless all expected requests were made. */
 void world_all_used(world const *w);
 dt_outcome const *world_outcome(world const *w);
+/* Fails unless this is the outcome and all expected requests were made. */
+void assert_end(world *w, dt_result result, dt_cause cause);
 
 /* Replies in Okta's and Graph's shapes. */
 extern char const OKTA_USER[], OKTA_FACTORS[], OKTA_FACTORS_TOTP[], OKTA_FACTORS_PUSH[];

@@ -22,16 +22,6 @@ static char const POLICY[] =
 static char const PASSCODE_URL[] = "/factors/ost1/verify";
 static char const PUSH_URL[] = "/factors/opf1/verify";
 
-static void assert_end(world *w, dt_result result, dt_cause cause)
-{
-    dt_outcome const *o = world_outcome(w);
-
-    if (o->result != result || o->cause != cause)
-        fail_msg("got %s %s (%s), wanted %s", o->result == DT_ALLOW ? "ALLOW" : "DENY",
-                 dt_cause_name(o->cause), o->detail, dt_cause_name(cause));
-    world_all_used(w);
-}
-
 static int64_t counted(world *w, char const *key)
 {
     world_row const *row = world_find(w, DT_TABLE_PUSH_COUNT, key);

@@ -36,8 +36,6 @@ static char const ONLY_TRUSTED[] = "{\"name\":\"vpn\",\"application\":\"vpn\",\"
     "{\"created\":\"2023-01-01T00:00:00.000Z\",\"managementStatus\":\"" managed                    \
     "\",\"screenLockType\":\"BIOMETRIC\",\"user\":{\"id\":\"" user "\",\"status\":\"ACTIVE\"}}"
 
-static bool saving;
-
 static char const *const RULE_OKTA[] = {"device_trust", "trusted_when", "certificate+okta-device",
                                         NULL};
 static char const *const RULE_BOTH[] = {"device_trust", "trusted_when",
@@ -48,7 +46,6 @@ static char const *const RULE_EITHER[] = {"device_trust", "trusted_when",
 static void open_world(world *w, char const *const *extra)
 {
     world_open(w, ONLY_TRUSTED, extra);
-    w->save_each_step = saving;
 }
 
 static void begin(world *w)
@@ -731,41 +728,25 @@ static void test_requests(void **state)
     dt_config_free(&c);
 }
 
-#define TWICE(test) {#test " (saved)", test, save_on, save_off, NULL}, cmocka_unit_test(test)
-
-static int save_on(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
-
-static int save_off(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        TWICE(test_managed_device_is_trusted_and_kept),
-        TWICE(test_serial_number_of_the_certificate),
-        TWICE(test_beside_intune),
-        TWICE(test_pages),
-        TWICE(test_what_the_list_says_no_to),
-        TWICE(test_what_the_link_says_no_to),
-        TWICE(test_a_person_who_is_nobody_there),
-        TWICE(test_the_answer_is_one_persons),
-        TWICE(test_without_a_proof_nobody_is_asked),
-        TWICE(test_no_answer_is_unknown),
-        TWICE(test_what_passes_is_tried_again),
-        TWICE(test_stale),
-        TWICE(test_a_stale_no_is_a_no),
-        TWICE(test_a_broken_store_costs_calls_only),
-        TWICE(test_links_that_lead_elsewhere_or_nowhere),
-        TWICE(test_refresh_ahead),
+        WORLD_TWICE(test_managed_device_is_trusted_and_kept),
+        WORLD_TWICE(test_serial_number_of_the_certificate),
+        WORLD_TWICE(test_beside_intune),
+        WORLD_TWICE(test_pages),
+        WORLD_TWICE(test_what_the_list_says_no_to),
+        WORLD_TWICE(test_what_the_link_says_no_to),
+        WORLD_TWICE(test_a_person_who_is_nobody_there),
+        WORLD_TWICE(test_the_answer_is_one_persons),
+        WORLD_TWICE(test_without_a_proof_nobody_is_asked),
+        WORLD_TWICE(test_no_answer_is_unknown),
+        WORLD_TWICE(test_what_passes_is_tried_again),
+        WORLD_TWICE(test_stale),
+        WORLD_TWICE(test_a_stale_no_is_a_no),
+        WORLD_TWICE(test_a_broken_store_costs_calls_only),
+        WORLD_TWICE(test_links_that_lead_elsewhere_or_nowhere),
+        WORLD_TWICE(test_refresh_ahead),
         cmocka_unit_test(test_saved_forms_that_could_not_be),
         cmocka_unit_test(test_serial_numbers),
         cmocka_unit_test(test_records),

@@ -19,8 +19,6 @@
 #define POLICY_MAX 2048
 #define OCTOBER 1697493600000 /* 2023-10-17T00:00 in Berlin, two weeks before its clocks go back */
 
-static bool saving;
-
 /* --- a person, an org, a policy --------------------------------------------------------------- */
 
 typedef struct company {
@@ -103,7 +101,6 @@ static void open_company(company *c, char const *frequency, char const *more,
 
     memset(c, 0, sizeof(*c));
     world_open(&c->w, policy_text(text, frequency, ANY_FACTOR, more, NULL), settings);
-    c->w.save_each_step = saving;
     c->w.org = org;
     c->password = "\"2023-01-01T00:00:00.000Z\"";
     c->status_changed = "2022-01-01T00:00:00.000Z";
@@ -1170,8 +1167,5 @@ static struct CMUnitTest const tests[] = {
 
 int main(void)
 {
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-
-    saving = true;
-    return failed + cmocka_run_group_tests_name("saved before each step", tests, NULL, NULL);
+    return world_run_tests_twice("remembered MFA", tests);
 }

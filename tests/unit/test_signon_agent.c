@@ -27,22 +27,6 @@ static char const ONLY_TRUSTED[] =
     "{\"name\":\"rest\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":null,"
     "\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
 
-static bool saving;
-
-static int run_plain(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
-static int run_saving(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
-
 /* --- an agent ------------------------------------------------------------------------------------- */
 
 typedef enum manner {
@@ -231,7 +215,6 @@ static fake *open_world(world *w, char const *trusted_when, char const *const mo
     for (size_t i = 0; more != NULL && i < 3; i++)
         extra[3 + i] = more[i];
     world_open(w, ONLY_TRUSTED, extra);
-    w->save_each_step = saving;
     w->agent = answer;
     w->agent_ctx = f;
     return f;
@@ -673,28 +656,26 @@ static void test_an_answer_that_was_not_asked_for_denies(void **state)
     end(&w, f);
 }
 
-#define BOTH(test) cmocka_unit_test_setup(test, run_plain), cmocka_unit_test_setup(test, run_saving)
-
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        BOTH(test_an_enrolled_key_in_the_agent_proves_the_device),
-        BOTH(test_a_certificate_in_the_agent_proves_the_device),
-        BOTH(test_a_certificate_that_demands_something_is_not_asked),
-        BOTH(test_a_certificate_that_expires_meanwhile_does_not_count),
-        BOTH(test_what_is_no_proof_trusts_nobody),
-        BOTH(test_a_signature_seen_before_proves_nothing),
-        BOTH(test_no_more_than_three_signatures_are_asked_for),
-        BOTH(test_keys_past_the_limit_are_not_looked_at),
-        BOTH(test_no_agent_leaves_the_policy_to_go_on),
-        BOTH(test_an_agent_is_not_asked_where_no_rule_names_it),
-        BOTH(test_an_agent_is_not_asked_where_a_device_is_proved),
-        BOTH(test_a_broken_store_leaves_it_unknown),
-        BOTH(test_a_key_in_a_file_does_not_count_where_hardware_is_demanded),
-        BOTH(test_a_record_under_another_key_is_not_believed),
-        BOTH(test_all_questions_together_take_no_longer_than_allowed),
-        BOTH(test_whoever_leaves_is_not_kept_by_the_agent),
-        BOTH(test_an_answer_that_was_not_asked_for_denies),
+        WORLD_TWICE(test_an_enrolled_key_in_the_agent_proves_the_device),
+        WORLD_TWICE(test_a_certificate_in_the_agent_proves_the_device),
+        WORLD_TWICE(test_a_certificate_that_demands_something_is_not_asked),
+        WORLD_TWICE(test_a_certificate_that_expires_meanwhile_does_not_count),
+        WORLD_TWICE(test_what_is_no_proof_trusts_nobody),
+        WORLD_TWICE(test_a_signature_seen_before_proves_nothing),
+        WORLD_TWICE(test_no_more_than_three_signatures_are_asked_for),
+        WORLD_TWICE(test_keys_past_the_limit_are_not_looked_at),
+        WORLD_TWICE(test_no_agent_leaves_the_policy_to_go_on),
+        WORLD_TWICE(test_an_agent_is_not_asked_where_no_rule_names_it),
+        WORLD_TWICE(test_an_agent_is_not_asked_where_a_device_is_proved),
+        WORLD_TWICE(test_a_broken_store_leaves_it_unknown),
+        WORLD_TWICE(test_a_key_in_a_file_does_not_count_where_hardware_is_demanded),
+        WORLD_TWICE(test_a_record_under_another_key_is_not_believed),
+        WORLD_TWICE(test_all_questions_together_take_no_longer_than_allowed),
+        WORLD_TWICE(test_whoever_leaves_is_not_kept_by_the_agent),
+        WORLD_TWICE(test_an_answer_that_was_not_asked_for_denies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

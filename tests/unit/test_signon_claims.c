@@ -21,22 +21,6 @@ static char const ONLY_TRUSTED[] =
     "{\"name\":\"rest\",\"priority\":99,\"status\":\"ACTIVE\",\"conditions\":null,"
     "\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
 
-static bool saving;
-
-static int run_plain(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
-static int run_saving(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
-
 static void open_world(world *w, char const *trusted_when)
 {
     char const *const extra[] = {"device_trust",
@@ -51,7 +35,6 @@ static void open_world(world *w, char const *trusted_when)
                                  NULL};
 
     world_open(w, ONLY_TRUSTED, extra);
-    w->save_each_step = saving;
     /* Only handed on: what the file says, the world answers. */
     w->site.managed = (struct dt_managed_file *)(void *)w;
     w->managed = (dt_managed_result){.status = DT_MANAGED_READ,
@@ -442,8 +425,5 @@ static struct CMUnitTest const tests[] = {
 
 int main(void)
 {
-    int failed = cmocka_run_group_tests_name("claims", tests, run_plain, NULL);
-
-    return failed + cmocka_run_group_tests_name("claims, saved and loaded at each step", tests,
-                                                run_saving, NULL);
+    return world_run_tests_twice("claims", tests);
 }

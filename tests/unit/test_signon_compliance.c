@@ -29,8 +29,6 @@ static char const *const SETTINGS[] = {"intune", "service", "compliance-retrieva
 #define OTHER_DEVICE "8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e50"
 #define TOO_MANY_PAGES 100
 
-static bool saving;
-
 /* What Graph and the service do. */
 static struct {
     char const *place; /* what Graph names */
@@ -42,20 +40,6 @@ static struct {
     char const *device, *registered, *compliant;
     int found, asked; /* requests */
 } intune;
-
-static int run_plain(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
-static int run_saving(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
 
 static world_reply const *endpoints(void)
 {
@@ -107,7 +91,6 @@ static world_reply const *answer(world *w, dt_http_request const *q)
 static void open_world(world *w)
 {
     world_open(w, ONLY_TRUSTED, SETTINGS);
-    w->save_each_step = saving;
     w->org = answer;
     memset(&intune, 0, sizeof(intune));
     intune.place = OLD_PLACE;
@@ -497,33 +480,30 @@ static void graph_is_asked_where_it_is_configured(void **state)
     open_world(&w);
     world_close(&w);
     world_open(&w, ONLY_TRUSTED, NULL);
-    w.save_each_step = saving;
     world_expect(&w, DT_HTTP_GET, "/v1.0/deviceManagement/managedDevices/", 200, GRAPH_COMPLIANT);
     assert_int_equal(sign_on(&w)->result, DT_ALLOW);
     world_all_used(&w);
     world_close(&w);
 }
 
-#define BOTH(test) cmocka_unit_test_setup(test, run_plain), cmocka_unit_test_setup(test, run_saving)
-
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        BOTH(a_compliant_device_gets_in),
-        BOTH(others_do_not),
-        BOTH(a_list_without_the_device_is_an_answer),
-        BOTH(no_failure_is_trust_nor_its_contrary),
-        BOTH(a_service_that_is_not_found),
-        BOTH(it_may_stand_on_a_later_page),
-        BOTH(it_is_looked_up_every_day),
-        BOTH(neither_is_asked_twice),
-        BOTH(an_address_of_the_future),
-        BOTH(a_tenant_that_moved_is_found_again),
-        BOTH(whoever_comes_next_finds_it),
-        BOTH(graph_is_not_asked_again_and_again),
-        BOTH(a_forged_address_is_not_used),
-        BOTH(a_refresh_fills_the_cache),
-        BOTH(graph_is_asked_where_it_is_configured),
+        WORLD_TWICE(a_compliant_device_gets_in),
+        WORLD_TWICE(others_do_not),
+        WORLD_TWICE(a_list_without_the_device_is_an_answer),
+        WORLD_TWICE(no_failure_is_trust_nor_its_contrary),
+        WORLD_TWICE(a_service_that_is_not_found),
+        WORLD_TWICE(it_may_stand_on_a_later_page),
+        WORLD_TWICE(it_is_looked_up_every_day),
+        WORLD_TWICE(neither_is_asked_twice),
+        WORLD_TWICE(an_address_of_the_future),
+        WORLD_TWICE(a_tenant_that_moved_is_found_again),
+        WORLD_TWICE(whoever_comes_next_finds_it),
+        WORLD_TWICE(graph_is_not_asked_again_and_again),
+        WORLD_TWICE(a_forged_address_is_not_used),
+        WORLD_TWICE(a_refresh_fills_the_cache),
+        WORLD_TWICE(graph_is_asked_where_it_is_configured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,22 +72,6 @@ dt_reason __wrap_dt_x509_judge_online(dt_trust_store const *anchors, dt_bytes de
     return DT_REASON_TRUSTED;
 }
 
-static bool saving;
-
-static int run_plain(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
-static int run_saving(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
-
 static void open_world(world *w, char const *trusted_when)
 {
     static named const entra_only[] = {{NULL, ENTRA, NULL}};
@@ -105,7 +89,6 @@ static void open_world(world *w, char const *trusted_when)
     certificates = entra_only;
     certificate_count = 1;
     world_open(w, ONLY_TRUSTED, extra);
-    w->save_each_step = saving;
     w->host_signs = true;
 }
 
@@ -115,15 +98,6 @@ static void run(world *w, dt_request const *r)
     world_begin(w, r);
     assert_int_equal(world_run(w), DT_STEP_DONE);
     world_all_used(w);
-}
-
-static dt_request with_certificate(world *w)
-{
-    dt_request r = world_request();
-
-    r.certificate = dt_bytes_of(w->leaf, w->leaf_len);
-    r.handshake_finished = true;
-    return r;
 }
 
 static void assert_trust(world *w, dt_trust trust, dt_reason reason)
@@ -728,8 +702,5 @@ static struct CMUnitTest const tests[] = {
 
 int main(void)
 {
-    int failed = cmocka_run_group_tests_name("entra", tests, run_plain, NULL);
-
-    return failed + cmocka_run_group_tests_name("entra, saved and loaded at each step", tests,
-                                                run_saving, NULL);
+    return world_run_tests_twice("entra", tests);
 }

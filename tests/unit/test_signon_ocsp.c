@@ -25,8 +25,6 @@ static char const ONLY_TRUSTED[] =
 #define REVOKED V_OCSP_CERTSTATUS_REVOKED
 #define UNKNOWN V_OCSP_CERTSTATUS_UNKNOWN
 
-static bool saving;
-
 /* What the responder does. */
 static struct {
     int certificate; /* V_OCSP_CERTSTATUS_* */
@@ -39,20 +37,6 @@ static struct {
     int asked;
     dt_time timeout; /* of the last request */
 } responder;
-
-static int run_plain(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
-static int run_saving(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
 
 static ASN1_GENERALIZEDTIME *at(dt_time t)
 {
@@ -119,7 +103,6 @@ static void open_world(world *w, char const *revocation, char const *trusted_whe
     dt_ocsp_rules rules = {.on = true, .url = RESPONDER, .max_age = DT_DAYS(10)};
 
     world_open(w, ONLY_TRUSTED, extra);
-    w->save_each_step = saving;
     w->org = respond;
     assert_int_equal(dt_trust_store_set_ocsp(w->anchors, &rules), 0);
     dt_trust_store_set_revocation(w->anchors, w->config->device_trust.revocation);
@@ -127,15 +110,6 @@ static void open_world(world *w, char const *revocation, char const *trusted_whe
     responder.certificate = GOOD;
     responder.status = 200;
     responder.life = DT_HOURS(4);
-}
-
-static dt_request with_certificate(world const *w)
-{
-    dt_request r = world_request();
-
-    r.certificate = dt_bytes_of(w->leaf, w->leaf_len);
-    r.handshake_finished = true;
-    return r;
 }
 
 /* One sign-on; how often the responder was asked in it. */
@@ -534,7 +508,7 @@ static void test_refresh(void **state)
     world w;
 
     (void)state;
-    if (saving)
+    if (world_is_saving())
         return; /* the hint is for who ran the machine */
     open_world(&w, "require", "certificate", "1h");
     (void)sign_on(&w);
@@ -595,31 +569,25 @@ static void test_out_of_order(void **state)
     world_close(&w);
 }
 
-#define BOTH(f)                                                                                    \
-    cmocka_unit_test_setup(f, run_plain),                                                          \
-    {                                                                                              \
-#f " (saved)", f, run_saving, NULL, NULL                                                   \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_good_is_kept),
-        BOTH(test_revoked_later),
-        BOTH(test_without_next_update),
-        BOTH(test_nothing_is_kept),
-        BOTH(test_kept_no_longer_than_configured),
-        BOTH(test_kept_no_longer_than_its_age),
-        BOTH(test_odd_rows),
-        BOTH(test_no_answer),
-        BOTH(test_failures_of_ours),
-        BOTH(test_cut_short),
-        BOTH(test_store_broken),
-        BOTH(test_not_asked),
-        BOTH(test_before_intune),
-        BOTH(test_host),
-        BOTH(test_refresh),
-        BOTH(test_out_of_order),
+        WORLD_TWICE(test_good_is_kept),
+        WORLD_TWICE(test_revoked_later),
+        WORLD_TWICE(test_without_next_update),
+        WORLD_TWICE(test_nothing_is_kept),
+        WORLD_TWICE(test_kept_no_longer_than_configured),
+        WORLD_TWICE(test_kept_no_longer_than_its_age),
+        WORLD_TWICE(test_odd_rows),
+        WORLD_TWICE(test_no_answer),
+        WORLD_TWICE(test_failures_of_ours),
+        WORLD_TWICE(test_cut_short),
+        WORLD_TWICE(test_store_broken),
+        WORLD_TWICE(test_not_asked),
+        WORLD_TWICE(test_before_intune),
+        WORLD_TWICE(test_host),
+        WORLD_TWICE(test_refresh),
+        WORLD_TWICE(test_out_of_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

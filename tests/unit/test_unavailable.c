@@ -223,8 +223,6 @@ static void sign_on(world *w, setting const *s)
     assert_true(dt_signon_is_done(w->machine));
 }
 
-static bool saving;
-
 static void try_one(setting const *s)
 {
     char const *const extra[] = {
@@ -238,7 +236,7 @@ static void try_one(setting const *s)
 
     times_given = 0;
     world_open(&w, now_tried->policy, extra);
-    w.save_each_step = saving && !now_tried->password; /* which is never saved */
+    w.save_each_step = world_is_saving() && !now_tried->password; /* which is never saved */
     w.org = org;
     sign_on(&w, s);
     o = world_outcome(&w);
@@ -321,31 +319,11 @@ static void test_causes(void **state)
     }
 }
 
-static int save_each_step(void **state)
-{
-    (void)state;
-    saving = true;
-    return 0;
-}
-
-static int save_nothing(void **state)
-{
-    (void)state;
-    saving = false;
-    return 0;
-}
-
-#define T(test)                                                                                    \
-    cmocka_unit_test(test),                                                                        \
-    {                                                                                              \
-#test " (saved)", test, save_each_step, save_nothing, NULL                                 \
-    }
-
 int main(void)
 {
     struct CMUnitTest const tests[] = {
-        T(test_nothing_but_an_outage_allows),
-        T(test_an_outage_after_an_answer_does_not_allow),
+        WORLD_TWICE(test_nothing_but_an_outage_allows),
+        WORLD_TWICE(test_an_outage_after_an_answer_does_not_allow),
         cmocka_unit_test(test_causes),
     };
 
