@@ -61,17 +61,18 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_ARCHIVES)
 		$(UNIT_LIBS_$*) $(CMOCKA_LIBS) $(PKG_LIBS) -lpam
 
 unit: $(UNIT_TESTS) ## run the unit tests
-	@$(UNIT_ENV) scripts/unit.sh $(UNIT_TESTS)
+	@$(UNIT_ENV) AGAIN='$(AGAIN)' scripts/unit.sh $(UNIT_TESTS)
 
 # --- real servers -------------------------------------------------------------------------------
-# Most of their time they wait for servers and people: several files at once. PYTEST_JOBS=0: one by one.
-PYTEST_JOBS ?= 2
+# Most of their time they wait for servers and people: several files at once, two for each
+# core. PYTEST_JOBS=0: one by one.
+PYTEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
 # Folders and files of tests; pytest takes no part of a folder that is there as well.
 TESTS ?= tests/integration
 
 integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) ## run the tests with real servers (TESTS=FILE..., ARGS=... to pytest)
-	@$(SERVER_ENV) $(PYTHON) -m pytest $(TESTS) -q -p no:cacheprovider \
-		-n $(PYTEST_JOBS) --dist loadfile $(ARGS)
+	@$(SERVER_ENV) PYTHON='$(PYTHON)' CACHE='$(abspath $(BUILD))/pytest' AGAIN='$(AGAIN)' \
+		scripts/integration.sh $(TESTS) -q -n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 
 matrix: ## try every program in every case, and print the table (ARGS=... to pytest)
 	@scripts/deps.sh build check matrix

@@ -104,7 +104,9 @@ def lets_in(event: dict[str, Any]) -> bool:
 
 
 def check(world: PamWorld, kind: str, limits: Sequence[str], must_decide: bool) -> None:
-    """One call of su: nobody is in without an event, nor against the policy."""
+    """One call of su: nobody is in without an event, nor against the policy.
+
+    The event of an earlier call that a limit killed may come late, beside this one's."""
     before = len(world.site.sign_ons())
     done = su(world, *limits)
     is_in = done.returncode == IN
@@ -112,10 +114,11 @@ def check(world: PamWorld, kind: str, limits: Sequence[str], must_decide: bool) 
     assert not (is_in and kind == "deny"), where
     if is_in:
         events = world.site.sign_ons()[before:]  # it was there before the answer
-        assert [lets_in(e) for e in events] == [True], where
+        assert any(lets_in(e) for e in events), where
     if must_decide:
         assert is_in == (kind != "deny"), where
-        wait_until(lambda: len(world.site.sign_ons()) == before + 1, "the event: " + where)
+        wait_until(lambda: is_in in [lets_in(e) for e in world.site.sign_ons()[before:]],
+                   "the event: " + where)
 
 
 @pytest.mark.parametrize("daemon", [False, True], ids=["alone", "daemon"])
@@ -131,6 +134,10 @@ def test_limits(world: PamWorld, kind: str, daemon: bool) -> None:
         check(world, kind, [limit], daemon or CAN_LIFT)
     for limit in NARROW if kind != "deny" else NARROW[::5]:  # a refusal takes a second
         check(world, kind, [limit], False)
+    if daemon:  # what a killed call left behind, such as a push, is not the matter of the last one
+        world.stop_daemon()
+        forget(world)
+        world.start_daemon()
     check(world, kind, ["--fsize=0:", "--nofile=64:64", "--nproc=1:1", "--memlock=0:0"], True)
 
 
