@@ -13,19 +13,20 @@ SOURCES = ROOT / "common" / "core" / "signon"
 # The phases of these parts are the conversation: what the model is of.
 PARTS = ("DT_PART_MFA", "DT_PART_END")
 # Where the walk from a phase ends: what happens then is one move, whoever makes it.
-ENDS = {"dt_signon_finish": "FINISH", "dt_signon_finish_next": "FINISH",
+ENDS = {"dt_signon_finish": "FINISH", "dt_signon_finish_stage": "FINISH",
         "dt_signon_retry": "RETRY_WAIT"}
 # The wait for a person also ends with an answer.
 ANSWERED = {phase: ["dt_signon_mfa_answered"]
             for phase in ("PUSH_OFFER", "PUSH_WAIT", "PASSCODE_WAIT")}
 # Ways out of the conversation, or ones that no phase of it takes: who the person is, what is
 # remembered, whether to go by Okta being unavailable (which ends in FINISH or asks nobody).
-OUTSIDE = {"dt_signon_decide", "dt_signon_device_user_failed", "dt_signon_remembered_unavailable",
-           "dt_signon_done"}
+OUTSIDE = {"dt_signon_decision_stage", "dt_signon_device_user_failed",
+           "dt_signon_remembered_unavailable", "dt_signon_done"}
 
 FUNCTION = re.compile(r"^(?:static |extern )?(?:[A-Za-z_]\w*[ *]+)+(\w+)\([^;{}]*\)\n\{\n(.*?)^\}",
                       re.M | re.S)
 ROW = re.compile(r"^dt_phase_row const dt_row_(\w+) = \{(.*?)^\};", re.M | re.S)
+GO = re.compile(r"dt_signon_go\(s, ([^;]*)\);", re.S)
 SET = re.compile(r"dt_signon_set_phase\(s,([^;]*)\);|->phase = ([^;]*);", re.S)
 HANDLER = re.compile(r"\.(?:store|http|sign|managed|agent|time)_done = (\w+)")
 LOADED = re.compile(r"\.loaded = (\w+)")
@@ -79,6 +80,9 @@ class Machine:
             found |= self.sets(key)
             file = key.split(":")[0] if ":" in key else self.file_of(name)
             todo += [(file, word) for word in re.findall(r"\b[a-z]\w+\b", self.bodies[key])]
+            todo += [(file, f"dt_signon_{stage.lower()}_stage")  # which the loop enters
+                     for one in GO.findall(self.bodies[key])
+                     for stage in re.findall(r"DT_STAGE_(\w+)", one)]
         return found
 
     def file_of(self, name: str) -> str:
@@ -104,7 +108,7 @@ class Machine:
             handlers = HANDLER.findall(row) + LOADED.findall(row) + ANSWERED.get(phase, [])
             assert handlers, f"the row of {phase} has no handler"
             made[phase] = set().union(*(self.targets(file, h) for h in handlers)) - {phase}
-        made["FINISH"] = self.sets("dt_signon_finish_next") | {"DONE"}
+        made["FINISH"] = self.sets("dt_signon_finish_stage") | {"DONE"}
         made["RETRY_WAIT"] = {name.upper() for name, (_, row) in self.rows.items()
                               if ".retried = true" in row} & self.conversation() | {"FINISH"}
         return made

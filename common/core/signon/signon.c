@@ -39,6 +39,29 @@ dt_phase dt_signon_phase(dt_signon const *s)
     return s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;
 }
 
+/* --- the stages --------------------------------------------------------------------------------- */
+
+void dt_signon_go(dt_signon *s, dt_stage stage)
+{
+    s->stage = stage;
+    s->entering = true;
+}
+
+/* Enters stages until one waits for a step, or the outcome stands. */
+static void run_stages(dt_signon *s, dt_time now)
+{
+    static void (*const enter[DT_STAGE_COUNT])(dt_signon * s, dt_time now) = {
+#define X(NAME, name) [DT_STAGE_##NAME] = dt_signon_##name##_stage,
+        DT_STAGES(X)
+#undef X
+    };
+
+    while (s->entering) {
+        s->entering = false;
+        enter[s->stage](s, now);
+    }
+}
+
 size_t dt_signon_size(void)
 {
     return sizeof(dt_signon);
@@ -85,6 +108,7 @@ void dt_signon_done(dt_signon *s)
     s->prompt_state = DT_PROMPT_NONE;
     s->retry_phase = DT_PHASE_DONE;
     s->phase = DT_PHASE_DONE;
+    s->entering = false;
 }
 
 bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
@@ -374,6 +398,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     }
     take_groups(s, r);
     dt_signon_evidence_begin(s, r, now);
+    run_stages(s, now);
 }
 
 void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now)
@@ -414,15 +439,30 @@ static bool is_wait(dt_phase p)
     return dt_phase_row_of(p)->kind == DT_PHASE_IS_WAIT;
 }
 
+/* Whoever has left is denied. */
+static void leave(dt_signon *s, dt_time now)
+{
+    dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+    run_stages(s, now);
+}
+
+static void decide_again(dt_signon *s, dt_time now)
+{
+    if (s->outdated != 0)
+        dt_signon_decide_again(s, now);
+    run_stages(s, now);
+}
+
 /* A wait whose time has come moves on. */
 static void time_passes(dt_signon *s, dt_time now)
 {
     if (s->abandoned && !s->finishing) {
-        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+        leave(s, now);
         return;
     }
     if (now >= s->until)
         dt_phase_row_of(s->phase)->time_done(s, now);
+    run_stages(s, now);
 }
 
 /* A clock that was set back makes no wait longer than it may be. */
@@ -444,6 +484,7 @@ static void expect_no_answer(dt_signon *s, dt_time now)
         return;
     dt_signon_detail(s, "a passcode is wanted, and this login cannot ask for one");
     dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
+    run_stages(s, now);
 }
 
 /* Past the limit the machine has the steps left that its end takes, and no more. */
@@ -458,6 +499,7 @@ static void limit_steps(dt_signon *s, dt_time now)
     } else if (!s->finishing) {
         dt_signon_detail(s, "%s", why);
         dt_signon_finish(s, DT_DENY, DT_CAUSE_INTERNAL, now);
+        run_stages(s, now);
     }
 }
 
@@ -465,12 +507,11 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
 {
     memset(out, 0, sizeof(*out));
     keep_the_limit(s, now);
-    if (s->outdated != 0)
-        dt_signon_decide_again(s, now);
+    decide_again(s, now);
     expect_no_answer(s, now);
     /* An agent may ask the person, who has left: its answer is not waited for. */
     if (s->abandoned && !s->finishing && dt_phase_row_of(s->phase)->kind == DT_PHASE_IS_AGENT)
-        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+        leave(s, now);
     for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
         dt_phase before = s->phase;
 
@@ -512,8 +553,9 @@ static void out_of_order(dt_signon *s, char const *what)
 /* Whoever left while a step was under way leaves now that its result is known. */
 static void after_feed(dt_signon *s, dt_time now)
 {
+    run_stages(s, now);
     if (s->abandoned && !s->finishing && s->phase != DT_PHASE_DONE)
-        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+        leave(s, now);
 }
 
 static void count_call(dt_signon *s, dt_called called)
@@ -613,8 +655,7 @@ void dt_signon_prompt_shown(dt_signon *s, dt_time now)
 
 void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
 {
-    if (s->outdated != 0)
-        dt_signon_decide_again(s, now);
+    decide_again(s, now);
     if (s->phase == DT_PHASE_DONE || s->finishing)
         return; /* it crossed with the outcome */
     s->steps++;
@@ -628,6 +669,7 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
     if (s->conversation == DT_CONVERSATION_CHALLENGE)
         s->deadline = now + s->wait_limit; /* a new round trip has its own patience */
     dt_signon_mfa_answered(s, answer, now);
+    run_stages(s, now);
 }
 
 /* Who left before the first prompt was answered may never have seen one. */
@@ -654,7 +696,7 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
         s->final_cause = s->abandon_cause;
     }
     if (is_wait(s->phase) && !s->finishing)
-        dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
+        leave(s, now);
 }
 
 void dt_signon_note(dt_signon *s, char const *why)

@@ -27,13 +27,13 @@ static void give_up(dt_signon *s, dt_time now)
     if (s->agent.failed != DT_REASON_NONE)
         dt_signon_add_evidence(s, &ev);
     if (s->outcome.cause == DT_CAUSE_NONE)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 static void go_on(dt_signon *s, dt_time now)
 {
     if (s->outcome.cause == DT_CAUSE_NONE)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 /* The next key that could count, or the end. */

@@ -36,7 +36,7 @@ void dt_signon_device_begin(dt_signon *s, dt_time now)
     dt_verdict_judge(&s->evidence, s->site.config, now, &so_far);
     if (!id || so_far.trust == DT_TRUST_TRUSTED || s->who.kind != DT_IDENTITY_PERSON ||
         !dt_signon_lookup_matters(s, &s->evidence, DT_SOURCE_OKTA_DEVICE, id, now)) {
-        dt_signon_decide(s, now);
+        dt_signon_go(s, DT_STAGE_DECISION);
         return;
     }
     memset(&s->okta_device, 0, sizeof(s->okta_device));
@@ -65,7 +65,7 @@ static void use_answer(dt_signon *s, dt_okta_device const *d, bool stale, dt_tim
     memcpy(s->okta_device.user_id, d->user_id, sizeof(s->okta_device.user_id));
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
-        dt_signon_decide(s, now);
+        dt_signon_go(s, DT_STAGE_DECISION);
 }
 
 /* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. */
@@ -80,7 +80,7 @@ static void no_answer(dt_signon *s, dt_time now)
     dt_okta_device_evidence_unavailable(&s->okta_device.device_id, now, &ev);
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
-        dt_signon_decide(s, now);
+        dt_signon_go(s, DT_STAGE_DECISION);
 }
 
 static void got_kept(dt_signon *s, dt_store_result const *r, dt_time now)

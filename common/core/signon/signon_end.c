@@ -3,13 +3,14 @@
 #include "core/signon/signon_internal.h"
 
 /* What is still to be done before the outcome is given, in this order, each at most once. */
-void dt_signon_finish_next(dt_signon *s)
+void dt_signon_finish_stage(dt_signon *s, dt_time now)
 {
     bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
     /* Who joined a push and saw its end first says so: what was approved is approved once. */
     bool tells = !s->push.joined || (s->expected_len > 0 && (s->push.state == DT_PUSH_APPROVED ||
                                                              s->push.state == DT_PUSH_REJECTED));
 
+    (void)now;
     if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
         s->cancel_tried = true;
         dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
@@ -60,7 +61,7 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
     s->mfa_done = result == DT_ALLOW && cause == DT_CAUSE_MFA_SUCCESS;
     if (s->mfa_done)
         dt_signon_mfa_given(s, now, &s->outcome.mfa);
-    dt_signon_finish_next(s);
+    dt_signon_go(s, DT_STAGE_FINISH);
 }
 
 static void push_finished(dt_signon *s, dt_store_result const *r, dt_time now)
@@ -68,7 +69,7 @@ static void push_finished(dt_signon *s, dt_store_result const *r, dt_time now)
     (void)r;
     (void)now;
     s->push.state = DT_PUSH_NONE;
-    dt_signon_finish_next(s);
+    dt_signon_go(s, DT_STAGE_FINISH);
 }
 
 /* Not taken off, or not cleared: counted still. */
@@ -76,7 +77,7 @@ static void go_on(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
     (void)now;
-    dt_signon_finish_next(s);
+    dt_signon_go(s, DT_STAGE_FINISH);
 }
 
 /* Okta knows it now, or does not: the push is no longer listened to. */
@@ -84,7 +85,7 @@ static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     (void)r;
     (void)now;
-    dt_signon_finish_next(s);
+    dt_signon_go(s, DT_STAGE_FINISH);
 }
 
 /* --- the phases ------------------------------------------------------------------------------- */

@@ -147,7 +147,7 @@ static void refuse(dt_signon *s, dt_time now)
     resolve(&s->evidence, &none);
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
-        dt_signon_decide(s, now);
+        dt_signon_go(s, DT_STAGE_DECISION);
 }
 
 static void use_index(dt_signon *s, dt_store_result const *r, dt_time now)

@@ -183,7 +183,7 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
     if (r->vpn)
         take_vpn_claims(s, r);
     if (s->outcome.cause == DT_CAUSE_NONE)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 /* The verdict, had these look-ups given a good answer about the device. */
@@ -247,7 +247,7 @@ static bool vpn_search_next(dt_signon *s, dt_time now)
 }
 
 /* The next piece of evidence that must be fetched, or the decision when there is none. */
-void dt_signon_evidence_next(dt_signon *s, dt_time now)
+void dt_signon_evidence_stage(dt_signon *s, dt_time now)
 {
     dt_guid const *id;
 
@@ -314,7 +314,7 @@ static void sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
         if (r->error != DT_E_NOT_FOUND)
             host_unknown(s, now);
         if (s->phase == DT_PHASE_HOST_SIGN)
-            dt_signon_evidence_next(s, now);
+            dt_signon_evidence_stage(s, now);
         return;
     }
     proved =
@@ -322,7 +322,7 @@ static void sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
     judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count, proved,
                       now);
     if (s->phase == DT_PHASE_HOST_SIGN)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 static void managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
@@ -335,7 +335,7 @@ static void managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
         dt_signon_detail(s, "management-hint: %s", why.text);
     dt_signon_add_evidence(s, &ev);
     if (s->phase == DT_PHASE_MANAGED)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 /* The device that the VPN client means, found by one of the names it gave. */
@@ -354,7 +354,7 @@ static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_detail(s, "%s", why.text);
     }
     if (s->phase == DT_PHASE_ALIAS_GET)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 /* The blob of the key that the record enrols, and only if it is the one of this fingerprint. */
@@ -481,29 +481,12 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
     }
     dt_signon_add_evidence(s, &ev);
     if (s->phase == DT_PHASE_REGISTRY_GET)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 bool dt_signon_org_denies(dt_signon const *s)
 {
     return s->outcome.org.cause == DT_DECISION_RULE && s->outcome.org.access == DT_ACCESS_DENY;
-}
-
-void dt_signon_admit(dt_signon *s, dt_time now)
-{
-    if (s->only_continue && !dt_signon_is_as_continued(s) && !s->outcome.report_only) {
-        dt_signon_detail(s,
-                         "the session was resumed, and another rule or another state of the device "
-                         "decides now: the person has to sign on anew");
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
-        return;
-    }
-    if (s->outcome.decision.access == DT_ACCESS_ALLOW)
-        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
-    else if (s->who.kind != DT_IDENTITY_PERSON)
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_MACHINE_MFA, now);
-    else
-        dt_signon_mfa_begin(s, now);
 }
 
 /* What no case names is a decision of no rule. */
@@ -596,8 +579,7 @@ static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
         return;
     }
     if (d->access != DT_ACCESS_DENY && d->cause == DT_DECISION_RULE) {
-        if (!dt_signon_primary_begin(s, now))
-            dt_signon_admit(s, now);
+        dt_signon_go(s, DT_STAGE_PRIMARY);
         return;
     }
     dt_signon_refuse(s, in, now);
@@ -621,8 +603,8 @@ void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outco
             dt_policy_decide_org(site->org, in, org_mfa_waived(site, o), &o->decision, &o->org);
 }
 
-/* Verdict and decision. Comes back here once more when the decision needs Okta's groups. */
-void dt_signon_decide(dt_signon *s, dt_time now)
+/* Verdict and decision. Entered once more when the decision needs Okta's groups. */
+void dt_signon_decision_stage(dt_signon *s, dt_time now)
 {
     dt_policy_input in;
 
@@ -688,7 +670,7 @@ static void ssh_done(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_ssh_unknown(s, DT_SOURCE_SSH_KEY, now);
     s->ssh_at++;
     if (s->phase == DT_PHASE_SSH_GET)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 static bool has_ssh_key(dt_signon const *s)

@@ -190,6 +190,31 @@ dt_phase_row const *dt_phase_row_of(dt_phase p);
 /* The phase that the machine is in, or will be in again when its wait before a retry is over. */
 dt_phase dt_signon_phase(dt_signon const *s);
 
+/* The stages of a sign-on, in their order. The loop in signon.c enters one at a time. A stage reads the
+ * fields and then does one of three things: it waits for a step (dt_signon_set_phase), it names the stage that
+ * comes next (dt_signon_go), or it ends the sign-on (dt_signon_finish, dt_signon_fail); and it returns. What takes
+ * a step's result does the same. No stage calls another. */
+#define DT_STAGES(X)                                                                               \
+    X(EVIDENCE, evidence)         /* what is known of the device */                                \
+    X(DECISION, decision)         /* what the rules say */                                         \
+    X(PRIMARY, primary)           /* the first factor, where it is ours to verify */               \
+    X(REMEMBERED, remembered)     /* an MFA that was given earlier */                              \
+    X(CONVERSATION, conversation) /* the MFA */                                                    \
+    X(FINISH, finish)             /* what is left to do once the outcome is known */
+
+typedef enum dt_stage {
+#define X(NAME, name) DT_STAGE_##NAME,
+    DT_STAGES(X)
+#undef X
+        DT_STAGE_COUNT
+} dt_stage;
+
+#define X(NAME, name) void dt_signon_##name##_stage(dt_signon *s, dt_time now);
+DT_STAGES(X)
+#undef X
+/* This stage comes next, once the present one has returned. */
+void dt_signon_go(dt_signon *s, dt_stage stage);
+
 /* In what the site that a kept sign-on began with differs from the one that it goes on with. */
 #define DT_OUTDATED_POLICY (1u << 0)
 #define DT_OUTDATED_CONFIG (1u << 1)
@@ -245,6 +270,8 @@ struct dt_signon {
     dt_site site;
     dt_phase phase;
     dt_phase retry_phase;
+    dt_stage stage; /* that comes next, while `entering`; neither is saved */
+    bool entering;
     int steps;
     int retries;
     unsigned
@@ -406,9 +433,7 @@ struct dt_signon {
 
 /* signon_evidence.c: from the request's facts to the verdict and the decision. */
 void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
-void dt_signon_evidence_next(dt_signon *s, dt_time now);
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
-void dt_signon_decide(dt_signon *s, dt_time now);
 /* Would a good answer of this look-up, with one of the other beside it if need be, make the device
  * trusted by this evidence that is not yet? */
 bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
@@ -449,8 +474,6 @@ bool dt_signon_org_denies(dt_signon const *s);
 bool dt_signon_org_mfa_waived(dt_signon const *s);
 /* Ends a sign-on whose decision does not let in, with the cause that goes with it. */
 void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now);
-/* A rule lets in and the first factor is verified: in, or on to the MFA. */
-void dt_signon_admit(dt_signon *s, dt_time now);
 
 /* signon_ocsp.c: what a responder says of a device certificate. */
 /* s->ocsp is open: the evidence waits for its answer. */
@@ -496,8 +519,6 @@ char const *dt_signon_group_name(dt_signon const *s);
 bool dt_signon_is_as_continued(dt_signon const *s);
 /* The one given now, with what it was given with; zero when nobody can say that. */
 void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out);
-/* Looks for one that the rule accepts, and else asks the person. */
-void dt_signon_remembered_begin(dt_signon *s, dt_time now);
 /* An MFA given now would be remembered. */
 bool dt_signon_remembers(dt_signon const *s);
 /* An earlier one was found, and Okta is looked up for whether it has ended. */
@@ -515,14 +536,10 @@ DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_K
 void dt_signon_primary_take(dt_signon *s, dt_request const *r);
 /* The first factor is verified, as far as it is ours to verify. */
 bool dt_signon_primary_holds(dt_signon const *s);
-/* True when the password has to be verified first, which has begun. */
-bool dt_signon_primary_begin(dt_signon *s, dt_time now);
 bool dt_signon_primary_is_mute(dt_signon const *s);
 
 /* signon_mfa.c: push, passcode, the prompts. */
-void dt_signon_mfa_begin(dt_signon *s, dt_time now);
 void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
-void dt_signon_choose_factor(dt_signon *s, dt_time now);
 /* True when the sign-on is only reported, and so ends where the person would be asked. */
 bool dt_signon_only_reports(dt_signon *s, dt_time now);
 /* True when nobody can be asked here, and MFA is due: it is refused then. */
@@ -600,8 +617,6 @@ void dt_signon_decide_again(dt_signon *s, dt_time now);
 /* Goes to its end with this outcome: cancels a push that is pending, leaves the shared push's result,
  * remembers the MFA, then is done. */
 void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time now);
-/* The next of what is still to be done before the outcome is given. */
-void dt_signon_finish_next(dt_signon *s);
 
 /* signon.c */
 /* The outcome stands: nothing is left to do, and no secret is left. */

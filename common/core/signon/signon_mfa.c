@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void dt_signon_mfa_begin(dt_signon *s, dt_time now)
-{
-    dt_signon_remembered_begin(s, now);
-}
-
 /* Every passcode is counted before it is sent, so that guesses at the same time cannot outrun the
  * limit. One that was wrong a moment ago is not sent at all: programs that answer every prompt with the same
  * password would lock the account at Okta. */
@@ -113,7 +108,7 @@ static void keep_unseen_number(dt_signon *s)
     s->push_block_cause = DT_CAUSE_MFA_NO_PROMPT;
 }
 
-void dt_signon_choose_factor(dt_signon *s, dt_time now)
+void dt_signon_conversation_stage(dt_signon *s, dt_time now)
 {
     if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
         return;
@@ -155,11 +150,11 @@ void dt_signon_choose_factor(dt_signon *s, dt_time now)
 /* --- push ------------------------------------------------------------------------------------- */
 
 /* A push that was sent, or was denied, leaves none for this sign-on: another factor is tried. */
-static void push_refused(dt_signon *s, dt_cause cause, dt_time now)
+static void push_refused(dt_signon *s, dt_cause cause)
 {
     s->push_blocked = true;
     s->push_block_cause = cause;
-    dt_signon_choose_factor(s, now);
+    dt_signon_go(s, DT_STAGE_CONVERSATION);
 }
 
 /* No push (any more): its record says so, so that nobody waits for it, and another factor is tried. */
@@ -274,7 +269,7 @@ static void was_denied(dt_signon *s, dt_push const *other, dt_time now)
     dt_signon_detail(s, "the last push was denied %lld s ago; push_pause is %lld s",
                      (long long)(now - other->at) / 1000,
                      (long long)s->site.config->mfa.push_pause / 1000);
-    push_refused(s, DT_CAUSE_MFA_PUSH_PAUSED, now);
+    push_refused(s, DT_CAUSE_MFA_PUSH_PAUSED);
 }
 
 static void join(dt_signon *s, dt_push const *other, dt_time now)
@@ -303,7 +298,7 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
             return;
         }
         dt_signon_detail(s, "a push of sign-on %s waits for this person's answer", other.owner);
-        push_refused(s, DT_CAUSE_MFA_PUSH_PENDING, now);
+        push_refused(s, DT_CAUSE_MFA_PUSH_PENDING);
         return;
     }
     if (record.len > sizeof(s->expected) || ++s->retries > DT_SIGNON_RETRIES_MAX) {
@@ -332,7 +327,7 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
         claimed(s);
         return;
     default: /* whether another push is under way is not known */
-        push_refused(s, DT_CAUSE_LIMITS_UNAVAILABLE, now);
+        push_refused(s, DT_CAUSE_LIMITS_UNAVAILABLE);
         return;
     }
 }
@@ -549,7 +544,7 @@ static void push_recorded(dt_signon *s, dt_store_result const *r, dt_time now)
     if (r->status == DT_STORE_OK)
         dt_signon_push_written(s);
     if (s->push_blocked)
-        dt_signon_choose_factor(s, now);
+        dt_signon_go(s, DT_STAGE_CONVERSATION);
     else
         push_under_way(s, now);
 }

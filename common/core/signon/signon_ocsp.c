@@ -84,7 +84,7 @@ static void conclude(dt_signon *s, dt_time now)
         without_answer(s, &ev);
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
-        dt_signon_evidence_next(s, now);
+        dt_signon_evidence_stage(s, now);
 }
 
 /* --- from the cache --------------------------------------------------------------------------- */

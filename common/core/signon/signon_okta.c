@@ -99,7 +99,7 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
         return true;
     }
     if (is_for_groups(s) && a != DT_OKTA_UNAUTHORIZED && !dt_okta_is_local(a))
-        dt_signon_decide(s, now); /* with groups unknown: denies */
+        dt_signon_go(s, DT_STAGE_DECISION); /* with groups unknown: denies */
     else if (dt_signon_was_cut_short(s, r))
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
     else if (dt_okta_is_unavailable(a))
@@ -231,7 +231,7 @@ char const *dt_signon_group_name(dt_signon const *s)
 }
 
 /* Which of the groups of a name a rule means, nobody can say: the person's groups are not known. */
-static void name_in_doubt(dt_signon *s, char const *why, dt_time now)
+static void name_in_doubt(dt_signon *s, char const *why)
 {
     char shown[DT_GROUP_NAME_MAX];
 
@@ -240,7 +240,7 @@ static void name_in_doubt(dt_signon *s, char const *why, dt_time now)
                      "Okta: group \"%.100s\": %s; write {\"id\": ...} of the one that is meant in "
                      "place of its name in the policy",
                      shown, why);
-    dt_signon_decide(s, now);
+    dt_signon_go(s, DT_STAGE_DECISION);
 }
 
 /* A name is no group: whoever names one means Okta's own group of that name, or else the only one. So each
@@ -262,7 +262,7 @@ static void next_name(dt_signon *s, dt_time now)
 static void name_known(dt_signon *s, bool one, dt_time now)
 {
     if (!one) {
-        name_in_doubt(s, "not exactly one group of the org has this name", now);
+        name_in_doubt(s, "not exactly one group of the org has this name");
         return;
     }
     s->name_at++;
@@ -278,7 +278,7 @@ static void group_name_got(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     if (s->names_asked >= DT_SIGNON_GROUP_NAMES_MAX) {
-        name_in_doubt(s, "too many names of groups to look up at once", now);
+        name_in_doubt(s, "too many names of groups to look up at once");
         return;
     }
     s->names_asked++;
@@ -310,7 +310,7 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
         dt_str_copy(s->next_url, sizeof(s->next_url), next) < 0 ||
         (s->next_url[0] && s->group_pages >= DT_SIGNON_GROUP_PAGES_MAX)) {
         dt_signon_detail(s, "Okta: the user has more groups than can be taken in");
-        dt_signon_decide(s, now);
+        dt_signon_go(s, DT_STAGE_DECISION);
         return;
     }
     if (s->next_url[0]) {
@@ -335,7 +335,7 @@ static void group_name_read(dt_signon *s, dt_http_response const *r, dt_time now
     if (s->named < 2 && next[0] != '\0') {
         if (s->name_pages >= DT_SIGNON_NAME_PAGES_MAX ||
             dt_str_copy(s->next_url, sizeof(s->next_url), next) < 0) {
-            name_in_doubt(s, "whether other groups have its name cannot be told", now);
+            name_in_doubt(s, "whether other groups have its name cannot be told");
             return;
         }
         s->name_pages++;
@@ -406,7 +406,7 @@ static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now)
     take_factors(s, &factors);
     s->factors_known = true;
     if (!dt_signon_remembers(s) && !dt_signon_checks_remembered(s)) {
-        dt_signon_choose_factor(s, now);
+        dt_signon_go(s, DT_STAGE_CONVERSATION);
         return;
     }
     list_factors(s, &factors);
@@ -442,7 +442,7 @@ static void groups_got(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     if (r->status == DT_STORE_OK && dt_signon_groups_unpack(s, r->value, now) == 0) {
         s->group_knowledge = DT_GROUPS_KNOWN;
-        dt_signon_decide(s, now);
+        dt_signon_go(s, DT_STAGE_DECISION);
         return;
     }
     s->next_url[0] = '\0';
@@ -452,7 +452,8 @@ static void groups_got(dt_signon *s, dt_store_result const *r, dt_time now)
 static void groups_put(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
-    dt_signon_decide(s, now);
+    (void)now;
+    dt_signon_go(s, DT_STAGE_DECISION);
 }
 
 /* Not kept: asked again next time. */

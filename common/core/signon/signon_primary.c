@@ -48,23 +48,43 @@ static bool is_usable(dt_signon *s)
     return rc == DT_OK;
 }
 
-bool dt_signon_primary_begin(dt_signon *s, dt_time now)
+/* A rule lets in and the first factor is verified: in, or on to the MFA. */
+static void admit(dt_signon *s, dt_time now)
 {
-    if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING)
-        return false;
+    if (s->only_continue && !dt_signon_is_as_continued(s) && !s->outcome.report_only) {
+        dt_signon_detail(s,
+                         "the session was resumed, and another rule or another state of the device "
+                         "decides now: the person has to sign on anew");
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
+        return;
+    }
+    if (s->outcome.decision.access == DT_ACCESS_ALLOW)
+        dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
+    else if (s->who.kind != DT_IDENTITY_PERSON)
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MACHINE_MFA, now);
+    else
+        dt_signon_go(s, DT_STAGE_REMEMBERED);
+}
+
+/* Entered once more when the password was found right. */
+void dt_signon_primary_stage(dt_signon *s, dt_time now)
+{
+    if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING) {
+        admit(s, now);
+        return;
+    }
     if (!s->password[0]) {
         dt_signon_detail(s, "no password came along: [primary] okta_password wants it of this "
                             "application's logins");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
-        return true;
+        return;
     }
     if (!is_usable(s)) {
         dt_signon_detail(s, "the password, or the login, is none that Okta could know");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_FAILED, now);
-        return true;
+        return;
     }
     dt_signon_set_phase(s, DT_PHASE_PASSWORD_COUNT);
-    return true;
 }
 
 static void forget_password(dt_signon *s)
@@ -208,10 +228,11 @@ static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
     explicit_bzero(&authn, sizeof(authn));
 }
 
-static void go_on(dt_signon *s, dt_time now)
+/* The password was found right: the stage goes on from there. */
+static void go_on(dt_signon *s)
 {
     explicit_bzero(s->state_token, sizeof(s->state_token));
-    dt_signon_admit(s, now);
+    dt_signon_go(s, DT_STAGE_PRIMARY);
 }
 
 /* Who has not shown the password learns nothing from the refusal but that it is one. */
@@ -241,17 +262,19 @@ bool dt_signon_primary_is_mute(dt_signon const *s)
 static void uncounted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
+    (void)now;
     if (s->state_token[0]) /* our policy decides from here: theirs is not carried on */
         dt_signon_set_phase(s, DT_PHASE_PASSWORD_CANCEL);
     else
-        go_on(s, now);
+        go_on(s);
 }
 
 /* Cancelled or not: it ends by itself, and nobody has its token. */
 static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     (void)r;
-    go_on(s, now);
+    (void)now;
+    go_on(s);
 }
 
 /* --- the phases ------------------------------------------------------------------------------- */

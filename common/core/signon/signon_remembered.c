@@ -110,7 +110,7 @@ static void ask(dt_signon *s, dt_time now)
     if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
         return;
     if (s->factors_known)
-        dt_signon_choose_factor(s, now);
+        dt_signon_go(s, DT_STAGE_CONVERSATION);
     else
         dt_signon_set_phase(s, s->user_id[0] ? DT_PHASE_FACTORS_HTTP : DT_PHASE_USER_GET);
 }
@@ -151,7 +151,8 @@ static bool may_continue(dt_signon const *s, dt_time now)
            (mfa->factor & dt_signon_factors_allowed(s)) != 0 && dt_signon_is_as_continued(s);
 }
 
-void dt_signon_remembered_begin(dt_signon *s, dt_time now)
+/* Looks for one that the rule accepts, and else has the person asked. */
+void dt_signon_remembered_stage(dt_signon *s, dt_time now)
 {
     s->continues = may_continue(s, now);
     if (s->continues) {
@@ -258,7 +259,7 @@ static bool factor_is_listed(dt_signon const *s)
 void dt_signon_remembered_factors(dt_signon *s, dt_time now)
 {
     if (!dt_signon_checks_remembered(s))
-        dt_signon_choose_factor(s, now);
+        dt_signon_go(s, DT_STAGE_CONVERSATION);
     else if (factor_is_listed(s))
         accept(s, now);
     else
@@ -327,7 +328,7 @@ static void remembered(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
     (void)now;
-    dt_signon_finish_next(s);
+    dt_signon_go(s, DT_STAGE_FINISH);
 }
 
 /* --- the phases ------------------------------------------------------------------------------- */
