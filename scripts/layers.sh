@@ -6,6 +6,7 @@
 # - the core includes nothing of the other layers, and no front door another's files;
 # - a room of the core includes only rooms before it, no files include each other in a circle, and an
 #   internal header is included by its own folder alone;
+# - each room has a main header, ROOM/ROOM.h, that introduces it and names its public headers;
 # - pam_devtrust.so needs libpam and libc alone, and exports pam_sm_* alone;
 # - rlm_devtrust.so exports rlm_devtrust alone, and is never unloaded.
 #
@@ -131,6 +132,27 @@ room_order() {
     done < <(includes "${sources[@]}")
 }
 
+# The opening comment of ROOM/ROOM.h introduces the room: what it is for, and each header that others may
+# include.
+room_introductions() {
+    local room main intro header
+    for room in "${rooms[@]}"; do
+        main=common/core/$room/$room.h
+        [ -e "$main" ] || {
+            wrong "$main is missing: its opening comment introduces the room $room"
+            continue
+        }
+        intro=$(awk 'NR > 1 { print } NR > 1 && /\*\//{ exit }' "$main")
+        [[ $intro == "/* The room $room: "* && $intro == *"Begin with "* ]] ||
+            wrong "$main does not open with \"The room $room: \" and where to begin"
+        for header in common/core/"$room"/*.h; do
+            header=${header##*/}
+            [[ $header == "$room.h" || $header == *_internal.h || $intro == *"$header"* ]] ||
+                wrong "$main does not say in its opening comment what $header is for"
+        done
+    done
+}
+
 # tsort names the files of each circle.
 include_circles() {
     local file header target line
@@ -196,6 +218,7 @@ core_symbols
 outside_libraries
 own_includes
 room_order
+room_introductions
 include_circles
 internal_headers
 pam_module

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrust.conf: one typed table from which parsing, defaults, the man page check and every error
- * message come. The core gets key/value pairs with their line (edge/ini_inih.c reads the text) and
- * never opens a file. An unknown section or key, a bad value, a key given twice is an error. Some
- * sections have a name, as in [application vpn], and there may be several of them. */
+/* The room config: devtrust.conf, read into typed values.
+ *
+ * One typed table (config_table.c) has every key: parsing, defaults, the man page check and every error message
+ * come from it. The core gets key/value pairs with their line (edge/ini_inih.c reads the text) and never opens a
+ * file. An unknown section or key, a bad value, a key given twice is an error. Some sections have a name, as in
+ * [application vpn], and there may be several of them. Rules between keys are in the room ruleset.
+ *
+ * Begin with dt_config_new, dt_config_set for each pair, and dt_config_finish; what comes of it is a dt_config,
+ * or a dt_config_application of it for one application (dt_config_for). config_section.h and config_value.h are
+ * for the files of this room. messages.h has the texts that an administrator may replace, presence.h the question
+ * whether the person sits at this host. */
 #ifndef DT_CORE_CONFIG_H
 #define DT_CORE_CONFIG_H
 
-#include "core/base/bytes.h"
+#include "core/base/base.h"
 #include "core/base/guid.h"
-#include "core/base/limits.h"
 #include "core/config/presence.h"
-#include "core/base/words.h"
 
 #define DT_CONFIG_VALUE_MAX 1024 /* longest value, bytes */
 #define DT_CONFIG_LIST_MAX 32    /* most members of a list value */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Intune compliance by Microsoft Graph: builds requests, reads replies, packs the answer for the
- * cache. Sources: Microsoft Graph v1.0 managedDevice; Microsoft identity platform, client
- * credentials with a certificate. */
+/* The room intune: what is asked of Microsoft about a device, and what its answers mean.
+ *
+ * Each question has a function that builds the dt_http_request, a strict reader of the reply, and a packed form
+ * for the cache; nothing here sends or waits. Begin with dt_intune_get_device and dt_intune_read_device, which
+ * make a dt_intune_device. This header is Intune by Microsoft Graph (v1.0, managedDevice) and Entra's device
+ * objects and tokens (Microsoft identity platform, client credentials with a certificate); compliance_service.h is
+ * Intune's Compliance Retrieval service, which can be asked instead. */
 #ifndef DT_CORE_INTUNE_H
 #define DT_CORE_INTUNE_H
 

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The conversation with Okta: builds requests, reads replies. No state of its own. Sources: Okta
- * management API reference, Users, Groups and UserFactor (Factors API). */
+/* The room okta: what is asked of Okta, and what its answers mean.
+ *
+ * Each question has a function that builds the dt_http_request and a strict reader of the reply; nothing here
+ * sends, waits or has a state of its own. Sources: Okta management API reference, Users, Groups and UserFactor
+ * (Factors API).
+ *
+ * Begin with dt_okta_answer: whatever Okta answers is either read whole or unusable, and never looks like an
+ * outage. Who somebody is: dt_okta_user, groups; with what they prove it: dt_okta_factors, dt_okta_push,
+ * dt_okta_passcode, dt_okta_authn_start for a password. okta_device.h is the Devices API. passcode.h and scrv1.h
+ * read what people and VPN clients type. */
 #ifndef DT_CORE_OKTA_H
 #define DT_CORE_OKTA_H
 

@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sign-on policy of one application: ordered rules, the first whose conditions all hold
- * decides, what no rule matches is denied. Member names are those of Okta's policy API where it has
- * one. conf/policies/policy.schema.json is the published JSON Schema. */
+/* The room policy: the company's rules, compiled once and decided often.
+ *
+ * The sign-on policy of one application is a list of ordered rules: the first whose conditions all hold decides,
+ * what no rule matches is denied. Member names are those of Okta's policy API where it has one.
+ * conf/policies/policy.schema.json is the published JSON Schema.
+ *
+ * Begin with dt_policy_parse, which makes a dt_policy of a JSON text, and dt_policy_decide, which makes a
+ * dt_decision of that and of a dt_policy_input, the facts of a sign-on. dt_zones are the named networks and places
+ * that rules use: network.h is a set of networks, geo.h the port to databases of places, zones_text.h and
+ * network_internal.h belong to their readers. policy_compile.h and policy_rules.h are the compiler and its
+ * compiled form.
+ *
+ * client_address.h and place.h say which address, station and NAS a request means. policy_explain.h says in words
+ * why a rule did not hold; policy_record.h keeps in the event what a decision was made on. */
 #ifndef DT_CORE_POLICY_H
 #define DT_CORE_POLICY_H
 

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dt_signon, the step machine of one sign-on: one attempt of one user at one application. It does
- * no I/O and reads no clock. Ask it "what now?" with dt_signon_next; it answers with a step; perform
- * it and feed the result back. It can be saved and loaded between any two steps.
+/* The room signon: one attempt of one user at one application, from the request to the audit event.
+ *
+ * dt_signon is its step machine. It does no I/O and reads no clock. Ask it "what now?" with dt_signon_next; it
+ * answers with a step; perform it and feed the result back. It can be saved and loaded between any two steps.
  *
  *   request -> evidence -> verdict -> decision -> MFA conversation -> outcome
  *
- * It allocates nothing and is a plain value of bounded size: put it where you like. */
+ * It allocates nothing and is a plain value of bounded size: put it where you like.
+ *
+ * Begin with dt_signon_begin, a dt_request and a dt_site; signon_internal.h is the inside. outcome.h is what comes
+ * of it, the dt_outcome and its event; texts.h what several programs tell people. What outlives a sign-on:
+ * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
+ * with), state_token.h (the State that continues a challenge). */
 #ifndef DT_CORE_SIGNON_H
 #define DT_CORE_SIGNON_H
 
-#include "core/ruleset/identity.h"
-#include "core/intune/intune.h"
-#include "core/device/managed_config.h"
-#include "core/device/ocsp.h"
-#include "core/okta/okta.h"
-#include "core/signon/outcome.h"
-#include "core/policy/policy_explain.h"
-#include "core/signon/remembered.h"
-#include "core/device/ssh.h"
-#include "core/device/ssh_certificate.h"
 #include "core/base/step.h"
-#include "core/device/vpn_claims.h"
-#include "core/device/x509.h"
+#include "core/device/device.h"
+#include "core/intune/intune.h"
+#include "core/okta/okta.h"
+#include "core/policy/policy_explain.h"
+#include "core/ruleset/ruleset.h"
+#include "core/signon/outcome.h"
+#include "core/signon/remembered.h"
 
 #define DT_SIGNON_WAIT_MAX DT_HOURS(1) /* longest `wait_limit`; a longer one is cut to it */
 #define DT_SIGNON_STEPS_MAX 512        /* steps one sign-on may take; past it: denied, INTERNAL */
