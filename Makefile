@@ -35,6 +35,8 @@ MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
 FREERADIUS_INC ?=
+# no: without rlm_devtrust.so, for hosts that have no FreeRADIUS.
+RADIUS ?= yes
 # no: devtrustctl is built without libz3, and `policy prove` says so.
 Z3 ?= yes
 
@@ -86,13 +88,15 @@ DRIVER_OBJ := $(call objects,common/driver/*.c)
 PROTOCOL_OBJ := $(call objects,pam_devtrust/protocol/*.c)
 PAM_OBJ := $(call objects,pam_devtrust/module/*.c)
 DAEMON_OBJ := $(call objects,pam_devtrust/daemon/*.c)
-RLM_OBJ := $(call objects,rlm_devtrust/*.c)
+RLM_OBJ := $(if $(filter no,$(RADIUS)),,$(call objects,rlm_devtrust/*.c))
 # Elsewhere, for the program has the name of its folder.
 CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(filter-out $(if $(filter no,$(Z3)), \
 	devtrustctl/prove/prove_z3.c,devtrustctl/prove/prove_no_solver.c), \
 	$(wildcard devtrustctl/*.c devtrustctl/*/*.c))))
-UNIT_OBJ := $(call objects,tests/unit/test_*.c)
-UNIT_SUPPORT_OBJ := $(filter-out $(UNIT_OBJ),$(call objects,tests/unit/*.c))
+UNIT_SUPPORT_OBJ := $(filter-out $(call objects,tests/unit/test_*.c),$(call objects,tests/unit/*.c))
+RLM_UNIT_OBJ := $(if $(RLM_OBJ),,$(patsubst %.c,$(BUILD)/%.o, \
+	$(shell grep -l '"rlm_devtrust/' tests/unit/test_*.c)))
+UNIT_OBJ := $(filter-out $(RLM_UNIT_OBJ),$(call objects,tests/unit/test_*.c))
 
 LIBS := $(BUILD)/libdt_driver.a $(BUILD)/libdt_edge.a $(BUILD)/libdt_core.a
 # The core calls its ports, which the edges implement: either may need the other.
@@ -120,7 +124,7 @@ $(BUILD)/flags: FORCE
 # The packages are looked at once per build tree, for a message that says how to mend it.
 $(BUILD)/packages-seen: packages.txt scripts/deps.sh
 	@mkdir -p $(@D)
-	@DEVTRUST_WITHOUT='$(if $(filter no,$(Z3)),libz3-dev)' scripts/deps.sh --check build
+	@DEVTRUST_WITHOUT='$(if $(filter no,$(Z3)),libz3-dev)' scripts/deps.sh --check $(if $(RLM_OBJ),build,pam)
 	@touch $@
 
 CSTD := -std=c11
@@ -185,7 +189,9 @@ $(BUILD)/devtrustctl: $(CTL_OBJ) $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_LIBS) $(PKG_LIBS) $(Z3_LIBS)
 
+ifneq ($(RLM_OBJ),)
 -include rlm_devtrust/all.mk
+endif
 include tests/tests.mk
 include scripts/install.mk
 
@@ -230,11 +236,11 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) \
 		| sort
-	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS, Z3=no,' \
+	@printf '%s\n' '' 'Settings: V=1, SAN=address,undefined, DEVEL=1, BUILD=DIR, CC, CFLAGS, Z3=no, RADIUS=no,' \
 		'  PREFIX, DESTDIR, PAMDIR, FRLIBDIR, SYSCONFDIR, FREERADIUS_INC, KEEP=1, ARGS=...' \
 		'PAM and FreeRADIUS look for modules below /usr/lib: with another PREFIX set PAMDIR and FRLIBDIR.'
 
 .PHONY: all unit-tests check demo lint run-lint format layers deps clean help FORCE
 FORCE:
 
--include $(shell find $(BUILD) -path $(BUILD)/mutants -prune -o -name '*.d' -type f -print 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/mutants -prune -o -path $(BUILD)/releases -prune -o -name '*.d' -type f -print 2>/dev/null)

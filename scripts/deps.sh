@@ -26,8 +26,12 @@ fi
 
 # --- what is missing ---------------------------------------------------------------------------
 packages_of() {
-    awk -v section="[$1]" '
-        /^\[/ { here = ($1 == section); if (here) found = 1; next }
+    awk -v section="$1" '
+        /^\[/ {
+            here = index(" " substr($0, 2, index($0, "]") - 2) " ", " " section " ")
+            found += here
+            next
+        }
         here && NF && $1 !~ /^#/ { print $1 }
         END { exit !found }
     ' "$list" || {
@@ -36,8 +40,29 @@ packages_of() {
     }
 }
 
+# Of a package that is called differently in different releases, one will do.
 is_installed() {
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+    local name
+    for name in ${1//|/ }; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] && return 0
+    done
+    return 1
+}
+
+# The name that this release has; apt says so itself when it has none of them.
+name_here() {
+    local name
+    for name in ${1//|/ }; do
+        apt-cache policy "$name" | grep -q '^  Candidate: [^(]' && break
+    done
+    echo "$name"
+}
+
+names_here() {
+    local package
+    for package in "${missing[@]}"; do
+        name_here "$package"
+    done
 }
 
 wanted=
@@ -62,6 +87,7 @@ if [ "$check_only" = yes ]; then
 fi
 if [ "$(id -u)" -ne 0 ]; then
     {
+        mapfile -t missing < <(names_here)
         echo "These Debian packages are missing: ${missing[*]}"
         echo "To install them, as root:  apt-get install --no-install-recommends ${missing[*]}"
     } >&2
@@ -145,4 +171,5 @@ run_apt() {
     }
 }
 run_apt update
+mapfile -t missing < <(names_here)
 run_apt install --no-install-recommends "${missing[@]}"

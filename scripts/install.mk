@@ -9,6 +9,11 @@ D = $(DESTDIR)
 # that does not exist in the tree yet is not in the list.
 to = $(foreach file,$(wildcard $(1)),$(file):$(2):$(3)/$(notdir $(file)))
 section = $(foreach n,5 8,$(call to,man/*.$(n),644,$(MANDIR)/man$(n)))
+# What only a host with FreeRADIUS wants.
+RLM_FILES := $(call to,man/rlm_devtrust.5,644,$(MANDIR)/man5) \
+	$(call to,rlm_devtrust/dictionary.devtrust,644,$(FRSHAREDIR)) \
+	$(foreach file,$(shell find conf/raddb conf/openvpn conf/strongswan -type f | sort), \
+		$(file):644:$(DATADIR)/$(patsubst conf/%,%,$(file)))
 
 INSTALL_BUILT := \
 	$(if $(PAM_MODULE),$(PAM_MODULE):644:$(PAMDIR)/pam_devtrust.so) \
@@ -16,12 +21,12 @@ INSTALL_BUILT := \
 	$(if $(DAEMON),$(DAEMON):755:$(SBINDIR)/devtrustd) \
 	$(if $(CTL),$(CTL):755:$(SBINDIR)/devtrustctl)
 INSTALL_FILES := \
-	$(call section) \
+	$(filter-out $(RLM_FILES),$(call section)) \
 	$(call to,conf/systemd/*.service conf/systemd/*.socket,644,$(UNITDIR)) \
 	$(call to,conf/sysusers.d/*.conf,644,$(PREFIX)/lib/sysusers.d) \
 	$(call to,conf/tmpfiles.d/*.conf,644,$(PREFIX)/lib/tmpfiles.d) \
-	$(call to,rlm_devtrust/dictionary.devtrust,644,$(FRSHAREDIR)) \
-	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd conf/raddb conf/openvpn conf/strongswan -type f 2>/dev/null | sort), \
+	$(if $(RLM_MODULE),$(RLM_FILES)) \
+	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd -type f | sort), \
 		$(file):644:$(DATADIR)/$(patsubst conf/%,%,$(file))) \
 	$(call to,conf/*.json,644,$(DATADIR))
 INSTALL_ALL = $(INSTALL_BUILT) $(INSTALL_FILES)
