@@ -111,7 +111,7 @@ void dt_ocsp_store_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX])
     snprintf(out, DT_STORE_KEY_MAX, KEY_PREFIX "%s", q->key);
 }
 
-int dt_ocsp_away_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX])
+int dt_ocsp_failure_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX])
 {
     uint8_t digest[DT_SHA256_LEN];
     char hex[2 * DT_SHA256_LEN + 1];

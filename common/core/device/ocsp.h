@@ -78,7 +78,7 @@ bool dt_ocsp_is_ageing(dt_ocsp_answer const *answer, dt_ocsp_limits limits, dt_t
 #define DT_OCSP_RECORD_MAX 128
 void dt_ocsp_store_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX]);
 /* That of a responder that is away. DT_E_*. */
-DT_MUST_USE int dt_ocsp_away_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX]);
+DT_MUST_USE int dt_ocsp_failure_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX]);
 /* DT_E_INVALID for an answer that makes no sense. */
 DT_MUST_USE int dt_ocsp_pack(dt_ocsp_answer const *a, dt_buf *out);
 /* DT_E_PARSE for anything it did not write itself. */

@@ -72,6 +72,8 @@ void dt_signon_set_phase(dt_signon *s, dt_phase phase)
     if (phase != s->phase && phase != DT_PHASE_RETRY_WAIT && s->phase != DT_PHASE_RETRY_WAIT)
         s->retries = 0;
     s->phase = phase;
+    if (phase != DT_PHASE_RETRY_WAIT && dt_phase_row_of(phase)->part != DT_PART_LOOKUP)
+        s->lookup.question = s->lookup.outer = DT_QUESTION_NONE;
 }
 
 void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until)
@@ -107,6 +109,7 @@ void dt_signon_done(dt_signon *s)
     wipe(s);
     s->prompt_state = DT_PROMPT_NONE;
     s->retry_phase = DT_PHASE_DONE;
+    s->lookup.question = s->lookup.outer = DT_QUESTION_NONE;
     s->phase = DT_PHASE_DONE;
     s->entering = false;
 }
@@ -587,7 +590,7 @@ void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
         out_of_order(s, "reply");
         return;
     }
-    count_call(s, row->called);
+    count_call(s, dt_signon_called(s));
     row->http_done(s, r, now);
     after_feed(s, now);
 }

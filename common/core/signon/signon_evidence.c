@@ -252,7 +252,7 @@ void dt_signon_evidence_stage(dt_signon *s, dt_time now)
     dt_guid const *id;
 
     if (s->ocsp_waits) {
-        dt_signon_set_phase(s, DT_PHASE_OCSP_GET);
+        dt_lookup_begin(s, DT_QUESTION_OCSP, now);
         return;
     }
     if (s->host_evidence && s->site.config->device_trust.host_certificate_file[0]) {

@@ -13,6 +13,8 @@
 #include "core/device/device_record.h"
 #include "core/device/ocsp.h"
 #include "core/okta/okta_device.h"
+#include "core/signon/lookup.h"
+#include "core/signon/part.h"
 #include "core/signon/remembered.h"
 #include "core/signon/signon.h"
 #include "core/device/ssh_agent.h"
@@ -89,11 +91,6 @@
     X(PASSWORD_HTTP, password_http)                                                                \
     X(PASSWORD_UNCOUNT, password_uncount) /* it was right: attempts count from the beginning */    \
     X(PASSWORD_CANCEL, password_cancel)   /* the transaction that Okta opened for it */            \
-    X(OCSP_GET, ocsp_get)                 /* what is kept of a certificate's OCSP answer */        \
-    X(OCSP_AWAY_GET, ocsp_away_get)       /* whether its responder was away a moment ago */        \
-    X(OCSP_HTTP, ocsp_http)                                                                        \
-    X(OCSP_PUT, ocsp_put)                                                                          \
-    X(OCSP_AWAY_PUT, ocsp_away_put)                                                                \
     X(AGENT_LIST, agent_list)                                                                      \
     X(AGENT_KEY_GET, agent_key_get) /* is it enrolled? then, once it is proved, as what */         \
     X(AGENT_SIGN, agent_sign)                                                                      \
@@ -118,7 +115,12 @@
     X(GROUP_NAME_GET, group_name_get)         /* has the org one group of this name? */            \
     X(GROUP_NAME_HTTP, group_name_http)                                                            \
     X(GROUP_NAME_PUT, group_name_put)                                                              \
-    X(PUSH_OFFER, push_offer) /* the person is asked whether to send a push */
+    X(PUSH_OFFER, push_offer) /* the person is asked whether to send a push */                     \
+    X(LOOKUP_GET, lookup_get) /* the kept answer to the question of the present look-up */         \
+    X(LOOKUP_FAILURE_GET, lookup_failure_get) /* has its service failed a moment ago? */           \
+    X(LOOKUP_HTTP, lookup_http)                                                                    \
+    X(LOOKUP_PUT, lookup_put)                                                                      \
+    X(LOOKUP_FAILURE_PUT, lookup_failure_put)
 
 typedef enum dt_phase {
 #define X(NAME, name) DT_PHASE_##NAME,
@@ -137,27 +139,6 @@ typedef enum dt_phase_kind {
     DT_PHASE_IS_MANAGED,
     DT_PHASE_IS_AGENT,
 } dt_phase_kind;
-
-/* To what part of a sign-on a phase belongs, and so when a saved one may be in it. */
-typedef enum dt_phase_part {
-    DT_PART_NONE = 0,
-    DT_PART_EVIDENCE,
-    DT_PART_OCSP,           /* evidence that waits for a responder */
-    DT_PART_USER,           /* who the person is at Okta: for the device, the groups, the MFA */
-    DT_PART_GROUPS,         /* for the decision */
-    DT_PART_PASSWORD,       /* is being asked about */
-    DT_PART_PASSWORD_RIGHT, /* was found right */
-    DT_PART_MFA,
-    DT_PART_END, /* what is left to do once the outcome is known */
-} dt_phase_part;
-
-/* Whose calls an outcome counts. */
-typedef enum dt_called {
-    DT_CALLED_OKTA = 0,
-    DT_CALLED_OKTA_POLL,
-    DT_CALLED_GRAPH,
-    DT_CALLED_OCSP,
-} dt_called;
 
 /* What there is to know of a phase. What does not apply is zero. */
 typedef struct dt_phase_row {
@@ -187,6 +168,8 @@ DT_PHASES(X)
 #undef X
 /* The row of a phase; that of DONE for a number that is not a phase. */
 dt_phase_row const *dt_phase_row_of(dt_phase p);
+/* Whose calls a reply counts to in the present phase. */
+dt_called dt_signon_called(dt_signon const *s);
 /* The phase that the machine is in, or will be in again when its wait before a retry is over. */
 dt_phase dt_signon_phase(dt_signon const *s);
 
@@ -278,6 +261,7 @@ struct dt_signon {
         outdated; /* DT_OUTDATED_*: has to be decided again before anything else; never saved */
     dt_time started, deadline, wait_limit;
     dt_time until; /* of the WAIT phases */
+    dt_lookup lookup;
 
     /* who and where */
     char id[DT_SIGNON_ID_LEN + 1];
@@ -334,7 +318,7 @@ struct dt_signon {
     size_t vpn_at;
     dt_evidence_set evidence;
     bool ocsp_waits; /* `ocsp_evidence` is good but for the answer to `ocsp` */
-    bool ocsp_from_cache, ocsp_hint;
+    bool ocsp_from_cache;
     dt_evidence ocsp_evidence;
     dt_ocsp_answer ocsp_answer;
     dt_guid lookup_id;
@@ -419,8 +403,8 @@ struct dt_signon {
 
     /* Room, not cleared at the start: half of all the bytes, and cold ones, on the way of every
      * sign-on. It holds nothing but what the fields above, or the step that was rendered, say. */
-    dt_http_request http;             /* the first of them: see start() in signon.c */
-    dt_ocsp_question ocsp;            /* means something while ocsp_waits, or ocsp_hint */
+    dt_http_request http;  /* the first of them: see start() in signon.c */
+    dt_ocsp_question ocsp; /* means something while ocsp_waits, or its answer is ageing */
     char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
     dt_compliance_address service;    /* means something while service_known */
     char value[DT_SIGNON_VALUE_MAX];

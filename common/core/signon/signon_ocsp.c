@@ -13,11 +13,12 @@ static dt_ocsp_limits limits(dt_signon const *s)
 
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev)
 {
-    s->ocsp_hint = false; /* the question is another one now */
+    s->ocsp_from_cache = false;
     s->ocsp_evidence = *ev;
     memset(&s->ocsp_answer, 0, sizeof(s->ocsp_answer));
     s->ocsp_waits = true;
     s->ocsp_why[0] = '\0';
+    s->lookup.ageing &= ~DT_QUESTION_BIT(DT_QUESTION_OCSP); /* of another certificate's answer */
 }
 
 static void why(dt_signon *s, char const *text)
@@ -67,18 +68,19 @@ static void with_answer(dt_signon *s, dt_ocsp_answer const *a, dt_evidence *ev)
     memset(ev->key_id, 0, sizeof(ev->key_id));
 }
 
-/* The evidence is complete, and the sign-on goes on. */
-static void conclude(dt_signon *s, dt_time now)
+/* The evidence is complete, and the sign-on goes on. A responder that was not asked, or not for its full time, by
+ * something of ours says nothing about itself: no certificate passes by that, whatever `revocation` says. */
+static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *failed, dt_time now)
 {
     dt_evidence ev = s->ocsp_evidence;
     dt_ocsp_answer const *a = &s->ocsp_answer;
 
-    if (s->refresh_only) {
-        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
-        return;
-    }
     s->ocsp_waits = false;
-    if (a->status == DT_OCSP_GOOD || a->status == DT_OCSP_REVOKED)
+    if (failed != NULL && failed->no_old)
+        s->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
+    if (failed != NULL && failed->kept_failure)
+        why(s, "the responder was away a moment ago");
+    if (e == DT_LOOKUP_FRESH && (a->status == DT_OCSP_GOOD || a->status == DT_OCSP_REVOKED))
         with_answer(s, a, &ev);
     else
         without_answer(s, &ev);
@@ -87,58 +89,57 @@ static void conclude(dt_signon *s, dt_time now)
         dt_signon_evidence_stage(s, now);
 }
 
-/* --- from the cache --------------------------------------------------------------------------- */
+/* --- the kept answer -------------------------------------------------------------------------- */
 
-static bool take_cached(dt_signon *s, dt_store_result const *r, dt_time now)
+static int key(dt_signon *s)
+{
+    dt_ocsp_store_key(&s->ocsp, s->store.key);
+    return DT_OK;
+}
+
+static int failure_key(dt_signon *s)
+{
+    return dt_ocsp_failure_key(&s->ocsp, s->store.key);
+}
+
+/* One that says nothing is used, too, for the short time that it is kept. */
+static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
 {
     dt_ocsp_answer a;
 
-    if (r->status != DT_STORE_OK || dt_ocsp_unpack(r->value, &a) < 0 ||
-        !dt_ocsp_is_usable(&a, limits(s), now))
-        return false;
+    if (dt_ocsp_unpack(kept, &a) < 0 || !dt_ocsp_is_usable(&a, limits(s), now))
+        return DT_TOO_OLD;
     s->ocsp_answer = a;
     s->ocsp_from_cache = true;
-    s->ocsp_hint = dt_ocsp_is_ageing(&a, limits(s), now);
     if (a.status == DT_OCSP_UNKNOWN)
         why(s, "the responder does not know the certificate");
     else if (a.status == DT_OCSP_NO_ANSWER)
         why(s, "the responder gave no usable answer a moment ago");
-    return true;
+    return DT_FRESH;
 }
 
-static void got_cached(dt_signon *s, dt_store_result const *r, dt_time now)
+static bool is_ageing(dt_signon const *s, dt_time now)
 {
-    s->ocsp_from_cache = false;
-    if (take_cached(s, r, now))
-        conclude(s, now);
-    else
-        dt_signon_set_phase(s, DT_PHASE_OCSP_AWAY_GET);
+    return dt_ocsp_is_ageing(&s->ocsp_answer, limits(s), now);
 }
 
-static void got_failure(dt_signon *s, dt_store_result const *r, dt_time now)
+/* That there is no answer now takes the place of none that still holds. */
+static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
-    if (r->status != DT_STORE_OK) {
-        dt_signon_set_phase(s, DT_PHASE_OCSP_HTTP);
-        return;
-    }
-    why(s, "the responder was away a moment ago");
-    conclude(s, now);
+    dt_ocsp_status status = s->ocsp_answer.status;
+
+    (void)now;
+    if (status != DT_OCSP_GOOD && status != DT_OCSP_REVOKED)
+        s->store.verb = DT_STORE_PUT_IF_ABSENT;
+    *expires = s->ocsp_answer.until;
+    return dt_ocsp_pack(&s->ocsp_answer, out);
 }
 
-/* An answer that could not be kept is still an answer. */
-static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    (void)r;
-    conclude(s, now);
-}
+/* --- the responder ---------------------------------------------------------------------------- */
 
-/* --- from the responder ----------------------------------------------------------------------- */
-
-/* True when asking once more is worth the time: not after it had all of its own. */
-static bool may_retry(dt_signon const *s, dt_http_response const *r, dt_time now)
+static int request(dt_signon *s)
 {
-    return s->retries < DT_SIGNON_RETRIES_MAX && now < s->deadline &&
-           r->failure != DT_HTTP_TIMEOUT && r->status == 0;
+    return dt_ocsp_request(s->site.config, &s->ocsp, &s->http);
 }
 
 /* The sign-on's own time ran out. */
@@ -148,63 +149,57 @@ static bool was_cut_short(dt_signon const *s, dt_http_response const *r)
            s->http.timeout < s->site.config->device_trust.ocsp_timeout;
 }
 
-/* It was not asked, or not for its full time, by something of ours: that tells nothing about the
- * responder, and no certificate passes by it, whatever `revocation` says. */
-static void not_asked(dt_signon *s, dt_time now)
+/* Asking once more is not worth the time after it had all of its own. */
+static void responder_away(dt_signon const *s, dt_http_response const *r, dt_lookup_reply *out)
 {
-    s->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
-    conclude(s, now);
+    out->again = r->failure != DT_HTTP_TIMEOUT && r->status == 0;
+    out->no_old = was_cut_short(s, r);
+    out->keep_failure = !out->no_old;
 }
 
-static void away(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    if (may_retry(s, r, now))
-        dt_signon_retry(s, DT_PHASE_OCSP_HTTP, now);
-    else if (was_cut_short(s, r))
-        not_asked(s, now);
-    else
-        dt_signon_set_phase(s, DT_PHASE_OCSP_AWAY_PUT);
-}
-
-static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)
 {
     dt_error e = {0};
     dt_ocsp_answer answer;
+    dt_ocsp_reply came =
+        dt_ocsp_read(s->site.config, s->site.anchors, &s->ocsp, r, now, &answer, &e);
 
-    switch (dt_ocsp_read(s->site.config, s->site.anchors, &s->ocsp, r, now, &answer, &e)) {
+    out->kind = DT_REPLY_ANSWER;
+    if (came != DT_OCSP_REPLY_ANSWER)
+        why(s, e.text);
+    switch (came) {
     case DT_OCSP_REPLY_ANSWER:
         s->ocsp_answer = answer;
         if (answer.status == DT_OCSP_UNKNOWN)
             why(s, "the responder does not know the certificate");
-        dt_signon_set_phase(s, DT_PHASE_OCSP_PUT);
-        return;
+        break;
     case DT_OCSP_REPLY_AWAY:
-        why(s, e.text);
-        away(s, r, now);
-        return;
+        out->kind = DT_REPLY_FAILED;
+        responder_away(s, r, out);
+        break;
     case DT_OCSP_REPLY_LOCAL:
-        why(s, e.text);
-        not_asked(s, now);
-        return;
+        out->kind = DT_REPLY_FAILED;
+        out->no_old = true;
+        break;
     case DT_OCSP_REPLY_UNUSABLE:
+        s->ocsp_answer = (dt_ocsp_answer){.fetched = now};
+        dt_ocsp_keep(&s->ocsp_answer, limits(s));
         break;
     }
-    why(s, e.text);
-    s->ocsp_answer = (dt_ocsp_answer){.fetched = now};
-    dt_ocsp_keep(&s->ocsp_answer, limits(s));
-    dt_signon_set_phase(s, DT_PHASE_OCSP_PUT);
 }
 
 /* --- a machine that only asks ----------------------------------------------------------------- */
 
 dt_ocsp_question const *dt_signon_ocsp_question(dt_signon const *s)
 {
-    return s->ocsp_waits && s->phase == DT_PHASE_OCSP_HTTP ? &s->ocsp : NULL;
+    bool asks = s->phase == DT_PHASE_LOOKUP_HTTP && s->lookup.question == DT_QUESTION_OCSP;
+
+    return s->ocsp_waits && asks ? &s->ocsp : NULL;
 }
 
 dt_ocsp_question const *dt_signon_ocsp_hint(dt_signon const *s)
 {
-    return s->ocsp_hint && s->ocsp.open ? &s->ocsp : NULL;
+    return dt_lookup_is_ageing(s, DT_QUESTION_OCSP) && s->ocsp.open ? &s->ocsp : NULL;
 }
 
 void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q, dt_time now)
@@ -214,102 +209,29 @@ void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question co
     dt_signon_start_refresh(s, site, site->config->device_trust.ocsp_timeout * 2, now);
     s->ocsp = *q;
     dt_signon_ocsp_wait(s, &none);
-    dt_signon_set_phase(s, DT_PHASE_OCSP_HTTP);
+    dt_lookup_refresh(s, DT_QUESTION_OCSP, now);
 }
 
-/* --- the phases ------------------------------------------------------------------------------- */
+/* --- the question ----------------------------------------------------------------------------- */
 
-static int render_get(dt_signon *s, dt_buf *value, dt_time now)
+static bool has_fields(dt_signon const *s, dt_lookup_step step)
 {
-    (void)value;
-    (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    dt_ocsp_store_key(&s->ocsp, s->store.key);
-    return DT_OK;
-}
-
-static int render_away_get(dt_signon *s, dt_buf *value, dt_time now)
-{
-    (void)value;
-    (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    return dt_ocsp_away_key(&s->ocsp, s->store.key);
-}
-
-static int render_request(dt_signon *s, dt_buf *value, dt_time now)
-{
-    (void)value;
-    (void)now;
-    return dt_ocsp_request(s->site.config, &s->ocsp, &s->http);
-}
-
-/* That there is no answer now takes the place of none that still holds. */
-static dt_store_verb put_verb(dt_signon const *s)
-{
-    dt_ocsp_status status = s->ocsp_answer.status;
-
-    return status == DT_OCSP_GOOD || status == DT_OCSP_REVOKED ? DT_STORE_PUT
-                                                               : DT_STORE_PUT_IF_ABSENT;
-}
-
-static int render_put(dt_signon *s, dt_buf *value, dt_time now)
-{
-    int rc = dt_ocsp_pack(&s->ocsp_answer, value);
-
-    (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, put_verb(s));
-    dt_ocsp_store_key(&s->ocsp, s->store.key);
-    return rc < 0 ? rc : dt_signon_store_value(s, value, s->ocsp_answer.until);
-}
-
-static int render_away_put(dt_signon *s, dt_buf *value, dt_time now)
-{
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-    dt_buf_puts(value, "away");
-    return dt_ocsp_away_key(&s->ocsp, s->store.key) < 0
-               ? DT_E_CRYPTO
-               : dt_signon_store_value(s, value, now + DT_OCSP_FAILURE_KEPT);
-}
-
-static bool has_question(dt_signon const *s)
-{
+    (void)step;
     return s->ocsp_waits && s->ocsp.open;
 }
 
-dt_phase_row const dt_row_ocsp_get = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_OCSP,
-    .render = render_get,
-    .store_done = got_cached,
-    .has_fields = has_question,
-};
-dt_phase_row const dt_row_ocsp_away_get = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_OCSP,
-    .render = render_away_get,
-    .store_done = got_failure,
-    .has_fields = has_question,
-};
-dt_phase_row const dt_row_ocsp_http = {
-    .kind = DT_PHASE_IS_HTTP,
-    .part = DT_PART_OCSP,
+dt_question_row const dt_question_ocsp = {
+    .service = "OCSP",
+    .part = DT_PART_EVIDENCE,
     .called = DT_CALLED_OCSP,
-    .retried = true,
-    .render = render_request,
-    .http_done = http_done,
-    .has_fields = has_question,
-};
-dt_phase_row const dt_row_ocsp_put = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_OCSP,
-    .render = render_put,
-    .store_done = put_done,
-    .has_fields = has_question,
-};
-dt_phase_row const dt_row_ocsp_away_put = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_OCSP,
-    .render = render_away_put,
-    .store_done = put_done,
-    .has_fields = has_question,
+    .key = key,
+    .unpack = unpack,
+    .is_ageing = is_ageing,
+    .failure_key = failure_key,
+    .failure_kept = DT_OCSP_FAILURE_KEPT,
+    .request = request,
+    .read = read_reply,
+    .pack = pack,
+    .answered = answered,
+    .has_fields = has_fields,
 };

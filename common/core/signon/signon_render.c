@@ -63,7 +63,7 @@ static char const *whose(dt_signon const *s)
         return s->who.login;
     if (s->who.local[0] != '\0')
         return s->who.local;
-    return s->phase == DT_PHASE_OCSP_HTTP ? s->ocsp.key : s->lookup_id.text;
+    return s->lookup.question == DT_QUESTION_OCSP ? s->ocsp.key : s->lookup_id.text;
 }
 
 /* Nobody waits for an answer longer than for the person. */

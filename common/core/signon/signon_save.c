@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 15
+#define SAVED_VERSION 16
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -254,7 +254,7 @@ static void ocsp_answer(codec *c, dt_ocsp_answer *a)
     TIME(a->until);
 }
 
-/* A certificate whose OCSP answer is waited for. The hint is for the driver of this very run. */
+/* A certificate whose OCSP answer is waited for. */
 static void ocsp(codec *c, dt_signon *s)
 {
     dt_ocsp_question *q = &s->ocsp;
@@ -459,6 +459,19 @@ static void okta(codec *c, dt_signon *s)
     raw(c, s->expected, s->expected_len);
 }
 
+static void lookup(codec *c, dt_lookup *l)
+{
+    unsigned const any = DT_QUESTION_BIT(DT_QUESTION_COUNT) - 1;
+
+    NUMBER(l->question, DT_QUESTION_NONE, DT_QUESTION_COUNT - 1);
+    NUMBER(l->outer, DT_QUESTION_NONE, DT_QUESTION_COUNT - 1);
+    NUMBER(l->asked, 0, any);
+    NUMBER(l->stale, 0, any);
+    NUMBER(l->ageing, 0, any);
+    NUMBER(l->part, 0, DT_LOOKUP_PARTS_MAX - 1);
+    NUMBER(l->pages, 0, DT_LOOKUP_PAGES_MAX);
+}
+
 static void walk(codec *c, dt_signon *s)
 {
     uint32_t magic = SAVED_MAGIC, version = SAVED_VERSION;
@@ -475,6 +488,7 @@ static void walk(codec *c, dt_signon *s)
     TIME(s->deadline);
     NUMBER(s->wait_limit, 0, DT_SIGNON_WAIT_MAX);
     TIME(s->until);
+    lookup(c, &s->lookup);
     decided_by(c, s);
     who_and_where(c, s);
     what_is_known(c, s);
@@ -532,7 +546,7 @@ static bool evidence_holds_together(dt_signon const *s)
         if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
             return false;
     }
-    if (s->ocsp_waits && (dt_phase_row_of(dt_signon_phase(s))->part != DT_PART_OCSP ||
+    if (s->ocsp_waits && (s->lookup.question != DT_QUESTION_OCSP ||
                           (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
         return false;
     return entra_holds_together(s);
@@ -566,7 +580,7 @@ static bool user_holds_together(dt_signon const *s)
 /* May the machine be in this part, with its decision? */
 static bool part_holds_together(dt_signon const *s, dt_phase_part part)
 {
-    if (part == DT_PART_EVIDENCE || part == DT_PART_OCSP)
+    if (part == DT_PART_EVIDENCE)
         return true;
     if (s->refresh_only || (s->device_wants_user && part != DT_PART_USER))
         return false;
@@ -583,8 +597,8 @@ static bool part_holds_together(dt_signon const *s, dt_phase_part part)
     case DT_PART_END:
         return mfa_holds_together(s);
     case DT_PART_NONE:
+    case DT_PART_LOOKUP:
     case DT_PART_EVIDENCE:
-    case DT_PART_OCSP:
         break;
     }
     return false;
@@ -607,8 +621,9 @@ static bool phase_holds_together(dt_signon const *s)
     if (retry ? !row->retried : s->retry_phase != DT_PHASE_DONE)
         return false;
     if (row->kind == DT_PHASE_IS_DONE)
-        return true;
-    return s->finishing == (row->part == DT_PART_END) && part_holds_together(s, row->part) &&
+        return dt_lookup_holds_together(s);
+    return s->finishing == (row->part == DT_PART_END) &&
+           part_holds_together(s, dt_signon_part(s)) && dt_lookup_holds_together(s) &&
            (row->has_fields == NULL || row->has_fields(s));
 }
 
