@@ -8,8 +8,17 @@
 set -uo pipefail
 
 results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
+pki=
+trap 'rm -rf "$results" ${pki:+"$pki"}' EXIT
 export results
+
+# All programs share one test PKI, whose keys take seconds to make. See tests/unit/pki.c.
+if [ $# -gt 1 ] && [ -z "${DEVTRUST_PKI:-}" ]; then
+    pki=$(mktemp -d "${DEVTRUST_BUILD:-/tmp}/pki-XXXXXX")
+    export DEVTRUST_PKI=$pki
+    PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "${DEVTRUST_ROOT:-.}/tests/pki/pki.py" --out "$pki" \
+        > /dev/null || exit
+fi
 
 # What is said of one program goes to a file of its own: lines of two must not mix.
 one() {

@@ -60,8 +60,11 @@ $(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_ARCHIVES)
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(UNIT_LIBS_$*) $(CMOCKA_LIBS) $(PKG_LIBS) -lpam
 
+# The longest first, so that none of them runs alone in the end.
+UNIT_LONG := $(filter $(UNIT_TESTS),$(addprefix $(BUILD)/tests/unit/,test_driver test_waiting_room \
+	test_store test_reload test_http test_remembered test_host_device))
 unit: $(UNIT_TESTS) ## run the unit tests
-	@$(UNIT_ENV) AGAIN='$(AGAIN)' scripts/unit.sh $(UNIT_TESTS)
+	@$(UNIT_ENV) AGAIN='$(AGAIN)' scripts/unit.sh $(UNIT_LONG) $(filter-out $(UNIT_LONG),$(UNIT_TESTS))
 
 # --- real servers -------------------------------------------------------------------------------
 # Most of their time they wait for servers and people: several files at once, two for each

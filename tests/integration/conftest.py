@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 from typing import Any
 
 import pytest
@@ -14,8 +17,15 @@ from tests.pki import pki
 
 @pytest.fixture(scope="session")
 def pki_index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The index of a freshly made test PKI."""
-    return pki.generate(tmp_path_factory.mktemp("pki"))
+    """The index of a freshly made test PKI, which all processes of a run share."""
+    place = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        place = place.parent
+    with open(place / "pki.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "pki" / "index.json").exists():
+            return pki.generate(place / "pki")
+    return json.loads((place / "pki" / "index.json").read_text(encoding="utf-8"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,7 +11,8 @@
 
 #define ODD_PORTS_MAX 16
 #define ODD_WATCHES_MAX 256
-#define ODD_PATIENCE 60000 /* milliseconds that a condition may take to come true */
+#define ODD_PATIENCE 120000 /* milliseconds that a condition may take to come true */
+#define ODD_SOON 30000      /* and one that must not wait for a time-out */
 
 typedef struct odd_https {
     pid_t pid;

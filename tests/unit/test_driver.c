@@ -32,7 +32,7 @@
 #define MANY 1000
 #define THREADS 4
 #define THREAD_RUNS 300
-#define WAIT_LIMIT DT_SECONDS(50)
+#define WAIT_LIMIT DT_SECONDS(110)
 #define UNTIL(condition)                                                                           \
     do {                                                                                           \
         int64_t until_start = odd_mono();                                                          \
@@ -923,7 +923,7 @@ static void test_blocking_limit(void **state)
     int64_t start = odd_mono();
     assert_int_equal(dt_driver_run_blocking(driver, m, "radius", 1500, &o), 0);
     assert_true(odd_mono() - start >= 1500);
-    assert_true(odd_mono() - start < WAIT_LIMIT);
+    assert_true(odd_mono() - start < ODD_SOON);
     assert_int_equal(o.result, DT_DENY);
     assert_int_equal(o.cause, DT_CAUSE_MFA_TIMEOUT);
     free(m); /* the run goes on by itself, and cancels the push if there was one */
@@ -1030,7 +1030,7 @@ static void stop_with(int pushes, int stalled)
         submit(&t, "ann", i);
     int64_t start = odd_mono();
     dt_driver_close(driver);
-    assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    assert_true(odd_mono() - start < ODD_SOON);
     assert_int_equal(t.done, pushes + stalled);
     assert_int_equal(t.allowed, 0);
     assert_int_equal(t.causes[DT_CAUSE_BUSY], pushes + stalled);
@@ -1060,7 +1060,7 @@ static void test_stop_with_a_dead_okta(void **state)
     control("set/okta_delay/1000");
     int64_t start = odd_mono();
     dt_driver_free(&driver);
-    assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    assert_true(odd_mono() - start < ODD_SOON);
     assert_int_equal(t.done, 1);
     assert_int_equal(t.last.result, DT_DENY);
     assert_int_equal(sign_on_events(), 1);

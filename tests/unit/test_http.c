@@ -353,7 +353,7 @@ static void test_timeouts(void **state)
         get("good", paths[i], server.anchors, 300, &reply);
         assert_fails(&reply, DT_HTTP_TIMEOUT);
         assert_true(odd_mono() - start >= 290);
-        assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+        assert_true(odd_mono() - start < ODD_SOON);
     }
 }
 
@@ -683,15 +683,25 @@ static void test_many_at_once(void **state)
     free(replies);
 }
 
-/* As many calls as a service may have at once, none of which is answered. */
+/* As many calls as a service may have at once, none of which is answered. Each has its connection before the
+ * next one starts: a busy machine does not shake 32 hands within DT_HTTP_CONNECT_TIMEOUT_MS. */
 static void stall_all(odd_reply *replies, dt_http_call **calls, dt_time timeout)
 {
     dt_http_request r = odd_request(&server, "good", "/stall");
+    odd_loop aside;
     r.timeout = timeout;
-    for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++)
+    odd_loop_open(&aside);
+    int stalled = odd_control(&aside, &server, "/control/count/GET-stall");
+    for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++) {
         assert_int_equal(
             dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &calls[i]),
             0);
+        while (odd_control(&aside, &server, "/control/count/GET-stall") <= stalled + i) {
+            assert_false(replies[i].done);
+            odd_loop_once(&loop, 10);
+        }
+    }
+    odd_loop_close(&aside);
 }
 
 static void start_ok(dt_http_service service, dt_time timeout, odd_reply *reply)
@@ -709,9 +719,9 @@ static void test_queue(void **state)
     (void)state;
     odd_reply stalled[DT_HTTP_CONNECTIONS_PER_HOST_MAX] = {{0}}, queued[5] = {{0}};
     dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX];
-    stall_all(stalled, calls, DT_SECONDS(3));
+    stall_all(stalled, calls, DT_SECONDS(5));
     for (int i = 0; i < 5; i++)
-        start_ok(DT_HTTP_OKTA, DT_SECONDS(3), &queued[i]);
+        start_ok(DT_HTTP_OKTA, DT_SECONDS(5), &queued[i]);
     for (int i = 0; i < 5; i++) {
         odd_loop_wait(&loop, &queued[i]);
         assert_int_equal(queued[i].r.status, 200);
@@ -966,7 +976,7 @@ static void test_dead_dns(void **state)
         assert_int_equal(replies[i].r.failure, DT_HTTP_TIMEOUT);
     }
     odd_loop_close(&loop);
-    assert_true(odd_mono() - start < ODD_PATIENCE / 2);
+    assert_true(odd_mono() - start < ODD_SOON);
     assert_true(dns_waiting > 0);
     pthread_mutex_lock(&dns_lock);
     dns_is_dead = false;
