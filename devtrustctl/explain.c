@@ -487,7 +487,7 @@ static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machi
 {
     explaining *x = ctx;
 
-    memcpy(x->machine, machine, dt_signon_size());
+    dt_signon_copy(x->machine, machine);
     x->outcome = *outcome;
     x->done = true;
     dt_driver_stop(x->driver);
@@ -582,7 +582,7 @@ static void forget(explaining *x)
     dt_buf_free(&x->certificate);
     dt_buf_free(&x->ssh_line);
     dt_buf_free(&x->group_text);
-    free(x->machine);
+    dt_driver_machine_free(&x->machine);
     free(x);
 }
 
@@ -595,7 +595,7 @@ static explaining *explaining_new(void)
     dt_buf_init(&x->certificate, DT_CERTIFICATE_MAX);
     dt_buf_init(&x->ssh_line, SSH_KEY_FILE_MAX);
     dt_buf_init(&x->group_text, DT_EXPLAIN_GROUPS_TEXT_MAX);
-    x->machine = calloc(1, dt_signon_size());
+    x->machine = dt_driver_machine_new();
     return x;
 }
 

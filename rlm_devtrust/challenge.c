@@ -361,12 +361,11 @@ static void end_kept(dt_driver *d, dt_site const *site, dt_challenge_open const 
 void dt_challenge_end(dt_driver *d, dt_challenge_open const *open)
 {
     dt_site site;
-    dt_signon *machine = malloc(dt_signon_size());
+    dt_signon *machine = dt_driver_machine_new();
     if (machine == NULL)
         return;
     dt_driver_hold(d, open->application, &site);
     end_kept(d, &site, open, machine);
     dt_driver_leave(&site);
-    explicit_bzero(machine, dt_signon_size());
-    free(machine);
+    dt_driver_machine_free(&machine);
 }

@@ -47,7 +47,7 @@ DT_MUST_USE int dt_challenge_keep_open(dt_driver *d, dt_signon const *machine, d
  * it was answered, here or by a server with the same store. On the loop's thread. */
 void dt_challenge_end(dt_driver *d, dt_challenge_open const *open);
 
-/* Takes the machine that `state` names into `machine` (dt_signon_size() bytes), and appends what went along
+/* Takes the machine that `state` names into `machine`, which has its scratch, and appends what went along
  * with it to `luggage`: once, so that a second use finds nothing. `site` is held by the caller and is the
  * application's; `who` must be whom it was made for. DT_E_CRYPTO (foreign, changed, for
  * another), DT_E_EXPIRED, DT_E_NOT_FOUND (used before, or gone), DT_E_UNAVAILABLE (store),

@@ -141,7 +141,7 @@ static void look_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
         dt_signon_begin(machine, in->site, &r, dt_host_now());
         park(inst, request, machine);
     }
-    explicit_bzero(machine, dt_signon_size());
+    dt_signon_wipe(machine);
 }
 
 rlm_rcode_t dt_rlm_early_look_up(rlm_devtrust_t const *inst, REQUEST *request)

@@ -475,7 +475,7 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
         code = block(inst, request, machine, limit, id);
     else
         code = park(inst, request, machine, id);
-    explicit_bzero(machine, dt_signon_size()); /* a passcode may be in it */
+    dt_signon_wipe(machine); /* a passcode may be in it */
     return code;
 }
 
@@ -485,9 +485,15 @@ static pthread_once_t storage_once = PTHREAD_ONCE_INIT;
 static pthread_key_t storage_key;
 static bool storage_ready;
 
+static void storage_free(void *machine)
+{
+    dt_signon *s = machine;
+    dt_driver_machine_free(&s);
+}
+
 static void storage_init(void)
 {
-    storage_ready = pthread_key_create(&storage_key, free) == 0;
+    storage_ready = pthread_key_create(&storage_key, storage_free) == 0;
 }
 
 dt_signon *dt_rlm_machine(void)
@@ -497,9 +503,9 @@ dt_signon *dt_rlm_machine(void)
     dt_signon *s = pthread_getspecific(storage_key);
     if (s != NULL)
         return s;
-    s = malloc(dt_signon_size());
+    s = dt_driver_machine_new();
     if (s != NULL && pthread_setspecific(storage_key, s) != 0) {
-        free(s);
+        dt_driver_machine_free(&s);
         return NULL;
     }
     return s;
@@ -600,7 +606,7 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
         give_answer(request, in, answer, machine);
         cause = DT_CAUSE_BUSY;
         code = park_answer(inst, request, machine, &parked, id);
-        explicit_bzero(machine, dt_signon_size()); /* a passcode may be in it */
+        dt_signon_wipe(machine); /* a passcode may be in it */
     }
     if (parked != NULL) {
         dt_outcome_set(&refused, DT_DENY, cause);

@@ -80,6 +80,12 @@ struct event_base *dt_driver_base(dt_driver *d);
 /* Runs `fn` on the loop's thread soon. Thread safe. DT_E_LIMIT when the queue is full. */
 DT_MUST_USE int dt_driver_post(dt_driver *d, void (*fn)(void *ctx), void *ctx);
 
+/* Storage for a machine with its scratch attached, to begin or load one in; NULL without memory. Thread
+ * safe. */
+dt_signon *dt_driver_machine_new(void);
+/* Wipes, frees and nulls; nothing for NULL. */
+void dt_driver_machine_free(dt_signon **machine);
+
 /* Performs steps on the calling thread as long as none must wait: store operations and signatures.
  * Returns true when the machine is done (its audit event has been queued, unless it only looked up), false when it now wants
  * HTTP, a prompt or a wait: then hand it to dt_driver_submit, or save it. Thread safe for different

@@ -8,17 +8,38 @@
 
 #include "edge/host.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- life ------------------------------------------------------------------------------------- */
+
+dt_signon *dt_driver_machine_new(void)
+{
+    size_t const align = _Alignof(max_align_t),
+                 size = (dt_signon_size() + align - 1) / align * align;
+    char *block = calloc(1, size + dt_signon_scratch_size());
+    if (block == NULL)
+        return NULL;
+    dt_signon *machine = (dt_signon *)(void *)block;
+    dt_signon_attach(machine, (dt_signon_scratch *)(void *)(block + size));
+    return machine;
+}
+
+void dt_driver_machine_free(dt_signon **machine)
+{
+    if (*machine != NULL)
+        dt_signon_wipe(*machine);
+    free(*machine);
+    *machine = NULL;
+}
 
 dt_run *dt_run_new(dt_driver *d, dt_live *live)
 {
     dt_run *run = calloc(1, sizeof(*run));
     if (run == NULL)
         return NULL;
-    run->machine = calloc(1, dt_signon_size());
+    run->machine = dt_driver_machine_new();
     if (run->machine == NULL) {
         free(run);
         return NULL;
@@ -100,8 +121,7 @@ void dt_run_free(dt_run *run)
         event_free(run->timer);
     if (run->is_refresh)
         dt_refresh_ended(d, run->refresh_slot);
-    explicit_bzero(run->machine, dt_signon_size());
-    free(run->machine);
+    dt_driver_machine_free(&run->machine);
     dt_live_leave(run->live);
     free(run);
     atomic_fetch_sub(&d->runs_now, 1);
@@ -592,7 +612,7 @@ int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door
     dt_run *run = dt_run_new(d, dt_live_of(d, machine));
     if (run == NULL)
         return DT_E_NOMEM;
-    memcpy(run->machine, machine, dt_signon_size());
+    dt_signon_copy(run->machine, machine);
     run->door = *door;
     run->ctx = ctx;
     if (run_out != NULL)

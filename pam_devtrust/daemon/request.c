@@ -446,7 +446,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     dt_signon *machine = NULL;
 
     if (dt_host_random_id(id) == DT_OK && dt_host_random(r.random, sizeof(r.random)) == DT_OK)
-        machine = calloc(1, dt_signon_size());
+        machine = dt_driver_machine_new();
     if (machine == NULL) {
         refuse_internal(c, m, "no memory or no random numbers");
         return;
@@ -463,7 +463,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
 
     if (p.account[0] == '\0' || p.asked[0] == '\0') {
         dt_driver_leave(&site);
-        free(machine);
+        dt_driver_machine_free(&machine);
         refuse_nobody(c, m, &p);
         return;
     }
@@ -479,8 +479,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     dt_signon_begin(machine, &site, &r, dt_host_now());
     run(c, m, machine);
     dt_driver_leave(&site);
-    explicit_bzero(machine, dt_signon_size());
-    free(machine);
+    dt_driver_machine_free(&machine);
 }
 
 /* --- the name service -------------------------------------------------------------------------------------- */

@@ -224,6 +224,21 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site
     abort(); /* it must come to its end */
 }
 
+static dt_signon *machine_new(void)
+{
+    dt_signon *s = calloc(1, dt_signon_size());
+
+    if (s != NULL)
+        dt_signon_attach(s, calloc(1, dt_signon_scratch_size()));
+    return s;
+}
+
+static void machine_free(dt_signon *s)
+{
+    free(s->scratch);
+    free(s);
+}
+
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 {
     input in = {.p = data, .len = size};
@@ -234,12 +249,10 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
                     .client_ip = "192.0.2.1",
                     .wait_limit = DT_SECONDS(55),
                     .group_knowledge = DT_GROUPS_KNOWN};
-    dt_signon *s = calloc(2, dt_signon_size());
-    dt_signon *other;
+    dt_signon *s = machine_new(), *other = machine_new();
 
-    if (!s)
-        return 0;
-    other = (dt_signon *)((char *)s + dt_signon_size());
+    if (s == NULL || other == NULL)
+        abort();
     r.conversation = (dt_conversation)(take(&in) % 3);
     r.push_prompt = take(&in) & 1;
     r.passcode = take(&in) & 1 ? "654321" : "";
@@ -251,6 +264,7 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 
         dt_signon_next(s, 1700000000000, &step);
     }
-    free(s);
+    machine_free(s);
+    machine_free(other);
     return 0;
 }

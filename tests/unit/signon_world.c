@@ -257,8 +257,39 @@ void world_open(world *w, char const *policy, char const *const *extra)
     dt_json_free(&root);
     make_pki(w);
     w->site = (dt_site){.config = w->config, .anchors = w->anchors, .policy = w->policy};
-    w->machine = calloc(1, dt_signon_size());
-    assert_non_null(w->machine);
+    w->machine = world_machine_new();
+}
+
+static size_t scratch_at(void)
+{
+    size_t const align = _Alignof(max_align_t);
+
+    return (dt_signon_size() + align - 1) / align * align;
+}
+
+static dt_signon_scratch *scratch_of(dt_signon *m)
+{
+    return (dt_signon_scratch *)(void *)((char *)m + scratch_at());
+}
+
+dt_signon *world_machine_new(void)
+{
+    dt_signon *m = calloc(1, scratch_at() + dt_signon_scratch_size());
+
+    assert_non_null(m);
+    dt_signon_attach(m, scratch_of(m));
+    return m;
+}
+
+void world_machine_spoil(dt_signon *m)
+{
+    memset(m, 0xaa, scratch_at() + dt_signon_scratch_size());
+    dt_signon_attach(m, scratch_of(m));
+}
+
+bool world_machine_holds(dt_signon const *m, char const *text)
+{
+    return memmem(m, scratch_at() + dt_signon_scratch_size(), text, strlen(text)) != NULL;
 }
 
 void world_close(world *w)
@@ -471,7 +502,7 @@ void world_save_and_load(world *w)
 
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w->machine, &b), 0);
-    memset(w->machine, 0xaa, dt_signon_size());
+    world_machine_spoil(w->machine);
     assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
     dt_buf_free(&b);
 }

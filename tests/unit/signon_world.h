@@ -82,6 +82,12 @@ bool world_is_saving(void);
      cmocka_run_group_tests_name(name ", saved and loaded at each step", tests, world_run_saving,  \
                                  world_run_plain))
 
+/* A zeroed machine with its scratch, for free(). */
+dt_signon *world_machine_new(void);
+/* Fills both with what no machine has, as storage is that was used for something else. */
+void world_machine_spoil(dt_signon *m);
+/* Whether the text is anywhere in them. */
+bool world_machine_holds(dt_signon const *m, char const *text);
 /* A world with a policy text; `extra` are "section key value" triples ended by NULL. */
 void world_open(world *w, char const *policy, char const *const *extra);
 void world_close(world *w);

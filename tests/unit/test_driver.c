@@ -154,7 +154,7 @@ static int locked(told *t, int const *n)
 static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
 {
     told *t = ctx;
-    assert_true(dt_signon_size() > 0 && machine != NULL);
+    assert_non_null(machine);
     pthread_mutex_lock(&t->lock);
     t->done++;
     t->allowed += o->result == DT_ALLOW;
@@ -184,7 +184,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
     pthread_mutex_lock(&t->lock);
     t->suspended++;
     t->prompt = *prompt;
-    memcpy(t->saved, machine, dt_signon_size());
+    dt_signon_copy(t->saved, machine);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -201,7 +201,7 @@ static char const *device_of(int number)
 /* A machine for a user; with a device number of 0 or more the VPN client names a device. */
 static dt_signon *machine_of(char const *user, int device, dt_conversation c, bool explain)
 {
-    dt_signon *m = calloc(1, dt_signon_size());
+    dt_signon *m = dt_driver_machine_new();
     dt_site site = dt_site_for(dt_driver_site(driver), "vpn");
     char id[DT_SIGNON_ID_LEN + 1];
     assert_int_equal(dt_host_random_id(id), 0);
@@ -231,7 +231,7 @@ static int submit_as(told *t, char const *user, int device, dt_conversation c, b
 {
     dt_signon *m = machine_of(user, device, c, explain);
     int rc = dt_driver_submit(driver, m, &door, t, run);
-    free(m);
+    dt_driver_machine_free(&m);
     return rc;
 }
 
@@ -355,7 +355,7 @@ static void test_trusted(void **state)
         assert_true(dt_driver_run_inline(driver, m, "radius"));
         assert_int_equal(dt_signon_outcome(m)->result, DT_ALLOW);
         assert_int_equal(dt_signon_outcome(m)->graph_calls, 0);
-        free(m);
+        dt_driver_machine_free(&m);
     }
     assert_int_equal(control("count/device"), 1);
     dt_driver_free(&driver);
@@ -373,7 +373,7 @@ static void test_inline_stops_where_it_must_wait(void **state)
     assert_false(dt_driver_run_inline(driver, m, "radius"));
     assert_int_equal(control("count/device"), 0);
     assert_int_equal(dt_driver_submit(driver, m, &door, &t, NULL), 0);
-    free(m); /* it was copied */
+    dt_driver_machine_free(&m); /* it was copied */
     wait_done(&t, 1);
     assert_int_equal(t.allowed, 1);
 }
@@ -801,7 +801,7 @@ static void test_detach_from_within(void **state)
     dt_door const leaver = {.name = "radius", .prompt = on_prompt_leave, .done = on_done};
     dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_LIVE, false);
     assert_int_equal(dt_driver_submit(driver, m, &leaver, &t, NULL), 0);
-    free(m);
+    dt_driver_machine_free(&m);
     UNTIL(sign_on_events() == 1);
     assert_int_equal(locked(&t, &t.prompts), 1);
     assert_int_equal(locked(&t, &t.done), 0);
@@ -828,7 +828,7 @@ static void test_done_starts_and_ends_others(void **state)
     dt_door const again = {.name = "radius", .done = on_done_again};
     dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
     assert_int_equal(dt_driver_submit(driver, m, &again, &t, NULL), 0);
-    free(m);
+    dt_driver_machine_free(&m);
     wait_done(&third, 1);
     assert_int_equal(third.last.cause, DT_CAUSE_CLIENT_GONE);
     UNTIL(control("count/verify") == 2);
@@ -864,7 +864,7 @@ static void test_suspend(void **state)
 {
     (void)state;
     told t = TOLD_INIT;
-    t.saved = calloc(1, dt_signon_size());
+    t.saved = dt_driver_machine_new();
     control("set/number/42");
     assert_int_equal(submit_as(&t, "ann", -1, DT_CONVERSATION_CHALLENGE, false, NULL), 0);
     UNTIL(locked(&t, &t.suspended) == 1);
@@ -883,7 +883,7 @@ static void test_suspend(void **state)
     wait_done(&t, 1);
     assert_int_equal(t.last.cause, DT_CAUSE_MFA_SUCCESS);
     assert_int_equal(control("count/verify"), 1);
-    free(t.saved);
+    dt_driver_machine_free(&t.saved);
     UNTIL(sign_on_events() == 1);
 }
 
@@ -895,7 +895,7 @@ static void test_suspend_without_a_taker(void **state)
     dt_door const no_suspend = {.name = "radius", .done = on_done};
     dt_signon *m = machine_of("ann", -1, DT_CONVERSATION_CHALLENGE, false);
     assert_int_equal(dt_driver_submit(driver, m, &no_suspend, &t, NULL), 0);
-    free(m);
+    dt_driver_machine_free(&m);
     wait_done(&t, 1);
     assert_int_equal(t.last.result, DT_DENY);
 }
@@ -911,7 +911,7 @@ static void test_blocking(void **state)
     assert_int_equal(o.result, DT_ALLOW);
     assert_true(dt_signon_is_done(m));
     assert_int_equal(dt_signon_outcome(m)->verdict.trust, DT_TRUST_TRUSTED);
-    free(m);
+    dt_driver_machine_free(&m);
 }
 
 static void test_blocking_limit(void **state)
@@ -926,7 +926,8 @@ static void test_blocking_limit(void **state)
     assert_true(odd_mono() - start < ODD_SOON);
     assert_int_equal(o.result, DT_DENY);
     assert_int_equal(o.cause, DT_CAUSE_MFA_TIMEOUT);
-    free(m); /* the run goes on by itself, and cancels the push if there was one */
+    dt_driver_machine_free(
+        &m); /* the run goes on by itself, and cancels the push if there was one */
     dt_driver_stats stats;
     UNTIL((dt_driver_stats_get(driver, &stats), stats.runs_under_way == 0));
     assert_int_equal(control("count/cancel"), control("count/verify"));
@@ -938,7 +939,7 @@ static void on_blocking_from_loop(void *ctx)
     dt_signon *m = machine_of("ann", 3, DT_CONVERSATION_NONE, false);
     *(atomic_int *)ctx = dt_driver_run_blocking(driver, m, "radius", 1000, &o);
     assert_int_equal(o.result, DT_DENY);
-    free(m);
+    dt_driver_machine_free(&m);
 }
 
 static void test_blocking_from_the_loop(void **state)
@@ -964,7 +965,7 @@ static void *block(void *ctx)
     assert_int_equal(dt_driver_run_blocking(driver, m, "radius", WAIT_LIMIT, &o), 0);
     assert_int_equal(o.result, DT_DENY);
     b->cause = o.cause;
-    free(m);
+    dt_driver_machine_free(&m);
     return NULL;
 }
 
@@ -1008,7 +1009,7 @@ static void test_refresh(void **state)
     /* Its answer is there: no thread has to wait. */
     dt_signon *m = machine_of("ann", 5, DT_CONVERSATION_NONE, false);
     assert_true(dt_driver_run_inline(driver, m, "radius"));
-    free(m);
+    dt_driver_machine_free(&m);
     dt_driver_free(&driver);
     assert_int_equal(sign_on_events(), 1); /* a refresh is no sign-on */
 }
@@ -1125,7 +1126,7 @@ static void test_callers_loop(void **state)
     dt_door const stopper = {.name = "cli", .done = on_done_stop};
     dt_signon *m = machine_of("ann", 2, DT_CONVERSATION_NONE, false);
     assert_int_equal(dt_driver_submit(driver, m, &stopper, &t, NULL), 0);
-    free(m);
+    dt_driver_machine_free(&m);
     assert_int_equal(t.done, 0);
     assert_int_equal(dt_driver_run(driver), 0);
     assert_int_equal(t.allowed, 1);
@@ -1152,7 +1153,7 @@ static int child(void)
     dt_driver_audit(driver, dt_signon_outcome(m), m, "radius", NULL);
     dt_driver_close(driver);
     dt_driver_free(&driver);
-    free(m);
+    dt_driver_machine_free(&m);
     return driver == NULL && t.done == 0 ? 0 : 2;
 }
 
@@ -1185,7 +1186,7 @@ static void *sign_on_inline(void *ctx)
         dt_signon *m = machine_of("ann", i % 3, DT_CONVERSATION_NONE, false);
         if (dt_driver_run_inline(driver, m, "radius"))
             atomic_fetch_add(allowed, dt_signon_outcome(m)->result == DT_ALLOW);
-        free(m);
+        dt_driver_machine_free(&m);
     }
     return NULL;
 }
@@ -1341,7 +1342,7 @@ static void test_broken_store(void **state)
     assert_int_equal(t.allowed, 1);
     dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
     assert_false(dt_driver_run_inline(driver, m, "radius"));
-    free(m);
+    dt_driver_machine_free(&m);
     char storage[64];
     dt_buf scratch;
     dt_store_result r;
@@ -1403,12 +1404,12 @@ static void test_no_event_no_entry(void **state)
     assert_true(dt_driver_run_inline(driver, m, "radius"));
     assert_int_equal(dt_signon_outcome(m)->result, DT_DENY);
     assert_int_equal(dt_signon_outcome(m)->cause, DT_CAUSE_AUDIT_FAILED);
-    free(m);
+    dt_driver_machine_free(&m);
     m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
     assert_int_equal(dt_driver_run_blocking(driver, m, "radius", WAIT_LIMIT, &o), 0);
     assert_int_equal(o.result, DT_DENY);
     assert_int_equal(o.cause, DT_CAUSE_AUDIT_FAILED);
-    free(m);
+    dt_driver_machine_free(&m);
     assert_int_equal(rmdir(audit_path), 0);
     UNTIL(sign_on_events() == 3);
     assert_int_equal(audit_lines("AUDIT_FAILED"), 3);
@@ -1426,7 +1427,7 @@ static void test_event_before_the_answer(void **state)
     dt_signon *m = machine_of("ann", 1, DT_CONVERSATION_NONE, false);
     assert_true(dt_driver_run_inline(driver, m, "radius"));
     assert_int_equal(sign_on_events(), 2);
-    free(m);
+    dt_driver_machine_free(&m);
 }
 
 static void test_quiet(void **state)

@@ -160,7 +160,7 @@ static void guesses_at_once_cannot_outrun_the_limit(void **state)
     r.conversation = DT_CONVERSATION_NONE;
     r.passcode = "000000";
     for (int i = 0; i < AT_ONCE; i++) {
-        w.machine = machines[i] = calloc(1, dt_signon_size());
+        w.machine = machines[i] = world_machine_new();
         assert_non_null(w.machine);
         if (i == 0)
             world_expect(&w, DT_HTTP_GET, "/api/v1/users/", 200, OKTA_USER);
@@ -382,7 +382,7 @@ static void one_push_at_a_time(void **state)
     world_open(&w, POLICY, NULL);
     send_push(&w, &r, "vpn|ann|one");
     waiting = w.machine;
-    w.machine = other = calloc(1, dt_signon_size());
+    w.machine = other = world_machine_new();
     gets_no_push(&w, "vpn|ann|two", NULL, DT_CAUSE_MFA_PUSH_PENDING);
     gets_no_push(&w, "wifi|ann|one", "connection", DT_CAUSE_MFA_PUSH_PENDING);
     gets_no_push(&w, "", NULL, DT_CAUSE_MFA_PUSH_PENDING);
@@ -420,7 +420,7 @@ static void an_approval_is_used_by_its_own_sign_on_only(void **state)
     world_open(&w, POLICY, NULL);
     send_push(&w, &r, "vpn|ann|one");
     owner = w.machine;
-    w.machine = guest = calloc(1, dt_signon_size());
+    w.machine = guest = world_machine_new();
     world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);
     r.id = "ffffffffffffffffffffffffffffffff";
     world_begin(&w, &r);

@@ -520,8 +520,7 @@ static void test_links_that_lead_elsewhere_or_nowhere(void **state)
 
 static void test_refresh_ahead(void **state)
 {
-    size_t const size = dt_signon_size();
-    dt_signon *done = calloc(1, size);
+    dt_signon *done = world_machine_new();
     world w;
 
     (void)state;
@@ -533,7 +532,7 @@ static void test_refresh_ahead(void **state)
     run(&w, DT_TRUST_TRUSTED, DT_REASON_TRUSTED);
     w.now += DT_MINUTES(14);
     run(&w, DT_TRUST_TRUSTED, DT_REASON_TRUSTED);
-    memcpy(done, w.machine, size);
+    dt_signon_copy(done, w.machine);
     expect_devices(&w, "[" ITEM("guo1", "ACTIVE", UDID) "]");
     expect_users(&w, "[" LINK("00u1", "MANAGED") "]");
     dt_signon_begin_device_refresh(w.machine, &w.site, done, w.now);

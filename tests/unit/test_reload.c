@@ -384,7 +384,7 @@ static atomic_int allowed, others;
 
 static void *sign_on(void *ctx)
 {
-    dt_signon *m = malloc(dt_signon_size());
+    dt_signon *m = dt_driver_machine_new();
     (void)ctx;
     while (!atomic_load(&over)) {
         dt_site site;
@@ -411,7 +411,7 @@ static void *sign_on(void *ctx)
         atomic_fetch_add(right ? &allowed : &others, 1);
         dt_driver_leave(&site);
     }
-    free(m);
+    dt_driver_machine_free(&m);
     return NULL;
 }
 

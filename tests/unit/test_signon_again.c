@@ -79,7 +79,7 @@ static void keep(world *w, dt_buf *saved, char const *factors)
     dt_signon_prompt_shown(w->machine, w->now);
     dt_buf_init(saved, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w->machine, saved), 0);
-    memset(w->machine, 0xaa, dt_signon_size());
+    world_machine_spoil(w->machine);
     w->now += DT_MINUTES(1);
 }
 

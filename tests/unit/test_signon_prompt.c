@@ -29,7 +29,7 @@ static void test_challenge_for_a_passcode_survives_saving(void **state)
     assert_true(w.step.suspend);
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w.machine, &b), 0);
-    memset(w.machine, 0, dt_signon_size());
+    world_machine_spoil(w.machine);
     w.now += DT_MINUTES(3);
     assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)), 0);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);

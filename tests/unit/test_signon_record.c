@@ -19,7 +19,7 @@ static void second_joins(char const *result, dt_result wanted, dt_cause cause)
 {
     world w;
     dt_request r = world_request();
-    dt_signon *first = calloc(1, dt_signon_size());
+    dt_signon *first = world_machine_new();
     dt_signon *second;
     dt_http_response reply = {.failure = DT_HTTP_OK,
                               .status = 200,
@@ -37,7 +37,7 @@ static void second_joins(char const *result, dt_result wanted, dt_cause cause)
     expect_push(&w, OKTA_PUSH);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_WAIT);
-    memcpy(first, w.machine, dt_signon_size());
+    dt_signon_copy(first, w.machine);
     /* The same person again, by another packet: no second POST is expected, so none may come. */
     r.id = "ffffffffffffffffffffffffffffffff";
     world_expect(&w, DT_HTTP_GET, "/users/00u1/factors", 200, OKTA_FACTORS);

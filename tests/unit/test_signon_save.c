@@ -18,7 +18,7 @@ static void test_a_saved_machine_must_be_whole(void **state)
 {
     world w;
     dt_request r = world_request();
-    dt_signon *copy = calloc(1, dt_signon_size());
+    dt_signon *copy = world_machine_new();
     uint8_t *bytes;
     dt_buf b;
 
@@ -73,7 +73,7 @@ static void test_a_saved_machine_comes_back_whole(void **state)
 {
     world w;
     dt_request r;
-    dt_signon *before = calloc(1, dt_signon_size());
+    dt_signon *before = world_machine_new();
     dt_evidence const *a, *b;
 
     (void)state;
@@ -85,14 +85,15 @@ static void test_a_saved_machine_comes_back_whole(void **state)
     expect_push(&w, OKTA_PUSH_NUMBER);
     world_begin(&w, &r);
     world_run(&w);
-    memcpy(before->evidence.items[0].entra_id.text, "11111111-2222-3333-4444-555555555555", 37);
-    w.machine->evidence.items[0].entra_id = before->evidence.items[0].entra_id;
-    memcpy(before, w.machine, dt_signon_size());
+    memcpy(before->scratch->evidence.items[0].entra_id.text, "11111111-2222-3333-4444-555555555555",
+           37);
+    w.machine->scratch->evidence.items[0].entra_id = before->scratch->evidence.items[0].entra_id;
+    dt_signon_copy(before, w.machine);
     world_save_and_load(&w);
-    assert_int_equal(w.machine->evidence.count, before->evidence.count);
-    for (size_t i = 0; i < before->evidence.count; i++) {
-        a = &before->evidence.items[i];
-        b = &w.machine->evidence.items[i];
+    assert_int_equal(w.machine->scratch->evidence.count, before->scratch->evidence.count);
+    for (size_t i = 0; i < before->scratch->evidence.count; i++) {
+        a = &before->scratch->evidence.items[i];
+        b = &w.machine->scratch->evidence.items[i];
         assert_string_equal(a->device_id.text, b->device_id.text);
         assert_string_equal(a->entra_id.text, b->entra_id.text);
         assert_string_equal(a->key_id, b->key_id);
@@ -166,7 +167,7 @@ static void test_a_passcode_on_its_way_is_asked_for_again(void **state)
             assert_int_equal(w.machine->phase, DT_PHASE_RETRY_WAIT);
         }
         world_save_and_load(&w);
-        assert_null(memmem(w.machine, dt_signon_size(), "918273", 6));
+        assert_false(world_machine_holds(w.machine, "918273"));
         assert_int_equal(world_run(&w), DT_STEP_PROMPT);
         assert_int_equal(world_show(&w), DT_STEP_WAIT);
         assert_int_equal(w.step.until, WORLD_START + r.wait_limit);
@@ -202,7 +203,7 @@ static bool spoil_phase(dt_signon *s, int which)
     switch (which) {
     case 0:
         s->phase = DT_PHASE_SSH_GET;
-        s->ssh_at = s->ssh.count = DT_SSH_KEYS_MAX;
+        s->ssh_at = s->scratch->ssh.count = DT_SSH_KEYS_MAX;
         return true;
     case 1:
         s->phase = DT_PHASE_PUSH_POLL;
@@ -365,23 +366,23 @@ static bool spoil_fact(dt_signon *s, int which)
 {
     switch (which) {
     case 0:
-        s->evidence.count = 1;
-        s->evidence.items[0].source = DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE;
-        s->evidence.items[0].finding = DT_FINDING_FOR;
+        s->scratch->evidence.count = 1;
+        s->scratch->evidence.items[0].source = DT_SOURCE_CERTIFICATE | DT_SOURCE_INTUNE;
+        s->scratch->evidence.items[0].finding = DT_FINDING_FOR;
         return true;
     case 1:
-        s->evidence.count = 1;
-        s->evidence.items[0].source = DT_SOURCE_INTUNE;
-        s->evidence.items[0].observed = INT64_MIN;
+        s->scratch->evidence.count = 1;
+        s->scratch->evidence.items[0].source = DT_SOURCE_INTUNE;
+        s->scratch->evidence.items[0].observed = INT64_MIN;
         return true;
     case 2:
         s->groups_len = 3;
-        memcpy(s->groups, "a\0b", 3);
+        memcpy(s->scratch->groups, "a\0b", 3);
         s->group_count = 1;
         return true;
     case 3:
         s->groups_len = 2;
-        memcpy(s->groups, "a", 2);
+        memcpy(s->scratch->groups, "a", 2);
         s->group_count = 2;
         return true;
     case 4:
@@ -401,7 +402,7 @@ static bool (*const spoilers[])(dt_signon *s, int which) = {spoil_phase, spoil_e
 /* What was spoilt is not loaded; a machine as it was is. */
 static void load_spoilt(world *w, dt_signon const *copy, bool spoilt)
 {
-    dt_signon *loaded = calloc(1, dt_signon_size());
+    dt_signon *loaded = world_machine_new();
     dt_buf b;
 
     assert_non_null(loaded);
@@ -422,7 +423,7 @@ static void test_a_saved_machine_must_make_sense(void **state)
 {
     world w;
     dt_request r = world_request();
-    dt_signon *copy = calloc(1, dt_signon_size());
+    dt_signon *copy = world_machine_new();
     int spoilt = 0;
 
     (void)state;
@@ -436,7 +437,7 @@ static void test_a_saved_machine_must_make_sense(void **state)
         bool more = true;
 
         for (int which = 0; more; which++, spoilt += more) {
-            memcpy(copy, w.machine, dt_signon_size());
+            dt_signon_copy(copy, w.machine);
             more = spoilers[i](copy, which);
             load_spoilt(&w, copy, more);
         }

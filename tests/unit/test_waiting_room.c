@@ -198,10 +198,10 @@ static void machine_begin(dt_signon *m, char const *user, int device, dt_convers
 
 static int try_park(char const *user, int device, dt_conversation c, dt_parked **out)
 {
-    dt_signon *m = calloc(1, dt_signon_size());
+    dt_signon *m = dt_driver_machine_new();
     machine_begin(m, user, device, c);
     int rc = dt_waiting_room_park(room, m, dt_bytes_str("luggage"), out);
-    free(m);
+    dt_driver_machine_free(&m);
     return rc;
 }
 
@@ -484,7 +484,7 @@ static int keep_and_take(dt_signon *m, dt_error *e)
     dt_signon_audit_context(m, &ctx);
     dt_challenge_user(dt_signon_identity(m), ctx.name, user);
     dt_state_binding who = {user, ctx.nas, ctx.application, ctx.station};
-    dt_signon *taken = calloc(1, dt_signon_size());
+    dt_signon *taken = dt_driver_machine_new();
     dt_buf reply;
 
     dt_driver_hold(driver, "vpn", &site);
@@ -492,7 +492,7 @@ static int keep_and_take(dt_signon *m, dt_error *e)
     dt_buf_init_fixed(&token_buf, token, sizeof(token));
     assert_int_equal(dt_challenge_keep(driver, m, (dt_bytes){0}, &token_buf, e), 0);
     int rc = dt_challenge_take(driver, &site, dt_buf_bytes(&token_buf), &who, taken, &reply, e);
-    free(taken);
+    dt_driver_machine_free(&taken);
     dt_buf_free(&reply);
     dt_driver_leave(&site);
     return rc;
@@ -504,7 +504,7 @@ static void test_kept_sign_on_that_has_ended(void **state)
 {
     (void)state;
     dt_error e = {0};
-    dt_signon *m = calloc(1, dt_signon_size());
+    dt_signon *m = dt_driver_machine_new();
     dt_outcome o;
     machine_begin(m, "ann", 1, DT_CONVERSATION_CHALLENGE);
     assert_int_equal(dt_driver_run_blocking(driver, m, "radius", DT_SECONDS(50), &o), 0);
@@ -517,7 +517,7 @@ static void test_kept_sign_on_that_has_ended(void **state)
     machine_begin(m, "ann", -1, DT_CONVERSATION_CHALLENGE);
     assert_false(dt_driver_run_inline(driver, m, "radius"));
     assert_int_equal(keep_and_take(m, &e), 0); /* one that goes on */
-    free(m);
+    dt_driver_machine_free(&m);
 }
 
 /* --- answers to challenges that come again ------------------------------------------------------ */
@@ -549,10 +549,10 @@ static dt_parked *answer_joining(uint8_t number)
 
 static void start(dt_parked *p, int device)
 {
-    dt_signon *m = calloc(1, dt_signon_size());
+    dt_signon *m = dt_driver_machine_new();
     machine_begin(m, "ann", device, DT_CONVERSATION_NONE);
     assert_int_equal(dt_waiting_room_start(p, m, dt_bytes_str("luggage")), 0);
-    free(m);
+    dt_driver_machine_free(&m);
 }
 
 /* While the first is looked into, and after: one sign-on, one event, the same answer and luggage. */
@@ -867,7 +867,7 @@ static void test_driver_stops(void **state)
 static void test_parking_when_it_is_over(void **state)
 {
     (void)state;
-    dt_signon *m = calloc(1, dt_signon_size());
+    dt_signon *m = dt_driver_machine_new();
     dt_parked *p = NULL;
     machine_begin(m, "ann", 1, DT_CONVERSATION_NONE);
     dt_waiting_room_close(room);
@@ -875,7 +875,7 @@ static void test_parking_when_it_is_over(void **state)
     assert_true(dt_waiting_room_park(room, m, dt_bytes_of(NULL, 0), &p) < 0);
     assert_null(p);
     assert_int_equal(parked_now(), 0);
-    free(m);
+    dt_driver_machine_free(&m);
 }
 
 static void test_port_in_use(void **state)

@@ -85,7 +85,7 @@ static void ask(dt_signon *s, dt_time now)
         return;
     }
     s->lookup.part = s->lookup.pages = 0;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     s->retries = 0; /* also where the request before was another question's */
     dt_signon_set_phase(s, DT_PHASE_LOOKUP_HTTP);
 }
@@ -248,9 +248,9 @@ static void page_read(dt_signon *s, dt_lookup_reply *reply, dt_time now)
     dt_question_row const *row = row_of(s);
 
     if (++s->lookup.pages < row->pages &&
-        dt_str_copy(s->next_url, sizeof(s->next_url), reply->next) == DT_OK)
+        dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), reply->next) == DT_OK)
         return;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     reply->endless = true;
     if (row->endless != NULL)
         (void)dt_error_set(&reply->why, DT_E_LIMIT, "%s", row->endless);
@@ -261,7 +261,7 @@ static void part_read(dt_signon *s)
 {
     s->lookup.part++;
     s->lookup.pages = 0;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     s->retries = 0;
 }
 

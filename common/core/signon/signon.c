@@ -95,18 +95,63 @@ void dt_signon_detail(dt_signon *s, char const *fmt, ...)
     dt_str_escape(s->outcome.detail, sizeof(s->outcome.detail), raw);
 }
 
-static void wipe(dt_signon *s)
+size_t dt_signon_scratch_size(void)
 {
-    explicit_bzero(s->passcode, sizeof(s->passcode));
-    explicit_bzero(s->password, sizeof(s->password));
-    explicit_bzero(s->state_token, sizeof(s->state_token));
-    explicit_bzero(s->http.body, sizeof(s->http.body));
-    s->http.body_len = 0;
+    return sizeof(dt_signon_scratch);
+}
+
+void dt_signon_attach(dt_signon *s, dt_signon_scratch *scratch)
+{
+    s->scratch = scratch;
+}
+
+void dt_signon_wipe(dt_signon *s)
+{
+    dt_signon_scratch *scratch = s->scratch;
+
+    explicit_bzero(s, sizeof(*s));
+    if (scratch != NULL)
+        explicit_bzero(scratch, sizeof(*scratch));
+    s->scratch = scratch;
+}
+
+void dt_signon_copy(dt_signon *to, dt_signon const *from)
+{
+    dt_signon_scratch *scratch = to->scratch;
+
+    *to = *from;
+    to->scratch = from->scratch != NULL ? scratch : NULL;
+    if (to->scratch != NULL)
+        memcpy(scratch, from->scratch, sizeof(*scratch));
+}
+
+static void wipe_body(dt_signon *s)
+{
+    explicit_bzero(s->scratch->http.body, sizeof(s->scratch->http.body));
+    s->scratch->http.body_len = 0;
+}
+
+static void wipe_secrets(dt_signon *s)
+{
+    if (s->scratch == NULL)
+        return;
+    explicit_bzero(&s->scratch->secrets, sizeof(s->scratch->secrets));
+    wipe_body(s);
+}
+
+static char const no_scratch[] = "the sign-on has no room to work in";
+
+/* Without one nothing can be done but to deny. */
+static bool has_scratch(dt_signon *s)
+{
+    if (s->scratch == NULL && s->phase != DT_PHASE_DONE)
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, no_scratch);
+    return s->scratch != NULL;
 }
 
 void dt_signon_done(dt_signon *s)
 {
-    wipe(s);
+    wipe_secrets(s);
     s->prompt_state = DT_PROMPT_NONE;
     s->retry_phase = DT_PHASE_DONE;
     s->lookup.question = s->lookup.outer = DT_QUESTION_NONE;
@@ -187,14 +232,14 @@ bool dt_signon_add_group(dt_signon *s, char const *name)
     size_t before = s->told_len, count = s->group_count - s->told_count;
     size_t len;
 
-    if (!name ||
-        !dt_site_keeps_group(&s->site, dt_bytes_of(s->groups + before, s->groups_len - before),
-                             count, name))
+    if (!name || !dt_site_keeps_group(
+                     &s->site, dt_bytes_of(s->scratch->groups + before, s->groups_len - before),
+                     count, name))
         return true;
     len = strlen(name) + 1;
-    if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->groups))
+    if (s->group_count >= DT_SIGNON_GROUPS_MAX || s->groups_len + len > sizeof(s->scratch->groups))
         return false;
-    memcpy(s->groups + s->groups_len, name, len);
+    memcpy(s->scratch->groups + s->groups_len, name, len);
     s->groups_len += len;
     s->group_count++;
     return true;
@@ -280,8 +325,9 @@ static int take_names(dt_signon *s, dt_request const *r)
         copy_place(s->station, r->station) < 0 ||
         dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
         dt_str_copy(s->connection, sizeof(s->connection), r->connection) < 0 ||
-        dt_str_copy(s->host, sizeof(s->host), r->host) < 0 ||
-        dt_str_copy(s->passcode, sizeof(s->passcode), r->passcode) < 0)
+        dt_str_copy(s->scratch->host, sizeof(s->scratch->host), r->host) < 0 ||
+        dt_str_copy(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode),
+                    r->passcode) < 0)
         return DT_E_LIMIT;
     return DT_OK;
 }
@@ -321,14 +367,28 @@ static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
     return rc;
 }
 
-static void start(dt_signon *s, dt_site const *site, dt_time now)
+void dt_signon_clear(dt_signon *s, dt_site const *site)
 {
-    memset(s, 0, offsetof(dt_signon, http));
-    s->http.body_len = 0;
-    s->http.timeout = 0;
+    dt_signon_scratch *scratch = s->scratch;
+
+    memset(s, 0, sizeof(*s));
+    s->scratch = scratch;
     s->site = *site;
-    s->started = now;
     s->push.number = DT_SIGNON_NUMBER_NONE;
+    if (scratch == NULL)
+        return;
+    memset(scratch, 0, offsetof(dt_signon_scratch, http));
+    scratch->http.body_len = 0;
+}
+
+/* False: denied. */
+static bool start(dt_signon *s, dt_site const *site, dt_time now)
+{
+    dt_signon_clear(s, site);
+    s->started = now;
+    if (s->scratch == NULL)
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, no_scratch);
+    return s->scratch != NULL;
 }
 
 /* Told and nothing else: what does not fit is left out. */
@@ -345,7 +405,8 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     dt_error e = {0};
     int rc;
 
-    start(s, site, now);
+    if (!start(s, site, now))
+        return;
     if (!site->config || take_names(s, r) < 0) {
         dt_signon_fail(s, site->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
                        "the application's name is missing, or a name is too long");
@@ -404,12 +465,14 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     run_stages(s, now);
 }
 
-void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now)
+bool dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now)
 {
-    start(s, site, now);
+    if (!start(s, site, now))
+        return false;
     s->refresh_only = true;
     s->wait_limit = limit;
     s->deadline = now + limit;
+    return true;
 }
 
 void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
@@ -418,7 +481,8 @@ void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *d
     bool graph = site->config->intune.service != DT_INTUNE_BY_COMPLIANCE;
 
     /* The Compliance Retrieval service may have to be found first. */
-    dt_signon_start_refresh(s, site, site->config->intune.timeout * (graph ? 2 : 4), now);
+    if (!dt_signon_start_refresh(s, site, site->config->intune.timeout * (graph ? 2 : 4), now))
+        return;
     s->lookup_id = *device_id;
     dt_signon_intune_ask(s);
 }
@@ -426,14 +490,12 @@ void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *d
 void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
                                     dt_time now)
 {
-    start(s, site, now);
-    s->refresh_only = true;
+    if (!dt_signon_start_refresh(s, site, site->config->okta.timeout * 2, now))
+        return;
     s->okta_device.device_id = of->okta_device.device_id;
     memcpy(s->okta_device.serial, of->okta_device.serial, sizeof(s->okta_device.serial));
     memcpy(s->okta_device.user_id, of->okta_device.user_id, sizeof(s->okta_device.user_id));
     s->who = of->who;
-    s->wait_limit = site->config->okta.timeout * 2;
-    s->deadline = now + s->wait_limit;
     dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
 }
 
@@ -509,6 +571,10 @@ static void limit_steps(dt_signon *s, dt_time now)
 void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
 {
     memset(out, 0, sizeof(*out));
+    if (!has_scratch(s)) {
+        out->outcome = &s->outcome;
+        return;
+    }
     keep_the_limit(s, now);
     decide_again(s, now);
     expect_no_answer(s, now);
@@ -553,6 +619,21 @@ static void out_of_order(dt_signon *s, char const *what)
     dt_signon_fail(s, DT_CAUSE_INTERNAL, NULL);
 }
 
+/* The row that takes what is fed; NULL: denied, since it was not asked for. */
+static dt_phase_row const *fed_row(dt_signon *s, dt_phase_kind kind, char const *what)
+{
+    dt_phase_row const *row;
+
+    s->steps++;
+    if (!has_scratch(s))
+        return NULL;
+    row = dt_phase_row_of(s->phase);
+    if (row->kind == kind)
+        return row;
+    out_of_order(s, what);
+    return NULL;
+}
+
 /* Whoever left while a step was under way leaves now that its result is known. */
 static void after_feed(dt_signon *s, dt_time now)
 {
@@ -581,15 +662,13 @@ static void count_call(dt_signon *s, dt_called called)
 
 void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
 {
-    dt_phase_row const *row = dt_phase_row_of(s->phase);
+    dt_phase_row const *row;
 
-    s->steps++;
-    explicit_bzero(s->http.body, sizeof(s->http.body));
-    s->http.body_len = 0;
-    if (row->kind != DT_PHASE_IS_HTTP) {
-        out_of_order(s, "reply");
+    if (has_scratch(s))
+        wipe_body(s);
+    row = fed_row(s, DT_PHASE_IS_HTTP, "reply");
+    if (row == NULL)
         return;
-    }
     count_call(s, dt_signon_called(s));
     row->http_done(s, r, now);
     after_feed(s, now);
@@ -597,13 +676,10 @@ void dt_signon_http_done(dt_signon *s, dt_http_response const *r, dt_time now)
 
 void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    dt_phase_row const *row = dt_phase_row_of(s->phase);
+    dt_phase_row const *row = fed_row(s, DT_PHASE_IS_STORE, "store answer");
 
-    s->steps++;
-    if (row->kind != DT_PHASE_IS_STORE) {
-        out_of_order(s, "store answer");
+    if (row == NULL)
         return;
-    }
     if (r->status == DT_STORE_ERROR)
         dt_signon_detail(s, "store: %s", r->error);
     row->store_done(s, r, now);
@@ -612,39 +688,30 @@ void dt_signon_store_done(dt_signon *s, dt_store_result const *r, dt_time now)
 
 void dt_signon_sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
 {
-    dt_phase_row const *row = dt_phase_row_of(s->phase);
+    dt_phase_row const *row = fed_row(s, DT_PHASE_IS_SIGN, "signature");
 
-    s->steps++;
-    if (row->kind != DT_PHASE_IS_SIGN) {
-        out_of_order(s, "signature");
+    if (row == NULL)
         return;
-    }
     row->sign_done(s, r, now);
     after_feed(s, now);
 }
 
 void dt_signon_agent_done(dt_signon *s, dt_agent_result const *r, dt_time now)
 {
-    dt_phase_row const *row = dt_phase_row_of(s->phase);
+    dt_phase_row const *row = fed_row(s, DT_PHASE_IS_AGENT, "agent's answer");
 
-    s->steps++;
-    if (row->kind != DT_PHASE_IS_AGENT) {
-        out_of_order(s, "agent's answer");
+    if (row == NULL)
         return;
-    }
     row->agent_done(s, r, now);
     after_feed(s, now);
 }
 
 void dt_signon_managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
 {
-    dt_phase_row const *row = dt_phase_row_of(s->phase);
+    dt_phase_row const *row = fed_row(s, DT_PHASE_IS_MANAGED, "managed app configuration");
 
-    s->steps++;
-    if (row->kind != DT_PHASE_IS_MANAGED) {
-        out_of_order(s, "managed app configuration");
+    if (row == NULL)
         return;
-    }
     row->managed_done(s, r, now);
     after_feed(s, now);
 }
@@ -658,6 +725,8 @@ void dt_signon_prompt_shown(dt_signon *s, dt_time now)
 
 void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
 {
+    if (!has_scratch(s))
+        return;
     decide_again(s, now);
     if (s->phase == DT_PHASE_DONE || s->finishing)
         return; /* it crossed with the outcome */
@@ -685,7 +754,7 @@ static bool nobody_was_asked(dt_signon const *s)
 
 void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
 {
-    if (s->phase == DT_PHASE_DONE || s->abandoned)
+    if (!has_scratch(s) || s->phase == DT_PHASE_DONE || s->abandoned)
         return;
     if (cause == DT_CAUSE_CLIENT_GONE && nobody_was_asked(s)) {
         dt_signon_detail(s, "MFA is due, and nobody answered the first prompt, which may not have "
@@ -729,7 +798,9 @@ dt_identity const *dt_signon_identity(dt_signon const *s)
 
 dt_evidence_set const *dt_signon_evidence(dt_signon const *s)
 {
-    return &s->evidence;
+    static dt_evidence_set const none = {.count = 0};
+
+    return s->scratch != NULL ? &s->scratch->evidence : &none;
 }
 
 dt_site const *dt_signon_site(dt_signon const *s)
@@ -811,7 +882,7 @@ bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, c
 /* `groups` has room for DT_SIGNON_GROUPS_MAX. */
 static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy_input *out)
 {
-    char const *at = s->groups;
+    char const *at = s->scratch->groups;
     bool own_realm = s->who.realm[0] == '\0';
 
     memset(out, 0, sizeof(*out));
@@ -841,8 +912,10 @@ static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy
 
 void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now)
 {
+    memset(out, 0, sizeof(*out));
     s->decided = now;
-    fill_policy_input(s, s->group_list, out);
+    if (has_scratch(s))
+        fill_policy_input(s, s->scratch->group_list, out);
 }
 
 /* The rules were asked: one decided, or none did. */
@@ -862,8 +935,8 @@ static void origin_of(dt_signon const *s, bool (*counts)(dt_signon const *, dt_e
     dt_buf_init_fixed(&b, text, DT_ORIGIN_MAX);
     *out = (dt_origin){.from = text};
     text[0] = '\0';
-    for (size_t i = 0; i < s->evidence.count && i < DT_EVIDENCE_MAX; i++) {
-        dt_evidence const *e = &s->evidence.items[i];
+    for (size_t i = 0; i < s->scratch->evidence.count && i < DT_EVIDENCE_MAX; i++) {
+        dt_evidence const *e = &s->scratch->evidence.items[i];
         if (!counts(s, e))
             continue;
         if (out->learnt == 0 || e->observed < out->learnt)
@@ -915,7 +988,7 @@ void dt_signon_explain(dt_signon const *s, dt_buf *out)
     dt_origins_text text;
     dt_policy_input in;
 
-    if (s->refresh_only || s->site.policy == NULL || !was_decided(s))
+    if (s->scratch == NULL || s->refresh_only || s->site.policy == NULL || !was_decided(s))
         return;
     fill_policy_input(s, groups, &in);
     dt_signon_origins(s, &text, &from);
@@ -949,8 +1022,8 @@ void dt_signon_policy_record(dt_signon const *s, dt_buf *out)
     char const *groups[DT_SIGNON_GROUPS_MAX];
     dt_policy_input in;
 
-    if (s->refresh_only || s->site.policy == NULL || s->decided <= 0 || s->decided_apart ||
-        !was_decided(s) || waits_for_groups(s))
+    if (s->scratch == NULL || s->refresh_only || s->site.policy == NULL || s->decided <= 0 ||
+        s->decided_apart || !was_decided(s) || waits_for_groups(s))
         return;
     fill_policy_input(s, groups, &in);
     dt_policy_record_put(&(dt_policy_record){.in = &in,

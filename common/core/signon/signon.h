@@ -6,7 +6,8 @@
  *
  *   request -> evidence -> verdict -> decision -> MFA conversation -> outcome
  *
- * It allocates nothing and is a plain value of bounded size: put it where you like.
+ * It allocates nothing and is a plain value of bounded size: put it where you like. What it works in, and
+ * needs only while it is driven, is a second value, its scratch.
  *
  * Begin with dt_signon_begin, a dt_request and a dt_site; signon_internal.h is the inside, with lookup.h
  * (one question to a service) and part.h (by what phases and questions are sorted). outcome.h is what comes
@@ -216,8 +217,24 @@ typedef struct dt_signon dt_signon;
 /* Bytes a dt_signon takes. */
 size_t dt_signon_size(void);
 
-/* Starts a machine in storage of dt_signon_size() bytes. Never fails: what is wrong with the request
- * becomes an outcome that denies. `site` must outlive the machine. */
+/* The room that a machine works in. It is the machine's alone from dt_signon_begin or dt_signon_load until the
+ * machine is wiped, loaded elsewhere or begun anew; then another may have it. Secrets are in it and nowhere
+ * else: whoever frees it has wiped it. */
+typedef struct dt_signon_scratch dt_signon_scratch;
+size_t dt_signon_scratch_size(void);
+/* Gives a machine its scratch: before dt_signon_begin or dt_signon_load, of storage that may hold anything,
+ * or of a copy of a machine (with a copy of its scratch). It keeps it until another is attached. A machine
+ * without one (NULL, or zeroed storage) denies: INTERNAL. */
+void dt_signon_attach(dt_signon *s, dt_signon_scratch *scratch);
+/* Clears machine and scratch, which stays attached. Needed for the sake of secrets in a machine that is not
+ * done, and of who the person was. */
+void dt_signon_wipe(dt_signon *s);
+
+/* Makes `to`, which has a scratch of its own, the same machine as `from`. */
+void dt_signon_copy(dt_signon *to, dt_signon const *from);
+
+/* Starts a machine in storage of dt_signon_size() bytes that has its scratch. Never fails: what is wrong
+ * with the request becomes an outcome that denies. `site` must outlive the machine. */
 void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now);
 
 /* What now? Idempotent until fed. */
@@ -282,6 +299,7 @@ bool dt_signon_push_is_pending(dt_bytes record);
 
 /* Saved form: a version, then fields with their lengths. No secret is ever in it. */
 #define DT_SIGNON_SAVED_MAX (60 * 1024)
+/* DT_E_STATE without a scratch, as dt_signon_load. */
 DT_MUST_USE int dt_signon_save(dt_signon const *s, dt_buf *out);
 /* DT_E_PARSE for anything that is not exactly such a form (other version, lengths out of bounds,
  * values out of range). `site` as in begin. */

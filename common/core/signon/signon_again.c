@@ -31,7 +31,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     dt_decision before = s->outcome.decision;
     dt_policy_input in;
 
-    dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
+    dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &s->outcome.verdict);
     dt_signon_policy_input(s, &in, now);
     s->decided_apart = other_policy;
     if (other_policy) /* only groups that the former policy named were kept */

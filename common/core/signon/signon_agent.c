@@ -77,7 +77,7 @@ static void take_certificate(dt_signon *s, dt_bytes blob, dt_time now)
         return;
     reason = dt_ssh_certificate_judge(&rules, blob, DT_SSH_USE_AGENT, now, &device, &why);
     if (reason == DT_REASON_TRUSTED) {
-        memcpy(s->agent_blob, blob.p, blob.len);
+        memcpy(s->scratch->agent_blob, blob.p, blob.len);
         s->agent.blob_len = blob.len;
         s->agent.certificate = true;
     } else if (reason != DT_REASON_UNTRUSTED_ISSUER) {
@@ -91,9 +91,9 @@ static void take_key(dt_signon *s, dt_bytes blob)
     dt_ssh_public key;
 
     if (dt_ssh_public_parse(blob, &key) < 0 || n >= DT_AGENT_IDENTITIES_MAX ||
-        dt_crypto_sha256(blob, s->agent_keys[n].digest) < 0)
+        dt_crypto_sha256(blob, s->scratch->agent_keys[n].digest) < 0)
         return;
-    s->agent_keys[n].hardware = key.hardware;
+    s->scratch->agent_keys[n].hardware = key.hardware;
     s->agent.count++;
 }
 
@@ -136,7 +136,7 @@ static void listed(dt_signon *s, dt_agent_result const *r, dt_time now)
 
 static void key_fingerprint(dt_signon const *s, char out[2 * DT_SHA256_LEN + 1])
 {
-    dt_hex(out, s->agent_keys[s->agent.at].digest, DT_SHA256_LEN);
+    dt_hex(out, s->scratch->agent_keys[s->agent.at].digest, DT_SHA256_LEN);
 }
 
 static int render_key_get(dt_signon *s, dt_buf *value, dt_time now)
@@ -149,19 +149,19 @@ static int render_key_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)now;
     key_fingerprint(s, hex);
     dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
-    dt_device_store_key(hex, s->store.key);
+    dt_device_store_key(hex, s->scratch->store.key);
     return DT_OK;
 }
 
 /* Its record, before anything is asked of the agent. */
 static void found(dt_signon *s, dt_bytes text, dt_time now)
 {
-    bool const hardware = s->agent_keys[s->agent.at].hardware;
+    bool const hardware = s->scratch->agent_keys[s->agent.at].hardware;
     char hex[2 * DT_SHA256_LEN + 1];
     dt_buf blob;
 
     key_fingerprint(s, hex);
-    dt_buf_init_fixed(&blob, s->agent_blob, sizeof(s->agent_blob));
+    dt_buf_init_fixed(&blob, s->scratch->agent_blob, sizeof(s->scratch->agent_blob));
     if (!dt_signon_record_key(s, text, hex, &blob)) {
         pass_over(s, now);
         return;
@@ -182,8 +182,8 @@ static void judge(dt_signon *s, dt_store_result const *r, dt_time now)
 
     key_fingerprint(s, hex);
     if (r->status == DT_STORE_OK)
-        dt_signon_ssh_record(s, DT_SOURCE_SSH_AGENT, hex, s->agent_keys[s->agent.at].hardware,
-                             r->value, now);
+        dt_signon_ssh_record(s, DT_SOURCE_SSH_AGENT, hex,
+                             s->scratch->agent_keys[s->agent.at].hardware, r->value, now);
     go_on(s, now);
 }
 
@@ -209,7 +209,7 @@ int dt_signon_agent_proof(dt_signon const *s, dt_buf *out)
                               .id = s->id,
                               .application = s->application,
                               .user = s->who.local,
-                              .host = s->host};
+                              .host = s->scratch->host};
 
     return dt_agent_proof_put(&p, out);
 }
@@ -224,8 +224,9 @@ static int check_signature(dt_signon *s, dt_bytes signature)
 
     if (rc < 0)
         return rc;
-    return dt_agent_verify(dt_bytes_of(s->agent_blob, s->agent.blob_len), dt_buf_bytes(&proof),
-                           signature, s->site.config->device_trust.ssh_require_hardware_key);
+    return dt_agent_verify(dt_bytes_of(s->scratch->agent_blob, s->agent.blob_len),
+                           dt_buf_bytes(&proof), signature,
+                           s->site.config->device_trust.ssh_require_hardware_key);
 }
 
 /* The key is proved. A certificate is judged once more: the person may have taken their time. */
@@ -237,7 +238,7 @@ static void proved(dt_signon *s, dt_time now)
         return;
     }
     dt_signon_ssh_certificate(s, DT_SOURCE_SSH_AGENT, DT_SSH_USE_AGENT,
-                              dt_bytes_of(s->agent_blob, s->agent.blob_len), now);
+                              dt_bytes_of(s->scratch->agent_blob, s->agent.blob_len), now);
     go_on(s, now);
 }
 
@@ -275,7 +276,7 @@ bool dt_signon_agent_begin(dt_signon *s, dt_time now)
     dt_guid const *device;
 
     if (!s->agent.wanted || !dt_signon_trust_rule_names(s, DT_SOURCE_SSH_AGENT) ||
-        !dt_evidence_proved_device(&s->evidence, &device) || device != NULL)
+        !dt_evidence_proved_device(&s->scratch->evidence, &device) || device != NULL)
         return false;
     s->agent.wanted = false;
     s->agent.until = now + s->site.config->device_trust.agent_timeout;
@@ -292,7 +293,7 @@ static int render_message(dt_signon *s, dt_buf *message, dt_time most, dt_time n
 
     left = left < s->deadline - now ? left : s->deadline - now;
     left = left < most ? left : most;
-    s->agent_request =
+    s->scratch->agent_request =
         (dt_agent_request){.message = dt_buf_bytes(message), .timeout = left > 0 ? left : 0};
     return dt_buf_error(message);
 }
@@ -316,7 +317,8 @@ static int render_sign(dt_signon *s, dt_buf *value, dt_time now)
     rc = dt_signon_agent_proof(s, &proof);
     if (rc < 0)
         return rc;
-    dt_agent_sign_put(dt_bytes_of(s->agent_blob, s->agent.blob_len), dt_buf_bytes(&proof), value);
+    dt_agent_sign_put(dt_bytes_of(s->scratch->agent_blob, s->agent.blob_len), dt_buf_bytes(&proof),
+                      value);
     return render_message(s, value, s->site.config->device_trust.agent_timeout, now);
 }
 

@@ -19,7 +19,7 @@ static void look_up(dt_signon *s)
 {
     s->service_asked = true;
     s->service_pages = 0;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     dt_signon_set_phase(s, DT_PHASE_SERVICE_HTTP);
 }
 
@@ -27,9 +27,10 @@ static void got_address(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     dt_time age;
 
-    s->service_known = r->status == DT_STORE_OK &&
-                       dt_compliance_unpack(s->site.config, r->value, &s->service) == DT_OK;
-    age = s->service_known ? now - s->service.found : -1;
+    s->service_known =
+        r->status == DT_STORE_OK &&
+        dt_compliance_unpack(s->site.config, r->value, &s->scratch->service) == DT_OK;
+    age = s->service_known ? now - s->scratch->service.found : -1;
     if (age >= 0 && age < DT_COMPLIANCE_ADDRESS_TTL)
         dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
     else
@@ -40,9 +41,9 @@ static void got_address(dt_signon *s, dt_store_result const *r, dt_time now)
 static bool next_page(dt_signon *s, char const *next)
 {
     if (++s->service_pages < DT_COMPLIANCE_PAGES_MAX &&
-        dt_str_copy(s->next_url, sizeof(s->next_url), next) == DT_OK)
+        dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), next) == DT_OK)
         return true;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     return false;
 }
 
@@ -60,15 +61,15 @@ static void service_done(dt_signon *s, dt_http_response const *r, dt_time now)
         (void)dt_error_set(&err, DT_E_LIMIT, "Graph lists more endpoints than are read");
     }
     if (a == DT_INTUNE_OK) {
-        s->service = found;
+        s->scratch->service = found;
         s->service_known = true;
-        s->next_url[0] = '\0';
+        s->scratch->next_url[0] = '\0';
         dt_signon_set_phase(s, DT_PHASE_SERVICE_PUT);
         return;
     }
     if (s->service_known) { /* where it was is better than nowhere */
         dt_signon_detail(s, "Intune: %s", err.text);
-        s->next_url[0] = '\0';
+        s->scratch->next_url[0] = '\0';
         dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
         return;
     }
@@ -79,7 +80,7 @@ static void service_done(dt_signon *s, dt_http_response const *r, dt_time now)
  * own word, not of a failure of ours, and not of an address that Graph told a moment ago. */
 static bool is_to_blame(dt_signon const *s, dt_intune_answer a, dt_time now)
 {
-    dt_time age = now - s->service.found;
+    dt_time age = now - s->scratch->service.found;
 
     return a != DT_INTUNE_RATE_LIMITED && a != DT_INTUNE_LOCAL && !s->service_asked &&
            (age < 0 || age >= DT_COMPLIANCE_ADDRESS_AGAIN);
@@ -90,7 +91,7 @@ static void doubt_address(dt_signon *s, dt_http_response const *r, dt_error cons
 {
     dt_signon_detail(s, "Intune: %s", e->text);
     if (r->failure == DT_HTTP_TIMEOUT || s->intune_cached) {
-        s->service.found = DOUBTED;
+        s->scratch->service.found = DOUBTED;
         dt_signon_set_phase(s, DT_PHASE_SERVICE_PUT);
         return;
     }
@@ -121,7 +122,7 @@ static int render_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    dt_compliance_store_key(s->site.config, s->store.key);
+    dt_compliance_store_key(s->site.config, s->scratch->store.key);
     return DT_OK;
 }
 
@@ -129,15 +130,15 @@ static int render_search(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_compliance_list_endpoints(s->site.config, s->next_url, &s->http);
+    return dt_compliance_list_endpoints(s->site.config, s->scratch->next_url, &s->scratch->http);
 }
 
 static int render_put(dt_signon *s, dt_buf *value, dt_time now)
 {
-    int rc = dt_compliance_pack(s->site.config, &s->service, value);
+    int rc = dt_compliance_pack(s->site.config, &s->scratch->service, value);
 
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-    dt_compliance_store_key(s->site.config, s->store.key);
+    dt_compliance_store_key(s->site.config, s->scratch->store.key);
     return rc < 0 ? rc : dt_signon_store_value(s, value, now + DT_COMPLIANCE_ADDRESS_KEPT);
 }
 
@@ -145,7 +146,7 @@ static int render_put(dt_signon *s, dt_buf *value, dt_time now)
 static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
-    if (s->service.found == DOUBTED)
+    if (s->scratch->service.found == DOUBTED)
         dt_signon_intune_unavailable(s, NULL, now);
     else
         dt_signon_set_phase(s, DT_PHASE_COMPLIANCE_HTTP);
@@ -155,12 +156,13 @@ static int render_question(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_compliance_get_device(s->site.config, &s->service, &s->lookup_id, &s->http);
+    return dt_compliance_get_device(s->site.config, &s->scratch->service, &s->lookup_id,
+                                    &s->scratch->http);
 }
 
 static bool has_address(dt_signon const *s)
 {
-    return s->service_known && s->service.found > 0 && dt_guid_is_set(&s->lookup_id);
+    return s->service_known && s->scratch->service.found > 0 && dt_guid_is_set(&s->lookup_id);
 }
 
 dt_phase_row const dt_row_service_get = {

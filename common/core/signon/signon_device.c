@@ -12,8 +12,8 @@ static void take_serial(dt_signon *s, dt_guid const *device)
 {
     char *serial = s->okta_device.serial;
 
-    for (size_t i = 0; i < s->evidence.count && i < DT_EVIDENCE_MAX; i++) {
-        dt_evidence const *e = &s->evidence.items[i];
+    for (size_t i = 0; i < s->scratch->evidence.count && i < DT_EVIDENCE_MAX; i++) {
+        dt_evidence const *e = &s->scratch->evidence.items[i];
 
         if (e->assurance != DT_PROVED || e->finding != DT_FINDING_FOR || e->serial[0] == '\0' ||
             !dt_guid_equal(&e->device_id, device))
@@ -30,12 +30,12 @@ static void take_serial(dt_signon *s, dt_guid const *device)
 
 void dt_signon_device_begin(dt_signon *s, dt_time now)
 {
-    dt_guid const *id = dt_evidence_device_id(&s->evidence, s->site.config);
+    dt_guid const *id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
     dt_verdict so_far;
 
-    dt_verdict_judge(&s->evidence, s->site.config, now, &so_far);
+    dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &so_far);
     if (!id || so_far.trust == DT_TRUST_TRUSTED || s->who.kind != DT_IDENTITY_PERSON ||
-        !dt_signon_lookup_matters(s, &s->evidence, DT_SOURCE_OKTA_DEVICE, id, now)) {
+        !dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_OKTA_DEVICE, id, now)) {
         dt_signon_go(s, DT_STAGE_DECISION);
         return;
     }
@@ -106,7 +106,7 @@ void dt_signon_device_user_known(dt_signon *s)
 {
     s->device_wants_user = false;
     memcpy(s->okta_device.user_id, s->user_id, sizeof(s->okta_device.user_id));
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     s->okta_device_pages = 0;
     dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
 }
@@ -168,14 +168,14 @@ static bool next_page(dt_signon *s, char const *next, bool *fits)
 {
     *fits = true;
     if (next[0] == '\0') {
-        s->next_url[0] = '\0';
+        s->scratch->next_url[0] = '\0';
         s->okta_device_pages = 0;
         return false;
     }
     *fits = ++s->okta_device_pages < DT_OKTA_DEVICE_PAGES_MAX &&
-            dt_str_copy(s->next_url, sizeof(s->next_url), next) == DT_OK;
+            dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), next) == DT_OK;
     if (!*fits)
-        s->next_url[0] = '\0';
+        s->scratch->next_url[0] = '\0';
     return *fits;
 }
 
@@ -235,7 +235,7 @@ static void users_page(dt_signon *s, dt_http_response const *r, dt_time now)
 static int set_key(dt_signon *s)
 {
     return dt_okta_device_store_key(&s->okta_device.device_id, s->okta_device.serial, s->who.login,
-                                    s->store.key);
+                                    s->scratch->store.key);
 }
 
 static int render_get(dt_signon *s, dt_buf *value, dt_time now)
@@ -273,14 +273,15 @@ static int render_devices(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     return dt_signon_page(
-        s, dt_okta_get_user_devices(s->site.config, s->okta_device.user_id, &s->http));
+        s, dt_okta_get_user_devices(s->site.config, s->okta_device.user_id, &s->scratch->http));
 }
 
 static int render_users(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_signon_page(s, dt_okta_get_device_users(s->site.config, s->okta_device.id, &s->http));
+    return dt_signon_page(
+        s, dt_okta_get_device_users(s->site.config, s->okta_device.id, &s->scratch->http));
 }
 
 static bool has_device(dt_signon const *s)

@@ -92,11 +92,11 @@ static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
 
 static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
 {
-    int rc = dt_okta_cancel(s->site.config, s->push.cancel_url, &s->http);
+    int rc = dt_okta_cancel(s->site.config, s->push.cancel_url, &s->scratch->http);
 
     (void)value;
     (void)now;
-    s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+    s->scratch->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
     return rc;
 }
 

@@ -59,20 +59,20 @@ static void resolve(dt_evidence_set *set, dt_intune_device const *device)
 
 bool dt_signon_entra_resolve(dt_signon *s)
 {
-    dt_intune_name open = open_name(&s->evidence);
+    dt_intune_name open = open_name(&s->scratch->evidence);
 
     if (s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE && s->intune.enrolled &&
         !dt_guid_is_set(&s->intune.entra_id) && s->intune.serial[0] == '\0' &&
         dt_intune_name_is_set(&open))
         return false;
-    resolve(&s->evidence, &s->intune);
+    resolve(&s->scratch->evidence, &s->intune);
     return true;
 }
 
 void dt_signon_entra_give_up(dt_signon *s)
 {
-    for (size_t i = 0; i < dt_evidence_count(&s->evidence); i++) {
-        dt_evidence *e = &s->evidence.items[i];
+    for (size_t i = 0; i < dt_evidence_count(&s->scratch->evidence); i++) {
+        dt_evidence *e = &s->scratch->evidence.items[i];
 
         if (!is_open(e))
             continue;
@@ -100,7 +100,7 @@ static bool matters(dt_signon const *s, dt_intune_name const *name, dt_time now)
 {
     static dt_guid const some = {"ffffffff-ffff-ffff-ffff-ffffffffffff"};
     dt_intune_device device = {.enrolled = true, .device_id = some, .entra_id = name->entra_id};
-    dt_evidence_set with = s->evidence;
+    dt_evidence_set with = s->scratch->evidence;
 
     memcpy(device.serial, name->serial, sizeof(device.serial));
     resolve(&with, &device);
@@ -109,19 +109,20 @@ static bool matters(dt_signon const *s, dt_intune_name const *name, dt_time now)
 
 bool dt_signon_entra_begin(dt_signon *s, dt_time now)
 {
-    dt_intune_name name = open_name(&s->evidence);
+    dt_intune_name name = open_name(&s->scratch->evidence);
     unsigned by = name.serial[0] != '\0' ? DT_LOOKUP_BY_SERIAL : DT_LOOKUP_BY_ENTRA_ID;
     dt_guid const *proved;
 
     /* Where another proof names a device, that one is looked up, and must go by this name. */
-    if (!dt_intune_name_is_set(&name) || !dt_evidence_proved_device(&s->evidence, &proved) ||
-        proved || !s->site.config->intune.client_id[0] ||
+    if (!dt_intune_name_is_set(&name) ||
+        !dt_evidence_proved_device(&s->scratch->evidence, &proved) || proved ||
+        !s->site.config->intune.client_id[0] ||
         s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE ||
         (s->site.config->intune.lookup_by & by) == 0 || !matters(s, &name, now))
         return false;
     s->lookup_name = name;
     s->lookup_found = s->lookup_pages = 0;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     dt_signon_set_phase(s, DT_PHASE_ENTRA_GET);
     return true;
 }
@@ -144,7 +145,7 @@ static void refuse(dt_signon *s, dt_time now)
               "are gone",
         serial ? "the serial number" : "Entra's id",
         serial ? s->lookup_name.serial : s->lookup_name.entra_id.text);
-    resolve(&s->evidence, &none);
+    resolve(&s->scratch->evidence, &none);
     dt_signon_add_evidence(s, &ev);
     if (s->phase != DT_PHASE_DONE)
         dt_signon_go(s, DT_STAGE_DECISION);
@@ -171,9 +172,9 @@ static void use_index(dt_signon *s, dt_store_result const *r, dt_time now)
 static bool next_page(dt_signon *s, char const *next, dt_error *e)
 {
     if (++s->lookup_pages < DT_SIGNON_DEVICE_PAGES_MAX &&
-        dt_str_copy(s->next_url, sizeof(s->next_url), next) == DT_OK)
+        dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), next) == DT_OK)
         return true;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph's list of one device has no end");
     return false;
 }
@@ -193,7 +194,7 @@ static void take_page(dt_signon *s, dt_intune_found const *found, char const *ne
             dt_signon_lookup_failed(s, DT_INTUNE_UNUSABLE, r, &e, now);
         return; /* in the same phase */
     }
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     if (found->count == 1)
         s->lookup_id = s->intune.device_id;
     dt_signon_set_phase(s, DT_PHASE_ENTRA_PUT);
@@ -223,7 +224,7 @@ static int render_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    dt_intune_name_store_key(&s->lookup_name, s->store.key);
+    dt_intune_name_store_key(&s->lookup_name, s->scratch->store.key);
     return DT_OK;
 }
 
@@ -231,7 +232,8 @@ static int render_request(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_intune_find_device(s->site.config, &s->lookup_name, s->next_url, &s->http);
+    return dt_intune_find_device(s->site.config, &s->lookup_name, s->scratch->next_url,
+                                 &s->scratch->http);
 }
 
 /* What names no device is looked up again soon, as every answer that lets nobody in. */
@@ -242,7 +244,7 @@ static int render_put(dt_signon *s, dt_buf *value, dt_time now)
     int rc;
 
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-    dt_intune_name_store_key(&s->lookup_name, s->store.key);
+    dt_intune_name_store_key(&s->lookup_name, s->scratch->store.key);
     if (found.count == 1)
         found.device.device_id = s->intune.device_id;
     rc = dt_intune_found_pack(&found, value);

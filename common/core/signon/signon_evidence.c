@@ -8,7 +8,7 @@
 
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e)
 {
-    if (dt_evidence_add(&s->evidence, e) < 0)
+    if (dt_evidence_add(&s->scratch->evidence, e) < 0)
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "more evidence than one sign-on may bring");
 }
 
@@ -51,12 +51,12 @@ static void judge_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_b
     bool ask = proved && !s->ocsp_waits && dt_signon_trust_rule_names(s, source);
     dt_reason reason = dt_x509_judge_online(s->site.anchors, der, chain, chain_count,
                                             &s->site.config->device_trust.tenant_id, now, &cert,
-                                            ask ? &s->ocsp : NULL, &err);
+                                            ask ? &s->scratch->ocsp : NULL, &err);
 
     ev.device_id = cert.device_id;
     ev.entra_id = cert.entra_id;
     note_revocation(s, &cert);
-    if (ask && s->ocsp.open) {
+    if (ask && s->scratch->ocsp.open) {
         speak_for(&ev, &cert);
         dt_signon_ocsp_wait(s, &ev);
         return;
@@ -101,13 +101,13 @@ static void take_vpn_device(dt_signon *s, char const *text, dt_platform platform
 /* Which device is meant is looked for only where it could matter, and not when it is named. */
 static void take_vpn_claims(dt_signon *s, dt_request const *r)
 {
-    s->vpn = *r->vpn;
-    if (s->vpn.platform == DT_PLATFORM_UNKNOWN)
-        s->vpn.platform = r->platform_hint;
+    s->scratch->vpn = *r->vpn;
+    if (s->scratch->vpn.platform == DT_PLATFORM_UNKNOWN)
+        s->scratch->vpn.platform = r->platform_hint;
     s->vpn_search = dt_signon_trust_rule_names(s, DT_SOURCE_VPN_CLIENT) &&
                     (!r->vpn_device_id || !*r->vpn_device_id);
     if (s->platform_hint == DT_PLATFORM_UNKNOWN)
-        s->platform_hint = s->vpn.platform;
+        s->platform_hint = s->scratch->vpn.platform;
 }
 
 /* --- SSH certificates ------------------------------------------------------------------------- */
@@ -162,8 +162,8 @@ static void take_ssh(dt_signon *s, dt_bytes info, dt_time now)
     ssh_taking t = {.s = s, .now = now};
     dt_error err = {0};
 
-    if (dt_ssh_auth_info_parse(info, &s->ssh, &err) < 0) {
-        s->ssh.count = 0;
+    if (dt_ssh_auth_info_parse(info, &s->scratch->ssh, &err) < 0) {
+        s->scratch->ssh.count = 0;
         dt_signon_detail(s, "SSH_AUTH_INFO_0: %s", err.text);
         return;
     }
@@ -225,7 +225,7 @@ static dt_guid const *registry_device(dt_signon const *s)
     dt_guid const *proved;
 
     if (s->registry_asked || !dt_signon_trust_rule_names(s, DT_SOURCE_REGISTRY) ||
-        !dt_evidence_proved_device(&s->evidence, &proved))
+        !dt_evidence_proved_device(&s->scratch->evidence, &proved))
         return NULL;
     return proved;
 }
@@ -236,12 +236,12 @@ static bool vpn_search_next(dt_signon *s, dt_time now)
     char name[DT_VPN_NAME_MAX];
     dt_evidence ev;
 
-    if (dt_vpn_claims_name(&s->vpn, s->vpn_at, name)) {
+    if (dt_vpn_claims_name(&s->scratch->vpn, s->vpn_at, name)) {
         dt_signon_set_phase(s, DT_PHASE_ALIAS_GET);
         return true;
     }
     s->vpn_search = false;
-    if (dt_vpn_uid_evidence(&s->vpn, now, &ev))
+    if (dt_vpn_uid_evidence(&s->scratch->vpn, now, &ev))
         dt_signon_add_evidence(s, &ev);
     return s->phase == DT_PHASE_DONE && s->outcome.cause != DT_CAUSE_NONE;
 }
@@ -266,7 +266,7 @@ void dt_signon_evidence_stage(dt_signon *s, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_MANAGED);
         return;
     }
-    if (s->ssh_at < s->ssh.count) {
+    if (s->ssh_at < s->scratch->ssh.count) {
         dt_signon_set_phase(s, DT_PHASE_SSH_GET);
         return;
     }
@@ -283,9 +283,9 @@ void dt_signon_evidence_stage(dt_signon *s, dt_time now)
         return;
     if (dt_signon_entra_begin(s, now))
         return;
-    id = dt_evidence_device_id(&s->evidence, s->site.config);
+    id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
     if (id && s->site.config->intune.client_id[0] &&
-        dt_signon_lookup_matters(s, &s->evidence, DT_SOURCE_INTUNE, id, now)) {
+        dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_INTUNE, id, now)) {
         s->lookup_id = *id;
         dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
         return;
@@ -345,9 +345,9 @@ static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_error why = {0};
     dt_evidence ev;
 
-    (void)!dt_vpn_claims_name(&s->vpn, s->vpn_at, name);
+    (void)!dt_vpn_claims_name(&s->scratch->vpn, s->vpn_at, name);
     s->vpn_at++;
-    if (dt_vpn_alias_evidence(&s->vpn, name, r, now, &ev, &why)) {
+    if (dt_vpn_alias_evidence(&s->scratch->vpn, name, r, now, &ev, &why)) {
         s->vpn_search = false;
         dt_signon_add_evidence(s, &ev);
     } else if (why.text[0]) {
@@ -613,7 +613,7 @@ void dt_signon_decision_stage(dt_signon *s, dt_time now)
         return;
     }
     dt_signon_entra_give_up(s);
-    dt_verdict_judge(&s->evidence, s->site.config, now, &s->outcome.verdict);
+    dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &s->outcome.verdict);
     if (s->explain && s->imagined.device)
         s->outcome.verdict =
             (dt_verdict){.trust = s->imagined.trust, .reason = s->imagined.reason, .oldest = now};
@@ -639,7 +639,7 @@ static int render_sign(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    memcpy(s->sign.nonce, s->random, sizeof(s->sign.nonce));
+    memcpy(s->scratch->sign.nonce, s->random, sizeof(s->scratch->sign.nonce));
     return DT_OK;
 }
 
@@ -656,13 +656,13 @@ static int render_ssh_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
-    dt_device_store_key(s->ssh.items[s->ssh_at].fingerprint, s->store.key);
+    dt_device_store_key(s->scratch->ssh.items[s->ssh_at].fingerprint, s->scratch->store.key);
     return DT_OK;
 }
 
 static void ssh_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
-    dt_ssh_key const *key = &s->ssh.items[s->ssh_at];
+    dt_ssh_key const *key = &s->scratch->ssh.items[s->ssh_at];
 
     if (r->status == DT_STORE_OK)
         dt_signon_ssh_record(s, DT_SOURCE_SSH_KEY, key->fingerprint, key->hardware, r->value, now);
@@ -675,7 +675,7 @@ static void ssh_done(dt_signon *s, dt_store_result const *r, dt_time now)
 
 static bool has_ssh_key(dt_signon const *s)
 {
-    return s->ssh_at < s->ssh.count;
+    return s->ssh_at < s->scratch->ssh.count;
 }
 
 static int render_alias_get(dt_signon *s, dt_buf *value, dt_time now)
@@ -684,10 +684,10 @@ static int render_alias_get(dt_signon *s, dt_buf *value, dt_time now)
 
     (void)value;
     (void)now;
-    if (!dt_vpn_claims_name(&s->vpn, s->vpn_at, name))
+    if (!dt_vpn_claims_name(&s->scratch->vpn, s->vpn_at, name))
         return DT_E_STATE;
     dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
-    dt_device_alias_key(name, s->store.key);
+    dt_device_alias_key(name, s->scratch->store.key);
     return DT_OK;
 }
 
@@ -701,7 +701,7 @@ static int render_registry_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_DEVICE, DT_STORE_GET);
-    dt_trusted_store_key(&s->lookup_id, s->store.key);
+    dt_trusted_store_key(&s->lookup_id, s->scratch->store.key);
     return DT_OK;
 }
 

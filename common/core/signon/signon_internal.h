@@ -249,7 +249,43 @@ typedef struct dt_push {
     char cancel_url[DT_SIGNON_LINK_MAX];
 } dt_push;
 
+/* What a machine works in: most of its bytes, and needed only while somebody drives it, who brings it
+ * (dt_signon_attach). What of it means something between two steps is in the saved form. */
+struct dt_signon_scratch {
+    /* Each is wiped once it is used, and when the machine is done; none is ever saved. */
+    struct {
+        char passcode[DT_ANSWER_MAX];
+        char password[DT_PASSWORD_MAX];
+        char state_token[DT_OKTA_STATE_TOKEN_MAX];
+    } secrets;
+    dt_evidence_set evidence;
+    dt_evidence ocsp_evidence;
+    dt_ssh_keys ssh;
+    dt_vpn_claims vpn;
+    char next_url[DT_SIGNON_LINK_MAX];
+    char host[DT_SIGNON_HOST_MAX];
+
+    /* what dt_signon_next rendered, with `http` and `value`; borrowed by the caller until it feeds back */
+    dt_store_op store;
+    dt_sign_request sign;
+    dt_agent_request agent_request;
+
+    /* Not cleared at the start: cold bytes on the way of every sign-on. They hold nothing but what the
+     * fields of the machine, or the step that was rendered, say. */
+    dt_http_request http; /* the first of them: see start() in signon.c */
+    char value[DT_SIGNON_VALUE_MAX];
+    dt_ocsp_question ocsp; /* means something while ocsp_waits, or its answer is ageing */
+    char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
+    dt_compliance_address service;    /* means something while service_known */
+    char expected[DT_SIGNON_RECORD_MAX];
+    char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
+    char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
+    dt_agent_key agent_keys[DT_AGENT_IDENTITIES_MAX];
+    uint8_t agent_blob[DT_AGENT_BLOB_MAX];
+};
+
 struct dt_signon {
+    dt_signon_scratch *scratch; /* NULL denies */
     dt_site site;
     dt_phase phase;
     dt_phase retry_phase;
@@ -293,10 +329,8 @@ struct dt_signon {
         name_pages;        /* names that the org was asked about; pages of the present answer */
     int named;             /* groups of that name so far; means something once it was asked */
     dt_time groups_learnt; /* at Okta; 0: they came with the request */
-    char next_url[DT_SIGNON_LINK_MAX];
     dt_platform platform_hint;
     uint8_t random[32];
-    char host[DT_SIGNON_HOST_MAX];
 
     /* evidence */
     bool local, address_wanted;
@@ -309,17 +343,13 @@ struct dt_signon {
     bool host_managed; /* the managed app configuration is still to be read */
     bool refresh_only;
     bool refresh_hint;
-    dt_ssh_keys ssh;
     size_t ssh_at;
     dt_agent_state agent;
     bool registry_asked;
-    dt_vpn_claims vpn;
     bool vpn_search; /* the device that the VPN client means is still to be found */
     size_t vpn_at;
-    dt_evidence_set evidence;
     bool ocsp_waits; /* `ocsp_evidence` is good but for the answer to `ocsp` */
     bool ocsp_from_cache;
-    dt_evidence ocsp_evidence;
     dt_ocsp_answer ocsp_answer;
     dt_guid lookup_id;
     dt_intune_device intune;
@@ -348,13 +378,10 @@ struct dt_signon {
     bool prompt_takes_passcode;
     bool push_offered; /* the prompt asks whether to send one */
     bool push_prompted, number_shown;
-    char passcode[DT_ANSWER_MAX]; /* wiped once used; never saved */
     int attempts;
     bool
         stray_answer; /* text that is not a passcode was typed at the prompt of a push, and nothing was said to it */
-    int stray_answers;                         /* how often */
-    char password[DT_PASSWORD_MAX];            /* the same */
-    char state_token[DT_OKTA_STATE_TOKEN_MAX]; /* the same */
+    int stray_answers; /* how often */
 
     /* Okta */
     char user_id[DT_OKTA_ID_MAX];
@@ -395,24 +422,8 @@ struct dt_signon {
 
     dt_outcome outcome;
 
-    /* what dt_signon_next rendered; borrowed by the caller until it feeds back */
-    dt_store_op store;
-    dt_sign_request sign;
-    dt_agent_request agent_request;
     size_t expected_len;
-
-    /* Room, not cleared at the start: half of all the bytes, and cold ones, on the way of every
-     * sign-on. It holds nothing but what the fields above, or the step that was rendered, say. */
-    dt_http_request http;  /* the first of them: see start() in signon.c */
-    dt_ocsp_question ocsp; /* means something while ocsp_waits, or its answer is ageing */
-    char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
-    dt_compliance_address service;    /* means something while service_known */
-    char value[DT_SIGNON_VALUE_MAX];
-    char expected[DT_SIGNON_RECORD_MAX];
-    char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
-    char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
-    dt_agent_key agent_keys[DT_AGENT_IDENTITIES_MAX];
-    uint8_t agent_blob[DT_AGENT_BLOB_MAX];
+    dt_time asked_for; /* the longest that the HTTPS request under way may take */
 };
 
 /* signon_evidence.c: from the request's facts to the verdict and the decision. */
@@ -605,8 +616,11 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
 /* signon.c */
 /* The outcome stands: nothing is left to do, and no secret is left. */
 void dt_signon_done(dt_signon *s);
-/* A machine that only fills the cache, for at most `limit`. */
-void dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now);
+/* As at the start: nothing but the site and the scratch. */
+void dt_signon_clear(dt_signon *s, dt_site const *site);
+/* A machine that only fills the cache, for at most `limit`. False: denied, having no scratch. */
+DT_MUST_USE bool dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit,
+                                         dt_time now);
 /* Did a rule decide so that this cause may allow? What is not so comes of no way through the machine. */
 bool dt_signon_may_allow(dt_signon const *s, dt_cause cause);
 /* Denies at once, without another step: something is wrong with the machine or the request. */

@@ -101,8 +101,8 @@ static void got_cached(dt_signon *s, dt_store_result const *r, dt_time now)
 
 static bool is_proved(dt_signon const *s, dt_guid const *device)
 {
-    for (size_t i = 0; i < s->evidence.count; i++) {
-        dt_evidence const *e = &s->evidence.items[i];
+    for (size_t i = 0; i < s->scratch->evidence.count; i++) {
+        dt_evidence const *e = &s->scratch->evidence.items[i];
 
         if (e->assurance == DT_PROVED && dt_guid_equal(&e->device_id, device))
             return true;
@@ -115,7 +115,7 @@ static int render_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    dt_intune_store_key(&s->lookup_id, s->store.key);
+    dt_intune_store_key(&s->lookup_id, s->scratch->store.key);
     return DT_OK;
 }
 
@@ -128,7 +128,7 @@ static int render_put(dt_signon *s, dt_buf *value, dt_time now)
 
     (void)now;
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-    dt_intune_store_key(&s->lookup_id, s->store.key);
+    dt_intune_store_key(&s->lookup_id, s->scratch->store.key);
     return rc < 0
                ? rc
                : dt_signon_store_value(s, value,
@@ -152,7 +152,7 @@ static int render_request(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_intune_get_device(s->site.config, &s->lookup_id, &s->http);
+    return dt_intune_get_device(s->site.config, &s->lookup_id, &s->scratch->http);
 }
 
 static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)

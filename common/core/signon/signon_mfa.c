@@ -68,10 +68,11 @@ bool dt_signon_only_continues(dt_signon *s, dt_time now)
 static bool has_passcode_along(dt_signon *s)
 {
     char digits[DT_PASSCODE_DIGITS_MAX + 1];
-    bool has = dt_passcode_read(dt_bytes_str(s->passcode), digits) == DT_TYPED_PASSCODE;
+    bool has =
+        dt_passcode_read(dt_bytes_str(s->scratch->secrets.passcode), digits) == DT_TYPED_PASSCODE;
 
-    explicit_bzero(s->passcode, sizeof(s->passcode));
-    memcpy(s->passcode, digits, sizeof(digits));
+    explicit_bzero(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode));
+    memcpy(s->scratch->secrets.passcode, digits, sizeof(digits));
     explicit_bzero(digits, sizeof(digits));
     return has;
 }
@@ -116,7 +117,7 @@ void dt_signon_conversation_stage(dt_signon *s, dt_time now)
         send_passcode(s, 0);
         return;
     }
-    explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode));
     if (nobody_to_ask(s, now))
         return;
     keep_unseen_number(s);
@@ -301,12 +302,12 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
         push_refused(s, DT_CAUSE_MFA_PUSH_PENDING);
         return;
     }
-    if (record.len > sizeof(s->expected) || ++s->retries > DT_SIGNON_RETRIES_MAX) {
+    if (record.len > sizeof(s->scratch->expected) || ++s->retries > DT_SIGNON_RETRIES_MAX) {
         push_impossible(s, DT_CAUSE_INTERNAL);
         return;
     }
     if (record.len > 0)
-        memcpy(s->expected, record.p, record.len);
+        memcpy(s->scratch->expected, record.p, record.len);
     s->expected_len = record.len;
     s->phase = DT_PHASE_PUSH_RECLAIM;
 }
@@ -488,7 +489,7 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
         push_result(s, &v, now);
         return;
     }
-    if (s->passcode[0]) { /* typed while the poll was under way */
+    if (s->scratch->secrets.passcode[0]) { /* typed while the poll was under way */
         passcode_wanted(s);
         return;
     }
@@ -518,9 +519,9 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
     }
     s->push = other;
     s->push.joined = true;
-    s->expected_len = r->value.len <= sizeof(s->expected) ? r->value.len : 0;
+    s->expected_len = r->value.len <= sizeof(s->scratch->expected) ? r->value.len : 0;
     if (s->expected_len > 0)
-        memcpy(s->expected, r->value.p, s->expected_len);
+        memcpy(s->scratch->expected, r->value.p, s->expected_len);
     if (other.state == DT_PUSH_STARTING) {
         wait_for_push(s, now, DT_SIGNON_EARLY_POLL_INTERVAL);
         return;
@@ -555,7 +556,7 @@ static void ask_anew(dt_signon *s, char const *why, dt_time now)
 {
     bool push_open = s->push.state == DT_PUSH_WAITING;
 
-    explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode));
     s->attempts++;
     if (s->attempts >= s->site.config->mfa.passcode_attempts ||
         s->conversation == DT_CONVERSATION_NONE) {
@@ -578,7 +579,7 @@ static void wrong_passcode(dt_signon *s, dt_time now)
 /* Passcodes are refused without asking Okta. A push that is under way may still be approved. */
 static void passcode_refused(dt_signon *s, dt_cause cause, dt_time now)
 {
-    explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode));
     s->passcode_locked = true;
     s->attempts++;
     if (s->push.state != DT_PUSH_WAITING || s->conversation == DT_CONVERSATION_NONE ||
@@ -599,7 +600,7 @@ static void tried_before(dt_signon *s, dt_time now)
         wrong_passcode(s, now);
         return;
     }
-    explicit_bzero(s->passcode, sizeof(s->passcode));
+    explicit_bzero(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode));
     wait_for_push(s, now, 0);
 }
 
@@ -645,7 +646,7 @@ static void passcode_checked(dt_signon *s, dt_http_response const *r, dt_time no
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return; /* after RETRY_WAIT the same passcode is sent again: it was not looked at (429) */
     if (v.result == DT_OKTA_RESULT_SUCCESS) {
-        explicit_bzero(s->passcode, sizeof(s->passcode));
+        explicit_bzero(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode));
         s->outcome.factor = s->totp_type[s->totp_at];
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, now);
         return;
@@ -695,7 +696,7 @@ void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now)
     bool taken = s->prompt_takes_passcode && s->totp_count > 0 && !s->passcode_locked;
 
     if (what == DT_TYPED_PASSCODE && taken)
-        memcpy(s->passcode, digits, sizeof(digits));
+        memcpy(s->scratch->secrets.passcode, digits, sizeof(digits));
     explicit_bzero(digits, sizeof(digits));
     if (what == DT_TYPED_OTHER || (what == DT_TYPED_PASSCODE && !taken)) {
         answered_astray(s, now);
@@ -767,14 +768,15 @@ static int render_push(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_push(s->site.config, s->user_id, s->push_factor, number_wanted(s), &s->http);
+    return dt_okta_push(s->site.config, s->user_id, s->push_factor, number_wanted(s),
+                        &s->scratch->http);
 }
 
 static int render_poll(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_poll(s->site.config, s->push.poll_url, &s->http);
+    return dt_okta_poll(s->site.config, s->push.poll_url, &s->scratch->http);
 }
 
 /* What was typed may be a password, so the key is a digest; the driver makes a keyed one of it. */
@@ -783,14 +785,14 @@ static int render_tried(dt_signon *s, dt_store_verb verb, dt_time now)
     uint8_t digest[DT_SHA256_LEN];
     char hex[2 * DT_SHA256_LEN + 1];
     char text[DT_LOGIN_MAX + DT_ANSWER_MAX];
-    int n = snprintf(text, sizeof(text), "%s %s", s->passcode, s->who.login);
+    int n = snprintf(text, sizeof(text), "%s %s", s->scratch->secrets.passcode, s->who.login);
     int rc = n > 0 && (size_t)n < sizeof(text) ? dt_crypto_sha256(dt_bytes_str(text), digest)
                                                : DT_E_LIMIT;
 
     explicit_bzero(text, sizeof(text));
     dt_signon_store(s, DT_TABLE_TRIED, verb);
-    s->store.value = dt_bytes_str("1");
-    s->store.expires = now + DT_SIGNON_TRIED_KEPT;
+    s->scratch->store.value = dt_bytes_str("1");
+    s->scratch->store.expires = now + DT_SIGNON_TRIED_KEPT;
     if (rc < 0)
         return rc;
     dt_hex(hex, digest, sizeof(digest));
@@ -823,8 +825,8 @@ static int render_passcode(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_passcode(s->site.config, s->user_id, s->totp_factor[s->totp_at], s->passcode,
-                            &s->http);
+    return dt_okta_passcode(s->site.config, s->user_id, s->totp_factor[s->totp_at],
+                            s->scratch->secrets.passcode, &s->scratch->http);
 }
 
 static bool has_push_factor(dt_signon const *s)

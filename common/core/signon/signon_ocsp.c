@@ -14,26 +14,26 @@ static dt_ocsp_limits limits(dt_signon const *s)
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev)
 {
     s->ocsp_from_cache = false;
-    s->ocsp_evidence = *ev;
+    s->scratch->ocsp_evidence = *ev;
     memset(&s->ocsp_answer, 0, sizeof(s->ocsp_answer));
     s->ocsp_waits = true;
-    s->ocsp_why[0] = '\0';
+    s->scratch->ocsp_why[0] = '\0';
     s->lookup.ageing &= ~DT_QUESTION_BIT(DT_QUESTION_OCSP); /* of another certificate's answer */
 }
 
 static void why(dt_signon *s, char const *text)
 {
-    dt_str_escape(s->ocsp_why, sizeof(s->ocsp_why), text);
+    dt_str_escape(s->scratch->ocsp_why, sizeof(s->scratch->ocsp_why), text);
 }
 
 /* Nothing usable came: what the certificate is by everything else. */
 static void without_answer(dt_signon *s, dt_evidence *ev)
 {
-    dt_ocsp_question const *q = &s->ocsp;
+    dt_ocsp_question const *q = &s->scratch->ocsp;
     bool passes = q->otherwise == DT_REASON_TRUSTED;
 
     dt_signon_detail(s, "%s: OCSP: %s%s", dt_source_name(ev->source),
-                     s->ocsp_why[0] ? s->ocsp_why : "no answer",
+                     s->scratch->ocsp_why[0] ? s->scratch->ocsp_why : "no answer",
                      !passes        ? ""
                      : q->unchecked ? "; let pass by revocation = soft"
                                     : "; judged by the revocation list instead");
@@ -53,7 +53,7 @@ static void with_answer(dt_signon *s, dt_ocsp_answer const *a, dt_evidence *ev)
     s->outcome.revocation_at = a->this_update;
     if (a->status == DT_OCSP_GOOD) {
         ev->observed = a->fetched;
-        if (s->ocsp.above_unchecked)
+        if (s->scratch->ocsp.above_unchecked)
             dt_signon_detail(s,
                              "%s: nothing says that a CA above it is not revoked; let pass by "
                              "revocation = soft",
@@ -72,12 +72,12 @@ static void with_answer(dt_signon *s, dt_ocsp_answer const *a, dt_evidence *ev)
  * something of ours says nothing about itself: no certificate passes by that, whatever `revocation` says. */
 static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *failed, dt_time now)
 {
-    dt_evidence ev = s->ocsp_evidence;
+    dt_evidence ev = s->scratch->ocsp_evidence;
     dt_ocsp_answer const *a = &s->ocsp_answer;
 
     s->ocsp_waits = false;
     if (failed != NULL && failed->no_old)
-        s->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
+        s->scratch->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
     if (failed != NULL && failed->kept_failure)
         why(s, "the responder was away a moment ago");
     if (e == DT_LOOKUP_FRESH && (a->status == DT_OCSP_GOOD || a->status == DT_OCSP_REVOKED))
@@ -93,13 +93,13 @@ static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *faile
 
 static int key(dt_signon *s)
 {
-    dt_ocsp_store_key(&s->ocsp, s->store.key);
+    dt_ocsp_store_key(&s->scratch->ocsp, s->scratch->store.key);
     return DT_OK;
 }
 
 static int failure_key(dt_signon *s)
 {
-    return dt_ocsp_failure_key(&s->ocsp, s->store.key);
+    return dt_ocsp_failure_key(&s->scratch->ocsp, s->scratch->store.key);
 }
 
 /* One that says nothing is used, too, for the short time that it is kept. */
@@ -130,7 +130,7 @@ static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 
     (void)now;
     if (status != DT_OCSP_GOOD && status != DT_OCSP_REVOKED)
-        s->store.verb = DT_STORE_PUT_IF_ABSENT;
+        s->scratch->store.verb = DT_STORE_PUT_IF_ABSENT;
     *expires = s->ocsp_answer.until;
     return dt_ocsp_pack(&s->ocsp_answer, out);
 }
@@ -139,14 +139,14 @@ static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 
 static int request(dt_signon *s)
 {
-    return dt_ocsp_request(s->site.config, &s->ocsp, &s->http);
+    return dt_ocsp_request(s->site.config, &s->scratch->ocsp, &s->scratch->http);
 }
 
 /* The sign-on's own time ran out. */
 static bool was_cut_short(dt_signon const *s, dt_http_response const *r)
 {
     return r->failure == DT_HTTP_TIMEOUT &&
-           s->http.timeout < s->site.config->device_trust.ocsp_timeout;
+           s->asked_for < s->site.config->device_trust.ocsp_timeout;
 }
 
 /* Asking once more is not worth the time after it had all of its own. */
@@ -162,7 +162,7 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
     dt_error e = {0};
     dt_ocsp_answer answer;
     dt_ocsp_reply came =
-        dt_ocsp_read(s->site.config, s->site.anchors, &s->ocsp, r, now, &answer, &e);
+        dt_ocsp_read(s->site.config, s->site.anchors, &s->scratch->ocsp, r, now, &answer, &e);
 
     out->kind = DT_REPLY_ANSWER;
     if (came != DT_OCSP_REPLY_ANSWER)
@@ -194,20 +194,23 @@ dt_ocsp_question const *dt_signon_ocsp_question(dt_signon const *s)
 {
     bool asks = s->phase == DT_PHASE_LOOKUP_HTTP && s->lookup.question == DT_QUESTION_OCSP;
 
-    return s->ocsp_waits && asks ? &s->ocsp : NULL;
+    return s->scratch != NULL && s->ocsp_waits && asks ? &s->scratch->ocsp : NULL;
 }
 
 dt_ocsp_question const *dt_signon_ocsp_hint(dt_signon const *s)
 {
-    return dt_lookup_is_ageing(s, DT_QUESTION_OCSP) && s->ocsp.open ? &s->ocsp : NULL;
+    return s->scratch != NULL && dt_lookup_is_ageing(s, DT_QUESTION_OCSP) && s->scratch->ocsp.open
+               ? &s->scratch->ocsp
+               : NULL;
 }
 
 void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q, dt_time now)
 {
     dt_evidence const none = {.source = DT_SOURCE_CERTIFICATE};
 
-    dt_signon_start_refresh(s, site, site->config->device_trust.ocsp_timeout * 2, now);
-    s->ocsp = *q;
+    if (!dt_signon_start_refresh(s, site, site->config->device_trust.ocsp_timeout * 2, now))
+        return;
+    s->scratch->ocsp = *q;
     dt_signon_ocsp_wait(s, &none);
     dt_lookup_refresh(s, DT_QUESTION_OCSP, now);
 }
@@ -217,7 +220,7 @@ void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question co
 static bool has_fields(dt_signon const *s, dt_lookup_step step)
 {
     (void)step;
-    return s->ocsp_waits && s->ocsp.open;
+    return s->ocsp_waits && s->scratch->ocsp.open;
 }
 
 dt_question_row const dt_question_ocsp = {

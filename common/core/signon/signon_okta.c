@@ -34,7 +34,7 @@ static dt_time fair_timeout(dt_signon const *s)
 
 bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r)
 {
-    return r->failure == DT_HTTP_TIMEOUT && s->http.timeout < fair_timeout(s);
+    return r->failure == DT_HTTP_TIMEOUT && s->asked_for < fair_timeout(s);
 }
 
 /* A GET may be sent again; what makes somebody's phone ring or uses up a passcode may not, unless
@@ -150,7 +150,7 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now)
 /* The group that Okta told by this name, in any case; group_count for none. */
 static size_t told_by_okta(dt_signon const *s, char const *name)
 {
-    char const *at = s->groups;
+    char const *at = s->scratch->groups;
 
     for (size_t i = 0; i < s->group_count; i++) {
         if (i >= s->told_count && dt_str_equal_nocase(at, name))
@@ -205,7 +205,7 @@ static bool wants_group(void const *site, char const *group)
 
 static char const *group_at(dt_signon const *s, size_t i)
 {
-    char const *at = s->groups;
+    char const *at = s->scratch->groups;
 
     for (; i > 0; i--)
         at += strlen(at) + 1;
@@ -284,7 +284,7 @@ static void group_name_got(dt_signon *s, dt_store_result const *r, dt_time now)
     s->names_asked++;
     s->name_pages = 1;
     s->named = 0;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     dt_signon_set_phase(s, DT_PHASE_GROUP_NAME_HTTP);
 }
 
@@ -307,13 +307,13 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now)
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return;
     if (dt_buf_error(&names) < 0 || !take_group_names(s, dt_buf_bytes(&names)) ||
-        dt_str_copy(s->next_url, sizeof(s->next_url), next) < 0 ||
-        (s->next_url[0] && s->group_pages >= DT_SIGNON_GROUP_PAGES_MAX)) {
+        dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), next) < 0 ||
+        (s->scratch->next_url[0] && s->group_pages >= DT_SIGNON_GROUP_PAGES_MAX)) {
         dt_signon_detail(s, "Okta: the user has more groups than can be taken in");
         dt_signon_go(s, DT_STAGE_DECISION);
         return;
     }
-    if (s->next_url[0]) {
+    if (s->scratch->next_url[0]) {
         s->group_pages++;
         return; /* the same phase again, for the next page */
     }
@@ -331,10 +331,10 @@ static void group_name_read(dt_signon *s, dt_http_response const *r, dt_time now
 
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return;
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     if (s->named < 2 && next[0] != '\0') {
         if (s->name_pages >= DT_SIGNON_NAME_PAGES_MAX ||
-            dt_str_copy(s->next_url, sizeof(s->next_url), next) < 0) {
+            dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), next) < 0) {
             name_in_doubt(s, "whether other groups have its name cannot be told");
             return;
         }
@@ -382,9 +382,10 @@ static void list_factors(dt_signon *s, dt_okta_factors const *f)
     for (size_t i = 0; i < f->count; i++) {
         size_t len = strlen(dt_factor_stamp(stamp, f->items[i].id, f->items[i].created)) + 1;
 
-        if (f->items[i].type == DT_FACTOR_NONE || len > sizeof(s->expected) - s->expected_len)
+        if (f->items[i].type == DT_FACTOR_NONE ||
+            len > sizeof(s->scratch->expected) - s->expected_len)
             continue;
-        memcpy(s->expected + s->expected_len, stamp, len);
+        memcpy(s->scratch->expected + s->expected_len, stamp, len);
         s->expected_len += len;
     }
 }
@@ -445,7 +446,7 @@ static void groups_got(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_go(s, DT_STAGE_DECISION);
         return;
     }
-    s->next_url[0] = '\0';
+    s->scratch->next_url[0] = '\0';
     dt_signon_set_phase(s, DT_PHASE_GROUPS_HTTP);
 }
 
@@ -477,7 +478,7 @@ static int render_user(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_get_user(s->site.config, s->who.login, &s->http);
+    return dt_okta_get_user(s->site.config, s->who.login, &s->scratch->http);
 }
 
 static int render_groups_get(dt_signon *s, dt_buf *value, dt_time now)
@@ -492,7 +493,7 @@ static int render_groups(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_signon_page(s, dt_okta_get_groups(s->site.config, s->user_id, &s->http));
+    return dt_signon_page(s, dt_okta_get_groups(s->site.config, s->user_id, &s->scratch->http));
 }
 
 static int render_group_name_get(dt_signon *s, dt_buf *value, dt_time now)
@@ -509,15 +510,16 @@ static int render_group_name(dt_signon *s, dt_buf *value, dt_time now)
 
     (void)value;
     (void)now;
-    return name == NULL ? DT_E_INVALID
-                        : dt_signon_page(s, dt_okta_find_groups(s->site.config, name, &s->http));
+    return name == NULL
+               ? DT_E_INVALID
+               : dt_signon_page(s, dt_okta_find_groups(s->site.config, name, &s->scratch->http));
 }
 
 static int render_factors(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_get_factors(s->site.config, s->user_id, &s->http);
+    return dt_okta_get_factors(s->site.config, s->user_id, &s->scratch->http);
 }
 
 static bool has_group_name(dt_signon const *s)

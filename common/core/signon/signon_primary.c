@@ -23,7 +23,8 @@ void dt_signon_primary_take(dt_signon *s, dt_request const *r)
         dt_signon_fail(s, DT_CAUSE_CONFIG,
                        "a password came that nobody would check: [primary] okta_password does not "
                        "name this application");
-    else if (okta && dt_str_copy(s->password, sizeof(s->password), password) < 0)
+    else if (okta && dt_str_copy(s->scratch->secrets.password, sizeof(s->scratch->secrets.password),
+                                 password) < 0)
         dt_signon_fail(s, DT_CAUSE_PRIMARY_FAILED, "the password is longer than any at Okta");
 }
 
@@ -41,10 +42,11 @@ bool dt_signon_primary_holds(dt_signon const *s)
  * know. */
 static bool is_usable(dt_signon *s)
 {
-    int rc = dt_okta_authn_start(s->site.config, s->who.login, s->password, s->client_ip, &s->http);
+    int rc = dt_okta_authn_start(s->site.config, s->who.login, s->scratch->secrets.password,
+                                 s->client_ip, &s->scratch->http);
 
-    explicit_bzero(s->http.body, sizeof(s->http.body));
-    s->http.body_len = 0;
+    explicit_bzero(s->scratch->http.body, sizeof(s->scratch->http.body));
+    s->scratch->http.body_len = 0;
     return rc == DT_OK;
 }
 
@@ -73,7 +75,7 @@ void dt_signon_primary_stage(dt_signon *s, dt_time now)
         admit(s, now);
         return;
     }
-    if (!s->password[0]) {
+    if (!s->scratch->secrets.password[0]) {
         dt_signon_detail(s, "no password came along: [primary] okta_password wants it of this "
                             "application's logins");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
@@ -89,7 +91,7 @@ void dt_signon_primary_stage(dt_signon *s, dt_time now)
 
 static void forget_password(dt_signon *s)
 {
-    explicit_bzero(s->password, sizeof(s->password));
+    explicit_bzero(s->scratch->secrets.password, sizeof(s->scratch->secrets.password));
 }
 
 /* Names that nobody has may have used up the room for counting names. There is more for those that
@@ -178,7 +180,8 @@ static void take_answer(dt_signon *s, dt_okta_authn const *a, dt_time now)
     s->outcome.primary = DT_PRIMARY_OKTA_VERIFIED;
     if (a->result == DT_OKTA_PASSWORD_MFA)
         okta_wants_mfa(s);
-    memcpy(s->state_token, a->state_token, sizeof(s->state_token));
+    memcpy(s->scratch->secrets.state_token, a->state_token,
+           sizeof(s->scratch->secrets.state_token));
     dt_signon_set_phase(s, DT_PHASE_PASSWORD_UNCOUNT);
 }
 
@@ -231,7 +234,7 @@ static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
 /* The password was found right: the stage goes on from there. */
 static void go_on(dt_signon *s)
 {
-    explicit_bzero(s->state_token, sizeof(s->state_token));
+    explicit_bzero(s->scratch->secrets.state_token, sizeof(s->scratch->secrets.state_token));
     dt_signon_go(s, DT_STAGE_PRIMARY);
 }
 
@@ -263,7 +266,8 @@ static void uncounted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
     (void)now;
-    if (s->state_token[0]) /* our policy decides from here: theirs is not carried on */
+    if (s->scratch->secrets
+            .state_token[0]) /* our policy decides from here: theirs is not carried on */
         dt_signon_set_phase(s, DT_PHASE_PASSWORD_CANCEL);
     else
         go_on(s);
@@ -286,7 +290,7 @@ static int render_count(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     dt_signon_store_count(s, DT_TABLE_PASSWORD_COUNT, c->primary.password_limit,
                           now + c->primary.password_limit_window);
-    s->store.stranger = !s->person_exists;
+    s->scratch->store.stranger = !s->person_exists;
     return dt_signon_limit_key(s, "passwords");
 }
 
@@ -302,23 +306,24 @@ static int render_password(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_authn_start(s->site.config, s->who.login, s->password, s->client_ip, &s->http);
+    return dt_okta_authn_start(s->site.config, s->who.login, s->scratch->secrets.password,
+                               s->client_ip, &s->scratch->http);
 }
 
 static int render_who(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_get_user(s->site.config, s->who.login, &s->http);
+    return dt_okta_get_user(s->site.config, s->who.login, &s->scratch->http);
 }
 
 static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
 {
-    int rc = dt_okta_authn_end(s->site.config, s->state_token, &s->http);
+    int rc = dt_okta_authn_end(s->site.config, s->scratch->secrets.state_token, &s->scratch->http);
 
     (void)value;
     (void)now;
-    s->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
+    s->scratch->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
     return rc;
 }
 

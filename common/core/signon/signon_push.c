@@ -89,7 +89,7 @@ int dt_signon_push_claim(dt_signon *s, dt_buf *b, dt_time now)
 int dt_signon_push_reclaim(dt_signon *s, dt_buf *b, dt_time now)
 {
     dt_signon_store(s, DT_TABLE_PUSH, DT_STORE_REPLACE);
-    s->store.expected = dt_bytes_of(s->expected, s->expected_len);
+    s->scratch->store.expected = dt_bytes_of(s->scratch->expected, s->expected_len);
     return claim(s, b, now);
 }
 
@@ -103,7 +103,7 @@ int dt_signon_push_put(dt_signon *s, dt_buf *b, dt_time now)
     dt_signon_store(s, DT_TABLE_PUSH, denied ? DT_STORE_PUT : DT_STORE_REPLACE);
     s->push.at = denied ? now : 0;
     if (!denied)
-        s->store.expected = dt_bytes_of(s->expected, s->expected_len);
+        s->scratch->store.expected = dt_bytes_of(s->scratch->expected, s->expected_len);
     rc = dt_signon_limit_key(s, "push");
     if (rc == DT_OK)
         rc = dt_push_pack(&s->push, b);
@@ -112,9 +112,9 @@ int dt_signon_push_put(dt_signon *s, dt_buf *b, dt_time now)
 
 void dt_signon_push_written(dt_signon *s)
 {
-    size_t len = s->store.value.len;
+    size_t len = s->scratch->store.value.len;
 
-    s->expected_len = len <= sizeof(s->expected) ? len : 0;
+    s->expected_len = len <= sizeof(s->scratch->expected) ? len : 0;
     if (s->expected_len > 0)
-        memcpy(s->expected, s->store.value.p, s->expected_len);
+        memcpy(s->scratch->expected, s->scratch->store.value.p, s->expected_len);
 }

@@ -80,7 +80,7 @@ dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now)
     return f;
 }
 
-/* The list of stamps goes to s->expected. */
+/* The list of stamps goes to s->scratch->expected. */
 static bool take_stamps(dt_signon *s, dt_json const *list)
 {
     s->expected_len = 0;
@@ -88,9 +88,9 @@ static bool take_stamps(dt_signon *s, dt_json const *list)
         char const *stamp = dt_json_string(dt_json_at(list, i));
         size_t len = stamp ? strlen(stamp) + 1 : 0;
 
-        if (len == 0 || len > sizeof(s->expected) - s->expected_len)
+        if (len == 0 || len > sizeof(s->scratch->expected) - s->expected_len)
             return false;
-        memcpy(s->expected + s->expected_len, stamp, len);
+        memcpy(s->scratch->expected + s->expected_len, stamp, len);
         s->expected_len += len;
     }
     return true;
@@ -163,11 +163,11 @@ int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now, 
  * both are in the key. */
 int dt_signon_groups_key(dt_signon *s)
 {
-    int n = snprintf(s->store.key, sizeof(s->store.key), "okta-groups:%.16s:%.16s:%s:%s",
-                     dt_policy_hash(s->site.policy), s->site.org ? dt_policy_hash(s->site.org) : "",
-                     s->application, s->who.login);
+    int n = snprintf(s->scratch->store.key, sizeof(s->scratch->store.key),
+                     "okta-groups:%.16s:%.16s:%s:%s", dt_policy_hash(s->site.policy),
+                     s->site.org ? dt_policy_hash(s->site.org) : "", s->application, s->who.login);
 
-    return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+    return n > 0 && (size_t)n < sizeof(s->scratch->store.key) ? DT_OK : DT_E_LIMIT;
 }
 
 /* A name may hold anything, and is one in whatever case. */
@@ -201,7 +201,7 @@ static dt_time kept_until(dt_signon const *s, dt_time fetched)
 
 int dt_signon_groups_put(dt_signon *s, dt_buf *b, dt_time now)
 {
-    char const *at = s->groups + s->told_len; /* Okta's alone */
+    char const *at = s->scratch->groups + s->told_len; /* Okta's alone */
 
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one_each\":%s,\"okta\":[", DT_SIGNON_RECORD_VERSION,
@@ -244,13 +244,13 @@ int dt_signon_user_put(dt_signon *s, dt_buf *b, dt_time now)
 
 int dt_signon_factors_put(dt_signon *s, dt_buf *b, dt_time now)
 {
-    char const *at = s->expected, *end = at + s->expected_len;
+    char const *at = s->scratch->expected, *end = at + s->expected_len;
 
     dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factors\":[", DT_SIGNON_RECORD_VERSION,
                   (long long)now);
     for (; at < end; at += strlen(at) + 1) {
-        if (at > s->expected)
+        if (at > s->scratch->expected)
             dt_buf_putc(b, ',');
         dt_json_put_string(b, at);
     }

@@ -248,7 +248,7 @@ static void accept(dt_signon *s, dt_time now)
 
 static bool factor_is_listed(dt_signon const *s)
 {
-    char const *at = s->expected, *end = at + s->expected_len;
+    char const *at = s->scratch->expected, *end = at + s->expected_len;
     bool found = false;
 
     for (; at < end && !found; at += strlen(at) + 1)
@@ -338,7 +338,7 @@ static int render_get(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_REMEMBERED, DT_STORE_GET);
-    return dt_signon_remembered_key(s, s->store.key);
+    return dt_signon_remembered_key(s, s->scratch->store.key);
 }
 
 static int render_put(dt_signon *s, dt_buf *value, dt_time now)
@@ -347,7 +347,7 @@ static int render_put(dt_signon *s, dt_buf *value, dt_time now)
     int rc;
 
     dt_signon_store(s, DT_TABLE_REMEMBERED, DT_STORE_PUT);
-    rc = dt_signon_remembered_key(s, s->store.key);
+    rc = dt_signon_remembered_key(s, s->scratch->store.key);
     if (rc == DT_OK)
         rc = pack(s, value, now, &expires);
     return rc < 0 ? rc : dt_signon_store_value(s, value, expires);
@@ -358,7 +358,7 @@ static int render_drop(dt_signon *s, dt_buf *value, dt_time now)
     (void)value;
     (void)now;
     dt_signon_store(s, DT_TABLE_REMEMBERED, DT_STORE_DELETE);
-    return dt_signon_remembered_key(s, s->store.key);
+    return dt_signon_remembered_key(s, s->scratch->store.key);
 }
 
 static int render_factors_get(dt_signon *s, dt_buf *value, dt_time now)
@@ -378,7 +378,7 @@ static bool has_earlier(dt_signon const *s)
 static bool has_stamps(dt_signon const *s)
 {
     return s->user_id[0] && s->factors_known &&
-           (s->expected_len == 0 || s->expected[s->expected_len - 1] == '\0');
+           (s->expected_len == 0 || s->scratch->expected[s->expected_len - 1] == '\0');
 }
 
 dt_phase_row const dt_row_remembered_get = {

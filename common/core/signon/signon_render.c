@@ -9,24 +9,24 @@
 
 void dt_signon_store(dt_signon *s, dt_store_table table, dt_store_verb verb)
 {
-    memset(&s->store, 0, sizeof(s->store));
-    s->store.table = table;
-    s->store.verb = verb;
-    s->store.expires = DT_TIME_NEVER;
+    memset(&s->scratch->store, 0, sizeof(s->scratch->store));
+    s->scratch->store.table = table;
+    s->scratch->store.verb = verb;
+    s->scratch->store.expires = DT_TIME_NEVER;
 }
 
 int dt_signon_store_key(dt_signon *s, char const *kind, char const *name)
 {
-    int n = snprintf(s->store.key, sizeof(s->store.key), "%s:%s", kind, name);
+    int n = snprintf(s->scratch->store.key, sizeof(s->scratch->store.key), "%s:%s", kind, name);
 
-    return n > 0 && (size_t)n < sizeof(s->store.key) ? DT_OK : DT_E_LIMIT;
+    return n > 0 && (size_t)n < sizeof(s->scratch->store.key) ? DT_OK : DT_E_LIMIT;
 }
 
 int dt_signon_limit_key(dt_signon *s, char const *kind)
 {
     int rc = dt_signon_store_key(s, kind, s->who.login);
 
-    for (char *p = s->store.key; *p; p++) {
+    for (char *p = s->scratch->store.key; *p; p++) {
         if (*p >= 'A' && *p <= 'Z')
             *p = (char)(*p + 32);
     }
@@ -35,22 +35,22 @@ int dt_signon_limit_key(dt_signon *s, char const *kind)
 
 int dt_signon_store_value(dt_signon *s, dt_buf *value, dt_time expires)
 {
-    s->store.value = dt_buf_bytes(value);
-    s->store.expires = expires;
+    s->scratch->store.value = dt_buf_bytes(value);
+    s->scratch->store.expires = expires;
     return dt_buf_error(value);
 }
 
 void dt_signon_store_count(dt_signon *s, dt_store_table table, int64_t most, dt_time expires)
 {
     dt_signon_store(s, table, DT_STORE_COUNT);
-    s->store.most = most;
-    s->store.expires = expires;
+    s->scratch->store.most = most;
+    s->scratch->store.expires = expires;
 }
 
 int dt_signon_page(dt_signon *s, int rc)
 {
-    if (rc == DT_OK && s->next_url[0])
-        rc = dt_str_copy(s->http.url, sizeof(s->http.url), s->next_url);
+    if (rc == DT_OK && s->scratch->next_url[0])
+        rc = dt_str_copy(s->scratch->http.url, sizeof(s->scratch->http.url), s->scratch->next_url);
     return rc;
 }
 
@@ -63,7 +63,7 @@ static char const *whose(dt_signon const *s)
         return s->who.login;
     if (s->who.local[0] != '\0')
         return s->who.local;
-    return s->lookup.question == DT_QUESTION_OCSP ? s->ocsp.key : s->lookup_id.text;
+    return s->lookup.question == DT_QUESTION_OCSP ? s->scratch->ocsp.key : s->lookup_id.text;
 }
 
 /* Nobody waits for an answer longer than for the person. */
@@ -71,10 +71,11 @@ static void limit_request(dt_signon *s, dt_time now)
 {
     dt_time most = (s->deadline > now ? s->deadline - now : 0) + DT_SECONDS(1);
 
-    s->http.nas = s->nas;
-    s->http.identity = whose(s);
-    if (s->phase != DT_PHASE_CANCEL_HTTP && s->http.timeout > most)
-        s->http.timeout = most;
+    s->scratch->http.nas = s->nas;
+    s->scratch->http.identity = whose(s);
+    if (s->phase != DT_PHASE_CANCEL_HTTP && s->scratch->http.timeout > most)
+        s->scratch->http.timeout = most;
+    s->asked_for = s->scratch->http.timeout;
 }
 
 static void fill_step(dt_signon *s, dt_phase_kind kind, dt_time now, dt_step *out)
@@ -82,16 +83,16 @@ static void fill_step(dt_signon *s, dt_phase_kind kind, dt_time now, dt_step *ou
     switch (kind) {
     case DT_PHASE_IS_STORE:
         out->kind = DT_STEP_STORE;
-        out->store = &s->store;
+        out->store = &s->scratch->store;
         break;
     case DT_PHASE_IS_HTTP:
         limit_request(s, now);
         out->kind = DT_STEP_HTTP;
-        out->http = &s->http;
+        out->http = &s->scratch->http;
         break;
     case DT_PHASE_IS_SIGN:
         out->kind = DT_STEP_SIGN;
-        out->sign = &s->sign;
+        out->sign = &s->scratch->sign;
         break;
     case DT_PHASE_IS_MANAGED:
         out->kind = DT_STEP_MANAGED;
@@ -99,7 +100,7 @@ static void fill_step(dt_signon *s, dt_phase_kind kind, dt_time now, dt_step *ou
         break;
     case DT_PHASE_IS_AGENT:
         out->kind = DT_STEP_AGENT;
-        out->agent = &s->agent_request;
+        out->agent = &s->scratch->agent_request;
         break;
     case DT_PHASE_IS_DONE:
     case DT_PHASE_IS_WAIT: /* the machine's own, see dt_signon_next */
@@ -113,7 +114,7 @@ bool dt_signon_render(dt_signon *s, dt_time now, dt_step *out)
     dt_buf value;
     int rc;
 
-    dt_buf_init_fixed(&value, s->value, sizeof(s->value));
+    dt_buf_init_fixed(&value, s->scratch->value, sizeof(s->scratch->value));
     rc = row->render != NULL ? row->render(s, &value, now) : DT_E_STATE;
     fill_step(s, row->kind, now, out);
     if (rc < 0)

@@ -194,8 +194,8 @@ static void who_and_where(codec *c, dt_signon *s)
     TEXT(s->session);
     TEXT(s->push_key);
     TEXT(s->connection);
-    NUMBER(s->groups_len, 0, sizeof(s->groups));
-    raw(c, s->groups, s->groups_len);
+    NUMBER(s->groups_len, 0, sizeof(s->scratch->groups));
+    raw(c, s->scratch->groups, s->groups_len);
     NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
     NUMBER(s->told_len, 0, s->groups_len);
     NUMBER(s->told_count, 0, s->group_count);
@@ -209,7 +209,7 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->name_pages, 0, DT_SIGNON_NAME_PAGES_MAX);
     NUMBER(s->named, 0, INT32_MAX);
     TIME(s->groups_learnt);
-    TEXT(s->next_url);
+    TEXT(s->scratch->next_url);
     NUMBER(s->platform_hint, 0, DT_PLATFORM_OTHER_MOBILE);
     FLAG(s->local);
     FLAG(s->address_wanted);
@@ -234,15 +234,15 @@ static void vpn(codec *c, dt_signon *s)
 {
     FLAG(s->vpn_search);
     NUMBER(s->vpn_at, 0, DT_VPN_NAMES_MAX);
-    NUMBER(s->vpn.platform, 0, DT_PLATFORM_OTHER_MOBILE);
+    NUMBER(s->scratch->vpn.platform, 0, DT_PLATFORM_OTHER_MOBILE);
     if (!s->vpn_search)
         return;
-    TEXT(s->vpn.uids[0]);
-    TEXT(s->vpn.uids[1]);
-    NUMBER(s->vpn.mac_count, 0, DT_VPN_MACS_MAX);
-    for (size_t i = 0; i < s->vpn.mac_count; i++)
-        TEXT(s->vpn.macs[i]);
-    TEXT(s->vpn.host_name);
+    TEXT(s->scratch->vpn.uids[0]);
+    TEXT(s->scratch->vpn.uids[1]);
+    NUMBER(s->scratch->vpn.mac_count, 0, DT_VPN_MACS_MAX);
+    for (size_t i = 0; i < s->scratch->vpn.mac_count; i++)
+        TEXT(s->scratch->vpn.macs[i]);
+    TEXT(s->scratch->vpn.host_name);
 }
 
 static void ocsp_answer(codec *c, dt_ocsp_answer *a)
@@ -257,15 +257,15 @@ static void ocsp_answer(codec *c, dt_ocsp_answer *a)
 /* A certificate whose OCSP answer is waited for. */
 static void ocsp(codec *c, dt_signon *s)
 {
-    dt_ocsp_question *q = &s->ocsp;
+    dt_ocsp_question *q = &s->scratch->ocsp;
 
     FLAG(s->ocsp_waits);
     FLAG(s->ocsp_from_cache);
     if (!s->ocsp_waits || c->broken)
         return;
-    evidence(c, &s->ocsp_evidence);
+    evidence(c, &s->scratch->ocsp_evidence);
     ocsp_answer(c, &s->ocsp_answer);
-    TEXT(s->ocsp_why);
+    TEXT(s->scratch->ocsp_why);
     FLAG(q->open);
     NUMBER(q->otherwise, 0, DT_REASON_COUNT - 1);
     FLAG(q->unchecked);
@@ -293,12 +293,12 @@ static void agent(codec *c, dt_signon *s)
     NUMBER(a->asked, 0, DT_SIGNON_AGENT_SIGNATURES_MAX);
     NUMBER(a->failed, 0, DT_REASON_COUNT - 1);
     TIME(a->until);
-    TEXT(s->host);
+    TEXT(s->scratch->host);
     for (size_t i = 0; i < a->count; i++) {
-        raw(c, s->agent_keys[i].digest, sizeof(s->agent_keys[i].digest));
-        FLAG(s->agent_keys[i].hardware);
+        raw(c, s->scratch->agent_keys[i].digest, sizeof(s->scratch->agent_keys[i].digest));
+        FLAG(s->scratch->agent_keys[i].hardware);
     }
-    raw(c, s->agent_blob, a->blob_len);
+    raw(c, s->scratch->agent_blob, a->blob_len);
 }
 
 static void compliance_service(codec *c, dt_signon *s)
@@ -308,8 +308,8 @@ static void compliance_service(codec *c, dt_signon *s)
     NUMBER(s->service_pages, 0, DT_COMPLIANCE_PAGES_MAX);
     if (!s->service_known || c->broken)
         return;
-    TEXT(s->service.url);
-    TIME(s->service.found);
+    TEXT(s->scratch->service.url);
+    TIME(s->scratch->service.found);
 }
 
 static void what_is_known(codec *c, dt_signon *s)
@@ -319,15 +319,15 @@ static void what_is_known(codec *c, dt_signon *s)
     vpn(c, s);
     FLAG(s->refresh_only);
     FLAG(s->refresh_hint);
-    NUMBER(s->ssh.count, 0, DT_SSH_KEYS_MAX);
-    for (size_t i = 0; i < s->ssh.count; i++)
-        ssh_key(c, &s->ssh.items[i]);
-    NUMBER(s->ssh_at, 0, s->ssh.count);
+    NUMBER(s->scratch->ssh.count, 0, DT_SSH_KEYS_MAX);
+    for (size_t i = 0; i < s->scratch->ssh.count; i++)
+        ssh_key(c, &s->scratch->ssh.items[i]);
+    NUMBER(s->ssh_at, 0, s->scratch->ssh.count);
     agent(c, s);
     FLAG(s->registry_asked);
-    NUMBER(s->evidence.count, 0, DT_EVIDENCE_MAX);
-    for (size_t i = 0; i < s->evidence.count; i++)
-        evidence(c, &s->evidence.items[i]);
+    NUMBER(s->scratch->evidence.count, 0, DT_EVIDENCE_MAX);
+    for (size_t i = 0; i < s->scratch->evidence.count; i++)
+        evidence(c, &s->scratch->evidence.items[i]);
     ocsp(c, s);
     guid(c, &s->lookup_id);
     guid(c, &s->lookup_name.entra_id);
@@ -455,8 +455,8 @@ static void okta(codec *c, dt_signon *s)
     FLAG(s->passcode_unjudged);
     FLAG(s->passcode_locked);
     FLAG(s->person_exists);
-    NUMBER(s->expected_len, 0, sizeof(s->expected));
-    raw(c, s->expected, s->expected_len);
+    NUMBER(s->expected_len, 0, sizeof(s->scratch->expected));
+    raw(c, s->scratch->expected, s->expected_len);
 }
 
 static void lookup(codec *c, dt_lookup *l)
@@ -504,8 +504,9 @@ int dt_signon_save(dt_signon const *s, dt_buf *out)
     codec c = {.out = out};
     dt_signon copy = *s; /* the walk goes both ways, so it wants something it could change */
 
+    if (s->scratch == NULL)
+        return DT_E_STATE;
     walk(&c, &copy);
-    explicit_bzero(&copy, sizeof(copy)); /* a passcode may be in it, and in its request */
     if (c.broken)
         return DT_E_INVALID;
     return dt_buf_error(out);
@@ -523,8 +524,8 @@ static bool holds_names(char const *packed, size_t len, size_t count)
 
 static bool groups_hold_together(dt_signon const *s)
 {
-    return holds_names(s->groups, s->groups_len, s->group_count) &&
-           holds_names(s->groups, s->told_len, s->told_count);
+    return holds_names(s->scratch->groups, s->groups_len, s->group_count) &&
+           holds_names(s->scratch->groups, s->told_len, s->told_count);
 }
 
 /* A device that a name was found to be of is the one that the answer is about. */
@@ -540,14 +541,15 @@ static bool entra_holds_together(dt_signon const *s)
 /* Evidence comes of one source each; what it says of several would be read in several ways. */
 static bool evidence_holds_together(dt_signon const *s)
 {
-    for (size_t i = 0; i < s->evidence.count; i++) {
-        unsigned source = s->evidence.items[i].source;
+    for (size_t i = 0; i < s->scratch->evidence.count; i++) {
+        unsigned source = s->scratch->evidence.items[i].source;
 
         if ((source & (source - 1)) != 0 || (source & ~(unsigned)DT_SOURCES_ALL) != 0)
             return false;
     }
-    if (s->ocsp_waits && (s->lookup.question != DT_QUESTION_OCSP ||
-                          (s->ocsp_evidence.source & (s->ocsp_evidence.source - 1)) != 0))
+    if (s->ocsp_waits &&
+        (s->lookup.question != DT_QUESTION_OCSP ||
+         (s->scratch->ocsp_evidence.source & (s->scratch->ocsp_evidence.source - 1)) != 0))
         return false;
     return entra_holds_together(s);
 }
@@ -653,13 +655,12 @@ int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
     codec c = {.in = saved, .site = site};
     void (*loaded)(dt_signon * s);
 
-    memset(s, 0, sizeof(*s));
-    s->push.number = DT_SIGNON_NUMBER_NONE;
-    s->site = *site;
+    dt_signon_clear(s, site);
+    if (s->scratch == NULL)
+        return DT_E_STATE;
     walk(&c, s);
     if (c.broken || c.in.len != 0 || !holds_together(s)) {
-        memset(s, 0, sizeof(*s));
-        s->site = *site;
+        dt_signon_clear(s, site);
         return DT_E_PARSE;
     }
     if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
