@@ -53,7 +53,7 @@ is_installed() {
 name_here() {
     local name
     for name in ${1//|/ }; do
-        apt-cache policy "$name" | grep -q '^  Candidate: [^(]' && break
+        [[ $(LC_ALL=C apt-cache policy "$name") == *'Candidate: '[!\(]* ]] && break
     done
     echo "$name"
 }
