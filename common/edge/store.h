@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The store: performs dt_store_op. SQLite in WAL mode; hot tables are also held in memory. The one
- * file that knows SQLite. */
+/* The store: performs dt_store_op. SQLite in WAL mode; what every sign-on reads is also kept in memory. The
+ * one file that knows SQLite. */
 #ifndef DT_EDGE_STORE_H
 #define DT_EDGE_STORE_H
 
@@ -9,10 +9,9 @@
 
 typedef struct dt_store dt_store;
 
-#define DT_STORE_BUSY_MS 250         /* longest wait for another process's lock */
-#define DT_STORE_OPEN_MS 5000        /* the same while opening: many logins may do so at once */
-#define DT_STORE_HOT_ROWS_MAX 200000 /* rows held in memory; past it the oldest go */
-#define DT_STORE_SIZE_DEFAULT 1024   /* MiB of the file: [store] size_limit */
+#define DT_STORE_BUSY_MS 250       /* longest wait for another process's lock */
+#define DT_STORE_OPEN_MS 5000      /* the same while opening: many logins may do so at once */
+#define DT_STORE_SIZE_DEFAULT 1024 /* MiB of the file: [store] size_limit */
 
 /* Opens (creating it 0600 in an existing directory that others cannot write). DT_E_PERMISSION,
  * DT_E_IO, DT_E_PARSE (not ours, or of a newer version). One object may be used by many threads. Waits
@@ -28,8 +27,8 @@ void dt_store_use_spare(dt_store *s, dt_spare *spare);
 
 /* Performs one operation. The answer's bytes live in `scratch` (reset by the call), which is the
  * caller's, so calls from several threads do not meet. Never blocks longer than
- * DT_STORE_BUSY_MS plus the disk. A GET of a hot table takes a read lock and allocates nothing
- * once scratch has grown. Rows past `expires` are not found. */
+ * DT_STORE_BUSY_MS plus the disk. What a GET of a device, an answer or a remembered MFA tells may be 10 ms
+ * old, and 1 s while another thread writes. Rows past `expires` are not found. */
 void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                  dt_store_result *out);
 
@@ -38,8 +37,8 @@ void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratc
  * behind it, all rows of DT_TABLE_REMEMBERED are dropped, and that time is the highest from then on.
  * Until it is done, operations on that table fail. */
 
-/* Drops rows past their time (each second, and without a pause while there are many), and forgets hot rows
- * that another process changed (checked by PRAGMA data_version). Call it every 200 ms. */
+/* Drops rows past their time (each second, and without a pause while there are many), and forgets what is
+ * kept in memory when another process has written. Call it every 200 ms. */
 void dt_store_tick(dt_store *s, dt_time now);
 
 /* Walks a table's unexpired rows in key order: for `device list`. The callback returns 0 to go on. */

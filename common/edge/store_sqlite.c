@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The store on SQLite in WAL mode. One connection, used by one thread at a time; what is read on
- * every sign-on is answered from memory (store_hot.c) without coming here.
- *
- * Rows of hot tables carry a sequence number that every change raises, and a deleted one stays for a
- * while as a tombstone (no value). So another process's changes are found by asking for the rows
- * above the number seen last, and only when PRAGMA data_version says that there are any. */
+/* The store on SQLite in WAL mode. One connection, used by one thread at a time; what every sign-on reads is
+ * answered from memory (store_cache.c) without coming here. */
 #include "edge/store.h"
 
-#include "edge/store_hot.h"
+#include "edge/store_cache.h"
 #include "edge/store_path.h"
 #include "edge/store_spare.h"
 
@@ -21,20 +17,17 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x44545253 /* "DTRS", in the file's header */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
-#define PAGES_PER_MIB 256 /* of 4 KiB */
-#define SOFT_PERCENT 75   /* of the file may be used by all but limits and the registry */
-#define HIT_TRUST_MS 1000 /* a row in memory is believed this long without a look at the disk */
-#define MISS_TRUST_MS 10  /* that a row is not there, this long */
-#define MISS_TRUST_BUSY_MS 1000 /* the same while another thread holds the connection */
+#define PAGES_PER_MIB 256        /* of 4 KiB */
+#define SOFT_PERCENT 75          /* of the file may be used by all but limits and the registry */
+#define CACHE_TRUST_MS 10        /* the cache is believed so long without a look at the file */
+#define CACHE_TRUST_BUSY_MS 1000 /* the same while another thread holds the connection */
 #define PURGE_INTERVAL DT_SECONDS(1)
 #define PURGE_ROWS_MAX 1000 /* of a table in one go, so that nobody waits long for the lock */
 #define PURGE_PER_ROW 2     /* with each new row of a table: so no writer is faster than this */
 #define PURGE_WHEN_FULL 256
-#define HOT_EXPIRE_INTERVAL DT_MINUTES(1)
-#define MERGE_ROWS_MAX 64 /* moved from memory into the store in one tick */
-#define TOMBSTONE_LIFETIME DT_HOURS(1)
+#define MERGE_ROWS_MAX 64               /* moved from memory into the store in one tick */
 #define CLOCK_NOTED_EVERY DT_MINUTES(1) /* the highest time seen is on disk so often */
 #define CLOCK_TOLERANCE DT_MINUTES(2)   /* clocks are set back so far all the time */
 #define BUSY_POLL_NANOSECONDS 2000000
@@ -49,12 +42,7 @@ enum {
     STMT_UPDATE,
     STMT_INSERT,
     STMT_DELETE,
-    STMT_ENTOMB,
-    STMT_NEXT_SEQ,
-    STMT_META,
-    STMT_CHANGED,
     STMT_DATA_VERSION,
-    STMT_NOTE_PURGED,
     STMT_PURGE,
     STMT_HAS_EXPIRED,
     STMT_ROWS,
@@ -77,25 +65,16 @@ static char const *const statement_text[STMT_COUNT] = {
     [STMT_BEGIN_READ] = "BEGIN",
     [STMT_COMMIT] = "COMMIT",
     [STMT_ROLLBACK] = "ROLLBACK",
-    [STMT_GET] = "SELECT value, count, expires FROM rows WHERE tbl = ?1 AND key = ?2 "
-                 "AND value IS NOT NULL AND expires > ?3",
-    [STMT_UPDATE] = "UPDATE rows SET value = ?3, count = ?4, expires = ?5, seq = ?6 "
+    [STMT_GET] = "SELECT value, count, expires FROM rows WHERE tbl = ?1 AND key = ?2",
+    [STMT_UPDATE] = "UPDATE rows SET value = ?3, count = ?4, expires = ?5 "
                     "WHERE tbl = ?1 AND key = ?2",
-    [STMT_INSERT] = "INSERT INTO rows (tbl, key, value, count, expires, seq) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STMT_INSERT] = "INSERT INTO rows (tbl, key, value, count, expires) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5)",
     [STMT_DELETE] = "DELETE FROM rows WHERE tbl = ?1 AND key = ?2",
-    [STMT_ENTOMB] = "UPDATE rows SET value = NULL, count = 0, expires = ?3, seq = ?4 "
-                    "WHERE tbl = ?1 AND key = ?2",
-    [STMT_NEXT_SEQ] = "UPDATE meta SET seq = seq + 1 RETURNING seq",
-    [STMT_META] = "SELECT seq, purged FROM meta",
-    [STMT_CHANGED] = "SELECT tbl, key, value, count, expires, seq FROM rows WHERE seq > ?1 "
-                     "ORDER BY seq",
-    [STMT_DATA_VERSION] = "PRAGMA data_version",
-    [STMT_NOTE_PURGED] = "UPDATE meta SET purged = max(purged, ?1)",
-    /* The oldest first; of each, its number if it is a tombstone. */
+    [STMT_DATA_VERSION] = "PRAGMA data_version", /* changes when another process writes */
+    /* The oldest first. */
     [STMT_PURGE] = "DELETE FROM rows WHERE rowid IN (SELECT rowid FROM rows WHERE tbl = ?1 "
-                   "AND expires <= ?2 ORDER BY expires LIMIT ?3) "
-                   "RETURNING iif(value IS NULL, seq, 0)",
+                   "AND expires <= ?2 ORDER BY expires LIMIT ?3)",
     [STMT_HAS_EXPIRED] = "SELECT EXISTS (SELECT 1 FROM rows WHERE tbl = ?1 AND expires <= ?2)",
     [STMT_ROWS] = "SELECT coalesce((SELECT rows FROM tables WHERE tbl = ?1), 0)",
     [STMT_ADD_ROWS] = "UPDATE tables SET rows = rows + ?2 WHERE tbl = ?1",
@@ -106,46 +85,34 @@ static char const *const statement_text[STMT_COUNT] = {
     [STMT_PAGES_USED] = "PRAGMA page_count",
     [STMT_PAGES_FREE] = "PRAGMA freelist_count",
     [STMT_PAGE] = "SELECT key, value, expires FROM rows WHERE tbl = ?1 AND key > ?2 "
-                  "AND value IS NOT NULL AND expires > ?3 ORDER BY key LIMIT ?4",
+                  "AND expires > ?3 ORDER BY key LIMIT ?4",
     /* In no table that an operation can name. */
     [STMT_CLOCK] = "SELECT coalesce((SELECT count FROM rows WHERE tbl = 0 AND key = 'clock'), 0)",
-    [STMT_NOTE_CLOCK] = "INSERT INTO rows (tbl, key, value, count, expires, seq) "
-                        "VALUES (0, 'clock', '', ?1, 9223372036854775807, 0) "
+    [STMT_NOTE_CLOCK] = "INSERT INTO rows (tbl, key, value, count, expires) "
+                        "VALUES (0, 'clock', '', ?1, 9223372036854775807) "
                         "ON CONFLICT (tbl, key) DO UPDATE SET count = excluded.count",
-    [STMT_FORGET_MFA] = "UPDATE rows SET value = NULL, count = 0, expires = ?2, seq = ?3 "
-                        "WHERE tbl = ?1 AND value IS NOT NULL",
+    [STMT_FORGET_MFA] = "DELETE FROM rows WHERE tbl = ?1",
     [STMT_SYNC_FULL] = "PRAGMA synchronous = FULL",
     [STMT_SYNC_NORMAL] = "PRAGMA synchronous = NORMAL",
 };
 
-/* One thread at a time, with a limit on the wait by the monotonic clock (a plain mutex has none). */
-typedef struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t left;
-    bool taken;
-} gate;
-
 struct dt_store {
     char path[DT_STORE_PATH_MAX];
     pid_t pid; /* an SQLite connection must not be used in a forked child */
-    gate gate;
-    /* behind the gate */
+    int size_mib;
+    pthread_mutex_t lock; /* around the next */
     sqlite3 *db;
     sqlite3_stmt *stmt[STMT_COUNT];
-    int64_t deadline; /* of the operation under way: monotonic milliseconds */
-    int64_t data_version;
-    int64_t seq_seen;
-    int64_t purged_at; /* monotonic milliseconds */
-    int64_t hot_expired_at;
-    bool purge_again; /* more has expired than was dropped at once */
-    int size_mib;
+    int64_t deadline;     /* of the operation under way: monotonic milliseconds */
+    int64_t data_version; /* of the file when the cache was looked after last */
+    int64_t purged_at;    /* monotonic milliseconds */
+    bool purge_again;     /* more has expired than was dropped at once */
     /* free for all */
-    dt_spare *spare;       /* borrowed, or NULL */
+    dt_spare *spare; /* borrowed, or NULL */
+    dt_store_cache *cache;
+    _Atomic int64_t
+        refreshed; /* monotonic milliseconds of the last look whether the cache still holds */
     _Atomic int64_t clock; /* the highest time that is known to have been; 0: not read yet */
-    dt_hot *hot;
-    atomic_bool loaded;
-    atomic_uint reloads;       /* odd while memory is being filled anew */
-    _Atomic int64_t refreshed; /* monotonic milliseconds of the last look at the disk */
 };
 
 static int64_t mono_now(void)
@@ -155,43 +122,18 @@ static int64_t mono_now(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- the gate --------------------------------------------------------------------------------- */
-
-static void gate_init(gate *g)
-{
-    pthread_mutex_init(&g->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&g->left, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-static void gate_destroy(gate *g)
-{
-    pthread_cond_destroy(&g->left);
-    pthread_mutex_destroy(&g->lock);
-}
-
-static bool gate_enter(gate *g, int64_t deadline)
+/* Waits until the deadline for other threads, or fails with DT_E_UNAVAILABLE; SQLite then waits until it for
+ * other processes. */
+static int acquire(dt_store *s, int64_t deadline, dt_error *e)
 {
     struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = (deadline % 1000) * 1000000};
-    pthread_mutex_lock(&g->lock);
-    int rc = 0;
-    while (g->taken && rc == 0)
-        rc = pthread_cond_timedwait(&g->left, &g->lock, &until);
-    bool entered = !g->taken;
-    g->taken = g->taken || entered;
-    pthread_mutex_unlock(&g->lock);
-    return entered;
-}
 
-static void gate_leave(gate *g)
-{
-    pthread_mutex_lock(&g->lock);
-    g->taken = false;
-    pthread_cond_signal(&g->left);
-    pthread_mutex_unlock(&g->lock);
+    /* Who gets no processor for so long may find the lock free after all. */
+    if (pthread_mutex_clocklock(&s->lock, CLOCK_MONOTONIC, &until) != 0 &&
+        pthread_mutex_trylock(&s->lock) != 0)
+        return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many wait for it", s->path);
+    s->deadline = deadline;
+    return DT_OK;
 }
 
 /* Called by SQLite while another process holds the lock. */
@@ -296,15 +238,11 @@ static void bind_key(sqlite3_stmt *st, dt_store_table table, char const *key)
     sqlite3_bind_text(st, 2, key, -1, SQLITE_STATIC);
 }
 
-static bool table_is_hot(dt_store_table t)
-{
-    return t == DT_TABLE_DEVICE || t == DT_TABLE_LOOKUP || t == DT_TABLE_REMEMBERED;
-}
-
-/* --- rows on disk; behind the gate, within a transaction where they write ---------------------- */
+/* --- rows; within a transaction where they write ---------------------------------------------- */
 
 typedef struct row {
-    bool found;
+    bool found;  /* and not past its time */
+    bool absent; /* there is none, not even one past its time */
     int64_t count;
     dt_time expires;
 } row;
@@ -317,30 +255,23 @@ static int row_get(dt_store const *s, dt_store_op const *op, dt_time now, dt_buf
     dt_buf_reset(value);
     sqlite3_stmt *st = statement(s, STMT_GET);
     bind_key(st, op->table, op->key);
-    sqlite3_bind_int64(st, 3, now);
     int rc = sqlite3_step(st);
     int result = DT_OK;
-    if (rc == SQLITE_ROW) {
-        out->found = true;
+    out->absent = rc == SQLITE_DONE;
+    out->found = rc == SQLITE_ROW && sqlite3_column_int64(st, 2) > now;
+    if (out->found) {
         dt_buf_put(value, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
         out->count = sqlite3_column_int64(st, 1);
         out->expires = sqlite3_column_int64(st, 2);
         if (dt_buf_error(value) != 0)
             result = dt_error_set(e, dt_buf_error(value), "store %s: no room for a row's value",
                                   s->path);
-    } else if (rc != SQLITE_DONE) {
+    } else if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         result = store_error(s, "reading", e);
     }
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
     return result;
-}
-
-/* A number for a change to a hot table; 0 for the others, which nobody keeps in memory. */
-static int next_seq(dt_store const *s, dt_store_table table, int64_t *out, dt_error *e)
-{
-    *out = 0;
-    return table_is_hot(table) ? run_number(s, STMT_NEXT_SEQ, out, e) : DT_OK;
 }
 
 /* --- how many rows there may be --------------------------------------------------------------- */
@@ -380,26 +311,13 @@ static int purge_table(dt_store const *s, dt_store_table table, dt_time now, int
                        dt_error *e)
 {
     sqlite3_stmt *st = statement(s, STMT_PURGE);
-    int64_t tombstone = 0;
-    int rc;
 
-    *dropped = 0;
     sqlite3_bind_int(st, 1, (int)table);
     sqlite3_bind_int64(st, 2, now);
     sqlite3_bind_int(st, 3, most);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        int64_t seq = sqlite3_column_int64(st, 0);
-
-        tombstone = seq > tombstone ? seq : tombstone;
-        (*dropped)++;
-    }
-    int result = rc == SQLITE_DONE ? DT_OK : store_error(s, "purging", e);
-    sqlite3_reset(st);
-    if (result == DT_OK && tombstone > 0) {
-        sqlite3_bind_int64(statement(s, STMT_NOTE_PURGED), 1, tombstone);
-        result = run(s, STMT_NOTE_PURGED, "purging", e);
-    }
-    return result == DT_OK && *dropped > 0 ? add_rows(s, table, -*dropped, e) : result;
+    int rc = run(s, STMT_PURGE, "purging", e);
+    *dropped = rc == DT_OK ? sqlite3_changes(s->db) : 0;
+    return *dropped > 0 ? add_rows(s, table, -*dropped, e) : rc;
 }
 
 /* The rest of the file is for limits, and for the devices that the administrator enrols. */
@@ -493,206 +411,76 @@ static int make_room(dt_store const *s, dt_store_op const *op, dt_time now, dt_e
     return rc == DT_OK ? add_rows(s, op->table, 1, e) : rc;
 }
 
-static void bind_row(sqlite3_stmt *st, dt_store_op const *op, dt_bytes value, row const *r,
-                     int64_t seq)
+static void bind_row(sqlite3_stmt *st, dt_store_op const *op, dt_bytes value, row const *r)
 {
     bind_key(st, op->table, op->key);
-    /* A NULL pointer would bind NULL, which is a tombstone. */
+    /* A NULL pointer would bind NULL. */
     sqlite3_bind_blob(st, 3, value.len == 0 ? "" : (void const *)value.p, (int)value.len,
                       SQLITE_STATIC);
     sqlite3_bind_int64(st, 4, r->count);
     sqlite3_bind_int64(st, 5, r->expires);
-    sqlite3_bind_int64(st, 6, seq);
 }
 
 static int row_put(dt_store const *s, dt_store_op const *op, dt_time now, dt_bytes value,
-                   row const *r, int64_t *seq, dt_error *e)
+                   row const *r, dt_error *e)
 {
-    int rc = next_seq(s, op->table, seq, e);
-    if (rc != 0)
-        return rc;
-    bind_row(statement(s, STMT_UPDATE), op, value, r, *seq);
-    rc = run(s, STMT_UPDATE, "writing", e);
+    bind_row(statement(s, STMT_UPDATE), op, value, r);
+    int rc = run(s, STMT_UPDATE, "writing", e);
     if (rc != 0 || sqlite3_changes(s->db) > 0)
         return rc;
     rc = make_room(s, op, now, e);
     if (rc != 0)
         return rc;
-    bind_row(statement(s, STMT_INSERT), op, value, r, *seq);
+    bind_row(statement(s, STMT_INSERT), op, value, r);
     return run(s, STMT_INSERT, "writing", e);
 }
 
-static int row_remove(dt_store const *s, dt_store_op const *op, dt_time now, int64_t *seq,
-                      dt_error *e)
+static int row_remove(dt_store const *s, dt_store_op const *op, dt_error *e)
 {
-    int rc = next_seq(s, op->table, seq, e);
-    if (rc != 0)
-        return rc;
-    int which = table_is_hot(op->table) ? STMT_ENTOMB : STMT_DELETE;
-    sqlite3_stmt *st = statement(s, which);
-    bind_key(st, op->table, op->key);
-    if (which == STMT_ENTOMB) {
-        sqlite3_bind_int64(st, 3, now + TOMBSTONE_LIFETIME);
-        sqlite3_bind_int64(st, 4, *seq);
-    }
-    rc = run(s, which, "deleting", e);
-    if (rc == 0 && which == STMT_DELETE && sqlite3_changes(s->db) > 0)
+    bind_key(statement(s, STMT_DELETE), op->table, op->key);
+    int rc = run(s, STMT_DELETE, "deleting", e);
+    if (rc == 0 && sqlite3_changes(s->db) > 0)
         rc = add_rows(s, op->table, -1, e);
     return rc;
 }
 
-/* --- memory ----------------------------------------------------------------------------------- */
-
-static void apply_changed_row(dt_store *s, sqlite3_stmt *st)
-{
-    dt_hot_row r = {
-        .table = (dt_store_table)sqlite3_column_int(st, 0),
-        .key = (char const *)sqlite3_column_text(st, 1),
-        .count = sqlite3_column_int64(st, 3),
-        .expires = sqlite3_column_int64(st, 4),
-    };
-    if (r.key == NULL || !table_is_hot(r.table))
-        return;
-    if (sqlite3_column_type(st, 2) == SQLITE_NULL) {
-        dt_hot_remove(s->hot, r.table, r.key);
-        return;
-    }
-    void const *value = sqlite3_column_blob(st, 2);
-    r.value = dt_bytes_of(value, (size_t)sqlite3_column_bytes(st, 2));
-    dt_hot_put(s->hot, &r);
-}
-
-static int apply_changes(dt_store *s, dt_error *e)
-{
-    sqlite3_stmt *st = statement(s, STMT_CHANGED);
-    sqlite3_bind_int64(st, 1, s->seq_seen);
-    int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        apply_changed_row(s, st);
-        s->seq_seen = sqlite3_column_int64(st, 5);
-    }
-    int result = rc == SQLITE_DONE ? DT_OK : store_error(s, "reading", e);
-    sqlite3_reset(st);
-    return result;
-}
-
-/* Starts from nothing: readers go to the disk until it is done. */
-static int reload(dt_store *s, dt_error *e)
-{
-    atomic_store(&s->loaded, false);
-    atomic_fetch_add(&s->reloads, 1);
-    dt_hot_clear(s->hot);
-    s->seq_seen = 0;
-    int rc = apply_changes(s, e);
-    atomic_fetch_add(&s->reloads, 1);
-    atomic_store(&s->loaded, rc == 0);
-    return rc;
-}
-
-/* Tombstones that went before this process saw them make the change list incomplete. */
-static int catch_up(dt_store *s, dt_error *e)
-{
-    int64_t purged = 0;
-    sqlite3_stmt *st = statement(s, STMT_META);
-    int rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        purged = sqlite3_column_int64(st, 1);
-    int result = rc == SQLITE_ROW ? DT_OK : store_error(s, "reading", e);
-    sqlite3_reset(st);
-    if (result != 0)
-        return result;
-    return !atomic_load(&s->loaded) || s->seq_seen < purged ? reload(s, e) : apply_changes(s, e);
-}
-
-/* Brings memory up to what is on disk. Behind the gate. */
-static int refresh(dt_store *s, dt_error *e)
-{
-    int64_t now = mono_now();
-    int64_t version = 0;
-    int rc = run_number(s, STMT_DATA_VERSION, &version, e);
-    if (rc == 0 && (version != s->data_version || !atomic_load(&s->loaded))) {
-        rc = run(s, STMT_BEGIN_READ, "reading", e);
-        if (rc == 0)
-            rc = catch_up(s, e);
-        if (!sqlite3_get_autocommit(s->db))
-            (void)run(s, STMT_COMMIT, "reading", NULL);
-        if (rc == 0)
-            s->data_version = version;
-    }
-    if (rc == 0)
-        atomic_store(&s->refreshed, now);
-    return rc;
-}
-
-/* What was just committed, so that this process need not read it back. */
-static void remember(dt_store *s, dt_store_op const *op, dt_bytes value, row const *r, bool removed,
-                     int64_t seq)
-{
-    if (seq == 0 || !atomic_load(&s->loaded))
-        return;
-    if (removed) {
-        dt_hot_remove(s->hot, op->table, op->key);
-    } else {
-        dt_hot_row h = {op->table, op->key, value, r->count, r->expires};
-        dt_hot_put(s->hot, &h);
-    }
-    /* With a gap before it, another process's change is still to be read. */
-    if (seq == s->seq_seen + 1)
-        s->seq_seen = seq;
-}
-
 /* --- operations that write -------------------------------------------------------------------- */
 
-/* What a transaction did, for memory to follow. */
-typedef struct change {
-    bool put, removed;
-    row row;
-    dt_bytes value;
-    int64_t seq;
-} change;
-
-static int do_put(dt_store *s, dt_store_op const *op, dt_time now, change *c, dt_error *e)
+static int do_put(dt_store const *s, dt_store_op const *op, dt_time now, dt_error *e)
 {
-    c->put = true;
-    c->value = op->value;
-    c->row.expires = op->expires;
-    return row_put(s, op, now, c->value, &c->row, &c->seq, e);
+    row r = {.expires = op->expires};
+
+    return row_put(s, op, now, op->value, &r, e);
 }
 
-static int do_remove(dt_store *s, dt_store_op const *op, dt_time now, change *c, dt_error *e)
-{
-    c->removed = true;
-    return row_remove(s, op, now, &c->seq, e);
-}
-
-static int do_count(dt_store *s, dt_store_op const *op, dt_time now, row const *old, change *c,
+static int do_count(dt_store const *s, dt_store_op const *op, dt_time now, row const *old,
                     dt_store_result *out, dt_error *e)
 {
-    out->count = c->row.count = old->found ? old->count : 0;
-    if (op->most > 0 && c->row.count >= op->most) {
+    row r = {.expires = old->found ? old->expires : op->expires};
+
+    out->count = r.count = old->found ? old->count : 0;
+    if (op->most > 0 && r.count >= op->most) {
         out->status = DT_STORE_EXISTS;
         return DT_OK;
     }
-    c->put = true;
-    c->row.count += c->row.count < INT64_MAX;
-    c->row.expires = old->found ? old->expires : op->expires;
-    out->count = c->row.count;
-    return row_put(s, op, now, c->value, &c->row, &c->seq, e);
+    r.count += r.count < INT64_MAX;
+    out->count = r.count;
+    return row_put(s, op, now, dt_bytes_of(NULL, 0), &r, e);
 }
 
-static int do_uncount(dt_store *s, dt_store_op const *op, dt_time now, row const *old, change *c,
+static int do_uncount(dt_store const *s, dt_store_op const *op, dt_time now, row const *old,
                       dt_store_result *out, dt_error *e)
 {
+    row r = *old;
+
     if (old->count <= 1)
-        return do_remove(s, op, now, c, e);
-    c->put = true;
-    c->row = *old;
-    out->count = --c->row.count;
-    return row_put(s, op, now, c->value, &c->row, &c->seq, e);
+        return row_remove(s, op, e);
+    out->count = --r.count;
+    return row_put(s, op, now, dt_bytes_of(NULL, 0), &r, e);
 }
 
 /* The verbs, each on the row as it is within the transaction. */
-static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch, change *c,
+static int do_verb(dt_store const *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                    dt_store_result *out, dt_error *e)
 {
     row old = {0};
@@ -702,16 +490,16 @@ static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
     out->status = DT_STORE_OK;
     switch (op->verb) {
     case DT_STORE_PUT:
-        return do_put(s, op, now, c, e);
+        return do_put(s, op, now, e);
     case DT_STORE_PUT_IF_ABSENT:
         if (!old.found)
-            return do_put(s, op, now, c, e);
+            return do_put(s, op, now, e);
         out->status = DT_STORE_EXISTS;
         return DT_OK;
     case DT_STORE_REPLACE:
         if (old.found && dt_bytes_equal(dt_buf_bytes(scratch), op->expected)) {
             dt_buf_reset(scratch);
-            return do_put(s, op, now, c, e);
+            return do_put(s, op, now, e);
         }
         out->status = old.found ? DT_STORE_EXISTS : DT_STORE_NOT_FOUND;
         return DT_OK;
@@ -720,16 +508,16 @@ static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
         if (op->verb == DT_STORE_DELETE)
             dt_buf_reset(scratch);
         if (old.found)
-            return do_remove(s, op, now, c, e);
+            return row_remove(s, op, e);
         out->status = DT_STORE_NOT_FOUND;
         return DT_OK;
     case DT_STORE_COUNT:
         dt_buf_reset(scratch);
-        return do_count(s, op, now, &old, c, out, e);
+        return do_count(s, op, now, &old, out, e);
     case DT_STORE_UNCOUNT:
         dt_buf_reset(scratch);
         if (old.found)
-            return do_uncount(s, op, now, &old, c, out, e);
+            return do_uncount(s, op, now, &old, out, e);
         out->status = DT_STORE_NOT_FOUND;
         return DT_OK;
     case DT_STORE_GET:
@@ -738,82 +526,98 @@ static int do_verb(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scra
     return dt_error_set(e, DT_E_INVALID, "store: no such operation");
 }
 
-static int write_in_transaction(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
-                                change *c, dt_store_result *out, dt_error *e)
+/* Ends a transaction: all of it is kept, or nothing. */
+static int end_write(dt_store const *s, int rc, char const *doing, dt_error *e)
 {
-    int rc = run(s, STMT_BEGIN_WRITE, "writing", e);
     if (rc == 0)
-        rc = do_verb(s, op, now, scratch, c, out, e);
-    if (rc == 0)
-        rc = run(s, STMT_COMMIT, "writing", e);
+        rc = run(s, STMT_COMMIT, doing, e);
     if (rc != 0 && !sqlite3_get_autocommit(s->db))
-        (void)run(s, STMT_ROLLBACK, "writing", NULL);
+        (void)run(s, STMT_ROLLBACK, doing, NULL);
     return rc;
 }
 
+static int write_in_transaction(dt_store const *s, dt_store_op const *op, dt_time now,
+                                dt_buf *scratch, dt_store_result *out, dt_error *e)
+{
+    int rc = run(s, STMT_BEGIN_WRITE, "writing", e);
+    if (rc == 0)
+        rc = do_verb(s, op, now, scratch, out, e);
+    return end_write(s, rc, "writing", e);
+}
+
+/* PRAGMA synchronous takes effect when it is compiled: hence exec, not a prepared statement. */
 static int do_write(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                     dt_store_result *out, dt_error *e)
 {
-    change c = {0};
-    /* PRAGMA synchronous takes effect when it is compiled: hence exec, not a prepared statement. */
+    sqlite3 *db = s->db;
     int rc = DT_OK;
-    if (op->sync && sqlite3_exec(s->db, statement_text[STMT_SYNC_FULL], NULL, NULL, NULL) != 0)
+
+    if (op->sync && sqlite3_exec(db, statement_text[STMT_SYNC_FULL], NULL, NULL, NULL) != 0)
         rc = store_error(s, "asking for synced writes", e);
     if (rc == 0)
-        rc = write_in_transaction(s, op, now, scratch, &c, out, e);
+        rc = write_in_transaction(s, op, now, scratch, out, e);
     if (op->sync)
-        (void)sqlite3_exec(s->db, statement_text[STMT_SYNC_NORMAL], NULL, NULL, NULL);
-    if (rc == 0 && (c.put || c.removed))
-        remember(s, op, c.value, &c.row, c.removed, c.seq);
+        (void)sqlite3_exec(db, statement_text[STMT_SYNC_NORMAL], NULL, NULL, NULL);
+    dt_store_cache_forget(s->cache, op->table, op->key);
     return rc;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static int read_from_disk(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
-                          dt_store_result *out, dt_error *e)
+/* The tables that sign-ons without MFA read. */
+static bool table_is_cached(dt_store_table t)
 {
-    row r;
-    int rc = row_get(s, op, now, scratch, &r, e);
-    out->status = r.found ? DT_STORE_OK : DT_STORE_NOT_FOUND;
-    out->count = r.count;
-    return rc;
+    return t == DT_TABLE_DEVICE || t == DT_TABLE_LOOKUP || t == DT_TABLE_REMEMBERED;
 }
 
-/* A hot row when memory alone cannot tell: look at the disk, then again at memory. */
-static int read_hot_slowly(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
-                           dt_store_result *out, dt_error *e)
+/* True when memory alone answered; it is believed for trust_ms after the last look at the file. */
+static bool read_cached(dt_store *s, dt_store_op const *op, dt_time now, int64_t trust_ms,
+                        dt_buf *scratch, dt_store_result *out)
 {
-    int rc = refresh(s, e);
-    if (rc != 0)
+    if (mono_now() - atomic_load(&s->refreshed) > trust_ms)
+        return false;
+    dt_cached is = dt_store_cache_get(s->cache, op->table, op->key, now, scratch, &out->count);
+    out->status = is == DT_CACHED_FOUND ? DT_STORE_OK : DT_STORE_NOT_FOUND;
+    return is != DT_CACHED_UNKNOWN;
+}
+
+/* Empties the cache when another process has written. */
+static int refresh_cache(dt_store *s, dt_error *e)
+{
+    int64_t at = mono_now(), version = 0;
+    int rc = run_number(s, STMT_DATA_VERSION, &version, e);
+
+    if (rc != DT_OK)
         return rc;
-    if (dt_hot_get(s->hot, op->table, op->key, now, scratch, &out->count)) {
-        out->status = DT_STORE_OK;
-        return DT_OK;
-    }
-    if (!dt_hot_is_complete(s->hot))
-        return read_from_disk(s, op, now, scratch, out, e);
-    out->status = DT_STORE_NOT_FOUND;
+    if (version != s->data_version)
+        dt_store_cache_clear(s->cache);
+    s->data_version = version;
+    atomic_store(&s->refreshed, at);
     return DT_OK;
 }
 
-/* True when memory alone answered. */
-static bool read_hot(dt_store *s, dt_store_op const *op, dt_time now, int64_t trust_miss,
-                     dt_buf *scratch, dt_store_result *out)
+static int read_file(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                     dt_store_result *out, dt_error *e)
 {
-    unsigned reloads = atomic_load(&s->reloads);
-    int64_t age = mono_now() - atomic_load(&s->refreshed);
-    if (!atomic_load(&s->loaded) || age > HIT_TRUST_MS)
-        return false;
-    if (dt_hot_get(s->hot, op->table, op->key, now, scratch, &out->count)) {
-        out->status = DT_STORE_OK;
-        return true;
-    }
-    bool steady = (reloads & 1) == 0 && reloads == atomic_load(&s->reloads);
-    if (age > trust_miss || !steady || !dt_hot_is_complete(s->hot))
-        return false;
-    out->status = DT_STORE_NOT_FOUND;
-    return true;
+    row r;
+    int rc = row_get(s, op, now, scratch, &r, e);
+
+    out->status = r.found ? DT_STORE_OK : DT_STORE_NOT_FOUND;
+    out->count = r.count;
+    if (rc == DT_OK && table_is_cached(op->table) && (r.found || r.absent))
+        dt_store_cache_put(s->cache, op->table, op->key, dt_buf_bytes(scratch), r.count, r.expires);
+    return rc;
+}
+
+static int do_read(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                   dt_store_result *out, dt_error *e)
+{
+    int rc = table_is_cached(op->table) ? refresh_cache(s, e) : DT_OK;
+
+    if (rc == DT_OK && table_is_cached(op->table) &&
+        read_cached(s, op, now, CACHE_TRUST_MS, scratch, out))
+        return DT_OK;
+    return rc == DT_OK ? read_file(s, op, now, scratch, out, e) : rc;
 }
 
 /* --- the public operation --------------------------------------------------------------------- */
@@ -847,29 +651,22 @@ static bool clock_is_due(dt_store *s, dt_time now)
 }
 
 /* All of them at once, for other processes too: by what this clock says, none can be judged. */
-static int forget_mfa(dt_store *s, dt_time now, dt_error *e)
+static int forget_mfa(dt_store const *s, dt_error *e)
 {
-    int64_t seq = 0;
-    int rc = run_number(s, STMT_NEXT_SEQ, &seq, e);
-    sqlite3_stmt *st = statement(s, STMT_FORGET_MFA);
+    dt_store_cache_clear(s->cache);
+    sqlite3_bind_int(statement(s, STMT_FORGET_MFA), 1, DT_TABLE_REMEMBERED);
+    int rc = run(s, STMT_FORGET_MFA, "forgetting remembered MFA", e);
 
-    if (rc != 0)
-        return rc;
-    sqlite3_bind_int(st, 1, DT_TABLE_REMEMBERED);
-    sqlite3_bind_int64(st, 2, now + TOMBSTONE_LIFETIME);
-    sqlite3_bind_int64(st, 3, seq);
-    return run(s, STMT_FORGET_MFA, "forgetting remembered MFA", e);
+    return rc == DT_OK ? add_rows(s, DT_TABLE_REMEMBERED, -(int64_t)sqlite3_changes(s->db), e) : rc;
 }
 
-/* Within a transaction. *seen becomes the highest time there was; *forgot, whether the clock was set
- * back since: another process may have seen to it already. */
-static int note_clock(dt_store *s, dt_time now, int64_t *seen, bool *forgot, dt_error *e)
+/* Within a transaction. *seen becomes the highest time there was. */
+static int note_clock(dt_store const *s, dt_time now, int64_t *seen, dt_error *e)
 {
     int rc = run_number(s, STMT_CLOCK, seen, e);
 
-    *forgot = rc == 0 && *seen - now > CLOCK_TOLERANCE;
-    if (*forgot)
-        rc = forget_mfa(s, now, e);
+    if (rc == DT_OK && *seen - now > CLOCK_TOLERANCE)
+        rc = forget_mfa(s, e);
     else if (*seen >= now)
         return rc;
     if (rc != 0)
@@ -879,64 +676,56 @@ static int note_clock(dt_store *s, dt_time now, int64_t *seen, bool *forgot, dt_
     return run(s, STMT_NOTE_CLOCK, "noting the time", e);
 }
 
-/* Behind the gate. */
+/* The lock is held. Nothing that is remembered is given out in doubt. */
 static int watch_clock(dt_store *s, dt_time now, dt_error *e)
 {
     int64_t seen = 0;
-    bool forgot = false;
     int rc = run(s, STMT_BEGIN_WRITE, "noting the time", e);
 
     if (rc == 0)
-        rc = note_clock(s, now, &seen, &forgot, e);
+        rc = note_clock(s, now, &seen, e);
+    rc = end_write(s, rc, "noting the time", e);
     if (rc == 0)
-        rc = run(s, STMT_COMMIT, "noting the time", e);
-    if (rc != 0 && !sqlite3_get_autocommit(s->db))
-        (void)run(s, STMT_ROLLBACK, "noting the time", NULL);
-    if (rc != 0)
-        return rc;
-    if (forgot) /* it must go from memory, too */
-        atomic_store(&s->loaded, false);
-    atomic_store(&s->clock, seen);
-    return DT_OK;
+        atomic_store(&s->clock, seen);
+    return rc != DT_OK && clock_is_in_doubt(s, now) ? rc : DT_OK;
 }
 
-static int do_behind_gate(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
-                          dt_store_result *out, dt_error *e)
+/* The lock is held. */
+static int do_locked(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
+                     dt_store_result *out, dt_error *e)
 {
-    if (op->table == DT_TABLE_REMEMBERED && clock_is_due(s, now)) {
-        int rc = watch_clock(s, now, e);
+    int rc = DT_OK;
 
-        /* Nothing that is remembered is given out in doubt. */
-        if (rc != 0 && clock_is_in_doubt(s, now))
-            return rc;
-    }
-    if (op->verb != DT_STORE_GET)
-        return do_write(s, op, now, scratch, out, e);
-    return table_is_hot(op->table) ? read_hot_slowly(s, op, now, scratch, out, e)
-                                   : read_from_disk(s, op, now, scratch, out, e);
+    if (op->table == DT_TABLE_REMEMBERED && clock_is_due(s, now))
+        rc = watch_clock(s, now, e);
+    if (rc != DT_OK)
+        return rc;
+    return op->verb == DT_STORE_GET ? do_read(s, op, now, scratch, out, e)
+                                    : do_write(s, op, now, scratch, out, e);
 }
 
 static int perform(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                    dt_store_result *out, dt_error *e)
 {
     int rc = check_op(s, op, e);
-    if (rc != 0)
+    if (rc != DT_OK)
         return rc;
-    bool hot = op->verb == DT_STORE_GET && table_is_hot(op->table) &&
-               (op->table != DT_TABLE_REMEMBERED || !clock_is_due(s, now));
-    if (hot && read_hot(s, op, now, MISS_TRUST_MS, scratch, out))
+    bool cached = op->verb == DT_STORE_GET && table_is_cached(op->table) &&
+                  (op->table != DT_TABLE_REMEMBERED || !clock_is_due(s, now));
+    if (cached && read_cached(s, op, now, CACHE_TRUST_MS, scratch, out))
         return DT_OK;
     int64_t deadline = mono_now() + DT_STORE_BUSY_MS;
     /* Somebody else's slow write is no reason to wait for the news that nothing has changed. */
-    if (!gate_enter(&s->gate, hot ? 0 : deadline)) {
-        if (hot && read_hot(s, op, now, MISS_TRUST_BUSY_MS, scratch, out))
+    if (acquire(s, cached ? 0 : deadline, NULL) != DT_OK) {
+        if (cached && read_cached(s, op, now, CACHE_TRUST_BUSY_MS, scratch, out))
             return DT_OK;
-        if (!hot || !gate_enter(&s->gate, deadline))
-            return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many wait for it", s->path);
+        rc = acquire(s, deadline, e);
     }
+    if (rc != DT_OK)
+        return rc;
     s->deadline = deadline;
-    rc = do_behind_gate(s, op, now, scratch, out, e);
-    gate_leave(&s->gate);
+    rc = do_locked(s, op, now, scratch, out, e);
+    pthread_mutex_unlock(&s->lock);
     return rc;
 }
 
@@ -1054,10 +843,7 @@ static void purge_in_transaction(dt_store *s, dt_store_table table, dt_time now)
     if (run(s, STMT_BEGIN_WRITE, "purging", NULL) != 0)
         return; /* somebody else writes: there is no hurry */
     int rc = purge_table(s, table, now, PURGE_ROWS_MAX, &dropped, NULL);
-    if (rc == 0)
-        rc = run(s, STMT_COMMIT, "purging", NULL);
-    if (rc != 0 && !sqlite3_get_autocommit(s->db))
-        (void)run(s, STMT_ROLLBACK, "purging", NULL);
+    rc = end_write(s, rc, "purging", NULL);
     s->purge_again = s->purge_again || (rc == 0 && dropped == PURGE_ROWS_MAX);
 }
 
@@ -1071,10 +857,6 @@ static void purge(dt_store *s, dt_time now)
             purge_in_transaction(s, (dt_store_table)t, now);
     }
     s->purged_at = at;
-    if (s->hot_expired_at == 0 || at - s->hot_expired_at >= HOT_EXPIRE_INTERVAL) {
-        dt_hot_expire(s->hot, now);
-        s->hot_expired_at = at;
-    }
 }
 
 /* Adds what was counted in memory to the row in the file. */
@@ -1082,7 +864,6 @@ static int move_count(dt_store *s, dt_store_op const *op, int64_t count, dt_time
 {
     uint8_t storage[DT_SPARE_VALUE_MAX];
     row r = {0};
-    int64_t seq = 0;
     dt_buf value;
 
     dt_buf_init_fixed(&value, storage, sizeof(storage));
@@ -1093,12 +874,8 @@ static int move_count(dt_store *s, dt_store_op const *op, int64_t count, dt_time
     r.expires = r.found ? r.expires : op->expires;
     r.count = r.count < INT64_MAX - count ? r.count + count : INT64_MAX;
     if (rc == 0)
-        rc = row_put(s, op, now, dt_buf_bytes(&value), &r, &seq, NULL);
-    if (rc == 0)
-        rc = run(s, STMT_COMMIT, "writing", NULL);
-    if (rc != 0 && !sqlite3_get_autocommit(s->db))
-        (void)run(s, STMT_ROLLBACK, "writing", NULL);
-    return rc;
+        rc = row_put(s, op, now, dt_buf_bytes(&value), &r, NULL);
+    return end_write(s, rc, "writing", NULL);
 }
 
 /* For a moment a counter counts twice: that is the safe side. */
@@ -1117,18 +894,17 @@ static void merge_spare(dt_store *s, dt_time now)
 
 void dt_store_tick(dt_store *s, dt_time now)
 {
-    if (s->pid != getpid() || !gate_enter(&s->gate, 0))
+    if (s->pid != getpid() || pthread_mutex_trylock(&s->lock) != 0)
         return;
-    s->deadline = 0;
+    s->deadline = 0; /* another process is not waited for */
     if (clock_is_due(s, now))
         (void)watch_clock(s, now, NULL);
-    if (atomic_load(&s->loaded))
-        (void)refresh(s, NULL);
+    (void)refresh_cache(s, NULL);
     if (s->purged_at == 0 || s->purge_again || mono_now() - s->purged_at >= PURGE_INTERVAL)
         purge(s, now);
     if (s->spare != NULL && !dt_spare_is_empty(s->spare))
         merge_spare(s, now);
-    gate_leave(&s->gate);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* --- walking a table -------------------------------------------------------------------------- */
@@ -1145,14 +921,14 @@ static int read_page(dt_store *s, dt_store_table t, char const *after, dt_time n
 {
     *count = 0;
     dt_buf_reset(values);
-    if (!gate_enter(&s->gate, mono_now() + DT_STORE_BUSY_MS))
-        return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many wait for it", s->path);
-    s->deadline = mono_now() + DT_STORE_BUSY_MS;
+    int rc = acquire(s, mono_now() + DT_STORE_BUSY_MS, e);
+    if (rc != DT_OK)
+        return rc;
     sqlite3_stmt *st = statement(s, STMT_PAGE);
     bind_key(st, t, after);
     sqlite3_bind_int64(st, 3, now);
     sqlite3_bind_int(st, 4, EACH_PAGE_ROWS);
-    int rc, result = DT_OK;
+    int result = DT_OK;
     while ((rc = sqlite3_step(st)) == SQLITE_ROW && result == 0) {
         page_row *r = &rows[(*count)++];
         result = dt_str_copy(r->key, sizeof(r->key), (char const *)sqlite3_column_text(st, 0));
@@ -1169,7 +945,7 @@ static int read_page(dt_store *s, dt_store_table t, char const *after, dt_time n
         result = store_error(s, "reading", e);
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
-    gate_leave(&s->gate);
+    pthread_mutex_unlock(&s->lock);
     return result;
 }
 
@@ -1187,7 +963,7 @@ int dt_store_each(dt_store *s, dt_store_table t, dt_time now, dt_store_row_fn *f
     size_t count;
     int rc;
     do {
-        /* The gate is open while fn runs, so that it may use the store. */
+        /* The lock is free while fn runs, so that it may use the store. */
         rc = read_page(s, t, after, now, rows, &count, &values, e);
         for (size_t i = 0; rc == 0 && i < count; i++) {
             rows[i].value.p = values.p + rows[i].at;
@@ -1224,17 +1000,13 @@ static int pragma_number(dt_store const *s, char const *sql, int64_t *out, dt_er
 
 static char const schema[] =
     "CREATE TABLE rows (tbl INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, "
-    " count INTEGER NOT NULL, expires INTEGER NOT NULL, seq INTEGER NOT NULL, "
-    " PRIMARY KEY (tbl, key));"
+    " count INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tbl, key));"
     "CREATE INDEX rows_by_age ON rows (tbl, expires);"
-    "CREATE INDEX rows_by_seq ON rows (seq) WHERE seq > 0;"
-    "CREATE TABLE meta (seq INTEGER NOT NULL, purged INTEGER NOT NULL);"
-    "INSERT INTO meta VALUES (0, 0);"
-    /* How many rows each table has, expired ones and tombstones included. */
+    /* How many rows each table has, expired ones included. */
     "CREATE TABLE tables (tbl INTEGER PRIMARY KEY, rows INTEGER NOT NULL);"
     "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0);"
     "PRAGMA application_id = 0x44545253;"
-    "PRAGMA user_version = 2;";
+    "PRAGMA user_version = 3;";
 
 /* Version 1 did not bound its tables, and had all counters in one. */
 static char const from_version_1[] =
@@ -1242,12 +1014,27 @@ static char const from_version_1[] =
     "CREATE INDEX rows_by_age ON rows (tbl, expires);"
     "UPDATE rows SET tbl = 7 WHERE tbl = 5 AND key >= 'passwords:' AND key < 'passwords;';"
     "CREATE TABLE tables (tbl INTEGER PRIMARY KEY, rows INTEGER NOT NULL);"
-    "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0);"
+    "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0);";
+
+/* Version 2 numbered its changes, and a deleted row stayed for a while without a value. */
+static char const from_version_2[] =
+    "DROP INDEX rows_by_seq;"
+    "DROP TABLE meta;"
+    "DELETE FROM rows WHERE value IS NULL;"
+    "ALTER TABLE rows DROP COLUMN seq;"
     "UPDATE tables SET rows = (SELECT count(*) FROM rows WHERE rows.tbl = tables.tbl);"
-    "PRAGMA user_version = 2;";
+    "PRAGMA user_version = 3;";
 
 _Static_assert(DT_TABLE_STATE == 6 && DT_TABLE_PASSWORD_COUNT == 7 && DT_TABLE_COUNT == 8,
                "the schema lists the tables by number");
+
+static int upgrade(dt_store const *s, int64_t version, dt_error *e)
+{
+    static char const doing[] = "bringing it up to this version";
+    int rc = version == 1 ? exec(s, from_version_1, doing, e) : DT_OK;
+
+    return rc == DT_OK ? exec(s, from_version_2, doing, e) : rc;
+}
 
 /* Within a write transaction, so that of two processes one makes it and the other finds it. */
 static int check_or_make_schema(dt_store const *s, dt_error *e)
@@ -1265,8 +1052,8 @@ static int check_or_make_schema(dt_store const *s, dt_error *e)
     if (id != APPLICATION_ID)
         return dt_error_set(e, DT_E_PARSE, "%s is not a devtrust store; name another file",
                             s->path);
-    if (version == 1)
-        return exec(s, from_version_1, "bringing it up to this version", e);
+    if (version == 1 || version == 2)
+        return upgrade(s, version, e);
     if (version != SCHEMA_VERSION)
         return dt_error_set(e, DT_E_PARSE,
                             "store %s is of version %lld, this program knows %d; move it away or "
@@ -1275,7 +1062,7 @@ static int check_or_make_schema(dt_store const *s, dt_error *e)
     return DT_OK;
 }
 
-static int prepare_schema(dt_store *s, dt_error *e)
+static int prepare_schema(dt_store const *s, dt_error *e)
 {
     int rc = exec(s, "BEGIN IMMEDIATE", "opening", e);
     if (rc != 0)
@@ -1357,12 +1144,12 @@ int dt_store_open(char const *path, int size_mib, dt_store **out, dt_error *e)
     dt_store *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
-    gate_init(&s->gate);
+    pthread_mutex_init(&s->lock, NULL);
     s->pid = getpid();
     s->size_mib = size_mib;
     int rc = dt_store_path_check(path, s->path, e);
     if (rc == 0) {
-        rc = dt_hot_new(DT_STORE_HOT_ROWS_MAX, &s->hot);
+        rc = dt_store_cache_new(&s->cache);
         if (rc != 0)
             dt_error_set(e, rc, "store %s: no memory or randomness", s->path);
     }
@@ -1388,7 +1175,7 @@ void dt_store_close(dt_store **store)
     for (int i = 0; i < STMT_COUNT; i++)
         sqlite3_finalize(s->stmt[i]);
     sqlite3_close(s->db);
-    dt_hot_free(&s->hot);
-    gate_destroy(&s->gate);
+    dt_store_cache_free(&s->cache);
+    pthread_mutex_destroy(&s->lock);
     free(s);
 }

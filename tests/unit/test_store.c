@@ -2,7 +2,7 @@
 /* The store: every verb, expiry to the millisecond, several processes, kill -9 in the middle of
  * writes, and files that are not what they should be. */
 #include "edge/store.h"
-#include "edge/store_hot.h"
+#include "edge/store_cache.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,7 +136,7 @@ static void assert_absent(fixture *f, dt_store_table t, char const *key, dt_time
     assert_int_equal(f->r.value.len, 0);
 }
 
-/* One hot table and one that is not: every verb must do the same on both. */
+/* One table of answers and one of limits: every verb must do the same on both. */
 static dt_store_table const both[] = {DT_TABLE_LOOKUP, DT_TABLE_PUSH};
 #define EACH_TABLE(t) for (size_t i_##t = 0; i_##t < 2; i_##t++)
 
@@ -210,7 +210,7 @@ static void test_put_if_absent(void **state)
         assert_int_equal(ask(f, t, DT_STORE_PUT_IF_ABSENT, "k", "yours", NOW + 20, NOW + 10),
                          DT_STORE_OK);
         assert_is(f, t, "k", "yours", NOW + 10);
-        /* Deleted is absent, also where a tombstone is left. */
+        /* Deleted is absent. */
         assert_int_equal(ask(f, t, DT_STORE_DELETE, "k", NULL, 0, NOW), DT_STORE_OK);
         assert_int_equal(ask(f, t, DT_STORE_PUT_IF_ABSENT, "k", "third", NOW + 20, NOW),
                          DT_STORE_OK);
@@ -528,15 +528,14 @@ static void sql(fixture const *f, char const *text)
     sqlite3_close(db);
 }
 
-/* The tombstone itself is gone before this process saw it: everything is read anew. */
-static void test_missed_tombstones(void **state)
+/* Whoever deletes a row, memory does not keep it. */
+static void test_sees_what_anybody_deletes(void **state)
 {
     fixture *f = *state;
     put(f, DT_TABLE_REMEMBERED, "k", "v", DT_TIME_NEVER);
     put(f, DT_TABLE_REMEMBERED, "other", "v", DT_TIME_NEVER);
     assert_is(f, DT_TABLE_REMEMBERED, "k", "v", NOW);
-    sql(f, "BEGIN; DELETE FROM rows WHERE key = 'k'; UPDATE meta SET seq = seq + 5; "
-           "UPDATE meta SET purged = seq; COMMIT");
+    sql(f, "DELETE FROM rows WHERE key = 'k'");
     dt_store_tick(f->store, NOW);
     assert_absent(f, DT_TABLE_REMEMBERED, "k", NOW);
     assert_is(f, DT_TABLE_REMEMBERED, "other", "v", NOW);
@@ -959,7 +958,7 @@ static void test_purge(void **state)
         put(f, t, "deleted", "v", DT_TIME_NEVER);
         ask(f, t, DT_STORE_DELETE, "deleted", NULL, 0, NOW);
     }
-    assert_int_equal(rows_on_disk(f), 5); /* and one tombstone */
+    assert_int_equal(rows_on_disk(f), 4);
     dt_store_tick(f->store, NOW + DT_HOURS(2));
     assert_int_equal(rows_on_disk(f), 3); /* and the highest time seen */
     EACH_TABLE(t)
@@ -1130,11 +1129,11 @@ static void test_foreign_files(void **state)
     assert_refused(f, DT_E_PARSE, "not a devtrust store");
     unlink(f->path);
     make_and_close(f);
-    sql(f, "PRAGMA user_version = 3");
-    assert_refused(f, DT_E_PARSE, "version 3");
+    sql(f, "PRAGMA user_version = 4");
+    assert_refused(f, DT_E_PARSE, "version 4");
     sql(f, "PRAGMA user_version = 0");
     assert_refused(f, DT_E_PARSE, "version 0");
-    sql(f, "PRAGMA user_version = 2; DROP TABLE meta");
+    sql(f, "PRAGMA user_version = 3; DROP TABLE tables");
     assert_refused(f, DT_E_PARSE, "not as this program makes it");
 }
 
@@ -1255,59 +1254,57 @@ static void test_read_only(void **state)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-static void test_hot_oldest_go(void **state)
+static void test_cache_tells_absent_from_unknown(void **state)
 {
     fixture *f = *state;
-    dt_hot *h = NULL;
-    int64_t count;
-    assert_int_equal(dt_hot_new(10, &h), 0);
-    assert_true(dt_hot_is_complete(h));
-    for (int i = 0; i < 25; i++) {
-        char key[16];
-        snprintf(key, sizeof(key), "%d", i);
-        dt_hot_row row = {DT_TABLE_LOOKUP, key, dt_bytes_str(key), i, DT_TIME_NEVER};
-        dt_hot_put(h, &row);
-        assert_int_equal(dt_hot_is_complete(h), i < 10);
-    }
-    for (int i = 0; i < 25; i++) {
-        char key[16];
-        snprintf(key, sizeof(key), "%d", i);
-        dt_buf_reset(&f->scratch);
-        assert_int_equal(dt_hot_get(h, DT_TABLE_LOOKUP, key, NOW, &f->scratch, &count), i >= 15);
-        if (i >= 15)
-            assert_int_equal(count, i);
-    }
-    dt_hot_clear(h);
-    assert_true(dt_hot_is_complete(h));
-    assert_false(dt_hot_get(h, DT_TABLE_LOOKUP, "20", NOW, &f->scratch, &count));
-    dt_hot_free(&h);
+    dt_store_cache *c = NULL;
+    int64_t count = 0;
+    assert_int_equal(dt_store_cache_new(&c), 0);
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_LOOKUP, "k", NOW, &f->scratch, &count),
+                     DT_CACHED_UNKNOWN);
+    dt_store_cache_put(c, DT_TABLE_LOOKUP, "k", dt_bytes_str("v"), 7, NOW + 10);
+    dt_store_cache_put(c, DT_TABLE_LOOKUP, "none", dt_bytes_str(""), 0, 0);
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_LOOKUP, "k", NOW + 9, &f->scratch, &count),
+                     DT_CACHED_FOUND);
+    assert_int_equal(count, 7);
+    assert_int_equal(f->scratch.len, 1);
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_LOOKUP, "k", NOW + 10, &f->scratch, &count),
+                     DT_CACHED_ABSENT);
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_LOOKUP, "none", NOW, &f->scratch, &count),
+                     DT_CACHED_ABSENT);
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_DEVICE, "k", NOW, &f->scratch, &count),
+                     DT_CACHED_UNKNOWN);
+    dt_store_cache_forget(c, DT_TABLE_LOOKUP, "none");
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_LOOKUP, "none", NOW, &f->scratch, &count),
+                     DT_CACHED_UNKNOWN);
+    dt_store_cache_clear(c);
+    assert_int_equal(dt_store_cache_get(c, DT_TABLE_LOOKUP, "k", NOW, &f->scratch, &count),
+                     DT_CACHED_UNKNOWN);
+    dt_store_cache_free(&c);
 }
 
-static void test_hot_many_rows(void **state)
+/* Past its bound it starts anew, and what it then says is right. */
+static void test_cache_is_bounded(void **state)
 {
     fixture *f = *state;
-    dt_hot *h = NULL;
-    int64_t count;
-    assert_int_equal(dt_hot_new(100000, &h), 0);
-    for (int i = 0; i < 20000; i++) { /* grows several times */
-        char key[32];
+    dt_store_cache *c = NULL;
+    int64_t count = 0;
+    int found = 0;
+    char key[32];
+    assert_int_equal(dt_store_cache_new(&c), 0);
+    for (int i = 0; i < DT_STORE_CACHE_ROWS_MAX + 100; i++) {
         snprintf(key, sizeof(key), "key-%d", i);
-        dt_hot_row row = {DT_TABLE_LOOKUP, key, dt_bytes_str("v"), i, i % 2 ? NOW : DT_TIME_NEVER};
-        dt_hot_put(h, &row);
+        dt_store_cache_put(c, DT_TABLE_LOOKUP, key, dt_bytes_str("v"), i, DT_TIME_NEVER);
     }
-    dt_hot_expire(h, NOW);
-    for (int i = 0; i < 20000; i++) {
-        char key[32];
+    for (int i = 0; i < DT_STORE_CACHE_ROWS_MAX + 100; i++) {
         snprintf(key, sizeof(key), "key-%d", i);
-        bool found = dt_hot_get(h, DT_TABLE_LOOKUP, key, NOW - 1, &f->scratch, &count);
-        assert_int_equal(found, i % 2 == 0);
         dt_buf_reset(&f->scratch);
-        if (i % 3 == 0)
-            dt_hot_remove(h, DT_TABLE_LOOKUP, key);
+        dt_cached is = dt_store_cache_get(c, DT_TABLE_LOOKUP, key, NOW, &f->scratch, &count);
+        assert_true(is == DT_CACHED_UNKNOWN || (is == DT_CACHED_FOUND && count == i));
+        found += is == DT_CACHED_FOUND;
     }
-    assert_false(dt_hot_get(h, DT_TABLE_LOOKUP, "key-6", NOW - 1, &f->scratch, &count));
-    assert_true(dt_hot_get(h, DT_TABLE_LOOKUP, "key-4", NOW - 1, &f->scratch, &count));
-    dt_hot_free(&h);
+    assert_true(found > 0 && found <= DT_STORE_CACHE_ROWS_MAX);
+    dt_store_cache_free(&c);
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */
@@ -1387,7 +1384,7 @@ int main(void)
         T(test_sees_other_processes_changes),
         T(test_own_change_behind_an_unseen_one),
         T(test_sees_changes_without_a_tick),
-        T(test_missed_tombstones),
+        T(test_sees_what_anybody_deletes),
         T(test_racing_takes),
         T(test_racing_counts),
         WITHOUT(test_creation_race),
@@ -1414,8 +1411,8 @@ int main(void)
         WITHOUT(test_damaged_while_open),
         WITHOUT(test_full_disk),
         WITHOUT(test_read_only),
-        T(test_hot_oldest_go),
-        T(test_hot_many_rows),
+        T(test_cache_tells_absent_from_unknown),
+        T(test_cache_is_bounded),
         T(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

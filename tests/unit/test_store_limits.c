@@ -302,29 +302,37 @@ static void one_owner_has_so_many_rows(void **state)
     assert_rows_add_up(f);
 }
 
-/* A store of the version before: its rows stay, and are counted. */
+static void make_file(fixture const *f, char const *text)
+{
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(chmod(f->path, 0600), 0);
+}
+
+#define OLD_TABLES                                                                                 \
+    "PRAGMA journal_mode = WAL;"                                                                   \
+    "CREATE TABLE rows (tbl INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, "                     \
+    " count INTEGER NOT NULL, expires INTEGER NOT NULL, seq INTEGER NOT NULL, "                    \
+    " PRIMARY KEY (tbl, key));"                                                                    \
+    "CREATE INDEX rows_by_seq ON rows (seq) WHERE seq > 0;"                                        \
+    "CREATE TABLE meta (seq INTEGER NOT NULL, purged INTEGER NOT NULL);"                           \
+    "INSERT INTO meta VALUES (1, 0);"
+
+/* A store of a version before: its rows stay, and are counted. */
 static void a_store_of_version_1_is_taken_over(void **state)
 {
-    static char const version_1[] =
-        "PRAGMA journal_mode = WAL;"
-        "CREATE TABLE rows (tbl INTEGER NOT NULL, key TEXT NOT NULL, value BLOB, "
-        " count INTEGER NOT NULL, expires INTEGER NOT NULL, seq INTEGER NOT NULL, "
-        " PRIMARY KEY (tbl, key));"
+    static char const version_1[] = OLD_TABLES
         "CREATE INDEX rows_by_expiry ON rows (expires);"
-        "CREATE INDEX rows_by_seq ON rows (seq) WHERE seq > 0;"
-        "CREATE TABLE meta (seq INTEGER NOT NULL, purged INTEGER NOT NULL);"
-        "INSERT INTO meta VALUES (1, 0);"
         "INSERT INTO rows VALUES (1, 'device', 'v', 0, 9223372036854775807, 1);"
         "INSERT INTO rows VALUES (5, 'passwords:ann@example.com', '', 5, 1800000000000, 0);"
         "INSERT INTO rows VALUES (5, 'pushes:00u1', '', 2, 1800000000000, 0);"
         "PRAGMA application_id = 0x44545253; PRAGMA user_version = 1;";
     fixture *f = *state;
-    sqlite3 *db = NULL;
 
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, version_1, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-    assert_int_equal(chmod(f->path, 0600), 0);
+    make_file(f, version_1);
     open_store(f);
     dt_store_op get = op_of(DT_TABLE_DEVICE, DT_STORE_GET, "device", 0);
     assert_int_equal(perform(f, &get, NOW), DT_STORE_OK);
@@ -335,6 +343,34 @@ static void a_store_of_version_1_is_taken_over(void **state)
     dt_store_close(&f->store);
     open_store(f);
     assert_rows_add_up(f);
+}
+
+/* What had been deleted, and left a row without a value, stays deleted. */
+static void a_store_of_version_2_is_taken_over(void **state)
+{
+    static char const version_2[] = OLD_TABLES
+        "CREATE INDEX rows_by_age ON rows (tbl, expires);"
+        "CREATE TABLE tables (tbl INTEGER PRIMARY KEY, rows INTEGER NOT NULL);"
+        "INSERT INTO tables VALUES (1, 1), (2, 0), (3, 2), (4, 0), (5, 1), (6, 0), (7, 0);"
+        "INSERT INTO rows VALUES (1, 'device', 'v', 0, 9223372036854775807, 1);"
+        "INSERT INTO rows VALUES (3, 'mfa', 'v', 0, 9223372036854775807, 2);"
+        "INSERT INTO rows VALUES (3, 'forgotten', NULL, 0, 1800000000000, 3);"
+        "INSERT INTO rows VALUES (5, 'pushes:00u1', '', 2, 1800000000000, 0);"
+        "INSERT INTO rows VALUES (0, 'clock', '', 1700000000000, 9223372036854775807, 0);"
+        "PRAGMA application_id = 0x44545253; PRAGMA user_version = 2;";
+    fixture *f = *state;
+
+    make_file(f, version_2);
+    open_store(f);
+    dt_store_op get = op_of(DT_TABLE_DEVICE, DT_STORE_GET, "device", 0);
+    assert_int_equal(perform(f, &get, NOW), DT_STORE_OK);
+    get = op_of(DT_TABLE_REMEMBERED, DT_STORE_GET, "mfa", 0);
+    assert_int_equal(perform(f, &get, NOW), DT_STORE_OK);
+    get = op_of(DT_TABLE_REMEMBERED, DT_STORE_GET, "forgotten", 0);
+    assert_int_equal(perform(f, &get, NOW), DT_STORE_NOT_FOUND);
+    assert_int_equal(count_up(f, DT_TABLE_PUSH_COUNT, "pushes:00u1", 2, true, 0), DT_STORE_EXISTS);
+    assert_rows_add_up(f);
+    assert_int_equal(number(f, "SELECT count(*) FROM rows"), 4);
 }
 
 /* --- a file that takes nothing ------------------------------------------------------------------- */
@@ -551,6 +587,7 @@ int main(void)
         WITH(the_oldest_expired_go_first),
         WITH(one_owner_has_so_many_rows),
         cmocka_unit_test_setup_teardown(a_store_of_version_1_is_taken_over, setup_closed, teardown),
+        cmocka_unit_test_setup_teardown(a_store_of_version_2_is_taken_over, setup_closed, teardown),
         WITH(a_locked_file),
         WITH(cleared_in_memory_too),
         WITH(a_full_disk),
