@@ -14,7 +14,7 @@
 
 struct dt_graph_client {
     dt_config const *config;
-    dt_tls_anchors const *anchors;
+    dt_http_way way; /* for either; the bearer is added for each request */
     dt_entra_credentials *credentials;
     dt_https_loop *loop;
     struct {
@@ -58,7 +58,7 @@ static int fetch_token(dt_graph_client *c)
     dt_secret_free(&c->token->bearer);
     rc = dt_entra_credentials_request(c->credentials, c->config, audience, &r, c->e);
     if (rc == DT_OK)
-        rc = dt_https_loop_ask(c->loop, &r, c->anchors, NULL, on_token, c);
+        rc = dt_https_loop_ask(c->loop, &r, &c->way, on_token, c);
     explicit_bzero(&r, sizeof(r));
     return rc;
 }
@@ -85,8 +85,10 @@ static int try_once(dt_graph_client *c, dt_http_request const *r)
         if (rc != DT_OK || c->token->bearer == NULL)
             return rc;
     }
+    dt_http_way way = c->way;
+    way.authorization = c->token->bearer;
     c->calls++;
-    return dt_https_loop_ask(c->loop, r, c->anchors, c->token->bearer, on_reply, c);
+    return dt_https_loop_ask(c->loop, r, &way, on_reply, c);
 }
 
 /* --- until it is answered ---------------------------------------------------------------------- */
@@ -213,7 +215,7 @@ int dt_graph_client_new(dt_site_files const *site, dt_graph_client **out, dt_err
     if (c == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     c->config = dt_site_config(site);
-    c->anchors = dt_site_intune_anchors(site);
+    c->way = dt_site_way(site, DT_HTTP_GRAPH);
     rc = dt_entra_credentials_load(c->config, &c->credentials, e);
     if (rc == DT_OK && c->credentials == NULL)
         rc = dt_error_set(e, DT_E_STATE,

@@ -106,8 +106,7 @@ static void on_reply(void *ctx, dt_http_response const *r)
     l->done = true;
 }
 
-int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, dt_tls_anchors const *anchors,
-                      dt_secret const *authorization,
+int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, dt_http_way const *way,
                       void (*done)(void *ctx, dt_http_response const *r), void *ctx)
 {
     dt_http_call *call = NULL;
@@ -116,7 +115,7 @@ int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, dt_tls_anchors
     l->done = false;
     l->tell = done;
     l->ctx = ctx;
-    rc = dt_http_start(l->http, r, anchors, authorization, on_reply, l, &call);
+    rc = dt_http_start(l->http, r, way, on_reply, l, &call);
     return rc == DT_OK ? loop(l) : rc;
 }
 

@@ -10,7 +10,7 @@
 
 struct dt_okta_client {
     dt_config const *config;
-    dt_tls_anchors const *anchors;
+    dt_http_way way;
     dt_secret *authorization;
     dt_https_loop *loop;
     dt_time waited;
@@ -42,7 +42,8 @@ static int ask_once(dt_okta_client *c, dt_http_request const *request, dt_error 
     if (++c->requests > DT_CLIENT_REQUESTS_MAX)
         return dt_error_set(e, DT_E_LIMIT, "more than %d requests to Okta", DT_CLIENT_REQUESTS_MAX);
     c->e = e;
-    rc = dt_https_loop_ask(c->loop, request, c->anchors, c->authorization, on_done, c);
+    c->way.authorization = c->authorization;
+    rc = dt_https_loop_ask(c->loop, request, &c->way, on_done, c);
     if (rc != DT_OK)
         return dt_error_set(e, rc, "the request to Okta could not be made (%s)", dt_err_name(rc));
     return DT_OK;
@@ -212,7 +213,7 @@ int dt_okta_client_new(dt_site_files const *site, dt_okta_client **out, dt_error
     if (c == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     c->config = dt_site_config(site);
-    c->anchors = dt_site_okta_anchors(site);
+    c->way = dt_site_way(site, DT_HTTP_OKTA);
     rc = make_authorization(site, &c->authorization);
     if (rc != DT_OK)
         (void)dt_error_set(e, rc, "the Okta API token cannot be held");

@@ -357,15 +357,6 @@ static dt_shared_call *call_under_way(dt_run const *run, dt_http_request const *
     return NULL;
 }
 
-/* An OCSP responder's answer is signed by itself; where it comes by https, the system's CAs vouch for
- * the way. */
-static dt_tls_anchors const *anchors_for(dt_site_files const *files, dt_http_service service)
-{
-    return service == DT_HTTP_OKTA   ? dt_site_okta_anchors(files)
-           : service == DT_HTTP_OCSP ? NULL
-                                     : dt_site_intune_anchors(files);
-}
-
 static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *authorization)
 {
     dt_driver *d = run->driver;
@@ -383,8 +374,9 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
         call->body_len = r->body_len;
         memcpy(call->body, r->body, r->body_len);
     }
-    int rc = dt_http_start(d->http, r, anchors_for(run->live->has.files, r->service), authorization,
-                           on_http_done, call, &call->call);
+    dt_http_way way = dt_site_way(run->live->has.files, r->service);
+    way.authorization = authorization;
+    int rc = dt_http_start(d->http, r, &way, on_http_done, call, &call->call);
     if (rc != 0) {
         free(call);
         return rc;

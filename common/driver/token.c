@@ -150,8 +150,8 @@ static void fetch(dt_live *l, dt_entra_audience audience)
     t->live = l;
     int rc = dt_entra_credentials_request(l->has.entra, l->has.config, audience, &r, &e);
     if (rc == 0) {
-        rc = dt_http_start(l->driver->http, &r, dt_site_intune_anchors(l->has.files), NULL,
-                           on_fetched, t, &t->call);
+        dt_http_way const way = dt_site_way(l->has.files, DT_HTTP_ENTRA);
+        rc = dt_http_start(l->driver->http, &r, &way, on_fetched, t, &t->call);
         if (rc != 0) {
             failure = dt_http_start_failure(rc);
             dt_error_set(&e, rc, "the token request could not be sent (%s)", dt_err_name(rc));

@@ -56,7 +56,9 @@ struct dt_http_call {
     dt_http_headers headers;
     dt_buf body;
     bool too_large;
+    bool has_begun; /* the service's answer: not what a proxy says before */
     bool is_post;
+    dt_http_proxy const *proxy;
     int sent_times; /* that the request was about to be sent */
     char url[DT_URL_MAX];
     char sent[DT_HTTP_BODY_MAX]; /* may hold a passcode or an assertion: wiped */
@@ -233,6 +235,7 @@ static int on_request(void *ctx, char *address, char *local_address, int port, i
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 {
     dt_http_call *c = ctx;
+    c->has_begun = true;
     if (dt_http_headers_add(&c->headers, dt_bytes_of(p, size * n)) == 0)
         return size * n;
     c->too_large = true;
@@ -383,7 +386,16 @@ static char const *accepted(dt_http_request const *r)
                                               : "Accept: application/json";
 }
 
-static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_secret const *authorization)
+static bool add_proof(dt_http_call *c, char const *proof)
+{
+    char line[sizeof("DPoP: ") + DT_PROOF_MAX];
+    if (proof == NULL)
+        return true;
+    int n = snprintf(line, sizeof(line), "DPoP: %s", proof);
+    return n > 0 && (size_t)n < sizeof(line) && add_line(c, line);
+}
+
+static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_http_way const *way)
 {
     bool ok = add_line(c, accepted(r)) && add_line(c, "Expect:");
     if (ok && r->method == DT_HTTP_POST)
@@ -395,7 +407,7 @@ static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_secret const
         ok = r->forwarded_for[strspn(r->forwarded_for, "0123456789abcdef.:")] == '\0' &&
              add_line(c, line);
     }
-    return ok && add_authorization(c, authorization) &&
+    return ok && add_proof(c, way->proof) && add_authorization(c, way->authorization) &&
            curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->lines) == CURLE_OK;
 }
 
@@ -431,19 +443,78 @@ static CURLcode on_ssl_context(CURL *easy, void *ssl_ctx, void *anchors)
     return CURLE_OK;
 }
 
+static struct curl_blob blob_of(dt_tls_anchors const *anchors)
+{
+    dt_bytes pem = dt_tls_anchors_pem(anchors);
+    return (struct curl_blob){
+        .data = (void *)(uintptr_t)pem.p, .len = pem.len, .flags = CURL_BLOB_NOCOPY};
+}
+
 /* Without anchors of our own the system's count. Debian's default is the whole bundle: 30 ms to load;
  * the hashed directory takes none. With anchors of our own the directory is a mere name, in which
- * nothing can be: libcurl lends a kept connection, or a session to resume, only where it is the same. */
+ * nothing can be: libcurl lends a kept connection, or a session to resume, only where it is the same.
+ * on_ssl_context is called for the context of a proxy as well as for the server's, and cannot tell them
+ * apart: where both are TLS, libcurl reads the certificates itself. */
 static CURLcode set_anchors(dt_http_call *c, dt_tls_anchors const *anchors)
 {
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_CAINFO, NULL);
     SET(CURLOPT_CAPATH, anchors == NULL ? SYSTEM_CA_DIRECTORY : dt_tls_anchors_name(anchors));
-    if (anchors != NULL) {
+    if (anchors != NULL && c->proxy != NULL && c->proxy->tls) {
+        struct curl_blob pem = blob_of(anchors);
+        SET(CURLOPT_CAINFO_BLOB, &pem);
+    } else if (anchors != NULL) {
         SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
         SET(CURLOPT_SSL_CTX_DATA, anchors);
     }
     return rc;
+}
+
+/* The TLS of the connection to the proxy itself. */
+static CURLcode set_proxy_tls(dt_http_call *c)
+{
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_PROXY_CAINFO, NULL);
+    SET(CURLOPT_PROXY_CAPATH,
+        c->proxy->anchors == NULL ? SYSTEM_CA_DIRECTORY : dt_tls_anchors_name(c->proxy->anchors));
+    if (c->proxy->anchors != NULL) {
+        struct curl_blob pem = blob_of(c->proxy->anchors);
+        SET(CURLOPT_PROXY_CAINFO_BLOB, &pem);
+    }
+    return rc;
+}
+
+static CURLcode set_proxy_credentials(dt_http_call *c)
+{
+    char user[DT_PROXY_NAME_MAX], password[DT_PROXY_PASSWORD_MAX];
+    CURLcode rc = CURLE_OK;
+    dt_http_proxy_split(c->proxy, user, password);
+    SET(CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+    SET(CURLOPT_PROXYUSERNAME, user);
+    SET(CURLOPT_PROXYPASSWORD, password);
+    explicit_bzero(user, sizeof(user));
+    explicit_bzero(password, sizeof(password));
+    return rc;
+}
+
+/* An empty CURLOPT_PROXY and an empty CURLOPT_NOPROXY keep libcurl from the environment's. A tunnel is
+ * asked for with every scheme; our header lines go to the service alone, never into the CONNECT. */
+static CURLcode set_proxy(dt_http_call *c)
+{
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_PROXY, c->proxy != NULL ? c->proxy->url : "");
+    SET(CURLOPT_NOPROXY, "");
+    SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (c->proxy == NULL)
+        return rc;
+    SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
+    if (rc == CURLE_OK && c->proxy->tls)
+        rc = set_proxy_tls(c);
+    return rc == CURLE_OK && c->proxy->credentials != NULL ? set_proxy_credentials(c) : rc;
 }
 
 static CURLcode set_safety(dt_http_call *c, dt_tls_anchors const *anchors, bool http_too)
@@ -451,7 +522,6 @@ static CURLcode set_safety(dt_http_call *c, dt_tls_anchors const *anchors, bool 
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_PROTOCOLS_STR, http_too ? "http,https" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -460,6 +530,8 @@ static CURLcode set_safety(dt_http_call *c, dt_tls_anchors const *anchors, bool 
     SET(CURLOPT_NOSIGNAL, 1L);
     /* Without it the end of a call waits for a resolver thread that still asks a dead DNS. */
     SET(CURLOPT_QUICK_EXIT, 1L);
+    if (rc == CURLE_OK)
+        rc = set_proxy(c);
     return rc == CURLE_OK ? set_anchors(c, anchors) : rc;
 }
 
@@ -491,27 +563,27 @@ static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
 }
 #undef SET
 
-static int call_setup(dt_http_call *c, dt_http_request const *r, dt_tls_anchors const *anchors,
-                      dt_secret const *authorization)
+static int call_setup(dt_http_call *c, dt_http_request const *r, dt_http_way const *way)
 {
     if (r->body_len > sizeof(r->body) || dt_str_copy(c->url, sizeof(c->url), r->url) != 0)
         return DT_E_INVALID;
-    bool http_too = r->service == DT_HTTP_OCSP && authorization == NULL;
+    bool http_too = r->service == DT_HTTP_OCSP && way->authorization == NULL;
     if ((unsigned)r->service >= SERVICES_MAX ||
         (strncmp(c->url, "https://", 8) != 0 && (!http_too || strncmp(c->url, "http://", 7) != 0)))
         return DT_E_INVALID;
     c->is_post = r->method == DT_HTTP_POST && r->service != DT_HTTP_OCSP; /* which only asks */
+    c->proxy = way->proxy;
     c->easy = curl_easy_init();
     if (c->easy == NULL)
         return DT_E_NOMEM;
-    CURLcode rc = set_safety(c, anchors, http_too);
+    CURLcode rc = set_safety(c, way->anchors, http_too);
     if (rc == CURLE_OK)
         rc = set_call(c, r);
     if (rc == CURLE_OK)
         rc = set_method(c, r);
     if (rc != CURLE_OK)
         return rc == CURLE_OUT_OF_MEMORY ? DT_E_NOMEM : DT_E_INVALID;
-    return set_lines(c, r, authorization) ? DT_OK : DT_E_INVALID;
+    return set_lines(c, r, way) ? DT_OK : DT_E_INVALID;
 }
 
 /* --- a full queue ------------------------------------------------------------------------------- */
@@ -563,9 +635,8 @@ static int call_begin(dt_http_call *c, dt_http_request const *r)
     return queue_add(c, r);
 }
 
-int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *anchors,
-                  dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
-                  dt_http_call **out)
+int dt_http_start(dt_http *h, dt_http_request const *r, dt_http_way const *way,
+                  dt_http_done_fn *done, void *ctx, dt_http_call **out)
 {
     *out = NULL;
     if (h->ending)
@@ -578,7 +649,7 @@ int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *an
     c->ctx = ctx;
     dt_http_headers_init(&c->headers);
     dt_buf_init(&c->body, r->service == DT_HTTP_OCSP ? DT_OCSP_RESPONSE_MAX : DT_HTTP_RESPONSE_MAX);
-    int rc = call_setup(c, r, anchors, authorization);
+    int rc = call_setup(c, r, way);
     if (rc == 0)
         rc = call_begin(c, r);
     if (rc != 0) {
@@ -657,16 +728,16 @@ static dt_http_failure failure_of_loss(dt_http_call const *c)
  * "Connection died, tried 5 times" tells for kept ones one after another. */
 static dt_http_failure failure_of_silence(dt_http_call const *c)
 {
-    return says(c, "unexpected eof") || says(c, "Connection died") ? DT_HTTP_RESET
-                                                                   : failure_of_loss(c);
+    return says(c, "unexpected eof") || says(c, "Connection died") || says(c, "CONNECT aborted")
+               ? DT_HTTP_RESET
+               : failure_of_loss(c);
 }
 
 static bool has_begun_to_answer(dt_http_call const *c)
 {
-    long status = 0, header = 0;
+    long status = 0;
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(c->easy, CURLINFO_HEADER_SIZE, &header);
-    return status != 0 || header != 0 || c->body.len > 0;
+    return status != 0 || c->has_begun || c->body.len > 0;
 }
 
 static dt_http_failure failure_to_connect(dt_http_call const *c)
@@ -686,6 +757,28 @@ static bool is_late(dt_http_call const *c)
     return mono_now() - due > LATE_MAX_MS;
 }
 
+/* What the proxy said to CONNECT; 0: nothing, or there was no need to ask it. */
+static long connect_status(dt_http_call const *c)
+{
+    long status = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status;
+}
+
+/* It did not come as far as a tunnel through the proxy. */
+static bool failed_at_proxy(dt_http_call const *c)
+{
+    long status = connect_status(c);
+    return c->proxy != NULL && c->sent_times == 0 && (status < 200 || status > 299);
+}
+
+/* A proxy's no. It stands for no answer of the service. */
+static dt_http_failure failure_of_proxy(dt_http_call const *c)
+{
+    long status = connect_status(c);
+    return status >= 500 && status <= 599 ? DT_HTTP_PROXY_FAILED : DT_HTTP_PROXY_REFUSED;
+}
+
 /* The enumeration of core/base/step.h: what is not listed is ours. */
 static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
 {
@@ -693,11 +786,14 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
         return DT_HTTP_OK;
     if (c->local[0] != '\0')
         return DT_HTTP_LOCAL;
+    if (failed_at_proxy(c) && connect_status(c) != 0)
+        return failure_of_proxy(c);
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         return is_late(c) ? DT_HTTP_LOCAL : DT_HTTP_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
-        return says(c, "Could not resolve host") && has_descriptors() && has_thread_and_memory()
+        return says(c, "Could not resolve ") && has_descriptors() && has_thread_and_memory()
                    ? DT_HTTP_NO_NAME
                    : DT_HTTP_LOCAL;
     case CURLE_COULDNT_CONNECT:
@@ -728,6 +824,30 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
     }
 }
 
+/* What an administrator can do about a proxy. `reason` is libcurl's, escaped. */
+static void describe_proxy(dt_http_call const *c, dt_http_failure failure, char const *reason,
+                           dt_buf *b)
+{
+    dt_http_proxy const *p = c->proxy;
+    long status = connect_status(c);
+    bool wants_credentials =
+        status == 407 || status == 401; /* which tinyproxy says of wrong ones */
+    dt_buf_printf(b, ": the proxy %s (%s) ", p->url, p->key);
+    if (wants_credentials && p->credentials == NULL)
+        dt_buf_printf(b, "asks for credentials (%ld); set %s", status, p->key_secret);
+    else if (wants_credentials)
+        dt_buf_printf(b, "does not accept the credentials of %s (%ld)", p->key_secret, status);
+    else if (failure == DT_HTTP_PROXY_REFUSED)
+        dt_buf_printf(b, "refuses the connection (%ld); let it allow CONNECT to that host and port",
+                      status);
+    else if (failure == DT_HTTP_PROXY_FAILED)
+        dt_buf_printf(b, "does not reach it (%ld)", status);
+    else if (failure == DT_HTTP_UNTRUSTED)
+        dt_buf_printf(b, "is not trusted (see [http] proxy_ca_file): %s", reason);
+    else
+        dt_buf_printf(b, "cannot be used: %s", reason);
+}
+
 /* "https://host/path: what failed". What the server said in it is escaped. */
 static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failure, char *out,
                      size_t size)
@@ -741,6 +861,8 @@ static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failu
     dt_buf_puts(&b, url);
     if (c->local[0] != '\0')
         dt_buf_printf(&b, ": %s; raise this process's limits (LimitNOFILE of its unit)", c->local);
+    else if (failed_at_proxy(c) && failure != DT_HTTP_QUEUED && failure != DT_HTTP_ABANDONED)
+        describe_proxy(c, failure, reason, &b);
     else if (c->too_large)
         dt_buf_printf(&b, ": the reply is larger than %zu bytes, or its headers are", c->body.max);
     else if (c->is_post && c->sent_times > 1)

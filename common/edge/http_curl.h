@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HTTPS by libcurl's multi interface: kept connections, bounded bodies, TLS >= 1.2, https only, no
- * redirects, no proxies from the environment. The one file that knows libcurl; it is driven by an
+ * redirects, no proxy but a configured one, whatever the environment says. The one file that knows libcurl; it is driven by an
  * event loop through two callbacks and never blocks. Used by one thread. */
 #ifndef DT_EDGE_HTTP_CURL_H
 #define DT_EDGE_HTTP_CURL_H
 
 #include "core/base/step.h"
-#include "edge/tls_anchors.h"
+#include "edge/http_way.h"
 
 typedef struct dt_http dt_http;
 typedef struct dt_http_call dt_http_call;
@@ -34,14 +34,13 @@ void dt_http_free(dt_http **h);
  * its timeout runs from when it has its turn. Turns go round by the request's NAS and then by its
  * identity, and nobody is limited while no other waits. A call that waits for DT_HTTP_QUEUE_WAIT_MS, or
  * has to make room in a full queue, ends with DT_HTTP_QUEUED.
- * `authorization` ("SSWS ...", "Bearer ...") may be NULL; copied and wiped after. `anchors` NULL: those
- * in the system's hashed directory, /etc/ssl/certs; borrowed until the end of the call. The callback
+ * What `way` points to is borrowed until the end of the call; the struct itself only meanwhile. Its
+ * authorization is copied, and wiped after. The callback
  * always comes, exactly once, from dt_http_ready/_timeout/_free, never from within _start. The returned
  * handle is valid until then; NULL with DT_E_* when it could not be started: DT_E_LIMIT when all is full
  * and this identity has most of it. */
-DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, dt_tls_anchors const *anchors,
-                              dt_secret const *authorization, dt_http_done_fn *done, void *ctx,
-                              dt_http_call **out);
+DT_MUST_USE int dt_http_start(dt_http *h, dt_http_request const *r, dt_http_way const *way,
+                              dt_http_done_fn *done, void *ctx, dt_http_call **out);
 /* What it means for the request that dt_http_start failed with `rc`. */
 dt_http_failure dt_http_start_failure(int rc);
 /* True while it has not had its turn. */

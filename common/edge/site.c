@@ -30,6 +30,7 @@ struct dt_site_files {
     dt_config *config;
     dt_config *applied[DT_CONFIG_APPLICATIONS_MAX]; /* as config has it for its i-th application */
     dt_tls_anchors *okta_anchors, *intune_anchors;
+    dt_http_proxy *okta_proxy, *intune_proxy, *ocsp_proxy;
     dt_trust_store *anchors;
     dt_ssh_cas *ssh_cas;
     dt_geo *geo;
@@ -135,6 +136,19 @@ static int load_okta_anchors(dt_site_files *f, dt_error *e)
 static int load_intune_anchors(dt_site_files *f, dt_error *e)
 {
     return load_tls_anchors(f, "intune", f->config->intune.ca_file, &f->intune_anchors, e);
+}
+
+/* Only that of Okta is known to who asks nobody else: see dt_site_load_okta. */
+static int load_okta_proxy(dt_site_files *f, dt_error *e)
+{
+    return dt_http_proxy_load(f->config, DT_HTTP_OKTA, &f->okta_proxy, e);
+}
+
+static int load_other_proxies(dt_site_files *f, dt_error *e)
+{
+    int error = dt_http_proxy_load(f->config, DT_HTTP_GRAPH, &f->intune_proxy, e);
+
+    return error < 0 ? error : dt_http_proxy_load(f->config, DT_HTTP_OCSP, &f->ocsp_proxy, e);
 }
 
 /* --- certificates ----------------------------------------------------------------------------- */
@@ -779,17 +793,19 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
 int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
 {
     static site_part *const parts[] = {
-        load_config,     load_user_table, load_okta_anchors, load_intune_anchors,
-        load_anchors,    load_ssh_cas,    load_geo,          load_zones,
-        load_org,        load_policies,   check_sections,    check_people,
-        load_okta_token, load_state_key,  load_managed,
+        load_config,        load_user_table, load_okta_anchors, load_intune_anchors,
+        load_anchors,       load_ssh_cas,    load_geo,          load_zones,
+        load_org,           load_policies,   check_sections,    check_people,
+        load_okta_token,    load_state_key,  load_managed,      load_okta_proxy,
+        load_other_proxies,
     };
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
 int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e)
 {
-    static site_part *const parts[] = {load_config, load_okta_anchors, load_okta_token};
+    static site_part *const parts[] = {load_config, load_okta_anchors, load_okta_token,
+                                       load_okta_proxy};
 
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
@@ -813,6 +829,9 @@ void dt_site_free(dt_site_files **f)
     dt_geo_free(&(*f)->geo);
     dt_tls_anchors_free(&(*f)->okta_anchors);
     dt_tls_anchors_free(&(*f)->intune_anchors);
+    dt_http_proxy_free(&(*f)->okta_proxy);
+    dt_http_proxy_free(&(*f)->intune_proxy);
+    dt_http_proxy_free(&(*f)->ocsp_proxy);
     dt_trust_store_free(&(*f)->anchors);
     dt_ssh_cas_free(&(*f)->ssh_cas);
     dt_secret_free(&(*f)->okta_token);
@@ -924,14 +943,19 @@ int dt_site_keep_fixed(dt_site_files *f, dt_config const *old, dt_buf *names)
     return error < 0 ? error : apply_sections(f, NULL);
 }
 
-dt_tls_anchors const *dt_site_okta_anchors(dt_site_files const *f)
+dt_http_way dt_site_way(dt_site_files const *f, dt_http_service service)
 {
-    return f->okta_anchors;
-}
-
-dt_tls_anchors const *dt_site_intune_anchors(dt_site_files const *f)
-{
-    return f->intune_anchors;
+    switch (service) {
+    case DT_HTTP_OKTA:
+        return (dt_http_way){.anchors = f->okta_anchors, .proxy = f->okta_proxy};
+    case DT_HTTP_OCSP:
+        return (dt_http_way){.proxy = f->ocsp_proxy};
+    case DT_HTTP_GRAPH:
+    case DT_HTTP_ENTRA:
+    case DT_HTTP_COMPLIANCE:
+        break;
+    }
+    return (dt_http_way){.anchors = f->intune_anchors, .proxy = f->intune_proxy};
 }
 
 dt_secret const *dt_site_okta_token(dt_site_files const *f)

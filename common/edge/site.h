@@ -5,7 +5,7 @@
 #define DT_EDGE_SITE_H
 
 #include "core/signon/signon.h"
-#include "edge/tls_anchors.h"
+#include "edge/http_way.h"
 
 #define DT_CONFIG_FILE_MAX (256 * 1024)
 #define DT_SITE_POLICIES_MAX 256
@@ -54,9 +54,10 @@ DT_MUST_USE int dt_site_config_read(char const *config_path, dt_config **out, dt
  * of a list that an error cut short. */
 DT_MUST_USE int dt_site_list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX],
                                       size_t *count, dt_error *e);
-/* Who vouches for Okta's server, and for Microsoft's; NULL: the system's CAs. Borrowed. */
-dt_tls_anchors const *dt_site_okta_anchors(dt_site_files const *f);
-dt_tls_anchors const *dt_site_intune_anchors(dt_site_files const *f);
+/* Who vouches for a service, and by which proxy it is reached; without credentials for it. An OCSP
+ * responder's answer is signed by itself: where it comes by https, the system's CAs vouch for the way.
+ * Borrowed. */
+dt_http_way dt_site_way(dt_site_files const *f, dt_http_service service);
 /* NULL when not configured. Borrowed. */
 dt_secret const *dt_site_okta_token(dt_site_files const *f);
 /* Exactly DT_AEAD_KEY_LEN bytes, or NULL when state_key_file is not set. */

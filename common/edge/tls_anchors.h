@@ -17,6 +17,8 @@ DT_MUST_USE int dt_tls_anchors_read(char const *path, dt_tls_anchors **out, dt_e
 void dt_tls_anchors_free(dt_tls_anchors **a);
 /* "/dev/null/" and the SHA-256 of the file: the same for the same certificates, and no file's path. */
 char const *dt_tls_anchors_name(dt_tls_anchors const *a);
+/* The certificates as PEM, to be given to libcurl where it needs two kinds of them for one call. */
+dt_bytes dt_tls_anchors_pem(dt_tls_anchors const *a);
 /* Makes them the only ones that a TLS client trusts. `ssl_ctx` is an SSL_CTX of OpenSSL, which keeps
  * what it needs of them. Thread safe. */
 void dt_tls_anchors_use(dt_tls_anchors const *a, void *ssl_ctx);

@@ -15,6 +15,7 @@
 
 struct dt_tls_anchors {
     X509_STORE *store;
+    dt_buf pem;
     char name[sizeof(NAME_PREFIX) + 2 * DT_SHA256_LEN];
 };
 
@@ -58,24 +59,23 @@ static int parse(dt_bytes pem, dt_tls_anchors *a, dt_error *e)
 
 int dt_tls_anchors_read(char const *path, dt_tls_anchors **out, dt_error *e)
 {
-    dt_buf pem;
+    dt_tls_anchors *a = calloc(1, sizeof(*a));
     int rc;
 
-    *out = NULL;
-    dt_buf_init(&pem, DT_TLS_ANCHORS_FILE_MAX);
-    rc = dt_file_read(path, DT_FILE_TRUSTED, DT_TLS_ANCHORS_FILE_MAX, &pem, e);
-    if (rc == DT_OK && (*out = calloc(1, sizeof(**out))) == NULL)
-        rc = dt_error_set(e, DT_E_NOMEM, "out of memory");
+    *out = a;
+    if (a == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    dt_buf_init(&a->pem, DT_TLS_ANCHORS_FILE_MAX);
+    rc = dt_file_read(path, DT_FILE_TRUSTED, DT_TLS_ANCHORS_FILE_MAX, &a->pem, e);
     if (rc == DT_OK) {
         dt_openssl_enter();
-        rc = parse(dt_buf_bytes(&pem), *out, e);
+        rc = parse(dt_buf_bytes(&a->pem), a, e);
         if (rc == DT_OK)
-            rc = name_it(dt_buf_bytes(&pem), *out, e);
+            rc = name_it(dt_buf_bytes(&a->pem), a, e);
         dt_openssl_leave();
         if (rc < 0)
             (void)dt_error_prefix(e, "%s", path);
     }
-    dt_buf_free(&pem);
     if (rc < 0)
         dt_tls_anchors_free(out);
     return rc;
@@ -86,6 +86,7 @@ void dt_tls_anchors_free(dt_tls_anchors **a)
     if (*a == NULL)
         return;
     X509_STORE_free((*a)->store);
+    dt_buf_free(&(*a)->pem);
     free(*a);
     *a = NULL;
 }
@@ -93,6 +94,11 @@ void dt_tls_anchors_free(dt_tls_anchors **a)
 char const *dt_tls_anchors_name(dt_tls_anchors const *a)
 {
     return a->name;
+}
+
+dt_bytes dt_tls_anchors_pem(dt_tls_anchors const *a)
+{
+    return dt_buf_bytes(&a->pem);
 }
 
 void dt_tls_anchors_use(dt_tls_anchors const *a, void *ssl_ctx)

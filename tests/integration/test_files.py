@@ -155,9 +155,27 @@ def same(key: Key) -> Maker:
     return lambda site, path: put(path, Path(site.settings[key[0]][key[1]]).read_bytes())
 
 
+def proxy_credentials(section: str, key: str) -> Maker:
+    def make(_site: Site, path: Path) -> dict[str, Any]:
+        put(path, b"user:password\n")
+        return {section: {key: "http://127.0.0.1:1"}}
+    return make
+
+
+def proxy_ca(site: Site, path: Path) -> dict[str, Any]:
+    put(path, Path(site.world.ca_file).read_bytes())
+    return {"http": {"proxy": "https://127.0.0.1:1"}}
+
+
 GOOD: dict[Key, Maker] = {
     ("okta", "api_token_file"): same(("okta", "api_token_file")),
     ("okta", "ca_file"): same(("okta", "ca_file")),
+    ("okta", "proxy_credentials_file"): proxy_credentials("okta", "proxy"),
+    ("http", "proxy_credentials_file"): proxy_credentials("http", "proxy"),
+    ("http", "proxy_ca_file"): proxy_ca,
+    ("intune", "proxy_credentials_file"): proxy_credentials("intune", "proxy"),
+    ("device_trust", "ocsp_proxy_credentials_file"): proxy_credentials("device_trust",
+                                                                       "ocsp_proxy"),
     ("user_name", "table_file"): lambda _site, path: put(path, b"asmith -> a.smith@example.com\n"),
     ("intune", "certificate_file"): same(("intune", "certificate_file")),
     ("intune", "key_file"): same(("intune", "key_file")),

@@ -196,7 +196,9 @@ void odd_get(odd_loop *l, odd_https const *o, char const *path, odd_reply *reply
     dt_http_request r = odd_request(o, "good", path);
     dt_http_call *call = NULL;
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(l->http, &r, o->anchors, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(
+        dt_http_start(l->http, &r, &(dt_http_way){.anchors = o->anchors}, odd_done, reply, &call),
+        0);
     assert_non_null(call);
     odd_loop_wait(l, reply);
 }

@@ -33,6 +33,11 @@ static char const everything[] =
     "poll_interval = 500ms\n"
     "user_ttl = 1d\n"
     "stale_limit = 2h\n"
+    "proxy = none\n"
+    "[http]\n"
+    "proxy = http://proxy.flip.example:3128\n"
+    "proxy_credentials_file = /f/proxy.secret\n"
+    "proxy_ca_file = /f/proxy-ca.pem\n"
     "[user_name]\n"
     "login_suffix = @flip.example\n"
     "realms = FLIP -> @flip.example\n"
@@ -50,6 +55,8 @@ static char const everything[] =
     "compliance_host = manage.example.com\n"
     "ca_file = /f/graph-ca.pem\n"
     "timeout = 12s\n"
+    "proxy = https://[2001:db8::3]:3129\n"
+    "proxy_credentials_file = /f/graph-proxy.secret\n"
     "[device_trust]\n"
     "trusted_when = vpn-client + intune,certificate+vpn-client+intune,  "
     "ssh-key+intune+certificate\n"
@@ -62,6 +69,8 @@ static char const everything[] =
     "ocsp_url = http://ocsp.example/q\n"
     "ocsp_responder_file = /f/responders.pem\n"
     "ocsp_timeout = 5s\n"
+    "ocsp_proxy = http://10.0.0.1:3128\n"
+    "ocsp_proxy_credentials_file = /f/ocsp-proxy.secret\n"
     "ocsp_max_age = 4d\n"
     "ocsp_cache_max = 1h\n"
     "tenant_id = 0000000a111122223333444444444444\n"
@@ -227,6 +236,9 @@ static void flip_all(void **state)
     for (size_t i = 0; i < count; i++) {
         if (strcmp(keys[i].name, "client_secret_file") == 0)
             continue; /* goes without the certificate: see either_secret_or_certificate */
+        if (strcmp(keys[i].section, "okta") == 0 &&
+            strcmp(keys[i].name, "proxy_credentials_file") == 0)
+            continue; /* goes with a proxy alone: see proxies */
         if (strcmp(keys[i].name, "service") == 0)
             continue; /* goes without much of the rest: see test_compliance_service.c */
         if (flipped->lines[i] == 0)
@@ -248,6 +260,91 @@ static void either_secret_or_certificate(void **state)
     assert_string_equal(c->intune.client_secret_file, "/f/client.secret");
     assert_string_equal(c->intune.key_file, "");
     dt_config_free(&c);
+}
+
+/* What is no address of a proxy, in every place that names one; and credentials for none. */
+static void proxies(void **state)
+{
+    static struct {
+        char const *section, *name;
+    } const places[] = {
+        {"http", "proxy"}, {"okta", "proxy"}, {"intune", "proxy"}, {"device_trust", "ocsp_proxy"}};
+    static char const *const bad[] = {"proxy.example.com:3128",
+                                      "proxy.example.com",
+                                      "http://proxy.example.com",
+                                      "https://proxy.example.com",
+                                      "http://proxy.example.com:0",
+                                      "http://proxy.example.com:65536",
+                                      "http://proxy.example.com:",
+                                      "http://proxy.example.com:3128/",
+                                      "http://proxy.example.com:3128/path",
+                                      "http://proxy.example.com:3128?a=b",
+                                      "http://user:secret@proxy.example.com:3128",
+                                      "socks5://proxy.example.com:1080",
+                                      "ftp://proxy.example.com:21",
+                                      "http://:3128",
+                                      "http://[::1]",
+                                      "http://pro xy:3128",
+                                      "direct",
+                                      "NONE"};
+    static char const *const good[] = {"http://proxy.example.com:3128", "https://10.0.0.1:443",
+                                       "http://[2001:db8::1]:80"};
+    char text[1024];
+    dt_error e;
+    int error;
+
+    (void)state;
+    for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]) + sizeof(good) / sizeof(good[0]) + 1;
+             i++) {
+            size_t bads = sizeof(bad) / sizeof(bad[0]), goods = sizeof(good) / sizeof(good[0]);
+            char const *value = i < bads           ? bad[i]
+                                : i < bads + goods ? good[i - bads]
+                                                   : DT_PROXY_NONE;
+            bool fine = i >= bads && (i < bads + goods || strcmp(places[p].section, "http") != 0);
+            char line[256];
+            bool of_okta = strcmp(places[p].section, "okta") == 0;
+            bool of_trust = strcmp(places[p].section, "device_trust") == 0;
+            snprintf(line, sizeof(line), "%s = %s\n", places[p].name, value);
+            snprintf(text, sizeof(text),
+                     OKTA "%s[device_trust]\ntrusted_when = certificate\nca_file = /s\n%s",
+                     of_okta ? line : "", of_trust ? line : "");
+            if (!of_okta && !of_trust)
+                snprintf(text, sizeof(text),
+                         OKTA "[%s]\n%s[device_trust]\ntrusted_when = certificate\n"
+                              "ca_file = /s\n",
+                         places[p].section, line);
+            dt_config *c = parse(text, &e, &error);
+            if (fine != (error == DT_OK))
+                fail_msg("[%s] %s = %s: %d %s\n%s", places[p].section, places[p].name, value, error,
+                         e.text, text);
+            if (!fine)
+                assert_non_null(strstr(e.text, "is not the address of a proxy; write http://"));
+            dt_config_free(&c);
+        }
+    }
+}
+
+static void credentials_of_no_proxy(void **state)
+{
+    static char const *const texts[] = {
+        OKTA "proxy_credentials_file = /s\n" INTUNE TRUST,
+        OKTA "proxy = none\nproxy_credentials_file = /s\n" INTUNE TRUST,
+        OKTA "proxy_credentials_file = /s\n[http]\nproxy = http://p:1\n" INTUNE TRUST,
+        OKTA "[http]\nproxy_credentials_file = /s\n" INTUNE TRUST,
+        OKTA INTUNE "proxy_credentials_file = /s\n" TRUST,
+        OKTA INTUNE TRUST "ocsp_proxy_credentials_file = /s\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        dt_error e;
+        int error;
+        dt_config *c = parse(texts[i], &e, &error);
+        if (error != DT_E_INVALID ||
+            strstr(e.text, "proxy_credentials_file: is for the proxy") == NULL)
+            fail_msg("%zu: %d %s", i, error, e.text);
+        dt_config_free(&c);
+    }
 }
 
 static void values_arrive(void **state)
@@ -1249,6 +1346,8 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(flip_all),
+        cmocka_unit_test(proxies),
+        cmocka_unit_test(credentials_of_no_proxy),
         cmocka_unit_test(either_secret_or_certificate),
         cmocka_unit_test(values_arrive),
         cmocka_unit_test(defaults_stand),

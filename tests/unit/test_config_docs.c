@@ -173,7 +173,8 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
     bool secret =
         strcmp(k->name, "api_token_file") == 0 || strcmp(k->name, "client_secret_file") == 0 ||
         strstr(k->name, "key_file") != NULL || strcmp(k->name, "managed_configuration_file") == 0 ||
-        strcmp(k->name, "management_hint_file") == 0 || strstr(k->name, "pin_file") != NULL;
+        strcmp(k->name, "management_hint_file") == 0 || strstr(k->name, "pin_file") != NULL ||
+        strstr(k->name, "credentials_file") != NULL;
 
     switch (k->type) {
     case DT_CONFIG_STRING:

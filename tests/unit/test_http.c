@@ -178,7 +178,9 @@ static void get(char const *port, char const *path, dt_tls_anchors const *anchor
     dt_http_call *call = NULL;
     r.timeout = timeout;
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, anchors, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(
+        dt_http_start(loop.http, &r, &(dt_http_way){.anchors = anchors}, odd_done, reply, &call),
+        0);
     assert_false(reply->done);
     odd_loop_wait(&loop, reply);
     assert_int_equal(reply->times, 1);
@@ -240,8 +242,11 @@ static void send_it(dt_http_method method, char const *body, bool form, dt_secre
     r.body_len = strlen(body);
     memcpy(r.body, body, r.body_len);
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, secret, odd_done, reply, &call),
-                     0);
+    assert_int_equal(
+        dt_http_start(loop.http, &r,
+                      &(dt_http_way){.anchors = server.anchors, .authorization = secret}, odd_done,
+                      reply, &call),
+        0);
     odd_loop_wait(&loop, reply);
     assert_int_equal(reply->r.status, 200);
 }
@@ -477,7 +482,9 @@ static void look_up(char const *name, odd_reply *reply)
     dt_http_call *call = NULL;
     snprintf(r.url, sizeof(r.url), "https://%s/", name);
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, reply, &call),
+                     0);
     odd_loop_wait(&loop, reply);
 }
 
@@ -511,7 +518,8 @@ static void test_held_up(void **state)
     dt_http_request r = odd_request(&server, "good", "/stall");
     dt_http_call *call = NULL;
     r.timeout = DT_SECONDS(1);
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &reply, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &reply, &call),
                      0);
     odd_loop_once(&loop, 50);
     struct timespec held = {.tv_sec = 4};
@@ -550,7 +558,10 @@ static void assert_not_started(char const *url, dt_secret const *secret, size_t 
     dt_http_call *call = NULL;
     odd_reply reply = {0};
     assert_int_not_equal(
-        dt_http_start(loop.http, &r, server.anchors, secret, odd_done, &reply, &call), 0);
+        dt_http_start(loop.http, &r,
+                      &(dt_http_way){.anchors = server.anchors, .authorization = secret}, odd_done,
+                      &reply, &call),
+        0);
     assert_null(call);
     assert_false(reply.done);
 }
@@ -587,7 +598,9 @@ static void ask_ocsp(char const *scheme, char const *port, char const *path, odd
     snprintf(r.url, sizeof(r.url), "%s://localhost:%d%s", scheme, odd_https_port(&server, port),
              path);
     memset(reply, 0, sizeof(*reply));
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, reply, &call),
+                     0);
     odd_loop_wait(&loop, reply);
 }
 
@@ -623,10 +636,13 @@ static void test_only_ocsp_goes_by_http(void **state)
     assert_int_equal(dt_secret_new(dt_bytes_str("SSWS 00abc"), &secret), 0);
     for (int service = DT_HTTP_OKTA; service <= DT_HTTP_OCSP; service++) {
         r.service = (dt_http_service)service;
-        assert_int_equal(dt_http_start(loop.http, &r, NULL, secret, odd_done, &reply, &call),
+        assert_int_equal(dt_http_start(loop.http, &r,
+                                       &(dt_http_way){.anchors = NULL, .authorization = secret},
+                                       odd_done, &reply, &call),
                          DT_E_INVALID);
         if (service != DT_HTTP_OCSP)
-            assert_int_equal(dt_http_start(loop.http, &r, NULL, NULL, odd_done, &reply, &call),
+            assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = NULL}, odd_done,
+                                           &reply, &call),
                              DT_E_INVALID);
     }
     dt_secret_free(&secret);
@@ -646,8 +662,9 @@ static void test_post_is_not_repeated(void **state)
         memcpy(r.body, "{}", i * 2);
         odd_get(&loop, &server, "/ok", &reply); /* so that there is a kept connection */
         memset(&reply, 0, sizeof(reply));
-        assert_int_equal(
-            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &reply, &call), 0);
+        assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                       odd_done, &reply, &call),
+                         0);
         odd_loop_wait(&loop, &reply);
         assert_fails(&reply, DT_HTTP_RESET);
         assert_non_null(strstr(reply.error, "not repeated"));
@@ -667,8 +684,9 @@ static void test_many_at_once(void **state)
     dt_http_request r = odd_request(&server, "good", "/connection");
     for (int i = 0; i < MANY; i++) {
         dt_http_call *call = NULL;
-        assert_int_equal(
-            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &call), 0);
+        assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                       odd_done, &replies[i], &call),
+                         0);
     }
     int low = INT32_MAX, high = 0;
     for (int i = 0; i < MANY; i++) {
@@ -693,9 +711,9 @@ static void stall_all(odd_reply *replies, dt_http_call **calls, dt_time timeout)
     odd_loop_open(&aside);
     int stalled = odd_control(&aside, &server, "/control/count/GET-stall");
     for (int i = 0; i < DT_HTTP_CONNECTIONS_PER_HOST_MAX; i++) {
-        assert_int_equal(
-            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &calls[i]),
-            0);
+        assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                       odd_done, &replies[i], &calls[i]),
+                         0);
         while (odd_control(&aside, &server, "/control/count/GET-stall") <= stalled + i) {
             assert_false(replies[i].done);
             odd_loop_once(&loop, 10);
@@ -710,7 +728,9 @@ static void start_ok(dt_http_service service, dt_time timeout, odd_reply *reply)
     dt_http_call *call = NULL;
     r.service = service;
     r.timeout = timeout;
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, reply, &call),
+                     0);
 }
 
 /* The time of a call runs from when it has its turn. */
@@ -741,7 +761,8 @@ static void test_queue_moves_on_after_cancelling(void **state)
     dt_http_call *calls[DT_HTTP_CONNECTIONS_PER_HOST_MAX], *queued = NULL;
     stall_all(stalled, calls, DT_SECONDS(60));
     dt_http_request r = odd_request(&server, "good", "/ok");
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &first, &queued),
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &first, &queued),
                      0);
     start_ok(DT_HTTP_OKTA, DT_SECONDS(20), &second);
     dt_http_cancel(loop.http, queued);
@@ -763,7 +784,9 @@ static dt_http_call *start_as(char const *nas, char const *identity, odd_reply *
     r.timeout = DT_SECONDS(60);
     r.nas = nas;
     r.identity = identity;
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, reply, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, reply, &call),
+                     0);
     assert_true(dt_http_is_queued(call));
     return call;
 }
@@ -809,7 +832,8 @@ static void test_full_queue(void **state)
     dt_http_request r = odd_request(&server, "good", "/ok");
     r.nas = "gateway";
     r.identity = "eve@example.com";
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &again, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &again, &call),
                      DT_E_LIMIT);
     assert_int_equal(dt_http_start_failure(DT_E_LIMIT), DT_HTTP_QUEUED);
     start_as("gateway", "ann@example.com", &again);
@@ -873,14 +897,16 @@ static void test_cancel(void **state)
     odd_reply stalled = {0}, other = {0};
     dt_http_request r = odd_request(&server, "good", "/stall");
     dt_http_call *call = NULL;
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &stalled, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &stalled, &call),
                      0);
     odd_get(&loop, &server, "/ok", &other);
     dt_http_cancel(loop.http, call);
     odd_get(&loop, &server, "/ok", &other);
     assert_int_equal(stalled.times, 0);
     /* Before it has begun, too. */
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &stalled, &call),
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &stalled, &call),
                      0);
     dt_http_cancel(loop.http, call);
     assert_int_equal(stalled.times, 0);
@@ -901,8 +927,9 @@ static void on_chain(void *ctx, dt_http_response const *r)
     c->to_cancel = NULL;
     dt_http_request next = odd_request(&server, "good", "/ok");
     dt_http_call *call = NULL;
-    assert_int_equal(
-        dt_http_start(loop.http, &next, server.anchors, NULL, odd_done, &c->second, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &next, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &c->second, &call),
+                     0);
 }
 
 /* A callback may start a call and end another. */
@@ -913,10 +940,13 @@ static void test_callback_starts_and_cancels(void **state)
     odd_reply never = {0};
     dt_http_request r = odd_request(&server, "good", "/ok");
     dt_http_call *call = NULL;
-    assert_int_equal(dt_http_start(loop.http, &r, server.anchors, NULL, on_chain, &c, &call), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   on_chain, &c, &call),
+                     0);
     r = odd_request(&server, "good", "/stall");
-    assert_int_equal(
-        dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &never, &c.to_cancel), 0);
+    assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, &never, &c.to_cancel),
+                     0);
     odd_loop_wait(&loop, &c.second);
     assert_int_equal(c.times, 1);
     assert_int_equal(c.second.r.status, 200);
@@ -929,7 +959,8 @@ static void on_abandoned(void *ctx, dt_http_response const *r)
     /* Nothing new can be begun from here. */
     dt_http_request next = odd_request(&server, "good", "/ok");
     dt_http_call *call = NULL;
-    assert_int_equal(dt_http_start(loop.http, &next, server.anchors, NULL, odd_done, ctx, &call),
+    assert_int_equal(dt_http_start(loop.http, &next, &(dt_http_way){.anchors = server.anchors},
+                                   odd_done, ctx, &call),
                      DT_E_STATE);
 }
 
@@ -940,9 +971,9 @@ static void test_free_abandons(void **state)
     dt_http_request r = odd_request(&server, "good", "/stall");
     for (int i = 0; i < 3; i++) {
         dt_http_call *call = NULL;
-        assert_int_equal(
-            dt_http_start(loop.http, &r, server.anchors, NULL, on_abandoned, &replies[i], &call),
-            0);
+        assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                       on_abandoned, &replies[i], &call),
+                         0);
     }
     odd_loop_once(&loop, 100);
     odd_loop_close(&loop);
@@ -965,8 +996,9 @@ static void test_dead_dns(void **state)
     int64_t start = odd_mono();
     for (int i = 0; i < 4; i++) {
         dt_http_call *call = NULL;
-        assert_int_equal(
-            dt_http_start(loop.http, &r, server.anchors, NULL, odd_done, &replies[i], &call), 0);
+        assert_int_equal(dt_http_start(loop.http, &r, &(dt_http_way){.anchors = server.anchors},
+                                       odd_done, &replies[i], &call),
+                         0);
     }
     odd_reply other;
     odd_get(&loop, &server, "/ok", &other);

@@ -366,13 +366,20 @@ static void failures_without_a_status(void **state)
     static struct {
         dt_http_failure failure;
         dt_intune_answer answer;
-    } const rows[] = {
-        {DT_HTTP_LOCAL, DT_INTUNE_LOCAL},          {DT_HTTP_NO_NAME, DT_INTUNE_UNREACHABLE},
-        {DT_HTTP_NO_ROUTE, DT_INTUNE_UNREACHABLE}, {DT_HTTP_REFUSED, DT_INTUNE_UNREACHABLE},
-        {DT_HTTP_RESET, DT_INTUNE_UNREACHABLE},    {DT_HTTP_TIMEOUT, DT_INTUNE_UNREACHABLE},
-        {DT_HTTP_BROKEN, DT_INTUNE_UNUSABLE},      {DT_HTTP_UNTRUSTED, DT_INTUNE_LOCAL},
-        {DT_HTTP_QUEUED, DT_INTUNE_LOCAL},         {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED},
-        {DT_HTTP_ABANDONED, DT_INTUNE_LOCAL},      {(dt_http_failure)77, DT_INTUNE_LOCAL}};
+    } const rows[] = {{DT_HTTP_LOCAL, DT_INTUNE_LOCAL},
+                      {DT_HTTP_NO_NAME, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_NO_ROUTE, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_REFUSED, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_RESET, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_TIMEOUT, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_BROKEN, DT_INTUNE_UNUSABLE},
+                      {DT_HTTP_UNTRUSTED, DT_INTUNE_LOCAL},
+                      {DT_HTTP_QUEUED, DT_INTUNE_LOCAL},
+                      {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED},
+                      {DT_HTTP_PROXY_FAILED, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_PROXY_REFUSED, DT_INTUNE_LOCAL},
+                      {DT_HTTP_ABANDONED, DT_INTUNE_LOCAL},
+                      {(dt_http_failure)77, DT_INTUNE_LOCAL}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         dt_intune_device d;
         dt_http_response r = reply(200, "{\"id\":\"" ID "\",\"complianceState\":\"compliant\","

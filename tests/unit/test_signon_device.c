@@ -256,8 +256,9 @@ static void test_stale_answer_within_its_limit(void **state)
 /* No old answer counts because of a failure of ours, which whoever has a reason may bring about. */
 static void test_no_stale_answer_for_a_failure_of_ours(void **state)
 {
-    static dt_http_failure const failures[] = {DT_HTTP_LOCAL, DT_HTTP_UNTRUSTED, DT_HTTP_QUEUED,
-                                               DT_HTTP_ABANDONED, (dt_http_failure)99};
+    static dt_http_failure const failures[] = {DT_HTTP_PROXY_REFUSED, DT_HTTP_LOCAL,
+                                               DT_HTTP_UNTRUSTED,     DT_HTTP_QUEUED,
+                                               DT_HTTP_ABANDONED,     (dt_http_failure)99};
 
     (void)state;
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {

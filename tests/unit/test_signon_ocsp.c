@@ -369,8 +369,9 @@ static void test_no_answer(void **state)
  * responder is away. */
 static void test_failures_of_ours(void **state)
 {
-    static dt_http_failure const failures[] = {DT_HTTP_LOCAL, DT_HTTP_UNTRUSTED, DT_HTTP_QUEUED,
-                                               DT_HTTP_ABANDONED, (dt_http_failure)99};
+    static dt_http_failure const failures[] = {DT_HTTP_PROXY_REFUSED, DT_HTTP_LOCAL,
+                                               DT_HTTP_UNTRUSTED,     DT_HTTP_QUEUED,
+                                               DT_HTTP_ABANDONED,     (dt_http_failure)99};
 
     (void)state;
     for (size_t i = 0; i < 2 * sizeof(failures) / sizeof(failures[0]); i++) {

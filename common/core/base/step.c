@@ -15,6 +15,7 @@ bool dt_http_is_unavailable(dt_http_failure failure, int status)
     case DT_HTTP_REFUSED:
     case DT_HTTP_RESET:
     case DT_HTTP_TIMEOUT:
+    case DT_HTTP_PROXY_FAILED:
         return true;
     case DT_HTTP_OK:
         return status >= SERVER_ERROR_FIRST && status <= SERVER_ERROR_LAST;
@@ -32,6 +33,7 @@ bool dt_http_is_local(dt_http_failure failure)
     case DT_HTTP_REFUSED:
     case DT_HTTP_RESET:
     case DT_HTTP_TIMEOUT:
+    case DT_HTTP_PROXY_FAILED:
     case DT_HTTP_BROKEN:
     case DT_HTTP_NO_CREDENTIALS:
         return false;

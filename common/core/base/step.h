@@ -52,16 +52,18 @@ typedef enum dt_http_failure {
     DT_HTTP_REFUSED,
     DT_HTTP_RESET,   /* the other side ended the connection before the first byte of an answer */
     DT_HTTP_TIMEOUT, /* it had a connection of its own, and no whole answer came in its time */
+    DT_HTTP_PROXY_FAILED, /* the proxy says that it does not reach it: CONNECT got 500 to 599 */
     /* The rest is no outage. */
     DT_HTTP_BROKEN,         /* an answer that cannot be used: cut off, too large, not HTTP */
     DT_HTTP_UNTRUSTED,      /* TLS failed: the certificate check, or something that is not TLS */
     DT_HTTP_QUEUED,         /* never sent: our own queue was full, or the wait in it too long */
+    DT_HTTP_PROXY_REFUSED,  /* the proxy asks for other credentials, or does not let us through */
     DT_HTTP_NO_CREDENTIALS, /* there is none to send with it; or the token service gave none */
     DT_HTTP_ABANDONED,      /* the driver is stopping */
 } dt_http_failure;
 #define DT_HTTP_FAILURES (DT_HTTP_ABANDONED + 1)
 
-/* Whether the service could not be reached: DT_HTTP_NO_NAME to DT_HTTP_TIMEOUT, and a status of 500 to
+/* Whether the service could not be reached: DT_HTTP_NO_NAME to DT_HTTP_PROXY_FAILED, and a status of 500 to
  * 599. The one place that says so, for every service: `okta_unavailable`, stale answers and
  * `revocation = soft` hang on it. */
 bool dt_http_is_unavailable(dt_http_failure failure, int status);

@@ -30,6 +30,7 @@
 #define DT_CONFIG_MESSAGES_MAX 96   /* room for the sections [message NAME]: one a reason or text */
 #define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
 #define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
+#define DT_PROXY_NONE "none"        /* a service that goes without the proxy of the others */
 
 typedef enum dt_unknown_as { DT_UNKNOWN_DENY = 0, DT_UNKNOWN_NOT_TRUSTED } dt_unknown_as;
 typedef enum dt_unavailable_as {
@@ -113,7 +114,14 @@ typedef struct dt_config {
         dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */
         dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
                                 away */
+        char *proxy;         /* "" = that of http; DT_PROXY_NONE; else as http.proxy */
+        char *proxy_credentials_file;
     } okta;
+    struct {
+        char *proxy;                  /* http://HOST:PORT or https://HOST:PORT; "" = none */
+        char *proxy_credentials_file; /* USER:PASSWORD; secret; "" = none */
+        char *proxy_ca_file;          /* of all https:// proxies; "" = the system's CA directory */
+    } http;
     struct {
         char *login_suffix; /* appended to a local name to make the Okta login; "" = nothing */
         char *realms;       /* "REALM -> @SUFFIX, ..."; see core/ruleset/identity.h */
@@ -135,6 +143,8 @@ typedef struct dt_config {
         char *compliance_host;   /* it is at this host or below; "" = the cloud's */
         char *ca_file;
         dt_time timeout;
+        char *proxy; /* as okta.proxy */
+        char *proxy_credentials_file;
     } intune;
     struct {
         unsigned trusted_when[DT_TRUST_ALTERNATIVES_MAX]; /* each a set of dt_source bits, OR-ed */
@@ -148,9 +158,11 @@ typedef struct dt_config {
         char *ocsp_url;            /* of the one responder; "" = that of each certificate */
         char *ocsp_responder_file; /* certificates of responders that may answer for any CA */
         dt_time ocsp_timeout;      /* of one question */
-        dt_time ocsp_max_age;      /* how long ago an answer's thisUpdate may be */
-        dt_time ocsp_cache_max;    /* how long an answer is used, if it holds for so long */
-        dt_guid tenant_id;         /* defaults to intune.tenant_id */
+        char *ocsp_proxy;          /* as okta.proxy */
+        char *ocsp_proxy_credentials_file;
+        dt_time ocsp_max_age;   /* how long ago an answer's thisUpdate may be */
+        dt_time ocsp_cache_max; /* how long an answer is used, if it holds for so long */
+        dt_guid tenant_id;      /* defaults to intune.tenant_id */
         char *host_certificate_file;
         char *host_key_file;
         char *host_key; /* path, pkcs11: URI, or handle:0x81...; instead of host_key_file */

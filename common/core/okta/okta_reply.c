@@ -85,6 +85,9 @@ static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
     case DT_HTTP_NO_CREDENTIALS:
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "no API token for Okta: %s", shown);
         return DT_OKTA_UNAUTHORIZED;
+    case DT_HTTP_PROXY_REFUSED:
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta was not asked: %s", shown);
+        return DT_OKTA_UNAUTHORIZED;
     case DT_HTTP_UNTRUSTED:
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "whoever answered is not trusted to be Okta: %s",
                            shown);

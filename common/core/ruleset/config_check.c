@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rules between keys of devtrust.conf: what would load and then never work, or would trust
  * somebody by accident, is refused when the file is read. */
+#include "core/base/url.h"
 #include "core/config/messages.h"
 #include "core/ruleset/config_check.h"
 
@@ -76,6 +77,63 @@ static int check_okta(check const *k)
         return refuse(k, "okta", "org_url",
                       "is the address of the admin console; write it without \"-admin\"");
     return DT_OK;
+}
+
+/* http://HOST:PORT or https://HOST:PORT; the port is not guessed, since proxies have no common one. */
+static bool is_proxy(char const *text)
+{
+    dt_url url;
+    char const *host;
+
+    if (dt_url_parse_http(text, &url) < 0 || url.query.len > 0 || url.path.len > 0)
+        return false;
+    host = (char const *)url.host.p + url.host.len;
+    return host[url.literal ? 1 : 0] == ':';
+}
+
+typedef struct proxy_keys {
+    char const *section, *name, *proxy, *secret_name, *secret;
+    bool may_be_none;
+} proxy_keys;
+
+static int check_proxy(check const *k, proxy_keys const *p)
+{
+    bool none = p->may_be_none && strcmp(p->proxy, DT_PROXY_NONE) == 0;
+
+    if (*p->proxy != '\0' && !none && !is_proxy(p->proxy))
+        return refuse(k, p->section, p->name,
+                      p->may_be_none
+                          ? "is not the address of a proxy; write http://HOST:PORT or "
+                            "https://HOST:PORT, without a path and without credentials (they go "
+                            "into a file of their own), or none"
+                          : "is not the address of a proxy; write http://HOST:PORT or "
+                            "https://HOST:PORT, without a path and without credentials (they go "
+                            "into proxy_credentials_file)");
+    if (*p->secret != '\0' && (none || *p->proxy == '\0'))
+        return refuse(k, p->section, p->secret_name,
+                      "is for the proxy that the same section names, and it names none; write the "
+                      "proxy there, too, or take this key out");
+    return DT_OK;
+}
+
+static int check_proxies(check const *k)
+{
+    dt_config const *c = k->c;
+    proxy_keys const all[] = {
+        {"http", "proxy", c->http.proxy, "proxy_credentials_file", c->http.proxy_credentials_file,
+         false},
+        {"okta", "proxy", c->okta.proxy, "proxy_credentials_file", c->okta.proxy_credentials_file,
+         true},
+        {"intune", "proxy", c->intune.proxy, "proxy_credentials_file",
+         c->intune.proxy_credentials_file, true},
+        {"device_trust", "ocsp_proxy", c->device_trust.ocsp_proxy, "ocsp_proxy_credentials_file",
+         c->device_trust.ocsp_proxy_credentials_file, true},
+    };
+    int rc = DT_OK;
+
+    for (size_t i = 0; rc == DT_OK && i < sizeof(all) / sizeof(all[0]); i++)
+        rc = check_proxy(k, &all[i]);
+    return rc;
 }
 
 static int check_user_name(check const *k)
@@ -564,10 +622,10 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,     check_user_name,       check_intune,    check_service,      check_owner,
-        check_tenant,   check_certificates,    check_ssh,       check_revocation,   check_ocsp,
-        check_cas,      check_management_hint, check_platforms, check_times,        check_audit,
-        check_services, check_messages,        check_lookup,    check_applications,
+        check_okta,  check_proxies,  check_user_name,       check_intune,    check_service,
+        check_owner, check_tenant,   check_certificates,    check_ssh,       check_revocation,
+        check_ocsp,  check_cas,      check_management_hint, check_platforms, check_times,
+        check_audit, check_services, check_messages,        check_lookup,    check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 
