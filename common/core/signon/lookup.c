@@ -61,6 +61,7 @@ void dt_lookup_end_with(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *wh
         note_age(s, true);
     s->lookup.question = outer;
     s->lookup.outer = DT_QUESTION_NONE;
+    s->lookup.part = s->lookup.pages = 0;
     if (outer != DT_QUESTION_NONE)
         dt_question_row_of(outer)->resume(s, q, e, why, now);
     else if (s->refresh_only) /* it was for the cache */

@@ -21,7 +21,11 @@
 #include "core/signon/signon.h"
 
 /* Every question, in the order of the saved form: add at the end, raise SAVED_VERSION. */
-#define DT_QUESTIONS(X) X(OCSP, ocsp) /* is this certificate revoked? (signon_ocsp.c) */
+#define DT_QUESTIONS(X)                                                                            \
+    X(OCSP, ocsp)               /* is this certificate revoked? (signon_ocsp.c) */                 \
+    X(INTUNE, intune)           /* what does Intune know of the device? (signon_intune.c) */       \
+    X(DEVICE_NAME, device_name) /* which device has this name at Intune? (signon_entra.c) */       \
+    X(SERVICE, service) /* where is the Compliance Retrieval service? (signon_compliance.c) */
 
 /* Room for more of them in a test, which compiles lookup.c anew. */
 #ifndef DT_MORE_QUESTIONS

@@ -484,7 +484,7 @@ void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *d
     if (!dt_signon_start_refresh(s, site, site->config->intune.timeout * (graph ? 2 : 4), now))
         return;
     s->lookup_id = *device_id;
-    dt_signon_intune_ask(s);
+    dt_lookup_refresh(s, DT_QUESTION_INTUNE, now);
 }
 
 void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
@@ -856,7 +856,7 @@ bool dt_signon_only_looks_up(dt_signon const *s)
 
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s)
 {
-    return s->refresh_hint ? &s->lookup_id : NULL;
+    return dt_lookup_is_ageing(s, DT_QUESTION_INTUNE) ? &s->lookup_id : NULL;
 }
 
 /* What a text that is no IP address says. A MAC address is what 802.1X has in its place. */

@@ -26,14 +26,7 @@ static void give_up(dt_signon *s, dt_time now)
 
     if (s->agent.failed != DT_REASON_NONE)
         dt_signon_add_evidence(s, &ev);
-    if (s->outcome.cause == DT_CAUSE_NONE)
-        dt_signon_evidence_stage(s, now);
-}
-
-static void go_on(dt_signon *s, dt_time now)
-{
-    if (s->outcome.cause == DT_CAUSE_NONE)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 /* The next key that could count, or the end. */
@@ -123,7 +116,7 @@ static void listed(dt_signon *s, dt_agent_result const *r, dt_time now)
         rc = dt_agent_list_read(r->reply, take_identity, &l, &e);
     if (rc == DT_E_NOT_FOUND) { /* nobody brought one, or it is locked */
         dt_signon_detail(s, "ssh-agent: %s", e.text);
-        go_on(s, now);
+        dt_signon_collect(s);
     } else if (rc < 0) {
         failed(s, DT_REASON_NO_PROOF_OF_POSSESSION, e.text);
         give_up(s, now);
@@ -184,14 +177,14 @@ static void judge(dt_signon *s, dt_store_result const *r, dt_time now)
     if (r->status == DT_STORE_OK)
         dt_signon_ssh_record(s, DT_SOURCE_SSH_AGENT, hex,
                              s->scratch->agent_keys[s->agent.at].hardware, r->value, now);
-    go_on(s, now);
+    dt_signon_collect(s);
 }
 
 static void key_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     if (r->status == DT_STORE_ERROR) {
         dt_signon_ssh_unknown(s, DT_SOURCE_SSH_AGENT, now);
-        go_on(s, now);
+        dt_signon_collect(s);
     } else if (s->agent.proved) {
         judge(s, r, now);
     } else if (r->status == DT_STORE_OK) {
@@ -239,7 +232,7 @@ static void proved(dt_signon *s, dt_time now)
     }
     dt_signon_ssh_certificate(s, DT_SOURCE_SSH_AGENT, DT_SSH_USE_AGENT,
                               dt_bytes_of(s->scratch->agent_blob, s->agent.blob_len), now);
-    go_on(s, now);
+    dt_signon_collect(s);
 }
 
 static void signed_or_not(dt_signon *s, dt_agent_result const *r, dt_time now)

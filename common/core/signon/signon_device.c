@@ -28,22 +28,23 @@ static void take_serial(dt_signon *s, dt_guid const *device)
     }
 }
 
-void dt_signon_device_begin(dt_signon *s, dt_time now)
+bool dt_signon_device_begin(dt_signon *s, dt_time now)
 {
     dt_guid const *id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
     dt_verdict so_far;
 
+    if (dt_guid_is_set(&s->okta_device.device_id))
+        return false; /* it was asked */
     dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &so_far);
     if (!id || so_far.trust == DT_TRUST_TRUSTED || s->who.kind != DT_IDENTITY_PERSON ||
-        !dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_OKTA_DEVICE, id, now)) {
-        dt_signon_go(s, DT_STAGE_DECISION);
-        return;
-    }
+        !dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_OKTA_DEVICE, id, now))
+        return false;
     memset(&s->okta_device, 0, sizeof(s->okta_device));
     memset(&s->okta_device_kept, 0, sizeof(s->okta_device_kept));
     s->okta_device.device_id = *id;
     take_serial(s, id);
     dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICE_GET);
+    return true;
 }
 
 /* Goes on to the decision with an answer, which is `stale` when it is used for want of a better one. */
@@ -64,8 +65,7 @@ static void use_answer(dt_signon *s, dt_okta_device const *d, bool stale, dt_tim
                      s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
     memcpy(s->okta_device.user_id, d->user_id, sizeof(s->okta_device.user_id));
     dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_go(s, DT_STAGE_DECISION);
+    dt_signon_collect(s);
 }
 
 /* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. */
@@ -79,8 +79,7 @@ static void no_answer(dt_signon *s, dt_time now)
     }
     dt_okta_device_evidence_unavailable(&s->okta_device.device_id, now, &ev);
     dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_go(s, DT_STAGE_DECISION);
+    dt_signon_collect(s);
 }
 
 static void got_kept(dt_signon *s, dt_store_result const *r, dt_time now)

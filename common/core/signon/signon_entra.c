@@ -121,14 +121,13 @@ bool dt_signon_entra_begin(dt_signon *s, dt_time now)
         (s->site.config->intune.lookup_by & by) == 0 || !matters(s, &name, now))
         return false;
     s->lookup_name = name;
-    s->lookup_found = s->lookup_pages = 0;
-    s->scratch->next_url[0] = '\0';
-    dt_signon_set_phase(s, DT_PHASE_ENTRA_GET);
+    s->lookup_found = 0;
+    memset(&s->lookup_id, 0, sizeof(s->lookup_id)); /* which the look-up is to find */
+    dt_lookup_begin(s, DT_QUESTION_INTUNE, now);
     return true;
 }
 
-/* No device has it, or several do. */
-static void refuse(dt_signon *s, dt_time now)
+void dt_signon_entra_refuse(dt_signon *s, dt_time now)
 {
     static dt_intune_device const none;
     bool serial = s->lookup_name.serial[0] != '\0';
@@ -147,148 +146,107 @@ static void refuse(dt_signon *s, dt_time now)
         serial ? s->lookup_name.serial : s->lookup_name.entra_id.text);
     resolve(&s->scratch->evidence, &none);
     dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_go(s, DT_STAGE_DECISION);
 }
 
-static void use_index(dt_signon *s, dt_store_result const *r, dt_time now)
+/* --- the question ------------------------------------------------------------------------------ */
+
+static int key(dt_signon *s)
+{
+    dt_intune_name_store_key(&s->lookup_name, s->scratch->store.key);
+    return DT_OK;
+}
+
+/* The index has the device's id, and nothing else of it. */
+static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
 {
     dt_intune_found found;
 
-    if (r->status != DT_STORE_OK || dt_intune_found_unpack(r->value, &found) < 0) {
-        dt_signon_set_phase(s, DT_PHASE_ENTRA_HTTP);
-        return;
-    }
-    if (found.count != 1) {
+    (void)now;
+    if (dt_intune_found_unpack(kept, &found) < 0)
+        return DT_TOO_OLD;
+    if (found.count == 1)
+        s->lookup_id = found.device.device_id;
+    else
         s->lookup_found = found.count;
-        refuse(s, now);
-        return;
-    }
-    s->lookup_id = found.device.device_id;
-    dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
+    return DT_FRESH;
 }
 
-/* More pages than there can be, or a link too long: what would have stood there is not known. */
-static bool next_page(dt_signon *s, char const *next, dt_error *e)
+static bool may_ask(dt_signon *s)
 {
-    if (++s->lookup_pages < DT_SIGNON_DEVICE_PAGES_MAX &&
-        dt_str_copy(s->scratch->next_url, sizeof(s->scratch->next_url), next) == DT_OK)
-        return true;
-    s->scratch->next_url[0] = '\0';
-    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Graph's list of one device has no end");
-    return false;
+    s->lookup_found = 0;
+    return true;
 }
 
-static void take_page(dt_signon *s, dt_intune_found const *found, char const *next,
-                      dt_http_response const *r, dt_time now)
+static int request(dt_signon *s)
 {
-    dt_error e = {0};
+    return dt_intune_find_device(s->site.config, &s->lookup_name, s->scratch->next_url,
+                                 &s->scratch->http);
+}
+
+static void page_read(dt_signon *s, dt_intune_found const *found, bool last)
+{
+    static dt_guid const nobody;
 
     s->lookup_found = found->count;
     if (found->count == 1)
         s->intune = found->device;
-    if (found->count > 0)
-        s->intune_cached = false; /* `intune` is no longer the cached answer */
-    if (found->count < 2 && next[0]) {
-        if (!next_page(s, next, &e))
-            dt_signon_lookup_failed(s, DT_INTUNE_UNUSABLE, r, &e, now);
-        return; /* in the same phase */
-    }
-    s->scratch->next_url[0] = '\0';
-    if (found->count == 1)
-        s->lookup_id = s->intune.device_id;
-    dt_signon_set_phase(s, DT_PHASE_ENTRA_PUT);
+    if (found->count > 0) /* `intune` is no longer the kept answer */
+        dt_lookup_forget_stale(s, DT_QUESTION_INTUNE);
+    if (last)
+        s->lookup_id = found->count == 1 ? s->intune.device_id : nobody;
 }
 
-static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+/* Two devices are enough to know that the name is no one device's. */
+static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)
 {
     dt_intune_found found = {.count = s->lookup_found};
-    char next[DT_URL_MAX];
     dt_error e = {0};
     dt_intune_answer a;
 
     if (found.count == 1)
         found.device = s->intune;
-    a = dt_intune_read_found(s->site.config, r, &s->lookup_name, now, &found, next, &e);
-    if (a == DT_INTUNE_OK)
-        take_page(s, &found, next, r, now);
-    else
-        dt_signon_lookup_failed(s, a == DT_INTUNE_NOT_ENROLLED ? DT_INTUNE_UNUSABLE : a, r, &e,
-                                now);
-}
-
-/* --- the phases ------------------------------------------------------------------------------- */
-
-static int render_get(dt_signon *s, dt_buf *value, dt_time now)
-{
-    (void)value;
-    (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    dt_intune_name_store_key(&s->lookup_name, s->scratch->store.key);
-    return DT_OK;
-}
-
-static int render_request(dt_signon *s, dt_buf *value, dt_time now)
-{
-    (void)value;
-    (void)now;
-    return dt_intune_find_device(s->site.config, &s->lookup_name, s->scratch->next_url,
-                                 &s->scratch->http);
+    a = dt_intune_read_found(s->site.config, r, &s->lookup_name, now, &found, out->next, &e);
+    if (a == DT_INTUNE_OK) {
+        if (found.count >= 2)
+            out->next[0] = '\0';
+        page_read(s, &found, out->next[0] == '\0');
+        out->kind = DT_REPLY_ANSWER;
+        return;
+    }
+    dt_signon_intune_failed(a == DT_INTUNE_NOT_ENROLLED ? DT_INTUNE_UNUSABLE : a, r, &e, out);
 }
 
 /* What names no device is looked up again soon, as every answer that lets nobody in. */
-static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     dt_intune_found found = {.count = s->lookup_found};
     dt_config const *c = s->site.config;
-    int rc;
 
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-    dt_intune_name_store_key(&s->lookup_name, s->scratch->store.key);
     if (found.count == 1)
         found.device.device_id = s->intune.device_id;
-    rc = dt_intune_found_pack(&found, value);
-    return rc < 0 ? rc
-                  : dt_signon_store_value(s, value,
-                                          now + (found.count == 1 ? c->device_trust.stale_limit
-                                                                  : c->device_trust.negative_ttl));
+    *expires =
+        now + (found.count == 1 ? c->device_trust.stale_limit : c->device_trust.negative_ttl);
+    return dt_intune_found_pack(&found, out);
 }
 
-/* An index that could not be kept is no reason to refuse. */
-static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
+static bool has_fields(dt_signon const *s, dt_lookup_step step)
 {
-    (void)r;
-    if (s->lookup_found == 1)
-        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
-    else
-        refuse(s, now);
-}
-
-static bool has_name(dt_signon const *s)
-{
+    (void)step;
     return dt_intune_name_is_set(&s->lookup_name);
 }
 
-dt_phase_row const dt_row_entra_get = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_EVIDENCE,
-    .render = render_get,
-    .store_done = use_index,
-    .has_fields = has_name,
-};
-dt_phase_row const dt_row_entra_http = {
-    .kind = DT_PHASE_IS_HTTP,
+dt_question_row const dt_question_device_name = {
+    .service = "Intune",
     .part = DT_PART_EVIDENCE,
     .called = DT_CALLED_GRAPH,
-    .retried = true,
-    .render = render_request,
-    .http_done = http_done,
-    .has_fields = has_name,
-};
-dt_phase_row const dt_row_entra_put = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_EVIDENCE,
-    .render = render_put,
-    .store_done = put_done,
-    .has_fields = has_name,
+    .only_inner = true,
+    .key = key,
+    .unpack = unpack,
+    .may_ask = may_ask,
+    .request = request,
+    .read = read_reply,
+    .pages = DT_SIGNON_DEVICE_PAGES_MAX,
+    .endless = "Graph's list of one device has no end",
+    .pack = pack,
+    .has_fields = has_fields,
 };

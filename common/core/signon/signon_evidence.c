@@ -182,8 +182,7 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
         take_ssh(s, dt_bytes_str(r->ssh_auth_info), now);
     if (r->vpn)
         take_vpn_claims(s, r);
-    if (s->outcome.cause == DT_CAUSE_NONE)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 /* The verdict, had these look-ups given a good answer about the device. */
@@ -219,23 +218,64 @@ bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, un
            (would_trust(s, set, DT_SOURCES_ASKED, id, now, &v) && (v.sources & source) != 0);
 }
 
-/* The proved device that the registry is still to be asked about; NULL when it has no say. */
-static dt_guid const *registry_device(dt_signon const *s)
+/* --- the collectors --------------------------------------------------------------------------- */
+
+/* Each returns true when it waits for a step, with whose result it is called again, and false when it has all
+ * that it can have. */
+
+static bool collect_host_certificate(dt_signon *s, dt_time now)
+{
+    (void)now;
+    if (!s->host_evidence || !s->site.config->device_trust.host_certificate_file[0])
+        return false;
+    s->host_evidence = false;
+    dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);
+    return true;
+}
+
+static bool collect_managed_configuration(dt_signon *s, dt_time now)
+{
+    (void)now;
+    if (!s->host_managed || !s->site.managed ||
+        !dt_signon_trust_rule_names(s, DT_SOURCE_MANAGEMENT_HINT))
+        return false;
+    s->host_managed = false;
+    dt_signon_set_phase(s, DT_PHASE_MANAGED);
+    return true;
+}
+
+static bool collect_ssh_keys(dt_signon *s, dt_time now)
+{
+    (void)now;
+    if (s->ssh_at >= s->scratch->ssh.count)
+        return false;
+    dt_signon_set_phase(s, DT_PHASE_SSH_GET);
+    return true;
+}
+
+/* The list of trusted devices, about the proved one. */
+static bool collect_registry(dt_signon *s, dt_time now)
 {
     dt_guid const *proved;
 
+    (void)now;
     if (s->registry_asked || !dt_signon_trust_rule_names(s, DT_SOURCE_REGISTRY) ||
-        !dt_evidence_proved_device(&s->scratch->evidence, &proved))
-        return NULL;
-    return proved;
+        !dt_evidence_proved_device(&s->scratch->evidence, &proved) || proved == NULL)
+        return false;
+    s->registry_asked = true;
+    s->lookup_id = *proved;
+    dt_signon_set_phase(s, DT_PHASE_REGISTRY_GET);
+    return true;
 }
 
-/* True when there is another name to look for. */
-static bool vpn_search_next(dt_signon *s, dt_time now)
+/* The device that a VPN client means, by one of the names that it gave. */
+static bool collect_vpn_device(dt_signon *s, dt_time now)
 {
     char name[DT_VPN_NAME_MAX];
     dt_evidence ev;
 
+    if (!s->vpn_search)
+        return false;
     if (dt_vpn_claims_name(&s->scratch->vpn, s->vpn_at, name)) {
         dt_signon_set_phase(s, DT_PHASE_ALIAS_GET);
         return true;
@@ -243,54 +283,58 @@ static bool vpn_search_next(dt_signon *s, dt_time now)
     s->vpn_search = false;
     if (dt_vpn_uid_evidence(&s->scratch->vpn, now, &ev))
         dt_signon_add_evidence(s, &ev);
-    return s->phase == DT_PHASE_DONE && s->outcome.cause != DT_CAUSE_NONE;
+    return false;
 }
 
-/* The next piece of evidence that must be fetched, or the decision when there is none. */
-void dt_signon_evidence_stage(dt_signon *s, dt_time now)
+static bool collect_intune(dt_signon *s, dt_time now)
 {
     dt_guid const *id;
 
+    if (dt_lookup_was_asked(s, DT_QUESTION_INTUNE))
+        return false;
+    if (dt_signon_entra_begin(s, now))
+        return true;
+    id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
+    if (id == NULL || !s->site.config->intune.client_id[0] ||
+        !dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_INTUNE, id, now))
+        return false;
+    s->lookup_id = *id;
+    dt_lookup_begin(s, DT_QUESTION_INTUNE, now);
+    return true;
+}
+
+/* In this order: what a later one does may depend on what an earlier one has found, never the other way. */
+static bool (*const collectors[DT_SIGNON_COLLECTORS])(dt_signon *s, dt_time now) = {
+    collect_host_certificate, collect_managed_configuration,
+    collect_ssh_keys,         dt_signon_agent_begin,
+    collect_registry,         collect_vpn_device,
+    collect_intune,           dt_signon_device_begin,
+};
+
+/* A certificate that waits for its OCSP answer comes first, whichever collector has found it. */
+void dt_signon_evidence_stage(dt_signon *s, dt_time now)
+{
     if (s->ocsp_waits) {
         dt_lookup_begin(s, DT_QUESTION_OCSP, now);
         return;
     }
-    if (s->host_evidence && s->site.config->device_trust.host_certificate_file[0]) {
-        s->host_evidence = false;
-        dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);
-        return;
+    for (; s->collector < DT_SIGNON_COLLECTORS; s->collector++) {
+        if (collectors[s->collector](s, now) || s->outcome.cause != DT_CAUSE_NONE)
+            return;
     }
-    if (s->host_managed && s->site.managed &&
-        dt_signon_trust_rule_names(s, DT_SOURCE_MANAGEMENT_HINT)) {
-        s->host_managed = false;
-        dt_signon_set_phase(s, DT_PHASE_MANAGED);
-        return;
-    }
-    if (s->ssh_at < s->scratch->ssh.count) {
-        dt_signon_set_phase(s, DT_PHASE_SSH_GET);
-        return;
-    }
-    if (dt_signon_agent_begin(s, now))
-        return;
-    id = registry_device(s);
-    if (id) {
-        s->registry_asked = true;
-        s->lookup_id = *id;
-        dt_signon_set_phase(s, DT_PHASE_REGISTRY_GET);
-        return;
-    }
-    if (s->vpn_search && vpn_search_next(s, now))
-        return;
-    if (dt_signon_entra_begin(s, now))
-        return;
-    id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
-    if (id && s->site.config->intune.client_id[0] &&
-        dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_INTUNE, id, now)) {
-        s->lookup_id = *id;
-        dt_signon_set_phase(s, DT_PHASE_INTUNE_GET);
-        return;
-    }
-    dt_signon_device_begin(s, now);
+    dt_signon_go(s, DT_STAGE_DECISION);
+}
+
+void dt_signon_collect(dt_signon *s)
+{
+    if (s->outcome.cause == DT_CAUSE_NONE)
+        dt_signon_go(s, DT_STAGE_EVIDENCE);
+}
+
+void dt_signon_evidence_ends(dt_signon *s)
+{
+    s->collector = DT_SIGNON_COLLECTORS;
+    dt_signon_collect(s);
 }
 
 /* A token that is away, a TPM that hangs: whether this host is the device it says is not known. */
@@ -313,16 +357,14 @@ static void sign_done(dt_signon *s, dt_sign_result const *r, dt_time now)
         dt_signon_detail(s, "host certificate: %s", r->text ? r->text : "no signature");
         if (r->error != DT_E_NOT_FOUND)
             host_unknown(s, now);
-        if (s->phase == DT_PHASE_HOST_SIGN)
-            dt_signon_evidence_stage(s, now);
+        dt_signon_collect(s);
         return;
     }
     proved =
         dt_x509_verify(r->certificate, dt_bytes_of(s->random, DT_NONCE_LEN), r->signature) == DT_OK;
     judge_certificate(s, DT_SOURCE_CERTIFICATE, r->certificate, r->chain, r->chain_count, proved,
                       now);
-    if (s->phase == DT_PHASE_HOST_SIGN)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 static void managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
@@ -334,8 +376,7 @@ static void managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
     if (why.text[0])
         dt_signon_detail(s, "management-hint: %s", why.text);
     dt_signon_add_evidence(s, &ev);
-    if (s->phase == DT_PHASE_MANAGED)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 /* The device that the VPN client means, found by one of the names it gave. */
@@ -353,8 +394,7 @@ static void alias_done(dt_signon *s, dt_store_result const *r, dt_time now)
     } else if (why.text[0]) {
         dt_signon_detail(s, "%s", why.text);
     }
-    if (s->phase == DT_PHASE_ALIAS_GET)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 /* The blob of the key that the record enrols, and only if it is the one of this fingerprint. */
@@ -480,8 +520,7 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_detail(s, "the list of trusted devices holds a record that cannot be read");
     }
     dt_signon_add_evidence(s, &ev);
-    if (s->phase == DT_PHASE_REGISTRY_GET)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 bool dt_signon_org_denies(dt_signon const *s)
@@ -669,8 +708,7 @@ static void ssh_done(dt_signon *s, dt_store_result const *r, dt_time now)
     else if (r->status == DT_STORE_ERROR)
         dt_signon_ssh_unknown(s, DT_SOURCE_SSH_KEY, now);
     s->ssh_at++;
-    if (s->phase == DT_PHASE_SSH_GET)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 static bool has_ssh_key(dt_signon const *s)

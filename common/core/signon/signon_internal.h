@@ -46,6 +46,7 @@
 #define DT_SIGNON_AGENT_SIGNATURES_MAX 3           /* that one agent is asked for */
 #define DT_SIGNON_AGENT_LIST_TIMEOUT DT_SECONDS(5) /* it needs nobody's consent to list its keys */
 #define DT_SIGNON_HOST_MAX 256
+#define DT_SIGNON_COLLECTORS 8 /* of evidence */
 #define DT_SIGNON_NUMBER_NONE (-1)
 #define DT_SIGNON_STRAY_ANSWERS_MAX 3       /* texts that are no passcode, told to be none */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
@@ -58,9 +59,6 @@
     X(MANAGED, managed)                                                                            \
     X(SSH_GET, ssh_get)                                                                            \
     X(ALIAS_GET, alias_get) /* which device a VPN client means */                                  \
-    X(INTUNE_GET, intune_get)                                                                      \
-    X(INTUNE_HTTP, intune_http)                                                                    \
-    X(INTUNE_PUT, intune_put)                                                                      \
     X(REMEMBERED_GET, remembered_get)                                                              \
     X(USER_GET, user_get)                                                                          \
     X(USER_HTTP, user_http)                                                                        \
@@ -98,13 +96,6 @@
     X(OKTA_DEVICES_HTTP, okta_devices_http)           /* the person's devices */                   \
     X(OKTA_DEVICE_USERS_HTTP, okta_device_users_http) /* the device's people */                    \
     X(OKTA_DEVICE_PUT, okta_device_put)                                                            \
-    X(ENTRA_GET, entra_get) /* which device has an Entra device id */                              \
-    X(ENTRA_HTTP, entra_http)                                                                      \
-    X(ENTRA_PUT, entra_put)                                                                        \
-    X(SERVICE_GET, service_get) /* where the Compliance Retrieval service is */                    \
-    X(SERVICE_HTTP, service_http)                                                                  \
-    X(SERVICE_PUT, service_put)                                                                    \
-    X(COMPLIANCE_HTTP, compliance_http)   /* what it says of the device; then INTUNE_PUT */        \
     X(PUSH_CONNECTION, push_connection)   /* has this SSH connection had its push? */              \
     X(PASSCODE_COUNT, passcode_count)     /* each passcode is counted before it is sent */         \
     X(PASSCODE_UNCOUNT, passcode_uncount) /* Okta did not look at it */                            \
@@ -342,9 +333,9 @@ struct dt_signon {
     bool host_evidence;
     bool host_managed; /* the managed app configuration is still to be read */
     bool refresh_only;
-    bool refresh_hint;
     size_t ssh_at;
     dt_agent_state agent;
+    size_t collector; /* of the evidence stage, that comes next: see signon_evidence.c */
     bool registry_asked;
     bool vpn_search; /* the device that the VPN client means is still to be found */
     size_t vpn_at;
@@ -355,12 +346,9 @@ struct dt_signon {
     dt_intune_device intune;
     dt_intune_name lookup_name; /* by which a device is looked for; unset: by none */
     int lookup_found;           /* devices that have it, so far: 0; 1: `intune`; 2: several */
-    int lookup_pages;
-    bool intune_cached; /* `intune` holds an answer that may be used as STALE */
-    bool service_known; /* `service` is an address of the Compliance Retrieval service */
-    bool service_asked; /* Graph was asked for it */
-    int service_pages;
-    bool device_wants_user; /* who the person is at Okta is looked up for `okta_device` */
+    bool service_known;         /* `service` is an address of the Compliance Retrieval service */
+    bool service_asked;         /* Graph was asked for it */
+    bool device_wants_user;     /* who the person is at Okta is looked up for `okta_device` */
     dt_okta_device okta_device;
     dt_okta_device okta_device_kept; /* may be used as STALE; zero: none */
     int okta_device_pages;
@@ -429,27 +417,34 @@ struct dt_signon {
 /* signon_evidence.c: from the request's facts to the verdict and the decision. */
 void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
+/* The evidence stage comes next, unless the sign-on has ended. */
+void dt_signon_collect(dt_signon *s);
+/* The same, with nothing left to be collected. */
+void dt_signon_evidence_ends(dt_signon *s);
 /* Would a good answer of this look-up, with one of the other beside it if need be, make the device
  * trusted by this evidence that is not yet? */
 bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
                               dt_guid const *id, dt_time now);
 
 /* signon_intune.c: the device as Intune knows it. */
-/* Asks Intune about `lookup_id`, by the service that the configuration names. */
-void dt_signon_intune_ask(dt_signon *s);
-/* No answer: the last one within stale_limit, or nothing, which is UNKNOWN and never NOT_TRUSTED. `e`
- * NULL: why was said before. */
-void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now);
+/* What becomes of a look-up at Graph or Intune that was answered so. */
+void dt_signon_intune_failed(dt_intune_answer a, dt_http_response const *r, dt_error const *e,
+                             dt_lookup_reply *out);
+
+/* signon_compliance.c: where Intune's other service is. */
+bool dt_signon_compliance_has_address(dt_signon const *s);
+bool dt_signon_compliance_is_doubted(dt_signon const *s);
+/* True where the kept address may be why the service gave no answer: *out has it looked up again, if there is
+ * time for that. */
+bool dt_signon_compliance_doubt(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
+                                dt_error const *e, dt_time now, dt_lookup_reply *out);
 
 /* signon_device.c: the device as Okta knows it. */
-/* After all other evidence: asks Okta about the device if that matters, else decides. */
-void dt_signon_device_begin(dt_signon *s, dt_time now);
+/* After all other evidence. True when Okta is asked about the device, which matters. */
+bool dt_signon_device_begin(dt_signon *s, dt_time now);
 /* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
 void dt_signon_device_user_known(dt_signon *s);
 void dt_signon_device_user_failed(dt_signon *s, dt_okta_answer a, dt_time now);
-/* A look-up gave no answer: it is tried again, or `unavailable`. */
-void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
-                             dt_error const *e, dt_time now);
 
 /* signon_entra.c: a proved certificate that names its device by Entra's id alone, or by its serial
  * number. */
@@ -459,6 +454,8 @@ bool dt_signon_entra_begin(dt_signon *s, dt_time now);
  * speaks of another device, and so against this sign-on. False when the service told neither, and
  * something is named by one: whether both are of one device is then not known. */
 bool dt_signon_entra_resolve(dt_signon *s);
+/* No device has the name, or several do. */
+void dt_signon_entra_refuse(dt_signon *s, dt_time now);
 /* What was not resolved by the time of the verdict is not known. */
 void dt_signon_entra_give_up(dt_signon *s);
 /* The cached answer about the device has the name that led to it, or none did. */

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The device as Intune knows it: the kept answer, what Graph says, and what comes of it. The other service
- * that can be asked is signon_compliance.c's. */
+/* The device as Intune knows it: the kept answer, what Graph or the Compliance Retrieval service says, and what
+ * comes of it. Which device it is may have to be found first, by a name that it has (signon_entra.c), and where
+ * the service is (signon_compliance.c). */
 #include "core/signon/signon_internal.h"
 
 #include <string.h>
+
+static bool by_compliance(dt_signon const *s)
+{
+    return s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE;
+}
+
+static bool by_name(dt_signon const *s)
+{
+    return dt_intune_name_is_set(&s->lookup_name);
+}
 
 /* --- the answer --------------------------------------------------------------------------------- */
 
@@ -28,75 +39,54 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
                          s->intune.user[0] ? s->intune.user : "nobody");
     }
     s->outcome.stale = s->outcome.stale || stale;
-    s->refresh_hint =
-        stale || (now - s->intune.fetched) * 100 >=
-                     s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
     dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_device_begin(s, now);
 }
 
-void dt_signon_intune_unavailable(dt_signon *s, dt_error const *e, dt_time now)
+/* No answer is UNKNOWN and never NOT_TRUSTED. */
+static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *failed, dt_time now)
 {
     dt_evidence ev;
 
-    if (e != NULL)
-        dt_signon_detail(s, "Intune: %s", e->text);
-    if (s->refresh_only) {
-        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
+    (void)failed;
+    if (e == DT_LOOKUP_NONE) {
+        dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
+        dt_signon_add_evidence(s, &ev);
+    } else if (!dt_guid_is_set(&s->lookup_id)) { /* no device has the name, or several do */
+        dt_signon_entra_refuse(s, now);
+        dt_signon_evidence_ends(s);
         return;
+    } else {
+        use_intune(s, now, e == DT_LOOKUP_STALE);
     }
-    if (s->intune_cached) {
-        use_intune(s, now, true);
-        return;
-    }
-    dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
-    dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_device_begin(s, now);
+    dt_signon_collect(s);
 }
 
-void dt_signon_lookup_failed(dt_signon *s, dt_intune_answer a, dt_http_response const *r,
-                             dt_error const *e, dt_time now)
+/* --- the kept answer ---------------------------------------------------------------------------- */
+
+static int key(dt_signon *s)
 {
-    dt_time wait = 0;
-
-    if (a == DT_INTUNE_LOCAL)
-        s->intune_cached = false; /* no old answer counts because of a failure of ours */
-    if (a == DT_INTUNE_RATE_LIMITED)
-        wait = dt_intune_rate_wait(r);
-    else if ((a != DT_INTUNE_UNREACHABLE && a != DT_INTUNE_SERVER_ERROR) ||
-             r->failure == DT_HTTP_TIMEOUT) /* it has had its time; the rest is the person's */
-        s->retries = DT_SIGNON_RETRIES_MAX;
-    if (s->retries < DT_SIGNON_RETRIES_MAX && !s->intune_cached && now + wait < s->deadline) {
-        dt_signon_retry(s, s->phase, now + wait);
-        return;
-    }
-    dt_signon_intune_unavailable(s, e, now);
+    dt_intune_store_key(&s->lookup_id, s->scratch->store.key);
+    return DT_OK;
 }
 
-/* --- the cache ---------------------------------------------------------------------------------- */
-
-static void got_cached(dt_signon *s, dt_store_result const *r, dt_time now)
+static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
 {
     dt_freshness f = DT_TOO_OLD;
 
-    if (r->status == DT_STORE_OK && dt_intune_unpack(r->value, &s->intune) == DT_OK &&
+    if (dt_intune_unpack(kept, &s->intune) == DT_OK &&
         dt_guid_equal(&s->intune.device_id, &s->lookup_id) && dt_signon_entra_fits(s))
         f = dt_intune_freshness(&s->intune, s->site.config, now);
     /* A device that changed hands a moment ago: for this person the answer is a negative one. */
     if (f == DT_FRESH && is_somebody_elses(s) &&
         now - s->intune.fetched >= s->site.config->device_trust.negative_ttl)
         f = DT_STALE;
-    if (f == DT_FRESH) {
-        use_intune(s, now, false);
-        return;
-    }
-    s->intune_cached = f == DT_STALE;
-    if (dt_intune_name_is_set(&s->lookup_name))
-        dt_signon_set_phase(s, DT_PHASE_ENTRA_HTTP);
-    else
-        dt_signon_intune_ask(s);
+    return f;
+}
+
+static bool is_ageing(dt_signon const *s, dt_time now)
+{
+    return (now - s->intune.fetched) * 100 >=
+           s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
 }
 
 static bool is_proved(dt_signon const *s, dt_guid const *device)
@@ -110,86 +100,121 @@ static bool is_proved(dt_signon const *s, dt_guid const *device)
     return false;
 }
 
-static int render_get(dt_signon *s, dt_buf *value, dt_time now)
-{
-    (void)value;
-    (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    dt_intune_store_key(&s->lookup_id, s->scratch->store.key);
-    return DT_OK;
-}
-
 /* Anybody can name devices that there are not: such answers are kept for a short time only. */
-static int render_put(dt_signon *s, dt_buf *value, dt_time now)
+static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     dt_config const *c = s->site.config;
     bool made_up = !s->intune.enrolled && !s->refresh_only && !is_proved(s, &s->lookup_id);
-    int rc = dt_intune_pack(&s->intune, value);
 
     (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
-    dt_intune_store_key(&s->lookup_id, s->scratch->store.key);
-    return rc < 0
-               ? rc
-               : dt_signon_store_value(s, value,
-                                       s->intune.fetched + (made_up ? c->device_trust.negative_ttl
-                                                                    : c->device_trust.stale_limit));
+    *expires =
+        s->intune.fetched + (made_up ? c->device_trust.negative_ttl : c->device_trust.stale_limit);
+    return dt_intune_pack(&s->intune, out);
 }
 
-/* An answer that could not be kept is still an answer. */
-static void put_done(dt_signon *s, dt_store_result const *r, dt_time now)
+/* --- what it needs ------------------------------------------------------------------------------ */
+
+/* A device that goes by a name is always asked for by the name, so that it has it still. */
+static dt_question needs(dt_signon *s, dt_lookup_step step, dt_lookup_step *with)
 {
-    (void)r;
-    if (s->refresh_only)
-        dt_signon_fail(s, DT_CAUSE_NONE, NULL);
+    if (by_name(s) && step == DT_LOOKUP_GET && !dt_guid_is_set(&s->lookup_id))
+        return DT_QUESTION_DEVICE_NAME;
+    if (by_name(s) && step == DT_LOOKUP_ASK) {
+        *with = DT_LOOKUP_ASK;
+        return DT_QUESTION_DEVICE_NAME;
+    }
+    return step == DT_LOOKUP_ASK && by_compliance(s) ? DT_QUESTION_SERVICE : DT_QUESTION_NONE;
+}
+
+/* Of one device that has the name, Graph has told all there is to know; the index has its id alone. */
+static void name_known(dt_signon *s, dt_time now)
+{
+    if (s->lookup_found == 1)
+        dt_lookup_go(s, DT_LOOKUP_KEEP, now);
+    else if (dt_guid_is_set(&s->lookup_id))
+        dt_lookup_go(s, DT_LOOKUP_GET, now);
     else
-        use_intune(s, now, false);
+        dt_lookup_end_with(s, DT_LOOKUP_FRESH, NULL, now);
 }
 
-/* --- Graph -------------------------------------------------------------------------------------- */
-
-static int render_request(dt_signon *s, dt_buf *value, dt_time now)
+static void resume(dt_signon *s, dt_question inner, dt_lookup_end e, dt_lookup_reply const *failed,
+                   dt_time now)
 {
-    (void)value;
-    (void)now;
-    return dt_intune_get_device(s->site.config, &s->lookup_id, &s->scratch->http);
+    if (e == DT_LOOKUP_NONE)
+        dt_lookup_end_without(s, failed, now);
+    else if (inner == DT_QUESTION_DEVICE_NAME)
+        name_known(s, now);
+    else if (e == DT_LOOKUP_FRESH && dt_signon_compliance_is_doubted(s))
+        dt_lookup_end_without(s, NULL, now); /* it has been asked there, in vain */
+    else
+        dt_lookup_go(s, DT_LOOKUP_ASK, now);
 }
 
-static void http_done(dt_signon *s, dt_http_response const *r, dt_time now)
+/* --- the service -------------------------------------------------------------------------------- */
+
+void dt_signon_intune_failed(dt_intune_answer a, dt_http_response const *r, dt_error const *e,
+                             dt_lookup_reply *out)
+{
+    out->kind = DT_REPLY_FAILED;
+    out->no_old = a == DT_INTUNE_LOCAL;
+    out->why = *e;
+    if (a == DT_INTUNE_RATE_LIMITED) {
+        out->again = true;
+        out->wait = dt_intune_rate_wait(r);
+    } else {
+        /* After a time-out it has had its time; the rest is the person's. */
+        out->again = (a == DT_INTUNE_UNREACHABLE || a == DT_INTUNE_SERVER_ERROR) &&
+                     r->failure != DT_HTTP_TIMEOUT;
+    }
+}
+
+static int request(dt_signon *s)
+{
+    return by_compliance(s)
+               ? dt_compliance_get_device(s->site.config, &s->scratch->service, &s->lookup_id,
+                                          &s->scratch->http)
+               : dt_intune_get_device(s->site.config, &s->lookup_id, &s->scratch->http);
+}
+
+static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)
 {
     dt_intune_device device;
-    dt_error err = {0};
-    dt_intune_answer a = dt_intune_read_device(r, &s->lookup_id, now, &device, &err);
+    dt_error e = {0};
+    dt_intune_answer a = by_compliance(s)
+                             ? dt_compliance_read_device(r, &s->lookup_id, now, &device, &e)
+                             : dt_intune_read_device(r, &s->lookup_id, now, &device, &e);
 
     if (a == DT_INTUNE_OK || a == DT_INTUNE_NOT_ENROLLED) {
         s->intune = device;
-        s->intune.device_id =
-            s->lookup_id; /* the reader has checked that it is the one asked for */
-        dt_signon_set_phase(s, DT_PHASE_INTUNE_PUT);
-        return;
+        s->intune.device_id = s->lookup_id; /* the readers have checked that it is about that one */
+        out->kind = DT_REPLY_ANSWER;
+    } else if (!by_compliance(s) || !dt_signon_compliance_doubt(s, a, r, &e, now, out)) {
+        dt_signon_intune_failed(a, r, &e, out);
     }
-    dt_signon_lookup_failed(s, a, r, &err, now);
 }
 
-/* --- the phases --------------------------------------------------------------------------------- */
+/* --- the question ------------------------------------------------------------------------------- */
 
-dt_phase_row const dt_row_intune_get = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_EVIDENCE,
-    .render = render_get,
-    .store_done = got_cached,
-};
-dt_phase_row const dt_row_intune_http = {
-    .kind = DT_PHASE_IS_HTTP,
+static bool has_fields(dt_signon const *s, dt_lookup_step step)
+{
+    if (!dt_guid_is_set(&s->lookup_id))
+        return false;
+    return step != DT_LOOKUP_ASK || !by_compliance(s) || dt_signon_compliance_has_address(s);
+}
+
+dt_question_row const dt_question_intune = {
+    .service = "Intune",
     .part = DT_PART_EVIDENCE,
     .called = DT_CALLED_GRAPH,
-    .retried = true,
-    .render = render_request,
-    .http_done = http_done,
-};
-dt_phase_row const dt_row_intune_put = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_EVIDENCE,
-    .render = render_put,
-    .store_done = put_done,
+    .inner = DT_QUESTION_BIT(DT_QUESTION_DEVICE_NAME) | DT_QUESTION_BIT(DT_QUESTION_SERVICE),
+    .needs = needs,
+    .resume = resume,
+    .key = key,
+    .unpack = unpack,
+    .is_ageing = is_ageing,
+    .request = request,
+    .read = read_reply,
+    .pack = pack,
+    .answered = answered,
+    .has_fields = has_fields,
 };

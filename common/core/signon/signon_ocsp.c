@@ -75,6 +75,7 @@ static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *faile
     dt_evidence ev = s->scratch->ocsp_evidence;
     dt_ocsp_answer const *a = &s->ocsp_answer;
 
+    (void)now;
     s->ocsp_waits = false;
     if (failed != NULL && failed->no_old)
         s->scratch->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
@@ -85,8 +86,7 @@ static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *faile
     else
         without_answer(s, &ev);
     dt_signon_add_evidence(s, &ev);
-    if (s->phase != DT_PHASE_DONE)
-        dt_signon_evidence_stage(s, now);
+    dt_signon_collect(s);
 }
 
 /* --- the kept answer -------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 16
+#define SAVED_VERSION 17
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -305,7 +305,6 @@ static void compliance_service(codec *c, dt_signon *s)
 {
     FLAG(s->service_known);
     FLAG(s->service_asked);
-    NUMBER(s->service_pages, 0, DT_COMPLIANCE_PAGES_MAX);
     if (!s->service_known || c->broken)
         return;
     TEXT(s->scratch->service.url);
@@ -318,12 +317,12 @@ static void what_is_known(codec *c, dt_signon *s)
     FLAG(s->host_managed);
     vpn(c, s);
     FLAG(s->refresh_only);
-    FLAG(s->refresh_hint);
     NUMBER(s->scratch->ssh.count, 0, DT_SSH_KEYS_MAX);
     for (size_t i = 0; i < s->scratch->ssh.count; i++)
         ssh_key(c, &s->scratch->ssh.items[i]);
     NUMBER(s->ssh_at, 0, s->scratch->ssh.count);
     agent(c, s);
+    NUMBER(s->collector, 0, DT_SIGNON_COLLECTORS);
     FLAG(s->registry_asked);
     NUMBER(s->scratch->evidence.count, 0, DT_EVIDENCE_MAX);
     for (size_t i = 0; i < s->scratch->evidence.count; i++)
@@ -333,8 +332,6 @@ static void what_is_known(codec *c, dt_signon *s)
     guid(c, &s->lookup_name.entra_id);
     TEXT(s->lookup_name.serial);
     NUMBER(s->lookup_found, 0, 2);
-    NUMBER(s->lookup_pages, 0, DT_SIGNON_DEVICE_PAGES_MAX);
-    FLAG(s->intune_cached);
     compliance_service(c, s);
 }
 
