@@ -29,11 +29,6 @@ bool dt_driver_is_usable(dt_driver const *d)
     return d->pid == getpid();
 }
 
-dt_site_files const *dt_driver_site(dt_driver const *d)
-{
-    return atomic_load(&d->current)->has.files;
-}
-
 struct event_base *dt_driver_base(dt_driver *d)
 {
     return d->base;
@@ -573,6 +568,7 @@ int dt_driver_new(dt_driver_options const *o, dt_driver **out, dt_error *e)
     d->quiet = o->quiet;
     d->own_thread = o->own_thread;
     d->runs_max = o->runs_max > 0 ? o->runs_max : DT_DRIVER_RUNS_MAX;
+    pthread_mutex_init(&d->live_lock, NULL);
     pthread_mutex_init(&d->post_lock, NULL);
     pthread_mutex_init(&d->refresh_lock, NULL);
     pthread_mutex_init(&d->reload.lock, NULL);
@@ -650,6 +646,7 @@ void dt_driver_free(dt_driver **driver)
     dt_lives_free(d);
     free(d->store_path);
     free(d->refreshes);
+    pthread_mutex_destroy(&d->live_lock);
     pthread_mutex_destroy(&d->post_lock);
     pthread_mutex_destroy(&d->refresh_lock);
     free(d);

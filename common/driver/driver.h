@@ -59,7 +59,7 @@ DT_MUST_USE int dt_driver_run(dt_driver *d);
 void dt_driver_stop(dt_driver *d);
 /* The site in force; borrowed. Of a driver that watches the files it may go at any time: there it is
  * only for who has just made the driver and not yet run it; all else takes hold. */
-dt_site_files const *dt_driver_site(dt_driver const *d);
+dt_site_files const *dt_driver_site(dt_driver *d);
 /* Takes hold of the site in force, as one application sees it: whatever is loaded meanwhile, it stays
  * as it is until dt_driver_leave. A machine begun with it may run inline, be submitted (the loop then
  * has a hold of its own) or be loaded, as long as it is held. Thread safe, without a lock. */

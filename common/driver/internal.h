@@ -40,7 +40,6 @@
 #define DT_REFRESH_SLOTS 1024 /* devices and certificates refreshed now or a short while ago */
 #define DT_REFRESH_PAUSE DT_SECONDS(10) /* between two refreshes of one device */
 
-#define DT_DRIVER_LIVES_MAX 8 /* sites: the one in force, and those that sign-ons still use */
 #define DT_RELOAD_CHECK DT_SECONDS(3)      /* between two looks at the files */
 #define DT_RELOAD_RETRY DT_SECONDS(30)     /* between two tries at files that are broken */
 #define DT_RELOAD_SAY_AGAIN DT_MINUTES(10) /* between two lines about the same fault */
@@ -130,9 +129,13 @@ typedef struct dt_token {
     dt_run *first, *last; /* who waits for the fetch, in order */
 } dt_token;
 
-/* What belongs to one site: it comes and goes as a whole. */
-typedef struct dt_live_parts {
-    dt_site_files *files; /* NULL: the place is free */
+/* A site and what belongs to it: it comes and goes as a whole. A former one stays as long as sign-ons that
+ * began with it, which all have an end, so there are as many as files change meanwhile. */
+struct dt_live {
+    int users;     /* who holds it, under live_lock */
+    dt_live *next; /* of those that are no longer in force, under live_lock */
+    dt_driver *driver;
+    dt_site_files *files;
     dt_config const *config;
     dt_site bare_site; /* without a policy: for refreshes */
     dt_secret *okta_authorization;
@@ -140,14 +143,6 @@ typedef struct dt_live_parts {
     dt_signer *signer;                        /* of a key in a token or TPM; else NULL */
     dt_entra_credentials *entra;              /* NULL: Intune is not configured */
     dt_token tokens[DT_ENTRA_AUDIENCE_COUNT]; /* the loop's */
-} dt_live_parts;
-
-/* A place for a site. Places are never freed, so that whoever was too late to take hold of one touches
- * nothing but its count; see dt_live_current. */
-struct dt_live {
-    atomic_int users; /* who holds it; the one in force is kept without */
-    dt_driver *driver;
-    dt_live_parts has;
 };
 
 /* The watch over the files; the watching thread's own, but for what `lock` guards. */
@@ -174,8 +169,9 @@ struct dt_driver {
     bool quiet, own_thread, thread_started;
     pthread_t thread;
     char host[DT_DRIVER_HOST_MAX];
-    dt_live lives[DT_DRIVER_LIVES_MAX];
-    _Atomic(dt_live *) current; /* the site in force */
+    pthread_mutex_t live_lock;
+    dt_live *current; /* the site in force */
+    dt_live *former;  /* sites that sign-ons still use, or that are about to be freed */
     dt_reload reload;
     dt_driver_options options; /* config_path is not kept here */
     char *store_path;
@@ -226,16 +222,15 @@ void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const 
 
 /* --- live.c: the site in force, and those before it --- */
 /* Loads a site and all that belongs to it; *out is as it was on failure. */
-DT_MUST_USE int dt_live_load(char const *config_path, dt_live_parts *out, dt_error *e);
-void dt_live_parts_free(dt_live_parts *p);
-/* Puts a site in force, and takes it over. One thread at a time. DT_E_LIMIT while sign-ons still hold
- * all other places. */
-DT_MUST_USE int dt_live_publish(dt_driver *d, dt_live_parts *parts);
-/* Frees the sites that nobody uses any more. The thread that publishes. */
+DT_MUST_USE int dt_live_load(char const *config_path, dt_live **out, dt_error *e);
+void dt_live_free(dt_live **live);
+/* Puts a site in force, and takes it over. Thread safe. */
+void dt_live_publish(dt_driver *d, dt_live *l);
+/* Frees the former sites that nobody uses any more: on a thread that may take its time. */
 void dt_live_reclaim(dt_driver *d);
 /* Frees all; nobody uses any. */
 void dt_lives_free(dt_driver *d);
-/* Takes hold of the site in force: no lock, three atomic operations. Thread safe. */
+/* Takes hold of the site in force. Thread safe. */
 dt_live *dt_live_current(dt_driver *d);
 /* One more hold on what is held already. Thread safe. */
 dt_live *dt_live_hold(dt_live *l);
@@ -276,8 +271,8 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
 /* Any thread, before the parts are shared. */
 /* There is something to ask for a token with. */
-bool dt_token_is_configured(dt_live_parts const *p);
-DT_MUST_USE int dt_token_load_key(dt_live_parts *p, dt_error *e);
+bool dt_token_is_configured(dt_live const *l);
+DT_MUST_USE int dt_token_load_key(dt_live *l, dt_error *e);
 /* READY: the bearer of the run's site for this service may be used now. COMING: the run is among those who wait;
  * dt_run_step or dt_run_http_failed is called when the fetch has ended. NONE: the token's error says
  * why. */
@@ -286,7 +281,7 @@ dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time n
 void dt_token_forget(dt_run *run);
 /* The service refused its token of this generation. True: it was dropped, ask for another. */
 bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generation);
-void dt_token_close(dt_live_parts *p);
+void dt_token_close(dt_live *l);
 
 /* --- signer.c --- */
 /* Takes `key` over unless it fails (DT_E_NOMEM). Any thread. */

@@ -98,11 +98,11 @@ static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
     run->is_refresh = true;
     run->refresh_slot = slot;
     if (r->ocsp != NULL)
-        dt_signon_begin_ocsp(run->machine, &live->has.bare_site, r->ocsp, dt_host_now());
+        dt_signon_begin_ocsp(run->machine, &live->bare_site, r->ocsp, dt_host_now());
     else if (r->of != NULL)
-        dt_signon_begin_device_refresh(run->machine, &live->has.bare_site, r->of, dt_host_now());
+        dt_signon_begin_device_refresh(run->machine, &live->bare_site, r->of, dt_host_now());
     else
-        dt_signon_begin_refresh(run->machine, &live->has.bare_site, &r->device, dt_host_now());
+        dt_signon_begin_refresh(run->machine, &live->bare_site, &r->device, dt_host_now());
     if (dt_driver_enqueue(d, &run->start) != 0)
         dt_run_free(run);
 }
@@ -110,7 +110,7 @@ static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
 static void refresh_start(dt_driver *d, refresh const *r)
 {
     dt_live *live = dt_live_current(d);
-    if (r->ocsp != NULL || r->of != NULL || dt_token_is_configured(&live->has))
+    if (r->ocsp != NULL || r->of != NULL || dt_token_is_configured(live))
         refresh_by(d, live, r);
     dt_live_leave(live);
 }

@@ -21,7 +21,7 @@
 typedef struct outcome_of_try {
     int rc; /* DT_E_STATE with `moving`: the files changed while they were read */
     bool moving;
-    dt_live_parts fresh;
+    dt_live *fresh; /* NULL: they do not load */
     dt_site_mark before, content;
     dt_error why;
 } outcome_of_try;
@@ -64,13 +64,13 @@ static void say_fault(dt_driver *d, dt_error const *why, bool asked)
     dt_buf b;
     memcpy(r->said, why->text, sizeof(r->said));
     r->said_at = mono;
-    dt_time_format(since, dt_site_loaded(l->has.files));
+    dt_time_format(since, dt_site_loaded(l->files));
     dt_buf_init_fixed(&b, text, sizeof(text));
     dt_buf_printf(&b,
                   "the changed configuration was NOT taken; generation %llu of %s stays in force: ",
-                  (unsigned long long)dt_site_generation(l->has.files), since);
+                  (unsigned long long)dt_site_generation(l->files), since);
     dt_buf_put_escaped(&b, dt_bytes_str(why->text));
-    put_event(d, false, text, dt_site_generation(l->has.files), dt_site_loaded(l->has.files));
+    put_event(d, false, text, dt_site_generation(l->files), dt_site_loaded(l->files));
     dt_live_leave(l);
     tell(d, true, text);
 }
@@ -95,8 +95,8 @@ static int check_none_gone(dt_driver *d, dt_site_files const *fresh, dt_error *e
 {
     dt_live *l = dt_live_current(d);
     int rc = DT_OK;
-    for (size_t i = 0; rc == DT_OK && i < dt_site_policy_count(l->has.files); i++) {
-        char const *name = dt_policy_application(dt_site_policy_at(l->has.files, i));
+    for (size_t i = 0; rc == DT_OK && i < dt_site_policy_count(l->files); i++) {
+        char const *name = dt_policy_application(dt_site_policy_at(l->files, i));
         if (dt_site_policy(fresh, name) == NULL)
             rc = dt_error_set(e, DT_E_NOT_FOUND,
                               "the policy of \"%s\" has gone: put %s/%s.json back, or restart to "
@@ -152,19 +152,14 @@ static int take(dt_driver *d, outcome_of_try *t)
     dt_buf fixed;
     dt_buf_init_fixed(&fixed, storage, sizeof(storage));
     dt_live *old = dt_live_current(d);
-    int rc = dt_site_keep_fixed(t->fresh.files, old->has.config, &fixed);
+    int rc = dt_site_keep_fixed(t->fresh->files, old->config, &fixed);
     dt_live_leave(old);
     if (rc != DT_OK)
         return dt_error_set(&t->why, rc, "out of memory");
-    dt_site_files const *files = t->fresh.files;
-    dt_site_count(t->fresh.files, r->generation + 1, dt_host_now());
-    rc = dt_live_publish(d, &t->fresh);
-    if (rc != DT_OK)
-        return dt_error_set(&t->why, rc,
-                            "sign-ons under way still use %d older configurations; when some have "
-                            "ended it is tried again",
-                            DT_DRIVER_LIVES_MAX - 1);
-    r->generation++;
+    dt_site_files const *files = t->fresh->files; /* this thread alone frees what was in force */
+    dt_site_count(t->fresh->files, ++r->generation, dt_host_now());
+    dt_live_publish(d, t->fresh);
+    t->fresh = NULL;
     r->content = t->content;
     say_taken(d, files, fixed.len > 0 ? (char const *)fixed.p : "");
     return DT_OK;
@@ -197,7 +192,7 @@ static void attempt(dt_driver *d, bool asked)
     } else {
         r->judged = r->last = t->before;
         if (t->rc == DT_OK)
-            t->rc = check_fresh(d, t->fresh.files, &t->why);
+            t->rc = check_fresh(d, t->fresh->files, &t->why);
         if (t->rc == DT_OK)
             t->rc = take_changed(d, t, asked);
         r->failed = t->rc != DT_OK;
@@ -207,7 +202,7 @@ static void attempt(dt_driver *d, bool asked)
         else
             r->said[0] = '\0';
     }
-    dt_live_parts_free(&t->fresh);
+    dt_live_free(&t->fresh);
     free(t);
 }
 
@@ -308,27 +303,29 @@ void dt_reload_free(dt_driver *d)
 
 /* Files that are being written right now are tried a few times; what they then hold counts, and the
  * watch will look at it once more. */
-static int load_watched(dt_driver *d, dt_live_parts *out, dt_error *e)
+static int load_watched(dt_driver *d, dt_live **out, dt_error *e)
 {
     dt_reload *r = &d->reload;
     outcome_of_try *t = calloc(1, sizeof(*t));
     int rc = DT_E_NOMEM;
     for (int i = 0; t != NULL && i < DT_RELOAD_START_TRIES; i++) {
-        dt_live_parts_free(&t->fresh);
+        dt_live_free(&t->fresh);
         try_load(r, t);
         if (!t->moving)
             break;
     }
     if (t == NULL)
         return dt_error_set(e, rc, "out of memory");
-    rc = t->moving && t->fresh.files != NULL ? DT_OK : t->rc;
+    rc = t->moving && t->fresh != NULL ? DT_OK : t->rc;
     if (rc == DT_OK) {
         *out = t->fresh;
         r->content = t->content;
         if (!t->moving)
             r->judged = r->last = t->before;
-    } else if (e != NULL) {
-        *e = t->why;
+    } else {
+        dt_live_free(&t->fresh);
+        if (e != NULL)
+            *e = t->why;
     }
     free(t);
     return rc;
@@ -337,13 +334,14 @@ static int load_watched(dt_driver *d, dt_live_parts *out, dt_error *e)
 int dt_reload_start(dt_driver *d, char const *config_path, dt_error *e)
 {
     dt_reload *r = &d->reload;
-    dt_live_parts parts = {0};
+    dt_live *first = NULL;
     if ((r->config_path = strdup(config_path)) == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
-    int rc = d->options.watch ? load_watched(d, &parts, e) : dt_live_load(config_path, &parts, e);
+    int rc = d->options.watch ? load_watched(d, &first, e) : dt_live_load(config_path, &first, e);
     if (rc != DT_OK)
         return rc;
     r->generation = 1;
-    dt_site_count(parts.files, r->generation, dt_host_now());
-    return dt_live_publish(d, &parts);
+    dt_site_count(first->files, r->generation, dt_host_now());
+    dt_live_publish(d, first);
+    return DT_OK;
 }

@@ -210,7 +210,7 @@ static void perform_sign(dt_driver *d, dt_signon *machine, dt_sign_request const
     uint8_t storage[DT_SIGNATURE_MAX];
     dt_sign_result result;
     memset(&result, 0, sizeof(result));
-    dt_host_key_sign(dt_live_of(d, machine)->has.host_key, r, storage, &result);
+    dt_host_key_sign(dt_live_of(d, machine)->host_key, r, storage, &result);
     dt_signon_sign_done(machine, &result, now);
 }
 
@@ -225,7 +225,7 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 {
     if (step->kind == DT_STEP_STORE)
         perform_store(d, machine, step->store, now);
-    else if (step->kind == DT_STEP_SIGN && dt_live_of(d, machine)->has.signer == NULL)
+    else if (step->kind == DT_STEP_SIGN && dt_live_of(d, machine)->signer == NULL)
         perform_sign(d, machine, step->sign, now);
     else if (step->kind == DT_STEP_MANAGED)
         perform_managed(machine, step->managed, now);
@@ -310,7 +310,7 @@ static bool is_for_service(dt_config const *c, dt_http_request const *r)
 static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error,
                                     dt_http_failure *failure)
 {
-    dt_live_parts const *has = &run->live->has;
+    dt_live const *has = run->live;
     *failure = DT_HTTP_NO_CREDENTIALS;
     if (!is_for_service(has->config, r)) {
         *error = "a request that is not for the configured service was not sent";
@@ -336,7 +336,7 @@ static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char 
  * has little time left neither cuts others short nor waits for them. */
 static bool may_share(dt_run const *run, dt_http_request const *r)
 {
-    dt_config const *c = run->live->has.config;
+    dt_config const *c = run->live->config;
 
     if (r->service == DT_HTTP_OCSP)
         return r->body_len <= DT_OCSP_REQUEST_MAX && r->timeout == c->device_trust.ocsp_timeout;
@@ -374,7 +374,7 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
         call->body_len = r->body_len;
         memcpy(call->body, r->body, r->body_len);
     }
-    dt_http_way way = dt_site_way(run->live->has.files, r->service);
+    dt_http_way way = dt_site_way(run->live->files, r->service);
     way.authorization = authorization;
     int rc = dt_http_start(d->http, r, &way, on_http_done, call, &call->call);
     if (rc != 0) {
@@ -499,7 +499,7 @@ static bool step_sign(dt_run *run, dt_sign_request const *r)
     int64_t const now = dt_driver_mono();
 
     if (run->signing == NULL) {
-        run->signing = dt_signer_start(run->live->has.signer, run, r);
+        run->signing = dt_signer_start(run->live->signer, run, r);
         run->sign_until = now + DT_SIGN_LIMIT_MS;
     }
     if (run->signing == NULL)
@@ -541,7 +541,7 @@ static bool step_once(dt_run *run, bool *gone)
     case DT_STEP_AGENT:
         return step_agent(run, step.agent);
     case DT_STEP_SIGN:
-        if (run->live->has.signer != NULL)
+        if (run->live->signer != NULL)
             return step_sign(run, step.sign);
         return !dt_driver_perform(run->driver, run->machine, &step, now);
     case DT_STEP_STORE:

@@ -8,19 +8,19 @@
 
 #include <string.h>
 
-int dt_token_load_key(dt_live_parts *p, dt_error *e)
+int dt_token_load_key(dt_live *l, dt_error *e)
 {
-    return dt_entra_credentials_load(p->config, &p->entra, e);
+    return dt_entra_credentials_load(l->config, &l->entra, e);
 }
 
-bool dt_token_is_configured(dt_live_parts const *p)
+bool dt_token_is_configured(dt_live const *l)
 {
-    return p->entra != NULL;
+    return l->entra != NULL;
 }
 
 static dt_entra_audience audience_of(dt_token const *t)
 {
-    return (dt_entra_audience)(t - t->live->has.tokens);
+    return (dt_entra_audience)(t - t->live->tokens);
 }
 
 static char const *name_of(dt_entra_audience audience)
@@ -53,7 +53,7 @@ static dt_run *pop_waiting(dt_token *t)
 
 void dt_token_forget(dt_run *run)
 {
-    dt_token *t = &run->live->has.tokens[run->audience];
+    dt_token *t = &run->live->tokens[run->audience];
     if (!run->token_waiting)
         return;
     dt_run *before = NULL;
@@ -143,14 +143,14 @@ static void on_fetched(void *ctx, dt_http_response const *r)
 /* Starts the fetch; a failure to do so counts like a refusal. */
 static void fetch(dt_live *l, dt_entra_audience audience)
 {
-    dt_token *t = &l->has.tokens[audience];
+    dt_token *t = &l->tokens[audience];
     dt_http_request r;
     dt_error e = {0};
     dt_http_failure failure = DT_HTTP_NO_CREDENTIALS;
     t->live = l;
-    int rc = dt_entra_credentials_request(l->has.entra, l->has.config, audience, &r, &e);
+    int rc = dt_entra_credentials_request(l->entra, l->config, audience, &r, &e);
     if (rc == 0) {
-        dt_http_way const way = dt_site_way(l->has.files, DT_HTTP_ENTRA);
+        dt_http_way const way = dt_site_way(l->files, DT_HTTP_ENTRA);
         rc = dt_http_start(l->driver->http, &r, &way, on_fetched, t, &t->call);
         if (rc != 0) {
             failure = dt_http_start_failure(rc);
@@ -167,8 +167,8 @@ static void fetch(dt_live *l, dt_entra_audience audience)
 
 dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time now)
 {
-    dt_token *t = &run->live->has.tokens[audience];
-    if (!dt_token_is_configured(&run->live->has)) {
+    dt_token *t = &run->live->tokens[audience];
+    if (!dt_token_is_configured(run->live)) {
         (void)dt_str_copy(t->error, sizeof(t->error),
                           "no token for Microsoft: [intune] is not configured");
         t->failure = DT_HTTP_NO_CREDENTIALS;
@@ -189,7 +189,7 @@ dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time n
 
 bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generation)
 {
-    dt_token *t = &l->has.tokens[audience];
+    dt_token *t = &l->tokens[audience];
     if (generation != t->generation)
         return true; /* another run has dropped it before */
     if (t->bearer == NULL)
@@ -202,9 +202,9 @@ bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generatio
     return true;
 }
 
-void dt_token_close(dt_live_parts *p)
+void dt_token_close(dt_live *l)
 {
     for (int i = 0; i < DT_ENTRA_AUDIENCE_COUNT; i++)
-        dt_secret_free(&p->tokens[i].bearer);
-    dt_entra_credentials_free(&p->entra);
+        dt_secret_free(&l->tokens[i].bearer);
+    dt_entra_credentials_free(&l->entra);
 }
