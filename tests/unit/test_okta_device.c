@@ -567,10 +567,12 @@ static void test_saved_forms_that_could_not_be(void **state)
         world_open(&w, ONLY_TRUSTED, RULE_OKTA);
         begin(&w);
         s = w.machine;
-        assert_int_equal(s->phase, DT_PHASE_OKTA_DEVICE_GET);
+        assert_int_equal(s->phase, DT_PHASE_LOOKUP_GET);
+        assert_int_equal(s->lookup.question, DT_QUESTION_OKTA_DEVICE);
         memcpy(s->okta_device.user_id, "00u1", 5);
         memcpy(s->okta_device.id, "guo1", 5);
-        s->phase = DT_PHASE_OKTA_DEVICE_USERS_HTTP;
+        s->phase = DT_PHASE_LOOKUP_HTTP;
+        s->lookup.part = 1;
         if (i == 1)
             s->okta_device.user_id[0] = '\0';
         if (i == 2)
@@ -578,10 +580,11 @@ static void test_saved_forms_that_could_not_be(void **state)
         if (i == 3)
             s->okta_device.device_id.text[0] = '\0';
         if (i == 4)
-            s->phase = DT_PHASE_OKTA_DEVICE_PUT;
+            s->phase = DT_PHASE_LOOKUP_PUT;
         if (i == 5) {
-            s->phase = DT_PHASE_FACTORS_HTTP;
-            s->device_wants_user = true;
+            s->lookup.question = DT_QUESTION_FACTORS;
+            s->lookup.outer = DT_QUESTION_OKTA_DEVICE;
+            s->lookup.part = 0;
         }
         dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
         assert_int_equal(dt_signon_save(s, &b), 0);

@@ -1015,12 +1015,14 @@ static void test_saved_machines_that_cannot_be(void **state)
         world_begin(&c.w, &c.request);
         do {
             dt_signon_next(c.w.machine, c.w.now, &c.w.step);
-            if (c.w.machine->phase == DT_PHASE_FACTORS_GET)
+            if (c.w.machine->phase == DT_PHASE_LOOKUP_GET &&
+                c.w.machine->lookup.question == DT_QUESTION_FACTORS)
                 break;
             world_step(&c.w);
         } while (c.w.step.kind != DT_STEP_DONE);
         s = c.w.machine;
-        assert_int_equal(s->phase, DT_PHASE_FACTORS_GET);
+        assert_int_equal(s->phase, DT_PHASE_LOOKUP_GET);
+        assert_int_equal(s->lookup.question, DT_QUESTION_FACTORS);
         if (i == 1)
             s->earlier.at = 0;
         if (i == 2)

@@ -303,7 +303,8 @@ static bool spoil_end(dt_signon *s, int which)
         s->abandon_cause = DT_CAUSE_MFA_SUCCESS;
         return true;
     case 12:
-        s->phase = DT_PHASE_GROUPS_HTTP;
+        s->phase = DT_PHASE_LOOKUP_HTTP;
+        s->lookup.question = DT_QUESTION_GROUPS;
         s->outcome.decision.cause = DT_DECISION_UNKNOWN_DEVICE;
         return true;
     case 13:

@@ -25,7 +25,12 @@
     X(OCSP, ocsp)               /* is this certificate revoked? (signon_ocsp.c) */                 \
     X(INTUNE, intune)           /* what does Intune know of the device? (signon_intune.c) */       \
     X(DEVICE_NAME, device_name) /* which device has this name at Intune? (signon_entra.c) */       \
-    X(SERVICE, service) /* where is the Compliance Retrieval service? (signon_compliance.c) */
+    X(SERVICE, service)         /* where is Intune's other service? (signon_compliance.c) */       \
+    X(USER, user)               /* who is the person at Okta? (signon_okta.c) */                   \
+    X(GROUPS, groups)           /* in which groups? (the same) */                                  \
+    X(GROUP_NAME, group_name)   /* has the org one group of this name? (the same) */               \
+    X(FACTORS, factors)         /* which factors has the person enrolled? (the same) */            \
+    X(OKTA_DEVICE, okta_device) /* is the device one of the person's at Okta? (signon_device.c) */
 
 /* Room for more of them in a test, which compiles lookup.c anew. */
 #ifndef DT_MORE_QUESTIONS

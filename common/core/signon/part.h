@@ -8,7 +8,6 @@ typedef enum dt_phase_part {
     DT_PART_NONE = 0,
     DT_PART_LOOKUP, /* the part of the question that is asked */
     DT_PART_EVIDENCE,
-    DT_PART_USER,           /* who the person is at Okta: for the device, the groups, the MFA */
     DT_PART_GROUPS,         /* for the decision */
     DT_PART_PASSWORD,       /* is being asked about */
     DT_PART_PASSWORD_RIGHT, /* was found right */

@@ -496,7 +496,7 @@ void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon
     memcpy(s->okta_device.serial, of->okta_device.serial, sizeof(s->okta_device.serial));
     memcpy(s->okta_device.user_id, of->okta_device.user_id, sizeof(s->okta_device.user_id));
     s->who = of->who;
-    dt_signon_set_phase(s, DT_PHASE_OKTA_DEVICES_HTTP);
+    dt_lookup_refresh(s, DT_QUESTION_OKTA_DEVICE, now);
 }
 
 static bool is_wait(dt_phase p)
@@ -876,7 +876,7 @@ bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, c
 {
     *device = &s->okta_device.device_id;
     *login = s->who.login;
-    return s->okta_refresh_hint;
+    return dt_lookup_is_ageing(s, DT_QUESTION_OKTA_DEVICE);
 }
 
 /* `groups` has room for DT_SIGNON_GROUPS_MAX. */
@@ -999,7 +999,8 @@ static dt_groups_told groups_told(dt_signon const *s)
 {
     if (s->group_knowledge == DT_GROUPS_KNOWN)
         return DT_GROUPS_TOLD;
-    if (!dt_site_needs_groups(&s->site) || (s->okta_groups_missing && s->group_pages == 0))
+    if (!dt_site_needs_groups(&s->site) ||
+        (s->okta_groups_missing && !dt_lookup_was_asked(s, DT_QUESTION_GROUPS)))
         return DT_GROUPS_NOT_ASKED;
     return DT_GROUPS_NOT_TOLD;
 }

@@ -660,13 +660,12 @@ void dt_signon_decision_stage(dt_signon *s, dt_time now)
     s->decided_apart = false;
     dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
     dt_site_decide_org(&s->site, &in, &s->outcome);
-    if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 && s->group_pages == 0 &&
-        s->okta_groups_missing) {
+    if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 &&
+        !dt_lookup_was_asked(s, DT_QUESTION_GROUPS) && s->okta_groups_missing) {
         /* Nothing is decided until they are here. */
         s->outcome.decision = (dt_decision){.cause = DT_DECISION_UNKNOWN_GROUPS};
         s->outcome.org = (dt_decision){.cause = DT_DECISION_UNKNOWN_GROUPS};
-        s->group_pages = 1;
-        dt_signon_set_phase(s, DT_PHASE_USER_GET);
+        dt_lookup_begin(s, DT_QUESTION_GROUPS, now);
         return;
     }
     apply_decision(s, &in, now);

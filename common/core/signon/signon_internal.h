@@ -60,13 +60,6 @@
     X(SSH_GET, ssh_get)                                                                            \
     X(ALIAS_GET, alias_get) /* which device a VPN client means */                                  \
     X(REMEMBERED_GET, remembered_get)                                                              \
-    X(USER_GET, user_get)                                                                          \
-    X(USER_HTTP, user_http)                                                                        \
-    X(USER_PUT, user_put)                                                                          \
-    X(GROUPS_GET, groups_get)                                                                      \
-    X(GROUPS_HTTP, groups_http)                                                                    \
-    X(GROUPS_PUT, groups_put)                                                                      \
-    X(FACTORS_HTTP, factors_http)                                                                  \
     X(PUSH_CLAIM, push_claim)                                                                      \
     X(PUSH_RECLAIM, push_reclaim) /* take over the record of a push that is over */                \
     X(PUSH_COUNT, push_count)                                                                      \
@@ -82,8 +75,6 @@
     X(PUSH_FINISH, push_finish)                                                                    \
     X(REMEMBERED_PUT, remembered_put)                                                              \
     X(REMEMBERED_DROP, remembered_drop) /* one that has ended */                                   \
-    X(FACTORS_GET, factors_get)         /* as Okta listed them last */                             \
-    X(FACTORS_PUT, factors_put)                                                                    \
     X(REGISTRY_GET, registry_get)                                                                  \
     X(PASSWORD_COUNT, password_count)                                                              \
     X(PASSWORD_HTTP, password_http)                                                                \
@@ -92,10 +83,6 @@
     X(AGENT_LIST, agent_list)                                                                      \
     X(AGENT_KEY_GET, agent_key_get) /* is it enrolled? then, once it is proved, as what */         \
     X(AGENT_SIGN, agent_sign)                                                                      \
-    X(OKTA_DEVICE_GET, okta_device_get)                                                            \
-    X(OKTA_DEVICES_HTTP, okta_devices_http)           /* the person's devices */                   \
-    X(OKTA_DEVICE_USERS_HTTP, okta_device_users_http) /* the device's people */                    \
-    X(OKTA_DEVICE_PUT, okta_device_put)                                                            \
     X(PUSH_CONNECTION, push_connection)   /* has this SSH connection had its push? */              \
     X(PASSCODE_COUNT, passcode_count)     /* each passcode is counted before it is sent */         \
     X(PASSCODE_UNCOUNT, passcode_uncount) /* Okta did not look at it */                            \
@@ -103,10 +90,7 @@
     X(PASSWORD_WHO, password_who) /* too many names are counted: does Okta know this one? */       \
     X(PASSCODE_TRIED_GET, passcode_tried_get) /* was this very passcode wrong a moment ago? */     \
     X(PASSCODE_TRIED_PUT, passcode_tried_put) /* it is from now on */                              \
-    X(GROUP_NAME_GET, group_name_get)         /* has the org one group of this name? */            \
-    X(GROUP_NAME_HTTP, group_name_http)                                                            \
-    X(GROUP_NAME_PUT, group_name_put)                                                              \
-    X(PUSH_OFFER, push_offer) /* the person is asked whether to send a push */                     \
+    X(PUSH_OFFER, push_offer)                 /* the person is asked whether to send a push */     \
     X(LOOKUP_GET, lookup_get) /* the kept answer to the question of the present look-up */         \
     X(LOOKUP_FAILURE_GET, lookup_failure_get) /* has its service failed a moment ago? */           \
     X(LOOKUP_HTTP, lookup_http)                                                                    \
@@ -312,13 +296,11 @@ struct dt_signon {
     dt_group_knowledge group_knowledge;
     size_t told_len, told_count; /* of them, those that came with the request */
     bool okta_groups_missing;    /* all others who are to tell groups have told them */
-    int group_pages;
     uint64_t
         unsure_names; /* a bit for each group: Okta told its name, and others may have it, too */
     size_t name_at;   /* the group whose name is looked up at the org */
-    int names_asked,
-        name_pages;        /* names that the org was asked about; pages of the present answer */
-    int named;             /* groups of that name so far; means something once it was asked */
+    int names_asked;  /* names that the org was asked about */
+    int named;        /* groups of that name so far; means something once it was asked */
     dt_time groups_learnt; /* at Okta; 0: they came with the request */
     dt_platform platform_hint;
     uint8_t random[32];
@@ -348,11 +330,8 @@ struct dt_signon {
     int lookup_found;           /* devices that have it, so far: 0; 1: `intune`; 2: several */
     bool service_known;         /* `service` is an address of the Compliance Retrieval service */
     bool service_asked;         /* Graph was asked for it */
-    bool device_wants_user;     /* who the person is at Okta is looked up for `okta_device` */
     dt_okta_device okta_device;
-    dt_okta_device okta_device_kept; /* may be used as STALE; zero: none */
-    int okta_device_pages;
-    bool okta_refresh_hint;
+    dt_okta_device okta_device_kept; /* the stale answer, while its question has one */
 
     /* conversation */
     dt_conversation conversation;
@@ -374,8 +353,7 @@ struct dt_signon {
     /* Okta */
     char user_id[DT_OKTA_ID_MAX];
     bool user_cached;
-    bool user_stale; /* who it is stands in the cache, but too old to go by unless Okta is away */
-    bool factors_known, factors_stale;
+    bool factors_known;
     bool okta_away;
     dt_time user_fetched, password_changed, status_changed;
     dt_mfa_given
@@ -442,9 +420,6 @@ bool dt_signon_compliance_doubt(dt_signon *s, dt_intune_answer a, dt_http_respon
 /* signon_device.c: the device as Okta knows it. */
 /* After all other evidence. True when Okta is asked about the device, which matters. */
 bool dt_signon_device_begin(dt_signon *s, dt_time now);
-/* The user look-up that it wanted has ended: known, refused by Okta, or without an answer. */
-void dt_signon_device_user_known(dt_signon *s);
-void dt_signon_device_user_failed(dt_signon *s, dt_okta_answer a, dt_time now);
 
 /* signon_entra.c: a proved certificate that names its device by Entra's id alone, or by its serial
  * number. */
@@ -492,7 +467,11 @@ DT_MUST_USE int dt_signon_agent_proof(dt_signon const *s, dt_buf *out);
 /* signon_okta.c: the user, the groups, the factors. */
 /* What both the company and the rule allow. */
 unsigned dt_signon_factors_allowed(dt_signon const *s);
-/* False when the answer is OK; else it has moved the machine on (retry, unavailable, refused). */
+/* True when a look-up at Okta was answered OK; else *out says what becomes of it. */
+bool dt_signon_okta_is_ok(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
+                          dt_error const *e, dt_time now, dt_lookup_reply *out);
+/* For all other requests. False when the answer is OK; else it has moved the machine on (retry, unavailable,
+ * refused). */
 bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
                            dt_error const *e, dt_time now);
 /* The request timed out because the sign-on's own time ran out: that tells nothing about Okta, and
@@ -516,12 +495,10 @@ bool dt_signon_remembers(dt_signon const *s);
 /* An earlier one was found, and Okta is looked up for whether it has ended. */
 bool dt_signon_checks_remembered(dt_signon const *s);
 /* The user is known; the factors are. */
-void dt_signon_remembered_user(dt_signon *s);
+void dt_signon_remembered_user(dt_signon *s, dt_time now);
 void dt_signon_remembered_factors(dt_signon *s, dt_time now);
-/* Okta cannot be asked. True when what it said last decides, and the machine has moved on. */
-bool dt_signon_remembered_unavailable(dt_signon *s, dt_time now);
-/* Asking Okta again is worth the time. */
-bool dt_signon_remembered_may_wait(dt_signon const *s);
+/* Whether it has ended cannot be found out: it does not count. */
+void dt_signon_remembered_forget(dt_signon *s);
 DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_KEY_MAX]);
 
 /* signon_primary.c: the Okta password as first factor. */
@@ -575,11 +552,11 @@ DT_MUST_USE int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, d
 /* Their keys. */
 DT_MUST_USE int dt_signon_groups_key(dt_signon *s);
 DT_MUST_USE int dt_signon_group_name_key(dt_signon *s);
-/* The steps that write them. */
-DT_MUST_USE int dt_signon_user_put(dt_signon *s, dt_buf *b, dt_time now);
-DT_MUST_USE int dt_signon_factors_put(dt_signon *s, dt_buf *b, dt_time now);
-DT_MUST_USE int dt_signon_groups_put(dt_signon *s, dt_buf *b, dt_time now);
-DT_MUST_USE int dt_signon_group_name_put(dt_signon *s, dt_buf *b, dt_time now);
+/* What is kept, and until when. */
+DT_MUST_USE int dt_signon_user_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires);
+DT_MUST_USE int dt_signon_factors_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires);
+DT_MUST_USE int dt_signon_groups_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires);
+DT_MUST_USE int dt_signon_group_name_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires);
 
 /* signon_push.c: the record of a push, as the store keeps it. */
 DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);

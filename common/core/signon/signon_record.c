@@ -199,11 +199,10 @@ static dt_time kept_until(dt_signon const *s, dt_time fetched)
            (c->okta.user_ttl > c->okta.stale_limit ? c->okta.user_ttl : c->okta.stale_limit);
 }
 
-int dt_signon_groups_put(dt_signon *s, dt_buf *b, dt_time now)
+int dt_signon_groups_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires)
 {
     char const *at = s->scratch->groups + s->told_len; /* Okta's alone */
 
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one_each\":%s,\"okta\":[", DT_SIGNON_RECORD_VERSION,
                   (long long)now, dt_signon_okta_names(s) ? "true" : "false");
     for (size_t i = s->told_count; i < s->group_count; i++) {
@@ -213,40 +212,34 @@ int dt_signon_groups_put(dt_signon *s, dt_buf *b, dt_time now)
         at += strlen(at) + 1;
     }
     dt_buf_puts(b, "]}");
-    return dt_signon_groups_key(s) < 0
-               ? DT_E_LIMIT
-               : dt_signon_store_value(s, b, now + s->site.config->okta.user_ttl);
+    *expires = now + s->site.config->okta.user_ttl;
+    return dt_buf_error(b);
 }
 
-int dt_signon_group_name_put(dt_signon *s, dt_buf *b, dt_time now)
+int dt_signon_group_name_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires)
 {
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one\":%s}", DT_SIGNON_RECORD_VERSION, (long long)now,
                   s->named == 1 ? "true" : "false");
-    return dt_signon_group_name_key(s) < 0
-               ? DT_E_LIMIT
-               : dt_signon_store_value(s, b, now + s->site.config->okta.user_ttl);
+    *expires = now + s->site.config->okta.user_ttl;
+    return dt_buf_error(b);
 }
 
-int dt_signon_user_put(dt_signon *s, dt_buf *b, dt_time now)
+int dt_signon_user_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires)
 {
     (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"password\":%lld,\"status\":%lld",
                   DT_SIGNON_RECORD_VERSION, (long long)s->user_fetched,
                   (long long)s->password_changed, (long long)s->status_changed);
     dt_record_put(b, "id", s->user_id);
     dt_buf_putc(b, '}');
-    return dt_signon_store_key(s, "okta-user", s->who.login) < 0
-               ? DT_E_LIMIT
-               : dt_signon_store_value(s, b, kept_until(s, s->user_fetched));
+    *expires = kept_until(s, s->user_fetched);
+    return dt_buf_error(b);
 }
 
-int dt_signon_factors_put(dt_signon *s, dt_buf *b, dt_time now)
+int dt_signon_factors_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires)
 {
     char const *at = s->scratch->expected, *end = at + s->expected_len;
 
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_PUT);
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factors\":[", DT_SIGNON_RECORD_VERSION,
                   (long long)now);
     for (; at < end; at += strlen(at) + 1) {
@@ -255,7 +248,6 @@ int dt_signon_factors_put(dt_signon *s, dt_buf *b, dt_time now)
         dt_json_put_string(b, at);
     }
     dt_buf_puts(b, "]}");
-    return dt_signon_store_key(s, "okta-factors", s->user_id) < 0
-               ? DT_E_LIMIT
-               : dt_signon_store_value(s, b, kept_until(s, now));
+    *expires = kept_until(s, now);
+    return dt_buf_error(b);
 }

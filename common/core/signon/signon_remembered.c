@@ -103,34 +103,39 @@ static int pack(dt_signon const *s, dt_buf *out, dt_time now, dt_time *expires)
 static void ask(dt_signon *s, dt_time now)
 {
     memset(&s->earlier, 0, sizeof(s->earlier));
-    if (s->user_stale) { /* good enough to compare with, not to ask about somebody's phone */
-        s->user_stale = false;
+    if (dt_lookup_has_stale(s, DT_QUESTION_USER)) {
+        /* good enough to compare with, not to ask about somebody's phone */
+        dt_lookup_forget_stale(s, DT_QUESTION_USER);
         s->user_id[0] = '\0';
     }
     if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
         return;
     if (s->factors_known)
         dt_signon_go(s, DT_STAGE_CONVERSATION);
+    else if (s->user_id[0])
+        dt_lookup_refresh(s, DT_QUESTION_FACTORS, now);
     else
-        dt_signon_set_phase(s, s->user_id[0] ? DT_PHASE_FACTORS_HTTP : DT_PHASE_USER_GET);
+        dt_lookup_begin(s, DT_QUESTION_USER, now);
 }
 
 /* What has ended once does not come back, whatever clock, rule or account do later. */
-static void has_ended(dt_signon *s, char const *why)
+static void has_ended(dt_signon *s, char const *why, dt_time now)
 {
     dt_signon_detail(s, "the remembered MFA has ended: %s", why);
     memset(&s->earlier, 0, sizeof(s->earlier));
     if (s->continues) { /* whoever keeps it drops it; another may be remembered by the rule */
         s->continues = false;
         memset(&s->continued, 0, sizeof(s->continued));
-        dt_signon_set_phase(s,
-                            dt_signon_remembers(s) ? DT_PHASE_REMEMBERED_GET : DT_PHASE_USER_GET);
+        if (dt_signon_remembers(s))
+            dt_signon_set_phase(s, DT_PHASE_REMEMBERED_GET);
+        else
+            dt_lookup_begin(s, DT_QUESTION_USER, now);
         return;
     }
     dt_signon_set_phase(s, DT_PHASE_REMEMBERED_DROP);
 }
 
-static void user_to_be_checked(dt_signon *s);
+static void user_to_be_checked(dt_signon *s, dt_time now);
 
 bool dt_signon_is_as_continued(dt_signon const *s)
 {
@@ -157,7 +162,7 @@ void dt_signon_remembered_stage(dt_signon *s, dt_time now)
     s->continues = may_continue(s, now);
     if (s->continues) {
         s->earlier = s->continued.mfa;
-        user_to_be_checked(s);
+        user_to_be_checked(s, now);
     } else if (dt_signon_remembers(s))
         dt_signon_set_phase(s, DT_PHASE_REMEMBERED_GET);
     else
@@ -172,12 +177,12 @@ static bool is_of_this_key(dt_signon const *s, dt_remembered const *r)
            strcmp(wanted, own) == 0;
 }
 
-static void user_to_be_checked(dt_signon *s)
+static void user_to_be_checked(dt_signon *s, dt_time now)
 {
     if (s->user_id[0])
-        dt_signon_remembered_user(s);
+        dt_signon_remembered_user(s, now);
     else
-        dt_signon_set_phase(s, DT_PHASE_USER_GET);
+        dt_lookup_begin(s, DT_QUESTION_USER, now);
 }
 
 static void got(dt_signon *s, dt_store_result const *r, dt_time now)
@@ -189,12 +194,14 @@ static void got(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     if (dt_remembered_unpack(r->value, &record) < 0 || !is_of_this_key(s, &record)) {
-        has_ended(s, "its record cannot be read");
+        has_ended(s, "its record cannot be read", now);
         return;
     }
     if (!dt_remembered_is_good(&record, &s->outcome.decision, dt_signon_factors_allowed(s), now)) {
-        has_ended(s, record.at > now ? "it is of the future: the clock was set back"
-                                     : "the rule does not accept it any more");
+        has_ended(s,
+                  record.at > now ? "it is of the future: the clock was set back"
+                                  : "the rule does not accept it any more",
+                  now);
         return;
     }
     s->earlier.at = record.at;
@@ -203,7 +210,7 @@ static void got(dt_signon *s, dt_store_result const *r, dt_time now)
     s->earlier.status_changed = record.status_changed;
     memcpy(s->earlier.user_id, record.user_id, sizeof(s->earlier.user_id));
     memcpy(s->earlier.factor_stamp, record.factor_stamp, sizeof(s->earlier.factor_stamp));
-    user_to_be_checked(s);
+    user_to_be_checked(s, now);
 }
 
 /* --- is all as it was at Okta? ---------------------------------------------------------------- */
@@ -224,14 +231,14 @@ static char const *what_changed(dt_signon const *s)
     return NULL;
 }
 
-void dt_signon_remembered_user(dt_signon *s)
+void dt_signon_remembered_user(dt_signon *s, dt_time now)
 {
     char const *changed = what_changed(s);
 
     if (changed)
-        has_ended(s, changed);
+        has_ended(s, changed, now);
     else
-        dt_signon_set_phase(s, DT_PHASE_FACTORS_GET);
+        dt_lookup_begin(s, DT_QUESTION_FACTORS, now);
 }
 
 static void accept(dt_signon *s, dt_time now)
@@ -263,58 +270,12 @@ void dt_signon_remembered_factors(dt_signon *s, dt_time now)
     else if (factor_is_listed(s))
         accept(s, now);
     else
-        has_ended(s, "its factor was reset or taken away at Okta");
+        has_ended(s, "its factor was reset or taken away at Okta", now);
 }
 
-static void factors_got(dt_signon *s, dt_store_result const *r, dt_time now)
+void dt_signon_remembered_forget(dt_signon *s)
 {
-    dt_freshness f = DT_TOO_OLD;
-
-    if (r->status == DT_STORE_OK)
-        f = dt_signon_factors_unpack(s, r->value, now);
-    s->factors_stale = f != DT_TOO_OLD && (f == DT_STALE || s->okta_away);
-    if (f == DT_FRESH || (f == DT_STALE && s->okta_away)) {
-        s->outcome.stale = s->outcome.stale || s->factors_stale;
-        dt_signon_remembered_factors(s, now);
-    } else if (s->okta_away) {
-        memset(&s->earlier, 0, sizeof(s->earlier));
-        dt_signon_okta_unavailable(s, now);
-    } else {
-        dt_signon_set_phase(s, DT_PHASE_FACTORS_HTTP);
-    }
-}
-
-bool dt_signon_remembered_may_wait(dt_signon const *s)
-{
-    return !dt_signon_checks_remembered(s) || !(s->user_stale || s->factors_stale);
-}
-
-bool dt_signon_remembered_unavailable(dt_signon *s, dt_time now)
-{
-    bool usable = s->phase == DT_PHASE_USER_HTTP      ? s->user_stale
-                  : s->phase == DT_PHASE_FACTORS_HTTP ? s->factors_stale
-                                                      : false;
-
-    if (!dt_signon_checks_remembered(s))
-        return false;
-    if (!usable) {
-        memset(&s->earlier, 0, sizeof(s->earlier));
-        return false;
-    }
-    s->okta_away = true;
-    s->outcome.stale = true;
-    if (s->phase == DT_PHASE_USER_HTTP)
-        dt_signon_remembered_user(s);
-    else
-        dt_signon_remembered_factors(s, now);
-    return true;
-}
-
-/* Not kept: asked again next time. */
-static void factors_put(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    (void)r;
-    dt_signon_remembered_factors(s, now);
+    memset(&s->earlier, 0, sizeof(s->earlier));
 }
 
 static void dropped(dt_signon *s, dt_store_result const *r, dt_time now)
@@ -361,26 +322,6 @@ static int render_drop(dt_signon *s, dt_buf *value, dt_time now)
     return dt_signon_remembered_key(s, s->scratch->store.key);
 }
 
-static int render_factors_get(dt_signon *s, dt_buf *value, dt_time now)
-{
-    (void)value;
-    (void)now;
-    dt_signon_store(s, DT_TABLE_LOOKUP, DT_STORE_GET);
-    return dt_signon_store_key(s, "okta-factors", s->user_id);
-}
-
-static bool has_earlier(dt_signon const *s)
-{
-    return s->user_id[0] && s->earlier.at > 0;
-}
-
-/* A list of texts, each with its NUL. */
-static bool has_stamps(dt_signon const *s)
-{
-    return s->user_id[0] && s->factors_known &&
-           (s->expected_len == 0 || s->scratch->expected[s->expected_len - 1] == '\0');
-}
-
 dt_phase_row const dt_row_remembered_get = {
     .kind = DT_PHASE_IS_STORE,
     .part = DT_PART_MFA,
@@ -398,18 +339,4 @@ dt_phase_row const dt_row_remembered_drop = {
     .part = DT_PART_MFA,
     .render = render_drop,
     .store_done = dropped,
-};
-dt_phase_row const dt_row_factors_get = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_MFA,
-    .render = render_factors_get,
-    .store_done = factors_got,
-    .has_fields = has_earlier,
-};
-dt_phase_row const dt_row_factors_put = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_MFA,
-    .render = dt_signon_factors_put,
-    .store_done = factors_put,
-    .has_fields = has_stamps,
 };

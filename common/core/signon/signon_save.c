@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 17
+#define SAVED_VERSION 18
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -202,11 +202,9 @@ static void who_and_where(codec *c, dt_signon *s)
     FLAG(s->okta_groups_missing);
     FLAG(s->decided_apart);
     NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
-    NUMBER(s->group_pages, 0, DT_SIGNON_GROUP_PAGES_MAX);
     NUMBER(s->unsure_names, INT64_MIN, INT64_MAX);
     NUMBER(s->name_at, 0, s->group_count);
     NUMBER(s->names_asked, 0, DT_SIGNON_GROUP_NAMES_MAX);
-    NUMBER(s->name_pages, 0, DT_SIGNON_NAME_PAGES_MAX);
     NUMBER(s->named, 0, INT32_MAX);
     TIME(s->groups_learnt);
     TEXT(s->scratch->next_url);
@@ -367,9 +365,6 @@ static void okta_device(codec *c, dt_okta_device *d)
 
 static void device_at_okta(codec *c, dt_signon *s)
 {
-    FLAG(s->device_wants_user);
-    FLAG(s->okta_refresh_hint);
-    NUMBER(s->okta_device_pages, 0, DT_OKTA_DEVICE_PAGES_MAX);
     okta_device(c, &s->okta_device);
     okta_device(c, &s->okta_device_kept);
 }
@@ -412,9 +407,7 @@ static void okta(codec *c, dt_signon *s)
 {
     TEXT(s->user_id);
     FLAG(s->user_cached);
-    FLAG(s->user_stale);
     FLAG(s->factors_known);
-    FLAG(s->factors_stale);
     FLAG(s->okta_away);
     TIME(s->user_fetched);
     TIME(s->password_changed);
@@ -565,27 +558,14 @@ static bool mfa_holds_together(dt_signon const *s)
            s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA && dt_signon_primary_holds(s);
 }
 
-/* Who the person is at Okta is asked for the device, before there is a decision; for the groups; or for
- * the MFA. */
-static bool user_holds_together(dt_signon const *s)
-{
-    dt_decision const *d = &s->outcome.decision;
-
-    if (s->device_wants_user)
-        return d->cause == DT_DECISION_NO_RULE && d->access == DT_ACCESS_DENY;
-    return d->cause == DT_DECISION_UNKNOWN_GROUPS || mfa_holds_together(s);
-}
-
 /* May the machine be in this part, with its decision? */
 static bool part_holds_together(dt_signon const *s, dt_phase_part part)
 {
     if (part == DT_PART_EVIDENCE)
         return true;
-    if (s->refresh_only || (s->device_wants_user && part != DT_PART_USER))
+    if (s->refresh_only)
         return false;
     switch (part) {
-    case DT_PART_USER:
-        return user_holds_together(s);
     case DT_PART_GROUPS:
         return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS || mfa_holds_together(s);
     case DT_PART_PASSWORD:
