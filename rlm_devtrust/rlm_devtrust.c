@@ -1341,16 +1341,33 @@ static int parse_words(CONF_SECTION *cs, rlm_devtrust_t *inst)
     return 0;
 }
 
+/* ${version.freeradius-server}, which the running server fills in; not all versions export it as a symbol. */
+static char const *server_version(void)
+{
+    CONF_SECTION *versions = cf_section_sub_find(main_config.config, "version");
+    CONF_PAIR *ours = versions == NULL ? NULL : cf_pair_find(versions, "freeradius-server");
+    char const *value = ours == NULL ? NULL : cf_pair_value(ours);
+
+    return value == NULL ? "of an unknown version" : value;
+}
+
 /* The fixed parts of struct rad_request have to be those we were compiled with. */
+static int check_version(CONF_SECTION *cs)
+{
+    if (strcmp(server_version(), RADIUSD_VERSION_STRING) == 0)
+        return 0;
+    cf_log_err_cs(cs,
+                  "built for FreeRADIUS " RADIUSD_VERSION_STRING
+                  ", but this server is %s: install the "
+                  "freeradius-devtrust that belongs to it, or build devtrust again on this machine",
+                  server_version());
+    return -1;
+}
+
 static int check_server(CONF_SECTION *cs, rlm_devtrust_t const *inst)
 {
-    if (strcmp(radiusd_version_short, RADIUSD_VERSION_STRING) != 0) {
-        cf_log_err_cs(cs,
-                      "built for FreeRADIUS " RADIUSD_VERSION_STRING ", but this is %s: "
-                      "build devtrust again on this machine",
-                      radiusd_version_short);
+    if (check_version(cs) < 0)
         return -1;
-    }
     if (!main_config.proxy_requests) {
         cf_log_err_cs(cs, "set proxy_requests = yes in radiusd.conf: a request whose person is "
                           "asked waits as a proxied one");

@@ -98,6 +98,16 @@ static void on_doctype(void *ctx, XML_Char const *name, XML_Char const *system,
                              "it has a document type declaration, which is not read"));
 }
 
+/* 2.9 deprecates the only function that older releases have. */
+static unsigned long line_of(XML_Parser parser)
+{
+#if XML_MAJOR_VERSION * 100 + XML_MINOR_VERSION >= 209
+    return (unsigned long)XML_GetCurrentLineNumber64(parser);
+#else
+    return (unsigned long)XML_GetCurrentLineNumber(parser);
+#endif
+}
+
 static int parse(walk *w, dt_bytes text)
 {
     enum XML_Status status = XML_Parse(w->parser, (char const *)text.p, (int)text.len, XML_TRUE);
@@ -108,8 +118,7 @@ static int parse(walk *w, dt_bytes text)
         return DT_OK;
     if (XML_GetErrorCode(w->parser) == XML_ERROR_NO_MEMORY)
         return dt_error_set(w->e, DT_E_NOMEM, "out of memory");
-    return dt_error_set(w->e, DT_E_PARSE, "it is no XML, line %lu: %s",
-                        (unsigned long)XML_GetCurrentLineNumber(w->parser),
+    return dt_error_set(w->e, DT_E_PARSE, "it is no XML, line %lu: %s", line_of(w->parser),
                         XML_ErrorString(XML_GetErrorCode(w->parser)));
 }
 

@@ -75,7 +75,7 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *ctx)
 
 void dt_daemon_conn_gone(dt_daemon *d)
 {
-    if ((d->one || d->stopping) && d->count == 0)
+    if ((d->one || d->stopping || d->retiring) && d->count == 0)
         dt_driver_stop(d->driver);
     else
         accept_again(d);
@@ -114,11 +114,23 @@ static void stop(dt_daemon *d)
         dt_driver_stop(d->driver);
 }
 
+/* Another version was installed: it takes over as soon as no login waits for this one. Until then this one takes
+ * new logins, too: they would wait for those that wait for a phone. What connects in the last moment stays in
+ * systemd's queue, which starts the other. */
+static void retire(dt_daemon *d)
+{
+    d->retiring = true;
+    if (d->count == 0)
+        dt_driver_stop(d->driver);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *ctx)
 {
     (void)what;
     if (number == SIGHUP)
         dt_driver_reload(((dt_daemon *)ctx)->driver);
+    else if (number == SIGUSR1)
+        retire(ctx);
     else
         stop(ctx);
 }
@@ -127,7 +139,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 
 static bool watch_signals(dt_daemon *d, struct event_base *base)
 {
-    static int const numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static int const numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         d->signals[i] = evsignal_new(base, numbers[i], on_signal, d);

@@ -77,6 +77,7 @@ struct dt_daemon {
     bool one;          /* serves one connection, then ends */
     char const *limit; /* of whoever started the login, in the way and not to be lifted; or NULL */
     bool stopping;
+    bool retiring; /* ends once it has no connection */
     int listen_fd;
     struct event *listen_event, *pause_timer, *stop_timer;
     struct event *signals[4];

@@ -676,6 +676,35 @@ def test_stopping_under_load(world: PamWorld) -> None:
     assert world.sim.count("okta.cancel") == 3
 
 
+def test_an_upgrade_loses_no_login(world: PamWorld) -> None:
+    """Told to retire it answers who waits, takes who comes meanwhile, and ends after the last."""
+    daemon = world.daemon
+    assert daemon is not None
+    world.sim.add_user("dtbob@example.com", factors=BOTH)
+    with world.harness("--service", "sshd", "--user", "dtalice") as first:
+        first.prompt()
+        daemon.send_signal(signal.SIGUSR1)
+        with world.harness("--service", "sshd", "--user", "dtbob") as second:
+            second.prompt()
+            world.sim.approve(ALICE)
+            first.answer("")
+            assert first.finish()["auth"] == "SUCCESS"
+            world.sim.approve("dtbob@example.com")
+            second.answer("")
+            assert second.finish()["auth"] == "SUCCESS"
+    assert daemon.wait(30) == 0
+    world.stop_daemon()
+    assert {cause(e) for e in world.site.sign_ons()} == {"MFA_SUCCESS"}
+
+
+def test_an_upgrade_is_at_once_where_nobody_waits(world: PamWorld) -> None:
+    daemon = world.daemon
+    assert daemon is not None
+    daemon.send_signal(signal.SIGUSR1)
+    assert daemon.wait(30) == 0
+    world.stop_daemon()
+
+
 def test_hangup_is_survived(world: PamWorld) -> None:
     assert world.daemon is not None
     world.daemon.send_signal(signal.SIGHUP)
