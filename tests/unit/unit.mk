@@ -25,6 +25,7 @@ PAM_FAULTS := socket connect getsockopt lstat poll send recv malloc calloc pam_g
 	pam_get_user pam_set_data pam_get_data pam_modutil_getpwnam pam_modutil_getpwuid
 UNIT_LDFLAGS_test_pam_faults := $(PAM_FAULTS:%=-Wl,--wrap=%)
 $(BUILD)/tests/unit/test_pam_faults: $(BUILD)/libdt_module.a
+UNIT_LDFLAGS_test_lookup := -Wl,--wrap=dt_question_row_of
 UNIT_LDFLAGS_test_signon_entra := -Wl,--wrap=dt_x509_judge_online
 UNIT_LDFLAGS_test_reload := -Wl,--wrap=dt_site_mark_stat
 UNIT_LDFLAGS_test_http := -Wl,--wrap=clock_gettime,--wrap=socket,--wrap=pthread_create

@@ -4,19 +4,6 @@
 #include "core/signon/lookup.h"
 #include "core/signon/signon_internal.h"
 
-static dt_question_row const no_question = {.service = ""};
-
-dt_question_row const *dt_question_row_of(dt_question q)
-{
-    static dt_question_row const *const rows[DT_QUESTION_COUNT] = {
-#define X(NAME, name) [DT_QUESTION_##NAME] = &dt_question_##name,
-        DT_ALL_QUESTIONS(X)
-#undef X
-    };
-
-    return q > DT_QUESTION_NONE && q < DT_QUESTION_COUNT ? rows[q] : &no_question;
-}
-
 static dt_question_row const *row_of(dt_signon const *s)
 {
     return dt_question_row_of(s->lookup.question);
@@ -36,7 +23,7 @@ bool dt_lookup_has_stale(dt_signon const *s, dt_question q)
 
 void dt_lookup_forget_stale(dt_signon *s, dt_question q)
 {
-    s->lookup.stale &= ~DT_QUESTION_BIT(q);
+    s->lookup.stale &= (uint16_t)~DT_QUESTION_BIT(q);
 }
 
 bool dt_lookup_is_ageing(dt_signon const *s, dt_question q)

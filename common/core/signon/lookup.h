@@ -32,21 +32,16 @@
     X(FACTORS, factors)         /* which factors has the person enrolled? (the same) */            \
     X(OKTA_DEVICE, okta_device) /* is the device one of the person's at Okta? (signon_device.c) */
 
-/* Room for more of them in a test, which compiles lookup.c anew. */
-#ifndef DT_MORE_QUESTIONS
-#define DT_MORE_QUESTIONS(X)
-#endif
-#define DT_ALL_QUESTIONS(X) DT_QUESTIONS(X) DT_MORE_QUESTIONS(X)
-
 typedef enum dt_question {
     DT_QUESTION_NONE = 0,
 #define X(NAME, name) DT_QUESTION_##NAME,
-    DT_ALL_QUESTIONS(X)
+    DT_QUESTIONS(X)
 #undef X
         DT_QUESTION_COUNT
 } dt_question;
 
 #define DT_QUESTION_BIT(q) (1u << (q))
+_Static_assert(DT_QUESTION_COUNT <= 16, "a question has no bit in dt_lookup");
 #define DT_LOOKUP_PAGES_MAX 20 /* of one list that are read, whatever the question */
 #define DT_LOOKUP_PARTS_MAX 2  /* lists that one answer takes */
 
@@ -54,11 +49,11 @@ typedef enum dt_question {
 typedef struct dt_lookup {
     dt_question question; /* that is being answered; NONE: no look-up is under way */
     dt_question outer;    /* that waits for its answer */
-    unsigned asked;       /* DT_QUESTION_BIT of each that was begun in this sign-on */
-    unsigned stale;       /* of each whose kept answer may be used for want of a better one */
-    unsigned ageing;      /* of each whose kept answer was used near its end, or past it */
-    int part;             /* of an answer that takes several lists, one after another */
-    int pages;            /* of the present list that were read */
+    uint16_t asked;       /* DT_QUESTION_BIT of each that was begun in this sign-on */
+    uint16_t stale;       /* of each whose kept answer may be used for want of a better one */
+    uint16_t ageing;      /* of each whose kept answer was used near its end, or past it */
+    uint8_t part;         /* of an answer that takes several lists, one after another */
+    uint8_t pages;        /* of the present list that were read */
 } dt_lookup;
 
 /* What is done with an answer: the kept one is looked for, the service is asked, what it said is kept. */
@@ -140,9 +135,10 @@ typedef struct dt_question_row {
 } dt_question_row;
 
 #define X(NAME, name) extern dt_question_row const dt_question_##name;
-DT_ALL_QUESTIONS(X)
+DT_QUESTIONS(X)
 #undef X
-/* The row of a question; one without anything for a number that is not a question. */
+/* The row of a question; one without anything for a number that is not a question. In signon.c, beside the rows of
+ * the phases. */
 dt_question_row const *dt_question_row_of(dt_question q);
 
 /* Begins a look-up, with the kept answer. */

@@ -34,6 +34,19 @@ dt_phase_row const *dt_phase_row_of(dt_phase p)
     return (unsigned)p < DT_PHASE_COUNT ? rows[p] : &dt_row_done;
 }
 
+dt_question_row const *dt_question_row_of(dt_question q)
+{
+    static dt_question_row const *const rows[DT_QUESTION_COUNT] = {
+#define X(NAME, name) [DT_QUESTION_##NAME] = &dt_question_##name,
+        DT_QUESTIONS(X)
+#undef X
+    };
+
+    static dt_question_row const no_question = {.service = ""};
+
+    return q > DT_QUESTION_NONE && q < DT_QUESTION_COUNT ? rows[q] : &no_question;
+}
+
 dt_phase dt_signon_phase(dt_signon const *s)
 {
     return s->phase == DT_PHASE_RETRY_WAIT ? s->retry_phase : s->phase;

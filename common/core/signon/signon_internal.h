@@ -317,7 +317,7 @@ struct dt_signon {
     bool refresh_only;
     size_t ssh_at;
     dt_agent_state agent;
-    size_t collector; /* of the evidence stage, that comes next: see signon_evidence.c */
+    uint8_t collector; /* of the evidence stage, that comes next: see signon_evidence.c */
     bool registry_asked;
     bool vpn_search; /* the device that the VPN client means is still to be found */
     size_t vpn_at;
