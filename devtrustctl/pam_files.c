@@ -12,7 +12,6 @@
 
 #define DEVTRUST "pam_devtrust.so"
 #define OTHER "other"
-#define TOKENS_MAX 4 /* service, type, control, module */
 #define ANY DT_PAM_KINDS
 
 static char const *const directories[] = {"/etc/pam.d", "/usr/lib/pam.d"};
@@ -415,13 +414,6 @@ void dt_pam_service_free(dt_pam_service **s)
         free((*s)->texts[i]);
     free(*s);
     *s = NULL;
-}
-
-bool dt_pam_service_exists(char const *root, char const *name)
-{
-    char path[DT_PAM_PATH_MAX];
-
-    return find_file(root, name, path);
 }
 
 /* --- which services there are ------------------------------------------------------------------ */

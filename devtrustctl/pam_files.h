@@ -40,7 +40,5 @@ DT_MUST_USE int dt_pam_services(char const *root, char *names[DT_PAM_SERVICES_MA
 DT_MUST_USE int dt_pam_service_read(char const *root, char const *name, dt_pam_service **out,
                                     dt_error *e);
 void dt_pam_service_free(dt_pam_service **s);
-/* True when there is a file of this name, or lines of it in pam.conf. */
-bool dt_pam_service_exists(char const *root, char const *name);
 
 #endif

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SKIP_NAMES_MAX 8
-
 typedef struct proving_command {
     char const *config, *application;
     char const *zones, *org, *properties, *old, *old_zones, *old_org;

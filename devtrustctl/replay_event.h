@@ -11,7 +11,6 @@
 #define DT_REPLAY_GROUPS_MAX 64 /* of a record: more than devtrust writes is not its form */
 #define DT_REPLAY_UNSAID_MAX                                                                       \
     64 /* groups that are tried one by one because the event does not say */
-#define DT_REPLAY_WHY_MAX 512
 #define DT_REPLAY_FREQUENCY_MAX DT_DURATION_TEXT_MAX
 
 /* Of a sign-on: what decided it, or would. */

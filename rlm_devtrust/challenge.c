@@ -211,8 +211,8 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
 
 /* Sealed with the key in force now, whatever site the machine began with: it is what the answer will
  * be opened with. */
-int dt_challenge_keep_open(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
-                           dt_challenge_open *open, dt_error *e)
+int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
+                      dt_challenge_open *open, dt_error *e)
 {
     dt_site site;
     dt_challenge_open own;
@@ -220,12 +220,6 @@ int dt_challenge_keep_open(dt_driver *d, dt_signon const *machine, dt_bytes lugg
     int rc = keep(d, &site, machine, luggage, state, open != NULL ? open : &own, e);
     dt_driver_leave(&site);
     return rc;
-}
-
-int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
-                      dt_error *e)
-{
-    return dt_challenge_keep_open(d, machine, luggage, state, NULL, e);
 }
 
 /* What is inside a kept sign-on, once it is no longer sealed. */

@@ -34,15 +34,11 @@ uint8_t const *dt_challenge_key(dt_site const *site);
 
 /* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
  * with the key of States, and puts the State into `state` (at most DT_STATE_TOKEN_MAX bytes, and no NUL). Bound to
- * user, NAS, application and station of the machine's own request. DT_E_INVALID when
- * store.state_key_file is not set, DT_E_UNAVAILABLE when the store does not take it, DT_E_LIMIT when both
- * together are too long for it, DT_E_CRYPTO, DT_E_IO. Thread safe. */
+ * user, NAS, application and station of the machine's own request. `open`, unless NULL, gets what
+ * dt_challenge_end wants. DT_E_INVALID when store.state_key_file is not set, DT_E_UNAVAILABLE when the store
+ * does not take it, DT_E_LIMIT when both together are too long for it, DT_E_CRYPTO, DT_E_IO. Thread safe. */
 DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage,
-                                  dt_buf *state, dt_error *e);
-
-/* The same; `open`, unless NULL, gets what dt_challenge_end wants. */
-DT_MUST_USE int dt_challenge_keep_open(dt_driver *d, dt_signon const *machine, dt_bytes luggage,
-                                       dt_buf *state, dt_challenge_open *open, dt_error *e);
+                                  dt_buf *state, dt_challenge_open *open, dt_error *e);
 /* Ends the sign-on of a challenge that nobody has answered: cancels its push and writes its event. Nothing where
  * it was answered, here or by a server with the same store. On the loop's thread. */
 void dt_challenge_end(dt_driver *d, dt_challenge_open const *open);

@@ -363,8 +363,8 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
     int rc = pack(inst, request, &luggage, &e);
     bool config = rc != 0;
     if (rc == 0) {
-        rc = dt_challenge_keep_open(inst->link->driver, machine, dt_buf_bytes(&luggage), &state,
-                                    &open, &e);
+        rc = dt_challenge_keep(inst->link->driver, machine, dt_buf_bytes(&luggage), &state, &open,
+                               &e);
         config = rc == DT_E_INVALID || rc == DT_E_LIMIT;
     }
     dt_buf_free(&luggage);

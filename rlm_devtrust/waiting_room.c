@@ -439,8 +439,8 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
     p->run = NULL;
     dt_buf_init_fixed(&state, p->answer.state, sizeof p->answer.state);
     int rc = p->answered ? DT_E_GONE
-                         : dt_challenge_keep_open(p->room->driver, machine,
-                                                  dt_buf_bytes(&p->luggage), &state, &open, &e);
+                         : dt_challenge_keep(p->room->driver, machine, dt_buf_bytes(&p->luggage),
+                                             &state, &open, &e);
     if (rc == 0) {
         dt_unanswered_expect(p->room->unanswered, &open);
         char text[DT_PROMPT_TEXT_MAX];

@@ -213,30 +213,26 @@ static int open_device(dt_host_key *k, dt_config const *c, char const *key, X509
 
 static int open_key(dt_host_key *k, dt_config const *c, char const *key, X509 *leaf, dt_error *e)
 {
-    if (c != NULL &&
-        (starts_with(key, PKCS11_PREFIX) || starts_with(key, HANDLE_PREFIX) || is_tss2_file(key)))
+    if (starts_with(key, PKCS11_PREFIX) || starts_with(key, HANDLE_PREFIX) || is_tss2_file(key))
         return open_device(k, c, key, leaf, e);
     int rc = load_key(k, key, e);
     if (rc < 0)
-        return c != NULL ? blame_key(c, rc, e) : rc;
+        return blame_key(c, rc, e);
     rc = check_pair(k, leaf, e);
     if (rc < 0)
         (void)dt_error_prefix(e, "%s", key);
-    if (rc < 0 && c != NULL)
+    if (rc < 0)
         (void)dt_config_blame(c, "device_trust", "host_certificate_file", e, rc);
     return rc;
 }
 
-/* Without `c` the key is in a PEM file. */
-static int open_host_key(dt_config const *c, char const *certificate_file, char const *key,
-                         dt_host_key **out, dt_error *e)
+static int open_host_key(dt_config const *c, char const *key, dt_host_key **out, dt_error *e)
 {
-    *out = NULL;
     dt_openssl_enter();
     dt_host_key *k = calloc(1, sizeof(*k));
     STACK_OF(X509) *all = sk_X509_new_null();
     int rc = k != NULL && all != NULL ? 0 : dt_error_set(e, DT_E_NOMEM, "out of memory");
-    if (rc == 0 && (rc = load_certificates(certificate_file, all, e)) != 0 && c != NULL)
+    if (rc == 0 && (rc = load_certificates(c->device_trust.host_certificate_file, all, e)) != 0)
         (void)dt_config_blame(c, "device_trust", "host_certificate_file", e, rc);
     if (rc == 0)
         rc = open_key(k, c, key, sk_X509_value(all, 0), e);
@@ -250,12 +246,6 @@ static int open_host_key(dt_config const *c, char const *certificate_file, char 
     return rc;
 }
 
-int dt_host_key_load(char const *certificate_file, char const *key_file, dt_host_key **out,
-                     dt_error *e)
-{
-    return open_host_key(NULL, certificate_file, key_file, out, e);
-}
-
 int dt_host_key_open(dt_config const *c, dt_host_key **out, dt_error *e)
 {
     char const *key = *c->device_trust.host_key != '\0' ? c->device_trust.host_key
@@ -264,7 +254,7 @@ int dt_host_key_open(dt_config const *c, dt_host_key **out, dt_error *e)
     *out = NULL;
     if (*key == '\0' || *c->device_trust.host_certificate_file == '\0')
         return 0;
-    return open_host_key(c, c->device_trust.host_certificate_file, key, out, e);
+    return open_host_key(c, key, out, e);
 }
 
 bool dt_host_key_is_slow(dt_host_key const *k)

@@ -9,11 +9,8 @@
 
 typedef struct dt_host_key dt_host_key;
 
-/* The certificate file may hold intermediates behind the leaf. DT_E_CRYPTO when key and certificate
- * do not belong together. */
-DT_MUST_USE int dt_host_key_load(char const *certificate_file, char const *key_file,
-                                 dt_host_key **out, dt_error *e);
-/* By [device_trust] host_certificate_file and host_key (or host_key_file). *out stays NULL, with DT_OK,
+/* By [device_trust] host_certificate_file, which may hold intermediates after the leaf, and host_key (or
+ * host_key_file). DT_E_CRYPTO when key and certificate do not belong together. *out stays NULL, with DT_OK,
  * where none is configured. A token or TPM is not touched before the first signature, so that one that
  * is missing locks nobody out of devtrustd; what is wrong with the configuration itself is an error. */
 DT_MUST_USE int dt_host_key_open(dt_config const *c, dt_host_key **out, dt_error *e);

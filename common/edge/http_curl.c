@@ -29,7 +29,6 @@
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
 #define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
-#define BODY_FIRST 4096
 #define LATE_MAX_MS 2000             /* a timeout seen later than that is our own: see is_late */
 #define RESOLVER_DESCRIPTORS 8       /* that a look-up of a name may need at once */
 #define RESOLVER_MEMORY (256 * 1024) /* the same, bytes */

@@ -13,7 +13,6 @@
 
 #define LAYOUT_TEXT_MAX (16 * 1024 * 1024) /* of one rule laid out */
 #define NETWORK_TEXT_MAX 80
-#define NAMES_TEXT_MAX 1024
 
 typedef struct leaf {
     size_t path, value; /* offsets of C strings */

@@ -315,12 +315,6 @@ dt_term dt_term_either(dt_formula *f, dt_term a, dt_term b)
     return join(f, DT_TERM_ANY, terms, 2);
 }
 
-dt_term dt_term_if(dt_formula *f, dt_term condition, dt_term yes, dt_term no)
-{
-    return dt_term_either(f, dt_term_both(f, condition, yes),
-                          dt_term_both(f, dt_term_not(f, condition), no));
-}
-
 /* --- looking at them --------------------------------------------------------------------------- */
 
 size_t dt_formula_term_count(dt_formula const *f)
@@ -335,12 +329,6 @@ dt_term_view dt_formula_view(dt_formula const *f, dt_term t)
     if (n->kind >= DT_TERM_NOT)
         return (dt_term_view){.kind = n->kind, .parts = f->parts + n->a, .count = n->b};
     return (dt_term_view){.kind = n->kind, .fact = n->a, .value = n->b};
-}
-
-size_t dt_formula_memory(dt_formula const *f)
-{
-    return sizeof(*f) + f->cap * sizeof(*f->nodes) + f->part_cap * sizeof(*f->parts) +
-           f->fact_cap * sizeof(*f->ranges) + f->known_size * sizeof(*f->known);
 }
 
 static uint8_t parts_truth(dt_formula const *f, node const *n, uint8_t const *truth)

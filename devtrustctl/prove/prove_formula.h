@@ -59,11 +59,9 @@ dt_term dt_term_either(dt_formula *f, dt_term a, dt_term b);
 /* All of none is true, any of none is false. */
 dt_term dt_term_all(dt_formula *f, dt_term const *terms, size_t count);
 dt_term dt_term_any(dt_formula *f, dt_term const *terms, size_t count);
-dt_term dt_term_if(dt_formula *f, dt_term condition, dt_term yes, dt_term no);
 
 size_t dt_formula_term_count(dt_formula const *f);
 dt_term_view dt_formula_view(dt_formula const *f, dt_term t);
-size_t dt_formula_memory(dt_formula const *f);
 
 /* What every term is when the facts have these values: a byte per term into `truth`. */
 void dt_formula_evaluate(dt_formula const *f, uint32_t const *values, uint8_t *truth);

@@ -41,8 +41,15 @@ static int tear_down(void **state)
 static int load(char const *certificate, char const *key, dt_host_key **out)
 {
     dt_error e = {0};
+    dt_config *c = NULL;
+    assert_int_equal(dt_config_new(&c, &e), 0);
+    assert_int_equal(
+        dt_config_set(c, "test.conf", 1, "device_trust", "host_certificate_file", certificate, &e),
+        0);
+    assert_int_equal(dt_config_set(c, "test.conf", 2, "device_trust", "host_key_file", key, &e), 0);
     *out = (dt_host_key *)out;
-    int const rc = dt_host_key_load(certificate, key, out, &e);
+    int const rc = dt_host_key_open(c, out, &e);
+    dt_config_free(&c);
     assert_int_equal(rc == 0, *out != NULL);
     assert_int_equal(rc == 0, e.text[0] == '\0');
     if (rc != 0 && e.text[0] != '/' && strstr(e.text, pki_dir()) == NULL)

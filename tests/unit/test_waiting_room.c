@@ -490,7 +490,7 @@ static int keep_and_take(dt_signon *m, dt_error *e)
     dt_driver_hold(driver, "vpn", &site);
     dt_buf_init(&reply, DT_STORE_VALUE_MAX);
     dt_buf_init_fixed(&token_buf, token, sizeof(token));
-    assert_int_equal(dt_challenge_keep(driver, m, (dt_bytes){0}, &token_buf, e), 0);
+    assert_int_equal(dt_challenge_keep(driver, m, (dt_bytes){0}, &token_buf, NULL, e), 0);
     int rc = dt_challenge_take(driver, &site, dt_buf_bytes(&token_buf), &who, taken, &reply, e);
     dt_driver_machine_free(&taken);
     dt_buf_free(&reply);

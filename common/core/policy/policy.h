@@ -264,9 +264,6 @@ typedef struct dt_decision {
     uint64_t policy_stamp; /* of the policy that decided: made of its hash */
 } dt_decision;
 
-/* When an MFA given at `now` under this decision ends: never before `now`, DT_TIME_NEVER for always.
- * `now` itself says "not remembered". */
-dt_time dt_decision_expiry(dt_decision const *d, dt_time now);
 /* The frequency as the policy would write it: a word, or an ISO 8601 duration. Returns dst. */
 char *dt_decision_frequency_text(char dst[DT_DURATION_TEXT_MAX], dt_decision const *d);
 

@@ -135,13 +135,6 @@ char *dt_iso_duration_format(char dst[DT_DURATION_TEXT_MAX], dt_time duration)
 
 /* --- of a decision ----------------------------------------------------------------------------- */
 
-dt_time dt_decision_expiry(dt_decision const *d, dt_time now)
-{
-    if (d->access != DT_ACCESS_ALLOW_AFTER_MFA || d->lifetime <= 0)
-        return now;
-    return d->lifetime > DT_TIME_NEVER - (now > 0 ? now : 0) ? DT_TIME_NEVER : now + d->lifetime;
-}
-
 char *dt_decision_frequency_text(char dst[DT_DURATION_TEXT_MAX], dt_decision const *d)
 {
     if (d->frequency == DT_FREQUENCY_DURATION)
