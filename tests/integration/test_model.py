@@ -81,11 +81,21 @@ def test_the_model_has_the_moves_of_the_table(table: Table) -> None:
 def test_a_new_move_would_be_seen(table: Table, machine: moves.Machine,
                                   monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader of the sources looks into what a handler calls, and at each phase that it sets."""
-    key = machine.find("signon_mfa.c", "push_under_way")
+    key = machine.find("factor_push.c", "push_under_way")
     monkeypatch.setitem(machine.bodies, key, machine.bodies[key]
-                        + "dt_signon_set_phase(s, x ? DT_PHASE_PUSH_HTTP : DT_PHASE_PUSH_COUNT);")
-    assert ("PUSH_HTTP" in machine.moves()["PUSH_CLAIM"]
-            and ("PUSH_CLAIM", "PUSH_HTTP") not in table.moves | table.never)
+                        + "dt_signon_set_phase(s, x ? DT_PHASE_SEND_HTTP : DT_PHASE_SEND_COUNT);")
+    assert ("SEND_HTTP" in machine.moves()["PUSH_CLAIM"]
+            and ("PUSH_CLAIM", "SEND_HTTP") not in table.moves | table.never)
+
+
+def test_a_new_move_of_a_factor_would_be_seen(machine: moves.Machine, table: Table,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks behind the members of a factor's row, too."""
+    key = machine.find("factor_push.c", "enter")
+    monkeypatch.setitem(machine.bodies, key,
+                        machine.bodies[key] + "dt_signon_set_phase(s, DT_PHASE_SEND_HTTP);")
+    assert ("SEND_HTTP" in machine.moves()["POLL_WAIT"]
+            and ("POLL_WAIT", "SEND_HTTP") not in table.moves | table.never)
 
 
 @pytest.mark.skipif(shutil.which("spin") is None, reason="needs spin: scripts/deps.sh model")

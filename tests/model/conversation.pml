@@ -81,8 +81,8 @@ proctype machine(byte m)
         if
         :: goto PUSH_CLAIM
         :: goto PUSH_OFFER         /* first it is found out whether somebody is there */
-        :: TYPED -> goto PASSCODE_TRIED_GET /* it came along */
-        :: TYPED -> goto PASSCODE_WAIT      /* no push is enrolled, or allowed */
+        :: TYPED -> goto TRIED_GET /* it came along */
+        :: TYPED -> goto ANSWER_WAIT      /* no push is enrolled, or allowed */
         fi
     }
 
@@ -91,7 +91,7 @@ PUSH_OFFER:
         if
         :: GO(PUSH_OFFER, FINISH)
         :: GO(PUSH_OFFER, PUSH_CLAIM) /* Enter */
-        :: TYPED -> GO(PUSH_OFFER, PASSCODE_TRIED_GET)
+        :: TYPED -> GO(PUSH_OFFER, TRIED_GET)
         fi
     }
 
@@ -109,13 +109,13 @@ PUSH_CLAIM:
             push = STARTING; owner = m;
             if
             :: GO(PUSH_CLAIM, PUSH_CONNECTION)
-            :: GO(PUSH_CLAIM, PUSH_COUNT)
+            :: GO(PUSH_CLAIM, SEND_COUNT)
             :: blocked = true; push = OVER; GO(PUSH_CLAIM, PUSH_RECORD) /* push_limit = 0 */
             fi
         :: row_state == REJECTED ->
             if
             :: IS_OF_THIS_SIGN_ON -> GO(PUSH_CLAIM, FINISH)
-            :: TYPED -> blocked = true; GO(PUSH_CLAIM, PASSCODE_WAIT)
+            :: TYPED -> blocked = true; GO(PUSH_CLAIM, ANSWER_WAIT)
             :: GO(PUSH_CLAIM, FINISH) /* no passcode is possible */
             fi
 #ifdef FAULT_JOIN_ANY
@@ -125,10 +125,10 @@ PUSH_CLAIM:
 #endif
             owner = row_owner; push = row_state;
             seen_state = NONE; seen_owner = NOBODY;
-            GO(PUSH_CLAIM, PUSH_WAIT)
+            GO(PUSH_CLAIM, POLL_WAIT)
         :: (row_state == STARTING || row_state == WAITING) && !IS_OF_THIS_SIGN_ON ->
             if
-            :: TYPED -> blocked = true; GO(PUSH_CLAIM, PASSCODE_WAIT)
+            :: TYPED -> blocked = true; GO(PUSH_CLAIM, ANSWER_WAIT)
             :: GO(PUSH_CLAIM, FINISH)
             fi
         :: row_state == APPROVED || row_state == OVER ->
@@ -144,7 +144,7 @@ PUSH_CLAIM:
             :: seen_state = row_state; seen_owner = row_owner;
                 GO(PUSH_CLAIM, PUSH_RECLAIM)
             fi
-        :: TYPED -> blocked = true; GO(PUSH_CLAIM, PASSCODE_WAIT) /* the store does not answer */
+        :: TYPED -> blocked = true; GO(PUSH_CLAIM, ANSWER_WAIT) /* the store does not answer */
         fi
     }
 
@@ -158,11 +158,11 @@ PUSH_RECLAIM:
             push = STARTING; owner = m;
             if
             :: GO(PUSH_RECLAIM, PUSH_CONNECTION)
-            :: GO(PUSH_RECLAIM, PUSH_COUNT)
+            :: GO(PUSH_RECLAIM, SEND_COUNT)
             :: blocked = true; push = OVER; GO(PUSH_RECLAIM, PUSH_RECORD)
             fi
         :: !IS_EXPECTED -> GO(PUSH_RECLAIM, PUSH_CLAIM) /* somebody was quicker: look again */
-        :: TYPED -> blocked = true; GO(PUSH_RECLAIM, PASSCODE_WAIT)
+        :: TYPED -> blocked = true; GO(PUSH_RECLAIM, ANSWER_WAIT)
         :: GO(PUSH_RECLAIM, FINISH)
         fi
     }
@@ -170,31 +170,31 @@ PUSH_RECLAIM:
 PUSH_CONNECTION:
     atomic {
         if
-        :: GO(PUSH_CONNECTION, PUSH_COUNT)
+        :: GO(PUSH_CONNECTION, SEND_COUNT)
         :: blocked = true; push = OVER; GO(PUSH_CONNECTION, PUSH_RECORD)
         fi
     }
 
-PUSH_COUNT:
+SEND_COUNT:
     STEP;
     atomic {
         if
 #ifdef FAULT_SENT_LATE
-        :: GO(PUSH_COUNT, PUSH_HTTP)
+        :: GO(SEND_COUNT, SEND_HTTP)
 #else
-        :: !late[m] -> GO(PUSH_COUNT, PUSH_HTTP)
+        :: !late[m] -> GO(SEND_COUNT, SEND_HTTP)
 #endif
-        :: blocked = true; push = OVER; GO(PUSH_COUNT, PUSH_RECORD)
+        :: blocked = true; push = OVER; GO(SEND_COUNT, PUSH_RECORD)
         fi
     }
 
-/* At once, so that what PUSH_COUNT has seen of the clock holds; a wait in a queue of ours ends with the
+/* At once, so that what SEND_COUNT has seen of the clock holds; a wait in a queue of ours ends with the
  * deadline. */
-PUSH_HTTP:
+SEND_HTTP:
     atomic {
         if
-        :: GO(PUSH_HTTP, RETRY_WAIT) /* 429: nothing was sent */
-        :: GO(PUSH_HTTP, FINISH)                           /* or the token is refused */
+        :: GO(SEND_HTTP, RETRY_WAIT) /* 429: nothing was sent */
+        :: GO(SEND_HTTP, FINISH)                           /* or the token is refused */
 #ifdef FAULT_SENT_LATE
         :: true ->
 #else
@@ -205,9 +205,9 @@ PUSH_HTTP:
             okta[m] = WAITING;
             may_let_in[m] = true;
             if
-            :: push = WAITING; GO(PUSH_HTTP, PUSH_RECORD)
+            :: push = WAITING; GO(SEND_HTTP, PUSH_RECORD)
             :: blocked = true; push = OVER; may_let_in[m] = false; /* its answer is lost */
-                GO(PUSH_HTTP, PUSH_RECORD)
+                GO(SEND_HTTP, PUSH_RECORD)
             fi
         fi
     }
@@ -215,8 +215,8 @@ PUSH_HTTP:
 RETRY_WAIT:
     atomic {
         if
-        :: push == STARTING -> GO(RETRY_WAIT, PUSH_HTTP)
-        :: push != STARTING -> GO(RETRY_WAIT, PASSCODE_HTTP)
+        :: push == STARTING -> GO(RETRY_WAIT, SEND_HTTP)
+        :: push != STARTING -> GO(RETRY_WAIT, ANSWER_HTTP)
         :: GO(RETRY_WAIT, FINISH)
         fi
     }
@@ -235,20 +235,20 @@ PUSH_RECORD:
         :: true /* the store does not take it */
         fi;
         if
-        :: !blocked -> GO(PUSH_RECORD, PUSH_WAIT)
-        :: TYPED && blocked -> GO(PUSH_RECORD, PASSCODE_WAIT)
+        :: !blocked -> GO(PUSH_RECORD, POLL_WAIT)
+        :: TYPED && blocked -> GO(PUSH_RECORD, ANSWER_WAIT)
         :: blocked -> GO(PUSH_RECORD, FINISH)
         fi
     }
 
-PUSH_WAIT:
+POLL_WAIT:
     STEP;
     atomic {
         if
-        :: GO(PUSH_WAIT, FINISH) /* the deadline, a step of the clock, or the person has left */
-        :: JOINED && !late[m] -> GO(PUSH_WAIT, PUSH_JOINED_GET)
-        :: !JOINED && !late[m] -> GO(PUSH_WAIT, PUSH_POLL)
-        :: TYPED -> GO(PUSH_WAIT, PASSCODE_TRIED_GET) /* typed at an open prompt */
+        :: GO(POLL_WAIT, FINISH) /* the deadline, a step of the clock, or the person has left */
+        :: JOINED && !late[m] -> GO(POLL_WAIT, PUSH_JOINED_GET)
+        :: !JOINED && !late[m] -> GO(POLL_WAIT, POLL_HTTP)
+        :: TYPED -> GO(POLL_WAIT, TRIED_GET) /* typed at an open prompt */
 #ifdef WITH_STATES
         :: !state_sent[m] -> state_sent[m] = true; state_row[m] = true; /* suspended: Access-Challenge */
             goto end_kept_push
@@ -259,9 +259,9 @@ end_kept_push:
     atomic {
         resume[m] -> resume[m] = false; late[m] = false; /* a new round trip has its own patience */
         if
-        :: JOINED -> GO(PUSH_WAIT, PUSH_JOINED_GET) /* Enter: look at once */
-        :: !JOINED -> GO(PUSH_WAIT, PUSH_POLL)
-        :: TYPED -> GO(PUSH_WAIT, PASSCODE_TRIED_GET)
+        :: JOINED -> GO(POLL_WAIT, PUSH_JOINED_GET) /* Enter: look at once */
+        :: !JOINED -> GO(POLL_WAIT, POLL_HTTP)
+        :: TYPED -> GO(POLL_WAIT, TRIED_GET)
         fi
     }
 
@@ -278,38 +278,38 @@ PUSH_JOINED_GET:
 #endif
             push = row_state; seen_state = row_state; seen_owner = row_owner; owner = row_owner;
             if
-            :: row_state == STARTING -> GO(PUSH_JOINED_GET, PUSH_WAIT)
-            :: row_state == WAITING -> GO(PUSH_JOINED_GET, PUSH_POLL)
+            :: row_state == STARTING -> GO(PUSH_JOINED_GET, POLL_WAIT)
+            :: row_state == WAITING -> GO(PUSH_JOINED_GET, POLL_HTTP)
             :: row_state == APPROVED -> allowed = true; mfa_done = true;
                 seen_state = NONE; GO(PUSH_JOINED_GET, FINISH)
             :: row_state == REJECTED || row_state == OVER -> seen_state = NONE;
                 GO(PUSH_JOINED_GET, FINISH)
             fi
-        :: push == WAITING -> GO(PUSH_JOINED_GET, PUSH_POLL) /* the store does not answer */
+        :: push == WAITING -> GO(PUSH_JOINED_GET, POLL_HTTP) /* the store does not answer */
         fi
     }
 
-PUSH_POLL:
+POLL_HTTP:
     STEP;
     atomic {
         if
         :: okta[owner] == APPROVED -> push = APPROVED; allowed = true; mfa_done = true;
-            GO(PUSH_POLL, FINISH)
-        :: okta[owner] == REJECTED -> push = REJECTED; GO(PUSH_POLL, FINISH)
-        :: okta[owner] == WAITING -> GO(PUSH_POLL, PUSH_WAIT)
-        :: okta[owner] == OVER -> push = OVER; GO(PUSH_POLL, FINISH)
-        :: GO(PUSH_POLL, PUSH_WAIT) /* the answer is lost */
-        :: GO(PUSH_POLL, FINISH)    /* too many are */
-        :: TYPED -> GO(PUSH_POLL, PASSCODE_TRIED_GET) /* typed meanwhile */
+            GO(POLL_HTTP, FINISH)
+        :: okta[owner] == REJECTED -> push = REJECTED; GO(POLL_HTTP, FINISH)
+        :: okta[owner] == WAITING -> GO(POLL_HTTP, POLL_WAIT)
+        :: okta[owner] == OVER -> push = OVER; GO(POLL_HTTP, FINISH)
+        :: GO(POLL_HTTP, POLL_WAIT) /* the answer is lost */
+        :: GO(POLL_HTTP, FINISH)    /* too many are */
+        :: TYPED -> GO(POLL_HTTP, TRIED_GET) /* typed meanwhile */
         fi
     }
 
-PASSCODE_WAIT:
+ANSWER_WAIT:
     STEP;
     atomic {
         if
-        :: GO(PASSCODE_WAIT, FINISH)
-        :: GO(PASSCODE_WAIT, PASSCODE_TRIED_GET)
+        :: GO(ANSWER_WAIT, FINISH)
+        :: GO(ANSWER_WAIT, TRIED_GET)
 #ifdef WITH_STATES
         :: !state_sent[m] -> state_sent[m] = true; state_row[m] = true; goto end_kept_passcode
 #endif
@@ -319,49 +319,49 @@ end_kept_passcode:
     atomic {
         resume[m] -> resume[m] = false;
         if
-        :: GO(PASSCODE_WAIT, FINISH)
-        :: GO(PASSCODE_WAIT, PASSCODE_TRIED_GET)
+        :: GO(ANSWER_WAIT, FINISH)
+        :: GO(ANSWER_WAIT, TRIED_GET)
         fi
     }
 
-PASSCODE_TRIED_GET:
+TRIED_GET:
     atomic {
         if
-        :: GO(PASSCODE_TRIED_GET, PASSCODE_COUNT)
-        :: push == WAITING -> GO(PASSCODE_TRIED_GET, PUSH_WAIT) /* wrong a moment ago */
-        :: push != WAITING -> GO(PASSCODE_TRIED_GET, PASSCODE_WAIT)
-        :: push == NONE && !blocked -> GO(PASSCODE_TRIED_GET, PUSH_OFFER)
-        :: push != WAITING -> GO(PASSCODE_TRIED_GET, FINISH)
+        :: GO(TRIED_GET, ANSWER_COUNT)
+        :: push == WAITING -> GO(TRIED_GET, POLL_WAIT) /* wrong a moment ago */
+        :: push != WAITING -> GO(TRIED_GET, ANSWER_WAIT)
+        :: push == NONE && !blocked -> GO(TRIED_GET, PUSH_OFFER)
+        :: push != WAITING -> GO(TRIED_GET, FINISH)
         fi
     }
 
-PASSCODE_COUNT:
+ANSWER_COUNT:
     atomic {
         if
-        :: GO(PASSCODE_COUNT, PASSCODE_HTTP)
-        :: push == WAITING -> GO(PASSCODE_COUNT, PUSH_WAIT)
-        :: GO(PASSCODE_COUNT, FINISH)
+        :: GO(ANSWER_COUNT, ANSWER_HTTP)
+        :: push == WAITING -> GO(ANSWER_COUNT, POLL_WAIT)
+        :: GO(ANSWER_COUNT, FINISH)
         fi
     }
 
-PASSCODE_HTTP:
+ANSWER_HTTP:
     atomic {
         if
-        :: mfa_done = true; GO(PASSCODE_HTTP, FINISH) /* right, in this very sign-on */
-        :: GO(PASSCODE_HTTP, PASSCODE_TRIED_PUT)
-        :: GO(PASSCODE_HTTP, PASSCODE_COUNT) /* the other authenticator */
-        :: push != STARTING -> GO(PASSCODE_HTTP, RETRY_WAIT)
-        :: unjudged = true; GO(PASSCODE_HTTP, FINISH)
+        :: mfa_done = true; GO(ANSWER_HTTP, FINISH) /* right, in this very sign-on */
+        :: GO(ANSWER_HTTP, TRIED_PUT)
+        :: GO(ANSWER_HTTP, ANSWER_COUNT) /* the other authenticator */
+        :: push != STARTING -> GO(ANSWER_HTTP, RETRY_WAIT)
+        :: unjudged = true; GO(ANSWER_HTTP, FINISH)
         fi
     }
 
-PASSCODE_TRIED_PUT:
+TRIED_PUT:
     atomic {
         if
-        :: push == WAITING -> GO(PASSCODE_TRIED_PUT, PUSH_WAIT)
-        :: push != WAITING -> GO(PASSCODE_TRIED_PUT, PASSCODE_WAIT)
-        :: push == NONE && !blocked -> GO(PASSCODE_TRIED_PUT, PUSH_OFFER)
-        :: GO(PASSCODE_TRIED_PUT, FINISH)
+        :: push == WAITING -> GO(TRIED_PUT, POLL_WAIT)
+        :: push != WAITING -> GO(TRIED_PUT, ANSWER_WAIT)
+        :: push == NONE && !blocked -> GO(TRIED_PUT, PUSH_OFFER)
+        :: GO(TRIED_PUT, FINISH)
         fi
     }
 
@@ -381,7 +381,7 @@ FINISH:
                 GO(FINISH, PUSH_FINISH)
             :: else ->
                 if
-                :: unjudged -> unjudged = false; GO(FINISH, PASSCODE_UNCOUNT)
+                :: unjudged -> unjudged = false; GO(FINISH, ANSWER_UNCOUNT)
                 :: else ->
                     if
                     :: mfa_done && !cleared -> cleared = true; GO(FINISH, LIMITS_CLEAR)
@@ -421,8 +421,8 @@ PUSH_FINISH:
         GO(PUSH_FINISH, FINISH)
     }
 
-PASSCODE_UNCOUNT:
-    GO(PASSCODE_UNCOUNT, FINISH);
+ANSWER_UNCOUNT:
+    GO(ANSWER_UNCOUNT, FINISH);
 
 LIMITS_CLEAR:
     GO(LIMITS_CLEAR, FINISH);

@@ -16,8 +16,8 @@ PARTS = ("DT_PART_MFA", "DT_PART_END")
 ENDS = {"dt_signon_finish": "FINISH", "dt_signon_finish_stage": "FINISH",
         "dt_signon_retry": "RETRY_WAIT"}
 # The wait for a person also ends with an answer.
-ANSWERED = {phase: ["dt_signon_mfa_answered"]
-            for phase in ("PUSH_OFFER", "PUSH_WAIT", "PASSCODE_WAIT")}
+ANSWERED = {phase: ["dt_signon_answered"]
+            for phase in ("PUSH_OFFER", "POLL_WAIT", "ANSWER_WAIT")}
 # Ways out of the conversation, or ones that no phase of it takes: who the person is, what is
 # remembered, whether to go by Okta being unavailable (which ends in FINISH or asks nobody).
 OUTSIDE = {"dt_signon_decision_stage", "dt_signon_device_user_failed",
@@ -28,6 +28,10 @@ FUNCTION = re.compile(r"^(?:static |extern )?(?:[A-Za-z_]\w*[ *]+)+(\w+)\([^;{}]
 ROW = re.compile(r"^dt_phase_row const dt_row_(\w+) = \{(.*?)^\};", re.M | re.S)
 GO = re.compile(r"dt_signon_go\(s, ([^;]*)\);", re.S)
 SET = re.compile(r"dt_signon_set_phase\(s,([^;]*)\);|->phase = ([^;]*);", re.S)
+# What a factor does is in its row: conversation.c and answer.c call it by the name of the member.
+FACTOR = re.compile(r"^dt_factor const dt_factor_\w+ = \{(.*?)^\};", re.M | re.S)
+MEMBER = re.compile(r"\.(\w+) = ([a-z]\w+)")
+CALLED = re.compile(r"->(\w+)\(")
 HANDLER = re.compile(r"\.(?:store|http|sign|managed|agent|time)_done = (\w+)")
 LOADED = re.compile(r"\.loaded = (\w+)")
 
@@ -46,12 +50,17 @@ class Machine:
     def __init__(self) -> None:
         self.bodies: dict[str, str] = {}  # of a static function under "FILE:NAME"
         self.rows: dict[str, tuple[str, str]] = {}  # file, text
+        self.factors: dict[str, list[tuple[str, str]]] = {}  # member: file, function
         for path in sorted(SOURCES.glob("*.c")):
             text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+            text = re.sub(r'"(?:\\.|[^"\\\n])*"', '""', text)
             for found in FUNCTION.finditer(text):
                 static = found.group(0).startswith("static ")
                 self.bodies[f"{path.name}:{found[1]}" if static else found[1]] = found[2]
             self.rows.update({name: (path.name, row) for name, row in ROW.findall(text)})
+            for row in FACTOR.findall(text):
+                for member, function in MEMBER.findall(row):
+                    self.factors.setdefault(member, []).append((path.name, function))
 
     def find(self, file: str, name: str) -> str:
         """The key of the function that a file calls so; "" for one of another part."""
@@ -74,11 +83,13 @@ class Machine:
             if key in seen or name in OUTSIDE or key == "":
                 continue
             seen.add(key)
-            if name in ENDS:
+            if name in ENDS and name != function:
                 found.add(ENDS[name])
                 continue
             found |= self.sets(key)
             file = key.split(":")[0] if ":" in key else self.file_of(name)
+            todo += [by for member in CALLED.findall(self.bodies[key])
+                     for by in self.factors.get(member, [])]
             todo += [(file, word) for word in re.findall(r"\b[a-z]\w+\b", self.bodies[key])]
             todo += [(file, f"dt_signon_{stage.lower()}_stage")  # which the loop enters
                      for one in GO.findall(self.bodies[key])
@@ -108,7 +119,7 @@ class Machine:
             handlers = HANDLER.findall(row) + LOADED.findall(row) + ANSWERED.get(phase, [])
             assert handlers, f"the row of {phase} has no handler"
             made[phase] = set().union(*(self.targets(file, h) for h in handlers)) - {phase}
-        made["FINISH"] = self.sets("dt_signon_finish_stage") | {"DONE"}
+        made["FINISH"] = self.targets("signon_end.c", "dt_signon_finish_stage") | {"DONE"}
         made["RETRY_WAIT"] = {name.upper() for name, (_, row) in self.rows.items()
                               if ".retried = true" in row} & self.conversation() | {"FINISH"}
         return made

@@ -668,7 +668,7 @@ static void a_record_that_is_anothers_by_now_is_left_alone(void **state)
 /* The claim is written, and then nothing more is. */
 static void counters_that_break_after_the_claim(void **state)
 {
-    static dt_phase const at[] = {DT_PHASE_PUSH_CONNECTION, DT_PHASE_PUSH_COUNT};
+    static dt_phase const at[] = {DT_PHASE_PUSH_CONNECTION, DT_PHASE_SEND_COUNT};
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {

@@ -262,9 +262,9 @@ static void requests_to_the_letter(void **state)
     check_request(&q, DT_HTTP_GET, BASE "/groups", "");
     assert_int_equal(dt_okta_get_factors(&config, USER, &q), 0);
     check_request(&q, DT_HTTP_GET, BASE "/factors", "");
-    assert_int_equal(dt_okta_push(&config, USER, FACTOR, false, &q), 0);
+    assert_int_equal(dt_okta_send(&config, USER, FACTOR, false, &q), 0);
     check_request(&q, DT_HTTP_POST, BASE "/factors/" FACTOR "/verify", "");
-    assert_int_equal(dt_okta_push(&config, USER, FACTOR, true, &q), 0);
+    assert_int_equal(dt_okta_send(&config, USER, FACTOR, true, &q), 0);
     check_request(&q, DT_HTTP_POST, BASE "/factors/" FACTOR "/verify",
                   "{\"useNumberMatchingChallenge\":true}");
     assert_int_equal(dt_okta_passcode(&config, USER, FACTOR, "012345", &q), 0);
@@ -318,9 +318,9 @@ static void absurd_ids_are_refused(void **state)
         assert_int_equal(dt_okta_get_groups(&config, bad[i], &q), DT_E_INVALID);
         check_nothing(&q);
         assert_int_equal(dt_okta_get_factors(&config, bad[i], &q), DT_E_INVALID);
-        assert_int_equal(dt_okta_push(&config, bad[i], FACTOR, true, &q), DT_E_INVALID);
+        assert_int_equal(dt_okta_send(&config, bad[i], FACTOR, true, &q), DT_E_INVALID);
         check_nothing(&q);
-        assert_int_equal(dt_okta_push(&config, USER, bad[i], false, &q), DT_E_INVALID);
+        assert_int_equal(dt_okta_send(&config, USER, bad[i], false, &q), DT_E_INVALID);
         assert_int_equal(dt_okta_passcode(&config, bad[i], FACTOR, "1", &q), DT_E_INVALID);
         check_nothing(&q);
     }
@@ -363,7 +363,7 @@ static void too_long_urls_are_refused(void **state)
     check_nothing(&q);
     dt_config c = {.okta = {.org_url = url}};
     assert_int_equal(dt_okta_get_user(&c, "x", &q), DT_E_LIMIT);
-    assert_int_equal(dt_okta_push(&c, USER, FACTOR, true, &q), DT_E_LIMIT);
+    assert_int_equal(dt_okta_send(&c, USER, FACTOR, true, &q), DT_E_LIMIT);
     assert_int_equal(dt_okta_passcode(&c, USER, FACTOR, "123456", &q), DT_E_LIMIT);
     check_nothing(&q);
 }
@@ -1165,7 +1165,14 @@ static void success_is_200_and_SUCCESS(void **state)
     for (size_t i = 0; i < COUNT(not_success); i++) {
         assert_int_equal(verify(200, not_success[i], &v), DT_OKTA_OK);
         assert_int_equal(v.result, DT_OKTA_RESULT_NONE);
+        assert_int_equal(v.challenged, strstr(not_success[i], "CHALLENGE") != NULL);
     }
+    /* Something was sent, and its answer is waited for: of 200 alone. */
+    assert_int_equal(verify(201, "{\"factorResult\":\"CHALLENGE\"}", &v), DT_OKTA_OK);
+    assert_true(v.result == DT_OKTA_RESULT_NONE && !v.challenged);
+    assert_int_equal(verify(200, "{\"factorResult\":\"CHALLENGE\",\"status\":\"LOCKED_OUT\"}", &v),
+                     DT_OKTA_OK);
+    assert_true(v.result == DT_OKTA_RESULT_LOCKED && !v.challenged);
     static char const *const unusable[] = {"{}",
                                            "[]",
                                            "{\"factorResult\":null}",

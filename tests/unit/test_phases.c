@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rows of the sign-on's phases: each says everything that its kind of step needs, and nothing else. */
+/* The rows of the sign-on's phases, factors and ways: each says everything that it needs, and nothing else. */
 #include "core/signon/signon_internal.h"
 
 #include <stdarg.h>
@@ -66,8 +66,8 @@ static void only_requests_are_sent_again(void **state)
             fail_msg("%s: sent again", names[p]);
     }
     /* Each makes a phone ring, or uses up a code or an attempt: sent again only after a 429. */
-    assert_false(dt_row_push_http.repeatable);
-    assert_false(dt_row_passcode_http.repeatable);
+    assert_false(dt_row_send_http.repeatable);
+    assert_false(dt_row_answer_http.repeatable);
     assert_false(dt_row_password_http.repeatable);
 }
 
@@ -81,6 +81,70 @@ static void a_number_that_is_no_phase_is_the_end(void **state)
     assert_null(dt_row_done.render);
 }
 
+static dt_factor_type const types[] = {
+#define X(NAME, bit, type, provider, app, row) DT_FACTOR_##NAME,
+    DT_FACTORS(X)
+#undef X
+};
+#define TYPES (sizeof(types) / sizeof(types[0]))
+
+static void each_factor_has_a_whole_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TYPES; i++) {
+        dt_factor const *f = dt_factor_row(types[i]);
+
+        assert_non_null(f);
+        if ((f->types & types[i]) == 0 || f->most == 0 || f->begin == NULL || f->ask == NULL)
+            fail_msg("%s: cannot be begun, or asked for", dt_factor_name(types[i]));
+        if ((f->sends != NULL) != (f->request != NULL) || (f->sends != NULL) != (f->sent != NULL) ||
+            (f->sends != NULL) != (f->not_sent != NULL))
+            fail_msg("%s: what is sent, or what becomes of it", dt_factor_name(types[i]));
+        if ((f->polled != NULL) != (f->look != NULL) || (f->polled != NULL) != (f->show != NULL) ||
+            (f->polled != NULL) != (f->is_pending != NULL) || (f->polled && f->enter == NULL))
+            fail_msg("%s: how it is polled", dt_factor_name(types[i]));
+        if ((f->read != NULL) != (f->misread != DT_WORDS_NONE))
+            fail_msg("%s: what cannot be an answer", dt_factor_name(types[i]));
+        if (f->polled == NULL && f->read == NULL)
+            fail_msg("%s: nobody can say yes", dt_factor_name(types[i]));
+    }
+    assert_null(dt_factor_row(DT_FACTOR_NONE));
+}
+
+static void each_factor_has_room_and_a_bit_of_its_own(void **state)
+{
+    unsigned seen = 0;
+    size_t most = 0;
+
+    (void)state;
+    for (size_t i = 0; i < TYPES; i++) {
+        dt_factor const *f = dt_factor_row(types[i]);
+
+        assert_int_equal(seen & types[i], 0);
+        most += (seen & f->types) == 0 ? f->most : 0;
+        seen |= types[i];
+    }
+    assert_int_equal(seen, DT_FACTOR_ALL);
+    assert_int_equal(seen & (1u << 1), 0); /* a TOTP of records of earlier versions */
+    if (most > DT_SIGNON_FACTORS_MAX)
+        fail_msg("DT_SIGNON_FACTORS_MAX must be %zu", most);
+}
+
+static void every_way_reads_what_it_asks(void **state)
+{
+    dt_way const *const ways[] = {&dt_way_factors, &dt_way_authn};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        dt_way const *w = ways[i];
+
+        assert_int_equal(w->password != NULL, w->read_password != NULL);
+        assert_int_equal(w->send || w->answer || w->poll, w->read != NULL);
+        assert_int_equal(w->poll != NULL, w->is_ours != NULL);
+        assert_true(w->password != NULL || w->read != NULL);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -89,6 +153,9 @@ int main(void)
         cmocka_unit_test(each_belongs_to_a_part),
         cmocka_unit_test(only_requests_are_sent_again),
         cmocka_unit_test(a_number_that_is_no_phase_is_the_end),
+        cmocka_unit_test(each_factor_has_a_whole_row),
+        cmocka_unit_test(each_factor_has_room_and_a_bit_of_its_own),
+        cmocka_unit_test(every_way_reads_what_it_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

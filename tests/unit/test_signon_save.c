@@ -206,16 +206,16 @@ static bool spoil_phase(dt_signon *s, int which)
         s->ssh_at = s->scratch->ssh.count = DT_SSH_KEYS_MAX;
         return true;
     case 1:
-        s->phase = DT_PHASE_PUSH_POLL;
+        s->phase = DT_PHASE_POLL_HTTP;
         s->push.poll_url[0] = '\0';
         return true;
     case 2:
-        s->phase = DT_PHASE_PASSCODE_WAIT;
-        s->totp_count = 0;
+        s->phase = DT_PHASE_ANSWER_WAIT;
+        s->enrolled_count = 0;
         return true;
     case 3:
-        s->phase = DT_PHASE_PASSCODE_HTTP;
-        s->totp_at = s->totp_count;
+        s->phase = DT_PHASE_ANSWER_HTTP;
+        s->answer_at = s->enrolled_count;
         return true;
     case 4:
         s->phase = DT_PHASE_RETRY_WAIT;
@@ -226,14 +226,14 @@ static bool spoil_phase(dt_signon *s, int which)
         s->retry_phase = DT_PHASE_REMEMBERED_PUT;
         return true;
     case 6:
-        s->retry_phase = DT_PHASE_PASSCODE_HTTP;
+        s->retry_phase = DT_PHASE_ANSWER_HTTP;
         return true;
     case 7:
         s->phase = DT_PHASE_PUSH_FINISH;
         return true;
     case 8:
-        s->phase = DT_PHASE_PUSH_HTTP;
-        s->push_factor[0] = '\0';
+        s->phase = DT_PHASE_SEND_HTTP;
+        s->in_use = 1; /* an authenticator, for which nothing is sent */
         return true;
     case 9:
         s->phase = DT_PHASE_PUSH_CLAIM;
@@ -248,7 +248,7 @@ static bool spoil_phase(dt_signon *s, int which)
         s->push.cancel_url[0] = '\0';
         return true;
     case 12:
-        s->phase = DT_PHASE_PASSCODE_WAIT;
+        s->phase = DT_PHASE_ANSWER_WAIT;
         s->user_id[0] = '\0';
         return true;
     default:
@@ -433,7 +433,7 @@ static void test_a_saved_machine_must_make_sense(void **state)
     expect_push(&w, OKTA_PUSH_NUMBER);
     world_begin(&w, &r);
     world_run(&w);
-    assert_int_equal(w.machine->phase, DT_PHASE_PUSH_WAIT);
+    assert_int_equal(w.machine->phase, DT_PHASE_POLL_WAIT);
     for (size_t i = 0; i < sizeof(spoilers) / sizeof(spoilers[0]); i++) {
         bool more = true;
 

@@ -130,9 +130,9 @@ static struct {
     dt_factor_type factor;
     char const *type, *provider, *app;
 } const factors[] = {
-    {DT_FACTOR_PUSH, "push", "OKTA", "Okta Verify"},
-    {DT_FACTOR_TOTP, "token:software:totp", "OKTA", "Okta Verify"},
-    {DT_FACTOR_TOTP_GOOGLE, "token:software:totp", "GOOGLE", "Google Authenticator"},
+#define X(NAME, bit, type, provider, app, row) {DT_FACTOR_##NAME, type, provider, app},
+    DT_FACTORS(X)
+#undef X
 };
 #define FACTORS (sizeof(factors) / sizeof(factors[0]))
 
@@ -169,12 +169,14 @@ dt_factor_type dt_factor_of(char const *type, char const *provider)
 }
 
 /* What stands for more comes first. */
-dt_config_word const dt_factor_words[] = {{"push", DT_FACTOR_PUSH},
-                                          {"token:software:totp", DT_FACTOR_TOTPS},
-                                          {"push/OKTA", DT_FACTOR_PUSH},
-                                          {"token:software:totp/OKTA", DT_FACTOR_TOTP},
-                                          {"token:software:totp/GOOGLE", DT_FACTOR_TOTP_GOOGLE},
-                                          {NULL, 0}};
+dt_config_word const dt_factor_words[] = {
+#define X(word, bits) {word, bits},
+    DT_FACTOR_KINDS(X)
+#undef X
+#define X(NAME, bit, type, provider, app, row) {type "/" provider, DT_FACTOR_##NAME},
+        DT_FACTORS(X)
+#undef X
+            {NULL, 0}};
 
 unsigned dt_factor_word_bits(char const *word)
 {

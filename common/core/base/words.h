@@ -54,16 +54,29 @@ dt_platform dt_platform_from_text(char const *os);
 bool dt_platform_is_mobile(dt_platform p);
 
 /* What a factor is: Okta's factorType and provider together; a bit each. A provider that is not here is
- * another factor, which this version does not do. 1 << 1 was a TOTP of whatever provider in records of
- * earlier versions: it stays nothing. */
+ * another factor, which this version does not do. Bit 1 was a TOTP of whatever provider in records of
+ * earlier versions: it stays nothing. Each has a name, its bit, Okta's factorType and provider, what people call
+ * it, and the row that asks for it (core/signon/conversation.h). Of several that a person has, what comes first
+ * here is asked for first. */
+#define DT_FACTORS(X)                                                                              \
+    X(PUSH, 0, "push", "OKTA", "Okta Verify", push)                                                \
+    X(TOTP, 2, "token:software:totp", "OKTA", "Okta Verify", passcode)                             \
+    X(TOTP_GOOGLE, 3, "token:software:totp", "GOOGLE", "Google Authenticator", passcode)
+/* The words that stand for a factorType of every provider. */
+#define DT_FACTOR_KINDS(X)                                                                         \
+    X("push", DT_FACTOR_PUSH)                                                                      \
+    X("token:software:totp", DT_FACTOR_TOTPS)
+
 typedef enum dt_factor_type {
     DT_FACTOR_NONE = 0,
-    DT_FACTOR_PUSH = 1 << 0,        /* push, OKTA: Okta Verify */
-    DT_FACTOR_TOTP = 1 << 2,        /* token:software:totp, OKTA: Okta Verify */
-    DT_FACTOR_TOTP_GOOGLE = 1 << 3, /* token:software:totp, GOOGLE: Google Authenticator */
+#define X(NAME, bit, type, provider, app, row) DT_FACTOR_##NAME = 1 << (bit),
+    DT_FACTORS(X)
+#undef X
+#define X(NAME, bit, type, provider, app, row) | DT_FACTOR_##NAME
+        DT_FACTOR_ALL = 0 DT_FACTORS(X),
+#undef X
 } dt_factor_type;
 #define DT_FACTOR_TOTPS (DT_FACTOR_TOTP | DT_FACTOR_TOTP_GOOGLE)
-#define DT_FACTOR_ALL (DT_FACTOR_PUSH | DT_FACTOR_TOTPS)
 /* Okta's factorType: "push", "token:software:totp"; NULL for anything else. */
 char const *dt_factor_name(dt_factor_type f);
 /* Okta's provider: "OKTA", "GOOGLE"; NULL for anything else. */

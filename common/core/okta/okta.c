@@ -147,7 +147,7 @@ static int post_verify(dt_config const *c, char const *user_id, char const *fact
     return finish_request(c, DT_HTTP_POST, &url, out);
 }
 
-int dt_okta_push(dt_config const *c, char const *user_id, char const *factor_id, bool number,
+int dt_okta_send(dt_config const *c, char const *user_id, char const *factor_id, bool number,
                  dt_http_request *out)
 {
     int rc = post_verify(c, user_id, factor_id, out);

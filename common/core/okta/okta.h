@@ -89,7 +89,10 @@ typedef struct dt_okta_verification {
     dt_okta_result result;
     char poll_url[DT_URL_MAX]; /* "" when none; always of our org's origin, else UNUSABLE */
     char cancel_url[DT_URL_MAX];
-    int number;      /* correctAnswer; -1 when none was given */
+    bool
+        challenged; /* 200 and exactly "CHALLENGE", which is NONE: something was sent to the person, and
+                        the answer is waited for */
+    int number;     /* correctAnswer; -1 when none was given */
     dt_time expires; /* expiresAt; 0 when none */
 } dt_okta_verification;
 
@@ -136,8 +139,9 @@ bool dt_okta_user_is(dt_okta_user const *u, char const *login);
 DT_MUST_USE int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_groups(dt_config const *c, char const *user_id, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id, dt_http_request *out);
-/* Sends the push. `number` asks for a number challenge. Goes out once: never retried blindly. */
-DT_MUST_USE int dt_okta_push(dt_config const *c, char const *user_id, char const *factor_id,
+/* Has Okta send what the factor sends: a push, for which `number` asks for a number challenge. Goes out once:
+ * never retried blindly. */
+DT_MUST_USE int dt_okta_send(dt_config const *c, char const *user_id, char const *factor_id,
                              bool number, dt_http_request *out);
 DT_MUST_USE int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor_id,
                                  char const *passcode, dt_http_request *out);

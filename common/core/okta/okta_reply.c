@@ -519,6 +519,7 @@ static char const *read_result(dt_config const *c, dt_http_response const *r, dt
     /* 201 says that a push was made, never that somebody approved it. */
     if (v->result == DT_OKTA_RESULT_SUCCESS && r->status != 200)
         v->result = DT_OKTA_RESULT_NONE;
+    v->challenged = r->status == 200 && strcmp(word, "CHALLENGE") == 0;
     v->number = number_of(root);
     char const *expires = dt_json_string(dt_json_get(root, "expiresAt"));
     if (expires == NULL || dt_time_parse(expires, &v->expires) != DT_OK)

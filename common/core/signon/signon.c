@@ -339,8 +339,8 @@ static int take_names(dt_signon *s, dt_request const *r)
         dt_str_copy(s->session, sizeof(s->session), r->session) < 0 ||
         dt_str_copy(s->connection, sizeof(s->connection), r->connection) < 0 ||
         dt_str_copy(s->scratch->host, sizeof(s->scratch->host), r->host) < 0 ||
-        dt_str_copy(s->scratch->secrets.passcode, sizeof(s->scratch->secrets.passcode),
-                    r->passcode) < 0)
+        dt_str_copy(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer), r->passcode) <
+            0)
         return DT_E_LIMIT;
     return DT_OK;
 }
@@ -558,7 +558,7 @@ static void expect_no_answer(dt_signon *s, dt_time now)
     if (s->conversation != DT_CONVERSATION_NONE || s->finishing || s->phase == DT_PHASE_DONE)
         return;
     s->prompt_state = DT_PROMPT_NONE;
-    if ((s->phase != DT_PHASE_PASSCODE_WAIT && s->phase != DT_PHASE_PUSH_OFFER) || s->abandoned)
+    if (!dt_phase_row_of(s->phase)->for_answer || s->abandoned)
         return;
     dt_signon_detail(s, "a passcode is wanted, and this login cannot ask for one");
     dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
@@ -753,16 +753,15 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
     s->prompts_unproven = false;
     if (s->conversation == DT_CONVERSATION_CHALLENGE)
         s->deadline = now + s->wait_limit; /* a new round trip has its own patience */
-    dt_signon_mfa_answered(s, answer, now);
+    dt_signon_answered(s, answer, now);
     run_stages(s, now);
 }
 
 /* Who left before the first prompt was answered may never have seen one. */
 static bool nobody_was_asked(dt_signon const *s)
 {
-    return (s->prompts_unproven &&
-            (s->phase == DT_PHASE_PUSH_OFFER || s->phase == DT_PHASE_PASSCODE_WAIT)) ||
-           (s->push_blocked && s->push_block_cause == DT_CAUSE_MFA_NO_PROMPT);
+    return (s->prompts_unproven && dt_phase_row_of(s->phase)->for_answer) ||
+           (s->blocked != 0 && s->block_cause == DT_CAUSE_MFA_NO_PROMPT);
 }
 
 void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)

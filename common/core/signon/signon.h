@@ -10,7 +10,8 @@
  * needs only while it is driven, is a second value, its scratch.
  *
  * Begin with dt_signon_begin, a dt_request and a dt_site; signon_internal.h is the inside, with lookup.h
- * (one question to a service) and part.h (by what phases and questions are sorted). outcome.h is what comes
+ * (one question to a service), conversation.h (the MFA: factors and ways to Okta) and part.h (by what phases and
+ * questions are sorted). outcome.h is what comes
  * of it, the dt_outcome and its event; texts.h what several programs tell people. What outlives a sign-on:
  * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
  * with), state_token.h (the State that continues a challenge). */

@@ -16,16 +16,6 @@ static void begin_again(dt_signon *s, char const *why, dt_time now)
     dt_signon_finish(s, DT_DENY, DT_CAUSE_STATE_INVALID, now);
 }
 
-/* The factors that the person is being asked for. */
-static unsigned factors_under_way(dt_signon const *s)
-{
-    unsigned factors = s->push.state != DT_PUSH_NONE ? DT_FACTOR_PUSH : 0;
-
-    for (size_t i = 0; s->prompt_takes_passcode && i < s->totp_count; i++)
-        factors |= s->totp_type[i];
-    return factors;
-}
-
 static void decide(dt_signon *s, bool other_policy, dt_time now)
 {
     dt_decision before = s->outcome.decision;
@@ -56,7 +46,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
         dt_signon_detail(s, "the policy has changed and asks for no MFA now; the one that had been "
                             "begun went on");
     }
-    if (factors_under_way(s) & ~dt_signon_factors_allowed(s))
+    if (dt_signon_factors_asked_for(s) & ~dt_signon_factors_allowed(s))
         begin_again(s, "the policy has changed and no longer allows the factor that was asked for",
                     now);
 }

@@ -5,26 +5,12 @@
 /* What is still to be done before the outcome is given, in this order, each at most once. */
 void dt_signon_finish_stage(dt_signon *s, dt_time now)
 {
-    bool push_open = s->push.state == DT_PUSH_WAITING && !s->push.joined;
-    /* Who joined a push and saw its end first says so: what was approved is approved once. */
-    bool tells = !s->push.joined || (s->expected_len > 0 && (s->push.state == DT_PUSH_APPROVED ||
-                                                             s->push.state == DT_PUSH_REJECTED));
-
     (void)now;
-    if (push_open && !s->cancel_tried && s->push.cancel_url[0]) {
-        s->cancel_tried = true;
-        dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
+    if (dt_signon_cancel_factors(s))
         return;
-    }
-    if (tells && s->push.state != DT_PUSH_NONE) {
-        if (push_open || s->push.state == DT_PUSH_STARTING)
-            s->push.state = DT_PUSH_OVER;
-        dt_signon_set_phase(s, DT_PHASE_PUSH_FINISH);
-        return;
-    }
-    if (s->passcode_unjudged) {
-        s->passcode_unjudged = false;
-        dt_signon_set_phase(s, DT_PHASE_PASSCODE_UNCOUNT);
+    if (s->answer_unjudged) {
+        s->answer_unjudged = false;
+        dt_signon_set_phase(s, DT_PHASE_ANSWER_UNCOUNT);
         return;
     }
     if (s->mfa_done && !s->limits_cleared) {
@@ -64,14 +50,6 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
     dt_signon_go(s, DT_STAGE_FINISH);
 }
 
-static void push_finished(dt_signon *s, dt_store_result const *r, dt_time now)
-{
-    (void)r;
-    (void)now;
-    s->push.state = DT_PUSH_NONE;
-    dt_signon_go(s, DT_STAGE_FINISH);
-}
-
 /* Not taken off, or not cleared: counted still. */
 static void go_on(dt_signon *s, dt_store_result const *r, dt_time now)
 {
@@ -80,25 +58,7 @@ static void go_on(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_signon_go(s, DT_STAGE_FINISH);
 }
 
-/* Okta knows it now, or does not: the push is no longer listened to. */
-static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
-{
-    (void)r;
-    (void)now;
-    dt_signon_go(s, DT_STAGE_FINISH);
-}
-
 /* --- the phases ------------------------------------------------------------------------------- */
-
-static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
-{
-    int rc = dt_okta_cancel(s->site.config, s->push.cancel_url, &s->scratch->http);
-
-    (void)value;
-    (void)now;
-    s->scratch->http.timeout = DT_SIGNON_CANCEL_TIMEOUT;
-    return rc;
-}
 
 static int render_uncount(dt_signon *s, dt_buf *value, dt_time now)
 {
@@ -116,25 +76,7 @@ static int render_clear(dt_signon *s, dt_buf *value, dt_time now)
     return dt_signon_limit_key(s, "passcodes");
 }
 
-static bool has_cancel_url(dt_signon const *s)
-{
-    return s->push.cancel_url[0] != '\0';
-}
-
-dt_phase_row const dt_row_cancel_http = {
-    .kind = DT_PHASE_IS_HTTP,
-    .part = DT_PART_END,
-    .render = render_cancel,
-    .http_done = cancelled,
-    .has_fields = has_cancel_url,
-};
-dt_phase_row const dt_row_push_finish = {
-    .kind = DT_PHASE_IS_STORE,
-    .part = DT_PART_END,
-    .render = dt_signon_push_put,
-    .store_done = push_finished,
-};
-dt_phase_row const dt_row_passcode_uncount = {
+dt_phase_row const dt_row_answer_uncount = {
     .kind = DT_PHASE_IS_STORE,
     .part = DT_PART_END,
     .render = render_uncount,

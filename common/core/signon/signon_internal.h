@@ -13,6 +13,7 @@
 #include "core/device/device_record.h"
 #include "core/device/ocsp.h"
 #include "core/okta/okta_device.h"
+#include "core/signon/conversation.h"
 #include "core/signon/lookup.h"
 #include "core/signon/part.h"
 #include "core/signon/remembered.h"
@@ -28,7 +29,6 @@
 #define DT_SIGNON_DEVICE_PAGES_MAX 5  /* pages of devices that have one Entra id */
 #define DT_SIGNON_END_STEPS_MAX 8     /* beyond DT_SIGNON_STEPS_MAX, to take back a push */
 #define DT_SIGNON_RETRIES_MAX 2       /* of one GET, or of a request that was rate limited */
-#define DT_SIGNON_TOTP_MAX 2          /* TOTP factors a passcode is tried with (Okta, Google) */
 #define DT_SIGNON_POLL_FAILURES_MAX 5 /* polls in a row without a usable answer */
 #define DT_SIGNON_EARLY_POLLS 3       /* quick polls in which a number challenge may turn up */
 #define DT_SIGNON_EARLY_POLL_INTERVAL DT_SECONDS(1)
@@ -62,14 +62,14 @@
     X(REMEMBERED_GET, remembered_get)                                                              \
     X(PUSH_CLAIM, push_claim)                                                                      \
     X(PUSH_RECLAIM, push_reclaim) /* take over the record of a push that is over */                \
-    X(PUSH_COUNT, push_count)                                                                      \
-    X(PUSH_HTTP, push_http)                                                                        \
+    X(SEND_COUNT, send_count)                                                                      \
+    X(SEND_HTTP, send_http)                                                                        \
     X(PUSH_RECORD, push_record)                                                                    \
-    X(PUSH_WAIT, push_wait)                                                                        \
+    X(POLL_WAIT, poll_wait)                                                                        \
     X(PUSH_JOINED_GET, push_joined_get)                                                            \
-    X(PUSH_POLL, push_poll)                                                                        \
-    X(PASSCODE_WAIT, passcode_wait) /* a passcode prompt is open and no push is pending */         \
-    X(PASSCODE_HTTP, passcode_http)                                                                \
+    X(POLL_HTTP, poll_http)                                                                        \
+    X(ANSWER_WAIT, answer_wait) /* an answer is to be typed, and nothing else is waited for */     \
+    X(ANSWER_HTTP, answer_http)                                                                    \
     X(RETRY_WAIT, retry_wait) /* then `retry_phase` again */                                       \
     X(CANCEL_HTTP, cancel_http)                                                                    \
     X(PUSH_FINISH, push_finish)                                                                    \
@@ -83,15 +83,15 @@
     X(AGENT_LIST, agent_list)                                                                      \
     X(AGENT_KEY_GET, agent_key_get) /* is it enrolled? then, once it is proved, as what */         \
     X(AGENT_SIGN, agent_sign)                                                                      \
-    X(PUSH_CONNECTION, push_connection)   /* has this SSH connection had its push? */              \
-    X(PASSCODE_COUNT, passcode_count)     /* each passcode is counted before it is sent */         \
-    X(PASSCODE_UNCOUNT, passcode_uncount) /* Okta did not look at it */                            \
+    X(PUSH_CONNECTION, push_connection) /* has this SSH connection had its push? */                \
+    X(ANSWER_COUNT, answer_count)       /* each passcode is counted before it is sent */           \
+    X(ANSWER_UNCOUNT, answer_uncount)   /* Okta did not look at it */                              \
     X(LIMITS_CLEAR, limits_clear) /* an MFA was right: wrong passcodes count from the beginning */ \
     X(PASSWORD_WHO, password_who) /* too many names are counted: does Okta know this one? */       \
-    X(PASSCODE_TRIED_GET, passcode_tried_get) /* was this very passcode wrong a moment ago? */     \
-    X(PASSCODE_TRIED_PUT, passcode_tried_put) /* it is from now on */                              \
-    X(PUSH_OFFER, push_offer)                 /* the person is asked whether to send a push */     \
-    X(LOOKUP_GET, lookup_get) /* the kept answer to the question of the present look-up */         \
+    X(TRIED_GET, tried_get)       /* was this very passcode wrong a moment ago? */                 \
+    X(TRIED_PUT, tried_put)       /* it is from now on */                                          \
+    X(PUSH_OFFER, push_offer)     /* the person is asked whether to send a push */                 \
+    X(LOOKUP_GET, lookup_get)     /* the kept answer to the question of the present look-up */     \
     X(LOOKUP_FAILURE_GET, lookup_failure_get) /* has its service failed a moment ago? */           \
     X(LOOKUP_HTTP, lookup_http)                                                                    \
     X(LOOKUP_PUT, lookup_put)                                                                      \
@@ -121,6 +121,7 @@ typedef struct dt_phase_row {
     dt_phase_part part;
     dt_called called; /* of DT_PHASE_IS_HTTP */
     bool retried;     /* of DT_PHASE_IS_HTTP: RETRY_WAIT may lead to it */
+    bool for_answer;  /* of DT_PHASE_IS_WAIT: for the person's answer, and for nothing else */
     bool repeatable;  /* of DT_PHASE_IS_HTTP: may be sent again whatever became of it */
     /* Makes the step: fills s->store, s->http or s->agent_request. `value` has room for what is written
      * to the store, or said to an agent. */
@@ -216,20 +217,25 @@ typedef struct dt_push {
     dt_push_state state;
     bool joined; /* another sign-on sent it */
     int number;
-    char login[DT_SIGNON_LOGIN_MAX];
     char owner[DT_SIGNON_ID_LEN + 1];
-    char share[2 * DT_SHA256_LEN + 1]; /* push_key of the sign-on that sent it */
-    dt_time at;                        /* when it was denied; else 0 */
+    dt_time at; /* when it was denied; else 0 */
     char poll_url[DT_SIGNON_LINK_MAX];
     char cancel_url[DT_SIGNON_LINK_MAX];
 } dt_push;
+
+/* Its record in the store. */
+typedef struct dt_push_record {
+    dt_push push;
+    char login[DT_SIGNON_LOGIN_MAX];
+    char share[2 * DT_SHA256_LEN + 1]; /* push_key of the sign-on that sent it */
+} dt_push_record;
 
 /* What a machine works in: most of its bytes, and needed only while somebody drives it, who brings it
  * (dt_signon_attach). What of it means something between two steps is in the saved form. */
 struct dt_signon_scratch {
     /* Each is wiped once it is used, and when the machine is done; none is ever saved. */
     struct {
-        char passcode[DT_ANSWER_MAX];
+        char answer[DT_ANSWER_MAX]; /* in the form that is sent */
         char password[DT_PASSWORD_MAX];
         char state_token[DT_OKTA_STATE_TOKEN_MAX];
     } secrets;
@@ -342,8 +348,8 @@ struct dt_signon {
     dt_cause abandon_cause;
     dt_prompt prompt;
     dt_prompt_state prompt_state;
-    bool prompt_takes_passcode;
-    bool push_offered; /* the prompt asks whether to send one */
+    unsigned prompt_takes; /* dt_factor_type bits: whose answers */
+    bool push_offered;     /* the prompt asks whether to send one */
     bool push_prompted, number_shown;
     int attempts;
     bool
@@ -366,15 +372,14 @@ struct dt_signon {
     bool device_later;                       /* the same; not saved: a PAM sign-on never is */
     bool handshake_resumed;                  /* the same */
     bool only_looks_up;                      /* saved */
-    char push_factor[DT_OKTA_ID_MAX];
-    dt_time push_created, totp_created[DT_SIGNON_TOTP_MAX];
-    char totp_factor[DT_SIGNON_TOTP_MAX][DT_OKTA_ID_MAX];
-    dt_factor_type totp_type[DT_SIGNON_TOTP_MAX];
-    size_t totp_count, totp_at;
-    bool negative; /* in this sign-on Okta said no to something, answered what makes no sense, or
+    dt_enrolled enrolled[DT_SIGNON_FACTORS_MAX];
+    size_t enrolled_count;
+    size_t in_use;    /* of them: the one that was begun */
+    size_t answer_at; /* of them: the one whose answer was typed */
+    bool negative;    /* in this sign-on Okta said no to something, answered what makes no sense, or
                           was not asked by a failure of ours: its absence does not allow any more */
-    bool push_blocked; /* push_limit reached, or the push could not be sent */
-    dt_cause push_block_cause;
+    unsigned blocked; /* dt_factor_type bits: of no use in this sign-on, as by push_limit */
+    dt_cause block_cause;
     dt_push push;
     int early_polls, poll_failures;
     dt_result final_result;
@@ -382,9 +387,9 @@ struct dt_signon {
     bool finishing;
     bool cancel_tried;
     bool mfa_done, limits_cleared;
-    bool passcode_unjudged; /* one was counted that Okta did not look at */
-    bool passcode_locked;   /* passcodes are refused in this sign-on */
-    bool person_exists;     /* Okta knows the login whose password is counted */
+    bool answer_unjudged; /* one was counted that Okta did not look at */
+    bool answers_locked;  /* they are refused in this sign-on */
+    bool person_exists;   /* Okta knows the login whose password is counted */
 
     dt_outcome outcome;
 
@@ -507,8 +512,11 @@ void dt_signon_primary_take(dt_signon *s, dt_request const *r);
 bool dt_signon_primary_holds(dt_signon const *s);
 bool dt_signon_primary_is_mute(dt_signon const *s);
 
-/* signon_mfa.c: push, passcode, the prompts. */
-void dt_signon_mfa_answered(dt_signon *s, dt_bytes answer, dt_time now);
+/* conversation.c, answer.c: the MFA. What factors and ways use is in conversation.h. */
+/* True while a factor waits for a step of its end. */
+bool dt_signon_cancel_factors(dt_signon *s);
+/* There is a factor whose answer may be sent. */
+bool dt_signon_has_answer_factor(dt_signon const *s);
 /* True when the sign-on is only reported, and so ends where the person would be asked. */
 bool dt_signon_only_reports(dt_signon *s, dt_time now);
 /* True when nobody can be asked here, and MFA is due: it is refused then. */
@@ -558,9 +566,8 @@ DT_MUST_USE int dt_signon_factors_pack(dt_signon *s, dt_buf *b, dt_time now, dt_
 DT_MUST_USE int dt_signon_groups_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires);
 DT_MUST_USE int dt_signon_group_name_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires);
 
-/* signon_push.c: the record of a push, as the store keeps it. */
-DT_MUST_USE int dt_push_pack(dt_push const *p, dt_buf *out);
-DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push *out);
+/* push_record.c: the record of a push, as the store keeps it. */
+DT_MUST_USE int dt_push_unpack(dt_bytes text, dt_push_record *out);
 /* The steps that claim it, take it over from a push that has ended, and write what became of it. */
 DT_MUST_USE int dt_signon_push_claim(dt_signon *s, dt_buf *b, dt_time now);
 DT_MUST_USE int dt_signon_push_reclaim(dt_signon *s, dt_buf *b, dt_time now);
@@ -570,8 +577,9 @@ void dt_signon_push_written(dt_signon *s);
 
 /* signon_text.c: what people are told. */
 void dt_signon_tell_cause(dt_signon *s);
-void dt_signon_push_prompt(dt_signon *s);
-void dt_signon_passcode_prompt(dt_signon *s, char const *note);
+void dt_signon_push_prompt(dt_signon *s, char const *note);
+/* Asks for an answer of one of these types. */
+void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note);
 /* Asks whether to send a push: Enter sends it. */
 void dt_signon_offer_prompt(dt_signon *s, char const *note);
 /* What is said to text that was typed and is not a passcode, or not one that is taken. */

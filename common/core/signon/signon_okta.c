@@ -226,30 +226,6 @@ unsigned dt_signon_factors_allowed(dt_signon const *s)
     return s->site.config->mfa.factors & s->outcome.decision.factors;
 }
 
-/* Keeps what the company, the rule and this version allow. */
-static void take_factors(dt_signon *s, dt_okta_factors const *f)
-{
-    unsigned allowed = dt_signon_factors_allowed(s);
-
-    s->push_factor[0] = '\0';
-    s->totp_count = 0;
-    for (size_t i = 0; i < f->count; i++) {
-        dt_okta_factor const *one = &f->items[i];
-
-        if (!(one->type & allowed))
-            continue;
-        if (one->type == DT_FACTOR_PUSH && !s->push_factor[0]) {
-            memcpy(s->push_factor, one->id, sizeof(s->push_factor));
-            s->push_created = one->created;
-        }
-        if ((one->type & DT_FACTOR_TOTPS) != 0 && s->totp_count < DT_SIGNON_TOTP_MAX) {
-            s->totp_created[s->totp_count] = one->created;
-            s->totp_type[s->totp_count] = one->type;
-            memcpy(s->totp_factor[s->totp_count++], one->id, sizeof(one->id));
-        }
-    }
-}
-
 /* What remembered MFA is compared with; of more than fit, the last count as not enrolled. */
 static void list_factors(dt_signon *s, dt_okta_factors const *f)
 {
@@ -308,7 +284,7 @@ static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now, d
     }
     if (!dt_signon_okta_is_ok(s, a, r, &err, now, out))
         return;
-    take_factors(s, &factors);
+    dt_signon_keep_factors(s, &factors);
     s->factors_known = true;
     out->unkept = !dt_signon_remembers(s) && !dt_signon_checks_remembered(s);
     if (!out->unkept)

@@ -42,8 +42,7 @@ bool dt_signon_primary_holds(dt_signon const *s)
  * know. */
 static bool is_usable(dt_signon *s)
 {
-    int rc = dt_okta_authn_start(s->site.config, s->who.login, s->scratch->secrets.password,
-                                 s->client_ip, &s->scratch->http);
+    int rc = dt_signon_password_way(s)->password(s, &s->scratch->http);
 
     explicit_bzero(s->scratch->http.body, sizeof(s->scratch->http.body));
     s->scratch->http.body_len = 0;
@@ -213,7 +212,7 @@ static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_authn authn;
     dt_error err = {0};
-    dt_okta_answer a = dt_okta_read_authn(r, s->who.login, &authn, &err);
+    dt_okta_answer a = dt_signon_password_way(s)->read_password(s, r, &authn, &err);
     dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
 
     if (err.text[0])
@@ -306,8 +305,7 @@ static int render_password(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_authn_start(s->site.config, s->who.login, s->scratch->secrets.password,
-                               s->client_ip, &s->scratch->http);
+    return dt_signon_password_way(s)->password(s, &s->scratch->http);
 }
 
 static int render_who(dt_signon *s, dt_buf *value, dt_time now)
@@ -319,7 +317,7 @@ static int render_who(dt_signon *s, dt_buf *value, dt_time now)
 
 static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
 {
-    int rc = dt_okta_authn_end(s->site.config, s->scratch->secrets.state_token, &s->scratch->http);
+    int rc = dt_signon_password_way(s)->end_password(s, &s->scratch->http);
 
     (void)value;
     (void)now;

@@ -55,23 +55,14 @@ int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_KEY_MAX])
     return bind(s, &r) ? dt_remembered_key(&r, out) : DT_E_STATE;
 }
 
-/* The stamp of the factor that answered. */
-static char const *answered_with(dt_signon const *s, char stamp[DT_FACTOR_STAMP_MAX])
-{
-    if (s->outcome.factor == DT_FACTOR_PUSH)
-        return dt_factor_stamp(stamp, s->push_factor, s->push_created);
-    if (s->totp_at < s->totp_count && s->outcome.factor == s->totp_type[s->totp_at])
-        return dt_factor_stamp(stamp, s->totp_factor[s->totp_at], s->totp_created[s->totp_at]);
-    return NULL;
-}
-
 void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out)
 {
+    dt_enrolled const *f = dt_signon_that_answered(s);
+
     memset(out, 0, sizeof(*out));
-    if (!answered_with(s, out->factor_stamp)) {
-        out->factor_stamp[0] = '\0';
+    if (f == NULL)
         return;
-    }
+    (void)dt_factor_stamp(out->factor_stamp, f->id, f->created);
     out->at = now;
     out->factor = s->outcome.factor;
     memcpy(out->user_id, s->user_id, sizeof(out->user_id));

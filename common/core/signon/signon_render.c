@@ -73,7 +73,7 @@ static void limit_request(dt_signon *s, dt_time now)
 
     s->scratch->http.nas = s->nas;
     s->scratch->http.identity = whose(s);
-    if (s->phase != DT_PHASE_CANCEL_HTTP && s->scratch->http.timeout > most)
+    if (dt_phase_row_of(s->phase)->part != DT_PART_END && s->scratch->http.timeout > most)
         s->scratch->http.timeout = most;
     s->asked_for = s->scratch->http.timeout;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 18
+#define SAVED_VERSION 19
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -384,7 +384,7 @@ static void conversation(codec *c, dt_signon *s)
     FLAG(s->prompt.echo);
     FLAG(s->prompt.info);
     NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);
-    FLAG(s->prompt_takes_passcode);
+    NUMBER(s->prompt_takes, 0, DT_FACTOR_ALL);
     FLAG(s->push_offered);
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
@@ -403,6 +403,15 @@ static void earlier(codec *c, dt_mfa_given *e)
     TEXT(e->factor_stamp);
 }
 
+static void enrolled(codec *c, dt_enrolled *f)
+{
+    NUMBER(f->type, 1, DT_FACTOR_ALL);
+    TIME(f->created);
+    TEXT(f->id);
+    if (dt_factor_row(f->type) == NULL || dt_factor_name(f->type) == NULL)
+        c->broken = true;
+}
+
 static void okta(codec *c, dt_signon *s)
 {
     TEXT(s->user_id);
@@ -413,24 +422,18 @@ static void okta(codec *c, dt_signon *s)
     TIME(s->password_changed);
     TIME(s->status_changed);
     earlier(c, &s->earlier);
-    TEXT(s->push_factor);
-    TIME(s->push_created);
-    NUMBER(s->totp_count, 0, DT_SIGNON_TOTP_MAX);
-    for (size_t i = 0; i < s->totp_count; i++) {
-        TEXT(s->totp_factor[i]);
-        NUMBER(s->totp_type[i], DT_FACTOR_TOTP, DT_FACTOR_TOTP_GOOGLE);
-        TIME(s->totp_created[i]);
-    }
-    NUMBER(s->totp_at, 0, DT_SIGNON_TOTP_MAX - 1);
+    NUMBER(s->enrolled_count, 0, DT_SIGNON_FACTORS_MAX);
+    for (size_t i = 0; i < s->enrolled_count; i++)
+        enrolled(c, &s->enrolled[i]);
+    NUMBER(s->in_use, 0, DT_SIGNON_FACTORS_MAX - 1);
+    NUMBER(s->answer_at, 0, DT_SIGNON_FACTORS_MAX - 1);
     FLAG(s->negative);
-    FLAG(s->push_blocked);
-    NUMBER(s->push_block_cause, 0, DT_CAUSE_COUNT - 1);
+    NUMBER(s->blocked, 0, DT_FACTOR_ALL);
+    NUMBER(s->block_cause, 0, DT_CAUSE_COUNT - 1);
     NUMBER(s->push.state, DT_PUSH_NONE, DT_PUSH_LOCKED);
     FLAG(s->push.joined);
     NUMBER(s->push.number, DT_SIGNON_NUMBER_NONE, INT32_MAX);
-    TEXT(s->push.login);
     TEXT(s->push.owner);
-    TEXT(s->push.share);
     NUMBER(s->push.at, 0, SAVED_TIME_MAX);
     TEXT(s->push.poll_url);
     TEXT(s->push.cancel_url);
@@ -442,8 +445,8 @@ static void okta(codec *c, dt_signon *s)
     FLAG(s->cancel_tried);
     FLAG(s->mfa_done);
     FLAG(s->limits_cleared);
-    FLAG(s->passcode_unjudged);
-    FLAG(s->passcode_locked);
+    FLAG(s->answer_unjudged);
+    FLAG(s->answers_locked);
     FLAG(s->person_exists);
     NUMBER(s->expected_len, 0, sizeof(s->scratch->expected));
     raw(c, s->scratch->expected, s->expected_len);

@@ -110,7 +110,7 @@ static void begin_prompt(dt_signon *s, dt_buf *b, char const *note)
 
 char const *dt_signon_no_push_text(dt_signon const *s)
 {
-    switch (s->push_block_cause) {
+    switch (s->block_cause) {
     case DT_CAUSE_MFA_PUSH_PENDING:
         return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_PENDING);
     case DT_CAUSE_MFA_PUSH_PAUSED:
@@ -124,11 +124,19 @@ char const *dt_signon_no_push_text(dt_signon const *s)
     }
 }
 
-/* Behind what Enter does. */
+/* The types of the person's factors, of these, whose answers the prompt takes. */
+static void take_answers(dt_signon *s, unsigned types)
+{
+    s->prompt_takes = 0;
+    for (size_t i = 0; !s->answers_locked && i < s->enrolled_count; i++)
+        s->prompt_takes |= s->enrolled[i].type & types;
+}
+
+/* After what Enter does. */
 static void put_or_passcode(dt_signon *s, dt_buf *b)
 {
-    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
-    if (s->prompt_takes_passcode) {
+    take_answers(s, dt_signon_ready_types(s));
+    if (s->prompt_takes != 0) {
         dt_buf_puts(b, " ");
         dt_words_put(s->site.config, DT_WORDS_PROMPT_OR_PASSCODE, "", b);
     }
@@ -150,13 +158,12 @@ static void put_push(dt_signon *s, dt_buf *b)
     put_or_passcode(s, b);
 }
 
-void dt_signon_push_prompt(dt_signon *s)
+void dt_signon_push_prompt(dt_signon *s, char const *note)
 {
     dt_buf b;
 
-    begin_prompt(s, &b, "");
+    begin_prompt(s, &b, note);
     put_push(s, &b);
-    s->push_prompted = true;
 }
 
 void dt_signon_offer_prompt(dt_signon *s, char const *note)
@@ -168,44 +175,50 @@ void dt_signon_offer_prompt(dt_signon *s, char const *note)
     put_or_passcode(s, &b);
 }
 
-/* "Okta Verify or Google Authenticator": whose passcodes are taken. */
-static void put_apps(dt_signon const *s, dt_buf *b)
+/* "Okta Verify or Google Authenticator": whose answers are taken. */
+static void put_apps(dt_signon const *s, unsigned types, dt_buf *b)
 {
-    for (size_t i = 0; i < s->totp_count; i++) {
-        char const *app = dt_factor_app(s->totp_type[i]);
-        if (app == NULL || (i > 0 && s->totp_type[i] == s->totp_type[i - 1]))
+    unsigned named = 0;
+
+    for (size_t i = 0; i < s->enrolled_count; i++) {
+        dt_factor_type type = s->enrolled[i].type;
+
+        if ((type & types & ~named) == 0)
             continue;
-        if (i > 0) {
+        if (named != 0) {
             dt_buf_puts(b, " ");
             dt_words_put(s->site.config, DT_WORDS_PROMPT_APP_OR, "", b);
             dt_buf_puts(b, " ");
         }
-        dt_buf_puts(b, app);
+        dt_buf_puts(b, dt_factor_app(type));
+        named |= type;
     }
 }
 
 char const *dt_signon_stray_text(dt_signon const *s)
 {
-    return dt_words_text(s->site.config, s->totp_count == 0   ? DT_WORDS_NOTE_NO_PASSCODE
-                                         : s->passcode_locked ? DT_WORDS_NOTE_PASSCODE_LIMIT
-                                                              : DT_WORDS_NOTE_NOT_A_PASSCODE);
+    unsigned types = s->prompt_takes != 0 ? s->prompt_takes : dt_signon_ready_types(s);
+    dt_enrolled const *f = dt_signon_enrolled(s, types);
+
+    if (f == NULL)
+        return dt_words_text(s->site.config, DT_WORDS_NOTE_NO_PASSCODE);
+    return dt_words_text(s->site.config, s->answers_locked ? DT_WORDS_NOTE_PASSCODE_LIMIT
+                                                           : dt_factor_row(f->type)->misread);
 }
 
-void dt_signon_passcode_prompt(dt_signon *s, char const *note)
+void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note)
 {
-    dt_buf b;
+    char apps[DT_PROMPT_TEXT_MAX];
+    dt_buf a, b;
 
     begin_prompt(s, &b, note);
     if (s->push.state == DT_PUSH_WAITING) {
         put_push(s, &b);
         return;
     }
-    s->prompt_takes_passcode = s->totp_count > 0 && !s->passcode_locked;
-    char apps[DT_PROMPT_TEXT_MAX];
-    dt_buf a;
-
+    take_answers(s, types);
     dt_buf_init_fixed(&a, apps, sizeof(apps));
-    put_apps(s, &a);
+    put_apps(s, types, &a);
     dt_words_put(s->site.config, DT_WORDS_PROMPT_PASSCODE, apps, &b);
     dt_buf_puts(&b, ": ");
 }

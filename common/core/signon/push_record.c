@@ -4,22 +4,24 @@
 
 #include <string.h>
 
-int dt_push_pack(dt_push const *p, dt_buf *out)
+/* The record is of this person, and of this sign-on: another one is never written. */
+static int pack(dt_signon const *s, dt_push const *p, dt_buf *out)
 {
     dt_buf_printf(out, "{\"v\":%d,\"state\":%d,\"number\":%d", DT_SIGNON_RECORD_VERSION,
                   (int)p->state, p->number);
     dt_buf_printf(out, ",\"at\":%lld", (long long)p->at);
-    dt_record_put(out, "login", p->login);
+    dt_record_put(out, "login", s->who.login);
     dt_record_put(out, "owner", p->owner);
-    dt_record_put(out, "share", p->share);
+    dt_record_put(out, "share", s->push_key);
     dt_record_put(out, "poll", p->poll_url);
     dt_record_put(out, "cancel", p->cancel_url);
     dt_buf_putc(out, '}');
     return dt_buf_error(out);
 }
 
-int dt_push_unpack(dt_bytes text, dt_push *out)
+int dt_push_unpack(dt_bytes text, dt_push_record *out)
 {
+    dt_push *p = &out->push;
     dt_json *root = NULL;
     int64_t state = 0, number = 0;
     int rc = dt_record_parse(text, &root);
@@ -28,26 +30,26 @@ int dt_push_unpack(dt_bytes text, dt_push *out)
     if (rc < 0)
         return rc;
     if (!dt_record_integer(root, "state", DT_PUSH_STARTING, DT_PUSH_LOCKED, &state) ||
-        !dt_record_integer(root, "at", 0, DT_TIME_NEVER - 1, &out->at) ||
+        !dt_record_integer(root, "at", 0, DT_TIME_NEVER - 1, &p->at) ||
         !dt_record_string(root, "share", out->share, sizeof(out->share)) ||
         !dt_record_integer(root, "number", DT_SIGNON_NUMBER_NONE, INT32_MAX, &number) ||
         !dt_record_string(root, "login", out->login, sizeof(out->login)) ||
-        !dt_record_string(root, "owner", out->owner, sizeof(out->owner)) ||
-        !dt_record_string(root, "poll", out->poll_url, sizeof(out->poll_url)) ||
-        !dt_record_string(root, "cancel", out->cancel_url, sizeof(out->cancel_url)))
+        !dt_record_string(root, "owner", p->owner, sizeof(p->owner)) ||
+        !dt_record_string(root, "poll", p->poll_url, sizeof(p->poll_url)) ||
+        !dt_record_string(root, "cancel", p->cancel_url, sizeof(p->cancel_url)))
         rc = DT_E_PARSE;
     dt_json_free(&root);
-    out->state = rc < 0 ? DT_PUSH_NONE : (dt_push_state)state;
-    out->number = (int)number;
+    p->state = rc < 0 ? DT_PUSH_NONE : (dt_push_state)state;
+    p->number = (int)number;
     return rc;
 }
 
 bool dt_signon_push_is_pending(dt_bytes record)
 {
-    dt_push p;
+    dt_push_record r;
 
-    return dt_push_unpack(record, &p) == DT_OK &&
-           (p.state == DT_PUSH_STARTING || p.state == DT_PUSH_WAITING);
+    return dt_push_unpack(record, &r) == DT_OK &&
+           (r.push.state == DT_PUSH_STARTING || r.push.state == DT_PUSH_WAITING);
 }
 
 /* While a challenge may be answered its push may be approved, whether anybody polls or not; and a denied
@@ -73,10 +75,8 @@ static int claim(dt_signon *s, dt_buf *b, dt_time now)
     int rc = dt_signon_limit_key(s, "push");
 
     memcpy(claim.owner, s->id, sizeof(claim.owner));
-    memcpy(claim.login, s->who.login, sizeof(claim.login));
-    memcpy(claim.share, s->push_key, sizeof(claim.share));
     if (rc == DT_OK)
-        rc = dt_push_pack(&claim, b);
+        rc = pack(s, &claim, b);
     return rc < 0 ? rc : dt_signon_store_value(s, b, push_expires(s, DT_PUSH_STARTING, now));
 }
 
@@ -106,7 +106,7 @@ int dt_signon_push_put(dt_signon *s, dt_buf *b, dt_time now)
         s->scratch->store.expected = dt_bytes_of(s->scratch->expected, s->expected_len);
     rc = dt_signon_limit_key(s, "push");
     if (rc == DT_OK)
-        rc = dt_push_pack(&s->push, b);
+        rc = pack(s, &s->push, b);
     return rc < 0 ? rc : dt_signon_store_value(s, b, push_expires(s, s->push.state, now));
 }
 

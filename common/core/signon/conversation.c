@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The MFA conversation: chooses a factor by what is enrolled, allowed and possible at this door, begins it, and
+ * hands it what comes in. Each factor is a row (conversation.h). */
+#include "core/signon/conversation.h"
+
+#include "core/signon/signon_internal.h"
+
+#include <string.h>
+
+static dt_factor const *const rows[] = {
+#define X(NAME, bit, type, provider, app, row) &dt_factor_##row,
+    DT_FACTORS(X)
+#undef X
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+dt_factor const *dt_factor_row(dt_factor_type type)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if ((rows[i]->types & (unsigned)type) != 0)
+            return rows[i];
+    return NULL;
+}
+
+dt_way const *dt_signon_way(dt_signon const *s)
+{
+    (void)s;
+    return &dt_way_factors;
+}
+
+dt_way const *dt_signon_password_way(dt_signon const *s)
+{
+    (void)s;
+    return &dt_way_authn;
+}
+
+/* --- the person's factors ------------------------------------------------------------------------- */
+
+/* How many of a row are among the first of a list. */
+static size_t count_of(dt_signon const *s, dt_factor const *row)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->enrolled_count; i++)
+        count += (s->enrolled[i].type & row->types) != 0;
+    return count;
+}
+
+void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list)
+{
+    unsigned allowed = dt_signon_factors_allowed(s);
+
+    s->enrolled_count = s->in_use = s->answer_at = 0;
+    for (size_t i = 0; i < list->count && s->enrolled_count < DT_SIGNON_FACTORS_MAX; i++) {
+        dt_okta_factor const *one = &list->items[i];
+        dt_factor const *row = dt_factor_row(one->type);
+        dt_enrolled *f = &s->enrolled[s->enrolled_count];
+
+        if (row == NULL || !(one->type & allowed) || count_of(s, row) >= row->most)
+            continue;
+        f->type = one->type;
+        f->created = one->created;
+        memcpy(f->id, one->id, sizeof(f->id));
+        s->enrolled_count++;
+    }
+}
+
+dt_enrolled const *dt_signon_in_use(dt_signon const *s)
+{
+    return s->in_use < s->enrolled_count ? &s->enrolled[s->in_use] : NULL;
+}
+
+dt_enrolled const *dt_signon_enrolled(dt_signon const *s, unsigned types)
+{
+    for (size_t i = 0; i < s->enrolled_count; i++)
+        if ((s->enrolled[i].type & types) != 0)
+            return &s->enrolled[i];
+    return NULL;
+}
+
+/* The row of the factor in use; of a machine without one, which no phase of a factor allows, the first. */
+static dt_factor const *in_use(dt_signon const *s)
+{
+    dt_enrolled const *f = dt_signon_in_use(s);
+
+    return f != NULL ? dt_factor_row(f->type) : rows[0];
+}
+
+unsigned dt_signon_ready_types(dt_signon const *s)
+{
+    unsigned types = 0;
+
+    for (size_t i = 0; i < s->enrolled_count; i++) {
+        dt_factor const *row = dt_factor_row(s->enrolled[i].type);
+
+        if (row->read != NULL && row->sends == NULL)
+            types |= s->enrolled[i].type;
+    }
+    return types;
+}
+
+dt_enrolled const *dt_signon_that_answered(dt_signon const *s)
+{
+    size_t const at[] = {s->answer_at, s->in_use};
+
+    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
+        if (at[i] < s->enrolled_count && s->enrolled[at[i]].type == s->outcome.factor)
+            return &s->enrolled[at[i]];
+    return NULL;
+}
+
+unsigned dt_signon_factors_asked_for(dt_signon const *s)
+{
+    return (s->push.state != DT_PUSH_NONE ? DT_FACTOR_PUSH : 0) | s->prompt_takes;
+}
+
+/* --- what a text may be the answer of ------------------------------------------------------------- */
+
+/* By the first of these factors that it can be an answer of: *at, and its text as it is sent. */
+static dt_typed read_answer(dt_signon const *s, dt_bytes typed, unsigned types,
+                            char out[DT_ANSWER_MAX], size_t *at)
+{
+    if (dt_passcode_read(typed, out) == DT_TYPED_NOTHING)
+        return DT_TYPED_NOTHING;
+    for (size_t i = 0; i < s->enrolled_count; i++) {
+        dt_factor const *row = dt_factor_row(s->enrolled[i].type);
+
+        if ((s->enrolled[i].type & types) == 0 || row->read == NULL)
+            continue;
+        *at = i;
+        if (row->read(typed, out) == DT_TYPED_PASSCODE)
+            return DT_TYPED_PASSCODE;
+    }
+    explicit_bzero(out, DT_ANSWER_MAX);
+    return DT_TYPED_OTHER;
+}
+
+/* What came along with the request, in the form that is sent; false, and nothing is left of it, when it cannot be
+ * an answer. */
+static bool has_answer_along(dt_signon *s, size_t *at)
+{
+    char text[DT_ANSWER_MAX] = "";
+    bool has = read_answer(s, dt_bytes_str(s->scratch->secrets.answer), dt_signon_ready_types(s),
+                           text, at) == DT_TYPED_PASSCODE;
+
+    explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
+    if (has)
+        memcpy(s->scratch->secrets.answer, text, sizeof(text));
+    explicit_bzero(text, sizeof(text));
+    return has;
+}
+
+/* --- begin ---------------------------------------------------------------------------------------- */
+
+bool dt_signon_only_reports(dt_signon *s, dt_time now)
+{
+    if (!s->outcome.report_only)
+        return false;
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_REPORT_ONLY, now);
+    return true;
+}
+
+bool dt_signon_only_continues(dt_signon *s, dt_time now)
+{
+    if (!s->only_continue)
+        return false;
+    if (!s->outcome.detail[0])
+        dt_signon_detail(s, "the session was resumed, and MFA is due that was not given in it");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
+    return true;
+}
+
+/* Where nothing can be shown and nobody is known to be there, the phone must not ring. */
+static bool nobody_to_ask(dt_signon *s, dt_time now)
+{
+    if (!s->prompts_unproven || s->conversation != DT_CONVERSATION_NONE)
+        return false;
+    dt_signon_detail(s, "MFA is due, and no prompt can be shown here: no push was sent");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_PROMPT, now);
+    return true;
+}
+
+static bool begin_one(dt_signon *s, dt_time now)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        dt_enrolled const *f = dt_signon_enrolled(s, rows[i]->types & ~s->blocked);
+
+        if (f == NULL || (rows[i]->is_usable != NULL && !rows[i]->is_usable(s)))
+            continue;
+        s->in_use = (size_t)(f - s->enrolled);
+        rows[i]->begin(s, now);
+        return true;
+    }
+    return false;
+}
+
+/* Entered anew when a factor turns out to be of no use. */
+void dt_signon_conversation_stage(dt_signon *s, dt_time now)
+{
+    size_t at = 0;
+
+    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
+        return;
+    if (has_answer_along(s, &at) && s->attempts == 0) {
+        s->in_use = at;
+        dt_signon_send_answer(s, at);
+        return;
+    }
+    explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
+    if (nobody_to_ask(s, now) || begin_one(s, now))
+        return;
+    if (s->blocked != 0 && s->block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
+        dt_signon_okta_unavailable(s, now);
+        return;
+    }
+    if (s->blocked == 0)
+        dt_signon_detail(s, "no enrolled factor that the rule allows can be used at this login");
+    dt_signon_finish(s, DT_DENY, s->blocked != 0 ? s->block_cause : DT_CAUSE_MFA_NO_FACTOR, now);
+}
+
+void dt_signon_block(dt_signon *s, unsigned types, dt_cause why)
+{
+    s->blocked |= types;
+    s->block_cause = why;
+    dt_signon_go(s, DT_STAGE_CONVERSATION);
+}
+
+/* Past the deadline the record that keeps other sign-ons from sending a push may have run out (a step of the
+ * clock): then nothing is sent. */
+static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)
+{
+    dt_factor const *f = in_use(s);
+
+    if (r->status == DT_STORE_OK && now < s->deadline) {
+        dt_signon_set_phase(s, DT_PHASE_SEND_HTTP);
+        return;
+    }
+    if (r->status == DT_STORE_OK) {
+        f->not_sent(s, DT_CAUSE_MFA_TIMEOUT);
+        return;
+    }
+    if (r->status == DT_STORE_EXISTS)
+        dt_signon_detail(s, "%lld %s within push_limit_window, push_limit is %d",
+                         (long long)r->count, f->sends, s->site.config->mfa.push_limit);
+    f->not_sent(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_LIMIT : DT_CAUSE_LIMITS_UNAVAILABLE);
+}
+
+static void sent(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    in_use(s)->sent(s, r, now);
+}
+
+/* --- what now? ------------------------------------------------------------------------------------ */
+
+static void poll_time(dt_signon *s, dt_time now)
+{
+    if (now >= s->deadline)
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+    else
+        in_use(s)->look(s);
+}
+
+static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    in_use(s)->polled(s, r, now);
+}
+
+void dt_signon_ask_answer(dt_signon *s, unsigned types, char const *note)
+{
+    dt_enrolled const *f;
+
+    dt_signon_answer_prompt(s, types, note);
+    f = dt_signon_enrolled(s, types);
+    s->answer_at = f != NULL ? (size_t)(f - s->enrolled) : s->enrolled_count;
+    s->until = s->deadline;
+    dt_signon_set_phase(s, DT_PHASE_ANSWER_WAIT);
+}
+
+void dt_signon_ask_anew(dt_signon *s, char const *why, dt_time now)
+{
+    explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
+    s->attempts++;
+    if (s->attempts >= s->site.config->mfa.passcode_attempts ||
+        s->conversation == DT_CONVERSATION_NONE)
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_FAILED, now);
+    else
+        in_use(s)->ask(s, why, now);
+}
+
+static void answer_time(dt_signon *s, dt_time now)
+{
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
+}
+
+/* --- answer --------------------------------------------------------------------------------------- */
+
+/* Text that is neither Enter nor an answer that is taken here: the person is told, and asked again. It is no
+ * guess, and nothing is looked up for it. Of a program that answers every prompt with the same words, only so
+ * many are told. */
+static void answered_astray(dt_signon *s, dt_time now)
+{
+    dt_factor const *f = in_use(s);
+
+    if (dt_phase_row_of(s->phase)->for_answer) {
+        dt_signon_ask_anew(s, dt_signon_stray_text(s), now);
+        return;
+    }
+    if (s->stray_answers >= DT_SIGNON_STRAY_ANSWERS_MAX)
+        return;
+    s->stray_answers++;
+    s->stray_answer = true;
+    if (s->phase == DT_PHASE_POLL_WAIT) /* else when the poll that is under way has ended */
+        f->show(s, now);
+}
+
+static void pressed_enter(dt_signon *s, dt_time now)
+{
+    dt_factor const *f = in_use(s);
+
+    if (f->enter != NULL)
+        f->enter(s, now);
+    else
+        dt_signon_ask_anew(s, dt_signon_stray_text(s), now);
+}
+
+void dt_signon_answered(dt_signon *s, dt_bytes answer, dt_time now)
+{
+    bool waits = dt_phase_row_of(s->phase)->kind == DT_PHASE_IS_WAIT;
+    char text[DT_ANSWER_MAX] = "";
+    size_t at = 0;
+    dt_typed what = read_answer(s, answer, s->answers_locked ? 0 : s->prompt_takes, text, &at);
+
+    if (what == DT_TYPED_PASSCODE) {
+        memcpy(s->scratch->secrets.answer, text, sizeof(text));
+        s->answer_at = at;
+    }
+    explicit_bzero(text, sizeof(text));
+    if (what == DT_TYPED_OTHER)
+        answered_astray(s, now);
+    else if (!waits)
+        return; /* a poll is under way; its end looks at the answer */
+    else if (what == DT_TYPED_PASSCODE)
+        dt_signon_send_answer(s, at);
+    else
+        pressed_enter(s, now);
+}
+
+/* --- cancel --------------------------------------------------------------------------------------- */
+
+bool dt_signon_cancel_factors(dt_signon *s)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i]->cancel != NULL && rows[i]->cancel(s))
+            return true;
+    return false;
+}
+
+/* --- the phases ----------------------------------------------------------------------------------- */
+
+static int render_send_count(dt_signon *s, dt_buf *value, dt_time now)
+{
+    dt_config const *c = s->site.config;
+
+    (void)value;
+    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, c->mfa.push_limit,
+                          now + c->mfa.push_limit_window);
+    return dt_signon_limit_key(s, in_use(s)->sends);
+}
+
+static int render_send(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return in_use(s)->request(s, &s->scratch->http);
+}
+
+static int render_poll(dt_signon *s, dt_buf *value, dt_time now)
+{
+    (void)value;
+    (void)now;
+    return dt_signon_way(s)->poll(s, &s->scratch->http);
+}
+
+static bool in_use_sends(dt_signon const *s)
+{
+    return s->user_id[0] && dt_signon_in_use(s) != NULL && in_use(s)->sends != NULL;
+}
+
+static bool in_use_is_polled(dt_signon const *s)
+{
+    return s->user_id[0] && dt_signon_in_use(s) != NULL && in_use(s)->polled != NULL;
+}
+
+static bool has_poll_url(dt_signon const *s)
+{
+    return in_use_is_polled(s) && s->push.poll_url[0] != '\0';
+}
+
+dt_phase_row const dt_row_send_count = {
+    .kind = DT_PHASE_IS_STORE,
+    .part = DT_PART_MFA,
+    .render = render_send_count,
+    .store_done = send_counted,
+    .has_fields = in_use_sends,
+};
+dt_phase_row const dt_row_send_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_MFA,
+    .retried = true,
+    .render = render_send,
+    .http_done = sent,
+    .has_fields = in_use_sends,
+};
+dt_phase_row const dt_row_poll_wait = {
+    .kind = DT_PHASE_IS_WAIT,
+    .part = DT_PART_MFA,
+    .time_done = poll_time,
+    .has_fields = in_use_is_polled,
+};
+dt_phase_row const dt_row_poll_http = {
+    .kind = DT_PHASE_IS_HTTP,
+    .part = DT_PART_MFA,
+    .called = DT_CALLED_OKTA_POLL,
+    .render = render_poll,
+    .http_done = polled,
+    .has_fields = has_poll_url,
+};
+dt_phase_row const dt_row_answer_wait = {
+    .kind = DT_PHASE_IS_WAIT,
+    .part = DT_PART_MFA,
+    .for_answer = true,
+    .time_done = answer_time,
+    .has_fields = dt_signon_has_answer_factor,
+};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The MFA conversation of a sign-on behind one face: what a factor does (dt_factor) and how a way to Okta does it
+ * there (dt_way). conversation.c chooses a factor and hands it what comes in: begin, what now, answer, cancel.
+ * It knows no factor and no way by name.
+ *
+ * A factor is a line of DT_FACTORS (core/base/words.h) and a row in a file of its own, factor_*.c. A way is a row
+ * in way_*.c. None of their functions reads a clock or does I/O: each looks at the fields and then waits for a
+ * step (dt_signon_set_phase), has another factor chosen (dt_signon_block) or ends the sign-on
+ * (dt_signon_finish), and returns. Phases that any factor may use:
+ *
+ *   SEND_COUNT, SEND_HTTP     something is counted, and then sent to the person
+ *   POLL_WAIT, POLL_HTTP      the person acts elsewhere, and Okta is asked whether
+ *   ANSWER_WAIT               the person is to type an answer
+ *   TRIED_GET ... ANSWER_HTTP it is looked up, counted and sent: dt_signon_send_answer
+ */
+#ifndef DT_CORE_CONVERSATION_H
+#define DT_CORE_CONVERSATION_H
+
+#include "core/config/messages.h"
+#include "core/okta/okta.h"
+#include "core/okta/passcode.h"
+#include "core/signon/signon.h"
+
+#define DT_SIGNON_FACTORS_MAX                                                                      \
+    6 /* of one person that are used; at least the sum of dt_factor.most */
+
+/* One of the person's factors that the company and the rule allow. */
+typedef struct dt_enrolled {
+    dt_factor_type type;
+    dt_time created;
+    char id[DT_OKTA_ID_MAX];
+} dt_enrolled;
+
+/* What a kind of factor does. What it does not do is NULL, or zero. `s->in_use` is the one that was begun. */
+typedef struct dt_factor {
+    unsigned types; /* dt_factor_type bits of those that are asked for in this way */
+    size_t most;    /* of them are used */
+
+    /* Can it be begun, here and now? A factor that is blocked is not asked. */
+    bool (*is_usable)(dt_signon const *s);
+    /* Begins: the first step towards something that is sent, or a prompt. Sets outcome.factor. */
+    void (*begin)(dt_signon *s, dt_time now);
+
+    /* Of a factor for which something is sent. What is sent is counted under this name, with push_limit. */
+    char const *sends;
+    DT_MUST_USE int (*request)(dt_signon *s, dt_http_request *out);
+    void (*sent)(dt_signon *s, dt_http_response const *r, dt_time now);
+    void (*not_sent)(dt_signon *s, dt_cause why); /* a limit does not allow it */
+
+    /* What now? Asks the person anew, with a note on what came before. */
+    void (*ask)(dt_signon *s, char const *note, dt_time now);
+    /* Of a factor that is polled: looks at Okta, once the wait is over; takes its reply; shows what is new. */
+    void (*look)(dt_signon *s);
+    void (*polled)(dt_signon *s, dt_http_response const *r, dt_time now);
+    void (*show)(dt_signon *s, dt_time now);
+
+    bool (*is_pending)(dt_signon const *s); /* the person may still say yes there */
+
+    /* Of a factor that takes an answer: what was typed, in the form that is sent; DT_TYPED_PASSCODE when it can
+     * be one. */
+    dt_typed (*read)(dt_bytes typed, char out[DT_ANSWER_MAX]);
+    dt_words misread; /* what is said to text that it cannot be */
+    /* Enter was pressed, and nothing typed. */
+    void (*enter)(dt_signon *s, dt_time now);
+
+    /* Cancel: the next of what is left to do at Okta and in the store when the sign-on ends, of whatever factor
+     * let it in. True while it waits for a step. */
+    bool (*cancel)(dt_signon *s);
+} dt_factor;
+
+#define X(NAME, bit, type, provider, app, row) extern dt_factor const dt_factor_##row;
+DT_FACTORS(X)
+#undef X
+
+/* A way to Okta: how each part of the conversation is asked for there, and what the reply says. `out` and the
+ * results are as in core/okta/okta.h. What a way cannot do is NULL. */
+typedef struct dt_way {
+    /* The password, as first factor. */
+    DT_MUST_USE int (*password)(dt_signon const *s, dt_http_request *out);
+    dt_okta_answer (*read_password)(dt_signon const *s, dt_http_response const *r,
+                                    dt_okta_authn *out, dt_error *e);
+    DT_MUST_USE int (*end_password)(dt_signon const *s, dt_http_request *out);
+    /* A factor: has something sent (with a number to choose), gives an answer, polls, takes back. */
+    DT_MUST_USE int (*send)(dt_signon const *s, dt_enrolled const *f, bool number,
+                            dt_http_request *out);
+    DT_MUST_USE int (*answer)(dt_signon const *s, dt_enrolled const *f, char const *answer,
+                              dt_http_request *out);
+    DT_MUST_USE int (*poll)(dt_signon const *s, dt_http_request *out);
+    DT_MUST_USE int (*cancel)(dt_signon const *s, dt_http_request *out);
+    dt_okta_answer (*read)(dt_signon const *s, dt_http_response const *r, dt_okta_verification *out,
+                           dt_error *e);
+    /* The link leads to a transaction of this person's factor. */
+    bool (*is_ours)(dt_signon const *s, dt_enrolled const *f, char const *url);
+} dt_way;
+
+extern dt_way const dt_way_factors; /* the Factors API: MFA only */
+extern dt_way const dt_way_authn;   /* the Authn API: the password */
+/* The way of this sign-on's MFA, and of its password. */
+dt_way const *dt_signon_way(dt_signon const *s);
+dt_way const *dt_signon_password_way(dt_signon const *s);
+
+/* --- for the rows; conversation.c ------------------------------------------------------------------ */
+
+/* The row that asks for a factor; NULL for DT_FACTOR_NONE. */
+dt_factor const *dt_factor_row(dt_factor_type type);
+/* The person's factor that was begun, and its row; NULL when there is none. */
+dt_enrolled const *dt_signon_in_use(dt_signon const *s);
+/* The first one of these types; NULL when there is none. Borrowed. */
+dt_enrolled const *dt_signon_enrolled(dt_signon const *s, unsigned types);
+/* The factors of these types can no longer be used in this sign-on, and this is why; another one is tried. */
+void dt_signon_block(dt_signon *s, unsigned types, dt_cause why);
+/* The types of the person's factors whose answer may be typed without anything having been sent. */
+unsigned dt_signon_ready_types(dt_signon const *s);
+/* Asks for an answer of one of these types, and waits for it. */
+void dt_signon_ask_answer(dt_signon *s, unsigned types, char const *note);
+/* Sends s->answer as that of enrolled[at]: it is looked up whether it was wrong a moment ago, and counted. */
+void dt_signon_send_answer(dt_signon *s, size_t at);
+/* An answer that was not taken: the person is asked anew, unless all attempts are used up. */
+void dt_signon_ask_anew(dt_signon *s, char const *why, dt_time now);
+
+/* --- for the rest of the sign-on ------------------------------------------------------------------- */
+
+/* Keeps what the company, the rule and this version allow. */
+void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list);
+/* What the person typed. */
+void dt_signon_answered(dt_signon *s, dt_bytes answer, dt_time now);
+/* The factor that outcome.factor names, as it answered; NULL when nobody can say that. Borrowed. */
+dt_enrolled const *dt_signon_that_answered(dt_signon const *s);
+/* The factors that the person is being asked for. */
+unsigned dt_signon_factors_asked_for(dt_signon const *s);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The Factors API as a way to Okta: MFA alone, of a person whom this host has identified. */
+#include "core/signon/conversation.h"
+#include "core/signon/signon_internal.h"
+
+static int send(dt_signon const *s, dt_enrolled const *f, bool number, dt_http_request *out)
+{
+    return dt_okta_send(s->site.config, s->user_id, f->id, number, out);
+}
+
+static int answer(dt_signon const *s, dt_enrolled const *f, char const *text, dt_http_request *out)
+{
+    return dt_okta_passcode(s->site.config, s->user_id, f->id, text, out);
+}
+
+static int poll(dt_signon const *s, dt_http_request *out)
+{
+    return dt_okta_poll(s->site.config, s->push.poll_url, out);
+}
+
+static int cancel(dt_signon const *s, dt_http_request *out)
+{
+    return dt_okta_cancel(s->site.config, s->push.cancel_url, out);
+}
+
+static dt_okta_answer read_verification(dt_signon const *s, dt_http_response const *r,
+                                        dt_okta_verification *out, dt_error *e)
+{
+    return dt_okta_read_verification(s->site.config, r, out, e);
+}
+
+static bool is_ours(dt_signon const *s, dt_enrolled const *f, char const *url)
+{
+    return dt_okta_link_belongs(s->site.config, url, s->user_id, f->id);
+}
+
+dt_way const dt_way_factors = {
+    .send = send,
+    .answer = answer,
+    .poll = poll,
+    .cancel = cancel,
+    .read = read_verification,
+    .is_ours = is_ours,
+};
