@@ -487,7 +487,8 @@ static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machi
 {
     explaining *x = ctx;
 
-    dt_signon_copy(x->machine, machine);
+    if (machine != NULL)
+        dt_signon_copy(x->machine, machine);
     x->outcome = *outcome;
     x->done = true;
     dt_driver_stop(x->driver);

@@ -40,6 +40,12 @@ typedef struct answer {
     size_t state_len;
 } answer;
 
+/* What becomes of a parked request; made when it is known, since nearly all of them wait. */
+typedef struct ending {
+    answer answer;
+    dt_outcome outcome;
+} ending;
+
 struct dt_parked {
     dt_waiting_room *room;
     dt_parked *next; /* in its bucket */
@@ -61,8 +67,7 @@ struct dt_parked {
     bool report_only; /* of the machine, since parking */
     bool looks_up;    /* the same: no sign-on, so nobody is let in or refused by it */
     dt_buf luggage;   /* since parking */
-    answer answer;
-    dt_outcome outcome;
+    ending *ending;   /* NULL without memory, where it is answered: see ending_of */
     /* the loop's */
     dt_run *run;
     connection *at; /* where its packet waits, or NULL */
@@ -75,7 +80,7 @@ struct dt_parked {
     struct event *deadline;
     struct event *forget; /* while an answer is remembered */
     LIST_ENTRY(dt_parked) remembering;
-    char info[DT_PROMPT_TEXT_MAX];
+    char *info; /* goes before the answer's message; NULL = nothing */
 };
 
 struct connection {
@@ -157,7 +162,26 @@ static void room_destroy(dt_waiting_room *r)
 static void parked_free(dt_parked *p)
 {
     dt_buf_free(&p->luggage); /* which wipes it */
+    if (p->ending != NULL)
+        explicit_bzero(p->ending, sizeof *p->ending);
+    free(p->ending);
+    free(p->info);
     free(p);
+}
+
+/* Of one that is answered. Without memory for anything else it is refused. */
+static ending const *ending_of(dt_parked const *p)
+{
+    static ending const refused = {.answer = {.code = DT_RADIUS_ACCESS_REJECT},
+                                   .outcome = {.result = DT_DENY, .cause = DT_CAUSE_INTERNAL}};
+    return p->ending != NULL ? p->ending : &refused;
+}
+
+static ending *ending_make(dt_parked *p)
+{
+    if (p->ending == NULL)
+        p->ending = calloc(1, sizeof *p->ending);
+    return p->ending;
 }
 
 /* Gives a share back; the last one frees the request, and the room if that was all it waited for. */
@@ -170,10 +194,8 @@ static void drop(dt_parked *p)
         table_remove(r, p);
     bool last_of_all = last && r->freed && r->stats.parked == 0;
     pthread_mutex_unlock(&r->lock);
-    if (last) {
-        explicit_bzero(&p->answer, sizeof p->answer);
+    if (last)
         parked_free(p);
-    }
     if (last_of_all)
         room_destroy(r);
 }
@@ -217,24 +239,23 @@ static bool answer_unlist(dt_parked *p)
     return true;
 }
 
-/* Gives `p` what became of the first one. */
+/* Gives `p` what became of the first one; refuses it without memory for that. */
 static void adopt(dt_parked *p, dt_parked const *first)
 {
-    p->answer = first->answer;
-    p->outcome = first->outcome;
-    p->suspended = first->suspended;
-    p->report_only = first->report_only;
-    memcpy(p->id, first->id, sizeof p->id);
+    ending *e = ending_make(p);
     dt_buf_init(&p->luggage, first->luggage.len);
     dt_buf_put(&p->luggage, first->luggage.p, first->luggage.len);
-    if (dt_buf_error(&p->luggage) != 0) {
-        memset(&p->answer, 0, sizeof p->answer);
-        p->answer.code = DT_RADIUS_ACCESS_REJECT;
-        p->suspended = false;
-        memset(&p->outcome, 0, sizeof p->outcome);
-        dt_outcome_set(&p->outcome, DT_DENY, DT_CAUSE_INTERNAL);
-    }
+    p->report_only = first->report_only;
+    memcpy(p->id, first->id, sizeof p->id);
     p->answered = true;
+    if (e != NULL && dt_buf_error(&p->luggage) == 0) {
+        *e = *ending_of(first);
+        p->suspended = first->suspended;
+        return;
+    }
+    free(e);
+    p->ending = NULL;
+    p->suspended = false;
 }
 
 /* Whom `p` joined, with the share that it had of it, or NULL. */
@@ -266,7 +287,7 @@ static void send_answer(dt_parked *p)
     if (!p->answered || p->at == NULL)
         return;
     dt_buf_init(&packet, DT_RADIUS_PACKET_MAX);
-    answer const *a = &p->answer;
+    answer const *a = &ending_of(p)->answer;
     int rc = dt_radius_write(&p->query, secret_bytes(p->room), a->code, a->message,
                              dt_bytes_of(a->state, a->state_len), &packet);
     if (rc != 0) { /* too long, at the worst: a bare refusal always fits */
@@ -282,12 +303,12 @@ static void send_answer(dt_parked *p)
     drop(p);
 }
 
-static void set_message(dt_parked *p, char const *message)
+static void set_message(answer *a, char const *info, char const *message)
 {
     dt_buf b;
-    dt_buf_init_fixed(&b, p->answer.message, sizeof p->answer.message);
-    dt_buf_puts(&b, p->info);
-    if (p->info[0] != '\0' && message[0] != '\0')
+    dt_buf_init_fixed(&b, a->message, sizeof a->message);
+    dt_buf_puts(&b, info);
+    if (info != NULL && message[0] != '\0')
         dt_buf_putc(&b, '\n');
     dt_buf_puts(&b, message);
 }
@@ -344,7 +365,7 @@ static void remember(dt_parked *p)
     pthread_mutex_lock(&r->lock);
     bool listed = p->listed && !p->remembered;
     bool keep = listed && !r->closed && r->driver != NULL && r->remembered < DT_ROOM_REPEATS_MAX &&
-                p->outcome.cause != DT_CAUSE_CLIENT_GONE;
+                ending_of(p)->outcome.cause != DT_CAUSE_CLIENT_GONE;
     if (keep) {
         p->remembered = true;
         r->remembered++;
@@ -392,18 +413,32 @@ static void leave_first(dt_parked *first)
     drop(first);
 }
 
-static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message)
+/* With the lock held. */
+static void end_with(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message,
+                     dt_bytes state)
+{
+    ending *e = ending_make(p);
+    p->answered = true;
+    if (e == NULL)
+        return;
+    e->answer.code = p->looks_up ? DT_RADIUS_ACCESS_CHALLENGE : code;
+    set_message(&e->answer, p->info, p->looks_up ? "" : message);
+    if (state.len > 0)
+        memcpy(e->answer.state, state.p, state.len);
+    e->answer.state_len = state.len;
+    e->outcome = *o;
+    p->suspended = e->answer.code == DT_RADIUS_ACCESS_CHALLENGE;
+}
+
+/* `state` has at most DT_STATE_TOKEN_MAX bytes. */
+static void settle_with(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message,
+                        dt_bytes state)
 {
     dt_waiting_room *r = p->room;
     pthread_mutex_lock(&r->lock);
     p->shares++;
-    if (!p->answered) {
-        p->answer.code = p->looks_up ? DT_RADIUS_ACCESS_CHALLENGE : code;
-        set_message(p, p->looks_up ? "" : message);
-        p->outcome = *o;
-        p->suspended = p->answer.code == DT_RADIUS_ACCESS_CHALLENGE;
-        p->answered = true;
-    }
+    if (!p->answered)
+        end_with(p, code, o, message, state);
     dt_parked *first = part(p);
     pthread_mutex_unlock(&r->lock);
     send_answer(p);
@@ -414,13 +449,19 @@ static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char 
     drop(p);
 }
 
+static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message)
+{
+    settle_with(p, code, o, message, dt_bytes_of(NULL, 0));
+}
+
 /* --- the run's door ------------------------------------------------------------------------- */
 
 static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
 {
     dt_parked *p = ctx;
     if (prompt->info) {
-        memcpy(p->info, prompt->text, sizeof p->info);
+        free(p->info);
+        p->info = strdup(prompt->text);
         return;
     }
     /* A RADIUS sign-on is suspended at a prompt, never asked live. */
@@ -432,12 +473,13 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
     dt_parked *p = ctx;
     dt_outcome o = *dt_signon_outcome(machine);
     dt_challenge_open open;
+    uint8_t token[DT_STATE_TOKEN_MAX + 1];
     dt_buf state;
     dt_error e = {0};
 
     (void)run;
     p->run = NULL;
-    dt_buf_init_fixed(&state, p->answer.state, sizeof p->answer.state);
+    dt_buf_init_fixed(&state, token, sizeof token);
     int rc = p->answered ? DT_E_GONE
                          : dt_challenge_keep(p->room->driver, machine, dt_buf_bytes(&p->luggage),
                                              &state, &open, &e);
@@ -445,8 +487,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
         dt_unanswered_expect(p->room->unanswered, &open);
         char text[DT_PROMPT_TEXT_MAX];
         dt_prompt_join(prompt, text);
-        p->answer.state_len = state.len;
-        settle(p, DT_RADIUS_ACCESS_CHALLENGE, &o, text);
+        settle_with(p, DT_RADIUS_ACCESS_CHALLENGE, &o, text, dt_buf_bytes(&state));
     } else {
         dt_audit_context ctx_of = {0};
         dt_outcome_set(&o, DT_DENY, rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL);
@@ -1007,7 +1048,7 @@ int dt_waiting_room_answer(dt_waiting_room *r, uint8_t const key[DT_SHA256_LEN],
 static void cancel_on_loop(void *ctx)
 {
     dt_parked *p = ctx;
-    dt_outcome o = p->outcome;
+    dt_outcome o = ending_of(p)->outcome;
     settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
     drop(p);
 }
@@ -1018,7 +1059,8 @@ void dt_waiting_room_cancel(dt_parked **parked, dt_outcome const *o)
     dt_waiting_room *r = p->room;
     *parked = NULL;
     pthread_mutex_lock(&r->lock);
-    p->outcome = *o;
+    if (ending_make(p) != NULL)
+        p->ending->outcome = *o;
     bool was_listed = answer_unlist(p);
     bool told = r->driver != NULL && dt_driver_post(r->driver, cancel_on_loop, p) == 0;
     pthread_mutex_unlock(&r->lock);
@@ -1064,7 +1106,7 @@ bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended)
     pthread_mutex_lock(&p->room->lock);
     bool answered = p->answered;
     if (answered) {
-        *out = p->outcome;
+        *out = ending_of(p)->outcome;
         *suspended = p->suspended;
     }
     pthread_mutex_unlock(&p->room->lock);

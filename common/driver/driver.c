@@ -541,7 +541,7 @@ static int start_thread(dt_driver *d, dt_error *e)
 static int driver_init(dt_driver *d, dt_driver_options const *o, dt_error *e)
 {
     d->refreshes = calloc(DT_REFRESH_SLOTS, sizeof(*d->refreshes));
-    if (d->refreshes == NULL)
+    if (d->refreshes == NULL || dt_rooms_make(d) != DT_OK)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     int rc = dt_reload_start(d, o->config_path, e);
     if (rc != 0)
@@ -646,6 +646,7 @@ void dt_driver_free(dt_driver **driver)
     dt_lives_free(d);
     free(d->store_path);
     free(d->refreshes);
+    dt_rooms_free(d);
     pthread_mutex_destroy(&d->live_lock);
     pthread_mutex_destroy(&d->post_lock);
     pthread_mutex_destroy(&d->refresh_lock);

@@ -22,6 +22,7 @@ typedef struct dt_door {
     /* A CHALLENGE conversation stops here: the machine waits for an answer that will come with
      * another request. The door saves it (borrowed during the call); the run then ends. */
     void (*suspend)(void *ctx, dt_run *run, dt_signon const *machine, dt_prompt const *prompt);
+    /* `machine` is borrowed during the call; NULL where memory ran out for it, and the outcome denies. */
     void (*done)(void *ctx, dt_outcome const *outcome, dt_signon const *machine);
 } dt_door;
 

@@ -64,7 +64,8 @@ static void on_waited_done(void *ctx, dt_outcome const *outcome, dt_signon const
     w->run = NULL;
     w->done = true;
     if (!w->left) {
-        dt_signon_copy(w->machine, machine);
+        if (machine != NULL)
+            dt_signon_copy(w->machine, machine);
         *w->outcome = *outcome;
     }
     pthread_cond_signal(&w->ended);

@@ -31,7 +31,8 @@
 #define DT_DRIVER_SLEEP_MAX DT_MINUTES(1) /* of one wait: then the wall clock is asked again */
 #define DT_DRIVER_STORE_TICK_MS 200
 #define DT_DRIVER_STORE_RETRY DT_SECONDS(5) /* between two tries to open a broken store */
-#define DT_TOKEN_BACKOFF_MIN DT_SECONDS(2)  /* after a failed fetch; doubled at each further one */
+#define DT_DRIVER_ROOMS 4 /* kept for runs that are driven: one ends another now and then */
+#define DT_TOKEN_BACKOFF_MIN DT_SECONDS(2) /* after a failed fetch; doubled at each further one */
 #define DT_TOKEN_BACKOFF_MAX DT_SECONDS(60)
 #define DT_TOKEN_DROP_INTERVAL DT_SECONDS(5) /* between two tokens thrown away for a 401 */
 #define DT_TOKEN_LIFE_MIN DT_SECONDS(5)      /* a token that lives shorter is as good as none */
@@ -81,11 +82,14 @@ typedef struct dt_refresh_slot {
     bool busy;
 } dt_refresh_slot;
 
+/* A run that waits, for whatever it is, has its machine in the packed form; while it is driven, in one of the
+ * loop's rooms. Whoever looks at the machine asks dt_run_machine for it. */
 struct dt_run {
     dt_driver *driver;
-    dt_live *live; /* whose site the machine uses; held */
-    dt_signon *machine;
-    dt_door door; /* all NULL for a refresh */
+    dt_live *live;      /* whose site the machine uses; held */
+    dt_buf packed;      /* empty while there is `machine` */
+    dt_signon *machine; /* NULL while it is packed */
+    dt_door door;       /* all NULL for a refresh */
     void *ctx;
     bool is_refresh;
     unsigned refresh_slot;
@@ -106,7 +110,7 @@ struct dt_run {
     dt_http_method method;
     bool
         only_asks; /* no harm is done when it is dropped: a GET, or a question to an OCSP responder */
-    char url[DT_URL_MAX];
+    char *url;     /* NULL unless http_busy */
     dt_entra_audience audience; /* of the token that is used or waited for */
     unsigned token_used;        /* generation of the token it was sent with */
     bool token_retried;
@@ -190,7 +194,9 @@ struct dt_driver {
     struct event *http_timer, *tick_timer, *flush_timer, *wake_event;
     int wake_fd;
     dt_shared_call *shared;
-    dt_run *runs, *ending; /* under way; told to end because the driver stops */
+    dt_run *runs, *ending;             /* under way; told to end because the driver stops */
+    dt_signon *rooms[DT_DRIVER_ROOMS]; /* that no run is driven in: the first room_count */
+    size_t room_count;
     bool drained;
     /* other threads too */
     pthread_mutex_t post_lock;
@@ -248,15 +254,25 @@ DT_MUST_USE int dt_reload_watch(dt_driver *d, dt_error *e);
 void dt_reload_stop(dt_driver *d);
 void dt_reload_free(dt_driver *d);
 
-/* --- run.c; on the loop's thread --- */
+/* --- run.c, and room.c for where its machine is; on the loop's thread --- */
 void dt_run_step(dt_run *run);
 /* The signature that was waited for is there, or is known not to come. */
 void dt_run_signed(dt_run *run, dt_sign_result const *r);
 /* Ends the request under way with a failure made here, and goes on. */
 void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error);
-/* A run for a machine to be filled by the caller, on a site that the caller holds; NULL without
- * memory. Not in the list yet. */
-dt_run *dt_run_new(dt_driver *d, dt_live *live);
+/* A run for this machine, which is copied, on a site that the caller holds; NULL without memory, or for a
+ * machine without a scratch. Not in the list yet. Any thread. */
+dt_run *dt_run_new(dt_driver *d, dt_live *live, dt_signon const *machine);
+/* Its machine, to be looked at and fed; then dt_run_step or dt_run_rest. NULL without memory: then dt_run_step
+ * ends it. */
+dt_signon *dt_run_machine(dt_run *run);
+/* It waits: its machine is packed. Nothing while it is being driven. */
+void dt_run_rest(dt_run *run);
+/* Wipes it. */
+void dt_run_forget_machine(dt_run *run);
+/* The rooms; before any run, and after all. */
+DT_MUST_USE int dt_rooms_make(dt_driver *d);
+void dt_rooms_free(dt_driver *d);
 void dt_run_free(dt_run *run);
 /* Into the list and off. As a post: ctx is the run. */
 void dt_run_begin(void *run);

@@ -85,24 +85,35 @@ void dt_refresh_ended(dt_driver *d, unsigned slot)
     pthread_mutex_unlock(&ended_lock);
 }
 
+/* NULL without memory. */
+static dt_run *run_of(dt_driver *d, dt_live *live, refresh const *r)
+{
+    dt_signon *machine = dt_driver_machine_new();
+    if (machine == NULL)
+        return NULL;
+    if (r->ocsp != NULL)
+        dt_signon_begin_ocsp(machine, &live->bare_site, r->ocsp, dt_host_now());
+    else if (r->of != NULL)
+        dt_signon_begin_device_refresh(machine, &live->bare_site, r->of, dt_host_now());
+    else
+        dt_signon_begin_refresh(machine, &live->bare_site, &r->device, dt_host_now());
+    dt_run *run = dt_run_new(d, live, machine);
+    dt_driver_machine_free(&machine);
+    return run;
+}
+
 static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
 {
     unsigned slot = slot_of(r->name);
     if (!claim(d, r->name, slot))
         return;
-    dt_run *run = dt_run_new(d, live);
+    dt_run *run = run_of(d, live, r);
     if (run == NULL) {
         dt_refresh_ended(d, slot);
         return;
     }
     run->is_refresh = true;
     run->refresh_slot = slot;
-    if (r->ocsp != NULL)
-        dt_signon_begin_ocsp(run->machine, &live->bare_site, r->ocsp, dt_host_now());
-    else if (r->of != NULL)
-        dt_signon_begin_device_refresh(run->machine, &live->bare_site, r->of, dt_host_now());
-    else
-        dt_signon_begin_refresh(run->machine, &live->bare_site, &r->device, dt_host_now());
     if (dt_driver_enqueue(d, &run->start) != 0)
         dt_run_free(run);
 }

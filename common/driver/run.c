@@ -8,48 +8,10 @@
 
 #include "edge/host.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- life ------------------------------------------------------------------------------------- */
-
-dt_signon *dt_driver_machine_new(void)
-{
-    size_t const align = _Alignof(max_align_t),
-                 size = (dt_signon_size() + align - 1) / align * align;
-    char *block = calloc(1, size + dt_signon_scratch_size());
-    if (block == NULL)
-        return NULL;
-    dt_signon *machine = (dt_signon *)(void *)block;
-    dt_signon_attach(machine, (dt_signon_scratch *)(void *)(block + size));
-    return machine;
-}
-
-void dt_driver_machine_free(dt_signon **machine)
-{
-    if (*machine != NULL)
-        dt_signon_wipe(*machine);
-    free(*machine);
-    *machine = NULL;
-}
-
-dt_run *dt_run_new(dt_driver *d, dt_live *live)
-{
-    dt_run *run = calloc(1, sizeof(*run));
-    if (run == NULL)
-        return NULL;
-    run->machine = dt_driver_machine_new();
-    if (run->machine == NULL) {
-        free(run);
-        return NULL;
-    }
-    run->driver = d;
-    run->live = dt_live_hold(live);
-    run->start = (dt_post){.fn = dt_run_begin, .ctx = run};
-    atomic_fetch_add(&d->runs_now, 1);
-    return run;
-}
 
 static void list_remove(dt_run *run)
 {
@@ -121,7 +83,8 @@ void dt_run_free(dt_run *run)
         event_free(run->timer);
     if (run->is_refresh)
         dt_refresh_ended(d, run->refresh_slot);
-    dt_driver_machine_free(&run->machine);
+    dt_run_forget_machine(run);
+    free(run->url);
     dt_live_leave(run->live);
     free(run);
     atomic_fetch_sub(&d->runs_now, 1);
@@ -145,10 +108,38 @@ static void run_finish(dt_run *run, dt_outcome const *outcome)
     dt_run_free(run);
 }
 
+/* There is no memory for its machine, without which nobody knows more of it: denied. */
+static void run_lost(dt_run *run)
+{
+    dt_outcome outcome = {0};
+    dt_audit_context nobody = {.id = "",
+                               .application = "",
+                               .user = "",
+                               .login = "",
+                               .client_ip = "",
+                               .nas = "",
+                               .station = "",
+                               .policy_hash = "",
+                               .started = dt_host_now()};
+    dt_outcome_set(&outcome, DT_DENY, DT_CAUSE_INTERNAL);
+    (void)dt_str_copy(outcome.detail, sizeof(outcome.detail),
+                      "no memory for a sign-on that waited");
+    if (!run->is_refresh)
+        dt_driver_audit(run->driver, &outcome, NULL, run->door.name, &nobody);
+    if (!run->is_refresh && !run->detached && run->door.done != NULL)
+        run->door.done(run->ctx, &outcome, NULL);
+    dt_run_free(run);
+}
+
 /* The machine cannot go on: denied, whatever it says. */
 static void run_force_end(dt_run *run, dt_cause cause)
 {
-    dt_outcome outcome = *dt_signon_outcome(run->machine);
+    dt_signon const *machine = dt_run_machine(run);
+    if (machine == NULL) {
+        run_lost(run);
+        return;
+    }
+    dt_outcome outcome = *dt_signon_outcome(machine);
     dt_outcome_set(&outcome, DT_DENY, cause);
     run_finish(run, &outcome);
 }
@@ -236,6 +227,13 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 
 /* --- HTTPS ------------------------------------------------------------------------------------ */
 
+static void http_idle(dt_run *run)
+{
+    run->http_busy = false;
+    free(run->url);
+    run->url = NULL;
+}
+
 static void feed_failure(dt_run *run, dt_http_failure failure, char const *error)
 {
     dt_http_response r = {.failure = failure,
@@ -243,8 +241,10 @@ static void feed_failure(dt_run *run, dt_http_failure failure, char const *error
                           .rate_limit = -1,
                           .rate_remaining = -1,
                           .next_link = ""};
-    run->http_busy = false;
-    dt_signon_http_done(run->machine, &r, dt_host_now());
+    dt_signon *machine = dt_run_machine(run);
+    http_idle(run);
+    if (machine != NULL)
+        dt_signon_http_done(machine, &r, dt_host_now());
 }
 
 void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
@@ -255,14 +255,16 @@ void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
 
 static void http_done(dt_run *run, dt_http_response const *r)
 {
-    run->http_busy = false;
+    http_idle(run);
     /* The service no longer takes the token: once more with a new one (the same step is asked again). */
     if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
         dt_token_refused(run->live, run->audience, run->token_used)) {
         run->token_retried = true;
     } else {
+        dt_signon *machine = dt_run_machine(run);
         run->token_retried = false;
-        dt_signon_http_done(run->machine, r, dt_host_now());
+        if (machine != NULL)
+            dt_signon_http_done(machine, r, dt_host_now());
     }
     dt_run_step(run);
 }
@@ -351,7 +353,7 @@ static dt_shared_call *call_under_way(dt_run const *run, dt_http_request const *
 {
     for (dt_shared_call *c = run->driver->shared; c != NULL; c = c->next)
         if (!dt_http_is_queued(c->call) && c->live == run->live &&
-            c->token_used == run->token_used && strcmp(c->url, run->url) == 0 &&
+            c->token_used == run->token_used && strcmp(c->url, r->url) == 0 &&
             c->body_len == r->body_len && memcmp(c->body, r->body, c->body_len) == 0)
             return c;
     return NULL;
@@ -369,7 +371,7 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
         return DT_E_NOMEM;
     call->live = run->live;
     call->token_used = run->token_used;
-    memcpy(call->url, run->url, sizeof(call->url));
+    memcpy(call->url, r->url, sizeof(call->url));
     if (may_share(run, r)) {
         call->body_len = r->body_len;
         memcpy(call->body, r->body, r->body_len);
@@ -400,7 +402,10 @@ static bool http_start(dt_run *run, dt_http_request const *r)
     run->http_busy = true;
     run->method = r->method;
     run->only_asks = r->method == DT_HTTP_GET || r->service == DT_HTTP_OCSP;
-    memcpy(run->url, r->url, sizeof(run->url));
+    if ((run->url = strdup(r->url)) == NULL) {
+        feed_failure(run, failure, "out of memory");
+        return false;
+    }
     dt_secret const *authorization = bare ? NULL : credentials(run, r, &error, &failure);
     if (run->token_waiting)
         return true;
@@ -423,7 +428,7 @@ static void http_drop(dt_run *run)
 {
     dt_token_forget(run);
     call_leave(run);
-    run->http_busy = false;
+    http_idle(run);
 }
 
 /* True when nothing more can be done until a reply comes. */
@@ -477,7 +482,9 @@ void dt_run_signed(dt_run *run, dt_sign_result const *r)
 {
     run->signing = NULL;
     event_del(run->timer);
-    dt_signon_sign_done(run->machine, r, dt_host_now());
+    dt_signon *machine = dt_run_machine(run);
+    if (machine != NULL)
+        dt_signon_sign_done(machine, r, dt_host_now());
     dt_run_step(run);
 }
 
@@ -569,6 +576,10 @@ void dt_run_step(dt_run *run)
         run->again = true;
         return;
     }
+    if (dt_run_machine(run) == NULL) {
+        run_lost(run);
+        return;
+    }
     bool gone = false;
     run->stepping = true;
     do {
@@ -576,8 +587,10 @@ void dt_run_step(dt_run *run)
         while (!step_once(run, &gone))
             run->again = false;
     } while (!gone && run->again);
-    if (!gone)
-        run->stepping = false;
+    if (gone)
+        return;
+    run->stepping = false;
+    dt_run_rest(run);
 }
 
 void dt_run_begin(void *ctx)
@@ -601,10 +614,9 @@ int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door
         return DT_E_STATE;
     if (atomic_load(&d->runs_now) >= d->runs_max)
         return DT_E_LIMIT;
-    dt_run *run = dt_run_new(d, dt_live_of(d, machine));
+    dt_run *run = dt_run_new(d, dt_live_of(d, machine), machine);
     if (run == NULL)
         return DT_E_NOMEM;
-    dt_signon_copy(run->machine, machine);
     run->door = *door;
     run->ctx = ctx;
     if (run_out != NULL)
@@ -623,30 +635,40 @@ int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door
 
 void dt_run_answer(dt_run *run, dt_bytes answer)
 {
-    dt_signon_answer(run->machine, answer, dt_host_now());
+    dt_signon *machine = dt_run_machine(run);
+    if (machine != NULL)
+        dt_signon_answer(machine, answer, dt_host_now());
     dt_run_step(run);
 }
 
 void dt_run_abandon(dt_run *run, dt_cause cause)
 {
-    dt_signon_abandon(run->machine, cause, dt_host_now());
+    dt_signon *machine = dt_run_machine(run);
+    if (machine != NULL)
+        dt_signon_abandon(machine, cause, dt_host_now());
     dt_run_step(run);
 }
 
 void dt_run_note(dt_run *run, char const *why)
 {
+    dt_signon *machine = dt_run_machine(run);
     bool ours = run->noted && why[0] == '\0';
-    if (!ours && dt_signon_outcome(run->machine)->detail[0] != '\0')
+    if (machine == NULL)
         return;
-    dt_signon_note(run->machine, why);
-    run->noted = why[0] != '\0';
+    if (ours || dt_signon_outcome(machine)->detail[0] == '\0') {
+        dt_signon_note(machine, why);
+        run->noted = why[0] != '\0';
+    }
+    dt_run_rest(run);
 }
 
 void dt_run_detach(dt_run *run, dt_cause cause)
 {
+    dt_signon *machine = dt_run_machine(run);
     run->detached = true;
     run->ctx = NULL;
-    dt_signon_set_conversation(run->machine, DT_CONVERSATION_NONE);
+    if (machine != NULL)
+        dt_signon_set_conversation(machine, DT_CONVERSATION_NONE);
     dt_run_abandon(run, cause);
 }
 
@@ -654,7 +676,9 @@ void dt_run_detach(dt_run *run, dt_cause cause)
 
 static void abandon_for_stop(dt_run *run)
 {
-    dt_signon_abandon(run->machine, DT_CAUSE_BUSY, dt_host_now());
+    dt_signon *machine = dt_run_machine(run);
+    if (machine != NULL)
+        dt_signon_abandon(machine, DT_CAUSE_BUSY, dt_host_now());
     /* A look-up's reply no longer matters. That of a POST names the push to cancel. */
     if (run->http_busy && (run->only_asks || run->call == NULL)) {
         http_drop(run);

@@ -154,6 +154,79 @@ static void make_pki(world *w)
     w->ca_key = ca_key;
 }
 
+static size_t scratch_at(void)
+{
+    size_t const align = _Alignof(max_align_t);
+
+    return (dt_signon_size() + align - 1) / align * align;
+}
+
+static dt_signon_scratch *scratch_of(dt_signon *m)
+{
+    return (dt_signon_scratch *)(void *)((char *)m + scratch_at());
+}
+
+dt_signon *world_machine_new(void)
+{
+    dt_signon *m = calloc(1, scratch_at() + dt_signon_scratch_size());
+
+    assert_non_null(m);
+    dt_signon_attach(m, scratch_of(m));
+    return m;
+}
+
+void world_machine_spoil(dt_signon *m)
+{
+    memset(m, 0xaa, scratch_at() + dt_signon_scratch_size());
+    dt_signon_attach(m, scratch_of(m));
+}
+
+bool world_machine_holds(dt_signon const *m, char const *text)
+{
+    return memmem(m, scratch_at() + dt_signon_scratch_size(), text, strlen(text)) != NULL;
+}
+
+void world_save_and_load(world *w)
+{
+    dt_buf b;
+
+    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
+    assert_int_equal(dt_signon_save(w->machine, &b), 0);
+    world_machine_spoil(w->machine);
+    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
+    dt_buf_free(&b);
+}
+
+/* As a driver keeps a machine that waits: nothing of it is lost. */
+static void pack_and_unpack(world *w)
+{
+    dt_signon *before = malloc(dt_signon_size());
+    dt_buf b, again;
+
+    assert_non_null(before);
+    memcpy(before, w->machine, dt_signon_size());
+    dt_buf_init(&b, DT_SIGNON_PACKED_MAX);
+    dt_buf_init(&again, DT_SIGNON_PACKED_MAX);
+    assert_int_equal(dt_signon_pack(w->machine, &b), 0);
+    world_machine_spoil(w->machine);
+    assert_int_equal(dt_signon_unpack(w->machine, dt_buf_bytes(&b)), 0);
+    assert_memory_equal(w->machine, before, dt_signon_size());
+    assert_int_equal(dt_signon_pack(w->machine, &again), 0);
+    assert_true(dt_bytes_equal(dt_buf_bytes(&b), dt_buf_bytes(&again)));
+    dt_buf_free(&again);
+    dt_buf_free(&b);
+    free(before);
+}
+
+/* Wherever a driver may have to wait, the machine is kept in one form or the other. */
+static void between_steps(world *w)
+{
+    if (w->save_each_step)
+        world_save_and_load(w);
+    else
+        pack_and_unpack(w);
+}
+
 /* What a host with the certificate's key answers. */
 static void perform_sign(world *w, dt_sign_request const *q)
 {
@@ -166,8 +239,7 @@ static void perform_sign(world *w, dt_sign_request const *q)
     assert_int_equal(EVP_DigestSign(ctx, signature, &len, q->nonce, sizeof(q->nonce)), 1);
     EVP_MD_CTX_free(ctx);
     r.signature = dt_bytes_of(signature, len);
-    if (w->save_each_step)
-        world_save_and_load(w);
+    between_steps(w);
     dt_signon_sign_done(w->machine, &r, w->now);
 }
 
@@ -258,38 +330,6 @@ void world_open(world *w, char const *policy, char const *const *extra)
     make_pki(w);
     w->site = (dt_site){.config = w->config, .anchors = w->anchors, .policy = w->policy};
     w->machine = world_machine_new();
-}
-
-static size_t scratch_at(void)
-{
-    size_t const align = _Alignof(max_align_t);
-
-    return (dt_signon_size() + align - 1) / align * align;
-}
-
-static dt_signon_scratch *scratch_of(dt_signon *m)
-{
-    return (dt_signon_scratch *)(void *)((char *)m + scratch_at());
-}
-
-dt_signon *world_machine_new(void)
-{
-    dt_signon *m = calloc(1, scratch_at() + dt_signon_scratch_size());
-
-    assert_non_null(m);
-    dt_signon_attach(m, scratch_of(m));
-    return m;
-}
-
-void world_machine_spoil(dt_signon *m)
-{
-    memset(m, 0xaa, scratch_at() + dt_signon_scratch_size());
-    dt_signon_attach(m, scratch_of(m));
-}
-
-bool world_machine_holds(dt_signon const *m, char const *text)
-{
-    return memmem(m, scratch_at() + dt_signon_scratch_size(), text, strlen(text)) != NULL;
 }
 
 void world_close(world *w)
@@ -400,6 +440,8 @@ static void perform_http(world *w, dt_http_request const *q)
         r.rate_remaining = 0;
         r.rate_reset = w->now + DT_SECONDS(3);
     }
+    if (!w->save_each_step) /* whose form has no request that is under way */
+        pack_and_unpack(w);
     dt_signon_http_done(w->machine, &r, w->now);
 }
 
@@ -496,17 +538,6 @@ static void perform_store(world *w, dt_store_op const *op)
     dt_signon_store_done(w->machine, &r, w->now);
 }
 
-void world_save_and_load(world *w)
-{
-    dt_buf b;
-
-    dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
-    assert_int_equal(dt_signon_save(w->machine, &b), 0);
-    world_machine_spoil(w->machine);
-    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
-    dt_buf_free(&b);
-}
-
 static void perform_agent(world *w, dt_agent_request const *q)
 {
     dt_agent_result r = {.error = DT_E_NOT_FOUND, .text = "no agent came along"};
@@ -518,8 +549,7 @@ static void perform_agent(world *w, dt_agent_request const *q)
         r.text = r.error < 0 ? "the agent's script says so" : "";
         r.reply = dt_buf_bytes(&reply);
     }
-    if (w->save_each_step)
-        world_save_and_load(w);
+    between_steps(w);
     dt_signon_agent_done(w->machine, &r, w->now);
     dt_buf_free(&reply);
 }
@@ -580,8 +610,7 @@ void world_feed(world *w, int status, char const *body)
 dt_step_kind world_run(world *w)
 {
     for (int i = 0; i < 1000; i++) {
-        if (w->save_each_step)
-            world_save_and_load(w);
+        between_steps(w);
         dt_signon_next(w->machine, w->now, &w->step);
         if (w->step.kind != DT_STEP_HTTP && w->step.kind != DT_STEP_STORE &&
             w->step.kind != DT_STEP_SIGN && w->step.kind != DT_STEP_AGENT &&

@@ -129,7 +129,7 @@ static int teardown(void **state)
 /* What doors were told; counted under a lock, since the loop's thread tells. */
 typedef struct told {
     pthread_mutex_t lock;
-    int done, allowed, trusted, prompts, suspended;
+    int done, lost, allowed, trusted, prompts, suspended;
     int causes[DT_CAUSE_COUNT];
     dt_outcome last;
     dt_prompt prompt;
@@ -154,8 +154,8 @@ static int locked(told *t, int const *n)
 static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
 {
     told *t = ctx;
-    assert_non_null(machine);
     pthread_mutex_lock(&t->lock);
+    t->lost += machine == NULL;
     t->done++;
     t->allowed += o->result == DT_ALLOW;
     t->trusted += o->verdict.trust == DT_TRUST_TRUSTED;
@@ -615,6 +615,100 @@ static void test_thousands_of_pushes(void **state)
     assert_true(stats.http_calls >= MANY * 4);
     dt_driver_free(&driver);
     assert_int_equal(sign_on_events(), MANY);
+}
+
+/* What the loop's runs are kept by. */
+typedef struct kept {
+    atomic_bool there;
+    int waiting, packed;
+    size_t most; /* bytes of one machine */
+    bool traces; /* somebody's name is in a room in which nobody is driven */
+} kept;
+
+static void on_look(void *ctx)
+{
+    kept *k = ctx;
+    for (dt_run *run = driver->runs; run != NULL; run = run->next) {
+        k->waiting++;
+        k->packed += run->machine == NULL;
+        if (run->packed.len > k->most)
+            k->most = run->packed.len;
+    }
+    for (size_t i = 0; i < driver->room_count; i++)
+        k->traces =
+            k->traces || memmem(driver->rooms[i], dt_signon_size() + dt_signon_scratch_size(),
+                                "user", 4) != NULL;
+    atomic_store(&k->there, true);
+}
+
+static kept look_at_runs(void)
+{
+    kept k = {0};
+    assert_int_equal(dt_driver_post(driver, on_look, &k), 0);
+    UNTIL(atomic_load(&k.there));
+    return k;
+}
+
+/* However many wait, for a push or for a reply: each has its packed form, and no room. */
+static void test_who_waits_is_small(void **state)
+{
+    (void)state;
+    enum { WAITING = 300 };
+    told t = TOLD_INIT;
+    control("set/polls_wanted/1000000");
+    for (int i = 0; i < WAITING; i++) {
+        char user[32];
+        snprintf(user, sizeof(user), "user%d", i);
+        submit(&t, user, -1);
+    }
+    for (int i = 0; i < 20; i++) { /* in whatever they wait for at the time */
+        kept k = look_at_runs();
+        assert_int_equal(k.packed, k.waiting);
+        assert_true(k.most < 4096);
+        assert_false(k.traces);
+        usleep(20000);
+    }
+    UNTIL(control("count/poll") >= WAITING);
+    kept k = look_at_runs();
+    assert_int_equal(k.waiting, WAITING);
+    assert_int_equal(k.packed, WAITING);
+    assert_in_range(k.most, 500, 4095);
+    assert_in_range(driver->room_count, 1, DT_DRIVER_ROOMS);
+    assert_true(sizeof(dt_run) < 512);
+    dt_driver_close(driver);
+    assert_int_equal(locked(&t, &t.done), WAITING);
+    assert_int_equal(t.causes[DT_CAUSE_BUSY], WAITING);
+}
+
+static void on_lose(void *ctx)
+{
+    dt_run *run = ctx;
+    run->packed.len = 10;
+    dt_run_step(run);
+}
+
+/* As where there is no memory for its room: nobody is let in, and the door hears of it. */
+static void test_a_machine_that_is_lost(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT;
+    dt_run *run = NULL;
+    control("set/polls_wanted/1000000");
+    assert_int_equal(submit_as(&t, "ann", -1, DT_CONVERSATION_NONE, false, &run), 0);
+    UNTIL(control("count/poll") > 0);
+    UNTIL(look_at_runs().packed == 1);
+    assert_int_equal(dt_driver_post(driver, on_lose, run), 0);
+    wait_done(&t, 1);
+    assert_int_equal(t.lost, 1);
+    assert_int_equal(t.last.result, DT_DENY);
+    assert_int_equal(t.last.cause, DT_CAUSE_INTERNAL);
+    UNTIL(audit_lines("no memory for a sign-on that waited") == 1);
+    UNTIL(look_at_runs().waiting == 0);
+    submit(&t, "eve", -1); /* the next one is none the worse for it */
+    control("set/polls_wanted/1");
+    wait_done(&t, 2);
+    assert_int_equal(t.last.cause, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(t.lost, 1);
 }
 
 typedef struct act {
@@ -1485,6 +1579,8 @@ int main(void)
         T(test_token_is_renewed_early),
         T(test_push),
         T(test_thousands_of_pushes),
+        T(test_who_waits_is_small),
+        T(test_a_machine_that_is_lost),
         T(test_abandon),
         T(test_detach),
         T(test_abandon_while_the_token_comes),

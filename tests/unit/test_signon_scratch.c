@@ -47,6 +47,7 @@ static void assert_denied(dt_signon *s, dt_time now)
     dt_signon_policy_record(s, &b);
     assert_int_equal(b.len, 0);
     assert_int_equal(dt_signon_save(s, &b), DT_E_STATE);
+    assert_int_equal(dt_signon_pack(s, &b), DT_E_STATE);
     dt_buf_free(&b);
 }
 
@@ -241,6 +242,119 @@ static void a_copy_is_a_machine_of_its_own(void **state)
     world_close(&w);
 }
 
+/* --- the packed form ---------------------------------------------------------------------------- */
+
+/* A sign-on in the middle of a push, with evidence about a device. */
+static void waiting_push(world *w)
+{
+    dt_request r;
+
+    world_open(w, GUIDE, NULL);
+    r = with_certificate(w);
+    world_expect(w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_NONCOMPLIANT);
+    expect_push(w, OKTA_PUSH_NUMBER);
+    world_begin(w, &r);
+    assert_int_equal(world_run(w), DT_STEP_PROMPT);
+}
+
+/* What did not come from dt_signon_pack, or is cut: a machine that denies. Extra bytes are not passed over. */
+static void a_packed_machine_must_be_whole(void **state)
+{
+    world w;
+    dt_signon *copy = world_machine_new();
+    dt_buf b;
+
+    (void)state;
+    waiting_push(&w);
+    dt_buf_init(&b, DT_SIGNON_PACKED_MAX);
+    assert_int_equal(dt_signon_pack(w.machine, &b), 0);
+    assert_in_range(b.len, 500, 4096);
+    for (size_t len = 0; len < b.len; len++) {
+        assert_int_equal(dt_signon_unpack(copy, dt_bytes_of(b.p, len)), DT_E_PARSE);
+        assert_true(dt_signon_is_done(copy));
+        assert_int_equal(dt_signon_outcome(copy)->result, DT_DENY);
+    }
+    assert_int_equal(dt_signon_unpack(copy, dt_buf_bytes(&b)), 0);
+    assert_int_equal(copy->phase, w.machine->phase);
+    dt_buf_putc(&b, '\0');
+    assert_int_equal(dt_signon_unpack(copy, dt_buf_bytes(&b)), DT_E_PARSE);
+    dt_buf_free(&b);
+    free(copy);
+    world_close(&w);
+}
+
+static void a_packed_machine_has_room_for_its_parts_only(void **state)
+{
+    world w;
+    dt_signon *copy = world_machine_new();
+
+    (void)state;
+    waiting_push(&w);
+    for (int i = 0; i < 5; i++) {
+        dt_buf b;
+
+        dt_signon_copy(copy, w.machine);
+        copy->expected_len = i == 0 ? sizeof(copy->scratch->expected) + 1 : 0;
+        copy->groups_len = i == 1 ? sizeof(copy->scratch->groups) + 1 : 0;
+        copy->agent.count = i == 2 ? DT_AGENT_IDENTITIES_MAX + 1 : 0;
+        copy->agent.blob_len = i == 3 ? DT_AGENT_BLOB_MAX + 1 : 0;
+        dt_buf_init(&b, DT_SIGNON_PACKED_MAX);
+        assert_int_equal(dt_signon_pack(copy, &b), i < 4 ? DT_E_INVALID : 0);
+        dt_buf_free(&b);
+    }
+    free(copy);
+    world_close(&w);
+}
+
+/* However full a machine is, its packed form stays below the limit. */
+static void the_packed_form_is_bounded(void **state)
+{
+    dt_signon *full = world_machine_new();
+    dt_signon_scratch *scratch = full->scratch;
+    dt_buf b;
+
+    (void)state;
+    memset(full, 1, dt_signon_size());
+    memset(scratch, 1, dt_signon_scratch_size());
+    full->scratch = scratch;
+    full->expected_len = sizeof(scratch->expected);
+    full->groups_len = sizeof(scratch->groups);
+    full->agent.count = DT_AGENT_IDENTITIES_MAX;
+    full->agent.blob_len = DT_AGENT_BLOB_MAX;
+    dt_buf_init(&b, DT_SIGNON_PACKED_MAX);
+    assert_int_equal(dt_signon_pack(full, &b), 0);
+    assert_true(b.len > dt_signon_size());
+    dt_buf_free(&b);
+    free(full);
+}
+
+/* A secret is kept as long as it is needed, and is gone once it was used. */
+static void a_packed_machine_keeps_its_secret_until_it_is_used(void **state)
+{
+    world w;
+    dt_request r = world_request();
+    dt_buf b;
+
+    (void)state;
+    world_open(&w, GUIDE, NULL);
+    r.conversation = DT_CONVERSATION_NONE;
+    r.passcode = "918273";
+    world_expect(&w, DT_HTTP_GET, "/users/", 200, OKTA_USER);
+    world_expect(&w, DT_HTTP_GET, "/factors", 200, OKTA_FACTORS_TOTP);
+    world_expect(&w, DT_HTTP_POST, "/verify", 403, OKTA_WRONG_CODE);
+    world_begin(&w, &r);
+    dt_buf_init(&b, DT_SIGNON_PACKED_MAX);
+    assert_int_equal(dt_signon_pack(w.machine, &b), 0);
+    assert_non_null(memmem(b.p, b.len, "918273", 6));
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    world_all_used(&w); /* it was sent, though the machine was packed before each step */
+    dt_buf_reset(&b);
+    assert_int_equal(dt_signon_pack(w.machine, &b), 0);
+    assert_null(memmem(b.p, b.len, "918273", 6));
+    dt_buf_free(&b);
+    world_close(&w);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -250,6 +364,10 @@ int main(void)
         cmocka_unit_test(an_outcome_needs_no_scratch),
         cmocka_unit_test(a_saved_machine_needs_scratch),
         cmocka_unit_test(a_copy_is_a_machine_of_its_own),
+        cmocka_unit_test(a_packed_machine_must_be_whole),
+        cmocka_unit_test(a_packed_machine_has_room_for_its_parts_only),
+        cmocka_unit_test(the_packed_form_is_bounded),
+        cmocka_unit_test(a_packed_machine_keeps_its_secret_until_it_is_used),
     };
 
     return cmocka_run_group_tests_name("signon scratch", tests, NULL, NULL);

@@ -132,10 +132,13 @@ void dt_signon_copy(dt_signon *to, dt_signon const *from)
 {
     dt_signon_scratch *scratch = to->scratch;
 
+    if (from->scratch == NULL || scratch == NULL) {
+        dt_signon_clear(to, &from->site);
+        return;
+    }
     *to = *from;
-    to->scratch = from->scratch != NULL ? scratch : NULL;
-    if (to->scratch != NULL)
-        memcpy(scratch, from->scratch, sizeof(*scratch));
+    to->scratch = scratch;
+    memcpy(scratch, from->scratch, sizeof(*scratch));
 }
 
 static void wipe_body(dt_signon *s)

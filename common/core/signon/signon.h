@@ -231,7 +231,8 @@ void dt_signon_attach(dt_signon *s, dt_signon_scratch *scratch);
  * done, and of who the person was. */
 void dt_signon_wipe(dt_signon *s);
 
-/* Makes `to`, which has a scratch of its own, the same machine as `from`. */
+/* Makes `to`, which has a scratch of its own, the same machine as `from`; where that has none, one that
+ * denies. */
 void dt_signon_copy(dt_signon *to, dt_signon const *from);
 
 /* Starts a machine in storage of dt_signon_size() bytes that has its scratch. Never fails: what is wrong
@@ -305,6 +306,16 @@ DT_MUST_USE int dt_signon_save(dt_signon const *s, dt_buf *out);
 /* DT_E_PARSE for anything that is not exactly such a form (other version, lengths out of bounds,
  * values out of range). `site` as in begin. */
 DT_MUST_USE int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved);
+
+/* Packed form, for a machine that waits: about a twentieth of it and its scratch, secrets included, so that `out`
+ * must be wiped (dt_buf is). For this process alone. A step that was asked for and is under way stays so: its
+ * result may be fed to the machine once it is unpacked. DT_E_STATE without a scratch, DT_E_INVALID for a machine
+ * that says of a part that it is longer than its room. */
+#define DT_SIGNON_PACKED_MAX (64 * 1024)
+DT_MUST_USE int dt_signon_pack(dt_signon const *s, dt_buf *out);
+/* Makes `s`, which has its scratch, the machine that was packed: on the same site, which must still be there.
+ * DT_E_PARSE, and a machine that denies, for anything that dt_signon_pack did not write. */
+DT_MUST_USE int dt_signon_unpack(dt_signon *s, dt_bytes packed);
 
 /* A machine of its own that only refreshes one device's Intune answer in the cache (prefetch during
  * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
