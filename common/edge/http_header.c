@@ -3,8 +3,7 @@
  * missing; nothing here is trusted for more than pacing and paging. */
 #include "edge/http_header.h"
 
-#include "core/base/time_text.h"
-
+#include <curl/curl.h>
 #include <string.h>
 
 #define RETRY_AFTER_MAX DT_HOURS(24)
@@ -54,38 +53,33 @@ static int64_t parse_number(dt_bytes text, int64_t max)
 
 /* --- dates ------------------------------------------------------------------------------------ */
 
-static int parse_month(uint8_t const *p)
+static bool is_of_form(char form, uint8_t c)
 {
-    static char const names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    for (int i = 0; i < 12; i++) {
-        if (memcmp(p, names + 3 * i, 3) == 0)
-            return i + 1;
-    }
-    return -1;
+    if (form == '#')
+        return c >= '0' && c <= '9';
+    if (form == 'A')
+        return c >= 'A' && c <= 'Z';
+    return form == 'a' ? c >= 'a' && c <= 'z' : (uint8_t)form == c;
 }
 
 int dt_http_date_parse(dt_bytes text, dt_time *out)
 {
-    /* "Sun, 06 Nov 1994 08:49:37 GMT" */
-    static char const form[] = "???, ## ??? #### ##:##:## GMT";
+    /* "Sun, 06 Nov 1994 08:49:37 GMT"; curl_getdate takes much else, and year 0001 for 2001. */
+    static char const form[] = "Aaa, ## Aaa #### ##:##:## GMT";
+    char date[sizeof(form)] = "";
+
     *out = 0;
     if (text.len != sizeof(form) - 1)
         return DT_E_PARSE;
     for (size_t i = 0; i < text.len; i++) {
-        bool digit = text.p[i] >= '0' && text.p[i] <= '9';
-        if (form[i] == '#' ? !digit : form[i] != '?' && form[i] != (char)text.p[i])
+        if (!is_of_form(form[i], text.p[i]))
             return DT_E_PARSE;
     }
-    int64_t day = parse_number(dt_bytes_of(text.p + 5, 2), 31);
-    int64_t month = parse_month(text.p + 8);
-    int64_t year = parse_number(dt_bytes_of(text.p + 12, 4), 9999);
-    int64_t hour = parse_number(dt_bytes_of(text.p + 17, 2), 23);
-    int64_t minute = parse_number(dt_bytes_of(text.p + 20, 2), 59);
-    int64_t second = parse_number(dt_bytes_of(text.p + 23, 2), 60);
-    if (day < 1 || month < 1 || year < 1970 || hour < 0 || minute < 0 || second < 0)
+    memcpy(date, text.p, text.len);
+    time_t t = memcmp(date + 12, "1970", 4) < 0 ? -1 : curl_getdate(date, NULL);
+    if (t < 0)
         return DT_E_PARSE;
-    int64_t days = dt_days_from_civil(year, (int)month, (int)day);
-    *out = DT_SECONDS(((days * 24 + hour) * 60 + minute) * 60 + second);
+    *out = DT_SECONDS((int64_t)t);
     return DT_OK;
 }
 

@@ -1093,6 +1093,13 @@ static void test_dates(void **state)
                                       "Sun, 06 Nov 1994 24:49:37 GMT",
                                       "Sun, 06 Nov 1994 08:60:37 GMT",
                                       "Sun, 06 Nov 1969 08:49:37 GMT",
+                                      "Sun, 06 Nov 0001 08:49:37 GMT",
+                                      "Sun, 06 Nov 0099 08:49:37 GMT",
+                                      "Sun, 06 nov 1994 08:49:37 GMT",
+                                      "SUN, 06 NOV 1994 08:49:37 GMT",
+                                      "EST, 06 Nov 1994 08:49:37 GMT",
+                                      "Sun,  6 Nov 1994 08:49:37 GMT",
+                                      "Sun, +6 Nov 1994 08:49:37 GMT",
                                       "Sun, 06 Nov 1994 08:49:37 GMT "};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(dt_http_date_parse(dt_bytes_str(bad[i]), &t), DT_E_PARSE);

@@ -12,9 +12,9 @@
 /* 9999-12-31T23:59:59.999Z */
 #define DT_TIME_LAST INT64_C(253402300799999)
 
-/* Days from 1970-01-01 to a civil date. Years begin in March here, so that the leap day is the last
+/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day count from 1. Years begin in March here, so that the leap day is the last
  * one and every month's offset is (153 m + 2) / 5. */
-int64_t dt_days_from_civil(int64_t year, int month, int day)
+static int64_t days_from_civil(int64_t year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t m = month > 2 ? month - 3 : month + 9;
@@ -125,7 +125,7 @@ int dt_time_parse(char const *text, dt_time *out)
     if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
         minute > 59 || second > 60)
         return DT_E_PARSE;
-    t = dt_days_from_civil(year, month, day) * DT_MS_PER_DAY + DT_HOURS(hour) + DT_MINUTES(minute) +
+    t = days_from_civil(year, month, day) * DT_MS_PER_DAY + DT_HOURS(hour) + DT_MINUTES(minute) +
         DT_SECONDS(second) + ms;
     *out = year == DT_YEAR_MAX ? DT_TIME_NEVER : t < 0 ? 0 : t;
     return DT_OK;
@@ -171,7 +171,7 @@ int dt_time_parse_local(char const *text, dt_time *out, int *utc_offset, bool *o
     if (year < DT_LOCAL_YEAR_MIN || year >= DT_YEAR_MAX || month < 1 || month > 12 || day < 1 ||
         day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59)
         return DT_E_PARSE;
-    t = dt_days_from_civil(year, month, day) * DT_MS_PER_DAY + DT_HOURS(hour) + DT_MINUTES(minute) +
+    t = days_from_civil(year, month, day) * DT_MS_PER_DAY + DT_HOURS(hour) + DT_MINUTES(minute) +
         DT_SECONDS(second);
     *out = t - DT_MINUTES(*utc_offset);
     return DT_OK;

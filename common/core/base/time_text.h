@@ -19,7 +19,5 @@ DT_MUST_USE int dt_time_parse(char const *text, dt_time *out);
  * for another form, and for a day, a time of day or an offset that there is not. */
 DT_MUST_USE int dt_time_parse_local(char const *text, dt_time *out, int *utc_offset,
                                     bool *offset_given);
-/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day count from 1. */
-int64_t dt_days_from_civil(int64_t year, int month, int day);
 
 #endif
