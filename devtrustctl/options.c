@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a command line by a table of options. */
+/* Reads a command line by a table of options. Not by getopt_long, which takes abbreviations, empty values and
+ * what is given twice: the checks around it would be as long as this. */
 #include "devtrustctl/options.h"
 
 #include <string.h>

@@ -88,11 +88,7 @@ static waiter *waiter_new(dt_driver *d, dt_signon *machine, dt_outcome *out)
     if (w == NULL)
         return NULL;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&w->ended, NULL);
     w->driver = d;
     w->machine = machine;
     w->outcome = out;
@@ -109,7 +105,7 @@ static bool wait_for_end(waiter *w, dt_time limit)
     int rc = 0;
     pthread_mutex_lock(&w->lock);
     while (!w->done && rc == 0)
-        rc = pthread_cond_timedwait(&w->ended, &w->lock, &until);
+        rc = pthread_cond_clockwait(&w->ended, &w->lock, CLOCK_MONOTONIC, &until);
     bool done = w->done;
     w->left = true;
     if (!done)

@@ -271,7 +271,7 @@ static void cancel(login *l)
     (void)rc; /* closing says the same */
 }
 
-/* Without blanks at its ends. */
+/* Without blanks at its ends. The module links nothing that has dt_bytes_trim. */
 static size_t trim(char const **text)
 {
     size_t len;

@@ -84,13 +84,6 @@ static dt_bytes skip_blanks(dt_bytes b)
     return b;
 }
 
-static dt_bytes cut_blanks(dt_bytes b)
-{
-    while (b.len > 0 && strchr(" \t\r", b.p[b.len - 1]) != NULL && b.p[b.len - 1] != '\0')
-        b.len--;
-    return skip_blanks(b);
-}
-
 static bool name_is(dt_bytes name, char const *wanted)
 {
     char text[64];
@@ -228,7 +221,7 @@ int dt_vpn_attributes_read(dt_bytes text, dt_vpn_claims *out, dt_error *e)
     while (text.len > 0 && number < DT_VPN_ATTRIBUTES_MAX) {
         uint8_t const *end = memchr(text.p, '\n', text.len);
         size_t len = end != NULL ? (size_t)(end - text.p) : text.len;
-        int rc = read_line(cut_blanks(dt_bytes_of(text.p, len)), out, &o);
+        int rc = read_line(dt_bytes_trim(dt_bytes_of(text.p, len), " \t\r"), out, &o);
 
         number++;
         if (rc < 0 && first == DT_OK)

@@ -63,12 +63,11 @@ static int add(dt_user_table *t, char const *local, char const *realm, char cons
 
 static char *trim(char *s)
 {
-    size_t len;
+    dt_bytes trimmed = dt_bytes_trim(dt_bytes_str(s), " \t\r");
+    size_t at = (size_t)(trimmed.p - (uint8_t const *)s);
 
-    s += strspn(s, " \t");
-    for (len = strlen(s); len > 0 && strchr(" \t\r", s[len - 1]) != NULL; len--)
-        s[len - 1] = '\0';
-    return s;
+    s[at + trimmed.len] = '\0';
+    return s + at;
 }
 
 static int take_line(dt_config const *c, dt_user_table *t, dt_bytes text, size_t number,
