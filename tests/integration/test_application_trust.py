@@ -65,7 +65,7 @@ def _fresh(request: pytest.FixtureRequest) -> Iterator[None]:
     for path in (hint, managed):
         os.chmod(path, 0o600)
     host.site.configure({
-        "mfa": {"wait_pam": "5s"}, "daemon": {"local_services": "sudo"},
+        "daemon": {"local_services": "sudo"},
         "device_trust": {"trusted_when": "certificate+intune", "management_hint_file": hint,
                          "managed_configuration_file": managed, "cache_ttl": "1s",
                          "negative_ttl": "1s"}})

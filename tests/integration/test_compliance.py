@@ -275,7 +275,7 @@ def test_ssh_from_a_device_that_the_service_knows(pki_index: dict[str, Any]) -> 
     with pam_world(pki_index) as made:
         made.sample("sshd", "sshd-devtrust")
         made.sim.add_user("dtalice@example.com", factors=(PUSH,))
-        made.site.configure({**BY_COMPLIANCE, "mfa": {"wait_pam": "10s"}})
+        made.site.configure(BY_COMPLIANCE)
         made.start_daemon()
         try:
             with Sshd(made) as sshd:
@@ -293,6 +293,7 @@ def sign_on_by_ssh(made: PamWorld, sshd: Sshd) -> None:
     ssh = sshd.connect("dtalice", key)
     ssh.expect("I-am-in")
     ssh.close()
+    made.outcome("sshd")
     event, = made.site.sign_ons()
     assert event["debugContext"]["debugData"]["cause"] == "RULE_ALLOW"
     assert event["debugContext"]["debugData"]["evidence"] == "ssh-key+intune"

@@ -58,7 +58,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
     for name in APPLICATIONS:
         world.site.set_policy(guide_policy(name))
     world.site.audit_path.unlink(missing_ok=True)
-    world.site.configure({"policy": {"unknown_device_as": "not_trusted"}, "mfa": {"wait_pam": "5s"},
+    world.site.configure({"policy": {"unknown_device_as": "not_trusted"},
                           "daemon": {"lock_screen_services": "locker", "person_at_host": None,
                                      "local_services": "login, sudo"}})
     logind(world)
