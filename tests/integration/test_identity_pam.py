@@ -42,7 +42,6 @@ def fresh(world: PamWorld) -> Iterator[None]:
         del world.site.settings[name]
     world.site.configure({"mfa": {"wait_pam": "20s", "push_limit": "20",
                                   "number_challenge": "never"},
-                          "okta": {"poll_interval": "500ms"},
                           "user_name": {"realms": None, "table_file": None}})
     for name in ("sshd", "sudo", "su", "login", "other-door"):
         only_for(world, name, "dtalice")

@@ -34,13 +34,14 @@ IN = re.compile(r"uid=\d+\(")
 @pytest.fixture(scope="module")
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s", "push_limit": 100, "push_pause": "0s"},
-                "okta": {"poll_interval": "500ms"}, "policy": {"unknown_device_as": "not_trusted"},
+                "policy": {"unknown_device_as": "not_trusted"},
                 "daemon": {"person_at_host": "service"}}
     with pam_world(pki_index, applications=("sudo", "su", "login"), settings=settings) as made:
         for name in SAMPLES:
             text = (ROOT / "conf" / "pam.d" / (name + "-devtrust")).read_text()
             (made.pam_directory / name).write_text(
                 text.replace("pam_devtrust.so", made.module_line()))
+        made.drop_delays()
         for name in ("dtalice", "dtbob"):
             made.set_password(name, PASSWORD)
         yield made

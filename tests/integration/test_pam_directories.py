@@ -81,7 +81,7 @@ class Place:
 def places(pki_index: dict[str, Any]) -> Iterator[Callable[[str], Place]]:
     """A host of each kind, made when it is first wanted."""
     settings = {"mfa": {"wait_pam": "20s", "push_limit": 100, "push_pause": "0s"},
-                "okta": {"poll_interval": "500ms"}, "policy": {"unknown_device_as": "not_trusted"},
+                "policy": {"unknown_device_as": "not_trusted"},
                 "daemon": {"person_at_host": "service"}}
     made: dict[str, Place] = {}
     with contextlib.ExitStack() as closing:

@@ -22,7 +22,7 @@ COLUMNS = 40
 @pytest.fixture(scope="module")
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s", "push_limit": 100, "passcode_limit": 100},
-                "okta": {"poll_interval": "250ms"}, "policy": {"unknown_device_as": "not_trusted"}}
+                "policy": {"unknown_device_as": "not_trusted"}}
     with pam_world(pki_index, applications=(BLIND, SEEING, LOCKER), settings=settings) as made:
         yield made
 
@@ -46,7 +46,7 @@ def stack(world: PamWorld, name: str, password: str = PASSWORD, *, account: bool
     world.set_password("dtalice", password)
     ours = world.module_line()
     (world.pam_directory / name).write_text(
-        f"auth required {ours} take_passcode\nauth requisite pam_unix.so try_first_pass\n"
+        f"auth required {ours} take_passcode\nauth requisite pam_unix.so nodelay try_first_pass\n"
         f"auth required {ours}\n" + (f"account required {ours}\n" if account else ""))
 
 
@@ -251,7 +251,7 @@ def test_daemon_cannot_be_reached(world: PamWorld) -> None:
     """The module says so itself: else a display manager calls the password wrong."""
     ours = world.module_line("socket=/nowhere/devtrustd.sock", "daemon=/nowhere/devtrustd")
     (world.pam_directory / "down").write_text(
-        f"auth requisite pam_unix.so\nauth required {ours}\naccount required {ours}\n")
+        f"auth requisite pam_unix.so nodelay\nauth required {ours}\naccount required {ours}\n")
     for uid in ((), ("--uid", ACCOUNTS["dtalice"])):
         report = log_in(world, PASSWORD, "down", *uid)
         assert report["auth"] == "AUTHINFO_UNAVAIL"

@@ -18,8 +18,7 @@ OTHER = "40414243"
 
 @pytest.fixture(scope="module")
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
-    settings = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
-                "policy": {"unknown_device_as": "not_trusted"}}
+    settings = {"mfa": {"wait_pam": "20s"}, "policy": {"unknown_device_as": "not_trusted"}}
     with pam_world(pki_index, applications=("staff",), settings=settings) as made:
         yield made
 
@@ -33,7 +32,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
     for path in world.site.store_path.parent.iterdir():
         path.unlink()
     world.set_password("dtalice", PASSWORD)
-    world.service("staff", auth="auth required pam_unix.so\n")
+    world.service("staff", auth="auth required pam_unix.so nodelay\n")
     world.start_daemon()
     yield
     world.stop_daemon()

@@ -20,7 +20,7 @@ SERVICES = ("sudo", "sudo-i", "su", "su-l", "login")
 BASES = {"sudo-i": "sudo", "su-l": "su"}
 IN = r"uid=6100[12]\("
 # pam_unix finds no password; another module, as of sssd, finds the person in its directory.
-DIRECTORY = """auth [success=2 default=ignore] pam_unix.so nullok
+DIRECTORY = """auth [success=2 default=ignore] pam_unix.so nodelay
 auth [success=1 default=ignore] pam_debug.so auth={}
 auth requisite pam_deny.so
 auth required pam_permit.so
@@ -64,7 +64,7 @@ def decide(world: PamWorld, access: str, *, push: bool = False) -> None:
             last["actions"] = rule("x", 1, frequency="EVERY_SIGN_ON",
                                    factors=("push",))["actions"]
         world.site.set_policy({"name": application, "application": application, "rules": [last]})
-    world.site.configure({"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"}})
+    world.site.configure({"mfa": {"wait_pam": "20s"}})
     world.start_daemon()
 
 

@@ -54,7 +54,6 @@ def fresh(world: PamWorld, sshd: Sshd) -> Iterator[None]:
         path.unlink()
     (world.pam_directory / "sshd").write_text(SSHD.format("required"))
     world.site.configure({"mfa": {"wait_pam": "20s", "push_limit": "50"},
-                          "okta": {"poll_interval": "500ms"},
                           "daemon": {"session_services": None}})
     frequency(world, "ONCE_PER_SESSION")
     world.start_daemon()

@@ -54,8 +54,7 @@ NARROW = [f"--nofile={n}:{n}" for n in range(3, 20)] + [
 
 @pytest.fixture(scope="module")
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
-    settings = {"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
-                "policy": {"unknown_device_as": "not_trusted"}}
+    settings = {"mfa": {"wait_pam": "20s"}, "policy": {"unknown_device_as": "not_trusted"}}
     with pam_world(pki_index, applications=("su",), settings=settings, accounts=UID) as made:
         made.service("su", "timeout=20")
         yield made

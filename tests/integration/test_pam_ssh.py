@@ -58,8 +58,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
     world.site.audit_path.unlink(missing_ok=True)
     for path in world.site.store_path.parent.iterdir():
         path.unlink()
-    world.site.configure({"mfa": {"wait_pam": "20s", "push_limit": None},
-                          "okta": {"poll_interval": "500ms"}})
+    world.site.configure({"mfa": {"wait_pam": "20s", "push_limit": None}})
     world.start_daemon()
     yield
     world.stop_daemon()

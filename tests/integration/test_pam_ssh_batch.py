@@ -59,7 +59,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
     world.site.audit_path.unlink(missing_ok=True)
     for path in world.site.store_path.parent.iterdir():
         path.unlink()
-    world.site.configure({"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"}})
+    world.site.configure({"mfa": {"wait_pam": "20s"}})
     world.start_daemon()
     world.add_device(world.pki["devices"]["device-p256"]["files"]["certificate"])
     yield

@@ -25,7 +25,7 @@ AS_ALICE = ("setpriv", "--reuid", "61001", "--regid", "61001", "--clear-groups")
 @pytest.fixture(scope="module")
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s", "push_limit": 100, "push_pause": "0s"},
-                "okta": {"poll_interval": "500ms"}, "policy": {"unknown_device_as": "not_trusted"}}
+                "policy": {"unknown_device_as": "not_trusted"}}
     with pam_world(pki_index, applications=("sudo",), settings=settings) as made:
         made.service("sudo", "timeout=20")
         made.start_daemon()

@@ -17,7 +17,7 @@ ALICE, BOB = "dtalice@example.com", "dtbob@example.com"
 @pytest.fixture(scope="module")
 def world(pki_index: dict[str, Any]) -> Iterator[PamWorld]:
     settings = {"mfa": {"wait_pam": "20s", "push_limit": 100, "push_pause": "0s"},
-                "okta": {"poll_interval": "500ms"}, "policy": {"unknown_device_as": "not_trusted"},
+                "policy": {"unknown_device_as": "not_trusted"},
                 "primary": {"okta_password": "password"}}
     with pam_world(pki_index, applications=("twice", "thrice", "password"),
                    settings=settings) as made:

@@ -39,7 +39,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
         path.unlink()
     for name in ("sudo-i", "su-l"):
         (world.site.policy_directory / (name + ".json")).unlink(missing_ok=True)
-    world.site.configure({"mfa": {"wait_pam": "20s"}, "okta": {"poll_interval": "500ms"},
+    world.site.configure({"mfa": {"wait_pam": "20s"},
                           "device_trust": {"host_certificate_file": None, "host_key_file": None}})
     yield
     world.stop_daemon()

@@ -361,7 +361,7 @@ def test_pam_arguments_that_contradict(host: PamWorld, argument: str) -> None:
 def test_pam_use_first_pass(host: PamWorld) -> None:
     """The module before took it; and left to one behind, it is the same."""
     host.set_password("dtalice", "local-one")
-    host.service("both", "use_first_pass", auth="auth optional pam_unix.so\n")
+    host.service("both", "use_first_pass", auth="auth optional pam_unix.so nodelay\n")
     host.sim.set_user("dtalice@example.com", password="local-one")
     try:
         report, asked = sign_on(host, "both", "local-one",

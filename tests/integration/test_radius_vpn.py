@@ -22,6 +22,7 @@ from tests.lib.radius import ACCEPT, CHALLENGE, REJECT, World
 
 SETTINGS = {"device_trust": {"trusted_when": "vpn-client+intune, certificate+intune"},
             "mfa": {"wait_vpn": "12s", "push_limit": "6", "passcode_attempts": "3"},
+            "okta": {"poll_interval": "1s"},  # for five hundred who wait at once
             "message NOT_COMPLIANT": {"android": "Caf\u00e9: {device} is off. " + "x" * 160,
                                       "text": "Call {device} in: {link}"}}
 PUSH, TOTP = "push", "token:software:totp"

@@ -285,7 +285,7 @@ def test_control_refuses_what_makes_no_sense(sim: Sim) -> None:
                   lambda: sim.add_factor(ALICE, "carrier-pigeon"),
                   lambda: sim.add_factor(ALICE, "token:software:totp", secret="1!"),
                   lambda: sim.add_factor("nobody@example.com", "push"),
-                  lambda: sim.passcode(ALICE, wait=0),
+                  lambda: sim.passcode(ALICE),
                   lambda: sim.approve(ALICE, wait=0),
                   lambda: sim.enrol_device("no-guid"),
                   lambda: sim.enrol_device(compliance="Compliant"),
@@ -617,6 +617,16 @@ def test_passcode_right_and_replayed(sim: Sim, alice: Person) -> None:
     assert reply.status == 200 and reply.json == {"factorResult": "PASSCODE_REPLAYED"}
     assert sim.passcode(ALICE) != code
     assert alice.send_code(sim.passcode(ALICE)).json == {"factorResult": "SUCCESS"}
+
+
+def test_passcodes_do_not_run_out(sim: Sim, alice: Person) -> None:
+    """More than half a minute has of them; none is taken twice."""
+    codes = []
+    for _ in range(5):
+        codes.append(sim.passcode(ALICE))
+        assert alice.send_code(codes[-1]).json == {"factorResult": "SUCCESS"}
+    for code in codes:
+        refused(alice.send_code(code), 403, "E0000082")
 
 
 def test_passcode_wrong(sim: Sim, alice: Person) -> None:

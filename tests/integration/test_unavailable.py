@@ -21,7 +21,7 @@ from tests.lib.site import catch_all, rule
 PUSH, TOTP = "push", "token:software:totp"
 VALUES = ("deny", "allow_trusted", "allow")
 SETTINGS = {"device_trust": {"trusted_when": "vpn-client+intune", "cache_ttl": "1h"},
-            "okta": {"timeout": "2s", "user_ttl": "1s", "poll_interval": "1s"},
+            "okta": {"timeout": "2s", "user_ttl": "1s"},
             "mfa": {"wait_vpn": "30s", "challenge_lifetime": "5m", "push_limit": "100"}}
 Fault = tuple[str, dict[str, Any]]
 

@@ -100,6 +100,7 @@ class Directory:
         self.put("/etc/sudoers", SUDOERS, "440")
         for name in SAMPLES:
             self.install_sample(name)
+        self.world.drop_delays()
         self.configure()
 
     def install_sample(self, name: str) -> None:

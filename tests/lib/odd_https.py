@@ -340,7 +340,7 @@ org_url = {url}
 api_token_file = {d}/okta.token
 ca_file = {d}/ca.pem
 timeout = 10s
-poll_interval = 1s
+poll_interval = 250ms
 [user_name]
 login_suffix = @example.com
 [intune]

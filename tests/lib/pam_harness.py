@@ -44,6 +44,11 @@ CONVERSE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int,
                             ctypes.POINTER(ctypes.POINTER(Response)), ctypes.c_void_p)
 
 
+# libpam calls this in place of waiting 2 to 3 seconds after a refusal.
+FAIL_DELAY = 10
+no_delay = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p)(lambda *_: None)
+
+
 class Conversation(ctypes.Structure):
     _fields_ = [("converse", CONVERSE), ("data", ctypes.c_void_p)]
 
@@ -122,6 +127,7 @@ def start(options: argparse.Namespace) -> Any:
     else:
         code = pam.pam_start(*begin, ctypes.byref(handle))
     assert code == 0, code
+    assert pam.pam_set_item(handle, FAIL_DELAY, no_delay) == 0
     for name in ("rhost", "tty", "ruser"):
         value = getattr(options, name)
         if value is not None:

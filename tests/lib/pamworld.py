@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -46,6 +47,13 @@ def wait_until(condition: Callable[[], Any], what: str, limit: float = LIMIT) ->
         if time.monotonic() > deadline:
             raise AssertionError("waited in vain: " + what)
         time.sleep(0.02)
+
+
+def without_delay(text: str) -> str:
+    """A PAM file whose refusals come at once: nobody guesses passwords in a test, and each refusal
+    would take 2 to 3 seconds."""
+    text = re.sub(r"^(auth\s.*\bpam_unix\.so\b)", r"\1 nodelay", text, flags=re.MULTILINE)
+    return re.sub(r"(\bpam_faildelay\.so\s+delay=)\d+", r"\g<1>0", text)
 
 
 def is_running(pid: int) -> bool:
@@ -95,6 +103,9 @@ class PamWorld:
 
     def _write_host(self) -> None:
         shutil.copytree("/etc/pam.d", self.pam_directory)
+        self.drop_delays()
+        (self.directory / "login.defs").write_text(  # su waits a second of its own
+            Path("/etc/login.defs").read_text() + "FAIL_DELAY 0\n")
         for name in ("passwd", "group", "shadow"):
             shutil.copy(Path("/etc") / name, self.directory / name)
         # As unix_chkpwd wants it, which checks the password of lockers that are not root's.
@@ -117,6 +128,10 @@ class PamWorld:
         ready = self.directory / "namespace-ready"
         binds = [(self.pam_directory, "/etc/pam.d"), (self.directory / "sudoers", "/etc/sudoers")]
         binds += [(self.directory / n, "/etc/" + n) for n in ("passwd", "group", "shadow")]
+        # Programs look the names of hosts up: nobody may answer, nor keep a test waiting.
+        (self.directory / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+        binds.append((self.directory / "resolv.conf", "/etc/resolv.conf"))
+        binds.append((self.directory / "login.defs", "/etc/login.defs"))
         if self.aliases:
             switch = self.directory / "nsswitch.conf"
             switch.write_text("passwd: files hesiod\ngroup: files\nshadow: files\nhosts: files\n")
@@ -202,12 +217,19 @@ class PamWorld:
             f"{auth}auth required {line}\n{account}account required {line}\n"
             f"session required {line}\npassword required {line}\n")
 
+    def drop_delays(self) -> None:
+        """From every PAM service so far."""
+        for service in self.pam_directory.iterdir():
+            service.write_text(without_delay(service.read_text()))
+
     def sample(self, name: str, sample: str, *arguments: str) -> None:
-        """A PAM service from a sample of conf/pam.d; nothing but the module's place is changed."""
+        """A PAM service from a sample of conf/pam.d; only the module's place is changed, and how
+        long a refusal takes."""
         text = (ROOT / "conf" / "pam.d" / sample).read_text()
         assert "pam_devtrust.so" in text
         line = self.module_line(*arguments)
-        (self.pam_directory / name).write_text(text.replace("pam_devtrust.so", line))
+        (self.pam_directory / name).write_text(
+            without_delay(text).replace("pam_devtrust.so", line))
 
     def set_one(self, *arguments: str, config: Optional[Path] = None,
                 user: str = "root") -> None:

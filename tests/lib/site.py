@@ -145,7 +145,7 @@ class Site:
         return {
             "okta": {"org_url": self.world.okta_url, "api_token_file": self.okta_token_path,
                      "ca_file": self.world.ca_file,
-                     "timeout": "5s", "poll_interval": "1s"},
+                     "timeout": "5s", "poll_interval": "250ms"},
             "user_name": {"login_suffix": "@example.com"},
             "intune": {"tenant_id": tenant, "client_id": self.world.client_id,
                        "certificate_file": self.graph_certificate, "key_file": self.graph_key,

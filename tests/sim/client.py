@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 60.0  # seconds; generous, a loaded machine makes RSA keys slowly
 STOP_LIMIT = 20.0
 CALL_LIMIT = 150.0
-PASSCODE_LIMIT = 90.0  # seconds until an unused passcode exists
 
 
 class SimFailed(Exception):
@@ -179,16 +178,9 @@ class Sim:
     def remove_factor(self, login: str, factor: str) -> None:
         self.call("DELETE", f"{self._user(login)}/factors/{factor}")
 
-    def passcode(self, login: str, wait: float = PASSCODE_LIMIT) -> str:
-        """A passcode that is right and was not used; waits for one when all of them were."""
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                return self.call("GET", self._user(login) + "/passcode")["passcode"]
-            except SimFailed as error:
-                if "every passcode" not in str(error) or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.2)
+    def passcode(self, login: str) -> str:
+        """A passcode that is right and was not used."""
+        return self.call("GET", self._user(login) + "/passcode")["passcode"]
 
     # --- pushes ------------------------------------------------------------------------------
 

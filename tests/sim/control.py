@@ -152,6 +152,7 @@ class Control:
         new = self.world.add_factor(user, {**kept, **values})
         if new.secret == old.secret:
             new.last_step = old.last_step  # a used passcode stays used
+            new.steps_ahead = old.steps_ahead
         return _factor_json(new)
 
     async def delete_factor(self, request: web.Request, values: Values) -> Any:
