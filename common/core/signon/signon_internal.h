@@ -397,22 +397,56 @@ struct dt_signon {
     dt_time asked_for; /* the longest that the HTTPS request under way may take */
 };
 
-/* signon_evidence.c: from the request's facts to the verdict and the decision. */
+/* signon_collect.c: the evidence stage. */
 void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
+
+/* signon_evidence.c: what its collectors use. */
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
 /* The evidence stage comes next, unless the sign-on has ended. */
 void dt_signon_collect(dt_signon *s);
 /* The same, with nothing left to be collected. */
 void dt_signon_evidence_ends(dt_signon *s);
+/* An alternative of trusted_when names it. */
+bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source);
 /* Would a good answer of this look-up, with one of the other beside it if need be, make the device
  * trusted by this evidence that is not yet? */
 bool dt_signon_lookup_matters(dt_signon const *s, dt_evidence_set const *set, unsigned source,
                               dt_guid const *id, dt_time now);
 
-/* signon_intune.c: the device as Intune knows it. */
 /* What becomes of a look-up at Graph or Intune that was answered so. */
 void dt_signon_intune_failed(dt_intune_answer a, dt_http_response const *r, dt_error const *e,
                              dt_lookup_reply *out);
+
+/* A collector returns true when it waits for a step, with whose result it is called again, and false when it has
+ * all that it can have. */
+
+/* signon_certificate.c: certificates of devices. */
+/* Judges one and makes evidence of it, or has its OCSP responder asked first. `proved`: its key was used in this
+ * sign-on. */
+void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_bytes const *chain,
+                           size_t chain_count, bool proved, dt_time now);
+bool dt_signon_host_begin(dt_signon *s, dt_time now); /* this host's own */
+
+/* signon_ssh.c: SSH keys and certificates. */
+/* What SSH_AUTH_INFO_0 says. */
+void dt_signon_ssh_take(dt_signon *s, dt_bytes info, dt_time now);
+bool dt_signon_ssh_begin(dt_signon *s, dt_time now);
+dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s);
+/* A certificate whose key was proved. */
+void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificate_use use,
+                               dt_bytes blob, dt_time now);
+/* The registry's record of a plain key that was proved. */
+void dt_signon_ssh_record(dt_signon *s, dt_source source, char const fingerprint[65], bool hardware,
+                          dt_bytes text, dt_time now);
+/* Whether a proved key is enrolled is not known. */
+void dt_signon_ssh_unknown(dt_signon *s, dt_source source, dt_time now);
+/* The blob of the key that the record enrols, appended; false for a record that is not of this key. */
+bool dt_signon_record_key(dt_signon *s, dt_bytes text, char const fingerprint[65], dt_buf *blob);
+
+/* signon_vpn.c: what a VPN client says of its device. */
+void dt_signon_vpn_device(dt_signon *s, char const *text, dt_platform platform, dt_time now);
+void dt_signon_vpn_claims(dt_signon *s, dt_request const *r);
+bool dt_signon_vpn_begin(dt_signon *s, dt_time now);
 
 /* signon_compliance.c: where Intune's other service is. */
 bool dt_signon_compliance_has_address(dt_signon const *s);
@@ -440,6 +474,8 @@ void dt_signon_entra_refuse(dt_signon *s, dt_time now);
 void dt_signon_entra_give_up(dt_signon *s);
 /* The cached answer about the device has the name that led to it, or none did. */
 bool dt_signon_entra_fits(dt_signon const *s);
+
+/* signon_decision.c: what the rules say. */
 /* After the application's rules: what the org's own say to it. */
 bool dt_signon_org_denies(dt_signon const *s);
 /* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */
@@ -450,18 +486,6 @@ void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now);
 /* signon_ocsp.c: what a responder says of a device certificate. */
 /* s->ocsp is open: the evidence waits for its answer. */
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev);
-bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source);
-dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s);
-/* A certificate whose key was proved. */
-void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificate_use use,
-                               dt_bytes blob, dt_time now);
-/* The registry's record of a plain key that was proved. */
-void dt_signon_ssh_record(dt_signon *s, dt_source source, char const fingerprint[65], bool hardware,
-                          dt_bytes text, dt_time now);
-/* Whether a proved key is enrolled is not known. */
-void dt_signon_ssh_unknown(dt_signon *s, dt_source source, dt_time now);
-/* The blob of the key that the record enrols, appended; false for a record that is not of this key. */
-bool dt_signon_record_key(dt_signon *s, dt_bytes text, char const fingerprint[65], dt_buf *blob);
 
 /* signon_agent.c: a device's key in an SSH agent. */
 /* True when an agent is to be asked, which has begun. */

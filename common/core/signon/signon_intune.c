@@ -152,22 +152,6 @@ static void resume(dt_signon *s, dt_question inner, dt_lookup_end e, dt_lookup_r
 
 /* --- the service -------------------------------------------------------------------------------- */
 
-void dt_signon_intune_failed(dt_intune_answer a, dt_http_response const *r, dt_error const *e,
-                             dt_lookup_reply *out)
-{
-    out->kind = DT_REPLY_FAILED;
-    out->no_old = a == DT_INTUNE_LOCAL;
-    out->why = *e;
-    if (a == DT_INTUNE_RATE_LIMITED) {
-        out->again = true;
-        out->wait = dt_intune_rate_wait(r);
-    } else {
-        /* After a time-out it has had its time; the rest is the person's. */
-        out->again = (a == DT_INTUNE_UNREACHABLE || a == DT_INTUNE_SERVER_ERROR) &&
-                     r->failure != DT_HTTP_TIMEOUT;
-    }
-}
-
 static int request(dt_signon *s)
 {
     return by_compliance(s)
