@@ -406,9 +406,9 @@ static void test_saved_groups_hold_together(void **state)
         world_begin(&w, &r);
         dt_signon_next(w.machine, w.now, &w.step);
         assert_int_equal(w.step.kind, DT_STEP_STORE);
-        assert_int_equal(w.machine->told_len, sizeof("STAFF"));
-        w.machine->told_len = told[i].len;
-        w.machine->told_count = told[i].count;
+        assert_int_equal(w.machine->request_groups_len, sizeof("STAFF"));
+        w.machine->request_groups_len = told[i].len;
+        w.machine->request_group_count = told[i].count;
         dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
         assert_int_equal(dt_signon_save(w.machine, &b), 0);
         if (dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)) != told[i].error)

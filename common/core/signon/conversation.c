@@ -225,6 +225,16 @@ void dt_signon_block(dt_signon *s, unsigned types, dt_cause why)
     dt_signon_go(s, DT_STAGE_CONVERSATION);
 }
 
+void dt_signon_send(dt_signon *s)
+{
+    if (s->site.config->mfa.push_limit == 0) {
+        dt_signon_detail(s, "push_limit is 0");
+        in_use(s)->not_sent(s, DT_CAUSE_MFA_LIMIT);
+        return;
+    }
+    dt_signon_set_phase(s, DT_PHASE_SEND_COUNT);
+}
+
 /* Past the deadline the record that keeps other sign-ons from sending a push may have run out (a step of the
  * clock): then nothing is sent. */
 static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)

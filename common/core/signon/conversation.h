@@ -41,7 +41,7 @@ typedef struct dt_factor {
     /* Begins: the first step towards something that is sent, or a prompt. Sets outcome.factor. */
     void (*begin)(dt_signon *s, dt_time now);
 
-    /* Of a factor for which something is sent. What is sent is counted under this name, with push_limit. */
+    /* Of a factor for which something is sent (dt_signon_send). It is counted under this name, with push_limit. */
     char const *sends;
     DT_MUST_USE int (*request)(dt_signon *s, dt_http_request *out);
     void (*sent)(dt_signon *s, dt_http_response const *r, dt_time now);
@@ -109,6 +109,8 @@ dt_enrolled const *dt_signon_in_use(dt_signon const *s);
 dt_enrolled const *dt_signon_enrolled(dt_signon const *s, unsigned types);
 /* The factors of these types can no longer be used in this sign-on, and this is why; another one is tried. */
 void dt_signon_block(dt_signon *s, unsigned types, dt_cause why);
+/* Has what the factor in use sends counted, and then sent; nothing where push_limit is 0. */
+void dt_signon_send(dt_signon *s);
 /* The types of the person's factors whose answer may be typed without anything having been sent. */
 unsigned dt_signon_ready_types(dt_signon const *s);
 /* Asks for an answer of one of these types, and waits for it. */

@@ -112,19 +112,17 @@ static void claimed(dt_signon *s)
     s->push.joined = false;
     s->push.number = DT_SIGNON_NUMBER_NONE;
     memcpy(s->push.owner, s->id, sizeof(s->push.owner));
-    if (s->site.config->mfa.push_limit == 0) {
-        dt_signon_detail(s, "push_limit is 0");
-        push_impossible(s, DT_CAUSE_MFA_LIMIT);
-        return;
-    }
-    dt_signon_set_phase(s, s->connection[0] ? DT_PHASE_PUSH_CONNECTION : DT_PHASE_SEND_COUNT);
+    if (s->connection[0] && s->site.config->mfa.push_limit > 0)
+        dt_signon_set_phase(s, DT_PHASE_PUSH_CONNECTION);
+    else
+        dt_signon_send(s);
 }
 
 static void connection_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)now;
     if (r->status == DT_STORE_OK) {
-        dt_signon_set_phase(s, DT_PHASE_SEND_COUNT);
+        dt_signon_send(s);
         return;
     }
     if (r->status == DT_STORE_EXISTS)

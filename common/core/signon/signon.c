@@ -191,7 +191,7 @@ void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail)
     if (detail)
         dt_signon_detail(s, "%s", detail);
     dt_outcome_set(&s->outcome, DT_DENY, cause);
-    dt_signon_tell_cause(s);
+    dt_signon_set_message(s);
     dt_signon_done(s);
 }
 
@@ -245,7 +245,7 @@ unsigned dt_site_groups_from(dt_site const *site)
  * groups, or none. */
 bool dt_signon_add_group(dt_signon *s, char const *name)
 {
-    size_t before = s->told_len, count = s->group_count - s->told_count;
+    size_t before = s->request_groups_len, count = s->group_count - s->request_group_count;
     size_t len;
 
     if (!name || !dt_site_keeps_group(
@@ -261,12 +261,12 @@ bool dt_signon_add_group(dt_signon *s, char const *name)
     return true;
 }
 
-static bool take_told_groups(dt_signon *s, dt_request const *r)
+static bool add_request_groups(dt_signon *s, dt_request const *r)
 {
     if (r->group_knowledge != DT_GROUPS_KNOWN)
         return false;
     for (size_t i = 0; i < r->group_count; i++) {
-        /* No name is like that, and no request may tell ids. */
+        /* No name looks like an id, and a request may not name groups by id. */
         if (r->groups[i] != NULL && dt_group_is_id(r->groups[i]))
             return false;
         if (!dt_signon_add_group(s, r->groups[i]))
@@ -275,17 +275,17 @@ static bool take_told_groups(dt_signon *s, dt_request const *r)
     return true;
 }
 
-/* Known are groups only when everybody has told them who is to tell them. */
+/* Groups are known once every source in groups_from has answered. */
 static void take_groups(dt_signon *s, dt_request const *r)
 {
     unsigned from = dt_site_groups_from(&s->site);
-    bool told = (from & DT_GROUPS_FROM_REQUEST) == 0 || take_told_groups(s, r);
+    bool complete = (from & DT_GROUPS_FROM_REQUEST) == 0 || add_request_groups(s, r);
 
-    s->told_len = s->groups_len;
-    s->told_count = s->group_count;
-    s->okta_groups_missing = told && (from & DT_GROUPS_FROM_OKTA) != 0;
+    s->request_groups_len = s->groups_len;
+    s->request_group_count = s->group_count;
+    s->okta_groups_missing = complete && (from & DT_GROUPS_FROM_OKTA) != 0;
     s->group_knowledge =
-        told && from == DT_GROUPS_FROM_REQUEST ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
+        complete && from == DT_GROUPS_FROM_REQUEST ? DT_GROUPS_KNOWN : DT_GROUPS_UNKNOWN;
 }
 
 /* No two people share a push, and a person's names do not make two of it. */
@@ -407,8 +407,8 @@ static bool start(dt_signon *s, dt_site const *site, dt_time now)
     return s->scratch != NULL;
 }
 
-/* Told and nothing else: what does not fit is left out. */
-static void tell_place(dt_signon *s, dt_request const *r)
+/* For the audit event alone: what does not fit is left out. */
+static void copy_presence(dt_signon *s, dt_request const *r)
 {
     if (dt_str_copy(s->tty, sizeof(s->tty), r->tty) < 0)
         (void)!dt_str_copy(s->tty, sizeof(s->tty), "(too long)");
@@ -434,7 +434,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->deadline = now + s->wait_limit;
     s->platform_hint = r->platform_hint;
     s->local = r->local;
-    tell_place(s, r);
+    copy_presence(s, r);
     s->address_wanted = r->address_wanted;
     s->utc_offset = r->utc_offset;
     s->utc_offset_known = r->utc_offset_known;
@@ -1033,8 +1033,8 @@ static bool waits_for_groups(dt_signon const *s)
 void dt_signon_policy_record(dt_signon const *s, dt_buf *out)
 {
     /* Of one source's groups: see dt_site_keeps_group. */
-    bool selected = s->told_count >= DT_GROUPS_KEPT_FREELY ||
-                    s->group_count - s->told_count >= DT_GROUPS_KEPT_FREELY;
+    bool selected = s->request_group_count >= DT_GROUPS_KEPT_FREELY ||
+                    s->group_count - s->request_group_count >= DT_GROUPS_KEPT_FREELY;
     char const *groups[DT_SIGNON_GROUPS_MAX];
     dt_policy_input in;
 

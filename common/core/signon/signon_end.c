@@ -24,7 +24,7 @@ void dt_signon_finish_stage(dt_signon *s, dt_time now)
         return;
     }
     dt_outcome_set(&s->outcome, s->final_result, s->final_cause);
-    dt_signon_tell_cause(s);
+    dt_signon_set_message(s);
     dt_signon_done(s);
 }
 

@@ -11,7 +11,7 @@ static size_t told_by_okta(dt_signon const *s, char const *name)
     char const *at = s->scratch->groups;
 
     for (size_t i = 0; i < s->group_count; i++) {
-        if (i >= s->told_count && dt_str_equal_nocase(at, name))
+        if (i >= s->request_group_count && dt_str_equal_nocase(at, name))
             return i;
         at += strlen(at) + 1;
     }
@@ -81,7 +81,7 @@ char const *dt_signon_group_name(dt_signon const *s)
 {
     char const *group;
 
-    if (s->name_at < s->told_count || s->name_at >= s->group_count ||
+    if (s->name_at < s->request_group_count || s->name_at >= s->group_count ||
         (s->unsure_names & UINT64_C(1) << s->name_at) == 0)
         return NULL;
     group = group_at(s, s->name_at);
@@ -185,7 +185,7 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now, dt
         return;
     }
     s->groups_learnt = now;
-    s->name_at = s->told_count;
+    s->name_at = s->request_group_count;
 }
 
 /* Without the groups it is decided without them, which denies; but not where we are at fault, and say so. */

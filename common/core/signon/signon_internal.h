@@ -300,8 +300,8 @@ struct dt_signon {
     char connection[DT_SESSION_NAME_MAX];
     size_t groups_len, group_count;
     dt_group_knowledge group_knowledge;
-    size_t told_len, told_count; /* of them, those that came with the request */
-    bool okta_groups_missing;    /* all others who are to tell groups have told them */
+    size_t request_groups_len, request_group_count; /* of them, those that came with the request */
+    bool okta_groups_missing; /* all others who are to tell groups have told them */
     uint64_t
         unsure_names; /* a bit for each group: Okta told its name, and others may have it, too */
     size_t name_at;   /* the group whose name is looked up at the org */
@@ -600,7 +600,7 @@ DT_MUST_USE int dt_signon_push_put(dt_signon *s, dt_buf *b, dt_time now);
 void dt_signon_push_written(dt_signon *s);
 
 /* signon_text.c: what people are told. */
-void dt_signon_tell_cause(dt_signon *s);
+void dt_signon_set_message(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s, char const *note);
 /* Asks for an answer of one of these types. */
 void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note);

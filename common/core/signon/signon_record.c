@@ -135,8 +135,8 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
             rc = DT_E_PARSE;
     }
     if (rc < 0) {
-        s->groups_len = s->told_len;
-        s->group_count = s->told_count;
+        s->groups_len = s->request_groups_len;
+        s->group_count = s->request_group_count;
     } else {
         s->groups_learnt = at;
     }
@@ -201,12 +201,12 @@ static dt_time kept_until(dt_signon const *s, dt_time fetched)
 
 int dt_signon_groups_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires)
 {
-    char const *at = s->scratch->groups + s->told_len; /* Okta's alone */
+    char const *at = s->scratch->groups + s->request_groups_len; /* Okta's alone */
 
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one_each\":%s,\"okta\":[", DT_SIGNON_RECORD_VERSION,
                   (long long)now, dt_signon_okta_names(s) ? "true" : "false");
-    for (size_t i = s->told_count; i < s->group_count; i++) {
-        if (i > s->told_count)
+    for (size_t i = s->request_group_count; i < s->group_count; i++) {
+        if (i > s->request_group_count)
             dt_buf_putc(b, ',');
         dt_json_put_string(b, at);
         at += strlen(at) + 1;

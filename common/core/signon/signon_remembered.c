@@ -12,7 +12,7 @@
 
 /* --- what it is bound to ---------------------------------------------------------------------- */
 
-static bool bind(dt_signon const *s, dt_remembered *out)
+static bool fill_binding(dt_signon const *s, dt_remembered *out)
 {
     dt_decision const *d = &s->outcome.decision;
     dt_verdict const *v = &s->outcome.verdict;
@@ -45,14 +45,14 @@ bool dt_signon_remembers(dt_signon const *s)
     dt_remembered r;
     char key[DT_STORE_KEY_MAX];
 
-    return bind(s, &r) && dt_remembered_key(&r, key) == DT_OK;
+    return fill_binding(s, &r) && dt_remembered_key(&r, key) == DT_OK;
 }
 
 int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_KEY_MAX])
 {
     dt_remembered r;
 
-    return bind(s, &r) ? dt_remembered_key(&r, out) : DT_E_STATE;
+    return fill_binding(s, &r) ? dt_remembered_key(&r, out) : DT_E_STATE;
 }
 
 void dt_signon_mfa_given(dt_signon const *s, dt_time now, dt_mfa_given *out)
@@ -76,7 +76,7 @@ static int pack(dt_signon const *s, dt_buf *out, dt_time now, dt_time *expires)
     dt_mfa_given given;
 
     dt_signon_mfa_given(s, now, &given);
-    if (!bind(s, &r) || given.at == 0)
+    if (!fill_binding(s, &r) || given.at == 0)
         return DT_E_STATE;
     r.at = now;
     r.factor = given.factor;

@@ -197,8 +197,8 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->groups_len, 0, sizeof(s->scratch->groups));
     raw(c, s->scratch->groups, s->groups_len);
     NUMBER(s->group_count, 0, DT_SIGNON_GROUPS_MAX);
-    NUMBER(s->told_len, 0, s->groups_len);
-    NUMBER(s->told_count, 0, s->group_count);
+    NUMBER(s->request_groups_len, 0, s->groups_len);
+    NUMBER(s->request_group_count, 0, s->group_count);
     FLAG(s->okta_groups_missing);
     FLAG(s->decided_apart);
     NUMBER(s->group_knowledge, DT_GROUPS_UNKNOWN, DT_GROUPS_KNOWN);
@@ -518,7 +518,7 @@ static bool holds_names(char const *packed, size_t len, size_t count)
 static bool groups_hold_together(dt_signon const *s)
 {
     return holds_names(s->scratch->groups, s->groups_len, s->group_count) &&
-           holds_names(s->scratch->groups, s->told_len, s->told_count);
+           holds_names(s->scratch->groups, s->request_groups_len, s->request_group_count);
 }
 
 /* A device that a name was found to be of is the one that the answer is about. */

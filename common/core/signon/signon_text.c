@@ -65,7 +65,7 @@ static char const *cause_text(dt_signon const *s, dt_cause c)
     return dt_words_text(s->site.config, words_of(c));
 }
 
-void dt_signon_tell_cause(dt_signon *s)
+void dt_signon_set_message(dt_signon *s)
 {
     dt_buf b;
 
