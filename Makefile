@@ -29,7 +29,6 @@ LIBEXECDIR ?= $(PREFIX)/libexec
 LIBDIR ?= $(PREFIX)/lib/$(MULTIARCH)
 PAMDIR ?= $(LIBDIR)/security
 FRLIBDIR ?= $(PREFIX)/lib/freeradius
-FRSHAREDIR ?= $(PREFIX)/share/freeradius
 DATADIR ?= $(PREFIX)/share/devtrust
 MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system

@@ -11,7 +11,8 @@ to = $(foreach file,$(wildcard $(1)),$(file):$(2):$(3)/$(notdir $(file)))
 section = $(foreach n,5 8,$(call to,man/*.$(n),644,$(MANDIR)/man$(n)))
 # What only a host with FreeRADIUS wants.
 RLM_FILES := $(call to,man/rlm_devtrust.5,644,$(MANDIR)/man5) \
-	$(call to,rlm_devtrust/dictionary.devtrust,644,$(FRSHAREDIR)) \
+	$(call to,conf/tmpfiles.d/devtrust-radius.conf,644,$(PREFIX)/lib/tmpfiles.d) \
+	$(call to,conf/logrotate.d/devtrust-radius,644,$(SYSCONFDIR)/logrotate.d) \
 	$(foreach file,$(shell find conf/raddb conf/openvpn conf/strongswan -type f | sort), \
 		$(file):644:$(DATADIR)/$(patsubst conf/%,%,$(file)))
 
@@ -24,7 +25,10 @@ INSTALL_FILES := \
 	$(filter-out $(RLM_FILES),$(call section)) \
 	$(call to,conf/systemd/*.service conf/systemd/*.socket,644,$(UNITDIR)) \
 	$(call to,conf/sysusers.d/*.conf,644,$(PREFIX)/lib/sysusers.d) \
-	$(call to,conf/tmpfiles.d/*.conf,644,$(PREFIX)/lib/tmpfiles.d) \
+	$(call to,conf/tmpfiles.d/devtrust.conf,644,$(PREFIX)/lib/tmpfiles.d) \
+	$(call to,conf/logrotate.d/devtrust,644,$(SYSCONFDIR)/logrotate.d) \
+	$(call to,conf/apparmor.d/*,644,$(SYSCONFDIR)/apparmor.d) \
+	$(call to,conf/bash-completion/*,644,$(PREFIX)/share/bash-completion/completions) \
 	$(if $(RLM_MODULE),$(RLM_FILES)) \
 	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd -type f | sort), \
 		$(file):644:$(DATADIR)/$(patsubst conf/%,%,$(file))) \

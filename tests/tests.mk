@@ -92,6 +92,14 @@ run-demo: $(PRODUCTS) $(SAN_SHIM)
 demo-stop: ## end every demo that runs, and what a killed one left behind
 	@$(SERVER_ENV) $(PYTHON) tests/demo/demo.py --stop
 
+# --- releases -----------------------------------------------------------------------------------
+# Roots of Debian 12 and 13, made by debootstrap below $(BUILD)/releases and kept there (about 4 GB).
+releases: ## build, package and test on each release, in roots of its own (ARGS="-k trixie" for one; an hour)
+	@scripts/deps.sh releases
+	@$(SERVER_ENV) $(PYTHON) -m pytest tests/releases -v -p no:cacheprovider $(ARGS)
+
+.PHONY: releases
+
 # --- benchmarks ---------------------------------------------------------------------------------
 # tests/bench/*.c are small programs (load generators); bench.py runs the figures.
 BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))

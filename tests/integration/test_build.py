@@ -67,6 +67,16 @@ def test_each_package_of_the_build_belongs_to_a_part() -> None:
     assert not [name for name in packages("pam") if FREERADIUS.search(name)]
 
 
+def test_the_debian_packages_are_built_with_the_same() -> None:
+    control = (ROOT / "debian/control").read_text()
+    listed = control.split("Build-Depends:\n", 1)[1].split("\nStandards-Version", 1)[0]
+    needs = {line.split("<")[0].strip(" ,").replace(" | ", "|") for line in listed.splitlines()}
+    everywhere = {"gcc", "libc6-dev", "make", "binutils"}  # build-essential
+    packaging = {"debhelper-compat (= 13)", "dh-apparmor", "dh-sequence-installsysusers",
+                 "libcmocka-dev"}
+    assert needs == packages("build") - everywhere | packaging
+
+
 def test_one_of_the_names_that_releases_have_is_enough(tmp_path: Path) -> None:
     listed = tmp_path / "packages.txt"
     listed.write_text("[one]\nno-such-package|make  why\n[two]\nno-such-package|nor-this  why\n"
