@@ -852,9 +852,10 @@ def test_socket_activation_with_a_broken_configuration(world: PamWorld) -> None:
     process = activate(world, [DAEMON, "--config", world.site.config_path, "--user", "root"],
                        (MAIN_NAME, LOCK_SCREEN_NAME))
     try:
-        assert world.login("sshd", "dtalice")["auth"] == "SYSTEM_ERR"
-        assert world.login("locker", "dtalice", "--uid", ACCOUNTS["dtalice"])["auth"] \
-            == "SYSTEM_ERR"
+        with world.harness("--service", "sshd", "--user", "dtalice") as one, \
+                world.harness("--service", "locker", "--user", "dtalice",
+                              "--uid", ACCOUNTS["dtalice"]) as other:
+            assert one.finish()["auth"] == other.finish()["auth"] == "SYSTEM_ERR"
         assert process.wait(60) == 1
     finally:
         world.site.config_path.write_text(saved)

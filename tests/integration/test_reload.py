@@ -171,7 +171,7 @@ def test_what_is_broken_is_not_taken(pam: PamWorld, harm: Callable[[PamWorld], s
     event = pam.site.wait_reload("FAILURE")
     assert event["severity"] == "ERROR" and "NOT taken" in event["outcome"]["reason"]
     assert named.replace("\\", "") in event["outcome"]["reason"].replace("\\", "")
-    assert "NOT taken; generation 2" in pam.log_path.read_text()
+    wait_until(lambda: "NOT taken; generation 2" in pam.log_path.read_text(), "a word about it")
     assert login(pam) == "SUCCESS"
     assert data(pam.outcome("sshd"))["policyGeneration"] == 2
 
@@ -300,7 +300,8 @@ def test_radius_takes_a_changed_policy(radius: World) -> None:
     user = radius.person("rita", TOTP)
     put_policy(radius.site, allow_all("vpn"))
     radius.site.wait_reload("SUCCESS")
-    assert "generation 2 of the configuration is in force" in radius.radius.log_text()
+    wait_until(lambda: "generation 2 of the configuration is in force" in radius.radius.log_text(),
+               "a word about it")
     assert radius.client().login(user).code == ACCEPT
     assert radius.outcome(user, "RULE_ALLOW")["policyGeneration"] == 2
     put_policy(radius.site, deny_all("vpn"))
@@ -314,7 +315,7 @@ def test_radius_keeps_what_it_has(radius: World) -> None:
     radius.site.wait_reload("SUCCESS")
     (radius.site.policy_directory / "vpn.json").write_text("{")
     radius.site.wait_reload("FAILURE")
-    assert "NOT taken" in radius.radius.log_text()
+    wait_until(lambda: "NOT taken" in radius.radius.log_text(), "a word about it")
     assert radius.client().login(user).code == ACCEPT
     # What the server needs of a configuration is asked for as at the start.
     put_policy(radius.site, deny_all("vpn"))

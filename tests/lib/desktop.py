@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import subprocess
@@ -53,7 +54,12 @@ class Display:
 
     def picture(self, keep: Optional[Path] = None) -> "Picture":
         """What is on the screen; `keep`: also as a PNG there."""
-        made = Picture.of_dump(self._do("xwd", "-root", "-silent").stdout)
+        def dump() -> Any:
+            # xwd fails when a window goes while it looks.
+            with contextlib.suppress(subprocess.CalledProcessError):
+                return self._do("xwd", "-root", "-silent").stdout
+
+        made = Picture.of_dump(wait_until(dump, "a picture of the screen"))
         if keep is not None:
             keep.write_bytes(made.png())
         return made
