@@ -208,19 +208,19 @@ void dt_audit_event_print(dt_audit_event const *v, dt_buf *out)
 static void put_rule(dt_json const *rule, dt_buf *out)
 {
     int64_t more = 0;
-    bool holds = false;
+    bool matches = false;
 
     if (dt_json_integer(dt_json_get(rule, "more"), &more)) {
-        dt_buf_printf(out, "\n  rule ... %lld more that did not hold", (long long)more);
+        dt_buf_printf(out, "\n  rule ... %lld more that did not match", (long long)more);
         return;
     }
     dt_buf_puts(out, "\n  rule");
     put_pair(out, "", text_of(dt_json_get(rule, "rule")));
-    if (dt_json_bool(dt_json_get(rule, "holds"), &holds) && holds) {
-        dt_buf_puts(out, " holds");
+    if (dt_json_bool(dt_json_get(rule, "matches"), &matches) && matches) {
+        dt_buf_puts(out, " matches");
         return;
     }
-    dt_buf_puts(out, " does not hold: ");
+    dt_buf_puts(out, " does not match: ");
     put_escaped(out, text_of(dt_json_get(rule, "failed")));
     dt_buf_puts(out, ": ");
     put_escaped(out, text_of(dt_json_get(rule, "compared")));

@@ -24,7 +24,7 @@ static void say_broken(dt_audit_reading *r, size_t number, char const *why)
 {
     r->broken++;
     if (r->broken_in_file++ < BROKEN_SHOWN_MAX)
-        dt_err_line("%s:%zu: %s; passed over", r->file, number, why);
+        dt_err_line("%s:%zu: %s; skipped", r->file, number, why);
 }
 
 static int on_line(void *ctx, size_t number, dt_bytes line, bool too_long)
@@ -101,7 +101,7 @@ static int read_open(dt_audit_reading *r, int fd, char const *name)
         close(fd);
     }
     if (r->broken_in_file > BROKEN_SHOWN_MAX)
-        dt_err_line("%s: %zu more lines are no audit events", name,
+        dt_err_line("%s: %zu more lines are not audit events", name,
                     r->broken_in_file - BROKEN_SHOWN_MAX);
     if (rc >= 0)
         return DT_OK;
@@ -141,8 +141,8 @@ static int read_rotated(dt_audit_reading *r, char const *path, dt_error *e)
         return rc;
     r->left_out = files.compressed;
     if (files.compressed > 0)
-        dt_err_line("%zu files beside %s are compressed by another program than gzip and were not "
-                    "read; unpack one and name it with -f, or: xzcat FILE | devtrustctl log -f -",
+        dt_err_line("%zu files beside %s are not compressed by gzip and were not read; decompress "
+                    "one and name it with -f, or: xzcat FILE | devtrustctl log -f -",
                     files.compressed, path);
     for (size_t i = 0; rc == DT_OK && i < files.count; i++)
         rc = read_file(r, files.paths[i]);
@@ -198,7 +198,7 @@ int dt_audit_since(char const *text, dt_time *since, dt_error *e)
     }
     if (dt_time_parse(text, since) == DT_OK)
         return DT_OK;
-    return dt_error_set(e, DT_E_INVALID,
-                        "--since wants an age such as 30m, 1h or 7d, or a time such as "
-                        "2026-11-23T08:00:00Z");
+    return dt_error_set(
+        e, DT_E_INVALID,
+        "--since needs an age such as 30m, 1h or 7d, or a time such as 2026-11-23T08:00:00Z");
 }

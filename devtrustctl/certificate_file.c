@@ -98,7 +98,7 @@ static int close_block(pem_reader *r, char const *label)
     bool certificate = strcmp(r->label, "CERTIFICATE") == 0;
 
     if (strcmp(label, r->label) != 0)
-        return wrong(r, "END of another label than BEGIN's");
+        return wrong(r, "END with another label than BEGIN");
     r->label[0] = '\0';
     return certificate ? give_certificate(r) : DT_OK;
 }
@@ -119,7 +119,7 @@ static int read_line(pem_reader *r, dt_bytes line)
         return r->label[0] != '\0' ? close_block(r, label) : wrong(r, "END without a BEGIN");
     /* A certificate behind a garbled line would be missing without a word. */
     if (starts_with(line, "-----"))
-        return wrong(r, "a BEGIN or END that is garbled");
+        return wrong(r, "a malformed BEGIN or END");
     if (r->label[0] == '\0' || strcmp(r->label, "CERTIFICATE") != 0)
         return DT_OK;
     dt_buf_put(&r->base64, line.p, line.len);
@@ -141,7 +141,7 @@ static int each_pem(dt_bytes text, dt_certificate_fn *fn, void *ctx, dt_error *e
         return dt_error_set(e, DT_E_PARSE, "the block that begins on line %zu has no END",
                             r.opened);
     if (rc == DT_OK && r.certificates == 0)
-        return dt_error_set(e, DT_E_PARSE, "holds no certificate, neither in PEM nor in DER");
+        return dt_error_set(e, DT_E_PARSE, "contains no certificate, neither in PEM nor in DER");
     return rc;
 }
 
@@ -276,7 +276,8 @@ static int add_path(dt_folder *f, size_t *room, char const *folder, char const *
     int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
 
     if (n < 0 || (size_t)n >= sizeof(path) || f->count >= DT_CERTIFICATE_FOLDER_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "holds more than %d files, or too long names",
+        return dt_error_set(e, DT_E_LIMIT,
+                            "contains more than %d files, or names that are too long",
                             DT_CERTIFICATE_FOLDER_MAX);
     if (f->count == *room) {
         size_t more = *room == 0 ? 64 : 2 * *room;

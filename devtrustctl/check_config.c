@@ -67,7 +67,7 @@ static void warn_expiry(checking *k, char const *what, dt_time not_after)
     char day[DT_DAY_TEXT_MAX];
 
     if (not_after <= k->now)
-        warn(k, "%s has expired on %s", what, dt_day_text(day, not_after));
+        warn(k, "%s expired on %s", what, dt_day_text(day, not_after));
     else if (not_after - k->now < EXPIRES_SOON)
         warn(k, "%s expires on %s; renew it", what, dt_day_text(day, not_after));
 }
@@ -102,7 +102,9 @@ static void warn_alternative(checking *k, char const *who, unsigned sources)
     dt_buf_init_fixed(&b, text, sizeof(text));
     put_words(&b, sources, source_name, "+");
     if ((sources & (DT_SOURCES_WITH_KEY | DT_SOURCES_OF_HOST)) == 0)
-        warn(k, "%strusted_when: %s proves nothing: whoever claims to be a trusted device is one",
+        warn(k,
+             "%strusted_when: %s proves nothing: every client that claims to be a trusted device "
+             "counts as one",
              who, text);
     if ((sources & DT_SOURCES_LOOKED_UP) == 0)
         warn(k,
@@ -185,7 +187,8 @@ static void check_ocsp(checking *k)
                 c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
                                                     : "the responder that each certificate names");
     if (c->device_trust.revocation == DT_REVOCATION_SOFT)
-        warn(k, "revocation = soft: while the OCSP responder is away, revoked certificates pass");
+        warn(k, "revocation = soft: while the OCSP responder is unreachable, revoked certificates "
+                "are accepted");
 }
 
 static void check_crls(checking *k)
@@ -199,13 +202,14 @@ static void check_crls(checking *k)
         return;
     dt_out_line("%-13s %zu, until %s", "revocation", count, dt_day_text(day, until));
     if (until <= k->now)
-        warn(k, "a revocation list of crl_file is out of date since %s; fetch it anew",
+        warn(k, "a revocation list in crl_file has been out of date since %s; fetch it again",
              dt_day_text(day, until));
     if (k->config->device_trust.revocation == DT_REVOCATION_SOFT)
-        warn(k, "revocation = soft: certificates that no list in force speaks of pass");
+        warn(k, "revocation = soft: certificates that no current list covers are accepted");
     for (size_t i = 0; i < k->config->ca_count; i++) {
         if (k->config->cas[i]->revocation == DT_REVOCATION_SOFT)
-            warn(k, "[ca %s] revocation = soft: certificates that no list in force speaks of pass",
+            warn(k,
+                 "[ca %s] revocation = soft: certificates that no current list covers are accepted",
                  k->config->cas[i]->name);
     }
 }
@@ -244,9 +248,9 @@ static int tell_assertion(void *ctx, size_t index, dt_bytes der)
                 dt_day_text(day, c.not_after));
     if (c.not_after <= k->now)
         warn(k,
-             "[intune] certificate_file has expired on %s: Intune is not asked, and devices are "
-             "UNKNOWN where it would have been; make a new one, upload it to the app "
-             "registration, and replace the files of certificate_file and key_file",
+             "[intune] certificate_file expired on %s: Intune is not asked, and devices are "
+             "UNKNOWN where it would have been; make a new one, upload it to the app registration, "
+             "and replace the files of certificate_file and key_file",
              dt_day_text(day, c.not_after));
     else
         warn_expiry(k, "the certificate of the app registration", c.not_after);
@@ -260,7 +264,7 @@ static void tell_credentials(checking *k, dt_error *e)
     int rc;
 
     if (k->config->intune.client_secret_file[0] != '\0') {
-        dt_out_line("%s  as %s, by a client secret (Entra knows until when)", service_of(k),
+        dt_out_line("%s  as %s, by a client secret (see Entra for its expiry)", service_of(k),
                     k->config->intune.client_id);
         return;
     }
@@ -281,7 +285,7 @@ static void check_graph(checking *k)
     if (dt_entra_credentials_load(k->config, &credentials, &e) < 0)
         fault(k, &e);
     else if (credentials == NULL)
-        dt_out_line("Graph         not configured: nothing is known of compliance");
+        dt_out_line("Graph         not configured: compliance is not known");
     else
         tell_credentials(k, &e);
     dt_entra_credentials_free(&credentials);
@@ -372,7 +376,7 @@ static void check_policies(checking *k)
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
             warn(k, "%s", dt_policy_warning(p, w));
         if (!dt_policy_asks_for(p, DT_TRUST_TRUSTED))
-            warn(k, "policy %s: no rule asks for a TRUSTED device: it is the same for all devices",
+            warn(k, "policy %s: no rule asks for a TRUSTED device: it treats all devices alike",
                  application);
     }
 }
@@ -387,7 +391,7 @@ static void check_report_only(checking *k)
         if (dt_site_is_report_only(&site))
             warn(k,
                  "REPORT ONLY: nothing of policy %s is enforced: everybody gets in there as if "
-                 "there were no devtrust",
+                 "devtrust were not installed",
                  application);
     }
 }
@@ -397,10 +401,10 @@ static void check_failing_open(checking *k)
     dt_config const *c = k->config;
 
     if (c->policy.okta_unavailable == DT_UNAVAILABLE_ALLOW)
-        warn(k, "[policy] okta_unavailable = allow: while Okta cannot be asked, everybody gets in "
+        warn(k, "[policy] okta_unavailable = allow: while Okta is unavailable, everybody gets in "
                 "without MFA");
     if (c->policy.okta_unavailable == DT_UNAVAILABLE_ALLOW_TRUSTED)
-        warn(k, "[policy] okta_unavailable = allow_trusted: while Okta cannot be asked, trusted "
+        warn(k, "[policy] okta_unavailable = allow_trusted: while Okta is unavailable, trusted "
                 "devices get in without MFA");
     if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.push_limit == 0 &&
         (c->mfa.factors & DT_FACTOR_TOTPS) == 0)
@@ -469,7 +473,7 @@ static void check_writable(char const *path, int how, dt_error *e)
     if (faccessat(AT_FDCWD, path, how, AT_EACCESS) != 0)
         (void)dt_error_set(e, DT_E_PERMISSION,
                            errno == EACCES || errno == EPERM
-                               ? "%s cannot be written by uid %u (%s); type: chown %u %s"
+                               ? "%s cannot be written by uid %u (%s); run: chown %u %s"
                                : "%s cannot be written by uid %u: %s",
                            path, (unsigned)geteuid(), strerror(errno), (unsigned)geteuid(), path);
 }
@@ -482,7 +486,7 @@ static void judge_audit_file(char const *path, struct stat const *st, dt_error *
         (void)dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; chmod go-w it", path);
     else if (S_ISREG(st->st_mode) && st->st_uid != 0 && st->st_uid != geteuid())
         (void)dt_error_set(e, DT_E_PERMISSION,
-                           "%s belongs to another user (uid %u); type: chown %u %s", path,
+                           "%s belongs to another user (uid %u); run: chown %u %s", path,
                            (unsigned)st->st_uid, (unsigned)geteuid(), path);
     else
         check_writable(path, W_OK, e);
@@ -580,7 +584,7 @@ static void check_pam(checking *k)
     dt_error e = {0};
 
     if (dt_pam_check_run(&c, tell_pam, &counts, &e) < 0)
-        warn(k, "the PAM services could not be looked at: %s", e.text);
+        warn(k, "the PAM services could not be read: %s", e.text);
     else
         dt_out_line(
             "PAM           %zu services are protected, %zu are not; see devtrustctl check-pam",
@@ -627,7 +631,7 @@ _Noreturn static void check_in_child(checking *k, char const *user, int out)
     if (dt_host_become(user, &e) < 0) {
         (void)dt_err_fault(&e);
     } else {
-        dt_out_line("checked as    %s, who runs it (another: --user NAME)", user);
+        dt_out_line("checked as    %s, who runs it (for another user: --user NAME)", user);
         f.loaded = load(k);
         if (f.loaded)
             check_parts(k);
@@ -708,7 +712,7 @@ dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **arg
         rc = dt_options_parse(options, argc, argv, rest, &count, &e);
     free(rest);
     if (rc == DT_OK && count > 0)
-        rc = dt_error_set(&e, DT_E_INVALID, "takes no names; name the file with -c FILE");
+        rc = dt_error_set(&e, DT_E_INVALID, "takes no arguments; name the file with -c FILE");
     if (rc < 0)
         return dt_err_usage(self, &e);
     k.path = config != NULL ? config : DT_CONFIG_DEFAULT_PATH;

@@ -49,7 +49,7 @@ typedef struct service_kind {
 
 static char const shell[] = "a shell", rights[] = "root's rights", screen[] = "an open screen";
 static char const mail[] = "mail";
-static char const for_root[] = "nothing that root has not", nobody[] = "nobody signs on";
+static char const for_root[] = "nothing that root does not have", nobody[] = "nobody signs on";
 static char const changes[] = "a change of one's own account", unknown[] = "not known";
 
 static service_kind const kinds[] = {
@@ -256,7 +256,7 @@ static void tell_way(checking *k, dt_pam_kind kind, dt_pam_way const *way)
     dt_pam_finding *f;
 
     if (is_for_root(line)) {
-        f = find(k, DT_PAM_NOTE, "%s: root itself is not asked, as is meant", name);
+        f = find(k, DT_PAM_NOTE, "%s: root itself is not asked, as intended", name);
         set_place(f, line);
         return;
     }
@@ -374,11 +374,10 @@ static void check_session(checking *k)
         if (!is_module(&p->lines[i], "pam_env.so") ||
             strstr(p->lines[i].arguments, "user_readenv=1") == NULL)
             continue;
-        f = find(
-            k, DT_PAM_BYPASS,
-            "session: pam_env.so lets people write SSH_AUTH_INFO_0 themselves, and with it the "
-            "key that %s:%d is told of",
-            first_devtrust(p)->file, first_devtrust(p)->number);
+        f = find(k, DT_PAM_BYPASS,
+                 "session: pam_env.so lets people set SSH_AUTH_INFO_0 themselves, and with it the "
+                 "key that %s:%d sees",
+                 first_devtrust(p)->file, first_devtrust(p)->number);
         set_place(f, &p->lines[i]);
         set_write(f, "the line of pam_devtrust.so before all other session lines");
     }
@@ -408,9 +407,8 @@ static void check_account(checking *k)
     if (k->account->asks || k->kind->always_authenticates || session_decides(k))
         return;
     f = find(k, DT_PAM_BYPASS,
-             "account: no line asks devtrust, and who is let in without the auth lines (login -f, "
-             "an SSH "
-             "key, an automatic login) is not asked at all");
+             "account: no line asks devtrust, and somebody who is let in without the auth lines "
+             "(login -f, an SSH key, an automatic login) is not asked at all");
     set_write(f, "account required pam_devtrust.so, before what is included there");
 }
 
@@ -449,8 +447,8 @@ static void check_lines(checking *k)
 
     if (k->s->broken[0] != '\0') {
         f = find(k, DT_PAM_CANNOT_WORK,
-                 "@include of a file that cannot be read: libpam refuses everybody, "
-                 "or does what it may");
+                 "@include of a file that cannot be read: libpam refuses everybody, or behaves "
+                 "unpredictably");
         (void)dt_str_copy(f->place, sizeof(f->place), k->s->broken);
     }
     if (!asks(k)) {
@@ -522,25 +520,23 @@ static void check_sshd_without_conversation(checking *k, dt_sshd_options const *
         set_write(f, METHODS_WRITE ", and account required pam_devtrust.so; or " SESSION_WRITE);
     } else if (!key) {
         f = find_option(k, DT_PAM_CANNOT_WORK, option,
-                        "sshd then runs the account lines alone, and there is no key: every device "
+                        "sshd then runs only the account lines, and they see no key: every device "
                         "is unknown, and nobody can be asked");
         set_write(f, METHODS_WRITE);
     } else if (!k->session->asks) {
         f = find_option(k, DT_PAM_CANNOT_WORK, option,
-                        "sshd then runs the account lines alone, tells them of no key and shows no "
+                        "sshd then runs only the account lines, which see no key and can show no "
                         "prompt: every device is unknown, and nobody can be asked");
         set_write(f, METHODS_WRITE "; or, for programs that cannot be asked, " SESSION_WRITE);
     } else if (k->account->asks && session_decides(k) && !comes_first(k)) {
-        f = find_option(
-            k, DT_PAM_CANNOT_WORK, option,
-            "the session line of pam_devtrust.so is not the first one: the account line "
-            "passes nothing on to it, and refuses everybody");
+        f = find_option(k, DT_PAM_CANNOT_WORK, option,
+                        "the session line of pam_devtrust.so is not the first one: the account "
+                        "line passes nothing to it, and refuses everybody");
         set_write(f, SESSION_WRITE);
     } else if (converses(o)) {
-        f = find_option(
-            k, DT_PAM_CANNOT_WORK, option,
-            "whoever has a key takes this way: on a device that is not trusted people are "
-            "refused, and never asked for MFA");
+        f = find_option(k, DT_PAM_CANNOT_WORK, option,
+                        "everybody with a key logs in this way: on a device that is not trusted "
+                        "people are refused, and never asked for MFA");
         set_write(f, METHODS_WRITE ", and publickey in a Match block for programs alone");
     } else {
         (void)find_option(k, DT_PAM_NOTE, option,
@@ -559,7 +555,7 @@ static void check_sshd_way(checking *k, dt_sshd_options const *o, dt_sshd_way co
     if (dt_sshd_way_has(w, "keyboard-interactive")) {
         if (dt_sshd_way_has(w, "publickey") && strcmp(w->methods[0], "publickey") != 0)
             find_option(k, DT_PAM_NOTE, option,
-                        "the key comes after devtrust was asked, and is no evidence then");
+                        "the key comes after devtrust was asked, and is not evidence then");
         return;
     }
     if (dt_sshd_way_has(w, "password")) {
@@ -660,7 +656,7 @@ static void check_sshd_for(checking *k, char const *user, bool root)
     dt_pam_finding *f;
 
     if (dt_sshd_options_read(program, k->c->sshd_config, user, &o, &e) < 0) {
-        f = find(k, DT_PAM_CANNOT_WORK, "what sshd is told to do could not be read: %s", e.text);
+        f = find(k, DT_PAM_CANNOT_WORK, "sshd's options could not be read: %s", e.text);
         set_write(
             f, "what sshd asks for; run this as root, with --sshd and --sshd-config where they are "
                "elsewhere");
@@ -735,7 +731,7 @@ static void check_sudoers_line(checking *k, char const *path, int number, char *
          "PAM_RHOST is this host's name: whoever sits here counts as elsewhere, this host's own "
          "certificate does not count, and rules with zones refuse",
          DT_PAM_NOTE, "Defaults !pam_rhost"},
-        {"targetpw", "sudo asks for the password of who is to be become", DT_PAM_NOTE, NULL},
+        {"targetpw", "sudo asks for the password of the target user", DT_PAM_NOTE, NULL},
         {"rootpw", "sudo asks for root's password", DT_PAM_NOTE, NULL},
         {"runaspw", "sudo asks for the password of runas_default", DT_PAM_NOTE, NULL},
     };
@@ -836,11 +832,10 @@ static void check_blind(checking *k, dt_config const *c)
 
     if (!k->auth->asks || !blind || takes_passcode(k))
         return;
-    f = find(
-        k, DT_PAM_NOTE,
-        "%s is one of no_prompt_services, and no line takes a passcode off behind the password: "
-        "only a push works",
-        k->r->service);
+    f = find(k, DT_PAM_NOTE,
+             "%s is one of no_prompt_services, and no line takes a passcode from the end of the "
+             "password: only a push works",
+             k->r->service);
     set_write(f, "auth required pam_devtrust.so take_passcode, before what checks the password");
 }
 
@@ -855,11 +850,11 @@ static void check_site(checking *k)
     application = dt_site_application_of(site, service);
     if (!asks(k)) {
         if (dt_site_policy(site, service) != NULL)
-            find(k, DT_PAM_NOTE, "there is a policy of %s, and nothing asks for it", service);
+            find(k, DT_PAM_NOTE, "%s has a policy, but no line asks devtrust", service);
         return;
     }
     if (dt_site_policy(site, application) == NULL) {
-        f = find(k, DT_PAM_CANNOT_WORK, "there is no policy of %s: nobody gets in", application);
+        f = find(k, DT_PAM_CANNOT_WORK, "%s has no policy: nobody gets in", application);
         set_write(f, "%s/%s.json", dt_site_config(site)->policy.directory, application);
         return;
     }
@@ -868,8 +863,8 @@ static void check_site(checking *k)
         f = find(
             k, DT_PAM_CANNOT_WORK,
             takes_password(k)
-                ? "the line takes the Okta password, and [primary] okta_password does not name %s"
-                : "[primary] okta_password names %s, and the line does not take the Okta password",
+                ? "the line takes the Okta password, but [primary] okta_password does not name %s"
+                : "[primary] okta_password names %s, but the line does not take the Okta password",
             application);
         set_place(f, first_devtrust(&k->s->stacks[DT_PAM_AUTH]));
         set_write(f,
@@ -1055,7 +1050,7 @@ static void print_report(void *ctx, dt_pam_report const *r)
 static dt_ctl_exit end(printing const *p)
 {
     if (p->only != NULL && p->seen == 0) {
-        dt_err_line("there is no PAM service \"%s\"", p->only);
+        dt_err_line("unknown PAM service \"%s\"", p->only);
         return DT_CTL_FAULT;
     }
     if (!p->json)

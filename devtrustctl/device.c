@@ -158,7 +158,7 @@ static int enrol_again(registry *r, size_t index, dt_bytes der, dt_certificate c
     if (old->state == DT_ENROLMENT_JUDGED && old->reason == DT_REASON_TRUSTED &&
         old->certificate.not_after >= c->not_after) {
         r->unchanged++;
-        say_device("unchanged", &old->certificate, f, " (enrolled is one that is good for longer)");
+        say_device("unchanged", &old->certificate, f, " (the enrolled one is valid longer)");
         return DT_OK;
     }
     return enrol(r, der, c, f, " (renewed)");
@@ -205,7 +205,7 @@ static int add_certificate(void *ctx, size_t index, dt_bytes der)
         return refuse(r, index, dt_reason_name(reason), e.text);
     if (!dt_guid_is_set(&c.device_id))
         return refuse(r, index, dt_reason_name(DT_REASON_CERTIFICATE_INVALID),
-                      "the certificate names Entra's device id alone");
+                      "the certificate names only the Entra device id");
     if (dt_fingerprint_of(der, &f, &e) < 0)
         return refuse(r, index, dt_reason_name(DT_REASON_CERTIFICATE_INVALID), e.text);
     size_t const refused = r->refused;
@@ -242,14 +242,14 @@ static int add_folder(registry *r, char const *path)
     int rc = dt_folder_list(path, &folder, &e);
 
     if (rc == DT_OK && folder.count == 0)
-        rc = dt_error_set(&e, DT_E_NOT_FOUND, "%s holds no .pem, .crt, .cer or .der file", path);
+        rc = dt_error_set(&e, DT_E_NOT_FOUND, "%s contains no .pem, .crt, .cer or .der file", path);
     if (rc < 0) {
         say_fault(r, &e);
         return DT_OK;
     }
     if (folder.passed_over > 0)
-        dt_err_line("%s: %zu entries passed over that end otherwise than .pem, .crt, .cer, .der",
-                    path, folder.passed_over);
+        dt_err_line("%s: %zu entries skipped that do not end in .pem, .crt, .cer or .der", path,
+                    folder.passed_over);
     for (size_t i = 0; rc == DT_OK && i < folder.count; i++)
         rc = add_file(r, folder.paths[i]);
     dt_folder_free(&folder);
@@ -304,7 +304,7 @@ static bool key_is_free(registry *r, dt_fingerprint const *f, dt_guid const *dev
             rc = DT_E_EXISTS;
         } else if (old->record.der_len > 0) {
             (void)refuse(r, 0, "KEY_OF_A_CERTIFICATE",
-                         "the key is enrolled with the device's certificate, which says more; "
+                         "the key is enrolled with the device's certificate, which contains more; "
                          "remove that first");
             rc = DT_E_EXISTS;
         }
@@ -353,7 +353,7 @@ static int add_key_file(registry *r, dt_guid const *device)
         say_fault(r, &e);
     else if (dt_ssh_public_line(dt_buf_bytes(&text), &blob, &key) < 0)
         rc = refuse(r, 0, "KEY_INVALID",
-                    "no OpenSSH public key that could be a device's; give the .pub file");
+                    "not an OpenSSH public key that a device could have; give the .pub file");
     else
         rc = enrol_key(r, dt_buf_bytes(&blob), device);
     dt_buf_free(&blob);
@@ -575,7 +575,7 @@ static int find_and_remove(registry *r, char const *what, dt_error *e)
     r->path = what;
     rc = dt_certificate_file_each(what, remove_certificate, r, e);
     if (rc == DT_E_NOT_FOUND)
-        (void)dt_error_set(e, rc, "%s is no device id, no fingerprint (SHA256:...) and no file",
+        (void)dt_error_set(e, rc, "%s is not a device id, a fingerprint (SHA256:...) or a file",
                            dt_str_escape(shown, sizeof(shown), what));
     return rc;
 }
@@ -626,13 +626,14 @@ static int check_add(registry const *r, size_t count, dt_error *e)
 
     if (r->ssh_key != NULL && r->id == NULL)
         return dt_error_set(e, DT_E_INVALID,
-                            "--ssh-key needs --id: a key does not name its device");
+                            "--ssh-key needs --id, because a key does not name its device");
     if (r->id == NULL)
         return count > 0 ? DT_OK : dt_error_set(e, DT_E_INVALID, "add what?");
     if (count > 0)
-        return dt_error_set(e, DT_E_INVALID, "--id goes without certificates: they name theirs");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--id cannot be used with certificates, which name their device");
     if (r->ssh_key == NULL && !r->trusted)
-        return dt_error_set(e, DT_E_INVALID, "--id goes with --ssh-key, with --trusted, or both");
+        return dt_error_set(e, DT_E_INVALID, "--id needs --ssh-key, --trusted, or both");
     if (dt_guid_parse(dt_bytes_str(r->id), &device) < 0)
         return dt_error_set(e, DT_E_INVALID, "--id is not a device id (a GUID)");
     return DT_OK;
@@ -642,21 +643,22 @@ static int check_add(registry const *r, size_t count, dt_error *e)
 static int check_explain(registry const *r, device_verb verb, dt_error *e)
 {
     if (verb != VERB_EXPLAIN && r->at != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--at goes with explain");
+        return dt_error_set(e, DT_E_INVALID, "--at can only be used with explain");
     if (verb != VERB_EXPLAIN && r->ocsp != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer goes with explain");
+        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer can only be used with explain");
     if (verb != VERB_EXPLAIN && (r->managed || r->claims || r->user != NULL))
-        return dt_error_set(e, DT_E_INVALID, "--managed-config, --claims, --user go with explain");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--managed-config, --claims and --user can only be used with explain");
     if (r->managed && r->claims)
-        return dt_error_set(e, DT_E_INVALID, "--managed-config or --claims, not both");
+        return dt_error_set(e, DT_E_INVALID, "use either --managed-config or --claims");
     if (r->managed != (r->user != NULL))
         return dt_error_set(
             e, DT_E_INVALID,
-            "--managed-config and --user go together: a configuration is somebody's");
+            "--managed-config and --user must be used together: a configuration belongs to a user");
     if (r->user != NULL && strlen(r->user) >= DT_USER_MAX)
         return dt_error_set(e, DT_E_INVALID, "--user is longer than %d bytes", DT_USER_MAX - 1);
     if ((r->managed || r->claims) && r->ocsp != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer goes with certificates");
+        return dt_error_set(e, DT_E_INVALID, "--ocsp-answer can only be used with certificates");
     return DT_OK;
 }
 
@@ -669,15 +671,16 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
         return dt_error_set(e, DT_E_INVALID,
                             "add, explain, list, remove, alias, show, refresh, forget, sync?");
     if (verb == VERB_LIST && count > 0)
-        return dt_error_set(e, DT_E_INVALID, "list takes no names");
+        return dt_error_set(e, DT_E_INVALID, "list takes no arguments");
     if (verb != VERB_ADD && adds)
-        return dt_error_set(e, DT_E_INVALID, "--ssh-key, --id, --name, --trusted go with add");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--ssh-key, --id, --name and --trusted can only be used with add");
     if (verb == VERB_REMOVE && count == 0)
         return dt_error_set(e, DT_E_INVALID, "remove what?");
     if (verb == VERB_EXPLAIN && count == 0)
         return dt_error_set(e, DT_E_INVALID, "explain what?");
     if (verb != VERB_LIST && verb != VERB_EXPLAIN && json)
-        return dt_error_set(e, DT_E_INVALID, "--json goes with list and explain");
+        return dt_error_set(e, DT_E_INVALID, "--json can only be used with list and explain");
     if (check_explain(r, verb, e) < 0)
         return e->code;
     return verb == VERB_ADD ? check_add(r, count, e) : DT_OK;

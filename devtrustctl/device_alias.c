@@ -156,10 +156,10 @@ static int take_name(char const *text, bool removes, char name[DT_VPN_NAME_MAX],
     if (why != NULL && removes && take_none(kind, colon + 1, name))
         return DT_OK;
     if (why != NULL)
-        return dt_error_set(e, DT_E_INVALID, "%.100s tells no device from another: %s", text, why);
+        return dt_error_set(e, DT_E_INVALID, "%.100s does not identify a device: %s", text, why);
     return dt_error_set(
         e, DT_E_INVALID,
-        "%.100s is no name that a VPN client gives: mac:ADDRESS, uid:TEXT, name:HOST", text);
+        "%.100s is not a name that a VPN client sends: mac:ADDRESS, uid:TEXT, name:HOST", text);
 }
 
 static dt_ctl_exit add(aliases *k, char const *text, char const *device)
@@ -174,7 +174,7 @@ static dt_ctl_exit add(aliases *k, char const *text, char const *device)
     if (rc == DT_OK)
         rc = alias_get(k->store, name, k->now, &old, &e);
     if (rc == DT_OK && old.synced == 0 && !dt_guid_equal(&old.device, &alias.device))
-        rc = dt_error_set(&e, DT_E_EXISTS, "%s is a name of %s already; remove it first", name,
+        rc = dt_error_set(&e, DT_E_EXISTS, "%s is already a name of %s; remove it first", name,
                           old.device.text);
     else if (rc == DT_E_NOT_FOUND || rc == DT_E_PARSE || rc == DT_OK)
         rc = alias_put(k->store, name, &alias, k->now, &e);
@@ -204,7 +204,7 @@ static dt_ctl_exit remove_one(aliases *k, char const *text)
         return DT_CTL_YES;
     }
     if (r.status == DT_STORE_NOT_FOUND) {
-        dt_out_line("%s  is no alias", name);
+        dt_out_line("%s  is not an alias", name);
         return DT_CTL_NO;
     }
     (void)dt_error_set(&e, DT_E_UNAVAILABLE, "the store: %s", r.error);
@@ -273,9 +273,9 @@ static bool is_verb(char const *const *rest, size_t count, char const *verb)
 static int check_arguments(aliases const *k, char const *const *rest, size_t count, dt_error *e)
 {
     if (is_verb(rest, count, "list"))
-        return count == 1 ? DT_OK : dt_error_set(e, DT_E_INVALID, "alias list takes no names");
+        return count == 1 ? DT_OK : dt_error_set(e, DT_E_INVALID, "alias list takes no arguments");
     if (k->json)
-        return dt_error_set(e, DT_E_INVALID, "--json goes with alias list");
+        return dt_error_set(e, DT_E_INVALID, "--json can only be used with alias list");
     if (is_verb(rest, count, "add"))
         return count == 3 ? DT_OK
                           : dt_error_set(e, DT_E_INVALID, "alias add takes a name and a device id");

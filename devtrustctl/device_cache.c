@@ -159,7 +159,7 @@ static dt_ctl_exit show(cache *k, dt_guid const *device)
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
     rc = store_do(k, DT_STORE_GET, device, &scratch, &value, &e);
     if (rc == DT_OK && (dt_intune_unpack(value, &d) < 0 || !dt_guid_equal(&d.device_id, device)))
-        rc = dt_error_set(&e, DT_E_PARSE, "%s: what the cache holds cannot be read", device->text);
+        rc = dt_error_set(&e, DT_E_PARSE, "%s: the cached answer cannot be read", device->text);
     x = rc == DT_OK ? show_answer(k, &d) : rc == DT_E_NOT_FOUND ? DT_CTL_YES : dt_err_fault(&e);
     dt_buf_free(&scratch);
     if (dt_okta_answers_show(k->store, k->config, device, k->json, &at_okta, &e) < 0)
@@ -284,14 +284,14 @@ static dt_ctl_exit sync_all(cache *k)
         return DT_CTL_FAULT; /* check_arguments has refused it */
     rc = dt_device_sync(k->files, k->store, &o, &result, &e);
     if (rc < 0) {
-        dt_out_line("%lld devices kept; the next sync goes on from here",
+        dt_out_line("%lld devices stored; the next sync continues from here",
                     (long long)result.devices);
         return dt_err_fault(&e);
     }
-    dt_out_line("%lld devices kept, %d calls%s", (long long)result.devices, result.calls,
-                result.resumed ? ", gone on from where the last one ended" : "");
+    dt_out_line("%lld devices stored, %d calls%s", (long long)result.devices, result.calls,
+                result.resumed ? ", continued from where the last one ended" : "");
     if (result.unusable > 0)
-        dt_out_line("%lld entries of Graph's list made no sense and were left out",
+        dt_out_line("%lld entries of Graph's list were malformed and were skipped",
                     (long long)result.unusable);
     return DT_CTL_YES;
 }
@@ -304,14 +304,15 @@ static int check_arguments(cache const *k, cache_verb verb, char const *const *n
     int size;
 
     if (verb == VERB_SYNC && count > 0)
-        return dt_error_set(e, DT_E_INVALID, "sync takes no names");
+        return dt_error_set(e, DT_E_INVALID, "sync takes no arguments");
     if (verb != VERB_SYNC && count == 0)
         return dt_error_set(e, DT_E_INVALID, "which devices? give their Intune device ids");
     if (verb != VERB_SYNC && sync_only)
-        return dt_error_set(e, DT_E_INVALID,
-                            "--aliases, --page-size, --restart, --quiet go with sync");
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "--aliases, --page-size, --restart and --quiet can only be used with sync");
     if (k->json && (verb == VERB_SYNC || verb == VERB_FORGET))
-        return dt_error_set(e, DT_E_INVALID, "--json goes with list, show and refresh");
+        return dt_error_set(e, DT_E_INVALID, "--json can only be used with list, show and refresh");
     if (!take_page_size(k->page_size, &size))
         return dt_error_set(e, DT_E_INVALID, "--page-size is not a number of 1 to %d",
                             DT_INTUNE_PAGE_MAX);

@@ -26,8 +26,9 @@ int dt_managed_file_judge(dt_site_files const *files, char const *path, char con
     dt_identity who;
 
     if (hints->count == 0)
-        return dt_error_set(e, DT_E_INVALID,
-                            "[device_trust] management_hint_file is not set: no secret key counts");
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "[device_trust] management_hint_file is not set: no secret key is accepted");
     int rc = dt_site_identity(files, user, &who, e);
     if (rc < 0)
         return rc;
@@ -123,7 +124,7 @@ int dt_vpn_claims_judge(dt_site_files const *files, dt_store *store, char const 
         out->device_id = ev.device_id;
         rc = dt_evidence_add(&set, &ev);
     } else if (why->text[0] == '\0') {
-        (void)dt_error_set(why, DT_E_NOT_FOUND, "it names no device that the registry knows");
+        (void)dt_error_set(why, DT_E_NOT_FOUND, "it names no device in the registry");
     }
     dt_verdict_judge(&set, dt_site_config(files), now, &v);
     *reason = v.reason;

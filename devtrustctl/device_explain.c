@@ -75,12 +75,13 @@ static dt_reason judge_by_answer(dt_site const *site, dt_ocsp_question const *q,
             x->e = without;
     } else if (a.status == DT_OCSP_REVOKED) {
         x->certificate.not_checked = false;
-        (void)dt_error_set(&x->e, DT_E_CRYPTO, "was revoked by its CA, says its OCSP responder");
+        (void)dt_error_set(&x->e, DT_E_CRYPTO,
+                           "was revoked by its CA, according to its OCSP responder");
     } else {
-        (void)dt_error_set(&x->e, DT_E_UNAVAILABLE, "%s%sOCSP: %s", without.text,
-                           without.text[0] != '\0' ? "; " : "",
-                           a.status == DT_OCSP_UNKNOWN ? "the responder does not know it"
-                                                       : why.text);
+        (void)dt_error_set(
+            &x->e, DT_E_UNAVAILABLE, "%s%sOCSP: %s", without.text,
+            without.text[0] != '\0' ? "; " : "",
+            a.status == DT_OCSP_UNKNOWN ? "the responder does not know the certificate" : why.text);
     }
     return dt_ocsp_reason(q, a.status);
 }
@@ -215,7 +216,7 @@ static void print_text(explained const *x)
                 device[0] != '\0' ? device : "-", x->path, x->kind,
                 x->reason == DT_REASON_TRUSTED ? "" : ": ",
                 x->reason == DT_REASON_TRUSTED ? "" : dt_reason_name(x->reason),
-                x->certificate.not_checked ? ", let pass by revocation = soft" : "");
+                x->certificate.not_checked ? ", accepted because of revocation = soft" : "");
     if (x->claimed.text[0] != '\0')
         dt_out_line("             %s", x->claimed.text);
     if (x->e.text[0] != '\0')

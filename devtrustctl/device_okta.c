@@ -71,8 +71,7 @@ static int show_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
     a->count++;
     char const *login = strchr(rest, ':') != NULL ? strchr(rest, ':') + 1 : "";
     if (dt_okta_device_unpack(value, &d) < 0 || !dt_guid_equal(&d.device_id, a->device)) {
-        dt_err_line("%s: what the cache holds of Okta's answer for %s cannot be read",
-                    a->device->text, login);
+        dt_err_line("%s: the cached answer of Okta for %s cannot be read", a->device->text, login);
         return DT_OK;
     }
     dt_freshness f = dt_okta_device_freshness(&d, a->config, now);

@@ -63,7 +63,7 @@ int dt_device_answer_put(dt_store *store, dt_config const *c, dt_intune_device c
     dt_buf_init_fixed(&b, record, sizeof(record));
     rc = dt_intune_pack(d, &b);
     if (rc < 0)
-        return dt_error_set(e, rc, "Intune's answer about %s cannot be kept", d->device_id.text);
+        return dt_error_set(e, rc, "Intune's answer about %s cannot be stored", d->device_id.text);
     dt_intune_store_key(&d->device_id, op.key);
     op.value = dt_buf_bytes(&b);
     return put(store, &op, e);
@@ -91,7 +91,7 @@ static int put_place(sync *s)
     dt_json_put_string(&b, s->next);
     dt_buf_putc(&b, '}');
     if (dt_buf_error(&b) < 0)
-        return dt_error_set(s->e, DT_E_LIMIT, "the place in the list is too long to be kept");
+        return dt_error_set(s->e, DT_E_LIMIT, "the position in the list is too long to be stored");
     op.value = dt_buf_bytes(&b);
     return put(s->store, &op, s->e);
 }
@@ -211,7 +211,7 @@ static bool leads_back(sync *s, char const *next)
 static void tell_left_out(dt_intune_page const *p)
 {
     for (size_t i = 0; i < p->unusable && i < DT_INTUNE_LEFT_OUT_NAMED; i++)
-        dt_err_line("left out: device %s: its entry makes no sense, or a text in it cannot be read",
+        dt_err_line("skipped: device %s: its entry is malformed, or a text in it cannot be read",
                     dt_guid_is_set(&p->left_out[i]) ? p->left_out[i].text : "without an id");
 }
 
@@ -252,7 +252,8 @@ static int walk(sync *s, dt_graph_client *client)
     for (int page = 0; page < DT_SYNC_PAGES_MAX; page++) {
         int rc = next_page(s, client);
         if (place_is_gone(s, page, rc)) {
-            dt_err_line("the place that was kept is of no use; from the beginning: %s", s->e->text);
+            dt_err_line("the stored position is not usable; starting from the beginning: %s",
+                        s->e->text);
             *s->result = (dt_sync_result){0};
             s->began = dt_host_now();
             s->next[0] = '\0';

@@ -72,8 +72,8 @@ static int read_platform(char const *word, dt_platform *out, dt_error *e)
         }
     }
     return dt_error_set(e, DT_E_INVALID,
-                        "--platform is none of windows, macos, linux, chromeos, other-desktop, "
-                        "ios, android, other-mobile");
+                        "--platform must be windows, macos, linux, chromeos, other-desktop, ios, "
+                        "android or other-mobile");
 }
 
 static int check_names(question const *q, dt_error *e)
@@ -83,9 +83,9 @@ static int check_names(question const *q, dt_error *e)
     if (q->user == NULL || q->application == NULL)
         return dt_error_set(e, DT_E_INVALID, "--user and --application must be given");
     if (strlen(q->user) >= DT_USER_MAX || strlen(q->application) >= DT_APPLICATION_MAX)
-        return dt_error_set(e, DT_E_INVALID, "the user or the application has too long a name");
+        return dt_error_set(e, DT_E_INVALID, "the name of the user or the application is too long");
     if (q->ip != NULL && dt_ip_parse(q->ip, &ip) < 0)
-        return dt_error_set(e, DT_E_INVALID, "--ip is no IP address");
+        return dt_error_set(e, DT_E_INVALID, "--ip is not an IP address");
     return DT_OK;
 }
 
@@ -96,9 +96,10 @@ static int check_device(question const *q, dt_error *e)
 
     if (devices > 1)
         return dt_error_set(e, DT_E_INVALID,
-                            "one of --certificate, --ssh-key, --device and --this-host");
+                            "use only one of --certificate, --ssh-key, --device and --this-host");
     if (q->assume_proof && q->certificate == NULL && q->device == NULL)
-        return dt_error_set(e, DT_E_INVALID, "--assume-proof goes with --certificate or --device");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--assume-proof can only be used with --certificate or --device");
     return DT_OK;
 }
 
@@ -141,21 +142,22 @@ static int read_imagined(explaining *x, dt_error *e)
     if (q->device_trust == NULL)
         return q->reason == NULL
                    ? DT_OK
-                   : dt_error_set(e, DT_E_INVALID, "--reason goes with --device-trust");
+                   : dt_error_set(e, DT_E_INVALID, "--reason can only be used with --device-trust");
     if (q->certificate != NULL || q->ssh_key != NULL || q->device != NULL || q->this_host)
-        return dt_error_set(e, DT_E_INVALID, "--device-trust stands for a device: name no other");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--device-trust stands for a device: do not name another");
     while (i < 3 && !dt_str_equal_nocase(q->device_trust, dt_trust_name(words[i])))
         i++;
     if (i == 3)
         return dt_error_set(e, DT_E_INVALID,
-                            "--device-trust is none of TRUSTED, NOT_TRUSTED, UNKNOWN");
+                            "--device-trust must be TRUSTED, NOT_TRUSTED or UNKNOWN");
     while (q->reason != NULL && reason < DT_REASON_COUNT &&
            !dt_str_equal_nocase(q->reason, dt_reason_name((dt_reason)reason)))
         reason++;
     if (reason == DT_REASON_COUNT)
-        return dt_error_set(e, DT_E_INVALID,
-                            "--reason is none that a verdict has, such as "
-                            "NOT_COMPLIANT or NO_CERTIFICATE");
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "--reason must be a reason of a verdict, such as NOT_COMPLIANT or NO_CERTIFICATE");
     x->request.imagined.device = true;
     x->request.imagined.trust = words[i];
     x->request.imagined.reason = (dt_reason)reason;
@@ -193,15 +195,14 @@ static int read_time(explaining *x, dt_error *e)
     }
     if (dt_time_parse_local(x->q.time, at, &r->utc_offset, &given) != DT_OK)
         return dt_error_set(e, DT_E_INVALID,
-                            "--time is no moment, such as 2026-03-02T09:30, 2026-03-02T09:30+01:00 "
+                            "--time is not a time such as 2026-03-02T09:30, 2026-03-02T09:30+01:00 "
                             "or 2026-03-02T08:30Z");
     if (!given && local_moment(at, &r->utc_offset) != DT_OK)
-        return dt_error_set(
-            e, DT_E_INVALID,
-            "--time: this host's zone has no such time, or cannot be told; write the "
-            "offset, as in 2026-03-02T09:30+01:00");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--time: this host's time zone has no such time, or is not known; "
+                            "write the offset, as in 2026-03-02T09:30+01:00");
     r->utc_offset_known = true;
-    assume(x, "that it is as late as --time says, for rules with hours and weekdays: look-ups and "
+    assume(x, "that the time is that of --time, for rules with hours and weekdays: look-ups and "
               "certificates are judged now");
     return DT_OK;
 }
@@ -233,7 +234,7 @@ static int take_given_groups(explaining *x, dt_error *e)
     for (char const *p = x->q.groups; *p != '\0';) {
         size_t len = strcspn(p, ",");
         if (len == 0 || len >= DT_GROUP_NAME_MAX)
-            return dt_error_set(e, DT_E_INVALID, "--groups wants names with commas between");
+            return dt_error_set(e, DT_E_INVALID, "--groups needs names separated by commas");
         dt_buf_put(&x->group_text, p, len);
         dt_buf_putc(&x->group_text, '\0');
         count++;
@@ -272,8 +273,9 @@ static int take_groups(explaining *x, dt_error *e)
 
     x->answer.groups = DT_EXPLAIN_GROUPS_UNKNOWN;
     if (x->q.groups != NULL && from_okta)
-        return dt_error_set(e, DT_E_INVALID,
-                            "--groups has no say: [policy] groups_from = okta, who is asked");
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "--groups has no effect: [policy] groups_from = okta, so Okta is asked");
     if (x->q.groups != NULL)
         return take_given_groups(x, e);
     if (!dt_site_needs_groups(&x->site)) {
@@ -298,8 +300,7 @@ static int take_certificate(explaining *x, dt_error *e)
     x->request.certificate = dt_buf_bytes(&x->certificate);
     x->request.handshake_finished = x->q.assume_proof;
     if (x->q.assume_proof)
-        assume(x,
-               "that the certificate's key was used in this sign-on: nothing has proved it here");
+        assume(x, "that the certificate's key was used in this sign-on: this is not proved here");
     else
         note(x, "nothing proves that the device holds the certificate's key; see --assume-proof");
     return DT_OK;
@@ -333,12 +334,13 @@ static int take_ssh_key(explaining *x, dt_error *e)
     if (rc == DT_OK &&
         (make_ssh_line(dt_buf_bytes(&text), &x->ssh_line) < 0 ||
          dt_ssh_auth_info_parse(dt_buf_bytes(&x->ssh_line), &keys, NULL) < 0 || keys.count != 1))
-        rc = dt_error_set(e, DT_E_PARSE, "--ssh-key is no public key as ssh-keygen writes it");
+        rc = dt_error_set(e, DT_E_PARSE,
+                          "--ssh-key is not a public key in the form that ssh-keygen writes");
     dt_buf_free(&text);
     if (rc < 0)
         return rc;
     x->request.ssh_auth_info = (char const *)x->ssh_line.p;
-    assume(x, "that sshd has verified this SSH key in this login: nothing has proved it here");
+    assume(x, "that sshd has verified this SSH key in this login: this is not proved here");
     if (!dt_service_is_in(&x->answer.config->daemon.sshd_services, x->q.application))
         note(x, "[daemon] sshd_services does not name this application: at a PAM login its SSH "
                 "keys would not be looked at");
@@ -387,7 +389,7 @@ static int find_in_registry(wanted_device *w, dt_error *e)
     if (rc == DT_OK && w->x->certificate.len == 0)
         return dt_error_set(e, DT_E_NOT_FOUND,
                             "the registry has no certificate of device %s; name one with "
-                            "--certificate, or leave --assume-proof away",
+                            "--certificate, or omit --assume-proof",
                             w->id.text);
     return rc;
 }
@@ -398,10 +400,10 @@ static int take_device(explaining *x, dt_error *e)
     int rc;
 
     if (dt_guid_parse(dt_bytes_str(x->q.device), &w.id) < 0)
-        return dt_error_set(e, DT_E_INVALID, "--device wants an Intune device id, a GUID");
+        return dt_error_set(e, DT_E_INVALID, "--device needs an Intune device id, a GUID");
     if (!x->q.assume_proof) {
         x->request.vpn_device_id = x->q.device;
-        note(x, "the device id is what a VPN client says: nobody proves it");
+        note(x, "the device id is what a VPN client claims: nothing proves it");
         return DT_OK;
     }
     rc = find_in_registry(&w, e);
@@ -409,8 +411,8 @@ static int take_device(explaining *x, dt_error *e)
         return rc;
     x->request.certificate = dt_buf_bytes(&x->certificate);
     x->request.handshake_finished = true;
-    assume(x, "that the key of the device's enrolled certificate was used in this sign-on: nothing "
-              "has proved it here");
+    assume(x, "that the key of the device's enrolled certificate was used in this sign-on: this is "
+              "not proved here");
     return DT_OK;
 }
 
@@ -472,7 +474,7 @@ static int make_request(explaining *x, dt_error *e)
     r->explain = true;
     r->wait_limit = EXPLAIN_WAIT;
     if (dt_host_random_id(x->id) < 0 || dt_host_random(r->random, sizeof(r->random)) < 0)
-        return dt_error_set(e, DT_E_IO, "the system gives no random numbers");
+        return dt_error_set(e, DT_E_IO, "the system provides no random numbers");
     rc = read_platform(x->q.platform, &r->platform_hint, e);
     if (rc == DT_OK)
         rc = read_imagined(x, e);
@@ -543,8 +545,8 @@ static int no_policy(dt_site_files const *files, char const *application, dt_err
         dt_buf_puts(&b, dt_policy_application(dt_site_policy_at(files, i)));
     }
     return dt_error_set(e, DT_E_NOT_FOUND,
-                        "there is no policy for \"%s\", so nobody gets in there; there are: %s",
-                        application, text);
+                        "no policy for \"%s\", so nobody gets in there; policies: %s", application,
+                        text);
 }
 
 static int explain(explaining *x, dt_error *e)

@@ -162,15 +162,15 @@ static void print_rules(dt_explanation const *x, dt_policy const *policy, dt_dec
         bool decides = r.failed == DT_CONDITION_NONE && !decided;
 
         if (decides)
-            dt_out_line("%-12s * \"%s\": holds", word, r.name);
+            dt_out_line("%-12s * \"%s\": matches", word, r.name);
         else if (r.failed == DT_CONDITION_NONE)
-            dt_out_line("%-12s   \"%s\": would hold, but is not reached", word, r.name);
+            dt_out_line("%-12s   \"%s\": would match, but is not reached", word, r.name);
         else if (r.failed == DT_CONDITION_INACTIVE)
             dt_out_line("%-12s   \"%s\": is inactive", word, r.name);
         else
             dt_out_line("%-12s   \"%s\": %s: %s: %s", word, r.name,
-                        dt_policy_rule_is_unknown(policy, i, &x->input) ? "cannot be told"
-                                                                        : "does not hold",
+                        dt_policy_rule_is_unknown(policy, i, &x->input) ? "is not known"
+                                                                        : "does not match",
                         dt_condition_name(r.failed), r.compared);
         decided = decided || decides;
     }
@@ -196,16 +196,16 @@ static char const *unknown_text(dt_decision_cause c)
 {
     switch (c) {
     case DT_DECISION_UNKNOWN_GROUPS:
-        return "a rule that was reached asks for groups, and they are not known";
+        return "a rule that was reached needs groups, which are not known";
     case DT_DECISION_UNKNOWN_NETWORK:
-        return "a rule that was reached asks for the address, or a BLOCKLIST zone does, and it is "
-               "not known";
+        return "a rule that was reached, or a BLOCKLIST zone, needs the address, which is not "
+               "known";
     case DT_DECISION_UNKNOWN_PLATFORM:
-        return "a rule that was reached asks for the platform, and it is not known";
+        return "a rule that was reached needs the platform, which is not known";
     case DT_DECISION_UNKNOWN_TIME:
-        return "a rule that was reached asks for the time, and it is not known";
+        return "a rule that was reached needs the time, which is not known";
     default:
-        return "no rule holds";
+        return "no rule matches";
     }
 }
 
@@ -233,7 +233,7 @@ static void print_decision(dt_explanation const *x)
         if (x->outcome->org.rule[0] != '\0' && x->outcome->org.access == DT_ACCESS_DENY)
             dt_buf_printf(&b, " by the org's rule \"%s\"", x->outcome->org.rule);
         else
-            dt_buf_puts(&b, ": no rule holds");
+            dt_buf_puts(&b, ": no rule matches");
         break;
     default:
         dt_buf_printf(&b, ": %s", unknown_text(d->cause));
@@ -356,7 +356,7 @@ static void put_rules(dt_explanation const *x, char const *name, dt_policy const
         dt_buf_puts(b, i > 0 ? ",{" : "{");
         put_member(b, "name", r.name);
         put_int(b, "priority", r.priority);
-        put_bool(b, "holds", r.failed == DT_CONDITION_NONE);
+        put_bool(b, "matches", r.failed == DT_CONDITION_NONE);
         put_member(b, "failed", r.failed == DT_CONDITION_NONE ? NULL : dt_condition_name(r.failed));
         put_member(b, "compared", r.compared);
         dt_buf_putc(b, '}');
@@ -427,7 +427,7 @@ void dt_explanation_print_json(dt_explanation const *x)
         put_member(&b, "revocation", dt_revocation_by_name(x->outcome->revocation));
     dt_buf_putc(&b, '}');
     if (dt_buf_error(&b) < 0)
-        dt_err_line("the explanation is too large for JSON; ask without --json");
+        dt_err_line("the explanation is too large for JSON; run it without --json");
     else
         dt_out_buf(&b);
     dt_buf_free(&b);

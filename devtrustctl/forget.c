@@ -208,13 +208,12 @@ dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
     free(rest);
     named = f.user != NULL || f.application != NULL || f.device != NULL;
     if (rc == DT_OK && f.groups && f.device != NULL)
-        rc = dt_error_set(&f.error, DT_E_INVALID, "--groups are of people, not of a --device");
+        rc = dt_error_set(&f.error, DT_E_INVALID, "--groups cannot be used with --device");
     if (rc == DT_OK && f.limits && (f.groups || f.application != NULL || f.device != NULL))
         rc = dt_error_set(&f.error, DT_E_INVALID,
-                          "--limits are of people at all applications: say --user, or --all");
+                          "--limits apply to people at all applications: use --user or --all");
     if (rc == DT_OK && (count > 0 || named == f.all))
-        rc =
-            dt_error_set(&f.error, DT_E_INVALID,
-                         "say whose: --user, --application, --device, together or alone; or --all");
+        rc = dt_error_set(&f.error, DT_E_INVALID,
+                          "use --user, --application or --device, alone or together, or --all");
     return rc == DT_OK ? forget(&f) : dt_err_usage(self, &f.error);
 }

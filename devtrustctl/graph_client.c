@@ -113,7 +113,7 @@ static bool may_wait(dt_graph_client *c, int tries)
     if (tries >= DT_GRAPH_TRIES_MAX || c->waited + wait > DT_GRAPH_WAIT_MAX)
         return false;
     if (c->answer == DT_INTUNE_RATE_LIMITED)
-        dt_err_line("Microsoft's limit is used up; going on in %lld s",
+        dt_err_line("Microsoft's limit is exhausted; continuing in %lld s",
                     (long long)(wait + 999) / 1000);
     c->waited += wait;
     dt_https_pause(wait);
@@ -169,7 +169,7 @@ static int find_service(dt_graph_client *c, dt_error *e)
     }
     return c->service.url[0] != '\0'
                ? DT_OK
-               : dt_error_set(e, DT_E_LIMIT, "Graph lists more endpoints than are read");
+               : dt_error_set(e, DT_E_LIMIT, "Graph lists too many endpoints");
 }
 
 typedef struct asking {
@@ -219,7 +219,7 @@ int dt_graph_client_new(dt_site_files const *site, dt_graph_client **out, dt_err
     rc = dt_entra_credentials_load(c->config, &c->credentials, e);
     if (rc == DT_OK && c->credentials == NULL)
         rc = dt_error_set(e, DT_E_STATE,
-                          "[intune] is not configured, so there is nobody to ask about devices");
+                          "[intune] is not configured, so no service can be asked about devices");
     if (rc == DT_OK)
         rc = dt_https_loop_new(&c->loop, e);
     if (rc != DT_OK)

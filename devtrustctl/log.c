@@ -102,7 +102,7 @@ static int take_last(log_search *s, char const *text, dt_error *e)
     for (char const *p = text; *p != '\0' && n <= LAST_MAX; p++)
         n = *p >= '0' && *p <= '9' ? 10 * n + (size_t)(*p - '0') : LAST_MAX + 1;
     if (n == 0 || n > LAST_MAX)
-        return dt_error_set(e, DT_E_INVALID, "--last wants a number from 1 to %d", LAST_MAX);
+        return dt_error_set(e, DT_E_INVALID, "--last needs a number from 1 to %d", LAST_MAX);
     s->last = calloc(n, sizeof(*s->last));
     s->last_count = n;
     return s->last != NULL ? DT_OK : dt_error_set(e, DT_E_NOMEM, "out of memory");

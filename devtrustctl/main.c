@@ -13,11 +13,12 @@ static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv);
 #define OPTION_CONFIG "  -c, --config FILE      instead of /etc/devtrust/devtrust.conf\n"
 
 static dt_ctl_command const commands[] = {
-    {"check-config", dt_ctl_check_config, "load everything as the modules would; say what is wrong",
+    {"check-config", dt_ctl_check_config,
+     "load everything as the modules would, and report what is wrong",
      "[--user NAME] [-c FILE] [--root DIR]",
      "  --root DIR             the PAM services below DIR instead of this system's\n" OPTION_CONFIG
-     "Reads the configuration, zones, policies, CA certificates, secrets, keys and\n"
-     "the store, and warns of what is allowed but smells.\n"},
+     "Reads the configuration, zones, policies, CA certificates, secrets, keys and\nthe store, and "
+     "warns of settings that are risky.\n"},
     {"check-pam", dt_ctl_check_pam, "which PAM services ask devtrust, and the ways around it",
      "[options] [SERVICE]",
      "  --root DIR             the files below DIR instead of this system's\n"
@@ -50,7 +51,7 @@ static dt_ctl_command const commands[] = {
      "  --json                 one JSON object\n" OPTION_CONFIG
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
      "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
-    {"device", dt_ctl_device, "devices: explain certificates, the registry, Intune's answers",
+    {"device", dt_ctl_device, "devices: explain certificates; the registry; Intune's answers",
      "explain|add|list|remove|alias|show|refresh|forget|sync [OPTION]... ARG...",
      "  explain FILE...        the verdict on each certificate (with its intermediates behind\n"
      "                         it), or OpenSSH certificate, as if its key had been used\n"
@@ -72,7 +73,7 @@ static dt_ctl_command const commands[] = {
      "                         uid:TEXT or name:HOST\n"
      "  alias list             all such names\n"
      "  alias remove NAME...   drop them\n"
-     "  show DEVICE...         what the cache holds of these device ids, and what it is worth\n"
+     "  show DEVICE...         the cached answers about these device ids, and their verdicts\n"
      "  refresh DEVICE...      ask Intune now, keep the answer, show it\n"
      "  forget DEVICE...       drop the answer: the next sign-on asks\n"
      "  sync                   ask Intune for all devices, page by page; goes on where an\n"
@@ -169,7 +170,7 @@ static dt_ctl_command const *find(char const *name)
 
 static dt_ctl_exit no_such_command(char const *name)
 {
-    dt_err_line("\"%s\" is no command; see: devtrustctl help", name);
+    dt_err_line("unknown command \"%s\"; see: devtrustctl help", name);
     return DT_CTL_FAULT;
 }
 

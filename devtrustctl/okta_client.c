@@ -57,7 +57,7 @@ static bool is_passing(dt_okta_answer a)
 static void pause_for(dt_okta_client *c)
 {
     if (c->answer == DT_OKTA_RATE_LIMITED)
-        dt_err_line("Okta's rate limit is used up; going on in %lld s",
+        dt_err_line("Okta's rate limit is exhausted; continuing in %lld s",
                     (long long)(c->wait + 999) / 1000);
     c->waited += c->wait;
     dt_https_pause(c->wait);
@@ -114,7 +114,7 @@ int dt_okta_client_get(dt_okta_client *c, char const *path, dt_json **root, char
         dt_buf_puts(&b, c->config->okta.org_url);
     dt_buf_puts(&b, path);
     if (dt_buf_error(&b) < 0 || dt_okta_poll(c->config, url, &request) < 0)
-        return dt_error_set(e, DT_E_INVALID, "no address within the org: %.200s", path);
+        return dt_error_set(e, DT_E_INVALID, "not a URL within the org: %.200s", path);
     c->next_url = next_url;
     rc = ask(c, &request, &why);
     *root = c->root;
@@ -129,7 +129,7 @@ static void spare_limit(dt_okta_client *c)
 {
     if (c->spare <= 0 || c->waited + c->spare > DT_CLIENT_WAIT_MAX)
         return;
-    dt_err_line("Okta's rate limit is used up; going on in %lld s",
+    dt_err_line("Okta's rate limit is exhausted; continuing in %lld s",
                 (long long)(c->spare + 999) / 1000);
     c->waited += c->spare;
     dt_https_pause(c->spare);
@@ -151,7 +151,7 @@ int dt_okta_client_post(dt_okta_client *c, char const *path, dt_bytes body, dt_j
     dt_buf_puts(&b, path);
     if (dt_buf_error(&b) < 0 || body.len > sizeof(request.body) ||
         dt_okta_poll(c->config, url, &request) < 0)
-        return dt_error_set(e, DT_E_INVALID, "no address within the org: %.200s", path);
+        return dt_error_set(e, DT_E_INVALID, "not a URL within the org: %.200s", path);
     request.method = DT_HTTP_POST;
     memcpy(request.body, body.p, body.len);
     request.body_len = body.len;
@@ -176,7 +176,7 @@ int dt_okta_client_each(dt_okta_client *c, char const *path, dt_okta_element_fn 
                                 DT_CLIENT_PAGES_MAX);
         rc = dt_okta_client_get(c, url, &root, next, e);
         if (rc == DT_OK && dt_json_typeof(root) != DT_JSON_ARRAY)
-            rc = dt_error_set(e, DT_E_UNAVAILABLE, "%.200s: Okta's answer is no list", path);
+            rc = dt_error_set(e, DT_E_UNAVAILABLE, "%.200s: Okta's answer is not a list", path);
         for (size_t i = 0; rc == DT_OK && i < dt_json_size(root); i++)
             rc = fn(ctx, dt_json_at(root, i), e);
         dt_json_free(&root);
@@ -216,7 +216,7 @@ int dt_okta_client_new(dt_site_files const *site, dt_okta_client **out, dt_error
     c->way = dt_site_way(site, DT_HTTP_OKTA);
     rc = make_authorization(site, &c->authorization);
     if (rc != DT_OK)
-        (void)dt_error_set(e, rc, "the Okta API token cannot be held");
+        (void)dt_error_set(e, rc, "no memory for the Okta API token");
     else
         rc = dt_https_loop_new(&c->loop, e);
     if (rc != DT_OK)

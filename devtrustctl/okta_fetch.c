@@ -343,7 +343,7 @@ static int find_app_by_label(fetching *f, char const *label, char id[DT_OKTA_ID_
     dt_buf_puts(&b, API "apps?limit=" APP_CANDIDATES "&q=");
     dt_url_put_segment(&b, label);
     if (dt_buf_error(&b) < 0)
-        return dt_error_set(e, DT_E_INVALID, "the app has too long a name");
+        return dt_error_set(e, DT_E_INVALID, "the name of the app is too long");
     f->wanted = label;
     f->matches = 0;
     rc = dt_okta_client_each(f->client, path, on_app, f, e);
@@ -398,7 +398,7 @@ static int put_one(fetching *f, dt_fetch_choice const *choice, dt_error *e)
         rc = find_by_name(f, choice->policy, e);
     }
     if (rc == DT_OK && !is_text(dt_json_get(policy, "type"), "ACCESS_POLICY"))
-        rc = dt_error_set(e, DT_E_NOT_FOUND, "the policy %s is no ACCESS_POLICY", f->found);
+        rc = dt_error_set(e, DT_E_NOT_FOUND, "the policy %s is not an ACCESS_POLICY", f->found);
     if (rc == DT_OK)
         rc = put_policy(f, policy, true, e);
     dt_json_free(&policy);
@@ -481,7 +481,7 @@ static int put_homonyms(fetching *f, char const *id, char const *name, dt_error 
         return DT_OK;
     rc = dt_okta_client_each(f->client, path, on_homonym, &h, &why);
     if (rc == DT_E_NOT_FOUND || rc == DT_E_PERMISSION) {
-        dt_err_line("whether other groups have the names of those in the rules is not told: %s",
+        dt_err_line("it is unknown whether other groups have the names of those in the rules: %s",
                     why.text);
         f->homonyms_untold = true;
         return DT_OK;

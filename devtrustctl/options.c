@@ -44,7 +44,7 @@ static int take_flag(dt_option const *o, char const *value, dt_error *e)
 static int take_value(dt_option const *o, char const *value, dt_error *e)
 {
     if (value == NULL || *value == '\0')
-        return refuse(e, o->name, "wants a value");
+        return refuse(e, o->name, "needs a value");
     if (*o->value != NULL)
         return refuse(e, o->name, "is given twice");
     if (strlen(value) > DT_ARGUMENT_MAX)
@@ -76,7 +76,7 @@ int dt_options_parse(dt_option const *options, int argc, char **argv, char const
         }
         o = find(options, argument, &value);
         if (o == NULL)
-            rc = refuse(e, argument, "is no option of this command");
+            rc = refuse(e, argument, "is not an option of this command");
         else if (o->value == NULL)
             rc = take_flag(o, value, e);
         else

@@ -329,7 +329,7 @@ static int read_file(reading *r, place const *p)
     snprintf(full, sizeof(full), "%s%s", r->root, p->path);
     rc = dt_plain_file_read(full, &text, r->e);
     if (rc == DT_OK && text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
-        rc = dt_error_set(r->e, DT_E_PARSE, "%s: holds a NUL byte", p->path);
+        rc = dt_error_set(r->e, DT_E_PARSE, "%s: contains a NUL byte", p->path);
     if (rc == DT_OK && text.len > 0)
         rc = take_text(r, p, (char *)text.p);
     dt_buf_free(&text);

@@ -47,7 +47,7 @@ int dt_names_split(char const *text, char storage[DT_ARGUMENT_MAX + 1],
         if (comma != NULL)
             *comma = '\0';
         if (*at == '\0')
-            return dt_error_set(e, DT_E_INVALID, "a list wants names with commas between");
+            return dt_error_set(e, DT_E_INVALID, "a list needs names separated by commas");
         if (count + 1 == DT_CTL_LISTED_MAX)
             return dt_error_set(e, DT_E_LIMIT, "at most %d names", DT_CTL_LISTED_MAX - 1);
         names[count++] = at;
@@ -158,9 +158,9 @@ dt_ctl_exit dt_policy_fetch_run(dt_ctl_command const *self, int argc, char **arg
                           : dt_options_parse(options, argc, argv, rest, &count, &e);
 
     if (rc == DT_OK && (count > 0 || source.save == NULL))
-        rc = dt_error_set(&e, DT_E_INVALID, "fetch takes --save FILE");
+        rc = dt_error_set(&e, DT_E_INVALID, "fetch needs --save FILE");
     if (rc == DT_OK && source.policy != NULL && source.app != NULL)
-        rc = dt_error_set(&e, DT_E_INVALID, "one of --policy and --app");
+        rc = dt_error_set(&e, DT_E_INVALID, "use either --policy or --app");
     if (rc != DT_OK)
         result = dt_err_usage(self, &e);
     else if (dt_policy_document_get(&source, &site, &document, &policy, &app, &e) != DT_OK)
@@ -196,6 +196,6 @@ dt_ctl_exit dt_ctl_policy(dt_ctl_command const *self, int argc, char **argv)
     for (size_t i = 0; argc > 0 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
         if (strcmp(argv[0], subcommands[i].name) == 0)
             return subcommands[i].run(self, argc - 1, argv + 1);
-    (void)dt_error_set(&e, DT_E_INVALID, "wants fetch, import, diff, test, prove or replay first");
+    (void)dt_error_set(&e, DT_E_INVALID, "needs fetch, import, diff, test, prove or replay first");
     return dt_err_usage(self, &e);
 }

@@ -41,13 +41,13 @@ static int read_options(comparing *x, int argc, char **argv, char const **rest, 
     int rc = dt_options_parse(options, argc, argv, rest, &count, e);
 
     if (rc == DT_OK && (count > 0 || x->run.application == NULL))
-        return dt_error_set(e, DT_E_INVALID, "diff wants --application NAME");
+        return dt_error_set(e, DT_E_INVALID, "diff needs --application NAME");
     if (rc == DT_OK && s->policy != NULL && s->app != NULL)
-        return dt_error_set(e, DT_E_INVALID, "one of --policy and --app");
+        return dt_error_set(e, DT_E_INVALID, "use either --policy or --app");
     if (rc == DT_OK && s->from == NULL && s->policy == NULL && s->app == NULL)
-        return dt_error_set(e, DT_E_INVALID, "diff wants --policy, --app or --from");
+        return dt_error_set(e, DT_E_INVALID, "diff needs --policy, --app or --from");
     if (rc == DT_OK && s->from != NULL && s->save != NULL)
-        return dt_error_set(e, DT_E_INVALID, "one of --from and --save");
+        return dt_error_set(e, DT_E_INVALID, "use either --from or --save");
     return rc;
 }
 
@@ -59,8 +59,7 @@ static int make_paths(comparing *x, dt_error *e)
     dt_buf b;
 
     if (c == NULL && (x->policy_file == NULL || x->zones_file == NULL))
-        return dt_error_set(e, DT_E_NOT_FOUND,
-                            "there is no configuration; name --policy-file and --zones");
+        return dt_error_set(e, DT_E_NOT_FOUND, "no configuration; name --policy-file and --zones");
     dt_buf_init_fixed(&b, x->policy_path, sizeof(x->policy_path));
     if (x->policy_file != NULL)
         dt_buf_puts(&b, x->policy_file);
@@ -151,7 +150,7 @@ static void on_difference(void *ctx, dt_diff_note const *n)
     if (x->run.json)
         return;
     if (n->kind == DT_DIFF_ORDER)
-        dt_out_line("order     rule \"%s\" stands at another place", n->rule);
+        dt_out_line("order     rule \"%s\" is at another position", n->rule);
     else if (n->member[0] == '\0')
         dt_out_line("%-9s %s \"%s\": only %s has it", dt_diff_kind_name(n->kind), what, n->rule,
                     n->kind == DT_DIFF_ADDED ? "the org"
@@ -176,7 +175,7 @@ static void tell_end(comparing *x)
     dt_buf_put(&line, x->json.p, x->json.len);
     dt_buf_puts(&line, "]}");
     if (dt_buf_error(&line) < 0 || dt_buf_error(&x->json) < 0)
-        dt_err_line("the differences are too many for JSON; ask without --json");
+        dt_err_line("the differences are too many for JSON; run it without --json");
     else
         dt_out_buf(&line);
     dt_buf_free(&line);

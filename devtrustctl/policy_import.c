@@ -99,9 +99,9 @@ static int check_org_options(importing const *x, dt_error *e)
     if (x->run.application != NULL || s->policy != NULL || s->app != NULL || x->directory != NULL)
         return dt_error_set(
             e, DT_E_INVALID,
-            "--org-sign-on goes without --application, --policy, --app, --directory");
+            "--org-sign-on cannot be used with --application, --policy, --app or --directory");
     if (s->from != NULL && s->save != NULL)
-        return dt_error_set(e, DT_E_INVALID, "one of --from and --save");
+        return dt_error_set(e, DT_E_INVALID, "use either --from or --save");
     return DT_OK;
 }
 
@@ -111,10 +111,10 @@ static int check_simulate_options(importing *x, dt_error *e)
     dt_policy_source const *s = &x->run.source;
 
     if (x->max_cases != NULL && !x->simulate)
-        return dt_error_set(e, DT_E_INVALID, "--max-cases goes with --simulate");
+        return dt_error_set(e, DT_E_INVALID, "--max-cases can only be used with --simulate");
     if (x->simulate && (s->org || s->from != NULL || x->replace))
         return dt_error_set(e, DT_E_INVALID,
-                            "--simulate goes without --org-sign-on, --from and --replace");
+                            "--simulate cannot be used with --org-sign-on, --from or --replace");
     return dt_policy_simulate_most(x->max_cases, &x->most, e);
 }
 
@@ -153,13 +153,13 @@ static int read_options(importing *x, int argc, char **argv, char const **rest, 
     if (x->run.application == NULL || !is_application(x->run.application))
         return dt_error_set(
             e, DT_E_INVALID,
-            "import wants --application NAME, a PAM service or a RADIUS application");
+            "import needs --application NAME, a PAM service or a RADIUS application");
     if (s->policy != NULL && s->app != NULL)
-        return dt_error_set(e, DT_E_INVALID, "one of --policy and --app");
+        return dt_error_set(e, DT_E_INVALID, "use either --policy or --app");
     if (s->from == NULL && s->policy == NULL && s->app == NULL)
-        return dt_error_set(e, DT_E_INVALID, "import wants --policy, --app or --from");
+        return dt_error_set(e, DT_E_INVALID, "import needs --policy, --app or --from");
     if (s->from != NULL && s->save != NULL)
-        return dt_error_set(e, DT_E_INVALID, "one of --from and --save");
+        return dt_error_set(e, DT_E_INVALID, "use either --from or --save");
     return DT_OK;
 }
 
@@ -176,8 +176,7 @@ static int make_paths(importing *x, dt_error *e)
     if (c != NULL && zones == NULL)
         zones = c->policy.zones_file;
     if (zones == NULL || (x->run.source.org ? c == NULL : directory == NULL))
-        return dt_error_set(e, DT_E_NOT_FOUND,
-                            "there is no configuration; name --directory and --zones");
+        return dt_error_set(e, DT_E_NOT_FOUND, "no configuration; name --directory and --zones");
     dt_buf_init_fixed(&b, x->policy_path, sizeof(x->policy_path));
     if (x->run.source.org) {
         dt_buf_puts(&b, c->policy.org_file);
@@ -366,7 +365,7 @@ static int check_free(importing *x, dt_error *e)
         x->overwrites = true;
         return x->replace || x->dry_run
                    ? DT_OK
-                   : dt_error_set(e, DT_E_EXISTS, "%s is there already; see --replace",
+                   : dt_error_set(e, DT_E_EXISTS, "%s already exists; see --replace",
                                   x->policy_path);
     }
     *e = why;
@@ -425,7 +424,7 @@ static void tell_json(importing *x, bool written)
     dt_buf_put(&out, b->p, b->len);
     dt_buf_puts(&out, "]}");
     if (dt_buf_error(&out) < 0 || dt_buf_error(b) < 0)
-        dt_err_line("the report is too large for JSON; ask without --json");
+        dt_err_line("the report is too large for JSON; run it without --json");
     else
         dt_out_buf(&out);
     dt_buf_free(&out);
@@ -438,12 +437,12 @@ static void tell_lines(importing *x, bool refused)
     dt_out_line("summary   %zu refused, %zu changed, %zu left out, %zu kept", of[DT_IMPORT_REFUSED],
                 of[DT_IMPORT_CHANGED], of[DT_IMPORT_LEFT_OUT], of[DT_IMPORT_KEPT]);
     if (refused)
-        dt_out_line("nothing   is written: what is refused has no form here that is as strict; "
+        dt_out_line("nothing   was written: what was refused has no equally strict form here; "
                     "change it in Okta, write the policy by hand, or see --tighten");
     else if (x->dry_run)
-        dt_out_line(
-            "nothing   is written: --dry-run%s",
-            x->overwrites && !x->replace ? "; to write it over what is there takes --replace" : "");
+        dt_out_line("nothing   was written: --dry-run%s",
+                    x->overwrites && !x->replace ? "; to overwrite existing files use --replace"
+                                                 : "");
     else
         dt_out_line("written   %s with %zu rules; zones in %s, %zu others kept", x->policy_path,
                     x->run.counts.rules, x->zones_path, x->zones_kept);

@@ -226,10 +226,10 @@ static int skip_read(proving_command *c, dt_error *e)
         while (b < DT_BUILTIN_COUNT && strcmp(dt_builtin_name((dt_builtin)b), names[i]) != 0)
             b++;
         if (b == DT_BUILTIN_COUNT)
-            return dt_error_set(e, DT_E_INVALID,
-                                "--skip: \"%.40s\" is none of mfa, outsiders, blocklist, decided, "
-                                "findings",
-                                names[i]);
+            return dt_error_set(
+                e, DT_E_INVALID,
+                "--skip: \"%.40s\" is not mfa, outsiders, blocklist, decided or findings",
+                names[i]);
         c->p.skip[b] = true;
     }
     return rc;
@@ -244,7 +244,7 @@ static int seconds_read(proving_command *c, dt_error *e)
         return DT_OK;
     n = strtol(c->seconds, &end, 10);
     if (*end != '\0' || n < 1 || n > DT_PROVE_SECONDS_MAX)
-        return dt_error_set(e, DT_E_INVALID, "--seconds wants a number from 1 to %d",
+        return dt_error_set(e, DT_E_INVALID, "--seconds needs a number from 1 to %d",
                             DT_PROVE_SECONDS_MAX);
     c->p.seconds = n;
     return DT_OK;
@@ -259,15 +259,16 @@ static int options_check(proving_command *c, size_t count, dt_error *e)
     int rc;
 
     if ((c->application != NULL) + count != 1)
-        return dt_error_set(e, DT_E_INVALID, "prove takes the file of a policy, or --application");
+        return dt_error_set(e, DT_E_INVALID, "prove needs the file of a policy, or --application");
     if (c->application == NULL && c->config != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--config goes with --application");
+        return dt_error_set(e, DT_E_INVALID, "--config can only be used with --application");
     if (c->application != NULL && strchr(c->application, '/') != NULL)
-        return dt_error_set(e, DT_E_INVALID, "--application is a name, and no path");
+        return dt_error_set(e, DT_E_INVALID, "--application is a name, not a path");
     if (c->org != NULL && c->application_only)
-        return dt_error_set(e, DT_E_INVALID, "one of --org and --application-only");
+        return dt_error_set(e, DT_E_INVALID, "use either --org or --application-only");
     if (c->old == NULL && (c->old_zones != NULL || c->old_org != NULL))
-        return dt_error_set(e, DT_E_INVALID, "--against-zones and --against-org go with --against");
+        return dt_error_set(e, DT_E_INVALID,
+                            "--against-zones and --against-org can only be used with --against");
     rc = word_read(c->unknown_as, "--unknown-device-as", unknown, &c->p.unknown_as, e);
     if (rc == DT_OK)
         rc = word_read(c->org_mfa, "--org-mfa", mfa, &c->p.org_mfa, e);
@@ -332,7 +333,7 @@ static void show_end(proving_command *c)
     dt_buf_puts(&line, "]}");
     if (dt_buf_error(&line) < 0 || dt_buf_error(&p->properties_json) < 0 ||
         dt_buf_error(&p->findings_json) < 0)
-        dt_err_line("the result is too large for JSON; ask without --json");
+        dt_err_line("the result is too large for JSON; run it without --json");
     else
         dt_out_buf(&line);
     dt_buf_free(&line);

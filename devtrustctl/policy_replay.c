@@ -125,7 +125,7 @@ static int load(replaying *x, dt_error *e)
         x->application != NULL ? x->application : dt_policy_application(x->policy);
     if (x->filter.application[0] == '\0')
         return dt_error_set(e, DT_E_INVALID,
-                            "%s names no application; say whose sign-ons with --application NAME",
+                            "%s names no application; name one with --application NAME",
                             x->policy_path);
     return DT_OK;
 }
@@ -190,10 +190,9 @@ static void tell(replaying *x)
     if (x->sign_ons > 0)
         dt_out_line("  from    %s to %s", first, last);
     if (x->reading.broken > 0)
-        dt_out_line("  passed  over %zu lines that are no audit events", x->reading.broken);
+        dt_out_line("  skipped %zu lines that are not audit events", x->reading.broken);
     if (x->reading.left_out > 0)
-        dt_out_line("  unread  %zu files that are compressed by another program than gzip",
-                    x->reading.left_out);
+        dt_out_line("  unread  %zu files that are not compressed by gzip", x->reading.left_out);
 }
 
 static void tell_json(replaying *x)
@@ -254,7 +253,7 @@ static int read_count(char const *text, size_t *out, dt_error *e)
     for (char const *p = text; p != NULL && *p != '\0' && n <= DT_TALLY_EXAMPLES_MAX; p++)
         n = *p >= '0' && *p <= '9' ? 10 * n + (size_t)(*p - '0') : DT_TALLY_EXAMPLES_MAX + 1;
     if (n > DT_TALLY_EXAMPLES_MAX)
-        return dt_error_set(e, DT_E_INVALID, "--examples wants a number from 0 to %d",
+        return dt_error_set(e, DT_E_INVALID, "--examples needs a number from 0 to %d",
                             DT_TALLY_EXAMPLES_MAX);
     *out = text != NULL ? n : DT_TALLY_EXAMPLES_DEFAULT;
     return DT_OK;
@@ -277,7 +276,7 @@ static int read_options(replaying *x, int argc, char **argv, char const **rest, 
     int rc = dt_options_parse(options, argc, argv, rest, &count, e);
 
     if (rc == DT_OK && (count > 0 || x->policy_path == NULL))
-        rc = dt_error_set(e, DT_E_INVALID, "replay wants --policy FILE");
+        rc = dt_error_set(e, DT_E_INVALID, "replay needs --policy FILE");
     if (rc == DT_OK)
         rc = dt_audit_since(x->since, &x->filter.since, e);
     if (rc == DT_OK)

@@ -36,7 +36,7 @@ int dt_policy_simulate_most(char const *text, size_t *out, dt_error *e)
     *out = text == NULL ? DT_SIMULATE_MOST_DEFAULT : n;
     return *out > 0 && *out <= DT_SIMULATE_CASES_MAX
                ? DT_OK
-               : dt_error_set(e, DT_E_INVALID, "--max-cases wants a number from 1 to %d",
+               : dt_error_set(e, DT_E_INVALID, "--max-cases needs a number from 1 to %d",
                               DT_SIMULATE_CASES_MAX);
 }
 
@@ -314,7 +314,7 @@ static void tell_end(simulating *x)
     dt_buf_put(&line, x->json.p, x->json.len);
     dt_buf_puts(&line, "]}");
     if (dt_buf_error(&line) < 0 || dt_buf_error(&x->json) < 0)
-        dt_err_line("the result is too large for JSON; ask without --json");
+        dt_err_line("the result is too large for JSON; run it without --json");
     else
         dt_out_buf(&line);
     dt_buf_free(&line);

@@ -137,14 +137,14 @@ static void show_rules(char const *word, dt_policy const *p, dt_policy_input con
         dt_rule_explanation r;
         dt_policy_explain(p, i, in, NULL, &r);
         if (r.failed == DT_CONDITION_NONE) {
-            dt_out_line("  %-9s \"%s\": holds", word, r.name);
+            dt_out_line("  %-9s \"%s\": matches", word, r.name);
             return;
         }
         if (r.failed == DT_CONDITION_INACTIVE)
             dt_out_line("  %-9s \"%s\": is inactive", word, r.name);
         else
             dt_out_line("  %-9s \"%s\": %s: %s: %s", word, r.name,
-                        dt_policy_rule_is_unknown(p, i, in) ? "cannot be told" : "does not hold",
+                        dt_policy_rule_is_unknown(p, i, in) ? "is not known" : "does not match",
                         dt_condition_name(r.failed), r.compared);
     }
 }
@@ -154,16 +154,16 @@ static char const *cause_text(dt_decision_cause c)
     if (c == DT_DECISION_UNKNOWN_DEVICE)
         return "the device is UNKNOWN, and unknownDeviceAs is deny";
     if (c == DT_DECISION_UNKNOWN_GROUPS)
-        return "a rule that was reached asks for groups, and they are not known";
+        return "a rule that was reached needs groups, which are not known";
     if (c == DT_DECISION_UNKNOWN_NETWORK)
-        return "a rule that was reached asks for the address, and it is not known";
+        return "a rule that was reached needs the address, which is not known";
     if (c == DT_DECISION_UNKNOWN_PLATFORM)
-        return "a rule that was reached asks for the platform, and it is not known";
+        return "a rule that was reached needs the platform, which is not known";
     if (c == DT_DECISION_UNKNOWN_TIME)
-        return "a rule that was reached asks for the time, and it is not known";
+        return "a rule that was reached needs the time, which is not known";
     if (c == DT_DECISION_BLOCKED_ZONE)
         return "the address is in a BLOCKLIST zone";
-    return c == DT_DECISION_NO_RULE ? "no rule holds" : NULL;
+    return c == DT_DECISION_NO_RULE ? "no rule matches" : NULL;
 }
 
 /* The org's rules know no device, and nothing in a case says UNKNOWN to them. */
@@ -240,7 +240,7 @@ static void show_end(testing *t, size_t failed)
     dt_buf_put(&line, t->proving.properties_json.p, t->proving.properties_json.len);
     dt_buf_puts(&line, "]}");
     if (dt_buf_error(&line) < 0 || dt_buf_error(&t->out) < 0)
-        dt_err_line("the result is too large for JSON; ask without --json");
+        dt_err_line("the result is too large for JSON; run it without --json");
     else
         dt_out_buf(&line);
     dt_buf_free(&line);
@@ -304,9 +304,9 @@ dt_ctl_exit dt_policy_test_run(dt_ctl_command const *self, int argc, char **argv
     dt_buf_init(&t.out, DT_CTL_ZONES_TEXT_MAX);
     dt_proving_init(&t.proving);
     if (rc == DT_OK && count != 1)
-        rc = dt_error_set(&e, DT_E_INVALID, "test takes one file of cases");
+        rc = dt_error_set(&e, DT_E_INVALID, "test needs one file of cases");
     if (rc == DT_OK && t.org_file != NULL && t.application_only)
-        rc = dt_error_set(&e, DT_E_INVALID, "one of --org and --application-only");
+        rc = dt_error_set(&e, DT_E_INVALID, "use either --org or --application-only");
     if (rc != DT_OK)
         result = dt_err_usage(self, &e);
     else {

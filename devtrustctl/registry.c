@@ -36,7 +36,7 @@ int dt_fingerprint_of(dt_bytes der, dt_fingerprint *out, dt_error *e)
     dt_buf_init(&blob, BLOB_MAX);
     rc = dt_x509_ssh_blob(der, &blob);
     if (rc < 0)
-        (void)dt_error_set(e, rc, "SSH has no form for the certificate's key");
+        (void)dt_error_set(e, rc, "SSH does not support the certificate's type of key");
     else if ((rc = dt_crypto_sha256(dt_buf_bytes(&blob), digest)) < 0)
         (void)dt_error_set(e, rc, "SHA-256 is not available");
     else

@@ -152,10 +152,10 @@ static void say_unsaid(dt_replay_rules const *rules, dt_replay_event const *even
 
     if (event->told == DT_GROUPS_NOT_ASKED)
         (void)dt_error_set(e, DT_E_NOT_FOUND,
-                           "the event has no groups: no rule asked for them then");
+                           "the event has no groups: no rule needed them at that time");
     else if (event->told == DT_GROUPS_NOT_TOLD)
         (void)dt_error_set(e, DT_E_NOT_FOUND,
-                           "the event has no groups: nobody could tell them then");
+                           "the event has no groups: they were not known at that time");
     else
         (void)dt_error_set(e, DT_E_NOT_FOUND,
                            "the event does not say whether they are in \"%.200s\"",

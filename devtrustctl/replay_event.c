@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define MISSING "the event does not hold what it was decided on; an older devtrust wrote it"
+#define MISSING "the event does not contain what it was decided on; an older devtrust wrote it"
 #define TOO_LONG "what it was decided on did not fit into the event"
 
 /* --- words ------------------------------------------------------------------------------------- */
@@ -12,8 +12,8 @@
 /* The texts of the event are data: any that devtrust does not write is an error, and no default. */
 static int lacks(dt_error *e, char const *member)
 {
-    return dt_error_set(e, DT_E_PARSE, "the event's \"%s\" is not of the form that devtrust writes",
-                        member);
+    return dt_error_set(e, DT_E_PARSE,
+                        "the event's \"%s\" does not have the form that devtrust writes", member);
 }
 
 static int text(dt_json const *v, char const *member, char const **out, dt_error *e)

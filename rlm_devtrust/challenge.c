@@ -94,7 +94,7 @@ static int store_kept(dt_driver *d, char const *user, char const *id_hex, dt_byt
     dt_store_result result = {0};
     int rc = put_op(&op, DT_STORE_PUT, user, id_hex);
     if (rc != 0)
-        return dt_error_set(e, rc, "a challenge could not be kept");
+        return dt_error_set(e, rc, "a challenge could not be stored");
     op.value = value;
     op.expires = expires;
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
@@ -102,7 +102,7 @@ static int store_kept(dt_driver *d, char const *user, char const *id_hex, dt_byt
     dt_buf_free(&scratch);
     if (result.status == DT_STORE_OK)
         return 0;
-    return dt_error_set(e, DT_E_UNAVAILABLE, "a challenge could not be kept: %s", result.error);
+    return dt_error_set(e, DT_E_UNAVAILABLE, "a challenge could not be stored: %s", result.error);
 }
 
 static int store_machine(dt_driver *d, uint8_t const *key, dt_signon const *machine,
@@ -115,8 +115,8 @@ static int store_machine(dt_driver *d, uint8_t const *key, dt_signon const *mach
     int rc = pack(machine, luggage, &plain);
     if (rc == DT_E_LIMIT)
         dt_error_set(e, rc,
-                     "what has to be kept of a challenge, with %zu bytes of reply and control, is "
-                     "longer than %d bytes: take from them what is not needed",
+                     "a challenge with %zu bytes of reply and control is longer than %d bytes: "
+                     "remove attributes that are not needed",
                      luggage.len, KEPT_PLAIN_MAX);
     else if (rc != 0 || (rc = seal(key, id_hex, dt_buf_bytes(&plain), &value)) != 0)
         dt_error_set(e, rc, "a challenge could not be sealed");
@@ -182,7 +182,7 @@ static int make_state(uint8_t const *key, dt_state_binding const *who, dt_time e
         if (memchr(state->p, '\0', state->len) == NULL)
             return 0;
     }
-    return dt_error_set(e, DT_E_CRYPTO, "a challenge's State has a NUL in it whatever is drawn");
+    return dt_error_set(e, DT_E_CRYPTO, "no State without a NUL could be made for a challenge");
 }
 
 static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_bytes luggage,
@@ -248,9 +248,9 @@ static int open_kept(dt_site const *site, char const *id_hex, dt_bytes kept, dt_
     dt_buf_free(&plain);
     if (rc != 0)
         return dt_error_set(e, DT_E_PARSE,
-                            "the sign-on behind a State is damaged or of another version");
+                            "the sign-on of a State is damaged or of another version");
     if (dt_signon_is_done(machine)) /* only one that waits for an answer is ever kept */
-        return dt_error_set(e, DT_E_PARSE, "the sign-on behind a State has ended already");
+        return dt_error_set(e, DT_E_PARSE, "the sign-on of a State has already ended");
     return 0;
 }
 
@@ -324,7 +324,7 @@ int dt_challenge_answer_key(dt_site const *site, dt_bytes state, dt_state_bindin
     if (rc != 0)
         return rc;
     rc = keyed_digest(dt_challenge_key(site), id_hex, answer, out);
-    return rc == 0 ? 0 : dt_error_set(e, DT_E_CRYPTO, "no digest of an answer can be made");
+    return rc == 0 ? 0 : dt_error_set(e, DT_E_CRYPTO, "no digest of an answer can be computed");
 }
 
 int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,

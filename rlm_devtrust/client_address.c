@@ -35,13 +35,12 @@ static int attribute_add(TALLOC_CTX *ctx, dt_rlm_address *a, char const *name, d
     if (tmpl_afrom_attr_str(ctx, &t, name, REQUEST_CURRENT, PAIR_LIST_REQUEST, false, false) <= 0)
         return dt_error_set(e, DT_E_INVALID, "client_ip: \"%s\": %s", name, fr_strerror());
     if (t->type != TMPL_TYPE_ATTR)
-        return dt_error_set(e, DT_E_INVALID, "client_ip: there is no attribute \"%s\"", name);
+        return dt_error_set(e, DT_E_INVALID, "client_ip: unknown attribute \"%s\"", name);
     if (t->tmpl_request != REQUEST_CURRENT)
-        return dt_error_set(
-            e, DT_E_INVALID,
-            "client_ip: \"%s\": leave \"outer.\" away: it is always the request that "
-            "came from the network",
-            name);
+        return dt_error_set(e, DT_E_INVALID,
+                            "client_ip: \"%s\": remove \"outer.\": the attribute is always that of "
+                            "the request from the network",
+                            name);
     if (!may_hold_an_address(t))
         return dt_error_set(e, DT_E_INVALID, "client_ip: \"%s\" is neither text nor an address",
                             name);

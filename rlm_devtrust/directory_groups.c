@@ -85,7 +85,7 @@ static bool may_be_cut(REQUEST *request, dt_rlm_directory const *d)
     if (d->of_entry == NULL || count_of(request, d->groups) < RLM_LDAP_ENTRY_GROUPS_MAX)
         return false;
     RERROR("%s reads at most %d groups of \"%s\", and the person may be in more: in its section "
-           "group put a # before membership_attribute and set membership_filter",
+           "group comment out membership_attribute and set membership_filter",
            d->name, RLM_LDAP_ENTRY_GROUPS_MAX, d->of_entry);
     return true;
 }

@@ -118,7 +118,7 @@ static void park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon const *
     dt_parked *parked = NULL;
     if (dt_waiting_room_park(inst->link->room, machine, dt_bytes_of(NULL, 0), &parked) != 0 ||
         !leave(inst, request, &parked))
-        RDEBUG("the look-ups cannot be waited for in this round: the last one does");
+        RDEBUG("this round cannot wait for the look-ups: the last round does");
     dt_parked_leave(&parked);
 }
 

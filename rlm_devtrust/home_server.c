@@ -110,8 +110,8 @@ int dt_rlm_home_server_add(char const *name, uint16_t port, char const *secret,
     home_server_t *home = add_home_server(name, port, secret, max_outstanding);
     if (home == NULL || !add_realm(name, home))
         return dt_error_set(e, DT_E_INVALID,
-                            "the server does not take the home server \"%s\" at 127.0.0.1:%u; is "
-                            "there one of this name or address in proxy.conf?",
+                            "the server does not accept the home server \"%s\" at 127.0.0.1:%u; "
+                            "does proxy.conf have one of this name or address?",
                             name, port);
     return 0;
 }

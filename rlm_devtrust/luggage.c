@@ -98,11 +98,10 @@ static int put(dt_buf *out, char list, VALUE_PAIR const *vp, dt_error *e)
     dt_buf_put(out, value.p, value.len);
     if (dt_buf_error(out) == 0)
         return 0;
-    return dt_error_set(
-        e, dt_buf_error(out),
-        "reply and control hold more than %d bytes, with %s: take from them, before "
-        "devtrust, what is not needed after it",
-        DT_LUGGAGE_MAX, vp->da->name);
+    return dt_error_set(e, dt_buf_error(out),
+                        "reply and control exceed %d bytes, with %s: before devtrust, remove the "
+                        "attributes that are not needed after it",
+                        DT_LUGGAGE_MAX, vp->da->name);
 }
 
 static int put_list(dt_buf *out, char list, VALUE_PAIR *vps, known const *k, dt_error *e)

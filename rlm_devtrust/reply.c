@@ -168,7 +168,7 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_STATE_INVALID:
     case DT_CAUSE_PRIMARY_MISSING:
         return RLM_MODULE_INVALID;
-    case DT_CAUSE_MFA_LIMIT:
+    case DT_CAUSE_MFA_PUSH_LIMIT:
     case DT_CAUSE_MFA_PASSCODE_LIMIT:
     case DT_CAUSE_MFA_PUSH_PENDING:
     case DT_CAUSE_MFA_PUSH_PAUSED:

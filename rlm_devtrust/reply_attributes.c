@@ -24,15 +24,15 @@ static DICT_ATTR const *find(char const *name, int8_t *tag, char const **why)
         *colon = '\0';
         long number = strtol(colon + 1, &end, 10);
         da = dict_attrbyname(plain);
-        *why = "it takes no tag, or not this one: tags are 1 to 31";
+        *why = "it accepts no tag, or not this one: tags are 1 to 31";
         if (da != NULL && (!da->flags.has_tag || *end != '\0' || number < 1 || number > TAG_MAX))
             return NULL;
         *tag = (int8_t)number;
     }
-    *why = "the server's dictionary does not know it";
+    *why = "the server's dictionary does not contain it";
     if (da == NULL)
         return NULL;
-    *why = "it is known to the server only and has no place in a packet";
+    *why = "it is internal to the server and cannot be sent in a packet";
     return da->vendor == 0 && da->attr > WIRE_ATTR_MAX ? NULL : da;
 }
 

@@ -27,8 +27,7 @@ int dt_rlm_compile(TALLOC_CTX *ctx, char const *name, dt_rlm_expression *x, dt_e
                                 false, false) <= 0)
             return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": %s", name, x->text, fr_strerror());
         if (x->attribute->type != TMPL_TYPE_ATTR)
-            return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": there is no such attribute", name,
-                                x->text);
+            return dt_error_set(e, DT_E_INVALID, "%s = \"%s\": unknown attribute", name, x->text);
         return 0;
     }
     char const *why = NULL;
@@ -243,17 +242,17 @@ static int read_user(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs
     if (rc == 0)
         rc = read_stripped(request, in);
     if (rc != 0)
-        return dt_error_set(e, rc, "the user name is longer than %zu bytes or holds a NUL",
+        return dt_error_set(e, rc, "the user name is longer than %zu bytes or contains a NUL",
                             sizeof in->user - 1);
     if (has_nul(request, PW_USER_NAME) || has_nul(request, PW_STRIPPED_USER_NAME))
-        return dt_error_set(e, DT_E_PARSE, "the user name holds a NUL");
+        return dt_error_set(e, DT_E_PARSE, "the user name contains a NUL");
     if (has_several_names(request)) {
         VALUE_PAIR *typed = string_pair(request->packet->vps, PW_USER_NAME);
         if (typed == NULL || dt_rlm_value_text(typed, in->user, sizeof in->user) != 0)
             in->user[0] = '\0';
         return dt_error_set(e, DT_E_INVALID,
-                            "control:DevTrust-User has several values: have the directory give "
-                            "one name of the person");
+                            "control:DevTrust-User has several values: make the directory return "
+                            "one name per person");
     }
     return 0;
 }
@@ -342,11 +341,11 @@ static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
         int one = wanted[i].read(inst, request, &place);
         memcpy(wanted[i].dst, place.text, sizeof place.text);
         if (one != 0)
-            rc = dt_error_set(e, one, "\"%s\" is longer than %d bytes or holds a NUL",
+            rc = dt_error_set(e, one, "\"%s\" is longer than %d bytes or contains a NUL",
                               wanted[i].name, DT_USER_MAX - 1);
     }
     if (has_nul(outer, PW_CALLING_STATION_ID) || has_nul(outer, PW_NAS_IDENTIFIER))
-        rc = dt_error_set(e, DT_E_PARSE, "a name in the request holds a NUL");
+        rc = dt_error_set(e, DT_E_PARSE, "a name in the request contains a NUL");
     return rc;
 }
 

@@ -203,7 +203,7 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     dt_rlm_attributes(request, o, id);
     if (!o->report_only && !later &&
         dt_rlm_reply_attributes(request, policy, &o->decision, refused) != 0 && !refused) {
-        RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o->decision.rule);
+        RERROR("the reply attributes of rule \"%s\" cannot be added: refused", o->decision.rule);
         decision_note(inst, request, id); /* which does not allow */
         return RLM_MODULE_FAIL;
     }
@@ -333,7 +333,7 @@ static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon 
     dt_error e = {0};
     if (has_too_many_sessions(request))
         return give_up(inst, request, machine, DT_CAUSE_BUSY,
-                       "Simultaneous-Use: the person has as many sessions as may be", id);
+                       "Simultaneous-Use: the person has the maximum number of sessions", id);
     dt_luggage_init(&luggage);
     int packed = pack(inst, request, &luggage, &e);
     int rc = packed != 0
@@ -343,7 +343,7 @@ static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon 
     if (packed != 0)
         return give_up(inst, request, machine, DT_CAUSE_CONFIG, e.text, id);
     if (rc != 0)
-        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room takes no more", id);
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room is full", id);
     return leave(inst, request, parked, id);
 }
 
@@ -389,14 +389,13 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
     if (atomic_fetch_add(&link->blocking, 1) >= inst->max_blocking_waits) {
         atomic_fetch_sub(&link->blocking, 1);
         return give_up(inst, request, machine, DT_CAUSE_BUSY,
-                       "as many wait in handshakes as max_blocking_waits lets", id);
+                       "max_blocking_waits handshakes are waiting already", id);
     }
     memset(&o, 0, sizeof o);
     int rc = dt_driver_run_blocking(link->driver, machine, "radius", limit, &o);
     atomic_fetch_sub(&link->blocking, 1);
     if (rc != 0)
-        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the sign-on could not be driven",
-                       id);
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the sign-on could not be run", id);
     return finish(inst, request, machine, &o, id);
 }
 
@@ -531,7 +530,7 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
         dt_rlm_person_note(request, in);
     if (dt_rlm_first_password_keep(inst, request, in) != 0)
         return refuse(inst, request, in, DT_CAUSE_INTERNAL, "",
-                      "nothing can be kept to know the password again");
+                      "the digest of the password could not be stored");
     dt_signon_begin(machine, in->site, &r, dt_host_now());
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }
@@ -551,7 +550,7 @@ static int take_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs c
                                &luggage, e);
     if (rc == 0 && dt_luggage_unpack(request, dt_buf_bytes(&luggage), request->reply,
                                      &request->reply->vps) != 0)
-        rc = dt_error_set(e, DT_E_PARSE, "the reply that was kept with a State cannot be read");
+        rc = dt_error_set(e, DT_E_PARSE, "the reply that was stored with a State cannot be read");
     dt_buf_free(&luggage);
     return rc;
 }
@@ -569,7 +568,7 @@ static rlm_rcode_t park_answer(rlm_devtrust_t const *inst, REQUEST *request, dt_
     if (packed != 0)
         return give_up(inst, request, machine, DT_CAUSE_CONFIG, e.text, id);
     if (rc != 0)
-        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room takes no more", id);
+        return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room is full", id);
     dt_parked *p = *parked;
     *parked = NULL;
     return leave(inst, request, p, id);
@@ -646,7 +645,7 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     char users[DT_CHALLENGE_FORMS][DT_RLM_BINDING_MAX];
     dt_error e = {0};
     if (identity_of(in, &identity, &e) != 0)
-        return refuse(inst, request, in, DT_CAUSE_USER_NAME, "", e.text);
+        return refuse(inst, request, in, DT_CAUSE_USER_NAME_INVALID, "", e.text);
     dt_state_binding who = {NULL, in->nas, inst->application, in->station};
     dt_bytes answer;
     if (!read_answer(request, &answer))
@@ -666,9 +665,9 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     if (rc != 0)
         return refuse(inst, request, in, DT_CAUSE_STATE_INVALID, again, e.text);
     if (dt_waiting_room_answer(inst->link->room, key, &parked, &first) != 0)
-        return refuse(inst, request, in, DT_CAUSE_BUSY, "", "the waiting room takes no more");
+        return refuse(inst, request, in, DT_CAUSE_BUSY, "", "the waiting room is full");
     if (!first) {
-        RDEBUG("the answer to a challenge came before: what becomes of that one is said to both");
+        RDEBUG("the answer to a challenge was repeated: both get the result of the first");
         return leave(inst, request, parked, in->id);
     }
     return answer_first(inst, request, in, &who, state, answer, machine, parked);
@@ -762,7 +761,7 @@ static rlm_rcode_t by_certificate(rlm_devtrust_t const *inst, REQUEST *request,
     else
         code = refuse(inst, request, in, DT_CAUSE_PRIMARY_MISSING, "",
                       "there is no finished TLS handshake with a verified client certificate: "
-                      "primary = certificate belongs into the virtual_server of eap's tls section");
+                      "primary = certificate belongs in the virtual_server of eap's tls section");
     dt_tls_peer_free(&peer);
     return code;
 }
@@ -801,8 +800,9 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     dt_driver_hold(inst->link->driver, inst->application, &site);
     in.site = &site;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
-        code = refuse(inst, request, &in, in.user_is_wrong ? DT_CAUSE_USER_NAME : DT_CAUSE_INTERNAL,
-                      "", e.text);
+        code =
+            refuse(inst, request, &in,
+                   in.user_is_wrong ? DT_CAUSE_USER_NAME_INVALID : DT_CAUSE_INTERNAL, "", e.text);
     else if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
         code = by_certificate(inst, request, &in, machine);
     else
@@ -838,10 +838,9 @@ static rlm_rcode_t take_passcode(rlm_devtrust_t const *inst, REQUEST *request)
     in.site = &site;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         RWDEBUG("%s", e.text);
-    rlm_rcode_t code =
-        refuse(inst, request, &in, DT_CAUSE_PRIMARY_FAILED, "",
-               "the password begins with SCRV1: and is not SCRV1:BASE64:BASE64, as a client of "
-               "OpenVPN with static-challenge sends it");
+    rlm_rcode_t code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_FAILED, "",
+                              "the password begins with SCRV1: but is not SCRV1:BASE64:BASE64, as "
+                              "a client of OpenVPN with static-challenge sends it");
     dt_rlm_inputs_wipe(&in);
     dt_driver_leave(&site);
     return code;
@@ -887,7 +886,7 @@ static bool give_attributes(REQUEST *request, dt_policy const *policy, dt_outcom
 {
     if (dt_outcome_passes(o) || dt_rlm_reply_attributes(request, policy, &o->decision, false) == 0)
         return true;
-    RERROR("the reply attributes of rule \"%s\" cannot be given: refused", o->decision.rule);
+    RERROR("the reply attributes of rule \"%s\" cannot be added: refused", o->decision.rule);
     return false;
 }
 
@@ -909,7 +908,7 @@ static bool restore(decision *d, REQUEST *request)
     d->restored = d->restored ||
                   dt_luggage_unpack(request, dt_parked_luggage(d->parked), reply, &reply->vps) == 0;
     if (!d->restored)
-        RERROR("what the server had said before the wait cannot be put back: refused");
+        RERROR("the server's reply from before the wait cannot be restored: refused");
     return d->restored;
 }
 
@@ -940,7 +939,7 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
         allowed = d->later ? carry_parked(d, request) : is_allowed(d, request);
     if (allowed || !accepts)
         return RLM_MODULE_UPDATED;
-    RERROR("the waiting room's accept has no sign-on behind it");
+    RERROR("the waiting room's accept belongs to no sign-on");
     return RLM_MODULE_FAIL;
 }
 #endif
@@ -1044,7 +1043,7 @@ static rlm_rcode_t drive_resumed(rlm_devtrust_t const *inst, REQUEST *request, d
         return RLM_MODULE_OK;
     char id[DT_SIGNON_ID_LEN + 1] = "";
     return give_up(inst, request, machine, DT_CAUSE_BUSY,
-                   "as many wait for look-ups as max_blocking_lookups lets", id);
+                   "max_blocking_lookups handshakes are waiting already", id);
 }
 
 /* Who comes by a resumed TTLS or PEAP session is whoever signed on in it. */
@@ -1358,8 +1357,8 @@ static int check_version(CONF_SECTION *cs)
         return 0;
     cf_log_err_cs(cs,
                   "built for FreeRADIUS " RADIUSD_VERSION_STRING
-                  ", but this server is %s: install the "
-                  "freeradius-devtrust that belongs to it, or build devtrust again on this machine",
+                  ", but this server is %s: install the freeradius-devtrust that belongs to it, or "
+                  "rebuild devtrust on this machine",
                   server_version());
     return -1;
 }
@@ -1369,17 +1368,16 @@ static int check_server(CONF_SECTION *cs, rlm_devtrust_t const *inst)
     if (check_version(cs) < 0)
         return -1;
     if (!main_config.proxy_requests) {
-        cf_log_err_cs(cs, "set proxy_requests = yes in radiusd.conf: a request whose person is "
-                          "asked waits as a proxied one");
+        cf_log_err_cs(cs, "set proxy_requests = yes in radiusd.conf: a request waits as a proxied "
+                          "request while the person is asked");
         return -1;
     }
     if (inst->max_parked < 1 || inst->max_parked > DT_ROOM_PARKED_MAX ||
         inst->max_blocking_waits > DT_RLM_BLOCKING_WAITS_MAX ||
         inst->max_blocking_lookups > DT_RLM_BLOCKING_WAITS_MAX) {
-        cf_log_err_cs(cs,
-                      "max_parked has to be 1 to %d, max_blocking_waits and "
-                      "max_blocking_lookups 0 to %d",
-                      DT_ROOM_PARKED_MAX, DT_RLM_BLOCKING_WAITS_MAX);
+        cf_log_err_cs(
+            cs, "max_parked must be 1 to %d, max_blocking_waits and max_blocking_lookups 0 to %d",
+            DT_ROOM_PARKED_MAX, DT_RLM_BLOCKING_WAITS_MAX);
         return -1;
     }
     if (main_config.max_requests != 0 && main_config.max_requests < inst->max_parked)
@@ -1409,11 +1407,11 @@ static int check_primary(rlm_devtrust_t const *inst, dt_config const *c, dt_erro
     if (inst->primary == DT_RLM_PRIMARY_CERTIFICATE ||
         okta == (inst->primary == DT_RLM_PRIMARY_OKTA))
         return 0;
-    return dt_error_set(e, DT_E_INVALID,
-                        okta ? "application = \"%s\" is named in [primary] okta_password: write "
-                               "primary = okta"
-                             : "primary = okta: name application \"%s\" in [primary] okta_password",
-                        inst->application);
+    return dt_error_set(
+        e, DT_E_INVALID,
+        okta ? "application = \"%s\" is named in [primary] okta_password: set primary = okta"
+             : "primary = okta: name application \"%s\" in [primary] okta_password",
+        inst->application);
 }
 
 int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt_error *e)

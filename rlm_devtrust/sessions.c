@@ -130,7 +130,7 @@ static int store(rlm_devtrust_t const *inst, dt_site const *site, dt_session_rec
         rc = dt_session_record_pack(r, secret, nonce, &row);
     if (rc == 0) {
         op.value = dt_buf_bytes(&row);
-        op.expires = r->at + site->config->mfa.session_for;
+        op.expires = r->at + site->config->mfa.session_lifetime;
         rc = perform(inst, &op, NULL) ? 0 : DT_E_UNAVAILABLE;
     }
     dt_buf_free(&row);
@@ -146,7 +146,7 @@ void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, RE
     dt_error e = {0};
     dt_buf reply;
     size_t count = 0;
-    if (site->config->mfa.session_for <= 0 || !peer->known)
+    if (site->config->mfa.session_lifetime <= 0 || !peer->known)
         return;
     dt_buf_init(&reply, DT_SESSION_REPLY_MAX);
     int rc = dt_policy_reply(site->policy, &o->decision, &list, &count);
@@ -160,8 +160,7 @@ void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, RE
         rc = store(inst, site, &r, peer->secret);
     dt_buf_free(&reply);
     if (rc != 0)
-        RWDEBUG("%s: this TLS session will not go on with its sign-on: %s", dt_err_name(rc),
-                e.text);
+        RWDEBUG("%s: this TLS session will not continue its sign-on: %s", dt_err_name(rc), e.text);
 }
 
 /* --- finding ------------------------------------------------------------------------------------ */
@@ -179,7 +178,7 @@ static bool find(rlm_devtrust_t const *inst, dt_site const *site, uint8_t const 
     bool found = perform(inst, &op, &row) && dt_buf_error(&row) == 0 &&
                  dt_session_record_unpack(dt_buf_bytes(&row), secret, plain, r) == 0 &&
                  strcmp(r->owner.application, inst->application) == 0 &&
-                 dt_session_record_is_good(r, site->config->mfa.session_for, dt_host_now());
+                 dt_session_record_is_good(r, site->config->mfa.session_lifetime, dt_host_now());
     dt_buf_free(&row);
     memcpy(r->continued.key_id, r->owner.key_id, sizeof r->continued.key_id);
     return found;
@@ -224,7 +223,7 @@ void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
 {
     uint8_t secret[DT_SESSION_SECRET_LEN];
     dt_session_record r = {0};
-    if (in->site->config->mfa.session_for <= 0 || o->result != DT_ALLOW ||
+    if (in->site->config->mfa.session_lifetime <= 0 || o->result != DT_ALLOW ||
         o->cause != DT_CAUSE_MFA_SUCCESS || o->mfa.at <= 0 || rule_remembers(o) ||
         !nas_secret(in, secret))
         return;
@@ -234,7 +233,7 @@ void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
     if (rc == 0)
         rc = store(inst, in->site, &r, secret);
     if (rc != 0)
-        RWDEBUG("%s: this session will not go on with its sign-on", dt_err_name(rc));
+        RWDEBUG("%s: this session will not continue its sign-on", dt_err_name(rc));
     explicit_bzero(secret, sizeof secret);
 }
 
@@ -245,7 +244,7 @@ bool dt_rlm_nas_session_recall(rlm_devtrust_t const *inst, dt_rlm_inputs const *
     char login[DT_LOGIN_MAX];
     dt_buf plain;
     memset(r, 0, sizeof *r);
-    if (in->site->config->mfa.session_for <= 0 || !nas_secret(in, secret))
+    if (in->site->config->mfa.session_lifetime <= 0 || !nas_secret(in, secret))
         return false;
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
     bool found = find(inst, in->site, secret, &plain, r) &&

@@ -25,7 +25,7 @@ dt_rlm_person const *dt_rlm_person_find(REQUEST *request);
 void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, REQUEST *request,
                              dt_tls_peer const *peer, dt_rlm_person const *person,
                              dt_outcome const *o, char const *id);
-/* The sign-on that the session goes on with: of this application, and not older than [mfa] session_for.
+/* The sign-on that the session goes on with: of this application, and not older than [mfa] session_lifetime.
  * `plain` holds what r->reply borrows. */
 DT_MUST_USE bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_site const *site,
                                        dt_tls_peer const *peer, dt_buf *plain,
@@ -39,7 +39,7 @@ void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
                                  dt_rlm_inputs const *in, char const *user, dt_outcome const *o,
                                  char const *id);
 /* What the session goes on with: of this application, the same person at the same station, and not older than
- * [mfa] session_for. */
+ * [mfa] session_lifetime. */
 DT_MUST_USE bool dt_rlm_nas_session_recall(rlm_devtrust_t const *inst, dt_rlm_inputs const *in,
                                            dt_session_record *r);
 /* The NAS has said that it is over. */

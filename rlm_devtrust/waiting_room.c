@@ -577,9 +577,8 @@ static int set_deadline(dt_parked *p)
 
 /* --- gateways that fall silent: on the loop ---------------------------------------------------- */
 
-static char const silent_text[] = "the gateway stopped repeating its request before this: it may "
-                                  "have given up, and nobody been let "
-                                  "in; raise its RADIUS timeout";
+static char const silent_text[] = "the gateway had stopped repeating its request: it may have "
+                                  "given up and let nobody in; raise its RADIUS timeout";
 
 static void set_silent(dt_parked *p, bool silent)
 {

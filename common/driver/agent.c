@@ -176,9 +176,9 @@ dt_agent_answer dt_agent_ask(dt_run *run, dt_agent_request const *r, int64_t *un
     progress p;
 
     if (a == NULL)
-        return feed(run, DT_E_NOT_FOUND, "no agent came along", dt_bytes_of(NULL, 0));
+        return feed(run, DT_E_NOT_FOUND, "no agent was passed on", dt_bytes_of(NULL, 0));
     if (a->fd < 0)
-        return feed(run, DT_E_UNAVAILABLE, "the agent has ended", dt_bytes_of(NULL, 0));
+        return feed(run, DT_E_UNAVAILABLE, "the agent closed the connection", dt_bytes_of(NULL, 0));
     if (!a->busy)
         begin(a, r);
     p = dt_buf_error(&a->out) < 0 ? FAILED : send_rest(a);
@@ -190,7 +190,8 @@ dt_agent_answer dt_agent_ask(dt_run *run, dt_agent_request const *r, int64_t *un
                     dt_bytes_of((uint8_t const *)a->in.p + LENGTH_SIZE, a->in.len - LENGTH_SIZE));
     }
     if (p == FAILED)
-        return fail(run, DT_E_UNAVAILABLE, "the agent ended, or its answer has no right length");
+        return fail(run, DT_E_UNAVAILABLE,
+                    "the agent closed the connection, or its answer has a wrong length");
     if (dt_driver_mono() >= a->until)
         return fail(run, DT_E_UNAVAILABLE, "the agent did not answer in time");
     if (!watch(run, a))

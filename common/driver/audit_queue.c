@@ -184,9 +184,9 @@ static void write_lines(dt_audit_queue *q, int64_t mono)
         return;
     }
     if (q->alarmed == 0 || mono - q->alarmed >= DT_AUDIT_ALARM_INTERVAL) {
-        static char const text[] = "audit events cannot be written to the audit file (disk full? "
-                                   "directory gone?); they are kept in memory as long as there is "
-                                   "room, and tried again";
+        static char const text[] =
+            "audit events cannot be written to the audit file (disk full? directory gone?); they "
+            "are kept in memory while there is room, and retried";
         if (dt_audit_sink_alarm(q->sink, text))
             q->alarmed = mono == 0 ? 1 : mono;
     }

@@ -407,8 +407,8 @@ void dt_driver_audit_machine(dt_driver *d, dt_signon *machine, char const *door_
     if (audit(d, dt_signon_outcome(machine), machine, door_name, NULL))
         return;
     dt_signon_withdraw(machine, DT_CAUSE_AUDIT_FAILED,
-                       "neither the audit file nor the system log nor the kernel's log took the "
-                       "event of this sign-on; look at the disk and at the log daemon");
+                       "neither the audit file nor the system log nor the kernel's log accepted "
+                       "the event of this sign-on; check the disk and the log daemon");
     dt_driver_audit(d, dt_signon_outcome(machine), machine, door_name, NULL);
 }
 
@@ -483,7 +483,7 @@ static int open_outputs(dt_driver *d, dt_error *e)
                                                                       : dt_kernel_log_open());
     if (dt_audit_sink_fault(sink) != NULL)
         say_output_fault(d, sink, "audit", "file", dt_audit_sink_fault(sink),
-                         "the system log alone has the events");
+                         "only the system log has the events");
     rc = open_store(d, sink, e);
     if (rc == 0)
         rc = dt_audit_queue_new(sink, &d->audit, e);

@@ -23,7 +23,7 @@ static int load_okta_authorization(dt_live *l, dt_error *e)
     if (rc == 0)
         rc = dt_secret_new(dt_buf_bytes(&b), &l->okta_authorization);
     explicit_bzero(storage, sizeof(storage));
-    return rc == 0 ? DT_OK : dt_error_set(e, rc, "the Okta API token cannot be held");
+    return rc == 0 ? DT_OK : dt_error_set(e, rc, "no memory for the Okta API token");
 }
 
 static int load_keys(dt_live *l, dt_error *e)

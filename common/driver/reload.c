@@ -66,9 +66,9 @@ static void say_fault(dt_driver *d, dt_error const *why, bool asked)
     r->said_at = mono;
     dt_time_format(since, dt_site_loaded(l->files));
     dt_buf_init_fixed(&b, text, sizeof(text));
-    dt_buf_printf(&b,
-                  "the changed configuration was NOT taken; generation %llu of %s stays in force: ",
-                  (unsigned long long)dt_site_generation(l->files), since);
+    dt_buf_printf(
+        &b, "the changed configuration was NOT applied; generation %llu of %s stays in force: ",
+        (unsigned long long)dt_site_generation(l->files), since);
     dt_buf_put_escaped(&b, dt_bytes_str(why->text));
     put_event(d, false, text, dt_site_generation(l->files), dt_site_loaded(l->files));
     dt_live_leave(l);
@@ -83,7 +83,7 @@ static void say_taken(dt_driver *d, dt_site_files const *files, char const *fixe
     dt_buf_printf(&b, "generation %llu of the configuration is in force",
                   (unsigned long long)dt_site_generation(files));
     if (fixed[0] != '\0')
-        dt_buf_printf(&b, "; only a restart takes what changed of: %s", fixed);
+        dt_buf_printf(&b, "; changes that need a restart: %s", fixed);
     put_event(d, true, text, dt_site_generation(files), dt_site_loaded(files));
     tell(d, fixed[0] != '\0', text);
 }
@@ -99,8 +99,8 @@ static int check_none_gone(dt_driver *d, dt_site_files const *fresh, dt_error *e
         char const *name = dt_policy_application(dt_site_policy_at(l->files, i));
         if (dt_site_policy(fresh, name) == NULL)
             rc = dt_error_set(e, DT_E_NOT_FOUND,
-                              "the policy of \"%s\" has gone: put %s/%s.json back, or restart to "
-                              "go on without it",
+                              "the policy of \"%s\" is missing: restore %s/%s.json, or restart to "
+                              "continue without it",
                               name, dt_site_config(fresh)->policy.directory, name);
     }
     dt_live_leave(l);
@@ -172,7 +172,7 @@ static int take_changed(dt_driver *d, outcome_of_try *t, bool asked)
     if (!dt_site_mark_equal(&t->content, &r->content))
         return take(d, t);
     if (r->failed)
-        tell(d, false, "the configuration is in order again, and the same as before");
+        tell(d, false, "the configuration is valid again, and the same as before");
     else if (asked)
         tell(d, false, "nothing has changed in the configuration");
     return DT_OK;
@@ -187,7 +187,7 @@ static void attempt(dt_driver *d, bool asked)
     try_load(r, t);
     if (t->moving) {
         if (asked)
-            tell(d, false, "the configuration is just being written; it is read when that is done");
+            tell(d, false, "the configuration is being written; it is read when that is done");
         memset(&r->judged, 0, sizeof(r->judged));
     } else {
         r->judged = r->last = t->before;

@@ -417,7 +417,7 @@ static bool http_start(dt_run *run, dt_http_request const *r)
     if (rc != 0) {
         feed_failure(run, dt_http_start_failure(rc),
                      rc == DT_E_LIMIT
-                         ? "too many HTTPS calls wait, and most of them are of this person"
+                         ? "too many HTTPS calls are waiting, most of them for this person"
                          : "the HTTPS call could not be started");
         return false;
     }
@@ -510,7 +510,7 @@ static bool step_sign(dt_run *run, dt_sign_request const *r)
         run->sign_until = now + DT_SIGN_LIMIT_MS;
     }
     if (run->signing == NULL)
-        return sign_failed(run, "too many signatures wait for the token or TPM");
+        return sign_failed(run, "too many signatures are waiting for the token or TPM");
     if (now >= run->sign_until)
         return sign_failed(run, "the token or TPM did not sign in time");
     step_wait(run, dt_host_now() + (run->sign_until - now), dt_host_now());

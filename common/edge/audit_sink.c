@@ -63,10 +63,10 @@ static int open_file(char const *path, int *out, dt_error *e)
         path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
     if (fd < 0)
         return dt_error_set(e, errno == ELOOP ? DT_E_PERMISSION : DT_E_IO,
-                            errno == ELOOP ? "audit file %s is a symbolic link; write the path "
-                                             "that it leads to"
-                                           : "audit file %s: %s; make its directory, and give it "
-                                             "to the user who runs this (uid %u)",
+                            errno == ELOOP
+                                ? "audit file %s is a symbolic link; use the path that it points to"
+                                : "audit file %s: %s; create its directory, owned by the user who "
+                                  "runs this (uid %u)",
                             path, strerror(errno), (unsigned)geteuid());
     int rc = check_file(fd, path, e);
     if (rc != 0) {
@@ -207,7 +207,7 @@ static log_answer log_locked(dt_audit_sink *s, int priority, char const *line, i
         char text[128];
         dt_buf b;
         dt_buf_init_fixed(&b, text, sizeof(text));
-        dt_buf_printf(&b, "the system log did not take %lu lines before this one", s->lost);
+        dt_buf_printf(&b, "the system log did not accept %lu lines before this one", s->lost);
         a = log_send(s, LOG_ERR, text, wait);
         s->lost = a == LOG_TAKEN ? 0 : s->lost;
     }

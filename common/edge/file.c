@@ -83,7 +83,7 @@ static int check_directory(int fd, char const *path, dt_error *e)
         return dt_error_set(e, DT_E_IO, "%s: %s", show(path).text, strerror(errno));
     if (S_ISLNK(st.st_mode))
         return dt_error_set(e, DT_E_PERMISSION,
-                            "%s is a symbolic link; write the path that it leads to",
+                            "%s is a symbolic link; use the path that it points to",
                             show(path).text);
     if (!S_ISDIR(st.st_mode))
         return dt_error_set(e, DT_E_NOT_FOUND, "%s is not a directory", show(path).text);
@@ -104,15 +104,14 @@ static int check_secret(struct stat const *st, char const *path, dt_error *e)
 {
     if ((st->st_mode & OTHERS_READ) != 0)
         return dt_error_set(e, DT_E_PERMISSION,
-                            "%s holds a secret and can be read by others; chmod 600 it",
+                            "%s contains a secret and can be read by others; chmod 600 it",
                             show(path).text);
     if ((st->st_mode & S_IRWXG) != 0 &&
         (st->st_uid != 0 || (st->st_gid != getegid() && !is_service_group(st->st_gid))))
-        return dt_error_set(
-            e, DT_E_PERMISSION,
-            "%s holds a secret and can be read by its group (gid %u); chmod 600 it, "
-            "or make it root's with the service's own group",
-            show(path).text, (unsigned)st->st_gid);
+        return dt_error_set(e, DT_E_PERMISSION,
+                            "%s contains a secret and can be read by its group (gid %u); chmod 600 "
+                            "it, or let root own it, with the service's own group",
+                            show(path).text, (unsigned)st->st_gid);
     return DT_OK;
 }
 
@@ -141,12 +140,12 @@ static int refuse_errno(char const *path, int number, dt_error *e)
         return dt_error_set(e, DT_E_NOT_FOUND, "%s does not exist", show(path).text);
     case ELOOP:
         return dt_error_set(e, DT_E_PERMISSION,
-                            "%s is a symbolic link; write the path that it leads to",
+                            "%s is a symbolic link; use the path that it points to",
                             show(path).text);
     case EACCES:
     case EPERM:
         return dt_error_set(e, DT_E_PERMISSION,
-                            "%s may not be read by uid %u; give it to that user", show(path).text,
+                            "%s cannot be read by uid %u; chown it to that user", show(path).text,
                             (unsigned)geteuid());
     default:
         return dt_error_set(e, DT_E_IO, "%s: %s", show(path).text, strerror(number));
@@ -206,7 +205,7 @@ static int walk(char *path, int *fd, char const **name, dt_error *e)
             return dt_error_set(e, DT_E_INVALID, "%s has too many directories", show(path).text);
         *slash = '\0';
         if (strcmp(at, "..") == 0)
-            error = dt_error_set(e, DT_E_INVALID, "%s: write the path without ..", show(path).text);
+            error = dt_error_set(e, DT_E_INVALID, "%s: use a path without ..", show(path).text);
         else if (strcmp(at, ".") != 0)
             error = walk_into(fd, at, path, e);
         *slash = '/';
@@ -230,7 +229,7 @@ static int file_open(char const *path, dt_file_kind kind, int *out, dt_error *e)
     if (error < 0)
         goto out;
     if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        error = dt_error_set(e, DT_E_INVALID, "%s is not a file's name", show(path).text);
+        error = dt_error_set(e, DT_E_INVALID, "%s is not a file name", show(path).text);
         goto out;
     }
     /* O_NONBLOCK: a FIFO without a writer must not hold us up before it is judged. */
@@ -379,7 +378,7 @@ static int check_replaced(int directory, char const *name, char const *path, boo
     if (!S_ISREG(st->st_mode))
         return dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", show(path).text);
     if (!replace)
-        return dt_error_set(e, DT_E_EXISTS, "%s is there already", show(path).text);
+        return dt_error_set(e, DT_E_EXISTS, "%s already exists", show(path).text);
     return DT_OK;
 }
 
@@ -409,7 +408,7 @@ static int write_beside(int directory, char const *name, char const *path, dt_by
     if (error < 0)
         return error;
     if (dt_host_random_id(id) < 0)
-        return dt_error_set(e, DT_E_IO, "the system gives no random numbers");
+        return dt_error_set(e, DT_E_IO, "the system provides no random numbers");
     (void)snprintf(beside, sizeof(beside), ".devtrust-%s.tmp", id);
     fd = openat(directory, beside, O_WRONLY | O_CREAT | O_EXCL | OPEN_FLAGS, S_IRUSR | S_IWUSR);
     made = fd >= 0;
@@ -423,7 +422,7 @@ static int write_beside(int directory, char const *name, char const *path, dt_by
     if (fd >= 0)
         close(fd);
     if (number == EEXIST && made)
-        return dt_error_set(e, DT_E_EXISTS, "%s is there already", show(path).text);
+        return dt_error_set(e, DT_E_EXISTS, "%s already exists", show(path).text);
     if (number != 0)
         return dt_error_set(e, number == EACCES || number == EPERM ? DT_E_PERMISSION : DT_E_IO,
                             "%s cannot be written: %s", show(path).text, strerror(number));
@@ -440,7 +439,7 @@ int dt_file_write(char const *path, dt_bytes content, bool replace, unsigned mod
     if (error == DT_OK)
         error = walk(absolute, &directory, &name, e);
     if (error == DT_OK && (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
-        error = dt_error_set(e, DT_E_INVALID, "%s is not a file's name", show(path).text);
+        error = dt_error_set(e, DT_E_INVALID, "%s is not a file name", show(path).text);
     if (error == DT_OK)
         error = write_beside(directory, name, path, content, replace, mode, e);
     if (directory >= 0)

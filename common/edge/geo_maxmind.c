@@ -47,7 +47,7 @@ static int copy_to_memory(int from, char const *path, int *out, dt_error *e)
         return DT_OK;
     close(*out);
     *out = -1;
-    return dt_error_set(e, DT_E_IO, "%s cannot be read whole", path);
+    return dt_error_set(e, DT_E_IO, "%s cannot be read completely", path);
 }
 
 static int open_one(char const *path, unsigned wanted, MMDB_s *db, unsigned *kinds, dt_error *e)
@@ -73,7 +73,7 @@ static int open_one(char const *path, unsigned wanted, MMDB_s *db, unsigned *kin
         char type[64];
         dt_str_escape(type, sizeof(type), db->metadata.database_type);
         MMDB_close(db);
-        return dt_error_set(e, DT_E_INVALID, "%s is a database of another kind (\"%s\")", path,
+        return dt_error_set(e, DT_E_INVALID, "%s is a database of another type (\"%s\")", path,
                             type);
     }
     *kinds |= found;

@@ -39,7 +39,7 @@ static int fail(dt_gzip *g, dt_error *e)
         return dt_error_set(e, DT_E_IO, "%s", strerror(errno));
     if (number == Z_BUF_ERROR)
         return dt_error_set(e, DT_E_PARSE, "the compressed file ends too early");
-    return dt_error_set(e, DT_E_PARSE, "the compressed file is broken: %s", text);
+    return dt_error_set(e, DT_E_PARSE, "the compressed file is damaged: %s", text);
 }
 
 int dt_gzip_read(dt_gzip *g, void *into, size_t max, dt_error *e)

@@ -117,7 +117,7 @@ static int account_find(char const *user, uid_t uid, account *out, dt_error *e)
         free(buf);
     }
     if (status != 0 && status != ENOENT && status != ESRCH)
-        return dt_error_set(e, DT_E_UNAVAILABLE, "the user database cannot be asked: %s",
+        return dt_error_set(e, DT_E_UNAVAILABLE, "the user database cannot be read: %s",
                             strerror(status));
     if (found == NULL)
         return dt_error_set(e, DT_E_NOT_FOUND, "the user database does not know the user");
@@ -160,7 +160,7 @@ static int group_name(gid_t gid, dt_buf *out, dt_error *e)
         free(buf);
     }
     if (status != 0 && status != ENOENT && status != ESRCH)
-        return dt_error_set(e, DT_E_UNAVAILABLE, "the group database cannot be asked: %s",
+        return dt_error_set(e, DT_E_UNAVAILABLE, "the group database cannot be read: %s",
                             strerror(status));
     if (found != NULL)
         return DT_OK;
@@ -188,7 +188,7 @@ static int put_names(gid_t const *gids, size_t n, dt_host_group_fn *keep, void *
         dt_buf_put(out, name.p, name.len);
         ++*count;
         if (dt_buf_error(&name) < 0 || dt_buf_error(out) < 0)
-            error = dt_error_set(e, DT_E_LIMIT, "the names of the user's groups do not fit");
+            error = dt_error_set(e, DT_E_LIMIT, "the names of the user's groups are too long");
     }
     dt_buf_free(&name);
     return error;
@@ -391,7 +391,7 @@ int dt_host_become(char const *user, dt_error *e)
     struct passwd const *pw = getpwnam(user);
 
     if (pw == NULL)
-        return dt_error_set(e, DT_E_NOT_FOUND, "there is no user %s", user);
+        return dt_error_set(e, DT_E_NOT_FOUND, "unknown user %s", user);
     if (initgroups(pw->pw_name, pw->pw_gid) != 0 ||
         setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
         setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)

@@ -78,8 +78,9 @@ static int check_pair(dt_host_key *k, X509 *leaf, dt_error *e)
 {
     k->kind = dt_key_kind_of(k->key);
     if (k->kind == DT_KEY_REFUSED)
-        return dt_error_set(e, DT_E_CRYPTO,
-                            "the key is none of RSA 2048 to 8192, P-256, P-384, P-521, Ed25519");
+        return dt_error_set(
+            e, DT_E_CRYPTO,
+            "the key is not RSA (2048 to 8192 bits), P-256, P-384, P-521 or Ed25519");
     EVP_PKEY *theirs = X509_get0_pubkey(leaf);
     if (theirs == NULL || EVP_PKEY_eq(theirs, k->key) != 1)
         return dt_error_set(e, DT_E_CRYPTO,
@@ -167,9 +168,8 @@ static int check_module(dt_config const *c, char resolved[PATH_MAX], dt_error *e
 
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0)
         rc = dt_error_set(e, DT_E_PERMISSION,
-                          "%s is a symbolic link of uid %u; write the path "
-                          "that it leads to",
-                          path, (unsigned)st.st_uid);
+                          "%s is a symbolic link of uid %u; use the path that it points to", path,
+                          (unsigned)st.st_uid);
     else if (realpath(path, resolved) == NULL)
         rc = dt_error_set(e, DT_E_NOT_FOUND, "%s: %s", path, strerror(errno));
     if (rc == DT_OK)
@@ -198,9 +198,9 @@ static int open_device(dt_host_key *k, dt_config const *c, char const *key, X509
 
     k->kind = dt_key_kind_of(X509_get0_pubkey(leaf));
     if (rc == 0 && k->kind == DT_KEY_REFUSED)
-        rc = dt_error_set(e, DT_E_CRYPTO,
-                          "the certificate's key is none of RSA 2048 to 8192, P-256, P-384, P-521, "
-                          "Ed25519");
+        rc = dt_error_set(
+            e, DT_E_CRYPTO,
+            "the certificate's key is not RSA (2048 to 8192 bits), P-256, P-384, P-521 or Ed25519");
     if (rc == 0 && starts_with(key, PKCS11_PREFIX))
         rc = check_module(c, module, e);
     if (rc == 0 && starts_with(key, PKCS11_PREFIX))
@@ -315,7 +315,7 @@ static int token_sign(dt_host_key const *k, dt_bytes message, uint8_t *storage, 
     rc = dt_pkcs11_sign(k->token, DT_PKCS11_ECDSA, dt_bytes_of(digest, sizeof(digest)), raw,
                         &raw_len, e);
     if (rc == 0 && !ecdsa_der(raw, raw_len, storage, len))
-        rc = dt_error_set(e, DT_E_CRYPTO, "the PKCS#11 token gave no ECDSA signature");
+        rc = dt_error_set(e, DT_E_CRYPTO, "the PKCS#11 token returned no ECDSA signature");
     return rc;
 }
 

@@ -865,13 +865,12 @@ static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failu
     else if (c->too_large)
         dt_buf_printf(&b, ": the reply is larger than %zu bytes, or its headers are", c->body.max);
     else if (c->is_post && c->sent_times > 1)
-        dt_buf_puts(&b,
-                    ": the connection was lost before a reply; the request is not repeated, for "
-                    "it may have been done");
+        dt_buf_puts(&b, ": the connection was lost before a reply; the request is not repeated, "
+                        "because it may have been carried out");
     else
         dt_buf_printf(&b, ": %s", reason);
     if (failure == DT_HTTP_LOCAL && code == CURLE_OPERATION_TIMEDOUT)
-        dt_buf_puts(&b, "; but this process was held up, or this host is overloaded");
+        dt_buf_puts(&b, "; but this process was delayed, or this host is overloaded");
 }
 
 static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
@@ -915,7 +914,7 @@ static void finish_refused(dt_http *h)
 {
     while (h->refused != NULL) {
         (void)dt_str_copy(h->refused->error, sizeof(h->refused->error),
-                          "too many calls wait, and most of them are of this person");
+                          "too many calls are waiting, most of them for this person");
         call_finish(h->refused, CURLE_AGAIN, DT_HTTP_QUEUED);
     }
 }
@@ -1005,7 +1004,7 @@ int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx, dt_
     *out = NULL;
     pthread_once(&global_once, global_init);
     if (global_result != CURLE_OK)
-        return dt_error_set(e, DT_E_UNAVAILABLE, "libcurl does not start: %s",
+        return dt_error_set(e, DT_E_UNAVAILABLE, "libcurl cannot be initialized: %s",
                             curl_easy_strerror(global_result));
     dt_http *h = calloc(1, sizeof(*h));
     if (h != NULL)

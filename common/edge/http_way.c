@@ -75,7 +75,7 @@ static int check_credentials(dt_secret const *s, char const *path, dt_error *e)
     if (fine)
         return DT_OK;
     return dt_error_set(e, DT_E_INVALID,
-                        "%s does not hold the credentials of a proxy; write USER:PASSWORD on one "
+                        "%s does not match the credentials of a proxy; write USER:PASSWORD on one "
                         "line, in printable ASCII without blanks",
                         path);
 }

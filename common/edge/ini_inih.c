@@ -51,17 +51,17 @@ static void check_section(ini_source *s, dt_bytes line)
         return;
     }
     if (dt_str_copy_bytes(name, sizeof(name), dt_bytes_of(line.p + 1, line.len - 2)) < 0) {
-        refuse(s, "there is no such section; write one of devtrust.conf(5)");
+        refuse(s, "unknown section; see devtrust.conf(5)");
         return;
     }
     for (size_t i = 0; i < s->section_count; i++) {
         if (strcmp(s->sections[i], name) == 0) {
-            refuse(s, "this section was there already; write its keys together");
+            refuse(s, "duplicate section; merge the two");
             return;
         }
     }
     if (s->section_count == INI_SECTIONS_MAX) {
-        refuse(s, "there are too many sections");
+        refuse(s, "too many sections");
         return;
     }
     s->error = dt_config_open_section(s->c, s->name, s->line, name, s->e);
@@ -75,8 +75,8 @@ static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
     dt_bytes key;
 
     if (is_space(raw.p[0])) {
-        refuse(s, "this line is indented, as if it went on from the one above; write each key with "
-                  "its whole value on one line, from the first column on");
+        refuse(s, "this line is indented like a continuation of the one above; write each key with "
+                  "its whole value on one line, beginning in the first column");
         return;
     }
     key =
@@ -86,13 +86,13 @@ static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
         return;
     }
     if (s->section_count == 0) {
-        refuse(s, "a key stands before any section; write the section's [NAME] first");
+        refuse(s, "a key before any section; write the section's [NAME] first");
         return;
     }
     for (uint8_t const *p = equals + 1; p < line.p + line.len; p++) {
         if (*p == ';' && is_space(p[-1])) {
-            refuse(s, "a value may not hold a semicolon behind a blank; write comments on lines of "
-                      "their own");
+            refuse(s, "a value must not contain a semicolon after a space; write comments on lines "
+                      "of their own");
             return;
         }
     }
@@ -105,11 +105,11 @@ static void check_line(ini_source *s, dt_bytes raw, size_t room)
 
     if (raw.len > room || raw.len > INI_LINE_MAX) {
         if (s->error == DT_OK)
-            s->error = dt_error_set(s->e, DT_E_INVALID,
-                                    "%s:%d: the line is too long; write at most %zu bytes", s->name,
-                                    s->line, room < INI_LINE_MAX ? room : (size_t)INI_LINE_MAX);
+            s->error = dt_error_set(
+                s->e, DT_E_INVALID, "%s:%d: the line is too long; at most %zu bytes are allowed",
+                s->name, s->line, room < INI_LINE_MAX ? room : (size_t)INI_LINE_MAX);
     } else if (memchr(raw.p, '\0', raw.len) != NULL) {
-        refuse(s, "there is a NUL byte; write plain text");
+        refuse(s, "the file contains a NUL byte; use plain text");
     } else if (s->line > INI_LINES_MAX) {
         refuse(s, "there are too many lines");
     } else if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';') {

@@ -82,7 +82,8 @@ static int fill_key(dt_assertion_key *k, X509 *x, EVP_PKEY *key, dt_error *e)
     int rc = thumbprint(x, EVP_sha1(), k->sha1);
     if (rc == 0)
         rc = thumbprint(x, EVP_sha256(), k->sha256);
-    return rc == 0 ? 0 : dt_error_set(e, rc, "the thumbprint of the certificate cannot be made");
+    return rc == 0 ? 0
+                   : dt_error_set(e, rc, "the thumbprint of the certificate cannot be computed");
 }
 
 /* Reads both texts; the certificate is the first of its file. */
@@ -171,11 +172,11 @@ static int check_expiry(dt_assertion_key const *k, dt_time now, dt_error *e)
     if (k->ends >= now)
         return DT_OK;
     dt_time_format(day, k->ends);
-    return dt_error_set(e, DT_E_EXPIRED,
-                        "the certificate for Entra has expired at %s; make a new one, upload it to "
-                        "the application's registration, and replace the files of [intune] "
-                        "certificate_file and key_file",
-                        day);
+    return dt_error_set(
+        e, DT_E_EXPIRED,
+        "the certificate for Entra has expired at %s; make a new one, upload it to the app "
+        "registration, and replace the files of [intune] certificate_file and key_file",
+        day);
 }
 
 int dt_assertion_sign(dt_assertion_key const *k, dt_assertion_alg alg, dt_bytes claims, dt_time now,

@@ -62,7 +62,7 @@ int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e)
 {
     *out = NULL;
     if (text.len == 0)
-        return dt_error_set(e, DT_E_PARSE, "line 1, column 1: no JSON: the text is empty");
+        return dt_error_set(e, DT_E_PARSE, "line 1, column 1: not JSON: the text is empty");
     int rc = check_size(text, e);
     if (rc != DT_OK)
         return rc;

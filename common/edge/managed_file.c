@@ -108,7 +108,7 @@ static void say_missing(dt_managed_result *r, char const *path, int error)
     bool absent = error == ENOENT || error == ENOTDIR;
 
     say(r, absent ? DT_MANAGED_ABSENT : DT_MANAGED_UNREADABLE, path,
-        absent ? "no MDM has put a managed app configuration there" : strerror(error));
+        absent ? "no managed app configuration exists there" : strerror(error));
 }
 
 /* A file that is not there (any more), or that the disk does not give, is told from one that is

@@ -357,7 +357,7 @@ static int not_answering(source const *s, dt_error *e)
     if (is_files(s))
         return dt_error_set(e, DT_E_UNAVAILABLE, GROUP_FILE " cannot be read: %s", strerror(errno));
     return dt_error_set(e, DT_E_UNAVAILABLE,
-                        "the name service \"%s\" does not answer; start it, or take it out of "
+                        "the name service \"%s\" does not answer; start it, or remove it from "
                         "\"group\" in " SWITCH_FILE,
                         s->name);
 }

@@ -42,11 +42,12 @@ static int read_uri(dt_pkcs11 *k, char const *uri, dt_error *e)
         return dt_error_set(e, DT_E_INVALID, "the PKCS#11 URI cannot be read: %s",
                             p11_kit_uri_message(rc));
     if (p11_kit_uri_any_unrecognized(k->uri))
-        return refuse_uri("holds an attribute that is not known (RFC 7512 section 2.3)", e);
+        return refuse_uri("contains an unknown attribute (RFC 7512 section 2.3)", e);
     if (p11_kit_uri_get_pin_value(k->uri) != NULL || p11_kit_uri_get_pin_source(k->uri) != NULL)
-        return refuse_uri("holds a PIN or where to find one; write it into host_key_pin_file", e);
+        return refuse_uri("contains a PIN or its location; write the PIN into host_key_pin_file",
+                          e);
     if (p11_kit_uri_get_module_path(k->uri) != NULL || p11_kit_uri_get_module_name(k->uri) != NULL)
-        return refuse_uri("names a module; write its path into pkcs11_module", e);
+        return refuse_uri("names a module; set pkcs11_module to its path", e);
     if (p11_kit_uri_get_attribute(k->uri, CKA_LABEL) == NULL &&
         p11_kit_uri_get_attribute(k->uri, CKA_ID) == NULL)
         return refuse_uri("names no key; add object=LABEL or id=%..", e);
@@ -145,9 +146,10 @@ static int find_slot(dt_pkcs11 *k, CK_SLOT_ID *slot, CK_TOKEN_INFO *info, dt_err
     }
     if (found == 1)
         return DT_OK;
-    return found == 0 ? dt_error_set(e, DT_E_NOT_FOUND, "no PKCS#11 token fits host_key")
-                      : dt_error_set(e, DT_E_INVALID,
-                                     "several PKCS#11 tokens fit host_key; add serial= to the URI");
+    return found == 0
+               ? dt_error_set(e, DT_E_NOT_FOUND, "no PKCS#11 token matches host_key")
+               : dt_error_set(e, DT_E_INVALID,
+                              "several PKCS#11 tokens match host_key; add serial= to the URI");
 }
 
 static int say_pin(dt_pkcs11 *k, CK_USER_TYPE user, dt_error *e)
@@ -156,11 +158,11 @@ static int say_pin(dt_pkcs11 *k, CK_USER_TYPE user, dt_error *e)
 
     if (k->pin == NULL)
         return dt_error_set(e, DT_E_PERMISSION,
-                            "the PKCS#11 token wants a PIN; write it into host_key_pin_file");
+                            "the PKCS#11 token requires a PIN; write it into host_key_pin_file");
     if (k->pin_refused)
         return dt_error_set(e, DT_E_PERMISSION,
-                            "the PKCS#11 token has refused the PIN, which is not tried again until "
-                            "devtrustd is restarted");
+                            "the PKCS#11 token has rejected the PIN, which is not tried again "
+                            "until devtrustd is restarted");
     /* The call wants writable bytes and does not write them. */
     CK_RV const rv = k->module->C_Login(k->session, user, (CK_UTF8CHAR *)(uintptr_t)pin.p, pin.len);
 
@@ -168,9 +170,9 @@ static int say_pin(dt_pkcs11 *k, CK_USER_TYPE user, dt_error *e)
         return DT_OK;
     if (rv != CKR_PIN_INCORRECT && rv != CKR_PIN_LOCKED && rv != CKR_PIN_INVALID &&
         rv != CKR_PIN_LEN_RANGE && rv != CKR_PIN_EXPIRED)
-        return failed("it takes no PIN", rv, e);
+        return failed("it accepts no PIN", rv, e);
     k->pin_refused = true;
-    return dt_error_set(e, DT_E_PERMISSION, "the PKCS#11 token refuses the PIN: %s",
+    return dt_error_set(e, DT_E_PERMISSION, "the PKCS#11 token rejects the PIN: %s",
                         p11_kit_strerror(rv));
 }
 
@@ -196,7 +198,7 @@ static int find_key(dt_pkcs11 *k, dt_error *e)
         return failed("its keys cannot be listed", rv, e);
     if (count != 1)
         return dt_error_set(e, count == 0 ? DT_E_NOT_FOUND : DT_E_INVALID,
-                            "%s private key in the PKCS#11 token fits host_key",
+                            "%s private key in the PKCS#11 token matches host_key",
                             count == 0 ? "no" : "more than one");
     k->key = found[0];
     return DT_OK;

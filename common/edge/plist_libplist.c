@@ -36,14 +36,14 @@ static int check_xml(dt_bytes text, dt_error *e)
     int depth = 0;
 
     if (memchr(text.p, '\0', text.len) != NULL)
-        return dt_error_set(e, DT_E_PARSE, "it holds a NUL");
+        return dt_error_set(e, DT_E_PARSE, "it contains a NUL");
     for (size_t i = 0; i < text.len; i++) {
         dt_bytes tag = dt_bytes_of(text.p + i, text.len - i);
 
         if (text.p[i] != '<')
             continue;
         if (begins_with(tag, "<!ENTITY"))
-            return dt_error_set(e, DT_E_PARSE, "it defines an entity, which is not read");
+            return dt_error_set(e, DT_E_PARSE, "it defines an entity, which is not allowed");
         depth += depth_change(tag);
         if (depth > DT_PLIST_DEPTH_MAX)
             return dt_error_set(e, DT_E_LIMIT, "it is nested deeper than %d", DT_PLIST_DEPTH_MAX);
@@ -58,11 +58,12 @@ static int check_binary(dt_bytes text, dt_error *e)
     uint64_t objects = 0;
 
     if (text.len < HEADER + TRAILER)
-        return dt_error_set(e, DT_E_PARSE, "it is cut off");
+        return dt_error_set(e, DT_E_PARSE, "it is truncated");
     for (size_t i = 0; i < COUNT_LEN; i++)
         objects = objects << 8 | text.p[text.len - TRAILER + COUNT_AT + i];
     if (objects > DT_PLIST_OBJECTS_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "it holds more than %d objects", DT_PLIST_OBJECTS_MAX);
+        return dt_error_set(e, DT_E_LIMIT, "it contains more than %d objects",
+                            DT_PLIST_OBJECTS_MAX);
     return DT_OK;
 }
 
@@ -85,7 +86,7 @@ static int give_string(char const *key, plist_t node, dt_plist_string_fn *fn, vo
     if (plist_get_node_type(node) == PLIST_STRING)
         text = plist_get_string_ptr(node, &len);
     if (text == NULL || strlen(text) != len)
-        return dt_error_set(e, DT_E_PARSE, "%s is no string, or holds a NUL", key);
+        return dt_error_set(e, DT_E_PARSE, "%s is not a string, or contains a NUL", key);
     return fn(ctx, key, text);
 }
 
@@ -119,7 +120,7 @@ int dt_plist_strings(dt_bytes text, char const *const *keys, dt_plist_string_fn 
     if (text.len > DT_PLIST_MAX)
         return dt_error_set(e, DT_E_LIMIT, "it is larger than %d bytes", DT_PLIST_MAX);
     if (!dt_plist_is(text))
-        return dt_error_set(e, DT_E_PARSE, "it is no property list");
+        return dt_error_set(e, DT_E_PARSE, "it is not a property list");
     rc = binary ? check_binary(text, e) : check_xml(text, e);
     if (rc < 0)
         return rc;
@@ -128,9 +129,9 @@ int dt_plist_strings(dt_bytes text, char const *const *keys, dt_plist_string_fn 
     else
         plist_from_xml((char const *)text.p, (uint32_t)text.len, &root);
     if (root == NULL)
-        return dt_error_set(e, DT_E_PARSE, "it is not a whole property list");
+        return dt_error_set(e, DT_E_PARSE, "it is not a complete property list");
     if (plist_get_node_type(root) != PLIST_DICT)
-        rc = dt_error_set(e, DT_E_PARSE, "its root is no dictionary");
+        rc = dt_error_set(e, DT_E_PARSE, "its root is not a dictionary");
     else
         rc = look_up(root, keys, fn, ctx, e);
     plist_free(root);

@@ -167,7 +167,7 @@ static int add_cas(dt_site_files *f, store_file const *from, dt_bytes pem, dt_er
                                  : dt_trust_store_add_pem(f->anchors, pem, from->shared, e);
 
     if (error == DT_OK && dt_trust_store_size(f->anchors) == before)
-        error = dt_error_set(e, DT_E_INVALID, "holds no CA certificate");
+        error = dt_error_set(e, DT_E_INVALID, "contains no CA certificate");
     return error;
 }
 
@@ -261,7 +261,7 @@ static int load_anchors(dt_site_files *f, dt_error *e)
     int error = dt_trust_store_new(&f->anchors);
 
     if (error < 0)
-        return dt_error_set(e, error, "no room for the CA certificates");
+        return dt_error_set(e, error, "no memory for the CA certificates");
     error = load_store_file(f, &company, CA_FILE_MAX, add_cas, e);
     if (error == DT_OK)
         error = load_store_file(f, &shared, CA_FILE_MAX, add_cas, e);
@@ -296,7 +296,7 @@ static int load_ssh_cas(dt_site_files *f, dt_error *e)
     if (error == DT_OK)
         error = hash_add(f->ca_hash, dt_buf_bytes(&text), path, e);
     if (error == DT_OK && dt_ssh_cas_count(f->ssh_cas) == 0)
-        error = dt_error_set(e, DT_E_INVALID, "%s holds no public key", path);
+        error = dt_error_set(e, DT_E_INVALID, "%s contains no public key", path);
     dt_buf_free(&text);
     return error < 0 ? blame(f, "device_trust", "ssh_device_ca_file", e, error) : DT_OK;
 }
@@ -315,8 +315,7 @@ static int load_user_table(dt_site_files *f, dt_error *e)
     error = dt_file_read(path, DT_FILE_TRUSTED, DT_USER_TABLE_FILE_MAX, &text, e);
     if (error == DT_OK && text.len == 0)
         error = dt_error_set(e, DT_E_INVALID,
-                             "%s is empty; write who has another login, one NAME -> "
-                             "LOGIN a line, or leave table_file out",
+                             "%s is empty; write NAME -> LOGIN on each line, or remove table_file",
                              path);
     if (error == DT_OK)
         error = dt_user_table_parse(f->config, path, dt_buf_bytes(&text), &f->user_table, e);
@@ -466,7 +465,7 @@ static int compare_names(void const *a, void const *b)
 static int list_one(char const *path, char const *name, char **names, size_t *count, dt_error *e)
 {
     if (*count == DT_SITE_POLICIES_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "%s holds more than %d policies", path,
+        return dt_error_set(e, DT_E_LIMIT, "%s contains more than %d policies", path,
                             DT_SITE_POLICIES_MAX);
     names[*count] = strdup(name);
     if (names[*count] == NULL)
@@ -497,8 +496,8 @@ int dt_site_list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX], s
         error = dt_error_set(e, DT_E_IO, "%s: %s", path, strerror(errno));
     closedir(d);
     if (error == DT_OK && *count == 0)
-        error = dt_error_set(e, DT_E_NOT_FOUND, "%s holds no policy; write one as APPLICATION.json",
-                             path);
+        error = dt_error_set(e, DT_E_NOT_FOUND,
+                             "%s contains no policy; write one as APPLICATION.json", path);
     qsort(names, *count, sizeof(*names), compare_names);
     return error;
 }
@@ -514,7 +513,7 @@ static int check_application(dt_policy const *p, char const *path, char const *n
     if (strlen(application) == len && strncmp(application, name, len) == 0)
         return DT_OK;
     return dt_error_set(e, DT_E_INVALID,
-                        "%s: /application: is \"%s\"; name the file %s.json, or write the "
+                        "%s: /application: is \"%s\"; name the file %s.json, or set the "
                         "application that it is named after",
                         path, dt_str_escape(shown, sizeof(shown), application), shown);
 }
@@ -575,15 +574,14 @@ static int check_sections(dt_site_files *f, dt_error *e)
         if (dt_site_policy(f, a->name) != NULL)
             continue;
         if (strcmp(dt_site_application_of(f, a->name), a->name) != 0)
-            return dt_error_set(
-                e, DT_E_NOT_FOUND,
-                "%s:%d: [application %s]: it has no policy of its own in %s and goes "
-                "by that of %s; write one, or write [application %s]",
-                f->path, a->line, a->name, f->config->policy.directory, dt_service_base(a->name),
-                dt_service_base(a->name));
+            return dt_error_set(e, DT_E_NOT_FOUND,
+                                "%s:%d: [application %s]: it has no policy of its own in %s and "
+                                "uses that of %s; write one, or name the section [application %s]",
+                                f->path, a->line, a->name, f->config->policy.directory,
+                                dt_service_base(a->name), dt_service_base(a->name));
         return dt_error_set(e, DT_E_NOT_FOUND,
-                            "%s:%d: [application %s]: there is no policy of that application "
-                            "in %s; write one, or take the section out",
+                            "%s:%d: [application %s]: no policy of this application in %s; write "
+                            "one, or remove the section",
                             f->path, a->line, a->name, f->config->policy.directory);
     }
     return DT_OK;
@@ -612,8 +610,8 @@ static int check_people_of(dt_site_files *f, dt_policy const *p, dt_error *e)
     if (name == NULL)
         return DT_OK;
     return dt_error_set(e, DT_E_INVALID,
-                        "policy \"%s\", rule \"%s\": nobody is ever called \"%s\", see "
-                        "[user_name]; write the local name, or the Okta login",
+                        "policy \"%s\", rule \"%s\": nobody can be called \"%s\", see [user_name]; "
+                        "use the local name, or the Okta login",
                         dt_policy_application(p),
                         dt_str_escape(shown_rule, sizeof(shown_rule), rule),
                         dt_str_escape(shown, sizeof(shown), name));
@@ -644,7 +642,7 @@ static int check_okta_token(dt_secret const *token, char const *path, dt_error *
     if (fine)
         return DT_OK;
     return dt_error_set(e, DT_E_INVALID,
-                        "%s does not hold an Okta API token; write the token alone, without "
+                        "%s does not contain an Okta API token; write the token alone, without "
                         "\"SSWS\", blanks or quotes",
                         path);
 }
@@ -706,8 +704,8 @@ static int state_key_make(dt_bytes in, char const *path, dt_secret **out, dt_err
 
     if (!state_key_decode(in, key) || !state_key_is_random(key))
         error = dt_error_set(e, DT_E_INVALID,
-                             "%s does not hold 32 random bytes; make it anew: (umask 077; openssl "
-                             "rand -hex 32 > FILE)",
+                             "%s does not contain 32 random bytes; create it again: (umask 077; "
+                             "openssl rand -hex 32 > FILE)",
                              path);
     if (error == DT_OK) {
         error = dt_secret_new(dt_bytes_of(key, sizeof(key)), out);

@@ -172,7 +172,7 @@ void dt_spare_do(dt_spare *s, dt_store_op const *op, int64_t already, dt_time no
     if (out->status == DT_STORE_ERROR)
         (void)dt_str_copy(
             out->error, sizeof(out->error),
-            "the store takes no rows, and there is no more room for limits in memory");
+            "the store accepts no rows, and there is no more room for limits in memory");
     out->value = dt_buf_bytes(scratch);
 }
 

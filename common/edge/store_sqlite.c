@@ -131,7 +131,8 @@ static int acquire(dt_store *s, int64_t deadline, dt_error *e)
     /* Who gets no processor for so long may find the lock free after all. */
     if (pthread_mutex_clocklock(&s->lock, CLOCK_MONOTONIC, &until) != 0 &&
         pthread_mutex_trylock(&s->lock) != 0)
-        return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many wait for it", s->path);
+        return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many operations are waiting for it",
+                            s->path);
     s->deadline = deadline;
     return DT_OK;
 }
@@ -177,9 +178,10 @@ static char const *advice_of(int code)
 {
     switch (code) {
     case DT_E_UNAVAILABLE:
-        return "; another process holds it";
+        return "; another process has locked it";
     case DT_E_PARSE:
-        return "; it is damaged or not a store: move it away, a new one is made at the next start";
+        return "; it is damaged or not a store: move it away; a new one is created at the next "
+               "start";
     case DT_E_PERMISSION:
         return "; the file and its directory must be writable for the service";
     case DT_E_LIMIT:
@@ -406,8 +408,8 @@ static int make_room(dt_store const *s, dt_store_op const *op, dt_time now, dt_e
         rc = has_room(s, op, &room, e);
     if (rc == DT_OK && !room)
         rc = dt_error_set(e, DT_E_LIMIT,
-                          "store %s: no more rows fit its table %s; [store] size_limit is %d MiB",
-                          s->path, dt_store_table_name(op->table), s->size_mib);
+                          "store %s: its table %s is full; [store] size_limit is %d MiB", s->path,
+                          dt_store_table_name(op->table), s->size_mib);
     return rc == DT_OK ? add_rows(s, op->table, 1, e) : rc;
 }
 
@@ -1056,8 +1058,8 @@ static int check_or_make_schema(dt_store const *s, dt_error *e)
         return upgrade(s, version, e);
     if (version != SCHEMA_VERSION)
         return dt_error_set(e, DT_E_PARSE,
-                            "store %s is of version %lld, this program knows %d; move it away or "
-                            "use the program that made it",
+                            "store %s has version %lld, but this program knows version %d; move it "
+                            "away, or use the program that created it",
                             s->path, (long long)version, SCHEMA_VERSION);
     return DT_OK;
 }
@@ -1112,8 +1114,9 @@ static int prepare_statements(dt_store *s, dt_error *e)
         if (sqlite3_prepare_v3(s->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
                                NULL) != SQLITE_OK) {
             store_error(s, "opening", e);
-            rc = dt_error_set(e, DT_E_PARSE, "store %s: %s; it is not as this program makes it",
-                              s->path, sqlite3_errmsg(s->db));
+            rc = dt_error_set(e, DT_E_PARSE,
+                              "store %s: %s; its tables are not those of this program", s->path,
+                              sqlite3_errmsg(s->db));
         }
     }
     return rc;

@@ -44,7 +44,7 @@ int dt_tpm_new(char const *uri, char const *tcti, dt_secret **pin, dt_tpm **out,
     if (dt_str_copy(k->uri, sizeof(k->uri), uri) < 0 ||
         (tcti[0] != '\0' && !is_set(tcti) && setenv(TCTI_VARIABLE, tcti, 1) != 0)) {
         free(k);
-        return dt_error_set(e, DT_E_LIMIT, "the TPM key's place or tpm_tcti is too long");
+        return dt_error_set(e, DT_E_LIMIT, "the TPM key's handle or tpm_tcti is too long");
     }
     k->pin = *pin;
     *pin = NULL;

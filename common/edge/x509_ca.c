@@ -42,13 +42,13 @@ static int add_usage(STACK_OF(ASN1_OBJECT) *usages, dt_bytes text, dt_error *e)
     if (dt_str_copy_bytes(oid, sizeof(oid), text) == DT_OK && is_dotted(oid))
         object = OBJ_txt2obj(oid, 1);
     if (object == NULL)
-        return dt_error_set(e, DT_E_INVALID,
-                            "is not a list of object identifiers; write them with commas between "
-                            "them, as in " CLIENT_AUTH);
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "is not a list of object identifiers; separate them by commas, as in " CLIENT_AUTH);
     if (sk_ASN1_OBJECT_num(usages) == USAGES_MAX || sk_ASN1_OBJECT_push(usages, object) <= 0) {
         ASN1_OBJECT_free(object);
-        return dt_error_set(e, DT_E_INVALID, "has too many object identifiers; write at most %d",
-                            USAGES_MAX);
+        return dt_error_set(e, DT_E_INVALID,
+                            "has too many object identifiers; at most %d are allowed", USAGES_MAX);
     }
     return 0;
 }
@@ -84,7 +84,7 @@ int dt_ca_make(dt_config_ca const *rules, dt_ca *out, dt_error *e)
     int rc = read_usages(rules->extended_key_usage, &out->usages, e);
     if (rc == 0 && ((rules->ocsp_url[0] != '\0' && !dt_ocsp_url_is_usable(rules->ocsp_url)) ||
                     dt_str_copy(out->ocsp_url, sizeof(out->ocsp_url), rules->ocsp_url) != DT_OK))
-        rc = dt_error_set(e, DT_E_INVALID, "ocsp_url cannot be asked");
+        rc = dt_error_set(e, DT_E_INVALID, "ocsp_url is not usable");
     if (rc != 0)
         dt_ca_clear(out);
     return rc;
@@ -142,9 +142,10 @@ static char const *objects_to_key(dt_ca const *ca, EVP_PKEY *key)
     unsigned const type = dt_key_type_of(key);
 
     if (type == 0)
-        return "the certificate's key is none of RSA 2048 to 8192, P-256, P-384, P-521, Ed25519";
+        return "the certificate's key is not RSA (2048 to 8192 bits), P-256, P-384, P-521 or "
+               "Ed25519";
     if ((type & ca->keys) == 0)
-        return "the certificate's key is of a type that its CA's section does not name (keys)";
+        return "the certificate's key is of a type that its CA's section does not allow (keys)";
     if (type == DT_KEY_TYPE_RSA && EVP_PKEY_get_bits(key) < ca->rsa_bits_min)
         return "the certificate's key is shorter than its CA's section allows (rsa_bits_min)";
     return NULL;
@@ -159,7 +160,7 @@ char const *dt_ca_objects_to(dt_ca const *ca, X509 *leaf)
     if (!is_for_what_it_should(ca, leaf))
         return ca->usages == NULL ? "the certificate is not for client authentication (" CLIENT_AUTH
                                     ")"
-                                  : "the certificate is not for all that its CA's section demands "
+                                  : "the certificate lacks a usage that its CA's section demands "
                                     "(extended_key_usage)";
     if ((flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) == 0)
         return "the certificate's key is not for signatures";

@@ -59,7 +59,8 @@ static int read_scope(X509_CRL *crl, CRL_DIST_POINTS **out, dt_error *e)
         return critical == -1 ? 0 : refuse(crl, "has a scope that cannot be read", e);
     if (idp->indirectCRL > 0 || idp->onlyattr > 0 || idp->onlyCA > 0 ||
         idp->onlysomereasons != NULL)
-        rc = refuse(crl, "is indirect, or not for all reasons and devices; name a full one", e);
+        rc = refuse(crl, "is indirect, or does not cover all reasons and devices; use a full list",
+                    e);
     if (rc == 0 && idp->distpoint != NULL) {
         DIST_POINT *point = DIST_POINT_new();
         *out = CRL_DIST_POINTS_new();
@@ -93,7 +94,7 @@ static int read_times(X509_CRL *crl, dt_crl *out, dt_error *e)
 
     if (dt_x509_time(X509_CRL_get0_lastUpdate(crl), &out->this_update) < 0 || next == NULL ||
         dt_x509_time(next, &out->next_update) < 0)
-        return refuse(crl, "does not say from when to when it holds (thisUpdate, nextUpdate)", e);
+        return refuse(crl, "has no validity period (thisUpdate, nextUpdate)", e);
     return 0;
 }
 
@@ -104,16 +105,16 @@ static int check_crl(dt_trust_store const *s, size_t rules, X509_CRL *crl, dt_cr
 
     *out = (dt_crl){0};
     if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
-        return refuse(crl, "is a delta list; name the full one", e);
+        return refuse(crl, "is a delta list; use the full list", e);
     if (has_unknown_critical(crl))
-        return refuse(crl, "has a critical extension that is not known", e);
+        return refuse(crl, "has an unknown critical extension", e);
     out->signer = signer_of(s, rules, crl);
     if (out->signer == NULL)
-        return refuse(crl,
-                      "is signed by none of the configured CAs; add the CA that signs it to "
-                      "ca_file, shared_ca_file or the section's certificate_file, or take the "
-                      "list out",
-                      e);
+        return refuse(
+            crl,
+            "is signed by none of the configured CAs; add the CA that signs it to ca_file, "
+            "shared_ca_file or the section's certificate_file, or remove the list",
+            e);
     rc = read_times(crl, out, e);
     if (rc == 0)
         rc = read_scope(crl, &out->only_for, e);
@@ -180,7 +181,7 @@ static int add_crls(dt_trust_store *s, size_t rules, dt_bytes text, dt_error *e)
 
     if (text.len == 0 || text.len > DT_CRL_FILE_MAX)
         return dt_error_set(e, text.len == 0 ? DT_E_PARSE : DT_E_LIMIT,
-                            "holds no revocation list, or more than %d bytes", DT_CRL_FILE_MAX);
+                            "contains no revocation list, or more than %d bytes", DT_CRL_FILE_MAX);
     dt_openssl_enter();
     rc = text.p[0] == 0x30 ? add_der(s, rules, text, e) : add_pem(s, rules, text, e);
     dt_openssl_leave();
@@ -204,7 +205,7 @@ int dt_trust_store_add_crls_of(dt_trust_store *s, char const *name, dt_bytes tex
         if (strcmp(s->cas[i].name, name) == 0)
             return add_crls(s, i, text, e);
     }
-    return dt_error_set(e, DT_E_NOT_FOUND, "there is no [ca %s]", name);
+    return dt_error_set(e, DT_E_NOT_FOUND, "unknown section [ca %s]", name);
 }
 
 size_t dt_trust_store_crl_count(dt_trust_store const *s)

@@ -172,7 +172,7 @@ static dt_reason judge_revocation_of(judgement *j, STACK_OF(X509) *chain, int i,
         return DT_REASON_CERTIFICATE_REVOKED;
     }
     (void)dt_error_set(j->e, DT_E_UNAVAILABLE,
-                       "nothing says that %s is not revoked: %s (crl_file)%s%s", name,
+                       "it is unknown whether %s is revoked: %s (crl_file)%s%s", name,
                        a == DT_CRL_OUT_OF_DATE ? "its CA's revocation list is out of date"
                                                : "there is no revocation list of its CA",
                        why != NULL ? "; OCSP: " : "", why != NULL ? why : "");
@@ -286,11 +286,11 @@ static dt_reason judge_tenant(judgement const *j)
         return j->shared || own
                    ? refuse(
                          j, wrong,
-                         own ? "its CA's section demands a tenant, and the certificate names none"
-                             : "the CA signs for every tenant, and the certificate names none")
+                         own ? "its CA's section demands a tenant, but the certificate names none"
+                             : "the CA signs for every tenant, but the certificate names none")
                    : DT_REASON_TRUSTED;
     if (tenant == NULL || !dt_guid_is_set(tenant))
-        return refuse(j, wrong, "the certificate names a tenant, and no tenant_id is configured");
+        return refuse(j, wrong, "the certificate names a tenant, but no tenant_id is configured");
     if (!dt_guid_equal(tenant, &j->cert->tenant_id))
         return refuse(j, wrong, "the certificate is of another tenant");
     return DT_REASON_TRUSTED;

@@ -353,7 +353,7 @@ static int check_signer(reading const *r)
     X509 *issuer = r->asked.issuer;
 
     if (sk_X509_num(OCSP_resp_get0_certs(r->basic)) > DT_OCSP_CERTIFICATES_MAX)
-        return refuse(r, DT_E_LIMIT, "the answer brings along too many certificates");
+        return refuse(r, DT_E_LIMIT, "the answer contains too many certificates");
     if (!is_good_algorithm(r->basic))
         return refuse(r, DT_E_CRYPTO, "the answer is signed with a weak or unknown algorithm");
     if ((is_named(r->basic, issuer) && has_signed(r->basic, issuer)) || is_configured_signer(r) ||
@@ -404,17 +404,17 @@ static bool answer_has_unknown_critical(OCSP_BASICRESP *basic)
 static int check_times(reading const *r, dt_ocsp_answer const *a)
 {
     if (a->this_update > r->now + DT_OCSP_SKEW)
-        return refuse(r, DT_E_INVALID, "the answer holds from a time to come (thisUpdate)");
+        return refuse(r, DT_E_INVALID, "the answer is not yet valid (thisUpdate); check the clock");
     if (a->next_update > 0 && a->next_update < a->this_update)
         return refuse(r, DT_E_INVALID, "the answer ends before it begins (nextUpdate)");
     if (a->next_update > 0 && a->next_update < r->now - DT_OCSP_SKEW)
         return refuse(r, DT_E_INVALID, "the answer is out of date (nextUpdate)");
     if (a->next_update == 0 && a->this_update < r->now - DT_OCSP_SHORT - DT_OCSP_SKEW)
-        return refuse(r, DT_E_INVALID, "the answer is old, and does not say how long it holds");
+        return refuse(r, DT_E_INVALID, "the answer is old and has no nextUpdate");
     if (a->this_update < r->now - r->s->ocsp.max_age - DT_OCSP_SKEW)
         return refuse(r, DT_E_INVALID, "the answer is older than ocsp_max_age (thisUpdate)");
     if (r->produced_at > r->now + DT_OCSP_SKEW || a->this_update > r->produced_at + DT_OCSP_SKEW)
-        return refuse(r, DT_E_INVALID, "the answer was made at a time that cannot be (producedAt)");
+        return refuse(r, DT_E_INVALID, "the answer has an impossible producedAt");
     return DT_OK;
 }
 
@@ -436,7 +436,7 @@ static int read_single(reading const *r, OCSP_SINGLERESP *single, dt_ocsp_answer
          (dt_x509_time(next_update, &out->next_update) < 0 || out->next_update <= 0)))
         return refuse(r, DT_E_PARSE, "the answer's times cannot be read");
     if (single_has_unknown_critical(single))
-        return refuse(r, DT_E_INVALID, "the answer has a critical extension that is not known");
+        return refuse(r, DT_E_INVALID, "the answer has an unknown critical extension");
     return check_times(r, out);
 }
 
@@ -448,7 +448,7 @@ static int read_singles(reading const *r, dt_ocsp_answer *out)
     int rc = DT_OK;
 
     if (count > DT_OCSP_SINGLES_MAX)
-        return refuse(r, DT_E_LIMIT, "the answer speaks of too many certificates");
+        return refuse(r, DT_E_LIMIT, "the answer is about too many certificates");
     for (int i = 0; rc == DT_OK && i < count; i++) {
         OCSP_SINGLERESP *single = OCSP_resp_get0(r->basic, i);
         dt_ocsp_answer one;
@@ -471,7 +471,7 @@ static int read_basic(reading *r, dt_ocsp_answer *out)
     if (dt_x509_time(OCSP_resp_get0_produced_at(r->basic), &r->produced_at) < 0)
         return refuse(r, DT_E_PARSE, "the answer's times cannot be read");
     if (answer_has_unknown_critical(r->basic))
-        return refuse(r, DT_E_INVALID, "the answer has a critical extension that is not known");
+        return refuse(r, DT_E_INVALID, "the answer has an unknown critical extension");
     int rc = check_signer(r);
     return rc < 0 ? rc : read_singles(r, out);
 }
@@ -486,7 +486,7 @@ static int read_response(reading *r, OCSP_RESPONSE *response, dt_ocsp_answer *ou
                             OCSP_response_status_str(status));
     r->basic = OCSP_response_get1_basic(response);
     rc = r->basic != NULL ? read_basic(r, out)
-                          : refuse(r, DT_E_PARSE, "the answer is none of the basic kind");
+                          : refuse(r, DT_E_PARSE, "the answer is not of the basic type");
     OCSP_BASICRESP_free(r->basic);
     return rc;
 }
@@ -509,7 +509,7 @@ int dt_x509_ocsp_read(dt_trust_store const *anchors, dt_ocsp_question const *q, 
     if (rc == DT_OK) {
         parsed = d2i_OCSP_RESPONSE(NULL, &at, (long)response.len);
         if (parsed == NULL || at != response.p + response.len)
-            rc = dt_error_set(e, DT_E_PARSE, "what came is no OCSP answer");
+            rc = dt_error_set(e, DT_E_PARSE, "the reply is not an OCSP answer");
         else
             rc = read_response(&r, parsed, out);
         asked_free(&r.asked);

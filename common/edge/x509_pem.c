@@ -29,7 +29,7 @@ int dt_x509_parse(dt_bytes der, X509 **out, dt_error *e)
         return dt_error_set(e, DT_E_PARSE, "not a certificate in DER");
     if (p != der.p + der.len) {
         X509_free(x);
-        return dt_error_set(e, DT_E_PARSE, "there are bytes behind the certificate's end");
+        return dt_error_set(e, DT_E_PARSE, "trailing data after the certificate");
     }
     *out = x;
     return 0;
@@ -94,7 +94,7 @@ static int push_block(pem_block const *b, STACK_OF(X509) *out, size_t max, dt_er
     if (strcmp(b->name, PEM_STRING_X509) != 0) {
         char name[64];
         return dt_error_set(e, DT_E_PARSE,
-                            "holds a block \"%s\" where only \"CERTIFICATE\" may stand",
+                            "contains a block \"%s\" where only \"CERTIFICATE\" is allowed",
                             dt_str_escape(name, sizeof(name), b->name));
     }
     if ((size_t)sk_X509_num(out) >= max)
@@ -128,7 +128,7 @@ int dt_pem_certificates(dt_bytes pem, STACK_OF(X509) *out, size_t max, dt_error 
     }
     BIO_free(in);
     if (rc == 0 && sk_X509_num(out) == before)
-        rc = dt_error_set(e, DT_E_PARSE, "holds no certificate in PEM");
+        rc = dt_error_set(e, DT_E_PARSE, "contains no certificate in PEM");
     if (rc == 0 && sk_X509_num(out) - before != dt_pem_count_begins(pem))
         rc = dt_error_set(e, DT_E_PARSE, "the PEM text is damaged");
     return rc;
@@ -155,6 +155,6 @@ int dt_pem_private_key(dt_bytes pem, EVP_PKEY **out, dt_error *e)
     if (pem.len > 0 && memmem(pem.p, pem.len, locked, sizeof(locked) - 1) != NULL)
         return dt_error_set(e, DT_E_INVALID,
                             "the private key has a pass phrase; remove it (openssl pkey) and keep "
-                            "the file readable for its owner only");
-    return dt_error_set(e, DT_E_PARSE, "holds no private key in PEM");
+                            "the file readable by its owner only");
+    return dt_error_set(e, DT_E_PARSE, "contains no private key in PEM");
 }

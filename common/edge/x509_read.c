@@ -247,7 +247,8 @@ static int read_ise_uri(dt_bytes uri, char const *prefix, dt_guid *id, dt_error 
 
     if (!has_prefix(uri, prefix))
         return dt_error_set(e, DT_E_PARSE,
-                            "the certificate's URI %s is not written in these letters", prefix);
+                            "the certificate's URI %s is not written in exactly these letters",
+                            prefix);
     if (parse_plain_guid(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)
         return dt_error_set(e, DT_E_PARSE,
                             "the certificate's URI %s is not followed by a device id alone, "
@@ -274,7 +275,7 @@ static int read_uri(dt_bytes uri, dt_device_ids *out, dt_error *e)
     }
     if (dt_guid_parse(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)
         return dt_error_set(e, DT_E_PARSE,
-                            "the certificate's IntuneDeviceId:// URI holds no device id");
+                            "the certificate's IntuneDeviceId:// URI contains no device id");
     return take_id(&out->san_uri, &found, e);
 }
 
@@ -283,7 +284,7 @@ static int read_uri_list(ASN1_IA5STRING const *value, dt_device_ids *out, dt_err
 {
     dt_bytes rest = dt_bytes_of(ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
     if (rest.len > 0 && memchr(rest.p, '\0', rest.len) != NULL)
-        return dt_error_set(e, DT_E_PARSE, "a URI of the certificate holds a NUL");
+        return dt_error_set(e, DT_E_PARSE, "a URI of the certificate contains a NUL");
     int rc = 0;
     while (rc == 0 && rest.len > 0) {
         uint8_t const *comma = memchr(rest.p, ',', rest.len);
@@ -322,7 +323,7 @@ static int read_alternative_names(X509 *x, dt_device_ids *out, dt_error *e)
     int rc = is_whole(x, NID_subject_alt_name)
                  ? 0
                  : dt_error_set(e, DT_E_PARSE,
-                                "something stands behind the certificate's alternative names");
+                                "trailing data after the certificate's alternative names");
     for (int i = 0; rc == 0 && i < sk_GENERAL_NAME_num(names); i++) {
         int type = 0;
         void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
@@ -396,9 +397,9 @@ char const *dt_device_ids_missing(dt_device_ids const *ids, unsigned places)
 {
     if ((places & DT_ID_ENTRA_COMMON_NAME) != 0 && ids->common_name_bad)
         return "the certificate's only common name has to be Entra's device id, alone or after "
-               "host/, and holds more or is not the only one";
+               "host/, but contains more or is not the only one";
     if ((places & DT_ID_SAN_URI) != 0 && ids->other_mdm)
-        return "the certificate names no device id of Intune's; its URI ID: is for another MDM";
+        return "the certificate names no Intune device id; its URI ID: is of another MDM";
     return (places & DT_ID_SERIAL_NUMBER) != 0
                ? "the certificate names no device id, and no serial number that names a device"
                : "the certificate names no device id";

@@ -95,7 +95,7 @@ static void on_doctype(void *ctx, XML_Char const *name, XML_Char const *system,
     (void)internal;
     if (w->error == DT_OK)
         stop(w, dt_error_set(w->e, DT_E_PARSE,
-                             "it has a document type declaration, which is not read"));
+                             "it has a document type declaration, which is not allowed"));
 }
 
 /* 2.9 deprecates the only function that older releases have. */
@@ -118,7 +118,7 @@ static int parse(walk *w, dt_bytes text)
         return DT_OK;
     if (XML_GetErrorCode(w->parser) == XML_ERROR_NO_MEMORY)
         return dt_error_set(w->e, DT_E_NOMEM, "out of memory");
-    return dt_error_set(w->e, DT_E_PARSE, "it is no XML, line %lu: %s", line_of(w->parser),
+    return dt_error_set(w->e, DT_E_PARSE, "it is not XML, line %lu: %s", line_of(w->parser),
                         XML_ErrorString(XML_GetErrorCode(w->parser)));
 }
 
@@ -133,7 +133,7 @@ int dt_xml_walk(dt_bytes text, dt_xml_handler const *h, void *ctx, dt_error *e)
         return dt_error_set(e, DT_E_LIMIT, "it is larger than %d bytes", DT_XML_MAX);
     /* Text of UTF-8 has none; what has is another encoding, which expat would go over to by itself. */
     if (memchr(text.p, '\0', text.len) != NULL)
-        return dt_error_set(e, DT_E_PARSE, "it holds a NUL");
+        return dt_error_set(e, DT_E_PARSE, "it contains a NUL");
     w.parser = XML_ParserCreateNS("UTF-8", SEPARATOR);
     if (w.parser == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");

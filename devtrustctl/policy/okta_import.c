@@ -130,7 +130,7 @@ static int no_choice(dt_json const *policies, size_t found, dt_error *e)
         dt_buf_puts(&b, b.len > 0 ? ", " : "");
         dt_buf_puts(&b, dt_str_escape(shown, sizeof(shown), name != NULL ? name : ""));
     }
-    return dt_error_set(e, DT_E_NOT_FOUND, "%s ACCESS_POLICY is the one asked for; there are: %s",
+    return dt_error_set(e, DT_E_NOT_FOUND, "%s ACCESS_POLICY matches; policies: %s",
                         found == 0 ? "no" : "more than one", names);
 }
 
@@ -291,7 +291,7 @@ static void name_set(dt_importing *m, char const *name, size_t before, char out[
     }
     m->rule = out;
     if (!same && name != NULL)
-        dt_import_tell(m, DT_IMPORT_CHANGED, "the rule's name is another here");
+        dt_import_tell(m, DT_IMPORT_CHANGED, "the rule has another name here");
 }
 
 /* False when the rule takes no part. */
@@ -362,7 +362,7 @@ static void rules_order(dt_importing *m)
         char const *name = dt_json_string(dt_import_given(y->json, "name"));
         m->rule = name != NULL ? name : "";
         if (!order_is_told(x, y))
-            dt_import_tell(m, DT_IMPORT_REFUSED, "whether rule %zu comes before it is not told",
+            dt_import_tell(m, DT_IMPORT_REFUSED, "it is unknown whether rule %zu comes before it",
                            x->index);
         dt_json_reader_leave(&m->r, mark);
     }
@@ -506,26 +506,26 @@ static form form_choose(dt_importing *m, size_t i)
 
     if (may_widen(m, i)) {
         tell_doubts(m, DT_IMPORT_CHANGED,
-                    "not looked at, so the rule holds for more; none behind it gives less");
+                    "ignored, so the rule matches more; no later rule gives less");
         return FORM_WIDE;
     }
     if (m->narrows && m->doubt_count == 1 &&
         may_narrow(m, i, rule->states.may & ~DT_IMPORT_MANAGED)) {
         tell_doubts(m, DT_IMPORT_CHANGED,
-                    "TRUSTED is asked for, so the rule holds for fewer; none behind it gives more");
+                    "replaced by TRUSTED, so the rule matches fewer; no later rule gives more");
         return FORM_NARROW;
     }
     if (may_narrow(m, i, rule->states.may)) {
-        tell_doubts(m, DT_IMPORT_CHANGED, "the rule is left out; none behind it gives more");
+        tell_doubts(m, DT_IMPORT_CHANGED, "the rule is left out; no later rule gives more");
         return FORM_NONE;
     }
     if (m->o->tighten) {
-        tell_doubts(m, DT_IMPORT_CHANGED, "not looked at, so the rule holds for more, and denies");
+        tell_doubts(m, DT_IMPORT_CHANGED, "ignored, so the rule matches more, and denies");
         rule->action = (dt_import_action){.access = DT_ACCESS_DENY};
         return FORM_WIDE;
     }
     tell_doubts(m, DT_IMPORT_REFUSED,
-                "without it the rule would give more, or one behind it would; see --tighten");
+                "without it this or a later rule would give more; see --tighten");
     return FORM_NONE;
 }
 
@@ -562,7 +562,7 @@ static void rule_put(dt_importing *m, writing *w, size_t i)
     m->narrow = false;
     dt_import_conditions_put(m, rule->json, true, w->b);
     if (m->never) {
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "the rule can hold for nobody");
+        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "the rule can match nobody");
         f = FORM_NONE;
     } else if (m->doubt_count > 0)
         f = form_choose(m, i);
@@ -617,7 +617,7 @@ static void tell_renumbered(dt_importing *m)
         (void)dt_json_reader_enter_at(&m->r, m->rules[0].policy);
         (void)dt_json_reader_enter(&m->r, "rules");
     }
-    dt_import_tell(m, DT_IMPORT_CHANGED, "the rules are numbered anew, in the same order");
+    dt_import_tell(m, DT_IMPORT_CHANGED, "the rules are renumbered, in the same order");
     dt_json_reader_leave(&m->r, mark);
 }
 
@@ -632,7 +632,8 @@ static void rules_put(dt_importing *m, dt_buf *b)
         size_t mark = rule_enter(m, &m->rules[i]);
         m->rule = m->rules[i].name;
         if (w.closed)
-            dt_import_tell(m, DT_IMPORT_LEFT_OUT, "never reached: the rule before holds always");
+            dt_import_tell(m, DT_IMPORT_LEFT_OUT,
+                           "never reached: the rule before it always matches");
         else
             rule_put(m, &w, i);
         dt_json_reader_leave(&m->r, mark);
@@ -708,7 +709,7 @@ static int org_read(dt_importing *m, dt_json const *document, dt_error *e)
         rc = policy_read(m, entry, i);
     }
     if (rc == DT_OK && found == 0)
-        rc = dt_error_set(e, DT_E_NOT_FOUND, "the document holds no OKTA_SIGN_ON policy");
+        rc = dt_error_set(e, DT_E_NOT_FOUND, "the document contains no OKTA_SIGN_ON policy");
     return rc;
 }
 

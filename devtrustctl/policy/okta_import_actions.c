@@ -34,7 +34,7 @@ static void shorten(dt_importing *m, dt_json const *v, char const *member, dt_ti
     } else if (rc != DT_OK) {
         t = 0;
         /* Old documentation of Okta writes PTOS, with a letter, for PT0S. */
-        dt_import_tell(m, DT_IMPORT_CHANGED, "\"%.40s\" is no duration: MFA at every sign-on",
+        dt_import_tell(m, DT_IMPORT_CHANGED, "\"%.40s\" is not a duration: MFA at every sign-on",
                        dt_json_string(d) != NULL ? dt_json_string(d) : "");
     }
     if (t < *lifetime)
@@ -297,7 +297,7 @@ static void constraints_read(dt_importing *m, dt_json const *v, bool two, dt_imp
     alternative a = {.possible = false};
     unsigned factors = 0;
     bool plain = false;
-    char why[DT_IMPORT_TEXT_MAX] = "it is no list of constraints";
+    char why[DT_IMPORT_TEXT_MAX] = "it is not a list of constraints";
 
     for (size_t i = 0; i < n && i < CONSTRAINTS_MAX; i++) {
         size_t element = m->r.len;
@@ -336,7 +336,7 @@ static void assurance_read(dt_importing *m, dt_json const *v, dt_import_action *
         return;
     }
     if (two && !dt_import_is(mode, "2FA"))
-        dt_import_tell(m, DT_IMPORT_CHANGED, "no factorMode that is known: MFA required");
+        dt_import_tell(m, DT_IMPORT_CHANGED, "unknown factorMode: MFA required");
     out->access = two ? DT_ACCESS_ALLOW_AFTER_MFA : DT_ACCESS_ALLOW;
     out->factors = two ? DT_FACTOR_ALL : 0;
     out->lifetime = DT_TIME_NEVER;
@@ -417,7 +417,7 @@ static unsigned chain_factors(dt_importing *m, dt_json const *chain, dt_time *li
 static void chains_read(dt_importing *m, dt_json const *v, dt_import_action *out)
 {
     dt_json const *chains = dt_import_given(v, "chains");
-    char const *why = "no chain of methods that could be read";
+    char const *why = "no readable chain of methods";
     char text[DT_IMPORT_TEXT_MAX];
     unsigned factors = 0;
     size_t n = some_size(chains), possible = 0;
@@ -487,7 +487,7 @@ static void sign_on_read(dt_importing *m, dt_json const *v, dt_import_action *ou
     if (dt_import_given(v, "keepMeSignedIn") == NULL)
         return;
     mark = dt_json_reader_enter(&m->r, "keepMeSignedIn");
-    dt_import_tell(m, DT_IMPORT_LEFT_OUT, "there is no browser session that could be kept");
+    dt_import_tell(m, DT_IMPORT_LEFT_OUT, "there is no browser session to keep");
     dt_json_reader_leave(&m->r, mark);
 }
 

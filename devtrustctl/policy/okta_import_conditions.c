@@ -47,7 +47,7 @@ static char const *unnamed(people const *p, dt_import_name const *n)
     if (p->by_id)
         return dt_group_of_id(n->id, group) ? NULL : "has an id of another form";
     if (n->unstorable)
-        return "has a name that a policy cannot hold";
+        return "has a name that a policy cannot contain";
     if (n->ambiguous)
         return "has the same name as another";
     /* A person or a group that is called so, not everybody who fits. */
@@ -261,14 +261,14 @@ static void people_put(dt_importing *m, dt_json const *v, dt_buf *b)
 
     if ((v != NULL && dt_json_typeof(v) != DT_JSON_OBJECT) || !is_name_lists(parts[0]) ||
         !is_name_lists(parts[1])) {
-        dt_import_doubt_add(m, "a form of people that this version does not know");
+        dt_import_doubt_add(m, "people in a form that this version does not know");
         return;
     }
     take_policy_groups(m, &of[1], includes);
     keep[0] = is_askable(&of[0], includes[0]);
     keep[1] = is_askable(&of[1], includes[1]);
     if (dt_json_size(includes[0]) > 0 && dt_json_size(includes[1]) > 0) {
-        dt_import_doubt_add(m, "whether users and groups must both hold is not told");
+        dt_import_doubt_add(m, "it is unknown whether users and groups must both match");
         keep[0] = keep[1] = keep[0] && keep[1];
     }
     dt_import_put_name(b, "people");
@@ -377,7 +377,7 @@ static bool zones_member_put(dt_importing *m, dt_json const *v, char const *memb
     mark = dt_json_reader_enter(&m->r, member);
     dt_import_put_name(b, member);
     if (dt_json_typeof(list) != DT_JSON_ARRAY || dt_json_size(list) > DT_OKTA_ZONES_MAX) {
-        dt_import_doubt_add(m, "a form of zones that this version does not know");
+        dt_import_doubt_add(m, "zones in a form that this version does not know");
         whole = false;
     } else
         zones_list_put(m, list, &whole, b);
@@ -478,7 +478,7 @@ static unsigned platforms_bits(dt_importing *m, dt_json const *v, char const *me
 
     if (list != NULL &&
         (dt_json_typeof(list) != DT_JSON_ARRAY || dt_json_size(list) > PLATFORMS_MAX)) {
-        dt_import_doubt_add(m, "a form of platforms that this version does not know");
+        dt_import_doubt_add(m, "platforms in a form that this version does not know");
         dt_json_reader_leave(&m->r, mark);
         return exclude ? 0 : ALL_PLATFORMS;
     }
@@ -487,7 +487,7 @@ static unsigned platforms_bits(dt_importing *m, dt_json const *v, char const *me
         bool exact = false;
         unsigned one = platform_bits(dt_json_at(list, i), &exact);
         if (!exact)
-            dt_import_doubt_add(m, "an expression, a version or a platform that cannot be told");
+            dt_import_doubt_add(m, "an expression, a version or a platform that is not known");
         if (exact || !exclude)
             bits |= one != 0 ? one : ALL_PLATFORMS;
         dt_json_reader_leave(&m->r, element);
@@ -555,7 +555,7 @@ static void platform_put(dt_importing *m, dt_json const *v, dt_buf *b)
     unsigned include, exclude;
 
     if (dt_json_typeof(v) != DT_JSON_OBJECT) {
-        dt_import_doubt_add(m, "a form of platform that this version does not know");
+        dt_import_doubt_add(m, "a platform in a form that this version does not know");
         return;
     }
     include = platforms_bits(m, v, "include", false);
@@ -650,16 +650,16 @@ static void device_put(dt_importing *m, dt_json const *v, dt_buf *b)
     if (w.odd || (w.managed && w.not_registered))
         dt_import_doubt_add(m, "a device state that this version does not know");
     if (is_assured(v))
-        dt_import_doubt_add(m, "device assurance is not told by any source of evidence here");
+        dt_import_doubt_add(m, "no source of evidence here reports device assurance");
     before = m->doubt_count - before;
     if (w.not_managed && !w.not_registered)
-        dt_import_doubt_add(m, "registered and not managed is taken for NOT_TRUSTED, which also "
-                               "holds for a device that is not registered");
+        dt_import_doubt_add(m, "registered and not managed becomes NOT_TRUSTED, which also matches "
+                               "a device that is not registered");
     if (w.not_registered && !w.managed)
-        dt_import_doubt_add(m, "not registered is taken for NOT_TRUSTED, which also holds for a "
-                               "device that is registered and not managed");
+        dt_import_doubt_add(m, "not registered becomes NOT_TRUSTED, which also matches a device "
+                               "that is registered and not managed");
     if (w.registered && device == DT_IMPORT_DEVICE_ANY) {
-        dt_import_doubt_add(m, "whether a device is registered alone is not known here");
+        dt_import_doubt_add(m, "whether a device is only registered is not known here");
         m->narrows = true;
         device = m->narrow ? DT_IMPORT_DEVICE_TRUSTED : DT_IMPORT_DEVICE_ANY;
     }
@@ -771,7 +771,7 @@ static void condition_put(dt_importing *m, char const *name, dt_json const *v, b
     else
         dt_import_doubt_add(m, "a condition that this version does not know");
     if (aloud && m->doubt_count == doubts && b->len > begin)
-        dt_import_tell(m, DT_IMPORT_KEPT, "holds here as it does there");
+        dt_import_tell(m, DT_IMPORT_KEPT, "has the same effect here");
     dt_json_reader_leave(&m->r, mark);
 }
 
@@ -788,7 +788,7 @@ void dt_import_conditions_put(dt_importing *m, dt_json const *rule, bool aloud, 
     m->wide = DT_IMPORT_STATES;
     dt_buf_putc(b, '{');
     if (v != NULL && dt_json_typeof(v) != DT_JSON_OBJECT)
-        dt_import_doubt_add(m, "a form of conditions that this version does not know");
+        dt_import_doubt_add(m, "conditions in a form that this version does not know");
     for (size_t i = 0; i < dt_json_size(v); i++) {
         char const *name = NULL;
         dt_json const *member = dt_json_member(v, i, &name);

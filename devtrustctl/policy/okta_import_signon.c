@@ -23,7 +23,7 @@ static dt_time prompt_lifetime(dt_importing *m, dt_json const *v)
         dt_import_tell(m, DT_IMPORT_CHANGED, "an MFA is remembered for 3650 days at most");
         return DT_FREQUENCY_MAX;
     }
-    dt_import_tell(m, DT_IMPORT_CHANGED, "no way of prompting that is known: MFA at every sign-on");
+    dt_import_tell(m, DT_IMPORT_CHANGED, "unknown way of prompting: MFA at every sign-on");
     return 0;
 }
 
@@ -35,7 +35,7 @@ static void allowed_read(dt_importing *m, dt_json const *v, dt_import_action *ou
     if (required == NULL)
         is = false; /* its default */
     else if (!dt_json_bool(required, &is))
-        dt_import_tell(m, DT_IMPORT_CHANGED, "requireFactor is no boolean: MFA required");
+        dt_import_tell(m, DT_IMPORT_CHANGED, "requireFactor is not a boolean: MFA required");
     out->access = is ? DT_ACCESS_ALLOW_AFTER_MFA : DT_ACCESS_ALLOW;
     out->factors = is ? DT_FACTOR_ALL : 0;
     out->lifetime = is ? prompt_lifetime(m, v) : 0;

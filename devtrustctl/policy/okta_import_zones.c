@@ -176,10 +176,10 @@ static void dynamic_check(dt_import_zone *z)
     else if (dt_json_size(places) > DT_ZONE_PLACES_MAX || dt_json_size(asns) > DT_ZONE_PLACES_MAX)
         unusable(z, "names too many places or networks");
     else if (!places_are_good(places))
-        unusable(z, "names a place that is no country or region here");
+        unusable(z, "names a place that is not a country or region here");
     for (size_t i = 0; z->why[0] == '\0' && i < dt_json_size(asns); i++)
         if (!is_asn(dt_json_at(asns, i)))
-            unusable(z, "names a network by what is no number of one");
+            unusable(z, "names a network by something that is not an AS number");
 }
 
 static void place_put(dt_json const *v, dt_buf *b)
@@ -233,7 +233,7 @@ static void zone_read(dt_importing *m, dt_json const *v, size_t index, dt_import
     z->id = dt_json_string(dt_import_given(v, "id"));
     z->blocks = dt_import_is(dt_import_given(v, "usage"), "BLOCKLIST");
     if (dt_str_copy(z->name, sizeof(z->name), name != NULL ? name : "") != DT_OK || !is_name(name))
-        unusable(z, "has a name that a zones file cannot hold");
+        unusable(z, "has a name that a zones file cannot contain");
     for (size_t i = 0; i < m->zone_count; i++)
         if (strcmp(m->zones[i].name, z->name) == 0)
             unusable(z, "has the name of another");
@@ -304,7 +304,7 @@ static void zone_tell(dt_importing *m, dt_import_zone const *z)
                        z->name);
     else if (z->blocks && z->state == DT_IMPORT_ZONE_UNUSABLE)
         dt_import_tell(m, DT_IMPORT_REFUSED,
-                       "zone \"%.80s\" blocks, and %s; to do without it: --skip-zones", z->name,
+                       "zone \"%.80s\" blocks, and %s; to import without it: --skip-zones", z->name,
                        z->why);
     else if (z->blocks && dt_json_size(dt_import_given(z->json, "proxies")) > 0)
         dt_import_tell(m, DT_IMPORT_CHANGED,
@@ -314,14 +314,14 @@ static void zone_tell(dt_importing *m, dt_import_zone const *z)
         dt_import_tell(m, DT_IMPORT_KEPT, "zone \"%.80s\" blocks before any rule", z->name);
     else if (exempts(z))
         dt_import_tell(m, DT_IMPORT_CHANGED,
-                       "zone \"%.80s\" exempts from blocking, which none does here: who is blocked "
-                       "is, from there as well",
+                       "zone \"%.80s\" exempts from blocking, which no zone does here: blocked "
+                       "people are blocked from there, too",
                        z->name);
     else if (!z->used)
         dt_import_tell(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\": no rule names it", z->name);
     else if (dt_json_size(dt_import_given(z->json, "proxies")) > 0)
         dt_import_tell(m, DT_IMPORT_CHANGED,
-                       "zone \"%.80s\": its proxies are left out, for none stands between here",
+                       "zone \"%.80s\": its proxies are left out, because there are none here",
                        z->name);
     else
         dt_import_tell(m, DT_IMPORT_KEPT, "zone \"%.80s\"", z->name);

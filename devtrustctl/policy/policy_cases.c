@@ -129,7 +129,7 @@ static int ip_read(running *x, dt_json const *v)
     if (rc != DT_OK || text == NULL || dt_ip_parse(text, &x->c.in.ip) == DT_OK)
         return rc;
     mark = dt_json_reader_enter(&x->r, "ip");
-    rc = dt_json_reader_fail(&x->r, "is no IP address");
+    rc = dt_json_reader_fail(&x->r, "is not an IP address");
     dt_json_reader_leave(&x->r, mark);
     return rc;
 }
@@ -185,9 +185,9 @@ static int country_read(running *x, dt_json const *v)
     if (rc != DT_OK)
         return rc;
     if (country != NULL && (strlen(country) != 2 || !is_capitals(country, 2)))
-        return fail_at(x, "country", "must be two capital letters (ISO 3166-1), as DE");
+        return fail_at(x, "country", "must be two capital letters (ISO 3166-1), such as DE");
     if (region != NULL && country == NULL)
-        return fail_at(x, "region", "goes with country");
+        return fail_at(x, "region", "needs country");
     if (country == NULL)
         return DT_OK;
     (void)dt_str_copy(at->country, sizeof(at->country), country);
@@ -196,7 +196,7 @@ static int country_read(running *x, dt_json const *v)
         return DT_OK;
     if (!region_take(region, at))
         return fail_at(x, "region",
-                       "must be a code of ISO 3166-2 in this country, as US-CA, or CA");
+                       "must be an ISO 3166-2 code of this country, such as US-CA, or CA");
     at->known |= DT_GEO_REGION;
     return DT_OK;
 }
@@ -225,7 +225,7 @@ static int place_read(running *x, dt_json const *v)
         rc = asn_read(x, v);
     x->c.in.place = &x->c.place;
     if (rc == DT_OK && x->c.gives_place && !x->c.in.ip.set)
-        return dt_json_reader_fail(&x->r, "country and asn say where \"ip\" is, which is missing");
+        return dt_json_reader_fail(&x->r, "country and asn need \"ip\", which is missing");
     return rc;
 }
 
@@ -243,8 +243,8 @@ static int time_read(running *x, dt_json const *v)
     if (dt_time_parse_local(text, &x->c.in.now, &x->c.in.utc_offset, &offset_given) != DT_OK ||
         !offset_given)
         return fail_at(x, "time",
-                       "must be a local time and its offset from UTC, as 2026-03-02T09:30+01:00, "
-                       "or in UTC, as 2026-03-02T08:30Z");
+                       "must be a local time with its offset from UTC, such as "
+                       "2026-03-02T09:30+01:00, or in UTC, such as 2026-03-02T08:30Z");
     x->c.in.utc_offset_known = true;
     return DT_OK;
 }
@@ -261,9 +261,9 @@ static int reason_read(running *x, dt_json const *v)
     while (i < DT_REASON_COUNT && strcmp(text, dt_reason_name((dt_reason)i)) != 0)
         i++;
     if (i == DT_REASON_COUNT)
-        return fail_at(x, "reason", "there is no such reason; see devtrust-policy(5)");
+        return fail_at(x, "reason", "unknown reason; see devtrust-policy(5)");
     if (!dt_policy_reason_fits((dt_reason)i, trusted))
-        return fail_at(x, "reason", "is no reason for a device to be so");
+        return fail_at(x, "reason", "is not a reason for a device to be so");
     x->c.in.reason = (dt_reason)i;
     return DT_OK;
 }
@@ -326,7 +326,7 @@ static int factors_read(running *x, dt_json const *v)
         char const *name = NULL;
         rc = dt_json_reader_text(&x->r, dt_json_at(list, i), DT_CASE_TEXT_MAX, &name);
         if (rc == DT_OK && dt_factor_word_bits(name) == 0)
-            rc = dt_json_reader_fail(&x->r, "no factor that policies know");
+            rc = dt_json_reader_fail(&x->r, "unknown factor");
         x->c.want.factors |= rc == DT_OK ? dt_factor_word_bits(name) : 0;
         dt_json_reader_leave(&x->r, element);
     }
@@ -358,7 +358,8 @@ static int expected_read(running *x, dt_json const *v)
         rc = factors_read(x, v);
     if (rc == DT_OK && x->c.want.access != DT_ACCESS_ALLOW_AFTER_MFA &&
         (x->c.want.frequency != NULL || x->c.want.factors != 0))
-        rc = dt_json_reader_fail(&x->r, "frequency and factors go with ALLOW_AFTER_MFA");
+        rc = dt_json_reader_fail(&x->r,
+                                 "frequency and factors can only be used with ALLOW_AFTER_MFA");
     if (rc == DT_OK && x->c.want.org_rule != NULL && !x->rules->application_only &&
         (x->rules->org == NULL || x->c.application_only))
         rc = dt_json_reader_fail(&x->r,
@@ -487,14 +488,15 @@ static void judge_gaps(one_case const *c, dt_case_result *out)
     unsigned unknown = out->decision->unknown;
 
     if ((unknown & 1u << DT_CONDITION_TIME) != 0 && !c->gives_time)
-        wrong(out, "time", "one, for a rule asks for it (null: not known)", "none");
+        wrong(out, "time", "one, because a rule asks for it (null: not known)", "none");
     if ((unknown & 1u << DT_CONDITION_DEVICE) != 0 && !c->gives_reason &&
         c->in.trust == DT_TRUST_NOT_TRUSTED)
-        wrong(out, "reason", "one, for a rule asks for it (null: not known)", "none");
+        wrong(out, "reason", "one, because a rule asks for it (null: not known)", "none");
     if (c->in.ip.set && !c->gives_place &&
         ((unknown & 1u << DT_CONDITION_NETWORK) != 0 ||
          out->decision->cause == DT_DECISION_UNKNOWN_NETWORK))
-        wrong(out, "country", "one, or an asn, for a zone asks for it (null: not known)", "none");
+        wrong(out, "country", "one, or an asn, because a zone asks for it (null: not known)",
+              "none");
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@ typedef enum status { NOT_MATCH = 0, MATCH, UNDEFINED } status;
 
 static int fail(dt_error *e, char const *what)
 {
-    return dt_error_set(e, DT_E_PARSE, "Okta's answer makes no sense: %s", what);
+    return dt_error_set(e, DT_E_PARSE, "Okta's answer is malformed: %s", what);
 }
 
 static int status_of(dt_json const *v, status *out, dt_error *e)
@@ -21,7 +21,7 @@ static int status_of(dt_json const *v, status *out, dt_error *e)
             *out = (status)i;
             return DT_OK;
         }
-    return fail(e, "a status that is none of MATCH, NOT_MATCH, UNDEFINED");
+    return fail(e, "a status that is not MATCH, NOT_MATCH or UNDEFINED");
 }
 
 /* A list, or nothing; no other thing. */
@@ -33,7 +33,7 @@ static int list_of(dt_json const *v, char const *member, dt_json const **out, dt
     *out = type == DT_JSON_ARRAY ? list : NULL;
     if ((type != DT_JSON_ARRAY && type != DT_JSON_NULL && type != DT_JSON_NONE) ||
         dt_json_size(list) > DT_SIMULATE_LIST_MAX)
-        return fail(e, "a list that is none, or too long");
+        return fail(e, "not a list, or too long");
     return DT_OK;
 }
 
@@ -108,7 +108,7 @@ static int rule_of(dt_json const *policy, dt_simulate_answer *out, dt_error *e)
         if (rc != DT_OK || s != MATCH)
             continue;
         if (out->rule != NULL)
-            return fail(e, "two rules hold");
+            return fail(e, "two rules match");
         out->rule = id;
     }
     return rc;

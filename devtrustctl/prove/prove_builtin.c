@@ -161,7 +161,7 @@ bool dt_builtin_broken(dt_prover *v, dt_builtin b, dt_policy const *outsiders, d
                             dt_term_not(f, dt_translate_trust(v->s, DT_TRUST_TRUSTED)));
         return true;
     case DT_BUILTIN_OUTSIDERS:
-        *why = "no rule that lets in names people or groups, so anybody may get in";
+        *why = "no rule that allows names people or groups, so anybody may get in";
         if (outsiders == NULL)
             return false;
         fit = dt_translate_rule(v->s, outsiders, &outsiders->rules[0]);

@@ -112,7 +112,7 @@ static void put_property(dt_proving *p, char const *kind, char const *name, char
 static void show_disagreement(dt_proving *p)
 {
     dt_err_line("internal error: the prover and the evaluator do not agree about this sign-on; "
-                "report it with the policy, and trust neither until then");
+                "report it together with the policy, and do not rely on either");
     p->disagreed++;
 }
 
@@ -242,7 +242,7 @@ static int rules_of(dt_proving *p, bool org, dt_error *e)
     }
     p->open += open;
     if (open > 0 && !p->json)
-        dt_out_line("open        of %zu rules, whether they matter: the time has ended", open);
+        dt_out_line("open        of %zu rules, whether they matter: time is up", open);
     if (report.disagrees)
         show_disagreement(p);
     dt_rule_report_free(&report);

@@ -39,7 +39,7 @@ static void show_person(dt_policy_input const *in)
         dt_out_line("  who       %s", in->user);
     else
         dt_out_line("  who       %s, at Okta %s%s%s", in->user, in->login,
-                    in->short_login[0] != '\0' ? ", in short " : "", in->short_login);
+                    in->short_login[0] != '\0' ? ", for short " : "", in->short_login);
 }
 
 static void show_groups(dt_prover const *v, dt_policy_input const *in)
@@ -94,10 +94,11 @@ static void show_address(dt_prover const *v, dt_policy_input const *in)
 
     dt_buf_init_fixed(&b, text, sizeof(text));
     dt_ip_text(&in->ip, ip);
-    dt_buf_puts(&b, in->ip.set                         ? ip
-                    : in->address == DT_ADDRESS_LOCAL  ? "this host itself"
-                    : in->address == DT_ADDRESS_ABSENT ? "an address that did not come with it"
-                                                       : "an address that is not known");
+    dt_buf_puts(&b, in->ip.set                        ? ip
+                    : in->address == DT_ADDRESS_LOCAL ? "this host itself"
+                    : in->address == DT_ADDRESS_ABSENT
+                        ? "an address that the request does not contain"
+                        : "an address that is not known");
     put_zones(v, in, &b);
     if (places_count(v, in)) {
         dt_geo_place const *at = in->place;

@@ -44,11 +44,10 @@ void dt_admission_keep(dt_daemon *d, char const *key, dt_cause cause)
     perform(d, DT_STORE_PUT, key, dt_bytes_str(dt_cause_name(cause)), storage, sizeof(storage),
             &result);
     if (result.status != DT_STORE_OK)
-        dt_log(
-            LOG_WARNING,
-            "that a connection was let in cannot be kept, and its session line will decide anew: "
-            "%s",
-            result.error);
+        dt_log(LOG_WARNING,
+               "the record that a connection was let in cannot be stored, so its session line will "
+               "decide again: %s",
+               result.error);
 }
 
 bool dt_admission_take(dt_daemon *d, char const *key, dt_outcome *out)

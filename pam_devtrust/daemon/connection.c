@@ -71,7 +71,7 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
     if (allows && c->admission[0] != '\0')
         dt_admission_keep(c->daemon, c->admission, o->cause);
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
-        dt_log(LOG_NOTICE, "a module of uid %u did not take its answer", (unsigned)c->uid);
+        dt_log(LOG_NOTICE, "a module of uid %u did not read its answer", (unsigned)c->uid);
     release(c);
 }
 
@@ -158,7 +158,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
     if (rc == DT_OK)
         take_message(c, &m, dt_message_size(&m));
     else if (rc == DT_E_PARSE)
-        broken(c, "sent nonsense");
+        broken(c, "sent a malformed message");
     else if (rc != DT_E_NOT_FOUND)
         dt_conn_leave(c);
     explicit_bzero(d->packet, DT_PROTOCOL_REQUEST_MAX); /* there may have been a passcode in it */
@@ -168,7 +168,7 @@ static void on_silence(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    broken(ctx, "connected and asked for nothing");
+    broken(ctx, "connected and sent no request");
 }
 
 /* --- new ones ---------------------------------------------------------------------------------------- */
@@ -215,7 +215,7 @@ void dt_conn_open(dt_daemon *d, int fd)
     }
     if (!d->told_strangers)
         dt_log(LOG_WARNING,
-               "uid %u connected to the socket of root's modules and is not listened to: only root "
+               "uid %u connected to the socket of root's modules and was rejected: nobody but root "
                "may be able to connect to it (mode 0600)",
                known ? (unsigned)peer.uid : 0U);
     d->told_strangers = true;

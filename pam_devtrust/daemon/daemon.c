@@ -69,7 +69,7 @@ static void on_connection(evutil_socket_t listen_fd, short what, void *ctx)
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return;
-    dt_log(LOG_ERR, "no connection can be taken: %s", strerror(errno));
+    dt_log(LOG_ERR, "no connection can be accepted: %s", strerror(errno));
     pause_accepting(d);
 }
 
@@ -160,11 +160,11 @@ static void serve_lock_screens(dt_daemon *d, int listen_fd)
     if (listen_fd >= 0)
         d->has_lock_screens = dt_lock_screen_serve(d, listen_fd) == DT_OK;
     if (wanted && !d->has_lock_screens && !d->one)
-        dt_log(LOG_ERR, listen_fd >= 0 ? "no lock screen is answered: no thread can be started"
-                                       : "no lock screen is answered: lock_screen_services have "
-                                         "policies, and their socket "
-                                         "was not handed over (systemctl enable --now "
-                                         "devtrustd-lock-screen.socket)");
+        dt_log(LOG_ERR,
+               listen_fd >= 0
+                   ? "no lock screen is served: no thread can be started"
+                   : "no lock screen is served: lock_screen_services have policies, and their "
+                     "socket was not passed (systemctl enable --now devtrustd-lock-screen.socket)");
 }
 
 static bool prepare(dt_daemon *d)

@@ -163,7 +163,7 @@ static bool asks_too_often(dt_lock_screens *s, uid_t uid)
     dt_rate_answer rate = dt_rate_take(s->rates, uid, dt_daemon_mono());
 
     if (rate == DT_RATE_FIRST_OVER)
-        dt_log(LOG_WARNING, "uid %u asks too often and is not listened to", (unsigned)uid);
+        dt_log(LOG_WARNING, "uid %u asks too often and is rejected", (unsigned)uid);
     return rate != DT_RATE_OK;
 }
 
@@ -206,7 +206,7 @@ static void *accept_all(void *ctx)
             if (!take(s, fd))
                 close(fd);
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            dt_log(LOG_ERR, "no connection of a lock screen can be taken: %s", strerror(errno));
+            dt_log(LOG_ERR, "no connection of a lock screen can be accepted: %s", strerror(errno));
             (void)poll(NULL, 0, DT_DAEMON_PAUSE_MS);
         }
     }

@@ -30,7 +30,7 @@ int dt_process_begin(bool one, dt_error *e)
     if (error == 0)
         error = dt_inherited_fill_standard_files();
     return error == 0 ? DT_OK
-                      : dt_error_set(e, DT_E_IO, "what was inherited cannot be put away: %s",
+                      : dt_error_set(e, DT_E_IO, "the inherited state cannot be reset: %s",
                                      strerror(error));
 }
 
@@ -71,7 +71,7 @@ static int change_user(char const *user, dt_error *e)
     if (pw != NULL)
         return become(pw->pw_name, pw->pw_uid, pw->pw_gid, e);
     if (user != NULL)
-        return dt_error_set(e, DT_E_NOT_FOUND, "--user %s: there is no such user", user);
+        return dt_error_set(e, DT_E_NOT_FOUND, "--user %s: unknown user", user);
     return become("root", 0, 0, e);
 }
 

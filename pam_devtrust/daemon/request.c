@@ -121,12 +121,10 @@ static void refuse_limited(dt_conn *c, dt_message const *m)
     dt_buf b;
 
     dt_buf_init_fixed(&b, detail, sizeof(detail));
-    dt_buf_printf(
-        &b,
-        "the resource limit \"%s\" of whoever started the login is too low, and root has no "
-        "CAP_SYS_RESOURCE here to lift it; with devtrustd running as a service it does not "
-        "matter",
-        c->daemon->limit);
+    dt_buf_printf(&b,
+                  "the resource limit \"%s\" of the process that started the login is too low, and "
+                  "root lacks CAP_SYS_RESOURCE here to raise it; run devtrustd as a service",
+                  c->daemon->limit);
     refuse_internal(c, m, detail);
 }
 
@@ -218,7 +216,7 @@ static void take_connection(dt_conn const *c, dt_message const *m, dt_config con
     int rc = dt_host_connection(c->pid, out, DT_SESSION_NAME_MAX);
 
     if (rc < 0 && !has_hung_up(c))
-        dt_log(LOG_WARNING, "the connection that process %ld serves cannot be told: %s",
+        dt_log(LOG_WARNING, "the connection that process %ld serves cannot be determined: %s",
                (long)c->pid, dt_err_name(rc));
     if (rc < 0 || has_hung_up(c))
         out[0] = '\0';
@@ -234,8 +232,8 @@ typedef struct persons {
 
 static bool asks_caller(dt_config const *config, char const *service)
 {
-    return config->daemon.ask == DT_ASK_CALLER ||
-           (config->daemon.ask == DT_ASK_AUTO && dt_service_becomes(service));
+    return config->daemon.identity_from == DT_IDENTITY_FROM_CALLER ||
+           (config->daemon.identity_from == DT_IDENTITY_FROM_AUTO && dt_service_becomes(service));
 }
 
 /* `own` is who the caller is, where that is not root. The names are the message's, or `own`; "" where there
@@ -260,13 +258,13 @@ static persons find_persons(dt_conn const *c, dt_message const *m, dt_site const
 
 static void refuse_nobody(dt_conn *c, dt_message const *m, persons const *p)
 {
-    refuse(c, m, DT_CAUSE_USER_NAME,
+    refuse(c, m, DT_CAUSE_USER_NAME_INVALID,
            "This user name cannot be used here. Sign in with your own user name, or tell your "
            "administrator.",
            p->account[0] == '\0'
                ? "the module names no account that would be opened: it is older "
                  "than devtrustd, or the name service does not know the user"
-               : "the caller is asked ([daemon] ask), and the real user id has no "
+               : "the caller is asked ([daemon] identity_from), and the real user id has no "
                  "account, or one that differs from another by upper case only");
 }
 
@@ -340,9 +338,9 @@ static char const *elsewhere(dt_message const *m)
     char const *base = dt_service_base(m->service);
 
     return strcmp(base != NULL ? base : m->service, "sudo") == 0
-               ? "the person counts as elsewhere, and what this host has to show does not count: "
+               ? "the person counts as remote, so this host's own evidence does not count: "
                  "PAM_RHOST is a name; set Defaults !pam_rhost in sudoers"
-               : "the person counts as elsewhere, and what this host has to show does not count: "
+               : "the person counts as remote, so this host's own evidence does not count: "
                  "PAM_RHOST is not empty";
 }
 
@@ -425,7 +423,7 @@ static void run(dt_conn *c, dt_message const *m, dt_signon *machine)
     }
     if (dt_driver_submit(driver, machine, &door, c, &c->run) != DT_OK) {
         c->run = NULL;
-        refuse_busy(c, m, "the driver takes no more sign-ons");
+        refuse_busy(c, m, "the driver accepts no more sign-ons");
         return;
     }
     if (c->agent >= 0)
@@ -516,7 +514,7 @@ static void looked_up(void *ctx)
         if (l->daemon->stopping) {
             refuse_busy(c, &l->message, "devtrustd is stopping");
         } else if (l->want_owner && !l->is_owner) {
-            refuse_caller(c, &l->message, "the user is somebody else");
+            refuse_caller(c, &l->message, "the user is not the caller");
         } else {
             if (l->want_groups && l->groups_error < 0)
                 dt_log(LOG_WARNING, "groups of a user: %s", l->error.text);
@@ -631,8 +629,8 @@ static bool answer_session(dt_conn *c, dt_message const *m, dt_site const *site)
         return false;
     if (!is_known_service(c, m, site)) {
         refuse(c, m, DT_CAUSE_CONFIG, "The sign-on could not be checked. Tell your administrator.",
-               "this looks like sshd, and the service is not named in [daemon] sshd_services: add "
-               "it, or take the session line of pam_devtrust.so out");
+               "this looks like sshd, but the service is not named in [daemon] sshd_services: add "
+               "it, or remove the session line of pam_devtrust.so");
         return true;
     }
     if (m->phase == DT_PAM_EARLY || !was_let_in(c, m, site, &o))
@@ -666,7 +664,7 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
              !dt_service_is_in(&site->config->daemon.lock_screen_services, m->service))
         refuse_caller(c, m, "the service is none of these");
     else if (d->stopping || c->over_limit)
-        refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are under way");
+        refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are in progress");
     else if (answer_session(c, m, site))
         return;
     else if (c->uid != 0 || groups)

@@ -43,7 +43,7 @@ int dt_socket_check_connected(int fd, dt_error *e)
 {
     if (!is_seqpacket(fd, 0))
         return dt_error_set(e, DT_E_INVALID,
-                            "--one wants a connected SOCK_SEQPACKET socket as descriptor %d; it is "
+                            "--one needs a connected SOCK_SEQPACKET socket as descriptor %d; it is "
                             "what pam_devtrust.so starts",
                             fd);
     set_flags(fd);
@@ -92,9 +92,8 @@ int dt_socket_inherited(dt_sockets *out, dt_error *e)
     if (good)
         return DT_OK;
     return dt_error_set(e, DT_E_INVALID,
-                        "the service manager must hand over one socket with "
-                        "ListenSequentialPacket=, and at most one more that has "
-                        "FileDescriptorName=" LOCK_SCREEN_NAME);
+                        "the service manager must pass one socket with ListenSequentialPacket=, "
+                        "and at most one more that has FileDescriptorName=" LOCK_SCREEN_NAME);
 }
 
 /* --- a socket of our own ---------------------------------------------------------------------------- */
@@ -123,17 +122,17 @@ static int check_stale(struct sockaddr_un const *address, struct stat const *st,
     if (number == ECONNREFUSED || number == ENOENT)
         return DT_OK;
     if (number == 0 || number == EAGAIN)
-        return dt_error_set(e, DT_E_EXISTS,
-                            "another devtrustd, or the service manager for it, listens on %s; stop "
-                            "it (systemctl stop devtrustd.socket devtrustd.service), or write "
-                            "another path with --socket",
-                            address->sun_path);
-    return dt_error_set(e, DT_E_EXISTS,
-                        "%s is there and belongs to uid %u, as the service manager's does (%s): "
-                        "another devtrustd may be listening; stop it (systemctl stop "
-                        "devtrustd.socket devtrustd.service), or remove the socket when nobody "
-                        "uses it, or write another path with --socket",
-                        address->sun_path, (unsigned)st->st_uid, strerror(number));
+        return dt_error_set(
+            e, DT_E_EXISTS,
+            "another devtrustd, or the service manager for it, listens on %s; stop it (systemctl "
+            "stop devtrustd.socket devtrustd.service), or set another path with --socket",
+            address->sun_path);
+    return dt_error_set(
+        e, DT_E_EXISTS,
+        "%s exists and belongs to uid %u, as the service manager's does (%s): another devtrustd "
+        "may be listening; stop it (systemctl stop devtrustd.socket devtrustd.service), or remove "
+        "the socket when nobody uses it, or set another path with --socket",
+        address->sun_path, (unsigned)st->st_uid, strerror(number));
 }
 
 static int make_room(struct sockaddr_un const *address, dt_error *e)
@@ -143,7 +142,7 @@ static int make_room(struct sockaddr_un const *address, dt_error *e)
     if (lstat(address->sun_path, &st) != 0)
         return DT_OK;
     if (!S_ISSOCK(st.st_mode))
-        return dt_error_set(e, DT_E_EXISTS, "%s is there and is not a socket", address->sun_path);
+        return dt_error_set(e, DT_E_EXISTS, "%s exists and is not a socket", address->sun_path);
     int rc = check_stale(address, &st, e);
 
     if (rc < 0)
@@ -163,10 +162,10 @@ static int take_lock(char const *path, dt_error *e)
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
     if (fd < 0)
-        return dt_error_set(e, DT_E_IO,
-                            "%s: %s; make its directory, and give it to the user who runs "
-                            "devtrustd (uid %u)",
-                            name, strerror(errno), (unsigned)geteuid());
+        return dt_error_set(
+            e, DT_E_IO,
+            "%s: %s; create its directory, owned by the user who runs devtrustd (uid %u)", name,
+            strerror(errno), (unsigned)geteuid());
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         /* cppcheck-suppress resourceLeak -- the kernel closes it at the end, and then unlocks */
         return DT_OK;

@@ -81,13 +81,11 @@ bool dt_pam_args_parse(pam_handle_t *pamh, int argc, char const **argv, dt_pam_a
     for (int i = 0; i < argc; i++) {
         if (argv[i] == NULL || !take(argv[i], out) ||
             (out->take_passcode && out->password != DT_PAM_NO_PASSWORD)) {
-            pam_syslog(
-                pamh, LOG_ERR,
-                "argument \"%s\" is not understood; there are socket=/PATH, daemon=/PATH, "
-                "timeout=SECONDS (1 to %d) and one of password, try_first_pass, use_first_pass, "
-                "take_passcode: "
-                "the login is refused",
-                argv[i] != NULL ? argv[i] : "", DT_PAM_TIMEOUT_MAX);
+            pam_syslog(pamh, LOG_ERR,
+                       "unknown argument \"%s\"; known are socket=/PATH, daemon=/PATH, "
+                       "timeout=SECONDS (1 to %d) and one of password, try_first_pass, "
+                       "use_first_pass, take_passcode: the login is refused",
+                       argv[i] != NULL ? argv[i] : "", DT_PAM_TIMEOUT_MAX);
             return false;
         }
     }

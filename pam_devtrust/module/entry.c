@@ -201,11 +201,10 @@ static int decide_account(pam_handle_t *pamh, int flags, char const **argv, dt_p
     if (sshd_tells_later(pamh) && dt_pam_session_decides(text_item(pamh, PAM_SERVICE)))
         return dt_pam_signon(pamh, DT_PAM_EARLY, flags, args, "");
     if (sshd_tells_later(pamh))
-        pam_syslog(
-            pamh, LOG_WARNING,
-            "sshd tells the account lines of no key after AuthenticationMethods publickey: for a "
-            "trusted device to be known, make \"session required pam_devtrust.so\" the first "
-            "session line of this service");
+        pam_syslog(pamh, LOG_WARNING,
+                   "with AuthenticationMethods publickey sshd does not show the key to account "
+                   "lines: to recognize trusted devices, make \"session required pam_devtrust.so\" "
+                   "the first session line of this service");
     code = dt_pam_signon(pamh, DT_PAM_ACCOUNT, flags, args, "");
     return remember(pamh, ACCOUNT_NAME, code, argv, args) ? code : PAM_BUF_ERR;
 }
@@ -280,7 +279,6 @@ int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, char const **argv)
     (void)argc;
     (void)argv;
     pam_syslog(pamh, LOG_ERR,
-               "pam_devtrust.so changes no passwords: take it out of the password "
-               "lines");
+               "pam_devtrust.so cannot change passwords: remove it from the password lines");
     return PAM_AUTHTOK_ERR;
 }

@@ -146,11 +146,10 @@ static bool daemon_is_safe(pam_handle_t *pamh, char const *path)
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
         (st.st_mode & OTHERS_WRITE) == 0)
         return true;
-    pam_syslog(
-        pamh, LOG_ERR,
-        "no devtrustd runs, and %s cannot be started: it must be root's own file, not writable "
-        "by others",
-        path);
+    pam_syslog(pamh, LOG_ERR,
+               "no devtrustd runs, and %s cannot be started: it must belong to root and not be "
+               "writable by others",
+               path);
     return false;
 }
 
@@ -257,7 +256,7 @@ static int open_lock_screen(pam_handle_t *pamh, char const *socket, int64_t dead
     int rc;
 
     if (dt_lock_screen_path(socket, path) < 0) {
-        pam_syslog(pamh, LOG_ERR, "socket=%s: too long a path", socket);
+        pam_syslog(pamh, LOG_ERR, "socket=%s: the path is too long", socket);
         return DT_E_INVALID;
     }
     rc = connect_daemon(pamh, path, deadline, fd);

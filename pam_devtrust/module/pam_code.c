@@ -31,7 +31,7 @@ static row const rows[] = {
     /* Not PAM_MAXTRIES: sshd then offers no method at all, and its client takes that as leave to ask
      * for a password. What bounds guessing are passcode_attempts, passcode_limit and push_limit. */
     {"MFA_FAILED", PAM_AUTH_ERR},
-    {"MFA_LIMIT", PAM_AUTH_ERR},
+    {"MFA_PUSH_LIMIT", PAM_AUTH_ERR},
     {"MFA_LOCKED", PAM_AUTH_ERR},
     {"MFA_PASSCODE_LIMIT", PAM_AUTH_ERR},
     {"MFA_PUSH_PENDING", PAM_AUTH_ERR},
@@ -51,8 +51,8 @@ static row const rows[] = {
     {"OKTA_UNAVAILABLE", PAM_AUTHINFO_UNAVAIL},
     {"BUSY", PAM_AUTHINFO_UNAVAIL},
     {"ORG_RULE_DENY", PAM_PERM_DENIED},
-    {"USER_NAME", PAM_PERM_DENIED},
-    {"MACHINE_MFA", PAM_PERM_DENIED},
+    {"USER_NAME_INVALID", PAM_PERM_DENIED},
+    {"MACHINE_ACCOUNT", PAM_PERM_DENIED},
     {"PRIMARY_FAILED", PAM_AUTH_ERR},
     {"PRIMARY_REFUSED", PAM_AUTH_ERR},
     {"PRIMARY_EXPIRED", PAM_AUTH_ERR},

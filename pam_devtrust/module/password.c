@@ -45,7 +45,7 @@ int dt_pam_password_get(pam_handle_t *pamh, dt_pam_args const *a, char const **o
         return code == PAM_CONV_AGAIN ? PAM_INCOMPLETE : code;
     if (earlier(pamh) == NULL) {
         pam_syslog(pamh, LOG_NOTICE,
-                   "refused: use_first_pass, and no module before took a password");
+                   "refused: use_first_pass is set, but no earlier module asked for a password");
         return PAM_AUTH_ERR;
     }
     *out = earlier(pamh);

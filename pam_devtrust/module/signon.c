@@ -464,7 +464,8 @@ static bool take_message(login *l, int *code)
     }
     *code = rc == DT_E_GONE || rc == DT_E_IO ? PAM_AUTHINFO_UNAVAIL : PAM_SYSTEM_ERR;
     pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd %s", l->user,
-               rc == DT_E_GONE || rc == DT_E_IO ? "ended without an answer" : "sent nonsense");
+               rc == DT_E_GONE || rc == DT_E_IO ? "ended without an answer"
+                                                : "sent a malformed message");
     tell(l, DT_TEXT_UNREACHABLE);
     return true;
 }
@@ -523,7 +524,7 @@ static int check_names(login *l, char const *user)
     if (is_ambiguous(l->pamh, pw->pw_name)) {
         pam_syslog(l->pamh, LOG_NOTICE,
                    "user %s: refused: another account differs from it by upper case only, and both "
-                   "would have one Okta login; rename one",
+                   "would have the same Okta login; rename one",
                    l->user);
         return PAM_PERM_DENIED;
     }

@@ -143,10 +143,10 @@ def test_two_policies_of_one_name(site: Site, world: Sim) -> None:
     ({"kind": "status", "status": 401, "code": "E0000011"}, "api_token_file"),
     ({"kind": "html"}, ""), ({"kind": "not_json"}, ""), ({"kind": "truncate"}, ""),
     ({"kind": "huge", "size": 1 << 20}, "larger than"),
-    ({"kind": "json", "body": {"rules": []}}, "no list"),
+    ({"kind": "json", "body": {"rules": []}}, "not a list"),
     ({"kind": "redirect", "location": "https://elsewhere.test/"}, ""),
     ({"kind": "headers", "headers": {"link": "<https://elsewhere.test/x>; rel=\"next\""}},
-     "leads elsewhere")])
+     "leads to another host")])
 def test_answers_that_are_none(site: Site, world: Sim, fault: dict[str, Any], says: str) -> None:
     world.add_policy(type="ACCESS_POLICY", name="VPN", id="rst1", rules=[CATCH_ALL])
     world.fault(listener="okta", endpoint="rules", **fault)
@@ -163,7 +163,7 @@ def test_a_refused_piece_writes_nothing(site: Site, world: Sim) -> None:
     answer = ctl(site, "import", "--application", "vpn", "--policy", "VPN")
     assert answer.code == NO
     assert "refused   \"Risky\" /policies/0/rules/0/conditions/riskScore: " in answer.out
-    assert answer.line("nothing").startswith("is written")
+    assert answer.line("nothing").startswith("was written")
     assert written(site) == [] and not (site.directory / "zones.json").exists()
 
     tightened = ctl(site, "import", "--application", "vpn", "--policy", "VPN", "--tighten")
@@ -207,7 +207,7 @@ def test_nothing_is_overwritten_unasked(site: Site, world: Sim) -> None:
     zones_path.write_text(json.dumps({"zones": [other]}))
     policy_path.write_text("mine")
     answer = ctl(site, *arguments)
-    assert answer.code == FAULT and "vpn.json is there already; see --replace" in answer.err
+    assert answer.code == FAULT and "vpn.json already exists; see --replace" in answer.err
     assert policy_path.read_text() == "mine" and zones(site) == {"Lab": other}
 
     os.chmod(policy_path, 0o640)
@@ -373,7 +373,7 @@ def test_zones_of_places_and_providers(site: Site, world: Sim, tmp_path: Path) -
 @pytest.mark.parametrize("members, why", [
     ({"type": "DYNAMIC", "proxyType": "Tor", "asns": ["64500"]}, "asks for kinds of proxies"),
     ({"type": "DYNAMIC_V2", "asns": {"include": [], "exclude": ["64500"]}}, "excludes"),
-    ({"type": "DYNAMIC", "locations": [{"country": "EU"}]}, "no country")])
+    ({"type": "DYNAMIC", "locations": [{"country": "EU"}]}, "not a country")])
 def test_zones_that_cannot_be_evaluated_are_named(site: Site, world: Sim, members: dict[str, Any],
                                                   why: str) -> None:
     zone = world.add_zone(name="Elsewhere", **members)
@@ -419,7 +419,7 @@ def test_saved_and_read_again(site: Site, world: Sim) -> None:
     calls = world.count("okta.total")
 
     answer = ctl(site, "import", "--application", "vpn", "--from", saved)
-    assert answer.code == FAULT and "there are: VPN, Other" in answer.err
+    assert answer.code == FAULT and "policies: VPN, Other" in answer.err
     for choice in (("--policy", "VPN"), ("--app", apps[0])):
         answer = ctl(site, "import", "--application", "vpn", "--from", saved, *choice, "--replace")
         assert answer.code == YES, answer
@@ -463,7 +463,7 @@ def test_dry_run_needs_no_leave_to_replace(site: Site, world: Sim) -> None:
     before = {name: (site.policy_directory / name).read_text() for name in written(site)}
     again = ctl(site, *args, "--dry-run")
     assert again.code == YES, again.err
-    assert "nothing   is written: --dry-run; to write it over what is there takes --replace" \
+    assert "nothing   was written: --dry-run; to overwrite existing files use --replace" \
         in again.out
     assert ctl(site, *args).code == FAULT
     assert {name: (site.policy_directory / name).read_text() for name in written(site)} == before
@@ -500,7 +500,7 @@ def test_the_rate_limit_is_waited_for(site: Site, world: Sim) -> None:
                 times=1)
     answer = ctl(site, "import", "--application", "vpn", "--policy", "VPN")
     assert answer.code == YES, answer
-    assert answer.err.count("rate limit is used up; going on in") == 3
+    assert answer.err.count("rate limit is exhausted; continuing in") == 3
     assert world.count("okta.rules") == 3 and world.count("okta.zones") == 2
 
 
@@ -617,8 +617,8 @@ def test_cases(site: Site, world: Sim) -> None:
     assert answer.code == NO and answer.line("failed").startswith("1 of 3 cases passed")
     assert "FAILED      \"case 0\" (/cases/0)" in answer.out
     assert "  access    expected DENY, got ALLOW" in answer.out
-    assert f"  rule      \"{NOT_TRUSTED_RULE}\": does not hold: device" in answer.out
-    assert f"  rule      \"{TRUSTED_RULE}\": holds" in answer.out
+    assert f"  rule      \"{NOT_TRUSTED_RULE}\": does not match: device" in answer.out
+    assert f"  rule      \"{TRUSTED_RULE}\": matches" in answer.out
     assert "  because   the device is UNKNOWN" in answer.out
     told = json.loads(run("policy", "test", "--json", bad).out)
     assert told["failed"] == 2 and [c["passed"] for c in told["cases"]] == [False, False, True]
@@ -667,10 +667,10 @@ def test_cases_get_what_the_person_would(site: Site, world: Sim) -> None:
     answer = run("policy", "test", "--org", org, table)
     assert answer.code == NO and answer.line("failed").startswith("1 of 3 cases passed"), answer
     assert "\"vpn\", the org's own rules before it" in answer.out
-    assert "  org rule  \"Out\": does not hold: people: wants users bob; the person is ann" \
+    assert "  org rule  \"Out\": does not match: people: requires users bob; the person is ann" \
         in answer.out
     for name in ("MFA", "Out"):
-        assert f"  org rule  \"{name}\": holds" in answer.out
+        assert f"  org rule  \"{name}\": matches" in answer.out
     assert run("policy", "test", "--org", org, "--application-only", table).code == FAULT
     assert run("policy", "test", "--org", site.directory / "none.json", table).code == FAULT
 
@@ -777,8 +777,8 @@ def test_the_guide_over_radius(tmp_path: Path, pki_index: dict[str, Any],
         assert event["rule"] == TRUSTED_RULE and event["oktaCalls"] == 0
         passed, decided = event["explanation"]
         assert passed["rule"] == NOT_TRUSTED_RULE and passed["compared"].startswith(
-            "wants a NOT_TRUSTED device; this one is TRUSTED (by vpn-client+intune, "), event
-        assert decided == {"rule": TRUSTED_RULE, "holds": True}
+            "requires a NOT_TRUSTED device; this one is TRUSTED (by vpn-client+intune, "), event
+        assert decided == {"rule": TRUSTED_RULE, "matches": True}
 
         computer = world.person("cora", "token:software:totp")
         reply = world.client().login(computer)

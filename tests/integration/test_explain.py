@@ -14,7 +14,7 @@ from tests.lib import site as sites
 from tests.lib.pamworld import PamWorld, pam_world
 
 ALICE = "dtalice@example.com"
-TRUSTED = "wants a TRUSTED device; this one is NOT_TRUSTED"
+TRUSTED = "requires a TRUSTED device; this one is NOT_TRUSTED"
 
 
 @pytest.fixture(name="world", scope="module")
@@ -39,14 +39,14 @@ def test_a_real_sign_on(world: PamWorld) -> None:
     assert world.login("sshd", "dtalice")["auth"] == "PERM_DENIED"
     event = world.outcome("sshd")
     trusted, bob, last = data(event)["explanation"]
-    assert trusted == {"rule": "Trusted", "holds": False, "failed": "device",
+    assert trusted == {"rule": "Trusted", "matches": False, "failed": "device",
                        "compared": TRUSTED + ", NO_CERTIFICATE"}
     assert bob["failed"] == "people"
-    assert bob["compared"] == f"wants users bob; the person is dtalice, at Okta {ALICE}"
-    assert last == {"rule": "Nobody else", "holds": True}
+    assert bob["compared"] == f"requires users bob; the person is dtalice, at Okta {ALICE}"
+    assert last == {"rule": "Nobody else", "matches": True}
     shown = ctl(world, "log", "--explain", "--id", event["transaction"]["id"])
     assert shown.returncode == 0, shown
-    assert "does not hold: device: " + TRUSTED in shown.stdout
+    assert "does not match: device: " + TRUSTED in shown.stdout
     assert '"Nobody else" holds' in shown.stdout
     assert ctl(world, "log", "--id", "0" * 32).returncode == 1
 
@@ -61,7 +61,7 @@ def test_the_same_imagined(world: PamWorld) -> None:
     assert explained["verdict"]["reason"] == "NOT_COMPLIANT"
     allowed = ctl(world, *arguments, "--device-trust", "trusted")
     assert allowed.returncode == 0 and "ASSUMED" in allowed.stdout, allowed
-    assert '* "Trusted": holds' in allowed.stdout
+    assert '* "Trusted": matches' in allowed.stdout
 
 
 def test_the_same_text_in_both(world: PamWorld) -> None:
@@ -72,10 +72,10 @@ def test_the_same_text_in_both(world: PamWorld) -> None:
     rules = json.loads(answer.stdout)["rules"]
     assert len(said) == len(rules) == 3
     for real, asked in zip(said, rules):
-        assert real["rule"] == asked["name"] and real["holds"] == asked["holds"]
+        assert real["rule"] == asked["name"] and real["matches"] == asked["matches"]
         assert real.get("failed") == asked["failed"] and real.get("compared") == asked["compared"]
     lines = ctl(world, "explain", "--user", "dtalice", "--application", "sshd").stdout
-    assert f"does not hold: device: {said[0]['compared']}" in lines
+    assert f"does not match: device: {said[0]['compared']}" in lines
 
 
 def test_an_imagined_moment(world: PamWorld) -> None:
@@ -109,7 +109,7 @@ def test_an_imagined_moment(world: PamWorld) -> None:
             assert (said["decision"]["rule"], said["time"]) == (rule, at), time
             assert any("--time" in text for text in said["assumed"])
         rules = decided("2026-03-03T09:00Z")["rules"]
-        assert rules[1]["compared"] == ("wants UTC time from Mon 08:00 to Mon 18:00; it is "
+        assert rules[1]["compared"] == ("requires UTC time from Mon 08:00 to Mon 18:00; it is "
                                         "Tue 09:00 (by the question)")
         for wrong in ("monday", "2026-03-02", "2026-13-02T08:00", "2026-03-29T02:30"):
             done = world.run(["env", "TZ=Europe/Berlin", world.ctl, arguments[0], "-c",
@@ -156,12 +156,12 @@ def imagined(world: PamWorld, user: str, trust: str = "TRUSTED", *more: str) -> 
 def test_an_imagined_device_does_not_get_past_the_org(org: PamWorld) -> None:
     denied = imagined(org, "bob")
     assert denied.returncode == 1, denied
-    assert 'org rule     * "Not Bob": holds' in denied.stdout
+    assert 'org rule     * "Not Bob": matches' in denied.stdout
     assert 'decision     DENY by the org\'s rule "Not Bob"' in denied.stdout
     said = json.loads(imagined(org, "bob", "TRUSTED", "--json").stdout)
     assert said["decision"]["access"] == "DENY" and said["decision"]["orgRule"] == "Not Bob"
     assert said["decision"]["orgAccess"] == "DENY"
-    assert [r["holds"] for r in said["orgRules"]] == [True, False, True]
+    assert [r["matches"] for r in said["orgRules"]] == [True, False, True]
     assert said["orgRules"][1]["failed"] == "people"
 
 

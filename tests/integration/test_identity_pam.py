@@ -187,7 +187,7 @@ def test_name_of_an_unknown_realm_is_refused_in_words(world: PamWorld) -> None:
     world.start_daemon()
     assert world.login("sshd", "eve@far.example")["auth"] == "PERM_DENIED"
     event = debug(world.outcome("sshd"))
-    assert event["cause"] == "USER_NAME"
+    assert event["cause"] == "USER_NAME_INVALID"
     assert "far.example" in event["detail"]
     world.restart_daemon({"user_name": {"realms": "far.example -> @partner.example"}})
     assert world.login("sshd", "eve@far.example")["auth"] == "SUCCESS"
@@ -229,7 +229,7 @@ def test_caller_is_asked(world: PamWorld, service: str, command: tuple[str, ...]
 def test_user_is_asked_where_it_says_so(world: PamWorld, service: str,
                                         command: tuple[str, ...]) -> None:
     only_for(world, "su", "dtbob")
-    world.site.configure({"application su": {"ask": "user"}})
+    world.site.configure({"application su": {"identity_from": "user"}})
     world.start_daemon()
     assert BOB in call_at_terminal(world, "dtbob", *command)
     event = world.outcome("su")
@@ -261,8 +261,8 @@ def test_root_calls_as_root(world: PamWorld) -> None:
 
 
 def test_pam_ruser_counts_of_root_and_local_services_only(world: PamWorld) -> None:
-    world.site.configure({"application login": {"ask": "caller"},
-                          "application other-door": {"ask": "caller"}})
+    world.site.configure({"application login": {"identity_from": "caller"},
+                          "application other-door": {"identity_from": "caller"}})
     for name in ("login", "other-door"):
         only_for(world, name, "dtcarol", access="DENY")
     world.start_daemon()
@@ -297,7 +297,7 @@ def test_caller_without_an_account_is_refused(world: PamWorld) -> None:
                      input="\n")
     assert "PERM_DENIED" in done.stdout, done.stdout + done.stderr
     event = wait_until(lambda: world.site.sign_ons(), "an event")[-1]
-    assert debug(event)["cause"] == "USER_NAME"
+    assert debug(event)["cause"] == "USER_NAME_INVALID"
     assert "caller" in debug(event)["detail"]
 
 

@@ -142,7 +142,7 @@ def test_responder_that_is_killed(pam: PamWorld, responder: Responder, mode: str
         event = console.login()
         assert event["verdict"] == verdict
         assert "OCSP" in event["detail"]
-        assert ("let pass by revocation = soft" in event["detail"]) == (mode == "soft")
+        assert ("accepted because of revocation = soft" in event["detail"]) == (mode == "soft")
         assert event.get("revocation") == ("none" if mode == "soft" else None)
     asked = responder.asked
     responder.start()

@@ -307,7 +307,7 @@ def test_strangers_at_the_socket_of_root(world: PamWorld, mode: int) -> None:
     os.chmod(world.site.socket_path, mode)
     done = world.run(["/usr/bin/python3", "-c", script, world.site.socket_path])
     assert done.stdout == ("not allowed\n" if mode == 0o600 else "closed\n"), done.stderr
-    assert ("not listened to" in world.log_path.read_text()) == (mode == 0o666)
+    assert ("rejected" in world.log_path.read_text()) == (mode == 0o666)
 
 
 def test_root_at_the_socket_of_lock_screens(world: PamWorld) -> None:
@@ -822,7 +822,7 @@ def test_socket_activation(world: PamWorld) -> None:
         process.terminate()
         assert process.wait(60) == 0
     assert world.site.socket_path.exists()  # it is the service manager's
-    assert "no lock screen is answered" in world.log_path.read_text()
+    assert "no lock screen is served" in world.log_path.read_text()
     drop_sockets(world)
 
 
@@ -840,7 +840,7 @@ def test_socket_activation_with_lock_screens(world: PamWorld, names: Sequence[st
     finally:
         process.terminate()
         assert process.wait(60) == 0
-    assert "no lock screen is answered" not in world.log_path.read_text()
+    assert "no lock screen is served" not in world.log_path.read_text()
     drop_sockets(world)
 
 
@@ -921,7 +921,7 @@ def test_one_wants_a_socket(world: PamWorld) -> None:
 
 def test_unknown_user(world: PamWorld) -> None:
     done = world.run([DAEMON, "--config", world.site.config_path, "--user", "nosuchuser"])
-    assert done.returncode == 1 and "no such user" in done.stderr
+    assert done.returncode == 1 and "unknown user" in done.stderr
 
 
 def test_second_daemon(world: PamWorld) -> None:

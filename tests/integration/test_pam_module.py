@@ -247,7 +247,7 @@ def test_other_phases(world: PamWorld) -> None:
 
 @pytest.mark.parametrize("cause,code", [
     ("RULE_DENY", "PERM_DENIED"), ("NO_RULE", "PERM_DENIED"), ("MFA_REJECTED", "AUTH_ERR"),
-    ("MFA_TIMEOUT", "AUTH_ERR"), ("MFA_FAILED", "AUTH_ERR"), ("MFA_LIMIT", "AUTH_ERR"),
+    ("MFA_TIMEOUT", "AUTH_ERR"), ("MFA_FAILED", "AUTH_ERR"), ("MFA_PUSH_LIMIT", "AUTH_ERR"),
     ("MFA_NO_FACTOR", "CRED_INSUFFICIENT"), ("OKTA_UNAVAILABLE", "AUTHINFO_UNAVAIL"),
     ("MFA_RATE_LIMITED", "AUTH_ERR"), ("OKTA_ANSWER_UNUSABLE", "AUTH_ERR"),
     ("OKTA_UNTRUSTED", "AUTH_ERR"), ("MFA_PROVIDER_FAILED", "AUTH_ERR"),

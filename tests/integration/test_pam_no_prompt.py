@@ -192,7 +192,7 @@ def test_account_phase_with_nobody_to_ask(world: PamWorld, service: str) -> None
     assert cause(event) == "MFA_NO_PROMPT" and "no push was sent" in debug(event)["detail"]
     assert not world.sim.pushes() and world.sim.count("okta.verify") == 0
     words = " ".join(line["message"] for line in report["lines"] if "message" in line)
-    assert "nothing can be asked here" in words.replace("\n", " ")
+    assert "no prompt can be shown here" in words.replace("\n", " ")
 
 
 def test_account_phase_with_somebody_there(world: PamWorld) -> None:
@@ -223,17 +223,17 @@ def test_su_without_a_terminal(world: PamWorld, stdin: str) -> None:
         f"auth sufficient pam_rootok.so\naccount required {ours}\n"
         "session required pam_permit.so\n")
     world.site.set_policy(guide_policy("su"))
-    world.restart_daemon({"daemon": {"ask": "user"}})
+    world.restart_daemon({"daemon": {"identity_from": "user"}})
     stdins: dict[str, Any] = {"nobody": {"stdin": subprocess.DEVNULL},
                               "a pipe": {"input": "what?\nmore\nand\n"}}
     try:
         done = world.run(["su", "dtalice", "-c", "id"], **stdins[stdin])
     finally:
-        world.restart_daemon({"daemon": {"ask": None}})
+        world.restart_daemon({"daemon": {"identity_from": None}})
     assert done.returncode != 0 and "uid=" not in done.stdout
     assert not world.sim.pushes() and world.sim.count("okta.verify") == 0
     if stdin == "nobody":
-        assert "nothing can be asked here" in done.stderr.replace("\n", " ")
+        assert "no prompt can be shown here" in done.stderr.replace("\n", " ")
         assert cause(world.outcome("su")) == "MFA_NO_PROMPT"
 
 

@@ -24,7 +24,7 @@ from tests.lib.sshd import Sshd, install_device_key, make_key
 IN = "I-am-in"
 OUT = "Permission denied"
 NUMBER = r"number (\d+) in Okta Verify"
-PENDING = r"another sign-on with\s+your name.*passcode: "  # a line may end there
+PENDING = r"another sign-on in\s+your name.*passcode: "  # a line may end there
 REGISTRY = 1  # the store's table of enrolled device keys
 BOTH = ("push", "token:software:totp")
 
@@ -581,7 +581,7 @@ def test_push_limit(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     assert cause(world.outcome("sshd")) == "MFA_TIMEOUT"
     first.close(force=True)
     keep_out(sshd.connect("dtalice", stranger))
-    assert cause(world.outcome("sshd", 2)) == "MFA_LIMIT"
+    assert cause(world.outcome("sshd", 2)) == "MFA_PUSH_LIMIT"
     assert len(world.sim.pushes()) == 1
 
 
@@ -642,10 +642,10 @@ def test_one_push_for_each_connection(world: PamWorld, sshd: Sshd, stranger: Any
     ssh.expect(NUMBER)
     world.outcome("sshd")
     ssh.sendline("")
-    ssh.expect(r"No second push is sent in one\s+connection.*passcode: ")
+    ssh.expect(r"Only one push is sent per\s+connection.*passcode: ")
     world.outcome("sshd", 2)
     ssh.sendline("")
-    ssh.expect(r"No second push is sent in one\s+connection.*passcode: ")
+    ssh.expect(r"Only one push is sent per\s+connection.*passcode: ")
     ssh.sendline(world.sim.passcode(ALICE))
     let_in(ssh)
     assert len(world.sim.pushes()) == 1

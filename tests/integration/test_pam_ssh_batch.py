@@ -22,7 +22,7 @@ from tests.lib.pamworld import LIMIT, PamWorld, pam_world, wait_until
 from tests.lib.ports import free_port
 from tests.lib.sshd import Sshd, install_device_key, make_key, public_key
 
-WORDS = "Verification with Okta is needed"
+WORDS = "Verification with Okta is required"
 SECRET = "only for those who are in"
 USER = "dtalice"
 USER_ID = 61001

@@ -229,7 +229,7 @@ def test_broken_and_hostile_lines(vpn: Log) -> None:
     text = replay(vpn.site.config_path, vpn.other(Contractors=lambda r: r["actions"][
         "appSignOn"].update(access="ALLOW")), "-f", log)
     assert text.code == NO and "\x1b" not in text.out + text.err and "\u202e" not in text.out
-    assert "6 lines that are no audit events" in text.out
+    assert "6 lines that are not audit events" in text.out
 
 
 def test_only_some_sign_ons(vpn: Log) -> None:

@@ -142,8 +142,8 @@ LAST = RULES_MAX - 2  # the one before the catch-all, on line RULES_MAX
      'vpn.json:100000#/rules/99998/conditions: unknown member "riskScore"'),
     (rule(LAST, '{"network": {"connection": "ZONE", "include": ["Nowhere"]}}'),
      'vpn.json:100000#/rules/99998/conditions/network/include/0: no zone "Nowhere" is defined'),
-    (rule(LAST, "null"), "vpn.json:100000#/rules/99998/conditions: these always hold"),
-    ("7", "vpn.json:100000#/rules/99998: must be an object, is an integer"),
+    (rule(LAST, "null"), "vpn.json:100000#/rules/99998/conditions: these always match"),
+    ("7", "vpn.json:100000#/rules/99998: must be an object, not an integer"),
 ], ids=short)
 def test_what_is_wrong_with_the_last_of_them_is_told(site: Site, bad: str, error: str) -> None:
     refused(site, EMPTY, many_rules(RULES_MAX, lambda n: bad if n == LAST else ""), error,
@@ -158,7 +158,7 @@ def test_a_hundred_thousand_rules_without_a_catch_all(site: Site) -> None:
 
 def test_a_hundred_thousand_unreachable_rules_are_warned_of_once(site: Site) -> None:
     out = good(site, EMPTY, many_rules(RULES_MAX, lambda n: rule(n, user(1))), RULES_MEMORY)
-    assert 'vpn.json:3#/rules/1: rule "Rule 1" is never reached: rule "Rule 0" before it' in out
+    assert 'vpn.json:3#/rules/1: rule "Rule 1" is never reached: the earlier rule "Rule 0"' in out
     assert f"and {RULES_MAX - 2 - 64} more" in out
     assert len(out) < 60_000
 
@@ -179,7 +179,8 @@ def test_a_network_more_is_not(site: Site) -> None:
 
 
 @pytest.mark.parametrize("bad, error", [
-    ('"10.0.0.0/33"', 'zones.json:1000001#/zones/0/gateways/999999: "10.0.0.0/33" is no network'),
+    ('"10.0.0.0/33"',
+     'zones.json:1000001#/zones/0/gateways/999999: "10.0.0.0/33" is not a network'),
     ('"10.0.0.0/8\\u0000"', "zones.json: line 1000001, column"),
     (b'"10.0.0.0/8\xff"', "zones.json: line 1000001, column"),
     ('{"type": "CIDR", "value": "10.0.0.0/8", "type": "CIDR"}', "zones.json: line 1000001, column"),
@@ -214,7 +215,7 @@ NO_FIELD = '{"' + HUGE + '": 1}'
 
 
 @pytest.mark.parametrize("text, error", [
-    ("", "vpn.json: line 1, column 1: no JSON: the text is empty"),
+    ("", "vpn.json: line 1, column 1: not JSON: the text is empty"),
     ("\0", "vpn.json: line 1, column"),
     (b"\xef\xbb\xbf" + CATCH_ALL.encode(), "vpn.json: line 1, column"),
     (CATCH_ALL.encode("utf-16"), "vpn.json: line 1, column"),
@@ -222,8 +223,8 @@ NO_FIELD = '{"' + HUGE + '": 1}'
     ("[" * 10_000_000, "vpn.json: JSON nested deeper than 64"),
     ('{"a":' * 10_000_000, "vpn.json: JSON nested deeper than 64"),
     ("[" + "{}," * 1_000_000 + "{}]", "vpn.json: JSON with more than "),
-    (policy(rule(1, "[" * 60 + "]" * 60)), "vpn.json:2#/rules/0/conditions: must be an object, is "
-     "an array"),
+    (policy(rule(1, "[" * 60 + "]" * 60)), "vpn.json:2#/rules/0/conditions: must be an object, "
+     "not an array"),
     (policy(rule(1, user(1), HUGE)), "vpn.json:2#/rules/0/name: must have 1 to 255 bytes, has "
      "20000000"),
     (policy(rule(1, NO_FIELD)), 'vpn.json:2#/rules/0/conditions: unknown member "xxxx'),
@@ -254,16 +255,16 @@ def test_a_broken_policy_is_refused(site: Site, text: Text, error: str) -> None:
 
 
 @pytest.mark.parametrize("text, error", [
-    ("", "zones.json: line 1, column 1: no JSON: the text is empty"),
+    ("", "zones.json: line 1, column 1: not JSON: the text is empty"),
     ("[" * 10_000_000, "zones.json: JSON nested deeper than 64"),
     (zones("[" * 61 + "]" * 61), "zones.json: JSON nested deeper than 64"),
-    (zones("[[]]"), "zones.json:2#/zones/0/gateways/0: must be an object, is an array"),
+    (zones("[[]]"), "zones.json:2#/zones/0/gateways/0: must be an object, not an array"),
     (zones(f'"{HUGE}"'), "zones.json:2#/zones/0/gateways/0: must have 1 to 255 bytes, has "
      "20000000"),
     (zones(NO_FIELD), 'zones.json:2#/zones/0/gateways/0: unknown member "xxxx'),
     (zones('"192.0.2.0/24"', name=HUGE), "zones.json:1#/zones/0/name: must have 1 to 255 bytes"),
     (zones(), "zones.json:1#/zones/0/gateways: must have at least 1 element"),
-    (zones("4294967296"), "zones.json:2#/zones/0/gateways/0: must be an object, is an integer"),
+    (zones("4294967296"), "zones.json:2#/zones/0/gateways/0: must be an object, not an integer"),
     (zones('"192.0.2.0/24"') + "]", "zones.json: line 4, column"),
 ], ids=short)
 def test_broken_zones_are_refused(site: Site, text: str, error: str) -> None:

@@ -84,7 +84,7 @@ def test_the_org_agrees_at_every_edge(site: Site, world: Sim, as_in_examples: bo
 
 
 def test_each_difference_is_listed(site: Site, world: Sim) -> None:
-    """The org says that no rule holds, whatever it is asked."""
+    """The org says that no rule matches, whatever it is asked."""
     rich(world)
     world.fault("json", listener="okta", endpoint="simulate", body=[
         {"policyType": ["ACCESS_POLICY"], "status": "NOT_MATCH", "result": {"policies": []}}])
@@ -139,7 +139,7 @@ def test_the_rate_limit_is_kept(site: Site, world: Sim) -> None:
     put(world, org_rule("Managed", 0, {**ANYONE, "device": MANAGED}, sign_on("2FA")))
     world.fault("rate_limit", listener="okta", endpoint="simulate", times=1, reset_after=2)
     answer = simulated(site)
-    assert answer.code == YES and "rate limit is used up" in answer.err
+    assert answer.code == YES and "rate limit is exhausted" in answer.err
 
 
 @pytest.mark.parametrize("arguments", [

@@ -109,7 +109,7 @@ def test_what_counts(world: World, attributes: dict[str, Any], cause: str) -> No
     reply = world.client(**packed).login(user)
     assert reply.code == (ACCEPT if cause == IN else REJECT), str(reply)
     if cause == "NUL":
-        assert "holds a NUL" in world.outcome(user, "INTERNAL")["detail"]
+        assert "contains a NUL" in world.outcome(user, "INTERNAL")["detail"]
         return
     seen = world.outcome(user, cause)
     if cause == UNKNOWN:

@@ -70,7 +70,7 @@ def test_common_name_is_entras_id(world: World, name: str) -> None:
 @pytest.mark.parametrize("name,detail", [
     ("ise-other-mdm", "another MDM"), ("ise-braces", "not followed by a device id alone"),
     ("ise-trailing", "not followed by a device id alone"), ("ise-lower-case", "these letters"),
-    ("ise-against-san", "names two devices"), ("san-nul", "holds a NUL"),
+    ("ise-against-san", "names two devices"), ("san-nul", "contains a NUL"),
     ("joined-other-service", "only common name has to be Entra's device id"),
     ("joined-realm", "only common name has to be Entra's device id")])
 def test_what_only_looks_like_a_name_is_refused(world: World, name: str, detail: str) -> None:

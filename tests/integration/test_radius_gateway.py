@@ -350,7 +350,7 @@ def test_forgotten(world: World) -> None:
 
 def test_session_for(tmp_path: Any, pki_index: dict[str, Any]) -> None:
     """It counts from the MFA: going on does not move it."""
-    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_for": "4s"}}
+    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_lifetime": "4s"}}
     with rad.start_world(tmp_path, pki_index, settings=settings, policies=POLICIES) as world:
         user = world.person("for", PUSH, push="approve")
         began = time.monotonic()
@@ -361,7 +361,7 @@ def test_session_for(tmp_path: Any, pki_index: dict[str, Any]) -> None:
 
 
 def test_session_for_may_be_nothing(tmp_path: Any, pki_index: dict[str, Any]) -> None:
-    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_for": "0s"}}
+    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_lifetime": "0s"}}
     with rad.start_world(tmp_path, pki_index, settings=settings, policies=POLICIES) as world:
         user = world.person("never", PUSH, push="approve")
         assert [signs_on(world, user).code for _ in range(2)] == [ACCEPT] * 2

@@ -46,7 +46,7 @@ def test_while_okta_is_thinking(world: World) -> None:
     finally:
         world.sim.clear_fault(fault)
     assert [r.code for r in replies] == [ACCEPT] * 6
-    assert all(r.all("Filter-Id") == [b"kept"] for r in replies), "what the server had said"
+    assert all(r.all("Filter-Id") == [b"kept"] for r in replies), "the server's reply from before"
     assert world.sim.count("okta.verify") == asked + 1
     assert len(world.outcomes(user, "MFA_SUCCESS")) == 1
     assert not world.outcomes(user, "STATE_INVALID")

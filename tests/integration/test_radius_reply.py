@@ -140,11 +140,11 @@ def test_parked_eap_ttls_into_the_quarantine(world: World) -> None:
 # --- what the dictionary does not know ---------------------------------------------------------
 
 @pytest.mark.parametrize("name,value,why", [
-    ("Not-In-Any-Dictionary", "x", "dictionary does not know it"),
-    ("Tmp-String-0", "x", "no place in a packet"),
+    ("Not-In-Any-Dictionary", "x", "dictionary does not contain it"),
+    ("Tmp-String-0", "x", "cannot be sent in a packet"),
     ("Session-Timeout", "soon", "Session-Timeout"),
     ("Framed-IP-Address", "everywhere.invalid", "Framed-IP-Address"),
-    ("Filter-Id:3", "x", "takes no tag"),
+    ("Filter-Id:3", "x", "accepts no tag"),
     ("Tunnel-Private-Group-Id:32", "x", "tags are 1 to 31"),
 ])
 def test_refused_when_loaded(tmp_path: Path, pki_index: dict[str, Any], name: str, value: str,

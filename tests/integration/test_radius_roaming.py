@@ -99,9 +99,9 @@ def test_back_after_the_end_of_a_session(world: World, tmp_path: Any) -> None:
     with roaming.Port(tmp_path / "back", world.radius,
                       network(world, "ttls", user, "device-p384"), period=PERIOD) as port:
         port.wait(2, 60)
-        world.site.configure({"mfa": {"session_for": "0s"}})
+        world.site.configure({"mfa": {"session_lifetime": "0s"}})
         port.wait_failure(60)
-        world.site.configure({"mfa": {"session_for": "8h"}})
+        world.site.configure({"mfa": {"session_lifetime": "8h"}})
         port.wait(port.successes + 3, 120)
     assert len(world.sim.pushes(login)) >= 2
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The samples in the middle of Debian's whole configuration, as README.md has them installed: the
+# The samples in the middle of Debian's whole configuration, as INSTALL.md has them installed: the
 # server says no more about them than about its own.
-"""FreeRADIUS with rlm_devtrust: the samples, installed as README.md says."""
+"""FreeRADIUS with rlm_devtrust: the samples, installed as INSTALL.md says."""
 
 from __future__ import annotations
 

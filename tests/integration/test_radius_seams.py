@@ -289,7 +289,7 @@ def test_simultaneous_use_in_a_tunnel(world: World, method: str, kind: str) -> N
     begin_session(world, user)
     end = signs_on(world.radius, user, rad.PASSWORD, station=station())
     assert not end.success and end.accepts == 0
-    assert len(world.sim.pushes(user + "@example.com")) == pushes, "asked for nothing"
+    assert len(world.sim.pushes(user + "@example.com")) == pushes, "sent no request"
 
 
 # --- from a tunnel -------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A re-authentication is no new sign-on: a resumed TLS session goes on with the one that it began
-# with, while rule, device and account are the same, for session_for at most. TTLS with MS-CHAPv2
+# A re-authentication is no new sign-on: a resumed TLS session continues the one that it began with,
+# while rule, device and account are the same, for session_lifetime at most. TTLS with MS-CHAPv2
 # inside. With eapol_test here; with an access point in test_radius_roaming.
 """FreeRADIUS with rlm_devtrust: resumed sessions."""
 
@@ -138,7 +138,7 @@ def test_one_push_for_many_authentications(world: World, method: str) -> None:
     assert pushes(world, user) == 1
     first = world.outcome(user, "MFA_SUCCESS")
     event = world.outcome(user, "MFA_REMEMBERED", 5)
-    assert "goes on with the sign-on" in event["detail"] and event["rule"] == first["rule"]
+    assert "continues the sign-on" in event["detail"] and event["rule"] == first["rule"]
     assert len(world.outcomes(user)) == 6
 
 
@@ -231,7 +231,7 @@ def test_the_row_tells_nobody_anything(world: World) -> None:
 
 
 def test_session_for_ends_it(tmp_path: Any, pki_index: dict[str, Any]) -> None:
-    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_for": "3s"}}
+    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_lifetime": "3s"}}
     with rad.start_world(tmp_path, pki_index, settings=settings,
                          policies=[policy("vpn"), policy("wifi")]) as world:
         for method in tunnels("ttls-mschapv2", "peap"):
@@ -245,7 +245,7 @@ def test_session_for_ends_it(tmp_path: Any, pki_index: dict[str, Any]) -> None:
 
 
 def test_session_for_may_be_nothing(tmp_path: Any, pki_index: dict[str, Any]) -> None:
-    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_for": "0s"}}
+    settings = {**SETTINGS, "mfa": {**SETTINGS["mfa"], "session_lifetime": "0s"}}
     with rad.start_world(tmp_path, pki_index, settings=settings,
                          policies=[policy("vpn"), policy("wifi")]) as world:
         user = world.person("never", PUSH, push="approve", after=0.2)

@@ -464,7 +464,7 @@ def test_push_limit(world: World) -> None:
     for i in range(3):
         reply = world.client(**{"Calling-Station-Id": "203.0.113.99"}).login(user)
         assert reply.code == REJECT, reply
-    world.outcome(user, "MFA_LIMIT", 3)
+    world.outcome(user, "MFA_PUSH_LIMIT", 3)
     assert len(world.sim.pushes(user + "@example.com")) == 6
 
 

@@ -350,7 +350,7 @@ def test_ttls_resumed_with_a_device_that_is_no_longer_compliant(outer: World) ->
         outer.sim.make_noncompliant(certificate["device_id"])
         event = outer.outcome(user, "PRIMARY_MISSING")
         end = supplicant.finish()
-    assert event["deviceReason"] == "NOT_COMPLIANT" and "sign on anew" in event["detail"]
+    assert event["deviceReason"] == "NOT_COMPLIANT" and "sign on again" in event["detail"]
     assert end.resumed and end.rejects == 1 and not outer.sim.pushes(user + "@example.com")
     assert end.identifiers is not None and len(set(end.identifiers)) == 1
 

@@ -113,7 +113,7 @@ def break_policy(world: PamWorld) -> str:
 
 def remove_policy(world: PamWorld) -> str:
     (world.site.policy_directory / "sshd.json").unlink()
-    return 'the policy of \\"sshd\\" has gone'
+    return 'the policy of \\"sshd\\" is missing'
 
 
 def open_policy(world: PamWorld) -> str:
@@ -169,9 +169,9 @@ def test_what_is_broken_is_not_taken(pam: PamWorld, harm: Callable[[PamWorld], s
     put_policy(pam.site, deny_all("sudo"))
     hang_up(pam)
     event = pam.site.wait_reload("FAILURE")
-    assert event["severity"] == "ERROR" and "NOT taken" in event["outcome"]["reason"]
+    assert event["severity"] == "ERROR" and "NOT applied" in event["outcome"]["reason"]
     assert named.replace("\\", "") in event["outcome"]["reason"].replace("\\", "")
-    wait_until(lambda: "NOT taken; generation 2" in pam.log_path.read_text(), "a word about it")
+    wait_until(lambda: "NOT applied; generation 2" in pam.log_path.read_text(), "a word about it")
     assert login(pam) == "SUCCESS"
     assert data(pam.outcome("sshd"))["policyGeneration"] == 2
 
@@ -315,7 +315,7 @@ def test_radius_keeps_what_it_has(radius: World) -> None:
     radius.site.wait_reload("SUCCESS")
     (radius.site.policy_directory / "vpn.json").write_text("{")
     radius.site.wait_reload("FAILURE")
-    wait_until(lambda: "NOT taken" in radius.radius.log_text(), "a word about it")
+    wait_until(lambda: "NOT applied" in radius.radius.log_text(), "a word about it")
     assert radius.client().login(user).code == ACCEPT
     # What the server needs of a configuration is asked for as at the start.
     put_policy(radius.site, deny_all("vpn"))

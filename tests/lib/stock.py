@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # FreeRADIUS with Debian's whole configuration, copied: as administrators have it before they
-# install devtrust, and, with the samples, after they did what README.md says.
+# install devtrust, and, with the samples, after they did what INSTALL.md says.
 """Debian's FreeRADIUS for tests."""
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Stock(rad.Radius):
                    (r"ca_file = /etc/.*", f"ca_file = {certs}/eap-ca.pem"))
 
     def _install(self) -> None:
-        """As README.md says: the samples beside Debian's files, links to those that are enabled."""
+        """As INSTALL.md says: the samples beside Debian's files, and links to enabled ones."""
         (self.directory / "sites-enabled/default").unlink()
         before = {kind: set((self.directory / f"{kind}-enabled").iterdir())
                   for kind in ("mods", "sites")}

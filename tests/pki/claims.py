@@ -136,7 +136,7 @@ class Claims:
         row("key-not-named", android(None, ORG, USER, prop("ManagementHint", HINTS[0])), MISMATCH,
             "names of settings have a case", says="no managementHint")
         row("key-twice", android(HINTS[0], ORG, USER, prop("managementHint", "x" * 20)), MISMATCH,
-            "which of the two would count?", says="managementHint is there twice")
+            "which of the two would count?", says="managementHint occurs twice")
         row("key-twice-wrong-first", android("x" * 20, ORG, USER, prop("managementHint", HINTS[0])),
             MISMATCH, "a right one does not mend a wrong one", says="twice")
 
@@ -161,7 +161,7 @@ class Claims:
             says="names no org")
         row("org-empty", android(site=""), MISMATCH, "nor is this", says="siteName is empty")
         row("org-twice", android(HINTS[0], "https://evil.okta.com", USER, prop("siteName", ORG)),
-            MISMATCH, "which of the two would count?", says="siteName is there twice")
+            MISMATCH, "which of the two would count?", says="siteName occurs twice")
         row("org-long", android(site=ORG + "/" * 300), MISMATCH, "nothing is cut off",
             says="siteName is longer")
         row("org-apples", android(HINTS[0], None, USER, prop("Domain", ORG)), MISMATCH,
@@ -184,7 +184,7 @@ class Claims:
         row("user-empty", android(username=""), MISMATCH, "an empty name is nobody's",
             says="username is empty")
         row("user-twice", android(HINTS[0], ORG, "bob", prop("username", USER)), MISMATCH,
-            "which of the two would count?", says="username is there twice")
+            "which of the two would count?", says="username occurs twice")
         row("user-long", android(username="a" * 256), MISMATCH, "nothing is cut off",
             says="username is longer")
 
@@ -215,7 +215,7 @@ class Claims:
                             ("object", {"x": HINTS[0]})):
             row("value-" + name, {**android(None), "managedProperty": [
                 prop("siteName", ORG), prop("managementHint", value)]}, MISMATCH,
-                "a key is a string", says="valueString is no string")
+                "a key is a string", says="valueString is not a string")
         for name, item in (("no-key", {"valueString": "x"}), ("key-number", prop(5, "x")),
                            ("text", "managementHint"), ("list", ["managementHint", HINTS[0]])):
             row("item-" + name, android(HINTS[0], ORG, USER, item), MISMATCH,
@@ -278,7 +278,7 @@ class Claims:
                 mode=mode)
         row("owner", android(), MISMATCH, "a person could have written it", owner=65534,
             says="does not belong to root")
-        row("absent", None, NOT_MANAGED, "no MDM was here", says="no MDM")
+        row("absent", None, NOT_MANAGED, "no MDM was here", says="no managed app configuration")
         target = self.out / "managed-good"
         link = self.managed("link", None, MISMATCH, "whoever owns the link says what it is")
         link.symlink_to(target)
@@ -412,7 +412,7 @@ class Claims:
             "the next name finds it", device=PHONE, names=["uid:shared", "mac:005056000009"])
         row("trust-unreadable", ["device-uid=broken"], NO_CERTIFICATE,
             "a row that cannot be read names nobody", names=["uid:broken"],
-            says="cannot be read")
+            says="unreadable")
 
     def lines(self) -> None:
         row, names = self.claims, ["uid:5b2fa1c0d3"]
@@ -446,7 +446,7 @@ class Claims:
                 ("value-long", 'Cisco-AVPair = "mdm-tlv=device-uid=' + "x" * 240 + '"\n'),
                 ("bare-long", "mdm-tlv=device-uid=" + "x" * 240 + "\n")):
             row("line-" + name, text, NO_CERTIFICATE, "no attribute that could come",
-                says="line 1 is no attribute")
+                says="line 1 is not an attribute")
         row("line-bad-then-good", "nonsense\nmdm-tlv=device-uid=5B2FA1C0D3\n", TRUSTED,
             "what cannot be read is not said; the rest is", says="line 1", **good)
         row("pairs-65th", "mdm-tlv=x=y\n" * 64 + "mdm-tlv=device-uid=5B2FA1C0D3\n", NO_CERTIFICATE,

@@ -479,7 +479,7 @@ class Corpus:
             san(kind + "-list", INVALID, "two devices", f"{URI}{ID},{prefix}{OTHER}", says=two)
             san(kind + "-two", INVALID, "two devices", prefix + ID, prefix + OTHER, says=two)
             san(kind + "-nul", INVALID, "a NUL ends it for some", (prefix + ID).encode() + b"\0x",
-                says="holds a NUL")
+                says="contains a NUL")
             for bad, text in (
                     ("empty", ""), ("nil", str(uuid.UUID(int=0))), ("short", ID[:-1]),
                     ("long", ID + "0"), ("trailing", ID + "/x"), ("blank", " " + ID),
@@ -689,7 +689,7 @@ class Corpus:
         row("good-soft", TRUSTED, "the same", site="ocsp-soft")
         row("revoked", REVOKED, "the CA says so", status="REVOKED")
         row("revoked-soft", REVOKED, "soft is not blind", status="REVOKED", site="ocsp-soft")
-        row("unknown", UNAVAILABLE, "the responder does not know it", status="UNKNOWN")
+        row("unknown", UNAVAILABLE, "the responder does not know the certificate", status="UNKNOWN")
         row("delegated", TRUSTED, "a responder that the CA delegated to", right)
         row("delegated-revoked", REVOKED, "the same", right, status="REVOKED")
         row("delegated-by-other", UNAVAILABLE, "another CA delegated to it", wrong)

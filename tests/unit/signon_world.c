@@ -540,7 +540,7 @@ static void perform_store(world *w, dt_store_op const *op)
 
 static void perform_agent(world *w, dt_agent_request const *q)
 {
-    dt_agent_result r = {.error = DT_E_NOT_FOUND, .text = "no agent came along"};
+    dt_agent_result r = {.error = DT_E_NOT_FOUND, .text = "no agent was passed on"};
     dt_buf reply;
 
     dt_buf_init(&reply, DT_AGENT_REPLY_MAX);

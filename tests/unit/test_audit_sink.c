@@ -361,7 +361,7 @@ static void test_log_restarts(void **state)
     dt_audit_sink_line(f->sink, false, "lost as well");
     log_start(f);
     dt_audit_sink_line(f->sink, true, "two");
-    assert_logged(LOG_ERR, "did not take 2 lines");
+    assert_logged(LOG_ERR, "did not accept 2 lines");
     assert_logged(LOG_INFO, "two");
     /* It was restarted between two lines: nothing is lost. */
     log_stop();

@@ -77,17 +77,17 @@ static void passes_over_other_blocks(void **state)
     sees(ONE "-----BEGIN TRUSTED CERTIFICATE-----\naGVsbG8=\n-----END TRUSTED CERTIFICATE-----\n",
          "hello;");
     refuses("-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n",
-            "holds no certificate");
+            "contains no certificate");
     refuses("-----BEGIN TRUSTED CERTIFICATE-----\naGVsbG8=\n-----END TRUSTED CERTIFICATE-----\n",
-            "holds no certificate");
+            "contains no certificate");
 }
 
 static void refuses_broken_pem(void **state)
 {
     (void)state;
-    refuses("", "holds no certificate");
-    refuses("\n\n", "holds no certificate");
-    refuses("aGVsbG8=", "holds no certificate");
+    refuses("", "contains no certificate");
+    refuses("\n\n", "contains no certificate");
+    refuses("aGVsbG8=", "contains no certificate");
     refuses(BEGIN END, "line 2: the certificate that ends here is not base64");
     refuses(BEGIN "aGVsbG8\n" END, "line 3: the certificate that ends here is not base64");
     refuses(BEGIN "aGVs!G8=\n" END, "not base64");
@@ -98,11 +98,11 @@ static void refuses_broken_pem(void **state)
     refuses(BEGIN BEGIN "aGVsbG8=\n" END, "line 2: BEGIN before the END");
     refuses(END, "line 1: END without a BEGIN");
     refuses(ONE END, "line 4: END without a BEGIN");
-    refuses(BEGIN "aGVsbG8=\n-----END X509 CRL-----\n", "END of another label");
-    refuses("-----BEGIN CERTIFICATE----\naGVsbG8=\n" END, "line 1: a BEGIN or END that is garbled");
-    refuses("-----BEGIN-----\n" ONE, "garbled");
-    refuses("-----BEGIN CERTIFICATE-----x\n" ONE, "garbled");
-    refuses(ONE "-----END CERTIFICATE\n", "garbled");
+    refuses(BEGIN "aGVsbG8=\n-----END X509 CRL-----\n", "END with another label");
+    refuses("-----BEGIN CERTIFICATE----\naGVsbG8=\n" END, "line 1: a malformed BEGIN or END");
+    refuses("-----BEGIN-----\n" ONE, "malformed");
+    refuses("-----BEGIN CERTIFICATE-----x\n" ONE, "malformed");
+    refuses(ONE "-----END CERTIFICATE\n", "malformed");
 }
 
 static void stops_at_the_first_error(void **state)

@@ -92,22 +92,22 @@ static void refuses(char const *line, char const *why)
 static void refuses_slips(void **state)
 {
     (void)state;
-    refuses("--usr alice", "--usr is no option");
-    refuses("--user", "wants a value");
-    refuses("--user ''", "wants a value");
-    refuses("--user=", "wants a value");
-    refuses("-c", "wants a value");
-    refuses("-cx", "-cx is no option");
-    refuses("-c=x", "is no option");
+    refuses("--usr alice", "--usr is not an option");
+    refuses("--user", "needs a value");
+    refuses("--user ''", "needs a value");
+    refuses("--user=", "needs a value");
+    refuses("-c", "needs a value");
+    refuses("-cx", "-cx is not an option");
+    refuses("-c=x", "is not an option");
     refuses("--user a --user b", "is given twice");
     refuses("--config a -c b", "is given twice");
     refuses("--json --json", "is given twice");
     refuses("--json=yes", "takes no value");
-    refuses("--use a", "is no option");
-    refuses("--user-name a", "is no option");
-    refuses("-j", "is no option");
-    refuses("one ---", "is no option");
-    refuses("--x\x1b[31m", "--x\\x1b[31m is no option");
+    refuses("--use a", "is not an option");
+    refuses("--user-name a", "is not an option");
+    refuses("-j", "is not an option");
+    refuses("one ---", "is not an option");
+    refuses("--x\x1b[31m", "--x\\x1b[31m is not an option");
 }
 
 static void refuses_what_is_too_long(void **state)

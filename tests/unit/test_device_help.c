@@ -309,31 +309,32 @@ static void wrong_sections_and_keys_are_refused(void **state)
 {
     (void)state;
     refused("[message]\n", AT "1: ", "write [message NAME]");
-    refused("[message COMPLIANT]\n", AT "1: [message COMPLIANT]: ", "no such reason");
-    refused("[message not_compliant]\n", AT "1: ", "no such reason");
-    refused("[message NONE]\n", AT "1: ", "no such reason");
-    refused("[message TRUSTED]\n", AT "1: ", "no such reason");
+    refused("[message COMPLIANT]\n", AT "1: [message COMPLIANT]: ", "unknown reason");
+    refused("[message not_compliant]\n", AT "1: ", "unknown reason");
+    refused("[message NONE]\n", AT "1: ", "unknown reason");
+    refused("[message TRUSTED]\n", AT "1: ", "unknown reason");
     refused("[message NOT_COMPLIANT ios]\n", AT "1: ", "write [message NAME]");
-    refused("[messages ANY]\n", AT "1: ", "no such section");
-    refused("[message ANY]\nmicrosoft = x\n", AT "2: [message ANY] microsoft: ", "no such key");
+    refused("[messages ANY]\n", AT "1: ", "unknown section");
+    refused("[message ANY]\nmicrosoft = x\n", AT "2: [message ANY] microsoft: ", "unknown key");
     refused("[message ANY]\nother-mobile = x\n",
-            AT "2: [message ANY] other-mobile: ", "no such key");
-    refused("[message ANY]\nIOS = x\n", AT "2: [message ANY] IOS: ", "no such key");
-    refused("[message ANY]\nios = x\nios = y\n", AT "3: [message ANY] ios: ", "in line 2 already");
-    refused(MINIMAL "[message STALE]\n", AT "8: [message STALE]: ", "says nothing");
+            AT "2: [message ANY] other-mobile: ", "unknown key");
+    refused("[message ANY]\nIOS = x\n", AT "2: [message ANY] IOS: ", "unknown key");
+    refused("[message ANY]\nios = x\nios = y\n",
+            AT "3: [message ANY] ios: ", "duplicate key, first set in line 2");
+    refused(MINIMAL "[message STALE]\n", AT "8: [message STALE]: ", "is empty");
     refused(MINIMAL "[message STALE]\nios = x\n[message STALE]\nios = y\n",
-            AT "10: ", "was there already");
+            AT "10: ", "duplicate section");
 }
 
 static void wrong_texts_are_refused(void **state)
 {
     (void)state;
-    refused(IOS("see {url}"), "{link}, {device}");
-    refused(IOS("see {Link}"), "{link}, {device}");
-    refused(IOS("see {link"), "no placeholder");
-    refused(IOS("see link}"), "no placeholder");
-    refused(IOS("see {{link}}"), "no placeholder");
-    refused(IOS("see {}"), "no placeholder");
+    refused(IOS("see {url}"), "only {link} and {device}");
+    refused(IOS("see {Link}"), "only {link} and {device}");
+    refused(IOS("see {link"), "unknown placeholder");
+    refused(IOS("see link}"), "unknown placeholder");
+    refused(IOS("see {{link}}"), "unknown placeholder");
+    refused(IOS("see {}"), "unknown placeholder");
     refused(IOS("a \xe2\x80\xae turned"), "plain text");
     refused(IOS("a \xc3"), "plain text");
     refused(IOS("\xef\xbb\xbf"

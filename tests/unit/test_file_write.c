@@ -112,7 +112,7 @@ static void what_is_there_stays(void **state)
 
     put("a", "old", 0644);
     assert_int_equal(write_file("a", "new", false, &e), DT_E_EXISTS);
-    assert_non_null(strstr(e.text, "/a is there already"));
+    assert_non_null(strstr(e.text, "/a already exists"));
     assert_holds("a", "old");
     assert_int_equal(entries(), 1);
 }

@@ -236,7 +236,7 @@ static void uris_that_are_not_taken(void **state)
         {"pkcs11:token=dev;object=host?module-name=m", "pkcs11_module"},
         {"pkcs11:token=dev", "names no key"},
         {"pkcs11:", "names no key"},
-        {"pkcs11:token=dev;object=host;colour=red", "not known"},
+        {"pkcs11:token=dev;object=host;colour=red", "unknown attribute"},
         {"pkcs11:token=%zz;object=host", "cannot be read"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -285,7 +285,7 @@ static void faults_of_the_token(void **state)
     } const rows[] = {
         {"pkcs11:token=other;object=host", "pin", DT_E_UNAVAILABLE, "no PKCS#11 token"},
         {"pkcs11:token=dev;object=other", "pin", DT_E_UNAVAILABLE, "no private key"},
-        {"pkcs11:token=dev;object=host", NULL, DT_E_PERMISSION, "wants a PIN"},
+        {"pkcs11:token=dev;object=host", NULL, DT_E_PERMISSION, "requires a PIN"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         dt_config *c = token_config("host", rows[i].uri, rows[i].pin);
@@ -302,7 +302,7 @@ static void a_refused_pin_is_not_tried_again(void **state)
     (void)state;
     dt_config *c = token_config("host", "pkcs11:token=dev;object=host", "wrong-pin");
     dt_host_key *k = open_good(c);
-    expect_bad(k, DT_E_PERMISSION, "refuses the PIN");
+    expect_bad(k, DT_E_PERMISSION, "rejects the PIN");
     for (int i = 0; i < 20; i++)
         expect_bad(k, DT_E_PERMISSION, "not tried again");
     dt_host_key_free(&k);

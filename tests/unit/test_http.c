@@ -526,7 +526,7 @@ static void test_held_up(void **state)
     nanosleep(&held, NULL);
     odd_loop_wait(&loop, &reply);
     assert_fails(&reply, DT_HTTP_LOCAL);
-    assert_non_null(strstr(reply.error, "held up"));
+    assert_non_null(strstr(reply.error, "delayed"));
 }
 
 static void test_environment_has_no_say(void **state)

@@ -133,7 +133,7 @@ static void a_push_still_works_and_begins_anew(void **state)
     world_show(&w);
     /* Typed all the same: Okta is not asked, and the push goes on. */
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->note, "none is taken"));
+    assert_non_null(strstr(w.step.prompt->note, "none is accepted"));
     assert_null(strstr(w.step.prompt->text, "type a passcode"));
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);
@@ -508,7 +508,7 @@ static void what_push_limit_refuses_is_no_push(void **state)
     send_push(&w, &r, "a");
     end_push(&w, OKTA_TIMEOUT, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
     for (int i = 0; i < 3; i++)
-        gets_no_push(&w, "b", NULL, DT_CAUSE_MFA_LIMIT);
+        gets_no_push(&w, "b", NULL, DT_CAUSE_MFA_PUSH_LIMIT);
     w.now += DT_MINUTES(10);
     send_push(&w, &r, "c");
     world_close(&w);

@@ -59,7 +59,7 @@ static void test_hints(void **state)
         {"", "no secret key"},
         {"# only a comment\n", "no secret key"},
         {"short\n", "line 1: "},
-        {"#x\n" HINT "\n" HINT "\n", "line 3: this secret key is there already"},
+        {"#x\n" HINT "\n" HINT "\n", "line 3: duplicate secret key"},
         {"managementHint = " HINT "\n", "line 1: "},
         {"\"quoted key of the org\"\n", "line 1: "},
         {HINT "\t\n", "line 1: "},
@@ -151,7 +151,7 @@ static void test_what_is_refused(void **state)
     static struct {
         char const *text, *says;
     } const bad[] = {
-        {"", "no JSON"},
+        {"", "not JSON"},
         {"{}", "kind"},
         {"[]", "kind"},
         {"{\"kind\":\"androidenterprise#product\"}", "kind"},
@@ -162,26 +162,27 @@ static void test_what_is_refused(void **state)
          "productId"},
         {"{\"kind\":\"androidenterprise#managedConfiguration\","
          "\"productId\":\"app:com.okta.x\",\"managedProperty\":{}}",
-         "managedProperty is no list"},
+         "managedProperty is not a list"},
         /* As guides print it. */
         {ANDROID_HEAD "{\"key\":\"siteName\",\"valueString\": https://example.okta.com}]}",
          "valueString has no quotes, which is not JSON"},
-        {ANDROID_HEAD "{\"key\":\"siteName\",\"valueString\": 5}]}", "valueString is no string"},
+        {ANDROID_HEAD "{\"key\":\"siteName\",\"valueString\": 5}]}", "valueString is not a string"},
         {ANDROID_HEAD "{\"valueString\":\"x\"}]}", "has no key"},
         {ANDROID_HEAD PROPERTY("managementHint", HINT) "," PROPERTY("managementHint", "x") "]}",
-         "managementHint is there twice"},
+         "managementHint occurs twice"},
         {ANDROID_HEAD PROPERTY("siteName", "a") "," PROPERTY("siteName", "b") "]}",
-         "siteName is there twice"},
+         "siteName occurs twice"},
         {ANDROID_HEAD PROPERTY("username", "") "]}", "username is empty"},
         {"{\"kind\":1,\"kind\":2}", "duplicate"},
         {PLIST_HEAD STRING("Domain", "") "</dict></plist>", "Domain is empty"},
         {PLIST_HEAD "<key>managementHint</key><true/></dict></plist>",
-         "managementHint is no string"},
-        {"<?xml version=\"1.0\"?><plist version=\"1.0\"><array></array></plist>", "no dictionary"},
-        {"<?xml version=\"1.0\"?><plist version=\"1.0\"><dict><key>Domain</key>", "not a whole"},
+         "managementHint is not a string"},
+        {"<?xml version=\"1.0\"?><plist version=\"1.0\"><array></array></plist>",
+         "not a dictionary"},
+        {"<?xml version=\"1.0\"?><plist version=\"1.0\"><dict><key>Domain</key>", "not a complete"},
         {"<?xml version=\"1.0\"?><!DOCTYPE plist [<!ENTITY x \"y\">]><plist><dict/></plist>",
          "entity"},
-        {"bplist00", "cut off"},
+        {"bplist00", "truncated"},
     };
     dt_managed_facts f;
 

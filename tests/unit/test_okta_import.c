@@ -180,7 +180,7 @@ static one_rule const cases[] = {
     /* refused */
     {"an expression before a rule that gives more",
      RULE("A", "0", "{'elCondition':{'condition':'user.risk == 1'}}", MFA) "," LAST(ONE), NULL,
-     NULL, DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/elCondition", "holds for more"},
+     NULL, DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/elCondition", "matches more"},
     {"an expression between more and less",
      RULE("A", "0", "{'elCondition':{'condition':'x'}}", MFA) "," RULE(
          "B", "1", "{'device':{'registered':true,'managed':true}}", ONE) "," LAST(DENY),
@@ -313,12 +313,12 @@ static one_rule const cases[] = {
      "/conditions/people", ""},
     {"nobody of an exclusion has a name",
      RULE("A", "0", "{'people':{'users':{'exclude':['00uX']}}}", DENY) "," LAST(ONE), "null",
-     OUR_DENY, DT_IMPORT_CHANGED, "/conditions/people/users/exclude/0", "holds for more"},
+     OUR_DENY, DT_IMPORT_CHANGED, "/conditions/people/users/exclude/0", "matches more"},
     {"users and groups, and which of them must hold",
      RULE("A", "0", "{'people':{'users':{'include':['00u1']},'groups':{'include':['00g1']}}}",
           MFA) "," RULE("B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}",
                         ONE) "," LAST(DENY),
-     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/people", "both hold"},
+     NULL, NULL, DT_IMPORT_REFUSED, "/conditions/people", "both match"},
     {"a zone that is asleep",
      RULE("A", "0", "{'network':{'connection':'ZONE','include':['nzo2']}}", MFA) "," RULE(
          "B", "1", "{'platform':{'include':[{'type':'MOBILE'}]}}", ONE) "," LAST(DENY),
@@ -338,7 +338,7 @@ static one_rule const cases[] = {
      NULL, DT_IMPORT_CHANGED, "/conditions/device", "left out"},
     /* left out, since it is safe: only the catch-all is left */
     {"a condition of later days", RULE("A", "0", "{'moonPhase':{'is':'full'}}", MFA) "," LAST(DENY),
-     "null", NULL, DT_IMPORT_CHANGED, "/conditions/moonPhase", "left out; none behind"},
+     "null", NULL, DT_IMPORT_CHANGED, "/conditions/moonPhase", "left out; no later rule"},
     {"a rule that is INACTIVE",
      "{'name':'A','type':'ACCESS_POLICY','status':'INACTIVE','priority':0,'conditions':null,"
      "'actions':{'appSignOn':" ONE "}}," LAST(DENY),
@@ -353,27 +353,27 @@ static one_rule const cases[] = {
           ONE) "," LAST(DENY),
      "null", NULL, DT_IMPORT_LEFT_OUT, "/rules/0", "nobody"},
     /* changed */
-    {"a denial holds for more",
+    {"a denial matches more",
      RULE("A", "0", "{'elCondition':{'condition':'x'},'people':{'groups':{'include':['00g2']}}}",
           DENY) "," LAST(ONE),
      "{'people':{'groups':{'include':[{'id':'00g2','name':'Contractors'}]}}}", OUR_DENY,
-     DT_IMPORT_CHANGED, "/conditions/elCondition", "holds for more"},
+     DT_IMPORT_CHANGED, "/conditions/elCondition", "matches more"},
     {"a denial of an unknown user is one of everybody",
      RULE("A", "0", "{'people':{'users':{'include':['00u1','00uX']}}}", DENY) "," LAST(ONE), "null",
-     OUR_DENY, DT_IMPORT_CHANGED, "/people/users/include/1", "holds for more"},
+     OUR_DENY, DT_IMPORT_CHANGED, "/people/users/include/1", "matches more"},
     {"an unknown exclusion from a denial",
      RULE("A", "0", "{'people':{'users':{'exclude':['00u1','00uX']}},'riskScore':{'level':'any'}}",
           DENY) "," LAST(ONE),
      "{'people':{'users':{'exclude':['anna@example.com']}}}", OUR_DENY, DT_IMPORT_CHANGED,
-     "/people/users/exclude/1", "holds for more"},
+     "/people/users/exclude/1", "matches more"},
     {"MFA for high risk, else none: MFA for all of it",
      RULE("A", "0", "{'riskScore':{'level':'HIGH'},'device':{'registered':true,'managed':true}}",
           MFA) "," LAST(ONE),
      "{'device':{'trust':'TRUSTED'}}", OUR_EVERY, DT_IMPORT_CHANGED, "/conditions/riskScore",
-     "holds for more"},
-    {"registered alone", RULE("A", "0", "{'device':{'registered':true}}", ONE) "," LAST(MFA),
+     "matches more"},
+    {"only registered", RULE("A", "0", "{'device':{'registered':true}}", ONE) "," LAST(MFA),
      "{'device':{'trust':'TRUSTED'}}", OUR_ALLOW, DT_IMPORT_CHANGED, "/conditions/device",
-     "holds for fewer"},
+     "matches fewer"},
     {"a version of the operating system",
      RULE("A", "0",
           "{'platform':{'include':[{'type':'DESKTOP','os':{'type':'WINDOWS','version':"
@@ -384,7 +384,7 @@ static one_rule const cases[] = {
     {"the typo PTOS", RULE("A", "0", "null", METHOD("2FA", "PTOS", "[]")), "null", OUR_EVERY,
      DT_IMPORT_CHANGED, "/reauthenticateIn", "PTOS"},
     {"a duration that is none", RULE("A", "0", "null", METHOD("2FA", "2 hours", "[]")), "null",
-     OUR_EVERY, DT_IMPORT_CHANGED, "/reauthenticateIn", "no duration"},
+     OUR_EVERY, DT_IMPORT_CHANGED, "/reauthenticateIn", "not a duration"},
     {"a duration that is too large", RULE("A", "0", "null", METHOD("2FA", "P99999999999Y", "[]")),
      "null", OUR_MFA("P3650D", BOTH), DT_IMPORT_CHANGED, "/reauthenticateIn", "3650 days"},
     {"one chain of two",
@@ -399,14 +399,14 @@ static one_rule const cases[] = {
      "not offered here"},
     {"not registered is not asked for alone",
      RULE("A", "0", "{'device':{'registered':false}}", MFA) "," LAST(DENY), NULL, NULL,
-     DT_IMPORT_CHANGED, "/conditions/device", "not registered is taken for NOT_TRUSTED"},
+     DT_IMPORT_CHANGED, "/conditions/device", "not registered becomes NOT_TRUSTED"},
     {"not registered, and who is registered gets no less by the rules behind",
      RULE("A", "0", "{'device':{'registered':false}}",
           MFA) "," RULE("B", "1", "{'device':{'registered':true,'managed':true}}",
                         ONE) "," RULE("C", "2", "{'device':{'registered':true,'managed':false}}",
                                       MFA) "," LAST(DENY),
      "{'device':{'trust':'NOT_TRUSTED'}}", OUR_EVERY, DT_IMPORT_CHANGED, "/conditions/device",
-     "holds for more"},
+     "matches more"},
     {"not registered, and some who are registered get less",
      RULE("A", "0", "{'device':{'registered':false}}",
           MFA) "," RULE("B", "1",
@@ -417,7 +417,7 @@ static one_rule const cases[] = {
     {"not registered, and denied: for more",
      RULE("A", "0", "{'device':{'registered':false}}", DENY) "," LAST(ONE),
      "{'device':{'trust':'NOT_TRUSTED'}}", OUR_DENY, DT_IMPORT_CHANGED, "/conditions/device",
-     "holds for more"},
+     "matches more"},
     {"a factor mode of later days", RULE("A", "0", "null", METHOD("0FA", "PT0S", "[]")), "null",
      OUR_EVERY, DT_IMPORT_CHANGED, "verificationMethod", "MFA required"},
     {"AUTH_METHOD_CHAIN",
@@ -685,8 +685,7 @@ static void other_documents_are_refused(void **state)
         {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'Alpha',"
          "'type':'ACCESS_POLICY','status':'ACTIVE'},'rules':[]},{'policy':{'id':'b',"
          "'name':'Beta\\u001b','type':'ACCESS_POLICY','status':'ACTIVE'},'rules':[]}]}",
-         DT_E_NOT_FOUND,
-         "more than one ACCESS_POLICY is the one asked for; there are: Alpha, Beta\\x1b"},
+         DT_E_NOT_FOUND, "more than one ACCESS_POLICY matches; policies: Alpha, Beta\\x1b"},
         {"{'format':'devtrust-okta-policies-1','policies':[{'policy':{'id':'a','name':'A',"
          "'type':'ACCESS_POLICY','status':'ACTIVE'},'rules':{}}]}",
          DT_E_INVALID, "org.json#/policies/0/rules: must be an array"},
@@ -774,7 +773,7 @@ static void the_system_rule_is_last_whatever_its_number(void **state)
     char const *late = strstr(text, "\"Late\",\"priority\":2,");
     char const *last = strstr(text, "\"Catch-all Rule\",\"priority\":3,");
     assert_true(early != NULL && late > early && last > late);
-    assert_true(has_note(w, DT_IMPORT_CHANGED, "/policies/0/rules", "numbered anew"));
+    assert_true(has_note(w, DT_IMPORT_CHANGED, "/policies/0/rules", "renumbered"));
     world_end(w);
     free(w);
 }
@@ -951,7 +950,7 @@ static struct {
                    SIGNON("A", "0", "{'identityProvider':{'provider':'OKTA'}}", ORG_MFA)),
      "'name':'A','priority':1,'status':'ACTIVE','conditions':null,'actions':{'signon':{'access':"
      "'ALLOW','requireFactor':true,'factorPromptMode':'ALWAYS'}}",
-     DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/identityProvider", "holds for more"},
+     DT_IMPORT_CHANGED, "/policies/0/rules/0/conditions/identityProvider", "matches more"},
     {"the policy's groups and the rule's",
      SIGNON_POLICY(
          "1", "'00g1'",

@@ -118,27 +118,29 @@ static void each_condition_in_words(void **state)
     dt_policy_input in = input("198.51.100.7");
     in.groups = staff;
     in.group_count = 1;
-    expect(&in, 0, DT_CONDITION_PEOPLE,
-           "wants users zoe or groups admins, not users bob, not groups staff; the person is ann, "
-           "at Okta ann@example.com; of the groups that rules name, the person is in staff");
+    expect(
+        &in, 0, DT_CONDITION_PEOPLE,
+        "requires users zoe or groups admins, not users bob, not groups staff; the person is ann, "
+        "at Okta ann@example.com; of the groups that rules name, the person is in staff");
     expect(&in, 1, DT_CONDITION_NETWORK,
-           "wants an address in zone Office; the address is in Guests");
+           "requires an address in zone Office; the address is in Guests");
     expect(&in, 2, DT_CONDITION_NETWORK,
-           "wants an address not in zone Guests; the address is in Guests");
-    expect(&in, 3, DT_CONDITION_PLATFORM, "wants ios; the device's platform is linux");
-    expect(&in, 4, DT_CONDITION_DEVICE, "wants a TRUSTED device; this one is NOT_TRUSTED");
+           "requires an address not in zone Guests; the address is in Guests");
+    expect(&in, 3, DT_CONDITION_PLATFORM, "requires ios; the device's platform is linux");
+    expect(&in, 4, DT_CONDITION_DEVICE, "requires a TRUSTED device; this one is NOT_TRUSTED");
     expect(&in, 5, DT_CONDITION_NONE, "");
     in = input(NULL);
     expect(&in, 1, DT_CONDITION_NETWORK,
-           "wants an address in zone Office; the address is not known");
+           "requires an address in zone Office; the address is not known");
     in.group_knowledge = DT_GROUPS_UNKNOWN;
     in.trust = DT_TRUST_UNKNOWN;
     in.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
-    expect(&in, 0, DT_CONDITION_PEOPLE,
-           "wants users zoe or groups admins, not users bob, not groups staff; the person is ann, "
-           "at Okta ann@example.com; the person's groups are not known");
+    expect(
+        &in, 0, DT_CONDITION_PEOPLE,
+        "requires users zoe or groups admins, not users bob, not groups staff; the person is ann, "
+        "at Okta ann@example.com; the person's groups are not known");
     expect(&in, 4, DT_CONDITION_DEVICE,
-           "wants a TRUSTED device; this one is UNKNOWN, taken for NOT_TRUSTED");
+           "requires a TRUSTED device; this one is UNKNOWN, treated as NOT_TRUSTED");
 }
 
 static void expect_from(dt_policy_input const *in, dt_policy_origins const *from, size_t rule,
@@ -184,21 +186,23 @@ static void values_and_where_they_come_from(void **state)
     in.group_count = 1;
     in.now = DT_HOURS(2); /* a Thursday */
     expect_from(&in, &from, 0,
-                "wants groups admins; the person is ann, at Okta ann@example.com; of the groups "
+                "requires groups admins; the person is ann, at Okta ann@example.com; of the groups "
                 "that rules name, the person is in staff (by okta, 1 h 0 min 0 s ago)");
     expect_from(&in, &from, 1,
-                "wants an address in zone Office; the address 198.51.100.7 (by the request) is in "
-                "Guests");
-    expect_from(&in, &from, 2, "wants ios; the device's platform is linux (by intune, just now)");
-    expect_from(&in, &from, 3,
-                "wants a TRUSTED device; this one is NOT_TRUSTED (by certificate+intune, 1 min 5 s "
-                "ago)");
+                "requires an address in zone Office; the address 198.51.100.7 (by the request) is "
+                "in Guests");
+    expect_from(&in, &from, 2,
+                "requires ios; the device's platform is linux (by intune, just now)");
+    expect_from(
+        &in, &from, 3,
+        "requires a TRUSTED device; this one is NOT_TRUSTED (by certificate+intune, 1 min 5 s "
+        "ago)");
     expect_from(&in, &from, 4,
-                "wants UTC time from Mon 00:00 to Tue 00:00; it is Thu 02:00 (by this host's "
+                "requires UTC time from Mon 00:00 to Tue 00:00; it is Thu 02:00 (by this host's "
                 "clock)");
     expect_from(&in, &from, 5, "");
     from = (dt_policy_origins){.now = 1};
-    expect_from(&in, &from, 3, "wants a TRUSTED device; this one is NOT_TRUSTED");
+    expect_from(&in, &from, 3, "requires a TRUSTED device; this one is NOT_TRUSTED");
 }
 
 static void an_age_in_words(void **state)
@@ -269,11 +273,11 @@ static dt_json *explain(dt_policy_input const *in, size_t *len)
 
 static void assert_last_decides(dt_json const *root)
 {
-    bool holds = false;
+    bool matches = false;
     dt_json const *last = dt_json_at(root, dt_json_size(root) - 1);
 
     assert_string_equal(dt_json_string(dt_json_get(last, "rule")), "last");
-    assert_true(dt_json_bool(dt_json_get(last, "holds"), &holds) && holds);
+    assert_true(dt_json_bool(dt_json_get(last, "matches"), &matches) && matches);
 }
 
 static void the_deciding_rule_is_always_there(void **state)

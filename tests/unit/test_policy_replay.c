@@ -127,7 +127,7 @@ static dt_policy *parse(char const *text, char const *hash)
     assert_int_equal(dt_json_parse(dt_bytes_str(text), &root, &g_error), 0);
     rc = dt_policy_parse(root, "new.json", g_zones, &p, &g_error);
     dt_json_free(&root);
-    if (rc != DT_OK && strstr(g_error.text, "always hold") == NULL)
+    if (rc != DT_OK && strstr(g_error.text, "always match") == NULL)
         fail_msg("%s in %s", g_error.text, text);
     if (rc != DT_OK)
         return NULL;

@@ -277,7 +277,7 @@ static void what_is_broken_is_not_taken(void **state)
         put_policy(100 + (int)i); /* a good change that must not come alone */
         put(harms[i].name, harms[i].text, harms[i].mode);
         reload();
-        assert_true(told_of("NOT taken; generation 1 of "));
+        assert_true(told_of("NOT applied; generation 1 of "));
         assert_true(told_of(harms[i].says));
         assert_int_equal(told_faults, faults + 1);
         assert_int_equal(generation(), 1);
@@ -307,7 +307,7 @@ static void a_policy_that_has_gone(void **state)
     assert_int_equal(generation(), 2);
     unlink(path_of("policies/ssh.json"));
     reload();
-    assert_true(told_of("the policy of \"ssh\" has gone"));
+    assert_true(told_of("the policy of \"ssh\" is missing"));
     assert_int_equal(generation(), 2);
 }
 
@@ -331,7 +331,7 @@ static void files_that_change_while_they_are_read(void **state)
     put_policy(2);
     atomic_store(&write_at_look, 2); /* the one after the load */
     reload();
-    assert_true(told_of("just being written"));
+    assert_true(told_of("being written"));
     assert_int_equal(generation(), 1);
     UNTIL(generation() == 2);
     assert_int_equal(told_faults, 0);
@@ -350,7 +350,7 @@ static void what_only_a_restart_takes(void **state)
     (void)state;
     put_config("[daemon]\nmax_sign_ons = 7\n[mfa]\nwait_vpn = 7s\n");
     reload();
-    assert_true(told_of("only a restart takes what changed of: [daemon] max_sign_ons"));
+    assert_true(told_of("changes that need a restart: [daemon] max_sign_ons"));
     dt_driver_hold(driver, "vpn", &site);
     assert_int_equal(site.generation, 2);
     assert_int_equal(site.config->daemon.max_sign_ons, 512);

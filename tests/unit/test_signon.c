@@ -58,11 +58,11 @@ static void test_names_that_do_not_fit_are_refused(void **state)
     r.user = longest;
     world_begin(&w, &r);
     world_run(&w);
-    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME);
+    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME_INVALID);
     r.user = "";
     world_begin(&w, &r);
     world_run(&w);
-    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME);
+    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME_INVALID);
     world_close(&w);
 }
 
@@ -89,7 +89,7 @@ static void test_every_name_must_fit(void **state)
         assert_int_equal(world_run(&w), DT_STEP_DONE);
         bool user = *fields[2] != world_request().user;
 
-        assert_end(&w, DT_DENY, user ? DT_CAUSE_USER_NAME : DT_CAUSE_INTERNAL);
+        assert_end(&w, DT_DENY, user ? DT_CAUSE_USER_NAME_INVALID : DT_CAUSE_INTERNAL);
         assert_non_null(strstr(world_outcome(&w)->detail, i == 2 ? "longer than 255 bytes"
                                                           : user
                                                               ? "the user name is empty"
@@ -113,14 +113,14 @@ static void test_logins_that_cannot_be_asked_for(void **state)
     r.user = user;
     world_begin(&w, &r);
     world_run(&w);
-    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME);
+    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME_INVALID);
     world_close(&w);
     world_open(&w, GUIDE, NULL);
     r.user = "../ann";
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_non_null(w.step.outcome);
-    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME);
+    assert_end(&w, DT_DENY, DT_CAUSE_USER_NAME_INVALID);
     assert_non_null(strstr(world_outcome(&w)->detail, "begins with a dot"));
     assert_non_null(strstr(world_outcome(&w)->message, "tell your administrator"));
     world_close(&w);
@@ -202,7 +202,7 @@ static void test_every_odd_result_is_refused(void **state)
                 world_feed(&w, 200, OKTA_SUCCESS);
             assert_true(dt_signon_is_done(w.machine));
             assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
-            assert_non_null(strstr(world_outcome(&w)->detail, "not asked for"));
+            assert_non_null(strstr(world_outcome(&w)->detail, "not requested"));
             world_close(&w);
         }
     }

@@ -398,7 +398,7 @@ static void test_no_word_on_revocation(void **state)
     dt_trust_store_set_revocation(w.anchors, DT_REVOCATION_SOFT);
     run(&w, &r);
     assert_trust(&w, DT_TRUST_TRUSTED, DT_REASON_TRUSTED);
-    assert_non_null(strstr(world_outcome(&w)->detail, "let pass by revocation = soft"));
+    assert_non_null(strstr(world_outcome(&w)->detail, "accepted because of revocation = soft"));
     /* Without a proof it is not even unknown. */
     r.handshake_finished = false;
     dt_trust_store_set_revocation(w.anchors, DT_REVOCATION_REQUIRE);

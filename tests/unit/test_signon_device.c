@@ -427,7 +427,7 @@ static void test_tampered_registry_record_gives_nothing(void **state)
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_RULE_DENY);
     assert_int_equal(world_outcome(&w)->verdict.trust, DT_TRUST_NOT_TRUSTED);
-    assert_non_null(strstr(world_outcome(&w)->detail, "does not hold the SSH key"));
+    assert_non_null(strstr(world_outcome(&w)->detail, "does not contain the SSH key"));
     world_close(&w);
 }
 

@@ -288,7 +288,7 @@ static void test_pages_without_an_end(void **state)
         world_expect(&w, DT_HTTP_GET, NEXT, 200, MORE("", NEXT));
     run(&w, &r);
     assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
-    assert_detail(&w, "has no end");
+    assert_detail(&w, "has too many pages");
     world_close(&w);
 }
 
@@ -412,7 +412,7 @@ static void test_where_intune_has_no_say(void **state)
     r = with_certificate(&w);
     run(&w, &r);
     assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
-    assert_detail(&w, "which device has Entra's id " ENTRA " is not known");
+    assert_detail(&w, "the device with the Entra id " ENTRA " is not known");
     world_close(&w);
 }
 
@@ -549,7 +549,7 @@ static void test_serial_off_by_default(void **state)
     r = with_certificate(&w);
     run(&w, &r);
     assert_trust(&w, DT_TRUST_UNKNOWN, DT_REASON_LOOKUP_UNAVAILABLE);
-    assert_detail(&w, "which device has the serial number " SERIAL " is not known");
+    assert_detail(&w, "the device with the serial number " SERIAL " is not known");
     world_close(&w);
     open_world(&w, "certificate+intune"); /* nor by Entra's id, where that is left out */
     w.config->intune.lookup_by = DT_LOOKUP_BY_INTUNE_ID;

@@ -158,7 +158,7 @@ static void names_that_mean_nobody(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        expect(policies[0], bad[i], DT_CAUSE_USER_NAME);
+        expect(policies[0], bad[i], DT_CAUSE_USER_NAME_INVALID);
 }
 
 static void a_machine_is_nobody_of_the_people(void **state)
@@ -171,7 +171,7 @@ static void a_machine_is_nobody_of_the_people(void **state)
         dt_outcome o =
             sign_on(POLICY("\"device\":{\"trust\":\"NOT_TRUSTED\"}", ASK), machines[i], NULL);
 
-        assert_int_equal(o.cause, DT_CAUSE_MACHINE_MFA);
+        assert_int_equal(o.cause, DT_CAUSE_MACHINE_ACCOUNT);
         assert_int_equal(o.result, DT_DENY);
         assert_int_equal(o.okta_calls, 0);
         expect(policies[3], machines[i], DT_CAUSE_RULE_ALLOW);
@@ -206,7 +206,7 @@ static void no_outage_lets_a_machine_in(void **state)
     r.user = "LAPTOP$";
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
-    assert_int_equal(world_outcome(&w)->cause, DT_CAUSE_MACHINE_MFA);
+    assert_int_equal(world_outcome(&w)->cause, DT_CAUSE_MACHINE_ACCOUNT);
     world_all_used(&w);
     world_close(&w);
 }

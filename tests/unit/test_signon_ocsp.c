@@ -347,7 +347,8 @@ static void test_no_answer(void **state)
             } else {
                 assert_trust(&w, TRUSTED);
                 assert_by(&w, DT_REVOCATION_BY_NONE);
-                assert_non_null(strstr(world_outcome(&w)->detail, "let pass by revocation = soft"));
+                assert_non_null(
+                    strstr(world_outcome(&w)->detail, "accepted because of revocation = soft"));
             }
             assert_int_equal(sign_on(&w), 0); /* not asked again at once */
         }

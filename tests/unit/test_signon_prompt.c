@@ -222,7 +222,7 @@ static void test_unanswered_offer_sends_no_push(void **state)
     dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_PROMPT);
-    assert_non_null(strstr(world_outcome(&w)->message, "nothing can be asked here"));
+    assert_non_null(strstr(world_outcome(&w)->message, "no prompt can be shown here"));
     world_close(&w);
     offer(&w);
     w.now += DT_MINUTES(5);

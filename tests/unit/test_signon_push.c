@@ -296,7 +296,7 @@ static void test_push_limit_stops_fatigue(void **state)
             world_run(&w);
         }
     }
-    assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_PUSH_LIMIT);
     world_close(&w);
 }
 
@@ -322,7 +322,7 @@ static void test_push_limit_holds_for_every_spelling(void **state)
             dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
             world_run(&w);
         } else {
-            assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
+            assert_end(&w, DT_DENY, DT_CAUSE_MFA_PUSH_LIMIT);
         }
     }
     world_close(&w);
@@ -340,7 +340,7 @@ static void test_no_push_at_all_holds_without_a_store(void **state)
     expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
-    assert_end(&w, DT_DENY, DT_CAUSE_MFA_LIMIT);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_PUSH_LIMIT);
     world_close(&w);
 }
 
@@ -626,7 +626,7 @@ static void test_an_answer_nobody_asked_for_takes_the_push_back(void **state)
     world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
     assert_end(&w, DT_DENY, DT_CAUSE_INTERNAL);
-    assert_non_null(strstr(world_outcome(&w)->detail, "not asked for"));
+    assert_non_null(strstr(world_outcome(&w)->detail, "not requested"));
     world_close(&w);
 }
 

@@ -149,7 +149,7 @@ static void test_the_administrator_is_told_why(void **state)
         {"{\"id\":\"00u1\",\"status\":\"SUSPENDED\",\"profile\":{\"login\":\"ann@example.com\"}}",
          200, "status SUSPENDED"},
         {"{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"eve@example.com\"}}", 200,
-         "answered with eve@example.com"},
+         "answered about eve@example.com"},
         {"{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}", 404, "E0000007"},
     };
     world w;
@@ -196,8 +196,8 @@ static void test_the_way_out_is_told_only_where_it_leads_out(void **state)
     world_begin(&w, &r);
     world_run(&w);
     assert_string_equal(world_outcome(&w)->message,
-                        NO "This device's certificate is not valid at this time. See that its "
-                           "clock is right and let it sync with your company.");
+                        NO "This device's certificate is not valid at this time. Check its clock "
+                           "and let it sync with your company.");
     world_close(&w);
     world_open(&w, GUIDE, NULL); /* a fault of the administrator's is not the device's */
     r = world_request();

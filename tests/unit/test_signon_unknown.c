@@ -207,11 +207,11 @@ static void test_the_administrator_is_told(void **state)
     open_asked(&a, ZONES, POLICY(IN_OFFICE, "ALLOW", "DENY"));
     a.r.client_ip = "host.example";
     assert_refused(&a, "a name", DT_CAUSE_NETWORK_UNKNOWN);
-    assert_non_null(strstr(world_outcome(&a.w)->detail, "\"host.example\" is no address"));
+    assert_non_null(strstr(world_outcome(&a.w)->detail, "\"host.example\" is not an address"));
     assert_non_null(strstr(world_outcome(&a.w)->detail, "UseDNS"));
     a.r.client_ip = "";
     assert_refused(&a, "none", DT_CAUSE_NETWORK_UNKNOWN);
-    assert_non_null(strstr(world_outcome(&a.w)->detail, "no address came"));
+    assert_non_null(strstr(world_outcome(&a.w)->detail, "the sign-on has none"));
     close_asked(&a);
 }
 

@@ -296,7 +296,7 @@ static void bad_config(void **state)
     (void)state;
     put_config("nonsense = 1\n");
     expect_refusal(DT_E_INVALID, "devtrust.conf:12: [device_trust] nonsense", "devtrust.conf",
-                   "no such key");
+                   "unknown key");
     put_config("host_key_file = /k\n");
     expect_refusal(DT_E_INVALID, "[device_trust] host_certificate_file", "devtrust.conf",
                    "missing");
@@ -402,7 +402,7 @@ static void bad_policy_directory(void **state)
     chmod(path_of("policies"), 0755);
     unlink(path_of("policies/vpn.json"));
     unlink(path_of("policies/sshd.json"));
-    expect_refusal(DT_E_NOT_FOUND, "[policy] directory", "policies", "holds no policy");
+    expect_refusal(DT_E_NOT_FOUND, "[policy] directory", "policies", "contains no policy");
     snprintf(command, sizeof(command), "rm -rf '%s'", path_of("policies"));
     assert_int_equal(system(command), 0);
     expect_refusal(DT_E_NOT_FOUND, "[policy] directory", "policies", "No such file");
@@ -431,7 +431,7 @@ static void rules_that_call_nobody(void **state)
     put_config("[user_name]\nlogin_suffix = @example.com\nrealms = corp.example -> @example.com\n");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         put("policies/wifi.json", bad[i], 0644);
-        expect_refusal(DT_E_INVALID, "policy \"wifi\"", "rule \"r1\"", "nobody is ever called");
+        expect_refusal(DT_E_INVALID, "policy \"wifi\"", "rule \"r1\"", "nobody can be called");
     }
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         put("policies/wifi.json", good[i], 0644);
@@ -459,7 +459,7 @@ static void bad_tables_of_names(void **state)
     put("names", "# x\nasmith -> anna.smith@example.com\nnonsense\n", 0644);
     expect_refusal(DT_E_INVALID, "[user_name] table_file", "names:3: ", "has no \"->\"");
     put("names", "a -> a@example.com\nb -> b@example.com\nA -> c@example.com\n", 0644);
-    expect_refusal(DT_E_INVALID, "[user_name] table_file", "names:3: ", "in line 1 already");
+    expect_refusal(DT_E_INVALID, "[user_name] table_file", "names:3: ", "already in line 1");
     unlink(path_of("names"));
     assert_int_equal(symlink("devtrust.conf", path_of("names")), 0);
     expect_refusal(DT_E_PERMISSION, "[user_name] table_file", "names", "link");

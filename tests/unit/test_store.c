@@ -1134,7 +1134,7 @@ static void test_foreign_files(void **state)
     sql(f, "PRAGMA user_version = 0");
     assert_refused(f, DT_E_PARSE, "version 0");
     sql(f, "PRAGMA user_version = 3; DROP TABLE tables");
-    assert_refused(f, DT_E_PARSE, "not as this program makes it");
+    assert_refused(f, DT_E_PARSE, "not those of this program");
 }
 
 static void test_truncated_file(void **state)

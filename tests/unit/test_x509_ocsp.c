@@ -642,7 +642,7 @@ static void test_times(void **state)
         {-9 * DAY, DAY, 0, false, NULL},
         {-11 * DAY, DAY, 0, false, "ocsp_max_age"},
         {-899, 0, 0, true, NULL},
-        {-901, 0, 0, true, "does not say how long"},
+        {-901, 0, 0, true, "has no nextUpdate"},
         {-HOUR, HOUR, HOUR + 299, false, NULL},
         {-HOUR, HOUR, HOUR + 301, false, "producedAt"},
         {-HOUR, HOUR, -299, false, NULL},

@@ -325,10 +325,10 @@ static void what_is_wrong_in_a_long_list_is_told(void **state)
     static struct {
         char const *text, *error; /* behind the place */
     } const cases[] = {
-        {"\"10.0.0.0/33\"", "\"10.0.0.0/33\" is no network"},
+        {"\"10.0.0.0/33\"", "\"10.0.0.0/33\" is not a network"},
         {"{\"type\":\"CIDR\"}", "member \"value\" is missing"},
-        {"null", "must be an object, is null"},
-        {"[]", "must be an object, is an array"},
+        {"null", "must be an object, not null"},
+        {"[]", "must be an object, not an array"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

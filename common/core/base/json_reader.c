@@ -145,7 +145,7 @@ static int fail_unknown_member(dt_json_reader *r, char const *name, dt_json_fiel
         dt_buf_puts(&b, f == fields ? "" : ", ");
         dt_buf_puts(&b, f->name);
     }
-    return dt_json_reader_fail(r, "unknown member \"%.80s\"; known here: %s", name, words);
+    return dt_json_reader_fail(r, "unknown member \"%.80s\"; known members: %s", name, words);
 }
 
 int dt_json_reader_object(dt_json_reader *r, dt_json const *v, dt_json_field const *fields)
@@ -153,7 +153,7 @@ int dt_json_reader_object(dt_json_reader *r, dt_json const *v, dt_json_field con
     char const *unknown;
 
     if (dt_json_typeof(v) != DT_JSON_OBJECT)
-        return dt_json_reader_fail(r, "must be an object, is %s", type_name(v));
+        return dt_json_reader_fail(r, "must be an object, not %s", type_name(v));
     unknown = unknown_member(v, fields);
     if (unknown != NULL)
         return fail_unknown_member(r, unknown, fields);
@@ -167,7 +167,7 @@ int dt_json_reader_array(dt_json_reader *r, dt_json const *v, size_t min, size_t
 {
     size_t n = dt_json_size(v);
     if (dt_json_typeof(v) != DT_JSON_ARRAY)
-        return dt_json_reader_fail(r, "must be an array, is %s", type_name(v));
+        return dt_json_reader_fail(r, "must be an array, not %s", type_name(v));
     if (n < min)
         return dt_json_reader_fail(r, "must have at least %zu element%s", min, min == 1 ? "" : "s");
     if (n > max)
@@ -181,7 +181,7 @@ int dt_json_reader_text(dt_json_reader *r, dt_json const *v, size_t max, char co
     size_t len;
 
     if (s == NULL)
-        return dt_json_reader_fail(r, "must be a string, is %s", type_name(v));
+        return dt_json_reader_fail(r, "must be a string, not %s", type_name(v));
     len = strlen(s);
     if (len == 0 || len >= max)
         return dt_json_reader_fail(r, "must have 1 to %zu bytes, has %zu", max - 1, len);
@@ -189,7 +189,7 @@ int dt_json_reader_text(dt_json_reader *r, dt_json const *v, size_t max, char co
         return dt_json_reader_fail(r, "must not begin or end with a space");
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-            return dt_json_reader_fail(r, "must not hold control characters");
+            return dt_json_reader_fail(r, "must not contain control characters");
     *out = s;
     return DT_OK;
 }
@@ -210,8 +210,8 @@ int dt_json_reader_word(dt_json_reader *r, dt_json const *v, dt_config_word cons
         dt_buf_puts(&b, w->word);
     }
     if (s == NULL)
-        return dt_json_reader_fail(r, "must be one of %s; is %s", known, type_name(v));
-    return dt_json_reader_fail(r, "must be one of %s; is \"%.80s\"", known, s);
+        return dt_json_reader_fail(r, "must be one of %s; found %s", known, type_name(v));
+    return dt_json_reader_fail(r, "must be one of %s; found \"%.80s\"", known, s);
 }
 
 int dt_json_reader_member_text(dt_json_reader *r, dt_json const *v, char const *member, size_t max,

@@ -153,19 +153,15 @@ static int refuse_unknown(char const *file, int line, char const *section, char 
     dt_str_escape(shown_section, sizeof(shown_section), section);
     dt_str_escape(shown_name, sizeof(shown_name), name);
     if (!dt_config_has_section(section))
-        return dt_error_set(e, DT_E_INVALID,
-                            "%s:%d: [%s]: there is no such section; write one of devtrust.conf(5)",
+        return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s]: unknown section; see devtrust.conf(5)",
                             file, line, shown_section);
     for (size_t i = 0; i < count; i++) {
         if (dt_str_equal_nocase(keys[i].name, name))
-            return dt_error_set(e, DT_E_INVALID,
-                                "%s:%d: [%s] %s: there is no such key here; write \"%s\" in the "
-                                "section [%s]",
-                                file, line, shown_section, shown_name, keys[i].name,
-                                keys[i].section);
+            return dt_error_set(
+                e, DT_E_INVALID, "%s:%d: [%s] %s: unknown key here; use \"%s\" in the section [%s]",
+                file, line, shown_section, shown_name, keys[i].name, keys[i].section);
     }
-    return dt_error_set(e, DT_E_INVALID,
-                        "%s:%d: [%s] %s: there is no such key; write one of devtrust.conf(5)", file,
+    return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s] %s: unknown key; see devtrust.conf(5)", file,
                         line, shown_section, shown_name);
 }
 
@@ -178,9 +174,8 @@ static int set_value(dt_config_place const *p, char const *file, int line, char 
     int error;
 
     if (*p->line != 0)
-        return dt_error_set(e, DT_E_INVALID,
-                            "%s:%d: [%s] %s: was given in line %d already; write it once", file,
-                            line, section, p->key->name, *p->line);
+        return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s] %s: duplicate key, first set in line %d",
+                            file, line, section, p->key->name, *p->line);
     dt_buf_init_fixed(&why, storage, sizeof(storage));
     error = dt_config_value_set(p->base, p->key, value, &why);
     if (error < 0)
@@ -202,9 +197,8 @@ int dt_config_set(dt_config *c, char const *file, int line, char const *section,
     if (dt_config_place_find(c, section, name, &p)) {
         if (p.key == NULL)
             return dt_error_set(e, DT_E_INVALID,
-                                "%s:%d: [%s] %s: there is no such key here; write one of "
-                                "devtrust.conf(5)",
-                                file, line, section, dt_str_escape(shown, sizeof(shown), name));
+                                "%s:%d: [%s] %s: unknown key here; see devtrust.conf(5)", file,
+                                line, section, dt_str_escape(shown, sizeof(shown), name));
         return set_value(&p, file, line, section, value, e);
     }
     if (i == count)
@@ -221,7 +215,7 @@ int dt_config_finish(dt_config *c, char const *file, dt_error *e)
     for (size_t i = 0; i < count; i++) {
         if (keys[i].fallback == NULL && c->lines[i] == 0)
             return dt_config_refuse(c, file, keys[i].section, keys[i].name, e,
-                                    "is missing and has no default; write it");
+                                    "is missing and has no default; set it");
     }
     free(c->file);
     if ((c->file = strdup(file)) == NULL)

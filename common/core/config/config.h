@@ -61,11 +61,12 @@ typedef enum dt_intune_service {
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
 /* Whose MFA counts at PAM. */
-typedef enum dt_ask {
-    DT_ASK_AUTO = 0, /* the caller's for su and sudo and their variants, else the user's */
-    DT_ASK_USER,
-    DT_ASK_CALLER,
-} dt_ask;
+typedef enum dt_identity_from {
+    DT_IDENTITY_FROM_AUTO =
+        0, /* the caller's for su and sudo and their variants, else the user's */
+    DT_IDENTITY_FROM_USER,
+    DT_IDENTITY_FROM_CALLER,
+} dt_identity_from;
 
 /* By what Intune is asked about a device; a bit each. */
 typedef enum dt_lookup_by {
@@ -215,7 +216,7 @@ typedef struct dt_config {
         dt_time wait_vpn;           /* at most 55 s */
         dt_time wait_wifi;          /* at most 25 s: supplicants give up at 30 s */
         dt_time challenge_lifetime; /* of a State */
-        dt_time session_for;        /* a session continues its sign-on for so long; 0 = never */
+        dt_time session_lifetime;   /* a session continues its sign-on for so long; 0 = never */
     } mfa;
     struct {
         char *path;           /* SQLite file */
@@ -236,7 +237,7 @@ typedef struct dt_config {
         dt_string_list
             lock_screen_services; /* non-root callers may ask for these, for themselves */
         int max_sign_ons;
-        dt_ask ask;
+        dt_identity_from identity_from;
         dt_string_list no_prompt_services;
     } daemon;
     struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */

@@ -45,16 +45,14 @@ static bool is_name(char const *s)
 
 static int refuse_twice(char const *file, int line, dt_error *e)
 {
-    return dt_error_set(e, DT_E_INVALID,
-                        "%s:%d: this section was there already; write its keys together", file,
-                        line);
+    return dt_error_set(e, DT_E_INVALID, "%s:%d: duplicate section; merge the two", file, line);
 }
 
 static int refuse_more(char const *file, int line, char const *word, int most, dt_error *e)
 {
     return dt_error_set(e, DT_E_INVALID,
-                        "%s:%d: there are too many sections [%s NAME]; write at most %d", file,
-                        line, word, most);
+                        "%s:%d: too many sections [%s NAME]; at most %d are allowed", file, line,
+                        word, most);
 }
 
 /* --- [application NAME] ------------------------------------------------------------------------ */
@@ -176,7 +174,7 @@ static int finish_ca(dt_config_ca const *ca, char const *file, dt_error *e)
     for (size_t i = 0; i < count; i++) {
         if (keys[i].fallback == NULL && ca->lines[i] == 0)
             return dt_error_set(e, DT_E_INVALID,
-                                "%s:%d: [" CA " %s] %s: is missing and has no default; write it",
+                                "%s:%d: [" CA " %s] %s: is missing and has no default; set it",
                                 file, ca->line, ca->name, keys[i].name);
     }
     return DT_OK;
@@ -225,9 +223,9 @@ static int open_message(dt_config *c, char const *file, int line, char const *na
 
     if (!is_message(name))
         return dt_error_set(e, DT_E_INVALID,
-                            "%s:%d: [" MESSAGE " %s]: there is no such reason; write one of "
-                            "devtrust.conf(5), as in [" MESSAGE " NOT_COMPLIANT], or [" MESSAGE
-                            " " DT_CONFIG_MESSAGE_ANY "]",
+                            "%s:%d: [" MESSAGE
+                            " %s]: unknown reason; see devtrust.conf(5), for example [" MESSAGE
+                            " NOT_COMPLIANT], or [" MESSAGE " " DT_CONFIG_MESSAGE_ANY "]",
                             file, line, name);
     if (message_find(c, name) != NULL)
         return refuse_twice(file, line, e);
@@ -300,13 +298,12 @@ int dt_config_open_section(dt_config *c, char const *file, int line, char const 
         if (name == NULL || !is_name(name))
             return dt_error_set(
                 e, DT_E_INVALID,
-                "%s:%d: a section [%s] has a name behind one blank, at most %d letters, digits, _, "
-                "and behind the first . and -; write [%s NAME]",
+                "%s:%d: a section [%s] needs a name after one space: at most %d letters, digits "
+                "and _, after the first character also . and -; write [%s NAME]",
                 file, line, kinds[i].word, DT_CONFIG_NAME_MAX - 1, kinds[i].word);
         return kinds[i].open(c, file, line, name, e);
     }
-    return dt_error_set(e, DT_E_INVALID,
-                        "%s:%d: there is no such section; write one of devtrust.conf(5)", file,
+    return dt_error_set(e, DT_E_INVALID, "%s:%d: unknown section; see devtrust.conf(5)", file,
                         line);
 }
 
@@ -326,16 +323,17 @@ int dt_config_sections_finish(dt_config const *c, char const *file, dt_error *e)
 
         if (gives_nothing(a->own.lines, DT_CONFIG_KEYS_MAX))
             return dt_error_set(e, DT_E_INVALID,
-                                "%s:%d: [" APPLICATION " %s]: says nothing; write a key that is "
-                                "otherwise for this application, or leave the section out",
+                                "%s:%d: [" APPLICATION " %s]: is empty; set a key that differs for "
+                                "this application, or remove the section",
                                 file, a->line, a->name);
     }
     for (size_t i = 0; i < c->message_count; i++) {
         if (gives_nothing(c->messages[i]->lines, DT_CONFIG_MESSAGE_TEXTS))
-            return dt_error_set(e, DT_E_INVALID,
-                                "%s:%d: [" MESSAGE " %s]: says nothing; write text, or that of a "
-                                "platform, or leave the section out",
-                                file, c->messages[i]->line, c->messages[i]->name);
+            return dt_error_set(
+                e, DT_E_INVALID,
+                "%s:%d: [" MESSAGE
+                " %s]: is empty; set text, or the text of a platform, or remove the section",
+                file, c->messages[i]->line, c->messages[i]->name);
     }
     for (size_t i = 0; i < c->ca_count; i++) {
         int error = finish_ca(c->cas[i], file, e);

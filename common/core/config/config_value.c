@@ -104,9 +104,10 @@ static int set_duration(void *base, dt_config_key const *k, char const *value, d
         *(dt_time *)field(base, k) = ms;
         return DT_OK;
     }
-    dt_buf_puts(why, error < 0 ? "is not a length of time; write a whole number and one of ms, s, "
-                                 "m, h, d, from "
-                               : "is out of bounds; write a time from ");
+    dt_buf_puts(why,
+                error < 0
+                    ? "is not a duration; write a whole number and a unit (ms, s, m, h, d), from "
+                    : "is out of range; write a time from ");
     put_duration(why, k->min);
     dt_buf_puts(why, " to ");
     put_duration(why, k->max);
@@ -123,7 +124,7 @@ static int set_int(void *base, dt_config_key const *k, char const *value, dt_buf
         return DT_OK;
     }
     dt_buf_printf(why, "is %s; write a whole number from %lld to %lld",
-                  rest == NULL || *rest != '\0' ? "not a number" : "out of bounds",
+                  rest == NULL || *rest != '\0' ? "not a number" : "out of range",
                   (long long)k->min, (long long)k->max);
     return DT_E_INVALID;
 }
@@ -133,7 +134,7 @@ static int set_bool(void *base, dt_config_key const *k, char const *value, dt_bu
     bool yes = strcmp(value, "yes") == 0;
 
     if (!yes && strcmp(value, "no") != 0) {
-        dt_buf_puts(why, "is neither yes nor no; write one of them");
+        dt_buf_puts(why, "is neither yes nor no");
         return DT_E_INVALID;
     }
     *(bool *)field(base, k) = yes;
@@ -161,7 +162,7 @@ static int refuse_word(dt_buf *why, dt_config_key const *k, char const *word)
 {
     dt_buf_putc(why, '"');
     dt_buf_put_escaped(why, dt_bytes_str(word));
-    dt_buf_puts(why, "\" is not a word that goes here; write one of: ");
+    dt_buf_puts(why, "\" is not a valid value; use one of: ");
     put_words(why, k);
     return DT_E_INVALID;
 }
@@ -171,7 +172,7 @@ static int set_enum(void *base, dt_config_key const *k, char const *value, dt_bu
     dt_config_word const *w = word_find(k, value);
 
     if (w == NULL) {
-        dt_buf_puts(why, "is not a word that goes here; write one of: ");
+        dt_buf_puts(why, "is not a valid value; use one of: ");
         put_words(why, k);
         return DT_E_INVALID;
     }
@@ -212,7 +213,7 @@ static int set_bits(void *base, dt_config_key const *k, char const *value, dt_bu
         if (error < 0 || w == NULL)
             return refuse_word(why, k, error < 0 ? "..." : word);
         if ((bits & (unsigned)w->value) != 0) {
-            dt_buf_printf(why, "\"%s\" is there already; write each word once", word);
+            dt_buf_printf(why, "lists \"%s\" twice; list each word once", word);
             return DT_E_INVALID;
         }
         bits |= (unsigned)w->value;
@@ -235,7 +236,7 @@ static int alternative_parse(dt_config_key const *k, char const *text, unsigned 
         if (error < 0 || w == NULL)
             return refuse_word(why, k, error < 0 ? "..." : word);
         if ((*out & (unsigned)w->value) != 0) {
-            dt_buf_printf(why, "names \"%s\" twice; write each member of an alternative once",
+            dt_buf_printf(why, "names \"%s\" twice in one alternative; name each source once",
                           word);
             return DT_E_INVALID;
         }
@@ -244,20 +245,20 @@ static int alternative_parse(dt_config_key const *k, char const *text, unsigned 
     if ((*out & ~(unsigned)DT_SOURCES_ASKED) == 0) {
         char const *alone = (*out & DT_SOURCE_INTUNE) != 0 ? "intune" : "okta-device";
         dt_buf_printf(why,
-                      "has \"%s\" alone, which says nothing about which device this is; write it "
-                      "together with another source, as in certificate+%s",
+                      "has \"%s\" alone, which does not identify a device; combine it with another "
+                      "source, as in certificate+%s",
                       alone, alone);
         return DT_E_INVALID;
     }
     if ((*out & DT_SOURCE_OKTA_DEVICE) != 0 &&
         (*out & (DT_SOURCES_WITH_KEY | DT_SOURCE_VPN_CLIENT)) == 0) {
-        dt_buf_puts(why, "has \"okta-device\" without a source that names the device; write it "
-                         "together with one, as in certificate+okta-device");
+        dt_buf_puts(why, "has \"okta-device\" without a source that identifies the device; combine "
+                         "it with one, as in certificate+okta-device");
         return DT_E_INVALID;
     }
     if ((*out & DT_SOURCE_REGISTRY) != 0 && (*out & DT_SOURCES_WITH_KEY) == 0) {
-        dt_buf_puts(why, "has \"registry\" without a source that proves a key; write it together "
-                         "with one, as in ssh-key+registry");
+        dt_buf_puts(why, "has \"registry\" without a source that proves a key; combine it with "
+                         "one, as in ssh-key+registry");
         return DT_E_INVALID;
     }
     return DT_OK;
@@ -267,12 +268,12 @@ static int trusted_when_add(unsigned *sets, size_t *count, unsigned set, dt_buf 
 {
     for (size_t i = 0; i < *count; i++) {
         if (sets[i] == set) {
-            dt_buf_puts(why, "has the same alternative twice; write each once");
+            dt_buf_puts(why, "lists the same alternative twice; list each once");
             return DT_E_INVALID;
         }
     }
     if (*count == DT_TRUST_ALTERNATIVES_MAX) {
-        dt_buf_printf(why, "has too many alternatives; write at most %d",
+        dt_buf_printf(why, "has too many alternatives; at most %d are allowed",
                       DT_TRUST_ALTERNATIVES_MAX);
         return DT_E_INVALID;
     }
@@ -321,11 +322,11 @@ static int check_length(dt_config_key const *k, char const *value, dt_buf *why)
     size_t len = strlen(value);
 
     if ((int64_t)len < k->min) {
-        dt_buf_puts(why, "is empty; write a value or leave the key out for its default");
+        dt_buf_puts(why, "is empty; set a value, or remove the key to use its default");
         return DT_E_INVALID;
     }
     if ((int64_t)len > k->max) {
-        dt_buf_printf(why, "is too long; write at most %lld bytes", (long long)k->max);
+        dt_buf_printf(why, "is too long; at most %lld bytes are allowed", (long long)k->max);
         return DT_E_INVALID;
     }
     return DT_OK;
@@ -359,7 +360,7 @@ static int set_path(void *base, dt_config_key const *k, char const *value, dt_bu
     if (error < 0)
         return error;
     if (*value != '\0' && !path_is_plain(value)) {
-        dt_buf_puts(why, "is not a plain absolute path; write one that begins with / and has no "
+        dt_buf_puts(why, "is not a plain absolute path; use one that begins with / and has no "
                          "empty, . or .. parts");
         return DT_E_INVALID;
     }
@@ -371,7 +372,7 @@ static int set_guid(void *base, dt_config_key const *k, char const *value, dt_bu
     dt_guid guid = {{0}};
 
     if (*value != '\0' && dt_guid_parse(dt_bytes_str(value), &guid) < 0) {
-        dt_buf_puts(why, "is not a GUID; write one such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301");
+        dt_buf_puts(why, "is not a GUID such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301");
         return DT_E_INVALID;
     }
     *(dt_guid *)field(base, k) = guid;
@@ -473,8 +474,8 @@ static int set_url(void *base, dt_config_key const *k, char const *value, dt_buf
     if (error == DT_OK && *url != '\0')
         error = url_normalise(url);
     if (error < 0) {
-        dt_buf_puts(why, "is not an address that goes here; write https://HOST, with :PORT or "
-                         "/PATH where they are needed, and without user, query and fragment");
+        dt_buf_puts(why, "is not a valid URL here; write https://HOST, with :PORT or /PATH if "
+                         "needed, without user, query and fragment");
         return DT_E_INVALID;
     }
     return store_string(base, k, url, why);
@@ -515,16 +516,16 @@ static bool is_service_name(char const *s)
 static int list_add(dt_string_list *list, char const *word, dt_buf *why)
 {
     if (!is_service_name(word)) {
-        dt_buf_puts(why, "is not a list of PAM services; write names of lower case letters, "
-                         "digits, - . _ @ with commas between them");
+        dt_buf_puts(why, "is not a list of PAM services; use names of lower-case letters, digits "
+                         "and - . _ @, separated by commas");
         return DT_E_INVALID;
     }
     if (list_has(list, word)) {
-        dt_buf_printf(why, "\"%s\" is there already; write each name once", word);
+        dt_buf_printf(why, "lists \"%s\" twice; list each name once", word);
         return DT_E_INVALID;
     }
     if (list->count == DT_CONFIG_LIST_MAX) {
-        dt_buf_printf(why, "has too many names; write at most %d", DT_CONFIG_LIST_MAX);
+        dt_buf_printf(why, "has too many names; at most %d are allowed", DT_CONFIG_LIST_MAX);
         return DT_E_INVALID;
     }
     list->items[list->count] = strdup(word);
@@ -567,11 +568,11 @@ static int check_bytes(char const *value, dt_buf *why)
     char escaped[4 * DT_CONFIG_VALUE_MAX + 1];
 
     if (strlen(value) >= DT_CONFIG_VALUE_MAX) {
-        dt_buf_printf(why, "is too long; write at most %d bytes", DT_CONFIG_VALUE_MAX - 1);
+        dt_buf_printf(why, "is too long; at most %d bytes are allowed", DT_CONFIG_VALUE_MAX - 1);
         return DT_E_INVALID;
     }
     if (strcmp(dt_str_escape(escaped, sizeof(escaped), value), value) != 0) {
-        dt_buf_puts(why, "holds a control character or broken UTF-8; write plain text");
+        dt_buf_puts(why, "contains a control character or invalid UTF-8; use plain text");
         return DT_E_INVALID;
     }
     return DT_OK;

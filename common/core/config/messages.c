@@ -56,16 +56,13 @@ char const *dt_words_fault(dt_words w, char const *text)
     char const *number = strstr(text, NUMBER);
 
     if (has_other_braces(text, placeholder(w)))
-        return "holds a brace that is no placeholder of this text; write {number} in "
-               "PROMPT_NUMBER, "
-               "{app} in PROMPT_PASSCODE, and no other";
+        return "contains an unknown placeholder; only {number} in PROMPT_NUMBER and {app} in "
+               "PROMPT_PASSCODE are known";
     if (w == DT_WORDS_PROMPT_NUMBER && *text != '\0' &&
         (number == NULL || number - text > DT_WORDS_NUMBER_MAX))
-        return "must hold {number}, at most 30 bytes from its beginning: what comes later may be "
-               "off "
-               "the screen";
+        return "must contain {number} within its first 30 bytes: later text may be off the screen";
     if (strlen(text) > DT_WORDS_MAX)
-        return "is too long; write at most 253 bytes";
+        return "is too long; at most 253 bytes are allowed";
     return NULL;
 }
 

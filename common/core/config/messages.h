@@ -22,48 +22,52 @@
     X(NOTE_NOT_A_PASSCODE, "That is not a passcode, which has 6 to 8 digits.")                     \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
     X(NOTE_PASSCODE_WRONG, "That passcode was not accepted.")                                      \
-    X(NOTE_PASSCODE_LIMIT, "Too many passcodes were wrong, and none is taken now.")                \
+    X(NOTE_PASSCODE_LIMIT, "Too many wrong passcodes: none is accepted for now.")                  \
     X(NOTE_PUSH_PENDING,                                                                           \
-      "No push was sent: another sign-on with your name waits for your answer.")                   \
+      "No push was sent: another sign-on in your name is waiting for your answer.")                \
     X(NOTE_PUSH_PAUSED, "No push was sent: your last one was denied.")                             \
-    X(NOTE_PUSH_SPENT, "No second push is sent in one connection.")                                \
-    X(NOTE_PUSH_LIMIT, "No push was sent: you had too many.")                                      \
+    X(NOTE_PUSH_SPENT, "Only one push is sent per connection.")                                    \
+    X(NOTE_PUSH_LIMIT, "No push was sent: you have had too many.")                                 \
     X(MFA_REJECTED, "The sign-on was rejected in Okta Verify.")                                    \
-    X(MFA_TIMEOUT, "Nobody answered the verification in time.")                                    \
+    X(MFA_TIMEOUT, "The verification was not answered in time.")                                   \
     X(MFA_FAILED, "The passcode was not accepted.")                                                \
     X(MFA_NO_FACTOR, "No verification method you have set up in Okta can be used here.")           \
-    X(MFA_LIMIT, "Too many verification requests were sent to you. Try again later.")              \
-    X(MFA_PASSCODE_LIMIT, "Too many passcodes were wrong, and none is taken now. Sign on with a "  \
+    X(MFA_PUSH_LIMIT, "Too many verification requests were sent to you. Try again later.")         \
+    X(MFA_PASSCODE_LIMIT, "Too many wrong passcodes: none is accepted for now. Sign on with a "    \
                           "push, or ask your help desk.")                                          \
-    X(MFA_PUSH_PENDING, "Another sign-on with your name waits for your answer. Deny it if it is "  \
-                        "not yours.")                                                              \
+    X(MFA_PUSH_PENDING,                                                                            \
+      "Another sign-on in your name is waiting for your answer. Deny it if it is "                 \
+      "not yours.")                                                                                \
     X(MFA_PUSH_PAUSED,                                                                             \
-      "Your last push was denied, so none is sent for some minutes. Try again later.")             \
-    X(MFA_PUSH_SPENT, "No second push is sent in one connection. Connect again.")                  \
-    X(MFA_NO_PROMPT, "Verification with Okta is needed, and nothing can be asked here. Sign on "   \
-                     "where you can be asked, or from a trusted device.")                          \
+      "Your last push was denied, so none is sent for a few minutes. Try again later.")            \
+    X(MFA_PUSH_SPENT, "Only one push is sent per connection. Connect again.")                      \
+    X(MFA_NO_PROMPT, "Verification with Okta is required, but no prompt can be shown here. Sign "  \
+                     "on where one can be shown, or from a trusted device.")                       \
     X(MFA_PROVIDER_FAILED, "This verification method does not work at the moment. Try again "      \
                            "later, or use another one.")                                           \
     X(MFA_LOCKED, "Your Okta account is locked. Unlock it in a browser, or ask your help desk.")   \
     X(RULE_DENY, "Your company's sign-on policy does not allow this sign-on.")                     \
     X(DEVICE_UNKNOWN, "The state of this device could not be checked. Try again later.")           \
     X(GROUPS_UNKNOWN, "Your group membership could not be checked. Try again later.")              \
-    X(NETWORK_UNKNOWN, "It could not be told whether the sign-on policy allows this sign-on. "     \
-                       "Tell your administrator.")                                                 \
+    X(NETWORK_UNKNOWN,                                                                             \
+      "It could not be determined whether the sign-on policy allows this sign-on. "                \
+      "Tell your administrator.")                                                                  \
     X(OKTA_UNAVAILABLE, "Okta cannot be reached at the moment. Try again later.")                  \
     X(OKTA_ANSWER_UNUSABLE, "Okta's answer could not be used. Try again later, or tell your "      \
                             "administrator.")                                                      \
     X(OKTA_REFUSED, "Okta does not accept this account.")                                          \
-    X(USER_NAME, "This user name cannot be used here. Sign in with your own user name, or tell "   \
-                 "your administrator.")                                                            \
-    X(MACHINE_MFA, "A machine cannot be verified with Okta.")                                      \
+    X(USER_NAME_INVALID,                                                                           \
+      "This user name cannot be used here. Sign in with your own user name, or tell "              \
+      "your administrator.")                                                                       \
+    X(MACHINE_ACCOUNT, "A machine account cannot be verified with Okta.")                          \
     X(STATE_INVALID, "This verification is no longer valid. Start again.")                         \
     X(BUSY, "Too many sign-ons are waiting. Try again in a minute.")                               \
-    X(PRIMARY_EXPIRED, "Your Okta password has to be changed. Sign in to Okta in a browser and "   \
+    X(PRIMARY_EXPIRED, "Your Okta password must be changed. Sign in to Okta in a browser and "     \
                        "set a new one.")                                                           \
-    X(PRIMARY_ENROLL, "Okta wants you to set up a verification method first. Sign in to Okta in "  \
-                      "a browser.")                                                                \
-    X(PRIMARY_RATE_LIMITED, "Okta takes no more sign-ons at the moment. Try again in a minute.")   \
+    X(PRIMARY_ENROLL,                                                                              \
+      "Okta requires you to set up a verification method first. Sign in to Okta in "               \
+      "a browser.")                                                                                \
+    X(PRIMARY_RATE_LIMITED, "Okta accepts no more sign-ons at the moment. Try again in a minute.") \
     X(CONFIG, "The sign-on could not be checked. Tell your administrator.")
 
 typedef enum dt_words {

@@ -68,8 +68,8 @@ static char const *own_words(dt_reason r)
     switch (r) {
     case DT_REASON_CERTIFICATE_EXPIRED:
     case DT_REASON_CERTIFICATE_NOT_YET_VALID:
-        return "This device's certificate is not valid at this time. See that its clock is right "
-               "and let it sync with your company.";
+        return "This device's certificate is not valid at this time. Check its clock and let it "
+               "sync with your company.";
     case DT_REASON_CERTIFICATE_REVOKED:
     case DT_REASON_CERTIFICATE_INVALID:
     case DT_REASON_UNTRUSTED_ISSUER:
@@ -81,9 +81,9 @@ static char const *own_words(dt_reason r)
         return "It could not be confirmed that your company manages this device. Ask your help "
                "desk.";
     case DT_REASON_PLATFORM_NOT_ENABLED:
-        return "Devices of this kind are not counted as trusted here.";
+        return "Devices of this kind do not count as trusted here.";
     case DT_REASON_KEY_NOT_HARDWARE:
-        return "Use an SSH key that a security key holds.";
+        return "Use an SSH key in a security key.";
     case DT_REASON_NOT_OWNER:
         return "This device is assigned to somebody else. Use your own, or ask your help desk.";
     default:
@@ -252,12 +252,12 @@ static bool fits(char const *text, char const *link)
 char const *dt_device_help_fault(char const *text, char const *link)
 {
     if (!placeholders_are_known(text))
-        return "holds a brace that is no placeholder; write {link}, {device}, or no brace";
+        return "contains an unknown placeholder; only {link} and {device} are known";
     if (*link == '\0' && strstr(text, LINK) != NULL)
-        return "holds {link}, and [device_trust] enrollment_url is empty; write the link there, "
-               "or leave it out here";
+        return "contains {link}, but [device_trust] enrollment_url is empty; set it, or remove "
+               "{link}";
     if (!fits(text, link))
-        return "is too long for one Reply-Message; write at most 253 bytes, of which {device} "
-               "takes 40 and {link} the length of enrollment_url";
+        return "is too long for one Reply-Message; at most 253 bytes are allowed, where {device} "
+               "counts 40 and {link} the length of enrollment_url";
     return NULL;
 }

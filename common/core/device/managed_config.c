@@ -22,8 +22,8 @@ static int hint_check(dt_bytes line, int number, dt_error *e)
     for (size_t i = 0; i < line.len; i++) {
         if (line.p[i] <= ' ' || line.p[i] > '~')
             return dt_error_set(e, DT_E_INVALID,
-                                "line %d: a secret key has no blanks and nothing but printable "
-                                "ASCII; write it alone, without quotes or a name before it",
+                                "line %d: a secret key contains only printable ASCII and no "
+                                "spaces; write it alone, without quotes or a name before it",
                                 number);
     }
     return DT_OK;
@@ -35,7 +35,7 @@ static int hint_add(dt_managed_hints *h, dt_bytes line, int number, dt_error *e)
 
     for (size_t i = 0; rc == DT_OK && i < h->count; i++) {
         if (dt_secret_equal(h->items[i], line))
-            rc = dt_error_set(e, DT_E_INVALID, "line %d: this secret key is there already", number);
+            rc = dt_error_set(e, DT_E_INVALID, "line %d: duplicate secret key", number);
     }
     if (rc < 0)
         return rc;
@@ -68,7 +68,7 @@ int dt_managed_hints_parse(dt_bytes text, dt_managed_hints *out, dt_error *e)
         text = dt_bytes_of(text.p + len, text.len - len);
     }
     if (rc == DT_OK && out->count == 0)
-        rc = dt_error_set(e, DT_E_INVALID, "no secret key; write one a line");
+        rc = dt_error_set(e, DT_E_INVALID, "no secret key; write one per line");
     if (rc < 0)
         dt_managed_hints_free(out);
     return rc;
@@ -105,7 +105,7 @@ typedef struct reading {
 static int take_text(reading *r, char const *key, char const *value, char *dst, size_t size)
 {
     if (dst[0] != '\0')
-        return dt_error_set(r->e, DT_E_PARSE, "%s is there twice", key);
+        return dt_error_set(r->e, DT_E_PARSE, "%s occurs twice", key);
     if (value[0] == '\0')
         return dt_error_set(r->e, DT_E_PARSE, "%s is empty", key);
     if (dt_str_copy(dst, size, value) < 0)
@@ -124,7 +124,7 @@ static int take(void *ctx, char const *key, char const *value)
     if (strcmp(key, "managementHint") != 0)
         return DT_OK; /* the app has settings of other kinds, too */
     if (r->facts->hint_given)
-        return dt_error_set(r->e, DT_E_PARSE, "managementHint is there twice");
+        return dt_error_set(r->e, DT_E_PARSE, "managementHint occurs twice");
     r->facts->hint_given = true;
     r->facts->hint_matches = hint_matches(r->hints, value);
     return DT_OK;
@@ -166,7 +166,8 @@ static int property_read(reading *r, dt_json const *p, size_t i)
     if (value == NULL)
         return DT_OK; /* valueBool, valueInteger...: none of those that are read here */
     if (dt_json_string(value) == NULL)
-        return dt_error_set(r->e, DT_E_PARSE, "managedProperty/%zu: valueString is no string", i);
+        return dt_error_set(r->e, DT_E_PARSE, "managedProperty/%zu: valueString is not a string",
+                            i);
     return take(r, key, dt_json_string(value));
 }
 
@@ -181,7 +182,7 @@ static int android_check(dt_json const *root, dt_error *e)
         return dt_error_set(e, DT_E_PARSE,
                             "productId is not one of Okta's apps (\"" PRODUCT_PREFIX "...\")");
     if (dt_json_typeof(dt_json_get(root, "managedProperty")) != DT_JSON_ARRAY)
-        return dt_error_set(e, DT_E_PARSE, "managedProperty is no list");
+        return dt_error_set(e, DT_E_PARSE, "managedProperty is not a list");
     return DT_OK;
 }
 
@@ -260,9 +261,9 @@ static char const *facts_judge(dt_managed_facts const *f, dt_config const *c, ch
                                char const *login)
 {
     if (!f->hint_given)
-        return "it holds no managementHint";
+        return "it contains no managementHint";
     if (!f->hint_matches)
-        return "its managementHint is none of the secret keys in management_hint_file";
+        return "its managementHint matches none of the secret keys in management_hint_file";
     if (!site_is_ours(f->site, c))
         return f->site[0] == '\0' ? "it names no org (siteName or Domain)"
                                   : "it is for another Okta org than org_url";

@@ -89,7 +89,7 @@ typedef struct reading {
 static int add_certificate(reading *r, dt_bytes blob, dt_error *e)
 {
     if (r->certificates == DT_SSH_KEYS_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 holds more than %d certificates",
+        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 contains more than %d certificates",
                             DT_SSH_KEYS_MAX);
     r->certificates++;
     if (r->fn != NULL)
@@ -102,7 +102,7 @@ static int add_plain(reading *r, dt_bytes type, dt_bytes blob, dt_error *e)
     uint8_t digest[DT_SHA256_LEN];
 
     if (r->keys->count == DT_SSH_KEYS_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 holds more than %d keys",
+        return dt_error_set(e, DT_E_LIMIT, "SSH_AUTH_INFO_0 contains more than %d keys",
                             DT_SSH_KEYS_MAX);
     int const rc = dt_crypto_sha256(blob, digest);
 
@@ -120,11 +120,11 @@ static int add_blob(reading *r, dt_bytes type, dt_bytes blob, size_t line, dt_er
 {
     dt_bytes rest = blob, own_type;
     if (!dt_ssh_take_string(&rest, &own_type) || !dt_bytes_equal(own_type, type))
-        return malformed(e, line, "the key is not of the type that the line names");
+        return malformed(e, line, "the key is not of the type named before it");
     if (dt_ssh_is_certificate_type(type))
         return add_certificate(r, blob, e);
     if (!is_plain_blob(type, rest))
-        return malformed(e, line, "the key is cut off or has bytes behind its end");
+        return malformed(e, line, "the key is truncated or has trailing data");
     return add_plain(r, type, blob, e);
 }
 
@@ -175,7 +175,7 @@ int dt_ssh_auth_info_parse(dt_bytes text, dt_ssh_keys *out, dt_error *e)
                             DT_SSH_AUTH_INFO_MAX);
     if (text.len > 0 &&
         (memchr(text.p, '\0', text.len) != NULL || memchr(text.p, '\r', text.len) != NULL))
-        return dt_error_set(e, DT_E_PARSE, "SSH_AUTH_INFO_0 holds a NUL or a carriage return");
+        return dt_error_set(e, DT_E_PARSE, "SSH_AUTH_INFO_0 contains a NUL or a carriage return");
     reading r = {.keys = out};
     int const rc = read_all(&r, text, e);
     if (rc != 0)

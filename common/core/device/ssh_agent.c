@@ -102,7 +102,7 @@ int dt_agent_list_read(dt_bytes reply, dt_agent_identity_fn *fn, void *ctx, dt_e
         return dt_error_set(e, DT_E_NOT_FOUND, "the agent does not list its keys");
     if (type != AGENT_IDENTITIES_ANSWER || !dt_ssh_take_u32(&reply, &count) ||
         !walk(reply, count, NULL, NULL))
-        return dt_error_set(e, DT_E_PARSE, "the agent's answer is no list of keys");
+        return dt_error_set(e, DT_E_PARSE, "the agent's answer is not a list of keys");
     (void)walk(reply, count, fn, ctx);
     return DT_OK;
 }
@@ -117,7 +117,7 @@ int dt_agent_signature_read(dt_bytes reply, dt_bytes *signature, dt_error *e)
     if (type == AGENT_SIGN_RESPONSE && dt_ssh_take_string(&reply, signature) && reply.len == 0)
         return DT_OK;
     *signature = dt_bytes_of(NULL, 0);
-    return dt_error_set(e, DT_E_PARSE, "the agent's answer is no signature");
+    return dt_error_set(e, DT_E_PARSE, "the agent's answer is not a signature");
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */

@@ -66,9 +66,9 @@ static int add_line(dt_ssh_cas *cas, dt_bytes line, size_t number, dt_error *e)
     }
     dt_buf_free(&blob);
     return dt_error_set(e, DT_E_PARSE,
-                        "line %zu is no OpenSSH public key of a CA; write it as ssh-keygen does, "
-                        "\"TYPE BASE64 COMMENT\" without options in front (RSA from 2048 bits, "
-                        "ECDSA, Ed25519, or their sk- kinds)",
+                        "line %zu is not an OpenSSH public key of a CA; use the form that "
+                        "ssh-keygen writes, \"TYPE BASE64 COMMENT\", without options in front (RSA "
+                        "from 2048 bits, ECDSA, Ed25519, or their sk- types)",
                         number);
 }
 
@@ -149,7 +149,7 @@ int dt_ssh_certificate_parse(dt_bytes blob, dt_ssh_certificate *out, dt_error *e
             return DT_OK;
     }
     *out = (dt_ssh_certificate){0};
-    return dt_error_set(e, DT_E_PARSE, "the SSH certificate is not of a form that is known");
+    return dt_error_set(e, DT_E_PARSE, "the SSH certificate has an unknown format");
 }
 
 /* --- the judgement ---------------------------------------------------------------------------- */
@@ -203,7 +203,7 @@ static dt_reason judge_time(dt_ssh_certificate const *c, dt_time now, dt_error *
     uint64_t const seconds = now > 0 ? (uint64_t)now / 1000 : 0;
 
     if (seconds < c->valid_after)
-        return refuse(e, DT_REASON_CERTIFICATE_NOT_YET_VALID, "it is not valid yet");
+        return refuse(e, DT_REASON_CERTIFICATE_NOT_YET_VALID, "it is not yet valid");
     if (c->valid_before != FOR_EVER && seconds >= c->valid_before)
         return refuse(e, DT_REASON_CERTIFICATE_EXPIRED, "it has expired");
     return DT_REASON_TRUSTED;
@@ -214,10 +214,10 @@ static dt_reason judge_hardware(dt_ssh_certificate const *c, dt_error *e)
     dt_bytes data;
 
     if (!c->key.hardware)
-        return refuse(e, DT_REASON_KEY_NOT_HARDWARE, "its key is not kept in a security key (sk-)");
+        return refuse(e, DT_REASON_KEY_NOT_HARDWARE, "its key is not in a security key (sk-)");
     if (find_option(c->extensions, "no-touch-required", &data))
         return refuse(e, DT_REASON_KEY_NOT_HARDWARE,
-                      "it allows signatures that nobody touched the security key for");
+                      "it allows signatures without a touch of the security key");
     return DT_REASON_TRUSTED;
 }
 
@@ -230,15 +230,15 @@ static dt_reason judge_device(dt_ssh_certificate const *c, char const *rule, dt_
         if (!find_option(c->extensions, rule + sizeof(EXTENSION_RULE) - 1, &data) ||
             !dt_ssh_take_string(&data, &text) || data.len != 0)
             return refuse(e, DT_REASON_CERTIFICATE_INVALID,
-                          "the extension that names the device is missing, or not one string");
+                          "the extension that names the device is missing, or not a single string");
     } else if (strcmp(rule, KEY_ID_RULE) != 0) {
-        return refuse(e, DT_REASON_CERTIFICATE_INVALID, "no rule says where the device id stands");
+        return refuse(e, DT_REASON_CERTIFICATE_INVALID,
+                      "it is not configured where the device id is");
     }
     if (dt_guid_parse(text, out) == DT_OK)
         return DT_REASON_TRUSTED;
     *out = (dt_guid){0};
-    return refuse(e, DT_REASON_CERTIFICATE_INVALID,
-                  "where the device id should stand there is no GUID");
+    return refuse(e, DT_REASON_CERTIFICATE_INVALID, "the device id is not a GUID");
 }
 
 /* The issuer first: of what a stranger wrote, nothing else is of interest. */
@@ -248,17 +248,18 @@ static dt_reason judge(dt_ssh_certificate_rules const *rules, dt_ssh_certificate
     dt_reason reason;
 
     if (!holds_ca(rules->cas, c->ca_key))
-        return refuse(e, DT_REASON_UNTRUSTED_ISSUER, "it is not of a CA in ssh_device_ca_file");
+        return refuse(e, DT_REASON_UNTRUSTED_ISSUER,
+                      "it is not signed by a CA in ssh_device_ca_file");
     if (!is_signed(c))
-        return refuse(e, DT_REASON_CERTIFICATE_INVALID, "the CA's signature does not hold");
+        return refuse(e, DT_REASON_CERTIFICATE_INVALID,
+                      "verification of the CA's signature failed");
     if (c->type != USER_CERTIFICATE)
         return refuse(e, DT_REASON_CERTIFICATE_INVALID, "it is not a user certificate");
     reason = judge_time(c, now, e);
     if (reason != DT_REASON_TRUSTED)
         return reason;
     if (!options_are_known(c->critical_options, use))
-        return refuse(e, DT_REASON_CERTIFICATE_INVALID,
-                      "it has a critical option that cannot be kept here");
+        return refuse(e, DT_REASON_CERTIFICATE_INVALID, "it has an unsupported critical option");
     if (rules->hardware) {
         reason = judge_hardware(c, e);
         if (reason != DT_REASON_TRUSTED)

@@ -32,8 +32,7 @@ bool dt_vpn_alias_evidence(dt_vpn_claims const *c, char const *name, dt_store_re
     if (r->status != DT_STORE_OK)
         return false;
     if (dt_device_alias_unpack(r->value, &alias) < 0) {
-        (void)dt_error_set(why, DT_E_PARSE,
-                           "the device registry holds an alias that cannot be read");
+        (void)dt_error_set(why, DT_E_PARSE, "the device registry contains an unreadable alias");
         return false;
     }
     if (!dt_guid_is_set(&alias.device)) {
@@ -225,9 +224,9 @@ int dt_vpn_attributes_read(dt_bytes text, dt_vpn_claims *out, dt_error *e)
 
         number++;
         if (rc < 0 && first == DT_OK)
-            first =
-                dt_error_set(e, rc, "line %d is no attribute that could have come: %s", number,
-                             rc == DT_E_LIMIT ? "its value is too long" : "want NAME = \"VALUE\"");
+            first = dt_error_set(e, rc, "line %d is not an attribute of a request: %s", number,
+                                 rc == DT_E_LIMIT ? "its value is too long"
+                                                  : "expected NAME = \"VALUE\"");
         text = from(text, len + (end != NULL));
     }
     if (text.len > 0 && first == DT_OK)

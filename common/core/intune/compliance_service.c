@@ -95,13 +95,13 @@ static char const *take_address(dt_config const *c, char const *url, dt_complian
     while (whole.len > 0 && whole.p[whole.len - 1] == '/')
         whole.len--;
     if (url == NULL || dt_str_copy_bytes(text, sizeof(text), whole) != DT_OK)
-        return "the service has no address, or too long a one";
+        return "the service's URL is missing or too long";
     if (dt_url_parse(text, &parts) != DT_OK || strchr(text, '?') != NULL)
-        return "the service's address is no https address";
+        return "the service's URL is not an https URL";
     if (!dt_compliance_is_allowed(c, text))
-        return "the service's address is not at [intune] compliance_host, nor below it";
+        return "the service's URL is not within [intune] compliance_host";
     if (out->url[0] != '\0' && strcmp(out->url, text) != 0)
-        return "it names two addresses of the service";
+        return "it names two URLs of the service";
     memcpy(out->url, text, sizeof(out->url));
     return NULL;
 }
@@ -114,10 +114,10 @@ static char const *take_next(dt_config const *c, dt_json const *root, char next[
     if (text == NULL)
         return link == NULL || dt_json_typeof(link) == DT_JSON_NULL
                    ? "it does not name the service: " PROVIDER
-                   : "a next link that is none";
+                   : "malformed next link";
     if (!dt_graph_is_link(c, ENDPOINTS_PATH, text))
-        return "a next link that leads elsewhere";
-    return dt_str_copy(next, DT_URL_MAX, text) == DT_OK ? NULL : "too long a next link";
+        return "the next link leads to another host";
+    return dt_str_copy(next, DT_URL_MAX, text) == DT_OK ? NULL : "the next link is too long";
 }
 
 /* NULL, or what is wrong. */
@@ -240,14 +240,14 @@ static int open_element(void *ctx, int depth, char const *space, char const *nam
     bool is_root = depth == 0;
     node n = node_of(is_root ? NODE_OTHER : w->at[depth - 1], is_root, name);
     if (is_root && (n != NODE_ROOT || dt_str_copy(w->space, sizeof(w->space), space) != DT_OK))
-        return dt_error_set(w->e, DT_E_PARSE, "it is no ise_api");
+        return dt_error_set(w->e, DT_E_PARSE, "it is not an ise_api document");
     if (strcmp(w->space, space) != 0)
         n = NODE_OTHER;
     w->at[depth] = n;
     if (n != NODE_OTHER && w->seen[n])
         return dt_error_set(w->e, DT_E_PARSE,
                             n == NODE_DEVICE ? "it is about more than one device"
-                                             : "%s stands there twice",
+                                             : "%s occurs twice",
                             nodes[n].name);
     w->seen[n] = true;
     return DT_OK;
@@ -281,20 +281,20 @@ static char const *judge(reading const *w, dt_guid const *asked, dt_intune_devic
     bool compliant = false;
     if (strcmp(w->values[NODE_NAME], "attributes") != 0 ||
         strcmp(w->values[NODE_VERSION], "3") != 0)
-        return "it is no list of attributes of API version 3";
+        return "it is not an attribute list of API version 3";
     if (!w->seen[NODE_LIST])
         return "no list of devices";
     d->device_id = *asked;
     if (!w->seen[NODE_DEVICE])
         return NULL; /* the list is there, and the device is not in it */
     if (!names(w, NODE_ID, asked) || (w->seen[NODE_INNER_ID] && !names(w, NODE_INNER_ID, asked)))
-        return "it is about another device than was asked for";
+        return "it is about another device";
     if (!boolean_of(w, NODE_REGISTERED, &d->enrolled))
-        return "no register_status that is true or false";
+        return "register_status is neither true nor false";
     if (!d->enrolled)
         return NULL;
     if (!boolean_of(w, NODE_STATUS, &compliant))
-        return "no Compliance status that is true or false";
+        return "the Compliance status is neither true nor false";
     d->managed = true;
     d->compliance = compliant ? DT_COMPLIANCE_COMPLIANT : DT_COMPLIANCE_NOT_COMPLIANT;
     return NULL;

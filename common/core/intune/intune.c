@@ -282,11 +282,11 @@ static char const *read_device(dt_json const *root, dt_guid const *asked, dt_int
     if (id == NULL || dt_guid_parse(dt_bytes_str(id), &d->device_id) != DT_OK)
         return "no device id";
     if (asked != NULL && !dt_guid_equal(&d->device_id, asked))
-        return "it is about another device than was asked for";
+        return "it is about another device";
     if (!is_text_or_null(state) || !is_text_or_null(management))
         return "no complianceState or no managementState";
     if (registration != NULL && !is_text_or_null(registration))
-        return "a deviceRegistrationState that is no word";
+        return "deviceRegistrationState is not a word";
     d->enrolled = true;
     d->compliance = compliance_of(dt_json_string(state));
     d->managed = dt_json_string(management) != NULL &&
@@ -339,11 +339,11 @@ static char const *read_page_head(dt_config const *c, dt_json const *root, dt_in
     if (!dt_json_integer(dt_json_get(root, "@odata.count"), &out->total) || out->total < 0)
         out->total = -1;
     if (link == NULL)
-        return next == NULL || dt_json_typeof(next) == DT_JSON_NULL ? NULL
-                                                                    : "a next link that is none";
+        return next == NULL || dt_json_typeof(next) == DT_JSON_NULL ? NULL : "malformed next link";
     if (!dt_graph_is_link(c, DEVICES_PATH, link))
-        return "a next link that leads elsewhere";
-    return dt_str_copy(out->next, sizeof(out->next), link) == DT_OK ? NULL : "too long a next link";
+        return "the next link leads to another host";
+    return dt_str_copy(out->next, sizeof(out->next), link) == DT_OK ? NULL
+                                                                    : "the next link is too long";
 }
 
 /* A text of it could not be read (dt_json_parse_list). */
@@ -425,9 +425,9 @@ dt_intune_answer dt_intune_read_found(dt_config const *c, dt_http_response const
     if (answer != DT_INTUNE_OK)
         return answer;
     if (page.rc != DT_OK)
-        return unusable(e, r, "it is about another device than was asked for");
+        return unusable(e, r, "it is about another device");
     if (page.unusable > 0)
-        return unusable(e, r, "an entry that makes no sense");
+        return unusable(e, r, "a malformed entry");
     memcpy(next, page.next, DT_URL_MAX);
     return DT_INTUNE_OK;
 }

@@ -73,7 +73,7 @@ static dt_okta_answer open_page(dt_config const *c, dt_http_response const *r, d
     if (answer == DT_OKTA_OK && (dt_json_typeof(*root) != DT_JSON_ARRAY ||
                                  dt_json_size(*root) > DT_OKTA_DEVICES_PER_PAGE)) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE,
-                           "Okta's answer (HTTP %d) cannot be used: no list, or too long a one",
+                           "Okta's answer (HTTP %d) cannot be used: not a list, or too long",
                            r->status);
         answer = DT_OKTA_UNUSABLE;
     }
@@ -137,7 +137,7 @@ static char const *take_device(dt_json const *item, dt_okta_device *d, bool *sev
         return NULL;
     }
     if (dt_str_copy(d->id, sizeof(d->id), id) != DT_OK)
-        return "a device with too long an id";
+        return "a device whose id is too long";
     d->state = state_of(status, profile);
     d->platform = dt_platform_from_text(dt_json_string(dt_json_get(profile, "platform")));
     (void)dt_str_escape(d->name, sizeof(d->name),

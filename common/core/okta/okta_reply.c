@@ -89,7 +89,7 @@ static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta was not asked: %s", shown);
         return DT_OKTA_UNAUTHORIZED;
     case DT_HTTP_UNTRUSTED:
-        (void)dt_error_set(e, DT_E_UNAVAILABLE, "whoever answered is not trusted to be Okta: %s",
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "the server could not be authenticated as Okta: %s",
                            shown);
         return DT_OKTA_UNTRUSTED;
     case DT_HTTP_QUEUED:
@@ -97,7 +97,8 @@ static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta was not asked: %s", shown);
         return DT_OKTA_OVERLOADED;
     default:
-        (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta could not be asked from here: %s", shown);
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "the request to Okta failed on this host: %s",
+                           shown);
         return DT_OKTA_LOCAL;
     }
 }
@@ -112,7 +113,7 @@ static bool is_of_provider(reply const *p)
 static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p, dt_error *e)
 {
     if (r->status == 429) {
-        tell(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is used up");
+        tell(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is exhausted");
         return DT_OKTA_RATE_LIMITED;
     }
     if (dt_http_is_unavailable(r->failure, r->status)) {
@@ -263,16 +264,16 @@ static char const *put_groups(dt_json const *page, dt_okta_group_filter const *f
                               dt_buf *groups)
 {
     if (dt_json_typeof(page) != DT_JSON_ARRAY)
-        return "the groups are no array";
+        return "the groups are not an array";
     size_t count = dt_json_size(page);
     if (count > DT_OKTA_GROUPS_PER_PAGE)
-        return "too many groups at once";
+        return "too many groups in one answer";
     for (size_t i = 0; i < count; i++) {
         dt_json const *one = dt_json_at(page, i);
         char const *name = dt_json_string(dt_json_path(one, "profile", "name", NULL));
         char id[DT_GROUP_ID_MAX];
         if (dt_json_typeof(one) != DT_JSON_OBJECT)
-            return "a group that is none";
+            return "a malformed group";
         if (filter->ids && !dt_group_of_id(dt_json_string(dt_json_get(one, "id")), id))
             return "a group without an id";
         if (filter->ids)
@@ -284,7 +285,7 @@ static char const *put_groups(dt_json const *page, dt_okta_group_filter const *f
             return "a group without a name";
         put_wanted(filter, name, is_own(one), groups);
     }
-    return dt_buf_error(groups) == DT_OK ? NULL : "more groups than fit";
+    return dt_buf_error(groups) == DT_OK ? NULL : "too many groups";
 }
 
 /* The link to the next page, or "" at the end; NULL, or what is wrong with it. */
@@ -295,7 +296,7 @@ static char const *take_next(dt_config const *c, dt_http_response const *r,
     if (next[0] != '\0' &&
         (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK)) {
         next_url[0] = '\0';
-        return "its link to the next page leads elsewhere";
+        return "the link to the next page leads to another host";
     }
     return NULL;
 }
@@ -326,7 +327,7 @@ out:
 static char const *count_named(dt_json const *page, char const *wanted, int *count)
 {
     if (dt_json_typeof(page) != DT_JSON_ARRAY)
-        return "the groups are no array";
+        return "the groups are not an array";
     for (size_t i = 0; i < dt_json_size(page); i++) {
         dt_json const *one = dt_json_at(page, i);
         char const *name = dt_json_string(dt_json_path(one, "profile", "name", NULL));
@@ -372,7 +373,7 @@ dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, 
     dt_okta_answer answer = lookup_open(&p, r, e);
     if (answer == DT_OKTA_OK && next[0] != '\0' &&
         (!dt_okta_link_is_ours(c, next) || dt_str_copy(next_url, DT_URL_MAX, next) != DT_OK)) {
-        answer = unusable(e, r, "its link to the next page leads elsewhere");
+        answer = unusable(e, r, "the link to the next page leads to another host");
         next_url[0] = '\0';
     }
     if (answer == DT_OKTA_OK) {
@@ -428,7 +429,7 @@ dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *
         good = read_factor(dt_json_at(p.root, i), out);
     if (!good) {
         memset(out, 0, sizeof(*out));
-        answer = unusable(e, r, "the factors are no list of factors");
+        answer = unusable(e, r, "the factors are not a list");
     }
 out:
     reply_close(&p);
@@ -485,9 +486,9 @@ static char const *copy_link(dt_config const *c, dt_json const *root, char const
         return NULL;
     char const *href = dt_json_string(dt_json_get(link, "href"));
     if (href == NULL)
-        return "a link without an address";
+        return "a link without a URL";
     if (!dt_okta_link_is_ours(c, href))
-        return "a link that leads elsewhere than to [okta] org_url";
+        return "a link that leads outside [okta] org_url";
     return dt_str_copy(dst, DT_URL_MAX, href) == DT_OK ? NULL : "a link that is too long";
 }
 
@@ -625,7 +626,7 @@ static char const *read_transaction(dt_http_response const *r, dt_json const *ro
     /* Okta also finds people by a short login: it must be the person that was asked about. */
     if (right && (name == NULL || dt_str_copy(user.login, sizeof(user.login), name) != DT_OK ||
                   !dt_okta_user_is(&user, login)))
-        return "it is not about the person that was asked about";
+        return "it is about another person";
     if (is_state_token(token))
         (void)!dt_str_copy(out->state_token, sizeof(out->state_token), token);
     out->result = result;

@@ -126,8 +126,8 @@ int dt_network_set_add(dt_network_set *s, char const *text, uint32_t tag, dt_err
 
     if (dt_prefix_list_parse(text, &list) != DT_OK)
         return dt_error_set(e, DT_E_INVALID,
-                            "\"%s\" is no network: write 192.0.2.0/24, 2001:db8::/32, one address, "
-                            "or a range first-last of one family",
+                            "\"%s\" is not a network; use 192.0.2.0/24, 2001:db8::/32, one "
+                            "address, or a range first-last of one family",
                             dt_str_escape(shown, sizeof(shown), text == NULL ? "" : text));
     if (tag >= DT_NETWORK_TAGS_MAX && tag != DT_NETWORK_NO_TAG)
         return dt_error_set(e, DT_E_LIMIT, "more than %d tags", DT_NETWORK_TAGS_MAX);

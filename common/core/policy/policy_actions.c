@@ -25,7 +25,7 @@ static int factors_parse(dt_compiler *c, dt_json const *v, unsigned *out)
         int factor = DT_FACTOR_NONE;
         rc = dt_json_reader_word(&c->r, dt_json_at(v, i), dt_factor_words, &factor);
         if (rc == DT_OK && (*out & (unsigned)factor) != 0)
-            rc = dt_json_reader_fail(&c->r, "this factor is there twice");
+            rc = dt_json_reader_fail(&c->r, "this factor occurs twice");
         *out |= (unsigned)factor;
         dt_json_reader_leave(&c->r, mark);
     }
@@ -47,12 +47,11 @@ static int frequency_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     }
     rc = dt_iso_duration_parse(text, &rule->lifetime);
     if (rc == DT_E_LIMIT)
-        return dt_json_reader_fail(&c->r, "must be at most %lld days; for good is ONLY_ONCE",
+        return dt_json_reader_fail(&c->r, "must be at most %lld days; use ONLY_ONCE for no limit",
                                    (long long)(DT_FREQUENCY_MAX / DT_DAYS(1)));
     if (rc != DT_OK)
-        return dt_json_reader_fail(&c->r,
-                                   "is no ISO 8601 duration: write PT8H, P7D, P1Y2M3W4DT5H6M7S "
-                                   "(whole numbers, in this order)");
+        return dt_json_reader_fail(&c->r, "is not an ISO 8601 duration such as PT8H, P7D, "
+                                          "P1Y2M3W4DT5H6M7S (whole numbers, in this order)");
     rule->frequency = rule->lifetime > 0 ? DT_FREQUENCY_DURATION : DT_FREQUENCY_EVERY_SIGN_ON;
     return DT_OK;
 }
@@ -71,13 +70,13 @@ static int remember_by_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         int by = 0;
         rc = dt_json_reader_word(&c->r, dt_json_at(v, i), words, &by);
         if (rc == DT_OK && (rule->remember_by & by) != 0)
-            rc = dt_json_reader_fail(&c->r, "this is there twice");
+            rc = dt_json_reader_fail(&c->r, "this occurs twice");
         rule->remember_by |= (uint8_t)by;
         dt_json_reader_leave(&c->r, mark);
     }
     if (rc == DT_OK && (rule->remember_by & DT_REMEMBER_BY_USER) != 0 && dt_json_size(v) > 1)
-        rc =
-            dt_json_reader_fail(&c->r, "USER stands alone: each of the others is of the user, too");
+        rc = dt_json_reader_fail(&c->r,
+                                 "USER must be the only element: the others include the user");
     return rc;
 }
 
@@ -148,12 +147,13 @@ static int message_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     int rc = DT_OK;
 
     if (rule->access != DT_ACCESS_DENY)
-        rc = dt_json_reader_fail(&c->r, "only a rule that denies tells why");
+        rc = dt_json_reader_fail(&c->r, "only a DENY rule can have a message");
     if (rc == DT_OK)
         rc = dt_json_reader_text(&c->r, v, DT_POLICY_MESSAGE_MAX, &text);
     if (rc == DT_OK && !is_shown(text))
-        rc = dt_json_reader_fail(&c->r, "must not hold what moves the cursor or turns the writing "
-                                        "direction");
+        rc = dt_json_reader_fail(
+            &c->r,
+            "must not contain characters that move the cursor or change the writing direction");
     if (rc == DT_OK) {
         rule->message = dt_compiler_keep(c->p, text);
         rc = rule->message == NULL ? dt_compiler_nomem(c) : DT_OK;
@@ -185,7 +185,7 @@ static int sign_on_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         return rc;
     mark = dt_json_reader_enter(&c->r, "promptForFactor");
     if (access == DT_ACCESS_DENY)
-        rc = dt_json_reader_fail(&c->r, "a rule that denies asks for no factor");
+        rc = dt_json_reader_fail(&c->r, "a DENY rule cannot ask for a factor");
     else
         rc = prompt_parse(c, prompt, rule);
     dt_json_reader_leave(&c->r, mark);
@@ -202,7 +202,7 @@ static int reply_add(dt_compiler *c, dt_rule *rule, char const *name, char const
     int rc;
 
     if (rule->reply_count == DT_POLICY_REPLY_MAX)
-        return dt_json_reader_fail(&c->r, "more than %d attributes, those of vlan counted",
+        return dt_json_reader_fail(&c->r, "more than %d attributes, including those of vlan",
                                    DT_POLICY_REPLY_MAX);
     rc = dt_compiler_grow(c, &replies, p->reply_count, &c->replies_cap, sizeof(*p->replies));
     p->replies = replies;
@@ -268,12 +268,12 @@ static int attribute_name_parse(dt_compiler *c, dt_json const *v, char const **o
     int rc = dt_json_reader_text(&c->r, v, DT_REPLY_NAME_MAX, out);
 
     if (rc == DT_OK && !is_attribute_name(*out))
-        rc = dt_json_reader_fail(&c->r,
-                                 "must be letters, digits, and behind the first \"-\", \"_\", "
-                                 "\".\" and \":\"");
+        rc = dt_json_reader_fail(
+            &c->r,
+            "must be letters, digits, and after the first character \"-\", \"_\", \".\" and \":\"");
     if (rc == DT_OK && is_protocol_name(*out))
-        rc = dt_json_reader_fail(&c->r, "\"%s\" is for the conversation itself, not for a rule",
-                                 *out);
+        rc = dt_json_reader_fail(
+            &c->r, "\"%s\" belongs to the RADIUS conversation and cannot be set by a rule", *out);
     dt_json_reader_leave(&c->r, mark);
     return rc;
 }
@@ -338,9 +338,8 @@ static int vlan_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     int rc = DT_OK;
 
     if (rule->access == DT_ACCESS_DENY)
-        return dt_json_reader_fail(&c->r,
-                                   "who is denied comes into no VLAN; a quarantine is a rule "
-                                   "that allows");
+        return dt_json_reader_fail(
+            &c->r, "a DENY rule cannot set a VLAN; write a quarantine as an ALLOW rule");
     if (!dt_json_integer(v, &n)) {
         rc = dt_json_reader_text(&c->r, v, DT_VLAN_NAME_MAX, &id);
         if (rc == DT_OK && is_number(id))

@@ -118,7 +118,7 @@ int dt_compiler_list_end(dt_compiler *c, dt_name_list *out)
     twice = dt_compiler_list_sort(c->p, *out);
     if (twice == NULL)
         return DT_OK;
-    return dt_json_reader_fail(&c->r, "\"%.80s\" is there twice",
+    return dt_json_reader_fail(&c->r, "\"%.80s\" occurs twice",
                                twice + (dt_group_is_id(twice) ? 1 : 0));
 }
 
@@ -132,7 +132,7 @@ static bool is_pattern(char const *name)
 static int pattern_check(dt_compiler *c, char const *name, size_t count)
 {
     if (strspn(name, "*") == strlen(name))
-        return dt_json_reader_fail(&c->r, "\"*\" is everybody: leave the list out");
+        return dt_json_reader_fail(&c->r, "\"*\" matches everybody: omit the list");
     if (count == DT_POLICY_PATTERNS_MAX)
         return dt_json_reader_fail(&c->r, "more than %d patterns", DT_POLICY_PATTERNS_MAX);
     return DT_OK;
@@ -152,7 +152,7 @@ static int group_take(dt_compiler *c, dt_json const *v)
     mark = dt_json_reader_enter(&c->r, "id");
     rc = dt_json_reader_text(&c->r, dt_json_get(v, "id"), DT_GROUP_NAME_MAX, &id);
     if (rc == DT_OK && !dt_group_of_id(id, group))
-        rc = dt_json_reader_fail(&c->r, "is no id of a group at Okta");
+        rc = dt_json_reader_fail(&c->r, "is not an Okta group id");
     dt_json_reader_leave(&c->r, mark);
     if (rc == DT_OK && dt_json_get(v, "name") != NULL) {
         mark = dt_json_reader_enter(&c->r, "name");
@@ -195,8 +195,8 @@ static int names_parse(dt_compiler *c, dt_json const *v, bool groups, dt_name_li
     int rc = dt_json_reader_array(&c->r, v, 0, DT_POLICY_LIST_MAX);
 
     if (rc == DT_OK && include && dt_json_size(v) == 0)
-        return dt_json_reader_fail(&c->r, "is empty and would include nobody: leave it out for "
-                                          "everybody");
+        return dt_json_reader_fail(&c->r,
+                                   "is empty and would match nobody: omit it to match everybody");
     if (rc == DT_OK)
         rc = names_take(c, v, groups, false, names);
     return rc == DT_OK ? names_take(c, v, groups, true, patterns) : rc;
@@ -264,7 +264,7 @@ static int zone_id_push(dt_compiler *c, size_t id, dt_name_list *out)
         return rc;
     for (uint32_t i = 0; i < out->count; i++)
         if (p->zone_ids[out->first + i] == id)
-            return dt_json_reader_fail(&c->r, "zone \"%.80s\" is there twice",
+            return dt_json_reader_fail(&c->r, "zone \"%.80s\" occurs twice",
                                        p->zones->zones[id].name);
     p->zone_ids[p->zone_id_count++] = (uint16_t)id;
     out->count++;
@@ -277,7 +277,7 @@ static int all_zones_add(dt_compiler *c, size_t of, dt_name_list *out)
     int rc = DT_OK;
 
     if (of != 1)
-        return dt_json_reader_fail(&c->r, DT_ALL_ZONES " must stand alone");
+        return dt_json_reader_fail(&c->r, DT_ALL_ZONES " must be the only element");
     if (zones == NULL || zones->rule_zones == 0)
         return dt_json_reader_fail(&c->r, DT_ALL_ZONES ", but no ACTIVE zone is defined");
     for (size_t i = 0; rc == DT_OK && i < zones->count; i++)
@@ -348,7 +348,7 @@ static int network_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     if (zone && !named)
         return dt_json_reader_fail(&c->r, "ZONE needs a zone in include or exclude");
     if (!zone && named)
-        return dt_json_reader_fail(&c->r, "ANYWHERE goes without include and exclude");
+        return dt_json_reader_fail(&c->r, "ANYWHERE cannot have include or exclude");
     rule->in_zone = zone;
     return DT_OK;
 }
@@ -392,7 +392,7 @@ static int platform_one(dt_compiler *c, dt_json const *v, unsigned *out)
     if (rc != DT_OK)
         return rc;
     if ((type & bits) == 0)
-        return dt_json_reader_fail(&c->r, "there is no such operating system of this type");
+        return dt_json_reader_fail(&c->r, "unknown operating system for this type");
     *out |= (unsigned)(type & bits);
     return DT_OK;
 }
@@ -428,7 +428,7 @@ static int platform_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         return rc;
     include = include == 0 ? all : include;
     if ((include & ~exclude) == 0)
-        return dt_json_reader_fail(&c->r, "no platform is left: exclude takes all of include");
+        return dt_json_reader_fail(&c->r, "no platform is left: exclude covers all of include");
     rule->platforms = (uint8_t)(include & ~exclude);
     return DT_OK;
 }
@@ -454,14 +454,14 @@ static int reason_parse(dt_compiler *c, dt_json const *v, bool trusted, uint64_t
         if (strcmp(text, dt_reason_name((dt_reason)i)) != 0)
             continue;
         if (!dt_policy_reason_fits((dt_reason)i, trusted))
-            return dt_json_reader_fail(&c->r, "%s is no reason for a device to be %s", text,
+            return dt_json_reader_fail(&c->r, "%s is not a reason for a device to be %s", text,
                                        trusted ? "TRUSTED" : "NOT_TRUSTED");
         if ((*out & bit) != 0)
-            return dt_json_reader_fail(&c->r, "this reason is there twice");
+            return dt_json_reader_fail(&c->r, "this reason occurs twice");
         *out |= bit;
         return DT_OK;
     }
-    return dt_json_reader_fail(&c->r, "there is no reason \"%.80s\"; see devtrust-policy(5)", text);
+    return dt_json_reader_fail(&c->r, "unknown reason \"%.80s\"; see devtrust-policy(5)", text);
 }
 
 static int reasons_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
@@ -532,7 +532,7 @@ static int clock_parse(dt_compiler *c, dt_json const *v, char const *member, int
     mark = dt_json_reader_enter(&c->r, member);
     if (s == NULL || strlen(s) != 5 || strspn(s, "0123456789") != 2 || s[2] != ':' ||
         strspn(s + 3, "0123456789") != 2) {
-        rc = dt_json_reader_fail(&c->r, "must be hours and minutes, as \"08:30\"");
+        rc = dt_json_reader_fail(&c->r, "must be hours and minutes, such as \"08:30\"");
     } else {
         int hours = (s[0] - '0') * 10 + s[1] - '0', minutes = (s[3] - '0') * 10 + s[4] - '0';
         *out = hours * 60 + minutes;
@@ -564,7 +564,7 @@ static int days_parse(dt_compiler *c, dt_json const *v, unsigned *out)
         int day = 0;
         rc = dt_json_reader_word(&c->r, dt_json_at(list, i), words, &day);
         if (rc == DT_OK && (*out >> day & 1) != 0)
-            rc = dt_json_reader_fail(&c->r, "this day is there twice");
+            rc = dt_json_reader_fail(&c->r, "this day occurs twice");
         *out |= 1u << day;
         dt_json_reader_leave(&c->r, element);
     }

@@ -111,7 +111,7 @@ static void people(dt_policy const *p, dt_rule const *r, dt_policy_input const *
                   0;
     bool users;
 
-    dt_buf_puts(b, "wants");
+    dt_buf_puts(b, "requires");
     users = put_names(b, p, " users ", r->users_include, r->users_like);
     if (!put_names(b, p, users ? " or groups " : " groups ", r->groups_include, r->groups_like) &&
         !users)
@@ -194,7 +194,7 @@ static void own_address(dt_policy const *p, dt_policy_input const *in,
 static void network(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
                     dt_policy_origins const *from, dt_buf *b)
 {
-    dt_buf_puts(b, "wants an address");
+    dt_buf_puts(b, "requires an address");
     if (r->zones_include.count > 0) {
         dt_buf_puts(b, " in zone ");
         put_zone_ids(b, p, r->zones_include);
@@ -211,7 +211,7 @@ static void platform(dt_rule const *r, dt_policy_input const *in, dt_policy_orig
 {
     name_words w = {.b = b};
 
-    dt_buf_puts(b, "wants ");
+    dt_buf_puts(b, "requires ");
     for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
         if (r->platforms & bit)
             put_name(&w, dt_platform_name((dt_platform)bit));
@@ -243,13 +243,13 @@ static void device(dt_rule const *r, dt_policy_input const *in, dt_policy_origin
 {
     bool trusted = (r->devices & DT_DEVICES_TRUSTED) != 0;
 
-    dt_buf_printf(b, "wants a %s device", trusted ? "TRUSTED" : "NOT_TRUSTED");
+    dt_buf_printf(b, "requires a %s device", trusted ? "TRUSTED" : "NOT_TRUSTED");
     put_reasons(b, r->devices, trusted);
     dt_buf_printf(b, "; this one is %s", dt_trust_name(in->trust));
     if (in->reason != DT_REASON_NONE && in->reason != DT_REASON_TRUSTED)
         dt_buf_printf(b, ", %s", dt_reason_name(in->reason));
     if (in->trust == DT_TRUST_UNKNOWN && in->unknown_as == DT_UNKNOWN_NOT_TRUSTED)
-        dt_buf_puts(b, ", taken for NOT_TRUSTED");
+        dt_buf_puts(b, ", treated as NOT_TRUSTED");
     put_origin(b, &from->device, from->now);
 }
 
@@ -276,7 +276,7 @@ static void put_spans(dt_buf *b, dt_policy const *p, dt_name_list spans)
 static void time_of(dt_policy const *p, dt_rule const *r, dt_policy_input const *in,
                     dt_policy_origins const *from, dt_buf *b)
 {
-    dt_buf_printf(b, "wants %s time", r->utc ? "UTC" : "local");
+    dt_buf_printf(b, "requires %s time", r->utc ? "UTC" : "local");
     if (r->spans_include.count > 0) {
         dt_buf_puts(b, " from ");
         put_spans(b, p, r->spans_include);
@@ -376,10 +376,10 @@ static void put_rule(dt_rule_explanation const *x, bool first, dt_buf *out)
     dt_buf_puts(out, first ? "{\"rule\":" : ",{\"rule\":");
     put_cut(out, x->name, JSON_NAME_CUT);
     if (x->failed == DT_CONDITION_NONE) {
-        dt_buf_puts(out, ",\"holds\":true}");
+        dt_buf_puts(out, ",\"matches\":true}");
         return;
     }
-    dt_buf_puts(out, ",\"holds\":false,\"failed\":\"");
+    dt_buf_puts(out, ",\"matches\":false,\"failed\":\"");
     dt_buf_puts(out, dt_condition_name(x->failed));
     dt_buf_puts(out, "\"");
     if (x->compared[0] != '\0') {
@@ -422,7 +422,7 @@ static void put_deciding(dt_decision const *d, bool first, dt_buf *out)
         return;
     dt_buf_puts(out, first ? "{\"rule\":" : ",{\"rule\":");
     put_cut(out, d->rule, JSON_NAME_CUT);
-    dt_buf_puts(out, ",\"holds\":true}");
+    dt_buf_puts(out, ",\"matches\":true}");
 }
 
 void dt_policy_explain_json(dt_policy const *p, dt_policy_input const *in,

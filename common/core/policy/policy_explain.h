@@ -29,7 +29,7 @@ typedef struct dt_rule_explanation {
     char const *name; /* borrowed from the policy */
     int priority;
     dt_condition failed; /* NONE: it holds */
-    /* "wants a TRUSTED device; this one is NOT_TRUSTED (by intune, 2 min 5 s ago)". "" when it holds or
+    /* "requires a TRUSTED device; this one is NOT_TRUSTED (by intune, 2 min 5 s ago)". "" when it holds or
      * is inactive. Holds what came from outside as it came: escape it before it is shown. */
     char compared[DT_EXPLAIN_COMPARED_MAX];
 } dt_rule_explanation;

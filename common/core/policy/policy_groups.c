@@ -132,8 +132,8 @@ static int close_member(dt_compiler *c, dt_group_node *node, dt_group_node *memb
     int rc;
 
     if (member->state == VISIT_UNDER_WAY)
-        return fail_at(c, node, "\"%.80s\" is within itself, by way of \"%.80s\"",
-                       member->name.text, node->name.text);
+        return fail_at(c, node, "\"%.80s\" contains itself, through \"%.80s\"", member->name.text,
+                       node->name.text);
     rc = close_over(c, member, depth + 1);
     if (rc == DT_OK && member->height >= node->height)
         node->height = member->height + 1;
@@ -149,7 +149,7 @@ static int close_over(dt_compiler *c, dt_group_node *node, int depth)
     if (node->state == VISIT_DONE)
         return DT_OK;
     if (depth > DT_GROUP_DEPTH_MAX)
-        return fail_at(c, node, "groups are within groups more than %d deep", DT_GROUP_DEPTH_MAX);
+        return fail_at(c, node, "groups are nested more than %d deep", DT_GROUP_DEPTH_MAX);
     node->state = VISIT_UNDER_WAY;
     node->height = 1;
     for (uint32_t i = 0; rc == DT_OK && i < node->members.count; i++) {
@@ -158,7 +158,7 @@ static int close_over(dt_compiler *c, dt_group_node *node, int depth)
             rc = close_member(c, node, member, depth);
     }
     if (rc == DT_OK && node->height > DT_GROUP_DEPTH_MAX)
-        rc = fail_at(c, node, "groups are within groups more than %d deep", DT_GROUP_DEPTH_MAX);
+        rc = fail_at(c, node, "groups are nested more than %d deep", DT_GROUP_DEPTH_MAX);
     if (rc != DT_OK)
         return rc;
     first = c->p->name_count;
@@ -173,10 +173,9 @@ static int close_over(dt_compiler *c, dt_group_node *node, int depth)
     node->members = list_end(c, first);
     node->state = VISIT_DONE;
     if (node->members.count > DT_POLICY_LIST_MAX)
-        return fail_at(c, node, "more than %d groups are within it", DT_POLICY_LIST_MAX);
+        return fail_at(c, node, "it contains more than %d groups", DT_POLICY_LIST_MAX);
     return c->p->name_count > DT_GROUPS_WITHIN_MAX
-               ? fail_at(c, node, "too many groups are within others: more than %d",
-                         DT_GROUPS_WITHIN_MAX)
+               ? fail_at(c, node, "more than %d groups are nested", DT_GROUPS_WITHIN_MAX)
                : DT_OK;
 }
 
@@ -205,7 +204,7 @@ int dt_compiler_groups_parse(dt_compiler *c, dt_json const *v)
     qsort(c->groups, c->group_count, sizeof(*c->groups), node_compare);
     for (size_t i = 1; i < c->group_count; i++)
         if (node_compare(&c->groups[i - 1], &c->groups[i]) == 0)
-            return fail_at(c, &c->groups[i], "\"%.80s\" is there twice", c->groups[i].name.text);
+            return fail_at(c, &c->groups[i], "\"%.80s\" occurs twice", c->groups[i].name.text);
     for (size_t i = 0; rc == DT_OK && i < c->group_count; i++)
         rc = close_over(c, &c->groups[i], 1);
     return rc;
@@ -260,7 +259,7 @@ int dt_compiler_groups_within(dt_compiler *c, dt_name_list *names, dt_name_list 
     }
     *names = list_end(c, first);
     return names->count > DT_POLICY_LIST_MAX
-               ? dt_json_reader_fail(&c->r, "more than %d groups, with those that are within them",
+               ? dt_json_reader_fail(&c->r, "more than %d groups, including nested ones",
                                      DT_POLICY_LIST_MAX)
                : DT_OK;
 }

@@ -137,7 +137,7 @@ static int catch_all_check(dt_compiler *c)
             continue;
         (void)dt_json_reader_enter_at(&c->r, r->origin);
         (void)dt_json_reader_enter(&c->r, "conditions");
-        return dt_json_reader_fail(&c->r, "these always hold, so no rule behind is ever reached: "
+        return dt_json_reader_fail(&c->r, "these always match, so no later rule is ever reached: "
                                           "only the last rule by priority may be so");
     }
     if (last->active && last->catch_all)
@@ -254,10 +254,10 @@ static int warn_covered(dt_compiler *c, dt_rule const *r, char const *by)
     if (p->warning_count > DT_POLICY_WARNINGS_MAX)
         return DT_OK;
     mark = dt_json_reader_enter_at(&c->r, r->origin);
-    dt_json_reader_warning(&c->r, text,
-                           "rule \"%.80s\" is never reached: rule \"%.80s\" before it holds "
-                           "whenever it does",
-                           r->name, by);
+    dt_json_reader_warning(
+        &c->r, text,
+        "rule \"%.80s\" is never reached: the earlier rule \"%.80s\" matches whenever it does",
+        r->name, by);
     p->warnings[p->warning_count - 1] = dt_compiler_keep(p, text);
     if (p->warnings[p->warning_count - 1] == NULL)
         rc = dt_compiler_nomem(c);
@@ -368,8 +368,9 @@ static int application_set(dt_compiler *c, char const *member, char const *name,
         bool word = (name[n] >= 'a' && name[n] <= 'z') || (name[n] >= 'A' && name[n] <= 'Z') ||
                     (name[n] >= '0' && name[n] <= '9') || name[n] == '_';
         if (!word && (n == 0 || (name[n] != '.' && name[n] != '-')))
-            return dt_json_reader_fail(&c->r, "must be letters, digits, \"_\", and behind the "
-                                              "first \".\" and \"-\"");
+            return dt_json_reader_fail(
+                &c->r,
+                "must be letters, digits, \"_\", and after the first character \".\" and \"-\"");
     }
     dt_json_reader_leave(&c->r, mark);
     return dt_str_copy(out, DT_APPLICATION_MAX, name);

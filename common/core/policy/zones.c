@@ -145,12 +145,13 @@ static int location_parse(zone_reader *k, dt_json const *v)
         return rc;
     if (!is_capital(country[0]) || !is_capital(country[1]) || country[2] != '\0')
         return dt_json_reader_fail(&k->r,
-                                   "country must be two capital letters (ISO 3166-1), as DE");
+                                   "country must be two capital letters (ISO 3166-1), such as DE");
     if (region != NULL)
         code = region_code(region, country);
     if (code == NULL)
-        return dt_json_reader_fail(&k->r, "region must be a code of ISO 3166-2 in this country, as "
-                                          "US-CA, or CA of US");
+        return dt_json_reader_fail(
+            &k->r,
+            "region must be an ISO 3166-2 code of this country, such as US-CA, or CA for US");
     return place_add(k, place_key(country, code));
 }
 
@@ -171,8 +172,8 @@ static int asn_parse(zone_reader *k, dt_json const *v)
         n = 0;
     }
     if (n < 1 || n > ASN_MAX)
-        return dt_json_reader_fail(&k->r, "must be a number from 1 to 4294967295, as 64500 or "
-                                          "\"64500\"");
+        return dt_json_reader_fail(
+            &k->r, "must be a number from 1 to 4294967295, such as 64500 or \"64500\"");
     if (dt_array_grow(&asns, z->asn_count, &z->asn_cap, sizeof(*z->asns)) != DT_OK)
         return dt_json_reader_nomem(&k->r);
     z->asns = asns;
@@ -407,11 +408,10 @@ static unsigned zone_needs(dt_zones const *z, dt_zone const *zone)
 static char const *database_text(unsigned missing)
 {
     if ((missing & DT_GEO_ASN) != 0)
-        return "asns needs a database of networks: write [policy] asn_database";
+        return "asns needs an ASN database: set [policy] asn_database";
     if ((missing & DT_GEO_COUNTRY) != 0)
-        return "locations needs a database of countries: write [policy] location_database";
-    return "a region needs a database of cities, and [policy] location_database is one of "
-           "countries";
+        return "locations needs a country database: set [policy] location_database";
+    return "a region needs a city database, but [policy] location_database is a country database";
 }
 
 int dt_zones_set_geo(dt_zones *z, dt_geo const *geo, char const *file, dt_error *e)

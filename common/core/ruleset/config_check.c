@@ -38,8 +38,8 @@ static int refuse_application(check const *k, char const *section, char const *n
     if (line > 0 && strcmp(section, "device_trust") == 0)
         return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s] %s: %s", k->file, line, key, name,
                             why);
-    return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s]: with what stands here, [%s] %s %s",
-                        k->file, a->line, key, section, name, why);
+    return dt_error_set(k->e, DT_E_INVALID, "%s:%d: [%s]: with these settings, [%s] %s %s", k->file,
+                        a->line, key, section, name, why);
 }
 
 static int refuse(check const *k, char const *section, char const *name, char const *why)
@@ -65,17 +65,16 @@ static int check_okta(check const *k)
     size_t len;
 
     if (begin == NULL)
-        return refuse(k, "okta", "org_url", "is missing; write https://YOUR-ORG.okta.com");
+        return refuse(k, "okta", "org_url", "is missing; set https://YOUR-ORG.okta.com");
     begin += 3;
     len = strcspn(begin, ":/");
     if (dt_str_copy_bytes(host, sizeof(host), dt_bytes_of(begin, len)) < 0 ||
         (*begin != '[' && begin[len + strcspn(begin + len, "/")] != '\0'))
         return refuse(k, "okta", "org_url",
-                      "has a path; write the org's address alone, as https://example.okta.com");
+                      "has a path; use the org's URL alone, such as https://example.okta.com");
     if (ends_with(host, "-admin.okta.com") || ends_with(host, "-admin.oktapreview.com") ||
         ends_with(host, "-admin.okta-emea.com"))
-        return refuse(k, "okta", "org_url",
-                      "is the address of the admin console; write it without \"-admin\"");
+        return refuse(k, "okta", "org_url", "is the URL of the admin console; remove \"-admin\"");
     return DT_OK;
 }
 
@@ -173,24 +172,23 @@ static int check_intune(check const *k)
 
     if (secret && (*k->c->intune.certificate_file != '\0' || *k->c->intune.key_file != '\0'))
         return refuse(k, "intune", "client_secret_file",
-                      "stands beside certificate_file or key_file; write the secret or the "
-                      "certificate and its key, which is the better of the two");
+                      "conflicts with certificate_file or key_file; set either the secret or, "
+                      "better, the certificate and its key");
     for (size_t i = 0; i < count; i++)
         given += needed[i].given ? 1 : 0;
     for (size_t i = 0; i < count; i++) {
         if (!needed[i].given && (sources_named(k->c) & DT_SOURCE_INTUNE) != 0)
             return refuse(k, "intune", needed[i].name,
-                          "is missing, and trusted_when names intune; write it, or take intune "
-                          "out of trusted_when");
+                          "is missing, but trusted_when names intune; set it, or remove intune "
+                          "from trusted_when");
         if (!needed[i].given && given > 0)
-            return refuse(
-                k, "intune", needed[i].name,
-                "is missing; write tenant_id, client_id, certificate_file and key_file (or "
-                "client_secret_file), or none of them");
+            return refuse(k, "intune", needed[i].name,
+                          "is missing; set tenant_id, client_id, certificate_file and key_file (or "
+                          "client_secret_file), or none of them");
     }
     if (given > 0 && dt_guid_parse(dt_bytes_str(k->c->intune.client_id), &client) < 0)
         return refuse(k, "intune", "client_id",
-                      "is not a GUID; write the Application (client) id of the app registration");
+                      "is not a GUID; set the Application (client) id of the app registration");
     return DT_OK;
 }
 
@@ -207,23 +205,23 @@ static bool is_host_name(char const *s)
  * is refused, not passed over. */
 static int check_service(check const *k)
 {
-    static char const unknown[] = "demands what [intune] service = compliance-retrieval does not "
-                                  "tell; write service = graph, or leave this one out";
+    static char const unknown[] = "needs data that [intune] service = compliance-retrieval does "
+                                  "not report; set service = graph, or remove this key";
     char const *host = k->c->intune.compliance_host;
 
     if (k->c->intune.service != DT_INTUNE_BY_COMPLIANCE)
         return DT_OK;
     if (dt_compliance_resource(k->c) == NULL)
         return refuse(k, "intune", "compliance_resource",
-                      "is missing, and that of the cloud of graph_url is not known here; write the "
-                      "address that Microsoft Intune API has in Entra");
+                      "is missing, and the default for the cloud of graph_url is not known; set "
+                      "the URI that Microsoft Intune API has in Entra");
     if (dt_compliance_host(k->c) == NULL)
         return refuse(k, "intune", "compliance_host",
-                      "is missing, and that of the cloud of graph_url is not known here; write the "
-                      "host whose subdomains Intune's services are at");
+                      "is missing, and the default for the cloud of graph_url is not known; set "
+                      "the domain of Intune's services");
     if (*host != '\0' && !is_host_name(host))
         return refuse(k, "intune", "compliance_host",
-                      "is no host name; write it in lower case and without https://, as "
+                      "is not a host name; write it in lower case and without https://, such as "
                       "manage.microsoft.com");
     if (k->c->device_trust.require_owner)
         return refuse(k, "device_trust", "require_owner", unknown);
@@ -244,8 +242,8 @@ static int check_owner(check const *k)
     for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
         if ((k->c->device_trust.trusted_when[i] & DT_SOURCE_INTUNE) == 0)
             return refuse(k, "device_trust", "require_owner",
-                          "is yes, and an alternative of trusted_when goes without intune, which "
-                          "alone knows whose a device is; add intune to it, or write no");
+                          "is yes, but an alternative of trusted_when lacks intune, the only "
+                          "source that knows a device's user; add intune to it, or set no");
     }
     return DT_OK;
 }
@@ -262,12 +260,12 @@ static int check_tenant(check const *k)
     }
     if (both && dt_guid_is_set(mine) && dt_guid_is_set(asked) && !dt_guid_equal(mine, asked))
         return refuse(k, "device_trust", "tenant_id",
-                      "is not [intune] tenant_id, so no certificate's device would ever be found "
-                      "there; write the same tenant in both, or leave this one out");
+                      "differs from [intune] tenant_id, so no certificate's device would be found "
+                      "there; set the same tenant in both, or remove this key");
     if (*k->c->device_trust.shared_ca_file != '\0' && !dt_guid_is_set(mine))
         return refuse(k, "device_trust", "tenant_id",
-                      "is missing, and the CAs of shared_ca_file sign for every tenant; write the "
-                      "tenant whose devices are yours");
+                      "is missing, but the CAs of shared_ca_file sign for every tenant; set the "
+                      "tenant of your devices");
     return DT_OK;
 }
 
@@ -283,24 +281,25 @@ static int check_certificates(check const *k)
 
     if ((sources_named(k->c) & DT_SOURCE_CERTIFICATE) != 0 && !ca)
         return refuse(k, "device_trust", "trusted_when",
-                      "names certificate, and no CA is configured; write ca_file, "
-                      "shared_ca_file or a section [ca NAME]");
+                      "names certificate, but no CA is configured; set ca_file, shared_ca_file or "
+                      "a section [ca NAME]");
     if (certificate && !key)
         return refuse(k, "device_trust", "host_key_file",
-                      "is missing; write the key of host_certificate_file");
+                      "is missing; set the key of host_certificate_file");
     if (key && !certificate)
         return refuse(k, "device_trust", "host_certificate_file",
-                      "is missing; write the certificate of host_key_file");
+                      "is missing; set the certificate of host_key_file");
     if (*place != '\0' && *place != '/' && !token &&
         strncmp(place, "handle:0x", strlen("handle:0x")) != 0)
         return refuse(k, "device_trust", "host_key",
                       "is neither an absolute path, nor pkcs11:..., nor handle:0x81...");
     if (token && *k->c->device_trust.pkcs11_module == '\0')
         return refuse(k, "device_trust", "pkcs11_module",
-                      "is missing; write the path of the module (.so) that knows the token");
+                      "is missing; set the path of the token's module (.so)");
     if (strpbrk(k->c->device_trust.tpm_tcti, "\"\\$") != NULL)
         return refuse(k, "device_trust", "tpm_tcti",
-                      "holds a quote, a backslash or a dollar; write it as in device:/dev/tpmrm0");
+                      "contains a quote, a backslash or a dollar sign; use a form such as "
+                      "device:/dev/tpmrm0");
     return DT_OK;
 }
 
@@ -310,12 +309,12 @@ static int check_ssh(check const *k)
 
     if ((sources_named(k->c) & DT_SOURCE_SSH_CERTIFICATE) != 0 && !ca)
         return refuse(k, "device_trust", "ssh_device_ca_file",
-                      "is missing, and trusted_when names ssh-certificate; write the file with the "
-                      "public keys of the CAs that sign for devices, and for nobody else");
+                      "is missing, but trusted_when names ssh-certificate; set the file with the "
+                      "public keys of the CAs that sign for devices only");
     if (!dt_ssh_device_id_rule_is_valid(k->c->device_trust.ssh_certificate_device_id))
         return refuse(k, "device_trust", "ssh_certificate_device_id",
-                      "is neither \"key-id\" nor \"extension:NAME\"; write where in the "
-                      "certificate the device id stands");
+                      "is neither \"key-id\" nor \"extension:NAME\"; set where the certificate "
+                      "contains the device id");
     return DT_OK;
 }
 
@@ -325,13 +324,12 @@ static int check_revocation(check const *k)
 
     if ((lists || ocsp) && k->c->device_trust.revocation == DT_REVOCATION_OFF)
         return refuse(k, "device_trust", "revocation",
-                      lists ? "is off, and crl_file is there; write require, or soft, or leave "
-                              "crl_file out"
-                            : "is off, and ocsp is yes; write require, or soft, or ocsp = no");
+                      lists ? "is off, but crl_file is set; set require or soft, or remove crl_file"
+                            : "is off, but ocsp is yes; set require or soft, or ocsp = no");
     if (!lists && !ocsp && k->c->device_trust.revocation != DT_REVOCATION_OFF)
         return refuse(k, "device_trust", "crl_file",
-                      "is missing, and revocation asks for it; write the file with the CAs' "
-                      "revocation lists, or ocsp = yes");
+                      "is missing, but revocation needs it; set the file with the CAs' revocation "
+                      "lists, or ocsp = yes");
     return DT_OK;
 }
 
@@ -351,13 +349,13 @@ static int check_ocsp(check const *k)
 
     if (*url != '\0' && !dt_ocsp_url_is_usable(url))
         return refuse(k, "device_trust", "ocsp_url",
-                      "is no plain http:// or https:// address without user name and fragment; "
-                      "write it as in http://ocsp.example.com/");
+                      "is not an http:// or https:// URL without user name and fragment; use a "
+                      "form such as http://ocsp.example.com/");
     if ((!k->c->device_trust.ocsp && *url != '\0') ||
         (!asks_ocsp(k->c) && *k->c->device_trust.ocsp_responder_file != '\0'))
-        return refuse(k, "device_trust", "ocsp",
-                      "is no, and ocsp_url or ocsp_responder_file is there; write ocsp = yes, or "
-                      "leave them out");
+        return refuse(
+            k, "device_trust", "ocsp",
+            "is no, but ocsp_url or ocsp_responder_file is set; set ocsp = yes, or remove them");
     return DT_OK;
 }
 
@@ -367,20 +365,19 @@ static int check_ca_revocation(check const *k, dt_config_ca const *ca, char cons
 
     if ((lists || ca->ocsp) && ca->revocation == DT_REVOCATION_OFF)
         return refuse(k, section, "revocation",
-                      lists ? "is off, and crl_file is there; write require, or soft, or leave "
-                              "crl_file out"
-                            : "is off, and ocsp is yes; write require, or soft, or ocsp = no");
+                      lists ? "is off, but crl_file is set; set require or soft, or remove crl_file"
+                            : "is off, but ocsp is yes; set require or soft, or ocsp = no");
     if (!lists && !ca->ocsp && ca->revocation != DT_REVOCATION_OFF)
         return refuse(k, section, "crl_file",
-                      "is missing, and revocation asks for it; write the file with the CAs' "
-                      "revocation lists, or ocsp = yes");
+                      "is missing, but revocation needs it; set the file with the CAs' revocation "
+                      "lists, or ocsp = yes");
     if (url && !dt_ocsp_url_is_usable(ca->ocsp_url))
         return refuse(k, section, "ocsp_url",
-                      "is no plain http:// or https:// address without user name and fragment; "
-                      "write it as in http://ocsp.example.com/");
+                      "is not an http:// or https:// URL without user name and fragment; use a "
+                      "form such as http://ocsp.example.com/");
     if (url && !ca->ocsp)
         return refuse(k, section, "ocsp",
-                      "is no, and ocsp_url is there; write ocsp = yes, or leave it out");
+                      "is no, but ocsp_url is set; set ocsp = yes, or remove it");
     return DT_OK;
 }
 
@@ -391,18 +388,15 @@ static int check_ca(check const *k, dt_config_ca const *ca)
     (void)snprintf(section, sizeof(section), "ca %s", ca->name);
     if ((ca->device_id & DT_ID_MS_ORGANIZATION) != 0 && !dt_guid_is_set(&ca->tenant_id))
         return refuse(k, section, "tenant_id",
-                      "is missing, and Entra's device CA (device_id = ms-organization-access) "
-                      "signs for every tenant; write the tenant whose devices are yours");
+                      "is missing, but Entra's device CA (device_id = ms-organization-access) "
+                      "signs for every tenant; set the tenant of your devices");
     if ((ca->device_id & DT_ID_COMMON_NAME) != 0 && (ca->device_id & DT_ID_ENTRA_COMMON_NAME) != 0)
-        return refuse(
-            k, section, "device_id",
-            "names common-name and entra-common-name, and nobody could tell whether a GUID "
-            "there is Intune's or Entra's id; leave the one out that these certificates "
-            "do not hold");
+        return refuse(k, section, "device_id",
+                      "names common-name and entra-common-name, but a GUID there could be Intune's "
+                      "or Entra's id; remove the one that these certificates do not contain");
     if ((ca->keys & DT_KEY_TYPE_RSA) == 0 && ca->rsa_bits_min != DT_RSA_BITS_MIN)
         return refuse(k, section, "rsa_bits_min",
-                      "is there, and keys does not name rsa; write it "
-                      "there, or leave this one out");
+                      "is set, but keys does not name rsa; add rsa to keys, or remove this key");
     return check_ca_revocation(k, ca, section);
 }
 
@@ -433,19 +427,19 @@ static int check_lookup(check const *k)
     if (is_place_named(k->c, DT_ID_ENTRA_COMMON_NAME) &&
         (k->c->intune.lookup_by & DT_LOOKUP_BY_ENTRA_ID) == 0)
         return refuse(k, "intune", "lookup_by",
-                      "lacks entra-id, and the device_id of a section [ca NAME] names "
-                      "entra-common-name; write it, or leave entra-common-name out there");
+                      "lacks entra-id, but the device_id of a section [ca NAME] names "
+                      "entra-common-name; add it, or remove entra-common-name there");
     if ((k->c->intune.lookup_by & DT_LOOKUP_BY_INTUNE_ID) == 0)
         return refuse(k, "intune", "lookup_by",
-                      "lacks intune-id, which every other look-up leads to; write it, too");
+                      "lacks intune-id, which every other look-up needs; add it");
     if (asked && !named)
         return refuse(k, "intune", "lookup_by",
-                      "names serial, and the device_id of no section [ca NAME] names "
-                      "serial-number; write it there, or leave serial out");
+                      "names serial, but the device_id of no section [ca NAME] names "
+                      "serial-number; add it there, or remove serial");
     if (named && !asked)
         return refuse(k, "intune", "lookup_by",
-                      "lacks serial, and the device_id of a section [ca NAME] names "
-                      "serial-number; write it, or leave serial-number out there");
+                      "lacks serial, but the device_id of a section [ca NAME] names serial-number; "
+                      "add it, or remove serial-number there");
     return DT_OK;
 }
 
@@ -457,7 +451,7 @@ static char const *message_fault(check const *k, dt_config_message const *m, siz
     if (w == DT_WORDS_NONE)
         return dt_device_help_fault(m->texts[i], k->c->device_trust.enrollment_url);
     if (of_one_platform && *m->texts[i] != '\0')
-        return "is given, and this text is the same on all platforms; write it as text";
+        return "is set, but this text is the same on all platforms; use the key text";
     return dt_words_fault(w, m->texts[i]);
 }
 
@@ -494,13 +488,13 @@ static int check_management_hint(check const *k)
 
     if (!file && (named || hint))
         return refuse(k, "device_trust", "managed_configuration_file",
-                      named ? "is missing, and trusted_when names management-hint; write where "
-                              "the MDM keeps the managed app configuration"
-                            : "is missing; write it, or leave management_hint_file out");
+                      named ? "is missing, but trusted_when names management-hint; set the path "
+                              "where the MDM keeps the managed app configuration"
+                            : "is missing; set it, or remove management_hint_file");
     if (file && !hint)
-        return refuse(k, "device_trust", "management_hint_file",
-                      "is missing; write the file with the secret key of Okta's Device Trust "
-                      "settings");
+        return refuse(
+            k, "device_trust", "management_hint_file",
+            "is missing; set the file with the secret key of Okta's Device Trust settings");
     return DT_OK;
 }
 
@@ -516,14 +510,13 @@ static int check_platforms(check const *k)
         mute |= DT_SOURCE_INTUNE;
     for (size_t i = 0; i < k->c->device_trust.trusted_when_count; i++) {
         if ((k->c->device_trust.trusted_when[i] & ~mute) == 0)
-            return refuse(k, "device_trust", "platforms",
-                          (mute & DT_SOURCE_INTUNE) != 0
-                              ? "enables only some, and [intune] service = compliance-retrieval "
-                                "does not tell the platform; write service = graph, or platforms "
-                                "= all"
-                              : "enables only some, and an alternative of trusted_when has no "
-                                "source that tells the platform; add intune to it, or write "
-                                "platforms = all");
+            return refuse(
+                k, "device_trust", "platforms",
+                (mute & DT_SOURCE_INTUNE) != 0
+                    ? "enables only some, but [intune] service = compliance-retrieval does not "
+                      "report the platform; set service = graph, or platforms = all"
+                    : "enables only some, but an alternative of trusted_when has no source that "
+                      "reports the platform; add intune to it, or set platforms = all");
     }
     return DT_OK;
 }
@@ -532,21 +525,21 @@ static int check_times(check const *k)
 {
     if (k->c->device_trust.stale_limit < k->c->device_trust.cache_ttl)
         return refuse(k, "device_trust", "stale_limit",
-                      "is shorter than cache_ttl; write at least that, since an answer is first "
-                      "fresh and then stale");
+                      "is shorter than cache_ttl; set at least that, because an answer is fresh "
+                      "before it is stale");
     if (k->c->device_trust.negative_ttl > k->c->device_trust.cache_ttl)
-        return refuse(k, "device_trust", "negative_ttl",
-                      "is longer than cache_ttl; write at most that, so that a device that was "
-                      "mended is soon seen");
+        return refuse(
+            k, "device_trust", "negative_ttl",
+            "is longer than cache_ttl; set at most that, so that a fixed device is noticed soon");
     return DT_OK;
 }
 
 static int check_audit(check const *k)
 {
     if (*k->c->audit.file == '\0' && !k->c->audit.syslog)
-        return refuse(k, "audit", "syslog",
-                      "is no and file is empty, so nobody would ever see why somebody got in; "
-                      "write yes, or a file");
+        return refuse(
+            k, "audit", "syslog",
+            "is no and file is empty, so no outcome would be recorded; set yes, or a file");
     return DT_OK;
 }
 
@@ -557,32 +550,32 @@ static int check_services(check const *k)
     if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.local_services))
         return refuse(k, "daemon", "local_services",
                       "names a service of sshd_services, where this host's certificate would make "
-                      "every device trusted; write it in one of them");
+                      "every device trusted; name it in one of them only");
     if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.agent_services))
         return refuse(k, "daemon", "agent_services",
-                      "names a service of sshd_services, where no agent is there yet when PAM is "
-                      "asked; write it in one of them");
+                      "names a service of sshd_services, where no agent exists yet when PAM is "
+                      "asked; name it in one of them only");
     if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services))
         return refuse(k, "daemon", "agent_services",
                       "names a service of lock_screen_services, whose callers are not root: an "
-                      "agent is taken of root alone; write it in one of them");
+                      "agent is accepted from root only; name it in one of them only");
     if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.session_services))
         return refuse(k, "daemon", "session_services",
-                      "names a service of sshd_services, which begins a session and is in none "
-                      "yet; write it in one of them");
+                      "names a service of sshd_services, which begins a session and is not in one "
+                      "yet; name it in one of them only");
     if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services,
                                  &k->c->daemon.session_services))
         return refuse(k, "daemon", "session_services",
                       "names a service of lock_screen_services, whose callers are not root: a "
-                      "session is taken of root alone; write it in one of them");
+                      "session is accepted from root only; name it in one of them only");
     if ((sources_named(k->c) & DT_SOURCE_SSH_AGENT) != 0 && k->c->daemon.agent_services.count == 0)
         return refuse(k, "daemon", "agent_services",
-                      "is empty, and trusted_when names ssh-agent; write the PAM services that "
-                      "people bring their SSH agent to, as in sudo, su");
+                      "is empty, but trusted_when names ssh-agent; set the PAM services to which "
+                      "people bring their SSH agent, such as sudo, su");
     if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
         return refuse(k, "daemon", "lock_screen_services",
                       "names a service of sshd_services, where any local user could then claim a "
-                      "device's SSH key; write it in one of them");
+                      "device's SSH key; name it in one of them only");
     return DT_OK;
 }
 

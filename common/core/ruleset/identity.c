@@ -40,15 +40,15 @@ static int refuse_character(dt_error *e, char const *name, uint32_t c)
     char why[128];
 
     if (c > ' ' && c < 0x7f)
-        snprintf(why, sizeof(why), "holds the character %c, which no user name has", (char)c);
+        snprintf(why, sizeof(why), "contains the character %c, which no user name has", (char)c);
     else if (c == ' ')
-        snprintf(why, sizeof(why), "holds a blank");
+        snprintf(why, sizeof(why), "contains a space");
     else if (c < ' ' || (c >= 0x7f && c < 0xa0))
-        snprintf(why, sizeof(why), "holds the control character U+%04X", (unsigned)c);
+        snprintf(why, sizeof(why), "contains the control character U+%04X", (unsigned)c);
     else
         snprintf(why, sizeof(why),
-                 "holds U+%04X, which is not the lower-case letter, mark or digit that Unicode's "
-                 "normalization (NFKC) gives",
+                 "contains U+%04X, which is not a lower-case letter, mark or digit in Unicode's "
+                 "normalization form NFKC",
                  (unsigned)c);
     return refuse(e, name, why);
 }
@@ -68,7 +68,7 @@ static int check_local(char const *part, char const *whole, dt_error *e)
         if (!may_stand_in_name((unsigned char)*p))
             return refuse_character(e, whole, (unsigned char)*p);
     }
-    return *part != '\0' ? DT_OK : refuse(e, whole, "has nothing beside its realm");
+    return *part != '\0' ? DT_OK : refuse(e, whole, "has nothing but its realm");
 }
 
 static bool is_realm(char const *s)
@@ -92,7 +92,7 @@ static int check_whole(char const *name, dt_error *e)
         return dt_error_set(e, DT_E_INVALID, "the user name is longer than %d bytes",
                             DT_USER_MAX - 1);
     if (name[0] == ' ' || name[len - 1] == ' ')
-        return refuse(e, name, "begins or ends with a blank");
+        return refuse(e, name, "begins or ends with a space");
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
             return refuse_character(e, name, (unsigned char)name[i]);
@@ -102,7 +102,7 @@ static int check_whole(char const *name, dt_error *e)
         return refuse(e, name, "is not UTF-8");
     if (rc == DT_E_INVALID)
         return refuse_character(e, name, bad);
-    return rc < 0 ? dt_error_set(e, rc, "the user name could not be looked at") : DT_OK;
+    return rc < 0 ? dt_error_set(e, rc, "the user name could not be checked") : DT_OK;
 }
 
 /* --- realms --------------------------------------------------------------------------------------- */
@@ -119,7 +119,7 @@ static bool next_realm(char const **rest, char realm[DT_REALM_MAX], char suffix[
     if (*p == '\0')
         return false;
     *rest = p + len + (p[len] == ',' ? 1 : 0);
-    *why = "is not a list of realms with their suffix; write it as in EXAMPLE -> @example.com, "
+    *why = "is not a list of realms with their suffixes; use the form EXAMPLE -> @example.com, "
            "corp.example.com -> @example.com";
     while (len > 0 && *p == ' ') {
         p++;
@@ -149,7 +149,7 @@ char const *dt_user_suffix_fault(char const *suffix)
 {
     if (*suffix == '\0' || (*suffix == '@' && is_realm(suffix + 1)))
         return NULL;
-    return "is not the end of a login; write it from its at sign on, as @example.com";
+    return "is not a login suffix; it begins with the at sign, as in @example.com";
 }
 
 /* The suffix that the list has for a realm; false when it has none. */
@@ -174,7 +174,7 @@ char const *dt_user_realms_fault(char const *realms)
         if (why != NULL)
             return why;
         if (find_realm(realms, name, other))
-            return "has a realm that is there twice; write each once";
+            return "lists a realm twice; list each once";
     }
     return NULL;
 }
@@ -211,7 +211,7 @@ static int take_apart(char const *name, parts *p, char given_realm[DT_REALM_MAX]
         return refuse(e, name, "is too long");
     if ((back != NULL || at != NULL) &&
         (dt_str_copy_bytes(given_realm, DT_REALM_MAX, realm) < 0 || !is_realm(given_realm)))
-        return refuse(e, name, "has a realm that is none");
+        return refuse(e, name, "has a malformed realm");
     fold_text(given_realm);
     return DT_OK;
 }
@@ -285,7 +285,7 @@ int dt_user_login_read(char const *text, char out[DT_LOGIN_MAX], dt_error *e)
     if (rc < 0)
         return rc;
     if (at != NULL && !is_realm(at + 1))
-        return refuse(e, text, "is not an Okta login; write it as in ann@example.com");
+        return refuse(e, text, "is not an Okta login; use the form ann@example.com");
     if (dt_str_copy_bytes(local, sizeof(local),
                           dt_bytes_of(text, at != NULL ? (size_t)(at - text) : strlen(text))) < 0)
         return refuse(e, text, "is too long");
@@ -304,8 +304,8 @@ static int refuse_realm(char const *name, parts const *p, dt_error *e)
     char why[DT_REALM_MAX + 160];
 
     snprintf(why, sizeof(why),
-             "is of the realm %s, which is not known; if it is yours, write it into [user_name] "
-             "realms, or the name into the table",
+             "has the realm %s, which is not known; if it is yours, add it to [user_name] realms, "
+             "or add the name to the table",
              p->realm);
     return refuse(e, name, why);
 }

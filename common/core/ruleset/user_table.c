@@ -78,7 +78,7 @@ static int take_line(dt_config const *c, dt_user_table *t, dt_bytes text, size_t
     int rc;
 
     if (dt_str_copy_bytes(line, sizeof(line), text) < 0)
-        return dt_error_set(e, DT_E_INVALID, "is longer than %d bytes, or holds a NUL",
+        return dt_error_set(e, DT_E_INVALID, "is longer than %d bytes, or contains a NUL",
                             LINE_BYTES - 1);
     name = trim(line);
     if (*name == '\0' || *name == '#')
@@ -86,7 +86,7 @@ static int take_line(dt_config const *c, dt_user_table *t, dt_bytes text, size_t
     at = strstr(name, ARROW);
     if (at == NULL)
         return dt_error_set(e, DT_E_INVALID,
-                            "has no \"" ARROW "\"; write it as in asmith " ARROW
+                            "has no \"" ARROW "\"; use the form asmith " ARROW
                             " anna.smith@example.com");
     *at = '\0';
     rc = dt_user_name_read(c, trim(name), local, realm, e);
@@ -95,7 +95,8 @@ static int take_line(dt_config const *c, dt_user_table *t, dt_bytes text, size_t
     if (rc < 0)
         return rc;
     if (t->count == DT_USER_TABLE_MAX)
-        return dt_error_set(e, DT_E_LIMIT, "is one too many; write at most %d", DT_USER_TABLE_MAX);
+        return dt_error_set(e, DT_E_LIMIT, "is one too many; at most %d are allowed",
+                            DT_USER_TABLE_MAX);
     rc = add(t, local, realm, login, number);
     return rc < 0 ? dt_error_set(e, rc, "out of memory") : DT_OK;
 }
@@ -107,7 +108,7 @@ static int refuse_twice(dt_user_table const *t, char const *file, dt_error *e)
 
         if (compare_names(a->local, a->realm, b) == 0)
             return dt_error_set(e, DT_E_INVALID,
-                                "%s:%zu: %s%s%s is in line %zu already; write each name once", file,
+                                "%s:%zu: %s%s%s is already in line %zu; list each name once", file,
                                 b->line, b->local, *b->realm != '\0' ? "@" : "", b->realm, a->line);
     }
     return DT_OK;

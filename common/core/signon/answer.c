@@ -71,8 +71,7 @@ static void answer_refused(dt_signon *s, dt_cause cause, dt_time now)
 /* Counts as pressing Enter while a push may be approved, else as a wrong one; at Okta as nothing. */
 static void tried_before(dt_signon *s, dt_time now)
 {
-    dt_signon_detail(s,
-                     "a passcode that was wrong a moment ago was given again: Okta was not asked");
+    dt_signon_detail(s, "a recently rejected passcode was entered again: Okta was not asked");
     if (!may_be_approved(s)) {
         wrong_answer(s, now);
         return;
@@ -98,7 +97,7 @@ static void answer_counted(dt_signon *s, dt_store_result const *r, dt_time now)
     if (r->status == DT_STORE_EXISTS)
         dt_signon_detail(s,
                          "%lld wrong passcodes since the last MFA, passcode_limit is %d: Okta was "
-                         "not asked; devtrustctl forget --limits --user %s ends it",
+                         "not asked; devtrustctl forget --limits --user %s resets it",
                          (long long)r->count, s->site.config->mfa.passcode_limit, s->who.login);
     answer_refused(
         s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PASSCODE_LIMIT : DT_CAUSE_LIMITS_UNAVAILABLE,

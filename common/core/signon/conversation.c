@@ -165,7 +165,8 @@ bool dt_signon_only_continues(dt_signon *s, dt_time now)
     if (!s->only_continue)
         return false;
     if (!s->outcome.detail[0])
-        dt_signon_detail(s, "the session was resumed, and MFA is due that was not given in it");
+        dt_signon_detail(s,
+                         "the session was resumed, but MFA is required that was not given in it");
     dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
     return true;
 }
@@ -175,7 +176,7 @@ static bool nobody_to_ask(dt_signon *s, dt_time now)
 {
     if (!s->prompts_unproven || s->conversation != DT_CONVERSATION_NONE)
         return false;
-    dt_signon_detail(s, "MFA is due, and no prompt can be shown here: no push was sent");
+    dt_signon_detail(s, "MFA is required, but no prompt can be shown here: no push was sent");
     dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_PROMPT, now);
     return true;
 }
@@ -252,7 +253,8 @@ static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)
     if (r->status == DT_STORE_EXISTS)
         dt_signon_detail(s, "%lld %s within push_limit_window, push_limit is %d",
                          (long long)r->count, f->sends, s->site.config->mfa.push_limit);
-    f->not_sent(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_LIMIT : DT_CAUSE_LIMITS_UNAVAILABLE);
+    f->not_sent(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PUSH_LIMIT
+                                                : DT_CAUSE_LIMITS_UNAVAILABLE);
 }
 
 static void sent(dt_signon *s, dt_http_response const *r, dt_time now)

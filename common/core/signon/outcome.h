@@ -33,7 +33,7 @@ typedef enum dt_cause {
     DT_CAUSE_MFA_TIMEOUT,      /* nobody answered */
     DT_CAUSE_MFA_FAILED,       /* wrong passcode, attempts used up */
     DT_CAUSE_MFA_NO_FACTOR,    /* none enrolled that the rule allows and this door can do */
-    DT_CAUSE_MFA_LIMIT,        /* push_limit reached and no passcode possible */
+    DT_CAUSE_MFA_PUSH_LIMIT,   /* push_limit reached and no passcode possible */
     DT_CAUSE_MFA_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_OKTA_UNAVAILABLE, /* dt_http_is_unavailable */
     DT_CAUSE_OKTA_REFUSED,     /* Okta answered that the user may not (not active, not found) */
@@ -54,8 +54,8 @@ typedef enum dt_cause {
     DT_CAUSE_PRIMARY_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_ORG_RULE_DENY,        /* a rule of [policy] org_file */
     DT_CAUSE_MFA_LOCKED,           /* Okta has locked the account, as it said of the MFA */
-    DT_CAUSE_USER_NAME,   /* no identity can be made of the name: see core/ruleset/identity.h */
-    DT_CAUSE_MACHINE_MFA, /* a rule asks for MFA, and it is a machine that signs on */
+    DT_CAUSE_USER_NAME_INVALID, /* no identity can be made of the name: see core/ruleset/identity.h */
+    DT_CAUSE_MACHINE_ACCOUNT,   /* a rule asks for MFA, and it is a machine that signs on */
     /* Okta was not asked, or answered what is no answer: okta_unavailable is not about these */
     DT_CAUSE_OKTA_ANSWER_UNUSABLE, /* another shape, content or status than the API has */
     DT_CAUSE_OKTA_UNTRUSTED,       /* its certificate was not accepted */

@@ -59,7 +59,7 @@ DT_MUST_USE int dt_session_record_unpack(dt_bytes row, uint8_t const secret[DT_S
                                          dt_buf *plain, dt_session_record *r);
 /* Whose row it is, by what stands in clear: to forget it, and for nothing else. DT_E_PARSE. */
 DT_MUST_USE int dt_session_record_owner(dt_bytes row, dt_session_owner *out);
-/* Whether it is still to be gone on with, `limit` being [mfa] session_for. */
+/* Whether it is still to be gone on with, `limit` being [mfa] session_lifetime. */
 bool dt_session_record_is_good(dt_session_record const *r, dt_time limit, dt_time now);
 
 #endif

@@ -379,7 +379,7 @@ static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
     dt_identity_short(s->site.config, &s->who, s->short_login);
     if (rc == DT_OK && s->who.kind == DT_IDENTITY_MACHINE &&
         s->outcome.primary == DT_PRIMARY_OKTA_PENDING)
-        rc = dt_error_set(e, DT_E_INVALID, "a machine has no password at Okta");
+        rc = dt_error_set(e, DT_E_INVALID, "a machine account has no Okta password");
     return rc;
 }
 
@@ -467,13 +467,14 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     if (s->outcome.cause != DT_CAUSE_NONE)
         return;
     if (rc < 0 || make_push_key(s, r) < 0) {
-        dt_signon_fail(s, rc == DT_E_INVALID ? DT_CAUSE_USER_NAME : DT_CAUSE_INTERNAL, e.text);
+        dt_signon_fail(s, rc == DT_E_INVALID ? DT_CAUSE_USER_NAME_INVALID : DT_CAUSE_INTERNAL,
+                       e.text);
         return;
     }
     if (!site->policy) {
-        dt_signon_fail(s, DT_CAUSE_CONFIG,
-                       "there is no policy for this application; add <application>.json to the "
-                       "policy directory");
+        dt_signon_fail(
+            s, DT_CAUSE_CONFIG,
+            "no policy for this application; add <application>.json to the policy directory");
         return;
     }
     take_groups(s, r);
@@ -563,7 +564,7 @@ static void expect_no_answer(dt_signon *s, dt_time now)
     s->prompt_state = DT_PROMPT_NONE;
     if (!dt_phase_row_of(s->phase)->for_answer || s->abandoned)
         return;
-    dt_signon_detail(s, "a passcode is wanted, and this login cannot ask for one");
+    dt_signon_detail(s, "a passcode is needed, but this login cannot ask for one");
     dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
     run_stages(s, now);
 }
@@ -631,7 +632,7 @@ static void out_of_order(dt_signon *s, char const *what)
 {
     if (s->phase == DT_PHASE_DONE)
         return;
-    dt_signon_detail(s, "a %s came that was not asked for", what);
+    dt_signon_detail(s, "received a %s that was not requested", what);
     dt_signon_fail(s, DT_CAUSE_INTERNAL, NULL);
 }
 
@@ -748,7 +749,7 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
         return; /* it crossed with the outcome */
     s->steps++;
     if (s->prompt_state == DT_PROMPT_NONE) {
-        dt_signon_detail(s, "an answer came that was not asked for");
+        dt_signon_detail(s, "received an answer that was not requested");
         dt_signon_abandon(s, DT_CAUSE_INTERNAL, now); /* which takes back a push */
         return;
     }
@@ -772,8 +773,8 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
     if (!has_scratch(s) || s->phase == DT_PHASE_DONE || s->abandoned)
         return;
     if (cause == DT_CAUSE_CLIENT_GONE && nobody_was_asked(s)) {
-        dt_signon_detail(s, "MFA is due, and nobody answered the first prompt, which may not have "
-                            "been shown: no push was sent");
+        dt_signon_detail(s, "MFA is required, but nobody answered the first prompt, which may not "
+                            "have been shown: no push was sent");
         cause = DT_CAUSE_MFA_NO_PROMPT;
     }
     s->abandoned = true;

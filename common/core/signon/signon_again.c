@@ -31,7 +31,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     if (s->outcome.decision.cause != DT_DECISION_RULE ||
         s->outcome.decision.access == DT_ACCESS_DENY) {
         if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS)
-            begin_again(s, "the policy has changed, and asks for groups that were not kept", now);
+            begin_again(s, "the policy has changed and needs groups that were not kept", now);
         else
             dt_signon_refuse(s, &in, now);
         return;
@@ -43,12 +43,11 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
         s->outcome.decision.factors = before.factors;
         s->outcome.decision.frequency = DT_FREQUENCY_EVERY_SIGN_ON;
         s->outcome.decision.lifetime = 0;
-        dt_signon_detail(s, "the policy has changed and asks for no MFA now; the one that had been "
-                            "begun went on");
+        dt_signon_detail(s, "the policy has changed and no longer requires MFA; the MFA already "
+                            "begun was continued");
     }
     if (dt_signon_factors_asked_for(s) & ~dt_signon_factors_allowed(s))
-        begin_again(s, "the policy has changed and no longer allows the factor that was asked for",
-                    now);
+        begin_again(s, "the policy has changed and no longer allows the requested factor", now);
 }
 
 void dt_signon_decide_again(dt_signon *s, dt_time now)
@@ -61,7 +60,7 @@ void dt_signon_decide_again(dt_signon *s, dt_time now)
         return;
     if (s->finishing) {
         if (s->final_result == DT_ALLOW)
-            dt_signon_fail(s, DT_CAUSE_STATE_INVALID, "the policy has changed at the last moment");
+            dt_signon_fail(s, DT_CAUSE_STATE_INVALID, "the policy changed during the last step");
         return;
     }
     if (outdated & DT_OUTDATED_CA)

@@ -160,7 +160,7 @@ static void found(dt_signon *s, dt_bytes text, dt_time now)
         return;
     }
     if (s->site.config->device_trust.ssh_require_hardware_key && !hardware) {
-        failed(s, DT_REASON_KEY_NOT_HARDWARE, "the key is not kept in a security key (sk-)");
+        failed(s, DT_REASON_KEY_NOT_HARDWARE, "the key is not in a security key (sk-)");
         pass_over(s, now);
         return;
     }
@@ -251,8 +251,8 @@ static void signed_or_not(dt_signon *s, dt_agent_result const *r, dt_time now)
     if (rc == DT_OK) {
         rc = check_signature(s, signature);
         (void)dt_error_set(&e, rc, "%s",
-                           rc == DT_E_PERMISSION ? "nobody touched the security key"
-                                                 : "the signature does not hold");
+                           rc == DT_E_PERMISSION ? "the security key was not touched"
+                                                 : "signature verification failed");
         if (rc == DT_OK) {
             proved(s, now);
             return;

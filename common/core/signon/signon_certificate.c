@@ -45,8 +45,8 @@ void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_byte
     if (reason == DT_REASON_TRUSTED && proved) {
         speak_for(&ev, &cert);
         if (cert.not_checked)
-            dt_signon_detail(s, "%s: %s; let pass by revocation = soft", dt_source_name(source),
-                             err.text);
+            dt_signon_detail(s, "%s: %s; accepted because of revocation = soft",
+                             dt_source_name(source), err.text);
     } else {
         /* Nobody knows whether it is revoked: not the same as that it is. */
         if (reason == DT_REASON_LOOKUP_UNAVAILABLE && proved) {

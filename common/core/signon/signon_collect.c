@@ -79,7 +79,7 @@ static void use_registry(dt_signon *s, dt_store_result const *r, dt_time now)
         ev.reason = DT_REASON_NONE;
         memcpy(ev.device_name, record.name, sizeof(ev.device_name));
     } else if (r->status == DT_STORE_OK) {
-        dt_signon_detail(s, "the list of trusted devices holds a record that cannot be read");
+        dt_signon_detail(s, "the list of trusted devices contains an unreadable record");
     }
     dt_signon_add_evidence(s, &ev);
     dt_signon_collect(s);

@@ -119,7 +119,7 @@ dt_question_row const dt_question_service = {
     .request = request,
     .read = read_reply,
     .pages = DT_COMPLIANCE_PAGES_MAX,
-    .endless = "Graph lists more endpoints than are read",
+    .endless = "Graph lists too many endpoints",
     .pack = pack,
     .has_fields = has_fields,
 };

@@ -33,15 +33,15 @@ static void detail_of_the_address(dt_signon *s)
 {
     char const *hint = s->address_hint[0] != '\0' ? s->address_hint
                        : s->client_ip[0] != '\0'
-                           ? "sshd tells names with UseDNS yes; rlm_devtrust: client_ip"
+                           ? "with UseDNS yes sshd passes names; for rlm_devtrust see client_ip"
                            : "rlm_devtrust: client_ip";
 
     if (s->client_ip[0] != '\0')
-        dt_signon_detail(s, "a rule asks for the network, and \"%s\" is no address (%s)",
+        dt_signon_detail(s, "a rule needs the client's address, but \"%s\" is not an address (%s)",
                          s->client_ip, hint);
     else
-        dt_signon_detail(
-            s, "a rule asks for the network, and no address came with the sign-on (%s)", hint);
+        dt_signon_detail(s, "a rule needs the client's address, but the sign-on has none (%s)",
+                         hint);
 }
 
 void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
@@ -51,9 +51,8 @@ void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
     if (cause == DT_CAUSE_NETWORK_UNKNOWN && !in->ip.set)
         detail_of_the_address(s);
     if (cause == DT_CAUSE_GROUPS_UNKNOWN && s->outcome.detail[0] == '\0')
-        dt_signon_detail(
-            s, "a rule asks for groups, and the person's are not known: who is to name them was "
-               "not asked, or did not answer");
+        dt_signon_detail(s, "a rule needs the person's groups, which are not known: a source in "
+                            "groups_from was not asked, or did not answer");
     if (cause == DT_CAUSE_BLOCKED_ZONE)
         dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
                          dt_policy_blocking_zone(s->site.policy, in));

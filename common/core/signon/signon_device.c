@@ -20,8 +20,8 @@ static void take_serial(dt_signon *s, dt_guid const *device)
             continue;
         if (serial[0] != '\0' && strcmp(serial, e->serial) != 0) {
             serial[0] = '\0';
-            dt_signon_detail(s, "okta-device: two certificates of the device name two serial "
-                                "numbers, so none is gone by");
+            dt_signon_detail(s, "okta-device: the device's certificates name different serial "
+                                "numbers, so none is used");
             return;
         }
         memcpy(serial, e->serial, sizeof(e->serial));
@@ -235,7 +235,7 @@ dt_question_row const dt_question_okta_device = {
     .request = request,
     .read = read_reply,
     .pages = DT_OKTA_DEVICE_PAGES_MAX,
-    .endless = "the list has more pages than are read",
+    .endless = "the list has too many pages",
     .pack = pack,
     .answered = answered,
     .has_fields = has_fields,

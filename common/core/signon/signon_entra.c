@@ -81,10 +81,10 @@ void dt_signon_entra_give_up(dt_signon *s)
         if (dt_intune_name_is_set(&s->lookup_name)) /* the look-up has said why */
             continue;
         if (dt_guid_is_set(&e->entra_id))
-            dt_signon_detail(s, "%s: which device has Entra's id %s is not known",
+            dt_signon_detail(s, "%s: the device with the Entra id %s is not known",
                              dt_source_name(e->source), e->entra_id.text);
         else
-            dt_signon_detail(s, "%s: which device has the serial number %s is not known",
+            dt_signon_detail(s, "%s: the device with the serial number %s is not known",
                              dt_source_name(e->source), e->serial);
     }
 }
@@ -136,14 +136,12 @@ void dt_signon_entra_refuse(dt_signon *s, dt_time now)
                       .entra_id = s->lookup_name.entra_id,
                       .observed = now};
 
-    dt_signon_detail(
-        s,
-        s->lookup_found == 0
-            ? "Intune: no device has %s %s"
-            : "Intune: several devices have %s %s, so it names none; remove those that "
-              "are gone",
-        serial ? "the serial number" : "Entra's id",
-        serial ? s->lookup_name.serial : s->lookup_name.entra_id.text);
+    dt_signon_detail(s,
+                     s->lookup_found == 0 ? "Intune: no device has %s %s"
+                                          : "Intune: several devices have %s %s, so it identifies "
+                                            "none; remove the devices that no longer exist",
+                     serial ? "the serial number" : "Entra's id",
+                     serial ? s->lookup_name.serial : s->lookup_name.entra_id.text);
     resolve(&s->scratch->evidence, &none);
     dt_signon_add_evidence(s, &ev);
 }
@@ -246,7 +244,7 @@ dt_question_row const dt_question_device_name = {
     .request = request,
     .read = read_reply,
     .pages = DT_SIGNON_DEVICE_PAGES_MAX,
-    .endless = "Graph's list of one device has no end",
+    .endless = "Graph's list of one device has too many pages",
     .pack = pack,
     .has_fields = has_fields,
 };

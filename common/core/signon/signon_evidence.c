@@ -6,7 +6,7 @@
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e)
 {
     if (dt_evidence_add(&s->scratch->evidence, e) < 0)
-        dt_signon_fail(s, DT_CAUSE_INTERNAL, "more evidence than one sign-on may bring");
+        dt_signon_fail(s, DT_CAUSE_INTERNAL, "too much evidence for one sign-on");
 }
 
 void dt_signon_collect(dt_signon *s)

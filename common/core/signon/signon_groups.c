@@ -95,8 +95,8 @@ static void name_in_doubt(dt_signon *s, char const *why)
 
     (void)dt_str_escape(shown, sizeof(shown), group_at(s, s->name_at));
     dt_signon_detail(s,
-                     "Okta: group \"%.100s\": %s; write {\"id\": ...} of the one that is meant in "
-                     "place of its name in the policy",
+                     "Okta: group \"%.100s\": %s; use {\"id\": ...} of the intended group instead "
+                     "of its name in the policy",
                      shown, why);
 }
 
@@ -120,7 +120,7 @@ static dt_question groups_need(dt_signon *s, dt_lookup_step step, dt_lookup_step
 static void name_known(dt_signon *s, dt_time now)
 {
     if (s->named != 1) {
-        name_in_doubt(s, "not exactly one group of the org has this name");
+        name_in_doubt(s, "the org has no group of this name, or several");
         dt_lookup_end_without(s, NULL, now);
         return;
     }
@@ -131,9 +131,9 @@ static void name_known(dt_signon *s, dt_time now)
 static void name_unknown(dt_signon *s, dt_lookup_reply const *why, dt_time now)
 {
     if (why == NULL)
-        name_in_doubt(s, "too many names of groups to look up at once");
+        name_in_doubt(s, "too many group names to look up at once");
     else if (why->endless)
-        name_in_doubt(s, "whether other groups have its name cannot be told");
+        name_in_doubt(s, "it is unknown whether other groups have its name");
     dt_lookup_end_without(s, why, now);
 }
 

@@ -35,7 +35,7 @@ static void without_answer(dt_signon *s, dt_evidence *ev)
     dt_signon_detail(s, "%s: OCSP: %s%s", dt_source_name(ev->source),
                      s->scratch->ocsp_why[0] ? s->scratch->ocsp_why : "no answer",
                      !passes        ? ""
-                     : q->unchecked ? "; let pass by revocation = soft"
+                     : q->unchecked ? "; accepted because of revocation = soft"
                                     : "; judged by the revocation list instead");
     if (!passes) {
         ev->finding = DT_FINDING_UNKNOWN;
@@ -55,12 +55,12 @@ static void with_answer(dt_signon *s, dt_ocsp_answer const *a, dt_evidence *ev)
         ev->observed = a->fetched;
         if (s->scratch->ocsp.above_unchecked)
             dt_signon_detail(s,
-                             "%s: nothing says that a CA above it is not revoked; let pass by "
-                             "revocation = soft",
+                             "%s: it is unknown whether a CA above it is revoked; accepted because "
+                             "of revocation = soft",
                              dt_source_name(ev->source));
         return;
     }
-    dt_signon_detail(s, "%s: was revoked by its CA, says its OCSP responder",
+    dt_signon_detail(s, "%s: was revoked by its CA, according to its OCSP responder",
                      dt_source_name(ev->source));
     ev->finding = DT_FINDING_AGAINST;
     ev->assurance = DT_ASSERTED;
@@ -80,7 +80,7 @@ static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *faile
     if (failed != NULL && failed->no_old)
         s->scratch->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
     if (failed != NULL && failed->kept_failure)
-        why(s, "the responder was away a moment ago");
+        why(s, "the responder was unreachable a short time ago");
     if (e == DT_LOOKUP_FRESH && (a->status == DT_OCSP_GOOD || a->status == DT_OCSP_REVOKED))
         with_answer(s, a, &ev);
     else
@@ -114,7 +114,7 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
     if (a.status == DT_OCSP_UNKNOWN)
         why(s, "the responder does not know the certificate");
     else if (a.status == DT_OCSP_NO_ANSWER)
-        why(s, "the responder gave no usable answer a moment ago");
+        why(s, "the responder gave no usable answer a short time ago");
     return DT_FRESH;
 }
 

@@ -172,7 +172,7 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_l
     }
     /* Okta also finds people by id or by a short login: it must be the person that was asked for. */
     if (a == DT_OKTA_OK && !dt_okta_user_is(&user, s->who.login)) {
-        dt_error_set(&err, DT_E_INVALID, "asked for %s, it answered with %s", s->who.login,
+        dt_error_set(&err, DT_E_INVALID, "asked about %s, it answered about %s", s->who.login,
                      user.login);
         a = DT_OKTA_NOT_ACTIVE;
     }

@@ -21,11 +21,11 @@ void dt_signon_primary_take(dt_signon *s, dt_request const *r)
                                      : DT_PRIMARY_STACK;
     if (!okta && password[0])
         dt_signon_fail(s, DT_CAUSE_CONFIG,
-                       "a password came that nobody would check: [primary] okta_password does not "
-                       "name this application");
+                       "a password was sent that nothing would check: [primary] okta_password does "
+                       "not name this application");
     else if (okta && dt_str_copy(s->scratch->secrets.password, sizeof(s->scratch->secrets.password),
                                  password) < 0)
-        dt_signon_fail(s, DT_CAUSE_PRIMARY_FAILED, "the password is longer than any at Okta");
+        dt_signon_fail(s, DT_CAUSE_PRIMARY_FAILED, "the password is longer than Okta allows");
 }
 
 bool dt_signon_primary_holds(dt_signon const *s)
@@ -53,16 +53,15 @@ static bool is_usable(dt_signon *s)
 static void admit(dt_signon *s, dt_time now)
 {
     if (s->only_continue && !dt_signon_is_as_continued(s) && !s->outcome.report_only) {
-        dt_signon_detail(s,
-                         "the session was resumed, and another rule or another state of the device "
-                         "decides now: the person has to sign on anew");
+        dt_signon_detail(s, "the session was resumed, but another rule or device state applies "
+                            "now: the person has to sign on again");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
         return;
     }
     if (s->outcome.decision.access == DT_ACCESS_ALLOW)
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
     else if (s->who.kind != DT_IDENTITY_PERSON)
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_MACHINE_MFA, now);
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MACHINE_ACCOUNT, now);
     else
         dt_signon_go(s, DT_STAGE_REMEMBERED);
 }
@@ -75,13 +74,14 @@ void dt_signon_primary_stage(dt_signon *s, dt_time now)
         return;
     }
     if (!s->scratch->secrets.password[0]) {
-        dt_signon_detail(s, "no password came along: [primary] okta_password wants it of this "
-                            "application's logins");
+        dt_signon_detail(
+            s,
+            "no password was sent, but [primary] okta_password requires one at this application");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
         return;
     }
     if (!is_usable(s)) {
-        dt_signon_detail(s, "the password, or the login, is none that Okta could know");
+        dt_signon_detail(s, "the password, or the login, is not one that Okta could have");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_FAILED, now);
         return;
     }
@@ -111,8 +111,8 @@ static void counted(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     case DT_STORE_EXISTS:
         dt_signon_detail(s,
-                         "%lld passwords within password_limit_window and none was right; "
-                         "password_limit is %d: Okta was not asked",
+                         "%lld wrong passwords within password_limit_window; password_limit is %d: "
+                         "Okta was not asked",
                          (long long)r->count, s->site.config->primary.password_limit);
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_LIMIT, now);
         return;
@@ -198,10 +198,9 @@ static void looked_up(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     }
     forget_password(s);
-    dt_signon_detail(s,
-                     "Okta: %s; too many logins are counted for it to be asked about more that "
-                     "it does not know",
-                     err.text[0] ? err.text : "it knows no such login");
+    dt_signon_detail(
+        s, "Okta: %s; too many logins are being counted, so Okta is not asked about unknown ones",
+        err.text[0] ? err.text : "unknown login");
     dt_signon_finish(s, DT_DENY,
                      a == DT_OKTA_OK || a == DT_OKTA_NOT_FOUND ? DT_CAUSE_PRIMARY_FAILED
                                                                : cause_of_answer(a),
@@ -329,7 +328,7 @@ static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
 static void without_password(dt_signon *s)
 {
     dt_signon_fail(s, DT_CAUSE_PRIMARY_MISSING,
-                   "the password is not kept with a sign-on that is carried on later");
+                   "the password is not saved with a sign-on that is continued later");
 }
 
 static void without_token(dt_signon *s)

@@ -190,8 +190,8 @@ static void got(dt_signon *s, dt_store_result const *r, dt_time now)
     }
     if (!dt_remembered_is_good(&record, &s->outcome.decision, dt_signon_factors_allowed(s), now)) {
         has_ended(s,
-                  record.at > now ? "it is of the future: the clock was set back"
-                                  : "the rule does not accept it any more",
+                  record.at > now ? "it lies in the future: the clock was set back"
+                                  : "the rule no longer accepts it",
                   now);
         return;
     }
@@ -214,7 +214,7 @@ bool dt_signon_checks_remembered(dt_signon const *s)
 static char const *what_changed(dt_signon const *s)
 {
     if (strcmp(s->user_id, s->earlier.user_id) != 0)
-        return "Okta knows the login as another account";
+        return "the login belongs to another account at Okta";
     if (s->password_changed != s->earlier.password_changed)
         return "the password at Okta was changed";
     if (s->status_changed != s->earlier.status_changed)
@@ -237,7 +237,7 @@ static void accept(dt_signon *s, dt_time now)
     s->outcome.factor = s->earlier.factor;
     s->outcome.mfa = s->earlier;
     if (s->continues && !s->outcome.detail[0])
-        dt_signon_detail(s, "%s: it goes on with the sign-on that it began with",
+        dt_signon_detail(s, "%s: it continues the sign-on that it began with",
                          s->continued.by == DT_CONTINUED_BY_TLS
                              ? "a resumed TLS session"
                              : "a re-authentication in the session of the NAS");
@@ -261,7 +261,7 @@ void dt_signon_remembered_factors(dt_signon *s, dt_time now)
     else if (factor_is_listed(s))
         accept(s, now);
     else
-        has_ended(s, "its factor was reset or taken away at Okta", now);
+        has_ended(s, "its factor was reset or removed at Okta", now);
 }
 
 void dt_signon_remembered_forget(dt_signon *s)

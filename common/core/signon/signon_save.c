@@ -644,7 +644,7 @@ int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
         return DT_E_PARSE;
     }
     if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
-        dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application is gone");
+        dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application was removed");
     loaded = dt_phase_row_of(dt_signon_phase(s))->loaded;
     if (loaded != NULL)
         loaded(s);

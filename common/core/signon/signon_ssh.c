@@ -89,13 +89,13 @@ static bool take_record(dt_signon *s, dt_bytes text, char const fingerprint[65],
                         dt_device_record *record, dt_buf *blob)
 {
     if (dt_device_record_unpack(text, record) < 0) {
-        dt_signon_detail(s, "the device registry holds a record that cannot be read");
+        dt_signon_detail(s, "the device registry contains an unreadable record");
         return false;
     }
     if (record_blob(record, fingerprint, blob))
         return true;
-    dt_signon_detail(s, "the device registry's record does not hold the SSH key it is filed "
-                        "under");
+    dt_signon_detail(s,
+                     "the device registry's record does not contain the SSH key it is filed under");
     return false;
 }
 
@@ -134,7 +134,7 @@ static void refuse_soft_key(dt_signon *s, dt_source source, dt_device_record con
     if (record->der_len > 0 &&
         dt_x509_read(dt_bytes_of(record->der, record->der_len), &cert, NULL) == DT_OK)
         ev.device_id = cert.device_id;
-    dt_signon_detail(s, "%s: the key is not kept in a security key (sk-)", dt_source_name(source));
+    dt_signon_detail(s, "%s: the key is not in a security key (sk-)", dt_source_name(source));
     dt_signon_add_evidence(s, &ev);
 }
 

@@ -117,7 +117,7 @@ char const *dt_signon_no_push_text(dt_signon const *s)
         return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_PAUSED);
     case DT_CAUSE_MFA_PUSH_SPENT:
         return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_SPENT);
-    case DT_CAUSE_MFA_LIMIT:
+    case DT_CAUSE_MFA_PUSH_LIMIT:
         return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_LIMIT);
     default:
         return "";

@@ -14,7 +14,8 @@
 
 /* MFA is due where nobody can be asked: no terminal, no conversation, a key alone. */
 #define DT_TEXT_NO_PROMPT                                                                          \
-    "Verification with Okta is needed, and nothing can be asked here. Sign on where you can be "   \
-    "asked, or from a trusted device."
+    "Verification with Okta is required, but no prompt can be shown here. Sign on where one can "  \
+    "be "                                                                                          \
+    "shown, or from a trusted device."
 
 #endif
