@@ -230,7 +230,7 @@ void dt_signon_send(dt_signon *s)
 {
     if (s->site.config->mfa.push_limit == 0) {
         dt_signon_detail(s, "push_limit is 0");
-        in_use(s)->not_sent(s, DT_CAUSE_MFA_LIMIT);
+        in_use(s)->not_sent(s, DT_CAUSE_MFA_PUSH_LIMIT);
         return;
     }
     dt_signon_set_phase(s, DT_PHASE_SEND_COUNT);

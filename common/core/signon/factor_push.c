@@ -36,7 +36,7 @@ static bool would_be_unseen(dt_signon const *s)
 static void begin(dt_signon *s, dt_time now)
 {
     if (would_be_unseen(s)) {
-        dt_signon_detail(s, "the number of a push could not be seen here: no push was sent");
+        dt_signon_detail(s, "the number of a push cannot be shown here: no push was sent");
         dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_MFA_NO_PROMPT);
         return;
     }
@@ -79,7 +79,7 @@ static void show_push(dt_signon *s, dt_time now)
 
     if (number && s->conversation == DT_CONVERSATION_NONE) {
         dt_signon_detail(s, "Okta asks for a number challenge, which this login cannot show; type "
-                            "a passcode behind the password, or (RADIUS) set `wait = challenge`");
+                            "a passcode after the password, or (RADIUS) set `wait = challenge`");
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
         return;
     }
@@ -126,7 +126,7 @@ static void connection_counted(dt_signon *s, dt_store_result const *r, dt_time n
         return;
     }
     if (r->status == DT_STORE_EXISTS)
-        dt_signon_detail(s, "this SSH connection has had its push");
+        dt_signon_detail(s, "this SSH connection has already had its push");
     push_impossible(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PUSH_SPENT
                                                     : DT_CAUSE_LIMITS_UNAVAILABLE);
 }
@@ -192,7 +192,7 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
             join(s, &other, now);
             return;
         }
-        dt_signon_detail(s, "a push of sign-on %s waits for this person's answer",
+        dt_signon_detail(s, "a push of sign-on %s is waiting for this person's answer",
                          other.push.owner);
         dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_MFA_PUSH_PENDING);
         return;
@@ -291,7 +291,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
     }
     /* Nobody can have approved what was sent this moment: the API knows WAITING here, no success. */
     if (a != DT_OKTA_OK || v.result == DT_OKTA_RESULT_NONE || v.result == DT_OKTA_RESULT_SUCCESS) {
-        dt_signon_detail(s, "Okta: push: %s", err.text[0] ? err.text : "an answer of unknown kind");
+        dt_signon_detail(s, "Okta: push: %s", err.text[0] ? err.text : "an answer of unknown type");
         s->negative = s->negative || !dt_okta_is_unavailable(a);
         if (dt_signon_was_cut_short(s, r))
             push_impossible(s, DT_CAUSE_MFA_TIMEOUT);
@@ -307,7 +307,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
     }
     if (!take_links(s, &v)) {
         s->negative = true;
-        dt_signon_detail(s, "Okta: push: the answer holds no link to poll this person's push");
+        dt_signon_detail(s, "Okta: push: the answer contains no link to poll this person's push");
         push_impossible(s, DT_CAUSE_OKTA_ANSWER_UNUSABLE);
         return;
     }
@@ -322,7 +322,7 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
         dt_signon_okta_failed(s, a, r, e, now);
         return;
     }
-    dt_signon_detail(s, "Okta: poll: %s", e->text[0] ? e->text : "an answer of unknown kind");
+    dt_signon_detail(s, "Okta: poll: %s", e->text[0] ? e->text : "an answer of unknown type");
     s->negative = s->negative || !dt_okta_is_unavailable(a);
     if (a == DT_OKTA_RATE_LIMITED) {
         wait_for_push(s, now, dt_okta_rate_wait(r));
