@@ -28,6 +28,13 @@ def pki_index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads((place / "pki" / "index.json").read_text(encoding="utf-8"))
 
 
+# The files that take longest. They come first: one process runs a file, and no file must be left to
+# run alone in the end.
+LONGEST = ("test_reload.py", "test_unavailable.py", "test_pam_daemon.py", "test_pam_ssh.py",
+           "test_policy_scale.py", "test_pam_setuid.py", "test_pam_ssh_batch.py",
+           "test_pam_directories.py", "test_radius_directory.py")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the matrix's mark known, and lets the table see every report."""
     config.addinivalue_line("markers", "matrix(door, program, case, whole): a cell of the matrix")
@@ -45,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not matrix.leave_out(item)]
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST
+               else len(LONGEST))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
