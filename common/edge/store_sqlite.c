@@ -122,6 +122,13 @@ static int64_t mono_now(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock. */
+#ifdef __SANITIZE_THREAD__
+#define LOCK_UNTIL(lock, until) ((void)(until), pthread_mutex_lock(lock))
+#else
+#define LOCK_UNTIL(lock, until) pthread_mutex_clocklock((lock), CLOCK_MONOTONIC, (until))
+#endif
+
 /* Waits until the deadline for other threads, or fails with DT_E_UNAVAILABLE; SQLite then waits until it for
  * other processes. */
 static int acquire(dt_store *s, int64_t deadline, dt_error *e)
@@ -129,8 +136,7 @@ static int acquire(dt_store *s, int64_t deadline, dt_error *e)
     struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = (deadline % 1000) * 1000000};
 
     /* Who gets no processor for so long may find the lock free after all. */
-    if (pthread_mutex_clocklock(&s->lock, CLOCK_MONOTONIC, &until) != 0 &&
-        pthread_mutex_trylock(&s->lock) != 0)
+    if (LOCK_UNTIL(&s->lock, &until) != 0 && pthread_mutex_trylock(&s->lock) != 0)
         return dt_error_set(e, DT_E_UNAVAILABLE, "store %s: too many operations are waiting for it",
                             s->path);
     s->deadline = deadline;
