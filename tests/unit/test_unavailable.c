@@ -283,7 +283,7 @@ static void test_an_outage_after_an_answer_does_not_allow(void **state)
 {
     static ending const refused = {DT_HTTP_REFUSED, 0, "", DT_CAUSE_OKTA_UNAVAILABLE};
     static setting const allow = {"allow", false, true};
-    static char const *const asked_again[] = {"user", "factors", "poll"};
+    static char const *const asked_again[] = {"user", "factors", "push", "poll", "passcode"};
 
     (void)state;
     now_given = &refused;
