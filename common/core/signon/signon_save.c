@@ -638,6 +638,7 @@ int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
     dt_signon_clear(s, site);
     if (s->scratch == NULL)
         return DT_E_STATE;
+    memset(s->scratch, 0, sizeof(*s->scratch)); /* the walk looks at a field before it sets it */
     walk(&c, s);
     if (c.broken || c.in.len != 0 || !holds_together(s)) {
         dt_signon_clear(s, site);
