@@ -514,9 +514,8 @@ def put_into_registry(world: PamWorld, certificate: str, key: str) -> None:
                          "certificate": base64.b64encode(der).decode()})
     world.stop_daemon()
     with sqlite3.connect(world.site.store_path) as store:
-        store.execute("UPDATE meta SET seq = seq + 1")
-        store.execute("INSERT INTO rows (tbl, key, value, count, expires, seq) "
-                      "VALUES (?, ?, ?, 0, ?, (SELECT seq FROM meta))",
+        store.execute("UPDATE tables SET rows = rows + 1 WHERE tbl = ?", (REGISTRY,))
+        store.execute("INSERT INTO rows (tbl, key, value, count, expires) VALUES (?, ?, ?, 0, ?)",
                       (REGISTRY, "ssh:" + hashlib.sha256(blob).hexdigest(), record.encode(),
                        2 ** 63 - 1))
     store.close()
