@@ -11,6 +11,7 @@
 
 #include "core/device/evidence_facts.h"
 #include "driver/entra_credentials.h"
+#include "driver/okta_credentials.h"
 #include "core/ruleset/service.h"
 #include "edge/file.h"
 #include "edge/host.h"
@@ -289,6 +290,26 @@ static void check_graph(checking *k)
     else
         tell_credentials(k, &e);
     dt_entra_credentials_free(&credentials);
+}
+
+/* Who asks Okta. */
+static void check_okta_credentials(checking *k)
+{
+    dt_okta_credentials *credentials = NULL;
+    char scopes[DT_OKTA_SCOPES_MAX];
+    dt_error e = {0};
+
+    if (dt_okta_credentials_load(k->config, &credentials, &e) < 0)
+        fault(k, &e);
+    else if (credentials == NULL)
+        dt_out_line(
+            "Okta          asked with an API token; a service app has fewer rights: see client_id");
+    else {
+        dt_okta_scopes(k->config, scopes);
+        dt_out_line("Okta          asked by the app %s%s, which needs %s",
+                    k->config->okta.client_id, k->config->okta.dpop ? " with DPoP" : "", scopes);
+    }
+    dt_okta_credentials_free(&credentials);
 }
 
 /* Signs as a login would, and judges the certificate as a login would. */
@@ -602,9 +623,9 @@ typedef struct found {
 static void check_parts(checking *k)
 {
     static void (*const parts[])(checking *) = {
-        tell_mfa,           check_graph,     check_trust,    check_cas,
-        check_host_key,     check_state_key, check_policies, check_report_only,
-        check_failing_open, check_store,     check_audit};
+        tell_mfa,          check_okta_credentials, check_graph,     check_trust,
+        check_cas,         check_host_key,         check_state_key, check_policies,
+        check_report_only, check_failing_open,     check_store,     check_audit};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);

@@ -5,13 +5,21 @@
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/https_loop.h"
 
+#include "driver/okta_credentials.h"
+#include "edge/host.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 struct dt_okta_client {
     dt_config const *config;
     dt_http_way way;
-    dt_secret *authorization;
+    dt_secret *authorization; /* NULL: no token has been fetched yet */
+    dt_okta_credentials *app; /* NULL: by an API token */
+    char const *scopes;
+    dt_time renew_at;
+    dt_okta_token_end end; /* of the last token request */
+    bool nonce_came;
     dt_https_loop *loop;
     dt_time waited;
     int requests;
@@ -26,13 +34,61 @@ struct dt_okta_client {
 
 /* --- one request ------------------------------------------------------------------------------- */
 
+static void on_token(void *ctx, dt_http_response const *r)
+{
+    dt_okta_client *c = ctx;
+    dt_time expires = 0;
+
+    c->answer = dt_http_is_unavailable(r->failure, r->status) ? DT_OKTA_UNREACHABLE
+                : r->status == 429                            ? DT_OKTA_RATE_LIMITED
+                                                              : DT_OKTA_UNAUTHORIZED;
+    c->wait = c->answer == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : DT_CLIENT_RETRY_WAIT;
+    c->end = dt_okta_credentials_take(c->app, c->config, c->scopes, r, &c->authorization,
+                                      &c->renew_at, &expires, c->e);
+}
+
+/* False, with c->answer and the error, where Okta gives none. */
+static int fetch_token(dt_okta_client *c)
+{
+    int rc = DT_OK;
+
+    c->end = DT_OKTA_TOKEN_AGAIN;
+    while (rc == DT_OK && c->end == DT_OKTA_TOKEN_AGAIN) {
+        dt_http_request r;
+        char proof[DT_PROOF_MAX];
+        dt_http_way way = c->way;
+
+        rc = dt_okta_credentials_request(c->app, c->config, c->scopes, &r, proof, c->e);
+        way.proof = proof[0] != '\0' ? proof : NULL;
+        if (rc == DT_OK)
+            rc = dt_https_loop_ask(c->loop, &r, &way, on_token, c);
+        explicit_bzero(&r, sizeof(r));
+    }
+    return rc;
+}
+
 static void on_done(void *ctx, dt_http_response const *r)
 {
     dt_okta_client *c = ctx;
 
+    c->nonce_came = c->app != NULL && dt_okta_credentials_take_nonce(c->app, r);
+
     c->answer = dt_okta_read_json(c->config, r, &c->root, c->next_url, c->e);
     c->spare = r->rate_remaining == 0 ? dt_okta_rate_wait(r) : 0;
     c->wait = c->answer == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : DT_CLIENT_RETRY_WAIT;
+}
+
+static int send(dt_okta_client *c, dt_http_request const *request)
+{
+    char proof[DT_PROOF_MAX] = "";
+    dt_http_way way = c->way;
+    int rc = DT_OK;
+
+    way.authorization = c->authorization;
+    if (c->app != NULL)
+        rc = dt_okta_credentials_proof(c->app, request, c->authorization, proof, c->e);
+    way.proof = proof[0] != '\0' ? proof : NULL;
+    return rc == DT_OK ? dt_https_loop_ask(c->loop, request, &way, on_done, c) : rc;
 }
 
 static int ask_once(dt_okta_client *c, dt_http_request const *request, dt_error *e)
@@ -42,8 +98,14 @@ static int ask_once(dt_okta_client *c, dt_http_request const *request, dt_error 
     if (++c->requests > DT_CLIENT_REQUESTS_MAX)
         return dt_error_set(e, DT_E_LIMIT, "more than %d requests to Okta", DT_CLIENT_REQUESTS_MAX);
     c->e = e;
-    c->way.authorization = c->authorization;
-    rc = dt_https_loop_ask(c->loop, request, &c->way, on_done, c);
+    c->nonce_came = false;
+    if (c->app != NULL && (c->authorization == NULL || dt_host_now() >= c->renew_at)) {
+        dt_secret_free(&c->authorization);
+        rc = fetch_token(c);
+        if (rc != DT_OK || c->authorization == NULL)
+            return rc;
+    }
+    rc = send(c, request);
     if (rc != DT_OK)
         return dt_error_set(e, rc, "the request to Okta could not be made (%s)", dt_err_name(rc));
     return DT_OK;
@@ -88,10 +150,17 @@ static int code_of(dt_okta_answer a)
 
 static int ask(dt_okta_client *c, dt_http_request const *request, dt_error *e)
 {
+    bool nonce_sent = false;
+
     for (int tries = 1;; tries++) {
         int rc = ask_once(c, request, e);
         if (rc != DT_OK)
             return rc;
+        if (c->nonce_came && !nonce_sent) { /* Okta has done nothing yet */
+            nonce_sent = true;
+            tries--;
+            continue;
+        }
         if (!is_passing(c->answer) || tries == DT_CLIENT_TRIES_MAX ||
             c->waited + c->wait > DT_CLIENT_WAIT_MAX)
             return code_of(c->answer);
@@ -190,7 +259,8 @@ int dt_okta_client_each(dt_okta_client *c, char const *path, dt_okta_element_fn 
 static int make_authorization(dt_site_files const *site, dt_secret **out)
 {
     char storage[DT_SECRET_MAX + 1];
-    dt_bytes token = dt_secret_bytes(dt_site_okta_token(site));
+    dt_secret const *secret = dt_site_okta_token(site);
+    dt_bytes token = secret != NULL ? dt_secret_bytes(secret) : dt_bytes_str("");
     dt_buf b;
     int rc;
 
@@ -204,7 +274,8 @@ static int make_authorization(dt_site_files const *site, dt_secret **out)
     return rc;
 }
 
-int dt_okta_client_new(dt_site_files const *site, dt_okta_client **out, dt_error *e)
+int dt_okta_client_new(dt_site_files const *site, char const *scopes, dt_okta_client **out,
+                       dt_error *e)
 {
     dt_okta_client *c = calloc(1, sizeof(*c));
     int rc;
@@ -214,10 +285,12 @@ int dt_okta_client_new(dt_site_files const *site, dt_okta_client **out, dt_error
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     c->config = dt_site_config(site);
     c->way = dt_site_way(site, DT_HTTP_OKTA);
-    rc = make_authorization(site, &c->authorization);
-    if (rc != DT_OK)
+    c->scopes = scopes;
+    rc = dt_okta_credentials_load(c->config, &c->app, e);
+    if (rc == DT_OK && c->app == NULL &&
+        (rc = make_authorization(site, &c->authorization)) != DT_OK)
         (void)dt_error_set(e, rc, "no memory for the Okta API token");
-    else
+    if (rc == DT_OK)
         rc = dt_https_loop_new(&c->loop, e);
     if (rc != DT_OK)
         dt_okta_client_free(out);
@@ -230,6 +303,7 @@ void dt_okta_client_free(dt_okta_client **c)
         return;
     dt_https_loop_free(&(*c)->loop);
     dt_secret_free(&(*c)->authorization);
+    dt_okta_credentials_free(&(*c)->app);
     dt_json_free(&(*c)->root);
     free(*c);
     *c = NULL;

@@ -82,7 +82,7 @@ static int fetch(dt_policy_source const *source, dt_site_files const *site, dt_j
     char id[DT_OKTA_ID_MAX];
     dt_okta_client *client = NULL;
     dt_buf text;
-    int rc = dt_okta_client_new(site, &client, e);
+    int rc = dt_okta_client_new(site, DT_OKTA_IMPORT_SCOPES, &client, e);
 
     dt_buf_init(&text, DT_OKTA_DOCUMENT_MAX);
     if (rc == DT_OK)

@@ -288,7 +288,7 @@ static int prepare(simulating *x, size_t most, dt_error *e)
     if (rc == DT_OK)
         rc = parse_made(x, e);
     if (rc == DT_OK)
-        rc = dt_okta_client_new(x->run->site, &x->client, e);
+        rc = dt_okta_client_new(x->run->site, DT_OKTA_IMPORT_SCOPES, &x->client, e);
     if (rc == DT_OK)
         dt_simulate_cases_make(x->run->document, x->entry, most, x->cases);
     return rc;

@@ -2,6 +2,8 @@
 /* The files of [intune] that prove to Entra who asks, and the token request made of them. */
 #include "driver/entra_credentials.h"
 
+#include "core/base/crypto.h"
+
 #include "edge/file.h"
 #include "edge/host.h"
 #include "edge/jose.h"
@@ -16,11 +18,29 @@
 struct dt_entra_credentials { /* one of the two */
     dt_assertion_key *key;
     dt_secret *secret;
+    uint8_t share_key[DT_SHA256_LEN];
 };
+
+/* Of what is read from the file that proves who asks. */
+static int make_share_key(dt_entra_credentials *k, dt_secret const *of)
+{
+    static char const label[] = "devtrust: tokens shared between processes";
+    dt_buf text;
+    dt_buf_init(&text, sizeof(label) + DT_SECRET_MAX);
+    dt_buf_put(&text, label, sizeof(label));
+    dt_buf_put(&text, dt_secret_bytes(of).p, dt_secret_bytes(of).len);
+    int rc = dt_buf_error(&text);
+    if (rc == 0)
+        rc = dt_crypto_sha256(dt_buf_bytes(&text), k->share_key);
+    dt_buf_free(&text);
+    return rc;
+}
 
 static int load_secret(dt_config const *c, dt_entra_credentials *k, dt_error *e)
 {
     int rc = dt_file_read_secret(c->intune.client_secret_file, true, &k->secret, e);
+    if (rc == 0 && (rc = make_share_key(k, k->secret)) != 0)
+        (void)dt_error_set(e, rc, "the secret cannot be hashed");
     if (rc != 0)
         dt_config_blame(c, "intune", "client_secret_file", e, rc);
     return rc;
@@ -50,6 +70,8 @@ static int load_key(dt_config const *c, dt_entra_credentials *k, dt_error *e)
         rc = dt_assertion_key_new(key, dt_buf_bytes(&certificate), &k->key, &of_key, e);
         if (rc != 0)
             blame_pair(c, of_key, e, rc);
+        else if ((rc = make_share_key(k, key)) != 0)
+            (void)dt_error_set(e, rc, "the key for Entra cannot be hashed");
     }
     dt_secret_free(&key);
     dt_buf_free(&certificate);
@@ -77,6 +99,7 @@ void dt_entra_credentials_free(dt_entra_credentials **k)
         return;
     dt_secret_free(&(*k)->secret);
     dt_assertion_key_free(&(*k)->key);
+    explicit_bzero((*k)->share_key, sizeof((*k)->share_key));
     free(*k);
     *k = NULL;
 }
@@ -125,6 +148,11 @@ int dt_entra_credentials_request(dt_entra_credentials const *k, dt_config const 
     out->body_len = body.len;
     dt_buf_free(&assertion);
     return rc;
+}
+
+uint8_t const *dt_entra_credentials_share_key(dt_entra_credentials const *k)
+{
+    return k->share_key;
 }
 
 int dt_entra_bearer(dt_secret const *token, dt_secret **out)

@@ -17,6 +17,8 @@ void dt_entra_credentials_free(dt_entra_credentials **c);
 DT_MUST_USE int dt_entra_credentials_request(dt_entra_credentials const *k, dt_config const *c,
                                              dt_entra_audience audience, dt_http_request *out,
                                              dt_error *e);
+/* Known to those alone who could fetch such tokens themselves. */
+uint8_t const *dt_entra_credentials_share_key(dt_entra_credentials const *k);
 /* The Authorization header of a token: "Bearer ...". *out is the caller's to free. */
 DT_MUST_USE int dt_entra_bearer(dt_secret const *token, dt_secret **out);
 

@@ -12,7 +12,9 @@
 #include "core/intune/intune.h"
 #include "driver/audit_queue.h"
 #include "driver/driver.h"
+#include "core/base/oauth.h"
 #include "driver/entra_credentials.h"
+#include "driver/okta_credentials.h"
 #include "edge/host_key.h"
 #include "edge/managed_file.h"
 #include "edge/http_curl.h"
@@ -82,6 +84,14 @@ typedef struct dt_refresh_slot {
     bool busy;
 } dt_refresh_slot;
 
+/* Whom a token is for. */
+typedef enum dt_token_kind {
+    DT_TOKEN_FOR_GRAPH = DT_ENTRA_FOR_GRAPH,
+    DT_TOKEN_FOR_COMPLIANCE = DT_ENTRA_FOR_COMPLIANCE,
+    DT_TOKEN_FOR_OKTA,
+    DT_TOKEN_KINDS,
+} dt_token_kind;
+
 /* A run that waits, for whatever it is, has its machine in the packed form; while it is driven, in one of the
  * loop's rooms. Whoever looks at the machine asks dt_run_machine for it. */
 struct dt_run {
@@ -111,9 +121,9 @@ struct dt_run {
     bool
         only_asks; /* no harm is done when it is dropped: a GET, or a question to an OCSP responder */
     char *url;     /* NULL unless http_busy */
-    dt_entra_audience audience; /* of the token that is used or waited for */
-    unsigned token_used;        /* generation of the token it was sent with */
-    bool token_retried;
+    dt_token_kind token_kind; /* of the token that is used or waited for */
+    unsigned token_used;      /* generation of the token it was sent with */
+    bool token_retried, nonce_retried;
     bool token_waiting;
     dt_run *token_next;
 };
@@ -122,13 +132,14 @@ struct dt_run {
 typedef struct dt_token {
     dt_live *live;       /* whose it is; from the first fetch on */
     dt_secret *bearer;   /* "Bearer ..."; NULL: none */
+    dt_secret *refused;  /* the one before, when the service has refused it */
     unsigned generation; /* raised with each new token */
     dt_time renew_at, expires;
     dt_http_call *call; /* the one fetch under way */
     int failures;
     int64_t retry_at; /* monotonic milliseconds: no fetch before */
     int64_t dropped_at;
-    dt_http_failure failure; /* of the last fetch, with `error` */
+    dt_http_failure failure; /* of the last fetch, with `error`; OK stands for a rate limit */
     char error[DT_ERROR_TEXT_MAX];
     dt_run *first, *last; /* who waits for the fetch, in order */
 } dt_token;
@@ -141,12 +152,13 @@ struct dt_live {
     dt_driver *driver;
     dt_site_files *files;
     dt_config const *config;
-    dt_site bare_site; /* without a policy: for refreshes */
-    dt_secret *okta_authorization;
-    dt_host_key *host_key;                    /* the signer's, when there is one */
-    dt_signer *signer;                        /* of a key in a token or TPM; else NULL */
-    dt_entra_credentials *entra;              /* NULL: Intune is not configured */
-    dt_token tokens[DT_ENTRA_AUDIENCE_COUNT]; /* the loop's */
+    dt_site bare_site;               /* without a policy: for refreshes */
+    dt_secret *okta_authorization;   /* of an API token; NULL where a service app asks */
+    dt_okta_credentials *okta;       /* of that app; NULL: there is none; the loop's */
+    dt_host_key *host_key;           /* the signer's, when there is one */
+    dt_signer *signer;               /* of a key in a token or TPM; else NULL */
+    dt_entra_credentials *entra;     /* NULL: Intune is not configured */
+    dt_token tokens[DT_TOKEN_KINDS]; /* the loop's */
 };
 
 /* The watch over the files; the watching thread's own, but for what `lock` guards. */
@@ -286,18 +298,30 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 /* --- token.c; on the loop's thread --- */
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
 /* Any thread, before the parts are shared. */
-/* There is something to ask for a token with. */
+/* There is something to ask Entra for a token with. */
 bool dt_token_is_configured(dt_live const *l);
 DT_MUST_USE int dt_token_load_key(dt_live *l, dt_error *e);
 /* READY: the bearer of the run's site for this service may be used now. COMING: the run is among those who wait;
  * dt_run_step or dt_run_http_failed is called when the fetch has ended. NONE: the token's error says
  * why. */
-dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time now);
+dt_token_answer dt_token_want(dt_run *run, dt_token_kind kind, dt_time now);
 /* No longer waits. */
 void dt_token_forget(dt_run *run);
 /* The service refused its token of this generation. True: it was dropped, ask for another. */
-bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generation);
+bool dt_token_refused(dt_live *l, dt_token_kind kind, unsigned generation);
 void dt_token_close(dt_live *l);
+/* Of a token whose `live` is set. */
+dt_token_kind dt_token_kind_of(dt_token const *t);
+/* A new token; takes `bearer` over. */
+void dt_token_set(dt_token *t, dt_secret *bearer, dt_time renew_at, dt_time expires);
+
+/* --- token_share.c; on the loop's thread --- */
+/* Keeps the token for the other processes with this store. */
+void dt_token_share(dt_token const *t);
+/* Drops what is kept: the service has refused it. */
+void dt_token_unshare(dt_token const *t);
+/* Takes the one that another process has kept; false when there is none that is good for a while. */
+bool dt_token_take_shared(dt_token *t, dt_time now);
 
 /* --- signer.c --- */
 /* Takes `key` over unless it fails (DT_E_NOMEM). Any thread. */

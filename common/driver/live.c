@@ -32,6 +32,8 @@ static int load_keys(dt_live *l, dt_error *e)
     if (rc == 0)
         rc = dt_token_load_key(l, e);
     if (rc == 0)
+        rc = dt_okta_credentials_load(l->config, &l->okta, e);
+    if (rc == 0)
         rc = dt_host_key_open(l->config, &l->host_key, e);
     if (rc == 0 && dt_host_key_is_slow(l->host_key) &&
         dt_signer_new(l->host_key, &l->signer) != DT_OK)

@@ -238,6 +238,7 @@ static void feed_failure(dt_run *run, dt_http_failure failure, char const *error
 {
     dt_http_response r = {.failure = failure,
                           .error = error,
+                          .status = failure == DT_HTTP_OK ? 429 : 0,
                           .rate_limit = -1,
                           .rate_remaining = -1,
                           .next_link = ""};
@@ -253,16 +254,27 @@ void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
     dt_run_step(run);
 }
 
+/* Once for each request. */
+static bool wants_nonce(dt_run *run, dt_http_response const *r)
+{
+    if (run->token_used == 0 || run->token_kind != DT_TOKEN_FOR_OKTA)
+        return false;
+    return dt_okta_credentials_take_nonce(run->live->okta, r) && !run->nonce_retried;
+}
+
 static void http_done(dt_run *run, dt_http_response const *r)
 {
     http_idle(run);
-    /* The service no longer takes the token: once more with a new one (the same step is asked again). */
-    if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
-        dt_token_refused(run->live, run->audience, run->token_used)) {
+    /* The service no longer takes the token, or wants its nonce with it: it has done nothing, so the same
+     * step is asked again. */
+    if (wants_nonce(run, r)) {
+        run->nonce_retried = true;
+    } else if (r->status == 401 && run->token_used != 0 && !run->token_retried &&
+               dt_token_refused(run->live, run->token_kind, run->token_used)) {
         run->token_retried = true;
     } else {
         dt_signon *machine = dt_run_machine(run);
-        run->token_retried = false;
+        run->token_retried = run->nonce_retried = false;
         if (machine != NULL)
             dt_signon_http_done(machine, r, dt_host_now());
     }
@@ -319,19 +331,21 @@ static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char 
         *failure = DT_HTTP_LOCAL;
         return NULL;
     }
-    if (r->service == DT_HTTP_OKTA) {
+    if (r->service == DT_HTTP_OKTA &&
+        (has->okta == NULL || dt_okta_is_authn(has->config, r->url))) {
         *error = "no Okta API token is configured";
         return has->okta_authorization;
     }
-    dt_entra_audience audience =
-        r->service == DT_HTTP_GRAPH ? DT_ENTRA_FOR_GRAPH : DT_ENTRA_FOR_COMPLIANCE;
-    *error = has->tokens[audience].error;
-    if (dt_token_want(run, audience, dt_host_now()) != DT_TOKEN_READY) {
-        *failure = has->tokens[audience].failure;
+    dt_token_kind kind = r->service == DT_HTTP_OKTA    ? DT_TOKEN_FOR_OKTA
+                         : r->service == DT_HTTP_GRAPH ? DT_TOKEN_FOR_GRAPH
+                                                       : DT_TOKEN_FOR_COMPLIANCE;
+    *error = has->tokens[kind].error;
+    if (dt_token_want(run, kind, dt_host_now()) != DT_TOKEN_READY) {
+        *failure = has->tokens[kind].failure;
         return NULL;
     }
-    run->token_used = has->tokens[audience].generation;
-    return has->tokens[audience].bearer;
+    run->token_used = has->tokens[kind].generation;
+    return has->tokens[kind].bearer;
 }
 
 /* Questions whose answer is the same for all who ask, and that may take their full time: a person who
@@ -376,8 +390,17 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
         call->body_len = r->body_len;
         memcpy(call->body, r->body, r->body_len);
     }
+    char proof[DT_PROOF_MAX] = "";
     dt_http_way way = dt_site_way(run->live->files, r->service);
     way.authorization = authorization;
+    if (run->token_used != 0 && run->token_kind == DT_TOKEN_FOR_OKTA) {
+        int made = dt_okta_credentials_proof(run->live->okta, r, authorization, proof, NULL);
+        if (made != DT_OK) {
+            free(call);
+            return made;
+        }
+        way.proof = proof[0] != '\0' ? proof : NULL;
+    }
     int rc = dt_http_start(d->http, r, &way, on_http_done, call, &call->call);
     if (rc != 0) {
         free(call);

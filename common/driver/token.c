@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tokens for Graph and for the Compliance Retrieval service, each apart from the other: fetched
- * when first needed, one fetch for all who wait, renewed early behind the back of those who use it. A
- * tenant that gives none is asked ever more rarely. */
+/* The tokens for Graph, for the Compliance Retrieval service and for Okta, each apart from the others:
+ * fetched when first needed, one fetch for all who wait, renewed early while the old one is still used,
+ * shared with other processes by the store. A service that gives none is asked ever more rarely. */
 #include "driver/internal.h"
 
 #include "edge/host.h"
@@ -18,15 +18,21 @@ bool dt_token_is_configured(dt_live const *l)
     return l->entra != NULL;
 }
 
-static dt_entra_audience audience_of(dt_token const *t)
+dt_token_kind dt_token_kind_of(dt_token const *t)
 {
-    return (dt_entra_audience)(t - t->live->tokens);
+    return (dt_token_kind)(t - t->live->tokens);
 }
 
-static char const *name_of(dt_entra_audience audience)
+static char const *name_of(dt_token_kind kind)
 {
-    return audience == DT_ENTRA_FOR_COMPLIANCE ? "Intune's Compliance Retrieval service"
-                                               : "Microsoft Graph";
+    return kind == DT_TOKEN_FOR_OKTA         ? "Okta"
+           : kind == DT_TOKEN_FOR_COMPLIANCE ? "Intune's Compliance Retrieval service"
+                                             : "Microsoft Graph";
+}
+
+static bool is_configured(dt_live const *l, dt_token_kind kind)
+{
+    return kind == DT_TOKEN_FOR_OKTA ? l->okta != NULL : dt_token_is_configured(l);
 }
 
 /* --- who waits -------------------------------------------------------------------------------- */
@@ -53,7 +59,7 @@ static dt_run *pop_waiting(dt_token *t)
 
 void dt_token_forget(dt_run *run)
 {
-    dt_token *t = &run->live->tokens[run->audience];
+    dt_token *t = &run->live->tokens[run->token_kind];
     if (!run->token_waiting)
         return;
     dt_run *before = NULL;
@@ -81,11 +87,24 @@ static void tell_waiting(dt_token *t, bool ok)
 
 /* --- fetching --------------------------------------------------------------------------------- */
 
-/* A token that we did not get as far as asking for is a failure of ours to those who wait; any other is
- * a service that gives none. */
-static void fetch_failed(dt_token *t, dt_http_failure failure, dt_time at_least, char const *why)
+/* What a request fails by that gets no token. One that we did not get as far as asking for is a failure
+ * of ours to those who wait; any other is a service that gives none. Okta's tokens come from Okta itself:
+ * where it cannot be reached for one, it cannot be reached. */
+static dt_http_failure failure_for(dt_token const *t, dt_http_failure failure, int status)
 {
-    t->failure = dt_http_is_local(failure) ? failure : DT_HTTP_NO_CREDENTIALS;
+    bool okta = dt_token_kind_of(t) == DT_TOKEN_FOR_OKTA;
+    if (failure != DT_HTTP_OK &&
+        (dt_http_is_local(failure) || (okta && dt_http_is_unavailable(failure, status))))
+        return failure;
+    if (okta && dt_http_is_unavailable(failure, status))
+        return DT_HTTP_RESET; /* 5xx */
+    return okta && status == 429 ? DT_HTTP_OK : DT_HTTP_NO_CREDENTIALS;
+}
+
+static void fetch_failed(dt_token *t, dt_http_failure failure, int status, dt_time at_least,
+                         char const *why)
+{
+    t->failure = failure_for(t, failure, status);
     dt_time pause = DT_TOKEN_BACKOFF_MIN;
     for (int i = 0; i < t->failures && pause < DT_TOKEN_BACKOFF_MAX; i++)
         pause *= 2;
@@ -96,27 +115,13 @@ static void fetch_failed(dt_token *t, dt_http_failure failure, dt_time at_least,
     dt_buf b;
     dt_buf_init_fixed(&b, t->error, sizeof(t->error));
     dt_buf_puts(&b, "no token for ");
-    dt_buf_puts(&b, name_of(audience_of(t)));
+    dt_buf_puts(&b, name_of(dt_token_kind_of(t)));
     dt_buf_puts(&b, ": ");
     dt_buf_put_escaped(&b, dt_bytes_str(why));
 }
 
-static int take_token(dt_token *t, dt_http_response const *r, dt_error *e)
+void dt_token_set(dt_token *t, dt_secret *bearer, dt_time renew_at, dt_time expires)
 {
-    dt_time now = dt_host_now();
-    dt_secret *token = NULL, *bearer = NULL;
-    dt_time renew_at = 0, expires = 0;
-    e->code = 0;
-    e->text[0] = '\0';
-    dt_intune_answer answer = dt_entra_read_token(r, now, &token, &renew_at, &expires, e);
-    int rc = answer == DT_INTUNE_OK ? DT_OK : DT_E_UNAVAILABLE;
-    if (rc == 0 && expires < now + DT_TOKEN_LIFE_MIN)
-        rc = dt_error_set(e, DT_E_UNAVAILABLE, "the token has expired already");
-    if (rc == 0 && (rc = dt_entra_bearer(token, &bearer)) != 0)
-        dt_error_set(e, rc, "the token is too long");
-    dt_secret_free(&token);
-    if (rc != 0)
-        return rc;
     dt_secret_free(&t->bearer);
     t->bearer = bearer;
     t->generation++;
@@ -124,62 +129,141 @@ static int take_token(dt_token *t, dt_http_response const *r, dt_error *e)
     t->expires = expires;
     t->failures = 0;
     t->retry_at = 0;
+}
+
+static int read_entra(dt_http_response const *r, dt_secret **bearer, dt_time *renew_at,
+                      dt_time *expires, dt_error *e)
+{
+    dt_secret *token = NULL;
+    int rc = dt_entra_read_token(r, dt_host_now(), &token, renew_at, expires, e) == DT_INTUNE_OK
+                 ? DT_OK
+                 : DT_E_UNAVAILABLE;
+    if (rc == 0 && (rc = dt_entra_bearer(token, bearer)) != 0)
+        dt_error_set(e, rc, "the token is too long");
+    dt_secret_free(&token);
+    return rc;
+}
+
+/* `again`: another request may get one. */
+static int read_okta(dt_token const *t, dt_http_response const *r, dt_secret **bearer,
+                     dt_time *renew_at, dt_time *expires, bool *again, dt_error *e)
+{
+    char scopes[DT_OKTA_SCOPES_MAX];
+    dt_okta_scopes(t->live->config, scopes);
+    dt_okta_token_end end = dt_okta_credentials_take(t->live->okta, t->live->config, scopes, r,
+                                                     bearer, renew_at, expires, e);
+    *again = end == DT_OKTA_TOKEN_AGAIN;
+    return end == DT_OKTA_TOKEN_GOT ? DT_OK : DT_E_UNAVAILABLE;
+}
+
+static int take_token(dt_token *t, dt_http_response const *r, bool *again, dt_error *e)
+{
+    dt_secret *bearer = NULL;
+    dt_time renew_at = 0, expires = 0;
+    *again = false;
+    e->code = 0;
+    e->text[0] = '\0';
+    int rc = dt_token_kind_of(t) == DT_TOKEN_FOR_OKTA
+                 ? read_okta(t, r, &bearer, &renew_at, &expires, again, e)
+                 : read_entra(r, &bearer, &renew_at, &expires, e);
+    if (rc == 0 && expires < dt_host_now() + DT_TOKEN_LIFE_MIN)
+        rc = dt_error_set(e, DT_E_UNAVAILABLE, "the token has expired already");
+    if (rc != 0) {
+        dt_secret_free(&bearer);
+        return rc;
+    }
+    dt_token_set(t, bearer, renew_at, expires);
+    dt_token_share(t);
     return DT_OK;
 }
+
+static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e);
 
 static void on_fetched(void *ctx, dt_http_response const *r)
 {
     dt_token *t = ctx;
     dt_live *l = t->live;
-    t->call = NULL;
     dt_error e;
-    int rc = take_token(t, r, &e);
+    bool again = false;
+    dt_http_failure failure = r->failure;
+    dt_time at_least = r->status == 429 ? dt_okta_rate_wait(r) : r->retry_after;
+    t->call = NULL;
+    int rc = take_token(t, r, &again, &e);
+    if (again && (rc = send_request(t, &failure, &e)) == 0) {
+        dt_live_leave(l); /* the new request has a hold of its own */
+        return;
+    }
     if (rc != 0)
-        fetch_failed(t, r->failure, r->retry_after, e.text[0] != '\0' ? e.text : r->error);
+        fetch_failed(t, failure, r->status, at_least, e.text[0] != '\0' ? e.text : r->error);
     tell_waiting(t, rc == 0);
     dt_live_leave(l);
 }
 
-/* Starts the fetch; a failure to do so counts like a refusal. */
-static void fetch(dt_live *l, dt_entra_audience audience)
+static int make_request(dt_token const *t, dt_http_request *r, char proof[DT_PROOF_MAX],
+                        dt_error *e)
 {
-    dt_token *t = &l->tokens[audience];
+    dt_live const *has = t->live;
+    dt_token_kind kind = dt_token_kind_of(t);
+    char scopes[DT_OKTA_SCOPES_MAX];
+    proof[0] = '\0';
+    if (kind != DT_TOKEN_FOR_OKTA)
+        return dt_entra_credentials_request(has->entra, has->config, (dt_entra_audience)kind, r, e);
+    dt_okta_scopes(has->config, scopes);
+    return dt_okta_credentials_request(has->okta, has->config, scopes, r, proof, e);
+}
+
+/* On success on_fetched comes, and the site is held until then. */
+static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e)
+{
+    dt_live *l = t->live;
     dt_http_request r;
-    dt_error e = {0};
-    dt_http_failure failure = DT_HTTP_NO_CREDENTIALS;
-    t->live = l;
-    int rc = dt_entra_credentials_request(l->entra, l->config, audience, &r, &e);
+    char proof[DT_PROOF_MAX];
+    *failure = DT_HTTP_NO_CREDENTIALS;
+    int rc = make_request(t, &r, proof, e);
     if (rc == 0) {
-        dt_http_way const way = dt_site_way(l->files, DT_HTTP_ENTRA);
+        dt_http_way way = dt_site_way(l->files, r.service);
+        way.proof = proof[0] != '\0' ? proof : NULL;
         rc = dt_http_start(l->driver->http, &r, &way, on_fetched, t, &t->call);
         if (rc != 0) {
-            failure = dt_http_start_failure(rc);
-            dt_error_set(&e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
+            *failure = dt_http_start_failure(rc);
+            dt_error_set(e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
         } else {
-            (void)dt_live_hold(l); /* until on_fetched */
+            (void)dt_live_hold(l);
             atomic_fetch_add(&l->driver->http_total, 1);
         }
     }
     explicit_bzero(&r, sizeof(r));
-    if (rc != 0)
-        fetch_failed(t, failure, 0, e.text);
+    return rc;
 }
 
-dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time now)
+/* Takes what another process has fetched, or starts the fetch; a failure to do so counts like a refusal. */
+static void fetch(dt_live *l, dt_token_kind kind)
 {
-    dt_token *t = &run->live->tokens[audience];
-    if (!dt_token_is_configured(run->live)) {
+    dt_token *t = &l->tokens[kind];
+    dt_error e = {0};
+    dt_http_failure failure = DT_HTTP_NO_CREDENTIALS;
+    t->live = l;
+    if (dt_token_take_shared(t, dt_host_now()))
+        return;
+    if (send_request(t, &failure, &e) != 0)
+        fetch_failed(t, failure, 0, 0, e.text);
+}
+
+dt_token_answer dt_token_want(dt_run *run, dt_token_kind kind, dt_time now)
+{
+    dt_token *t = &run->live->tokens[kind];
+    if (!is_configured(run->live, kind)) {
         (void)dt_str_copy(t->error, sizeof(t->error),
                           "no token for Microsoft: [intune] is not configured");
         t->failure = DT_HTTP_NO_CREDENTIALS;
         return DT_TOKEN_NONE;
     }
-    run->audience = audience;
+    run->token_kind = kind;
     bool usable = t->bearer != NULL && now < t->expires;
     bool wanted = !usable || now >= t->renew_at;
     if (wanted && t->call == NULL && dt_driver_mono() >= t->retry_at)
-        fetch(run->live, audience);
-    if (usable)
+        fetch(run->live, kind);
+    if (t->bearer != NULL && now < t->expires)
         return DT_TOKEN_READY;
     if (t->call == NULL)
         return DT_TOKEN_NONE;
@@ -187,9 +271,9 @@ dt_token_answer dt_token_want(dt_run *run, dt_entra_audience audience, dt_time n
     return DT_TOKEN_COMING;
 }
 
-bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generation)
+bool dt_token_refused(dt_live *l, dt_token_kind kind, unsigned generation)
 {
-    dt_token *t = &l->tokens[audience];
+    dt_token *t = &l->tokens[kind];
     if (generation != t->generation)
         return true; /* another run has dropped it before */
     if (t->bearer == NULL)
@@ -198,13 +282,19 @@ bool dt_token_refused(dt_live *l, dt_entra_audience audience, unsigned generatio
     if (t->dropped_at != 0 && mono - t->dropped_at < DT_TOKEN_DROP_INTERVAL)
         return false;
     t->dropped_at = mono;
-    dt_secret_free(&t->bearer);
+    dt_token_unshare(t);
+    dt_secret_free(&t->refused);
+    t->refused = t->bearer;
+    t->bearer = NULL;
     return true;
 }
 
 void dt_token_close(dt_live *l)
 {
-    for (int i = 0; i < DT_ENTRA_AUDIENCE_COUNT; i++)
+    for (int i = 0; i < DT_TOKEN_KINDS; i++) {
         dt_secret_free(&l->tokens[i].bearer);
+        dt_secret_free(&l->tokens[i].refused);
+    }
     dt_entra_credentials_free(&l->entra);
+    dt_okta_credentials_free(&l->okta);
 }

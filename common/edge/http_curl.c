@@ -893,6 +893,7 @@ static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
         .rate_reset = c->headers.rate_reset,
         .retry_after = dt_http_headers_retry_after(&c->headers, dt_host_now()),
         .next_link = c->headers.next_link,
+        .dpop_nonce = c->headers.dpop_nonce,
     };
     call_detach(c); /* before the callback, which may start and cancel other calls */
     c->done(c->ctx, &r);

@@ -105,6 +105,17 @@ static bool params_say_next(dt_bytes params)
     return false;
 }
 
+/* NQCHAR of RFC 6749 appendix A: it goes into JSON, and into no header. */
+static void take_nonce(dt_http_headers *h, dt_bytes value)
+{
+    bool fine = value.len < sizeof(h->dpop_nonce);
+    for (size_t i = 0; fine && i < value.len; i++)
+        fine = value.p[i] > 0x20 && value.p[i] < 0x7f && value.p[i] != '"' && value.p[i] != '\\';
+    h->dpop_nonce[0] = '\0';
+    if (fine)
+        (void)dt_str_copy_bytes(h->dpop_nonce, sizeof(h->dpop_nonce), value);
+}
+
 /* The end of one link's parameters: the comma before the next "<", outside quotes. */
 static size_t link_params_length(dt_bytes b)
 {
@@ -161,6 +172,8 @@ static int take(dt_http_headers *h, dt_bytes name, dt_bytes value)
         h->rate_reset = seconds < 0 ? 0 : DT_SECONDS(seconds);
     } else if (is_nocase(name, "retry-after")) {
         take_retry_after(h, value);
+    } else if (is_nocase(name, "dpop-nonce")) {
+        take_nonce(h, value);
     } else if (is_nocase(name, "link")) {
         return take_link(h, value);
     }

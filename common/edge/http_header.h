@@ -5,6 +5,7 @@
 
 #include "core/base/step.h"
 
+#define DT_HTTP_NONCE_MAX 256           /* of a DPoP-Nonce header, its NUL included */
 #define DT_HTTP_HEADERS_MAX (64 * 1024) /* bytes of all header lines of one response */
 
 typedef struct dt_http_headers {
@@ -15,6 +16,8 @@ typedef struct dt_http_headers {
     int64_t retry_seconds;              /* Retry-After as seconds; -1 when missing */
     dt_time retry_at;                   /* Retry-After as a date; 0 when missing */
     char next_link[DT_URL_MAX];         /* "" when missing */
+    char dpop_nonce
+        [DT_HTTP_NONCE_MAX]; /* DPoP-Nonce; "" when missing, or not one (RFC 9449 section 8.1) */
 } dt_http_headers;
 
 void dt_http_headers_init(dt_http_headers *h);

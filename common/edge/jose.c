@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The client assertion for Entra, signed by latchset's jose. Claims and key come in, a compact JWS
+/* Client assertions and DPoP proofs, signed by latchset's jose. Claims and key come in, a compact JWS
  * (RFC 7515 section 7.1) goes out. OpenSSL is here for what stands before the signature: reading
  * the PEM files and the certificate's thumbprint. */
 #include "edge/jose.h"
@@ -201,4 +201,139 @@ int dt_assertion_sign(dt_assertion_key const *k, dt_assertion_alg alg, dt_bytes 
     json_decref(header);
     dt_openssl_leave();
     return rc == 0 ? 0 : dt_error_set(e, rc, "the assertion for Entra could not be signed");
+}
+
+/* --- JSON Web Signatures for Okta ---------------------------------------------------------------- */
+
+struct dt_jws_key {
+    json_t *jwk; /* its strings are wiped before they are freed */
+    bool rsa;
+};
+
+void dt_jws_key_free(dt_jws_key **k)
+{
+    if (*k == NULL)
+        return;
+    wipe_and_free((*k)->jwk);
+    free(*k);
+    *k = NULL;
+}
+
+static bool is_p256(EVP_PKEY *key)
+{
+    return dt_key_type_of(key) == DT_KEY_TYPE_P256;
+}
+
+static bool is_rsa(EVP_PKEY *key)
+{
+    return dt_key_kind_of(key) == DT_KEY_RSA && EVP_PKEY_get_bits(key) <= DT_JWS_RSA_BITS_MAX;
+}
+
+static int jws_key_of(EVP_PKEY *key, dt_jws_key **out, dt_error *e)
+{
+    if (!is_p256(key) && !is_rsa(key))
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "the key of an app at Okta must be RSA of 2048 to %d bits, or P-256; make "
+            "one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+            DT_JWS_RSA_BITS_MAX);
+    *out = calloc(1, sizeof(**out));
+    if (*out == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    (*out)->rsa = !is_p256(key);
+    (*out)->jwk = jose_openssl_jwk_from_EVP_PKEY(NULL, key);
+    if ((*out)->jwk != NULL)
+        return DT_OK;
+    dt_jws_key_free(out);
+    return dt_error_set(e, DT_E_CRYPTO, "the key cannot be used");
+}
+
+int dt_jws_key_new(dt_secret const *pem, dt_jws_key **out, dt_error *e)
+{
+    EVP_PKEY *key = NULL;
+    *out = NULL;
+    dt_openssl_enter();
+    int rc = dt_pem_private_key(dt_secret_bytes(pem), &key, e);
+    if (rc == 0)
+        rc = jws_key_of(key, out, e);
+    EVP_PKEY_free(key);
+    dt_openssl_leave();
+    return rc;
+}
+
+int dt_jws_key_make(dt_jws_key **out, dt_error *e)
+{
+    *out = NULL;
+    dt_openssl_enter();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    int rc = key != NULL ? jws_key_of(key, out, e)
+                         : dt_error_set(e, DT_E_CRYPTO, "no key can be made for DPoP");
+    EVP_PKEY_free(key);
+    dt_openssl_leave();
+    return rc;
+}
+
+int dt_jws_key_save(dt_jws_key const *k, dt_secret **out)
+{
+    char *text = k->rsa ? NULL : json_dumps(k->jwk, JSON_COMPACT);
+    int rc = text != NULL && strlen(text) < DT_JWK_TEXT_MAX ? dt_secret_new(dt_bytes_str(text), out)
+                                                            : DT_E_INVALID;
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    free(text);
+    return rc;
+}
+
+int dt_jws_key_load(char const *jwk, dt_jws_key **out)
+{
+    json_t *read = json_loads(jwk, JSON_REJECT_DUPLICATES, NULL);
+    *out = NULL;
+    dt_openssl_enter();
+    EVP_PKEY *key = json_is_object(read) && json_object_get(read, "d") != NULL
+                        ? jose_openssl_jwk_to_EVP_PKEY(NULL, read)
+                        : NULL;
+    int rc = key != NULL && is_p256(key) ? jws_key_of(key, out, NULL) : DT_E_PARSE;
+    EVP_PKEY_free(key);
+    dt_openssl_leave();
+    wipe_and_free(read);
+    return rc;
+}
+
+/* The public half of an EC key (RFC 7517 section 4, RFC 7518 section 6.2.1). */
+static json_t *public_jwk(dt_jws_key const *k)
+{
+    return json_pack("{s:s,s:s,s:O,s:O}", "kty", "EC", "crv", "P-256", "x",
+                     json_object_get(k->jwk, "x"), "y", json_object_get(k->jwk, "y"));
+}
+
+static json_t *jws_header(dt_jws_key const *k, char const *typ, char const *kid, bool with_key)
+{
+    json_t *fields = json_pack("{s:s,s:s}", "alg", k->rsa ? "RS256" : "ES256", "typ", typ);
+    bool ok = fields != NULL;
+    if (ok && *kid != '\0')
+        ok = json_object_set_new(fields, "kid", json_string(kid)) == 0;
+    if (ok && with_key)
+        ok = !k->rsa && json_object_set_new(fields, "jwk", public_jwk(k)) == 0;
+    json_t *header = ok ? json_pack("{s:O}", "protected", fields) : NULL;
+    json_decref(fields);
+    return header;
+}
+
+int dt_jws_sign(dt_jws_key const *k, char const *typ, char const *kid, bool with_key,
+                dt_bytes claims, dt_buf *out, dt_error *e)
+{
+    if (claims.len == 0 || claims.len > DT_CLAIMS_MAX)
+        return dt_error_set(e, DT_E_LIMIT, "claims are 1 to %d bytes", DT_CLAIMS_MAX);
+    json_t *header = jws_header(k, typ, kid, with_key);
+    if (header == NULL)
+        return dt_error_set(e, DT_E_INVALID, "the header of a signature cannot be made");
+    dt_openssl_enter();
+    int rc = DT_E_CRYPTO;
+    json_t *jws = make_payload(claims);
+    if (jws != NULL && jose_jws_sig(NULL, jws, header, k->jwk))
+        rc = put_compact(jws, out);
+    wipe_and_free(jws);
+    json_decref(header);
+    dt_openssl_leave();
+    return rc == 0 ? 0 : dt_error_set(e, rc, "the claims could not be signed");
 }

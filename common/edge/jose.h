@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The signed client assertion for Entra (RFC 7523), by a JOSE library. The one file that knows it. */
+/* Signed client assertions (RFC 7523) for Entra and Okta, and DPoP proofs (RFC 9449), by a JOSE library. The one file that knows it. */
 #ifndef DT_EDGE_JOSE_H
 #define DT_EDGE_JOSE_H
 
@@ -17,5 +17,25 @@ void dt_assertion_key_free(dt_assertion_key **k);
  * when the certificate has at `now`. */
 DT_MUST_USE int dt_assertion_sign(dt_assertion_key const *k, dt_assertion_alg alg, dt_bytes claims,
                                   dt_time now, dt_buf *out, dt_error *e);
+
+/* --- JSON Web Signatures for Okta: a service app's assertions, and DPoP proofs ------------------- */
+
+typedef struct dt_jws_key dt_jws_key; /* a private key: RSA (RS256) or P-256 (ES256) */
+
+#define DT_JWS_RSA_BITS_MAX 4096 /* an assertion still fits DT_HTTP_BODY_MAX */
+#define DT_JWK_TEXT_MAX 1024     /* of a P-256 key as dt_jws_key_save writes it */
+
+/* From PEM, unencrypted: RSA of 2048 to DT_JWS_RSA_BITS_MAX bits, or P-256. */
+DT_MUST_USE int dt_jws_key_new(dt_secret const *pem, dt_jws_key **out, dt_error *e);
+/* A new P-256 key. */
+DT_MUST_USE int dt_jws_key_make(dt_jws_key **out, dt_error *e);
+/* A P-256 key as text (a JWK, private): secret. Read back by dt_jws_key_load, which takes nothing else. */
+DT_MUST_USE int dt_jws_key_save(dt_jws_key const *k, dt_secret **out);
+DT_MUST_USE int dt_jws_key_load(char const *jwk, dt_jws_key **out);
+void dt_jws_key_free(dt_jws_key **k);
+/* Compact JWS over the claims (JSON), appended to `out`. Its header has alg by the key, `typ`, and `kid`
+ * unless that is "". With `with_key` it has the public key as jwk (RFC 9449 section 4.2). */
+DT_MUST_USE int dt_jws_sign(dt_jws_key const *k, char const *typ, char const *kid, bool with_key,
+                            dt_bytes claims, dt_buf *out, dt_error *e);
 
 #endif

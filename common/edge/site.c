@@ -650,6 +650,11 @@ static int check_okta_token(dt_secret const *token, char const *path, dt_error *
 static int load_okta_token(dt_site_files *f, dt_error *e)
 {
     char const *path = f->config->okta.api_token_file;
+
+    /* Beside a service app it is for passwords alone, and then it is written down. */
+    if (f->config->okta.client_id[0] != '\0' &&
+        dt_config_line(f->config, "okta", "api_token_file") == 0)
+        return DT_OK;
     int error = dt_file_read_secret(path, true, &f->okta_token, e);
 
     if (error == DT_OK)

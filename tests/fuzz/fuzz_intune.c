@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Graph's and Entra's replies and the cache's records: any bytes. The first byte chooses the status,
  * the rest is the body, and also a record. */
+#include "core/base/oauth.h"
 #include "core/intune/intune.h"
 
 #include <stdlib.h>
@@ -174,7 +175,7 @@ static void check_token(dt_http_response const *r)
     if (token == NULL)
         return;
     require(r->status == 200 && renew_at > NOW && renew_at < expires &&
-            expires <= NOW + DT_ENTRA_TOKEN_LIFETIME_MAX);
+            expires <= NOW + DT_OAUTH_TOKEN_LIFETIME_MAX);
     dt_bytes text = dt_secret_bytes(token);
     require(text.len > 0 && text.len <= DT_SECRET_MAX);
     for (size_t i = 0; i < text.len; i++)

@@ -162,6 +162,20 @@ def proxy_credentials(section: str, key: str) -> Maker:
     return make
 
 
+def okta_key(site: Site, path: Path) -> dict[str, Any]:
+    put(path, Path(site.world.okta_keys["rsa"]).read_bytes())
+    return {"okta": {"client_id": "0oa1", "api_token_file": None}}
+
+
+def okta_next_key(site: Site, path: Path) -> dict[str, Any]:
+    put(path, Path(site.world.okta_keys["next"]).read_bytes())
+    own = site.directory / "okta.key"
+    put(own, Path(site.world.okta_keys["rsa"]).read_bytes())
+    own.chmod(0o600)
+    return {"okta": {"client_id": "0oa1", "api_token_file": None, "key_file": own, "key_id": "a",
+                     "next_key_id": "b"}}
+
+
 def proxy_ca(site: Site, path: Path) -> dict[str, Any]:
     put(path, Path(site.world.ca_file).read_bytes())
     return {"http": {"proxy": "https://127.0.0.1:1"}}
@@ -169,6 +183,8 @@ def proxy_ca(site: Site, path: Path) -> dict[str, Any]:
 
 GOOD: dict[Key, Maker] = {
     ("okta", "api_token_file"): same(("okta", "api_token_file")),
+    ("okta", "key_file"): okta_key,
+    ("okta", "next_key_file"): okta_next_key,
     ("okta", "ca_file"): same(("okta", "ca_file")),
     ("okta", "proxy_credentials_file"): proxy_credentials("okta", "proxy"),
     ("http", "proxy_credentials_file"): proxy_credentials("http", "proxy"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import ctypes
 import json
 import os
@@ -23,6 +24,7 @@ from typing import Any
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import jwt  # noqa: E402
 from aiohttp import web  # noqa: E402
 
 from tests.pki.authority import Authority, make_key, name, write_file  # noqa: E402
@@ -32,6 +34,7 @@ from tests.sim.control import Control  # noqa: E402
 from tests.sim.entra import EntraApi  # noqa: E402
 from tests.sim.faults import Faults  # noqa: E402
 from tests.sim.graph import GraphApi  # noqa: E402
+from tests.sim.okta_oauth import make_client, thumbprint  # noqa: E402
 from tests.sim.policies import PolicyApi  # noqa: E402
 from tests.sim.server import ADDRESS, Listener, Log, TlsFiles  # noqa: E402
 from tests.sim.state import World  # noqa: E402
@@ -52,7 +55,7 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def register_app(world: World, directory: Path) -> dict[str, str]:
+def register_app(world: World, directory: Path) -> dict[str, Any]:
     """An application of the tenant with a certificate, as devtrust is registered for real."""
     client = str(uuid.uuid4())
     signer = Authority.root("devtrust application")
@@ -69,12 +72,32 @@ def register_app(world: World, directory: Path) -> dict[str, str]:
     }
 
 
+def register_okta_app(world: World, directory: Path) -> dict[str, Any]:
+    """A service app of the org with three keys; the switch oauth_kids says which are active."""
+    make_client(world)
+    files = {}
+    for kid, kind in (("rsa", "rsa2048"), ("ec", "p256"), ("next", "p256")):
+        identity = Authority.root("devtrust app").issue(name(kid), make_key(kind))
+        world.okta_keys[kid] = identity.key.public_key()
+        if kid != "rsa":
+            numbers = identity.key.public_key().public_numbers()
+            part = [base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode()
+                    for n in (numbers.x, numbers.y)]
+            world.assertion_thumbprints.add(thumbprint(
+                {"kty": "EC", "crv": "P-256", "x": part[0], "y": part[1]}))
+        else:
+            world.assertion_thumbprints.add(thumbprint(
+                json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(identity.key.public_key()))))
+        files[kid] = str(write_file(directory / f"okta-{kid}.key", identity.key_pem(), 0o600))
+    return {"okta_client_id": world.okta_client, "okta_keys": files}
+
+
 async def run(options: argparse.Namespace) -> None:
     directory = options.dir.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     world = World(secrets.token_urlsafe(32), options.tenant)
     token_file = write_file(directory / "okta-token", world.okta_token.encode() + b"\n", 0o600)
-    app = register_app(world, directory)
+    app = {**register_app(world, directory), **register_okta_app(world, directory)}
     faults, log, tls = Faults(), Log(), TlsFiles(directory)
     services: dict[str, tuple[Any, int]] = {
         "okta": (PolicyApi(world), options.okta_port),

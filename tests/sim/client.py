@@ -49,6 +49,8 @@ class Sim:
         self.certificate_file: str = info["certificate_file"]
         self.key_file: str = info["key_file"]
         self.client_secret_file: str = info["client_secret_file"]
+        self.okta_client_id: str = info["okta_client_id"]
+        self.okta_keys: dict[str, str] = info["okta_keys"]  # kid -> file
 
     # --- life --------------------------------------------------------------------------------
 

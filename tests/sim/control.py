@@ -235,8 +235,9 @@ class Control:
         return {"id": self.world.add_group(str(values["name"]), str(values["type"]))}
 
     async def post_revoke(self, request: web.Request, values: Values) -> Any:
-        count = len(self.world.access_tokens)
+        count = len(self.world.access_tokens) + len(self.world.okta_tokens)
         self.world.access_tokens.clear()
+        self.world.okta_tokens.clear()
         return {"revoked": count}
 
     # --- requests and faults -----------------------------------------------------------------

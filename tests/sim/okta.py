@@ -18,6 +18,8 @@ from aiohttp import web
 
 from tests.sim import totp
 from tests.sim.authn import AuthnApi
+from tests.sim.okta_oauth import PATH as TOKEN_PATH
+from tests.sim.okta_oauth import OAuth, OAuthError
 from tests.sim.state import Factor, Push, User, World, new_id, okta_time
 
 SKEW_STEPS = 10  # a passcode this many steps away is right but late: E0000083
@@ -89,11 +91,13 @@ class OktaApi:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.oauth = OAuth(world)
         self.authn = AuthnApi(world, self._body, OktaError, lambda request, user: [
             self._factor_json(request, user, f) for f in user.factors.values()])
 
     def add_routes(self, app: web.Application) -> None:
         self.authn.add_routes(app)
+        app.router.add_route("POST", TOKEN_PATH, self.oauth.post_token, name="token")
         user, factor = "/api/v1/users/{user}", "/api/v1/users/{user}/factors/{factor}"
         transaction = factor + "/transactions/{transaction}"
         device = "/api/v1/devices/{device}"
@@ -123,6 +127,8 @@ class OktaApi:
             response = await handler(request)
         except OktaError as error:
             response = error_response(error)
+        except OAuthError as refusal:
+            response = refusal.response()
         except web.HTTPMethodNotAllowed:
             response = error_response(OktaError("E0000022"))
         except web.HTTPNotFound:
@@ -150,6 +156,15 @@ class OktaApi:
         return used <= self.world.org.rate_limit
 
     def _check_token(self, request: web.Request) -> None:
+        if request.path == TOKEN_PATH:
+            return
+        if request.headers.get("Authorization", "").startswith(("Bearer ", "DPoP ")):
+            if request.path.startswith("/api/v1/authn"):
+                raise OktaError("E0000011")  # takes API tokens alone
+            lacking = self.oauth.check(request)
+            if lacking is not None:
+                raise OktaError("E0000006" if lacking else "E0000011")
+            return
         given = request.headers.get("Authorization", "").encode()
         expected = ("SSWS " + self.world.okta_token).encode()
         if not (self.world.org.okta_token_valid and hmac.compare_digest(given, expected)):

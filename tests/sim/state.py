@@ -97,6 +97,16 @@ class Org:
     rate_limit: int = 100_000  # Okta requests per minute
     date_skew: float = 0.0  # seconds by which Okta's clock is ahead
     okta_token_valid: bool = True
+    oauth_scopes: str = "okta.users.read okta.users.manage"  # that the service app was granted
+    oauth_admin_role: bool = True  # else 403 from every call of the app
+    oauth_kids: str = "rsa"  # the app's active keys: rsa, ec, next
+    oauth_token_lifetime: int = 3600
+    oauth_token_bytes: int = 48  # of randomness in a token, which makes it long
+    oauth_dpop: bool = False  # the app's tokens are bound to a key
+    oauth_token_nonce: bool = True  # the token endpoint wants a nonce in the proof
+    oauth_api_nonce: bool = False  # so does every other one
+    oauth_nonce_number: int = 1  # another number, another nonce; the former ones no longer count
+    oauth_outside_zone: bool = False  # 403 access_denied
     okta_token_reads_devices: bool = True  # else 403 from the Devices API
     okta_devices_page_size: int = 200  # of a person's devices, of a device's people
     token_lifetime: int = 3599  # seconds, of Graph access tokens
@@ -255,6 +265,10 @@ class World:
         self.tenant = tenant
         self.apps: dict[str, Any] = {}  # client id -> certificate
         self.client_secrets: dict[str, str] = {}
+        self.okta_client = ""  # the service app
+        self.okta_keys: dict[str, Any] = {}  # kid -> public key
+        self.assertion_thumbprints: set[str] = set()
+        self.nonce_seed = ""
         self.compliance_url = ""  # of the Compliance Retrieval service, once it listens
         self.clear()
 
@@ -272,6 +286,7 @@ class World:
         self.devices: dict[str, dict[str, Any]] = {}
         self.okta_devices: dict[str, dict[str, Any]] = {}
         self.access_tokens: dict[str, tuple[float, str]] = {}  # expiry, scope
+        self.okta_tokens: dict[str, Any] = {}
         self.used_jtis: dict[str, float] = {}
         self.rate_window: tuple[int, int] = (0, 0)
         self.authn_calls: dict[str, collections.deque[float]] = {}

@@ -28,6 +28,12 @@ static char const everything[] =
     "[okta]\n"
     "org_url = https://Flip.OKTA.com:443/\n"
     "api_token_file = /f/token\n"
+    "client_id = 0oaflip\n"
+    "key_file = /f/okta.key\n"
+    "key_id = first\n"
+    "next_key_file = /f/okta-next.key\n"
+    "next_key_id = second\n"
+    "dpop = yes\n"
     "ca_file = /f/okta-ca.pem\n"
     "timeout = 11s\n"
     "poll_interval = 500ms\n"
@@ -383,7 +389,7 @@ static void values_arrive(void **state)
     assert_int_equal(c->daemon.sshd_services.count, 2);
     assert_string_equal(c->daemon.sshd_services.items[1], "sshd_b");
     assert_false(c->audit.syslog);
-    assert_int_equal(dt_config_line(c, "okta", "timeout"), 5);
+    assert_int_equal(dt_config_line(c, "okta", "timeout"), 11);
     assert_int_equal(dt_config_line(c, "okta", "nonsense"), 0);
     dt_config_free(&c);
 }

@@ -178,7 +178,9 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
 
     switch (k->type) {
     case DT_CONFIG_STRING:
-        snprintf(out, size, strcmp(k->name, "client_id") == 0 ? "GUID" : "text");
+        snprintf(out, size,
+                 strcmp(k->name, "client_id") == 0 && strcmp(k->section, "intune") == 0 ? "GUID"
+                                                                                        : "text");
         if (k->max == 300)
             snprintf(out, size, "text of at most %d bytes", (int)k->max);
         break;

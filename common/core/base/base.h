@@ -14,7 +14,8 @@
  * operation (dt_store_op). json.h, xml.h, plist.h, unicode.h and crypto.h are ports: pure functions that an edge
  * implements with an outside library.
  *
- * This header brings what nearly every file needs; include the others one by one. */
+ * This header brings what nearly every file needs; include the others one by one.
+ * oauth.h: what all token services have in common. */
 #ifndef DT_CORE_BASE_H
 #define DT_CORE_BASE_H
 

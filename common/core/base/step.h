@@ -84,6 +84,7 @@ typedef struct dt_http_response {
     dt_time rate_reset;     /* X-Rate-Limit-Reset, made milliseconds; 0 when missing */
     dt_time retry_after;    /* Retry-After as a length of time; 0 when missing */
     char const *next_link;  /* Link rel="next"; "" when missing */
+    char const *dpop_nonce; /* DPoP-Nonce; "" or NULL when missing */
 } dt_http_response;
 
 /* --- store ---------------------------------------------------------------------------------- */

@@ -109,8 +109,14 @@ typedef struct dt_config {
     struct {
         char *org_url;        /* https://example.okta.com, no trailing slash */
         char *api_token_file; /* path; root/service-owned, 0600/0400 */
-        char *ca_file;        /* "" = the system's CA directory */
-        dt_time timeout;      /* of one HTTPS request */
+        char *client_id;      /* of a service app; "" = the API token is used */
+        char *key_file;       /* its private key; RSA or P-256 */
+        char *key_id;         /* kid; "" = none is sent */
+        char *next_key_file;  /* tried where the former is refused; "" = none */
+        char *next_key_id;
+        bool dpop;       /* its tokens are bound to a key of ours */
+        char *ca_file;   /* "" = the system's CA directory */
+        dt_time timeout; /* of one HTTPS request */
         dt_time poll_interval;
         dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */
         dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is

@@ -2,13 +2,13 @@
 /* Access tokens for Graph: client credentials with a signed assertion (Microsoft identity platform;
  * RFC 7523 section 2.2), whose signature edge/jose makes, or with a client secret. */
 #include "core/intune/compliance_service.h"
+#include "core/base/oauth.h"
 #include "core/base/url.h"
 
 #include <string.h>
 
 #define SHOWN_MAX 300 /* of Entra's text in a message for the administrator, bytes */
 #define PUBLIC_GRAPH "https://graph.microsoft.com"
-#define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 int dt_entra_token_url(dt_config const *c, char out[DT_URL_MAX])
 {
@@ -101,28 +101,6 @@ static int make_scope(dt_config const *c, dt_entra_audience audience, char scope
     return dt_buf_error(&b);
 }
 
-/* Three parts of base64url with dots between (RFC 7515 section 7.1). */
-static bool is_compact_jws(char const *text)
-{
-    static char const digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (int part = 0; part < 3; part++) {
-        size_t n = strspn(text, digits);
-        if (n == 0 || text[n] != (part < 2 ? '.' : '\0'))
-            return false;
-        text += n + (part < 2 ? 1 : 0);
-    }
-    return true;
-}
-
-static void put_field(dt_buf *b, char const *name, char const *value)
-{
-    if (b->len > 0)
-        dt_buf_putc(b, '&');
-    dt_buf_puts(b, name);
-    dt_buf_putc(b, '=');
-    dt_url_put_segment(b, value);
-}
-
 /* A client secret is text; Entra makes them of 40 visible characters. */
 static int put_secret(dt_buf *out, dt_secret const *secret)
 {
@@ -130,7 +108,7 @@ static int put_secret(dt_buf *out, dt_secret const *secret)
     dt_bytes value = dt_secret_bytes(secret);
     int rc = value.len > 0 ? dt_str_copy_bytes(text, sizeof(text), value) : DT_E_INVALID;
     if (rc == DT_OK)
-        put_field(out, "client_secret", text);
+        dt_oauth_put_field(out, "client_secret", text);
     explicit_bzero(text, sizeof(text));
     return rc;
 }
@@ -140,20 +118,20 @@ int dt_entra_token_body(dt_config const *c, dt_entra_audience audience, char con
 {
     char scope[SCOPE_MAX];
     if ((assertion != NULL) == (secret != NULL) || c->intune.client_id[0] == '\0' ||
-        (assertion != NULL && !is_compact_jws(assertion)))
+        (assertion != NULL && !dt_oauth_is_compact_jws(assertion)))
         return DT_E_INVALID;
     int made = make_scope(c, audience, scope);
     if (made != DT_OK)
         return made;
-    put_field(out, "client_id", c->intune.client_id);
-    put_field(out, "scope", scope);
-    put_field(out, "grant_type", "client_credentials");
+    dt_oauth_put_field(out, "client_id", c->intune.client_id);
+    dt_oauth_put_field(out, "scope", scope);
+    dt_oauth_put_field(out, "grant_type", "client_credentials");
     if (assertion == NULL) {
         int rc = put_secret(out, secret);
         return rc == DT_OK ? dt_buf_error(out) : rc;
     }
-    put_field(out, "client_assertion_type", ASSERTION_TYPE);
-    put_field(out, "client_assertion", assertion);
+    dt_oauth_put_field(out, "client_assertion_type", DT_OAUTH_ASSERTION_TYPE);
+    dt_oauth_put_field(out, "client_assertion", assertion);
     return dt_buf_error(out);
 }
 
@@ -197,39 +175,6 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json cons
     return unusable(e, r, "an unexpected status");
 }
 
-/* It goes into a header: nothing but visible characters, so that it cannot end the line. */
-static bool is_token(char const *text)
-{
-    size_t n = text == NULL ? 0 : strlen(text);
-    for (size_t i = 0; i < n; i++)
-        if (text[i] < 0x21 || text[i] > 0x7e)
-            return false;
-    return n > 0 && n <= DT_SECRET_MAX;
-}
-
-/* A reply of 200. NULL, or what is wrong with it. */
-static char const *read_token(dt_json const *root, dt_time now, dt_secret **token,
-                              dt_time *renew_at, dt_time *expires)
-{
-    char const *type = dt_json_string(dt_json_get(root, "token_type"));
-    char const *text = dt_json_string(dt_json_get(root, "access_token"));
-    int64_t seconds = 0;
-    if (type == NULL || !dt_str_equal_nocase(type, "Bearer"))
-        return "token_type is not Bearer";
-    if (!dt_json_integer(dt_json_get(root, "expires_in"), &seconds) || seconds <= 0)
-        return "no expires_in";
-    if (!is_token(text))
-        return "no access_token";
-    if (dt_secret_new(dt_bytes_str(text), token) != DT_OK)
-        return "out of memory";
-    dt_time most = DT_ENTRA_TOKEN_LIFETIME_MAX;
-    dt_time life = seconds > most / DT_SECONDS(1) ? most : DT_SECONDS(seconds);
-    dt_time early = life / 10 > DT_ENTRA_RENEW_EARLY_MIN ? life / 10 : DT_ENTRA_RENEW_EARLY_MIN;
-    *expires = now + life;
-    *renew_at = *expires - (early > life / 2 ? life / 2 : early);
-    return NULL;
-}
-
 dt_intune_answer dt_entra_read_token(dt_http_response const *r, dt_time now, dt_secret **token,
                                      dt_time *renew_at, dt_time *expires, dt_error *e)
 {
@@ -244,8 +189,9 @@ dt_intune_answer dt_entra_read_token(dt_http_response const *r, dt_time now, dt_
     if (r->status != 200) {
         answer = answer_of_status(r, root, e);
     } else {
-        char const *wrong =
-            rc == DT_OK ? read_token(root, now, token, renew_at, expires) : why.text;
+        char const *wrong = rc == DT_OK
+                                ? dt_oauth_read_grant(root, "Bearer", now, token, renew_at, expires)
+                                : why.text;
         answer = wrong == NULL ? DT_INTUNE_OK : unusable(e, r, wrong);
     }
     dt_json_free_wiped(&root);

@@ -170,8 +170,6 @@ typedef enum dt_entra_audience {
 } dt_entra_audience;
 
 #define DT_ENTRA_ASSERTION_LIFETIME DT_MINUTES(10)
-#define DT_ENTRA_TOKEN_LIFETIME_MAX DT_HOURS(24) /* a longer one is cut to this */
-#define DT_ENTRA_RENEW_EARLY_MIN DT_SECONDS(60)
 
 /* Claims of the client assertion; jti is 16 random bytes. JSON text. */
 DT_MUST_USE int dt_entra_assertion_claims(dt_config const *c, uint8_t const jti[16], dt_time now,

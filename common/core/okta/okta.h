@@ -8,7 +8,8 @@
  * Begin with dt_okta_answer: whatever Okta answers is either read whole or unusable, and never looks like an
  * outage. Who somebody is: dt_okta_user, groups; with what they prove it: dt_okta_factors, dt_okta_push,
  * dt_okta_passcode, dt_okta_authn_start for a password. okta_device.h is the Devices API. passcode.h and scrv1.h
- * read what people and VPN clients type. */
+ * read what people and VPN clients type. okta_oauth.h: the access tokens of a service app, which asks in place of
+ * an API token. */
 #ifndef DT_CORE_OKTA_H
 #define DT_CORE_OKTA_H
 

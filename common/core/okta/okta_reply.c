@@ -83,7 +83,7 @@ static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta's answer cannot be used: %s", shown);
         return DT_OKTA_UNUSABLE;
     case DT_HTTP_NO_CREDENTIALS:
-        (void)dt_error_set(e, DT_E_UNAVAILABLE, "no API token for Okta: %s", shown);
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "no credentials for Okta: %s", shown);
         return DT_OKTA_UNAUTHORIZED;
     case DT_HTTP_PROXY_REFUSED:
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta was not asked: %s", shown);
@@ -121,7 +121,8 @@ static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p
         return is_of_provider(p) ? DT_OKTA_PROVIDER_FAILED : DT_OKTA_SERVER_ERROR;
     }
     if (r->status == 401 || (r->status == 403 && has_code(p, "E0000006"))) {
-        tell(e, DT_E_PERMISSION, r, p, "; check [okta] api_token_file and the token's role");
+        tell(e, DT_E_PERMISSION, r, p,
+             "; check the credentials of [okta], their scopes and administrator role");
         return DT_OKTA_UNAUTHORIZED;
     }
     if (r->status == 410 || (r->status == 404 && has_code(p, "E0000007"))) {

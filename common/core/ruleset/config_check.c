@@ -78,6 +78,71 @@ static int check_okta(check const *k)
     return DT_OK;
 }
 
+/* Letters, digits, and what else ids at Okta are made of: they go into JSON and messages. */
+static bool is_okta_id(char const *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "-_.~+/=")] == '\0';
+}
+
+static int check_app_keys(check const *k)
+{
+    dt_config const *c = k->c;
+
+    if (*c->okta.key_file == '\0')
+        return refuse(k, "okta", "key_file",
+                      "is missing; write the file with the private key of the app client_id");
+    if (*c->okta.next_key_file == '\0' && *c->okta.next_key_id != '\0')
+        return refuse(k, "okta", "next_key_id", "is the id of no key; write next_key_file, too");
+    if (*c->okta.next_key_file != '\0' &&
+        (*c->okta.key_id == '\0' || *c->okta.next_key_id == '\0' ||
+         strcmp(c->okta.key_id, c->okta.next_key_id) == 0))
+        return refuse(
+            k, "okta", "next_key_file",
+            "needs key_id and next_key_id, which differ: Okta knows several keys apart by "
+            "their ids");
+    return DT_OK;
+}
+
+/* Who asks Okta: an API token, or a service app. Not one of them by accident, where the other is meant. */
+static int check_okta_credentials(check const *k)
+{
+    dt_config const *c = k->c;
+    bool const token = dt_config_line(c, "okta", "api_token_file") > 0;
+    struct {
+        char const *name;
+        bool given;
+    } const of_app[] = {{"key_file", *c->okta.key_file != '\0'},
+                        {"key_id", *c->okta.key_id != '\0'},
+                        {"next_key_file", *c->okta.next_key_file != '\0'},
+                        {"next_key_id", *c->okta.next_key_id != '\0'},
+                        {"dpop", c->okta.dpop}};
+
+    if (*c->okta.client_id == '\0') {
+        for (size_t i = 0; i < sizeof(of_app) / sizeof(of_app[0]); i++)
+            if (of_app[i].given)
+                return refuse(
+                    k, "okta", of_app[i].name,
+                    "is of a service app, and client_id names none; write client_id, too");
+        return DT_OK;
+    }
+    if (!is_okta_id(c->okta.client_id))
+        return refuse(k, "okta", "client_id", "is not the client id of an app, as 0oa1b2c3d4");
+    if (!is_okta_id(c->okta.key_id) || !is_okta_id(c->okta.next_key_id))
+        return refuse(k, "okta", is_okta_id(c->okta.key_id) ? "next_key_id" : "key_id",
+                      "is not the id of a key (kid) at Okta");
+    if (token && c->primary.okta_password.count == 0)
+        return refuse(
+            k, "okta", "api_token_file",
+            "stands beside client_id; take out the one that is not meant (the token has a "
+            "use beside an app only with [primary] okta_password)");
+    if (!token && c->primary.okta_password.count > 0)
+        return refuse(k, "primary", "okta_password",
+                      "needs an API token: Okta checks passwords for no service app; write [okta] "
+                      "api_token_file beside client_id");
+    return check_app_keys(k);
+}
+
 /* http://HOST:PORT or https://HOST:PORT; the port is not guessed, since proxies have no common one. */
 static bool is_proxy(char const *text)
 {
@@ -615,10 +680,17 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,  check_proxies,  check_user_name,       check_intune,    check_service,
-        check_owner, check_tenant,   check_certificates,    check_ssh,       check_revocation,
-        check_ocsp,  check_cas,      check_management_hint, check_platforms, check_times,
-        check_audit, check_services, check_messages,        check_lookup,    check_applications,
+        check_okta,         check_okta_credentials,
+        check_proxies,      check_user_name,
+        check_intune,       check_service,
+        check_owner,        check_tenant,
+        check_certificates, check_ssh,
+        check_revocation,   check_ocsp,
+        check_cas,          check_management_hint,
+        check_platforms,    check_times,
+        check_audit,        check_services,
+        check_messages,     check_lookup,
+        check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
 
