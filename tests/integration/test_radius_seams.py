@@ -192,7 +192,7 @@ def test_what_was_kept_cannot_be_put_under_another_state(world: World) -> None:
     firsts = [client.login(user) for user in users]
     with sqlite3.connect(world.site.store_path, timeout=20) as store:
         rows = store.execute("SELECT rowid, value FROM rows WHERE tbl = 6 AND value IS NOT NULL "
-                             "ORDER BY seq DESC LIMIT 2").fetchall()
+                             "ORDER BY rowid DESC LIMIT 2").fetchall()
         assert len(rows) == 2
         for (row, _), (_, value) in zip(rows, reversed(rows)):
             store.execute("UPDATE rows SET value = ? WHERE rowid = ?", (value, row))
