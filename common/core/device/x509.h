@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The X.509 port: reads and judges device certificates. edge/x509_openssl.c implements it.
+/* The X.509 port: reads and judges device certificates. edge/x509_judge.c and its
+ * neighbours (x509_read.c, x509_store.c, ...) implement it.
  * Pure over its arguments: the trust anchors were loaded before, `now` comes in. */
 #ifndef DT_CORE_X509_H
 #define DT_CORE_X509_H

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The documents: each manual page is rendered to its last section, and each file of the sources that
+# a document names exists.
+"""Documents and manual pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lib.pamworld import ROOT
+
+PAGES = sorted((ROOT / "man").glob("*.[1-9]"))
+DOCUMENTS = ("README.md", "INSTALL.md", "SECURITY.md", "HACKING.md")
+# What begins with a folder of the sources, such as common/edge/file.c. Files of core/ and edge/ are
+# also looked for below common/. Capitals stand for a name.
+NAMED = re.compile(r"`((?:common|core|edge|driver|pam_devtrust|rlm_devtrust|devtrustctl"
+                   r"|scripts|tests)/[a-z0-9_./-]+\.(?:c|h|py|sh|txt|md|pml))`")
+RENDERERS = {"groff": ["groff", "-Kutf8", "-mandoc", "-Tutf8", "-P-c"],
+             "mandoc": ["mandoc", "-T", "utf8"]}
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_page_is_rendered_to_its_end(page: Path, renderer: str) -> None:
+    if shutil.which(renderer) is None:
+        pytest.skip(f"{renderer} is not installed")
+    done = subprocess.run([*RENDERERS[renderer], page], capture_output=True, text=True,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"}, check=True)
+    lines = re.sub(".\b", "", done.stdout).splitlines()
+    sections = re.findall(r"(?m)^\.Sh (.*)$", page.read_text())
+    found = [line.strip() for line in lines if line.strip() in sections and not line[0].isspace()]
+    assert found == sections
+    after = lines[len(lines) - 1 - lines[::-1].index(sections[-1]):]
+    assert len([line for line in after if line.strip()]) > 2, "the last section is empty"
+    assert "cannot chop" not in done.stderr and "ending diversion" not in done.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_a_document_names_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    names = set(NAMED.findall(text))
+    missing = [name for name in names
+               if not (ROOT / name).exists() and not (ROOT / "common" / name).exists()]
+    assert not missing
+    assert names or document == "README.md"
