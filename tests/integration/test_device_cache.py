@@ -204,7 +204,7 @@ def test_aliases_by_hand(site: Site, world: Sim) -> None:
         "name:lt-4711": {"name": "name:lt-4711", "state": "ADDED", "deviceId": ben}}
     # A name is of one device: it is taken back before it is given to another.
     answer = ctl(site, "alias", "add", "mac:0050.56bd.8f3e", ben)
-    assert answer.returncode == FAULT and f"is a name of {ann} already" in answer.stderr, answer
+    assert answer.returncode == FAULT and f"is already a name of {ann}" in answer.stderr, answer
     assert aliases(site)["mac:005056bd8f3e"]["deviceId"] == ann
     assert ctl(site, "alias", "add", "mac:005056bd8f3e", ann).returncode == YES
     for bad in ("serial:4711", "mac:ffffffffffff", "name:Ann's", "005056bd8f3e", "name:"):

@@ -47,7 +47,7 @@ def test_a_real_sign_on(world: PamWorld) -> None:
     shown = ctl(world, "log", "--explain", "--id", event["transaction"]["id"])
     assert shown.returncode == 0, shown
     assert "does not match: device: " + TRUSTED in shown.stdout
-    assert '"Nobody else" holds' in shown.stdout
+    assert '"Nobody else" matches' in shown.stdout
     assert ctl(world, "log", "--id", "0" * 32).returncode == 1
 
 
