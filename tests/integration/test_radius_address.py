@@ -139,7 +139,7 @@ def test_inside_a_tunnel_it_is_told_outside(world: World, where: str, cause: str
     ('"&Calling-Station-Id, &Not-An-Attribute"', '"&Not-An-Attribute": '),
     ('"&Calling-Station-Id, Framed-IP-Address"', 'must begin with "&"'),
     ('"&Calling-Station-Id,"', 'must begin with "&"'),
-    ('"&outer.request:Calling-Station-Id"', "leave"),
+    ('"&outer.request:Calling-Station-Id"', "remove"),
     ('"&NAS-Port"', "neither text nor an address"),
     ('"&Framed-IPv6-Prefix"', "neither text nor an address"),
     ('"' + ", ".join(["&Calling-Station-Id"] * 9) + '"', "more than 8"),
