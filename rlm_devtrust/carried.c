@@ -28,7 +28,7 @@ static int digest(dt_carried_place const *where, uint8_t out[DT_SHA256_LEN])
                                    where->source};
     char text[PARTS * (PART_MAX + 8)];
     dt_buf b;
-    dt_buf_init_fixed(&b, text, sizeof text);
+    dt_buf_init_fixed(&b, text, sizeof(text));
     for (size_t i = 0; i < PARTS; i++) {
         dt_buf_put_int(&b, (int64_t)parts[i].len);
         dt_buf_putc(&b, ':');
@@ -40,14 +40,14 @@ static int digest(dt_carried_place const *where, uint8_t out[DT_SHA256_LEN])
 int dt_carried_make(dt_carried_place const *where, char const *id, bool allowed,
                     dt_outcome const *outcome, dt_carried *out)
 {
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     if (dt_carried_type(where->eap) == 0)
         return DT_E_INVALID;
     int rc = digest(where, out->place);
     if (rc == 0)
-        rc = dt_str_copy(out->id, sizeof out->id, id);
+        rc = dt_str_copy(out->id, sizeof(out->id), id);
     if (rc < 0) {
-        memset(out, 0, sizeof *out);
+        memset(out, 0, sizeof(*out));
         return rc;
     }
     out->type = where->eap.p[4];
@@ -66,5 +66,5 @@ bool dt_carried_fits(dt_carried const *c, dt_carried_place const *where)
     uint8_t place[DT_SHA256_LEN];
     return c->made && c->type != 0 && dt_carried_type(where->eap) == c->type &&
            where->eap.p[1] == (uint8_t)(c->round + 1) && digest(where, place) == 0 &&
-           memcmp(place, c->place, sizeof place) == 0;
+           memcmp(place, c->place, sizeof(place)) == 0;
 }

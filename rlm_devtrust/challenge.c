@@ -23,13 +23,13 @@ static int put_op(dt_store_op *op, dt_store_verb verb, char const *user, char co
     dt_buf key;
     int rc = dt_crypto_sha256(dt_bytes_str(user), digest);
 
-    memset(op, 0, sizeof *op);
+    memset(op, 0, sizeof(*op));
     if (rc != 0)
         return rc;
-    dt_hex(owner, digest, sizeof digest);
+    dt_hex(owner, digest, sizeof(digest));
     op->table = DT_TABLE_STATE;
     op->verb = verb;
-    dt_buf_init_fixed(&key, op->key, sizeof op->key);
+    dt_buf_init_fixed(&key, op->key, sizeof(op->key));
     dt_buf_printf(&key, "%s:%s", owner, id_hex);
     op->sync = true; /* a used State must stay used, whatever happens to the machine */
     op->own_max = DT_CHALLENGES_PER_PERSON;
@@ -51,12 +51,12 @@ static int binding(char const *id_hex, char out[64])
 static int pack(dt_signon const *machine, dt_bytes luggage, dt_buf *plain)
 {
     uint8_t head[KEPT_HEAD] = {0};
-    dt_buf_put(plain, head, sizeof head);
+    dt_buf_put(plain, head, sizeof(head));
     int rc = dt_signon_save(machine, plain);
-    size_t len = plain->len - sizeof head;
+    size_t len = plain->len - sizeof(head);
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < sizeof head; i++)
+    for (size_t i = 0; i < sizeof(head); i++)
         plain->p[i] = (uint8_t)(len >> (24 - 8 * i));
     dt_buf_put(plain, luggage.p, luggage.len);
     return dt_buf_error(plain);
@@ -66,12 +66,12 @@ static int seal(uint8_t const *key, char const *id_hex, dt_bytes plain, dt_buf *
 {
     uint8_t nonce[DT_AEAD_NONCE_LEN];
     char what[64];
-    int rc = dt_host_random(nonce, sizeof nonce);
+    int rc = dt_host_random(nonce, sizeof(nonce));
     if (rc == 0)
         rc = binding(id_hex, what);
     if (rc != 0)
         return rc;
-    dt_buf_put(out, nonce, sizeof nonce);
+    dt_buf_put(out, nonce, sizeof(nonce));
     return dt_crypto_seal(key, nonce, dt_bytes_str(what), plain, out);
 }
 
@@ -172,7 +172,7 @@ static int make_state(uint8_t const *key, dt_state_binding const *who, dt_time e
 {
     uint8_t random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN];
     for (int i = 0; i < STATE_TRIES_MAX; i++) {
-        int rc = dt_host_random(random, sizeof random);
+        int rc = dt_host_random(random, sizeof(random));
         if (rc != 0)
             return dt_error_set(e, rc, "no random bytes for a challenge");
         dt_buf_reset(state);
@@ -199,7 +199,7 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
     dt_state_binding who = {open->user, ctx.nas, ctx.application, ctx.station};
     open->lifetime = site->config->mfa.challenge_lifetime;
     open->expires = dt_host_now() + open->lifetime;
-    int rc = dt_str_copy(open->application, sizeof open->application, ctx.application);
+    int rc = dt_str_copy(open->application, sizeof(open->application), ctx.application);
     if (rc != 0)
         return dt_error_set(e, rc, "the application's name is too long");
     rc = make_state(key, &who, open->expires, state, open->id_hex, e);
@@ -297,11 +297,11 @@ static int keyed_digest(uint8_t const *key, char const *id_hex, dt_bytes answer,
                         uint8_t out[DT_SHA256_LEN])
 {
     static char const label[] = "devtrust answer to a State";
-    uint8_t storage[DT_AEAD_KEY_LEN + sizeof label + 2 * DT_STATE_ID_LEN + DT_ANSWER_MAX + 1];
+    uint8_t storage[DT_AEAD_KEY_LEN + sizeof(label) + 2 * DT_STATE_ID_LEN + DT_ANSWER_MAX + 1];
     dt_buf b;
-    dt_buf_init_fixed(&b, storage, sizeof storage);
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
     dt_buf_put(&b, key, DT_AEAD_KEY_LEN);
-    dt_buf_put(&b, label, sizeof label);
+    dt_buf_put(&b, label, sizeof(label));
     dt_buf_puts(&b, id_hex);
     dt_buf_put(&b, answer.p, answer.len);
     int rc = dt_buf_error(&b);
@@ -312,7 +312,7 @@ static int keyed_digest(uint8_t const *key, char const *id_hex, dt_bytes answer,
     dt_buf_put(&b, out, DT_SHA256_LEN);
     if (rc == 0)
         rc = dt_crypto_sha256(dt_buf_bytes(&b), out);
-    explicit_bzero(storage, sizeof storage);
+    explicit_bzero(storage, sizeof(storage));
     return rc;
 }
 

@@ -81,7 +81,7 @@ static void look_into(REQUEST *request, vp_tmpl_t const *attribute, dt_client_ad
 
     for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, attribute); vp != NULL;
          vp = tmpl_cursor_next(&cursor, attribute)) {
-        if (dt_rlm_value_text(vp, text, sizeof text) != 0)
+        if (dt_rlm_value_text(vp, text, sizeof(text)) != 0)
             dt_client_address_garbled(out);
         else
             dt_client_address_value(out, dt_bytes_str(text));
@@ -92,7 +92,7 @@ static void expand(REQUEST *request, dt_rlm_expression const *x, dt_client_addre
 {
     char text[DT_RLM_INPUT_MAX];
 
-    if (dt_rlm_evaluate(request, x, text, sizeof text) != 0)
+    if (dt_rlm_evaluate(request, x, text, sizeof(text)) != 0)
         dt_client_address_garbled(out);
     else
         dt_client_address_value(out, dt_bytes_str(text));
@@ -102,7 +102,7 @@ bool dt_rlm_address_read(dt_rlm_address const *a, REQUEST *request, char out[DT_
 {
     dt_client_address found;
 
-    memset(&found, 0, sizeof found);
+    memset(&found, 0, sizeof(found));
     while (request->parent != NULL)
         request = request->parent;
     for (size_t i = 0; i < a->count && !dt_client_address_is_settled(&found); i++)
@@ -112,7 +112,7 @@ bool dt_rlm_address_read(dt_rlm_address const *a, REQUEST *request, char out[DT_
     if (found.known)
         dt_ip_text(&found.ip, out);
     else
-        memcpy(out, found.text, sizeof found.text);
+        memcpy(out, found.text, sizeof(found.text));
     return found.known;
 }
 

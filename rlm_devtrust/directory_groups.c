@@ -33,7 +33,7 @@ static DICT_ATTR const *groups_of_ldap(CONF_SECTION const *ldap, CONF_SECTION co
         return dict_attrbyname(own);
     if (instance == NULL)
         return dict_attrbyname("LDAP-Group");
-    snprintf(name, sizeof name, "%s-LDAP-Group", instance);
+    snprintf(name, sizeof(name), "%s-LDAP-Group", instance);
     return dict_attrbyname(name);
 }
 

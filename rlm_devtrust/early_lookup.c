@@ -33,7 +33,7 @@ static known slots[DT_RLM_KNOWN_SLOTS];
 static known *slot_of(uint8_t const digest[DT_SHA256_LEN])
 {
     size_t at;
-    memcpy(&at, digest, sizeof at);
+    memcpy(&at, digest, sizeof(at));
     return &slots[at % DT_RLM_KNOWN_SLOTS];
 }
 
@@ -55,7 +55,7 @@ static bool is_known(rlm_devtrust_t const *inst, dt_bytes certificate)
     pthread_mutex_lock(&known_lock);
     known const one = *slot_of(digest);
     pthread_mutex_unlock(&known_lock);
-    return one.inst == inst && memcmp(one.certificate, digest, sizeof digest) == 0 &&
+    return one.inst == inst && memcmp(one.certificate, digest, sizeof(digest)) == 0 &&
            dt_host_now() < one.until;
 }
 
@@ -131,7 +131,7 @@ static void look_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
     r.conversation = DT_CONVERSATION_NONE;
     r.passcode = r.password = "";
     r.certificate = peer->certificate;
-    memcpy(r.chain, peer->chain, sizeof r.chain);
+    memcpy(r.chain, peer->chain, sizeof(r.chain));
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
     r.handshake_resumed = peer->resumed;
@@ -187,7 +187,7 @@ static void note_effort(REQUEST *request, early const *e)
     VALUE_PAIR *vp = fr_pair_afrom_da(request->state_ctx, da);
     if (vp == NULL)
         return;
-    fr_pair_value_memcpy(vp, (uint8_t const *)&made, sizeof made);
+    fr_pair_value_memcpy(vp, (uint8_t const *)&made, sizeof(made));
     fr_pair_add(&request->state, vp);
 }
 
@@ -197,9 +197,9 @@ void dt_rlm_early_count(REQUEST *request, dt_request *r)
     while (request->parent != NULL)
         request = request->parent;
     VALUE_PAIR *vp = fr_pair_find_by_da(request->state, dt_rlm_looked_up_attribute(), TAG_ANY);
-    if (vp == NULL || vp->vp_length != sizeof made)
+    if (vp == NULL || vp->vp_length != sizeof(made))
         return;
-    memcpy(&made, vp->vp_octets, sizeof made);
+    memcpy(&made, vp->vp_octets, sizeof(made));
     if (made.spent > 0) /* or the clock was set back */
         r->wait_limit = made.spent < r->wait_limit ? r->wait_limit - made.spent : 0;
     r->okta_calls = made.okta_calls;

@@ -31,8 +31,8 @@ static int digest(uint8_t const nonce[DT_AEAD_NONCE_LEN], dt_bytes typed,
         memcpy(text + DT_AEAD_NONCE_LEN, what.p, what.len);
         rc = dt_crypto_sha256(dt_bytes_of(text, DT_AEAD_NONCE_LEN + what.len), out);
     }
-    explicit_bzero(digits, sizeof digits);
-    explicit_bzero(text, sizeof text);
+    explicit_bzero(digits, sizeof(digits));
+    explicit_bzero(text, sizeof(text));
     return rc;
 }
 
@@ -40,14 +40,14 @@ static int add_record(REQUEST *request, uint8_t const *key, dt_bytes password)
 {
     uint8_t storage[RECORD_LEN + 1], nonce[DT_AEAD_NONCE_LEN], plain[DT_SHA256_LEN];
     dt_buf record;
-    int rc = dt_host_random(nonce, sizeof nonce);
+    int rc = dt_host_random(nonce, sizeof(nonce));
     if (rc == 0)
         rc = digest(nonce, password, plain);
     if (rc != 0)
         return rc;
-    dt_buf_init_fixed(&record, storage, sizeof storage);
-    dt_buf_put(&record, nonce, sizeof nonce);
-    rc = dt_crypto_seal(key, nonce, dt_bytes_str(PURPOSE), dt_bytes_of(plain, sizeof plain),
+    dt_buf_init_fixed(&record, storage, sizeof(storage));
+    dt_buf_put(&record, nonce, sizeof(nonce));
+    rc = dt_crypto_seal(key, nonce, dt_bytes_str(PURPOSE), dt_bytes_of(plain, sizeof(plain)),
                         &record);
     VALUE_PAIR *vp = rc == 0 ? fr_pair_afrom_da(request, dt_rlm_first_password_attribute()) : NULL;
     if (vp == NULL)
@@ -71,7 +71,7 @@ int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
     fr_pair_delete_by_num(&request->config, da->attr, da->vendor, TAG_ANY);
     if (inst->wait == DT_RLM_WAIT_PARK || key == NULL || request->parent != NULL)
         return 0; /* no challenge can follow */
-    for (size_t i = 0; i < sizeof both / sizeof both[0] && rc == 0; i++) {
+    for (size_t i = 0; i < sizeof(both) / sizeof(both[0]) && rc == 0; i++) {
         bool same = i > 0 && both[i].len == both[0].len && both[i].len > 0 &&
                     memcmp(both[i].p, both[0].p, both[i].len) == 0;
         size_t len = dt_bytes_trim(both[i], BLANKS).len;
@@ -86,15 +86,15 @@ static bool fits(uint8_t const *key, VALUE_PAIR const *vp, dt_bytes answer)
 {
     uint8_t storage[DT_SHA256_LEN + 1], given[DT_SHA256_LEN];
     dt_buf kept;
-    dt_buf_init_fixed(&kept, storage, sizeof storage);
+    dt_buf_init_fixed(&kept, storage, sizeof(storage));
     if (key == NULL || vp->vp_length != RECORD_LEN || digest(vp->vp_octets, answer, given) != 0 ||
         dt_crypto_open(
             key, vp->vp_octets, dt_bytes_str(PURPOSE),
             dt_bytes_of(vp->vp_octets + DT_AEAD_NONCE_LEN, RECORD_LEN - DT_AEAD_NONCE_LEN),
             &kept) != 0 ||
-        kept.len != sizeof given)
+        kept.len != sizeof(given))
         return true;
-    return dt_const_time_equal(kept.p, given, sizeof given);
+    return dt_const_time_equal(kept.p, given, sizeof(given));
 }
 
 bool dt_rlm_first_password_is(REQUEST *request, dt_site const *site, dt_bytes answer)

@@ -27,7 +27,7 @@ static void add_pair(CONF_SECTION *cs, char const *name, char const *value)
 static void add_number(CONF_SECTION *cs, char const *name, uint32_t value)
 {
     char text[NUMBER_TEXT_MAX];
-    snprintf(text, sizeof text, "%u", value);
+    snprintf(text, sizeof(text), "%u", value);
     add_pair(cs, name, text);
 }
 

@@ -37,10 +37,10 @@ static int open_room(dt_rlm_link *l, dt_error *e)
         return rc;
     uint8_t raw[REALM_RANDOM_LEN];
     char text[2 * REALM_RANDOM_LEN + 1];
-    if ((rc = dt_host_random(raw, sizeof raw)) != 0)
+    if ((rc = dt_host_random(raw, sizeof(raw))) != 0)
         return dt_error_set(e, rc, "no random bytes for the waiting room's name");
-    dt_hex(text, raw, sizeof raw);
-    snprintf(l->realm, sizeof l->realm, "devtrust-%s", text);
+    dt_hex(text, raw, sizeof(raw));
+    snprintf(l->realm, sizeof(l->realm), "devtrust-%s", text);
     return dt_rlm_home_server_add(l->realm, dt_waiting_room_port(l->room),
                                   dt_waiting_room_secret(l->room), l->parked_max, e);
 }
@@ -86,7 +86,7 @@ static void instances_remove(dt_rlm_link *l, rlm_devtrust_t *inst)
 
 static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
 {
-    dt_rlm_link *l = calloc(1, sizeof *l);
+    dt_rlm_link *l = calloc(1, sizeof(*l));
     if (l == NULL || (l->config_path = strdup(inst->config_path)) == NULL) {
         free(l);
         return dt_error_set(e, DT_E_NOMEM, "no memory");

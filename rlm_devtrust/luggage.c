@@ -21,7 +21,7 @@ static unsigned const of_this_packet[] = {
 
 static bool is_of_this_packet(DICT_ATTR const *da)
 {
-    for (size_t i = 0; i < sizeof of_this_packet / sizeof of_this_packet[0]; i++) {
+    for (size_t i = 0; i < sizeof(of_this_packet) / sizeof(of_this_packet[0]); i++) {
         if (da->vendor == 0 && da->attr == of_this_packet[i])
             return true;
     }
@@ -74,7 +74,7 @@ static bool is_bytes(PW_TYPE type)
 static dt_bytes value_of(VALUE_PAIR const *vp)
 {
     return is_bytes(vp->da->type) ? dt_bytes_of(vp->vp_octets, vp->vp_length)
-                                  : dt_bytes_of(&vp->data, sizeof vp->data);
+                                  : dt_bytes_of(&vp->data, sizeof(vp->data));
 }
 
 static int put(dt_buf *out, char list, VALUE_PAIR const *vp, dt_error *e)
@@ -93,7 +93,7 @@ static int put(dt_buf *out, char list, VALUE_PAIR const *vp, dt_error *e)
                                     is_bytes(vp->da->type) ? 0 : (uint8_t)vp->vp_length,
                                     (uint8_t)(value.len >> 8),
                                     (uint8_t)value.len};
-    dt_buf_put(out, head, sizeof head);
+    dt_buf_put(out, head, sizeof(head));
     dt_buf_put(out, vp->da->name, name);
     dt_buf_put(out, value.p, value.len);
     if (dt_buf_error(out) == 0)
@@ -194,7 +194,7 @@ static VALUE_PAIR *make(TALLOC_CTX *ctx, uint8_t const *head, char const *name, 
         fr_pair_value_bstrncpy(vp, value.p, value.len);
     } else if (da->type == PW_TYPE_OCTETS) {
         fr_pair_value_memcpy(vp, value.p, value.len);
-    } else if (value.len == sizeof vp->data && head[5] <= sizeof vp->data) {
+    } else if (value.len == sizeof(vp->data) && head[5] <= sizeof(vp->data)) {
         memcpy(&vp->data, value.p, value.len);
         vp->vp_length = head[5];
         vp->type = VT_DATA;

@@ -46,7 +46,7 @@ static int verify(dt_bytes packet, size_t mac_at, dt_bytes secret)
 
 static int keep_echo(dt_radius_query *q, uint8_t const *attr, size_t len)
 {
-    if (len > sizeof q->echo - q->echo_len)
+    if (len > sizeof(q->echo) - q->echo_len)
         return DT_E_LIMIT;
     memcpy(q->echo + q->echo_len, attr, len);
     q->echo_len += len;
@@ -83,12 +83,12 @@ static int take_attribute(dt_radius_query *q, dt_bytes packet, size_t at, found 
 int dt_radius_read(dt_bytes packet, dt_bytes secret, dt_radius_query *out)
 {
     size_t length = 0;
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     if (dt_radius_frame(packet, &length) != 0 || length != packet.len ||
         packet.p[0] != DT_RADIUS_ACCESS_REQUEST)
         return DT_E_PARSE;
     out->id = packet.p[1];
-    memcpy(out->authenticator, packet.p + AUTHENTICATOR_AT, sizeof out->authenticator);
+    memcpy(out->authenticator, packet.p + AUTHENTICATOR_AT, sizeof(out->authenticator));
 
     found f = {0, 0};
     for (size_t at = DT_RADIUS_HEADER_LEN; at < packet.len; at += packet.p[at + 1]) {
@@ -107,7 +107,7 @@ int dt_radius_read(dt_bytes packet, dt_bytes secret, dt_radius_query *out)
 static void put_attribute(dt_buf *b, uint8_t type, void const *value, size_t len)
 {
     uint8_t head[ATTR_HEADER_LEN] = {type, (uint8_t)(len + ATTR_HEADER_LEN)};
-    dt_buf_put(b, head, sizeof head);
+    dt_buf_put(b, head, sizeof(head));
     dt_buf_put(b, value, len);
 }
 
@@ -154,7 +154,7 @@ static int sign_answer(uint8_t *p, size_t len, size_t mac_at, dt_bytes secret)
     EVP_MD_CTX_free(md);
     if (!ok)
         return DT_E_CRYPTO;
-    memcpy(p + AUTHENTICATOR_AT, sum, sizeof sum);
+    memcpy(p + AUTHENTICATOR_AT, sum, sizeof(sum));
     return 0;
 }
 
@@ -167,12 +167,12 @@ int dt_radius_write(dt_radius_query const *q, dt_bytes secret, dt_radius_code co
 
     if (state.len > DT_RADIUS_VALUE_MAX)
         return DT_E_LIMIT;
-    dt_buf_init_fixed(&b, storage, sizeof storage);
+    dt_buf_init_fixed(&b, storage, sizeof(storage));
     uint8_t head[AUTHENTICATOR_AT] = {(uint8_t)code, q->id, 0, 0};
-    dt_buf_put(&b, head, sizeof head);
-    dt_buf_put(&b, q->authenticator, sizeof q->authenticator);
+    dt_buf_put(&b, head, sizeof(head));
+    dt_buf_put(&b, q->authenticator, sizeof(q->authenticator));
     size_t mac_at = b.len + ATTR_HEADER_LEN;
-    put_attribute(&b, ATTR_MESSAGE_AUTHENTICATOR, zeros, sizeof zeros);
+    put_attribute(&b, ATTR_MESSAGE_AUTHENTICATOR, zeros, sizeof(zeros));
     dt_buf_put(&b, q->echo, q->echo_len);
     put_message(&b, message);
     if (state.len > 0)

@@ -57,7 +57,7 @@ static DICT_ATTR const *carried, *session, *first_password, *looked_up;
 static DICT_ATTR const *add_attribute(char const *name, PW_TYPE type)
 {
     ATTR_FLAGS flags;
-    memset(&flags, 0, sizeof flags);
+    memset(&flags, 0, sizeof(flags));
     /* -1: a number above 255, which has no place on the wire, neither out nor in. */
     if (dict_attrbyname(name) == NULL && dict_addattr(name, -1, 0, type, flags) < 0) {
         ERROR("devtrust: attribute %s: %s", name, fr_strerror());
@@ -349,8 +349,8 @@ void dt_rlm_reply_end_eap(REQUEST *request)
     if (eap == NULL || mac == NULL)
         return;
     uint8_t const zeros[16] = {0}; /* the server signs it */
-    fr_pair_value_memcpy(eap, failure, sizeof failure);
-    fr_pair_value_memcpy(mac, zeros, sizeof zeros);
+    fr_pair_value_memcpy(eap, failure, sizeof(failure));
+    fr_pair_value_memcpy(mac, zeros, sizeof(zeros));
     fr_pair_add(reply, eap);
     fr_pair_add(reply, mac);
 }

@@ -17,7 +17,7 @@ static DICT_ATTR const *find(char const *name, int8_t *tag, char const **why)
     char *colon, *end = NULL;
     *tag = TAG_ANY;
     *why = "its name is too long";
-    if (dt_str_copy(plain, sizeof plain, name) != 0)
+    if (dt_str_copy(plain, sizeof(plain), name) != 0)
         return NULL;
     DICT_ATTR const *da = dict_attrbyname(plain);
     if (da == NULL && (colon = strrchr(plain, ':')) != NULL) {

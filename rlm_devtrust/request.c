@@ -93,7 +93,7 @@ static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
     if (len == 1 ||
         !dt_site_keeps_group(in->site, dt_bytes_of(in->groups, *used), in->group_count, name))
         return true;
-    if (in->group_count >= DT_GROUPS_MAX || len > sizeof in->groups - *used)
+    if (in->group_count >= DT_GROUPS_MAX || len > sizeof(in->groups) - *used)
         return false;
     memcpy(in->groups + *used, name, len);
     in->group_list[in->group_count++] = in->groups + *used;
@@ -112,7 +112,7 @@ static int groups_of_attribute(rlm_devtrust_t const *inst, REQUEST *request, dt_
     for (VALUE_PAIR *vp = tmpl_cursor_init(&err, &cursor, request, attribute); vp != NULL;
          vp = tmpl_cursor_next(&cursor, attribute)) {
         seen += vp->vp_length > 0;
-        if (dt_rlm_value_text(vp, name, sizeof name) != 0 || !add_group(in, &used, name))
+        if (dt_rlm_value_text(vp, name, sizeof(name)) != 0 || !add_group(in, &used, name))
             return DT_E_LIMIT;
     }
     return seen;
@@ -167,7 +167,7 @@ static void read_vpn_pairs(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
     int err = 0;
     if (x->attribute == NULL) {
         char pair[DT_RLM_INPUT_MAX];
-        if (dt_rlm_evaluate(request, x, pair, sizeof pair) == 0 && pair[0] != '\0')
+        if (dt_rlm_evaluate(request, x, pair, sizeof(pair)) == 0 && pair[0] != '\0')
             dt_vpn_claims_add_pair(&in->vpn, dt_bytes_str(pair));
         return;
     }
@@ -182,9 +182,9 @@ static void read_vpn_pairs(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
 static void read_vpn(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
     char name[DT_RLM_INPUT_MAX];
-    memset(&in->vpn, 0, sizeof in->vpn);
+    memset(&in->vpn, 0, sizeof(in->vpn));
     read_vpn_pairs(inst, request, in);
-    if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_VPN_HOST_NAME], name, sizeof name) == 0)
+    if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_VPN_HOST_NAME], name, sizeof(name)) == 0)
         dt_vpn_claims_set_host_name(&in->vpn, name);
 }
 
@@ -210,7 +210,7 @@ static int keep_realm(REQUEST *request, dt_rlm_inputs *in)
     VALUE_PAIR *whole = string_pair(request->packet->vps, PW_USER_NAME);
     if (stripped == NULL || whole == NULL || !dt_str_equal_nocase(stripped->vp_strvalue, in->user))
         return 0;
-    return dt_rlm_value_text(whole, in->user, sizeof in->user);
+    return dt_rlm_value_text(whole, in->user, sizeof(in->user));
 }
 
 /* Whoever is known without the realm answers a challenge by either form. */
@@ -220,7 +220,7 @@ static int read_stripped(REQUEST *request, dt_rlm_inputs *in)
     VALUE_PAIR *whole = string_pair(request->packet->vps, PW_USER_NAME);
     if (stripped == NULL || whole == NULL || strcmp(whole->vp_strvalue, in->user) != 0)
         return 0;
-    return dt_rlm_value_text(stripped, in->stripped, sizeof in->stripped);
+    return dt_rlm_value_text(stripped, in->stripped, sizeof(in->stripped));
 }
 
 static bool has_several_names(REQUEST *request)
@@ -236,19 +236,19 @@ static bool has_several_names(REQUEST *request)
 
 static int read_user(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
 {
-    int rc = dt_rlm_evaluate(request, &inst->inputs[DT_RLM_USER], in->user, sizeof in->user);
+    int rc = dt_rlm_evaluate(request, &inst->inputs[DT_RLM_USER], in->user, sizeof(in->user));
     if (rc == 0)
         rc = keep_realm(request, in);
     if (rc == 0)
         rc = read_stripped(request, in);
     if (rc != 0)
         return dt_error_set(e, rc, "the user name is longer than %zu bytes or contains a NUL",
-                            sizeof in->user - 1);
+                            sizeof(in->user) - 1);
     if (has_nul(request, PW_USER_NAME) || has_nul(request, PW_STRIPPED_USER_NAME))
         return dt_error_set(e, DT_E_PARSE, "the user name contains a NUL");
     if (has_several_names(request)) {
         VALUE_PAIR *typed = string_pair(request->packet->vps, PW_USER_NAME);
-        if (typed == NULL || dt_rlm_value_text(typed, in->user, sizeof in->user) != 0)
+        if (typed == NULL || dt_rlm_value_text(typed, in->user, sizeof(in->user)) != 0)
             in->user[0] = '\0';
         return dt_error_set(e, DT_E_INVALID,
                             "control:DevTrust-User has several values: make the directory return "
@@ -273,8 +273,8 @@ static int read_place(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_input
     char text[DT_USER_MAX];
     bool inside = x->text != NULL && strstr(x->text, "outer.") != NULL;
 
-    memset(out, 0, sizeof *out);
-    int rc = dt_rlm_evaluate(inside ? request : outermost(request), x, text, sizeof text);
+    memset(out, 0, sizeof(*out));
+    int rc = dt_rlm_evaluate(inside ? request : outermost(request), x, text, sizeof(text));
     return rc != 0 ? rc : dt_place_read(dt_bytes_str(text), out);
 }
 
@@ -284,7 +284,7 @@ static bool read_server_address(fr_ipaddr_t const *address, dt_place *out)
     char text[INET6_ADDRSTRLEN];
     dt_ip ip;
 
-    return inet_ntop(address->af, &address->ipaddr, text, sizeof text) != NULL &&
+    return inet_ntop(address->af, &address->ipaddr, text, sizeof(text)) != NULL &&
            dt_ip_parse(text, &ip) == 0 && dt_place_read(dt_bytes_str(text), out) == 0 &&
            out->kind == DT_PLACE_ADDRESS && !dt_ip_is_loopback(&ip);
 }
@@ -336,10 +336,10 @@ static int read_who(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
     REQUEST *outer = outermost(request);
     int rc = read_user(inst, request, in, e);
     in->user_is_wrong = rc != 0;
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         dt_place place;
         int one = wanted[i].read(inst, request, &place);
-        memcpy(wanted[i].dst, place.text, sizeof place.text);
+        memcpy(wanted[i].dst, place.text, sizeof(place.text));
         if (one != 0)
             rc = dt_error_set(e, one, "\"%s\" is longer than %d bytes or contains a NUL",
                               wanted[i].name, DT_USER_MAX - 1);
@@ -365,7 +365,7 @@ static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
                         : in->client_ip_is_known ? in->client_ip
                                                  : "";
     dt_buf b;
-    dt_buf_init_fixed(&b, in->push_key, sizeof in->push_key);
+    dt_buf_init_fixed(&b, in->push_key, sizeof(in->push_key));
     put_part(&b, inst->application);
     put_part(&b, place[0] != '\0' ? place : in->id);
     return dt_buf_error(&b);
@@ -374,12 +374,12 @@ static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
 /* One system call for all the randomness of a request. */
 static int draw(dt_rlm_inputs *in)
 {
-    uint8_t raw[DT_SIGNON_ID_LEN / 2 + sizeof in->random];
-    int rc = dt_host_random(raw, sizeof raw);
+    uint8_t raw[DT_SIGNON_ID_LEN / 2 + sizeof(in->random)];
+    int rc = dt_host_random(raw, sizeof(raw));
     if (rc != 0)
         return rc;
     dt_hex(in->id, raw, DT_SIGNON_ID_LEN / 2);
-    memcpy(in->random, raw + DT_SIGNON_ID_LEN / 2, sizeof in->random);
+    memcpy(in->random, raw + DT_SIGNON_ID_LEN / 2, sizeof(in->random));
     return 0;
 }
 
@@ -392,17 +392,17 @@ static void read_session(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     uint8_t digest[DT_SHA256_LEN];
     dt_buf b, name;
     in->session[0] = '\0';
-    if (dt_rlm_evaluate(outermost(request), &inst->inputs[DT_RLM_SESSION], text, sizeof text) !=
+    if (dt_rlm_evaluate(outermost(request), &inst->inputs[DT_RLM_SESSION], text, sizeof(text)) !=
             0 ||
         text[0] == '\0' || in->nas[0] == '\0')
         return;
-    dt_buf_init_fixed(&b, parts, sizeof parts);
+    dt_buf_init_fixed(&b, parts, sizeof(parts));
     put_part(&b, in->nas);
     put_part(&b, text);
     if (dt_buf_error(&b) != 0 || dt_crypto_sha256(dt_buf_bytes(&b), digest) != 0)
         return;
-    dt_hex(hex, digest, sizeof digest);
-    dt_buf_init_fixed(&name, in->session, sizeof in->session);
+    dt_hex(hex, digest, sizeof(digest));
+    dt_buf_init_fixed(&name, in->session, sizeof(in->session));
     dt_buf_puts(&name, "radius:");
     dt_buf_puts(&name, hex);
 }
@@ -417,8 +417,8 @@ static bool is_same_secret(char const *passcode, dt_bytes password)
     if (dt_passcode_read(password, b) == DT_TYPED_PASSCODE)
         other = dt_bytes_str(b);
     bool same = one.len == other.len && one.len > 0 && dt_const_time_equal(one.p, other.p, one.len);
-    explicit_bzero(a, sizeof a);
-    explicit_bzero(b, sizeof b);
+    explicit_bzero(a, sizeof(a));
+    explicit_bzero(b, sizeof(b));
     return same;
 }
 
@@ -434,7 +434,7 @@ static void drop_password_as_passcode(rlm_devtrust_t const *inst, REQUEST *reque
     if (is_same_secret(in->passcode, dt_bytes_str(in->password)) ||
         (sent != NULL &&
          is_same_secret(in->passcode, dt_bytes_of(sent->vp_strvalue, sent->vp_length))))
-        explicit_bzero(in->passcode, sizeof in->passcode);
+        explicit_bzero(in->passcode, sizeof(in->passcode));
 }
 
 /* "password,123456" or "password,123 456": what stands behind the last comma when it is a passcode. */
@@ -444,8 +444,8 @@ static bool split_passcode(char *password, char passcode[DT_ANSWER_MAX])
     char *comma = strrchr(password, ',');
     if (comma == NULL || dt_passcode_read(dt_bytes_str(comma + 1), digits) != DT_TYPED_PASSCODE)
         return false;
-    memcpy(passcode, digits, sizeof digits);
-    explicit_bzero(digits, sizeof digits);
+    memcpy(passcode, digits, sizeof(digits));
+    explicit_bzero(digits, sizeof(digits));
     explicit_bzero(comma, strlen(comma));
     return true;
 }
@@ -456,10 +456,10 @@ static int take_apart(bool append_passcode, char password[DT_PASSWORD_MAX],
 {
     char inside[DT_PASSWORD_MAX], answer[DT_ANSWER_MAX];
     int rc = DT_E_NOT_FOUND;
-    switch (dt_scrv1_read(dt_bytes_str(password), inside, sizeof inside, answer, sizeof answer)) {
+    switch (dt_scrv1_read(dt_bytes_str(password), inside, sizeof(inside), answer, sizeof(answer))) {
     case DT_SCRV1_READ:
-        memcpy(password, inside, sizeof inside);
-        memcpy(passcode, answer, sizeof answer);
+        memcpy(password, inside, sizeof(inside));
+        memcpy(passcode, answer, sizeof(answer));
         rc = DT_OK;
         break;
     case DT_SCRV1_NONE:
@@ -470,8 +470,8 @@ static int take_apart(bool append_passcode, char password[DT_PASSWORD_MAX],
         rc = DT_E_PARSE;
         break;
     }
-    explicit_bzero(inside, sizeof inside);
-    explicit_bzero(answer, sizeof answer);
+    explicit_bzero(inside, sizeof(inside));
+    explicit_bzero(answer, sizeof(answer));
     return rc;
 }
 
@@ -493,15 +493,15 @@ int dt_rlm_passcode_take(rlm_devtrust_t const *inst, REQUEST *request)
 {
     char password[DT_PASSWORD_MAX] = "", passcode[DT_ANSWER_MAX] = "";
     VALUE_PAIR *sent = string_pair(request->packet->vps, PW_USER_PASSWORD);
-    if (sent == NULL || dt_rlm_value_text(sent, password, sizeof password) != 0)
+    if (sent == NULL || dt_rlm_value_text(sent, password, sizeof(password)) != 0)
         return DT_E_NOT_FOUND; /* with a NUL in it, or too long: a password as any other */
     int rc = take_apart(inst->append_passcode, password, passcode);
     if (rc == DT_OK)
         rc = put_passcode(request, passcode);
     if (rc == DT_OK)
         fr_pair_value_bstrncpy(sent, password, strlen(password));
-    explicit_bzero(password, sizeof password);
-    explicit_bzero(passcode, sizeof passcode);
+    explicit_bzero(password, sizeof(password));
+    explicit_bzero(passcode, sizeof(passcode));
     return rc;
 }
 
@@ -509,9 +509,9 @@ int dt_rlm_passcode_take(rlm_devtrust_t const *inst, REQUEST *request)
 static void read_password(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in)
 {
     if (dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PASSWORD], in->password,
-                        sizeof in->password) != 0 ||
+                        sizeof(in->password)) != 0 ||
         take_apart(inst->append_passcode, in->password, in->passcode) == DT_E_PARSE)
-        explicit_bzero(in->password, sizeof in->password);
+        explicit_bzero(in->password, sizeof(in->password));
 }
 
 int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs *in, dt_error *e)
@@ -533,12 +533,12 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
         return rc;
     /* What a client only asserts counts as not said when it is not well-formed. */
     (void)!dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PLATFORM], in->platform,
-                           sizeof in->platform);
+                           sizeof(in->platform));
     (void)!dt_rlm_evaluate(request, &inst->inputs[DT_RLM_VPN_DEVICE_ID], in->vpn_device_id,
-                           sizeof in->vpn_device_id);
+                           sizeof(in->vpn_device_id));
     read_vpn(inst, request, in);
     (void)!dt_rlm_evaluate(request, &inst->inputs[DT_RLM_PASSCODE], in->passcode,
-                           sizeof in->passcode);
+                           sizeof(in->passcode));
     if (inst->primary == DT_RLM_PRIMARY_OKTA)
         read_password(inst, request, in);
     drop_password_as_passcode(inst, request, in);
@@ -550,8 +550,8 @@ int dt_rlm_inputs_read(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
 
 void dt_rlm_inputs_wipe(dt_rlm_inputs *in)
 {
-    explicit_bzero(in->password, sizeof in->password);
-    explicit_bzero(in->passcode, sizeof in->passcode);
+    explicit_bzero(in->password, sizeof(in->password));
+    explicit_bzero(in->passcode, sizeof(in->passcode));
 }
 
 /* How long the person may take: what the configuration grants the way they came, and never so long
@@ -576,7 +576,7 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
                          dt_rlm_inputs const *in, dt_request *out)
 {
     bool eap = dt_rlm_is_eap(request);
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     out->id = in->id;
     out->application = inst->application;
     out->user = in->user;
@@ -604,5 +604,5 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
     out->push_prompt = inst->wait == DT_RLM_WAIT_CHALLENGE;
     out->wait_limit =
         wait_limit(inst, in->site->config, request->parent != NULL || is_of_a_port(request));
-    memcpy(out->random, in->random, sizeof out->random);
+    memcpy(out->random, in->random, sizeof(out->random));
 }

@@ -113,7 +113,7 @@ static decision *decision_note(rlm_devtrust_t const *inst, REQUEST *request, cha
     if (d == NULL)
         return NULL;
     d->inst = inst;
-    memcpy(d->id, id, sizeof d->id);
+    memcpy(d->id, id, sizeof(d->id));
     talloc_set_destructor(d, decision_free);
     if (request_data_add(outer, &decision_key, 0, d, true) != 0) {
         talloc_free(d);
@@ -142,7 +142,7 @@ static void audit_refusal(rlm_devtrust_t const *inst, dt_rlm_inputs const *in, d
     dt_identity who;
     dt_error e = {0};
     if (in->user_is_wrong || identity_of(in, &who, &e) != DT_OK)
-        memset(&who, 0, sizeof who);
+        memset(&who, 0, sizeof(who));
     ctx.id = in->id;
     ctx.application = inst->application;
     ctx.user = who.kind != DT_IDENTITY_NONE ? who.local : in->user;
@@ -165,10 +165,10 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
                           dt_cause cause, char const *message, char const *detail)
 {
     dt_outcome o;
-    memset(&o, 0, sizeof o);
+    memset(&o, 0, sizeof(o));
     dt_outcome_set(&o, DT_DENY, cause);
-    dt_str_escape(o.message, sizeof o.message, message);
-    dt_str_escape(o.detail, sizeof o.detail, detail);
+    dt_str_escape(o.message, sizeof(o.message), message);
+    dt_str_escape(o.detail, sizeof(o.detail), detail);
     audit_refusal(inst, in, &o);
     REDEBUG("%s: %s", dt_cause_name(cause), o.detail);
     dt_rlm_attributes(request, &o, in->id);
@@ -184,7 +184,7 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 /* For the reply that goes out in the end, after the tunnel's was put into it. */
 static bool keep_outcome(rlm_devtrust_t const *inst, decision *d, dt_outcome const *o)
 {
-    d->outcome = talloc_memdup(d, o, sizeof *o);
+    d->outcome = talloc_memdup(d, o, sizeof(*o));
     if (d->outcome == NULL) {
         d->allowed = false;
         return false;
@@ -356,7 +356,7 @@ static rlm_rcode_t challenge(rlm_devtrust_t const *inst, REQUEST *request, dt_si
     dt_challenge_open open;
     dt_buf state, luggage;
     dt_error e = {0};
-    dt_buf_init_fixed(&state, storage, sizeof storage);
+    dt_buf_init_fixed(&state, storage, sizeof(storage));
     dt_prompt_join(prompt, text);
     dt_signon_prompt_shown(machine, dt_host_now());
     dt_luggage_init(&luggage);
@@ -391,7 +391,7 @@ static rlm_rcode_t block(rlm_devtrust_t const *inst, REQUEST *request, dt_signon
         return give_up(inst, request, machine, DT_CAUSE_BUSY,
                        "max_blocking_waits handshakes are waiting already", id);
     }
-    memset(&o, 0, sizeof o);
+    memset(&o, 0, sizeof(o));
     int rc = dt_driver_run_blocking(link->driver, machine, "radius", limit, &o);
     atomic_fetch_sub(&link->blocking, 1);
     if (rc != 0)
@@ -446,7 +446,7 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
     dt_audit_context ctx = {0};
     dt_step step;
     dt_signon_audit_context(machine, &ctx);
-    if (dt_str_copy(id, sizeof id, ctx.id) != 0)
+    if (dt_str_copy(id, sizeof(id), ctx.id) != 0)
         id[0] = '\0';
     bool blocks = inst->primary == DT_RLM_PRIMARY_CERTIFICATE;
     bool done = dt_driver_run_inline(inst->link->driver, machine, "radius");
@@ -519,7 +519,7 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_rlm_request_fill(inst, request, in, &r);
     r.continued = continued;
     r.certificate = peer->certificate;
-    memcpy(r.chain, peer->chain, sizeof r.chain);
+    memcpy(r.chain, peer->chain, sizeof(r.chain));
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
     r.handshake_resumed = peer->resumed;
@@ -601,7 +601,7 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
         code = refuse(inst, request, in, cause, again, e.text);
     } else {
         dt_signon_audit_context(machine, &ctx);
-        (void)!dt_str_copy(id, sizeof id, ctx.id);
+        (void)!dt_str_copy(id, sizeof(id), ctx.id);
         give_answer(request, in, answer, machine);
         cause = DT_CAUSE_BUSY;
         code = park_answer(inst, request, machine, &parked, id);
@@ -958,7 +958,7 @@ static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
         fr_pair_find_by_num(request->packet->vps, PW_MODULE_FAILURE_MESSAGE, 0, TAG_ANY);
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         RWDEBUG("%s", e.text);
-    snprintf(detail, sizeof detail, "EAP failed: %s",
+    snprintf(detail, sizeof(detail), "EAP failed: %s",
              why != NULL ? why->vp_strvalue : "the server gives no reason");
     (void)!refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", detail);
     dt_rlm_inputs_wipe(&in);
@@ -972,7 +972,7 @@ static void report_unasked(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
 {
     dt_outcome o = {.report_only = true};
     dt_outcome_set(&o, DT_DENY, DT_CAUSE_STATE_INVALID);
-    dt_str_escape(o.detail, sizeof o.detail, unasked);
+    dt_str_escape(o.detail, sizeof(o.detail), unasked);
     audit_refusal(inst, in, &o);
     RWDEBUG("report_only: %s", o.detail);
     dt_rlm_attributes(request, &o, in->id);
@@ -1049,7 +1049,7 @@ static rlm_rcode_t drive_resumed(rlm_devtrust_t const *inst, REQUEST *request, d
 /* Who comes by a resumed TTLS or PEAP session is whoever signed on in it. */
 static void become(dt_rlm_inputs *in, dt_session_record const *r)
 {
-    memcpy(in->user, r->user, sizeof in->user);
+    memcpy(in->user, r->user, sizeof(in->user));
     in->group_count = 0;
     in->group_knowledge = r->group_knowledge;
     for (size_t at = 0; at < r->groups_len && in->group_count < DT_GROUPS_MAX;
@@ -1064,7 +1064,7 @@ static void begin_resumed(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     dt_request q;
     dt_rlm_request_fill(inst, request, in, &q);
     q.certificate = peer->certificate;
-    memcpy(q.chain, peer->chain, sizeof q.chain);
+    memcpy(q.chain, peer->chain, sizeof(q.chain));
     q.chain_count = peer->chain_count;
     q.handshake_finished = peer->proved;
     q.handshake_resumed = true;
@@ -1176,7 +1176,7 @@ static void remember_in(rlm_devtrust_t const *inst, REQUEST *request, passed con
     bool nas = p->outcome->cause == DT_CAUSE_MFA_SUCCESS;
     bool read = (nas || (tls && person == NULL)) && dt_rlm_inputs_read(inst, request, in, &e) == 0;
     if (person == NULL && read) {
-        memcpy(named.user, in->user, sizeof named.user);
+        memcpy(named.user, in->user, sizeof(named.user));
         person = &named;
     }
     if (tls && person != NULL)

@@ -25,7 +25,7 @@ static void take_groups(dt_rlm_person *p, dt_rlm_inputs const *in)
     p->group_knowledge = in->group_knowledge;
     for (size_t i = 0; i < in->group_count; i++) {
         size_t len = strlen(in->group_list[i]) + 1;
-        if (len > sizeof p->groups - p->groups_len) {
+        if (len > sizeof(p->groups) - p->groups_len) {
             p->group_knowledge = DT_GROUPS_UNKNOWN;
             p->group_count = p->groups_len = 0;
             return;
@@ -42,7 +42,7 @@ void dt_rlm_person_note(REQUEST *request, dt_rlm_inputs const *in)
     dt_rlm_person *p = talloc_zero(outer, dt_rlm_person);
     if (p == NULL)
         return;
-    memcpy(p->user, in->user, sizeof p->user);
+    memcpy(p->user, in->user, sizeof(p->user));
     take_groups(p, in);
     if (request_data_add(outer, &person_key, 0, p, true) != 0)
         talloc_free(p);
@@ -57,7 +57,7 @@ dt_rlm_person const *dt_rlm_person_find(REQUEST *request)
 
 static int put_op(dt_store_op *op, dt_store_verb verb, uint8_t const secret[])
 {
-    memset(op, 0, sizeof *op);
+    memset(op, 0, sizeof(*op));
     op->table = DT_TABLE_REMEMBERED;
     op->verb = verb;
     return dt_session_record_key(secret, op->key);
@@ -82,7 +82,7 @@ static void fill_groups(dt_session_record *r, dt_rlm_person const *person)
     r->group_knowledge = person->group_knowledge;
     r->group_count = person->group_count;
     r->groups_len = person->groups_len;
-    memcpy(r->groups, person->groups, sizeof r->groups);
+    memcpy(r->groups, person->groups, sizeof(r->groups));
 }
 
 /* "" of a machine, and of a name of which no identity can be made. */
@@ -105,15 +105,15 @@ static int fill(dt_session_record *r, rlm_devtrust_t const *inst, dt_site const 
     r->continued.mfa = o->mfa;
     r->continued.trust = o->verdict.trust;
     r->continued.reason = o->verdict.reason;
-    memcpy(r->continued.rule, o->decision.rule, sizeof r->continued.rule);
-    memcpy(r->owner.device_id, o->verdict.device_id.text, sizeof r->owner.device_id);
-    memcpy(r->owner.key_id, o->verdict.key_id, sizeof r->owner.key_id);
+    memcpy(r->continued.rule, o->decision.rule, sizeof(r->continued.rule));
+    memcpy(r->owner.device_id, o->verdict.device_id.text, sizeof(r->owner.device_id));
+    memcpy(r->owner.key_id, o->verdict.key_id, sizeof(r->owner.key_id));
     int rc = login_of(site, user, r->owner.login);
     if (rc == 0)
-        rc = dt_str_copy(r->user, sizeof r->user, user);
+        rc = dt_str_copy(r->user, sizeof(r->user), user);
     if (rc == 0)
-        rc = dt_str_copy(r->owner.application, sizeof r->owner.application, inst->application);
-    return rc == 0 ? dt_str_copy(r->id, sizeof r->id, id) : rc;
+        rc = dt_str_copy(r->owner.application, sizeof(r->owner.application), inst->application);
+    return rc == 0 ? dt_str_copy(r->id, sizeof(r->id), id) : rc;
 }
 
 static int store(rlm_devtrust_t const *inst, dt_site const *site, dt_session_record const *r,
@@ -123,7 +123,7 @@ static int store(rlm_devtrust_t const *inst, dt_site const *site, dt_session_rec
     dt_store_op op;
     dt_buf row;
     dt_buf_init(&row, DT_STORE_VALUE_MAX);
-    int rc = dt_host_random(nonce, sizeof nonce);
+    int rc = dt_host_random(nonce, sizeof(nonce));
     if (rc == 0)
         rc = put_op(&op, DT_STORE_PUT, secret);
     if (rc == 0)
@@ -171,7 +171,7 @@ static bool find(rlm_devtrust_t const *inst, dt_site const *site, uint8_t const 
 {
     dt_store_op op;
     dt_buf row;
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     if (put_op(&op, DT_STORE_GET, secret) != 0)
         return false;
     dt_buf_init(&row, DT_STORE_VALUE_MAX);
@@ -180,14 +180,14 @@ static bool find(rlm_devtrust_t const *inst, dt_site const *site, uint8_t const 
                  strcmp(r->owner.application, inst->application) == 0 &&
                  dt_session_record_is_good(r, site->config->mfa.session_lifetime, dt_host_now());
     dt_buf_free(&row);
-    memcpy(r->continued.key_id, r->owner.key_id, sizeof r->continued.key_id);
+    memcpy(r->continued.key_id, r->owner.key_id, sizeof(r->continued.key_id));
     return found;
 }
 
 bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_site const *site, dt_tls_peer const *peer,
                            dt_buf *plain, dt_session_record *r)
 {
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     bool found = peer->resumed && peer->known && find(inst, site, peer->secret, plain, r);
     r->continued.by = DT_CONTINUED_BY_TLS;
     return found;
@@ -229,12 +229,12 @@ void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
         return;
     int rc = fill(&r, inst, in->site, user, o, id);
     if (rc == 0)
-        rc = dt_str_copy(r.station, sizeof r.station, in->station);
+        rc = dt_str_copy(r.station, sizeof(r.station), in->station);
     if (rc == 0)
         rc = store(inst, in->site, &r, secret);
     if (rc != 0)
         RWDEBUG("%s: this session will not continue its sign-on", dt_err_name(rc));
-    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(secret, sizeof(secret));
 }
 
 bool dt_rlm_nas_session_recall(rlm_devtrust_t const *inst, dt_rlm_inputs const *in,
@@ -243,7 +243,7 @@ bool dt_rlm_nas_session_recall(rlm_devtrust_t const *inst, dt_rlm_inputs const *
     uint8_t secret[DT_SESSION_SECRET_LEN];
     char login[DT_LOGIN_MAX];
     dt_buf plain;
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     if (in->site->config->mfa.session_lifetime <= 0 || !nas_secret(in, secret))
         return false;
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
@@ -253,7 +253,7 @@ bool dt_rlm_nas_session_recall(rlm_devtrust_t const *inst, dt_rlm_inputs const *
     r->continued.by = DT_CONTINUED_BY_NAS;
     r->reply = dt_bytes_of(NULL, 0); /* of none */
     dt_buf_free(&plain);
-    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(secret, sizeof(secret));
     return found;
 }
 
@@ -263,5 +263,5 @@ void dt_rlm_nas_session_forget(rlm_devtrust_t const *inst, dt_rlm_inputs const *
     dt_store_op op;
     if (nas_secret(in, secret) && put_op(&op, DT_STORE_DELETE, secret) == 0)
         (void)perform(inst, &op, NULL);
-    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(secret, sizeof(secret));
 }

@@ -87,7 +87,7 @@ static void put_der(dt_buf *b, dt_bytes der)
 {
     uint8_t const head[LENGTH_LEN] = {(uint8_t)(der.len >> 16), (uint8_t)(der.len >> 8),
                                       (uint8_t)der.len};
-    dt_buf_put(b, head, sizeof head);
+    dt_buf_put(b, head, sizeof(head));
     dt_buf_put(b, der.p, der.len);
 }
 
@@ -145,12 +145,12 @@ static void make_memory(SSL *ssl, SSL_SESSION *s)
     if (SSL_get0_peer_certificate(ssl) != NULL && SSL_get_verify_result(ssl) == X509_V_OK)
         head[1] = FLAG_VERIFIED;
     dt_buf_init(&b, MEMORY_MAX);
-    dt_buf_put(&b, head, sizeof head);
+    dt_buf_put(&b, head, sizeof(head));
     put_chain(&b, ssl);
     if (dt_buf_error(&b) == 0)
         (void)SSL_SESSION_set1_ticket_appdata(s, b.p, b.len);
     dt_buf_free(&b);
-    explicit_bzero(head, sizeof head);
+    explicit_bzero(head, sizeof(head));
 }
 
 /* --- the note in session-state ------------------------------------------------------------------ */
@@ -285,7 +285,7 @@ static void wrap_context(SSL_CTX *ctx)
     if (ctx == NULL || calls_index < 0 || SSL_CTX_get_verify_callback(ctx) == NULL ||
         SSL_CTX_get_ex_data(ctx, calls_index) != NULL)
         return;
-    cache_calls *c = calloc(1, sizeof *c);
+    cache_calls *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return;
     c->made = SSL_CTX_sess_get_new_cb(ctx);
@@ -309,7 +309,7 @@ static void on_new(void *parent, void *value, CRYPTO_EX_DATA *data, int index, l
     (void)index;
     (void)l;
     (void)p;
-    session *s = calloc(1, sizeof *s);
+    session *s = calloc(1, sizeof(*s));
     /* A session that cannot be noted has no certificate for us, and so no trust. */
     if (s == NULL || CRYPTO_set_ex_data(data, SLOTS - 1, NULL) != 1) {
         free(s);
@@ -382,7 +382,7 @@ static int copy_of(dt_bytes der, dt_bytes *out)
 static void take_memory(dt_bytes memory, dt_tls_peer *out)
 {
     dt_bytes der;
-    memcpy(out->secret, memory.p + 2, sizeof out->secret);
+    memcpy(out->secret, memory.p + 2, sizeof(out->secret));
     out->known = true;
     dt_bytes rest = dt_bytes_of(memory.p + MEMORY_HEAD, memory.len - MEMORY_HEAD);
     bool wanted = out->chain_count == 0;
@@ -419,14 +419,14 @@ static bool fill(SSL *ssl, dt_tls_peer *out)
 
 bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out)
 {
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     SSL *ssl = own_index < 0 ? NULL : find_ssl(request);
     return ssl != NULL && fill(ssl, out);
 }
 
 bool dt_tls_peer_shown(REQUEST *request, dt_tls_peer *out)
 {
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     shown *note = request_data_get(request, &shown_key, 0);
     if (note == NULL)
         return false;
@@ -446,7 +446,7 @@ bool dt_tls_peer_shown(REQUEST *request, dt_tls_peer *out)
 bool dt_tls_peer_noted(REQUEST const *request, dt_tls_peer *out)
 {
     dt_bytes certificate;
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     VALUE_PAIR *vp = fr_pair_find_by_da(request->state, dt_rlm_session_attribute(), TAG_ANY);
     if (vp == NULL || vp->vp_length < 1)
         return false;
@@ -467,5 +467,5 @@ void dt_tls_peer_free(dt_tls_peer *p)
         free_bytes(&p->chain[i]);
     p->chain_count = 0;
     p->proved = p->known = false;
-    explicit_bzero(p->secret, sizeof p->secret);
+    explicit_bzero(p->secret, sizeof(p->secret));
 }

@@ -28,7 +28,7 @@ static dt_bytes raw(REQUEST const *request, unsigned attribute)
     if (vp == NULL)
         return dt_bytes_of(NULL, 0);
     if (vp->da->type == PW_TYPE_IPV4_ADDR)
-        return dt_bytes_of(&vp->vp_ipaddr, sizeof vp->vp_ipaddr);
+        return dt_bytes_of(&vp->vp_ipaddr, sizeof(vp->vp_ipaddr));
     return dt_bytes_of(vp->vp_octets, vp->vp_length);
 }
 
@@ -42,8 +42,8 @@ static dt_carried_place place_of(REQUEST const *outer, char const *application)
         .nas_address = raw(outer, PW_NAS_IP_ADDRESS),
         .station = raw(outer, PW_CALLING_STATION_ID),
         .source = source->af == AF_INET6
-                      ? dt_bytes_of(&source->ipaddr.ip6addr, sizeof source->ipaddr.ip6addr)
-                      : dt_bytes_of(&source->ipaddr.ip4addr, sizeof source->ipaddr.ip4addr),
+                      ? dt_bytes_of(&source->ipaddr.ip6addr, sizeof(source->ipaddr.ip6addr))
+                      : dt_bytes_of(&source->ipaddr.ip4addr, sizeof(source->ipaddr.ip4addr)),
         .eap = raw(outer, PW_EAP_MESSAGE),
     };
 }
@@ -89,7 +89,7 @@ int dt_rlm_tunnel_carry(REQUEST *request, char const *application, char const *i
     VALUE_PAIR *vp = fr_pair_afrom_da(request->state_ctx, dt_rlm_carried_attribute());
     if (vp == NULL)
         return DT_E_NOMEM;
-    fr_pair_value_memcpy(vp, (uint8_t const *)&k, sizeof k);
+    fr_pair_value_memcpy(vp, (uint8_t const *)&k, sizeof(k));
     fr_pair_add(&request->state, vp);
     return 0;
 }
@@ -98,14 +98,14 @@ bool dt_rlm_tunnel_take(REQUEST *request, char const *application, dt_carried *o
                         dt_rlm_person *person)
 {
     kept k = {0};
-    memset(out, 0, sizeof *out);
-    memset(person, 0, sizeof *person);
+    memset(out, 0, sizeof(*out));
+    memset(person, 0, sizeof(*person));
     VALUE_PAIR *vp = request->parent == NULL ? find(request) : NULL;
     if (vp == NULL)
         return false;
     dt_carried_place where = place_of(request, application);
-    if (vp->vp_length == sizeof k)
-        memcpy(&k, vp->vp_octets, sizeof k);
+    if (vp->vp_length == sizeof(k))
+        memcpy(&k, vp->vp_octets, sizeof(k));
     drop(request);
     if (!dt_carried_fits(&k.decision, &where))
         return false;

@@ -26,7 +26,7 @@ struct dt_unanswered {
 
 dt_unanswered *dt_unanswered_new(dt_driver *d)
 {
-    dt_unanswered *u = calloc(1, sizeof *u);
+    dt_unanswered *u = calloc(1, sizeof(*u));
     if (u == NULL)
         return NULL;
     u->driver = d;
@@ -83,7 +83,7 @@ static void start(void *ctx)
 
 void dt_unanswered_expect(dt_unanswered *u, dt_challenge_open const *open)
 {
-    challenge *c = calloc(1, sizeof *c);
+    challenge *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return;
     c->owner = u;

@@ -128,7 +128,7 @@ static void count(dt_waiting_room *r, uint64_t *number)
 static dt_parked **bucket(dt_waiting_room *r, uint8_t const ticket[])
 {
     size_t i;
-    memcpy(&i, ticket, sizeof i); /* random already */
+    memcpy(&i, ticket, sizeof(i)); /* random already */
     return &r->buckets[i & (BUCKETS - 1)];
 }
 
@@ -155,7 +155,7 @@ static void room_destroy(dt_waiting_room *r)
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->closed_cond);
     dt_unanswered_free(r->unanswered);
-    explicit_bzero(r->secret, sizeof r->secret);
+    explicit_bzero(r->secret, sizeof(r->secret));
     free(r);
 }
 
@@ -163,7 +163,7 @@ static void parked_free(dt_parked *p)
 {
     dt_buf_free(&p->luggage); /* which wipes it */
     if (p->ending != NULL)
-        explicit_bzero(p->ending, sizeof *p->ending);
+        explicit_bzero(p->ending, sizeof(*p->ending));
     free(p->ending);
     free(p->info);
     free(p);
@@ -180,7 +180,7 @@ static ending const *ending_of(dt_parked const *p)
 static ending *ending_make(dt_parked *p)
 {
     if (p->ending == NULL)
-        p->ending = calloc(1, sizeof *p->ending);
+        p->ending = calloc(1, sizeof(*p->ending));
     return p->ending;
 }
 
@@ -205,7 +205,7 @@ static void drop(dt_parked *p)
 static dt_parked **answer_bucket(dt_waiting_room *r, uint8_t const key[])
 {
     size_t i;
-    memcpy(&i, key, sizeof i); /* a digest */
+    memcpy(&i, key, sizeof(i)); /* a digest */
     return &r->answers[i & (BUCKETS - 1)];
 }
 
@@ -246,7 +246,7 @@ static void adopt(dt_parked *p, dt_parked const *first)
     dt_buf_init(&p->luggage, first->luggage.len);
     dt_buf_put(&p->luggage, first->luggage.p, first->luggage.len);
     p->report_only = first->report_only;
-    memcpy(p->id, first->id, sizeof p->id);
+    memcpy(p->id, first->id, sizeof(p->id));
     p->answered = true;
     if (e != NULL && dt_buf_error(&p->luggage) == 0) {
         *e = *ending_of(first);
@@ -306,7 +306,7 @@ static void send_answer(dt_parked *p)
 static void set_message(answer *a, char const *info, char const *message)
 {
     dt_buf b;
-    dt_buf_init_fixed(&b, a->message, sizeof a->message);
+    dt_buf_init_fixed(&b, a->message, sizeof(a->message));
     dt_buf_puts(&b, info);
     if (info != NULL && message[0] != '\0')
         dt_buf_putc(&b, '\n');
@@ -479,7 +479,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
 
     (void)run;
     p->run = NULL;
-    dt_buf_init_fixed(&state, token, sizeof token);
+    dt_buf_init_fixed(&state, token, sizeof(token));
     int rc = p->answered ? DT_E_GONE
                          : dt_challenge_keep(p->room->driver, machine, dt_buf_bytes(&p->luggage),
                                              &state, &open, &e);
@@ -491,7 +491,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
     } else {
         dt_audit_context ctx_of = {0};
         dt_outcome_set(&o, DT_DENY, rc == DT_E_INVALID ? DT_CAUSE_CONFIG : DT_CAUSE_INTERNAL);
-        dt_str_escape(o.detail, sizeof o.detail, e.text);
+        dt_str_escape(o.detail, sizeof(o.detail), e.text);
         dt_signon_audit_context(machine, &ctx_of);
         dt_driver_audit(p->room->driver, &o, machine, "radius", &ctx_of);
         settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
@@ -753,14 +753,14 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)address;
     (void)len;
     connection *c = NULL;
-    if (!make_place(r) || (c = calloc(1, sizeof *c)) == NULL)
+    if (!make_place(r) || (c = calloc(1, sizeof(*c))) == NULL)
         goto refuse;
     c->room = r;
     c->stream =
         bufferevent_socket_new(evconnlistener_get_base(listener), fd, BEV_OPT_CLOSE_ON_FREE);
     if (c->stream == NULL)
         goto refuse;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* answers must not linger */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* answers must not linger */
     LIST_INIT(&c->waiting);
     LIST_INSERT_HEAD(&r->connections, c, all);
     r->connection_count++;
@@ -779,15 +779,15 @@ refuse:
 static int listen_on(dt_waiting_room *r, int *out, dt_error *e)
 {
     struct sockaddr_in a = {0};
-    socklen_t len = sizeof a;
+    socklen_t len = sizeof(a);
     int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     a.sin_family = AF_INET;
     /* Which is all that keeps the network out; who of this host may speak is told by the secret. */
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     a.sin_port = htons(r->options.port);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
         int why = errno;
         if (fd >= 0)
@@ -805,10 +805,10 @@ static int listen_on(dt_waiting_room *r, int *out, dt_error *e)
 static int make_secret(dt_waiting_room *r)
 {
     uint8_t raw[SECRET_LEN];
-    int rc = dt_host_random(raw, sizeof raw);
+    int rc = dt_host_random(raw, sizeof(raw));
     if (rc == 0)
-        dt_hex(r->secret, raw, sizeof raw);
-    explicit_bzero(raw, sizeof raw);
+        dt_hex(r->secret, raw, sizeof(raw));
+    explicit_bzero(raw, sizeof(raw));
     return rc;
 }
 
@@ -822,7 +822,7 @@ static void open_on_loop(void *ctx)
 int dt_waiting_room_open(dt_driver *d, dt_room_options const *o, dt_waiting_room **out, dt_error *e)
 {
     int fd = -1;
-    dt_waiting_room *r = calloc(1, sizeof *r);
+    dt_waiting_room *r = calloc(1, sizeof(*r));
     *out = NULL;
     if (r == NULL)
         return dt_error_set(e, DT_E_NOMEM, "no memory for the waiting room");
@@ -944,7 +944,7 @@ static int table_add(dt_waiting_room *r, dt_parked *p)
 /* In no table yet; with the share of the server's request. */
 static int parked_new(dt_waiting_room *r, dt_parked **out)
 {
-    dt_parked *p = calloc(1, sizeof *p);
+    dt_parked *p = calloc(1, sizeof(*p));
     *out = NULL;
     if (p == NULL)
         return DT_E_NOMEM;
@@ -953,7 +953,7 @@ static int parked_new(dt_waiting_room *r, dt_parked **out)
     p->since = dt_host_now();
     LIST_INIT(&p->joined);
     dt_buf_init(&p->luggage, 0);
-    int rc = dt_host_random(p->ticket, sizeof p->ticket);
+    int rc = dt_host_random(p->ticket, sizeof(p->ticket));
     if (rc == 0)
         *out = p;
     else
@@ -971,7 +971,7 @@ int dt_waiting_room_start(dt_parked *p, dt_signon const *machine, dt_bytes lugga
     dt_buf_put(&p->luggage, luggage.p, luggage.len);
     int rc = dt_buf_error(&p->luggage);
     if (rc == 0)
-        rc = dt_str_copy(p->id, sizeof p->id, ctx.id);
+        rc = dt_str_copy(p->id, sizeof(p->id), ctx.id);
     p->report_only = dt_signon_outcome(machine)->report_only;
     p->looks_up = dt_signon_only_looks_up(machine);
     p->shares++; /* the run's */
@@ -1027,7 +1027,7 @@ int dt_waiting_room_answer(dt_waiting_room *r, uint8_t const key[DT_SHA256_LEN],
     *first = false;
     if (rc != 0)
         return rc;
-    memcpy(p->key, key, sizeof p->key);
+    memcpy(p->key, key, sizeof(p->key));
     pthread_mutex_lock(&r->lock);
     rc = table_add(r, p);
     dt_parked *other = answer_find(r, key);
@@ -1086,13 +1086,13 @@ void dt_parked_watch(dt_parked *p, uint64_t const *repeats)
 void dt_parked_id(dt_parked *p, char out[DT_SIGNON_ID_LEN + 1])
 {
     pthread_mutex_lock(&p->room->lock);
-    memcpy(out, p->id, sizeof p->id);
+    memcpy(out, p->id, sizeof(p->id));
     pthread_mutex_unlock(&p->room->lock);
 }
 
 dt_bytes dt_parked_ticket(dt_parked const *p)
 {
-    return dt_bytes_of(p->ticket, sizeof p->ticket);
+    return dt_bytes_of(p->ticket, sizeof(p->ticket));
 }
 
 dt_bytes dt_parked_luggage(dt_parked const *p)

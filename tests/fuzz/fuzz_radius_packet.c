@@ -19,7 +19,7 @@ static void check_answer(uint8_t const *data, size_t size)
     dt_radius_query q = {.id = 1};
     char message[DT_RADIUS_PACKET_MAX + 1];
     dt_buf out;
-    size_t len = size < sizeof message ? size : sizeof message - 1, made = 0;
+    size_t len = size < sizeof(message) ? size : sizeof(message) - 1, made = 0;
     memcpy(message, data, len);
     message[len] = '\0';
     dt_buf_init(&out, DT_RADIUS_PACKET_MAX);
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     int rc = dt_radius_frame(dt_bytes_of(data, size), &length);
     require((rc == DT_E_STATE) == (size < 4));
     require(dt_radius_read(dt_bytes_of(data, size), dt_bytes_str("secret"), &q) != 0);
-    require(q.echo_len <= sizeof q.echo);
+    require(q.echo_len <= sizeof(q.echo));
     check_answer(data, size);
     return 0;
 }

@@ -13,6 +13,6 @@ void *dlopen(char const *file, int mode)
 
     if (!symbol)
         return NULL;
-    memcpy(&next, &symbol, sizeof next); /* ISO C has no cast from object to function pointer */
+    memcpy(&next, &symbol, sizeof(next)); /* ISO C has no cast from object to function pointer */
     return next(file, mode & ~RTLD_DEEPBIND);
 }

@@ -30,7 +30,7 @@ typedef struct packet {
 
 static void start(packet *k, uint8_t code)
 {
-    memset(k, 0, sizeof *k);
+    memset(k, 0, sizeof(*k));
     k->p[0] = code;
     k->p[1] = 77;
     memset(k->p + 4, 0xa5, DT_RADIUS_AUTHENTICATOR_LEN);
@@ -50,7 +50,7 @@ static void put(packet *k, uint8_t type, void const *value, size_t len)
 static void put_mac(packet *k)
 {
     static uint8_t const zeros[MAC_LEN];
-    put(k, 80, zeros, sizeof zeros);
+    put(k, 80, zeros, sizeof(zeros));
 }
 
 static void hmac(void const *p, size_t len, uint8_t out[MAC_LEN])
@@ -74,7 +74,7 @@ static dt_bytes usual(packet *k)
 {
     start(k, DT_RADIUS_ACCESS_REQUEST);
     put(k, 33, "12", 2);
-    put(k, 24, ticket, sizeof ticket);
+    put(k, 24, ticket, sizeof(ticket));
     put_mac(k);
     put(k, 33, "other", 5);
     return finish(k);
@@ -93,7 +93,7 @@ static void test_reads_a_request(void **state)
     dt_radius_query q;
     assert_int_equal(dt_radius_read(usual(&k), secret(), &q), 0);
     assert_int_equal(q.id, 77);
-    assert_memory_equal(q.ticket, ticket, sizeof ticket);
+    assert_memory_equal(q.ticket, ticket, sizeof(ticket));
     assert_memory_equal(q.authenticator, k.p + 4, DT_RADIUS_AUTHENTICATOR_LEN);
     assert_int_equal(q.echo_len, 4 + 7);
     assert_memory_equal(q.echo,
@@ -141,7 +141,7 @@ static void test_refuses_other_codes(void **state)
     packet k;
     for (unsigned code = 0; code < 256; code++) {
         start(&k, (uint8_t)code);
-        put(&k, 24, ticket, sizeof ticket);
+        put(&k, 24, ticket, sizeof(ticket));
         put_mac(&k);
         int rc = read_it(finish(&k));
         assert_int_equal(rc, code == DT_RADIUS_ACCESS_REQUEST ? 0 : DT_E_PARSE);
@@ -153,17 +153,17 @@ static void test_demands_one_message_authenticator(void **state)
     (void)state;
     packet k;
     start(&k, DT_RADIUS_ACCESS_REQUEST);
-    put(&k, 24, ticket, sizeof ticket);
+    put(&k, 24, ticket, sizeof(ticket));
     assert_int_equal(read_it(finish(&k)), DT_E_PARSE);
 
     start(&k, DT_RADIUS_ACCESS_REQUEST);
-    put(&k, 24, ticket, sizeof ticket);
+    put(&k, 24, ticket, sizeof(ticket));
     put_mac(&k);
     put_mac(&k);
     assert_int_equal(read_it(finish(&k)), DT_E_PARSE);
 
     start(&k, DT_RADIUS_ACCESS_REQUEST);
-    put(&k, 24, ticket, sizeof ticket);
+    put(&k, 24, ticket, sizeof(ticket));
     put(&k, 80, "short", 5);
     k.mac_at = 0;
     assert_int_equal(read_it(finish(&k)), DT_E_PARSE);
@@ -179,8 +179,8 @@ static void test_demands_one_ticket(void **state)
 
     start(&k, DT_RADIUS_ACCESS_REQUEST);
     put_mac(&k);
-    put(&k, 24, ticket, sizeof ticket);
-    put(&k, 24, ticket, sizeof ticket);
+    put(&k, 24, ticket, sizeof(ticket));
+    put(&k, 24, ticket, sizeof(ticket));
     assert_int_equal(read_it(finish(&k)), DT_E_PARSE);
 
     for (size_t len = 0; len < 32; len++) {
@@ -199,7 +199,7 @@ static void test_lengths_that_lie(void **state)
     packet k;
     for (unsigned more = 1; more < 200; more += 13) {
         start(&k, DT_RADIUS_ACCESS_REQUEST);
-        put(&k, 24, ticket, sizeof ticket);
+        put(&k, 24, ticket, sizeof(ticket));
         put_mac(&k);
         size_t last = k.len;
         put(&k, 33, "12", 2);
@@ -208,7 +208,7 @@ static void test_lengths_that_lie(void **state)
     }
     for (int off = -3; off <= 3; off++) {
         start(&k, DT_RADIUS_ACCESS_REQUEST);
-        put(&k, 24, ticket, sizeof ticket);
+        put(&k, 24, ticket, sizeof(ticket));
         put_mac(&k);
         put(&k, 33, "12345678", 8);
         k.p[3] = (uint8_t)((int)k.len + off);
@@ -224,7 +224,7 @@ static void test_bounds_what_is_echoed(void **state)
     uint8_t value[253] = {0};
     start(&k, DT_RADIUS_ACCESS_REQUEST);
     put_mac(&k);
-    put(&k, 24, ticket, sizeof ticket);
+    put(&k, 24, ticket, sizeof(ticket));
     put(&k, 33, value, 253);
     put(&k, 33, value, 253);
     assert_int_equal(read_it(finish(&k)), 0);
@@ -267,19 +267,19 @@ static void check_answer(dt_buf *b, dt_radius_query const *q)
 {
     uint8_t sum[MAC_LEN], claimed[MAC_LEN], mac[MAC_LEN];
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    memcpy(claimed, b->p + 4, sizeof claimed);
-    memcpy(b->p + 4, q->authenticator, sizeof q->authenticator);
+    memcpy(claimed, b->p + 4, sizeof(claimed));
+    memcpy(b->p + 4, q->authenticator, sizeof(q->authenticator));
     assert_int_equal(EVP_DigestInit_ex(md, EVP_md5(), NULL), 1);
     assert_int_equal(EVP_DigestUpdate(md, b->p, b->len), 1);
     assert_int_equal(EVP_DigestUpdate(md, SECRET, strlen(SECRET)), 1);
     assert_int_equal(EVP_DigestFinal_ex(md, sum, NULL), 1);
     EVP_MD_CTX_free(md);
-    assert_memory_equal(sum, claimed, sizeof sum);
+    assert_memory_equal(sum, claimed, sizeof(sum));
     assert_int_equal(b->p[20], 80);
-    memcpy(mac, b->p + 22, sizeof mac);
-    memset(b->p + 22, 0, sizeof mac);
+    memcpy(mac, b->p + 22, sizeof(mac));
+    memset(b->p + 22, 0, sizeof(mac));
     hmac(b->p, b->len, sum);
-    assert_memory_equal(sum, mac, sizeof mac);
+    assert_memory_equal(sum, mac, sizeof(mac));
 }
 
 static dt_radius_query asked(void)
@@ -334,7 +334,7 @@ static void test_long_messages_are_cut_between_characters(void **state)
     dt_radius_query q = asked();
     static char const *const letters[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
     char text[1024], again[DT_RADIUS_PACKET_MAX];
-    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
         for (size_t pad = 0; pad < 5; pad++) {
             memset(text, 'x', pad);
             text[pad] = '\0';
@@ -357,7 +357,7 @@ static void test_long_messages_are_cut_between_words(void **state)
 {
     (void)state;
     char text[600];
-    memset(text, 'x', sizeof text);
+    memset(text, 'x', sizeof(text));
     assert_int_equal(dt_radius_message_part(text, 253), 253);
     assert_int_equal(dt_radius_message_part(text, 254), 253);
     text[200] = ' ';
@@ -384,17 +384,17 @@ static void test_what_does_not_fit_is_not_cut(void **state)
     uint8_t big[DT_RADIUS_VALUE_MAX + 1] = {0};
     dt_buf b;
     dt_buf_init(&b, 2 * DT_RADIUS_PACKET_MAX);
-    memset(text, 'x', sizeof text);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
     assert_int_equal(
         dt_radius_write(&q, secret(), DT_RADIUS_ACCESS_REJECT, text, dt_bytes_of(NULL, 0), &b),
         DT_E_LIMIT);
     assert_int_equal(dt_radius_write(&q, secret(), DT_RADIUS_ACCESS_CHALLENGE, "",
-                                     dt_bytes_of(big, sizeof big), &b),
+                                     dt_bytes_of(big, sizeof(big)), &b),
                      DT_E_LIMIT);
     assert_int_equal(b.len, 0);
     assert_int_equal(dt_radius_write(&q, secret(), DT_RADIUS_ACCESS_CHALLENGE, "",
-                                     dt_bytes_of(big, sizeof big - 1), &b),
+                                     dt_bytes_of(big, sizeof(big) - 1), &b),
                      0);
     check_answer(&b, &q);
     dt_buf_free(&b);

@@ -17,7 +17,7 @@ static uint8_t const nonce[DT_AEAD_NONCE_LEN] = {7};
 
 static void fill(dt_session_record *r)
 {
-    memset(r, 0, sizeof *r);
+    memset(r, 0, sizeof(*r));
     strcpy(r->owner.login, "ann@example.com");
     strcpy(r->owner.application, "wifi");
     strcpy(r->id, "0123456789abcdef0123456789abcdef");
@@ -137,14 +137,14 @@ static void test_secret_of_a_name(void **state)
     assert_int_equal(dt_session_secret_of_name(key, "", a), DT_E_INVALID);
     assert_int_equal(dt_session_secret_of_name(none, "radius:1", a), 0);
     assert_int_equal(dt_session_secret_of_name(none, "radius:1", b), 0);
-    assert_memory_equal(a, b, sizeof a);
+    assert_memory_equal(a, b, sizeof(a));
     assert_int_equal(dt_session_secret_of_name(none, "radius:2", b), 0);
-    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, b, sizeof(a));
     assert_int_equal(dt_session_secret_of_name(key, "radius:1", b), 0);
-    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, b, sizeof(a));
     /* The end of a key is not the beginning of a name. */
     assert_int_equal(dt_session_secret_of_name(dt_bytes_str("keyr"), "adius:1", a), 0);
-    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, b, sizeof(a));
 }
 
 static void test_bounds(void **state)
@@ -155,10 +155,10 @@ static void test_bounds(void **state)
 
     (void)state;
     fill(&r);
-    r.reply = dt_bytes_of(much, sizeof much);
+    r.reply = dt_bytes_of(much, sizeof(much));
     dt_buf_init(&row, DT_STORE_VALUE_MAX);
     assert_int_equal(dt_session_record_pack(&r, secret, nonce, &row), DT_E_LIMIT);
-    r.reply = dt_bytes_of(much, sizeof much - 1);
+    r.reply = dt_bytes_of(much, sizeof(much) - 1);
     assert_int_equal(dt_session_record_pack(&r, secret, nonce, &row), 0);
     dt_buf_free(&row);
 }
