@@ -114,10 +114,10 @@ static bool get(dt_bytes *in, bytes_part const *part)
 /* The fields that say how long the parts are. */
 static bool lengths_hold(dt_signon const *s)
 {
-    dt_signon_scratch const *x = s->scratch;
-
-    return s->expected_len <= sizeof(x->expected) && s->groups_len <= sizeof(x->groups) &&
-           s->agent.count <= DT_AGENT_IDENTITIES_MAX && s->agent.blob_len <= sizeof(x->agent_blob);
+    return s->expected_len <= sizeof(s->scratch->expected) &&
+           s->groups_len <= sizeof(s->scratch->groups) &&
+           s->agent.count <= DT_AGENT_IDENTITIES_MAX &&
+           s->agent.blob_len <= sizeof(s->scratch->agent_blob);
 }
 
 int dt_signon_pack(dt_signon const *s, dt_buf *out)
