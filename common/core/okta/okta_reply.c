@@ -122,7 +122,8 @@ static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p
     }
     if (r->status == 401 || (r->status == 403 && has_code(p, "E0000006"))) {
         tell(e, DT_E_PERMISSION, r, p,
-             "; check the credentials of [okta], their scopes and administrator role");
+             "; check [okta] api_token_file, or client_id and its scopes, and the administrator "
+             "role");
         return DT_OKTA_UNAUTHORIZED;
     }
     if (r->status == 410 || (r->status == 404 && has_code(p, "E0000007"))) {
