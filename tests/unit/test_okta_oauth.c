@@ -290,9 +290,11 @@ static dt_jws_key *key(char const *kind, int wanted)
     dt_secret *s = NULL;
     dt_jws_key *k = NULL;
     dt_error e = {0};
+    EVP_PKEY *made = cert_key(kind);
 
     dt_buf_init(&pem, 65536);
-    key_pem(cert_key(kind), &pem);
+    key_pem(made, &pem);
+    EVP_PKEY_free(made);
     assert_int_equal(dt_secret_new(dt_buf_bytes(&pem), &s), 0);
     assert_int_equal(dt_jws_key_new(s, &k, &e), wanted);
     assert_int_equal(k != NULL, wanted == 0);
