@@ -40,7 +40,8 @@ static char ca[8192];
 static dt_driver *driver;
 static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
 static char told_text[DT_ERROR_TEXT_MAX + 512];
-static int told_count, told_faults;
+static int told_count;
+static atomic_int told_faults;
 static atomic_bool refuse;
 
 /* The administrator writes on while the files are read: before the look that comes after. */
@@ -108,7 +109,7 @@ static void on_told(void *ctx, bool fault, char const *text)
     pthread_mutex_lock(&told_lock);
     snprintf(told_text, sizeof(told_text), "%s", text);
     told_count++;
-    told_faults += fault;
+    atomic_fetch_add(&told_faults, fault);
     pthread_mutex_unlock(&told_lock);
 }
 
@@ -166,7 +167,8 @@ static int setup(void **state)
     put("zones.json", "{\"zones\":[]}", 0644);
     put("ca.pem", ca, 0644);
     put_policy(1);
-    told_count = told_faults = 0;
+    told_count = 0;
+    atomic_store(&told_faults, 0);
     told_text[0] = '\0';
     atomic_store(&refuse, false);
     dt_driver_options o = {.config_path = path_of("devtrust.conf"),
@@ -233,7 +235,7 @@ static void a_change_is_taken(void **state)
     assert_int_equal(generation(), 2);
     UNTIL(events("Reload of configuration and policies") == 1);
     assert_int_equal(events("\"policyGeneration\":2"), 1);
-    assert_int_equal(told_faults, 0);
+    assert_int_equal(atomic_load(&told_faults), 0);
 }
 
 static void a_change_is_seen(void **state)
@@ -273,13 +275,13 @@ static void what_is_broken_is_not_taken(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
-        int faults = told_faults;
+        int faults = atomic_load(&told_faults);
         put_policy(100 + (int)i); /* a good change that must not come alone */
         put(harms[i].name, harms[i].text, harms[i].mode);
         reload();
         assert_true(told_of("NOT applied; generation 1 of "));
         assert_true(told_of(harms[i].says));
-        assert_int_equal(told_faults, faults + 1);
+        assert_int_equal(atomic_load(&told_faults), faults + 1);
         assert_int_equal(generation(), 1);
         put_config("");
         put("okta.token", "00QnG8aXk-example_token.0123456789\n", 0600);
@@ -289,7 +291,7 @@ static void what_is_broken_is_not_taken(void **state)
         put("ca.pem", ca, 0644);
         put_policy(1);
         reload();
-        assert_int_equal(told_faults, faults + 1);
+        assert_int_equal(atomic_load(&told_faults), faults + 1);
     }
     UNTIL(events("\"FAILURE\"") == (int)(sizeof(harms) / sizeof(harms[0])));
     assert_int_equal(generation(), 1);
@@ -334,7 +336,7 @@ static void files_that_change_while_they_are_read(void **state)
     assert_true(told_of("being written"));
     assert_int_equal(generation(), 1);
     UNTIL(generation() == 2);
-    assert_int_equal(told_faults, 0);
+    assert_int_equal(atomic_load(&told_faults), 0);
     dt_site site;
     dt_driver_hold(driver, "vpn", &site);
     dt_decision d;
