@@ -24,7 +24,7 @@ fi
 one() {
     local name output status closing
     name=$(basename "$1")
-    output=$(timeout 300 "$1" 2>&1)
+    output=$(timeout 900 "$1" 2>&1)
     status=$?
     closing=$(printf '%s\n' "$output" | grep -E '^\[ +(PASSED|FAILED) +\]' | head -n 2 | tr '\n' ' ')
     if [ "$status" -ne 0 ]; then
