@@ -11,6 +11,9 @@ results=$(mktemp -d)
 pki=
 trap 'rm -rf "$results" ${pki:+"$pki"}' EXIT
 export results
+# Seconds that one program may take. ThreadSanitizer makes some of them ten times slower.
+export limit=300
+[ -z "${DEVTRUST_SAN:-}" ] || limit=900
 
 # All programs share one test PKI, whose keys take seconds to make. See tests/unit/pki.c.
 if [ $# -gt 1 ] && [ -z "${DEVTRUST_PKI:-}" ]; then
@@ -24,7 +27,7 @@ fi
 one() {
     local name output status closing
     name=$(basename "$1")
-    output=$(timeout 900 "$1" 2>&1)
+    output=$(timeout "$limit" "$1" 2>&1)
     status=$?
     closing=$(printf '%s\n' "$output" | grep -E '^\[ +(PASSED|FAILED) +\]' | head -n 2 | tr '\n' ' ')
     if [ "$status" -ne 0 ]; then

@@ -3,8 +3,8 @@
  *
  * Begin with evidence.h: each fact about the device is a dt_evidence with its source, PROVED only if a key was
  * used in this very sign-on; dt_verdict_judge makes TRUSTED, NOT_TRUSTED or UNKNOWN of a dt_evidence_set.
- * evidence_facts.h is for the two files that do so. device_help.h says what people on a device that is not
- * trusted are told.
+ * evidence_facts.h is for the two files that do so. device_help.h makes the text for people whose device is
+ * not trusted.
  *
  * Where evidence comes from, one subject per file: certificates (x509.h, a port, and ocsp.h for revocation), SSH
  * keys and certificates that sshd has verified (ssh.h, ssh_key.h, ssh_certificate.h; ssh_wire.h is their binary

@@ -41,7 +41,7 @@ static bool anybody_names_source(dt_config const *c, unsigned source)
 }
 
 /* Users, their groups and factors, and the state of a push are read; a factor is verified, and a push
- * cancelled, by okta.users.manage: there is no scope of factors. */
+ * cancelled, by okta.users.manage: Okta has no scope for factors alone. */
 void dt_okta_scopes(dt_config const *c, char out[DT_OKTA_SCOPES_MAX])
 {
     dt_buf b;
@@ -169,7 +169,7 @@ static bool is_word(char const *error, char const *word)
 }
 
 /* What an administrator can do about it. Okta says invalid_client for all that is wrong with an
- * assertion, and its text is no interface. */
+ * assertion, and may change its text at any time. */
 static void put_advice(dt_buf *b, dt_config const *c, dt_http_response const *r, char const *error,
                        char const *scopes)
 {

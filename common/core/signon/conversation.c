@@ -306,9 +306,9 @@ static void answer_time(dt_signon *s, dt_time now)
 
 /* --- answer --------------------------------------------------------------------------------------- */
 
-/* Text that is neither Enter nor an answer that is taken here: the person is told, and asked again. It is no
- * guess, and nothing is looked up for it. Of a program that answers every prompt with the same words, only so
- * many are told. */
+/* Somebody typed text that is neither Enter nor an answer to this factor: say so, and ask again. It does not
+ * count as a guess, and nothing is looked up for it. DT_SIGNON_STRAY_ANSWERS_MAX ends this for a program that
+ * answers every prompt with the same words. */
 static void answered_astray(dt_signon *s, dt_time now)
 {
     dt_factor const *f = in_use(s);

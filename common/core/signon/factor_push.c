@@ -501,7 +501,7 @@ static void push_finished(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_signon_go(s, DT_STAGE_FINISH);
 }
 
-/* Okta knows it now, or does not: the push is no longer listened to. */
+/* Whether or not Okta took the cancellation, this sign-on ignores the push from here on. */
 static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     (void)r;

@@ -229,8 +229,8 @@ static void failed(dt_signon *s, dt_lookup_reply const *reply, dt_time now)
         dt_lookup_end_without(s, reply, now);
 }
 
-/* The same phase again for the next page, unless the list has more pages than are read: then what the others
- * hold is not known, and there is no answer. */
+/* Enters the same phase again for the next page. A list with more pages than may be read gives no answer,
+ * because nobody knows what is on the pages left out. */
 static void page_read(dt_signon *s, dt_lookup_reply *reply, dt_time now)
 {
     dt_question_row const *row = row_of(s);

@@ -416,6 +416,17 @@ static void copy_presence(dt_signon *s, dt_request const *r)
     (void)!dt_str_copy(s->place, sizeof(s->place), r->place);
 }
 
+/* How the person can be talked to, and from where. */
+static void copy_conversation(dt_signon *s, dt_request const *r)
+{
+    s->local = r->local;
+    copy_presence(s, r);
+    s->conversation = r->conversation;
+    s->prompts_unproven = r->prompts_unproven;
+    s->prompts_unseen = r->prompts_unseen;
+    s->push_prompt = r->push_prompt;
+}
+
 void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now)
 {
     dt_error e = {0};
@@ -433,15 +444,10 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
                                                          : r->wait_limit;
     s->deadline = now + s->wait_limit;
     s->platform_hint = r->platform_hint;
-    s->local = r->local;
-    copy_presence(s, r);
+    copy_conversation(s, r);
     s->address_wanted = r->address_wanted;
     s->utc_offset = r->utc_offset;
     s->utc_offset_known = r->utc_offset_known;
-    s->conversation = r->conversation;
-    s->prompts_unproven = r->prompts_unproven;
-    s->prompts_unseen = r->prompts_unseen;
-    s->push_prompt = r->push_prompt;
     s->explain = r->explain;
     if (r->explain)
         s->imagined = r->imagined;
