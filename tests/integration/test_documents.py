@@ -49,3 +49,14 @@ def test_files_that_a_document_names_exist(document: str) -> None:
                if not (ROOT / name).exists() and not (ROOT / "common" / name).exists()]
     assert not missing
     assert names or document == "README.md"
+
+
+def test_the_tour_names_files_of_the_sources() -> None:
+    """HACKING names files by the end of their path; a renamed file must be renamed there, too."""
+    folders = ("common", "pam_devtrust", "rlm_devtrust", "devtrustctl", "tests")
+    sources = {path.relative_to(ROOT) for folder in folders
+               for path in (ROOT / folder).rglob("*.[ch]")}
+    ends = {"/".join(path.parts[i:]) for path in sources for i in range(len(path.parts))}
+    named = set(re.findall(r"`([a-z0-9_/]+\.[ch])`", (ROOT / "HACKING.md").read_text()))
+    assert len(named) > 50
+    assert not named - ends
