@@ -70,9 +70,8 @@ typedef struct dt_shared_call {
     dt_http_call *call;
     dt_run *first;
     unsigned token_used;
-    char url[DT_URL_MAX];
-    size_t body_len; /* of a question by POST; 0 for one by GET */
-    char body[DT_OCSP_REQUEST_MAX];
+    size_t url_len, body_len; /* the body: of a question by POST; 0 for one by GET */
+    char text[];              /* the URL, and the body behind it */
 } dt_shared_call;
 
 /* A device id, alone or with a login behind it; or the key of an OCSP question. */

@@ -362,34 +362,49 @@ static bool may_share(dt_run const *run, dt_http_request const *r)
            r->method == DT_HTTP_GET && r->timeout == c->intune.timeout;
 }
 
+static bool is_same_question(dt_shared_call const *c, dt_http_request const *r)
+{
+    return c->url_len == strlen(r->url) && memcmp(c->text, r->url, c->url_len) == 0 &&
+           c->body_len == r->body_len && memcmp(c->text + c->url_len, r->body, c->body_len) == 0;
+}
+
 /* One that still waits for its turn is not joined: it may wait behind a crowd that is not ours. */
 static dt_shared_call *call_under_way(dt_run const *run, dt_http_request const *r)
 {
     for (dt_shared_call *c = run->driver->shared; c != NULL; c = c->next)
         if (!dt_http_is_queued(c->call) && c->live == run->live &&
-            c->token_used == run->token_used && strcmp(c->url, r->url) == 0 &&
-            c->body_len == r->body_len && memcmp(c->body, r->body, c->body_len) == 0)
+            c->token_used == run->token_used && is_same_question(c, r))
             return c;
     return NULL;
+}
+
+/* A call that nobody joins keeps no question. */
+static dt_shared_call *shared_call_new(dt_run *run, dt_http_request const *r, bool joinable)
+{
+    size_t url_len = joinable ? strlen(r->url) : 0, body_len = joinable ? r->body_len : 0;
+    dt_shared_call *call = calloc(1, sizeof(*call) + url_len + body_len);
+    if (call == NULL)
+        return NULL;
+    call->live = run->live;
+    call->token_used = run->token_used;
+    call->url_len = url_len;
+    call->body_len = body_len;
+    memcpy(call->text, r->url, url_len);
+    memcpy(call->text + url_len, r->body, body_len);
+    return call;
 }
 
 static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *authorization)
 {
     dt_driver *d = run->driver;
-    dt_shared_call *call = may_share(run, r) ? call_under_way(run, r) : NULL;
+    bool const joinable = may_share(run, r);
+    dt_shared_call *call = joinable ? call_under_way(run, r) : NULL;
     if (call != NULL) {
         call_join(run, call);
         return DT_OK;
     }
-    if ((call = calloc(1, sizeof(*call))) == NULL)
+    if ((call = shared_call_new(run, r, joinable)) == NULL)
         return DT_E_NOMEM;
-    call->live = run->live;
-    call->token_used = run->token_used;
-    memcpy(call->url, r->url, sizeof(call->url));
-    if (may_share(run, r)) {
-        call->body_len = r->body_len;
-        memcpy(call->body, r->body, r->body_len);
-    }
     char proof[DT_PROOF_MAX] = "";
     dt_http_way way = dt_site_way(run->live->files, r->service);
     way.authorization = authorization;
@@ -407,7 +422,7 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
         return rc;
     }
     call_join(run, call);
-    if (may_share(run, r)) {
+    if (joinable) {
         call->next = d->shared;
         d->shared = call;
     }

@@ -37,31 +37,41 @@
 static char const user_agent[] =
     "Mozilla/5.0 (Linux) devtrust/" DT_VERSION " (FreeRADIUS or PAM) libcurl";
 
+/* What a call needs once it has its turn. Thousands may wait for theirs, so it is made only then. */
+typedef struct turn {
+    CURL *easy;
+    dt_http_headers headers;
+    dt_buf body;
+    char local[128]; /* what of ours failed: no descriptor for a socket, no memory; "" = nothing */
+    char error[CURL_ERROR_SIZE];
+    bool too_large;
+    bool has_begun; /* the service's answer: not what a proxy says before */
+    int sent_times; /* that the request was about to be sent */
+} turn;
+
 struct dt_http_call {
     dt_http *http;
     struct dt_http_call *previous, *next; /* all calls */
     struct lane *lane;
-    bool queued, running;
+    bool queued;
     dt_fair_item item;                 /* in the lane's queue */
     bool refused;                      /* taken out of a full queue; it has still to be told */
     struct dt_http_call *next_refused; /* of those */
     int64_t queued_at, run_at;         /* monotonic milliseconds */
     dt_time timeout;
-    char local[128]; /* what of ours failed: no descriptor for a socket, no memory; "" = nothing */
-    CURL *easy;
+    turn *turn;               /* NULL while it waits for its turn */
     struct curl_slist *lines; /* our request headers; the Authorization line is wiped at the end */
     dt_http_done_fn *done;
     void *ctx;
-    dt_http_headers headers;
-    dt_buf body;
-    bool too_large;
-    bool has_begun; /* the service's answer: not what a proxy says before */
+    dt_http_service service;
+    dt_http_method method;
     bool is_post;
+    bool http_too;
+    dt_tls_anchors const *anchors;
     dt_http_proxy const *proxy;
-    int sent_times; /* that the request was about to be sent */
-    char url[DT_URL_MAX];
-    char sent[DT_HTTP_BODY_MAX]; /* may hold a passcode or an assertion: wiped */
-    char error[CURL_ERROR_SIZE];
+    char *url;
+    char *sent; /* the body; it may hold a passcode or an assertion: wiped */
+    size_t sent_len;
 };
 
 /* The calls to one service. libcurl could queue them too, but would let their time run meanwhile. */
@@ -171,7 +181,7 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     if (fd >= 0)
         return fd;
     if (errno != EAFNOSUPPORT) /* a host without IPv6 has no such address family */
-        snprintf(c->local, sizeof(c->local), "no socket: %s", strerror(errno));
+        snprintf(c->turn->local, sizeof(c->turn->local), "no socket: %s", strerror(errno));
     return CURL_SOCKET_BAD;
 }
 
@@ -213,7 +223,8 @@ static int on_resolver_start(void *resolver, void *unused, void *ctx)
     dt_http_call *c = ctx;
     if (has_descriptors())
         return 0;
-    (void)dt_str_copy(c->local, sizeof(c->local), "too few descriptors to look up the name");
+    (void)dt_str_copy(c->turn->local, sizeof(c->turn->local),
+                      "too few descriptors to look up the name");
     return 1;
 }
 
@@ -227,30 +238,30 @@ static int on_request(void *ctx, char *address, char *local_address, int port, i
     (void)port;
     (void)local_port;
     dt_http_call *c = ctx;
-    c->sent_times++;
-    return c->is_post && c->sent_times > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    c->turn->sent_times++;
+    return c->is_post && c->turn->sent_times > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 {
     dt_http_call *c = ctx;
-    c->has_begun = true;
-    if (dt_http_headers_add(&c->headers, dt_bytes_of(p, size * n)) == 0)
+    c->turn->has_begun = true;
+    if (dt_http_headers_add(&c->turn->headers, dt_bytes_of(p, size * n)) == 0)
         return size * n;
-    c->too_large = true;
+    c->turn->too_large = true;
     return 0;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
     dt_http_call *c = ctx;
-    dt_buf_put(&c->body, p, size * n);
-    if (dt_buf_error(&c->body) == 0)
+    dt_buf_put(&c->turn->body, p, size * n);
+    if (dt_buf_error(&c->turn->body) == 0)
         return size * n;
-    if (dt_buf_error(&c->body) == DT_E_NOMEM)
-        (void)dt_str_copy(c->local, sizeof(c->local), "no memory for the reply");
+    if (dt_buf_error(&c->turn->body) == DT_E_NOMEM)
+        (void)dt_str_copy(c->turn->local, sizeof(c->turn->local), "no memory for the reply");
     else
-        c->too_large = true;
+        c->turn->too_large = true;
     return 0;
 }
 
@@ -283,16 +294,6 @@ static int queue_add(dt_http_call *c, dt_http_request const *r)
     return rc;
 }
 
-static bool call_run(dt_http_call *c)
-{
-    if (curl_multi_add_handle(c->http->multi, c->easy) != CURLM_OK)
-        return false;
-    c->running = true;
-    c->run_at = mono_now();
-    c->lane->running++;
-    return true;
-}
-
 static void refused_remove(dt_http_call *c)
 {
     dt_http_call **at = &c->http->refused;
@@ -315,19 +316,30 @@ static void call_detach(dt_http_call *c)
         queue_remove(c);
     if (c->refused)
         refused_remove(c);
-    if (c->running) {
+    if (c->turn != NULL) {
         c->lane->running--;
-        c->running = false;
-        curl_multi_remove_handle(h->multi, c->easy);
+        curl_multi_remove_handle(h->multi, c->turn->easy);
     }
+}
+
+static void turn_free(turn *t)
+{
+    if (t == NULL)
+        return;
+    curl_easy_cleanup(t->easy);
+    dt_buf_free(&t->body);
+    explicit_bzero(t, sizeof(*t));
+    free(t);
 }
 
 static void call_free(dt_http_call *c)
 {
-    curl_easy_cleanup(c->easy);
+    turn_free(c->turn);
     wipe_lines(c->lines);
-    dt_buf_free(&c->body);
-    explicit_bzero(c, sizeof(*c));
+    if (c->sent != NULL)
+        explicit_bzero(c->sent, c->sent_len);
+    free(c->sent);
+    free(c->url);
     free(c);
 }
 
@@ -406,32 +418,14 @@ static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_http_way con
         ok = r->forwarded_for[strspn(r->forwarded_for, "0123456789abcdef.:")] == '\0' &&
              add_line(c, line);
     }
-    return ok && add_proof(c, way->proof) && add_authorization(c, way->authorization) &&
-           curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, c->lines) == CURLE_OK;
-}
-
-static CURLcode set_method(dt_http_call *c, dt_http_request const *r)
-{
-    switch (r->method) {
-    case DT_HTTP_GET:
-        return curl_easy_setopt(c->easy, CURLOPT_HTTPGET, 1L);
-    case DT_HTTP_DELETE:
-        return curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
-    case DT_HTTP_POST:
-        break;
-    }
-    memcpy(c->sent, r->body, r->body_len);
-    CURLcode rc = curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
-    if (rc == CURLE_OK)
-        rc = curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE, (long)r->body_len);
-    return rc == CURLE_OK ? curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->sent) : rc;
+    return ok && add_proof(c, way->proof) && add_authorization(c, way->authorization);
 }
 
 /* libcurl's setters differ in type, so they cannot stand in a table. */
 #define SET(option, value)                                                                         \
     do {                                                                                           \
         if (rc == CURLE_OK)                                                                        \
-            rc = curl_easy_setopt(c->easy, option, value);                                         \
+            rc = curl_easy_setopt(c->turn->easy, option, value);                                   \
     } while (0)
 
 /* After libcurl has made the context, before it connects. */
@@ -516,10 +510,29 @@ static CURLcode set_proxy(dt_http_call *c)
     return rc == CURLE_OK && c->proxy->credentials != NULL ? set_proxy_credentials(c) : rc;
 }
 
-static CURLcode set_safety(dt_http_call *c, dt_tls_anchors const *anchors, bool http_too)
+static CURLcode set_method(dt_http_call *c)
 {
     CURLcode rc = CURLE_OK;
-    SET(CURLOPT_PROTOCOLS_STR, http_too ? "http,https" : "https");
+    switch (c->method) {
+    case DT_HTTP_GET:
+        SET(CURLOPT_HTTPGET, 1L);
+        break;
+    case DT_HTTP_DELETE:
+        SET(CURLOPT_CUSTOMREQUEST, "DELETE");
+        break;
+    case DT_HTTP_POST:
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDSIZE, (long)c->sent_len);
+        SET(CURLOPT_POSTFIELDS, c->sent);
+        break;
+    }
+    return rc;
+}
+
+static CURLcode set_safety(dt_http_call *c)
+{
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_PROTOCOLS_STR, c->http_too ? "http,https" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -531,20 +544,18 @@ static CURLcode set_safety(dt_http_call *c, dt_tls_anchors const *anchors, bool 
     SET(CURLOPT_QUICK_EXIT, 1L);
     if (rc == CURLE_OK)
         rc = set_proxy(c);
-    return rc == CURLE_OK ? set_anchors(c, anchors) : rc;
+    return rc == CURLE_OK ? set_anchors(c, c->anchors) : rc;
 }
 
-static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
+static CURLcode set_call(dt_http_call *c)
 {
-    dt_time timeout = r->timeout < 1 ? 1 : r->timeout;
-    timeout = timeout > CALL_TIMEOUT_MAX ? CALL_TIMEOUT_MAX : timeout;
-    c->timeout = timeout;
     CURLcode rc = CURLE_OK;
+    SET(CURLOPT_HTTPHEADER, c->lines);
     SET(CURLOPT_URL, c->url);
     SET(CURLOPT_USERAGENT, user_agent);
     SET(CURLOPT_PRIVATE, c);
-    SET(CURLOPT_ERRORBUFFER, c->error);
-    SET(CURLOPT_TIMEOUT_MS, (long)timeout);
+    SET(CURLOPT_ERRORBUFFER, c->turn->error);
+    SET(CURLOPT_TIMEOUT_MS, (long)c->timeout);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)DT_HTTP_CONNECT_TIMEOUT_MS);
     SET(CURLOPT_MAXAGE_CONN, c->is_post ? (long)POST_IDLE_MAX : (long)CONNECTION_IDLE_MAX);
     SET(CURLOPT_PREREQFUNCTION, on_request);
@@ -562,26 +573,68 @@ static CURLcode set_call(dt_http_call *c, dt_http_request const *r)
 }
 #undef SET
 
+static turn *turn_new(dt_http_service service)
+{
+    turn *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return NULL;
+    dt_http_headers_init(&t->headers);
+    dt_buf_init(&t->body, service == DT_HTTP_OCSP ? DT_OCSP_RESPONSE_MAX : DT_HTTP_RESPONSE_MAX);
+    t->easy = curl_easy_init();
+    return t;
+}
+
+/* Its turn has come. DT_E_NOMEM, DT_E_INVALID: it cannot be sent, and has no turn then. */
+static int call_run(dt_http_call *c)
+{
+    c->turn = turn_new(c->service);
+    CURLcode rc = c->turn != NULL && c->turn->easy != NULL ? set_safety(c) : CURLE_OUT_OF_MEMORY;
+    if (rc == CURLE_OK)
+        rc = set_call(c);
+    if (rc == CURLE_OK)
+        rc = set_method(c);
+    if (rc == CURLE_OK && curl_multi_add_handle(c->http->multi, c->turn->easy) != CURLM_OK)
+        rc = CURLE_OUT_OF_MEMORY;
+    if (rc != CURLE_OK) {
+        turn_free(c->turn);
+        c->turn = NULL;
+        return rc == CURLE_OUT_OF_MEMORY ? DT_E_NOMEM : DT_E_INVALID;
+    }
+    c->run_at = mono_now();
+    c->lane->running++;
+    return DT_OK;
+}
+
+/* Keeps what has to be sent, in as much memory as it takes. */
+static int keep_request(dt_http_call *c, dt_http_request const *r)
+{
+    c->service = r->service;
+    c->method = r->method;
+    c->timeout = r->timeout < 1 ? 1 : r->timeout > CALL_TIMEOUT_MAX ? CALL_TIMEOUT_MAX : r->timeout;
+    c->url = strdup(r->url);
+    c->sent = malloc(r->body_len + 1);
+    if (c->url == NULL || c->sent == NULL)
+        return DT_E_NOMEM;
+    memcpy(c->sent, r->body, r->body_len);
+    c->sent_len = r->body_len;
+    return DT_OK;
+}
+
 static int call_setup(dt_http_call *c, dt_http_request const *r, dt_http_way const *way)
 {
-    if (r->body_len > sizeof(r->body) || dt_str_copy(c->url, sizeof(c->url), r->url) != 0)
+    if (r->body_len > sizeof(r->body) || memchr(r->url, '\0', sizeof(r->url)) == NULL)
         return DT_E_INVALID;
-    bool http_too = r->service == DT_HTTP_OCSP && way->authorization == NULL;
+    c->http_too = r->service == DT_HTTP_OCSP && way->authorization == NULL;
     if ((unsigned)r->service >= SERVICES_MAX ||
-        (strncmp(c->url, "https://", 8) != 0 && (!http_too || strncmp(c->url, "http://", 7) != 0)))
+        (strncmp(r->url, "https://", 8) != 0 &&
+         (!c->http_too || strncmp(r->url, "http://", 7) != 0)))
         return DT_E_INVALID;
     c->is_post = r->method == DT_HTTP_POST && r->service != DT_HTTP_OCSP; /* which only asks */
+    c->anchors = way->anchors;
     c->proxy = way->proxy;
-    c->easy = curl_easy_init();
-    if (c->easy == NULL)
-        return DT_E_NOMEM;
-    CURLcode rc = set_safety(c, way->anchors, http_too);
-    if (rc == CURLE_OK)
-        rc = set_call(c, r);
-    if (rc == CURLE_OK)
-        rc = set_method(c, r);
-    if (rc != CURLE_OK)
-        return rc == CURLE_OUT_OF_MEMORY ? DT_E_NOMEM : DT_E_INVALID;
+    int rc = keep_request(c, r);
+    if (rc != DT_OK)
+        return rc;
     return set_lines(c, r, way) ? DT_OK : DT_E_INVALID;
 }
 
@@ -628,7 +681,7 @@ static int call_begin(dt_http_call *c, dt_http_request const *r)
     c->lane = &h->lanes[r->service];
     if (dt_fair_queue_count(c->lane->queue) == 0 &&
         c->lane->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX)
-        return call_run(c) ? DT_OK : DT_E_NOMEM;
+        return call_run(c);
     if (h->count - h->refused_count >= DT_HTTP_CALLS_MAX && !make_room(h, r))
         return DT_E_LIMIT;
     return queue_add(c, r);
@@ -646,8 +699,6 @@ int dt_http_start(dt_http *h, dt_http_request const *r, dt_http_way const *way,
     c->http = h;
     c->done = done;
     c->ctx = ctx;
-    dt_http_headers_init(&c->headers);
-    dt_buf_init(&c->body, r->service == DT_HTTP_OCSP ? DT_OCSP_RESPONSE_MAX : DT_HTTP_RESPONSE_MAX);
     int rc = call_setup(c, r, way);
     if (rc == 0)
         rc = call_begin(c, r);
@@ -708,7 +759,7 @@ static dt_http_failure failure_of_errno(int number)
 
 static bool says(dt_http_call const *c, char const *words)
 {
-    return strstr(c->error, words) != NULL;
+    return strstr(c->turn->error, words) != NULL;
 }
 
 /* How a connection was lost that was there already. libcurl tells it in its text alone, with the
@@ -735,14 +786,14 @@ static dt_http_failure failure_of_silence(dt_http_call const *c)
 static bool has_begun_to_answer(dt_http_call const *c)
 {
     long status = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status != 0 || c->has_begun || c->body.len > 0;
+    curl_easy_getinfo(c->turn->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status != 0 || c->turn->has_begun || c->turn->body.len > 0;
 }
 
 static dt_http_failure failure_to_connect(dt_http_call const *c)
 {
     long number = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &number);
+    curl_easy_getinfo(c->turn->easy, CURLINFO_OS_ERRNO, &number);
     return failure_of_errno((int)number);
 }
 
@@ -751,7 +802,7 @@ static dt_http_failure failure_to_connect(dt_http_call const *c)
 static bool is_late(dt_http_call const *c)
 {
     int64_t due = c->run_at + c->timeout;
-    if (c->sent_times == 0 && c->timeout > DT_HTTP_CONNECT_TIMEOUT_MS)
+    if (c->turn->sent_times == 0 && c->timeout > DT_HTTP_CONNECT_TIMEOUT_MS)
         due = c->run_at + DT_HTTP_CONNECT_TIMEOUT_MS;
     return mono_now() - due > LATE_MAX_MS;
 }
@@ -760,7 +811,7 @@ static bool is_late(dt_http_call const *c)
 static long connect_status(dt_http_call const *c)
 {
     long status = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    curl_easy_getinfo(c->turn->easy, CURLINFO_HTTP_CONNECTCODE, &status);
     return status;
 }
 
@@ -768,7 +819,7 @@ static long connect_status(dt_http_call const *c)
 static bool failed_at_proxy(dt_http_call const *c)
 {
     long status = connect_status(c);
-    return c->proxy != NULL && c->sent_times == 0 && (status < 200 || status > 299);
+    return c->proxy != NULL && c->turn->sent_times == 0 && (status < 200 || status > 299);
 }
 
 /* A proxy's no. It stands for no answer of the service. */
@@ -783,7 +834,7 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
 {
     if (code == CURLE_OK)
         return DT_HTTP_OK;
-    if (c->local[0] != '\0')
+    if (c->turn->local[0] != '\0')
         return DT_HTTP_LOCAL;
     if (failed_at_proxy(c) && connect_status(c) != 0)
         return failure_of_proxy(c);
@@ -856,15 +907,17 @@ static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failu
     dt_buf_init_fixed(&b, out, size);
     dt_str_escape(url, sizeof(url), c->url);
     dt_str_escape(reason, sizeof(reason),
-                  c->error[0] != '\0' ? c->error : curl_easy_strerror(code));
+                  c->turn->error[0] != '\0' ? c->turn->error : curl_easy_strerror(code));
     dt_buf_puts(&b, url);
-    if (c->local[0] != '\0')
-        dt_buf_printf(&b, ": %s; raise this process's limits (LimitNOFILE of its unit)", c->local);
-    else if (failed_at_proxy(c) && failure != DT_HTTP_QUEUED && failure != DT_HTTP_ABANDONED)
+    if (c->turn->local[0] != '\0')
+        dt_buf_printf(&b, ": %s; raise this process's limits (LimitNOFILE of its unit)",
+                      c->turn->local);
+    else if (failed_at_proxy(c))
         describe_proxy(c, failure, reason, &b);
-    else if (c->too_large)
-        dt_buf_printf(&b, ": the reply is larger than %zu bytes, or its headers are", c->body.max);
-    else if (c->is_post && c->sent_times > 1)
+    else if (c->turn->too_large)
+        dt_buf_printf(&b, ": the reply is larger than %zu bytes, or its headers are",
+                      c->turn->body.max);
+    else if (c->is_post && c->turn->sent_times > 1)
         dt_buf_puts(&b, ": the connection was lost before a reply; the request is not repeated, "
                         "because it may have been carried out");
     else
@@ -873,51 +926,68 @@ static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failu
         dt_buf_puts(&b, "; but this process was delayed, or this host is overloaded");
 }
 
+static void call_end(dt_http_call *c, dt_http_response const *r)
+{
+    call_detach(c); /* before the callback, which may start and cancel other calls */
+    c->done(c->ctx, r);
+    call_free(c);
+}
+
+/* Without a reply, whether it had its turn or not. */
+static void call_give_up(dt_http_call *c, dt_http_failure failure, char const *why)
+{
+    char url[512], text[1024];
+    dt_buf b;
+    dt_str_escape(url, sizeof(url), c->url);
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "%s: %s", url, why);
+    call_end(c, &(dt_http_response){.failure = failure,
+                                    .error = text,
+                                    .rate_limit = -1,
+                                    .rate_remaining = -1,
+                                    .next_link = "",
+                                    .dpop_nonce = ""});
+}
+
 static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
 {
+    turn const *t = c->turn;
     char text[1024] = "";
     long status = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (failure == DT_HTTP_OK && (status < 100 || status > 999))
         failure = DT_HTTP_BROKEN;
     if (failure != DT_HTTP_OK)
         describe(c, code, failure, text, sizeof(text));
-    dt_http_response r = {
-        .failure = failure,
-        .error = text,
-        .status = failure == DT_HTTP_OK ? (int)status : 0,
-        .body = failure == DT_HTTP_OK ? dt_buf_bytes(&c->body) : dt_bytes_of(NULL, 0),
-        .date = c->headers.date,
-        .rate_limit = c->headers.rate_limit,
-        .rate_remaining = c->headers.rate_remaining,
-        .rate_reset = c->headers.rate_reset,
-        .retry_after = dt_http_headers_retry_after(&c->headers, dt_host_now()),
-        .next_link = c->headers.next_link,
-        .dpop_nonce = c->headers.dpop_nonce,
-    };
-    call_detach(c); /* before the callback, which may start and cancel other calls */
-    c->done(c->ctx, &r);
-    call_free(c);
+    call_end(c, &(dt_http_response){
+                    .failure = failure,
+                    .error = text,
+                    .status = failure == DT_HTTP_OK ? (int)status : 0,
+                    .body = failure == DT_HTTP_OK ? dt_buf_bytes(&t->body) : dt_bytes_of(NULL, 0),
+                    .date = t->headers.date,
+                    .rate_limit = t->headers.rate_limit,
+                    .rate_remaining = t->headers.rate_remaining,
+                    .rate_reset = t->headers.rate_reset,
+                    .retry_after = dt_http_headers_retry_after(&t->headers, dt_host_now()),
+                    .next_link = t->headers.next_link,
+                    .dpop_nonce = t->headers.dpop_nonce,
+                });
 }
 
 /* Whoever waited too long. */
 static void expire_queued(lane *l)
 {
     dt_http_call *c;
-    while ((c = oldest(l)) != NULL && mono_now() - c->queued_at >= DT_HTTP_QUEUE_WAIT_MS) {
-        (void)dt_str_copy(c->error, sizeof(c->error),
-                          "too many calls of this NAS or person were waiting for a connection");
-        call_finish(c, CURLE_OPERATION_TIMEDOUT, DT_HTTP_QUEUED);
-    }
+    while ((c = oldest(l)) != NULL && mono_now() - c->queued_at >= DT_HTTP_QUEUE_WAIT_MS)
+        call_give_up(c, DT_HTTP_QUEUED,
+                     "too many calls of this NAS or person were waiting for a connection");
 }
 
 static void finish_refused(dt_http *h)
 {
-    while (h->refused != NULL) {
-        (void)dt_str_copy(h->refused->error, sizeof(h->refused->error),
-                          "too many calls are waiting, most of them for this person");
-        call_finish(h->refused, CURLE_AGAIN, DT_HTTP_QUEUED);
-    }
+    while (h->refused != NULL)
+        call_give_up(h->refused, DT_HTTP_QUEUED,
+                     "too many calls are waiting, most of them for this person");
 }
 
 static void run_queued(lane *l)
@@ -927,8 +997,8 @@ static void run_queued(lane *l)
         if (c == NULL)
             return;
         c->queued = false;
-        if (!call_run(c))
-            call_finish(c, CURLE_OUT_OF_MEMORY, DT_HTTP_LOCAL);
+        if (call_run(c) != DT_OK)
+            call_give_up(c, DT_HTTP_LOCAL, "there is no memory to send the request");
     }
 }
 
@@ -1038,10 +1108,8 @@ void dt_http_free(dt_http **http)
         return;
     dt_http *h = *http;
     h->ending = true;
-    while (h->calls != NULL) {
-        (void)dt_str_copy(h->calls->error, sizeof(h->calls->error), "devtrust is stopping");
-        call_finish(h->calls, CURLE_ABORTED_BY_CALLBACK, DT_HTTP_ABANDONED);
-    }
+    while (h->calls != NULL)
+        call_give_up(h->calls, DT_HTTP_ABANDONED, "devtrust is stopping");
     http_dispose(h);
     *http = NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sign-on machine against a hostile world: Okta, the store, the person and the clock do what the
  * input says, and what is saved is changed before it is loaded again. Whatever they do, nobody gets
- * in whom Okta did not approve with the word SUCCESS, after the last load where that changed
- * anything, and the machine comes to its end. */
+ * in unless Okta said SUCCESS to a request about this person's own transaction or passcode (after the last
+ * load where that changed anything), and the machine comes to its end. */
 #include "core/ruleset/config_check.h"
 #include "core/signon/signon_internal.h" /* to see whether a loaded machine was at its end already */
 
@@ -56,7 +56,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 typedef struct input {
     uint8_t const *p;
     size_t len;
-    bool approved; /* a reply with the word was fed */
+    bool approved; /* a reply with the word was fed to a request that may_approve */
     bool changed;  /* the machine is not of its own making any more */
 } input;
 
@@ -80,7 +80,31 @@ static dt_bytes take_bytes(input *in, size_t want)
     return b;
 }
 
-static void feed_http(input *in, dt_signon *s, dt_time now)
+#define FACTORS_PATH "https://example.okta.com/api/v1/users/00u1/factors/"
+#define TRANSACTION FACTORS_PATH "opf1/transactions/"
+
+static bool begins(char const *text, char const *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Only a reply to these may let somebody in: a poll of this person's push, or a passcode of this person. A push
+ * that was sent this moment cannot have been approved. */
+static bool may_approve(dt_http_request const *r)
+{
+    if (r->method == DT_HTTP_GET)
+        return begins(r->url, TRANSACTION);
+    return r->method == DT_HTTP_POST && begins(r->url, FACTORS_PATH) && r->body_len > 0 &&
+           memmem(r->body, r->body_len, "passCode", 8) != NULL;
+}
+
+static bool says_success(dt_http_response const *r)
+{
+    return r->failure == DT_HTTP_OK && r->status == 200 && r->body.len > 0 &&
+           memmem(r->body.p, r->body.len, "SUCCESS", 7) != NULL;
+}
+
+static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_time now)
 {
     static char const *const bodies[] = {
         "{\"id\":\"00u1\",\"status\":\"ACTIVE\"}",
@@ -116,8 +140,7 @@ static void feed_http(input *in, dt_signon *s, dt_time now)
         r.body = dt_bytes_str(bodies[choice % 8]);
     else
         r.body = take_bytes(in, take(in));
-    if (r.status == 200 &&
-        memmem(r.body.p ? r.body.p : (uint8_t const *)"", r.body.len, "SUCCESS", 7))
+    if (may_approve(asked) && says_success(&r))
         in->approved = true;
     dt_signon_http_done(s, &r, now);
 }
@@ -189,7 +212,7 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site
                 abort();
             return;
         case DT_STEP_HTTP:
-            feed_http(in, s, now);
+            feed_http(in, s, step.http, now);
             break;
         case DT_STEP_STORE:
             feed_store(in, s, step.store, now);
