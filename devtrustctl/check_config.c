@@ -34,7 +34,7 @@
 #define DT_SERVICE_USER "devtrust" /* whom devtrustd becomes */
 
 typedef struct checking {
-    dt_site_files *files;
+    dt_site *files;
     dt_config const *config;
     char const *path;
     char const *root; /* of the PAM services */
@@ -138,7 +138,7 @@ static void check_trust(checking *k)
         char who[DT_CONFIG_SECTION_MAX];
 
         if (snprintf(who, sizeof(who), "%s: ", a->name) > 0)
-            tell_trust(k, dt_site_for(k->files, a->name).config, who);
+            tell_trust(k, dt_site_ruleset(k->files, a->name).config, who);
     }
 }
 
@@ -407,9 +407,9 @@ static void check_report_only(checking *k)
 {
     for (size_t i = 0; i < dt_site_policy_count(k->files); i++) {
         char const *application = dt_policy_application(dt_site_policy_at(k->files, i));
-        dt_site site = dt_site_for(k->files, application);
+        dt_ruleset ruleset = dt_site_ruleset(k->files, application);
 
-        if (dt_site_is_report_only(&site))
+        if (dt_ruleset_is_report_only(&ruleset))
             warn(k,
                  "REPORT ONLY: nothing of policy %s is enforced: everybody gets in there as if "
                  "devtrust were not installed",

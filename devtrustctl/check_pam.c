@@ -841,7 +841,7 @@ static void check_blind(checking *k, dt_config const *c)
 
 static void check_site(checking *k)
 {
-    dt_site_files const *site = k->c->site;
+    dt_site const *site = k->c->site;
     char const *application, *service = k->r->service;
     dt_pam_finding *f;
 
@@ -873,8 +873,8 @@ static void check_site(checking *k)
                   application);
     }
     check_blind(k, dt_site_config(site));
-    dt_site of = dt_site_for(site, application);
-    if (dt_site_is_report_only(&of))
+    dt_ruleset of = dt_site_ruleset(site, application);
+    if (dt_ruleset_is_report_only(&of))
         find(k, DT_PAM_NOTE, "REPORT ONLY: nothing of the policy %s is enforced", application);
 }
 
@@ -1062,7 +1062,7 @@ static dt_ctl_exit end(printing const *p)
 }
 
 /* Where none was named and there is none, only the files of PAM and sshd are looked at. */
-static int load_site(char const *config, dt_site_files **out, dt_error *e)
+static int load_site(char const *config, dt_site **out, dt_error *e)
 {
     if (config == NULL && access(DT_CONFIG_DEFAULT_PATH, F_OK) != 0)
         return DT_OK;
@@ -1074,7 +1074,7 @@ dt_ctl_exit dt_ctl_check_pam(dt_ctl_command const *self, int argc, char **argv)
     char const *config = NULL, *root = NULL;
     printing p = {0};
     dt_pam_check c = {0};
-    dt_site_files *site = NULL;
+    dt_site *site = NULL;
     dt_option const options[] = {
         {"--config", "-c", &config, NULL}, {"--root", NULL, &root, NULL},
         {"--sshd", NULL, &c.sshd, NULL},   {"--sshd-config", NULL, &c.sshd_config, NULL},

@@ -41,7 +41,7 @@ typedef struct dt_pam_check {
     char const *sshd_config; /* NULL: its own */
     char const *user;        /* whose sshd options count, beside root's; NULL: nobody */
     bool skip_sshd;
-    dt_site_files const *site; /* or NULL */
+    dt_site const *site; /* or NULL */
 } dt_pam_check;
 
 /* Hands each service's report to `fn`, sorted by name. DT_E_* where the files could not be read. */

@@ -23,7 +23,7 @@
 
 /* What the three commands work with. */
 typedef struct registry {
-    dt_site_files *files;
+    dt_site *files;
     dt_store *store;
     dt_time now;
     bool json;

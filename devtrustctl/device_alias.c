@@ -306,7 +306,7 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
     dt_option const options[] = {{"--config", "-c", &config, NULL},
                                  {"--json", NULL, NULL, &k.json},
                                  {NULL, NULL, NULL, NULL}};
-    dt_site_files *files = NULL;
+    dt_site *files = NULL;
     dt_error e = {0};
     size_t count = 0;
     dt_ctl_exit x;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 typedef struct cache {
-    dt_site_files *files;
+    dt_site *files;
     dt_config const *config;
     dt_store *store;
     bool json, restart, quiet, aliases;

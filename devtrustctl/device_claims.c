@@ -14,9 +14,8 @@
 
 /* --- managed app configuration --------------------------------------------------------------------- */
 
-int dt_managed_file_judge(dt_site_files const *files, char const *path, char const *user,
-                          dt_time now, dt_claimed *out, dt_reason *reason, dt_error *why,
-                          dt_error *e)
+int dt_managed_file_judge(dt_site const *files, char const *path, char const *user, dt_time now,
+                          dt_claimed *out, dt_reason *reason, dt_error *why, dt_error *e)
 {
     dt_managed_hints const *hints = dt_site_managed_hints(files);
     dt_config const *c = dt_site_config(files);
@@ -103,7 +102,7 @@ static void say(dt_claimed *out)
     put_names(&b, &out->vpn, " ");
 }
 
-int dt_vpn_claims_judge(dt_site_files const *files, dt_store *store, char const *path, dt_time now,
+int dt_vpn_claims_judge(dt_site const *files, dt_store *store, char const *path, dt_time now,
                         dt_claimed *out, dt_reason *reason, dt_error *why, dt_error *e)
 {
     dt_evidence_set set = {0};

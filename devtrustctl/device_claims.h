@@ -19,13 +19,13 @@ typedef struct dt_claimed {
 /* The word of a managed app configuration of this host, for the sign-on of `user`. The file is read as a
  * sign-on reads it, rights and owner included; what is wrong with it is `why`. DT_E_INVALID when
  * management_hint_file is not set, DT_E_NOMEM, DT_E_LIMIT (user): then nothing was judged. */
-DT_MUST_USE int dt_managed_file_judge(dt_site_files const *files, char const *path,
-                                      char const *user, dt_time now, dt_claimed *out,
-                                      dt_reason *reason, dt_error *why, dt_error *e);
+DT_MUST_USE int dt_managed_file_judge(dt_site const *files, char const *path, char const *user,
+                                      dt_time now, dt_claimed *out, dt_reason *reason,
+                                      dt_error *why, dt_error *e);
 /* The verdict by [device_trust] if a VPN client said this and nothing else were known: an alternative of
  * trusted_when that needs a look-up, too, is UNKNOWN, since nobody is asked. The names are looked for among
  * the store's aliases. Errors are those of reading the file. */
-DT_MUST_USE int dt_vpn_claims_judge(dt_site_files const *files, dt_store *store, char const *path,
+DT_MUST_USE int dt_vpn_claims_judge(dt_site const *files, dt_store *store, char const *path,
                                     dt_time now, dt_claimed *out, dt_reason *reason, dt_error *why,
                                     dt_error *e);
 /* Appends what was read as members of a JSON object. */

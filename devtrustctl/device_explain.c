@@ -39,7 +39,7 @@ typedef struct chain_file {
 typedef struct claim_kind {
     char const *name;
     bool (*is)(dt_bytes text);
-    void (*judge)(dt_site const *site, dt_bytes text, dt_time now, explained *x);
+    void (*judge)(dt_ruleset const *ruleset, dt_bytes text, dt_time now, explained *x);
 } claim_kind;
 
 /* --- certificates ------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static int keep_certificate(void *ctx, size_t index, dt_bytes der)
 }
 
 /* Where a responder would be asked: by the answer at hand, as if it had come now. */
-static dt_reason judge_by_answer(dt_site const *site, dt_ocsp_question const *q, dt_time now,
+static dt_reason judge_by_answer(dt_ruleset const *ruleset, dt_ocsp_question const *q, dt_time now,
                                  explained *x)
 {
     dt_ocsp_answer a = {0};
@@ -66,7 +66,7 @@ static dt_reason judge_by_answer(dt_site const *site, dt_ocsp_question const *q,
     if (x->ocsp.len == 0)
         (void)dt_error_set(&why, DT_E_UNAVAILABLE, "was not asked (--ocsp-answer)");
     else
-        (void)dt_x509_ocsp_read(site->anchors, q, x->ocsp, now, &a, &why);
+        (void)dt_x509_ocsp_read(ruleset->anchors, q, x->ocsp, now, &a, &why);
     x->ocsp_said = dt_ocsp_status_name(a.status);
     x->e = (dt_error){0};
     if (a.status == DT_OCSP_GOOD) {
@@ -86,7 +86,8 @@ static dt_reason judge_by_answer(dt_site const *site, dt_ocsp_question const *q,
     return dt_ocsp_reason(q, a.status);
 }
 
-static dt_reason judge_chain(dt_site const *site, chain_file const *f, dt_time now, explained *x)
+static dt_reason judge_chain(dt_ruleset const *ruleset, chain_file const *f, dt_time now,
+                             explained *x)
 {
     dt_bytes chain[CHAIN_KEPT];
     dt_ocsp_question *q = calloc(1, sizeof(*q));
@@ -95,25 +96,25 @@ static dt_reason judge_chain(dt_site const *site, chain_file const *f, dt_time n
     for (size_t i = 1; i < f->count; i++)
         chain[i - 1] = dt_buf_bytes(&f->der[i]);
     if (q != NULL)
-        reason = dt_x509_judge_online(site->anchors, dt_buf_bytes(&f->der[0]), chain, f->count - 1,
-                                      &site->config->device_trust.tenant_id, now, &x->certificate,
-                                      q, &x->e);
+        reason = dt_x509_judge_online(ruleset->anchors, dt_buf_bytes(&f->der[0]), chain,
+                                      f->count - 1, &ruleset->config->device_trust.tenant_id, now,
+                                      &x->certificate, q, &x->e);
     else
         (void)dt_error_set(&x->e, DT_E_NOMEM, "out of memory");
     if (q != NULL && q->open)
-        reason = judge_by_answer(site, q, now, x);
+        reason = judge_by_answer(ruleset, q, now, x);
     free(q);
     return reason;
 }
 
-static void judge_certificate(dt_site const *site, dt_bytes text, dt_time now, explained *x)
+static void judge_certificate(dt_ruleset const *ruleset, dt_bytes text, dt_time now, explained *x)
 {
     chain_file *f = calloc(1, sizeof(*f));
     int rc = f != NULL ? dt_certificates_each(text, keep_certificate, f, &x->e)
                        : dt_error_set(&x->e, DT_E_NOMEM, "out of memory");
 
     if (rc == DT_OK && f != NULL && f->count > 0)
-        x->reason = judge_chain(site, f, now, x);
+        x->reason = judge_chain(ruleset, f, now, x);
     else
         x->reason = rc == DT_E_NOMEM ? DT_REASON_LOOKUP_UNAVAILABLE : DT_REASON_CERTIFICATE_INVALID;
     for (size_t i = 0; f != NULL && i < f->count; i++)
@@ -145,12 +146,13 @@ static bool is_ssh_certificate(dt_bytes text)
     return type.len <= SSH_TYPE_MAX && dt_ssh_is_certificate_type(type);
 }
 
-static void judge_ssh_certificate(dt_site const *site, dt_bytes text, dt_time now, explained *x)
+static void judge_ssh_certificate(dt_ruleset const *ruleset, dt_bytes text, dt_time now,
+                                  explained *x)
 {
     dt_ssh_certificate_rules rules = {
-        .cas = site->ssh_cas,
-        .device_id = site->config->device_trust.ssh_certificate_device_id,
-        .hardware = site->config->device_trust.ssh_require_hardware_key,
+        .cas = ruleset->ssh_cas,
+        .device_id = ruleset->config->device_trust.ssh_certificate_device_id,
+        .hardware = ruleset->config->device_trust.ssh_require_hardware_key,
     };
     dt_buf blob;
 
@@ -180,14 +182,14 @@ static claim_kind const kinds[] = {
     {"certificate", is_anything, judge_certificate},
 };
 
-static void judge(dt_site const *site, dt_bytes text, dt_time now, explained *x)
+static void judge(dt_ruleset const *ruleset, dt_bytes text, dt_time now, explained *x)
 {
     size_t i = 0;
 
     while (!kinds[i].is(text))
         i++;
     x->kind = kinds[i].name;
-    kinds[i].judge(site, text, now, x);
+    kinds[i].judge(ruleset, text, now, x);
 }
 
 /* --- what is printed ----------------------------------------------------------------------------- */
@@ -276,14 +278,14 @@ static void print_json(explained const *x)
 
 static int judge_shown(dt_explain_files const *asked, char const *path, explained *x, dt_error *e)
 {
-    dt_site const site = dt_site_for(asked->files, "");
+    dt_ruleset const ruleset = dt_site_ruleset(asked->files, "");
     dt_buf text;
     int rc;
 
     dt_buf_init(&text, DT_CERTIFICATE_FILE_MAX);
     rc = dt_plain_file_read(path, &text, e);
     if (rc == DT_OK)
-        judge(&site, dt_buf_bytes(&text), asked->now, x);
+        judge(&ruleset, dt_buf_bytes(&text), asked->now, x);
     dt_buf_free(&text);
     return rc;
 }

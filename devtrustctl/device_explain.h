@@ -19,7 +19,7 @@ typedef enum dt_explain_as {
 
 /* All is borrowed. */
 typedef struct dt_explain_files {
-    dt_site_files const *files;
+    dt_site const *files;
     dt_store *store; /* of AS_CLAIMS: where the aliases are; read only */
     dt_explain_as as;
     char const *user; /* of AS_MANAGED: who signs on, as typed */

@@ -266,7 +266,7 @@ static int walk(sync *s, dt_graph_client *client)
     return dt_error_set(s->e, DT_E_LIMIT, "more than %d pages of devices", DT_SYNC_PAGES_MAX);
 }
 
-int dt_device_sync(dt_site_files const *site, dt_store *store, dt_sync_options const *o,
+int dt_device_sync(dt_site const *site, dt_store *store, dt_sync_options const *o,
                    dt_sync_result *out, dt_error *e)
 {
     dt_graph_client *client = NULL;

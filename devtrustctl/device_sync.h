@@ -32,7 +32,7 @@ typedef struct dt_sync_result {
 
 /* Keeps what Graph says of every device. Nothing is removed: an answer about a device that is no longer
  * in the list goes its own time. On an error the place is kept. */
-DT_MUST_USE int dt_device_sync(dt_site_files const *site, dt_store *store, dt_sync_options const *o,
+DT_MUST_USE int dt_device_sync(dt_site const *site, dt_store *store, dt_sync_options const *o,
                                dt_sync_result *out, dt_error *e);
 /* Keeps one answer as a sign-on would. */
 DT_MUST_USE int dt_device_answer_put(dt_store *store, dt_config const *c, dt_intune_device const *d,

@@ -32,7 +32,7 @@ typedef struct question {
 typedef struct explaining {
     question q;
     dt_driver *driver;
-    dt_site site; /* of the application; the driver's, as long as that is there */
+    dt_ruleset ruleset; /* of the application; the driver's, as long as that is there */
     dt_request request;
     char id[DT_SIGNON_ID_LEN + 1];
     char account[DT_HOST_USER_MAX];
@@ -248,14 +248,14 @@ static int take_given_groups(explaining *x, dt_error *e)
 
 static bool keep_named(void *ctx, dt_bytes kept, size_t count, char const *name)
 {
-    return dt_site_keeps_group(ctx, kept, count, name);
+    return dt_ruleset_keeps_group(ctx, kept, count, name);
 }
 
 /* As the daemon takes them; a person this host does not know has groups that nobody has told. */
 static int take_host_groups(explaining *x, dt_error *e)
 {
     size_t count = 0;
-    int rc = dt_host_groups(x->request.user, keep_named, &x->site, &x->group_text, &count,
+    int rc = dt_host_groups(x->request.user, keep_named, &x->ruleset, &x->group_text, &count,
                             &x->groups_error);
 
     if (rc < 0 && rc != DT_E_NOT_FOUND)
@@ -278,7 +278,7 @@ static int take_groups(explaining *x, dt_error *e)
             "--groups has no effect: [policy] groups_from = okta, so Okta is asked");
     if (x->q.groups != NULL)
         return take_given_groups(x, e);
-    if (!dt_site_needs_groups(&x->site)) {
+    if (!dt_ruleset_needs_groups(&x->ruleset)) {
         x->answer.groups = DT_EXPLAIN_GROUPS_NOT_NEEDED;
         return DT_OK;
     }
@@ -454,7 +454,7 @@ static void find_account(explaining *x)
     r->user = x->q.user;
     if (dt_host_account(x->q.user, x->account, owner, &uid, &why) < 0)
         return;
-    if (!dt_user_is_listed(x->site.config, x->site.user_table, x->account))
+    if (!dt_user_is_listed(x->ruleset.config, x->ruleset.user_table, x->account))
         memcpy(x->account, owner, sizeof(x->account));
     r->user = x->account;
     r->typed = x->q.user;
@@ -466,7 +466,7 @@ static int make_request(explaining *x, dt_error *e)
     int rc;
 
     r->id = x->id;
-    r->application = dt_policy_application(x->site.policy);
+    r->application = dt_policy_application(x->ruleset.policy);
     r->service = x->q.application;
     find_account(x);
     r->client_ip = x->q.ip != NULL ? x->q.ip : "";
@@ -499,13 +499,13 @@ static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machi
 static int run_machine(explaining *x, dt_error *e)
 {
     static dt_door const door = {.name = "cli", .done = on_done};
-    dt_site site;
+    dt_ruleset ruleset;
     int rc;
 
     /* Until the driver goes: nothing else comes. */
-    (void)dt_driver_hold_service(x->driver, x->q.application, &site);
+    (void)dt_driver_acquire_service(x->driver, x->q.application, &ruleset);
 
-    dt_signon_begin(x->machine, &site, &x->request, dt_host_now());
+    dt_signon_begin(x->machine, &ruleset, &x->request, dt_host_now());
     rc = dt_driver_submit(x->driver, x->machine, &door, x, NULL);
     if (rc == DT_OK)
         rc = dt_driver_run(x->driver);
@@ -534,7 +534,7 @@ static void show(explaining *x)
 }
 
 /* Names the policies that there are. */
-static int no_policy(dt_site_files const *files, char const *application, dt_error *e)
+static int no_policy(dt_site const *files, char const *application, dt_error *e)
 {
     char text[256];
     dt_buf b;
@@ -557,16 +557,17 @@ static int explain(explaining *x, dt_error *e)
 
     if (rc < 0)
         return rc;
-    x->site = dt_site_for(dt_driver_site(x->driver),
-                          dt_site_application_of(dt_driver_site(x->driver), x->q.application));
-    if (x->site.policy == NULL)
+    x->ruleset =
+        dt_site_ruleset(dt_driver_site(x->driver),
+                        dt_site_application_of(dt_driver_site(x->driver), x->q.application));
+    if (x->ruleset.policy == NULL)
         return no_policy(dt_driver_site(x->driver), x->q.application, e);
-    x->answer.config = x->site.config;
-    x->answer.policy = x->site.policy;
-    x->answer.org = x->site.org;
-    if (strcmp(dt_policy_application(x->site.policy), x->q.application) != 0)
+    x->answer.config = x->ruleset.config;
+    x->answer.policy = x->ruleset.policy;
+    x->answer.org = x->ruleset.org;
+    if (strcmp(dt_policy_application(x->ruleset.policy), x->q.application) != 0)
         note(x, "a variant without a policy of its own: at a PAM login its base's decides");
-    if (dt_site_is_report_only(&x->site))
+    if (dt_ruleset_is_report_only(&x->ruleset))
         note(x,
              "REPORT ONLY: this is what would be decided; report_only is on, and nothing of it is "
              "enforced");

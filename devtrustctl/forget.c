@@ -37,7 +37,7 @@ static bool is_user(forgetting const *f, char const *login)
 }
 
 /* A name that means nobody may be a whole login that the table gives somebody. */
-static int find_person(forgetting *f, dt_site_files const *files)
+static int find_person(forgetting *f, dt_site const *files)
 {
     int rc = f->user != NULL ? dt_site_identity(files, f->user, &f->who, &f->error) : DT_OK;
 
@@ -167,7 +167,7 @@ static int forget_rows(forgetting *f)
 
 static dt_ctl_exit forget(forgetting *f)
 {
-    dt_site_files *files = NULL;
+    dt_site *files = NULL;
     int rc = dt_ctl_store_open(f->config, &files, &f->store, &f->error);
 
     if (rc == DT_OK && (rc = find_person(f, files)) < 0)

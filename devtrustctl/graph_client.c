@@ -206,7 +206,7 @@ int dt_graph_client_device(dt_graph_client *c, dt_guid const *device, dt_intune_
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-int dt_graph_client_new(dt_site_files const *site, dt_graph_client **out, dt_error *e)
+int dt_graph_client_new(dt_site const *site, dt_graph_client **out, dt_error *e)
 {
     dt_graph_client *c = calloc(1, sizeof(*c));
     int rc;

@@ -16,7 +16,7 @@
 typedef struct dt_graph_client dt_graph_client;
 
 /* `site` must outlive the client. DT_E_STATE when [intune] is not configured. */
-DT_MUST_USE int dt_graph_client_new(dt_site_files const *site, dt_graph_client **out, dt_error *e);
+DT_MUST_USE int dt_graph_client_new(dt_site const *site, dt_graph_client **out, dt_error *e);
 void dt_graph_client_free(dt_graph_client **c);
 /* Requests so far, those for tokens not counted. */
 int dt_graph_client_calls(dt_graph_client const *c);

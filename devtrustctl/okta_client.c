@@ -256,7 +256,7 @@ int dt_okta_client_each(dt_okta_client *c, char const *path, dt_okta_element_fn 
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-static int make_authorization(dt_site_files const *site, dt_secret **out)
+static int make_authorization(dt_site const *site, dt_secret **out)
 {
     char storage[DT_SECRET_MAX + 1];
     dt_secret const *secret = dt_site_okta_token(site);
@@ -274,8 +274,7 @@ static int make_authorization(dt_site_files const *site, dt_secret **out)
     return rc;
 }
 
-int dt_okta_client_new(dt_site_files const *site, char const *scopes, dt_okta_client **out,
-                       dt_error *e)
+int dt_okta_client_new(dt_site const *site, char const *scopes, dt_okta_client **out, dt_error *e)
 {
     dt_okta_client *c = calloc(1, sizeof(*c));
     int rc;

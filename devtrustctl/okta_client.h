@@ -21,8 +21,8 @@ typedef struct dt_okta_client dt_okta_client;
     "okta.policies.read okta.networkZones.read okta.groups.read okta.users.read okta.apps.read"
 
 /* `scopes`: what a service app needs for it, with blanks between; an API token has its own rights. */
-DT_MUST_USE int dt_okta_client_new(dt_site_files const *site, char const *scopes,
-                                   dt_okta_client **out, dt_error *e);
+DT_MUST_USE int dt_okta_client_new(dt_site const *site, char const *scopes, dt_okta_client **out,
+                                   dt_error *e);
 void dt_okta_client_free(dt_okta_client **c);
 dt_config const *dt_okta_client_config(dt_okta_client const *c);
 

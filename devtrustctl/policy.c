@@ -75,7 +75,7 @@ static int save(char const *path, dt_json const *document, dt_error *e)
     return rc;
 }
 
-static int fetch(dt_policy_source const *source, dt_site_files const *site, dt_json **document,
+static int fetch(dt_policy_source const *source, dt_site const *site, dt_json **document,
                  dt_error *e)
 {
     dt_fetch_choice const choice = {source->policy, source->app, source->org};
@@ -96,7 +96,7 @@ static int fetch(dt_policy_source const *source, dt_site_files const *site, dt_j
     return rc;
 }
 
-int dt_policy_document_get(dt_policy_source const *source, dt_site_files **site, dt_json **document,
+int dt_policy_document_get(dt_policy_source const *source, dt_site **site, dt_json **document,
                            char const **policy, char const **app, dt_error *e)
 {
     char const *config = source->config != NULL ? source->config : DT_CONFIG_DEFAULT_PATH;
@@ -149,7 +149,7 @@ dt_ctl_exit dt_policy_fetch_run(dt_ctl_command const *self, int argc, char **arg
                                  {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     char const *policy, *app;
-    dt_site_files *site = NULL;
+    dt_site *site = NULL;
     dt_json *document = NULL;
     dt_ctl_exit result = DT_CTL_FAULT;
     size_t count = 0;

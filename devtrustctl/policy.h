@@ -22,7 +22,7 @@ typedef struct dt_policy_source {
 /* The document: read from --from, or fetched (and saved). *site has the configuration, and with
  * --from may be NULL where none could be read. `chosen` gets what to hand to dt_okta_import in the
  * place of --policy and --app; its strings live in `document` and `source`. */
-DT_MUST_USE int dt_policy_document_get(dt_policy_source const *source, dt_site_files **site,
+DT_MUST_USE int dt_policy_document_get(dt_policy_source const *source, dt_site **site,
                                        dt_json **document, char const **policy, char const **app,
                                        dt_error *e);
 

@@ -11,7 +11,7 @@ typedef struct dt_import_run {
     bool tighten, json;
     bool quiet; /* notes are collected and not shown as lines */
     char skip_storage[DT_ARGUMENT_MAX + 1];
-    dt_site_files *site;
+    dt_site *site;
     dt_json *document;
     dt_import_counts counts;
     dt_buf notes; /* JSON, with commas between */

@@ -148,7 +148,7 @@ int dt_properties_path(char const *policy, char out[DT_PATH_MAX])
 /* --- the site ---------------------------------------------------------------------------------- */
 
 /* Files and settings of the configuration, where the command line names none. */
-static int site_take(proving_command *c, dt_site_files const *site, bool wanted[2], dt_error *e)
+static int site_take(proving_command *c, dt_site const *site, bool wanted[2], dt_error *e)
 {
     dt_config const *config = dt_site_config(site);
     dt_buf b;
@@ -172,7 +172,7 @@ static int site_take(proving_command *c, dt_site_files const *site, bool wanted[
 
 static int files_load(proving_command *c, char const *policy, dt_error *e)
 {
-    dt_site_files *site = NULL;
+    dt_site *site = NULL;
     bool wanted[2] = {true, true};
     int rc = DT_OK;
 

@@ -101,11 +101,12 @@ static bool is_same_rules(dt_replay_rules const *rules, dt_replay_event const *e
 
 static void decide(dt_replay_rules const *rules, dt_policy_input const *in, dt_outcome *o)
 {
-    dt_site const site = {.config = rules->config, .policy = rules->policy, .org = rules->org};
+    dt_ruleset const ruleset = {
+        .config = rules->config, .policy = rules->policy, .org = rules->org};
 
     *o = (dt_outcome){.verdict = {.trust = in->trust, .reason = in->reason}};
     dt_policy_decide(rules->policy, in, &o->decision);
-    dt_site_decide_org(&site, in, o);
+    dt_ruleset_decide_org(&ruleset, in, o);
 }
 
 /* The two came about by the same rules. */

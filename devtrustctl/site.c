@@ -2,12 +2,12 @@
 /* Opens the site and its store. */
 #include "devtrustctl/site.h"
 
-int dt_ctl_site_load(char const *path, dt_site_files **out, dt_error *e)
+int dt_ctl_site_load(char const *path, dt_site **out, dt_error *e)
 {
     return dt_site_load(path != NULL ? path : DT_CONFIG_DEFAULT_PATH, out, e);
 }
 
-int dt_ctl_store_open(char const *path, dt_site_files **files, dt_store **store, dt_error *e)
+int dt_ctl_store_open(char const *path, dt_site **files, dt_store **store, dt_error *e)
 {
     int rc = dt_ctl_site_load(path, files, e);
 
@@ -20,7 +20,7 @@ int dt_ctl_store_open(char const *path, dt_site_files **files, dt_store **store,
     return rc;
 }
 
-void dt_ctl_store_close(dt_site_files **files, dt_store **store)
+void dt_ctl_store_close(dt_site **files, dt_store **store)
 {
     if (*store != NULL)
         dt_store_close(store);

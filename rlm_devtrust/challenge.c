@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint8_t const *dt_challenge_key(dt_site const *site)
+uint8_t const *dt_challenge_key(dt_ruleset const *ruleset)
 {
-    dt_secret const *key = dt_site_state_key(dt_driver_files(site));
+    dt_secret const *key = dt_site_state_key(dt_driver_files(ruleset));
     return key == NULL ? NULL : dt_secret_bytes(key).p;
 }
 
@@ -185,19 +185,19 @@ static int make_state(uint8_t const *key, dt_state_binding const *who, dt_time e
     return dt_error_set(e, DT_E_CRYPTO, "no State without a NUL could be made for a challenge");
 }
 
-static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_bytes luggage,
+static int keep(dt_driver *d, dt_ruleset const *ruleset, dt_signon const *machine, dt_bytes luggage,
                 dt_buf *state, dt_challenge_open *open, dt_error *e)
 {
     dt_audit_context ctx = {0};
 
-    uint8_t const *key = dt_challenge_key(site);
+    uint8_t const *key = dt_challenge_key(ruleset);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID,
                             "no challenge is possible: set [store] state_key_file");
     dt_signon_audit_context(machine, &ctx);
     dt_challenge_user(dt_signon_identity(machine), ctx.name, open->user);
     dt_state_binding who = {open->user, ctx.nas, ctx.application, ctx.station};
-    open->lifetime = site->config->mfa.challenge_lifetime;
+    open->lifetime = ruleset->config->mfa.challenge_lifetime;
     open->expires = dt_host_now() + open->lifetime;
     int rc = dt_str_copy(open->application, sizeof(open->application), ctx.application);
     if (rc != 0)
@@ -214,37 +214,37 @@ static int keep(dt_driver *d, dt_site const *site, dt_signon const *machine, dt_
 int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage, dt_buf *state,
                       dt_challenge_open *open, dt_error *e)
 {
-    dt_site site;
+    dt_ruleset ruleset;
     dt_challenge_open own;
-    dt_driver_hold(d, NULL, &site);
-    int rc = keep(d, &site, machine, luggage, state, open != NULL ? open : &own, e);
-    dt_driver_leave(&site);
+    dt_driver_acquire(d, NULL, &ruleset);
+    int rc = keep(d, &ruleset, machine, luggage, state, open != NULL ? open : &own, e);
+    dt_driver_release(&ruleset);
     return rc;
 }
 
 /* What is inside a kept sign-on, once it is no longer sealed. */
-static int load(dt_site const *site, dt_bytes plain, dt_signon *machine, dt_buf *luggage)
+static int load(dt_ruleset const *ruleset, dt_bytes plain, dt_signon *machine, dt_buf *luggage)
 {
     size_t len = 0;
     for (size_t i = 0; i < KEPT_HEAD && plain.len >= KEPT_HEAD; i++)
         len = len << 8 | plain.p[i];
     if (plain.len < KEPT_HEAD || len > plain.len - KEPT_HEAD)
         return DT_E_PARSE;
-    int rc = dt_signon_load(machine, site, dt_bytes_of(plain.p + KEPT_HEAD, len));
+    int rc = dt_signon_load(machine, ruleset, dt_bytes_of(plain.p + KEPT_HEAD, len));
     if (rc != 0)
         return rc;
     dt_buf_put(luggage, plain.p + KEPT_HEAD + len, plain.len - KEPT_HEAD - len);
     return dt_buf_error(luggage);
 }
 
-static int open_kept(dt_site const *site, char const *id_hex, dt_bytes kept, dt_signon *machine,
-                     dt_buf *luggage, dt_error *e)
+static int open_kept(dt_ruleset const *ruleset, char const *id_hex, dt_bytes kept,
+                     dt_signon *machine, dt_buf *luggage, dt_error *e)
 {
     dt_buf plain;
     dt_buf_init(&plain, DT_STORE_VALUE_MAX);
-    int rc = unseal(dt_challenge_key(site), id_hex, kept, &plain);
+    int rc = unseal(dt_challenge_key(ruleset), id_hex, kept, &plain);
     if (rc == 0)
-        rc = load(site, dt_buf_bytes(&plain), machine, luggage);
+        rc = load(ruleset, dt_buf_bytes(&plain), machine, luggage);
     dt_buf_free(&plain);
     if (rc != 0)
         return dt_error_set(e, DT_E_PARSE,
@@ -254,7 +254,7 @@ static int open_kept(dt_site const *site, char const *id_hex, dt_bytes kept, dt_
     return 0;
 }
 
-static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_site const *site,
+static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_ruleset const *ruleset,
                       dt_signon *machine, dt_buf *luggage, dt_error *e)
 {
     dt_buf scratch;
@@ -271,15 +271,15 @@ static int take_saved(dt_driver *d, char const *user, char const *id_hex, dt_sit
     else if (result.status != DT_STORE_OK)
         rc = dt_error_set(e, DT_E_UNAVAILABLE, "State could not be looked up: %s", result.error);
     else
-        rc = open_kept(site, id_hex, result.value, machine, luggage, e);
+        rc = open_kept(ruleset, id_hex, result.value, machine, luggage, e);
     dt_buf_free(&scratch);
     return rc;
 }
 
-static int open_state(dt_site const *site, dt_bytes state, dt_state_binding const *who,
+static int open_state(dt_ruleset const *ruleset, dt_bytes state, dt_state_binding const *who,
                       char id_hex[2 * DT_STATE_ID_LEN + 1], dt_error *e)
 {
-    uint8_t const *key = dt_challenge_key(site);
+    uint8_t const *key = dt_challenge_key(ruleset);
     if (key == NULL)
         return dt_error_set(e, DT_E_INVALID, "State cannot be read: set [store] state_key_file");
     int rc = dt_state_token_open(key, state, who, dt_host_now(), id_hex);
@@ -316,35 +316,35 @@ static int keyed_digest(uint8_t const *key, char const *id_hex, dt_bytes answer,
     return rc;
 }
 
-int dt_challenge_answer_key(dt_site const *site, dt_bytes state, dt_state_binding const *who,
+int dt_challenge_answer_key(dt_ruleset const *ruleset, dt_bytes state, dt_state_binding const *who,
                             dt_bytes answer, uint8_t out[DT_SHA256_LEN], dt_error *e)
 {
     char id_hex[2 * DT_STATE_ID_LEN + 1];
-    int rc = open_state(site, state, who, id_hex, e);
+    int rc = open_state(ruleset, state, who, id_hex, e);
     if (rc != 0)
         return rc;
-    rc = keyed_digest(dt_challenge_key(site), id_hex, answer, out);
+    rc = keyed_digest(dt_challenge_key(ruleset), id_hex, answer, out);
     return rc == 0 ? 0 : dt_error_set(e, DT_E_CRYPTO, "no digest of an answer can be computed");
 }
 
-int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
+int dt_challenge_take(dt_driver *d, dt_ruleset const *ruleset, dt_bytes state,
                       dt_state_binding const *who, dt_signon *machine, dt_buf *luggage, dt_error *e)
 {
     char id_hex[2 * DT_STATE_ID_LEN + 1];
-    int rc = open_state(site, state, who, id_hex, e);
-    return rc != 0 ? rc : take_saved(d, who->user, id_hex, site, machine, luggage, e);
+    int rc = open_state(ruleset, state, who, id_hex, e);
+    return rc != 0 ? rc : take_saved(d, who->user, id_hex, ruleset, machine, luggage, e);
 }
 
 /* --- nobody answers ----------------------------------------------------------------------------- */
 
-static void end_kept(dt_driver *d, dt_site const *site, dt_challenge_open const *open,
+static void end_kept(dt_driver *d, dt_ruleset const *ruleset, dt_challenge_open const *open,
                      dt_signon *machine)
 {
     static dt_door const nobody = {.name = "radius"};
     dt_buf luggage;
     dt_error e = {0};
     dt_buf_init(&luggage, DT_STORE_VALUE_MAX);
-    if (take_saved(d, open->user, open->id_hex, site, machine, &luggage, &e) == 0) {
+    if (take_saved(d, open->user, open->id_hex, ruleset, machine, &luggage, &e) == 0) {
         dt_signon_note(machine, "nobody answered the challenge");
         dt_signon_abandon(machine, DT_CAUSE_CLIENT_GONE, dt_host_now());
         (void)!dt_driver_submit(d, machine, &nobody, NULL, NULL);
@@ -354,12 +354,12 @@ static void end_kept(dt_driver *d, dt_site const *site, dt_challenge_open const 
 
 void dt_challenge_end(dt_driver *d, dt_challenge_open const *open)
 {
-    dt_site site;
+    dt_ruleset ruleset;
     dt_signon *machine = dt_driver_machine_new();
     if (machine == NULL)
         return;
-    dt_driver_hold(d, open->application, &site);
-    end_kept(d, &site, open, machine);
-    dt_driver_leave(&site);
+    dt_driver_acquire(d, open->application, &ruleset);
+    end_kept(d, &ruleset, open, machine);
+    dt_driver_release(&ruleset);
     dt_driver_machine_free(&machine);
 }

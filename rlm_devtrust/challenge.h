@@ -30,7 +30,7 @@ typedef struct dt_challenge_open {
     "gateway asks the same [store] state_key_file"
 
 /* The key that seals States, or NULL. Borrowed from the site. Thread safe. */
-uint8_t const *dt_challenge_key(dt_site const *site);
+uint8_t const *dt_challenge_key(dt_ruleset const *ruleset);
 
 /* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
  * with the key of States, and puts the State into `state` (at most DT_STATE_TOKEN_MAX bytes, and no NUL). Bound to
@@ -48,13 +48,13 @@ void dt_challenge_end(dt_driver *d, dt_challenge_open const *open);
  * application's; `who` must be whom it was made for. DT_E_CRYPTO (foreign, changed, for
  * another), DT_E_EXPIRED, DT_E_NOT_FOUND (used before, or gone), DT_E_UNAVAILABLE (store),
  * DT_E_PARSE. Thread safe. */
-DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_site const *site, dt_bytes state,
+DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_ruleset const *ruleset, dt_bytes state,
                                   dt_state_binding const *who, dt_signon *machine, dt_buf *luggage,
                                   dt_error *e);
 
 /* What tells an answer that comes again from another one to the same State: a digest of both under the key of States,
  * so that the answer cannot be guessed from it. Errors as of dt_challenge_take, but nothing is taken. Pure. */
-DT_MUST_USE int dt_challenge_answer_key(dt_site const *site, dt_bytes state,
+DT_MUST_USE int dt_challenge_answer_key(dt_ruleset const *ruleset, dt_bytes state,
                                         dt_state_binding const *who, dt_bytes answer,
                                         uint8_t out[DT_SHA256_LEN], dt_error *e);
 

@@ -135,10 +135,10 @@ static void look_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
     r.chain_count = peer->chain_count;
     r.handshake_finished = peer->proved;
     r.handshake_resumed = peer->resumed;
-    dt_signon_begin(machine, in->site, &r, dt_host_now());
+    dt_signon_begin(machine, in->ruleset, &r, dt_host_now());
     if (!dt_driver_run_inline(inst->link->driver, machine, "radius")) {
         /* From the start on the loop: there it finds in the cache what others have fetched meanwhile. */
-        dt_signon_begin(machine, in->site, &r, dt_host_now());
+        dt_signon_begin(machine, in->ruleset, &r, dt_host_now());
         park(inst, request, machine);
     }
     dt_signon_wipe(machine);
@@ -147,19 +147,19 @@ static void look_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs 
 rlm_rcode_t dt_rlm_early_look_up(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_tls_peer peer;
     dt_error e = {0};
     if (!is_answered(request) || !dt_tls_peer_shown(request, &peer))
         return RLM_MODULE_HANDLED;
     dt_signon *machine = is_known(inst, peer.certificate) ? NULL : dt_rlm_machine();
     if (machine != NULL) {
-        dt_driver_hold(inst->link->driver, inst->application, &site);
-        in.site = &site;
+        dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+        in.ruleset = &ruleset;
         if (dt_rlm_inputs_read(inst, request, &in, &e) == 0) /* else the last round says why not */
             look_up(inst, request, &in, &peer, machine);
         dt_rlm_inputs_wipe(&in);
-        dt_driver_leave(&site);
+        dt_driver_release(&ruleset);
     }
     dt_tls_peer_free(&peer);
     return RLM_MODULE_HANDLED;

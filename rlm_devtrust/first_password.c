@@ -61,7 +61,7 @@ int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
                                dt_rlm_inputs const *in)
 {
     DICT_ATTR const *da = dt_rlm_first_password_attribute();
-    uint8_t const *key = dt_challenge_key(in->site);
+    uint8_t const *key = dt_challenge_key(in->ruleset);
     VALUE_PAIR *whole = fr_pair_find_by_num(request->packet->vps, PW_USER_PASSWORD, 0, TAG_ANY);
     dt_bytes both[] = {whole == NULL
                            ? dt_bytes_of(NULL, 0)
@@ -97,7 +97,7 @@ static bool fits(uint8_t const *key, VALUE_PAIR const *vp, dt_bytes answer)
     return dt_const_time_equal(kept.p, given, sizeof(given));
 }
 
-bool dt_rlm_first_password_is(REQUEST *request, dt_site const *site, dt_bytes answer)
+bool dt_rlm_first_password_is(REQUEST *request, dt_ruleset const *ruleset, dt_bytes answer)
 {
     DICT_ATTR const *da = dt_rlm_first_password_attribute();
     vp_cursor_t cursor;
@@ -105,6 +105,6 @@ bool dt_rlm_first_password_is(REQUEST *request, dt_site const *site, dt_bytes an
     fr_cursor_init(&cursor, &request->config);
     for (VALUE_PAIR *vp;
          (vp = fr_cursor_next_by_num(&cursor, da->attr, da->vendor, TAG_ANY)) != NULL;)
-        is = fits(dt_challenge_key(site), vp, answer) || is;
+        is = fits(dt_challenge_key(ruleset), vp, answer) || is;
     return is && dt_bytes_trim(answer, BLANKS).len > 0;
 }

@@ -46,7 +46,7 @@ static int open_room(dt_rlm_link *l, dt_error *e)
 }
 
 /* On the driver's watching thread: every instance has to be able to work with the new site. */
-static int on_accept(void *ctx, dt_site_files const *files, dt_error *e)
+static int on_accept(void *ctx, dt_site const *files, dt_error *e)
 {
     dt_rlm_link *l = ctx;
     int rc = 0;

@@ -91,7 +91,7 @@ static bool add_group(dt_rlm_inputs *in, size_t *used, char *name)
 {
     size_t len = strlen(name) + 1;
     if (len == 1 ||
-        !dt_site_keeps_group(in->site, dt_bytes_of(in->groups, *used), in->group_count, name))
+        !dt_ruleset_keeps_group(in->ruleset, dt_bytes_of(in->groups, *used), in->group_count, name))
         return true;
     if (in->group_count >= DT_GROUPS_MAX || len > sizeof(in->groups) - *used)
         return false;
@@ -145,7 +145,7 @@ static void read_groups(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inp
 {
     dt_rlm_expression const *x = &inst->inputs[DT_RLM_GROUPS];
     int seen = 0;
-    if (!dt_site_needs_groups(in->site))
+    if (!dt_ruleset_needs_groups(in->ruleset))
         return;
     if (x->attribute != NULL)
         seen = groups_of_attribute(inst, request, in);
@@ -603,6 +603,6 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
         eap || inst->wait == DT_RLM_WAIT_PARK ? DT_CONVERSATION_NONE : DT_CONVERSATION_CHALLENGE;
     out->push_prompt = inst->wait == DT_RLM_WAIT_CHALLENGE;
     out->wait_limit =
-        wait_limit(inst, in->site->config, request->parent != NULL || is_of_a_port(request));
+        wait_limit(inst, in->ruleset->config, request->parent != NULL || is_of_a_port(request));
     memcpy(out->random, in->random, sizeof(out->random));
 }

@@ -83,8 +83,8 @@ typedef struct decision {
     bool tunneled;       /* of a parked one: the server's reply to it is that of the tunnel */
     bool restored;       /* of a parked one: what the server had said is in the reply again */
     bool early;          /* none yet: devtrust was asked before anybody had checked the password */
-    bool later;   /* it is carried to the next round, and the reply of this one is a word only */
-    dt_site site; /* of a parked one, or one within EAP: whose rules it goes by; held */
+    bool later; /* it is carried to the next round, and the reply of this one is a word only */
+    dt_ruleset ruleset; /* of a parked one, or one within EAP: whose rules it goes by; held */
     char id[DT_SIGNON_ID_LEN + 1];
 } decision;
 
@@ -93,7 +93,7 @@ static char decision_key; /* its address is the key */
 static int decision_free(decision *d)
 {
     dt_parked_leave(&d->parked);
-    dt_driver_leave(&d->site);
+    dt_driver_release(&d->ruleset);
     return 0;
 }
 
@@ -133,7 +133,7 @@ static decision *decision_find(REQUEST *request)
 static int identity_of(dt_rlm_inputs const *in, dt_identity *who, dt_error *e)
 {
     dt_user_name name = {.text = in->user};
-    return dt_identity_make(in->site->config, in->site->user_table, &name, who, e);
+    return dt_identity_make(in->ruleset->config, in->ruleset->user_table, &name, who, e);
 }
 
 static void audit_refusal(rlm_devtrust_t const *inst, dt_rlm_inputs const *in, dt_outcome const *o)
@@ -154,9 +154,9 @@ static void audit_refusal(rlm_devtrust_t const *inst, dt_rlm_inputs const *in, d
     ctx.nas = in->nas;
     ctx.station = in->station;
     ctx.door = "radius";
-    ctx.policy_hash = in->site->policy != NULL ? dt_policy_hash(in->site->policy) : "";
-    ctx.generation = in->site->generation;
-    ctx.loaded = in->site->loaded;
+    ctx.policy_hash = in->ruleset->policy != NULL ? dt_policy_hash(in->ruleset->policy) : "";
+    ctx.generation = in->ruleset->generation;
+    ctx.loaded = in->ruleset->loaded;
     ctx.started = dt_host_now();
     dt_driver_audit(inst->link->driver, o, NULL, "radius", &ctx);
 }
@@ -189,14 +189,14 @@ static bool keep_outcome(rlm_devtrust_t const *inst, decision *d, dt_outcome con
         d->allowed = false;
         return false;
     }
-    dt_driver_hold(inst->link->driver, inst->application, &d->site);
+    dt_driver_acquire(inst->link->driver, inst->application, &d->ruleset);
     return true;
 }
 
 static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signon const *machine,
                           dt_outcome const *o, char const *id)
 {
-    dt_policy const *policy = dt_signon_site(machine)->policy;
+    dt_policy const *policy = dt_signon_ruleset(machine)->policy;
     bool refused = o->result != DT_ALLOW;
     bool later = request->parent != NULL && inst->primary != DT_RLM_PRIMARY_CERTIFICATE &&
                  dt_rlm_tunnel_goes_on(request, refused ? NULL : request->reply);
@@ -305,7 +305,7 @@ static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked
     d->parked = parked;
     d->tunneled = request->parent != NULL;
     watch_gateway(request, parked);
-    dt_driver_hold(inst->link->driver, inst->application, &d->site);
+    dt_driver_acquire(inst->link->driver, inst->application, &d->ruleset);
     fr_pair_delete_by_num(&request->config, PW_AUTH_TYPE, 0, TAG_ANY);
     fr_pair_delete_by_num(&request->config, PW_PROXY_TO_REALM, 0, TAG_ANY);
     if (!dt_rlm_address_to_room(inst, request, dt_parked_ticket(parked)))
@@ -409,7 +409,7 @@ static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_ste
                     dt_time limit)
 {
     dt_rlm_link *link = inst->link;
-    dt_config const *config = dt_signon_site(machine)->config;
+    dt_config const *config = dt_signon_ruleset(machine)->config;
     dt_ocsp_question const *question = dt_signon_ocsp_question(machine);
     dt_time longest = question != NULL ? config->device_trust.ocsp_timeout : config->intune.timeout;
     dt_guid const *found = dt_evidence_device_id(dt_signon_evidence(machine), config);
@@ -457,10 +457,10 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
                         look_up(inst, machine, &step, limit);
              i++) {
             dt_request again = *r;
-            dt_site site = *dt_signon_site(machine); /* held by the caller */
+            dt_ruleset ruleset = *dt_signon_ruleset(machine); /* held by the caller */
             limit = again.wait_limit = what_is_left(limit, dt_host_now() - started);
             started = dt_host_now();
-            dt_signon_begin(machine, &site, &again, dt_host_now());
+            dt_signon_begin(machine, &ruleset, &again, dt_host_now());
             done = dt_driver_run_inline(inst->link->driver, machine, "radius");
             dt_signon_next(machine, dt_host_now(), &step);
         }
@@ -524,14 +524,14 @@ static rlm_rcode_t begin(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     r.handshake_finished = peer->proved;
     r.handshake_resumed = peer->resumed;
     dt_rlm_early_count(request, &r);
-    if (dt_policy_needs_time(in->site->policy))
+    if (dt_policy_needs_time(in->ruleset->policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
     if (request->parent != NULL && inst->primary != DT_RLM_PRIMARY_CERTIFICATE)
         dt_rlm_person_note(request, in);
     if (dt_rlm_first_password_keep(inst, request, in) != 0)
         return refuse(inst, request, in, DT_CAUSE_INTERNAL, "",
                       "the digest of the password could not be stored");
-    dt_signon_begin(machine, in->site, &r, dt_host_now());
+    dt_signon_begin(machine, in->ruleset, &r, dt_host_now());
     return carry_on(inst, request, machine, &r, r.wait_limit);
 }
 
@@ -545,7 +545,7 @@ static int take_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs c
 {
     dt_buf luggage;
     dt_luggage_init(&luggage);
-    int rc = dt_challenge_take(inst->link->driver, in->site,
+    int rc = dt_challenge_take(inst->link->driver, in->ruleset,
                                dt_bytes_of(state->vp_octets, state->vp_length), who, machine,
                                &luggage, e);
     if (rc == 0 && dt_luggage_unpack(request, dt_buf_bytes(&luggage), request->reply,
@@ -577,7 +577,7 @@ static rlm_rcode_t park_answer(rlm_devtrust_t const *inst, REQUEST *request, dt_
 static void give_answer(REQUEST *request, dt_rlm_inputs const *in, dt_bytes answer,
                         dt_signon *machine)
 {
-    if (dt_rlm_first_password_is(request, in->site, answer)) {
+    if (dt_rlm_first_password_is(request, in->ruleset, answer)) {
         dt_signon_note(machine, "the answer was the password: it counts as Enter");
         answer.len = 0;
     }
@@ -659,7 +659,7 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     size_t forms = dt_challenge_forms(&identity, in->user, in->stripped, users);
     for (size_t i = 0; i < forms && rc == DT_E_CRYPTO; i++) {
         who.user = users[i];
-        rc = dt_challenge_answer_key(in->site, dt_bytes_of(state->vp_octets, state->vp_length),
+        rc = dt_challenge_answer_key(in->ruleset, dt_bytes_of(state->vp_octets, state->vp_length),
                                      &who, answer, key, &e);
     }
     if (rc != 0)
@@ -728,7 +728,7 @@ static void note_known(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inpu
     dt_verdict const *v = d != NULL && d->outcome != NULL ? &d->outcome->verdict : NULL;
     if (v != NULL && v->trust == DT_TRUST_TRUSTED && !d->outcome->stale)
         dt_rlm_known_note(inst, peer->certificate,
-                          v->oldest + in->site->config->device_trust.cache_ttl);
+                          v->oldest + in->ruleset->config->device_trust.cache_ttl);
 }
 
 /* A session that is resumed goes on with the sign-on of the same person that it began with; so does one of the
@@ -740,7 +740,7 @@ static rlm_rcode_t by_handshake(rlm_devtrust_t const *inst, REQUEST *request,
     dt_session_record r;
     dt_buf plain;
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
-    bool goes_on = (dt_rlm_session_recall(inst, in->site, peer, &plain, &r) &&
+    bool goes_on = (dt_rlm_session_recall(inst, in->ruleset, peer, &plain, &r) &&
                     strcmp(r.user, in->user) == 0) ||
                    dt_rlm_nas_session_recall(inst, in, &r);
     rlm_rcode_t code = begin(inst, request, in, peer, goes_on ? &r.continued : NULL, machine);
@@ -796,9 +796,9 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
         RERROR("no memory for a sign-on");
         return RLM_MODULE_FAIL;
     }
-    dt_site site;
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_ruleset ruleset;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         code =
             refuse(inst, request, &in,
@@ -808,7 +808,7 @@ static rlm_rcode_t CC_HINT(nonnull) sign_on(void *instance, REQUEST *request)
     else
         code = by_password(inst, request, &in, machine);
     dt_rlm_inputs_wipe(&in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     return code;
 }
 
@@ -823,7 +823,7 @@ static bool comes_before_the_password(rlm_devtrust_t const *inst, REQUEST *reque
 static rlm_rcode_t take_passcode(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_error e = {0};
     int rc = dt_rlm_passcode_take(inst, request);
     decision *d = rc != DT_E_PARSE && request->parent == NULL && !dt_rlm_is_eap(request)
@@ -834,15 +834,15 @@ static rlm_rcode_t take_passcode(rlm_devtrust_t const *inst, REQUEST *request)
     if (rc != DT_E_PARSE)
         return rc == DT_OK ? RLM_MODULE_UPDATED
                            : (rc == DT_E_NOT_FOUND ? RLM_MODULE_NOOP : RLM_MODULE_FAIL);
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         RWDEBUG("%s", e.text);
     rlm_rcode_t code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_FAILED, "",
                               "the password begins with SCRV1: but is not SCRV1:BASE64:BASE64, as "
                               "a client of OpenVPN with static-challenge sends it");
     dt_rlm_inputs_wipe(&in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     return code;
 }
 
@@ -895,9 +895,9 @@ static bool is_allowed(decision const *d, REQUEST *request)
     dt_outcome o;
     if (d->parked == NULL)
         return d->allowed && (d->outcome == NULL || d->later ||
-                              give_attributes(request, d->site.policy, d->outcome));
+                              give_attributes(request, d->ruleset.policy, d->outcome));
     return parked_outcome(d, request, &o) && allows(&o) &&
-           (d->later || give_attributes(request, d->site.policy, &o));
+           (d->later || give_attributes(request, d->ruleset.policy, &o));
 }
 
 #ifdef WITH_PROXY
@@ -949,11 +949,11 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
 static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_error e = {0};
     char detail[DT_MESSAGE_MAX];
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     VALUE_PAIR *why =
         fr_pair_find_by_num(request->packet->vps, PW_MODULE_FAILURE_MESSAGE, 0, TAG_ANY);
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
@@ -962,7 +962,7 @@ static void audit_failed_eap(rlm_devtrust_t const *inst, REQUEST *request)
              why != NULL ? why->vp_strvalue : "the server gives no reason");
     (void)!refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", detail);
     dt_rlm_inputs_wipe(&in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
 }
 
 static char const unasked[] = "an Access-Accept that no sign-on of this request allowed";
@@ -982,21 +982,21 @@ static void report_unasked(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
 static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request, char const *why)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_error e = {0};
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     if (dt_rlm_inputs_read(inst, request, &in, &e) != 0)
         RWDEBUG("%s", e.text);
     rlm_rcode_t code = RLM_MODULE_NOOP;
-    if (dt_site_is_report_only(&site)) {
+    if (dt_ruleset_is_report_only(&ruleset)) {
         report_unasked(inst, request, &in);
     } else {
         dt_rlm_reply_strip(request);
         code = refuse(inst, request, &in, DT_CAUSE_PRIMARY_MISSING, "", why);
     }
     dt_rlm_inputs_wipe(&in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     if (code != RLM_MODULE_NOOP)
         dt_rlm_reply_end_eap(request);
     return code == RLM_MODULE_OK ? RLM_MODULE_FAIL : code;
@@ -1007,11 +1007,11 @@ static bool carried_allows(rlm_devtrust_t const *inst, REQUEST *request, dt_carr
 {
     if (!c->allowed || !allows(&c->outcome))
         return false;
-    dt_site site;
-    dt_driver_hold(inst->link->driver, inst->application, &site);
+    dt_ruleset ruleset;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
     dt_rlm_attributes(request, &c->outcome, c->id);
-    bool given = give_attributes(request, site.policy, &c->outcome); /* not by another policy */
-    dt_driver_leave(&site);
+    bool given = give_attributes(request, ruleset.policy, &c->outcome); /* not by another policy */
+    dt_driver_release(&ruleset);
     return given;
 }
 
@@ -1073,10 +1073,10 @@ static void begin_resumed(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
     q.conversation = DT_CONVERSATION_NONE;
     q.passcode = q.password = "";
     q.primary = DT_PRIMARY_HANDSHAKE; /* the session was made with the password, and holds it */
-    if (dt_policy_needs_time(in->site->policy))
+    if (dt_policy_needs_time(in->ruleset->policy))
         q.utc_offset_known = dt_host_utc_offset(dt_host_now(), &q.utc_offset) == DT_OK;
-    *limit = in->site->config->mfa.wait_wifi;
-    dt_signon_begin(machine, in->site, &q, dt_host_now());
+    *limit = in->ruleset->config->mfa.wait_wifi;
+    dt_signon_begin(machine, in->ruleset, &q, dt_host_now());
 }
 
 /* Lets the reply of the first Accept stand again, the rule's own on top; or refuses, and the session is over. */
@@ -1091,7 +1091,7 @@ static rlm_rcode_t end_resumed(rlm_devtrust_t const *inst, REQUEST *request,
     if (allows(o)) {
         d->allowed =
             dt_luggage_unpack(request, r->reply, request->reply, &request->reply->vps) == 0 &&
-            give_attributes(request, in->site->policy, o);
+            give_attributes(request, in->ruleset->policy, o);
         name_person(inst, request, r->user);
         return d->allowed ? RLM_MODULE_OK : RLM_MODULE_FAIL;
     }
@@ -1109,7 +1109,7 @@ static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_signon *machine = dt_rlm_machine();
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
     rlm_rcode_t code = RLM_MODULE_NOTFOUND;
-    if (machine != NULL && dt_rlm_session_recall(inst, in->site, peer, &plain, &r)) {
+    if (machine != NULL && dt_rlm_session_recall(inst, in->ruleset, peer, &plain, &r)) {
         become(in, &r);
         begin_resumed(inst, request, in, peer, &r, machine, &limit);
         code = drive_resumed(inst, request, machine, limit, &o);
@@ -1127,7 +1127,7 @@ static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
 static rlm_rcode_t resumed(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_tls_peer peer = {0};
     dt_error e = {0};
     rlm_rcode_t code = RLM_MODULE_NOTFOUND;
@@ -1135,12 +1135,12 @@ static rlm_rcode_t resumed(rlm_devtrust_t const *inst, REQUEST *request)
         fr_pair_find_by_num(request->packet->vps, PW_EAP_SESSION_RESUMED, 0, TAG_ANY) == NULL ||
         !dt_tls_peer_noted(request, &peer))
         return code;
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     if (peer.resumed && dt_rlm_inputs_read(inst, request, &in, &e) == 0)
         code = go_on(inst, request, &in, &peer);
     dt_rlm_inputs_wipe(&in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     dt_tls_peer_free(&peer);
     return code;
 }
@@ -1180,7 +1180,7 @@ static void remember_in(rlm_devtrust_t const *inst, REQUEST *request, passed con
         person = &named;
     }
     if (tls && person != NULL)
-        dt_rlm_session_remember(inst, in->site, request, peer, person, p->outcome, p->id);
+        dt_rlm_session_remember(inst, in->ruleset, request, peer, person, p->outcome, p->id);
     if (nas && read)
         dt_rlm_nas_session_remember(inst, request, in, person->user, p->outcome, p->id);
     if (read)
@@ -1190,15 +1190,15 @@ static void remember_in(rlm_devtrust_t const *inst, REQUEST *request, passed con
 static void remember(rlm_devtrust_t const *inst, REQUEST *request, passed const *p)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_tls_peer peer = {0};
     if (request->parent != NULL)
         return;
     (void)dt_tls_peer_noted(request, &peer);
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     remember_in(inst, request, p, &peer, &in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     dt_tls_peer_free(&peer);
 }
 
@@ -1270,16 +1270,16 @@ static rlm_rcode_t judge_reply(rlm_devtrust_t const *inst, REQUEST *request)
 static void end_session(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_error e = {0};
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    in.site = &site;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    in.ruleset = &ruleset;
     if (dt_rlm_inputs_read(inst, request, &in, &e) == 0)
         dt_rlm_nas_session_forget(inst, &in);
     else
         RWDEBUG("%s", e.text);
     dt_rlm_inputs_wipe(&in);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
 }
 
 /* Always answered, also where nothing is written down: a gateway whose accounting fails ends the session. */
@@ -1414,7 +1414,7 @@ static int check_primary(rlm_devtrust_t const *inst, dt_config const *c, dt_erro
         inst->application);
 }
 
-int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt_error *e)
+int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site const *files, dt_error *e)
 {
     if (dt_site_policy(files, inst->application) == NULL)
         return dt_error_set(e, DT_E_INVALID, "application = \"%s\" has no policy: add %s/%s.json",
@@ -1430,7 +1430,7 @@ int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files, dt
     return rc != 0 ? rc : check_times(dt_site_config(files), e);
 }
 
-static int check_site(CONF_SECTION *cs, rlm_devtrust_t const *inst, dt_site_files const *files)
+static int check_site(CONF_SECTION *cs, rlm_devtrust_t const *inst, dt_site const *files)
 {
     dt_error e = {0};
     if (dt_rlm_check_site(inst, files, &e) == 0)
@@ -1501,10 +1501,10 @@ static int mod_instantiate(CONF_SECTION *cs, void *instance)
         cf_log_err_cs(cs, "%s", e.text);
         return -1;
     }
-    dt_site site;
-    dt_driver_hold(inst->link->driver, inst->application, &site);
-    int rc = check_site(cs, inst, dt_driver_files(&site));
-    dt_driver_leave(&site);
+    dt_ruleset ruleset;
+    dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
+    int rc = check_site(cs, inst, dt_driver_files(&ruleset));
+    dt_driver_release(&ruleset);
     return rc;
 }
 

@@ -140,8 +140,7 @@ void dt_rlm_link_put(rlm_devtrust_t *inst);
 /* --- rlm_devtrust.c ------------------------------------------------------------------------- */
 /* Whether an instance can work with a site: its policy is there, and what its way of waiting needs.
  * DT_E_INVALID says what is missing. Thread safe. */
-DT_MUST_USE int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site_files const *files,
-                                  dt_error *e);
+DT_MUST_USE int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site const *files, dt_error *e);
 
 /* The calling thread's storage for one machine; NULL: no memory. */
 dt_signon *dt_rlm_machine(void);
@@ -181,7 +180,7 @@ DT_MUST_USE int dt_rlm_home_server_add(char const *name, uint16_t port, char con
 /* What was read out of a request. Strings are within the struct; `passcode` and
  * `password` are wiped by dt_rlm_inputs_wipe. */
 typedef struct dt_rlm_inputs {
-    dt_site const *site; /* held while the request is decided; set before it is read */
+    dt_ruleset const *ruleset; /* held while the request is decided; set before it is read */
     char id[DT_SIGNON_ID_LEN + 1];
     char
         user[DT_USER_MAX]; /* as the directory has it, or as it came; the core makes the identity */
@@ -290,7 +289,7 @@ DT_MUST_USE int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *
                                            dt_rlm_inputs const *in);
 /* Whether `answer` is that password, blanks aside. True also where this cannot be told: such an answer must not
  * be sent anywhere. After the luggage was put back into control. */
-bool dt_rlm_first_password_is(REQUEST *request, dt_site const *site, dt_bytes answer);
+bool dt_rlm_first_password_is(REQUEST *request, dt_ruleset const *ruleset, dt_bytes answer);
 /* The attribute of control that it is in; on no wire. */
 DICT_ATTR const *dt_rlm_first_password_attribute(void);
 

@@ -86,19 +86,19 @@ static void fill_groups(dt_session_record *r, dt_rlm_person const *person)
 }
 
 /* "" of a machine, and of a name of which no identity can be made. */
-static int login_of(dt_site const *site, char const *user, char login[DT_LOGIN_MAX])
+static int login_of(dt_ruleset const *ruleset, char const *user, char login[DT_LOGIN_MAX])
 {
     dt_user_name name = {.text = user};
     dt_identity who;
     dt_error e = {0};
     login[0] = '\0';
-    int rc = dt_identity_make(site->config, site->user_table, &name, &who, &e);
+    int rc = dt_identity_make(ruleset->config, ruleset->user_table, &name, &who, &e);
     if (rc == 0)
         memcpy(login, who.login, DT_LOGIN_MAX);
     return rc;
 }
 
-static int fill(dt_session_record *r, rlm_devtrust_t const *inst, dt_site const *site,
+static int fill(dt_session_record *r, rlm_devtrust_t const *inst, dt_ruleset const *ruleset,
                 char const *user, dt_outcome const *o, char const *id)
 {
     r->at = dt_host_now();
@@ -108,7 +108,7 @@ static int fill(dt_session_record *r, rlm_devtrust_t const *inst, dt_site const 
     memcpy(r->continued.rule, o->decision.rule, sizeof(r->continued.rule));
     memcpy(r->owner.device_id, o->verdict.device_id.text, sizeof(r->owner.device_id));
     memcpy(r->owner.key_id, o->verdict.key_id, sizeof(r->owner.key_id));
-    int rc = login_of(site, user, r->owner.login);
+    int rc = login_of(ruleset, user, r->owner.login);
     if (rc == 0)
         rc = dt_str_copy(r->user, sizeof(r->user), user);
     if (rc == 0)
@@ -116,7 +116,7 @@ static int fill(dt_session_record *r, rlm_devtrust_t const *inst, dt_site const 
     return rc == 0 ? dt_str_copy(r->id, sizeof(r->id), id) : rc;
 }
 
-static int store(rlm_devtrust_t const *inst, dt_site const *site, dt_session_record const *r,
+static int store(rlm_devtrust_t const *inst, dt_ruleset const *ruleset, dt_session_record const *r,
                  uint8_t const secret[])
 {
     uint8_t nonce[DT_AEAD_NONCE_LEN];
@@ -130,15 +130,15 @@ static int store(rlm_devtrust_t const *inst, dt_site const *site, dt_session_rec
         rc = dt_session_record_pack(r, secret, nonce, &row);
     if (rc == 0) {
         op.value = dt_buf_bytes(&row);
-        op.expires = r->at + site->config->mfa.session_lifetime;
+        op.expires = r->at + ruleset->config->mfa.session_lifetime;
         rc = perform(inst, &op, NULL) ? 0 : DT_E_UNAVAILABLE;
     }
     dt_buf_free(&row);
     return rc;
 }
 
-void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, REQUEST *request,
-                             dt_tls_peer const *peer, dt_rlm_person const *person,
+void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_ruleset const *ruleset,
+                             REQUEST *request, dt_tls_peer const *peer, dt_rlm_person const *person,
                              dt_outcome const *o, char const *id)
 {
     dt_session_record r = {0};
@@ -146,18 +146,18 @@ void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, RE
     dt_error e = {0};
     dt_buf reply;
     size_t count = 0;
-    if (site->config->mfa.session_lifetime <= 0 || !peer->known)
+    if (ruleset->config->mfa.session_lifetime <= 0 || !peer->known)
         return;
     dt_buf_init(&reply, DT_SESSION_REPLY_MAX);
-    int rc = dt_policy_reply(site->policy, &o->decision, &list, &count);
+    int rc = dt_policy_reply(ruleset->policy, &o->decision, &list, &count);
     if (rc == 0)
         rc = dt_luggage_pack_accept(request, list, count, &reply, &e);
     if (rc == 0)
-        rc = fill(&r, inst, site, person->user, o, id);
+        rc = fill(&r, inst, ruleset, person->user, o, id);
     fill_groups(&r, person);
     r.reply = dt_buf_bytes(&reply);
     if (rc == 0)
-        rc = store(inst, site, &r, peer->secret);
+        rc = store(inst, ruleset, &r, peer->secret);
     dt_buf_free(&reply);
     if (rc != 0)
         RWDEBUG("%s: this TLS session will not continue its sign-on: %s", dt_err_name(rc), e.text);
@@ -166,7 +166,7 @@ void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, RE
 /* --- finding ------------------------------------------------------------------------------------ */
 
 /* A record of this application that still counts. */
-static bool find(rlm_devtrust_t const *inst, dt_site const *site, uint8_t const secret[],
+static bool find(rlm_devtrust_t const *inst, dt_ruleset const *ruleset, uint8_t const secret[],
                  dt_buf *plain, dt_session_record *r)
 {
     dt_store_op op;
@@ -178,17 +178,17 @@ static bool find(rlm_devtrust_t const *inst, dt_site const *site, uint8_t const 
     bool found = perform(inst, &op, &row) && dt_buf_error(&row) == 0 &&
                  dt_session_record_unpack(dt_buf_bytes(&row), secret, plain, r) == 0 &&
                  strcmp(r->owner.application, inst->application) == 0 &&
-                 dt_session_record_is_good(r, site->config->mfa.session_lifetime, dt_host_now());
+                 dt_session_record_is_good(r, ruleset->config->mfa.session_lifetime, dt_host_now());
     dt_buf_free(&row);
     memcpy(r->continued.key_id, r->owner.key_id, sizeof(r->continued.key_id));
     return found;
 }
 
-bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_site const *site, dt_tls_peer const *peer,
-                           dt_buf *plain, dt_session_record *r)
+bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_ruleset const *ruleset,
+                           dt_tls_peer const *peer, dt_buf *plain, dt_session_record *r)
 {
     memset(r, 0, sizeof(*r));
-    bool found = peer->resumed && peer->known && find(inst, site, peer->secret, plain, r);
+    bool found = peer->resumed && peer->known && find(inst, ruleset, peer->secret, plain, r);
     r->continued.by = DT_CONTINUED_BY_TLS;
     return found;
 }
@@ -205,7 +205,7 @@ void dt_rlm_session_forget(rlm_devtrust_t const *inst, dt_tls_peer const *peer)
 /* False when the NAS names none. */
 static bool nas_secret(dt_rlm_inputs const *in, uint8_t out[DT_SESSION_SECRET_LEN])
 {
-    dt_secret const *key = dt_site_state_key(dt_driver_files(in->site));
+    dt_secret const *key = dt_site_state_key(dt_driver_files(in->ruleset));
     dt_bytes bytes = key != NULL ? dt_secret_bytes(key) : dt_bytes_of(NULL, 0);
     return dt_session_secret_of_name(bytes, in->session, out) == 0;
 }
@@ -223,15 +223,15 @@ void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
 {
     uint8_t secret[DT_SESSION_SECRET_LEN];
     dt_session_record r = {0};
-    if (in->site->config->mfa.session_lifetime <= 0 || o->result != DT_ALLOW ||
+    if (in->ruleset->config->mfa.session_lifetime <= 0 || o->result != DT_ALLOW ||
         o->cause != DT_CAUSE_MFA_SUCCESS || o->mfa.at <= 0 || rule_remembers(o) ||
         !nas_secret(in, secret))
         return;
-    int rc = fill(&r, inst, in->site, user, o, id);
+    int rc = fill(&r, inst, in->ruleset, user, o, id);
     if (rc == 0)
         rc = dt_str_copy(r.station, sizeof(r.station), in->station);
     if (rc == 0)
-        rc = store(inst, in->site, &r, secret);
+        rc = store(inst, in->ruleset, &r, secret);
     if (rc != 0)
         RWDEBUG("%s: this session will not continue its sign-on", dt_err_name(rc));
     explicit_bzero(secret, sizeof(secret));
@@ -244,11 +244,11 @@ bool dt_rlm_nas_session_recall(rlm_devtrust_t const *inst, dt_rlm_inputs const *
     char login[DT_LOGIN_MAX];
     dt_buf plain;
     memset(r, 0, sizeof(*r));
-    if (in->site->config->mfa.session_lifetime <= 0 || !nas_secret(in, secret))
+    if (in->ruleset->config->mfa.session_lifetime <= 0 || !nas_secret(in, secret))
         return false;
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
-    bool found = find(inst, in->site, secret, &plain, r) &&
-                 login_of(in->site, in->user, login) == 0 && login[0] != '\0' &&
+    bool found = find(inst, in->ruleset, secret, &plain, r) &&
+                 login_of(in->ruleset, in->user, login) == 0 && login[0] != '\0' &&
                  strcmp(login, r->owner.login) == 0 && strcmp(in->station, r->station) == 0;
     r->continued.by = DT_CONTINUED_BY_NAS;
     r->reply = dt_bytes_of(NULL, 0); /* of none */

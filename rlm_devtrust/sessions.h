@@ -22,12 +22,12 @@ dt_rlm_person const *dt_rlm_person_find(REQUEST *request);
 
 /* Keeps the sign-on that let `request`, which came from the network, in, with its reply as the server has it
  * but for what the rule put there. Not kept is no fault: the person signs on anew next time. */
-void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_site const *site, REQUEST *request,
-                             dt_tls_peer const *peer, dt_rlm_person const *person,
+void dt_rlm_session_remember(rlm_devtrust_t const *inst, dt_ruleset const *ruleset,
+                             REQUEST *request, dt_tls_peer const *peer, dt_rlm_person const *person,
                              dt_outcome const *o, char const *id);
 /* The sign-on that the session goes on with: of this application, and not older than [mfa] session_lifetime.
  * `plain` holds what r->reply borrows. */
-DT_MUST_USE bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_site const *site,
+DT_MUST_USE bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_ruleset const *ruleset,
                                        dt_tls_peer const *peer, dt_buf *plain,
                                        dt_session_record *r);
 /* It is not gone on with any more. */

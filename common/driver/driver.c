@@ -643,7 +643,7 @@ void dt_driver_free(dt_driver **driver)
     dt_spare_free(&d->tried);
     explicit_bzero(d->tried_key, sizeof(d->tried_key));
     dt_reload_free(d);
-    dt_lives_free(d);
+    dt_live_sites_free(d);
     free(d->store_path);
     free(d->refreshes);
     dt_rooms_free(d);

@@ -36,7 +36,7 @@ typedef struct dt_driver_options {
      * time, and may be NULL. */
     bool watch;
     /* Whether the door can work with a site that it has not used so far; an error keeps it away. */
-    int (*accept)(void *ctx, dt_site_files const *files, dt_error *e);
+    int (*accept)(void *ctx, dt_site const *files, dt_error *e);
     /* What came of it, for the door's own log. `text` is one line, safe for a terminal. */
     void (*told)(void *ctx, bool fault, char const *text);
     void *watch_ctx;
@@ -60,18 +60,18 @@ DT_MUST_USE int dt_driver_run(dt_driver *d);
 void dt_driver_stop(dt_driver *d);
 /* The site in force; borrowed. Of a driver that watches the files it may go at any time: there it is
  * only for who has just made the driver and not yet run it; all else takes hold. */
-dt_site_files const *dt_driver_site(dt_driver *d);
+dt_site const *dt_driver_site(dt_driver *d);
 /* Takes hold of the site in force, as one application sees it: whatever is loaded meanwhile, it stays
- * as it is until dt_driver_leave. A machine begun with it may run inline, be submitted (the loop then
+ * as it is until dt_driver_release. A machine begun with it may run inline, be submitted (the loop then
  * has a hold of its own) or be loaded, as long as it is held. Thread safe, without a lock. */
-void dt_driver_hold(dt_driver *d, char const *application, dt_site *out);
+void dt_driver_acquire(dt_driver *d, char const *application, dt_ruleset *out);
 /* The same of a PAM service, which may be a variant. Gives the application (dt_site_application_of), of
  * the site that is held or the argument. */
-char const *dt_driver_hold_service(dt_driver *d, char const *service, dt_site *out);
+char const *dt_driver_acquire_service(dt_driver *d, char const *service, dt_ruleset *out);
 /* Gives it back; a zero site is none. */
-void dt_driver_leave(dt_site *site);
+void dt_driver_release(dt_ruleset *ruleset);
 /* All of it. Borrowed from the hold. */
-dt_site_files const *dt_driver_files(dt_site const *site);
+dt_site const *dt_driver_files(dt_ruleset const *ruleset);
 /* Looks at the files soon, and loads them whether they seem changed or not. Nothing where the driver
  * does not watch. Thread safe. */
 void dt_driver_reload(dt_driver *d);

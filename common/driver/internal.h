@@ -48,7 +48,7 @@
 #define DT_RELOAD_SAY_AGAIN DT_MINUTES(10) /* between two lines about the same fault */
 #define DT_RELOAD_START_TRIES 3            /* at the start, while the files are being written */
 
-typedef struct dt_live dt_live;
+typedef struct dt_live_site dt_live_site;
 
 typedef struct dt_signer dt_signer;
 typedef struct dt_sign_job dt_sign_job;
@@ -66,7 +66,7 @@ typedef struct dt_post {
  * every other call has one run. */
 typedef struct dt_shared_call {
     struct dt_shared_call *next; /* under way, and others may join */
-    dt_live const *live;         /* with whose credentials it was sent */
+    dt_live_site const *live;    /* with whose credentials it was sent */
     dt_http_call *call;
     dt_run *first;
     unsigned token_used;
@@ -95,7 +95,7 @@ typedef enum dt_token_kind {
  * loop's rooms. Whoever looks at the machine asks dt_run_machine for it. */
 struct dt_run {
     dt_driver *driver;
-    dt_live *live;      /* whose site the machine uses; held */
+    dt_live_site *live; /* whose site the machine uses; held */
     dt_buf packed;      /* empty while there is `machine` */
     dt_signon *machine; /* NULL while it is packed */
     dt_door door;       /* all NULL for a refresh */
@@ -129,7 +129,7 @@ struct dt_run {
 
 /* The token for one service. */
 typedef struct dt_token {
-    dt_live *live;       /* whose it is; from the first fetch on */
+    dt_live_site *live;  /* whose it is; from the first fetch on */
     dt_secret *bearer;   /* "Bearer ..."; NULL: none */
     dt_secret *refused;  /* the one before, when the service has refused it */
     unsigned generation; /* raised with each new token */
@@ -145,13 +145,13 @@ typedef struct dt_token {
 
 /* A site and what belongs to it: it comes and goes as a whole. A former one stays as long as sign-ons that
  * began with it, which all have an end, so there are as many as files change meanwhile. */
-struct dt_live {
-    int users;     /* who holds it, under live_lock */
-    dt_live *next; /* of those that are no longer in force, under live_lock */
+struct dt_live_site {
+    int users;          /* who holds it, under live_lock */
+    dt_live_site *next; /* of those that are no longer in force, under live_lock */
     dt_driver *driver;
-    dt_site_files *files;
+    dt_site *files;
     dt_config const *config;
-    dt_site bare_site;               /* without a policy: for refreshes */
+    dt_ruleset bare_ruleset;         /* without a policy: for refreshes */
     dt_secret *okta_authorization;   /* of an API token; NULL where a service app asks */
     dt_okta_credentials *okta;       /* of that app; NULL: there is none; the loop's */
     dt_host_key *host_key;           /* the signer's, when there is one */
@@ -185,8 +185,8 @@ struct dt_driver {
     pthread_t thread;
     char host[DT_DRIVER_HOST_MAX];
     pthread_mutex_t live_lock;
-    dt_live *current; /* the site in force */
-    dt_live *former;  /* sites that sign-ons still use, or that are about to be freed */
+    dt_live_site *current; /* the site in force */
+    dt_live_site *former;  /* sites that sign-ons still use, or that are about to be freed */
     dt_reload reload;
     dt_driver_options options; /* config_path is not kept here */
     char *store_path;
@@ -239,22 +239,22 @@ void dt_driver_audit_put(dt_driver *d, dt_bytes lines, bool success, char const 
 
 /* --- live.c: the site in force, and those before it --- */
 /* Loads a site and all that belongs to it; *out is as it was on failure. */
-DT_MUST_USE int dt_live_load(char const *config_path, dt_live **out, dt_error *e);
-void dt_live_free(dt_live **live);
+DT_MUST_USE int dt_live_site_load(char const *config_path, dt_live_site **out, dt_error *e);
+void dt_live_site_free(dt_live_site **live);
 /* Puts a site in force, and takes it over. Thread safe. */
-void dt_live_publish(dt_driver *d, dt_live *l);
+void dt_live_site_publish(dt_driver *d, dt_live_site *l);
 /* Frees the former sites that nobody uses any more: on a thread that may take its time. */
-void dt_live_reclaim(dt_driver *d);
+void dt_live_site_reclaim(dt_driver *d);
 /* Frees all; nobody uses any. */
-void dt_lives_free(dt_driver *d);
+void dt_live_sites_free(dt_driver *d);
 /* Takes hold of the site in force. Thread safe. */
-dt_live *dt_live_current(dt_driver *d);
+dt_live_site *dt_live_site_current(dt_driver *d);
 /* One more hold on what is held already. Thread safe. */
-dt_live *dt_live_hold(dt_live *l);
-void dt_live_leave(dt_live *l);
-/* Whose site a machine uses; the one in force for a machine begun without dt_driver_hold. The caller
+dt_live_site *dt_live_site_acquire(dt_live_site *l);
+void dt_live_site_release(dt_live_site *l);
+/* Whose site a machine uses; the one in force for a machine begun without dt_driver_acquire. The caller
  * holds it, by the machine's site or as the only user of the driver. */
-dt_live *dt_live_of(dt_driver *d, dt_signon const *machine);
+dt_live_site *dt_live_site_of(dt_driver *d, dt_signon const *machine);
 
 /* --- reload.c --- */
 /* The first load, and with it what later ones are compared to. */
@@ -273,7 +273,7 @@ void dt_run_signed(dt_run *run, dt_sign_result const *r);
 void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error);
 /* A run for this machine, which is copied, on a site that the caller holds; NULL without memory, or for a
  * machine without a scratch. Not in the list yet. Any thread. */
-dt_run *dt_run_new(dt_driver *d, dt_live *live, dt_signon const *machine);
+dt_run *dt_run_new(dt_driver *d, dt_live_site *live, dt_signon const *machine);
 /* Its machine, to be looked at and fed; then dt_run_step or dt_run_rest. NULL without memory: then dt_run_step
  * ends it. */
 dt_signon *dt_run_machine(dt_run *run);
@@ -298,8 +298,8 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;
 /* Any thread, before the parts are shared. */
 /* There is something to ask Entra for a token with. */
-bool dt_token_is_configured(dt_live const *l);
-DT_MUST_USE int dt_token_load_key(dt_live *l, dt_error *e);
+bool dt_token_is_configured(dt_live_site const *l);
+DT_MUST_USE int dt_token_load_key(dt_live_site *l, dt_error *e);
 /* READY: the bearer of the run's site for this service may be used now. COMING: the run is among those who wait;
  * dt_run_step or dt_run_http_failed is called when the fetch has ended. NONE: the token's error says
  * why. */
@@ -307,8 +307,8 @@ dt_token_answer dt_token_want(dt_run *run, dt_token_kind kind, dt_time now);
 /* No longer waits. */
 void dt_token_forget(dt_run *run);
 /* The service refused its token of this generation. True: it was dropped, ask for another. */
-bool dt_token_refused(dt_live *l, dt_token_kind kind, unsigned generation);
-void dt_token_close(dt_live *l);
+bool dt_token_refused(dt_live_site *l, dt_token_kind kind, unsigned generation);
+void dt_token_close(dt_live_site *l);
 /* Of a token whose `live` is set. */
 dt_token_kind dt_token_kind_of(dt_token const *t);
 /* A new token; takes `bearer` over. */

@@ -8,7 +8,7 @@
 
 /* --- what belongs to a site ------------------------------------------------------------------- */
 
-static int load_okta_authorization(dt_live *l, dt_error *e)
+static int load_okta_authorization(dt_live_site *l, dt_error *e)
 {
     dt_secret const *token = dt_site_okta_token(l->files);
     if (token == NULL)
@@ -26,7 +26,7 @@ static int load_okta_authorization(dt_live *l, dt_error *e)
     return rc == 0 ? DT_OK : dt_error_set(e, rc, "no memory for the Okta API token");
 }
 
-static int load_keys(dt_live *l, dt_error *e)
+static int load_keys(dt_live_site *l, dt_error *e)
 {
     int rc = load_okta_authorization(l, e);
     if (rc == 0)
@@ -41,28 +41,28 @@ static int load_keys(dt_live *l, dt_error *e)
     return rc;
 }
 
-int dt_live_load(char const *config_path, dt_live **out, dt_error *e)
+int dt_live_site_load(char const *config_path, dt_live_site **out, dt_error *e)
 {
-    dt_live *l = calloc(1, sizeof(*l));
+    dt_live_site *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     int rc = dt_site_load(config_path, &l->files, e);
     if (rc == 0) {
         l->config = dt_site_config(l->files);
-        l->bare_site =
-            (dt_site){.config = l->config, .anchors = dt_site_anchors(l->files), .owner = l};
+        l->bare_ruleset =
+            (dt_ruleset){.config = l->config, .anchors = dt_site_anchors(l->files), .owner = l};
         rc = load_keys(l, e);
     }
     if (rc == 0)
         *out = l;
     else
-        dt_live_free(&l);
+        dt_live_site_free(&l);
     return rc;
 }
 
-void dt_live_free(dt_live **live)
+void dt_live_site_free(dt_live_site **live)
 {
-    dt_live *l = *live;
+    dt_live_site *l = *live;
 
     *live = NULL;
     if (l == NULL)
@@ -80,24 +80,24 @@ void dt_live_free(dt_live **live)
 /* --- who uses which --------------------------------------------------------------------------- */
 
 /* Not held: for who is the only user of the driver. */
-static dt_live *in_force(dt_driver *d)
+static dt_live_site *in_force(dt_driver *d)
 {
     pthread_mutex_lock(&d->live_lock);
-    dt_live *l = d->current;
+    dt_live_site *l = d->current;
     pthread_mutex_unlock(&d->live_lock);
     return l;
 }
 
-dt_live *dt_live_current(dt_driver *d)
+dt_live_site *dt_live_site_current(dt_driver *d)
 {
     pthread_mutex_lock(&d->live_lock);
-    dt_live *l = d->current;
+    dt_live_site *l = d->current;
     l->users++;
     pthread_mutex_unlock(&d->live_lock);
     return l;
 }
 
-dt_live *dt_live_hold(dt_live *l)
+dt_live_site *dt_live_site_acquire(dt_live_site *l)
 {
     pthread_mutex_lock(&l->driver->live_lock);
     l->users++;
@@ -105,7 +105,7 @@ dt_live *dt_live_hold(dt_live *l)
     return l;
 }
 
-void dt_live_leave(dt_live *l)
+void dt_live_site_release(dt_live_site *l)
 {
     pthread_mutex_t *lock = &l->driver->live_lock; /* without a user, l may go at any time */
 
@@ -114,7 +114,7 @@ void dt_live_leave(dt_live *l)
     pthread_mutex_unlock(lock);
 }
 
-void dt_live_publish(dt_driver *d, dt_live *l)
+void dt_live_site_publish(dt_driver *d, dt_live_site *l)
 {
     l->driver = d;
     pthread_mutex_lock(&d->live_lock);
@@ -127,13 +127,13 @@ void dt_live_publish(dt_driver *d, dt_live *l)
 }
 
 /* Takes those that nobody uses out of the list. */
-static dt_live *take_unused(dt_driver *d)
+static dt_live_site *take_unused(dt_driver *d)
 {
-    dt_live *unused = NULL;
+    dt_live_site *unused = NULL;
 
     pthread_mutex_lock(&d->live_lock);
-    for (dt_live **link = &d->former; *link != NULL;) {
-        dt_live *l = *link;
+    for (dt_live_site **link = &d->former; *link != NULL;) {
+        dt_live_site *l = *link;
         if (l->users > 0) {
             link = &l->next;
             continue;
@@ -146,64 +146,64 @@ static dt_live *take_unused(dt_driver *d)
     return unused;
 }
 
-static void free_list(dt_live *first)
+static void free_list(dt_live_site *first)
 {
-    for (dt_live *l = first, *next; l != NULL; l = next) {
+    for (dt_live_site *l = first, *next; l != NULL; l = next) {
         next = l->next;
-        dt_live_free(&l);
+        dt_live_site_free(&l);
     }
 }
 
-void dt_live_reclaim(dt_driver *d)
+void dt_live_site_reclaim(dt_driver *d)
 {
     free_list(take_unused(d));
 }
 
-void dt_lives_free(dt_driver *d)
+void dt_live_sites_free(dt_driver *d)
 {
     free_list(d->former);
     d->former = NULL;
-    dt_live_free(&d->current);
+    dt_live_site_free(&d->current);
 }
 
-dt_live *dt_live_of(dt_driver *d, dt_signon const *machine)
+dt_live_site *dt_live_site_of(dt_driver *d, dt_signon const *machine)
 {
-    dt_live *l = dt_signon_site(machine)->owner;
+    dt_live_site *l = dt_signon_ruleset(machine)->owner;
     return l != NULL ? l : in_force(d);
 }
 
 /* --- for the doors ---------------------------------------------------------------------------- */
 
-void dt_driver_hold(dt_driver *d, char const *application, dt_site *out)
+void dt_driver_acquire(dt_driver *d, char const *application, dt_ruleset *out)
 {
-    dt_live *l = dt_live_current(d);
-    *out = dt_site_for(l->files, application);
+    dt_live_site *l = dt_live_site_current(d);
+    *out = dt_site_ruleset(l->files, application);
     out->owner = l;
 }
 
-char const *dt_driver_hold_service(dt_driver *d, char const *service, dt_site *out)
+char const *dt_driver_acquire_service(dt_driver *d, char const *service, dt_ruleset *out)
 {
-    dt_live *l = dt_live_current(d);
+    dt_live_site *l = dt_live_site_current(d);
     char const *application = dt_site_application_of(l->files, service);
 
-    *out = dt_site_for(l->files, application);
+    *out = dt_site_ruleset(l->files, application);
     out->owner = l;
     return application;
 }
 
-void dt_driver_leave(dt_site *site)
+void dt_driver_release(dt_ruleset *ruleset)
 {
-    if (site->owner != NULL)
-        dt_live_leave(site->owner);
-    *site = (dt_site){0};
+    if (ruleset->owner != NULL)
+        dt_live_site_release(ruleset->owner);
+    *ruleset = (dt_ruleset){0};
 }
 
-dt_site_files const *dt_driver_site(dt_driver *d)
+dt_site const *dt_driver_site(dt_driver *d)
 {
     return in_force(d)->files;
 }
 
-dt_site_files const *dt_driver_files(dt_site const *site)
+dt_site const *dt_driver_files(dt_ruleset const *ruleset)
 {
-    return ((dt_live *)site->owner)->files;
+    return ((dt_live_site *)ruleset->owner)->files;
 }

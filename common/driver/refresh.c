@@ -86,23 +86,23 @@ void dt_refresh_ended(dt_driver *d, unsigned slot)
 }
 
 /* NULL without memory. */
-static dt_run *run_of(dt_driver *d, dt_live *live, refresh const *r)
+static dt_run *run_of(dt_driver *d, dt_live_site *live, refresh const *r)
 {
     dt_signon *machine = dt_driver_machine_new();
     if (machine == NULL)
         return NULL;
     if (r->ocsp != NULL)
-        dt_signon_begin_ocsp(machine, &live->bare_site, r->ocsp, dt_host_now());
+        dt_signon_begin_ocsp(machine, &live->bare_ruleset, r->ocsp, dt_host_now());
     else if (r->of != NULL)
-        dt_signon_begin_device_refresh(machine, &live->bare_site, r->of, dt_host_now());
+        dt_signon_begin_device_refresh(machine, &live->bare_ruleset, r->of, dt_host_now());
     else
-        dt_signon_begin_refresh(machine, &live->bare_site, &r->device, dt_host_now());
+        dt_signon_begin_refresh(machine, &live->bare_ruleset, &r->device, dt_host_now());
     dt_run *run = dt_run_new(d, live, machine);
     dt_driver_machine_free(&machine);
     return run;
 }
 
-static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
+static void refresh_by(dt_driver *d, dt_live_site *live, refresh const *r)
 {
     unsigned slot = slot_of(r->name);
     if (!claim(d, r->name, slot))
@@ -120,10 +120,10 @@ static void refresh_by(dt_driver *d, dt_live *live, refresh const *r)
 
 static void refresh_start(dt_driver *d, refresh const *r)
 {
-    dt_live *live = dt_live_current(d);
+    dt_live_site *live = dt_live_site_current(d);
     if (r->ocsp != NULL || r->of != NULL || dt_token_is_configured(live))
         refresh_by(d, live, r);
-    dt_live_leave(live);
+    dt_live_site_release(live);
 }
 
 void dt_driver_refresh(dt_driver *d, dt_guid const *device_id)

@@ -21,7 +21,7 @@
 typedef struct outcome_of_try {
     int rc; /* DT_E_STATE with `moving`: the files changed while they were read */
     bool moving;
-    dt_live *fresh; /* NULL: they do not load */
+    dt_live_site *fresh; /* NULL: they do not load */
     dt_site_mark before, content;
     dt_error why;
 } outcome_of_try;
@@ -59,7 +59,7 @@ static void say_fault(dt_driver *d, dt_error const *why, bool asked)
     bool again = strcmp(r->said, why->text) == 0 && mono - r->said_at < DT_RELOAD_SAY_AGAIN;
     if (again && !asked)
         return;
-    dt_live *l = dt_live_current(d);
+    dt_live_site *l = dt_live_site_current(d);
     char text[NOTE_MAX], since[25];
     dt_buf b;
     memcpy(r->said, why->text, sizeof(r->said));
@@ -71,11 +71,11 @@ static void say_fault(dt_driver *d, dt_error const *why, bool asked)
         (unsigned long long)dt_site_generation(l->files), since);
     dt_buf_put_escaped(&b, dt_bytes_str(why->text));
     put_event(d, false, text, dt_site_generation(l->files), dt_site_loaded(l->files));
-    dt_live_leave(l);
+    dt_live_site_release(l);
     tell(d, true, text);
 }
 
-static void say_taken(dt_driver *d, dt_site_files const *files, char const *fixed)
+static void say_taken(dt_driver *d, dt_site const *files, char const *fixed)
 {
     char text[NOTE_MAX];
     dt_buf b;
@@ -91,9 +91,9 @@ static void say_taken(dt_driver *d, dt_site_files const *files, char const *fixe
 /* --- one try ---------------------------------------------------------------------------------- */
 
 /* An application whose policy has gone would let nobody in. Whoever means that restarts. */
-static int check_none_gone(dt_driver *d, dt_site_files const *fresh, dt_error *e)
+static int check_none_gone(dt_driver *d, dt_site const *fresh, dt_error *e)
 {
-    dt_live *l = dt_live_current(d);
+    dt_live_site *l = dt_live_site_current(d);
     int rc = DT_OK;
     for (size_t i = 0; rc == DT_OK && i < dt_site_policy_count(l->files); i++) {
         char const *name = dt_policy_application(dt_site_policy_at(l->files, i));
@@ -103,11 +103,11 @@ static int check_none_gone(dt_driver *d, dt_site_files const *fresh, dt_error *e
                               "continue without it",
                               name, dt_site_config(fresh)->policy.directory, name);
     }
-    dt_live_leave(l);
+    dt_live_site_release(l);
     return rc;
 }
 
-static int check_fresh(dt_driver *d, dt_site_files const *fresh, dt_error *e)
+static int check_fresh(dt_driver *d, dt_site const *fresh, dt_error *e)
 {
     int rc = check_none_gone(d, fresh, e);
     if (rc == DT_OK && d->options.accept != NULL)
@@ -131,7 +131,7 @@ static void try_load(dt_reload *r, outcome_of_try *t)
     if (t->rc == DT_OK)
         t->rc = marked;
     if (t->rc == DT_OK)
-        t->rc = dt_live_load(r->config_path, &t->fresh, &t->why);
+        t->rc = dt_live_site_load(r->config_path, &t->fresh, &t->why);
     if (t->rc == DT_OK)
         t->rc = dt_site_mark_content(r->config_path, r->watched, &t->content);
     if (r->watched != NULL && marked == DT_OK &&
@@ -151,14 +151,14 @@ static int take(dt_driver *d, outcome_of_try *t)
     char storage[NOTE_MAX / 2];
     dt_buf fixed;
     dt_buf_init_fixed(&fixed, storage, sizeof(storage));
-    dt_live *old = dt_live_current(d);
+    dt_live_site *old = dt_live_site_current(d);
     int rc = dt_site_keep_fixed(t->fresh->files, old->config, &fixed);
-    dt_live_leave(old);
+    dt_live_site_release(old);
     if (rc != DT_OK)
         return dt_error_set(&t->why, rc, "out of memory");
-    dt_site_files const *files = t->fresh->files; /* this thread alone frees what was in force */
-    dt_site_count(t->fresh->files, ++r->generation, dt_host_now());
-    dt_live_publish(d, t->fresh);
+    dt_site const *files = t->fresh->files; /* this thread alone frees what was in force */
+    dt_site_set_generation(t->fresh->files, ++r->generation, dt_host_now());
+    dt_live_site_publish(d, t->fresh);
     t->fresh = NULL;
     r->content = t->content;
     say_taken(d, files, fixed.len > 0 ? (char const *)fixed.p : "");
@@ -202,7 +202,7 @@ static void attempt(dt_driver *d, bool asked)
         else
             r->said[0] = '\0';
     }
-    dt_live_free(&t->fresh);
+    dt_live_site_free(&t->fresh);
     free(t);
 }
 
@@ -212,7 +212,7 @@ static void look(dt_driver *d, bool asked)
 {
     dt_reload *r = &d->reload;
     dt_site_mark now;
-    dt_live_reclaim(d);
+    dt_live_site_reclaim(d);
     if (asked) {
         attempt(d, true);
         return;
@@ -303,13 +303,13 @@ void dt_reload_free(dt_driver *d)
 
 /* Files that are being written right now are tried a few times; what they then hold counts, and the
  * watch will look at it once more. */
-static int load_watched(dt_driver *d, dt_live **out, dt_error *e)
+static int load_watched(dt_driver *d, dt_live_site **out, dt_error *e)
 {
     dt_reload *r = &d->reload;
     outcome_of_try *t = calloc(1, sizeof(*t));
     int rc = DT_E_NOMEM;
     for (int i = 0; t != NULL && i < DT_RELOAD_START_TRIES; i++) {
-        dt_live_free(&t->fresh);
+        dt_live_site_free(&t->fresh);
         try_load(r, t);
         if (!t->moving)
             break;
@@ -323,7 +323,7 @@ static int load_watched(dt_driver *d, dt_live **out, dt_error *e)
         if (!t->moving)
             r->judged = r->last = t->before;
     } else {
-        dt_live_free(&t->fresh);
+        dt_live_site_free(&t->fresh);
         if (e != NULL)
             *e = t->why;
     }
@@ -334,14 +334,15 @@ static int load_watched(dt_driver *d, dt_live **out, dt_error *e)
 int dt_reload_start(dt_driver *d, char const *config_path, dt_error *e)
 {
     dt_reload *r = &d->reload;
-    dt_live *first = NULL;
+    dt_live_site *first = NULL;
     if ((r->config_path = strdup(config_path)) == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
-    int rc = d->options.watch ? load_watched(d, &first, e) : dt_live_load(config_path, &first, e);
+    int rc =
+        d->options.watch ? load_watched(d, &first, e) : dt_live_site_load(config_path, &first, e);
     if (rc != DT_OK)
         return rc;
     r->generation = 1;
-    dt_site_count(first->files, r->generation, dt_host_now());
-    dt_live_publish(d, first);
+    dt_site_set_generation(first->files, r->generation, dt_host_now());
+    dt_live_site_publish(d, first);
     return DT_OK;
 }

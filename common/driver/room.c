@@ -82,7 +82,7 @@ static int pack(dt_run *run, dt_signon const *machine)
     return rc;
 }
 
-dt_run *dt_run_new(dt_driver *d, dt_live *live, dt_signon const *machine)
+dt_run *dt_run_new(dt_driver *d, dt_live_site *live, dt_signon const *machine)
 {
     dt_run *run = calloc(1, sizeof(*run));
     if (run == NULL || pack(run, machine) != DT_OK) {
@@ -90,7 +90,7 @@ dt_run *dt_run_new(dt_driver *d, dt_live *live, dt_signon const *machine)
         return NULL;
     }
     run->driver = d;
-    run->live = dt_live_hold(live);
+    run->live = dt_live_site_acquire(live);
     run->start = (dt_post){.fn = dt_run_begin, .ctx = run};
     atomic_fetch_add(&d->runs_now, 1);
     return run;

@@ -85,7 +85,7 @@ void dt_run_free(dt_run *run)
         dt_refresh_ended(d, run->refresh_slot);
     dt_run_forget_machine(run);
     free(run->url);
-    dt_live_leave(run->live);
+    dt_live_site_release(run->live);
     free(run);
     atomic_fetch_sub(&d->runs_now, 1);
 }
@@ -201,7 +201,7 @@ static void perform_sign(dt_driver *d, dt_signon *machine, dt_sign_request const
     uint8_t storage[DT_SIGNATURE_MAX];
     dt_sign_result result;
     memset(&result, 0, sizeof(result));
-    dt_host_key_sign(dt_live_of(d, machine)->host_key, r, storage, &result);
+    dt_host_key_sign(dt_live_site_of(d, machine)->host_key, r, storage, &result);
     dt_signon_sign_done(machine, &result, now);
 }
 
@@ -216,7 +216,7 @@ bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt
 {
     if (step->kind == DT_STEP_STORE)
         perform_store(d, machine, step->store, now);
-    else if (step->kind == DT_STEP_SIGN && dt_live_of(d, machine)->signer == NULL)
+    else if (step->kind == DT_STEP_SIGN && dt_live_site_of(d, machine)->signer == NULL)
         perform_sign(d, machine, step->sign, now);
     else if (step->kind == DT_STEP_MANAGED)
         perform_managed(machine, step->managed, now);
@@ -324,7 +324,7 @@ static bool is_for_service(dt_config const *c, dt_http_request const *r)
 static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error,
                                     dt_http_failure *failure)
 {
-    dt_live const *has = run->live;
+    dt_live_site const *has = run->live;
     *failure = DT_HTTP_NO_CREDENTIALS;
     if (!is_for_service(has->config, r)) {
         *error = "a request that is not for the configured service was not sent";
@@ -652,7 +652,7 @@ int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door
         return DT_E_STATE;
     if (atomic_load(&d->runs_now) >= d->runs_max)
         return DT_E_LIMIT;
-    dt_run *run = dt_run_new(d, dt_live_of(d, machine), machine);
+    dt_run *run = dt_run_new(d, dt_live_site_of(d, machine), machine);
     if (run == NULL)
         return DT_E_NOMEM;
     run->door = *door;

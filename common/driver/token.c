@@ -8,12 +8,12 @@
 
 #include <string.h>
 
-int dt_token_load_key(dt_live *l, dt_error *e)
+int dt_token_load_key(dt_live_site *l, dt_error *e)
 {
     return dt_entra_credentials_load(l->config, &l->entra, e);
 }
 
-bool dt_token_is_configured(dt_live const *l)
+bool dt_token_is_configured(dt_live_site const *l)
 {
     return l->entra != NULL;
 }
@@ -30,7 +30,7 @@ static char const *name_of(dt_token_kind kind)
                                              : "Microsoft Graph";
 }
 
-static bool is_configured(dt_live const *l, dt_token_kind kind)
+static bool is_configured(dt_live_site const *l, dt_token_kind kind)
 {
     return kind == DT_TOKEN_FOR_OKTA ? l->okta != NULL : dt_token_is_configured(l);
 }
@@ -182,7 +182,7 @@ static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e);
 static void on_fetched(void *ctx, dt_http_response const *r)
 {
     dt_token *t = ctx;
-    dt_live *l = t->live;
+    dt_live_site *l = t->live;
     dt_error e;
     bool again = false;
     dt_http_failure failure = r->failure;
@@ -190,19 +190,19 @@ static void on_fetched(void *ctx, dt_http_response const *r)
     t->call = NULL;
     int rc = take_token(t, r, &again, &e);
     if (again && (rc = send_request(t, &failure, &e)) == 0) {
-        dt_live_leave(l); /* the new request has a hold of its own */
+        dt_live_site_release(l); /* the new request has a hold of its own */
         return;
     }
     if (rc != 0)
         fetch_failed(t, failure, r->status, at_least, e.text[0] != '\0' ? e.text : r->error);
     tell_waiting(t, rc == 0);
-    dt_live_leave(l);
+    dt_live_site_release(l);
 }
 
 static int make_request(dt_token const *t, dt_http_request *r, char proof[DT_PROOF_MAX],
                         dt_error *e)
 {
-    dt_live const *has = t->live;
+    dt_live_site const *has = t->live;
     dt_token_kind kind = dt_token_kind_of(t);
     char scopes[DT_OKTA_SCOPES_MAX];
     proof[0] = '\0';
@@ -215,7 +215,7 @@ static int make_request(dt_token const *t, dt_http_request *r, char proof[DT_PRO
 /* On success on_fetched comes, and the site is held until then. */
 static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e)
 {
-    dt_live *l = t->live;
+    dt_live_site *l = t->live;
     dt_http_request r;
     char proof[DT_PROOF_MAX];
     *failure = DT_HTTP_NO_CREDENTIALS;
@@ -228,7 +228,7 @@ static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e)
             *failure = dt_http_start_failure(rc);
             dt_error_set(e, rc, "the token request could not be sent (%s)", dt_err_name(rc));
         } else {
-            (void)dt_live_hold(l);
+            (void)dt_live_site_acquire(l);
             atomic_fetch_add(&l->driver->http_total, 1);
         }
     }
@@ -237,7 +237,7 @@ static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e)
 }
 
 /* Takes what another process has fetched, or starts the fetch; a failure to do so counts like a refusal. */
-static void fetch(dt_live *l, dt_token_kind kind)
+static void fetch(dt_live_site *l, dt_token_kind kind)
 {
     dt_token *t = &l->tokens[kind];
     dt_error e = {0};
@@ -271,7 +271,7 @@ dt_token_answer dt_token_want(dt_run *run, dt_token_kind kind, dt_time now)
     return DT_TOKEN_COMING;
 }
 
-bool dt_token_refused(dt_live *l, dt_token_kind kind, unsigned generation)
+bool dt_token_refused(dt_live_site *l, dt_token_kind kind, unsigned generation)
 {
     dt_token *t = &l->tokens[kind];
     if (generation != t->generation)
@@ -289,7 +289,7 @@ bool dt_token_refused(dt_live *l, dt_token_kind kind, unsigned generation)
     return true;
 }
 
-void dt_token_close(dt_live *l)
+void dt_token_close(dt_live_site *l)
 {
     for (int i = 0; i < DT_TOKEN_KINDS; i++) {
         dt_secret_free(&l->tokens[i].bearer);

@@ -49,7 +49,7 @@ static int put_key(dt_token const *t, char key[DT_STORE_KEY_MAX])
 
 static uint8_t const *seal_key(dt_token const *t)
 {
-    dt_live const *has = t->live;
+    dt_live_site const *has = t->live;
     return dt_token_kind_of(t) == DT_TOKEN_FOR_OKTA ? dt_okta_credentials_share_key(has->okta)
                                                     : dt_entra_credentials_share_key(has->entra);
 }

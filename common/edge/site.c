@@ -25,7 +25,7 @@ static char const *const other_suffixes[] = {".schema.json", ".cases.json", ".pr
 #define STATE_KEY_HEX (2 * DT_AEAD_KEY_LEN)
 #define PATH_LEN_MAX (DT_CONFIG_VALUE_MAX + 256)
 
-struct dt_site_files {
+struct dt_site {
     char const *path; /* of devtrust.conf, for messages while loading */
     dt_config *config;
     dt_config *applied[DT_CONFIG_APPLICATIONS_MAX]; /* as config has it for its i-th application */
@@ -48,8 +48,7 @@ struct dt_site_files {
     dt_time loaded;
 };
 
-static int blame(dt_site_files const *f, char const *section, char const *name, dt_error *e,
-                 int error)
+static int blame(dt_site const *f, char const *section, char const *name, dt_error *e, int error)
 {
     return dt_config_blame(f->config, section, name, e, error);
 }
@@ -87,7 +86,7 @@ static int read_config(char const *path, dt_config **config, char hash[65], dt_e
 }
 
 /* The copies borrow from the configuration: whoever changes it makes them anew. */
-static int apply_sections(dt_site_files *f, dt_error *e)
+static int apply_sections(dt_site *f, dt_error *e)
 {
     for (size_t i = 0; i < f->config->application_count; i++) {
         if (f->applied[i] == NULL)
@@ -99,7 +98,7 @@ static int apply_sections(dt_site_files *f, dt_error *e)
     return DT_OK;
 }
 
-static int load_config(dt_site_files *f, dt_error *e)
+static int load_config(dt_site *f, dt_error *e)
 {
     int error = read_config(f->path, &f->config, f->config_hash, e);
 
@@ -120,31 +119,31 @@ int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e)
 
 /* --- who vouches for the servers --------------------------------------------------------------- */
 
-static int load_tls_anchors(dt_site_files *f, char const *section, char const *path,
-                            dt_tls_anchors **out, dt_error *e)
+static int load_tls_anchors(dt_site *f, char const *section, char const *path, dt_tls_anchors **out,
+                            dt_error *e)
 {
     int error = *path != '\0' ? dt_tls_anchors_read(path, out, e) : DT_OK;
 
     return error < 0 ? blame(f, section, "ca_file", e, error) : DT_OK;
 }
 
-static int load_okta_anchors(dt_site_files *f, dt_error *e)
+static int load_okta_anchors(dt_site *f, dt_error *e)
 {
     return load_tls_anchors(f, "okta", f->config->okta.ca_file, &f->okta_anchors, e);
 }
 
-static int load_intune_anchors(dt_site_files *f, dt_error *e)
+static int load_intune_anchors(dt_site *f, dt_error *e)
 {
     return load_tls_anchors(f, "intune", f->config->intune.ca_file, &f->intune_anchors, e);
 }
 
 /* Only that of Okta is known to who asks nobody else: see dt_site_load_okta. */
-static int load_okta_proxy(dt_site_files *f, dt_error *e)
+static int load_okta_proxy(dt_site *f, dt_error *e)
 {
     return dt_http_proxy_load(f->config, DT_HTTP_OKTA, &f->okta_proxy, e);
 }
 
-static int load_other_proxies(dt_site_files *f, dt_error *e)
+static int load_other_proxies(dt_site *f, dt_error *e)
 {
     int error = dt_http_proxy_load(f->config, DT_HTTP_GRAPH, &f->intune_proxy, e);
 
@@ -160,7 +159,7 @@ typedef struct store_file {
     bool shared;
 } store_file;
 
-static int add_cas(dt_site_files *f, store_file const *from, dt_bytes pem, dt_error *e)
+static int add_cas(dt_site *f, store_file const *from, dt_bytes pem, dt_error *e)
 {
     size_t before = dt_trust_store_size(f->anchors);
     int error = from->ca != NULL ? dt_trust_store_add_ca(f->anchors, from->ca, pem, e)
@@ -171,14 +170,14 @@ static int add_cas(dt_site_files *f, store_file const *from, dt_bytes pem, dt_er
     return error;
 }
 
-static int add_crls(dt_site_files *f, store_file const *from, dt_bytes text, dt_error *e)
+static int add_crls(dt_site *f, store_file const *from, dt_bytes text, dt_error *e)
 {
     return from->ca != NULL ? dt_trust_store_add_crls_of(f->anchors, from->ca->name, text, e)
                             : dt_trust_store_add_crls(f->anchors, text, e);
 }
 
-static int load_store_file(dt_site_files *f, store_file const *from, size_t max,
-                           int (*add)(dt_site_files *, store_file const *, dt_bytes, dt_error *),
+static int load_store_file(dt_site *f, store_file const *from, size_t max,
+                           int (*add)(dt_site *, store_file const *, dt_bytes, dt_error *),
                            dt_error *e)
 {
     dt_buf text;
@@ -200,7 +199,7 @@ static int load_store_file(dt_site_files *f, store_file const *from, size_t max,
 }
 
 /* One [ca NAME]: its CAs, then the lists that they signed. */
-static int load_ca(dt_site_files *f, dt_config_ca const *ca, dt_error *e)
+static int load_ca(dt_site *f, dt_config_ca const *ca, dt_error *e)
 {
     char section[DT_CONFIG_SECTION_MAX];
     store_file cas = {.section = section, .name = "certificate_file", .ca = ca};
@@ -214,7 +213,7 @@ static int load_ca(dt_site_files *f, dt_config_ca const *ca, dt_error *e)
     return error < 0 ? error : load_store_file(f, &crls, DT_CRL_FILE_MAX, add_crls, e);
 }
 
-static int load_responders(dt_site_files *f, dt_error *e)
+static int load_responders(dt_site *f, dt_error *e)
 {
     char const *path = f->config->device_trust.ocsp_responder_file;
     dt_buf pem;
@@ -235,7 +234,7 @@ static int load_responders(dt_site_files *f, dt_error *e)
     return error < 0 ? blame(f, "device_trust", "ocsp_responder_file", e, error) : DT_OK;
 }
 
-static int load_ocsp(dt_site_files *f, dt_error *e)
+static int load_ocsp(dt_site *f, dt_error *e)
 {
     dt_ocsp_rules rules = {.on = f->config->device_trust.ocsp,
                            .max_age = f->config->device_trust.ocsp_max_age};
@@ -250,7 +249,7 @@ static int load_ocsp(dt_site_files *f, dt_error *e)
     return load_responders(f, e);
 }
 
-static int load_anchors(dt_site_files *f, dt_error *e)
+static int load_anchors(dt_site *f, dt_error *e)
 {
     store_file const company = {"device_trust", "ca_file", f->config->device_trust.ca_file, NULL,
                                 false};
@@ -276,7 +275,7 @@ static int load_anchors(dt_site_files *f, dt_error *e)
     return error;
 }
 
-static int load_ssh_cas(dt_site_files *f, dt_error *e)
+static int load_ssh_cas(dt_site *f, dt_error *e)
 {
     char const *path = f->config->device_trust.ssh_device_ca_file;
     dt_buf text;
@@ -303,7 +302,7 @@ static int load_ssh_cas(dt_site_files *f, dt_error *e)
 
 /* --- user names -------------------------------------------------------------------------------- */
 
-static int load_user_table(dt_site_files *f, dt_error *e)
+static int load_user_table(dt_site *f, dt_error *e)
 {
     char const *path = f->config->user_name.table_file;
     dt_buf text;
@@ -379,13 +378,13 @@ static int json_file_hash(json_file const *j, char hash[65], dt_error *e)
 }
 
 /* What DYNAMIC zones ask. */
-static int load_geo(dt_site_files *f, dt_error *e)
+static int load_geo(dt_site *f, dt_error *e)
 {
     return dt_geo_open(f->config, &f->geo, e);
 }
 
 /* At its default place the file may be missing: then there are no zones. */
-static int load_zones(dt_site_files *f, dt_error *e)
+static int load_zones(dt_site *f, dt_error *e)
 {
     char const *path = f->config->policy.zones_file;
     bool given = dt_config_line(f->config, "policy", "zones_file") > 0;
@@ -408,7 +407,7 @@ static int load_zones(dt_site_files *f, dt_error *e)
 }
 
 /* At its default place the file may be missing: then the org has no rules for us. */
-static int load_org(dt_site_files *f, dt_error *e)
+static int load_org(dt_site *f, dt_error *e)
 {
     char const *path = f->config->policy.org_file;
     bool given = dt_config_line(f->config, "policy", "org_file") > 0;
@@ -518,7 +517,7 @@ static int check_application(dt_policy const *p, char const *path, char const *n
                         path, dt_str_escape(shown, sizeof(shown), application), shown);
 }
 
-static int load_policy(dt_site_files *f, char const *name, dt_error *e)
+static int load_policy(dt_site *f, char const *name, dt_error *e)
 {
     char path[PATH_LEN_MAX];
     char hash[65] = "";
@@ -552,7 +551,7 @@ static int load_policy(dt_site_files *f, char const *name, dt_error *e)
     return error;
 }
 
-static int load_policies(dt_site_files *f, dt_error *e)
+static int load_policies(dt_site *f, dt_error *e)
 {
     char *names[DT_SITE_POLICIES_MAX];
     size_t count = 0;
@@ -566,7 +565,7 @@ static int load_policies(dt_site_files *f, dt_error *e)
 
 /* A section for an application that there is not: misspelled, it would leave the one that was meant
  * under a rule that nobody wanted for it. */
-static int check_sections(dt_site_files *f, dt_error *e)
+static int check_sections(dt_site *f, dt_error *e)
 {
     for (size_t i = 0; i < f->config->application_count; i++) {
         dt_config_application const *a = f->config->applications[i];
@@ -591,7 +590,7 @@ static int check_sections(dt_site_files *f, dt_error *e)
  * would deny nobody. Logins of unknown realms are as good as any: the table may give them. */
 static bool is_no_name(void *ctx, char const *name)
 {
-    dt_site_files const *f = ctx;
+    dt_site const *f = ctx;
     dt_identity id;
     dt_error e = {0};
 
@@ -602,7 +601,7 @@ static bool is_no_name(void *ctx, char const *name)
            dt_user_table_find(f->user_table, id.local, id.realm) == NULL;
 }
 
-static int check_people_of(dt_site_files *f, dt_policy const *p, dt_error *e)
+static int check_people_of(dt_site *f, dt_policy const *p, dt_error *e)
 {
     char const *rule = NULL, *name = dt_policy_find_user(p, is_no_name, f, &rule);
     char shown[DT_USER_MAX], shown_rule[DT_POLICY_NAME_MAX];
@@ -617,7 +616,7 @@ static int check_people_of(dt_site_files *f, dt_policy const *p, dt_error *e)
                         dt_str_escape(shown, sizeof(shown), name));
 }
 
-static int check_people(dt_site_files *f, dt_error *e)
+static int check_people(dt_site *f, dt_error *e)
 {
     int error = check_people_of(f, f->org, e);
 
@@ -647,7 +646,7 @@ static int check_okta_token(dt_secret const *token, char const *path, dt_error *
                         path);
 }
 
-static int load_okta_token(dt_site_files *f, dt_error *e)
+static int load_okta_token(dt_site *f, dt_error *e)
 {
     char const *path = f->config->okta.api_token_file;
 
@@ -722,7 +721,7 @@ static int state_key_make(dt_bytes in, char const *path, dt_secret **out, dt_err
 }
 
 /* At its default place the file may be missing: only RADIUS challenges need it. */
-static int load_state_key(dt_site_files *f, dt_error *e)
+static int load_state_key(dt_site *f, dt_error *e)
 {
     char const *path = f->config->store.state_key_file;
     bool given = dt_config_line(f->config, "store", "state_key_file") > 0;
@@ -745,7 +744,7 @@ static int load_state_key(dt_site_files *f, dt_error *e)
 /* --- the managed app configuration ------------------------------------------------------------- */
 
 /* The keys are part of the site; the file itself is read at sign-ons, since the MDM changes it. */
-static int load_managed(dt_site_files *f, dt_error *e)
+static int load_managed(dt_site *f, dt_error *e)
 {
     char const *path = f->config->device_trust.management_hint_file;
     dt_buf text;
@@ -772,12 +771,12 @@ static int load_managed(dt_site_files *f, dt_error *e)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-typedef int site_part(dt_site_files *f, dt_error *e);
+typedef int site_part(dt_site *f, dt_error *e);
 
-static int load_parts(char const *config_path, site_part *const *parts, size_t count,
-                      dt_site_files **out, dt_error *e)
+static int load_parts(char const *config_path, site_part *const *parts, size_t count, dt_site **out,
+                      dt_error *e)
 {
-    dt_site_files *f = calloc(1, sizeof(*f));
+    dt_site *f = calloc(1, sizeof(*f));
     int error = DT_OK;
 
     *out = NULL;
@@ -793,7 +792,7 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
     return error;
 }
 
-int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
+int dt_site_load(char const *config_path, dt_site **out, dt_error *e)
 {
     static site_part *const parts[] = {
         load_config,        load_user_table, load_okta_anchors, load_intune_anchors,
@@ -805,7 +804,7 @@ int dt_site_load(char const *config_path, dt_site_files **out, dt_error *e)
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
-int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e)
+int dt_site_load_okta(char const *config_path, dt_site **out, dt_error *e)
 {
     static site_part *const parts[] = {load_config, load_okta_anchors, load_okta_token,
                                        load_okta_proxy};
@@ -813,14 +812,14 @@ int dt_site_load_okta(char const *config_path, dt_site_files **out, dt_error *e)
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
-int dt_site_load_config(char const *config_path, dt_site_files **out, dt_error *e)
+int dt_site_load_config(char const *config_path, dt_site **out, dt_error *e)
 {
     static site_part *const parts[] = {load_config, load_user_table};
 
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
-void dt_site_free(dt_site_files **f)
+void dt_site_free(dt_site **f)
 {
     if (*f == NULL)
         return;
@@ -848,17 +847,17 @@ void dt_site_free(dt_site_files **f)
     *f = NULL;
 }
 
-dt_config const *dt_site_config(dt_site_files const *f)
+dt_config const *dt_site_config(dt_site const *f)
 {
     return f->config;
 }
 
-dt_trust_store const *dt_site_anchors(dt_site_files const *f)
+dt_trust_store const *dt_site_anchors(dt_site const *f)
 {
     return f->anchors;
 }
 
-dt_policy const *dt_site_policy(dt_site_files const *f, char const *application)
+dt_policy const *dt_site_policy(dt_site const *f, char const *application)
 {
     for (size_t i = 0; application != NULL && i < f->policy_count; i++) {
         if (strcmp(dt_policy_application(f->policies[i]), application) == 0)
@@ -867,7 +866,7 @@ dt_policy const *dt_site_policy(dt_site_files const *f, char const *application)
     return NULL;
 }
 
-char const *dt_site_application_of(dt_site_files const *f, char const *service)
+char const *dt_site_application_of(dt_site const *f, char const *service)
 {
     char const *base = dt_service_base(service);
     dt_policy const *of_base = base != NULL ? dt_site_policy(f, base) : NULL;
@@ -877,17 +876,17 @@ char const *dt_site_application_of(dt_site_files const *f, char const *service)
     return dt_policy_application(of_base);
 }
 
-size_t dt_site_policy_count(dt_site_files const *f)
+size_t dt_site_policy_count(dt_site const *f)
 {
     return f->policy_count;
 }
 
-dt_policy const *dt_site_policy_at(dt_site_files const *f, size_t i)
+dt_policy const *dt_site_policy_at(dt_site const *f, size_t i)
 {
     return i < f->policy_count ? f->policies[i] : NULL;
 }
 
-static dt_config const *config_for(dt_site_files const *f, char const *application)
+static dt_config const *config_for(dt_site const *f, char const *application)
 {
     for (size_t i = 0; application != NULL && i < f->config->application_count; i++) {
         if (f->applied[i] != NULL && strcmp(f->config->applications[i]->name, application) == 0)
@@ -896,9 +895,9 @@ static dt_config const *config_for(dt_site_files const *f, char const *applicati
     return f->config;
 }
 
-dt_site dt_site_for(dt_site_files const *f, char const *application)
+dt_ruleset dt_site_ruleset(dt_site const *f, char const *application)
 {
-    return (dt_site){
+    return (dt_ruleset){
         .config = config_for(f, application),
         .anchors = f->anchors,
         .ssh_cas = f->ssh_cas,
@@ -913,40 +912,40 @@ dt_site dt_site_for(dt_site_files const *f, char const *application)
     };
 }
 
-int dt_site_identity(dt_site_files const *f, char const *user, dt_identity *out, dt_error *e)
+int dt_site_identity(dt_site const *f, char const *user, dt_identity *out, dt_error *e)
 {
     return dt_identity_make(f->config, f->user_table, &(dt_user_name){.text = user}, out, e);
 }
 
-dt_managed_hints const *dt_site_managed_hints(dt_site_files const *f)
+dt_managed_hints const *dt_site_managed_hints(dt_site const *f)
 {
     return &f->hints;
 }
 
-void dt_site_count(dt_site_files *f, uint64_t generation, dt_time loaded)
+void dt_site_set_generation(dt_site *f, uint64_t generation, dt_time loaded)
 {
     f->generation = generation;
     f->loaded = loaded;
 }
 
-uint64_t dt_site_generation(dt_site_files const *f)
+uint64_t dt_site_generation(dt_site const *f)
 {
     return f->generation;
 }
 
-dt_time dt_site_loaded(dt_site_files const *f)
+dt_time dt_site_loaded(dt_site const *f)
 {
     return f->loaded;
 }
 
-int dt_site_keep_fixed(dt_site_files *f, dt_config const *old, dt_buf *names)
+int dt_site_keep_fixed(dt_site *f, dt_config const *old, dt_buf *names)
 {
     int error = dt_config_keep_fixed(f->config, old, names);
 
     return error < 0 ? error : apply_sections(f, NULL);
 }
 
-dt_http_way dt_site_way(dt_site_files const *f, dt_http_service service)
+dt_http_way dt_site_way(dt_site const *f, dt_http_service service)
 {
     switch (service) {
     case DT_HTTP_OKTA:
@@ -961,12 +960,12 @@ dt_http_way dt_site_way(dt_site_files const *f, dt_http_service service)
     return (dt_http_way){.anchors = f->intune_anchors, .proxy = f->intune_proxy};
 }
 
-dt_secret const *dt_site_okta_token(dt_site_files const *f)
+dt_secret const *dt_site_okta_token(dt_site const *f)
 {
     return f->okta_token;
 }
 
-dt_secret const *dt_site_state_key(dt_site_files const *f)
+dt_secret const *dt_site_state_key(dt_site const *f)
 {
     return f->state_key;
 }

@@ -152,11 +152,11 @@ static bool watch_signals(dt_daemon *d, struct event_base *base)
 /* What a lock screen asks, and nobody hears, would look like a host that does not work. */
 static void serve_lock_screens(dt_daemon *d, int listen_fd)
 {
-    dt_site site;
+    dt_ruleset ruleset;
 
-    dt_driver_hold(d->driver, NULL, &site);
-    bool wanted = dt_lock_screens_wanted(&site);
-    dt_driver_leave(&site);
+    dt_driver_acquire(d->driver, NULL, &ruleset);
+    bool wanted = dt_lock_screens_wanted(&ruleset);
+    dt_driver_release(&ruleset);
     if (listen_fd >= 0)
         d->has_lock_screens = dt_lock_screen_serve(d, listen_fd) == DT_OK;
     if (wanted && !d->has_lock_screens && !d->one)
@@ -218,7 +218,7 @@ static void release(dt_daemon *d)
 int dt_daemon_serve(dt_driver *driver, dt_sockets const *sockets, bool one, dt_error *e)
 {
     dt_daemon *d = calloc(1, sizeof(*d));
-    dt_site site;
+    dt_ruleset ruleset;
     int rc = DT_E_NOMEM;
 
     if (d == NULL || pthread_mutex_init(&d->post_lock, NULL) != 0) {
@@ -226,9 +226,9 @@ int dt_daemon_serve(dt_driver *driver, dt_sockets const *sockets, bool one, dt_e
         return dt_error_set(e, rc, "out of memory");
     }
     d->driver = driver;
-    dt_driver_hold(driver, NULL, &site);
-    d->max_sign_ons = site.config->daemon.max_sign_ons; /* only a restart takes another */
-    dt_driver_leave(&site);
+    dt_driver_acquire(driver, NULL, &ruleset);
+    d->max_sign_ons = ruleset.config->daemon.max_sign_ons; /* only a restart takes another */
+    dt_driver_release(&ruleset);
     d->one = one;
     d->limit = one ? dt_inherited_limit_in_the_way() : NULL;
     d->listen_fd = sockets->main;

@@ -129,7 +129,7 @@ bool dt_admission_take(dt_daemon *d, char const *key, dt_outcome *out);
 /* Takes connections of callers other than root until the process ends, in threads of its own, and hands
  * each to the loop as it asks. `d` and `listen_fd` must stay until then. DT_E_NOMEM. */
 /* Whether any of lock_screen_services has a policy, so that a lock screen can be answered at all. */
-bool dt_lock_screens_wanted(dt_site const *site);
+bool dt_lock_screens_wanted(dt_ruleset const *ruleset);
 DT_MUST_USE int dt_lock_screen_serve(dt_daemon *d, int listen_fd);
 
 /* --- rate.c ------------------------------------------------------------------------------------------ */

@@ -213,10 +213,10 @@ static void *accept_all(void *ctx)
     return NULL;
 }
 
-bool dt_lock_screens_wanted(dt_site const *site)
+bool dt_lock_screens_wanted(dt_ruleset const *ruleset)
 {
-    dt_string_list const *services = &site->config->daemon.lock_screen_services;
-    dt_site_files const *files = dt_driver_files(site);
+    dt_string_list const *services = &ruleset->config->daemon.lock_screen_services;
+    dt_site const *files = dt_driver_files(ruleset);
 
     for (size_t i = 0; i < services->count; i++) {
         if (dt_site_policy(files, dt_site_application_of(files, services->items[i])) != NULL)

@@ -95,17 +95,17 @@ typedef struct paths {
 
 static int choose_paths(options const *o, dt_driver *driver, paths *p, dt_error *e)
 {
-    dt_site site;
+    dt_ruleset ruleset;
     char const *path;
     int rc = DT_OK;
 
-    dt_driver_hold(driver, NULL, &site);
-    path = o->socket != NULL ? o->socket : site.config->daemon.socket;
+    dt_driver_acquire(driver, NULL, &ruleset);
+    path = o->socket != NULL ? o->socket : ruleset.config->daemon.socket;
     if (dt_str_copy(p->main, sizeof(p->main), path) < 0 ||
-        (dt_lock_screens_wanted(&site) && dt_lock_screen_path(path, p->lock_screen) < 0))
+        (dt_lock_screens_wanted(&ruleset) && dt_lock_screen_path(path, p->lock_screen) < 0))
         rc = dt_error_set(e, DT_E_INVALID, "%s: not an absolute path of at most %d bytes", path,
                           DT_SOCKET_PATH_MAX - 1);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     return rc;
 }
 

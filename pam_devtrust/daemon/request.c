@@ -20,8 +20,8 @@
 /* What is asked of the name service, in a thread of its own: NSS may block for as long as it likes. */
 struct dt_lookup {
     dt_daemon *daemon;
-    dt_conn *conn; /* NULL once it is gone; only the loop's thread looks at it */
-    dt_site site;  /* held: the groups are kept by its rules, and decided by them */
+    dt_conn *conn;      /* NULL once it is gone; only the loop's thread looks at it */
+    dt_ruleset ruleset; /* held: the groups are kept by its rules, and decided by them */
     char const *application;
     uint8_t *packet; /* the request; `message` points into it */
     size_t len;
@@ -45,9 +45,10 @@ static char const door_name[] = "pam";
 static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o)
 {
     char id[DT_SIGNON_ID_LEN + 1];
-    dt_site site;
+    dt_ruleset ruleset;
     dt_audit_context ctx = {.id = id,
-                            .application = dt_driver_hold_service(d->driver, m->service, &site),
+                            .application =
+                                dt_driver_acquire_service(d->driver, m->service, &ruleset),
                             .service = m->service,
                             .user = m->user,
                             .login = "",
@@ -61,16 +62,16 @@ static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o
     if (dt_host_random_id(id) != DT_OK)
         id[0] = '\0';
     dt_driver_audit(d->driver, o, NULL, door_name, &ctx);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
 }
 
 static bool is_report_only(dt_daemon *d, char const *service)
 {
-    dt_site site;
+    dt_ruleset ruleset;
 
-    (void)dt_driver_hold_service(d->driver, service, &site);
-    bool is = dt_site_is_report_only(&site);
-    dt_driver_leave(&site);
+    (void)dt_driver_acquire_service(d->driver, service, &ruleset);
+    bool is = dt_ruleset_is_report_only(&ruleset);
+    dt_driver_release(&ruleset);
     return is;
 }
 
@@ -238,21 +239,21 @@ static bool asks_caller(dt_config const *config, char const *service)
 
 /* `own` is who the caller is, where that is not root. The names are the message's, or `own`; "" where there
  * is nobody. */
-static persons find_persons(dt_conn const *c, dt_message const *m, dt_site const *site,
+static persons find_persons(dt_conn const *c, dt_message const *m, dt_ruleset const *ruleset,
                             char const *own)
 {
     persons p = {.account = own, .caller = own};
-    bool local = dt_service_is_local(&site->config->daemon.local_services, m->service);
+    bool local = dt_service_is_local(&ruleset->config->daemon.local_services, m->service);
 
     if (c->uid == 0) {
         /* An account under another of its names is still that account. */
         p.account = m->owner[0] == '\0' || m->account[0] == '\0' ||
-                            dt_user_is_listed(site->config, site->user_table, m->account)
+                            dt_user_is_listed(ruleset->config, ruleset->user_table, m->account)
                         ? m->account
                         : m->owner;
         p.caller = local && m->ruser_account[0] != '\0' ? m->ruser_account : m->caller;
     }
-    p.asked = asks_caller(site->config, m->service) ? p.caller : p.account;
+    p.asked = asks_caller(ruleset->config, m->service) ? p.caller : p.account;
     return p;
 }
 
@@ -440,7 +441,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     dt_login_session login;
     char session[DT_SESSION_NAME_MAX], connection[DT_SESSION_NAME_MAX];
     dt_request r = {.id = id, .host = host, .session = session, .connection = connection};
-    dt_site site;
+    dt_ruleset ruleset;
     dt_signon *machine = NULL;
 
     if (dt_host_random_id(id) == DT_OK && dt_host_random(r.random, sizeof(r.random)) == DT_OK)
@@ -451,32 +452,32 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     }
     dt_host_name(host, sizeof(host));
     if (l != NULL) { /* its hold becomes ours */
-        site = l->site;
+        ruleset = l->ruleset;
         r.application = l->application;
-        l->site = (dt_site){0};
+        l->ruleset = (dt_ruleset){0};
     } else {
-        r.application = dt_driver_hold_service(c->daemon->driver, m->service, &site);
+        r.application = dt_driver_acquire_service(c->daemon->driver, m->service, &ruleset);
     }
-    persons p = find_persons(c, m, &site, l != NULL ? l->asked : "");
+    persons p = find_persons(c, m, &ruleset, l != NULL ? l->asked : "");
 
     if (p.account[0] == '\0' || p.asked[0] == '\0') {
-        dt_driver_leave(&site);
+        dt_driver_release(&ruleset);
         dt_driver_machine_free(&machine);
         refuse_nobody(c, m, &p);
         return;
     }
-    take_session(c, m, site.config, session);
-    take_connection(c, m, site.config, connection);
+    take_session(c, m, ruleset.config, session);
+    take_connection(c, m, ruleset.config, connection);
     if (m->phase == DT_PAM_AUTH || m->phase == DT_PAM_ACCOUNT)
         (void)dt_admission_key(connection, m->service, p.account, c->admission);
     fill_persons(&p, m, c->uid == 0, &r);
-    fill_request(c, m, site.config, &login, &r);
+    fill_request(c, m, ruleset.config, &login, &r);
     fill_groups(l, names, &r);
-    if (dt_policy_needs_time(site.policy))
+    if (dt_policy_needs_time(ruleset.policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
-    dt_signon_begin(machine, &site, &r, dt_host_now());
+    dt_signon_begin(machine, &ruleset, &r, dt_host_now());
     run(c, m, machine);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     dt_driver_machine_free(&machine);
 }
 
@@ -494,7 +495,7 @@ static bool is_own(char const *user, uid_t uid, char owner[DT_HOST_USER_MAX])
 
 static void lookup_free(dt_lookup *l)
 {
-    dt_driver_leave(&l->site);
+    dt_driver_release(&l->ruleset);
     dt_buf_free(&l->groups);
     if (l->packet != NULL)
         explicit_bzero(l->packet, l->len); /* there may be a password in it */
@@ -526,7 +527,7 @@ static void looked_up(void *ctx)
 
 static bool keep_named(void *ctx, dt_bytes kept, size_t count, char const *name)
 {
-    return dt_site_keeps_group(ctx, kept, count, name);
+    return dt_ruleset_keeps_group(ctx, kept, count, name);
 }
 
 static void *look_up(void *ctx)
@@ -537,8 +538,8 @@ static void *look_up(void *ctx)
     if (l->want_owner)
         l->is_owner = is_own(l->message.user, l->uid, l->asked);
     if (l->want_groups)
-        l->groups_error =
-            dt_host_groups(l->asked, keep_named, &l->site, &l->groups, &l->group_count, &l->error);
+        l->groups_error = dt_host_groups(l->asked, keep_named, &l->ruleset, &l->groups,
+                                         &l->group_count, &l->error);
     pthread_mutex_lock(&d->post_lock);
     /* Where it cannot be handed back the process is about to end, and nobody waits any more. */
     if (!d->posts_end)
@@ -563,7 +564,7 @@ static dt_lookup *lookup_new(dt_conn *c, uint8_t const *packet, size_t len)
             l->conn = c;
             l->uid = c->uid;
             l->application =
-                dt_driver_hold_service(c->daemon->driver, l->message.service, &l->site);
+                dt_driver_acquire_service(c->daemon->driver, l->message.service, &l->ruleset);
             return l;
         }
     }
@@ -605,35 +606,35 @@ void dt_request_forget(dt_conn *c)
 
 /* --- sshd's session line -------------------------------------------------------------------------------------- */
 
-static bool is_known_service(dt_conn const *c, dt_message const *m, dt_site const *site)
+static bool is_known_service(dt_conn const *c, dt_message const *m, dt_ruleset const *ruleset)
 {
-    return c->uid == 0 && dt_service_is_in(&site->config->daemon.sshd_services, m->service);
+    return c->uid == 0 && dt_service_is_in(&ruleset->config->daemon.sshd_services, m->service);
 }
 
 /* Who was let in by the auth or account lines has had their event. */
-static bool was_let_in(dt_conn *c, dt_message const *m, dt_site const *site, dt_outcome *out)
+static bool was_let_in(dt_conn *c, dt_message const *m, dt_ruleset const *ruleset, dt_outcome *out)
 {
     char connection[DT_SESSION_NAME_MAX], key[DT_STORE_KEY_MAX];
 
-    take_connection(c, m, site->config, connection);
-    return dt_admission_key(connection, m->service, find_persons(c, m, site, "").account, key) &&
+    take_connection(c, m, ruleset->config, connection);
+    return dt_admission_key(connection, m->service, find_persons(c, m, ruleset, "").account, key) &&
            dt_admission_take(c->daemon, key, out);
 }
 
 /* True when the request is answered, and the connection gone. */
-static bool answer_session(dt_conn *c, dt_message const *m, dt_site const *site)
+static bool answer_session(dt_conn *c, dt_message const *m, dt_ruleset const *ruleset)
 {
     dt_outcome o = {0};
 
     if (m->phase != DT_PAM_SESSION && m->phase != DT_PAM_EARLY)
         return false;
-    if (!is_known_service(c, m, site)) {
+    if (!is_known_service(c, m, ruleset)) {
         refuse(c, m, DT_CAUSE_CONFIG, "The sign-on could not be checked. Tell your administrator.",
                "this looks like sshd, but the service is not named in [daemon] sshd_services: add "
                "it, or remove the session line of pam_devtrust.so");
         return true;
     }
-    if (m->phase == DT_PAM_EARLY || !was_let_in(c, m, site, &o))
+    if (m->phase == DT_PAM_EARLY || !was_let_in(c, m, ruleset, &o))
         return false;
     dt_conn_finish(c, &o);
     return true;
@@ -648,11 +649,11 @@ static bool is_service_name(char const *s)
 }
 
 static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len,
-                  dt_site const *site)
+                  dt_ruleset const *ruleset)
 {
     dt_daemon *d = c->daemon;
-    bool groups = site->policy != NULL && dt_site_needs_groups(site) &&
-                  (site->config->policy.groups_from & DT_GROUPS_FROM_REQUEST) != 0;
+    bool groups = ruleset->policy != NULL && dt_ruleset_needs_groups(ruleset) &&
+                  (ruleset->config->policy.groups_from & DT_GROUPS_FROM_REQUEST) != 0;
 
     if (d->limit != NULL)
         refuse_limited(c, m);
@@ -661,24 +662,24 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
                         "the service's name has other characters than letters, digits, '.', "
                         "'_' and '-'");
     else if (c->uid != 0 &&
-             !dt_service_is_in(&site->config->daemon.lock_screen_services, m->service))
+             !dt_service_is_in(&ruleset->config->daemon.lock_screen_services, m->service))
         refuse_caller(c, m, "the service is none of these");
     else if (d->stopping || c->over_limit)
         refuse_busy(c, m, d->stopping ? "devtrustd is stopping" : "max_sign_ons are in progress");
-    else if (answer_session(c, m, site))
+    else if (answer_session(c, m, ruleset))
         return;
     else if (c->uid != 0 || groups)
-        begin_lookup(c, m, packet, len, groups, find_persons(c, m, site, "").asked);
+        begin_lookup(c, m, packet, len, groups, find_persons(c, m, ruleset, "").asked);
     else
         begin(c, m, NULL);
 }
 
 void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len)
 {
-    dt_site site;
+    dt_ruleset ruleset;
 
     c->phase = (dt_pam_phase)m->phase;
-    (void)dt_driver_hold_service(c->daemon->driver, m->service, &site);
-    start(c, m, packet, len, &site);
-    dt_driver_leave(&site);
+    (void)dt_driver_acquire_service(c->daemon->driver, m->service, &ruleset);
+    start(c, m, packet, len, &ruleset);
+    dt_driver_release(&ruleset);
 }

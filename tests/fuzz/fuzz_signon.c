@@ -173,8 +173,8 @@ static void change(input *in, dt_buf *b)
 }
 
 /* The machine to go on with. NULL: it was at its end, and what it says then is what it was told. */
-static dt_signon *save_and_load(input *in, dt_signon *s, dt_signon *other, dt_site const *site,
-                                bool as_it_is)
+static dt_signon *save_and_load(input *in, dt_signon *s, dt_signon *other,
+                                dt_ruleset const *ruleset, bool as_it_is)
 {
     dt_buf b;
     int rc;
@@ -184,7 +184,7 @@ static dt_signon *save_and_load(input *in, dt_signon *s, dt_signon *other, dt_si
         abort();
     if (!as_it_is)
         change(in, &b);
-    rc = dt_signon_load(other, site, dt_buf_bytes(&b));
+    rc = dt_signon_load(other, ruleset, dt_buf_bytes(&b));
     dt_buf_free(&b);
     if (rc < 0 && !in->changed)
         abort(); /* what was saved can be loaded */
@@ -196,7 +196,7 @@ static dt_signon *save_and_load(input *in, dt_signon *s, dt_signon *other, dt_si
     return other->finishing || other->phase == DT_PHASE_DONE ? NULL : other;
 }
 
-static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site, dt_time now)
+static void drive(input *in, dt_signon *s, dt_signon *other, dt_ruleset const *ruleset, dt_time now)
 {
     dt_signon *next;
 
@@ -231,7 +231,7 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_site const *site
             else if (what % 17 == 2)
                 now -= DT_SECONDS(what);
             else if (what % 17 == 3 || what % 17 == 4) {
-                next = save_and_load(in, s, other, site, what % 17 == 3);
+                next = save_and_load(in, s, other, ruleset, what % 17 == 3);
                 if (!next)
                     return;
                 other = next == s ? other : s;
@@ -265,7 +265,7 @@ static void machine_free(dt_signon *s)
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 {
     input in = {.p = data, .len = size};
-    dt_site site = {.config = config, .anchors = anchors, .policy = policy};
+    dt_ruleset ruleset = {.config = config, .anchors = anchors, .policy = policy};
     dt_request r = {.id = "0123456789abcdef0123456789abcdef",
                     .application = "vpn",
                     .user = "ann",
@@ -279,10 +279,10 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     r.conversation = (dt_conversation)(take(&in) % 3);
     r.push_prompt = take(&in) & 1;
     r.passcode = take(&in) & 1 ? "654321" : "";
-    dt_signon_begin(s, &site, &r, 1700000000000);
-    drive(&in, s, other, &site, 1700000000000);
+    dt_signon_begin(s, &ruleset, &r, 1700000000000);
+    drive(&in, s, other, &ruleset, 1700000000000);
     /* And a machine made of nothing but the input. */
-    if (dt_signon_load(s, &site, dt_bytes_of(data, size)) == 0) {
+    if (dt_signon_load(s, &ruleset, dt_bytes_of(data, size)) == 0) {
         dt_step step;
 
         dt_signon_next(s, 1700000000000, &step);

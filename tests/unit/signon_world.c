@@ -193,7 +193,7 @@ void world_save_and_load(world *w)
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w->machine, &b), 0);
     world_machine_spoil(w->machine);
-    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(&b)), 0);
+    assert_int_equal(dt_signon_load(w->machine, &w->ruleset, dt_buf_bytes(&b)), 0);
     dt_buf_free(&b);
 }
 
@@ -328,7 +328,7 @@ void world_open(world *w, char const *policy, char const *const *extra)
         fail_msg("%s", e.text);
     dt_json_free(&root);
     make_pki(w);
-    w->site = (dt_site){.config = w->config, .anchors = w->anchors, .policy = w->policy};
+    w->ruleset = (dt_ruleset){.config = w->config, .anchors = w->anchors, .policy = w->policy};
     w->machine = world_machine_new();
 }
 
@@ -370,7 +370,7 @@ dt_request with_certificate(world const *w)
 
 void world_begin(world *w, dt_request const *r)
 {
-    dt_signon_begin(w->machine, &w->site, r, w->now);
+    dt_signon_begin(w->machine, &w->ruleset, r, w->now);
 }
 
 void world_expect(world *w, dt_http_method method, char const *url_part, int status,

@@ -37,7 +37,7 @@ struct world {
     dt_config *config;
     dt_trust_store *anchors;
     dt_policy *policy;
-    dt_site site;
+    dt_ruleset ruleset;
     dt_signon *machine;
     dt_time now;
     world_row rows[WORLD_ROWS_MAX];

@@ -202,7 +202,7 @@ static char const *device_of(int number)
 static dt_signon *machine_of(char const *user, int device, dt_conversation c, bool explain)
 {
     dt_signon *m = dt_driver_machine_new();
-    dt_site site = dt_site_for(dt_driver_site(driver), "vpn");
+    dt_ruleset ruleset = dt_site_ruleset(dt_driver_site(driver), "vpn");
     char id[DT_SIGNON_ID_LEN + 1];
     assert_int_equal(dt_host_random_id(id), 0);
     dt_request r = {
@@ -222,7 +222,7 @@ static dt_signon *machine_of(char const *user, int device, dt_conversation c, bo
         .wait_limit = WAIT_LIMIT,
     };
     assert_int_equal(dt_host_random(r.random, sizeof(r.random)), 0);
-    dt_signon_begin(m, &site, &r, dt_host_now());
+    dt_signon_begin(m, &ruleset, &r, dt_host_now());
     return m;
 }
 
@@ -970,9 +970,9 @@ static void test_suspend(void **state)
 
     dt_buf text;
     dt_buf_init(&text, DT_SIGNON_SAVED_MAX);
-    dt_site site = dt_site_for(dt_driver_site(driver), "vpn");
+    dt_ruleset ruleset = dt_site_ruleset(dt_driver_site(driver), "vpn");
     assert_int_equal(dt_signon_save(t.saved, &text), 0);
-    assert_int_equal(dt_signon_load(t.saved, &site, dt_buf_bytes(&text)), 0);
+    assert_int_equal(dt_signon_load(t.saved, &ruleset, dt_buf_bytes(&text)), 0);
     dt_buf_free(&text);
     dt_signon_answer(t.saved, dt_bytes_str(""), dt_host_now());
     assert_int_equal(dt_driver_submit(driver, t.saved, &door, &t, NULL), 0);

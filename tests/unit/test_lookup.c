@@ -860,7 +860,7 @@ static void test_saved_machines_that_cannot_be(void **state)
         more = spoil(w.machine, i) || i == 0;
         assert_int_equal(dt_signon_save(w.machine, &b), 0);
         if (more)
-            assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)),
+            assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&b)),
                              i == 0 ? 0 : DT_E_PARSE);
         dt_buf_free(&b);
         world_close(&w);

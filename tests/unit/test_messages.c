@@ -100,7 +100,7 @@ static void test_faults(void **state)
 static void say(world *w, char const *name, char const *text)
 {
     char section[DT_CONFIG_SECTION_MAX];
-    dt_config *c = (dt_config *)(uintptr_t)w->site.config;
+    dt_config *c = (dt_config *)(uintptr_t)w->ruleset.config;
     dt_error e = {0};
 
     (void)snprintf(section, sizeof(section), "message %s", name);

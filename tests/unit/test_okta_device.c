@@ -535,7 +535,7 @@ static void test_refresh_ahead(void **state)
     dt_signon_copy(done, w.machine);
     expect_devices(&w, "[" ITEM("guo1", "ACTIVE", UDID) "]");
     expect_users(&w, "[" LINK("00u1", "MANAGED") "]");
-    dt_signon_begin_device_refresh(w.machine, &w.site, done, w.now);
+    dt_signon_begin_device_refresh(w.machine, &w.ruleset, done, w.now);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     world_all_used(&w);
     /* The answer is a new one. */
@@ -544,7 +544,7 @@ static void test_refresh_ahead(void **state)
     assert_int_equal(world_outcome(&w)->okta_calls, 0);
     /* One that fails leaves the old one, and lets nobody in. */
     world_expect(&w, DT_HTTP_GET, "/users/00u1/devices", 401, OKTA_INVALID_TOKEN);
-    dt_signon_begin_device_refresh(w.machine, &w.site, done, w.now);
+    dt_signon_begin_device_refresh(w.machine, &w.ruleset, done, w.now);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_int_equal(dt_signon_outcome(w.machine)->result, DT_DENY);
     world_close(&w);
@@ -588,7 +588,7 @@ static void test_saved_forms_that_could_not_be(void **state)
         }
         dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
         assert_int_equal(dt_signon_save(s, &b), 0);
-        assert_int_equal(dt_signon_load(s, &w.site, dt_buf_bytes(&b)), i == 0 ? 0 : DT_E_PARSE);
+        assert_int_equal(dt_signon_load(s, &w.ruleset, dt_buf_bytes(&b)), i == 0 ? 0 : DT_E_PARSE);
         dt_buf_free(&b);
         world_close(&w);
     }

@@ -210,12 +210,12 @@ static void random_truth(truth *t)
 static void decide(dt_policy const *p, dt_policy const *org, dt_policy_input const *in,
                    dt_outcome *o)
 {
-    dt_site const site = {.config = g_config, .policy = p, .org = org};
+    dt_ruleset const ruleset = {.config = g_config, .policy = p, .org = org};
 
     *o = (dt_outcome){.verdict = {.trust = in->trust, .reason = in->reason}};
     o->verdict.platform = in->platform;
     dt_policy_decide(p, in, &o->decision);
-    dt_site_decide_org(&site, in, o);
+    dt_ruleset_decide_org(&ruleset, in, o);
 }
 
 /* As a machine does: of the groups only those that its rules name, and none where none is named. */

@@ -336,7 +336,7 @@ static void report_only_does_not_open_the_first_factor(void **state)
     dt_request r;
 
     world_open(&w, NOBODY, reporting);
-    assert_false(dt_site_is_report_only(&w.site));
+    assert_false(dt_ruleset_is_report_only(&w.ruleset));
     r = request();
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
@@ -633,8 +633,8 @@ static void a_saved_sign_on_is_bound_to_the_password_that_is_wanted_now(void **s
     dt_buf saved;
     dt_buf_init(&saved, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w.machine, &saved), 0);
-    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&saved)), 0);
-    assert_int_equal(dt_signon_load(w.machine, &other.site, dt_buf_bytes(&saved)), DT_E_PARSE);
+    assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&saved)), 0);
+    assert_int_equal(dt_signon_load(w.machine, &other.ruleset, dt_buf_bytes(&saved)), DT_E_PARSE);
     dt_buf_free(&saved);
     world_close(&other);
     world_close(&w);
@@ -659,7 +659,7 @@ static dt_policy *org_of(world *w, char const *text)
         dt_org_policy_parse(root, "org.json", NULL, &p, &e) < 0)
         fail_msg("%s", e.text);
     dt_json_free(&root);
-    w->site.org = p;
+    w->ruleset.org = p;
     return p;
 }
 
@@ -758,9 +758,9 @@ static void unknown_groups_of_the_org_deny(void **state)
     dt_policy *org = org_of(
         &w, ORG(ORG_RULE("admins", "1", "{\"people\":{\"groups\":{\"include\":[\"Admins\"]}}}",
                          "{\"access\":\"DENY\"}") "," ORG_ALLOW));
-    assert_true(dt_site_needs_groups(&w.site));
-    assert_true(dt_site_names_group(&w.site, "admins"));
-    assert_false(dt_site_names_group(&w.site, "staff"));
+    assert_true(dt_ruleset_needs_groups(&w.ruleset));
+    assert_true(dt_ruleset_names_group(&w.ruleset, "admins"));
+    assert_false(dt_ruleset_names_group(&w.ruleset, "staff"));
     r.group_knowledge = DT_GROUPS_UNKNOWN;
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);

@@ -113,7 +113,7 @@ static void on_told(void *ctx, bool fault, char const *text)
     pthread_mutex_unlock(&told_lock);
 }
 
-static int on_accept(void *ctx, dt_site_files const *files, dt_error *e)
+static int on_accept(void *ctx, dt_site const *files, dt_error *e)
 {
     (void)ctx;
     assert_non_null(files);
@@ -196,11 +196,11 @@ static int teardown(void **state)
 
 static uint64_t generation(void)
 {
-    dt_site site;
-    dt_driver_hold(driver, "vpn", &site);
-    uint64_t g = site.generation;
-    dt_driver_leave(&site);
-    assert_null(site.owner);
+    dt_ruleset ruleset;
+    dt_driver_acquire(driver, "vpn", &ruleset);
+    uint64_t g = ruleset.generation;
+    dt_driver_release(&ruleset);
+    assert_null(ruleset.owner);
     return g;
 }
 
@@ -337,34 +337,34 @@ static void files_that_change_while_they_are_read(void **state)
     assert_int_equal(generation(), 1);
     UNTIL(generation() == 2);
     assert_int_equal(atomic_load(&told_faults), 0);
-    dt_site site;
-    dt_driver_hold(driver, "vpn", &site);
+    dt_ruleset ruleset;
+    dt_driver_acquire(driver, "vpn", &ruleset);
     dt_decision d;
     dt_policy_input in = {.user = "ann", .trust = DT_TRUST_TRUSTED};
-    dt_policy_decide(site.policy, &in, &d);
+    dt_policy_decide(ruleset.policy, &in, &d);
     assert_string_equal(d.rule, "rule 77");
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
 }
 
 static void what_only_a_restart_takes(void **state)
 {
-    dt_site site;
+    dt_ruleset ruleset;
     (void)state;
     put_config("[daemon]\nmax_sign_ons = 7\n[mfa]\nwait_vpn = 7s\n");
     reload();
     assert_true(told_of("changes that need a restart: [daemon] max_sign_ons"));
-    dt_driver_hold(driver, "vpn", &site);
-    assert_int_equal(site.generation, 2);
-    assert_int_equal(site.config->daemon.max_sign_ons, 512);
-    assert_int_equal(site.config->mfa.wait_vpn, DT_SECONDS(7));
-    dt_driver_leave(&site);
+    dt_driver_acquire(driver, "vpn", &ruleset);
+    assert_int_equal(ruleset.generation, 2);
+    assert_int_equal(ruleset.config->daemon.max_sign_ons, 512);
+    assert_int_equal(ruleset.config->mfa.wait_vpn, DT_SECONDS(7));
+    dt_driver_release(&ruleset);
 }
 
 static int former_sites(void)
 {
     int n = 0;
     pthread_mutex_lock(&driver->live_lock);
-    for (dt_live const *l = driver->former; l != NULL; l = l->next)
+    for (dt_live_site const *l = driver->former; l != NULL; l = l->next)
         n++;
     pthread_mutex_unlock(&driver->live_lock);
     return n;
@@ -373,10 +373,10 @@ static int former_sites(void)
 /* What is held stays whole, however often files change meanwhile; it goes when nobody holds it. */
 static void many_sites_are_held(void **state)
 {
-    dt_site held[HELD];
+    dt_ruleset held[HELD];
     (void)state;
     for (int i = 0; i < HELD; i++) {
-        dt_driver_hold(driver, "vpn", &held[i]);
+        dt_driver_acquire(driver, "vpn", &held[i]);
         assert_int_equal(held[i].generation, i + 1);
         put_policy(2 + i);
         reload();
@@ -385,11 +385,11 @@ static void many_sites_are_held(void **state)
     assert_int_equal(former_sites(), HELD);
     for (int i = 0; i < HELD; i++)
         assert_string_equal(dt_policy_application(held[i].policy), "vpn");
-    dt_driver_leave(&held[3]);
+    dt_driver_release(&held[3]);
     reload(); /* the thread that frees has looked */
     UNTIL(former_sites() == HELD - 1);
     for (int i = 0; i < HELD; i++)
-        dt_driver_leave(&held[i]);
+        dt_driver_release(&held[i]);
     UNTIL(former_sites() == 0);
 }
 
@@ -401,9 +401,9 @@ static void *sign_on(void *ctx)
     dt_signon *m = dt_driver_machine_new();
     (void)ctx;
     while (!atomic_load(&over)) {
-        dt_site site;
+        dt_ruleset ruleset;
         char id[DT_SIGNON_ID_LEN + 1], rule[64];
-        dt_driver_hold(driver, "vpn", &site);
+        dt_driver_acquire(driver, "vpn", &ruleset);
         dt_request r = {.id = id,
                         .application = "vpn",
                         .user = "ann",
@@ -416,14 +416,14 @@ static void *sign_on(void *ctx)
                         .push_key = "ann",
                         .wait_limit = DT_SECONDS(5)};
         assert_int_equal(dt_host_random_id(id), 0);
-        dt_signon_begin(m, &site, &r, dt_host_now());
+        dt_signon_begin(m, &ruleset, &r, dt_host_now());
         bool done = dt_driver_run_inline(driver, m, "radius");
         /* Rule and generation are of one and the same site. */
-        snprintf(rule, sizeof(rule), "rule %d", (int)site.generation);
+        snprintf(rule, sizeof(rule), "rule %d", (int)ruleset.generation);
         bool right = done && dt_signon_outcome(m)->result == DT_ALLOW &&
                      strcmp(dt_signon_outcome(m)->decision.rule, rule) == 0;
         atomic_fetch_add(right ? &allowed : &others, 1);
-        dt_driver_leave(&site);
+        dt_driver_release(&ruleset);
     }
     dt_driver_machine_free(&m);
     return NULL;

@@ -91,7 +91,7 @@ static void set_policy(company *c, char const *frequency, char const *factors, c
         dt_policy_parse(root, "vpn.json", NULL, &c->w.policy, &e) < 0)
         fail_msg("%s: %s", text, e.text);
     dt_json_free(&root);
-    c->w.site.policy = c->w.policy;
+    c->w.ruleset.policy = c->w.policy;
 }
 
 static void open_company(company *c, char const *frequency, char const *more,
@@ -677,7 +677,7 @@ static void test_a_factor_the_company_no_longer_allows(void **state)
     memcpy(d.w.rows, c.w.rows, sizeof(d.w.rows));
     dt_trust_store_free(&d.w.anchors);
     d.w.anchors = c.w.anchors;
-    d.w.site.anchors = c.w.anchors;
+    d.w.ruleset.anchors = c.w.anchors;
     assert_int_equal(sign_on(&d), DT_CAUSE_MFA_NO_FACTOR);
     d.w.anchors = NULL;
     close_company(&d);
@@ -1033,7 +1033,8 @@ static void test_saved_machines_that_cannot_be(void **state)
             s->user_id[0] = '\0';
         dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
         assert_int_equal(dt_signon_save(s, &b), 0);
-        assert_int_equal(dt_signon_load(s, &c.w.site, dt_buf_bytes(&b)), i == 0 ? 0 : DT_E_PARSE);
+        assert_int_equal(dt_signon_load(s, &c.w.ruleset, dt_buf_bytes(&b)),
+                         i == 0 ? 0 : DT_E_PARSE);
         dt_buf_free(&b);
         close_company(&c);
     }

@@ -37,7 +37,7 @@ static dt_outcome run(char const *policy, char const *const *extra, bool with_po
     r.passcode = "123456"; /* not even one that came along is used */
     world_open(&w, policy, extra);
     if (!with_policy)
-        w.site.policy = NULL;
+        w.ruleset.policy = NULL;
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     world_all_used(&w);

@@ -21,7 +21,7 @@ static void test_no_policy_is_a_config_fault(void **state)
 
     (void)state;
     world_open(&w, GUIDE, NULL);
-    w.site.policy = NULL;
+    w.ruleset.policy = NULL;
     world_begin(&w, &r);
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_CONFIG);
@@ -32,7 +32,7 @@ static void test_no_configuration_denies(void **state)
 {
     world w;
     dt_request r = world_request();
-    dt_site none = {0};
+    dt_ruleset none = {0};
     dt_step step;
 
     (void)state;
@@ -597,7 +597,7 @@ static void test_refresh_fills_the_cache(void **state)
     world_open(&w, GUIDE, NULL);
     assert_int_equal(dt_guid_parse(dt_bytes_str(WORLD_DEVICE), &id), 0);
     world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
-    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    dt_signon_begin_refresh(w.machine, &w.ruleset, &id, w.now);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_int_equal(world_outcome(&w)->result, DT_DENY);
     r = with_certificate(&w);
@@ -617,10 +617,10 @@ static void test_a_refresh_that_fails_ends(void **state)
     (void)state;
     world_open(&w, GUIDE, NULL);
     assert_int_equal(dt_guid_parse(dt_bytes_str(WORLD_DEVICE), &id), 0);
-    w.site.policy = NULL;
+    w.ruleset.policy = NULL;
     for (int i = 0; i < 3; i++)
         world_expect(&w, DT_HTTP_GET, "/managedDevices/", 429, "{}");
-    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    dt_signon_begin_refresh(w.machine, &w.ruleset, &id, w.now);
     while (world_run(&w) == DT_STEP_WAIT) {
         assert_true(w.step.until > w.now);
         w.now = w.step.until;
@@ -631,7 +631,7 @@ static void test_a_refresh_that_fails_ends(void **state)
     assert_non_null(strstr(world_outcome(&w)->detail, "Intune:"));
     assert_null(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE));
     world_expect(&w, DT_HTTP_GET, "/managedDevices/", 200, GRAPH_COMPLIANT);
-    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    dt_signon_begin_refresh(w.machine, &w.ruleset, &id, w.now);
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_NONE);
     assert_non_null(world_find(&w, DT_TABLE_LOOKUP, WORLD_DEVICE));

@@ -66,8 +66,8 @@ static void keep(world *w, dt_buf *saved, char const *factors)
     r.push_prompt = true;
     world_open(w, guide, extra);
     dt_policy_set_hash(w->policy, hash_a);
-    w->site.config_hash = w->site.ca_hash = hash_a;
-    w->site.generation = 1;
+    w->ruleset.config_hash = w->ruleset.ca_hash = hash_a;
+    w->ruleset.generation = 1;
     world_expect(w, DT_HTTP_GET, "/users/", 200, OKTA_USER);
     world_expect(w, DT_HTTP_GET, "/factors", 200, factors);
     if (factors == OKTA_FACTORS)
@@ -85,9 +85,9 @@ static void keep(world *w, dt_buf *saved, char const *factors)
 
 static void load(world *w, dt_buf *saved, dt_policy *policy)
 {
-    w->site.policy = policy;
-    w->site.generation = 2;
-    assert_int_equal(dt_signon_load(w->machine, &w->site, dt_buf_bytes(saved)), 0);
+    w->ruleset.policy = policy;
+    w->ruleset.generation = 2;
+    assert_int_equal(dt_signon_load(w->machine, &w->ruleset, dt_buf_bytes(saved)), 0);
     dt_buf_free(saved);
 }
 
@@ -197,7 +197,7 @@ static void other_authorities_end_it(void **state)
 
     (void)state;
     keep(&w, &saved, OKTA_FACTORS_TOTP);
-    w.site.ca_hash = hash_b;
+    w.ruleset.ca_hash = hash_b;
     load(&w, &saved, w.policy);
     world_answer(&w, "123456");
     end(&w, NULL, DT_DENY, DT_CAUSE_STATE_INVALID);
@@ -211,7 +211,7 @@ static void another_configuration_is_asked(void **state)
 
     (void)state;
     keep(&w, &saved, OKTA_FACTORS_TOTP);
-    w.site.config_hash = hash_b;
+    w.ruleset.config_hash = hash_b;
     w.config->mfa.factors = DT_FACTOR_PUSH;
     load(&w, &saved, w.policy);
     world_answer(&w, "123456");
@@ -301,9 +301,9 @@ static void a_yes_under_the_former_policy_is_void(void **state)
     assert_int_equal(step.kind, DT_STEP_STORE);
     dt_buf_init(&saved, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w.machine, &saved), 0);
-    w.site.policy = p;
-    w.site.generation = 2;
-    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&saved)), DT_E_PARSE);
+    w.ruleset.policy = p;
+    w.ruleset.generation = 2;
+    assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&saved)), DT_E_PARSE);
     dt_buf_free(&saved);
     dt_policy_free(&p);
     world_close(&w);

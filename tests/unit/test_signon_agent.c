@@ -340,12 +340,12 @@ static void test_a_certificate_in_the_agent_proves_the_device(void **state)
     (void)state;
     add_certificate(f, DEVICE_ID, &others);
     add_certificate(f, DEVICE_ID, &cas);
-    w.site.ssh_cas = cas;
+    w.ruleset.ssh_cas = cas;
     run(&w);
     assert_trust(&w, DT_TRUST_TRUSTED, DT_REASON_TRUSTED);
     assert_int_equal(f->signs, 1);
     assert_int_equal(f->asked, 3);
-    w.site.ssh_cas = NULL;
+    w.ruleset.ssh_cas = NULL;
     run(&w);
     assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_NO_CERTIFICATE);
     assert_int_equal(f->signs, 1);
@@ -375,7 +375,7 @@ static void test_a_certificate_that_demands_something_is_not_asked(void **state)
         fake *f = open_world(&w, "ssh-agent", NULL);
 
         add_certificate(f, bad[i].options, &cas);
-        w.site.ssh_cas = cas;
+        w.ruleset.ssh_cas = cas;
         run(&w);
         assert_trust(&w, DT_TRUST_NOT_TRUSTED, bad[i].reason);
         assert_int_equal(f->signs, 0);
@@ -392,7 +392,7 @@ static void test_a_certificate_that_expires_meanwhile_does_not_count(void **stat
 
     (void)state;
     add_certificate(f, DEVICE_ID "-V 20231114000000Z:20231114221321Z", &cas);
-    w.site.ssh_cas = cas; /* a second after WORLD_START */
+    w.ruleset.ssh_cas = cas; /* a second after WORLD_START */
     f->takes = DT_SECONDS(2);
     run(&w);
     assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_CERTIFICATE_EXPIRED);
@@ -574,7 +574,7 @@ static void test_a_key_in_a_file_does_not_count_where_hardware_is_demanded(void 
     run(&w);
     assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_KEY_NOT_HARDWARE);
     add_certificate(f, DEVICE_ID, &cas);
-    w.site.ssh_cas = cas;
+    w.ruleset.ssh_cas = cas;
     run(&w);
     assert_trust(&w, DT_TRUST_NOT_TRUSTED, DT_REASON_KEY_NOT_HARDWARE);
     assert_int_equal(f->signs, 0);

@@ -36,7 +36,7 @@ static void open_world(world *w, char const *trusted_when)
 
     world_open(w, ONLY_TRUSTED, extra);
     /* Only handed on: what the file says, the world answers. */
-    w->site.managed = (struct dt_managed_file *)(void *)w;
+    w->ruleset.managed = (struct dt_managed_file *)(void *)w;
     w->managed = (dt_managed_result){.status = DT_MANAGED_READ,
                                      .facts = {.hint_given = true, .hint_matches = true}};
     assert_int_equal(

@@ -454,7 +454,7 @@ static void a_refresh_fills_the_cache(void **state)
     (void)state;
     open_world(&w);
     assert_int_equal(dt_guid_parse(dt_bytes_str(WORLD_DEVICE), &id), 0);
-    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    dt_signon_begin_refresh(w.machine, &w.ruleset, &id, w.now);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_int_equal(intune.found, 1);
     assert_int_equal(intune.asked, 1);
@@ -462,7 +462,7 @@ static void a_refresh_fills_the_cache(void **state)
     assert_int_equal(intune.found + intune.asked, 0);
     /* One that fails leaves everything as it was. */
     intune.status = 500;
-    dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+    dt_signon_begin_refresh(w.machine, &w.ruleset, &id, w.now);
     while (world_run(&w) == DT_STEP_WAIT)
         (void)world_wait(&w);
     assert_int_equal(w.step.kind, DT_STEP_DONE);

@@ -46,7 +46,7 @@ static dt_outcome sign_on(char const *policy, char const *user, dt_identity *who
 
     world_open(&w, policy, settings);
     assert_int_equal(dt_user_table_parse(w.config, "names", dt_bytes_str(table_text), &t, &e), 0);
-    w.site.user_table = t;
+    w.ruleset.user_table = t;
     r.user = user;
     r.group_knowledge = DT_GROUPS_UNKNOWN;
     world_begin(&w, &r);

@@ -524,7 +524,7 @@ static void test_refresh(void **state)
     assert_non_null(hint);
     question = *hint;
     assert_null(dt_signon_ocsp_question(w.machine));
-    dt_signon_begin_ocsp(w.machine, &w.site, &question, w.now);
+    dt_signon_begin_ocsp(w.machine, &w.ruleset, &question, w.now);
     assert_non_null(dt_signon_ocsp_question(w.machine));
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_int_equal(responder.asked, 2);
@@ -540,7 +540,7 @@ static void test_refresh(void **state)
     for (int i = 0; i < 3; i++) {
         responder.junk = i == 0 ? "<html>" : NULL;
         responder.certificate = i == 1 ? UNKNOWN : REVOKED;
-        dt_signon_begin_ocsp(w.machine, &w.site, &question, w.now);
+        dt_signon_begin_ocsp(w.machine, &w.ruleset, &question, w.now);
         assert_int_equal(world_run(&w), DT_STEP_DONE);
         assert_int_equal(sign_on(&w), 0);
         if (i < 2)

@@ -31,7 +31,7 @@ static void test_challenge_for_a_passcode_survives_saving(void **state)
     assert_int_equal(dt_signon_save(w.machine, &b), 0);
     world_machine_spoil(w.machine);
     w.now += DT_MINUTES(3);
-    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)), 0);
+    assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&b)), 0);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
     assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
@@ -270,7 +270,7 @@ static void test_offer_survives_saving(void **state)
     offer(&w);
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w.machine, &b), DT_OK);
-    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_bytes_of(b.p, b.len)), DT_OK);
+    assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_bytes_of(b.p, b.len)), DT_OK);
     world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, OKTA_PUSH_NUMBER);
     assert_int_equal(world_answer(&w, ""), DT_STEP_PROMPT);
     dt_buf_free(&b);

@@ -31,16 +31,16 @@ static void test_a_saved_machine_must_be_whole(void **state)
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w.machine, &b), 0);
     for (size_t len = 0; len < b.len; len++)
-        assert_int_equal(dt_signon_load(copy, &w.site, dt_bytes_of(b.p, len)), DT_E_PARSE);
+        assert_int_equal(dt_signon_load(copy, &w.ruleset, dt_bytes_of(b.p, len)), DT_E_PARSE);
     bytes = malloc(b.len + 1);
     assert_non_null(bytes);
     memcpy(bytes, b.p, b.len);
     bytes[b.len] = 0;
-    assert_int_equal(dt_signon_load(copy, &w.site, dt_bytes_of(bytes, b.len + 1)), DT_E_PARSE);
+    assert_int_equal(dt_signon_load(copy, &w.ruleset, dt_bytes_of(bytes, b.len + 1)), DT_E_PARSE);
     /* Any single changed byte: refused, or a machine that has not allowed anything. */
     for (size_t i = 0; i < b.len; i++) {
         bytes[i] ^= 0x01;
-        if (dt_signon_load(copy, &w.site, dt_bytes_of(bytes, b.len)) == DT_OK)
+        if (dt_signon_load(copy, &w.ruleset, dt_bytes_of(bytes, b.len)) == DT_OK)
             assert_int_not_equal(dt_signon_outcome(copy)->result, DT_ALLOW);
         bytes[i] ^= 0x01;
     }
@@ -188,7 +188,7 @@ static void test_a_machine_loaded_without_its_policy_denies(void **state)
     expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
     world_begin(&w, &r);
     world_run(&w);
-    w.site.policy = NULL;
+    w.ruleset.policy = NULL;
     world_save_and_load(&w);
     world_run(&w);
     assert_end(&w, DT_DENY, DT_CAUSE_CONFIG);
@@ -409,7 +409,7 @@ static void load_spoilt(world *w, dt_signon const *copy, bool spoilt)
     assert_non_null(loaded);
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(copy, &b), 0);
-    assert_int_equal(dt_signon_load(loaded, &w->site, dt_buf_bytes(&b)),
+    assert_int_equal(dt_signon_load(loaded, &w->ruleset, dt_buf_bytes(&b)),
                      spoilt ? DT_E_PARSE : DT_OK);
     if (spoilt) { /* what is left denies */
         assert_true(dt_signon_is_done(loaded));

@@ -69,13 +69,13 @@ static void a_machine_begun_without_scratch_denies(void **state)
         r.passcode = "123456";
         r.password = i == 1 ? PASSWORD : "";
         if (i < 2)
-            dt_signon_begin(w.machine, &w.site, &r, w.now);
+            dt_signon_begin(w.machine, &w.ruleset, &r, w.now);
         else if (i == 2)
-            dt_signon_begin_refresh(w.machine, &w.site, &id, w.now);
+            dt_signon_begin_refresh(w.machine, &w.ruleset, &id, w.now);
         else if (i == 3)
-            dt_signon_begin_device_refresh(w.machine, &w.site, of, w.now);
+            dt_signon_begin_device_refresh(w.machine, &w.ruleset, of, w.now);
         else
-            dt_signon_begin_ocsp(w.machine, &w.site, &q, w.now);
+            dt_signon_begin_ocsp(w.machine, &w.ruleset, &q, w.now);
         assert_denied(w.machine, w.now);
     }
     free(of);
@@ -198,7 +198,7 @@ static void a_saved_machine_needs_scratch(void **state)
     dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
     assert_int_equal(dt_signon_save(w.machine, &b), 0);
     dt_signon_attach(w.machine, NULL);
-    assert_int_equal(dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)), DT_E_STATE);
+    assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&b)), DT_E_STATE);
     assert_true(dt_signon_is_done(w.machine));
     assert_int_equal(dt_signon_outcome(w.machine)->result, DT_DENY);
     dt_buf_free(&b);

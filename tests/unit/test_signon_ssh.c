@@ -316,7 +316,7 @@ static void test_an_ssh_certificate_of_a_device_ca_is_evidence(void **state)
     make_ssh_certificate("-I 8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f -n ann", info, &cas);
     make_ssh_certificate("-I 8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f -n ann", other, &others);
     world_open(&w, ONLY_TRUSTED, ssh);
-    w.site.ssh_cas = cas;
+    w.ruleset.ssh_cas = cas;
     world_expect(&w, DT_HTTP_GET, "/managedDevices/8b1c5d3e", 200, GRAPH_COMPLIANT);
     run_ssh(&w, info, DT_ALLOW, DT_CAUSE_RULE_ALLOW);
     assert_int_equal(world_outcome(&w)->verdict.sources,
@@ -326,7 +326,7 @@ static void test_an_ssh_certificate_of_a_device_ca_is_evidence(void **state)
     assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_UNTRUSTED_ISSUER);
     w.now += DT_HOURS(1); /* and no call for a stranger's device */
     run_ssh(&w, other, DT_DENY, DT_CAUSE_RULE_DENY);
-    w.site.ssh_cas = NULL;
+    w.ruleset.ssh_cas = NULL;
     run_ssh(&w, info, DT_DENY, DT_CAUSE_RULE_DENY);
     assert_int_equal(dt_signon_evidence(w.machine)->count, 0);
     world_all_used(&w);

@@ -61,7 +61,7 @@ static void with_zones(asked *a, char const *zones, char const *policy)
     if (dt_policy_parse(root, "vpn.json", a->zones, &a->w.policy, &e) < 0)
         fail_msg("%s", e.text);
     dt_json_free(&root);
-    a->w.site.policy = a->w.policy;
+    a->w.ruleset.policy = a->w.policy;
 }
 
 static void open_asked(asked *a, char const *zones, char const *policy)
@@ -411,7 +411,7 @@ static void test_saved_groups_hold_together(void **state)
         w.machine->request_group_count = told[i].count;
         dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
         assert_int_equal(dt_signon_save(w.machine, &b), 0);
-        if (dt_signon_load(w.machine, &w.site, dt_buf_bytes(&b)) != told[i].error)
+        if (dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&b)) != told[i].error)
             fail_msg("case %zu", i);
         dt_buf_free(&b);
         world_close(&w);

@@ -184,9 +184,9 @@ static int teardown(void **state)
     return system(command);
 }
 
-static dt_site_files *load(void)
+static dt_site *load(void)
 {
-    dt_site_files *f = NULL;
+    dt_site *f = NULL;
     dt_error e = {0};
 
     if (dt_site_load(path_of("devtrust.conf"), &f, &e) < 0)
@@ -197,7 +197,7 @@ static dt_site_files *load(void)
 
 static void expect_refusal(int wanted, char const *key, char const *file, char const *what)
 {
-    dt_site_files *f = (void *)1;
+    dt_site *f = (void *)1;
     dt_error e = {0};
     int error = dt_site_load(path_of("devtrust.conf"), &f, &e);
 
@@ -215,11 +215,11 @@ static void expect_refusal(int wanted, char const *key, char const *file, char c
 
 static void everything_is_there(void **state)
 {
-    dt_site_files *f = load();
+    dt_site *f = load();
     uint8_t key[DT_AEAD_KEY_LEN];
     uint8_t digest[DT_SHA256_LEN];
     char hash[65];
-    dt_site site = dt_site_for(f, "vpn");
+    dt_ruleset ruleset = dt_site_ruleset(f, "vpn");
 
     (void)state;
     assert_string_equal(dt_site_config(f)->okta.org_url, "https://example.okta.com");
@@ -228,16 +228,16 @@ static void everything_is_there(void **state)
     assert_string_equal(dt_policy_application(dt_site_policy_at(f, 0)), "sshd");
     assert_string_equal(dt_policy_application(dt_site_policy_at(f, 1)), "vpn");
     assert_null(dt_site_policy_at(f, 2));
-    assert_ptr_equal(site.policy, dt_site_policy_at(f, 1));
-    assert_ptr_equal(site.config, dt_site_config(f));
-    assert_ptr_equal(site.anchors, dt_site_anchors(f));
-    assert_null(dt_site_for(f, "wifi").policy);
+    assert_ptr_equal(ruleset.policy, dt_site_policy_at(f, 1));
+    assert_ptr_equal(ruleset.config, dt_site_config(f));
+    assert_ptr_equal(ruleset.anchors, dt_site_anchors(f));
+    assert_null(dt_site_ruleset(f, "wifi").policy);
     assert_null(dt_site_policy(f, "VPN"));
     assert_null(dt_site_policy(f, ""));
     assert_null(dt_site_policy(f, NULL));
     assert_int_equal(dt_crypto_sha256(dt_bytes_str(POLICY_WITH_ZONE), digest), DT_OK);
     dt_hex(hash, digest, sizeof(digest));
-    assert_string_equal(dt_policy_hash(site.policy), hash);
+    assert_string_equal(dt_policy_hash(ruleset.policy), hash);
     assert_true(dt_secret_equal(dt_site_okta_token(f), dt_bytes_str(TOKEN)));
     for (int i = 0; i < DT_AEAD_KEY_LEN; i++)
         key[i] = (uint8_t)i;
@@ -250,7 +250,7 @@ static void everything_is_there(void **state)
 static void state_key_as_bytes(void **state)
 {
     uint8_t key[DT_AEAD_KEY_LEN];
-    dt_site_files *f;
+    dt_site *f;
 
     (void)state;
     for (int i = 0; i < DT_AEAD_KEY_LEN; i++)
@@ -264,7 +264,7 @@ static void state_key_as_bytes(void **state)
 /* A file that became readable or was changed later changes nothing. */
 static void secrets_are_read_at_once(void **state)
 {
-    dt_site_files *f = load();
+    dt_site *f = load();
 
     (void)state;
     put("okta.token", "another-token-0123456789", 0666);
@@ -279,7 +279,7 @@ static void other_files_in_the_directory(void **state)
         "policies/.hidden.json",       "policies/README",         "policies/.json",
         "policies/vpn.json.dpkg-old",  "policies/vpn.cases.json", "policies/vpn.properties.json",
     };
-    dt_site_files *f;
+    dt_site *f;
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -334,7 +334,7 @@ static void bad_certificates(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        dt_site_files *f = NULL;
+        dt_site *f = NULL;
         dt_error e = {0};
         put("ca.pem", rows[i].text, 0644);
         assert_true(dt_site_load(path_of("devtrust.conf"), &f, &e) < 0);
@@ -424,7 +424,7 @@ static void rules_that_call_nobody(void **state)
         NAMES("include", "mallory"), NAMES("include", "mallory@example.com"),
         NAMES("include", "Mallory@EXAMPLE.com"), NAMES("include", "bob@elsewhere.example"),
         NAMES("include", "*@corp.example")};
-    dt_site_files *f = NULL;
+    dt_site *f = NULL;
     dt_error e = {0};
 
     (void)state;
@@ -446,7 +446,7 @@ static void bad_tables_of_names(void **state)
 {
     char more[600];
     dt_identity id;
-    dt_site_files *f = NULL;
+    dt_site *f = NULL;
     dt_error e = {0};
 
     (void)state;
@@ -469,7 +469,7 @@ static void bad_tables_of_names(void **state)
         fail_msg("%s", e.text);
     assert_int_equal(dt_site_identity(f, "ASmith", &id, &e), DT_OK);
     assert_string_equal(id.login, "anna.smith@example.com");
-    assert_ptr_equal(dt_site_for(f, "vpn").user_table != NULL, true);
+    assert_ptr_equal(dt_site_ruleset(f, "vpn").user_table != NULL, true);
     dt_site_free(&f);
 }
 
@@ -486,7 +486,7 @@ static void too_many_policies(void **state)
     }
     expect_refusal(DT_E_LIMIT, "[policy] directory", "policies", "more than 256");
     unlink(path_of("policies/a0.json"));
-    dt_site_files *f = load();
+    dt_site *f = load();
     assert_int_equal(dt_site_policy_count(f), DT_SITE_POLICIES_MAX);
     dt_site_free(&f);
 }
@@ -555,7 +555,7 @@ static void bad_state_keys(void **state)
 static void missing_at_their_default(void **state)
 {
     char text[2048];
-    dt_site_files *f;
+    dt_site *f;
 
     (void)state;
     if (access("/etc/devtrust", F_OK) == 0)
@@ -587,7 +587,7 @@ static void missing_at_their_default(void **state)
 /* What an application has otherwise reaches its sign-ons, and only those, also after a reload. */
 static void applications_have_their_own(void **state)
 {
-    dt_site_files *f;
+    dt_site *f;
     dt_buf names;
 
     (void)state;
@@ -597,13 +597,13 @@ static void applications_have_their_own(void **state)
     f = load();
     dt_buf_init(&names, 1024);
     for (int i = 0; i < 2; i++) {
-        dt_config const *vpn = dt_site_for(f, "vpn").config;
-        dt_config const *wifi = dt_site_for(f, "wifi").config;
+        dt_config const *vpn = dt_site_ruleset(f, "vpn").config;
+        dt_config const *wifi = dt_site_ruleset(f, "wifi").config;
         assert_int_equal(vpn->device_trust.platforms, DT_PLATFORM_LINUX);
         assert_int_equal(vpn->device_trust.trusted_when[0], DT_SOURCE_VPN_CLIENT);
         assert_int_equal(wifi->device_trust.trusted_when[0], DT_SOURCE_CERTIFICATE);
         assert_ptr_equal(wifi, dt_site_config(f));
-        assert_ptr_equal(dt_site_for(f, NULL).config, dt_site_config(f));
+        assert_ptr_equal(dt_site_ruleset(f, NULL).config, dt_site_config(f));
         assert_ptr_equal(vpn->store.path, dt_site_config(f)->store.path);
         /* The second time with a path that a reload keeps: the former is freed then. */
         dt_config *old = NULL;
@@ -612,7 +612,7 @@ static void applications_have_their_own(void **state)
         assert_int_equal(dt_site_keep_fixed(f, old, &names), DT_OK);
         dt_config_free(&old);
     }
-    assert_string_equal(dt_site_for(f, "vpn").config->store.path, "/old");
+    assert_string_equal(dt_site_ruleset(f, "vpn").config->store.path, "/old");
     dt_buf_free(&names);
     dt_site_free(&f);
     /* Not of a misspelled one. */
@@ -626,7 +626,7 @@ static void applications_have_their_own(void **state)
 static void cas_have_their_own(void **state)
 {
     char more[512];
-    dt_site_files *f;
+    dt_site *f;
     dt_site_mark before, after;
 
     (void)state;
@@ -674,7 +674,7 @@ static void memory_gives_out(void **state)
     (void)state;
     put_config("[application vpn]\nplatforms = all\n");
     for (int n = 1;; n++) {
-        dt_site_files *f = NULL;
+        dt_site *f = NULL;
         dt_error e = {0};
         int error;
         g_fail_at = n;

@@ -174,7 +174,7 @@ static bool only_looks_up; /* what machines are begun for */
 static void machine_begin(dt_signon *m, char const *user, int device, dt_conversation c)
 {
     char id[DT_SIGNON_ID_LEN + 1], device_id[64] = "";
-    dt_site site = dt_site_for(dt_driver_site(driver), "vpn");
+    dt_ruleset ruleset = dt_site_ruleset(dt_driver_site(driver), "vpn");
     if (device >= 0)
         snprintf(device_id, sizeof(device_id), "aaaaaaaa-0000-4000-8000-%012x", (unsigned)device);
     assert_int_equal(dt_host_random_id(id), 0);
@@ -193,7 +193,7 @@ static void machine_begin(dt_signon *m, char const *user, int device, dt_convers
                     .only_looks_up = only_looks_up,
                     .wait_limit = DT_SECONDS(50)};
     assert_int_equal(dt_host_random(r.random, sizeof(r.random)), 0);
-    dt_signon_begin(m, &site, &r, dt_host_now());
+    dt_signon_begin(m, &ruleset, &r, dt_host_now());
 }
 
 static int try_park(char const *user, int device, dt_conversation c, dt_parked **out)
@@ -477,7 +477,7 @@ static int keep_and_take(dt_signon *m, dt_error *e)
 {
     char token[DT_STATE_TOKEN_MAX];
     dt_buf token_buf;
-    dt_site site;
+    dt_ruleset ruleset;
     char user[DT_RLM_BINDING_MAX];
     dt_audit_context ctx = {0};
 
@@ -487,14 +487,14 @@ static int keep_and_take(dt_signon *m, dt_error *e)
     dt_signon *taken = dt_driver_machine_new();
     dt_buf reply;
 
-    dt_driver_hold(driver, "vpn", &site);
+    dt_driver_acquire(driver, "vpn", &ruleset);
     dt_buf_init(&reply, DT_STORE_VALUE_MAX);
     dt_buf_init_fixed(&token_buf, token, sizeof(token));
     assert_int_equal(dt_challenge_keep(driver, m, (dt_bytes){0}, &token_buf, NULL, e), 0);
-    int rc = dt_challenge_take(driver, &site, dt_buf_bytes(&token_buf), &who, taken, &reply, e);
+    int rc = dt_challenge_take(driver, &ruleset, dt_buf_bytes(&token_buf), &who, taken, &reply, e);
     dt_driver_machine_free(&taken);
     dt_buf_free(&reply);
-    dt_driver_leave(&site);
+    dt_driver_release(&ruleset);
     return rc;
 }
 

@@ -53,7 +53,7 @@ static size_t next_of_kind(dt_signon const *s)
 
 static void wrong_answer(dt_signon *s, dt_time now)
 {
-    dt_signon_ask_anew(s, dt_words_text(s->site.config, DT_WORDS_NOTE_PASSCODE_WRONG), now);
+    dt_signon_ask_anew(s, dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PASSCODE_WRONG), now);
 }
 
 /* Answers are refused without asking Okta. A push that is under way may still be approved. */
@@ -62,10 +62,10 @@ static void answer_refused(dt_signon *s, dt_cause cause, dt_time now)
     explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
     s->answers_locked = true;
     s->attempts++;
-    if (!may_be_approved(s) || s->attempts >= s->site.config->mfa.passcode_attempts)
+    if (!may_be_approved(s) || s->attempts >= s->ruleset.config->mfa.passcode_attempts)
         dt_signon_finish(s, DT_DENY, cause, now);
     else
-        in_use(s)->ask(s, dt_words_text(s->site.config, DT_WORDS_NOTE_PASSCODE_LIMIT), now);
+        in_use(s)->ask(s, dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PASSCODE_LIMIT), now);
 }
 
 /* Counts as pressing Enter while a push may be approved, else as a wrong one; at Okta as nothing. */
@@ -98,7 +98,7 @@ static void answer_counted(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_detail(s,
                          "%lld wrong passcodes since the last MFA, passcode_limit is %d: Okta was "
                          "not asked; devtrustctl forget --limits --user %s resets it",
-                         (long long)r->count, s->site.config->mfa.passcode_limit, s->who.login);
+                         (long long)r->count, s->ruleset.config->mfa.passcode_limit, s->who.login);
     answer_refused(
         s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PASSCODE_LIMIT : DT_CAUSE_LIMITS_UNAVAILABLE,
         now);
@@ -189,7 +189,7 @@ static int render_answer_count(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, s->site.config->mfa.passcode_limit,
+    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, s->ruleset.config->mfa.passcode_limit,
                           DT_TIME_NEVER);
     return dt_signon_limit_key(s, "passcodes");
 }

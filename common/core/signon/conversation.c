@@ -228,7 +228,7 @@ void dt_signon_block(dt_signon *s, unsigned types, dt_cause why)
 
 void dt_signon_send(dt_signon *s)
 {
-    if (s->site.config->mfa.push_limit == 0) {
+    if (s->ruleset.config->mfa.push_limit == 0) {
         dt_signon_detail(s, "push_limit is 0");
         in_use(s)->not_sent(s, DT_CAUSE_MFA_PUSH_LIMIT);
         return;
@@ -252,7 +252,7 @@ static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)
     }
     if (r->status == DT_STORE_EXISTS)
         dt_signon_detail(s, "%lld %s within push_limit_window, push_limit is %d",
-                         (long long)r->count, f->sends, s->site.config->mfa.push_limit);
+                         (long long)r->count, f->sends, s->ruleset.config->mfa.push_limit);
     f->not_sent(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PUSH_LIMIT
                                                 : DT_CAUSE_LIMITS_UNAVAILABLE);
 }
@@ -292,7 +292,7 @@ void dt_signon_ask_anew(dt_signon *s, char const *why, dt_time now)
 {
     explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
     s->attempts++;
-    if (s->attempts >= s->site.config->mfa.passcode_attempts ||
+    if (s->attempts >= s->ruleset.config->mfa.passcode_attempts ||
         s->conversation == DT_CONVERSATION_NONE)
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_FAILED, now);
     else
@@ -371,7 +371,7 @@ bool dt_signon_cancel_factors(dt_signon *s)
 
 static int render_send_count(dt_signon *s, dt_buf *value, dt_time now)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
 
     (void)value;
     dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, c->mfa.push_limit,

@@ -23,7 +23,8 @@ static bool number_can_be_shown(dt_signon const *s)
 
 static bool number_wanted(dt_signon const *s)
 {
-    return s->site.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN && number_can_be_shown(s);
+    return s->ruleset.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN &&
+           number_can_be_shown(s);
 }
 
 /* A number that nobody sees would be asked for on the phone, and a push without one is not the caller's to
@@ -100,7 +101,7 @@ static void show_push(dt_signon *s, dt_time now)
 
 static void push_under_way(dt_signon *s, dt_time now)
 {
-    wait_for_push(s, now, s->site.config->okta.poll_interval);
+    wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
     show_push(s, now);
 }
 
@@ -112,7 +113,7 @@ static void claimed(dt_signon *s)
     s->push.joined = false;
     s->push.number = DT_SIGNON_NUMBER_NONE;
     memcpy(s->push.owner, s->id, sizeof(s->push.owner));
-    if (s->connection[0] && s->site.config->mfa.push_limit > 0)
+    if (s->connection[0] && s->ruleset.config->mfa.push_limit > 0)
         dt_signon_set_phase(s, DT_PHASE_PUSH_CONNECTION);
     else
         dt_signon_send(s);
@@ -163,7 +164,7 @@ static void was_denied(dt_signon *s, dt_push_record const *other, dt_time now)
     }
     dt_signon_detail(s, "the last push was denied %lld s ago; push_pause is %lld s",
                      (long long)(now - other->push.at) / 1000,
-                     (long long)s->site.config->mfa.push_pause / 1000);
+                     (long long)s->ruleset.config->mfa.push_pause / 1000);
     dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_MFA_PUSH_PAUSED);
 }
 
@@ -183,7 +184,7 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
         dt_push_unpack(record, &other) == DT_OK && dt_str_equal_nocase(other.login, s->who.login);
 
     if (readable && other.push.state == DT_PUSH_REJECTED &&
-        (s->site.config->mfa.push_pause > 0 || is_our_record(s, &other))) {
+        (s->ruleset.config->mfa.push_pause > 0 || is_our_record(s, &other))) {
         was_denied(s, &other, now);
         return;
     }
@@ -344,7 +345,7 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
             dt_signon_finish(s, DT_DENY, dt_signon_cause_of(a), now);
         return;
     }
-    wait_for_push(s, now, s->site.config->okta.poll_interval);
+    wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
 }
 
 static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
@@ -369,7 +370,7 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     }
     s->poll_failures = 0;
-    wait_for_push(s, now, dt_okta_poll_interval(r, s->site.config->okta.poll_interval));
+    wait_for_push(s, now, dt_okta_poll_interval(r, s->ruleset.config->okta.poll_interval));
     show_push(s, now);
 }
 
@@ -426,7 +427,7 @@ static void push_recorded(dt_signon *s, dt_store_result const *r, dt_time now)
 static void ask(dt_signon *s, char const *note, dt_time now)
 {
     if (s->push.state == DT_PUSH_WAITING) {
-        wait_for_push(s, now, s->site.config->okta.poll_interval);
+        wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
         dt_signon_push_prompt(s, note);
     } else if (s->push_offered) {
         offer_push(s, note);

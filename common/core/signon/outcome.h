@@ -166,7 +166,7 @@ typedef struct dt_audit_context {
     char const *policy_hash;
     char const *explanation; /* dt_policy_explain_json's array; NULL = none */
     char const *groups_from; /* who told the person's groups; NULL = nobody */
-    uint64_t generation;     /* of the site, see dt_site; 0 = not known */
+    uint64_t generation;     /* of the site, see dt_ruleset; 0 = not known */
     dt_time loaded;
     dt_time started;
     bool device_event; /* the device was judged by `certificate`, `ssh-key`...: see below */

@@ -56,7 +56,7 @@ bool dt_signon_push_is_pending(dt_bytes record)
  * one pauses all others. */
 static dt_time push_expires(dt_signon const *s, dt_push_state state, dt_time now)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
     dt_time until = now;
 
     if (state == DT_PUSH_STARTING || state == DT_PUSH_WAITING)

@@ -133,7 +133,7 @@ void dt_signon_copy(dt_signon *to, dt_signon const *from)
     dt_signon_scratch *scratch = to->scratch;
 
     if (from->scratch == NULL || scratch == NULL) {
-        dt_signon_clear(to, &from->site);
+        dt_signon_clear(to, &from->ruleset);
         return;
     }
     *to = *from;
@@ -200,45 +200,46 @@ void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail)
     dt_signon_fail(s, cause, detail);
 }
 
-bool dt_site_needs_groups(dt_site const *site)
+bool dt_ruleset_needs_groups(dt_ruleset const *ruleset)
 {
-    return (site->policy && dt_policy_needs_groups(site->policy)) ||
-           (site->org && dt_policy_needs_groups(site->org));
+    return (ruleset->policy && dt_policy_needs_groups(ruleset->policy)) ||
+           (ruleset->org && dt_policy_needs_groups(ruleset->org));
 }
 
-bool dt_site_names_group(dt_site const *site, char const *group)
+bool dt_ruleset_names_group(dt_ruleset const *ruleset, char const *group)
 {
-    return (site->policy && dt_policy_names_group(site->policy, group)) ||
-           (site->org && dt_policy_names_group(site->org, group));
+    return (ruleset->policy && dt_policy_names_group(ruleset->policy, group)) ||
+           (ruleset->org && dt_policy_names_group(ruleset->org, group));
 }
 
-bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group)
+bool dt_ruleset_keeps_group(dt_ruleset const *ruleset, dt_bytes kept, size_t count,
+                            char const *group)
 {
     if (count < DT_GROUPS_KEPT_FREELY) /* cheap, and nearly everybody */
-        return dt_site_names_group(site, group);
-    return (site->policy && dt_policy_group_tells(site->policy, kept, group)) ||
-           (site->org && dt_policy_group_tells(site->org, kept, group));
+        return dt_ruleset_names_group(ruleset, group);
+    return (ruleset->policy && dt_policy_group_tells(ruleset->policy, kept, group)) ||
+           (ruleset->org && dt_policy_group_tells(ruleset->org, kept, group));
 }
 
-bool dt_site_names_names(dt_site const *site)
+bool dt_ruleset_names_names(dt_ruleset const *ruleset)
 {
-    return dt_policy_names_names(site->policy) || dt_policy_names_names(site->org);
+    return dt_policy_names_names(ruleset->policy) || dt_policy_names_names(ruleset->org);
 }
 
-bool dt_site_names_ids(dt_site const *site)
+bool dt_ruleset_names_ids(dt_ruleset const *ruleset)
 {
-    return dt_policy_names_ids(site->policy) || dt_policy_names_ids(site->org);
+    return dt_policy_names_ids(ruleset->policy) || dt_policy_names_ids(ruleset->org);
 }
 
 /* Ids of groups are Okta's to tell, whoever else tells names; where no rule asks for a name, nobody
  * else is missed. */
-unsigned dt_site_groups_from(dt_site const *site)
+unsigned dt_ruleset_groups_from(dt_ruleset const *ruleset)
 {
-    unsigned from = site->config->policy.groups_from;
+    unsigned from = ruleset->config->policy.groups_from;
 
-    if (!dt_site_names_ids(site))
+    if (!dt_ruleset_names_ids(ruleset))
         return from;
-    return dt_site_names_names(site) ? from | DT_GROUPS_FROM_OKTA : DT_GROUPS_FROM_OKTA;
+    return dt_ruleset_names_names(ruleset) ? from | DT_GROUPS_FROM_OKTA : DT_GROUPS_FROM_OKTA;
 }
 
 /* Beside those of the same source: what Okta tells is kept for sign-ons in which the request tells other
@@ -248,8 +249,8 @@ bool dt_signon_add_group(dt_signon *s, char const *name)
     size_t before = s->request_groups_len, count = s->group_count - s->request_group_count;
     size_t len;
 
-    if (!name || !dt_site_keeps_group(
-                     &s->site, dt_bytes_of(s->scratch->groups + before, s->groups_len - before),
+    if (!name || !dt_ruleset_keeps_group(
+                     &s->ruleset, dt_bytes_of(s->scratch->groups + before, s->groups_len - before),
                      count, name))
         return true;
     len = strlen(name) + 1;
@@ -278,7 +279,7 @@ static bool add_request_groups(dt_signon *s, dt_request const *r)
 /* Groups are known once every source in groups_from has answered. */
 static void take_groups(dt_signon *s, dt_request const *r)
 {
-    unsigned from = dt_site_groups_from(&s->site);
+    unsigned from = dt_ruleset_groups_from(&s->ruleset);
     bool complete = (from & DT_GROUPS_FROM_REQUEST) == 0 || add_request_groups(s, r);
 
     s->request_groups_len = s->groups_len;
@@ -348,14 +349,14 @@ static int take_names(dt_signon *s, dt_request const *r)
     return DT_OK;
 }
 
-bool dt_site_is_report_only(dt_site const *site)
+bool dt_ruleset_is_report_only(dt_ruleset const *ruleset)
 {
-    if (site->policy == NULL || site->config == NULL)
+    if (ruleset->policy == NULL || ruleset->config == NULL)
         return false;
     /* There nobody but us checks the password: what is only reported would be open to everybody. */
-    if (dt_config_okta_password(site->config, dt_policy_application(site->policy)))
+    if (dt_config_okta_password(ruleset->config, dt_policy_application(ruleset->policy)))
         return false;
-    switch (dt_policy_report(site->policy)) {
+    switch (dt_policy_report(ruleset->policy)) {
     case DT_REPORT_YES:
         return true;
     case DT_REPORT_NO:
@@ -363,7 +364,7 @@ bool dt_site_is_report_only(dt_site const *site)
     case DT_REPORT_UNSAID:
         break;
     }
-    return site->config->policy.report_only;
+    return ruleset->config->policy.report_only;
 }
 
 static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
@@ -375,21 +376,21 @@ static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)
              r->typed && *r->typed ? r->typed
              : r->user             ? r->user
                                    : "");
-    rc = dt_identity_make(s->site.config, s->site.user_table, &name, &s->who, e);
-    dt_identity_short(s->site.config, &s->who, s->short_login);
+    rc = dt_identity_make(s->ruleset.config, s->ruleset.user_table, &name, &s->who, e);
+    dt_identity_short(s->ruleset.config, &s->who, s->short_login);
     if (rc == DT_OK && s->who.kind == DT_IDENTITY_MACHINE &&
         s->outcome.primary == DT_PRIMARY_OKTA_PENDING)
         rc = dt_error_set(e, DT_E_INVALID, "a machine account has no Okta password");
     return rc;
 }
 
-void dt_signon_clear(dt_signon *s, dt_site const *site)
+void dt_signon_clear(dt_signon *s, dt_ruleset const *ruleset)
 {
     dt_signon_scratch *scratch = s->scratch;
 
     memset(s, 0, sizeof(*s));
     s->scratch = scratch;
-    s->site = *site;
+    s->ruleset = *ruleset;
     s->push.number = DT_SIGNON_NUMBER_NONE;
     if (scratch == NULL)
         return;
@@ -398,9 +399,9 @@ void dt_signon_clear(dt_signon *s, dt_site const *site)
 }
 
 /* False: denied. */
-static bool start(dt_signon *s, dt_site const *site, dt_time now)
+static bool start(dt_signon *s, dt_ruleset const *ruleset, dt_time now)
 {
-    dt_signon_clear(s, site);
+    dt_signon_clear(s, ruleset);
     s->started = now;
     if (s->scratch == NULL)
         dt_signon_fail(s, DT_CAUSE_INTERNAL, no_scratch);
@@ -427,15 +428,15 @@ static void copy_conversation(dt_signon *s, dt_request const *r)
     s->push_prompt = r->push_prompt;
 }
 
-void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now)
+void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *r, dt_time now)
 {
     dt_error e = {0};
     int rc;
 
-    if (!start(s, site, now))
+    if (!start(s, ruleset, now))
         return;
-    if (!site->config || take_names(s, r) < 0) {
-        dt_signon_fail(s, site->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
+    if (!ruleset->config || take_names(s, r) < 0) {
+        dt_signon_fail(s, ruleset->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
                        "the application's name is missing, or a name is too long");
         return;
     }
@@ -451,7 +452,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     s->explain = r->explain;
     if (r->explain)
         s->imagined = r->imagined;
-    s->outcome.report_only = dt_site_is_report_only(site) && !r->explain && !r->only_looks_up;
+    s->outcome.report_only = dt_ruleset_is_report_only(ruleset) && !r->explain && !r->only_looks_up;
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
     s->only_continue = r->only_continue;
@@ -477,7 +478,7 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
                        e.text);
         return;
     }
-    if (!site->policy) {
+    if (!ruleset->policy) {
         dt_signon_fail(
             s, DT_CAUSE_CONFIG,
             "no policy for this application; add <application>.json to the policy directory");
@@ -488,9 +489,9 @@ void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_
     run_stages(s, now);
 }
 
-bool dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, dt_time now)
+bool dt_signon_start_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_time limit, dt_time now)
 {
-    if (!start(s, site, now))
+    if (!start(s, ruleset, now))
         return false;
     s->refresh_only = true;
     s->wait_limit = limit;
@@ -498,22 +499,23 @@ bool dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit, d
     return true;
 }
 
-void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+void dt_signon_begin_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_guid const *device_id,
                              dt_time now)
 {
-    bool graph = site->config->intune.service != DT_INTUNE_BY_COMPLIANCE;
+    bool graph = ruleset->config->intune.service != DT_INTUNE_BY_COMPLIANCE;
 
     /* The Compliance Retrieval service may have to be found first. */
-    if (!dt_signon_start_refresh(s, site, site->config->intune.timeout * (graph ? 2 : 4), now))
+    if (!dt_signon_start_refresh(s, ruleset, ruleset->config->intune.timeout * (graph ? 2 : 4),
+                                 now))
         return;
     s->lookup_id = *device_id;
     dt_lookup_refresh(s, DT_QUESTION_INTUNE, now);
 }
 
-void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
+void dt_signon_begin_device_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_signon const *of,
                                     dt_time now)
 {
-    if (!dt_signon_start_refresh(s, site, site->config->okta.timeout * 2, now))
+    if (!dt_signon_start_refresh(s, ruleset, ruleset->config->okta.timeout * 2, now))
         return;
     s->okta_device.device_id = of->okta_device.device_id;
     memcpy(s->okta_device.serial, of->okta_device.serial, sizeof(s->okta_device.serial));
@@ -825,9 +827,9 @@ dt_evidence_set const *dt_signon_evidence(dt_signon const *s)
     return s->scratch != NULL ? &s->scratch->evidence : &none;
 }
 
-dt_site const *dt_signon_site(dt_signon const *s)
+dt_ruleset const *dt_signon_ruleset(dt_signon const *s)
 {
-    return &s->site;
+    return &s->ruleset;
 }
 
 static char const *groups_from(unsigned from)
@@ -862,11 +864,11 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->client_ip = s->client_ip;
     out->nas = s->nas;
     out->station = s->station;
-    out->policy_hash = s->site.policy ? dt_policy_hash(s->site.policy) : "";
+    out->policy_hash = s->ruleset.policy ? dt_policy_hash(s->ruleset.policy) : "";
     if (s->group_knowledge == DT_GROUPS_KNOWN)
-        out->groups_from = groups_from(dt_site_groups_from(&s->site));
-    out->generation = s->site.generation;
-    out->loaded = s->site.loaded;
+        out->groups_from = groups_from(dt_ruleset_groups_from(&s->ruleset));
+    out->generation = s->ruleset.generation;
+    out->loaded = s->ruleset.loaded;
     out->started = s->started;
     out->device_event = true;
 }
@@ -929,7 +931,7 @@ static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy
     out->utc_offset = s->utc_offset;
     out->utc_offset_known = s->utc_offset_known;
     out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
-    out->unknown_as = s->site.config->policy.unknown_device_as;
+    out->unknown_as = s->ruleset.config->policy.unknown_device_as;
 }
 
 void dt_signon_policy_input(dt_signon *s, dt_policy_input *out, dt_time now)
@@ -983,7 +985,7 @@ static bool tells_platform(dt_signon const *s, dt_evidence const *e)
 
 void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_origins *out)
 {
-    unsigned from = dt_site_groups_from(&s->site);
+    unsigned from = dt_ruleset_groups_from(&s->ruleset);
 
     *out = (dt_policy_origins){.now = s->decided, .address_text = s->client_ip};
     out->address.from = "the request";
@@ -1010,18 +1012,18 @@ void dt_signon_explain(dt_signon const *s, dt_buf *out)
     dt_origins_text text;
     dt_policy_input in;
 
-    if (s->scratch == NULL || s->refresh_only || s->site.policy == NULL || !was_decided(s))
+    if (s->scratch == NULL || s->refresh_only || s->ruleset.policy == NULL || !was_decided(s))
         return;
     fill_policy_input(s, groups, &in);
     dt_signon_origins(s, &text, &from);
-    dt_policy_explain_json(s->site.policy, &in, &from, &s->outcome.decision, out);
+    dt_policy_explain_json(s->ruleset.policy, &in, &from, &s->outcome.decision, out);
 }
 
 static dt_groups_told groups_told(dt_signon const *s)
 {
     if (s->group_knowledge == DT_GROUPS_KNOWN)
         return DT_GROUPS_TOLD;
-    if (!dt_site_needs_groups(&s->site) ||
+    if (!dt_ruleset_needs_groups(&s->ruleset) ||
         (s->okta_groups_missing && !dt_lookup_was_asked(s, DT_QUESTION_GROUPS)))
         return DT_GROUPS_NOT_ASKED;
     return DT_GROUPS_NOT_TOLD;
@@ -1039,19 +1041,19 @@ static bool waits_for_groups(dt_signon const *s)
 
 void dt_signon_policy_record(dt_signon const *s, dt_buf *out)
 {
-    /* Of one source's groups: see dt_site_keeps_group. */
+    /* Of one source's groups: see dt_ruleset_keeps_group. */
     bool selected = s->request_group_count >= DT_GROUPS_KEPT_FREELY ||
                     s->group_count - s->request_group_count >= DT_GROUPS_KEPT_FREELY;
     char const *groups[DT_SIGNON_GROUPS_MAX];
     dt_policy_input in;
 
-    if (s->scratch == NULL || s->refresh_only || s->site.policy == NULL || s->decided <= 0 ||
+    if (s->scratch == NULL || s->refresh_only || s->ruleset.policy == NULL || s->decided <= 0 ||
         s->decided_apart || !was_decided(s) || waits_for_groups(s))
         return;
     fill_policy_input(s, groups, &in);
     dt_policy_record_put(&(dt_policy_record){.in = &in,
-                                             .policy = s->site.policy,
-                                             .org = s->site.org,
+                                             .policy = s->ruleset.policy,
+                                             .org = s->ruleset.org,
                                              .decision = &s->outcome.decision,
                                              .told = groups_told(s),
                                              .unsure = s->unsure_names,

@@ -9,7 +9,7 @@
  * It allocates nothing and is a plain value of bounded size: put it where you like. What it works in, and
  * needs only while it is driven, is a second value, its scratch.
  *
- * Begin with dt_signon_begin, a dt_request and a dt_site; signon_internal.h is the inside, with lookup.h
+ * Begin with dt_signon_begin, a dt_request and a dt_ruleset; signon_internal.h is the inside, with lookup.h
  * (one question to a service), conversation.h (the MFA: factors and ways to Okta) and part.h (by what phases and
  * questions are sorted). outcome.h is what comes
  * of it, the dt_outcome and its event; texts.h what several programs tell people. What outlives a sign-on:
@@ -31,7 +31,7 @@
 #define DT_SIGNON_STEPS_MAX 512        /* steps one sign-on may take; past it: denied, INTERNAL */
 
 /* Everything about a site that sign-ons share: read-only, made once, replaced as a whole. */
-typedef struct dt_site {
+typedef struct dt_ruleset {
     dt_config const *config;
     dt_trust_store const *anchors;
     dt_ssh_cas const *ssh_cas;       /* CAs of devices' SSH certificates; NULL: none */
@@ -47,31 +47,32 @@ typedef struct dt_site {
     void *owner;          /* whose it is; the core does not look at it */
     dt_policy const *org; /* the org's own rules, which come first; NULL: there are none */
     dt_user_table const *user_table; /* of [user_name] table_file; NULL: none */
-} dt_site;
+} dt_ruleset;
 /* Whether any of the rules names groups, or this one. */
-bool dt_site_needs_groups(dt_site const *site);
-bool dt_site_names_group(dt_site const *site, char const *group);
+bool dt_ruleset_needs_groups(dt_ruleset const *ruleset);
+bool dt_ruleset_names_group(dt_ruleset const *ruleset, char const *group);
 /* Groups that are kept because rules name them; from then on only those without which a decision may be
  * another one. */
 #define DT_GROUPS_KEPT_FREELY 32
 /* Whether a group of a person has to be carried on, beside the `count` ones of `kept` (names,
  * NUL-terminated one after another). */
-bool dt_site_keeps_group(dt_site const *site, dt_bytes kept, size_t count, char const *group);
+bool dt_ruleset_keeps_group(dt_ruleset const *ruleset, dt_bytes kept, size_t count,
+                            char const *group);
 /* True when some rule names a group by a name or a pattern; by its id at Okta. */
-bool dt_site_names_names(dt_site const *site);
-bool dt_site_names_ids(dt_site const *site);
+bool dt_ruleset_names_names(dt_ruleset const *ruleset);
+bool dt_ruleset_names_ids(dt_ruleset const *ruleset);
 /* Who is to tell groups, dt_groups_from bits: whom [policy] groups_from names, and Okta where a rule
  * names a group by its id at Okta: it alone, where rules name none otherwise. */
-unsigned dt_site_groups_from(dt_site const *site);
+unsigned dt_ruleset_groups_from(dt_ruleset const *ruleset);
 
 /* Decides by the org's own rules, into o->org, and adds what they ask for to o->decision, which is the
  * application's; o->org_mfa says whether MFA is due because of them. `o->verdict` counts for org_mfa =
  * unless_trusted. Nothing where there are none. */
-void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outcome *o);
+void dt_ruleset_decide_org(dt_ruleset const *ruleset, dt_policy_input const *in, dt_outcome *o);
 
 /* Whether sign-ons are only reported there: the policy's word, or else the configuration's; never where
  * the first factor is the Okta password, which is ours to check. */
-bool dt_site_is_report_only(dt_site const *site);
+bool dt_ruleset_is_report_only(dt_ruleset const *ruleset);
 
 /* How the door can speak with the person. */
 typedef enum dt_conversation {
@@ -237,7 +238,7 @@ void dt_signon_copy(dt_signon *to, dt_signon const *from);
 
 /* Starts a machine in storage of dt_signon_size() bytes that has its scratch. Never fails: what is wrong
  * with the request becomes an outcome that denies. `site` must outlive the machine. */
-void dt_signon_begin(dt_signon *s, dt_site const *site, dt_request const *r, dt_time now);
+void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *r, dt_time now);
 
 /* What now? Idempotent until fed. */
 void dt_signon_next(dt_signon *s, dt_time now, dt_step *out);
@@ -271,7 +272,7 @@ dt_evidence_set const *dt_signon_evidence(dt_signon const *s);
 /* Who signs on; kind NONE where the name was refused. Borrowed. */
 dt_identity const *dt_signon_identity(dt_signon const *s);
 /* The site it was begun or loaded with. Borrowed from the machine. */
-dt_site const *dt_signon_site(dt_signon const *s);
+dt_ruleset const *dt_signon_ruleset(dt_signon const *s);
 /* Fills who and where from the machine (borrowed from it); host and door are the caller's. */
 void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out);
 /* Whether it was begun to look up and nothing else: its outcome is of no sign-on. */
@@ -305,7 +306,7 @@ bool dt_signon_push_is_pending(dt_bytes record);
 DT_MUST_USE int dt_signon_save(dt_signon const *s, dt_buf *out);
 /* DT_E_PARSE for anything that is not exactly such a form (other version, lengths out of bounds,
  * values out of range). `site` as in begin. */
-DT_MUST_USE int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved);
+DT_MUST_USE int dt_signon_load(dt_signon *s, dt_ruleset const *ruleset, dt_bytes saved);
 
 /* Packed form, for a machine that waits: about a twentieth of it and its scratch, secrets included, so that `out`
  * must be wiped (dt_buf is). For this process alone. A step that was asked for and is under way stays so: its
@@ -319,14 +320,14 @@ DT_MUST_USE int dt_signon_unpack(dt_signon *s, dt_bytes packed);
 
 /* A machine of its own that only refreshes one device's Intune answer in the cache (prefetch during
  * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
-void dt_signon_begin_refresh(dt_signon *s, dt_site const *site, dt_guid const *device_id,
+void dt_signon_begin_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_guid const *device_id,
                              dt_time now);
 /* The same for what Okta knows of the device and person of another machine, which has such a hint. */
-void dt_signon_begin_device_refresh(dt_signon *s, dt_site const *site, dt_signon const *of,
+void dt_signon_begin_device_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_signon const *of,
                                     dt_time now);
 
 /* The same for what an OCSP responder says of a certificate. */
-void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q,
+void dt_signon_begin_ocsp(dt_signon *s, dt_ruleset const *ruleset, dt_ocsp_question const *q,
                           dt_time now);
 /* The question that the machine wants an OCSP responder asked now; NULL when it wants something else.
  * Borrowed. */

@@ -21,13 +21,13 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     dt_decision before = s->outcome.decision;
     dt_policy_input in;
 
-    dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &s->outcome.verdict);
+    dt_verdict_judge(&s->scratch->evidence, s->ruleset.config, now, &s->outcome.verdict);
     dt_signon_policy_input(s, &in, now);
     s->decided_apart = other_policy;
     if (other_policy) /* only groups that the former policy named were kept */
         in.group_knowledge = DT_GROUPS_UNKNOWN;
-    dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
-    dt_site_decide_org(&s->site, &in, &s->outcome);
+    dt_policy_decide(s->ruleset.policy, &in, &s->outcome.decision);
+    dt_ruleset_decide_org(&s->ruleset, &in, &s->outcome);
     if (s->outcome.decision.cause != DT_DECISION_RULE ||
         s->outcome.decision.access == DT_ACCESS_DENY) {
         if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS)

@@ -66,7 +66,7 @@ static void take_certificate(dt_signon *s, dt_bytes blob, dt_time now)
     dt_error why = {0};
     dt_reason reason;
 
-    if (s->agent.certificate || dt_ssh_cas_count(s->site.ssh_cas) == 0)
+    if (s->agent.certificate || dt_ssh_cas_count(s->ruleset.ssh_cas) == 0)
         return;
     reason = dt_ssh_certificate_judge(&rules, blob, DT_SSH_USE_AGENT, now, &device, &why);
     if (reason == DT_REASON_TRUSTED) {
@@ -159,7 +159,7 @@ static void found(dt_signon *s, dt_bytes text, dt_time now)
         pass_over(s, now);
         return;
     }
-    if (s->site.config->device_trust.ssh_require_hardware_key && !hardware) {
+    if (s->ruleset.config->device_trust.ssh_require_hardware_key && !hardware) {
         failed(s, DT_REASON_KEY_NOT_HARDWARE, "the key is not in a security key (sk-)");
         pass_over(s, now);
         return;
@@ -219,7 +219,7 @@ static int check_signature(dt_signon *s, dt_bytes signature)
         return rc;
     return dt_agent_verify(dt_bytes_of(s->scratch->agent_blob, s->agent.blob_len),
                            dt_buf_bytes(&proof), signature,
-                           s->site.config->device_trust.ssh_require_hardware_key);
+                           s->ruleset.config->device_trust.ssh_require_hardware_key);
 }
 
 /* The key is proved. A certificate is judged once more: the person may have taken their time. */
@@ -272,7 +272,7 @@ bool dt_signon_agent_begin(dt_signon *s, dt_time now)
         !dt_evidence_proved_device(&s->scratch->evidence, &device) || device != NULL)
         return false;
     s->agent.wanted = false;
-    s->agent.until = now + s->site.config->device_trust.agent_timeout;
+    s->agent.until = now + s->ruleset.config->device_trust.agent_timeout;
     dt_signon_set_phase(s, DT_PHASE_AGENT_LIST);
     return true;
 }
@@ -293,7 +293,7 @@ static int render_message(dt_signon *s, dt_buf *message, dt_time most, dt_time n
 
 static int render_list(dt_signon *s, dt_buf *value, dt_time now)
 {
-    dt_time most = s->site.config->device_trust.agent_timeout;
+    dt_time most = s->ruleset.config->device_trust.agent_timeout;
 
     dt_agent_list_put(value);
     return render_message(
@@ -312,7 +312,7 @@ static int render_sign(dt_signon *s, dt_buf *value, dt_time now)
         return rc;
     dt_agent_sign_put(dt_bytes_of(s->scratch->agent_blob, s->agent.blob_len), dt_buf_bytes(&proof),
                       value);
-    return render_message(s, value, s->site.config->device_trust.agent_timeout, now);
+    return render_message(s, value, s->ruleset.config->device_trust.agent_timeout, now);
 }
 
 static bool is_untouched(dt_signon const *s)

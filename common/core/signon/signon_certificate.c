@@ -30,8 +30,8 @@ void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_byte
     dt_error err = {0};
     dt_evidence ev = {.source = source, .observed = now};
     bool ask = proved && !s->ocsp_waits && dt_signon_trust_rule_names(s, source);
-    dt_reason reason = dt_x509_judge_online(s->site.anchors, der, chain, chain_count,
-                                            &s->site.config->device_trust.tenant_id, now, &cert,
+    dt_reason reason = dt_x509_judge_online(s->ruleset.anchors, der, chain, chain_count,
+                                            &s->ruleset.config->device_trust.tenant_id, now, &cert,
                                             ask ? &s->scratch->ocsp : NULL, &err);
 
     ev.device_id = cert.device_id;
@@ -71,7 +71,7 @@ void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_byte
 bool dt_signon_host_begin(dt_signon *s, dt_time now)
 {
     (void)now;
-    if (!s->host_evidence || !s->site.config->device_trust.host_certificate_file[0])
+    if (!s->host_evidence || !s->ruleset.config->device_trust.host_certificate_file[0])
         return false;
     s->host_evidence = false;
     dt_signon_set_phase(s, DT_PHASE_HOST_SIGN);

@@ -25,7 +25,7 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now)
 static bool collect_managed_configuration(dt_signon *s, dt_time now)
 {
     (void)now;
-    if (!s->host_managed || !s->site.managed ||
+    if (!s->host_managed || !s->ruleset.managed ||
         !dt_signon_trust_rule_names(s, DT_SOURCE_MANAGEMENT_HINT))
         return false;
     s->host_managed = false;
@@ -38,7 +38,7 @@ static void managed_done(dt_signon *s, dt_managed_result const *r, dt_time now)
     dt_evidence ev;
     dt_error why = {0};
 
-    dt_managed_evidence(r, s->site.config, s->who.local, s->who.login, now, &ev, &why);
+    dt_managed_evidence(r, s->ruleset.config, s->who.local, s->who.login, now, &ev, &why);
     if (why.text[0])
         dt_signon_detail(s, "management-hint: %s", why.text);
     dt_signon_add_evidence(s, &ev);
@@ -93,8 +93,8 @@ static bool collect_intune(dt_signon *s, dt_time now)
         return false;
     if (dt_signon_entra_begin(s, now))
         return true;
-    id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
-    if (id == NULL || !s->site.config->intune.client_id[0] ||
+    id = dt_evidence_device_id(&s->scratch->evidence, s->ruleset.config);
+    if (id == NULL || !s->ruleset.config->intune.client_id[0] ||
         !dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_INTUNE, id, now))
         return false;
     s->lookup_id = *id;

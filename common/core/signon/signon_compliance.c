@@ -51,7 +51,7 @@ bool dt_signon_compliance_doubt(dt_signon *s, dt_intune_answer a, dt_http_respon
 
 static int key(dt_signon *s)
 {
-    dt_compliance_store_key(s->site.config, s->scratch->store.key);
+    dt_compliance_store_key(s->ruleset.config, s->scratch->store.key);
     return DT_OK;
 }
 
@@ -60,7 +60,7 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
 {
     dt_time age;
 
-    s->service_known = dt_compliance_unpack(s->site.config, kept, &s->scratch->service) == DT_OK;
+    s->service_known = dt_compliance_unpack(s->ruleset.config, kept, &s->scratch->service) == DT_OK;
     if (!s->service_known)
         return DT_TOO_OLD;
     age = now - s->scratch->service.found;
@@ -75,7 +75,7 @@ static bool may_ask(dt_signon *s)
 
 static int request(dt_signon *s)
 {
-    return dt_compliance_list_endpoints(s->site.config, s->scratch->next_url, &s->scratch->http);
+    return dt_compliance_list_endpoints(s->ruleset.config, s->scratch->next_url, &s->scratch->http);
 }
 
 /* The old address is only an address: it is used whatever kept us from asking for the new one. */
@@ -84,7 +84,7 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
     dt_compliance_address found;
     dt_error e = {0};
     dt_intune_answer a =
-        dt_compliance_read_endpoints(s->site.config, r, now, &found, out->next, &e);
+        dt_compliance_read_endpoints(s->ruleset.config, r, now, &found, out->next, &e);
 
     out->kind = DT_REPLY_ANSWER;
     if (a != DT_INTUNE_OK) {
@@ -100,7 +100,7 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
 static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     *expires = now + DT_COMPLIANCE_ADDRESS_KEPT;
-    return dt_compliance_pack(s->site.config, &s->scratch->service, out);
+    return dt_compliance_pack(s->ruleset.config, &s->scratch->service, out);
 }
 
 static bool has_fields(dt_signon const *s, dt_lookup_step step)

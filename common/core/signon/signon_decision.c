@@ -55,7 +55,7 @@ void dt_signon_refuse(dt_signon *s, dt_policy_input const *in, dt_time now)
                             "groups_from was not asked, or did not answer");
     if (cause == DT_CAUSE_BLOCKED_ZONE)
         dt_signon_detail(s, "the address is in the BLOCKLIST zone \"%s\"",
-                         dt_policy_blocking_zone(s->site.policy, in));
+                         dt_policy_blocking_zone(s->ruleset.policy, in));
     dt_signon_finish(s, DT_DENY, cause, now);
 }
 
@@ -73,12 +73,12 @@ static bool refuses_for_good(dt_policy const *policy, dt_policy_input const *in)
 static bool refuses_every_device(dt_signon const *s, dt_policy_input in)
 {
     in.trust = DT_TRUST_TRUSTED;
-    if (!refuses_for_good(s->site.policy, &in))
+    if (!refuses_for_good(s->ruleset.policy, &in))
         return false;
     in.trust = DT_TRUST_NOT_TRUSTED;
     for (int reason = 0; reason < DT_REASON_COUNT; reason++) {
         in.reason = (dt_reason)reason;
-        if (!refuses_for_good(s->site.policy, &in))
+        if (!refuses_for_good(s->ruleset.policy, &in))
             return false;
     }
     return true;
@@ -104,22 +104,22 @@ static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
     dt_signon_refuse(s, in, now);
 }
 
-static bool org_mfa_waived(dt_site const *site, dt_outcome const *o)
+static bool org_mfa_waived(dt_ruleset const *ruleset, dt_outcome const *o)
 {
-    return site->config->policy.org_mfa == DT_ORG_MFA_UNLESS_TRUSTED &&
+    return ruleset->config->policy.org_mfa == DT_ORG_MFA_UNLESS_TRUSTED &&
            o->verdict.trust == DT_TRUST_TRUSTED;
 }
 
 bool dt_signon_org_mfa_waived(dt_signon const *s)
 {
-    return org_mfa_waived(&s->site, &s->outcome);
+    return org_mfa_waived(&s->ruleset, &s->outcome);
 }
 
-void dt_site_decide_org(dt_site const *site, dt_policy_input const *in, dt_outcome *o)
+void dt_ruleset_decide_org(dt_ruleset const *ruleset, dt_policy_input const *in, dt_outcome *o)
 {
-    if (site->org != NULL)
-        o->org_mfa =
-            dt_policy_decide_org(site->org, in, org_mfa_waived(site, o), &o->decision, &o->org);
+    if (ruleset->org != NULL)
+        o->org_mfa = dt_policy_decide_org(ruleset->org, in, org_mfa_waived(ruleset, o),
+                                          &o->decision, &o->org);
 }
 
 /* Verdict and decision. Entered once more when the decision needs Okta's groups. */
@@ -132,14 +132,14 @@ void dt_signon_decision_stage(dt_signon *s, dt_time now)
         return;
     }
     dt_signon_entra_give_up(s);
-    dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &s->outcome.verdict);
+    dt_verdict_judge(&s->scratch->evidence, s->ruleset.config, now, &s->outcome.verdict);
     if (s->explain && s->imagined.device)
         s->outcome.verdict =
             (dt_verdict){.trust = s->imagined.trust, .reason = s->imagined.reason, .oldest = now};
     dt_signon_policy_input(s, &in, now);
     s->decided_apart = false;
-    dt_policy_decide(s->site.policy, &in, &s->outcome.decision);
-    dt_site_decide_org(&s->site, &in, &s->outcome);
+    dt_policy_decide(s->ruleset.policy, &in, &s->outcome.decision);
+    dt_ruleset_decide_org(&s->ruleset, &in, &s->outcome);
     if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 &&
         !dt_lookup_was_asked(s, DT_QUESTION_GROUPS) && s->okta_groups_missing) {
         /* Nothing is decided until they are here. */

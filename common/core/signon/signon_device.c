@@ -30,12 +30,12 @@ static void take_serial(dt_signon *s, dt_guid const *device)
 
 bool dt_signon_device_begin(dt_signon *s, dt_time now)
 {
-    dt_guid const *id = dt_evidence_device_id(&s->scratch->evidence, s->site.config);
+    dt_guid const *id = dt_evidence_device_id(&s->scratch->evidence, s->ruleset.config);
     dt_verdict so_far;
 
     if (dt_lookup_was_asked(s, DT_QUESTION_OKTA_DEVICE))
         return false;
-    dt_verdict_judge(&s->scratch->evidence, s->site.config, now, &so_far);
+    dt_verdict_judge(&s->scratch->evidence, s->ruleset.config, now, &so_far);
     if (!id || so_far.trust == DT_TRUST_TRUSTED || s->who.kind != DT_IDENTITY_PERSON ||
         !dt_signon_lookup_matters(s, &s->scratch->evidence, DT_SOURCE_OKTA_DEVICE, id, now))
         return false;
@@ -96,7 +96,7 @@ static dt_freshness unpack(dt_signon *s, dt_bytes text, dt_time now)
         !dt_guid_equal(&kept.device_id, &s->okta_device.device_id) ||
         strcmp(kept.serial, s->okta_device.serial) != 0)
         return DT_TOO_OLD;
-    f = dt_okta_device_freshness(&kept, s->site.config, now);
+    f = dt_okta_device_freshness(&kept, s->ruleset.config, now);
     if (f == DT_FRESH)
         s->okta_device = kept;
     else if (f == DT_STALE)
@@ -107,13 +107,13 @@ static dt_freshness unpack(dt_signon *s, dt_bytes text, dt_time now)
 static bool is_ageing(dt_signon const *s, dt_time now)
 {
     return (now - s->okta_device.fetched) * 100 >=
-           s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
+           s->ruleset.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
 }
 
 static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     (void)now;
-    *expires = s->okta_device.fetched + s->site.config->device_trust.stale_limit;
+    *expires = s->okta_device.fetched + s->ruleset.config->device_trust.stale_limit;
     return dt_okta_device_pack(&s->okta_device, out);
 }
 
@@ -150,7 +150,7 @@ static void resume(dt_signon *s, dt_question inner, dt_lookup_end e, dt_lookup_r
 
 static int request(dt_signon *s)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
     dt_http_request *http = &s->scratch->http;
 
     return dt_signon_page(s, s->lookup.part == 0
@@ -186,8 +186,8 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
     dt_okta_device *d = &s->okta_device;
     dt_error e = {0};
     dt_okta_answer a = s->lookup.part == 0
-                           ? dt_okta_read_user_devices(s->site.config, r, d, out->next, &e)
-                           : dt_okta_read_device_users(s->site.config, r, d, out->next, &e);
+                           ? dt_okta_read_user_devices(s->ruleset.config, r, d, out->next, &e)
+                           : dt_okta_read_device_users(s->ruleset.config, r, d, out->next, &e);
 
     out->kind = DT_REPLY_ANSWER;
     if (a == DT_OKTA_NOT_FOUND) { /* the person, or the device, is gone */

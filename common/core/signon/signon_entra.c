@@ -61,7 +61,7 @@ bool dt_signon_entra_resolve(dt_signon *s)
 {
     dt_intune_name open = open_name(&s->scratch->evidence);
 
-    if (s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE && s->intune.enrolled &&
+    if (s->ruleset.config->intune.service == DT_INTUNE_BY_COMPLIANCE && s->intune.enrolled &&
         !dt_guid_is_set(&s->intune.entra_id) && s->intune.serial[0] == '\0' &&
         dt_intune_name_is_set(&open))
         return false;
@@ -116,9 +116,9 @@ bool dt_signon_entra_begin(dt_signon *s, dt_time now)
     /* Where another proof names a device, that one is looked up, and must go by this name. */
     if (!dt_intune_name_is_set(&name) ||
         !dt_evidence_proved_device(&s->scratch->evidence, &proved) || proved ||
-        !s->site.config->intune.client_id[0] ||
-        s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE ||
-        (s->site.config->intune.lookup_by & by) == 0 || !matters(s, &name, now))
+        !s->ruleset.config->intune.client_id[0] ||
+        s->ruleset.config->intune.service == DT_INTUNE_BY_COMPLIANCE ||
+        (s->ruleset.config->intune.lookup_by & by) == 0 || !matters(s, &name, now))
         return false;
     s->lookup_name = name;
     s->lookup_found = 0;
@@ -177,7 +177,7 @@ static bool may_ask(dt_signon *s)
 
 static int request(dt_signon *s)
 {
-    return dt_intune_find_device(s->site.config, &s->lookup_name, s->scratch->next_url,
+    return dt_intune_find_device(s->ruleset.config, &s->lookup_name, s->scratch->next_url,
                                  &s->scratch->http);
 }
 
@@ -203,7 +203,7 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
 
     if (found.count == 1)
         found.device = s->intune;
-    a = dt_intune_read_found(s->site.config, r, &s->lookup_name, now, &found, out->next, &e);
+    a = dt_intune_read_found(s->ruleset.config, r, &s->lookup_name, now, &found, out->next, &e);
     if (a == DT_INTUNE_OK) {
         if (found.count >= 2)
             out->next[0] = '\0';
@@ -218,7 +218,7 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
 static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
     dt_intune_found found = {.count = s->lookup_found};
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
 
     if (found.count == 1)
         found.device.device_id = s->intune.device_id;

@@ -23,7 +23,7 @@ void dt_signon_evidence_ends(dt_signon *s)
 
 bool dt_signon_trust_rule_names(dt_signon const *s, unsigned source)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
 
     for (size_t i = 0; i < c->device_trust.trusted_when_count; i++) {
         if (c->device_trust.trusted_when[i] & source)
@@ -41,7 +41,7 @@ static bool would_trust(dt_signon const *s, dt_evidence_set const *set, unsigned
     dt_evidence ev = {.finding = DT_FINDING_FOR, .device_id = *id, .observed = now};
 
     for (unsigned bit = 1; bit <= DT_PLATFORM_OTHER_MOBILE; bit <<= 1) {
-        if (s->site.config->device_trust.platforms & bit) {
+        if (s->ruleset.config->device_trust.platforms & bit) {
             ev.platform = (dt_platform)bit;
             break;
         }
@@ -51,7 +51,7 @@ static bool would_trust(dt_signon const *s, dt_evidence_set const *set, unsigned
         if ((sources & asked[i]) != 0 && dt_evidence_add(&with, &ev) < 0)
             return false;
     }
-    dt_verdict_judge(&with, s->site.config, now, out);
+    dt_verdict_judge(&with, s->ruleset.config, now, out);
     return out->trust == DT_TRUST_TRUSTED;
 }
 

@@ -52,13 +52,13 @@ static bool take_group_names(dt_signon *s, dt_bytes names)
 
 bool dt_signon_okta_names(dt_signon const *s)
 {
-    return (s->site.config->policy.groups_from & DT_GROUPS_FROM_OKTA) != 0 &&
-           dt_site_names_names(&s->site);
+    return (s->ruleset.config->policy.groups_from & DT_GROUPS_FROM_OKTA) != 0 &&
+           dt_ruleset_names_names(&s->ruleset);
 }
 
-static bool wants_group(void const *site, char const *group)
+static bool wants_group(void const *ruleset, char const *group)
 {
-    return dt_site_names_group(site, group);
+    return dt_ruleset_names_group(ruleset, group);
 }
 
 static char const *group_at(dt_signon const *s, size_t i)
@@ -73,8 +73,8 @@ static char const *group_at(dt_signon const *s, size_t i)
 /* A rule says this name, and not only a pattern of names or the group's id. */
 static bool is_said(dt_signon const *s, char const *group)
 {
-    return dt_policy_has_group_name(s->site.policy, group) ||
-           dt_policy_has_group_name(s->site.org, group);
+    return dt_policy_has_group_name(s->ruleset.policy, group) ||
+           dt_policy_has_group_name(s->ruleset.org, group);
 }
 
 char const *dt_signon_group_name(dt_signon const *s)
@@ -157,7 +157,7 @@ static dt_freshness groups_unpack(dt_signon *s, dt_bytes kept, dt_time now)
 
 static int groups_request(dt_signon *s)
 {
-    return dt_signon_page(s, dt_okta_get_groups(s->site.config, s->user_id, &s->scratch->http));
+    return dt_signon_page(s, dt_okta_get_groups(s->ruleset.config, s->user_id, &s->scratch->http));
 }
 
 #define TOO_MANY "the user has more groups than can be taken in"
@@ -167,8 +167,8 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now, dt
     uint8_t storage[32 * 1024];
     dt_okta_group_filter const filter = {
         .wants = wants_group,
-        .ctx = &s->site,
-        .ids = dt_site_names_ids(&s->site),
+        .ctx = &s->ruleset,
+        .ids = dt_ruleset_names_ids(&s->ruleset),
         .names = dt_signon_okta_names(s),
     };
     dt_buf names;
@@ -176,7 +176,7 @@ static void groups_read(dt_signon *s, dt_http_response const *r, dt_time now, dt
     dt_okta_answer a;
 
     dt_buf_init_fixed(&names, storage, sizeof(storage));
-    a = dt_okta_read_groups(s->site.config, r, &filter, &names, out->next, &err);
+    a = dt_okta_read_groups(s->ruleset.config, r, &filter, &names, out->next, &err);
     if (!dt_signon_okta_is_ok(s, a, r, &err, now, out))
         return;
     if (dt_buf_error(&names) < 0 || !take_group_names(s, dt_buf_bytes(&names))) {
@@ -252,14 +252,14 @@ static int name_request(dt_signon *s)
 
     return name == NULL
                ? DT_E_INVALID
-               : dt_signon_page(s, dt_okta_find_groups(s->site.config, name, &s->scratch->http));
+               : dt_signon_page(s, dt_okta_find_groups(s->ruleset.config, name, &s->scratch->http));
 }
 
 /* A page of the org's groups of the name; of two groups the others do not matter. */
 static void name_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)
 {
     dt_error err = {0};
-    dt_okta_answer a = dt_okta_count_named_groups(s->site.config, r, dt_signon_group_name(s),
+    dt_okta_answer a = dt_okta_count_named_groups(s->ruleset.config, r, dt_signon_group_name(s),
                                                   &s->named, out->next, &err);
 
     if (dt_signon_okta_is_ok(s, a, r, &err, now, out) && s->named >= 2)

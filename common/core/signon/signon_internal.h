@@ -267,7 +267,7 @@ struct dt_signon_scratch {
 
 struct dt_signon {
     dt_signon_scratch *scratch; /* NULL denies */
-    dt_site site;
+    dt_ruleset ruleset;
     dt_phase phase;
     dt_phase retry_phase;
     dt_stage stage; /* that comes next, while `entering`; neither is saved */
@@ -623,9 +623,9 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
 /* The outcome stands: nothing is left to do, and no secret is left. */
 void dt_signon_done(dt_signon *s);
 /* As at the start: nothing but the site and the scratch. */
-void dt_signon_clear(dt_signon *s, dt_site const *site);
+void dt_signon_clear(dt_signon *s, dt_ruleset const *ruleset);
 /* A machine that only fills the cache, for at most `limit`. False: denied, having no scratch. */
-DT_MUST_USE bool dt_signon_start_refresh(dt_signon *s, dt_site const *site, dt_time limit,
+DT_MUST_USE bool dt_signon_start_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_time limit,
                                          dt_time now);
 /* Did a rule decide so that this cause may allow? What is not so comes of no way through the machine. */
 bool dt_signon_may_allow(dt_signon const *s, dt_cause cause);

@@ -8,7 +8,7 @@
 
 static bool by_compliance(dt_signon const *s)
 {
-    return s->site.config->intune.service == DT_INTUNE_BY_COMPLIANCE;
+    return s->ruleset.config->intune.service == DT_INTUNE_BY_COMPLIANCE;
 }
 
 static bool by_name(dt_signon const *s)
@@ -20,7 +20,7 @@ static bool by_name(dt_signon const *s)
 
 static bool is_somebody_elses(dt_signon const *s)
 {
-    return s->site.config->device_trust.require_owner && s->intune.enrolled &&
+    return s->ruleset.config->device_trust.require_owner && s->intune.enrolled &&
            !dt_intune_is_owner(&s->intune, s->who.login);
 }
 
@@ -29,7 +29,7 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
     dt_evidence ev;
 
     if (dt_signon_entra_resolve(s))
-        dt_intune_evidence(&s->intune, s->site.config, now, stale, &ev);
+        dt_intune_evidence(&s->intune, s->ruleset.config, now, stale, &ev);
     else
         dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
     if (ev.finding == DT_FINDING_FOR && is_somebody_elses(s)) {
@@ -75,10 +75,10 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
 
     if (dt_intune_unpack(kept, &s->intune) == DT_OK &&
         dt_guid_equal(&s->intune.device_id, &s->lookup_id) && dt_signon_entra_fits(s))
-        f = dt_intune_freshness(&s->intune, s->site.config, now);
+        f = dt_intune_freshness(&s->intune, s->ruleset.config, now);
     /* A device that changed hands a moment ago: for this person the answer is a negative one. */
     if (f == DT_FRESH && is_somebody_elses(s) &&
-        now - s->intune.fetched >= s->site.config->device_trust.negative_ttl)
+        now - s->intune.fetched >= s->ruleset.config->device_trust.negative_ttl)
         f = DT_STALE;
     return f;
 }
@@ -86,7 +86,7 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
 static bool is_ageing(dt_signon const *s, dt_time now)
 {
     return (now - s->intune.fetched) * 100 >=
-           s->site.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
+           s->ruleset.config->device_trust.cache_ttl * DT_SIGNON_REFRESH_AT_PERCENT;
 }
 
 static bool is_proved(dt_signon const *s, dt_guid const *device)
@@ -103,7 +103,7 @@ static bool is_proved(dt_signon const *s, dt_guid const *device)
 /* Anybody can name devices that there are not: such answers are kept for a short time only. */
 static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
     bool made_up = !s->intune.enrolled && !s->refresh_only && !is_proved(s, &s->lookup_id);
 
     (void)now;
@@ -155,9 +155,9 @@ static void resume(dt_signon *s, dt_question inner, dt_lookup_end e, dt_lookup_r
 static int request(dt_signon *s)
 {
     return by_compliance(s)
-               ? dt_compliance_get_device(s->site.config, &s->scratch->service, &s->lookup_id,
+               ? dt_compliance_get_device(s->ruleset.config, &s->scratch->service, &s->lookup_id,
                                           &s->scratch->http)
-               : dt_intune_get_device(s->site.config, &s->lookup_id, &s->scratch->http);
+               : dt_intune_get_device(s->ruleset.config, &s->lookup_id, &s->scratch->http);
 }
 
 static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)

@@ -8,7 +8,7 @@
 
 static dt_ocsp_limits limits(dt_signon const *s)
 {
-    return dt_ocsp_limits_of(s->site.config);
+    return dt_ocsp_limits_of(s->ruleset.config);
 }
 
 void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev)
@@ -139,14 +139,14 @@ static int pack(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires)
 
 static int request(dt_signon *s)
 {
-    return dt_ocsp_request(s->site.config, &s->scratch->ocsp, &s->scratch->http);
+    return dt_ocsp_request(s->ruleset.config, &s->scratch->ocsp, &s->scratch->http);
 }
 
 /* The sign-on's own time ran out. */
 static bool was_cut_short(dt_signon const *s, dt_http_response const *r)
 {
     return r->failure == DT_HTTP_TIMEOUT &&
-           s->asked_for < s->site.config->device_trust.ocsp_timeout;
+           s->asked_for < s->ruleset.config->device_trust.ocsp_timeout;
 }
 
 /* Asking once more is not worth the time after it had all of its own. */
@@ -162,7 +162,7 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
     dt_error e = {0};
     dt_ocsp_answer answer;
     dt_ocsp_reply came =
-        dt_ocsp_read(s->site.config, s->site.anchors, &s->scratch->ocsp, r, now, &answer, &e);
+        dt_ocsp_read(s->ruleset.config, s->ruleset.anchors, &s->scratch->ocsp, r, now, &answer, &e);
 
     out->kind = DT_REPLY_ANSWER;
     if (came != DT_OCSP_REPLY_ANSWER)
@@ -204,11 +204,12 @@ dt_ocsp_question const *dt_signon_ocsp_hint(dt_signon const *s)
                : NULL;
 }
 
-void dt_signon_begin_ocsp(dt_signon *s, dt_site const *site, dt_ocsp_question const *q, dt_time now)
+void dt_signon_begin_ocsp(dt_signon *s, dt_ruleset const *ruleset, dt_ocsp_question const *q,
+                          dt_time now)
 {
     dt_evidence const none = {.source = DT_SOURCE_CERTIFICATE};
 
-    if (!dt_signon_start_refresh(s, site, site->config->device_trust.ocsp_timeout * 2, now))
+    if (!dt_signon_start_refresh(s, ruleset, ruleset->config->device_trust.ocsp_timeout * 2, now))
         return;
     s->scratch->ocsp = *q;
     dt_signon_ocsp_wait(s, &none);

@@ -7,7 +7,7 @@
 
 void dt_signon_okta_unavailable(dt_signon *s, dt_time now)
 {
-    dt_unavailable_as as = s->site.config->policy.okta_unavailable;
+    dt_unavailable_as as = s->ruleset.config->policy.okta_unavailable;
     bool trusted = s->outcome.verdict.trust == DT_TRUST_TRUSTED;
 
     dt_signon_remembered_forget(s);
@@ -21,7 +21,7 @@ void dt_signon_okta_unavailable(dt_signon *s, dt_time now)
 
 static dt_time fair_timeout(dt_signon const *s)
 {
-    dt_time own = s->site.config->okta.timeout;
+    dt_time own = s->ruleset.config->okta.timeout;
 
     return own < DT_SIGNON_FAIR_TIMEOUT ? own : DT_SIGNON_FAIR_TIMEOUT;
 }
@@ -157,7 +157,7 @@ static bool user_may_ask(dt_signon *s)
 
 static int user_request(dt_signon *s)
 {
-    return dt_okta_get_user(s->site.config, s->who.login, &s->scratch->http);
+    return dt_okta_get_user(s->ruleset.config, s->who.login, &s->scratch->http);
 }
 
 static void user_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)
@@ -223,7 +223,7 @@ dt_question_row const dt_question_user = {
 
 unsigned dt_signon_factors_allowed(dt_signon const *s)
 {
-    return s->site.config->mfa.factors & s->outcome.decision.factors;
+    return s->ruleset.config->mfa.factors & s->outcome.decision.factors;
 }
 
 /* What remembered MFA is compared with; of more than fit, the last count as not enrolled. */
@@ -266,7 +266,7 @@ static bool factors_may_ask(dt_signon *s)
 
 static int factors_request(dt_signon *s)
 {
-    return dt_okta_get_factors(s->site.config, s->user_id, &s->scratch->http);
+    return dt_okta_get_factors(s->ruleset.config, s->user_id, &s->scratch->http);
 }
 
 static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)

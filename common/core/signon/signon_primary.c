@@ -14,7 +14,7 @@ void dt_signon_primary_take(dt_signon *s, dt_request const *r)
 {
     char const *password = r->password ? r->password : "";
     bool handshake = r->primary == DT_PRIMARY_HANDSHAKE;
-    bool okta = !handshake && dt_config_okta_password(s->site.config, s->application);
+    bool okta = !handshake && dt_config_okta_password(s->ruleset.config, s->application);
 
     s->outcome.primary = okta        ? DT_PRIMARY_OKTA_PENDING
                          : handshake ? DT_PRIMARY_HANDSHAKE
@@ -34,8 +34,8 @@ bool dt_signon_primary_holds(dt_signon const *s)
 
     if (p == DT_PRIMARY_OKTA_VERIFIED || p == DT_PRIMARY_HANDSHAKE)
         return true;
-    return p == DT_PRIMARY_STACK && s->site.config &&
-           !dt_config_okta_password(s->site.config, s->application);
+    return p == DT_PRIMARY_STACK && s->ruleset.config &&
+           !dt_config_okta_password(s->ruleset.config, s->application);
 }
 
 /* Can Okta be asked about it at all? sshd, for one, sends control characters for whom it does not
@@ -113,7 +113,7 @@ static void counted(dt_signon *s, dt_store_result const *r, dt_time now)
         dt_signon_detail(s,
                          "%lld wrong passwords within password_limit_window; password_limit is %d: "
                          "Okta was not asked",
-                         (long long)r->count, s->site.config->primary.password_limit);
+                         (long long)r->count, s->ruleset.config->primary.password_limit);
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_LIMIT, now);
         return;
     default:
@@ -283,7 +283,7 @@ static void cancelled(dt_signon *s, dt_http_response const *r, dt_time now)
 
 static int render_count(dt_signon *s, dt_buf *value, dt_time now)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
 
     (void)value;
     dt_signon_store_count(s, DT_TABLE_PASSWORD_COUNT, c->primary.password_limit,
@@ -311,7 +311,7 @@ static int render_who(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
-    return dt_okta_get_user(s->site.config, s->who.login, &s->scratch->http);
+    return dt_okta_get_user(s->ruleset.config, s->who.login, &s->scratch->http);
 }
 
 static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)

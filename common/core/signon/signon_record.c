@@ -41,7 +41,7 @@ int dt_record_parse(dt_bytes text, dt_json **out)
 
 static dt_freshness freshness(dt_signon const *s, dt_time at, dt_time now)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
 
     if (at > now)
         return DT_TOO_OLD;
@@ -124,7 +124,8 @@ int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now)
     if (rc < 0)
         return rc;
     list = dt_json_get(root, "okta");
-    if (!dt_record_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
+    if (!dt_record_integer(root, "at", 0, now, &at) ||
+        now - at >= s->ruleset.config->okta.user_ttl ||
         !dt_json_bool(dt_json_get(root, "one_each"), &names) || names != dt_signon_okta_names(s) ||
         dt_json_typeof(list) != DT_JSON_ARRAY)
         rc = DT_E_PARSE;
@@ -152,7 +153,8 @@ int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now, 
 
     if (rc < 0)
         return rc;
-    if (!dt_record_integer(root, "at", 0, now, &at) || now - at >= s->site.config->okta.user_ttl ||
+    if (!dt_record_integer(root, "at", 0, now, &at) ||
+        now - at >= s->ruleset.config->okta.user_ttl ||
         !dt_json_bool(dt_json_get(root, "one"), one))
         rc = DT_E_PARSE;
     dt_json_free(&root);
@@ -164,8 +166,9 @@ int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now, 
 int dt_signon_groups_key(dt_signon *s)
 {
     int n = snprintf(s->scratch->store.key, sizeof(s->scratch->store.key),
-                     "okta-groups:%.16s:%.16s:%s:%s", dt_policy_hash(s->site.policy),
-                     s->site.org ? dt_policy_hash(s->site.org) : "", s->application, s->who.login);
+                     "okta-groups:%.16s:%.16s:%s:%s", dt_policy_hash(s->ruleset.policy),
+                     s->ruleset.org ? dt_policy_hash(s->ruleset.org) : "", s->application,
+                     s->who.login);
 
     return n > 0 && (size_t)n < sizeof(s->scratch->store.key) ? DT_OK : DT_E_LIMIT;
 }
@@ -193,7 +196,7 @@ int dt_signon_group_name_key(dt_signon *s)
 /* As long as it may be used, stale or not. */
 static dt_time kept_until(dt_signon const *s, dt_time fetched)
 {
-    dt_config const *c = s->site.config;
+    dt_config const *c = s->ruleset.config;
 
     return fetched +
            (c->okta.user_ttl > c->okta.stale_limit ? c->okta.user_ttl : c->okta.stale_limit);
@@ -212,7 +215,7 @@ int dt_signon_groups_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expires
         at += strlen(at) + 1;
     }
     dt_buf_puts(b, "]}");
-    *expires = now + s->site.config->okta.user_ttl;
+    *expires = now + s->ruleset.config->okta.user_ttl;
     return dt_buf_error(b);
 }
 
@@ -220,7 +223,7 @@ int dt_signon_group_name_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *exp
 {
     dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"one\":%s}", DT_SIGNON_RECORD_VERSION, (long long)now,
                   s->named == 1 ? "true" : "false");
-    *expires = now + s->site.config->okta.user_ttl;
+    *expires = now + s->ruleset.config->okta.user_ttl;
     return dt_buf_error(b);
 }
 

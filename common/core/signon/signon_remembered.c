@@ -24,8 +24,8 @@ static bool fill_binding(dt_signon const *s, dt_remembered *out)
     memset(out, 0, sizeof(*out));
     memcpy(out->login, s->who.login, sizeof(out->login));
     memcpy(out->application, s->application, sizeof(out->application));
-    if (dt_str_copy(out->group, sizeof(out->group), dt_policy_application_group(s->site.policy)) <
-        0)
+    if (dt_str_copy(out->group, sizeof(out->group),
+                    dt_policy_application_group(s->ruleset.policy)) < 0)
         return false;
     memcpy(out->key_id, v->key_id, sizeof(out->key_id));
     out->by = v->key_id[0] ? 0 : d->remember_by;

@@ -96,7 +96,7 @@ static void fill_step(dt_signon *s, dt_phase_kind kind, dt_time now, dt_step *ou
         break;
     case DT_PHASE_IS_MANAGED:
         out->kind = DT_STEP_MANAGED;
-        out->managed = s->site.managed;
+        out->managed = s->ruleset.managed;
         break;
     case DT_PHASE_IS_AGENT:
         out->kind = DT_STEP_AGENT;

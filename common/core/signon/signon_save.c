@@ -14,9 +14,9 @@
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
 
 typedef struct codec {
-    dt_buf *out;         /* writing when set */
-    dt_bytes in;         /* reading else */
-    dt_site const *site; /* that it is loaded for */
+    dt_buf *out;               /* writing when set */
+    dt_bytes in;               /* reading else */
+    dt_ruleset const *ruleset; /* that it is loaded for */
     bool broken;
 } codec;
 
@@ -156,15 +156,15 @@ static void outcome(codec *c, dt_outcome *o)
 /* By what the sign-on was decided: it may be loaded when something else is in force. */
 static void decided_by(codec *c, dt_signon *s)
 {
-    dt_site const *site = c->out ? &s->site : c->site;
+    dt_ruleset const *ruleset = c->out ? &s->ruleset : c->ruleset;
     struct {
         char const *now;
         unsigned bit;
     } const parts[] = {
-        {site->policy ? dt_policy_hash(site->policy) : "", DT_OUTDATED_POLICY},
-        {site->org ? dt_policy_hash(site->org) : "", DT_OUTDATED_POLICY},
-        {site->config_hash, DT_OUTDATED_CONFIG},
-        {site->ca_hash, DT_OUTDATED_CA},
+        {ruleset->policy ? dt_policy_hash(ruleset->policy) : "", DT_OUTDATED_POLICY},
+        {ruleset->org ? dt_policy_hash(ruleset->org) : "", DT_OUTDATED_POLICY},
+        {ruleset->config_hash, DT_OUTDATED_CONFIG},
+        {ruleset->ca_hash, DT_OUTDATED_CA},
     };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -630,21 +630,21 @@ static bool holds_together(dt_signon const *s)
            phase_holds_together(s) && outcome_holds_together(s);
 }
 
-int dt_signon_load(dt_signon *s, dt_site const *site, dt_bytes saved)
+int dt_signon_load(dt_signon *s, dt_ruleset const *ruleset, dt_bytes saved)
 {
-    codec c = {.in = saved, .site = site};
+    codec c = {.in = saved, .ruleset = ruleset};
     void (*loaded)(dt_signon * s);
 
-    dt_signon_clear(s, site);
+    dt_signon_clear(s, ruleset);
     if (s->scratch == NULL)
         return DT_E_STATE;
     memset(s->scratch, 0, sizeof(*s->scratch)); /* the walk looks at a field before it sets it */
     walk(&c, s);
     if (c.broken || c.in.len != 0 || !holds_together(s)) {
-        dt_signon_clear(s, site);
+        dt_signon_clear(s, ruleset);
         return DT_E_PARSE;
     }
-    if (!site->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
+    if (!ruleset->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
         dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application was removed");
     loaded = dt_phase_row_of(dt_signon_phase(s))->loaded;
     if (loaded != NULL)

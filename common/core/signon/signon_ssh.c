@@ -14,9 +14,9 @@ typedef struct ssh_taking {
 dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s)
 {
     return (dt_ssh_certificate_rules){
-        .cas = s->site.ssh_cas,
-        .device_id = s->site.config->device_trust.ssh_certificate_device_id,
-        .hardware = s->site.config->device_trust.ssh_require_hardware_key,
+        .cas = s->ruleset.ssh_cas,
+        .device_id = s->ruleset.config->device_trust.ssh_certificate_device_id,
+        .hardware = s->ruleset.config->device_trust.ssh_require_hardware_key,
     };
 }
 
@@ -61,7 +61,7 @@ void dt_signon_ssh_take(dt_signon *s, dt_bytes info, dt_time now)
         dt_signon_detail(s, "SSH_AUTH_INFO_0: %s", err.text);
         return;
     }
-    if (dt_ssh_cas_count(s->site.ssh_cas) > 0)
+    if (dt_ssh_cas_count(s->ruleset.ssh_cas) > 0)
         dt_ssh_auth_info_certificates(info, take_ssh_certificate, &t);
 }
 
@@ -148,7 +148,7 @@ void dt_signon_ssh_record(dt_signon *s, dt_source source, char const fingerprint
     dt_buf_init_fixed(&blob, storage, sizeof(storage));
     if (!take_record(s, text, fingerprint, &record, &blob))
         return;
-    if (s->site.config->device_trust.ssh_require_hardware_key && !hardware)
+    if (s->ruleset.config->device_trust.ssh_require_hardware_key && !hardware)
         refuse_soft_key(s, source, &record, now);
     else if (record.der_len == 0)
         judge_enrolled_key(s, source, fingerprint, &record, now);

@@ -13,7 +13,7 @@ static void put_device_help(dt_signon const *s, dt_buf *b)
 {
     size_t before = b->len;
 
-    dt_device_help(s->site.config, &s->outcome.verdict, s->platform_hint, b);
+    dt_device_help(s->ruleset.config, &s->outcome.verdict, s->platform_hint, b);
     if (b->len > before)
         dt_buf_puts(b, " ");
 }
@@ -62,14 +62,14 @@ static char const *cause_text(dt_signon const *s, dt_cause c)
     if (c == DT_CAUSE_PRIMARY_FAILED || c == DT_CAUSE_PRIMARY_REFUSED ||
         c == DT_CAUSE_PRIMARY_LIMIT)
         return DT_TEXT_REFUSED;
-    return dt_words_text(s->site.config, words_of(c));
+    return dt_words_text(s->ruleset.config, words_of(c));
 }
 
 void dt_signon_set_message(dt_signon *s)
 {
     dt_buf b;
 
-    char const *told = dt_policy_message(s->site.policy, &s->outcome.decision);
+    char const *told = dt_policy_message(s->ruleset.policy, &s->outcome.decision);
 
     dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
     if (s->outcome.result != DT_ALLOW && dt_signon_primary_is_mute(s)) {
@@ -81,7 +81,7 @@ void dt_signon_set_message(dt_signon *s)
     else if (s->outcome.result != DT_ALLOW)
         dt_buf_put_escaped(&b, dt_bytes_str(cause_text(s, s->outcome.cause)));
     if (s->outcome.cause == DT_CAUSE_CONFIG || s->outcome.cause == DT_CAUSE_INTERNAL ||
-        !s->site.config)
+        !s->ruleset.config)
         return;
     if (b.len > 0)
         dt_buf_puts(&b, " ");
@@ -101,7 +101,7 @@ static void begin_prompt(dt_signon *s, dt_buf *b, char const *note)
     if (n.len > 0)
         dt_buf_puts(&n, " ");
     if (s->attempts == 0 && !s->push_prompted &&
-        dt_device_help_goes_with_prompt(s->site.config, &s->outcome.verdict, s->platform_hint))
+        dt_device_help_goes_with_prompt(s->ruleset.config, &s->outcome.verdict, s->platform_hint))
         put_device_help(s, &n);
     while (n.len > 0 && n.p[n.len - 1] == ' ')
         n.p[--n.len] = '\0';
@@ -112,13 +112,13 @@ char const *dt_signon_no_push_text(dt_signon const *s)
 {
     switch (s->block_cause) {
     case DT_CAUSE_MFA_PUSH_PENDING:
-        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_PENDING);
+        return dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PUSH_PENDING);
     case DT_CAUSE_MFA_PUSH_PAUSED:
-        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_PAUSED);
+        return dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PUSH_PAUSED);
     case DT_CAUSE_MFA_PUSH_SPENT:
-        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_SPENT);
+        return dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PUSH_SPENT);
     case DT_CAUSE_MFA_PUSH_LIMIT:
-        return dt_words_text(s->site.config, DT_WORDS_NOTE_PUSH_LIMIT);
+        return dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PUSH_LIMIT);
     default:
         return "";
     }
@@ -138,7 +138,7 @@ static void put_or_passcode(dt_signon *s, dt_buf *b)
     take_answers(s, dt_signon_ready_types(s));
     if (s->prompt_takes != 0) {
         dt_buf_puts(b, " ");
-        dt_words_put(s->site.config, DT_WORDS_PROMPT_OR_PASSCODE, "", b);
+        dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OR_PASSCODE, "", b);
     }
     dt_buf_puts(b, ": ");
 }
@@ -150,10 +150,10 @@ static void put_push(dt_signon *s, dt_buf *b)
 
     if (s->push.number != DT_SIGNON_NUMBER_NONE) {
         (void)snprintf(number, sizeof(number), "%d", s->push.number);
-        dt_words_put(s->site.config, DT_WORDS_PROMPT_NUMBER, number, b);
+        dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_NUMBER, number, b);
         s->number_shown = true;
     } else {
-        dt_words_put(s->site.config, DT_WORDS_PROMPT_PUSH, "", b);
+        dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_PUSH, "", b);
     }
     put_or_passcode(s, b);
 }
@@ -171,7 +171,7 @@ void dt_signon_offer_prompt(dt_signon *s, char const *note)
     dt_buf b;
 
     begin_prompt(s, &b, note);
-    dt_words_put(s->site.config, DT_WORDS_PROMPT_OFFER, "", &b);
+    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OFFER, "", &b);
     put_or_passcode(s, &b);
 }
 
@@ -187,7 +187,7 @@ static void put_apps(dt_signon const *s, unsigned types, dt_buf *b)
             continue;
         if (named != 0) {
             dt_buf_puts(b, " ");
-            dt_words_put(s->site.config, DT_WORDS_PROMPT_APP_OR, "", b);
+            dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_APP_OR, "", b);
             dt_buf_puts(b, " ");
         }
         dt_buf_puts(b, dt_factor_app(type));
@@ -201,9 +201,9 @@ char const *dt_signon_stray_text(dt_signon const *s)
     dt_enrolled const *f = dt_signon_enrolled(s, types);
 
     if (f == NULL)
-        return dt_words_text(s->site.config, DT_WORDS_NOTE_NO_PASSCODE);
-    return dt_words_text(s->site.config, s->answers_locked ? DT_WORDS_NOTE_PASSCODE_LIMIT
-                                                           : dt_factor_row(f->type)->misread);
+        return dt_words_text(s->ruleset.config, DT_WORDS_NOTE_NO_PASSCODE);
+    return dt_words_text(s->ruleset.config, s->answers_locked ? DT_WORDS_NOTE_PASSCODE_LIMIT
+                                                              : dt_factor_row(f->type)->misread);
 }
 
 void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note)
@@ -219,6 +219,6 @@ void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note)
     take_answers(s, types);
     dt_buf_init_fixed(&a, apps, sizeof(apps));
     put_apps(s, types, &a);
-    dt_words_put(s->site.config, DT_WORDS_PROMPT_PASSCODE, apps, &b);
+    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_PASSCODE, apps, &b);
     dt_buf_puts(&b, ": ");
 }

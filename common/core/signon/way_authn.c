@@ -5,7 +5,7 @@
 
 static int password(dt_signon const *s, dt_http_request *out)
 {
-    return dt_okta_authn_start(s->site.config, s->who.login, s->scratch->secrets.password,
+    return dt_okta_authn_start(s->ruleset.config, s->who.login, s->scratch->secrets.password,
                                s->client_ip, out);
 }
 
@@ -17,7 +17,7 @@ static dt_okta_answer read_password(dt_signon const *s, dt_http_response const *
 
 static int end_password(dt_signon const *s, dt_http_request *out)
 {
-    return dt_okta_authn_end(s->site.config, s->scratch->secrets.state_token, out);
+    return dt_okta_authn_end(s->ruleset.config, s->scratch->secrets.state_token, out);
 }
 
 dt_way const dt_way_authn = {

@@ -5,33 +5,33 @@
 
 static int send(dt_signon const *s, dt_enrolled const *f, bool number, dt_http_request *out)
 {
-    return dt_okta_send(s->site.config, s->user_id, f->id, number, out);
+    return dt_okta_send(s->ruleset.config, s->user_id, f->id, number, out);
 }
 
 static int answer(dt_signon const *s, dt_enrolled const *f, char const *text, dt_http_request *out)
 {
-    return dt_okta_passcode(s->site.config, s->user_id, f->id, text, out);
+    return dt_okta_passcode(s->ruleset.config, s->user_id, f->id, text, out);
 }
 
 static int poll(dt_signon const *s, dt_http_request *out)
 {
-    return dt_okta_poll(s->site.config, s->push.poll_url, out);
+    return dt_okta_poll(s->ruleset.config, s->push.poll_url, out);
 }
 
 static int cancel(dt_signon const *s, dt_http_request *out)
 {
-    return dt_okta_cancel(s->site.config, s->push.cancel_url, out);
+    return dt_okta_cancel(s->ruleset.config, s->push.cancel_url, out);
 }
 
 static dt_okta_answer read_verification(dt_signon const *s, dt_http_response const *r,
                                         dt_okta_verification *out, dt_error *e)
 {
-    return dt_okta_read_verification(s->site.config, r, out, e);
+    return dt_okta_read_verification(s->ruleset.config, r, out, e);
 }
 
 static bool is_ours(dt_signon const *s, dt_enrolled const *f, char const *url)
 {
-    return dt_okta_link_belongs(s->site.config, url, s->user_id, f->id);
+    return dt_okta_link_belongs(s->ruleset.config, url, s->user_id, f->id);
 }
 
 dt_way const dt_way_factors = {
