@@ -98,7 +98,7 @@ static bool begins_with(uint8_t const *p, char const *text, size_t len)
     return true;
 }
 
-static bool holds(dt_bytes haystack, char const *needle)
+static bool contains(dt_bytes haystack, char const *needle)
 {
     size_t len = strlen(needle);
 
@@ -116,7 +116,7 @@ static bool tree_holds(dt_json const *v, char const *needle)
     char const *name;
 
     if (dt_json_typeof(v) == DT_JSON_STRING)
-        return holds(dt_bytes_str(dt_json_string(v)), needle);
+        return contains(dt_bytes_str(dt_json_string(v)), needle);
     for (size_t i = 0; i < dt_json_size(v); i++) {
         dt_json const *child =
             dt_json_typeof(v) == DT_JSON_ARRAY ? dt_json_at(v, i) : dt_json_member(v, i, &name);
@@ -154,7 +154,7 @@ bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
         return false;
     if (f->user != NULL && !is_actor(v, f->user))
         return false;
-    return f->query == NULL || holds(v->line, f->query) || tree_holds(v->root, f->query);
+    return f->query == NULL || contains(v->line, f->query) || tree_holds(v->root, f->query);
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */

@@ -20,7 +20,7 @@
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-static void say_broken(dt_audit_reading *r, size_t number, char const *why)
+static void report_broken(dt_audit_reading *r, size_t number, char const *why)
 {
     r->broken++;
     if (r->broken_in_file++ < BROKEN_SHOWN_MAX)
@@ -37,11 +37,11 @@ static int on_line(void *ctx, size_t number, dt_bytes line, bool too_long)
     if (line.len == 0)
         return DT_OK;
     if (too_long) {
-        say_broken(r, number, "longer than any audit event");
+        report_broken(r, number, "longer than any audit event");
         return DT_OK;
     }
     if (dt_audit_event_read(line, &event, &e) < 0) {
-        say_broken(r, number, e.text);
+        report_broken(r, number, e.text);
         return DT_OK;
     }
     rc = r->on_event(r->ctx, &event);

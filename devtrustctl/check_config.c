@@ -49,8 +49,8 @@ static void fault(checking *k, dt_error const *e)
     k->faults++;
 }
 
-static void warn(checking *k, char const *fmt, ...) DT_PRINTF(2, 3);
-static void warn(checking *k, char const *fmt, ...)
+static void report_warning(checking *k, char const *fmt, ...) DT_PRINTF(2, 3);
+static void report_warning(checking *k, char const *fmt, ...)
 {
     char text[1024];
     va_list args;
@@ -68,9 +68,9 @@ static void warn_expiry(checking *k, char const *what, dt_time not_after)
     char day[DT_DAY_TEXT_MAX];
 
     if (not_after <= k->now)
-        warn(k, "%s expired on %s", what, dt_day_text(day, not_after));
+        report_warning(k, "%s expired on %s", what, dt_day_text(day, not_after));
     else if (not_after - k->now < EXPIRES_SOON)
-        warn(k, "%s expires on %s; renew it", what, dt_day_text(day, not_after));
+        report_warning(k, "%s expires on %s; renew it", what, dt_day_text(day, not_after));
 }
 
 /* --- trust ------------------------------------------------------------------------------------ */
@@ -103,19 +103,21 @@ static void warn_alternative(checking *k, char const *who, unsigned sources)
     dt_buf_init_fixed(&b, text, sizeof(text));
     put_words(&b, sources, source_name, "+");
     if ((sources & (DT_SOURCES_WITH_KEY | DT_SOURCES_OF_HOST)) == 0)
-        warn(k,
-             "%strusted_when: %s proves nothing: every client that claims to be a trusted device "
-             "counts as one",
-             who, text);
+        report_warning(
+            k,
+            "%strusted_when: %s proves nothing: every client that claims to be a trusted device "
+            "counts as one",
+            who, text);
     if ((sources & DT_SOURCES_LOOKED_UP) == 0)
-        warn(k,
-             "%strusted_when: %s does not ask Intune: a device that is no longer compliant stays "
-             "trusted",
-             who, text);
+        report_warning(
+            k,
+            "%strusted_when: %s does not ask Intune: a device that is no longer compliant stays "
+            "trusted",
+            who, text);
 }
 
 /* `who` stands before what is said of an application that has its own rule. */
-static void tell_trust(checking *k, dt_config const *c, char const *who)
+static void report_trust(checking *k, dt_config const *c, char const *who)
 {
     char text[512];
     dt_buf b;
@@ -132,17 +134,17 @@ static void tell_trust(checking *k, dt_config const *c, char const *who)
 
 static void check_trust(checking *k)
 {
-    tell_trust(k, k->config, "");
+    report_trust(k, k->config, "");
     for (size_t i = 0; i < k->config->application_count; i++) {
         dt_config_application const *a = k->config->applications[i];
         char who[DT_CONFIG_SECTION_MAX];
 
         if (snprintf(who, sizeof(who), "%s: ", a->name) > 0)
-            tell_trust(k, dt_site_ruleset(k->files, a->name).config, who);
+            report_trust(k, dt_site_ruleset(k->files, a->name).config, who);
     }
 }
 
-static int tell_ca(void *ctx, size_t index, dt_bytes der)
+static int report_ca(void *ctx, size_t index, dt_bytes der)
 {
     checking *k = ctx;
     dt_certificate c;
@@ -159,7 +161,7 @@ static int tell_ca(void *ctx, size_t index, dt_bytes der)
     return DT_OK;
 }
 
-static void tell_ca_file(checking *k, char const *path, char const *what)
+static void report_ca_file(checking *k, char const *path, char const *what)
 {
     dt_error e = {0};
     dt_buf text;
@@ -171,7 +173,7 @@ static void tell_ca_file(checking *k, char const *path, char const *what)
     dt_buf_init(&text, CA_FILE_MAX);
     rc = dt_file_read(path, DT_FILE_TRUSTED, CA_FILE_MAX, &text, &e);
     if (rc == DT_OK)
-        rc = dt_certificates_each(dt_buf_bytes(&text), tell_ca, k, &e);
+        rc = dt_certificates_each(dt_buf_bytes(&text), report_ca, k, &e);
     if (rc < 0)
         fault(k, &e);
     k->what = NULL;
@@ -188,8 +190,9 @@ static void check_ocsp(checking *k)
                 c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
                                                     : "the responder that each certificate names");
     if (c->device_trust.revocation == DT_REVOCATION_SOFT)
-        warn(k, "revocation = soft: while the OCSP responder is unreachable, revoked certificates "
-                "are accepted");
+        report_warning(
+            k, "revocation = soft: while the OCSP responder is unreachable, revoked certificates "
+               "are accepted");
 }
 
 static void check_crls(checking *k)
@@ -203,27 +206,30 @@ static void check_crls(checking *k)
         return;
     dt_out_line("%-13s %zu, until %s", "revocation", count, dt_day_text(day, until));
     if (until <= k->now)
-        warn(k, "a revocation list in crl_file has been out of date since %s; fetch it again",
-             dt_day_text(day, until));
+        report_warning(
+            k, "a revocation list in crl_file has been out of date since %s; fetch it again",
+            dt_day_text(day, until));
     if (k->config->device_trust.revocation == DT_REVOCATION_SOFT)
-        warn(k, "revocation = soft: certificates that no current list covers are accepted");
+        report_warning(k,
+                       "revocation = soft: certificates that no current list covers are accepted");
     for (size_t i = 0; i < k->config->ca_count; i++) {
         if (k->config->cas[i]->revocation == DT_REVOCATION_SOFT)
-            warn(k,
-                 "[ca %s] revocation = soft: certificates that no current list covers are accepted",
-                 k->config->cas[i]->name);
+            report_warning(
+                k,
+                "[ca %s] revocation = soft: certificates that no current list covers are accepted",
+                k->config->cas[i]->name);
     }
 }
 
 static void check_cas(checking *k)
 {
-    tell_ca_file(k, k->config->device_trust.ca_file, "company's CA");
-    tell_ca_file(k, k->config->device_trust.shared_ca_file, "shared CA");
+    report_ca_file(k, k->config->device_trust.ca_file, "company's CA");
+    report_ca_file(k, k->config->device_trust.shared_ca_file, "shared CA");
     for (size_t i = 0; i < k->config->ca_count; i++) {
         char what[DT_CONFIG_SECTION_MAX];
 
         if (snprintf(what, sizeof(what), "CA %s", k->config->cas[i]->name) > 0)
-            tell_ca_file(k, k->config->cas[i]->certificate_file, what);
+            report_ca_file(k, k->config->cas[i]->certificate_file, what);
     }
     check_crls(k);
     check_ocsp(k);
@@ -237,7 +243,7 @@ static char const *service_of(checking const *k)
     return k->config->intune.service == DT_INTUNE_BY_COMPLIANCE ? "Compliance  " : "Graph       ";
 }
 
-static int tell_assertion(void *ctx, size_t index, dt_bytes der)
+static int report_assertion(void *ctx, size_t index, dt_bytes der)
 {
     checking *k = ctx;
     dt_certificate c;
@@ -248,17 +254,18 @@ static int tell_assertion(void *ctx, size_t index, dt_bytes der)
     dt_out_line("%s  as %s, certificate until %s", service_of(k), k->config->intune.client_id,
                 dt_day_text(day, c.not_after));
     if (c.not_after <= k->now)
-        warn(k,
-             "[intune] certificate_file expired on %s: Intune is not asked, and devices are "
-             "UNKNOWN where it would have been; make a new one, upload it to the app registration, "
-             "and replace the files of certificate_file and key_file",
-             dt_day_text(day, c.not_after));
+        report_warning(
+            k,
+            "[intune] certificate_file expired on %s: Intune is not asked, and devices are "
+            "UNKNOWN where it would have been; make a new one, upload it to the app registration, "
+            "and replace the files of certificate_file and key_file",
+            dt_day_text(day, c.not_after));
     else
         warn_expiry(k, "the certificate of the app registration", c.not_after);
     return DT_OK;
 }
 
-static void tell_credentials(checking *k, dt_error *e)
+static void report_credentials(checking *k, dt_error *e)
 {
     char const *path = k->config->intune.certificate_file;
     dt_buf pem;
@@ -272,7 +279,7 @@ static void tell_credentials(checking *k, dt_error *e)
     dt_buf_init(&pem, PEM_MAX);
     rc = dt_file_read(path, DT_FILE_TRUSTED, PEM_MAX, &pem, e);
     if (rc == DT_OK)
-        rc = dt_certificates_each(dt_buf_bytes(&pem), tell_assertion, k, e);
+        rc = dt_certificates_each(dt_buf_bytes(&pem), report_assertion, k, e);
     if (rc < 0)
         fault(k, e);
     dt_buf_free(&pem);
@@ -288,7 +295,7 @@ static void check_graph(checking *k)
     else if (credentials == NULL)
         dt_out_line("Graph         not configured: compliance is not known");
     else
-        tell_credentials(k, &e);
+        report_credentials(k, &e);
     dt_entra_credentials_free(&credentials);
 }
 
@@ -343,8 +350,8 @@ static void try_host_key(checking *k, dt_host_key const *key)
                 dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
                 dt_day_text(day, c.not_after));
     if (reason != DT_REASON_TRUSTED)
-        warn(k, "this host's certificate makes no device trusted: %s: %s", dt_reason_name(reason),
-             e.text);
+        report_warning(k, "this host's certificate makes no device trusted: %s: %s",
+                       dt_reason_name(reason), e.text);
     else
         warn_expiry(k, "this host's certificate", c.not_after);
 }
@@ -375,7 +382,7 @@ static void check_state_key(checking *k)
 /* --- policies --------------------------------------------------------------------------------- */
 
 /* The services that go by the policy of another one. */
-static void tell_variants(checking const *k, char const *application)
+static void report_variants(checking const *k, char const *application)
 {
     char const *base, *variant;
 
@@ -393,12 +400,13 @@ static void check_policies(checking *k)
 
         dt_out_line("policy        %s: %zu rules, sha256 %s", application, dt_policy_rule_count(p),
                     dt_policy_hash(p));
-        tell_variants(k, application);
+        report_variants(k, application);
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
-            warn(k, "%s", dt_policy_warning(p, w));
+            report_warning(k, "%s", dt_policy_warning(p, w));
         if (!dt_policy_asks_for(p, DT_TRUST_TRUSTED))
-            warn(k, "policy %s: no rule asks for a TRUSTED device: it treats all devices alike",
-                 application);
+            report_warning(
+                k, "policy %s: no rule asks for a TRUSTED device: it treats all devices alike",
+                application);
     }
 }
 
@@ -410,10 +418,11 @@ static void check_report_only(checking *k)
         dt_ruleset ruleset = dt_site_ruleset(k->files, application);
 
         if (dt_ruleset_is_report_only(&ruleset))
-            warn(k,
-                 "REPORT ONLY: nothing of policy %s is enforced: everybody gets in there as if "
-                 "devtrust were not installed",
-                 application);
+            report_warning(
+                k,
+                "REPORT ONLY: nothing of policy %s is enforced: everybody gets in there as if "
+                "devtrust were not installed",
+                application);
     }
 }
 
@@ -422,19 +431,21 @@ static void check_failing_open(checking *k)
     dt_config const *c = k->config;
 
     if (c->policy.okta_unavailable == DT_UNAVAILABLE_ALLOW)
-        warn(k, "[policy] okta_unavailable = allow: while Okta is unavailable, everybody gets in "
-                "without MFA");
+        report_warning(
+            k, "[policy] okta_unavailable = allow: while Okta is unavailable, everybody gets in "
+               "without MFA");
     if (c->policy.okta_unavailable == DT_UNAVAILABLE_ALLOW_TRUSTED)
-        warn(k, "[policy] okta_unavailable = allow_trusted: while Okta is unavailable, trusted "
-                "devices get in without MFA");
+        report_warning(
+            k, "[policy] okta_unavailable = allow_trusted: while Okta is unavailable, trusted "
+               "devices get in without MFA");
     if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.push_limit == 0 &&
         (c->mfa.factors & DT_FACTOR_TOTPS) == 0)
-        warn(k, "[mfa] push_limit = 0 with push as the only factor: nobody can pass MFA");
+        report_warning(k, "[mfa] push_limit = 0 with push as the only factor: nobody can pass MFA");
     if ((c->mfa.factors & DT_FACTOR_PUSH) != 0 && c->mfa.number_challenge == DT_NUMBER_NEVER)
-        warn(k, "[mfa] number_challenge = never: a push can be approved by mistake");
+        report_warning(k, "[mfa] number_challenge = never: a push can be approved by mistake");
 }
 
-static void tell_mfa(checking *k)
+static void report_mfa(checking *k)
 {
     unsigned left = k->config->mfa.factors;
     char const *word;
@@ -581,7 +592,7 @@ typedef struct pam_counts {
     size_t protected, others;
 } pam_counts;
 
-static void tell_pam(void *ctx, dt_pam_report const *r)
+static void report_pam(void *ctx, dt_pam_report const *r)
 {
     pam_counts *p = ctx;
 
@@ -591,9 +602,10 @@ static void tell_pam(void *ctx, dt_pam_report const *r)
         dt_pam_finding const *f = &r->findings[i];
 
         if (f->verdict >= DT_PAM_CANNOT_WORK)
-            warn(p->k, "PAM service %s %s: %s%s%s%s%s", r->service, dt_pam_verdict_name(f->verdict),
-                 f->place, f->place[0] != '\0' ? ": " : "", f->text,
-                 f->write[0] != '\0' ? "; write: " : "", f->write);
+            report_warning(p->k, "PAM service %s %s: %s%s%s%s%s", r->service,
+                           dt_pam_verdict_name(f->verdict), f->place,
+                           f->place[0] != '\0' ? ": " : "", f->text,
+                           f->write[0] != '\0' ? "; write: " : "", f->write);
     }
 }
 
@@ -604,8 +616,8 @@ static void check_pam(checking *k)
     pam_counts counts = {.k = k};
     dt_error e = {0};
 
-    if (dt_pam_check_run(&c, tell_pam, &counts, &e) < 0)
-        warn(k, "the PAM services could not be read: %s", e.text);
+    if (dt_pam_check_run(&c, report_pam, &counts, &e) < 0)
+        report_warning(k, "the PAM services could not be read: %s", e.text);
     else
         dt_out_line(
             "PAM           %zu services are protected, %zu are not; see devtrustctl check-pam",
@@ -623,7 +635,7 @@ typedef struct found {
 static void check_parts(checking *k)
 {
     static void (*const parts[])(checking *) = {
-        tell_mfa,          check_okta_credentials, check_graph,     check_trust,
+        report_mfa,        check_okta_credentials, check_graph,     check_trust,
         check_cas,         check_host_key,         check_state_key, check_policies,
         check_report_only, check_failing_open,     check_store,     check_audit};
 

@@ -248,7 +248,7 @@ static bool is_for_root(dt_pam_line const *line)
     return is_module(line, "pam_rootok.so");
 }
 
-static void tell_way(checking *k, dt_pam_kind kind, dt_pam_way const *way)
+static void print_way(checking *k, dt_pam_kind kind, dt_pam_way const *way)
 {
     dt_pam_stack const *p = &k->s->stacks[kind];
     dt_pam_line const *line = &p->lines[way->line], *ours = first_devtrust(p);
@@ -294,13 +294,13 @@ static void tell_way(checking *k, dt_pam_kind kind, dt_pam_way const *way)
     put_way(f, p, way);
 }
 
-static void tell_ways(checking *k, dt_pam_kind kind, dt_pam_findings const *found)
+static void print_ways(checking *k, dt_pam_kind kind, dt_pam_findings const *found)
 {
     dt_pam_line const *ours = first_devtrust(&k->s->stacks[kind]);
     dt_pam_finding *f;
 
     for (size_t i = 0; i < found->way_count; i++)
-        tell_way(k, kind, &found->ways[i]);
+        print_way(k, kind, &found->ways[i]);
     if (found->too_large) {
         f = find(k, DT_PAM_BYPASS,
                  "%s: there are too many ways through these lines to look at them all",
@@ -369,7 +369,7 @@ static void check_session(checking *k)
 
     if (!k->session->asks)
         return;
-    tell_ways(k, DT_PAM_SESSION, k->session);
+    print_ways(k, DT_PAM_SESSION, k->session);
     for (size_t i = 0; i < p->count && !p->lines[i].is_devtrust; i++) {
         if (!is_module(&p->lines[i], "pam_env.so") ||
             strstr(p->lines[i].arguments, "user_readenv=1") == NULL)
@@ -424,7 +424,7 @@ static void check_password_lines(checking *k)
     set_write(f, "no password line of pam_devtrust.so");
 }
 
-static void tell_unprotected(checking *k)
+static void report_unprotected(checking *k)
 {
     bool other = k->s->of_other[DT_PAM_AUTH];
     dt_pam_finding *f = find(k, DT_PAM_NOT_PROTECTED, "no line asks devtrust%s",
@@ -452,18 +452,18 @@ static void check_lines(checking *k)
         (void)dt_str_copy(f->place, sizeof(f->place), k->s->broken);
     }
     if (!asks(k)) {
-        tell_unprotected(k);
+        report_unprotected(k);
         return;
     }
     k->r->verdict = k->r->verdict > DT_PAM_PROTECTED ? k->r->verdict : DT_PAM_PROTECTED;
     if (k->auth->asks) {
-        tell_ways(k, DT_PAM_AUTH, k->auth);
+        print_ways(k, DT_PAM_AUTH, k->auth);
         check_first_factor(k);
     } else if (!is_sshd(k)) {
         (void)find(k, DT_PAM_NOTE, "auth: no line asks devtrust; the account lines do");
     }
     if (k->account->asks && !k->kind->no_account_line)
-        tell_ways(k, DT_PAM_ACCOUNT, k->account);
+        print_ways(k, DT_PAM_ACCOUNT, k->account);
     check_session(k);
     check_account(k);
     check_password_lines(k);

@@ -51,15 +51,15 @@ static dt_guid const *tenant(registry const *r)
     return &dt_site_config(r->files)->device_trust.tenant_id;
 }
 
-static void say_fault(registry *r, dt_error const *e)
+static void report_fault(registry *r, dt_error const *e)
 {
     (void)dt_err_fault(e);
     r->fault = true;
 }
 
-static int say_broken(registry *r, int rc, dt_error const *e)
+static int report_broken(registry *r, int rc, dt_error const *e)
 {
-    say_fault(r, e);
+    report_fault(r, e);
     r->broken = true;
     return rc;
 }
@@ -69,7 +69,7 @@ static int no_memory(registry *r)
     dt_error e = {0};
     int rc = dt_error_set(&e, DT_E_NOMEM, "out of memory");
 
-    return say_broken(r, rc, &e);
+    return report_broken(r, rc, &e);
 }
 
 /* --- trusted devices ---------------------------------------------------------------------------- */
@@ -85,7 +85,7 @@ static int trust(registry *r, dt_guid const *device, char const *name)
     dt_buf_put_escaped(&b, dt_bytes_str(name));
     rc = dt_registry_trust(r->store, &record, r->now, &e);
     if (rc < 0)
-        return say_broken(r, rc, &e);
+        return report_broken(r, rc, &e);
     dt_out_line("trusted    %s  %s", device->text, record.name);
     return DT_OK;
 }
@@ -102,8 +102,8 @@ static int refuse(registry *r, size_t index, char const *reason, char const *why
     return DT_OK;
 }
 
-static void say_device(char const *done, dt_certificate const *c, dt_fingerprint const *f,
-                       char const *remark)
+static void print_device_line(char const *done, dt_certificate const *c, dt_fingerprint const *f,
+                              char const *remark)
 {
     char day[DT_DAY_TEXT_MAX];
 
@@ -129,9 +129,9 @@ static int enrol(registry *r, dt_bytes der, dt_certificate const *c, dt_fingerpr
     rc = dt_registry_put(r->store, f, record, r->now, &e);
     free(record);
     if (rc < 0)
-        return say_broken(r, rc, &e);
+        return report_broken(r, rc, &e);
     r->added++;
-    say_device("added", c, f, remark);
+    print_device_line("added", c, f, remark);
     return DT_OK;
 }
 
@@ -145,7 +145,7 @@ static int enrol_again(registry *r, size_t index, dt_bytes der, dt_certificate c
 
     if (dt_bytes_equal(der, dt_bytes_of(old->record.der, old->record.der_len))) {
         r->unchanged++;
-        say_device("unchanged", c, f, "");
+        print_device_line("unchanged", c, f, "");
         return DT_OK;
     }
     if (dt_guid_is_set(&old->certificate.device_id) &&
@@ -158,7 +158,7 @@ static int enrol_again(registry *r, size_t index, dt_bytes der, dt_certificate c
     if (old->state == DT_ENROLMENT_JUDGED && old->reason == DT_REASON_TRUSTED &&
         old->certificate.not_after >= c->not_after) {
         r->unchanged++;
-        say_device("unchanged", &old->certificate, f, " (the enrolled one is valid longer)");
+        print_device_line("unchanged", &old->certificate, f, " (the enrolled one is valid longer)");
         return DT_OK;
     }
     return enrol(r, der, c, f, " (renewed)");
@@ -185,7 +185,7 @@ static int enrol_fingerprint(registry *r, size_t index, dt_bytes der, dt_certifi
     } else if (rc == DT_E_NOT_FOUND) {
         rc = enrol(r, der, c, f, "");
     } else {
-        rc = say_broken(r, rc, &e);
+        rc = report_broken(r, rc, &e);
     }
     dt_buf_free(&scratch);
     free(old);
@@ -231,7 +231,7 @@ static int add_file(registry *r, char const *path)
         dt_out_line("refused    %s", e.text);
         return DT_OK;
     }
-    say_fault(r, &e);
+    report_fault(r, &e);
     return DT_OK;
 }
 
@@ -244,7 +244,7 @@ static int add_folder(registry *r, char const *path)
     if (rc == DT_OK && folder.count == 0)
         rc = dt_error_set(&e, DT_E_NOT_FOUND, "%s contains no .pem, .crt, .cer or .der file", path);
     if (rc < 0) {
-        say_fault(r, &e);
+        report_fault(r, &e);
         return DT_OK;
     }
     if (folder.passed_over > 0)
@@ -309,7 +309,7 @@ static bool key_is_free(registry *r, dt_fingerprint const *f, dt_guid const *dev
             rc = DT_E_EXISTS;
         }
     } else if (rc != DT_E_NOT_FOUND) {
-        rc = say_broken(r, rc, &e);
+        rc = report_broken(r, rc, &e);
     }
     dt_buf_free(&scratch);
     free(old);
@@ -335,7 +335,7 @@ static int enrol_key(registry *r, dt_bytes blob, dt_guid const *device)
         dt_out_line("added      %s  %s  %s", device->text, f.text, record->name);
     }
     free(record);
-    return rc < 0 ? say_broken(r, rc, &e) : DT_OK;
+    return rc < 0 ? report_broken(r, rc, &e) : DT_OK;
 }
 
 static int add_key_file(registry *r, dt_guid const *device)
@@ -350,7 +350,7 @@ static int add_key_file(registry *r, dt_guid const *device)
     dt_buf_init(&blob, DT_SSH_KEY_MAX);
     rc = dt_plain_file_read(r->ssh_key, &text, &e);
     if (rc < 0)
-        say_fault(r, &e);
+        report_fault(r, &e);
     else if (dt_ssh_public_line(dt_buf_bytes(&text), &blob, &key) < 0)
         rc = refuse(r, 0, "KEY_INVALID",
                     "not an OpenSSH public key that a device could have; give the .pub file");
@@ -489,7 +489,7 @@ static dt_ctl_exit list_all(registry *r)
     int rc = dt_store_each(r->store, DT_TABLE_DEVICE, r->now, list_row, r, &e);
 
     if (rc < 0 && !r->broken)
-        say_fault(r, &e);
+        report_fault(r, &e);
     return rc == DT_OK ? DT_CTL_YES : DT_CTL_FAULT;
 }
 
@@ -503,7 +503,7 @@ static int remove_key(registry *r, dt_fingerprint const *f, char const *device)
     if (rc == DT_E_NOT_FOUND)
         return DT_OK;
     if (rc < 0)
-        return say_broken(r, rc, &e);
+        return report_broken(r, rc, &e);
     r->removed++;
     dt_out_line("removed    %s  %s", device, f->text);
     return DT_OK;
@@ -517,7 +517,7 @@ static int distrust(registry *r)
     if (rc == DT_E_NOT_FOUND)
         return DT_OK;
     if (rc < 0)
-        return say_broken(r, rc, &e);
+        return report_broken(r, rc, &e);
     r->removed++;
     dt_out_line("removed    %s  from the trusted devices", r->wanted.text);
     return DT_OK;
@@ -551,7 +551,7 @@ static int remove_certificate(void *ctx, size_t index, dt_bytes der)
 
     if (dt_fingerprint_of(der, &f, &e) < 0) {
         (void)dt_error_prefix(&e, "%s, certificate %zu", r->path, index);
-        say_fault(r, &e);
+        report_fault(r, &e);
         return DT_OK;
     }
     /* Its key may be removed whatever it says; its name is only shown. */
@@ -588,7 +588,7 @@ static dt_ctl_exit remove_all(registry *r, char const *const *what, size_t count
         int rc = find_and_remove(r, what[i], &e);
 
         if (rc < 0 && !r->broken) {
-            say_fault(r, &e);
+            report_fault(r, &e);
         } else if (rc == DT_OK && r->removed == before) {
             dt_out_line("not enrolled: %s", what[i]);
             r->refused++;

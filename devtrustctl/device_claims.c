@@ -15,7 +15,7 @@
 /* --- managed app configuration --------------------------------------------------------------------- */
 
 int dt_managed_file_judge(dt_site const *files, char const *path, char const *user, dt_time now,
-                          dt_claimed *out, dt_reason *reason, dt_error *why, dt_error *e)
+                          dt_device_claims *out, dt_reason *reason, dt_error *why, dt_error *e)
 {
     dt_managed_hints const *hints = dt_site_managed_hints(files);
     dt_config const *c = dt_site_config(files);
@@ -92,7 +92,7 @@ static void put_names(dt_buf *b, dt_vpn_claims const *c, char const *between)
     }
 }
 
-static void say(dt_claimed *out)
+static void describe_claims(dt_device_claims *out)
 {
     dt_buf b;
 
@@ -103,7 +103,7 @@ static void say(dt_claimed *out)
 }
 
 int dt_vpn_claims_judge(dt_site const *files, dt_store *store, char const *path, dt_time now,
-                        dt_claimed *out, dt_reason *reason, dt_error *why, dt_error *e)
+                        dt_device_claims *out, dt_reason *reason, dt_error *why, dt_error *e)
 {
     dt_evidence_set set = {0};
     dt_evidence ev;
@@ -118,7 +118,7 @@ int dt_vpn_claims_judge(dt_site const *files, dt_store *store, char const *path,
     dt_buf_free(&text);
     if (rc < 0)
         return rc;
-    say(out);
+    describe_claims(out);
     if (find_device(store, &out->vpn, now, &ev, why)) {
         out->device_id = ev.device_id;
         rc = dt_evidence_add(&set, &ev);
@@ -130,7 +130,7 @@ int dt_vpn_claims_judge(dt_site const *files, dt_store *store, char const *path,
     return rc;
 }
 
-void dt_claimed_put(dt_buf *b, dt_claimed const *c)
+void dt_device_claims_put(dt_buf *b, dt_device_claims const *c)
 {
     struct {
         char const *name, *value;

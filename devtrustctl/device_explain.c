@@ -24,9 +24,9 @@ typedef struct explained {
     dt_error e;
     dt_certificate certificate; /* of the kind "certificate": as far as it could be read */
     dt_ssh_device ssh;          /* of the kind "ssh-certificate" */
-    dt_claimed claimed;         /* of what is only said: in words */
+    dt_device_claims claimed;   /* of what is only said: in words */
     dt_bytes ocsp;              /* an answer that is at hand; empty: none */
-    char const *ocsp_said;      /* what came of it; NULL: no responder would be asked */
+    char const *ocsp_result;    /* what came of it; NULL: no responder would be asked */
 } explained;
 
 /* A certificate file: the device's own first, its intermediates behind it. */
@@ -67,7 +67,7 @@ static dt_reason judge_by_answer(dt_ruleset const *ruleset, dt_ocsp_question con
         (void)dt_error_set(&why, DT_E_UNAVAILABLE, "was not asked (--ocsp-answer)");
     else
         (void)dt_x509_ocsp_read(ruleset->anchors, q, x->ocsp, now, &a, &why);
-    x->ocsp_said = dt_ocsp_status_name(a.status);
+    x->ocsp_result = dt_ocsp_status_name(a.status);
     x->e = (dt_error){0};
     if (a.status == DT_OCSP_GOOD) {
         x->certificate.not_checked = q->above_unchecked;
@@ -267,8 +267,8 @@ static void print_json(explained const *x)
     }
     if (c->not_checked)
         dt_buf_puts(&b, ",\"revocationNotChecked\":true");
-    put_member(&b, "ocsp", x->ocsp_said != NULL ? x->ocsp_said : "");
-    dt_claimed_put(&b, &x->claimed);
+    put_member(&b, "ocsp", x->ocsp_result != NULL ? x->ocsp_result : "");
+    dt_device_claims_put(&b, &x->claimed);
     dt_buf_puts(&b, "}");
     dt_out_buf(&b);
     dt_buf_free(&b);
@@ -290,7 +290,7 @@ static int judge_shown(dt_explain_files const *asked, char const *path, explaine
     return rc;
 }
 
-static int judge_claimed(dt_explain_files const *asked, char const *path, explained *x, dt_error *e)
+static int judge_claims(dt_explain_files const *asked, char const *path, explained *x, dt_error *e)
 {
     bool managed = asked->as == DT_EXPLAIN_AS_MANAGED;
 
@@ -315,7 +315,7 @@ static dt_ctl_exit explain_file(dt_explain_files const *asked, char const *path,
     x->path = path;
     x->ocsp = ocsp;
     rc = asked->as == DT_EXPLAIN_AS_SHOWN ? judge_shown(asked, path, x, &e)
-                                          : judge_claimed(asked, path, x, &e);
+                                          : judge_claims(asked, path, x, &e);
     if (rc == DT_OK && asked->json)
         print_json(x);
     else if (rc == DT_OK)

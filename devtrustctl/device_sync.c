@@ -25,7 +25,7 @@ typedef struct sync {
     char mark[DT_URL_MAX]; /* a link of this run that is looked out for: see leads_back */
     int64_t pages, mark_at;
     dt_time began; /* of the sync, the earlier part included: names found since are of one list */
-    dt_time told;  /* when progress was told last */
+    dt_time progress_at; /* when progress was told last */
     dt_error *e;
 } sync;
 
@@ -180,16 +180,16 @@ static dt_intune_answer read_page(void *ctx, dt_http_response const *r, dt_error
     return dt_intune_read_page(s->config, r, dt_host_now(), keep, s, &s->page, e);
 }
 
-static void tell(sync *s)
+static void print_progress(sync *s)
 {
     dt_time now = dt_host_now();
 
     if (s->options->quiet)
         return;
     if (!dt_err_progress(s->result->devices, s->page.total, "devices") &&
-        now - s->told >= DT_SYNC_PROGRESS_LINES) {
+        now - s->progress_at >= DT_SYNC_PROGRESS_LINES) {
         dt_err_line("%lld devices so far", (long long)s->result->devices);
-        s->told = now;
+        s->progress_at = now;
     }
 }
 
@@ -208,7 +208,7 @@ static bool leads_back(sync *s, char const *next)
     return false;
 }
 
-static void tell_left_out(dt_intune_page const *p)
+static void report_left_out_devices(dt_intune_page const *p)
 {
     for (size_t i = 0; i < p->unusable && i < DT_INTUNE_LEFT_OUT_NAMED; i++)
         dt_err_line("skipped: device %s: its entry is malformed, or a text in it cannot be read",
@@ -235,9 +235,9 @@ static int next_page(sync *s, dt_graph_client *client)
     }
     s->result->devices += (int64_t)s->page.devices;
     s->result->unusable += (int64_t)s->page.unusable;
-    tell_left_out(&s->page);
+    report_left_out_devices(&s->page);
     memcpy(s->next, s->page.next, sizeof(s->next));
-    tell(s);
+    print_progress(s);
     return s->next[0] != '\0' ? put_place(s) : forget_place(s);
 }
 
@@ -275,7 +275,7 @@ int dt_device_sync(dt_site const *site, dt_store *store, dt_sync_options const *
               .options = o,
               .result = out,
               .began = dt_host_now(),
-              .told = dt_host_now(),
+              .progress_at = dt_host_now(),
               .e = e};
     int rc = DT_OK;
 

@@ -132,7 +132,7 @@ static int read_question(question *q, int argc, char **argv, char const **rest, 
 }
 
 /* A verdict that is taken for granted instead of a device. */
-static int read_imagined(explaining *x, dt_error *e)
+static int read_what_if(explaining *x, dt_error *e)
 {
     static dt_trust const words[] = {DT_TRUST_TRUSTED, DT_TRUST_NOT_TRUSTED, DT_TRUST_UNKNOWN};
     question const *q = &x->q;
@@ -158,9 +158,9 @@ static int read_imagined(explaining *x, dt_error *e)
         return dt_error_set(
             e, DT_E_INVALID,
             "--reason must be a reason of a verdict, such as NOT_COMPLIANT or NO_CERTIFICATE");
-    x->request.imagined.device = true;
-    x->request.imagined.trust = words[i];
-    x->request.imagined.reason = (dt_reason)reason;
+    x->request.what_if.device = true;
+    x->request.what_if.trust = words[i];
+    x->request.what_if.reason = (dt_reason)reason;
     assume(x, "that the device is as --device-trust says: none was looked at");
     return DT_OK;
 }
@@ -186,7 +186,7 @@ static int local_moment(dt_time *at, int *offset)
 static int read_time(explaining *x, dt_error *e)
 {
     dt_request *r = &x->request;
-    dt_time *at = &r->imagined.time;
+    dt_time *at = &r->what_if.time;
     bool given = false;
 
     if (x->q.time == NULL) {
@@ -477,7 +477,7 @@ static int make_request(explaining *x, dt_error *e)
         return dt_error_set(e, DT_E_IO, "the system provides no random numbers");
     rc = read_platform(x->q.platform, &r->platform_hint, e);
     if (rc == DT_OK)
-        rc = read_imagined(x, e);
+        rc = read_what_if(x, e);
     if (rc == DT_OK)
         rc = read_time(x, e);
     if (rc == DT_OK)

@@ -19,7 +19,7 @@ struct dt_https_loop {
     nfds_t fd_count;
     int64_t deadline; /* of libcurl's timer, monotonic milliseconds; -1: none */
     bool done, failed;
-    void (*tell)(void *ctx, dt_http_response const *r);
+    void (*notify)(void *ctx, dt_http_response const *r);
     void *ctx;
 };
 
@@ -57,7 +57,7 @@ static void on_timer(void *ctx, long milliseconds)
     ((dt_https_loop *)ctx)->deadline = milliseconds < 0 ? -1 : mono_now() + milliseconds;
 }
 
-static void tell_ready(dt_https_loop *l)
+static void call_ready(dt_https_loop *l)
 {
     struct pollfd ready[SOCKETS_MAX];
     nfds_t count = l->fd_count;
@@ -87,7 +87,7 @@ static int loop(dt_https_loop *l)
         if (n < 0 && errno != EINTR)
             return DT_E_IO;
         if (n > 0)
-            tell_ready(l);
+            call_ready(l);
         if (!l->done && l->deadline >= 0 && mono_now() >= l->deadline) {
             l->deadline = -1;
             dt_http_timeout(l->http);
@@ -102,7 +102,7 @@ static void on_reply(void *ctx, dt_http_response const *r)
 {
     dt_https_loop *l = ctx;
 
-    l->tell(l->ctx, r);
+    l->notify(l->ctx, r);
     l->done = true;
 }
 
@@ -113,7 +113,7 @@ int dt_https_loop_ask(dt_https_loop *l, dt_http_request const *r, dt_http_way co
     int rc;
 
     l->done = false;
-    l->tell = done;
+    l->notify = done;
     l->ctx = ctx;
     rc = dt_http_start(l->http, r, way, on_reply, l, &call);
     return rc == DT_OK ? loop(l) : rc;

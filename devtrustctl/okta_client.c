@@ -78,7 +78,7 @@ static void on_done(void *ctx, dt_http_response const *r)
     c->wait = c->answer == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : DT_CLIENT_RETRY_WAIT;
 }
 
-static int send(dt_okta_client *c, dt_http_request const *request)
+static int send_request(dt_okta_client *c, dt_http_request const *request)
 {
     char proof[DT_PROOF_MAX] = "";
     dt_http_way way = c->way;
@@ -105,7 +105,7 @@ static int ask_once(dt_okta_client *c, dt_http_request const *request, dt_error 
         if (rc != DT_OK || c->authorization == NULL)
             return rc;
     }
-    rc = send(c, request);
+    rc = send_request(c, request);
     if (rc != DT_OK)
         return dt_error_set(e, rc, "the request to Okta could not be made (%s)", dt_err_name(rc));
     return DT_OK;

@@ -32,8 +32,8 @@ typedef struct fetching {
     dt_okta_client *client;
     dt_buf *out;
     id_list groups, users;
-    id_list homonyms;     /* groups that no rule names, with the name of one that one names */
-    bool homonyms_untold; /* the org does not answer who they are */
+    id_list homonyms;      /* groups that no rule names, with the name of one that one names */
+    bool homonyms_unknown; /* the org does not answer who they are */
     bool first;
     /* a policy that is looked for by name or by app */
     char const *wanted;
@@ -477,13 +477,13 @@ static int put_homonyms(fetching *f, char const *id, char const *name, dt_error 
     dt_error why = {0};
     int rc;
 
-    if (f->homonyms_untold || name == NULL || !homonyms_path(path, name))
+    if (f->homonyms_unknown || name == NULL || !homonyms_path(path, name))
         return DT_OK;
     rc = dt_okta_client_each(f->client, path, on_homonym, &h, &why);
     if (rc == DT_E_NOT_FOUND || rc == DT_E_PERMISSION) {
         dt_err_line("it is unknown whether other groups have the names of those in the rules: %s",
                     why.text);
-        f->homonyms_untold = true;
+        f->homonyms_unknown = true;
         return DT_OK;
     }
     if (rc != DT_OK)

@@ -386,7 +386,7 @@ static void walk_all(walk *w)
     }
 }
 
-static bool lets_in(walk const *w, state const *s, bool account)
+static bool ends_in_success(walk const *w, state const *s, bool account)
 {
     int result = result_of(s);
 
@@ -486,7 +486,7 @@ static bool find_way(walk *w, bool account, dt_pam_findings *out)
         state const *s = &w->nodes[i].s;
         dt_pam_way *way = &out->ways[out->way_count];
 
-        if (!lets_in(w, s, account) || s->devtrust == LET_IN)
+        if (!ends_in_success(w, s, account) || s->devtrust == LET_IN)
             continue;
         *way = (dt_pam_way){0};
         trace(w, i, way);
@@ -557,7 +557,8 @@ static void examine(walk *w, bool account, dt_pam_findings *out)
         return;
     walk_all(w);
     for (size_t i = 0; i < w->count; i++)
-        out->can_succeed |= w->nodes[i].s.devtrust == LET_IN && lets_in(w, &w->nodes[i].s, account);
+        out->can_succeed |=
+            w->nodes[i].s.devtrust == LET_IN && ends_in_success(w, &w->nodes[i].s, account);
     while (find_way(w, account, out))
         ;
     if (!account && !out->too_large)

@@ -96,7 +96,7 @@ static int read_ours(comparing *x, dt_error *e)
     return rc;
 }
 
-static void tell_refusals(comparing *x)
+static void report_refusals(comparing *x)
 {
     dt_json *notes = NULL;
     dt_buf list;
@@ -124,7 +124,7 @@ static int read_theirs(comparing *x, dt_error *e)
     int rc = DT_OK;
 
     if (x->run.counts.of[DT_IMPORT_REFUSED] > 0) {
-        tell_refusals(x);
+        report_refusals(x);
         return dt_error_set(e, DT_E_INVALID,
                             "the org's policy cannot be compared as a whole: see import, --tighten "
                             "and --skip-zones");
@@ -162,7 +162,7 @@ static void on_difference(void *ctx, dt_diff_note const *n)
                     n->theirs[0] != '\0' ? n->theirs : "nothing");
 }
 
-static void tell_end(comparing *x)
+static void report_end(comparing *x)
 {
     dt_buf line;
 
@@ -196,7 +196,7 @@ static int compare(comparing *x, dt_error *e)
     if (rc == DT_OK)
         rc = dt_zones_diff(x->our_zones, x->their_zones, on_difference, x, &x->count, e);
     if (rc == DT_OK)
-        tell_end(x);
+        report_end(x);
     return rc;
 }
 

@@ -60,7 +60,7 @@ int dt_import_run_convert(dt_import_run *r, dt_error *e)
                            .application = r->application,
                            .org = r->source.org,
                            .tighten = r->tighten,
-                           .tell = on_note,
+                           .report = on_note,
                            .ctx = r};
     int rc = dt_names_split(r->skip_zones, r->skip_storage, o.skip_zones, e);
 
@@ -405,7 +405,7 @@ static int write_both(importing *x, dt_error *e)
 
 /* --- telling ----------------------------------------------------------------------------------- */
 
-static void tell_json(importing *x, bool written)
+static void print_result_json(importing *x, bool written)
 {
     dt_buf *b = &x->run.notes, out;
 
@@ -430,7 +430,7 @@ static void tell_json(importing *x, bool written)
     dt_buf_free(&out);
 }
 
-static void tell_lines(importing *x, bool refused)
+static void print_result_lines(importing *x, bool refused)
 {
     size_t const *of = x->run.counts.of;
 
@@ -448,7 +448,7 @@ static void tell_lines(importing *x, bool refused)
                     x->run.counts.rules, x->zones_path, x->zones_kept);
 }
 
-static dt_ctl_exit import_and_tell(importing *x, dt_error *e)
+static dt_ctl_exit import_and_report(importing *x, dt_error *e)
 {
     bool refused;
     int rc = dt_import_run_convert(&x->run, e);
@@ -464,9 +464,9 @@ static dt_ctl_exit import_and_tell(importing *x, dt_error *e)
     if (rc != DT_OK)
         return dt_err_fault(e);
     if (x->run.json)
-        tell_json(x, !refused && !x->dry_run);
+        print_result_json(x, !refused && !x->dry_run);
     else
-        tell_lines(x, refused);
+        print_result_lines(x, refused);
     return refused ? DT_CTL_NO : DT_CTL_YES;
 }
 
@@ -484,7 +484,7 @@ dt_ctl_exit dt_policy_import_run(dt_ctl_command const *self, int argc, char **ar
         if (read_options(x, argc, argv, rest, &e) != DT_OK)
             result = dt_err_usage(self, &e);
         else
-            result = import_and_tell(x, &e);
+            result = import_and_report(x, &e);
         dt_import_run_free(&x->run);
     }
     free(rest);

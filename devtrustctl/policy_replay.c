@@ -175,7 +175,7 @@ static int on_event(void *ctx, dt_audit_event const *event)
 
 /* --- telling ----------------------------------------------------------------------------------- */
 
-static void tell(replaying *x)
+static void print_result(replaying *x)
 {
     char first[25], last[25];
 
@@ -195,7 +195,7 @@ static void tell(replaying *x)
         dt_out_line("  unread  %zu files that are not compressed by gzip", x->reading.left_out);
 }
 
-static void tell_json(replaying *x)
+static void print_result_json(replaying *x)
 {
     dt_buf line;
 
@@ -238,9 +238,9 @@ static dt_ctl_exit run(replaying *x)
     if (load(x, &e) != DT_OK || dt_audit_read(&x->reading, x->config_path, x->file, &e) != DT_OK)
         return dt_err_fault(&e);
     if (x->json)
-        tell_json(x);
+        print_result_json(x);
     else
-        tell(x);
+        print_result(x);
     return result_of(x);
 }
 

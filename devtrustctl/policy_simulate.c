@@ -188,8 +188,8 @@ static void put_case(simulating const *x, dt_simulate_case const *c, dt_buf *b)
                                : "not registered");
 }
 
-static void tell(simulating *x, dt_simulate_case const *c, char const *kind, char const *org,
-                 dt_decision const *d)
+static void print_difference(simulating *x, dt_simulate_case const *c, char const *kind,
+                             char const *org, dt_decision const *d)
 {
     char text[512];
     dt_buf b;
@@ -226,12 +226,12 @@ static int compare(simulating *x, dt_simulate_case const *c, dt_simulate_answer 
                             "changed meanwhile?");
     if (a->undefined) {
         x->undefined++;
-        tell(x, c, "undefined", name, &d);
+        print_difference(x, c, "undefined", name, &d);
     } else if (strcmp(name, d.rule) == 0)
         x->same++;
     else {
         x->differences++;
-        tell(x, c, "differs", name, &d);
+        print_difference(x, c, "differs", name, &d);
     }
     return DT_OK;
 }
@@ -294,7 +294,7 @@ static int prepare(simulating *x, size_t most, dt_error *e)
     return rc;
 }
 
-static void tell_end(simulating *x)
+static void report_end(simulating *x)
 {
     dt_buf line;
 
@@ -357,7 +357,7 @@ dt_ctl_exit dt_policy_simulate(dt_import_run *r, size_t most, dt_error *e)
     for (size_t i = 0; rc == DT_OK && i < x->cases->count; i++)
         rc = ask(x, &x->cases->items[i], e);
     if (rc == DT_OK)
-        tell_end(x);
+        report_end(x);
     result = rc == DT_OK ? result_of(x) : dt_err_fault(e);
     simulating_end(x);
     return result;

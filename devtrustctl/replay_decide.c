@@ -9,12 +9,12 @@
 #include <string.h>
 
 /* Groups that the rules of now name and the event does not tell of. */
-typedef struct unsaid {
-    char const *groups[DT_REPLAY_UNSAID_MAX];
+typedef struct unrecorded {
+    char const *groups[DT_REPLAY_UNRECORDED_MAX];
     size_t count; /* also of those that do not fit */
     bool patterns;
     char const *first; /* NULL: none */
-} unsaid;
+} unrecorded;
 
 /* --- which groups the event tells of ------------------------------------------------------------ */
 
@@ -61,9 +61,9 @@ static bool is_unsure(dt_replay_event const *event, char const *group)
     return false;
 }
 
-static bool is_told(dt_replay_event const *event, char const *group, bool pattern)
+static bool is_recorded(dt_replay_event const *event, char const *group, bool pattern)
 {
-    if (event->told != DT_GROUPS_TOLD)
+    if (event->groups_lookup != DT_GROUPS_LOOKUP_ANSWERED)
         return false;
     if (!pattern && is_in(event, group))
         return true;
@@ -71,19 +71,19 @@ static bool is_told(dt_replay_event const *event, char const *group, bool patter
            was_asked(event->asked, group, pattern);
 }
 
-static void find_unsaid(dt_replay_event const *event, dt_policy const *p, unsaid *u)
+static void find_unrecorded(dt_replay_event const *event, dt_policy const *p, unrecorded *u)
 {
     bool pattern = false;
     char const *group;
 
     for (size_t i = 0; (group = dt_policy_group_named(p, i, &pattern)) != NULL; i++) {
-        if (is_told(event, group, pattern))
+        if (is_recorded(event, group, pattern))
             continue;
         if (u->first == NULL)
             u->first = group;
         /* Neither can be tried as one group that the person is in or not. */
         u->patterns = u->patterns || pattern || is_unsure(event, group);
-        if (u->count < DT_REPLAY_UNSAID_MAX)
+        if (u->count < DT_REPLAY_UNRECORDED_MAX)
             u->groups[u->count] = group;
         u->count++;
     }
@@ -123,38 +123,38 @@ static bool is_same_decision(dt_outcome const *a, dt_outcome const *b)
  * each may only exclude), and for every choice only if it also holds with all of them. So no rule before
  * the one that decides without any can ever hold if none does with a single one, and that one always
  * holds if it does with all. */
-static bool is_the_same_anyway(dt_replay_rules const *rules, dt_replay_event *event,
-                               unsaid const *u, dt_outcome const *without)
+static bool is_unaffected(dt_replay_rules const *rules, dt_replay_event *event, unrecorded const *u,
+                          dt_outcome const *without)
 {
     dt_policy_input in = event->in;
-    size_t told = in.group_count;
+    size_t known = in.group_count;
     dt_outcome o;
 
-    if (u->patterns || u->count > DT_REPLAY_UNSAID_MAX || told + u->count > DT_GROUPS_MAX)
+    if (u->patterns || u->count > DT_REPLAY_UNRECORDED_MAX || known + u->count > DT_GROUPS_MAX)
         return false;
     for (size_t i = 0; i < u->count; i++) {
-        event->groups[told] = u->groups[i];
-        in.group_count = told + 1;
+        event->groups[known] = u->groups[i];
+        in.group_count = known + 1;
         decide(rules, &in, &o);
         if (!is_same_decision(&o, without))
             return false;
     }
     for (size_t i = 0; i < u->count; i++)
-        event->groups[told + i] = u->groups[i];
-    in.group_count = told + u->count;
+        event->groups[known + i] = u->groups[i];
+    in.group_count = known + u->count;
     decide(rules, &in, &o);
     return is_same_decision(&o, without);
 }
 
-static void say_unsaid(dt_replay_rules const *rules, dt_replay_event const *event, unsaid const *u,
-                       dt_error *e)
+static void report_unrecorded(dt_replay_rules const *rules, dt_replay_event const *event,
+                              unrecorded const *u, dt_error *e)
 {
     char shown[DT_GROUP_SHOWN_MAX];
 
-    if (event->told == DT_GROUPS_NOT_ASKED)
+    if (event->groups_lookup == DT_GROUPS_LOOKUP_NOT_MADE)
         (void)dt_error_set(e, DT_E_NOT_FOUND,
                            "the event has no groups: no rule needed them at that time");
-    else if (event->told == DT_GROUPS_NOT_TOLD)
+    else if (event->groups_lookup == DT_GROUPS_LOOKUP_FAILED)
         (void)dt_error_set(e, DT_E_NOT_FOUND,
                            "the event has no groups: they were not known at that time");
     else
@@ -180,12 +180,12 @@ bool dt_replay_decide(dt_replay_rules const *rules, dt_replay_event *event,
                       dt_replay_decision *after, dt_error *e)
 {
     dt_policy_input blind = event->in;
-    unsaid u = {.count = 0};
+    unrecorded u = {.count = 0};
     dt_outcome o;
 
     if (!is_same_rules(rules, event)) {
-        find_unsaid(event, rules->policy, &u);
-        find_unsaid(event, rules->org, &u);
+        find_unrecorded(event, rules->policy, &u);
+        find_unrecorded(event, rules->org, &u);
     }
     decide(rules, &event->in, &o);
     if (u.count > 0) {
@@ -193,8 +193,9 @@ bool dt_replay_decide(dt_replay_rules const *rules, dt_replay_event *event,
         blind.group_knowledge = DT_GROUPS_UNKNOWN;
         decide(rules, &blind, &o);
         if ((o.decision.unknown | o.org.unknown) != 0) {
-            if (event->told != DT_GROUPS_TOLD || !is_the_same_anyway(rules, event, &u, &without)) {
-                say_unsaid(rules, event, &u, e);
+            if (event->groups_lookup != DT_GROUPS_LOOKUP_ANSWERED ||
+                !is_unaffected(rules, event, &u, &without)) {
+                report_unrecorded(rules, event, &u, e);
                 return false;
             }
             o = without;

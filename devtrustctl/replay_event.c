@@ -170,24 +170,24 @@ static int group_of(dt_json const *v, dt_replay_event *out, size_t i, dt_error *
     return out->groups[i] != NULL && out->groups[i][0] != '\0' ? DT_OK : lacks(e, "groups");
 }
 
-static int told_of(dt_json const *record, dt_groups_told *out, dt_error *e)
+static int read_groups_lookup(dt_json const *record, dt_groups_lookup *out, dt_error *e)
 {
     char const *word;
-    int rc = text(record, "groupsTold", &word, e);
+    int rc = text(record, "groupsLookup", &word, e);
 
-    for (int i = 0; rc == DT_OK && i < DT_GROUPS_TOLD_COUNT; i++)
-        if (strcmp(word, dt_groups_told_name((dt_groups_told)i)) == 0) {
-            *out = (dt_groups_told)i;
+    for (int i = 0; rc == DT_OK && i < DT_GROUPS_LOOKUP_COUNT; i++)
+        if (strcmp(word, dt_groups_lookup_name((dt_groups_lookup)i)) == 0) {
+            *out = (dt_groups_lookup)i;
             return DT_OK;
         }
-    return lacks(e, "groupsTold");
+    return lacks(e, "groupsLookup");
 }
 
 static int groups_of(dt_json const *record, dt_replay_event *out, dt_error *e)
 {
     dt_json const *list = dt_json_get(record, "groups"),
                   *asked = dt_json_get(record, "groupsAsked");
-    int rc = told_of(record, &out->told, e);
+    int rc = read_groups_lookup(record, &out->groups_lookup, e);
 
     if (rc == DT_OK && !dt_json_bool(dt_json_get(record, "groupsSelected"), &out->selected))
         rc = lacks(e, "groupsSelected");
@@ -198,11 +198,11 @@ static int groups_of(dt_json const *record, dt_replay_event *out, dt_error *e)
         return rc;
     out->asked = dt_json_typeof(asked) == DT_JSON_ARRAY ? asked : NULL;
     if (dt_json_typeof(list) == DT_JSON_NULL) {
-        if (out->told == DT_GROUPS_TOLD) /* the list was too long */
+        if (out->groups_lookup == DT_GROUPS_LOOKUP_ANSWERED) /* the list was too long */
             return dt_error_set(e, DT_E_LIMIT, "the person's groups did not fit into the event");
         return DT_OK;
     }
-    if (out->told != DT_GROUPS_TOLD || dt_json_typeof(list) != DT_JSON_ARRAY ||
+    if (out->groups_lookup != DT_GROUPS_LOOKUP_ANSWERED || dt_json_typeof(list) != DT_JSON_ARRAY ||
         dt_json_size(list) > DT_REPLAY_GROUPS_MAX)
         return lacks(e, "groups");
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++)

@@ -9,7 +9,7 @@
 #include "core/policy/policy_record.h"
 
 #define DT_REPLAY_GROUPS_MAX 64 /* of a record: more than devtrust writes is not its form */
-#define DT_REPLAY_UNSAID_MAX                                                                       \
+#define DT_REPLAY_UNRECORDED_MAX                                                                   \
     64 /* groups that are tried one by one because the event does not say */
 #define DT_REPLAY_FREQUENCY_MAX DT_DURATION_TEXT_MAX
 
@@ -27,7 +27,7 @@ typedef struct dt_replay_event {
     char const *groups[DT_GROUPS_MAX];
     char ids[DT_REPLAY_GROUPS_MAX][DT_GROUP_ID_MAX];
     bool unsure[DT_REPLAY_GROUPS_MAX];
-    dt_groups_told told;
+    dt_groups_lookup groups_lookup;
     bool selected;
     dt_json const *asked; /* NULL: not held */
     char const *policy_hash, *org_hash;

@@ -72,7 +72,7 @@ static char early_key; /* its address is the key */
 
 static int early_free(early *e)
 {
-    dt_parked_leave(&e->parked);
+    dt_parked_release(&e->parked);
     return 0;
 }
 
@@ -119,7 +119,7 @@ static void park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon const *
     if (dt_waiting_room_park(inst->link->room, machine, dt_bytes_of(NULL, 0), &parked) != 0 ||
         !leave(inst, request, &parked))
         RDEBUG("this round cannot wait for the look-ups: the last round does");
-    dt_parked_leave(&parked);
+    dt_parked_release(&parked);
 }
 
 static void look_up(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_inputs const *in,
@@ -218,6 +218,6 @@ bool dt_rlm_early_end(REQUEST *request)
     fr_pair_list_free(&reply->vps);
     fr_pair_add(&reply->vps, fr_pair_list_copy(reply, e->reply));
     note_effort(request, e);
-    dt_parked_leave(&e->parked);
+    dt_parked_release(&e->parked);
     return true;
 }

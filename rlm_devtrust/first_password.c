@@ -82,7 +82,7 @@ int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
 }
 
 /* One that cannot be opened, since the key of States was changed meanwhile, may be any password. */
-static bool fits(uint8_t const *key, VALUE_PAIR const *vp, dt_bytes answer)
+static bool matches_answer(uint8_t const *key, VALUE_PAIR const *vp, dt_bytes answer)
 {
     uint8_t storage[DT_SHA256_LEN + 1], given[DT_SHA256_LEN];
     dt_buf kept;
@@ -105,6 +105,6 @@ bool dt_rlm_first_password_is(REQUEST *request, dt_ruleset const *ruleset, dt_by
     fr_cursor_init(&cursor, &request->config);
     for (VALUE_PAIR *vp;
          (vp = fr_cursor_next_by_num(&cursor, da->attr, da->vendor, TAG_ANY)) != NULL;)
-        is = fits(dt_challenge_key(ruleset), vp, answer) || is;
+        is = matches_answer(dt_challenge_key(ruleset), vp, answer) || is;
     return is && dt_bytes_trim(answer, BLANKS).len > 0;
 }

@@ -57,7 +57,7 @@ static int on_accept(void *ctx, dt_site const *files, dt_error *e)
     return rc;
 }
 
-static void on_told(void *ctx, bool fault, char const *text)
+static void on_notice(void *ctx, bool fault, char const *text)
 {
     (void)ctx;
     if (fault)
@@ -96,7 +96,7 @@ static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
                                  .own_thread = true,
                                  .watch = true,
                                  .accept = on_accept,
-                                 .told = on_told,
+                                 .notify = on_notice,
                                  .watch_ctx = l};
     l->port = inst->port;
     l->parked_max = inst->max_parked;

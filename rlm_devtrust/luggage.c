@@ -13,16 +13,16 @@
 #define VALUE_MAX_LEN 0xffff
 
 /* How the server is to handle the packet that it works on now; in another it would lead astray. */
-static unsigned const of_this_packet[] = {
+static unsigned const packet_attributes[] = {
     PW_AUTH_TYPE,        PW_AUTZ_TYPE,      PW_PROXY_TO_REALM, PW_HOME_SERVER_POOL,
     PW_POST_PROXY_TYPE,  PW_PRE_PROXY_TYPE, PW_VIRTUAL_SERVER, PW_RESPONSE_PACKET_TYPE,
     PW_HOME_SERVER_NAME,
 };
 
-static bool is_of_this_packet(DICT_ATTR const *da)
+static bool is_packet_attribute(DICT_ATTR const *da)
 {
-    for (size_t i = 0; i < sizeof(of_this_packet) / sizeof(of_this_packet[0]); i++) {
-        if (da->vendor == 0 && da->attr == of_this_packet[i])
+    for (size_t i = 0; i < sizeof(packet_attributes) / sizeof(packet_attributes[0]); i++) {
+        if (da->vendor == 0 && da->attr == packet_attributes[i])
             return true;
     }
     return false;
@@ -62,7 +62,7 @@ static bool stays(char list, VALUE_PAIR const *vp, known const *k)
     if (list == LIST_REPLY) /* those are the packet's, and the waiting room's answer has its own */
         return vp->da->vendor == 0 && (vp->da->attr == PW_STATE || vp->da->attr == PW_PROXY_STATE ||
                                        vp->da->attr == PW_MESSAGE_AUTHENTICATOR);
-    return is_of_this_packet(vp->da) || is_for_the_first_factor(vp->da) || is_ours(vp->da) ||
+    return is_packet_attribute(vp->da) || is_for_the_first_factor(vp->da) || is_ours(vp->da) ||
            is_known(vp->da, k);
 }
 
@@ -130,7 +130,7 @@ int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *const *grou
 #define MICROSOFT 311 /* RFC 2548 */
 #define WIRE_ATTR_MAX 255
 
-static bool is_of_the_rule(VALUE_PAIR const *vp, dt_reply_attribute const *rule, size_t count)
+static bool is_rule_attribute(VALUE_PAIR const *vp, dt_reply_attribute const *rule, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         size_t len = strcspn(rule[i].name, ":"); /* behind it a tag */
@@ -140,7 +140,7 @@ static bool is_of_the_rule(VALUE_PAIR const *vp, dt_reply_attribute const *rule,
     return false;
 }
 
-static bool is_of_the_conversation(VALUE_PAIR const *vp)
+static bool is_conversation_attribute(VALUE_PAIR const *vp)
 {
     if (vp->da->vendor == MICROSOFT)
         return true;
@@ -164,7 +164,7 @@ int dt_luggage_pack_accept(REQUEST *request, dt_reply_attribute const *rule, siz
 {
     int rc = 0;
     for (VALUE_PAIR const *vp = request->reply->vps; vp != NULL && rc == 0; vp = vp->next) {
-        if (!is_of_the_conversation(vp) && !is_of_the_rule(vp, rule, count))
+        if (!is_conversation_attribute(vp) && !is_rule_attribute(vp, rule, count))
             rc = put(out, LIST_REPLY, vp, e);
     }
     return rc;
@@ -206,8 +206,8 @@ static VALUE_PAIR *make(TALLOC_CTX *ctx, uint8_t const *head, char const *name, 
 }
 
 /* The next record; *at is moved behind it. */
-static int take(dt_bytes luggage, size_t *at, TALLOC_CTX *ctx, TALLOC_CTX *control_ctx, char *list,
-                VALUE_PAIR **out)
+static int unpack_pair(dt_bytes luggage, size_t *at, TALLOC_CTX *ctx, TALLOC_CTX *control_ctx,
+                       char *list, VALUE_PAIR **out)
 {
     char name[NAME_MAX_LEN + 1];
     uint8_t const *head = luggage.p + *at;
@@ -240,7 +240,7 @@ int dt_luggage_unpack(REQUEST *request, dt_bytes luggage, TALLOC_CTX *ctx, VALUE
     char list = 0;
     int rc = 0;
     for (size_t at = 0; rc == 0 && at < luggage.len;) {
-        rc = take(luggage, &at, ctx, request, &list, &vp);
+        rc = unpack_pair(luggage, &at, ctx, request, &list, &vp);
         if (rc == 0)
             fr_pair_add(list == LIST_REPLY ? &to_reply : &to_control, vp);
     }

@@ -162,7 +162,7 @@ static rlm_rcode_t code_of(dt_outcome const *o)
 {
     if (o->result == DT_ALLOW && dt_cause_allows(o->cause))
         return RLM_MODULE_OK;
-    if (dt_outcome_passes(o))
+    if (dt_outcome_is_report_only(o))
         return RLM_MODULE_NOOP;
     switch (o->cause) {
     case DT_CAUSE_STATE_INVALID:
@@ -220,7 +220,7 @@ bool dt_rlm_is_eap(REQUEST const *request)
     return fr_pair_find_by_num(request->packet->vps, PW_EAP_MESSAGE, 0, TAG_ANY) != NULL;
 }
 
-void dt_rlm_reply_hush(REQUEST const *request, RADIUS_PACKET *reply)
+void dt_rlm_reply_strip_messages(REQUEST const *request, RADIUS_PACKET *reply)
 {
     if (dt_rlm_is_eap(request))
         fr_pair_delete_by_num(&reply->vps, PW_REPLY_MESSAGE, 0, TAG_ANY);
@@ -241,7 +241,7 @@ void dt_rlm_reply_pass_handshake(REQUEST *request)
 
 /* RFC 2865 section 5.44, RFC 3579 section 3.3, RFC 5176 section 3.6, RFC 2548 section 2.1.5: what of a
  * reply a refusal may carry. */
-static bool may_be_refused_with(VALUE_PAIR const *vp)
+static bool is_allowed_with_reject(VALUE_PAIR const *vp)
 {
     if (vp->da->vendor == MICROSOFT)
         return vp->da->attr == MS_CHAP_ERROR;
@@ -252,12 +252,12 @@ static bool may_be_refused_with(VALUE_PAIR const *vp)
 }
 
 /* What was said of an Access-Accept is not for whoever is refused. */
-static void keep_of_a_refusal(RADIUS_PACKET *reply)
+static void strip_for_reject(RADIUS_PACKET *reply)
 {
     VALUE_PAIR **at = &reply->vps;
     while (*at != NULL) {
         VALUE_PAIR *vp = *at;
-        if (may_be_refused_with(vp)) {
+        if (is_allowed_with_reject(vp)) {
             at = &vp->next;
             continue;
         }
@@ -274,7 +274,7 @@ rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
     if (code == RLM_MODULE_OK) {
         set_accept(request);
     } else {
-        keep_of_a_refusal(request->reply);
+        strip_for_reject(request->reply);
     }
     if (!dt_rlm_is_eap(request))
         put_message(request, dt_room_message(o));

@@ -88,7 +88,7 @@ int dt_rlm_reply_check(dt_policy const *p, dt_error *e)
 }
 
 /* RFC 2865 section 5.44 and RFC 5176 section 3.6: of what a rule may set, a refusal carries this. */
-static bool may_be_in_a_refusal(dt_reply_attribute const *a)
+static bool is_allowed_in_reject(dt_reply_attribute const *a)
 {
     return strcasecmp(a->name, "Error-Cause") == 0;
 }
@@ -98,7 +98,7 @@ static bool make_all(REQUEST *request, dt_reply_attribute const *list, size_t co
 {
     char const *why = "";
     for (size_t i = 0; i < count; i++) {
-        if (refused && !may_be_in_a_refusal(&list[i]))
+        if (refused && !is_allowed_in_reject(&list[i]))
             continue;
         VALUE_PAIR *vp = make(request->reply, &list[i], &why);
         if (vp == NULL) {

@@ -565,7 +565,7 @@ static dt_time wait_limit(rlm_devtrust_t const *inst, dt_config const *config, b
 
 /* RFC 2865 section 5.41: a port that 802.1X guards, by Ethernet or Wi-Fi. Behind any other, such as the
  * virtual ones of a VPN, there is no supplicant that gives up after 30 seconds. */
-static bool is_of_a_port(REQUEST const *request)
+static bool has_port(REQUEST const *request)
 {
     VALUE_PAIR *type = fr_pair_find_by_num(request->packet->vps, PW_NAS_PORT_TYPE, 0, TAG_ANY);
     return dt_rlm_is_eap(request) && type != NULL &&
@@ -603,6 +603,6 @@ void dt_rlm_request_fill(rlm_devtrust_t const *inst, REQUEST const *request,
         eap || inst->wait == DT_RLM_WAIT_PARK ? DT_CONVERSATION_NONE : DT_CONVERSATION_CHALLENGE;
     out->push_prompt = inst->wait == DT_RLM_WAIT_CHALLENGE;
     out->wait_limit =
-        wait_limit(inst, in->ruleset->config, request->parent != NULL || is_of_a_port(request));
+        wait_limit(inst, in->ruleset->config, request->parent != NULL || has_port(request));
     memcpy(out->random, in->random, sizeof(out->random));
 }

@@ -92,7 +92,7 @@ static char decision_key; /* its address is the key */
 
 static int decision_free(decision *d)
 {
-    dt_parked_leave(&d->parked);
+    dt_parked_release(&d->parked);
     dt_driver_release(&d->ruleset);
     return 0;
 }
@@ -211,7 +211,7 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     decision *d = decision_note(inst, request, id);
     if (d == NULL)
         return RLM_MODULE_FAIL;
-    d->allowed = code == RLM_MODULE_OK || dt_outcome_passes(o);
+    d->allowed = code == RLM_MODULE_OK || dt_outcome_is_report_only(o);
     d->later = later;
     if (request->parent != NULL && !keep_outcome(inst, d, o))
         return RLM_MODULE_FAIL;
@@ -220,7 +220,7 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
         d->allowed = false;
         return RLM_MODULE_FAIL;
     }
-    if (dt_outcome_passes(o) && inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
+    if (dt_outcome_is_report_only(o) && inst->primary == DT_RLM_PRIMARY_CERTIFICATE)
         dt_rlm_reply_pass_handshake(request);
     return code;
 }
@@ -299,7 +299,7 @@ static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked
 {
     decision *d = decision_note(inst, request, id);
     if (d == NULL) {
-        dt_parked_leave(&parked);
+        dt_parked_release(&parked);
         return RLM_MODULE_FAIL;
     }
     d->parked = parked;
@@ -430,7 +430,7 @@ static bool look_up(rlm_devtrust_t const *inst, dt_signon const *machine, dt_ste
 }
 
 /* The supplicant has one patience for the look-up and the person together. */
-static dt_time what_is_left(dt_time limit, dt_time spent)
+static dt_time time_left(dt_time limit, dt_time spent)
 {
     if (spent < 0) /* the clock was set back */
         return limit;
@@ -458,7 +458,7 @@ static rlm_rcode_t carry_on(rlm_devtrust_t const *inst, REQUEST *request, dt_sig
              i++) {
             dt_request again = *r;
             dt_ruleset ruleset = *dt_signon_ruleset(machine); /* held by the caller */
-            limit = again.wait_limit = what_is_left(limit, dt_host_now() - started);
+            limit = again.wait_limit = time_left(limit, dt_host_now() - started);
             started = dt_host_now();
             dt_signon_begin(machine, &ruleset, &again, dt_host_now());
             done = dt_driver_run_inline(inst->link->driver, machine, "radius");
@@ -878,13 +878,14 @@ static bool parked_outcome(decision const *d, REQUEST *request, dt_outcome *o)
 
 static bool allows(dt_outcome const *o)
 {
-    return dt_outcome_passes(o) || (o->result == DT_ALLOW && dt_cause_allows(o->cause));
+    return dt_outcome_is_report_only(o) || (o->result == DT_ALLOW && dt_cause_allows(o->cause));
 }
 
 /* What the rule adds to the reply; only reported, the reply stays the server's. */
 static bool give_attributes(REQUEST *request, dt_policy const *policy, dt_outcome const *o)
 {
-    if (dt_outcome_passes(o) || dt_rlm_reply_attributes(request, policy, &o->decision, false) == 0)
+    if (dt_outcome_is_report_only(o) ||
+        dt_rlm_reply_attributes(request, policy, &o->decision, false) == 0)
         return true;
     RERROR("the reply attributes of rule \"%s\" cannot be added: refused", o->decision.rule);
     return false;
@@ -932,7 +933,7 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUES
     bool accepts =
         request->proxy_reply != NULL && request->proxy_reply->code == PW_CODE_ACCESS_ACCEPT;
     if (request->proxy_reply != NULL)
-        dt_rlm_reply_hush(request, request->proxy_reply);
+        dt_rlm_reply_strip_messages(request, request->proxy_reply);
     bool allowed = !accepts || restore(d, request);
     d->later = allowed && dt_rlm_tunnel_goes_on(request, accepts ? request->proxy_reply : NULL);
     if (allowed)
@@ -979,7 +980,8 @@ static void report_unasked(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_
 }
 
 /* Turns an Access-Accept into a refusal; not where sign-ons are only reported. */
-static rlm_rcode_t take_back(rlm_devtrust_t const *inst, REQUEST *request, char const *why)
+static rlm_rcode_t reject_unmatched_accept(rlm_devtrust_t const *inst, REQUEST *request,
+                                           char const *why)
 {
     dt_rlm_inputs in;
     dt_ruleset ruleset;
@@ -1047,7 +1049,7 @@ static rlm_rcode_t drive_resumed(rlm_devtrust_t const *inst, REQUEST *request, d
 }
 
 /* Who comes by a resumed TTLS or PEAP session is whoever signed on in it. */
-static void become(dt_rlm_inputs *in, dt_session_record const *r)
+static void fill_from_session(dt_rlm_inputs *in, dt_session_record const *r)
 {
     memcpy(in->user, r->user, sizeof(in->user));
     in->group_count = 0;
@@ -1110,7 +1112,7 @@ static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
     rlm_rcode_t code = RLM_MODULE_NOTFOUND;
     if (machine != NULL && dt_rlm_session_recall(inst, in->ruleset, peer, &plain, &r)) {
-        become(in, &r);
+        fill_from_session(in, &r);
         begin_resumed(inst, request, in, peer, &r, machine, &limit);
         code = drive_resumed(inst, request, machine, limit, &o);
         if (code == RLM_MODULE_OK)
@@ -1223,7 +1225,7 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
     dt_rlm_person person;
     if (d != NULL) {
         if (!is_allowed(d, request) || strcmp(d->inst->application, inst->application) != 0)
-            return take_back(inst, request, d->early ? unverified : unasked);
+            return reject_unmatched_accept(inst, request, d->early ? unverified : unasked);
         dt_rlm_person const *inside = dt_rlm_person_find(request);
         if (inside != NULL)
             name_person(inst, request, inside->user);
@@ -1232,14 +1234,14 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
     }
     if (dt_rlm_tunnel_take(request, inst->application, &c, &person)) {
         if (!carried_allows(inst, request, &c))
-            return take_back(inst, request, unasked);
+            return reject_unmatched_accept(inst, request, unasked);
         passed p = {&c.outcome, &person, c.id};
         name_person(inst, request, person.user);
         remember(inst, request, &p);
         return RLM_MODULE_OK;
     }
     rlm_rcode_t code = resumed(inst, request);
-    return code == RLM_MODULE_NOTFOUND ? take_back(inst, request, unasked) : code;
+    return code == RLM_MODULE_NOTFOUND ? reject_unmatched_accept(inst, request, unasked) : code;
 }
 
 /* Nothing gets in that no sign-on allowed: not a resumed EAP session of which nothing is known, not a
@@ -1300,7 +1302,7 @@ static rlm_rcode_t CC_HINT(nonnull) mod_post_auth(void *instance, REQUEST *reque
     if (inst->link == NULL)
         return RLM_MODULE_FAIL;
     rlm_rcode_t code = judge_reply(inst, request);
-    dt_rlm_reply_hush(request, request->reply);
+    dt_rlm_reply_strip_messages(request, request->reply);
     if (request->reply->code == PW_CODE_ACCESS_REJECT)
         dt_rlm_reply_end_eap(request);
     return code;
@@ -1460,7 +1462,7 @@ static int check_only(CONF_SECTION *cs, rlm_devtrust_t const *inst)
 {
     check_log log = {.cs = cs};
     dt_driver_options const options = {
-        .config_path = inst->config_path, .told = on_checked, .watch_ctx = &log};
+        .config_path = inst->config_path, .notify = on_checked, .watch_ctx = &log};
     dt_driver *driver = NULL;
     dt_error e = {0};
     if (dt_driver_new(&options, &driver, &e) != 0) {

@@ -272,7 +272,7 @@ void dt_rlm_reply_strip(REQUEST *request);
 /* True for a request that came from the network with an EAP message, or within such a one. */
 bool dt_rlm_is_eap(REQUEST const *request);
 /* RFC 3579 section 2.6.5: no Reply-Message goes beside an EAP-Message. Takes it out of `reply`. */
-void dt_rlm_reply_hush(REQUEST const *request, RADIUS_PACKET *reply);
+void dt_rlm_reply_strip_messages(REQUEST const *request, RADIUS_PACKET *reply);
 /* A refusal of an EAP conversation carries EAP-Failure (RFC 3579 section 2.6.3), with the identifier of the
  * response that it answers (RFC 3748 section 4.2): else the supplicant goes on offering its TLS session.
  * Puts it into the reply of a request from the network, in place of a success that EAP had made. */

@@ -315,7 +315,7 @@ static void set_message(answer *a, char const *info, char const *message)
 
 char const *dt_room_message(dt_outcome const *o)
 {
-    if (dt_outcome_passes(o))
+    if (dt_outcome_is_report_only(o))
         return "";
     if (o->message[0] != '\0' || o->result == DT_ALLOW)
         return o->message;
@@ -325,8 +325,8 @@ char const *dt_room_message(dt_outcome const *o)
 /* Who is only reported on gets in by the first factor: it was verified before anybody was parked. */
 static dt_radius_code code_of(dt_outcome const *o)
 {
-    return o->result == DT_ALLOW || dt_outcome_passes(o) ? DT_RADIUS_ACCESS_ACCEPT
-                                                         : DT_RADIUS_ACCESS_REJECT;
+    return o->result == DT_ALLOW || dt_outcome_is_report_only(o) ? DT_RADIUS_ACCESS_ACCEPT
+                                                                 : DT_RADIUS_ACCESS_REJECT;
 }
 
 static void give_up(dt_parked *p, dt_cause cause);
@@ -511,7 +511,7 @@ static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
 static dt_door const radius_door = {"radius", on_prompt, on_suspend, on_done};
 
 /* The run goes on without us, cancels its push and writes its event. */
-static void let_run_go(dt_parked *p, dt_cause cause)
+static void detach_run(dt_parked *p, dt_cause cause)
 {
     dt_run *run = p->run;
     if (run == NULL)
@@ -527,7 +527,7 @@ static void give_up(dt_parked *p, dt_cause cause)
     dt_outcome o = {0};
     dt_outcome_set(&o, DT_DENY, cause);
     settle(p, DT_RADIUS_ACCESS_REJECT, &o, "");
-    let_run_go(p, cause);
+    detach_run(p, cause);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *ctx)
@@ -542,8 +542,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     pthread_mutex_unlock(&p->room->lock);
     dt_outcome_set(&o, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
     settle(p, code_of(&o), &o,
-           dt_outcome_passes(&o) ? "" : "Nobody answered in time. Please try again.");
-    let_run_go(p, DT_CAUSE_MFA_TIMEOUT);
+           dt_outcome_is_report_only(&o) ? "" : "Nobody answered in time. Please try again.");
+    detach_run(p, DT_CAUSE_MFA_TIMEOUT);
     drop(p);
 }
 
@@ -1126,7 +1126,7 @@ static void leave_on_loop(void *ctx)
     drop(p);
 }
 
-void dt_parked_leave(dt_parked **parked)
+void dt_parked_release(dt_parked **parked)
 {
     dt_parked *p = *parked;
     *parked = NULL;

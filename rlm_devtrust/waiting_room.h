@@ -46,7 +46,7 @@ void dt_waiting_room_free(dt_waiting_room **r);
 
 /* Hands a machine to the loop, and keeps a copy of its luggage: for dt_parked_luggage, and with the machine
  * if that is suspended. On success *out is the caller's share of the parked request, given
- * back with dt_parked_leave. DT_E_LIMIT (parked_max, or the driver is full), DT_E_NOMEM, DT_E_IO (no
+ * back with dt_parked_release. DT_E_LIMIT (parked_max, or the driver is full), DT_E_NOMEM, DT_E_IO (no
  * random bytes). Thread safe.
  * One that only looks up is answered with Access-Challenge when it has ended, however it ended, or its time is
  * over: by itself that lets nobody in. */
@@ -87,7 +87,7 @@ dt_bytes dt_parked_ticket(dt_parked const *p);
 bool dt_parked_outcome(dt_parked *p, dt_outcome *out, bool *suspended);
 /* The server forgot the request: its sign-on is given up unless it has been answered. Thread safe;
  * nulls the pointer. */
-void dt_parked_leave(dt_parked **p);
+void dt_parked_release(dt_parked **p);
 
 typedef struct dt_room_stats {
     size_t parked;

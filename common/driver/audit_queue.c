@@ -145,7 +145,7 @@ static void swap(dt_buf *a, dt_buf *b)
 }
 
 /* What was not taken stays in `going`; the rest waits behind it. */
-static void take(dt_audit_queue *q)
+static void take_waiting(dt_audit_queue *q)
 {
     pthread_mutex_lock(&q->lock);
     if (q->going.lines.len == 0)
@@ -210,13 +210,13 @@ static void report_dropped(dt_audit_queue *q)
 
 int dt_audit_queue_flush(dt_audit_queue *q, int64_t mono)
 {
-    take(q);
+    take_waiting(q);
     write_notes(q);
     if (q->going.lines.len > 0)
         write_lines(q, mono);
     /* Those behind what the disk had refused, now that it takes them again. */
     if (!q->broken) {
-        take(q);
+        take_waiting(q);
         write_notes(q);
         if (q->going.lines.len > 0)
             write_lines(q, mono);

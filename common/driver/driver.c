@@ -426,15 +426,15 @@ void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out)
 /* --- making ----------------------------------------------------------------------------------- */
 
 /* What the sign-ons go on without. To the system log, and to the door's own. */
-static void say_output_fault(dt_driver *d, dt_audit_sink *sink, char const *section,
-                             char const *name, char const *what, char const *until)
+static void report_output_fault(dt_driver *d, dt_audit_sink *sink, char const *section,
+                                char const *name, char const *what, char const *until)
 {
     dt_error e = {0};
     (void)dt_error_set(&e, DT_E_IO, "%s; until then %s", what, until);
     (void)dt_config_blame(dt_site_config(dt_driver_site(d)), section, name, &e, DT_E_IO);
     (void)dt_audit_sink_alarm(sink, e.text);
-    if (d->options.told != NULL)
-        d->options.told(d->options.watch_ctx, true, e.text);
+    if (d->options.notify != NULL)
+        d->options.notify(d->options.watch_ctx, true, e.text);
 }
 
 /* A file that others can reach is a fault of configuration: refused. One that is broken, or whose
@@ -459,7 +459,7 @@ static int open_store(dt_driver *d, dt_audit_sink *sink, dt_error *e)
     d->store_tried = dt_driver_mono();
     if (rc != 0) {
         memcpy(d->store_error, why.text, sizeof(d->store_error));
-        say_output_fault(d, sink, "store", "path", why.text, "nothing is remembered");
+        report_output_fault(d, sink, "store", "path", why.text, "nothing is remembered");
     }
     if (store != NULL)
         dt_store_use_spare(store, d->spare);
@@ -482,8 +482,8 @@ static int open_outputs(dt_driver *d, dt_error *e)
         dt_audit_sink_set_kernel_log(sink, d->options.kernel_log != 0 ? d->options.kernel_log
                                                                       : dt_kernel_log_open());
     if (dt_audit_sink_fault(sink) != NULL)
-        say_output_fault(d, sink, "audit", "file", dt_audit_sink_fault(sink),
-                         "only the system log has the events");
+        report_output_fault(d, sink, "audit", "file", dt_audit_sink_fault(sink),
+                            "only the system log has the events");
     rc = open_store(d, sink, e);
     if (rc == 0)
         rc = dt_audit_queue_new(sink, &d->audit, e);

@@ -38,7 +38,7 @@ typedef struct dt_driver_options {
     /* Whether the door can work with a site that it has not used so far; an error keeps it away. */
     int (*accept)(void *ctx, dt_site const *files, dt_error *e);
     /* What came of it, for the door's own log. `text` is one line, safe for a terminal. */
-    void (*told)(void *ctx, bool fault, char const *text);
+    void (*notify)(void *ctx, bool fault, char const *text);
     void *watch_ctx;
     /* Descriptor of the kernel's log (edge/kernel_log.h), opened before root was given up, which the
      * driver takes over; below 0: there is none. 0: the driver tries to open it itself. */

@@ -174,7 +174,7 @@ typedef struct dt_reload {
     dt_site_mark content; /* of the site in force */
     uint64_t generation;
     bool failed;
-    int64_t retry_at, said_at; /* monotonic milliseconds */
+    int64_t retry_at, logged_at; /* monotonic milliseconds */
     char said[DT_ERROR_TEXT_MAX];
 } dt_reload;
 

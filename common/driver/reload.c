@@ -45,25 +45,25 @@ static void put_event(dt_driver *d, bool taken, char const *text, uint64_t gener
         dt_driver_audit_put(d, dt_buf_bytes(&line), taken, NULL);
 }
 
-static void tell(dt_driver *d, bool fault, char const *text)
+static void notify(dt_driver *d, bool fault, char const *text)
 {
-    if (d->options.told != NULL)
-        d->options.told(d->options.watch_ctx, fault, text);
+    if (d->options.notify != NULL)
+        d->options.notify(d->options.watch_ctx, fault, text);
 }
 
 /* The same fault is repeated now and then, and whenever somebody asked for the try. */
-static void say_fault(dt_driver *d, dt_error const *why, bool asked)
+static void report_fault(dt_driver *d, dt_error const *why, bool asked)
 {
     dt_reload *r = &d->reload;
     int64_t mono = dt_driver_mono();
-    bool again = strcmp(r->said, why->text) == 0 && mono - r->said_at < DT_RELOAD_SAY_AGAIN;
+    bool again = strcmp(r->said, why->text) == 0 && mono - r->logged_at < DT_RELOAD_SAY_AGAIN;
     if (again && !asked)
         return;
     dt_live_site *l = dt_live_site_current(d);
     char text[NOTE_MAX], since[25];
     dt_buf b;
     memcpy(r->said, why->text, sizeof(r->said));
-    r->said_at = mono;
+    r->logged_at = mono;
     dt_time_format(since, dt_site_loaded(l->files));
     dt_buf_init_fixed(&b, text, sizeof(text));
     dt_buf_printf(
@@ -72,10 +72,10 @@ static void say_fault(dt_driver *d, dt_error const *why, bool asked)
     dt_buf_put_escaped(&b, dt_bytes_str(why->text));
     put_event(d, false, text, dt_site_generation(l->files), dt_site_loaded(l->files));
     dt_live_site_release(l);
-    tell(d, true, text);
+    notify(d, true, text);
 }
 
-static void say_taken(dt_driver *d, dt_site const *files, char const *fixed)
+static void log_reload(dt_driver *d, dt_site const *files, char const *fixed)
 {
     char text[NOTE_MAX];
     dt_buf b;
@@ -85,7 +85,7 @@ static void say_taken(dt_driver *d, dt_site const *files, char const *fixed)
     if (fixed[0] != '\0')
         dt_buf_printf(&b, "; changes that need a restart: %s", fixed);
     put_event(d, true, text, dt_site_generation(files), dt_site_loaded(files));
-    tell(d, fixed[0] != '\0', text);
+    notify(d, fixed[0] != '\0', text);
 }
 
 /* --- one try ---------------------------------------------------------------------------------- */
@@ -145,7 +145,7 @@ static void try_load(dt_reload *r, outcome_of_try *t)
 }
 
 /* Puts what was loaded in force. */
-static int take(dt_driver *d, outcome_of_try *t)
+static int use_new_site(dt_driver *d, outcome_of_try *t)
 {
     dt_reload *r = &d->reload;
     char storage[NOTE_MAX / 2];
@@ -161,7 +161,7 @@ static int take(dt_driver *d, outcome_of_try *t)
     dt_live_site_publish(d, t->fresh);
     t->fresh = NULL;
     r->content = t->content;
-    say_taken(d, files, fixed.len > 0 ? (char const *)fixed.p : "");
+    log_reload(d, files, fixed.len > 0 ? (char const *)fixed.p : "");
     return DT_OK;
 }
 
@@ -170,11 +170,11 @@ static int take_changed(dt_driver *d, outcome_of_try *t, bool asked)
 {
     dt_reload *r = &d->reload;
     if (!dt_site_mark_equal(&t->content, &r->content))
-        return take(d, t);
+        return use_new_site(d, t);
     if (r->failed)
-        tell(d, false, "the configuration is valid again, and the same as before");
+        notify(d, false, "the configuration is valid again, and the same as before");
     else if (asked)
-        tell(d, false, "nothing has changed in the configuration");
+        notify(d, false, "nothing has changed in the configuration");
     return DT_OK;
 }
 
@@ -187,7 +187,7 @@ static void attempt(dt_driver *d, bool asked)
     try_load(r, t);
     if (t->moving) {
         if (asked)
-            tell(d, false, "the configuration is being written; it is read when that is done");
+            notify(d, false, "the configuration is being written; it is read when that is done");
         memset(&r->judged, 0, sizeof(r->judged));
     } else {
         r->judged = r->last = t->before;
@@ -198,7 +198,7 @@ static void attempt(dt_driver *d, bool asked)
         r->failed = t->rc != DT_OK;
         r->retry_at = dt_driver_mono() + DT_RELOAD_RETRY;
         if (r->failed)
-            say_fault(d, &t->why, asked);
+            report_fault(d, &t->why, asked);
         else
             r->said[0] = '\0';
     }

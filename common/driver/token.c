@@ -72,7 +72,7 @@ void dt_token_forget(dt_run *run)
 }
 
 /* Nobody can join the queue while it is emptied: now there is a token, or asking for one fails. */
-static void tell_waiting(dt_token *t, bool ok)
+static void wake_waiting(dt_token *t, bool ok)
 {
     dt_run *run;
     while ((run = pop_waiting(t)) != NULL) {
@@ -195,7 +195,7 @@ static void on_fetched(void *ctx, dt_http_response const *r)
     }
     if (rc != 0)
         fetch_failed(t, failure, r->status, at_least, e.text[0] != '\0' ? e.text : r->error);
-    tell_waiting(t, rc == 0);
+    wake_waiting(t, rc == 0);
     dt_live_site_release(l);
 }
 

@@ -160,7 +160,7 @@ static void log_format(dt_buf *b, int priority, char const *line)
     dt_buf_put_escaped(b, dt_bytes_str(line));
 }
 
-typedef enum log_answer { LOG_GONE = 0, LOG_TAKEN, LOG_SLOW } log_answer;
+typedef enum log_answer { LOG_GONE = 0, LOG_WRITTEN, LOG_SLOW } log_answer;
 
 static bool is_slow(int error)
 {
@@ -176,7 +176,7 @@ static log_answer log_try(dt_audit_sink *s, dt_bytes text, int wait)
         return LOG_GONE;
     for (int tries = 2; tries > 0; tries--) {
         if (send(s->socket, text.p, text.len, MSG_NOSIGNAL) >= 0)
-            return LOG_TAKEN;
+            return LOG_WRITTEN;
         if (!is_slow(errno))
             break;
         struct pollfd room = {.fd = s->socket, .events = POLLOUT};
@@ -202,16 +202,16 @@ static log_answer log_send(dt_audit_sink *s, int priority, char const *line, int
 /* With the lock. */
 static log_answer log_locked(dt_audit_sink *s, int priority, char const *line, int wait)
 {
-    log_answer a = LOG_TAKEN;
+    log_answer a = LOG_WRITTEN;
     if (s->lost > 0) {
         char text[128];
         dt_buf b;
         dt_buf_init_fixed(&b, text, sizeof(text));
         dt_buf_printf(&b, "the system log did not accept %lu lines before this one", s->lost);
         a = log_send(s, LOG_ERR, text, wait);
-        s->lost = a == LOG_TAKEN ? 0 : s->lost;
+        s->lost = a == LOG_WRITTEN ? 0 : s->lost;
     }
-    if (a == LOG_TAKEN)
+    if (a == LOG_WRITTEN)
         a = log_send(s, priority, line, wait);
     s->lost += a == LOG_GONE;
     return a;
@@ -236,7 +236,7 @@ static bool kernel_line(dt_audit_sink *s, int priority, char const *line, int64_
 bool dt_audit_sink_accept(dt_audit_sink *s, char const *line, int64_t mono)
 {
     pthread_mutex_lock(&s->lock);
-    bool taken = s->syslog && log_locked(s, LOG_INFO, line, DT_AUDIT_SINK_ACCEPT_MS) == LOG_TAKEN;
+    bool taken = s->syslog && log_locked(s, LOG_INFO, line, DT_AUDIT_SINK_ACCEPT_MS) == LOG_WRITTEN;
     taken = taken || kernel_line(s, LOG_INFO, line, mono);
     pthread_mutex_unlock(&s->lock);
     return taken;

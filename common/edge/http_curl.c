@@ -757,7 +757,7 @@ static dt_http_failure failure_of_errno(int number)
     }
 }
 
-static bool says(dt_http_call const *c, char const *words)
+static bool error_contains(dt_http_call const *c, char const *words)
 {
     return strstr(c->turn->error, words) != NULL;
 }
@@ -769,7 +769,7 @@ static dt_http_failure failure_of_loss(dt_http_call const *c)
     static int const numbers[] = {ECONNRESET, EPIPE,        ECONNABORTED,
                                   ETIMEDOUT,  EHOSTUNREACH, ENETUNREACH};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (says(c, strerror(numbers[i])))
+        if (error_contains(c, strerror(numbers[i])))
             return failure_of_errno(numbers[i]);
     return DT_HTTP_LOCAL;
 }
@@ -778,7 +778,8 @@ static dt_http_failure failure_of_loss(dt_http_call const *c)
  * "Connection died, tried 5 times" tells for kept ones one after another. */
 static dt_http_failure failure_of_silence(dt_http_call const *c)
 {
-    return says(c, "unexpected eof") || says(c, "Connection died") || says(c, "CONNECT aborted")
+    return error_contains(c, "unexpected eof") || error_contains(c, "Connection died") ||
+                   error_contains(c, "CONNECT aborted")
                ? DT_HTTP_RESET
                : failure_of_loss(c);
 }
@@ -843,7 +844,8 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
         return is_late(c) ? DT_HTTP_LOCAL : DT_HTTP_TIMEOUT;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
-        return says(c, "Could not resolve ") && has_descriptors() && has_thread_and_memory()
+        return error_contains(c, "Could not resolve ") && has_descriptors() &&
+                       has_thread_and_memory()
                    ? DT_HTTP_NO_NAME
                    : DT_HTTP_LOCAL;
     case CURLE_COULDNT_CONNECT:

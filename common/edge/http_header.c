@@ -158,7 +158,7 @@ static void take_retry_after(dt_http_headers *h, dt_bytes value)
         h->retry_at = 0;
 }
 
-static int take(dt_http_headers *h, dt_bytes name, dt_bytes value)
+static int read_header(dt_http_headers *h, dt_bytes name, dt_bytes value)
 {
     if (is_nocase(name, "date")) {
         if (dt_http_date_parse(value, &h->date) != 0)
@@ -192,8 +192,8 @@ int dt_http_headers_add(dt_http_headers *h, dt_bytes line)
     if (colon == NULL)
         return DT_OK;
     size_t at = (size_t)(colon - line.p);
-    int rc = take(h, dt_bytes_of(line.p, at),
-                  dt_bytes_trim(dt_bytes_of(line.p + at + 1, line.len - at - 1), " \t\r\n"));
+    int rc = read_header(h, dt_bytes_of(line.p, at),
+                         dt_bytes_trim(dt_bytes_of(line.p + at + 1, line.len - at - 1), " \t\r\n"));
     return rc == 0 ? DT_OK : DT_E_LIMIT;
 }
 

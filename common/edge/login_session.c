@@ -160,7 +160,7 @@ static void owner_of(char const *proc, pid_t pid, owner *out)
 
 /* --- reading it ----------------------------------------------------------------------------------------- */
 
-static void take(char const *session, dt_login_session *out)
+static void fill_session(char const *session, dt_login_session *out)
 {
     out->found = true;
     out->remote = is_remote(session);
@@ -201,7 +201,7 @@ static void read_person(char const *run, owner const *o, dt_login_session *out)
     out->also_remote = any_remote(run, ids);
     value_of(person, "DISPLAY", display, sizeof(display));
     if (!out->found && read_state(run, "sessions", display, session) && belongs_to(session, o->uid))
-        take(session, out);
+        fill_session(session, out);
 }
 
 static void read_session(char const *run, owner const *o, dt_login_session *out)
@@ -209,7 +209,7 @@ static void read_session(char const *run, owner const *o, dt_login_session *out)
     char session[FILE_MAX];
 
     if (read_state(run, "sessions", o->session, session) && belongs_to(session, o->uid))
-        take(session, out);
+        fill_session(session, out);
     if (o->uid[0] != '\0')
         read_person(run, o, out);
 }

@@ -93,7 +93,8 @@ static int look(char const *path, version *out)
     return 0;
 }
 
-static void say(dt_managed_result *r, dt_managed_status status, char const *path, char const *what)
+static void set_result(dt_managed_result *r, dt_managed_status status, char const *path,
+                       char const *what)
 {
     dt_error e = {0};
 
@@ -103,12 +104,12 @@ static void say(dt_managed_result *r, dt_managed_status status, char const *path
     (void)!dt_str_copy(r->text, sizeof(r->text), e.text);
 }
 
-static void say_missing(dt_managed_result *r, char const *path, int error)
+static void set_missing(dt_managed_result *r, char const *path, int error)
 {
     bool absent = error == ENOENT || error == ENOTDIR;
 
-    say(r, absent ? DT_MANAGED_ABSENT : DT_MANAGED_UNREADABLE, path,
-        absent ? "no managed app configuration exists there" : strerror(error));
+    set_result(r, absent ? DT_MANAGED_ABSENT : DT_MANAGED_UNREADABLE, path,
+               absent ? "no managed app configuration exists there" : strerror(error));
 }
 
 /* A file that is not there (any more), or that the disk does not give, is told from one that is
@@ -133,7 +134,7 @@ static void read_file(dt_managed_file const *f, version const *v, dt_managed_res
     int rc;
 
     if (v->owner != 0) {
-        say(r, DT_MANAGED_REFUSED, f->path, "it does not belong to root; chown root PATH");
+        set_result(r, DT_MANAGED_REFUSED, f->path, "it does not belong to root; chown root PATH");
         return;
     }
     memset(r, 0, sizeof(*r));
@@ -159,7 +160,7 @@ static void refresh(dt_managed_file *f)
 
     if (error != 0) {
         f->known = false;
-        say_missing(&f->result, f->path, error);
+        set_missing(&f->result, f->path, error);
         return;
     }
     if (f->known && same_version(&before, &f->of) && now - f->read_at < DT_MANAGED_RECHECK)
@@ -167,7 +168,7 @@ static void refresh(dt_managed_file *f)
     read_file(f, &before, &f->result);
     error = look(f->path, &after);
     if (error == 0 && !same_version(&before, &after))
-        say(&f->result, DT_MANAGED_UNREADABLE, f->path, "it was replaced while it was read");
+        set_result(&f->result, DT_MANAGED_UNREADABLE, f->path, "it was replaced while it was read");
     f->known = error == 0 && same_version(&before, &after);
     f->of = after;
     f->read_at = now;
@@ -176,7 +177,7 @@ static void refresh(dt_managed_file *f)
 void dt_managed_file_read(dt_managed_file *f, dt_managed_result *out)
 {
     if (f == NULL) {
-        say(out, DT_MANAGED_ABSENT, "managed_configuration_file", "it is not configured");
+        set_result(out, DT_MANAGED_ABSENT, "managed_configuration_file", "it is not configured");
         return;
     }
     pthread_mutex_lock(&f->lock);

@@ -152,7 +152,7 @@ static int find_slot(dt_pkcs11 *k, CK_SLOT_ID *slot, CK_TOKEN_INFO *info, dt_err
                               "several PKCS#11 tokens match host_key; add serial= to the URI");
 }
 
-static int say_pin(dt_pkcs11 *k, CK_USER_TYPE user, dt_error *e)
+static int set_pin_error(dt_pkcs11 *k, CK_USER_TYPE user, dt_error *e)
 {
     dt_bytes const pin = dt_secret_bytes(k->pin);
 
@@ -227,7 +227,7 @@ static int open_session(dt_pkcs11 *k, dt_error *e)
         return failed("no session", rv, e);
     k->is_open = true;
     if ((info.flags & CKF_LOGIN_REQUIRED) != 0)
-        rc = say_pin(k, CKU_USER, e);
+        rc = set_pin_error(k, CKU_USER, e);
     if (rc == DT_OK)
         rc = find_key(k, e);
     if (rc == DT_OK)
@@ -260,7 +260,7 @@ static int sign_once(dt_pkcs11 *k, dt_pkcs11_mechanism m, dt_bytes message, uint
     if (rv != CKR_OK)
         return failed("the key cannot sign", rv, e);
     if (k->login_each_time) {
-        int const rc = say_pin(k, CKU_CONTEXT_SPECIFIC, e);
+        int const rc = set_pin_error(k, CKU_CONTEXT_SPECIFIC, e);
 
         if (rc < 0)
             return rc;

@@ -48,7 +48,8 @@ struct dt_site {
     dt_time loaded;
 };
 
-static int blame(dt_site const *f, char const *section, char const *name, dt_error *e, int error)
+static int set_section_error(dt_site const *f, char const *section, char const *name, dt_error *e,
+                             int error)
 {
     return dt_config_blame(f->config, section, name, e, error);
 }
@@ -124,7 +125,7 @@ static int load_tls_anchors(dt_site *f, char const *section, char const *path, d
 {
     int error = *path != '\0' ? dt_tls_anchors_read(path, out, e) : DT_OK;
 
-    return error < 0 ? blame(f, section, "ca_file", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, section, "ca_file", e, error) : DT_OK;
 }
 
 static int load_okta_anchors(dt_site *f, dt_error *e)
@@ -195,7 +196,7 @@ static int load_store_file(dt_site *f, store_file const *from, size_t max,
     if (error == DT_OK)
         error = hash_add(f->ca_hash, dt_buf_bytes(&text), from->path, e);
     dt_buf_free(&text);
-    return error < 0 ? blame(f, from->section, from->name, e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, from->section, from->name, e, error) : DT_OK;
 }
 
 /* One [ca NAME]: its CAs, then the lists that they signed. */
@@ -231,7 +232,8 @@ static int load_responders(dt_site *f, dt_error *e)
     if (error == DT_OK)
         error = hash_add(f->ca_hash, dt_buf_bytes(&pem), path, e);
     dt_buf_free(&pem);
-    return error < 0 ? blame(f, "device_trust", "ocsp_responder_file", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, "device_trust", "ocsp_responder_file", e, error)
+                     : DT_OK;
 }
 
 static int load_ocsp(dt_site *f, dt_error *e)
@@ -244,7 +246,7 @@ static int load_ocsp(dt_site *f, dt_error *e)
         error = dt_trust_store_set_ocsp(f->anchors, &rules);
     if (error < 0) {
         dt_error_set(e, error, "cannot be asked");
-        return blame(f, "device_trust", "ocsp_url", e, error);
+        return set_section_error(f, "device_trust", "ocsp_url", e, error);
     }
     return load_responders(f, e);
 }
@@ -297,7 +299,7 @@ static int load_ssh_cas(dt_site *f, dt_error *e)
     if (error == DT_OK && dt_ssh_cas_count(f->ssh_cas) == 0)
         error = dt_error_set(e, DT_E_INVALID, "%s contains no public key", path);
     dt_buf_free(&text);
-    return error < 0 ? blame(f, "device_trust", "ssh_device_ca_file", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, "device_trust", "ssh_device_ca_file", e, error) : DT_OK;
 }
 
 /* --- user names -------------------------------------------------------------------------------- */
@@ -321,7 +323,7 @@ static int load_user_table(dt_site *f, dt_error *e)
     if (error == DT_OK)
         error = hash_add(f->config_hash, dt_buf_bytes(&text), path, e);
     dt_buf_free(&text);
-    return error < 0 ? blame(f, "user_name", "table_file", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, "user_name", "table_file", e, error) : DT_OK;
 }
 
 /* --- zones and policies ----------------------------------------------------------------------- */
@@ -403,7 +405,7 @@ static int load_zones(dt_site *f, dt_error *e)
         return DT_OK;
     if (e != NULL)
         *e = why;
-    return blame(f, "policy", "zones_file", e, error);
+    return set_section_error(f, "policy", "zones_file", e, error);
 }
 
 /* At its default place the file may be missing: then the org has no rules for us. */
@@ -431,7 +433,7 @@ static int load_org(dt_site *f, dt_error *e)
         return DT_OK;
     if (e != NULL)
         *e = why;
-    return blame(f, "policy", "org_file", e, error);
+    return set_section_error(f, "policy", "org_file", e, error);
 }
 
 /* Files that hold a policy: NAME.json, and neither hidden nor something else. */
@@ -560,7 +562,7 @@ static int load_policies(dt_site *f, dt_error *e)
     for (size_t i = 0; error == DT_OK && i < count; i++)
         error = load_policy(f, names[i], e);
     names_free(names, count);
-    return error < 0 ? blame(f, "policy", "directory", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, "policy", "directory", e, error) : DT_OK;
 }
 
 /* A section for an application that there is not: misspelled, it would leave the one that was meant
@@ -588,7 +590,7 @@ static int check_sections(dt_site *f, dt_error *e)
 
 /* A rule that calls somebody by a name which no identity has would never hold for them: one that denies
  * would deny nobody. Logins of unknown realms are as good as any: the table may give them. */
-static bool is_no_name(void *ctx, char const *name)
+static bool cannot_be_user(void *ctx, char const *name)
 {
     dt_site const *f = ctx;
     dt_identity id;
@@ -603,7 +605,7 @@ static bool is_no_name(void *ctx, char const *name)
 
 static int check_people_of(dt_site *f, dt_policy const *p, dt_error *e)
 {
-    char const *rule = NULL, *name = dt_policy_find_user(p, is_no_name, f, &rule);
+    char const *rule = NULL, *name = dt_policy_find_user(p, cannot_be_user, f, &rule);
     char shown[DT_USER_MAX], shown_rule[DT_POLICY_NAME_MAX];
 
     if (name == NULL)
@@ -658,7 +660,7 @@ static int load_okta_token(dt_site *f, dt_error *e)
 
     if (error == DT_OK)
         error = check_okta_token(f->okta_token, path, e);
-    return error < 0 ? blame(f, "okta", "api_token_file", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, "okta", "api_token_file", e, error) : DT_OK;
 }
 
 static int hex_digit(uint8_t c)
@@ -738,7 +740,7 @@ static int load_state_key(dt_site *f, dt_error *e)
         return DT_OK;
     if (e != NULL)
         *e = why;
-    return blame(f, "store", "state_key_file", e, error);
+    return set_section_error(f, "store", "state_key_file", e, error);
 }
 
 /* --- the managed app configuration ------------------------------------------------------------- */
@@ -766,7 +768,8 @@ static int load_managed(dt_site *f, dt_error *e)
         if (error < 0)
             dt_error_set(e, error, "out of memory");
     }
-    return error < 0 ? blame(f, "device_trust", "management_hint_file", e, error) : DT_OK;
+    return error < 0 ? set_section_error(f, "device_trust", "management_hint_file", e, error)
+                     : DT_OK;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

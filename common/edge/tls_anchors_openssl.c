@@ -29,7 +29,7 @@ static bool fill(X509_STORE *store, STACK_OF(X509) const *certificates)
     return ok;
 }
 
-static int name_it(dt_bytes pem, dt_tls_anchors *a, dt_error *e)
+static int set_name(dt_bytes pem, dt_tls_anchors *a, dt_error *e)
 {
     uint8_t digest[DT_SHA256_LEN];
     int rc = dt_crypto_sha256(pem, digest);
@@ -71,7 +71,7 @@ int dt_tls_anchors_read(char const *path, dt_tls_anchors **out, dt_error *e)
         dt_openssl_enter();
         rc = parse(dt_buf_bytes(&a->pem), a, e);
         if (rc == DT_OK)
-            rc = name_it(dt_buf_bytes(&a->pem), a, e);
+            rc = set_name(dt_buf_bytes(&a->pem), a, e);
         dt_openssl_leave();
         if (rc < 0)
             (void)dt_error_prefix(e, "%s", path);

@@ -133,8 +133,8 @@ static size_t signature_bytes(EVP_PKEY *key, dt_public_key const *k, dt_raw_sign
     return len;
 }
 
-static bool holds(EVP_PKEY *key, EVP_MD const *hash, dt_bytes message, uint8_t const *sig,
-                  size_t len)
+static bool signature_is_valid(EVP_PKEY *key, EVP_MD const *hash, dt_bytes message,
+                               uint8_t const *sig, size_t len)
 {
     static uint8_t const empty[1];
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -156,7 +156,7 @@ int dt_crypto_verify(dt_public_key const *k, unsigned hash, dt_bytes message,
     EVP_MD const *md = hash_of(k->algorithm, hash, &known);
     EVP_PKEY *key = known ? key_of(k) : NULL;
     size_t const len = key != NULL ? signature_bytes(key, k, signature, sig, sizeof(sig)) : 0;
-    bool const good = len > 0 && holds(key, md, message, sig, len);
+    bool const good = len > 0 && signature_is_valid(key, md, message, sig, len);
 
     EVP_PKEY_free(key);
     dt_openssl_leave();

@@ -129,7 +129,7 @@ bool dt_ca_may_issue(dt_ca const *ca, X509 *x)
     return ca->usages == NULL ? (uses & XKU_SSL_CLIENT) != 0 : has_all_usages(ca, x);
 }
 
-static bool is_for_what_it_should(dt_ca const *ca, X509 *leaf)
+static bool has_required_usage(dt_ca const *ca, X509 *leaf)
 {
     if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) == 0)
         return false;
@@ -157,7 +157,7 @@ char const *dt_ca_objects_to(dt_ca const *ca, X509 *leaf)
 
     if (flags & EXFLAG_CA)
         return "the certificate is a CA's, not a device's";
-    if (!is_for_what_it_should(ca, leaf))
+    if (!has_required_usage(ca, leaf))
         return ca->usages == NULL ? "the certificate is not for client authentication (" CLIENT_AUTH
                                     ")"
                                   : "the certificate lacks a usage that its CA's section demands "

@@ -42,7 +42,7 @@ static int parse_plain_guid(dt_bytes text, dt_guid *out)
 }
 
 /* Whether a GUID stands anywhere in a text. */
-static bool holds_guid(dt_bytes text)
+static bool contains_guid(dt_bytes text)
 {
     dt_guid some;
 
@@ -144,7 +144,7 @@ static void read_common_name(dt_bytes text, dt_device_ids *out)
     bool const read = is_host ? parse_plain_guid(id, &out->host_name) == 0
                               : dt_guid_parse(id, &out->common_name) == 0;
 
-    out->common_name_bad = !read && holds_guid(text);
+    out->common_name_bad = !read && contains_guid(text);
 }
 
 /* Looks through the subject: only one common name says which device it is. */
@@ -270,7 +270,7 @@ static int read_uri(dt_bytes uri, dt_device_ids *out, dt_error *e)
             return read_ise_uri(uri, ise[i], &out->san_uri, e);
     }
     if (!has_prefix_nocase(uri, scheme)) {
-        out->other_mdm = out->other_mdm || (has_prefix_nocase(uri, "ID:") && holds_guid(uri));
+        out->other_mdm = out->other_mdm || (has_prefix_nocase(uri, "ID:") && contains_guid(uri));
         return 0;
     }
     if (dt_guid_parse(dt_bytes_of(uri.p + len, uri.len - len), &found) != 0)

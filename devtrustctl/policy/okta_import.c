@@ -43,18 +43,18 @@ void dt_import_put_name(dt_buf *b, char const *name)
     dt_buf_putc(b, ':');
 }
 
-static void tell_at(dt_importing *m, dt_import_kind kind, char const *pointer, char const *text)
+static void report_at(dt_importing *m, dt_import_kind kind, char const *pointer, char const *text)
 {
     dt_import_note note = {kind, m->rule, pointer, text};
 
     if (m->muted)
         return;
     m->counts->of[kind]++;
-    if (m->o->tell != NULL)
-        m->o->tell(m->o->ctx, &note);
+    if (m->o->report != NULL)
+        m->o->report(m->o->ctx, &note);
 }
 
-void dt_import_tell(dt_importing *m, dt_import_kind kind, char const *fmt, ...)
+void dt_import_report(dt_importing *m, dt_import_kind kind, char const *fmt, ...)
 {
     char text[DT_IMPORT_TEXT_MAX];
     va_list args;
@@ -62,7 +62,7 @@ void dt_import_tell(dt_importing *m, dt_import_kind kind, char const *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    tell_at(m, kind, m->r.pointer, text);
+    report_at(m, kind, m->r.pointer, text);
 }
 
 void dt_import_doubt_add(dt_importing *m, char const *fmt, ...)
@@ -291,7 +291,7 @@ static void name_set(dt_importing *m, char const *name, size_t before, char out[
     }
     m->rule = out;
     if (!same && name != NULL)
-        dt_import_tell(m, DT_IMPORT_CHANGED, "the rule has another name here");
+        dt_import_report(m, DT_IMPORT_CHANGED, "the rule has another name here");
 }
 
 /* False when the rule takes no part. */
@@ -305,13 +305,13 @@ static bool rule_counts(dt_importing *m, dt_json const *v)
     if (type == NULL) /* where a published example has it */
         type = dt_json_path(v, "actions", "type", NULL);
     if (dt_import_is(status, "INACTIVE")) {
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "the rule is INACTIVE");
+        dt_import_report(m, DT_IMPORT_LEFT_OUT, "the rule is INACTIVE");
         return false;
     }
     if (!dt_import_is(status, "ACTIVE") ||
         !dt_import_is(type, m->org ? "SIGN_ON" : "ACCESS_POLICY")) {
-        dt_import_tell(m, DT_IMPORT_REFUSED, "not an ACTIVE or INACTIVE rule of an %s",
-                       m->org ? "OKTA_SIGN_ON policy" : "ACCESS_POLICY");
+        dt_import_report(m, DT_IMPORT_REFUSED, "not an ACTIVE or INACTIVE rule of an %s",
+                         m->org ? "OKTA_SIGN_ON policy" : "ACCESS_POLICY");
         return false;
     }
     return true;
@@ -344,7 +344,7 @@ static size_t rule_enter(dt_importing *m, dt_import_rule const *rule)
     return mark;
 }
 
-static bool order_is_told(dt_import_rule const *x, dt_import_rule const *y)
+static bool order_is_certain(dt_import_rule const *x, dt_import_rule const *y)
 {
     if (x->policy != y->policy)
         return x->policy_system != y->policy_system ||
@@ -361,9 +361,9 @@ static void rules_order(dt_importing *m)
         size_t mark = rule_enter(m, y);
         char const *name = dt_json_string(dt_import_given(y->json, "name"));
         m->rule = name != NULL ? name : "";
-        if (!order_is_told(x, y))
-            dt_import_tell(m, DT_IMPORT_REFUSED, "it is unknown whether rule %zu comes before it",
-                           x->index);
+        if (!order_is_certain(x, y))
+            dt_import_report(m, DT_IMPORT_REFUSED, "it is unknown whether rule %zu comes before it",
+                             x->index);
         dt_json_reader_leave(&m->r, mark);
     }
 }
@@ -398,7 +398,7 @@ static int rules_read(dt_importing *m, dt_json const *rules, dt_import_rule cons
             rule->index = i;
             (void)dt_json_bool(dt_json_get(v, "system"), &rule->system);
             if (!dt_json_integer(dt_json_get(v, "priority"), &rule->priority) && !rule->system)
-                dt_import_tell(m, DT_IMPORT_REFUSED, "the rule has no priority");
+                dt_import_report(m, DT_IMPORT_REFUSED, "the rule has no priority");
             m->rule_count++;
         }
         dt_json_reader_leave(&m->r, mark);
@@ -487,13 +487,13 @@ static bool may_narrow(dt_importing const *m, size_t i, unsigned left)
     return true;
 }
 
-static void tell_doubts(dt_importing *m, dt_import_kind kind, char const *what)
+static void report_doubts(dt_importing *m, dt_import_kind kind, char const *what)
 {
     char text[DT_IMPORT_TEXT_MAX * 2];
 
     for (size_t i = 0; i < m->doubt_count; i++) {
         (void)snprintf(text, sizeof(text), "%s: %s", m->doubts[i].text, what);
-        tell_at(m, kind, m->doubts[i].pointer, text);
+        report_at(m, kind, m->doubts[i].pointer, text);
     }
 }
 
@@ -505,27 +505,27 @@ static form form_choose(dt_importing *m, size_t i)
     dt_import_rule *rule = &m->rules[i];
 
     if (may_widen(m, i)) {
-        tell_doubts(m, DT_IMPORT_CHANGED,
-                    "ignored, so the rule matches more; no later rule gives less");
+        report_doubts(m, DT_IMPORT_CHANGED,
+                      "ignored, so the rule matches more; no later rule gives less");
         return FORM_WIDE;
     }
     if (m->narrows && m->doubt_count == 1 &&
         may_narrow(m, i, rule->states.may & ~DT_IMPORT_MANAGED)) {
-        tell_doubts(m, DT_IMPORT_CHANGED,
-                    "replaced by TRUSTED, so the rule matches fewer; no later rule gives more");
+        report_doubts(m, DT_IMPORT_CHANGED,
+                      "replaced by TRUSTED, so the rule matches fewer; no later rule gives more");
         return FORM_NARROW;
     }
     if (may_narrow(m, i, rule->states.may)) {
-        tell_doubts(m, DT_IMPORT_CHANGED, "the rule is left out; no later rule gives more");
+        report_doubts(m, DT_IMPORT_CHANGED, "the rule is left out; no later rule gives more");
         return FORM_NONE;
     }
     if (m->o->tighten) {
-        tell_doubts(m, DT_IMPORT_CHANGED, "ignored, so the rule matches more, and denies");
+        report_doubts(m, DT_IMPORT_CHANGED, "ignored, so the rule matches more, and denies");
         rule->action = (dt_import_action){.access = DT_ACCESS_DENY};
         return FORM_WIDE;
     }
-    tell_doubts(m, DT_IMPORT_REFUSED,
-                "without it this or a later rule would give more; see --tighten");
+    report_doubts(m, DT_IMPORT_REFUSED,
+                  "without it this or a later rule would give more; see --tighten");
     return FORM_NONE;
 }
 
@@ -562,7 +562,7 @@ static void rule_put(dt_importing *m, writing *w, size_t i)
     m->narrow = false;
     dt_import_conditions_put(m, rule->json, true, w->b);
     if (m->never) {
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "the rule can match nobody");
+        dt_import_report(m, DT_IMPORT_LEFT_OUT, "the rule can match nobody");
         f = FORM_NONE;
     } else if (m->doubt_count > 0)
         f = form_choose(m, i);
@@ -609,7 +609,7 @@ static void catch_all_put(dt_importing *m, writing *w)
     m->counts->rules++;
 }
 
-static void tell_renumbered(dt_importing *m)
+static void report_renumbered(dt_importing *m)
 {
     size_t mark = dt_json_reader_enter(&m->r, "policies");
 
@@ -617,7 +617,7 @@ static void tell_renumbered(dt_importing *m)
         (void)dt_json_reader_enter_at(&m->r, m->rules[0].policy);
         (void)dt_json_reader_enter(&m->r, "rules");
     }
-    dt_import_tell(m, DT_IMPORT_CHANGED, "the rules are renumbered, in the same order");
+    dt_import_report(m, DT_IMPORT_CHANGED, "the rules are renumbered, in the same order");
     dt_json_reader_leave(&m->r, mark);
 }
 
@@ -627,13 +627,13 @@ static void rules_put(dt_importing *m, dt_buf *b)
 
     m->rule = "";
     if (w.renumber)
-        tell_renumbered(m);
+        report_renumbered(m);
     for (size_t i = 0; i < m->rule_count; i++) {
         size_t mark = rule_enter(m, &m->rules[i]);
         m->rule = m->rules[i].name;
         if (w.closed)
-            dt_import_tell(m, DT_IMPORT_LEFT_OUT,
-                           "never reached: the rule before it always matches");
+            dt_import_report(m, DT_IMPORT_LEFT_OUT,
+                             "never reached: the rule before it always matches");
         else
             rule_put(m, &w, i);
         dt_json_reader_leave(&m->r, mark);
@@ -655,14 +655,14 @@ static int policy_read(dt_importing *m, dt_json const *entry, size_t index)
 
     (void)dt_json_reader_enter_at(&m->r, index);
     if (!active)
-        dt_import_tell(m, m->org ? DT_IMPORT_LEFT_OUT : DT_IMPORT_REFUSED,
-                       "the policy is not ACTIVE");
+        dt_import_report(m, m->org ? DT_IMPORT_LEFT_OUT : DT_IMPORT_REFUSED,
+                         "the policy is not ACTIVE");
     if (m->org) {
         like.groups = dt_json_path(policy, "conditions", "people", "groups", "include", NULL);
         (void)dt_json_bool(dt_json_get(policy, "system"), &like.policy_system);
         if (!dt_json_integer(dt_json_get(policy, "priority"), &like.policy_priority) &&
             !like.policy_system)
-            dt_import_tell(m, DT_IMPORT_REFUSED, "the policy has no priority");
+            dt_import_report(m, DT_IMPORT_REFUSED, "the policy has no priority");
     }
     (void)dt_json_reader_enter(&m->r, "rules");
     if (active || !m->org)

@@ -53,7 +53,7 @@ typedef struct dt_import_options {
     char const *app;    /* id of the Okta app it is mapped to; both NULL: the only one */
     char const *skip_zones[DT_IMPORT_SKIPPED_ZONES]; /* names; the list ends with NULL */
     bool tighten; /* what would be refused for a rule makes that rule deny */
-    void (*tell)(void *ctx, dt_import_note const *note); /* may be NULL */
+    void (*report)(void *ctx, dt_import_note const *note); /* may be NULL */
     void *ctx;
 } dt_import_options;
 

@@ -30,12 +30,12 @@ static void shorten(dt_importing *m, dt_json const *v, char const *member, dt_ti
     rc = dt_iso_duration_parse(dt_json_string(d) != NULL ? dt_json_string(d) : "", &t);
     if (rc == DT_E_LIMIT) {
         t = DT_FREQUENCY_MAX;
-        dt_import_tell(m, DT_IMPORT_CHANGED, "an MFA is remembered for 3650 days at most");
+        dt_import_report(m, DT_IMPORT_CHANGED, "an MFA is remembered for 3650 days at most");
     } else if (rc != DT_OK) {
         t = 0;
         /* Old documentation of Okta writes PTOS, with a letter, for PT0S. */
-        dt_import_tell(m, DT_IMPORT_CHANGED, "\"%.40s\" is not a duration: MFA at every sign-on",
-                       dt_json_string(d) != NULL ? dt_json_string(d) : "");
+        dt_import_report(m, DT_IMPORT_CHANGED, "\"%.40s\" is not a duration: MFA at every sign-on",
+                         dt_json_string(d) != NULL ? dt_json_string(d) : "");
     }
     if (t < *lifetime)
         *lifetime = t;
@@ -285,9 +285,9 @@ void dt_import_action_refuse(dt_importing *m, dt_import_action *out, char const 
 {
     *out = (dt_import_action){.refused = true};
     if (m->o->tighten)
-        dt_import_tell(m, DT_IMPORT_CHANGED, "%s: the rule denies", why);
+        dt_import_report(m, DT_IMPORT_CHANGED, "%s: the rule denies", why);
     else
-        dt_import_tell(m, DT_IMPORT_REFUSED, "%s", why);
+        dt_import_report(m, DT_IMPORT_REFUSED, "%s", why);
 }
 
 /* The alternatives are joined by "or": one that can be met is enough, as in the org. */
@@ -317,7 +317,7 @@ static void constraints_read(dt_importing *m, dt_json const *v, bool two, dt_imp
         out->access = plain ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA;
         out->factors = factors;
         if (possible < n)
-            dt_import_tell(m, DT_IMPORT_CHANGED, "an alternative is not offered here: %s", why);
+            dt_import_report(m, DT_IMPORT_CHANGED, "an alternative is not offered here: %s", why);
     }
     dt_json_reader_leave(&m->r, mark);
 }
@@ -336,7 +336,7 @@ static void assurance_read(dt_importing *m, dt_json const *v, dt_import_action *
         return;
     }
     if (two && !dt_import_is(mode, "2FA"))
-        dt_import_tell(m, DT_IMPORT_CHANGED, "unknown factorMode: MFA required");
+        dt_import_report(m, DT_IMPORT_CHANGED, "unknown factorMode: MFA required");
     out->access = two ? DT_ACCESS_ALLOW_AFTER_MFA : DT_ACCESS_ALLOW;
     out->factors = two ? DT_FACTOR_ALL : 0;
     out->lifetime = DT_TIME_NEVER;
@@ -440,8 +440,8 @@ static void chains_read(dt_importing *m, dt_json const *v, dt_import_action *out
         return;
     }
     if (possible < n)
-        dt_import_tell(m, DT_IMPORT_CHANGED, "%s; it is not offered here", text);
-    dt_import_tell(m, DT_IMPORT_CHANGED, "a chain of methods becomes: MFA required");
+        dt_import_report(m, DT_IMPORT_CHANGED, "%s; it is not offered here", text);
+    dt_import_report(m, DT_IMPORT_CHANGED, "a chain of methods becomes: MFA required");
 }
 
 /* ID_PROOFING, and whatever comes after it, asks for something that no factor here shows. */
@@ -487,24 +487,24 @@ static void sign_on_read(dt_importing *m, dt_json const *v, dt_import_action *ou
     if (dt_import_given(v, "keepMeSignedIn") == NULL)
         return;
     mark = dt_json_reader_enter(&m->r, "keepMeSignedIn");
-    dt_import_tell(m, DT_IMPORT_LEFT_OUT, "there is no browser session to keep");
+    dt_import_report(m, DT_IMPORT_LEFT_OUT, "there is no browser session to keep");
     dt_json_reader_leave(&m->r, mark);
 }
 
-static void tell_action(dt_importing *m, dt_import_action const *a)
+static void report_action(dt_importing *m, dt_import_action const *a)
 {
     char text[DT_DURATION_TEXT_MAX];
 
     if (a->refused)
         return;
     if (a->access == DT_ACCESS_ALLOW_AFTER_MFA && a->lifetime > 0)
-        dt_import_tell(m, DT_IMPORT_KEPT, "allowed after MFA, remembered for %s",
-                       dt_iso_duration_format(text, a->lifetime));
+        dt_import_report(m, DT_IMPORT_KEPT, "allowed after MFA, remembered for %s",
+                         dt_iso_duration_format(text, a->lifetime));
     else if (a->access == DT_ACCESS_ALLOW_AFTER_MFA)
-        dt_import_tell(m, DT_IMPORT_KEPT, "allowed after MFA at every sign-on");
+        dt_import_report(m, DT_IMPORT_KEPT, "allowed after MFA at every sign-on");
     else
-        dt_import_tell(m, DT_IMPORT_KEPT, "%s",
-                       a->access == DT_ACCESS_ALLOW ? "allowed without MFA" : "denied");
+        dt_import_report(m, DT_IMPORT_KEPT, "%s",
+                         a->access == DT_ACCESS_ALLOW ? "allowed without MFA" : "denied");
 }
 
 void dt_import_action_read(dt_importing *m, dt_json const *rule, dt_import_action *out)
@@ -522,7 +522,7 @@ void dt_import_action_read(dt_importing *m, dt_json const *rule, dt_import_actio
     else {
         inner = dt_json_reader_enter(&m->r, "appSignOn");
         sign_on_read(m, sign_on, out);
-        tell_action(m, out);
+        report_action(m, out);
         dt_json_reader_leave(&m->r, inner);
     }
     dt_json_reader_leave(&m->r, mark);

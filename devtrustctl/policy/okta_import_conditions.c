@@ -57,11 +57,11 @@ static char const *unnamed(people const *p, dt_import_name const *n)
 }
 
 /* Tells of a group that shares its name: who reads the org's console may mean the other. */
-static void tell_homonyms(dt_importing *m, people const *p, dt_import_name const *n)
+static void report_homonyms(dt_importing *m, people const *p, dt_import_name const *n)
 {
     for (size_t i = 0; n->ambiguous && i < p->count; i++)
         if (&p->names[i] != n && dt_str_equal_nocase(p->names[i].name, n->name))
-            dt_import_tell(
+            dt_import_report(
                 m, DT_IMPORT_KEPT,
                 "group \"%.80s\" is %.64s; %.64s%s%.20s has the same name and is not meant",
                 n->name, n->id, p->names[i].id, p->names[i].type != NULL ? ", " : "",
@@ -83,7 +83,7 @@ static bool all_named(dt_importing *m, people const *p, dt_json const *list)
         char const *why = unnamed(p, n);
         size_t mark = dt_json_reader_enter_at(&m->r, i);
         if (why == NULL && p->by_id && m->aloud)
-            tell_homonyms(m, p, n);
+            report_homonyms(m, p, n);
         if (why != NULL)
             dt_import_doubt_add(m, "%s %.64s %s", p->what, id != NULL ? id : "", why);
         all = all && why == NULL;
@@ -771,7 +771,7 @@ static void condition_put(dt_importing *m, char const *name, dt_json const *v, b
     else
         dt_import_doubt_add(m, "a condition that this version does not know");
     if (aloud && m->doubt_count == doubts && b->len > begin)
-        dt_import_tell(m, DT_IMPORT_KEPT, "has the same effect here");
+        dt_import_report(m, DT_IMPORT_KEPT, "has the same effect here");
     dt_json_reader_leave(&m->r, mark);
 }
 

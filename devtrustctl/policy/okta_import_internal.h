@@ -114,7 +114,7 @@ dt_json const *dt_import_given(dt_json const *v, char const *name);
 /* True when a string equals a word, ASCII case folded: Okta's examples write either case. */
 bool dt_import_is(dt_json const *v, char const *word);
 /* Reports one piece at the reader's pointer. */
-void dt_import_tell(dt_importing *m, dt_import_kind kind, char const *fmt, ...) DT_PRINTF(3, 4);
+void dt_import_report(dt_importing *m, dt_import_kind kind, char const *fmt, ...) DT_PRINTF(3, 4);
 /* A condition at the reader's pointer that cannot be kept as it is. */
 void dt_import_doubt_add(dt_importing *m, char const *fmt, ...) DT_PRINTF(2, 3);
 /* Writes `"name":` behind a comma where one is due. */

@@ -20,10 +20,10 @@ static dt_time prompt_lifetime(dt_importing *m, dt_json const *v)
         dt_json_integer(dt_json_get(v, "factorLifetime"), &minutes) && minutes >= 0) {
         if (minutes <= DT_FREQUENCY_MAX / DT_MINUTES(1))
             return DT_MINUTES(minutes);
-        dt_import_tell(m, DT_IMPORT_CHANGED, "an MFA is remembered for 3650 days at most");
+        dt_import_report(m, DT_IMPORT_CHANGED, "an MFA is remembered for 3650 days at most");
         return DT_FREQUENCY_MAX;
     }
-    dt_import_tell(m, DT_IMPORT_CHANGED, "unknown way of prompting: MFA at every sign-on");
+    dt_import_report(m, DT_IMPORT_CHANGED, "unknown way of prompting: MFA at every sign-on");
     return 0;
 }
 
@@ -35,7 +35,7 @@ static void allowed_read(dt_importing *m, dt_json const *v, dt_import_action *ou
     if (required == NULL)
         is = false; /* its default */
     else if (!dt_json_bool(required, &is))
-        dt_import_tell(m, DT_IMPORT_CHANGED, "requireFactor is not a boolean: MFA required");
+        dt_import_report(m, DT_IMPORT_CHANGED, "requireFactor is not a boolean: MFA required");
     out->access = is ? DT_ACCESS_ALLOW_AFTER_MFA : DT_ACCESS_ALLOW;
     out->factors = is ? DT_FACTOR_ALL : 0;
     out->lifetime = is ? prompt_lifetime(m, v) : 0;
@@ -67,10 +67,10 @@ void dt_import_signon_read(dt_importing *m, dt_json const *rule, dt_import_actio
     else if (dt_import_is(access, "ALLOW"))
         allowed_read(m, v, out);
     if (!out->refused)
-        dt_import_tell(m, DT_IMPORT_KEPT, "%s",
-                       out->access == DT_ACCESS_DENY    ? "denied"
-                       : out->access == DT_ACCESS_ALLOW ? "allowed without MFA"
-                                                        : "allowed after MFA");
+        dt_import_report(m, DT_IMPORT_KEPT, "%s",
+                         out->access == DT_ACCESS_DENY    ? "denied"
+                         : out->access == DT_ACCESS_ALLOW ? "allowed without MFA"
+                                                          : "allowed after MFA");
     dt_json_reader_leave(&m->r, mark);
 }
 

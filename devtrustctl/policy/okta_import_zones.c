@@ -293,38 +293,38 @@ static bool exempts(dt_import_zone const *z)
 }
 
 /* A zone that blocks denies before any rule: to leave it out lets somebody in. */
-static void zone_tell(dt_importing *m, dt_import_zone const *z)
+static void report_zone(dt_importing *m, dt_import_zone const *z)
 {
     if (z->state == DT_IMPORT_ZONE_INACTIVE)
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\" is INACTIVE", z->name);
+        dt_import_report(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\" is INACTIVE", z->name);
     else if (z->state == DT_IMPORT_ZONE_SKIPPED)
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\", by --skip-zones", z->name);
+        dt_import_report(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\", by --skip-zones", z->name);
     else if (z->blocks && z->empty)
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\" blocks nobody: it has no gateways",
-                       z->name);
+        dt_import_report(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\" blocks nobody: it has no gateways",
+                         z->name);
     else if (z->blocks && z->state == DT_IMPORT_ZONE_UNUSABLE)
-        dt_import_tell(m, DT_IMPORT_REFUSED,
-                       "zone \"%.80s\" blocks, and %s; to import without it: --skip-zones", z->name,
-                       z->why);
+        dt_import_report(m, DT_IMPORT_REFUSED,
+                         "zone \"%.80s\" blocks, and %s; to import without it: --skip-zones",
+                         z->name, z->why);
     else if (z->blocks && dt_json_size(dt_import_given(z->json, "proxies")) > 0)
-        dt_import_tell(m, DT_IMPORT_CHANGED,
-                       "zone \"%.80s\" blocks before any rule; its proxies are blocked as well",
-                       z->name);
+        dt_import_report(m, DT_IMPORT_CHANGED,
+                         "zone \"%.80s\" blocks before any rule; its proxies are blocked as well",
+                         z->name);
     else if (z->blocks)
-        dt_import_tell(m, DT_IMPORT_KEPT, "zone \"%.80s\" blocks before any rule", z->name);
+        dt_import_report(m, DT_IMPORT_KEPT, "zone \"%.80s\" blocks before any rule", z->name);
     else if (exempts(z))
-        dt_import_tell(m, DT_IMPORT_CHANGED,
-                       "zone \"%.80s\" exempts from blocking, which no zone does here: blocked "
-                       "people are blocked from there, too",
-                       z->name);
+        dt_import_report(m, DT_IMPORT_CHANGED,
+                         "zone \"%.80s\" exempts from blocking, which no zone does here: blocked "
+                         "people are blocked from there, too",
+                         z->name);
     else if (!z->used)
-        dt_import_tell(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\": no rule names it", z->name);
+        dt_import_report(m, DT_IMPORT_LEFT_OUT, "zone \"%.80s\": no rule names it", z->name);
     else if (dt_json_size(dt_import_given(z->json, "proxies")) > 0)
-        dt_import_tell(m, DT_IMPORT_CHANGED,
-                       "zone \"%.80s\": its proxies are left out, because there are none here",
-                       z->name);
+        dt_import_report(m, DT_IMPORT_CHANGED,
+                         "zone \"%.80s\": its proxies are left out, because there are none here",
+                         z->name);
     else
-        dt_import_tell(m, DT_IMPORT_KEPT, "zone \"%.80s\"", z->name);
+        dt_import_report(m, DT_IMPORT_KEPT, "zone \"%.80s\"", z->name);
 }
 
 void dt_import_zones_put(dt_importing *m, dt_buf *b)
@@ -336,7 +336,7 @@ void dt_import_zones_put(dt_importing *m, dt_buf *b)
     for (size_t i = 0; i < m->zone_count; i++) {
         dt_import_zone const *z = &m->zones[i];
         size_t element = dt_json_reader_enter_at(&m->r, z->index);
-        zone_tell(m, z);
+        report_zone(m, z);
         dt_json_reader_leave(&m->r, element);
         if (z->state != DT_IMPORT_ZONE_USABLE || !(z->used || z->blocks))
             continue;

@@ -27,7 +27,7 @@ typedef struct layout {
 } layout;
 
 typedef struct diffing {
-    dt_diff_fn *tell;
+    dt_diff_fn *report_difference;
     void *ctx;
     size_t *count;
     bool zone;
@@ -355,8 +355,8 @@ static int layout_make(layout *l, dt_json const *v, dt_error *e)
 
 /* --- comparing --------------------------------------------------------------------------------- */
 
-static void tell(diffing *d, dt_diff_kind kind, char const *rule, char const *member,
-                 char const *ours, char const *theirs)
+static void report_difference(diffing *d, dt_diff_kind kind, char const *rule, char const *member,
+                              char const *ours, char const *theirs)
 {
     char a[DT_DIFF_VALUE_MAX], b[DT_DIFF_VALUE_MAX];
     dt_diff_note note = {kind, d->zone, rule, member, a, b};
@@ -364,8 +364,8 @@ static void tell(diffing *d, dt_diff_kind kind, char const *rule, char const *me
     (void)snprintf(a, sizeof(a), "%s", ours);
     (void)snprintf(b, sizeof(b), "%s", theirs);
     (*d->count)++;
-    if (d->tell != NULL)
-        d->tell(d->ctx, &note);
+    if (d->report_difference != NULL)
+        d->report_difference(d->ctx, &note);
 }
 
 static int compare(diffing *d, char const *name, dt_json const *ours, dt_json const *theirs,
@@ -384,11 +384,11 @@ static int compare(diffing *d, char const *name, dt_json const *ours, dt_json co
         char const *value_x = order <= 0 ? text_at(a, a->leaves[i].value) : "";
         char const *value_y = order >= 0 ? text_at(b, b->leaves[k].value) : "";
         if (order != 0 || strcmp(value_x, value_y) != 0)
-            tell(d,
-                 order < 0   ? DT_DIFF_REMOVED
-                 : order > 0 ? DT_DIFF_ADDED
-                             : DT_DIFF_CHANGED,
-                 name, order > 0 ? y : x, value_x, value_y);
+            report_difference(d,
+                              order < 0   ? DT_DIFF_REMOVED
+                              : order > 0 ? DT_DIFF_ADDED
+                                          : DT_DIFF_CHANGED,
+                              name, order > 0 ? y : x, value_x, value_y);
         i += order <= 0;
         k += order >= 0;
     }
@@ -460,18 +460,18 @@ static int compare_rules(diffing *d, rule_list const *ours, rule_list const *the
         char const *name = name_of(ours->rules[i]);
         dt_json const *other = rule_named(theirs, name, &place);
         if (other == NULL) {
-            tell(d, DT_DIFF_REMOVED, name, "", "", "");
+            report_difference(d, DT_DIFF_REMOVED, name, "", "", "");
             continue;
         }
         if (any && place < last)
-            tell(d, DT_DIFF_ORDER, name, "", "", "");
+            report_difference(d, DT_DIFF_ORDER, name, "", "", "");
         last = any && place < last ? last : place;
         any = true;
         rc = compare(d, name, ours->rules[i], other, e);
     }
     for (size_t i = 0; rc == DT_OK && i < theirs->count; i++)
         if (rule_named(ours, name_of(theirs->rules[i]), &place) == NULL)
-            tell(d, DT_DIFF_ADDED, name_of(theirs->rules[i]), "", "", "");
+            report_difference(d, DT_DIFF_ADDED, name_of(theirs->rules[i]), "", "", "");
     return rc;
 }
 
@@ -501,7 +501,7 @@ static void diffing_end(diffing *d)
 int dt_policy_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *fn, void *ctx,
                    size_t *count, dt_error *e)
 {
-    diffing d = {.tell = fn, .ctx = ctx, .count = count};
+    diffing d = {.report_difference = fn, .ctx = ctx, .count = count};
     rule_list a = {.count = 0}, b = {.count = 0};
     int rc = diffing_begin(&d, e);
 
@@ -535,20 +535,20 @@ static bool blocks(dt_json const *zone)
 int dt_zones_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *fn, void *ctx,
                   size_t *count, dt_error *e)
 {
-    diffing d = {.tell = fn, .ctx = ctx, .count = count, .zone = true};
+    diffing d = {.report_difference = fn, .ctx = ctx, .count = count, .zone = true};
     dt_json const *a = dt_json_get(ours, "zones"), *b = dt_json_get(theirs, "zones");
     int rc = diffing_begin(&d, e);
 
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(b); i++) {
         dt_json const *zone = dt_json_at(b, i), *own = zone_of(a, name_of(zone));
         if (own == NULL)
-            tell(&d, DT_DIFF_ADDED, name_of(zone), "", "", "");
+            report_difference(&d, DT_DIFF_ADDED, name_of(zone), "", "", "");
         else
             rc = compare(&d, name_of(zone), own, zone, e);
     }
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(a); i++)
         if (blocks(dt_json_at(a, i)) && zone_of(b, name_of(dt_json_at(a, i))) == NULL)
-            tell(&d, DT_DIFF_REMOVED, name_of(dt_json_at(a, i)), "", "", "");
+            report_difference(&d, DT_DIFF_REMOVED, name_of(dt_json_at(a, i)), "", "", "");
     diffing_end(&d);
     return rc;
 }

@@ -304,7 +304,7 @@ dt_term dt_prove_known(dt_space *s)
 }
 
 /* The sign-on gets one of these. */
-static dt_term gets(dt_prover *v, unsigned access)
+static dt_term access_is_one_of(dt_prover *v, unsigned access)
 {
     dt_formula *f = v->s->f;
     dt_access_terms const *a = &v->sides[0].access;
@@ -325,7 +325,8 @@ dt_term dt_prove_broken(dt_prover *v, dt_properties const *p, size_t i)
     dt_property const *property = &p->items[i];
     dt_property_faults faults = dt_property_faults_of(property);
     dt_rule_terms fit = dt_translate_rule(v->s, p->conditions, &p->conditions->rules[i]);
-    dt_term may = dt_term_both(f, dt_term_either(f, fit.holds, fit.maybe), gets(v, faults.may_fit));
+    dt_term may = dt_term_both(f, dt_term_either(f, fit.holds, fit.maybe),
+                               access_is_one_of(v, faults.may_fit));
     dt_term unread = dt_term_both(f, dt_translate_trust(v->s, DT_TRUST_UNKNOWN),
                                   dt_term_equals(f, v->s->unknown_denies, 1));
     dt_term broken;
@@ -333,7 +334,7 @@ dt_term dt_prove_broken(dt_prover *v, dt_properties const *p, size_t i)
     /* An UNKNOWN device that is taken for nothing is neither of the two for sure. */
     if (p->conditions->rules[i].devices != DT_DEVICES_ANY)
         fit.holds = dt_term_both(f, fit.holds, dt_term_not(f, unread));
-    broken = dt_term_either(f, may, dt_term_both(f, fit.holds, gets(v, faults.fits)));
+    broken = dt_term_either(f, may, dt_term_both(f, fit.holds, access_is_one_of(v, faults.fits)));
     if (property->known)
         broken = dt_term_both(f, broken, dt_prove_known(v->s));
     if (property->unknown_device)

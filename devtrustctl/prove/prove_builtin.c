@@ -132,7 +132,7 @@ int dt_outsiders_new(dt_policy const *p, dt_policy **out, dt_error *e)
 
 /* --- what breaks them -------------------------------------------------------------------------- */
 
-static dt_term lets_in(dt_prover *v)
+static dt_term allows_access(dt_prover *v)
 {
     return dt_term_either(v->s->f, v->sides[0].access.allows, v->sides[0].access.asks);
 }
@@ -165,13 +165,14 @@ bool dt_builtin_broken(dt_prover *v, dt_builtin b, dt_policy const *outsiders, d
         if (outsiders == NULL)
             return false;
         fit = dt_translate_rule(v->s, outsiders, &outsiders->rules[0]);
-        *out = dt_term_both(f, dt_term_either(f, fit.holds, fit.maybe), lets_in(v));
+        *out = dt_term_both(f, dt_term_either(f, fit.holds, fit.maybe), allows_access(v));
         return true;
     case DT_BUILTIN_BLOCKLIST:
         *why = "no zone is an ACTIVE BLOCKLIST";
         if (app->p->zones == NULL || app->p->zones->blocklists == 0)
             return false;
-        *out = dt_term_both(f, dt_term_either(f, app->blocked, app->maybe_blocked), lets_in(v));
+        *out =
+            dt_term_both(f, dt_term_either(f, app->blocked, app->maybe_blocked), allows_access(v));
         return true;
     default:
         *out = undecided(v);

@@ -125,8 +125,8 @@ static void count(dt_proving *p, dt_proof proof)
         show_disagreement(p);
 }
 
-static void tell(dt_proving *p, char const *kind, char const *name, char const *text,
-                 dt_proof proof)
+static void print_finding(dt_proving *p, char const *kind, char const *name, char const *text,
+                          dt_proof proof)
 {
     dt_prove_decision d, old = {.own = {.access = DT_ACCESS_DENY}};
     bool found = proof == DT_PROOF_FOUND || proof == DT_PROOF_DISAGREES;
@@ -158,7 +158,8 @@ void dt_proving_builtins(dt_proving *p)
         if (p->skip[b])
             continue;
         if (dt_builtin_broken(&p->v, (dt_builtin)b, p->outsiders, &broken, &why)) {
-            tell(p, "builtin", name, dt_builtin_text((dt_builtin)b), dt_prover_find(&p->v, broken));
+            print_finding(p, "builtin", name, dt_builtin_text((dt_builtin)b),
+                          dt_prover_find(&p->v, broken));
             continue;
         }
         p->not_asked++;
@@ -181,7 +182,7 @@ void dt_proving_own(dt_proving *p)
             if (!dt_property_is_broken(p->properties, i, &p->v.request->in, d.both.access))
                 proof = DT_PROOF_DISAGREES;
         }
-        tell(p, "own", p->properties->items[i].name, "", proof);
+        print_finding(p, "own", p->properties->items[i].name, "", proof);
     }
 }
 
@@ -199,7 +200,7 @@ static void put_hiding(dt_policy const *policy, size_t const *hiding, size_t n, 
     dt_buf_putc(json, ']');
 }
 
-static void tell_finding(dt_proving *p, bool org, size_t i, dt_rule_report const *report)
+static void report_finding(dt_proving *p, bool org, size_t i, dt_rule_report const *report)
 {
     dt_policy const *policy = org ? p->v.sides[0].org : p->v.sides[0].app;
     char const *name = policy->rules[i].name, *of = org ? "the org's rule" : "rule";
@@ -238,7 +239,7 @@ static int rules_of(dt_proving *p, bool org, dt_error *e)
     for (size_t i = 0; i < report.count; i++) {
         open += report.of[i] == DT_RULE_UNDECIDED;
         if (report.of[i] == DT_RULE_HIDDEN || report.of[i] == DT_RULE_REDUNDANT)
-            tell_finding(p, org, i, &report);
+            report_finding(p, org, i, &report);
     }
     p->open += open;
     if (open > 0 && !p->json)
@@ -292,8 +293,9 @@ int dt_proving_against(dt_proving *p, dt_error *e)
     if (rc != DT_OK)
         return rc;
     proof = find_more(p, more, 0, &kind);
-    tell(p, "against", "tightens",
-         proof == DT_PROOF_FOUND ? dt_more_text(kind) : "no sign-on gets more than before", proof);
+    print_finding(p, "against", "tightens",
+                  proof == DT_PROOF_FOUND ? dt_more_text(kind) : "no sign-on gets more than before",
+                  proof);
     /* That somebody gets less is no fault. */
     refuted = p->refuted;
     proof = find_more(p, less, 1, &kind);

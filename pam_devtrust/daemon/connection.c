@@ -57,7 +57,7 @@ static void release(dt_conn *c)
 
 void dt_conn_finish(dt_conn *c, dt_outcome const *o)
 {
-    bool passes = dt_outcome_passes(o);
+    bool passes = dt_outcome_is_report_only(o);
     bool allows = o->result == DT_ALLOW && dt_cause_allows(o->cause);
     bool later = c->phase == DT_PAM_EARLY && o->cause == DT_CAUSE_SESSION_DECIDES;
     dt_message m = {.type = DT_MESSAGE_RESULT,
@@ -75,7 +75,7 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
     release(c);
 }
 
-void dt_conn_leave(dt_conn *c)
+void dt_conn_release(dt_conn *c)
 {
     disconnect(c);
     if (c->run != NULL)
@@ -107,7 +107,7 @@ static void take_answer(dt_conn *c, dt_message const *m)
 static void broken(dt_conn *c, char const *what)
 {
     dt_log(LOG_WARNING, "a module of uid %u %s", (unsigned)c->uid, what);
-    dt_conn_leave(c);
+    dt_conn_release(c);
 }
 
 /* The connection may be gone afterwards. */
@@ -127,7 +127,7 @@ static void take_message(dt_conn *c, dt_message const *m, size_t len)
         take_answer(c, m);
         return;
     case DT_MESSAGE_CANCEL:
-        dt_conn_leave(c);
+        dt_conn_release(c);
         return;
     default:
         break;
@@ -160,7 +160,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
     else if (rc == DT_E_PARSE)
         broken(c, "sent a malformed message");
     else if (rc != DT_E_NOT_FOUND)
-        dt_conn_leave(c);
+        dt_conn_release(c);
     explicit_bzero(d->packet, DT_PROTOCOL_REQUEST_MAX); /* there may have been a passcode in it */
 }
 
@@ -200,7 +200,7 @@ void dt_conn_open_for(dt_daemon *d, int fd, struct ucred const *peer)
                    .over_limit = d->count >= d->max_sign_ons};
     list_add(c);
     if (!watch(c))
-        dt_conn_leave(c);
+        dt_conn_release(c);
 }
 
 void dt_conn_open(dt_daemon *d, int fd)
@@ -213,11 +213,11 @@ void dt_conn_open(dt_daemon *d, int fd)
         dt_conn_open_for(d, fd, &peer);
         return;
     }
-    if (!d->told_strangers)
+    if (!d->logged_strangers)
         dt_log(LOG_WARNING,
                "uid %u connected to the socket of root's modules and was rejected: nobody but root "
                "may be able to connect to it (mode 0600)",
                known ? (unsigned)peer.uid : 0U);
-    d->told_strangers = true;
+    d->logged_strangers = true;
     close(fd);
 }

@@ -108,7 +108,7 @@ static void stop(dt_daemon *d)
         if (c->run != NULL)
             dt_run_abandon(c->run, DT_CAUSE_BUSY);
         else if (c->lookup == NULL)
-            dt_conn_leave(c);
+            dt_conn_release(c);
     }
     if (d->count == 0)
         dt_driver_stop(d->driver);

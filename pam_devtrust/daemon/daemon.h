@@ -85,7 +85,7 @@ struct dt_daemon {
     int count; /* connections */
     int lookups;
     bool has_lock_screens;
-    bool told_strangers;
+    bool logged_strangers;
     uint8_t *packet; /* DT_PROTOCOL_REQUEST_MAX bytes */
     pthread_mutex_t post_lock;
     bool posts_end; /* under post_lock: the driver is going, threads must not touch it */
@@ -105,7 +105,7 @@ void dt_conn_open_for(dt_daemon *d, int fd, struct ucred const *peer);
 void dt_conn_finish(dt_conn *c, dt_outcome const *o);
 /* The module has left, or broke the protocol: what is under way is given up. The connection may be
  * gone then. */
-void dt_conn_leave(dt_conn *c);
+void dt_conn_release(dt_conn *c);
 /* Drops all without a word: after the loop. */
 void dt_conns_drop(dt_daemon *d);
 

@@ -168,7 +168,7 @@ static bool asks_too_often(dt_lock_screens *s, uid_t uid)
 }
 
 /* Takes `fd` over, or says no. Root's modules have a socket of their own. */
-static bool take(dt_lock_screens *s, int fd)
+static bool accept_screen(dt_lock_screens *s, int fd)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
@@ -203,7 +203,7 @@ static void *accept_all(void *ctx)
         int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd >= 0) {
-            if (!take(s, fd))
+            if (!accept_screen(s, fd))
                 close(fd);
         } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
             dt_log(LOG_ERR, "no connection of a lock screen can be accepted: %s", strerror(errno));

@@ -134,7 +134,7 @@ static int serve(options const *o, dt_driver *driver, dt_sockets *s, dt_error *e
 }
 
 /* On the driver's watching thread. */
-static void on_told(void *ctx, bool fault, char const *text)
+static void on_notice(void *ctx, bool fault, char const *text)
 {
     (void)ctx;
     dt_log(fault ? LOG_ERR : LOG_NOTICE, "%s", text);
@@ -143,7 +143,7 @@ static void on_told(void *ctx, bool fault, char const *text)
 static int start(options const *o, dt_error *e)
 {
     dt_driver_options driver_options = {
-        .config_path = o->config, .watch = !o->one, .told = on_told};
+        .config_path = o->config, .watch = !o->one, .notify = on_notice};
     dt_driver *driver = NULL;
     dt_sockets sockets = {-1, -1};
     int rc = dt_process_begin(o->one, e);

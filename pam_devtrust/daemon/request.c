@@ -152,7 +152,7 @@ static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
     c->run = run;
     if (c->fd >= 0 && ((prompt->note[0] != '\0' && !send_text(c, DT_PROMPT_INFO, prompt->note)) ||
                        !send_text(c, style, prompt->text)))
-        dt_conn_leave(c);
+        dt_conn_release(c);
 }
 
 static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machine)

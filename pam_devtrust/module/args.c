@@ -51,7 +51,7 @@ static bool take_password(dt_pam_password how, dt_pam_args *out)
     return first;
 }
 
-static bool take(char const *argument, dt_pam_args *out)
+static bool read_argument(char const *argument, dt_pam_args *out)
 {
     char const *value;
 
@@ -79,7 +79,7 @@ bool dt_pam_args_parse(pam_handle_t *pamh, int argc, char const **argv, dt_pam_a
     *out = (dt_pam_args){
         .socket = DT_PAM_SOCKET_PATH, .daemon = DT_DAEMON_PATH, .timeout = DT_PAM_TIMEOUT_DEFAULT};
     for (int i = 0; i < argc; i++) {
-        if (argv[i] == NULL || !take(argv[i], out) ||
+        if (argv[i] == NULL || !read_argument(argv[i], out) ||
             (out->take_passcode && out->password != DT_PAM_NO_PASSWORD)) {
             pam_syslog(pamh, LOG_ERR,
                        "unknown argument \"%s\"; known are socket=/PATH, daemon=/PATH, "

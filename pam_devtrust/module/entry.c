@@ -177,7 +177,7 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, char const **ar
 }
 
 /* sshd sets SSH_AUTH_INFO_0 at each phase. After a key alone it is still empty at the account lines. */
-static bool sshd_tells_later(pam_handle_t *pamh)
+static bool sshd_verifies_later(pam_handle_t *pamh)
 {
     char const *keys = pam_getenv(pamh, "SSH_AUTH_INFO_0");
 
@@ -198,9 +198,9 @@ static int decide_account(pam_handle_t *pamh, int flags, char const **argv, dt_p
     if (take_over(pamh, ACCOUNT_NAME, argv, args))
         return PAM_SUCCESS;
     /* What is said here is no decision: it is not remembered, and the session line asks for one. */
-    if (sshd_tells_later(pamh) && dt_pam_session_decides(text_item(pamh, PAM_SERVICE)))
+    if (sshd_verifies_later(pamh) && dt_pam_session_decides(text_item(pamh, PAM_SERVICE)))
         return dt_pam_signon(pamh, DT_PAM_EARLY, flags, args, "");
-    if (sshd_tells_later(pamh))
+    if (sshd_verifies_later(pamh))
         pam_syslog(pamh, LOG_WARNING,
                    "with AuthenticationMethods publickey sshd does not show the key to account "
                    "lines: to recognize trusted devices, make \"session required pam_devtrust.so\" "

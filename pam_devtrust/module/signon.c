@@ -217,7 +217,7 @@ static int show(login *l, int style, char *text)
 }
 
 /* What the person is told where the daemon cannot tell it, so that no program says "wrong password". */
-static void tell(login *l, char const *text)
+static void show_text(login *l, char const *text)
 {
     char copy[DT_PROTOCOL_TEXT_MAX + 1];
 
@@ -385,7 +385,7 @@ static int show_prompt(login *l)
     pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: the prompt was not answered", l->user);
     if (l->phase != DT_PAM_ACCOUNT)
         return PAM_CONV_ERR;
-    tell(l, DT_TEXT_NO_PROMPT);
+    show_text(l, DT_TEXT_NO_PROMPT);
     return PAM_PERM_DENIED;
 }
 
@@ -466,7 +466,7 @@ static bool take_message(login *l, int *code)
     pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd %s", l->user,
                rc == DT_E_GONE || rc == DT_E_IO ? "ended without an answer"
                                                 : "sent a malformed message");
-    tell(l, DT_TEXT_UNREACHABLE);
+    show_text(l, DT_TEXT_UNREACHABLE);
     return true;
 }
 
@@ -493,7 +493,7 @@ static int converse(login *l)
             cancel(l);
             pam_syslog(l->pamh, LOG_ERR, "user %s: refused: devtrustd did not answer in time",
                        l->user);
-            tell(l, DT_TEXT_UNREACHABLE);
+            show_text(l, DT_TEXT_UNREACHABLE);
             return PAM_AUTHINFO_UNAVAIL;
         }
     }
@@ -547,11 +547,11 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
     show_user(&l, user);
     code = check_names(&l, user);
     if (code != PAM_SUCCESS && a->password != DT_PAM_NO_PASSWORD)
-        tell(&l, DT_TEXT_REFUSED);
+        show_text(&l, DT_TEXT_REFUSED);
     if (code != PAM_SUCCESS)
         return code;
     if (dt_link_open(pamh, a, l.deadline, &l.link) != DT_OK) {
-        tell(&l, DT_TEXT_UNREACHABLE);
+        show_text(&l, DT_TEXT_UNREACHABLE);
         return PAM_AUTHINFO_UNAVAIL;
     }
     int rc = send_request(&l, phase, password);
@@ -561,7 +561,7 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
     } else {
         pam_syslog(pamh, LOG_ERR, "user %s: refused: the request could not be made (%d)", l.user,
                    rc);
-        tell(&l, DT_TEXT_UNREACHABLE);
+        show_text(&l, DT_TEXT_UNREACHABLE);
         code = PAM_SYSTEM_ERR;
     }
     dt_link_close(&l.link);

@@ -220,12 +220,12 @@ def test_broken_and_hostile_lines(vpn: Log) -> None:
     whole = vpn.lines[-1]
     log.write_bytes(b"half a line\n" + b"\x00\xff\n" + b"y" * 300000 + b"\n" + b"".join(vpn.lines)
                     + whole.replace(b"karl@example.com", b"\\u001b[2Jkarl")
-                    + whole.replace(b'"groupsTold":"', b'"groupsTold":"\\u202e')
+                    + whole.replace(b'"groupsLookup":"', b'"groupsLookup":"\\u202e')
                     + b"[" * 100000 + b"\n" + whole[:200] + b"\n" + b'{"policyInput":{}}\n')
     got = vpn.replay(vpn.same, "-f", log)
     assert got["code"] == OPEN and got["brokenLines"] == 6, got
     assert got["signOns"] == 7 and got["same"] == 6 and got["cannotBeDecided"] == 1
-    assert "hostile.log:1:" in got["err"] and '"groupsTold"' in got["notDecided"][0]["why"]
+    assert "hostile.log:1:" in got["err"] and '"groupsLookup"' in got["notDecided"][0]["why"]
     text = replay(vpn.site.config_path, vpn.other(Contractors=lambda r: r["actions"][
         "appSignOn"].update(access="ALLOW")), "-f", log)
     assert text.code == NO and "\x1b" not in text.out + text.err and "\u202e" not in text.out

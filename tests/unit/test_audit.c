@@ -156,15 +156,15 @@ static void what_is_only_reported_allows_nothing(void **state)
             bool fault = c == DT_CAUSE_NONE || c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL ||
                          c == DT_CAUSE_PRIMARY_MISSING || c == DT_CAUSE_SESSION_DECIDES;
 
-            assert_false(dt_outcome_passes(&o));
+            assert_false(dt_outcome_is_report_only(&o));
             dt_outcome_set(&o, (dt_result)r, (dt_cause)c);
             assert_int_equal(o.result, DT_DENY);
-            assert_int_equal(dt_outcome_passes(&o), !fault);
+            assert_int_equal(dt_outcome_is_report_only(&o), !fault);
             assert_int_equal(o.cause, fault ? (dt_cause)c : DT_CAUSE_REPORT_ONLY);
             assert_int_equal(o.would == DT_WOULD_ALLOW,
                              r == DT_ALLOW && dt_cause_allows((dt_cause)c));
             o.report_only = false; /* a flag that got lost */
-            assert_false(dt_outcome_passes(&o));
+            assert_false(dt_outcome_is_report_only(&o));
         }
     }
 }

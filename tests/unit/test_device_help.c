@@ -62,7 +62,7 @@ static char *told(dt_config const *c, dt_verdict const *v, dt_platform hint)
 }
 
 /* Of a device that nothing else is known of. */
-static char *told_of(dt_config const *c, dt_reason reason, dt_platform platform)
+static char *read_groups_lookup(dt_config const *c, dt_reason reason, dt_platform platform)
 {
     dt_verdict v = {.trust = DT_TRUST_NOT_TRUSTED, .reason = reason};
 
@@ -80,19 +80,27 @@ static void the_most_specific_text_counts(void **state)
     dt_config *c = load_good(full);
 
     (void)state;
-    assert_string_equal(told_of(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_ANDROID), "reason android");
-    assert_string_equal(told_of(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_WINDOWS), "reason");
-    assert_string_equal(told_of(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_UNKNOWN), "reason");
-    assert_string_equal(told_of(c, DT_REASON_STALE, DT_PLATFORM_IOS), "stale ios");
-    assert_string_equal(told_of(c, DT_REASON_STALE, DT_PLATFORM_ANDROID), "as ever");
-    assert_string_equal(told_of(c, DT_REASON_IN_GRACE_PERIOD, DT_PLATFORM_ANDROID), "as ever");
-    assert_string_equal(told_of(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_ANDROID), "any android");
-    assert_string_equal(told_of(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_WINDOWS), "any windows");
-    assert_string_equal(told_of(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_MACOS), "any");
-    assert_string_equal(told_of(c, DT_REASON_WRONG_TENANT, DT_PLATFORM_UNKNOWN), "any");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_ANDROID),
+                        "reason android");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_WINDOWS),
+                        "reason");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_UNKNOWN),
+                        "reason");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_STALE, DT_PLATFORM_IOS), "stale ios");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_STALE, DT_PLATFORM_ANDROID), "as ever");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_IN_GRACE_PERIOD, DT_PLATFORM_ANDROID),
+                        "as ever");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_ANDROID),
+                        "any android");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_WINDOWS),
+                        "any windows");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_MACOS), "any");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_WRONG_TENANT, DT_PLATFORM_UNKNOWN), "any");
     /* A set of platforms, or a number that is none, is no platform. */
-    assert_string_equal(told_of(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_ANY_MOBILE), "reason");
-    assert_string_equal(told_of(c, DT_REASON_NOT_COMPLIANT, (dt_platform)(1 << 30)), "reason");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_COMPLIANT, DT_PLATFORM_ANY_MOBILE),
+                        "reason");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_COMPLIANT, (dt_platform)(1 << 30)),
+                        "reason");
     dt_config_free(&c);
 }
 
@@ -132,7 +140,8 @@ static void each_platform_has_its_text(void **state)
                 *dash = '_';
             mine = i == 0 || strcmp(name, keys[i].name) == 0;
             assert_int_equal(
-                strcmp(told_of(c, DT_REASON_STALE, (dt_platform)bit), "just here") == 0, mine);
+                strcmp(read_groups_lookup(c, DT_REASON_STALE, (dt_platform)bit), "just here") == 0,
+                mine);
         }
         dt_config_free(&c);
     }
@@ -147,7 +156,7 @@ static void every_reason_says_something(void **state)
     (void)state;
     for (int r = 0; r < DT_REASON_COUNT; r++) {
         for (unsigned bit = 0; bit <= DT_PLATFORM_OTHER_MOBILE; bit = bit == 0 ? 1 : bit << 1) {
-            char const *text = told_of(c, (dt_reason)r, (dt_platform)bit);
+            char const *text = read_groups_lookup(c, (dt_reason)r, (dt_platform)bit);
             bool mute = r == DT_REASON_NONE || r == DT_REASON_TRUSTED ||
                         r == DT_REASON_NO_PROOF_OF_POSSESSION || r == DT_REASON_LOOKUP_UNAVAILABLE;
             if ((text[0] == '\0') != mute)
@@ -182,14 +191,17 @@ static void each_platform_has_its_way(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         for (size_t k = 0; k < 3; k++) {
-            assert_non_null(strstr(told_of(c, mended[k], ways[i].platform), ways[i].check));
-            assert_non_null(strstr(told_of(c, unenrolled[k], ways[i].platform), ways[i].enrol));
-            assert_non_null(strstr(told_of(c, unenrolled[k], ways[i].platform), ": " LINK));
+            assert_non_null(
+                strstr(read_groups_lookup(c, mended[k], ways[i].platform), ways[i].check));
+            assert_non_null(
+                strstr(read_groups_lookup(c, unenrolled[k], ways[i].platform), ways[i].enrol));
+            assert_non_null(
+                strstr(read_groups_lookup(c, unenrolled[k], ways[i].platform), ": " LINK));
         }
     }
     dt_config_free(&c);
     c = load_good(BASE "enrollment_url =\n"); /* without a link there is no way to tell */
-    assert_string_equal(told_of(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_IOS), "");
+    assert_string_equal(read_groups_lookup(c, DT_REASON_NOT_ENROLLED, DT_PLATFORM_IOS), "");
     dt_config_free(&c);
 }
 
@@ -398,7 +410,7 @@ static void every_reason_may_have_its_section(void **state)
     for (int r = DT_REASON_TRUSTED + 1; r < DT_REASON_COUNT; r++) {
         char wanted[64];
         snprintf(wanted, sizeof(wanted), "of %s", dt_reason_name((dt_reason)r));
-        assert_string_equal(told_of(c, (dt_reason)r, DT_PLATFORM_IOS), wanted);
+        assert_string_equal(read_groups_lookup(c, (dt_reason)r, DT_PLATFORM_IOS), wanted);
     }
     dt_config_free(&c);
 }

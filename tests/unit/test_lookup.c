@@ -792,7 +792,7 @@ static void test_out_of_order(void **state)
 }
 
 /* One field each that a machine of its own making would never have so. False past the last. */
-static bool spoil(dt_signon *s, int which)
+static bool mark_unreadable(dt_signon *s, int which)
 {
     dt_lookup *l = &s->lookup;
 
@@ -857,7 +857,7 @@ static void test_saved_machines_that_cannot_be(void **state)
         open_lookups(&w);
         begin(&w, true);
         dt_buf_init(&b, DT_SIGNON_SAVED_MAX);
-        more = spoil(w.machine, i) || i == 0;
+        more = mark_unreadable(w.machine, i) || i == 0;
         assert_int_equal(dt_signon_save(w.machine, &b), 0);
         if (more)
             assert_int_equal(dt_signon_load(w.machine, &w.ruleset, dt_buf_bytes(&b)),

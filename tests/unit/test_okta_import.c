@@ -106,7 +106,7 @@ static void import_document(world *w, char const *text)
     w->o.file = "org.json";
     if (w->o.application == NULL)
         w->o.application = "vpn";
-    w->o.tell = take_note;
+    w->o.report = take_note;
     w->o.ctx = w;
     w->rc = dt_okta_import(document, &w->o, &w->policy, &w->zones, &w->counts, &w->e);
     dt_json_free(&document);

@@ -350,8 +350,11 @@ static bool is_named(import const *m, char const *rule)
 
 static void import_rules(import *m, char const *rules, bool tighten)
 {
-    dt_import_options o = {
-        .application = "vpn", .file = "org.json", .tell = take_note, .ctx = m, .tighten = tighten};
+    dt_import_options o = {.application = "vpn",
+                           .file = "org.json",
+                           .report = take_note,
+                           .ctx = m,
+                           .tighten = tighten};
     dt_json *tree = NULL;
     dt_error e = {0};
     dt_buf b;

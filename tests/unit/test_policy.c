@@ -453,7 +453,7 @@ static void platforms_match(void **state)
 {
     static struct {
         char const *platform;
-        unsigned holds_for; /* dt_platform bits */
+        unsigned is_valid_for; /* dt_platform bits */
     } const cases[] = {
         {"\"include\":[{\"type\":\"DESKTOP\"}]", 0x1f},
         {"\"include\":[{\"type\":\"DESKTOP\",\"os\":{\"type\":\"ANY\"}}]", 0x1f},
@@ -487,7 +487,7 @@ static void platforms_match(void **state)
             dt_policy_input in = person();
             in.platform = (dt_platform)bit;
             snprintf(text, sizeof(text), "{\"platform\":{%s}}", cases[i].platform);
-            if (holds(text, &in) != ((cases[i].holds_for & bit) != 0))
+            if (holds(text, &in) != ((cases[i].is_valid_for & bit) != 0))
                 fail_msg("%s for 0x%x", cases[i].platform, bit);
         }
     }

@@ -219,7 +219,7 @@ static void decide(dt_policy const *p, dt_policy const *org, dt_policy_input con
 }
 
 /* As a machine does: of the groups only those that its rules name, and none where none is named. */
-static void write_event(dt_buf *out, dt_policy const *p, truth const *t, dt_groups_told told)
+static void write_event(dt_buf *out, dt_policy const *p, truth const *t, dt_groups_lookup told)
 {
     char record[DT_POLICY_RECORD_MAX + 1];
     char const *kept[GROUPS];
@@ -229,16 +229,17 @@ static void write_event(dt_buf *out, dt_policy const *p, truth const *t, dt_grou
 
     in.groups = kept;
     in.group_count = 0;
-    for (size_t i = 0; told == DT_GROUPS_TOLD && i < t->in.group_count; i++)
+    for (size_t i = 0; told == DT_GROUPS_LOOKUP_ANSWERED && i < t->in.group_count; i++)
         if (dt_policy_names_group(p, t->groups[i]))
             kept[in.group_count++] = t->groups[i];
-    if (told != DT_GROUPS_TOLD)
+    if (told != DT_GROUPS_LOOKUP_ANSWERED)
         in.group_knowledge = DT_GROUPS_UNKNOWN;
     decide(p, NULL, &in, &o);
     dt_outcome_set(&o, DT_DENY, DT_CAUSE_RULE_DENY);
     dt_buf_init_fixed(&b, record, sizeof(record));
     dt_policy_record_put(
-        &(dt_policy_record){.in = &in, .policy = p, .decision = &o.decision, .told = told}, &b);
+        &(dt_policy_record){.in = &in, .policy = p, .decision = &o.decision, .groups_lookup = told},
+        &b);
     assert_int_equal(dt_buf_error(&b), 0);
     dt_audit_signon(out, &o,
                     &(dt_audit_context){.id = "0123456789abcdef0123456789abcdef",
@@ -284,11 +285,11 @@ static bool needs_groups(dt_policy const *p, truth const *t)
     return (o.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0;
 }
 
-static dt_groups_told told_by(dt_policy const *p, truth const *t)
+static dt_groups_lookup told_by(dt_policy const *p, truth const *t)
 {
     if (!dt_policy_needs_groups(p) || (any(2) == 0 && !needs_groups(p, t)))
-        return DT_GROUPS_NOT_ASKED;
-    return any(8) == 0 ? DT_GROUPS_NOT_TOLD : DT_GROUPS_TOLD;
+        return DT_GROUPS_LOOKUP_NOT_MADE;
+    return any(8) == 0 ? DT_GROUPS_LOOKUP_FAILED : DT_GROUPS_LOOKUP_ANSWERED;
 }
 
 static void the_same_policy_changes_nothing(void **state)
@@ -323,7 +324,7 @@ static bool is_as(dt_replay_decision const *after, dt_outcome const *o)
 static bool is_open(dt_policy const *old, dt_policy const *p, truth const *t)
 {
     dt_policy_input in = t->in;
-    char const *groups[GROUPS], *unsaid[GROUPS];
+    char const *groups[GROUPS], *unrecorded[GROUPS];
     size_t kept = 0, open = 0;
     dt_outcome first, o;
 
@@ -332,7 +333,7 @@ static bool is_open(dt_policy const *old, dt_policy const *p, truth const *t)
         for (size_t k = 0; k < t->in.group_count; k++)
             in_it = in_it || strcmp(t->groups[k], group_names[g]) == 0;
         if (!dt_policy_names_group(old, group_names[g]))
-            unsaid[open++] = group_names[g];
+            unrecorded[open++] = group_names[g];
         else if (in_it)
             groups[kept++] = group_names[g];
     }
@@ -341,7 +342,7 @@ static bool is_open(dt_policy const *old, dt_policy const *p, truth const *t)
         in.group_count = kept;
         for (size_t k = 0; k < open; k++)
             if ((choice >> k & 1) != 0)
-                groups[in.group_count++] = unsaid[k];
+                groups[in.group_count++] = unrecorded[k];
         decide(p, NULL, &in, choice == 0 ? &first : &o);
         if (choice > 0 && (first.decision.access != o.decision.access ||
                            first.decision.priority != o.decision.priority))
@@ -358,7 +359,7 @@ static void nothing_is_guessed(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         dt_policy *old = random_policy("a", any(3) != 0), *p = random_policy("b", any(3) != 0);
         dt_replay_decision after;
-        dt_groups_told told;
+        dt_groups_lookup told;
         char const *difference;
         dt_outcome o;
         dt_buf line;
@@ -436,7 +437,7 @@ static void a_selection_tells_only_what_is_in_it(void **state)
     snprintf(policy, sizeof(policy), rules, "Others");
     other = parse(policy, "b");
     dt_buf_init_fixed(&line, text, sizeof(text));
-    write_event(&line, old, &t, DT_GROUPS_TOLD);
+    write_event(&line, old, &t, DT_GROUPS_LOOKUP_ANSWERED);
     assert_true(replay(&line, other, &difference, &after));
     char *selected = with(text, "\"groupsSelected\":false", "\"groupsSelected\":true");
     dt_buf_init_fixed(&line, text, sizeof(text));
@@ -482,8 +483,8 @@ static struct {
     {"\"ipAddress\":\"192.0.2.7\"", "\"ipAddress\":null", "ipAddress"},
     {"\"platform\":\"windows\",\"unknown", "\"platform\":\"vms\",\"unknown", "platform"},
     {"\"unknownDeviceAs\":\"deny\"", "\"unknownDeviceAs\":\"d\"", "unknownDeviceAs"},
-    {"\"groupsTold\":\"TOLD\"", "\"groupsTold\":\"YES\"", "groupsTold"},
-    {"\"groupsTold\":\"TOLD\"", "\"groupsTold\":\"NOT_TOLD\"", "groups"},
+    {"\"groupsLookup\":\"ANSWERED\"", "\"groupsLookup\":\"YES\"", "groupsLookup"},
+    {"\"groupsLookup\":\"ANSWERED\"", "\"groupsLookup\":\"FAILED\"", "groups"},
     {"\"groups\":[\"staff\"]", "\"groups\":null", "did not fit"},
     {"\"groups\":[\"staff\"]", "\"groups\":\"staff\"", "groups"},
     {"\"groups\":[\"staff\"]", "\"groups\":[{\"id\":\"../x\"}]", "groups"},
@@ -530,7 +531,7 @@ static void odd_events_are_named(void **state)
     t.groups[0] = "staff";
     assert_int_equal(dt_ip_parse(t.client_ip, &t.in.ip), 0);
     dt_buf_init_fixed(&line, text, sizeof(text));
-    write_event(&line, p, &t, DT_GROUPS_TOLD);
+    write_event(&line, p, &t, DT_GROUPS_LOOKUP_ANSWERED);
     text[line.len - 1] = '\0';
     if (form_of(text, &of) != DT_REPLAY_READ)
         fail_msg("%s: %s", g_error.text, text);
@@ -578,7 +579,7 @@ static void a_record_has_its_limits(void **state)
                           .groups = groups,
                           .group_knowledge = DT_GROUPS_KNOWN,
                           .now = NOW};
-    dt_policy_record r = {.in = &in, .decision = &none, .told = DT_GROUPS_TOLD};
+    dt_policy_record r = {.in = &in, .decision = &none, .groups_lookup = DT_GROUPS_LOOKUP_ANSWERED};
 
     (void)state;
     for (size_t i = 0; i < DT_GROUPS_MAX; i++) {

@@ -341,14 +341,14 @@ static void report_only_does_not_open_the_first_factor(void **state)
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     deny_with(&w, DT_CAUSE_RULE_DENY);
-    assert_false(dt_outcome_passes(world_outcome(&w)));
+    assert_false(dt_outcome_is_report_only(world_outcome(&w)));
     world_close(&w);
     world_open(&w, ALL_IN, reporting);
     world_begin(&w, &r);
     world_expect(&w, DT_HTTP_POST, "/api/v1/authn", 401, WRONG);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     deny_with(&w, DT_CAUSE_PRIMARY_FAILED);
-    assert_false(dt_outcome_passes(world_outcome(&w)));
+    assert_false(dt_outcome_is_report_only(world_outcome(&w)));
     world_close(&w);
 }
 

@@ -103,7 +103,7 @@ static void put_config(char const *more)
     put("devtrust.conf", text, 0644);
 }
 
-static void on_told(void *ctx, bool fault, char const *text)
+static void on_notice(void *ctx, bool fault, char const *text)
 {
     (void)ctx;
     pthread_mutex_lock(&told_lock);
@@ -128,7 +128,7 @@ static int told(void)
     return n;
 }
 
-static bool told_of(char const *part)
+static bool read_groups_lookup(char const *part)
 {
     pthread_mutex_lock(&told_lock);
     bool has = strstr(told_text, part) != NULL;
@@ -175,7 +175,7 @@ static int setup(void **state)
                            .own_thread = true,
                            .watch = true,
                            .accept = on_accept,
-                           .told = on_told};
+                           .notify = on_notice};
     dt_error e = {0};
     int rc = dt_driver_new(&o, &driver, &e);
     if (rc != 0)
@@ -250,7 +250,7 @@ static void what_is_the_same_is_not_new(void **state)
     (void)state;
     put_policy(1);
     reload();
-    assert_true(told_of("nothing has changed"));
+    assert_true(read_groups_lookup("nothing has changed"));
     assert_int_equal(generation(), 1);
     UNTIL(events("Reload of") == 0);
 }
@@ -279,8 +279,8 @@ static void what_is_broken_is_not_taken(void **state)
         put_policy(100 + (int)i); /* a good change that must not come alone */
         put(harms[i].name, harms[i].text, harms[i].mode);
         reload();
-        assert_true(told_of("NOT applied; generation 1 of "));
-        assert_true(told_of(harms[i].says));
+        assert_true(read_groups_lookup("NOT applied; generation 1 of "));
+        assert_true(read_groups_lookup(harms[i].says));
         assert_int_equal(atomic_load(&told_faults), faults + 1);
         assert_int_equal(generation(), 1);
         put_config("");
@@ -309,7 +309,7 @@ static void a_policy_that_has_gone(void **state)
     assert_int_equal(generation(), 2);
     unlink(path_of("policies/ssh.json"));
     reload();
-    assert_true(told_of("the policy of \"ssh\" is missing"));
+    assert_true(read_groups_lookup("the policy of \"ssh\" is missing"));
     assert_int_equal(generation(), 2);
 }
 
@@ -319,7 +319,7 @@ static void the_door_has_a_say(void **state)
     atomic_store(&refuse, true);
     put_policy(2);
     reload();
-    assert_true(told_of("the door cannot"));
+    assert_true(read_groups_lookup("the door cannot"));
     assert_int_equal(generation(), 1);
     atomic_store(&refuse, false);
     reload();
@@ -333,7 +333,7 @@ static void files_that_change_while_they_are_read(void **state)
     put_policy(2);
     atomic_store(&write_at_look, 2); /* the one after the load */
     reload();
-    assert_true(told_of("being written"));
+    assert_true(read_groups_lookup("being written"));
     assert_int_equal(generation(), 1);
     UNTIL(generation() == 2);
     assert_int_equal(atomic_load(&told_faults), 0);
@@ -352,7 +352,7 @@ static void what_only_a_restart_takes(void **state)
     (void)state;
     put_config("[daemon]\nmax_sign_ons = 7\n[mfa]\nwait_vpn = 7s\n");
     reload();
-    assert_true(told_of("changes that need a restart: [daemon] max_sign_ons"));
+    assert_true(read_groups_lookup("changes that need a restart: [daemon] max_sign_ons"));
     dt_driver_acquire(driver, "vpn", &ruleset);
     assert_int_equal(ruleset.generation, 2);
     assert_int_equal(ruleset.config->daemon.max_sign_ons, 512);

@@ -514,7 +514,7 @@ static void test_what_is_imagined_counts_for_explain_alone(void **state)
         world w;
         dt_request r = world_request();
         r.explain = explain == 1;
-        r.imagined = (dt_imagined){true, DT_TRUST_TRUSTED, DT_REASON_IN_GRACE_PERIOD, 12345};
+        r.what_if = (dt_what_if){true, DT_TRUST_TRUSTED, DT_REASON_IN_GRACE_PERIOD, 12345};
         world_open(&w, GUIDE, NULL);
         world_begin(&w, &r);
         if (explain)

@@ -142,7 +142,7 @@ static void test_what_only_looks_up_lets_nobody_pass(void **state)
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, DT_DENY, DT_CAUSE_NONE);
-    assert_false(dt_outcome_passes(world_outcome(&w)));
+    assert_false(dt_outcome_is_report_only(world_outcome(&w)));
     world_close(&w);
 }
 

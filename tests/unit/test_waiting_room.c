@@ -379,7 +379,7 @@ static void test_accept(void **state)
     assert_true(holds_attribute(&a, 80) && holds_attribute(&a, 33) && !holds_attribute(&a, 24));
     assert_true(has_outcome(p, &o));
     assert_int_equal(o.result, DT_ALLOW);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     assert_null(p);
     UNTIL(parked_now() == 0);
     assert_silent(fd);
@@ -404,7 +404,7 @@ static void test_look_up(void **state)
     assert_true(suspended);
     assert_int_equal(o.result, DT_DENY);
     assert_int_equal(o.cause, DT_CAUSE_NONE);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
     close(fd);
 }
@@ -420,7 +420,7 @@ static void test_reject(void **state)
     assert_int_equal(answer_to(fd, 8), REJECT);
     assert_true(has_outcome(p, &o));
     assert_int_equal(o.result, DT_DENY);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -434,7 +434,7 @@ static void test_outcome_first(void **state)
     int fd = dial();
     proxy(fd, 9, p);
     assert_int_equal(answer_to(fd, 9), ACCEPT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -449,7 +449,7 @@ static void test_no_outcome_while_waiting(void **state)
     proxy(fd, 1, p);
     assert_silent(fd);
     assert_false(has_outcome(p, &o));
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -469,7 +469,7 @@ static void test_challenge(void **state)
     assert_int_equal(o.result, DT_DENY);
     assert_int_equal(code, CHALLENGE);
     assert_true(suspended && holds_attribute(&a, 24) && holds_attribute(&a, 18));
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -585,7 +585,7 @@ static void test_a_repeated_answer_joins(void **state)
         assert_memory_equal(luggage.p, "luggage", luggage.len);
         dt_parked_id(q, other);
         assert_string_equal(other, id);
-        dt_parked_leave(&q);
+        dt_parked_release(&q);
     }
     assert_int_equal(audit_lines("RULE_ALLOW"), 1);
     close(fd);
@@ -604,7 +604,7 @@ static void test_another_answer_joins_nobody(void **state)
     dt_outcome_set(&denied, DT_DENY, DT_CAUSE_STATE_INVALID);
     dt_waiting_room_cancel(&q, &denied);
     assert_null(q);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
 }
 
 /* A State that was used before: who had joined is refused as well, and who comes later is a first one. */
@@ -624,7 +624,7 @@ static void test_a_first_that_does_not_go_on(void **state)
     assert_int_equal(o.cause, DT_CAUSE_STATE_INVALID);
     assert_false(has_outcome(later, &o));
     dt_waiting_room_cancel(&later, &denied);
-    dt_parked_leave(&q);
+    dt_parked_release(&q);
     UNTIL(parked_now() == 0);
     close(fd);
 }
@@ -639,10 +639,10 @@ static void test_the_first_leaves(void **state)
     int fd = dial();
     proxy(fd, 1, q);
     start(p, -1);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     assert_int_equal(answer_to(fd, 1), ACCEPT);
     assert_true(has_outcome(q, &o) && o.result == DT_ALLOW);
-    dt_parked_leave(&q);
+    dt_parked_release(&q);
     close(fd);
 }
 
@@ -653,9 +653,9 @@ static void test_all_leave(void **state)
     control("set/polls_wanted/100000");
     dt_parked *p = answer_first(1), *q = answer_joining(1), *r = answer_joining(1);
     start(p, -1);
-    dt_parked_leave(&q);
-    dt_parked_leave(&p);
-    dt_parked_leave(&r);
+    dt_parked_release(&q);
+    dt_parked_release(&p);
+    dt_parked_release(&r);
     UNTIL(under_way() == 0);
     UNTIL(parked_now() == 0);
     UNTIL(audit_lines("CLIENT_GONE") == 1);
@@ -674,13 +674,13 @@ static void test_an_answer_is_forgotten(void **state)
     dt_parked *p = answer_first(1);
     start(p, 1);
     UNTIL(has_outcome(p, &o));
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     int64_t since = odd_mono();
     while (!first) {
         assert_true(odd_mono() - since < DT_SECONDS(DT_ROOM_REPEAT_SECONDS) + ODD_PATIENCE);
         p = answer_again(1, &first);
         if (!first)
-            dt_parked_leave(&p);
+            dt_parked_release(&p);
         usleep(50000);
     }
     assert_true(odd_mono() - since > DT_SECONDS(DT_ROOM_REPEAT_SECONDS) / 2);
@@ -700,9 +700,9 @@ static void test_closing_with_answers(void **state)
     control("set/polls_wanted/100000");
     start(q, -1);
     close_all();
-    dt_parked_leave(&p);
-    dt_parked_leave(&q);
-    dt_parked_leave(&r);
+    dt_parked_release(&p);
+    dt_parked_release(&q);
+    dt_parked_release(&r);
 }
 
 /* --- who goes first ----------------------------------------------------------------------------- */
@@ -715,7 +715,7 @@ static void test_request_dies_first(void **state)
     proxy(fd, 4, p);
     assert_silent(fd);
     int64_t start = odd_mono();
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     /* Its place is free at once, the push is cancelled, and whoever still listens hears no. */
     assert_int_equal(answer_to(fd, 4), REJECT);
     UNTIL(parked_now() == 0 && under_way() == 0);
@@ -732,7 +732,7 @@ static void test_request_dies_before_its_packet(void **state)
     dt_parked *p = park_ignored();
     packet q;
     make(&q, 5, dt_parked_ticket(p), dt_waiting_room_secret(room), 1, 0);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
     uint64_t before = refused();
     int fd = dial();
@@ -746,7 +746,7 @@ static void test_leaving_nothing(void **state)
 {
     (void)state;
     dt_parked *none = NULL;
-    dt_parked_leave(&none);
+    dt_parked_release(&none);
     assert_int_equal(parked_now(), 0);
 }
 
@@ -768,7 +768,7 @@ static void test_connection_dies(void **state)
     assert_false(has_outcome(p, &o));
     control("set/polls_wanted/1");
     assert_int_equal(answer_to(fd, 61), ACCEPT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
     close(fd);
 }
@@ -785,7 +785,7 @@ static void test_connection_dies_for_good(void **state)
     control("set/polls_wanted/1");
     UNTIL(has_outcome(p, &o));
     assert_int_equal(o.result, DT_ALLOW);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
 }
 
@@ -808,7 +808,7 @@ static void test_retransmits(void **state)
     /* Once more after the answer: the same answer. */
     proxy(first, 4, p);
     assert_int_equal(answer_to(first, 4), ACCEPT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
     close(first);
     close(second);
@@ -835,7 +835,7 @@ static void test_deadline(void **state)
     assert_int_equal(o.result, DT_DENY);
     proxy(fd, 3, p);
     assert_int_equal(answer_to(fd, 3), REJECT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
     close(fd);
 }
@@ -850,7 +850,7 @@ static void test_driver_stops(void **state)
     int fd = dial();
     proxy(fd, 2, waiting);
     assert_silent(fd);
-    dt_parked_leave(&gone);
+    dt_parked_release(&gone);
     close_all();
     assert_int_equal(answer(fd, NULL, NULL), 0);
     close(fd);
@@ -859,8 +859,8 @@ static void test_driver_stops(void **state)
     assert_int_equal(o.result, DT_DENY);
     assert_true(has_outcome(unpaired, &o));
     assert_int_equal(o.result, DT_DENY);
-    dt_parked_leave(&waiting);
-    dt_parked_leave(&unpaired);
+    dt_parked_release(&waiting);
+    dt_parked_release(&unpaired);
     assert_int_equal(audit_lines("\"result\":\"ALLOW\""), 0);
 }
 
@@ -901,11 +901,11 @@ static void test_room_full(void **state)
     assert_int_equal(try_park("ann", -1, DT_CONVERSATION_NONE, &more), DT_E_LIMIT);
     assert_null(more);
     assert_int_equal(parked_now(), PARKED_MAX);
-    dt_parked_leave(&all[0]);
+    dt_parked_release(&all[0]);
     UNTIL(parked_now() == PARKED_MAX - 1);
     all[0] = park("ann", -1);
     for (int i = 0; i < PARKED_MAX; i++)
-        dt_parked_leave(&all[i]);
+        dt_parked_release(&all[i]);
     UNTIL(parked_now() == 0);
 }
 
@@ -918,7 +918,7 @@ static void test_driver_full(void **state)
     assert_int_equal(try_park("bob", -1, DT_CONVERSATION_NONE, &more), DT_E_LIMIT);
     assert_null(more);
     assert_int_equal(parked_now(), 1);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
 }
 
 static void test_too_many_connections(void **state)
@@ -951,7 +951,7 @@ static void test_too_many_connections(void **state)
     }
     assert_int_equal(answer(last, NULL, NULL), 0);
     assert_silent(fd);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
     close(late);
     close(next);
@@ -988,7 +988,7 @@ static void test_strangers_are_cut_off(void **state)
         assert_true(kind == 5 || refused() == before + 1);
         close(fd);
     }
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
 }
 
 /* All of a ticket counts, not only what finds its place in the table. */
@@ -1009,7 +1009,7 @@ static void test_nearly_the_ticket(void **state)
     }
     control("set/polls_wanted/1");
     assert_int_equal(answer_to(fd, 1), ACCEPT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -1034,7 +1034,7 @@ static void test_odd_packets_among_good_ones(void **state)
     }
     control("set/polls_wanted/1");
     assert_int_equal(answer_to(fd, 1), ACCEPT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -1050,7 +1050,7 @@ static void test_broken_frame_ends_the_connection(void **state)
     send_all(fd, broken, sizeof(broken));
     assert_int_equal(answer(fd, NULL, NULL), 0);
     close(fd);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     UNTIL(parked_now() == 0);
 }
 
@@ -1065,7 +1065,7 @@ static void test_packet_in_pieces(void **state)
     for (size_t i = 0; i < q.len; i++)
         send_all(fd, q.b + i, 1);
     assert_int_equal(answer_to(fd, 1), ACCEPT);
-    dt_parked_leave(&p);
+    dt_parked_release(&p);
     close(fd);
 }
 
@@ -1083,7 +1083,7 @@ static void *worker(void *ctx)
             if (i % 2 == 0)
                 proxy(fd, (uint8_t)i, p);
             (void)has_outcome(p, &o);
-            dt_parked_leave(&p);
+            dt_parked_release(&p);
             if (i % 2 == 0)
                 assert_int_not_equal(answer_to(fd, (uint8_t)i), 0);
             continue;
@@ -1092,7 +1092,7 @@ static void *worker(void *ctx)
         assert_int_equal(answer_to(fd, (uint8_t)i), ACCEPT);
         assert_true(has_outcome(p, &o));
         assert_int_equal(o.result, DT_ALLOW);
-        dt_parked_leave(&p);
+        dt_parked_release(&p);
     }
     close(fd);
     return NULL;
@@ -1117,7 +1117,7 @@ static void *leaver(void *ctx)
 {
     dt_parked **all = ctx;
     for (int i = 0; i < PARKED_MAX / THREADS; i++)
-        dt_parked_leave(&all[i]);
+        dt_parked_release(&all[i]);
     return NULL;
 }
 

@@ -113,7 +113,7 @@ static int take_text(reading *r, char const *key, char const *value, char *dst, 
     return DT_OK;
 }
 
-static int take(void *ctx, char const *key, char const *value)
+static int read_entry(void *ctx, char const *key, char const *value)
 {
     reading *r = ctx;
 
@@ -168,7 +168,7 @@ static int property_read(reading *r, dt_json const *p, size_t i)
     if (dt_json_string(value) == NULL)
         return dt_error_set(r->e, DT_E_PARSE, "managedProperty/%zu: valueString is not a string",
                             i);
-    return take(r, key, dt_json_string(value));
+    return read_entry(r, key, dt_json_string(value));
 }
 
 static int android_check(dt_json const *root, dt_error *e)
@@ -221,7 +221,7 @@ int dt_managed_config_read(dt_bytes text, dt_managed_hints const *hints, dt_mana
     if (dt_plist_is(text)) {
         static char const *const keys[] = {"Domain", "username", "managementHint", NULL};
         r.site_key = "Domain";
-        rc = dt_plist_strings(text, keys, take, &r, e);
+        rc = dt_plist_strings(text, keys, read_entry, &r, e);
     } else {
         rc = android_read(&r, text);
     }

@@ -224,14 +224,14 @@ dt_ocsp_reply dt_ocsp_read(dt_config const *c, dt_trust_store const *anchors,
     *out = (dt_ocsp_answer){0};
     if (r->failure != DT_HTTP_OK) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s", r->error);
-        return dt_http_is_unavailable(r->failure, 0) ? DT_OCSP_REPLY_AWAY
+        return dt_http_is_unavailable(r->failure, 0) ? DT_OCSP_REPLY_UNREACHABLE
                : dt_http_is_local(r->failure)        ? DT_OCSP_REPLY_LOCAL
                                                      : DT_OCSP_REPLY_UNUSABLE;
     }
     if (r->status != HTTP_OK) {
         snprintf(text, sizeof(text), "HTTP status %d instead of an answer", r->status);
         return fail(dt_http_is_unavailable(r->failure, r->status) || r->status == HTTP_RATE_LIMITED
-                        ? DT_OCSP_REPLY_AWAY
+                        ? DT_OCSP_REPLY_UNREACHABLE
                         : DT_OCSP_REPLY_UNUSABLE,
                     q, text, e);
     }

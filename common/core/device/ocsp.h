@@ -90,7 +90,7 @@ DT_MUST_USE int dt_ocsp_request(dt_config const *c, dt_ocsp_question const *q,
 
 typedef enum dt_ocsp_reply {
     DT_OCSP_REPLY_UNUSABLE = 0, /* came, and says nothing about the certificate; *e says why */
-    DT_OCSP_REPLY_AWAY,         /* no reply, or the server is overloaded or broken */
+    DT_OCSP_REPLY_UNREACHABLE,  /* no reply, or the server is overloaded or broken */
     DT_OCSP_REPLY_ANSWER,       /* *out is an answer, good or not */
     DT_OCSP_REPLY_LOCAL,        /* it was not asked, by something of ours: dt_http_is_local */
 } dt_ocsp_reply;

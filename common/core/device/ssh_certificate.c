@@ -39,7 +39,7 @@ void dt_ssh_cas_free(dt_ssh_cas **cas)
     *cas = NULL;
 }
 
-static bool holds_ca(dt_ssh_cas const *cas, dt_bytes key)
+static bool contains_ca(dt_ssh_cas const *cas, dt_bytes key)
 {
     for (size_t i = 0; i < dt_ssh_cas_count(cas); i++) {
         if (dt_bytes_equal(dt_buf_bytes(&cas->blobs[i]), key))
@@ -247,7 +247,7 @@ static dt_reason judge(dt_ssh_certificate_rules const *rules, dt_ssh_certificate
 {
     dt_reason reason;
 
-    if (!holds_ca(rules->cas, c->ca_key))
+    if (!contains_ca(rules->cas, c->ca_key))
         return refuse(e, DT_REASON_UNTRUSTED_ISSUER,
                       "it is not signed by a CA in ssh_device_ca_file");
     if (!is_signed(c))

@@ -2,7 +2,7 @@
 /* Numbers and strings as SSH writes them. */
 #include "core/device/ssh_wire.h"
 
-static bool take(dt_bytes *rest, size_t len, dt_bytes *out)
+static bool take_bytes(dt_bytes *rest, size_t len, dt_bytes *out)
 {
     if (len > rest->len)
         return false;
@@ -24,7 +24,7 @@ bool dt_ssh_take_byte(dt_bytes *rest, uint8_t *out)
 {
     dt_bytes b;
 
-    if (!take(rest, 1, &b))
+    if (!take_bytes(rest, 1, &b))
         return false;
     *out = b.p[0];
     return true;
@@ -34,7 +34,7 @@ bool dt_ssh_take_u32(dt_bytes *rest, uint32_t *out)
 {
     dt_bytes b;
 
-    if (!take(rest, 4, &b))
+    if (!take_bytes(rest, 4, &b))
         return false;
     *out = (uint32_t)number_of(b);
     return true;
@@ -44,7 +44,7 @@ bool dt_ssh_take_u64(dt_bytes *rest, uint64_t *out)
 {
     dt_bytes b;
 
-    if (!take(rest, 8, &b))
+    if (!take_bytes(rest, 8, &b))
         return false;
     *out = number_of(b);
     return true;
@@ -55,7 +55,7 @@ bool dt_ssh_take_string(dt_bytes *rest, dt_bytes *out)
     dt_bytes after = *rest;
     uint32_t len;
 
-    if (!dt_ssh_take_u32(&after, &len) || !take(&after, len, out))
+    if (!dt_ssh_take_u32(&after, &len) || !take_bytes(&after, len, out))
         return false;
     *rest = after;
     return true;

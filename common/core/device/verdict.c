@@ -48,7 +48,7 @@ typedef struct attempt {
     dt_guid const *device; /* NULL: a device that nothing names */
     dt_reason reason;
     int members_for;
-    int telling; /* where it fails: how much its reason tells, see how_telling */
+    int telling; /* where it fails: how much its reason tells, see reason_rank */
 } attempt;
 
 typedef struct judge {
@@ -215,7 +215,7 @@ static dt_reason reason_for(dt_reason so_far, dt_reason of_member)
 }
 
 /* A finding tells a person more than a missing proof, and that more than nothing at all. */
-static int how_telling(standing s)
+static int reason_rank(standing s)
 {
     return s == STANDING_AGAINST ? 3 : s == STANDING_UNPROVED ? 2 : 1;
 }
@@ -236,8 +236,8 @@ static void attempt_take(attempt *a, member const *m)
         return;
     default:
         a->reach = REACH_FAILS;
-        if (how_telling(m->standing) > a->telling) {
-            a->telling = how_telling(m->standing);
+        if (reason_rank(m->standing) > a->telling) {
+            a->telling = reason_rank(m->standing);
             a->reason = m->reason;
         }
         return;
@@ -261,7 +261,7 @@ static attempt attempt_make(judge const *j, unsigned sources, dt_guid const *dev
         !platform_is_enabled(j, sources, device, a.reach == REACH_COULD)) {
         a.reach = REACH_FAILS;
         a.reason = DT_REASON_PLATFORM_NOT_ENABLED;
-        a.telling = how_telling(STANDING_AGAINST);
+        a.telling = reason_rank(STANDING_AGAINST);
     }
     return a;
 }
@@ -310,7 +310,7 @@ static void attempt_all_devices(judge const *j, unsigned sources, dt_guid const 
 }
 
 /* Is the evidence about the device that the verdict names, or, where it names none, about this host? */
-static bool tells_of(judge const *j, dt_evidence const *e, dt_guid const *device)
+static bool concerns(judge const *j, dt_evidence const *e, dt_guid const *device)
 {
     if ((e->source & DT_SOURCES_OF_HOST) != 0)
         return is_host(j, dt_guid_is_set(device) ? device : NULL);
@@ -328,7 +328,7 @@ static void describe_device(judge const *j, dt_verdict *out)
     for (size_t s = 0; s < sizeof(by_knowledge) / sizeof(by_knowledge[0]); s++) {
         for (size_t i = 0; i < dt_evidence_count(j->set); i++) {
             dt_evidence const *e = &j->set->items[i];
-            if (e->source != by_knowledge[s] || !tells_of(j, e, &out->device_id) ||
+            if (e->source != by_knowledge[s] || !concerns(j, e, &out->device_id) ||
                 (e->finding != DT_FINDING_FOR && (e->source & DT_SOURCES_ASKED) == 0) ||
                 (has_key(e->source) && !dt_evidence_is_proved(e)))
                 continue;

@@ -166,8 +166,8 @@ dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who,
 }
 
 /* {"error":{"code","message",...}}, told to the administrator. False when it is no such object. */
-static bool tell_graph_error(dt_http_response const *r, dt_json const *root, int code,
-                             char const *advice, dt_error *e)
+static bool set_graph_error(dt_http_response const *r, dt_json const *root, int code,
+                            char const *advice, dt_error *e)
 {
     char shown[SHOWN_MAX], shown_code[64];
     char const *word = dt_json_string(dt_json_path(root, "error", "code", NULL));
@@ -189,7 +189,7 @@ static dt_intune_answer answer_of_status(dt_http_response const *r, dt_json cons
         dt_buf_puts(&b, "; check the app's ");
         dt_buf_puts(&b, permission);
     }
-    bool told = tell_graph_error(r, root, DT_E_UNAVAILABLE, advice, e);
+    bool told = set_graph_error(r, root, DT_E_UNAVAILABLE, advice, e);
     if (r->status == 429)
         return DT_INTUNE_RATE_LIMITED;
     if (dt_http_is_unavailable(r->failure, r->status))

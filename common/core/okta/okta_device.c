@@ -92,7 +92,7 @@ static dt_okta_answer unusable(dt_http_response const *r, char const *what,
 }
 
 /* Is it the device that was proved? udid is a GUID on a Mac; other forms of it name nothing here. */
-static bool is_the_device(dt_json const *profile, dt_okta_device const *d)
+static bool matches_device(dt_json const *profile, dt_okta_device const *d)
 {
     char const *udid = dt_json_string(dt_json_get(profile, "udid"));
     char const *serial = dt_json_string(dt_json_get(profile, "serialNumber"));
@@ -109,9 +109,9 @@ static dt_okta_device_state state_of(char const *status, dt_json const *profile)
 {
     bool jailbroken = true;
     if (strcmp(status, "SUSPENDED") == 0 || strcmp(status, "DEACTIVATED") == 0)
-        return DT_OKTA_DEVICE_INACTIVE;
+        return DT_OKTA_DEVICE_DISABLED;
     if (strcmp(status, "ACTIVE") != 0)
-        return DT_OKTA_DEVICE_NOT_ACTIVE;
+        return DT_OKTA_DEVICE_OTHER_STATUS;
     dt_json const *broken = dt_json_get(profile, "integrityJailbreak");
     /* Anything but a plain false, once it is told at all, is no good word. */
     jailbroken = dt_json_typeof(broken) != DT_JSON_NONE && dt_json_typeof(broken) != DT_JSON_NULL &&
@@ -130,7 +130,7 @@ static char const *take_device(dt_json const *item, dt_okta_device *d, bool *sev
         return "a device without an id";
     if (status == NULL || dt_json_typeof(profile) != DT_JSON_OBJECT)
         return "a device without status or profile";
-    if (!is_the_device(profile, d))
+    if (!matches_device(profile, d))
         return NULL;
     if (d->id[0] != '\0') {
         *several = true;
@@ -212,8 +212,8 @@ char const *dt_okta_device_state_text(dt_okta_device_state s)
     static char const *const texts[DT_OKTA_DEVICE_STATE_COUNT] = {
         [DT_OKTA_DEVICE_ABSENT] = "not among the person's devices",
         [DT_OKTA_DEVICE_AMBIGUOUS] = "several of the person's devices could be it",
-        [DT_OKTA_DEVICE_INACTIVE] = "suspended or deactivated",
-        [DT_OKTA_DEVICE_NOT_ACTIVE] = "not active",
+        [DT_OKTA_DEVICE_DISABLED] = "suspended or deactivated",
+        [DT_OKTA_DEVICE_OTHER_STATUS] = "not active",
         [DT_OKTA_DEVICE_JAILBROKEN] = "jailbroken",
         [DT_OKTA_DEVICE_NOT_MANAGED] = "not managed",
         [DT_OKTA_DEVICE_MANAGED] = "managed",
@@ -224,7 +224,7 @@ char const *dt_okta_device_state_text(dt_okta_device_state s)
 static dt_reason reason_of(dt_okta_device_state s)
 {
     switch (s) {
-    case DT_OKTA_DEVICE_INACTIVE:
+    case DT_OKTA_DEVICE_DISABLED:
         return DT_REASON_DEVICE_DEACTIVATED;
     case DT_OKTA_DEVICE_JAILBROKEN:
         return DT_REASON_NOT_COMPLIANT;

@@ -25,12 +25,12 @@
 
 /* What Okta knows of the device and the person. 0, and all but MANAGED, speak against it. */
 typedef enum dt_okta_device_state {
-    DT_OKTA_DEVICE_ABSENT = 0,  /* none of the person's devices is this one */
-    DT_OKTA_DEVICE_AMBIGUOUS,   /* several could be */
-    DT_OKTA_DEVICE_INACTIVE,    /* SUSPENDED, DEACTIVATED */
-    DT_OKTA_DEVICE_NOT_ACTIVE,  /* CREATED, or any word but ACTIVE */
-    DT_OKTA_DEVICE_JAILBROKEN,  /* integrityJailbreak is true */
-    DT_OKTA_DEVICE_NOT_MANAGED, /* managementStatus of the person's link is not exactly MANAGED */
+    DT_OKTA_DEVICE_ABSENT = 0,   /* none of the person's devices is this one */
+    DT_OKTA_DEVICE_AMBIGUOUS,    /* several could be */
+    DT_OKTA_DEVICE_DISABLED,     /* SUSPENDED, DEACTIVATED */
+    DT_OKTA_DEVICE_OTHER_STATUS, /* CREATED, or any word but ACTIVE */
+    DT_OKTA_DEVICE_JAILBROKEN,   /* integrityJailbreak is true */
+    DT_OKTA_DEVICE_NOT_MANAGED,  /* managementStatus of the person's link is not exactly MANAGED */
     DT_OKTA_DEVICE_MANAGED,
     DT_OKTA_DEVICE_STATE_COUNT,
 } dt_okta_device_state;

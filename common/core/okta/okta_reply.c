@@ -42,8 +42,8 @@ static void read_error_object(reply *p)
 }
 
 /* Says in `e` what Okta answered. Never quotes more of the body than errorCode and errorSummary. */
-static void tell(dt_error *e, int code, dt_http_response const *r, reply const *p,
-                 char const *advice)
+static void set_reply_error(dt_error *e, int code, dt_http_response const *r, reply const *p,
+                            char const *advice)
 {
     if (p->error_code[0] != '\0')
         (void)dt_error_set(e, code, "Okta answered HTTP %d, %s: %s%s", r->status, p->error_code,
@@ -113,25 +113,26 @@ static bool is_of_provider(reply const *p)
 static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p, dt_error *e)
 {
     if (r->status == 429) {
-        tell(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is exhausted");
+        set_reply_error(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is exhausted");
         return DT_OKTA_RATE_LIMITED;
     }
     if (dt_http_is_unavailable(r->failure, r->status)) {
-        tell(e, DT_E_UNAVAILABLE, r, p, "");
+        set_reply_error(e, DT_E_UNAVAILABLE, r, p, "");
         return is_of_provider(p) ? DT_OKTA_PROVIDER_FAILED : DT_OKTA_SERVER_ERROR;
     }
     if (r->status == 401 || (r->status == 403 && has_code(p, "E0000006"))) {
-        tell(e, DT_E_PERMISSION, r, p,
-             "; check [okta] api_token_file, or client_id and its scopes, and the administrator "
-             "role");
+        set_reply_error(
+            e, DT_E_PERMISSION, r, p,
+            "; check [okta] api_token_file, or client_id and its scopes, and the administrator "
+            "role");
         return DT_OKTA_UNAUTHORIZED;
     }
     if (r->status == 410 || (r->status == 404 && has_code(p, "E0000007"))) {
-        tell(e, DT_E_NOT_FOUND, r, p, "");
+        set_reply_error(e, DT_E_NOT_FOUND, r, p, "");
         return DT_OKTA_NOT_FOUND;
     }
     if (r->status == 423) {
-        tell(e, DT_E_PERMISSION, r, p, "");
+        set_reply_error(e, DT_E_PERMISSION, r, p, "");
         return DT_OKTA_NOT_ACTIVE;
     }
     return DT_OKTA_OK;
@@ -179,11 +180,11 @@ static dt_okta_answer lookup_open(reply *p, dt_http_response const *r, dt_error 
     if (answer != DT_OKTA_OK || r->status == 200)
         return answer;
     if (r->status == 403) {
-        tell(e, DT_E_PERMISSION, r, p, "; check the role of the API token's owner");
+        set_reply_error(e, DT_E_PERMISSION, r, p, "; check the role of the API token's owner");
         return DT_OKTA_UNAUTHORIZED;
     }
     if (r->status >= 400 && r->status <= 499 && p->error_code[0] != '\0') {
-        tell(e, DT_E_PERMISSION, r, p, "");
+        set_reply_error(e, DT_E_PERMISSION, r, p, "");
         return DT_OKTA_NOT_ACTIVE;
     }
     return unusable(e, r, "an unexpected status");
@@ -547,7 +548,7 @@ static dt_okta_answer read_refusal(dt_http_response const *r, reply const *p,
         return unusable(e, r, "an unexpected status");
     if (r->status == 403)
         v->result = result_of(error_results, p->error_code);
-    tell(e, DT_E_PERMISSION, r, p, "");
+    set_reply_error(e, DT_E_PERMISSION, r, p, "");
     return DT_OKTA_OK;
 }
 
@@ -646,7 +647,7 @@ static bool read_password_error(dt_http_response const *r, reply const *p, dt_ok
     if (r->failure != DT_HTTP_OK || (r->status != 401 && r->status != 403) || found->word == NULL)
         return false;
     out->result = found->result;
-    tell(e, DT_E_PERMISSION, r, p, "");
+    set_reply_error(e, DT_E_PERMISSION, r, p, "");
     return true;
 }
 
@@ -663,7 +664,7 @@ dt_okta_answer dt_okta_read_authn(dt_http_response const *r, char const *login, 
         if (wrong != NULL)
             answer = unusable(e, r, wrong);
     } else if (answer == DT_OKTA_OK && r->status >= 400 && r->status <= 499) {
-        tell(e, DT_E_PERMISSION, r, &p, ""); /* a no of another kind */
+        set_reply_error(e, DT_E_PERMISSION, r, &p, ""); /* a no of another kind */
     } else if (answer == DT_OKTA_OK) {
         answer = unusable(e, r, "an unexpected status");
     }

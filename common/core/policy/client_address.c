@@ -12,7 +12,7 @@ static void set_text(dt_client_address *a, dt_bytes value)
         memcpy(a->text, "(unreadable)", sizeof("(unreadable)"));
 }
 
-static void spoil(dt_client_address *a, char const *text)
+static void mark_unreadable(dt_client_address *a, char const *text)
 {
     a->known = false;
     a->unreadable = true;
@@ -32,15 +32,15 @@ void dt_client_address_value(dt_client_address *a, dt_bytes value)
         return;
     }
     if (dt_str_copy_bytes(text, sizeof(text), value) != DT_OK) {
-        spoil(a, "(unreadable)");
+        mark_unreadable(a, "(unreadable)");
         return;
     }
     if (dt_ip_parse(text, &ip) != DT_OK || !dt_ip_is_of_a_host(&ip)) {
-        spoil(a, text);
+        mark_unreadable(a, text);
         return;
     }
     if (a->known && memcmp(&a->ip, &ip, sizeof(ip)) != 0) {
-        spoil(a, "(several addresses)");
+        mark_unreadable(a, "(several addresses)");
         return;
     }
     a->known = true;
@@ -50,7 +50,7 @@ void dt_client_address_value(dt_client_address *a, dt_bytes value)
 
 void dt_client_address_garbled(dt_client_address *a)
 {
-    spoil(a, "(unreadable)");
+    mark_unreadable(a, "(unreadable)");
 }
 
 bool dt_client_address_is_settled(dt_client_address const *a)

@@ -691,7 +691,7 @@ static bool packed_has(dt_policy const *p, dt_name_list names, dt_name_list patt
 
 /* A rule asks of each of its two lists whether any of the person's groups is in it: a group tells
  * nothing new where each list that it is in has one already. */
-bool dt_policy_group_tells(dt_policy const *p, dt_bytes kept, char const *group)
+bool dt_policy_group_is_relevant(dt_policy const *p, dt_bytes kept, char const *group)
 {
     bool listed = false;
 
@@ -772,7 +772,7 @@ bool dt_policy_needs_time(dt_policy const *p)
 
 dt_report dt_policy_report(dt_policy const *p)
 {
-    return p == NULL ? DT_REPORT_UNSAID : p->report;
+    return p == NULL ? DT_REPORT_UNSET : p->report;
 }
 
 size_t dt_policy_rule_count(dt_policy const *p)

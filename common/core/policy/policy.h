@@ -151,7 +151,7 @@ char const *dt_policy_group_named(dt_policy const *p, size_t i, bool *pattern);
 /* True when no decision is the same without this group, where the person is also in those of `kept`
  * (names, NUL-terminated one after another). So what is worth carrying is bounded by the rules, and not
  * by how many groups a person is in. */
-bool dt_policy_group_tells(dt_policy const *p, dt_bytes kept, char const *group);
+bool dt_policy_group_is_relevant(dt_policy const *p, dt_bytes kept, char const *group);
 /* True when some rule names a group by its id; by a name or a pattern. */
 bool dt_policy_names_ids(dt_policy const *p);
 bool dt_policy_names_names(dt_policy const *p);
@@ -162,7 +162,7 @@ char const *dt_policy_group_meant(dt_policy const *p, char const *word, size_t i
 #define DT_GROUP_SHOWN_MAX 384
 char *dt_policy_group_shown(dt_policy const *p, char const *group, char out[DT_GROUP_SHOWN_MAX]);
 /* What the policy says of report_only; the configuration's word counts where it says nothing. */
-typedef enum dt_report { DT_REPORT_UNSAID = 0, DT_REPORT_NO, DT_REPORT_YES } dt_report;
+typedef enum dt_report { DT_REPORT_UNSET = 0, DT_REPORT_NO, DT_REPORT_YES } dt_report;
 dt_report dt_policy_report(dt_policy const *p);
 /* True when some ACTIVE rule looks at the time. */
 bool dt_policy_needs_time(dt_policy const *p);

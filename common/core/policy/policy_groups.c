@@ -125,7 +125,7 @@ static dt_name_list list_end(dt_compiler *c, size_t first)
     return list;
 }
 
-static int close_over(dt_compiler *c, dt_group_node *node, int depth);
+static int expand_members(dt_compiler *c, dt_group_node *node, int depth);
 
 static int close_member(dt_compiler *c, dt_group_node *node, dt_group_node *member, int depth)
 {
@@ -134,14 +134,14 @@ static int close_member(dt_compiler *c, dt_group_node *node, dt_group_node *memb
     if (member->state == VISIT_UNDER_WAY)
         return fail_at(c, node, "\"%.80s\" contains itself, through \"%.80s\"", member->name.text,
                        node->name.text);
-    rc = close_over(c, member, depth + 1);
+    rc = expand_members(c, member, depth + 1);
     if (rc == DT_OK && member->height >= node->height)
         node->height = member->height + 1;
     return rc;
 }
 
 /* Replaces the members by all that are within. Goes down DT_GROUP_DEPTH_MAX calls at most. */
-static int close_over(dt_compiler *c, dt_group_node *node, int depth)
+static int expand_members(dt_compiler *c, dt_group_node *node, int depth)
 {
     size_t first;
     int rc = DT_OK;
@@ -206,7 +206,7 @@ int dt_compiler_groups_parse(dt_compiler *c, dt_json const *v)
         if (node_compare(&c->groups[i - 1], &c->groups[i]) == 0)
             return fail_at(c, &c->groups[i], "\"%.80s\" occurs twice", c->groups[i].name.text);
     for (size_t i = 0; rc == DT_OK && i < c->group_count; i++)
-        rc = close_over(c, &c->groups[i], 1);
+        rc = expand_members(c, &c->groups[i], 1);
     return rc;
 }
 

@@ -6,15 +6,15 @@
 #include "core/base/json.h"
 #include "core/base/time_text.h"
 
-char const *dt_groups_told_name(dt_groups_told t)
+char const *dt_groups_lookup_name(dt_groups_lookup t)
 {
-    static char const *const names[DT_GROUPS_TOLD_COUNT] = {
-        [DT_GROUPS_NOT_ASKED] = "NOT_ASKED",
-        [DT_GROUPS_NOT_TOLD] = "NOT_TOLD",
-        [DT_GROUPS_TOLD] = "TOLD",
+    static char const *const names[DT_GROUPS_LOOKUP_COUNT] = {
+        [DT_GROUPS_LOOKUP_NOT_MADE] = "NOT_MADE",
+        [DT_GROUPS_LOOKUP_FAILED] = "FAILED",
+        [DT_GROUPS_LOOKUP_ANSWERED] = "ANSWERED",
     };
 
-    return names[(unsigned)t < DT_GROUPS_TOLD_COUNT ? t : DT_GROUPS_NOT_ASKED];
+    return names[(unsigned)t < DT_GROUPS_LOOKUP_COUNT ? t : DT_GROUPS_LOOKUP_NOT_MADE];
 }
 
 char const *dt_address_name(dt_policy_input const *in)
@@ -60,7 +60,7 @@ static void put_groups(dt_buf *b, dt_policy_record const *r)
     size_t start;
 
     dt_buf_puts(b, ",\"groups\":");
-    if (r->told != DT_GROUPS_TOLD) {
+    if (r->groups_lookup != DT_GROUPS_LOOKUP_ANSWERED) {
         dt_buf_puts(b, "null");
         return;
     }
@@ -145,7 +145,7 @@ void dt_policy_record_put(dt_policy_record const *r, dt_buf *out)
     put_member(&b, "platform", dt_platform_name(in->platform));
     put_member(&b, "unknownDeviceAs",
                in->unknown_as == DT_UNKNOWN_NOT_TRUSTED ? "not_trusted" : "deny");
-    put_member(&b, "groupsTold", dt_groups_told_name(r->told));
+    put_member(&b, "groupsLookup", dt_groups_lookup_name(r->groups_lookup));
     put_groups(&b, r);
     put_asked(&b, r);
     dt_buf_printf(&b, ",\"groupsSelected\":%s", r->selected ? "true" : "false");

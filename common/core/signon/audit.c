@@ -399,9 +399,9 @@ static event_head signon_head(dt_outcome const *o)
                             : "Evaluation of sign-on policy",
         .message_object = "",
         .severity = signon_severity(o),
-        .result = dt_outcome_passes(o) ? "SKIPPED"
-                  : mfa                ? (allow ? "SUCCESS" : "FAILURE")
-                                       : (allow ? "ALLOW" : "DENY"),
+        .result = dt_outcome_is_report_only(o) ? "SKIPPED"
+                  : mfa                        ? (allow ? "SUCCESS" : "FAILURE")
+                                               : (allow ? "ALLOW" : "DENY"),
         .reason = dt_cause_name(o->cause),
     };
 }
@@ -685,7 +685,7 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     dt_buf l;
 
     dt_buf_init_fixed(&l, storage, sizeof(storage));
-    if (dt_outcome_passes(o)) {
+    if (dt_outcome_is_report_only(o)) {
         PUT(&l, "REPORT ONLY, not enforced: would=");
         put_word(&l, dt_would_name(o->would));
         PUT(&l, " cause=");

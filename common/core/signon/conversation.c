@@ -172,7 +172,7 @@ bool dt_signon_only_continues(dt_signon *s, dt_time now)
 }
 
 /* Where nothing can be shown and nobody is known to be there, the phone must not ring. */
-static bool nobody_to_ask(dt_signon *s, dt_time now)
+static bool has_no_prompt(dt_signon *s, dt_time now)
 {
     if (!s->prompts_unproven || s->conversation != DT_CONVERSATION_NONE)
         return false;
@@ -208,7 +208,7 @@ void dt_signon_conversation_stage(dt_signon *s, dt_time now)
         return;
     }
     explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
-    if (nobody_to_ask(s, now) || begin_one(s, now))
+    if (has_no_prompt(s, now) || begin_one(s, now))
         return;
     if (s->blocked != 0 && s->block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
         dt_signon_okta_unavailable(s, now);

@@ -106,7 +106,7 @@ static void push_under_way(dt_signon *s, dt_time now)
 }
 
 /* The push limit comes last: what another limit refuses does not count as a push. */
-static void claimed(dt_signon *s)
+static void begin_claimed_push(dt_signon *s)
 {
     dt_signon_push_written(s);
     s->push.state = DT_PUSH_STARTING;
@@ -155,7 +155,7 @@ static bool is_our_record(dt_signon const *s, dt_push_record const *r)
 }
 
 /* The person's last push was denied. A retransmit of the sign-on that sent it is denied with it. */
-static void was_denied(dt_signon *s, dt_push_record const *other, dt_time now)
+static void refuse_after_denial(dt_signon *s, dt_push_record const *other, dt_time now)
 {
     s->negative = true;
     if (is_our_record(s, other) && now - other->push.at < DT_SIGNON_PUSH_RESULT_KEPT) {
@@ -185,7 +185,7 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
 
     if (readable && other.push.state == DT_PUSH_REJECTED &&
         (s->ruleset.config->mfa.push_pause > 0 || is_our_record(s, &other))) {
-        was_denied(s, &other, now);
+        refuse_after_denial(s, &other, now);
         return;
     }
     if (readable && (other.push.state == DT_PUSH_STARTING || other.push.state == DT_PUSH_WAITING)) {
@@ -221,7 +221,7 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
         s->phase = DT_PHASE_PUSH_CLAIM;
         return;
     case DT_STORE_OK:
-        claimed(s);
+        begin_claimed_push(s);
         return;
     default: /* whether another push is under way is not known */
         dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_LIMITS_UNAVAILABLE);

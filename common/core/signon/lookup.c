@@ -338,7 +338,7 @@ dt_called dt_signon_called(dt_signon const *s)
     return s->phase == DT_PHASE_LOOKUP_HTTP ? row_of(s)->called : dt_phase_row_of(s->phase)->called;
 }
 
-bool dt_lookup_holds_together(dt_signon const *s)
+bool dt_lookup_is_consistent(dt_signon const *s)
 {
     dt_lookup const *l = &s->lookup;
     dt_question_row const *row = row_of(s), *outer = dt_question_row_of(l->outer);
@@ -351,7 +351,7 @@ bool dt_lookup_holds_together(dt_signon const *s)
                                         : !row->only_inner;
 }
 
-static bool holds_for(dt_signon const *s, dt_lookup_step step)
+static bool is_valid_for(dt_signon const *s, dt_lookup_step step)
 {
     dt_question_row const *row = row_of(s);
 
@@ -360,22 +360,22 @@ static bool holds_for(dt_signon const *s, dt_lookup_step step)
 
 static bool may_get(dt_signon const *s)
 {
-    return holds_for(s, DT_LOOKUP_GET);
+    return is_valid_for(s, DT_LOOKUP_GET);
 }
 
 static bool may_ask(dt_signon const *s)
 {
-    return holds_for(s, DT_LOOKUP_ASK);
+    return is_valid_for(s, DT_LOOKUP_ASK);
 }
 
 static bool may_keep(dt_signon const *s)
 {
-    return holds_for(s, DT_LOOKUP_KEEP);
+    return is_valid_for(s, DT_LOOKUP_KEEP);
 }
 
 static bool may_fail(dt_signon const *s)
 {
-    return row_of(s)->failure_key != NULL && holds_for(s, DT_LOOKUP_GET);
+    return row_of(s)->failure_key != NULL && is_valid_for(s, DT_LOOKUP_GET);
 }
 
 /* --- the phases ----------------------------------------------------------------------------------- */

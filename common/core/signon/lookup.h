@@ -163,6 +163,6 @@ bool dt_lookup_is_ageing(dt_signon const *s, dt_question q);
 /* The part that the machine is in, by its phase and its question. */
 dt_phase_part dt_signon_part(dt_signon const *s);
 /* Question and outer question fit each other, the phase, and the fields. */
-bool dt_lookup_holds_together(dt_signon const *s);
+bool dt_lookup_is_consistent(dt_signon const *s);
 
 #endif

@@ -120,7 +120,7 @@ static bool is_undecided(dt_cause c)
            c == DT_CAUSE_INTERNAL || c == DT_CAUSE_PRIMARY_MISSING;
 }
 
-bool dt_outcome_passes(dt_outcome const *o)
+bool dt_outcome_is_report_only(dt_outcome const *o)
 {
     return o->report_only && o->cause == DT_CAUSE_REPORT_ONLY && o->would != DT_WOULD_NONE;
 }

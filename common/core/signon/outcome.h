@@ -149,7 +149,7 @@ typedef struct dt_outcome {
 void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c);
 /* True for an outcome that is only reported: the login goes on as if there were no devtrust, neither
  * allowed nor denied by it. */
-bool dt_outcome_passes(dt_outcome const *o);
+bool dt_outcome_is_report_only(dt_outcome const *o);
 
 /* Who and where: the part of the audit event that the outcome does not hold. Borrowed. */
 typedef struct dt_audit_context {

@@ -180,7 +180,7 @@ bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
     dt_decision const *d = &s->outcome.decision;
 
     if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0 ||
-        !dt_signon_primary_holds(s))
+        !dt_signon_primary_is_verified(s))
         return false;
     return d->access ==
            (cause == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
@@ -217,8 +217,8 @@ bool dt_ruleset_keeps_group(dt_ruleset const *ruleset, dt_bytes kept, size_t cou
 {
     if (count < DT_GROUPS_KEPT_FREELY) /* cheap, and nearly everybody */
         return dt_ruleset_names_group(ruleset, group);
-    return (ruleset->policy && dt_policy_group_tells(ruleset->policy, kept, group)) ||
-           (ruleset->org && dt_policy_group_tells(ruleset->org, kept, group));
+    return (ruleset->policy && dt_policy_group_is_relevant(ruleset->policy, kept, group)) ||
+           (ruleset->org && dt_policy_group_is_relevant(ruleset->org, kept, group));
 }
 
 bool dt_ruleset_names_names(dt_ruleset const *ruleset)
@@ -361,7 +361,7 @@ bool dt_ruleset_is_report_only(dt_ruleset const *ruleset)
         return true;
     case DT_REPORT_NO:
         return false;
-    case DT_REPORT_UNSAID:
+    case DT_REPORT_UNSET:
         break;
     }
     return ruleset->config->policy.report_only;
@@ -451,7 +451,7 @@ void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *
     s->utc_offset_known = r->utc_offset_known;
     s->explain = r->explain;
     if (r->explain)
-        s->imagined = r->imagined;
+        s->what_if = r->what_if;
     s->outcome.report_only = dt_ruleset_is_report_only(ruleset) && !r->explain && !r->only_looks_up;
     s->host_evidence = s->host_managed = r->host_evidence;
     s->agent.wanted = r->agent;
@@ -556,7 +556,7 @@ static void time_passes(dt_signon *s, dt_time now)
 }
 
 /* A clock that was set back makes no wait longer than it may be. */
-static void keep_the_limit(dt_signon *s, dt_time now)
+static void put_back_limits(dt_signon *s, dt_time now)
 {
     if (s->deadline > now + s->wait_limit)
         s->deadline = now + s->wait_limit;
@@ -600,7 +600,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
         out->outcome = &s->outcome;
         return;
     }
-    keep_the_limit(s, now);
+    put_back_limits(s, now);
     decide_again(s, now);
     expect_no_answer(s, now);
     /* An agent may ask the person, who has left: its answer is not waited for. */
@@ -770,7 +770,7 @@ void dt_signon_answer(dt_signon *s, dt_bytes answer, dt_time now)
 }
 
 /* Who left before the first prompt was answered may never have seen one. */
-static bool nobody_was_asked(dt_signon const *s)
+static bool no_source_asked(dt_signon const *s)
 {
     return (s->prompts_unproven && dt_phase_row_of(s->phase)->for_answer) ||
            (s->blocked != 0 && s->block_cause == DT_CAUSE_MFA_NO_PROMPT);
@@ -780,7 +780,7 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
 {
     if (!has_scratch(s) || s->phase == DT_PHASE_DONE || s->abandoned)
         return;
-    if (cause == DT_CAUSE_CLIENT_GONE && nobody_was_asked(s)) {
+    if (cause == DT_CAUSE_CLIENT_GONE && no_source_asked(s)) {
         dt_signon_detail(s, "MFA is required, but nobody answered the first prompt, which may not "
                             "have been shown: no push was sent");
         cause = DT_CAUSE_MFA_NO_PROMPT;
@@ -927,7 +927,7 @@ static void fill_policy_input(dt_signon const *s, char const **groups, dt_policy
     out->address = address_kind(s);
     out->trust = s->outcome.verdict.trust;
     out->reason = s->outcome.verdict.reason;
-    out->now = s->explain && s->imagined.time > 0 ? s->imagined.time : s->decided;
+    out->now = s->explain && s->what_if.time > 0 ? s->what_if.time : s->decided;
     out->utc_offset = s->utc_offset;
     out->utc_offset_known = s->utc_offset_known;
     out->platform = s->outcome.verdict.platform ? s->outcome.verdict.platform : s->platform_hint;
@@ -972,13 +972,13 @@ static void origin_of(dt_signon const *s, bool (*counts)(dt_signon const *, dt_e
 }
 
 /* A device that is trusted is so by some of it, another in spite of all of it. */
-static bool tells_device(dt_signon const *s, dt_evidence const *e)
+static bool identifies_device(dt_signon const *s, dt_evidence const *e)
 {
     return s->outcome.verdict.sources == 0 ||
            ((unsigned)e->source & s->outcome.verdict.sources) != 0;
 }
 
-static bool tells_platform(dt_signon const *s, dt_evidence const *e)
+static bool identifies_platform(dt_signon const *s, dt_evidence const *e)
 {
     return e->platform != DT_PLATFORM_UNKNOWN && e->platform == s->outcome.verdict.platform;
 }
@@ -989,20 +989,20 @@ void dt_signon_origins(dt_signon const *s, dt_origins_text *text, dt_policy_orig
 
     *out = (dt_policy_origins){.now = s->decided, .address_text = s->client_ip};
     out->address.from = "the request";
-    out->time.from = s->explain && s->imagined.time > 0 ? "the question" : "this host's clock";
+    out->time.from = s->explain && s->what_if.time > 0 ? "the question" : "this host's clock";
     if (s->group_knowledge == DT_GROUPS_KNOWN)
         out->groups = (dt_origin){from == DT_GROUPS_FROM_OKTA      ? "okta"
                                   : from == DT_GROUPS_FROM_REQUEST ? "the request"
                                                                    : "the request and okta",
                                   s->groups_learnt};
-    origin_of(s, tells_platform, text->platform, &out->platform);
+    origin_of(s, identifies_platform, text->platform, &out->platform);
     if (s->outcome.verdict.platform == DT_PLATFORM_UNKNOWN &&
         s->platform_hint != DT_PLATFORM_UNKNOWN)
         out->platform = (dt_origin){.from = "the request"};
-    if (s->explain && s->imagined.device)
+    if (s->explain && s->what_if.device)
         out->device.from = "the question";
     else
-        origin_of(s, tells_device, text->device, &out->device);
+        origin_of(s, identifies_device, text->device, &out->device);
 }
 
 void dt_signon_explain(dt_signon const *s, dt_buf *out)
@@ -1019,14 +1019,14 @@ void dt_signon_explain(dt_signon const *s, dt_buf *out)
     dt_policy_explain_json(s->ruleset.policy, &in, &from, &s->outcome.decision, out);
 }
 
-static dt_groups_told groups_told(dt_signon const *s)
+static dt_groups_lookup groups_lookup(dt_signon const *s)
 {
     if (s->group_knowledge == DT_GROUPS_KNOWN)
-        return DT_GROUPS_TOLD;
+        return DT_GROUPS_LOOKUP_ANSWERED;
     if (!dt_ruleset_needs_groups(&s->ruleset) ||
         (s->okta_groups_missing && !dt_lookup_was_asked(s, DT_QUESTION_GROUPS)))
-        return DT_GROUPS_NOT_ASKED;
-    return DT_GROUPS_NOT_TOLD;
+        return DT_GROUPS_LOOKUP_NOT_MADE;
+    return DT_GROUPS_LOOKUP_FAILED;
 }
 
 /* A sign-on that ended while its groups were looked up was not decided: the decision that it has until
@@ -1055,7 +1055,7 @@ void dt_signon_policy_record(dt_signon const *s, dt_buf *out)
                                              .policy = s->ruleset.policy,
                                              .org = s->ruleset.org,
                                              .decision = &s->outcome.decision,
-                                             .told = groups_told(s),
+                                             .groups_lookup = groups_lookup(s),
                                              .unsure = s->unsure_names,
                                              .selected = selected},
                          out);

@@ -82,12 +82,12 @@ typedef enum dt_conversation {
 } dt_conversation;
 
 /* What `explain` supposes instead of what is. The zero value supposes nothing. */
-typedef struct dt_imagined {
+typedef struct dt_what_if {
     bool device; /* the two below are the verdict, whatever evidence there is */
     dt_trust trust;
     dt_reason reason;
     dt_time time; /* rules are asked for this moment; 0: now. Look-ups are made now all the same */
-} dt_imagined;
+} dt_what_if;
 
 /* What says that a sign-on belongs to the session of an earlier one. */
 typedef enum dt_continued_by {
@@ -174,7 +174,7 @@ typedef struct dt_request {
         device_later; /* what proves the device comes with another request, which decides: refused now is
                           what no device changes, and all else ends SESSION_DECIDES */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
-    dt_imagined imagined; /* counts with `explain` alone; utc_offset is then of its time */
+    dt_what_if what_if;   /* counts with `explain` alone; utc_offset is then of its time */
     char const *passcode; /* given along with the request; "" = none */
     /* The first factor. An application of [primary] okta_password wants the password, unless the
      * handshake was the first factor; any other refuses one, since nobody would check it. */

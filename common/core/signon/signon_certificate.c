@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What speaks for a certificate whose key was used, as far as it is judged. */
-static void speak_for(dt_evidence *ev, dt_certificate const *cert)
+static void mark_proved(dt_evidence *ev, dt_certificate const *cert)
 {
     ev->finding = DT_FINDING_FOR;
     ev->assurance = DT_PROVED;
@@ -38,12 +38,12 @@ void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_byte
     ev.entra_id = cert.entra_id;
     note_revocation(s, &cert);
     if (ask && s->scratch->ocsp.open) {
-        speak_for(&ev, &cert);
+        mark_proved(&ev, &cert);
         dt_signon_ocsp_wait(s, &ev);
         return;
     }
     if (reason == DT_REASON_TRUSTED && proved) {
-        speak_for(&ev, &cert);
+        mark_proved(&ev, &cert);
         if (cert.not_checked)
             dt_signon_detail(s, "%s: %s; accepted because of revocation = soft",
                              dt_source_name(source), err.text);

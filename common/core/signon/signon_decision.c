@@ -133,9 +133,9 @@ void dt_signon_decision_stage(dt_signon *s, dt_time now)
     }
     dt_signon_entra_give_up(s);
     dt_verdict_judge(&s->scratch->evidence, s->ruleset.config, now, &s->outcome.verdict);
-    if (s->explain && s->imagined.device)
+    if (s->explain && s->what_if.device)
         s->outcome.verdict =
-            (dt_verdict){.trust = s->imagined.trust, .reason = s->imagined.reason, .oldest = now};
+            (dt_verdict){.trust = s->what_if.trust, .reason = s->what_if.reason, .oldest = now};
     dt_signon_policy_input(s, &in, now);
     s->decided_apart = false;
     dt_policy_decide(s->ruleset.policy, &in, &s->outcome.decision);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The group that Okta told by this name, in any case; group_count for none. */
-static size_t told_by_okta(dt_signon const *s, char const *name)
+static size_t find_okta_group(dt_signon const *s, char const *name)
 {
     char const *at = s->scratch->groups;
 
@@ -25,7 +25,7 @@ static bool take_group_name(dt_signon *s, char const *name)
     size_t before = s->group_count, same;
 
     name += sure ? 0 : 1;
-    same = told_by_okta(s, name);
+    same = find_okta_group(s, name);
     if (same == before && !dt_signon_add_group(s, name))
         return false;
     if (sure && same < before)

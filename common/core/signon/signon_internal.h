@@ -256,8 +256,8 @@ struct dt_signon_scratch {
     dt_http_request http; /* the first of them: see start() in signon.c */
     char value[DT_SIGNON_VALUE_MAX];
     dt_ocsp_question ocsp; /* means something while ocsp_waits, or its answer is ageing */
-    char ocsp_why[DT_ERROR_TEXT_MAX]; /* what failed; the same */
-    dt_compliance_address service;    /* means something while service_known */
+    char ocsp_detail[DT_ERROR_TEXT_MAX]; /* what failed; the same */
+    dt_compliance_address service;       /* means something while service_known */
     char expected[DT_SIGNON_RECORD_MAX];
     char groups[DT_SIGNON_GROUPS_TEXT_MAX];       /* names the policy knows, NUL-terminated each */
     char const *group_list[DT_SIGNON_GROUPS_MAX]; /* into `groups`, made when it is needed */
@@ -317,7 +317,7 @@ struct dt_signon {
     bool utc_offset_known;
     dt_time decided;    /* when the policy was last asked */
     bool decided_apart; /* by a policy that was loaded meanwhile, with what another one had kept */
-    dt_imagined imagined;
+    dt_what_if what_if;
     bool host_evidence;
     bool host_managed; /* the managed app configuration is still to be read */
     bool refresh_only;
@@ -360,7 +360,7 @@ struct dt_signon {
     char user_id[DT_OKTA_ID_MAX];
     bool user_cached;
     bool factors_known;
-    bool okta_away;
+    bool okta_unreachable;
     dt_time user_fetched, password_changed, status_changed;
     dt_mfa_given
         earlier;    /* that the rule accepts; whether Okta still knows the person as then is being
@@ -533,8 +533,8 @@ DT_MUST_USE int dt_signon_remembered_key(dt_signon const *s, char out[DT_STORE_K
 /* signon_primary.c: the Okta password as first factor. */
 void dt_signon_primary_take(dt_signon *s, dt_request const *r);
 /* The first factor is verified, as far as it is ours to verify. */
-bool dt_signon_primary_holds(dt_signon const *s);
-bool dt_signon_primary_is_mute(dt_signon const *s);
+bool dt_signon_primary_is_verified(dt_signon const *s);
+bool dt_signon_primary_hides_reason(dt_signon const *s);
 
 /* conversation.c, answer.c: the MFA. What factors and ways use is in conversation.h. */
 /* True while a factor waits for a step of its end. */

@@ -18,7 +18,7 @@ static bool by_name(dt_signon const *s)
 
 /* --- the answer --------------------------------------------------------------------------------- */
 
-static bool is_somebody_elses(dt_signon const *s)
+static bool belongs_to_other(dt_signon const *s)
 {
     return s->ruleset.config->device_trust.require_owner && s->intune.enrolled &&
            !dt_intune_is_owner(&s->intune, s->who.login);
@@ -32,7 +32,7 @@ static void use_intune(dt_signon *s, dt_time now, bool stale)
         dt_intune_evidence(&s->intune, s->ruleset.config, now, stale, &ev);
     else
         dt_intune_evidence_unavailable(&s->lookup_id, now, &ev);
-    if (ev.finding == DT_FINDING_FOR && is_somebody_elses(s)) {
+    if (ev.finding == DT_FINDING_FOR && belongs_to_other(s)) {
         ev.finding = DT_FINDING_AGAINST;
         ev.reason = DT_REASON_NOT_OWNER;
         dt_signon_detail(s, "Intune: the device's user is %s",
@@ -77,7 +77,7 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
         dt_guid_equal(&s->intune.device_id, &s->lookup_id) && dt_signon_entra_fits(s))
         f = dt_intune_freshness(&s->intune, s->ruleset.config, now);
     /* A device that changed hands a moment ago: for this person the answer is a negative one. */
-    if (f == DT_FRESH && is_somebody_elses(s) &&
+    if (f == DT_FRESH && belongs_to_other(s) &&
         now - s->intune.fetched >= s->ruleset.config->device_trust.negative_ttl)
         f = DT_STALE;
     return f;

@@ -17,13 +17,13 @@ void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev)
     s->scratch->ocsp_evidence = *ev;
     memset(&s->ocsp_answer, 0, sizeof(s->ocsp_answer));
     s->ocsp_waits = true;
-    s->scratch->ocsp_why[0] = '\0';
+    s->scratch->ocsp_detail[0] = '\0';
     s->lookup.ageing &= ~DT_QUESTION_BIT(DT_QUESTION_OCSP); /* of another certificate's answer */
 }
 
 static void why(dt_signon *s, char const *text)
 {
-    dt_str_escape(s->scratch->ocsp_why, sizeof(s->scratch->ocsp_why), text);
+    dt_str_escape(s->scratch->ocsp_detail, sizeof(s->scratch->ocsp_detail), text);
 }
 
 /* Nothing usable came: what the certificate is by everything else. */
@@ -33,7 +33,7 @@ static void without_answer(dt_signon *s, dt_evidence *ev)
     bool passes = q->otherwise == DT_REASON_TRUSTED;
 
     dt_signon_detail(s, "%s: OCSP: %s%s", dt_source_name(ev->source),
-                     s->scratch->ocsp_why[0] ? s->scratch->ocsp_why : "no answer",
+                     s->scratch->ocsp_detail[0] ? s->scratch->ocsp_detail : "no answer",
                      !passes        ? ""
                      : q->unchecked ? "; accepted because of revocation = soft"
                                     : "; judged by the revocation list instead");
@@ -150,7 +150,8 @@ static bool was_cut_short(dt_signon const *s, dt_http_response const *r)
 }
 
 /* Asking once more is not worth the time after it had all of its own. */
-static void responder_away(dt_signon const *s, dt_http_response const *r, dt_lookup_reply *out)
+static void responder_unreachable(dt_signon const *s, dt_http_response const *r,
+                                  dt_lookup_reply *out)
 {
     out->again = r->failure != DT_HTTP_TIMEOUT && r->status == 0;
     out->no_old = was_cut_short(s, r);
@@ -173,9 +174,9 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
         if (answer.status == DT_OCSP_UNKNOWN)
             why(s, "the responder does not know the certificate");
         break;
-    case DT_OCSP_REPLY_AWAY:
+    case DT_OCSP_REPLY_UNREACHABLE:
         out->kind = DT_REPLY_FAILED;
-        responder_away(s, r, out);
+        responder_unreachable(s, r, out);
         break;
     case DT_OCSP_REPLY_LOCAL:
         out->kind = DT_REPLY_FAILED;

@@ -194,7 +194,7 @@ static void user_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *
         return;
     }
     if (e == DT_LOOKUP_STALE)
-        s->okta_away = s->outcome.stale = true;
+        s->okta_unreachable = s->outcome.stale = true;
     if (dt_signon_checks_remembered(s))
         dt_signon_remembered_user(s, now);
     else
@@ -253,7 +253,7 @@ static dt_freshness factors_unpack(dt_signon *s, dt_bytes kept, dt_time now)
 {
     dt_freshness f = dt_signon_factors_unpack(s, kept, now);
 
-    if (!s->okta_away || f == DT_TOO_OLD)
+    if (!s->okta_unreachable || f == DT_TOO_OLD)
         return f;
     s->outcome.stale = true;
     return DT_FRESH;
@@ -261,7 +261,7 @@ static dt_freshness factors_unpack(dt_signon *s, dt_bytes kept, dt_time now)
 
 static bool factors_may_ask(dt_signon *s)
 {
-    return !s->okta_away;
+    return !s->okta_unreachable;
 }
 
 static int factors_request(dt_signon *s)
@@ -313,7 +313,7 @@ static void factors_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply cons
         return;
     }
     if (e == DT_LOOKUP_STALE)
-        s->okta_away = s->outcome.stale = true;
+        s->okta_unreachable = s->outcome.stale = true;
     dt_signon_remembered_factors(s, now);
 }
 

@@ -31,7 +31,7 @@ static size_t parts_of(dt_signon *s, bytes_part out[PARTS_MAX])
     bytes_part const all[PARTS_MAX] = {
         {x, offsetof(dt_signon_scratch, store)},
         {&x->ocsp, asks ? sizeof(x->ocsp) : 0},
-        {x->ocsp_why, asks ? sizeof(x->ocsp_why) : 0},
+        {x->ocsp_detail, asks ? sizeof(x->ocsp_detail) : 0},
         {&x->service, s->service_known ? sizeof(x->service) : 0},
         {x->expected, s->expected_len},
         {x->groups, s->groups_len},
@@ -76,7 +76,7 @@ static void put(dt_buf *out, bytes_part const *part)
     }
 }
 
-static bool take(dt_bytes *in, void *p, size_t len)
+static bool take_bytes(dt_bytes *in, void *p, size_t len)
 {
     if (in->len < len)
         return false;
@@ -96,14 +96,14 @@ static bool get(dt_bytes *in, bytes_part const *part)
         uint16_t head[2];
         size_t zeros, bytes;
 
-        if (!take(in, head, sizeof(head)))
+        if (!take_bytes(in, head, sizeof(head)))
             return false;
         zeros = head[0] * WORD < left ? head[0] * WORD : left;
         memset(p, 0, zeros);
         p += zeros;
         left -= zeros;
         bytes = head[1] * WORD < left ? head[1] * WORD : left;
-        if (!take(in, p, bytes) || zeros + bytes == 0)
+        if (!take_bytes(in, p, bytes) || zeros + bytes == 0)
             return false;
         p += bytes;
         left -= bytes;

@@ -28,7 +28,7 @@ void dt_signon_primary_take(dt_signon *s, dt_request const *r)
         dt_signon_fail(s, DT_CAUSE_PRIMARY_FAILED, "the password is longer than Okta allows");
 }
 
-bool dt_signon_primary_holds(dt_signon const *s)
+bool dt_signon_primary_is_verified(dt_signon const *s)
 {
     dt_primary p = s->outcome.primary;
 
@@ -237,7 +237,7 @@ static void go_on(dt_signon *s)
 }
 
 /* Who has not shown the password learns nothing from the refusal but that it is one. */
-bool dt_signon_primary_is_mute(dt_signon const *s)
+bool dt_signon_primary_hides_reason(dt_signon const *s)
 {
     if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING)
         return false;

@@ -160,7 +160,7 @@ void dt_signon_remembered_stage(dt_signon *s, dt_time now)
         ask(s, now);
 }
 
-static bool is_of_this_key(dt_signon const *s, dt_remembered const *r)
+static bool matches_key(dt_signon const *s, dt_remembered const *r)
 {
     char wanted[DT_STORE_KEY_MAX], own[DT_STORE_KEY_MAX];
 
@@ -184,7 +184,7 @@ static void got(dt_signon *s, dt_store_result const *r, dt_time now)
         ask(s, now);
         return;
     }
-    if (dt_remembered_unpack(r->value, &record) < 0 || !is_of_this_key(s, &record)) {
+    if (dt_remembered_unpack(r->value, &record) < 0 || !matches_key(s, &record)) {
         has_ended(s, "its record cannot be read", now);
         return;
     }
@@ -232,7 +232,7 @@ void dt_signon_remembered_user(dt_signon *s, dt_time now)
         dt_lookup_begin(s, DT_QUESTION_FACTORS, now);
 }
 
-static void accept(dt_signon *s, dt_time now)
+static void allow_remembered(dt_signon *s, dt_time now)
 {
     s->outcome.factor = s->earlier.factor;
     s->outcome.mfa = s->earlier;
@@ -259,7 +259,7 @@ void dt_signon_remembered_factors(dt_signon *s, dt_time now)
     if (!dt_signon_checks_remembered(s))
         dt_signon_go(s, DT_STAGE_CONVERSATION);
     else if (factor_is_listed(s))
-        accept(s, now);
+        allow_remembered(s, now);
     else
         has_ended(s, "its factor was reset or removed at Okta", now);
 }

@@ -179,7 +179,7 @@ static void decided_by(codec *c, dt_signon *s)
     }
 }
 
-static void who_and_where(codec *c, dt_signon *s)
+static void save_identity(codec *c, dt_signon *s)
 {
     TEXT(s->id);
     TEXT(s->application);
@@ -214,10 +214,10 @@ static void who_and_where(codec *c, dt_signon *s)
     NUMBER(s->utc_offset, -DT_UTC_OFFSET_MAX, DT_UTC_OFFSET_MAX);
     FLAG(s->utc_offset_known);
     TIME(s->decided);
-    FLAG(s->imagined.device);
-    NUMBER(s->imagined.trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
-    NUMBER(s->imagined.reason, DT_REASON_NONE, DT_REASON_COUNT - 1);
-    TIME(s->imagined.time);
+    FLAG(s->what_if.device);
+    NUMBER(s->what_if.trust, DT_TRUST_UNKNOWN, DT_TRUST_TRUSTED);
+    NUMBER(s->what_if.reason, DT_REASON_NONE, DT_REASON_COUNT - 1);
+    TIME(s->what_if.time);
     raw(c, s->random, sizeof(s->random));
 }
 
@@ -263,7 +263,7 @@ static void ocsp(codec *c, dt_signon *s)
         return;
     evidence(c, &s->scratch->ocsp_evidence);
     ocsp_answer(c, &s->ocsp_answer);
-    TEXT(s->scratch->ocsp_why);
+    TEXT(s->scratch->ocsp_detail);
     FLAG(q->open);
     NUMBER(q->otherwise, 0, DT_REASON_COUNT - 1);
     FLAG(q->unchecked);
@@ -309,7 +309,7 @@ static void compliance_service(codec *c, dt_signon *s)
     TIME(s->scratch->service.found);
 }
 
-static void what_is_known(codec *c, dt_signon *s)
+static void save_facts(codec *c, dt_signon *s)
 {
     FLAG(s->host_evidence);
     FLAG(s->host_managed);
@@ -417,7 +417,7 @@ static void okta(codec *c, dt_signon *s)
     TEXT(s->user_id);
     FLAG(s->user_cached);
     FLAG(s->factors_known);
-    FLAG(s->okta_away);
+    FLAG(s->okta_unreachable);
     TIME(s->user_fetched);
     TIME(s->password_changed);
     TIME(s->status_changed);
@@ -483,8 +483,8 @@ static void walk(codec *c, dt_signon *s)
     TIME(s->until);
     lookup(c, &s->lookup);
     decided_by(c, s);
-    who_and_where(c, s);
-    what_is_known(c, s);
+    save_identity(c, s);
+    save_facts(c, s);
     intune(c, s);
     device_at_okta(c, s);
     conversation(c, s);
@@ -506,7 +506,7 @@ int dt_signon_save(dt_signon const *s, dt_buf *out)
 }
 
 /* So many names, each ended, are in so many bytes. */
-static bool holds_names(char const *packed, size_t len, size_t count)
+static bool has_name_list(char const *packed, size_t len, size_t count)
 {
     size_t names = 0;
 
@@ -515,14 +515,14 @@ static bool holds_names(char const *packed, size_t len, size_t count)
     return names == count && (len == 0 || packed[len - 1] == '\0');
 }
 
-static bool groups_hold_together(dt_signon const *s)
+static bool groups_are_consistent(dt_signon const *s)
 {
-    return holds_names(s->scratch->groups, s->groups_len, s->group_count) &&
-           holds_names(s->scratch->groups, s->request_groups_len, s->request_group_count);
+    return has_name_list(s->scratch->groups, s->groups_len, s->group_count) &&
+           has_name_list(s->scratch->groups, s->request_groups_len, s->request_group_count);
 }
 
 /* A device that a name was found to be of is the one that the answer is about. */
-static bool entra_holds_together(dt_signon const *s)
+static bool entra_is_consistent(dt_signon const *s)
 {
     if (dt_guid_is_set(&s->lookup_name.entra_id) && s->lookup_name.serial[0] != '\0')
         return false;
@@ -532,7 +532,7 @@ static bool entra_holds_together(dt_signon const *s)
 }
 
 /* Evidence comes of one source each; what it says of several would be read in several ways. */
-static bool evidence_holds_together(dt_signon const *s)
+static bool evidence_is_consistent(dt_signon const *s)
 {
     for (size_t i = 0; i < s->scratch->evidence.count; i++) {
         unsigned source = s->scratch->evidence.items[i].source;
@@ -544,25 +544,26 @@ static bool evidence_holds_together(dt_signon const *s)
         (s->lookup.question != DT_QUESTION_OCSP ||
          (s->scratch->ocsp_evidence.source & (s->scratch->ocsp_evidence.source - 1)) != 0))
         return false;
-    return entra_holds_together(s);
+    return entra_is_consistent(s);
 }
 
 /* The password is asked about once a rule lets in, and what comes behind it once it is right. */
-static bool password_holds_together(dt_signon const *s, dt_primary wanted)
+static bool password_is_consistent(dt_signon const *s, dt_primary wanted)
 {
     return s->outcome.decision.cause == DT_DECISION_RULE &&
            s->outcome.decision.access != DT_ACCESS_DENY && s->outcome.primary == wanted;
 }
 
 /* A rule asked for MFA, and the password, if it is ours to ask, was found right. */
-static bool mfa_holds_together(dt_signon const *s)
+static bool mfa_is_consistent(dt_signon const *s)
 {
     return s->outcome.decision.cause == DT_DECISION_RULE &&
-           s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA && dt_signon_primary_holds(s);
+           s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA &&
+           dt_signon_primary_is_verified(s);
 }
 
 /* May the machine be in this part, with its decision? */
-static bool part_holds_together(dt_signon const *s, dt_phase_part part)
+static bool part_is_consistent(dt_signon const *s, dt_phase_part part)
 {
     if (part == DT_PART_EVIDENCE)
         return true;
@@ -570,14 +571,14 @@ static bool part_holds_together(dt_signon const *s, dt_phase_part part)
         return false;
     switch (part) {
     case DT_PART_GROUPS:
-        return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS || mfa_holds_together(s);
+        return s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS || mfa_is_consistent(s);
     case DT_PART_PASSWORD:
-        return password_holds_together(s, DT_PRIMARY_OKTA_PENDING);
+        return password_is_consistent(s, DT_PRIMARY_OKTA_PENDING);
     case DT_PART_PASSWORD_RIGHT:
-        return password_holds_together(s, DT_PRIMARY_OKTA_VERIFIED);
+        return password_is_consistent(s, DT_PRIMARY_OKTA_VERIFIED);
     case DT_PART_MFA:
     case DT_PART_END:
-        return mfa_holds_together(s);
+        return mfa_is_consistent(s);
     case DT_PART_NONE:
     case DT_PART_LOOKUP:
     case DT_PART_EVIDENCE:
@@ -587,7 +588,7 @@ static bool part_holds_together(dt_signon const *s, dt_phase_part part)
 }
 
 /* An earlier MFA is looked into only where the rule remembers, and before the person is asked. */
-static bool earlier_holds_together(dt_signon const *s)
+static bool earlier_is_consistent(dt_signon const *s)
 {
     if (s->earlier.at == 0)
         return s->earlier.factor == 0;
@@ -595,7 +596,7 @@ static bool earlier_holds_together(dt_signon const *s)
            s->earlier.user_id[0] && s->push.state == DT_PUSH_NONE && s->attempts == 0;
 }
 
-static bool phase_holds_together(dt_signon const *s)
+static bool phase_is_consistent(dt_signon const *s)
 {
     bool retry = s->phase == DT_PHASE_RETRY_WAIT;
     dt_phase_row const *row = dt_phase_row_of(dt_signon_phase(s));
@@ -603,15 +604,14 @@ static bool phase_holds_together(dt_signon const *s)
     if (retry ? !row->retried : s->retry_phase != DT_PHASE_DONE)
         return false;
     if (row->kind == DT_PHASE_IS_DONE)
-        return dt_lookup_holds_together(s);
-    return s->finishing == (row->part == DT_PART_END) &&
-           part_holds_together(s, dt_signon_part(s)) && dt_lookup_holds_together(s) &&
-           (row->has_fields == NULL || row->has_fields(s));
+        return dt_lookup_is_consistent(s);
+    return s->finishing == (row->part == DT_PART_END) && part_is_consistent(s, dt_signon_part(s)) &&
+           dt_lookup_is_consistent(s) && (row->has_fields == NULL || row->has_fields(s));
 }
 
 /* What a machine that did not come from dt_signon_save could claim: an outcome that allows without
  * the machine having come to its end, or without a rule that lets it. */
-static bool outcome_holds_together(dt_signon const *s)
+static bool outcome_is_consistent(dt_signon const *s)
 {
     bool allows = s->outcome.result == DT_ALLOW, will = s->final_result == DT_ALLOW;
 
@@ -624,10 +624,10 @@ static bool outcome_holds_together(dt_signon const *s)
     return !s->mfa_done || s->finishing;
 }
 
-static bool holds_together(dt_signon const *s)
+static bool is_consistent(dt_signon const *s)
 {
-    return groups_hold_together(s) && evidence_holds_together(s) && earlier_holds_together(s) &&
-           phase_holds_together(s) && outcome_holds_together(s);
+    return groups_are_consistent(s) && evidence_is_consistent(s) && earlier_is_consistent(s) &&
+           phase_is_consistent(s) && outcome_is_consistent(s);
 }
 
 int dt_signon_load(dt_signon *s, dt_ruleset const *ruleset, dt_bytes saved)
@@ -640,7 +640,7 @@ int dt_signon_load(dt_signon *s, dt_ruleset const *ruleset, dt_bytes saved)
         return DT_E_STATE;
     memset(s->scratch, 0, sizeof(*s->scratch)); /* the walk looks at a field before it sets it */
     walk(&c, s);
-    if (c.broken || c.in.len != 0 || !holds_together(s)) {
+    if (c.broken || c.in.len != 0 || !is_consistent(s)) {
         dt_signon_clear(s, ruleset);
         return DT_E_PARSE;
     }

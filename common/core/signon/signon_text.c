@@ -72,7 +72,7 @@ void dt_signon_set_message(dt_signon *s)
     char const *told = dt_policy_message(s->ruleset.policy, &s->outcome.decision);
 
     dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
-    if (s->outcome.result != DT_ALLOW && dt_signon_primary_is_mute(s)) {
+    if (s->outcome.result != DT_ALLOW && dt_signon_primary_hides_reason(s)) {
         dt_buf_puts(&b, DT_TEXT_REFUSED);
         return;
     }

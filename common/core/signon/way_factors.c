@@ -3,7 +3,7 @@
 #include "core/signon/conversation.h"
 #include "core/signon/signon_internal.h"
 
-static int send(dt_signon const *s, dt_enrolled const *f, bool number, dt_http_request *out)
+static int request_send(dt_signon const *s, dt_enrolled const *f, bool number, dt_http_request *out)
 {
     return dt_okta_send(s->ruleset.config, s->user_id, f->id, number, out);
 }
@@ -13,7 +13,7 @@ static int answer(dt_signon const *s, dt_enrolled const *f, char const *text, dt
     return dt_okta_passcode(s->ruleset.config, s->user_id, f->id, text, out);
 }
 
-static int poll(dt_signon const *s, dt_http_request *out)
+static int request_poll(dt_signon const *s, dt_http_request *out)
 {
     return dt_okta_poll(s->ruleset.config, s->push.poll_url, out);
 }
@@ -35,9 +35,9 @@ static bool is_ours(dt_signon const *s, dt_enrolled const *f, char const *url)
 }
 
 dt_way const dt_way_factors = {
-    .send = send,
+    .send = request_send,
     .answer = answer,
-    .poll = poll,
+    .poll = request_poll,
     .cancel = cancel,
     .read = read_verification,
     .is_ours = is_ours,
