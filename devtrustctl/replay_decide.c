@@ -106,7 +106,7 @@ static void decide(dt_replay_rules const *rules, dt_policy_input const *in, dt_o
 
     *o = (dt_outcome){.verdict = {.trust = in->trust, .reason = in->reason}};
     dt_policy_decide(rules->policy, in, &o->decision);
-    dt_ruleset_decide_org(&ruleset, in, o);
+    dt_signon_decide_org(&ruleset, in, o);
 }
 
 /* The two came about by the same rules. */

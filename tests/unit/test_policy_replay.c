@@ -215,7 +215,7 @@ static void decide(dt_policy const *p, dt_policy const *org, dt_policy_input con
     *o = (dt_outcome){.verdict = {.trust = in->trust, .reason = in->reason}};
     o->verdict.platform = in->platform;
     dt_policy_decide(p, in, &o->decision);
-    dt_ruleset_decide_org(&ruleset, in, o);
+    dt_signon_decide_org(&ruleset, in, o);
 }
 
 /* As a machine does: of the groups only those that its rules name, and none where none is named. */

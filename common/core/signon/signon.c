@@ -200,48 +200,6 @@ void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail)
     dt_signon_fail(s, cause, detail);
 }
 
-bool dt_ruleset_needs_groups(dt_ruleset const *ruleset)
-{
-    return (ruleset->policy && dt_policy_needs_groups(ruleset->policy)) ||
-           (ruleset->org && dt_policy_needs_groups(ruleset->org));
-}
-
-bool dt_ruleset_names_group(dt_ruleset const *ruleset, char const *group)
-{
-    return (ruleset->policy && dt_policy_names_group(ruleset->policy, group)) ||
-           (ruleset->org && dt_policy_names_group(ruleset->org, group));
-}
-
-bool dt_ruleset_keeps_group(dt_ruleset const *ruleset, dt_bytes kept, size_t count,
-                            char const *group)
-{
-    if (count < DT_GROUPS_KEPT_FREELY) /* cheap, and nearly everybody */
-        return dt_ruleset_names_group(ruleset, group);
-    return (ruleset->policy && dt_policy_group_is_relevant(ruleset->policy, kept, group)) ||
-           (ruleset->org && dt_policy_group_is_relevant(ruleset->org, kept, group));
-}
-
-bool dt_ruleset_names_names(dt_ruleset const *ruleset)
-{
-    return dt_policy_names_names(ruleset->policy) || dt_policy_names_names(ruleset->org);
-}
-
-bool dt_ruleset_names_ids(dt_ruleset const *ruleset)
-{
-    return dt_policy_names_ids(ruleset->policy) || dt_policy_names_ids(ruleset->org);
-}
-
-/* Ids of groups are Okta's to tell, whoever else tells names; where no rule asks for a name, nobody
- * else is missed. */
-unsigned dt_ruleset_groups_from(dt_ruleset const *ruleset)
-{
-    unsigned from = ruleset->config->policy.groups_from;
-
-    if (!dt_ruleset_names_ids(ruleset))
-        return from;
-    return dt_ruleset_names_names(ruleset) ? from | DT_GROUPS_FROM_OKTA : DT_GROUPS_FROM_OKTA;
-}
-
 /* Beside those of the same source: what Okta tells is kept for sign-ons in which the request tells other
  * groups, or none. */
 bool dt_signon_add_group(dt_signon *s, char const *name)
@@ -347,24 +305,6 @@ static int take_names(dt_signon *s, dt_request const *r)
             0)
         return DT_E_LIMIT;
     return DT_OK;
-}
-
-bool dt_ruleset_is_report_only(dt_ruleset const *ruleset)
-{
-    if (ruleset->policy == NULL || ruleset->config == NULL)
-        return false;
-    /* There nobody but us checks the password: what is only reported would be open to everybody. */
-    if (dt_config_okta_password(ruleset->config, dt_policy_application(ruleset->policy)))
-        return false;
-    switch (dt_policy_report(ruleset->policy)) {
-    case DT_REPORT_YES:
-        return true;
-    case DT_REPORT_NO:
-        return false;
-    case DT_REPORT_UNSET:
-        break;
-    }
-    return ruleset->config->policy.report_only;
 }
 
 static int make_identity(dt_signon *s, dt_request const *r, dt_error *e)

@@ -30,49 +30,10 @@
 #define DT_SIGNON_WAIT_MAX DT_HOURS(1) /* longest `wait_limit`; a longer one is cut to it */
 #define DT_SIGNON_STEPS_MAX 512        /* steps one sign-on may take; past it: denied, INTERNAL */
 
-/* Everything about a site that sign-ons share: read-only, made once, replaced as a whole. */
-typedef struct dt_ruleset {
-    dt_config const *config;
-    dt_trust_store const *anchors;
-    dt_ssh_cas const *ssh_cas;       /* CAs of devices' SSH certificates; NULL: none */
-    dt_policy const *policy;         /* of the application; NULL denies with DT_CAUSE_CONFIG */
-    struct dt_managed_file *managed; /* where DT_STEP_MANAGED reads; the core only hands it on */
-    /* Which of the sites that one process uses one after another it is, counted from 1, and since
-     * when: for the audit. 0 = not counted. */
-    uint64_t generation;
-    dt_time loaded;
-    /* Hex SHA-256 of what the verdict hangs on besides the policy: devtrust.conf, and the CAs
-     * of certificates. NULL = not known. */
-    char const *config_hash, *ca_hash;
-    void *owner;          /* whose it is; the core does not look at it */
-    dt_policy const *org; /* the org's own rules, which come first; NULL: there are none */
-    dt_user_table const *user_table; /* of [user_name] table_file; NULL: none */
-} dt_ruleset;
-/* Whether any of the rules names groups, or this one. */
-bool dt_ruleset_needs_groups(dt_ruleset const *ruleset);
-bool dt_ruleset_names_group(dt_ruleset const *ruleset, char const *group);
-/* Groups that are kept because rules name them; from then on only those without which a decision may be
- * another one. */
-#define DT_GROUPS_KEPT_FREELY 32
-/* Whether a group of a person has to be carried on, beside the `count` ones of `kept` (names,
- * NUL-terminated one after another). */
-bool dt_ruleset_keeps_group(dt_ruleset const *ruleset, dt_bytes kept, size_t count,
-                            char const *group);
-/* True when some rule names a group by a name or a pattern; by its id at Okta. */
-bool dt_ruleset_names_names(dt_ruleset const *ruleset);
-bool dt_ruleset_names_ids(dt_ruleset const *ruleset);
-/* Who is to tell groups, dt_groups_from bits: whom [policy] groups_from names, and Okta where a rule
- * names a group by its id at Okta: it alone, where rules name none otherwise. */
-unsigned dt_ruleset_groups_from(dt_ruleset const *ruleset);
-
 /* Decides by the org's own rules, into o->org, and adds what they ask for to o->decision, which is the
  * application's; o->org_mfa says whether MFA is due because of them. `o->verdict` counts for org_mfa =
  * unless_trusted. Nothing where there are none. */
-void dt_ruleset_decide_org(dt_ruleset const *ruleset, dt_policy_input const *in, dt_outcome *o);
-
-/* Whether sign-ons are only reported there: the policy's word, or else the configuration's; never where
- * the first factor is the Okta password, which is ours to check. */
-bool dt_ruleset_is_report_only(dt_ruleset const *ruleset);
+void dt_signon_decide_org(dt_ruleset const *ruleset, dt_policy_input const *in, dt_outcome *o);
 
 /* How the door can speak with the person. */
 typedef enum dt_conversation {

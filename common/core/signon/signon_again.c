@@ -27,7 +27,7 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
     if (other_policy) /* only groups that the former policy named were kept */
         in.group_knowledge = DT_GROUPS_UNKNOWN;
     dt_policy_decide(s->ruleset.policy, &in, &s->outcome.decision);
-    dt_ruleset_decide_org(&s->ruleset, &in, &s->outcome);
+    dt_signon_decide_org(&s->ruleset, &in, &s->outcome);
     if (s->outcome.decision.cause != DT_DECISION_RULE ||
         s->outcome.decision.access == DT_ACCESS_DENY) {
         if (s->outcome.decision.cause == DT_DECISION_UNKNOWN_GROUPS)

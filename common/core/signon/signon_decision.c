@@ -115,7 +115,7 @@ bool dt_signon_org_mfa_waived(dt_signon const *s)
     return org_mfa_waived(&s->ruleset, &s->outcome);
 }
 
-void dt_ruleset_decide_org(dt_ruleset const *ruleset, dt_policy_input const *in, dt_outcome *o)
+void dt_signon_decide_org(dt_ruleset const *ruleset, dt_policy_input const *in, dt_outcome *o)
 {
     if (ruleset->org != NULL)
         o->org_mfa = dt_policy_decide_org(ruleset->org, in, org_mfa_waived(ruleset, o),
@@ -139,7 +139,7 @@ void dt_signon_decision_stage(dt_signon *s, dt_time now)
     dt_signon_policy_input(s, &in, now);
     s->decided_apart = false;
     dt_policy_decide(s->ruleset.policy, &in, &s->outcome.decision);
-    dt_ruleset_decide_org(&s->ruleset, &in, &s->outcome);
+    dt_signon_decide_org(&s->ruleset, &in, &s->outcome);
     if ((s->outcome.decision.unknown & 1u << DT_CONDITION_PEOPLE) != 0 &&
         !dt_lookup_was_asked(s, DT_QUESTION_GROUPS) && s->okta_groups_missing) {
         /* Nothing is decided until they are here. */
