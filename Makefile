@@ -67,7 +67,7 @@ DT_CFLAGS = $(WARNINGS) $(if $(DEVEL),-Werror) $(HARDENING) -fPIC -MMD -MP $(SAN
 DT_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
 
 # --- outside libraries ------------------------------------------------------------------------
-PKGS := libssl libcrypto libcurl jansson inih expat libplist-2.0 libmaxminddb p11-kit-1 sqlite3 zlib \
+PKGS := libssl libcrypto libcurl jansson inih expat libplist-2.0 libmaxminddb p11-kit-1 sqlite3 zlib libqrencode \
 	libevent_core libevent_pthreads $(JOSE_PKG)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lunistring -pthread

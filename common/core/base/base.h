@@ -11,7 +11,7 @@
  * lists without a tree.
  *
  * step.h is what a machine of the core may ask for, such as an HTTPS request (dt_http_request) or a store
- * operation (dt_store_op). json.h, xml.h, plist.h, unicode.h and crypto.h are ports: pure functions that an edge
+ * operation (dt_store_op). json.h, xml.h, plist.h, unicode.h, qr.h and crypto.h are ports: pure functions that an edge
  * implements with an outside library.
  *
  * This header brings what nearly every file needs; include the others one by one.
