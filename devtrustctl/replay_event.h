@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an audit event says that its sign-on was decided on, and what became of it: for devtrustctl policy
- * replay. Nothing of the event is believed beyond its form, and nothing that it does not say is guessed. */
+ * replay. Nothing of the event is believed beyond its form, and nothing that it does not say is guessed.
+ * replay_decide.c defines dt_replay_difference. */
 #ifndef DT_CTL_REPLAY_EVENT_H
 #define DT_CTL_REPLAY_EVENT_H
 

@@ -6,6 +6,8 @@
 # - the core includes nothing of the other layers, and no front door another's files;
 # - a room of the core includes only rooms before it, no files include each other in a circle, and an
 #   internal header is included by its own folder alone;
+# - a header declares functions of the file of its own name, or of files that a reader finds: named in the
+#   header, or by a word of the function's name;
 # - each room has a main header, ROOM/ROOM.h, that introduces it and names its public headers;
 # - pam_devtrust.so needs libpam and libc alone, and exports pam_sm_* alone;
 # - rlm_devtrust.so exports rlm_devtrust alone, and is never unloaded.
@@ -180,6 +182,25 @@ internal_headers() {
     done < <(includes "${sources[@]}")
 }
 
+# --- where a function is defined ----------------------------------------------------------------
+# dt_x_thing of x.h is in x.c, or in y_thing.c, or in a file that x.h names.
+definitions() {
+    local symbol header object source
+    while read -r symbol header object; do
+        source=${object%.o}
+        [[ $source != $(basename "$header" .h) && ${symbol}_ != *_"${source##*_}"_* ]] || continue
+        grep -q "\b$source\.c\b" "$header" ||
+            wrong "$header declares $symbol and does not say that $source.c defines it"
+    done < <(join \
+        <(awk '/^(\/\*| \*|typedef|static|#)/ { next }
+               { sub(/\/\*.*/, "") }
+               match($0, /dt_[a-z0-9_]+\(/) { print substr($0, RSTART, RLENGTH - 1), FILENAME }' \
+            common/*/*.h common/core/*/*.h pam_devtrust/*/*.h rlm_devtrust/*.h devtrustctl/*.h \
+            devtrustctl/*/*.h | grep -v '^dt_[a-z0-9_]* *\*' | sort -u) \
+        <(nm -A --defined-only --extern-only "$BUILD"/libdt_*.a 2>/dev/null |
+            awk -F '[: ]' 'NF > 2 && $(NF - 1) == "T" { print $NF, $2 }' | sort -u))
+}
+
 # --- the modules --------------------------------------------------------------------------------
 exported() {
     nm -D --defined-only "$1" | awk '{ print $NF }' | sort
@@ -221,6 +242,7 @@ room_order
 room_introductions
 include_circles
 internal_headers
+definitions
 pam_module
 rlm_module
 [ "$bad" -eq 0 ] || {

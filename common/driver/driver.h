@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The driver: performs the steps of any number of sign-ons on one event loop (libevent), without a
- * thread each. Kept connections, the Graph token, the audit sink and the store are shared by all. */
+ * thread each. Kept connections, the Graph token, the audit sink and the store are shared by all.
+ * live.c defines dt_driver_acquire, _acquire_service, _release, _files and _site, run.c dt_driver_submit and
+ * dt_driver_store_do, inline.c dt_driver_run_blocking, refresh.c dt_driver_ocsp_wait, room.c dt_driver_machine_new
+ * and _free. */
 #ifndef DT_DRIVER_DRIVER_H
 #define DT_DRIVER_DRIVER_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrust.conf's text into a dt_config, by inih. The one file that knows inih. */
+/* devtrust.conf's text into a dt_config, by inih. The one file that knows inih.
+ * ini_inih.c defines it. */
 #ifndef DT_EDGE_INI_H
 #define DT_EDGE_INI_H
 

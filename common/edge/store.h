@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The store: performs dt_store_op. SQLite in WAL mode; what every sign-on reads is also kept in memory. The
- * one file that knows SQLite. */
+ * one file that knows SQLite.
+ * store_sqlite.c defines it. */
 #ifndef DT_EDGE_STORE_H
 #define DT_EDGE_STORE_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The CA certificates that vouch for a server, read once, so that no connection depends on what
- * happens to a file later. */
+ * happens to a file later.
+ * tls_anchors_openssl.c defines it. */
 #ifndef DT_EDGE_TLS_ANCHORS_H
 #define DT_EDGE_TLS_ANCHORS_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the edge files that know OpenSSL share: PEM, parsed certificates, kinds of keys. Included by
- * them only; everybody else sees certificates through core/device/x509.h. */
+ * them only; everybody else sees certificates through core/device/x509.h.
+ * x509_pem.c, x509_read.c, x509_store.c, x509_crl.c and x509_cache.c define it. */
 #ifndef DT_EDGE_X509_INTERNAL_H
 #define DT_EDGE_X509_INTERNAL_H
 

@@ -10,7 +10,9 @@
  * - to more (the condition is dropped): when no rule behind gives less than it does; a rule that
  *   denies always may;
  * - to fewer (the rule is dropped, or kept in a narrower form): when no rule behind gives more.
- * Else the rule is refused; with `tighten` it denies instead, which always is safe. */
+ * Else the rule is refused; with `tighten` it denies instead, which always is safe.
+ *
+ * okta_import_conditions.c defines dt_okta_platform_bits. */
 #ifndef DT_CORE_OKTA_IMPORT_H
 #define DT_CORE_OKTA_IMPORT_H
 

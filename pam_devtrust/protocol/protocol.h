@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What pam_devtrust.so and devtrustd say to each other: one message per SOCK_SEQPACKET packet, laid
  * out as pam_devtrust/PROTOCOL says. Both sides link this file; it needs libc and nothing else, and
- * of the core only the list of error codes. Nothing here keeps state: thread safe. */
+ * of the core only the list of error codes. Nothing here keeps state: thread safe.
+ * socket.c defines what sends and receives messages, and dt_lock_screen_path. */
 #ifndef DT_PAM_PROTOCOL_H
 #define DT_PAM_PROTOCOL_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bytes: borrowed (dt_bytes), growing with a ceiling (dt_buf), and secret (dt_secret). */
+/* Bytes: borrowed (dt_bytes), growing with a ceiling (dt_buf), and secret (dt_secret).
+ * secret.c defines dt_const_time_equal, base64.c dt_base64_... and dt_base64url_... */
 #ifndef DT_CORE_BYTES_H
 #define DT_CORE_BYTES_H
 

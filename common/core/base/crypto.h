@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cryptography port: pure functions over bytes. edge/crypto_openssl.c implements them. */
+/* The cryptography port: pure functions over bytes. edge/crypto_openssl.c implements them.
+ * verify_openssl.c defines dt_crypto_verify. */
 #ifndef DT_CORE_CRYPTO_H
 #define DT_CORE_CRYPTO_H
 

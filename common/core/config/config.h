@@ -9,7 +9,9 @@
  * Begin with dt_config_new, dt_config_set for each pair, and dt_config_finish; what comes of it is a dt_config,
  * or a dt_config_application of it for one application (dt_config_for). config_section.h and config_value.h are
  * for the files of this room. messages.h has the texts that an administrator may replace, presence.h the question
- * whether the person sits at this host. */
+ * whether the person sits at this host.
+ *
+ * config_section.c defines dt_config_for, config_value.c dt_duration_parse. */
 #ifndef DT_CORE_CONFIG_H
 #define DT_CORE_CONFIG_H
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The X.509 port: reads and judges device certificates. edge/x509_judge.c and its
  * neighbours (x509_read.c, x509_store.c, ...) implement it.
- * Pure over its arguments: the trust anchors were loaded before, `now` comes in. */
+ * Pure over its arguments: the trust anchors were loaded before, `now` comes in.
+ * x509_crl.c defines what concerns revocation lists and dt_trust_store_set_revocation, x509_ocsp.c the responders,
+ * x509_key.c dt_x509_ssh_blob and dt_x509_verify. */
 #ifndef DT_CORE_X509_H
 #define DT_CORE_X509_H
 

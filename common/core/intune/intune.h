@@ -5,7 +5,9 @@
  * for the cache; nothing here sends or waits. Begin with dt_intune_get_device and dt_intune_read_device, which
  * make a dt_intune_device. This header is Intune by Microsoft Graph (v1.0, managedDevice) and Entra's device
  * objects and tokens (Microsoft identity platform, client credentials with a certificate); compliance_service.h is
- * Intune's Compliance Retrieval service, which can be asked instead. */
+ * Intune's Compliance Retrieval service, which can be asked instead.
+ *
+ * intune_record.c defines what packs and unpacks records, and their store keys. */
 #ifndef DT_CORE_INTUNE_H
 #define DT_CORE_INTUNE_H
 

@@ -12,7 +12,10 @@
  * compiled form.
  *
  * client_address.h and place.h say which address, station and NAS a request means. policy_explain.h says in words
- * why a rule did not hold; policy_record.h keeps in the event what a decision was made on. */
+ * why a rule did not hold; policy_record.h keeps in the event what a decision was made on.
+ *
+ * policy_conditions.c defines dt_policy_reason_fits, policy_frequency.c the durations, policy_org.c
+ * dt_decision_combine, policy_parse.c dt_policy_free. */
 #ifndef DT_CORE_POLICY_H
 #define DT_CORE_POLICY_H
 

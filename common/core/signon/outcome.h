@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the login got in the end, and the one audit event that says why. */
+/* What the login got in the end, and the one audit event that says why. remembered.c defines
+ * dt_factor_stamp. */
 #ifndef DT_CORE_OUTCOME_H
 #define DT_CORE_OUTCOME_H
 

@@ -14,7 +14,10 @@
  * questions are sorted). outcome.h is what comes
  * of it, the dt_outcome and its event; texts.h what several programs tell people. What outlives a sign-on:
  * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
- * with), state_token.h (the State that continues a challenge). */
+ * with), state_token.h (the State that continues a challenge).
+ *
+ * push_record.c defines dt_signon_push_is_pending, signon_decision.c dt_signon_decide_org, signon_pack.c
+ * dt_signon_unpack, signon_save.c dt_signon_load. */
 #ifndef DT_CORE_SIGNON_H
 #define DT_CORE_SIGNON_H
 

@@ -4,7 +4,9 @@
  *
  * A machine at rest is always in a phase that waits for something: each phase has one kind of step.
  * What a phase asks for is rendered anew from the fields by dt_signon_next, never kept, so a saved
- * machine is its phase and its fields. */
+ * machine is its phase and its fields.
+ *
+ * lookup.c defines dt_signon_called, signon_groups.c dt_signon_group_name and dt_signon_okta_names. */
 #ifndef DT_CORE_SIGNON_INTERNAL_H
 #define DT_CORE_SIGNON_INTERNAL_H
 
