@@ -12,6 +12,7 @@
 #include "core/device/evidence_facts.h"
 #include "driver/entra_credentials.h"
 #include "driver/okta_credentials.h"
+#include "core/ruleset/break_glass.h"
 #include "core/ruleset/service.h"
 #include "edge/file.h"
 #include "edge/host.h"
@@ -426,6 +427,31 @@ static void check_report_only(checking *k)
     }
 }
 
+static void check_break_glass(checking *k)
+{
+    dt_string_list const *users = &k->config->break_glass.users;
+    dt_time until = 0;
+    char day[DT_DAY_TEXT_MAX];
+
+    if (users->count == 0 || dt_break_glass_until(k->config->break_glass.until, &until) < 0)
+        return;
+    for (size_t i = 0; i < users->count; i++) {
+        dt_out_line("%-13s %s, until %s", "break glass", users->items[i], dt_day_text(day, until));
+        if (getpwnam(users->items[i]) == NULL)
+            report_warning(k, "[break_glass] users: there is no account %s on this host",
+                           users->items[i]);
+    }
+    if (until <= k->now)
+        report_warning(
+            k, "[break_glass] until: the accounts expired on %s; set a later time, or remove them",
+            dt_day_text(day, until));
+    else if (until - k->now < EXPIRES_SOON)
+        report_warning(
+            k,
+            "[break_glass] until: the accounts expire on %s; look after them, and set a later time",
+            dt_day_text(day, until));
+}
+
 static void check_failing_open(checking *k)
 {
     dt_config const *c = k->config;
@@ -635,9 +661,10 @@ typedef struct found {
 static void check_parts(checking *k)
 {
     static void (*const parts[])(checking *) = {
-        report_mfa,        check_okta_credentials, check_graph,     check_trust,
-        check_cas,         check_host_key,         check_state_key, check_policies,
-        check_report_only, check_failing_open,     check_store,     check_audit};
+        report_mfa,        check_okta_credentials, check_graph,        check_trust,
+        check_cas,         check_host_key,         check_state_key,    check_policies,
+        check_report_only, check_break_glass,      check_failing_open, check_store,
+        check_audit};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);

@@ -127,6 +127,11 @@ bool dt_audit_queue_accept(dt_audit_queue *q, dt_bytes lines, char const *note, 
     return true;
 }
 
+void dt_audit_queue_alert(dt_audit_queue *q, char const *line)
+{
+    dt_audit_sink_alert(q->sink, line);
+}
+
 void dt_audit_queue_drop(dt_audit_queue *q, unsigned events)
 {
     atomic_fetch_add(&q->dropped, events);

@@ -37,6 +37,8 @@ dt_audit_urgency dt_audit_queue_put(dt_audit_queue *q, dt_bytes lines, bool succ
  * `mono` is a monotonic clock in milliseconds. */
 DT_MUST_USE bool dt_audit_queue_accept(dt_audit_queue *q, dt_bytes lines, char const *note,
                                        int64_t mono, dt_audit_urgency *urgency);
+/* See dt_audit_sink_alert. Beside the event, whose line goes to syslog as any other. */
+void dt_audit_queue_alert(dt_audit_queue *q, char const *line);
 /* Counts events that never got as far as the queue. Thread safe. */
 void dt_audit_queue_drop(dt_audit_queue *q, unsigned events);
 /* Writes out. One thread at a time. `mono` is a monotonic clock in milliseconds. Returns the

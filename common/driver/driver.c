@@ -338,10 +338,23 @@ static bool outcome_allows(dt_outcome const *o)
     return o->result == DT_ALLOW && dt_cause_allows(o->cause);
 }
 
+static void audit_alert(dt_driver *d, char const *note)
+{
+    char text[DT_AUDIT_NOTE_MAX + 32];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_printf(&b, "BREAK-GLASS ACCOUNT: %s", note);
+    dt_audit_queue_alert(d->audit, text);
+}
+
 /* False when the outcome allows, and no sink has its event. */
 static bool audit_give(dt_driver *d, dt_outcome const *o, dt_bytes lines, char const *note)
 {
     dt_audit_urgency urgency = DT_AUDIT_NOTHING;
+
+    if (dt_outcome_alarms(o))
+        audit_alert(d, note);
     if (!outcome_allows(o)) {
         dt_driver_audit_put(d, lines, false, note);
         return true;

@@ -254,6 +254,14 @@ static int64_t monotonic(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+void dt_audit_sink_alert(dt_audit_sink *s, char const *line)
+{
+    pthread_mutex_lock(&s->lock);
+    if (log_locked(s, LOG_ALERT, line, DT_AUDIT_SINK_ACCEPT_MS) != LOG_WRITTEN)
+        (void)kernel_line(s, LOG_ALERT, line, monotonic());
+    pthread_mutex_unlock(&s->lock);
+}
+
 bool dt_audit_sink_alarm(dt_audit_sink *s, char const *line)
 {
     pthread_mutex_lock(&s->lock);

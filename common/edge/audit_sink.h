@@ -36,6 +36,10 @@ bool dt_audit_sink_has_file(dt_audit_sink const *s);
  * DT_AUDIT_SINK_ACCEPT_MS, else the kernel's log. True when one of them has it. `mono`: monotonic
  * milliseconds. Thread safe. */
 DT_MUST_USE bool dt_audit_sink_accept(dt_audit_sink *s, char const *line, int64_t mono);
+/* Something that an administrator must hear of at once, such as the use of a break-glass account: to syslog as
+ * LOG_ALERT, whatever was asked at open, and to the kernel's log where the log daemon does not take it. Waits up to
+ * DT_AUDIT_SINK_ACCEPT_MS. Thread safe. */
+void dt_audit_sink_alert(dt_audit_sink *s, char const *line);
 /* Something is wrong with the audit trail itself: to syslog as an error, whatever was asked at
  * open; to the kernel's log where no log daemon is there. False as above. */
 bool dt_audit_sink_alarm(dt_audit_sink *s, char const *line);

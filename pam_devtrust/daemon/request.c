@@ -5,6 +5,7 @@
 
 #include "core/policy/network.h"
 #include "core/signon/remembered.h"
+#include "core/ruleset/break_glass.h"
 #include "core/ruleset/service.h"
 #include "core/config/presence.h"
 #include "edge/host.h"
@@ -312,12 +313,13 @@ static char const *address_hint(dt_message const *m, bool ssh)
 /* Whether the person sits here, and from where else they come. Of a caller that is not root neither PAM_RHOST
  * nor PAM_TTY is believed: the kernel says which session it is in. */
 static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config const *config,
-                              dt_login_session *session)
+                              dt_login_session *session, bool *at_terminal)
 {
     dt_presence_facts f = {.rhost = c->uid == 0 ? rhost_of(m) : "",
                            .tty = c->uid == 0 ? m->tty : ""};
     char const *display = dt_presence_is_display(f.tty) ? f.tty + strcspn(f.tty, ":") : "";
 
+    *at_terminal = false;
     dt_login_session_read("/proc", "/run/systemd", c->pid, display, session);
     if (has_hung_up(c)) {
         memset(session, 0, sizeof(*session));
@@ -330,6 +332,7 @@ static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config c
     f.also_remote = session->also_remote;
     f.display_has_seat = session->display_has_seat;
     f.below_network_daemon = session->below_network_daemon;
+    *at_terminal = c->uid == 0 && dt_presence_at_terminal(&f);
     return dt_presence_judge(config->daemon.person_at_host, &f);
 }
 
@@ -349,9 +352,11 @@ static char const *elsewhere(dt_message const *m)
 static void fill_place(dt_conn const *c, dt_message const *m, dt_config const *config,
                        dt_login_session *session, dt_request *r)
 {
-    dt_presence place = take_place(c, m, config, session);
+    bool at_terminal;
+    dt_presence place = take_place(c, m, config, session, &at_terminal);
 
     r->host_evidence = r->local = place == DT_PRESENCE_HERE;
+    r->at_terminal = at_terminal && dt_service_is_local(&config->daemon.local_services, m->service);
     if (place == DT_PRESENCE_REMOTE && r->client_ip[0] != '\0' && !is_address(r->client_ip))
         r->remark = elsewhere(m);
     r->seat = session->seat;
@@ -652,8 +657,11 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
                   dt_ruleset const *ruleset)
 {
     dt_daemon *d = c->daemon;
+    char const *asked = find_persons(c, m, ruleset, "").asked;
+    /* A break-glass account must get in while a directory does not answer, and needs no groups. */
     bool groups = ruleset->policy != NULL && dt_ruleset_needs_groups(ruleset) &&
-                  (ruleset->config->policy.groups_from & DT_GROUPS_FROM_REQUEST) != 0;
+                  (ruleset->config->policy.groups_from & DT_GROUPS_FROM_REQUEST) != 0 &&
+                  !dt_break_glass_is_account(ruleset->config, asked);
 
     if (d->limit != NULL)
         refuse_limited(c, m);
@@ -669,7 +677,7 @@ static void start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t
     else if (answer_session(c, m, ruleset))
         return;
     else if (c->uid != 0 || groups)
-        begin_lookup(c, m, packet, len, groups, find_persons(c, m, ruleset, "").asked);
+        begin_lookup(c, m, packet, len, groups, asked);
     else
         begin(c, m, NULL);
 }

@@ -347,6 +347,8 @@ static void test_alarm_without_syslog(void **state)
     dt_audit_sink_line(f->sink, true, "quiet");
     dt_audit_sink_alarm(f->sink, "loud");
     assert_logged(LOG_ERR, "loud");
+    dt_audit_sink_alert(f->sink, "louder");
+    assert_logged(LOG_ALERT, "louder");
     assert_string_equal(log_read(), "");
 }
 

@@ -213,7 +213,7 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
         snprintf(out, size, "words");
         break;
     case DT_CONFIG_LIST:
-        snprintf(out, size, "services");
+        snprintf(out, size, strcmp(k->section, "break_glass") == 0 ? "names" : "services");
         break;
     case DT_CONFIG_TRUSTED_WHEN:
         snprintf(out, size, "alternatives");

@@ -96,6 +96,7 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_AUDIT_FAILED, PAM_SYSTEM_ERR},
         {DT_CAUSE_SESSION_DECIDES, PAM_PERM_DENIED},
         {DT_CAUSE_MFA_NO_PROMPT, PAM_PERM_DENIED},
+        {DT_CAUSE_BREAK_GLASS_REFUSED, PAM_PERM_DENIED},
     };
     size_t const count = sizeof(expected) / sizeof(expected[0]);
     size_t allowing = 0;

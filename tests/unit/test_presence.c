@@ -148,6 +148,51 @@ static void test_rules(void **state)
     }
 }
 
+typedef struct terminal_row {
+    dt_presence_facts f;
+    bool wanted;
+} terminal_row;
+
+static void test_at_a_terminal(void **state)
+{
+    (void)state;
+    static terminal_row const terminals[] = {
+        {{.rhost = "", .tty = "tty1"}, true},
+        {{.rhost = "", .tty = "/dev/tty63"}, true},
+        {{.rhost = "", .tty = "tty1", HAS_SEAT}, true},
+        {{.rhost = "", .tty = "ttyS0"}, true},
+        {{.rhost = "", .tty = "/dev/ttyUSB0"}, true},
+        {{.rhost = "", .tty = "ttyS0", IN}, true}, /* logind gives it no seat */
+        {{.tty = "tty1"}, false},
+        {{.rhost = ""}, false},
+        {{.rhost = "198.51.100.7", .tty = "tty1"}, false},
+        {{.rhost = "localhost", .tty = "ttyS0"}, false},
+        {{.rhost = "", .tty = "tty1", IN}, false},
+        {{.rhost = "", .tty = "tty1", HAS_SEAT, .session_remote = true}, false},
+        {{.rhost = "", .tty = "ttyS0", IN, .session_remote = true}, false},
+        {{.rhost = "", .tty = "tty1", .below_network_daemon = true}, false},
+        {{.rhost = "", .tty = "ttyS0", .below_network_daemon = true}, false},
+        {{.rhost = "", .tty = ""}, false},
+        {{.rhost = "", .tty = "tty"}, false},
+        {{.rhost = "", .tty = "tty0"}, false},
+        {{.rhost = "", .tty = "ttyS"}, false},
+        {{.rhost = "", .tty = "tty1x"}, false},
+        {{.rhost = "", .tty = "ttyS0x"}, false},
+        {{.rhost = "", .tty = "ttyp0"}, false}, /* a pseudo-terminal of old */
+        {{.rhost = "", .tty = "console"}, false},
+        {{.rhost = "", .tty = "pts/1"}, false},
+        {{.rhost = "", .tty = "/dev/pts/1", HAS_SEAT}, false},
+        {{.rhost = "", .tty = "ssh"}, false},
+        {{.rhost = "", .tty = ":0", HAS_SEAT, .display_has_seat = true}, false},
+        {{.rhost = "", .tty = "cron"}, false},
+    };
+
+    for (size_t i = 0; i < sizeof(terminals) / sizeof(terminals[0]); i++) {
+        if (dt_presence_at_terminal(&terminals[i].f) != terminals[i].wanted)
+            fail_msg("row %zu: %s", i, terminals[i].f.tty == NULL ? "" : terminals[i].f.tty);
+    }
+}
+
 /* Whatever else holds, a remote host or terminal is never here, and taking a fact that speaks against it
  * away from anything brings nobody nearer than they were. */
 static void test_every_combination(void **state)
@@ -359,6 +404,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_at_a_terminal),
         cmocka_unit_test(test_every_combination),
         T(test_no_logind),
         T(test_session_of_the_audit),

@@ -227,6 +227,10 @@ typedef struct dt_config {
         dt_time session_lifetime;   /* a session continues its sign-on for so long; 0 = never */
     } mfa;
     struct {
+        dt_string_list users; /* break-glass accounts, by their local names */
+        char *until;          /* see core/ruleset/break_glass.h; "" = no accounts */
+    } break_glass;
+    struct {
         char *path;           /* SQLite file */
         int size_limit;       /* of the file, MiB */
         char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */

@@ -371,6 +371,11 @@ static dt_config_key const keys[] = {
      .reloadable = true,
      .help = "How long a resumed TLS session of 802.1X continues the sign-on that it began with."},
 
+    {KEY(break_glass, users, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
+     .help = "Accounts for emergencies: let in at a terminal of this host, refused elsewhere."},
+    {KEY(break_glass, until, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 40),
+     .reloadable = true, .help = "When the accounts in users expire."},
+
     {KEY(store, path, DT_CONFIG_PATH), .fallback = "/var/lib/devtrust/state.db",
      BETWEEN(1, PATH_BYTES), .reloadable = false,
      .help = "The database of remembered MFA, cached answers and enrolled device keys."},

@@ -516,8 +516,9 @@ static bool is_service_name(char const *s)
 static int list_add(dt_string_list *list, char const *word, dt_buf *why)
 {
     if (!is_service_name(word)) {
-        dt_buf_puts(why, "is not a list of PAM services; use names of lower-case letters, digits "
-                         "and - . _ @, separated by commas");
+        dt_buf_puts(why, "is not a list of PAM services or accounts; use lower-case letters, "
+                         "digits and - . _ @, "
+                         "separated by commas");
         return DT_E_INVALID;
     }
     if (list_has(list, word)) {

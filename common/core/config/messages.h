@@ -60,6 +60,7 @@
       "This user name cannot be used here. Sign in with your own user name, or tell "              \
       "your administrator.")                                                                       \
     X(MACHINE_ACCOUNT, "A machine account cannot be verified with Okta.")                          \
+    X(BREAK_GLASS, "This is an emergency account. Its use has been reported.")                     \
     X(STATE_INVALID, "This verification is no longer valid. Start again.")                         \
     X(BUSY, "Too many sign-ons are waiting. Try again in a minute.")                               \
     X(PRIMARY_EXPIRED, "Your Okta password must be changed. Sign in to Okta in a browser and "     \

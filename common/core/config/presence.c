@@ -10,6 +10,7 @@
 #define VIRTUAL_TERMINAL "tty"
 #define UNIX_DISPLAY "unix"
 #define DIGITS "0123456789"
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 char const *dt_presence_name(dt_presence p)
 {
@@ -96,4 +97,28 @@ dt_presence dt_presence_judge(dt_presence_by by, dt_presence_facts const *f)
     if (by == DT_PRESENCE_BY_AUTO && !f->seats_kept)
         return DT_PRESENCE_HERE;
     return by_terminal(f);
+}
+
+/* ttyS0, ttyUSB0, ttyAMA0: a line with its own name. */
+static bool is_serial_line(char const *tty)
+{
+    size_t kind;
+
+    if (strncmp(tty, DEV, strlen(DEV)) == 0)
+        tty += strlen(DEV);
+    if (strncmp(tty, VIRTUAL_TERMINAL, strlen(VIRTUAL_TERMINAL)) != 0)
+        return false;
+    tty += strlen(VIRTUAL_TERMINAL);
+    kind = strspn(tty, CAPITALS);
+    return kind > 0 && is_number(tty + kind);
+}
+
+bool dt_presence_at_terminal(dt_presence_facts const *f)
+{
+    if (f->rhost == NULL || f->tty == NULL || *f->rhost != '\0' || f->session_remote ||
+        f->below_network_daemon)
+        return false;
+    if (is_virtual_terminal(f->tty))
+        return !f->in_session || f->session_has_seat;
+    return is_serial_line(f->tty); /* a session of it has no seat */
 }

@@ -38,6 +38,10 @@ typedef struct dt_presence_facts {
 
 dt_presence dt_presence_judge(dt_presence_by by, dt_presence_facts const *f);
 
+/* True where the person sits at a terminal of this host with a line of its own ("tty1", "/dev/ttyS0"): not at a
+ * pseudo-terminal, which any program can make, nor at a display. No setting can loosen it. */
+bool dt_presence_at_terminal(dt_presence_facts const *f);
+
 /* True for an X display of this host, such as ":0" or "unix:0.0". */
 bool dt_presence_is_display(char const *tty);
 

@@ -3,6 +3,7 @@
  * somebody by accident, is refused when the file is read. */
 #include "core/base/url.h"
 #include "core/config/messages.h"
+#include "core/ruleset/break_glass.h"
 #include "core/ruleset/config_check.h"
 
 #include "core/intune/compliance_service.h"
@@ -208,6 +209,14 @@ static int check_user_name(check const *k)
     if (suffix != NULL)
         return refuse(k, "user_name", "login_suffix", suffix);
     return realms != NULL ? refuse(k, "user_name", "realms", realms) : DT_OK;
+}
+
+static int check_break_glass(check const *k)
+{
+    char const *key;
+    char const *fault = dt_break_glass_fault(k->c, &key);
+
+    return fault != NULL ? refuse(k, "break_glass", key, fault) : DT_OK;
 }
 
 static unsigned sources_named(dt_config const *c)
@@ -680,16 +689,27 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,         check_okta_credentials,
-        check_proxies,      check_user_name,
-        check_intune,       check_service,
-        check_owner,        check_tenant,
-        check_certificates, check_ssh,
-        check_revocation,   check_ocsp,
-        check_cas,          check_management_hint,
-        check_platforms,    check_times,
-        check_audit,        check_services,
-        check_messages,     check_lookup,
+        check_okta,
+        check_okta_credentials,
+        check_proxies,
+        check_user_name,
+        check_break_glass,
+        check_intune,
+        check_service,
+        check_owner,
+        check_tenant,
+        check_certificates,
+        check_ssh,
+        check_revocation,
+        check_ocsp,
+        check_cas,
+        check_management_hint,
+        check_platforms,
+        check_times,
+        check_audit,
+        check_services,
+        check_messages,
+        check_lookup,
         check_applications,
     };
     check k = {.c = c, .file = file, .e = e};

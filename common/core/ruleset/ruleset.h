@@ -4,12 +4,13 @@
  * Begin with dt_ruleset below, which holds it. identity.h: dt_identity_make turns the name that a door received into
  * the one dt_identity that rules, caches, limits and remembered MFA go by. config_check.h has the rules between the
  * keys of devtrust.conf, which is in force only when all of them hold. service.h says which PAM services are variants
- * of one (`sudo -i`). */
+ * of one (`sudo -i`). break_glass.h says who gets in when everything else is broken. */
 #ifndef DT_CORE_RULESET_H
 #define DT_CORE_RULESET_H
 
 #include "core/device/device.h"
 #include "core/policy/policy.h"
+#include "core/ruleset/break_glass.h"
 #include "core/ruleset/config_check.h"
 #include "core/ruleset/identity.h"
 #include "core/ruleset/service.h"

@@ -378,7 +378,8 @@ static bool is_password_event(dt_outcome const *o)
 
 static char const *signon_severity(dt_outcome const *o)
 {
-    if (o->cause == DT_CAUSE_CONFIG || o->cause == DT_CAUSE_INTERNAL || o->cause == DT_CAUSE_NONE)
+    if (o->cause == DT_CAUSE_CONFIG || o->cause == DT_CAUSE_INTERNAL || o->cause == DT_CAUSE_NONE ||
+        dt_outcome_alarms(o))
         return "ERROR";
     if (o->result != DT_ALLOW || o->stale || o->cause == DT_CAUSE_OKTA_UNAVAILABLE_ALLOW)
         return "WARN";

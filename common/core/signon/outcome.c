@@ -57,6 +57,8 @@ char const *dt_cause_name(dt_cause c)
         [DT_CAUSE_AUDIT_FAILED] = "AUDIT_FAILED",
         [DT_CAUSE_MFA_NO_PROMPT] = "MFA_NO_PROMPT",
         [DT_CAUSE_SESSION_DECIDES] = "SESSION_DECIDES",
+        [DT_CAUSE_BREAK_GLASS] = "BREAK_GLASS",
+        [DT_CAUSE_BREAK_GLASS_REFUSED] = "BREAK_GLASS_REFUSED",
     };
     return (unsigned)c < DT_CAUSE_COUNT && names[c] != NULL ? names[c] : "UNKNOWN";
 }
@@ -91,6 +93,7 @@ bool dt_cause_allows(dt_cause c)
     case DT_CAUSE_MFA_SUCCESS:
     case DT_CAUSE_MFA_REMEMBERED:
     case DT_CAUSE_OKTA_UNAVAILABLE_ALLOW:
+    case DT_CAUSE_BREAK_GLASS:
         return true;
     default:
         return false;
@@ -123,6 +126,16 @@ static bool is_undecided(dt_cause c)
 bool dt_outcome_is_report_only(dt_outcome const *o)
 {
     return o->report_only && o->cause == DT_CAUSE_REPORT_ONLY && o->would != DT_WOULD_NONE;
+}
+
+static bool is_break_glass(dt_cause c)
+{
+    return c == DT_CAUSE_BREAK_GLASS || c == DT_CAUSE_BREAK_GLASS_REFUSED;
+}
+
+bool dt_outcome_alarms(dt_outcome const *o)
+{
+    return is_break_glass(o->cause) || is_break_glass(o->would_cause);
 }
 
 static void report(dt_outcome *o, dt_result r, dt_cause c)

@@ -72,6 +72,8 @@ typedef enum dt_cause {
     DT_CAUSE_AUDIT_FAILED,       /* it would have been allowed, and nobody took its audit event */
     DT_CAUSE_MFA_NO_PROMPT,      /* MFA is due, and nobody could be asked: no push was sent */
     DT_CAUSE_SESSION_DECIDES, /* nothing yet: sshd tells of the key later. Denies, and has no event */
+    DT_CAUSE_BREAK_GLASS,     /* allows: an account of [break_glass] at a terminal of this host */
+    DT_CAUSE_BREAK_GLASS_REFUSED, /* such an account, elsewhere or expired */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */
@@ -151,6 +153,10 @@ void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c);
 /* True for an outcome that is only reported: the login goes on as if there were no devtrust, neither
  * allowed nor denied by it. */
 bool dt_outcome_is_report_only(dt_outcome const *o);
+
+/* True for an outcome that the administrator must hear of at once: a break-glass account was used, or was tried,
+ * whether or not it is only reported. */
+bool dt_outcome_alarms(dt_outcome const *o);
 
 /* Who and where: the part of the audit event that the outcome does not hold. Borrowed. */
 typedef struct dt_audit_context {

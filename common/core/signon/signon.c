@@ -179,6 +179,8 @@ bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
 {
     dt_decision const *d = &s->outcome.decision;
 
+    if (cause == DT_CAUSE_BREAK_GLASS)
+        return s->break_glass && s->outcome.primary == DT_PRIMARY_STACK;
     if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0 ||
         !dt_signon_primary_is_verified(s))
         return false;
@@ -424,8 +426,10 @@ void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *
             "no policy for this application; add <application>.json to the policy directory");
         return;
     }
-    take_groups(s, r);
-    dt_signon_evidence_begin(s, r, now);
+    if (!dt_signon_break_glass(s, r->at_terminal, now)) {
+        take_groups(s, r);
+        dt_signon_evidence_begin(s, r, now);
+    }
     run_stages(s, now);
 }
 

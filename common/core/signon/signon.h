@@ -118,9 +118,10 @@ typedef struct dt_request {
                                   that is not known, instead of there being no address */
     int utc_offset;            /* of local time now, minutes east of UTC */
     bool utc_offset_known;
-    bool host_evidence;        /* this host's own certificate may speak (console, sudo, locker) */
-    bool agent;                /* an SSH agent of the person came along, and may be asked */
-    char const *host;          /* where the sign-on is: what an agent signs names it; "" or NULL */
+    bool at_terminal;   /* a break-glass account may be used: see core/ruleset/break_glass.h */
+    bool host_evidence; /* this host's own certificate may speak (console, sudo, locker) */
+    bool agent;         /* an SSH agent of the person came along, and may be asked */
+    char const *host;   /* where the sign-on is: what an agent signs names it; "" or NULL */
     char const *vpn_device_id; /* asserted by a VPN client; "" = none */
     dt_vpn_claims const *vpn;  /* what else it asserts; NULL = nothing */
     /* conversation */

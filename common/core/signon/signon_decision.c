@@ -104,6 +104,30 @@ static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
     dt_signon_refuse(s, in, now);
 }
 
+/* Before anything is looked up: it must work where no service answers. The password of the account must have been
+ * verified by the PAM stack; Okta, which may be what is broken, does not count. */
+bool dt_signon_break_glass(dt_signon *s, bool at_terminal, dt_time now)
+{
+    char const *why = "";
+    dt_break_glass verdict =
+        dt_break_glass_judge(s->ruleset.config, &s->who, at_terminal, now, &why);
+
+    if (verdict == DT_BREAK_GLASS_NO_ACCOUNT || s->only_looks_up)
+        return false;
+    s->break_glass = verdict == DT_BREAK_GLASS_ALLOWED && s->outcome.primary == DT_PRIMARY_STACK;
+    if (s->break_glass)
+        dt_signon_detail(s, "break-glass account, used at %s, valid until %s", s->tty,
+                         s->ruleset.config->break_glass.until);
+    else
+        dt_signon_detail(s, "%s",
+                         *why != '\0' ? why
+                                      : "the first factor here is the Okta password, and a "
+                                        "break-glass account needs one that this host verifies");
+    dt_signon_finish(s, s->break_glass ? DT_ALLOW : DT_DENY,
+                     s->break_glass ? DT_CAUSE_BREAK_GLASS : DT_CAUSE_BREAK_GLASS_REFUSED, now);
+    return true;
+}
+
 static bool org_mfa_waived(dt_ruleset const *ruleset, dt_outcome const *o)
 {
     return ruleset->config->policy.org_mfa == DT_ORG_MFA_UNLESS_TRUSTED &&

@@ -374,6 +374,8 @@ struct dt_signon {
     bool device_later;                       /* the same; not saved: a PAM sign-on never is */
     bool handshake_resumed;                  /* the same */
     bool only_looks_up;                      /* saved */
+    bool
+        break_glass; /* an account of [break_glass] was allowed; never saved: it waits for nothing */
     dt_enrolled enrolled[DT_SIGNON_FACTORS_MAX];
     size_t enrolled_count;
     size_t in_use;    /* of them: the one that was begun */
@@ -478,6 +480,8 @@ void dt_signon_entra_give_up(dt_signon *s);
 bool dt_signon_entra_fits(dt_signon const *s);
 
 /* signon_decision.c: what the rules say. */
+/* True when it is the sign-on of a break-glass account, which ends here, allowed or refused. */
+bool dt_signon_break_glass(dt_signon *s, bool at_terminal, dt_time now);
 /* After the application's rules: what the org's own say to it. */
 bool dt_signon_org_denies(dt_signon const *s);
 /* The org's MFA is not due: the device is trusted, and org_mfa says that this suffices. */

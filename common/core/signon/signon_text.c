@@ -26,6 +26,7 @@ static dt_words words_of(dt_cause c)
     case DT_CAUSE_NO_RULE:
     case DT_CAUSE_ORG_RULE_DENY:
     case DT_CAUSE_BLOCKED_ZONE:
+    case DT_CAUSE_BREAK_GLASS_REFUSED:
         return DT_WORDS_RULE_DENY;
     case DT_CAUSE_NETWORK_UNKNOWN:
     case DT_CAUSE_PLATFORM_UNKNOWN:
@@ -78,7 +79,7 @@ void dt_signon_set_message(dt_signon *s)
     }
     if (s->outcome.cause == DT_CAUSE_RULE_DENY && *told != '\0')
         dt_buf_puts(&b, told); /* the rule's own words */
-    else if (s->outcome.result != DT_ALLOW)
+    else if (s->outcome.result != DT_ALLOW || s->outcome.cause == DT_CAUSE_BREAK_GLASS)
         dt_buf_put_escaped(&b, dt_bytes_str(cause_text(s, s->outcome.cause)));
     if (s->outcome.cause == DT_CAUSE_CONFIG || s->outcome.cause == DT_CAUSE_INTERNAL ||
         !s->ruleset.config)
