@@ -292,7 +292,7 @@ static bool is_nothing(char const *path, dt_json const *v)
         unsigned bits = 0;
         for (size_t i = 0; i < dt_json_size(v); i++)
             bits |= dt_factor_word_bits(dt_json_string(dt_json_at(v, i)));
-        return bits == DT_FACTOR_ALL;
+        return bits == DT_FACTOR_POSSESSION;
     }
     return false;
 }

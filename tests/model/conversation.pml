@@ -76,6 +76,7 @@ proctype machine(byte m)
     byte push = NONE, owner = m;                 /* s->push.state, .owner; JOINED: .joined */
     bool blocked = false, allowed = false, cancel_tried = false;
     bool unjudged = false, mfa_done = false, cleared = false;
+    bool code = false; /* what is sent is a code: nobody lets in by it but who types it */
 
     atomic {
         if
@@ -83,6 +84,8 @@ proctype machine(byte m)
         :: goto PUSH_OFFER         /* first it is found out whether somebody is there */
         :: TYPED -> goto TRIED_GET /* it came along */
         :: TYPED -> goto ANSWER_WAIT      /* no push is enrolled, or allowed */
+        :: TYPED -> code = true; goto SEND_COUNT
+        :: TYPED -> code = true; goto PUSH_OFFER
         fi
     }
 
@@ -90,7 +93,9 @@ PUSH_OFFER:
     atomic {
         if
         :: GO(PUSH_OFFER, FINISH)
-        :: GO(PUSH_OFFER, PUSH_CLAIM) /* Enter */
+        :: !code -> GO(PUSH_OFFER, PUSH_CLAIM) /* Enter */
+        :: code -> GO(PUSH_OFFER, SEND_COUNT)
+        :: code -> GO(PUSH_OFFER, ANSWER_WAIT) /* message_limit = 0: another factor */
         :: TYPED -> GO(PUSH_OFFER, TRIED_GET)
         fi
     }
@@ -184,7 +189,9 @@ SEND_COUNT:
 #else
         :: !late[m] -> GO(SEND_COUNT, SEND_HTTP)
 #endif
-        :: blocked = true; push = OVER; GO(SEND_COUNT, PUSH_RECORD)
+        :: !code -> blocked = true; push = OVER; GO(SEND_COUNT, PUSH_RECORD)
+        :: code -> GO(SEND_COUNT, ANSWER_WAIT) /* the code before is good still; or another factor */
+        :: code -> GO(SEND_COUNT, FINISH)
         fi
     }
 
@@ -195,10 +202,12 @@ SEND_HTTP:
         if
         :: GO(SEND_HTTP, RETRY_WAIT) /* 429: nothing was sent */
         :: GO(SEND_HTTP, FINISH)                           /* or the token is refused */
+        :: code -> GO(SEND_HTTP, ANSWER_WAIT)
+        :: code -> GO(SEND_HTTP, SEND_COUNT) /* it cannot be sent: another one */
 #ifdef FAULT_SENT_LATE
-        :: true ->
+        :: !code ->
 #else
-        :: !late[m] ->
+        :: !code && !late[m] ->
 #endif
             /* one push: none other on the phone that may still let somebody in */
             assert(!(IS_OPEN(0) && m != 0) && !(IS_OPEN(1) && m != 1) && !(IS_OPEN(2) && m != 2));
@@ -215,7 +224,7 @@ SEND_HTTP:
 RETRY_WAIT:
     atomic {
         if
-        :: push == STARTING -> GO(RETRY_WAIT, SEND_HTTP)
+        :: code || push == STARTING -> GO(RETRY_WAIT, SEND_HTTP)
         :: push != STARTING -> GO(RETRY_WAIT, ANSWER_HTTP)
         :: GO(RETRY_WAIT, FINISH)
         fi
@@ -237,6 +246,7 @@ PUSH_RECORD:
         if
         :: !blocked -> GO(PUSH_RECORD, POLL_WAIT)
         :: TYPED && blocked -> GO(PUSH_RECORD, ANSWER_WAIT)
+        :: TYPED && blocked -> code = true; GO(PUSH_RECORD, SEND_COUNT)
         :: blocked -> GO(PUSH_RECORD, FINISH)
         fi
     }
@@ -309,6 +319,7 @@ ANSWER_WAIT:
     atomic {
         if
         :: GO(ANSWER_WAIT, FINISH)
+        :: code -> GO(ANSWER_WAIT, SEND_COUNT) /* Enter: another code */
         :: GO(ANSWER_WAIT, TRIED_GET)
 #ifdef WITH_STATES
         :: !state_sent[m] -> state_sent[m] = true; state_row[m] = true; goto end_kept_passcode
@@ -320,6 +331,7 @@ end_kept_passcode:
         resume[m] -> resume[m] = false;
         if
         :: GO(ANSWER_WAIT, FINISH)
+        :: code -> GO(ANSWER_WAIT, SEND_COUNT) /* Enter: another code */
         :: GO(ANSWER_WAIT, TRIED_GET)
         fi
     }

@@ -147,6 +147,7 @@ static char const everything[] =
     "session_lifetime = 1h\n"
     "push_limit = 0\n"
     "push_limit_window = 30m\n"
+    "message_limit = 0\n"
     "wait_pam = 60s\n"
     "wait_vpn = 50s\n"
     "wait_wifi = 20s\n"
@@ -385,6 +386,7 @@ static void values_arrive(void **state)
                         "Ask the help desk: \"caf\xc3\xa9\" = first floor #3; or call.");
     assert_int_equal(c->mfa.factors, DT_FACTOR_TOTPS);
     assert_int_equal(c->mfa.push_limit, 0);
+    assert_int_equal(c->mfa.message_limit, 0);
     assert_int_equal(c->daemon.local_services.count, 0);
     assert_int_equal(c->daemon.agent_services.count, 1);
     assert_string_equal(c->daemon.agent_services.items[0], "doas");
@@ -427,7 +429,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->policy.unknown_device_as, DT_UNKNOWN_DENY);
     assert_int_equal(c->policy.okta_unavailable, DT_UNAVAILABLE_DENY);
     assert_false(c->policy.report_only);
-    assert_int_equal(c->mfa.factors, DT_FACTOR_ALL);
+    assert_int_equal(c->mfa.factors, DT_FACTOR_PUSH | DT_FACTOR_TOTPS);
     assert_int_equal(c->mfa.number_challenge, DT_NUMBER_WHEN_SHOWN);
     assert_int_equal(c->mfa.passcode_attempts, 3);
     assert_int_equal(c->mfa.passcode_limit, 4);
@@ -435,6 +437,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->mfa.session_lifetime, DT_HOURS(8));
     assert_int_equal(c->store.size_limit, DT_STORE_SIZE_DEFAULT);
     assert_int_equal(c->mfa.push_limit, 6);
+    assert_int_equal(c->mfa.message_limit, 5);
     assert_int_equal(c->mfa.push_limit_window, DT_MINUTES(10));
     assert_int_equal(c->mfa.wait_pam, DT_SECONDS(55));
     assert_int_equal(c->mfa.wait_vpn, DT_SECONDS(55));
@@ -633,7 +636,7 @@ static refusal const bad_values[] = {
      ":4: [policy] unknown_device_as: ", "one of: deny, not_trusted"},
     {OKTA "[policy]\nunknown_device_as = DENY\n", ":4: [policy] unknown_device_as: ", "deny"},
     {OKTA "[policy]\nokta_unavailable =\n", ":4: [policy] okta_unavailable: ", "one of:"},
-    {OKTA "[mfa]\nfactors = sms\n", ":4: [mfa] factors: ", "\"sms\""},
+    {OKTA "[mfa]\nfactors = webauthn\n", ":4: [mfa] factors: ", "\"webauthn\""},
     {OKTA "[mfa]\nfactors =\n", ":4: [mfa] factors: ", "push"},
     {OKTA "[mfa]\nfactors = push,\n", ":4: [mfa] factors: ", "push"},
     {OKTA "[mfa]\nfactors = push, push\n", ":4: [mfa] factors: ", "twice"},
@@ -1324,26 +1327,52 @@ static void a_factor_is_type_and_provider(void **state)
                                         NULL};
     static char const *const providers[] = {"OKTA",   "GOOGLE", "SYMANTEC", "RSA", "YUBICO", "DUO",
                                             "CUSTOM", "FIDO",   "okta",     "",    NULL};
+    static struct {
+        char const *type, *provider;
+        dt_factor_type is;
+    } const known[] = {{"push", "OKTA", DT_FACTOR_PUSH},
+                       {"token:software:totp", "OKTA", DT_FACTOR_TOTP},
+                       {"token:software:totp", "GOOGLE", DT_FACTOR_TOTP_GOOGLE},
+                       {"token:hotp", "CUSTOM", DT_FACTOR_HOTP},
+                       {"token", "SYMANTEC", DT_FACTOR_SYMANTEC},
+                       {"token", "RSA", DT_FACTOR_RSA},
+                       {"token:hardware", "YUBICO", DT_FACTOR_YUBIKEY},
+                       {"sms", "OKTA", DT_FACTOR_SMS},
+                       {"call", "OKTA", DT_FACTOR_CALL},
+                       {"email", "OKTA", DT_FACTOR_EMAIL},
+                       {"question", "OKTA", DT_FACTOR_QUESTION}};
     unsigned left = DT_FACTOR_ALL;
 
     (void)state;
     for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
-        for (size_t p = 0; p < sizeof(providers) / sizeof(providers[0]); p++)
-            assert_int_equal(dt_factor_of(types[t], providers[p]),
-                             t == 0 && p == 0   ? DT_FACTOR_PUSH
-                             : t == 1 && p == 0 ? DT_FACTOR_TOTP
-                             : t == 1 && p == 1 ? DT_FACTOR_TOTP_GOOGLE
-                                                : DT_FACTOR_NONE);
+        for (size_t p = 0; p < sizeof(providers) / sizeof(providers[0]); p++) {
+            dt_factor_type wanted = DT_FACTOR_NONE;
+
+            for (size_t i = 0; types[t] && providers[p] && i < sizeof(known) / sizeof(known[0]);
+                 i++)
+                if (strcmp(known[i].type, types[t]) == 0 &&
+                    strcmp(known[i].provider, providers[p]) == 0)
+                    wanted = known[i].is;
+            assert_int_equal(dt_factor_of(types[t], providers[p]), wanted);
+        }
     assert_string_equal(dt_factor_app(DT_FACTOR_TOTP), "Okta Verify");
     assert_string_equal(dt_factor_app(DT_FACTOR_TOTP_GOOGLE), "Google Authenticator");
     assert_string_equal(dt_factor_provider(DT_FACTOR_TOTP_GOOGLE), "GOOGLE");
     assert_null(dt_factor_provider((dt_factor_type)DT_FACTOR_TOTPS));
     assert_int_equal(dt_factor_word_bits("token:software:totp"), DT_FACTOR_TOTPS);
     assert_int_equal(dt_factor_word_bits("token:software:totp/GOOGLE"), DT_FACTOR_TOTP_GOOGLE);
-    assert_int_equal(dt_factor_word_bits("sms"), 0);
+    assert_int_equal(dt_factor_word_bits("sms"), DT_FACTOR_SMS);
+    assert_int_equal(dt_factor_word_bits("webauthn"), 0);
     assert_int_equal(dt_factor_word_bits(NULL), 0);
     assert_string_equal(dt_factor_word_next(&left), "push");
     assert_string_equal(dt_factor_word_next(&left), "token:software:totp");
+    assert_string_equal(dt_factor_word_next(&left), "token:hotp");
+    assert_string_equal(dt_factor_word_next(&left), "token");
+    assert_string_equal(dt_factor_word_next(&left), "token:hardware");
+    assert_string_equal(dt_factor_word_next(&left), "sms");
+    assert_string_equal(dt_factor_word_next(&left), "call");
+    assert_string_equal(dt_factor_word_next(&left), "email");
+    assert_string_equal(dt_factor_word_next(&left), "question");
     assert_null(dt_factor_word_next(&left));
     left = DT_FACTOR_TOTP | 1u << 1; /* a TOTP of whatever provider is none */
     assert_string_equal(dt_factor_word_next(&left), "token:software:totp/OKTA");

@@ -163,7 +163,8 @@ static void show_notes(world const *w)
 #define OUR_MFA(frequency, factors)                                                                \
     "{'appSignOn':{'access':'ALLOW','promptForFactor':{'frequency':'" frequency                    \
     "','factors':[" factors "]}}}"
-#define BOTH "'push','token:software:totp'"
+#define REST "'token:hotp','token','token:hardware','sms','call','email'"
+#define BOTH "'push','token:software:totp'," REST
 #define OUR_EVERY OUR_MFA("EVERY_SIGN_ON", BOTH)
 
 /* --- one rule before a catch-all ---------------------------------------------------------------- */
@@ -231,12 +232,15 @@ static one_rule const cases[] = {
     {"only a security key", RULE("A", "0", "null", POSSESSION("{'types':['SECURITY_KEY']}")), NULL,
      NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
     {"only methods that are not ours",
-     RULE("A", "0", "null", POSSESSION("{'methods':['WEBAUTHN','sms']}")), NULL, NULL,
+     RULE("A", "0", "null", POSSESSION("{'methods':['WEBAUTHN','signed_nonce']}")), NULL, NULL,
      DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
     {"everything of ours is excluded",
      RULE("A", "0", "null",
-          POSSESSION("{'excludedAuthenticationMethods':[{'key':'okta_verify'},"
-                     "{'key':'google_otp','method':'otp'}]}")),
+          POSSESSION(
+              "{'excludedAuthenticationMethods':[{'key':'okta_verify'},"
+              "{'key':'google_otp','method':'otp'},{'key':'custom_otp'},{'key':'symantec_vip'},"
+              "{'key':'rsa_token'},{'key':'yubikey_token'},{'key':'phone_number'},"
+              "{'key':'okta_email'}]}")),
      NULL, NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "none of the factors"},
     {"constraints that are a word", RULE("A", "0", "null", METHOD("2FA", "PT0S", "'strong'")), NULL,
      NULL, DT_IMPORT_REFUSED, "verificationMethod/constraints", "constraint"},
@@ -551,21 +555,22 @@ static one_rule const cases[] = {
     {"an excluded method in place of a list",
      RULE("A", "0", "null",
           POSSESSION("{'excludedAuthenticationMethods':{'key':'okta_verify','method':'push'}}")),
-     "null", OUR_MFA("EVERY_SIGN_ON", "'token:software:totp'"), DT_IMPORT_KEPT, "/appSignOn", ""},
+     "null", OUR_MFA("EVERY_SIGN_ON", "'token:software:totp'," REST), DT_IMPORT_KEPT, "/appSignOn",
+     ""},
     {"Okta Verify is excluded, and Google Authenticator is not",
      RULE("A", "0", "null",
           POSSESSION("{'excludedAuthenticationMethods':[{'key':'okta_verify'}]}")),
-     "null", OUR_MFA("EVERY_SIGN_ON", "'token:software:totp/GOOGLE'"), DT_IMPORT_KEPT, "/appSignOn",
-     ""},
+     "null", OUR_MFA("EVERY_SIGN_ON", REST ",'token:software:totp/GOOGLE'"), DT_IMPORT_KEPT,
+     "/appSignOn", ""},
     {"Google Authenticator is excluded, and Okta Verify is not",
      RULE("A", "0", "null",
           POSSESSION("{'excludedAuthenticationMethods':[{'key':'google_otp','method':'otp'}]}")),
-     "null", OUR_MFA("EVERY_SIGN_ON", "'push','token:software:totp/OKTA'"), DT_IMPORT_KEPT,
+     "null", OUR_MFA("EVERY_SIGN_ON", "'push'," REST ",'token:software:totp/OKTA'"), DT_IMPORT_KEPT,
      "/appSignOn", ""},
     {"a method that is not known is excluded: all of its authenticator",
      RULE("A", "0", "null",
           POSSESSION("{'excludedAuthenticationMethods':[{'key':'google_otp','method':'totp'}]}")),
-     "null", OUR_MFA("EVERY_SIGN_ON", "'push','token:software:totp/OKTA'"), DT_IMPORT_KEPT,
+     "null", OUR_MFA("EVERY_SIGN_ON", "'push'," REST ",'token:software:totp/OKTA'"), DT_IMPORT_KEPT,
      "/appSignOn", ""},
     {"FastPass is excluded, which is none of these",
      RULE("A", "0", "null",

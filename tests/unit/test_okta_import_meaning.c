@@ -57,9 +57,12 @@ static struct {
 static struct {
     char const *key, *method;
     unsigned ours;
-} const factors[] = {{"okta_verify", "push", DT_FACTOR_PUSH},
-                     {"okta_verify", "totp", DT_FACTOR_TOTP},
-                     {"google_otp", "otp", DT_FACTOR_TOTP_GOOGLE}};
+} const factors[] = {
+    {"okta_verify", "push", DT_FACTOR_PUSH},      {"okta_verify", "totp", DT_FACTOR_TOTP},
+    {"google_otp", "otp", DT_FACTOR_TOTP_GOOGLE}, {"custom_otp", "otp", DT_FACTOR_HOTP},
+    {"symantec_vip", "otp", DT_FACTOR_SYMANTEC},  {"rsa_token", "otp", DT_FACTOR_RSA},
+    {"yubikey_token", "otp", DT_FACTOR_YUBIKEY},  {"phone_number", "sms", DT_FACTOR_SMS},
+    {"phone_number", "voice", DT_FACTOR_CALL},    {"okta_email", "email", DT_FACTOR_EMAIL}};
 
 typedef struct person {
     size_t platform;

@@ -613,7 +613,7 @@ static void the_first_by_priority_decides(void **state)
     assert_string_equal(d.rule, "rest");
     assert_int_equal(d.access, DT_ACCESS_ALLOW_AFTER_MFA);
     assert_int_equal(d.frequency, DT_FREQUENCY_ONCE_A_DAY);
-    assert_int_equal(d.factors, DT_FACTOR_ALL);
+    assert_int_equal(d.factors, DT_FACTOR_POSSESSION);
     dt_policy_free(&p);
 }
 
@@ -804,20 +804,20 @@ static void a_prompt_says_how_long_it_is_good(void **state)
         unsigned factors, by;
         char const *text;
     } const cases[] = {
-        {"\"frequency\":\"EVERY_SIGN_ON\"", DT_FREQUENCY_EVERY_SIGN_ON, 0, DT_FACTOR_ALL, 0,
+        {"\"frequency\":\"EVERY_SIGN_ON\"", DT_FREQUENCY_EVERY_SIGN_ON, 0, DT_FACTOR_POSSESSION, 0,
          "EVERY_SIGN_ON"},
-        {"\"frequency\":\"PT0S\"", DT_FREQUENCY_EVERY_SIGN_ON, 0, DT_FACTOR_ALL, 0,
+        {"\"frequency\":\"PT0S\"", DT_FREQUENCY_EVERY_SIGN_ON, 0, DT_FACTOR_POSSESSION, 0,
          "EVERY_SIGN_ON"},
-        {"\"frequency\":\"ONCE_PER_SESSION\"", DT_FREQUENCY_ONCE_PER_SESSION, 0, DT_FACTOR_ALL, 0,
-         "ONCE_PER_SESSION"},
+        {"\"frequency\":\"ONCE_PER_SESSION\"", DT_FREQUENCY_ONCE_PER_SESSION, 0,
+         DT_FACTOR_POSSESSION, 0, "ONCE_PER_SESSION"},
         {"\"frequency\":\"ONCE_PER_SIX_MONTHS\"", DT_FREQUENCY_ONCE_PER_SIX_MONTHS, DT_DAYS(180),
-         DT_FACTOR_ALL, 0, "ONCE_PER_SIX_MONTHS"},
+         DT_FACTOR_POSSESSION, 0, "ONCE_PER_SIX_MONTHS"},
         {"\"frequency\":\"ONLY_ONCE\",\"factors\":[\"push\"]", DT_FREQUENCY_ONLY_ONCE,
          DT_TIME_NEVER, DT_FACTOR_PUSH, 0, "ONLY_ONCE"},
         {"\"frequency\":\"PT8H\",\"remember\":{\"by\":[\"USER\"]}", DT_FREQUENCY_DURATION,
-         DT_HOURS(8), DT_FACTOR_ALL, DT_REMEMBER_BY_USER, "PT8H"},
+         DT_HOURS(8), DT_FACTOR_POSSESSION, DT_REMEMBER_BY_USER, "PT8H"},
         {"\"remember\":{\"by\":[\"STATION\",\"CLIENT_IP\"]},\"frequency\":\"P1M\"",
-         DT_FREQUENCY_DURATION, DT_DAYS(30), DT_FACTOR_ALL,
+         DT_FREQUENCY_DURATION, DT_DAYS(30), DT_FACTOR_POSSESSION,
          DT_REMEMBER_BY_CLIENT_IP | DT_REMEMBER_BY_STATION, "P30D"},
     };
     (void)state;

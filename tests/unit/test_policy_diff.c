@@ -97,7 +97,10 @@ static struct {
      RULE("A", "1", "{'people':{'users':{'include':['BEN','anna']}}}", ALLOW), ""},
     {RULE("A", "1", "{'platform':{'include':[{'type':'DESKTOP'},{'type':'MOBILE'}]}}", ALLOW),
      RULE("A", "1", "null", ALLOW), ""},
-    {RULE("A", "1", "null", MFA("'frequency':'PT24H','factors':['token:software:totp','push']")),
+    {RULE("A", "1", "null",
+          MFA("'frequency':'PT24H','factors':['token:software:totp','push','email','sms','call','"
+              "token',"
+              "'token:hotp','token:hardware']")),
      RULE("A", "1", "null", MFA("'frequency':'ONCE_A_DAY'")), ""},
     {RULE("A", "1", "null", MFA("'frequency':'PT0S'")),
      RULE("A", "1", "null", MFA("'frequency':'EVERY_SIGN_ON'")), ""},

@@ -322,7 +322,7 @@ static void samples_decide_as_the_guide_says(void **state)
         in.trust = DT_TRUST_NOT_TRUSTED;
         dt_policy_decide(p, &in, &d);
         assert_int_equal(d.access, DT_ACCESS_ALLOW_AFTER_MFA);
-        assert_int_equal(d.factors, DT_FACTOR_ALL);
+        assert_int_equal(d.factors, DT_FACTOR_PUSH | DT_FACTOR_TOTPS);
         assert_string_equal(d.rule, "Device Trust = Not Trusted. Check for MFA.");
         in.trust = DT_TRUST_UNKNOWN;
         dt_policy_decide(p, &in, &d);

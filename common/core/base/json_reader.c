@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define DT_SHOWN_MAX 80       /* of a member's name in a pointer */
-#define DT_WORDS_TEXT_MAX 256 /* of the list of accepted words in a message */
+#define DT_WORDS_TEXT_MAX 400 /* of the list of accepted words in a message */
 #define DT_FIELDS_MAX 16      /* most members of any object that is read here */
 
 void dt_json_reader_init(dt_json_reader *r, dt_json_source const *source, dt_error *e)

@@ -61,11 +61,26 @@ bool dt_platform_is_mobile(dt_platform p);
 #define DT_FACTORS(X)                                                                              \
     X(PUSH, 0, "push", "OKTA", "Okta Verify", push)                                                \
     X(TOTP, 2, "token:software:totp", "OKTA", "Okta Verify", passcode)                             \
-    X(TOTP_GOOGLE, 3, "token:software:totp", "GOOGLE", "Google Authenticator", passcode)
+    X(TOTP_GOOGLE, 3, "token:software:totp", "GOOGLE", "Google Authenticator", passcode)           \
+    X(HOTP, 4, "token:hotp", "CUSTOM", "Token", passcode)                                          \
+    X(SYMANTEC, 5, "token", "SYMANTEC", "Symantec VIP", passcode)                                  \
+    X(YUBIKEY, 6, "token:hardware", "YUBICO", "YubiKey", yubikey)                                  \
+    X(RSA, 7, "token", "RSA", "RSA SecurID", token)                                                \
+    X(SMS, 8, "sms", "OKTA", "SMS", code)                                                          \
+    X(CALL, 9, "call", "OKTA", "phone call", code)                                                 \
+    X(EMAIL, 10, "email", "OKTA", "email", code)                                                   \
+    X(QUESTION, 11, "question", "OKTA", "security question", question)
 /* The words that stand for a factorType of every provider. */
 #define DT_FACTOR_KINDS(X)                                                                         \
     X("push", DT_FACTOR_PUSH)                                                                      \
-    X("token:software:totp", DT_FACTOR_TOTPS)
+    X("token:software:totp", DT_FACTOR_TOTPS)                                                      \
+    X("token:hotp", DT_FACTOR_HOTP)                                                                \
+    X("token", DT_FACTOR_SYMANTEC | DT_FACTOR_RSA)                                                 \
+    X("token:hardware", DT_FACTOR_YUBIKEY)                                                         \
+    X("sms", DT_FACTOR_SMS)                                                                        \
+    X("call", DT_FACTOR_CALL)                                                                      \
+    X("email", DT_FACTOR_EMAIL)                                                                    \
+    X("question", DT_FACTOR_QUESTION)
 
 typedef enum dt_factor_type {
     DT_FACTOR_NONE = 0,
@@ -77,6 +92,11 @@ typedef enum dt_factor_type {
 #undef X
 } dt_factor_type;
 #define DT_FACTOR_TOTPS (DT_FACTOR_TOTP | DT_FACTOR_TOTP_GOOGLE)
+/* What a rule takes that names none: something that the person has. A security question is something that the
+ * person knows, as the password is, so a rule has to name it. */
+#define DT_FACTOR_POSSESSION ((unsigned)DT_FACTOR_ALL & ~(unsigned)DT_FACTOR_QUESTION)
+/* Factors for which a code is sent. */
+#define DT_FACTOR_CODES (DT_FACTOR_SMS | DT_FACTOR_CALL | DT_FACTOR_EMAIL)
 /* Okta's factorType: "push", "token:software:totp"; NULL for anything else. */
 char const *dt_factor_name(dt_factor_type f);
 /* Okta's provider: "OKTA", "GOOGLE"; NULL for anything else. */

@@ -220,9 +220,10 @@ typedef struct dt_config {
         dt_time push_pause; /* after a denied push; 0 = none */
         int push_limit; /* pushes one user may be sent within push_limit_window; 0 = none at all */
         dt_time push_limit_window;
-        dt_time wait_pam;           /* longest whole wait for a person, at most 60 s */
-        dt_time wait_vpn;           /* at most 55 s */
-        dt_time wait_wifi;          /* at most 25 s: supplicants give up at 30 s */
+        int message_limit; /* codes that may be sent to one user within push_limit_window */
+        dt_time wait_pam;  /* longest whole wait for a person, at most 60 s */
+        dt_time wait_vpn;  /* at most 55 s */
+        dt_time wait_wifi; /* at most 25 s: supplicants give up at 30 s */
         dt_time challenge_lifetime; /* of a State */
         dt_time session_lifetime;   /* a session continues its sign-on for so long; 0 = never */
     } mfa;

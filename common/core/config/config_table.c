@@ -354,7 +354,10 @@ static dt_config_key const keys[] = {
      .help = "How many pushes one person may be sent within push_limit_window; 0 for none at all."},
     {KEY(mfa, push_limit_window, DT_CONFIG_DURATION), .fallback = "10m",
      BETWEEN(DT_SECONDS(1), DT_HOURS(24)), .reloadable = true,
-     .help = "The time window of push_limit."},
+     .help = "The time window of push_limit and message_limit."},
+    {KEY(mfa, message_limit, DT_CONFIG_INT), .fallback = "5", BETWEEN(0, 1000), .reloadable = true,
+     .help = "How many codes by SMS, phone call and email one person may be sent within "
+             "push_limit_window; 0 for none at all."},
     {KEY(mfa, wait_pam, DT_CONFIG_DURATION), .fallback = "55s",
      BETWEEN(DT_SECONDS(1), DT_SECONDS(60)), .reloadable = true,
      .help = "Longest wait for a person at a PAM login."},

@@ -5,6 +5,7 @@
 
 #define NUMBER "{number}"
 #define APP "{app}"
+#define QUESTION "{question}"
 
 typedef struct row {
     char const *name, *text;
@@ -38,7 +39,18 @@ char const *dt_words_text(dt_config const *c, dt_words w)
 
 static char const *placeholder(dt_words w)
 {
-    return w == DT_WORDS_PROMPT_NUMBER ? NUMBER : w == DT_WORDS_PROMPT_PASSCODE ? APP : "";
+    switch (w) {
+    case DT_WORDS_PROMPT_NUMBER:
+        return NUMBER;
+    case DT_WORDS_PROMPT_PASSCODE:
+    case DT_WORDS_PROMPT_CODE:
+    case DT_WORDS_PROMPT_OFFER_CODE:
+        return APP;
+    case DT_WORDS_PROMPT_QUESTION:
+        return QUESTION;
+    default:
+        return "";
+    }
 }
 
 static bool has_other_braces(char const *text, char const *allowed)
@@ -56,8 +68,9 @@ char const *dt_words_fault(dt_words w, char const *text)
     char const *number = strstr(text, NUMBER);
 
     if (has_other_braces(text, placeholder(w)))
-        return "contains an unknown placeholder; only {number} in PROMPT_NUMBER and {app} in "
-               "PROMPT_PASSCODE are known";
+        return "contains an unknown placeholder; only {number} in PROMPT_NUMBER, {app} in "
+               "PROMPT_PASSCODE, PROMPT_CODE and PROMPT_OFFER_CODE, and {question} in "
+               "PROMPT_QUESTION are known";
     if (w == DT_WORDS_PROMPT_NUMBER && *text != '\0' &&
         (number == NULL || number - text > DT_WORDS_NUMBER_MAX))
         return "must contain {number} within its first 30 bytes: later text may be off the screen";

@@ -18,8 +18,18 @@
     X(PROMPT_OFFER, "Press Enter to be sent a push by Okta Verify")                                \
     X(PROMPT_OR_PASSCODE, "(or type a passcode)") /* stands behind one of these */                 \
     X(PROMPT_PASSCODE, "{app} passcode")                                                           \
+    X(PROMPT_CODE, "Code sent by {app} (or press Enter for a new one)")                            \
+    X(PROMPT_OFFER_CODE, "Press Enter to be sent a code by {app}")                                 \
+    X(PROMPT_QUESTION, "{question}")                                                               \
     X(PROMPT_APP_OR, "or") /* between two authenticators */                                        \
     X(NOTE_NOT_A_PASSCODE, "That is not a passcode, which has 6 to 8 digits.")                     \
+    X(NOTE_NOT_A_YUBIKEY, "That is not a passcode of a YubiKey: touch the key here.")              \
+    X(NOTE_NOT_A_TOKEN_CODE, "That is not a passcode of a token: 4 to 32 letters and digits.")     \
+    X(NOTE_NOT_AN_ANSWER, "An answer has at least 4 characters.")                                  \
+    X(NOTE_ANSWER_WRONG, "That answer was not accepted.")                                          \
+    X(NOTE_CODE_AGAIN, "A new code was sent; earlier ones are no longer good.")                    \
+    X(NOTE_CODE_TOO_SOON, "A code was sent a moment ago: type that one, or wait half a minute.")   \
+    X(NOTE_NO_MORE_CODES, "No more codes are sent for now.")                                       \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
     X(NOTE_PASSCODE_WRONG, "That passcode was not accepted.")                                      \
     X(NOTE_PASSCODE_LIMIT, "Too many wrong passcodes: none is accepted for now.")                  \
@@ -85,7 +95,7 @@ dt_words dt_words_find(char const *name);
 char const *dt_words_text(dt_config const *c, dt_words w);
 /* NULL when the text may stand for `w`; else why not, and what to write. Static. */
 char const *dt_words_fault(dt_words w, char const *text);
-/* Appends the text, escaped, with `value` in place of its placeholder ({number} or {app}). */
+/* Appends the text, escaped, with `value` in place of its placeholder ({number}, {app} or {question}). */
 void dt_words_put(dt_config const *c, dt_words w, char const *value, dt_buf *out);
 
 #endif

@@ -170,17 +170,17 @@ static bool is_passcode(char const *passcode)
     return true;
 }
 
-int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor_id,
-                     char const *passcode, dt_http_request *out)
+static int post_answer(dt_config const *c, char const *user_id, char const *factor_id,
+                       char const *member, char const *answer, dt_http_request *out)
 {
     int rc = post_verify(c, user_id, factor_id, out);
-    if (rc == DT_OK && !is_passcode(passcode))
-        rc = DT_E_INVALID;
     dt_buf body;
     dt_buf_init_fixed(&body, out->body, sizeof(out->body));
     if (rc == DT_OK) {
-        dt_buf_puts(&body, "{\"passCode\":");
-        dt_json_put_string(&body, passcode);
+        dt_buf_puts(&body, "{\"");
+        dt_buf_puts(&body, member);
+        dt_buf_puts(&body, "\":");
+        dt_json_put_string(&body, answer);
         dt_buf_putc(&body, '}');
         rc = dt_buf_error(&body);
     }
@@ -191,21 +191,49 @@ int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor
     return rc;
 }
 
-/* --- the password --------------------------------------------------------------------------- */
-
-static bool is_password(char const *password)
+static int refuse_answer(dt_http_request *out)
 {
-    dt_bytes text = dt_bytes_str(password);
-    if (text.len == 0)
-        return false;
-    for (size_t i = 0; i < text.len;) {
+    explicit_bzero(out, sizeof(*out));
+    return DT_E_INVALID;
+}
+
+int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor_id,
+                     char const *passcode, dt_http_request *out)
+{
+    return is_passcode(passcode) ? post_answer(c, user_id, factor_id, "passCode", passcode, out)
+                                 : refuse_answer(out);
+}
+
+/* UTF-8 without controls: *characters of it. */
+static bool is_plain_text(char const *text, size_t *characters)
+{
+    size_t len = text == NULL ? 0 : strlen(text);
+    *characters = 0;
+    for (size_t i = 0; i < len; ++*characters) {
         uint32_t cp = 0;
-        size_t n = dt_utf8_decode(text.p + i, text.len - i, &cp);
+        size_t n = dt_utf8_decode((uint8_t const *)text + i, len - i, &cp);
         if (n == 0 || cp < 0x20 || cp == 0x7f)
             return false;
         i += n;
     }
     return true;
+}
+
+int dt_okta_answer_question(dt_config const *c, char const *user_id, char const *factor_id,
+                            char const *answer, dt_http_request *out)
+{
+    size_t characters;
+    return is_plain_text(answer, &characters) && characters >= DT_OKTA_ANSWER_MIN
+               ? post_answer(c, user_id, factor_id, "answer", answer, out)
+               : refuse_answer(out);
+}
+
+/* --- the password --------------------------------------------------------------------------- */
+
+static bool is_password(char const *password)
+{
+    size_t characters;
+    return is_plain_text(password, &characters) && characters > 0;
 }
 
 static int post_authn(dt_config const *c, char const *path, dt_http_request *out)

@@ -21,6 +21,7 @@
 #include "core/base/step.h"
 
 #define DT_OKTA_FACTORS_MAX 32
+#define DT_OKTA_FACTOR_NAME_MAX 48   /* a factor's name, its NUL included; longer ones are cut */
 #define DT_OKTA_LOGIN_MAX 256        /* longest login, its NUL included */
 #define DT_OKTA_PASSCODE_MAX 64      /* longest passcode that is sent, bytes */
 #define DT_PASSWORD_MAX 256          /* longest password that is sent, its NUL included */
@@ -67,8 +68,9 @@ typedef struct dt_okta_user {
 
 typedef struct dt_okta_factor {
     char id[DT_OKTA_ID_MAX];
-    dt_factor_type type; /* DT_FACTOR_NONE for types this version does not do */
-    dt_time created;     /* 0 when not told */
+    dt_factor_type type;                /* DT_FACTOR_NONE for types this version does not do */
+    dt_time created;                    /* 0 when not told */
+    char name[DT_OKTA_FACTOR_NAME_MAX]; /* see dt_okta_read_factors */
 } dt_okta_factor;
 
 typedef struct dt_okta_factors {
@@ -89,8 +91,16 @@ typedef enum dt_okta_result {
     DT_OKTA_RESULT_LOCKED,         /* E0000069, E0000119, LOCKED_OUT */
 } dt_okta_result;
 
+/* Why Okta did not send a code. */
+typedef enum dt_okta_not_sent {
+    DT_OKTA_NOT_SENT_NONE = 0,
+    DT_OKTA_NOT_SENT_TOO_SOON, /* one was sent a moment ago: E0000109, 118, 133, 150, 151, 204, 205 */
+    DT_OKTA_NOT_SENT_QUOTA,    /* the org has used up its messages: E0000146, 147, 186 */
+} dt_okta_not_sent;
+
 typedef struct dt_okta_verification {
     dt_okta_result result;
+    dt_okta_not_sent not_sent; /* with OK and RATE_LIMITED */
     char poll_url[DT_URL_MAX]; /* "" when none; always of our org's origin, else UNUSABLE */
     char cancel_url[DT_URL_MAX];
     bool
@@ -149,6 +159,12 @@ DT_MUST_USE int dt_okta_send(dt_config const *c, char const *user_id, char const
                              bool number, dt_http_request *out);
 DT_MUST_USE int dt_okta_passcode(dt_config const *c, char const *user_id, char const *factor_id,
                                  char const *passcode, dt_http_request *out);
+/* The answer to a security question: UTF-8 without controls, DT_OKTA_ANSWER_MIN characters or more. The body holds
+ * a secret: wipe it, as that of a passcode. */
+#define DT_OKTA_ANSWER_MIN 4
+DT_MUST_USE int dt_okta_answer_question(dt_config const *c, char const *user_id,
+                                        char const *factor_id, char const *answer,
+                                        dt_http_request *out);
 DT_MUST_USE int dt_okta_poll(dt_config const *c, char const *poll_url, dt_http_request *out);
 DT_MUST_USE int dt_okta_cancel(dt_config const *c, char const *cancel_url, dt_http_request *out);
 
@@ -196,6 +212,8 @@ dt_okta_answer dt_okta_count_named_groups(dt_config const *c, dt_http_response c
  * next page's URL as above; next_url may be NULL where there are no pages. */
 dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, dt_json **root,
                                  char *next_url, dt_error *e);
+/* Each factor's name is what tells it from others of the person: that of the device, the end of the phone number, a
+ * masked address, the question. It is escaped, and "" where there is none. */
 dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *out, dt_error *e);
 /* Of push, poll and passcode alike. A link of another origin than org_url makes it UNUSABLE. With
  * OK and anything but SUCCESS and WAITING, `e` says what Okta said. */

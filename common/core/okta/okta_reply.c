@@ -2,6 +2,7 @@
 /* Okta's replies: every one is read as if it were forged. okta.c builds the requests. */
 #include "core/okta/okta.h"
 
+#include "core/base/utf8.h"
 #include "core/base/json.h"
 #include "core/base/time_text.h"
 #include "core/policy/policy.h"
@@ -402,6 +403,44 @@ static void keep_factor(dt_okta_factors *list, dt_okta_factor const *f)
     }
 }
 
+/* "+1-555-415-1337" as "...1337": enough for the person to know it. */
+static void put_phone(dt_buf *b, char const *number)
+{
+    size_t len = strlen(number);
+    dt_buf_puts(b, "...");
+    dt_buf_put_escaped(b, dt_bytes_str(number + (len > 4 ? len - 4 : 0)));
+}
+
+/* "ann@example.com" as "a...@example.com". */
+static void put_address(dt_buf *b, char const *address)
+{
+    char const *at = strrchr(address, '@');
+    uint32_t first;
+    size_t n = dt_utf8_decode((uint8_t const *)address, strlen(address), &first);
+    dt_buf_put_escaped(b, dt_bytes_of(address, at != NULL && at > address ? n : 0));
+    dt_buf_puts(b, "...");
+    dt_buf_put_escaped(b, dt_bytes_str(at != NULL ? at : ""));
+}
+
+/* What tells this factor from others: see dt_okta_read_factors. */
+static void read_name(dt_json const *profile, char dst[DT_OKTA_FACTOR_NAME_MAX])
+{
+    char const *name = dt_json_string(dt_json_get(profile, "name"));
+    char const *phone = dt_json_string(dt_json_get(profile, "phoneNumber"));
+    char const *address = dt_json_string(dt_json_get(profile, "email"));
+    char const *question = dt_json_string(dt_json_get(profile, "questionText"));
+    dt_buf b;
+    dt_buf_init_fixed(&b, dst, DT_OKTA_FACTOR_NAME_MAX);
+    if (phone != NULL)
+        put_phone(&b, phone);
+    else if (address != NULL)
+        put_address(&b, address);
+    else if (question != NULL)
+        dt_buf_put_escaped(&b, dt_bytes_str(question));
+    else if (name != NULL)
+        dt_buf_put_escaped(&b, dt_bytes_str(name));
+}
+
 /* One element of the list. False when it is none. */
 static bool read_factor(dt_json const *v, dt_okta_factors *list)
 {
@@ -414,6 +453,7 @@ static bool read_factor(dt_json const *v, dt_okta_factors *list)
         return true;
     f.type = dt_factor_of(type, dt_json_string(dt_json_get(v, "provider")));
     f.created = read_time(dt_json_get(v, "created"));
+    read_name(dt_json_get(v, "profile"), f.name);
     if (!copy_id(f.id, dt_json_get(v, "id")))
         return f.type == DT_FACTOR_NONE; /* what we do not use may look as it likes */
     keep_factor(list, &f);
@@ -477,6 +517,28 @@ static dt_okta_result result_of(result_word const *table, char const *word)
     while (table->word != NULL && strcmp(table->word, word) != 0)
         table++;
     return table->result;
+}
+
+/* errorCode of a request to send a code that was refused, with 429 or, in an older form, 403. */
+static struct {
+    char const *code;
+    dt_okta_not_sent why;
+} const not_sent_codes[] = {
+    {"E0000109", DT_OKTA_NOT_SENT_TOO_SOON}, {"E0000118", DT_OKTA_NOT_SENT_TOO_SOON},
+    {"E0000133", DT_OKTA_NOT_SENT_TOO_SOON}, {"E0000150", DT_OKTA_NOT_SENT_TOO_SOON},
+    {"E0000151", DT_OKTA_NOT_SENT_TOO_SOON}, {"E0000204", DT_OKTA_NOT_SENT_TOO_SOON},
+    {"E0000205", DT_OKTA_NOT_SENT_TOO_SOON}, {"E0000146", DT_OKTA_NOT_SENT_QUOTA},
+    {"E0000147", DT_OKTA_NOT_SENT_QUOTA},    {"E0000186", DT_OKTA_NOT_SENT_QUOTA},
+};
+
+static dt_okta_not_sent why_not_sent(dt_http_response const *r, reply const *p)
+{
+    if (r->status != 429 && r->status != 403)
+        return DT_OKTA_NOT_SENT_NONE;
+    for (size_t i = 0; i < sizeof(not_sent_codes) / sizeof(not_sent_codes[0]); i++)
+        if (has_code(p, not_sent_codes[i].code))
+            return not_sent_codes[i].why;
+    return DT_OKTA_NOT_SENT_NONE;
 }
 
 /* _links.{name}.href. NULL, or what is wrong with it; *dst is "" when there is no such link. */
@@ -568,6 +630,8 @@ dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response co
     }
     if (answer != DT_OKTA_OK)
         *out = nothing;
+    if (answer == DT_OKTA_OK || answer == DT_OKTA_RATE_LIMITED)
+        out->not_sent = why_not_sent(r, &p);
     if (is_mute_refusal(r, answer))
         answer = DT_OKTA_OK;
     reply_close(&p);

@@ -65,3 +65,70 @@ dt_typed dt_passcode_read(dt_bytes typed, char out[DT_PASSCODE_DIGITS_MAX + 1])
         return DT_TYPED_PASSCODE;
     return not_a_passcode(out, nothing ? DT_TYPED_NOTHING : DT_TYPED_OTHER);
 }
+
+/* Without blanks at the ends; DT_TYPED_NOTHING when that is all, DT_TYPED_OTHER when it is too long. */
+static dt_typed copy_trimmed(dt_bytes typed, char out[DT_TYPED_MAX])
+{
+    memset(out, 0, DT_TYPED_MAX);
+    while (typed.len > 0 && memchr(" \t\r\n", typed.p[0], 4) != NULL) {
+        typed.p++;
+        typed.len--;
+    }
+    while (typed.len > 0 && memchr(" \t\r\n", typed.p[typed.len - 1], 4) != NULL)
+        typed.len--;
+    if (typed.len == 0)
+        return DT_TYPED_NOTHING;
+    if (typed.len >= DT_TYPED_MAX || memchr(typed.p, 0, typed.len) != NULL)
+        return DT_TYPED_OTHER;
+    memcpy(out, typed.p, typed.len);
+    return DT_TYPED_PASSCODE;
+}
+
+static dt_typed unless(bool bad, char out[DT_TYPED_MAX])
+{
+    if (!bad)
+        return DT_TYPED_PASSCODE;
+    explicit_bzero(out, DT_TYPED_MAX);
+    return DT_TYPED_OTHER;
+}
+
+dt_typed dt_passcode_read_yubikey(dt_bytes typed, char out[DT_TYPED_MAX])
+{
+    dt_typed what = copy_trimmed(typed, out);
+    size_t len = strlen(out);
+
+    if (what != DT_TYPED_PASSCODE)
+        return what;
+    for (char *p = out; *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p - 'A' + 'a');
+    return unless(len < 32 || len > 48 || out[strspn(out, "cbdefghijklnrtuv")] != '\0', out);
+}
+
+dt_typed dt_passcode_read_token(dt_bytes typed, char out[DT_TYPED_MAX])
+{
+    static char const allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    dt_typed what = copy_trimmed(typed, out);
+    size_t len = strlen(out);
+
+    if (what != DT_TYPED_PASSCODE)
+        return what;
+    return unless(len < 4 || len > 32 || out[strspn(out, allowed)] != '\0', out);
+}
+
+dt_typed dt_passcode_read_answer(dt_bytes typed, char out[DT_TYPED_MAX])
+{
+    dt_typed what = copy_trimmed(typed, out);
+    size_t len = strlen(out), characters = 0, step;
+    bool bad = false;
+
+    if (what != DT_TYPED_PASSCODE)
+        return what;
+    for (size_t at = 0; at < len && !bad; at += step, characters++) {
+        uint32_t c = 0;
+
+        step = dt_utf8_decode((uint8_t const *)out + at, len - at, &c);
+        bad = step == 0 || !dt_utf8_is_shown(c);
+    }
+    return unless(bad || characters < 4, out);
+}

@@ -19,4 +19,16 @@ typedef enum dt_typed {
  * where it is not a passcode. Text that is not UTF-8 is DT_TYPED_OTHER. Pure. */
 dt_typed dt_passcode_read(dt_bytes typed, char out[DT_PASSCODE_DIGITS_MAX + 1]);
 
+/* The others are read into a buffer of DT_TYPED_MAX bytes, which is all zeros unless the result is
+ * DT_TYPED_PASSCODE. ASCII blanks at both ends are ignored. Pure. */
+#define DT_TYPED_MAX 128
+/* What a YubiKey types (Yubico OTP): 32 to 48 letters of its own alphabet, which is on the same keys of all
+ * keyboards, in upper case where the keyboard is. `out` gets them in lower case. */
+dt_typed dt_passcode_read_yubikey(dt_bytes typed, char out[DT_TYPED_MAX]);
+/* A token's passcode, with its PIN where it has one: 4 to 32 letters and digits of ASCII. */
+dt_typed dt_passcode_read_token(dt_bytes typed, char out[DT_TYPED_MAX]);
+/* The answer to a security question: 4 characters or more of UTF-8 without controls, shorter than DT_TYPED_MAX
+ * bytes. */
+dt_typed dt_passcode_read_answer(dt_bytes typed, char out[DT_TYPED_MAX]);
+
 #endif

@@ -111,7 +111,7 @@ static int prompt_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     rule->access = DT_ACCESS_ALLOW_AFTER_MFA;
-    rule->factors = DT_FACTOR_ALL;
+    rule->factors = DT_FACTOR_POSSESSION;
     for (size_t i = 0; rc == DT_OK && fields[i].name != NULL; i++) {
         dt_json const *part = dt_json_get(v, fields[i].name);
         if (part == NULL)

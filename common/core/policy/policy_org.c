@@ -72,7 +72,7 @@ static int signon_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     rule->access = (uint8_t)access;
     if (access == DT_ACCESS_ALLOW && required)
         rule->access = DT_ACCESS_ALLOW_AFTER_MFA;
-    rule->factors = DT_FACTOR_ALL;
+    rule->factors = DT_FACTOR_POSSESSION;
     return DT_OK;
 }
 

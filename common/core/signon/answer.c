@@ -44,7 +44,7 @@ void dt_signon_send_answer(dt_signon *s, size_t at)
 /* The person's next factor of the same kind, enrolled_count when there is none. */
 static size_t next_of_kind(dt_signon const *s)
 {
-    size_t at = s->answer_at + 1;
+    size_t at = answering(s)->sends_codes ? s->enrolled_count : s->answer_at + 1;
 
     while (at < s->enrolled_count && (s->enrolled[at].type & answering(s)->types) == 0)
         at++;
@@ -53,7 +53,7 @@ static size_t next_of_kind(dt_signon const *s)
 
 static void wrong_answer(dt_signon *s, dt_time now)
 {
-    dt_signon_ask_anew(s, dt_words_text(s->ruleset.config, DT_WORDS_NOTE_PASSCODE_WRONG), now);
+    dt_signon_ask_anew(s, dt_words_text(s->ruleset.config, answering(s)->wrong), now);
 }
 
 /* Answers are refused without asking Okta. A push that is under way may still be approved. */

@@ -61,6 +61,7 @@ void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list)
         f->type = one->type;
         f->created = one->created;
         memcpy(f->id, one->id, sizeof(f->id));
+        memcpy(f->name, one->name, sizeof(f->name));
         s->enrolled_count++;
     }
 }
@@ -93,7 +94,7 @@ unsigned dt_signon_ready_types(dt_signon const *s)
     for (size_t i = 0; i < s->enrolled_count; i++) {
         dt_factor const *row = dt_factor_row(s->enrolled[i].type);
 
-        if (row->read != NULL && row->sends == NULL)
+        if (row->read != NULL && row->sends == NULL && !row->by_itself)
             types |= s->enrolled[i].type;
     }
     return types;
@@ -125,7 +126,8 @@ static dt_typed read_answer(dt_signon const *s, dt_bytes typed, unsigned types,
     for (size_t i = 0; i < s->enrolled_count; i++) {
         dt_factor const *row = dt_factor_row(s->enrolled[i].type);
 
-        if ((s->enrolled[i].type & types) == 0 || row->read == NULL)
+        if ((s->enrolled[i].type & types) == 0 || row->read == NULL ||
+            (row->sends_codes && i != s->in_use)) /* a code answers what sent it */
             continue;
         *at = i;
         if (row->read(typed, out) == DT_TYPED_PASSCODE)
@@ -226,10 +228,20 @@ void dt_signon_block(dt_signon *s, unsigned types, dt_cause why)
     dt_signon_go(s, DT_STAGE_CONVERSATION);
 }
 
+/* How many may be sent to one person within push_limit_window, and the key that says so. */
+static int send_limit(dt_signon const *s, char const **key)
+{
+    *key = in_use(s)->sends_codes ? "message_limit" : "push_limit";
+    return in_use(s)->sends_codes ? s->ruleset.config->mfa.message_limit
+                                  : s->ruleset.config->mfa.push_limit;
+}
+
 void dt_signon_send(dt_signon *s)
 {
-    if (s->ruleset.config->mfa.push_limit == 0) {
-        dt_signon_detail(s, "push_limit is 0");
+    char const *key;
+
+    if (send_limit(s, &key) == 0) {
+        dt_signon_detail(s, "%s is 0", key);
         in_use(s)->not_sent(s, DT_CAUSE_MFA_PUSH_LIMIT);
         return;
     }
@@ -241,6 +253,8 @@ void dt_signon_send(dt_signon *s)
 static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     dt_factor const *f = in_use(s);
+    char const *key;
+    int limit = send_limit(s, &key);
 
     if (r->status == DT_STORE_OK && now < s->deadline) {
         dt_signon_set_phase(s, DT_PHASE_SEND_HTTP);
@@ -251,8 +265,8 @@ static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     if (r->status == DT_STORE_EXISTS)
-        dt_signon_detail(s, "%lld %s within push_limit_window, push_limit is %d",
-                         (long long)r->count, f->sends, s->ruleset.config->mfa.push_limit);
+        dt_signon_detail(s, "%lld %s within push_limit_window, %s is %d", (long long)r->count,
+                         f->sends, key, limit);
     f->not_sent(s, r->status == DT_STORE_EXISTS ? DT_CAUSE_MFA_PUSH_LIMIT
                                                 : DT_CAUSE_LIMITS_UNAVAILABLE);
 }
@@ -277,12 +291,33 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
     in_use(s)->polled(s, r, now);
 }
 
+void dt_signon_offer(dt_signon *s, char const *note)
+{
+    dt_signon_offer_prompt(s, note);
+    s->push_offered = true;
+    s->until = s->deadline;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_OFFER);
+}
+
+bool dt_signon_can_ask(dt_signon const *s)
+{
+    return s->conversation != DT_CONVERSATION_NONE;
+}
+
+void dt_signon_begin_asking(dt_signon *s, dt_time now)
+{
+    s->outcome.factor = dt_signon_in_use(s)->type;
+    in_use(s)->ask(s, s->blocked != 0 ? dt_signon_no_push_text(s) : "", now);
+}
+
 void dt_signon_ask_answer(dt_signon *s, unsigned types, char const *note)
 {
     dt_enrolled const *f;
 
     dt_signon_answer_prompt(s, types, note);
-    f = dt_signon_enrolled(s, types);
+    f = dt_signon_in_use(s);
+    if (f == NULL || (f->type & types) == 0)
+        f = dt_signon_enrolled(s, types);
     s->answer_at = f != NULL ? (size_t)(f - s->enrolled) : s->enrolled_count;
     s->until = s->deadline;
     dt_signon_set_phase(s, DT_PHASE_ANSWER_WAIT);
@@ -371,11 +406,11 @@ bool dt_signon_cancel_factors(dt_signon *s)
 
 static int render_send_count(dt_signon *s, dt_buf *value, dt_time now)
 {
-    dt_config const *c = s->ruleset.config;
+    char const *key;
 
     (void)value;
-    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, c->mfa.push_limit,
-                          now + c->mfa.push_limit_window);
+    dt_signon_store_count(s, DT_TABLE_PUSH_COUNT, send_limit(s, &key),
+                          now + s->ruleset.config->mfa.push_limit_window);
     return dt_signon_limit_key(s, in_use(s)->sends);
 }
 

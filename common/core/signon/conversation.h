@@ -22,13 +22,14 @@
 #include "core/signon/signon.h"
 
 #define DT_SIGNON_FACTORS_MAX                                                                      \
-    6 /* of one person that are used; at least the sum of dt_factor.most */
+    11 /* of one person that are used; at least the sum of dt_factor.most */
 
 /* One of the person's factors that the company and the rule allow. */
 typedef struct dt_enrolled {
     dt_factor_type type;
     dt_time created;
     char id[DT_OKTA_ID_MAX];
+    char name[DT_OKTA_FACTOR_NAME_MAX]; /* of the device, the phone, ...; "" when it has none */
 } dt_enrolled;
 
 /* What a kind of factor does. What it does not do is NULL, or zero. `s->in_use` is the one that was begun. */
@@ -41,8 +42,10 @@ typedef struct dt_factor {
     /* Begins: the first step towards something that is sent, or a prompt. Sets outcome.factor. */
     void (*begin)(dt_signon *s, dt_time now);
 
-    /* Of a factor for which something is sent (dt_signon_send). It is counted under this name, with push_limit. */
+    /* Of a factor for which something is sent (dt_signon_send). It is counted under this name, with message_limit
+     * or, for a push, push_limit. */
     char const *sends;
+    bool sends_codes; /* what is sent is a code, which is the answer */
     DT_MUST_USE int (*request)(dt_signon *s, dt_http_request *out);
     void (*sent)(dt_signon *s, dt_http_response const *r, dt_time now);
     void (*not_sent)(dt_signon *s, dt_cause why); /* a limit does not allow it */
@@ -60,6 +63,10 @@ typedef struct dt_factor {
      * be one. */
     dt_typed (*read)(dt_bytes typed, char out[DT_ANSWER_MAX]);
     dt_words misread; /* what is said to text that it cannot be */
+    dt_words wrong;   /* what is said to an answer that was not accepted */
+    dt_words prompt;  /* what asks for it */
+    bool
+        by_itself; /* only a prompt of its own asks for it: nothing else that is typed is sent as its answer */
     /* Enter was pressed, and nothing typed. */
     void (*enter)(dt_signon *s, dt_time now);
 
@@ -113,6 +120,12 @@ void dt_signon_block(dt_signon *s, unsigned types, dt_cause why);
 void dt_signon_send(dt_signon *s);
 /* The types of the person's factors whose answer may be typed without anything having been sent. */
 unsigned dt_signon_ready_types(dt_signon const *s);
+/* Before something is sent, where nobody knows whether a prompt is seen: Enter has it sent. */
+void dt_signon_offer(dt_signon *s, char const *note);
+/* Answers can be asked for here: dt_factor.is_usable. */
+bool dt_signon_can_ask(dt_signon const *s);
+/* Begins a factor for which nothing is sent: dt_factor.begin. */
+void dt_signon_begin_asking(dt_signon *s, dt_time now);
 /* Asks for an answer of one of these types, and waits for it. */
 void dt_signon_ask_answer(dt_signon *s, unsigned types, char const *note);
 /* Sends s->answer as that of enrolled[at]: it is looked up whether it was wrong a moment ago, and counted. */

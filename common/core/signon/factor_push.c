@@ -6,15 +6,6 @@
 
 #include <string.h>
 
-/* Before a push is sent, where nobody knows whether its number would be seen. */
-static void offer_push(dt_signon *s, char const *before)
-{
-    dt_signon_offer_prompt(s, before);
-    s->push_offered = true;
-    s->until = s->deadline;
-    dt_signon_set_phase(s, DT_PHASE_PUSH_OFFER);
-}
-
 static bool number_can_be_shown(dt_signon const *s)
 {
     return s->conversation == DT_CONVERSATION_LIVE ||
@@ -47,7 +38,7 @@ static void begin(dt_signon *s, dt_time now)
     }
     s->outcome.factor = DT_FACTOR_PUSH;
     if (s->prompts_unproven)
-        offer_push(s, "");
+        dt_signon_offer(s, "");
     else
         dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
 }
@@ -136,9 +127,19 @@ static void connection_counted(dt_signon *s, dt_store_result const *r, dt_time n
  * not be read as ours. */
 static bool is_our_transaction(dt_signon const *s, char const *url)
 {
-    dt_enrolled const *f = dt_signon_enrolled(s, DT_FACTOR_PUSH);
+    dt_enrolled const *f = dt_signon_in_use(s);
 
     return f != NULL && dt_signon_way(s)->is_ours(s, f, url);
+}
+
+/* The same for one that another sign-on of this person sent, to whichever of the person's devices. */
+static bool is_their_transaction(dt_signon const *s, char const *url)
+{
+    for (size_t i = 0; i < s->enrolled_count; i++)
+        if (s->enrolled[i].type == DT_FACTOR_PUSH &&
+            dt_signon_way(s)->is_ours(s, &s->enrolled[i], url))
+            return true;
+    return false;
 }
 
 /* Is the record one of this sign-on, sent before? Its links may be followed only if they lead to this
@@ -148,9 +149,9 @@ static bool is_our_record(dt_signon const *s, dt_push_record const *r)
     dt_push const *p = &r->push;
 
     if (!dt_str_equal_nocase(r->login, s->who.login) || strcmp(r->share, s->push_key) != 0 ||
-        (p->cancel_url[0] && !is_our_transaction(s, p->cancel_url)))
+        (p->cancel_url[0] && !is_their_transaction(s, p->cancel_url)))
         return false;
-    return p->poll_url[0] ? is_our_transaction(s, p->poll_url)
+    return p->poll_url[0] ? is_their_transaction(s, p->poll_url)
                           : p->state != DT_PUSH_WAITING && p->state != DT_PUSH_APPROVED;
 }
 
@@ -430,7 +431,7 @@ static void ask(dt_signon *s, char const *note, dt_time now)
         wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
         dt_signon_push_prompt(s, note);
     } else if (s->push_offered) {
-        offer_push(s, note);
+        dt_signon_offer(s, note);
     } else {
         dt_signon_ask_answer(s, dt_signon_ready_types(s), note);
     }
@@ -559,9 +560,12 @@ static bool has_connection(dt_signon const *s)
     return has_push_factor(s) && s->connection[0];
 }
 
-static bool has_push_to_offer(dt_signon const *s)
+static bool has_something_to_offer(dt_signon const *s)
 {
-    return has_push_factor(s) && s->push.state == DT_PUSH_NONE;
+    dt_enrolled const *f = dt_signon_in_use(s);
+
+    return s->user_id[0] && f != NULL && dt_factor_row(f->type)->sends != NULL &&
+           s->push.state == DT_PUSH_NONE;
 }
 
 dt_phase_row const dt_row_push_claim = {
@@ -602,7 +606,7 @@ dt_phase_row const dt_row_push_offer = {
     .part = DT_PART_MFA,
     .for_answer = true,
     .time_done = offer_time,
-    .has_fields = has_push_to_offer,
+    .has_fields = has_something_to_offer,
 };
 dt_phase_row const dt_row_cancel_http = {
     .kind = DT_PHASE_IS_HTTP,
@@ -620,7 +624,7 @@ dt_phase_row const dt_row_push_finish = {
 
 dt_factor const dt_factor_push = {
     .types = DT_FACTOR_PUSH,
-    .most = 1,
+    .most = 3,
     .begin = begin,
     .sends = "pushes",
     .request = request,

@@ -51,6 +51,7 @@
 #define DT_SIGNON_COLLECTORS 8 /* of evidence */
 #define DT_SIGNON_NUMBER_NONE (-1)
 #define DT_SIGNON_STRAY_ANSWERS_MAX 3       /* texts that are no passcode, told to be none */
+#define DT_SIGNON_RESENDS_MAX 3             /* of a code, in one sign-on */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
 
 /* Every phase, in the order of the saved form: add at the end, raise SAVED_VERSION. Each has a row, in
@@ -351,7 +352,8 @@ struct dt_signon {
     dt_prompt prompt;
     dt_prompt_state prompt_state;
     unsigned prompt_takes; /* dt_factor_type bits: whose answers */
-    bool push_offered;     /* the prompt asks whether to send one */
+    bool push_offered;     /* the prompt asks whether to send one, or a code */
+    int codes_sent;        /* of the factor in use */
     bool push_prompted, number_shown;
     int attempts;
     bool

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 19
+#define SAVED_VERSION 20
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -386,6 +386,7 @@ static void conversation(codec *c, dt_signon *s)
     NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);
     NUMBER(s->prompt_takes, 0, DT_FACTOR_ALL);
     FLAG(s->push_offered);
+    COUNTER(s->codes_sent);
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
     COUNTER(s->attempts);
@@ -408,6 +409,7 @@ static void enrolled(codec *c, dt_enrolled *f)
     NUMBER(f->type, 1, DT_FACTOR_ALL);
     TIME(f->created);
     TEXT(f->id);
+    TEXT(f->name);
     if (dt_factor_row(f->type) == NULL || dt_factor_name(f->type) == NULL)
         c->broken = true;
 }

@@ -167,12 +167,30 @@ void dt_signon_push_prompt(dt_signon *s, char const *note)
     put_push(s, &b);
 }
 
+/* "SMS (...1337)": what it is called, and which one. */
+static void put_name(dt_enrolled const *f, dt_buf *b)
+{
+    dt_buf_puts(b, dt_factor_app(f->type));
+    if (f->name[0] != '\0') {
+        dt_buf_puts(b, " (");
+        dt_buf_puts(b, f->name);
+        dt_buf_puts(b, ")");
+    }
+}
+
 void dt_signon_offer_prompt(dt_signon *s, char const *note)
 {
-    dt_buf b;
+    char name[DT_PROMPT_TEXT_MAX];
+    dt_buf b, to;
 
     begin_prompt(s, &b, note);
-    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OFFER, "", &b);
+    if (dt_factor_row(dt_signon_in_use(s)->type)->sends_codes) {
+        dt_buf_init_fixed(&to, name, sizeof(name));
+        put_name(dt_signon_in_use(s), &to);
+        dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OFFER_CODE, name, &b);
+    } else {
+        dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OFFER, "", &b);
+    }
     put_or_passcode(s, &b);
 }
 
@@ -210,6 +228,8 @@ char const *dt_signon_stray_text(dt_signon const *s)
 void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note)
 {
     char apps[DT_PROMPT_TEXT_MAX];
+    dt_enrolled const *f;
+    dt_factor const *row;
     dt_buf a, b;
 
     begin_prompt(s, &b, note);
@@ -219,7 +239,16 @@ void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note)
     }
     take_answers(s, types);
     dt_buf_init_fixed(&a, apps, sizeof(apps));
-    put_apps(s, types, &a);
-    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_PASSCODE, apps, &b);
+    f = dt_signon_in_use(s);
+    if (f == NULL || (f->type & types) == 0)
+        f = dt_signon_enrolled(s, types);
+    row = f != NULL ? dt_factor_row(f->type) : &dt_factor_passcode;
+    if (row->prompt == DT_WORDS_PROMPT_QUESTION)
+        dt_buf_puts(&a, f->name[0] != '\0' ? f->name : dt_factor_app(f->type));
+    else if (row->sends_codes)
+        put_name(f, &a);
+    else
+        put_apps(s, types, &a);
+    dt_words_put(s->ruleset.config, row->prompt, apps, &b);
     dt_buf_puts(&b, ": ");
 }

@@ -10,6 +10,8 @@ static int request_send(dt_signon const *s, dt_enrolled const *f, bool number, d
 
 static int answer(dt_signon const *s, dt_enrolled const *f, char const *text, dt_http_request *out)
 {
+    if (f->type == DT_FACTOR_QUESTION)
+        return dt_okta_answer_question(s->ruleset.config, s->user_id, f->id, text, out);
     return dt_okta_passcode(s->ruleset.config, s->user_id, f->id, text, out);
 }
 
