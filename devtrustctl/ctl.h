@@ -36,6 +36,7 @@ dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_policy(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_setup(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 
 /* --- output (output.c) ------------------------------------------------------------------------ */

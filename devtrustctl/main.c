@@ -4,6 +4,7 @@
 
 #include "core/base/version.h"
 #include "edge/host.h"
+#include "edge/site.h"
 
 #include <string.h>
 
@@ -154,6 +155,22 @@ static dt_ctl_command const commands[] = {
      "  -f, --file FILE        this file alone; - for standard input\n" OPTION_CONFIG
      "Reads [audit] file and what was rotated away from it (audit.log.1, audit.log-20261123)\n"
      "compressed by gzip or not. Ends with 1 when no event fits.\n"},
+    {"setup", dt_ctl_setup, "configure this host: devtrust, PAM and FreeRADIUS",
+     "[--answers FILE] [options]",
+     "  --answers FILE         lines \"key = value\"; each key is an option, too, such as\n"
+     "                         --org-url URL; what neither answers is asked at the terminal\n"
+     "  --enforce              enforce the policies from now on\n"
+     "  --report-only          evaluate and log only, as in the beginning\n"
+     "  --undo                 put every file back as it was before the first run\n"
+     "  --force                undo: also files that were changed since\n"
+     "  --dry-run              show what would change, and write nothing\n"
+     "  --yes                  do not ask before writing\n"
+     "  --offline              do not ask Okta and Microsoft\n"
+     "  --root DIR             the system below DIR, such as an image; starts nothing\n"
+     "  --json                 one JSON object\n"
+     "Shows what changes, checks it, and writes all or nothing; when it is run again it writes\n"
+     "what is still missing. Begins in report-only mode. Keys of the answer file:\n"
+     "devtrustctl(8), SETUP.\n"},
     {"version", run_version, "print the version", "", ""},
     {"help", run_help, "this list, or what a command takes", "[COMMAND]", ""},
 };
@@ -193,9 +210,11 @@ static dt_ctl_exit help_of(dt_ctl_command const *c)
 
 static dt_ctl_exit help_of_all(void)
 {
-    dt_out_line("usage: devtrustctl COMMAND [arguments]");
+    dt_out_line("usage: devtrustctl [--radius] COMMAND [arguments]");
     for (size_t i = 0; i < COMMANDS; i++)
         dt_out_line("  %-14s %s", commands[i].name, commands[i].summary);
+    dt_out_line(
+        "--radius: with the store and the audit log of FreeRADIUS, as [radius] names them.");
     dt_out_line("Ends with 0: done or yes; 1: no, denied, refused, not found; 2: usage or fault.");
     return DT_CTL_YES;
 }
@@ -235,6 +254,12 @@ static dt_ctl_exit dispatch(int argc, char **argv)
 {
     dt_ctl_command const *c;
 
+    /* One configuration may serve both doors; then this one's store, audit log and state key are meant. */
+    if (argc > 1 && strcmp(argv[1], "--radius") == 0) {
+        dt_site_set_door(DT_SITE_DOOR_RADIUS);
+        argc--;
+        argv++;
+    }
     if (argc < 2) {
         dt_err_line("which command? see: devtrustctl help");
         return DT_CTL_FAULT;

@@ -101,6 +101,7 @@ static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
     l->port = inst->port;
     l->parked_max = inst->max_parked;
     l->answer_within = DT_SECONDS(dt_rlm_response_window()) - DT_RLM_ANSWER_MARGIN;
+    dt_site_set_door(DT_SITE_DOOR_RADIUS);
     int rc = dt_driver_new(&options, &l->driver, e);
     if (rc == 0)
         rc = open_room(l, e);

@@ -1465,6 +1465,8 @@ static int check_only(CONF_SECTION *cs, rlm_devtrust_t const *inst)
         .config_path = inst->config_path, .notify = on_checked, .watch_ctx = &log};
     dt_driver *driver = NULL;
     dt_error e = {0};
+
+    dt_site_set_door(DT_SITE_DOOR_RADIUS);
     if (dt_driver_new(&options, &driver, &e) != 0) {
         cf_log_err_cs(cs, "%s", e.text);
         return -1;

@@ -69,6 +69,13 @@ static int hash_add(char hash[65], dt_bytes content, char const *path, dt_error 
     return DT_OK;
 }
 
+static dt_site_door process_door;
+
+void dt_site_set_door(dt_site_door door)
+{
+    process_door = door;
+}
+
 static int read_config(char const *path, dt_config **config, char hash[65], dt_error *e)
 {
     dt_buf text;
@@ -80,6 +87,8 @@ static int read_config(char const *path, dt_config **config, char hash[65], dt_e
         error = dt_config_new(config, e);
     if (error == DT_OK)
         error = dt_ini_parse(dt_buf_bytes(&text), path, *config, e);
+    if (error == DT_OK && process_door == DT_SITE_DOOR_RADIUS)
+        dt_config_use_radius(*config);
     if (error == DT_OK)
         error = hash_add(hash, dt_buf_bytes(&text), path, e);
     dt_buf_free(&text);

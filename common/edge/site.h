@@ -13,6 +13,11 @@
 
 typedef struct dt_site dt_site; /* owns config, anchors, zones, policies, secrets */
 
+/* For whom this process reads configurations: devtrustd, or FreeRADIUS, for which [radius] counts. Before the first is
+ * read; not thread safe. */
+typedef enum dt_site_door { DT_SITE_DOOR_PAM = 0, DT_SITE_DOOR_RADIUS } dt_site_door;
+void dt_site_set_door(dt_site_door door);
+
 /* Loads and checks. On failure nothing is half-loaded, and `e` names the file. Secrets are read at
  * once, so that a file made readable later cannot change them. Not thread safe; the result is
  * read-only and may be shared. */

@@ -222,6 +222,9 @@ GOOD: dict[Key, Maker] = {
 WRITTEN: dict[Key, str] = {
     ("store", "path"): "made anew where it is missing",
     ("audit", "file"): "made anew where it is missing",
+    ("radius", "store_path"): "FreeRADIUS's, in place of [store] path",
+    ("radius", "audit_file"): "FreeRADIUS's, in place of [audit] file",
+    ("radius", "state_key_file"): "FreeRADIUS's, in place of [store] state_key_file",
     ("daemon", "socket"): "made by the daemon or the service manager",
     ("device_trust", "managed_configuration_file"): "written by the MDM, read at each sign-on",
 }

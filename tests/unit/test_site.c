@@ -247,6 +247,40 @@ static void everything_is_there(void **state)
     dt_site_free(&f);
 }
 
+/* One file for both doors: FreeRADIUS has what [radius] names, everybody else what the other sections do. */
+static void radius_has_its_own(void **state)
+{
+    char more[1024];
+    dt_site *f;
+
+    (void)state;
+    snprintf(more, sizeof(more),
+             "[radius]\nstore_path = %s/radius.db\naudit_file = %s/radius.log\n"
+             "state_key_file = %s/radius.key\n",
+             g_dir, g_dir, g_dir);
+    put_config(more);
+    f = load();
+    assert_null(strstr(dt_site_config(f)->store.path, "radius"));
+    assert_null(strstr(dt_site_config(f)->audit.file, "radius"));
+    dt_site_free(&f);
+    dt_site_set_door(DT_SITE_DOOR_RADIUS);
+    /* The key is needed now, and the error names the line that gave it. */
+    expect_refusal(DT_E_NOT_FOUND, "devtrust.conf:15: [store] state_key_file", "radius.key", "");
+    put("radius.key", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n", 0600);
+    f = load();
+    assert_non_null(strstr(dt_site_config(f)->store.path, "/radius.db"));
+    assert_non_null(strstr(dt_site_config(f)->audit.file, "/radius.log"));
+    assert_non_null(dt_site_state_key(f));
+    dt_site_free(&f);
+    /* What [radius] does not give is as elsewhere. */
+    put_config("[radius]\nstore_path = /radius.db\n");
+    f = load();
+    assert_string_equal(dt_site_config(f)->store.path, "/radius.db");
+    assert_non_null(strstr(dt_site_config(f)->audit.file, "audit.log"));
+    dt_site_free(&f);
+    dt_site_set_door(DT_SITE_DOOR_PAM);
+}
+
 static void state_key_as_bytes(void **state)
 {
     uint8_t key[DT_AEAD_KEY_LEN];
@@ -703,6 +737,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         TEST(everything_is_there),
+        TEST(radius_has_its_own),
         TEST(state_key_as_bytes),
         TEST(secrets_are_read_at_once),
         TEST(other_files_in_the_directory),

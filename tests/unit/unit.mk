@@ -11,6 +11,8 @@ UNIT_LDFLAGS_test_site := \
 $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 	$(BUILD)/tests/unit/test_ctl_log $(BUILD)/tests/unit/test_policy_replay \
 	$(BUILD)/tests/unit/test_pam_stack $(BUILD)/tests/unit/test_prove \
+	$(BUILD)/tests/unit/test_setup_answers $(BUILD)/tests/unit/test_setup_plan \
+	$(BUILD)/tests/unit/test_setup_journal \
 	$(BUILD)/tests/unit/test_okta_import $(BUILD)/tests/unit/test_okta_import_meaning \
 	$(BUILD)/tests/unit/test_policy_cases $(BUILD)/tests/unit/test_policy_diff: $(BUILD)/libdt_ctl.a
 UNIT_LIBS_test_prove = $(Z3_LIBS)
@@ -30,3 +32,6 @@ UNIT_LDFLAGS_test_signon_entra := -Wl,--wrap=dt_x509_judge_online
 UNIT_LDFLAGS_test_reload := -Wl,--wrap=dt_site_mark_stat
 UNIT_LDFLAGS_test_http := -Wl,--wrap=clock_gettime,--wrap=socket,--wrap=pthread_create
 UNIT_LDFLAGS_test_file_write := -Wl,--wrap=renameat2
+# Where test_setup_journal lets setup be killed.
+SETUP_STEPS := renameat unlinkat mkdirat symlinkat fsync fchown fchmodat
+UNIT_LDFLAGS_test_setup_journal := $(SETUP_STEPS:%=-Wl,--wrap=%)

@@ -141,6 +141,41 @@ void dt_config_free(dt_config **c)
     *c = NULL;
 }
 
+static int *line_of(dt_config *c, char const *section, char const *name)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return &c->lines[i];
+    }
+    return NULL;
+}
+
+/* The value of a key of [radius], where there is one, changes places with that of the other key. */
+static void use_radius_key(dt_config *c, char **radius, char const *radius_name, char **other,
+                           char const *section, char const *name)
+{
+    int *from = line_of(c, "radius", radius_name), *to = line_of(c, section, name);
+    char *value = *radius;
+
+    if (**radius == '\0')
+        return;
+    *radius = *other;
+    *other = value;
+    if (from != NULL && to != NULL)
+        *to = *from;
+}
+
+void dt_config_use_radius(dt_config *c)
+{
+    use_radius_key(c, &c->radius.store_path, "store_path", &c->store.path, "store", "path");
+    use_radius_key(c, &c->radius.audit_file, "audit_file", &c->audit.file, "audit", "file");
+    use_radius_key(c, &c->radius.state_key_file, "state_key_file", &c->store.state_key_file,
+                   "store", "state_key_file");
+}
+
 /* Says where a key belongs that is not where it was found. */
 static int refuse_unknown(char const *file, int line, char const *section, char const *name,
                           dt_error *e)

@@ -236,6 +236,11 @@ typedef struct dt_config {
         int size_limit;       /* of the file, MiB */
         char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
     } store;
+    struct { /* what FreeRADIUS has of its own; "" = it goes by the keys of store and audit */
+        char *store_path;
+        char *audit_file;
+        char *state_key_file;
+    } radius;
     struct {
         char *file; /* "" = none */
         bool syslog;
@@ -350,6 +355,10 @@ bool dt_config_has_section(char const *section);
  * gives have the values of that section. The copy borrows all that c owns: it is good until c is
  * freed or changed, and never to be freed itself. False, and *out untouched, without such a section. */
 bool dt_config_for(dt_config const *c, char const *application, dt_config *out);
+
+/* For FreeRADIUS: what [radius] gives takes the place of the keys of [store] and [audit], so that one file serves
+ * it and devtrustd, with one copy of every secret. After dt_config_finish, once. */
+void dt_config_use_radius(dt_config *c);
 
 /* A new config with every default set. */
 DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);

@@ -388,6 +388,14 @@ static dt_config_key const keys[] = {
      BETWEEN(1, PATH_BYTES), .reloadable = true,
      .help = "The key that seals RADIUS challenges; secret; may be missing at its default path."},
 
+    {KEY(radius, store_path, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = false, .help = "The database of FreeRADIUS; empty: [store] path."},
+    {KEY(radius, audit_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = false, .help = "The file for audit events of FreeRADIUS; empty: [audit] file."},
+    {KEY(radius, state_key_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = true,
+     .help = "The key of FreeRADIUS that seals challenges; secret; empty: [store] state_key_file."},
+
     {KEY(audit, file, DT_CONFIG_PATH), .fallback = "/var/log/devtrust/audit.log",
      BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
      .help = "The file for audit events; empty for none."},
