@@ -150,7 +150,7 @@ static int read_rotated(dt_audit_reading *r, char const *path, dt_error *e)
     return rc;
 }
 
-/* Only the configuration is read: what is wrong elsewhere must not hide the log that tells of it. */
+/* Only the configuration is read: a fault elsewhere must not hide the log that reports it. */
 static int audit_path(char const *config_path, dt_config **config, dt_error *e)
 {
     int rc;

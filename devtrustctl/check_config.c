@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl check-config: loads a site as the daemon and the RADIUS module would, says what it
- * found, and warns of what is allowed but smells. One fault is told at a time where the rest hangs on
+ * found, and warns of what is allowed but risky. One fault is reported at a time where the rest depends on
  * it; keys, store and audit file are all looked at. */
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/check_pam.h"
@@ -41,7 +41,7 @@ typedef struct checking {
     char const *root; /* of the PAM services */
     dt_time now;
     size_t warnings, faults;
-    char const *what; /* the certificates that are being told of */
+    char const *what; /* the certificates being reported */
 } checking;
 
 static void fault(checking *k, dt_error const *e)

@@ -361,7 +361,7 @@ static bool comes_first(checking const *k)
     return line != NULL && line->is_devtrust;
 }
 
-/* sshd tells the session lines of the key; what stands before ours may tell of another. */
+/* sshd reports the key to the session lines; a line before ours may report another. */
 static void check_session(checking *k)
 {
     dt_pam_stack const *p = &k->s->stacks[DT_PAM_SESSION];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrustctl device: the registry that tells which device an SSH key belongs to. Enrolling does not
- * make a device trusted: its certificate is judged here to tell the administrator at once, and anew
- * at every sign-on. */
+/* devtrustctl device: the registry of the devices that SSH keys belong to. Enrolling does not make a device
+ * trusted: its certificate is judged here so that the administrator sees the result at once, and again at every
+ * sign-on. */
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/device_alias.h"

@@ -25,7 +25,7 @@ typedef struct sync {
     char mark[DT_URL_MAX]; /* a link of this run that is looked out for: see leads_back */
     int64_t pages, mark_at;
     dt_time began; /* of the sync, the earlier part included: names found since are of one list */
-    dt_time progress_at; /* when progress was told last */
+    dt_time progress_at; /* when progress was printed last */
     dt_error *e;
 } sync;
 

@@ -251,7 +251,7 @@ static bool keep_named(void *ctx, dt_bytes kept, size_t count, char const *name)
     return dt_ruleset_keeps_group(ctx, kept, count, name);
 }
 
-/* As the daemon takes them; a person this host does not know has groups that nobody has told. */
+/* As the daemon takes them; the groups of a person this host does not know are unknown. */
 static int take_host_groups(explaining *x, dt_error *e)
 {
     size_t count = 0;

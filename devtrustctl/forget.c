@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl forget: ends remembered MFA, of a person, at an application, of a device, or all; or what
- * Okta told of people's groups; or what was counted against their limits. Modules that run see it within
+ * Okta answered about people's groups; or what was counted against their limits. Modules that run see it within
  * a second. */
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"

@@ -31,7 +31,7 @@ struct dt_graph_client {
     dt_error *e;
     int status;
     dt_intune_answer answer;
-    dt_time retry_after; /* 0: not told */
+    dt_time retry_after; /* 0: not reported */
 };
 
 /* --- one try ----------------------------------------------------------------------------------- */

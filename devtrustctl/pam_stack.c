@@ -318,7 +318,7 @@ typedef struct walk {
     bool too_large;
 } walk;
 
-/* Tells the likely answers first, so that the way that is shown is one that happens. */
+/* Lists the likely answers first, so that the way that is shown is one that happens. */
 static uint8_t const order[DT_PAM_CODES] = {0,  7,  12, 25, 10, 9,  6,  8,  11, 13, 26,
                                             4,  3,  5,  1,  2,  14, 15, 16, 17, 18, 19,
                                             20, 21, 22, 23, 24, 27, 28, 29, 30, 31};

@@ -12,7 +12,7 @@
 #define DT_PAM_LEVELS_MAX 16    /* substacks in each other; libpam's own limit */
 #define DT_PAM_CODES 32         /* return values that modules have */
 #define DT_PAM_STATES_MAX 65536 /* looked at for one stack */
-#define DT_PAM_WAYS_MAX 16      /* different ways around that are told of one stack */
+#define DT_PAM_WAYS_MAX 16      /* different ways around devtrust that are reported of one stack */
 
 #define DT_PAM_SUCCESS 0
 #define DT_PAM_PERM_DENIED 6
@@ -88,7 +88,7 @@ typedef struct dt_pam_findings {
     /* devtrust is asked although every module that checks passwords said no */
     bool asks_after_wrong_password;
     size_t asked_line;
-    bool too_large; /* DT_PAM_STATES_MAX was not enough: nothing else here is told */
+    bool too_large; /* DT_PAM_STATES_MAX was not enough: nothing else here is set */
     dt_pam_way ways[DT_PAM_WAYS_MAX];
     size_t way_count;
 } dt_pam_findings;

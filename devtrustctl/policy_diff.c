@@ -133,7 +133,7 @@ static int read_theirs(comparing *x, dt_error *e)
     return rc == DT_OK ? dt_json_parse(dt_buf_bytes(&x->run.zones), &x->their_zones, e) : rc;
 }
 
-/* --- telling ----------------------------------------------------------------------------------- */
+/* --- printing ---------------------------------------------------------------------------------- */
 
 static void on_difference(void *ctx, dt_diff_note const *n)
 {

@@ -403,7 +403,7 @@ static int write_both(importing *x, dt_error *e)
     return rc;
 }
 
-/* --- telling ----------------------------------------------------------------------------------- */
+/* --- printing ---------------------------------------------------------------------------------- */
 
 static void print_result_json(importing *x, bool written)
 {

@@ -173,7 +173,7 @@ static int on_event(void *ctx, dt_audit_event const *event)
                                   : dt_tally_lacking(x->tally, event, e.text);
 }
 
-/* --- telling ----------------------------------------------------------------------------------- */
+/* --- printing ---------------------------------------------------------------------------------- */
 
 static void print_result(replaying *x)
 {

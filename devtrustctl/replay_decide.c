@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Decides a sign-on of the audit log once more. Of a person's groups the event tells those that the rules
+/* Decides a sign-on of the audit log once more. Of a person's groups the event has those that the rules
  * of then named. Where a rule of now names another one, nobody can say whether the person is in it: then
  * the decision counts only if it is the same either way. */
 #include "devtrustctl/replay_event.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Groups that the rules of now name and the event does not tell of. */
+/* Groups that today's rules name and the event does not record. */
 typedef struct unrecorded {
     char const *groups[DT_REPLAY_UNRECORDED_MAX];
     size_t count; /* also of those that do not fit */
@@ -16,7 +16,7 @@ typedef struct unrecorded {
     char const *first; /* NULL: none */
 } unrecorded;
 
-/* --- which groups the event tells of ------------------------------------------------------------ */
+/* --- which groups the event records ------------------------------------------------------------ */
 
 static bool is_same(char const *a, char const *b)
 {
@@ -118,7 +118,7 @@ static bool is_same_decision(dt_outcome const *a, dt_outcome const *b)
            strcmp(a->org.rule, b->org.rule) == 0;
 }
 
-/* True when it is the same for every choice of groups among those that are not told. A rule holds for some
+/* True when it is the same for every choice of groups among those that are not recorded. A rule holds for some
  * choice only if it holds without any of them or with a single one (one group suffices to be included, and
  * each may only exclude), and for every choice only if it also holds with all of them. So no rule before
  * the one that decides without any can ever hold if none does with a single one, and that one always

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What sshd is told to do, from `sshd -T`: which ways to log in it offers, and which of them PAM sees. */
+/* sshd's options, from `sshd -T`: which ways to log in it offers, and which of them PAM sees. */
 #ifndef DT_CTL_SSHD_OPTIONS_H
 #define DT_CTL_SSHD_OPTIONS_H
 

@@ -32,11 +32,11 @@ typedef struct dt_challenge_open {
 /* The key that seals States, or NULL. Borrowed from the site. Thread safe. */
 uint8_t const *dt_challenge_key(dt_ruleset const *ruleset);
 
-/* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed
- * with the key of States, and puts the State into `state` (at most DT_STATE_TOKEN_MAX bytes, and no NUL). Bound to
- * user, NAS, application and station of the machine's own request. `open`, unless NULL, gets what
- * dt_challenge_end wants. DT_E_INVALID when store.state_key_file is not set, DT_E_UNAVAILABLE when the store
- * does not take it, DT_E_LIMIT when both together are too long for it, DT_E_CRYPTO, DT_E_IO. Thread safe. */
+/* Keeps the machine and its `luggage` (any bytes, such as keys of the session) for a later request, sealed with
+ * the key of States, and puts the State into `state` (at most DT_STATE_TOKEN_MAX bytes, and no NUL). Bound to
+ * user, NAS, application and station of the machine's own request. `open`, unless NULL, gets what dt_challenge_end
+ * wants. DT_E_INVALID when store.state_key_file is not set, DT_E_UNAVAILABLE when the store does not take it,
+ * DT_E_LIMIT when both together are too long for it, DT_E_CRYPTO, DT_E_IO. Thread safe. */
 DT_MUST_USE int dt_challenge_keep(dt_driver *d, dt_signon const *machine, dt_bytes luggage,
                                   dt_buf *state, dt_challenge_open *open, dt_error *e);
 /* Ends the sign-on of a challenge that nobody has answered: cancels its push and writes its event. Nothing where
@@ -52,8 +52,9 @@ DT_MUST_USE int dt_challenge_take(dt_driver *d, dt_ruleset const *ruleset, dt_by
                                   dt_state_binding const *who, dt_signon *machine, dt_buf *luggage,
                                   dt_error *e);
 
-/* What tells an answer that comes again from another one to the same State: a digest of both under the key of States,
- * so that the answer cannot be guessed from it. Errors as of dt_challenge_take, but nothing is taken. Pure. */
+/* What identifies an answer to a State, so that a repeated one is recognized: a digest of both under the key of
+ * States, so that the answer cannot be guessed from it. Errors as of dt_challenge_take, but nothing is taken.
+ * Pure. */
 DT_MUST_USE int dt_challenge_answer_key(dt_ruleset const *ruleset, dt_bytes state,
                                         dt_state_binding const *who, dt_bytes answer,
                                         uint8_t out[DT_SHA256_LEN], dt_error *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether the groups that the server's own directory modules left in control are all of a person's: else a rule that
- * denies a group would be passed over. rlm_ldap reads none unless it is told to, and at most 64 of those that
+/* Whether the groups that the server's own directory modules left in control are all of a person's: else a rule
+ * that denies a group would be passed over. rlm_ldap reads none unless configured to, and at most 64 of those that
  * a person's entry names, without a word about further ones. */
 #include "rlm_devtrust/rlm_devtrust.h"
 

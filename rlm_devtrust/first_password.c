@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Knows the password of a sign-on's first round again when it comes as the answer to a challenge: programs that
  * ask once answer each challenge with it. What is kept of it goes along in the luggage: a digest, sealed with
- * the key of States, so that neither the store nor the server's own output tells anything about it. */
+ * the key of States, so that neither the store nor the server's own output reveals anything about it. */
 #include "rlm_devtrust/challenge.h"
 #include "rlm_devtrust/luggage.h"
 #include "rlm_devtrust/rlm_devtrust.h"

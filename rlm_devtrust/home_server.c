@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tells the server of the waiting room: a home server, a pool and a realm made while the server
+/* Registers the waiting room with the server: a home server, a pool and a realm made while the server
  * starts, as if they stood in proxy.conf.
  *
  * Exists so that nobody has to keep a port, a secret and a dozen timers in proxy.conf in step with

@@ -157,7 +157,7 @@ void dt_rlm_attributes(REQUEST *request, dt_outcome const *o, char const *id)
 }
 
 /* The one switch. Everything that is not an allowance refuses; the codes differ so that unlang can
- * tell "you may not" from "it could not be found out". */
+ * distinguish "you may not" from "it could not be found out". */
 static rlm_rcode_t code_of(dt_outcome const *o)
 {
     if (o->result == DT_ALLOW && dt_cause_allows(o->cause))

@@ -264,7 +264,7 @@ static REQUEST *outermost(REQUEST *request)
     return request;
 }
 
-/* Where somebody is, the request from the network tells: what is inside a tunnel the person's own software
+/* The request from the network says where a person is: what is inside a tunnel the person's own software
  * wrote. An expression that names "outer" itself was written to be evaluated inside. */
 static int read_place(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_input which,
                       dt_place *out)
@@ -356,8 +356,8 @@ static void put_part(dt_buf *b, char const *part)
     dt_buf_puts(b, part);
 }
 
-/* Which requests are of one sign-on, and share its push: those of one application and station, by whatever
- * NAS they come; the machine adds whose they are. Where nothing tells one of the person's places from another, nobody may join:
+/* Which requests are of one sign-on, and share its push: those of one application and station, by whatever NAS
+ * they come; the machine adds whose they are. Where nothing distinguishes the person's places, nobody may join:
  * somebody else's login would ride on the person's approval. */
 static int make_push_key(rlm_devtrust_t const *inst, dt_rlm_inputs *in)
 {

@@ -283,7 +283,7 @@ static int pack(rlm_devtrust_t const *inst, REQUEST *request, dt_buf *luggage, d
                            inst->group_attribute_count, luggage, e);
 }
 
-/* The server counts what a gateway sends again, and tells no module of it. A dynamic entry of clients.conf may go
+/* The server counts what a gateway sends again, and no module sees that. A dynamic entry of clients.conf may go
  * before its request. */
 static void watch_gateway(REQUEST *request, dt_parked *parked)
 {
@@ -616,8 +616,8 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
 
 #define PACKET_HEAD 20 /* RFC 2865 section 3 */
 
-/* radcli sends Enter as a User-Password without a byte in it; the server drops such an attribute when it decodes the
- * packet. */
+/* radcli sends Enter as a User-Password without a byte in it; the server drops such an attribute when it decodes
+ * the packet. */
 static bool has_empty_password(RADIUS_PACKET const *packet)
 {
     for (size_t at = PACKET_HEAD;

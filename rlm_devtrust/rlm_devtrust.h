@@ -131,7 +131,7 @@ struct rlm_devtrust_t {
 };
 
 /* --- link.c --------------------------------------------------------------------------------- */
-/* Joins or makes the link; starts the driver's thread and the waiting room, and tells the server of
+/* Joins or makes the link; starts the driver's thread and the waiting room, and gives the server
  * it. Called while the server starts, by one thread. */
 DT_MUST_USE int dt_rlm_link_get(rlm_devtrust_t *inst, dt_rlm_link **out, dt_error *e);
 /* Takes an instance off inst->link. The last one to leave stops the driver. */
@@ -144,8 +144,8 @@ DT_MUST_USE int dt_rlm_check_site(rlm_devtrust_t const *inst, dt_site const *fil
 
 /* The calling thread's storage for one machine; NULL: no memory. */
 dt_signon *dt_rlm_machine(void);
-/* Makes the server proxy the request to the waiting room, once its section has ended with HANDLED. Drops the reply.
- * False when there is no memory, or it has been proxied before. */
+/* Makes the server proxy the request to the waiting room, once its section has ended with HANDLED. Drops the
+ * reply. False when there is no memory, or it has been proxied before. */
 DT_MUST_USE bool dt_rlm_address_to_room(rlm_devtrust_t const *inst, REQUEST *request,
                                         dt_bytes ticket);
 
@@ -158,8 +158,8 @@ void dt_rlm_known_note(rlm_devtrust_t const *inst, dt_bytes certificate, dt_time
  * with primary = certificate, which decides later: dt_rlm_early_look_up is for those. */
 bool dt_rlm_early_is_for(rlm_devtrust_t const *inst, REQUEST const *request);
 /* Where a client's certificate was verified and its key proved in this round: starts what is to be looked up about
- * it, and parks the round until that has ended. No thread waits, and the last round finds the answers in
- * the cache. HANDLED in any case: the EAP module's answer is sent, now or then. */
+ * it, and parks the round until that has ended. No thread waits, and the last round finds the answers in the
+ * cache. HANDLED in any case: the EAP module's answer is sent, now or then. */
 rlm_rcode_t dt_rlm_early_look_up(rlm_devtrust_t const *inst, REQUEST *request);
 /* post-proxy: puts the EAP module's answer back. False when the request was not parked by the above. */
 bool dt_rlm_early_end(REQUEST *request);
@@ -191,7 +191,7 @@ typedef struct dt_rlm_inputs {
     bool client_ip_is_known;
     char nas[DT_USER_MAX];
     char station[DT_USER_MAX];
-    char session[DT_SESSION_NAME_MAX]; /* "" when the NAS tells of none */
+    char session[DT_SESSION_NAME_MAX]; /* "" when the NAS names none */
     char platform[DT_RLM_INPUT_MAX];
     char vpn_device_id[DT_RLM_INPUT_MAX];
     dt_vpn_claims vpn;
@@ -240,7 +240,7 @@ DT_MUST_USE int dt_rlm_address_compile(TALLOC_CTX *ctx, dt_rlm_address *a, dt_er
 /* The address, or what stands in its place, of the request that came from the network; "" when there
  * is nothing. False unless it is an address. */
 bool dt_rlm_address_read(dt_rlm_address const *a, REQUEST *request, char out[DT_ADDRESS_MAX]);
-/* True when the administrator has said where it is told. */
+/* True when the administrator has configured its source. */
 bool dt_rlm_address_is_wanted(dt_rlm_address const *a);
 
 /* --- reply.c -------------------------------------------------------------------------------- */
@@ -287,7 +287,7 @@ DICT_ATTR const *dt_rlm_carried_attribute(void);
  * MS-CHAP). DT_E_IO, DT_E_CRYPTO, DT_E_NOMEM: the sign-on must not go on then. */
 DT_MUST_USE int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
                                            dt_rlm_inputs const *in);
-/* Whether `answer` is that password, blanks aside. True also where this cannot be told: such an answer must not
+/* Whether `answer` is that password, blanks aside. True also where this is not known: such an answer must not
  * be sent anywhere. After the luggage was put back into control. */
 bool dt_rlm_first_password_is(REQUEST *request, dt_ruleset const *ruleset, dt_bytes answer);
 /* The attribute of control that it is in; on no wire. */
@@ -295,7 +295,7 @@ DICT_ATTR const *dt_rlm_first_password_attribute(void);
 
 /* --- tunnel.c ------------------------------------------------------------------------------- */
 struct dt_rlm_person;
-/* True where what is decided now, the server tells the supplicant, and lets it in by the next round: for a
+/* True where the server sends the decision to the supplicant, and lets it in by the next round: for a
  * request of a PEAP conversation, or within one; and within TTLS where `inner`, the reply to what was in the
  * tunnel, holds the success of MS-CHAPv2. */
 bool dt_rlm_tunnel_goes_on(REQUEST const *request, RADIUS_PACKET const *inner);
@@ -340,7 +340,7 @@ DT_MUST_USE int dt_tls_peer_start(dt_error *e);
  * is none, or it sent no certificate: the session may be known all the same. */
 bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out);
 /* The peer whose certificate the server verified in this very request, which came from the network, if by that its
- * handshake has finished: proved, then. Told once; false otherwise, and nothing is to be freed. */
+ * handshake has finished: proved, then. Returned once; false otherwise, and there is nothing to free. */
 bool dt_tls_peer_shown(REQUEST *request, dt_tls_peer *out);
 /* The peer of the session in which the conversation of this request, which came from the network, runs: of
  * what was noted with it when the handshake was made, while the server still had it at hand. False when

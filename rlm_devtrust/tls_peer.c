@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The raw client certificate of the TLS session that the server handles for a request.
  *
- * FreeRADIUS hands out a certificate's text attributes only, also after a failed verification, and
- * without SAN URIs before 3.2.7. The certificate itself is in the SSL object, which no module is
- * given. But the server notes in each SSL, under a fixed index, which request it works on. So: an
- * ex_data index of our own makes OpenSSL tell us of every SSL that is made and freed, and the one
- * whose note names our request is ours for the moment, on this very thread.
+ * FreeRADIUS hands out a certificate's text attributes only, also after a failed verification, and without SAN
+ * URIs before 3.2.7. The certificate itself is in the SSL object, which no module is given. But the server notes
+ * in each SSL, under a fixed index, which request it works on. So: an ex_data index of our own makes OpenSSL call
+ * us for every SSL that is made and freed, and the one whose note names our request is ours for the moment, on
+ * this very thread.
  *
- * A session that is resumed brings no chain, and in TTLS and PEAP no inner round. So each session gets a
- * memory, which OpenSSL keeps and caches with it (the application data of tickets, which is there without
- * tickets as well): a secret that names it, and the intermediates that were shown. It is written and read where
- * the server puts sessions into its cache and takes them out, by callbacks around the server's own; there, too,
- * the conversation's session-state is told which session it is, since by the end of the conversation the server
- * has dropped the SSL.
+ * A session that is resumed brings no chain, and in TTLS and PEAP no inner round. So each session gets a memory,
+ * which OpenSSL keeps and caches with it (the application data of tickets, which is there without tickets as
+ * well): a secret that names it, and the intermediates that were shown. It is written and read where the server
+ * puts sessions into its cache and takes them out, by callbacks around the server's own; there, too, the
+ * conversation's session-state records which session it is, since by the end of the conversation the server has
+ * dropped the SSL.
  *
  * A certificate that the server has just verified is noted with the request that brought it (the handshake ends in
  * the same round, with the proof of the key): what is to be looked up about it need not wait for the last round.
  *
- * The index is for being told only; nothing is kept under it. FreeRADIUS uses indexes 10 to 17 without
- * asking for them, and one that belongs to another class of object (fr_tls_ex_index_certs): whatever
- * it overwrites must not be ours. */
+ * The index is for the callbacks only; nothing is kept under it. FreeRADIUS uses indexes 10 to 17 without asking
+ * for them, and one that belongs to another class of object (fr_tls_ex_index_certs): whatever it overwrites must
+ * not be ours. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include "edge/host.h"

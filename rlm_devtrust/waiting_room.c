@@ -783,7 +783,7 @@ static int listen_on(dt_waiting_room *r, int *out, dt_error *e)
     int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     a.sin_family = AF_INET;
-    /* Which is all that keeps the network out; who of this host may speak is told by the secret. */
+    /* Which is all that keeps the network out; the secret shows which program of this host may speak. */
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     a.sin_port = htons(r->options.port);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||

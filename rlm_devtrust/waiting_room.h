@@ -16,7 +16,7 @@
 #define DT_ROOM_CONNECTIONS_MAX 272 /* the server opens up to 250, of 256 packets each */
 #define DT_ROOM_UNPROVEN_SECONDS 5  /* a connection without one authentic packet is closed */
 #define DT_ROOM_REPEAT_SECONDS                                                                     \
-    10 /* how long what became of an answer is told to whoever repeats it */
+    10 /* how long the result of an answer is given again to its repeats */
 #define DT_ROOM_REPEATS_MAX 4096  /* answers of which that is kept at a time */
 #define DT_ROOM_WATCH_SECONDS 1   /* between two looks at what gateways repeat */
 #define DT_ROOM_SILENCE_SECONDS 2 /* longer than twice its longest pause: a gateway is silent */
@@ -68,8 +68,8 @@ DT_MUST_USE int dt_waiting_room_answer(dt_waiting_room *r, uint8_t const key[DT_
 /* Hands over the machine of a first one, as dt_waiting_room_park does. The share stays the caller's, also
  * on an error: cancel it then. */
 DT_MUST_USE int dt_waiting_room_start(dt_parked *p, dt_signon const *machine, dt_bytes luggage);
-/* A first one does not go on: whoever has joined it is refused with this outcome, which denies, and nobody joins it any
- * more. Takes the share; nulls the pointer. */
+/* A first one does not go on: whoever has joined it is refused with this outcome, which denies, and nobody joins
+ * it any more. Takes the share; nulls the pointer. */
 void dt_waiting_room_cancel(dt_parked **p, dt_outcome const *o);
 
 /* `repeats` counts the packets that the gateway of this request sent again, of this request or of others, and

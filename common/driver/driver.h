@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The driver: performs the steps of any number of sign-ons on one event loop (libevent), without a
- * thread each. Kept connections, the Graph token, the audit sink and the store are shared by all.
- * live.c defines dt_driver_acquire, _acquire_service, _release, _files and _site, run.c dt_driver_submit and
- * dt_driver_store_do, inline.c dt_driver_run_blocking, refresh.c dt_driver_ocsp_wait, room.c dt_driver_machine_new
- * and _free. */
+/* The driver: performs the steps of any number of sign-ons on one event loop (libevent), without a thread each.
+ * Kept connections, the Graph token, the audit sink and the store are shared by all. live.c defines
+ * dt_driver_acquire, _acquire_service, _release, _files and _site, run.c dt_driver_submit and dt_driver_store_do,
+ * inline.c dt_driver_run_blocking, refresh.c dt_driver_ocsp_wait, room.c dt_driver_machine_new and _free. */
 #ifndef DT_DRIVER_DRIVER_H
 #define DT_DRIVER_DRIVER_H
 
@@ -17,7 +16,7 @@ typedef struct dt_run dt_run; /* one sign-on under way in the loop */
 
 #define DT_DRIVER_RUNS_MAX 20000 /* default ceiling on sign-ons under way */
 
-/* What a front door is told. Called on the loop's thread. Outcomes come exactly once per run, after
+/* Callbacks to a front door. Called on the loop's thread. Outcomes come exactly once per run, after
  * which the dt_run is gone. */
 typedef struct dt_door {
     char const *name; /* "pam", "radius", "cli" */
@@ -90,15 +89,15 @@ dt_signon *dt_driver_machine_new(void);
 /* Wipes, frees and nulls; nothing for NULL. */
 void dt_driver_machine_free(dt_signon **machine);
 
-/* Performs steps on the calling thread as long as none must wait: store operations and signatures.
- * Returns true when the machine is done (its audit event has been queued, unless it only looked up), false when it now wants
- * HTTP, a prompt or a wait: then hand it to dt_driver_submit, or save it. Thread safe for different
- * machines. `door_name` as in dt_door. */
+/* Performs steps on the calling thread as long as none must wait: store operations and signatures. Returns true
+ * when the machine is done (its audit event has been queued, unless it only looked up), false when it now wants
+ * HTTP, a prompt or a wait: then hand it to dt_driver_submit, or save it. Thread safe for different machines.
+ * `door_name` as in dt_door. */
 DT_MUST_USE bool dt_driver_run_inline(dt_driver *d, dt_signon *machine, char const *door_name);
 
-/* Takes over a machine (copied) and drives it to its end on the loop. Thread safe: may be called
- * from any thread; callbacks come on the loop's thread. `run_out`, if not NULL, is set before any callback and may be
- * used on the loop's thread only. DT_E_LIMIT when runs_max are under way. */
+/* Takes over a machine (copied) and drives it to its end on the loop. Thread safe: may be called from any thread;
+ * callbacks come on the loop's thread. `run_out`, if not NULL, is set before any callback and may be used on the
+ * loop's thread only. DT_E_LIMIT when runs_max are under way. */
 DT_MUST_USE int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door const *door,
                                  void *ctx, dt_run **run_out);
 /* On the loop's thread: */

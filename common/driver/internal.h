@@ -205,7 +205,7 @@ struct dt_driver {
     struct event *http_timer, *tick_timer, *flush_timer, *wake_event;
     int wake_fd;
     dt_shared_call *shared;
-    dt_run *runs, *ending;             /* under way; told to end because the driver stops */
+    dt_run *runs, *ending;             /* under way; ending because the driver stops */
     dt_signon *rooms[DT_DRIVER_ROOMS]; /* that no run is driven in: the first room_count */
     size_t room_count;
     bool drained;
@@ -287,7 +287,7 @@ void dt_rooms_free(dt_driver *d);
 void dt_run_free(dt_run *run);
 /* Into the list and off. As a post: ctx is the run. */
 void dt_run_begin(void *run);
-/* Tells every run to end: what only reads is cut short, a push is cancelled. */
+/* Ends every run: a read is cut short, a push is cancelled. */
 void dt_runs_abandon_all(dt_driver *d);
 /* Ends whatever is still there, at once; each door gets its outcome. */
 void dt_runs_end_all(dt_driver *d);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Tells threads in dt_driver_refresh_wait, of whatever driver, that some refresh has ended. */
+/* Wakes the threads in dt_driver_refresh_wait, of any driver: some refresh has ended. */
 static pthread_mutex_t ended_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 

@@ -146,7 +146,7 @@ static void run_force_end(dt_run *run, dt_cause cause)
 
 /* --- steps that do not wait ------------------------------------------------------------------- */
 
-/* What is kept tells nothing to whoever comes to read it: its key is in this process alone. */
+/* A reader of the store learns nothing from it: the key exists in this process alone. */
 static void tried_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt_store_result *out)
 {
     uint8_t text[sizeof(d->tried_key) + DT_STORE_KEY_MAX];
@@ -281,7 +281,7 @@ static void http_done(dt_run *run, dt_http_response const *r)
     dt_run_step(run);
 }
 
-/* Any of the runs may end any other, or itself, while it is told. */
+/* Any of the runs may end any other, or itself, in its callback. */
 static void on_http_done(void *ctx, dt_http_response const *r)
 {
     dt_shared_call *call = ctx;

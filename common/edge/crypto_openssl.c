@@ -42,7 +42,7 @@ static EVP_CIPHER_CTX *start(uint8_t const *key, uint8_t const *nonce, dt_bytes 
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     if (ctx == NULL)
         return NULL;
-    /* GCM's nonce length is 12 bytes unless told otherwise. */
+    /* GCM's nonce length is 12 bytes unless set otherwise. */
     if (EVP_CipherInit_ex2(ctx, g_aes_gcm, key, nonce, encrypt, NULL) == 1 &&
         (aad.len == 0 || EVP_CipherUpdate(ctx, NULL, &len, aad.p, (int)aad.len) == 1))
         return ctx;

@@ -275,7 +275,7 @@ int dt_host_session(pid_t pid, char *out, size_t size)
     return DT_E_LIMIT;
 }
 
-/* What proc(5) tells of a process in its "stat". */
+/* A process's "stat" file, proc(5). */
 typedef struct proc_stat {
     char command[32];
     long parent, session;
@@ -331,7 +331,7 @@ static void read_title(pid_t pid, char out[TITLE_MAX])
         out[0] = '\0';
 }
 
-/* Whether `pid`, of which `stat` tells, does the same server's work as the process below it. */
+/* Whether `pid`, whose "stat" is `stat`, does the same server's work as the process below it. */
 static bool is_of_connection(pid_t pid, proc_stat const *stat, proc_stat const *below,
                              char const *title)
 {

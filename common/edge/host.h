@@ -18,7 +18,7 @@ DT_MUST_USE int dt_host_random_id(char out[33]);
  * for ever. For the end of main. */
 _Noreturn void dt_host_exit(int status);
 /* Minutes that local time is east of UTC at `at`, daylight saving included. DT_E_IO when the time zone
- * cannot be told. Thread safe. */
+ * is not known. Thread safe. */
 DT_MUST_USE int dt_host_utc_offset(dt_time at, int *minutes);
 /* The host's name, at most size - 1 characters; "localhost" when unknown. */
 void dt_host_name(char *out, size_t size);

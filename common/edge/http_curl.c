@@ -54,8 +54,8 @@ struct dt_http_call {
     struct dt_http_call *previous, *next; /* all calls */
     struct lane *lane;
     bool queued;
-    dt_fair_item item;                 /* in the lane's queue */
-    bool refused;                      /* taken out of a full queue; it has still to be told */
+    dt_fair_item item; /* in the lane's queue */
+    bool refused;      /* dropped from a full queue; its caller is still to be called */
     struct dt_http_call *next_refused; /* of those */
     int64_t queued_at, run_at;         /* monotonic milliseconds */
     dt_time timeout;
@@ -170,7 +170,7 @@ static int on_timer(CURLM *multi, long milliseconds, void *ctx)
     return 0;
 }
 
-/* libcurl's own would not close the socket in a program that the server starts, and would not tell
+/* libcurl's own would not close the socket in a program that the server starts, and would not report
  * that there was none to be had. */
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -446,8 +446,8 @@ static struct curl_blob blob_of(dt_tls_anchors const *anchors)
 /* Without anchors of our own the system's count. Debian's default is the whole bundle: 30 ms to load;
  * the hashed directory takes none. With anchors of our own the directory is a mere name, in which
  * nothing can be: libcurl lends a kept connection, or a session to resume, only where it is the same.
- * on_ssl_context is called for the context of a proxy as well as for the server's, and cannot tell them
- * apart: where both are TLS, libcurl reads the certificates itself. */
+ * on_ssl_context is called for the context of a proxy as well as for the server's, and cannot distinguish
+ * them: where both are TLS, libcurl reads the certificates itself. */
 static CURLcode set_anchors(dt_http_call *c, dt_tls_anchors const *anchors)
 {
     CURLcode rc = CURLE_OK;
@@ -670,7 +670,7 @@ static bool make_room(dt_http *h, dt_http_request const *r)
     c->next_refused = h->refused;
     h->refused = c;
     h->refused_count++;
-    h->pump_soon = true; /* it is told from there */
+    h->pump_soon = true; /* pump() calls it back */
     return true;
 }
 
@@ -728,7 +728,7 @@ void dt_http_cancel(dt_http *h, dt_http_call *call)
         return;
     call_detach(call);
     call_free(call);
-    /* The next one's turn; not from here, where its failure could not be told. */
+    /* The next one's turn; not from here, where its failure could not be reported. */
     h->pump_soon = true;
     arm(h);
 }
@@ -762,7 +762,7 @@ static bool error_contains(dt_http_call const *c, char const *words)
     return strstr(c->turn->error, words) != NULL;
 }
 
-/* How a connection was lost that was there already. libcurl tells it in its text alone, with the
+/* How an established connection was lost. libcurl reports it in its text alone, with the
  * system's own words for the error number. */
 static dt_http_failure failure_of_loss(dt_http_call const *c)
 {
@@ -775,7 +775,7 @@ static dt_http_failure failure_of_loss(dt_http_call const *c)
 }
 
 /* The same of one over which a request has gone out. Closed without a word counts as well, of which
- * "Connection died, tried 5 times" tells for kept ones one after another. */
+ * "Connection died, tried 5 times" stands for several kept ones, one after another. */
 static dt_http_failure failure_of_silence(dt_http_call const *c)
 {
     return error_contains(c, "unexpected eof") || error_contains(c, "Connection died") ||

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* What tells one version of a file from another. */
+/* What identifies a version of a file. */
 typedef struct version {
     dev_t device;
     ino_t inode;
@@ -112,7 +112,7 @@ static void set_missing(dt_managed_result *r, char const *path, int error)
                absent ? "no managed app configuration exists there" : strerror(error));
 }
 
-/* A file that is not there (any more), or that the disk does not give, is told from one that is
+/* A file that is not there (any more), or that the disk does not give, is distinguished from one that is
  * there and must not be believed. */
 static dt_managed_status status_of(int error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks each source of nsswitch.conf(5) about groups, and tells a source that says no from one that does
+/* Asks each source of nsswitch.conf(5) about groups, and distinguishes a source that says no from one that does
  * not answer. getgrouplist(3) leaves out what it could not ask about without a word; a person without
  * their groups would pass a rule that was written for them. */
 #ifndef DT_EDGE_NAME_SERVICE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tells whether the files that a site is made of have changed: devtrust.conf, every file that one of
+/* Notices when the files that a site is made of have changed: devtrust.conf, every file that one of
  * its reloadable keys names, and the policies. Exists apart from site.h because it is asked every few
  * seconds, and must neither parse nor judge anything. */
 #ifndef DT_EDGE_SITE_WATCH_H

@@ -28,7 +28,7 @@ void dt_store_use_spare(dt_store *s, dt_spare *spare);
 
 /* Performs one operation. The answer's bytes live in `scratch` (reset by the call), which is the
  * caller's, so calls from several threads do not meet. Never blocks longer than
- * DT_STORE_BUSY_MS plus the disk. What a GET of a device, an answer or a remembered MFA tells may be 10 ms
+ * DT_STORE_BUSY_MS plus the disk. What a GET of a device, an answer or a remembered MFA returns may be 10 ms
  * old, and 1 s while another thread writes. Rows past `expires` are not found. */
 void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch,
                  dt_store_result *out);

@@ -761,7 +761,7 @@ static void do_in_file(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *
 
 /* --- limits, which are kept in memory where the file does not take them ------------------------- */
 
-/* What the file can still tell of a counter that it cannot write. */
+/* What can still be read of a counter that cannot be written. */
 static int64_t count_in_file(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratch)
 {
     dt_store_op get = {.table = op->table, .verb = DT_STORE_GET};

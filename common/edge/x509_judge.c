@@ -22,7 +22,7 @@ typedef struct judgement {
     dt_ca const *ca;      /* whose rules hold; NULL until the chain is known */
     dt_device_ids ids;
     dt_tenant_mark tenant_mark;
-    dt_reason revocation;       /* of the chain; told last, since it may be that nobody knows */
+    dt_reason revocation;       /* of the chain; reported last, because it may be unknown */
     bool shared;                /* the chain passes through a CA that signs for every tenant */
     dt_ocsp_question *question; /* NULL: the caller cannot ask */
     dt_error *e;

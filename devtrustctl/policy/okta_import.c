@@ -70,7 +70,7 @@ void dt_import_doubt_add(dt_importing *m, char const *fmt, ...)
     dt_import_doubt *d;
     va_list args;
 
-    /* Past the limit the last one is told; that there are doubts is what counts. */
+    /* Past the limit the last one is noted: that there are doubts is what counts. */
     if (m->doubt_count == DT_IMPORT_DOUBTS_MAX)
         m->doubt_count--;
     d = &m->doubts[m->doubt_count++];
@@ -184,7 +184,7 @@ static int compare_names(void const *a, void const *b)
     return strcasecmp(x->name, y->name);
 }
 
-/* Two ids under one name cannot be told apart by it. */
+/* Two ids under one name cannot be distinguished by it. */
 static int mark_ambiguous(dt_importing *m, dt_import_name *names, size_t count)
 {
     dt_import_name **by_name = calloc(count + 1, sizeof(*by_name));

@@ -80,7 +80,7 @@ DT_MUST_USE int dt_okta_document_policy(dt_json const *document, char const *pol
 DT_MUST_USE int dt_okta_import(dt_json const *document, dt_import_options const *o, dt_buf *policy,
                                dt_buf *zones, dt_import_counts *counts, dt_error *e);
 
-/* The dt_platform bits that a "platform" condition, Okta's or ours, leaves; what cannot be told is
+/* The dt_platform bits that a "platform" condition, Okta's or ours, leaves; what is unclear is
  * taken in. */
 unsigned dt_okta_platform_bits(dt_json const *platform);
 

@@ -109,7 +109,7 @@ static unsigned method_factors(dt_json const *v)
     return method == NULL ? by_key : by_key & word_factors(methods, method);
 }
 
-/* What {"key","method"} takes away. What cannot be told takes more: a method that is not known, all of
+/* What {"key","method"} takes away. What is unclear takes away more: an unknown method, all of
  * the authenticator; no authenticator, the method of each. Okta Verify's FastPass is none of ours. */
 static unsigned excluded_factors(dt_json const *v)
 {
@@ -386,7 +386,7 @@ static chain_step step_read(dt_json const *step)
     return out;
 }
 
-/* Reads the steps of a chain. False when they cannot be told: too many, or more than one next. */
+/* Reads the steps of a chain. False when they are unclear: too many, or more than one next. */
 static bool steps_read(dt_importing *m, dt_json const *chain, chain_step steps[CHAIN_STEPS_MAX],
                        size_t *count, dt_time *lifetime)
 {

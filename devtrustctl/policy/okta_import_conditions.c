@@ -56,7 +56,7 @@ static char const *unnamed(people const *p, dt_import_name const *n)
     return NULL;
 }
 
-/* Tells of a group that shares its name: who reads the org's console may mean the other. */
+/* Notes that a group shares its name: a reader of the org's console may mean the other. */
 static void report_homonyms(dt_importing *m, people const *p, dt_import_name const *n)
 {
     for (size_t i = 0; n->ambiguous && i < p->count; i++)

@@ -9,7 +9,7 @@
 #include "core/policy/policy.h"
 
 #define DT_IMPORT_PRIORITY_MAX 1000000 /* as in policy.schema.json */
-#define DT_IMPORT_DOUBTS_MAX 16        /* told of one rule; more are counted with the last */
+#define DT_IMPORT_DOUBTS_MAX 16        /* noted for one rule; more are counted with the last */
 
 /* What a rule gives. Zero denies. */
 typedef struct dt_import_action {
@@ -26,7 +26,7 @@ typedef enum dt_import_device {
     DT_IMPORT_DEVICE_NOT_TRUSTED,
 } dt_import_device;
 
-/* The states of a device that an org tells apart, a bit each. Ours are TRUSTED, which is the first, and
+/* The states of a device that an org distinguishes, a bit each. Ours are TRUSTED, which is the first, and
  * NOT_TRUSTED, which is the two others. */
 #define DT_IMPORT_MANAGED (1u << 0)
 #define DT_IMPORT_REGISTERED (1u << 1) /* and not managed */
@@ -76,7 +76,7 @@ typedef struct dt_import_name {
     bool everyone;    /* the built-in group of everybody */
     bool ambiguous;   /* another id has the same name */
     bool unstorable;  /* the name is one that our files cannot hold */
-    char const *type; /* of a group, as Okta has it; NULL when not told */
+    char const *type; /* of a group, as Okta has it; NULL when not reported */
 } dt_import_name;
 
 typedef struct dt_import_doubt {
@@ -90,9 +90,9 @@ typedef struct dt_importing {
     dt_import_counts *counts;
     bool org;                     /* the org's own sign-on rules are read, OKTA_SIGN_ON */
     dt_json const *policy_groups; /* of the rule that is being converted */
-    char const *rule;             /* being told of; "" for none */
-    bool muted;                   /* nothing is told and counted */
-    bool aloud;                   /* what is kept of the conditions is told */
+    char const *rule;             /* that notes are about; "" for none */
+    bool muted;                   /* nothing is noted or counted */
+    bool aloud;                   /* what is kept of the conditions is noted */
     dt_import_name *groups, *users;
     size_t group_count, user_count;
     dt_import_zone *zones;
@@ -121,13 +121,13 @@ void dt_import_doubt_add(dt_importing *m, char const *fmt, ...) DT_PRINTF(2, 3);
 void dt_import_put_name(dt_buf *b, char const *name);
 
 /* --- okta_import_actions.c --- */
-/* Reads a rule's actions (the reader stands at the rule) and tells what became of them. */
+/* Reads a rule's actions (the reader stands at the rule) and notes what became of them. */
 void dt_import_action_read(dt_importing *m, dt_json const *rule, dt_import_action *out);
 /* The same of a rule of an OKTA_SIGN_ON policy. */
 void dt_import_signon_read(dt_importing *m, dt_json const *rule, dt_import_action *out);
 /* Appends {"signon":{...}}. */
 void dt_import_signon_put(dt_import_action const *a, dt_buf *b);
-/* Tells of an action that cannot be given: it is refused, or denies. */
+/* Notes an action that cannot be translated: it is refused, or denies. */
 void dt_import_action_refuse(dt_importing *m, dt_import_action *out, char const *why);
 /* The first member that is not null and not among `known` (which ends with NULL), or NULL. */
 char const *dt_import_unknown_member(dt_json const *v, char const *const *known);
@@ -139,7 +139,7 @@ void dt_import_action_put(dt_import_action const *a, dt_buf *b);
 /* --- okta_import_conditions.c --- */
 /* Appends the conditions of a rule (the reader stands at the rule) in their wide form, or with
  * m->narrow in their narrow form: an object, or null when nothing is asked. Fills doubts, never and
- * narrows; tells of what is kept when `aloud`. */
+ * narrows; notes what is kept when `aloud`. */
 void dt_import_conditions_put(dt_importing *m, dt_json const *rule, bool aloud, dt_buf *b);
 /* The states that a device condition asks for. */
 dt_import_states dt_import_states_of(dt_json const *device);
@@ -147,7 +147,7 @@ dt_import_states dt_import_states_of(dt_json const *device);
 /* --- okta_import_zones.c --- */
 DT_MUST_USE int dt_import_zones_read(dt_importing *m, dt_json const *zones);
 dt_import_zone *dt_import_zone_find(dt_importing *m, char const *id);
-/* Tells of every zone, and appends {"zones":[...]} of those that are used or block. */
+/* Notes every zone, and appends {"zones":[...]} of those that are used or block. */
 void dt_import_zones_put(dt_importing *m, dt_buf *b);
 
 #endif

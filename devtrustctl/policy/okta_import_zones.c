@@ -137,7 +137,7 @@ static bool is_asn(dt_json const *v)
            strspn(s, "0123456789") == strlen(s) && (strlen(s) < 10 || strcmp(s, "4294967295") <= 0);
 }
 
-/* null, "" and "null" ask nothing of proxies. Every other word does, and no source here tells of them. */
+/* null, "" and "null" ask nothing of proxies. Every other word does, and no source here knows proxies. */
 static bool asks_for_proxies(dt_json const *zone)
 {
     dt_json const *proxy = dt_import_given(zone, "proxyType");

@@ -155,7 +155,7 @@ static bool region_take(char const *text, dt_geo_place *at)
     return n > 0 && text[n] == '\0' && dt_str_copy(at->region, sizeof(at->region), text) == DT_OK;
 }
 
-/* A member that may be null, which is told from one that is not there. */
+/* A member that may be null, which is distinguished from one that is not there. */
 static int text_or_null(running *x, dt_json const *v, char const *member, size_t max,
                         char const **text, bool *given)
 {

@@ -29,7 +29,7 @@ typedef struct dt_prover {
     dt_solver *solver;
     dt_prove_side sides[2]; /* the policy, and with `has_old` the one before */
     bool has_old;
-    dt_term *lemmas; /* that the solver was told */
+    dt_term *lemmas; /* that the solver has */
     size_t lemma_count, lemma_cap;
     dt_prove_request *request; /* the sign-on that was found last */
     uint32_t *values;          /* its values */

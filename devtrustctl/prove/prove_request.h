@@ -34,7 +34,7 @@ DT_MUST_USE dt_request_made dt_request_make(dt_space *s, uint32_t const *values,
 /* The values that a sign-on has. */
 void dt_request_values(dt_space const *s, dt_policy_input const *in, bool org_waives,
                        uint32_t *values);
-/* False for values that no sign-on has, because of what a solver is told anyway: the times do not fit
+/* False for values that no sign-on has, because of what a solver is given in any case: the times do not fit
  * together, or a short login without a login. */
 bool dt_values_fit(dt_space const *s, uint32_t const *values);
 /* What is supposed where nothing depends on it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asking the prover, and telling its answers. */
+/* Asking the prover, and printing its answers. */
 #include "devtrustctl/prove/prove_run.h"
 
 #include "devtrustctl/prove/prove_against.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Proving a policy, and telling what came of it: properties that every policy is asked for, those of an
+/* Proving a policy, and printing the result: properties that every policy is asked for, those of an
  * administrator, what rules do to each other, and a policy against the one before. */
 #ifndef DT_CTL_PROVE_RUN_H
 #define DT_CTL_PROVE_RUN_H

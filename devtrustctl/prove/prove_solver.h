@@ -16,7 +16,7 @@ typedef enum dt_solved {
     DT_SOLVED_FOUND,         /* one does: dt_solver_values */
 } dt_solved;
 
-/* Is told of terms when they are first asked about, so that a question about few rules stays small. The
+/* Receives terms when they are first asked about, so that a question about few rules stays small. The
  * space lives as long. DT_E_NOMEM; DT_E_UNAVAILABLE in a build without a solver. Free with dt_solver_free. */
 DT_MUST_USE int dt_solver_new(dt_space const *s, dt_solver **out, dt_error *e);
 void dt_solver_free(dt_solver **v);

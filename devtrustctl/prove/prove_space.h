@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All sign-ons that rules can tell apart, as facts of a formula: who, in which groups (or that nobody
+/* All sign-ons that rules can distinguish, as facts of a formula: who, in which groups (or that nobody
  * knows), from where, with which device, when. What a real sign-on can be, and no more:
  *
  * - A person has up to three names: the local one, the login, and the login without its suffix. Each is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The space of sign-ons: addresses and places. All addresses that lie in the same zones are one piece:
- * no rule tells them apart. */
+ * no rule distinguishes them. */
 #include "devtrustctl/prove/prove_space.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The prover's solver: Z3, by its C interface. Every term becomes a proposition of its own that is
- * defined by its parts, so that any term can be asked about later without telling Z3 anything new. */
+ * defined by its parts, so that any term can be asked about later without new definitions. */
 #include "devtrustctl/prove/prove_solver.h"
 
 #include <pthread.h>
@@ -52,7 +52,7 @@ static Z3_ast number(dt_solver *v, uint32_t value, unsigned bits)
     return Z3_mk_unsigned_int(v->c, value, Z3_mk_bv_sort(v->c, bits));
 }
 
-/* A fact is told to Z3 when it is first needed. */
+/* A fact is given to Z3 when it is first needed. */
 static Z3_ast fact_of(dt_solver *v, dt_fact fact)
 {
     uint32_t range = dt_formula_fact_range(v->s->f, fact);
@@ -187,7 +187,7 @@ static bool terms_reserve(dt_solver *v)
     return true;
 }
 
-/* Tells Z3 of the terms and of all that they are made of, parts first, each once. */
+/* Gives Z3 the terms and all that they are made of, parts first, each once. */
 static void terms_make(dt_solver *v, dt_term const *terms, size_t count)
 {
     dt_term most = 0, least = UINT32_MAX;

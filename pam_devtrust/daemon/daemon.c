@@ -90,7 +90,7 @@ static void on_stop_limit(evutil_socket_t fd, short what, void *ctx)
     dt_driver_stop(((dt_daemon *)ctx)->driver);
 }
 
-/* Gives every sign-on up: pushes are cancelled, modules told, events written. */
+/* Gives every sign-on up: pushes are cancelled, modules answered, events written. */
 static void stop(dt_daemon *d)
 {
     struct timeval limit = dt_daemon_time(DT_DAEMON_STOP_MS);

@@ -20,11 +20,11 @@
 #define DT_DAEMON_FD 3            /* of --one, and the first of systemd's */
 #define DT_DAEMON_BACKLOG 128     /* connections that the kernel keeps for us */
 #define DT_DAEMON_REQUEST_MS 5000 /* from connecting until the request is there */
-#define DT_DAEMON_STOP_MS 4000    /* at the end, for cancelling pushes and telling the modules */
+#define DT_DAEMON_STOP_MS 4000    /* at the end, for cancelling pushes and answering the modules */
 #define DT_DAEMON_REFUSE_MS 2000  /* a daemon without a configuration refuses for so long */
 #define DT_DAEMON_PAUSE_MS 200    /* without accepting, when descriptors have run out */
-#define DT_DAEMON_SPARE 64        /* connections beyond max_sign_ons, to be told that it is busy */
-#define DT_DAEMON_LOOKUPS_MAX 32  /* threads in the name service */
+#define DT_DAEMON_SPARE 64 /* connections beyond max_sign_ons, to be answered that it is busy */
+#define DT_DAEMON_LOOKUPS_MAX 32 /* threads in the name service */
 #define DT_DAEMON_THREAD_STACK (256 * 1024)
 #define DT_DAEMON_CARRIERS_MAX 64 /* connections of lock screens, each with a thread */
 #define DT_DAEMON_GROUPS_BYTES (DT_GROUPS_MAX * DT_GROUP_NAME_MAX)
@@ -101,7 +101,7 @@ void dt_log(int priority, char const *fmt, ...) DT_PRINTF(2, 3);
 void dt_conn_open(dt_daemon *d, int fd);
 /* Takes `fd` over, over which packets of that peer come. */
 void dt_conn_open_for(dt_daemon *d, int fd, struct ucred const *peer);
-/* Tells the module the outcome and ends the connection, which is gone then. */
+/* Sends the module the outcome and ends the connection, which is freed. */
 void dt_conn_finish(dt_conn *c, dt_outcome const *o);
 /* The module has left, or broke the protocol: what is under way is given up. The connection may be
  * gone then. */
@@ -120,7 +120,7 @@ void dt_request_forget(dt_conn *c);
  * of them is not known. */
 bool dt_admission_key(char const *connection, char const *service, char const *account,
                       char out[DT_STORE_KEY_MAX]);
-/* A store that takes nothing is told to the log: the session line then decides anew. */
+/* A store that takes nothing is logged: the session line then decides anew. */
 void dt_admission_keep(dt_daemon *d, char const *key, dt_cause cause);
 /* True, and the outcome of then, when that connection was let in for that account; once. */
 bool dt_admission_take(dt_daemon *d, char const *key, dt_outcome *out);
@@ -161,7 +161,7 @@ DT_MUST_USE int dt_socket_listen(char const *path, bool for_all, int *fd, dt_soc
 void dt_socket_remove(char const *path, dt_socket_place const *made);
 /* DT_E_INVALID unless `fd` is a connected SOCK_SEQPACKET Unix socket. */
 DT_MUST_USE int dt_socket_check_connected(int fd, dt_error *e);
-/* Tells the service manager "READY=1", "STOPPING=1", when it wants to know. */
+/* Sends the service manager "READY=1", "STOPPING=1", when it wants to know. */
 void dt_notify(char const *state);
 
 /* --- process.c --------------------------------------------------------------------------------------- */
@@ -191,7 +191,7 @@ int64_t dt_daemon_mono(void);
 struct timeval dt_daemon_time(int milliseconds);
 /* A connection has gone: listen again, or end. */
 void dt_daemon_conn_gone(dt_daemon *d);
-/* Serves until told to stop. */
+/* Serves until a signal ends it. */
 DT_MUST_USE int dt_daemon_serve(dt_driver *driver, dt_sockets const *sockets, bool one,
                                 dt_error *e);
 

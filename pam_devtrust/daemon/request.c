@@ -207,7 +207,7 @@ static void take_session(dt_conn const *c, dt_message const *m, dt_config const 
         out[0] = '\0';
 }
 
-/* The SSH connection that the process which asks serves. Where it cannot be told, each attempt in it counts
+/* The SSH connection that the process which asks serves. Where it is not known, each attempt in it counts
  * as one of its own, and the other limits hold. */
 static void take_connection(dt_conn const *c, dt_message const *m, dt_config const *config,
                             char out[DT_SESSION_NAME_MAX])
@@ -336,7 +336,7 @@ static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config c
     return dt_presence_judge(config->daemon.person_at_host, &f);
 }
 
-/* A name in PAM_RHOST makes somebody elsewhere of whoever sits here: nobody can tell whose name it is. */
+/* A name in PAM_RHOST makes the person remote, even one at this host: whose name it is cannot be known. */
 static char const *elsewhere(dt_message const *m)
 {
     char const *base = dt_service_base(m->service);

@@ -136,7 +136,7 @@ static bool take_over(pam_handle_t *pamh, char const *name, char const **argv,
     return remember(pamh, name, PAM_SUCCESS, argv, NULL);
 }
 
-/* The password comes before everything, so that no account, rule or device is told by its not being
+/* The password comes before everything, so that no account, rule or device is revealed by its not being
  * asked for; and what did not let in takes its time, whether Okta was asked or not. */
 static int authenticate(pam_handle_t *pamh, int flags, dt_pam_args const *a)
 {
@@ -247,7 +247,7 @@ int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, char const **argv)
     return PAM_SUCCESS;
 }
 
-/* sshd only: who came by a key alone is decided about here, where it tells of the key. Of others in the same
+/* sshd only: who came by a key alone is decided about here, where it reports the key. Of others in the same
  * connection the daemon knows that they were let in. */
 int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, char const **argv)
 {
@@ -272,7 +272,7 @@ int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, char const **a
     return PAM_SUCCESS;
 }
 
-/* A password stack is no place for us; whoever puts us there is told so. */
+/* devtrust does nothing in a password stack; the log says so. */
 int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, char const **argv)
 {
     (void)flags;

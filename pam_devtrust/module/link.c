@@ -180,7 +180,7 @@ static int arrange_files(int fd, int *report)
 
 /* The child. Nothing of the caller's is left when the daemon starts, not even for the dynamic loader. A
  * session of its own, so that ^C at the terminal does not end the daemon before it has cancelled a push.
- * What goes wrong is told to the parent by a pipe, which exec closes. */
+ * Errors reach the parent by a pipe, which exec closes. */
 static _Noreturn void become_daemon(char const *path, int fd, int report)
 {
     char name[] = "devtrustd";

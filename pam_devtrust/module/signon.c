@@ -62,7 +62,7 @@ static char const *start_of_long(char const *value, char out[DT_PROTOCOL_START_M
     return out;
 }
 
-/* Okta does not look at the case of a login: of two accounts that only the case tells apart, nobody could
+/* Okta does not look at the case of a login: of two accounts that differ only in case, nobody could
  * say whose it is. */
 static bool is_ambiguous(pam_handle_t *pamh, char const *name)
 {
@@ -106,7 +106,7 @@ static char const *owner_of(pam_handle_t *pamh, char const *account)
 }
 
 /* With -p, and with Defaults passprompt_override, sudo shows its own prompt instead of each of ours, and
- * nothing tells us. Information it always shows. */
+ * that is unknown here. Information it always shows. */
 static bool replaces_prompts(login const *l)
 {
     char const *service = item(l->pamh, PAM_SERVICE);
@@ -216,7 +216,7 @@ static int show(login *l, int style, char *text)
                             : pam_prompt(l->pamh, style, NULL, "%s", text);
 }
 
-/* What the person is told where the daemon cannot tell it, so that no program says "wrong password". */
+/* The text for the person where no daemon answers, so that no program says "wrong password". */
 static void show_text(login *l, char const *text)
 {
     char copy[DT_PROTOCOL_TEXT_MAX + 1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether the person who logs in is still there. sshd does not tell a module that waits when its
+/* Whether the person who logs in is still there. sshd does not notify a module that waits when its
  * client has hung up, and sudo holds ^C back: without these two, an abandoned login would keep its
  * processes, and the push on a phone, until the very end. */
 #include "pam_devtrust/module/module.h"

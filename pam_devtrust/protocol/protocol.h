@@ -45,7 +45,7 @@ typedef enum dt_pam_phase {
     DT_PAM_AUTH,
     DT_PAM_ACCOUNT,
     DT_PAM_SESSION, /* sshd's: the key is known, and nothing can be asked */
-    DT_PAM_EARLY,   /* account of sshd, which tells of the key at the session: that decides */
+    DT_PAM_EARLY,   /* account of sshd, which reports the key at the session: that decides */
 } dt_pam_phase;
 
 typedef enum dt_prompt_style {

@@ -10,7 +10,7 @@
 
 #define DT_JSON_POINTER_MAX 256 /* longest pointer that is shown whole */
 
-/* A file, for messages: its name, and its text for the line; without text, no line is told. Borrowed. */
+/* A file, for messages: its name, and its text for the line; without text, messages name no line. Borrowed. */
 typedef struct dt_json_source {
     char const *file;
     dt_bytes text;

@@ -12,7 +12,7 @@
 #define DT_XML_TEXT_MAX 4096     /* longest text of one element, bytes */
 #define DT_XML_SPACE_MAX 512     /* room for the name of a namespace */
 
-/* Told of each element, in the document's order; all that is passed is borrowed during the call and
+/* Called for each element, in the document's order; all that is passed is borrowed during the call and
  * holds no NUL inside. Both return 0 to go on, else the error to end with. */
 typedef struct dt_xml_handler {
     /* `space` is the name of the element's namespace, "" where it is in none. */
@@ -25,7 +25,7 @@ typedef struct dt_xml_handler {
 /* Reads one document in UTF-8, whatever encoding it says it has. DT_E_PARSE for anything that is not
  * a whole and well-formed one, and for one with a document type declaration: nothing honest brings any,
  * and it could define entities. DT_E_LIMIT past the limits above, DT_E_NOMEM, or what a handler gave.
- * Handlers may have been called before an error is found: what they were told counts only with 0.
+ * Handlers may have been called before an error is found: use what they received only after 0.
  * Thread safe. */
 DT_MUST_USE int dt_xml_walk(dt_bytes text, dt_xml_handler const *h, void *ctx, dt_error *e);
 

@@ -44,14 +44,14 @@ typedef enum dt_number_challenge {
     DT_NUMBER_NEVER = 0,  /* do not ask Okta for one (the org may still force it) */
     DT_NUMBER_WHEN_SHOWN, /* ask for one wherever the number can be shown */
 } dt_number_challenge;
-/* Who tells a person's groups; a bit each. Of several each has to answer, and all that they tell count. */
+/* The sources of a person's groups, a bit each. Of several each has to answer, and all groups count. */
 typedef enum dt_groups_from {
     DT_GROUPS_FROM_REQUEST = 1 << 0, /* NSS for PAM, the configured attribute for RADIUS */
     DT_GROUPS_FROM_OKTA = 1 << 1,
 } dt_groups_from;
 typedef enum dt_revocation {
     DT_REVOCATION_REQUIRE = 0, /* no answer is UNKNOWN */
-    DT_REVOCATION_SOFT,        /* no answer passes, and is told */
+    DT_REVOCATION_SOFT,        /* no answer passes, and is recorded */
     DT_REVOCATION_OFF,
 } dt_revocation;
 /* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
@@ -192,7 +192,7 @@ typedef struct dt_config {
         dt_time fresh_enrollment_grace; /* since enrolment; 0 = none */
         bool require_owner;             /* Intune must name the person as the device's user */
         char *enrollment_url;
-        char *check_access_text; /* what a person on a non-compliant device is told; "" = our own
+        char *check_access_text; /* the text for a person on a non-compliant device; "" = our own
                                     words */
     } device_trust;
     struct {
@@ -292,8 +292,8 @@ typedef struct dt_config_ca {
     int lines[DT_CONFIG_CA_KEYS_MAX]; /* where the section gave key i of its table */
 } dt_config_ca;
 
-/* [message NAME]: what people are told. NAME is a reason why their device is not trusted, or ANY; or that of
- * a text that all are told (config/messages.h), which has one form for all platforms. */
+/* [message NAME]: a text that people read. NAME is a reason why their device is not trusted, or ANY; or that of
+ * a general text (config/messages.h), which has one form for all platforms. */
 typedef struct dt_config_message {
     char name[DT_CONFIG_NAME_MAX]; /* dt_reason_name, DT_CONFIG_MESSAGE_ANY, or of dt_words */
     int line;                      /* of the section's head */

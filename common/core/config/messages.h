@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What people are told at a sign-on, each text with a name: [message NAME] of devtrust.conf gives another
+/* The texts that people read at a sign-on, each with a name: [message NAME] of devtrust.conf gives another
  * one, as in another language. Pure; thread safe. */
 #ifndef DT_CORE_MESSAGES_H
 #define DT_CORE_MESSAGES_H

@@ -64,7 +64,7 @@ static bool tty_is_elsewhere(char const *tty)
 }
 
 /* A terminal program of a local session may be looked at from a remote one of the same person (tmux,
- * screen): nobody can tell then. */
+ * screen): that is unknown then. */
 static dt_presence by_session(dt_presence_facts const *f)
 {
     if (f->session_remote)

@@ -62,7 +62,7 @@ static bool is_unenrolled(dt_reason r)
            r == DT_REASON_NOT_MANAGED;
 }
 
-/* The others tell no more than a person with the device in hand knows. */
+/* The others reveal only what a person with the device in hand knows. */
 static char const *own_words(dt_reason r)
 {
     switch (r) {
@@ -137,7 +137,7 @@ static dt_platform platform_of(dt_verdict const *v, dt_platform hint)
 
 /* --- placeholders ----------------------------------------------------------------------------- */
 
-/* A name of the device, cut between characters; only who proved its key is told one. */
+/* A name of the device, cut between characters; shown only to a person who proved its key. */
 static void put_device(dt_verdict const *v, dt_buf *out)
 {
     char name[DT_DEVICE_HELP_NAME_MAX + 1];
@@ -185,7 +185,7 @@ static void put_own(dt_config const *c, dt_verdict const *v, dt_platform p, dt_b
         expand(check_access(p), link, v, out);
     } else if (!is_unenrolled(v->reason)) {
         dt_buf_puts(out, own_words(v->reason));
-    } else if (*link != '\0') { /* without it there is no way to tell */
+    } else if (*link != '\0') { /* without it that cannot be known */
         expand(enrol(p), link, v, out);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What people on a device that is not trusted are told: what is wrong with it, and the way out. By the
+/* The text for people on a device that is not trusted: what is wrong with it, and the way out. By the
  * sections [message REASON] of devtrust.conf, and by words of our own where they say nothing. */
 #ifndef DT_CORE_DEVICE_HELP_H
 #define DT_CORE_DEVICE_HELP_H
@@ -16,7 +16,7 @@
  * The platform is that of the verdict, else `platform`, which the request hints at. The most specific
  * text counts: of [message REASON] that of the platform, then `text`; check_access_text where it is
  * about compliance; of [message ANY] that of the platform, then `text`; at last our own, which speaks
- * of devices known to be NOT_TRUSTED only. Remote text is escaped. A name is told only to who proved
+ * of devices known to be NOT_TRUSTED only. Remote text is escaped. A name is shown only to a person who proved
  * a key of the device. Pure. */
 void dt_device_help(dt_config const *c, dt_verdict const *v, dt_platform platform, dt_buf *out);
 /* True when it is to be shown with the first prompt, too, and not with a refusal alone: it is about a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Evidence: what tells us about the device; and the verdict made of it. */
+/* Evidence: what is known about the device; and the verdict made of it. */
 #ifndef DT_CORE_EVIDENCE_H
 #define DT_CORE_EVIDENCE_H
 
@@ -73,20 +73,18 @@ typedef struct dt_verdict {
     dt_time oldest;  /* when the oldest fact it rests on was learnt */
 } dt_verdict;
 
-/* Judges the evidence by [device_trust]. Pure: the same evidence gives the same verdict.
- * TRUSTED only when for all sources of one alternative there is evidence FOR the same device id and
- * none AGAINST it (AGAINST without a device id counts against every device; `management-hint` FOR
- * names none and speaks of this host: alone, or beside its certificate), each member that is a key is
- * PROVED, the device is the one that proved evidence names, if any does, and each
- * platform that a member tells is enabled (an unknown platform counts as not enabled only if
- * `platforms` does not hold every platform). FOR counts only with the reason NONE, TRUSTED, STALE or,
- * where it is allowed, IN_GRACE_PERIOD; of `intune` and `okta-device` also only up to
- * stale_limit.
- * UNKNOWN when no alternative holds but one could, had an UNKNOWN finding been FOR; a missing answer
- * of a look-up (`intune`, `okta-device`, `registry`) is such a finding. `registry` counts only beside a proved key.
- * `reason` goes with TRUSTED as TRUSTED, STALE or IN_GRACE_PERIOD; else it is that of the alternative
- * that came nearest. device_id, name and platform are those of a proved device, or of a claimed one
- * that trusted_when allows; never those of a certificate that was not good. */
+/* Judges the evidence by [device_trust]. Pure: the same evidence gives the same verdict. TRUSTED only when for all
+ * sources of one alternative there is evidence FOR the same device id and none AGAINST it (AGAINST without a
+ * device id counts against every device; `management-hint` FOR names none and speaks of this host: alone, or
+ * beside its certificate), each member that is a key is PROVED, the device is the one that proved evidence names,
+ * if any does, and each platform that a member gives is enabled (an unknown platform counts as not enabled only if
+ * `platforms` does not hold every platform). FOR counts only with the reason NONE, TRUSTED, STALE or, where it is
+ * allowed, IN_GRACE_PERIOD; of `intune` and `okta-device` also only up to stale_limit. UNKNOWN when no alternative
+ * holds but one could, had an UNKNOWN finding been FOR; a missing answer of a look-up (`intune`, `okta-device`,
+ * `registry`) is such a finding. `registry` counts only beside a proved key. `reason` goes with TRUSTED as
+ * TRUSTED, STALE or IN_GRACE_PERIOD; else it is that of the alternative that came nearest. device_id, name and
+ * platform are those of a proved device, or of a claimed one that trusted_when allows; never those of a
+ * certificate that was not good. */
 void dt_verdict_judge(dt_evidence_set const *set, dt_config const *c, dt_time now, dt_verdict *out);
 
 #endif

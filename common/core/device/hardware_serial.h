@@ -11,7 +11,7 @@
  * in ("To be filled by O.E.M."). */
 bool dt_hardware_serial(dt_bytes text, char out[DT_HARDWARE_SERIAL_MAX]);
 
-/* True for a serial number, a host's name or another name of a device that tells it apart from no other:
+/* True for a serial number, a host's name or another name that many devices share:
  * "", one character all along (zeros, "xxxx"), and words that makers and software leave in. Case, blanks
  * and dashes do not count. */
 bool dt_identifies_nothing(char const *word);

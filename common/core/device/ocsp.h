@@ -48,7 +48,7 @@ typedef struct dt_ocsp_question {
 typedef struct dt_ocsp_answer {
     dt_ocsp_status status;
     dt_time this_update;
-    dt_time next_update; /* 0: not told */
+    dt_time next_update; /* 0: not reported */
     dt_time fetched;
     dt_time until; /* not used from here on; set by dt_ocsp_keep */
 } dt_ocsp_answer;
@@ -64,7 +64,7 @@ typedef struct dt_ocsp_limits {
     dt_time max_age; /* of a GOOD one after thisUpdate: ocsp_max_age */
 } dt_ocsp_limits;
 dt_ocsp_limits dt_ocsp_limits_of(dt_config const *c);
-/* Sets answer->until: by nextUpdate, DT_OCSP_SHORT where it is not told, DT_OCSP_FAILURE_KEPT where
+/* Sets answer->until: by nextUpdate, DT_OCSP_SHORT where that is missing, DT_OCSP_FAILURE_KEPT where
  * there is no answer or the status is UNKNOWN; never beyond the limits or DT_OCSP_KEPT_MAX after
  * `fetched`. */
 void dt_ocsp_keep(dt_ocsp_answer *answer, dt_ocsp_limits limits);

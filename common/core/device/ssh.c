@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads SSH_AUTH_INFO_0, the only way sshd tells PAM which keys were used in this login. sshd
+/* Reads SSH_AUTH_INFO_0, the only way PAM learns from sshd which keys were used in this login. sshd
  * writes it, but part of what it writes was chosen by the client: nothing in it is believed beyond
  * its form, and one bad line makes the whole text worthless. */
 #include "core/device/ssh.h"

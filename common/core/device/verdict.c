@@ -48,7 +48,7 @@ typedef struct attempt {
     dt_guid const *device; /* NULL: a device that nothing names */
     dt_reason reason;
     int members_for;
-    int telling; /* where it fails: how much its reason tells, see reason_rank */
+    int rank; /* where it fails: the rank of its reason, see reason_rank */
 } attempt;
 
 typedef struct judge {
@@ -186,8 +186,8 @@ static member member_of(judge const *j, dt_source source, dt_guid const *device)
     return m;
 }
 
-/* Every platform that a member FOR the device tells must be enabled. When none tells one, it must be
- * that all are enabled, or (`more`) that an answer may yet come which tells it. */
+/* Every platform that a member FOR the device gives must be enabled. When none gives one, it must be
+ * that all are enabled, or (`more`) that an answer may yet come which gives it. */
 static bool platform_is_enabled(judge const *j, unsigned sources, dt_guid const *device, bool more)
 {
     unsigned enabled = j->c->device_trust.platforms & PLATFORMS_ALL;
@@ -214,7 +214,7 @@ static dt_reason reason_for(dt_reason so_far, dt_reason of_member)
     return of_member == DT_REASON_STALE ? DT_REASON_STALE : so_far;
 }
 
-/* A finding tells a person more than a missing proof, and that more than nothing at all. */
+/* A finding helps a person more than a missing proof, and that more than nothing at all. */
 static int reason_rank(standing s)
 {
     return s == STANDING_AGAINST ? 3 : s == STANDING_UNPROVED ? 2 : 1;
@@ -236,8 +236,8 @@ static void attempt_take(attempt *a, member const *m)
         return;
     default:
         a->reach = REACH_FAILS;
-        if (reason_rank(m->standing) > a->telling) {
-            a->telling = reason_rank(m->standing);
+        if (reason_rank(m->standing) > a->rank) {
+            a->rank = reason_rank(m->standing);
             a->reason = m->reason;
         }
         return;
@@ -261,7 +261,7 @@ static attempt attempt_make(judge const *j, unsigned sources, dt_guid const *dev
         !platform_is_enabled(j, sources, device, a.reach == REACH_COULD)) {
         a.reach = REACH_FAILS;
         a.reason = DT_REASON_PLATFORM_NOT_ENABLED;
-        a.telling = reason_rank(STANDING_AGAINST);
+        a.rank = reason_rank(STANDING_AGAINST);
     }
     return a;
 }
@@ -272,7 +272,7 @@ static bool attempt_is_better(attempt const *a, attempt const *than)
         return a->reach > than->reach;
     if (a->members_for != than->members_for)
         return a->members_for > than->members_for;
-    return a->telling > than->telling;
+    return a->rank > than->rank;
 }
 
 /* An alternative that can be met at all: known sources only, and not a look-up alone, which would

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a VPN client says about its device: Cisco AnyConnect's "mdm-tlv=" pairs (ACIDEX) and the like.
- * Nobody proves any of it. It serves to find the device that is to be looked up, and to tell its
+ * None of it is proved. It serves to find the device to look up, and to learn its
  * platform. Values come from the endpoint and are hostile. */
 #ifndef DT_CORE_VPN_CLAIMS_H
 #define DT_CORE_VPN_CLAIMS_H
@@ -41,7 +41,7 @@ bool dt_mac_digits(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 /* "aa-bb-cc-dd-ee-ff", with ":", "-", "." or nothing between, to 12 lower-case hex digits. DT_E_PARSE;
  * also for the group bit, 00..00 and ff..ff, which name no card. */
 DT_MUST_USE int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
-/* The same of an address that may tell a device from another one; DT_E_INVALID for one that cannot
+/* The same of an address that may identify a device; DT_E_INVALID for one that cannot
  * (dt_mac_identifies_nothing). */
 DT_MUST_USE int dt_mac_of_device(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 

@@ -21,7 +21,7 @@ typedef struct cloud {
     char const *graph, *resource, *host;
 } cloud;
 
-/* Names of "Microsoft Intune API", the service principal, in Entra. No public source tells those of
+/* Names of "Microsoft Intune API", the service principal, in Entra. No public source names those of
  * the cloud in China. */
 static cloud const *cloud_of(dt_config const *c)
 {

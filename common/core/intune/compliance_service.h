@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The Compliance Retrieval service of Intune, which network access control products ask instead of
  * Graph: where it is, what it is asked, what its answer says. It knows devices by their Intune id alone
- * and tells whether one is enrolled and whether it is compliant, nothing else.
+ * and says whether one is enrolled and whether it is compliant, nothing else.
  *
  * No public page specifies it. Sources: Microsoft, "Network access control integration with Intune";
  * the requests and replies of Cisco ISE as public tools reproduce them (API version 3); Microsoft Graph
@@ -14,7 +14,8 @@
 #define DT_COMPLIANCE_URL_MAX 512              /* room for the service's address */
 #define DT_COMPLIANCE_PAGES_MAX 5              /* of Intune's endpoints, that are read for it */
 #define DT_COMPLIANCE_ADDRESS_TTL DT_HOURS(24) /* then it is looked up again */
-#define DT_COMPLIANCE_ADDRESS_KEPT DT_DAYS(30) /* used so long while Graph does not tell another */
+#define DT_COMPLIANCE_ADDRESS_KEPT                                                                 \
+    DT_DAYS(30) /* used so long while Graph does not return another */
 #define DT_COMPLIANCE_ADDRESS_AGAIN                                                                \
     DT_MINUTES(1) /* younger than this, a failure is not blamed on it */
 
@@ -32,7 +33,7 @@ char const *dt_compliance_resource(dt_config const *c);
  * the same. */
 char const *dt_compliance_host(dt_config const *c);
 /* An https address at this host, or at one below it. Every request is checked by it before a
- * token goes along: where the service is was told by others. */
+ * token goes along: others supplied the service's address. */
 bool dt_compliance_is_allowed(dt_config const *c, char const *url);
 
 /* Intune's endpoints as Graph lists them. `next` is the link that the page before gave, or "". DT_E_INVALID

@@ -165,7 +165,7 @@ dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who,
     return DT_INTUNE_UNUSABLE;
 }
 
-/* {"error":{"code","message",...}}, told to the administrator. False when it is no such object. */
+/* {"error":{"code","message",...}}, for the administrator. False when it is not such an object. */
 static bool set_graph_error(dt_http_response const *r, dt_json const *root, int code,
                             char const *advice, dt_error *e)
 {

@@ -51,9 +51,9 @@ typedef struct dt_intune_device {
     dt_guid entra_id;
     char serial[DT_HARDWARE_SERIAL_MAX]; /* as dt_hardware_serial writes it; "" = none */
     dt_platform platform;
-    dt_time last_sync;     /* 0: never, or not told */
-    dt_time grace_expires; /* 0: not told; DT_TIME_NEVER: does not */
-    dt_time enrolled_at;   /* 0: not told */
+    dt_time last_sync;     /* 0: never, or not reported */
+    dt_time grace_expires; /* 0: not reported; DT_TIME_NEVER: does not */
+    dt_time enrolled_at;   /* 0: not reported */
     dt_time fetched;
     char device_name[DT_DEVICE_NAME_MAX]; /* escaped, cut */
     char user[DT_INTUNE_USER_MAX];        /* userPrincipalName, escaped, cut */
@@ -152,7 +152,7 @@ dt_freshness dt_intune_freshness(dt_intune_device const *d, dt_config const *c, 
 /* The evidence it makes: FOR, AGAINST or UNKNOWN with the reason. `stale` when the answer is used
  * past its freshness. lastSync older than max_sync_age is AGAINST with STALE. In the grace period:
  * FOR or AGAINST by trust_in_grace_period, with IN_GRACE_PERIOD; once it has expired, or when its end
- * was not told, AGAINST with NOT_COMPLIANT. A device that was enrolled less than fresh_enrollment_grace
+ * was not reported, AGAINST with NOT_COMPLIANT. A device that was enrolled less than fresh_enrollment_grace
  * ago, and of whose compliance nothing is known yet, is in its grace period so long. A stale answer is
  * FOR only if it was compliant. */
 void dt_intune_evidence(dt_intune_device const *d, dt_config const *c, dt_time now, bool stale,

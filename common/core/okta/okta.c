@@ -247,7 +247,7 @@ static int post_authn(dt_config const *c, char const *path, dt_http_request *out
     return finish_request(c, DT_HTTP_POST, &url, out);
 }
 
-/* An address in the form that X-Forwarded-For has it in; this host itself tells Okta nothing. */
+/* An address in the form that X-Forwarded-For has it in; this host's own address is not sent to Okta. */
 static void put_forwarded_for(char const *client_ip, char out[46])
 {
     dt_ip ip;

@@ -60,16 +60,16 @@ typedef struct dt_okta_user {
     char id[DT_OKTA_ID_MAX];
     bool active;     /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
     char status[32]; /* escaped, cut */
-    char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not told */
-    dt_time password_changed; /* passwordChanged; 0 when not told, as of a password that another
+    char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not reported */
+    dt_time password_changed; /* passwordChanged; 0 when not reported, as of a password that another
                                       directory keeps */
-    dt_time status_changed;   /* statusChanged; 0 when not told */
+    dt_time status_changed;   /* statusChanged; 0 when not reported */
 } dt_okta_user;
 
 typedef struct dt_okta_factor {
     char id[DT_OKTA_ID_MAX];
     dt_factor_type type;                /* DT_FACTOR_NONE for types this version does not do */
-    dt_time created;                    /* 0 when not told */
+    dt_time created;                    /* 0 when not reported */
     char name[DT_OKTA_FACTOR_NAME_MAX]; /* see dt_okta_read_factors */
 } dt_okta_factor;
 
@@ -139,7 +139,7 @@ bool dt_okta_is_id(char const *id);
 bool dt_okta_link_is_ours(dt_config const *c, char const *url);
 /* True when `url` is ours and leads to a transaction of exactly this factor of this user:
  * /api/v1/users/{user_id}/factors/{factor_id}/transactions/{one segment}. A poll or cancel link that
- * does not must not be followed: it would tell of somebody else's phone. */
+ * does not must not be followed: it would report on another person's phone. */
 bool dt_okta_link_belongs(dt_config const *c, char const *url, char const *user_id,
                           char const *factor_id);
 /* True when the user that was found is the one that was asked for: profile.login equals `login`,

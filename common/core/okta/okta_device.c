@@ -113,7 +113,7 @@ static dt_okta_device_state state_of(char const *status, dt_json const *profile)
     if (strcmp(status, "ACTIVE") != 0)
         return DT_OKTA_DEVICE_OTHER_STATUS;
     dt_json const *broken = dt_json_get(profile, "integrityJailbreak");
-    /* Anything but a plain false, once it is told at all, is no good word. */
+    /* Where it is reported, only a plain false is good. */
     jailbroken = dt_json_typeof(broken) != DT_JSON_NONE && dt_json_typeof(broken) != DT_JSON_NULL &&
                  (!dt_json_bool(broken, &jailbroken) || jailbroken);
     return jailbroken ? DT_OKTA_DEVICE_JAILBROKEN : DT_OKTA_DEVICE_NOT_MANAGED;

@@ -210,7 +210,7 @@ static bool copy_id(char dst[DT_OKTA_ID_MAX], dt_json const *v)
     return true;
 }
 
-/* A time that is missing, null or of another form is one that Okta does not tell: 0. */
+/* A time that is missing, null or of another form is not reported: 0. */
 static dt_time read_time(dt_json const *v)
 {
     char const *text = dt_json_string(v);

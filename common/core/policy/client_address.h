@@ -13,7 +13,7 @@ typedef struct dt_client_address {
     char text
         [DT_ADDRESS_MAX]; /* the address, or for the log what stands in its place; "" = nothing */
     bool known;           /* `text` is an address */
-    bool unreadable;      /* there is one, and it cannot be told which */
+    bool unreadable;      /* there is one, but it is not clear which */
     dt_ip ip;             /* while `known` */
 } dt_client_address;
 

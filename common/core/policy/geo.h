@@ -17,7 +17,7 @@ typedef enum dt_geo_kind {
     DT_GEO_REGION = 1 << 2,
 } dt_geo_kind;
 
-/* 0 says that nobody could tell: there is no database, it is broken, or it does not know the
+/* 0 = unknown: there is no database, it is broken, or it does not know the
  * address. That is never the same as "somewhere else". */
 typedef struct dt_geo_place {
     unsigned known; /* dt_geo_kind bits that were answered */

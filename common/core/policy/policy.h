@@ -132,7 +132,7 @@ void dt_policy_set_hash(dt_policy *p, char const hash[65]);
 char const *dt_policy_hash(dt_policy const *p);
 /* True when some ACTIVE rule names groups: whoever asks must bring them. */
 bool dt_policy_needs_groups(dt_policy const *p);
-/* A group is told by its name, which any source may tell, or by its id at Okta, which Okta alone does
+/* A group is known by its name, which any source may give, or by its id at Okta, which only Okta gives
  * and which is the group: names at Okta are not unique. Among groups an id stands as this byte, which no
  * name begins with, and the id, whose case counts. */
 #define DT_GROUP_ID_MARK '\x1f'
@@ -298,7 +298,7 @@ DT_MUST_USE int dt_policy_reply(dt_policy const *p, dt_decision const *d,
  * whoever checks them against a dictionary when the policy is loaded. NULL and 0 when there are none. */
 dt_reply_attribute const *dt_policy_rule_reply(dt_policy const *p, size_t i, char const **rule,
                                                size_t *count);
-/* What the rule that denied tells the person; "" when it says nothing, no rule denied, or `p` is not
+/* The text for the person of the rule that denied; "" when it has none, no rule denied, or `p` is not
  * the policy that decided. Safe for a terminal. */
 char const *dt_policy_message(dt_policy const *p, dt_decision const *d);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Compiling a rule's actions: whether it lets in, what it asks for and how often, what it tells the
+/* Compiling a rule's actions: whether it lets in, what it asks for and how often, what it shows the
  * person, and what a RADIUS reply carries. */
 #include "core/policy/policy_compile.h"
 #include "core/base/utf8.h"

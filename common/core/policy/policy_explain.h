@@ -14,7 +14,7 @@
 
 /* Where a value came from, and when it was learnt. Borrowed. */
 typedef struct dt_origin {
-    char const *from; /* "certificate+intune", "okta"; NULL: nobody told it */
+    char const *from; /* "certificate+intune", "okta"; NULL: unknown */
     dt_time learnt;   /* 0: with the sign-on itself */
 } dt_origin;
 

@@ -293,7 +293,7 @@ static bool same_people(dt_policy const *p, dt_rule const *a, dt_rule const *b)
            same_names(p, a->groups_unlike, b->groups_unlike);
 }
 
-/* Does `a` hold whenever `b` does? False also where it takes more than a look to tell. */
+/* Does `a` hold whenever `b` does? False also where a simple comparison cannot show it. */
 static bool rule_covers(dt_policy const *p, dt_rule const *a, dt_rule const *b)
 {
     return (b->devices & ~a->devices) == 0 && (b->platforms & ~a->platforms) == 0 &&

@@ -28,7 +28,7 @@ typedef struct dt_policy_record {
     dt_decision const *decision;
     dt_groups_lookup groups_lookup;
     uint64_t unsure; /* a bit for each group: others at Okta may have its name, too */
-    bool selected;   /* of those, only the ones that tell apart decisions of these rules */
+    bool selected;   /* of those, only the ones that can change a decision of these rules */
 } dt_policy_record;
 
 /* Appends a JSON object: "at", "utcOffset" (minutes, or null), "names" (local name, Okta login, short

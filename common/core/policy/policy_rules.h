@@ -75,7 +75,7 @@ typedef struct dt_text_block {
 } dt_text_block;
 
 /* FNV-1a over the folded name. Names in a policy come from the administrator, so nobody else can
- * choose them to collide; equal hashes are told apart by the text. */
+ * choose them to collide; on equal hashes the texts are compared. */
 uint64_t dt_name_hash(char const *name);
 
 /* A slice of an array of the policy: of dt_policy.names (sorted by hash), .zone_ids or .spans. */

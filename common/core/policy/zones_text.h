@@ -18,7 +18,7 @@ typedef struct dt_zone_cuts {
 DT_MUST_USE int dt_zone_cut_read(dt_bytes list, int (*take)(void *ctx, dt_json const *v),
                                  void *ctx);
 
-/* dt_zones_parse_text without the second reading: what is wrong is only told by a number that may be
+/* dt_zones_parse_text without the second reading: what is wrong is only reported by a number that may be
  * another than there. */
 DT_MUST_USE int dt_zones_parse_cut(dt_json_source const *source, dt_zones **out);
 

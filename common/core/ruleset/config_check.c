@@ -572,8 +572,8 @@ static int check_management_hint(check const *k)
     return DT_OK;
 }
 
-/* Keys, SSH certificates and the registry do not tell the platform, nor does the Compliance Retrieval service, so where only some are enabled an
- * alternative without a source that does could never be met. */
+/* Keys, SSH certificates and the registry do not give the platform, nor does the Compliance Retrieval service, so
+ * where only some are enabled an alternative without a source that does could never be met. */
 static int check_platforms(check const *k)
 {
     unsigned mute = DT_SOURCES_WITH_KEY | DT_SOURCE_REGISTRY;

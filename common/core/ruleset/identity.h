@@ -56,8 +56,8 @@ typedef struct dt_user_name {
 DT_MUST_USE int dt_identity_make(dt_config const *c, dt_user_table const *t, dt_user_name const *n,
                                  dt_identity *out, dt_error *e);
 
-/* True when the table names this very name: where an account of this host has several names, they are told
- * apart only so. */
+/* True when the table names this very name: where an account of this host has several names, they are
+ * distinguished apart only so. */
 bool dt_user_is_listed(dt_config const *c, dt_user_table const *t, char const *name);
 
 /* The Okta login without login_suffix, or "" where it has another end: what a rule may call the person,

@@ -46,7 +46,7 @@ typedef enum dt_cause {
     DT_CAUSE_INTERNAL,
     DT_CAUSE_REPORT_ONLY, /* neither allowed nor denied: see dt_outcome.report_only */
     /* of the Okta password, before any MFA */
-    DT_CAUSE_PRIMARY_FAILED,       /* wrong; or Okta's policy: it does not tell these apart */
+    DT_CAUSE_PRIMARY_FAILED,       /* wrong; or Okta's policy: it does not distinguish these */
     DT_CAUSE_PRIMARY_EXPIRED,      /* right, and has to be changed at Okta first */
     DT_CAUSE_PRIMARY_LOCKED,       /* Okta has locked the account, and shows it */
     DT_CAUSE_PRIMARY_ENROLL,       /* right, and Okta wants a factor set up first */
@@ -71,7 +71,7 @@ typedef enum dt_cause {
     DT_CAUSE_LIMITS_UNAVAILABLE, /* a limit could be counted neither in the store nor in memory */
     DT_CAUSE_AUDIT_FAILED,       /* it would have been allowed, and nobody took its audit event */
     DT_CAUSE_MFA_NO_PROMPT,      /* MFA is due, and nobody could be asked: no push was sent */
-    DT_CAUSE_SESSION_DECIDES, /* nothing yet: sshd tells of the key later. Denies, and has no event */
+    DT_CAUSE_SESSION_DECIDES, /* nothing yet: sshd reports the key later. Denies, and has no event */
     DT_CAUSE_BREAK_GLASS,     /* allows: an account of [break_glass] at a terminal of this host */
     DT_CAUSE_BREAK_GLASS_REFUSED, /* such an account, elsewhere or expired */
     DT_CAUSE_COUNT,
@@ -117,7 +117,7 @@ typedef struct dt_mfa_given {
     dt_time at;
     dt_factor_type factor;
     char user_id[DT_OKTA_ID_MAX];
-    dt_time password_changed, status_changed; /* 0: Okta does not tell */
+    dt_time password_changed, status_changed; /* 0: not reported by Okta */
     char factor_stamp[DT_FACTOR_STAMP_MAX];   /* dt_factor_stamp() */
 } dt_mfa_given;
 
@@ -172,12 +172,12 @@ typedef struct dt_audit_context {
     char const *door; /* "pam", "radius", "cli" */
     char const *policy_hash;
     char const *explanation; /* dt_policy_explain_json's array; NULL = none */
-    char const *groups_from; /* who told the person's groups; NULL = nobody */
+    char const *groups_from; /* the source of the person's groups; NULL = none */
     uint64_t generation;     /* of the site, see dt_ruleset; 0 = not known */
     dt_time loaded;
     dt_time started;
     bool device_event; /* the device was judged by `certificate`, `ssh-key`...: see below */
-    /* More of who. NULL or "" = nothing to tell. */
+    /* More of who. NULL or "" = unknown. */
     char const *realm;   /* of the identity, where it is not the own one */
     char const *name;    /* as it came */
     char const *account; /* that will be opened, where it is not the actor's */

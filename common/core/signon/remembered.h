@@ -28,7 +28,7 @@ typedef struct dt_remembered {
     dt_factor_type factor;
     /* What it was given with, at Okta: when one of these is another now, it has ended. */
     char user_id[DT_OKTA_ID_MAX];
-    dt_time password_changed, status_changed; /* 0: Okta does not tell */
+    dt_time password_changed, status_changed; /* 0: not reported by Okta */
     char factor_stamp[DT_FACTOR_STAMP_MAX];   /* dt_factor_stamp() */
     /* What it is bound to. */
     char login[DT_LOGIN_MAX];
@@ -44,7 +44,7 @@ typedef struct dt_remembered {
     dt_time lifetime; /* that its rule granted */
 } dt_remembered;
 
-/* What tells one enrolment of a factor from another: its id and when it was made. A factor that is
+/* What identifies an enrolment of a factor: its id and when it was made. A factor that is
  * reset is enrolled anew and gets both anew. */
 char *dt_factor_stamp(char dst[DT_FACTOR_STAMP_MAX], char const *id, dt_time created);
 

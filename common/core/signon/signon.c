@@ -202,7 +202,7 @@ void dt_signon_withdraw(dt_signon *s, dt_cause cause, char const *detail)
     dt_signon_fail(s, cause, detail);
 }
 
-/* Beside those of the same source: what Okta tells is kept for sign-ons in which the request tells other
+/* Beside those of the same source: Okta's groups are kept for sign-ons whose request names other
  * groups, or none. */
 bool dt_signon_add_group(dt_signon *s, char const *name)
 {
@@ -411,7 +411,8 @@ void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *
     if (r->continued)
         s->continued = *r->continued;
     memcpy(s->random, r->random, sizeof(s->random));
-    dt_signon_primary_take(s, r); /* first: it says how much may be told of the name */
+    dt_signon_primary_take(s,
+                           r); /* first: it decides how much a refusal may reveal about the name */
     rc = make_identity(s, r, &e);
     if (s->outcome.cause != DT_CAUSE_NONE)
         return;

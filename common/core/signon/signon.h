@@ -12,7 +12,7 @@
  * Begin with dt_signon_begin, a dt_request and a dt_ruleset; signon_internal.h is the inside, with lookup.h
  * (one question to a service), conversation.h (the MFA: factors and ways to Okta) and part.h (by what phases and
  * questions are sorted). outcome.h is what comes
- * of it, the dt_outcome and its event; texts.h what several programs tell people. What outlives a sign-on:
+ * of it, the dt_outcome and its event; texts.h the texts that several programs show people. What outlives a sign-on:
  * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
  * with), state_token.h (the State that continues a challenge).
  *
@@ -74,12 +74,13 @@ typedef struct dt_request {
     char const *id; /* DT_SIGNON_ID_LEN random hex digits: names the sign-on in the audit log */
     char const *application; /* whose policy, limits and remembered MFA count */
     char const *service; /* the PAM service, which may be a variant of the application; "" or NULL =
-                                there is none. Told in the event, and nothing else */
+                                there is none. For the event alone */
     /* Who is asked: as the directory names them, or the account of this host. The identity is made of it,
      * by core/ruleset/identity.h, and of nothing else. */
     char const *user;
-    /* For the audit; "" or NULL = not known. The name as it was typed; the account that will be opened, where it is another than that
-     * of `user`; who called, by the real uid; and what the application says who called (PAM_RUSER). */
+    /* For the audit; "" or NULL = not known. The name as it was typed; the account that will be opened, where it
+     * is another than that of `user`; who called, by the real uid; and what the application says who called
+     * (PAM_RUSER). */
     char const *typed, *account, *caller, *ruser;
     char const *client_ip; /* "" = local or not known */
     /* For the event; NULL = nothing to say: why client_ip is not an address and what to set, where a rule asks

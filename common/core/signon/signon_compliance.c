@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where Intune's Compliance Retrieval service is, which the cache keeps and Graph tells. What the service is asked
- * is signon_intune.c's. */
+/* Where Intune's Compliance Retrieval service is, which the cache keeps and Graph returns. What the service is
+ * asked is signon_intune.c's. */
 #include "core/signon/signon_internal.h"
 
 #include <string.h>
 
-/* As found so long ago that it is looked up before it is used, and used when Graph tells no other. */
+/* As found so long ago that it is looked up before it is used, and used when Graph returns no other. */
 #define DOUBTED ((dt_time)1)
 
 bool dt_signon_compliance_is_doubted(dt_signon const *s)
@@ -19,7 +19,7 @@ bool dt_signon_compliance_has_address(dt_signon const *s)
 }
 
 /* The kept address may be the cause: the tenant may have moved. Not of a limit, which is the service's
- * own word, not of a failure of ours, and not of an address that Graph told a moment ago. */
+ * own word, not of a failure of ours, and not of an address that Graph returned a moment ago. */
 static bool is_to_blame(dt_signon const *s, dt_intune_answer a, dt_time now)
 {
     dt_time age = now - s->scratch->service.found;

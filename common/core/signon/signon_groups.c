@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* The group that Okta told by this name, in any case; group_count for none. */
+/* The index of the group that Okta gave this name, ignoring case; group_count for none. */
 static size_t find_okta_group(dt_signon const *s, char const *name)
 {
     char const *at = s->scratch->groups;

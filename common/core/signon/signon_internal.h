@@ -50,8 +50,8 @@
 #define DT_SIGNON_HOST_MAX 256
 #define DT_SIGNON_COLLECTORS 8 /* of evidence */
 #define DT_SIGNON_NUMBER_NONE (-1)
-#define DT_SIGNON_STRAY_ANSWERS_MAX 3       /* texts that are no passcode, told to be none */
-#define DT_SIGNON_RESENDS_MAX 3             /* of a code, in one sign-on */
+#define DT_SIGNON_STRAY_ANSWERS_MAX 3 /* texts that are not a passcode, and are refused as such */
+#define DT_SIGNON_RESENDS_MAX 3       /* of a code, in one sign-on */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
 
 /* Every phase, in the order of the saved form: add at the end, raise SAVED_VERSION. Each has a row, in
@@ -304,12 +304,12 @@ struct dt_signon {
     size_t groups_len, group_count;
     dt_group_knowledge group_knowledge;
     size_t request_groups_len, request_group_count; /* of them, those that came with the request */
-    bool okta_groups_missing; /* all others who are to tell groups have told them */
+    bool okta_groups_missing;                       /* all other sources of groups have answered */
     uint64_t
-        unsure_names; /* a bit for each group: Okta told its name, and others may have it, too */
-    size_t name_at;   /* the group whose name is looked up at the org */
-    int names_asked;  /* names that the org was asked about */
-    int named;        /* groups of that name so far; means something once it was asked */
+        unsure_names; /* a bit for each group: the name is from Okta, and other groups there may have it, too */
+    size_t name_at;        /* the group whose name is looked up at the org */
+    int names_asked;       /* names that the org was asked about */
+    int named;             /* groups of that name so far; means something once it was asked */
     dt_time groups_learnt; /* at Okta; 0: they came with the request */
     dt_platform platform_hint;
     uint8_t random[32];
@@ -607,7 +607,7 @@ DT_MUST_USE int dt_signon_push_put(dt_signon *s, dt_buf *b, dt_time now);
 /* The push was written to the store as it stands: what the next change of it expects. */
 void dt_signon_push_written(dt_signon *s);
 
-/* signon_text.c: what people are told. */
+/* signon_text.c: what people read. */
 void dt_signon_set_message(dt_signon *s);
 void dt_signon_push_prompt(dt_signon *s, char const *note);
 /* Asks for an answer of one of these types. */
@@ -643,7 +643,7 @@ void dt_signon_set_phase(dt_signon *s, dt_phase phase);
 /* Waits until `until` and then enters `phase`. */
 void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until);
 void dt_signon_detail(dt_signon *s, char const *fmt, ...) DT_PRINTF(2, 3);
-/* Okta is to tell names of groups, too, and not their ids alone. */
+/* Whether Okta is asked for names of groups, and not for their ids alone. */
 bool dt_signon_okta_names(dt_signon const *s);
 /* Adds one of the person's groups when the policy names it. False when they do not fit. */
 bool dt_signon_add_group(dt_signon *s, char const *name);

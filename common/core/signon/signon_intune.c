@@ -126,7 +126,7 @@ static dt_question needs(dt_signon *s, dt_lookup_step step, dt_lookup_step *with
     return step == DT_LOOKUP_ASK && by_compliance(s) ? DT_QUESTION_SERVICE : DT_QUESTION_NONE;
 }
 
-/* Of one device that has the name, Graph has told all there is to know; the index has its id alone. */
+/* Of the one device with the name Graph returned everything; the index keeps its id alone. */
 static void name_known(dt_signon *s, dt_time now)
 {
     if (s->lookup_found == 1)

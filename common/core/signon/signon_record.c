@@ -50,7 +50,7 @@ static dt_freshness freshness(dt_signon const *s, dt_time at, dt_time now)
     return now - at < c->okta.stale_limit ? DT_STALE : DT_TOO_OLD;
 }
 
-/* A stamp that is not there is one that Okta did not tell. */
+/* A missing stamp is one that Okta did not report. */
 static bool take_stamp(dt_json const *root, char const *name, dt_time *out)
 {
     *out = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a sign-on tells the person: prompts, and the message that goes with the outcome. */
+/* What a sign-on shows the person: prompts, and the message that goes with the outcome. */
 #include "core/config/messages.h"
 #include "core/device/device_help.h"
 #include "core/signon/signon_internal.h"

@@ -5,7 +5,7 @@
  *   magic and version (4)  key name (8)  nonce (12)
  *   sealed { expires (8, big-endian)  id (16)  station (16) }  tag (16)
  *
- * The key's name tells a State of another server from one that was changed. The magic, the version, the
+ * The key's name distinguishes a State of another server from one that was changed. The magic, the version, the
  * key's name and a hash of person, NAS and application are authenticated along with it. The station is
  * inside, as the first half of its hash, zeros for none: an answer may leave it out. The nonce is random;
  * NIST SP 800-38D section 8.3 bounds such use of one key at 2^32 seals, which at one
@@ -28,7 +28,7 @@ _Static_assert(DT_TOKEN_LEN <= DT_STATE_TOKEN_MAX, "fits a RADIUS attribute");
 /* The last byte is the version: another layout is another kind of token. */
 static uint8_t const token_magic[DT_TOKEN_MAGIC_LEN] = {0xd7, 'd', 't', 2};
 
-/* Tells keys apart, and nothing about the key. */
+/* Identifies a key without revealing anything about it. */
 static int key_name(uint8_t const key[DT_AEAD_KEY_LEN], uint8_t out[DT_TOKEN_KEY_NAME_LEN])
 {
     static char const label[] = "devtrust name of a State key";

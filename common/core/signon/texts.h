@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What people are told by more than one program, in the same words. Needs nothing. */
+/* Texts that more than one program shows people, in the same words. Includes nothing. */
 #ifndef DT_CORE_TEXTS_H
 #define DT_CORE_TEXTS_H
 
