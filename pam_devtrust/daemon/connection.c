@@ -65,7 +65,8 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
                               : passes ? DT_RESULT_PASS
                               : later  ? DT_RESULT_LATER
                                        : DT_RESULT_DENY,
-                    .cause = dt_cause_name(o->cause),
+                    .cause = passes && c->key_verified ? DT_REPORT_ONLY_AFTER_KEY
+                                                       : dt_cause_name(o->cause),
                     .message = passes ? "" : o->message};
 
     if (allows && c->admission[0] != '\0')

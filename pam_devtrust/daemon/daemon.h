@@ -68,6 +68,7 @@ typedef struct dt_conn {
     dt_run *run;       /* under way */
     uint32_t number;   /* of the last prompt */
     dt_pam_phase phase;
+    bool key_verified;                /* by sshd, before it asked; see DT_REPORT_ONLY_AFTER_KEY */
     char admission[DT_STORE_KEY_MAX]; /* where to keep that it was let in; "" = nowhere */
 } dt_conn;
 

@@ -477,6 +477,8 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
         (void)dt_admission_key(connection, m->service, p.account, c->admission);
     fill_persons(&p, m, c->uid == 0, &r);
     fill_request(c, m, ruleset.config, &login, &r);
+    c->key_verified = m->phase == DT_PAM_AUTH && r.ssh_auth_info != NULL &&
+                      dt_ssh_auth_info_has_key(dt_bytes_str(r.ssh_auth_info));
     fill_groups(l, names, &r);
     if (dt_policy_needs_time(ruleset.policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;

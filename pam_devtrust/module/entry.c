@@ -2,8 +2,8 @@
 /* What libpam calls. Authentication asks the daemon; account management repeats the answer that
  * authentication got in this very handle, or asks on its own where authentication did not run (sshd
  * with public keys alone). In sshd the session line decides about those whom neither has met. PAM_IGNORE is
- * given for a sign-on that is only reported (pam_code.c) and by a line that takes a passcode and decides
- * nothing (passcode.c), and for nothing else: in a stack with "sufficient" or "optional" in it, it could
+ * given for a sign-on that is only reported (pam_code.c; not after a key that sshd has verified, see signon.c) and by
+ * a line that takes a passcode and decides nothing (passcode.c), and for nothing else: in a stack with "sufficient" or "optional" in it, it could
  * become a success. */
 #include "pam_devtrust/module/module.h"
 

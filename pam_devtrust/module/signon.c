@@ -429,15 +429,24 @@ static bool is_left_to_session(login const *l, dt_message const *m)
            strcmp(m->cause, "SESSION_DECIDES") == 0;
 }
 
+/* Nothing is enforced, and sshd has verified a key: without devtrust this would have been enough. */
+static bool is_reported_after_key(login const *l, dt_message const *m)
+{
+    return l->phase == DT_PAM_AUTH && m->result == DT_RESULT_PASS &&
+           strcmp(m->cause, DT_REPORT_ONLY_AFTER_KEY) == 0;
+}
+
 static int take_result(login *l, dt_message const *m)
 {
-    int code = is_left_to_session(l, m) ? PAM_SUCCESS : dt_pam_code(m->result, m->cause);
+    bool reported = is_reported_after_key(l, m);
+    int code =
+        is_left_to_session(l, m) || reported ? PAM_SUCCESS : dt_pam_code(m->result, m->cause);
     /* What a session says comes where the command writes: nothing, unless there is no command. */
     bool quiet = l->silent || (l->phase == DT_PAM_SESSION && code == PAM_SUCCESS);
     char const *message = quiet ? "" : m->message;
     char text[INFO_MAX + DT_PROTOCOL_TEXT_MAX + 2];
 
-    if (code == PAM_IGNORE)
+    if (code == PAM_IGNORE || reported)
         pam_syslog(l->pamh, LOG_WARNING, "user %s: not decided: report_only is on", l->user);
     else if (code != PAM_SUCCESS)
         pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: %s", l->user, m->cause);

@@ -60,9 +60,13 @@ typedef enum dt_answer_result {
     DT_RESULT_NONE = 0,
     DT_RESULT_ALLOW,
     DT_RESULT_DENY,
-    DT_RESULT_PASS,  /* neither: only reported */
+    DT_RESULT_PASS,  /* neither: only reported; see DT_REPORT_ONLY_AFTER_KEY */
     DT_RESULT_LATER, /* to EARLY alone: the session decides */
 } dt_answer_result;
+
+/* The cause of a PASS to AUTH where sshd has verified the person's key: that was the first factor, and no other module
+ * of such a stack succeeds. */
+#define DT_REPORT_ONLY_AFTER_KEY "REPORT_ONLY_AFTER_KEY"
 
 /* Whether the prompts of a REQUEST reach the person. */
 typedef enum dt_pam_shown {

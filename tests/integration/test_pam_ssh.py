@@ -17,6 +17,7 @@ from typing import Any, Iterator
 import pexpect
 import pytest
 
+from tests.integration.test_reload import deny_all
 from tests.lib import site as sites
 from tests.lib.pamworld import LIMIT, PamWorld, pam_world, wait_until
 from tests.lib.sshd import Sshd, install_device_key, make_key
@@ -925,3 +926,44 @@ def test_two_at_once(world: PamWorld, sshd: Sshd, stranger: Any) -> None:
     let_in(two)
     keep_out(one)
     assert {cause(e) for e in world.site.sign_ons()} == {"MFA_SUCCESS", "MFA_REJECTED"}
+
+
+# --- report only ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def reporting(world: PamWorld) -> Iterator[None]:
+    """Nothing is enforced, and the policy would deny everybody."""
+    world.site.set_policy(deny_all("sshd"))
+    world.restart_daemon({"policy": {"report_only": "yes"}})
+    yield
+    world.site.set_policy(sites.guide_policy("sshd"))
+    world.site.configure({"policy": {"report_only": None}})
+
+
+def test_report_only_lets_in_by_the_key(world: PamWorld, sshd: Sshd, stranger: Any,
+                                        reporting: None) -> None:
+    """By the shipped sample as it is: sshd has verified the key, and nobody is asked anything."""
+    let_in(sshd.connect("dtalice", stranger))
+    event = debug(world.outcome("sshd"))
+    assert event["cause"] == "REPORT_ONLY" and event["wouldCause"] == "RULE_DENY"
+    assert world.sim.count("okta.total") == 0
+    world.restart_daemon({"policy": {"report_only": "no"}})
+    keep_out(sshd.connect("dtalice", stranger))
+
+
+@pytest.mark.parametrize("settings", [
+    {"AuthenticationMethods": "keyboard-interactive:pam"},
+    {"AuthenticationMethods": "password", "PasswordAuthentication": "yes"},
+    {"AuthenticationMethods": "any", "PasswordAuthentication": "yes"}])
+def test_report_only_lets_in_nobody_without_a_key(world: PamWorld, reporting: None,
+                                                  settings: dict[str, str]) -> None:
+    """The sample checks no password, so nothing stands for the first factor."""
+    key = make_key(world.directory / ("nokey-" + uuid.uuid4().hex))
+    with Sshd(world, **settings) as server:
+        ssh = server.connect("dtalice", key)
+        for _ in range(4):
+            if ssh.expect(["assword:", OUT, "Too many authentication failures", IN]) != 0:
+                break
+            ssh.sendline("anything")
+        assert IN not in ssh.before + str(ssh.after)
+        ssh.close(force=True)

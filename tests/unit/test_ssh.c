@@ -380,6 +380,30 @@ static void refuses_lying_lengths(void **state)
     }
 }
 
+static bool has_key(char const *before, char const *key, char const *after)
+{
+    char text[8192];
+
+    assert_true(snprintf(text, sizeof(text), "%s%s%s", before, key, after) < (int)sizeof(text));
+    return dt_ssh_auth_info_has_key(dt_bytes_str(text));
+}
+
+/* In report-only mode it is the first factor. */
+static void says_whether_a_key_was_verified(void **state)
+{
+    (void)state;
+    assert_true(has_key("publickey ", g_key[ED25519], "\n"));
+    assert_true(has_key("publickey ", g_key[CERTIFICATE], "\n"));
+    assert_true(has_key("password\npublickey ", g_key[RSA], "\n"));
+    assert_false(has_key("", "", ""));
+    assert_false(has_key("password\n", "", ""));
+    assert_false(has_key("keyboard-interactive/pam\n", "", ""));
+    assert_false(has_key("publickey\n", "", ""));
+    assert_false(has_key("hostbased ", g_key[ED25519], "\n"));
+    assert_false(has_key("publickey ", g_key[ED25519], "x\n"));
+    assert_false(has_key("publickey ", g_key[ED25519], "\npublickey ssh-rsa\n"));
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -388,6 +412,7 @@ int main(void)
         cmocka_unit_test(empty_text_has_no_keys),
         cmocka_unit_test(passes_over_other_methods),
         cmocka_unit_test(passes_over_certificates),
+        cmocka_unit_test(says_whether_a_key_was_verified),
         cmocka_unit_test(refuses_a_type_that_is_not_the_keys),
         cmocka_unit_test(refuses_lines_of_another_form),
         cmocka_unit_test(refuses_nul_and_carriage_return_anywhere),

@@ -190,3 +190,20 @@ void dt_ssh_auth_info_certificates(dt_bytes text, dt_ssh_certificate_fn *fn, voi
 
     (void)!read_all(&r, text, NULL);
 }
+
+static void count_certificate(void *ctx, dt_bytes blob)
+{
+    (void)blob;
+    ++*(size_t *)ctx;
+}
+
+bool dt_ssh_auth_info_has_key(dt_bytes text)
+{
+    dt_ssh_keys keys;
+    size_t certificates = 0;
+
+    if (dt_ssh_auth_info_parse(text, &keys, NULL) < 0)
+        return false;
+    dt_ssh_auth_info_certificates(text, count_certificate, &certificates);
+    return keys.count + certificates > 0;
+}

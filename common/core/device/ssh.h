@@ -30,5 +30,7 @@ DT_MUST_USE int dt_ssh_auth_info_parse(dt_bytes text, dt_ssh_keys *out, dt_error
 /* Gives the certificates of a text that dt_ssh_auth_info_parse has taken, in their order; what is in
  * them has not been looked at. Stops at the first line that is not right. */
 void dt_ssh_auth_info_certificates(dt_bytes text, dt_ssh_certificate_fn *fn, void *ctx);
+/* True when the text is well-formed and sshd has verified at least one key or certificate. */
+bool dt_ssh_auth_info_has_key(dt_bytes text);
 
 #endif
