@@ -31,7 +31,7 @@ typedef struct dt_audit_event {
     dt_time at;
 } dt_audit_event;
 
-/* DT_E_PARSE with what is wrong, when it is no JSON object with displayMessage, outcome and a time
+/* DT_E_PARSE with what is wrong, when it is not a JSON object with displayMessage, outcome and a time
  * in published. `line` must live as long as the event. */
 DT_MUST_USE int dt_audit_event_read(dt_bytes line, dt_audit_event *out, dt_error *e);
 void dt_audit_event_free(dt_audit_event *v);

@@ -21,7 +21,7 @@ typedef struct found {
     char path[DT_AUDIT_PATH_MAX];
 } found;
 
-/* Digits at `*text`, which is moved behind them. False when there are none, or too many. */
+/* Digits at `*text`, which is moved after them. False when there are none, or too many. */
 static bool take_digits(char const **text, uint64_t *value)
 {
     size_t n = strspn(*text, "0123456789");
@@ -33,7 +33,7 @@ static bool take_digits(char const **text, uint64_t *value)
     return true;
 }
 
-/* Dates come first in the order, then what stands behind them (an hour, an epoch). */
+/* Dates come first in the order, then what follows them (an hour, an epoch). */
 static bool take_date(char const **text, uint64_t *order)
 {
     char const *start = *text;

@@ -13,7 +13,7 @@ typedef struct dt_audit_reading {
     void *ctx;
     /* What came of it. */
     size_t
-        broken; /* lines that are no events; the first of each file are named on standard error */
+        broken; /* lines that are not events; the first of each file are named on standard error */
     bool fault; /* a file could not be read to its end; named there */
     size_t left_out;       /* files compressed by others than gzip; counted there */
     char const *file;      /* being read */

@@ -38,7 +38,7 @@ static int wrong(pem_reader *r, char const *why)
     return dt_error_set(r->e, DT_E_PARSE, "line %zu: %s", r->line, why);
 }
 
-/* The next line without its end and without blanks behind it. */
+/* The next line without its end and without blanks after it. */
 static dt_bytes next_line(pem_reader *r)
 {
     uint8_t const *end = memchr(r->rest.p, '\n', r->rest.len);
@@ -117,7 +117,7 @@ static int read_line(pem_reader *r, dt_bytes line)
     }
     if (is_boundary(line, END, label))
         return r->label[0] != '\0' ? close_block(r, label) : wrong(r, "END without a BEGIN");
-    /* A certificate behind a garbled line would be missing without a word. */
+    /* A certificate after a garbled line would be missing without a word. */
     if (starts_with(line, "-----"))
         return wrong(r, "a malformed BEGIN or END");
     if (r->label[0] == '\0' || strcmp(r->label, "CERTIFICATE") != 0)

@@ -23,10 +23,10 @@ typedef enum dt_ctl_exit {
 typedef struct dt_ctl_command dt_ctl_command;
 struct dt_ctl_command {
     char const *name;
-    /* argv[0] is the first argument behind the command's name. */
+    /* argv[0] is the first argument after the command's name. */
     dt_ctl_exit (*run)(dt_ctl_command const *self, int argc, char **argv);
     char const *summary; /* one line */
-    char const *usage;   /* what stands behind the name */
+    char const *usage;   /* what follows the name */
     char const *options; /* lines that explain the arguments */
 };
 
@@ -54,7 +54,7 @@ dt_ctl_exit dt_err_fault(dt_error const *e);
 /* The same for a wrong command line: also says how to get help. */
 dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e);
 /* A bar on standard error where that is a terminal, drawn over the one before; `total` below 1 is not
- * known. False, and nothing is written, where it is no terminal. */
+ * known. False, and nothing is written, where it is not a terminal. */
 bool dt_err_progress(int64_t done, int64_t total, char const *what);
 /* The bar stays as it is, and its line ends. */
 void dt_err_progress_end(void);

@@ -29,7 +29,7 @@ typedef struct explained {
     char const *ocsp_result;    /* what came of it; NULL: no responder would be asked */
 } explained;
 
-/* A certificate file: the device's own first, its intermediates behind it. */
+/* A certificate file: the device's own first, its intermediates after it. */
 typedef struct chain_file {
     dt_buf der[1 + CHAIN_KEPT];
     size_t count;
@@ -124,7 +124,7 @@ static void judge_certificate(dt_ruleset const *ruleset, dt_bytes text, dt_time 
 
 /* --- OpenSSH certificates ------------------------------------------------------------------------ */
 
-/* The next word of a line; *rest is what stands behind it. */
+/* The next word of a line; *rest is what follows it. */
 static dt_bytes take_word(dt_bytes *rest)
 {
     size_t start = 0, end;

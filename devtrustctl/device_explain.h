@@ -10,11 +10,10 @@
 
 /* What the files are said to be. */
 typedef enum dt_explain_as {
-    DT_EXPLAIN_AS_SHOWN =
-        0,                 /* an X.509 certificate with its intermediates behind it, PEM or DER, or
+    DT_EXPLAIN_AS_SHOWN = 0, /* an X.509 certificate with its intermediates after it, PEM or DER, or
                                  an OpenSSH certificate's line */
-    DT_EXPLAIN_AS_MANAGED, /* managed app configurations of this host */
-    DT_EXPLAIN_AS_CLAIMS,  /* attributes of a VPN client (dt_vpn_attributes_read) */
+    DT_EXPLAIN_AS_MANAGED,   /* managed app configurations of this host */
+    DT_EXPLAIN_AS_CLAIMS,    /* attributes of a VPN client (dt_vpn_attributes_read) */
 } dt_explain_as;
 
 /* All is borrowed. */

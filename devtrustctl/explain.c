@@ -166,7 +166,7 @@ static int read_what_if(explaining *x, dt_error *e)
 }
 
 /* Makes a moment of a local time of this host, given as if it were UTC. Of an hour that daylight saving
- * repeats it is one of both; an hour that it leaves out is none. */
+ * repeats it is one of both; an hour that it leaves out is not one. */
 static int local_moment(dt_time *at, int *offset)
 {
     int before = 0, rc;

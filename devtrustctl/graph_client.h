@@ -23,7 +23,7 @@ int dt_graph_client_calls(dt_graph_client const *c);
 
 /* Reads a reply; once for each try. */
 typedef dt_intune_answer dt_graph_reply_fn(void *ctx, dt_http_response const *r, dt_error *e);
-/* Asks until the answer is none that passes: OK or NOT_ENROLLED with 0; else DT_E_PERMISSION or
+/* Asks until the answer is not one that passes: OK or NOT_ENROLLED with 0; else DT_E_PERMISSION or
  * DT_E_UNAVAILABLE and what Graph said last. */
 DT_MUST_USE int dt_graph_client_ask(dt_graph_client *c, dt_http_request const *r,
                                     dt_graph_reply_fn *read, void *ctx, dt_error *e);

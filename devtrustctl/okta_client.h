@@ -26,7 +26,7 @@ DT_MUST_USE int dt_okta_client_new(dt_site const *site, char const *scopes, dt_o
 void dt_okta_client_free(dt_okta_client **c);
 dt_config const *dt_okta_client_config(dt_okta_client const *c);
 
-/* GET of a path behind the org's address, such as "/api/v1/zones?limit=20", or of a link of the
+/* GET of a path after the org's address, such as "/api/v1/zones?limit=20", or of a link of the
  * org's own. *root is the caller's to free; next_url, if not NULL, has room for DT_URL_MAX and gets
  * the next page ("" at the end). DT_E_NOT_FOUND when Okta knows no such thing, DT_E_PERMISSION,
  * DT_E_UNAVAILABLE, DT_E_LIMIT. */

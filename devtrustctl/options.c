@@ -15,7 +15,7 @@ static int refuse(dt_error *e, char const *argument, char const *why)
                         why);
 }
 
-/* The option that an argument names; *value is what stands behind its "=", or NULL. */
+/* The option that an argument names; *value is what follows its "=", or NULL. */
 static dt_option const *find(dt_option const *options, char const *argument, char const **value)
 {
     char const *equals = strchr(argument, '=');

@@ -16,9 +16,9 @@ typedef struct dt_option {
     bool *flag;         /* set when it is given; for a flag */
 } dt_option;
 
-/* Reads argc arguments. `options` ends with a row whose name is NULL. What is no option goes to
- * `rest`, which has room for argc pointers, in order; "--" makes everything behind it so. Values
- * are borrowed from argv. A value is the next argument, or stands behind "=" of a long option.
+/* Reads argc arguments. `options` ends with a row whose name is NULL. What is not an option goes to
+ * `rest`, which has room for argc pointers, in order; "--" makes everything after it so. Values
+ * are borrowed from argv. A value is the next argument, or follows "=" of a long option.
  * DT_E_INVALID. */
 DT_MUST_USE int dt_options_parse(dt_option const *options, int argc, char **argv, char const **rest,
                                  size_t *rest_count, dt_error *e);

@@ -125,7 +125,7 @@ static char const *base_name(char const *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* A line that takes a passcode off behind the password, and decides nothing. */
+/* A line that takes a passcode off after the password, and decides nothing. */
 static bool only_takes(char const *arguments)
 {
     static char const word[] = "take_passcode";
@@ -274,7 +274,7 @@ static int take_line(reading *r, place const *p, char *text)
 
 /* --- files ------------------------------------------------------------------------------------- */
 
-/* Puts together what backslashes at the ends of lines continue, cuts what stands behind a #. Gives the
+/* Puts together what backslashes at the ends of lines continue, cuts what follows a #. Gives the
  * end of what it read. */
 static char *assemble(char *at, int *number, dt_buf *out)
 {

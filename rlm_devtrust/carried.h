@@ -32,7 +32,7 @@ typedef struct dt_carried {
 
 /* The type of an EAP message that is a response of PEAP or TTLS; else 0. */
 uint8_t dt_carried_type(dt_bytes eap);
-/* Notes a decision with the round it was made in. DT_E_INVALID when that is none of PEAP or TTLS, DT_E_CRYPTO;
+/* Notes a decision with the round it was made in. DT_E_INVALID when that is not one of PEAP or TTLS, DT_E_CRYPTO;
  * *out is zero then. */
 DT_MUST_USE int dt_carried_make(dt_carried_place const *where, char const *id, bool allowed,
                                 dt_outcome const *outcome, dt_carried *out);

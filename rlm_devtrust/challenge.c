@@ -292,7 +292,7 @@ static int open_state(dt_ruleset const *ruleset, dt_bytes state, dt_state_bindin
     return 0;
 }
 
-/* The key goes in front twice, so that no text can be put behind one whose digest is known. */
+/* The key goes in front twice, so that no text can be put after one whose digest is known. */
 static int keyed_digest(uint8_t const *key, char const *id_hex, dt_bytes answer,
                         uint8_t out[DT_SHA256_LEN])
 {

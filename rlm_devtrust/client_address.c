@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Text, or what is printed as an address; a prefix or a number is none. */
+/* Text, or what is printed as an address; a prefix or a number is not one. */
 static bool may_hold_an_address(vp_tmpl_t const *attribute)
 {
     switch (attribute->tmpl_da->type) {

@@ -66,7 +66,7 @@ int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
     dt_bytes both[] = {whole == NULL
                            ? dt_bytes_of(NULL, 0)
                            : dt_bytes_of((uint8_t const *)whole->vp_strvalue, whole->vp_length),
-                       dt_bytes_str(in->password)}; /* without the passcode behind it */
+                       dt_bytes_str(in->password)}; /* without the passcode after it */
     int rc = 0;
     fr_pair_delete_by_num(&request->config, da->attr, da->vendor, TAG_ANY);
     if (inst->wait == DT_RLM_WAIT_PARK || key == NULL || request->parent != NULL)
@@ -75,7 +75,7 @@ int dt_rlm_first_password_keep(rlm_devtrust_t const *inst, REQUEST *request,
         bool same = i > 0 && both[i].len == both[0].len && both[i].len > 0 &&
                     memcmp(both[i].p, both[0].p, both[i].len) == 0;
         size_t len = dt_bytes_trim(both[i], BLANKS).len;
-        if (!same && len > 0 && len <= DT_ANSWER_MAX) /* a longer one is no answer */
+        if (!same && len > 0 && len <= DT_ANSWER_MAX) /* a longer one is not an answer */
             rc = add_record(request, key, both[i]);
     }
     return rc;

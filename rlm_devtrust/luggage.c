@@ -133,7 +133,7 @@ int dt_luggage_pack(REQUEST *request, bool control, DICT_ATTR const *const *grou
 static bool is_rule_attribute(VALUE_PAIR const *vp, dt_reply_attribute const *rule, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        size_t len = strcspn(rule[i].name, ":"); /* behind it a tag */
+        size_t len = strcspn(rule[i].name, ":"); /* after it a tag */
         if (strncasecmp(rule[i].name, vp->da->name, len) == 0 && vp->da->name[len] == '\0')
             return true;
     }
@@ -205,7 +205,7 @@ static VALUE_PAIR *make(TALLOC_CTX *ctx, uint8_t const *head, char const *name, 
     return vp;
 }
 
-/* The next record; *at is moved behind it. */
+/* The next record; *at is moved after it. */
 static int unpack_pair(dt_bytes luggage, size_t *at, TALLOC_CTX *ctx, TALLOC_CTX *control_ctx,
                        char *list, VALUE_PAIR **out)
 {

@@ -294,7 +294,7 @@ rlm_rcode_t dt_rlm_reply_challenge(REQUEST *request, char const *text, dt_bytes 
     return RLM_MODULE_HANDLED;
 }
 
-/* cisco_accounting_username_bug of eap puts a NUL behind the name. */
+/* cisco_accounting_username_bug of eap puts a NUL after the name. */
 static bool is_same_name(VALUE_PAIR const *a, VALUE_PAIR const *b)
 {
     size_t len = a->vp_length;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a rule adds to a reply: checked against the server's dictionary when the policy is loaded, put
  * into the reply of the request that came from the network, and never half: a quarantine whose VLAN
- * is missing is no quarantine. */
+ * is missing is not a quarantine. */
 #include "rlm_devtrust/rlm_devtrust.h"
 
 #include <stdlib.h>

@@ -437,7 +437,7 @@ static void drop_password_as_passcode(rlm_devtrust_t const *inst, REQUEST *reque
         explicit_bzero(in->passcode, sizeof(in->passcode));
 }
 
-/* "password,123456" or "password,123 456": what stands behind the last comma when it is a passcode. */
+/* "password,123456" or "password,123 456": what follows the last comma when it is a passcode. */
 static bool split_passcode(char *password, char passcode[DT_ANSWER_MAX])
 {
     char digits[DT_PASSCODE_DIGITS_MAX + 1];

@@ -674,7 +674,7 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 }
 
 /* The State of a challenge that this module made; NULL when there is none. A request with several
- * States is none that RFC 2865 section 5.44 allows; *several says so. */
+ * States is not one that RFC 2865 section 5.44 allows; *several says so. */
 static VALUE_PAIR *own_state(REQUEST *request, bool *several)
 {
     VALUE_PAIR *own = NULL;
@@ -1125,7 +1125,7 @@ static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
 }
 
 /* The Access-Accept of a resumed TTLS or PEAP session, which skipped the tunnel: it goes on with the sign-on
- * that the session began with. NOTFOUND when it is none, or nothing is known of it. */
+ * that the session began with. NOTFOUND when it is not one, or nothing is known of it. */
 static rlm_rcode_t resumed(rlm_devtrust_t const *inst, REQUEST *request)
 {
     dt_rlm_inputs in;

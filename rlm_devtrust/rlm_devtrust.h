@@ -299,8 +299,8 @@ struct dt_rlm_person;
  * request of a PEAP conversation, or within one; and within TTLS where `inner`, the reply to what was in the
  * tunnel, holds the success of MS-CHAPv2. */
 bool dt_rlm_tunnel_goes_on(REQUEST const *request, RADIUS_PACKET const *inner);
-/* Keeps a decision for the next round of the conversation, in place of an earlier one, with the person whom
- * it is about. DT_E_INVALID when that is none of PEAP or TTLS, DT_E_CRYPTO, DT_E_NOMEM: nothing is kept then. */
+/* Keeps a decision for the next round of the conversation, in place of an earlier one, with the person whom it is
+ * about. DT_E_INVALID when that is not one of PEAP or TTLS, DT_E_CRYPTO, DT_E_NOMEM: nothing is kept then. */
 DT_MUST_USE int dt_rlm_tunnel_carry(REQUEST *request, char const *application, char const *id,
                                     bool allowed, dt_outcome const *o);
 /* Takes the decision of the round before this one, once. False, and zeros that allow nothing, when
@@ -337,7 +337,7 @@ typedef struct dt_tls_peer {
 /* Starts to note TLS sessions. Once per process, before the first handshake. DT_E_NOMEM. */
 DT_MUST_USE int dt_tls_peer_start(dt_error *e);
 /* The peer of the TLS session that the server handles for exactly this request now. False when there
- * is none, or it sent no certificate: the session may be known all the same. */
+ * is not one, or it sent no certificate: the session may be known all the same. */
 bool dt_tls_peer_get(REQUEST const *request, dt_tls_peer *out);
 /* The peer whose certificate the server verified in this very request, which came from the network, if by that its
  * handshake has finished: proved, then. Returned once; false otherwise, and there is nothing to free. */

@@ -55,7 +55,7 @@ static session **bucket(SSL const *ssl)
 
 /* --- the memory of a session ------------------------------------------------------------------- */
 
-/* Version, flags, secret; then each intermediate behind its length in three bytes. */
+/* Version, flags, secret; then each intermediate after its length in three bytes. */
 #define MEMORY_VERSION 1
 #define MEMORY_HEAD (2 + DT_SESSION_SECRET_LEN)
 #define MEMORY_MAX (MEMORY_HEAD + DT_TLS_CHAIN_KEPT_MAX)

@@ -101,7 +101,7 @@ static size_t missing(dt_agent_link const *a)
     return LENGTH_SIZE + len - a->in.len;
 }
 
-/* Takes no byte behind the answer's end. */
+/* Takes no byte after the answer's end. */
 static progress read_rest(dt_agent_link *a)
 {
     uint8_t chunk[READ_SIZE];

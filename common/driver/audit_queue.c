@@ -219,7 +219,7 @@ int dt_audit_queue_flush(dt_audit_queue *q, int64_t mono)
     write_notes(q);
     if (q->going.lines.len > 0)
         write_lines(q, mono);
-    /* Those behind what the disk had refused, now that it takes them again. */
+    /* Those after what the disk had refused, now that it takes them again. */
     if (!q->broken) {
         take_waiting(q);
         write_notes(q);

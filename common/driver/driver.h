@@ -70,7 +70,7 @@ void dt_driver_acquire(dt_driver *d, char const *application, dt_ruleset *out);
 /* The same of a PAM service, which may be a variant. Gives the application (dt_site_application_of), of
  * the site that is held or the argument. */
 char const *dt_driver_acquire_service(dt_driver *d, char const *service, dt_ruleset *out);
-/* Gives it back; a zero site is none. */
+/* Gives it back; does nothing for a zero ruleset. */
 void dt_driver_release(dt_ruleset *ruleset);
 /* All of it. Borrowed from the hold. */
 dt_site const *dt_driver_files(dt_ruleset const *ruleset);

@@ -71,10 +71,10 @@ typedef struct dt_shared_call {
     dt_run *first;
     unsigned token_used;
     size_t url_len, body_len; /* the body: of a question by POST; 0 for one by GET */
-    char text[];              /* the URL, and the body behind it */
+    char text[];              /* the URL, and the body after it */
 } dt_shared_call;
 
-/* A device id, alone or with a login behind it; or the key of an OCSP question. */
+/* A device id, alone or with a login after it; or the key of an OCSP question. */
 #define DT_REFRESH_NAME_MAX (DT_GUID_LEN + 1 + DT_LOGIN_MAX)
 
 typedef struct dt_refresh_slot {

@@ -157,7 +157,7 @@ int dt_okta_credentials_request(dt_okta_credentials *k, dt_config const *c, char
     return rc == 0 ? make_proof(k, &p, proof, e) : rc;
 }
 
-/* What stands behind the scheme, as in "DPoP TOKEN". */
+/* What follows the scheme, as in "DPoP TOKEN". */
 static dt_bytes token_of(dt_secret const *authorization)
 {
     dt_bytes b = dt_secret_bytes(authorization);

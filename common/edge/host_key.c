@@ -62,7 +62,7 @@ static int copy_der(X509 *x, der_copy *out)
     return 0;
 }
 
-/* Takes the leaf, which stands first, and what stands behind it. */
+/* Takes the leaf, which stands first, and what follows it. */
 static int take_certificates(dt_host_key *k, STACK_OF(X509) *all, dt_error *e)
 {
     int rc = copy_der(sk_X509_value(all, 0), &k->certificate);

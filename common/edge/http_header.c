@@ -85,7 +85,7 @@ int dt_http_date_parse(dt_bytes text, dt_time *out)
 
 /* --- Link ------------------------------------------------------------------------------------- */
 
-/* True when the parameters behind a link's ">" hold rel=next (RFC 8288 section 3.3; the value may be
+/* True when the parameters after a link's ">" hold rel=next (RFC 8288 section 3.3; the value may be
  * a list of words). */
 static bool params_say_next(dt_bytes params)
 {

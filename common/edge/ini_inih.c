@@ -68,7 +68,7 @@ static void check_section(ini_source *s, dt_bytes line)
     memcpy(s->sections[s->section_count++], name, sizeof(name));
 }
 
-/* A line with a key: not indented, a name before the equals sign, no comment behind the value. */
+/* A line with a key: not indented, a name before the equals sign, no comment after the value. */
 static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
 {
     uint8_t const *equals = memchr(line.p, '=', line.len);

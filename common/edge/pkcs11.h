@@ -11,7 +11,7 @@
 typedef struct dt_pkcs11 dt_pkcs11;
 
 /* Reads the URI and loads the module (a shared object); touches no token. Takes `pin` over (NULL: none).
- * DT_E_INVALID for a URI that is none, that may fit anything, or that holds a PIN or a module;
+ * DT_E_INVALID for a URI that is not one, that may fit anything, or that holds a PIN or a module;
  * DT_E_UNAVAILABLE for a module that cannot be loaded. */
 DT_MUST_USE int dt_pkcs11_new(char const *uri, char const *module, dt_secret **pin, dt_pkcs11 **out,
                               dt_error *e);

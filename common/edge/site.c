@@ -702,7 +702,7 @@ static bool state_key_decode(dt_bytes in, uint8_t key[DT_AEAD_KEY_LEN])
     return true;
 }
 
-/* A file of zeros, or of one character typed many times, is no key. */
+/* A file of zeros, or of one character typed many times, is not a key. */
 static bool state_key_is_random(uint8_t const key[DT_AEAD_KEY_LEN])
 {
     size_t distinct = 0;

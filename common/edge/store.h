@@ -35,7 +35,7 @@ void dt_store_do(dt_store *s, dt_store_op const *op, dt_time now, dt_buf *scratc
 
 /* A remembered MFA must not last longer because a clock is set back: the highest time that was ever given
  * to any process is kept on disk (within a minute), and when a time comes that lies more than two minutes
- * behind it, all rows of DT_TABLE_REMEMBERED are dropped, and that time is the highest from then on.
+ * after it, all rows of DT_TABLE_REMEMBERED are dropped, and that time is the highest from then on.
  * Until it is done, operations on that table fail. */
 
 /* Drops rows past their time (each second, and without a pause while there are many), and forgets what is

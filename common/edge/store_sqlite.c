@@ -353,7 +353,7 @@ static int has_room(dt_store const *s, dt_store_op const *op, bool *room, dt_err
     return rc == DT_OK && *room ? pages_are_left(s, op->table, room, e) : rc;
 }
 
-/* The first of the rows that belong to the same owner, and what lies behind the last of them. */
+/* The first of the rows that belong to the same owner, and what lies after the last of them. */
 static bool owner_range(char const *key, char from[DT_STORE_KEY_MAX], char to[DT_STORE_KEY_MAX])
 {
     char const *colon = strchr(key, ':');

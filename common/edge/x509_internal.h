@@ -20,7 +20,7 @@
 void dt_openssl_enter(void);
 void dt_openssl_leave(void);
 
-/* One certificate of at most DT_CERTIFICATE_MAX bytes with nothing behind it. Free with X509_free.
+/* One certificate of at most DT_CERTIFICATE_MAX bytes with nothing after it. Free with X509_free.
  * DT_E_PARSE, DT_E_LIMIT. */
 DT_MUST_USE int dt_x509_parse(dt_bytes der, X509 **out, dt_error *e);
 /* The same, from what was parsed before where these very bytes were: for certificates that come
@@ -53,13 +53,13 @@ typedef enum dt_tenant_mark {
 /* Every name of the device that a certificate holds, by where it stands; unset where it does not. */
 typedef struct dt_device_ids {
     dt_guid san_uri, extension, common_name;
-    dt_guid host_name;    /* what stands after "host/" in the only common name */
+    dt_guid host_name;    /* what follows "host/" in the only common name */
     bool common_name_bad; /* the only common name holds a GUID, and something else */
     bool other_mdm;       /* a URI names the device in Cisco's form, to another MDM than Intune */
 } dt_device_ids;
 
 /* Fills *out, but for the device's ids, and *ids, as far as x can be read. An unreadable tenant
- * extension is no error here, *mark says so. */
+ * extension is not an error here, *mark says so. */
 DT_MUST_USE int dt_x509_fields(X509 *x, dt_certificate *out, dt_device_ids *ids,
                                dt_tenant_mark *mark, dt_error *e);
 /* The device id of the places (dt_id_place bits) that count; unset when none of them names one. Those

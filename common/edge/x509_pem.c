@@ -67,7 +67,7 @@ static int next_block(BIO *in, pem_block *b, dt_error *e)
 }
 
 /* How many blocks a text begins. OpenSSL passes over a BEGIN line that is garbled itself, and the
- * CA behind it would be missing without a word. */
+ * CA after it would be missing without a word. */
 int dt_pem_count_begins(dt_bytes pem)
 {
     static char const begin[] = "-----BEGIN";

@@ -296,7 +296,7 @@ static int read_uri_list(ASN1_IA5STRING const *value, dt_device_ids *out, dt_err
     return rc;
 }
 
-/* Whether an extension's value is one whole DER element: what stands behind it is seen by some
+/* Whether an extension's value is one whole DER element: what follows it is seen by some
  * readers and not by others, OpenSSL's decoder among the latter. */
 static bool is_whole(X509 *x, int nid)
 {
@@ -335,7 +335,7 @@ static int read_alternative_names(X509 *x, dt_device_ids *out, dt_error *e)
 }
 
 /* A GUID from one of Microsoft's extensions, bare or within an OCTET STRING. DT_E_NOT_FOUND when
- * the certificate has no such extension; DT_E_PARSE when it has two, or one that is no GUID. */
+ * the certificate has no such extension; DT_E_PARSE when it has two, or one that is not a GUID. */
 static int read_guid_extension(X509 *x, ASN1_OBJECT const *oid, dt_guid *out)
 {
     *out = (dt_guid){0};

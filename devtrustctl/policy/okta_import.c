@@ -9,7 +9,7 @@
 
 #define CATCH_ALL_NAME "Catch-all"
 #define ORG_NAME "The org's own sign-on rules"
-#define NAME_TRIES 10000 /* numbers behind a name that is there already */
+#define NAME_TRIES 10000 /* numbers after a name that is there already */
 #define NUMBER_MAX 8     /* " (9999)" */
 
 char const *dt_import_kind_name(dt_import_kind k)
@@ -431,7 +431,7 @@ static bool is_for_all(dt_importing *m, dt_import_rule const *rule)
     return all;
 }
 
-/* Names, actions and devices of all rules, since what one may become hangs on those behind it. */
+/* Names, actions and devices of all rules, since what one may become hangs on those after it. */
 static void rules_prepare(dt_importing *m)
 {
     for (size_t i = 0; i < m->rule_count; i++) {
@@ -450,8 +450,8 @@ static void rules_prepare(dt_importing *m)
 
 /* --- which other form is safe ------------------------------------------------------------------ */
 
-/* The rule may hold for more sign-ons: each of those gets no more than the first rule behind that holds
- * for it would give. What no rule behind holds for is denied, so in the end one has to hold always. Of a
+/* The rule may hold for more sign-ons: each of those gets no more than the first rule after that holds
+ * for it would give. What no rule after holds for is denied, so in the end one has to hold always. Of a
  * rule of which only the state of the device is in doubt, those are in the states that it gains. */
 static bool may_widen(dt_importing const *m, size_t i)
 {

@@ -6,10 +6,10 @@
  * The result is never more permissive than the org's policy. What cannot be evaluated here is taken in
  * a stricter form where there is one, or refused by name; nothing is dropped without a word. A rule of
  * which only a part of the conditions can be evaluated holds for more sign-ons, or for fewer, than in
- * the org; which of the two is safe depends on what the rules behind it give:
- * - to more (the condition is dropped): when no rule behind gives less than it does; a rule that
+ * the org; which of the two is safe depends on what the rules after it give:
+ * - to more (the condition is dropped): when no rule after gives less than it does; a rule that
  *   denies always may;
- * - to fewer (the rule is dropped, or kept in a narrower form): when no rule behind gives more.
+ * - to fewer (the rule is dropped, or kept in a narrower form): when no rule after gives more.
  * Else the rule is refused; with `tighten` it denies instead, which always is safe.
  *
  * okta_import_conditions.c defines dt_okta_platform_bits. */

@@ -16,7 +16,7 @@
 
 /* --- durations -------------------------------------------------------------------------------- */
 
-/* Shortens *lifetime by a member that holds a duration. What is no duration means every time. */
+/* Shortens *lifetime by a member that holds a duration. What is not a duration means every time. */
 static void shorten(dt_importing *m, dt_json const *v, char const *member, dt_time *lifetime)
 {
     dt_json const *d = dt_import_given(v, member);
@@ -110,7 +110,7 @@ static unsigned method_factors(dt_json const *v)
 }
 
 /* What {"key","method"} takes away. What is unclear takes away more: an unknown method, all of
- * the authenticator; no authenticator, the method of each. Okta Verify's FastPass is none of ours. */
+ * the authenticator; no authenticator, the method of each. Okta Verify's FastPass is not one of ours. */
 static unsigned excluded_factors(dt_json const *v)
 {
     dt_json const *key = dt_import_given(v, "key"), *method = dt_import_given(v, "method");

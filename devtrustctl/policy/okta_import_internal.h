@@ -117,7 +117,7 @@ bool dt_import_is(dt_json const *v, char const *word);
 void dt_import_report(dt_importing *m, dt_import_kind kind, char const *fmt, ...) DT_PRINTF(3, 4);
 /* A condition at the reader's pointer that cannot be kept as it is. */
 void dt_import_doubt_add(dt_importing *m, char const *fmt, ...) DT_PRINTF(2, 3);
-/* Writes `"name":` behind a comma where one is due. */
+/* Writes `"name":` after a comma where one is due. */
 void dt_import_put_name(dt_buf *b, char const *name);
 
 /* --- okta_import_actions.c --- */

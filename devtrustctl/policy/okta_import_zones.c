@@ -45,7 +45,7 @@ static bool gateway_is_good(dt_json const *v)
     return good;
 }
 
-/* The i-th network of the zone. A zone that blocks has those of its proxies behind its gateways: who
+/* The i-th network of the zone. A zone that blocks has those of its proxies after its gateways: who
  * stands there has no right to more than who came through. Of others the proxies are left out. */
 static dt_json const *ip_network(dt_import_zone const *z, size_t i)
 {

@@ -97,7 +97,7 @@ static void put_frequency(dt_buf *b, char const *s)
     dt_json_put_string(b, dt_iso_duration_format(text, t));
 }
 
-/* Address bits behind the prefix are cleared; an address alone is a network of one. */
+/* Address bits after the prefix are cleared; an address alone is a network of one. */
 static void put_network(dt_buf *b, char const *s)
 {
     char text[NETWORK_TEXT_MAX], hex[33];

@@ -87,7 +87,7 @@ static size_t put_address(dt_simulate_cases *c, dt_ip const *ip)
     return c->address_count++;
 }
 
-/* The address before or behind; one that is not there is left as it is. */
+/* The address before or after; one that is not there is left as it is. */
 static dt_ip beside(dt_ip ip, int step)
 {
     dt_ip out = ip;

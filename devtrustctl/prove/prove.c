@@ -82,7 +82,7 @@ void dt_prove_decide(dt_prove_side const *side, dt_prove_request const *r, dt_pr
     (void)dt_policy_decide_org(side->org, &r->in, waived, &out->both, &out->org);
 }
 
-/* The rule that lets in, or that denies, is the one of the terms; and what is no rule's is none's. */
+/* Whether the rule that lets in or denies is the rule of the terms; no rule when none decided. */
 static bool policy_agrees(dt_policy_terms const *t, uint8_t const *truth, dt_decision const *d)
 {
     bool rule = d->cause == DT_DECISION_RULE;

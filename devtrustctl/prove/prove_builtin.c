@@ -62,7 +62,7 @@ static int compare_names(void const *a, void const *b)
     return strcmp(x->text, y->text);
 }
 
-/* All names of one kind of list, sorted, each once, behind those that are there. */
+/* All names of one kind of list, sorted, each once, after those that are there. */
 static dt_name_list collect(dt_policy const *from, dt_policy *to, size_t offset)
 {
     dt_name_list all = {(uint32_t)to->name_count, 0};

@@ -20,8 +20,8 @@ typedef struct seen {
     size_t from; /* the state before */
     uint16_t symbol;
     uint16_t length; /* bytes of the name so far */
-    bool login;      /* behind the at sign */
-    size_t name_end; /* bytes of the name, when behind it */
+    bool login;      /* after the at sign */
+    size_t name_end; /* bytes of the name, when after it */
 } seen;
 
 typedef struct search {
@@ -95,7 +95,7 @@ static bool has(uint64_t const *state, size_t position)
     return (state[position / 64] >> position % 64 & 1) != 0;
 }
 
-/* Marks a place of a pattern, and those behind the stars there: a star may stand for nothing. */
+/* Marks a place of a pattern, and those after the stars there: a star may stand for nothing. */
 static void mark(search const *s, uint64_t *state, size_t pattern, size_t at)
 {
     char const *text = s->q->patterns[pattern];
@@ -155,7 +155,7 @@ static uint64_t *state_at(search const *s, size_t i)
     return s->states + i * s->words;
 }
 
-/* Adds the state behind the last, unless it was seen. */
+/* Adds the state after the last, unless it was seen. */
 static void state_keep(search *s, seen how)
 {
     uint64_t const *state = state_at(s, s->count);
@@ -240,7 +240,7 @@ static void text_make(search const *s, size_t i, char name[DT_GROUP_NAME_MAX],
     }
 }
 
-/* The state before the first character, or behind the name that is given. */
+/* The state before the first character, or after the name that is given. */
 static void begin(search *s)
 {
     seen first = {0};

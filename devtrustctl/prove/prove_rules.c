@@ -226,7 +226,7 @@ static void try_rule(looking *l, size_t i, int tries)
 /* --- what is left to the solver ------------------------------------------------------------------ */
 
 /* The solver is asked about one rule, and given others one by one: each that came before it, or
- * behind it, in a sign-on that it has found. So it sees the few rules that matter to this one. */
+ * after it, in a sign-on that it has found. So it sees the few rules that matter to this one. */
 
 #define FIRST_TERMS 2 /* the rules are looked at; this one holds */
 

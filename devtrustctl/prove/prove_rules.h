@@ -13,7 +13,7 @@ typedef enum dt_rule_finding {
     DT_RULE_MATTERS,       /* some sign-on gets something else because of it */
     DT_RULE_NEVER_HOLDS, /* its conditions exclude each other, or what is asked before all rules */
     DT_RULE_HIDDEN,      /* rules before it decide all that it could */
-    DT_RULE_REDUNDANT,   /* it decides, as the rules behind it would */
+    DT_RULE_REDUNDANT,   /* it decides, as the rules after it would */
     DT_RULE_INACTIVE,
 } dt_rule_finding;
 

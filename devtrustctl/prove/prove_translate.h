@@ -16,7 +16,7 @@ typedef struct dt_policy_terms {
     dt_policy const *p;
     dt_rule_terms *rules; /* by index in evaluation order; INACTIVE ones hold never */
     dt_term *reached; /* no rule before has ended the evaluation; one more than there are rules */
-    dt_term *stops;   /* no rule behind it counts, if it is reached */
+    dt_term *stops;   /* no rule after it counts, if it is reached */
     dt_term *decides; /* the rule is reached and holds */
     dt_term blocked;  /* the address is in a BLOCKLIST zone */
     dt_term maybe_blocked; /* or nobody can say that it is not */

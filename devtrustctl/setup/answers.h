@@ -113,7 +113,7 @@ typedef struct dt_app {
     char const *variant; /* another PAM service of the same program; NULL = none */
     bool screen;         /* one of "lock-screen" */
     bool account;        /* devtrust has an account line */
-    bool blind;          /* the program shows no prompts: a passcode comes behind the password */
+    bool blind;          /* the program shows no prompts: a passcode comes after the password */
 } dt_app;
 
 /* Application i of those that setup knows; NULL past the end. */

@@ -485,7 +485,7 @@ static int release_service(planning *p, char const *service)
     }
     dt_node_free(&now);
     dt_buf_free(&text);
-    /* A link or a directory that setup never wrote to is none of its business. */
+    /* A link or a directory that setup never wrote to is not its business. */
     return rc == DT_E_PERMISSION ? DT_OK : rc;
 }
 

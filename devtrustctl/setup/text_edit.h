@@ -20,13 +20,14 @@ typedef struct dt_pam_shape {
     bool account;       /* an account line */
     bool rootok;        /* but not for root (su) */
     bool session;       /* a session line, the first of all (sshd) */
-    bool take_passcode; /* a line that takes a passcode off behind the password */
+    bool take_passcode; /* a line that takes a passcode off after the password */
     bool key_only;      /* the key was the first factor: no password is asked for */
 } dt_pam_shape;
 
-/* Writes the lines of pam_devtrust.so into a PAM service file. The lines are marked, so that those of an earlier run
- * are taken out first. `path` is for messages. DT_E_INVALID where the file has no single "@include common-auth"
- * (and "@include common-account") to stand beside, has lines of pam_devtrust.so that are not ours, or is not text. */
+/* Writes the lines of pam_devtrust.so into a PAM service file. The lines are marked, so that those of an earlier
+ * run are taken out first. `path` is for messages. DT_E_INVALID where the file has no single "@include common-
+ * auth" (and "@include common-account") to stand beside, has lines of pam_devtrust.so that are not ours, or is not
+ * text. */
 DT_MUST_USE int dt_edit_pam(dt_bytes text, char const *path, dt_pam_shape const *shape, dt_buf *out,
                             dt_error *e);
 /* Takes the lines of setup out again. False when there are none. */
@@ -38,7 +39,7 @@ bool dt_pam_only_includes(dt_bytes text);
 /* Whether the file has a line of pam_devtrust.so, ours or not. */
 bool dt_pam_names_devtrust(dt_bytes text);
 
-/* In radiusd.conf: max_request_time of at least `seconds`, and with `include` the line "$INCLUDE include" behind
+/* In radiusd.conf: max_request_time of at least `seconds`, and with `include` the line "$INCLUDE include" after
  * that of clients.conf. DT_E_INVALID where there is no such line, or more than one. */
 DT_MUST_USE int dt_edit_radiusd(dt_bytes text, char const *path, int seconds, char const *include,
                                 dt_buf *out, dt_error *e);

@@ -81,7 +81,7 @@ static bool carry(struct pollfd const *from, int to, uint8_t *packet)
     return rc == DT_OK || rc == DT_E_NOT_FOUND;
 }
 
-/* False when either side has left, or sends what is no packet of the protocol's size. How long there may be
+/* False when either side has left, or sends what is not a packet of the protocol's size. How long there may be
  * silence is the loop's to say: it closes its end. */
 static bool carry_both(carrier const *c, uint8_t *packet)
 {

@@ -39,7 +39,7 @@ static bool peer_is(int fd, uid_t uid)
            peer.uid == uid;
 }
 
-/* Never waits: an agent whose queue is full is none. */
+/* Never waits: an agent whose queue is full counts as absent. */
 static int connect_to(int socket_inode, uid_t uid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

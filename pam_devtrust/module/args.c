@@ -12,7 +12,7 @@
 
 #define ARGUMENT_MAX 4096
 
-/* The value behind "name=", or NULL. */
+/* The value after "name=", or NULL. */
 static char const *value_of(char const *argument, char const *name)
 {
     size_t len = strlen(name);

@@ -197,7 +197,7 @@ static int decide_account(pam_handle_t *pamh, int flags, char const **argv, dt_p
 
     if (take_over(pamh, ACCOUNT_NAME, argv, args))
         return PAM_SUCCESS;
-    /* What is said here is no decision: it is not remembered, and the session line asks for one. */
+    /* What is said here is not a decision: it is not remembered, and the session line asks for one. */
     if (sshd_verifies_later(pamh) && dt_pam_session_decides(text_item(pamh, PAM_SERVICE)))
         return dt_pam_signon(pamh, DT_PAM_EARLY, flags, args, "");
     if (sshd_verifies_later(pamh))

@@ -32,7 +32,7 @@
 #define DT_PAM_FDS_MAX 4096      /* descriptors looked at for the client's socket */
 #define DT_PAM_REAP_MS 500       /* for the short-lived parent of `devtrustd --one` */
 
-/* --- args.c: what stands behind the module's name in the PAM file ------------------------------- */
+/* --- args.c: what follows the module's name in the PAM file ------------------------------- */
 typedef enum dt_pam_password {
     DT_PAM_NO_PASSWORD = 0,
     DT_PAM_ASK_PASSWORD,   /* password */
@@ -89,7 +89,7 @@ bool dt_pam_session_decides(char const *service);
 
 /* --- password.c ----------------------------------------------------------------------------------- */
 /* The password as the arguments say, borrowed from the handle (PAM_AUTHTOK, where it is set for the
- * modules behind); *out is "" where none is wanted. A PAM code. */
+ * modules after); *out is "" where none is wanted. A PAM code. */
 int dt_pam_password_get(pam_handle_t *pamh, dt_pam_args const *a, char const **out);
 
 /* --- passcode.c ----------------------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ static row const rows[] = {
     {"LIMITS_UNAVAILABLE", PAM_SYSTEM_ERR},
     {"STATE_INVALID", PAM_AUTH_ERR},
     {"MFA_NO_FACTOR", PAM_CRED_INSUFFICIENT},
-    /* Stacks may let in on PAM_AUTHINFO_UNAVAIL, so an answer of Okta's is none. */
+    /* Stacks may let in on PAM_AUTHINFO_UNAVAIL, so it is not returned for an answer of Okta's. */
     {"MFA_RATE_LIMITED", PAM_AUTH_ERR},
     {"OKTA_ANSWER_UNUSABLE", PAM_AUTH_ERR},
     {"OKTA_UNTRUSTED", PAM_AUTH_ERR},

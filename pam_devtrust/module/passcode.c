@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A passcode behind the password, "password,123456", for programs that ask once and show no prompt. A line
+/* A passcode after the password, "password,123456", for programs that ask once and show no prompt. A line
  * of ours in front of the one that checks the password takes it off; the line that decides sends it. */
 #include "pam_devtrust/module/module.h"
 
@@ -66,7 +66,7 @@ static int keep(pam_handle_t *pamh, char const *digits)
 }
 
 /* The password is what stands before the last comma. One whose own end looks like a passcode wants a comma
- * and a passcode behind it each time. */
+ * and a passcode after it each time. */
 static int split(pam_handle_t *pamh, char const *typed, char const *comma, char const *digits)
 {
     char *password = strndup(typed, (size_t)(comma - typed));

@@ -47,7 +47,7 @@ static bool is_ours(char const *module)
     return strcmp(slash != NULL ? slash + 1 : module, "pam_devtrust.so") == 0;
 }
 
-/* "session required pam_devtrust.so", or anything else of that kind. `rest` is what stands after the type. */
+/* "session required pam_devtrust.so", or anything else of that kind. `rest` is what follows the type. */
 static found read_session_line(char *rest, int depth)
 {
     char *save = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a prompt reaches somebody, where the program's own options and descriptors decide: sudo with -n
- * asks nobody, with -S it reads standard input and writes to standard error, with -A it calls a program that
- * asks, and without these it needs a terminal; su reads and writes like sudo -S. What the caller makes of it can only keep a push from being
- * sent. */
+/* Whether a prompt reaches somebody, where the program's own options and descriptors decide: sudo with -n asks
+ * nobody, with -S it reads standard input and writes to standard error, with -A it calls a program that asks, and
+ * without these it needs a terminal; su reads and writes like sudo -S. What the caller makes of it can only keep a
+ * push from being sent. */
 #include "pam_devtrust/module/module.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ static bool read_short_options(char const *cluster, ways *out)
  * other, the program's name first. */
 static void read_options(char const *words, size_t len, ways *out)
 {
-    bool argument = true; /* the program's name is none of them */
+    bool argument = true; /* the program's name is not one of them */
 
     for (size_t at = 0; at < len; at += strlen(words + at) + 1) {
         char const *word = words + at;

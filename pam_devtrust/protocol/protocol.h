@@ -55,7 +55,7 @@ typedef enum dt_prompt_style {
     DT_PROMPT_INFO, /* no answer is wanted */
 } dt_prompt_style;
 
-/* 0 is no valid value on the wire: what was not said is refused. */
+/* 0 is not valid on the wire: a missing value is refused. */
 typedef enum dt_answer_result {
     DT_RESULT_NONE = 0,
     DT_RESULT_ALLOW,
@@ -96,7 +96,7 @@ typedef struct dt_message {
     char const
         *ruser_account;   /* the name that the uid of `ruser` has; only where the real uid is 0 */
     char const *password; /* the person's, for Okta to check; wipe the packet after use */
-    char const *passcode; /* that came behind the password; wipe the packet after use */
+    char const *passcode; /* that came after the password; wipe the packet after use */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0; the daemon decides whether it counts */
     /* PROMPT, ANSWER */
     uint32_t number; /* prompts are counted from 1; an answer repeats its prompt's number */

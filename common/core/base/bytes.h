@@ -35,7 +35,7 @@ dt_bytes dt_bytes_trim(dt_bytes b, char const *blanks);
 
 /* A growing buffer with a ceiling. Errors stick: after the first failed append (memory, ceiling)
  * every append is a no-op and dt_buf_error() is negative, so a run of appends needs one check.
- * The content is always NUL-terminated behind `len`, so `(char *)b.p` is a C string. An append that
+ * The content is always NUL-terminated after `len`, so `(char *)b.p` is a C string. An append that
  * does not fit leaves the content as it was. Memory is wiped before it is given back. */
 typedef struct dt_buf {
     uint8_t *p;

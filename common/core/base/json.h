@@ -33,7 +33,7 @@ typedef enum dt_json_type {
  * DT_E_NOMEM. */
 DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
 /* The same for a list that somebody else wrote, in which one odd text must not end all the others: a
- * value with U+0000, an unpaired surrogate or bytes that are no UTF-8 becomes an empty array, which no
+ * value with U+0000, an unpaired surrogate or bytes that are not UTF-8 becomes an empty array, which no
  * reader takes for a text. So what is made of it is not known, and never something else. An odd name of
  * a member is an error as ever. */
 /* Appends the text with its odd values replaced so; false when there are none. */
@@ -44,7 +44,7 @@ void dt_json_free(dt_json **root);
 void dt_json_free_wiped(dt_json **root);
 
 dt_json_type dt_json_typeof(dt_json const *v);
-/* Member of an object, borrowed from the tree; NULL when v is no object or has no such member. */
+/* Member of an object, borrowed from the tree; NULL when v is not an object or has no such member. */
 dt_json const *dt_json_get(dt_json const *v, char const *name);
 /* Walks down: dt_json_path(v, "_embedded", "challenge", NULL). */
 dt_json const *dt_json_path(dt_json const *v, ...) __attribute__((sentinel));

@@ -64,7 +64,7 @@ void dt_json_put_string(dt_buf *b, char const *s)
 
 /* --- odd strings in what others wrote ------------------------------------------------------------- */
 
-/* The four hex digits at `at`; -1 for what are none. */
+/* The four hex digits at `at`; -1 for anything else. */
 static int32_t code_unit(dt_bytes text, size_t at)
 {
     int32_t unit = 0;
@@ -99,7 +99,7 @@ static size_t escape_len(dt_bytes text, size_t at, bool *odd)
     return 6;
 }
 
-/* The place behind the string that begins at `at`. */
+/* The place after the string that begins at `at`. */
 static size_t string_end(dt_bytes text, size_t at, bool *odd)
 {
     *odd = false;

@@ -22,7 +22,7 @@ void dt_json_walk_blank(dt_json_walk *w);
 dt_bytes dt_json_walk_string(dt_json_walk *w);
 /* Past a whole value: brackets are counted. */
 void dt_json_walk_value(dt_json_walk *w);
-/* Past a whole value and the comma behind it, to what comes next; false when there is no comma. */
+/* Past a whole value and the comma after it, to what comes next; false when there is no comma. */
 DT_MUST_USE bool dt_json_walk_next(dt_json_walk *w);
 /* Past a member's name and colon, to its value; gives the raw name. False when there is none. */
 DT_MUST_USE bool dt_json_walk_name(dt_json_walk *w, dt_bytes *name);

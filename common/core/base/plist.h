@@ -19,7 +19,7 @@ bool dt_plist_is(dt_bytes text);
 
 /* Looks the `keys` (ended by NULL) up in a list whose root is a dictionary; of a key that is there
  * twice the first counts. Their values are wiped from whatever the reader kept. DT_E_PARSE for
- * anything else than such a list, and for a value that is no string (`e` quotes nothing of it);
+ * anything else than such a list, and for a value that is not a string (`e` quotes nothing of it);
  * DT_E_LIMIT past the limits above, or what `fn` gave. Thread safe. */
 DT_MUST_USE int dt_plist_strings(dt_bytes text, char const *const *keys, dt_plist_string_fn *fn,
                                  void *ctx, dt_error *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fields of the cache's records, which are lines of text: what is read at every sign-on of a trusted
- * device is no JSON. Each `take` removes a field from the text's beginning, its end mark with it, and
+ * device is not JSON. Each `take` removes a field from the text's beginning, its end mark with it, and
  * is false for anything that no `pack` has written; the text is then of no more use. Pure; thread
  * safe. */
 #ifndef DT_CORE_RECORD_TEXT_H

@@ -7,7 +7,7 @@
 
 struct dt_secret {
     size_t len;
-    uint8_t bytes[]; /* and a NUL behind them */
+    uint8_t bytes[]; /* and a NUL after them */
 };
 
 int dt_secret_new(dt_bytes value, dt_secret **out)

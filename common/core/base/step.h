@@ -53,7 +53,7 @@ typedef enum dt_http_failure {
     DT_HTTP_RESET,   /* the other side ended the connection before the first byte of an answer */
     DT_HTTP_TIMEOUT, /* it had a connection of its own, and no whole answer came in its time */
     DT_HTTP_PROXY_FAILED, /* the proxy says that it does not reach it: CONNECT got 500 to 599 */
-    /* The rest is no outage. */
+    /* The rest is not an outage. */
     DT_HTTP_BROKEN,         /* an answer that cannot be used: cut off, too large, not HTTP */
     DT_HTTP_UNTRUSTED,      /* TLS failed: the certificate check, or something that is not TLS */
     DT_HTTP_QUEUED,         /* never sent: our own queue was full, or the wait in it too long */

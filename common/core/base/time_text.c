@@ -12,8 +12,8 @@
 /* 9999-12-31T23:59:59.999Z */
 #define DT_TIME_LAST INT64_C(253402300799999)
 
-/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day count from 1. Years begin in March here, so that the leap day is the last
- * one and every month's offset is (153 m + 2) / 5. */
+/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month and day count from 1. Years begin in
+ * March here, so that the leap day is the last one and every month's offset is (153 m + 2) / 5. */
 static int64_t days_from_civil(int64_t year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
@@ -73,7 +73,7 @@ void dt_time_format(char out[25], dt_time t)
 
 /* --- parsing ----------------------------------------------------------------------------------- */
 
-/* Reads exactly so many digits and the character behind them ('\0': none is looked at). Moves on. */
+/* Reads exactly so many digits and the character after them ('\0': none is looked at). Moves on. */
 static bool take_digits(char const **s, int digits, char behind, int *out)
 {
     *out = 0;

@@ -110,7 +110,7 @@ static bool is_host(dt_bytes host, bool literal)
     return host.len > 0;
 }
 
-/* host[:port] or [IPv6][:port]. User info cannot pass: "@" is no character of a host. */
+/* host[:port] or [IPv6][:port]. User info cannot pass: "@" is not a character of a host. */
 static int parse_authority(dt_bytes text, unsigned port, dt_url *out)
 {
     out->literal = text.len > 0 && text.p[0] == '[';

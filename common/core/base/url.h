@@ -10,7 +10,7 @@ typedef struct dt_url {
     bool literal;   /* host is an IPv6 literal that stood in brackets */
     unsigned port;  /* 443 when not given */
     dt_bytes path;  /* from its "/" on; may be empty */
-    dt_bytes query; /* behind the "?"; may be empty */
+    dt_bytes query; /* after the "?"; may be empty */
 } dt_url;
 
 /* Reads "https://host[:port][/path][?query]". DT_E_PARSE for another scheme, user info, a fragment,

@@ -108,7 +108,7 @@ dt_factor_type dt_factor_of(char const *type, char const *provider);
 /* The words of configurations and policies: a factorType for those of every provider, or with "/" and
  * the provider one of them alone. Ends with NULL. */
 extern dt_config_word const dt_factor_words[];
-/* The bits of such a word; 0 for one that is none. */
+/* The bits of such a word; 0 for any other. */
 unsigned dt_factor_word_bits(char const *word);
 /* Takes out of *bits what the shortest word for some of them says, and returns it; NULL when there is
  * none left. */

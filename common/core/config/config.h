@@ -365,7 +365,7 @@ DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);
 void dt_config_free(dt_config **c);
 /* A section begins: "okta", or "application vpn" for one with a name. To be called for each that the
  * file has, also for one without keys. DT_E_INVALID for a section that there is not, a name that is
- * none, or more sections with a name than there may be. */
+ * not one, or more sections with a name than there may be. */
 DT_MUST_USE int dt_config_open_section(dt_config *c, char const *file, int line,
                                        char const *section, dt_error *e);
 /* Takes one pair from `file`:`line`, of a section that was opened where it has a name. DT_E_INVALID

@@ -11,7 +11,7 @@ typedef struct dt_config_place {
     dt_config_key const *key; /* NULL: the section has no such key */
     int *line;
 } dt_config_place;
-/* The place of a key in a section with a name that was opened; false when it is no such section. */
+/* The place of a key in a section with a name that was opened; false when it is not such a section. */
 bool dt_config_place_find(dt_config const *c, char const *section, char const *name,
                           dt_config_place *out);
 /* Gives a field its default; of config.c. */

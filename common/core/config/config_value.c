@@ -339,7 +339,7 @@ static int set_string(void *base, dt_config_key const *k, char const *value, dt_
     return error < 0 ? error : store_string(base, k, value, why);
 }
 
-/* A path must say where it leads: no empty, "." or ".." component, nothing behind the name. */
+/* A path must say where it leads: no empty, "." or ".." component, nothing after the name. */
 static bool path_is_plain(char const *p)
 {
     if (*p != '/')

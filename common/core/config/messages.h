@@ -16,7 +16,7 @@
     X(PROMPT_PUSH, "Approve the push in Okta Verify (press Enter here to see its number, if "      \
                    "any), then press Enter")                                                       \
     X(PROMPT_OFFER, "Press Enter to be sent a push by Okta Verify")                                \
-    X(PROMPT_OR_PASSCODE, "(or type a passcode)") /* stands behind one of these */                 \
+    X(PROMPT_OR_PASSCODE, "(or type a passcode)") /* follows one of these */                       \
     X(PROMPT_PASSCODE, "{app} passcode")                                                           \
     X(PROMPT_CODE, "Code sent by {app} (or press Enter for a new one)")                            \
     X(PROMPT_OFFER_CODE, "Press Enter to be sent a code by {app}")                                 \

@@ -40,7 +40,7 @@ static char const *enrol(dt_platform p)
     }
 }
 
-/* What is wrong, where the person can mend the device; then comes check_access. */
+/* What is wrong, where the person can fix the device; then comes check_access. */
 static char const *compliance(dt_reason r)
 {
     switch (r) {
@@ -102,7 +102,7 @@ static dt_config_message const *section_of(dt_config const *c, char const *name)
     return NULL;
 }
 
-/* 0 for what is no single platform: there stands the text of all. */
+/* 0 for what is not a single platform: there stands the text of all. */
 static size_t slot_of(dt_platform p)
 {
     size_t slot = 1;

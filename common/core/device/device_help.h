@@ -20,7 +20,7 @@
  * a key of the device. Pure. */
 void dt_device_help(dt_config const *c, dt_verdict const *v, dt_platform platform, dt_buf *out);
 /* True when it is to be shown with the first prompt, too, and not with a refusal alone: it is about a
- * device that the person can mend, or the administrator wrote a text for this very reason. */
+ * device that the person can fix, or the administrator wrote a text for this very reason. */
 bool dt_device_help_goes_with_prompt(dt_config const *c, dt_verdict const *v, dt_platform platform);
 /* Why a configured text cannot be used, as "is ...; write ..."; NULL when it can. `link` is
  * enrollment_url. */

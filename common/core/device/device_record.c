@@ -179,7 +179,7 @@ static int read_base64(dt_json const *v, uint8_t *dst, size_t size, size_t *len)
     return rc;
 }
 
-/* A record's version; 0 for what is none. The rest of the head goes to *added and `name`. */
+/* A record's version; 0 for anything else. The rest of the head goes to *added and `name`. */
 static int64_t read_head(dt_json const *root, dt_time *added, char name[DT_DEVICE_NAME_MAX])
 {
     int64_t version = 0;

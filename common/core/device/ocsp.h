@@ -18,7 +18,7 @@
 #define DT_OCSP_SKEW DT_MINUTES(5)   /* how far clocks may be apart */
 #define DT_OCSP_SHORT DT_MINUTES(10) /* an answer without nextUpdate is believed for so long */
 #define DT_OCSP_KEPT_MAX DT_DAYS(7)  /* no answer is used for longer, whatever it says */
-/* For so long nobody asks again after a responder was away, or gave no usable answer. */
+/* For so long nobody asks again after a responder was unreachable, or gave no usable answer. */
 #define DT_OCSP_FAILURE_KEPT DT_SECONDS(10)
 
 /* The zero value says nothing, which is never good. */
@@ -77,7 +77,7 @@ bool dt_ocsp_is_ageing(dt_ocsp_answer const *answer, dt_ocsp_limits limits, dt_t
 /* The rows in DT_TABLE_LOOKUP. */
 #define DT_OCSP_RECORD_MAX 128
 void dt_ocsp_store_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX]);
-/* That of a responder that is away. DT_E_*. */
+/* That of a responder that is unreachable. DT_E_*. */
 DT_MUST_USE int dt_ocsp_failure_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX]);
 /* DT_E_INVALID for an answer that makes no sense. */
 DT_MUST_USE int dt_ocsp_pack(dt_ocsp_answer const *a, dt_buf *out);

@@ -4,7 +4,7 @@
  * says is believed but a signature that verifies. Pure; thread safe.
  *
  * What is signed has the form that ssh-keygen -Y signs (OpenSSH's PROTOCOL.sshsig), under a name space
- * of our own. It starts with "SSHSIG", which is no length of a session identifier: so it can be taken
+ * of our own. It starts with "SSHSIG", which is not a length of a session identifier: so it can be taken
  * neither for SSH's userauth (RFC 4252 section 7) nor for a TLS handshake (RFC 8446 section 4.4.3),
  * which the same key may sign elsewhere, nor for anybody else's SSHSIG. */
 #ifndef DT_CORE_SSH_AGENT_H
@@ -40,7 +40,7 @@ void dt_agent_sign_put(dt_bytes key, dt_bytes proof, dt_buf *out);
 typedef bool dt_agent_identity_fn(void *ctx, dt_bytes blob);
 /* Reads the whole reply, without its length, before the first identity is given; gives at most
  * DT_AGENT_IDENTITIES_MAX. DT_E_NOT_FOUND for an agent that is locked or fails, DT_E_PARSE for anything
- * that is no such list. */
+ * that is not such a list. */
 DT_MUST_USE int dt_agent_list_read(dt_bytes reply, dt_agent_identity_fn *fn, void *ctx,
                                    dt_error *e);
 /* The signature in the reply; borrowed. DT_E_PERMISSION when the agent, or the person it asked, says

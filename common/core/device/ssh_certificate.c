@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads and judges OpenSSH certificates. The reader takes every byte to the end and nothing behind it:
+/* Reads and judges OpenSSH certificates. The reader takes every byte to the end and nothing after it:
  * what the CA signed and what is believed must be the same. */
 #include "core/device/ssh_certificate.h"
 

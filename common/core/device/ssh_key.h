@@ -33,8 +33,8 @@ DT_MUST_USE int dt_ssh_public_parse(dt_bytes blob, dt_ssh_public *out);
 /* The same from a line of a .pub file, "TYPE BASE64 [COMMENT]"; its blob goes to `blob`, which *out
  * borrows. DT_E_PARSE, DT_E_NOMEM. */
 DT_MUST_USE int dt_ssh_public_line(dt_bytes line, dt_buf *blob, dt_ssh_public *out);
-/* The fields of a key from the front of *rest, as a certificate of `certificate_type` has them behind
- * its nonce. False when it is none, or the fields are not right. */
+/* The fields of a key from the front of *rest, as a certificate of `certificate_type` has them after
+ * its nonce. False when it is not one, or the fields are not right. */
 DT_MUST_USE bool dt_ssh_public_take(dt_bytes certificate_type, dt_bytes *rest, dt_ssh_public *out);
 /* The blob of the plain key, appended. */
 void dt_ssh_public_put(dt_ssh_public const *k, dt_buf *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SSH's binary form (RFC 4251 section 5): what is taken from the front of bytes, and what is put
- * behind others. Shared by the readers of keys, certificates, signatures and agents' replies. */
+ * after others. Shared by the readers of keys, certificates, signatures and agents' replies. */
 #ifndef DT_CORE_SSH_WIRE_H
 #define DT_CORE_SSH_WIRE_H
 

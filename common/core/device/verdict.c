@@ -17,7 +17,7 @@
 
 #define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
 
-/* The order in which sources fail: what a person must mend first comes first. */
+/* The order in which sources fail: what a person must fix first comes first. */
 static dt_source const sources_in_order[] = {
     DT_SOURCE_CERTIFICATE, DT_SOURCE_SSH_KEY,         DT_SOURCE_SSH_CERTIFICATE,
     DT_SOURCE_SSH_AGENT,   DT_SOURCE_MANAGEMENT_HINT, DT_SOURCE_VPN_CLIENT,

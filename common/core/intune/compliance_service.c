@@ -262,7 +262,7 @@ static int close_element(void *ctx, int depth, char const *text)
     return DT_OK;
 }
 
-/* As .NET writes a boolean, and in no other form. False when it is none. */
+/* As .NET writes a boolean, and in no other form. False when it is not one. */
 static bool boolean_of(reading const *w, node n, bool *out)
 {
     *out = strcmp(w->values[n], "true") == 0;

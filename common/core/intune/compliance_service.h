@@ -46,7 +46,7 @@ dt_intune_answer dt_compliance_read_endpoints(dt_config const *c, dt_http_respon
                                               dt_time now, dt_compliance_address *out,
                                               char next[DT_URL_MAX], dt_error *e);
 
-/* DT_E_INVALID when the address is none that is allowed. */
+/* DT_E_INVALID when the address is not one that is allowed. */
 DT_MUST_USE int dt_compliance_get_device(dt_config const *c, dt_compliance_address const *at,
                                          dt_guid const *device_id, dt_http_request *out);
 /* With OK and NOT_ENROLLED *out is filled, to be packed as Graph's answers are; with all else it is

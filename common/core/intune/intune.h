@@ -143,7 +143,7 @@ DT_MUST_USE int dt_intune_pack(dt_intune_device const *d, dt_buf *out);
 /* DT_E_PARSE for anything it did not write itself, another version included. */
 DT_MUST_USE int dt_intune_unpack(dt_bytes record, dt_intune_device *out);
 
-/* By fetched, cache_ttl (negative_ttl for what is no evidence FOR the device: not enrolled, not
+/* By fetched, cache_ttl (negative_ttl for what is not evidence FOR the device: not enrolled, not
  * compliant, silent for too long, ...; and for a device that has only just been enrolled, which is soon
  * judged), stale_limit. A record from the future (clock went back) is
  * STALE at best. */
@@ -182,7 +182,7 @@ DT_MUST_USE int dt_entra_token_url(dt_config const *c, char out[DT_URL_MAX]);
  * The body is secret: wipe it after use. The scope is that of the cloud
  * graph_url belongs to: a national cloud's own, else https://graph.microsoft.com; or of the resource
  * of the Compliance Retrieval service, whose name ends in a slash before the one that begins
- * "/.default". DT_E_INVALID when `assertion` is no compact JWS, the secret is empty or holds a NUL, or
+ * "/.default". DT_E_INVALID when `assertion` is not a compact JWS, the secret is empty or holds a NUL, or
  * the resource is not known. */
 DT_MUST_USE int dt_entra_token_body(dt_config const *c, dt_entra_audience audience,
                                     char const *assertion, dt_secret const *secret, dt_buf *out);

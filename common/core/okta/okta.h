@@ -171,7 +171,7 @@ DT_MUST_USE int dt_okta_cancel(dt_config const *c, char const *cancel_url, dt_ht
 /* Asks whether this is the person's password (Authn API, POST /api/v1/authn as a trusted application).
  * `client_ip` goes along as X-Forwarded-For when it is an address; Okta heeds it where the sender is
  * a trusted proxy of the org. DT_E_INVALID also for a password that is empty, has control characters or
- * is no UTF-8; DT_E_LIMIT past DT_PASSWORD_MAX. The body holds the password: wipe it. */
+ * is not UTF-8; DT_E_LIMIT past DT_PASSWORD_MAX. The body holds the password: wipe it. */
 DT_MUST_USE int dt_okta_authn_start(dt_config const *c, char const *login, char const *password,
                                     char const *client_ip, dt_http_request *out);
 /* Ends an open transaction. */
@@ -212,8 +212,8 @@ dt_okta_answer dt_okta_count_named_groups(dt_config const *c, dt_http_response c
  * next page's URL as above; next_url may be NULL where there are no pages. */
 dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, dt_json **root,
                                  char *next_url, dt_error *e);
-/* Each factor's name is what tells it from others of the person: that of the device, the end of the phone number, a
- * masked address, the question. It is escaped, and "" where there is none. */
+/* Each factor's name is what tells it from others of the person: that of the device, the end of the phone number,
+ * a masked address, the question. It is escaped, and "" where there is none. */
 dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *out, dt_error *e);
 /* Of push, poll and passcode alike. A link of another origin than org_url makes it UNUSABLE. With
  * OK and anything but SUCCESS and WAITING, `e` says what Okta said. */

@@ -12,7 +12,7 @@
  * Which of the person's devices is meant goes by what was proved, and by nothing that a client says:
  * the device id of the proof equals profile.udid, or the serial number in the subject of the proved
  * certificate (X.520 serialNumber, 2.5.4.5) equals profile.serialNumber. More than one that fits is
- * none.
+ * not one.
  *
  * okta_device_record.c defines what packs and unpacks a device, and its store key. */
 #ifndef DT_CORE_OKTA_DEVICE_H

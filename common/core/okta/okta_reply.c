@@ -441,7 +441,7 @@ static void read_name(dt_json const *profile, char dst[DT_OKTA_FACTOR_NAME_MAX])
         dt_buf_put_escaped(&b, dt_bytes_str(name));
 }
 
-/* One element of the list. False when it is none. */
+/* One element of the list. False when it is not one. */
 static bool read_factor(dt_json const *v, dt_okta_factors *list)
 {
     dt_okta_factor f = {0};
@@ -486,7 +486,7 @@ typedef struct result_word {
     dt_okta_result result;
 } result_word;
 
-/* factorResult; what is not here, CHALLENGE, ERROR and FAILED among it, is no success. */
+/* factorResult; what is not here, CHALLENGE, ERROR and FAILED among it, is not a success. */
 static result_word const factor_results[] = {
     {"SUCCESS", DT_OKTA_RESULT_SUCCESS},
     {"WAITING", DT_OKTA_RESULT_WAITING},
@@ -645,7 +645,7 @@ typedef struct password_word {
     dt_okta_password result;
 } password_word;
 
-/* `status` of a transaction; what is not here (RECOVERY, UNAUTHENTICATED, ...) is no sign-on. */
+/* `status` of a transaction; what is not here (RECOVERY, UNAUTHENTICATED, ...) is not a sign-on. */
 static password_word const authn_statuses[] = {
     {"SUCCESS", DT_OKTA_PASSWORD_VERIFIED},           {"MFA_REQUIRED", DT_OKTA_PASSWORD_MFA},
     {"MFA_CHALLENGE", DT_OKTA_PASSWORD_MFA},          {"PASSWORD_WARN", DT_OKTA_PASSWORD_MFA},

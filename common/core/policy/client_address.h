@@ -19,7 +19,7 @@ typedef struct dt_client_address {
 
 /* One of the values in the place that is looked at now. A MAC address, which 802.1X has there, says
  * nothing about the address and is passed over, as is an empty value; two different addresses, and
- * whatever else is none, cannot be read. */
+ * whatever else is not one, cannot be read. */
 void dt_client_address_value(dt_client_address *a, dt_bytes value);
 /* That there is a value which cannot even be looked at. */
 void dt_client_address_garbled(dt_client_address *a);

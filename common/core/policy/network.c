@@ -94,7 +94,7 @@ static bool is_port(char const *s)
     return n > 0 && s[n] == '\0' && v >= 1 && v <= 65535;
 }
 
-/* Cuts "%zone" off; false when the zone is empty. Only link-local text has one, but what is behind
+/* Cuts "%zone" off; false when the zone is empty. Only link-local text has one, but what is after
  * the sign never matters: the address alone is compared. */
 static bool drop_zone(char *text)
 {

@@ -11,15 +11,16 @@ typedef struct dt_ip {
     bool set;
 } dt_ip;
 
-/* "192.0.2.1", "2001:db8::1", "[2001:db8::1]:443", "192.0.2.1:500", "192.0.2.1[500]",
- * "2001:db8::1[500]", "fe80::1%eth0" (port and zone are dropped). IPv4-mapped text equals its IPv4. DT_E_PARSE for anything else (a host name, a MAC). */
+/* "192.0.2.1", "2001:db8::1", "[2001:db8::1]:443", "192.0.2.1:500", "192.0.2.1[500]", "2001:db8::1[500]",
+ * "fe80::1%eth0" (port and zone are dropped). IPv4-mapped text equals its IPv4. DT_E_PARSE for anything else (a
+ * host name, a MAC). */
 DT_MUST_USE int dt_ip_parse(char const *text, dt_ip *out);
 #define DT_IP_PLAIN_MAX 46 /* of the text below, its NUL included */
 /* The one text of an address, without port, brackets and zone (RFC 5952); "" for one that is not set. */
 void dt_ip_text(dt_ip const *ip, char out[DT_IP_PLAIN_MAX]);
 bool dt_ip_is_loopback(dt_ip const *ip);
 
-/* True for what is no place on the Internet, and so in no country and no provider's network: private,
+/* True for what is not a place on the Internet, and so in no country and no provider's network: private,
  * shared, link-local, loopback and unspecified addresses (RFC 6890). */
 bool dt_ip_is_private(dt_ip const *ip);
 /* Is given the first address of a piece of the address space; anything but DT_OK ends the walk. */

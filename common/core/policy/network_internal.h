@@ -16,7 +16,7 @@ typedef struct dt_bits {
 } dt_bits;
 
 typedef struct dt_prefix {
-    dt_bits key; /* bits behind len are 0 */
+    dt_bits key; /* bits after len are 0 */
     unsigned len;
 } dt_prefix;
 
@@ -37,7 +37,7 @@ dt_bits dt_bits_of(uint8_t const octets[16]);
 dt_ip dt_ip_of_bits(dt_bits b);
 /* The last address of a prefix. */
 dt_bits dt_prefix_last(dt_prefix p);
-/* The address behind and the one before; the last and the first wrap. */
+/* The address after and the one before; the last and the first wrap. */
 dt_bits dt_bits_next(dt_bits b);
 dt_bits dt_bits_previous(dt_bits b);
 bool dt_bits_are_ipv4(dt_bits b);
@@ -69,7 +69,7 @@ typedef struct dt_network_tree {
 /* An empty tree with room for so many pieces, at least one. DT_E_NOMEM. Free with
  * dt_network_tree_free, which takes one that is all zeros as well. */
 DT_MUST_USE int dt_network_tree_new(dt_network_tree *t, bool ipv4, size_t pieces);
-/* Puts the next piece behind the others: from behind the piece before up to `last`. At most as many as
+/* Puts the next piece after the others: from after the piece before up to `last`. At most as many as
  * there is room for. An IPv4 address is the lowest 32 bits. */
 void dt_network_tree_put(dt_network_tree *t, dt_bits last, uint32_t value);
 /* After the last piece, which ends with the family's last address: look-ups work from here on.

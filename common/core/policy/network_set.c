@@ -253,7 +253,7 @@ static open_network *open_push(walk *w, dt_bits key, unsigned len, dt_bits last)
     return n;
 }
 
-/* Networks come sorted: what nests in another comes behind it, and the same one in turn under all its
+/* Networks come sorted: what nests in another comes after it, and the same one in turn under all its
  * tags. */
 static void walk_network(walk *w, dt_bits key, unsigned len, dt_bits last, uint32_t tag)
 {

@@ -13,7 +13,7 @@
 #define INNER6 8
 #define LAST4 UINT32_MAX
 
-/* A piece ends at `last`; it begins behind the one before. Places that are not used end with the last
+/* A piece ends at `last`; it begins after the one before. Places that are not used end with the last
  * address of all, so that no search goes past them. */
 typedef struct leaf4 {
     _Alignas(CACHE_LINE) uint32_t last[LEAF4];

@@ -22,8 +22,8 @@ typedef struct dt_place {
 
 /* Reads an address with or without a port ("198.51.100.7:51234", "198.51.100.7[4500]", "[2001:db8::7]:4500"), a
  * MAC address in any of the usual notations and either case, or a name. What identifies nothing (an unspecified or
- * multicast address, a MAC address of zeros or of ones) is no place. Reading the form again gives the same.
- * DT_E_LIMIT for a text that does not fit, DT_E_PARSE for a NUL in it; *out is no place then. Pure. */
+ * multicast address, a MAC address of zeros or of ones) is not a place. Reading the form again gives the same.
+ * DT_E_LIMIT for a text that does not fit, DT_E_PARSE for a NUL in it; *out is not a place then. Pure. */
 DT_MUST_USE int dt_place_read(dt_bytes text, dt_place *out);
 
 #endif

@@ -85,7 +85,7 @@ static uint64_t hash_bit(uint64_t hash)
     return UINT64_C(1) << (hash >> 58);
 }
 
-/* Past one character of UTF-8; past one byte of what is none. */
+/* Past one character of UTF-8; past one byte of malformed UTF-8. */
 static char const *next_character(char const *text)
 {
     bool many = (unsigned char)*text++ >= 0x80;
@@ -210,7 +210,7 @@ static dt_holds people_hold(dt_deciding const *d, dt_rule const *r)
 
     if (r->anyone)
         return DT_HOLDS_YES;
-    if (d->in->machine) /* it is none of the people, whatever it calls itself */
+    if (d->in->machine) /* it is not one of the people, whatever it calls itself */
         return by_user || by_group ? DT_HOLDS_NO : DT_HOLDS_YES;
     if (lists_have_user(d, r->users_exclude, r->users_unlike))
         return DT_HOLDS_NO;
@@ -478,7 +478,7 @@ static dt_decision_cause unknown_cause(dt_condition c)
     }
 }
 
-/* Takes a rule that holds, or of which that is not known. False when the rules behind it count. */
+/* Takes a rule that holds, or of which that is not known. False when the rules after it count. */
 static bool take_rule(dt_deciding const *d, dt_rule const *r, dt_decision_cause *passed,
                       dt_decision *out)
 {

@@ -53,7 +53,7 @@ typedef struct dt_zones dt_zones;
  * See devtrust-policy(5). DT_E_INVALID names the file and the JSON pointer. */
 DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out, dt_error *e);
 /* The same from the text itself, in much less memory where lists are long: then errors name the line,
- * and DT_E_PARSE and DT_E_LIMIT are those of dt_json_parse, behind the file. */
+ * and DT_E_PARSE and DT_E_LIMIT are those of dt_json_parse, after the file. */
 DT_MUST_USE int dt_zones_parse_text(dt_json_source const *source, dt_zones **out, dt_error *e);
 /* Gives the zones the databases that the DYNAMIC ones ask; borrowed, and may be NULL. DT_E_INVALID
  * when an ACTIVE zone needs what they cannot answer: names the zone and the kind of database. Zones
@@ -140,7 +140,7 @@ bool dt_policy_needs_groups(dt_policy const *p);
 #define DT_GROUP_UNSURE_MARK '\x1e'
 #define DT_GROUP_ID_MAX 66 /* with the mark and its NUL */
 bool dt_group_is_id(char const *group);
-/* Makes one of an id at Okta; false for what is none: letters, digits, - and _, at most 64. */
+/* Makes one of an id at Okta; false for anything else: letters, digits, - and _, at most 64. */
 DT_MUST_USE bool dt_group_of_id(char const *id, char out[DT_GROUP_ID_MAX]);
 /* "*" stands for any run of characters and "?" for one; both texts are folded alike. */
 bool dt_pattern_matches(char const *pattern, char const *text);
@@ -234,7 +234,7 @@ char const *dt_condition_name(dt_condition c);
 
 /* What a rule of which it cannot be said whether it holds does (a group, an address, a platform, a
  * device's state, the time is not known): one that would deny, ask for MFA or put attributes into the
- * reply refuses the sign-on. One that would only let in is passed over, for no rule behind it can be
+ * reply refuses the sign-on. One that would only let in is passed over, for no rule after it can be
  * laxer; and should one behind it deny, the cause is that it was not known. */
 typedef enum dt_decision_cause {
     DT_DECISION_NO_RULE = 0, /* no rule matched */

@@ -218,7 +218,7 @@ static int reply_add(dt_compiler *c, dt_rule *rule, char const *name, char const
     return DT_OK;
 }
 
-/* A dictionary's name, with a tag behind a colon where it takes one. */
+/* A dictionary's name, with a tag after a colon where it takes one. */
 static bool is_attribute_name(char const *s)
 {
     for (size_t i = 0; s[i] != '\0'; i++) {

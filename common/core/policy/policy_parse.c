@@ -124,14 +124,14 @@ static bool org_has_catch_all(dt_policy const *p)
     return found;
 }
 
-/* The last rule is the catch-all, and no rule stands behind one that always holds. */
+/* The last rule is the catch-all, and no rule follows one that always holds. */
 static int catch_all_check(dt_compiler *c)
 {
     dt_policy const *p = c->p;
     dt_rule const *last = &p->rules[p->rule_count - 1];
 
     if (c->org && org_has_catch_all(p))
-        return DT_OK; /* a rule for RADIUS always holds here; in the org there are others behind it */
+        return DT_OK; /* a rule for RADIUS always holds here; in the org there are others after it */
     for (dt_rule const *r = p->rules; r < last; r++) {
         if (!r->catch_all && !(r->active && dt_rule_is_unconditional(r)))
             continue;

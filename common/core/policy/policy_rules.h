@@ -64,7 +64,7 @@ typedef struct dt_folded_name {
     uint64_t hash;
     char const
         *text; /* folded; points into the policy's text. The id of a group (dt_group_is_id) is
-                         as it is, and behind its NUL is the name that people know it by */
+                         as it is, and after its NUL is the name that people know it by */
 } dt_folded_name;
 
 /* Strings of a policy: never moved, freed with it. */

@@ -28,7 +28,7 @@ static int piece_read(dt_buf *piece, dt_bytes values, int (*take)(void *, dt_jso
     if (rc == DT_OK)
         rc = dt_json_parse(dt_buf_bytes(piece), &tree, NULL);
     if (rc == DT_OK && dt_json_size(tree) == 0)
-        rc = DT_E_PARSE; /* behind a comma, or there is no list */
+        rc = DT_E_PARSE; /* after a comma, or there is no list */
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(tree); i++)
         rc = take(ctx, dt_json_at(tree, i));
     dt_json_free(&tree);
@@ -48,7 +48,7 @@ int dt_zone_cut_read(dt_bytes list, int (*take)(void *ctx, dt_json const *v), vo
         do
             more = dt_json_walk_next(&w);
         while (more && w.p - first < PIECE_BYTES);
-        /* Without the comma, which the walk went past with the blanks behind it. */
+        /* Without the comma, which the walk went past with the blanks after it. */
         size_t len = (size_t)(w.p - first);
         while (more && len > 0 && first[len - 1] != ',')
             len--;
@@ -82,7 +82,7 @@ static void list_cut(cutter *c, size_t zone)
     c->cuts->lists[zone] = dt_bytes_of(first, (size_t)(last - first));
 }
 
-/* Behind the comma; false at the end of what ends with `close`, the walk then behind that, and where
+/* After the comma; false at the end of what ends with `close`, the walk then after that, and where
  * the text is wrong. */
 static bool more_in(cutter *c, char close)
 {

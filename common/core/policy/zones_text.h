@@ -14,7 +14,7 @@ typedef struct dt_zone_cuts {
 } dt_zone_cuts;
 
 /* Hands over each value of such a list, borrowed until it returns. What is handed on is what `take`
- * returned first that is not DT_OK; DT_E_PARSE when the text is no list of values. */
+ * returned first that is not DT_OK; DT_E_PARSE when the text is not a list of values. */
 DT_MUST_USE int dt_zone_cut_read(dt_bytes list, int (*take)(void *ctx, dt_json const *v),
                                  void *ctx);
 

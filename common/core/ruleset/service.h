@@ -7,7 +7,7 @@
 
 #include "core/config/config.h"
 
-/* The base of a variant, as "sudo" of "sudo-i"; NULL for any other name. A base is no variant itself.
+/* The base of a variant, as "sudo" of "sudo-i"; NULL for any other name. A base is not a variant itself.
  * Static. */
 char const *dt_service_base(char const *service);
 /* The i-th variant that is known, with its base; NULL after the last. Static. */

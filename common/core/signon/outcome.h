@@ -50,14 +50,14 @@ typedef enum dt_cause {
     DT_CAUSE_PRIMARY_EXPIRED,      /* right, and has to be changed at Okta first */
     DT_CAUSE_PRIMARY_LOCKED,       /* Okta has locked the account, and shows it */
     DT_CAUSE_PRIMARY_ENROLL,       /* right, and Okta wants a factor set up first */
-    DT_CAUSE_PRIMARY_REFUSED,      /* Okta answered with a state that is no sign-on */
+    DT_CAUSE_PRIMARY_REFUSED,      /* Okta answered with a state that is not a sign-on */
     DT_CAUSE_PRIMARY_LIMIT,        /* password_limit: Okta was not asked */
     DT_CAUSE_PRIMARY_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_ORG_RULE_DENY,        /* a rule of [policy] org_file */
     DT_CAUSE_MFA_LOCKED,           /* Okta has locked the account, as it said of the MFA */
     DT_CAUSE_USER_NAME_INVALID, /* no identity can be made of the name: see core/ruleset/identity.h */
     DT_CAUSE_MACHINE_ACCOUNT,   /* a rule asks for MFA, and it is a machine that signs on */
-    /* Okta was not asked, or answered what is no answer: okta_unavailable is not about these */
+    /* Okta was not asked, or answered what is not an answer: okta_unavailable is not about these */
     DT_CAUSE_OKTA_ANSWER_UNUSABLE, /* another shape, content or status than the API has */
     DT_CAUSE_OKTA_UNTRUSTED,       /* its certificate was not accepted */
     DT_CAUSE_MFA_PROVIDER_FAILED,  /* the service behind one factor fails, says Okta */

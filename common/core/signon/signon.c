@@ -276,7 +276,7 @@ static int copy_place(char dst[DT_USER_MAX], char const *text)
     return rc;
 }
 
-/* An address without its port; what is none stays as it is, for the audit. */
+/* An address without its port; what is not one stays as it is, for the audit. */
 static int copy_address(char dst[DT_ADDRESS_MAX], char const *text)
 {
     dt_ip ip;
@@ -828,7 +828,7 @@ dt_guid const *dt_signon_refresh_hint(dt_signon const *s)
     return dt_lookup_is_ageing(s, DT_QUESTION_INTUNE) ? &s->lookup_id : NULL;
 }
 
-/* What a text that is no IP address says. A MAC address is what 802.1X has in its place. */
+/* What a text that is not an IP address says. A MAC address is what 802.1X has in its place. */
 static dt_address address_kind(dt_signon const *s)
 {
     char mac[DT_VPN_MAC_TEXT];

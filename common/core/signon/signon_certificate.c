@@ -78,7 +78,7 @@ bool dt_signon_host_begin(dt_signon *s, dt_time now)
     return true;
 }
 
-/* A token that is away, a TPM that hangs: whether this host is the device it says is not known. */
+/* A token that is unreachable, a TPM that hangs: whether this host is the device it says is not known. */
 static void host_unknown(dt_signon *s, dt_time now)
 {
     dt_evidence ev = {.source = DT_SOURCE_CERTIFICATE,

@@ -102,7 +102,7 @@ static void name_in_doubt(dt_signon *s, char const *why)
 
 /* --- the groups ------------------------------------------------------------------------------- */
 
-/* A name is no group: whoever names one means Okta's own group of that name, or else the only one. So each
+/* A name is not a group: whoever names one means Okta's own group of that name, or else the only one. So each
  * name of another group that a rule says is looked up at the org, from name_at on; then the person's groups
  * are known. */
 static dt_question groups_need(dt_signon *s, dt_lookup_step step, dt_lookup_step *with)

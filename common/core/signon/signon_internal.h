@@ -35,7 +35,8 @@
 #define DT_SIGNON_EARLY_POLLS 3       /* quick polls in which a number challenge may turn up */
 #define DT_SIGNON_EARLY_POLL_INTERVAL DT_SECONDS(1)
 #define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
-#define DT_SIGNON_FAIR_TIMEOUT DT_SECONDS(10)     /* without an answer for so long, Okta is away */
+#define DT_SIGNON_FAIR_TIMEOUT                                                                     \
+    DT_SECONDS(10) /* without an answer for so long, Okta is unreachable */
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
 #define DT_DECISION_HINT_MAX 160
 #define DT_SIGNON_CONNECTION_KEPT DT_HOURS(24) /* that an SSH connection has had its push */
@@ -152,10 +153,10 @@ dt_called dt_signon_called(dt_signon const *s);
 /* The phase that the machine is in, or will be in again when its wait before a retry is over. */
 dt_phase dt_signon_phase(dt_signon const *s);
 
-/* The stages of a sign-on, in their order. The loop in signon.c enters one at a time. A stage reads the
- * fields and then does one of three things: it waits for a step (dt_signon_set_phase), it names the stage that
- * comes next (dt_signon_go), or it ends the sign-on (dt_signon_finish, dt_signon_fail); and it returns. What takes
- * a step's result does the same. No stage calls another. */
+/* The stages of a sign-on, in their order. The loop in signon.c enters one at a time. A stage reads the fields and
+ * then does one of three things: it waits for a step (dt_signon_set_phase), it names the stage that comes next
+ * (dt_signon_go), or it ends the sign-on (dt_signon_finish, dt_signon_fail); and it returns. What takes a step's
+ * result does the same. No stage calls another. */
 #define DT_STAGES(X)                                                                               \
     X(EVIDENCE, evidence)         /* what is known of the device */                                \
     X(DECISION, decision)         /* what the rules say */                                         \

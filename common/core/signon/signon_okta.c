@@ -248,7 +248,7 @@ static int factors_key(dt_signon *s)
     return dt_signon_store_key(s, "okta-factors", s->user_id);
 }
 
-/* While Okta is away, what it said last will do. */
+/* While Okta is unreachable, what it said last will do. */
 static dt_freshness factors_unpack(dt_signon *s, dt_bytes kept, dt_time now)
 {
     dt_freshness f = dt_signon_factors_unpack(s, kept, now);
@@ -304,7 +304,7 @@ static void factors_resume(dt_signon *s, dt_question inner, dt_lookup_end e,
         dt_lookup_go(s, DT_LOOKUP_ASK, now);
 }
 
-/* Without a request that failed: Okta is away, and what it said last is too old. */
+/* Without a request that failed: Okta is unreachable, and what it said last is too old. */
 static void factors_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *why, dt_time now)
 {
     if (e == DT_LOOKUP_NONE) {

@@ -549,7 +549,7 @@ static bool evidence_is_consistent(dt_signon const *s)
     return entra_is_consistent(s);
 }
 
-/* The password is asked about once a rule lets in, and what comes behind it once it is right. */
+/* The password is asked about once a rule lets in, and what comes after it once it is right. */
 static bool password_is_consistent(dt_signon const *s, dt_primary wanted)
 {
     return s->outcome.decision.cause == DT_DECISION_RULE &&

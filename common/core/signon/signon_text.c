@@ -144,7 +144,7 @@ static void put_or_passcode(dt_signon *s, dt_buf *b)
     dt_buf_puts(b, ": ");
 }
 
-/* The number comes first: what stands behind it may be off the screen. */
+/* The number comes first: what follows it may be off the screen. */
 static void put_push(dt_signon *s, dt_buf *b)
 {
     char number[16];

@@ -25,7 +25,7 @@ DT_MUST_USE int dt_state_token_make(uint8_t const key[DT_AEAD_KEY_LEN],
                                     uint8_t const random[DT_AEAD_NONCE_LEN + DT_STATE_ID_LEN],
                                     dt_state_binding const *binding, dt_time expires, dt_buf *out,
                                     char id_hex[2 * DT_STATE_ID_LEN + 1]);
-/* 0 and the id; DT_E_NOT_FOUND when it was made with another key, DT_E_CRYPTO when it is none of devtrust's,
+/* 0 and the id; DT_E_NOT_FOUND when it was made with another key, DT_E_CRYPTO when it is not one of devtrust's,
  * was changed or is bound to another; DT_E_EXPIRED.
  * Says nothing about reuse: TAKE the saved sign-on, which can be done once. */
 DT_MUST_USE int dt_state_token_open(uint8_t const key[DT_AEAD_KEY_LEN], dt_bytes token,
