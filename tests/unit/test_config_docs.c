@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrust.conf(5) and the sample say what the table of keys says: all keys and no others, the same
- * defaults, the same bounds. */
+/* devtrust.conf(5) says what the table of keys says: all keys and no others, the same defaults, the same bounds. The
+ * sample says nothing else. */
 #include "core/device/evidence.h"
 #include "edge/ini.h"
 
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define LINE_SIZE 1024
+#define SAMPLE_KEYS_MAX 24 /* what a person reads through */
 #define FILE_SIZE (64 * 1024)
 
 static FILE *source_open(char const *name)
@@ -369,13 +370,36 @@ static dt_config *sample_load(bool all, seen_keys *found)
     return c;
 }
 
-static void sample_has_every_key(void **state)
+/* The sample has the keys that most sites set, each with its default where it is commented out, and no key that is not
+ * in the table (sample_load); the manual has them all. What is commented out loads as well. */
+static void sample_has_the_common_keys(void **state)
 {
+    static char const *const common[][2] = {
+        {"okta", "org_url"},
+        {"okta", "client_id"},
+        {"okta", "api_token_file"},
+        {"user_name", "login_suffix"},
+        {"intune", "tenant_id"},
+        {"intune", "certificate_file"},
+        {"device_trust", "ca_file"},
+        {"device_trust", "shared_ca_file"},
+        {"policy", "report_only"},
+        {"policy", "okta_unavailable"},
+        {"device_trust", "trusted_when"},
+    };
     seen_keys found = {0};
+    size_t seen = 0, i = 0;
     dt_config *c = sample_load(true, &found);
 
     (void)state;
-    expect_all_kinds(&found, "conf/devtrust.conf");
+    for (size_t k = 0; k < sizeof(common) / sizeof(common[0]); k++) {
+        (void)key_find(common[k][0], common[k][1], &i);
+        if (!found.plain[i])
+            fail_msg("[%s] %s is not in the sample", common[k][0], common[k][1]);
+    }
+    for (i = 0; i < DT_CONFIG_KEYS_MAX; i++)
+        seen += found.plain[i] ? 1 : 0;
+    assert_in_range(seen, 12, SAMPLE_KEYS_MAX);
     dt_config_free(&c);
 }
 
@@ -431,7 +455,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(manual_says_the_same),   cmocka_unit_test(manual_has_the_words),
-        cmocka_unit_test(manual_has_the_reasons), cmocka_unit_test(sample_has_every_key),
+        cmocka_unit_test(manual_has_the_reasons), cmocka_unit_test(sample_has_the_common_keys),
         cmocka_unit_test(sample_is_valid),
     };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of every key of devtrust.conf: its type, default, bounds, words and meaning. A new key
- * is a row here, a field in dt_config, and a paragraph in devtrust.conf(5) and the sample. */
+ * is a row here, a field in dt_config, and a paragraph in devtrust.conf(5). */
 #include "core/config/config.h"
 
 #define SOCKET_MAX 107  /* sun_path of unix(7), without its NUL */
