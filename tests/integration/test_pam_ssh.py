@@ -549,12 +549,14 @@ def test_registry_with_a_bad_certificate(world: PamWorld, sshd: Sshd, device: st
 
 # --- people ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("status", ["SUSPENDED", "DEPROVISIONED", "STAGED"])
+@pytest.mark.parametrize("status, why", [
+    ("SUSPENDED", "OKTA_USER_SUSPENDED"), ("DEPROVISIONED", "OKTA_USER_DEACTIVATED"),
+    ("STAGED", "OKTA_USER_NOT_ACTIVATED")])
 def test_user_that_okta_does_not_accept(world: PamWorld, sshd: Sshd, stranger: Any,
-                                        status: str) -> None:
+                                        status: str, why: str) -> None:
     world.sim.set_user("dtalice@example.com", status=status)
     keep_out(sshd.connect("dtalice", stranger))
-    assert cause(world.outcome("sshd")) in ("OKTA_REFUSED", "MFA_NO_FACTOR")
+    assert cause(world.outcome("sshd")) == why
     assert not world.sim.pushes()
 
 
@@ -562,7 +564,7 @@ def test_user_that_okta_does_not_know(world: PamWorld, sshd: Sshd) -> None:
     key = make_key(world.directory / "of-bob")
     sshd.allow("dtbob", key)
     keep_out(sshd.connect("dtbob", key))
-    assert cause(world.outcome("sshd")) == "OKTA_REFUSED"
+    assert cause(world.outcome("sshd")) == "OKTA_USER_UNKNOWN"
 
 
 def test_account_that_is_not_here_is_not_pushed(world: PamWorld, sshd: Sshd,

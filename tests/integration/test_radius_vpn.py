@@ -474,16 +474,18 @@ def test_no_factor(world: World) -> None:
     world.outcome(user, "MFA_NO_FACTOR")
 
 
-@pytest.mark.parametrize("status", ["SUSPENDED", "LOCKED_OUT", "DEPROVISIONED", "STAGED"])
-def test_user_not_active(world: World, status: str) -> None:
+@pytest.mark.parametrize("status, cause", [
+    ("SUSPENDED", "OKTA_USER_SUSPENDED"), ("LOCKED_OUT", "MFA_LOCKED"),
+    ("DEPROVISIONED", "OKTA_USER_DEACTIVATED"), ("STAGED", "OKTA_USER_NOT_ACTIVATED")])
+def test_user_not_active(world: World, status: str, cause: str) -> None:
     user = world.person("was-" + status.lower(), PUSH, TOTP, push="approve", status=status)
     assert world.client().login(user).code == REJECT
-    world.outcome(user, "OKTA_REFUSED")
+    world.outcome(user, cause)
 
 
 def test_user_unknown_to_okta(world: World) -> None:
     assert world.client().login("stranger").code == REJECT
-    world.outcome("stranger", "OKTA_REFUSED")
+    world.outcome("stranger", "OKTA_USER_UNKNOWN")
 
 
 def test_five_hundred_wait_and_others_are_quick(world: World) -> None:

@@ -160,7 +160,8 @@ class Sim:
         return self.call("GET", self._user(login))
 
     def set_user(self, login: str, **values: Any) -> dict[str, Any]:
-        """status, groups, password, authn_status (what a right password gets)."""
+        """status, groups, password, authn_status (what a right password gets), apps (id: status).
+        """
         return self.call("PUT", self._user(login), values)
 
     def authn(self) -> dict[str, Any]:
@@ -226,7 +227,7 @@ class Sim:
         return self.call("POST", "/zones", members)["id"]
 
     def add_app(self, **members: Any) -> str:
-        """label; gives the id."""
+        """label, groups (that are assigned to it); gives the id."""
         return self.call("POST", "/apps", members)["id"]
 
     def group_id(self, name: str) -> str:

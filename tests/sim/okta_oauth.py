@@ -35,7 +35,8 @@ SCOPES = {"verify": "okta.users.manage", "cancel": "okta.users.manage",
           "policy": "okta.policies.read", "rules": "okta.policies.read",
           "mappings": "okta.policies.read", "simulate": "okta.policies.read",
           "zones": "okta.networkZones.read", "groups-list": "okta.groups.read",
-          "group": "okta.groups.read", "apps": "okta.apps.read", "app": "okta.apps.read"}
+          "group": "okta.groups.read", "apps": "okta.apps.read", "app": "okta.apps.read",
+          "app_user": "okta.apps.read"}
 DEFAULT_SCOPE = "okta.users.read"
 
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from tests.sim.okta import OktaApi, OktaError, link
 from tests.sim.simulate import Context, simulate
-from tests.sim.state import Catalogue, Policy
+from tests.sim.state import Catalogue, Policy, okta_time
 
 FILTER = re.compile(r'id eq "([A-Za-z0-9]+)"')
 SEARCH_NAME = re.compile(r'profile\.name eq "((?:[^"\\]|\\.)*)"')
@@ -42,7 +42,8 @@ class PolicyApi(OktaApi):
                 ("/api/v1/groups", self.list_groups, "groups-list"),
                 ("/api/v1/groups/{group}", self.get_group, "group"),
                 ("/api/v1/apps", self.get_apps, "apps"),
-                ("/api/v1/apps/{app}", self.get_app, "app")):
+                ("/api/v1/apps/{app}", self.get_app, "app"),
+                ("/api/v1/apps/{app}/users/{user}", self.get_app_user, "app_user")):
             app.router.add_route("GET", path, handler, name=name)
         app.router.add_route("POST", "/api/v1/policies/simulate", self.post_simulate,
                              name="simulate")
@@ -200,3 +201,19 @@ class PolicyApi(OktaApi):
         if key not in self.catalogue.apps:
             raise OktaError("E0000007", key + " (AppInstance)")
         return web.json_response(self._app_json(request, self.catalogue.apps[key]))
+
+    async def get_app_user(self, request: web.Request) -> web.Response:
+        key, user = request.match_info["app"], self.world.users.get(request.match_info["user"])
+        if key not in self.catalogue.apps:
+            raise OktaError("E0000007", key + " (AppInstance)")
+        found = self.catalogue.assignment(key, user) if user is not None else None
+        if user is None or found is None:
+            raise OktaError("E0000007", request.match_info["user"] + " (AppUser)")
+        moment = okta_time(user.created)
+        return web.json_response({
+            "id": user.id, "externalId": None, "created": moment, "lastUpdated": moment,
+            "scope": found[0], "status": found[1], "statusChanged": moment,
+            "passwordChanged": None, "syncState": "DISABLED",
+            "credentials": {"userName": user.login}, "profile": {},
+            "_links": {"user": link(f"{self._base(request)}/users/{user.id}", "GET"),
+                       "app": link(f"{self._base(request)}/apps/{key}", "GET")}})

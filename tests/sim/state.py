@@ -162,6 +162,7 @@ class User:
     password: Optional[str] = None  # None: nobody knows one
     wrong_passwords: int = 0
     authn_status: str = "SUCCESS"  # what a right password gets
+    apps: dict[str, str] = field(default_factory=dict)  # assigned directly: id of the app, status
     pushes: list["Push"] = field(default_factory=list, repr=False)
     created: float = field(default_factory=time.time)
 
@@ -212,6 +213,7 @@ class Catalogue:
         self.policies: dict[str, Policy] = {}
         self.zones: dict[str, dict[str, Any]] = {}
         self.apps: dict[str, dict[str, Any]] = {}
+        self.app_groups: dict[str, list[str]] = {}
 
     def put_policy(self, values: dict[str, Any]) -> Policy:
         """`values` are the members of the policy, and `rules` and `apps` (ids) beside them."""
@@ -248,9 +250,21 @@ class Catalogue:
         return zone
 
     def put_app(self, values: dict[str, Any]) -> dict[str, Any]:
-        app = {"id": new_id("0oa"), "name": "radius", "label": "VPN", "status": "ACTIVE", **values}
+        """`groups`, by name, are assigned to it."""
+        own = dict(values)
+        groups = list(own.pop("groups", []))
+        app = {"id": new_id("0oa"), "name": "radius", "label": "VPN", "status": "ACTIVE", **own}
         self.apps[app["id"]] = app
+        self.app_groups[app["id"]] = groups
         return app
+
+    def assignment(self, app: str, user: User) -> Optional[tuple[str, str]]:
+        """Scope and status of the app's user; None for somebody who is not assigned."""
+        if app in user.apps:
+            return "USER", user.apps[app]
+        if set(self.app_groups.get(app, [])) & set(user.groups):
+            return "GROUP", "ACTIVE"
+        return None
 
     def policy_of(self, app: str) -> Optional[str]:
         found = [key for key, policy in self.policies.items() if app in policy.apps]
@@ -297,7 +311,7 @@ class World:
 
     def put_user(self, login: str, values: dict[str, Any]) -> User:
         """Creates or changes one person."""
-        _only(values, ("id", "status", "groups", "push", "password", "authn_status"))
+        _only(values, ("id", "status", "groups", "push", "password", "authn_status", "apps"))
         _one_of("authn_status", values.get("authn_status", "SUCCESS"), AUTHN_STATUSES)
         _one_of("status", values.get("status", "ACTIVE"), USER_STATUSES)
         user = self.logins.get(login.lower())
@@ -309,6 +323,7 @@ class World:
         elif values.get("id", user.id) != user.id:
             raise SimError("an id never changes")
         user.status = values.get("status", user.status)
+        user.apps = dict(values.get("apps", user.apps))
         user.groups = list(values.get("groups", user.groups))
         user.password = values.get("password", user.password)
         user.authn_status = values.get("authn_status", user.authn_status)

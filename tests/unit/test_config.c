@@ -120,6 +120,7 @@ static char const everything[] =
     "fresh_enrollment_grace = 0\n"
     "require_owner = no\n"
     "identity_from = user\n"
+    "okta_app = 0oaOther\n"
     "[break_glass]\n"
     "users = rescue, rescue2\n"
     "until = 2027-01-31T18:00Z\n"
@@ -134,6 +135,7 @@ static char const everything[] =
     "report_only = yes\n"
     "org_file = /f/org.json\n"
     "org_mfa = unless_trusted\n"
+    "okta_app = 0oa1b2c3d4e5f6g7h8i9\n"
     "[primary]\n"
     "okta_password = vpn, login\n"
     "password_limit = 3\n"
@@ -220,6 +222,8 @@ static bool fields_equal(dt_config const *a, dt_config const *b, dt_config_key c
         return strcmp(*(char *const *)x, *(char *const *)y) == 0;
     case DT_CONFIG_GUID:
         return memcmp(x, y, sizeof(dt_guid)) == 0;
+    case DT_CONFIG_OKTA_ID:
+        return strcmp(x, y) == 0;
     case DT_CONFIG_BOOL:
         return *(bool const *)x == *(bool const *)y;
     case DT_CONFIG_DURATION:
@@ -935,6 +939,11 @@ static refusal const sections_with_a_name[] = {
     {VPN "trusted_when = intune\n", ":2: [application vpn] trusted_when: ", "alone"},
     {VPN "trusted_when = registry\n",
      ":2: [application vpn] trusted_when: ", "without a source that proves a key"},
+    {VPN "okta_app = vpn/users\n", ":2: [application vpn] okta_app: ", "id of Okta"},
+    {VPN "okta_app = 0oa1 \"vpn\"\n", ":2: [application vpn] okta_app: ", "id of Okta"},
+    {VPN "okta_app = ..\n", ":2: [application vpn] okta_app: ", "id of Okta"},
+    {VPN "okta_app = 0oa4567890123456789012345678901234567890123456789012345678901234\n",
+     ":2: [application vpn] okta_app: ", "id of Okta"},
     {VPN "require_owner = maybe\n", ":2: [application vpn] require_owner: ", "yes"},
     {VPN "max_sync_age = 366d\n", ":2: [application vpn] max_sync_age: ", "365d"},
     {"[ca]\n", ":1: ", "write [ca NAME]"},
@@ -1298,7 +1307,8 @@ static void table_is_sound(void **state)
         if (keys[i].per_application)
             assert_true(keys[i].type == DT_CONFIG_BOOL || keys[i].type == DT_CONFIG_BITS ||
                         keys[i].type == DT_CONFIG_DURATION || keys[i].type == DT_CONFIG_ENUM ||
-                        keys[i].type == DT_CONFIG_TRUSTED_WHEN);
+                        keys[i].type == DT_CONFIG_TRUSTED_WHEN ||
+                        keys[i].type == DT_CONFIG_OKTA_ID);
         for (dt_config_word const *w = keys[i].words; w != NULL && w->word != NULL; w++) {
             if (strcmp(keys[i].name, "trusted_when") == 0)
                 assert_string_equal(w->word, dt_source_name((dt_source)w->value));

@@ -196,6 +196,9 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
     case DT_CONFIG_GUID:
         snprintf(out, size, "GUID");
         break;
+    case DT_CONFIG_OKTA_ID:
+        snprintf(out, size, "id of Okta");
+        break;
     case DT_CONFIG_BOOL:
         snprintf(out, size, "yes or no");
         break;

@@ -73,7 +73,11 @@ static void scopes(void **state)
          "okta.users.read okta.users.manage okta.devices.read"},
         {TRUST "[application vpn]\ntrusted_when = certificate+okta-device\n",
          "okta.users.read okta.users.manage okta.devices.read"},
-        {TRUST "[application vpn]\nrequire_owner = no\n", "okta.users.read okta.users.manage"}};
+        {TRUST "[application vpn]\nrequire_owner = no\n", "okta.users.read okta.users.manage"},
+        {TRUST "[policy]\nokta_app = 0oa1\n", "okta.users.read okta.users.manage okta.apps.read"},
+        {TRUST "[application vpn]\nokta_app = 0oa1\n",
+         "okta.users.read okta.users.manage okta.apps.read"},
+        {TRUST "[application vpn]\nokta_app =\n", "okta.users.read okta.users.manage"}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {

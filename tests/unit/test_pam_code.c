@@ -97,6 +97,12 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_SESSION_DECIDES, PAM_PERM_DENIED},
         {DT_CAUSE_MFA_NO_PROMPT, PAM_PERM_DENIED},
         {DT_CAUSE_BREAK_GLASS_REFUSED, PAM_PERM_DENIED},
+        {DT_CAUSE_APP_NOT_ASSIGNED, PAM_PERM_DENIED},
+        {DT_CAUSE_OKTA_USER_UNKNOWN, PAM_PERM_DENIED},
+        {DT_CAUSE_OKTA_USER_SUSPENDED, PAM_PERM_DENIED},
+        {DT_CAUSE_OKTA_USER_DEACTIVATED, PAM_PERM_DENIED},
+        {DT_CAUSE_OKTA_USER_NOT_ACTIVATED, PAM_PERM_DENIED},
+        {DT_CAUSE_OKTA_PASSWORD_EXPIRED, PAM_PERM_DENIED},
     };
     size_t const count = sizeof(expected) / sizeof(expected[0]);
     size_t allowing = 0;

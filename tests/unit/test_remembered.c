@@ -780,7 +780,7 @@ static void test_a_user_who_is_no_longer_active(void **state)
                  "{\"id\":\"00u1\",\"status\":\"SUSPENDED\",\"profile\":{\"login\":"
                  "\"ann@example.com\"}}");
     /* Intune's answer is fresh for a quarter of an hour. */
-    assert_int_equal(sign_on(&c), DT_CAUSE_OKTA_REFUSED);
+    assert_int_equal(sign_on(&c), DT_CAUSE_OKTA_USER_SUSPENDED);
     close_company(&c);
 }
 

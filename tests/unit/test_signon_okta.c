@@ -28,18 +28,21 @@ static void okta_user_refused(int status, char const *body, dt_cause cause)
     world_close(&w);
 }
 
+#define USER_WITH(status)                                                                          \
+    "{\"id\":\"00u1\",\"status\":\"" status "\",\"profile\":{\"login\":\"ann@example.com\"}}"
+
 static void test_okta_user_that_may_not(void **state)
 {
     (void)state;
     okta_user_refused(404, "{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}",
-                      DT_CAUSE_OKTA_REFUSED);
-    okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"SUSPENDED\"}", DT_CAUSE_OKTA_REFUSED);
-    okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"DEPROVISIONED\"}", DT_CAUSE_OKTA_REFUSED);
-    okta_user_refused(200, "{\"id\":\"00u1\",\"status\":\"active\"}", DT_CAUSE_OKTA_REFUSED);
+                      DT_CAUSE_OKTA_USER_UNKNOWN);
+    okta_user_refused(200, USER_WITH("SUSPENDED"), DT_CAUSE_OKTA_USER_SUSPENDED);
+    okta_user_refused(200, USER_WITH("DEPROVISIONED"), DT_CAUSE_OKTA_USER_DEACTIVATED);
+    okta_user_refused(200, USER_WITH("active"), DT_CAUSE_OKTA_REFUSED);
     okta_user_refused(200,
                       "{\"id\":\"00u2\",\"status\":\"ACTIVE\",\"profile\":{\"login\":"
                       "\"ann@example.org\"}}",
-                      DT_CAUSE_OKTA_REFUSED);
+                      DT_CAUSE_OKTA_USER_UNKNOWN);
     okta_user_refused(401, OKTA_INVALID_TOKEN, DT_CAUSE_CONFIG);
 }
 

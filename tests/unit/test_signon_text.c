@@ -145,12 +145,14 @@ static void test_the_administrator_is_told_why(void **state)
         char const *body;
         int status;
         char const *detail;
+        dt_cause cause;
     } const users[] = {
         {"{\"id\":\"00u1\",\"status\":\"SUSPENDED\",\"profile\":{\"login\":\"ann@example.com\"}}",
-         200, "status SUSPENDED"},
+         200, "status SUSPENDED", DT_CAUSE_OKTA_USER_SUSPENDED},
         {"{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"eve@example.com\"}}", 200,
-         "answered about eve@example.com"},
-        {"{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}", 404, "E0000007"},
+         "answered about eve@example.com", DT_CAUSE_OKTA_USER_UNKNOWN},
+        {"{\"errorCode\":\"E0000007\",\"errorSummary\":\"Not found\"}", 404, "E0000007",
+         DT_CAUSE_OKTA_USER_UNKNOWN},
     };
     world w;
     dt_request r = world_request();
@@ -161,7 +163,7 @@ static void test_the_administrator_is_told_why(void **state)
         world_expect(&w, DT_HTTP_GET, "/users/ann", users[i].status, users[i].body);
         world_begin(&w, &r);
         world_run(&w);
-        assert_end(&w, DT_DENY, DT_CAUSE_OKTA_REFUSED);
+        assert_end(&w, DT_DENY, users[i].cause);
         assert_non_null(strstr(world_outcome(&w)->detail, users[i].detail));
         world_close(&w);
     }

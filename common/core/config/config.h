@@ -206,6 +206,7 @@ typedef struct dt_config {
         bool report_only;     /* evaluate and log, enforce nothing; a policy may say otherwise */
         char *org_file;       /* the org's own sign-on rules */
         dt_org_mfa org_mfa;
+        char okta_app[DT_OKTA_ID_MAX]; /* that people must be assigned; "" = none */
     } policy;
     struct {
         dt_string_list okta_password; /* applications whose first factor is the Okta password */
@@ -309,6 +310,7 @@ typedef enum dt_config_type {
     DT_CONFIG_URL,  /* https:// only, no user info, no query, trailing slash dropped */
     DT_CONFIG_PATH, /* absolute */
     DT_CONFIG_GUID,
+    DT_CONFIG_OKTA_ID,  /* letters, digits, - and _, shorter than DT_OKTA_ID_MAX; may be empty */
     DT_CONFIG_BOOL,     /* yes, no */
     DT_CONFIG_INT,      /* within min..max */
     DT_CONFIG_DURATION, /* 30s, 15m, 8h, 7d, 500ms; within min..max milliseconds */

@@ -328,6 +328,9 @@ static dt_config_key const keys[] = {
     {KEY(policy, org_mfa, DT_CONFIG_ENUM), .fallback = "enforce", .words = words_org_mfa,
      .reloadable = true,
      .help = "Whether MFA that the org requires applies to trusted devices, too."},
+    {KEY(policy, okta_app, DT_CONFIG_OKTA_ID), .fallback = "", .reloadable = true,
+     .per_application = true,
+     .help = "The id of an app at Okta: only people assigned to it may sign on; empty for all."},
 
     {KEY(primary, okta_password, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
      .help = "Applications whose first factor is the Okta password, checked by devtrust."},

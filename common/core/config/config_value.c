@@ -379,6 +379,23 @@ static int set_guid(void *base, dt_config_key const *k, char const *value, dt_bu
     return DT_OK;
 }
 
+/* Kept in the field itself, as a key of an application may own nothing. */
+static int set_okta_id(void *base, dt_config_key const *k, char const *value, dt_buf *why)
+{
+    static char const allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t len = strlen(value);
+
+    if (len >= DT_OKTA_ID_MAX || strspn(value, allowed) != len) {
+        dt_buf_puts(why, "is not an id of Okta, such as 0oa1b2c3d4e5f6g7h8i9; copy it from the "
+                         "URL of the application's page in the admin console");
+        return DT_E_INVALID;
+    }
+    memset(field(base, k), 0, DT_OKTA_ID_MAX);
+    memcpy(field(base, k), value, len);
+    return DT_OK;
+}
+
 /* --- URLs ------------------------------------------------------------------------------------- */
 
 /* The host of a URL: a name or an IPv4 address, or an IPv6 address in brackets. Returns its end. */
@@ -582,17 +599,12 @@ static int check_bytes(char const *value, dt_buf *why)
 int dt_config_value_set(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     static int (*const set[])(void *, dt_config_key const *, char const *, dt_buf *) = {
-        [DT_CONFIG_STRING] = set_string,
-        [DT_CONFIG_URL] = set_url,
-        [DT_CONFIG_PATH] = set_path,
-        [DT_CONFIG_GUID] = set_guid,
-        [DT_CONFIG_BOOL] = set_bool,
-        [DT_CONFIG_INT] = set_int,
-        [DT_CONFIG_DURATION] = set_duration,
-        [DT_CONFIG_ENUM] = set_enum,
-        [DT_CONFIG_BITS] = set_bits,
-        [DT_CONFIG_LIST] = set_list,
-        [DT_CONFIG_TRUSTED_WHEN] = set_trusted_when,
+        [DT_CONFIG_STRING] = set_string,   [DT_CONFIG_URL] = set_url,
+        [DT_CONFIG_PATH] = set_path,       [DT_CONFIG_GUID] = set_guid,
+        [DT_CONFIG_OKTA_ID] = set_okta_id, [DT_CONFIG_BOOL] = set_bool,
+        [DT_CONFIG_INT] = set_int,         [DT_CONFIG_DURATION] = set_duration,
+        [DT_CONFIG_ENUM] = set_enum,       [DT_CONFIG_BITS] = set_bits,
+        [DT_CONFIG_LIST] = set_list,       [DT_CONFIG_TRUSTED_WHEN] = set_trusted_when,
     };
     int error = check_bytes(value, why);
 
@@ -627,6 +639,8 @@ static size_t plain_size(dt_config_type type)
     switch (type) {
     case DT_CONFIG_GUID:
         return sizeof(dt_guid);
+    case DT_CONFIG_OKTA_ID:
+        return DT_OKTA_ID_MAX;
     case DT_CONFIG_BOOL:
         return sizeof(bool);
     case DT_CONFIG_INT:

@@ -66,6 +66,13 @@
     X(OKTA_ANSWER_UNUSABLE, "Okta's answer could not be used. Try again later, or tell your "      \
                             "administrator.")                                                      \
     X(OKTA_REFUSED, "Okta does not accept this account.")                                          \
+    X(OKTA_USER_UNKNOWN, "Okta has no account for this user name. Ask your help desk.")            \
+    X(OKTA_USER_SUSPENDED, "Your Okta account is suspended. Ask your help desk.")                  \
+    X(OKTA_USER_DEACTIVATED, "Your Okta account is deactivated. Ask your help desk.")              \
+    X(OKTA_USER_NOT_ACTIVATED, "Your Okta account is not activated yet. Use the link in the "      \
+                               "activation e-mail, or ask your help desk.")                        \
+    X(APP_NOT_ASSIGNED,                                                                            \
+      "Your account is not assigned to this application in Okta. Ask your help desk.")             \
     X(USER_NAME_INVALID,                                                                           \
       "This user name cannot be used here. Sign in with your own user name, or tell "              \
       "your administrator.")                                                                       \

@@ -130,6 +130,21 @@ int dt_okta_get_factors(dt_config const *c, char const *user_id, dt_http_request
     return get_of_user(c, user_id, "factors", out);
 }
 
+int dt_okta_get_assignment(dt_config const *c, char const *app, char const *user_id,
+                           dt_http_request *out)
+{
+    dt_buf url;
+    begin_url_of(c, "apps/", out, &url);
+    if (!dt_okta_is_id(app) || !dt_okta_is_id(user_id)) {
+        memset(out, 0, sizeof(*out));
+        return DT_E_INVALID;
+    }
+    dt_buf_puts(&url, app);
+    dt_buf_puts(&url, "/users/");
+    dt_buf_puts(&url, user_id);
+    return finish_request(c, DT_HTTP_GET, &url, out);
+}
+
 /* POST users/{user_id}/factors/{factor_id}/verify, without a body yet. */
 static int post_verify(dt_config const *c, char const *user_id, char const *factor_id,
                        dt_http_request *out)

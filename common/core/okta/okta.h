@@ -56,10 +56,22 @@ bool dt_okta_is_unavailable(dt_okta_answer a);
 /* True where we did not get as far as asking, by something of ours: dt_http_is_local. */
 bool dt_okta_is_local(dt_okta_answer a);
 
+/* The status of an account. Only ACTIVE may sign on. */
+typedef enum dt_okta_user_state {
+    DT_OKTA_USER_OTHER = 0, /* a word that is not listed here */
+    DT_OKTA_USER_ACTIVE,
+    DT_OKTA_USER_SUSPENDED,
+    DT_OKTA_USER_DEPROVISIONED,
+    DT_OKTA_USER_NOT_ACTIVATED,    /* STAGED, PROVISIONED, ACTIVATING */
+    DT_OKTA_USER_PASSWORD_EXPIRED, /* PASSWORD_EXPIRED, RECOVERY: a new password is due */
+    DT_OKTA_USER_LOCKED_OUT,
+} dt_okta_user_state;
+
 typedef struct dt_okta_user {
     char id[DT_OKTA_ID_MAX];
-    bool active;     /* status is exactly ACTIVE (or PASSWORD_EXPIRED, RECOVERY: no) */
-    char status[32]; /* escaped, cut */
+    dt_okta_user_state state;
+    bool active;                   /* state is ACTIVE */
+    char status[32];               /* escaped, cut */
     char login[DT_OKTA_LOGIN_MAX]; /* profile.login; "" when not reported */
     dt_time password_changed; /* passwordChanged; 0 when not reported, as of a password that another
                                       directory keeps */
@@ -153,6 +165,9 @@ bool dt_okta_user_is(dt_okta_user const *u, char const *login);
 DT_MUST_USE int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_groups(dt_config const *c, char const *user_id, dt_http_request *out);
 DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id, dt_http_request *out);
+/* Is the person assigned to this app? */
+DT_MUST_USE int dt_okta_get_assignment(dt_config const *c, char const *app, char const *user_id,
+                                       dt_http_request *out);
 /* Has Okta send what the factor sends: a push, for which `number` asks for a number challenge. Goes out once:
  * never retried blindly. */
 DT_MUST_USE int dt_okta_send(dt_config const *c, char const *user_id, char const *factor_id,
@@ -208,6 +223,10 @@ dt_okta_answer dt_okta_read_groups(dt_config const *c, dt_http_response const *r
 dt_okta_answer dt_okta_count_named_groups(dt_config const *c, dt_http_response const *r,
                                           char const *name, int *count, char next_url[DT_URL_MAX],
                                           dt_error *e);
+/* *assigned: the app's own status of this person lets them use it (ACTIVE, PROVISIONED, IMPLICIT); else `e` says
+ * which it is. A reply about another person is UNUSABLE. NOT_FOUND: not assigned, or there is no such app. */
+dt_okta_answer dt_okta_read_assignment(dt_http_response const *r, char const *user_id,
+                                       bool *assigned, dt_error *e);
 /* Any other look-up that answers 200 with JSON: *root is the caller's to free, NULL unless OK. The
  * next page's URL as above; next_url may be NULL where there are no pages. */
 dt_okta_answer dt_okta_read_json(dt_config const *c, dt_http_response const *r, dt_json **root,

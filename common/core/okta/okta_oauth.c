@@ -40,6 +40,14 @@ static bool anybody_names_source(dt_config const *c, unsigned source)
     return found;
 }
 
+static bool anybody_has_okta_app(dt_config const *c)
+{
+    bool found = c->policy.okta_app[0] != '\0';
+    for (size_t i = 0; !found && i < c->application_count; i++)
+        found = c->applications[i]->own.policy.okta_app[0] != '\0';
+    return found;
+}
+
 /* Users, their groups and factors, and the state of a push are read; a factor is verified, and a push
  * cancelled, by okta.users.manage: Okta has no scope for factors alone. */
 void dt_okta_scopes(dt_config const *c, char out[DT_OKTA_SCOPES_MAX])
@@ -49,6 +57,8 @@ void dt_okta_scopes(dt_config const *c, char out[DT_OKTA_SCOPES_MAX])
     dt_buf_puts(&b, "okta.users.read okta.users.manage");
     if (anybody_names_source(c, DT_SOURCE_OKTA_DEVICE))
         dt_buf_puts(&b, " okta.devices.read");
+    if (anybody_has_okta_app(c))
+        dt_buf_puts(&b, " okta.apps.read");
 }
 
 /* --- the request -------------------------------------------------------------------------------- */

@@ -218,6 +218,28 @@ static dt_time read_time(dt_json const *v)
     return text != NULL && dt_time_parse(text, &t) == DT_OK && t > 0 && t < DT_TIME_NEVER ? t : 0;
 }
 
+static dt_okta_user_state user_state(char const *status)
+{
+    static struct {
+        char const *word;
+        dt_okta_user_state state;
+    } const states[] = {
+        {"ACTIVE", DT_OKTA_USER_ACTIVE},
+        {"SUSPENDED", DT_OKTA_USER_SUSPENDED},
+        {"DEPROVISIONED", DT_OKTA_USER_DEPROVISIONED},
+        {"STAGED", DT_OKTA_USER_NOT_ACTIVATED},
+        {"PROVISIONED", DT_OKTA_USER_NOT_ACTIVATED},
+        {"ACTIVATING", DT_OKTA_USER_NOT_ACTIVATED},
+        {"PASSWORD_EXPIRED", DT_OKTA_USER_PASSWORD_EXPIRED},
+        {"RECOVERY", DT_OKTA_USER_PASSWORD_EXPIRED},
+        {"LOCKED_OUT", DT_OKTA_USER_LOCKED_OUT},
+    };
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (strcmp(status, states[i].word) == 0)
+            return states[i].state;
+    return DT_OKTA_USER_OTHER;
+}
+
 dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, dt_error *e)
 {
     reply p;
@@ -236,11 +258,45 @@ dt_okta_answer dt_okta_read_user(dt_http_response const *r, dt_okta_user *out, d
         answer = unusable(e, r, "a user whose login is too long");
         goto out;
     }
-    user.active = strcmp(status, "ACTIVE") == 0;
+    user.state = user_state(status);
+    user.active = user.state == DT_OKTA_USER_ACTIVE;
     (void)dt_str_escape(user.status, sizeof(user.status), status);
     user.password_changed = read_time(dt_json_get(p.root, "passwordChanged"));
     user.status_changed = read_time(dt_json_get(p.root, "statusChanged"));
     *out = user;
+out:
+    reply_close(&p);
+    return answer;
+}
+
+/* The states of an app's user in which the app may be used. Whatever else there is, or will be, is none. */
+static bool may_use_app(char const *status)
+{
+    return strcmp(status, "ACTIVE") == 0 || strcmp(status, "PROVISIONED") == 0 ||
+           strcmp(status, "IMPLICIT") == 0;
+}
+
+dt_okta_answer dt_okta_read_assignment(dt_http_response const *r, char const *user_id,
+                                       bool *assigned, dt_error *e)
+{
+    char shown[32];
+    reply p;
+    *assigned = false;
+    dt_okta_answer answer = lookup_open(&p, r, e);
+    if (answer != DT_OKTA_OK)
+        goto out;
+    char const *id = dt_json_string(dt_json_get(p.root, "id"));
+    char const *status = dt_json_string(dt_json_get(p.root, "status"));
+    if (id == NULL || status == NULL)
+        answer = unusable(e, r, "an app's user without id or status");
+    else if (strcmp(id, user_id) != 0)
+        answer = unusable(e, r, "an app's user that is another person");
+    else
+        *assigned = may_use_app(status);
+    if (answer == DT_OKTA_OK && !*assigned) {
+        (void)dt_str_escape(shown, sizeof(shown), status);
+        (void)dt_error_set(e, DT_E_INVALID, "the assignment to the app has status %s", shown);
+    }
 out:
     reply_close(&p);
     return answer;

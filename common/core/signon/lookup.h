@@ -30,7 +30,8 @@
     X(GROUPS, groups)           /* in which groups? (the same) */                                  \
     X(GROUP_NAME, group_name)   /* has the org one group of this name? (the same) */               \
     X(FACTORS, factors)         /* which factors has the person enrolled? (the same) */            \
-    X(OKTA_DEVICE, okta_device) /* is the device one of the person's at Okta? (signon_device.c) */
+    X(OKTA_DEVICE, okta_device) /* is the device one of the person's at Okta? (signon_device.c) */ \
+    X(OKTA_APP, okta_app)       /* is the person assigned to the app? (signon_app.c) */
 
 typedef enum dt_question {
     DT_QUESTION_NONE = 0,
@@ -91,7 +92,9 @@ typedef struct dt_lookup_reply {
     bool kept_failure; /* it was not asked: it had failed a moment ago */
     bool endless;      /* more pages than are read */
     dt_time wait;
-    int answer;     /* the service's own word for it, for the row's `answered` */
+    int answer; /* the service's own word for it, for the row's `answered` */
+    dt_cause
+        refusal; /* of a sign-on that cannot go on, where `answer` does not say it all; else NONE */
     bool cut_short; /* the sign-on's own time ran out */
     dt_error why;   /* for the administrator; "" = was said already, or is said by the row */
 } dt_lookup_reply;

@@ -37,9 +37,9 @@ typedef enum dt_cause {
     DT_CAUSE_MFA_PUSH_LIMIT,   /* push_limit reached and no passcode possible */
     DT_CAUSE_MFA_RATE_LIMITED, /* 429, also after waiting */
     DT_CAUSE_OKTA_UNAVAILABLE, /* dt_http_is_unavailable */
-    DT_CAUSE_OKTA_REFUSED,     /* Okta answered that the user may not (not active, not found) */
-    DT_CAUSE_STATE_INVALID,    /* RADIUS State foreign, replayed, tampered, expired */
-    DT_CAUSE_PRIMARY_MISSING,  /* the first factor was not shown to be verified */
+    DT_CAUSE_OKTA_REFUSED,    /* Okta answered that the user may not; see OKTA_USER_UNKNOWN below */
+    DT_CAUSE_STATE_INVALID,   /* RADIUS State foreign, replayed, tampered, expired */
+    DT_CAUSE_PRIMARY_MISSING, /* the first factor was not shown to be verified */
     DT_CAUSE_CLIENT_GONE,
     DT_CAUSE_BUSY, /* a named limit on concurrent waits */
     DT_CAUSE_CONFIG,
@@ -74,6 +74,13 @@ typedef enum dt_cause {
     DT_CAUSE_SESSION_DECIDES, /* nothing yet: sshd reports the key later. Denies, and has no event */
     DT_CAUSE_BREAK_GLASS,     /* allows: an account of [break_glass] at a terminal of this host */
     DT_CAUSE_BREAK_GLASS_REFUSED, /* such an account, elsewhere or expired */
+    DT_CAUSE_APP_NOT_ASSIGNED,    /* okta_app: the org has not assigned the person to it */
+    /* the state of the person's account at Okta; OKTA_REFUSED where it is another one */
+    DT_CAUSE_OKTA_USER_UNKNOWN,       /* Okta has no such login */
+    DT_CAUSE_OKTA_USER_SUSPENDED,     /* SUSPENDED */
+    DT_CAUSE_OKTA_USER_DEACTIVATED,   /* DEPROVISIONED */
+    DT_CAUSE_OKTA_USER_NOT_ACTIVATED, /* STAGED, PROVISIONED, ACTIVATING */
+    DT_CAUSE_OKTA_PASSWORD_EXPIRED,   /* PASSWORD_EXPIRED, RECOVERY */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */

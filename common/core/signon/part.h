@@ -11,6 +11,7 @@ typedef enum dt_phase_part {
     DT_PART_GROUPS,         /* for the decision */
     DT_PART_PASSWORD,       /* is being asked about */
     DT_PART_PASSWORD_RIGHT, /* was found right */
+    DT_PART_APP,            /* the first factor is verified; may the person use the app? */
     DT_PART_MFA,
     DT_PART_END, /* what is left to do once the outcome is known */
 } dt_phase_part;

@@ -184,6 +184,8 @@ bool dt_signon_may_allow(dt_signon const *s, dt_cause cause)
     if (d->cause != DT_DECISION_RULE || !dt_cause_allows(cause) || s->outdated != 0 ||
         !dt_signon_primary_is_verified(s))
         return false;
+    if (!dt_signon_app_is_assigned(s)) /* only an outage lets in who is not known to be assigned */
+        return cause == DT_CAUSE_OKTA_UNAVAILABLE_ALLOW;
     return d->access ==
            (cause == DT_CAUSE_RULE_ALLOW ? DT_ACCESS_ALLOW : DT_ACCESS_ALLOW_AFTER_MFA);
 }

@@ -46,7 +46,9 @@ static void decide(dt_signon *s, bool other_policy, dt_time now)
         dt_signon_detail(s, "the policy has changed and no longer requires MFA; the MFA already "
                             "begun was continued");
     }
-    if (dt_signon_factors_asked_for(s) & ~dt_signon_factors_allowed(s))
+    if (!dt_signon_app_is_assigned(s))
+        begin_again(s, "okta_app has changed", now);
+    else if (dt_signon_factors_asked_for(s) & ~dt_signon_factors_allowed(s))
         begin_again(s, "the policy has changed and no longer allows the requested factor", now);
 }
 

@@ -51,6 +51,7 @@
 #define DT_SIGNON_HOST_MAX 256
 #define DT_SIGNON_COLLECTORS 8 /* of evidence */
 #define DT_SIGNON_NUMBER_NONE (-1)
+#define DT_SIGNON_NOT_ASSIGNED_KEPT DT_MINUTES(1) /* who has just been assigned gets in soon */
 #define DT_SIGNON_STRAY_ANSWERS_MAX 3 /* texts that are not a passcode, and are refused as such */
 #define DT_SIGNON_RESENDS_MAX 3       /* of a code, in one sign-on */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
@@ -363,6 +364,9 @@ struct dt_signon {
 
     /* Okta */
     char user_id[DT_OKTA_ID_MAX];
+    char app[DT_OKTA_ID_MAX]; /* that Okta was asked about, or is; "" = none */
+    dt_time app_asked;
+    bool app_assigned; /* what it said */
     bool user_cached;
     bool factors_known;
     bool okta_unreachable;
@@ -519,6 +523,18 @@ bool dt_signon_was_cut_short(dt_signon const *s, dt_http_response const *r);
 void dt_signon_okta_unavailable(dt_signon *s, dt_time now);
 /* Why a sign-on is refused that cannot go on after this answer. OK: read, and not understood. */
 dt_cause dt_signon_cause_of(dt_okta_answer a);
+
+/* Ends a sign-on that cannot go on without a look-up at Okta. `why` is the request that failed; where it is NULL,
+ * `otherwise` stands for it. */
+void dt_signon_end_without_okta(dt_signon *s, dt_lookup_reply const *why, dt_okta_answer otherwise,
+                                dt_time now);
+
+/* signon_app.c: okta_app. */
+/* False when the person may go on: no app is configured, or it is known to be assigned. Else Okta is asked, which
+ * enters the stage of the first factor once more, or the sign-on has ended. */
+bool dt_signon_app_begin(dt_signon *s, dt_time now);
+/* The app of the configuration in force, if any, is assigned to the person. */
+bool dt_signon_app_is_assigned(dt_signon const *s);
 
 /* The name of Okta's that is looked up; NULL when there is none. */
 char const *dt_signon_group_name(dt_signon const *s);

@@ -87,6 +87,16 @@ static void end_without(dt_signon *s, dt_okta_answer a, bool cut_short, dt_time 
         dt_signon_finish(s, DT_DENY, dt_signon_cause_of(a), now);
 }
 
+void dt_signon_end_without_okta(dt_signon *s, dt_lookup_reply const *why, dt_okta_answer otherwise,
+                                dt_time now)
+{
+    if (why != NULL && why->refusal != DT_CAUSE_NONE)
+        dt_signon_finish(s, DT_DENY, why->refusal, now);
+    else
+        end_without(s, why != NULL ? (dt_okta_answer)why->answer : otherwise,
+                    why != NULL && why->cut_short, now);
+}
+
 bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *r,
                            dt_error const *e, dt_time now)
 {
@@ -160,22 +170,40 @@ static int user_request(dt_signon *s)
     return dt_okta_get_user(s->ruleset.config, s->who.login, &s->scratch->http);
 }
 
+/* Why somebody is refused whom Okta does not know, or not as active. */
+static dt_cause refusal_of(dt_okta_answer a, dt_okta_user_state state)
+{
+    static dt_cause const causes[] = {
+        [DT_OKTA_USER_OTHER] = DT_CAUSE_OKTA_REFUSED,
+        [DT_OKTA_USER_ACTIVE] = DT_CAUSE_OKTA_REFUSED,
+        [DT_OKTA_USER_SUSPENDED] = DT_CAUSE_OKTA_USER_SUSPENDED,
+        [DT_OKTA_USER_DEPROVISIONED] = DT_CAUSE_OKTA_USER_DEACTIVATED,
+        [DT_OKTA_USER_NOT_ACTIVATED] = DT_CAUSE_OKTA_USER_NOT_ACTIVATED,
+        [DT_OKTA_USER_PASSWORD_EXPIRED] = DT_CAUSE_OKTA_PASSWORD_EXPIRED,
+        [DT_OKTA_USER_LOCKED_OUT] = DT_CAUSE_MFA_LOCKED,
+    };
+
+    if (a == DT_OKTA_NOT_FOUND)
+        return DT_CAUSE_OKTA_USER_UNKNOWN;
+    return a == DT_OKTA_NOT_ACTIVE ? causes[state] : DT_CAUSE_NONE;
+}
+
 static void user_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out)
 {
     dt_okta_user user;
     dt_error err = {0};
     dt_okta_answer a = dt_okta_read_user(r, &user, &err);
 
-    if (a == DT_OKTA_OK && !user.active) {
-        dt_error_set(&err, DT_E_INVALID, "user %s has status %s", s->who.login, user.status);
-        a = DT_OKTA_NOT_ACTIVE;
-    }
     /* Okta also finds people by id or by a short login: it must be the person that was asked for. */
     if (a == DT_OKTA_OK && !dt_okta_user_is(&user, s->who.login)) {
         dt_error_set(&err, DT_E_INVALID, "asked about %s, it answered about %s", s->who.login,
                      user.login);
+        a = DT_OKTA_NOT_FOUND;
+    } else if (a == DT_OKTA_OK && !user.active) {
+        dt_error_set(&err, DT_E_INVALID, "user %s has status %s", s->who.login, user.status);
         a = DT_OKTA_NOT_ACTIVE;
     }
+    out->refusal = refusal_of(a, user.state);
     if (!dt_signon_okta_is_ok(s, a, r, &err, now, out))
         return;
     memcpy(s->user_id, user.id, sizeof(s->user_id));
@@ -189,8 +217,7 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_l
 static void user_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *why, dt_time now)
 {
     if (e == DT_LOOKUP_NONE) {
-        end_without(s, why != NULL ? (dt_okta_answer)why->answer : DT_OKTA_UNUSABLE,
-                    why != NULL && why->cut_short, now);
+        dt_signon_end_without_okta(s, why, DT_OKTA_UNUSABLE, now);
         return;
     }
     if (e == DT_LOOKUP_STALE)
@@ -308,8 +335,7 @@ static void factors_resume(dt_signon *s, dt_question inner, dt_lookup_end e,
 static void factors_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *why, dt_time now)
 {
     if (e == DT_LOOKUP_NONE) {
-        end_without(s, why != NULL ? (dt_okta_answer)why->answer : DT_OKTA_UNREACHABLE,
-                    why != NULL && why->cut_short, now);
+        dt_signon_end_without_okta(s, why, DT_OKTA_UNREACHABLE, now);
         return;
     }
     if (e == DT_LOOKUP_STALE)

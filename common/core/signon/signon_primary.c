@@ -49,7 +49,7 @@ static bool is_usable(dt_signon *s)
     return rc == DT_OK;
 }
 
-/* A rule lets in and the first factor is verified: in, or on to the MFA. */
+/* A rule lets in and the first factor is verified: in, or on to the MFA, if the person may use the app. */
 static void admit(dt_signon *s, dt_time now)
 {
     if (s->only_continue && !dt_signon_is_as_continued(s) && !s->outcome.report_only) {
@@ -58,6 +58,8 @@ static void admit(dt_signon *s, dt_time now)
         dt_signon_finish(s, DT_DENY, DT_CAUSE_PRIMARY_MISSING, now);
         return;
     }
+    if (dt_signon_app_begin(s, now))
+        return;
     if (s->outcome.decision.access == DT_ACCESS_ALLOW)
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
     else if (s->who.kind != DT_IDENTITY_PERSON)
@@ -66,7 +68,7 @@ static void admit(dt_signon *s, dt_time now)
         dt_signon_go(s, DT_STAGE_REMEMBERED);
 }
 
-/* Entered once more when the password was found right. */
+/* Entered once more when the password was found right, and when the person may use the app. */
 void dt_signon_primary_stage(dt_signon *s, dt_time now)
 {
     if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING) {

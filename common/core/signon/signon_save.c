@@ -417,6 +417,9 @@ static void enrolled(codec *c, dt_enrolled *f)
 static void okta(codec *c, dt_signon *s)
 {
     TEXT(s->user_id);
+    TEXT(s->app);
+    TIME(s->app_asked);
+    FLAG(s->app_assigned);
     FLAG(s->user_cached);
     FLAG(s->factors_known);
     FLAG(s->okta_unreachable);
@@ -578,6 +581,9 @@ static bool part_is_consistent(dt_signon const *s, dt_phase_part part)
         return password_is_consistent(s, DT_PRIMARY_OKTA_PENDING);
     case DT_PART_PASSWORD_RIGHT:
         return password_is_consistent(s, DT_PRIMARY_OKTA_VERIFIED);
+    case DT_PART_APP:
+        return s->outcome.decision.cause == DT_DECISION_RULE &&
+               s->outcome.decision.access != DT_ACCESS_DENY && dt_signon_primary_is_verified(s);
     case DT_PART_MFA:
     case DT_PART_END:
         return mfa_is_consistent(s);

@@ -51,6 +51,8 @@ static dt_words words_of(dt_cause c)
     case DT_CAUSE_INTERNAL:
     case DT_CAUSE_AUDIT_FAILED:
         return DT_WORDS_CONFIG;
+    case DT_CAUSE_OKTA_PASSWORD_EXPIRED:
+        return DT_WORDS_PRIMARY_EXPIRED;
     default: /* the others have one of their own, or none */
         return dt_words_find(dt_cause_name(c));
     }
