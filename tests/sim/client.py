@@ -146,9 +146,10 @@ class Sim:
 
     def add_user(self, login: str, *, status: str = "ACTIVE",
                  groups: tuple[str, ...] = ("Everyone",), factors: tuple[str, ...] = (),
-                 push: Optional[str] = None, after: float = 0.0) -> dict[str, Any]:
+                 push: Optional[str] = None, after: float = 0.0,
+                 apps: Optional[dict[str, str]] = None) -> dict[str, Any]:
         """Creates a person with one factor of each type in `factors`."""
-        values: dict[str, Any] = {"status": status, "groups": list(groups)}
+        values: dict[str, Any] = {"status": status, "groups": list(groups), "apps": apps or {}}
         if push is not None:
             values["push"] = {"mode": push, "after": after}
         self.call("PUT", self._user(login), values)
