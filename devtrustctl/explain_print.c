@@ -255,7 +255,7 @@ void dt_explanation_print(dt_explanation const *x)
     print_rules(x, x->policy, &x->outcome->decision, "rule");
     print_decision(x);
     if (x->outcome->message[0] != '\0')
-        dt_out_line("told         %s", x->outcome->message);
+        dt_out_line("message      %s", x->outcome->message);
     dt_out_line("asked        Graph calls %d, Okta calls %d, OCSP calls %d",
                 x->outcome->graph_calls, x->outcome->okta_calls, x->outcome->ocsp_calls);
 }

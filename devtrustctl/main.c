@@ -134,7 +134,7 @@ static dt_ctl_command const commands[] = {
      "  --application NAME     at this application, or of this group of applications\n"
      "  --device ID            given on this device: its id, or the SHA-256 of its key in hex\n"
      "  --all                  everything\n"
-     "  --groups               instead, what Okta told of groups: the next sign-on asks "
+     "  --groups               instead, Okta's answers about groups: the next sign-on asks "
      "it\n"
      "  --limits               instead, wrong passcodes, wrong passwords, pushes, and the pause\n"
      "                         after a denied push: limits count from the beginning\n" OPTION_CONFIG

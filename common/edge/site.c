@@ -619,12 +619,12 @@ static int check_people_of(dt_site *f, dt_policy const *p, dt_error *e)
 
     if (name == NULL)
         return DT_OK;
-    return dt_error_set(e, DT_E_INVALID,
-                        "policy \"%s\", rule \"%s\": nobody can be called \"%s\", see [user_name]; "
-                        "use the local name, or the Okta login",
-                        dt_policy_application(p),
-                        dt_str_escape(shown_rule, sizeof(shown_rule), rule),
-                        dt_str_escape(shown, sizeof(shown), name));
+    return dt_error_set(
+        e, DT_E_INVALID,
+        "policy \"%s\", rule \"%s\": \"%s\" cannot be a user name, see [user_name]; "
+        "use the local name, or the Okta login",
+        dt_policy_application(p), dt_str_escape(shown_rule, sizeof(shown_rule), rule),
+        dt_str_escape(shown, sizeof(shown), name));
 }
 
 static int check_people(dt_site *f, dt_error *e)

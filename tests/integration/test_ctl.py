@@ -566,7 +566,7 @@ def test_explain_an_unknown_device(site: Site, world: Sim) -> None:
     assert answer.line("verdict") == "NOT_TRUSTED, NO_CERTIFICATE"
     assert answer.line("decision") == (f'ALLOW_AFTER_MFA by rule "{NOT_TRUSTED_RULE}", '
                                        "MFA EVERY_SIGN_ON by push or token:software:totp")
-    assert "Enrol it" in answer.line("told")
+    assert "Enrol it" in answer.line("message")
     assert world.pushes() == [] and world.count("okta.total") == 0
 
 

@@ -347,13 +347,13 @@ def test_keys_that_are_not_taken(world: PamWorld, name: str, options: list[str])
 
 @pytest.mark.parametrize("settings, words", [
     ({"key_file": None}, "key_file: is missing"),
-    ({"client_id": None}, "key_file: is of a service app, and client_id names none"),
+    ({"client_id": None}, "key_file: is set, but client_id is not"),
     ({"client_id": "0oa bc"}, "client_id: is not the client id"),
     ({"key_id": 'a"b'}, "key_id: is not the id of a key"),
-    ({"next_key_id": "b"}, "next_key_id: is the id of no key"),
+    ({"next_key_id": "b"}, "next_key_id: is set, but next_key_file is not"),
     ({"next_key_file": "/k", "next_key_id": "b"}, "next_key_file: needs key_id and next_key_id"),
     ({"next_key_file": "/k", "key_id": "b", "next_key_id": "b"}, "next_key_file: needs key_id"),
-    ({"api_token_file": "/t"}, "api_token_file: stands beside client_id")])
+    ({"api_token_file": "/t"}, "api_token_file: is set together with client_id")])
 def test_settings_that_do_not_fit(world: PamWorld, settings: dict[str, Any],
                                   words: str) -> None:
     assert words in check_config(world, app(world, **settings))

@@ -359,7 +359,8 @@ static void credentials_of_no_proxy(void **state)
         int error;
         dt_config *c = parse(texts[i], &e, &error);
         if (error != DT_E_INVALID ||
-            strstr(e.text, "proxy_credentials_file: is for the proxy") == NULL)
+            strstr(e.text, "proxy_credentials_file: is set, but this section names no proxy") ==
+                NULL)
             fail_msg("%zu: %d %s", i, error, e.text);
         dt_config_free(&c);
     }
@@ -831,7 +832,7 @@ static refusal const between_keys[] = {
     {MINIMAL "stale_limit = 14m\n", ":10: [device_trust] stale_limit: ", "cache_ttl"},
     {MINIMAL "cache_ttl = 25h\n", ": [device_trust] stale_limit: ", "cache_ttl"},
     {MINIMAL "negative_ttl = 16m\n", ":10: [device_trust] negative_ttl: ", "cache_ttl"},
-    {MINIMAL "[audit]\nfile =\nsyslog = no\n", ":12: [audit] syslog: ", "no outcome"},
+    {MINIMAL "[audit]\nfile =\nsyslog = no\n", ":12: [audit] syslog: ", "recorded nowhere"},
     {MINIMAL "[daemon]\nsshd_services = sshd, sudo\n",
      ": [daemon] local_services: ", "every device trusted"},
     {MINIMAL "[daemon]\nlocal_services = login, sshd\n",

@@ -128,10 +128,10 @@ static row const rows[] = {
     /* parts that are not there, or none */
     {"", REFUSED("is empty")},
     {"@", REFUSED("malformed realm")},
-    {"@example.com", REFUSED("nothing but its realm")},
+    {"@example.com", REFUSED("consists of a realm alone")},
     {"ann@", REFUSED("malformed realm")},
     {"\\ann", REFUSED("malformed realm")},
-    {"EXAMPLE\\", REFUSED("nothing but its realm")},
+    {"EXAMPLE\\", REFUSED("consists of a realm alone")},
     {"\\", REFUSED("malformed realm")},
     {"ann@.example.com", REFUSED("malformed realm")},
     {"ann@example.com.", REFUSED("malformed realm")},

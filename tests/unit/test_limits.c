@@ -133,7 +133,7 @@ static void a_push_still_works_and_begins_anew(void **state)
     world_show(&w);
     /* Typed all the same: Okta is not asked, and the push goes on. */
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
-    assert_non_null(strstr(w.step.prompt->note, "none is accepted"));
+    assert_non_null(strstr(w.step.prompt->note, "No passcode is accepted"));
     assert_null(strstr(w.step.prompt->text, "type a passcode"));
     world_show(&w);
     world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_SUCCESS);

@@ -405,7 +405,7 @@ static void test_cut_short(void **state)
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_trust(&w, NOT_KNOWN);
-    assert_null(world_find(&w, DT_TABLE_LOOKUP, "ocsp-away:"));
+    assert_null(world_find(&w, DT_TABLE_LOOKUP, "ocsp-failure:"));
     responder.status = 200;
     assert_int_equal(sign_on(&w), 1);
     assert_trust(&w, TRUSTED);

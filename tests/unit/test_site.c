@@ -465,7 +465,7 @@ static void rules_that_call_nobody(void **state)
     put_config("[user_name]\nlogin_suffix = @example.com\nrealms = corp.example -> @example.com\n");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         put("policies/wifi.json", bad[i], 0644);
-        expect_refusal(DT_E_INVALID, "policy \"wifi\"", "rule \"r1\"", "nobody can be called");
+        expect_refusal(DT_E_INVALID, "policy \"wifi\"", "rule \"r1\"", "cannot be a user name");
     }
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         put("policies/wifi.json", good[i], 0644);

@@ -32,7 +32,7 @@
     X(NOTE_NO_MORE_CODES, "No more codes are sent for now.")                                       \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
     X(NOTE_PASSCODE_WRONG, "That passcode was not accepted.")                                      \
-    X(NOTE_PASSCODE_LIMIT, "Too many wrong passcodes: none is accepted for now.")                  \
+    X(NOTE_PASSCODE_LIMIT, "Too many wrong passcodes. No passcode is accepted at the moment.")     \
     X(NOTE_PUSH_PENDING,                                                                           \
       "No push was sent: another sign-on in your name is waiting for your answer.")                \
     X(NOTE_PUSH_PAUSED, "No push was sent: your last one was denied.")                             \
@@ -43,8 +43,9 @@
     X(MFA_FAILED, "The passcode was not accepted.")                                                \
     X(MFA_NO_FACTOR, "No verification method you have set up in Okta can be used here.")           \
     X(MFA_PUSH_LIMIT, "Too many verification requests were sent to you. Try again later.")         \
-    X(MFA_PASSCODE_LIMIT, "Too many wrong passcodes: none is accepted for now. Sign on with a "    \
-                          "push, or ask your help desk.")                                          \
+    X(MFA_PASSCODE_LIMIT,                                                                          \
+      "Too many wrong passcodes. No passcode is accepted at the moment. Sign on with a "           \
+      "push, or ask your help desk.")                                                              \
     X(MFA_PUSH_PENDING,                                                                            \
       "Another sign-on in your name is waiting for your answer. Deny it if it is "                 \
       "not yours.")                                                                                \

@@ -16,7 +16,7 @@
 
 #define RECORD_PREFIX "dt-ocsp 1 "
 #define KEY_PREFIX "ocsp:"
-#define AWAY_PREFIX "ocsp-away:"
+#define FAILURE_PREFIX "ocsp-failure:"
 #define AGEING_PERCENT 80 /* of the time that an answer may be used */
 #define HTTP_OK 200
 #define HTTP_RATE_LIMITED 429
@@ -120,7 +120,7 @@ int dt_ocsp_failure_key(dt_ocsp_question const *q, char out[DT_STORE_KEY_MAX])
     if (rc < 0)
         return rc;
     dt_hex(hex, digest, sizeof(digest));
-    snprintf(out, DT_STORE_KEY_MAX, AWAY_PREFIX "%s", hex);
+    snprintf(out, DT_STORE_KEY_MAX, FAILURE_PREFIX "%s", hex);
     return DT_OK;
 }
 

@@ -92,16 +92,17 @@ static int check_app_keys(check const *k)
 
     if (*c->okta.key_file == '\0')
         return refuse(k, "okta", "key_file",
-                      "is missing; write the file with the private key of the app client_id");
+                      "is missing; set the file with the private key of the app client_id");
     if (*c->okta.next_key_file == '\0' && *c->okta.next_key_id != '\0')
-        return refuse(k, "okta", "next_key_id", "is the id of no key; write next_key_file, too");
+        return refuse(k, "okta", "next_key_id",
+                      "is set, but next_key_file is not; set both, or neither");
     if (*c->okta.next_key_file != '\0' &&
         (*c->okta.key_id == '\0' || *c->okta.next_key_id == '\0' ||
          strcmp(c->okta.key_id, c->okta.next_key_id) == 0))
         return refuse(
             k, "okta", "next_key_file",
-            "needs key_id and next_key_id, which differ: Okta knows several keys apart by "
-            "their ids");
+            "needs key_id and next_key_id, and they must differ: Okta identifies keys by their "
+            "ids");
     return DT_OK;
 }
 
@@ -124,23 +125,24 @@ static int check_okta_credentials(check const *k)
             if (of_app[i].given)
                 return refuse(
                     k, "okta", of_app[i].name,
-                    "is of a service app, and client_id names none; write client_id, too");
+                    "is set, but client_id is not; set client_id of the service app, too");
         return DT_OK;
     }
     if (!is_okta_id(c->okta.client_id))
-        return refuse(k, "okta", "client_id", "is not the client id of an app, as 0oa1b2c3d4");
+        return refuse(k, "okta", "client_id", "is not the client id of an app, such as 0oa1b2c3d4");
     if (!is_okta_id(c->okta.key_id) || !is_okta_id(c->okta.next_key_id))
         return refuse(k, "okta", is_okta_id(c->okta.key_id) ? "next_key_id" : "key_id",
                       "is not the id of a key (kid) at Okta");
     if (token && c->primary.okta_password.count == 0)
         return refuse(
             k, "okta", "api_token_file",
-            "stands beside client_id; take out the one that is not meant (the token has a "
-            "use beside an app only with [primary] okta_password)");
+            "is set together with client_id; remove one of them (both are needed only with "
+            "[primary] okta_password)");
     if (!token && c->primary.okta_password.count > 0)
-        return refuse(k, "primary", "okta_password",
-                      "needs an API token: Okta checks passwords for no service app; write [okta] "
-                      "api_token_file beside client_id");
+        return refuse(
+            k, "primary", "okta_password",
+            "needs an API token, because Okta does not check passwords for a service app; set "
+            "[okta] api_token_file, too");
     return check_app_keys(k);
 }
 
@@ -176,8 +178,7 @@ static int check_proxy(check const *k, proxy_keys const *p)
                             "into proxy_credentials_file)");
     if (*p->secret != '\0' && (none || *p->proxy == '\0'))
         return refuse(k, p->section, p->secret_name,
-                      "is for the proxy that the same section names, and it names none; write the "
-                      "proxy there, too, or take this key out");
+                      "is set, but this section names no proxy; set the proxy, or remove this key");
     return DT_OK;
 }
 
@@ -611,9 +612,10 @@ static int check_times(check const *k)
 static int check_audit(check const *k)
 {
     if (*k->c->audit.file == '\0' && !k->c->audit.syslog)
-        return refuse(
-            k, "audit", "syslog",
-            "is no and file is empty, so no outcome would be recorded; set yes, or a file");
+        return refuse(k, "audit", "syslog",
+                      "is no while file is empty, so outcomes would be recorded nowhere; set "
+                      "syslog = yes, or "
+                      "set file");
     return DT_OK;
 }
 

@@ -68,7 +68,7 @@ static int check_local(char const *part, char const *whole, dt_error *e)
         if (!may_stand_in_name((unsigned char)*p))
             return refuse_character(e, whole, (unsigned char)*p);
     }
-    return *part != '\0' ? DT_OK : refuse(e, whole, "has nothing but its realm");
+    return *part != '\0' ? DT_OK : refuse(e, whole, "consists of a realm alone");
 }
 
 static bool is_realm(char const *s)
