@@ -529,7 +529,7 @@ static int make_events(dt_driver *d, dt_error *e)
     d->flush_timer = evtimer_new(d->base, on_flush, d);
     d->tick_timer = event_new(d->base, -1, EV_PERSIST, on_tick, d);
     if (d->wake_event == NULL || d->http_timer == NULL || d->flush_timer == NULL ||
-        d->tick_timer == NULL)
+        d->tick_timer == NULL || dt_pace_open(d) != DT_OK)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     event_add(d->wake_event, NULL);
     set_timer(d->tick_timer, DT_DRIVER_STORE_TICK_MS);
@@ -629,6 +629,7 @@ static void free_loop(dt_driver *d)
     free_event(d->http_timer);
     free_event(d->flush_timer);
     free_event(d->tick_timer);
+    dt_pace_close(d);
     for (size_t i = 0; i < d->watch_count; i++)
         free_event(d->watches[i]);
     free(d->watches);

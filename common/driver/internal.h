@@ -7,6 +7,7 @@
 #ifndef DT_DRIVER_INTERNAL_H
 #define DT_DRIVER_INTERNAL_H
 
+#include "core/okta/okta_budget.h"
 #include "core/okta/okta_device.h"
 #include "core/signon/remembered.h"
 #include "core/intune/intune.h"
@@ -70,6 +71,8 @@ typedef struct dt_shared_call {
     dt_http_call *call;
     dt_run *first;
     unsigned token_used;
+    bool counted; /* in the budget, as a request of this kind */
+    dt_okta_kind kind;
     size_t url_len, body_len; /* the body: of a question by POST; 0 for one by GET */
     char text[];              /* the URL, and the body after it */
 } dt_shared_call;
@@ -125,6 +128,11 @@ struct dt_run {
     bool token_retried, nonce_retried;
     bool token_waiting;
     dt_run *token_next;
+    /* a poll of its push that is due: pace.c */
+    bool polls; /* its timer ends a wait for one */
+    bool poll_due, poll_released;
+    dt_time poll_at, poll_latest;
+    dt_run *poll_previous, *poll_next;
 };
 
 /* The token for one service. */
@@ -202,10 +210,12 @@ struct dt_driver {
     dt_http *http;
     struct event **watches; /* by descriptor */
     size_t watch_count;
-    struct event *http_timer, *tick_timer, *flush_timer, *wake_event;
+    struct event *pace_timer, *http_timer, *tick_timer, *flush_timer, *wake_event;
     int wake_fd;
     dt_shared_call *shared;
-    dt_run *runs, *ending;             /* under way; ending because the driver stops */
+    dt_okta_budget budget;
+    dt_run *poll_first, *poll_last; /* whose polls are due, in the order in which they became so */
+    dt_run *runs, *ending;          /* under way; ending because the driver stops */
     dt_signon *rooms[DT_DRIVER_ROOMS]; /* that no run is driven in: the first room_count */
     size_t room_count;
     bool drained;
@@ -293,6 +303,19 @@ void dt_runs_abandon_all(dt_driver *d);
 void dt_runs_end_all(dt_driver *d);
 /* Store operations and signatures of a step; false for any other step. Any thread. */
 bool dt_driver_perform(dt_driver *d, dt_signon *machine, dt_step const *step, dt_time now);
+
+/* --- pace.c: the org's limits; on the loop's thread --- */
+DT_MUST_USE int dt_pace_open(dt_driver *d);
+void dt_pace_close(dt_driver *d);
+/* The run waits for a poll that is due: it is stepped when the budget allows the poll, or at its `poll_latest`. */
+void dt_pace_enter(dt_run *run);
+/* It no longer waits, if it did. */
+void dt_pace_leave(dt_run *run);
+/* How long a request of this run has to wait; 0: it may be sent now. */
+dt_time dt_pace_wait(dt_run *run, dt_http_request const *r);
+/* A call is sent; it has ended (r NULL: it was cancelled). */
+void dt_pace_sent(dt_driver *d, dt_shared_call *call, dt_http_request const *r);
+void dt_pace_ended(dt_driver *d, dt_shared_call *call, dt_http_response const *r);
 
 /* --- token.c; on the loop's thread --- */
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;

@@ -60,6 +60,7 @@ static void call_leave(dt_run *run)
         return; /* others wait; or it has its answer, and who hands it out frees it */
     call_close(d, call);
     dt_http_cancel(d->http, call->call);
+    dt_pace_ended(d, call, NULL);
     free(call);
 }
 
@@ -74,6 +75,7 @@ void dt_run_free(dt_run *run)
 {
     dt_driver *d = run->driver;
     list_remove(run);
+    dt_pace_leave(run);
     dt_token_forget(run);
     call_leave(run);
     if (run->signing != NULL)
@@ -234,18 +236,25 @@ static void http_idle(dt_run *run)
     run->url = NULL;
 }
 
-static void feed_failure(dt_run *run, dt_http_failure failure, char const *error)
+/* `retry_after`: of a rate limit, which DT_HTTP_OK stands for; 0: not known. */
+static void feed(dt_run *run, dt_http_failure failure, char const *error, dt_time retry_after)
 {
     dt_http_response r = {.failure = failure,
                           .error = error,
                           .status = failure == DT_HTTP_OK ? 429 : 0,
                           .rate_limit = -1,
                           .rate_remaining = -1,
+                          .retry_after = retry_after,
                           .next_link = ""};
     dt_signon *machine = dt_run_machine(run);
     http_idle(run);
     if (machine != NULL)
         dt_signon_http_done(machine, &r, dt_host_now());
+}
+
+static void feed_failure(dt_run *run, dt_http_failure failure, char const *error)
+{
+    feed(run, failure, error, 0);
 }
 
 void dt_run_http_failed(dt_run *run, dt_http_failure failure, char const *error)
@@ -286,8 +295,10 @@ static void on_http_done(void *ctx, dt_http_response const *r)
 {
     dt_shared_call *call = ctx;
     call->call = NULL;
-    if (call->first != NULL)
+    if (call->first != NULL) {
+        dt_pace_ended(call->first->driver, call, r);
         call_close(call->first->driver, call);
+    }
     while (call->first != NULL) {
         dt_run *run = call->first;
         call_leave(run);
@@ -421,6 +432,7 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
         free(call);
         return rc;
     }
+    dt_pace_sent(d, call, r);
     call_join(run, call);
     if (joinable) {
         call->next = d->shared;
@@ -449,6 +461,14 @@ static bool http_start(dt_run *run, dt_http_request const *r)
         return true;
     if (!bare && authorization == NULL) {
         feed_failure(run, failure, error);
+        return false;
+    }
+    dt_time wait = dt_pace_wait(run, r);
+    if (wait > 0) {
+        feed(run, DT_HTTP_OK,
+             "not asked: this process has used its share of the org's rate limit; see [okta] "
+             "rate_share",
+             wait);
         return false;
     }
     int rc = call_start(run, r, authorization);
@@ -498,13 +518,6 @@ static bool step_prompt(dt_run *run, dt_step const *step)
     return false;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
-{
-    (void)fd;
-    (void)what;
-    dt_run_step(ctx);
-}
-
 /* By a length of time, not by the clock's hands: a clock that is set does little harm. */
 static void step_wait(dt_run *run, dt_time until, dt_time now)
 {
@@ -512,6 +525,20 @@ static void step_wait(dt_run *run, dt_time until, dt_time now)
     wait = wait > DT_DRIVER_SLEEP_MAX ? DT_DRIVER_SLEEP_MAX : wait;
     struct timeval tv = {.tv_sec = wait / 1000, .tv_usec = (wait % 1000) * 1000};
     event_add(run->timer, &tv);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    dt_run *run = ctx;
+    if (run->polls && !run->poll_due && dt_host_now() >= run->poll_at &&
+        dt_host_now() < run->poll_latest) {
+        step_wait(run, run->poll_latest, dt_host_now());
+        dt_pace_enter(run);
+    } else {
+        dt_run_step(run);
+    }
 }
 
 /* --- signatures that take their time ----------------------------------------------------------- */
@@ -598,6 +625,9 @@ static bool step_once(dt_run *run, bool *gone)
         *gone = step_prompt(run, &step);
         return *gone;
     case DT_STEP_WAIT:
+        run->polls = step.polls;
+        run->poll_at = step.until;
+        run->poll_latest = step.latest;
         step_wait(run, step.until, now);
         return !run->again;
     case DT_STEP_DONE:
@@ -619,7 +649,9 @@ void dt_run_step(dt_run *run)
         return;
     }
     bool gone = false;
+    dt_pace_leave(run);
     run->stepping = true;
+    run->polls = false;
     do {
         run->again = false;
         while (!step_once(run, &gone))
@@ -627,7 +659,7 @@ void dt_run_step(dt_run *run)
     } while (!gone && run->again);
     if (gone)
         return;
-    run->stepping = false;
+    run->stepping = run->poll_released = false;
     dt_run_rest(run);
 }
 

@@ -37,6 +37,7 @@ static char const everything[] =
     "ca_file = /f/okta-ca.pem\n"
     "timeout = 11s\n"
     "poll_interval = 500ms\n"
+    "rate_share = 40\n"
     "user_ttl = 1d\n"
     "stale_limit = 2h\n"
     "proxy = none\n"

@@ -120,6 +120,7 @@ typedef struct dt_config {
         char *ca_file;   /* "" = the system's CA directory */
         dt_time timeout; /* of one HTTPS request */
         dt_time poll_interval;
+        int rate_share;      /* per cent */
         dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */
         dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
                                 away */

@@ -119,6 +119,8 @@ static dt_config_key const keys[] = {
      .reloadable = true, .help = "Longest time one request to Okta may take, connecting included."},
     {KEY(okta, poll_interval, DT_CONFIG_DURATION), .fallback = "4s", BETWEEN(250, DT_SECONDS(30)),
      .reloadable = true, .help = "Time between two polls of a pending push."},
+    {KEY(okta, rate_share, DT_CONFIG_INT), .fallback = "50", BETWEEN(1, 100), .reloadable = true,
+     .help = "Per cent of each of the org's rate limits that one devtrust process may use."},
     {KEY(okta, user_ttl, DT_CONFIG_DURATION), .fallback = "10m", BETWEEN(0, DT_HOURS(24)),
      .reloadable = true, .help = "How long the Okta user of a login, and its groups, are cached."},
     {KEY(okta, stale_limit, DT_CONFIG_DURATION), .fallback = "24h", BETWEEN(0, DT_DAYS(30)),

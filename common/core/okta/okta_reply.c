@@ -113,6 +113,10 @@ static bool is_of_provider(reply const *p)
 /* The statuses that mean the same whatever was asked. OK: it is for the caller to judge. */
 static dt_okta_answer answer_of_status(dt_http_response const *r, reply const *p, dt_error *e)
 {
+    if (r->status == 429 && r->error != NULL && r->error[0] != '\0') { /* the driver's own */
+        (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s", r->error);
+        return DT_OKTA_RATE_LIMITED;
+    }
     if (r->status == 429) {
         set_reply_error(e, DT_E_UNAVAILABLE, r, p, "; the rate limit is exhausted");
         return DT_OKTA_RATE_LIMITED;

@@ -218,7 +218,7 @@ static void failed(dt_signon *s, dt_lookup_reply const *reply, dt_time now)
         dt_lookup_forget_stale(s, s->lookup.outer);
     }
     if (may_ask_again(s, reply, now)) {
-        dt_signon_retry(s, DT_PHASE_LOOKUP_HTTP, now + reply->wait);
+        dt_signon_retry(s, DT_PHASE_LOOKUP_HTTP, reply->wait, now);
         return;
     }
     if (reply->why.text[0] != '\0')

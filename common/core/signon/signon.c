@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dt_signon: the public face of the step machine. Begins it, says what it wants now, takes results
  * and hands them to the file of the phase. How it all hangs together: signon_internal.h. */
+#include "core/okta/okta_budget.h"
 #include "core/policy/place.h"
 #include "core/policy/policy_explain.h"
 #include "core/policy/policy_record.h"
@@ -89,11 +90,16 @@ void dt_signon_set_phase(dt_signon *s, dt_phase phase)
         s->lookup.question = s->lookup.outer = DT_QUESTION_NONE;
 }
 
-void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until)
+void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time wait, dt_time now)
 {
+    uint32_t random;
+
+    memcpy(&random, s->random + 4 * (s->retries % 8), sizeof(random));
+    if (wait == 0)
+        wait = (dt_time)(random % (DT_SIGNON_RETRY_SPREAD + 1));
     s->retries++;
     s->retry_phase = phase;
-    s->until = until;
+    s->until = now + dt_okta_spread(wait, random);
     s->phase = DT_PHASE_RETRY_WAIT;
 }
 
@@ -573,6 +579,8 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
     if (is_wait(s->phase)) {
         out->kind = DT_STEP_WAIT;
         out->until = s->until;
+        out->polls = s->phase == DT_PHASE_POLL_WAIT && s->until < s->deadline;
+        out->latest = out->polls ? s->deadline : s->until;
         return;
     }
     if (s->phase != DT_PHASE_DONE && !dt_signon_render(s, now, out))

@@ -177,6 +177,10 @@ typedef struct dt_step {
     bool suspend;  /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
                          another request (dt_signon_load, dt_signon_answer) */
     dt_time until; /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
+    /* WAIT: Okta is asked at its end whether a push was answered. Where the org's limits ask for it, whoever drives
+     * the machine may let it wait longer, until `latest`. */
+    bool polls;
+    dt_time latest;
     bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
     dt_outcome const *outcome;
 } dt_step;

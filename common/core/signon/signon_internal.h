@@ -657,8 +657,11 @@ bool dt_signon_may_allow(dt_signon const *s, dt_cause cause);
 /* Denies at once, without another step: something is wrong with the machine or the request. */
 void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail);
 void dt_signon_set_phase(dt_signon *s, dt_phase phase);
-/* Waits until `until` and then enters `phase`. */
-void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time until);
+#define DT_SIGNON_RETRY_SPREAD                                                                     \
+    250 /* ms: longest wait before a call that failed at once is repeated */
+/* Waits for `wait`, or up to a quarter longer (sign-ons that failed together come back one by one), and then enters
+ * `phase`. */
+void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time wait, dt_time now);
 void dt_signon_detail(dt_signon *s, char const *fmt, ...) DT_PRINTF(2, 3);
 /* Whether Okta is asked for names of groups, and not for their ids alone. */
 bool dt_signon_okta_names(dt_signon const *s);

@@ -107,7 +107,7 @@ bool dt_signon_okta_failed(dt_signon *s, dt_okta_answer a, dt_http_response cons
     dt_signon_detail(s, "Okta: %s", e->text);
     s->negative = s->negative || !dt_okta_is_unavailable(a);
     if (may_retry(s, a, r, wait, now))
-        dt_signon_retry(s, s->phase, now + wait);
+        dt_signon_retry(s, s->phase, wait, now);
     else
         end_without(s, a, dt_signon_was_cut_short(s, r), now);
     return true;

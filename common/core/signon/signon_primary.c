@@ -220,7 +220,7 @@ static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
         dt_signon_detail(s, "Okta: password: %s", err.text);
     if (a == DT_OKTA_RATE_LIMITED && s->retries < DT_SIGNON_RETRIES_MAX &&
         now + wait < s->deadline && !s->abandoned) {
-        dt_signon_retry(s, DT_PHASE_PASSWORD_HTTP, now + wait);
+        dt_signon_retry(s, DT_PHASE_PASSWORD_HTTP, wait, now);
         return;
     }
     forget_password(s);
