@@ -8,7 +8,7 @@ D = $(DESTDIR)
 # Each line of this list is "file mode target": what install copies and uninstall removes. A file
 # that does not exist in the tree yet is not in the list.
 to = $(foreach file,$(wildcard $(1)),$(file):$(2):$(3)/$(notdir $(file)))
-section = $(foreach n,5 8,$(call to,man/*.$(n),644,$(MANDIR)/man$(n)))
+section = $(foreach n,5 7 8,$(call to,man/*.$(n),644,$(MANDIR)/man$(n)))
 # What only a host with FreeRADIUS wants.
 RLM_FILES := $(call to,man/rlm_devtrust.5,644,$(MANDIR)/man5) \
 	$(call to,conf/tmpfiles.d/devtrust-radius.conf,644,$(PREFIX)/lib/tmpfiles.d) \
