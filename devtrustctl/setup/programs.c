@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LINES_SHOWN 3 /* of what a program that fails has written */
+
 static int start(char const *const *argv, int in, pid_t *pid)
 {
     static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
@@ -64,24 +66,30 @@ static bool read_output(int fd, dt_buf *out)
     }
 }
 
-/* The last line with something on it. */
-static void last_line(dt_buf const *out, char *line, size_t size)
+/* The last lines, with " | " between them, in `size` bytes. */
+static void last_lines(dt_buf const *out, char *lines, size_t size)
 {
     dt_bytes text = dt_bytes_trim(dt_buf_bytes(out), " \t\r\n");
-    uint8_t const *from = text.len > 0 ? memrchr(text.p, '\n', text.len) : NULL;
+    size_t from = text.len;
+    dt_buf b;
 
-    if (from != NULL)
-        text = dt_bytes_of(from + 1, text.len - (size_t)(from + 1 - text.p));
-    if (text.len >= size)
-        text.len = size - 1;
-    if (dt_str_copy_bytes(line, size, text) < 0)
-        line[0] = '\0';
+    for (size_t seen = 0; from > 0 && seen < LINES_SHOWN; from--)
+        seen += text.p[from - 1] == '\n';
+    if (from > 0 || (text.len > 0 && text.p[0] == '\n'))
+        from++;
+    dt_buf_init_fixed(&b, lines, size);
+    for (; from < text.len && b.len + 4 < size; from++) {
+        if (text.p[from] == '\n')
+            dt_buf_puts(&b, " | ");
+        else
+            dt_buf_putc(&b, (char)text.p[from]);
+    }
 }
 
 int dt_program_run(char const *const *argv, dt_buf *out, dt_error *e)
 {
     int ends[2], status = 0, number;
-    char line[300];
+    char lines[300] = "";
     bool ended;
     pid_t pid = -1;
 
@@ -101,11 +109,11 @@ int dt_program_run(char const *const *argv, dt_buf *out, dt_error *e)
         (void)kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    last_line(out, line, sizeof(line));
+    last_lines(out, lines, sizeof(lines));
     if (!ended)
         return dt_error_set(e, DT_E_UNAVAILABLE, "%s took longer than %d seconds", argv[0],
                             DT_PROGRAM_SECONDS);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return dt_error_set(e, DT_E_UNAVAILABLE, "%s failed: %s", argv[0], line);
+        return dt_error_set(e, DT_E_UNAVAILABLE, "%s failed: %s", argv[0], lines);
     return DT_OK;
 }

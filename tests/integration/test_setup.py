@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# devtrustctl setup on a host of its own: what `make install` puts there, over a copy of this system
+# in a private mount namespace; then real sshd, sudo and FreeRADIUS with what setup wrote.
+"""devtrustctl setup, from an answer file to logins, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import pexpect
+import pytest
+from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption, PrivateFormat,
+                                                          load_pem_private_key)
+
+from tests.lib.pamworld import LIMIT, ROOT, wait_until
+from tests.lib.person import Seen, sign_on
+from tests.lib.ports import free_port
+from tests.lib.radius import Client, free_port as free_udp_port
+from tests.lib.sshd import PROMPT, make_key, public_key
+from tests.sim.client import Sim
+
+SUFFIX = "@corp.example"
+PASSWORD = "correct horse battery"
+SECRET = "0123456789abcdef0123456789abcdef"
+DEVICE = "device-p256"
+ACCEPT = 2  # RFC 2865, Access-Accept
+RADDB = "/etc/freeradius/3.0"
+TOPS = ("etc", "usr", "var", "run", "root")
+WATCHED = ("/etc/pam.d", "/etc/devtrust", "/etc/ssh", RADDB, "/etc/group", "/etc/gshadow")
+
+
+class Host:
+    """A host on which devtrust was just installed, and an Okta org and an Intune tenant for it."""
+
+    def __init__(self, directory: Path, pki: dict[str, Any], sim: Sim) -> None:
+        self.directory, self.pki, self.sim = directory, pki, sim
+        self.ssh_port, self.vpn_port = free_port(), free_udp_port()
+        self._install()
+        self._holder = self._enter_namespace()
+        self.answers = self._write_answers()
+        self._prepare()
+
+    def _install(self) -> None:
+        """As `make install` puts it, into folders that the namespace lays over the system."""
+        tree = self.directory / "tree"
+        subprocess.run(["make", "-s", "install", f"DESTDIR={tree}"], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL, env={**os.environ, "MAKEFLAGS": ""})
+        for folder in tree.rglob("*"):
+            if folder.is_dir():
+                folder.chmod(0o755)
+
+    def _enter_namespace(self) -> "subprocess.Popen[bytes]":
+        layers, ready = self.directory / "layers", self.directory / "ready"
+        layers.mkdir()
+        script = ["set -e", f"mount -t tmpfs -o mode=755 tmpfs '{layers}'"]
+        for top in TOPS:
+            upper = layers / top
+            below = self.directory / "tree" / top
+            script.append(f"mkdir '{upper}' '{upper}.work'")
+            # Nothing of this system's own devtrust or daemons may be seen.
+            if top in ("run", "root"):
+                script.append(f"mount -t tmpfs -o mode=755 tmpfs /{top}")
+                continue
+            lower = f"'{below}':/{top}" if below.is_dir() else f"/{top}"
+            script.append(f"mount -t overlay overlay -o lowerdir={lower},upperdir='{upper}',"
+                          f"workdir='{upper}.work' /{top}")
+        script += [f": >'{ready}'", "exec sleep 86400"]
+        holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
+                                   "\n".join(script)], stdin=subprocess.DEVNULL, cwd="/")
+        wait_until(lambda: ready.exists() or holder.poll() is not None, "a mount namespace")
+        assert holder.poll() is None, "no private mount namespace can be made"
+        return holder
+
+    def close(self) -> None:
+        self._holder.kill()
+        self._holder.wait()
+
+    def inside(self, command: Sequence[Any]) -> list[str]:
+        return ["nsenter", "-t", str(self._holder.pid), "-m", "-r", "-w", *map(str, command)]
+
+    def run(self, *command: Any, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(self.inside(command), text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT,
+                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        assert not check or done.returncode == 0, done.stdout
+        return done
+
+    def shell(self, script: str) -> str:
+        return self.run("sh", "-ec", script).stdout
+
+    def path(self, inside: str) -> Path:
+        return Path(f"/proc/{self._holder.pid}/root{inside}")
+
+    def _write_answers(self) -> Path:
+        place = self.path("/root")
+        for name, source in (("token", self.sim.okta_token_file), ("graph.key", self.sim.key_file),
+                             ("graph.pem", self.sim.certificate_file),
+                             ("sim-ca.pem", self.sim.ca_file),
+                             ("company.pem", self.pki["authorities"]["company_ca"]),
+                             ("shared.pem", self.pki["authorities"]["shared_ca"])):
+            shutil.copy(source, place / name)
+        (place / "gateway.secret").write_text(SECRET + "\n")
+        for secret in ("token", "graph.key", "gateway.secret"):
+            (place / secret).chmod(0o600)
+        lines = {"org_url": self.sim.okta_url, "login_suffix": SUFFIX,
+                 "api_token_file": "/root/token", "okta_ca_file": "/root/sim-ca.pem",
+                 "tenant_id": self.sim.tenant_id, "intune_client_id": self.sim.client_id,
+                 "intune_certificate_file": "/root/graph.pem", "intune_key_file": "/root/graph.key",
+                 "intune_ca_file": "/root/sim-ca.pem", "login_url": self.sim.login_url,
+                 "graph_url": self.sim.graph_url, "company_ca_file": "/root/company.pem",
+                 "shared_ca_file": "/root/shared.pem", "applications": "sshd, sudo, su, vpn",
+                 "radius_clients": "gateway 127.0.0.1 /root/gateway.secret"}
+        answers = place / "answers"
+        answers.write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))
+        return answers
+
+    def _prepare(self) -> None:
+        """People, and what a host with free ports needs to be one of several on this machine."""
+        site = (ROOT / "conf/raddb/sites-available/devtrust-vpn").read_text()
+        for known, free in ((1812, self.vpn_port), (1813, free_udp_port())):
+            site = site.replace(f"ipaddr = *\n\t\tport = {known}",
+                                f"ipaddr = 127.0.0.1\n\t\tport = {free}")
+        self.path(f"{RADDB}/sites-available/devtrust-vpn").write_text(site)
+        self.shell(f"""
+            systemd-sysusers /usr/lib/sysusers.d/devtrust.conf
+            install -d -o devtrust -g devtrust -m 0700 /var/lib/devtrust
+            install -d -o devtrust -g devtrust -m 0750 /var/log/devtrust
+            install -d -o devtrust -g devtrust /run/devtrust
+            install -d -o freerad -g freerad -m 0700 /var/lib/devtrust-radius
+            install -d -o freerad -g freerad -m 0750 /var/log/devtrust-radius
+            install -d -o freerad -g freerad /run/freeradius
+            mkdir -p /run/sshd /run/sudo /var/backups
+            rm -f {RADDB}/sites-enabled/inner-tunnel {RADDB}/mods-enabled/eap
+            : >{RADDB}/clients.conf  # it has an entry for this address, too
+            for name in ann bob; do useradd -m -s /bin/sh $name; done
+            echo 'ann:{PASSWORD}' | chpasswd
+            echo 'bob:{PASSWORD}' | chpasswd
+            echo 'Defaults !fqdn, !lecture, timestamp_timeout=0' >/etc/sudoers.d/people
+            echo 'ann, bob ALL=(ALL) ALL' >>/etc/sudoers.d/people
+            printf 'ann Cleartext-Password := "{PASSWORD}"\\n' >>{RADDB}/mods-config/files/authorize
+            ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_test_key
+        """)
+
+    def setup(self, *options: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        return self.run("/usr/sbin/devtrustctl", "setup", *options, check=check)
+
+    def snapshot(self) -> dict[str, str]:
+        """Every file that setup may write to: type, mode, owner, content."""
+        found = {}
+        for top in WATCHED:
+            for path in [self.path(top), *self.path(top).rglob("*")]:
+                status = path.lstat()
+                what = f"{status.st_mode:o} {status.st_uid}:{status.st_gid} "
+                if path.is_symlink():
+                    what += os.readlink(path)
+                elif path.is_file():
+                    what += hashlib.sha256(path.read_bytes()).hexdigest()
+                found[str(path).split("/root", 1)[1]] = what
+        return found
+
+    def events(self, log: str = "/var/log/devtrust/audit.log") -> list[dict[str, Any]]:
+        path = self.path(log)
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def allow_key(self, user: str, key: Path) -> None:
+        folder = self.path(f"/home/{user}/.ssh")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "authorized_keys").write_text(public_key(key) + "\n")
+        self.run("chown", "-R", f"{user}:{user}", f"/home/{user}/.ssh")
+
+    def ssh(self, user: str, key: Path, *more: str) -> list[str]:
+        options = ("IdentitiesOnly=yes", "IdentityAgent=none", "StrictHostKeyChecking=no",
+                   "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", *more)
+        return ["ssh", "-F", "none", "-p", str(self.ssh_port), "-i", str(key),
+                *(word for option in options for word in ("-o", option)),
+                f"{user}@127.0.0.1", "id"]
+
+
+@pytest.fixture(scope="module")
+def host(pki_index: dict[str, Any]) -> Iterator[Host]:
+    directory = Path(tempfile.mkdtemp(prefix="devtrust-setup-"))
+    directory.chmod(0o755)
+    with Sim.start(directory / "sim", tenant=pki_index["tenant_id"]) as sim:
+        for name in ("ann", "bob"):
+            sim.add_user(name + SUFFIX, factors=("push", "token:software:totp"))
+        sim.enrol_device(pki_index["devices"][DEVICE]["device_id"], user="ann" + SUFFIX)
+        made = Host(directory, pki_index, sim)
+        try:
+            yield made
+        finally:
+            made.close()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def fresh(host: Host) -> Iterator[Host]:
+    yield host
+    host.setup("--undo", check=False)
+
+
+class Server:
+    """A server of the host while it runs."""
+
+    def __init__(self, host: Host, log: Path, started: bytes, *command: str) -> None:
+        self.log = log
+        with open(log, "wb") as out:
+            self.process = subprocess.Popen(host.inside(command), stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=out)
+        wait_until(lambda: started in log.read_bytes() or self.process.poll() is not None,
+                   command[0])
+        assert self.process.poll() is None, log.read_text()[-4000:]
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(LIMIT)
+
+
+def sshd_of(host: Host) -> Server:
+    return Server(host, host.directory / "sshd.log", b"Server listening", "/usr/sbin/sshd", "-D",
+                  "-e", "-p", str(host.ssh_port), "-o", "ListenAddress=127.0.0.1", "-o",
+                  "HostKey=/etc/ssh/ssh_host_test_key", "-o", "PidFile=none")
+
+
+def radius_of(host: Host) -> Server:
+    return Server(host, host.directory / "radius.log", b"Ready to process requests",
+                  "/usr/sbin/freeradius", "-f", "-l", "stdout")
+
+
+def answer_push(host: Host, user: str) -> Any:
+    def answer(seen: str) -> str:
+        host.sim.approve(user + SUFFIX)
+        return ""
+    return answer
+
+
+def sudo_as(host: Host, user: str) -> Seen:
+    return sign_on(host.inside(["runuser", "-u", user, "--", "sudo", "id"]), PASSWORD,
+                   answer_push(host, user))
+
+
+def test_dry_run_writes_nothing(host: Host) -> None:
+    before = host.snapshot()
+    said = host.setup("--answers", "/root/answers", "--dry-run").stdout
+    assert "change /etc/pam.d/sshd" in said and "+auth       required   pam_devtrust.so" in said
+    assert "nothing was written" in said
+    assert SECRET not in said and host.path("/root/token").read_text().strip() not in said
+    assert host.snapshot() == before
+    assert not host.path("/var/backups/devtrust").exists()
+
+
+def test_second_run_has_nothing_to_do_and_undo_puts_all_back(fresh: Host) -> None:
+    host = fresh
+    before = host.snapshot()
+    assert "report-only" in host.setup("--answers", "/root/answers").stdout
+    after = host.snapshot()
+    assert after != before
+    assert after["/etc/devtrust/okta.token"].startswith("100640 0:")
+    again = json.loads(host.setup("--answers", "/root/answers", "--json").stdout)
+    assert (again["changes"], again["outcome"]) == (0, "nothing to do")
+    assert again["mode"] == "report-only"
+    # Without any answers it goes by those of before.
+    assert "nothing to do" in host.setup().stdout
+    assert host.snapshot() == after
+    host.run("/usr/sbin/devtrustctl", "check-config")
+    host.run("/usr/sbin/devtrustctl", "--radius", "check-config")
+    host.setup("--undo")
+    assert host.snapshot() == before
+    assert "nothing to undo" in host.setup("--undo", check=False).stdout
+
+
+def edit(host: Host, **changes: str) -> str:
+    text = host.answers.read_text()
+    lines = [line for line in text.splitlines() if line.split(" = ")[0] not in changes]
+    lines += [f"{key} = {value}" for key, value in changes.items() if value]
+    host.path("/root/other").write_text("\n".join(lines) + "\n")
+    return "/root/other"
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"applications": "ssh"}, "did you mean sshd?"),
+    ({"org_url": "https://127.0.0.1:1"}, "FAULT   okta"),
+    ({"api_token_file": "/root/company.pem"}, "can be read by others"),
+    ({"api_token_file": "/root/gateway.secret"}, "FAULT   okta"),
+    ({"api_token_file": "/root/no-such-file"}, "does not exist"),
+    ({"intune_key_file": "/root/gateway.secret"}, "FAULT"),
+    ({"tenant_id": "c1111111-1111-2222-3333-444444444444"}, "FAULT   intune"),
+    ({"company_ca_file": "/root/answers"}, "company_ca_file"),
+    ({"company_ca_file": "/root/graph.pem"}, "FAULT   configuration"),
+    ({"device_certificate": "/root/graph.pem"}, "FAULT   device"),
+    ({"radius_clients": "gateway 127.0.0.1 /root/short"}, "8 to 256 characters"),
+    ({"orgurl": "x"}, "did you mean org_url?"),
+])
+def test_what_is_wrong_is_said_and_nothing_is_written(host: Host, changes: dict[str, str],
+                                                      says: str) -> None:
+    before = host.snapshot()
+    host.path("/root/short").write_text("short\n")
+    host.path("/root/short").chmod(0o600)
+    done = host.setup("--answers", edit(host, **changes), check=False)
+    assert done.returncode in (1, 2) and says in done.stdout
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("script, says", [
+    ("ln -sf /tmp/elsewhere /etc/pam.d/sudo", "symbolic link"),
+    ("echo 'auth required pam_unix.so' >/etc/pam.d/sudo", "common-auth"),
+    # It is only found out by the server itself, after everything was written.
+    ("echo 'no such = {' >>/etc/freeradius/3.0/clients.conf", "nothing was changed"),
+])
+def test_what_stands_in_the_way_leaves_all_as_it_was(host: Host, script: str, says: str) -> None:
+    host.shell("rm -rf /root/kept; cp -a /etc/pam.d /root/kept; "
+               f"cp -a {RADDB}/clients.conf /root/clients.conf")
+    try:
+        host.shell(script)
+        before = host.snapshot()
+        done = host.setup("--answers", "/root/answers", check=False)
+        assert done.returncode == 2 and says in done.stdout
+        assert host.snapshot() == before
+    finally:
+        host.shell("rm /etc/pam.d/sudo; cp -a /root/kept/sudo /etc/pam.d/sudo; "
+                   f"cp -a /root/clients.conf {RADDB}/clients.conf")
+
+
+def test_report_only_lets_everybody_in_as_before(fresh: Host) -> None:
+    host = fresh
+    host.setup("--answers", "/root/answers")
+    key = make_key(Path(tempfile.mkdtemp(dir=host.directory)) / "stranger")
+    host.allow_key("bob", key)
+    with sshd_of(host):
+        done = subprocess.run(host.ssh("bob", key, "BatchMode=yes"), text=True, timeout=LIMIT,
+                              capture_output=True, stdin=subprocess.DEVNULL)
+        assert "uid=" in done.stdout, done.stderr
+    assert sudo_as(host, "bob").inside
+    assert not host.sim.pushes("bob" + SUFFIX)
+    wait_until(lambda: [e for e in host.events() if "REPORT_ONLY" in json.dumps(e)
+                        or '"would"' in json.dumps(e)], "a report")
+
+
+def device_of(host: Host, folder: Path) -> Path:
+    """A device that Intune knows, enrolled here; its key, for ssh."""
+    device = host.pki["devices"][DEVICE]
+    for name in ("certificate", "key"):
+        shutil.copy(device["files"][name], host.path(f"/root/device.{name}"))
+    host.run("/usr/sbin/devtrustctl", "device", "add", "/root/device.certificate")
+    key = folder / "device"
+    pem = load_pem_private_key(Path(device["files"]["key"]).read_bytes(), None)
+    key.write_bytes(pem.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    key.chmod(0o600)
+    return key
+
+
+def let_in(host: Host, user: str, key: Path, pushed: bool) -> None:
+    """By ssh, with a push or without anything."""
+    host.allow_key(user, key)
+    command = host.ssh(user, key)
+    child = pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8")
+    if pushed:
+        child.expect(PROMPT)
+        host.sim.approve(user + SUFFIX)
+        child.sendline("")
+    assert child.expect([r"uid=\d+", PROMPT, pexpect.EOF]) == 0, child.before
+    child.close()
+
+
+def vpn_login(host: Host, user: str) -> int:
+    client = Client(host.vpn_port, SECRET.encode(),
+                    **{"NAS-Identifier": "gateway", "Calling-Station-Id": "198.51.100.7"})
+    pending = client.start(user, PASSWORD)
+    host.sim.approve(user + SUFFIX)
+    return pending.wait().code
+
+
+def test_enforced_trusted_and_untrusted_at_each_door(fresh: Host) -> None:
+    """One configuration: sshd, sudo and FreeRADIUS, with what setup wrote."""
+    host = fresh
+    host.setup("--answers", "/root/answers")
+    assert "enforced" in host.setup("--enforce").stdout
+    # Later runs keep to it.
+    assert "nothing to do" in host.setup("--answers", "/root/answers").stdout
+    folder = Path(tempfile.mkdtemp(dir=host.directory))
+    with sshd_of(host):
+        let_in(host, "bob", make_key(folder / "stranger"), pushed=True)
+        let_in(host, "ann", device_of(host, folder), pushed=False)
+    # This host's own certificate is the evidence at sudo; what setup does not know stays as set.
+    conf = host.path("/etc/devtrust/devtrust.conf")
+    text = conf.read_text()
+    assert sudo_as(host, "bob").inside
+    pushed = len(host.sim.pushes())
+    host.shell("install -m 0640 -g devtrust /root/device.key /etc/devtrust/host.key; "
+               "install -m 0644 /root/device.certificate /etc/devtrust/host.pem")
+    conf.write_text(text.replace("[device_trust]\n", "[device_trust]\n"
+                                 "host_certificate_file = /etc/devtrust/host.pem\n"
+                                 "host_key_file = /etc/devtrust/host.key\n")
+                    + "\n[daemon]\nperson_at_host = service\n")
+    assert "nothing to do" in host.setup().stdout
+    assert sudo_as(host, "ann").inside
+    assert len(host.sim.pushes()) == pushed
+    with radius_of(host):
+        assert vpn_login(host, "ann") == ACCEPT
+    assert len(host.sim.pushes()) == pushed + 1
+    log = host.events("/var/log/devtrust-radius/audit.log")
+    assert "MFA_SUCCESS" in [e["debugContext"]["debugData"].get("cause") for e in log]
+    conf.write_text(text)
+
+
+def test_a_stranger_does_not_get_in_once_it_is_enforced(fresh: Host) -> None:
+    host = fresh
+    host.setup("--answers", "/root/answers", "--enforce")
+    folder = Path(tempfile.mkdtemp(dir=host.directory))
+    key = make_key(folder / "stranger")
+    host.allow_key("bob", key)
+    host.sim.set_push("bob" + SUFFIX, "deny")
+    with sshd_of(host):
+        command = host.ssh("bob", key)
+        child = pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8")
+        child.expect(PROMPT)
+        child.sendline("")
+        assert child.expect([r"uid=\d+", "(?i)denied"]) == 1
+        child.close()
