@@ -182,6 +182,7 @@ static rlm_rcode_t code_of(dt_outcome const *o)
     case DT_CAUSE_OKTA_UNAVAILABLE:
     case DT_CAUSE_OKTA_ANSWER_UNUSABLE:
     case DT_CAUSE_OKTA_UNTRUSTED:
+    case DT_CAUSE_MFA_CODE_SENT:
     case DT_CAUSE_MFA_PROVIDER_FAILED:
     case DT_CAUSE_OVERLOADED:
     case DT_CAUSE_LOCAL_FAULT:

@@ -437,15 +437,16 @@ static void drop_password_as_passcode(rlm_devtrust_t const *inst, REQUEST *reque
         explicit_bzero(in->passcode, sizeof(in->passcode));
 }
 
-/* "password,123456" or "password,123 456": what follows the last comma when it is a passcode. */
+/* "password,123456", "password,123 456" or "password,sms": what follows the last comma when it is a passcode or the
+ * word for a factor. */
 static bool split_passcode(char *password, char passcode[DT_ANSWER_MAX])
 {
-    char digits[DT_PASSCODE_DIGITS_MAX + 1];
+    char answer[DT_TYPED_MAX];
     char *comma = strrchr(password, ',');
-    if (comma == NULL || dt_passcode_read(dt_bytes_str(comma + 1), digits) != DT_TYPED_PASSCODE)
+    if (comma == NULL || !dt_passcode_read_along(dt_bytes_str(comma + 1), answer))
         return false;
-    memcpy(passcode, digits, sizeof(digits));
-    explicit_bzero(digits, sizeof(digits));
+    memcpy(passcode, answer, sizeof(answer));
+    explicit_bzero(answer, sizeof(answer));
     explicit_bzero(comma, strlen(comma));
     return true;
 }

@@ -14,7 +14,7 @@
 
 typedef struct taken {
     char mark[sizeof(MARK)];
-    char digits[DT_PASSCODE_DIGITS_MAX + 1];
+    char digits[DT_TYPED_MAX]; /* or the word for a factor */
 } taken;
 
 static void taken_free(pam_handle_t *pamh, void *data, int status)
@@ -85,7 +85,7 @@ static int split(pam_handle_t *pamh, char const *typed, char const *comma, char 
 
 int dt_pam_passcode_take(pam_handle_t *pamh)
 {
-    char digits[DT_PASSCODE_DIGITS_MAX + 1];
+    char digits[DT_TYPED_MAX]; /* or the word for a factor */
     char const *typed = NULL;
     int code;
 
@@ -99,7 +99,7 @@ int dt_pam_passcode_take(pam_handle_t *pamh)
         return PAM_IGNORE;
     dt_bytes behind = {.p = (uint8_t const *)comma + 1, .len = strlen(comma + 1)};
 
-    if (dt_passcode_read(behind, digits) == DT_TYPED_PASSCODE)
+    if (dt_passcode_read_along(behind, digits))
         code = split(pamh, typed, comma, digits);
     explicit_bzero(digits, sizeof(digits));
     return code == PAM_SUCCESS ? PAM_IGNORE : code;

@@ -22,7 +22,7 @@
 #define DT_PROTOCOL_TEXT_MAX 511                  /* a prompt, a message */
 #define DT_PROTOCOL_ANSWER_MAX 511                /* PAM_MAX_RESP_SIZE */
 #define DT_PROTOCOL_PASSWORD_MAX 511
-#define DT_PROTOCOL_PASSCODE_MAX 8 /* its digits */
+#define DT_PROTOCOL_PASSCODE_MAX 48 /* its digits, what a YubiKey types, or the word for a factor */
 #define DT_PROTOCOL_CAUSE_MAX 47
 #define DT_PROTOCOL_PROMPTS_MAX 10000 /* highest number of a prompt */
 

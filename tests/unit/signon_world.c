@@ -30,7 +30,7 @@ char const OKTA_FACTORS[] =
     "{\"id\":\"sms1\",\"factorType\":\"sms\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]";
 char const OKTA_FACTORS_MANY[] =
     "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
-    "{\"id\":\"opf2\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},"
+    "{\"id\":\"opf2\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"INACTIVE\"},"
     "{\"id\":\"ost1\",\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":"
     "\"ACTIVE\"},"
     "{\"id\":\"uft2\",\"factorType\":\"token:software:totp\",\"provider\":\"GOOGLE\",\"status\":"

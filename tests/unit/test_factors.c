@@ -29,6 +29,12 @@
 #define VIP ONE("vip1", "token", "SYMANTEC", "{}")
 #define TOUCH "ccccccbcgujhingjrdejhgfnuetrgigvejhhgbkugded"
 #define PUSH "{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}"
+#define PUSH2 ONE("opf2", "push", "OKTA", "{\"name\":\"Ann's phone\"}")
+#define TOTP ONE("ost1", "token:software:totp", "OKTA", "{}")
+#define WAITING_2                                                                                  \
+    "{\"factorResult\":\"WAITING\",\"_links\":{\"poll\":{\"href\":\"https://example.okta.com/api/" \
+    "v1/users/"                                                                                    \
+    "00u1/factors/opf2/transactions/t2\"}}}"
 #define CHALLENGE "{\"factorResult\":\"CHALLENGE\"}"
 #define VERIFY "/factors/sms1/verify"
 
@@ -181,19 +187,231 @@ static void test_messages_are_counted_before_one_is_sent(void **state)
     world_close(&w);
 }
 
+/* Where nothing can be asked, a code is sent to who asks for it, and comes along with the next sign-on. */
+static dt_step_kind begin_mute(world *w, char const *along, char const *factors)
+{
+    dt_request r = world_request();
+
+    r.conversation = DT_CONVERSATION_NONE;
+    r.passcode = along;
+    world_open(w, ANY_FACTOR, with_sms);
+    expect_user_and_factors(w, factors);
+    world_begin(w, &r);
+    return DT_STEP_HTTP;
+}
+
 static void test_none_is_sent_where_nobody_can_type_it(void **state)
 {
     world w;
-    dt_request r = world_request();
 
     (void)state;
-    r.conversation = DT_CONVERSATION_NONE;
-    r.passcode = "123456"; /* what came along is not the answer to what was not sent */
-    world_open(&w, ANY_FACTOR, with_sms);
-    expect_user_and_factors(&w, "[" SMS "]");
-    world_begin(&w, &r);
+    begin_mute(&w, "", "[" SMS "]");
     assert_int_equal(world_run(&w), DT_STEP_DONE);
     assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+    world_close(&w);
+}
+
+static void test_a_code_by_two_sign_ons(void **state)
+{
+    world w;
+
+    (void)state;
+    begin_mute(&w, "SMS", "[" PUSH "," SMS "]");
+    world_expect(&w, DT_HTTP_POST, VERIFY, 200, CHALLENGE);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_CODE_SENT);
+    assert_non_null(strstr(world_outcome(&w)->message, "comma and the code"));
+    world_close(&w);
+
+    if (world_is_saving())
+        return; /* a passcode that came along is never saved */
+    begin_mute(&w, "123456", "[" PUSH "," SMS "]");
+    world_expect(&w, DT_HTTP_POST, VERIFY, 200, OKTA_SUCCESS);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    assert_int_equal(world_outcome(&w)->factor, DT_FACTOR_SMS);
+    world_close(&w);
+
+    begin_mute(&w, "123456", "[" PUSH "," SMS "]");
+    world_expect(&w, DT_HTTP_POST, VERIFY, 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+/* Who asks for a factor gets that one or none. */
+static void test_a_word_for_what_is_not_there(void **state)
+{
+    static char const *const words[] = {"call", "email", "sms2", "phone", "push2"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        world w;
+
+        begin_mute(&w, words[i], "[" PUSH "," SMS "]");
+        assert_int_equal(world_run(&w), DT_STEP_DONE);
+        assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+        world_close(&w);
+    }
+}
+
+static void test_the_second_device_by_its_word(void **state)
+{
+    world w;
+
+    (void)state;
+    begin_mute(&w, "push2", "[" PUSH "," PUSH2 "]");
+    world_expect(&w, DT_HTTP_POST, "/factors/opf2/verify", 201, WAITING_2);
+    world_run(&w);
+    world_expect(&w, DT_HTTP_GET, "/factors/opf2/transactions/t2", 200, OKTA_SUCCESS);
+    while (w.step.kind == DT_STEP_WAIT)
+        world_wait(&w);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    if (!world_is_saving()) /* what was given is not saved: it is kept at the end alone */
+        assert_string_equal(world_outcome(&w)->mfa.factor_stamp, "opf2:0");
+    world_close(&w);
+}
+
+/* The links of the reply lead to the person's other device. */
+static void test_a_push_of_another_device_is_not_followed(void **state)
+{
+    world w;
+
+    (void)state;
+    begin_mute(&w, "push", "[" PUSH "," PUSH2 "]");
+    world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", 201, WAITING_2);
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_OKTA_ANSWER_UNUSABLE);
+    world_close(&w);
+}
+
+static char const *const all_factors[] = {
+    "mfa", "factors", "push, token:software:totp, sms, call, email, question", NULL};
+
+static dt_step_kind show_menu(world *w, char const *factors)
+{
+    dt_request r = world_request();
+
+    world_open(w, ANY_FACTOR, all_factors);
+    expect_user_and_factors(w, factors);
+    world_begin(w, &r);
+    return world_run(w);
+}
+
+static void test_a_menu(void **state)
+{
+    static struct {
+        char const *typed, *verify, *prompt;
+    } const choices[] = {{"3", "/factors/sms1/verify", "Code sent by SMS (...1337)"},
+                         {" 4 ", "/factors/clf1/verify", "Code sent by phone call"},
+                         {"Phone", "/factors/clf1/verify", "Code sent by phone call"},
+                         {"sms", "/factors/sms1/verify", "Code sent by SMS (...1337)"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        world w;
+
+        assert_int_equal(show_menu(&w, "[" CALL "," SMS "," TOTP "," PUSH2 "]"), DT_STEP_PROMPT);
+        assert_string_equal(w.step.prompt->text, "1. Push to Ann's phone\n"
+                                                 "2. Okta Verify passcode\n"
+                                                 "3. Code by SMS (...1337)\n"
+                                                 "4. Code by phone call (...1338)\n"
+                                                 "Type a number, or press Enter for 1: ");
+        world_show(&w);
+        world_expect(&w, DT_HTTP_POST, choices[i].verify, 200, CHALLENGE);
+        assert_int_equal(world_answer(&w, choices[i].typed), DT_STEP_PROMPT);
+        assert_non_null(strstr(w.step.prompt->text, choices[i].prompt));
+        world_show(&w);
+        world_expect(&w, DT_HTTP_POST, choices[i].verify, 200, OKTA_SUCCESS);
+        assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+        assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+        world_close(&w);
+    }
+}
+
+static void test_enter_at_the_menu_sends_the_push(void **state)
+{
+    world w;
+
+    (void)state;
+    show_menu(&w, "[" SMS "," PUSH2 "]");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf2/verify", 201, WAITING_2);
+    world_expect(&w, DT_HTTP_GET, "/factors/opf2/transactions/t2", 200, OKTA_SUCCESS);
+    world_answer(&w, "");
+    while (w.step.kind != DT_STEP_DONE) {
+        if (w.step.kind == DT_STEP_PROMPT)
+            world_show(&w);
+        else
+            world_wait(&w);
+    }
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
+/* A passcode may be typed at once; what is neither is said to be so, and comes to an end. */
+static void test_what_else_is_typed_at_the_menu(void **state)
+{
+    world w;
+
+    (void)state;
+    show_menu(&w, "[" TOTP "," SMS "," PUSH "]");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+
+    show_menu(&w, "[" TOTP "," SMS "," PUSH "]");
+    for (int i = 0; i < 2; i++) {
+        world_show(&w);
+        assert_int_equal(world_answer(&w, i == 0 ? "9" : "0"), DT_STEP_PROMPT);
+        assert_non_null(strstr(w.step.prompt->note, "not a number of the list"));
+        assert_non_null(strstr(w.step.prompt->text, "3. Code by SMS"));
+    }
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "my password"), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
+    world_close(&w);
+}
+
+/* What cannot be sent is not in the next menu. */
+static void test_a_menu_without_what_failed(void **state)
+{
+    world w;
+
+    (void)state;
+    show_menu(&w, "[" CALL "," SMS "," EMAIL "]");
+    assert_non_null(strstr(w.step.prompt->text, "1. Code by SMS"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, VERIFY, 500, "{\"errorCode\":\"E0000138\"}");
+    assert_int_equal(world_answer(&w, "1"), DT_STEP_PROMPT);
+    assert_non_null(
+        strstr(w.step.prompt->text, "1. Code by phone call (...1338)\n2. Code by email"));
+    world_close(&w);
+}
+
+/* Eight lines with long names fit into one Reply-Message. */
+static void test_a_menu_fits(void **state)
+{
+#define LONG "a phone with a name that is longer than any line of a screen should ever be"
+    world w;
+
+    (void)state;
+    assert_int_equal(
+        show_menu(&w, "[" ONE("opf3", "push", "OKTA", "{\"name\":\"" LONG "\"}") "," ONE(
+                          "opf4", "push", "OKTA",
+                          "{\"name\":\"" LONG
+                          "\"}") "," ONE("opf5", "push", "OKTA",
+                                         "{\"name\":\"" LONG
+                                         "\"}") "," TOTP "," ONE("uft1", "token:software:totp",
+                                                                 "GOOGLE", "{}") "," SMS "," CALL
+                                                                                 "," EMAIL
+                                                                                 "," QUESTION "]"),
+        DT_STEP_PROMPT);
+    assert_true(strlen(w.step.prompt->text) <= 253);
+    assert_non_null(strstr(w.step.prompt->text, "\n8. "));
+    assert_null(strstr(w.step.prompt->text, "\n9. "));
     world_close(&w);
 }
 
@@ -205,6 +423,8 @@ static void test_a_push_comes_first_and_an_sms_after_it(void **state)
 
     (void)state;
     assert_int_equal(begin(&w, no_push, "[" SMS "," PUSH "]", 200, CHALLENGE), DT_STEP_PROMPT);
+    world_show(&w);
+    assert_int_equal(world_answer(&w, "push"), DT_STEP_PROMPT);
     assert_non_null(strstr(w.step.prompt->note, "you have had too many"));
     assert_non_null(strstr(w.step.prompt->text, "Code sent by SMS"));
     world_close(&w);
@@ -533,6 +753,15 @@ int main(void)
         cmocka_unit_test(test_codes_count_as_passcodes_do),
         cmocka_unit_test(test_messages_are_counted_before_one_is_sent),
         cmocka_unit_test(test_none_is_sent_where_nobody_can_type_it),
+        cmocka_unit_test(test_a_code_by_two_sign_ons),
+        cmocka_unit_test(test_a_word_for_what_is_not_there),
+        cmocka_unit_test(test_the_second_device_by_its_word),
+        cmocka_unit_test(test_a_push_of_another_device_is_not_followed),
+        cmocka_unit_test(test_a_menu),
+        cmocka_unit_test(test_enter_at_the_menu_sends_the_push),
+        cmocka_unit_test(test_what_else_is_typed_at_the_menu),
+        cmocka_unit_test(test_a_menu_without_what_failed),
+        cmocka_unit_test(test_a_menu_fits),
         cmocka_unit_test(test_a_push_comes_first_and_an_sms_after_it),
         cmocka_unit_test(test_it_is_sent_again_after_429_alone),
         cmocka_unit_test(test_each_way_of_sending),

@@ -65,6 +65,7 @@ static void test_every_cause_has_its_code(void **state)
         {DT_CAUSE_MFA_RATE_LIMITED, PAM_AUTH_ERR}, /* an answer, not an outage */
         {DT_CAUSE_OKTA_ANSWER_UNUSABLE, PAM_AUTH_ERR},
         {DT_CAUSE_OKTA_UNTRUSTED, PAM_AUTH_ERR},
+        {DT_CAUSE_MFA_CODE_SENT, PAM_AUTH_ERR},
         {DT_CAUSE_MFA_PROVIDER_FAILED, PAM_AUTH_ERR},
         {DT_CAUSE_OVERLOADED, PAM_SYSTEM_ERR},
         {DT_CAUSE_LOCAL_FAULT, PAM_SYSTEM_ERR},

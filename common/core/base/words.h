@@ -82,6 +82,15 @@ bool dt_platform_is_mobile(dt_platform p);
     X("email", DT_FACTOR_EMAIL)                                                                    \
     X("question", DT_FACTOR_QUESTION)
 
+/* The words by which a person chooses one: "password,sms", and at the menu. With a digit, "push2", the second one of
+ * them. */
+#define DT_FACTOR_CHOICES(X)                                                                       \
+    X("push", DT_FACTOR_PUSH)                                                                      \
+    X("sms", DT_FACTOR_SMS)                                                                        \
+    X("call", DT_FACTOR_CALL)                                                                      \
+    X("phone", DT_FACTOR_CALL)                                                                     \
+    X("email", DT_FACTOR_EMAIL)
+
 typedef enum dt_factor_type {
     DT_FACTOR_NONE = 0,
 #define X(NAME, bit, type, provider, app, row) DT_FACTOR_##NAME = 1 << (bit),

@@ -45,6 +45,9 @@ static char const *placeholder(dt_words w)
     case DT_WORDS_PROMPT_PASSCODE:
     case DT_WORDS_PROMPT_CODE:
     case DT_WORDS_PROMPT_OFFER_CODE:
+    case DT_WORDS_PROMPT_MENU_PUSH:
+    case DT_WORDS_PROMPT_MENU_PASSCODE:
+    case DT_WORDS_PROMPT_MENU_CODE:
         return APP;
     case DT_WORDS_PROMPT_QUESTION:
         return QUESTION;
@@ -69,7 +72,8 @@ char const *dt_words_fault(dt_words w, char const *text)
 
     if (has_other_braces(text, placeholder(w)))
         return "contains an unknown placeholder; only {number} in PROMPT_NUMBER, {app} in "
-               "PROMPT_PASSCODE, PROMPT_CODE and PROMPT_OFFER_CODE, and {question} in "
+               "PROMPT_PASSCODE, PROMPT_CODE, PROMPT_OFFER_CODE and PROMPT_MENU_*, and {question} "
+               "in "
                "PROMPT_QUESTION are known";
     if (w == DT_WORDS_PROMPT_NUMBER && *text != '\0' &&
         (number == NULL || number - text > DT_WORDS_NUMBER_MAX))

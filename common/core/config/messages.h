@@ -21,6 +21,11 @@
     X(PROMPT_CODE, "Code sent by {app} (or press Enter for a new one)")                            \
     X(PROMPT_OFFER_CODE, "Press Enter to be sent a code by {app}")                                 \
     X(PROMPT_QUESTION, "{question}")                                                               \
+    X(PROMPT_MENU, "Type a number, or press Enter for 1") /* after these lines */                  \
+    X(PROMPT_MENU_PUSH, "Push to {app}")                                                           \
+    X(PROMPT_MENU_PASSCODE, "{app} passcode")                                                      \
+    X(PROMPT_MENU_CODE, "Code by {app}")                                                           \
+    X(PROMPT_MENU_QUESTION, "Security question")                                                   \
     X(PROMPT_APP_OR, "or") /* between two authenticators */                                        \
     X(NOTE_NOT_A_PASSCODE, "That is not a passcode, which has 6 to 8 digits.")                     \
     X(NOTE_NOT_A_YUBIKEY, "That is not a passcode of a YubiKey: touch the key here.")              \
@@ -29,6 +34,7 @@
     X(NOTE_ANSWER_WRONG, "That answer was not accepted.")                                          \
     X(NOTE_CODE_AGAIN, "A new code was sent; earlier ones are no longer good.")                    \
     X(NOTE_CODE_TOO_SOON, "A code was sent a moment ago: type that one, or wait half a minute.")   \
+    X(NOTE_NOT_A_CHOICE, "That is not a number of the list.")                                      \
     X(NOTE_NO_MORE_CODES, "No more codes are sent for now.")                                       \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
     X(NOTE_PASSCODE_WRONG, "That passcode was not accepted.")                                      \
@@ -42,6 +48,8 @@
     X(MFA_TIMEOUT, "The verification was not answered in time.")                                   \
     X(MFA_FAILED, "The passcode was not accepted.")                                                \
     X(MFA_NO_FACTOR, "No verification method you have set up in Okta can be used here.")           \
+    X(MFA_CODE_SENT, "A code was sent to you. Sign on again with your password, a comma and the "  \
+                     "code.")                                                                      \
     X(MFA_PUSH_LIMIT, "Too many verification requests were sent to you. Try again later.")         \
     X(MFA_PASSCODE_LIMIT,                                                                          \
       "Too many wrong passcodes. No passcode is accepted at the moment. Sign on with a "           \

@@ -132,3 +132,49 @@ dt_typed dt_passcode_read_answer(dt_bytes typed, char out[DT_TYPED_MAX])
     }
     return unless(bad || characters < 4, out);
 }
+
+static struct {
+    char const *word;
+    unsigned types;
+} const choices[] = {
+#define X(word, types) {word, types},
+    DT_FACTOR_CHOICES(X)
+#undef X
+};
+
+unsigned dt_choice_read(dt_bytes typed, char out[DT_CHOICE_MAX], unsigned *which)
+{
+    char text[DT_TYPED_MAX];
+    size_t len;
+
+    memset(out, 0, DT_CHOICE_MAX);
+    *which = 1;
+    if (copy_trimmed(typed, text) != DT_TYPED_PASSCODE)
+        return 0;
+    len = strlen(text);
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        size_t n = strlen(choices[i].word);
+
+        if (strncasecmp(text, choices[i].word, n) != 0 || len > n + 1 ||
+            (len == n + 1 && (text[n] < '1' || text[n] > '9')))
+            continue;
+        memcpy(out, choices[i].word, n);
+        out[n] = text[n];
+        if (len > n)
+            *which = (unsigned)(text[n] - '0');
+        explicit_bzero(text, sizeof(text));
+        return choices[i].types;
+    }
+    explicit_bzero(text, sizeof(text)); /* it may have been a password */
+    return 0;
+}
+
+bool dt_passcode_read_along(dt_bytes typed, char out[DT_TYPED_MAX])
+{
+    unsigned which;
+
+    memset(out, 0, DT_TYPED_MAX);
+    return dt_passcode_read(typed, out) == DT_TYPED_PASSCODE ||
+           dt_choice_read(typed, out, &which) != 0 ||
+           dt_passcode_read_yubikey(typed, out) == DT_TYPED_PASSCODE;
+}

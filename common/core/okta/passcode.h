@@ -3,7 +3,7 @@
 #ifndef DT_CORE_PASSCODE_H
 #define DT_CORE_PASSCODE_H
 
-#include "core/base/bytes.h"
+#include "core/base/words.h"
 
 #define DT_PASSCODE_DIGITS_MIN 6
 #define DT_PASSCODE_DIGITS_MAX 8
@@ -19,9 +19,19 @@ typedef enum dt_typed {
  * where it is not a passcode. Text that is not UTF-8 is DT_TYPED_OTHER. Pure. */
 dt_typed dt_passcode_read(dt_bytes typed, char out[DT_PASSCODE_DIGITS_MAX + 1]);
 
+/* A word of DT_FACTOR_CHOICES in whatever case, with blanks around it or not, and "" or a digit from 1 to 9 behind it:
+ * the factors' bits, and in *which the digit (1 where there is none). `out` gets it in lower case; at least
+ * DT_CHOICE_MAX bytes. 0 for anything else, and `out` is "". Pure. */
+#define DT_CHOICE_MAX 8
+unsigned dt_choice_read(dt_bytes typed, char out[DT_CHOICE_MAX], unsigned *which);
+
+/* What may stand behind a password and a comma: a passcode, that of a YubiKey, or such a word. Its form that is sent
+ * on is in `out`; false, and "", for anything else. */
+#define DT_TYPED_MAX 128
+bool dt_passcode_read_along(dt_bytes typed, char out[DT_TYPED_MAX]);
+
 /* The others are read into a buffer of DT_TYPED_MAX bytes, which is all zeros unless the result is
  * DT_TYPED_PASSCODE. ASCII blanks at both ends are ignored. Pure. */
-#define DT_TYPED_MAX 128
 /* What a YubiKey types (Yubico OTP): 32 to 48 letters of its own alphabet, which is on the same keys of all
  * keyboards, in upper case where the keyboard is. `out` gets them in lower case. */
 dt_typed dt_passcode_read_yubikey(dt_bytes typed, char out[DT_TYPED_MAX]);

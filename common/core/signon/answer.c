@@ -41,12 +41,22 @@ void dt_signon_send_answer(dt_signon *s, size_t at)
     dt_signon_set_phase(s, DT_PHASE_TRIED_GET);
 }
 
+/* The answer may be that of this factor as well. */
+static bool is_of_kind(dt_signon const *s, size_t at)
+{
+    dt_factor const *one = answering(s), *other = dt_factor_row(s->enrolled[at].type);
+
+    if (one->sends_codes || other->sends_codes) /* which of them sent it, nobody knows there */
+        return s->conversation == DT_CONVERSATION_NONE && one->read == other->read;
+    return one == other;
+}
+
 /* The person's next factor of the same kind, enrolled_count when there is none. */
 static size_t next_of_kind(dt_signon const *s)
 {
-    size_t at = answering(s)->sends_codes ? s->enrolled_count : s->answer_at + 1;
+    size_t at = s->answer_at + 1;
 
-    while (at < s->enrolled_count && (s->enrolled[at].type & answering(s)->types) == 0)
+    while (at < s->enrolled_count && !is_of_kind(s, at))
         at++;
     return at;
 }

@@ -100,14 +100,14 @@ unsigned dt_signon_ready_types(dt_signon const *s)
     return types;
 }
 
+/* An answer is that of answer_at; what is approved without one is in use. */
 dt_enrolled const *dt_signon_that_answered(dt_signon const *s)
 {
-    size_t const at[] = {s->answer_at, s->in_use};
+    dt_factor const *row = dt_factor_row(s->outcome.factor);
+    size_t at = row != NULL && row->read != NULL ? s->answer_at : s->in_use;
 
-    for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
-        if (at[i] < s->enrolled_count && s->enrolled[at[i]].type == s->outcome.factor)
-            return &s->enrolled[at[i]];
-    return NULL;
+    return at < s->enrolled_count && s->enrolled[at].type == s->outcome.factor ? &s->enrolled[at]
+                                                                               : NULL;
 }
 
 unsigned dt_signon_factors_asked_for(dt_signon const *s)
@@ -127,7 +127,8 @@ static dt_typed read_answer(dt_signon const *s, dt_bytes typed, unsigned types,
         dt_factor const *row = dt_factor_row(s->enrolled[i].type);
 
         if ((s->enrolled[i].type & types) == 0 || row->read == NULL ||
-            (row->sends_codes && i != s->in_use)) /* a code answers what sent it */
+            /* A code answers what sent it, which may have been an earlier sign-on. */
+            (row->sends_codes && i != s->in_use && s->conversation != DT_CONVERSATION_NONE))
             continue;
         *at = i;
         if (row->read(typed, out) == DT_TYPED_PASSCODE)
@@ -137,19 +138,133 @@ static dt_typed read_answer(dt_signon const *s, dt_bytes typed, unsigned types,
     return DT_TYPED_OTHER;
 }
 
+/* The types whose answer may come along with the request. Where nothing can be asked, that of a code that an earlier
+ * sign-on had sent is among them. */
+static unsigned types_along(dt_signon const *s)
+{
+    return dt_signon_ready_types(s) |
+           (s->conversation == DT_CONVERSATION_NONE ? (unsigned)DT_FACTOR_CODES : 0);
+}
+
 /* What came along with the request, in the form that is sent; false, and nothing is left of it, when it cannot be
  * an answer. */
 static bool has_answer_along(dt_signon *s, size_t *at)
 {
     char text[DT_ANSWER_MAX] = "";
-    bool has = read_answer(s, dt_bytes_str(s->scratch->secrets.answer), dt_signon_ready_types(s),
-                           text, at) == DT_TYPED_PASSCODE;
+    bool has = read_answer(s, dt_bytes_str(s->scratch->secrets.answer), types_along(s), text, at) ==
+               DT_TYPED_PASSCODE;
 
     explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
     if (has)
         memcpy(s->scratch->secrets.answer, text, sizeof(text));
     explicit_bzero(text, sizeof(text));
     return has;
+}
+
+/* --- choice --------------------------------------------------------------------------------------- */
+
+static bool is_usable(dt_signon const *s, size_t at)
+{
+    dt_factor const *row = dt_factor_row(s->enrolled[at].type);
+
+    return (s->enrolled[at].type & s->blocked) == 0 &&
+           (row->is_usable == NULL || row->is_usable(s));
+}
+
+size_t dt_signon_choices(dt_signon const *s, size_t out[DT_SIGNON_FACTORS_MAX])
+{
+    size_t count = 0;
+
+    for (unsigned bit = 1; bit != 0 && bit <= (unsigned)DT_FACTOR_ALL; bit <<= 1)
+        for (size_t i = 0; i < s->enrolled_count; i++)
+            if ((unsigned)s->enrolled[i].type == bit && is_usable(s, i))
+                out[count++] = i;
+    return count < DT_SIGNON_MENU_MAX ? count : DT_SIGNON_MENU_MAX;
+}
+
+/* The prompt of the first one does not lead to this one: nobody would find it without a menu. */
+static bool needs_menu(dt_signon const *s, size_t at)
+{
+    dt_factor const *row = dt_factor_row(s->enrolled[at].type);
+
+    return row->sends != NULL || row->read == NULL || row->by_itself;
+}
+
+static bool menu_is_due(dt_signon const *s)
+{
+    size_t choices[DT_SIGNON_FACTORS_MAX];
+    size_t count = dt_signon_choices(s, choices);
+
+    if (!dt_signon_can_ask(s) || s->prompts_unseen || s->chosen != 0)
+        return false;
+    for (size_t i = 1; i < count; i++)
+        if (needs_menu(s, choices[i]))
+            return true;
+    return false;
+}
+
+static void show_menu(dt_signon *s, char const *note)
+{
+    size_t choices[DT_SIGNON_FACTORS_MAX] = {0};
+
+    (void)dt_signon_choices(s, choices);
+    s->in_use = s->answer_at = choices[0];
+    s->outcome.factor = s->enrolled[choices[0]].type;
+    s->menu = true;
+    dt_signon_menu_prompt(s, note);
+    s->until = s->deadline;
+    dt_signon_set_phase(s, DT_PHASE_PUSH_OFFER);
+}
+
+static void begin_at(dt_signon *s, size_t at, dt_time now)
+{
+    s->menu = false;
+    s->in_use = at;
+    dt_factor_row(s->enrolled[at].type)->begin(s, now);
+}
+
+/* The person's factor that the word means; enrolled_count when there is none that can be used. */
+static size_t find_choice(dt_signon const *s, unsigned types, unsigned which)
+{
+    for (size_t i = 0; i < s->enrolled_count; i++)
+        if ((s->enrolled[i].type & types) != 0 && --which == 0)
+            return is_usable(s, i) ? i : s->enrolled_count;
+    return s->enrolled_count;
+}
+
+/* "sms", which came along with the request. True when there is no such factor, and the sign-on has ended. */
+static bool chose_none(dt_signon *s, dt_time now)
+{
+    size_t at;
+
+    if (s->word_types == 0 || s->chosen != 0)
+        return false;
+    at = find_choice(s, s->word_types, s->word_which);
+    if (at < s->enrolled_count) {
+        s->chosen = at + 1;
+        return false;
+    }
+    dt_signon_detail(s, "a factor was asked for that is not enrolled, not allowed, or not usable");
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_NO_FACTOR, now);
+    return true;
+}
+
+/* The number of a line of the menu, or a word; enrolled_count when it is neither. */
+static size_t read_choice(dt_signon const *s, dt_bytes typed)
+{
+    size_t choices[DT_SIGNON_FACTORS_MAX];
+    size_t count = dt_signon_choices(s, choices);
+    char word[DT_CHOICE_MAX];
+    unsigned which, types = dt_choice_read(typed, word, &which);
+    dt_bytes line = dt_bytes_trim(typed, " \t\r\n");
+
+    if (types != 0)
+        return find_choice(s, types, which);
+    if (line.len == 0 && count > 0)
+        return choices[0];
+    if (line.len == 1 && line.p[0] >= '1' && line.p[0] < '1' + (int)count)
+        return choices[line.p[0] - '1'];
+    return s->enrolled_count;
 }
 
 /* --- begin ---------------------------------------------------------------------------------------- */
@@ -197,12 +312,28 @@ static bool begin_one(dt_signon *s, dt_time now)
     return false;
 }
 
+/* The one that the person chose, or the menu in which to choose. False when neither is due. */
+static bool begin_chosen(dt_signon *s, dt_time now)
+{
+    if (s->chosen != 0 && is_usable(s, s->chosen - 1)) {
+        begin_at(s, s->chosen - 1, now);
+        return true;
+    }
+    if (s->word_types != 0)
+        return false;
+    s->chosen = 0; /* it is of no use: another one may be chosen */
+    if (!menu_is_due(s))
+        return false;
+    show_menu(s, s->blocked != 0 ? dt_signon_no_push_text(s) : "");
+    return true;
+}
+
 /* Entered anew when a factor turns out to be of no use. */
 void dt_signon_conversation_stage(dt_signon *s, dt_time now)
 {
     size_t at = 0;
 
-    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
+    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now) || chose_none(s, now))
         return;
     if (has_answer_along(s, &at) && s->attempts == 0) {
         s->in_use = at;
@@ -210,7 +341,7 @@ void dt_signon_conversation_stage(dt_signon *s, dt_time now)
         return;
     }
     explicit_bzero(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer));
-    if (has_no_prompt(s, now) || begin_one(s, now))
+    if (has_no_prompt(s, now) || begin_chosen(s, now) || (s->word_types == 0 && begin_one(s, now)))
         return;
     if (s->blocked != 0 && s->block_cause == DT_CAUSE_OKTA_UNAVAILABLE) {
         dt_signon_okta_unavailable(s, now);
@@ -330,6 +461,8 @@ void dt_signon_ask_anew(dt_signon *s, char const *why, dt_time now)
     if (s->attempts >= s->ruleset.config->mfa.passcode_attempts ||
         s->conversation == DT_CONVERSATION_NONE)
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_FAILED, now);
+    else if (s->menu)
+        show_menu(s, why);
     else
         in_use(s)->ask(s, why, now);
 }
@@ -349,7 +482,10 @@ static void answered_astray(dt_signon *s, dt_time now)
     dt_factor const *f = in_use(s);
 
     if (dt_phase_row_of(s->phase)->for_answer) {
-        dt_signon_ask_anew(s, dt_signon_stray_text(s), now);
+        dt_signon_ask_anew(s,
+                           s->menu ? dt_words_text(s->ruleset.config, DT_WORDS_NOTE_NOT_A_CHOICE)
+                                   : dt_signon_stray_text(s),
+                           now);
         return;
     }
     if (s->stray_answers >= DT_SIGNON_STRAY_ANSWERS_MAX)
@@ -370,13 +506,28 @@ static void pressed_enter(dt_signon *s, dt_time now)
         dt_signon_ask_anew(s, dt_signon_stray_text(s), now);
 }
 
+/* True when what was typed at the menu chooses a factor, which has begun. */
+static bool chose(dt_signon *s, dt_bytes answer, dt_time now)
+{
+    size_t at = s->menu ? read_choice(s, answer) : s->enrolled_count;
+
+    if (at >= s->enrolled_count)
+        return false;
+    s->chosen = at + 1;
+    begin_at(s, at, now);
+    return true;
+}
+
 void dt_signon_answered(dt_signon *s, dt_bytes answer, dt_time now)
 {
     bool waits = dt_phase_row_of(s->phase)->kind == DT_PHASE_IS_WAIT;
     char text[DT_ANSWER_MAX] = "";
     size_t at = 0;
-    dt_typed what = read_answer(s, answer, s->answers_locked ? 0 : s->prompt_takes, text, &at);
+    dt_typed what;
 
+    if (chose(s, answer, now))
+        return;
+    what = read_answer(s, answer, s->answers_locked ? 0 : s->prompt_takes, text, &at);
     if (what == DT_TYPED_PASSCODE) {
         memcpy(s->scratch->secrets.answer, text, sizeof(text));
         s->answer_at = at;

@@ -67,6 +67,7 @@ typedef struct dt_factor {
     dt_words prompt;  /* what asks for it */
     bool
         by_itself; /* only a prompt of its own asks for it: nothing else that is typed is sent as its answer */
+    dt_words label; /* what it is called in the menu */
     /* Enter was pressed, and nothing typed. */
     void (*enter)(dt_signon *s, dt_time now);
 
@@ -120,6 +121,8 @@ void dt_signon_block(dt_signon *s, unsigned types, dt_cause why);
 void dt_signon_send(dt_signon *s);
 /* The types of the person's factors whose answer may be typed without anything having been sent. */
 unsigned dt_signon_ready_types(dt_signon const *s);
+/* The factors among which the person may choose here, in the order of the menu: indices of s->enrolled. */
+size_t dt_signon_choices(dt_signon const *s, size_t out[DT_SIGNON_FACTORS_MAX]);
 /* Before something is sent, where nobody knows whether a prompt is seen: Enter has it sent. */
 void dt_signon_offer(dt_signon *s, char const *note);
 /* Answers can be asked for here: dt_factor.is_usable. */

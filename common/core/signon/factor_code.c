@@ -3,6 +3,12 @@
 #include "core/signon/conversation.h"
 #include "core/signon/signon_internal.h"
 
+/* Where nothing can be asked, only who asked for it is sent a code: "password,sms". */
+static bool is_usable(dt_signon const *s)
+{
+    return dt_signon_can_ask(s) || s->word_types != 0;
+}
+
 /* Where it is not known whether a prompt is seen, the phone must not ring before one was answered. */
 static void begin(dt_signon *s, dt_time now)
 {
@@ -12,7 +18,7 @@ static void begin(dt_signon *s, dt_time now)
     }
     s->outcome.factor = dt_signon_in_use(s)->type;
     s->codes_sent = 0;
-    if (s->prompts_unproven)
+    if (s->prompts_unproven && dt_signon_can_ask(s))
         dt_signon_offer(s, "");
     else
         dt_signon_send(s);
@@ -66,9 +72,17 @@ static void sent(dt_signon *s, dt_http_response const *r, dt_time now)
     dt_error err = {0};
     dt_okta_answer a = dt_signon_way(s)->read(s, r, &v, &err);
 
+    if (v.not_sent == DT_OKTA_NOT_SENT_TOO_SOON && !dt_signon_can_ask(s)) {
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_CODE_SENT, now);
+        return;
+    }
     if (v.not_sent == DT_OKTA_NOT_SENT_TOO_SOON) { /* the one before is good still */
         s->codes_sent++;
         ask(s, dt_words_text(s->ruleset.config, DT_WORDS_NOTE_CODE_TOO_SOON), now);
+        return;
+    }
+    if (a == DT_OKTA_OK && v.challenged && !dt_signon_can_ask(s)) { /* the next sign-on brings it */
+        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_CODE_SENT, now);
         return;
     }
     if (a == DT_OKTA_OK && v.challenged) {
@@ -100,7 +114,7 @@ static void enter(dt_signon *s, dt_time now)
 dt_factor const dt_factor_code = {
     .types = DT_FACTOR_CODES,
     .most = 3, /* one of each */
-    .is_usable = dt_signon_can_ask,
+    .is_usable = is_usable,
     .begin = begin,
     .sends = "messages",
     .sends_codes = true,
@@ -113,4 +127,5 @@ dt_factor const dt_factor_code = {
     .misread = DT_WORDS_NOTE_NOT_A_PASSCODE,
     .wrong = DT_WORDS_NOTE_PASSCODE_WRONG,
     .prompt = DT_WORDS_PROMPT_CODE,
+    .label = DT_WORDS_PROMPT_MENU_CODE,
 };

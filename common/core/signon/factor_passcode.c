@@ -22,4 +22,5 @@ dt_factor const dt_factor_passcode = {
     .misread = DT_WORDS_NOTE_NOT_A_PASSCODE,
     .wrong = DT_WORDS_NOTE_PASSCODE_WRONG,
     .prompt = DT_WORDS_PROMPT_PASSCODE,
+    .label = DT_WORDS_PROMPT_MENU_PASSCODE,
 };

@@ -564,7 +564,7 @@ static bool has_something_to_offer(dt_signon const *s)
 {
     dt_enrolled const *f = dt_signon_in_use(s);
 
-    return s->user_id[0] && f != NULL && dt_factor_row(f->type)->sends != NULL &&
+    return s->user_id[0] && f != NULL && (s->menu || dt_factor_row(f->type)->sends != NULL) &&
            s->push.state == DT_PUSH_NONE;
 }
 
@@ -637,4 +637,5 @@ dt_factor const dt_factor_push = {
     .is_pending = is_pending,
     .enter = enter,
     .cancel = cancel,
+    .label = DT_WORDS_PROMPT_MENU_PUSH,
 };

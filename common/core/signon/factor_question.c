@@ -21,4 +21,5 @@ dt_factor const dt_factor_question = {
     .wrong = DT_WORDS_NOTE_ANSWER_WRONG,
     .prompt = DT_WORDS_PROMPT_QUESTION,
     .by_itself = true,
+    .label = DT_WORDS_PROMPT_MENU_QUESTION,
 };

@@ -21,4 +21,5 @@ dt_factor const dt_factor_token = {
     .wrong = DT_WORDS_NOTE_PASSCODE_WRONG,
     .prompt = DT_WORDS_PROMPT_PASSCODE,
     .by_itself = true,
+    .label = DT_WORDS_PROMPT_MENU_PASSCODE,
 };

@@ -60,9 +60,10 @@ typedef enum dt_cause {
     /* Okta was not asked, or answered what is not an answer: okta_unavailable is not about these */
     DT_CAUSE_OKTA_ANSWER_UNUSABLE, /* another shape, content or status than the API has */
     DT_CAUSE_OKTA_UNTRUSTED,       /* its certificate was not accepted */
-    DT_CAUSE_MFA_PROVIDER_FAILED,  /* the service behind one factor fails, says Okta */
-    DT_CAUSE_OVERLOADED,           /* our queue of calls is full, or the wait in it was too long */
-    DT_CAUSE_LOCAL_FAULT,          /* descriptors, memory: something of this host */
+    DT_CAUSE_MFA_CODE_SENT, /* as the person asked where no prompt can be shown: the next sign-on brings it */
+    DT_CAUSE_MFA_PROVIDER_FAILED, /* the service behind one factor fails, says Okta */
+    DT_CAUSE_OVERLOADED,          /* our queue of calls is full, or the wait in it was too long */
+    DT_CAUSE_LOCAL_FAULT,         /* descriptors, memory: something of this host */
     /* limits of one person, over all sign-ons and doors */
     DT_CAUSE_MFA_PASSCODE_LIMIT, /* passcode_limit: Okta was not asked */
     DT_CAUSE_MFA_PUSH_PENDING,   /* a push of another sign-on is not answered yet */

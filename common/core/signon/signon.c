@@ -370,6 +370,9 @@ static void copy_presence(dt_signon *s, dt_request const *r)
 /* How the person can be talked to, and from where. */
 static void copy_conversation(dt_signon *s, dt_request const *r)
 {
+    char word[DT_CHOICE_MAX];
+
+    s->word_types = dt_choice_read(dt_bytes_str(r->passcode), word, &s->word_which);
     s->local = r->local;
     copy_presence(s, r);
     s->conversation = r->conversation;

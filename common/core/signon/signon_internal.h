@@ -53,6 +53,7 @@
 #define DT_SIGNON_NUMBER_NONE (-1)
 #define DT_SIGNON_NOT_ASSIGNED_KEPT DT_MINUTES(1) /* who has just been assigned gets in soon */
 #define DT_SIGNON_STRAY_ANSWERS_MAX 3 /* texts that are not a passcode, and are refused as such */
+#define DT_SIGNON_MENU_MAX 8          /* factors in the menu, as Okta recommends */
 #define DT_SIGNON_RESENDS_MAX 3       /* of a code, in one sign-on */
 #define DT_SIGNON_TRIED_KEPT DT_MINUTES(10) /* a wrong passcode is not sent again for so long */
 
@@ -353,9 +354,12 @@ struct dt_signon {
     dt_cause abandon_cause;
     dt_prompt prompt;
     dt_prompt_state prompt_state;
-    unsigned prompt_takes; /* dt_factor_type bits: whose answers */
-    bool push_offered;     /* the prompt asks whether to send one, or a code */
-    int codes_sent;        /* of the factor in use */
+    unsigned prompt_takes;           /* dt_factor_type bits: whose answers */
+    bool push_offered;               /* the prompt asks whether to send one, or a code */
+    int codes_sent;                  /* of the factor in use */
+    bool menu;                       /* the prompt asks which factor */
+    unsigned word_types, word_which; /* a word that came along says which: no other is asked for */
+    size_t chosen;                   /* by the person: 1 + where it is in `enrolled`; 0: none */
     bool push_prompted, number_shown;
     int attempts;
     bool
@@ -630,6 +634,7 @@ void dt_signon_push_prompt(dt_signon *s, char const *note);
 /* Asks for an answer of one of these types. */
 void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note);
 /* Asks whether to send a push: Enter sends it. */
+void dt_signon_menu_prompt(dt_signon *s, char const *note);
 void dt_signon_offer_prompt(dt_signon *s, char const *note);
 /* What is said to text that was typed and is not a passcode, or not one that is taken. */
 char const *dt_signon_stray_text(dt_signon const *s);

@@ -387,6 +387,10 @@ static void conversation(codec *c, dt_signon *s)
     NUMBER(s->prompt_takes, 0, DT_FACTOR_ALL);
     FLAG(s->push_offered);
     COUNTER(s->codes_sent);
+    FLAG(s->menu);
+    NUMBER(s->word_types, 0, DT_FACTOR_ALL);
+    NUMBER(s->word_which, 0, 9);
+    NUMBER(s->chosen, 0, DT_SIGNON_FACTORS_MAX);
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
     COUNTER(s->attempts);

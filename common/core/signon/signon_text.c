@@ -196,6 +196,47 @@ void dt_signon_offer_prompt(dt_signon *s, char const *note)
     put_or_passcode(s, &b);
 }
 
+#define MENU_LABEL_MAX                                                                             \
+    39 /* bytes of one line's text and its NUL, so that all fit into a Reply-Message */
+#define MENU_LABEL_SHORT_MAX 23 /* where there are more than MENU_LONG_LINES lines */
+#define MENU_LONG_LINES 5
+
+/* "2. Code by SMS (...1337)" */
+static void put_choice(dt_signon const *s, size_t at, size_t number, size_t label_max, dt_buf *b)
+{
+    dt_enrolled const *f = &s->enrolled[at];
+    char name[DT_PROMPT_TEXT_MAX], text[DT_PROMPT_TEXT_MAX], label[MENU_LABEL_MAX];
+    dt_buf n, t, l;
+
+    dt_buf_init_fixed(&n, name, sizeof(name));
+    dt_buf_init_fixed(&t, text, sizeof(text));
+    dt_buf_init_fixed(&l, label, label_max);
+    if (f->type == DT_FACTOR_PUSH && f->name[0] != '\0')
+        dt_buf_puts(&n, f->name);
+    else if (dt_factor_row(f->type)->sends_codes)
+        put_name(f, &n);
+    else
+        dt_buf_puts(&n, dt_factor_app(f->type));
+    dt_words_put(s->ruleset.config, dt_factor_row(f->type)->label, name, &t);
+    dt_buf_put_escaped(&l, dt_bytes_str(text)); /* cuts it */
+    dt_buf_printf(b, "%zu. %s\n", number, label);
+}
+
+void dt_signon_menu_prompt(dt_signon *s, char const *note)
+{
+    size_t choices[DT_SIGNON_FACTORS_MAX];
+    size_t count = dt_signon_choices(s, choices);
+    dt_buf b;
+
+    begin_prompt(s, &b, note);
+    for (size_t i = 0; i < count; i++)
+        put_choice(s, choices[i], i + 1,
+                   count > MENU_LONG_LINES ? MENU_LABEL_SHORT_MAX : MENU_LABEL_MAX, &b);
+    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_MENU, "", &b);
+    dt_buf_puts(&b, ": ");
+    take_answers(s, dt_signon_ready_types(s));
+}
+
 /* "Okta Verify or Google Authenticator": whose answers are taken. */
 static void put_apps(dt_signon const *s, unsigned types, dt_buf *b)
 {
