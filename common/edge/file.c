@@ -4,6 +4,8 @@
  * the names meanwhile. */
 #include "edge/file.h"
 
+#include "core/config/config.h"
+
 #include "edge/host.h"
 
 #include <errno.h>
@@ -100,8 +102,16 @@ static int check_directory(int fd, char const *path, dt_error *e)
     return DT_OK;
 }
 
+static bool is_credential(char const *path)
+{
+    return strncmp(path, DT_CONFIG_CREDENTIAL, sizeof(DT_CONFIG_CREDENTIAL) - 1) == 0;
+}
+
 static int check_secret(struct stat const *st, char const *path, dt_error *e)
 {
+    if (is_credential(path) && st->st_uid == 0 && st->st_gid == 0 &&
+        (st->st_mode & (OTHERS_READ | S_IWGRP)) == 0)
+        return DT_OK;
     if ((st->st_mode & OTHERS_READ) != 0)
         return dt_error_set(e, DT_E_PERMISSION,
                             "%s contains a secret and can be read by others; chmod 600 it",
@@ -215,14 +225,39 @@ static int walk(char *path, int *fd, char const **name, dt_error *e)
     return error;
 }
 
+void dt_file_locate(char const *path, char out[DT_FILE_PATH_MAX])
+{
+    char const *directory = secure_getenv("CREDENTIALS_DIRECTORY");
+
+    if (is_credential(path))
+        (void)snprintf(out, DT_FILE_PATH_MAX, "%s/%s",
+                       directory != NULL && directory[0] == '/' ? directory : DT_FILE_CREDENTIALS,
+                       path + sizeof(DT_CONFIG_CREDENTIAL) - 1);
+    else
+        (void)snprintf(out, DT_FILE_PATH_MAX, "%s", path);
+}
+
+/* A credential that is not there: the service was not given it. */
+static int explain_missing(char const *path, char const *located, dt_error *e)
+{
+    return dt_error_set(
+        e, DT_E_NOT_FOUND,
+        "%s: there is no %s; add LoadCredential=%s:/PATH/OF/THE/SECRET to the unit of "
+        "the service and restart it",
+        show(path).text, show(located).text, path + sizeof(DT_CONFIG_CREDENTIAL) - 1);
+}
+
 /* An open descriptor of the file, judged. */
 static int file_open(char const *path, dt_file_kind kind, int *out, dt_error *e)
 {
-    char absolute[PATH_MAX];
+    char located[DT_FILE_PATH_MAX], absolute[PATH_MAX];
     char const *name = NULL;
     int directory = -1;
     int fd = -1;
-    int error = path_absolute(path, absolute, e);
+    int error;
+
+    dt_file_locate(path, located);
+    error = path_absolute(is_credential(path) ? located : path, absolute, e);
 
     if (error == DT_OK)
         error = walk(absolute, &directory, &name, e);
@@ -242,7 +277,8 @@ out:
         close(fd);
     else
         *out = fd;
-    return error;
+    return error == DT_E_NOT_FOUND && is_credential(path) ? explain_missing(path, located, e)
+                                                          : error;
 }
 
 int dt_file_open(char const *path, dt_file_kind kind, size_t max, int *fd, dt_error *e)

@@ -12,6 +12,13 @@ typedef enum dt_file_kind {
 
 /* Largest file that is read as a secret is DT_SECRET_MAX; deepest path: */
 #define DT_FILE_DEPTH_MAX 64
+#define DT_FILE_PATH_MAX 4096
+
+/* What a key of the configuration names: its path, or where systemd keeps the credential of
+ * "credential:NAME", which is $CREDENTIALS_DIRECTORY/NAME, and without that variable, as in devtrustctl,
+ * DT_FILE_CREDENTIALS/NAME. Cut where it does not fit, which opens nothing. Reads the environment. */
+#define DT_FILE_CREDENTIALS "/run/credentials/devtrustd.service"
+void dt_file_locate(char const *path, char out[DT_FILE_PATH_MAX]);
 
 /* Reads a whole regular file of at most max bytes and appends it to `out`, which the caller made with
  * a ceiling of at least max; on failure `out` is as it was. A relative path counts from the working
@@ -21,7 +28,8 @@ typedef enum dt_file_kind {
  * (for root also to a service's user: devtrust, freerad, radiusd) and must not be writable by group
  * or others; a directory may when it is sticky, as /tmp is. A secret must not be readable by others,
  * and by a group only when root owns it and the group is the process's effective one or a service's
- * (devtrust, freerad, radiusd).
+ * (devtrust, freerad, radiusd). A secret may be a credential of systemd, see dt_file_locate: root's group may
+ * read that, since systemd gives it to the service by an ACL, whose mask stands in the place of the group.
  *
  * DT_E_PERMISSION, DT_E_NOT_FOUND, DT_E_LIMIT, DT_E_IO with what to do ("chmod 600 PATH"). Thread
  * safe. */

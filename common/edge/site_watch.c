@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Marks of a site's files. Every file becomes a few lines of text, and the hash of all lines is the
  * mark. Secrets' files are among them: their content is hashed and wiped. */
+#include "edge/file.h"
 #include "edge/site_watch.h"
 
 #include "edge/site.h"
@@ -88,10 +89,13 @@ static void put_read(marking *m, char const *path, struct stat const *st)
 
 static void put_file(marking *m, char const *path)
 {
+    char located[DT_FILE_PATH_MAX];
     struct stat st;
 
     if (*path == '\0')
         return;
+    dt_file_locate(path, located);
+    path = located;
     dt_buf_puts(&m->lines, path);
     if (lstat(path, &st) != 0)
         dt_buf_printf(&m->lines, " missing %d", errno);

@@ -691,6 +691,13 @@ static refusal const bad_values[] = {
           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
           "aaaaaaaaaaaaaaaaaaa\n",
      ":4: [daemon] socket: ", "at most 107"},
+    /* credentials of systemd */
+    {OKTA "ca_file = credential:ca\n", ":3: [okta] ca_file: ", "is not a secret"},
+    {OKTA "api_token_file = credential:\n", ":3: [okta] api_token_file: ", "credential:NAME"},
+    {OKTA "api_token_file = credential:../x\n", ":3: [okta] api_token_file: ", "credential:NAME"},
+    {OKTA "api_token_file = credential:a/b\n", ":3: [okta] api_token_file: ", "credential:NAME"},
+    {OKTA "api_token_file = credential:.a\n", ":3: [okta] api_token_file: ", "credential:NAME"},
+    {OKTA "api_token_file = Credential:a\n", ":3: [okta] api_token_file: ", "absolute path"},
     /* GUIDs */
     {OKTA "[intune]\ntenant_id = contoso.example\n", ":4: [intune] tenant_id: ", "GUID"},
     {OKTA "[intune]\ntenant_id = 00000000-0000-0000-0000-000000000000\n",

@@ -475,6 +475,53 @@ static void secrets(void **state)
 }
 
 /* No descriptor stays open, whatever happens. */
+static void expect_credential(char const *name, int wanted, char const *text)
+{
+    dt_secret *s = NULL;
+    dt_error e = {0};
+    int error = dt_file_read_secret(name, true, &s, &e);
+
+    if (error != wanted || (text != NULL && strstr(e.text, text) == NULL))
+        fail_msg("%s: wanted %s, got %s \"%s\"", name, dt_err_name(wanted), dt_err_name(error),
+                 e.text);
+    if (error == DT_OK)
+        assert_true(dt_secret_equal(s, dt_bytes_str("token")));
+    dt_secret_free(&s);
+}
+
+static void credentials(void **state)
+{
+    (void)state;
+    needs_root();
+    file_make("okta", "token\n", 0400);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", g_dir, 1), 0);
+    expect_credential("credential:okta", DT_OK, NULL);
+    assert_int_equal(chmod(path_of("okta"), 0440), 0); /* as an ACL for the service shows */
+    expect_credential("credential:okta", DT_OK, NULL);
+    assert_int_equal(chown(path_of("okta"), 0, SOMEBODY), 0); /* no ACL: a group of people */
+    expect_credential("credential:okta", DT_E_PERMISSION, "gid 54321");
+    assert_int_equal(chown(path_of("okta"), SOMEBODY, 0), 0);
+    expect_credential("credential:okta", DT_E_PERMISSION, "uid 54321");
+    assert_int_equal(chown(path_of("okta"), 0, 0), 0);
+    assert_int_equal(chmod(path_of("okta"), 0444), 0);
+    expect_credential("credential:okta", DT_E_PERMISSION, "read by others");
+    assert_int_equal(chmod(path_of("okta"), 0460), 0);
+    expect_credential("credential:okta", DT_E_PERMISSION, NULL);
+    assert_int_equal(chmod(path_of("okta"), 0440), 0);
+    expect(path_of("okta") + strlen(g_dir) + 1, DT_FILE_SECRET, DT_OK, NULL); /* group 0 is ours */
+    assert_int_equal(chmod(g_dir, 0777), 0);
+    expect_credential("credential:okta", DT_E_PERMISSION, "by others");
+    assert_int_equal(chmod(g_dir, 0755), 0);
+    expect_credential("credential:absent", DT_E_NOT_FOUND, "LoadCredential=absent:");
+    expect_credential("credential:..", DT_E_INVALID, NULL);
+    assert_int_equal(symlink(path_of("okta"), path_of("link")), 0);
+    expect_credential("credential:link", DT_E_PERMISSION, NULL);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "relative", 1), 0);
+    expect_credential("credential:okta", DT_E_NOT_FOUND, DT_FILE_CREDENTIALS);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    expect_credential("credential:okta", DT_E_NOT_FOUND, DT_FILE_CREDENTIALS);
+}
+
 static void no_descriptors_leak(void **state)
 {
     dt_error e;
@@ -631,6 +678,7 @@ int main(void)
         TEST(directories),
         TEST(directories_of_others),
         TEST(secrets),
+        TEST(credentials),
         TEST(no_descriptors_leak),
         cmocka_unit_test(clock_and_random),
         cmocka_unit_test(host_name),

@@ -321,6 +321,9 @@ typedef enum dt_config_type {
     DT_CONFIG_TRUSTED_WHEN,
 } dt_config_type;
 
+/* In place of the path of a secret: that of systemd's credential of this name. */
+#define DT_CONFIG_CREDENTIAL "credential:"
+#define DT_CONFIG_CREDENTIAL_NAME_MAX 128 /* bytes of a name */
 typedef struct dt_config_key {
     char const *section;
     char const *name;
@@ -331,6 +334,7 @@ typedef struct dt_config_key {
     int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
     bool reloadable;
+    bool secret;          /* PATH: of a secret, so that credential:NAME may stand for it */
     bool per_application; /* may stand in [application NAME], too; its field owns nothing */
     char const *help;     /* one sentence */
 } dt_config_key;

@@ -353,12 +353,40 @@ static bool path_is_plain(char const *p)
     return true;
 }
 
+static int refuse_credential(dt_config_key const *k, dt_buf *why)
+{
+    if (!k->secret)
+        dt_buf_puts(why, "is not a secret, and only secrets can be credentials; use a path");
+    else
+        dt_buf_puts(why, "does not name a credential; use credential:NAME, where NAME is made of "
+                         "letters, digits, ., _ and -, and does not begin with a dot");
+    return DT_E_INVALID;
+}
+
+static bool is_credential(char const *value)
+{
+    return strncmp(value, DT_CONFIG_CREDENTIAL, sizeof(DT_CONFIG_CREDENTIAL) - 1) == 0;
+}
+
+static bool names_credential(char const *value)
+{
+    char const *name = value + sizeof(DT_CONFIG_CREDENTIAL) - 1;
+    size_t len = strlen(name), i = 0;
+
+    while (i < len && (is_alnum(name[i]) || strchr("._-", name[i]) != NULL))
+        i++;
+    return len > 0 && len <= DT_CONFIG_CREDENTIAL_NAME_MAX && i == len && name[0] != '.';
+}
+
 static int set_path(void *base, dt_config_key const *k, char const *value, dt_buf *why)
 {
     int error = check_length(k, value, why);
 
     if (error < 0)
         return error;
+    if (is_credential(value))
+        return k->secret && names_credential(value) ? store_string(base, k, value, why)
+                                                    : refuse_credential(k, why);
     if (*value != '\0' && !path_is_plain(value)) {
         dt_buf_puts(why, "is not a plain absolute path; use one that begins with / and has no "
                          "empty, . or .. parts");
