@@ -16,6 +16,7 @@
 
 #define LINE_SIZE 1024
 #define SAMPLE_KEYS_MAX 24 /* what a person reads through */
+#define SENTENCE_WORDS 24  /* of the one that says what a key does */
 #define FILE_SIZE (64 * 1024)
 
 static FILE *source_open(char const *name)
@@ -243,6 +244,21 @@ static void expected_item(char *out, size_t size, char const *section, dt_config
         snprintf(out, size, ".It Ic %s No (%s, default Ar %s )\n", k->name, type, k->fallback);
 }
 
+/* An entry opens with the sentence that the table has: what the key does, before any detail. */
+static void expect_first_sentence(FILE *f, char const *section, dt_config_key const *k)
+{
+    char line[LINE_SIZE] = "";
+    size_t len = strlen(k->help), words = 1;
+
+    if (fgets(line, sizeof(line), f) == NULL || strncmp(line, k->help, len) != 0 ||
+        strcmp(line + len, "\n") != 0)
+        fail_msg("[%s] %s opens with \"%s\", not with \"%s\"", section, k->name, line, k->help);
+    for (char const *at = k->help; (at = strchr(at, ' ')) != NULL; at++)
+        words++;
+    if (k->help[0] < 'A' || k->help[0] > 'Z' || k->help[len - 1] != '.' || words > SENTENCE_WORDS)
+        fail_msg("\"%s\" is not a sentence of at most %d words", k->help, SENTENCE_WORDS);
+}
+
 static void manual_says_the_same(void **state)
 {
     FILE *f = source_open("man/devtrust.conf.5");
@@ -270,6 +286,7 @@ static void manual_says_the_same(void **state)
         seen[i] = true;
         expected_item(wanted, sizeof(wanted), section, k);
         assert_string_equal(line, wanted);
+        expect_first_sentence(f, section, k);
     }
     fclose(f);
     expect_all_kinds(&all, "man/devtrust.conf.5");

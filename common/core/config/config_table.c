@@ -503,7 +503,7 @@ dt_config_key const *dt_config_ca_keys(size_t *count)
     }
 
 static dt_config_key const message_keys[] = {
-    MESSAGE_KEY("text", 0, " where no text of their platform is there"),
+    MESSAGE_KEY("text", 0, " on platforms without a text of their own"),
     MESSAGE_KEY("windows", 1, " on Windows"),
     MESSAGE_KEY("macos", 2, " on macOS"),
     MESSAGE_KEY("linux", 3, " on Linux"),
