@@ -34,7 +34,7 @@ typedef struct reading {
 
 /* Where a file is that is being read. */
 typedef struct place {
-    char const *path;    /* as it is told */
+    char const *path;    /* as it is printed */
     char const *service; /* whose lines count, where the first word names one; NULL in pam.d */
     int number;
     int kind; /* of the lines that are wanted, or ANY */

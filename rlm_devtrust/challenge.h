@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What stands behind the State of an Access-Challenge: the saved sign-on in the store, and the sealed
+/* What a State of an Access-Challenge refers to: the saved sign-on in the store, and the sealed
  * token that names it. Exists so that the binding to a person, the single use and the time limit are
  * in one place for the worker threads (which continue) and the waiting room (which suspends). */
 #ifndef DT_RLM_CHALLENGE_H

@@ -160,8 +160,22 @@ check_text() {
     return $bad
 }
 
+# Words that return: scripts/words.txt has each with the better one.
+check_words() {
+    local bad=0 pattern better found readable
+    mapfile -t readable < <(pick '^(common|devtrustctl|pam_devtrust|rlm_devtrust|man|conf)/|^[A-Z]+\.md$')
+    while IFS=$'\t' read -r pattern better; do
+        [[ $pattern != '#'* ]] || continue
+        found=$(grep -nIHP -- "$pattern" "${readable[@]}") || continue
+        echo "$found"
+        echo "lint: write instead: $better"
+        bad=1
+    done <scripts/words.txt
+    return $bad
+}
+
 checks=("$@")
-[ ${#checks[@]} -gt 0 ] || checks=(format text headers shell python man json mutants cppcheck tidy)
+[ ${#checks[@]} -gt 0 ] || checks=(format text words headers shell python man json mutants cppcheck tidy)
 for check in "${checks[@]}"; do
     begin=$SECONDS
     if "check_$check"; then

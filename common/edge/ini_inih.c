@@ -15,7 +15,7 @@
 #define INI_SECTIONS_MAX 128
 
 /* Where a distribution's inih lets its limit of 200 bytes be raised, we do; where it does not, the
- * reader is told the limit and says so. */
+ * reader has the limit and reports it. */
 #pragma weak ini_max_line
 
 typedef struct ini_source {

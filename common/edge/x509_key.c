@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The public key of a device certificate: is it good enough, does a signature hold, and how does
+/* The public key of a device certificate: is it good enough, is a signature valid, and how does
  * SSH write it. */
 #include "edge/x509_internal.h"
 

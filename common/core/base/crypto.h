@@ -45,7 +45,7 @@ typedef struct dt_raw_signature {
     dt_bytes r, s;  /* ECDSA */
 } dt_raw_signature;
 
-/* Does the signature hold over `message`? RSA: PKCS#1 v1.5. `hash`: 256, 384 or 512 of SHA-2;
+/* Is the signature over `message` valid? RSA: PKCS#1 v1.5. `hash`: 256, 384 or 512 of SHA-2;
  * Ed25519 has its own. 0 or DT_E_CRYPTO, also for a key that is not one. */
 DT_MUST_USE int dt_crypto_verify(dt_public_key const *k, unsigned hash, dt_bytes message,
                                  dt_raw_signature const *signature);

@@ -494,12 +494,12 @@ dt_config_key const *dt_config_ca_keys(size_t *count)
 
 /* --- [message REASON] -------------------------------------------------------------------------- */
 
-#define MESSAGE_KEY(key, i, told)                                                                  \
+#define MESSAGE_KEY(key, i, when)                                                                  \
     {                                                                                              \
         .section = "message", .name = key, .type = DT_CONFIG_STRING,                               \
         .offset = offsetof(dt_config_message, texts[i]), .fallback = "",                           \
         BETWEEN(MAY_BE_EMPTY, TEXT_MAX), .reloadable = true,                                       \
-        .help = "What people are told" told "."                                                    \
+        .help = "The text that people read" when "."                                               \
     }
 
 static dt_config_key const message_keys[] = {

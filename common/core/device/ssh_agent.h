@@ -49,7 +49,7 @@ DT_MUST_USE int dt_agent_signature_read(dt_bytes reply, dt_bytes *signature, dt_
 
 /* The public key in a blob that is a plain key or a certificate; borrowed. DT_E_PARSE. */
 DT_MUST_USE int dt_agent_key_read(dt_bytes blob, dt_ssh_public *out);
-/* Does the signature hold over the proof, by the key of this blob? A security key must have been
+/* Is the signature over the proof valid, by the key of this blob? A security key must have been
  * touched where `hardware` is demanded. 0, DT_E_PARSE, DT_E_CRYPTO, DT_E_PERMISSION (not touched). */
 DT_MUST_USE int dt_agent_verify(dt_bytes blob, dt_bytes proof, dt_bytes signature, bool hardware);
 

@@ -17,7 +17,7 @@
 /* What a reply is, before its content is looked at. */
 typedef struct reply {
     dt_json *root;                       /* NULL when the body is not JSON */
-    char error_code[ERROR_CODE_LEN + 1]; /* "" when there is none of the right form */
+    char error_code[ERROR_CODE_LEN + 1]; /* "" when none has the right form */
     char summary[SHOWN_MAX];             /* errorSummary, escaped */
 } reply;
 

@@ -25,7 +25,7 @@ dt_typed dt_passcode_read(dt_bytes typed, char out[DT_PASSCODE_DIGITS_MAX + 1]);
 #define DT_CHOICE_MAX 8
 unsigned dt_choice_read(dt_bytes typed, char out[DT_CHOICE_MAX], unsigned *which);
 
-/* What may stand behind a password and a comma: a passcode, that of a YubiKey, or such a word. Its form that is sent
+/* What may follow a password and a comma: a passcode, that of a YubiKey, or such a word. Its form that is sent
  * on is in `out`; false, and "", for anything else. */
 #define DT_TYPED_MAX 128
 bool dt_passcode_read_along(dt_bytes typed, char out[DT_TYPED_MAX]);

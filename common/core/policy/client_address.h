@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which of the texts that a request brings is the address the person comes from. The administrator
  * names the places to look in, in order; the first that says something decides, also when nobody can
- * read what it says: another place, which the person may be able to fill in, never mends that. */
+ * read what it says: another place, which the person may be able to fill in, never replaces it. */
 #ifndef DT_CORE_CLIENT_ADDRESS_H
 #define DT_CORE_CLIENT_ADDRESS_H
 

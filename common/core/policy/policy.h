@@ -56,8 +56,8 @@ DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones *
  * and DT_E_PARSE and DT_E_LIMIT are those of dt_json_parse, after the file. */
 DT_MUST_USE int dt_zones_parse_text(dt_json_source const *source, dt_zones **out, dt_error *e);
 /* Gives the zones the databases that the DYNAMIC ones ask; borrowed, and may be NULL. DT_E_INVALID
- * when an ACTIVE zone needs what they cannot answer: names the zone and the kind of database. Zones
- * that were given none cannot be told: no address is known to be in them, nor not to be. */
+ * when an ACTIVE zone needs what they cannot answer: names the zone and the kind of database. Without them
+ * the content of a zone is unknown: no address is known to be in it, nor not to be. */
 DT_MUST_USE int dt_zones_set_geo(dt_zones *z, dt_geo const *geo, char const *file, dt_error *e);
 /* Bytes of memory that they take. */
 size_t dt_zones_memory(dt_zones const *z);
@@ -170,7 +170,7 @@ dt_report dt_policy_report(dt_policy const *p);
 /* True when some ACTIVE rule looks at the time. */
 bool dt_policy_needs_time(dt_policy const *p);
 size_t dt_policy_rule_count(dt_policy const *p);
-/* What only smells: warning i as "file:line#/pointer: text"; NULL past the end. The last one says how
+/* What is allowed but risky: warning i as "file:line#/pointer: text"; NULL past the end. The last one says how
  * many were left out, if any were. */
 char const *dt_policy_warning(dt_policy const *p, size_t i);
 /* True when some ACTIVE rule holds for devices of this trust alone; for TRUSTED and NOT_TRUSTED. */

@@ -239,7 +239,7 @@ static int screens_make(dt_compiler *c)
     return DT_OK;
 }
 
-/* --- what only smells ---------------------------------------------------------------------------- */
+/* --- what is allowed but risky ---------------------------------------------------------------------------- */
 
 #define COVER_LOOK_BACK 64 /* rules before one that are compared with it */
 

@@ -48,7 +48,7 @@ static void not_sent(dt_signon *s, dt_cause why)
         dt_signon_block(s, dt_signon_in_use(s)->type, why);
 }
 
-/* What is told of a code that was sent: why it is not a push, the first time. */
+/* The note on a code that was sent: why it is not a push, the first time. */
 static char const *note_of_sent(dt_signon const *s)
 {
     if (s->codes_sent > 1)

@@ -6,7 +6,7 @@
  * - denied now: denied;
  * - MFA now: it goes on, if the factors under way are among those the rule now allows;
  * - no MFA now: it goes on with the MFA that was begun, under the rule that now lets in;
- * - not to be told (groups that the former policy did not name, certificates judged by CAs that have
+ * - unknown (groups that the former policy did not name, certificates judged by CAs that have
  *   changed): it has to begin again. */
 #include "core/signon/signon_internal.h"
 

@@ -206,7 +206,7 @@ typedef enum dt_push_state {
 typedef struct dt_agent_state {
     bool wanted;      /* it is still to be asked */
     bool certificate; /* a device CA's certificate is the one that is asked for */
-    bool proved;      /* its signature holds */
+    bool proved;      /* its signature is valid */
     size_t count, at; /* plain keys, and which of them is looked at */
     size_t blob_len;  /* of the key that is asked for */
     int asked;        /* signatures */
