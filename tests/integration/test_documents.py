@@ -60,3 +60,35 @@ def test_the_tour_names_files_of_the_sources() -> None:
     named = set(re.findall(r"`([a-z0-9_/]+\.[ch])`", (ROOT / "HACKING.md").read_text()))
     assert len(named) > 50
     assert not named - ends
+
+
+# Lists of keys, options and members by page: from one line to another. devtrust.conf(5) is held
+# against the table of keys by tests/unit/test_config_docs.c.
+KEY_LISTS = {"pam_devtrust.8": (".It Cm socket", ".Sh "),
+             "rlm_devtrust.5": (".It Cm config", ".It Cm passcode"),
+             "devtrust-policy.5": (".It Cm name", ".It Cm attributes")}
+WORDS_MAX = 24
+
+
+def keys_of(page: str) -> list[tuple[str, str]]:
+    """Each key of the outermost lists with the line that follows."""
+    begin, end = KEY_LISTS[page]
+    lines = (ROOT / "man" / page).read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith(begin))
+    found, depth = [], 0
+    for line, after in zip(lines[at:], lines[at + 1:]):
+        depth += line.startswith(".Bl") - line.startswith(".El")
+        if depth <= 0 and line.startswith(".It Cm "):
+            found.append((line.split()[2], after))
+        if line.startswith(end) and found[1:]:
+            break
+    return found
+
+
+@pytest.mark.parametrize("page", KEY_LISTS)
+def test_each_key_opens_with_a_plain_sentence(page: str) -> None:
+    keys = keys_of(page)
+    assert len(keys) > 5
+    for key, line in keys:
+        assert re.fullmatch(r"[A-Z].*[.]", line), f"{key}: {line}"
+        assert len(line.split()) <= WORDS_MAX, f"{key}: {line}"
