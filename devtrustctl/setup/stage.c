@@ -8,6 +8,7 @@
 #include "devtrustctl/registry.h"
 #include "devtrustctl/setup/text_edit.h"
 
+#include "driver/okta_credentials.h"
 #include "edge/host.h"
 #include "edge/site.h"
 
@@ -24,7 +25,6 @@
 #define STAGE_PATH_MAX 512
 #define CONF "/etc/devtrust/devtrust.conf"
 #define POLICIES "/etc/devtrust/policies"
-#define OKTA_SCOPES "okta.users.read okta.users.manage"
 #define NOBODY "/api/v1/users/nobody-of-devtrustctl-setup"
 #define OKTA_NOT_FOUND "E0000007" /* of whoever may look people up */
 
@@ -263,9 +263,13 @@ static void check_okta(staging *s)
     dt_okta_client *client = NULL;
     dt_json *root = NULL;
     dt_error e = {0};
-    int rc = dt_okta_client_new(s->site, OKTA_SCOPES, &client, &e);
+    char scopes[DT_OKTA_SCOPES_MAX];
     bool good;
+    int rc;
 
+    /* All that sign-ons need: where one is not granted, Okta gives no token at all. */
+    dt_okta_scopes(dt_site_config(s->site), scopes);
+    rc = dt_okta_client_new(s->site, scopes, &client, &e);
     if (rc == DT_OK)
         rc = dt_okta_client_get(client, NOBODY, &root, NULL, &e);
     good = rc == DT_OK || (rc == DT_E_NOT_FOUND && strstr(e.text, OKTA_NOT_FOUND) != NULL);

@@ -205,8 +205,9 @@ class Root:
                  '--fork --uts --ipc --net --kill-child bash -c "$MOUNTS" root "$@"'
         self.log = open(self.work / "log", "w")
         self.keeper = subprocess.Popen(
-            ["bash", "-c", script, "keeper", self.work / "root", options, self.work / "tmp",
-             archive, f"devtrust-{self.release}"], env={**os.environ, "MOUNTS": MOUNTS},
+            ["setpriv", "--pdeathsig", "SIGKILL", "bash", "-c", script, "keeper",
+             self.work / "root", options, self.work / "tmp", archive, f"devtrust-{self.release}"],
+            env={**os.environ, "MOUNTS": MOUNTS},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self._wait_for_systemd()
 

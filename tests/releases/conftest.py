@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -14,6 +15,17 @@ from tests.lib.release_root import NAMES, RELEASES, ROOT, Root, source_digest, w
 
 WORKSHOP = ["build", "packages"]
 BUILDER = "/src/tests/releases/build_packages.sh"
+
+
+def end(_number: int, _frame: Any) -> None:
+    """Roots that run are closed on the way out, as they are after Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A run that is ended leaves no process, mount and control group behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
 
 
 @pytest.fixture(scope="session", params=NAMES)
