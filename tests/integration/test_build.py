@@ -73,7 +73,7 @@ def test_the_debian_packages_are_built_with_the_same() -> None:
     needs = {line.split("<")[0].strip(" ,").replace(" | ", "|") for line in listed.splitlines()}
     everywhere = {"gcc", "libc6-dev", "make", "binutils"}  # build-essential
     packaging = {"debhelper-compat (= 13)", "dh-apparmor", "dh-sequence-installsysusers",
-                 "libcmocka-dev"}
+                 "libcmocka-dev", "python3", "python3-cryptography"}
     assert needs == packages("build") - everywhere | packaging
 
 

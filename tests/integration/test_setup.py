@@ -412,6 +412,68 @@ def test_enforced_trusted_and_untrusted_at_each_door(fresh: Host) -> None:
     conf.write_text(text)
 
 
+def test_asks_at_the_terminal_without_showing_secrets(fresh: Host) -> None:
+    host = fresh
+    token = host.path("/root/token").read_text().strip()
+    answers = dict(line.split(" = ") for line in host.answers.read_text().splitlines())
+    given = {"api_token_file": token, "device_certificate": "", "applications": "ssh, sudo"}
+    options = [f"--{key.replace('_', '-')}={answers[key]}"
+               for key in ("okta_ca_file", "intune_ca_file", "login_url", "graph_url")]
+    command = host.inside(["/usr/sbin/devtrustctl", "setup", *options])
+    child = pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8")
+    seen = ""
+    while True:
+        got = child.expect([r"(\w+): [^\r\n]*: $", r"Write these changes\? \(yes or no\): $",
+                            pexpect.EOF])
+        seen += (child.before or "") + (str(child.after) if got < 2 else "")
+        if got:
+            break
+        asked = child.match[1]
+        child.sendline(given.get(asked, answers.get(asked, "")))
+        if asked == "applications":  # what was typed first is refused, and asked again
+            given[asked] = "sshd, sudo"
+    assert got == 1, seen
+    child.sendline("no")
+    child.expect("nothing was written")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert token not in seen
+    assert "did you mean sshd?" in seen
+    assert not host.path("/etc/devtrust/okta.token").exists()
+
+
+def test_an_image_below_a_root(host: Host) -> None:
+    """Nothing of the host itself is touched, and nothing is started."""
+    before = host.snapshot()
+    host.shell("rm -rf /root/image; mkdir -p /root/image/usr/share /root/image/var/backups "
+               f"/root/image{RADDB}; cp -a /etc /root/image/; "
+               "cp -a /usr/share/devtrust /root/image/usr/share/")
+    said = host.setup("--root", "/root/image", "--answers", "/root/answers", "--enforce").stdout
+    assert "systemctl" not in said
+    assert host.snapshot() == before
+    image = host.path("/root/image/etc")
+    assert "report_only = no" in (image / "devtrust/devtrust.conf").read_text()
+    assert "pam_devtrust.so" in (image / "pam.d/sshd").read_text()
+    host.setup("--root", "/root/image", "--undo")
+    assert "pam_devtrust.so" not in (image / "pam.d/sshd").read_text()
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--enforce", "--report-only"], "exclude each other"),
+    (["--force"], "for --undo"),
+    (["--root", "image"], "from / on"),
+    (["--api-token", "secret"], "not an option"),
+    (["sshd"], "takes options only"),
+    (["--undo"], "nothing to undo"),
+    (["--yes"], "org_url is not answered"),
+    (["--org-url", "http://corp.okta.com"], "https://"),
+])
+def test_wrong_commands_are_refused(host: Host, options: list[str], says: str) -> None:
+    done = host.setup(*options, check=False)
+    assert done.returncode == 2 and says in done.stdout
+
+
 def test_a_stranger_does_not_get_in_once_it_is_enforced(fresh: Host) -> None:
     host = fresh
     host.setup("--answers", "/root/answers", "--enforce")
