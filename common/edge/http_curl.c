@@ -538,7 +538,10 @@ static CURLcode set_safety(dt_http_call *c)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    /* One connection for all calls of a service, where it speaks HTTP/2. A call waits for a connection that is
+     * being made, rather than make another one. */
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(CURLOPT_PIPEWAIT, 1L);
     SET(CURLOPT_NOSIGNAL, 1L);
     /* Without it the end of a call waits for a resolver thread that still asks a dead DNS. */
     SET(CURLOPT_QUICK_EXIT, 1L);
@@ -865,6 +868,8 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
         return has_begun_to_answer(c) ? DT_HTTP_BROKEN : failure_of_silence(c);
     case CURLE_ABORTED_BY_CALLBACK: /* on_request: the connection ended before any reply */
         return DT_HTTP_RESET;
+    case CURLE_HTTP2: /* what a server says by a frame is an answer */
+    case CURLE_HTTP2_STREAM:
     case CURLE_PARTIAL_FILE:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -1094,6 +1099,7 @@ int dt_http_new(dt_http_watch_fn *watch, dt_http_timer_fn *timer, void *ctx, dt_
     curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
     curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                       (long)DT_HTTP_CONNECTIONS_PER_HOST_MAX);
     curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* HTTPS by libcurl's multi interface: kept connections, bounded bodies, TLS >= 1.2, https only, no
+/* HTTPS by libcurl's multi interface: HTTP/2 where the server has it, kept connections, bounded bodies, TLS >= 1.2, https only, no
  * redirects, no proxy but a configured one, whatever the environment says. The one file that knows libcurl; it is driven by an
  * event loop through two callbacks and never blocks. Used by one thread. */
 #ifndef DT_EDGE_HTTP_CURL_H
