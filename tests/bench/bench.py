@@ -27,18 +27,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lib import eap_tls, pamworld  # noqa: E402
 from tests.lib import radius as rad  # noqa: E402
+from tests.lib.http2 import Http2Front  # noqa: E402
 from tests.lib.policies import ZONES, large_policy  # noqa: E402
 from tests.pki import pki as test_pki  # noqa: E402
 
 TOOLS = rad.BUILD / "tests" / "bench"
 LIMIT = 120.0
-PUSH = "push"
+PUSH, TOTP = "push", "token:software:totp"
 GATEWAY, STATION = "vpn-gateway", "198.51.100.7"
 
 CONCURRENCY = 32
 ROUNDS = 9  # of each of the things that are compared
 ROUND_SECONDS = 1.5
 PARKED = 5000
+PENDING_LIMIT = 60_000  # requests a minute that the org allows while PARKED pushes are pending
+SIGN_ONS = 1000  # by push, of which the TLS handshakes are counted
+OVERHEAD_PUSHES = 24  # approved at the same moment, spread over one poll interval
+POLL_INTERVAL = 4.0  # seconds, of SETTINGS
+WAITING_LOGINS = 200  # at a prompt of PAM
 PACE = 500  # logins a second while pushes are pending: busy, not flooded
 PACED_SECONDS = 3.0
 PACED_ROUNDS = 3  # whose median counts
@@ -62,7 +68,7 @@ APPROVED_AFTER = 6.0  # seconds until the phone is looked at
 SETTINGS = {
     "device_trust": {"trusted_when": "certificate+intune, ssh-key+intune, vpn-client+intune"},
     # What devtrust.conf ships with, not the hurry of the tests.
-    "okta": {"poll_interval": "4s", "timeout": "10s"},
+    "okta": {"poll_interval": f"{POLL_INTERVAL:.0f}s", "timeout": "10s"},
     "mfa": {"wait_vpn": "55s", "wait_wifi": "25s", "wait_pam": "55s"},
 }
 
@@ -179,6 +185,9 @@ class Bench:
                 self.pki, applications=("sshd", "vpn", "wifi"), settings=SETTINGS))
             self.sim, self.site = self.world.sim, self.world.site
             os.setpriority(os.PRIO_PROCESS, self.sim.pid, SIM_NICENESS)
+            self.front = Http2Front(self.site.directory, self.sim)  # as Okta does
+            closing.callback(self.front.close)
+            self.site.configure({"okta": {"org_url": self.front.url}})
             self.accept_port, self.pap_port, self.eap_port = (rad.free_port() for _ in range(3))
             raddb = self.world.directory / "raddb"
             self.radius = closing.enter_context(rad.Radius(
@@ -343,6 +352,7 @@ class Bench:
         say(f"making {PARKED} people")
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda n: self.sim.add_user(login_of(n), factors=(PUSH,)), names))
+        self.sim.org(rate_limit=PENDING_LIMIT)
         self.paced()
         calm, threads, size = self.paced(), self.radius.threads(), memory(self.radius_pid())
         with self._waiting("guest"):
@@ -350,6 +360,11 @@ class Bench:
                                        memory(self.radius_pid()))
             waiting = len(self.sim.pushes(result="WAITING"))
             check(waiting == PARKED, f"only {waiting} of {PARKED} pushes are still pending")
+            noticed = [self._noticed(name) for name in names[::PARKED // 4]]
+        self.sim.org(rate_limit=100_000)
+        figure("pending_5000_429s", sum(r["status"] == 429
+                                        for r in self.sim.requests(limit=1_000_000)), "replies")
+        figure("pending_5000_noticed_ms", round(1000 * statistics.mean(noticed)), "ms")
         calm += self.paced()
         for name in ("p99", "p50"):
             with_all, without = ([r[name + "_us"] for r in results] for results in (full, calm))
@@ -360,6 +375,70 @@ class Bench:
         figure("radius_threads_with_5000_parked", grown, "threads")
         figure("radius_threads_without", threads, "threads")
         figure("radius_memory_per_parked", (grown_size - size) * 1024 / PARKED, "KB")
+
+    def _noticed(self, name: str) -> float:
+        """Seconds from an approval until the sign-on has ended."""
+        self.sim.approve(login_of(name))
+        approved = time.monotonic()
+        self._until(lambda: bool(self.site.sign_ons(name)), f"{name} gets in", 0.02)
+        return time.monotonic() - approved
+
+    def handshakes(self) -> None:
+        """TLS handshakes with Okta over sign-ons by push, in one process that is busy."""
+        names = [f"busy{i:05}" for i in range(SIGN_ONS)]
+        for name in names:
+            self.sim.add_user(login_of(name), factors=(PUSH,), push="approve")
+        before = self.front.connections()
+        command = self.tool("park", self.radius.vpn_port, "busy", "--count", str(SIGN_ONS))
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as tool:
+            assert tool.stdin is not None and tool.stdout is not None
+            self._until(lambda: sum(len(self.site.sign_ons(n)) > 0 for n in names[-20:]) == 20
+                        and len(self.site.sign_ons()) >= SIGN_ONS, "everybody is answered")
+            tool.stdin.close()
+            say("sign-ons: " + tool.stdout.read().strip())
+        figure("tls_handshakes_per_1000_signons", self.front.connections() - before, "handshakes")
+        self.forget_audit()
+
+    def overhead(self) -> None:
+        """From an approval to the end of the login, less half the poll interval."""
+        names = [f"prompt{i:02}" for i in range(OVERHEAD_PUSHES)]
+        waiting = []
+        for name in names:
+            self.sim.add_user(login_of(name), factors=(PUSH,))
+            waiting.append(self.client().start(name))
+            time.sleep(POLL_INTERVAL / OVERHEAD_PUSHES)
+        self.sim.wait_push(count=OVERHEAD_PUSHES)
+
+        def until_answered(number: int) -> float:
+            reply = waiting[number].wait(LIMIT)
+            check(reply.code == rad.ACCEPT, str(reply))
+            return time.monotonic()
+
+        with ThreadPoolExecutor(OVERHEAD_PUSHES) as pool:
+            ends = [pool.submit(until_answered, i) for i in range(OVERHEAD_PUSHES)]
+            approved = []
+            for name in names:
+                self.sim.approve(login_of(name))
+                approved.append(time.monotonic())
+            took = [end.result() - start for end, start in zip(ends, approved)]
+        figure("push_overhead_ms", round(1000 * (statistics.mean(took) - POLL_INTERVAL / 2)), "ms")
+
+    def waiting(self) -> None:
+        """What devtrustd grows by for each login that waits at a prompt."""
+        assert self.world.daemon is not None
+        self.world.service("sshd")
+        self.sim.add_user(login_of("dtbob"), factors=(TOTP,))
+        pid = self.world.daemon.pid
+        with contextlib.ExitStack() as logins:
+            sizes = []
+            for _ in range(2):  # those of the first half bring the memory that is used again
+                started = [logins.enter_context(self.world.harness(
+                    "--service", "sshd", "--user", "dtbob")) for _ in range(WAITING_LOGINS)]
+                for login in started:
+                    login.prompt()
+                sizes.append(memory(pid))
+        figure("devtrustd_memory_per_waiting", (sizes[1] - sizes[0]) * 1024 / WAITING_LOGINS, "KB")
 
     @contextlib.contextmanager
     def _waiting(self, prefix: str) -> Iterator[None]:
@@ -383,11 +462,11 @@ class Bench:
         self.forget_audit()
 
     @staticmethod
-    def _until(condition: Callable[[], bool], what: str) -> None:
+    def _until(condition: Callable[[], bool], what: str, pause: float = 0.5) -> None:
         deadline = time.monotonic() + LIMIT
         while not condition():
             check(time.monotonic() < deadline, f"waited in vain until {what}")
-            time.sleep(0.5)
+            time.sleep(pause)
 
     def pam(self) -> None:
         directories = []
@@ -424,6 +503,16 @@ class Bench:
         total, polls = self._push()
         figure("okta_calls_push", total - polls, "calls")
         figure("okta_polls_push", polls, "calls")
+        figure("okta_calls_per_signon_push", total, "calls")
+        self.sim.add_user(login_of("dtcarol"), factors=(TOTP,))
+        self.world.service("sshd")
+        for _ in range(2):  # at the second one the Okta id is known
+            before = self.sim.count("okta.total")
+            with self.world.harness("--service", "sshd", "--user", "dtcarol") as login:
+                login.prompt()
+                login.answer(self.sim.passcode(login_of("dtcarol")))
+                check(login.finish(LIMIT)["auth"] == "SUCCESS", "the passcode was not taken")
+        figure("okta_calls_per_signon_totp", self.sim.count("okta.total") - before, "calls")
 
     def devices(self) -> None:
         directory = self.world.directory / "device-cache"
@@ -521,7 +610,8 @@ class Bench:
         figure("x509_verdict_vs_openssl", ratio, "ratio")
 
 
-FIGURES = ("throughput", "calls", "devices", "eap", "pam", "parked", "policy", "prove", "x509")
+FIGURES = ("throughput", "calls", "devices", "eap", "handshakes", "overhead", "pam", "parked",
+           "policy", "prove", "waiting", "x509")
 
 
 def main() -> int:
