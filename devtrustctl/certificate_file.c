@@ -33,7 +33,7 @@ typedef struct pem_reader {
     dt_error *e;
 } pem_reader;
 
-static int wrong(pem_reader *r, char const *why)
+static int set_line_error(pem_reader *r, char const *why)
 {
     return dt_error_set(r->e, DT_E_PARSE, "line %zu: %s", r->line, why);
 }
@@ -85,7 +85,7 @@ static int give_certificate(pem_reader *r)
     if (rc == DT_OK)
         rc = r->fn(r->ctx, ++r->certificates, dt_buf_bytes(&der));
     else if (rc == DT_E_PARSE)
-        rc = wrong(r, "the certificate that ends here is not base64");
+        rc = set_line_error(r, "the certificate that ends here is not base64");
     else
         rc = dt_error_set(r->e, rc, "line %zu: the certificate that ends here is too large",
                           r->line);
@@ -98,7 +98,7 @@ static int close_block(pem_reader *r, char const *label)
     bool certificate = strcmp(r->label, "CERTIFICATE") == 0;
 
     if (strcmp(label, r->label) != 0)
-        return wrong(r, "END with another label than BEGIN");
+        return set_line_error(r, "END with another label than BEGIN");
     r->label[0] = '\0';
     return certificate ? give_certificate(r) : DT_OK;
 }
@@ -109,17 +109,18 @@ static int read_line(pem_reader *r, dt_bytes line)
 
     if (is_boundary(line, BEGIN, label)) {
         if (r->label[0] != '\0')
-            return wrong(r, "BEGIN before the END of the block above");
+            return set_line_error(r, "BEGIN before the END of the block above");
         memcpy(r->label, label, sizeof(label));
         r->opened = r->line;
         dt_buf_reset(&r->base64);
         return DT_OK;
     }
     if (is_boundary(line, END, label))
-        return r->label[0] != '\0' ? close_block(r, label) : wrong(r, "END without a BEGIN");
+        return r->label[0] != '\0' ? close_block(r, label)
+                                   : set_line_error(r, "END without a BEGIN");
     /* A certificate after a garbled line would be missing without a word. */
     if (starts_with(line, "-----"))
-        return wrong(r, "a malformed BEGIN or END");
+        return set_line_error(r, "a malformed BEGIN or END");
     if (r->label[0] == '\0' || strcmp(r->label, "CERTIFICATE") != 0)
         return DT_OK;
     dt_buf_put(&r->base64, line.p, line.len);

@@ -264,7 +264,7 @@ static size_t act(dt_pam_stack const *p, state *s, size_t at, int code)
 }
 
 /* One line, which answers `code`. */
-static state step(dt_pam_stack const *p, state s, int code)
+static state next_state(dt_pam_stack const *p, state s, int code)
 {
     size_t at = s.at;
     dt_pam_line const *line = &p->lines[at];
@@ -297,7 +297,7 @@ int dt_pam_stack_run(dt_pam_stack const *p, int const *codes)
     state s = state_first();
 
     while (s.at < p->count)
-        s = step(p, s, codes[s.at]);
+        s = next_state(p, s, codes[s.at]);
     return result_of(&s);
 }
 
@@ -379,7 +379,7 @@ static void walk_all(walk *w)
             uint8_t code = order[k];
 
             if ((w->codes[s.at] & (UINT32_C(1) << code)) != 0)
-                add(w, step(w->p, s, code), (uint32_t)i, code);
+                add(w, next_state(w->p, s, code), (uint32_t)i, code);
             if (w->p->lines[s.at].what != DT_PAM_MODULE)
                 break;
         }

@@ -89,7 +89,7 @@ bool dt_rlm_early_is_for(rlm_devtrust_t const *inst, REQUEST const *request)
 }
 
 /* Takes the answer out of the reply, and the round out of the thread. On an error the answer is there as before. */
-static bool leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked **parked)
+static bool park_round(rlm_devtrust_t const *inst, REQUEST *request, dt_parked **parked)
 {
     early *e = talloc_zero(request, early);
     if (e == NULL)
@@ -117,7 +117,7 @@ static void park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon const *
 {
     dt_parked *parked = NULL;
     if (dt_waiting_room_park(inst->link->room, machine, dt_bytes_of(NULL, 0), &parked) != 0 ||
-        !leave(inst, request, &parked))
+        !park_round(inst, request, &parked))
         RDEBUG("this round cannot wait for the look-ups: the last round does");
     dt_parked_release(&parked);
 }

@@ -57,7 +57,7 @@ static bool is_known(DICT_ATTR const *da, known const *k)
     return false;
 }
 
-static bool stays(char list, VALUE_PAIR const *vp, known const *k)
+static bool is_kept_out(char list, VALUE_PAIR const *vp, known const *k)
 {
     if (list == LIST_REPLY) /* those are the packet's, and the waiting room's answer has its own */
         return vp->da->vendor == 0 && (vp->da->attr == PW_STATE || vp->da->attr == PW_PROXY_STATE ||
@@ -108,7 +108,7 @@ static int put_list(dt_buf *out, char list, VALUE_PAIR *vps, known const *k, dt_
 {
     int rc = 0;
     for (VALUE_PAIR const *vp = vps; vp != NULL && rc == 0; vp = vp->next) {
-        if (!stays(list, vp, k))
+        if (!is_kept_out(list, vp, k))
             rc = put(out, list, vp, e);
     }
     return rc;

@@ -294,8 +294,8 @@ static void watch_gateway(REQUEST *request, dt_parked *parked)
 
 /* The server goes on with the request when the waiting room has answered: no thread waits. Until
  * then nothing has accepted it: HANDLED ends both authorize and authenticate without a reply. */
-static rlm_rcode_t leave(rlm_devtrust_t const *inst, REQUEST *request, dt_parked *parked,
-                         char const *id)
+static rlm_rcode_t park_request(rlm_devtrust_t const *inst, REQUEST *request, dt_parked *parked,
+                                char const *id)
 {
     decision *d = decision_note(inst, request, id);
     if (d == NULL) {
@@ -344,7 +344,7 @@ static rlm_rcode_t park(rlm_devtrust_t const *inst, REQUEST *request, dt_signon 
         return give_up(inst, request, machine, DT_CAUSE_CONFIG, e.text, id);
     if (rc != 0)
         return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room is full", id);
-    return leave(inst, request, parked, id);
+    return park_request(inst, request, parked, id);
 }
 
 /* What the server had said of an Access-Accept is for that, not for the question before it. */
@@ -571,7 +571,7 @@ static rlm_rcode_t park_answer(rlm_devtrust_t const *inst, REQUEST *request, dt_
         return give_up(inst, request, machine, DT_CAUSE_BUSY, "the waiting room is full", id);
     dt_parked *p = *parked;
     *parked = NULL;
-    return leave(inst, request, p, id);
+    return park_request(inst, request, p, id);
 }
 
 static void give_answer(REQUEST *request, dt_rlm_inputs const *in, dt_bytes answer,
@@ -668,7 +668,7 @@ static rlm_rcode_t resume(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
         return refuse(inst, request, in, DT_CAUSE_BUSY, "", "the waiting room is full");
     if (!first) {
         RDEBUG("the answer to a challenge was repeated: both get the result of the first");
-        return leave(inst, request, parked, in->id);
+        return park_request(inst, request, parked, in->id);
     }
     return answer_first(inst, request, in, &who, state, answer, machine, parked);
 }

@@ -449,7 +449,8 @@ static void settle_with(dt_parked *p, dt_radius_code code, dt_outcome const *o, 
     drop(p);
 }
 
-static void settle(dt_parked *p, dt_radius_code code, dt_outcome const *o, char const *message)
+static void settle_parked(dt_parked *p, dt_radius_code code, dt_outcome const *o,
+                          char const *message)
 {
     settle_with(p, code, o, message, dt_bytes_of(NULL, 0));
 }
@@ -494,7 +495,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
         dt_str_escape(o.detail, sizeof(o.detail), e.text);
         dt_signon_audit_context(machine, &ctx_of);
         dt_driver_audit(p->room->driver, &o, machine, "radius", &ctx_of);
-        settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+        settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
     }
     drop(p);
 }
@@ -504,7 +505,7 @@ static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
     dt_parked *p = ctx;
     (void)machine;
     p->run = NULL;
-    settle(p, code_of(o), o, dt_room_message(o));
+    settle_parked(p, code_of(o), o, dt_room_message(o));
     drop(p);
 }
 
@@ -526,7 +527,7 @@ static void give_up(dt_parked *p, dt_cause cause)
 {
     dt_outcome o = {0};
     dt_outcome_set(&o, DT_DENY, cause);
-    settle(p, DT_RADIUS_ACCESS_REJECT, &o, "");
+    settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, "");
     detach_run(p, cause);
 }
 
@@ -541,8 +542,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     p->shares++;
     pthread_mutex_unlock(&p->room->lock);
     dt_outcome_set(&o, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
-    settle(p, code_of(&o), &o,
-           dt_outcome_is_report_only(&o) ? "" : "Nobody answered in time. Please try again.");
+    settle_parked(p, code_of(&o), &o,
+                  dt_outcome_is_report_only(&o) ? ""
+                                                : "Nobody answered in time. Please try again.");
     detach_run(p, DT_CAUSE_MFA_TIMEOUT);
     drop(p);
 }
@@ -655,7 +657,7 @@ static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
     if (!p->answered && set_deadline(p) != 0) {
         dt_outcome o = {0};
         dt_outcome_set(&o, DT_DENY, DT_CAUSE_INTERNAL);
-        settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+        settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
         return;
     }
     watch(p->room);
@@ -1048,7 +1050,7 @@ static void cancel_on_loop(void *ctx)
 {
     dt_parked *p = ctx;
     dt_outcome o = ending_of(p)->outcome;
-    settle(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+    settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
     drop(p);
 }
 

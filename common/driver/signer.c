@@ -36,7 +36,7 @@ struct dt_signer {
 };
 
 /* With the lock held, which is given up. */
-static void leave(dt_signer *s)
+static void release_signer(dt_signer *s)
 {
     bool const last = --s->users == 0;
 
@@ -52,7 +52,7 @@ static void leave(dt_signer *s)
 static void job_free(dt_sign_job *job)
 {
     pthread_mutex_lock(&job->signer->lock);
-    leave(job->signer);
+    release_signer(job->signer);
     free(job);
 }
 
@@ -102,7 +102,7 @@ static void *sign_all(void *ctx)
         s->users--; /* the job's: the thread's own is left */
         free(job);
     }
-    leave(s);
+    release_signer(s);
     return NULL;
 }
 
@@ -188,5 +188,5 @@ void dt_signer_close(dt_signer **signer)
     }
     s->first = s->last = NULL;
     pthread_cond_signal(&s->wake);
-    leave(s);
+    release_signer(s);
 }

@@ -112,7 +112,7 @@ static int64_t mono_now(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void sooner(int64_t *at, int64_t other)
+static void lower_to(int64_t *at, int64_t other)
 {
     if (*at < 0 || other < *at)
         *at = other;
@@ -135,10 +135,10 @@ static void arm(dt_http *h)
     for (int i = 0; i < SERVICES_MAX; i++) {
         dt_http_call const *c = oldest(&h->lanes[i]);
         if (c != NULL)
-            sooner(&at, c->queued_at + DT_HTTP_QUEUE_WAIT_MS);
+            lower_to(&at, c->queued_at + DT_HTTP_QUEUE_WAIT_MS);
     }
     if (h->pump_soon)
-        sooner(&at, now);
+        lower_to(&at, now);
     if (at == h->armed_at)
         return;
     h->armed_at = at;

@@ -421,8 +421,8 @@ static int case_read(running *x, dt_json const *v)
 
 /* --- judging ----------------------------------------------------------------------------------- */
 
-static void wrong(dt_case_result *out, char const *member, char const *expected_text,
-                  char const *got)
+static void add_wrong(dt_case_result *out, char const *member, char const *expected_text,
+                      char const *got)
 {
     dt_case_wrong *w = &out->wrong[out->wrong_count++];
 
@@ -467,18 +467,19 @@ static void judge(expected const *w, dt_case_result *out)
     bool mfa = d->access == DT_ACCESS_ALLOW_AFTER_MFA;
 
     if ((int)d->access != w->access)
-        wrong(out, "access", word_of(access_words, w->access), word_of(access_words, d->access));
+        add_wrong(out, "access", word_of(access_words, w->access),
+                  word_of(access_words, d->access));
     if (w->rule != NULL && strcmp(w->rule, d->rule) != 0)
-        wrong(out, "rule", w->rule, d->rule[0] != '\0' ? d->rule : "none");
+        add_wrong(out, "rule", w->rule, d->rule[0] != '\0' ? d->rule : "none");
     if (w->org_rule != NULL && out->org != NULL && strcmp(w->org_rule, out->org->rule) != 0)
-        wrong(out, "orgRule", w->org_rule, out->org->rule[0] != '\0' ? out->org->rule : "none");
+        add_wrong(out, "orgRule", w->org_rule, out->org->rule[0] != '\0' ? out->org->rule : "none");
     if (w->frequency != NULL && (!mfa || !frequency_fits(w, d)))
-        wrong(out, "frequency", w->frequency,
-              mfa ? dt_decision_frequency_text(frequency, d) : "none");
+        add_wrong(out, "frequency", w->frequency,
+                  mfa ? dt_decision_frequency_text(frequency, d) : "none");
     factors_text(w->factors, a);
     factors_text(mfa ? d->factors : 0, b);
     if (w->factors != 0 && strcmp(a, b) != 0)
-        wrong(out, "factors", a, b);
+        add_wrong(out, "factors", a, b);
 }
 
 /* What a rule that was reached asks for and the case does not give. Where the device is UNKNOWN its
@@ -488,15 +489,15 @@ static void judge_gaps(one_case const *c, dt_case_result *out)
     unsigned unknown = out->decision->unknown;
 
     if ((unknown & 1u << DT_CONDITION_TIME) != 0 && !c->gives_time)
-        wrong(out, "time", "one, because a rule asks for it (null: not known)", "none");
+        add_wrong(out, "time", "one, because a rule asks for it (null: not known)", "none");
     if ((unknown & 1u << DT_CONDITION_DEVICE) != 0 && !c->gives_reason &&
         c->in.trust == DT_TRUST_NOT_TRUSTED)
-        wrong(out, "reason", "one, because a rule asks for it (null: not known)", "none");
+        add_wrong(out, "reason", "one, because a rule asks for it (null: not known)", "none");
     if (c->in.ip.set && !c->gives_place &&
         ((unknown & 1u << DT_CONDITION_NETWORK) != 0 ||
          out->decision->cause == DT_DECISION_UNKNOWN_NETWORK))
-        wrong(out, "country", "one, or an asn, because a zone asks for it (null: not known)",
-              "none");
+        add_wrong(out, "country", "one, or an asn, because a zone asks for it (null: not known)",
+                  "none");
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */

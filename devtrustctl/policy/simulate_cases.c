@@ -88,7 +88,7 @@ static size_t put_address(dt_simulate_cases *c, dt_ip const *ip)
 }
 
 /* The address before or after; one that is not there is left as it is. */
-static dt_ip beside(dt_ip ip, int step)
+static dt_ip neighbour_of(dt_ip ip, int step)
 {
     dt_ip out = ip;
 
@@ -102,7 +102,7 @@ static dt_ip beside(dt_ip ip, int step)
 
 static void put_edges(dt_simulate_cases *c, dt_ip first, dt_ip last, size_t *inside)
 {
-    dt_ip const edges[] = {first, last, beside(first, -1), beside(last, 1)};
+    dt_ip const edges[] = {first, last, neighbour_of(first, -1), neighbour_of(last, 1)};
 
     for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
         size_t at = put_address(c, &edges[i]);

@@ -108,7 +108,7 @@ static void mark(search const *s, uint64_t *state, size_t pattern, size_t at)
     }
 }
 
-static void step(search const *s, uint64_t const *from, symbol const *c, uint64_t *to)
+static void advance(search const *s, uint64_t const *from, symbol const *c, uint64_t *to)
 {
     memset(to, 0, s->words * sizeof(*to));
     for (size_t p = 0; p < s->q->count; p++) {
@@ -127,7 +127,7 @@ static void step(search const *s, uint64_t const *from, symbol const *c, uint64_
     }
 }
 
-static bool fits(search const *s, uint64_t const *state, uint8_t const *want)
+static bool state_is_wanted(search const *s, uint64_t const *state, uint8_t const *want)
 {
     for (size_t p = 0; p < s->q->count; p++) {
         bool like = has(state, s->first[p] + strlen(s->q->patterns[p]));
@@ -186,7 +186,7 @@ static void expand(search *s, size_t i)
     seen const from = s->seen[i];
     uint8_t const *want = s->q->login != NULL ? s->q->login : s->q->name;
     bool name_fits = s->q->begin == NULL && !from.login && from.length > 0 &&
-                     fits(s, state_at(s, i), s->q->name);
+                     state_is_wanted(s, state_at(s, i), s->q->name);
 
     for (size_t c = 0; c < s->symbol_count && !s->limit; c++) {
         symbol const *with = &s->symbols[c];
@@ -205,7 +205,7 @@ static void expand(search *s, size_t i)
             s->limit = true;
             return;
         }
-        step(s, state_at(s, i), with, state_at(s, s->count));
+        advance(s, state_at(s, i), with, state_at(s, s->count));
         if (!is_lost(s, state_at(s, s->count), want))
             state_keep(s, next);
     }
@@ -216,8 +216,9 @@ static bool is_end(search const *s, size_t i)
     seen const *n = &s->seen[i];
 
     if (s->q->login == NULL)
-        return n->length > 0 && fits(s, state_at(s, i), s->q->name);
-    return n->login && n->length > n->name_end + 1 && fits(s, state_at(s, i), s->q->login);
+        return n->length > 0 && state_is_wanted(s, state_at(s, i), s->q->name);
+    return n->login && n->length > n->name_end + 1 &&
+           state_is_wanted(s, state_at(s, i), s->q->login);
 }
 
 static void text_make(search const *s, size_t i, char name[DT_GROUP_NAME_MAX],
@@ -255,10 +256,10 @@ static void begin(search *s)
             symbol c = {.len = (uint8_t)character(text)};
             n = c.len;
             memcpy(c.bytes, text, n);
-            step(s, state_at(s, 0), &c, state_at(s, 1));
+            advance(s, state_at(s, 0), &c, state_at(s, 1));
             memcpy(state_at(s, 0), state_at(s, 1), s->words * sizeof(uint64_t));
         }
-        step(s, state_at(s, 0), &at_sign, state_at(s, 1));
+        advance(s, state_at(s, 0), &at_sign, state_at(s, 1));
         memcpy(state_at(s, 0), state_at(s, 1), s->words * sizeof(uint64_t));
         first.login = true;
         first.name_end = strlen(s->q->begin);

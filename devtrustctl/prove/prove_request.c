@@ -67,7 +67,7 @@ static uint32_t none_of(dt_space const *s)
     return (uint32_t)s->users.count + 1;
 }
 
-static bool fits(naming const *n, uint8_t const *want, char const *name)
+static bool name_is_wanted(naming const *n, uint8_t const *want, char const *name)
 {
     for (size_t i = 0; i < n->count; i++)
         if (want[i] != DT_LIKE_ANY &&
@@ -86,14 +86,14 @@ static bool usual_name(naming const *n, char const *begin, bool login, char out[
     for (size_t k = 0; k < sizeof(usual) / sizeof(usual[0]); k++) {
         char const *name = begin != NULL ? begin : usual[k];
         dt_buf b;
-        if (begin == NULL && !fits(n, n->name, name))
+        if (begin == NULL && !name_is_wanted(n, n->name, name))
             continue;
         if (!login)
             return dt_str_copy(out, DT_GROUP_NAME_MAX, name) == DT_OK;
         dt_buf_init_fixed(&b, out_login, DT_GROUP_NAME_MAX);
         dt_buf_puts(&b, name);
         dt_buf_puts(&b, realm);
-        if (dt_buf_error(&b) == DT_OK && fits(n, n->login, out_login))
+        if (dt_buf_error(&b) == DT_OK && name_is_wanted(n, n->login, out_login))
             return begin != NULL || dt_str_copy(out, DT_GROUP_NAME_MAX, name) == DT_OK;
     }
     return false;

@@ -67,7 +67,7 @@ bool dt_decision_same(dt_policy const *p, dt_decision const *a, dt_policy const 
 
 /* --- sign-ons made for a rule ------------------------------------------------------------------- */
 
-static uint32_t below(looking *l, size_t n)
+static uint32_t random_below(looking *l, size_t n)
 {
     l->random = l->random * 1664525u + 1013904223u;
     return n == 0 ? 0 : (uint32_t)((uint64_t)(l->random >> 8) * n >> 24);
@@ -93,7 +93,7 @@ static void make_person(looking *l, making *m)
     for (size_t k = 0; k < m->count; k++) {
         dt_rule const *r = m->rules[k];
         uint32_t users = r->users_include.count, groups = r->groups_include.count;
-        uint32_t pick = below(l, users + groups);
+        uint32_t pick = random_below(l, users + groups);
         if (users + groups == 0)
             continue;
         if (pick < users)
@@ -125,10 +125,10 @@ static bool piece_fits(looking const *l, making const *m, dt_space_piece const *
 static void make_place(looking *l, making *m)
 {
     dt_space const *s = l->v->s;
-    uint32_t from = below(l, s->piece_count);
+    uint32_t from = random_below(l, s->piece_count);
 
-    m->place = s->locations[below(l, s->location_count)];
-    m->place.asn = s->asns[below(l, s->asn_count)].asn;
+    m->place = s->locations[random_below(l, s->location_count)];
+    m->place.asn = s->asns[random_below(l, s->asn_count)].asn;
     m->place.known |= m->place.asn != 0 ? DT_GEO_ASN : 0;
     m->in.place = &m->place;
     m->in.ip = s->pieces[from].ip;
@@ -144,10 +144,10 @@ static void make_place(looking *l, making *m)
 static void make_device(looking *l, making *m)
 {
     dt_space const *s = l->v->s;
-    uint32_t from = below(l, s->device_count);
+    uint32_t from = random_below(l, s->device_count);
     uint64_t devices = m->rules[0]->devices & m->rules[m->count - 1]->devices;
     unsigned platforms = m->rules[0]->platforms & m->rules[m->count - 1]->platforms;
-    unsigned bit = below(l, 8);
+    unsigned bit = random_below(l, 8);
 
     for (uint32_t i = 0; i < s->device_count; i++) {
         dt_space_device const *d = &s->devices[(from + i) % s->device_count];
@@ -167,13 +167,13 @@ static void make_device(looking *l, making *m)
 
 static void make_time(looking *l, making *m)
 {
-    dt_rule const *r = m->rules[below(l, m->count)];
-    uint32_t minute = below(l, DT_MINUTES_OF_WEEK);
+    dt_rule const *r = m->rules[random_below(l, m->count)];
+    uint32_t minute = random_below(l, DT_MINUTES_OF_WEEK);
 
     if (r->spans_include.count > 0) {
         dt_time_span const *span =
-            &l->p->spans[r->spans_include.first + below(l, r->spans_include.count)];
-        minute = span->begin + below(l, (size_t)span->end - span->begin);
+            &l->p->spans[r->spans_include.first + random_below(l, r->spans_include.count)];
+        minute = span->begin + random_below(l, (size_t)span->end - span->begin);
     }
     m->in.now = DT_MINUTES((int64_t)minute + 4 * DT_MINUTES_OF_DAY); /* a Monday in 1970 */
     m->in.utc_offset_known = true;
@@ -213,7 +213,7 @@ static void try_rule(looking *l, size_t i, int tries)
         size_t behind = l->p->rule_count - i - 1;
         making m = {.rules = {&l->p->rules[i]}, .count = 1};
         if (n % 2 == 1 && behind > 0)
-            m.rules[m.count++] = &l->p->rules[i + 1 + below(l, behind)];
+            m.rules[m.count++] = &l->p->rules[i + 1 + random_below(l, behind)];
         m.in.unknown_as = DT_UNKNOWN_NOT_TRUSTED;
         make_person(l, &m);
         make_place(l, &m);

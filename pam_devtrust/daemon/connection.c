@@ -105,7 +105,7 @@ static void take_answer(dt_conn *c, dt_message const *m)
         dt_run_answer(c->run, dt_bytes_str(m->answer));
 }
 
-static void broken(dt_conn *c, char const *what)
+static void drop_broken(dt_conn *c, char const *what)
 {
     dt_log(LOG_WARNING, "a module of uid %u %s", (unsigned)c->uid, what);
     dt_conn_release(c);
@@ -133,7 +133,7 @@ static void take_message(dt_conn *c, dt_message const *m, size_t len)
     default:
         break;
     }
-    broken(c, "sent a message out of turn");
+    drop_broken(c, "sent a message out of turn");
 }
 
 /* A descriptor comes with the first message or not at all. */
@@ -159,7 +159,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
     if (rc == DT_OK)
         take_message(c, &m, dt_message_size(&m));
     else if (rc == DT_E_PARSE)
-        broken(c, "sent a malformed message");
+        drop_broken(c, "sent a malformed message");
     else if (rc != DT_E_NOT_FOUND)
         dt_conn_release(c);
     explicit_bzero(d->packet, DT_PROTOCOL_REQUEST_MAX); /* there may have been a passcode in it */
@@ -169,7 +169,7 @@ static void on_silence(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    broken(ctx, "connected and sent no request");
+    drop_broken(ctx, "connected and sent no request");
 }
 
 /* --- new ones ---------------------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ static void hand_over(dt_daemon *d, int fd, struct ucred const *peer)
 
 /* --- carrying -------------------------------------------------------------------------------------------- */
 
-static bool carry(struct pollfd const *from, int to, uint8_t *packet)
+static bool pass_packet(struct pollfd const *from, int to, uint8_t *packet)
 {
     int rc;
 
@@ -89,7 +89,7 @@ static bool carry_both(carrier const *c, uint8_t *packet)
 
     if (poll(p, 2, -1) < 0)
         return errno == EINTR;
-    return carry(&p[0], c->inner, packet) && carry(&p[1], c->outer, packet);
+    return pass_packet(&p[0], c->inner, packet) && pass_packet(&p[1], c->outer, packet);
 }
 
 static void give_back(dt_lock_screens *s, size_t slot)

@@ -47,7 +47,7 @@ int dt_process_detach(dt_error *e)
 
 /* Real, effective and saved, so that none of them can be had back; where a setuid program started us,
  * its caller's real uid could otherwise send us signals. */
-static int become(char const *name, uid_t uid, gid_t gid, dt_error *e)
+static int become_user(char const *name, uid_t uid, gid_t gid, dt_error *e)
 {
     uid_t r, f, s;
 
@@ -69,10 +69,10 @@ static int change_user(char const *user, dt_error *e)
     /* cppcheck-suppress getpwnamCalled */
     pw = getpwnam(user != NULL ? user : DT_DAEMON_SERVICE_USER);
     if (pw != NULL)
-        return become(pw->pw_name, pw->pw_uid, pw->pw_gid, e);
+        return become_user(pw->pw_name, pw->pw_uid, pw->pw_gid, e);
     if (user != NULL)
         return dt_error_set(e, DT_E_NOT_FOUND, "--user %s: unknown user", user);
-    return become("root", 0, 0, e);
+    return become_user("root", 0, 0, e);
 }
 
 bool dt_thread_start(void *(*fn)(void *), void *ctx)

@@ -337,7 +337,7 @@ static dt_presence take_place(dt_conn const *c, dt_message const *m, dt_config c
 }
 
 /* A name in PAM_RHOST makes the person remote, even one at this host: whose name it is cannot be known. */
-static char const *elsewhere(dt_message const *m)
+static char const *remote_reason(dt_message const *m)
 {
     char const *base = dt_service_base(m->service);
 
@@ -358,7 +358,7 @@ static void fill_place(dt_conn const *c, dt_message const *m, dt_config const *c
     r->host_evidence = r->local = place == DT_PRESENCE_HERE;
     r->at_terminal = at_terminal && dt_service_is_local(&config->daemon.local_services, m->service);
     if (place == DT_PRESENCE_REMOTE && r->client_ip[0] != '\0' && !is_address(r->client_ip))
-        r->remark = elsewhere(m);
+        r->remark = remote_reason(m);
     r->seat = session->seat;
     r->place = dt_presence_name(place);
     if (r->client_ip[0] == '\0' && session->found && session->remote)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <syslog.h>
 
-static char const *earlier(pam_handle_t *pamh)
+static char const *earlier_password(pam_handle_t *pamh)
 {
     void const *value = NULL;
 
@@ -39,16 +39,16 @@ int dt_pam_password_get(pam_handle_t *pamh, dt_pam_args const *a, char const **o
     if (a->password == DT_PAM_NO_PASSWORD)
         return PAM_SUCCESS;
     if (a->password == DT_PAM_ASK_PASSWORD ||
-        (a->password == DT_PAM_TRY_FIRST_PASS && earlier(pamh) == NULL))
+        (a->password == DT_PAM_TRY_FIRST_PASS && earlier_password(pamh) == NULL))
         code = ask(pamh);
     if (code != PAM_SUCCESS)
         return code == PAM_CONV_AGAIN ? PAM_INCOMPLETE : code;
-    if (earlier(pamh) == NULL) {
+    if (earlier_password(pamh) == NULL) {
         pam_syslog(pamh, LOG_NOTICE,
                    "refused: use_first_pass is set, but no earlier module asked for a password");
         return PAM_AUTH_ERR;
     }
-    *out = earlier(pamh);
+    *out = earlier_password(pamh);
     /* Nothing to send is nothing that could be right, and a longer one is cut by nobody. */
     return (*out)[0] != '\0' &&
                    strnlen(*out, DT_PROTOCOL_PASSWORD_MAX + 1) <= DT_PROTOCOL_PASSWORD_MAX

@@ -235,7 +235,7 @@ static bool placeholders_are_known(char const *text)
 }
 
 /* With the longest name that is shown. */
-static bool fits(char const *text, char const *link)
+static bool fits_reply(char const *text, char const *link)
 {
     static dt_verdict longest;
     char storage[DT_DEVICE_HELP_MAX + 2]; /* room for one byte too many, and the NUL */
@@ -256,7 +256,7 @@ char const *dt_device_help_fault(char const *text, char const *link)
     if (*link == '\0' && strstr(text, LINK) != NULL)
         return "contains {link}, but [device_trust] enrollment_url is empty; set it, or remove "
                "{link}";
-    if (!fits(text, link))
+    if (!fits_reply(text, link))
         return "is too long for one Reply-Message; at most 253 bytes are allowed, where {device} "
                "counts 40 and {link} the length of enrollment_url";
     return NULL;

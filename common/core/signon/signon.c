@@ -486,7 +486,7 @@ static bool is_wait(dt_phase p)
 }
 
 /* Whoever has left is denied. */
-static void leave(dt_signon *s, dt_time now)
+static void finish_abandoned(dt_signon *s, dt_time now)
 {
     dt_signon_finish(s, DT_DENY, s->abandon_cause, now);
     run_stages(s, now);
@@ -503,7 +503,7 @@ static void decide_again(dt_signon *s, dt_time now)
 static void time_passes(dt_signon *s, dt_time now)
 {
     if (s->abandoned && !s->finishing) {
-        leave(s, now);
+        finish_abandoned(s, now);
         return;
     }
     if (now >= s->until)
@@ -561,7 +561,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
     expect_no_answer(s, now);
     /* An agent may ask the person, who has left: its answer is not waited for. */
     if (s->abandoned && !s->finishing && dt_phase_row_of(s->phase)->kind == DT_PHASE_IS_AGENT)
-        leave(s, now);
+        finish_abandoned(s, now);
     for (int i = 0; i < DT_PHASE_COUNT && is_wait(s->phase); i++) {
         dt_phase before = s->phase;
 
@@ -622,7 +622,7 @@ static void after_feed(dt_signon *s, dt_time now)
 {
     run_stages(s, now);
     if (s->abandoned && !s->finishing && s->phase != DT_PHASE_DONE)
-        leave(s, now);
+        finish_abandoned(s, now);
 }
 
 static void count_call(dt_signon *s, dt_called called)
@@ -750,7 +750,7 @@ void dt_signon_abandon(dt_signon *s, dt_cause cause, dt_time now)
         s->final_cause = s->abandon_cause;
     }
     if (is_wait(s->phase) && !s->finishing)
-        leave(s, now);
+        finish_abandoned(s, now);
 }
 
 void dt_signon_note(dt_signon *s, char const *why)

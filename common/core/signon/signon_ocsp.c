@@ -21,7 +21,7 @@ void dt_signon_ocsp_wait(dt_signon *s, dt_evidence const *ev)
     s->lookup.ageing &= ~DT_QUESTION_BIT(DT_QUESTION_OCSP); /* of another certificate's answer */
 }
 
-static void why(dt_signon *s, char const *text)
+static void set_detail(dt_signon *s, char const *text)
 {
     dt_str_escape(s->scratch->ocsp_detail, sizeof(s->scratch->ocsp_detail), text);
 }
@@ -80,7 +80,7 @@ static void answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *faile
     if (failed != NULL && failed->no_old)
         s->scratch->ocsp.otherwise = DT_REASON_LOOKUP_UNAVAILABLE;
     if (failed != NULL && failed->kept_failure)
-        why(s, "the responder was unreachable a short time ago");
+        set_detail(s, "the responder was unreachable a short time ago");
     if (e == DT_LOOKUP_FRESH && (a->status == DT_OCSP_GOOD || a->status == DT_OCSP_REVOKED))
         with_answer(s, a, &ev);
     else
@@ -112,9 +112,9 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
     s->ocsp_answer = a;
     s->ocsp_from_cache = true;
     if (a.status == DT_OCSP_UNKNOWN)
-        why(s, "the responder does not know the certificate");
+        set_detail(s, "the responder does not know the certificate");
     else if (a.status == DT_OCSP_NO_ANSWER)
-        why(s, "the responder gave no usable answer a short time ago");
+        set_detail(s, "the responder gave no usable answer a short time ago");
     return DT_FRESH;
 }
 
@@ -167,12 +167,12 @@ static void read_reply(dt_signon *s, dt_http_response const *r, dt_time now, dt_
 
     out->kind = DT_REPLY_ANSWER;
     if (came != DT_OCSP_REPLY_ANSWER)
-        why(s, e.text);
+        set_detail(s, e.text);
     switch (came) {
     case DT_OCSP_REPLY_ANSWER:
         s->ocsp_answer = answer;
         if (answer.status == DT_OCSP_UNKNOWN)
-            why(s, "the responder does not know the certificate");
+            set_detail(s, "the responder does not know the certificate");
         break;
     case DT_OCSP_REPLY_UNREACHABLE:
         out->kind = DT_REPLY_FAILED;

@@ -57,7 +57,7 @@ int dt_signon_page(dt_signon *s, int rc)
 /* --- the step ---------------------------------------------------------------------------------- */
 
 /* A machine that only fills the cache is nobody's: there each device, or certificate, has its turn. */
-static char const *whose(dt_signon const *s)
+static char const *queue_identity(dt_signon const *s)
 {
     if (s->who.login[0] != '\0')
         return s->who.login;
@@ -72,7 +72,7 @@ static void limit_request(dt_signon *s, dt_time now)
     dt_time most = (s->deadline > now ? s->deadline - now : 0) + DT_SECONDS(1);
 
     s->scratch->http.nas = s->nas;
-    s->scratch->http.identity = whose(s);
+    s->scratch->http.identity = queue_identity(s);
     if (dt_phase_row_of(s->phase)->part != DT_PART_END && s->scratch->http.timeout > most)
         s->scratch->http.timeout = most;
     s->asked_for = s->scratch->http.timeout;
