@@ -63,6 +63,7 @@ sources=(common/core/*/*.[ch] common/edge/*.[ch] common/driver/*.[ch] pam_devtru
 
 outside_libraries() {
     local file header prefix files pattern fits
+    local -A used=()
     set -f # the patterns are for file names that were found, not for the shell
     while read -r file header; do
         while read -r prefix files; do
@@ -71,12 +72,19 @@ outside_libraries() {
             fits=no
             for pattern in $files; do
                 # shellcheck disable=SC2053 # a pattern is meant
-                [[ $file == $pattern ]] && fits=yes
+                [[ $file == $pattern ]] && fits=yes && used[$prefix $pattern]=yes
             done
             [ "$fits" = yes ] ||
                 wrong "$file may not include <$header>: see scripts/outside-libraries.txt"
         done <scripts/outside-libraries.txt
     done < <(includes "${sources[@]}")
+    while read -r prefix files; do
+        case $prefix in '#'* | '') continue ;; esac
+        for pattern in $files; do
+            [ "${used[$prefix $pattern]:-no}" = yes ] ||
+                wrong "scripts/outside-libraries.txt: no file that $pattern names includes <$prefix>"
+        done
+    done <scripts/outside-libraries.txt
     set +f
 }
 

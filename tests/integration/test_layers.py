@@ -130,6 +130,13 @@ def test_a_layer_that_reaches_too_far_is_found(tree: Tree) -> None:
                                                for path, _, complaint in planted)
 
 
+def test_a_rule_about_a_library_that_nothing_needs_is_found(tree: Tree) -> None:
+    rules = tree.root / "scripts/outside-libraries.txt"
+    rules.write_text(rules.read_text() + "lzma.h common/edge/file.c\n")
+    assert tree.complaints() == ["layers: scripts/outside-libraries.txt: no file that "
+                                 "common/edge/file.c names includes <lzma.h>"]
+
+
 def test_a_header_that_does_not_say_where_is_found(tree: Tree) -> None:
     header = tree.root / "common/core/base/guid.h"
     header.write_text(header.read_text() + "int dt_error_set(int rc);\n")

@@ -670,3 +670,37 @@ void assert_end(world *w, dt_result result, dt_cause cause)
                  dt_cause_name(o->cause), o->detail, dt_cause_name(cause));
     world_all_used(w);
 }
+
+/* --- set-ups of several files ------------------------------------------------------------------ */
+
+char const *const WORLD_HOST_KEY[] = {"device_trust",
+                                      "host_certificate_file",
+                                      "/etc/devtrust/h.pem",
+                                      "device_trust",
+                                      "host_key_file",
+                                      "/etc/devtrust/h.key",
+                                      NULL};
+char const *const WORLD_OKTA_UNAVAILABLE_ALLOW[] = {"policy", "okta_unavailable", "allow", NULL};
+
+static void begin_and_show(world *w, dt_request const *r)
+{
+    world_begin(w, r);
+    world_run(w);
+    world_show(w);
+}
+
+void world_open_at_passcode(world *w, char const *policy, char const *const *extra,
+                            dt_request const *r)
+{
+    world_open(w, policy, extra);
+    expect_user_and_factors(w, OKTA_FACTORS_TOTP);
+    begin_and_show(w, r);
+}
+
+void world_open_at_push(world *w, char const *policy, char const *const *extra, char const *push,
+                        dt_request const *r)
+{
+    world_open(w, policy, extra);
+    expect_push(w, push);
+    begin_and_show(w, r);
+}

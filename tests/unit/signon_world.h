@@ -91,6 +91,14 @@ bool world_machine_holds(dt_signon const *m, char const *text);
 /* A world with a policy text; `extra` are "section key value" triples ended by NULL. */
 void world_open(world *w, char const *policy, char const *const *extra);
 void world_close(world *w);
+/* Settings that several files open a world with: a certificate of this host's own, and okta_unavailable = allow. */
+extern char const *const WORLD_HOST_KEY[], *const WORLD_OKTA_UNAVAILABLE_ALLOW[];
+/* Opens a world, begins the request and goes on to a prompt that is shown: for a passcode, where the person has TOTP
+ * alone; or for the answer to a push, to which Okta replies `push`. */
+void world_open_at_passcode(world *w, char const *policy, char const *const *extra,
+                            dt_request const *r);
+void world_open_at_push(world *w, char const *policy, char const *const *extra, char const *push,
+                        dt_request const *r);
 /* A request by user "ann" at application "vpn" with nothing known of the device. */
 dt_request world_request(void);
 /* The same with the world's device certificate, whose key the handshake has proved. */

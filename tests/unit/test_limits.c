@@ -599,13 +599,12 @@ static void devices_that_are_made_up_are_soon_forgotten(void **state)
 
 static void what_cannot_be_counted_is_refused(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
     for (int passcode = 0; passcode < 2; passcode++) {
-        world_open(&w, POLICY, allow);
+        world_open(&w, POLICY, WORLD_OKTA_UNAVAILABLE_ALLOW);
         w.limits_broken = true;
         r.conversation = DT_CONVERSATION_NONE;
         r.connection = "connection";

@@ -166,13 +166,6 @@ static void test_results_out_of_order_deny(void **state)
 
 static void test_every_odd_result_is_refused(void **state)
 {
-    static char const *const host[] = {"device_trust",
-                                       "host_certificate_file",
-                                       "/etc/devtrust/h.pem",
-                                       "device_trust",
-                                       "host_key_file",
-                                       "/etc/devtrust/h.key",
-                                       NULL};
     dt_store_result stored = {.status = DT_STORE_OK, .count = 1};
     dt_sign_result signed_ = {.error = DT_E_NOT_FOUND, .text = ""};
 
@@ -185,7 +178,7 @@ static void test_every_odd_result_is_refused(void **state)
             if (at == what)
                 continue;
             r.host_evidence = at == 0;
-            world_open(&w, DAILY, at == 0 ? host : NULL);
+            world_open(&w, DAILY, at == 0 ? WORLD_HOST_KEY : NULL);
             world_begin(&w, &r);
             dt_signon_next(w.machine, w.now, &w.step);
             if (at == 2)
@@ -250,11 +243,7 @@ static void test_person_leaves(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
     dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
@@ -311,11 +300,7 @@ static void test_success_after_the_person_left_lets_nobody_in(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     w.now = w.step.until;
     world_run_to_http(&w, DT_HTTP_GET, "/transactions/v2mst1");
     dt_signon_abandon(w.machine, DT_CAUSE_CLIENT_GONE, w.now);
@@ -329,16 +314,11 @@ static void test_success_after_the_person_left_lets_nobody_in(void **state)
 /* The driver's stop is no outage of Okta's, whatever okta_unavailable says. */
 static void test_a_stop_is_no_outage(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, allow);
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_passcode(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW, &r);
     dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
     world_run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
     dt_signon_abandon(w.machine, DT_CAUSE_BUSY, w.now);
@@ -354,11 +334,7 @@ static void test_person_leaves_while_the_end_is_written(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     dt_signon_answer(w.machine, dt_bytes_str("123456"), w.now);
     world_run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
     world_feed(&w, 200, OKTA_SUCCESS);
@@ -377,11 +353,7 @@ static void test_what_came_before_the_person_left_stands(void **state)
 
     (void)state;
     for (int late = 0; late < 2; late++) {
-        world_open(&w, GUIDE, NULL);
-        expect_push(&w, OKTA_PUSH_NUMBER);
-        world_begin(&w, &r);
-        world_run(&w);
-        world_show(&w);
+        world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
         w.now = w.step.until;
         world_run_to_http(&w, DT_HTTP_GET, "/transactions/v2mst1");
         if (late) {
@@ -422,11 +394,7 @@ static void test_an_answer_crosses_with_the_end(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     w.now = w.step.until;
     world_run_to_http(&w, DT_HTTP_GET, "/transactions/v2mst1");
     world_feed(&w, 200, OKTA_SUCCESS);
@@ -445,13 +413,6 @@ static void test_an_answer_crosses_with_the_end(void **state)
 
 static void test_leaving_at_any_step(void **state)
 {
-    static char const *const host[] = {"device_trust",
-                                       "host_certificate_file",
-                                       "/etc/devtrust/h.pem",
-                                       "device_trust",
-                                       "host_key_file",
-                                       "/etc/devtrust/h.key",
-                                       NULL};
 
     (void)state;
     for (int at = 0; at < 12; at++) {
@@ -459,7 +420,7 @@ static void test_leaving_at_any_step(void **state)
         dt_request r;
         int i = 0;
 
-        world_open(&w, DAILY, host);
+        world_open(&w, DAILY, WORLD_HOST_KEY);
         w.host_signs = true;
         r = with_certificate(&w);
         r.host_evidence = true;

@@ -353,13 +353,13 @@ static void another_app_begins_again(void **state)
 
 static void account(int status, char const *body, dt_cause cause, char const *words)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
 
     for (int asks_app = 0; asks_app <= 1; asks_app++) {
         world w;
         dt_request r = world_request();
 
-        world_open(&w, asks_app ? EVERYBODY : GUIDE, asks_app ? app_or_outage : allow);
+        world_open(&w, asks_app ? EVERYBODY : GUIDE,
+                   asks_app ? app_or_outage : WORLD_OKTA_UNAVAILABLE_ALLOW);
         world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", status, body);
         run(&w, &r);
         assert_non_null(strstr(world_outcome(&w)->message, words));

@@ -346,20 +346,13 @@ static void test_asserted_id_counts_only_where_named(void **state)
 
 static void test_host_certificate_needs_its_key(void **state)
 {
-    static char const *const host[] = {"device_trust",
-                                       "host_certificate_file",
-                                       "/etc/devtrust/h.pem",
-                                       "device_trust",
-                                       "host_key_file",
-                                       "/etc/devtrust/h.key",
-                                       NULL};
     static uint8_t const junk[64] = {1, 2, 3};
     world w;
     dt_request r = world_request();
 
     (void)state;
     r.host_evidence = true;
-    world_open(&w, ONLY_TRUSTED, host);
+    world_open(&w, ONLY_TRUSTED, WORLD_HOST_KEY);
     w.sign = (dt_sign_result){.text = "",
                               .certificate = dt_bytes_of(w.leaf, w.leaf_len),
                               .signature = dt_bytes_of(junk, sizeof(junk))};
@@ -435,18 +428,11 @@ static void test_tampered_registry_record_gives_nothing(void **state)
 
 static void test_host_certificate_with_its_key_is_proved(void **state)
 {
-    static char const *const host[] = {"device_trust",
-                                       "host_certificate_file",
-                                       "/etc/devtrust/h.pem",
-                                       "device_trust",
-                                       "host_key_file",
-                                       "/etc/devtrust/h.key",
-                                       NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, ONLY_TRUSTED, host);
+    world_open(&w, ONLY_TRUSTED, WORLD_HOST_KEY);
     w.host_signs = true;
     for (int i = 0; i < 3; i++) { /* whatever the nonce is */
         memset(r.random, i * 77, sizeof(r.random));
@@ -469,13 +455,6 @@ static void test_host_certificate_with_its_key_is_proved(void **state)
 /* A signature over the nonce of another sign-on proves nothing. */
 static void test_an_old_signature_proves_nothing(void **state)
 {
-    static char const *const host[] = {"device_trust",
-                                       "host_certificate_file",
-                                       "/etc/devtrust/h.pem",
-                                       "device_trust",
-                                       "host_key_file",
-                                       "/etc/devtrust/h.key",
-                                       NULL};
     world w;
     dt_request r = world_request();
     dt_sign_request old = {{9}};
@@ -483,7 +462,7 @@ static void test_an_old_signature_proves_nothing(void **state)
     (void)state;
     r.host_evidence = true;
     r.random[0] = 1;
-    world_open(&w, ONLY_TRUSTED, host);
+    world_open(&w, ONLY_TRUSTED, WORLD_HOST_KEY);
     w.host_signs = true;
     world_begin(&w, &r);
     dt_signon_next(w.machine, w.now, &w.step);

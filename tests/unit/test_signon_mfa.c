@@ -191,16 +191,11 @@ static void test_okta_down_is_as_configured(void **state)
 
 static void test_okta_down_after_a_refusal_does_not_allow(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, allow);
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_passcode(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW, &r);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
     world_answer(&w, "000000");
     world_show(&w);
@@ -236,16 +231,11 @@ static void test_broken_store_asks_for_mfa(void **state)
 /* Whoever waits until a request has no time left must not get in by its time-out. */
 static void test_a_request_cut_short_is_no_outage(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, allow);
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_passcode(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW, &r);
     w.now += DT_SECONDS(54);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", WORLD_TIMEOUT, "");
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
@@ -256,12 +246,11 @@ static void test_a_request_cut_short_is_no_outage(void **state)
 /* A network that swallows everything, at the shortest wait of all: that is an outage. */
 static void test_an_outage_is_seen_within_a_short_wait(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r;
 
     (void)state;
-    world_open(&w, GUIDE, allow);
+    world_open(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW);
     r = with_certificate(&w);
     r.wait_limit = DT_SECONDS(25);
     world_expect(&w, DT_HTTP_GET, "/managedDevices/", WORLD_TIMEOUT, "");

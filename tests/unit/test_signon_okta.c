@@ -16,11 +16,11 @@
 
 static void okta_user_refused(int status, char const *body, dt_cause cause)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
-    world_open(&w, GUIDE, allow); /* even then: these are answers, not absence */
+    world_open(&w, GUIDE,
+               WORLD_OKTA_UNAVAILABLE_ALLOW); /* even then: these are answers, not absence */
     world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", status, body);
     world_begin(&w, &r);
     assert_int_equal(world_run(&w), DT_STEP_DONE);
@@ -48,12 +48,11 @@ static void test_okta_user_that_may_not(void **state)
 
 static void okta_user_call(int status, dt_time limit, int calls, dt_result result, dt_cause cause)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     r.wait_limit = limit;
-    world_open(&w, GUIDE, allow);
+    world_open(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW);
     for (int i = 0; i < calls; i++)
         world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", status,
                      status == 429 ? OKTA_RATE_LIMITED : "");

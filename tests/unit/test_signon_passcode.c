@@ -19,11 +19,7 @@ static void test_passcode_while_the_push_is_pending(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
     world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
     assert_int_equal(world_answer(&w, " 123456\n"), DT_STEP_DONE);
@@ -62,11 +58,7 @@ static void passcode_reply(int status, char const *reply)
     world w;
     dt_request r = world_request();
 
-    world_open(&w, GUIDE, once);
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_passcode(&w, GUIDE, once, &r);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", status, reply);
     world_answer(&w, "123456");
     assert_true(dt_signon_is_done(w.machine));
@@ -165,11 +157,7 @@ static void odd_passcode_reply(int status, char const *body)
     world w;
     dt_request r = world_request();
 
-    world_open(&w, GUIDE, allow);
-    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_passcode(&w, GUIDE, allow, &r);
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", status, body);
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
     assert_int_equal(world_outcome(&w)->result, DT_DENY);
@@ -211,11 +199,7 @@ static void test_what_is_no_passcode_costs_no_call(void **state)
         world w;
         dt_request r = world_request();
 
-        world_open(&w, GUIDE, once);
-        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-        world_begin(&w, &r);
-        world_run(&w);
-        world_show(&w);
+        world_open_at_passcode(&w, GUIDE, once, &r);
         dt_signon_answer(w.machine, answers[i], w.now);
         assert_int_equal(world_run(&w), DT_STEP_DONE);
         assert_end(&w, DT_DENY, DT_CAUSE_MFA_FAILED);
@@ -233,11 +217,7 @@ static void test_what_is_a_passcode(void **state)
         world w;
         dt_request r = world_request();
 
-        world_open(&w, GUIDE, NULL);
-        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-        world_begin(&w, &r);
-        world_run(&w);
-        world_show(&w);
+        world_open_at_passcode(&w, GUIDE, NULL, &r);
         world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
         world_answer(&w, answers[i]);
         assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
@@ -330,11 +310,7 @@ static void test_a_passcode_typed_during_a_poll(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     w.now = w.step.until;
     world_run_to_http(&w, DT_HTTP_GET, "/transactions/");
     dt_signon_answer(w.machine, dt_bytes_str("918273"), w.now);
@@ -369,11 +345,7 @@ static void test_text_typed_during_a_poll(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     w.now = w.step.until;
     world_run_to_http(&w, DT_HTTP_GET, "/transactions/");
     dt_signon_answer(w.machine, dt_bytes_str("yes"), w.now);

@@ -350,11 +350,7 @@ static void test_text_at_a_push_is_not_enter(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, once);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, once, OKTA_PUSH_NUMBER, &r);
     for (int i = 0; i < DT_SIGNON_STRAY_ANSWERS_MAX; i++)
         stray(&w, typed[i], "That is not a passcode");
     /* Nothing more is said to whoever goes on, and the push may still be approved. */
@@ -374,11 +370,7 @@ static void test_a_passcode_after_text(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, once);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, once, OKTA_PUSH_NUMBER, &r);
     stray(&w, "What?", "That is not a passcode");
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
     world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");

@@ -128,11 +128,7 @@ static void test_poll_garbage_never_allows(void **state)
         world w;
         dt_request r = world_request();
 
-        world_open(&w, GUIDE, NULL);
-        expect_push(&w, OKTA_PUSH_NUMBER);
-        world_begin(&w, &r);
-        world_run(&w);
-        world_show(&w);
+        world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
         for (int i = 0; i < 6; i++)
             world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, garbage[g]);
         world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
@@ -151,11 +147,7 @@ static void test_push_nobody_answers_is_cancelled(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     for (int i = 0; i < 13; i++)
         world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 200, OKTA_WAITING);
     world_expect(&w, DT_HTTP_DELETE, "/transactions/mst1", 204, "");
@@ -363,11 +355,10 @@ static void test_a_push_rejected_at_once(void **state)
 
 static void odd_push_reply(int status, char const *body)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
-    world_open(&w, GUIDE, allow);
+    world_open(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW);
     expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
     world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", status, body);
     world_begin(&w, &r);
@@ -395,16 +386,11 @@ static void test_odd_answers_to_a_push_never_allow(void **state)
 /* Words that are no answer are no outage either. */
 static void test_odd_polls_never_allow(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, allow);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW, OKTA_PUSH_NUMBER, &r);
     world_expect(&w, DT_HTTP_GET, "/transactions/", 200, "{\"factorResult\":\"CHALLENGE\"}");
     for (int i = 0; i < DT_SIGNON_POLL_FAILURES_MAX; i++)
         world_expect(&w, DT_HTTP_GET, "/transactions/", 500, "");
@@ -423,11 +409,7 @@ static void test_polls_may_fail_now_and_then(void **state)
 
     (void)state;
     r.wait_limit = DT_MINUTES(5);
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < DT_SIGNON_POLL_FAILURES_MAX; k++)
             world_expect(&w, DT_HTTP_GET, "/transactions/", k % 2 ? 500 : 0, "");
@@ -469,11 +451,7 @@ static void test_a_poll_without_links_goes_on(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     for (int i = 0; i < DT_SIGNON_POLL_FAILURES_MAX + 2; i++) {
         world_expect(&w, DT_HTTP_GET, "/transactions/v2mst1", 202,
                      "{\"errorCode\":\"E0000070\",\"errorSummary\":\"waiting\"}");
@@ -490,13 +468,12 @@ static void test_a_poll_without_links_goes_on(void **state)
 
 static void test_a_push_cut_short_is_no_outage(void **state)
 {
-    static char const *const allow[] = {"policy", "okta_unavailable", "allow", NULL};
     world w;
     dt_request r = world_request();
 
     (void)state;
     r.wait_limit = DT_SECONDS(5);
-    world_open(&w, GUIDE, allow);
+    world_open(&w, GUIDE, WORLD_OKTA_UNAVAILABLE_ALLOW);
     expect_user_and_factors(&w, OKTA_FACTORS_PUSH);
     world_expect(&w, DT_HTTP_POST, "/factors/opf1/verify", WORLD_TIMEOUT, "");
     world_begin(&w, &r);
@@ -569,11 +546,7 @@ static void test_a_clock_set_back_makes_no_wait_longer(void **state)
     int polls = 0, cancels = 0;
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     set_back = w.now -= DT_DAYS(1);
     for (nobody_answers(&w, &polls, &cancels); !dt_signon_is_done(w.machine);) {
         assert_true(w.step.until <= set_back + r.wait_limit);
@@ -638,11 +611,7 @@ static void test_too_many_steps_take_the_push_back(void **state)
 
     (void)state;
     r.wait_limit = DT_SIGNON_WAIT_MAX;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     while (!dt_signon_is_done(w.machine)) {
         w.now = w.step.until;
         nobody_answers(&w, &polls, &cancels);

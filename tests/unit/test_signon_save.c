@@ -127,11 +127,7 @@ static void test_a_machine_saved_after_a_retry_goes_on(void **state)
     dt_request r = world_request();
 
     (void)state;
-    world_open(&w, GUIDE, NULL);
-    expect_push(&w, OKTA_PUSH_NUMBER);
-    world_begin(&w, &r);
-    world_run(&w);
-    world_show(&w);
+    world_open_at_push(&w, GUIDE, NULL, OKTA_PUSH_NUMBER, &r);
     w.save_each_step = false;
     world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 429, OKTA_RATE_LIMITED);
     assert_int_equal(world_answer(&w, "123456"), DT_STEP_WAIT);
@@ -155,11 +151,7 @@ static void test_a_passcode_on_its_way_is_asked_for_again(void **state)
 
     (void)state;
     for (int retried = 0; retried < 2; retried++) {
-        world_open(&w, GUIDE, NULL);
-        expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
-        world_begin(&w, &r);
-        world_run(&w);
-        world_show(&w);
+        world_open_at_passcode(&w, GUIDE, NULL, &r);
         dt_signon_answer(w.machine, dt_bytes_str("918273"), w.now);
         world_run_to_http(&w, DT_HTTP_POST, "/factors/ost1/verify");
         if (retried) {
