@@ -3,6 +3,7 @@
  * found, and warns of what is allowed but risky. One fault is reported at a time where the rest depends on
  * it; keys, store and audit file are all looked at. */
 #include "devtrustctl/certificate_file.h"
+#include "devtrustctl/check_online.h"
 #include "devtrustctl/check_pam.h"
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
@@ -41,7 +42,8 @@ typedef struct checking {
     char const *root; /* of the PAM services */
     dt_time now;
     size_t warnings, faults;
-    char const *what; /* the certificates being reported */
+    bool online, json; /* the services are asked; nothing but what they say is printed, as JSON */
+    char const *what;  /* the certificates being reported */
 } checking;
 
 static void fault(checking *k, dt_error const *e)
@@ -658,6 +660,16 @@ typedef struct found {
     size_t warnings, faults;
 } found;
 
+static void check_online(checking *k)
+{
+    dt_online_count count = {.warnings = 0};
+
+    if (k->online)
+        dt_check_online(k->files, k->json, &count);
+    k->warnings += count.warnings;
+    k->faults += count.faults;
+}
+
 static void check_parts(checking *k)
 {
     static void (*const parts[])(checking *) = {
@@ -666,8 +678,9 @@ static void check_parts(checking *k)
         check_report_only, check_break_glass,      check_failing_open, check_store,
         check_audit};
 
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+    for (size_t i = 0; !k->json && i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);
+    check_online(k);
 }
 
 static bool load(checking *k)
@@ -691,7 +704,8 @@ _Noreturn static void check_in_child(checking *k, char const *user, int out)
     if (dt_host_become(user, &e) < 0) {
         (void)dt_err_fault(&e);
     } else {
-        dt_out_line("checked as    %s, who runs it (for another user: --user NAME)", user);
+        if (!k->json)
+            dt_out_line("checked as    %s, who runs it (for another user: --user NAME)", user);
         f.loaded = load(k);
         if (f.loaded)
             check_parts(k);
@@ -745,25 +759,27 @@ static dt_ctl_exit check_all(checking *k, char const *user)
         return DT_CTL_FAULT;
     if (user == NULL)
         check_parts(k);
-    check_pam(k);
+    if (!k->json)
+        check_pam(k);
     dt_site_free(&k->files);
     if (k->faults > 0) {
         dt_err_line("%s: %zu faults, %zu warnings", k->path, k->faults, k->warnings);
         return DT_CTL_FAULT;
     }
-    dt_out_line("%s: in order, %zu warnings", k->path, k->warnings);
+    if (!k->json)
+        dt_out_line("%s: in order, %zu warnings", k->path, k->warnings);
     return DT_CTL_YES;
 }
 
 dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv)
 {
-    char const *config = NULL, *root = NULL, *user = NULL;
-    dt_option const options[] = {{"--config", "-c", &config, NULL},
-                                 {"--root", NULL, &root, NULL},
-                                 {"--user", NULL, &user, NULL},
-                                 {NULL, NULL, NULL, NULL}};
-    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     checking k = {.now = dt_host_now()};
+    char const *config = NULL, *root = NULL, *user = NULL;
+    dt_option const options[] = {
+        {"--config", "-c", &config, NULL}, {"--root", NULL, &root, NULL},
+        {"--user", NULL, &user, NULL},     {"--online", NULL, NULL, &k.online},
+        {"--json", NULL, NULL, &k.json},   {NULL, NULL, NULL, NULL}};
+    char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     dt_error e = {0};
     size_t count = 0;
     int rc = rest != NULL ? DT_OK : dt_error_set(&e, DT_E_NOMEM, "out of memory");
@@ -773,6 +789,8 @@ dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **arg
     free(rest);
     if (rc == DT_OK && count > 0)
         rc = dt_error_set(&e, DT_E_INVALID, "takes no arguments; name the file with -c FILE");
+    if (rc == DT_OK && k.json && !k.online)
+        rc = dt_error_set(&e, DT_E_INVALID, "--json goes with --online");
     if (rc < 0)
         return dt_err_usage(self, &e);
     k.path = config != NULL ? config : DT_CONFIG_DEFAULT_PATH;

@@ -16,8 +16,10 @@ static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv);
 static dt_ctl_command const commands[] = {
     {"check-config", dt_ctl_check_config,
      "load everything as the modules would, and report what is wrong",
-     "[--user NAME] [-c FILE] [--root DIR]",
-     "  --root DIR             the PAM services below DIR instead of this system's\n" OPTION_CONFIG
+     "[--online [--json]] [--user NAME] [-c FILE] [--root DIR]",
+     "  --root DIR             the PAM services below DIR instead of this system's\n"
+     "  --online               ask Okta and Microsoft, too: credential, rights, clock\n"
+     "  --json                 only that, one JSON object a finding\n" OPTION_CONFIG
      "Reads the configuration, zones, policies, CA certificates, secrets, keys and\nthe store, and "
      "warns of settings that are risky.\n"},
     {"check-pam", dt_ctl_check_pam, "which PAM services ask devtrust, and the ways around it",

@@ -312,3 +312,8 @@ dt_config const *dt_okta_client_config(dt_okta_client const *c)
 {
     return c->config;
 }
+
+bool dt_okta_client_has_token(dt_okta_client const *c)
+{
+    return c->authorization != NULL;
+}

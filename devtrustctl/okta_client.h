@@ -24,6 +24,8 @@ typedef struct dt_okta_client dt_okta_client;
 DT_MUST_USE int dt_okta_client_new(dt_site const *site, char const *scopes, dt_okta_client **out,
                                    dt_error *e);
 void dt_okta_client_free(dt_okta_client **c);
+/* It has an API token, or a token that Okta gave the app. */
+bool dt_okta_client_has_token(dt_okta_client const *c);
 dt_config const *dt_okta_client_config(dt_okta_client const *c);
 
 /* GET of a path after the org's address, such as "/api/v1/zones?limit=20", or of a link of the

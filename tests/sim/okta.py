@@ -22,6 +22,7 @@ from tests.sim.okta_oauth import PATH as TOKEN_PATH
 from tests.sim.okta_oauth import OAuth, OAuthError
 from tests.sim.state import Factor, Push, User, World, new_id, okta_time
 
+METADATA_PATH = "/.well-known/openid-configuration"
 SKEW_STEPS = 10  # a passcode this many steps away is right but late: E0000083
 
 SUMMARIES = {
@@ -98,10 +99,13 @@ class OktaApi:
     def add_routes(self, app: web.Application) -> None:
         self.authn.add_routes(app)
         app.router.add_route("POST", TOKEN_PATH, self.oauth.post_token, name="token")
+        app.router.add_route("GET", METADATA_PATH, self.get_metadata, name="metadata")
         user, factor = "/api/v1/users/{user}", "/api/v1/users/{user}/factors/{factor}"
         transaction = factor + "/transactions/{transaction}"
         device = "/api/v1/devices/{device}"
         for method, path, handler, name in (
+                ("GET", "/api/v1/users", self.get_users, "users"),
+                ("GET", "/api/v1/devices", self.get_devices, "devices"),
                 ("GET", user, self.get_user, "user"),
                 ("GET", user + "/groups", self.get_groups, "groups"),
                 ("GET", user + "/devices", self.get_user_devices, "user_devices"),
@@ -156,7 +160,7 @@ class OktaApi:
         return used <= self.world.org.rate_limit
 
     def _check_token(self, request: web.Request) -> None:
-        if request.path == TOKEN_PATH:
+        if request.path in (TOKEN_PATH, METADATA_PATH):
             return
         if request.headers.get("Authorization", "").startswith(("Bearer ", "DPoP ")):
             if request.path.startswith("/api/v1/authn"):
@@ -200,6 +204,21 @@ class OktaApi:
             "credentials": {"password": {}, "provider": {"type": "OKTA", "name": "OKTA"}},
             "_links": {"self": {"href": f"https://{request.host}/api/v1/users/{user.id}"}},
         }
+
+    async def get_metadata(self, request: web.Request) -> web.Response:
+        org, own = self.world.org, f"https://{request.host}"
+        return web.json_response({"issuer": org.issuer or own,
+                                  "token_endpoint": own + TOKEN_PATH,
+                                  "grant_types_supported": org.grant_types.split()})
+
+    async def get_users(self, request: web.Request) -> web.Response:
+        size, after = self._page(request)
+        return web.json_response([self._user_json(request, user) for user in
+                                  list(self.world.users.values())[after:after + size]])
+
+    async def get_devices(self, request: web.Request) -> web.Response:
+        self._page(request)
+        return web.json_response([])
 
     async def get_groups(self, request: web.Request) -> web.Response:
         user = self._user(request)

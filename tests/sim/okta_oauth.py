@@ -31,6 +31,7 @@ PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 # Route name -> scope; every other route needs the first.
 SCOPES = {"verify": "okta.users.manage", "cancel": "okta.users.manage",
           "user_devices": "okta.users.read", "device": "okta.devices.read",
+          "devices": "okta.devices.read",
           "device_users": "okta.devices.read", "policies": "okta.policies.read",
           "policy": "okta.policies.read", "rules": "okta.policies.read",
           "mappings": "okta.policies.read", "simulate": "okta.policies.read",

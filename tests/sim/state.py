@@ -98,6 +98,8 @@ class Org:
     date_skew: float = 0.0  # seconds by which Okta's clock is ahead
     okta_token_valid: bool = True
     oauth_scopes: str = "okta.users.read okta.users.manage"  # that the service app was granted
+    grant_types: str = "authorization_code urn:ietf:params:oauth:grant-type:device_code"
+    issuer: str = ""  # what the metadata say instead of the org's address
     oauth_admin_role: bool = True  # else 403 from every call of the app
     oauth_kids: str = "rsa"  # the app's active keys: rsa, ec, next
     oauth_token_lifetime: int = 3600
