@@ -251,6 +251,49 @@ static void faults_of_the_configuration(void **state)
     expect_fault("users = EXAMPLE\\rescue\nuntil = 2027-01-31T18:00Z\n", "users", "not a list");
 }
 
+/* --- exempt groups ------------------------------------------------------------------------------ */
+
+#define EXEMPT                                                                                     \
+    "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[{\"name\":\"exempt\",\"priority\":0,"    \
+    "\"status\":\"ACTIVE\",\"conditions\":{\"people\":{\"groups\":{\"include\":[\"backup\"]}}},"   \
+    "\"actions\":{\"appSignOn\":{\"access\":\"ALLOW\"}}},{\"name\":\"last\",\"priority\":9,"       \
+    "\"status\":\"ACTIVE\",\"conditions\":{},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}"
+
+static dt_outcome as_member(char const *group, dt_group_knowledge knowledge)
+{
+    world w;
+    dt_request r;
+    char const *const groups[] = {group};
+
+    world_open(&w, EXEMPT, NULL);
+    world_expect(&w, DT_HTTP_GET, "/managedDevices/", WORLD_TIMEOUT, "");
+    r = with_certificate(&w);
+    r.groups = groups;
+    r.group_count = 1;
+    r.group_knowledge = knowledge;
+    world_begin(&w, &r);
+    while (world_run(&w) == DT_STEP_WAIT)
+        w.now = w.step.until;
+    dt_outcome o = *world_outcome(&w);
+    world_close(&w);
+    return o;
+}
+
+/* Intune does not answer, and Okta is asked nothing. */
+static void an_exempt_group_needs_no_device(void **state)
+{
+    dt_outcome o = as_member("backup", DT_GROUPS_KNOWN);
+
+    (void)state;
+    assert_int_equal(o.verdict.trust, DT_TRUST_UNKNOWN);
+    assert_int_equal(o.cause, DT_CAUSE_RULE_ALLOW);
+    assert_string_equal(o.decision.rule, "exempt");
+    assert_int_equal(o.okta_calls, 0);
+    assert_false(dt_outcome_alarms(&o));
+    assert_int_equal(as_member("backups", DT_GROUPS_KNOWN).cause, DT_CAUSE_RULE_DENY);
+    assert_int_equal(as_member("backup", DT_GROUPS_UNKNOWN).cause, DT_CAUSE_GROUPS_UNKNOWN);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -265,6 +308,7 @@ int main(void)
         cmocka_unit_test(nobody_is_one_by_accident),
         cmocka_unit_test(times),
         cmocka_unit_test(faults_of_the_configuration),
+        cmocka_unit_test(an_exempt_group_needs_no_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
