@@ -117,6 +117,18 @@ bench: ## print the figures: name value unit
 run-bench: $(PRODUCTS) $(BENCH_TOOLS) $(SAN_SHIM)
 	@$(SERVER_ENV) $(PYTHON) tests/bench/bench.py $(ARGS)
 
+# --- soak -----------------------------------------------------------------------------------------
+SOAK_SECONDS ?= 3600
+soak: ## sign-ons under random faults for SOAK_SECONDS (an hour)
+	@scripts/deps.sh build bench
+	@$(MAKE_AGAIN) all
+	@$(MAKE_AGAIN) run-soak
+
+run-soak: $(PRODUCTS) $(SAN_SHIM)
+	@$(SERVER_ENV) $(PYTHON) tests/soak/soak.py --seconds $(SOAK_SECONDS) $(ARGS)
+
+.PHONY: soak run-soak
+
 # --- fuzzers: one libFuzzer program per tests/fuzz/fuzz_*.c --------------------------------------
 # The core, the edges and the protocol are compiled once more, by clang with coverage. Seeds are in
 # tests/fuzz/corpus/NAME/; what a run finds stays in $(BUILD)/fuzz-corpus/NAME/.
