@@ -315,7 +315,8 @@ OKTA = {
     "\t\t\t\tupdate control {\n\t\t\t\t\t&DevTrust-Primary := \"Verified\"\n\t\t\t\t}\n"
     "\t\t\t\tdevtrust_tunnel\n\t\t\t}\n\t\t}\n\n\t\t# The password of EAP-MSCHAPv2":
     "\t\t\t\tdevtrust_tunnel\n\t\t\t}\n\t\t}\n\n\t\t# The password of EAP-MSCHAPv2",
-    "\t\t\tif (&User-Password =~ /^(.+),(([^!-,.-~]*[0-9]){6,8}[^!-,.-~]*)$/) {\n"
+    "\t\t\tif (&User-Password =~ /^(.+),(([^!-,.-~]*[0-9]){6,8}[^!-,.-~]*"
+    "|(push|sms|call|phone|email)[1-9]?)$/) {\n"
     "\t\t\t\tupdate request {\n"
     "\t\t\t\t\t&DevTrust-Passcode := \"%{2}\"\n\t\t\t\t\t&User-Password := \"%{1}\"\n"
     "\t\t\t\t}\n\t\t\t}\n\t\t\tpap\n": "\t\t\tok\n",

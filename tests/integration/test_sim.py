@@ -656,15 +656,47 @@ def test_wrong_passcodes_lock_out(sim: Sim, alice: Person) -> None:
     assert sim.user(ALICE)["status"] == "LOCKED_OUT"
 
 
-def test_factors_that_nobody_can_pass_here(sim: Sim, call: Caller, alice: Person) -> None:
-    for kind in ("sms", "call", "email"):
-        path = alice.path(sim.add_factor(ALICE, kind)) + "/verify"
+@pytest.mark.parametrize("kind", ["sms", "call", "email"])
+def test_codes_that_are_sent(sim: Sim, call: Caller, alice: Person, kind: str) -> None:
+    """A code is good once, and one that was sent later takes its place."""
+    path = alice.path(sim.add_factor(ALICE, kind)) + "/verify"
+    refused(call.okta(path, "POST", {"passCode": "123456"}, shape=VERIFY), 403, "E0000068")
+    for _ in range(2):
         reply = call.okta(path, "POST", b"", shape=VERIFY)
         assert reply.status == 200 and reply.json["factorResult"] == "CHALLENGE"
-        refused(call.okta(path, "POST", {"passCode": "123456"}, shape=VERIFY), 403, "E0000068")
-    for kind, status in (("question", 403), ("signed_nonce", 400), ("webauthn", 400)):
+    code = sim.code(ALICE, kind)
+    good = call.okta(path, "POST", {"passCode": code}, shape=VERIFY)
+    assert (good.status, good.json) == (200, {"factorResult": "SUCCESS"})
+    refused(call.okta(path, "POST", {"passCode": code}, shape=VERIFY), 403, "E0000068")
+    sim.org(message_pause=60)
+    code = {"sms": "E0000109", "call": "E0000133", "email": "E0000118"}[kind]
+    refused(call.okta(path, "POST", b"", shape=VERIFY), 429, code)
+    assert sim.messages(ALICE, kind) == 2
+
+
+@pytest.mark.parametrize("kind, member", [("question", "answer"), ("token", "passCode"),
+                                          ("token:hotp", "passCode"),
+                                          ("token:hardware", "passCode")])
+def test_answers_for_which_nothing_is_sent(sim: Sim, call: Caller, alice: Person, kind: str,
+                                           member: str) -> None:
+    path = alice.path(sim.add_factor(ALICE, kind)) + "/verify"
+    other = "answer" if member == "passCode" else "passCode"
+    right = sim.code(ALICE, kind)
+    refused(call.okta(path, "POST", b"", shape=VERIFY), 400, "E0000001")
+    refused(call.okta(path, "POST", {other: right}, shape=VERIFY), 400, "E0000001")
+    refused(call.okta(path, "POST", {member: "wrong"}, shape=VERIFY), 403, "E0000068")
+    good = call.okta(path, "POST", {member: right}, shape=VERIFY)
+    assert (good.status, good.json) == (200, {"factorResult": "SUCCESS"})
+    if kind == "token:hardware":
+        refused(call.okta(path, "POST", {member: right}, shape=VERIFY), 403, "E0000082")
+    if kind == "token:hotp":
+        refused(call.okta(path, "POST", {member: right}, shape=VERIFY), 403, "E0000068")
+
+
+def test_factors_that_nobody_can_pass_here(sim: Sim, call: Caller, alice: Person) -> None:
+    for kind in ("signed_nonce", "webauthn", "u2f", "web"):
         path = alice.path(sim.add_factor(ALICE, kind)) + "/verify"
-        assert call.okta(path, "POST", b"", shape=VERIFY).status == status
+        assert call.okta(path, "POST", b"", shape=VERIFY).status == 400
 
 
 # --- Entra ---------------------------------------------------------------------------------------

@@ -186,6 +186,14 @@ class Sim:
         """A passcode that is right and was not used."""
         return self.call("GET", self._user(login) + "/passcode")["passcode"]
 
+    def code(self, login: str, kind: str) -> str:
+        """The code that was sent last, the answer to the question, or what the token shows."""
+        return self.call("GET", f"{self._user(login)}/passcode?type={quote(kind)}")["passcode"]
+
+    def messages(self, login: str, kind: str) -> int:
+        """How many codes were sent."""
+        return self.call("GET", f"{self._user(login)}/passcode?type={quote(kind)}")["messages"]
+
     # --- pushes ------------------------------------------------------------------------------
 
     def set_push(self, login: str, mode: str, after: float = 0.0) -> None:

@@ -139,7 +139,8 @@ class Control:
         return _user_json(self._user(request))
 
     async def get_passcode(self, request: web.Request, values: Values) -> Any:
-        return self.world.passcode(self._user(request))
+        return self.world.passcode(self._user(request),
+                                   request.query.get("type", "token:software:totp"))
 
     async def post_factor(self, request: web.Request, values: Values) -> Any:
         return _factor_json(self.world.add_factor(self._user(request), values))

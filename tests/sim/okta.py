@@ -44,6 +44,9 @@ SUMMARIES = {
     "E0000079": "This operation is not allowed in the current authentication state.",
     "E0000082": "Each code can only be used once. Please wait for a new code and try again.",
     "E0000083": "The passcode is valid but exceeded time window.",
+    "E0000109": "An SMS message was recently sent. Please wait 30 seconds before trying again.",
+    "E0000118": "An email was recently sent. Please wait 5 seconds before trying again.",
+    "E0000133": "A phone call was recently made. Please wait 30 seconds before trying again.",
     "E0000154": "Factor does not exist.",
     "E0000155": "User is not active.",
     "E0000180": "The factor is suspended.",
@@ -54,6 +57,7 @@ STATUSES = {
     "E0000010": 503, "E0000011": 401, "E0000021": 400,
     "E0000031": 400, "E0000022": 405, "E0000047": 429,
     "E0000068": 403, "E0000069": 403, "E0000079": 403, "E0000082": 403, "E0000083": 403,
+    "E0000109": 429, "E0000118": 429, "E0000133": 429,
     "E0000154": 410, "E0000155": 423, "E0000180": 423,
 }
 
@@ -430,16 +434,65 @@ class OktaApi:
 
     def _verify_other(self, request: web.Request, user: User, factor: Factor,
                       body: dict[str, Any]) -> web.Response:
-        """Factors that are listed but that nobody can pass here."""
-        if factor.factor_type in ("sms", "call", "email") and "passCode" not in body:
-            address = self._address(request, user, factor)
-            return web.json_response({
-                "factorResult": "CHALLENGE", "profile": factor.profile,
-                "_links": {"verify": link(address + "/verify", "POST"),
-                           "factor": link(address, "GET", "DELETE")}})
-        if factor.factor_type in ("signed_nonce", "web", "u2f", "webauthn"):
+        """Codes that are sent, tokens, and the question."""
+        kind = factor.factor_type
+        if kind in ("sms", "call", "email") and "passCode" not in body:
+            return self._send_code(request, user, factor)
+        if kind in ("signed_nonce", "web", "u2f", "webauthn"):
             raise OktaError("E0000001", "factorType", ("The factor cannot be verified this way",))
-        raise OktaError("E0000068")
+        member = "answer" if kind == "question" else "passCode"
+        given = body.get(member)
+        if not isinstance(given, str) or not given or set(body) != {member}:
+            raise OktaError("E0000001", member, (f"{member}: The field cannot be left blank",))
+        fault = self._check_other(factor, given)
+        if fault is None:
+            user.wrong_codes = 0
+            return web.json_response({"factorResult": "SUCCESS"})
+        user.wrong_codes += 1
+        if 0 < self.world.org.lock_after <= user.wrong_codes:
+            user.status = "LOCKED_OUT"
+        raise OktaError(fault)
+
+    def _send_code(self, request: web.Request, user: User, factor: Factor) -> web.Response:
+        present = time.time()
+        if present < factor.sent + self.world.org.message_pause:
+            raise OktaError({"sms": "E0000109", "call": "E0000133"}.get(factor.factor_type,
+                                                                        "E0000118"))
+        factor.code = str(secrets.randbelow(10 ** 6)).zfill(6)
+        factor.sent = present
+        factor.messages += 1
+        address = self._address(request, user, factor)
+        return web.json_response({
+            "factorResult": "CHALLENGE", "profile": factor.profile,
+            "_links": {"verify": link(address + "/verify", "POST"),
+                       "factor": link(address, "GET", "DELETE")}})
+
+    @staticmethod
+    def _check_other(factor: Factor, given: str) -> Optional[str]:
+        """None when right, else the error code. A code that was sent is good once, for five
+        minutes; a token's passcode once."""
+        kind = factor.factor_type
+        if kind in ("sms", "call", "email"):
+            if factor.code and given == factor.code and time.time() < factor.sent + 300:
+                factor.code = ""
+                return None
+        elif kind == "question":
+            if given.lower() == factor.secret.lower():
+                return None
+        elif kind == "token:hotp":
+            for ahead in range(10):
+                if totp.code(factor.secret, factor.counter + ahead) == given:
+                    factor.counter += ahead + 1
+                    return None
+        elif kind == "token:hardware":
+            if given in factor.used:
+                return "E0000082"
+            if given.startswith(factor.secret) and len(given) == 44:
+                factor.used.add(given)
+                return None
+        elif given == factor.secret:
+            return None
+        return "E0000068"
 
     # --- push transactions -------------------------------------------------------------------
 

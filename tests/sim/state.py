@@ -39,6 +39,7 @@ FACTOR_TYPES = {
     "token:hotp": ("chf", "CUSTOM"), "u2f": ("fuf", "FIDO"), "webauthn": ("fwf", "FIDO"),
     "web": ("duo", "DUO"), "signed_nonce": ("sgn", "OKTA"),
 }
+MODHEX = "cbdefghijklnrtuv"  # what a YubiKey types
 PUSH_MODES = ("manual", "approve", "deny", "timeout", "ignore", "other_factor")
 
 COMPLIANCE_STATES = ("unknown", "compliant", "noncompliant", "conflict", "error", "inGracePeriod",
@@ -90,6 +91,7 @@ class Org:
     empty_first_page: bool = False  # a page without devices that has a next link all the same
     totp_window: int = 1  # steps of 30 s before and after the present that are taken
     totp_errors_as_result: bool = False  # replay and skew as factorResult of a 200, not as a 403
+    message_pause: float = 0.0  # no second message to a person within so many seconds; Okta: 30
     lock_after: int = 0  # wrong passcodes in a row that lock a person out; 0 = never
     password_lock_after: int = 0  # wrong passwords in a row that lock a person out; 0 = never
     show_lockouts: bool = False  # LOCKED_OUT instead of a 401
@@ -138,7 +140,12 @@ class Factor:
     provider: str
     status: str = "ACTIVE"
     profile: dict[str, Any] = field(default_factory=dict)
-    secret: str = ""  # token:software:totp
+    secret: str = ""  # of TOTP, HOTP; a question's answer; what a token shows; a YubiKey's id
+    code: str = ""  # that was sent last, until it is used
+    sent: float = 0.0  # when
+    messages: int = 0  # that were sent
+    counter: int = 0  # the next passcode of token:hotp; touches of a YubiKey
+    used: set[str] = field(default_factory=set)  # passcodes of a YubiKey
     last_step: int = -1  # newest time step whose passcode was used
     steps_ahead: int = 0  # of its clock, before the world's: nobody waits for the next passcode
     created: float = field(default_factory=time.time)
@@ -392,6 +399,8 @@ class World:
         if kind == "token:software:totp":
             factor.secret = values.get("secret") or totp.new_secret()
             totp.code(factor.secret, 0)  # raises now, not at the first sign-on
+        else:
+            factor.secret = values.get("secret") or _new_secret(kind)
         user.factors[factor.id] = factor
         return factor
 
@@ -401,8 +410,15 @@ class World:
         del user.factors[factor_id]
         user.gone_factors.add(factor_id)
 
-    def passcode(self, user: User) -> dict[str, Any]:
-        """What the person's authenticator app shows, or will show next if that was used up."""
+    def passcode(self, user: User, kind: str = "token:software:totp") -> dict[str, Any]:
+        """What the person's authenticator app shows, or will show next if that was used up; for
+        another kind, what was sent, or the answer, or what the token shows."""
+        if kind != "token:software:totp":
+            for factor in user.factors.values():
+                if factor.factor_type == kind:
+                    return {"passcode": _shown_by(factor), "factor": factor.id,
+                            "messages": factor.messages}
+            raise SimError(f"{user.login} has no {kind}")
         for factor in user.factors.values():
             if factor.factor_type == "token:software:totp":
                 present = factor.present_step()
@@ -517,6 +533,24 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
     if value not in allowed:
         raise SimError(f"{name}: {value!r} is none of {', '.join(allowed)}")
     return value
+
+
+def _new_secret(kind: str) -> str:
+    if kind == "token:hotp":
+        return totp.new_secret()
+    if kind == "token:hardware":
+        return "".join(secrets.choice(MODHEX) for _ in range(12))
+    if kind == "token":
+        return str(secrets.randbelow(10 ** 8)).zfill(8)
+    return "the starry night" if kind == "question" else ""
+
+
+def _shown_by(factor: Factor) -> str:
+    if factor.factor_type == "token:hotp":
+        return totp.code(factor.secret, factor.counter)
+    if factor.factor_type == "token:hardware":
+        return factor.secret + "".join(secrets.choice(MODHEX) for _ in range(32))
+    return factor.code or factor.secret
 
 
 def _profile(kind: str, user: User) -> dict[str, Any]:
