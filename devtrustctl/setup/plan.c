@@ -209,19 +209,19 @@ static struct placed {
 
 /* Values that are written as they are. */
 static struct plain {
-    dt_answer_id id;
     char const *section, *key;
+    dt_answer_id id;
     bool always; /* an empty answer is written, too: the sample has a placeholder there */
 } const plain_values[] = {
-    {DT_ANSWER_ORG_URL, "okta", "org_url", true},
-    {DT_ANSWER_CLIENT_ID, "okta", "client_id", false},
-    {DT_ANSWER_KEY_ID, "okta", "key_id", false},
-    {DT_ANSWER_DPOP, "okta", "dpop", false},
-    {DT_ANSWER_LOGIN_SUFFIX, "user_name", "login_suffix", true},
-    {DT_ANSWER_TENANT_ID, "intune", "tenant_id", true},
-    {DT_ANSWER_INTUNE_CLIENT_ID, "intune", "client_id", true},
-    {DT_ANSWER_LOGIN_URL, "intune", "login_url", false},
-    {DT_ANSWER_GRAPH_URL, "intune", "graph_url", false},
+    {"okta", "org_url", DT_ANSWER_ORG_URL, true},
+    {"okta", "client_id", DT_ANSWER_CLIENT_ID, false},
+    {"okta", "key_id", DT_ANSWER_KEY_ID, false},
+    {"okta", "dpop", DT_ANSWER_DPOP, false},
+    {"user_name", "login_suffix", DT_ANSWER_LOGIN_SUFFIX, true},
+    {"intune", "tenant_id", DT_ANSWER_TENANT_ID, true},
+    {"intune", "client_id", DT_ANSWER_INTUNE_CLIENT_ID, true},
+    {"intune", "login_url", DT_ANSWER_LOGIN_URL, false},
+    {"intune", "graph_url", DT_ANSWER_GRAPH_URL, false},
 };
 #define PLAIN (sizeof(plain_values) / sizeof(plain_values[0]))
 
@@ -514,7 +514,7 @@ static int plan_sshd(planning *p)
     bool due = dt_apps_have(answer(p, DT_ANSWER_APPLICATIONS), "sshd") &&
                dt_answer_is_yes(p->in->answers, DT_ANSWER_ENFORCE);
     dt_node sample;
-    dt_edit *edit;
+    dt_edit *edit = NULL;
     int rc = due ? put_directory(p, "/etc/ssh/sshd_config.d", MODE_DIRECTORY, 0) : DT_OK;
 
     if (rc == DT_OK)

@@ -298,10 +298,6 @@ static void check_graph(staging *s)
     dt_graph_client_free(&client);
 }
 
-typedef struct pam_finding_for {
-    staging *s;
-} pam_finding_for;
-
 typedef struct named_app {
     char const *service;
     bool is;

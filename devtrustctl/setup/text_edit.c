@@ -139,7 +139,7 @@ int dt_edit_conf(dt_buf *text, char const *section, char const *key, char const 
 {
     size_t head, at;
     key_line found = find_key(dt_buf_bytes(text), section, key, &head, &at);
-    dt_bytes rest = dt_buf_bytes(text), line;
+    dt_bytes rest = dt_buf_bytes(text), line = {NULL, 0};
     dt_buf out;
     int rc;
 

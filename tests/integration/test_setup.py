@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (Encoding, NoEncryption
 from tests.lib.pamworld import LIMIT, ROOT, wait_until
 from tests.lib.person import Seen, sign_on
 from tests.lib.ports import free_port
-from tests.lib.radius import Client, free_port as free_udp_port
+from tests.lib.radius import Client, free_port as free_udp_port, tls_network, ttls_network
 from tests.lib.sshd import PROMPT, make_key, public_key
 from tests.sim.client import Sim
 
@@ -42,6 +42,7 @@ class Host:
     def __init__(self, directory: Path, pki: dict[str, Any], sim: Sim) -> None:
         self.directory, self.pki, self.sim = directory, pki, sim
         self.ssh_port, self.vpn_port = free_port(), free_udp_port()
+        self.wifi_port = free_udp_port()
         self._install()
         self._holder = self._enter_namespace()
         self.answers = self._write_answers()
@@ -104,10 +105,12 @@ class Host:
                              ("graph.pem", self.sim.certificate_file),
                              ("sim-ca.pem", self.sim.ca_file),
                              ("company.pem", self.pki["authorities"]["company_ca"]),
-                             ("shared.pem", self.pki["authorities"]["shared_ca"])):
+                             ("shared.pem", self.pki["authorities"]["shared_ca"]),
+                             ("radius.pem", self.pki["radius_server"]["chain"]),
+                             ("radius.key", self.pki["radius_server"]["key"])):
             shutil.copy(source, place / name)
         (place / "gateway.secret").write_text(SECRET + "\n")
-        for secret in ("token", "graph.key", "gateway.secret"):
+        for secret in ("token", "graph.key", "radius.key", "gateway.secret"):
             (place / secret).chmod(0o600)
         lines = {"org_url": self.sim.okta_url, "login_suffix": SUFFIX,
                  "api_token_file": "/root/token", "okta_ca_file": "/root/sim-ca.pem",
@@ -123,17 +126,21 @@ class Host:
 
     def _prepare(self) -> None:
         """People, and what a host with free ports needs to be one of several on this machine."""
-        site = (ROOT / "conf/raddb/sites-available/devtrust-vpn").read_text()
-        for known, free in ((1812, self.vpn_port), (1813, free_udp_port())):
-            site = site.replace(f"ipaddr = *\n\t\tport = {known}",
-                                f"ipaddr = 127.0.0.1\n\t\tport = {free}")
-        self.path(f"{RADDB}/sites-available/devtrust-vpn").write_text(site)
+        ports = {1812: self.vpn_port, 1813: free_udp_port(), 1822: self.wifi_port,
+                 1823: free_udp_port()}
+        for name in ("devtrust-vpn", "devtrust-wifi"):
+            site = (ROOT / "conf/raddb/sites-available" / name).read_text()
+            for known, free in ports.items():
+                site = site.replace(f"ipaddr = *\n\t\tport = {known}",
+                                    f"ipaddr = 127.0.0.1\n\t\tport = {free}")
+            self.path(f"{RADDB}/sites-available/{name}").write_text(site)
         self.shell(f"""
             systemd-sysusers /usr/lib/sysusers.d/devtrust.conf
             install -d -o devtrust -g devtrust -m 0700 /var/lib/devtrust
             install -d -o devtrust -g devtrust -m 0750 /var/log/devtrust
             install -d -o devtrust -g devtrust /run/devtrust
             install -d -o freerad -g freerad -m 0700 /var/lib/devtrust-radius
+            install -d -o freerad -g freerad -m 0700 /var/lib/devtrust-radius/tls-cache
             install -d -o freerad -g freerad -m 0750 /var/log/devtrust-radius
             install -d -o freerad -g freerad /run/freeradius
             mkdir -p /run/sshd /run/sudo /var/backups
@@ -410,6 +417,35 @@ def test_enforced_trusted_and_untrusted_at_each_door(fresh: Host) -> None:
     log = host.events("/var/log/devtrust-radius/audit.log")
     assert "MFA_SUCCESS" in [e["debugContext"]["debugData"].get("cause") for e in log]
     conf.write_text(text)
+
+
+def wifi_login(host: Host, network: str, station: str) -> bool:
+    config = host.directory / "network.conf"
+    config.write_text(network)
+    done = subprocess.run(["eapol_test", "-c", config, "-a", "127.0.0.1", "-p", str(host.wifi_port),
+                           "-s", SECRET, "-M", station, "-t", "40"], text=True, timeout=LIMIT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout.strip().endswith("SUCCESS")
+
+
+def test_wifi_by_the_same_configuration(fresh: Host) -> None:
+    """A device's certificate lets in; a password leads to a push, and a denied one keeps out."""
+    host = fresh
+    host.setup("--enforce", "--answers", edit(host, applications="vpn, wifi",
+                                              radius_certificate_file="/root/radius.pem",
+                                              radius_key_file="/root/radius.key"))
+    pushed = len(host.sim.pushes())
+    with radius_of(host):
+        assert wifi_login(host, tls_network(host, "ann", host.pki["devices"][DEVICE]),
+                          "02:00:00:00:00:01")
+        assert len(host.sim.pushes()) == pushed
+        for mode, station, result in (("approve", "02:00:00:00:00:02", True),
+                                      ("deny", "02:00:00:00:00:03", False)):
+            host.sim.set_push("ann" + SUFFIX, mode)
+            assert wifi_login(host, ttls_network(host, "ann", PASSWORD), station) == result
+    host.sim.set_push("ann" + SUFFIX, "manual")
+    # FreeRADIUS alone: no PAM service was touched.
+    assert "pam_devtrust" not in host.path("/etc/pam.d/sshd").read_text()
 
 
 def test_asks_at_the_terminal_without_showing_secrets(fresh: Host) -> None:

@@ -133,7 +133,7 @@ def vpn(sim: Sim, name: str, answer: str) -> int:
     try:
         return client.start(name, PASSWORD).wait(LIMIT).code
     finally:
-        sim.set_push(name + SUFFIX, "wait")
+        sim.set_push(name + SUFFIX, "manual")
 
 
 def test_from_nothing_to_logins(host: Root, packages: Path, tmp_path: Path) -> None:
