@@ -40,7 +40,8 @@ typedef int dt_audit_line_fn(void *ctx, size_t number, dt_bytes line, bool too_l
 
 /* Reads lines from a descriptor to its end. DT_E_IO. */
 DT_MUST_USE int dt_audit_lines(int fd, dt_audit_line_fn *fn, void *ctx, dt_error *e);
-/* The same of what gzip has compressed. DT_E_IO, DT_E_PARSE; the lines before the fault were handed on. */
+/* Like dt_audit_lines, for what gzip has compressed. DT_E_IO, DT_E_PARSE; the lines before the fault were handed
+ * on. */
 DT_MUST_USE int dt_audit_lines_gzip(dt_gzip *from, dt_audit_line_fn *fn, void *ctx, dt_error *e);
 
 #endif

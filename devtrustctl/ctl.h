@@ -43,7 +43,7 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 
 /* One line to standard output, escaped; the newline is added. */
 void dt_out_line(char const *fmt, ...) DT_PRINTF(1, 2);
-/* The same of what is in a buffer. */
+/* Like dt_out_line, for what is in a buffer. */
 void dt_out_buf(dt_buf const *b);
 /* Appends a member of a JSON object, a string, with a comma before it unless it is the first. */
 void dt_out_member(dt_buf *b, char const *name, char const *text);
@@ -51,7 +51,7 @@ void dt_out_member(dt_buf *b, char const *name, char const *text);
 void dt_err_line(char const *fmt, ...) DT_PRINTF(1, 2);
 /* The error's text, and DT_CTL_FAULT. */
 dt_ctl_exit dt_err_fault(dt_error const *e);
-/* The same for a wrong command line: also says how to get help. */
+/* Like dt_err_fault, for a wrong command line: also says how to get help. */
 dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e);
 /* A bar on standard error where that is a terminal, drawn over the one before; `total` below 1 is not
  * known. False, and nothing is written, where it is not a terminal. */

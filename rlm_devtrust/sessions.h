@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sign-ons that a session goes on with when it authenticates again: who signed on, kept in the store under a secret
- * of the session (core/signon/session_record.h). A TLS session of 802.1X has one that only the server's cache holds; a
- * session of a NAS, such as a VPN gateway's, goes by its Acct-Session-Id. */
+/* Sign-ons that a session goes on with when it authenticates again: who signed on, kept in the store under a
+ * secret of the session (core/signon/session_record.h). A TLS session of 802.1X has one that only the server's
+ * cache holds; a session of a NAS, such as a VPN gateway's, goes by its Acct-Session-Id. */
 #ifndef DT_RLM_SESSIONS_H
 #define DT_RLM_SESSIONS_H
 
@@ -33,8 +33,8 @@ DT_MUST_USE bool dt_rlm_session_recall(rlm_devtrust_t const *inst, dt_ruleset co
 /* It is not gone on with any more. */
 void dt_rlm_session_forget(rlm_devtrust_t const *inst, dt_tls_peer const *peer);
 
-/* The same of the session that the NAS of `in` names; nothing where it names none. What let in is kept only where
- * it was an MFA in this very sign-on. `user` is as the door knows the person. */
+/* Like dt_rlm_session_remember, for the session that the NAS of `in` names; nothing where it names none. It is
+ * kept only where it was an MFA in this very sign-on. `user` is as the door knows the person. */
 void dt_rlm_nas_session_remember(rlm_devtrust_t const *inst, REQUEST *request,
                                  dt_rlm_inputs const *in, char const *user, dt_outcome const *o,
                                  char const *id);

@@ -67,8 +67,8 @@ dt_site const *dt_driver_site(dt_driver *d);
  * as it is until dt_driver_release. A machine begun with it may run inline, be submitted (the loop then
  * has a hold of its own) or be loaded, as long as it is held. Thread safe, without a lock. */
 void dt_driver_acquire(dt_driver *d, char const *application, dt_ruleset *out);
-/* The same of a PAM service, which may be a variant. Gives the application (dt_site_application_of), of
- * the site that is held or the argument. */
+/* Like dt_driver_acquire, for a PAM service, which may be a variant. Gives the application
+ * (dt_site_application_of), of the site that is held or the argument. */
 char const *dt_driver_acquire_service(dt_driver *d, char const *service, dt_ruleset *out);
 /* Gives it back; does nothing for a zero ruleset. */
 void dt_driver_release(dt_ruleset *ruleset);
@@ -127,7 +127,7 @@ void dt_driver_refresh(dt_driver *d, dt_guid const *device_id);
  * caller. Thread safe; returns at once on the loop's own thread. */
 void dt_driver_refresh_wait(dt_driver *d, dt_guid const *device_id, dt_time limit);
 
-/* The same for what an OCSP responder says of a certificate. */
+/* Like dt_driver_refresh_wait, for what an OCSP responder says of a certificate. */
 void dt_driver_ocsp_wait(dt_driver *d, dt_ocsp_question const *question, dt_time limit);
 
 /* Performs one store operation on the calling thread, such as keeping or taking the saved sign-on

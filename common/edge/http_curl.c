@@ -203,7 +203,7 @@ static void *do_nothing(void *unused)
     return unused;
 }
 
-/* The same of the rest that it needs. */
+/* Whether a resolver can have the thread and the memory that it needs. */
 static bool has_thread_and_memory(void)
 {
     pthread_t thread;
@@ -777,7 +777,7 @@ static dt_http_failure failure_of_loss(dt_http_call const *c)
     return DT_HTTP_LOCAL;
 }
 
-/* The same of one over which a request has gone out. Closed without a word counts as well, of which
+/* Like failure_of_loss, for one over which a request has gone out. Closed without a word counts as well, of which
  * "Connection died, tried 5 times" stands for several kept ones, one after another. */
 static dt_http_failure failure_of_silence(dt_http_call const *c)
 {

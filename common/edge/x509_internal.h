@@ -23,7 +23,7 @@ void dt_openssl_leave(void);
 /* One certificate of at most DT_CERTIFICATE_MAX bytes with nothing after it. Free with X509_free.
  * DT_E_PARSE, DT_E_LIMIT. */
 DT_MUST_USE int dt_x509_parse(dt_bytes der, X509 **out, dt_error *e);
-/* The same, from what was parsed before where these very bytes were: for certificates that come
+/* Like dt_x509_parse, from what was parsed before where these very bytes were: for certificates that come
  * again. Shared between threads, so not to be changed. Free with X509_free, too. */
 DT_MUST_USE int dt_x509_parse_kept(dt_bytes der, X509 **out, dt_error *e);
 
@@ -40,7 +40,7 @@ typedef enum dt_key_kind {
     DT_KEY_ED25519,
 } dt_key_kind;
 dt_key_kind dt_key_kind_of(EVP_PKEY *key);
-/* The same as [ca NAME] keys says it; 0 for DT_KEY_REFUSED. */
+/* The DT_KEY_TYPE_ bit that [ca NAME] keys has for it; 0 for DT_KEY_REFUSED. */
 unsigned dt_key_type_of(EVP_PKEY *key);
 
 /* What the tenant extension of a certificate holds. */

@@ -123,7 +123,7 @@ void dt_import_put_name(dt_buf *b, char const *name);
 /* --- okta_import_actions.c --- */
 /* Reads a rule's actions (the reader stands at the rule) and notes what became of them. */
 void dt_import_action_read(dt_importing *m, dt_json const *rule, dt_import_action *out);
-/* The same of a rule of an OKTA_SIGN_ON policy. */
+/* Like dt_import_action_read, for a rule of an OKTA_SIGN_ON policy. */
 void dt_import_signon_read(dt_importing *m, dt_json const *rule, dt_import_action *out);
 /* Appends {"signon":{...}}. */
 void dt_import_signon_put(dt_import_action const *a, dt_buf *b);

@@ -35,7 +35,7 @@ typedef void dt_diff_fn(void *ctx, dt_diff_note const *note);
  * DT_E_LIMIT. Thread safe. */
 DT_MUST_USE int dt_policy_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *tell,
                                void *ctx, size_t *count, dt_error *e);
-/* The same for zones files that dt_zones_parse has taken: each zone of theirs against ours. Of
+/* Like dt_policy_diff, for zones files that dt_zones_parse has taken: each zone of theirs against ours. Of
  * zones that only ours has those that block are reported, because they keep people out; others may
  * serve other policies. Adds to *count. */
 DT_MUST_USE int dt_zones_diff(dt_json const *ours, dt_json const *theirs, dt_diff_fn *tell,

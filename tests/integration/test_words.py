@@ -16,7 +16,8 @@ PLANTED = ["size_t n = sizeof x;", "/* The server sent nonsense. */", "/* It sme
            "/* From a time to come. */", "/* What stands behind it. */", "/* Mend it: mend. */",
            "/* The person is told so. */", "/* Who tells groups; who tell groups. */",
            "/* What is no number. */", "/* Okta is away. */", "/* Its signature does not hold. */",
-           '"there is no such section; write one of"', "static void tell(int n)"]
+           '"there is no such section; write one of"', "static void tell(int n)",
+           "/* The same for a rule. */"]
 
 
 def lint(tree: Path) -> "subprocess.CompletedProcess[str]":

@@ -67,7 +67,7 @@ dt_bytes dt_buf_bytes(dt_buf const *b);
 /* Copies a C string into `dst` of `size` bytes. 0, or DT_E_LIMIT when it does not fit (dst is then
  * the empty string: a cut name could name somebody else). src NULL gives "". */
 DT_MUST_USE int dt_str_copy(char *dst, size_t size, char const *src);
-/* The same from bytes; DT_E_PARSE when they hold a NUL. */
+/* Like dt_str_copy, from bytes; DT_E_PARSE when they hold a NUL. */
 DT_MUST_USE int dt_str_copy_bytes(char *dst, size_t size, dt_bytes src);
 /* ASCII-only, locale-free. */
 bool dt_str_equal_nocase(char const *a, char const *b);

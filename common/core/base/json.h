@@ -32,7 +32,7 @@ typedef enum dt_json_type {
  * names line and column, and quotes nothing of the text. DT_E_LIMIT past the limits above,
  * DT_E_NOMEM. */
 DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
-/* The same for a list that somebody else wrote, in which one odd text must not end all the others: a
+/* Like dt_json_parse, for a list that another program wrote, in which one odd text must not end all the others: a
  * value with U+0000, an unpaired surrogate or bytes that are not UTF-8 becomes an empty array, which no
  * reader takes for a text. So what is made of it is not known, and never something else. An odd name of
  * a member is an error as ever. */
@@ -40,7 +40,7 @@ DT_MUST_USE int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e);
 bool dt_json_blank_odd(dt_bytes text, dt_buf *out);
 DT_MUST_USE int dt_json_parse_list(dt_bytes text, dt_json **out, dt_error *e);
 void dt_json_free(dt_json **root);
-/* The same for a tree that holds a secret: its strings are wiped first. */
+/* Like dt_json_free, for a tree that holds a secret: its strings are wiped first. */
 void dt_json_free_wiped(dt_json **root);
 
 dt_json_type dt_json_typeof(dt_json const *v);

@@ -15,8 +15,8 @@ bool dt_hardware_serial(dt_bytes text, char out[DT_HARDWARE_SERIAL_MAX]);
  * "", one character all along (zeros, "xxxx"), and words that makers and software leave in. Case, blanks
  * and dashes do not count. */
 bool dt_identifies_nothing(char const *word);
-/* The same of a MAC address, 12 hex digits in lower case: those of groups, those that were made up where
- * they are used (locally administered: 02:00:00:00:00:00, which phones report, random addresses,
+/* Like dt_identifies_nothing, for a MAC address, 12 hex digits in lower case: those of groups, those that were
+ * made up where they are used (locally administered: 02:00:00:00:00:00, which phones report, random addresses,
  * guests), and constants of adapters that software makes. "" does not either. */
 bool dt_mac_identifies_nothing(char const mac[DT_VPN_MAC_TEXT]);
 

@@ -30,7 +30,7 @@ bool dt_ssh_is_hardware_type(dt_bytes type);
 /* A plain key's blob, whole. DT_E_PARSE for any other, also where RSA is shorter than 2048 bits or
  * longer than 8192. */
 DT_MUST_USE int dt_ssh_public_parse(dt_bytes blob, dt_ssh_public *out);
-/* The same from a line of a .pub file, "TYPE BASE64 [COMMENT]"; its blob goes to `blob`, which *out
+/* Like dt_ssh_public_parse, from a line of a .pub file, "TYPE BASE64 [COMMENT]"; its blob goes to `blob`, which *out
  * borrows. DT_E_PARSE, DT_E_NOMEM. */
 DT_MUST_USE int dt_ssh_public_line(dt_bytes line, dt_buf *blob, dt_ssh_public *out);
 /* The fields of a key from the front of *rest, as a certificate of `certificate_type` has them after

@@ -41,7 +41,7 @@ bool dt_mac_digits(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 /* "aa-bb-cc-dd-ee-ff", with ":", "-", "." or nothing between, to 12 lower-case hex digits. DT_E_PARSE;
  * also for the group bit, 00..00 and ff..ff, which name no card. */
 DT_MUST_USE int dt_mac_parse(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
-/* The same of an address that may identify a device; DT_E_INVALID for one that cannot
+/* Like dt_mac_parse, for an address that may identify a device; DT_E_INVALID for one that cannot
  * (dt_mac_identifies_nothing). */
 DT_MUST_USE int dt_mac_of_device(dt_bytes text, char out[DT_VPN_MAC_TEXT]);
 

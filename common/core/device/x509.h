@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The X.509 port: reads and judges device certificates. edge/x509_judge.c and its
- * neighbours (x509_read.c, x509_store.c, ...) implement it.
- * Pure over its arguments: the trust anchors were loaded before, `now` comes in.
+/* The X.509 port: reads and judges device certificates. edge/x509_judge.c and its neighbours (x509_read.c,
+ * x509_store.c, ...) implement it. Pure over its arguments: the trust anchors were loaded before, `now` comes in.
  * x509_crl.c defines what concerns revocation lists and dt_trust_store_set_revocation, x509_ocsp.c the responders,
  * x509_key.c dt_x509_ssh_blob and dt_x509_verify. */
 #ifndef DT_CORE_X509_H
@@ -36,7 +35,8 @@ size_t dt_trust_store_size(dt_trust_store const *s);
  * checked: signed by an anchor, a full list (RFC 5280 section 5), with thisUpdate and nextUpdate; not
  * whether it is out of date. DT_E_PARSE, DT_E_INVALID, DT_E_LIMIT; then none is added. */
 DT_MUST_USE int dt_trust_store_add_crls(dt_trust_store *s, dt_bytes text, dt_error *e);
-/* The same for the CAs of the section [ca NAME] alone; DT_E_NOT_FOUND for one that was not added. */
+/* Like dt_trust_store_add_crls, for the CAs of the section [ca NAME] alone; DT_E_NOT_FOUND for one that was not
+ * added. */
 DT_MUST_USE int dt_trust_store_add_crls_of(dt_trust_store *s, char const *name, dt_bytes text,
                                            dt_error *e);
 size_t dt_trust_store_crl_count(dt_trust_store const *s);
@@ -99,7 +99,7 @@ dt_reason dt_x509_judge(dt_trust_store const *anchors, dt_bytes der, dt_bytes co
                         size_t chain_count, dt_guid const *tenant, dt_time now, dt_certificate *out,
                         dt_error *e);
 
-/* The same for who can ask an OCSP responder. Where the rules say that one is asked, all else about
+/* Like dt_x509_judge, for who can ask an OCSP responder. Where the rules say that one is asked, all else about
  * the certificate holds, and no list has it as revoked: the answer is LOOKUP_UNAVAILABLE, and
  * question->open; what the certificate is then, the responder's answer decides, or, without one,
  * question->otherwise (which is what dt_x509_judge would have returned). Only the device's own

@@ -213,7 +213,7 @@ static inline size_t smaller4(uint32_t const *sorted, size_t n, uint32_t than)
     return count;
 }
 
-/* The same of 128-bit numbers; never the last place, which no address is greater than where it
+/* Like smaller4, for 128-bit numbers; never the last place, which no address is greater than where it
  * matters. */
 static inline size_t smaller6(uint64_t const *hi, uint64_t const *lo, size_t n, dt_bits than)
 {

@@ -52,7 +52,7 @@ typedef struct dt_zones dt_zones;
  *           {"name","type":"DYNAMIC","status","usage","locations":[...],"asns":[...]}]}
  * See devtrust-policy(5). DT_E_INVALID names the file and the JSON pointer. */
 DT_MUST_USE int dt_zones_parse(dt_json const *root, char const *file, dt_zones **out, dt_error *e);
-/* The same from the text itself, in much less memory where lists are long: then errors name the line,
+/* Like dt_zones_parse, from the text itself, in much less memory where lists are long: then errors name the line,
  * and DT_E_PARSE and DT_E_LIMIT are those of dt_json_parse, after the file. */
 DT_MUST_USE int dt_zones_parse_text(dt_json_source const *source, dt_zones **out, dt_error *e);
 /* Gives the zones the databases that the DYNAMIC ones ask; borrowed, and may be NULL. DT_E_INVALID
@@ -89,7 +89,7 @@ dt_time dt_frequency_lifetime(dt_frequency f);
  * least one of all, whole numbers (a month is 30 days, a year 365). Milliseconds. DT_E_PARSE for
  * another form, DT_E_LIMIT past DT_FREQUENCY_MAX. */
 DT_MUST_USE int dt_iso_duration_parse(char const *text, dt_time *out);
-/* The same as text of at most DT_DURATION_TEXT_MAX - 1 bytes, in days and below: "P7D", "PT8H30M",
+/* A duration as text of at most DT_DURATION_TEXT_MAX - 1 bytes, in days and below: "P7D", "PT8H30M",
  * "PT0S". Returns dst. */
 char *dt_iso_duration_format(char dst[DT_DURATION_TEXT_MAX], dt_time duration);
 
@@ -110,7 +110,7 @@ typedef enum dt_remember_by {
  * file and the JSON pointer. */
 DT_MUST_USE int dt_policy_parse(dt_json const *root, char const *file, dt_zones const *zones,
                                 dt_policy **out, dt_error *e);
-/* The same, with the text that `root` was parsed from: then errors and warnings name the line. */
+/* Like dt_policy_parse, with the text that `root` was parsed from: then errors and warnings name the line. */
 DT_MUST_USE int dt_policy_parse_source(dt_json const *root, dt_json_source const *source,
                                        dt_zones const *zones, dt_policy **out, dt_error *e);
 
@@ -136,7 +136,7 @@ bool dt_policy_needs_groups(dt_policy const *p);
  * and which is the group: names at Okta are not unique. Among groups an id stands as this byte, which no
  * name begins with, and the id, whose case counts. */
 #define DT_GROUP_ID_MARK '\x1f'
-/* The same of a name that several groups at Okta may have: this byte and the name. */
+/* A name that several groups at Okta may have stands as this byte and the name. */
 #define DT_GROUP_UNSURE_MARK '\x1e'
 #define DT_GROUP_ID_MAX 66 /* with the mark and its NUL */
 bool dt_group_is_id(char const *group);
@@ -146,7 +146,7 @@ DT_MUST_USE bool dt_group_of_id(char const *id, char out[DT_GROUP_ID_MAX]);
 bool dt_pattern_matches(char const *pattern, char const *text);
 /* True when some rule names this group (names with ASCII case folded): the only ones worth carrying. */
 bool dt_policy_names_group(dt_policy const *p, char const *group);
-/* The same of the names themselves: true when some rule has this one, and not only a pattern for it. */
+/* Like dt_policy_names_group, but true only when a rule has this very name, and not a pattern for it. */
 bool dt_policy_has_group_name(dt_policy const *p, char const *group);
 /* The i-th group that some rule names, then the patterns of groups, with *pattern set; NULL past the last.
  * Names are folded to lower case. Borrowed. */

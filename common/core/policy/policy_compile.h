@@ -39,7 +39,7 @@ DT_MUST_USE int dt_compiler_condition_parse(dt_compiler *c, char const *member, 
                                             dt_rule *rule);
 /* Reads a rule's actions into it. */
 DT_MUST_USE int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
-/* The same of a rule of the org. */
+/* Like dt_rule_conditions_parse and dt_rule_actions_parse, for a rule of the org. */
 DT_MUST_USE int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 DT_MUST_USE int dt_org_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule);
 /* Keeps a group's id, as it is, with the name that people know it by, and pushes it. */

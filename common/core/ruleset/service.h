@@ -16,8 +16,8 @@ char const *dt_service_variant(size_t i, char const **base);
 bool dt_service_is_in(dt_string_list const *list, char const *service);
 /* True for services by which somebody who is signed on becomes another: su, sudo and their variants. */
 bool dt_service_becomes(char const *service);
-/* The same for local_services: a variant for people elsewhere (remote, as `login -h` uses it) is not
- * local because its base is. */
+/* Like dt_service_becomes, for local_services: a variant for people elsewhere (remote, as `login -h` uses it) is
+ * not local because its base is. */
 bool dt_service_is_local(dt_string_list const *list, char const *service);
 /* True when some service is in both lists, by its name or as a variant. */
 bool dt_service_lists_overlap(dt_string_list const *a, dt_string_list const *b);

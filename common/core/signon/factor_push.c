@@ -132,7 +132,7 @@ static bool is_our_transaction(dt_signon const *s, char const *url)
     return f != NULL && dt_signon_way(s)->is_ours(s, f, url);
 }
 
-/* The same for one that another sign-on of this person sent, to whichever of the person's devices. */
+/* Like is_our_transaction, for one that another sign-on of this person sent, to whichever of the person's devices. */
 static bool is_their_transaction(dt_signon const *s, char const *url)
 {
     for (size_t i = 0; i < s->enrolled_count; i++)

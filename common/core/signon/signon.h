@@ -177,8 +177,8 @@ typedef struct dt_step {
     bool suspend;  /* PROMPT: of a CHALLENGE conversation. Save the machine; the answer comes with
                          another request (dt_signon_load, dt_signon_answer) */
     dt_time until; /* WAIT; DT_TIME_NEVER only with a prompt open and a deadline elsewhere: never */
-    /* WAIT: Okta is asked at its end whether a push was answered. Where the org's limits ask for it, whoever drives
-     * the machine may let it wait longer, until `latest`. */
+    /* WAIT: Okta is asked at its end whether a push was answered. Where the org's limits ask for it, whoever
+     * drives the machine may let it wait longer, until `latest`. */
     bool polls;
     dt_time latest;
     bool prompt_open; /* WAIT and HTTP: an answer may come at any time */
@@ -250,7 +250,7 @@ bool dt_signon_only_looks_up(dt_signon const *s);
 /* The answer that was used is near its end: the driver may refresh it after the sign-on. Gives the
  * device id, or NULL. */
 dt_guid const *dt_signon_refresh_hint(dt_signon const *s);
-/* The same of the answer of Okta's Devices API about this device and this person. */
+/* Like dt_signon_refresh_hint, for the answer of Okta's Devices API about this device and this person. */
 bool dt_signon_device_refresh_hint(dt_signon const *s, dt_guid const **device, char const **login);
 /* Appends how the decision came about, as dt_policy_explain_json writes it; nothing when there was no
  * decision. At most DT_EXPLAIN_EVENT_MAX bytes. */
@@ -292,11 +292,12 @@ DT_MUST_USE int dt_signon_unpack(dt_signon *s, dt_bytes packed);
  * a handshake, refresh ahead of expiry). Ends with DT_STEP_DONE. */
 void dt_signon_begin_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_guid const *device_id,
                              dt_time now);
-/* The same for what Okta knows of the device and person of another machine, which has such a hint. */
+/* Like dt_signon_begin_refresh, for what Okta knows of the device and person of another machine, which has such a
+ * hint. */
 void dt_signon_begin_device_refresh(dt_signon *s, dt_ruleset const *ruleset, dt_signon const *of,
                                     dt_time now);
 
-/* The same for what an OCSP responder says of a certificate. */
+/* Like dt_signon_begin_device_refresh, for what an OCSP responder says of a certificate. */
 void dt_signon_begin_ocsp(dt_signon *s, dt_ruleset const *ruleset, dt_ocsp_question const *q,
                           dt_time now);
 /* The question that the machine wants an OCSP responder asked now; NULL when it wants something else.
