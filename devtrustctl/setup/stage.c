@@ -39,8 +39,30 @@ typedef struct staging {
 
 static void put_check(staging *s, char const *what, bool good, bool warning, char const *fmt, ...)
     DT_PRINTF(5, 6);
+/* A message names the file that the administrator knows, not its copy. */
+static void name_originals(staging const *s, char const *text, char *out, size_t size)
+{
+    char pam[sizeof(s->root) + 8];
+    dt_buf b;
+
+    (void)snprintf(pam, sizeof(pam), "%s/etc/", s->root);
+    dt_buf_init_fixed(&b, out, size);
+    while (*text != '\0' && b.len + 1 < size) {
+        if (strncmp(text, pam, strlen(pam)) == 0) {
+            dt_buf_puts(&b, "/etc/");
+            text += strlen(pam);
+        } else if (s->root[0] != '\0' && strncmp(text, s->root, strlen(s->root)) == 0) {
+            dt_buf_puts(&b, "/etc/devtrust");
+            text += strlen(s->root);
+        } else {
+            dt_buf_putc(&b, *text++);
+        }
+    }
+}
+
 static void put_check(staging *s, char const *what, bool good, bool warning, char const *fmt, ...)
 {
+    char text[sizeof(s->report->checks[0].text)];
     dt_stage_check *c;
     va_list args;
 
@@ -51,8 +73,9 @@ static void put_check(staging *s, char const *what, bool good, bool warning, cha
     c->good = good;
     c->warning = warning;
     va_start(args, fmt);
-    (void)vsnprintf(c->text, sizeof(c->text), fmt, args);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    name_originals(s, text, c->text, sizeof(c->text));
 }
 
 bool dt_stage_failed(dt_stage_report const *r)
