@@ -14,7 +14,8 @@ from tests.lib.radius import ACCEPT, REJECT, World
 
 PUSH = "push"
 AT_ONCE = 40
-SETTINGS = {"okta": {"poll_interval": "250ms"}, "mfa": {"wait_vpn": "20s"}}
+SETTINGS = {"okta": {"poll_interval": "250ms"}, "mfa": {"wait_vpn": "20s"},
+            "policy": {"okta_unavailable": "allow"}}
 
 
 @pytest.fixture(scope="module", name="fronts")
@@ -71,3 +72,16 @@ def test_a_connection_that_is_lost(world: World, fronts: list[Http2Front]) -> No
     assert waiting.wait(60.0).code == ACCEPT
     assert len(world.sim.pushes()) == pushes + 1
     assert fronts[0].connections() > before
+
+
+@pytest.mark.parametrize("endpoint", ["user", "factors", "verify", "poll"])
+def test_a_stream_that_breaks_off(world: World, endpoint: str) -> None:
+    """RST_STREAM in the middle of an answer: an answer that cannot be used, and no outage, which
+    would let people in here."""
+    name = world.person("broken" + endpoint, PUSH, push="approve")
+    world.sim.fault("truncate", listener="okta", endpoint=endpoint)
+    try:
+        assert world.client().login(name).code == REJECT
+    finally:
+        world.sim.clear_faults()
+    assert world.outcome(name, "OKTA_ANSWER_UNUSABLE")
