@@ -742,6 +742,30 @@ static void test_other_providers_and_states(void **state)
     }
 }
 
+/* Who has set up nothing that the rule takes is told where to do so; who has, is not. */
+static void test_where_to_enrol(void **state)
+{
+    static char const *const only_push[] = {"mfa", "factors", "push", NULL};
+    static char const text[] = "(Set one up at https://example.okta.com)";
+    world w;
+
+    (void)state;
+    begin(&w, only_push, "[" SMS "]", 0, NULL);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+    assert_non_null(strstr(world_outcome(&w)->message, text));
+    world_close(&w);
+
+    begin(&w, only_push, "[]", 0, NULL);
+    assert_non_null(strstr(world_outcome(&w)->message, text));
+    world_close(&w);
+
+    begin_mute(&w, "call", "[" PUSH "," SMS "]");
+    world_run(&w);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_NO_FACTOR);
+    assert_null(strstr(world_outcome(&w)->message, text));
+    world_close(&w);
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
@@ -762,6 +786,7 @@ int main(void)
         cmocka_unit_test(test_what_else_is_typed_at_the_menu),
         cmocka_unit_test(test_a_menu_without_what_failed),
         cmocka_unit_test(test_a_menu_fits),
+        cmocka_unit_test(test_where_to_enrol),
         cmocka_unit_test(test_a_push_comes_first_and_an_sms_after_it),
         cmocka_unit_test(test_it_is_sent_again_after_429_alone),
         cmocka_unit_test(test_each_way_of_sending),

@@ -6,6 +6,7 @@
 #define NUMBER "{number}"
 #define APP "{app}"
 #define QUESTION "{question}"
+#define URL "{url}"
 
 typedef struct row {
     char const *name, *text;
@@ -51,6 +52,8 @@ static char const *placeholder(dt_words w)
         return APP;
     case DT_WORDS_PROMPT_QUESTION:
         return QUESTION;
+    case DT_WORDS_NOTE_ENROLL:
+        return URL;
     default:
         return "";
     }
@@ -72,9 +75,8 @@ char const *dt_words_fault(dt_words w, char const *text)
 
     if (has_other_braces(text, placeholder(w)))
         return "contains an unknown placeholder; only {number} in PROMPT_NUMBER, {app} in "
-               "PROMPT_PASSCODE, PROMPT_CODE, PROMPT_OFFER_CODE and PROMPT_MENU_*, and {question} "
-               "in "
-               "PROMPT_QUESTION are known";
+               "PROMPT_PASSCODE, PROMPT_CODE, PROMPT_OFFER_CODE and PROMPT_MENU_*, {question} "
+               "in PROMPT_QUESTION and {url} in NOTE_ENROLL are known";
     if (w == DT_WORDS_PROMPT_NUMBER && *text != '\0' &&
         (number == NULL || number - text > DT_WORDS_NUMBER_MAX))
         return "must contain {number} within its first 30 bytes: later text may be off the screen";

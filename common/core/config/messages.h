@@ -34,6 +34,7 @@
     X(NOTE_ANSWER_WRONG, "That answer was not accepted.")                                          \
     X(NOTE_CODE_AGAIN, "A new code was sent; earlier ones are no longer good.")                    \
     X(NOTE_CODE_TOO_SOON, "A code was sent a moment ago: type that one, or wait half a minute.")   \
+    X(NOTE_ENROLL, "(Set one up at {url})") /* after MFA_NO_FACTOR and PRIMARY_ENROLL */           \
     X(NOTE_NOT_A_CHOICE, "That is not a number of the list.")                                      \
     X(NOTE_NO_MORE_CODES, "No more codes are sent for now.")                                       \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
@@ -111,7 +112,7 @@ dt_words dt_words_find(char const *name);
 char const *dt_words_text(dt_config const *c, dt_words w);
 /* NULL when the text may stand for `w`; else why not, and what to write. Static. */
 char const *dt_words_fault(dt_words w, char const *text);
-/* Appends the text, escaped, with `value` in place of its placeholder ({number}, {app} or {question}). */
+/* Appends the text, escaped, with `value` in place of its placeholder ({number}, {app}, {question} or {url}). */
 void dt_words_put(dt_config const *c, dt_words w, char const *value, dt_buf *out);
 
 #endif

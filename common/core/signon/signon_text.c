@@ -68,6 +68,18 @@ static char const *cause_text(dt_signon const *s, dt_cause c)
     return dt_words_text(s->ruleset.config, words_of(c));
 }
 
+/* The person has set up nothing at Okta that the rule takes: where that is done. */
+static void put_enrolment(dt_signon const *s, dt_buf *b)
+{
+    dt_cause c = s->outcome.cause;
+
+    if (c != DT_CAUSE_PRIMARY_ENROLL &&
+        (c != DT_CAUSE_MFA_NO_FACTOR || !s->factors_known || s->enrolled_count > 0))
+        return;
+    dt_words_put(s->ruleset.config, DT_WORDS_NOTE_ENROLL, s->ruleset.config->okta.org_url, b);
+    dt_buf_puts(b, " ");
+}
+
 void dt_signon_set_message(dt_signon *s)
 {
     dt_buf b;
@@ -88,6 +100,7 @@ void dt_signon_set_message(dt_signon *s)
         return;
     if (b.len > 0)
         dt_buf_puts(&b, " ");
+    put_enrolment(s, &b);
     put_device_help(s, &b);
     while (b.len > 0 && b.p[b.len - 1] == ' ')
         b.p[--b.len] = '\0';
