@@ -430,12 +430,30 @@ static void print_result_json(importing *x, bool written)
     dt_buf_free(&out);
 }
 
+/* A policy says who may pass, and not that only people of the app may: at Okta nobody else gets to it. */
+static void print_okta_app(importing const *x)
+{
+    dt_config const *c = x->run.site != NULL ? dt_site_config(x->run.site) : NULL;
+    char const *app = x->run.source.app;
+    char section[DT_CONFIG_SECTION_MAX];
+
+    if (x->run.source.org || c == NULL || c->policy.okta_app[0] != '\0' ||
+        snprintf(section, sizeof(section), "application %s", x->run.application) < 0 ||
+        dt_config_line(c, section, "okta_app") > 0)
+        return;
+    dt_out_line(
+        "also      at Okta only people assigned to the app may sign on: to have it so here, "
+        "write okta_app = %s under [%s] in devtrust.conf",
+        app != NULL && dt_okta_is_id(app) ? app : "ID (0oa... of the app)", section);
+}
+
 static void print_result_lines(importing *x, bool refused)
 {
     size_t const *of = x->run.counts.of;
 
     dt_out_line("summary   %zu refused, %zu changed, %zu left out, %zu kept", of[DT_IMPORT_REFUSED],
                 of[DT_IMPORT_CHANGED], of[DT_IMPORT_LEFT_OUT], of[DT_IMPORT_KEPT]);
+    print_okta_app(x);
     if (refused)
         dt_out_line("nothing   was written: what was refused has no equally strict form here; "
                     "change it in Okta, write the policy by hand, or see --tighten");

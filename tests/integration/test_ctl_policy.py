@@ -423,8 +423,14 @@ def test_saved_and_read_again(site: Site, world: Sim) -> None:
     for choice in (("--policy", "VPN"), ("--app", apps[0])):
         answer = ctl(site, "import", "--application", "vpn", "--from", saved, *choice, "--replace")
         assert answer.code == YES, answer
+    assert f"okta_app = {apps[0]} under [application vpn]" in answer.line("also")
     assert [r["name"] for r in imported(site)["rules"][:2]] == [NOT_TRUSTED_RULE, TRUSTED_RULE]
     assert world.count("okta.total") == calls
+    site.configure({"application vpn": {"okta_app": apps[0]}})
+    answer = ctl(site, "import", "--application", "vpn", "--from", saved, "--app", apps[0],
+                 "--replace")
+    assert answer.code == YES and "okta_app" not in answer.out, answer
+    site.configure({"application vpn": {"okta_app": None}})
 
     # Without any configuration, elsewhere.
     elsewhere = site.directory / "elsewhere"
