@@ -31,6 +31,7 @@ class Http2Front:
         assert program, "nghttpx is not installed (nghttp2-proxy)"
         self._command = [
             program, "--conf=/dev/null", "--no-ocsp", "--workers=1", "--insecure",
+            "--backend-max-backoff=1",  # a service that was away is asked again soon
             f"--frontend=127.0.0.1,{self.port}",
             f"--backend=127.0.0.1,{urlsplit(sim.okta_url).port};;tls",
             f"--accesslog-file={self.log_path}", f"--accesslog-format={LOG_FORMAT}",

@@ -141,6 +141,9 @@ def summary(soak: Soak, seconds: float, before: tuple[int, float],
             after: tuple[int, float]) -> bool:
     for name, count in sorted(soak.counts.items()):
         print(f"soak: {name}: {count}")
+    causes = Counter(event["debugContext"]["debugData"]["cause"]
+                     for event in soak.world.site.sign_ons())
+    print("soak: causes: " + ", ".join(f"{name} {count}" for name, count in causes.most_common()))
     unanswered = sum(n for name, n in soak.counts.items() if name.endswith("unanswered"))
     few = soak.counts["approve accepted"] == 0 or soak.counts["trusted accepted"] == 0
     grown = after[0] - before[0], after[1] - before[1]
