@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the services say to a configuration. Each finding has a name, what is the matter, why that matters, and what
- * to do about it. What hangs on a finding that is a fault is not asked: a fault is reported once. */
+/* What the services say to a configuration. Each finding has a name, what is the matter, why that matters, and
+ * what to do about it. What depends on a finding that is a fault is not asked: a fault is reported once. */
 #include "devtrustctl/check_online.h"
 
 #include "devtrustctl/ctl.h"

@@ -8,7 +8,7 @@
 #include "edge/site.h"
 #include "edge/store.h"
 
-/* What the files are said to be. */
+/* What the caller says that the files are. */
 typedef enum dt_explain_as {
     DT_EXPLAIN_AS_SHOWN = 0, /* an X.509 certificate with its intermediates after it, PEM or DER, or
                                  an OpenSSH certificate's line */

@@ -51,7 +51,7 @@ typedef struct dt_replay_rules {
     dt_policy const *policy, *org;
 } dt_replay_rules;
 
-/* Decides once more. False, with why in `e`, where the decision hangs on what the event does not say. */
+/* Decides once more. False, with why in `e`, where the decision depends on what the event does not say. */
 DT_MUST_USE bool dt_replay_decide(dt_replay_rules const *rules, dt_replay_event *event,
                                   dt_replay_decision *after, dt_error *e);
 /* What differs: "access", "frequency", "factors", "rule"; NULL for nothing. */

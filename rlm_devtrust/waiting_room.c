@@ -633,7 +633,7 @@ static void on_watch(evutil_socket_t fd, short what, void *ctx)
         evtimer_add(r->watch, &tv);
 }
 
-/* Not heard of where there is no timer: nothing hangs on it. */
+/* Ignored where there is no timer: nothing depends on it. */
 static void watch(dt_waiting_room *r)
 {
     struct timeval tv = {DT_ROOM_WATCH_SECONDS, 0};

@@ -106,7 +106,7 @@ DT_MUST_USE int dt_driver_submit(dt_driver *d, dt_signon const *machine, dt_door
 void dt_run_take_agent(dt_run *run, int fd);
 void dt_run_answer(dt_run *run, dt_bytes answer);
 void dt_run_abandon(dt_run *run, dt_cause cause);
-/* What the door knows of the way to the person, for the event, as long as nothing else stands there; "" takes it
+/* What the door knows of the way to the person, for the event, while it has no other note; "" takes it
  * back. */
 void dt_run_note(dt_run *run, char const *why);
 /* The door's context is no longer there: no callback will come any more; the machine is abandoned and

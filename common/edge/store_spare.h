@@ -8,9 +8,10 @@
 
 #include "core/base/step.h"
 
-#define DT_SPARE_ROWS_MAX 8192                         /* held by one process */
-#define DT_SPARE_STRANGERS_MAX (DT_SPARE_ROWS_MAX / 2) /* of them, of people of whom nobody knows */
-#define DT_SPARE_VALUE_MAX 4096                        /* longest value of a row */
+#define DT_SPARE_ROWS_MAX 8192 /* held by one process */
+#define DT_SPARE_STRANGERS_MAX                                                                     \
+    (DT_SPARE_ROWS_MAX / 2)     /* of them, of people that are not known to exist */
+#define DT_SPARE_VALUE_MAX 4096 /* longest value of a row */
 
 typedef struct dt_spare dt_spare;
 

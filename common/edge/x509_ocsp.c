@@ -71,7 +71,7 @@ static void hash_in(dt_buf *b, void const *p, size_t len)
     dt_buf_put(b, p, len);
 }
 
-/* By everything that an answer hangs on: the issuer's name and key, the serial, who may answer. */
+/* By everything that an answer depends on: the issuer's name and key, the serial, who may answer. */
 static int make_key(dt_trust_store const *s, X509 *issuer, dt_ocsp_question *q)
 {
     uint8_t digest[DT_SHA256_LEN];

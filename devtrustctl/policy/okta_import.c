@@ -431,7 +431,7 @@ static bool is_for_all(dt_importing *m, dt_import_rule const *rule)
     return all;
 }
 
-/* Names, actions and devices of all rules, since what one may become hangs on those after it. */
+/* Names, actions and devices of all rules, since what one may become depends on those after it. */
 static void rules_prepare(dt_importing *m)
 {
     for (size_t i = 0; i < m->rule_count; i++) {

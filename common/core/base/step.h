@@ -65,7 +65,7 @@ typedef enum dt_http_failure {
 
 /* Whether the service could not be reached: DT_HTTP_NO_NAME to DT_HTTP_PROXY_FAILED, and a status of 500 to
  * 599. The one place that says so, for every service: `okta_unavailable`, stale answers and
- * `revocation = soft` hang on it. */
+ * `revocation = soft` depend on it. */
 bool dt_http_is_unavailable(dt_http_failure failure, int status);
 /* Whether the request failed by something of ours, or by a check that we made: nothing was learnt about
  * what the service would have said, and whoever can bring it about must gain nothing by it. True for

@@ -122,7 +122,7 @@ typedef struct dt_config {
         dt_time poll_interval;
         int rate_share;      /* per cent */
         dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */
-        dt_time stale_limit; /* how old an answer may be that remembered MFA goes by while Okta is
+        dt_time stale_limit; /* how old an answer for remembered MFA may be while Okta is
                                 away */
         char *proxy;         /* "" = that of http; DT_PROXY_NONE; else as http.proxy */
         char *proxy_credentials_file;
@@ -238,7 +238,7 @@ typedef struct dt_config {
         int size_limit;       /* of the file, MiB */
         char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
     } store;
-    struct { /* what FreeRADIUS has of its own; "" = it goes by the keys of store and audit */
+    struct { /* what FreeRADIUS has of its own; "" = the keys of store and audit count */
         char *store_path;
         char *audit_file;
         char *state_key_file;

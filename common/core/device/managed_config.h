@@ -46,7 +46,7 @@ DT_MUST_USE int dt_managed_config_read(dt_bytes text, dt_managed_hints const *hi
 
 /* What became of reading the file; the zero value is a failure. */
 typedef enum dt_managed_status {
-    DT_MANAGED_UNREADABLE = 0, /* the disk, memory: nobody knows what it says */
+    DT_MANAGED_UNREADABLE = 0, /* the disk, memory: its content is not known */
     DT_MANAGED_REFUSED,        /* others could write or read it, or it is broken */
     DT_MANAGED_ABSENT,         /* no MDM has put it there */
     DT_MANAGED_READ,

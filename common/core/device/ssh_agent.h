@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is said to an SSH agent and what it answers (draft-miller-ssh-agent), as far as a proof that it
+/* Messages to an SSH agent and its answers (draft-miller-ssh-agent), as far as a proof that it
  * holds a device's key takes: its identities, and one signature. The agent is the client's: nothing it
  * says is believed but a signature that verifies. Pure; thread safe.
  *

@@ -102,7 +102,7 @@ typedef struct dt_intune_page {
 dt_intune_answer dt_intune_read_page(dt_config const *c, dt_http_response const *r, dt_time now,
                                      dt_intune_device_fn *fn, void *ctx, dt_intune_page *out,
                                      dt_error *e);
-/* What a device goes by where its Intune id is not known: its Entra device id (azureADDeviceId, which is
+/* The name of a device whose Intune id is not known: its Entra device id (azureADDeviceId, which is
  * neither the Intune device id nor the object id of Entra's own directory), or its serial number, as
  * dt_hardware_serial writes it. Exactly one of them is set. */
 typedef struct dt_intune_name {
@@ -110,9 +110,9 @@ typedef struct dt_intune_name {
     char serial[DT_HARDWARE_SERIAL_MAX];
 } dt_intune_name;
 bool dt_intune_name_is_set(dt_intune_name const *n);
-/* True when an enrolled device goes by the name; false for a name that is not set. */
+/* True when an enrolled device has the name; false for a name that is not set. */
 bool dt_intune_has_name(dt_intune_device const *d, dt_intune_name const *n);
-/* Which device goes by the name. `next` as above. DT_E_INVALID for one that is not set. */
+/* Which device has the name. `next` as above. DT_E_INVALID for one that is not set. */
 DT_MUST_USE int dt_intune_find_device(dt_config const *c, dt_intune_name const *name,
                                       char const *next, dt_http_request *out);
 typedef struct dt_intune_found {

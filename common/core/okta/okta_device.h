@@ -9,7 +9,7 @@
  * not asked: Okta calls it eventually consistent, so it may still show a device as it was before it
  * was suspended.
  *
- * Which of the person's devices is meant goes by what was proved, and by nothing that a client says:
+ * What was proved decides which of the person's devices is meant, and nothing that a client says:
  * the device id of the proof equals profile.udid, or the serial number in the subject of the proved
  * certificate (X.520 serialNumber, 2.5.4.5) equals profile.serialNumber. More than one that fits is
  * not one.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a sign-on comes from: its station (RFC 2865 section 5.31) and its NAS, each in one form, however
- * a server writes it. What is bound to a place, or compared by it, goes by this form alone. */
+ * a server writes it. Only this form binds a thing to a place, or compares places. */
 #ifndef DT_CORE_PLACE_H
 #define DT_CORE_PLACE_H
 

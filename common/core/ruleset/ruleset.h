@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The room ruleset: what all sign-ons share of one configuration.
  *
- * Begin with dt_ruleset below, which holds it. identity.h: dt_identity_make turns the name that a door received into
- * the one dt_identity that rules, caches, limits and remembered MFA go by. config_check.h has the rules between the
- * keys of devtrust.conf, which is in force only when all of them hold. service.h says which PAM services are variants
- * of one (`sudo -i`). break_glass.h says who gets in when everything else is broken. */
+ * Begin with dt_ruleset below, which holds it. identity.h: dt_identity_make turns the name that a door received
+ * into the one dt_identity that rules, caches, limits and remembered MFA go by. config_check.h has the rules
+ * between the keys of devtrust.conf, which is in force only when all of them hold. service.h says which PAM
+ * services are variants of one (`sudo -i`). break_glass.h says who gets in when everything else is broken. */
 #ifndef DT_CORE_RULESET_H
 #define DT_CORE_RULESET_H
 
@@ -15,8 +15,8 @@
 #include "core/ruleset/identity.h"
 #include "core/ruleset/service.h"
 
-/* What the sign-ons of one application share: read-only, made once (dt_site_ruleset), replaced as a whole. Borrowed
- * from the site that made it. */
+/* What the sign-ons of one application share: read-only, made once (dt_site_ruleset), replaced as a whole.
+ * Borrowed from the site that made it. */
 typedef struct dt_ruleset {
     dt_config const *config;
     dt_trust_store const *anchors;
@@ -27,7 +27,7 @@ typedef struct dt_ruleset {
      * when: for the audit. 0 = not counted. */
     uint64_t generation;
     dt_time loaded;
-    /* Hex SHA-256 of what the verdict hangs on besides the policy: devtrust.conf, and the CAs
+    /* Hex SHA-256 of what the verdict depends on besides the policy: devtrust.conf, and the CAs
      * of certificates. NULL = not known. */
     char const *config_hash, *ca_hash;
     void *owner;          /* of the maker; the core does not read it */

@@ -62,8 +62,8 @@ typedef struct dt_factor {
     /* Of a factor that takes an answer: what was typed, in the form that is sent; DT_TYPED_PASSCODE when it can
      * be one. */
     dt_typed (*read)(dt_bytes typed, char out[DT_ANSWER_MAX]);
-    dt_words misread; /* what is said to text that it cannot be */
-    dt_words wrong;   /* what is said to an answer that was not accepted */
+    dt_words misread; /* the note on text that it cannot be */
+    dt_words wrong;   /* the note on an answer that was not accepted */
     dt_words prompt;  /* what asks for it */
     bool
         by_itself; /* only a prompt of its own asks for it: nothing else that is typed is sent as its answer */
@@ -123,7 +123,7 @@ void dt_signon_send(dt_signon *s);
 unsigned dt_signon_ready_types(dt_signon const *s);
 /* The factors among which the person may choose here, in the order of the menu: indices of s->enrolled. */
 size_t dt_signon_choices(dt_signon const *s, size_t out[DT_SIGNON_FACTORS_MAX]);
-/* Before something is sent, where nobody knows whether a prompt is seen: Enter has it sent. */
+/* Before something is sent, where it is not known whether a prompt is seen: Enter has it sent. */
 void dt_signon_offer(dt_signon *s, char const *note);
 /* Answers can be asked for here: dt_factor.is_usable. */
 bool dt_signon_can_ask(dt_signon const *s);

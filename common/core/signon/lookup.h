@@ -96,12 +96,12 @@ typedef struct dt_lookup_reply {
     dt_cause
         refusal; /* of a sign-on that cannot go on, where `answer` does not say it all; else NONE */
     bool cut_short; /* the sign-on's own time ran out */
-    dt_error why;   /* for the administrator; "" = was said already, or is said by the row */
+    dt_error why;   /* for the administrator; "" = set already, or set by the row */
 } dt_lookup_reply;
 
 /* A question. What does not apply is NULL or zero. */
 typedef struct dt_question_row {
-    char const *service; /* begins what is said when there is no answer: "Intune" */
+    char const *service; /* begins the message when there is no answer: "Intune" */
     dt_phase_part part;
     dt_called called;
     unsigned inner;  /* DT_QUESTION_BIT of those that may be asked in between */
@@ -114,7 +114,7 @@ typedef struct dt_question_row {
                    dt_time now);
     /* Where the answer is kept: into s->store.key. */
     int (*key)(dt_signon *s);
-    /* Takes a kept answer into the machine's fields; TOO_OLD also for one that is not to be gone by. */
+    /* Takes a kept answer into the machine's fields; TOO_OLD also for one that must not be used. */
     dt_freshness (*unpack)(dt_signon *s, dt_bytes kept, dt_time now);
     /* The kept answer that was used is near its end. */
     bool (*is_ageing)(dt_signon const *s, dt_time now);
@@ -128,7 +128,7 @@ typedef struct dt_question_row {
     /* Reads a reply. *out is zero. */
     void (*read)(dt_signon *s, dt_http_response const *r, dt_time now, dt_lookup_reply *out);
     int pages;           /* that one list may have; 0: it has one */
-    char const *endless; /* what is said of one that has more; NULL: the row says it */
+    char const *endless; /* the message about one that has more; NULL: the row sets it */
     /* What is kept, and until when. May change s->store.verb, which is PUT. */
     int (*pack)(dt_signon *s, dt_buf *out, dt_time now, dt_time *expires);
     /* It has ended, on nobody's behalf but the sign-on's. `why` is NULL where no request failed. */

@@ -88,7 +88,7 @@ typedef struct dt_request {
     char const *address_hint, *remark;
     char const *nas;
     char const *station;
-    char const *session; /* names the session that a frequency of ONCE_PER_SESSION goes by, told by
+    char const *session; /* names the session of a frequency of ONCE_PER_SESSION, as given by
                             somebody who is believed: the kernel, the NAS; never by the person's own
                             software. "" = none, and each sign-on is a session of its own */
     /* For the audit; "" or NULL = not known: the terminal, logind's seat, and where the person is by these

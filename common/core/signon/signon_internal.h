@@ -363,7 +363,7 @@ struct dt_signon {
     bool push_prompted, number_shown;
     int attempts;
     bool
-        stray_answer; /* text that is not a passcode was typed at the prompt of a push, and nothing was said to it */
+        stray_answer; /* text that is not a passcode was typed at the prompt of a push, and no note was shown */
     int stray_answers; /* how often */
 
     /* Okta */
@@ -607,7 +607,7 @@ bool dt_record_string(dt_json const *root, char const *name, char *dst, size_t s
 dt_freshness dt_signon_user_unpack(dt_signon *s, dt_bytes text, dt_time now);
 dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now);
 DT_MUST_USE int dt_signon_groups_unpack(dt_signon *s, dt_bytes text, dt_time now);
-/* *one: the org has exactly one group of the name. DT_E_PARSE for what is not to be gone by. */
+/* *one: the org has exactly one group of the name. DT_E_PARSE for a record that must not be used. */
 DT_MUST_USE int dt_signon_group_name_unpack(dt_signon const *s, dt_bytes text, dt_time now,
                                             bool *one);
 /* Their keys. */
@@ -636,7 +636,7 @@ void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note);
 /* Asks whether to send a push: Enter sends it. */
 void dt_signon_menu_prompt(dt_signon *s, char const *note);
 void dt_signon_offer_prompt(dt_signon *s, char const *note);
-/* What is said to text that was typed and is not a passcode, or not one that is taken. */
+/* The note on typed text that is not a passcode, or not one that is accepted. */
 char const *dt_signon_stray_text(dt_signon const *s);
 /* Why a passcode is asked for and no push was sent; "" where nothing is to be said. */
 char const *dt_signon_no_push_text(dt_signon const *s);
@@ -664,8 +664,8 @@ void dt_signon_fail(dt_signon *s, dt_cause cause, char const *detail);
 void dt_signon_set_phase(dt_signon *s, dt_phase phase);
 #define DT_SIGNON_RETRY_SPREAD                                                                     \
     250 /* ms: longest wait before a call that failed at once is repeated */
-/* Waits for `wait`, or up to a quarter longer (sign-ons that failed together come back one by one), and then enters
- * `phase`. */
+/* Waits for `wait`, or up to a quarter longer (sign-ons that failed together come back one by one), and then
+ * enters `phase`. */
 void dt_signon_retry(dt_signon *s, dt_phase phase, dt_time wait, dt_time now);
 void dt_signon_detail(dt_signon *s, char const *fmt, ...) DT_PRINTF(2, 3);
 /* Whether Okta is asked for names of groups, and not for their ids alone. */
