@@ -255,6 +255,19 @@ static void test_a_word_for_what_is_not_there(void **state)
     }
 }
 
+/* Nor does the phone ring instead when the code cannot be sent. */
+static void test_a_word_for_what_fails(void **state)
+{
+    world w;
+
+    (void)state;
+    begin_mute(&w, "sms", "[" PUSH "," SMS "]");
+    world_expect(&w, DT_HTTP_POST, VERIFY, 500, "{\"errorCode\":\"E0000138\"}");
+    assert_int_equal(world_run(&w), DT_STEP_DONE);
+    assert_end(&w, DT_DENY, DT_CAUSE_MFA_PROVIDER_FAILED);
+    world_close(&w);
+}
+
 static void test_the_second_device_by_its_word(void **state)
 {
     world w;
@@ -779,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_none_is_sent_where_nobody_can_type_it),
         cmocka_unit_test(test_a_code_by_two_sign_ons),
         cmocka_unit_test(test_a_word_for_what_is_not_there),
+        cmocka_unit_test(test_a_word_for_what_fails),
         cmocka_unit_test(test_the_second_device_by_its_word),
         cmocka_unit_test(test_a_push_of_another_device_is_not_followed),
         cmocka_unit_test(test_a_menu),
