@@ -13,13 +13,15 @@ static char const POLICY[] =
     "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[{\"name\":\"a\",\"priority\":1,"
     "\"status\":\"ACTIVE\",\"conditions\":{\"device\":{\"trust\":\"NOT_TRUSTED\"}},\"actions\":"
     "{\"appSignOn\":{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"EVERY_SIGN_ON\","
-    "\"factors\":[\"push\",\"token:software:totp\"]}}}},{\"name\":\"b\",\"priority\":2,\"status\":"
+    "\"factors\":[\"push\",\"token:software:totp\",\"token\",\"sms\",\"question\"]}}}},{\"name\":"
+    "\"b\",\"priority\":2,\"status\":"
     "\"ACTIVE\",\"conditions\":{},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
 
 static char const *const SETTINGS[][3] = {
     {"okta", "org_url", "https://example.okta.com"},
     {"okta", "api_token_file", "/t"},
     {"user_name", "login_suffix", "@example.com"},
+    {"mfa", "factors", "push, token:software:totp, token, sms, question"},
     {"device_trust", "trusted_when", "certificate"},
     {"device_trust", "ca_file", "/ca.pem"},
     {"policy", "unknown_device_as", "not_trusted"},
@@ -82,6 +84,10 @@ static dt_bytes take_bytes(input *in, size_t want)
 
 #define FACTORS_PATH "https://example.okta.com/api/v1/users/00u1/factors/"
 #define TRANSACTION FACTORS_PATH "opf1/transactions/"
+#define OTHER_TRANSACTION FACTORS_PATH "opf2/transactions/"
+#define MORE(id, type, provider)                                                                   \
+    ",{\"id\":\"" id "\",\"factorType\":\"" type "\",\"provider\":\"" provider                     \
+    "\",\"status\":\"ACTIVE\",\"profile\":{\"name\":\"x\"}}"
 
 static bool begins(char const *text, char const *prefix)
 {
@@ -93,9 +99,10 @@ static bool begins(char const *text, char const *prefix)
 static bool may_approve(dt_http_request const *r)
 {
     if (r->method == DT_HTTP_GET)
-        return begins(r->url, TRANSACTION);
+        return begins(r->url, TRANSACTION) || begins(r->url, OTHER_TRANSACTION);
     return r->method == DT_HTTP_POST && begins(r->url, FACTORS_PATH) && r->body_len > 0 &&
-           memmem(r->body, r->body_len, "passCode", 8) != NULL;
+           (memmem(r->body, r->body_len, "passCode", 8) != NULL ||
+            memmem(r->body, r->body_len, "answer", 6) != NULL);
 }
 
 static bool says_success(dt_http_response const *r)
@@ -118,6 +125,11 @@ static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_
         "{\"factorResult\":\"SUCCESS\"}",
         "{\"factorResult\":\"REJECTED\"}",
         "{\"errorCode\":\"E0000068\",\"errorSummary\":\"x\"}",
+        "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":"
+        "\"ACTIVE\"}" MORE("opf2", "push", "OKTA") MORE("sms1", "sms", "OKTA")
+            MORE("rsa1", "token", "RSA") MORE("ufs1", "question", "OKTA") "]",
+        "{\"factorResult\":\"CHALLENGE\"}",
+        "{\"errorCode\":\"E0000109\",\"errorSummary\":\"x\"}",
     };
     static int const statuses[] = {200, 201, 204, 302, 400, 401, 403, 404, 409, 423, 429, 500};
     static dt_http_failure const failures[] = {DT_HTTP_REFUSED, DT_HTTP_TIMEOUT, DT_HTTP_BROKEN,
@@ -136,8 +148,8 @@ static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_
         r.status = 0;
     r.rate_reset = now + take(in) * 100;
     r.date = now;
-    if (choice % 8 < sizeof(bodies) / sizeof(bodies[0]))
-        r.body = dt_bytes_str(bodies[choice % 8]);
+    if (choice % 12 < sizeof(bodies) / sizeof(bodies[0]))
+        r.body = dt_bytes_str(bodies[choice % 12]);
     else
         r.body = take_bytes(in, take(in));
     if (may_approve(asked) && says_success(&r))
@@ -225,7 +237,11 @@ static void drive(input *in, dt_signon *s, dt_signon *other, dt_ruleset const *r
             break;
         case DT_STEP_WAIT:
             if (step.prompt_open && what % 3 == 0)
-                dt_signon_answer(s, what % 2 ? dt_bytes_str("123456") : take_bytes(in, what), now);
+                dt_signon_answer(s,
+                                 what % 4 == 1   ? dt_bytes_str("123456")
+                                 : what % 4 == 3 ? dt_bytes_str("3")
+                                                 : take_bytes(in, what),
+                                 now);
             else if (what % 17 == 1)
                 dt_signon_abandon(s, (dt_cause)(what % DT_CAUSE_COUNT), now);
             else if (what % 17 == 2)
