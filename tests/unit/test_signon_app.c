@@ -169,6 +169,26 @@ static void the_mfa_comes_after_it(void **state)
     world_close(&w);
 }
 
+/* Whatever way a machine came by its success: without the assignment it lets nobody in. */
+static void no_other_success_lets_in(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    world_open(&w, EVERYBODY, app);
+    expect_user(&w);
+    world_expect(&w, DT_HTTP_GET, ASSIGNMENT, 200, ASSIGNED);
+    run(&w, &r);
+    assert_true(dt_signon_may_allow(w.machine, DT_CAUSE_RULE_ALLOW));
+    w.machine->app_assigned = false;
+    assert_false(dt_signon_may_allow(w.machine, DT_CAUSE_RULE_ALLOW));
+    assert_false(dt_signon_may_allow(w.machine, DT_CAUSE_MFA_SUCCESS));
+    assert_false(dt_signon_may_allow(w.machine, DT_CAUSE_MFA_REMEMBERED));
+    assert_true(dt_signon_may_allow(w.machine, DT_CAUSE_OKTA_UNAVAILABLE_ALLOW));
+    world_close(&w);
+}
+
 /* Who is refused by a rule costs no call. */
 static void a_rule_that_denies_asks_nobody(void **state)
 {
@@ -401,6 +421,7 @@ int main(void)
         cmocka_unit_test(without_an_answer_okta_unavailable_decides),
         cmocka_unit_test(a_trusted_device_does_not_replace_it),
         cmocka_unit_test(the_mfa_comes_after_it),
+        cmocka_unit_test(no_other_success_lets_in),
         cmocka_unit_test(a_rule_that_denies_asks_nobody),
         cmocka_unit_test(a_machine_is_not_assigned),
         cmocka_unit_test(a_kept_answer_at_its_edges),
