@@ -315,6 +315,9 @@ static bool names_screen(setup const *s)
 static void start_services(setup *s)
 {
     static char const *const reload[] = {SYSTEMCTL, "reload-or-restart", "ssh.service", NULL};
+    /* Both watch their files; what is written now is not to wait for that. */
+    static char const *const again[] = {SYSTEMCTL, "try-reload-or-restart", "devtrustd.service",
+                                        NULL};
     static char const *const daemon[] = {SYSTEMCTL, "enable", "--now", "devtrustd.socket", NULL};
     static char const *const screens[] = {SYSTEMCTL, "enable", "--now",
                                           "devtrustd-lock-screen.socket", NULL};
@@ -325,6 +328,8 @@ static void start_services(setup *s)
         return;
     if (!s->undo && dt_setup_wants_pam(&s->gathered->answers) && has_unit("devtrustd.socket"))
         run_noted(s, daemon);
+    if (has_unit("devtrustd.service"))
+        run_noted(s, again);
     if (!s->undo && names_screen(s))
         run_noted(s, screens);
     if (touches(s, "/etc/ssh/") && has_unit("ssh.service"))
