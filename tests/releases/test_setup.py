@@ -108,7 +108,8 @@ def person(command: list[str], sim: Sim, name: str, password: bool = False) -> t
     child = pexpect.spawn(command[0], command[1:], timeout=LIMIT, encoding="utf-8")
     pushed, deadline = False, time.monotonic() + LIMIT
     while True:
-        got = child.expect([r"uid=\d+", r"(?i)password[^:\r\n]*: ?$", PROMPT,
+        got = child.expect([r"uid=\d+", r"(?i)password[^:\r\n]*: ?$",
+                            PROMPT + r"|in Okta Verify: ?$",
                             "Connection refused", pexpect.EOF])
         if got == 3:  # sshd closes its socket for a moment when it reloads
             assert time.monotonic() < deadline
