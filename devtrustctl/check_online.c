@@ -209,7 +209,7 @@ static bool judge_org(online *o, plain_reply const *p, bool answered)
 static bool check_org(online *o)
 {
     char url[DT_URL_MAX];
-    plain_reply p;
+    plain_reply p = {.error = "the address is too long"};
     int n = snprintf(url, sizeof(url), "%s" METADATA_PATH, o->config->okta.org_url);
     bool good;
 
@@ -418,7 +418,7 @@ static void check_permissions(online *o)
 static void check_microsoft(online *o)
 {
     char url[DT_URL_MAX];
-    plain_reply p;
+    plain_reply p = {.error = "the address is too long"};
     int n;
 
     if (o->config->intune.client_id[0] == '\0')

@@ -311,9 +311,9 @@ static int parse_client(char *text, dt_radius_client *out)
 {
     char *save = NULL;
     char const *name = strtok_r(text, " \t", &save), *address = strtok_r(NULL, " \t", &save);
-    char const *file = strtok_r(NULL, " \t", &save);
+    char const *file = strtok_r(NULL, " \t", &save), *more = strtok_r(NULL, " \t", &save);
 
-    if (file == NULL || strtok_r(NULL, " \t", &save) != NULL)
+    if (file == NULL || more != NULL)
         return DT_E_INVALID;
     if (strspn(name, WORD_CHARS) != strlen(name) || !is_address(address) || file[0] != '/' ||
         strstr(file, "/../") != NULL)

@@ -35,7 +35,7 @@ static void put_place(dt_json_reader const *r, dt_buf *b)
 int dt_json_reader_fail(dt_json_reader *r, char const *fmt, ...)
 {
     char text[DT_ERROR_TEXT_MAX], shown[DT_ERROR_TEXT_MAX], place[DT_ERROR_TEXT_MAX];
-    dt_buf b;
+    dt_buf b = {0};
     va_list ap;
 
     va_start(ap, fmt);
