@@ -92,7 +92,7 @@ static void import(dt_json const *document, bool tighten)
                            .application = "vpn",
                            .tighten = tighten,
                            .skip_zones = {"Skipped"},
-                           .tell = on_note,
+                           .report = on_note,
                            .ctx = told};
     dt_import_counts counts;
     dt_buf policy, zones;
