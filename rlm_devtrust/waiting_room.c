@@ -72,7 +72,9 @@ struct dt_parked {
     dt_run *run;
     connection *at; /* where its packet waits, or NULL */
     LIST_ENTRY(dt_parked) waiting;
-    dt_radius_query query;
+    /* of its packet, as dt_radius_query has them: the echo is hardly ever as long as it may be */
+    uint8_t packet_id, authenticator[DT_RADIUS_AUTHENTICATOR_LEN];
+    dt_buf echo;
     uint64_t const *repeats; /* of its gateway; under the lock */
     uint64_t repeats_seen;
     dt_time heard, longest_pause; /* when the gateway repeated something last */
@@ -162,6 +164,7 @@ static void room_destroy(dt_waiting_room *r)
 static void parked_free(dt_parked *p)
 {
     dt_buf_free(&p->luggage); /* which wipes it */
+    dt_buf_free(&p->echo);
     if (p->ending != NULL)
         explicit_bzero(p->ending, sizeof(*p->ending));
     free(p->ending);
@@ -280,19 +283,43 @@ static void unpair(dt_parked *p)
     p->at = NULL;
 }
 
+/* 0, or the error of dt_buf_error: then what the packet carried along is not repeated. */
+static int keep_query(dt_parked *p, dt_radius_query const *q)
+{
+    p->packet_id = q->id;
+    memcpy(p->authenticator, q->authenticator, sizeof(p->authenticator));
+    dt_buf_free(&p->echo);
+    dt_buf_init(&p->echo, q->echo_len);
+    if (q->echo_len > 0)
+        dt_buf_put(&p->echo, q->echo, q->echo_len);
+    return dt_buf_error(&p->echo);
+}
+
+static dt_radius_query query_of(dt_parked const *p)
+{
+    dt_radius_query q = {.id = p->packet_id, .echo_len = p->echo.len};
+    memcpy(q.authenticator, p->authenticator, sizeof(q.authenticator));
+    memcpy(q.ticket, p->ticket, sizeof(q.ticket));
+    if (q.echo_len > 0)
+        memcpy(q.echo, p->echo.p, q.echo_len);
+    return q;
+}
+
 /* Sends the answer if both it and a packet are there. */
 static void send_answer(dt_parked *p)
 {
+    dt_radius_query query;
     dt_buf packet;
     if (!p->answered || p->at == NULL)
         return;
+    query = query_of(p);
     dt_buf_init(&packet, DT_RADIUS_PACKET_MAX);
     answer const *a = &ending_of(p)->answer;
-    int rc = dt_radius_write(&p->query, secret_bytes(p->room), a->code, a->message,
+    int rc = dt_radius_write(&query, secret_bytes(p->room), a->code, a->message,
                              dt_bytes_of(a->state, a->state_len), &packet);
     if (rc != 0) { /* too long, at the worst: a bare refusal always fits */
         dt_buf_reset(&packet);
-        rc = dt_radius_write(&p->query, secret_bytes(p->room), DT_RADIUS_ACCESS_REJECT, "",
+        rc = dt_radius_write(&query, secret_bytes(p->room), DT_RADIUS_ACCESS_REJECT, "",
                              dt_bytes_of(NULL, 0), &packet);
     }
     if (rc == 0)
@@ -651,10 +678,10 @@ static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
         unpair(p);
         drop(p);
     }
-    p->query = *q;
+    int kept = keep_query(p, q);
     p->at = c;
     LIST_INSERT_HEAD(&c->waiting, p, waiting);
-    if (!p->answered && set_deadline(p) != 0) {
+    if (!p->answered && (kept != 0 || set_deadline(p) != 0)) {
         dt_outcome o = {0};
         dt_outcome_set(&o, DT_DENY, DT_CAUSE_INTERNAL);
         settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));

@@ -90,6 +90,8 @@ void dt_buf_truncate(dt_buf *b, size_t len)
 static bool buf_grow(dt_buf *b, size_t need)
 {
     size_t cap = b->cap == 0 ? BUF_FIRST_CAP : b->cap * 2;
+    if (cap - 1 > b->max)
+        cap = b->max + 1;
     cap = cap < need ? need : cap;
     uint8_t *p = malloc(cap);
     if (p == NULL) {
