@@ -381,23 +381,8 @@ static void copy_conversation(dt_signon *s, dt_request const *r)
     s->push_prompt = r->push_prompt;
 }
 
-void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *r, dt_time now)
+static void copy_request(dt_signon *s, dt_ruleset const *ruleset, dt_request const *r)
 {
-    dt_error e = {0};
-    int rc;
-
-    if (!start(s, ruleset, now))
-        return;
-    if (!ruleset->config || take_names(s, r) < 0) {
-        dt_signon_fail(s, ruleset->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
-                       "the application's name is missing, or a name is too long");
-        return;
-    }
-    s->wait_limit = r->wait_limit < 0                    ? 0
-                    : r->wait_limit > DT_SIGNON_WAIT_MAX ? DT_SIGNON_WAIT_MAX
-                                                         : r->wait_limit;
-    s->deadline = now + s->wait_limit;
-    s->platform_hint = r->platform_hint;
     copy_conversation(s, r);
     s->address_wanted = r->address_wanted;
     s->utc_offset = r->utc_offset;
@@ -422,6 +407,26 @@ void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *
     if (r->continued)
         s->continued = *r->continued;
     memcpy(s->random, r->random, sizeof(s->random));
+}
+
+void dt_signon_begin(dt_signon *s, dt_ruleset const *ruleset, dt_request const *r, dt_time now)
+{
+    dt_error e = {0};
+    int rc;
+
+    if (!start(s, ruleset, now))
+        return;
+    if (!ruleset->config || take_names(s, r) < 0) {
+        dt_signon_fail(s, ruleset->config ? DT_CAUSE_INTERNAL : DT_CAUSE_CONFIG,
+                       "the application's name is missing, or a name is too long");
+        return;
+    }
+    s->wait_limit = r->wait_limit < 0                    ? 0
+                    : r->wait_limit > DT_SIGNON_WAIT_MAX ? DT_SIGNON_WAIT_MAX
+                                                         : r->wait_limit;
+    s->deadline = now + s->wait_limit;
+    s->platform_hint = r->platform_hint;
+    copy_request(s, ruleset, r);
     dt_signon_primary_take(s,
                            r); /* first: it decides how much a refusal may reveal about the name */
     rc = make_identity(s, r, &e);
