@@ -16,6 +16,7 @@
 #include "core/ruleset/break_glass.h"
 #include "core/ruleset/service.h"
 #include "edge/file.h"
+#include "edge/file_advice.h"
 #include "edge/host.h"
 #include "edge/host_key.h"
 
@@ -74,6 +75,31 @@ static void warn_expiry(checking *k, char const *what, dt_time not_after)
         report_warning(k, "%s expired on %s", what, dt_day_text(day, not_after));
     else if (not_after - k->now < EXPIRES_SOON)
         report_warning(k, "%s expires on %s; renew it", what, dt_day_text(day, not_after));
+}
+
+/* --- what the sample leaves to fill in ----------------------------------------------------------- */
+
+static void check_placeholders(checking *k)
+{
+    dt_config const *c = k->config;
+    struct {
+        char const *section, *name, *value, *sample;
+    } const rows[] = {
+        {"okta", "org_url", c->okta.org_url, "https://example.okta.com"},
+        {"intune", "tenant_id", c->intune.tenant_id.text, "00000000-1111-2222-3333-444444444444"},
+        {"intune", "client_id", c->intune.client_id, "55555555-6666-7777-8888-999999999999"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        dt_error e = {0};
+
+        if (strcmp(rows[i].value, rows[i].sample) != 0)
+            continue;
+        (void)dt_error_set(&e, DT_E_INVALID, "is still the sample's %s; write your own",
+                           rows[i].sample);
+        (void)dt_config_blame(c, rows[i].section, rows[i].name, &e, e.code);
+        fault(k, &e);
+    }
 }
 
 /* --- trust ------------------------------------------------------------------------------------ */
@@ -401,8 +427,8 @@ static void check_policies(checking *k)
         dt_policy const *p = dt_site_policy_at(k->files, i);
         char const *application = dt_policy_application(p);
 
-        dt_out_line("policy        %s: %zu rules, sha256 %s", application, dt_policy_rule_count(p),
-                    dt_policy_hash(p));
+        dt_out_line("policy        %s: %zu rule%s, sha256 %s", application, dt_policy_rule_count(p),
+                    DT_S(dt_policy_rule_count(p)), dt_policy_hash(p));
         report_variants(k, application);
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
             report_warning(k, "%s", dt_policy_warning(p, w));
@@ -511,7 +537,8 @@ static void check_store(checking *k)
         (void)dt_config_blame(k->config, "store", "path", &e, rc);
         fault(k, &e);
     } else {
-        dt_out_line("store         %s, %zu device keys enrolled", k->config->store.path, devices);
+        dt_out_line("store         %s, %zu device key%s enrolled", k->config->store.path, devices,
+                    DT_S(devices));
     }
     if (store != NULL)
         dt_store_close(&store);
@@ -536,7 +563,8 @@ static void check_writable(char const *path, int how, dt_error *e)
                            errno == EACCES || errno == EPERM
                                ? "%s cannot be written by uid %u (%s); run: chown %u %s"
                                : "%s cannot be written by uid %u: %s",
-                           path, (unsigned)geteuid(), strerror(errno), (unsigned)geteuid(), path);
+                           path, (unsigned)geteuid(), strerror(errno), (unsigned)geteuid(),
+                           dt_advice_quote(path).text);
 }
 
 static void judge_audit_file(char const *path, struct stat const *st, dt_error *e)
@@ -544,11 +572,12 @@ static void judge_audit_file(char const *path, struct stat const *st, dt_error *
     if (!S_ISREG(st->st_mode) && !S_ISCHR(st->st_mode))
         (void)dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", path);
     else if (S_ISREG(st->st_mode) && (st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        (void)dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; chmod go-w it", path);
+        (void)dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; run: chmod go-w %s",
+                           path, dt_advice_quote(path).text);
     else if (S_ISREG(st->st_mode) && st->st_uid != 0 && st->st_uid != geteuid())
         (void)dt_error_set(e, DT_E_PERMISSION,
                            "%s belongs to another user (uid %u); run: chown %u %s", path,
-                           (unsigned)st->st_uid, (unsigned)geteuid(), path);
+                           (unsigned)st->st_uid, (unsigned)geteuid(), dt_advice_quote(path).text);
     else
         check_writable(path, W_OK, e);
 }
@@ -648,9 +677,9 @@ static void check_pam(checking *k)
     if (dt_pam_check_run(&c, report_pam, &counts, &e) < 0)
         report_warning(k, "the PAM services could not be read: %s", e.text);
     else
-        dt_out_line(
-            "PAM           %zu services are protected, %zu are not; see devtrustctl check-pam",
-            counts.protected, counts.others);
+        dt_out_line("PAM           %zu service%s protected, %zu %s not; see devtrustctl check-pam",
+                    counts.protected, counts.protected == 1 ? " is" : "s are", counts.others,
+                    counts.others == 1 ? "is" : "are");
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -674,10 +703,10 @@ static void check_online(checking *k)
 static void check_parts(checking *k)
 {
     static void (*const parts[])(checking *) = {
-        report_mfa,        check_okta_credentials, check_graph,        check_trust,
-        check_cas,         check_host_key,         check_state_key,    check_policies,
-        check_report_only, check_break_glass,      check_failing_open, check_store,
-        check_audit};
+        check_placeholders, report_mfa,        check_okta_credentials, check_graph,
+        check_trust,        check_cas,         check_host_key,         check_state_key,
+        check_policies,     check_report_only, check_break_glass,      check_failing_open,
+        check_store,        check_audit};
 
     for (size_t i = 0; !k->json && i < sizeof(parts) / sizeof(parts[0]); i++)
         parts[i](k);
@@ -764,11 +793,12 @@ static dt_ctl_exit check_all(checking *k, char const *user)
         check_pam(k);
     dt_site_free(&k->files);
     if (k->faults > 0) {
-        dt_err_line("%s: %zu faults, %zu warnings", k->path, k->faults, k->warnings);
+        dt_err_line("%s: %zu fault%s, %zu warning%s", k->path, k->faults, DT_S(k->faults),
+                    k->warnings, DT_S(k->warnings));
         return DT_CTL_FAULT;
     }
     if (!k->json)
-        dt_out_line("%s: in order, %zu warnings", k->path, k->warnings);
+        dt_out_line("%s: in order, %zu warning%s", k->path, k->warnings, DT_S(k->warnings));
     return DT_CTL_YES;
 }
 

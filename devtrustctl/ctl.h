@@ -11,6 +11,9 @@
 
 #define DT_CTL_LINE_MAX (64 * 1024) /* longest line for people; what is longer is cut */
 
+/* The plural's "s" after a count. */
+#define DT_S(n) ((n) == 1 ? "" : "s")
+
 typedef enum dt_ctl_exit {
     DT_CTL_YES = 0,       /* done, or: the answer is yes */
     DT_CTL_NO = 1,        /* the answer is no: denied, refused, not found */

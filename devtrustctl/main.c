@@ -2,6 +2,7 @@
 /* devtrustctl, the administrator's command: one table of commands, and the help made of it. */
 #include "devtrustctl/ctl.h"
 
+#include "core/base/nearest.h"
 #include "core/base/version.h"
 #include "edge/host.h"
 #include "edge/site.h"
@@ -189,7 +190,15 @@ static dt_ctl_command const *find(char const *name)
 
 static dt_ctl_exit no_such_command(char const *name)
 {
-    dt_err_line("unknown command \"%s\"; see: devtrustctl help", name);
+    dt_nearest near = dt_nearest_begin(name);
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        dt_nearest_offer(&near, commands[i].name);
+    if (near.best != NULL)
+        dt_err_line("unknown command \"%s\"; did you mean \"%s\"? See: devtrustctl help", name,
+                    near.best);
+    else
+        dt_err_line("unknown command \"%s\"; see: devtrustctl help", name);
     return DT_CTL_FAULT;
 }
 
@@ -227,7 +236,7 @@ static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv)
 
     if (argc == 0)
         return help_of_all();
-    if (argc > 1) {
+    if (argc > 2) {
         (void)dt_error_set(&e, DT_E_INVALID, "takes one command");
         return dt_err_usage(self, &e);
     }
@@ -273,7 +282,9 @@ static dt_ctl_exit dispatch(int argc, char **argv)
     c = find(argv[1]);
     if (c == NULL)
         return no_such_command(argv[1]);
-    if (argc == 3 && is_word(argv[2], "--help", "-h"))
+    /* Also behind the word for what a command is to do: devtrustctl device add --help. */
+    if (argc >= 3 && argc <= 4 && is_word(argv[argc - 1], "--help", "-h") &&
+        (argc == 3 || argv[2][0] != '-'))
         return help_of(c);
     return c->run(c, argc - 2, argv + 2);
 }

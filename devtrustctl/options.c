@@ -3,6 +3,8 @@
  * what is given twice: the checks around it would be as long as this. */
 #include "devtrustctl/options.h"
 
+#include "core/base/nearest.h"
+
 #include <string.h>
 
 #define SHOWN_MAX 128 /* as much of an argument as a message repeats */
@@ -29,6 +31,19 @@ static dt_option const *find(dt_option const *options, char const *argument, cha
             return o;
     }
     return NULL;
+}
+
+static int refuse_unknown(dt_option const *options, char const *argument, dt_error *e)
+{
+    dt_nearest near = dt_nearest_begin(argument);
+    char shown[SHOWN_MAX];
+
+    for (dt_option const *o = options; o->name != NULL; o++)
+        dt_nearest_offer(&near, o->name);
+    if (near.best == NULL)
+        return refuse(e, argument, "is not an option of this command");
+    return dt_error_set(e, DT_E_INVALID, "%s is not an option of this command; did you mean %s?",
+                        dt_str_escape(shown, sizeof(shown), argument), near.best);
 }
 
 static int take_flag(dt_option const *o, char const *value, dt_error *e)
@@ -76,7 +91,7 @@ int dt_options_parse(dt_option const *options, int argc, char **argv, char const
         }
         o = find(options, argument, &value);
         if (o == NULL)
-            rc = refuse(e, argument, "is not an option of this command");
+            rc = refuse_unknown(options, argument, e);
         else if (o->value == NULL)
             rc = take_flag(o, value, e);
         else

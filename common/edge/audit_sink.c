@@ -3,6 +3,7 @@
  * use the name and the connection of the server that we are a module of, and may block. */
 #include "edge/audit_sink.h"
 
+#include "edge/file_advice.h"
 #include "edge/kernel_log.h"
 
 #include <errno.h>
@@ -48,11 +49,13 @@ static int check_file(int fd, char const *path, dt_error *e)
     if (!S_ISREG(st.st_mode))
         return dt_error_set(e, DT_E_PERMISSION, "audit file %s is not a regular file", path);
     if (st.st_uid != 0 && st.st_uid != geteuid())
-        return dt_error_set(e, DT_E_PERMISSION, "audit file %s belongs to another user (uid %u)",
-                            path, (unsigned)st.st_uid);
+        return dt_error_set(
+            e, DT_E_PERMISSION, "audit file %s belongs to another user (uid %u); run: chown %u %s",
+            path, (unsigned)st.st_uid, (unsigned)geteuid(), dt_advice_quote(path).text);
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return dt_error_set(e, DT_E_PERMISSION,
-                            "audit file %s can be written by others; chmod go-w %s", path, path);
+                            "audit file %s can be written by others; run: chmod go-w %s", path,
+                            dt_advice_quote(path).text);
     return DT_OK;
 }
 

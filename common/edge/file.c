@@ -6,6 +6,7 @@
 
 #include "core/config/config.h"
 
+#include "edge/file_advice.h"
 #include "edge/host.h"
 
 #include <errno.h>
@@ -92,13 +93,13 @@ static int check_directory(int fd, char const *path, dt_error *e)
     if (!owner_is_trusted(st.st_uid))
         return dt_error_set(e, DT_E_PERMISSION,
                             "%s belongs to another user (uid %u), who could replace what is in it; "
-                            "chown root it, or use another directory",
-                            show(path).text, (unsigned)st.st_uid);
+                            "use another directory, or run: chown root %s",
+                            show(path).text, (unsigned)st.st_uid, dt_advice_quote(path).text);
     if ((st.st_mode & OTHERS_WRITE) != 0 && (st.st_mode & S_ISVTX) == 0)
         return dt_error_set(e, DT_E_PERMISSION,
-                            "%s can be written by others, who could replace what is in it; chmod "
-                            "go-w it",
-                            show(path).text);
+                            "%s can be written by others, who could replace what is in it; run: "
+                            "chmod go-w %s",
+                            show(path).text, dt_advice_quote(path).text);
     return DT_OK;
 }
 
@@ -113,15 +114,14 @@ static int check_secret(struct stat const *st, char const *path, dt_error *e)
         (st->st_mode & (OTHERS_READ | S_IWGRP)) == 0)
         return DT_OK;
     if ((st->st_mode & OTHERS_READ) != 0)
-        return dt_error_set(e, DT_E_PERMISSION,
-                            "%s contains a secret and can be read by others; chmod 600 it",
-                            show(path).text);
+        return dt_advice_secret(path, st->st_uid, "others", e);
     if ((st->st_mode & S_IRWXG) != 0 &&
-        (st->st_uid != 0 || (st->st_gid != getegid() && !is_service_group(st->st_gid))))
-        return dt_error_set(e, DT_E_PERMISSION,
-                            "%s contains a secret and can be read by its group (gid %u); chmod 600 "
-                            "it, or let root own it, with the service's own group",
-                            show(path).text, (unsigned)st->st_gid);
+        (st->st_uid != 0 || (st->st_gid != getegid() && !is_service_group(st->st_gid)))) {
+        char who[32];
+
+        (void)snprintf(who, sizeof(who), "its group (gid %u)", (unsigned)st->st_gid);
+        return dt_advice_secret(path, st->st_uid, who, e);
+    }
     return DT_OK;
 }
 
@@ -135,11 +135,11 @@ static int check_file(int fd, char const *path, dt_file_kind kind, dt_error *e)
         return dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", show(path).text);
     if (!owner_is_trusted(st.st_uid))
         return dt_error_set(e, DT_E_PERMISSION,
-                            "%s belongs to another user (uid %u); chown root it", show(path).text,
-                            (unsigned)st.st_uid);
+                            "%s belongs to another user (uid %u); run: chown root %s",
+                            show(path).text, (unsigned)st.st_uid, dt_advice_quote(path).text);
     if ((st.st_mode & OTHERS_WRITE) != 0)
-        return dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; chmod go-w it",
-                            show(path).text);
+        return dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; run: chmod go-w %s",
+                            show(path).text, dt_advice_quote(path).text);
     return kind == DT_FILE_SECRET ? check_secret(&st, path, e) : DT_OK;
 }
 
@@ -154,9 +154,7 @@ static int refuse_errno(char const *path, int number, dt_error *e)
                             show(path).text);
     case EACCES:
     case EPERM:
-        return dt_error_set(e, DT_E_PERMISSION,
-                            "%s cannot be read by uid %u; chown it to that user", show(path).text,
-                            (unsigned)geteuid());
+        return dt_advice_unreadable(path, e);
     default:
         return dt_error_set(e, DT_E_IO, "%s: %s", show(path).text, strerror(number));
     }
@@ -269,7 +267,7 @@ static int file_open(char const *path, dt_file_kind kind, int *out, dt_error *e)
     }
     /* O_NONBLOCK: a FIFO without a writer must not hold us up before it is judged. */
     fd = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | OPEN_FLAGS);
-    error = fd < 0 ? refuse_errno(path, errno, e) : check_file(fd, path, kind, e);
+    error = fd < 0 ? refuse_errno(located, errno, e) : check_file(fd, path, kind, e);
 out:
     if (directory >= 0)
         close(directory);

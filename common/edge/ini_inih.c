@@ -4,6 +4,7 @@
  * Here a reader of our own stands before it, counts the lines and refuses each of these by number. */
 #include "edge/ini.h"
 
+#include "core/base/utf8.h"
 #include "core/ruleset/config_check.h"
 
 #include <ini.h>
@@ -170,7 +171,11 @@ int dt_ini_parse(dt_bytes text, char const *name, dt_config *c, dt_error *e)
 {
     ini_source s = {.text = text, .name = name, .c = c, .e = e};
     int kept = &ini_max_line != NULL ? ini_max_line : 0;
+    char const *encoding = dt_text_encoding_fault(text);
     int status;
+
+    if (encoding != NULL)
+        return dt_error_set(e, DT_E_INVALID, "%s:1: %s", name, encoding);
 
     if (kept > 0)
         ini_max_line = INI_LINE_MAX + 3;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The JSON port by jansson. The one file that knows it: a dt_json is a json_t by another name. */
 #include "core/base/json.h"
+#include "core/base/utf8.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -63,6 +64,9 @@ int dt_json_parse(dt_bytes text, dt_json **out, dt_error *e)
     *out = NULL;
     if (text.len == 0)
         return dt_error_set(e, DT_E_PARSE, "line 1, column 1: not JSON: the text is empty");
+    char const *encoding = dt_text_encoding_fault(text);
+    if (encoding != NULL)
+        return dt_error_set(e, DT_E_PARSE, "line 1, column 1: %s", encoding);
     int rc = check_size(text, e);
     if (rc != DT_OK)
         return rc;

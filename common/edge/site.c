@@ -6,6 +6,7 @@
 #include "core/base/crypto.h"
 #include "core/ruleset/service.h"
 #include "edge/file.h"
+#include "edge/file_advice.h"
 #include "edge/geo_maxmind.h"
 #include "edge/ini.h"
 #include "edge/managed_file.h"
@@ -712,16 +713,26 @@ static bool state_key_is_random(uint8_t const key[DT_AEAD_KEY_LEN])
     return distinct >= 8;
 }
 
+/* By install(1): the file never has wider rights than it ends with, and the service can read it. */
+static int refuse_state_key(char const *path, dt_error *e)
+{
+    char group[DT_ADVICE_NAME_MAX];
+    bool shared = *dt_advice_group(group) != '\0';
+
+    return dt_error_set(e, DT_E_INVALID,
+                        "%s does not contain 32 random bytes; run: openssl rand -hex 32 | install "
+                        "-m %s%s /dev/stdin %s",
+                        path, shared ? "640 -o root -g " : "600", group,
+                        dt_advice_quote(path).text);
+}
+
 static int state_key_make(dt_bytes in, char const *path, dt_secret **out, dt_error *e)
 {
     uint8_t key[DT_AEAD_KEY_LEN] = {0};
     int error = DT_OK;
 
     if (!state_key_decode(in, key) || !state_key_is_random(key))
-        error = dt_error_set(e, DT_E_INVALID,
-                             "%s does not contain 32 random bytes; create it again: (umask 077; "
-                             "openssl rand -hex 32 > FILE)",
-                             path);
+        error = refuse_state_key(path, e);
     if (error == DT_OK) {
         error = dt_secret_new(dt_bytes_of(key, sizeof(key)), out);
         if (error < 0)

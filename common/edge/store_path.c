@@ -2,6 +2,8 @@
 /* Checks and creates the store's file. */
 #include "edge/store_path.h"
 
+#include "edge/file_advice.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,11 +26,12 @@ static int check_ancestor(char const *path, dt_error *e)
     if (stat(path, &st) != 0)
         return dt_error_set(e, DT_E_IO, "%s: %s", path, strerror(errno));
     if (!owner_is_trusted(st.st_uid) && geteuid() != 0)
-        return dt_error_set(e, DT_E_PERMISSION, "%s belongs to another user (uid %u)", path,
-                            (unsigned)st.st_uid);
+        return dt_error_set(e, DT_E_PERMISSION,
+                            "%s belongs to another user (uid %u); run: chown root %s", path,
+                            (unsigned)st.st_uid, dt_advice_quote(path).text);
     if ((st.st_mode & OTHERS_WRITE) != 0 && (st.st_mode & S_ISVTX) == 0)
-        return dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; chmod go-w %s", path,
-                            path);
+        return dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; run: chmod go-w %s",
+                            path, dt_advice_quote(path).text);
     return DT_OK;
 }
 
@@ -55,11 +58,12 @@ static int check_directory(char const *path, struct stat *st, dt_error *e)
     if (!S_ISDIR(st->st_mode))
         return dt_error_set(e, DT_E_IO, "%s is not a directory", path);
     if (!owner_is_trusted(st->st_uid) && geteuid() != 0)
-        return dt_error_set(e, DT_E_PERMISSION, "%s belongs to another user (uid %u)", path,
-                            (unsigned)st->st_uid);
+        return dt_error_set(e, DT_E_PERMISSION,
+                            "%s belongs to another user (uid %u); run: chown %u %s", path,
+                            (unsigned)st->st_uid, (unsigned)geteuid(), dt_advice_quote(path).text);
     if ((st->st_mode & OTHERS_WRITE) != 0)
-        return dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; chmod go-w %s", path,
-                            path);
+        return dt_error_set(e, DT_E_PERMISSION, "%s can be written by others; run: chmod go-w %s",
+                            path, dt_advice_quote(path).text);
     return check_ancestors(path, e);
 }
 
@@ -71,11 +75,12 @@ static int check_file(int fd, char const *path, struct stat const *directory, dt
     if (!S_ISREG(st.st_mode))
         return dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", path);
     if (!owner_is_trusted(st.st_uid) && !(geteuid() == 0 && st.st_uid == directory->st_uid))
-        return dt_error_set(e, DT_E_PERMISSION, "%s belongs to another user (uid %u)", path,
-                            (unsigned)st.st_uid);
+        return dt_error_set(
+            e, DT_E_PERMISSION, "%s belongs to another user (uid %u); run: chown %u %s", path,
+            (unsigned)st.st_uid, (unsigned)directory->st_uid, dt_advice_quote(path).text);
     if ((st.st_mode & OTHERS_ANY) != 0)
-        return dt_error_set(e, DT_E_PERMISSION, "%s can be used by others; chmod 600 %s", path,
-                            path);
+        return dt_error_set(e, DT_E_PERMISSION, "%s can be used by others; run: chmod 600 %s", path,
+                            dt_advice_quote(path).text);
     return DT_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "devtrustctl/setup/text_edit.h"
 
 #include "core/base/json.h"
+#include "edge/file_advice.h"
 #include "edge/host.h"
 
 #include <errno.h>
@@ -134,7 +135,8 @@ static int look_at_record(dt_tree const *t, char const *path, dt_node *n, dt_err
     if (rc == DT_OK && n->type != DT_NODE_ABSENT && n->type != DT_NODE_FILE)
         rc = dt_error_set(e, DT_E_PERMISSION, "%s is not a regular file", path);
     if (rc == DT_OK && n->type == DT_NODE_FILE && (n->mode & 077) != 0)
-        rc = dt_error_set(e, DT_E_PERMISSION, "%s can be read by others; chmod 600 it", path);
+        rc = dt_error_set(e, DT_E_PERMISSION, "%s can be read by others; run: chmod 600 %s", path,
+                          dt_advice_quote(path).text);
     return rc;
 }
 

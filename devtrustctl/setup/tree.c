@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "devtrustctl/setup/tree.h"
 
+#include "edge/file_advice.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +18,10 @@
 static int fail(char const *path, int number, dt_error *e)
 {
     if (number == ELOOP || number == ENOTDIR)
-        return dt_error_set(
-            e, DT_E_PERMISSION,
-            "%s: a symbolic link, or something else than a directory, is on the way; "
-            "setup changes nothing through links",
-            path);
+        return dt_error_set(e, DT_E_PERMISSION,
+                            "%s is a symbolic link, or something else than a directory; "
+                            "setup changes nothing through links",
+                            path);
     return dt_error_set(e, number == EACCES || number == EPERM ? DT_E_PERMISSION : DT_E_IO,
                         "%s: %s", path, strerror(number));
 }
@@ -31,13 +33,14 @@ static int check_directory(int fd, uid_t also, char const *path, dt_error *e)
     if (fstat(fd, &st) != 0)
         return fail(path, errno, e);
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0)
+        return dt_error_set(e, DT_E_PERMISSION,
+                            "%s can be written by others than its owner; run: chmod go-w %s", path,
+                            dt_advice_quote(path).text);
+    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != also)
         return dt_error_set(
             e, DT_E_PERMISSION,
-            "a directory of %s can be written by others than its owner; chmod go-w it", path);
-    if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != also)
-        return dt_error_set(e, DT_E_PERMISSION,
-                            "a directory of %s belongs to uid %u, who could replace what is in it",
-                            path, (unsigned)st.st_uid);
+            "%s belongs to uid %u, who could replace what is in it; run: chown root %s", path,
+            (unsigned)st.st_uid, dt_advice_quote(path).text);
     return DT_OK;
 }
 
@@ -69,6 +72,7 @@ void dt_tree_close(dt_tree *t)
 static int walk(dt_tree const *t, char const *path, int *fd, char name[NAME_SIZE], dt_error *e)
 {
     char const *at = path;
+    char upto[PATH_MAX]; /* the directory that is opened, for messages */
     int rc = DT_OK;
 
     *fd = fcntl(t->fd, F_DUPFD_CLOEXEC, 3);
@@ -93,7 +97,8 @@ static int walk(dt_tree const *t, char const *path, int *fd, char name[NAME_SIZE
             *fd = -1;
             return DT_OK;
         }
-        rc = next < 0 ? fail(path, errno, e) : check_directory(next, t->also, path, e);
+        (void)snprintf(upto, sizeof(upto), "%s%.*s", t->root, (int)(at - path), path);
+        rc = next < 0 ? fail(upto, errno, e) : check_directory(next, t->also, upto, e);
         close(*fd);
         *fd = next;
     }

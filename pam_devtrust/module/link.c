@@ -141,11 +141,19 @@ static int connect_daemon(pam_handle_t *pamh, char const *path, int64_t deadline
 
 static bool daemon_is_safe(pam_handle_t *pamh, char const *path)
 {
-    struct stat st;
+    struct stat st = {0};
+    int error = stat(path, &st) == 0 ? 0 : errno;
 
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
-        (st.st_mode & OTHERS_WRITE) == 0)
+    if (error == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && (st.st_mode & OTHERS_WRITE) == 0)
         return true;
+    if (error != 0) {
+        pam_syslog(
+            pamh, LOG_ERR,
+            "no devtrustd runs, and %s cannot be started: %s; start the service devtrustd, or "
+            "install the program there",
+            path, strerror(error));
+        return false;
+    }
     pam_syslog(pamh, LOG_ERR,
                "no devtrustd runs, and %s cannot be started: it must belong to root and not be "
                "writable by others",

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import configparser
 import datetime
 import gzip
 import json
@@ -325,7 +326,7 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], tuple[str, ...]]] = {
     "token missing": (lambda s: s.okta_token_path.unlink(),
                       ("[okta] api_token_file", "does not exist")),
     "token readable": (lambda s: s.okta_token_path.chmod(0o644),
-                       ("[okta] api_token_file", "chmod 600")),
+                       ("[okta] api_token_file", "chmod 6")),
     "token with SSWS": (lambda s: s.okta_token_path.write_text("SSWS abcdefghijklm\n"),
                         ("[okta] api_token_file", "without")),
     "no policies": (remove_policies, ("[policy] directory", "contains no policy")),
@@ -364,14 +365,14 @@ BROKEN: dict[str, tuple[Callable[[Site], Any], tuple[str, ...]]] = {
     "state key zeros": (lambda s: s.state_key_path.write_bytes(bytes(32)),
                         ("[store] state_key_file",)),
     "state key readable": (lambda s: s.state_key_path.chmod(0o644),
-                           ("[store] state_key_file", "chmod 600")),
+                           ("[store] state_key_file", "chmod 6")),
     "Graph key of another": (
         lambda s: shutil.copy(s.pki["devices"]["device-rsa"]["files"]["key"], s.graph_key),
         ("[intune] certificate_file", "key_file")),
-    "Graph key readable": (lambda s: s.graph_key.chmod(0o644), ("graph.key", "chmod 600")),
+    "Graph key readable": (lambda s: s.graph_key.chmod(0o644), ("graph.key", "chmod 6")),
     "host key of another": (lambda s: host_of(s, "host", "device-rsa"),
                             ("[device_trust] host_certificate_file", "does not belong")),
-    "host key readable": (readable_host_key, ("host.key", "chmod 600")),
+    "host key readable": (readable_host_key, ("host.key", "chmod 6")),
     "store without directory": (
         lambda s: s.configure({"store": {"path": s.directory / "none" / "state.db"}}),
         ("[store] path", "No such file")),
@@ -401,6 +402,69 @@ def test_check_config_of_a_broken_site(site: Site, name: str) -> None:
     for text in wanted:
         assert text in answer.err, answer
     assert "in order" not in answer.out
+
+
+ADVISED = ("config writable", "token readable", "policy writable", "state key short",
+           "state key zeros", "state key readable", "Graph key readable", "host key readable")
+
+
+@pytest.mark.parametrize("name", ADVISED)
+def test_check_config_advice_works(site: Site, name: str) -> None:
+    """What an error says to run is run as it stands there, and the fault is gone."""
+    BROKEN[name][0](site)
+    _, found, command = check(site).err.splitlines()[0].partition("run: ")
+    assert found
+    subprocess.run(["sh", "-c", command], check=True, timeout=LIMIT)
+    answer = check(site)
+    assert answer.code == YES and answer.err == "", answer
+
+
+def sample_values() -> dict[tuple[str, str], str]:
+    """What the sample configuration sets."""
+    sample = configparser.ConfigParser(interpolation=None)
+    sample.read(ROOT / "conf" / "devtrust.conf")
+    return {(section, name): value for section in sample for name, value in sample[section].items()}
+
+
+@pytest.mark.parametrize("section, name", [
+    ("okta", "org_url"), ("intune", "tenant_id"), ("intune", "client_id")])
+def test_check_config_finds_placeholders(site: Site, section: str, name: str) -> None:
+    site.configure({section: {name: sample_values()[section, name]}})
+    answer = check(site)
+    assert answer.code == FAULT and f"[{section}] {name}: is still the sample's" in answer.err
+    assert "1 fault, " in answer.err
+
+
+@pytest.mark.parametrize("frequency", ["8h", "ONCE_A_SHIFT", "", 8, None])
+def test_check_config_names_durations(site: Site, frequency: Any) -> None:
+    """What the error offers besides the words is then taken."""
+    def set_frequency(policy: dict[str, Any], value: Any) -> None:
+        policy["rules"][1]["actions"]["appSignOn"]["promptForFactor"]["frequency"] = value
+
+    change_policy(site, lambda policy: set_frequency(policy, frequency))
+    answer = check(site)
+    assert answer.code == FAULT and "/promptForFactor/frequency: must be one of" in answer.err
+    assert "duration such as PT8H" in answer.err
+    change_policy(site, lambda policy: set_frequency(policy, "PT8H"))
+    assert check(site).code == YES
+
+
+@pytest.mark.parametrize("typed, meant", [
+    (("chek-config",), '"check-config"'), (("lgo",), '"log"'), (("log", "--qurey", "x"), "--query"),
+    (("explain", "--usr", "a"), "--user"), (("xyzzy",), ""), (("log", "--xyzzy"), "")])
+def test_did_you_mean(typed: tuple[str, ...], meant: str) -> None:
+    answer = run(*typed)
+    assert answer.code == FAULT
+    assert (f"did you mean {meant}?" in answer.err) if meant else ("did you mean" not in answer.err)
+
+
+@pytest.mark.parametrize("words", [("device", "add"), ("device", "sync"), ("policy", "import"),
+                                   ("policy", "prove")])
+def test_help_at_every_level(words: tuple[str, ...]) -> None:
+    wanted = run("help", words[0]).out
+    for asked in ((*words, "--help"), (*words, "-h"), ("help", *words)):
+        answer = run(*asked)
+        assert answer.code == YES and answer.out == wanted and answer.err == ""
 
 
 def test_check_config_tells_several_faults_at_once(site: Site, index: dict[str, Any]) -> None:
@@ -459,7 +523,8 @@ def test_check_config_warns(site: Site, name: str) -> None:
     assert answer.code == YES, answer
     warnings = [line for line in answer.lines if line.startswith("warning ")]
     assert any(wanted in line for line in warnings), answer
-    assert answer.lines[-1].endswith(f"in order, {len(warnings)} warnings")
+    assert answer.lines[-1].endswith(
+        f"in order, {len(warnings)} warning{'' if len(warnings) == 1 else 's'}")
 
 
 # --- explain ------------------------------------------------------------------------------------
@@ -1018,7 +1083,7 @@ def test_device_shows_hostile_names_harmlessly(site: Site, own_pki: pki_maker.Pk
 def test_device_add_needs_a_site_in_order(site: Site, index: dict[str, Any]) -> None:
     site.okta_token_path.chmod(0o644)
     answer = enrol(site, certificate(index, "device-rsa"))
-    assert answer.code == FAULT and answer.out == "" and "chmod 600" in answer.err
+    assert answer.code == FAULT and answer.out == "" and "chmod 6" in answer.err
 
 
 def ssh_key_file(tmp_path: Path, name: str = "laptop") -> Path:

@@ -535,7 +535,10 @@ static void lines_refused(void **state)
          ":3: [user_name] login_suffix: ", "UTF-8"},
         {"[okta]\n[user_name]\nlogin_suffix = @\xe2\x80\xae.example\n",
          ":3: [user_name] login_suffix: ", "control"},
-        {"\xef\xbb\xbf[okta]\n", ":1: ", "neither"},
+        {"\xef\xbb\xbf[okta]\n", ":1: ", "byte order mark"},
+        {"\xff\xfe[okta]\n", ":1: ", "iconv -f UTF-16"},
+        {OKTA "timeoot = 5s\n", ":3: ", "did you mean \"timeout\"?"},
+        {"[okat]\n", ":1: ", "did you mean \"okta\"?"},
     };
 
     (void)state;

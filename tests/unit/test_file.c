@@ -192,13 +192,13 @@ static void modes_of_secret(void **state)
         {0600, DT_OK, NULL},
         {0400, DT_OK, NULL},
         {0700, DT_OK, NULL},
-        {0604, DT_E_PERMISSION, "chmod 600"},
-        {0644, DT_E_PERMISSION, "chmod 600"},
-        {0601, DT_E_PERMISSION, "chmod 600"},
+        {0604, DT_E_PERMISSION, "; run: ch"},
+        {0644, DT_E_PERMISSION, "; run: ch"},
+        {0601, DT_E_PERMISSION, "; run: ch"},
         {0602, DT_E_PERMISSION, "chmod go-w"},
         {0660, DT_E_PERMISSION, "chmod go-w"},
         {0666, DT_E_PERMISSION, "chmod go-w"},
-        {0444, DT_E_PERMISSION, "chmod 600"},
+        {0444, DT_E_PERMISSION, "; run: ch"},
     };
 
     (void)state;
@@ -259,6 +259,85 @@ static void service_owner(void **state)
     expect("s", DT_FILE_SECRET, DT_E_PERMISSION, "by its group");
 }
 
+/* Types what the error says to type. */
+static void follow(char const *name, dt_file_kind kind)
+{
+    dt_error e;
+    char const *advice;
+
+    assert_int_equal(try_read(path_of(name), kind, &e), DT_E_PERMISSION);
+    advice = strstr(e.text, "run: ");
+    assert_non_null(advice);
+    assert_int_equal(system(advice + strlen("run: ")), 0);
+}
+
+/* Each advice leads to a file that is accepted, and that the service can read where root owns it. */
+static void advice_works(void **state)
+{
+    static struct {
+        mode_t mode;
+        uid_t owner;
+        gid_t group;
+        dt_file_kind kind;
+        int steps; /* faults that are named one after the other */
+    } const rows[] = {
+        {0644, 0, 0, DT_FILE_SECRET, 1},         {0444, 0, SOMEBODY, DT_FILE_SECRET, 1},
+        {0640, 0, SOMEBODY, DT_FILE_SECRET, 1},  {0602, 0, 0, DT_FILE_SECRET, 1},
+        {0600, SOMEBODY, 0, DT_FILE_SECRET, 1},  {0666, 0, 0, DT_FILE_TRUSTED, 1},
+        {0644, SOMEBODY, 0, DT_FILE_TRUSTED, 1}, {0644, SOMEBODY, 0, DT_FILE_SECRET, 2},
+    };
+    /* cppcheck-suppress getgrnamCalled */
+    char const *name = getgrnam("devtrust") != NULL ? "devtrust" : "freerad";
+    /* cppcheck-suppress getgrnamCalled */
+    struct group const *service = getgrnam(name);
+    struct stat st;
+
+    (void)state;
+    needs_root();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        file_make("a", "x", rows[i].mode);
+        assert_int_equal(chown(path_of("a"), rows[i].owner, rows[i].group), 0);
+        assert_int_equal(chmod(path_of("a"), rows[i].mode), 0);
+        for (int step = 0; step < rows[i].steps; step++)
+            follow("a", rows[i].kind);
+        expect("a", rows[i].kind, DT_OK, NULL);
+    }
+    assert_int_equal(stat(path_of("a"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, service != NULL ? 0640 : 0600);
+    if (service != NULL)
+        assert_int_equal(st.st_gid, service->gr_gid);
+    assert_int_equal(mkdir(path_of("wide"), 0755), 0);
+    file_make("wide/f", "x", 0600);
+    assert_int_equal(chmod(path_of("wide"), 0777), 0);
+    follow("wide/f", DT_FILE_SECRET);
+    expect("wide/f", DT_FILE_SECRET, DT_OK, NULL);
+    assert_int_equal(chown(path_of("wide"), SOMEBODY, 0), 0);
+    follow("wide/f", DT_FILE_SECRET);
+    expect("wide/f", DT_FILE_SECRET, DT_OK, NULL);
+}
+
+/* Names that a shell would read as something else are quoted: the advice touches that file and no other. */
+static void advice_is_quoted(void **state)
+{
+    static char const *const names[] = {
+        "two words",   "it's",         "a;exit 7",   "$(exit 7)", "`exit 7`", "a&b",
+        "a|b",         "\\back",       "\"double\"", "~",         "#comment", "*",
+        "a\xc3\xa4 b", "'; exit 7; '", "-R",         "a>b"};
+    char path[64];
+
+    (void)state;
+    needs_root();
+    assert_int_equal(mkdir(path_of("odd"), 0755), 0);
+    file_make("odd/bystander", "x", 0644);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "odd/%s", names[i]);
+        file_make(path, "x", 0644);
+        follow(path, DT_FILE_SECRET);
+        expect(path, DT_FILE_SECRET, DT_OK, NULL);
+    }
+    expect("odd/bystander", DT_FILE_SECRET, DT_E_PERMISSION, "read by others");
+}
+
 /* Runs `check` as somebody without rights; its result is the exit status. */
 static int as_somebody(int (*check)(void))
 {
@@ -310,6 +389,50 @@ static void own_user(void **state)
     assert_int_equal(chmod(path_of("u"), 0644), 0);
     assert_int_equal(chown(path_of("u"), ANOTHER, ANOTHER), 0);
     assert_int_equal(as_somebody(read_trusted_u), DT_E_PERMISSION);
+}
+
+static char const *wanted_text; /* what the error of the next reader must say */
+static char const *wanted_file;
+
+static int says_wanted(void)
+{
+    dt_error e;
+    int rc = try_read(path_of(wanted_file), DT_FILE_SECRET, &e);
+
+    return rc == DT_E_PERMISSION && strstr(e.text, wanted_text) != NULL ? DT_E_PERMISSION
+                                                                        : DT_E_STATE;
+}
+
+static void expect_as_somebody(char const *text)
+{
+    wanted_text = text;
+    assert_int_equal(as_somebody(says_wanted), DT_E_PERMISSION);
+}
+
+/* As the user who cannot read it: the directory is named where that is in the way, and whoever is no service
+ * user is told to be root. */
+static void unreadable(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    needs_root();
+    assert_int_equal(mkdir(path_of("shut"), 0700), 0);
+    file_make("shut/f", "x", 0600);
+    wanted_file = "shut/f";
+    snprintf(text, sizeof(text), "the directory %s/shut cannot be searched", g_dir);
+    expect_as_somebody(text);
+    expect_as_somebody("run this as root");
+    snprintf(text, sizeof(text), "run: chgrp %d %s/shut && chmod g+rx %s/shut", SOMEBODY, g_dir,
+             g_dir);
+    expect_as_somebody(text);
+    assert_int_equal(system(text + strlen("run: ")), 0);
+    snprintf(text, sizeof(text), "run: chown root:%d %s/shut/f && chmod 640 %s/shut/f", SOMEBODY,
+             g_dir, g_dir);
+    expect_as_somebody(text);
+    assert_int_equal(system(text + strlen("run: ")), 0);
+    assert_int_equal(rename(path_of("shut/f"), path_of("u")), 0);
+    assert_int_equal(as_somebody(read_secret_u), DT_OK);
 }
 
 /* --- what is not a file ------------------------------------------------------------------------- */
@@ -672,6 +795,9 @@ int main(void)
         TEST(other_owner),
         TEST(service_owner),
         TEST(own_user),
+        TEST(advice_works),
+        TEST(advice_is_quoted),
+        TEST(unreadable),
         TEST(links),
         TEST(not_files),
         TEST(paths),

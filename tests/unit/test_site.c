@@ -548,7 +548,7 @@ static void bad_tokens(void **state)
     put("okta.token", "", 0600);
     expect_refusal(DT_E_INVALID, "[okta] api_token_file", "okta.token", "is empty");
     put("okta.token", TOKEN, 0644);
-    expect_refusal(DT_E_PERMISSION, "[okta] api_token_file", "okta.token", "chmod 600");
+    expect_refusal(DT_E_PERMISSION, "[okta] api_token_file", "okta.token", "; run: ch");
     unlink(path_of("okta.token"));
     expect_refusal(DT_E_NOT_FOUND, "[okta] api_token_file", "okta.token", "does not exist");
 }
@@ -580,7 +580,7 @@ static void bad_state_keys(void **state)
     put("state.key", "", 0600);
     expect_refusal(DT_E_INVALID, "[store] state_key_file", "state.key", "is empty");
     put("state.key", KEY_HEX, 0604);
-    expect_refusal(DT_E_PERMISSION, "[store] state_key_file", "state.key", "chmod 600");
+    expect_refusal(DT_E_PERMISSION, "[store] state_key_file", "state.key", "; run: ch");
     unlink(path_of("state.key"));
     expect_refusal(DT_E_NOT_FOUND, "[store] state_key_file", "state.key", "does not exist");
 }

@@ -2,6 +2,8 @@
 /* UTF-8 decoding, and the one list of code points that must never reach a log or a terminal. */
 #include "core/base/utf8.h"
 
+#include <string.h>
+
 /* The bytes a lead byte announces, 0 when no sequence starts so. */
 static size_t utf8_length(uint8_t lead)
 {
@@ -39,4 +41,15 @@ bool dt_utf8_is_shown(uint32_t cp)
     if (cp == 0x061c || cp == 0x200e || cp == 0x200f || cp == 0xfeff)
         return false;
     return !(cp >= 0x2028 && cp <= 0x202e) && !(cp >= 0x2066 && cp <= 0x2069);
+}
+
+char const *dt_text_encoding_fault(dt_bytes text)
+{
+    if (text.len >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
+        return "the file begins with a byte order mark (BOM); save it as UTF-8 without one (in "
+               "vim: "
+               ":set nobomb)";
+    if (text.len >= 2 && (memcmp(text.p, "\xff\xfe", 2) == 0 || memcmp(text.p, "\xfe\xff", 2) == 0))
+        return "the file is UTF-16; save it as UTF-8, or run: iconv -f UTF-16 -t UTF-8 FILE";
+    return NULL;
 }

@@ -3,6 +3,7 @@
  * of any single key; see config_table.c, config_value.c, config_section.c, config_check.c. */
 #include "core/config/config.h"
 
+#include "core/base/nearest.h"
 #include "core/config/config_section.h"
 #include "core/config/config_value.h"
 
@@ -182,6 +183,7 @@ static int refuse_unknown(char const *file, int line, char const *section, char 
 {
     char shown_section[NAME_MAX];
     char shown_name[NAME_MAX];
+    dt_nearest near = dt_nearest_begin(name);
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
@@ -196,6 +198,15 @@ static int refuse_unknown(char const *file, int line, char const *section, char 
                 e, DT_E_INVALID, "%s:%d: [%s] %s: unknown key here; use \"%s\" in the section [%s]",
                 file, line, shown_section, shown_name, keys[i].name, keys[i].section);
     }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0)
+            dt_nearest_offer(&near, keys[i].name);
+    }
+    if (near.best != NULL)
+        return dt_error_set(
+            e, DT_E_INVALID,
+            "%s:%d: [%s] %s: unknown key; did you mean \"%s\"? See devtrust.conf(5)", file, line,
+            shown_section, shown_name, near.best);
     return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s] %s: unknown key; see devtrust.conf(5)", file,
                         line, shown_section, shown_name);
 }

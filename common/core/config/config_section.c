@@ -2,6 +2,7 @@
 /* Sections of devtrust.conf that have a name, as in [application vpn]. There may be several of a
  * kind; each is opened once, in the order of the file, before its keys are set. */
 #include "core/config/config_section.h"
+#include "core/base/nearest.h"
 
 #include "core/config/config_value.h"
 #include "core/config/messages.h"
@@ -285,6 +286,22 @@ bool dt_config_place_find(dt_config const *c, char const *section, char const *n
     return false;
 }
 
+static int refuse_section(char const *file, int line, char const *section, dt_error *e)
+{
+    dt_nearest near = dt_nearest_begin(section);
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        dt_nearest_offer(&near, keys[i].section);
+    if (near.best != NULL)
+        return dt_error_set(e, DT_E_INVALID,
+                            "%s:%d: unknown section; did you mean \"%s\"? See devtrust.conf(5)",
+                            file, line, near.best);
+    return dt_error_set(e, DT_E_INVALID, "%s:%d: unknown section; see devtrust.conf(5)", file,
+                        line);
+}
+
 int dt_config_open_section(dt_config *c, char const *file, int line, char const *section,
                            dt_error *e)
 {
@@ -303,8 +320,7 @@ int dt_config_open_section(dt_config *c, char const *file, int line, char const 
                 file, line, kinds[i].word, DT_CONFIG_NAME_MAX - 1, kinds[i].word);
         return kinds[i].open(c, file, line, name, e);
     }
-    return dt_error_set(e, DT_E_INVALID, "%s:%d: unknown section; see devtrust.conf(5)", file,
-                        line);
+    return refuse_section(file, line, section, e);
 }
 
 static bool gives_nothing(int const *lines, size_t count)

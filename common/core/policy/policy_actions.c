@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DT_VLAN_ID_MAX 4094 /* IEEE 802.1Q section 9.6 */
-#define DT_VLAN_NAME_MAX 33 /* IEEE 802.1Q section 12.10.2, and a NUL */
+#define FREQUENCY_WORDS_MAX 256 /* of the words in a message */
+#define DT_VLAN_ID_MAX 4094     /* IEEE 802.1Q section 9.6 */
+#define DT_VLAN_NAME_MAX 33     /* IEEE 802.1Q section 12.10.2, and a NUL */
 
 /* --- prompt for factor ------------------------------------------------------------------------- */
 
@@ -32,6 +33,22 @@ static int factors_parse(dt_compiler *c, dt_json const *v, unsigned *out)
     return rc;
 }
 
+/* Names durations, too, which the words do not show. */
+static int frequency_refuse(dt_compiler *c, char const *text)
+{
+    char known[FREQUENCY_WORDS_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, known, sizeof(known));
+    for (dt_config_word const *w = dt_frequency_words; w->word != NULL; w++)
+        dt_buf_printf(&b, "%s%s", w == dt_frequency_words ? "" : ", ", w->word);
+    return dt_json_reader_fail(&c->r,
+                               "must be one of %s, or an ISO 8601 duration such as PT8H (8 hours) "
+                               "or P7D (7 days); found %s%.80s%s",
+                               known, text != NULL ? "\"" : "", text != NULL ? text : "no string",
+                               text != NULL ? "\"" : "");
+}
+
 /* One of the words, or an ISO 8601 duration; no time at all is every sign-on. */
 static int frequency_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
@@ -41,6 +58,8 @@ static int frequency_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 
     if (text == NULL || *text != 'P') {
         rc = dt_json_reader_word(&c->r, v, dt_frequency_words, &frequency);
+        if (rc == DT_E_INVALID)
+            return frequency_refuse(c, text);
         rule->lifetime = dt_frequency_lifetime((dt_frequency)frequency);
         rule->frequency = (uint8_t)frequency;
         return rc;
