@@ -330,6 +330,12 @@ static bool is_for_service(dt_config const *c, dt_http_request const *r)
     return false;
 }
 
+static bool goes_without_credential(dt_run const *run, dt_http_request const *r)
+{
+    return r->service == DT_HTTP_OCSP ||
+           (r->service == DT_HTTP_OKTA && r->anonymous && is_for_service(run->live->config, r));
+}
+
 /* What goes with the request. Sets `run->token_waiting` when it has to be waited for; NULL with
  * *error set when there is none. */
 static dt_secret const *credentials(dt_run *run, dt_http_request const *r, char const **error,
@@ -447,7 +453,7 @@ static bool http_start(dt_run *run, dt_http_request const *r)
 {
     char const *error = NULL;
     dt_http_failure failure = DT_HTTP_LOCAL;
-    bool const bare = r->service == DT_HTTP_OCSP; /* goes without a credential */
+    bool const bare = goes_without_credential(run, r);
     run->token_used = 0;
     run->http_busy = true;
     run->method = r->method;

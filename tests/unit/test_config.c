@@ -34,6 +34,7 @@ static char const everything[] =
     "next_key_file = /f/okta-next.key\n"
     "next_key_id = second\n"
     "dpop = yes\n"
+    "native_client_id = 0oaflipnative\n"
     "ca_file = /f/okta-ca.pem\n"
     "timeout = 11s\n"
     "poll_interval = 500ms\n"
@@ -404,7 +405,7 @@ static void values_arrive(void **state)
     assert_int_equal(c->daemon.sshd_services.count, 2);
     assert_string_equal(c->daemon.sshd_services.items[1], "sshd_b");
     assert_false(c->audit.syslog);
-    assert_int_equal(dt_config_line(c, "okta", "timeout"), 11);
+    assert_int_equal(dt_config_line(c, "okta", "timeout"), 12);
     assert_int_equal(dt_config_line(c, "okta", "nonsense"), 0);
     dt_config_free(&c);
 }
@@ -787,6 +788,14 @@ static refusal const between_keys[] = {
     {"", ": [okta] org_url: ", "is missing"},
     {"# nothing\n", ": [okta] org_url: ", "is missing"},
     {OKTA, ": [intune] tenant_id: ", "trusted_when names intune"},
+    {OKTA "native_client_id = 0ob1\n", ":3: [okta] native_client_id: ", "not the client id"},
+    {OKTA "native_client_id = 0oa\n", ":3: [okta] native_client_id: ", "not the client id"},
+    {OKTA "native_client_id = 0oa1-2\n", ":3: [okta] native_client_id: ", "not the client id"},
+    {OKTA "native_client_id = x0oa1\n", ":3: [okta] native_client_id: ", "not the client id"},
+    {OKTA "native_client_id = 0oa1&scope=x\n",
+     ":3: [okta] native_client_id: ", "not the client id"},
+    {OKTA "client_id = 0oa1\nkey_file = /k\nnative_client_id = 0oa1\n",
+     ":5: [okta] native_client_id: ", "is the service app of client_id"},
     {OKTA "[intune]\ntenant_id = 00000000-1111-2222-3333-444444444444\n",
      ": [intune] client_id: ", "is missing"},
     {OKTA "[intune]\nkey_file = /k\n[device_trust]\ntrusted_when = certificate\nca_file=/c\n",

@@ -33,7 +33,10 @@ typedef struct dt_http_request {
     size_t body_len;
     char forwarded_for[46]; /* X-Forwarded-For: an address in its usual form; "" = not sent */
     bool form;              /* application/x-www-form-urlencoded instead of application/json */
-    dt_time timeout;        /* of the whole request, connecting included */
+    bool
+        anonymous; /* of DT_HTTP_OKTA: no Authorization goes along, because a public client names itself in
+                       the form (RFC 6749 section 2.1) */
+    dt_time timeout; /* of the whole request, connecting included */
     /* Whose request it is: where many wait for a connection, each NAS gets its turn, and of a NAS each
      * identity. Borrowed until the request has been started; NULL counts as "". */
     char const *nas, *identity;

@@ -116,9 +116,10 @@ typedef struct dt_config {
         char *key_id;         /* kid; "" = none is sent */
         char *next_key_file;  /* tried where the former is refused; "" = none */
         char *next_key_id;
-        bool dpop;       /* its tokens are bound to a key of ours */
-        char *ca_file;   /* "" = the system's CA directory */
-        dt_time timeout; /* of one HTTPS request */
+        bool dpop;              /* its tokens are bound to a key of ours */
+        char *native_client_id; /* of the app at which people sign on; "" = none */
+        char *ca_file;          /* "" = the system's CA directory */
+        dt_time timeout;        /* of one HTTPS request */
         dt_time poll_interval;
         int rate_share;      /* per cent */
         dt_time user_ttl;    /* how long login -> Okta user id (and groups) is remembered */

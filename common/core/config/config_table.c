@@ -113,6 +113,8 @@ static dt_config_key const keys[] = {
      .reloadable = true, .help = "The id (kid) of the next key at Okta."},
     {KEY(okta, dpop, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
      .help = "Whether the app's tokens are bound to a key of devtrust's own (DPoP)."},
+    {KEY(okta, native_client_id, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 63),
+     .reloadable = true, .help = "The client id of the native app at which people sign on."},
     {KEY(okta, ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
      .reloadable = true,
      .help = "CA certificates for the connection to Okta; empty for those of the system."},

@@ -86,6 +86,31 @@ static bool is_okta_id(char const *text)
                              "-_.~+/=")] == '\0';
 }
 
+/* What Okta calls apps: they go into forms, and are compared with what tokens name. */
+static bool is_client_id(char const *text)
+{
+    return strncmp(text, "0oa", 3) == 0 && text[3] != '\0' && strlen(text) < DT_OKTA_ID_MAX &&
+           text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")] ==
+               '\0';
+}
+
+/* A service app has no people, and a native app has no key: one id is never both. */
+static int check_native_app(check const *k)
+{
+    char const *id = k->c->okta.native_client_id;
+
+    if (*id == '\0')
+        return DT_OK;
+    if (!is_client_id(id))
+        return refuse(k, "okta", "native_client_id",
+                      "is not the client id of an app, such as 0oa1b2c3d4");
+    if (strcmp(id, k->c->okta.client_id) == 0)
+        return refuse(k, "okta", "native_client_id",
+                      "is the service app of client_id; create a native app of its own, and set "
+                      "its client id");
+    return DT_OK;
+}
+
 static int check_app_keys(check const *k)
 {
     dt_config const *c = k->c;
@@ -691,27 +716,17 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,
-        check_okta_credentials,
-        check_proxies,
-        check_user_name,
-        check_break_glass,
-        check_intune,
-        check_service,
-        check_owner,
-        check_tenant,
-        check_certificates,
-        check_ssh,
-        check_revocation,
-        check_ocsp,
-        check_cas,
-        check_management_hint,
-        check_platforms,
-        check_times,
-        check_audit,
-        check_services,
-        check_messages,
-        check_lookup,
+        check_okta,         check_okta_credentials,
+        check_native_app,   check_proxies,
+        check_user_name,    check_break_glass,
+        check_intune,       check_service,
+        check_owner,        check_tenant,
+        check_certificates, check_ssh,
+        check_revocation,   check_ocsp,
+        check_cas,          check_management_hint,
+        check_platforms,    check_times,
+        check_audit,        check_services,
+        check_messages,     check_lookup,
         check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
