@@ -193,8 +193,8 @@ static bool is_person(dt_json const *claims, dt_id_token_expected const *x)
 {
     dt_okta_user user = {0};
     char const *login = dt_json_string(dt_json_get(claims, "preferred_username"));
-    return dt_okta_is_id(x->user_id) && is_text(dt_json_get(claims, "sub"), x->user_id) &&
-           dt_str_copy(user.login, sizeof(user.login), login) == DT_OK &&
+    bool same = dt_okta_is_id(x->user_id) && is_text(dt_json_get(claims, "sub"), x->user_id);
+    return (same || x->by_login) && dt_str_copy(user.login, sizeof(user.login), login) == DT_OK &&
            dt_okta_user_is(&user, x->login);
 }
 

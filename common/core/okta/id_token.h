@@ -43,6 +43,7 @@ typedef struct dt_id_token_expected {
     char const *nonce;     /* that was sent with the request; NULL or "" = none was sent */
     char const *user_id;   /* Okta's id of the person who signs on, as the look-up found it */
     char const *login;     /* and the login by which it was looked up */
+    bool by_login; /* nobody was looked up yet: the login alone says who it is, and not user_id */
 } dt_id_token_expected;
 
 typedef struct dt_id_token {

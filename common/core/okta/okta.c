@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests to Okta, and which of Okta's links may be followed. okta_reply.c reads the replies. */
-#include "core/okta/okta.h"
+#include "core/okta/okta_request.h"
 
 #include "core/base/json.h"
 #include "core/policy/network.h"
@@ -22,10 +22,10 @@ bool dt_okta_is_id(char const *id)
 
 /* A login that can stand in a path and means one person. "." and ".." would be resolved on the way;
  * "me" is the owner of our API token. */
-static bool is_login(char const *login)
+bool dt_okta_is_login(char const *login)
 {
     dt_bytes text = dt_bytes_str(login);
-    if (text.len == 0 || text.len >= DT_OKTA_LOGIN_MAX)
+    if (login == NULL || text.len == 0 || text.len >= DT_OKTA_LOGIN_MAX)
         return false;
     if (strcmp(login, ".") == 0 || strcmp(login, "..") == 0 || dt_str_equal_nocase(login, "me"))
         return false;
@@ -71,7 +71,7 @@ int dt_okta_get_user(dt_config const *c, char const *login, dt_http_request *out
 {
     dt_buf url;
     begin_url(c, out, &url);
-    if (!is_login(login)) {
+    if (!dt_okta_is_login(login)) {
         memset(out, 0, sizeof(*out));
         return DT_E_INVALID;
     }
@@ -245,7 +245,7 @@ int dt_okta_answer_question(dt_config const *c, char const *user_id, char const 
 
 /* --- the password --------------------------------------------------------------------------- */
 
-static bool is_password(char const *password)
+bool dt_okta_is_password(char const *password)
 {
     size_t characters;
     return is_plain_text(password, &characters) && characters > 0;
@@ -277,6 +277,31 @@ static void put_forwarded_for(char const *client_ip, char out[46])
         out[0] = '\0';
 }
 
+int dt_okta_put_url(dt_config const *c, char const *path, char out[DT_URL_MAX])
+{
+    dt_buf url;
+    dt_buf_init_fixed(&url, out, DT_URL_MAX);
+    dt_buf_puts(&url, c->okta.org_url);
+    dt_buf_puts(&url, path);
+    if (dt_buf_error(&url) != DT_OK)
+        out[0] = '\0';
+    return dt_buf_error(&url);
+}
+
+int dt_okta_begin_form(dt_config const *c, char const *path, char const *client_ip,
+                       dt_http_request *out)
+{
+    memset(out, 0, sizeof(*out));
+    int rc = dt_okta_put_url(c, path, out->url);
+    out->service = DT_HTTP_OKTA;
+    out->method = DT_HTTP_POST;
+    out->timeout = c->okta.timeout;
+    out->form = true;
+    out->anonymous = true;
+    put_forwarded_for(client_ip, out->forwarded_for);
+    return rc;
+}
+
 /* Ends a request whose body was written to `body`; whatever is wrong with it, nothing is left. */
 static int finish_secret_body(int rc, dt_buf const *body, dt_http_request *out)
 {
@@ -293,7 +318,7 @@ int dt_okta_authn_start(dt_config const *c, char const *login, char const *passw
                         char const *client_ip, dt_http_request *out)
 {
     int rc = post_authn(c, "authn", out);
-    if (rc == DT_OK && (!is_login(login) || !is_password(password)))
+    if (rc == DT_OK && (!dt_okta_is_login(login) || !dt_okta_is_password(password)))
         rc = DT_E_INVALID;
     if (rc == DT_OK && strlen(password) >= DT_PASSWORD_MAX)
         rc = DT_E_LIMIT;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Okta's replies: every one is read as if it were forged. okta.c builds the requests. */
+#include "core/okta/oauth_reply.h"
 #include "core/okta/okta.h"
 
 #include "core/base/utf8.h"
@@ -798,4 +799,81 @@ dt_okta_answer dt_okta_read_authn(dt_http_response const *r, char const *login, 
         explicit_bzero(out, sizeof(*out));
     reply_close(&p);
     return answer;
+}
+
+/* --- OAuth ------------------------------------------------------------------------------------------ */
+
+/* Errors that say that the app is not known, or may not do what was asked. */
+static char const *const app_errors[] = {"invalid_client", "unauthorized_client",
+                                         "unsupported_grant_type", "invalid_scope"};
+
+static bool is_app_error(char const *error)
+{
+    for (size_t i = 0; i < sizeof(app_errors) / sizeof(app_errors[0]); i++)
+        if (strcmp(app_errors[i], error) == 0)
+            return true;
+    return false;
+}
+
+static bool quotes_a_secret(char const *text, char const *const *secrets)
+{
+    for (; *secrets != NULL; secrets++)
+        if (**secrets != '\0' && strstr(text, *secrets) != NULL)
+            return true;
+    return false;
+}
+
+static void set_oauth_error(dt_error *e, dt_http_response const *r, dt_oauth_reply const *p,
+                            char const *const *secrets, char const *advice)
+{
+    char shown[SHOWN_MAX];
+    char const *text = dt_json_string(dt_json_get(p->root, "error_description"));
+    if (text == NULL || quotes_a_secret(text, secrets))
+        text = "";
+    (void)dt_error_set(e, DT_E_PERMISSION, "Okta answered HTTP %d, %s%s%s%s", r->status, p->error,
+                       *text != '\0' ? ": " : "", dt_str_escape(shown, sizeof(shown), text),
+                       advice);
+}
+
+static void read_oauth_error(dt_oauth_reply *p)
+{
+    char const *error = dt_json_string(dt_json_get(p->root, "error"));
+    if (error == NULL || strlen(error) >= sizeof(p->error) ||
+        error[strspn(error, "abcdefghijklmnopqrstuvwxyz_")] != '\0')
+        return;
+    memcpy(p->error, error, strlen(error) + 1);
+}
+
+dt_okta_answer dt_oauth_reply_open(dt_oauth_reply *p, dt_http_response const *r,
+                                   char const *const *secrets, dt_error *e)
+{
+    static char const advice[] = "; check [okta] native_client_id, and the grants that the app "
+                                 "allows at Okta (Applications, the app, General)";
+    reply plain;
+    memset(p, 0, sizeof(*p));
+    dt_okta_answer answer = reply_open(&plain, r, e);
+    p->root = plain.root;
+    read_oauth_error(p);
+    if (r->failure != DT_HTTP_OK || r->status < 400 || r->status > 499 ||
+        answer == DT_OKTA_RATE_LIMITED)
+        return answer;
+    if (p->error[0] == '\0') {
+        if (answer == DT_OKTA_OK)
+            set_reply_error(e, DT_E_PERMISSION, r, &plain, "");
+        return answer;
+    }
+    bool ours = r->status == 401 || is_app_error(p->error);
+    set_oauth_error(e, r, p, secrets, ours ? advice : "");
+    return ours ? DT_OKTA_UNAUTHORIZED : DT_OKTA_OK;
+}
+
+void dt_oauth_reply_close(dt_oauth_reply *p)
+{
+    dt_json_free_wiped(&p->root);
+}
+
+bool dt_oauth_reply_is(dt_oauth_reply const *p, dt_http_response const *r, int status,
+                       char const *error)
+{
+    return r->status == status && strcmp(p->error, error) == 0;
 }
