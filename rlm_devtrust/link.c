@@ -57,11 +57,13 @@ static int on_accept(void *ctx, dt_site const *files, dt_error *e)
     return rc;
 }
 
-static void on_notice(void *ctx, bool fault, char const *text)
+static void on_notice(void *ctx, dt_notice notice, char const *text)
 {
     (void)ctx;
-    if (fault)
+    if (notice == DT_NOTICE_FAULT)
         ERROR("devtrust: %s", text);
+    else if (notice == DT_NOTICE_WARNING)
+        WARN("devtrust: %s", text);
     else
         INFO("devtrust: %s", text);
 }

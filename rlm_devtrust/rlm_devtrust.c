@@ -1447,10 +1447,10 @@ typedef struct check_log {
 } check_log;
 
 /* What a start goes on without is a fault for who asks whether all is in order. */
-static void on_checked(void *ctx, bool fault, char const *text)
+static void on_checked(void *ctx, dt_notice notice, char const *text)
 {
     check_log *log = ctx;
-    if (!fault)
+    if (notice != DT_NOTICE_FAULT)
         return;
     cf_log_err_cs(log->cs, "%s", text);
     log->fault = true;

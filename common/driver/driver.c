@@ -447,7 +447,7 @@ static void report_output_fault(dt_driver *d, dt_audit_sink *sink, char const *s
     (void)dt_config_blame(dt_site_config(dt_driver_site(d)), section, name, &e, DT_E_IO);
     (void)dt_audit_sink_alarm(sink, e.text);
     if (d->options.notify != NULL)
-        d->options.notify(d->options.watch_ctx, true, e.text);
+        d->options.notify(d->options.watch_ctx, DT_NOTICE_FAULT, e.text);
 }
 
 /* A file that others can reach is a fault of configuration: refused. One that is broken, or whose

@@ -6,6 +6,7 @@
 #ifndef DT_DRIVER_DRIVER_H
 #define DT_DRIVER_DRIVER_H
 
+#include "core/base/expiry.h"
 #include "core/signon/signon.h"
 #include "edge/site.h"
 
@@ -28,6 +29,13 @@ typedef struct dt_door {
     void (*done)(void *ctx, dt_outcome const *outcome, dt_signon const *machine);
 } dt_door;
 
+/* How much a line for the door's log matters. */
+typedef enum dt_notice {
+    DT_NOTICE_NEWS = 0,
+    DT_NOTICE_WARNING, /* all works; something ends soon */
+    DT_NOTICE_FAULT,
+} dt_notice;
+
 typedef struct dt_driver_options {
     char const *config_path;
     int runs_max;    /* 0 = DT_DRIVER_RUNS_MAX */
@@ -39,8 +47,9 @@ typedef struct dt_driver_options {
     bool watch;
     /* Whether the door can work with a site that it has not used so far; an error keeps it away. */
     int (*accept)(void *ctx, dt_site const *files, dt_error *e);
-    /* What came of it, for the door's own log. `text` is one line, safe for a terminal. */
-    void (*notify)(void *ctx, bool fault, char const *text);
+    /* What came of it, and once a day what of the site has ended or is about to, for the door's own log.
+     * `text` is one line, safe for a terminal. */
+    void (*notify)(void *ctx, dt_notice notice, char const *text);
     void *watch_ctx;
     /* Descriptor of the kernel's log (edge/kernel_log.h), opened before root was given up, which the
      * driver takes over; below 0: there is none. 0: the driver tries to open it itself. */
@@ -142,6 +151,9 @@ void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine
 typedef struct dt_driver_stats {
     uint64_t runs, runs_under_way, http_calls, audit_dropped;
 } dt_driver_stats;
+/* Hands each thing of the site in force whose end is known to `fn`, the soonest first; borrowed during the call. Once
+ * the driver is made; thread safe. */
+void dt_driver_expiries(dt_driver *d, void (*fn)(void *ctx, dt_expiry const *x), void *ctx);
 void dt_driver_stats_get(dt_driver *d, dt_driver_stats *out);
 
 #endif

@@ -47,6 +47,7 @@
 #define DT_RELOAD_CHECK DT_SECONDS(3)      /* between two looks at the files */
 #define DT_RELOAD_RETRY DT_SECONDS(30)     /* between two tries at files that are broken */
 #define DT_RELOAD_SAY_AGAIN DT_MINUTES(10) /* between two lines about the same fault */
+#define DT_EXPIRY_SAY_AGAIN DT_DAYS(1)     /* between two warnings of the same end */
 #define DT_RELOAD_START_TRIES 3            /* at the start, while the files are being written */
 
 typedef struct dt_live_site dt_live_site;
@@ -165,6 +166,7 @@ struct dt_live_site {
     dt_host_key *host_key;           /* the signer's, when there is one */
     dt_signer *signer;               /* of a key in a token or TPM; else NULL */
     dt_entra_credentials *entra;     /* NULL: Intune is not configured */
+    dt_expiries *expiries;           /* what of it ends, and when */
     dt_token tokens[DT_TOKEN_KINDS]; /* the loop's */
 };
 
@@ -183,6 +185,8 @@ typedef struct dt_reload {
     uint64_t generation;
     bool failed;
     int64_t retry_at, logged_at; /* monotonic milliseconds */
+    uint64_t warned_of; /* the generation that was looked through for what ends; 0: none yet */
+    int64_t warn_at;    /* when it is looked through again; monotonic milliseconds */
     char said[DT_ERROR_TEXT_MAX];
 } dt_reload;
 

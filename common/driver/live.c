@@ -3,6 +3,8 @@
  * in force on its way: 0.04 us under a mutex, with 1 to 16 threads, of the 60 that a sign-on takes. */
 #include "driver/internal.h"
 
+#include "edge/expiry.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,15 @@ static int load_keys(dt_live_site *l, dt_error *e)
     return rc;
 }
 
+static int read_expiries(dt_live_site *l, dt_error *e)
+{
+    l->expiries = calloc(1, sizeof(*l->expiries));
+    if (l->expiries == NULL)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
+    dt_expiries_read(l->config, dt_site_anchors(l->files), l->expiries);
+    return DT_OK;
+}
+
 int dt_live_site_load(char const *config_path, dt_live_site **out, dt_error *e)
 {
     dt_live_site *l = calloc(1, sizeof(*l));
@@ -53,6 +64,8 @@ int dt_live_site_load(char const *config_path, dt_live_site **out, dt_error *e)
             (dt_ruleset){.config = l->config, .anchors = dt_site_anchors(l->files), .owner = l};
         rc = load_keys(l, e);
     }
+    if (rc == 0)
+        rc = read_expiries(l, e);
     if (rc == 0)
         *out = l;
     else
@@ -74,6 +87,7 @@ void dt_live_site_free(dt_live_site **live)
         dt_host_key_free(&l->host_key);
     dt_secret_free(&l->okta_authorization);
     dt_site_free(&l->files);
+    free(l->expiries);
     free(l);
 }
 
@@ -206,4 +220,13 @@ dt_site const *dt_driver_site(dt_driver *d)
 dt_site const *dt_driver_files(dt_ruleset const *ruleset)
 {
     return ((dt_live_site *)ruleset->owner)->files;
+}
+
+void dt_driver_expiries(dt_driver *d, void (*fn)(void *ctx, dt_expiry const *x), void *ctx)
+{
+    dt_live_site *l = dt_live_site_current(d);
+
+    for (size_t i = 0; i < l->expiries->count; i++)
+        fn(ctx, &l->expiries->items[i]);
+    dt_live_site_release(l);
 }

@@ -45,10 +45,10 @@ static void put_event(dt_driver *d, bool taken, char const *text, uint64_t gener
         dt_driver_audit_put(d, dt_buf_bytes(&line), taken, NULL);
 }
 
-static void notify(dt_driver *d, bool fault, char const *text)
+static void notify(dt_driver *d, dt_notice notice, char const *text)
 {
     if (d->options.notify != NULL)
-        d->options.notify(d->options.watch_ctx, fault, text);
+        d->options.notify(d->options.watch_ctx, notice, text);
 }
 
 /* The same fault is repeated now and then, and whenever somebody asked for the try. */
@@ -72,7 +72,7 @@ static void report_fault(dt_driver *d, dt_error const *why, bool asked)
     dt_buf_put_escaped(&b, dt_bytes_str(why->text));
     put_event(d, false, text, dt_site_generation(l->files), dt_site_loaded(l->files));
     dt_live_site_release(l);
-    notify(d, true, text);
+    notify(d, DT_NOTICE_FAULT, text);
 }
 
 static void log_reload(dt_driver *d, dt_site const *files, char const *fixed)
@@ -85,7 +85,7 @@ static void log_reload(dt_driver *d, dt_site const *files, char const *fixed)
     if (fixed[0] != '\0')
         dt_buf_printf(&b, "; changes that need a restart: %s", fixed);
     put_event(d, true, text, dt_site_generation(files), dt_site_loaded(files));
-    notify(d, fixed[0] != '\0', text);
+    notify(d, fixed[0] != '\0' ? DT_NOTICE_FAULT : DT_NOTICE_NEWS, text);
 }
 
 /* --- one try ---------------------------------------------------------------------------------- */
@@ -172,9 +172,9 @@ static int take_changed(dt_driver *d, outcome_of_try *t, bool asked)
     if (!dt_site_mark_equal(&t->content, &r->content))
         return use_new_site(d, t);
     if (r->failed)
-        notify(d, false, "the configuration is valid again, and the same as before");
+        notify(d, DT_NOTICE_NEWS, "the configuration is valid again, and the same as before");
     else if (asked)
-        notify(d, false, "nothing has changed in the configuration");
+        notify(d, DT_NOTICE_NEWS, "nothing has changed in the configuration");
     return DT_OK;
 }
 
@@ -187,7 +187,8 @@ static void attempt(dt_driver *d, bool asked)
     try_load(r, t);
     if (t->moving) {
         if (asked)
-            notify(d, false, "the configuration is being written; it is read when that is done");
+            notify(d, DT_NOTICE_NEWS,
+                   "the configuration is being written; it is read when that is done");
         memset(&r->judged, 0, sizeof(r->judged));
     } else {
         r->judged = r->last = t->before;
@@ -204,6 +205,33 @@ static void attempt(dt_driver *d, bool asked)
     }
     dt_live_site_free(&t->fresh);
     free(t);
+}
+
+/* --- what ends soon --------------------------------------------------------------------------- */
+
+static void warn_of_end(void *ctx, dt_expiry const *x)
+{
+    dt_driver *d = ctx;
+    char text[DT_EXPIRY_TEXT_MAX];
+    dt_time now = dt_host_now();
+    dt_expiry_state state = dt_expiry_judge(x, now);
+
+    if (state != DT_EXPIRY_FAR)
+        notify(d, state == DT_EXPIRY_PAST ? DT_NOTICE_FAULT : DT_NOTICE_WARNING,
+               dt_expiry_text(text, x, now));
+}
+
+/* At the start, for each new site, and once a day. */
+static void warn_of_ends(dt_driver *d)
+{
+    dt_reload *r = &d->reload;
+    int64_t mono = dt_driver_mono();
+
+    if (r->warned_of == r->generation && mono < r->warn_at)
+        return;
+    r->warned_of = r->generation;
+    r->warn_at = mono + DT_EXPIRY_SAY_AGAIN;
+    dt_driver_expiries(d, warn_of_end, d);
 }
 
 /* --- watching --------------------------------------------------------------------------------- */
@@ -246,8 +274,9 @@ static void *watch_main(void *ctx)
 {
     dt_driver *d = ctx;
     bool asked = false;
-    while (wait_for_look(&d->reload, &asked))
-        look(d, asked);
+    do {
+        warn_of_ends(d);
+    } while (wait_for_look(&d->reload, &asked) && (look(d, asked), true));
     return NULL;
 }
 

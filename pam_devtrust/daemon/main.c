@@ -134,10 +134,14 @@ static int serve(options const *o, dt_driver *driver, dt_sockets *s, dt_error *e
 }
 
 /* On the driver's watching thread. */
-static void on_notice(void *ctx, bool fault, char const *text)
+static void on_notice(void *ctx, dt_notice notice, char const *text)
 {
     (void)ctx;
-    dt_log(fault ? LOG_ERR : LOG_NOTICE, "%s", text);
+    static int const priorities[] = {[DT_NOTICE_NEWS] = LOG_NOTICE,
+                                     [DT_NOTICE_WARNING] = LOG_WARNING,
+                                     [DT_NOTICE_FAULT] = LOG_ERR};
+
+    dt_log(priorities[notice], "%s", text);
 }
 
 static int start(options const *o, dt_error *e)

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE DT_SECONDS(60)
@@ -40,8 +41,9 @@ static char ca[8192];
 static dt_driver *driver;
 static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
 static char told_text[DT_ERROR_TEXT_MAX + 512];
+static char told_trouble[DT_ERROR_TEXT_MAX + 512]; /* no mere news */
 static int told_count;
-static atomic_int told_faults;
+static atomic_int told_faults, told_warnings;
 static atomic_bool refuse;
 
 /* The administrator writes on while the files are read: before the look that comes after. */
@@ -103,13 +105,16 @@ static void put_config(char const *more)
     put("devtrust.conf", text, 0644);
 }
 
-static void on_notice(void *ctx, bool fault, char const *text)
+static void on_notice(void *ctx, dt_notice notice, char const *text)
 {
     (void)ctx;
     pthread_mutex_lock(&told_lock);
     snprintf(told_text, sizeof(told_text), "%s", text);
+    if (notice != DT_NOTICE_NEWS)
+        snprintf(told_trouble, sizeof(told_trouble), "%s", text);
     told_count++;
-    atomic_fetch_add(&told_faults, fault);
+    atomic_fetch_add(&told_faults, notice == DT_NOTICE_FAULT);
+    atomic_fetch_add(&told_warnings, notice == DT_NOTICE_WARNING);
     pthread_mutex_unlock(&told_lock);
 }
 
@@ -136,21 +141,31 @@ static bool read_groups_lookup(char const *part)
     return has;
 }
 
-static int group_setup(void **state)
+/* A CA that ends in so many days from now, on. */
+static void make_ca(int days, char pem[8192])
 {
-    (void)state;
-    umask(022);
+    long const end = (long)time(NULL) - CERT_NOW + 86400L * days;
     cert_spec spec = {.cn = "test CA",
                       .key = cert_key("P-256"),
+                      .starts = -86400,
+                      .ends = end,
                       .extensions = {{"basicConstraints", "critical,CA:TRUE"},
                                      {"keyUsage", "critical,keyCertSign"},
                                      {"subjectKeyIdentifier", "hash"}}};
     X509 *x = cert_make(&spec);
     dt_buf b;
-    dt_buf_init_fixed(&b, ca, sizeof(ca));
+    dt_buf_init_fixed(&b, pem, 8192);
     cert_pem(x, &b);
+    pem[b.len] = '\0';
     X509_free(x);
     EVP_PKEY_free(spec.key);
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    umask(022);
+    make_ca(400, ca);
     return 0;
 }
 
@@ -169,6 +184,7 @@ static int setup(void **state)
     put_policy(1);
     told_count = 0;
     atomic_store(&told_faults, 0);
+    atomic_store(&told_warnings, 0);
     told_text[0] = '\0';
     atomic_store(&refuse, false);
     dt_driver_options o = {.config_path = path_of("devtrust.conf"),
@@ -450,6 +466,50 @@ static void logins_go_on(void **state)
     assert_true(atomic_load(&allowed) >= RELOADS - 1);
 }
 
+static bool has_warned(char const *of)
+{
+    pthread_mutex_lock(&told_lock);
+    bool has = strstr(told_trouble, of) != NULL;
+    pthread_mutex_unlock(&told_lock);
+    return has;
+}
+
+static void put_ca(int days)
+{
+    char pem[8192];
+    make_ca(days, pem);
+    put("ca.pem", pem, 0644);
+    reload();
+}
+
+/* Each end once, not at each look; of the site in force only. */
+static void what_ends_is_warned_of(void **state)
+{
+    (void)state;
+    put_ca(31);
+    put_policy(2);
+    reload();
+    assert_int_equal(atomic_load(&told_warnings), 0);
+    put_ca(29);
+    UNTIL(atomic_load(&told_warnings) == 1);
+    assert_true(has_warned("[device_trust] ca_file: CN=test CA expires on 2"));
+    reload(); /* nothing has changed */
+    reload();
+    assert_int_equal(atomic_load(&told_warnings), 1);
+    put_policy(3); /* a new site */
+    reload();
+    UNTIL(atomic_load(&told_warnings) == 2);
+    assert_int_equal(atomic_load(&told_faults), 0);
+    put_ca(-1);
+    UNTIL(atomic_load(&told_faults) == 1);
+    assert_true(has_warned("CN=test CA expired on 2"));
+    put_ca(400);
+    put_policy(4);
+    reload();
+    assert_int_equal(atomic_load(&told_warnings), 2);
+    assert_int_equal(atomic_load(&told_faults), 1);
+}
+
 static void marks(void **state)
 {
     dt_config *c = NULL;
@@ -488,6 +548,7 @@ int main(void)
         T(what_only_a_restart_takes),
         T(many_sites_are_held),
         T(logins_go_on),
+        T(what_ends_is_warned_of),
         T(marks),
     };
     return cmocka_run_group_tests(tests, group_setup, NULL);

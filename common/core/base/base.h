@@ -15,7 +15,7 @@
  * edge implements with an outside library.
  *
  * This header brings what nearly every file needs; include the others one by one. oauth.h: what all token services
- * have in common. */
+ * have in common. expiry.h: what of a site ends, and when. */
 #ifndef DT_CORE_BASE_H
 #define DT_CORE_BASE_H
 
