@@ -404,7 +404,11 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
         dt_buf_reset(&lines);
         dt_audit_queue_drop(d->audit, 1);
     }
-    return audit_give(d, o, dt_buf_bytes(&lines), note);
+    if (!audit_give(d, o, dt_buf_bytes(&lines), note))
+        return false;
+    dt_metrics_count_signon(&d->metrics, o, c.application,
+                            c.started > 0 && c.started < now ? now - c.started : 0);
+    return true;
 }
 
 void dt_driver_audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
@@ -563,7 +567,7 @@ static int driver_init(dt_driver *d, dt_driver_options const *o, dt_error *e)
         (rc = make_events(d, e)) != 0 ||
         (rc = dt_http_new(watch_http, time_http, d, &d->http, e)) != 0)
         return rc;
-    if (o->own_thread && (rc = start_thread(d, e)) != 0)
+    if ((rc = dt_export_open(d, e)) != 0 || (o->own_thread && (rc = start_thread(d, e)) != 0))
         return rc;
     return o->watch ? dt_reload_watch(d, e) : DT_OK;
 }
@@ -649,6 +653,7 @@ void dt_driver_free(dt_driver **driver)
         return;
     if (!d->drained)
         dt_driver_close(d);
+    dt_export_close(d);
     free_loop(d);
     dt_audit_queue_free(&d->audit);
     dt_store *store = atomic_load(&d->store);

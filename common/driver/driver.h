@@ -41,6 +41,9 @@ typedef struct dt_driver_options {
     int runs_max;    /* 0 = DT_DRIVER_RUNS_MAX */
     bool own_thread; /* start the loop in a thread (modules); else the caller runs it */
     bool quiet;      /* write no audit events (explain) */
+    /* Export metrics, where [metrics] says so, under the name of this door ("pam", "radius"); borrowed for as long as
+     * the driver lives. NULL: do not. */
+    char const *export_door;
     /* Take changed files without a restart: they are looked at every few seconds, and whenever
      * dt_driver_reload is called. Both functions are called on a thread of the driver's own, one at a
      * time, and may be NULL. */

@@ -14,6 +14,7 @@
 #include "driver/audit_queue.h"
 #include "driver/driver.h"
 #include "core/base/oauth.h"
+#include "core/metrics/metrics.h"
 #include "driver/entra_credentials.h"
 #include "driver/okta_credentials.h"
 #include "edge/host_key.h"
@@ -52,6 +53,7 @@
 
 typedef struct dt_live_site dt_live_site;
 
+typedef struct dt_export dt_export;
 typedef struct dt_signer dt_signer;
 typedef struct dt_sign_job dt_sign_job;
 typedef struct dt_agent_link dt_agent_link;
@@ -73,6 +75,8 @@ typedef struct dt_shared_call {
     dt_run *first;
     unsigned token_used;
     bool counted; /* in the budget, as a request of this kind */
+    dt_http_service service;
+    int64_t begun; /* monotonic milliseconds */
     dt_okta_kind kind;
     size_t url_len, body_len; /* the body: of a question by POST; 0 for one by GET */
     char text[];              /* the URL, and the body after it */
@@ -144,6 +148,8 @@ typedef struct dt_token {
     unsigned generation; /* raised with each new token */
     dt_time renew_at, expires;
     dt_http_call *call; /* the one fetch under way */
+    int64_t begun;      /* monotonic milliseconds */
+    dt_http_service service;
     int failures;
     int64_t retry_at; /* monotonic milliseconds: no fetch before */
     int64_t dropped_at;
@@ -218,12 +224,14 @@ struct dt_driver {
     int wake_fd;
     dt_shared_call *shared;
     dt_okta_budget budget;
+    dt_export *export;              /* NULL: metrics go nowhere */
     dt_run *poll_first, *poll_last; /* whose polls are due, in the order in which they became so */
     dt_run *runs, *ending;          /* under way; ending because the driver stops */
     dt_signon *rooms[DT_DRIVER_ROOMS]; /* that no run is driven in: the first room_count */
     size_t room_count;
     bool drained;
     /* other threads too */
+    dt_metrics metrics;
     pthread_mutex_t post_lock;
     dt_post *post_first, *post_last;
     int posts;
@@ -367,6 +375,12 @@ typedef enum dt_agent_answer {
 dt_agent_answer dt_agent_ask(dt_run *run, dt_agent_request const *r, int64_t *until);
 /* Hangs up. */
 void dt_agent_close(dt_agent_link **a);
+
+/* --- export.c: what is counted, for whoever watches --- */
+/* Begins where the configuration wants it. Before the loop runs. */
+DT_MUST_USE int dt_export_open(dt_driver *d, dt_error *e);
+/* After the loop has ended. Does nothing the second time. */
+void dt_export_close(dt_driver *d);
 
 /* --- refresh.c --- */
 void dt_refresh_ended(dt_driver *d, unsigned slot);

@@ -33,6 +33,7 @@ static void put_event(dt_driver *d, bool taken, char const *text, uint64_t gener
 {
     char event[DT_AUDIT_EVENT_MAX + 1];
     dt_buf line;
+    dt_metrics_count_reload(&d->metrics, taken);
     dt_buf_init_fixed(&line, event, sizeof(event));
     dt_audit_reload(&line,
                     &(dt_audit_reload_facts){.taken = taken,

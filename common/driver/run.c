@@ -5,6 +5,7 @@
 #include "driver/internal.h"
 
 #include "core/base/crypto.h"
+#include "core/signon/lookup.h"
 
 #include "edge/host.h"
 
@@ -44,6 +45,13 @@ static void call_close(dt_driver *d, dt_shared_call const *call)
     }
 }
 
+static void count_call(dt_driver *d, dt_shared_call const *call, dt_http_failure failure,
+                       int status)
+{
+    dt_metrics_count_call(&d->metrics, call->service, failure, status,
+                          dt_driver_mono() - call->begun);
+}
+
 /* The run no longer waits for its call; a call that nobody waits for is ended. */
 static void call_leave(dt_run *run)
 {
@@ -60,6 +68,7 @@ static void call_leave(dt_run *run)
         return; /* others wait; or it has its answer, and who hands it out frees it */
     call_close(d, call);
     dt_http_cancel(d->http, call->call);
+    count_call(d, call, DT_HTTP_ABANDONED, 0);
     dt_pace_ended(d, call, NULL);
     free(call);
 }
@@ -188,6 +197,18 @@ void dt_driver_store_do(dt_driver *d, dt_store_op const *op, dt_buf *scratch, dt
                       store != NULL ? "the store was opened by another process" : d->store_error);
 }
 
+/* Whether an answer was in the cache, if that was what the store was asked. */
+static void count_kept(dt_driver *d, dt_signon *machine)
+{
+    dt_lookup_kept kept = dt_lookup_take_kept(machine);
+
+    if (kept.question != DT_QUESTION_NONE)
+        dt_metrics_count_kept(&d->metrics, kept.question,
+                              kept.freshness == DT_FRESH   ? DT_METRICS_HIT
+                              : kept.freshness == DT_STALE ? DT_METRICS_OLD
+                                                           : DT_METRICS_MISS);
+}
+
 static void perform_store(dt_driver *d, dt_signon *machine, dt_store_op const *op, dt_time now)
 {
     uint8_t storage[DT_STORE_VALUE_MAX + 1];
@@ -196,6 +217,7 @@ static void perform_store(dt_driver *d, dt_signon *machine, dt_store_op const *o
     dt_store_result result;
     dt_driver_store_do(d, op, &scratch, &result);
     dt_signon_store_done(machine, &result, now);
+    count_kept(d, machine);
 }
 
 static void perform_sign(dt_driver *d, dt_signon *machine, dt_sign_request const *r, dt_time now)
@@ -297,6 +319,7 @@ static void on_http_done(void *ctx, dt_http_response const *r)
     call->call = NULL;
     if (call->first != NULL) {
         dt_pace_ended(call->first->driver, call, r);
+        count_call(call->first->driver, call, r->failure, r->status);
         call_close(call->first->driver, call);
     }
     while (call->first != NULL) {
@@ -404,6 +427,8 @@ static dt_shared_call *shared_call_new(dt_run *run, dt_http_request const *r, bo
         return NULL;
     call->live = run->live;
     call->token_used = run->token_used;
+    call->service = r->service;
+    call->begun = dt_driver_mono();
     call->url_len = url_len;
     call->body_len = body_len;
     memcpy(call->text, r->url, url_len);
@@ -479,6 +504,7 @@ static bool http_start(dt_run *run, dt_http_request const *r)
     }
     int rc = call_start(run, r, authorization);
     if (rc != 0) {
+        dt_metrics_count_call(&run->driver->metrics, r->service, dt_http_start_failure(rc), 0, 0);
         feed_failure(run, dt_http_start_failure(rc),
                      rc == DT_E_LIMIT
                          ? "too many HTTPS calls are waiting, most of them for this person"

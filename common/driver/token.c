@@ -188,6 +188,8 @@ static void on_fetched(void *ctx, dt_http_response const *r)
     dt_http_failure failure = r->failure;
     dt_time at_least = r->status == 429 ? dt_okta_rate_wait(r) : r->retry_after;
     t->call = NULL;
+    dt_metrics_count_call(&l->driver->metrics, t->service, r->failure, r->status,
+                          dt_driver_mono() - t->begun);
     int rc = take_token(t, r, &again, &e);
     if (again && (rc = send_request(t, &failure, &e)) == 0) {
         dt_live_site_release(l); /* the new request has a hold of its own */
@@ -223,6 +225,8 @@ static int send_request(dt_token *t, dt_http_failure *failure, dt_error *e)
     if (rc == 0) {
         dt_http_way way = dt_site_way(l->files, r.service);
         way.proof = proof[0] != '\0' ? proof : NULL;
+        t->service = r.service;
+        t->begun = dt_driver_mono();
         rc = dt_http_start(l->driver->http, &r, &way, on_fetched, t, &t->call);
         if (rc != 0) {
             *failure = dt_http_start_failure(rc);

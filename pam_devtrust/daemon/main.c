@@ -147,7 +147,10 @@ static void on_notice(void *ctx, dt_notice notice, char const *text)
 static int start(options const *o, dt_error *e)
 {
     dt_driver_options driver_options = {
-        .config_path = o->config, .watch = !o->one, .notify = on_notice};
+        .config_path = o->config,
+        .watch = !o->one,
+        .notify = on_notice,
+        .export_door = o->one ? NULL : "pam"}; /* --one ends before anybody could look */
     dt_driver *driver = NULL;
     dt_sockets sockets = {-1, -1};
     int rc = dt_process_begin(o->one, e);

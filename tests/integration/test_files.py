@@ -225,6 +225,10 @@ WRITTEN: dict[Key, str] = {
     ("radius", "store_path"): "FreeRADIUS's, in place of [store] path",
     ("radius", "audit_file"): "FreeRADIUS's, in place of [audit] file",
     ("radius", "state_key_file"): "FreeRADIUS's, in place of [store] state_key_file",
+    ("radius", "metrics_socket"): "FreeRADIUS's, in place of [metrics] socket",
+    ("radius", "metrics_textfile"): "FreeRADIUS's, in place of [metrics] textfile",
+    ("metrics", "socket"): "made anew; no sign-on depends on it",
+    ("metrics", "textfile"): "the same",
     ("daemon", "socket"): "made by the daemon or the service manager",
     ("device_trust", "managed_configuration_file"): "written by the MDM, read at each sign-on",
 }

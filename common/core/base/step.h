@@ -24,6 +24,7 @@ typedef enum dt_http_service {
     DT_HTTP_COMPLIANCE, /* Intune's Compliance Retrieval service, application/xml; Bearer, of a token
                            for no other; where Graph says it is, below [intune] compliance_host */
 } dt_http_service;
+#define DT_HTTP_SERVICES (DT_HTTP_COMPLIANCE + 1)
 
 typedef struct dt_http_request {
     dt_http_service service;

@@ -175,6 +175,10 @@ void dt_config_use_radius(dt_config *c)
     use_radius_key(c, &c->radius.audit_file, "audit_file", &c->audit.file, "audit", "file");
     use_radius_key(c, &c->radius.state_key_file, "state_key_file", &c->store.state_key_file,
                    "store", "state_key_file");
+    use_radius_key(c, &c->radius.metrics_socket, "metrics_socket", &c->metrics.socket, "metrics",
+                   "socket");
+    use_radius_key(c, &c->radius.metrics_textfile, "metrics_textfile", &c->metrics.textfile,
+                   "metrics", "textfile");
 }
 
 /* Says where a key belongs that is not where it was found. */

@@ -239,15 +239,22 @@ typedef struct dt_config {
         int size_limit;       /* of the file, MiB */
         char *state_key_file; /* 32 random bytes, made at install; seals RADIUS State */
     } store;
-    struct { /* what FreeRADIUS has of its own; "" = the keys of store and audit count */
+    struct { /* what FreeRADIUS has of its own; "" = the keys of store, audit and metrics count */
         char *store_path;
         char *audit_file;
         char *state_key_file;
+        char *metrics_socket;
+        char *metrics_textfile;
     } radius;
     struct {
         char *file; /* "" = none */
         bool syslog;
     } audit;
+    struct {
+        char *socket;     /* "" = none */
+        char *textfile;   /* the same */
+        dt_time interval; /* between two textfiles */
+    } metrics;
     struct {
         char *socket;
         dt_string_list sshd_services;

@@ -405,11 +405,26 @@ static dt_config_key const keys[] = {
      BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = true,
      .help = "The key of FreeRADIUS that seals challenges; secret; empty: [store] state_key_file."},
 
+    {KEY(radius, metrics_socket, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, SOCKET_MAX),
+     .reloadable = false, .help = "The metrics socket of FreeRADIUS; empty: [metrics] socket."},
+    {KEY(radius, metrics_textfile, DT_CONFIG_PATH), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
+     .help = "The metrics file of FreeRADIUS; empty: [metrics] textfile."},
+
     {KEY(audit, file, DT_CONFIG_PATH), .fallback = "/var/log/devtrust/audit.log",
      BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
      .help = "The file for audit events; empty for none."},
     {KEY(audit, syslog, DT_CONFIG_BOOL), .fallback = "yes", .reloadable = false,
      .help = "Whether each outcome is also logged to syslog."},
+
+    {KEY(metrics, socket, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, SOCKET_MAX),
+     .reloadable = false, .help = "The Unix socket where metrics can be read; empty for none."},
+    {KEY(metrics, textfile, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .reloadable = false,
+     .help = "The file that metrics are written to, for node_exporter; empty for none."},
+    {KEY(metrics, interval, DT_CONFIG_DURATION), .fallback = "15s",
+     BETWEEN(DT_SECONDS(1), DT_MINUTES(5)), .reloadable = false,
+     .help = "Time between two writes of the metrics file."},
 
     {KEY(daemon, socket, DT_CONFIG_PATH), .fallback = "/run/devtrust/devtrustd.sock",
      BETWEEN(1, SOCKET_MAX), .reloadable = false,

@@ -31,6 +31,17 @@ bool dt_lookup_is_ageing(dt_signon const *s, dt_question q)
     return (s->lookup.ageing & DT_QUESTION_BIT(q)) != 0;
 }
 
+dt_lookup_kept dt_lookup_take_kept(dt_signon *s)
+{
+    dt_lookup_kept kept = {.question = DT_QUESTION_NONE};
+
+    if (s->scratch != NULL) {
+        kept = s->scratch->kept;
+        s->scratch->kept.question = DT_QUESTION_NONE;
+    }
+    return kept;
+}
+
 static void note_age(dt_signon *s, bool ageing)
 {
     unsigned bit = DT_QUESTION_BIT(s->lookup.question);
@@ -157,6 +168,7 @@ static void kept_got(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_lookup_forget_stale(s, s->lookup.question);
     if (r->status == DT_STORE_OK)
         f = row->unpack(s, r->value, now);
+    s->scratch->kept = (dt_lookup_kept){.question = s->lookup.question, .freshness = f};
     if (f == DT_FRESH) {
         note_age(s, row->is_ageing != NULL && row->is_ageing(s, now));
         dt_lookup_end_with(s, DT_LOOKUP_FRESH, NULL, now);

@@ -57,6 +57,12 @@ typedef struct dt_lookup {
     uint8_t pages;        /* of the present list that were read */
 } dt_lookup;
 
+/* What came of looking for a kept answer. */
+typedef struct dt_lookup_kept {
+    dt_question question; /* NONE: none was looked for */
+    dt_freshness freshness;
+} dt_lookup_kept;
+
 /* What is done with an answer: the kept one is looked for, the service is asked, what it said is kept. */
 typedef enum dt_lookup_step {
     DT_LOOKUP_GET = 0,
@@ -163,6 +169,9 @@ bool dt_lookup_has_stale(dt_signon const *s, dt_question q);
 void dt_lookup_forget_stale(dt_signon *s, dt_question q);
 /* The answer that was used is near its end: the driver may refresh it after the sign-on. */
 bool dt_lookup_is_ageing(dt_signon const *s, dt_question q);
+/* What came of looking for a kept answer, if the result of a store operation was just fed that had it; once. For
+ * whoever counts. */
+dt_lookup_kept dt_lookup_take_kept(dt_signon *s);
 /* The part that the machine is in, by its phase and its question. */
 dt_phase_part dt_signon_part(dt_signon const *s);
 /* Question and outer question fit each other, the phase, and the fields. */

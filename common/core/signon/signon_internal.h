@@ -251,6 +251,7 @@ struct dt_signon_scratch {
     dt_vpn_claims vpn;
     char next_url[DT_SIGNON_LINK_MAX];
     char host[DT_SIGNON_HOST_MAX];
+    dt_lookup_kept kept; /* for dt_lookup_take_kept, right after it was looked for */
 
     /* what dt_signon_next rendered, with `http` and `value`; borrowed by the caller until it feeds back */
     dt_store_op store;
