@@ -6,6 +6,7 @@
 #include "devtrustctl/check_online.h"
 #include "devtrustctl/check_pam.h"
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/finding.h"
 #include "devtrustctl/options.h"
 #include "devtrustctl/registry.h"
 #include "devtrustctl/site.h"
@@ -34,6 +35,7 @@
 #define PEM_MAX (64 * 1024)
 #define CA_FILE_MAX (1024 * 1024)
 #define DIRECTORY_MAX 1024
+#define FINDING_TEXT_MAX 2048
 #define DT_SERVICE_USER "devtrust" /* whom devtrustd becomes */
 
 typedef struct checking {
@@ -42,28 +44,41 @@ typedef struct checking {
     char const *path;
     char const *root; /* of the PAM services */
     dt_time now;
-    size_t warnings, faults;
-    bool online, json; /* the services are asked; nothing but what they say is printed, as JSON */
+    dt_findings findings;
+    bool online;       /* the services are asked, too */
+    char const *check; /* the name of what is being checked, for programs */
     char const *what;  /* the certificates being reported */
 } checking;
 
 static void fault(checking *k, dt_error const *e)
 {
-    (void)dt_err_fault(e);
-    k->faults++;
+    dt_finding_report_text(&k->findings, DT_FINDING_FAULT, k->check, "",
+                           e->text[0] != '\0' ? e->text : dt_err_name(e->code));
+}
+
+/* What is in order, below a word for the column at the left. */
+static void say(checking *k, char const *label, char const *fmt, ...) DT_PRINTF(3, 4);
+static void say(checking *k, char const *label, char const *fmt, ...)
+{
+    char text[FINDING_TEXT_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
+        dt_finding_report_text(&k->findings, DT_FINDING_OK, k->check, label, text);
+    va_end(args);
 }
 
 static void report_warning(checking *k, char const *fmt, ...) DT_PRINTF(2, 3);
 static void report_warning(checking *k, char const *fmt, ...)
 {
-    char text[1024];
+    char text[FINDING_TEXT_MAX];
     va_list args;
 
     va_start(args, fmt);
     if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
-        dt_out_line("warning       %s", text);
+        dt_finding_report_text(&k->findings, DT_FINDING_WARNING, k->check, "", text);
     va_end(args);
-    k->warnings++;
 }
 
 /* Warns of a certificate that has expired or is about to. */
@@ -156,7 +171,7 @@ static void report_trust(checking *k, dt_config const *c, char const *who)
         dt_buf_puts(&b, i > 0 ? ", " : "");
         put_words(&b, c->device_trust.trusted_when[i], source_name, "+");
     }
-    dt_out_line("trusted when  %s%s", who, text);
+    say(k, "trusted when", "%s%s", who, text);
     for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
         warn_alternative(k, who, c->device_trust.trusted_when[i]);
 }
@@ -182,10 +197,10 @@ static int report_ca(void *ctx, size_t index, dt_bytes der)
     (void)index;
     /* Whether it is a CA was judged when the site was loaded; a CA's names may be of any kind. */
     if (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0) {
-        dt_out_line("%-13s %s", k->what, c.subject);
+        say(k, k->what, "%s", c.subject);
         return DT_OK;
     }
-    dt_out_line("%-13s %s, until %s", k->what, c.subject, dt_day_text(day, c.not_after));
+    say(k, k->what, "%s, until %s", c.subject, dt_day_text(day, c.not_after));
     warn_expiry(k, c.subject, c.not_after);
     return DT_OK;
 }
@@ -215,9 +230,9 @@ static void check_ocsp(checking *k)
 
     if (!c->device_trust.ocsp)
         return;
-    dt_out_line("%-13s %s", "OCSP",
-                c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
-                                                    : "the responder that each certificate names");
+    say(k, "OCSP", "%s",
+        c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
+                                            : "the responder that each certificate names");
     if (c->device_trust.revocation == DT_REVOCATION_SOFT)
         report_warning(
             k, "revocation = soft: while the OCSP responder is unreachable, revoked certificates "
@@ -233,7 +248,7 @@ static void check_crls(checking *k)
 
     if (count == 0)
         return;
-    dt_out_line("%-13s %zu, until %s", "revocation", count, dt_day_text(day, until));
+    say(k, "revocation", "%zu, until %s", count, dt_day_text(day, until));
     if (until <= k->now)
         report_warning(
             k, "a revocation list in crl_file has been out of date since %s; fetch it again",
@@ -266,10 +281,9 @@ static void check_cas(checking *k)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-/* In the column that the other lines begin with. */
 static char const *service_of(checking const *k)
 {
-    return k->config->intune.service == DT_INTUNE_BY_COMPLIANCE ? "Compliance  " : "Graph       ";
+    return k->config->intune.service == DT_INTUNE_BY_COMPLIANCE ? "Compliance" : "Graph";
 }
 
 static int report_assertion(void *ctx, size_t index, dt_bytes der)
@@ -280,8 +294,8 @@ static int report_assertion(void *ctx, size_t index, dt_bytes der)
 
     if (index > 1 || (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0))
         return DT_OK;
-    dt_out_line("%s  as %s, certificate until %s", service_of(k), k->config->intune.client_id,
-                dt_day_text(day, c.not_after));
+    say(k, service_of(k), "as %s, certificate until %s", k->config->intune.client_id,
+        dt_day_text(day, c.not_after));
     if (c.not_after <= k->now)
         report_warning(
             k,
@@ -301,8 +315,8 @@ static void report_credentials(checking *k, dt_error *e)
     int rc;
 
     if (k->config->intune.client_secret_file[0] != '\0') {
-        dt_out_line("%s  as %s, by a client secret (see Entra for its expiry)", service_of(k),
-                    k->config->intune.client_id);
+        say(k, service_of(k), "as %s, by a client secret (see Entra for its expiry)",
+            k->config->intune.client_id);
         return;
     }
     dt_buf_init(&pem, PEM_MAX);
@@ -322,7 +336,7 @@ static void check_graph(checking *k)
     if (dt_entra_credentials_load(k->config, &credentials, &e) < 0)
         fault(k, &e);
     else if (credentials == NULL)
-        dt_out_line("Graph         not configured: compliance is not known");
+        say(k, "Graph", "not configured: compliance is not known");
     else
         report_credentials(k, &e);
     dt_entra_credentials_free(&credentials);
@@ -338,12 +352,11 @@ static void check_okta_credentials(checking *k)
     if (dt_okta_credentials_load(k->config, &credentials, &e) < 0)
         fault(k, &e);
     else if (credentials == NULL)
-        dt_out_line(
-            "Okta          asked with an API token; a service app has fewer rights: see client_id");
+        say(k, "Okta", "asked with an API token; a service app has fewer rights: see client_id");
     else {
         dt_okta_scopes(k->config, scopes);
-        dt_out_line("Okta          asked by the app %s%s, which needs %s",
-                    k->config->okta.client_id, k->config->okta.dpop ? " with DPoP" : "", scopes);
+        say(k, "Okta", "asked by the app %s%s, which needs %s", k->config->okta.client_id,
+            k->config->okta.dpop ? " with DPoP" : "", scopes);
     }
     dt_okta_credentials_free(&credentials);
 }
@@ -375,9 +388,9 @@ static void try_host_key(checking *k, dt_host_key const *key)
     reason = dt_certificate_judge_alone(dt_site_anchors(k->files), signature.certificate,
                                         signature.chain, signature.chain_count,
                                         &k->config->device_trust.tenant_id, k->now, &c, &e);
-    dt_out_line("this host     %s, %s, until %s", c.subject,
-                dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
-                dt_day_text(day, c.not_after));
+    say(k, "this host", "%s, %s, until %s", c.subject,
+        dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
+        dt_day_text(day, c.not_after));
     if (reason != DT_REASON_TRUSTED)
         report_warning(k, "this host's certificate makes no device trusted: %s: %s",
                        dt_reason_name(reason), e.text);
@@ -395,7 +408,7 @@ static void check_host_key(checking *k)
         return;
     }
     if (key == NULL) {
-        dt_out_line("this host     has no device certificate configured");
+        say(k, "this host", "has no device certificate configured");
         return;
     }
     try_host_key(k, key);
@@ -405,19 +418,19 @@ static void check_host_key(checking *k)
 static void check_state_key(checking *k)
 {
     if (dt_site_state_key(k->files) == NULL)
-        dt_out_line("state key     none: only RADIUS challenges need one, see devtrust.conf(5)");
+        say(k, "state key", "none: only RADIUS challenges need one, see devtrust.conf(5)");
 }
 
 /* --- policies --------------------------------------------------------------------------------- */
 
 /* The services that go by the policy of another one. */
-static void report_variants(checking const *k, char const *application)
+static void report_variants(checking *k, char const *application)
 {
     char const *base, *variant;
 
     for (size_t i = 0; (variant = dt_service_variant(i, &base)) != NULL; i++) {
         if (strcmp(base, application) == 0 && dt_site_policy(k->files, variant) == NULL)
-            dt_out_line("              also for %s, which has no policy of its own", variant);
+            say(k, "", "also for %s, which has no policy of its own", variant);
     }
 }
 
@@ -427,8 +440,8 @@ static void check_policies(checking *k)
         dt_policy const *p = dt_site_policy_at(k->files, i);
         char const *application = dt_policy_application(p);
 
-        dt_out_line("policy        %s: %zu rule%s, sha256 %s", application, dt_policy_rule_count(p),
-                    DT_S(dt_policy_rule_count(p)), dt_policy_hash(p));
+        say(k, "policy", "%s: %zu rule%s, sha256 %s", application, dt_policy_rule_count(p),
+            DT_S(dt_policy_rule_count(p)), dt_policy_hash(p));
         report_variants(k, application);
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
             report_warning(k, "%s", dt_policy_warning(p, w));
@@ -464,7 +477,7 @@ static void check_break_glass(checking *k)
     if (users->count == 0 || dt_break_glass_until(k->config->break_glass.until, &until) < 0)
         return;
     for (size_t i = 0; i < users->count; i++) {
-        dt_out_line("%-13s %s, until %s", "break glass", users->items[i], dt_day_text(day, until));
+        say(k, "break glass", "%s, until %s", users->items[i], dt_day_text(day, until));
         /* cppcheck-suppress getpwnamCalled */
         if (getpwnam(users->items[i]) == NULL)
             report_warning(k, "[break_glass] users: there is no account %s on this host",
@@ -510,7 +523,7 @@ static void report_mfa(checking *k)
     dt_buf_init_fixed(&b, text, sizeof(text));
     while ((word = dt_factor_word_next(&left)) != NULL)
         dt_buf_printf(&b, "%s%s", b.len > 0 ? ", " : "", word);
-    dt_out_line("Okta          %s, factors %s", k->config->okta.org_url, text);
+    say(k, "Okta", "%s, factors %s", k->config->okta.org_url, text);
 }
 
 /* --- what is written to ----------------------------------------------------------------------- */
@@ -537,8 +550,8 @@ static void check_store(checking *k)
         (void)dt_config_blame(k->config, "store", "path", &e, rc);
         fault(k, &e);
     } else {
-        dt_out_line("store         %s, %zu device key%s enrolled", k->config->store.path, devices,
-                    DT_S(devices));
+        say(k, "store", "%s, %zu device key%s enrolled", k->config->store.path, devices,
+            DT_S(devices));
     }
     if (store != NULL)
         dt_store_close(&store);
@@ -606,9 +619,9 @@ static void check_audit(checking *k)
         (void)dt_config_blame(k->config, "audit", "file", &e, e.code);
         fault(k, &e);
     } else if (there) {
-        dt_out_line("audit         %s%s", path, log ? ", and syslog" : "");
+        say(k, "audit", "%s%s", path, log ? ", and syslog" : "");
     } else {
-        dt_out_line("audit         %s, to be created%s", path, log ? "; and syslog" : "");
+        say(k, "audit", "%s, to be created%s", path, log ? "; and syslog" : "");
     }
 }
 
@@ -677,9 +690,9 @@ static void check_pam(checking *k)
     if (dt_pam_check_run(&c, report_pam, &counts, &e) < 0)
         report_warning(k, "the PAM services could not be read: %s", e.text);
     else
-        dt_out_line("PAM           %zu service%s protected, %zu %s not; see devtrustctl check-pam",
-                    counts.protected, counts.protected == 1 ? " is" : "s are", counts.others,
-                    counts.others == 1 ? "is" : "are");
+        say(k, "PAM", "%zu service%s protected, %zu %s not; see devtrustctl check-pam",
+            counts.protected, counts.protected == 1 ? " is" : "s are", counts.others,
+            counts.others == 1 ? "is" : "are");
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -687,38 +700,47 @@ static void check_pam(checking *k)
 /* What the user who will run found. */
 typedef struct found {
     bool loaded;
-    size_t warnings, faults;
+    dt_findings findings;
 } found;
 
-static void check_online(checking *k)
-{
-    dt_online_count count = {.warnings = 0};
-
-    if (k->online)
-        dt_check_online(k->files, k->json, &count);
-    k->warnings += count.warnings;
-    k->faults += count.faults;
-}
+/* A part of the configuration, and the name of what is found there. */
+typedef struct part {
+    char const *check;
+    void (*run)(checking *k);
+} part;
 
 static void check_parts(checking *k)
 {
-    static void (*const parts[])(checking *) = {
-        check_placeholders, report_mfa,        check_okta_credentials, check_graph,
-        check_trust,        check_cas,         check_host_key,         check_state_key,
-        check_policies,     check_report_only, check_break_glass,      check_failing_open,
-        check_store,        check_audit};
+    static part const parts[] = {{"config.placeholders", check_placeholders},
+                                 {"config.okta", report_mfa},
+                                 {"config.okta_credential", check_okta_credentials},
+                                 {"config.intune", check_graph},
+                                 {"config.trusted_when", check_trust},
+                                 {"config.ca", check_cas},
+                                 {"config.host_key", check_host_key},
+                                 {"config.state_key", check_state_key},
+                                 {"config.policy", check_policies},
+                                 {"config.report_only", check_report_only},
+                                 {"config.break_glass", check_break_glass},
+                                 {"config.okta_unavailable", check_failing_open},
+                                 {"config.store", check_store},
+                                 {"config.audit", check_audit}};
 
-    for (size_t i = 0; !k->json && i < sizeof(parts) / sizeof(parts[0]); i++)
-        parts[i](k);
-    check_online(k);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        k->check = parts[i].check;
+        parts[i].run(k);
+    }
+    if (k->online)
+        dt_check_online(k->files, &k->findings);
 }
 
 static bool load(checking *k)
 {
     dt_error e = {0};
 
+    k->check = "config.load";
     if (dt_ctl_site_load(k->path, &k->files, &e) < 0) {
-        (void)dt_err_fault(&e);
+        fault(k, &e);
         return false;
     }
     k->config = dt_site_config(k->files);
@@ -734,14 +756,13 @@ _Noreturn static void check_in_child(checking *k, char const *user, int out)
     if (dt_host_become(user, &e) < 0) {
         (void)dt_err_fault(&e);
     } else {
-        if (!k->json)
-            dt_out_line("checked as    %s, who runs it (for another user: --user NAME)", user);
+        k->check = "config.user";
+        say(k, "checked as", "%s, who runs it (for another user: --user NAME)", user);
         f.loaded = load(k);
         if (f.loaded)
             check_parts(k);
     }
-    f.warnings = k->warnings;
-    f.faults = k->faults;
+    f.findings = k->findings;
     dt_host_exit(write(out, &f, sizeof(f)) == (ssize_t)sizeof(f) ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -763,8 +784,7 @@ static bool check_as(checking *k, char const *user)
     bool told = read(ends[0], &f, sizeof(f)) == (ssize_t)sizeof(f);
     close(ends[0]);
     (void)waitpid(child, NULL, 0);
-    k->warnings += f.warnings;
-    k->faults += f.faults;
+    k->findings = told ? f.findings : k->findings;
     return told && f.loaded && load(k);
 }
 
@@ -783,33 +803,53 @@ static int choose_user(char const *config_path, char const **user, dt_error *e)
     return rc;
 }
 
+/* The last line counts. */
+static dt_ctl_exit report_result(checking *k, bool loaded)
+{
+    bool in_order = loaded && k->findings.faults == 0;
+    size_t faults = k->findings.faults, warnings = k->findings.warnings;
+    dt_buf b;
+
+    if (k->findings.json) {
+        dt_out_begin(&b);
+        dt_out_member(&b, "check", "config");
+        dt_out_member(&b, "status", in_order ? "ok" : "fault");
+        dt_out_member(&b, "file", k->path);
+        dt_out_member_int(&b, "faults", (int64_t)faults);
+        dt_out_member_int(&b, "warnings", (int64_t)warnings);
+        dt_out_finish(&b);
+    } else if (in_order) {
+        dt_out_line("%s: in order, %zu warning%s", k->path, warnings, DT_S(warnings));
+    } else {
+        dt_err_line("%s: %zu fault%s, %zu warning%s", k->path, faults, DT_S(faults), warnings,
+                    DT_S(warnings));
+    }
+    return in_order ? DT_CTL_YES : DT_CTL_FAULT;
+}
+
 static dt_ctl_exit check_all(checking *k, char const *user)
 {
-    if (user == NULL ? !load(k) : !check_as(k, user))
-        return DT_CTL_FAULT;
-    if (user == NULL)
+    bool loaded = user == NULL ? load(k) : check_as(k, user);
+
+    if (loaded && user == NULL)
         check_parts(k);
-    if (!k->json)
+    k->check = "config.pam";
+    if (loaded)
         check_pam(k);
     dt_site_free(&k->files);
-    if (k->faults > 0) {
-        dt_err_line("%s: %zu fault%s, %zu warning%s", k->path, k->faults, DT_S(k->faults),
-                    k->warnings, DT_S(k->warnings));
-        return DT_CTL_FAULT;
-    }
-    if (!k->json)
-        dt_out_line("%s: in order, %zu warning%s", k->path, k->warnings, DT_S(k->warnings));
-    return DT_CTL_YES;
+    return report_result(k, loaded);
 }
 
 dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **argv)
 {
     checking k = {.now = dt_host_now()};
     char const *config = NULL, *root = NULL, *user = NULL;
-    dt_option const options[] = {
-        {"--config", "-c", &config, NULL}, {"--root", NULL, &root, NULL},
-        {"--user", NULL, &user, NULL},     {"--online", NULL, NULL, &k.online},
-        {"--json", NULL, NULL, &k.json},   {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {{"--config", "-c", &config, NULL},
+                                 {"--root", NULL, &root, NULL},
+                                 {"--user", NULL, &user, NULL},
+                                 {"--online", NULL, NULL, &k.online},
+                                 {"--json", NULL, NULL, &k.findings.json},
+                                 {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     dt_error e = {0};
     size_t count = 0;
@@ -820,13 +860,14 @@ dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **arg
     free(rest);
     if (rc == DT_OK && count > 0)
         rc = dt_error_set(&e, DT_E_INVALID, "takes no arguments; name the file with -c FILE");
-    if (rc == DT_OK && k.json && !k.online)
-        rc = dt_error_set(&e, DT_E_INVALID, "--json goes with --online");
     if (rc < 0)
         return dt_err_usage(self, &e);
     k.path = config != NULL ? config : DT_CONFIG_DEFAULT_PATH;
     k.root = root != NULL ? root : "";
-    if (choose_user(k.path, &user, &e) < 0)
-        return dt_err_fault(&e);
+    k.check = "config.load";
+    if (choose_user(k.path, &user, &e) < 0) {
+        fault(&k, &e);
+        return report_result(&k, false);
+    }
     return check_all(&k, user);
 }

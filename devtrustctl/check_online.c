@@ -20,14 +20,11 @@
 #define SKEW_FAILS DT_MINUTES(5)  /* Okta takes no proof that is older */
 #define SCOPES_MAX 16             /* single scopes that are tried */
 
-typedef enum grade { GOOD = 0, WARNING, FAULT } grade;
-
 typedef struct online {
     dt_site const *site;
     dt_config const *config;
     dt_https_loop *loop;
-    bool json;
-    dt_online_count *count;
+    dt_findings *findings;
 } online;
 
 /* What a request without a credential came to. */
@@ -41,38 +38,13 @@ typedef struct plain_reply {
 
 /* --- findings ------------------------------------------------------------------------------------ */
 
-static void report_json(grade g, char const *name, char const *what, char const *why,
-                        char const *todo)
-{
-    static char const *const words[] = {"ok", "warning", "fault"};
-    dt_buf b;
-
-    dt_buf_init(&b, DT_CTL_LINE_MAX);
-    dt_buf_putc(&b, '{');
-    dt_out_member(&b, "check", name);
-    dt_out_member(&b, "status", words[g]);
-    dt_out_member(&b, "what", what);
-    dt_out_member(&b, "why", why);
-    dt_out_member(&b, "do", todo);
-    dt_buf_putc(&b, '}');
-    dt_out_buf(&b);
-    dt_buf_free(&b);
-}
-
 /* `why` and `todo` are "" where all is well. */
-static void report(online *o, grade g, char const *name, char const *what, char const *why,
-                   char const *todo)
+static void report(online *o, dt_finding_status status, char const *name, char const *what,
+                   char const *why, char const *todo)
 {
-    o->count->warnings += g == WARNING;
-    o->count->faults += g == FAULT;
-    if (o->json)
-        report_json(g, name, what, why, todo);
-    else if (g == FAULT)
-        dt_err_line("%s: %s: %s; %s", name, what, why, todo);
-    else if (g == WARNING)
-        dt_out_line("warning       %s: %s: %s; %s", name, what, why, todo);
-    else
-        dt_out_line("online        %s: %s", name, what);
+    dt_finding_report(
+        o->findings,
+        &(dt_ctl_finding){.status = status, .check = name, .what = what, .why = why, .todo = todo});
 }
 
 /* --- requests without a credential --------------------------------------------------------------- */
@@ -112,7 +84,7 @@ static void say_way(online *o, dt_http_service service, char const *name)
         return;
     (void)snprintf(text, sizeof(text), "by the proxy %s, which %s names", way.proxy->url,
                    way.proxy->key);
-    report(o, GOOD, name, text, "", "");
+    report(o, DT_FINDING_OK, name, text, "", "");
 }
 
 /* --- Okta: the org ------------------------------------------------------------------------------- */
@@ -127,13 +99,15 @@ static void check_clock(online *o, dt_time date)
     (void)snprintf(text, sizeof(text), "this host's clock is %lld s %s Okta's",
                    (long long)(apart / DT_SECONDS(1)), skew > 0 ? "behind" : "ahead of");
     if (apart > SKEW_FAILS)
-        report(o, FAULT, "okta.clock", text, "assertions, proofs and passcodes go by the time",
+        report(o, DT_FINDING_FAULT, "okta.clock", text,
+               "assertions, proofs and passcodes go by the time",
                "set the clock, and run chrony or systemd-timesyncd");
     else if (apart > SKEW_WARNS)
-        report(o, WARNING, "okta.clock", text, "assertions, proofs and passcodes go by the time",
+        report(o, DT_FINDING_WARNING, "okta.clock", text,
+               "assertions, proofs and passcodes go by the time",
                "set the clock, and run chrony or systemd-timesyncd");
     else
-        report(o, GOOD, "okta.clock", "this host's clock is that of Okta", "", "");
+        report(o, DT_FINDING_OK, "okta.clock", "this host's clock is that of Okta", "", "");
 }
 
 static bool has_word(dt_json const *list, char const *word)
@@ -168,7 +142,7 @@ static void say_ways(online *o, dt_json const *metadata)
         if (has_word(grants, ways[i].grant))
             dt_buf_printf(&b, ", %s", ways[i].way);
     dt_buf_putc(&b, '\0');
-    report(o, GOOD, "okta.ways", text, "", "");
+    report(o, DT_FINDING_OK, "okta.ways", text, "", "");
 }
 
 static bool judge_org(online *o, plain_reply const *p, bool answered)
@@ -182,27 +156,27 @@ static bool judge_org(online *o, plain_reply const *p, bool answered)
                            p->status);
         else
             (void)snprintf(text, sizeof(text), "%s", p->error);
-        report(o, FAULT, "okta.org", text, "without Okta nobody passes MFA",
+        report(o, DT_FINDING_FAULT, "okta.org", text, "without Okta nobody passes MFA",
                "check org_url, name resolution, firewall, ca_file and proxy in [okta]");
         return false;
     }
     if (p->status != 200 || issuer == NULL) {
         (void)snprintf(text, sizeof(text), "%s answers with HTTP %d, not as an Okta org",
                        o->config->okta.org_url, p->status);
-        report(o, FAULT, "okta.org", text, "org_url leads to something else",
+        report(o, DT_FINDING_FAULT, "okta.org", text, "org_url leads to something else",
                "set org_url in [okta] to https://NAME.okta.com, or to the org's own domain, "
                "without -admin");
         return false;
     }
     if (strcmp(issuer, o->config->okta.org_url) != 0) {
         (void)snprintf(text, sizeof(text), "the org calls itself %s", issuer);
-        report(o, FAULT, "okta.org", text,
+        report(o, DT_FINDING_FAULT, "okta.org", text,
                "its links lead there, and devtrust follows none that leave org_url",
                "set org_url in [okta] to that address, if it is your org's");
         return false;
     }
     (void)snprintf(text, sizeof(text), "%s answers", issuer);
-    report(o, GOOD, "okta.org", text, "", "");
+    report(o, DT_FINDING_OK, "okta.org", text, "", "");
     return true;
 }
 
@@ -266,15 +240,16 @@ static void name_missing_scopes(online *o, char const *scopes)
     }
     missing[b.len] = '\0';
     if (missing[0] == '\0') {
-        report(o, FAULT, "okta.scopes", "each scope is granted, and all together are not",
-               "the app gets no token", "try again; if it stays so, ask Okta");
+        report(o, DT_FINDING_FAULT, "okta.scopes",
+               "each scope is granted, and all together are not", "the app gets no token",
+               "try again; if it stays so, ask Okta");
         return;
     }
     (void)snprintf(text, sizeof(text),
                    "grant them: admin console, Applications, the app, Okta API Scopes: %s",
                    missing);
-    report(o, FAULT, "okta.scopes", missing, "the app was not granted what devtrust asks for",
-           text);
+    report(o, DT_FINDING_FAULT, "okta.scopes", missing,
+           "the app was not granted what devtrust asks for", text);
 }
 
 static bool is_about_scopes(dt_error const *why)
@@ -284,7 +259,7 @@ static bool is_about_scopes(dt_error const *why)
 
 static void say_token_life(online *o)
 {
-    report(o, GOOD, "okta.token", "the API token ends 30 days after its last use", "", "");
+    report(o, DT_FINDING_OK, "okta.token", "the API token ends 30 days after its last use", "", "");
 }
 
 /* True when the credential is taken and may read people. */
@@ -300,7 +275,7 @@ static bool check_credential(online *o)
     rc = try_path(o, scopes, USERS_PATH, &root, &token, &why);
     dt_json_free(&root);
     if (rc == DT_OK) {
-        report(o, GOOD, "okta.credential",
+        report(o, DT_FINDING_OK, "okta.credential",
                app ? "the app gets a token and may read people" : "the API token may read people",
                "", "");
         if (!app)
@@ -310,13 +285,13 @@ static bool check_credential(online *o)
     if (app && !token && is_about_scopes(&why))
         name_missing_scopes(o, scopes);
     else if (app && !token)
-        report(o, FAULT, "okta.credential", why.text, "the app gets no token",
+        report(o, DT_FINDING_FAULT, "okta.credential", why.text, "the app gets no token",
                "compare client_id, key_file and key_id in [okta] with the app at Okta");
     else if (strstr(why.text, "E0000006") != NULL || app)
-        report(o, FAULT, "okta.role", why.text, "the credential may not read people",
+        report(o, DT_FINDING_FAULT, "okta.role", why.text, "the credential may not read people",
                "give it an administrator role that views users and manages their factors");
     else
-        report(o, FAULT, "okta.credential", why.text, "Okta does not take the API token",
+        report(o, DT_FINDING_FAULT, "okta.credential", why.text, "Okta does not take the API token",
                "make one in the admin console (Security, API, Tokens) and put it into "
                "api_token_file");
     return false;
@@ -332,9 +307,9 @@ static void check_devices(online *o)
     if (strstr(scopes, "okta.devices.read") == NULL)
         return;
     if (try_path(o, scopes, "/api/v1/devices?limit=1", &root, NULL, &why) == DT_OK)
-        report(o, GOOD, "okta.devices", "devices may be read", "", "");
+        report(o, DT_FINDING_OK, "okta.devices", "devices may be read", "", "");
     else
-        report(o, FAULT, "okta.devices", why.text,
+        report(o, DT_FINDING_FAULT, "okta.devices", why.text,
                "trusted_when names okta-device, and devices are UNKNOWN without it",
                "give the credential a role that views devices");
     dt_json_free(&root);
@@ -357,19 +332,20 @@ static void check_app(online *o, char const *where, char const *app)
     char const *label = dt_json_string(dt_json_get(root, "label"));
 
     if (rc == DT_E_NOT_FOUND)
-        report(o, FAULT, name, why.text, "the org has no such app, so nobody is assigned to it",
+        report(o, DT_FINDING_FAULT, name, why.text,
+               "the org has no such app, so nobody is assigned to it",
                "copy the id from the URL of the app's page in the admin console into okta_app");
     else if (rc != DT_OK)
-        report(o, FAULT, name, why.text, "whom it is assigned to cannot be read",
+        report(o, DT_FINDING_FAULT, name, why.text, "whom it is assigned to cannot be read",
                "give the credential a role that views applications");
     else if (status == NULL || strcmp(status, "ACTIVE") != 0)
-        report(o, FAULT, name, "the app is not active",
+        report(o, DT_FINDING_FAULT, name, "the app is not active",
                "people who are assigned to it are refused "
                "elsewhere, and may be here",
                "activate it in the admin console, or set okta_app to another one");
     else {
         (void)snprintf(text, sizeof(text), "%.180s (%s)", label != NULL ? label : "the app", app);
-        report(o, GOOD, name, text, "", "");
+        report(o, DT_FINDING_OK, name, text, "", "");
     }
     dt_json_free(&root);
 }
@@ -402,11 +378,11 @@ static void check_permissions(online *o)
         rc = dt_graph_client_device(c, &id, &device, &why);
     dt_graph_client_free(&c);
     if (rc == DT_OK)
-        report(o, GOOD, "microsoft.permission", "a token is given, and devices may be read", "",
-               "");
+        report(o, DT_FINDING_OK, "microsoft.permission",
+               "a token is given, and devices may be read", "", "");
     else
         report(
-            o, FAULT, "microsoft.permission", why.text, "devices are UNKNOWN without it",
+            o, DT_FINDING_FAULT, "microsoft.permission", why.text, "devices are UNKNOWN without it",
             o->config->intune.service == DT_INTUNE_BY_COMPLIANCE
                 ? "check client_id and its certificate or secret, and grant the app registration "
                   "get_device_compliance (Intune) and Application.Read.All (Graph) with admin "
@@ -430,20 +406,21 @@ static void check_microsoft(online *o)
         p.status < 500)
         check_permissions(o);
     else
-        report(o, FAULT, "microsoft.login",
+        report(o, DT_FINDING_FAULT, "microsoft.login",
                p.error[0] != '\0' ? p.error : "the login service answers with an error",
                "without a token Intune is not asked, and devices are UNKNOWN",
                "check login_url, name resolution, firewall, ca_file and proxy in [intune]");
     dt_json_free(&p.root);
 }
 
-void dt_check_online(dt_site const *site, bool json, dt_online_count *count)
+void dt_check_online(dt_site const *site, dt_findings *findings)
 {
-    online o = {.site = site, .config = dt_site_config(site), .json = json, .count = count};
+    online o = {.site = site, .config = dt_site_config(site), .findings = findings};
     dt_error e = {0};
 
     if (dt_https_loop_new(&o.loop, &e) < 0) {
-        report(&o, FAULT, "online", e.text, "nothing can be asked", "free memory or descriptors");
+        report(&o, DT_FINDING_FAULT, "online", e.text, "nothing can be asked",
+               "free memory or descriptors");
         return;
     }
     if (check_org(&o) && check_credential(&o)) {

@@ -5,13 +5,11 @@
 #ifndef DT_CTL_CHECK_ONLINE_H
 #define DT_CTL_CHECK_ONLINE_H
 
+#include "devtrustctl/finding.h"
+
 #include "edge/site.h"
 
-typedef struct dt_online_count {
-    size_t warnings, faults;
-} dt_online_count;
-
-/* Asks, and prints each finding as it comes: a line for people, or with `json` an object. Adds to *count. */
-void dt_check_online(dt_site const *site, bool json, dt_online_count *count);
+/* Asks, and reports each finding as it comes; their names begin with "okta." and "microsoft.". */
+void dt_check_online(dt_site const *site, dt_findings *findings);
 
 #endif

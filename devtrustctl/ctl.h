@@ -20,6 +20,7 @@ typedef enum dt_ctl_exit {
     DT_CTL_FAULT = 2,     /* wrong usage, or something is broken */
     DT_CTL_OPEN = 3,      /* neither yes nor no: not everything could be seen */
     DT_CTL_DISAGREES = 4, /* policy prove: the prover and the evaluator do not agree */
+    DT_CTL_UNKNOWN = 5,   /* explain: there is an answer, but nobody knows such a person */
 } dt_ctl_exit;
 
 /* A row of the table in main.c. */
@@ -48,8 +49,14 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 void dt_out_line(char const *fmt, ...) DT_PRINTF(1, 2);
 /* Like dt_out_line, for what is in a buffer. */
 void dt_out_buf(dt_buf const *b);
-/* Appends a member of a JSON object, a string, with a comma before it unless it is the first. */
+/* Begins an object of JSON for one line of output: --json has one object a line, everywhere. */
+void dt_out_begin(dt_buf *b);
+/* Appends a member of a JSON object, with a comma before it unless it is the first. */
 void dt_out_member(dt_buf *b, char const *name, char const *text);
+void dt_out_member_int(dt_buf *b, char const *name, int64_t value);
+void dt_out_member_bool(dt_buf *b, char const *name, bool value);
+/* Ends the object, prints it and frees it. */
+void dt_out_finish(dt_buf *b);
 /* One line to standard error: "devtrustctl: ...". */
 void dt_err_line(char const *fmt, ...) DT_PRINTF(1, 2);
 /* The error's text, and DT_CTL_FAULT. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl, the administrator's command: one table of commands, and the help made of it. */
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/options.h"
 
 #include "core/base/nearest.h"
 #include "core/base/version.h"
@@ -12,15 +13,17 @@
 static dt_ctl_exit run_version(dt_ctl_command const *self, int argc, char **argv);
 static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv);
 
+#define HELP_WORDS_MAX 2 /* a command, and what it is to do */
 #define OPTION_CONFIG "  -c, --config FILE      instead of /etc/devtrust/devtrust.conf\n"
 
 static dt_ctl_command const commands[] = {
     {"check-config", dt_ctl_check_config,
      "load everything as the modules would, and report what is wrong",
-     "[--online [--json]] [--user NAME] [-c FILE] [--root DIR]",
+     "[--online] [--user NAME] [--json] [-c FILE] [--root DIR]",
      "  --root DIR             the PAM services below DIR instead of this system's\n"
+     "  --user NAME            try everything as this user, as root\n"
      "  --online               ask Okta and Microsoft, too: credential, rights, clock\n"
-     "  --json                 only that, one JSON object a finding\n" OPTION_CONFIG
+     "  --json                 one JSON object a finding\n" OPTION_CONFIG
      "Reads the configuration, zones, policies, CA certificates, secrets, keys and\nthe store, and "
      "warns of settings that are risky.\n"},
     {"check-pam", dt_ctl_check_pam, "which PAM services ask devtrust, and the ways around it",
@@ -174,8 +177,10 @@ static dt_ctl_command const commands[] = {
      "Shows what changes, checks it, and writes all or nothing; when it is run again it writes\n"
      "what is still missing. Begins in report-only mode. Keys of the answer file:\n"
      "devtrustctl(8), SETUP.\n"},
-    {"version", run_version, "print the version", "", ""},
-    {"help", run_help, "this list, or what a command takes", "[COMMAND]", ""},
+    {"version", run_version, "print the version", "[--json]",
+     "  --json                 one JSON object\n"},
+    {"help", run_help, "this list, or what a command takes", "[--json] [COMMAND]",
+     "  --json                 one JSON object a command\n"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -226,33 +231,85 @@ static dt_ctl_exit help_of_all(void)
         dt_out_line("  %-14s %s", commands[i].name, commands[i].summary);
     dt_out_line(
         "--radius: with the store and the audit log of FreeRADIUS, as [radius] names them.");
-    dt_out_line("Ends with 0: done or yes; 1: no, denied, refused, not found; 2: usage or fault.");
+    dt_out_line("--json, with every command: one JSON object a line, for programs.");
+    dt_out_line("Ends with 0: done or yes; 1: no, denied, refused, not found; 2: usage or fault;");
+    dt_out_line("3: undecided; 4: prover and evaluator disagree; 5: no such person.");
     return DT_CTL_YES;
+}
+
+static void help_json(dt_ctl_command const *c)
+{
+    dt_buf b;
+
+    dt_out_begin(&b);
+    dt_out_member(&b, "command", c->name);
+    dt_out_member(&b, "summary", c->summary);
+    dt_out_member(&b, "usage", c->usage);
+    dt_out_member(&b, "options", c->options);
+    dt_out_finish(&b);
+}
+
+static dt_ctl_exit help_json_of_all(void)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        help_json(&commands[i]);
+    return DT_CTL_YES;
+}
+
+/* The arguments of a command that takes --json and some names. */
+static int read_names(int argc, char **argv, char const *names[], size_t max, size_t *count,
+                      bool *json, dt_error *e)
+{
+    dt_option const options[] = {{"--json", NULL, NULL, json}, {NULL, NULL, NULL, NULL}};
+
+    if (argc > (int)max + 1)
+        return dt_error_set(e, DT_E_INVALID, max > 0 ? "takes one command" : "takes no arguments");
+    int rc = dt_options_parse(options, argc, argv, names, count, e);
+
+    return rc == DT_OK && *count > max ? dt_error_set(e, DT_E_INVALID, "takes one command") : rc;
 }
 
 static dt_ctl_exit run_help(dt_ctl_command const *self, int argc, char **argv)
 {
+    char const *names[HELP_WORDS_MAX + 1] = {NULL};
+    dt_ctl_command const *c;
+    bool json = false;
+    size_t count = 0;
     dt_error e = {0};
 
-    if (argc == 0)
-        return help_of_all();
-    if (argc > 2) {
-        (void)dt_error_set(&e, DT_E_INVALID, "takes one command");
+    if (read_names(argc, argv, names, HELP_WORDS_MAX, &count, &json, &e) < 0)
         return dt_err_usage(self, &e);
-    }
-    return find(argv[0]) != NULL ? help_of(find(argv[0])) : no_such_command(argv[0]);
+    if (count == 0)
+        return json ? help_json_of_all() : help_of_all();
+    c = find(names[0]);
+    if (c == NULL)
+        return no_such_command(names[0]);
+    if (!json)
+        return help_of(c);
+    help_json(c);
+    return DT_CTL_YES;
 }
 
 static dt_ctl_exit run_version(dt_ctl_command const *self, int argc, char **argv)
 {
+    char const *names[1] = {NULL};
+    bool json = false;
+    size_t count = 0;
     dt_error e = {0};
+    dt_buf b;
+    int rc = read_names(argc, argv, names, 0, &count, &json, &e);
 
-    (void)argv;
-    if (argc > 0) {
-        (void)dt_error_set(&e, DT_E_INVALID, "takes no arguments");
+    if (rc == DT_OK && count > 0)
+        rc = dt_error_set(&e, DT_E_INVALID, "takes no arguments");
+    if (rc < 0)
         return dt_err_usage(self, &e);
+    if (!json) {
+        dt_out_line("devtrust %s", DT_VERSION);
+        return DT_CTL_YES;
     }
-    dt_out_line("devtrust %s", DT_VERSION);
+    dt_out_begin(&b);
+    dt_out_member(&b, "version", DT_VERSION);
+    dt_out_finish(&b);
     return DT_CTL_YES;
 }
 
@@ -282,7 +339,7 @@ static dt_ctl_exit dispatch(int argc, char **argv)
     c = find(argv[1]);
     if (c == NULL)
         return no_such_command(argv[1]);
-    /* Also behind the word for what a command is to do: devtrustctl device add --help. */
+    /* Also after the word for what a command is to do: devtrustctl device add --help. */
     if (argc >= 3 && argc <= 4 && is_word(argv[argc - 1], "--help", "-h") &&
         (argc == 3 || argv[2][0] != '-'))
         return help_of(c);

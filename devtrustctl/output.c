@@ -101,12 +101,42 @@ dt_ctl_exit dt_err_usage(dt_ctl_command const *self, dt_error const *e)
     return DT_CTL_FAULT;
 }
 
-void dt_out_member(dt_buf *b, char const *name, char const *text)
+void dt_out_begin(dt_buf *b)
+{
+    dt_buf_init(b, DT_CTL_LINE_MAX);
+    dt_buf_putc(b, '{');
+}
+
+static void put_name(dt_buf *b, char const *name)
 {
     dt_buf_puts(b, b->len > 0 && b->p[b->len - 1] != '{' ? "," : "");
     dt_json_put_string(b, name);
     dt_buf_putc(b, ':');
+}
+
+void dt_out_member(dt_buf *b, char const *name, char const *text)
+{
+    put_name(b, name);
     dt_json_put_string(b, text);
+}
+
+void dt_out_member_int(dt_buf *b, char const *name, int64_t value)
+{
+    put_name(b, name);
+    dt_buf_put_int(b, value);
+}
+
+void dt_out_member_bool(dt_buf *b, char const *name, bool value)
+{
+    put_name(b, name);
+    dt_buf_puts(b, value ? "true" : "false");
+}
+
+void dt_out_finish(dt_buf *b)
+{
+    dt_buf_putc(b, '}');
+    dt_out_buf(b);
+    dt_buf_free(b);
 }
 
 dt_ctl_exit dt_out_end(dt_ctl_exit x)

@@ -140,7 +140,7 @@ def test_version() -> None:
 
 @pytest.mark.parametrize("arguments", [
     (), ("chek-config",), ("explain",), ("version", "x"), ("help", "nothing"), ("help", "a", "b"),
-    ("check-config", "x"), ("check-config", "--json"), ("check-config", "-c"),
+    ("check-config", "x"), ("check-config", "-c"), ("version", "--json", "x"),
     ("device",), ("device", "ad"), ("device", "add"), ("device", "remove"),
     ("device", "list", "x"), ("device", "add", "x", "--json"), ("device", "list", "--force"),
     ("explain", "--user", "a"), ("explain", "--application", "vpn"),
@@ -160,6 +160,18 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert answer.code == FAULT
     assert answer.out == ""
     assert len(answer.err.splitlines()) == 1
+
+
+def test_version_and_help_as_json() -> None:
+    (version,) = run("version", "--json").lines
+    assert "devtrust " + json.loads(version)["version"] == run("version").lines[0]
+    commands = [json.loads(line) for line in run("help", "--json").lines]
+    assert {one["command"] for one in commands} >= set(COMMANDS)
+    for one in commands:
+        assert [json.dumps(one)] == [json.dumps(json.loads(line))
+                                     for line in run("help", "--json", one["command"]).lines]
+        assert f'  {one["command"]} ' in run("help").out and one["summary"] in run("help").out
+        assert one["options"].splitlines() == run("help", one["command"]).lines[2:]
 
 
 def test_full_disk_is_a_fault() -> None:
@@ -465,6 +477,37 @@ def test_help_at_every_level(words: tuple[str, ...]) -> None:
     for asked in ((*words, "--help"), (*words, "-h"), ("help", *words)):
         answer = run(*asked)
         assert answer.code == YES and answer.out == wanted and answer.err == ""
+
+
+def as_json(answer: Answer) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.lines]
+
+
+def test_check_config_as_json(site: Site) -> None:
+    """Each line for people has its object, with its words."""
+    site.configure({"policy": {"okta_unavailable": "allow"}})
+    site.graph_key.chmod(0o644)
+    text = check(site)
+    found = as_json(run("check-config", "-c", site.config_path, "--json"))
+    assert text.code == FAULT and found[-1]["check"] == "config"
+    assert (found[-1]["status"], found[-1]["faults"]) == ("fault", 1)
+    said = [one["what"] + ("; " + one["do"] if one["do"] else "") for one in found[:-1]]
+    ours = [line[14:] for line in text.lines] + [line[len("devtrustctl: "):]
+                                                 for line in text.err.splitlines()[:-1]]
+    assert sorted(said) == sorted(ours), (said, ours)
+    (fault,) = [one for one in found[:-1] if one["status"] == "fault"]
+    assert fault["check"] == "config.intune" and fault["do"].startswith("run: ch")
+    (warning,) = [one for one in found if "okta_unavailable" in one.get("what", "")]
+    assert (warning["check"], warning["status"]) == ("config.okta_unavailable", "warning")
+
+
+def test_check_config_as_json_names_the_line(site: Site) -> None:
+    site.config_path.write_text(site.config_path.read_text() + "[okat]\n")
+    answer = run("check-config", "-c", site.config_path, "--json")
+    found = as_json(answer)
+    assert answer.code == FAULT and [one["check"] for one in found] == ["config.load", "config"]
+    assert found[0]["file"] == str(site.config_path)
+    assert found[0]["line"] == len(site.config_path.read_text().splitlines())
 
 
 def test_check_config_tells_several_faults_at_once(site: Site, index: dict[str, Any]) -> None:
