@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The Authn API: POST /api/v1/authn and /authn/cancel, as a trusted application calls them.
+# The Authn API: POST /api/v1/authn, /authn/factors/ID/verify and /authn/cancel, as a trusted
+# application calls them.
 #
 # What a password gets is worked out as Okta does it: unknown people, wrong passwords and hidden
 # lockouts are one and the same 401; four calls per second and user name; a transaction stays open,
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import collections
 import hmac
+import json
 import secrets
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from aiohttp import web
 
-from tests.sim.state import AUTHN_STATUSES, User, World, okta_time
+from tests.sim.state import AUTHN_STATUSES, Factor, Push, User, World, okta_time
 
 TRANSACTION_LIFETIME = 300.0
 
@@ -27,11 +29,16 @@ class AuthnApi:
     """Handlers of /api/v1/authn. `fail` makes an error of a code."""
 
     def __init__(self, world: World, body: Body, fail: Callable[..., Exception],
-                 factors: Callable[[web.Request, User], list[dict[str, Any]]]) -> None:
+                 factors: Callable[[web.Request, User], list[dict[str, Any]]],
+                 verify: Callable[..., web.Response]) -> None:
         self.world, self.body, self.fail, self.factors = world, body, fail, factors
+        self.verify = verify
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_route("POST", "/api/v1/authn", self.post_authn, name="authn")
+        factor = "/api/v1/authn/factors/{factor}/verify"
+        app.router.add_route("POST", factor, self.post_verify, name="authn_verify")
+        app.router.add_route("POST", factor + "/resend", self.post_verify, name="authn_resend")
         app.router.add_route("POST", "/api/v1/authn/cancel", self.post_cancel,
                              name="authn_cancel")
 
@@ -98,8 +105,81 @@ class AuthnApi:
                 "_embedded": embedded,
                 "_links": {"cancel": {"href": cancel, "hints": {"allow": ["POST"]}}}}
 
+    # --- MFA in the transaction ----------------------------------------------------------------
+
+    async def post_verify(self, request: web.Request) -> web.Response:
+        values = await self.body(request)
+        token = values.get("stateToken")
+        login = self.world.transactions.get(token)
+        if login is None:
+            raise self.fail("E0000011")
+        user = self.world.find_user(login)
+        assert user is not None
+        factor = user.factors.get(request.match_info["factor"])
+        if factor is None or factor.status != "ACTIVE":
+            raise self.fail("E0000007", request.match_info["factor"])
+        if user.status == "LOCKED_OUT":
+            return web.json_response({"status": "LOCKED_OUT", "_embedded": {}, "_links": {}})
+        if factor.factor_type == "push":
+            return self._push(request, token, user, factor)
+        reply = json.loads(self.verify(request, user, factor, values).body or b"{}")
+        if reply["factorResult"] == "SUCCESS":
+            return self._passed(request, token, user)
+        return web.json_response(self._challenge(request, token, user, factor, reply))
+
+    def _passed(self, request: web.Request, token: str, user: User) -> web.Response:
+        del self.world.transactions[token]
+        return web.json_response(self._reply(request, user, user.authn_after_mfa))
+
+    def _push(self, request: web.Request, token: str, user: User, factor: Factor) -> web.Response:
+        """The first call, and the first one after an end, sends a push; the others poll it."""
+        push = self.world.transaction_pushes.get(token)
+        if push is None or push.factor is not factor:
+            push = self.world.transaction_pushes[token] = self.world.start_push(user, factor,
+                                                                                False)
+            result = "WAITING"
+        else:
+            result = push.result(time.time())
+            push.polls += 1
+        if result == "SUCCESS":
+            return self._passed(request, token, user)
+        if result != "WAITING":
+            del self.world.transaction_pushes[token]
+        return web.json_response(self._challenge(request, token, user, factor,
+                                                 {"factorResult": result}, push))
+
+    def _challenge(self, request: web.Request, token: str, user: User, factor: Factor,
+                   said: dict[str, Any], push: Optional[Push] = None) -> dict[str, Any]:
+        """After an end of a push `next` is no longer named "poll", and would send another one."""
+        base = f"https://{request.host}/api/v1/authn"
+        shown = next(f for f in self.factors(request, user) if f["id"] == factor.id)
+        shown = {"id": factor.id, "factorType": factor.factor_type, "provider": factor.provider,
+                 "vendorName": factor.provider, "profile": shown["profile"]}
+        waiting = said.get("factorResult") == "WAITING"
+        if waiting and push is not None and push.number_shows(self.world.org):
+            shown["_embedded"] = {"challenge": {"correctAnswer": push.number}}
+        verify = f"{base}/factors/{factor.id}/verify"
+        made: dict[str, Any] = {
+            "stateToken": token, "expiresAt": okta_time(time.time() + TRANSACTION_LIFETIME),
+            "status": "MFA_CHALLENGE",
+            "_embedded": {"user": {"id": user.id, "profile": {"login": user.login}},
+                          "factor": shown},
+            "_links": {"next": {"name": "poll" if waiting else "verify", "href": verify,
+                                "hints": {"allow": ["POST"]}},
+                       "cancel": {"href": base + "/cancel", "hints": {"allow": ["POST"]}},
+                       "prev": {"href": base + "/previous", "hints": {"allow": ["POST"]}},
+                       "resend": [{"name": factor.factor_type, "href": verify + "/resend",
+                                   "hints": {"allow": ["POST"]}}]}}
+        if said.get("factorResult") != "CHALLENGE":  # what was sent has no factorResult here
+            made["factorResult"] = said["factorResult"]
+        return made
+
     async def post_cancel(self, request: web.Request) -> web.Response:
         values = await self.body(request)
-        if self.world.transactions.pop(values.get("stateToken"), None) is None:
+        token = values.get("stateToken")
+        if self.world.transactions.pop(token, None) is None:
             raise self.fail("E0000011")
+        push = self.world.transaction_pushes.pop(token, None)
+        if push is not None and push.result(time.time()) == "WAITING":
+            push.answer = "CANCELLED"
         return web.json_response({"relayState": None})

@@ -161,8 +161,8 @@ class Sim:
         return self.call("GET", self._user(login))
 
     def set_user(self, login: str, **values: Any) -> dict[str, Any]:
-        """status, groups, password, authn_status (what a right password gets), apps (id: status).
-        """
+        """status, groups, password, authn_status (what a right password gets), authn_after_mfa
+        (what a right factor gets in its transaction), apps (id: status)."""
         return self.call("PUT", self._user(login), values)
 
     def authn(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class OktaApi:
         self.world = world
         self.oauth = OAuth(world)
         self.authn = AuthnApi(world, self._body, OktaError, lambda request, user: [
-            self._factor_json(request, user, f) for f in user.factors.values()])
+            self._factor_json(request, user, f) for f in user.factors.values()], self._verify_code)
 
     def add_routes(self, app: web.Application) -> None:
         self.authn.add_routes(app)
@@ -359,6 +359,10 @@ class OktaApi:
             raise OktaError("E0000180")
         if factor.factor_type == "push":
             return self._verify_push(request, user, factor, body)
+        return self._verify_code(request, user, factor, body)
+
+    def _verify_code(self, request: web.Request, user: User, factor: Factor,
+                     body: dict[str, Any]) -> web.Response:
         if factor.factor_type == "token:software:totp":
             return self._verify_totp(user, factor, body)
         return self._verify_other(request, user, factor, body)

@@ -171,6 +171,7 @@ class User:
     password: Optional[str] = None  # None: nobody knows one
     wrong_passwords: int = 0
     authn_status: str = "SUCCESS"  # what a right password gets
+    authn_after_mfa: str = "SUCCESS"  # what a right answer in its transaction gets
     apps: dict[str, str] = field(default_factory=dict)  # assigned directly: id of the app, status
     pushes: list["Push"] = field(default_factory=list, repr=False)
     created: float = field(default_factory=time.time)
@@ -314,13 +315,16 @@ class World:
         self.rate_window: tuple[int, int] = (0, 0)
         self.authn_calls: dict[str, collections.deque[float]] = {}
         self.transactions: dict[str, str] = {}  # state token -> login, of those that are open
+        self.transaction_pushes: dict[str, Push] = {}  # state token -> the push sent in it
         self.forwarded_for: list[str] = []  # of every authn call
 
     # --- people ------------------------------------------------------------------------------
 
     def put_user(self, login: str, values: dict[str, Any]) -> User:
         """Creates or changes one person."""
-        _only(values, ("id", "status", "groups", "push", "password", "authn_status", "apps"))
+        _only(values, ("id", "status", "groups", "push", "password", "authn_status",
+                       "authn_after_mfa", "apps"))
+        _one_of("authn_after_mfa", values.get("authn_after_mfa", "SUCCESS"), AUTHN_STATUSES)
         _one_of("authn_status", values.get("authn_status", "SUCCESS"), AUTHN_STATUSES)
         _one_of("status", values.get("status", "ACTIVE"), USER_STATUSES)
         user = self.logins.get(login.lower())
@@ -336,6 +340,7 @@ class World:
         user.groups = list(values.get("groups", user.groups))
         user.password = values.get("password", user.password)
         user.authn_status = values.get("authn_status", user.authn_status)
+        user.authn_after_mfa = values.get("authn_after_mfa", user.authn_after_mfa)
         if "push" in values:
             self.set_push(user, values["push"])
         return user

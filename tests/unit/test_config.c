@@ -123,6 +123,7 @@ static char const everything[] =
     "require_owner = no\n"
     "identity_from = user\n"
     "okta_app = 0oaOther\n"
+    "okta_way = factors\n"
     "[break_glass]\n"
     "users = rescue, rescue2\n"
     "until = 2027-01-31T18:00Z\n"
@@ -144,6 +145,7 @@ static char const everything[] =
     "password_limit_window = 1h\n"
     "[mfa]\n"
     "factors = token:software:totp\n"
+    "okta_way = authn\n"
     "number_challenge = never\n"
     "passcode_attempts = 5\n"
     "passcode_limit = 3\n"
@@ -447,6 +449,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->policy.okta_unavailable, DT_UNAVAILABLE_DENY);
     assert_false(c->policy.report_only);
     assert_int_equal(c->mfa.factors, DT_FACTOR_PUSH | DT_FACTOR_TOTPS);
+    assert_int_equal(c->mfa.okta_way, DT_OKTA_WAY_FACTORS);
     assert_int_equal(c->mfa.number_challenge, DT_NUMBER_WHEN_SHOWN);
     assert_int_equal(c->mfa.passcode_attempts, 3);
     assert_int_equal(c->mfa.passcode_limit, 4);
@@ -896,6 +899,8 @@ static void rules_between_keys(void **state)
     EXPECT(between_keys);
 }
 
+#define VPN "[application vpn]\n"
+
 static void rules_that_hold(void **state)
 {
     static char const *const texts[] = {
@@ -909,6 +914,10 @@ static void rules_that_hold(void **state)
         MINIMAL "cache_ttl = 0\nnegative_ttl = 0s\nstale_limit = 0\n",
         MINIMAL "[daemon]\nlock_screen_services = gdm-password\n",
         MINIMAL "tenant_id = 00000000-1111-2222-3333-444444444444\n",
+        MINIMAL "[primary]\nokta_password = vpn\n[mfa]\nokta_way = authn\n",
+        MINIMAL "[primary]\nokta_password = vpn\n" VPN "okta_way = authn\n",
+        MINIMAL "[primary]\nokta_password = vpn\n[mfa]\nokta_way = authn\n[application sshd]\n"
+                "okta_way = factors\n",
         OKTA "[device_trust]\ntrusted_when = vpn-client\n",
         OKTA "[device_trust]\ntrusted_when = certificate\n[ca a]\ncertificate_file = /a\n",
         OKTA "[device_trust]\ntrusted_when = certificate\nca_file = /c\n",
@@ -927,7 +936,6 @@ static void rules_that_hold(void **state)
 
 /* --- sections with a name ---------------------------------------------------------------------- */
 
-#define VPN "[application vpn]\n"
 #define CA "[ca a]\ncertificate_file = /a\n"
 
 static refusal const sections_with_a_name[] = {
@@ -966,6 +974,21 @@ static refusal const sections_with_a_name[] = {
     {VPN "trusted_when = intune\n", ":2: [application vpn] trusted_when: ", "alone"},
     {VPN "trusted_when = registry\n",
      ":2: [application vpn] trusted_when: ", "without a source that proves a key"},
+    {MINIMAL VPN "okta_way = authn\n",
+     ":10: [application vpn]: with these settings, [mfa] okta_way needs ",
+     "name the application in [primary] okta_password"},
+    {MINIMAL "[primary]\nokta_password = login\n" VPN "okta_way = authn\n",
+     ":12: [application vpn]: with these settings, [mfa] okta_way needs ",
+     "name the application in [primary] okta_password"},
+    {MINIMAL "[mfa]\nokta_way = authn\n", ":11: [mfa] okta_way: needs ",
+     "name the application in [primary] okta_password"},
+    {MINIMAL "[primary]\nokta_password = vpn\n[mfa]\nokta_way = authn\n[application sshd]\n"
+             "max_sync_age = 1d\n",
+     ":14: [application sshd]: with these settings, [mfa] okta_way needs ",
+     "name the application in [primary] okta_password"},
+    {VPN "okta_way =\n", ":2: [application vpn] okta_way: ", "one of"},
+    {VPN "okta_way = Authn\n", ":2: [application vpn] okta_way: ", "one of"},
+    {VPN "okta_way = factors, authn\n", ":2: [application vpn] okta_way: ", "one of"},
     {VPN "okta_app = vpn/users\n", ":2: [application vpn] okta_app: ", "id of Okta"},
     {VPN "okta_app = 0oa1 \"vpn\"\n", ":2: [application vpn] okta_app: ", "id of Okta"},
     {VPN "okta_app = ..\n", ":2: [application vpn] okta_app: ", "id of Okta"},

@@ -54,6 +54,17 @@ typedef enum dt_revocation {
     DT_REVOCATION_SOFT,        /* no answer passes, and is recorded */
     DT_REVOCATION_OFF,
 } dt_revocation;
+/* Every way in which Okta is asked for MFA: its word, and whether it takes the Okta password. Each has a row
+ * (dt_way) in core/signon/way_*.c. The first is the default. */
+#define DT_OKTA_WAYS(X)                                                                            \
+    X(FACTORS, factors, false) /* the Factors API */                                               \
+    X(AUTHN, authn, true)      /* the Authn API, in the transaction that the password begins */
+typedef enum dt_okta_way {
+#define X(NAME, word, takes_password) DT_OKTA_WAY_##NAME,
+    DT_OKTA_WAYS(X)
+#undef X
+        DT_OKTA_WAY_COUNT
+} dt_okta_way;
 /* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
 typedef enum dt_org_mfa { DT_ORG_MFA_ENFORCE = 0, DT_ORG_MFA_UNLESS_TRUSTED } dt_org_mfa;
 typedef enum dt_intune_service {
@@ -217,6 +228,7 @@ typedef struct dt_config {
     } primary;
     struct {
         unsigned factors; /* dt_factor_type bits, the company's allowed set */
+        dt_okta_way okta_way;
         dt_number_challenge number_challenge;
         int passcode_attempts;
         int passcode_limit; /* wrong passcodes of one person since their last MFA, at all doors */

@@ -65,6 +65,12 @@ static dt_config_word const words_person_at_host[] = {{"auto", DT_PRESENCE_BY_AU
 static dt_config_word const words_org_mfa[] = {
     {"enforce", DT_ORG_MFA_ENFORCE}, {"unless_trusted", DT_ORG_MFA_UNLESS_TRUSTED}, {NULL, 0}};
 
+static dt_config_word const words_way[] = {
+#define X(NAME, word, takes_password) {#word, DT_OKTA_WAY_##NAME},
+    DT_OKTA_WAYS(X)
+#undef X
+        {NULL, 0}};
+
 static dt_config_word const words_number[] = {
     {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
 
@@ -350,6 +356,8 @@ static dt_config_key const keys[] = {
     {KEY(mfa, factors, DT_CONFIG_BITS), .fallback = "push, token:software:totp",
      .words = dt_factor_words, .reloadable = true,
      .help = "The factors that may be used at all; a rule may allow fewer."},
+    {KEY(mfa, okta_way, DT_CONFIG_ENUM), .fallback = "factors", .words = words_way,
+     .reloadable = true, .per_application = true, .help = "How Okta is asked for MFA."},
     {KEY(mfa, number_challenge, DT_CONFIG_ENUM), .fallback = "when_shown", .words = words_number,
      .reloadable = true, .help = "Whether a push asks the person to pick a number."},
     {KEY(mfa, passcode_attempts, DT_CONFIG_INT), .fallback = "3", BETWEEN(1, 10),

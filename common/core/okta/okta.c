@@ -234,13 +234,17 @@ static bool is_plain_text(char const *text, size_t *characters)
     return true;
 }
 
+static bool is_question_answer(char const *answer)
+{
+    size_t characters;
+    return is_plain_text(answer, &characters) && characters >= DT_OKTA_ANSWER_MIN;
+}
+
 int dt_okta_answer_question(dt_config const *c, char const *user_id, char const *factor_id,
                             char const *answer, dt_http_request *out)
 {
-    size_t characters;
-    return is_plain_text(answer, &characters) && characters >= DT_OKTA_ANSWER_MIN
-               ? post_answer(c, user_id, factor_id, "answer", answer, out)
-               : refuse_answer(out);
+    return is_question_answer(answer) ? post_answer(c, user_id, factor_id, "answer", answer, out)
+                                      : refuse_answer(out);
 }
 
 /* --- the password --------------------------------------------------------------------------- */
@@ -350,6 +354,59 @@ int dt_okta_authn_end(dt_config const *c, char const *state_token, dt_http_reque
     return finish_secret_body(rc, &body, out);
 }
 
+/* authn/factors/{factor_id}{what} with the state token and one more member, if there is one. */
+static int post_transaction(dt_config const *c, dt_okta_transaction const *t, char const *what,
+                            char const *member, char const *value, dt_http_request *out)
+{
+    char path[sizeof("authn/factors/") + DT_OKTA_ID_MAX + sizeof("/verify/resend")];
+    dt_buf b, body;
+    if (!dt_okta_is_id(t->factor_id) || t->state_token == NULL || t->state_token[0] == '\0')
+        return refuse_answer(out);
+    dt_buf_init_fixed(&b, path, sizeof(path));
+    dt_buf_puts(&b, "authn/factors/");
+    dt_buf_puts(&b, t->factor_id);
+    dt_buf_puts(&b, what);
+    int rc = dt_buf_error(&b) != DT_OK ? dt_buf_error(&b) : post_authn(c, path, out);
+    dt_buf_init_fixed(&body, out->body, sizeof(out->body));
+    if (rc == DT_OK) {
+        put_forwarded_for(t->client_ip, out->forwarded_for);
+        dt_buf_puts(&body, "{\"stateToken\":");
+        dt_json_put_string(&body, t->state_token);
+        if (member != NULL) {
+            dt_buf_puts(&body, member);
+            dt_json_put_string(&body, value);
+        }
+        dt_buf_putc(&body, '}');
+    }
+    return finish_secret_body(rc, &body, out);
+}
+
+int dt_okta_authn_verify(dt_config const *c, dt_okta_transaction const *t, dt_http_request *out)
+{
+    return post_transaction(c, t, "/verify", NULL, NULL, out);
+}
+
+int dt_okta_authn_resend(dt_config const *c, dt_okta_transaction const *t, dt_http_request *out)
+{
+    return post_transaction(c, t, "/verify/resend", NULL, NULL, out);
+}
+
+int dt_okta_authn_passcode(dt_config const *c, dt_okta_transaction const *t, char const *passcode,
+                           dt_http_request *out)
+{
+    return is_passcode(passcode)
+               ? post_transaction(c, t, "/verify", ",\"passCode\":", passcode, out)
+               : refuse_answer(out);
+}
+
+int dt_okta_authn_question(dt_config const *c, dt_okta_transaction const *t, char const *answer,
+                           dt_http_request *out)
+{
+    return is_question_answer(answer)
+               ? post_transaction(c, t, "/verify", ",\"answer\":", answer, out)
+               : refuse_answer(out);
+}
+
 static int follow(dt_config const *c, dt_http_method method, char const *link, dt_http_request *out)
 {
     dt_buf url;
@@ -415,6 +472,19 @@ bool dt_okta_link_belongs(dt_config const *c, char const *link, char const *user
         !take_prefix(&rest, "/transactions/"))
         return false;
     return is_transaction(rest) && url.query.len == 0;
+}
+
+bool dt_okta_authn_link_belongs(dt_config const *c, char const *link, char const *factor_id)
+{
+    dt_url url;
+    dt_bytes rest;
+    if (!dt_okta_is_id(factor_id) || !parse_ours(c, link, &url, &rest) || url.query.len > 0 ||
+        !take_prefix(&rest, "authn/"))
+        return false;
+    if (dt_bytes_equal(rest, dt_bytes_str("cancel")))
+        return true;
+    return take_prefix(&rest, "factors/") && take_prefix(&rest, factor_id) &&
+           dt_bytes_equal(rest, dt_bytes_str("/verify"));
 }
 
 bool dt_okta_user_is(dt_okta_user const *u, char const *login)

@@ -103,6 +103,11 @@ typedef enum dt_okta_result {
     DT_OKTA_RESULT_REPLAYED,       /* E0000082, PASSCODE_REPLAYED */
     DT_OKTA_RESULT_OUTSIDE_WINDOW, /* E0000083, TIME_WINDOW_EXCEEDED */
     DT_OKTA_RESULT_LOCKED,         /* E0000069, E0000119, LOCKED_OUT */
+    /* Of a transaction (dt_okta_read_transaction); each ends the sign-on. */
+    DT_OKTA_RESULT_PASSWORD_EXPIRED, /* PASSWORD_EXPIRED, PASSWORD_RESET: they may come after the MFA */
+    DT_OKTA_RESULT_ENROLL,           /* MFA_ENROLL, MFA_ENROLL_ACTIVATE */
+    DT_OKTA_RESULT_OVER,             /* 401 E0000011: it has expired, or Okta does not know it */
+    DT_OKTA_RESULT_REFUSED,          /* every other status, 401 E0000004, 403 E0000079 */
 } dt_okta_result;
 
 /* Why Okta did not send a code. */
@@ -195,6 +200,25 @@ DT_MUST_USE int dt_okta_authn_start(dt_config const *c, char const *login, char 
 DT_MUST_USE int dt_okta_authn_end(dt_config const *c, char const *state_token,
                                   dt_http_request *out);
 
+/* An open transaction, and whom and which factor of theirs the next request is about. Borrowed. */
+typedef struct dt_okta_transaction {
+    char const *state_token, *login, *user_id, *factor_id;
+    char const *client_ip; /* as in dt_okta_authn_start */
+} dt_okta_transaction;
+/* POST /api/v1/authn/factors/{factor_id}/verify: begins with a factor, and asks again what became of a push. */
+DT_MUST_USE int dt_okta_authn_verify(dt_config const *c, dt_okta_transaction const *t,
+                                     dt_http_request *out);
+/* Has another code sent. */
+DT_MUST_USE int dt_okta_authn_resend(dt_config const *c, dt_okta_transaction const *t,
+                                     dt_http_request *out);
+/* Gives a passcode, or the answer to a security question. The body is secret: wipe it. */
+DT_MUST_USE int dt_okta_authn_passcode(dt_config const *c, dt_okta_transaction const *t,
+                                       char const *passcode, dt_http_request *out);
+DT_MUST_USE int dt_okta_authn_question(dt_config const *c, dt_okta_transaction const *t,
+                                       char const *answer, dt_http_request *out);
+/* True when the link is the one that verifies this factor, or that ends a transaction. */
+bool dt_okta_authn_link_belongs(dt_config const *c, char const *url, char const *factor_id);
+
 /* Appends the value of "search" that asks for groups of this name, not yet percent-encoded. Okta compares
  * names without their case. */
 void dt_okta_put_group_search(dt_buf *b, char const *name);
@@ -240,6 +264,11 @@ dt_okta_answer dt_okta_read_factors(dt_http_response const *r, dt_okta_factors *
  * OK and anything but SUCCESS and WAITING, `e` says what Okta said. */
 dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response const *r,
                                          dt_okta_verification *out, dt_error *e);
+/* Of the requests about a transaction, in the same words. SUCCESS only with HTTP 200, the status SUCCESS, and the
+ * user of the transaction, by id and by login. A reply about another person, transaction or factor is UNUSABLE. */
+dt_okta_answer dt_okta_read_transaction(dt_config const *c, dt_http_response const *r,
+                                        dt_okta_transaction const *t, dt_okta_verification *out,
+                                        dt_error *e);
 /* Of dt_okta_authn_start for this login. With OK and anything but VERIFIED, `e` says what Okta said; a
  * reply about another person is UNUSABLE. UNAUTHORIZED only when our token is at fault. */
 dt_okta_answer dt_okta_read_authn(dt_http_response const *r, char const *login, dt_okta_authn *out,

@@ -699,6 +699,146 @@ dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response co
     return answer;
 }
 
+/* --- a transaction of the Authn API --------------------------------------------------------------- */
+
+/* What ends it; every other word is REFUSED. */
+static result_word const transaction_ends[] = {
+    {"LOCKED_OUT", DT_OKTA_RESULT_LOCKED},
+    {"PASSWORD_EXPIRED", DT_OKTA_RESULT_PASSWORD_EXPIRED},
+    {"PASSWORD_RESET", DT_OKTA_RESULT_PASSWORD_EXPIRED},
+    {"MFA_ENROLL", DT_OKTA_RESULT_ENROLL},
+    {"MFA_ENROLL_ACTIVATE", DT_OKTA_RESULT_ENROLL},
+    {NULL, DT_OKTA_RESULT_REFUSED},
+};
+
+static bool is_string(dt_json const *v, char const *text)
+{
+    char const *s = dt_json_string(v);
+    return s != NULL && strcmp(s, text) == 0;
+}
+
+/* Not there, or exactly this text. */
+static bool is_string_if_there(dt_json const *v, char const *text)
+{
+    return dt_json_typeof(v) == DT_JSON_NONE || is_string(v, text);
+}
+
+/* Okta names the person of a transaction by id and by login: both must be those of the sign-on. */
+static bool is_of_person(dt_json const *root, dt_okta_transaction const *t)
+{
+    dt_okta_user user = {0};
+    dt_json const *shown = dt_json_path(root, "_embedded", "user", NULL);
+    char const *login = dt_json_string(dt_json_path(shown, "profile", "login", NULL));
+    return t->user_id[0] != '\0' && is_string(dt_json_get(shown, "id"), t->user_id) &&
+           login != NULL && dt_str_copy(user.login, sizeof(user.login), login) == DT_OK &&
+           dt_okta_user_is(&user, t->login);
+}
+
+/* The link of the next poll. After REJECTED and TIMEOUT `next` leads to another push, so only one that is named
+ * "poll" is taken. */
+static char const *copy_poll_link(dt_config const *c, dt_json const *root, dt_okta_verification *v)
+{
+    return is_string(dt_json_path(root, "_links", "next", "name", NULL), "poll")
+               ? copy_link(c, root, "next", v->poll_url)
+               : NULL;
+}
+
+/* MFA_CHALLENGE: how it is with the factor. Nothing in it is a success. */
+static char const *read_challenge(dt_config const *c, dt_json const *root,
+                                  dt_okta_transaction const *t, dt_okta_verification *v)
+{
+    dt_json const *factor = dt_json_path(root, "_embedded", "factor", NULL);
+    dt_json const *said = dt_json_get(root, "factorResult");
+    char const *word = dt_json_string(said);
+    if (!is_string(dt_json_get(root, "stateToken"), t->state_token))
+        return "it is about another transaction";
+    if (!is_string(dt_json_get(factor, "id"), t->factor_id))
+        return "it is about another factor";
+    if (word == NULL && dt_json_typeof(said) != DT_JSON_NONE &&
+        dt_json_typeof(said) != DT_JSON_NULL)
+        return "its factorResult is no text";
+    v->challenged = word == NULL || strcmp(word, "CHALLENGE") == 0;
+    v->result = word == NULL ? DT_OKTA_RESULT_NONE : result_of(factor_results, word);
+    if (v->result == DT_OKTA_RESULT_SUCCESS)
+        v->result = DT_OKTA_RESULT_NONE;
+    if (v->result != DT_OKTA_RESULT_WAITING)
+        return NULL;
+    v->number = number_of(factor);
+    char const *wrong = copy_poll_link(c, root, v);
+    return wrong != NULL ? wrong : copy_link(c, root, "cancel", v->cancel_url);
+}
+
+/* A 200. NULL, or what is wrong with it. */
+static char const *read_step(dt_config const *c, dt_json const *root, dt_okta_transaction const *t,
+                             dt_okta_verification *v, dt_error *e)
+{
+    char shown[64], result[64];
+    char const *status = dt_json_string(dt_json_get(root, "status"));
+    char const *word = dt_json_string(dt_json_get(root, "factorResult"));
+    char const *wrong = NULL;
+    if (status == NULL)
+        return "no status";
+    if (strcmp(status, "SUCCESS") == 0) {
+        if (!is_of_person(root, t))
+            return "it is about another person";
+        if (!is_string_if_there(dt_json_get(root, "stateToken"), t->state_token))
+            return "it is about another transaction";
+        if (is_string_if_there(dt_json_get(root, "factorResult"), "SUCCESS"))
+            v->result = DT_OKTA_RESULT_SUCCESS;
+    } else if (strcmp(status, "MFA_CHALLENGE") == 0) {
+        wrong = read_challenge(c, root, t, v);
+    } else {
+        v->result = result_of(transaction_ends, status);
+    }
+    if (v->result != DT_OKTA_RESULT_SUCCESS && v->result != DT_OKTA_RESULT_WAITING)
+        (void)dt_error_set(e, DT_E_PERMISSION, "Okta answered status %s, factorResult %s",
+                           dt_str_escape(shown, sizeof(shown), status),
+                           dt_str_escape(result, sizeof(result), word != NULL ? word : "none"));
+    return wrong;
+}
+
+/* A 401 is about our token but for the codes that are about the transaction. */
+static bool read_transaction_end(dt_http_response const *r, reply const *p, dt_okta_verification *v,
+                                 dt_error *e)
+{
+    bool over = r->status == 401 && has_code(p, "E0000011");
+    bool refused = (r->status == 401 && has_code(p, "E0000004")) ||
+                   (r->status == 403 && has_code(p, "E0000079"));
+    if (r->failure != DT_HTTP_OK || (!over && !refused))
+        return false;
+    v->result = over ? DT_OKTA_RESULT_OVER : DT_OKTA_RESULT_REFUSED;
+    set_reply_error(e, DT_E_PERMISSION, r, p,
+                    over ? "; the transaction has expired, or the API token is not valid" : "");
+    return true;
+}
+
+dt_okta_answer dt_okta_read_transaction(dt_config const *c, dt_http_response const *r,
+                                        dt_okta_transaction const *t, dt_okta_verification *out,
+                                        dt_error *e)
+{
+    reply p;
+    dt_okta_verification const nothing = {.number = -1};
+    *out = nothing;
+    dt_okta_answer answer = reply_open(&p, r, e);
+    if (read_transaction_end(r, &p, out, e)) {
+        answer = DT_OKTA_OK;
+    } else if (answer == DT_OKTA_OK && r->status == 200) {
+        char const *wrong = read_step(c, p.root, t, out, e);
+        if (wrong != NULL)
+            answer = unusable(e, r, wrong);
+    } else if (answer == DT_OKTA_OK) {
+        answer = read_refusal(r, &p, out, e);
+    }
+    if (answer != DT_OKTA_OK)
+        *out = nothing;
+    if (answer == DT_OKTA_OK || answer == DT_OKTA_RATE_LIMITED)
+        out->not_sent = why_not_sent(r, &p);
+    if (is_mute_refusal(r, answer))
+        answer = DT_OKTA_OK;
+    reply_close(&p);
+    return answer;
+}
+
 /* --- the password ----------------------------------------------------------------------------- */
 
 typedef struct password_word {

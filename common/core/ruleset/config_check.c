@@ -171,6 +171,25 @@ static int check_okta_credentials(check const *k)
     return check_app_keys(k);
 }
 
+/* Some ways go on where the Okta password was checked. */
+static int check_okta_way(check const *k)
+{
+    static bool const takes_password[DT_OKTA_WAY_COUNT] = {
+#define X(NAME, word, takes) takes,
+        DT_OKTA_WAYS(X)
+#undef X
+    };
+    char const *name = k->application != NULL ? k->application->name : NULL;
+    bool has =
+        name != NULL ? dt_config_okta_password(k->c, name) : k->c->primary.okta_password.count > 0;
+
+    if (!takes_password[k->c->mfa.okta_way] || has)
+        return DT_OK;
+    return refuse(k, "mfa", "okta_way",
+                  "needs the Okta password: name the application in [primary] okta_password, too, "
+                  "or write okta_way = factors");
+}
+
 /* http://HOST:PORT or https://HOST:PORT; the port is not guessed, since proxies have no common one. */
 static bool is_proxy(char const *text)
 {
@@ -696,7 +715,7 @@ static int check_applications(check const *k)
 {
     static rule *const rules[] = {check_intune,          check_service,      check_owner,
                                   check_tenant,          check_certificates, check_ssh,
-                                  check_management_hint, check_platforms};
+                                  check_management_hint, check_platforms,    check_okta_way};
     int error = DT_OK;
 
     for (size_t i = 0; error == DT_OK && i < k->c->application_count; i++) {
@@ -716,17 +735,29 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,         check_okta_credentials,
-        check_native_app,   check_proxies,
-        check_user_name,    check_break_glass,
-        check_intune,       check_service,
-        check_owner,        check_tenant,
-        check_certificates, check_ssh,
-        check_revocation,   check_ocsp,
-        check_cas,          check_management_hint,
-        check_platforms,    check_times,
-        check_audit,        check_services,
-        check_messages,     check_lookup,
+        check_okta,
+        check_okta_credentials,
+        check_native_app,
+        check_okta_way,
+        check_proxies,
+        check_user_name,
+        check_break_glass,
+        check_intune,
+        check_service,
+        check_owner,
+        check_tenant,
+        check_certificates,
+        check_ssh,
+        check_revocation,
+        check_ocsp,
+        check_cas,
+        check_management_hint,
+        check_platforms,
+        check_times,
+        check_audit,
+        check_services,
+        check_messages,
+        check_lookup,
         check_applications,
     };
     check k = {.c = c, .file = file, .e = e};

@@ -141,8 +141,8 @@ static void answer_checked(dt_signon *s, dt_http_response const *r, dt_time now)
     }
     s->negative = true;
     dt_signon_detail(s, "Okta: passcode: %s", err.text[0] ? err.text : "not accepted");
-    if (v.result == DT_OKTA_RESULT_LOCKED) {
-        dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_LOCKED, now);
+    if (dt_signon_cause_of_result(v.result) != DT_CAUSE_NONE) {
+        dt_signon_finish(s, DT_DENY, dt_signon_cause_of_result(v.result), now);
         return;
     }
     if (v.result == DT_OKTA_RESULT_WRONG_CODE && next < s->enrolled_count) {

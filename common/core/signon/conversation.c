@@ -22,16 +22,43 @@ dt_factor const *dt_factor_row(dt_factor_type type)
     return NULL;
 }
 
+static dt_way const *const ways[DT_OKTA_WAY_COUNT] = {
+#define X(NAME, word, takes_password) &dt_way_##word,
+    DT_OKTA_WAYS(X)
+#undef X
+};
+
 dt_way const *dt_signon_way(dt_signon const *s)
 {
-    (void)s;
-    return &dt_way_factors;
+    dt_config const *c = s->ruleset.config;
+
+    return ways[c != NULL && c->mfa.okta_way < DT_OKTA_WAY_COUNT ? c->mfa.okta_way
+                                                                 : DT_OKTA_WAY_FACTORS];
 }
 
 dt_way const *dt_signon_password_way(dt_signon const *s)
 {
-    (void)s;
-    return &dt_way_authn;
+    dt_way const *way = dt_signon_way(s);
+
+    return way->password != NULL ? way : &dt_way_authn;
+}
+
+dt_cause dt_signon_cause_of_result(dt_okta_result r)
+{
+    switch (r) {
+    case DT_OKTA_RESULT_LOCKED:
+        return DT_CAUSE_MFA_LOCKED;
+    case DT_OKTA_RESULT_PASSWORD_EXPIRED:
+        return DT_CAUSE_PRIMARY_EXPIRED;
+    case DT_OKTA_RESULT_ENROLL:
+        return DT_CAUSE_PRIMARY_ENROLL;
+    case DT_OKTA_RESULT_OVER:
+        return DT_CAUSE_MFA_TIMEOUT;
+    case DT_OKTA_RESULT_REFUSED:
+        return DT_CAUSE_OKTA_REFUSED;
+    default:
+        return DT_CAUSE_NONE;
+    }
 }
 
 /* --- the person's factors ------------------------------------------------------------------------- */
@@ -328,12 +355,25 @@ static bool begin_chosen(dt_signon *s, dt_time now)
     return true;
 }
 
+/* Without what the way takes, no factor can be asked for, and none is asked for in another way. */
+static bool has_no_way(dt_signon *s, dt_time now)
+{
+    dt_way const *way = dt_signon_way(s);
+
+    if (way->is_ready == NULL || way->is_ready(s))
+        return false;
+    dt_signon_detail(s, "%s", way->not_ready);
+    dt_signon_finish(s, DT_DENY, DT_CAUSE_CONFIG, now);
+    return true;
+}
+
 /* Entered anew when a factor turns out to be of no use. */
 void dt_signon_conversation_stage(dt_signon *s, dt_time now)
 {
     size_t at = 0;
 
-    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now) || chose_none(s, now))
+    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now) || has_no_way(s, now) ||
+        chose_none(s, now))
         return;
     if (has_answer_along(s, &at) && s->attempts == 0) {
         s->in_use = at;
@@ -551,6 +591,19 @@ bool dt_signon_cancel_factors(dt_signon *s)
         if (rows[i]->cancel != NULL && rows[i]->cancel(s))
             return true;
     return false;
+}
+
+/* Nobody goes on with it; what Okta let in has ended by itself. */
+bool dt_signon_cancel_way(dt_signon *s)
+{
+    dt_way const *way = dt_signon_way(s);
+
+    if (way->is_open == NULL || !way->is_open(s) || s->cancel_tried ||
+        s->final_cause == DT_CAUSE_MFA_SUCCESS)
+        return false;
+    s->cancel_tried = true;
+    dt_signon_set_phase(s, DT_PHASE_CANCEL_HTTP);
+    return true;
 }
 
 /* --- the phases ----------------------------------------------------------------------------------- */

@@ -97,12 +97,20 @@ typedef struct dt_way {
     DT_MUST_USE int (*cancel)(dt_signon const *s, dt_http_request *out);
     dt_okta_answer (*read)(dt_signon const *s, dt_http_response const *r, dt_okta_verification *out,
                            dt_error *e);
+    /* It has what the MFA takes of it. NULL: it always has. `not_ready` says what an administrator can do. */
+    bool (*is_ready)(dt_signon const *s);
+    char const *not_ready;
+    /* There is something to take back at the end, beside what a factor takes back. NULL: nothing. */
+    bool (*is_open)(dt_signon const *s);
+    /* Only the sign-on that had a push sent can ask what became of it; who shares it reads its record. */
+    bool polls_alone;
     /* The link leads to a transaction of this person's factor. */
     bool (*is_ours)(dt_signon const *s, dt_enrolled const *f, char const *url);
 } dt_way;
 
-extern dt_way const dt_way_factors; /* the Factors API: MFA only */
-extern dt_way const dt_way_authn;   /* the Authn API: the password */
+#define X(NAME, word, takes_password) extern dt_way const dt_way_##word;
+DT_OKTA_WAYS(X)
+#undef X
 /* The way of this sign-on's MFA, and of its password. */
 dt_way const *dt_signon_way(dt_signon const *s);
 dt_way const *dt_signon_password_way(dt_signon const *s);
@@ -135,6 +143,9 @@ void dt_signon_ask_answer(dt_signon *s, unsigned types, char const *note);
 void dt_signon_send_answer(dt_signon *s, size_t at);
 /* An answer that was not taken: the person is asked anew, unless all attempts are used up. */
 void dt_signon_ask_anew(dt_signon *s, char const *why, dt_time now);
+
+/* Why a sign-on ends with this result of Okta's; DT_CAUSE_NONE where it does not. */
+dt_cause dt_signon_cause_of_result(dt_okta_result r);
 
 /* --- for the rest of the sign-on ------------------------------------------------------------------- */
 

@@ -60,8 +60,8 @@ static dt_cause cause_of_not_sent(dt_okta_answer a, dt_okta_verification const *
 {
     if (v->not_sent == DT_OKTA_NOT_SENT_QUOTA || a == DT_OKTA_PROVIDER_FAILED)
         return DT_CAUSE_MFA_PROVIDER_FAILED;
-    if (v->result == DT_OKTA_RESULT_LOCKED)
-        return DT_CAUSE_MFA_LOCKED;
+    if (dt_signon_cause_of_result(v->result) != DT_CAUSE_NONE)
+        return dt_signon_cause_of_result(v->result);
     return a == DT_OKTA_NOT_FOUND || a == DT_OKTA_NOT_ACTIVE ? DT_CAUSE_MFA_NO_FACTOR
                                                              : DT_CAUSE_OKTA_ANSWER_UNUSABLE;
 }

@@ -239,7 +239,9 @@ static void push_over(dt_signon *s, dt_cause cause, dt_time now)
 
 static dt_cause over_cause(dt_okta_result r)
 {
-    return r == DT_OKTA_RESULT_LOCKED ? DT_CAUSE_MFA_LOCKED : DT_CAUSE_MFA_TIMEOUT;
+    dt_cause ends = dt_signon_cause_of_result(r);
+
+    return ends != DT_CAUSE_NONE ? ends : DT_CAUSE_MFA_TIMEOUT;
 }
 
 /* The record that others see as this push's end is written by the finish. */
@@ -375,6 +377,15 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
     show_push(s, now);
 }
 
+/* Where only the sign-on that sent the push can ask, its record is looked at again. */
+static void poll_joined(dt_signon *s, dt_time now)
+{
+    if (dt_signon_way(s)->polls_alone)
+        wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
+    else
+        dt_signon_set_phase(s, DT_PHASE_POLL_HTTP);
+}
+
 /* What the sign-on that owns the push has written meanwhile. */
 static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
 {
@@ -382,7 +393,7 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
     dt_okta_verification v = {.result = DT_OKTA_RESULT_TIMEOUT};
 
     if (r->status == DT_STORE_ERROR && s->push.poll_url[0]) {
-        dt_signon_set_phase(s, DT_PHASE_POLL_HTTP);
+        poll_joined(s, now);
         return;
     }
     if (r->status != DT_STORE_OK || dt_push_unpack(r->value, &other) < 0 ||
@@ -400,7 +411,7 @@ static void joined_get(dt_signon *s, dt_store_result const *r, dt_time now)
         return;
     }
     if (other.push.state == DT_PUSH_WAITING) {
-        dt_signon_set_phase(s, DT_PHASE_POLL_HTTP);
+        poll_joined(s, now);
         return;
     }
     s->expected_len = 0; /* its end is written down already */
@@ -545,7 +556,9 @@ static int render_cancel(dt_signon *s, dt_buf *value, dt_time now)
 
 static bool has_cancel_url(dt_signon const *s)
 {
-    return s->push.cancel_url[0] != '\0';
+    dt_way const *way = dt_signon_way(s);
+
+    return s->push.cancel_url[0] != '\0' || (way->is_open != NULL && way->is_open(s));
 }
 
 static bool has_push_factor(dt_signon const *s)

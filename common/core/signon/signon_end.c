@@ -6,7 +6,7 @@
 void dt_signon_finish_stage(dt_signon *s, dt_time now)
 {
     (void)now;
-    if (dt_signon_cancel_factors(s))
+    if (dt_signon_cancel_factors(s) || dt_signon_cancel_way(s))
         return;
     if (s->answer_unjudged) {
         s->answer_unjudged = false;

@@ -239,11 +239,13 @@ typedef struct dt_push_record {
 /* What a machine works in: most of its bytes, and needed only while somebody drives it, who brings it
  * (dt_signon_attach). What of it means something between two steps is in the saved form. */
 struct dt_signon_scratch {
-    /* Each is wiped once it is used, and when the machine is done; none is ever saved. */
+    /* Each is wiped once it is used, and when the machine is done; none is saved but `transaction`. */
     struct {
         char answer[DT_ANSWER_MAX]; /* in the form that is sent */
         char password[DT_PASSWORD_MAX];
         char state_token[DT_OKTA_STATE_TOKEN_MAX];
+        /* Of the transaction that the MFA goes on with. In the saved form, which is sealed by whoever keeps it. */
+        char transaction[DT_OKTA_STATE_TOKEN_MAX];
     } secrets;
     dt_evidence_set evidence;
     dt_evidence ocsp_evidence;
@@ -569,6 +571,8 @@ bool dt_signon_primary_hides_reason(dt_signon const *s);
 /* conversation.c, answer.c: the MFA. What factors and ways use is in conversation.h. */
 /* True while a factor waits for a step of its end. */
 bool dt_signon_cancel_factors(dt_signon *s);
+/* True while what the way has open is taken back. */
+bool dt_signon_cancel_way(dt_signon *s);
 /* There is a factor whose answer may be sent. */
 bool dt_signon_has_answer_factor(dt_signon const *s);
 /* True when the sign-on is only reported, and so ends where the person would be asked. */

@@ -170,6 +170,13 @@ static dt_cause cause_of_answer(dt_okta_answer a)
     }
 }
 
+/* The rule wants MFA, and the transaction that the password has opened at Okta is how it is asked for. */
+static bool goes_on_with_transaction(dt_signon const *s)
+{
+    return dt_signon_way(s) == dt_signon_password_way(s) &&
+           s->outcome.decision.access == DT_ACCESS_ALLOW_AFTER_MFA;
+}
+
 static void take_answer(dt_signon *s, dt_okta_authn const *a, dt_time now)
 {
     bool right = a->result == DT_OKTA_PASSWORD_VERIFIED || a->result == DT_OKTA_PASSWORD_MFA;
@@ -181,8 +188,9 @@ static void take_answer(dt_signon *s, dt_okta_authn const *a, dt_time now)
     s->outcome.primary = DT_PRIMARY_OKTA_VERIFIED;
     if (a->result == DT_OKTA_PASSWORD_MFA)
         okta_wants_mfa(s);
-    memcpy(s->scratch->secrets.state_token, a->state_token,
-           sizeof(s->scratch->secrets.state_token));
+    memcpy(goes_on_with_transaction(s) ? s->scratch->secrets.transaction
+                                       : s->scratch->secrets.state_token,
+           a->state_token, sizeof(a->state_token));
     dt_signon_set_phase(s, DT_PHASE_PASSWORD_UNCOUNT);
 }
 

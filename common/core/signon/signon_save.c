@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 20
+#define SAVED_VERSION 21
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -420,6 +420,7 @@ static void enrolled(codec *c, dt_enrolled *f)
 
 static void okta(codec *c, dt_signon *s)
 {
+    TEXT(s->scratch->secrets.transaction);
     TEXT(s->user_id);
     TEXT(s->app);
     TIME(s->app_asked);
