@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl explain: runs one sign-on machine that stops at the decision, in a loop of its own, and
  * shows how it came to it. The machine is the one that logins go through, so the answer is theirs.
- * Asks Intune (and Okta for groups) as a login would; sends no push and writes no audit event. */
+ * Asks Intune (and Okta for groups; with --online about the person, too) as a login would; sends no push and writes no
+ * audit event. */
 #include "devtrustctl/explain.h"
 
 #include "devtrustctl/certificate_file.h"
@@ -25,7 +26,7 @@ typedef struct question {
     char const *config, *user, *application, *ip, *groups, *platform;
     char const *certificate, *ssh_key, *device;
     char const *device_trust, *reason, *time;
-    bool this_host, assume_proof, json;
+    bool this_host, assume_proof, online, json;
 } question;
 
 /* What the request borrows, and the answer. */
@@ -119,6 +120,7 @@ static int read_question(question *q, int argc, char **argv, char const **rest, 
                                  {"--time", NULL, &q->time, NULL},
                                  {"--this-host", NULL, NULL, &q->this_host},
                                  {"--assume-proof", NULL, NULL, &q->assume_proof},
+                                 {"--online", NULL, NULL, &q->online},
                                  {"--json", NULL, NULL, &q->json},
                                  {NULL, NULL, NULL, NULL}};
     size_t count = 0;
@@ -472,6 +474,10 @@ static int make_request(explaining *x, dt_error *e)
     r->client_ip = x->q.ip != NULL ? x->q.ip : "";
     r->local = x->q.ip == NULL; /* as at a console; --ip says from where else */
     r->explain = true;
+    if (x->q.online) { /* as at a login that can show prompts */
+        r->asks_okta = true;
+        r->conversation = DT_CONVERSATION_LIVE;
+    }
     r->wait_limit = EXPLAIN_WAIT;
     if (dt_host_random_id(x->id) < 0 || dt_host_random(r->random, sizeof(r->random)) < 0)
         return dt_error_set(e, DT_E_IO, "the system provides no random numbers");
@@ -524,6 +530,7 @@ static void show(explaining *x)
     dt_signon_policy_input(x->machine, &a->input, dt_host_now());
     dt_signon_origins(x->machine, &a->from_text, &a->from);
     a->evidence = dt_signon_evidence(x->machine);
+    a->person = x->q.online ? dt_signon_person(x->machine) : NULL;
     a->outcome = &x->outcome;
     a->client_ip = x->request.client_ip;
     a->now = dt_host_now();
@@ -603,6 +610,17 @@ static explaining *explaining_new(void)
     return x;
 }
 
+static dt_ctl_exit answer_of(dt_explanation const *a)
+{
+    if (a->person != NULL && a->person->cause == DT_CAUSE_OKTA_USER_UNKNOWN)
+        return DT_CTL_UNKNOWN;
+    if (!dt_explanation_allows(a))
+        return DT_CTL_NO;
+    if (a->person == NULL || a->person->cause == DT_CAUSE_NONE)
+        return DT_CTL_YES;
+    return a->person->known ? DT_CTL_NO : DT_CTL_OPEN;
+}
+
 dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv)
 {
     explaining *x = explaining_new();
@@ -617,7 +635,7 @@ dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv)
     else if (explain(x, &e) < 0)
         result = dt_err_fault(&e);
     else
-        result = dt_explanation_allows(&x->answer) ? DT_CTL_YES : DT_CTL_NO;
+        result = answer_of(&x->answer);
     free(rest);
     if (x != NULL)
         forget(x);

@@ -23,12 +23,13 @@ typedef struct dt_explanation {
     dt_config const *config;
     dt_policy const *policy;
     dt_policy const *org;  /* the org's own rules; NULL: there are none */
-    dt_policy_input input; /* borrowed from the machine, like the next four */
+    dt_policy_input input; /* borrowed from the machine, like the next five */
     dt_policy_origins from;
     dt_origins_text from_text;
     dt_outcome const *outcome;
     dt_evidence_set const *evidence;
-    char const *client_ip; /* "" when none was given */
+    dt_person_at_okta const *person; /* NULL: was not to be found out */
+    char const *client_ip;           /* "" when none was given */
     dt_explain_groups groups;
     char const *assumed[DT_EXPLAIN_ASSUMED_MAX]; /* what was taken for proved */
     size_t assumed_count;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define PART_MAX 1024 /* of a line that is put together of words of our own */
-#define FACTOR_WORDS_MAX 8
+#define FACTOR_WORDS_MAX 16
 
 static char const *finding_name(dt_finding f)
 {
@@ -246,6 +246,45 @@ static void print_decision(dt_explanation const *x)
     dt_out_buf(&b);
 }
 
+static void put_factor_words(dt_buf *b, unsigned factors)
+{
+    char const *word;
+
+    if (factors == 0)
+        dt_buf_puts(b, " none");
+    while ((word = dt_factor_word_next(&factors)) != NULL)
+        dt_buf_printf(b, " %s", word);
+}
+
+/* The account is there and may sign on, and Okta has listed its factors. */
+static bool has_factor_list(dt_person_at_okta const *p)
+{
+    return p->known && (p->cause == DT_CAUSE_NONE || p->cause == DT_CAUSE_MFA_NO_FACTOR);
+}
+
+static void print_person(dt_explanation const *x)
+{
+    dt_person_at_okta const *p = x->person;
+    char text[PART_MAX];
+    dt_buf b;
+
+    if (p == NULL)
+        return;
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_puts(&b, "at Okta      ");
+    if (!has_factor_list(p))
+        dt_buf_printf(&b, "%s%s", p->known ? "" : "not known: ", dt_cause_name(p->cause));
+    else {
+        dt_buf_puts(&b, "found; enrolled:");
+        put_factor_words(&b, p->enrolled);
+    }
+    if (has_factor_list(p) && x->outcome->decision.access == DT_ACCESS_ALLOW_AFTER_MFA) {
+        dt_buf_puts(&b, "; of these for this rule:");
+        put_factor_words(&b, p->usable);
+    }
+    dt_out_buf(&b);
+}
+
 void dt_explanation_print(dt_explanation const *x)
 {
     print_who(x);
@@ -254,6 +293,7 @@ void dt_explanation_print(dt_explanation const *x)
         print_rules(x, x->org, &x->outcome->org, "org rule");
     print_rules(x, x->policy, &x->outcome->decision, "rule");
     print_decision(x);
+    print_person(x);
     if (x->outcome->message[0] != '\0')
         dt_out_line("message      %s", x->outcome->message);
     dt_out_line("asked        Graph calls %d, Okta calls %d, OCSP calls %d",
@@ -364,24 +404,46 @@ static void put_rules(dt_explanation const *x, char const *name, dt_policy const
     dt_buf_putc(b, ']');
 }
 
+static void put_factors(dt_buf *b, char const *name, unsigned bits)
+{
+    char const *words[FACTOR_WORDS_MAX];
+    size_t count = 0;
+
+    while (count < FACTOR_WORDS_MAX && (words[count] = dt_factor_word_next(&bits)) != NULL)
+        count++;
+    put_texts(b, name, words, count);
+}
+
+static void put_person_at_okta(dt_explanation const *x, dt_buf *b)
+{
+    dt_person_at_okta const *p = x->person;
+
+    if (p == NULL)
+        return;
+    put_name(b, "okta");
+    dt_buf_putc(b, '{');
+    put_bool(b, "known", p->known);
+    put_member(b, "cause", p->cause == DT_CAUSE_NONE ? NULL : dt_cause_name(p->cause));
+    if (has_factor_list(p)) {
+        put_factors(b, "enrolled", p->enrolled);
+        put_factors(b, "usable", p->usable);
+    }
+    dt_buf_putc(b, '}');
+}
+
 static void put_decision(dt_explanation const *x, dt_buf *b)
 {
     dt_decision const *d = &x->outcome->decision;
     bool mfa = d->access == DT_ACCESS_ALLOW_AFTER_MFA;
     char frequency[DT_DURATION_TEXT_MAX];
-    char const *factors[FACTOR_WORDS_MAX];
-    unsigned left = dt_explanation_factors(x);
-    size_t count = 0;
 
-    while (count < FACTOR_WORDS_MAX && (factors[count] = dt_factor_word_next(&left)) != NULL)
-        count++;
     put_name(b, "decision");
     dt_buf_putc(b, '{');
     put_member(b, "access", dt_access_name(d->access));
     put_member(b, "cause", dt_decision_cause_name(d->cause));
     put_member(b, "rule", d->rule);
     put_member(b, "frequency", mfa ? dt_decision_frequency_text(frequency, d) : NULL);
-    put_texts(b, "factors", factors, count);
+    put_factors(b, "factors", dt_explanation_factors(x));
     put_member(b, "orgRule", x->outcome->org.rule);
     put_member(b, "orgAccess",
                x->outcome->org.rule[0] != '\0' ? dt_access_name(x->outcome->org.access) : NULL);
@@ -418,6 +480,7 @@ void dt_explanation_print_json(dt_explanation const *x)
     put_rules(x, "orgRules", x->org, &b);
     put_rules(x, "rules", x->policy, &b);
     put_decision(x, &b);
+    put_person_at_okta(x, &b);
     put_member(&b, "message", x->outcome->message);
     put_member(&b, "detail", x->outcome->detail);
     put_int(&b, "graphCalls", x->outcome->graph_calls);

@@ -55,9 +55,12 @@ static dt_ctl_command const commands[] = {
      "                         rules with hours and weekdays\n"
      "  --this-host            the device is this host, with its own certificate and key\n"
      "  --assume-proof         take it that the certificate's key was used in this sign-on\n"
+     "  --online               ask Okta, too, whether the person exists and may use the\n"
+     "                         application, and has a factor that the rule takes\n"
      "  --json                 one JSON object\n" OPTION_CONFIG
      "Nobody is signed on: no push, no passcode, no audit event. Intune is asked where its\n"
-     "answer is not in the cache. Ends with 1 when the sign-on would be denied.\n"},
+     "answer is not in the cache. Ends with 1 when the sign-on would be denied; with --online\n"
+     "with 5 when Okta knows no such person, and with 3 when it did not say.\n"},
     {"device", dt_ctl_device, "devices: explain certificates; the registry; Intune's answers",
      "explain|add|list|remove|alias|show|refresh|forget|sync [OPTION]... ARG...",
      "  explain FILE...        the verdict on each certificate (with its intermediates behind\n"

@@ -179,3 +179,65 @@ def test_without_rules_of_the_org(world: PamWorld) -> None:
     said = json.loads(imagined(world, "bob", "NOT_TRUSTED", "--json").stdout)
     assert said["orgRules"] == [] and said["decision"]["orgRule"] is None
     assert "org rule" not in imagined(world, "bob", "NOT_TRUSTED").stdout
+
+
+# --- --online: the person at Okta ---------------------------------------------------------------
+
+@pytest.fixture(name="online_world")
+def _online(world: PamWorld) -> Iterator[PamWorld]:
+    policy = json.loads((world.site.policy_directory / "sshd.json").read_text())
+    world.site.set_policy(sites.guide_policy("sshd"))
+    yield world
+    world.site.set_policy(policy)
+    world.sim.set_user(ALICE, status="ACTIVE")
+
+
+def online(world: PamWorld, user: str, trust: str = "NOT_TRUSTED") -> tuple[int, Any, str]:
+    arguments = ["explain", "--user", user, "--application", "sshd", "--device-trust", trust,
+                 "--online"]
+    text, done = ctl(world, *arguments), ctl(world, *arguments, "--json")
+    assert text.returncode == done.returncode, text
+    return done.returncode, json.loads(done.stdout)["okta"], text.stdout
+
+
+def test_the_person_at_okta(online_world: PamWorld) -> None:
+    code, okta, text = online(online_world, "dtalice")
+    assert (code, okta) == (0, {"known": True, "cause": None, "enrolled": ["push"],
+                                "usable": ["push"]})
+    assert "at Okta      found; enrolled: push; of these for this rule: push" in text
+    for status, cause in (("SUSPENDED", "OKTA_USER_SUSPENDED"), ("LOCKED_OUT", "MFA_LOCKED"),
+                          ("PASSWORD_EXPIRED", "OKTA_PASSWORD_EXPIRED")):
+        online_world.sim.set_user(ALICE, status=status)
+        code, okta, text = online(online_world, "dtalice")
+        assert (code, okta) == (1, {"known": True, "cause": cause}) and cause in text
+    assert not online_world.sim.pushes(ALICE)
+
+
+def test_a_person_whom_okta_does_not_know(online_world: PamWorld) -> None:
+    """Also where the rule asks for no MFA: not found is not found."""
+    for trust in ("TRUSTED", "NOT_TRUSTED"):
+        code, okta, text = online(online_world, "nobody", trust)
+        assert (code, okta["cause"]) == (5, "OKTA_USER_UNKNOWN"), text
+        assert "at Okta      OKTA_USER_UNKNOWN" in text
+
+
+def test_a_person_without_a_factor_that_the_rule_takes(online_world: PamWorld) -> None:
+    online_world.sim.add_user("dtbob@example.com", factors=("sms",))
+    code, okta, text = online(online_world, "dtbob")
+    assert (code, okta) == (1, {"known": True, "cause": "MFA_NO_FACTOR", "enrolled": ["sms"],
+                                "usable": []})
+    assert "found; enrolled: sms; of these for this rule: none" in text
+    code, okta, text = online(online_world, "dtbob", "TRUSTED")
+    assert (code, okta["cause"]) == (0, None), text
+
+
+def test_okta_does_not_say(online_world: PamWorld) -> None:
+    """Neither yes nor no."""
+    url = online_world.sim.okta_url
+    online_world.site.configure({"okta": {"org_url": "https://localhost:1"}})
+    try:
+        code, okta, text = online(online_world, "dtalice")
+        assert (code, okta) == (3, {"known": False, "cause": "OKTA_UNAVAILABLE"})
+        assert "at Okta      not known: OKTA_UNAVAILABLE" in text
+    finally:
+        online_world.site.configure({"okta": {"org_url": url}})

@@ -207,3 +207,52 @@ def test_wifi_resumption(radius: World) -> None:
     assert end.resumed and end.accepts == 2, end.output[-3000:]
     event = radius.site.wait_for(lambda e: data(e).get("wouldCause") == "STATE_INVALID")
     assert "no sign-on of this request" in data(event)["detail"]
+
+
+# --- report_only_people: could the person pass the MFA? ------------------------------------------
+
+@pytest.fixture(name="people")
+def _people(pam: PamWorld) -> Iterator[PamWorld]:
+    put_policy(pam.site, sites.guide_policy("sshd"))
+    pam.restart_daemon({"policy": {**ON["policy"], "report_only_people": "yes"},
+                        "okta": {"user_ttl": "0"}})
+    behind_permit(pam)
+    yield pam
+    pam.sim.set_user(ALICE, status="ACTIVE")
+    pam.restart_daemon({"policy": {**ON["policy"], "report_only_people": None},
+                        "okta": {"user_ttl": None}})
+
+
+def reported(world: PamWorld) -> tuple[str, Any]:
+    """A login, which always succeeds, and shows nothing."""
+    count = len([e for e in world.site.sign_ons() if data(e)["application"] == "sshd"])
+    report = world.login("sshd", "dtalice")
+    assert report["auth"] == "SUCCESS", report
+    assert not any("prompt" in line or "message" in line for line in report["lines"]), report
+    return would(world.outcome("sshd", count + 1))
+
+
+def test_what_would_become_of_the_person(people: PamWorld) -> None:
+    assert reported(people) == ("MFA", None)
+    for status, cause in (("SUSPENDED", "OKTA_USER_SUSPENDED"), ("LOCKED_OUT", "MFA_LOCKED"),
+                          ("PASSWORD_EXPIRED", "OKTA_PASSWORD_EXPIRED")):
+        people.sim.set_user(ALICE, status=status)
+        assert reported(people) == ("DENY", cause)
+    people.sim.remove_user(ALICE)
+    assert reported(people) == ("DENY", "OKTA_USER_UNKNOWN")
+    people.sim.add_user(ALICE)
+    assert reported(people) == ("DENY", "MFA_NO_FACTOR")
+    people.sim.add_factor(ALICE, PUSH)
+    assert reported(people) == ("MFA", None)
+    assert not people.sim.pushes(ALICE)
+
+
+def test_a_token_that_okta_refuses_keeps_nobody_out(people: PamWorld) -> None:
+    good = people.site.okta_token_path.read_bytes()
+    people.site.okta_token_path.write_text("00anotherTokenThatIsNotTheOrgs\n")
+    people.restart_daemon()
+    try:
+        assert reported(people) == ("DENY", "CONFIG")
+    finally:
+        people.site.okta_token_path.write_bytes(good)
+        people.restart_daemon()

@@ -136,6 +136,7 @@ static char const everything[] =
     "okta_unavailable = allow_trusted\n"
     "groups_from = okta\n"
     "report_only = yes\n"
+    "report_only_people = yes\n"
     "org_file = /f/org.json\n"
     "org_mfa = unless_trusted\n"
     "okta_app = 0oa1b2c3d4e5f6g7h8i9\n"
@@ -448,6 +449,7 @@ static void defaults_stand(void **state)
     assert_int_equal(c->policy.unknown_device_as, DT_UNKNOWN_DENY);
     assert_int_equal(c->policy.okta_unavailable, DT_UNAVAILABLE_DENY);
     assert_false(c->policy.report_only);
+    assert_false(c->policy.report_only_people);
     assert_int_equal(c->mfa.factors, DT_FACTOR_PUSH | DT_FACTOR_TOTPS);
     assert_int_equal(c->mfa.okta_way, DT_OKTA_WAY_FACTORS);
     assert_int_equal(c->mfa.number_challenge, DT_NUMBER_WHEN_SHOWN);

@@ -217,7 +217,9 @@ typedef struct dt_config {
         dt_unavailable_as okta_unavailable;
         unsigned groups_from; /* dt_groups_from bits */
         bool report_only;     /* evaluate and log, enforce nothing; a policy may say otherwise */
-        char *org_file;       /* the org's own sign-on rules */
+        bool
+            report_only_people; /* with it: is the person known to Okta, and which factors are enrolled? */
+        char *org_file;         /* the org's own sign-on rules */
         dt_org_mfa org_mfa;
         char okta_app[DT_OKTA_ID_MAX]; /* that people must be assigned; "" = none */
     } policy;

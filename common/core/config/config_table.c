@@ -334,6 +334,9 @@ static dt_config_key const keys[] = {
      .reloadable = true, .help = "Where a person's groups come from."},
     {KEY(policy, report_only, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
      .help = "Whether policies are only evaluated and logged, and not enforced."},
+    {KEY(policy, report_only_people, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help =
+         "With report_only: whether Okta is asked if the person could pass the MFA that is due."},
     {KEY(policy, org_file, DT_CONFIG_PATH), .fallback = "/etc/devtrust/okta-sign-on.json",
      BETWEEN(1, PATH_BYTES), .reloadable = true,
      .help = "The org's own sign-on rules, evaluated first; may be missing at its default path."},

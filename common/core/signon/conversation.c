@@ -372,8 +372,8 @@ void dt_signon_conversation_stage(dt_signon *s, dt_time now)
 {
     size_t at = 0;
 
-    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now) || has_no_way(s, now) ||
-        chose_none(s, now))
+    if (dt_signon_person_judge(s, now) || dt_signon_only_reports(s, now) ||
+        dt_signon_only_continues(s, now) || has_no_way(s, now) || chose_none(s, now))
         return;
     if (has_answer_along(s, &at) && s->attempts == 0) {
         s->in_use = at;

@@ -124,8 +124,10 @@ char const *dt_would_name(dt_would w)
 
 /* With a fault nobody knows what the administrator wants: it is not a decision that could be reported, nor is
  * what another request decides. */
-static bool is_undecided(dt_cause c)
+static bool is_undecided(dt_outcome const *o, dt_cause c)
 {
+    if (o->decided && (c == DT_CAUSE_CONFIG || c == DT_CAUSE_INTERNAL))
+        return false;
     return c == DT_CAUSE_NONE || c == DT_CAUSE_SESSION_DECIDES || c == DT_CAUSE_CONFIG ||
            c == DT_CAUSE_INTERNAL || c == DT_CAUSE_PRIMARY_MISSING;
 }
@@ -157,7 +159,7 @@ static void report(dt_outcome *o, dt_result r, dt_cause c)
 
 void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
 {
-    if (o->report_only && !is_undecided(c)) {
+    if (o->report_only && !is_undecided(o, c)) {
         report(o, r, c);
         return;
     }

@@ -139,6 +139,9 @@ typedef struct dt_outcome {
     bool report_only;
     dt_would would;
     dt_cause would_cause;
+    bool
+        decided; /* report_only: the rules have said that MFA is due, and what is found out beyond that may
+                     refuse nobody: faults are reported, too */
     dt_primary primary;
     dt_decision org; /* of the org's own rules; zero when there are none */
     bool org_mfa;    /* MFA is due because the org, or Okta's answer to the password, asks for it */

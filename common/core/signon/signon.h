@@ -16,7 +16,7 @@
  * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
  * with), state_token.h (the State that continues a challenge).
  *
- * push_record.c defines dt_signon_push_is_pending, signon_decision.c dt_signon_decide_org, signon_pack.c
+ * push_record.c defines dt_signon_push_is_pending, signon_person.c dt_signon_person, signon_decision.c dt_signon_decide_org, signon_pack.c
  * dt_signon_unpack, signon_save.c dt_signon_load. */
 #ifndef DT_CORE_SIGNON_H
 #define DT_CORE_SIGNON_H
@@ -140,6 +140,8 @@ typedef struct dt_request {
         device_later; /* what proves the device comes with another request, which decides: refused now is
                           what no device changes, and all else ends SESSION_DECIDES */
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
+    bool
+        asks_okta; /* counts with `explain` alone: whether the person could pass the MFA is found out as well */
     dt_what_if what_if;   /* counts with `explain` alone; utc_offset is then of its time */
     char const *passcode; /* given along with the request; "" = none */
     /* The first factor. An application of [primary] okta_password wants the password, unless the
@@ -238,6 +240,15 @@ bool dt_signon_is_done(dt_signon const *s);
 /* The current verdict and decision, for attributes and `explain`; zero (denying) before they are
  * made. Borrowed. */
 dt_outcome const *dt_signon_outcome(dt_signon const *s);
+/* What was found out of the person at Okta, without asking the person anything. */
+typedef struct dt_person_at_okta {
+    bool on;                   /* it is being found out */
+    bool known;                /* Okta has said whether the person could pass the MFA */
+    dt_cause cause;            /* for which the person could not; NONE: could */
+    unsigned enrolled, usable; /* dt_factor_type bits: at Okta; of them by the rule, and here */
+} dt_person_at_okta;
+/* Borrowed; zero where it was not to be found out. */
+dt_person_at_okta const *dt_signon_person(dt_signon const *s);
 dt_evidence_set const *dt_signon_evidence(dt_signon const *s);
 /* Who signs on; kind NONE where the name was refused. Borrowed. */
 dt_identity const *dt_signon_identity(dt_signon const *s);

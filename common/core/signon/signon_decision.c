@@ -93,6 +93,10 @@ static void apply_decision(dt_signon *s, dt_policy_input const *in, dt_time now)
         return;
     }
 
+    if (s->person.on) {
+        dt_signon_go(s, DT_STAGE_PRIMARY);
+        return;
+    }
     if (s->explain) {
         dt_signon_fail(s, DT_CAUSE_NONE, NULL);
         return;

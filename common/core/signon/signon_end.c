@@ -35,6 +35,8 @@ void dt_signon_finish(dt_signon *s, dt_result result, dt_cause cause, dt_time no
         result = DT_DENY;
         cause = s->abandon_cause;
     }
+    if (dt_signon_person_ends(s, &cause))
+        return;
     if (result == DT_ALLOW && !dt_signon_may_allow(s, cause)) {
         result = DT_DENY;
         cause = DT_CAUSE_INTERNAL;

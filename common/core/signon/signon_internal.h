@@ -36,7 +36,9 @@
 #define DT_SIGNON_EARLY_POLL_INTERVAL DT_SECONDS(1)
 #define DT_SIGNON_CANCEL_TIMEOUT DT_SECONDS(3)
 #define DT_SIGNON_FAIR_TIMEOUT                                                                     \
-    DT_SECONDS(10) /* without an answer for so long, Okta is unreachable */
+    DT_SECONDS(10)                          /* without an answer for so long, Okta is unreachable */
+#define DT_SIGNON_PERSON_WAIT DT_SECONDS(3) /* with report_only, for what Okta knows of a person */
+#define DT_SIGNON_PERSON_MARGIN 100         /* ms, that one call may take longer */
 #define DT_SIGNON_PUSH_RESULT_KEPT DT_SECONDS(15) /* for those who share the push */
 #define DT_DECISION_HINT_MAX 160
 #define DT_SIGNON_CONNECTION_KEPT DT_HOURS(24) /* that an SSH connection has had its push */
@@ -353,6 +355,7 @@ struct dt_signon {
     bool prompts_unproven; /* no prompt has been answered yet, and none may ever be */
     bool prompts_unseen;
     bool push_prompt, explain;
+    dt_person_at_okta person; /* what is enrolled is saved; the rest is not: it waits for nobody */
     bool abandoned;
     dt_cause abandon_cause;
     dt_prompt prompt;
@@ -514,6 +517,8 @@ bool dt_signon_agent_begin(dt_signon *s, dt_time now);
 DT_MUST_USE int dt_signon_agent_proof(dt_signon const *s, dt_buf *out);
 
 /* signon_okta.c: the user, the groups, the factors. */
+/* The person is known: the factors come next. */
+void dt_signon_want_factors(dt_signon *s, dt_time now);
 /* What both the company and the rule allow. */
 unsigned dt_signon_factors_allowed(dt_signon const *s);
 /* True when a look-up at Okta was answered OK; else *out says what becomes of it. */
@@ -535,6 +540,16 @@ dt_cause dt_signon_cause_of(dt_okta_answer a);
  * `otherwise` stands for it. */
 void dt_signon_end_without_okta(dt_signon *s, dt_lookup_reply const *why, dt_okta_answer otherwise,
                                 dt_time now);
+
+/* signon_person.c: could the person pass the MFA? */
+/* With report_only, where MFA is due: true when that is to be found out, as far as there is time. */
+bool dt_signon_person_begin(dt_signon *s, dt_time now);
+/* Asks Okta anew. */
+void dt_signon_person_ask(dt_signon *s, dt_time now);
+/* The factors are known: true when nothing more was wanted, and the sign-on ends. */
+bool dt_signon_person_judge(dt_signon *s, dt_time now);
+/* Of every end: true when nothing is left to do. May change *cause. */
+bool dt_signon_person_ends(dt_signon *s, dt_cause *cause);
 
 /* signon_app.c: okta_app. */
 /* False when the person may go on: no app is configured, or it is known to be assigned. Else Okta is asked, which

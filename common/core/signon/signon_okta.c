@@ -213,6 +213,15 @@ static void user_read(dt_signon *s, dt_http_response const *r, dt_time now, dt_l
     dt_lookup_forget_stale(s, DT_QUESTION_USER);
 }
 
+/* Somebody who is asked has to have them now; what is only reported may be as old as what is known of the user. */
+void dt_signon_want_factors(dt_signon *s, dt_time now)
+{
+    if (s->person.on && !s->explain)
+        dt_lookup_begin(s, DT_QUESTION_FACTORS, now);
+    else
+        dt_lookup_refresh(s, DT_QUESTION_FACTORS, now);
+}
+
 /* For the MFA: the device and the groups have their own way to go on. */
 static void user_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *why, dt_time now)
 {
@@ -225,7 +234,7 @@ static void user_answered(dt_signon *s, dt_lookup_end e, dt_lookup_reply const *
     if (dt_signon_checks_remembered(s))
         dt_signon_remembered_user(s, now);
     else
-        dt_lookup_refresh(s, DT_QUESTION_FACTORS, now);
+        dt_signon_want_factors(s, now);
 }
 
 static bool user_has_fields(dt_signon const *s, dt_lookup_step step)
@@ -251,6 +260,15 @@ dt_question_row const dt_question_user = {
 unsigned dt_signon_factors_allowed(dt_signon const *s)
 {
     return s->ruleset.config->mfa.factors & s->outcome.decision.factors;
+}
+
+static unsigned types_of(dt_okta_factors const *f)
+{
+    unsigned types = 0;
+
+    for (size_t i = 0; i < f->count; i++)
+        types |= f->items[i].type;
+    return types;
 }
 
 /* What remembered MFA is compared with; of more than fit, the last count as not enrolled. */
@@ -313,7 +331,8 @@ static void factors_read(dt_signon *s, dt_http_response const *r, dt_time now, d
         return;
     dt_signon_keep_factors(s, &factors);
     s->factors_known = true;
-    out->unkept = !dt_signon_remembers(s) && !dt_signon_checks_remembered(s);
+    s->person.enrolled = types_of(&factors);
+    out->unkept = !dt_signon_remembers(s) && !dt_signon_checks_remembered(s) && !s->person.on;
     if (!out->unkept)
         list_factors(s, &factors);
 }
@@ -354,7 +373,7 @@ static bool factors_have_fields(dt_signon const *s, dt_lookup_step step)
 {
     if (s->user_id[0] == '\0')
         return false;
-    return step == DT_LOOKUP_GET    ? s->earlier.at > 0
+    return step == DT_LOOKUP_GET    ? s->earlier.at > 0 || s->person.on
            : step == DT_LOOKUP_KEEP ? has_stamps(s)
                                     : true;
 }

@@ -60,6 +60,10 @@ static void admit(dt_signon *s, dt_time now)
     }
     if (dt_signon_app_begin(s, now))
         return;
+    if (s->explain) {
+        dt_signon_person_ask(s, now);
+        return;
+    }
     if (s->outcome.decision.access == DT_ACCESS_ALLOW)
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_RULE_ALLOW, now);
     else if (s->who.kind != DT_IDENTITY_PERSON)
@@ -71,7 +75,7 @@ static void admit(dt_signon *s, dt_time now)
 /* Entered once more when the password was found right, and when the person may use the app. */
 void dt_signon_primary_stage(dt_signon *s, dt_time now)
 {
-    if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING) {
+    if (s->outcome.primary != DT_PRIMARY_OKTA_PENDING || s->explain) {
         admit(s, now);
         return;
     }

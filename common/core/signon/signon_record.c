@@ -96,6 +96,17 @@ static bool take_stamps(dt_signon *s, dt_json const *list)
     return true;
 }
 
+/* A record of an earlier version has none. */
+static bool take_types(dt_signon *s, dt_json const *root)
+{
+    int64_t types = 0;
+
+    if (!dt_record_integer(root, "types", 0, DT_FACTOR_ALL, &types))
+        return false;
+    s->person.enrolled = (unsigned)types;
+    return true;
+}
+
 dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now)
 {
     dt_freshness f = DT_TOO_OLD;
@@ -109,6 +120,8 @@ dt_freshness dt_signon_factors_unpack(dt_signon *s, dt_bytes text, dt_time now)
     if (dt_record_integer(root, "at", 0, now, &at) && dt_json_typeof(list) == DT_JSON_ARRAY &&
         take_stamps(s, list))
         f = freshness(s, at, now);
+    if (f != DT_TOO_OLD && s->person.on && !take_types(s, root))
+        f = DT_TOO_OLD;
     dt_json_free(&root);
     return f;
 }
@@ -243,8 +256,8 @@ int dt_signon_factors_pack(dt_signon *s, dt_buf *b, dt_time now, dt_time *expire
 {
     char const *at = s->scratch->expected, *end = at + s->expected_len;
 
-    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"factors\":[", DT_SIGNON_RECORD_VERSION,
-                  (long long)now);
+    dt_buf_printf(b, "{\"v\":%d,\"at\":%lld,\"types\":%u,\"factors\":[", DT_SIGNON_RECORD_VERSION,
+                  (long long)now, s->person.enrolled);
     for (; at < end; at += strlen(at) + 1) {
         if (at > s->scratch->expected)
             dt_buf_putc(b, ',');

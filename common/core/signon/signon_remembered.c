@@ -99,12 +99,13 @@ static void ask(dt_signon *s, dt_time now)
         dt_lookup_forget_stale(s, DT_QUESTION_USER);
         s->user_id[0] = '\0';
     }
-    if (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now))
+    if (!dt_signon_person_begin(s, now) &&
+        (dt_signon_only_reports(s, now) || dt_signon_only_continues(s, now)))
         return;
     if (s->factors_known)
         dt_signon_go(s, DT_STAGE_CONVERSATION);
     else if (s->user_id[0])
-        dt_lookup_refresh(s, DT_QUESTION_FACTORS, now);
+        dt_signon_want_factors(s, now);
     else
         dt_lookup_begin(s, DT_QUESTION_USER, now);
 }

@@ -69,7 +69,8 @@ static char const *queue_identity(dt_signon const *s)
 /* Nobody waits for an answer longer than for the person. */
 static void limit_request(dt_signon *s, dt_time now)
 {
-    dt_time most = (s->deadline > now ? s->deadline - now : 0) + DT_SECONDS(1);
+    dt_time margin = s->person.on && !s->explain ? DT_SIGNON_PERSON_MARGIN : DT_SECONDS(1);
+    dt_time most = (s->deadline > now ? s->deadline - now : 0) + margin;
 
     s->scratch->http.nas = s->nas;
     s->scratch->http.identity = queue_identity(s);

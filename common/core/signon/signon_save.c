@@ -427,6 +427,7 @@ static void okta(codec *c, dt_signon *s)
     FLAG(s->app_assigned);
     FLAG(s->user_cached);
     FLAG(s->factors_known);
+    NUMBER(s->person.enrolled, 0, DT_FACTOR_ALL);
     FLAG(s->okta_unreachable);
     TIME(s->user_fetched);
     TIME(s->password_changed);
