@@ -32,14 +32,21 @@ struct dt_export {
 
 /* --- the text ------------------------------------------------------------------------------------- */
 
+static void add_expiry(void *ctx, dt_expiry const *x)
+{
+    dt_expiries_add(ctx, x);
+}
+
 static int write_text(dt_export const *x, dt_metrics_format format, dt_buf *out)
 {
     dt_driver *d = x->driver;
     dt_live_site *l = dt_live_site_current(d);
     dt_driver_stats stats;
+    dt_expiries expiries = {0};
     int const waiting = atomic_load(&d->runs_now);
 
     dt_driver_stats_get(d, &stats);
+    dt_driver_expiries(d, add_expiry, &expiries);
     dt_metrics_sample const sample = {
         .door = d->options.export_door,
         .version = DT_VERSION,
@@ -51,6 +58,7 @@ static int write_text(dt_export const *x, dt_metrics_format format, dt_buf *out)
         .generation = dt_site_generation(l->files),
         .loaded = dt_site_loaded(l->files),
         .budget = &d->budget,
+        .expiries = &expiries,
     };
     dt_metrics_text(out, &d->metrics, &sample, format);
     dt_live_site_release(l);

@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -110,6 +111,8 @@ def test_numbers_of_a_host(world: PamWorld, paths: Paths) -> None:
     assert n.get("devtrust_service_request_duration_seconds_count", service="graph") == 1
     assert n.get("devtrust_store_open") == 1 and n.get("devtrust_config_generation") == 1
     assert n.get("devtrust_signons_waiting") == 0
+    assert n.get("devtrust_expiry_timestamp_seconds", key="[intune] certificate_file",
+                 ) > time.time()  # type: ignore[operator]
     # Nobody and no device is named.
     for secret in ("dtalice", "example.com", world.pki["devices"]["device-p256"]["device_id"],
                    "127.0.0.1"):

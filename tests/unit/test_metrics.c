@@ -22,6 +22,7 @@
 static dt_metrics *m;
 static dt_okta_budget budget;
 static dt_buf text;
+static dt_expiries expiries;
 
 static int setup(void **state)
 {
@@ -29,6 +30,7 @@ static int setup(void **state)
     m = calloc(1, sizeof(*m));
     assert_non_null(m);
     dt_okta_budget_init(&budget, 50);
+    memset(&expiries, 0, sizeof(expiries));
     dt_buf_init(&text, DT_METRICS_TEXT_MAX);
     return 0;
 }
@@ -41,7 +43,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static char const *made(dt_metrics_format format, dt_metrics_expiry const *expiries, size_t count)
+static char const *made(dt_metrics_format format)
 {
     dt_metrics_sample const s = {.door = "pam",
                                  .version = "1.2.3",
@@ -53,8 +55,7 @@ static char const *made(dt_metrics_format format, dt_metrics_expiry const *expir
                                  .generation = 5,
                                  .loaded = 1700000001000,
                                  .budget = &budget,
-                                 .expiries = expiries,
-                                 .expiry_count = count};
+                                 .expiries = &expiries};
     dt_buf_reset(&text);
     dt_metrics_text(&text, m, &s, format);
     assert_int_equal(dt_buf_error(&text), 0);
@@ -63,7 +64,7 @@ static char const *made(dt_metrics_format format, dt_metrics_expiry const *expir
 
 static char const *open_metrics(void)
 {
-    return made(DT_METRICS_OPENMETRICS, NULL, 0);
+    return made(DT_METRICS_OPENMETRICS);
 }
 
 static void has_line(char const *all, char const *line)
@@ -219,6 +220,14 @@ static void test_odd_numbers(void **state)
                              "provider=\"none\"} 0.000");
 }
 
+static void add_expiry(char const *key, char const *name, dt_time end)
+{
+    dt_expiry x = {.end = end};
+    assert_int_equal(dt_str_copy(x.key, sizeof(x.key), key), 0);
+    assert_int_equal(dt_str_copy(x.name, sizeof(x.name), name), 0);
+    dt_expiries_add(&expiries, &x);
+}
+
 static void test_sample(void **state)
 {
     (void)state;
@@ -230,19 +239,21 @@ static void test_sample(void **state)
                                 .rate_reset = 1030000};
     dt_okta_budget_sent(&budget, DT_OKTA_KIND_VERIFY, 0);
     dt_okta_budget_ended(&budget, DT_OKTA_KIND_VERIFY, &r, 0, 0);
-    dt_metrics_expiry const expiries[] = {{"[host] certificate_file", 1800000000000},
-                                          {"[okta] api_token_file", 1700000000500},
-                                          {"[host] certificate_file", 1750000000000}};
-    char const *t = made(DT_METRICS_OPENMETRICS, expiries, 3);
+    add_expiry("[device_trust] ca_file", "CN=A", 1800000000000);
+    add_expiry("[intune] certificate_file", "CN=00000000-1111-2222-3333-444444444444",
+               1700000000500);
+    add_expiry("[device_trust] ca_file", "CN=B", 1750000000000);
+    char const *t = open_metrics();
     has_line(t, "devtrust_okta_rate_limit{door=\"pam\",bucket=\"verify\"} 600");
     has_line(t, "devtrust_okta_rate_limit_remaining{door=\"pam\",bucket=\"verify\"} 17");
     assert_null(strstr(t, "bucket=\"poll\"")); /* nothing is known of it */
-    has_line(t, "devtrust_expiry_timestamp_seconds{door=\"pam\",name=\"[okta] api_token_file\"} "
-                "1700000000.500");
-    /* Of two with one name, the one that ends first. */
-    has_line(t, "devtrust_expiry_timestamp_seconds{door=\"pam\",name=\"[host] certificate_file\"} "
+    has_line(t, "devtrust_expiry_timestamp_seconds{door=\"pam\",key=\"[intune] "
+                "certificate_file\"} 1700000000.500");
+    /* Of two with one key, the one that ends first; no subject, which may name a device. */
+    has_line(t, "devtrust_expiry_timestamp_seconds{door=\"pam\",key=\"[device_trust] ca_file\"} "
                 "1750000000.000");
-    assert_int_equal(lines_with(t, "name=\"[host] certificate_file\""), 1);
+    assert_int_equal(lines_with(t, "key=\"[device_trust] ca_file\""), 1);
+    assert_null(strstr(t, "CN="));
     has_line(t, "devtrust_signons_waiting{door=\"pam\"} 3");
     has_line(t, "devtrust_audit_events_lost_total{door=\"pam\"} 7");
     has_line(t, "devtrust_store_open{door=\"pam\"} 1");
@@ -317,7 +328,8 @@ static void test_too_small_a_buffer(void **state)
 {
     char storage[2000];
     dt_buf b;
-    dt_metrics_sample const s = {.door = "pam", .version = "1", .budget = &budget};
+    dt_metrics_sample const s = {
+        .door = "pam", .version = "1", .budget = &budget, .expiries = &expiries};
     (void)state;
     dt_buf_init_fixed(&b, storage, sizeof(storage));
     dt_metrics_text(&b, m, &s, DT_METRICS_OPENMETRICS);
@@ -377,7 +389,7 @@ static void test_formats(void **state)
     has_line(t, "# TYPE devtrust_signons counter");
     has_line(t, "# TYPE devtrust_build info");
     has_line(t, "# UNIT devtrust_signon_duration_seconds seconds");
-    t = made(DT_METRICS_PROMETHEUS, NULL, 0);
+    t = made(DT_METRICS_PROMETHEUS);
     check_form(t, false);
     has_line(t, "# TYPE devtrust_signons_total counter");
     has_line(t, "# TYPE devtrust_build_info gauge");

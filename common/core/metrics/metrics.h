@@ -14,6 +14,7 @@
 #ifndef DT_CORE_METRICS_H
 #define DT_CORE_METRICS_H
 
+#include "core/base/expiry.h"
 #include "core/okta/okta_budget.h"
 #include "core/signon/lookup.h"
 #include "core/signon/outcome.h"
@@ -23,7 +24,6 @@
 #define DT_METRICS_RULES_MAX 256 /* pairs of application and rule with a series of their own */
 #define DT_METRICS_LABEL_MAX                                                                       \
     128 /* bytes of an application or rule in a label; longer ones are cut */
-#define DT_METRICS_EXPIRIES_MAX 64
 #define DT_METRICS_TEXT_MAX (1024 * 1024)
 #define DT_METRICS_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define DT_METRICS_TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
@@ -95,12 +95,6 @@ void dt_metrics_count_call(dt_metrics *m, dt_http_service service, dt_http_failu
 /* Changed files were taken, or not. Thread safe. */
 void dt_metrics_count_reload(dt_metrics *m, bool taken);
 
-/* Something that ends: a certificate, a token, a secret. */
-typedef struct dt_metrics_expiry {
-    char const *name; /* what it is, such as "[host] certificate_file"; borrowed */
-    dt_time end;
-} dt_metrics_expiry;
-
 /* What is looked at when the text is made. All borrowed. */
 typedef struct dt_metrics_sample {
     char const *door;    /* "pam", "radius" */
@@ -113,8 +107,7 @@ typedef struct dt_metrics_sample {
     uint64_t generation; /* of the configuration in force */
     dt_time loaded;      /* since when it is */
     dt_okta_budget const *budget;
-    dt_metrics_expiry const *expiries;
-    size_t expiry_count; /* the first DT_METRICS_EXPIRIES_MAX are written */
+    dt_expiries const *expiries; /* by key alone: subjects of certificates may name a device */
 } dt_metrics_sample;
 
 typedef enum dt_metrics_format {

@@ -405,30 +405,25 @@ static void put_remaining(writer *w)
 
 /* --- the process ---------------------------------------------------------------------------------- */
 
-/* Whether another one has the same name and ends before, or is as good and comes before: one series stands for all
- * of a name, such as the CA certificates of one file. */
-static bool is_covered(dt_metrics_expiry const *all, size_t count, size_t i)
+/* The soonest come first, and one series stands for all of a key, such as the CA certificates of one file. */
+static bool is_first_of_key(dt_expiries const *all, size_t i)
 {
-    for (size_t k = 0; k < count; k++) {
-        bool before = all[k].end < all[i].end || (all[k].end == all[i].end && k < i);
-        if (k != i && before && strcmp(all[k].name, all[i].name) == 0)
-            return true;
-    }
-    return false;
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(all->items[k].key, all->items[i].key) == 0)
+            return false;
+    return true;
 }
 
 static void put_expiries(writer *w)
 {
-    dt_metrics_expiry const *all = w->s->expiries;
-    size_t const count =
-        w->s->expiry_count < DT_METRICS_EXPIRIES_MAX ? w->s->expiry_count : DT_METRICS_EXPIRIES_MAX;
+    dt_expiries const *all = w->s->expiries;
 
-    for (size_t i = 0; i < count; i++) {
-        if (is_covered(all, count, i))
+    for (size_t i = 0; i < all->count; i++) {
+        if (!is_first_of_key(all, i))
             continue;
         begin(w, "");
-        put_label(w, "name", all[i].name);
-        end_time(w, all[i].end);
+        put_label(w, "key", all->items[i].key);
+        end_time(w, all->items[i].end);
     }
 }
 
@@ -510,7 +505,7 @@ static family const families[] = {
     {"devtrust_okta_rate_limit_remaining", "gauge", "",
      "Requests that are left of these in the present window.", put_remaining},
     {"devtrust_expiry_timestamp_seconds", "gauge", "seconds",
-     "When a certificate, token or secret ends.", put_expiries},
+     "When a certificate, revocation list or account of the configuration ends.", put_expiries},
     {"devtrust_audit_events_lost", "counter", "",
      "Audit events and log lines that could not be written.", put_lost},
     {"devtrust_store_open", "gauge", "", "Whether the store can be used.", put_store},
