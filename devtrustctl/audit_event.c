@@ -44,6 +44,8 @@ static void fill(dt_audit_event *v)
     v->reason = text_of(dt_json_path(root, "outcome", "reason", NULL));
     v->rule = text_of(dt_json_path(root, "debugContext", "debugData", "rule", NULL));
     v->id = text_of(dt_json_path(root, "transaction", "id", NULL));
+    v->code = text_of(dt_json_path(root, "debugContext", "debugData", "code", NULL));
+    v->detail = text_of(dt_json_path(root, "debugContext", "debugData", "detail", NULL));
     v->would = text_of(dt_json_path(root, "debugContext", "debugData", "would", NULL));
     if (!dt_json_bool(dt_json_path(root, "debugContext", "debugData", "reportOnly", NULL),
                       &v->report_only))
@@ -147,6 +149,8 @@ bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
         return false;
     if (f->id != NULL && strcmp(v->id, f->id) != 0)
         return false;
+    if (f->code != NULL && strcmp(v->code, f->code) != 0)
+        return false;
     if (f->result != NULL && !dt_str_equal_nocase(v->result, f->result))
         return false;
     if (f->application != NULL && !dt_str_equal_nocase(v->application, f->application) &&
@@ -172,6 +176,15 @@ static void put_pair(dt_buf *out, char const *name, char const *text)
 static void put_escaped(dt_buf *out, char const *text)
 {
     dt_buf_put_escaped(out, dt_bytes_str(text));
+}
+
+/* ` key="SHA256:..."` for each, once: an enrolled key has its fingerprint and its certificate's subject. */
+static void put_keys(dt_buf *out, dt_audit_event const *v)
+{
+    dt_json const *keys = dt_json_path(v->root, "debugContext", "debugData", "keysPresented", NULL);
+
+    for (size_t i = 0; i < dt_json_size(keys) && i < DT_KEYS_PRESENTED_MAX; i++)
+        put_pair(out, "key", text_of(dt_json_get(dt_json_at(keys, i), "name")));
 }
 
 void dt_audit_event_print(dt_audit_event const *v, dt_buf *out)
@@ -201,6 +214,9 @@ void dt_audit_event_print(dt_audit_event const *v, dt_buf *out)
         dt_buf_puts(out, "  REPORT ONLY, would be ");
         put_escaped(out, v->would);
     }
+    put_keys(out, v);
+    put_pair(out, "detail", v->detail);
+    put_pair(out, "code", v->code);
     while (out->len > 0 && out->p[out->len - 1] == ' ')
         dt_buf_truncate(out, out->len - 1);
 }

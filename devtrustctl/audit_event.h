@@ -17,6 +17,7 @@ typedef struct dt_audit_filter {
     dt_time since;           /* 0 = whenever */
     bool report_only;        /* only those that were not enforced */
     char const *id;          /* of the sign-on; NULL = any */
+    char const *code;        /* of the refusal, as dt_refusal_code_read writes it; NULL = any */
 } dt_audit_filter;
 
 /* An event, borrowed from its tree; a text that is not there is "". */
@@ -25,8 +26,10 @@ typedef struct dt_audit_event {
     dt_json *root; /* owned: dt_audit_event_free */
     char const *published, *message, *user, *login, *application, *service, *device, *result,
         *reason, *rule;
-    char const *id;    /* of the sign-on */
-    char const *would; /* of an event that was not enforced: DENY, MFA, ALLOW */
+    char const *id;     /* of the sign-on */
+    char const *code;   /* that the refused person was shown; older events have none */
+    char const *detail; /* what failed, in words */
+    char const *would;  /* of an event that was not enforced: DENY, MFA, ALLOW */
     bool report_only;
     dt_time at;
 } dt_audit_event;
@@ -36,7 +39,8 @@ typedef struct dt_audit_event {
 DT_MUST_USE int dt_audit_event_read(dt_bytes line, dt_audit_event *out, dt_error *e);
 void dt_audit_event_free(dt_audit_event *v);
 bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f);
-/* One line for people: time, message, who, where, on what, outcome, rule. Texts are quoted as JSON
+/* One line for people: time, message, who, where, on what, outcome, rule, the keys that were presented, what
+ * failed, the code. Texts are quoted as JSON
  * strings, so that no name passes for another field. */
 void dt_audit_event_print(dt_audit_event const *v, dt_buf *out);
 /* How the decision came about: one line per rule, "  rule ...". Nothing for an event without. */

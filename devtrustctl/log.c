@@ -12,6 +12,7 @@
 
 typedef struct log_search {
     dt_audit_filter filter;
+    char code[DT_REFUSAL_CODE_MAX];
     bool json, explain;
     size_t found;
     char **last; /* a ring of `last_count` lines; NULL without --last */
@@ -108,6 +109,18 @@ static int take_last(log_search *s, char const *text, dt_error *e)
     return s->last != NULL ? DT_OK : dt_error_set(e, DT_E_NOMEM, "out of memory");
 }
 
+static int take_code(log_search *s, char const *text, dt_error *e)
+{
+    if (text == NULL)
+        return DT_OK;
+    if (dt_refusal_code_read(text, s->code) < 0)
+        return dt_error_set(e, DT_E_INVALID,
+                            "--code needs the 8 letters and digits that the person was shown, such "
+                            "as 04HM-ASW9; the letter U is never among them");
+    s->filter.code = s->code;
+    return DT_OK;
+}
+
 static dt_ctl_exit run(log_search *s, char const *config, char const *file)
 {
     dt_audit_reading reading = {.on_event = on_event, .ctx = s};
@@ -125,7 +138,7 @@ static dt_ctl_exit run(log_search *s, char const *config, char const *file)
 dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv)
 {
     log_search s = {0};
-    char const *config = NULL, *file = NULL, *since = NULL, *last = NULL;
+    char const *config = NULL, *file = NULL, *since = NULL, *last = NULL, *code = NULL;
     dt_option const options[] = {{"--config", "-c", &config, NULL},
                                  {"--file", "-f", &file, NULL},
                                  {"--query", NULL, &s.filter.query, NULL},
@@ -135,6 +148,7 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv)
                                  {"--result", NULL, &s.filter.result, NULL},
                                  {"--last", "-n", &last, NULL},
                                  {"--id", NULL, &s.filter.id, NULL},
+                                 {"--code", NULL, &code, NULL},
                                  {"--explain", NULL, NULL, &s.explain},
                                  {"--report-only", NULL, NULL, &s.filter.report_only},
                                  {"--json", NULL, NULL, &s.json},
@@ -151,6 +165,8 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv)
         rc = dt_error_set(&e, DT_E_INVALID, "takes options only; search with --query TEXT");
     if (rc == DT_OK)
         rc = dt_audit_since(since, &s.filter.since, &e);
+    if (rc == DT_OK)
+        rc = take_code(&s, code, &e);
     if (rc == DT_OK)
         rc = take_last(&s, last, &e);
     x = rc < 0 ? dt_err_usage(self, &e) : run(&s, config, file);

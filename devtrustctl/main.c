@@ -157,6 +157,7 @@ static dt_ctl_command const commands[] = {
      "  --application NAME     at this application\n"
      "  --result WORD          with this outcome, such as FAILURE or ALLOW\n"
      "  --id ID                of this sign-on\n"
+     "  --code CODE            with the code that a refused person was shown\n"
      "  --explain              with each rule: which condition failed, and the values compared\n"
      "  --report-only          only what was reported and not enforced\n"
      "  -n, --last N           only the last N of them\n"

@@ -270,6 +270,7 @@ static void strip_for_reject(RADIUS_PACKET *reply)
 rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
 {
     rlm_rcode_t code = code_of(o);
+    char message[DT_MESSAGE_MAX];
     if (code == RLM_MODULE_NOOP) /* nothing is added, nothing taken away */
         return code;
     if (code == RLM_MODULE_OK) {
@@ -277,8 +278,9 @@ rlm_rcode_t dt_rlm_reply(REQUEST *request, dt_outcome const *o)
     } else {
         strip_for_reject(request->reply);
     }
+    dt_room_message(o, message);
     if (!dt_rlm_is_eap(request))
-        put_message(request, dt_room_message(o));
+        put_message(request, message);
     return code;
 }
 

@@ -166,6 +166,7 @@ static rlm_rcode_t refuse(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 {
     dt_outcome o;
     memset(&o, 0, sizeof(o));
+    dt_refusal_code_make(in->id, o.code);
     dt_outcome_set(&o, DT_DENY, cause);
     dt_str_escape(o.message, sizeof(o.message), message);
     dt_str_escape(o.detail, sizeof(o.detail), detail);
@@ -608,6 +609,7 @@ static rlm_rcode_t answer_first(rlm_devtrust_t const *inst, REQUEST *request,
         dt_signon_wipe(machine); /* a passcode may be in it */
     }
     if (parked != NULL) {
+        dt_refusal_code_make(rc != 0 ? in->id : id, refused.code);
         dt_outcome_set(&refused, DT_DENY, cause);
         dt_waiting_room_cancel(&parked, &refused);
     }

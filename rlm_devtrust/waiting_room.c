@@ -340,13 +340,14 @@ static void set_message(answer *a, char const *info, char const *message)
     dt_buf_puts(&b, message);
 }
 
-char const *dt_room_message(dt_outcome const *o)
+void dt_room_message(dt_outcome const *o, char out[DT_MESSAGE_MAX])
 {
+    bool own = o->message[0] != '\0' || o->result == DT_ALLOW;
+
     if (dt_outcome_is_report_only(o))
-        return "";
-    if (o->message[0] != '\0' || o->result == DT_ALLOW)
-        return o->message;
-    return "Sign-on refused.";
+        out[0] = '\0';
+    else
+        dt_outcome_text(o, own ? o->message : "Sign-on refused.", out);
 }
 
 /* Who is only reported on gets in by the first factor: it was verified before anybody was parked. */
@@ -476,9 +477,11 @@ static void settle_with(dt_parked *p, dt_radius_code code, dt_outcome const *o, 
     drop(p);
 }
 
-static void settle_parked(dt_parked *p, dt_radius_code code, dt_outcome const *o,
-                          char const *message)
+static void settle_parked(dt_parked *p, dt_radius_code code, dt_outcome const *o)
 {
+    char message[DT_MESSAGE_MAX];
+
+    dt_room_message(o, message);
     settle_with(p, code, o, message, dt_bytes_of(NULL, 0));
 }
 
@@ -522,7 +525,7 @@ static void on_suspend(void *ctx, dt_run *run, dt_signon const *machine, dt_prom
         dt_str_escape(o.detail, sizeof(o.detail), e.text);
         dt_signon_audit_context(machine, &ctx_of);
         dt_driver_audit(p->room->driver, &o, machine, "radius", &ctx_of);
-        settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+        settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o);
     }
     drop(p);
 }
@@ -532,7 +535,7 @@ static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
     dt_parked *p = ctx;
     (void)machine;
     p->run = NULL;
-    settle_parked(p, code_of(o), o, dt_room_message(o));
+    settle_parked(p, code_of(o), o);
     drop(p);
 }
 
@@ -554,7 +557,7 @@ static void give_up(dt_parked *p, dt_cause cause)
 {
     dt_outcome o = {0};
     dt_outcome_set(&o, DT_DENY, cause);
-    settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, "");
+    settle_with(p, DT_RADIUS_ACCESS_REJECT, &o, "", dt_bytes_of(NULL, 0));
     detach_run(p, cause);
 }
 
@@ -569,9 +572,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
     p->shares++;
     pthread_mutex_unlock(&p->room->lock);
     dt_outcome_set(&o, DT_DENY, DT_CAUSE_MFA_TIMEOUT);
-    settle_parked(p, code_of(&o), &o,
-                  dt_outcome_is_report_only(&o) ? ""
-                                                : "Nobody answered in time. Please try again.");
+    (void)!dt_str_copy(o.message, sizeof(o.message), "Nobody answered in time. Please try again.");
+    dt_refusal_code_make(p->id, o.code); /* of the event that its run will write */
+    settle_parked(p, code_of(&o), &o);
     detach_run(p, DT_CAUSE_MFA_TIMEOUT);
     drop(p);
 }
@@ -684,7 +687,7 @@ static void pair(connection *c, dt_parked *p, dt_radius_query const *q)
     if (!p->answered && (kept != 0 || set_deadline(p) != 0)) {
         dt_outcome o = {0};
         dt_outcome_set(&o, DT_DENY, DT_CAUSE_INTERNAL);
-        settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+        settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o);
         return;
     }
     watch(p->room);
@@ -1077,7 +1080,7 @@ static void cancel_on_loop(void *ctx)
 {
     dt_parked *p = ctx;
     dt_outcome o = ending_of(p)->outcome;
-    settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o, dt_room_message(&o));
+    settle_parked(p, DT_RADIUS_ACCESS_REJECT, &o);
     drop(p);
 }
 

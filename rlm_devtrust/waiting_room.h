@@ -95,7 +95,7 @@ typedef struct dt_room_stats {
 } dt_room_stats;
 void dt_waiting_room_stats(dt_waiting_room *r, dt_room_stats *out);
 
-/* The message for the person: the outcome's own, or one that says no more than it must. */
-char const *dt_room_message(dt_outcome const *o);
+/* The message for the person: the outcome's own, or one that says no more than it must; and a refusal's code. */
+void dt_room_message(dt_outcome const *o, char out[DT_MESSAGE_MAX]);
 
 #endif

@@ -59,6 +59,7 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
 {
     bool passes = dt_outcome_is_report_only(o);
     bool allows = o->result == DT_ALLOW && dt_cause_allows(o->cause);
+    char text[DT_MESSAGE_MAX];
     bool later = c->phase == DT_PAM_EARLY && o->cause == DT_CAUSE_SESSION_DECIDES;
     dt_message m = {.type = DT_MESSAGE_RESULT,
                     .result = allows   ? DT_RESULT_ALLOW
@@ -67,8 +68,9 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
                                        : DT_RESULT_DENY,
                     .cause = passes && c->key_verified ? DT_REPORT_ONLY_AFTER_KEY
                                                        : dt_cause_name(o->cause),
-                    .message = passes ? "" : o->message};
+                    .message = passes || later ? "" : text};
 
+    dt_outcome_text(o, o->message, text);
     if (allows && c->admission[0] != '\0')
         dt_admission_keep(c->daemon, c->admission, o->cause);
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)

@@ -43,9 +43,8 @@ static char const door_name[] = "pam";
 
 /* --- refusals that need no machine ----------------------------------------------------------------------- */
 
-static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o)
+static void audit_refusal(dt_daemon *d, dt_message const *m, char const *id, dt_outcome const *o)
 {
-    char id[DT_SIGNON_ID_LEN + 1];
     dt_ruleset ruleset;
     dt_audit_context ctx = {.id = id,
                             .application =
@@ -60,8 +59,6 @@ static void audit_refusal(dt_daemon *d, dt_message const *m, dt_outcome const *o
                             .policy_hash = "",
                             .started = dt_host_now()};
 
-    if (dt_host_random_id(id) != DT_OK)
-        id[0] = '\0';
     dt_driver_audit(d->driver, o, NULL, door_name, &ctx);
     dt_driver_release(&ruleset);
 }
@@ -79,14 +76,18 @@ static bool is_report_only(dt_daemon *d, char const *service)
 static void refuse(dt_conn *c, dt_message const *m, dt_cause cause, char const *message,
                    char const *detail)
 {
+    char id[DT_SIGNON_ID_LEN + 1];
     dt_outcome o = {0};
 
+    if (dt_host_random_id(id) != DT_OK)
+        id[0] = '\0';
+    dt_refusal_code_make(id, o.code);
     if (cause == DT_CAUSE_BUSY) /* load is no reason to keep out whom nothing keeps out */
         o.report_only = is_report_only(c->daemon, m->service);
     dt_outcome_set(&o, DT_DENY, cause);
     (void)!dt_str_copy(o.message, sizeof(o.message), message);
     (void)!dt_str_copy(o.detail, sizeof(o.detail), detail);
-    audit_refusal(c->daemon, m, &o);
+    audit_refusal(c->daemon, m, id, &o);
     dt_conn_finish(c, &o);
 }
 

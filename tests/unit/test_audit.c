@@ -321,6 +321,64 @@ static void nothing_at_all_is_told_as_a_refusal(void **state)
     json_decref(e.root);
 }
 
+/* By the code a refused person is found; whoever gets in, or is only reported on, has none. */
+static void a_refusal_names_its_code(void **state)
+{
+    dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_REJECTED);
+    dt_evidence_set set = {.count = 0};
+    dt_audit_context ctx = somewhere();
+    event e;
+    (void)state;
+    memcpy(o.code, "04HM-ASW9", sizeof(o.code));
+    signon_event(&e, &o, &ctx);
+    assert_text(&e, "debugContext.debugData.code", "04HM-ASW9");
+    json_decref(e.root);
+    device_event(&e, &o, &set, &ctx);
+    assert_text(&e, "debugContext.debugData.code", "04HM-ASW9");
+    json_decref(e.root);
+    dt_outcome_set(&o, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    signon_event(&e, &o, &ctx);
+    assert_null(json_object_get(at(&e, "debugContext.debugData"), "code"));
+    json_decref(e.root);
+    o.report_only = true;
+    dt_outcome_set(&o, DT_DENY, DT_CAUSE_MFA_REJECTED);
+    signon_event(&e, &o, &ctx);
+    assert_null(json_object_get(at(&e, "debugContext.debugData"), "code"));
+    json_decref(e.root);
+}
+
+static void the_keys_that_were_presented_are_named(void **state)
+{
+    dt_outcome o = trusted_outcome();
+    dt_evidence_set set = {.count = 0};
+    dt_key_presented keys[DT_KEYS_PRESENTED_MAX] = {
+        {DT_SOURCE_CERTIFICATE, "CN=laptop-7"},
+        {DT_SOURCE_SSH_KEY, "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"}};
+    dt_audit_context ctx = somewhere();
+    event e;
+    (void)state;
+    signon_event(&e, &o, &ctx);
+    assert_null(json_object_get(at(&e, "debugContext.debugData"), "keysPresented"));
+    json_decref(e.root);
+    ctx.keys = keys;
+    for (int kind = 0; kind < 2; kind++) {
+        if (kind != 0)
+            device_event(&e, &o, &set, &ctx);
+        else
+            signon_event(&e, &o, &ctx);
+        assert_int_equal(json_array_size(at(&e, "debugContext.debugData.keysPresented")), 2);
+        assert_text(&e, "debugContext.debugData.keysPresented.0.source", "certificate");
+        assert_text(&e, "debugContext.debugData.keysPresented.0.name", "CN=laptop-7");
+        assert_text(&e, "debugContext.debugData.keysPresented.1.source", "ssh-key");
+        assert_text(&e, "debugContext.debugData.keysPresented.1.name", keys[1].name);
+        json_decref(e.root);
+    }
+    memset(keys, 0, sizeof(keys));
+    signon_event(&e, &o, &ctx);
+    assert_null(json_object_get(at(&e, "debugContext.debugData"), "keysPresented"));
+    json_decref(e.root);
+}
+
 static void the_clients_kind_is_told(void **state)
 {
     static struct {
@@ -498,8 +556,9 @@ static void hostile_names_stay_within_their_field(void **state)
     for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
         char const *h = hostile[i];
         dt_outcome o = push_outcome(DT_DENY, DT_CAUSE_MFA_REJECTED);
+        dt_key_presented keys[DT_KEYS_PRESENTED_MAX] = {{.source = DT_SOURCE_CERTIFICATE}};
         dt_audit_context ctx = {h,   h,   h,     h, h, h, h, h, h,     h, h, NULL, NULL, 7,
-                                NOW, NOW, false, h, h, h, h, h, false, h, h, h,    NULL};
+                                NOW, NOW, false, h, h, h, h, h, false, h, h, h,    NULL, keys};
         event e;
         assert_int_equal(dt_str_copy(o.decision.rule, sizeof(o.decision.rule), h), DT_OK);
         assert_int_equal(dt_str_copy(o.message, sizeof(o.message), h), DT_OK);
@@ -507,6 +566,8 @@ static void hostile_names_stay_within_their_field(void **state)
         assert_int_equal(dt_str_copy(o.verdict.device_name, sizeof(o.verdict.device_name), h),
                          DT_OK);
         assert_int_equal(dt_str_copy(set.items[0].key_id, sizeof(set.items[0].key_id), h), DT_OK);
+        assert_int_equal(dt_str_copy(keys[0].name, sizeof(keys[0].name), h), DT_OK);
+        assert_int_equal(dt_str_copy(o.code, sizeof(o.code), "04HM-ASW9"), DT_OK);
         signon_event(&e, &o, &ctx);
         assert_text(&e, "outcome.result", "FAILURE");
         assert_text(&e, "uuid", NULL);
@@ -595,15 +656,22 @@ static void the_longest_event_fits(void **state)
         char *h = fill(longest, sizeof(longest), fillings[i]);
         /* The name and PAM_RUSER are as long, and differ from the actor and the caller. */
         char *other = fill(longer, sizeof(longer), fillings[i]);
+        dt_key_presented keys[DT_KEYS_PRESENTED_MAX] = {0};
         dt_audit_context ctx = {h, h,           h,         h,         h,
                                 h, h,           h,         h,         h,
                                 h, explanation, "request", INT64_MAX, DT_TIME_NEVER,
                                 1, false,       h,         other,     h,
                                 h, other,       true,      h,         h,
-                                h, input};
+                                h, input,       keys};
         dt_evidence_set set = {.count = DT_EVIDENCE_MAX};
         event e;
 
+        dt_outcome_set(&o, DT_DENY, DT_CAUSE_OKTA_USER_NOT_ACTIVATED);
+        memcpy(o.code, "04HM-ASW9", sizeof(o.code));
+        for (size_t k = 0; k < DT_KEYS_PRESENTED_MAX; k++) {
+            keys[k].source = DT_SOURCE_SSH_CERTIFICATE;
+            fill(keys[k].name, sizeof(keys[k].name), fillings[i]);
+        }
         fill(o.decision.rule, sizeof(o.decision.rule), fillings[i]);
         fill(o.message, sizeof(o.message), fillings[i]);
         fill(o.detail, sizeof(o.detail), fillings[i]);
@@ -675,7 +743,7 @@ static void random_texts_never_break_a_line(void **state)
         dt_audit_context ctx = {text[0],  text[1], text[15], text[2],  text[3],  text[4],  text[5],
                                 text[6],  text[7], text[8],  text[9],  NULL,     NULL,     1,
                                 NOW,      NOW,     false,    text[10], text[11], text[12], text[13],
-                                text[14], false,   text[3],  text[4],  text[5],  NULL};
+                                text[14], false,   text[3],  text[4],  text[5],  NULL,     NULL};
         event e;
         for (size_t k = 0; k < 16; k++) {
             size_t n = (size_t)rand_r(&seed) % (i % 2 ? 60 : 1500);
@@ -800,6 +868,8 @@ int main(void)
         cmocka_unit_test(a_trusted_sign_on_is_told),
         cmocka_unit_test(an_mfa_sign_on_is_told),
         cmocka_unit_test(nothing_at_all_is_told_as_a_refusal),
+        cmocka_unit_test(a_refusal_names_its_code),
+        cmocka_unit_test(the_keys_that_were_presented_are_named),
         cmocka_unit_test(the_clients_kind_is_told),
         cmocka_unit_test(a_trusted_device_is_told),
         cmocka_unit_test(a_device_that_shows_nothing_is_told),

@@ -74,6 +74,9 @@ static void test_an_enrolled_ssh_key_is_trusted(void **state)
     "AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"     \
     "AAAABHNzaDo=\n"
 
+/* ssh-keygen -l of SSH_INFO */
+#define SSH_FINGERPRINT "SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA"
+
 static world_row *free_row(world *w)
 {
     for (int i = 0; i < WORLD_ROWS_MAX; i++) {
@@ -127,6 +130,17 @@ static world_row *trust_device(world *w, char const *device)
     dt_trusted_store_key(&record.device_id, row->key);
     file_row(row, &text);
     return row;
+}
+
+/* What the event will say was presented; "" after the last. */
+static void assert_presented(world const *w, size_t at, dt_source source, char const *name)
+{
+    dt_audit_context c;
+
+    dt_signon_audit_context(w->machine, &c);
+    assert_string_equal(c.keys[at].name, name);
+    if (name[0] != '\0')
+        assert_int_equal(c.keys[at].source, source);
 }
 
 static void run_ssh(world *w, char const *info, dt_result result, dt_cause cause)
@@ -235,6 +249,34 @@ static void test_the_list_has_no_say_unless_it_is_named(void **state)
     world_close(&w);
 }
 
+/* A key that nobody has enrolled is no evidence; the administrator has to see which one it was. */
+static void test_the_event_names_a_key_that_is_not_enrolled(void **state)
+{
+    static char const *const only_key[] = {"device_trust", "trusted_when", "ssh-key", NULL};
+    char info[1024];
+    world w;
+
+    (void)state;
+    for (int save = 0; save < 2; save++) {
+        world_open(&w, ONLY_TRUSTED, only_key);
+        w.save_each_step = save == 1;
+        run_ssh(&w, SSH_INFO, DT_DENY, DT_CAUSE_RULE_DENY);
+        assert_int_equal(dt_signon_evidence(w.machine)->count, 0);
+        assert_presented(&w, 0, DT_SOURCE_SSH_KEY, SSH_FINGERPRINT);
+        assert_presented(&w, 1, 0, "");
+        run_ssh(&w, "", DT_DENY, DT_CAUSE_RULE_DENY);
+        assert_presented(&w, 0, 0, "");
+        world_close(&w);
+    }
+    /* the same key again is one key; more keys than are named are left out */
+    world_open(&w, ONLY_TRUSTED, only_key);
+    (void)snprintf(info, sizeof(info), "%s%s%s", SSH_INFO, SSH_INFO, SSH_HARD_INFO);
+    run_ssh(&w, info, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_presented(&w, 0, DT_SOURCE_SSH_KEY, SSH_FINGERPRINT);
+    assert_presented(&w, 2, 0, "");
+    world_close(&w);
+}
+
 static void test_keys_in_hardware_can_be_demanded(void **state)
 {
     static char const *const hard[] = {"device_trust",
@@ -299,6 +341,20 @@ static void make_ssh_certificate(char const *options, char info[8192], dt_ssh_ca
     assert_int_equal(dt_ssh_cas_add_text(*cas, dt_bytes_str(ca), NULL), 0);
 }
 
+/* Whoever signed it. */
+static void assert_certificate_presented(world const *w)
+{
+    static char const ending[] = " ID 8b1c5d3e-0f4a-4c77-9a53-6a1b2c3d4e5f";
+    dt_audit_context c;
+
+    dt_signon_audit_context(w->machine, &c);
+    assert_int_equal(c.keys[0].source, DT_SOURCE_SSH_CERTIFICATE);
+    assert_int_equal(strncmp(c.keys[0].name, "SHA256:", 7), 0);
+    assert_int_equal(strlen(c.keys[0].name), 7 + 43 + strlen(ending));
+    assert_string_equal(c.keys[0].name + 7 + 43, ending);
+    assert_string_equal(c.keys[1].name, "");
+}
+
 static void test_an_ssh_certificate_of_a_device_ca_is_evidence(void **state)
 {
     static char const *const ssh[] = {"device_trust",
@@ -322,12 +378,15 @@ static void test_an_ssh_certificate_of_a_device_ca_is_evidence(void **state)
     assert_int_equal(world_outcome(&w)->verdict.sources,
                      DT_SOURCE_SSH_CERTIFICATE | DT_SOURCE_INTUNE);
     assert_int_equal(strlen(world_outcome(&w)->verdict.key_id), 64);
+    assert_certificate_presented(&w);
     run_ssh(&w, other, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_certificate_presented(&w);
     assert_int_equal(world_outcome(&w)->verdict.reason, DT_REASON_UNTRUSTED_ISSUER);
     w.now += DT_HOURS(1); /* and no call for a stranger's device */
     run_ssh(&w, other, DT_DENY, DT_CAUSE_RULE_DENY);
     w.ruleset.ssh_cas = NULL;
     run_ssh(&w, info, DT_DENY, DT_CAUSE_RULE_DENY);
+    assert_certificate_presented(&w);
     assert_int_equal(dt_signon_evidence(w.machine)->count, 0);
     world_all_used(&w);
     world_close(&w);
@@ -343,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_a_listed_device_with_a_certificate_is_trusted),
         cmocka_unit_test(test_the_list_of_trusted_devices_fails_closed),
         cmocka_unit_test(test_the_list_has_no_say_unless_it_is_named),
+        cmocka_unit_test(test_the_event_names_a_key_that_is_not_enrolled),
         cmocka_unit_test(test_keys_in_hardware_can_be_demanded),
         cmocka_unit_test(test_two_devices_are_none),
         cmocka_unit_test(test_an_ssh_certificate_of_a_device_ca_is_evidence),

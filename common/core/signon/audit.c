@@ -351,6 +351,7 @@ static void put_debug_where(dt_buf *l, dt_outcome const *o, dt_audit_context con
     PUT(l, ",\"station\":");
     put_text_or_null(l, ctx->station, DT_CUT_LABEL);
     put_debug_who(l, ctx);
+    put_debug_text(l, "code", dt_outcome_code(o));
     PUT(l, ",\"verdict\":");
     put_plain(l, dt_trust_name(o->verdict.trust));
     PUT(l, ",\"deviceReason\":");
@@ -407,7 +408,28 @@ static event_head signon_head(dt_outcome const *o)
     };
 }
 
-static void put_debug_device(dt_buf *l, dt_outcome const *o, dt_time now)
+/* What was presented, trusted or not. */
+static void put_debug_keys(dt_buf *l, dt_audit_context const *ctx)
+{
+    if (ctx->keys == NULL || ctx->keys[0].name[0] == '\0')
+        return;
+    PUT(l, ",\"keysPresented\":[");
+    for (size_t i = 0; i < DT_KEYS_PRESENTED_MAX && ctx->keys[i].name[0] != '\0'; i++) {
+        char const *source = dt_source_name(ctx->keys[i].source);
+
+        if (i > 0)
+            PUT(l, ",");
+        PUT(l, "{\"source\":");
+        put_plain_or_null(l, source == NULL ? "" : source);
+        PUT(l, ",\"name\":");
+        put_text(l, ctx->keys[i].name, DT_CUT_LABEL);
+        PUT(l, "}");
+    }
+    PUT(l, "]");
+}
+
+static void put_debug_device(dt_buf *l, dt_outcome const *o, dt_audit_context const *ctx,
+                             dt_time now)
 {
     PUT(l, ",\"evidence\":");
     put_sources(l, o->verdict.sources);
@@ -419,6 +441,7 @@ static void put_debug_device(dt_buf *l, dt_outcome const *o, dt_time now)
         PUT(l, ",\"stale\":true");
     else
         PUT(l, ",\"stale\":false");
+    put_debug_keys(l, ctx);
     if (o->revocation == DT_REVOCATION_BY_UNASKED)
         return;
     PUT(l, ",\"revocation\":");
@@ -543,7 +566,7 @@ void dt_audit_signon(dt_buf *out, dt_outcome const *o, dt_audit_context const *c
     put_targets(out, o, ctx);
     put_transaction(out, ctx);
     put_debug_where(out, o, ctx);
-    put_debug_device(out, o, now);
+    put_debug_device(out, o, ctx, now);
     put_debug_decision(out, o, ctx);
     put_debug_effort(out, o, ctx, now);
     end_event(out, start);
@@ -630,7 +653,7 @@ void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *ev
     put_targets(out, o, ctx);
     put_transaction(out, ctx);
     put_debug_where(out, o, ctx);
-    put_debug_device(out, o, now);
+    put_debug_device(out, o, ctx, now);
     PUT(out, ",\"facts\":[");
     for (size_t i = 0; i < evidence->count && i < DT_EVIDENCE_MAX; i++) {
         if (i > 0)
@@ -710,6 +733,7 @@ void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx
     put_pair(&l, "nas", ctx->nas, DT_CUT_LABEL);
     put_pair(&l, "rule", o->decision.rule, DT_CUT_RULE);
     put_pair(&l, "org_rule", o->org.rule, DT_CUT_RULE);
+    put_pair(&l, "code", dt_outcome_code(o), DT_CUT_SHORT);
     put_pair(&l, "id", ctx->id, DT_CUT_SHORT);
     put_pair(&l, "detail", o->detail, DT_CUT_PROSE); /* last: it is the longest */
     put_cut(out, dt_buf_bytes(&l));

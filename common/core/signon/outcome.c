@@ -2,6 +2,8 @@
 /* The outcome of a sign-on: the list of causes, and the one place that says which of them allow. */
 #include "core/signon/outcome.h"
 
+#include <string.h>
+
 char const *dt_cause_name(dt_cause c)
 {
     static char const *const names[DT_CAUSE_COUNT] = {
@@ -169,4 +171,38 @@ void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c)
     o->would_cause = DT_CAUSE_NONE;
     o->result = r == DT_ALLOW && dt_cause_allows(c) ? DT_ALLOW : DT_DENY;
     o->cause = c;
+}
+
+char const *dt_outcome_code(dt_outcome const *o)
+{
+    return o->result == DT_ALLOW || dt_outcome_is_report_only(o) ? "" : o->code;
+}
+
+/* As much of a text as fits into `room` bytes, not ending within a UTF-8 sequence. */
+static size_t length_within(char const *text, size_t room)
+{
+    size_t n = strlen(text);
+
+    if (n > room) {
+        n = room;
+        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+            n--;
+    }
+    return n;
+}
+
+void dt_outcome_text(dt_outcome const *o, char const *message, char out[DT_MESSAGE_MAX])
+{
+    char const *code = dt_outcome_code(o);
+    char line[sizeof("\nCode: ") + DT_REFUSAL_CODE_MAX] = "";
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, line, sizeof(line));
+    if (code[0] != '\0') {
+        dt_buf_puts(&b, message[0] != '\0' ? "\nCode: " : "Code: ");
+        dt_buf_puts(&b, code);
+    }
+    dt_buf_init_fixed(&b, out, DT_MESSAGE_MAX);
+    dt_buf_put(&b, message, length_within(message, DT_MESSAGE_MAX - 1 - strlen(line)));
+    dt_buf_puts(&b, line);
 }

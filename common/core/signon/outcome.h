@@ -8,6 +8,7 @@
 #include "core/base/limits.h"
 #include "core/policy/policy.h"
 #include "core/base/time_text.h"
+#include "core/signon/refusal_code.h"
 
 #define DT_SIGNON_ID_LEN 32 /* hex digits */
 
@@ -129,6 +130,17 @@ typedef struct dt_mfa_given {
     char factor_stamp[DT_FACTOR_STAMP_MAX];   /* dt_factor_stamp() */
 } dt_mfa_given;
 
+#define DT_KEYS_PRESENTED_MAX 4 /* more are not named in the event */
+#define DT_KEY_NAME_MAX 160
+
+/* A key that the client brought, whether or not it was enrolled, good, or proved: for the administrator alone. */
+typedef struct dt_key_presented {
+    dt_source source;
+    char name
+        [DT_KEY_NAME_MAX]; /* a certificate's subject; of an SSH key its fingerprint, as ssh-keygen -l prints
+                                   it, and of an SSH certificate its key id, too. Escaped, cut */
+} dt_key_presented;
+
 typedef struct dt_outcome {
     dt_result result;
     dt_cause cause;
@@ -155,6 +167,8 @@ typedef struct dt_outcome {
     dt_mfa_given mfa;             /* by which it was let in, now or earlier */
     char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
     char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */
+    char code
+        [DT_REFUSAL_CODE_MAX]; /* of the sign-on; "" = none. Only a refused person is shown it */
 } dt_outcome;
 
 /* Sets result and cause together; a cause that does not allow makes DT_DENY whatever was asked. Of an
@@ -164,6 +178,12 @@ void dt_outcome_set(dt_outcome *o, dt_result r, dt_cause c);
 /* True for an outcome that is only reported: the login goes on as if there were no devtrust, neither
  * allowed nor denied by it. */
 bool dt_outcome_is_report_only(dt_outcome const *o);
+
+/* The code that goes with a refusal; "" for one that has none, and for whoever is not refused. */
+char const *dt_outcome_code(dt_outcome const *o);
+/* What a person is shown: the message and, on a line of its own, the code of a refusal ("Code: ABCD-EFGH"). A
+ * message is cut where there is no room for the code after it. */
+void dt_outcome_text(dt_outcome const *o, char const *message, char out[DT_MESSAGE_MAX]);
 
 /* True for an outcome that the administrator must hear of at once: a break-glass account was used, or was tried,
  * whether or not it is only reported. */
@@ -201,6 +221,8 @@ typedef struct dt_audit_context {
     char const *place; /* dt_presence_name() */
     /* dt_policy_record_put's object; NULL = no policy was asked, or not one alone. */
     char const *policy_input;
+    dt_key_presented const
+        *keys; /* DT_KEYS_PRESENTED_MAX; the first without a name ends them. NULL = none */
 } dt_audit_context;
 
 /* Longest event line. */

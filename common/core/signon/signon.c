@@ -314,6 +314,7 @@ static int take_names(dt_signon *s, dt_request const *r)
         dt_str_copy(s->scratch->secrets.answer, sizeof(s->scratch->secrets.answer), r->passcode) <
             0)
         return DT_E_LIMIT;
+    dt_refusal_code_make(s->id, s->outcome.code);
     return DT_OK;
 }
 
@@ -834,6 +835,7 @@ void dt_signon_audit_context(dt_signon const *s, dt_audit_context *out)
     out->generation = s->ruleset.generation;
     out->loaded = s->ruleset.loaded;
     out->started = s->started;
+    out->keys = s->scratch != NULL ? s->scratch->keys : NULL;
     out->device_event = true;
 }
 

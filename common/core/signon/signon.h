@@ -14,7 +14,7 @@
  * questions are sorted). outcome.h is what comes
  * of it, the dt_outcome and its event; texts.h the texts that several programs show people. What outlives a sign-on:
  * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
- * with), state_token.h (the State that continues a challenge).
+ * with), state_token.h (the State that continues a challenge). refusal_code.h is what a refused person reads out.
  *
  * push_record.c defines dt_signon_push_is_pending, signon_person.c dt_signon_person, signon_decision.c dt_signon_decide_org, signon_pack.c
  * dt_signon_unpack, signon_save.c dt_signon_load. */

@@ -74,6 +74,7 @@ static void take_certificate(dt_signon *s, dt_bytes blob, dt_time now)
         s->agent.blob_len = blob.len;
         s->agent.certificate = true;
     } else if (reason != DT_REASON_UNTRUSTED_ISSUER) {
+        dt_signon_ssh_note_certificate(s, DT_SOURCE_SSH_AGENT, blob);
         failed(s, reason, why.text);
     }
 }
@@ -182,6 +183,10 @@ static void judge(dt_signon *s, dt_store_result const *r, dt_time now)
 
 static void key_done(dt_signon *s, dt_store_result const *r, dt_time now)
 {
+    char hex[2 * DT_SHA256_LEN + 1];
+
+    key_fingerprint(s, hex);
+    dt_signon_ssh_note_key(s, DT_SOURCE_SSH_AGENT, hex);
     if (r->status == DT_STORE_ERROR) {
         dt_signon_ssh_unknown(s, DT_SOURCE_SSH_AGENT, now);
         dt_signon_collect(s);

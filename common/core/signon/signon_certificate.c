@@ -2,6 +2,7 @@
 /* Certificates of devices: the one of a TLS handshake, of an enrolled SSH key, of this host itself. */
 #include "core/signon/signon_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What speaks for a certificate whose key was used, as far as it is judged. */
@@ -21,6 +22,16 @@ static void note_revocation(dt_signon *s, dt_certificate const *cert)
     s->outcome.revocation_at = 0;
 }
 
+/* The serial number names one without a subject, as some MDMs issue them. */
+static void note_certificate(dt_signon *s, dt_source source, dt_certificate const *cert)
+{
+    char serial[sizeof("serial ") + sizeof(cert->serial)];
+
+    (void)snprintf(serial, sizeof(serial), "serial %s", cert->serial);
+    if (cert->subject[0] != '\0' || cert->serial[0] != '\0')
+        dt_signon_note_key(s, source, cert->subject[0] != '\0' ? cert->subject : serial);
+}
+
 /* Judges a certificate and makes evidence of it. `proved`: its key was used in this sign-on. Of one that
  * was not, or that no rule asks for, no responder is asked. */
 void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_bytes const *chain,
@@ -36,6 +47,7 @@ void dt_signon_certificate(dt_signon *s, dt_source source, dt_bytes der, dt_byte
 
     ev.device_id = cert.device_id;
     ev.entra_id = cert.entra_id;
+    note_certificate(s, source, &cert);
     note_revocation(s, &cert);
     if (ask && s->scratch->ocsp.open) {
         mark_proved(&ev, &cert);

@@ -3,10 +3,27 @@
 #include "core/device/evidence_facts.h"
 #include "core/signon/signon_internal.h"
 
+#include <string.h>
+
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e)
 {
     if (dt_evidence_add(&s->scratch->evidence, e) < 0)
         dt_signon_fail(s, DT_CAUSE_INTERNAL, "too much evidence for one sign-on");
+}
+
+void dt_signon_note_key(dt_signon *s, dt_source source, char const *name)
+{
+    dt_key_presented one = {.source = source};
+
+    dt_str_escape(one.name, sizeof(one.name), name);
+    for (size_t i = 0; i < DT_KEYS_PRESENTED_MAX && one.name[0] != '\0'; i++) {
+        dt_key_presented *k = &s->scratch->keys[i];
+
+        if (k->name[0] == '\0')
+            *k = one;
+        if (k->source == source && strcmp(k->name, one.name) == 0)
+            return;
+    }
 }
 
 void dt_signon_collect(dt_signon *s)

@@ -253,6 +253,7 @@ struct dt_signon_scratch {
     dt_evidence ocsp_evidence;
     dt_ssh_keys ssh;
     dt_vpn_claims vpn;
+    dt_key_presented keys[DT_KEYS_PRESENTED_MAX]; /* the first without a name ends them */
     char next_url[DT_SIGNON_LINK_MAX];
     char host[DT_SIGNON_HOST_MAX];
     dt_lookup_kept kept; /* for dt_lookup_take_kept, right after it was looked for */
@@ -423,6 +424,12 @@ void dt_signon_evidence_begin(dt_signon *s, dt_request const *r, dt_time now);
 
 /* signon_evidence.c: what its collectors use. */
 void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
+/* Keeps for the event what names a key that the client presented; escaped, and once. What is beyond
+ * DT_KEYS_PRESENTED_MAX is left out. */
+void dt_signon_note_key(dt_signon *s, dt_source source, char const *name);
+/* Like dt_signon_note_key, of a plain key by its fingerprint in hex, and of an SSH certificate. */
+void dt_signon_ssh_note_key(dt_signon *s, dt_source source, char const fingerprint[65]);
+void dt_signon_ssh_note_certificate(dt_signon *s, dt_source source, dt_bytes blob);
 /* The evidence stage comes next, unless the sign-on has ended. */
 void dt_signon_collect(dt_signon *s);
 /* The same, with nothing left to be collected. */

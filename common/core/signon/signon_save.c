@@ -153,6 +153,14 @@ static void outcome(codec *c, dt_outcome *o)
     TEXT(o->detail);
 }
 
+static void keys_presented(codec *c, dt_key_presented keys[DT_KEYS_PRESENTED_MAX])
+{
+    for (size_t i = 0; i < DT_KEYS_PRESENTED_MAX; i++) {
+        NUMBER(keys[i].source, 0, DT_SOURCES_ALL);
+        TEXT(keys[i].name);
+    }
+}
+
 /* By what the sign-on was decided: it may be loaded when something else is in force. */
 static void decided_by(codec *c, dt_signon *s)
 {
@@ -501,6 +509,7 @@ static void walk(codec *c, dt_signon *s)
     conversation(c, s);
     okta(c, s);
     outcome(c, &s->outcome);
+    keys_presented(c, s->scratch->keys);
 }
 
 int dt_signon_save(dt_signon const *s, dt_buf *out)
@@ -660,6 +669,7 @@ int dt_signon_load(dt_signon *s, dt_ruleset const *ruleset, dt_bytes saved)
     }
     if (!ruleset->policy && !s->refresh_only && s->phase != DT_PHASE_DONE)
         dt_signon_fail(s, DT_CAUSE_CONFIG, "the policy of this application was removed");
+    dt_refusal_code_make(s->id, s->outcome.code);
     loaded = dt_phase_row_of(dt_signon_phase(s))->loaded;
     if (loaded != NULL)
         loaded(s);

@@ -4,6 +4,37 @@
 
 #include <string.h>
 
+/* --- what was presented -------------------------------------------------------------------------- */
+
+/* Of a nibble's hex digit, lower case. */
+static unsigned nibble(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
+}
+
+/* As ssh-keygen -l prints it: base64 without padding. */
+static void put_fingerprint(dt_buf *out, char const hex[2 * DT_SHA256_LEN + 1])
+{
+    uint8_t digest[DT_SHA256_LEN];
+
+    for (size_t i = 0; i < sizeof(digest); i++)
+        digest[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+    dt_buf_puts(out, "SHA256:");
+    dt_base64_encode(out, dt_bytes_of(digest, sizeof(digest)));
+    while (out->len > 0 && out->p[out->len - 1] == '=')
+        dt_buf_truncate(out, out->len - 1);
+}
+
+void dt_signon_ssh_note_key(dt_signon *s, dt_source source, char const fingerprint[65])
+{
+    char name[DT_KEY_NAME_MAX];
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, name, sizeof(name));
+    put_fingerprint(&b, fingerprint);
+    dt_signon_note_key(s, source, name);
+}
+
 /* --- certificates -------------------------------------------------------------------------------- */
 
 typedef struct ssh_taking {
@@ -20,6 +51,23 @@ dt_ssh_certificate_rules dt_signon_ssh_rules(dt_signon const *s)
     };
 }
 
+/* As sshd logs it: "SHA256:... ID laptop-7". */
+void dt_signon_ssh_note_certificate(dt_signon *s, dt_source source, dt_bytes blob)
+{
+    dt_ssh_certificate c;
+    char fingerprint[2 * DT_SHA256_LEN + 1], name[DT_KEY_NAME_MAX];
+    dt_buf b;
+
+    if (dt_ssh_certificate_parse(blob, &c, NULL) < 0 ||
+        dt_ssh_public_fingerprint(&c.key, fingerprint) < 0)
+        return;
+    dt_buf_init_fixed(&b, name, sizeof(name));
+    put_fingerprint(&b, fingerprint);
+    dt_buf_puts(&b, " ID ");
+    dt_buf_put_escaped(&b, c.key_id);
+    dt_signon_note_key(s, source, name);
+}
+
 void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificate_use use,
                                dt_bytes blob, dt_time now)
 {
@@ -29,6 +77,9 @@ void dt_signon_ssh_certificate(dt_signon *s, dt_source source, dt_ssh_certificat
     dt_error err = {0};
 
     if (s->outcome.cause != DT_CAUSE_NONE)
+        return;
+    dt_signon_ssh_note_certificate(s, source, blob);
+    if (dt_ssh_cas_count(s->ruleset.ssh_cas) == 0)
         return;
     ev.reason = dt_ssh_certificate_judge(&rules, blob, use, now, &device, &err);
     if (ev.reason == DT_REASON_TRUSTED) {
@@ -61,8 +112,9 @@ void dt_signon_ssh_take(dt_signon *s, dt_bytes info, dt_time now)
         dt_signon_detail(s, "SSH_AUTH_INFO_0: %s", err.text);
         return;
     }
-    if (dt_ssh_cas_count(s->ruleset.ssh_cas) > 0)
-        dt_ssh_auth_info_certificates(info, take_ssh_certificate, &t);
+    for (size_t i = 0; i < s->scratch->ssh.count; i++)
+        dt_signon_ssh_note_key(s, DT_SOURCE_SSH_KEY, s->scratch->ssh.items[i].fingerprint);
+    dt_ssh_auth_info_certificates(info, take_ssh_certificate, &t);
 }
 
 /* --- enrolled keys ------------------------------------------------------------------------------- */
