@@ -8,6 +8,7 @@
 #include "devtrustctl/https_loop.h"
 #include "devtrustctl/okta_client.h"
 
+#include "core/okta/okta_browser.h"
 #include "core/okta/okta_oauth.h"
 #include "edge/host.h"
 
@@ -315,6 +316,52 @@ static void check_devices(online *o)
     dt_json_free(&root);
 }
 
+/* --- Okta: signing in with a browser -------------------------------------------------------------- */
+
+typedef struct codes_reply {
+    dt_config const *config;
+    dt_okta_answer answer;
+    dt_error why;
+} codes_reply;
+
+static void on_codes(void *ctx, dt_http_response const *r)
+{
+    codes_reply *p = ctx;
+    dt_browser_begun begun;
+
+    p->answer = dt_browser_read_begin(p->config, r, &begun, &p->why);
+    explicit_bzero(&begun, sizeof(begun)); /* nobody enters this code */
+}
+
+static bool uses_browser(dt_config const *c)
+{
+    bool found = c->mfa.okta_way == DT_OKTA_WAY_BROWSER;
+
+    for (size_t i = 0; !found && i < c->application_count; i++)
+        found = c->applications[i]->own.mfa.okta_way == DT_OKTA_WAY_BROWSER;
+    return found;
+}
+
+static void check_browser(online *o)
+{
+    codes_reply p = {.config = o->config, .why = {.text = "the request could not be made"}};
+    dt_http_way way = dt_site_way(o->site, DT_HTTP_OKTA);
+    dt_http_request r;
+
+    if (!uses_browser(o->config))
+        return;
+    if (dt_browser_begin(o->config, "", &r) == DT_OK)
+        (void)dt_https_loop_ask(o->loop, &r, &way, on_codes, &p);
+    if (p.answer == DT_OKTA_OK)
+        report(o, DT_FINDING_OK, "okta.browser", "the app may sign people in with a browser", "",
+               "");
+    else
+        report(o, DT_FINDING_FAULT, "okta.browser", p.why.text,
+               "okta_way = browser, and nobody passes MFA without it",
+               "compare native_client_id in [okta] with the app at Okta, and let it use the grant "
+               "\"Device Authorization\" (Applications, the app, General)");
+}
+
 static void check_app(online *o, char const *where, char const *app)
 {
     char scopes[DT_OKTA_SCOPES_MAX], path[64 + DT_OKTA_ID_MAX], name[64 + DT_CONFIG_NAME_MAX];
@@ -425,6 +472,7 @@ void dt_check_online(dt_site const *site, dt_findings *findings)
     }
     if (check_org(&o) && check_credential(&o)) {
         check_devices(&o);
+        check_browser(&o);
         check_apps(&o);
     }
     check_microsoft(&o);

@@ -117,7 +117,7 @@ static unsigned excluded_factors(dt_json const *v)
     unsigned by_key = word_factors(keys, key), by_method = word_factors(methods, method);
 
     if (dt_json_typeof(v) != DT_JSON_OBJECT || (key == NULL && method == NULL))
-        return DT_FACTOR_POSSESSION;
+        return DT_IMPORT_FACTORS;
     if (dt_import_is(method, "signed_nonce"))
         return 0;
     if (key == NULL)
@@ -132,7 +132,7 @@ static unsigned list_allows(dt_json const *list, unsigned (*factors_of)(dt_json 
     size_t n = some_size(list);
 
     if (n == 0)
-        return DT_FACTOR_POSSESSION;
+        return DT_IMPORT_FACTORS;
     for (size_t i = 0; i < n; i++)
         allowed |= factors_of(some_at(list, i));
     return allowed;
@@ -277,7 +277,7 @@ static void alternative_read(dt_importing *m, dt_json const *v, bool two, altern
     static char const *const members[] = {"knowledge", "possession", NULL};
     dt_json const *parts[2] = {NULL, NULL};
 
-    *a = (alternative){.possible = true, .factors = DT_FACTOR_POSSESSION};
+    *a = (alternative){.possible = true, .factors = DT_IMPORT_FACTORS};
     if (dt_json_typeof(v) != DT_JSON_OBJECT || dt_import_unknown_member(v, members) != NULL)
         impossible(a, "a constraint that this version does not know");
     for (size_t i = 0; a->possible && i < 2; i++) {
@@ -355,7 +355,7 @@ static void assurance_read(dt_importing *m, dt_json const *v, dt_import_action *
     if (two && !dt_import_is(mode, "2FA"))
         dt_import_report(m, DT_IMPORT_CHANGED, "unknown factorMode: MFA required");
     out->access = two ? DT_ACCESS_ALLOW_AFTER_MFA : DT_ACCESS_ALLOW;
-    out->factors = two ? DT_FACTOR_POSSESSION : 0;
+    out->factors = two ? DT_IMPORT_FACTORS : 0;
     out->lifetime = DT_TIME_NEVER;
     shorten(m, v, "reauthenticateIn", &out->lifetime);
     shorten(m, v, "inactivityPeriod", &out->lifetime);
@@ -424,7 +424,7 @@ static unsigned chain_factors(dt_importing *m, dt_json const *chain, dt_time *li
     }
     *why = "a chain with a step that none of the factors that devtrust asks for meets";
     if (count == 1)
-        return steps[0].factors == 0 && password ? DT_FACTOR_POSSESSION : steps[0].factors;
+        return steps[0].factors == 0 && password ? DT_IMPORT_FACTORS : steps[0].factors;
     /* Two: one by the first factor, the other by an MFA. */
     for (size_t i = 0; i < 2; i++)
         factors |= steps[i].password ? steps[1 - i].factors : 0;

@@ -8,6 +8,10 @@
 #include "devtrustctl/policy/okta_import.h"
 #include "core/policy/policy.h"
 
+/* What stands for "any factor that the person has". In a browser the org's policy for another app decides what is
+ * asked for, so no imported rule takes that. */
+#define DT_IMPORT_FACTORS (DT_FACTOR_POSSESSION & ~(unsigned)DT_FACTOR_BROWSER)
+
 #define DT_IMPORT_PRIORITY_MAX 1000000 /* as in policy.schema.json */
 #define DT_IMPORT_DOUBTS_MAX 16        /* noted for one rule; more are counted with the last */
 

@@ -37,7 +37,7 @@ static void allowed_read(dt_importing *m, dt_json const *v, dt_import_action *ou
     else if (!dt_json_bool(required, &is))
         dt_import_report(m, DT_IMPORT_CHANGED, "requireFactor is not a boolean: MFA required");
     out->access = is ? DT_ACCESS_ALLOW_AFTER_MFA : DT_ACCESS_ALLOW;
-    out->factors = is ? DT_FACTOR_POSSESSION : 0;
+    out->factors = is ? DT_IMPORT_FACTORS : 0;
     out->lifetime = is ? prompt_lifetime(m, v) : 0;
 }
 

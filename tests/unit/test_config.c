@@ -1439,6 +1439,7 @@ static void a_factor_is_type_and_provider(void **state)
     assert_string_equal(dt_factor_word_next(&left), "call");
     assert_string_equal(dt_factor_word_next(&left), "email");
     assert_string_equal(dt_factor_word_next(&left), "question");
+    assert_string_equal(dt_factor_word_next(&left), "browser");
     assert_null(dt_factor_word_next(&left));
     left = DT_FACTOR_TOTP | 1u << 1; /* a TOTP of whatever provider is none */
     assert_string_equal(dt_factor_word_next(&left), "token:software:totp/OKTA");

@@ -100,7 +100,7 @@ static struct {
     {RULE("A", "1", "null",
           MFA("'frequency':'PT24H','factors':['token:software:totp','push','email','sms','call','"
               "token',"
-              "'token:hotp','token:hardware']")),
+              "'token:hotp','token:hardware','browser']")),
      RULE("A", "1", "null", MFA("'frequency':'ONCE_A_DAY'")), ""},
     {RULE("A", "1", "null", MFA("'frequency':'PT0S'")),
      RULE("A", "1", "null", MFA("'frequency':'EVERY_SIGN_ON'")), ""},

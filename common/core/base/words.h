@@ -69,7 +69,8 @@ bool dt_platform_is_mobile(dt_platform p);
     X(SMS, 8, "sms", "OKTA", "SMS", code)                                                          \
     X(CALL, 9, "call", "OKTA", "phone call", code)                                                 \
     X(EMAIL, 10, "email", "OKTA", "email", code)                                                   \
-    X(QUESTION, 11, "question", "OKTA", "security question", question)
+    X(QUESTION, 11, "question", "OKTA", "security question", question)                             \
+    X(BROWSER, 12, "browser", "OKTA", "browser", push)
 /* The words that stand for a factorType of every provider. */
 #define DT_FACTOR_KINDS(X)                                                                         \
     X("push", DT_FACTOR_PUSH)                                                                      \
@@ -80,7 +81,8 @@ bool dt_platform_is_mobile(dt_platform p);
     X("sms", DT_FACTOR_SMS)                                                                        \
     X("call", DT_FACTOR_CALL)                                                                      \
     X("email", DT_FACTOR_EMAIL)                                                                    \
-    X("question", DT_FACTOR_QUESTION)
+    X("question", DT_FACTOR_QUESTION)                                                              \
+    X("browser", DT_FACTOR_BROWSER)
 
 /* The words by which a person chooses one: "password,sms", and at the menu. With a digit, "push2", the second one of
  * them. */
@@ -104,6 +106,10 @@ typedef enum dt_factor_type {
 /* What a rule takes that names none: something that the person has. A security question is something that the
  * person knows, as the password is, so a rule has to name it. */
 #define DT_FACTOR_POSSESSION ((unsigned)DT_FACTOR_ALL & ~(unsigned)DT_FACTOR_QUESTION)
+/* Factors that are approved elsewhere, while Okta is polled. The browser is not in Okta's list of a person's factors:
+ * it is what okta_way = browser asks for, and only that. */
+#define DT_FACTOR_APPROVED ((unsigned)(DT_FACTOR_PUSH | DT_FACTOR_BROWSER))
+#define DT_FACTOR_LISTED ((unsigned)DT_FACTOR_ALL & ~(unsigned)DT_FACTOR_BROWSER)
 /* Factors for which a code is sent. */
 #define DT_FACTOR_CODES (DT_FACTOR_SMS | DT_FACTOR_CALL | DT_FACTOR_EMAIL)
 /* Okta's factorType: "push", "token:software:totp"; NULL for anything else. */

@@ -58,7 +58,9 @@ typedef enum dt_revocation {
  * (dt_way) in core/signon/way_*.c. The first is the default. */
 #define DT_OKTA_WAYS(X)                                                                            \
     X(FACTORS, factors, false) /* the Factors API */                                               \
-    X(AUTHN, authn, true)      /* the Authn API, in the transaction that the password begins */
+    X(AUTHN, authn, true)      /* the Authn API, in the transaction that the password begins */    \
+    X(BROWSER, browser,                                                                            \
+      false) /* the Device Authorization Grant: any factor that a browser offers */
 typedef enum dt_okta_way {
 #define X(NAME, word, takes_password) DT_OKTA_WAY_##NAME,
     DT_OKTA_WAYS(X)

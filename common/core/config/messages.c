@@ -7,6 +7,7 @@
 #define APP "{app}"
 #define QUESTION "{question}"
 #define URL "{url}"
+#define CODE "{code}"
 
 typedef struct row {
     char const *name, *text;
@@ -49,11 +50,15 @@ static char const *placeholder(dt_words w)
     case DT_WORDS_PROMPT_MENU_PUSH:
     case DT_WORDS_PROMPT_MENU_PASSCODE:
     case DT_WORDS_PROMPT_MENU_CODE:
+    case DT_WORDS_NOTE_BROWSER:
         return APP;
     case DT_WORDS_PROMPT_QUESTION:
         return QUESTION;
     case DT_WORDS_NOTE_ENROLL:
+    case DT_WORDS_PROMPT_BROWSER:
         return URL;
+    case DT_WORDS_PROMPT_BROWSER_CODE:
+        return CODE;
     default:
         return "";
     }
@@ -71,15 +76,21 @@ static bool has_other_braces(char const *text, char const *allowed)
 
 char const *dt_words_fault(dt_words w, char const *text)
 {
-    char const *number = strstr(text, NUMBER);
+    char const *number = strstr(text, NUMBER), *code = strstr(text, CODE);
 
     if (has_other_braces(text, placeholder(w)))
         return "contains an unknown placeholder; only {number} in PROMPT_NUMBER, {app} in "
-               "PROMPT_PASSCODE, PROMPT_CODE, PROMPT_OFFER_CODE and PROMPT_MENU_*, {question} "
-               "in PROMPT_QUESTION and {url} in NOTE_ENROLL are known";
+               "PROMPT_PASSCODE, PROMPT_CODE, PROMPT_OFFER_CODE, PROMPT_MENU_* and NOTE_BROWSER, "
+               "{question} in PROMPT_QUESTION, {code} in PROMPT_BROWSER_CODE and {url} in "
+               "PROMPT_BROWSER and NOTE_ENROLL are known";
     if (w == DT_WORDS_PROMPT_NUMBER && *text != '\0' &&
         (number == NULL || number - text > DT_WORDS_NUMBER_MAX))
         return "must contain {number} within its first 30 bytes: later text may be off the screen";
+    if (w == DT_WORDS_PROMPT_BROWSER_CODE && *text != '\0' &&
+        (code == NULL || code - text > DT_WORDS_NUMBER_MAX))
+        return "must contain {code} within its first 30 bytes: later text may be off the screen";
+    if (w == DT_WORDS_PROMPT_BROWSER && *text != '\0' && strstr(text, URL) == NULL)
+        return "must contain {url}: without it nobody knows where to enter the code";
     if (strlen(text) > DT_WORDS_MAX)
         return "is too long; at most 253 bytes are allowed";
     return NULL;

@@ -16,6 +16,9 @@
     X(PROMPT_PUSH, "Approve the push in Okta Verify (press Enter here to see its number, if "      \
                    "any), then press Enter")                                                       \
     X(PROMPT_OFFER, "Press Enter to be sent a push by Okta Verify")                                \
+    X(PROMPT_BROWSER_CODE, "Enter the code {code}") /* before PROMPT_BROWSER */                    \
+    X(PROMPT_BROWSER, "at {url} in a browser and sign in, then press Enter")                       \
+    X(PROMPT_OFFER_BROWSER, "Press Enter to sign in to Okta with a browser")                       \
     X(PROMPT_OR_PASSCODE, "(or type a passcode)") /* follows one of these */                       \
     X(PROMPT_PASSCODE, "{app} passcode")                                                           \
     X(PROMPT_CODE, "Code sent by {app} (or press Enter for a new one)")                            \
@@ -35,6 +38,8 @@
     X(NOTE_CODE_AGAIN, "A new code was sent; earlier ones are no longer good.")                    \
     X(NOTE_CODE_TOO_SOON, "A code was sent a moment ago: type that one, or wait half a minute.")   \
     X(NOTE_ENROLL, "(Set one up at {url})") /* after MFA_NO_FACTOR and PRIMARY_ENROLL */           \
+    X(NOTE_BROWSER, "The code signs on to {app}. If somebody else asks for it, do not enter it.")  \
+    X(NOTE_BROWSER_REJECTED, "The sign-on was rejected in the browser.") /* for MFA_REJECTED */    \
     X(NOTE_NOT_A_CHOICE, "That is not a number of the list.")                                      \
     X(NOTE_NO_MORE_CODES, "No more codes are sent for now.")                                       \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
@@ -46,6 +51,12 @@
     X(NOTE_PUSH_SPENT, "Only one push is sent per connection.")                                    \
     X(NOTE_PUSH_LIMIT, "No push was sent: you have had too many.")                                 \
     X(MFA_REJECTED, "The sign-on was rejected in Okta Verify.")                                    \
+    X(MFA_OTHER_PERSON,                                                                            \
+      "Somebody else signed in with the browser. Sign in there as yourself, or tell your "         \
+      "administrator if you did not enter the code.")                                              \
+    X(MFA_TOO_WEAK,                                                                                \
+      "Okta did not verify you anew in the browser by something that you have. Sign out there "    \
+      "and try again, or tell your administrator.")                                                \
     X(MFA_TIMEOUT, "The verification was not answered in time.")                                   \
     X(MFA_FAILED, "The passcode was not accepted.")                                                \
     X(MFA_NO_FACTOR, "No verification method you have set up in Okta can be used here.")           \

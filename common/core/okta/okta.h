@@ -9,9 +9,9 @@
  * outage. Who somebody is: dt_okta_user, groups; with what they prove it: dt_okta_factors, dt_okta_push,
  * dt_okta_passcode, dt_okta_authn_start for a password. okta_device.h is the Devices API. passcode.h and scrv1.h
  * read what people and VPN clients type. okta_oauth.h: the access tokens of a service app, which asks in place of
- * an API token. id_token.h: ID tokens, which say who signed on at Okta, and by what. okta_budget.h: how many requests
- * of one process Okta gets. okta_request.h and oauth_reply.h: what several files of this room make requests and read
- * replies with.
+ * an API token. id_token.h: ID tokens, which say who signed on at Okta, and by what. okta_browser.h: signing in there
+ * with a browser. okta_budget.h: how many requests of one process Okta gets. okta_request.h and oauth_reply.h: what
+ * several files of this room make requests and read replies with.
  *
  * okta_reply.c defines the readers (dt_okta_read_*, dt_okta_count_named_groups) and dt_okta_is_local and
  * _is_unavailable, okta_rate.c dt_okta_poll_interval. */
@@ -108,6 +108,10 @@ typedef enum dt_okta_result {
     DT_OKTA_RESULT_ENROLL,           /* MFA_ENROLL, MFA_ENROLL_ACTIVATE */
     DT_OKTA_RESULT_OVER,             /* 401 E0000011: it has expired, or Okta does not know it */
     DT_OKTA_RESULT_REFUSED,          /* every other status, 401 E0000004, 403 E0000079 */
+    /* Of an ID token; each ends the sign-on. */
+    DT_OKTA_RESULT_OTHER_PERSON, /* somebody else signed in */
+    DT_OKTA_RESULT_TOO_WEAK,     /* not by something that the person has, or not now */
+    DT_OKTA_RESULT_UNUSABLE,     /* HTTP 200, and no ID token that counts: it does not come again */
 } dt_okta_result;
 
 /* Why Okta did not send a code. */

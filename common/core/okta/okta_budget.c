@@ -3,6 +3,7 @@
 #include "core/okta/okta_budget.h"
 
 #include "core/okta/okta.h"
+#include "core/okta/okta_browser.h"
 
 #include <string.h>
 
@@ -28,6 +29,8 @@ static bool contains(char const *url, char const *part)
 
 dt_okta_kind dt_okta_kind_of(dt_http_request const *r)
 {
+    if (dt_browser_is_poll(r))
+        return DT_OKTA_KIND_POLL;
     if (contains(r->url, "/transactions/"))
         return r->method == DT_HTTP_GET ? DT_OKTA_KIND_POLL : DT_OKTA_KIND_VERIFY;
     if (contains(r->url, "/api/v1/authn"))

@@ -22,7 +22,7 @@
 /* Kinds of requests to Okta. */
 typedef enum dt_okta_kind {
     DT_OKTA_KIND_OTHER = 0,
-    DT_OKTA_KIND_POLL, /* is a push answered? */
+    DT_OKTA_KIND_POLL, /* is a push answered? has the person signed in with a browser? */
     DT_OKTA_KIND_USER, /* users, their groups and factors */
     DT_OKTA_KIND_VERIFY, /* pushes that are sent, passcodes that are checked, pushes that are cancelled */
     DT_OKTA_KIND_AUTHN, /* passwords */

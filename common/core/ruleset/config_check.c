@@ -182,7 +182,16 @@ static int check_okta_way(check const *k)
     char const *name = k->application != NULL ? k->application->name : NULL;
     bool has =
         name != NULL ? dt_config_okta_password(k->c, name) : k->c->primary.okta_password.count > 0;
+    bool browser = k->c->mfa.okta_way == DT_OKTA_WAY_BROWSER;
 
+    if (browser && *k->c->okta.native_client_id == '\0')
+        return refuse(k, "mfa", "okta_way",
+                      "needs the app at which people sign in with a browser: set [okta] "
+                      "native_client_id, or write okta_way = factors");
+    if (browser && (k->c->mfa.factors & DT_FACTOR_BROWSER) == 0)
+        return refuse(k, "mfa", "okta_way",
+                      "asks for a browser, which [mfa] factors does not allow; add browser to "
+                      "factors, or write okta_way = factors");
     if (!takes_password[k->c->mfa.okta_way] || has)
         return DT_OK;
     return refuse(k, "mfa", "okta_way",

@@ -56,6 +56,12 @@ dt_cause dt_signon_cause_of_result(dt_okta_result r)
         return DT_CAUSE_MFA_TIMEOUT;
     case DT_OKTA_RESULT_REFUSED:
         return DT_CAUSE_OKTA_REFUSED;
+    case DT_OKTA_RESULT_OTHER_PERSON:
+        return DT_CAUSE_MFA_OTHER_PERSON;
+    case DT_OKTA_RESULT_TOO_WEAK:
+        return DT_CAUSE_MFA_TOO_WEAK;
+    case DT_OKTA_RESULT_UNUSABLE:
+        return DT_CAUSE_OKTA_ANSWER_UNUSABLE;
     default:
         return DT_CAUSE_NONE;
     }
@@ -83,7 +89,8 @@ void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list)
         dt_factor const *row = dt_factor_row(one->type);
         dt_enrolled *f = &s->enrolled[s->enrolled_count];
 
-        if (row == NULL || !(one->type & allowed) || count_of(s, row) >= row->most)
+        if (row == NULL || !(one->type & allowed & DT_FACTOR_LISTED) ||
+            count_of(s, row) >= row->most)
             continue;
         f->type = one->type;
         f->created = one->created;
@@ -91,6 +98,9 @@ void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list)
         memcpy(f->name, one->name, sizeof(f->name));
         s->enrolled_count++;
     }
+    if ((allowed & DT_FACTOR_BROWSER) != 0 && s->enrolled_count < DT_SIGNON_FACTORS_MAX)
+        s->enrolled[s->enrolled_count++] =
+            (dt_enrolled){.type = DT_FACTOR_BROWSER, .id = DT_BROWSER_FACTOR_ID};
 }
 
 dt_enrolled const *dt_signon_in_use(dt_signon const *s)
@@ -139,7 +149,10 @@ dt_enrolled const *dt_signon_that_answered(dt_signon const *s)
 
 unsigned dt_signon_factors_asked_for(dt_signon const *s)
 {
-    return (s->push.state != DT_PUSH_NONE ? DT_FACTOR_PUSH : 0) | s->prompt_takes;
+    dt_enrolled const *f = dt_signon_in_use(s);
+    unsigned approved = f != NULL ? f->type & DT_FACTOR_APPROVED : 0;
+
+    return (s->push.state != DT_PUSH_NONE ? approved : 0) | s->prompt_takes;
 }
 
 /* --- what a text may be the answer of ------------------------------------------------------------- */
@@ -451,7 +464,9 @@ static void sent(dt_signon *s, dt_http_response const *r, dt_time now)
 
 static void poll_time(dt_signon *s, dt_time now)
 {
-    if (now >= s->deadline)
+    dt_way const *way = dt_signon_way(s);
+
+    if (now >= s->deadline || (way->is_over != NULL && way->is_over(s, now)))
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
     else
         in_use(s)->look(s);

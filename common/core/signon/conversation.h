@@ -24,6 +24,8 @@
 #define DT_SIGNON_FACTORS_MAX                                                                      \
     11 /* of one person that are used; at least the sum of dt_factor.most */
 
+#define DT_BROWSER_FACTOR_ID "browser" /* stands for the id of a factor that Okta has no list of */
+
 /* One of the person's factors that the company and the rule allow. */
 typedef struct dt_enrolled {
     dt_factor_type type;
@@ -83,6 +85,7 @@ DT_FACTORS(X)
 /* A way to Okta: how each part of the conversation is asked for there, and what the reply says. `out` and the
  * results are as in core/okta/okta.h. What a way cannot do is NULL. */
 typedef struct dt_way {
+    unsigned factors; /* dt_factor_type bits: what it can ask for */
     /* The password, as first factor. */
     DT_MUST_USE int (*password)(dt_signon const *s, dt_http_request *out);
     dt_okta_answer (*read_password)(dt_signon const *s, dt_http_response const *r,
@@ -97,6 +100,15 @@ typedef struct dt_way {
     DT_MUST_USE int (*cancel)(dt_signon const *s, dt_http_request *out);
     dt_okta_answer (*read)(dt_signon const *s, dt_http_response const *r, dt_okta_verification *out,
                            dt_error *e);
+    /* Of a way that keeps something of the replies to `send` and `poll`: these read them. NULL: `read` does. */
+    dt_okta_answer (*read_sent)(dt_signon *s, dt_http_response const *r, dt_time now,
+                                dt_okta_verification *out, dt_error *e);
+    dt_okta_answer (*read_poll)(dt_signon *s, dt_http_response const *r, dt_time now,
+                                dt_okta_verification *out, dt_error *e);
+    /* The shortest time between two polls that Okta takes, and when it takes none any more. NULL: poll_interval of the
+     * configuration alone. */
+    dt_time (*poll_interval)(dt_signon const *s);
+    bool (*is_over)(dt_signon const *s, dt_time now);
     /* It has what the MFA takes of it. NULL: it always has. `not_ready` says what an administrator can do. */
     bool (*is_ready)(dt_signon const *s);
     char const *not_ready;

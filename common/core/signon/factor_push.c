@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A push: one per person at a time, over all doors. It is claimed in the store, counted, sent and polled; it is
- * shared with the same sign-on sent again, and taken back when the sign-on ends before it was answered. */
+/* A push, and a sign-in with a browser, which goes the same way: one per person at a time, over all doors. It is
+ * claimed in the store, counted, sent and polled; it is shared with the same sign-on sent again, and taken back when
+ * the sign-on ends before it was answered. */
 #include "core/signon/conversation.h"
 #include "core/signon/signon_internal.h"
 
@@ -12,9 +13,17 @@ static bool number_can_be_shown(dt_signon const *s)
            (s->conversation == DT_CONVERSATION_CHALLENGE && s->push_prompt);
 }
 
+/* The person opens a page and enters a code there, so both must be seen. */
+static bool is_browser(dt_signon const *s)
+{
+    dt_enrolled const *f = dt_signon_in_use(s);
+
+    return f != NULL && f->type == DT_FACTOR_BROWSER;
+}
+
 static bool number_wanted(dt_signon const *s)
 {
-    return s->ruleset.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN &&
+    return s->ruleset.config->mfa.number_challenge == DT_NUMBER_WHEN_SHOWN && !is_browser(s) &&
            number_can_be_shown(s);
 }
 
@@ -22,21 +31,24 @@ static bool number_wanted(dt_signon const *s)
  * choose. */
 static bool would_be_unseen(dt_signon const *s)
 {
-    return s->prompts_unseen && number_wanted(s);
+    return is_browser(s) ? s->prompts_unseen || !dt_signon_can_ask(s)
+                         : s->prompts_unseen && number_wanted(s);
 }
 
 static void begin(dt_signon *s, dt_time now)
 {
     if (would_be_unseen(s)) {
-        dt_signon_detail(s, "the number of a push cannot be shown here: no push was sent");
-        dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_MFA_NO_PROMPT);
+        dt_signon_detail(
+            s, is_browser(s) ? "MFA with a browser is required, but its code cannot be shown here"
+                             : "the number of a push cannot be shown here: no push was sent");
+        dt_signon_block(s, DT_FACTOR_APPROVED, DT_CAUSE_MFA_NO_PROMPT);
         return;
     }
     if (now >= s->deadline) { /* nobody could answer it in time */
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_TIMEOUT, now);
         return;
     }
-    s->outcome.factor = DT_FACTOR_PUSH;
+    s->outcome.factor = dt_signon_in_use(s)->type;
     if (s->prompts_unproven)
         dt_signon_offer(s, "");
     else
@@ -46,10 +58,20 @@ static void begin(dt_signon *s, dt_time now)
 /* No push (any more): its record says so, so that nobody waits for it, and another factor is tried. */
 static void push_impossible(dt_signon *s, dt_cause cause)
 {
-    s->blocked |= DT_FACTOR_PUSH;
+    s->blocked |= DT_FACTOR_APPROVED;
     s->block_cause = cause;
     s->push.state = DT_PUSH_OVER;
     dt_signon_set_phase(s, DT_PHASE_PUSH_RECORD);
+}
+
+/* Between two polls. */
+static dt_time poll_interval(dt_signon const *s)
+{
+    dt_time own = s->ruleset.config->okta.poll_interval;
+    dt_time theirs =
+        dt_signon_way(s)->poll_interval != NULL ? dt_signon_way(s)->poll_interval(s) : 0;
+
+    return theirs > own ? theirs : own;
 }
 
 static void wait_for_push(dt_signon *s, dt_time now, dt_time interval)
@@ -61,6 +83,13 @@ static void wait_for_push(dt_signon *s, dt_time now, dt_time interval)
     if (s->until > s->deadline)
         s->until = s->deadline;
     dt_signon_set_phase(s, DT_PHASE_POLL_WAIT);
+}
+
+/* Who joined a browser's sign-in has no code to show. */
+static bool push_can_be_shown(dt_signon const *s)
+{
+    return is_browser(s) ? dt_signon_can_ask(s) && s->scratch->browser.user_code[0] != '\0'
+                         : number_can_be_shown(s);
 }
 
 /* What must be seen before the wait goes into a prompt: the number, the way to a passcode. */
@@ -84,7 +113,7 @@ static void show_push(dt_signon *s, dt_time now)
     }
     if (still_early)
         return;
-    if (number ? s->number_shown : s->push_prompted || !number_can_be_shown(s))
+    if (number ? s->number_shown : s->push_prompted || !push_can_be_shown(s))
         return; /* nothing new to say, or nowhere to say it */
     dt_signon_push_prompt(s, "");
     s->push_prompted = true;
@@ -92,7 +121,7 @@ static void show_push(dt_signon *s, dt_time now)
 
 static void push_under_way(dt_signon *s, dt_time now)
 {
-    wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
+    wait_for_push(s, now, poll_interval(s));
     show_push(s, now);
 }
 
@@ -136,7 +165,7 @@ static bool is_our_transaction(dt_signon const *s, char const *url)
 static bool is_their_transaction(dt_signon const *s, char const *url)
 {
     for (size_t i = 0; i < s->enrolled_count; i++)
-        if (s->enrolled[i].type == DT_FACTOR_PUSH &&
+        if ((s->enrolled[i].type & DT_FACTOR_APPROVED) != 0 &&
             dt_signon_way(s)->is_ours(s, &s->enrolled[i], url))
             return true;
     return false;
@@ -166,7 +195,7 @@ static void refuse_after_denial(dt_signon *s, dt_push_record const *other, dt_ti
     dt_signon_detail(s, "the last push was denied %lld s ago; push_pause is %lld s",
                      (long long)(now - other->push.at) / 1000,
                      (long long)s->ruleset.config->mfa.push_pause / 1000);
-    dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_MFA_PUSH_PAUSED);
+    dt_signon_block(s, DT_FACTOR_APPROVED, DT_CAUSE_MFA_PUSH_PAUSED);
 }
 
 static void join(dt_signon *s, dt_push_record const *other, dt_time now)
@@ -196,7 +225,7 @@ static void claim_exists(dt_signon *s, dt_bytes record, dt_time now)
         }
         dt_signon_detail(s, "a push of sign-on %s is waiting for this person's answer",
                          other.push.owner);
-        dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_MFA_PUSH_PENDING);
+        dt_signon_block(s, DT_FACTOR_APPROVED, DT_CAUSE_MFA_PUSH_PENDING);
         return;
     }
     if (record.len > sizeof(s->scratch->expected) || ++s->retries > DT_SIGNON_RETRIES_MAX) {
@@ -225,7 +254,7 @@ static void claim_done(dt_signon *s, dt_store_result const *r, dt_time now)
         begin_claimed_push(s);
         return;
     default: /* whether another push is under way is not known */
-        dt_signon_block(s, DT_FACTOR_PUSH, DT_CAUSE_LIMITS_UNAVAILABLE);
+        dt_signon_block(s, DT_FACTOR_APPROVED, DT_CAUSE_LIMITS_UNAVAILABLE);
         return;
     }
 }
@@ -250,7 +279,7 @@ static void push_result(dt_signon *s, dt_okta_verification const *v, dt_time now
     switch (v->result) {
     case DT_OKTA_RESULT_SUCCESS:
         s->push.state = DT_PUSH_APPROVED;
-        s->outcome.factor = DT_FACTOR_PUSH;
+        s->outcome.factor = dt_signon_in_use(s)->type;
         dt_signon_finish(s, DT_ALLOW, DT_CAUSE_MFA_SUCCESS, now);
         return;
     case DT_OKTA_RESULT_REJECTED:
@@ -287,7 +316,9 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_okta_answer a = dt_signon_way(s)->read(s, r, &v, &err);
+    dt_way const *way = dt_signon_way(s);
+    dt_okta_answer a =
+        way->read_sent != NULL ? way->read_sent(s, r, now, &v, &err) : way->read(s, r, &v, &err);
 
     if (a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_UNAUTHORIZED) {
         dt_signon_okta_failed(s, a, r, &err, now);
@@ -348,14 +379,16 @@ static void poll_failed(dt_signon *s, dt_okta_answer a, dt_http_response const *
             dt_signon_finish(s, DT_DENY, dt_signon_cause_of(a), now);
         return;
     }
-    wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
+    wait_for_push(s, now, poll_interval(s));
 }
 
 static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_okta_answer a = dt_signon_way(s)->read(s, r, &v, &err);
+    dt_way const *way = dt_signon_way(s);
+    dt_okta_answer a =
+        way->read_poll != NULL ? way->read_poll(s, r, now, &v, &err) : way->read(s, r, &v, &err);
 
     s->early_polls++;
     if (a == DT_OKTA_OK && v.result != DT_OKTA_RESULT_NONE && v.result != DT_OKTA_RESULT_WAITING) {
@@ -373,7 +406,7 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     }
     s->poll_failures = 0;
-    wait_for_push(s, now, dt_okta_poll_interval(r, s->ruleset.config->okta.poll_interval));
+    wait_for_push(s, now, dt_okta_poll_interval(r, poll_interval(s)));
     show_push(s, now);
 }
 
@@ -381,7 +414,7 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
 static void poll_joined(dt_signon *s, dt_time now)
 {
     if (dt_signon_way(s)->polls_alone)
-        wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
+        wait_for_push(s, now, poll_interval(s));
     else
         dt_signon_set_phase(s, DT_PHASE_POLL_HTTP);
 }
@@ -428,7 +461,7 @@ static void push_recorded(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     if (r->status == DT_STORE_OK)
         dt_signon_push_written(s);
-    if ((s->blocked & DT_FACTOR_PUSH) != 0)
+    if ((s->blocked & DT_FACTOR_APPROVED) != 0)
         dt_signon_go(s, DT_STAGE_CONVERSATION);
     else
         push_under_way(s, now);
@@ -439,7 +472,7 @@ static void push_recorded(dt_signon *s, dt_store_result const *r, dt_time now)
 static void ask(dt_signon *s, char const *note, dt_time now)
 {
     if (s->push.state == DT_PUSH_WAITING) {
-        wait_for_push(s, now, s->ruleset.config->okta.poll_interval);
+        wait_for_push(s, now, poll_interval(s));
         dt_signon_push_prompt(s, note);
     } else if (s->push_offered) {
         dt_signon_offer(s, note);
@@ -457,7 +490,8 @@ static void enter(dt_signon *s, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_PUSH_CLAIM);
         return;
     case DT_PHASE_POLL_WAIT:
-        s->until = now;
+        if (!is_browser(s)) /* polled too soon, Okta would have it slow down */
+            s->until = now;
         return;
     case DT_PHASE_ANSWER_WAIT: /* nothing is pending any more */
         dt_signon_ask_anew(s, dt_signon_stray_text(s), now);
@@ -565,7 +599,7 @@ static bool has_push_factor(dt_signon const *s)
 {
     dt_enrolled const *f = dt_signon_in_use(s);
 
-    return s->user_id[0] && f != NULL && f->type == DT_FACTOR_PUSH;
+    return s->user_id[0] && f != NULL && (f->type & DT_FACTOR_APPROVED) != 0;
 }
 
 static bool has_connection(dt_signon const *s)
@@ -636,7 +670,7 @@ dt_phase_row const dt_row_push_finish = {
 };
 
 dt_factor const dt_factor_push = {
-    .types = DT_FACTOR_PUSH,
+    .types = DT_FACTOR_APPROVED,
     .most = 3,
     .begin = begin,
     .sends = "pushes",

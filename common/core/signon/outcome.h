@@ -83,6 +83,8 @@ typedef enum dt_cause {
     DT_CAUSE_OKTA_USER_DEACTIVATED,   /* DEPROVISIONED */
     DT_CAUSE_OKTA_USER_NOT_ACTIVATED, /* STAGED, PROVISIONED, ACTIVATING */
     DT_CAUSE_OKTA_PASSWORD_EXPIRED,   /* PASSWORD_EXPIRED, RECOVERY */
+    DT_CAUSE_MFA_OTHER_PERSON,        /* somebody else signed in with the browser */
+    DT_CAUSE_MFA_TOO_WEAK, /* who signed in there was not verified now, by something that they have */
     DT_CAUSE_COUNT,
 } dt_cause;
 /* "RULE_ALLOW", ...; never NULL. */

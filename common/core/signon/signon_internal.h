@@ -14,6 +14,7 @@
 #include "core/base/crypto.h"
 #include "core/device/device_record.h"
 #include "core/device/ocsp.h"
+#include "core/okta/okta_browser.h"
 #include "core/okta/okta_device.h"
 #include "core/signon/conversation.h"
 #include "core/signon/lookup.h"
@@ -231,6 +232,15 @@ typedef struct dt_push {
     char cancel_url[DT_SIGNON_LINK_MAX];
 } dt_push;
 
+/* What the person was told who signs in with a browser. The device_code is a secret of the scratch. */
+typedef struct dt_browser {
+    char user_code[DT_BROWSER_USER_CODE_MAX];
+    char url[DT_BROWSER_URL_MAX];
+    char link[DT_BROWSER_LINK_MAX];
+    dt_time interval; /* between polls, at least */
+    dt_time expires;  /* of the codes; 0 = there are none */
+} dt_browser;
+
 /* Its record in the store. */
 typedef struct dt_push_record {
     dt_push push;
@@ -246,9 +256,11 @@ struct dt_signon_scratch {
         char answer[DT_ANSWER_MAX]; /* in the form that is sent */
         char password[DT_PASSWORD_MAX];
         char state_token[DT_OKTA_STATE_TOKEN_MAX];
-        /* Of the transaction that the MFA goes on with. In the saved form, which is sealed by whoever keeps it. */
+        /* Of the transaction that the MFA goes on with, or the device_code. In the saved form, which is sealed by
+         * whoever keeps it. */
         char transaction[DT_OKTA_STATE_TOKEN_MAX];
     } secrets;
+    dt_browser browser;
     dt_evidence_set evidence;
     dt_evidence ocsp_evidence;
     dt_ssh_keys ssh;
@@ -526,7 +538,7 @@ DT_MUST_USE int dt_signon_agent_proof(dt_signon const *s, dt_buf *out);
 /* signon_okta.c: the user, the groups, the factors. */
 /* The person is known: the factors come next. */
 void dt_signon_want_factors(dt_signon *s, dt_time now);
-/* What both the company and the rule allow. */
+/* What the company and the rule allow, and the way to Okta can ask for. */
 unsigned dt_signon_factors_allowed(dt_signon const *s);
 /* True when a look-up at Okta was answered OK; else *out says what becomes of it. */
 bool dt_signon_okta_is_ok(dt_signon *s, dt_okta_answer a, dt_http_response const *r,

@@ -259,7 +259,19 @@ dt_question_row const dt_question_user = {
 
 unsigned dt_signon_factors_allowed(dt_signon const *s)
 {
-    return s->ruleset.config->mfa.factors & s->outcome.decision.factors;
+    return s->ruleset.config->mfa.factors & s->outcome.decision.factors & dt_signon_way(s)->factors;
+}
+
+/* Okta's list does not have it, so it is not known to have been taken away. */
+static void list_browser(dt_signon *s)
+{
+    char stamp[DT_FACTOR_STAMP_MAX];
+    size_t len = strlen(dt_factor_stamp(stamp, DT_BROWSER_FACTOR_ID, 0)) + 1;
+
+    if (len > sizeof(s->scratch->expected) - s->expected_len)
+        return;
+    memcpy(s->scratch->expected + s->expected_len, stamp, len);
+    s->expected_len += len;
 }
 
 static unsigned types_of(dt_okta_factors const *f)
@@ -286,6 +298,7 @@ static void list_factors(dt_signon *s, dt_okta_factors const *f)
         memcpy(s->scratch->expected + s->expected_len, stamp, len);
         s->expected_len += len;
     }
+    list_browser(s);
 }
 
 static int factors_key(dt_signon *s)

@@ -456,6 +456,11 @@ static void okta(codec *c, dt_signon *s)
     NUMBER(s->push.at, 0, SAVED_TIME_MAX);
     TEXT(s->push.poll_url);
     TEXT(s->push.cancel_url);
+    TEXT(s->scratch->browser.user_code);
+    TEXT(s->scratch->browser.url);
+    TEXT(s->scratch->browser.link);
+    NUMBER(s->scratch->browser.interval, 0, DT_BROWSER_INTERVAL_MAX);
+    TIME(s->scratch->browser.expires);
     COUNTER(s->early_polls);
     COUNTER(s->poll_failures);
     NUMBER(s->final_result, DT_DENY, DT_ALLOW);

@@ -65,6 +65,8 @@ static char const *cause_text(dt_signon const *s, dt_cause c)
     if (c == DT_CAUSE_PRIMARY_FAILED || c == DT_CAUSE_PRIMARY_REFUSED ||
         c == DT_CAUSE_PRIMARY_LIMIT)
         return DT_TEXT_REFUSED;
+    if (c == DT_CAUSE_MFA_REJECTED && s->outcome.factor == DT_FACTOR_BROWSER)
+        return dt_words_text(s->ruleset.config, DT_WORDS_NOTE_BROWSER_REJECTED);
     return dt_words_text(s->ruleset.config, words_of(c));
 }
 
@@ -159,12 +161,29 @@ static void put_or_passcode(dt_signon *s, dt_buf *b)
     dt_buf_puts(b, ": ");
 }
 
+static bool is_in_use(dt_signon const *s, dt_factor_type type)
+{
+    dt_enrolled const *f = dt_signon_in_use(s);
+
+    return f != NULL && f->type == type;
+}
+
+/* The code comes first, as the number does. */
+static void put_browser(dt_signon const *s, dt_buf *b)
+{
+    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_BROWSER_CODE, s->scratch->browser.user_code, b);
+    dt_buf_puts(b, " ");
+    dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_BROWSER, s->scratch->browser.url, b);
+}
+
 /* The number comes first: what follows it may be off the screen. */
 static void put_push(dt_signon *s, dt_buf *b)
 {
     char number[16];
 
-    if (s->push.number != DT_SIGNON_NUMBER_NONE) {
+    if (is_in_use(s, DT_FACTOR_BROWSER)) {
+        put_browser(s, b);
+    } else if (s->push.number != DT_SIGNON_NUMBER_NONE) {
         (void)snprintf(number, sizeof(number), "%d", s->push.number);
         dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_NUMBER, number, b);
         s->number_shown = true;
@@ -174,11 +193,29 @@ static void put_push(dt_signon *s, dt_buf *b)
     put_or_passcode(s, b);
 }
 
+/* What the code is for: somebody may be asked for it who is not signing on. */
+static void put_what_for(dt_signon const *s, dt_buf *b)
+{
+    char name[DT_APPLICATION_MAX + DT_ADDRESS_MAX + sizeof(" ()")];
+    dt_buf n;
+
+    dt_buf_init_fixed(&n, name, sizeof(name));
+    dt_buf_puts(&n, s->application);
+    if (s->client_ip[0] != '\0')
+        dt_buf_printf(&n, " (%s)", s->client_ip);
+    dt_words_put(s->ruleset.config, DT_WORDS_NOTE_BROWSER, name, b);
+}
+
 void dt_signon_push_prompt(dt_signon *s, char const *note)
 {
-    dt_buf b;
+    char text[DT_PROMPT_TEXT_MAX];
+    dt_buf b, n;
 
-    begin_prompt(s, &b, note);
+    dt_buf_init_fixed(&n, text, sizeof(text));
+    dt_buf_puts(&n, note);
+    if (n.len == 0 && is_in_use(s, DT_FACTOR_BROWSER))
+        put_what_for(s, &n);
+    begin_prompt(s, &b, text);
     put_push(s, &b);
 }
 
@@ -204,7 +241,10 @@ void dt_signon_offer_prompt(dt_signon *s, char const *note)
         put_name(dt_signon_in_use(s), &to);
         dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OFFER_CODE, name, &b);
     } else {
-        dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_OFFER, "", &b);
+        dt_words_put(s->ruleset.config,
+                     is_in_use(s, DT_FACTOR_BROWSER) ? DT_WORDS_PROMPT_OFFER_BROWSER
+                                                     : DT_WORDS_PROMPT_OFFER,
+                     "", &b);
     }
     put_or_passcode(s, &b);
 }

@@ -88,6 +88,7 @@ static bool has_transaction(dt_signon const *s)
 }
 
 dt_way const dt_way_authn = {
+    .factors = DT_FACTOR_LISTED,
     .password = password,
     .read_password = read_password,
     .end_password = end_password,

@@ -37,6 +37,7 @@ static bool is_ours(dt_signon const *s, dt_enrolled const *f, char const *url)
 }
 
 dt_way const dt_way_factors = {
+    .factors = DT_FACTOR_LISTED,
     .send = request_send,
     .answer = answer,
     .poll = request_poll,
