@@ -29,6 +29,7 @@
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
 #define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
+#define FIRST_ALONE_MS 1000          /* see lane */
 #define LATE_MAX_MS 2000             /* a timeout seen later than that is our own: see is_late */
 #define RESOLVER_DESCRIPTORS 8       /* that a look-up of a name may need at once */
 #define RESOLVER_MEMORY (256 * 1024) /* the same, bytes */
@@ -74,10 +75,17 @@ struct dt_http_call {
     size_t sent_len;
 };
 
-/* The calls to one service. libcurl could queue them too, but would let their time run meanwhile. */
+/* The calls to one service. libcurl could queue them too, but would let their time run meanwhile.
+ *
+ * The first call of all runs alone until its connection is made: the others then share that connection, if it
+ * speaks HTTP/2, rather than make their own. It is not left to libcurl (CURLOPT_PIPEWAIT), because 8.14 lets
+ * whoever waits for a connection that turns out to speak HTTP/1.1 wait until the call on it ends. */
 typedef struct lane {
     int running;
     dt_fair_queue *queue;
+    bool open;        /* the first call is no longer alone */
+    int64_t opens_at; /* at the latest, monotonic milliseconds; 0 = no call has begun */
+    bool http2;       /* as the last reply came */
 } lane;
 
 struct dt_http {
@@ -133,9 +141,13 @@ static void arm(dt_http *h)
 {
     int64_t now = mono_now(), at = h->curl_at;
     for (int i = 0; i < SERVICES_MAX; i++) {
-        dt_http_call const *c = oldest(&h->lanes[i]);
-        if (c != NULL)
-            lower_to(&at, c->queued_at + DT_HTTP_QUEUE_WAIT_MS);
+        lane const *l = &h->lanes[i];
+        dt_http_call const *c = oldest(l);
+        if (c == NULL)
+            continue;
+        lower_to(&at, c->queued_at + DT_HTTP_QUEUE_WAIT_MS);
+        if (!l->open)
+            lower_to(&at, l->opens_at);
     }
     if (h->pump_soon)
         lower_to(&at, now);
@@ -239,6 +251,7 @@ static int on_request(void *ctx, char *address, char *local_address, int port, i
     (void)local_port;
     dt_http_call *c = ctx;
     c->turn->sent_times++;
+    c->lane->open = true; /* whoever waits has its turn when the loop's call ends: see pump */
     return c->is_post && c->turn->sent_times > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -318,6 +331,7 @@ static void call_detach(dt_http_call *c)
         refused_remove(c);
     if (c->turn != NULL) {
         c->lane->running--;
+        c->lane->open = true;
         curl_multi_remove_handle(h->multi, c->turn->easy);
     }
 }
@@ -540,10 +554,10 @@ static CURLcode set_safety(dt_http_call *c)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    /* One connection for all calls of a service, where it speaks HTTP/2. A call waits for a connection that is
-     * being made, rather than make another one. */
+    /* One connection for all calls of a service, where it speaks HTTP/2. Where it did so a moment ago, a call
+     * waits for a connection that is being made, rather than make another one. */
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(CURLOPT_PIPEWAIT, 1L);
+    SET(CURLOPT_PIPEWAIT, c->lane->http2 ? 1L : 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
     /* Without it the end of a call waits for a resolver thread that still asks a dead DNS. */
     SET(CURLOPT_QUICK_EXIT, 1L);
@@ -607,6 +621,8 @@ static int call_run(dt_http_call *c)
     }
     c->run_at = mono_now();
     c->lane->running++;
+    if (c->lane->opens_at == 0)
+        c->lane->opens_at = c->run_at + FIRST_ALONE_MS;
     return DT_OK;
 }
 
@@ -679,13 +695,20 @@ static bool make_room(dt_http *h, dt_http_request const *r)
     return true;
 }
 
+/* Whether one more call may run. */
+static bool has_turn(lane *l)
+{
+    if (!l->open && l->opens_at != 0)
+        l->open = mono_now() >= l->opens_at;
+    return l->running < (l->open ? DT_HTTP_CONNECTIONS_PER_HOST_MAX : 1);
+}
+
 /* Runs the call, or queues it. */
 static int call_begin(dt_http_call *c, dt_http_request const *r)
 {
     dt_http *h = c->http;
     c->lane = &h->lanes[r->service];
-    if (dt_fair_queue_count(c->lane->queue) == 0 &&
-        c->lane->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX)
+    if (dt_fair_queue_count(c->lane->queue) == 0 && has_turn(c->lane))
         return call_run(c);
     if (h->count - h->refused_count >= DT_HTTP_CALLS_MAX && !make_room(h, r))
         return DT_E_LIMIT;
@@ -1001,7 +1024,7 @@ static void finish_refused(dt_http *h)
 
 static void run_queued(lane *l)
 {
-    while (l->running < DT_HTTP_CONNECTIONS_PER_HOST_MAX) {
+    while (has_turn(l)) {
         dt_http_call *c = call_of(dt_fair_queue_take(l->queue));
         if (c == NULL)
             return;
@@ -1022,6 +1045,15 @@ static void pump(dt_http *h)
     arm(h);
 }
 
+/* OCSP responders are many hosts, which have nothing to share. */
+static void learn_version(dt_http_call *c, CURLcode code)
+{
+    long version = CURL_HTTP_VERSION_NONE;
+    if (code == CURLE_OK && c->service != DT_HTTP_OCSP &&
+        curl_easy_getinfo(c->turn->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK)
+        c->lane->http2 = version == CURL_HTTP_VERSION_2_0;
+}
+
 static void finish_ended(dt_http *h)
 {
     CURLMsg *m;
@@ -1032,6 +1064,7 @@ static void finish_ended(dt_http *h)
         dt_http_call *c = NULL;
         CURLcode code = m->data.result; /* m is gone once its handle is removed */
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+        learn_version(c, code);
         call_finish(c, code, failure_of(c, code));
     }
 }

@@ -183,12 +183,32 @@ static void set_extensions(X509 *x, cert_spec const *spec)
     }
 }
 
+/* Signs it again as version 1, extensions and all, which X509_sign of OpenSSL 3.5 would make version 3. */
+static void sign_as_version1(X509 *x, EVP_PKEY *signer, EVP_MD const *hash)
+{
+    assert_int_equal(X509_set_version(x, X509_VERSION_1), 1);
+    unsigned char *tbs = NULL, signature[1024];
+    int const len = i2d_re_X509_tbs(x, &tbs);
+    assert_true(len > 0);
+    size_t signature_len = sizeof(signature);
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(digest, NULL, hash, NULL, signer), 1);
+    assert_int_equal(EVP_DigestSign(digest, signature, &signature_len, tbs, (size_t)len), 1);
+    EVP_MD_CTX_free(digest);
+    OPENSSL_free(tbs);
+    ASN1_BIT_STRING const *there = NULL;
+    X509_get0_signature(&there, NULL, x);
+    assert_int_equal(
+        ASN1_STRING_set((ASN1_BIT_STRING *)(uintptr_t)there, signature, (int)signature_len), 1);
+    assert_int_equal(X509_get_version(x), X509_VERSION_1);
+}
+
 X509 *cert_make(cert_spec const *spec)
 {
     static long serial = 0x1000;
     X509 *x = X509_new();
     assert_non_null(x);
-    assert_int_equal(X509_set_version(x, spec->version1 ? X509_VERSION_1 : X509_VERSION_3), 1);
+    assert_int_equal(X509_set_version(x, X509_VERSION_3), 1);
     assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial), 1);
     assert_int_equal(X509_set_pubkey(x, spec->key), 1);
     set_subject(x, spec);
@@ -199,6 +219,8 @@ X509 *cert_make(cert_spec const *spec)
     int const id = EVP_PKEY_get_base_id(signer);
     bool const own_hash = id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448;
     assert_true(X509_sign(x, signer, own_hash ? NULL : hash) > 0);
+    if (spec->version1)
+        sign_as_version1(x, signer, own_hash ? NULL : hash);
     return x;
 }
 

@@ -891,6 +891,48 @@ static void test_free_abandons_the_queue(void **state)
     }
 }
 
+/* Of a process that has just begun, too: nobody waits for the first call's reply. */
+static void test_a_slow_call_holds_nobody(void **state)
+{
+    (void)state;
+    odd_loop fresh;
+    odd_loop_open(&fresh);
+    odd_reply stalled = {0}, others[8] = {{0}};
+    dt_http_request r = odd_request(&server, "good", "/stall");
+    dt_http_way const way = {.anchors = server.anchors};
+    dt_http_call *call = NULL;
+    assert_int_equal(dt_http_start(fresh.http, &r, &way, odd_done, &stalled, &call), 0);
+    r = odd_request(&server, "good", "/ok");
+    for (int i = 0; i < 8; i++) {
+        dt_http_call *other = NULL;
+        assert_int_equal(dt_http_start(fresh.http, &r, &way, odd_done, &others[i], &other), 0);
+    }
+    for (int i = 0; i < 8; i++) {
+        odd_loop_wait(&fresh, &others[i]);
+        assert_int_equal(others[i].r.status, 200);
+    }
+    assert_int_equal(stalled.times, 0);
+    dt_http_cancel(fresh.http, call);
+    odd_loop_close(&fresh);
+}
+
+/* A host that does not answer at all holds the others of its service for a moment only. */
+static void test_a_dead_host_holds_nobody(void **state)
+{
+    (void)state;
+    odd_loop fresh;
+    odd_loop_open(&fresh);
+    odd_reply silent = {0}, other = {0};
+    dt_http_request r = odd_request(&server, "mute", "/ok");
+    dt_http_way const way = {.anchors = server.anchors};
+    dt_http_call *call = NULL;
+    assert_int_equal(dt_http_start(fresh.http, &r, &way, odd_done, &silent, &call), 0);
+    odd_get(&fresh, &server, "/ok", &other);
+    assert_int_equal(other.r.status, 200);
+    assert_int_equal(silent.times, 0);
+    odd_loop_close(&fresh);
+}
+
 static void test_cancel(void **state)
 {
     (void)state;
@@ -1181,6 +1223,8 @@ int main(void)
         T(test_full_queue),
         T(test_queue_is_left_after_a_while),
         T(test_free_abandons_the_queue),
+        T(test_a_slow_call_holds_nobody),
+        T(test_a_dead_host_holds_nobody),
         T(test_cancel),
         T(test_callback_starts_and_cancels),
         T(test_free_abandons),
