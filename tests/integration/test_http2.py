@@ -10,6 +10,7 @@ import pytest
 
 from tests.lib import radius as rad
 from tests.lib.http2 import Http2Front
+from tests.lib.pamworld import wait_until
 from tests.lib.radius import ACCEPT, REJECT, World
 
 PUSH = "push"
@@ -61,11 +62,14 @@ def test_one_handshake(world: World, fronts: list[Http2Front]) -> None:
 
 def test_a_connection_that_is_lost(world: World, fronts: list[Http2Front]) -> None:
     """The next one is made, and no push is sent twice."""
-    before = fronts[0].connections()
+    before, answered = fronts[0].connections(), len(fronts[0].requests())
     pushes = len(world.sim.pushes())
     name = world.person("lost", PUSH)
     waiting = world.client().start(name)
     world.sim.wait_push(name + "@example.com")
+    # A push whose reply is lost is another case: it denies, as it is not sent twice.
+    wait_until(lambda: any("/verify " in request[3]
+                           for request in fronts[0].requests()[answered:]), "the push's reply")
     fronts[0].close()
     fronts[0].start()
     world.sim.approve(name + "@example.com")
