@@ -46,6 +46,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static session *sessions[BUCKETS];
 static int own_index = -1;
 static uint64_t last_number; /* under the lock */
+static _Thread_local SSL
+    *newest; /* made on this thread, whose context was not known yet: see on_bio */
 
 static session **bucket(SSL const *ssl)
 {
@@ -323,6 +325,26 @@ static void on_new(void *parent, void *value, CRYPTO_EX_DATA *data, int index, l
     *at = s;
     wrap_context(SSL_get_SSL_CTX(parent));
     pthread_mutex_unlock(&lock);
+    newest = SSL_get_SSL_CTX(parent) == NULL ? parent : NULL;
+}
+
+/* From OpenSSL 3.2 on an SSL has no context yet when on_new is called. The server gives each of its SSLs memory
+ * BIOs before the handshake, on the thread that made it: whoever makes a BIO calls this. */
+static void on_bio(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long l, void *p)
+{
+    (void)parent;
+    (void)value;
+    (void)data;
+    (void)index;
+    (void)l;
+    (void)p;
+    SSL_CTX *ctx = newest != NULL ? SSL_get_SSL_CTX(newest) : NULL;
+    if (ctx == NULL)
+        return;
+    newest = NULL;
+    pthread_mutex_lock(&lock);
+    wrap_context(ctx);
+    pthread_mutex_unlock(&lock);
 }
 
 static void on_free(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long l, void *p)
@@ -332,6 +354,8 @@ static void on_free(void *parent, void *value, CRYPTO_EX_DATA *data, int index, 
     (void)index;
     (void)l;
     (void)p;
+    if (newest == parent)
+        newest = NULL;
     pthread_mutex_lock(&lock);
     session **at = bucket(parent);
     while (*at != NULL && (*at)->ssl != parent)
@@ -349,7 +373,8 @@ int dt_tls_peer_start(dt_error *e)
         return 0;
     own_index = SSL_get_ex_new_index(0, NULL, on_new, NULL, on_free);
     calls_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_calls);
-    return own_index >= 0 && calls_index >= 0
+    return own_index >= 0 && calls_index >= 0 &&
+                   BIO_get_ex_new_index(0, NULL, on_bio, NULL, NULL) >= 0
                ? 0
                : dt_error_set(e, DT_E_NOMEM, "OpenSSL gives no ex_data index");
 }
