@@ -310,6 +310,32 @@ static void nonsense(void **state)
     }
 }
 
+/* Polls at the token endpoint and polls of transactions wait in one line: a bucket of either that is used up, or closed,
+ * holds up all, and what is under way of both counts. */
+static void polls_of_both_kinds_are_one_line(void **state)
+{
+    static dt_okta_kind const kinds[] = {DT_OKTA_KIND_POLL, DT_OKTA_KIND_TOKEN_POLL};
+    dt_http_response const refused = {.failure = DT_HTTP_OK,
+                                      .status = 429,
+                                      .rate_limit = 10,
+                                      .rate_remaining = 0,
+                                      .retry_after = DT_SECONDS(7)};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        dt_okta_budget b;
+        dt_okta_budget_init(&b, 100);
+        dt_okta_budget_sent(&b, kinds[i], 1000);
+        dt_okta_budget_ended(&b, kinds[i], &refused, 0, 1000);
+        assert_int_equal(dt_okta_budget_wait(&b, kinds[0], 1000), DT_SECONDS(7));
+        assert_int_equal(dt_okta_budget_wait(&b, kinds[1], 1000), DT_SECONDS(7));
+        dt_okta_budget_init(&b, 100);
+        for (int n = 0; n < DT_OKTA_POLLS_AT_ONCE; n++)
+            dt_okta_budget_sent(&b, kinds[n % 2], 100000 + n * 1000);
+        assert_int_equal(dt_okta_budget_wait(&b, kinds[i], 200000), DT_OKTA_WAIT_DEFAULT);
+    }
+}
+
 static void kinds(void **state)
 {
     (void)state;
@@ -330,7 +356,17 @@ static void kinds(void **state)
         {DT_HTTP_GET, "/api/v1/users/00u1/devices", DT_OKTA_KIND_DEVICE},
         {DT_HTTP_GET, "/api/v1/devices/guo1", DT_OKTA_KIND_DEVICE},
         {DT_HTTP_GET, "/api/v1/apps", DT_OKTA_KIND_OTHER},
+        {DT_HTTP_POST, "/oauth2/v1/token", DT_OKTA_KIND_TOKEN},
+        {DT_HTTP_POST, "/oauth2/v1/challenge", DT_OKTA_KIND_TOKEN},
+        {DT_HTTP_POST, "/oauth2/v1/primary-authenticate", DT_OKTA_KIND_TOKEN},
     };
+    dt_http_request poll = {.method = DT_HTTP_POST,
+                            .url = "https://example.okta.com/oauth2/v1/token",
+                            .form = true,
+                            .body = "client_id=0oa1&grant_type=x&oob_code=c"};
+    assert_int_equal(dt_okta_kind_of(&poll), DT_OKTA_KIND_TOKEN_POLL);
+    strcat(poll.body, "&binding_code=1"); /* a code that was typed is checked at once */
+    assert_int_equal(dt_okta_kind_of(&poll), DT_OKTA_KIND_TOKEN);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         dt_http_request r = {.method = rows[i].method};
         snprintf(r.url, sizeof(r.url), "https://example.okta.com%s", rows[i].path);
@@ -363,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_refused_poll_stops_all),
         cmocka_unit_test(too_many_at_a_time),
         cmocka_unit_test(nonsense),
+        cmocka_unit_test(polls_of_both_kinds_are_one_line),
         cmocka_unit_test(kinds),
         cmocka_unit_test(spread),
     };

@@ -3,6 +3,7 @@
  * type, huge. None of it says more than the whole reply says, and what a sign-on goes by is gone when it is spoilt. */
 #include "core/okta/okta.h"
 #include "core/okta/okta_device.h"
+#include "core/okta/okta_direct.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,8 +22,12 @@
 #define ORG "https://example.okta.com"
 #define FACTOR_URL ORG "/api/v1/users/00u1/factors/opf1"
 
-static char org_url[] = ORG;
-static dt_config config = {.okta = {.org_url = org_url, .timeout = DT_SECONDS(10)}};
+#define NOW ((dt_time)1700000000000)
+
+static char org_url[] = ORG, native_app[] = "0oa1native";
+static dt_config config = {
+    .okta = {.org_url = org_url, .native_client_id = native_app, .timeout = DT_SECONDS(10)}};
+static char tokens[4096]; /* with an ID token of ann's: make_tokens */
 static char body[BODY_MAX], huge[HUGE_LEN + 3];
 
 /* What a sign-on may go by after this reply; 0 when there is nothing. */
@@ -95,6 +100,45 @@ static int read_password(dt_http_response const *r)
            (out.result == DT_OKTA_PASSWORD_VERIFIED || out.result == DT_OKTA_PASSWORD_MFA);
 }
 
+static dt_direct const ann = {.login = "ann@example.com",
+                              .user_id = "00u1",
+                              .client_ip = "",
+                              .mfa_token = "mfa",
+                              .oob_code = "oob"};
+
+static int read_tokens(dt_http_response const *r)
+{
+    dt_okta_verification v;
+    bool slow_down;
+    dt_okta_answer a =
+        dt_direct_read_token(&config, r, &ann, DT_DIRECT_POLL, NOW, &v, &slow_down, NULL);
+    assert_true(a == DT_OKTA_OK || a == DT_OKTA_UNUSABLE);
+    return a == DT_OKTA_OK && v.result == DT_OKTA_RESULT_SUCCESS;
+}
+
+static int read_begun(dt_http_response const *r)
+{
+    dt_okta_verification v;
+    dt_direct_begun begun;
+    dt_okta_answer a = dt_direct_read_begin(&config, r, &ann, DT_FACTOR_PUSH, &v, &begun, NULL);
+    assert_true(a == DT_OKTA_OK || a == DT_OKTA_UNUSABLE);
+    assert_true(a == DT_OKTA_OK || begun.oob_code[0] == '\0');
+    return a == DT_OKTA_OK && v.result == DT_OKTA_RESULT_WAITING && v.number == 95 &&
+           strcmp(begun.oob_code, "oc") == 0;
+}
+
+static int read_mfa_required(dt_http_response const *r)
+{
+    dt_http_response refusal = *r;
+    dt_okta_authn out;
+    refusal.status = 403;
+    dt_okta_answer a = dt_direct_read_password(&config, &refusal, &ann, NOW, &out, NULL);
+    assert_true(a == DT_OKTA_OK || a == DT_OKTA_UNUSABLE);
+    assert_true(out.result != DT_OKTA_PASSWORD_VERIFIED);
+    return a == DT_OKTA_OK && out.result == DT_OKTA_PASSWORD_MFA &&
+           strcmp(out.state_token, "mT") == 0;
+}
+
 /* `needed`: members without which there is nothing to go by, each with blanks around it. */
 static struct spoilt {
     char const *name, *text, *needed;
@@ -124,6 +168,16 @@ static struct spoilt {
      "{\"status\":\"SUCCESS\",\"expiresAt\":\"2026-01-01T00:00:00.000Z\",\"_embedded\":{\"user\":{"
      "\"id\":\"00u1\",\"profile\":{\"login\":\"ann@example.com\"}}}}",
      " status ", read_password},
+    {"tokens", tokens, " id_token ", read_tokens},
+    {"out of band",
+     "{\"challenge_type\":\"http://auth0.com/oauth/grant-type/mfa-oob\",\"oob_code\":\"oc\","
+     "\"channel\":\"push\",\"binding_method\":\"transfer\",\"binding_code\":\"95\","
+     "\"expires_in\":300,\"interval\":5}",
+     " challenge_type oob_code channel binding_method binding_code ", read_begun},
+    {"mfa_required",
+     "{\"error\":\"mfa_required\",\"error_description\":\"MFA is required\","
+     "\"mfa_token\":\"mT\"}",
+     " error mfa_token ", read_mfa_required},
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -253,8 +307,30 @@ static void every_member(void **state)
     assert_in_range(count, 30, 60);
 }
 
+static void put_part(dt_buf *b, char const *part, char const *after)
+{
+    dt_base64url_encode(b, dt_bytes_str(part));
+    dt_buf_puts(b, after);
+}
+
+static void make_tokens(void)
+{
+    dt_buf b;
+    dt_buf_init_fixed(&b, tokens, sizeof(tokens));
+    dt_buf_puts(&b, "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"at\","
+                    "\"scope\":\"openid profile\",\"id_token\":\"");
+    put_part(&b, "{\"alg\":\"RS256\"}", ".");
+    put_part(&b,
+             "{\"iss\":\"" ORG "\",\"aud\":\"0oa1native\",\"exp\":1700003600,"
+             "\"iat\":1700000000,\"sub\":\"00u1\",\"preferred_username\":\"ann@example.com\"}",
+             ".c2ln\"}");
+    dt_buf_putc(&b, '\0');
+    assert_int_equal(dt_buf_error(&b), 0);
+}
+
 int main(void)
 {
+    make_tokens();
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(whole_replies_are_read),
         cmocka_unit_test(cut_off_at_every_byte),

@@ -132,16 +132,28 @@ static void each_factor_has_room_and_a_bit_of_its_own(void **state)
 
 static void every_way_reads_what_it_asks(void **state)
 {
-    dt_way const *const ways[] = {&dt_way_factors, &dt_way_authn};
+    dt_way const *const ways[] = {
+#define X(NAME, word, takes_password) &dt_way_##word,
+        DT_OKTA_WAYS(X)
+#undef X
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         dt_way const *w = ways[i];
 
         assert_int_equal(w->password != NULL, w->read_password != NULL);
-        assert_int_equal(w->send || w->answer || w->poll, w->read != NULL);
+        if (w->send != NULL)
+            assert_true(w->read != NULL || w->read_sent != NULL);
+        if (w->answer != NULL)
+            assert_true(w->read != NULL || w->read_answer != NULL);
+        if (w->poll != NULL)
+            assert_true(w->read != NULL || w->read_poll != NULL);
+        assert_true(w->read == NULL ||
+                    (w->read_sent == NULL && w->read_poll == NULL && w->read_answer == NULL));
         assert_int_equal(w->poll != NULL, w->is_ours != NULL);
-        assert_true(w->password != NULL || w->read != NULL);
+        assert_int_not_equal(w->factors, 0);
+        assert_int_equal(w->factors & ~(unsigned)DT_FACTOR_ALL, 0);
     }
 }
 

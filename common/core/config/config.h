@@ -60,7 +60,8 @@ typedef enum dt_revocation {
     X(FACTORS, factors, false) /* the Factors API */                                               \
     X(AUTHN, authn, true)      /* the Authn API, in the transaction that the password begins */    \
     X(BROWSER, browser,                                                                            \
-      false) /* the Device Authorization Grant: any factor that a browser offers */
+      false) /* the Device Authorization Grant: any factor that a browser offers */                \
+    X(DIRECT, direct, false) /* Direct Authentication, by a native app */
 typedef enum dt_okta_way {
 #define X(NAME, word, takes_password) DT_OKTA_WAY_##NAME,
     DT_OKTA_WAYS(X)

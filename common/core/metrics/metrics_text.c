@@ -371,9 +371,14 @@ static void put_call_times(writer *w)
 static char const *bucket_name(size_t kind)
 {
     static char const *const names[DT_OKTA_KINDS] = {
-        [DT_OKTA_KIND_OTHER] = "other", [DT_OKTA_KIND_POLL] = "poll",
-        [DT_OKTA_KIND_USER] = "user",   [DT_OKTA_KIND_VERIFY] = "verify",
-        [DT_OKTA_KIND_AUTHN] = "authn", [DT_OKTA_KIND_DEVICE] = "device",
+        [DT_OKTA_KIND_OTHER] = "other",
+        [DT_OKTA_KIND_POLL] = "poll",
+        [DT_OKTA_KIND_USER] = "user",
+        [DT_OKTA_KIND_VERIFY] = "verify",
+        [DT_OKTA_KIND_AUTHN] = "authn",
+        [DT_OKTA_KIND_DEVICE] = "device",
+        [DT_OKTA_KIND_TOKEN_POLL] = "token_poll",
+        [DT_OKTA_KIND_TOKEN] = "token",
     };
 
     return names[kind] != NULL ? names[kind] : "unnamed";

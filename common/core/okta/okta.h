@@ -10,8 +10,8 @@
  * dt_okta_passcode, dt_okta_authn_start for a password. okta_device.h is the Devices API. passcode.h and scrv1.h
  * read what people and VPN clients type. okta_oauth.h: the access tokens of a service app, which asks in place of
  * an API token. id_token.h: ID tokens, which say who signed on at Okta, and by what. okta_browser.h: signing in there
- * with a browser. okta_budget.h: how many requests of one process Okta gets. okta_request.h and oauth_reply.h: what
- * several files of this room make requests and read replies with.
+ * with a browser. okta_direct.h: Direct Authentication. okta_budget.h: how many requests of one process Okta gets.
+ * okta_request.h and oauth_reply.h: what several files of this room make requests and read replies with.
  *
  * okta_reply.c defines the readers (dt_okta_read_*, dt_okta_count_named_groups) and dt_okta_is_local and
  * _is_unavailable, okta_rate.c dt_okta_poll_interval. */

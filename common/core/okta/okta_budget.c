@@ -4,6 +4,7 @@
 
 #include "core/okta/okta.h"
 #include "core/okta/okta_browser.h"
+#include "core/okta/okta_direct.h"
 
 #include <string.h>
 
@@ -29,10 +30,11 @@ static bool contains(char const *url, char const *part)
 
 dt_okta_kind dt_okta_kind_of(dt_http_request const *r)
 {
-    if (dt_browser_is_poll(r))
-        return DT_OKTA_KIND_POLL;
     if (contains(r->url, "/transactions/"))
         return r->method == DT_HTTP_GET ? DT_OKTA_KIND_POLL : DT_OKTA_KIND_VERIFY;
+    if (contains(r->url, "/oauth2/"))
+        return dt_direct_is_poll(r) || dt_browser_is_poll(r) ? DT_OKTA_KIND_TOKEN_POLL
+                                                             : DT_OKTA_KIND_TOKEN;
     if (contains(r->url, "/api/v1/authn"))
         return DT_OKTA_KIND_AUTHN;
     if (contains(r->url, "/devices"))
@@ -77,9 +79,14 @@ static int64_t allowed(dt_okta_budget *b, dt_okta_window const *w, int parts, in
     return left < share ? left : share;
 }
 
-static int64_t polls_allowed(dt_okta_budget *b)
+static int64_t polls_allowed(dt_okta_budget *b, dt_okta_window const *w)
 {
-    return allowed(b, &b->windows[DT_OKTA_KIND_POLL], POLL_PARTS, POLL_WHOLE);
+    return allowed(b, w, POLL_PARTS, POLL_WHOLE);
+}
+
+static bool is_poll(dt_okta_kind kind)
+{
+    return kind == DT_OKTA_KIND_POLL || kind == DT_OKTA_KIND_TOKEN_POLL;
 }
 
 /* --- may it be sent? ------------------------------------------------------------------------------ */
@@ -97,15 +104,25 @@ static int64_t until_next_poll(dt_okta_budget const *b, dt_time now)
     return wait > 0 && wait <= DT_OKTA_WINDOW * US ? wait : 0;
 }
 
-static dt_time poll_wait(dt_okta_budget *b, dt_time now)
+/* By the bucket of one kind of polls. */
+static dt_time bucket_wait(dt_okta_budget *b, dt_okta_window const *w, dt_time now)
 {
-    dt_okta_window const *w = &b->windows[DT_OKTA_KIND_POLL];
-
     if (now < w->closed_until)
         return w->closed_until - now;
-    if (w->limit > 0 && polls_allowed(b) <= 0)
-        return at_least_one(w->reset - now);
-    if (w->in_flight >= b->polls_max)
+    return w->limit > 0 && polls_allowed(b, w) <= 0 ? at_least_one(w->reset - now) : 0;
+}
+
+/* All polls wait in one line, whatever kind they are: whichever is next finds room in its bucket. */
+static dt_time poll_wait(dt_okta_budget *b, dt_time now)
+{
+    dt_okta_window const *one = &b->windows[DT_OKTA_KIND_POLL];
+    dt_okta_window const *other = &b->windows[DT_OKTA_KIND_TOKEN_POLL];
+    dt_time wait = bucket_wait(b, one, now), wait_other = bucket_wait(b, other, now);
+
+    wait = wait > wait_other ? wait : wait_other;
+    if (wait > 0)
+        return wait;
+    if (one->in_flight + other->in_flight >= b->polls_max)
         return DT_OKTA_WAIT_DEFAULT;
     return until_next_poll(b, now) / US;
 }
@@ -116,16 +133,15 @@ dt_time dt_okta_budget_wait(dt_okta_budget *b, dt_okta_kind kind, dt_time now)
 
     for (size_t i = 0; i < DT_OKTA_KINDS; i++)
         renew(&b->windows[i], now);
-    if (kind == DT_OKTA_KIND_POLL)
+    if (is_poll(kind))
         return poll_wait(b, now);
     return w->limit > 0 && allowed(b, w, 1, 1) <= 0 ? at_least_one(w->reset - now) : 0;
 }
 
 /* The polls that are left are spread over what is left of the window. */
-static void pace(dt_okta_budget *b, dt_time now)
+static void pace(dt_okta_budget *b, dt_okta_window const *w, dt_time now)
 {
-    dt_okta_window const *w = &b->windows[DT_OKTA_KIND_POLL];
-    int64_t left = w->limit > 0 ? polls_allowed(b) : 0;
+    int64_t left = w->limit > 0 ? polls_allowed(b, w) : 0;
 
     if (b->next_poll < (now - CATCH_UP) * US || b->next_poll > (now + DT_OKTA_WINDOW) * US)
         b->next_poll = (now - CATCH_UP) * US;
@@ -141,8 +157,8 @@ void dt_okta_budget_sent(dt_okta_budget *b, dt_okta_kind kind, dt_time now)
     w->in_flight++;
     w->own++;
     w->left--;
-    if (kind == DT_OKTA_KIND_POLL)
-        pace(b, now);
+    if (is_poll(kind))
+        pace(b, w, now);
 }
 
 /* --- what replies say ----------------------------------------------------------------------------- */
@@ -160,7 +176,7 @@ static void refused(dt_okta_budget *b, dt_okta_kind kind, dt_http_response const
     bool concurrency = r->rate_limit == 0 && r->rate_remaining == 0;
 
     /* Another kind of request is asked again by its sign-on. The limit that it met may be one person's. */
-    if (kind != DT_OKTA_KIND_POLL)
+    if (!is_poll(kind))
         return;
     if (concurrency && b->polls_max > 1)
         b->polls_max /= 2;
@@ -202,6 +218,6 @@ void dt_okta_budget_ended(dt_okta_budget *b, dt_okta_kind kind, dt_http_response
         return;
     }
     learn(w, r, now);
-    if (kind == DT_OKTA_KIND_POLL && b->polls_max < DT_OKTA_POLLS_AT_ONCE)
+    if (is_poll(kind) && b->polls_max < DT_OKTA_POLLS_AT_ONCE)
         b->polls_max++;
 }

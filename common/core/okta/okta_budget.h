@@ -27,8 +27,10 @@ typedef enum dt_okta_kind {
     DT_OKTA_KIND_VERIFY, /* pushes that are sent, passcodes that are checked, pushes that are cancelled */
     DT_OKTA_KIND_AUTHN, /* passwords */
     DT_OKTA_KIND_DEVICE,
+    DT_OKTA_KIND_TOKEN_POLL, /* is a push answered, of a native app: another bucket than that of _POLL */
+    DT_OKTA_KIND_TOKEN,      /* the other requests of a native app */
 } dt_okta_kind;
-#define DT_OKTA_KINDS (DT_OKTA_KIND_DEVICE + 1)
+#define DT_OKTA_KINDS (DT_OKTA_KIND_TOKEN + 1)
 
 /* What is known of the bucket of one kind. */
 typedef struct dt_okta_window {

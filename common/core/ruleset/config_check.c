@@ -132,6 +132,19 @@ static int check_app_keys(check const *k)
 }
 
 /* Who asks Okta: an API token, or a service app. Not one of them by accident, where the other is meant. */
+/* An application whose Okta password the Authn API checks, which takes an API token and nothing else. */
+static bool uses_authn(dt_config const *c)
+{
+    for (size_t i = 0; i < c->primary.okta_password.count; i++) {
+        dt_config effective;
+        bool own = dt_config_for(c, c->primary.okta_password.items[i], &effective);
+
+        if ((own ? effective.mfa.okta_way : c->mfa.okta_way) != DT_OKTA_WAY_DIRECT)
+            return true;
+    }
+    return false;
+}
+
 static int check_okta_credentials(check const *k)
 {
     dt_config const *c = k->c;
@@ -158,12 +171,12 @@ static int check_okta_credentials(check const *k)
     if (!is_okta_id(c->okta.key_id) || !is_okta_id(c->okta.next_key_id))
         return refuse(k, "okta", is_okta_id(c->okta.key_id) ? "next_key_id" : "key_id",
                       "is not the id of a key (kid) at Okta");
-    if (token && c->primary.okta_password.count == 0)
+    if (token && !uses_authn(c))
         return refuse(
             k, "okta", "api_token_file",
             "is set together with client_id; remove one of them (both are needed only with "
-            "[primary] okta_password)");
-    if (!token && c->primary.okta_password.count > 0)
+            "[primary] okta_password, and there not with okta_way = direct)");
+    if (!token && uses_authn(c))
         return refuse(
             k, "primary", "okta_password",
             "needs an API token, because Okta does not check passwords for a service app; set "
@@ -192,6 +205,10 @@ static int check_okta_way(check const *k)
         return refuse(k, "mfa", "okta_way",
                       "asks for a browser, which [mfa] factors does not allow; add browser to "
                       "factors, or write okta_way = factors");
+    if (k->c->mfa.okta_way == DT_OKTA_WAY_DIRECT && *k->c->okta.native_client_id == '\0')
+        return refuse(k, "mfa", "okta_way",
+                      "is direct, which needs a native app at Okta: set [okta] native_client_id, "
+                      "too, or write okta_way = factors");
     if (!takes_password[k->c->mfa.okta_way] || has)
         return DT_OK;
     return refuse(k, "mfa", "okta_way",

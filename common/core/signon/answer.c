@@ -127,7 +127,7 @@ static void answer_checked(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_okta_answer a = dt_signon_way(s)->read(s, r, &v, &err);
+    dt_okta_answer a = dt_signon_read_answer(s, r, now, &v, &err);
     size_t next = next_of_kind(s);
 
     s->answer_unjudged = was_not_judged(a, r);

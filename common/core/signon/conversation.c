@@ -67,6 +67,30 @@ dt_cause dt_signon_cause_of_result(dt_okta_result r)
     }
 }
 
+dt_okta_answer dt_signon_read_sent(dt_signon *s, dt_http_response const *r, dt_time now,
+                                   dt_okta_verification *out, dt_error *e)
+{
+    dt_way const *way = dt_signon_way(s);
+
+    return way->read_sent != NULL ? way->read_sent(s, r, now, out, e) : way->read(s, r, out, e);
+}
+
+dt_okta_answer dt_signon_read_poll(dt_signon *s, dt_http_response const *r, dt_time now,
+                                   dt_okta_verification *out, dt_error *e)
+{
+    dt_way const *way = dt_signon_way(s);
+
+    return way->read_poll != NULL ? way->read_poll(s, r, now, out, e) : way->read(s, r, out, e);
+}
+
+dt_okta_answer dt_signon_read_answer(dt_signon *s, dt_http_response const *r, dt_time now,
+                                     dt_okta_verification *out, dt_error *e)
+{
+    dt_way const *way = dt_signon_way(s);
+
+    return way->read_answer != NULL ? way->read_answer(s, r, now, out, e) : way->read(s, r, out, e);
+}
+
 /* --- the person's factors ------------------------------------------------------------------------- */
 
 /* How many of a row are among the first of a list. */
@@ -77,6 +101,23 @@ static size_t count_of(dt_signon const *s, dt_factor const *row)
     for (size_t i = 0; i < s->enrolled_count; i++)
         count += (s->enrolled[i].type & row->types) != 0;
     return count;
+}
+
+/* One is kept already for which this one could be taken at Okta: it stands for both from here on. */
+static bool is_kept_alike(dt_signon *s, dt_factor_type type)
+{
+    unsigned alike = dt_signon_way(s)->alike;
+
+    for (size_t i = 0; alike != 0 && i < s->enrolled_count; i++) {
+        dt_enrolled *f = &s->enrolled[i];
+
+        if (f->type != type && !((f->type & alike) != 0 && (type & alike) != 0))
+            continue;
+        f->several = true;
+        f->name[0] = '\0';
+        return true;
+    }
+    return false;
 }
 
 void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list)
@@ -90,12 +131,13 @@ void dt_signon_keep_factors(dt_signon *s, dt_okta_factors const *list)
         dt_enrolled *f = &s->enrolled[s->enrolled_count];
 
         if (row == NULL || !(one->type & allowed & DT_FACTOR_LISTED) ||
-            count_of(s, row) >= row->most)
+            is_kept_alike(s, one->type) || count_of(s, row) >= row->most)
             continue;
         f->type = one->type;
         f->created = one->created;
         memcpy(f->id, one->id, sizeof(f->id));
         memcpy(f->name, one->name, sizeof(f->name));
+        f->several = false;
         s->enrolled_count++;
     }
     if ((allowed & DT_FACTOR_BROWSER) != 0 && s->enrolled_count < DT_SIGNON_FACTORS_MAX)
@@ -143,8 +185,10 @@ dt_enrolled const *dt_signon_that_answered(dt_signon const *s)
     dt_factor const *row = dt_factor_row(s->outcome.factor);
     size_t at = row != NULL && row->read != NULL ? s->answer_at : s->in_use;
 
-    return at < s->enrolled_count && s->enrolled[at].type == s->outcome.factor ? &s->enrolled[at]
-                                                                               : NULL;
+    return at < s->enrolled_count && s->enrolled[at].type == s->outcome.factor &&
+                   !s->enrolled[at].several
+               ? &s->enrolled[at]
+               : NULL;
 }
 
 unsigned dt_signon_factors_asked_for(dt_signon const *s)

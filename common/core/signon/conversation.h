@@ -29,6 +29,7 @@
 /* One of the person's factors that the company and the rule allow. */
 typedef struct dt_enrolled {
     dt_factor_type type;
+    bool several; /* it stands for several, and nobody can say which was used: dt_way.alike */
     dt_time created;
     char id[DT_OKTA_ID_MAX];
     char name[DT_OKTA_FACTOR_NAME_MAX]; /* of the device, the phone, ...; "" when it has none */
@@ -88,7 +89,7 @@ typedef struct dt_way {
     unsigned factors; /* dt_factor_type bits: what it can ask for */
     /* The password, as first factor. */
     DT_MUST_USE int (*password)(dt_signon const *s, dt_http_request *out);
-    dt_okta_answer (*read_password)(dt_signon const *s, dt_http_response const *r,
+    dt_okta_answer (*read_password)(dt_signon const *s, dt_http_response const *r, dt_time now,
                                     dt_okta_authn *out, dt_error *e);
     DT_MUST_USE int (*end_password)(dt_signon const *s, dt_http_request *out);
     /* A factor: has something sent (with a number to choose), gives an answer, polls, takes back. */
@@ -100,11 +101,14 @@ typedef struct dt_way {
     DT_MUST_USE int (*cancel)(dt_signon const *s, dt_http_request *out);
     dt_okta_answer (*read)(dt_signon const *s, dt_http_response const *r, dt_okta_verification *out,
                            dt_error *e);
-    /* Of a way that keeps something of the replies to `send` and `poll`: these read them. NULL: `read` does. */
+    /* Of a way that keeps something of the replies, or needs the time: these read those to `send`, `poll` and `answer`.
+     * NULL: `read` does. */
     dt_okta_answer (*read_sent)(dt_signon *s, dt_http_response const *r, dt_time now,
                                 dt_okta_verification *out, dt_error *e);
     dt_okta_answer (*read_poll)(dt_signon *s, dt_http_response const *r, dt_time now,
                                 dt_okta_verification *out, dt_error *e);
+    dt_okta_answer (*read_answer)(dt_signon *s, dt_http_response const *r, dt_time now,
+                                  dt_okta_verification *out, dt_error *e);
     /* The shortest time between two polls that Okta takes, and when it takes none any more. NULL: poll_interval of the
      * configuration alone. */
     dt_time (*poll_interval)(dt_signon const *s);
@@ -114,6 +118,10 @@ typedef struct dt_way {
     char const *not_ready;
     /* There is something to take back at the end, beside what a factor takes back. NULL: nothing. */
     bool (*is_open)(dt_signon const *s);
+    /* Okta is told of what kind a factor is, not which one: of each type one is kept, and one of all of these. */
+    unsigned alike;
+    /* The reply to a push that is sent says whether there is a number; polls never bring one. */
+    bool number_at_once;
     /* Only the sign-on that had a push sent can ask what became of it; who shares it reads its record. */
     bool polls_alone;
     /* The link leads to a transaction of this person's factor. */
@@ -126,6 +134,13 @@ DT_OKTA_WAYS(X)
 /* The way of this sign-on's MFA, and of its password. */
 dt_way const *dt_signon_way(dt_signon const *s);
 dt_way const *dt_signon_password_way(dt_signon const *s);
+/* Read the reply to something that was sent, to a poll, to an answer: as that way does. */
+dt_okta_answer dt_signon_read_sent(dt_signon *s, dt_http_response const *r, dt_time now,
+                                   dt_okta_verification *out, dt_error *e);
+dt_okta_answer dt_signon_read_poll(dt_signon *s, dt_http_response const *r, dt_time now,
+                                   dt_okta_verification *out, dt_error *e);
+dt_okta_answer dt_signon_read_answer(dt_signon *s, dt_http_response const *r, dt_time now,
+                                     dt_okta_verification *out, dt_error *e);
 
 /* --- for the rows; conversation.c ------------------------------------------------------------------ */
 

@@ -70,7 +70,7 @@ static void sent(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_okta_answer a = dt_signon_way(s)->read(s, r, &v, &err);
+    dt_okta_answer a = dt_signon_read_sent(s, r, now, &v, &err);
 
     if (v.not_sent == DT_OKTA_NOT_SENT_TOO_SOON && !dt_signon_can_ask(s)) {
         dt_signon_finish(s, DT_DENY, DT_CAUSE_MFA_CODE_SENT, now);

@@ -74,12 +74,27 @@ static dt_time poll_interval(dt_signon const *s)
     return theirs > own ? theirs : own;
 }
 
+/* Polls that follow each other quickly may still bring a number. */
+static bool number_may_come(dt_signon const *s)
+{
+    return !dt_signon_way(s)->number_at_once && s->early_polls < DT_SIGNON_EARLY_POLLS &&
+           number_wanted(s);
+}
+
+/* Okta may name an interval, and an earlier poll would be answered by a longer one. A clock that was set back holds
+ * up nobody. */
+static dt_time earliest_poll(dt_signon const *s, dt_time now)
+{
+    return s->poll_from < now + s->poll_every ? s->poll_from : now + s->poll_every;
+}
+
 static void wait_for_push(dt_signon *s, dt_time now, dt_time interval)
 {
-    bool early = s->early_polls < DT_SIGNON_EARLY_POLLS && number_wanted(s) &&
-                 s->push.number == DT_SIGNON_NUMBER_NONE;
+    bool early = number_may_come(s) && s->push.number == DT_SIGNON_NUMBER_NONE;
 
     s->until = now + (early ? DT_SIGNON_EARLY_POLL_INTERVAL : interval);
+    if (s->until < earliest_poll(s, now))
+        s->until = earliest_poll(s, now);
     if (s->until > s->deadline)
         s->until = s->deadline;
     dt_signon_set_phase(s, DT_PHASE_POLL_WAIT);
@@ -96,7 +111,7 @@ static bool push_can_be_shown(dt_signon const *s)
 static void show_push(dt_signon *s, dt_time now)
 {
     bool number = s->push.number != DT_SIGNON_NUMBER_NONE;
-    bool still_early = number_wanted(s) && !number && s->early_polls < DT_SIGNON_EARLY_POLLS;
+    bool still_early = !number && number_may_come(s);
 
     if (number && s->conversation == DT_CONVERSATION_NONE) {
         dt_signon_detail(s, "Okta asks for a number challenge, which this login cannot show; type "
@@ -316,9 +331,7 @@ static void push_sent(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_way const *way = dt_signon_way(s);
-    dt_okta_answer a =
-        way->read_sent != NULL ? way->read_sent(s, r, now, &v, &err) : way->read(s, r, &v, &err);
+    dt_okta_answer a = dt_signon_read_sent(s, r, now, &v, &err);
 
     if (a == DT_OKTA_RATE_LIMITED || a == DT_OKTA_UNAUTHORIZED) {
         dt_signon_okta_failed(s, a, r, &err, now);
@@ -386,9 +399,7 @@ static void polled(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_way const *way = dt_signon_way(s);
-    dt_okta_answer a =
-        way->read_poll != NULL ? way->read_poll(s, r, now, &v, &err) : way->read(s, r, &v, &err);
+    dt_okta_answer a = dt_signon_read_poll(s, r, now, &v, &err);
 
     s->early_polls++;
     if (a == DT_OKTA_OK && v.result != DT_OKTA_RESULT_NONE && v.result != DT_OKTA_RESULT_WAITING) {
@@ -491,7 +502,7 @@ static void enter(dt_signon *s, dt_time now)
         return;
     case DT_PHASE_POLL_WAIT:
         if (!is_browser(s)) /* polled too soon, Okta would have it slow down */
-            s->until = now;
+            s->until = earliest_poll(s, now) > now ? earliest_poll(s, now) : now;
         return;
     case DT_PHASE_ANSWER_WAIT: /* nothing is pending any more */
         dt_signon_ask_anew(s, dt_signon_stray_text(s), now);

@@ -18,7 +18,8 @@ void dt_signon_finish_stage(dt_signon *s, dt_time now)
         dt_signon_set_phase(s, DT_PHASE_LIMITS_CLEAR);
         return;
     }
-    if (s->mfa_done && dt_signon_remembers(s)) {
+    /* Which factor was used has to be known: once it is removed, the MFA counts no longer. */
+    if (s->mfa_done && dt_signon_remembers(s) && dt_signon_that_answered(s) != NULL) {
         s->mfa_done = false;
         dt_signon_set_phase(s, DT_PHASE_REMEMBERED_PUT);
         return;

@@ -16,6 +16,7 @@
 #include "core/device/ocsp.h"
 #include "core/okta/okta_browser.h"
 #include "core/okta/okta_device.h"
+#include "core/okta/okta_direct.h"
 #include "core/signon/conversation.h"
 #include "core/signon/lookup.h"
 #include "core/signon/part.h"
@@ -251,7 +252,7 @@ typedef struct dt_push_record {
 /* What a machine works in: most of its bytes, and needed only while somebody drives it, who brings it
  * (dt_signon_attach). What of it means something between two steps is in the saved form. */
 struct dt_signon_scratch {
-    /* Each is wiped once it is used, and when the machine is done; none is saved but `transaction`. */
+    /* Each is wiped once it is used, and when the machine is done; none is saved but the last two. */
     struct {
         char answer[DT_ANSWER_MAX]; /* in the form that is sent */
         char password[DT_PASSWORD_MAX];
@@ -259,6 +260,7 @@ struct dt_signon_scratch {
         /* Of the transaction that the MFA goes on with, or the device_code. In the saved form, which is sealed by
          * whoever keeps it. */
         char transaction[DT_OKTA_STATE_TOKEN_MAX];
+        char oob_code[DT_DIRECT_OOB_CODE_MAX]; /* of what was begun out of band; saved as well */
     } secrets;
     dt_browser browser;
     dt_evidence_set evidence;
@@ -416,6 +418,9 @@ struct dt_signon {
     dt_cause block_cause;
     dt_push push;
     int early_polls, poll_failures;
+    dt_time poll_every;  /* the interval between polls that Okta named; 0 = none */
+    dt_time poll_from;   /* no poll before */
+    dt_time oob_expires; /* of the oob_code; 0 = not known */
     dt_result final_result;
     dt_cause final_cause;
     bool finishing;

@@ -225,7 +225,7 @@ static void answered(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_authn authn;
     dt_error err = {0};
-    dt_okta_answer a = dt_signon_password_way(s)->read_password(s, r, &authn, &err);
+    dt_okta_answer a = dt_signon_password_way(s)->read_password(s, r, now, &authn, &err);
     dt_time wait = a == DT_OKTA_RATE_LIMITED ? dt_okta_rate_wait(r) : 0;
 
     if (err.text[0])
@@ -278,7 +278,8 @@ static void uncounted(dt_signon *s, dt_store_result const *r, dt_time now)
 {
     (void)r;
     (void)now;
-    if (s->scratch->secrets
+    if (dt_signon_password_way(s)->end_password != NULL &&
+        s->scratch->secrets
             .state_token[0]) /* our policy decides from here: theirs is not carried on */
         dt_signon_set_phase(s, DT_PHASE_PASSWORD_CANCEL);
     else

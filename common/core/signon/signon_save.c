@@ -422,6 +422,7 @@ static void enrolled(codec *c, dt_enrolled *f)
     TIME(f->created);
     TEXT(f->id);
     TEXT(f->name);
+    FLAG(f->several);
     if (dt_factor_row(f->type) == NULL || dt_factor_name(f->type) == NULL)
         c->broken = true;
 }
@@ -429,6 +430,10 @@ static void enrolled(codec *c, dt_enrolled *f)
 static void okta(codec *c, dt_signon *s)
 {
     TEXT(s->scratch->secrets.transaction);
+    TEXT(s->scratch->secrets.oob_code);
+    NUMBER(s->poll_every, 0, DT_DIRECT_INTERVAL_MAX);
+    TIME(s->poll_from);
+    TIME(s->oob_expires);
     TEXT(s->user_id);
     TEXT(s->app);
     TIME(s->app_asked);

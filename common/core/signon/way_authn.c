@@ -10,9 +10,10 @@ static int password(dt_signon const *s, dt_http_request *out)
                                s->client_ip, out);
 }
 
-static dt_okta_answer read_password(dt_signon const *s, dt_http_response const *r,
+static dt_okta_answer read_password(dt_signon const *s, dt_http_response const *r, dt_time now,
                                     dt_okta_authn *out, dt_error *e)
 {
+    (void)now;
     return dt_okta_read_authn(r, s->who.login, out, e);
 }
 
