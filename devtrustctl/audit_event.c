@@ -145,7 +145,8 @@ static bool is_actor(dt_audit_event const *v, char const *user)
 
 bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
 {
-    if (v->at < f->since || (f->report_only && !v->report_only))
+    if (v->at < f->since || (f->until > 0 && v->at >= f->until) ||
+        (f->report_only && !v->report_only))
         return false;
     if (f->id != NULL && strcmp(v->id, f->id) != 0)
         return false;

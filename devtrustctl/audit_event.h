@@ -15,6 +15,7 @@ typedef struct dt_audit_filter {
     char const *application; /* or the service, which may be a variant of it, as sudo-i */
     char const *result;      /* of the outcome: SUCCESS, FAILURE, ALLOW, DENY */
     dt_time since;           /* 0 = whenever */
+    dt_time until;           /* and before it; 0 = whenever */
     bool report_only;        /* only those that were not enforced */
     char const *id;          /* of the sign-on; NULL = any */
     char const *code;        /* of the refusal, as dt_refusal_code_read writes it; NULL = any */

@@ -196,7 +196,7 @@ void dt_audit_files_free(dt_audit_files *f)
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
-typedef struct splitter {
+struct dt_audit_splitter {
     char line[DT_AUDIT_LINE_MAX];
     size_t len;
     bool too_long;
@@ -204,9 +204,9 @@ typedef struct splitter {
     size_t number;
     dt_audit_line_fn *fn;
     void *ctx;
-} splitter;
+};
 
-static int end_line(splitter *s)
+static int end_line(dt_audit_splitter *s)
 {
     dt_bytes line = dt_bytes_of(s->line, s->len);
     bool too_long = s->too_long;
@@ -217,7 +217,7 @@ static int end_line(splitter *s)
     return s->fn(s->ctx, s->number, line, too_long);
 }
 
-static void put(splitter *s, char const *p, size_t len)
+static void put(dt_audit_splitter *s, char const *p, size_t len)
 {
     size_t room = sizeof(s->line) - s->len;
     size_t taken = len < room ? len : room;
@@ -228,7 +228,7 @@ static void put(splitter *s, char const *p, size_t len)
     s->any = s->any || len > 0;
 }
 
-static int split(splitter *s, char const *p, size_t len)
+int dt_audit_splitter_feed(dt_audit_splitter *s, char const *p, size_t len)
 {
     int rc = DT_OK;
 
@@ -244,6 +244,31 @@ static int split(splitter *s, char const *p, size_t len)
         len -= n + 1;
     }
     return rc;
+}
+
+dt_audit_splitter *dt_audit_splitter_new(dt_audit_line_fn *fn, void *ctx)
+{
+    dt_audit_splitter *s = calloc(1, sizeof(*s));
+
+    if (s != NULL) {
+        s->fn = fn;
+        s->ctx = ctx;
+    }
+    return s;
+}
+
+int dt_audit_splitter_end(dt_audit_splitter *s)
+{
+    int rc = s->any ? end_line(s) : DT_OK;
+
+    s->number = 0;
+    return rc;
+}
+
+void dt_audit_splitter_free(dt_audit_splitter **s)
+{
+    free(*s);
+    *s = NULL;
 }
 
 /* Up to `max` bytes: how many, 0 at the end. */
@@ -267,24 +292,22 @@ static int read_gzip(void *from, void *into, size_t max, dt_error *e)
 static int read_lines(read_fn *read_some, void *from, dt_audit_line_fn *fn, void *ctx, dt_error *e)
 {
     char chunk[65536];
-    splitter *s = calloc(1, sizeof(*s));
+    dt_audit_splitter *s = dt_audit_splitter_new(fn, ctx);
     int rc = DT_OK;
 
     if (s == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
-    s->fn = fn;
-    s->ctx = ctx;
     while (rc == DT_OK) {
         int n = read_some(from, chunk, sizeof(chunk), e);
         if (n <= 0) {
             rc = n;
             break;
         }
-        rc = split(s, chunk, (size_t)n);
+        rc = dt_audit_splitter_feed(s, chunk, (size_t)n);
     }
-    if (rc == DT_OK && s->any)
-        rc = end_line(s);
-    free(s);
+    if (rc == DT_OK)
+        rc = dt_audit_splitter_end(s);
+    dt_audit_splitter_free(&s);
     return rc;
 }
 

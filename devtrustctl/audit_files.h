@@ -38,6 +38,15 @@ void dt_audit_files_free(dt_audit_files *f);
  * goes on; anything else ends the walk and is returned. */
 typedef int dt_audit_line_fn(void *ctx, size_t number, dt_bytes line, bool too_long);
 
+/* Takes bytes apart into lines as they come. */
+typedef struct dt_audit_splitter dt_audit_splitter;
+/* NULL when there is no memory. Free with dt_audit_splitter_free. */
+dt_audit_splitter *dt_audit_splitter_new(dt_audit_line_fn *fn, void *ctx);
+DT_MUST_USE int dt_audit_splitter_feed(dt_audit_splitter *s, char const *p, size_t len);
+/* Nothing more will come: what is left without a line end is a line. The next is number 1 again. */
+DT_MUST_USE int dt_audit_splitter_end(dt_audit_splitter *s);
+void dt_audit_splitter_free(dt_audit_splitter **s);
+
 /* Reads lines from a descriptor to its end. DT_E_IO. */
 DT_MUST_USE int dt_audit_lines(int fd, dt_audit_line_fn *fn, void *ctx, dt_error *e);
 /* Like dt_audit_lines, for what gzip has compressed. DT_E_IO, DT_E_PARSE; the lines before the fault were handed

@@ -4,6 +4,7 @@
 
 #include "devtrustctl/audit_files.h"
 #include "devtrustctl/ctl.h"
+#include "devtrustctl/moment.h"
 
 #include "edge/gzip_zlib.h"
 #include "edge/host.h"
@@ -11,12 +12,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define BROKEN_SHOWN_MAX 20 /* broken lines of one file that are named one by one */
 #define STDIN_NAME "standard input"
+#define CLOCK_SLACK DT_HOURS(1) /* by which the clock may have been wrong when a file was written */
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
@@ -112,11 +116,24 @@ static int read_open(dt_audit_reading *r, int fd, char const *name)
     return DT_OK;
 }
 
+/* The last event in it is older. */
+static bool is_too_old(dt_audit_reading const *r, int fd)
+{
+    struct stat st;
+
+    return r->since > 0 && fstat(fd, &st) == 0 &&
+           DT_SECONDS(st.st_mtim.tv_sec) + CLOCK_SLACK < r->since;
+}
+
 static int read_file(dt_audit_reading *r, char const *path)
 {
     dt_error e = {0};
     int fd = open_file(path, &e);
 
+    if (fd >= 0 && is_too_old(r, fd)) {
+        close(fd);
+        return DT_OK;
+    }
     if (fd >= 0)
         return read_open(r, fd, path);
     (void)dt_err_fault(&e);
@@ -132,22 +149,158 @@ static int read_stdin(dt_audit_reading *r, dt_error *e)
                    : dt_error_set(e, DT_E_IO, "%s: %s", STDIN_NAME, strerror(errno));
 }
 
-static int read_rotated(dt_audit_reading *r, char const *path, dt_error *e)
+/* Whether `path` is the file that is open, under whatever name. */
+static bool is_open_as(char const *path, int fd)
 {
+    struct stat a, b;
+
+    return fd >= 0 && stat(path, &a) == 0 && fstat(fd, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Without the file that is open as `except`, and without `path` itself where that is followed. */
+static int read_rotated(dt_audit_reading *r, char const *path, int except, dt_error *e)
+{
+    bool const follows = r->on_idle != NULL;
     dt_audit_files files;
     int rc = dt_audit_files_find(path, &files, e);
 
+    if (rc == DT_E_NOT_FOUND && follows) {
+        *e = (dt_error){0};
+        return DT_OK;
+    }
     if (rc < 0)
         return rc;
     r->left_out = files.compressed;
     if (files.compressed > 0)
         dt_err_line("%zu files beside %s are not compressed by gzip and were not read; decompress "
-                    "one and name it with -f, or: xzcat FILE | devtrustctl log -f -",
+                    "one and name it with --file, or: xzcat FILE | devtrustctl log --file -",
                     files.compressed, path);
-    for (size_t i = 0; rc == DT_OK && i < files.count; i++)
-        rc = read_file(r, files.paths[i]);
+    for (size_t i = 0; rc == DT_OK && i < files.count; i++) {
+        if (!follows || (strcmp(files.paths[i], path) != 0 && !is_open_as(files.paths[i], except)))
+            rc = read_file(r, files.paths[i]);
+    }
     dt_audit_files_free(&files);
     return rc;
+}
+
+/* --- a file that grows ------------------------------------------------------------------------ */
+
+typedef struct follower {
+    dt_audit_reading *r;
+    char const *path;
+    int fd; /* -1: it is not there (yet) */
+    off_t at;
+    bool replaced; /* another file has its name: what is still written to this one is read first */
+    dt_audit_splitter *splitter;
+} follower;
+
+/* 0 also where there is no such file. */
+static int open_followed(follower *f, dt_error *e)
+{
+    f->fd = open_file(f->path, e);
+    f->at = 0;
+    f->replaced = false;
+    if (f->fd >= 0)
+        return DT_OK;
+    if (access(f->path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        return e->code;
+    *e = (dt_error){0};
+    return DT_OK;
+}
+
+static int end_followed(follower *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+    return dt_audit_splitter_end(f->splitter);
+}
+
+/* All that is there now. */
+static int read_followed(follower *f, dt_error *e)
+{
+    char chunk[65536];
+    ssize_t n = 1;
+    int rc = DT_OK;
+
+    while (rc == DT_OK && n > 0) {
+        n = pread(f->fd, chunk, sizeof(chunk), f->at);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n < 0)
+            rc = dt_error_set(e, DT_E_IO, "%s: %s", f->path, strerror(errno));
+        else if (n > 0) {
+            f->at += n;
+            rc = dt_audit_splitter_feed(f->splitter, chunk, (size_t)n);
+        }
+    }
+    return rc;
+}
+
+/* logrotate has cut it (copytruncate), or renamed it: then another one has its name, or soon will. */
+static int look_for_rotation(follower *f)
+{
+    struct stat st;
+
+    if (f->replaced)
+        return end_followed(f);
+    if (fstat(f->fd, &st) == 0 && st.st_size < f->at) {
+        f->at = 0;
+        return dt_audit_splitter_end(f->splitter);
+    }
+    f->replaced = stat(f->path, &st) == 0 && !is_open_as(f->path, f->fd);
+    return DT_OK;
+}
+
+/* Sleeps until the next look; ends early, with DT_E_GONE, when nobody reads standard output any more. */
+static int wait_a_while(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO};
+
+    if (poll(&p, 1, DT_FOLLOW_WAIT_MS) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0)
+        return DT_E_GONE;
+    return DT_OK;
+}
+
+static int follow_on(follower *f, dt_error *e)
+{
+    int rc = DT_OK;
+
+    while (rc == DT_OK) {
+        bool was_replaced = f->replaced;
+
+        if (f->fd < 0)
+            rc = open_followed(f, e);
+        if (rc == DT_OK && f->fd >= 0)
+            rc = read_followed(f, e);
+        if (rc == DT_OK && f->fd >= 0)
+            rc = look_for_rotation(f);
+        if (rc == DT_OK && !was_replaced)
+            rc = f->r->on_idle(f->r->ctx);
+        if (rc == DT_OK && !was_replaced)
+            rc = wait_a_while();
+    }
+    return rc;
+}
+
+/* The file is opened before the others are looked for: were it renamed in between, none of its events would be
+ * seen otherwise. */
+static int follow(dt_audit_reading *r, char const *path, bool others, dt_error *e)
+{
+    follower f = {.r = r, .path = path, .fd = -1, .splitter = dt_audit_splitter_new(on_line, r)};
+    int rc = f.splitter != NULL ? open_followed(&f, e) : DT_E_NOMEM;
+
+    if (rc == DT_OK && others)
+        rc = read_rotated(r, path, f.fd, e);
+    r->file = path;
+    r->broken_in_file = 0;
+    if (rc == DT_OK)
+        rc = follow_on(&f, e);
+    if (f.fd >= 0)
+        close(f.fd);
+    dt_audit_splitter_free(&f.splitter);
+    return rc == DT_E_GONE ? DT_OK : rc;
 }
 
 /* Only the configuration is read: a fault elsewhere must not hide the log that reports it. */
@@ -170,12 +323,16 @@ int dt_audit_read(dt_audit_reading *r, char const *config_path, char const *file
     dt_config *config = NULL;
     int rc;
 
-    if (file != NULL)
-        rc = strcmp(file, "-") == 0 ? read_stdin(r, e) : read_file(r, file);
+    if (file != NULL && strcmp(file, "-") == 0)
+        rc = read_stdin(r, e);
+    else if (file != NULL)
+        rc = r->on_idle != NULL ? follow(r, file, false, e) : read_file(r, file);
     else {
         rc = audit_path(config_path, &config, e);
-        if (rc == DT_OK)
-            rc = read_rotated(r, config->audit.file, e);
+        if (rc == DT_OK && r->on_idle != NULL)
+            rc = follow(r, config->audit.file, true, e);
+        else if (rc == DT_OK)
+            rc = read_rotated(r, config->audit.file, -1, e);
         dt_config_free(&config);
     }
     if (rc < 0 && e->code == 0)
@@ -183,22 +340,16 @@ int dt_audit_read(dt_audit_reading *r, char const *config_path, char const *file
     return rc;
 }
 
-/* An age counts from now. */
 int dt_audit_since(char const *text, dt_time *since, dt_error *e)
 {
-    int64_t age = 0;
-    dt_time now = dt_host_now();
-
     *since = 0;
-    if (text == NULL)
-        return DT_OK;
-    if (dt_duration_parse(text, &age) == DT_OK && age >= 0) {
-        *since = age < now ? now - age : 0;
-        return DT_OK;
-    }
-    if (dt_time_parse(text, since) == DT_OK)
-        return DT_OK;
-    return dt_error_set(
-        e, DT_E_INVALID,
-        "--since needs an age such as 30m, 1h or 7d, or a time such as 2026-11-23T08:00:00Z");
+    return text == NULL ? DT_OK
+                        : dt_moment_read("--since", text, dt_host_now(), DT_MOMENT_SINCE, since, e);
+}
+
+int dt_audit_until(char const *text, dt_time *until, dt_error *e)
+{
+    *until = 0;
+    return text == NULL ? DT_OK
+                        : dt_moment_read("--until", text, dt_host_now(), DT_MOMENT_UNTIL, until, e);
 }

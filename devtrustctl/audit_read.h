@@ -7,10 +7,16 @@
 
 #include "devtrustctl/audit_event.h"
 
+#define DT_FOLLOW_WAIT_MS 250 /* between two looks at a file that is followed */
+
 typedef struct dt_audit_reading {
     /* Called for each event; anything but 0 ends the walk. */
     int (*on_event)(void *ctx, dt_audit_event const *event);
     void *ctx;
+    dt_time since; /* files that were last written to before it are passed over; 0 = none is */
+    /* What is added to the file later is read as well, until this, which is called when everything that is there
+     * has been read, and every DT_FOLLOW_WAIT_MS after it, returns anything but 0. NULL: the walk ends at the end. */
+    int (*on_idle)(void *ctx);
     /* What came of it. */
     size_t
         broken; /* lines that are not events; the first of each file are named on standard error */
@@ -24,7 +30,8 @@ typedef struct dt_audit_reading {
  * beginning. */
 DT_MUST_USE int dt_audit_read(dt_audit_reading *r, char const *config_path, char const *file,
                               dt_error *e);
-/* "30m", "7d": so long before now; or a time. NULL: 0. DT_E_INVALID. */
+/* --since and --until (dt_moment_read). NULL: 0. DT_E_INVALID. */
 DT_MUST_USE int dt_audit_since(char const *text, dt_time *since, dt_error *e);
+DT_MUST_USE int dt_audit_until(char const *text, dt_time *until, dt_error *e);
 
 #endif

@@ -49,6 +49,10 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 void dt_out_line(char const *fmt, ...) DT_PRINTF(1, 2);
 /* Like dt_out_line, for what is in a buffer. */
 void dt_out_buf(dt_buf const *b);
+/* Like dt_out_buf; where standard output is a terminal, in lines that fit it, those after the first indented. */
+void dt_out_folded(dt_buf const *b);
+/* Columns of the terminal that is standard output, by COLUMNS or as it says; 0 where it is not one. */
+size_t dt_out_columns(void);
 /* Begins an object of JSON for one line of output: --json has one object a line, everywhere. */
 void dt_out_begin(dt_buf *b);
 /* Appends a member of a JSON object, with a comma before it unless it is the first. */

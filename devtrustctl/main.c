@@ -151,8 +151,9 @@ static dt_ctl_command const commands[] = {
      "with 1 when there was nothing to forget.\n"},
     {"log", dt_ctl_log, "search the audit events", "[options]",
      "  --query TEXT           events that hold this text, in any case\n"
-     "  --since TIME           an age such as 1h or 7d, or a time such as\n"
-     "                         2026-11-23T08:00:00Z\n"
+     "  --since TIME           an age such as 2h or 7d, today, yesterday, 2026-11-23,\n"
+     "                         2026-11-23T08:00 (local time), or with Z or +01:00\n"
+     "  --until TIME           before that time; of a day alone, to its end\n"
      "  --user USER            of this person: name or Okta login\n"
      "  --application NAME     at this application\n"
      "  --result WORD          with this outcome, such as FAILURE or ALLOW\n"
@@ -162,7 +163,8 @@ static dt_ctl_command const commands[] = {
      "  --report-only          only what was reported and not enforced\n"
      "  -n, --last N           only the last N of them\n"
      "  --json                 the events as they are, one per line\n"
-     "  -f, --file FILE        this file alone; - for standard input\n" OPTION_CONFIG
+     "  -f, --follow           the last 10, then each event as it comes; ^C ends\n"
+     "  --file FILE            this file alone; - for standard input\n" OPTION_CONFIG
      "Reads [audit] file and what was rotated away from it (audit.log.1, audit.log-20261123)\n"
      "compressed by gzip or not. Ends with 1 when no event fits.\n"},
     {"setup", dt_ctl_setup, "configure this host: devtrust, PAM and FreeRADIUS",

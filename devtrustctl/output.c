@@ -2,15 +2,23 @@
 /* The one place where devtrustctl prints. */
 #include "devtrustctl/ctl.h"
 
+#include "devtrustctl/fold.h"
+
 #include "core/base/json.h"
 #include "core/signon/outcome.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define ESCAPED_MAX 4 /* what a byte becomes at most */
+#define COLUMNS_USUAL 80
+#define COLUMNS_MIN 20 /* a narrower terminal breaks lines by itself */
+#define COLUMNS_MAX 10000
+#define INDENT "    " /* of what goes on on another line */
 
 static void put_line(FILE *to, char const *prefix, dt_bytes text)
 {
@@ -47,6 +55,47 @@ void dt_out_line(char const *fmt, ...)
 void dt_out_buf(dt_buf const *b)
 {
     put_line(stdout, "", dt_buf_bytes(b));
+}
+
+size_t dt_out_columns(void)
+{
+    char const *text = getenv("COLUMNS");
+    struct winsize size = {0};
+    size_t n = 0;
+
+    if (isatty(STDOUT_FILENO) != 1)
+        return 0;
+    for (; text != NULL && *text >= '0' && *text <= '9' && n <= COLUMNS_MAX; text++)
+        n = 10 * n + (size_t)(*text - '0');
+    if ((text == NULL || *text != '\0' || n == 0) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        n = size.ws_col;
+    if (n == 0)
+        n = COLUMNS_USUAL;
+    return n < COLUMNS_MIN ? COLUMNS_MIN : n > COLUMNS_MAX ? COLUMNS_MAX : n;
+}
+
+void dt_out_folded(dt_buf const *b)
+{
+    size_t const columns = dt_out_columns();
+    dt_bytes rest;
+    dt_buf safe;
+
+    if (columns == 0) {
+        dt_out_buf(b);
+        return;
+    }
+    dt_buf_init(&safe, ESCAPED_MAX * b->len);
+    dt_buf_put_escaped(&safe, dt_buf_bytes(b)); /* what is escaped takes up more columns */
+    rest = dt_buf_bytes(&safe);
+    for (bool first = true; first || rest.len > 0; first = false) {
+        size_t next = 0;
+        size_t const indent = first ? 0 : sizeof(INDENT) - 1;
+        size_t const n = rest.len > 0 ? dt_fold(rest, columns - indent, &next) : 0;
+
+        put_line(stdout, first ? "" : INDENT, dt_bytes_of(rest.p, n));
+        rest = dt_bytes_of(rest.p + next, rest.len - next);
+    }
+    dt_buf_free(&safe);
 }
 
 void dt_err_line(char const *fmt, ...)

@@ -7,6 +7,7 @@
 #include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
+#include <uniwidth.h>
 
 static bool may_stand(ucs4_t c)
 {
@@ -82,4 +83,11 @@ int dt_unicode_check(dt_bytes text, uint32_t *bad)
         return DT_E_LIMIT;
     rc = check_characters(text, bad);
     return rc < 0 ? rc : check_form(text, bad);
+}
+
+unsigned dt_unicode_columns(uint32_t point)
+{
+    int const width = uc_width(point, "UTF-8");
+
+    return width < 0 ? 0 : (unsigned)width;
 }

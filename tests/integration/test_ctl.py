@@ -1299,15 +1299,15 @@ def test_log_last_gives_the_newest(logged: Site) -> None:
 
 def test_log_reads_a_named_file_or_standard_input(logged: Site) -> None:
     rotated = logged.audit_path.with_name("audit.log.10")
-    assert len(run("log", "-f", rotated).lines) == 1
+    assert len(run("log", "--file", rotated).lines) == 1
     compressed = logged.audit_path.with_name("audit.log.2.gz")
-    assert len(run("log", "-f", compressed).lines) == 1
-    answer = run("log", "-f", "-", "--user", "zoe",
+    assert len(run("log", "--file", compressed).lines) == 1
+    answer = run("log", "--file", "-", "--user", "zoe",
                  stdin=logged.audit_path.with_name("audit.log.10").read_bytes())
     assert answer.code == YES and len(answer.lines) == 1
-    assert run("log", "-f", "-").code == NO
-    assert run("log", "-f", "/nonexistent.log").code == FAULT
-    assert run("log", "-f", "/dev/zero").code == FAULT
+    assert run("log", "--file", "-").code == NO
+    assert run("log", "--file", "/nonexistent.log").code == FAULT
+    assert run("log", "--file", "/dev/zero").code == FAULT
 
 
 def test_log_passes_over_broken_lines(site: Site) -> None:

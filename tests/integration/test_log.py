@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import os
 import re
+import signal
 import subprocess
-from typing import Any, Iterator
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional
 
+import pexpect
 import pytest
 
 from tests.integration.test_pam_ssh import let_in
@@ -204,3 +210,224 @@ def test_who_gets_in_is_shown_no_code(radius: World) -> None:
     user = radius.person("ingo", PUSH, push="approve")
     reply = radius.client().login(user)
     assert reply.code == ACCEPT and "Code:" not in reply.message, reply
+
+
+# --- following, dates, the terminal --------------------------------------------------------------
+
+def line(user: str, published: str = "2026-11-23T08:00:00.000Z", **debug_data: Any) -> bytes:
+    """An audit event as the core writes it, as far as log looks at it."""
+    return json.dumps({
+        "published": published, "displayMessage": "Evaluation of sign-on policy",
+        "outcome": {"result": "DENY", "reason": "RULE_DENY"},
+        "actor": {"alternateId": user}, "client": {"device": "Computer"}, "target": [],
+        "transaction": {"id": "0" * 32},
+        "debugContext": {"debugData": {"application": "sshd", **debug_data}}}).encode() + b"\n"
+
+
+def config_of(audit: Path) -> Path:
+    """A configuration beside the audit file, which it names."""
+    path = audit.with_name("devtrust.conf")
+    path.write_text("[okta]\norg_url = https://org.example.com\n"
+                    f"[device_trust]\ntrusted_when = vpn-client\n[audit]\nfile = {audit}\n")
+    return path
+
+
+class Follower:
+    """devtrustctl log -f; what it has printed so far."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        self.out = directory / "out"
+        self.errors = directory / "errors"
+        self.audit = directory / "audit.log"
+        self.config = config_of(self.audit)
+        with open(self.out, "wb") as out, open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen([CTL, "log", "-f", *arguments, "-c", self.config],
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+
+    def users(self) -> list[str]:
+        return re.findall(r'user="([^"]*)"', self.out.read_text())
+
+    def sees(self, *users: str) -> None:
+        """These and no others, each once, in their order."""
+        wait_until(lambda: len(self.users()) >= len(users) or self.process.poll() is not None,
+                   f"{users} followed")
+        assert self.users() == list(users), self.errors.read_text()
+        assert self.process.poll() is None, self.errors.read_text()
+
+    def append(self, data: bytes, path: Optional[Path] = None) -> None:
+        with open(path or self.audit, "ab") as audit:
+            audit.write(data)
+
+
+@pytest.fixture
+def follow(tmp_path: Path) -> Iterator[Callable[..., Follower]]:
+    made: list[Follower] = []
+
+    def start(*arguments: str) -> Follower:
+        made.append(Follower(tmp_path, *arguments))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.process.kill()
+        one.process.wait(LIMIT)
+
+
+def test_follow_waits_for_a_file_that_comes_later(follow: Callable[..., Follower]) -> None:
+    f = follow()
+    f.sees()
+    f.append(line("a"))
+    f.sees("a")
+    f.append(line("b") + line("c"))
+    f.sees("a", "b", "c")
+
+
+def test_follow_begins_with_the_last_ten(follow: Callable[..., Follower], tmp_path: Path) -> None:
+    (tmp_path / "audit.log.1").write_bytes(b"".join(line(f"r{i}") for i in range(8)))
+    (tmp_path / "audit.log").write_bytes(b"".join(line(f"n{i}") for i in range(5)))
+    f = follow()
+    last = [f"r{i}" for i in range(3, 8)] + [f"n{i}" for i in range(5)]
+    f.sees(*last)
+    f.append(line("new"))
+    f.sees(*last, "new")
+
+
+@pytest.mark.parametrize("arguments, first", [
+    (("--since", "2026-11-23"), ["old", "now"]), (("-n", "1"), ["now"]),
+    (("--user", "new"), [])])
+def test_follow_begins_with_what_is_asked_for(follow: Callable[..., Follower], tmp_path: Path,
+                                              arguments: tuple[str, ...],
+                                              first: list[str]) -> None:
+    (tmp_path / "audit.log.1").write_bytes(line("old"))
+    (tmp_path / "audit.log").write_bytes(line("now"))
+    f = follow(*arguments)
+    f.sees(*first)
+    f.append(line("new"))
+    f.sees(*first, "new")
+
+
+def test_follow_survives_a_rotation_by_renaming(follow: Callable[..., Follower]) -> None:
+    """The writer goes on with the renamed file for a moment; nothing is lost or comes twice."""
+    f = follow()
+    f.append(line("a"))
+    f.sees("a")
+    rotated = f.audit.with_name("audit.log.1")
+    f.audit.rename(rotated)
+    f.append(line("b"), rotated)
+    f.sees("a", "b")
+    f.append(line("c"), rotated)
+    f.append(line("d"))
+    f.sees("a", "b", "c", "d")
+    f.audit.rename(f.audit.with_name("audit.log.2"))
+    f.append(line("e"))
+    f.sees("a", "b", "c", "d", "e")
+
+
+def test_follow_survives_copytruncate(follow: Callable[..., Follower]) -> None:
+    f = follow()
+    f.append(line("a") + line("b"))
+    f.sees("a", "b")
+    f.audit.with_name("audit.log.1").write_bytes(f.audit.read_bytes())
+    os.truncate(f.audit, 0)
+    f.append(line("c"))
+    f.sees("a", "b", "c")
+    assert f.errors.read_text() == ""
+
+
+def test_follow_waits_for_the_rest_of_a_line(follow: Callable[..., Follower]) -> None:
+    f = follow()
+    whole = line("a")
+    f.append(line("before") + whole[:40])
+    f.sees("before")
+    f.append(whole[40:])
+    f.sees("before", "a")
+    assert f.errors.read_text() == ""
+
+
+def test_follow_names_a_broken_line_and_goes_on(follow: Callable[..., Follower]) -> None:
+    f = follow()
+    f.append(b"nonsense\n" + b"x" * 100000 + b"\n" + line("a"))
+    f.sees("a")
+    assert "audit.log:1: " in f.errors.read_text() and "longer" in f.errors.read_text()
+
+
+def test_follow_ends_when_nobody_reads(tmp_path: Path) -> None:
+    audit = tmp_path / "audit.log"
+    audit.write_bytes(line("a"))
+    process = subprocess.Popen([CTL, "log", "-f", "--file", audit], stdout=subprocess.PIPE)
+    assert process.stdout is not None and b'user="a"' in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(LIMIT) in (0, -signal.SIGPIPE)
+
+
+@pytest.mark.parametrize("arguments", [("--until", "today"), ("--file", "-"), ("/tmp/x",),
+                                       ("--file", "/dev/zero")])
+def test_follow_refuses_what_never_comes(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([CTL, "log", "-f", *arguments], stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, timeout=LIMIT)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr != "", done
+
+
+@pytest.mark.parametrize("arguments, users", [
+    (("--since", "2026-11-23"), "bc"), (("--until", "2026-11-22"), "a"),
+    (("--since", "2026-11-23", "--until", "2026-11-23"), "bc"),
+    (("--since", "2026-11-23T00:30"), "c"), (("--until", "2026-11-22T22:30Z"), "a"),
+    (("--since", "2026-11-22T22:15:00.000Z", "--until", "2026-11-23 00:00"), "a"),
+    (("--since", "today"), ""), (("--until", "yesterday"), "abc"), (("--until", "2h"), "abc"),
+    (("--since", "2026-11-23T00:00+02:00"), "abc")])
+def test_dates_are_of_the_local_time_zone(tmp_path: Path, arguments: tuple[str, ...],
+                                          users: str) -> None:
+    audit = tmp_path / "audit.log"
+    audit.write_bytes(line("a", "2026-11-22T22:15:00.000Z") + line("b", "2026-11-22T23:00:00.000Z")
+                      + line("c", "2026-11-23T22:59:59.999Z"))
+    os.utime(audit)
+    done = subprocess.run([CTL, "log", "--file", audit, *arguments], text=True,
+                          capture_output=True, timeout=LIMIT,
+                          env={**os.environ, "TZ": "Europe/Berlin"})
+    assert "".join(re.findall(r'user="(.)"', done.stdout)) == users, done
+    assert done.returncode == (0 if users else 1)
+
+
+def test_files_of_before_are_not_read(tmp_path: Path) -> None:
+    """A rotated file that was last written to before --since has no event that fits; what is broken
+    in it is not named."""
+    audit = tmp_path / "audit.log"
+    audit.write_bytes(line("new", "2026-11-23T08:00:00.000Z"))
+    with gzip.open(tmp_path / "audit.log.2.gz", "wb") as old:
+        old.write(b"nonsense\n")
+    os.utime(tmp_path / "audit.log.2.gz", (0, 1_600_000_000))
+    config = config_of(audit)
+    shown = subprocess.run([CTL, "log", "--since", "2026-11-01", "-c", config], text=True,
+                           capture_output=True, timeout=LIMIT)
+    assert shown.stderr == "" and 'user="new"' in shown.stdout, shown
+    shown = subprocess.run([CTL, "log", "--since", "2020-01-01", "-c", config], text=True,
+                           capture_output=True, timeout=LIMIT)
+    assert "audit.log.2.gz:1" in shown.stderr, shown
+
+
+def at_terminal(audit: Path, columns: int, env: dict[str, str], *arguments: str) -> list[str]:
+    log_at = pexpect.spawn(str(CTL), ["log", "--file", str(audit), *arguments],
+                           dimensions=(24, columns), timeout=LIMIT, encoding="utf-8", env=env)
+    log_at.expect(pexpect.EOF)
+    log_at.close()
+    assert log_at.exitstatus == 0
+    return log_at.before.splitlines()
+
+
+@pytest.mark.parametrize("columns, variable, widest", [(100, None, 100), (40, None, 40),
+                                                       (100, "60", 60), (40, "nonsense", 40),
+                                                       (5, None, 20)])
+def test_lines_fit_the_terminal(tmp_path: Path, columns: int, variable: Optional[str],
+                                widest: int) -> None:
+    audit = tmp_path / "audit.log"
+    audit.write_bytes(line("j\u00f6rg@example.com", detail="why " * 60, code="04HM-ASW9"))
+    env = {"PATH": os.environ["PATH"], **({"COLUMNS": variable} if variable else {})}
+    lines = at_terminal(audit, columns, env)
+    assert len(lines) > 3 and max(map(len, lines)) <= widest, lines
+    assert all(text.startswith("    ") for text in lines[1:])
+    assert "04HM-ASW9" in lines[-1]
+    # JSON stays one line, and so does what goes into a pipe
+    assert len(at_terminal(audit, columns, env, "--json")) == 1
+    piped = subprocess.run([CTL, "log", "--file", audit], text=True, capture_output=True,
+                           env={**env, "COLUMNS": "40"}, timeout=LIMIT)
+    assert len(piped.stdout.splitlines()) == 1

@@ -177,7 +177,7 @@ def test_forget_and_log_know(world: PamWorld) -> None:
     assert forgets("sudo")
     for application, services in (("sudo", {"sudo", "sudo-i"}), ("sudo-i", {"sudo-i"}),
                                   ("su-l", set())):
-        shown = world.run([world.ctl, "log", "--application", application, "--json", "-f",
+        shown = world.run([world.ctl, "log", "--application", application, "--json", "--file",
                            world.site.audit_path]).stdout
         events = [debug(json.loads(line)) for line in shown.splitlines()]
         assert {event.get("service") for event in events} == services

@@ -14,4 +14,7 @@
  * is at fault in *bad (0 where only the sequence is); DT_E_LIMIT; DT_E_NOMEM. */
 DT_MUST_USE int dt_unicode_check(dt_bytes text, uint32_t *bad);
 
+/* Columns that a character takes up on a terminal: 0, 1 or 2 (UAX 11; ambiguous ones are narrow). */
+unsigned dt_unicode_columns(uint32_t point);
+
 #endif
