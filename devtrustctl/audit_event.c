@@ -63,14 +63,23 @@ static int check(dt_audit_event *v, dt_error *e)
     return DT_OK;
 }
 
+/* An event of OCSF (core/signon/audit_ocsf.h) has the other form in it. */
+static dt_json const *native_of(dt_json const *tree)
+{
+    dt_json const *native = dt_json_path(tree, "unmapped", "devtrust", NULL);
+
+    return native != NULL && dt_json_get(tree, "class_uid") != NULL ? native : tree;
+}
+
 int dt_audit_event_read(dt_bytes line, dt_audit_event *out, dt_error *e)
 {
     int rc;
 
     *out = (dt_audit_event){.line = line};
-    rc = dt_json_parse(line, &out->root, e);
+    rc = dt_json_parse(line, &out->tree, e);
     if (rc < 0)
         return rc;
+    out->root = native_of(out->tree);
     fill(out);
     rc = check(out, e);
     if (rc < 0)
@@ -80,7 +89,7 @@ int dt_audit_event_read(dt_bytes line, dt_audit_event *out, dt_error *e)
 
 void dt_audit_event_free(dt_audit_event *v)
 {
-    dt_json_free(&v->root);
+    dt_json_free(&v->tree);
     *v = (dt_audit_event){0};
 }
 
@@ -159,7 +168,7 @@ bool dt_audit_event_matches(dt_audit_event const *v, dt_audit_filter const *f)
         return false;
     if (f->user != NULL && !is_actor(v, f->user))
         return false;
-    return f->query == NULL || contains(v->line, f->query) || tree_holds(v->root, f->query);
+    return f->query == NULL || contains(v->line, f->query) || tree_holds(v->tree, f->query);
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */

@@ -24,7 +24,9 @@ typedef struct dt_audit_filter {
 /* An event, borrowed from its tree; a text that is not there is "". */
 typedef struct dt_audit_event {
     dt_bytes line; /* as it was read */
-    dt_json *root; /* owned: dt_audit_event_free */
+    dt_json *tree; /* owned: dt_audit_event_free */
+    dt_json const *
+        root; /* the event in the form of outcome.h: all of the tree, or what OCSF has no attributes for */
     char const *published, *message, *user, *login, *application, *service, *device, *result,
         *reason, *rule;
     char const *id;     /* of the sign-on */

@@ -5,6 +5,7 @@
 #include "core/policy/policy_explain.h"
 #include "core/policy/policy_record.h"
 #include "edge/host.h"
+#include "core/signon/audit_ocsf.h"
 #include "edge/kernel_log.h"
 
 #include <errno.h>
@@ -364,6 +365,17 @@ static bool audit_give(dt_driver *d, dt_outcome const *o, dt_bytes lines, char c
     return taken;
 }
 
+static void put_events(dt_driver *d, dt_buf *lines, dt_outcome const *o, dt_signon const *machine,
+                       dt_audit_context const *c, dt_time now)
+{
+    bool const ocsf = d->audit_format == DT_AUDIT_AS_OCSF;
+
+    if (machine != NULL && c->device_event)
+        (ocsf ? dt_audit_ocsf_device : dt_audit_device)(lines, o, dt_signon_evidence(machine), c,
+                                                        now);
+    (ocsf ? dt_audit_ocsf_signon : dt_audit_signon)(lines, o, c, now);
+}
+
 /* As audit_give. */
 static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
                   char const *door_name, dt_audit_context const *ctx)
@@ -380,7 +392,7 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
     c.host = c.host != NULL && machine == NULL ? c.host : d->host;
     c.door = door_name != NULL ? door_name : c.door;
 
-    char events[2 * DT_AUDIT_EVENT_MAX + 1], note[DT_AUDIT_NOTE_MAX];
+    char events[2 * DT_AUDIT_OCSF_EVENT_MAX + 1], note[DT_AUDIT_NOTE_MAX];
     char why[DT_EXPLAIN_EVENT_MAX + 1], decided_on[DT_POLICY_RECORD_MAX + 1];
     dt_buf lines, line, explanation, record;
     dt_time now = dt_host_now();
@@ -395,9 +407,7 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
         if (dt_buf_error(&record) == 0 && record.len > 0)
             c.policy_input = decided_on;
     }
-    if (machine != NULL && c.device_event)
-        dt_audit_device(&lines, o, dt_signon_evidence(machine), &c, now);
-    dt_audit_signon(&lines, o, &c, now);
+    put_events(d, &lines, o, machine, &c, now);
     dt_buf_init_fixed(&line, note, sizeof(note));
     dt_audit_line(&line, o, &c); /* cut when it is too long: the file has it all */
     if (dt_buf_error(&lines) != 0) {
@@ -492,6 +502,7 @@ static int open_outputs(dt_driver *d, dt_error *e)
     if ((d->store_path = strdup(config->store.path)) == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     d->store_size = config->store.size_limit;
+    d->audit_format = config->audit.format;
     int rc = dt_audit_sink_open(file, !d->quiet && config->audit.syslog, &sink, e);
     if (rc != 0)
         return dt_config_blame(config, "audit", "file", e, rc);

@@ -7,6 +7,7 @@
  * they were read: nobody is to be decided by half of what an administrator is writing. */
 #include "driver/internal.h"
 
+#include "core/signon/audit_ocsf.h"
 #include "edge/host.h"
 
 #include <errno.h>
@@ -31,17 +32,14 @@ typedef struct outcome_of_try {
 static void put_event(dt_driver *d, bool taken, char const *text, uint64_t generation,
                       dt_time loaded)
 {
-    char event[DT_AUDIT_EVENT_MAX + 1];
+    char event[DT_AUDIT_OCSF_EVENT_MAX + 1];
     dt_buf line;
     dt_metrics_count_reload(&d->metrics, taken);
     dt_buf_init_fixed(&line, event, sizeof(event));
-    dt_audit_reload(&line,
-                    &(dt_audit_reload_facts){.taken = taken,
-                                             .text = text,
-                                             .host = d->host,
-                                             .generation = generation,
-                                             .loaded = loaded},
-                    dt_host_now());
+    dt_audit_reload_facts const facts = {
+        .taken = taken, .text = text, .host = d->host, .generation = generation, .loaded = loaded};
+    (d->audit_format == DT_AUDIT_AS_OCSF ? dt_audit_ocsf_reload : dt_audit_reload)(&line, &facts,
+                                                                                   dt_host_now());
     if (!d->quiet && dt_buf_error(&line) == 0)
         dt_driver_audit_put(d, dt_buf_bytes(&line), taken, NULL);
 }

@@ -174,6 +174,7 @@ static char const everything[] =
     "textfile = /f/devtrust.prom\n"
     "interval = 1m\n"
     "[audit]\n"
+    "format = ocsf\n"
     "file = /f/audit.log\n"
     "syslog = no\n"
     "[daemon]\n"

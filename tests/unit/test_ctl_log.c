@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl log: the events that the core writes are read as they were meant, others are not taken
  * for events, hostile text stays harmless; lines and rotated files are told apart. */
+#include "core/signon/audit_ocsf.h"
 #include "devtrustctl/audit_files.h"
 
 #include "core/base/utf8.h"
@@ -82,6 +83,34 @@ static void reads_what_the_core_writes(void **state)
     assert_string_equal(v.rule, "Ask \"them\"");
     assert_string_equal(v.reason, "MFA_REJECTED");
     dt_audit_event_free(&v);
+    dt_buf_free(&text);
+}
+
+/* The same event in the form of OCSF is the same to whoever searches; its own members are searched as well. */
+static void reads_ocsf(void **state)
+{
+    (void)state;
+    dt_outcome o = {.decision = {.access = DT_ACCESS_DENY, .rule = "Rest"}};
+    dt_audit_context const ctx = {.application = "vpn", .user = "alice", .login = "alice@x.org"};
+    dt_buf text;
+    dt_outcome_set(&o, DT_DENY, DT_CAUSE_RULE_DENY);
+    dt_buf_init(&text, (size_t)4 * DT_AUDIT_EVENT_MAX);
+    dt_audit_ocsf_signon(&text, &o, &ctx, NOW);
+    assert_true(text.len < DT_AUDIT_LINE_MAX);
+    dt_audit_event v = event_of(&text, 0);
+    assert_string_equal(v.message, "Evaluation of sign-on policy");
+    assert_string_equal(v.user, "alice");
+    assert_string_equal(v.application, "vpn");
+    assert_string_equal(v.result, "DENY");
+    assert_string_equal(v.reason, "RULE_DENY");
+    assert_string_equal(v.rule, "Rest");
+    assert_int_equal(v.at, NOW);
+    assert_true(dt_audit_event_matches(&v, &(dt_audit_filter){.query = "Sign-on denied"}));
+    assert_false(dt_audit_event_matches(&v, &(dt_audit_filter){.result = "ALLOW"}));
+    dt_audit_event_free(&v);
+    /* Without the class it is no such event, whatever it has in it. */
+    static char const forged[] = "{\"unmapped\":{\"devtrust\":{\"displayMessage\":\"x\"}}}";
+    assert_true(dt_audit_event_read(dt_bytes_str(forged), &v, &g_error) < 0);
     dt_buf_free(&text);
 }
 
@@ -353,6 +382,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(reads_what_the_core_writes),
+        cmocka_unit_test(reads_ocsf),
         cmocka_unit_test(prints_one_line),
         cmocka_unit_test(finds),
         cmocka_unit_test(passes_over_the_rest),

@@ -40,6 +40,9 @@ typedef enum dt_unavailable_as {
     DT_UNAVAILABLE_ALLOW_TRUSTED,
     DT_UNAVAILABLE_ALLOW,
 } dt_unavailable_as;
+/* The form of the events in the audit file. */
+typedef enum dt_audit_format { DT_AUDIT_AS_OKTA = 0, DT_AUDIT_AS_OCSF } dt_audit_format;
+
 typedef enum dt_number_challenge {
     DT_NUMBER_NEVER = 0,  /* do not ask Okta for one (the org may still force it) */
     DT_NUMBER_WHEN_SHOWN, /* ask for one wherever the number can be shown */
@@ -266,6 +269,7 @@ typedef struct dt_config {
     struct {
         char *file; /* "" = none */
         bool syslog;
+        dt_audit_format format; /* of the file */
     } audit;
     struct {
         char *socket;     /* "" = none */

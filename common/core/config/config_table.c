@@ -71,6 +71,9 @@ static dt_config_word const words_way[] = {
 #undef X
         {NULL, 0}};
 
+static dt_config_word const words_audit_format[] = {
+    {"okta", DT_AUDIT_AS_OKTA}, {"ocsf", DT_AUDIT_AS_OCSF}, {NULL, 0}};
+
 static dt_config_word const words_number[] = {
     {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
 
@@ -425,6 +428,9 @@ static dt_config_key const keys[] = {
     {KEY(audit, file, DT_CONFIG_PATH), .fallback = "/var/log/devtrust/audit.log",
      BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
      .help = "The file for audit events; empty for none."},
+    {KEY(audit, format, DT_CONFIG_ENUM), .fallback = "okta", .words = words_audit_format,
+     .reloadable = false,
+     .help = "The form of events in the file: like Okta's System Log, or OCSF."},
     {KEY(audit, syslog, DT_CONFIG_BOOL), .fallback = "yes", .reloadable = false,
      .help = "Whether each outcome is also logged to syslog."},
 

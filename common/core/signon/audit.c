@@ -106,6 +106,11 @@ static size_t cut_length(char const *s, size_t cap)
     return n;
 }
 
+size_t dt_audit_text_length(char const *text, size_t cap)
+{
+    return cut_length(text, cap);
+}
+
 size_t dt_audit_rule_length(char const *rule)
 {
     return cut_length(rule, DT_CUT_RULE);
@@ -199,27 +204,33 @@ static void put_sources(dt_buf *l, unsigned sources)
 
 /* --- the parts that all events have ------------------------------------------------------------ */
 
-/* A UUID of version 8 (RFC 9562 section 5.8) made of the sign-on's id: the two events of one sign-on
- * differ in the variant's free bits. null when the id is not of its form. */
-static void put_uuid(dt_buf *l, char const *id, event_kind kind)
+bool dt_audit_uuid(char out[DT_GUID_LEN + 1], char const *id, bool device)
 {
-    char out[DT_GUID_LEN + 1];
     size_t n = 0;
 
     if (id == NULL || strlen(id) != DT_SIGNON_ID_LEN ||
-        strspn(id, "0123456789abcdef") != DT_SIGNON_ID_LEN) {
-        PUT(l, "null");
-        return;
-    }
+        strspn(id, "0123456789abcdef") != DT_SIGNON_ID_LEN)
+        return false;
     for (size_t i = 0; i < DT_SIGNON_ID_LEN; i++) {
         if (i == 8 || i == 12 || i == 16 || i == 20)
             out[n++] = '-';
         out[n++] = id[i];
     }
     out[14] = '8';
-    out[19] = kind == EVENT_DEVICE ? '9' : '8';
+    out[19] = device ? '9' : '8';
     out[n] = '\0';
-    put_plain(l, out);
+    return true;
+}
+
+/* null when the id is not of its form. */
+static void put_uuid(dt_buf *l, char const *id, event_kind kind)
+{
+    char uuid[DT_GUID_LEN + 1];
+
+    if (dt_audit_uuid(uuid, id, kind == EVENT_DEVICE))
+        put_plain(l, uuid);
+    else
+        PUT(l, "null");
 }
 
 static char const *client_device(dt_platform p)

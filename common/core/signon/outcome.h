@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the login got in the end, and the one audit event that says why. remembered.c defines
- * dt_factor_stamp. */
+ * dt_factor_stamp, audit.c dt_audit_text_length and dt_audit_uuid. */
 #ifndef DT_CORE_OUTCOME_H
 #define DT_CORE_OUTCOME_H
 
@@ -244,6 +244,11 @@ void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *ev
                      dt_audit_context const *ctx, dt_time now);
 /* How much of a rule's name the events hold, bytes. */
 size_t dt_audit_rule_length(char const *rule);
+/* How much of a text may be written into a JSON string of at most `cap` bytes, bytes; not cut within a character. */
+size_t dt_audit_text_length(char const *text, size_t cap);
+/* A UUID of version 8 (RFC 9562 section 5.8) made of the sign-on's id: the two events of one sign-on differ in the
+ * variant's free bits. False when the id is not of its form. */
+bool dt_audit_uuid(char out[DT_GUID_LEN + 1], char const *id, bool device);
 /* The configuration was loaded anew, or could not be. */
 typedef struct dt_audit_reload_facts {
     bool taken;

@@ -12,7 +12,7 @@
  * Begin with dt_signon_begin, a dt_request and a dt_ruleset; signon_internal.h is the inside, with lookup.h
  * (one question to a service), conversation.h (the MFA: factors and ways to Okta) and part.h (by what phases and
  * questions are sorted). outcome.h is what comes
- * of it, the dt_outcome and its event; texts.h the texts that several programs show people. What outlives a sign-on:
+ * of it, the dt_outcome and its event; audit_ocsf.h the event in the form of OCSF; texts.h the texts that several programs show people. What outlives a sign-on:
  * remembered.h (MFA that a rule's frequency still accepts), session_record.h (a sign-on that a session goes on
  * with), state_token.h (the State that continues a challenge). refusal_code.h is what a refused person reads out.
  *
