@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl check-config: loads a site as the daemon and the RADIUS module would, says what it
- * found, and warns of what is allowed but risky. One fault is reported at a time where the rest depends on
- * it; keys, store and audit file are all looked at. */
+ * found, and warns of what is allowed but risky. Reports all faults; what depends on something that has one is not
+ * judged. */
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/check_online.h"
 #include "devtrustctl/check_pam.h"
@@ -41,6 +41,7 @@
 typedef struct checking {
     dt_site *files;
     dt_config const *config;
+    dt_config *config_alone; /* of a site that has faults */
     char const *path;
     char const *root; /* of the PAM services */
     dt_time now;
@@ -411,7 +412,8 @@ static void check_host_key(checking *k)
         say(k, "this host", "has no device certificate configured");
         return;
     }
-    try_host_key(k, key);
+    if (k->files != NULL)
+        try_host_key(k, key);
     dt_host_key_free(&key);
 }
 
@@ -707,44 +709,90 @@ typedef struct found {
 typedef struct part {
     char const *check;
     void (*run)(checking *k);
+    bool of_site;        /* it looks at more than the configuration */
+    char const *keys[2]; /* that it looks at; faults of theirs were reported */
 } part;
+
+static bool is_judged(checking const *k, part const *p)
+{
+    if (p->of_site && k->files == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof(p->keys) / sizeof(p->keys[0]); i++) {
+        if (p->keys[i] != NULL && dt_config_is_faulty(k->config, p->keys[i]))
+            return false;
+    }
+    return true;
+}
 
 static void check_parts(checking *k)
 {
-    static part const parts[] = {{"config.placeholders", check_placeholders},
-                                 {"config.okta", report_mfa},
-                                 {"config.okta_credential", check_okta_credentials},
-                                 {"config.intune", check_graph},
-                                 {"config.trusted_when", check_trust},
-                                 {"config.ca", check_cas},
-                                 {"config.host_key", check_host_key},
-                                 {"config.state_key", check_state_key},
-                                 {"config.policy", check_policies},
-                                 {"config.report_only", check_report_only},
-                                 {"config.break_glass", check_break_glass},
-                                 {"config.okta_unavailable", check_failing_open},
-                                 {"config.store", check_store},
-                                 {"config.audit", check_audit}};
+    static part const parts[] = {
+        {"config.placeholders", check_placeholders, false, {NULL, NULL}},
+        {"config.okta", report_mfa, false, {"okta.org_url", "mfa.factors"}},
+        {"config.okta_credential",
+         check_okta_credentials,
+         false,
+         {"okta.client_id", "okta.key_file"}},
+        {"config.intune", check_graph, false, {"intune", NULL}},
+        {"config.trusted_when", check_trust, true, {NULL, NULL}},
+        {"config.ca", check_cas, true, {NULL, NULL}},
+        {"config.host_key", check_host_key, false, {"device_trust", NULL}},
+        {"config.state_key", check_state_key, true, {NULL, NULL}},
+        {"config.policy", check_policies, true, {NULL, NULL}},
+        {"config.report_only", check_report_only, true, {NULL, NULL}},
+        {"config.break_glass", check_break_glass, false, {"break_glass", NULL}},
+        {"config.okta_unavailable", check_failing_open, false, {"policy.okta_unavailable", "mfa"}},
+        {"config.store", check_store, false, {"store", "radius.store_path"}},
+        {"config.audit", check_audit, false, {"audit", "radius.audit_file"}}};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         k->check = parts[i].check;
-        parts[i].run(k);
+        if (is_judged(k, &parts[i]))
+            parts[i].run(k);
     }
-    if (k->online)
+    if (k->online && k->files != NULL)
         dt_check_online(k->files, &k->findings);
 }
 
+static void report_faults(checking *k, dt_faults const *f)
+{
+    size_t kept = f->count < DT_FAULTS_MAX ? f->count : DT_FAULTS_MAX;
+    dt_error more = {0};
+
+    for (size_t i = 0; i < kept; i++)
+        fault(k, &f->kept[i]);
+    if (f->count == kept)
+        return;
+    (void)dt_error_set(&more, DT_E_LIMIT, "and %zu more; fix these, and run this again",
+                       f->count - kept);
+    fault(k, &more);
+    k->findings.faults += f->count - kept - 1;
+}
+
+/* Loads everything. Where something has a fault, what is left of the configuration is looked at all the same. */
 static bool load(checking *k)
 {
+    static dt_faults faults; /* too large for the stack */
     dt_error e = {0};
+    int rc;
 
     k->check = "config.load";
-    if (dt_ctl_site_load(k->path, &k->files, &e) < 0) {
+    faults.count = 0;
+    rc = dt_site_check(k->path, &faults, &k->files, &k->config_alone);
+    if (rc == DT_E_NOMEM && faults.count == 0) {
+        (void)dt_error_set(&e, rc, "out of memory");
         fault(k, &e);
-        return false;
     }
-    k->config = dt_site_config(k->files);
-    return true;
+    report_faults(k, &faults);
+    k->config = rc == DT_OK ? dt_site_config(k->files) : k->config_alone;
+    return rc == DT_OK;
+}
+
+static void unload(checking *k)
+{
+    dt_site_free(&k->files);
+    dt_config_free(&k->config_alone);
+    k->config = NULL;
 }
 
 /* In a process of its own: there is no way back to root. */
@@ -759,7 +807,7 @@ _Noreturn static void check_in_child(checking *k, char const *user, int out)
         k->check = "config.user";
         say(k, "checked as", "%s, who runs it (for another user: --user NAME)", user);
         f.loaded = load(k);
-        if (f.loaded)
+        if (k->config != NULL)
             check_parts(k);
     }
     f.findings = k->findings;
@@ -790,17 +838,18 @@ static bool check_as(checking *k, char const *user)
 
 static int choose_user(char const *config_path, char const **user, dt_error *e)
 {
-    dt_config *c = NULL;
-    int rc = DT_OK;
+    static dt_faults faults; /* they are reported by whoever runs it */
+    dt_config *c;
 
     if (geteuid() != 0)
         return *user == NULL ? DT_OK : dt_error_set(e, DT_E_PERMISSION, "only root can use --user");
-    if (*user == NULL) {
-        rc = dt_site_config_read(config_path, &c, e);
-        *user = rc == DT_OK ? find_user(c) : NULL;
-    }
+    if (*user != NULL)
+        return DT_OK;
+    faults.count = 0;
+    c = dt_site_config_look(config_path, &faults);
+    *user = c != NULL ? find_user(c) : NULL;
     dt_config_free(&c);
-    return rc;
+    return DT_OK;
 }
 
 /* The last line counts. */
@@ -831,12 +880,12 @@ static dt_ctl_exit check_all(checking *k, char const *user)
 {
     bool loaded = user == NULL ? load(k) : check_as(k, user);
 
-    if (loaded && user == NULL)
+    if (k->config != NULL && user == NULL)
         check_parts(k);
     k->check = "config.pam";
     if (loaded)
         check_pam(k);
-    dt_site_free(&k->files);
+    unload(k);
     return report_result(k, loaded);
 }
 

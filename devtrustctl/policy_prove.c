@@ -35,7 +35,7 @@ int dt_policy_text_read(char const *path, size_t max, dt_policy_text *out, dt_er
         rc = dt_json_parse(dt_buf_bytes(&out->text), &out->root, &why);
     if (rc != DT_OK && why.code != 0)
         (void)dt_error_set(e, rc, "%s: %s", path, why.text);
-    out->source = (dt_json_source){path, dt_buf_bytes(&out->text)};
+    out->source = (dt_json_source){.file = path, .text = dt_buf_bytes(&out->text)};
     return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "edge/ini.h"
 
 #include "core/base/utf8.h"
+#include "core/config/config_section.h"
 #include "core/ruleset/config_check.h"
 
 #include <ini.h>
@@ -26,15 +27,47 @@ typedef struct ini_source {
     char const *name;
     dt_config *c;
     dt_error *e;
-    int error; /* the first one; nothing is read after it */
+    int error;    /* the first one; nothing is read after it */
+    bool refused; /* the line at hand; with a list of faults, the next one is read all the same */
+    bool skipped; /* the section at hand: its head was refused */
     char sections[INI_SECTIONS_MAX][DT_CONFIG_SECTION_MAX];
     size_t section_count;
 } ini_source;
 
+/* The result of something about the line; `key` is whose, "" where that cannot be said. */
+static void end_line(ini_source *s, char const *key, int rc)
+{
+    char const *section =
+        s->section_count > 0 && !s->skipped ? s->sections[s->section_count - 1] : "";
+    char const *like = dt_config_key_like(section, key);
+
+    s->error = dt_faults_keep(s->c->faults, s->e, rc);
+    s->refused = rc != DT_OK;
+    if (!s->refused || s->error != DT_OK)
+        return;
+    /* Below a section's name stand a few keys of its own, which are not told apart here. */
+    if (*key == '\0' || strchr(section, ' ') != NULL)
+        dt_config_set_faulty(s->c, section, "");
+    else if (like != NULL)
+        dt_config_set_faulty(s->c, section, like);
+}
+
+/* One that nobody could have meant for another leaves the others as they are. */
+static void end_section(ini_source *s, char const *name, int rc)
+{
+    char const *like = dt_config_section_like(name);
+
+    s->error = dt_faults_keep(s->c->faults, s->e, rc);
+    s->refused = rc != DT_OK;
+    s->skipped = s->refused;
+    if (s->refused && like != NULL)
+        dt_config_set_faulty(s->c, like, "");
+}
+
 static void refuse(ini_source *s, char const *why)
 {
     if (s->error == DT_OK)
-        s->error = dt_error_set(s->e, DT_E_INVALID, "%s:%d: %s", s->name, s->line, why);
+        end_line(s, "", dt_error_set(s->e, DT_E_INVALID, "%s:%d: %s", s->name, s->line, why));
 }
 
 static bool is_space(uint8_t c)
@@ -47,6 +80,7 @@ static void check_section(ini_source *s, dt_bytes line)
 {
     char name[DT_CONFIG_SECTION_MAX];
 
+    s->skipped = true;
     if (line.len < 3 || line.p[line.len - 1] != ']') {
         refuse(s, "a section is not closed; write [NAME] alone on its line");
         return;
@@ -65,8 +99,9 @@ static void check_section(ini_source *s, dt_bytes line)
         refuse(s, "too many sections");
         return;
     }
-    s->error = dt_config_open_section(s->c, s->name, s->line, name, s->e);
-    memcpy(s->sections[s->section_count++], name, sizeof(name));
+    end_section(s, name, dt_config_open_section(s->c, s->name, s->line, name, s->e));
+    if (!s->refused)
+        memcpy(s->sections[s->section_count++], name, sizeof(name));
 }
 
 /* A line with a key: not indented, a name before the equals sign, no comment after the value. */
@@ -75,6 +110,10 @@ static void check_pair(ini_source *s, dt_bytes raw, dt_bytes line)
     uint8_t const *equals = memchr(line.p, '=', line.len);
     dt_bytes key;
 
+    if (s->skipped) {
+        s->refused = true;
+        return;
+    }
     if (is_space(raw.p[0])) {
         refuse(s, "this line is indented like a continuation of the one above; write each key with "
                   "its whole value on one line, beginning in the first column");
@@ -105,14 +144,15 @@ static void check_line(ini_source *s, dt_bytes raw, size_t room)
     dt_bytes line = dt_bytes_trim(raw, " \t\r");
 
     if (raw.len > room || raw.len > INI_LINE_MAX) {
-        if (s->error == DT_OK)
-            s->error = dt_error_set(
-                s->e, DT_E_INVALID, "%s:%d: the line is too long; at most %zu bytes are allowed",
-                s->name, s->line, room < INI_LINE_MAX ? room : (size_t)INI_LINE_MAX);
+        end_line(s, "",
+                 dt_error_set(s->e, DT_E_INVALID,
+                              "%s:%d: the line is too long; at most %zu bytes are allowed", s->name,
+                              s->line, room < INI_LINE_MAX ? room : (size_t)INI_LINE_MAX));
     } else if (memchr(raw.p, '\0', raw.len) != NULL) {
         refuse(s, "the file contains a NUL byte; use plain text");
     } else if (s->line > INI_LINES_MAX) {
-        refuse(s, "there are too many lines");
+        s->error =
+            dt_error_set(s->e, DT_E_LIMIT, "%s:%d: there are too many lines", s->name, s->line);
     } else if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';') {
         return;
     } else if (line.p[0] == '[') {
@@ -137,9 +177,12 @@ static char *ini_read_line(char *out, int size, void *stream)
     line = dt_bytes_of(rest.p, end == NULL ? rest.len : (size_t)(end - rest.p));
     s->at += line.len + (end == NULL ? 0 : 1);
     s->line++;
+    s->refused = false;
     check_line(s, line, (size_t)size - 2);
     if (s->error < 0)
         return NULL;
+    if (s->refused)
+        line.len = 0;
     line = dt_bytes_trim(line, " \t\r");
     if (line.len > 0 && (line.p[0] == '#' || line.p[0] == ';'))
         line.len = 0;
@@ -162,8 +205,9 @@ static int ini_take_pair(void *user, char const *section, char const *name, char
 #endif
     (void)section; /* inih cuts long ones */
     if (s->error == DT_OK)
-        s->error = dt_config_set(s->c, s->name, s->line, s->sections[s->section_count - 1], name,
-                                 value == NULL ? "" : value, s->e);
+        end_line(s, name,
+                 dt_config_set(s->c, s->name, s->line, s->sections[s->section_count - 1], name,
+                               value == NULL ? "" : value, s->e));
     return s->error == DT_OK;
 }
 
@@ -172,6 +216,7 @@ int dt_ini_parse(dt_bytes text, char const *name, dt_config *c, dt_error *e)
     ini_source s = {.text = text, .name = name, .c = c, .e = e};
     int kept = &ini_max_line != NULL ? ini_max_line : 0;
     char const *encoding = dt_text_encoding_fault(text);
+    size_t before = dt_faults_count(c->faults);
     int status;
 
     if (encoding != NULL)
@@ -187,6 +232,9 @@ int dt_ini_parse(dt_bytes text, char const *name, dt_config *c, dt_error *e)
     if (status != 0 || s.at != s.text.len)
         return dt_error_set(e, DT_E_INVALID, "%s:%d: this line cannot be read; write KEY = VALUE",
                             name, status > 0 ? status : s.line);
-    status = dt_config_finish(c, name, e);
-    return status < 0 ? status : dt_config_check(c, name, e);
+    status = dt_faults_keep(c->faults, e, dt_config_finish(c, name, e));
+    /* Rules between keys have a meaning only where each key has its value. */
+    if (status == DT_OK && dt_faults_count(c->faults) == before)
+        status = dt_config_check(c, name, e);
+    return dt_faults_end(c->faults, before, status);
 }

@@ -27,7 +27,9 @@ static char const *const other_suffixes[] = {".schema.json", ".cases.json", ".pr
 #define PATH_LEN_MAX (DT_CONFIG_VALUE_MAX + 256)
 
 struct dt_site {
-    char const *path; /* of devtrust.conf, for messages while loading */
+    char const *path;  /* of devtrust.conf, for messages while loading */
+    dt_faults *faults; /* while loading, where all faults are wanted; else NULL */
+    bool no_zones;     /* while loading: the zones have faults */
     dt_config *config;
     dt_config *applied[DT_CONFIG_APPLICATIONS_MAX]; /* as config has it for its i-th application */
     dt_tls_anchors *okta_anchors, *intune_anchors;
@@ -52,7 +54,16 @@ struct dt_site {
 static int set_section_error(dt_site const *f, char const *section, char const *name, dt_error *e,
                              int error)
 {
+    /* What is on the list of faults is not reported again. */
+    if (f->faults != NULL && e->code == DT_OK)
+        return error;
     return dt_config_blame(f->config, section, name, e, error);
+}
+
+/* Where all faults are wanted, one does not end the loading. */
+static int keep(dt_site *f, dt_error *e, int rc)
+{
+    return dt_faults_keep(f->faults, e, rc);
 }
 
 /* Takes `content` into a hash that stands for several files: the order counts, and where each ends. */
@@ -77,7 +88,8 @@ void dt_site_set_door(dt_site_door door)
     process_door = door;
 }
 
-static int read_config(char const *path, dt_config **config, char hash[65], dt_error *e)
+static int read_config(char const *path, dt_faults *faults, dt_config **config, char hash[65],
+                       dt_error *e)
 {
     dt_buf text;
     int error;
@@ -86,8 +98,11 @@ static int read_config(char const *path, dt_config **config, char hash[65], dt_e
     error = dt_file_read(path, DT_FILE_TRUSTED, DT_CONFIG_FILE_MAX, &text, e);
     if (error == DT_OK)
         error = dt_config_new(config, e);
-    if (error == DT_OK)
+    if (error == DT_OK) {
+        (*config)->faults = faults;
         error = dt_ini_parse(dt_buf_bytes(&text), path, *config, e);
+        (*config)->faults = NULL;
+    }
     if (error == DT_OK && process_door == DT_SITE_DOOR_RADIUS)
         dt_config_use_radius(*config);
     if (error == DT_OK)
@@ -111,7 +126,7 @@ static int apply_sections(dt_site *f, dt_error *e)
 
 static int load_config(dt_site *f, dt_error *e)
 {
-    int error = read_config(f->path, &f->config, f->config_hash, e);
+    int error = read_config(f->path, f->faults, &f->config, f->config_hash, e);
 
     return error < 0 ? error : apply_sections(f, e);
 }
@@ -122,10 +137,21 @@ int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e)
     int error;
 
     *out = NULL;
-    error = read_config(config_path, out, hash, e);
+    error = read_config(config_path, NULL, out, hash, e);
     if (error < 0)
         dt_config_free(out);
     return error;
+}
+
+dt_config *dt_site_config_look(char const *config_path, dt_faults *faults)
+{
+    dt_config *c = NULL;
+    char hash[65] = "";
+    dt_error e = {0};
+
+    if (read_config(config_path, faults, &c, hash, &e) < 0 && c != NULL && c->file == NULL)
+        dt_config_free(&c);
+    return c;
 }
 
 /* --- who vouches for the servers --------------------------------------------------------------- */
@@ -269,19 +295,22 @@ static int load_anchors(dt_site *f, dt_error *e)
                                f->config->device_trust.shared_ca_file, NULL, true};
     store_file const crls = {"device_trust", "crl_file", f->config->device_trust.crl_file, NULL,
                              false};
+    size_t before = dt_faults_count(f->faults);
     int error = dt_trust_store_new(&f->anchors);
 
     if (error < 0)
         return dt_error_set(e, error, "no memory for the CA certificates");
-    error = load_store_file(f, &company, CA_FILE_MAX, add_cas, e);
+    error = keep(f, e, load_store_file(f, &company, CA_FILE_MAX, add_cas, e));
     if (error == DT_OK)
-        error = load_store_file(f, &shared, CA_FILE_MAX, add_cas, e);
-    if (error == DT_OK)
-        error = load_store_file(f, &crls, DT_CRL_FILE_MAX, add_crls, e);
+        error = keep(f, e, load_store_file(f, &shared, CA_FILE_MAX, add_cas, e));
+    /* Lists are matched with the CAs that signed them. */
+    if (error == DT_OK && dt_faults_count(f->faults) == before)
+        error = keep(f, e, load_store_file(f, &crls, DT_CRL_FILE_MAX, add_crls, e));
     for (size_t i = 0; error == DT_OK && i < f->config->ca_count; i++)
-        error = load_ca(f, f->config->cas[i], e);
+        error = keep(f, e, load_ca(f, f->config->cas[i], e));
     if (error == DT_OK)
         error = load_ocsp(f, e);
+    error = dt_faults_end(f->faults, before, error);
     if (error == DT_OK)
         dt_trust_store_set_revocation(f->anchors, f->config->device_trust.revocation);
     return error;
@@ -351,9 +380,12 @@ static void json_file_close(json_file *j)
     dt_buf_free(&j->text);
 }
 
-static dt_json_source json_file_source(json_file const *j)
+static dt_json_source json_file_source(dt_site const *f, json_file const *j)
 {
-    return (dt_json_source){.file = j->path, .text = dt_buf_bytes(&j->text)};
+    return (dt_json_source){.faults = f->faults,
+                            .no_zones = f->no_zones,
+                            .file = j->path,
+                            .text = dt_buf_bytes(&j->text)};
 }
 
 /* Reads the text; to be closed also after a failure. */
@@ -405,7 +437,7 @@ static int load_zones(dt_site *f, dt_error *e)
     int error = json_file_read(path, &j, &why);
 
     if (error == DT_OK) {
-        dt_json_source source = json_file_source(&j);
+        dt_json_source source = json_file_source(f, &j);
         error = dt_zones_parse_text(&source, &f->zones, &why);
         if (error == DT_OK)
             error = dt_zones_set_geo(f->zones, f->geo, path, &why);
@@ -415,6 +447,7 @@ static int load_zones(dt_site *f, dt_error *e)
         return DT_OK;
     if (e != NULL)
         *e = why;
+    f->no_zones = true;
     return set_section_error(f, "policy", "zones_file", e, error);
 }
 
@@ -431,7 +464,7 @@ static int load_org(dt_site *f, dt_error *e)
     if (error == DT_OK)
         error = json_file_hash(&j, hash, &why);
     if (error == DT_OK) {
-        dt_json_source source = json_file_source(&j);
+        dt_json_source source = json_file_source(f, &j);
         error = dt_org_policy_parse_source(j.root, &source, f->zones, &f->org, &why);
     }
     if (error == DT_OK)
@@ -548,7 +581,7 @@ static int load_policy(dt_site *f, char const *name, dt_error *e)
     if (error == DT_OK)
         error = json_file_hash(&j, hash, e);
     if (error == DT_OK) {
-        dt_json_source source = json_file_source(&j);
+        dt_json_source source = json_file_source(f, &j);
         error = dt_policy_parse_source(j.root, &source, f->zones, &policy, e);
     }
     if (error == DT_OK)
@@ -569,10 +602,17 @@ static int load_policies(dt_site *f, dt_error *e)
     size_t count = 0;
     int error = dt_site_list_policies(f->config->policy.directory, names, &count, e);
 
-    for (size_t i = 0; error == DT_OK && i < count; i++)
+    if (error < 0)
+        (void)set_section_error(f, "policy", "directory", e, error);
+    for (size_t i = 0; error == DT_OK && i < count; i++) {
         error = load_policy(f, names[i], e);
+        if (error < 0)
+            error = keep(f, e, set_section_error(f, "policy", "directory", e, error));
+        if (error < 0)
+            break;
+    }
     names_free(names, count);
-    return error < 0 ? set_section_error(f, "policy", "directory", e, error) : DT_OK;
+    return error;
 }
 
 /* A section for an application that there is not: misspelled, it would leave the one that was meant
@@ -794,20 +834,50 @@ static int load_managed(dt_site *f, dt_error *e)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-typedef int site_part(dt_site *f, dt_error *e);
+/* A part, and the keys of the configuration that it goes by. */
+typedef struct site_part {
+    int (*load)(dt_site *f, dt_error *e);
+    char const *keys[4]; /* "section.key", or "section" for all of it */
+    bool last;           /* it compares parts: of no use while one has a fault */
+} site_part;
 
-static int load_parts(char const *config_path, site_part *const *parts, size_t count, dt_site **out,
+/* What goes by a section with faults would be judged by defaults that nobody wants. */
+static bool is_skipped(dt_site const *f, site_part const *part)
+{
+    if (f->config == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof(part->keys) / sizeof(part->keys[0]); i++) {
+        if (part->keys[i] != NULL && dt_config_is_faulty(f->config, part->keys[i]))
+            return true;
+    }
+    return part->last && dt_faults_count(f->faults) > 0;
+}
+
+static int load_each(dt_site *f, site_part const *parts, size_t count, dt_error *e)
+{
+    size_t before = dt_faults_count(f->faults);
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < count; i++) {
+        if (!is_skipped(f, &parts[i]))
+            error = keep(f, e, parts[i].load(f, e));
+        if (f->config == NULL || f->config->file == NULL)
+            break; /* it could not be read */
+    }
+    return dt_faults_end(f->faults, before, error);
+}
+
+static int load_parts(char const *config_path, site_part const *parts, size_t count, dt_site **out,
                       dt_error *e)
 {
     dt_site *f = calloc(1, sizeof(*f));
-    int error = DT_OK;
+    int error;
 
     *out = NULL;
     if (f == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     f->path = config_path;
-    for (size_t i = 0; error == DT_OK && i < count; i++)
-        error = parts[i](f, e);
+    error = load_each(f, parts, count, e);
     f->path = NULL;
     if (error < 0)
         dt_site_free(&f);
@@ -815,29 +885,75 @@ static int load_parts(char const *config_path, site_part *const *parts, size_t c
     return error;
 }
 
+static site_part const all_parts[] = {
+    {load_config, {NULL}, false},
+    {load_user_table, {"user_name.table_file"}, false},
+    {load_okta_anchors, {"okta.ca_file"}, false},
+    {load_intune_anchors, {"intune.ca_file"}, false},
+    {load_anchors,
+     {"device_trust.ca_file", "device_trust.shared_ca_file", "device_trust.crl_file", "ca"},
+     false},
+    {load_ssh_cas, {"device_trust.ssh_device_ca_file"}, false},
+    {load_geo, {"policy.asn_database", "policy.location_database"}, false},
+    {load_zones, {"policy.zones_file"}, false},
+    {load_org, {"policy.org_file"}, false},
+    {load_policies, {"policy.directory"}, false},
+    {check_sections, {"application"}, true},
+    {check_people, {"user_name"}, true},
+    {load_okta_token, {"okta.api_token_file", "okta.client_id"}, false},
+    {load_state_key, {"store.state_key_file", "radius.state_key_file"}, false},
+    {load_managed, {"device_trust.management_hint_file"}, false},
+    {load_okta_proxy, {"okta"}, false},
+    {load_other_proxies, {"intune", "device_trust"}, false},
+};
+#define PARTS (sizeof(all_parts) / sizeof(all_parts[0]))
+
 int dt_site_load(char const *config_path, dt_site **out, dt_error *e)
 {
-    static site_part *const parts[] = {
-        load_config,        load_user_table, load_okta_anchors, load_intune_anchors,
-        load_anchors,       load_ssh_cas,    load_geo,          load_zones,
-        load_org,           load_policies,   check_sections,    check_people,
-        load_okta_token,    load_state_key,  load_managed,      load_okta_proxy,
-        load_other_proxies,
-    };
-    return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
+    return load_parts(config_path, all_parts, PARTS, out, e);
+}
+
+int dt_site_check(char const *config_path, dt_faults *faults, dt_site **out, dt_config **config)
+{
+    dt_site *f = calloc(1, sizeof(*f));
+    dt_error e = {0};
+    int error;
+
+    *out = NULL;
+    *config = NULL;
+    if (f == NULL)
+        return DT_E_NOMEM;
+    f->path = config_path;
+    f->faults = faults;
+    error = load_each(f, all_parts, PARTS, &e);
+    f->path = NULL;
+    f->faults = NULL;
+    if (error == DT_OK) {
+        *out = f;
+        return DT_OK;
+    }
+    if (f->config != NULL && f->config->file != NULL) {
+        *config = f->config;
+        f->config = NULL;
+    }
+    dt_site_free(&f);
+    return error;
 }
 
 int dt_site_load_okta(char const *config_path, dt_site **out, dt_error *e)
 {
-    static site_part *const parts[] = {load_config, load_okta_anchors, load_okta_token,
-                                       load_okta_proxy};
+    static site_part const parts[] = {{load_config, {NULL}, false},
+                                      {load_okta_anchors, {NULL}, false},
+                                      {load_okta_token, {NULL}, false},
+                                      {load_okta_proxy, {NULL}, false}};
 
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }
 
 int dt_site_load_config(char const *config_path, dt_site **out, dt_error *e)
 {
-    static site_part *const parts[] = {load_config, load_user_table};
+    static site_part const parts[] = {{load_config, {NULL}, false},
+                                      {load_user_table, {NULL}, false}};
 
     return load_parts(config_path, parts, sizeof(parts) / sizeof(parts[0]), out, e);
 }

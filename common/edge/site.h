@@ -22,6 +22,11 @@ void dt_site_set_door(dt_site_door door);
  * once, so that a file made readable later cannot change them. Not thread safe; the result is
  * read-only and may be shared. */
 DT_MUST_USE int dt_site_load(char const *config_path, dt_site **out, dt_error *e);
+/* Like dt_site_load, for a command that checks: with all faults on the list `faults` instead of the first. Where
+ * there are some, *out is NULL, and *config is the configuration, to be freed by dt_config_free, for looking at
+ * sections that are not dt_config_is_faulty; or NULL, where it could not be read. DT_E_NOMEM is not on the list. */
+DT_MUST_USE int dt_site_check(char const *config_path, dt_faults *faults, dt_site **out,
+                              dt_config **config);
 /* The configuration and Okta's token alone, for who has yet to write a policy. */
 DT_MUST_USE int dt_site_load_okta(char const *config_path, dt_site **out, dt_error *e);
 /* The configuration alone. */
@@ -54,6 +59,9 @@ DT_MUST_USE int dt_site_keep_fixed(dt_site *f, dt_config const *old, dt_buf *nam
 
 /* devtrust.conf alone. */
 DT_MUST_USE int dt_site_config_read(char const *config_path, dt_config **out, dt_error *e);
+/* As much of it as can be read, for looking at: its faults are on the list. NULL where it is nothing. To be freed by
+ * dt_config_free. */
+dt_config *dt_site_config_look(char const *config_path, dt_faults *faults);
 /* Names of the files with policies in a directory, sorted; each is the caller's to free, also those
  * of a list that an error cut short. */
 DT_MUST_USE int dt_site_list_policies(char const *path, char *names[DT_SITE_POLICIES_MAX],

@@ -479,6 +479,53 @@ def test_help_at_every_level(words: tuple[str, ...]) -> None:
         assert answer.code == YES and answer.out == wanted and answer.err == ""
 
 
+def test_check_config_names_all_faults(site: Site) -> None:
+    """One run names what is wrong: in the configuration, in each policy, in each secret."""
+    site.configure({"okta": {"timeoot": "5s"}, "mfa": {"push_limit": "many"}})
+    site.okta_token_path.chmod(0o644)
+    site.state_key_path.write_text("short\n")
+    site.graph_key.chmod(0o604)
+    change_policy(site, lambda policy: policy["rules"][0].update(status="on", priority=-1))
+    (site.policy_directory / "wifi.json").write_text("{")
+    answer = run("check-config", "-c", site.config_path, "--json")
+    found = as_json(answer)
+    faults = [one for one in found if one["status"] == "fault" and one["check"] != "config"]
+    wanted = ("[okta] timeoot: unknown key", "[mfa] push_limit: ", "/rules/0/status: ",
+              "/rules/0/priority: ", "wifi.json: line 1", "[okta] api_token_file: ",
+              "[store] state_key_file: ", "[intune] ")
+    for text in wanted:
+        assert len([one for one in faults if text in one["what"]]) == 1, (text, faults)
+    assert answer.code == FAULT and found[-1]["faults"] == len(faults) == len(wanted), faults
+    for one in faults:
+        assert one["file"] and one["line"] > 0, one
+    told = check(site)
+    assert f"{len(faults)} faults, " in told.err and told.code == FAULT
+
+
+def test_check_config_counts_what_it_does_not_name(site: Site) -> None:
+    """50 faults are named, the others are counted."""
+    text = site.config_path.read_text()
+    site.config_path.write_text(text + "[nowhere]\n" + "".join(f"line {n}\n" for n in range(3)) +
+                                "".join(f"[nowhere{n}]\n" for n in range(61)))
+    answer = check(site)
+    lines = answer.err.splitlines()
+    assert answer.code == FAULT and len(lines) == 52
+    assert "and 12 more; fix these" in lines[-2] and "62 faults, " in lines[-1]
+
+
+def test_check_config_does_not_follow_up(site: Site) -> None:
+    """Zones with a fault: the policies that name them are judged, but not for that."""
+    change_policy(site, lambda policy: policy["rules"][0]["conditions"].update(
+        network={"connection": "ZONE", "include": ["Office"]}))
+    zones = site.directory / "zones.json"
+    zones.write_text('{"zones": [{"name": "Office", "type": "IP", "status": "on",'
+                     ' "gateways": []}]}')
+    site.configure({"policy": {"zones_file": zones}})
+    answer = check(site)
+    assert answer.code == FAULT and len(answer.err.splitlines()) == 2, answer
+    assert "/zones/0/status: " in answer.err and "1 fault, " in answer.err
+
+
 def as_json(answer: Answer) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.lines]
 
@@ -505,7 +552,9 @@ def test_check_config_as_json_names_the_line(site: Site) -> None:
     site.config_path.write_text(site.config_path.read_text() + "[okat]\n")
     answer = run("check-config", "-c", site.config_path, "--json")
     found = as_json(answer)
-    assert answer.code == FAULT and [one["check"] for one in found] == ["config.load", "config"]
+    assert answer.code == FAULT and found[-1]["check"] == "config" and found[-1]["faults"] == 1
+    assert [one["status"] for one in found if one["check"] == "config.load"] == ["fault"]
+    found.sort(key=lambda one: one["check"] != "config.load")
     assert found[0]["file"] == str(site.config_path)
     assert found[0]["line"] == len(site.config_path.read_text().splitlines())
 

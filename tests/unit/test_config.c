@@ -189,6 +189,75 @@ static char const everything[] =
     "max_sign_ons = 7\n"
     "identity_from = caller\n";
 
+/* Where all faults are gathered, the same text is taken or refused, and the first fault is among them. */
+static void assert_gathers(char const *text, int first_error, dt_error const *first)
+{
+    static dt_faults faults;
+    dt_config *c = NULL;
+    dt_error e = {0};
+    bool found = false;
+    int rc;
+
+    faults.count = 0;
+    assert_int_equal(dt_config_new(&c, &e), DT_OK);
+    c->faults = &faults;
+    rc = dt_faults_keep(&faults, &e, dt_ini_parse(dt_bytes_str(text), "/etc/d.conf", c, &e));
+    assert_int_equal(rc, DT_OK);
+    for (size_t i = 0; i < faults.count && i < DT_FAULTS_MAX; i++)
+        found = found || strcmp(faults.kept[i].text, first->text) == 0;
+    if ((first_error == DT_OK) != (faults.count == 0) || (first_error != DT_OK && !found))
+        fail_msg("%s\n\"%s\" is not among %zu faults, of which the first is \"%s\"", text,
+                 first->text, faults.count, faults.kept[0].text);
+    dt_config_free(&c);
+}
+
+/* What is wrong on different lines, and between keys, is named in one run; nothing else is. */
+static void all_faults_are_gathered(void **state)
+{
+    static struct {
+        char const *text;
+        char const *wanted[8];
+    } const rows[] = {
+        {"[okta]\norg_url = https://a.okta.com\ntimeoot = 5s\n[mfa]\npush_limit = many\nwhat\n"
+         "[foo]\nx = y\nz = 1\n[store]\npath = rel\n[okta]\nca_file = /x\n",
+         {":3: [okta] timeoot: ", ":5: [mfa] push_limit: ", ":6: this is neither", ":7: unknown",
+          ":11: [store] path: ", ":12: duplicate section"}},
+        /* A key whose line is refused is not missing as well. */
+        {"[okta]\norg_url = http:\n", {":2: [okta] org_url: "}},
+        {"[okat]\norg_url = https://a.okta.com\n", {":1: unknown section; did you mean"}},
+        {"[mfa]\npush_limit = many\n", {":2: [mfa] push_limit", "[okta] org_url: is missing"}},
+        /* Rules between keys, several at once. */
+        {"[okta]\norg_url = https://a-admin.okta.com\n[audit]\nsyslog = no\nfile =\n"
+         "[device_trust]\ntrusted_when = ssh-key+registry\ncache_ttl = 2d\nstale_limit = 1d\n"
+         "[daemon]\nsshd_services = sshd, a, b\nlocal_services = a\nagent_services = b\n",
+         {"[okta] org_url: is the URL of the admin", "[device_trust] stale_limit: ",
+          "[audit] syslog: is \"no\"", "[daemon] local_services: ", "[daemon] agent_services: "}},
+    };
+    static dt_faults faults;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        dt_config *c = NULL;
+        dt_error e = {0};
+        size_t wanted = 0;
+
+        faults.count = 0;
+        assert_int_equal(dt_config_new(&c, &e), DT_OK);
+        c->faults = &faults;
+        assert_true(dt_ini_parse(dt_bytes_str(rows[i].text), "f", c, &e) < 0);
+        while (wanted < 8 && rows[i].wanted[wanted] != NULL) {
+            if (wanted >= faults.count ||
+                strstr(faults.kept[wanted].text, rows[i].wanted[wanted]) == NULL)
+                fail_msg("row %zu: \"%s\", wanted \"%s\"", i, faults.kept[wanted].text,
+                         rows[i].wanted[wanted]);
+            wanted++;
+        }
+        if (faults.count != wanted)
+            fail_msg("row %zu: also \"%s\"", i, faults.kept[wanted].text);
+        dt_config_free(&c);
+    }
+}
+
 static dt_config *parse(char const *text, dt_error *e, int *error)
 {
     dt_config *c = NULL;
@@ -196,6 +265,7 @@ static dt_config *parse(char const *text, dt_error *e, int *error)
     *e = (dt_error){0};
     assert_int_equal(dt_config_new(&c, e), DT_OK);
     *error = dt_ini_parse(dt_bytes_str(text), "/etc/d.conf", c, e);
+    assert_gathers(text, *error, e);
     return c;
 }
 
@@ -1464,6 +1534,7 @@ int main(void)
         cmocka_unit_test(values_arrive),
         cmocka_unit_test(defaults_stand),
         cmocka_unit_test(lines_refused),
+        cmocka_unit_test(all_faults_are_gathered),
         cmocka_unit_test(lengths_refused),
         cmocka_unit_test(nul_bytes_refused),
         cmocka_unit_test(line_ends),

@@ -189,6 +189,137 @@ static void assert_refused(json_t const *c, int rc, void const *out, dt_error co
             fail_msg("%s: control character in the message", why);
 }
 
+typedef int parser(dt_json const *root, dt_json_source const *source, void const *zones, void *out,
+                   dt_error *e);
+
+static int gather_policy(dt_json const *root, dt_json_source const *source, void const *zones,
+                         void *out, dt_error *e)
+{
+    return dt_policy_parse_source(root, source, zones, out, e);
+}
+
+static int gather_org(dt_json const *root, dt_json_source const *source, void const *zones,
+                      void *out, dt_error *e)
+{
+    return dt_org_policy_parse_source(root, source, zones, out, e);
+}
+
+static int gather_zones(dt_json const *root, dt_json_source const *source, void const *zones,
+                        void *out, dt_error *e)
+{
+    (void)root;
+    (void)zones;
+    return dt_zones_parse_text(source, out, e);
+}
+
+/* What is refused is refused where all faults are gathered, too, and the first fault is among them. */
+static void assert_gathered(json_t *bad, char const *file, parser *parse, void const *zones,
+                            dt_error const *first)
+{
+    static dt_faults faults;
+    char *text = json_dumps(bad, JSON_ENCODE_ANY);
+    dt_json_source source = {.file = file, .faults = &faults};
+    dt_error e = {0}, unread = {0};
+    dt_json *root = NULL;
+    void *out = NULL;
+    bool found = false;
+
+    assert_non_null(text);
+    faults.count = 0;
+    if (parse == gather_zones)
+        source.text = dt_bytes_str(text);
+    assert_int_equal(dt_json_parse(dt_bytes_str(text), &root, &unread), DT_OK);
+    assert_int_equal(dt_faults_keep(&faults, &e, parse(root, &source, zones, &out, &e)), DT_OK);
+    assert_null(out);
+    if (faults.count < 1 || faults.count > 6)
+        fail_msg("%zu faults for \"%s\", the last is \"%s\"", faults.count, first->text,
+                 faults.kept[faults.count > 0 ? faults.count - 1 : 0].text);
+    for (size_t i = 0; i < faults.count; i++) {
+        char const *said = strchr(faults.kept[i].text, '#');
+
+        assert_int_equal(faults.kept[i].code, DT_E_INVALID);
+        found = found || (said != NULL && strcmp(said, strchr(first->text, '#')) == 0);
+    }
+    if (!found)
+        fail_msg("\"%s\" is not among %zu faults, of which the first is \"%s\"", first->text,
+                 faults.count, faults.kept[0].text);
+    dt_json_free(&root);
+    free(text);
+}
+
+/* Whatever is wrong in different places is named in one run, with no fault that another one has caused. */
+static void all_faults_are_gathered(void **state)
+{
+    static char const text[] =
+        "{\"name\":\"a\",\"application\":\"x "
+        "y\",\"color\":1,\"shape\":2,\"reportOnly\":3,\"rules\":["
+        "{\"name\":\"r1\",\"priority\":-1,\"status\":\"on\",\"conditions\":{\"network\":"
+        "{\"connection\":\"ZONE\",\"include\":[\"nope\",\"none\"]},\"platform\":{}},"
+        "\"actions\":{\"appSignOn\":{\"access\":\"MAYBE\"}}},"
+        "{\"status\":\"ACTIVE\",\"priority\":3,\"conditions\":null,\"actions\":{\"appSignOn\":"
+        "{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"8h\",\"factors\":[\"x\"]}}}}]}";
+    static char const *const wanted[] = {
+        "#: unknown member \"color\"",
+        "#: unknown member \"shape\"",
+        "#/application: ",
+        "#/reportOnly: ",
+        "#/rules/0/status: ",
+        "#/rules/0/priority: ",
+        "#/rules/0/conditions/network/include/0: no zone",
+        "#/rules/0/conditions/network/include/1: no zone",
+        "#/rules/0/actions/appSignOn/access: ",
+        "#/rules/1: member \"name\" is missing",
+        "#/rules/1/actions/appSignOn/promptForFactor/frequency: ",
+        "#/rules/1/actions/appSignOn/promptForFactor/factors/0: ",
+    };
+    static dt_faults faults;
+    dt_json_source source = {.file = "x", .text = dt_bytes_str(text), .faults = &faults};
+    dt_policy *p = NULL;
+    dt_json *root = NULL;
+    dt_error e = {0};
+
+    (void)state;
+    assert_int_equal(dt_json_parse(source.text, &root, &e), DT_OK);
+    assert_int_equal(dt_policy_parse_source(root, &source, NULL, &p, &e), DT_E_INVALID);
+    assert_null(p);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        size_t found = 0;
+        for (size_t k = 0; k < faults.count; k++)
+            found += strstr(faults.kept[k].text, wanted[i]) != NULL;
+        if (found != 1)
+            fail_msg("%s: %zu times", wanted[i], found);
+    }
+    assert_int_equal(faults.count, sizeof(wanted) / sizeof(wanted[0]));
+    dt_json_free(&root);
+}
+
+/* More than a list keeps are counted, and still refused. */
+static void many_faults_are_counted(void **state)
+{
+    static dt_faults faults;
+    dt_buf b;
+    dt_json *root = NULL;
+    dt_policy *p = NULL;
+    dt_error e = {0};
+
+    (void)state;
+    dt_buf_init(&b, 64 * 1024);
+    dt_buf_puts(&b, "{\"name\":\"a\",\"application\":\"x\",\"rules\":[");
+    for (int i = 0; i < DT_FAULTS_MAX + 12; i++)
+        dt_buf_printf(&b,
+                      "%s{\"name\":\"r%d\",\"priority\":%d,\"status\":\"on\",\"conditions\":null,"
+                      "\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}",
+                      i > 0 ? "," : "", i, i);
+    dt_buf_puts(&b, "]}");
+    dt_json_source source = {.file = "x", .text = dt_buf_bytes(&b), .faults = &faults};
+    assert_int_equal(dt_json_parse(source.text, &root, &e), DT_OK);
+    assert_int_equal(dt_policy_parse_source(root, &source, NULL, &p, &e), DT_E_INVALID);
+    assert_null(p);
+    assert_int_equal(faults.count, DT_FAULTS_MAX + 12);
+    dt_json_free(&root);
+    dt_buf_free(&b);
+}
+
 static void bad_policies_are_refused(void **state)
 {
     json_t *base = load("tests/data/policies/base_policy.json");
@@ -206,6 +337,7 @@ static void bad_policies_are_refused(void **state)
         dt_error e = {0};
         int rc = policy_parse(bad, zones, &p, &e);
         assert_refused(c, rc, p, &e, "sshd.json");
+        assert_gathered(bad, "sshd.json", gather_policy, zones, &e);
         json_decref(bad);
     }
     dt_zones_free(&zones);
@@ -235,6 +367,7 @@ static void bad_rules_of_the_org_are_refused(void **state)
         dt_error e = {0};
         int rc = org_parse(bad, zones, &p, &e);
         assert_refused(c, rc, p, &e, "org.json");
+        assert_gathered(bad, "org.json", gather_org, zones, &e);
         json_decref(bad);
     }
     dt_zones_free(&zones);
@@ -258,6 +391,7 @@ static void bad_zones_are_refused(void **state)
         dt_error e = {0};
         int rc = zones_parse(bad, &z, &e);
         assert_refused(c, rc, z, &e, "zones.json");
+        assert_gathered(bad, "zones.json", gather_zones, NULL, &e);
         json_decref(bad);
     }
     json_decref(table);
@@ -518,6 +652,8 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(bad_policies_are_refused),
+        cmocka_unit_test(all_faults_are_gathered),
+        cmocka_unit_test(many_faults_are_counted),
         cmocka_unit_test(bad_rules_of_the_org_are_refused),
         cmocka_unit_test(bad_zones_are_refused),
         cmocka_unit_test(the_base_is_good),

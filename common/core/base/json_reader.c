@@ -103,6 +103,22 @@ void dt_json_reader_leave(dt_json_reader *r, size_t mark)
     r->pointer[mark] = '\0';
 }
 
+int dt_json_reader_keep(dt_json_reader *r, size_t mark, int rc)
+{
+    dt_json_reader_leave(r, mark);
+    return dt_faults_keep(r->source.faults, r->e, rc);
+}
+
+size_t dt_json_reader_faults(dt_json_reader const *r)
+{
+    return dt_faults_count(r->source.faults);
+}
+
+int dt_json_reader_end(dt_json_reader const *r, size_t before, int rc)
+{
+    return dt_faults_end(r->source.faults, before, rc);
+}
+
 /* --- what a value must be ---------------------------------------------------------------------- */
 
 static char const *type_name(dt_json const *v)
@@ -121,20 +137,6 @@ static bool is_field(dt_json_field const *fields, char const *name)
     return false;
 }
 
-/* Looks at no more members than the fields and one: the parser refuses duplicates, so among more
- * members than fields is one that is not known. */
-static char const *unknown_member(dt_json const *v, dt_json_field const *fields)
-{
-    size_t n = dt_json_size(v);
-    for (size_t i = 0; i < n && i <= DT_FIELDS_MAX; i++) {
-        char const *name = NULL;
-        (void)dt_json_member(v, i, &name);
-        if (name != NULL && !is_field(fields, name))
-            return name;
-    }
-    return NULL;
-}
-
 static int fail_unknown_member(dt_json_reader *r, char const *name, dt_json_field const *fields)
 {
     char words[DT_WORDS_TEXT_MAX];
@@ -148,19 +150,36 @@ static int fail_unknown_member(dt_json_reader *r, char const *name, dt_json_fiel
     return dt_json_reader_fail(r, "unknown member \"%.80s\"; known members: %s", name, words);
 }
 
+/* Looks at no more members than the fields and one: the parser refuses duplicates, so among more
+ * members than fields is one that is not known. */
+static int refuse_unknown_members(dt_json_reader *r, dt_json const *v, dt_json_field const *fields)
+{
+    size_t n = dt_json_size(v);
+    int rc = DT_OK;
+
+    for (size_t i = 0; rc == DT_OK && i < n && i <= DT_FIELDS_MAX; i++) {
+        char const *name = NULL;
+        (void)dt_json_member(v, i, &name);
+        if (name != NULL && !is_field(fields, name))
+            rc = dt_json_reader_keep(r, r->len, fail_unknown_member(r, name, fields));
+    }
+    return rc;
+}
+
 int dt_json_reader_object(dt_json_reader *r, dt_json const *v, dt_json_field const *fields)
 {
-    char const *unknown;
+    size_t before;
+    int rc;
 
     if (dt_json_typeof(v) != DT_JSON_OBJECT)
         return dt_json_reader_fail(r, "must be an object, not %s", type_name(v));
-    unknown = unknown_member(v, fields);
-    if (unknown != NULL)
-        return fail_unknown_member(r, unknown, fields);
-    for (dt_json_field const *f = fields; f->name != NULL; f++)
+    rc = refuse_unknown_members(r, v, fields);
+    before = dt_json_reader_faults(r);
+    for (dt_json_field const *f = fields; rc == DT_OK && f->name != NULL; f++)
         if (f->required && dt_json_get(v, f->name) == NULL)
-            return dt_json_reader_fail(r, "member \"%s\" is missing", f->name);
-    return DT_OK;
+            rc = dt_json_reader_keep(r, r->len,
+                                     dt_json_reader_fail(r, "member \"%s\" is missing", f->name));
+    return dt_json_reader_end(r, before, rc);
 }
 
 int dt_json_reader_array(dt_json_reader *r, dt_json const *v, size_t min, size_t max)

@@ -5,15 +5,19 @@
 #ifndef DT_CORE_JSON_READER_H
 #define DT_CORE_JSON_READER_H
 
+#include "core/base/faults.h"
 #include "core/base/words.h"
 #include "core/base/json.h"
 
 #define DT_JSON_POINTER_MAX 256 /* longest pointer that is shown whole */
 
-/* A file, for messages: its name, and its text for the line; without text, messages name no line. Borrowed. */
+/* A file, for messages: its name, and its text for the line; without text, messages name no line. With a list, all
+ * faults of it are gathered instead of the first. Borrowed. */
 typedef struct dt_json_source {
     char const *file;
     dt_bytes text;
+    dt_faults *faults;
+    bool no_zones; /* the zones have faults: names of zones are not looked up */
 } dt_json_source;
 
 typedef struct dt_json_reader {
@@ -48,7 +52,14 @@ size_t dt_json_reader_enter(dt_json_reader *r, char const *member);
 size_t dt_json_reader_enter_at(dt_json_reader *r, size_t index);
 void dt_json_reader_leave(dt_json_reader *r, size_t mark);
 
-/* `v` is an object that has every required member and no member that is not in `fields`. */
+/* Where all faults are gathered: comes back to `mark` and goes on after a fault of what was read there; else returns
+ * rc. See dt_faults_keep and dt_faults_end; `before` is dt_json_reader_faults of the beginning. */
+DT_MUST_USE int dt_json_reader_keep(dt_json_reader *r, size_t mark, int rc);
+size_t dt_json_reader_faults(dt_json_reader const *r);
+DT_MUST_USE int dt_json_reader_end(dt_json_reader const *r, size_t before, int rc);
+
+/* `v` is an object that has every required member and no member that is not in `fields`. Where all faults are gathered,
+ * unknown members do not keep the others from being read. */
 DT_MUST_USE int dt_json_reader_object(dt_json_reader *r, dt_json const *v,
                                       dt_json_field const *fields);
 /* `v` is an array of min to max elements. */

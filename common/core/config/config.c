@@ -8,9 +8,11 @@
 #include "core/config/config_value.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define WHY_MAX 400 /* longest "what is wrong; what to write instead" */
+#define FAULTY_ENTRY_MAX (DT_CONFIG_SECTION_MAX + 64)
 #define NAME_MAX 64 /* as much of a foreign section or key as a message repeats */
 
 /* The row of a key, or the number of rows. */
@@ -181,13 +183,26 @@ void dt_config_use_radius(dt_config *c)
                    "metrics", "textfile");
 }
 
+char const *dt_config_key_like(char const *section, char const *name)
+{
+    dt_nearest near = dt_nearest_begin(name);
+    size_t count;
+    dt_config_key const *keys = dt_config_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].section, section) == 0)
+            dt_nearest_offer(&near, keys[i].name);
+    }
+    return near.best;
+}
+
 /* Says where a key belongs that is not where it was found. */
 static int refuse_unknown(char const *file, int line, char const *section, char const *name,
                           dt_error *e)
 {
     char shown_section[NAME_MAX];
     char shown_name[NAME_MAX];
-    dt_nearest near = dt_nearest_begin(name);
+    char const *like = dt_config_key_like(section, name);
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
@@ -202,15 +217,11 @@ static int refuse_unknown(char const *file, int line, char const *section, char 
                 e, DT_E_INVALID, "%s:%d: [%s] %s: unknown key here; use \"%s\" in the section [%s]",
                 file, line, shown_section, shown_name, keys[i].name, keys[i].section);
     }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(keys[i].section, section) == 0)
-            dt_nearest_offer(&near, keys[i].name);
-    }
-    if (near.best != NULL)
+    if (like != NULL)
         return dt_error_set(
             e, DT_E_INVALID,
             "%s:%d: [%s] %s: unknown key; did you mean \"%s\"? See devtrust.conf(5)", file, line,
-            shown_section, shown_name, near.best);
+            shown_section, shown_name, like);
     return dt_error_set(e, DT_E_INVALID, "%s:%d: [%s] %s: unknown key; see devtrust.conf(5)", file,
                         line, shown_section, shown_name);
 }
@@ -257,22 +268,70 @@ int dt_config_set(dt_config *c, char const *file, int line, char const *section,
     return set_value(&p, file, line, section, value, e);
 }
 
+/* The list is "[okta timeout][policy ]": a key, or a whole section. */
+static void faulty_entry(char out[FAULTY_ENTRY_MAX], char const *section, char const *key,
+                         char const *end)
+{
+    (void)snprintf(out, FAULTY_ENTRY_MAX, "[%.*s %s%s", (int)strcspn(section, " "), section, key,
+                   end);
+}
+
+void dt_config_set_faulty(dt_config *c, char const *section, char const *key)
+{
+    char entry[FAULTY_ENTRY_MAX];
+    size_t used = strlen(c->faulty);
+
+    faulty_entry(entry, section, key, "]");
+    if (strstr(c->faulty, entry) == NULL && used + strlen(entry) < sizeof(c->faulty))
+        memcpy(c->faulty + used, entry, strlen(entry) + 1);
+}
+
+bool dt_config_is_faulty(dt_config const *c, char const *what)
+{
+    char section[DT_CONFIG_SECTION_MAX], entry[FAULTY_ENTRY_MAX];
+    char const *dot = strchr(what, '.');
+    size_t len = dot != NULL ? (size_t)(dot - what) : strlen(what);
+
+    if (*c->faulty == '\0')
+        return false;
+    if (strstr(c->faulty, "[ ]") != NULL ||
+        dt_str_copy_bytes(section, sizeof(section), dt_bytes_of(what, len)) < 0)
+        return true;
+    faulty_entry(entry, section, "", "]");
+    if (strstr(c->faulty, entry) != NULL)
+        return true;
+    faulty_entry(entry, section, dot != NULL ? dot + 1 : "", dot != NULL ? "]" : "");
+    return strstr(c->faulty, entry) != NULL;
+}
+
+static bool is_key_faulty(dt_config const *c, dt_config_key const *k)
+{
+    char what[FAULTY_ENTRY_MAX];
+
+    (void)snprintf(what, sizeof(what), "%s.%s", k->section, k->name);
+    return dt_config_is_faulty(c, what);
+}
+
 int dt_config_finish(dt_config *c, char const *file, dt_error *e)
 {
-    size_t count;
+    size_t count, before = dt_faults_count(c->faults);
     dt_config_key const *keys = dt_config_keys(&count);
+    int rc = DT_OK;
 
-    for (size_t i = 0; i < count; i++) {
-        if (keys[i].fallback == NULL && c->lines[i] == 0)
-            return dt_config_refuse(c, file, keys[i].section, keys[i].name, e,
-                                    "is missing and has no default; set it");
+    for (size_t i = 0; rc == DT_OK && i < count; i++) {
+        if (keys[i].fallback == NULL && c->lines[i] == 0 && !is_key_faulty(c, &keys[i]))
+            rc = dt_faults_keep(c->faults, e,
+                                dt_config_refuse(c, file, keys[i].section, keys[i].name, e,
+                                                 "is missing and has no default; set it"));
     }
+    if (rc != DT_OK)
+        return rc;
     free(c->file);
     if ((c->file = strdup(file)) == NULL)
         return dt_error_set(e, DT_E_NOMEM, "out of memory");
     if (!dt_guid_is_set(&c->device_trust.tenant_id))
         c->device_trust.tenant_id = c->intune.tenant_id;
-    return dt_config_sections_finish(c, file, e);
+    return dt_faults_end(c->faults, before, dt_config_sections_finish(c, file, e));
 }
 
 char const *dt_config_text(void const *base, dt_config_key const *k)

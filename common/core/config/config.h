@@ -15,6 +15,7 @@
 #ifndef DT_CORE_CONFIG_H
 #define DT_CORE_CONFIG_H
 
+#include "core/base/faults.h"
 #include "core/base/base.h"
 #include "core/base/guid.h"
 #include "core/config/presence.h"
@@ -123,6 +124,8 @@ typedef struct dt_string_list {
     char **items;
     size_t count;
 } dt_string_list;
+
+#define DT_CONFIG_FAULTY_MAX 1024 /* of the names of keys with faults */
 
 typedef struct dt_config {
     struct {
@@ -297,6 +300,9 @@ typedef struct dt_config {
     size_t message_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
     char *file;                    /* which was read, for messages; NULL: none to its end */
+    dt_faults
+        *faults; /* borrowed while the file is checked, and all faults are wanted; else NULL */
+    char faulty[DT_CONFIG_FAULTY_MAX]; /* what had some of them; see dt_config_is_faulty */
 } dt_config;
 
 /* [application NAME]: keys of the table that have another value for this application. */
@@ -399,6 +405,11 @@ void dt_config_use_radius(dt_config *c);
 /* A new config with every default set. */
 DT_MUST_USE int dt_config_new(dt_config **out, dt_error *e);
 void dt_config_free(dt_config **c);
+/* The known section that somebody meant who wrote this one; NULL where none is like it. A static string. */
+char const *dt_config_section_like(char const *section);
+/* Likewise a key of a section. */
+char const *dt_config_key_like(char const *section, char const *name);
+
 /* A section begins: "okta", or "application vpn" for one with a name. To be called for each that the
  * file has, also for one without keys. DT_E_INVALID for a section that there is not, a name that is
  * not one, or more sections with a name than there may be. */
@@ -408,6 +419,12 @@ DT_MUST_USE int dt_config_open_section(dt_config *c, char const *file, int line,
  * with file, line, key, what was expected. */
 DT_MUST_USE int dt_config_set(dt_config *c, char const *file, int line, char const *section,
                               char const *name, char const *value, dt_error *e);
+/* Notes that a line has a fault, so that what goes by its key is not judged by the default: `key` of [section]; "" for
+ * the whole section, and both "" where nobody can say which. Sections with a name are noted by their first word. */
+void dt_config_set_faulty(dt_config *c, char const *section, char const *key);
+/* Whether such a note was made of `what`: "section.key", or "section" for any key of it. */
+bool dt_config_is_faulty(dt_config const *c, char const *what);
+
 /* After the last pair: keys and sections that must be there. dt_config_check then has the rules between
  * keys. DT_E_INVALID with file, line and key. */
 DT_MUST_USE int dt_config_finish(dt_config *c, char const *file, dt_error *e);

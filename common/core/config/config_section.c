@@ -286,7 +286,7 @@ bool dt_config_place_find(dt_config const *c, char const *section, char const *n
     return false;
 }
 
-static int refuse_section(char const *file, int line, char const *section, dt_error *e)
+char const *dt_config_section_like(char const *section)
 {
     dt_nearest near = dt_nearest_begin(section);
     size_t count;
@@ -294,10 +294,17 @@ static int refuse_section(char const *file, int line, char const *section, dt_er
 
     for (size_t i = 0; i < count; i++)
         dt_nearest_offer(&near, keys[i].section);
-    if (near.best != NULL)
+    return near.best;
+}
+
+static int refuse_section(char const *file, int line, char const *section, dt_error *e)
+{
+    char const *like = dt_config_section_like(section);
+
+    if (like != NULL)
         return dt_error_set(e, DT_E_INVALID,
                             "%s:%d: unknown section; did you mean \"%s\"? See devtrust.conf(5)",
-                            file, line, near.best);
+                            file, line, like);
     return dt_error_set(e, DT_E_INVALID, "%s:%d: unknown section; see devtrust.conf(5)", file,
                         line);
 }

@@ -127,6 +127,7 @@ static int prompt_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         {"frequency", true}, {"factors", false}, {"remember", false}, {NULL, false}};
     static int (*const parsers[])(dt_compiler *, dt_json const *, dt_rule *) = {
         frequency_parse, prompt_factors_parse, remember_parse};
+    size_t before = dt_json_reader_faults(&c->r);
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     rule->access = DT_ACCESS_ALLOW_AFTER_MFA;
@@ -136,9 +137,9 @@ static int prompt_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         if (part == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = parsers[i](c, part, rule);
-        dt_json_reader_leave(&c->r, mark);
+        rc = dt_json_reader_keep(&c->r, mark, parsers[i](c, part, rule));
     }
+    rc = dt_json_reader_end(&c->r, before, rc);
     return rc;
 }
 
@@ -381,6 +382,7 @@ static int reply_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     static dt_json_field const fields[] = {{"vlan", false}, {"attributes", false}, {NULL, false}};
     static int (*const parsers[])(dt_compiler *, dt_json const *, dt_rule *) = {vlan_parse,
                                                                                 attributes_parse};
+    size_t before = dt_json_reader_faults(&c->r);
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     if (rc == DT_OK && dt_json_size(v) == 0)
@@ -390,9 +392,9 @@ static int reply_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         if (part == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = parsers[i](c, part, rule);
-        dt_json_reader_leave(&c->r, mark);
+        rc = dt_json_reader_keep(&c->r, mark, parsers[i](c, part, rule));
     }
+    rc = dt_json_reader_end(&c->r, before, rc);
     return rc;
 }
 
@@ -403,6 +405,7 @@ int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     static dt_json_field const fields[] = {{"appSignOn", true}, {"reply", false}, {NULL, false}};
     static int (*const parsers[])(dt_compiler *, dt_json const *, dt_rule *) = {sign_on_parse,
                                                                                 reply_parse};
+    size_t before = dt_json_reader_faults(&c->r);
     int rc = dt_json_reader_object(&c->r, v, fields);
 
     rule->message = "";
@@ -411,8 +414,8 @@ int dt_rule_actions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         if (part == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = parsers[i](c, part, rule);
-        dt_json_reader_leave(&c->r, mark);
+        rc = dt_json_reader_keep(&c->r, mark, parsers[i](c, part, rule));
     }
+    rc = dt_json_reader_end(&c->r, before, rc);
     return rc;
 }

@@ -310,21 +310,20 @@ static int zone_add(dt_compiler *c, dt_json const *v, size_t of, dt_name_list *o
 static int zones_parse(dt_compiler *c, dt_json const *v, char const *member, dt_name_list *out)
 {
     dt_json const *list = dt_json_get(v, member);
-    size_t mark;
+    size_t mark, before = dt_json_reader_faults(&c->r);
     int rc;
 
-    if (list == NULL)
+    if (list == NULL || c->r.source.no_zones)
         return DT_OK;
     mark = dt_json_reader_enter(&c->r, member);
     rc = dt_json_reader_array(&c->r, list, strcmp(member, "include") == 0, DT_ZONES_MAX);
     out->first = (uint32_t)c->p->zone_id_count;
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(list); i++) {
         size_t element = dt_json_reader_enter_at(&c->r, i);
-        rc = zone_add(c, dt_json_at(list, i), dt_json_size(list), out);
-        dt_json_reader_leave(&c->r, element);
+        rc = dt_json_reader_keep(&c->r, element,
+                                 zone_add(c, dt_json_at(list, i), dt_json_size(list), out));
     }
-    dt_json_reader_leave(&c->r, mark);
-    return rc;
+    return dt_json_reader_end(&c->r, before, dt_json_reader_keep(&c->r, mark, rc));
 }
 
 static int network_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
@@ -345,6 +344,8 @@ static int network_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     if (rc != DT_OK)
         return rc;
     named = rule->zones_include.count != 0 || rule->zones_exclude.count != 0;
+    if (c->r.source.no_zones)
+        named = zone;
     if (zone && !named)
         return dt_json_reader_fail(&c->r, "ZONE needs a zone in include or exclude");
     if (!zone && named)
@@ -678,6 +679,7 @@ int dt_compiler_condition_parse(dt_compiler *c, char const *member, dt_json cons
 
 int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
+    size_t before = dt_json_reader_faults(&c->r);
     int rc;
 
     rule->anyone = true;
@@ -691,9 +693,11 @@ int dt_rule_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     for (size_t i = 0; rc == DT_OK && condition_fields[i].name != NULL; i++) {
         dt_json const *part = dt_json_get(v, condition_fields[i].name);
         if (part != NULL)
-            rc = dt_compiler_condition_parse(c, condition_fields[i].name, part, rule);
+            rc = dt_json_reader_keep(
+                &c->r, c->r.len,
+                dt_compiler_condition_parse(c, condition_fields[i].name, part, rule));
     }
-    return rc;
+    return dt_json_reader_end(&c->r, before, rc);
 }
 
 /* --- conditions of the org's rules ------------------------------------------------------------- */
@@ -720,6 +724,7 @@ int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         {"people", false}, {"network", false}, {"authContext", false}, {NULL, false}};
     static int (*const parsers[])(dt_compiler *, dt_json const *,
                                   dt_rule *) = {people_parse, network_parse, auth_context_parse};
+    size_t before = dt_json_reader_faults(&c->r);
     int rc = DT_OK;
 
     rule->anyone = true;
@@ -732,9 +737,9 @@ int dt_org_conditions_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
         if (part == NULL)
             continue;
         size_t mark = dt_json_reader_enter(&c->r, fields[i].name);
-        rc = parsers[i](c, part, rule);
-        dt_json_reader_leave(&c->r, mark);
+        rc = dt_json_reader_keep(&c->r, mark, parsers[i](c, part, rule));
     }
+    rc = dt_json_reader_end(&c->r, before, rc);
     rule->catch_all = rc == DT_OK && rule->active && dt_rule_is_unconditional(rule);
     return rc;
 }

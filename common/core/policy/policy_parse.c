@@ -26,19 +26,44 @@ static int priority_parse(dt_compiler *c, dt_json const *v, int *out)
 static int rule_head_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
 {
     static dt_config_word const words[] = {{"ACTIVE", 1}, {"INACTIVE", 0}, {NULL, 0}};
+    size_t at = c->r.len, before = dt_json_reader_faults(&c->r);
+    dt_json const *priority = dt_json_get(v, "priority");
     char const *name = NULL;
     int active = 0;
     int rc = dt_json_reader_member_text(&c->r, v, "name", DT_POLICY_NAME_MAX, &name);
 
+    rc = dt_json_reader_keep(&c->r, at, rc);
     if (rc == DT_OK)
         rc = dt_json_reader_member_word(&c->r, v, "status", words, &active);
-    if (rc == DT_OK)
-        rc = priority_parse(c, dt_json_get(v, "priority"), &rule->priority);
-    if (rc != DT_OK)
+    rc = dt_json_reader_keep(&c->r, at, rc);
+    if (rc == DT_OK && priority != NULL)
+        rc = priority_parse(c, priority, &rule->priority);
+    rc = dt_json_reader_end(&c->r, before, dt_json_reader_keep(&c->r, at, rc));
+    if (rc != DT_OK || name == NULL)
         return rc;
     rule->active = active;
     rule->name = dt_compiler_keep(c->p, name);
     return rule->name == NULL ? dt_compiler_nomem(c) : DT_OK;
+}
+
+/* Conditions and actions, where they are there. */
+static int rule_body_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
+{
+    dt_json const *conditions = dt_json_get(v, "conditions"), *actions = dt_json_get(v, "actions");
+    size_t mark, before = dt_json_reader_faults(&c->r);
+    int rc = DT_OK;
+
+    if (conditions != NULL) {
+        mark = dt_json_reader_enter(&c->r, "conditions");
+        rc = (c->org ? dt_org_conditions_parse : dt_rule_conditions_parse)(c, conditions, rule);
+        rc = dt_json_reader_keep(&c->r, mark, rc);
+    }
+    if (rc == DT_OK && actions != NULL) {
+        mark = dt_json_reader_enter(&c->r, "actions");
+        rc = (c->org ? dt_org_actions_parse : dt_rule_actions_parse)(c, actions, rule);
+        rc = dt_json_reader_keep(&c->r, mark, rc);
+    }
+    return dt_json_reader_end(&c->r, before, rc);
 }
 
 static int rule_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
@@ -46,29 +71,20 @@ static int rule_parse(dt_compiler *c, dt_json const *v, dt_rule *rule)
     static dt_json_field const fields[] = {{"name", true},    {"priority", true},
                                            {"status", true},  {"conditions", true},
                                            {"actions", true}, {NULL, false}};
-    size_t mark;
-    int rc = dt_json_reader_object(&c->r, v, fields);
+    size_t at = c->r.len, before = dt_json_reader_faults(&c->r);
+    int rc = dt_json_reader_keep(&c->r, at, dt_json_reader_object(&c->r, v, fields));
 
-    if (rc == DT_OK)
-        rc = rule_head_parse(c, v, rule);
-    if (rc != DT_OK)
-        return rc;
-    mark = dt_json_reader_enter(&c->r, "conditions");
-    rc = (c->org ? dt_org_conditions_parse
-                 : dt_rule_conditions_parse)(c, dt_json_get(v, "conditions"), rule);
-    dt_json_reader_leave(&c->r, mark);
-    if (rc != DT_OK)
-        return rc;
-    mark = dt_json_reader_enter(&c->r, "actions");
-    rc =
-        (c->org ? dt_org_actions_parse : dt_rule_actions_parse)(c, dt_json_get(v, "actions"), rule);
-    dt_json_reader_leave(&c->r, mark);
-    return rc;
+    if (rc == DT_OK && dt_json_typeof(v) == DT_JSON_OBJECT)
+        rc = dt_json_reader_keep(&c->r, at, rule_head_parse(c, v, rule));
+    if (rc == DT_OK && dt_json_typeof(v) == DT_JSON_OBJECT)
+        rc = rule_body_parse(c, v, rule);
+    return dt_json_reader_end(&c->r, before, rc);
 }
 
 static int rules_parse(dt_compiler *c, dt_json const *v)
 {
     dt_policy *p = c->p;
+    size_t before = dt_json_reader_faults(&c->r);
     int rc = dt_json_reader_array(&c->r, v, 1, DT_POLICY_RULES_MAX);
 
     if (rc != DT_OK)
@@ -79,11 +95,10 @@ static int rules_parse(dt_compiler *c, dt_json const *v)
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(v); i++) {
         size_t mark = dt_json_reader_enter_at(&c->r, i);
         p->rules[i].origin = (uint32_t)i;
-        rc = rule_parse(c, dt_json_at(v, i), &p->rules[i]);
-        dt_json_reader_leave(&c->r, mark);
+        rc = dt_json_reader_keep(&c->r, mark, rule_parse(c, dt_json_at(v, i), &p->rules[i]));
         p->rule_count = i + 1;
     }
-    return rc;
+    return dt_json_reader_end(&c->r, before, rc);
 }
 
 /* --- rules among each other -------------------------------------------------------------------- */
@@ -343,11 +358,14 @@ int dt_compiler_rules_end(dt_compiler *c)
 
 static int rules_check(dt_compiler *c)
 {
-    int rc = rules_sort(c, rule_compare_name, "name");
+    size_t at = c->r.len, before = dt_json_reader_faults(&c->r);
+    int rc = dt_json_reader_keep(&c->r, at, rules_sort(c, rule_compare_name, "name"));
+
     if (rc == DT_OK)
-        rc = rules_sort(c, rule_compare_priority, "priority");
+        rc = dt_json_reader_keep(&c->r, at, rules_sort(c, rule_compare_priority, "priority"));
     if (rc == DT_OK)
-        rc = catch_all_check(c);
+        rc = dt_json_reader_keep(&c->r, at, catch_all_check(c));
+    rc = dt_json_reader_end(&c->r, before, rc);
     if (rc == DT_OK)
         rc = dt_compiler_rules_end(c);
     if (rc == DT_OK)
@@ -426,22 +444,30 @@ static int root_parse(dt_compiler *c, dt_json const *root)
     static dt_json_field const org_fields[] = {
         {"$schema", false}, {"name", true}, {"rules", true}, {NULL, false}};
     char const *schema = NULL, *name = NULL;
-    int rc = dt_json_reader_object(&c->r, root, c->org ? org_fields : fields);
+    size_t before = dt_json_reader_faults(&c->r);
+    int rc = dt_json_reader_keep(&c->r, 0,
+                                 dt_json_reader_object(&c->r, root, c->org ? org_fields : fields));
 
+    if (rc == DT_OK && dt_json_typeof(root) != DT_JSON_OBJECT)
+        return dt_json_reader_end(&c->r, before, rc);
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&c->r, root, "$schema", DT_POLICY_NAME_MAX, &schema);
+    rc = dt_json_reader_keep(&c->r, 0, rc);
     if (rc == DT_OK)
         rc = dt_json_reader_member_text(&c->r, root, "name", DT_POLICY_NAME_MAX, &name);
+    rc = dt_json_reader_keep(&c->r, 0, rc);
     if (rc == DT_OK && !c->org)
-        rc = names_set(c, root);
+        rc = dt_json_reader_keep(&c->r, 0, names_set(c, root));
     if (rc == DT_OK && !c->org)
-        rc = report_set(c, root);
+        rc = dt_json_reader_keep(&c->r, 0, report_set(c, root));
     if (rc == DT_OK && !c->org)
-        rc = groups_set(c, root);
-    if (rc != DT_OK)
-        return rc;
-    (void)dt_json_reader_enter(&c->r, "rules");
-    rc = rules_parse(c, dt_json_get(root, "rules"));
+        rc = dt_json_reader_keep(&c->r, 0, groups_set(c, root));
+    if (rc == DT_OK && dt_json_get(root, "rules") != NULL) {
+        (void)dt_json_reader_enter(&c->r, "rules");
+        rc = rules_parse(c, dt_json_get(root, "rules"));
+    }
+    /* Rules are compared only when each is in order by itself. */
+    rc = dt_json_reader_end(&c->r, before, rc);
     return rc == DT_OK ? rules_check(c) : rc;
 }
 

@@ -336,7 +336,7 @@ static int root_parse(zone_reader *k, dt_json const *root)
     static dt_json_field const fields[] = {{"$schema", false}, {"zones", true}, {NULL, false}};
     dt_json const *zones = dt_json_get(root, "zones");
     char const *schema = NULL;
-    size_t mark;
+    size_t mark, before = dt_json_reader_faults(&k->r);
     int rc = dt_json_reader_object(&k->r, root, fields);
 
     if (rc == DT_OK)
@@ -347,11 +347,10 @@ static int root_parse(zone_reader *k, dt_json const *root)
     rc = dt_json_reader_array(&k->r, zones, 0, DT_ZONES_MAX);
     for (size_t i = 0; rc == DT_OK && i < dt_json_size(zones); i++) {
         size_t element = dt_json_reader_enter_at(&k->r, i);
-        rc = zone_parse(k, dt_json_at(zones, i), i);
-        dt_json_reader_leave(&k->r, element);
+        rc = dt_json_reader_keep(&k->r, element, zone_parse(k, dt_json_at(zones, i), i));
     }
     dt_json_reader_leave(&k->r, mark);
-    return rc;
+    return dt_json_reader_end(&k->r, before, rc);
 }
 
 int dt_zones_compile(dt_json const *root, dt_json_source const *source, dt_zone_cuts const *cuts,

@@ -50,6 +50,12 @@ static int refuse(check const *k, char const *section, char const *name, char co
     return dt_config_refuse(k->c, k->file, section, name, k->e, why);
 }
 
+/* Where all faults are wanted, one does not end the check. */
+static int keep(check const *k, int rc)
+{
+    return dt_faults_keep(k->c->faults, k->e, rc);
+}
+
 static bool ends_with(char const *text, char const *end)
 {
     size_t len = strlen(text);
@@ -550,7 +556,7 @@ static int check_cas(check const *k)
     int error = DT_OK;
 
     for (size_t i = 0; error == DT_OK && i < k->c->ca_count; i++)
-        error = check_ca(k, k->c->cas[i]);
+        error = keep(k, check_ca(k, k->c->cas[i]));
     return error;
 }
 
@@ -605,15 +611,16 @@ static int check_message(check const *k, dt_config_message const *m)
     char section[DT_CONFIG_SECTION_MAX];
     size_t count;
     dt_config_key const *keys = dt_config_message_keys(&count);
+    int error = DT_OK;
 
     (void)snprintf(section, sizeof(section), "message %s", m->name);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; error == DT_OK && i < count; i++) {
         char const *why = message_fault(k, m, i);
 
         if (why != NULL)
-            return refuse(k, section, keys[i].name, why);
+            error = keep(k, refuse(k, section, keys[i].name, why));
     }
-    return DT_OK;
+    return error;
 }
 
 static int check_messages(check const *k)
@@ -621,7 +628,7 @@ static int check_messages(check const *k)
     int error = DT_OK;
 
     for (size_t i = 0; error == DT_OK && i < k->c->message_count; i++)
-        error = check_message(k, k->c->messages[i]);
+        error = keep(k, check_message(k, k->c->messages[i]));
     return error;
 }
 
@@ -682,10 +689,10 @@ static int check_times(check const *k)
 static int check_audit(check const *k)
 {
     if (*k->c->audit.file == '\0' && !k->c->audit.syslog)
-        return refuse(k, "audit", "syslog",
-                      "is no while file is empty, so outcomes would be recorded nowhere; set "
-                      "syslog = yes, or "
-                      "set file");
+        return refuse(
+            k, "audit", "syslog",
+            "is \"no\", and no file is set, so audit events would be recorded nowhere; set "
+            "syslog = yes, or file = /var/log/devtrust/audit.log");
     return DT_OK;
 }
 
@@ -693,36 +700,41 @@ static int check_audit(check const *k)
  * device. And what sshd verified is believed only of callers that are root. */
 static int check_services(check const *k)
 {
-    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.local_services))
-        return refuse(k, "daemon", "local_services",
-                      "names a service of sshd_services, where this host's certificate would make "
-                      "every device trusted; name it in one of them only");
-    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.agent_services))
-        return refuse(k, "daemon", "agent_services",
-                      "names a service of sshd_services, where no agent exists yet when PAM is "
-                      "asked; name it in one of them only");
-    if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services))
-        return refuse(k, "daemon", "agent_services",
-                      "names a service of lock_screen_services, whose callers are not root: an "
-                      "agent is accepted from root only; name it in one of them only");
-    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.session_services))
-        return refuse(k, "daemon", "session_services",
-                      "names a service of sshd_services, which begins a session and is not in one "
-                      "yet; name it in one of them only");
-    if (dt_service_lists_overlap(&k->c->daemon.lock_screen_services,
-                                 &k->c->daemon.session_services))
-        return refuse(k, "daemon", "session_services",
-                      "names a service of lock_screen_services, whose callers are not root: a "
-                      "session is accepted from root only; name it in one of them only");
-    if ((sources_named(k->c) & DT_SOURCE_SSH_AGENT) != 0 && k->c->daemon.agent_services.count == 0)
-        return refuse(k, "daemon", "agent_services",
-                      "is empty, but trusted_when names ssh-agent; set the PAM services to which "
-                      "people bring their SSH agent, such as sudo, su");
-    if (dt_service_lists_overlap(&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services))
-        return refuse(k, "daemon", "lock_screen_services",
-                      "names a service of sshd_services, where any local user could then claim a "
-                      "device's SSH key; name it in one of them only");
-    return DT_OK;
+    struct {
+        dt_string_list const *one, *other;
+        char const *name, *why;
+    } const rows[] = {
+        {&k->c->daemon.sshd_services, &k->c->daemon.local_services, "local_services",
+         "names a service of sshd_services, where this host's certificate would make "
+         "every device trusted; name it in one of them only"},
+        {&k->c->daemon.sshd_services, &k->c->daemon.agent_services, "agent_services",
+         "names a service of sshd_services, where no agent exists yet when PAM is "
+         "asked; name it in one of them only"},
+        {&k->c->daemon.lock_screen_services, &k->c->daemon.agent_services, "agent_services",
+         "names a service of lock_screen_services, whose callers are not root: an "
+         "agent is accepted from root only; name it in one of them only"},
+        {&k->c->daemon.sshd_services, &k->c->daemon.session_services, "session_services",
+         "names a service of sshd_services, which begins a session and is not in one "
+         "yet; name it in one of them only"},
+        {&k->c->daemon.lock_screen_services, &k->c->daemon.session_services, "session_services",
+         "names a service of lock_screen_services, whose callers are not root: a "
+         "session is accepted from root only; name it in one of them only"},
+        {&k->c->daemon.sshd_services, &k->c->daemon.lock_screen_services, "lock_screen_services",
+         "names a service of sshd_services, where any local user could then claim a "
+         "device's SSH key; name it in one of them only"},
+    };
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (dt_service_lists_overlap(rows[i].one, rows[i].other))
+            error = keep(k, refuse(k, "daemon", rows[i].name, rows[i].why));
+    }
+    if (error == DT_OK && (sources_named(k->c) & DT_SOURCE_SSH_AGENT) != 0 &&
+        k->c->daemon.agent_services.count == 0)
+        error = refuse(k, "daemon", "agent_services",
+                       "is empty, but trusted_when names ssh-agent; set the PAM services to which "
+                       "people bring their SSH agent, such as sudo, su");
+    return error;
 }
 
 typedef int rule(check const *k);
@@ -732,7 +744,7 @@ static int check_all(check const *k, rule *const *rules, size_t count)
     int error = DT_OK;
 
     for (size_t i = 0; error == DT_OK && i < count; i++)
-        error = rules[i](k);
+        error = keep(k, rules[i](k));
     return error;
 }
 
@@ -744,6 +756,9 @@ static int check_applications(check const *k)
                                   check_management_hint, check_platforms,    check_okta_way};
     int error = DT_OK;
 
+    /* What is wrong for everybody is not told again for each application. */
+    if (dt_faults_count(k->c->faults) > 0)
+        return DT_OK;
     for (size_t i = 0; error == DT_OK && i < k->c->application_count; i++) {
         dt_config effective;
         check one = *k;
@@ -787,6 +802,7 @@ int dt_config_check(dt_config const *c, char const *file, dt_error *e)
         check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
+    size_t before = dt_faults_count(c->faults);
 
-    return check_all(&k, rules, sizeof(rules) / sizeof(rules[0]));
+    return dt_faults_end(c->faults, before, check_all(&k, rules, sizeof(rules) / sizeof(rules[0])));
 }
