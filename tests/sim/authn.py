@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The Authn API: POST /api/v1/authn, /authn/factors/ID/verify and /authn/cancel, as a trusted
-# application calls them.
+# The Authn API: POST /api/v1/authn, /authn/factors/ID/verify, /authn/previous and /authn/cancel, as
+# a trusted application calls them.
 #
 # What a password gets is worked out as Okta does it: unknown people, wrong passwords and hidden
 # lockouts are one and the same 401; four calls per second and user name; a transaction stays open,
@@ -39,6 +39,8 @@ class AuthnApi:
         factor = "/api/v1/authn/factors/{factor}/verify"
         app.router.add_route("POST", factor, self.post_verify, name="authn_verify")
         app.router.add_route("POST", factor + "/resend", self.post_verify, name="authn_resend")
+        app.router.add_route("POST", "/api/v1/authn/previous", self.post_previous,
+                             name="authn_previous")
         app.router.add_route("POST", "/api/v1/authn/cancel", self.post_cancel,
                              name="authn_cancel")
 
@@ -83,7 +85,8 @@ class AuthnApi:
         if 0 < self.world.org.password_lock_after <= user.wrong_passwords:
             user.status = "LOCKED_OUT"
 
-    def _reply(self, request: web.Request, user: User, status: str) -> dict[str, Any]:
+    def _reply(self, request: web.Request, user: User, status: str,
+               token: str = "") -> dict[str, Any]:
         assert status in AUTHN_STATUSES
         embedded: dict[str, Any] = {"user": {
             "id": user.id, "passwordChanged": okta_time(user.created),
@@ -93,7 +96,7 @@ class AuthnApi:
         if status == "SUCCESS":
             return {"expiresAt": expires, "status": status, "_embedded": embedded,
                     "sessionToken": "20111" + secrets.token_urlsafe(40)}
-        token = "00" + secrets.token_urlsafe(30)
+        token = token or "00" + secrets.token_urlsafe(30)
         self.world.transactions[token] = user.login
         found = self.factors(request, user)
         if status in ("MFA_REQUIRED", "MFA_ENROLL"):
@@ -107,15 +110,22 @@ class AuthnApi:
 
     # --- MFA in the transaction ----------------------------------------------------------------
 
-    async def post_verify(self, request: web.Request) -> web.Response:
-        values = await self.body(request)
-        token = values.get("stateToken")
-        login = self.world.transactions.get(token)
-        if login is None:
+    def _open(self, values: dict[str, Any]) -> tuple[str, User]:
+        token = values.get("stateToken", "")
+        user = self.world.find_user(self.world.transactions.get(token, ""))
+        if user is None:
             raise self.fail("E0000011")
-        user = self.world.find_user(login)
-        assert user is not None
+        return token, user
+
+    async def post_verify(self, request: web.Request) -> web.Response:
+        """About another factor than the one that is waited for: refused, see post_previous."""
+        values = await self.body(request)
+        self.world.forwarded_for.append(request.headers.get("X-Forwarded-For", ""))
+        token, user = self._open(values)
         factor = user.factors.get(request.match_info["factor"])
+        if self.world.awaited.get(token, request.match_info["factor"]) != \
+                request.match_info["factor"]:
+            raise self.fail("E0000079")
         if factor is None or factor.status != "ACTIVE":
             raise self.fail("E0000007", request.match_info["factor"])
         if user.status == "LOCKED_OUT":
@@ -128,8 +138,18 @@ class AuthnApi:
         return web.json_response(self._challenge(request, token, user, factor, reply))
 
     def _passed(self, request: web.Request, token: str, user: User) -> web.Response:
-        del self.world.transactions[token]
+        self._forget(token)
         return web.json_response(self._reply(request, user, user.authn_after_mfa))
+
+    def _forget(self, token: str) -> None:
+        del self.world.transactions[token]
+        self.world.awaited.pop(token, None)
+        self._drop_push(token)
+
+    def _drop_push(self, token: str) -> None:
+        push = self.world.transaction_pushes.pop(token, None)
+        if push is not None and push.result(time.time()) == "WAITING":
+            push.answer = "CANCELLED"
 
     def _push(self, request: web.Request, token: str, user: User, factor: Factor) -> web.Response:
         """The first call, and the first one after an end, sends a push; the others poll it."""
@@ -151,6 +171,7 @@ class AuthnApi:
     def _challenge(self, request: web.Request, token: str, user: User, factor: Factor,
                    said: dict[str, Any], push: Optional[Push] = None) -> dict[str, Any]:
         """After an end of a push `next` is no longer named "poll", and would send another one."""
+        self.world.awaited[token] = factor.id
         base = f"https://{request.host}/api/v1/authn"
         shown = next(f for f in self.factors(request, user) if f["id"] == factor.id)
         shown = {"id": factor.id, "factorType": factor.factor_type, "provider": factor.provider,
@@ -174,12 +195,15 @@ class AuthnApi:
             made["factorResult"] = said["factorResult"]
         return made
 
+    async def post_previous(self, request: web.Request) -> web.Response:
+        """Back to MFA_REQUIRED; what was sent for the factor that was waited for is void."""
+        token, user = self._open(await self.body(request))
+        if self.world.awaited.pop(token, None) is None:
+            raise self.fail("E0000079")
+        self._drop_push(token)
+        return web.json_response(self._reply(request, user, "MFA_REQUIRED", token))
+
     async def post_cancel(self, request: web.Request) -> web.Response:
-        values = await self.body(request)
-        token = values.get("stateToken")
-        if self.world.transactions.pop(token, None) is None:
-            raise self.fail("E0000011")
-        push = self.world.transaction_pushes.pop(token, None)
-        if push is not None and push.result(time.time()) == "WAITING":
-            push.answer = "CANCELLED"
+        token, _ = self._open(await self.body(request))
+        self._forget(token)
         return web.json_response({"relayState": None})

@@ -316,7 +316,8 @@ class World:
         self.authn_calls: dict[str, collections.deque[float]] = {}
         self.transactions: dict[str, str] = {}  # state token -> login, of those that are open
         self.transaction_pushes: dict[str, Push] = {}  # state token -> the push sent in it
-        self.forwarded_for: list[str] = []  # of every authn call
+        self.awaited: dict[str, str] = {}  # state token -> id of the factor that is waited for
+        self.forwarded_for: list[str] = []  # of every authn call, and of every verify
 
     # --- people ------------------------------------------------------------------------------
 

@@ -281,6 +281,11 @@ static void put_forwarded_for(char const *client_ip, char out[46])
         out[0] = '\0';
 }
 
+void dt_okta_forward_for(dt_http_request *out, char const *client_ip)
+{
+    put_forwarded_for(client_ip, out->forwarded_for);
+}
+
 int dt_okta_put_url(dt_config const *c, char const *path, char out[DT_URL_MAX])
 {
     dt_buf url;
@@ -339,9 +344,10 @@ int dt_okta_authn_start(dt_config const *c, char const *login, char const *passw
     return finish_secret_body(rc, &body, out);
 }
 
-int dt_okta_authn_end(dt_config const *c, char const *state_token, dt_http_request *out)
+static int post_state_token(dt_config const *c, char const *path, char const *state_token,
+                            dt_http_request *out)
 {
-    int rc = post_authn(c, "authn/cancel", out);
+    int rc = post_authn(c, path, out);
     if (rc == DT_OK && (state_token == NULL || state_token[0] == '\0'))
         rc = DT_E_INVALID;
     dt_buf body;
@@ -352,6 +358,16 @@ int dt_okta_authn_end(dt_config const *c, char const *state_token, dt_http_reque
         dt_buf_putc(&body, '}');
     }
     return finish_secret_body(rc, &body, out);
+}
+
+int dt_okta_authn_end(dt_config const *c, char const *state_token, dt_http_request *out)
+{
+    return post_state_token(c, "authn/cancel", state_token, out);
+}
+
+int dt_okta_authn_previous(dt_config const *c, char const *state_token, dt_http_request *out)
+{
+    return post_state_token(c, "authn/previous", state_token, out);
 }
 
 /* authn/factors/{factor_id}{what} with the state token and one more member, if there is one. */

@@ -106,6 +106,7 @@ typedef enum dt_okta_result {
     /* Of a transaction (dt_okta_read_transaction); each ends the sign-on. */
     DT_OKTA_RESULT_PASSWORD_EXPIRED, /* PASSWORD_EXPIRED, PASSWORD_RESET: they may come after the MFA */
     DT_OKTA_RESULT_ENROLL,           /* MFA_ENROLL, MFA_ENROLL_ACTIVATE */
+    DT_OKTA_RESULT_REQUIRED,         /* MFA_REQUIRED of this person: a factor may be begun */
     DT_OKTA_RESULT_OVER,             /* 401 E0000011: it has expired, or Okta does not know it */
     DT_OKTA_RESULT_REFUSED,          /* every other status, 401 E0000004, 403 E0000079 */
     /* Of an ID token; each ends the sign-on. */
@@ -124,6 +125,7 @@ typedef enum dt_okta_not_sent {
 typedef struct dt_okta_verification {
     dt_okta_result result;
     dt_okta_not_sent not_sent; /* with OK and RATE_LIMITED */
+    bool open; /* MFA_CHALLENGE: the transaction waits for this factor, and for no other */
     char poll_url[DT_URL_MAX]; /* "" when none; always of our org's origin, else UNUSABLE */
     char cancel_url[DT_URL_MAX];
     bool
@@ -179,6 +181,9 @@ DT_MUST_USE int dt_okta_get_factors(dt_config const *c, char const *user_id, dt_
 /* Is the person assigned to this app? */
 DT_MUST_USE int dt_okta_get_assignment(dt_config const *c, char const *app, char const *user_id,
                                        dt_http_request *out);
+/* Has the request say for whom it is made: X-Forwarded-For. An address that is none, or this host's own, is left
+ * out. */
+void dt_okta_forward_for(dt_http_request *out, char const *client_ip);
 /* Has Okta send what the factor sends: a push, for which `number` asks for a number challenge. Goes out once:
  * never retried blindly. */
 DT_MUST_USE int dt_okta_send(dt_config const *c, char const *user_id, char const *factor_id,
@@ -220,6 +225,10 @@ DT_MUST_USE int dt_okta_authn_passcode(dt_config const *c, dt_okta_transaction c
                                        char const *passcode, dt_http_request *out);
 DT_MUST_USE int dt_okta_authn_question(dt_config const *c, dt_okta_transaction const *t,
                                        char const *answer, dt_http_request *out);
+/* POST /api/v1/authn/previous: leaves the factor that the transaction waits for, so that another can be begun. Okta
+ * takes what is sent about another factor before for an answer to the first. What was sent for it is void. */
+DT_MUST_USE int dt_okta_authn_previous(dt_config const *c, char const *state_token,
+                                       dt_http_request *out);
 /* True when the link is the one that verifies this factor, or that ends a transaction. */
 bool dt_okta_authn_link_belongs(dt_config const *c, char const *url, char const *factor_id);
 

@@ -675,12 +675,27 @@ static dt_okta_answer read_refusal(dt_http_response const *r, reply const *p,
     return DT_OKTA_OK;
 }
 
+static dt_okta_verification const nothing_verified = {.number = -1};
+
+/* What the reply says after all, when it was read as `answer`. */
+static dt_okta_answer finish_verification(dt_okta_answer answer, dt_http_response const *r,
+                                          reply *p, dt_okta_verification *out)
+{
+    if (answer != DT_OKTA_OK)
+        *out = nothing_verified;
+    if (answer == DT_OKTA_OK || answer == DT_OKTA_RATE_LIMITED)
+        out->not_sent = why_not_sent(r, p);
+    if (is_mute_refusal(r, answer))
+        answer = DT_OKTA_OK;
+    reply_close(p);
+    return answer;
+}
+
 dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response const *r,
                                          dt_okta_verification *out, dt_error *e)
 {
     reply p;
-    dt_okta_verification const nothing = {.number = -1};
-    *out = nothing;
+    *out = nothing_verified;
     dt_okta_answer answer = reply_open(&p, r, e);
     if (answer == DT_OKTA_OK && (r->status == 200 || r->status == 201)) {
         char const *wrong = read_result(c, r, p.root, out, e);
@@ -689,14 +704,7 @@ dt_okta_answer dt_okta_read_verification(dt_config const *c, dt_http_response co
     } else if (answer == DT_OKTA_OK) {
         answer = read_refusal(r, &p, out, e);
     }
-    if (answer != DT_OKTA_OK)
-        *out = nothing;
-    if (answer == DT_OKTA_OK || answer == DT_OKTA_RATE_LIMITED)
-        out->not_sent = why_not_sent(r, &p);
-    if (is_mute_refusal(r, answer))
-        answer = DT_OKTA_OK;
-    reply_close(&p);
-    return answer;
+    return finish_verification(answer, r, &p, out);
 }
 
 /* --- a transaction of the Authn API --------------------------------------------------------------- */
@@ -756,7 +764,8 @@ static char const *read_challenge(dt_config const *c, dt_json const *root,
         return "it is about another factor";
     if (word == NULL && dt_json_typeof(said) != DT_JSON_NONE &&
         dt_json_typeof(said) != DT_JSON_NULL)
-        return "its factorResult is no text";
+        return "its factorResult is not a text";
+    v->open = true;
     v->challenged = word == NULL || strcmp(word, "CHALLENGE") == 0;
     v->result = word == NULL ? DT_OKTA_RESULT_NONE : result_of(factor_results, word);
     if (v->result == DT_OKTA_RESULT_SUCCESS)
@@ -787,6 +796,12 @@ static char const *read_step(dt_config const *c, dt_json const *root, dt_okta_tr
             v->result = DT_OKTA_RESULT_SUCCESS;
     } else if (strcmp(status, "MFA_CHALLENGE") == 0) {
         wrong = read_challenge(c, root, t, v);
+    } else if (strcmp(status, "MFA_REQUIRED") == 0) {
+        if (!is_of_person(root, t))
+            return "it is about another person";
+        if (!is_string(dt_json_get(root, "stateToken"), t->state_token))
+            return "it is about another transaction";
+        v->result = DT_OKTA_RESULT_REQUIRED;
     } else {
         v->result = result_of(transaction_ends, status);
     }
@@ -817,8 +832,7 @@ dt_okta_answer dt_okta_read_transaction(dt_config const *c, dt_http_response con
                                         dt_error *e)
 {
     reply p;
-    dt_okta_verification const nothing = {.number = -1};
-    *out = nothing;
+    *out = nothing_verified;
     dt_okta_answer answer = reply_open(&p, r, e);
     if (read_transaction_end(r, &p, out, e)) {
         answer = DT_OKTA_OK;
@@ -829,14 +843,7 @@ dt_okta_answer dt_okta_read_transaction(dt_config const *c, dt_http_response con
     } else if (answer == DT_OKTA_OK) {
         answer = read_refusal(r, &p, out, e);
     }
-    if (answer != DT_OKTA_OK)
-        *out = nothing;
-    if (answer == DT_OKTA_OK || answer == DT_OKTA_RATE_LIMITED)
-        out->not_sent = why_not_sent(r, &p);
-    if (is_mute_refusal(r, answer))
-        answer = DT_OKTA_OK;
-    reply_close(&p);
-    return answer;
+    return finish_verification(answer, r, &p, out);
 }
 
 /* --- the password ----------------------------------------------------------------------------- */

@@ -127,9 +127,14 @@ static void answer_checked(dt_signon *s, dt_http_response const *r, dt_time now)
 {
     dt_okta_verification v;
     dt_error err = {0};
-    dt_okta_answer a = dt_signon_read_answer(s, r, now, &v, &err);
+    dt_okta_answer a;
     size_t next = next_of_kind(s);
 
+    if (dt_signon_must_leave(s, s->answer_at)) {
+        dt_signon_left(s, r, now);
+        return;
+    }
+    a = dt_signon_read_answer(s, r, now, &v, &err);
     s->answer_unjudged = was_not_judged(a, r);
     if (dt_signon_okta_failed(s, a, r, &err, now))
         return; /* after RETRY_WAIT the same answer is sent again: it was not looked at (429) */
@@ -208,6 +213,8 @@ static int render_answer(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
+    if (dt_signon_must_leave(s, s->answer_at))
+        return dt_signon_way(s)->leave(s, &s->scratch->http);
     return dt_signon_way(s)->answer(s, &s->enrolled[s->answer_at], s->scratch->secrets.answer,
                                     &s->scratch->http);
 }

@@ -43,6 +43,34 @@ dt_way const *dt_signon_password_way(dt_signon const *s)
     return way->password != NULL ? way : &dt_way_authn;
 }
 
+bool dt_signon_must_leave(dt_signon const *s, size_t at)
+{
+    return s->awaited != 0 && s->awaited != at + 1 && dt_signon_way(s)->leave != NULL;
+}
+
+/* A push that was left lets nobody in any more. */
+void dt_signon_left(dt_signon *s, dt_http_response const *r, dt_time now)
+{
+    dt_okta_verification v;
+    dt_error err = {0};
+    dt_okta_answer a = dt_signon_way(s)->read(s, r, &v, &err);
+    dt_cause why;
+
+    if (a == DT_OKTA_OK && v.result == DT_OKTA_RESULT_REQUIRED) {
+        s->awaited = 0;
+        if (s->push.state == DT_PUSH_WAITING && !s->push.joined)
+            s->push.state = DT_PUSH_OVER;
+        return;
+    }
+    s->answer_unjudged = s->phase == DT_PHASE_ANSWER_HTTP;
+    if (dt_signon_okta_failed(s, a, r, &err, now))
+        return;
+    s->negative = true;
+    why = dt_signon_cause_of_result(v.result);
+    dt_signon_detail(s, "Okta: previous: %s", err.text[0] ? err.text : "an unexpected answer");
+    dt_signon_finish(s, DT_DENY, why != DT_CAUSE_NONE ? why : DT_CAUSE_OKTA_ANSWER_UNUSABLE, now);
+}
+
 dt_cause dt_signon_cause_of_result(dt_okta_result r)
 {
     switch (r) {
@@ -54,6 +82,7 @@ dt_cause dt_signon_cause_of_result(dt_okta_result r)
         return DT_CAUSE_PRIMARY_ENROLL;
     case DT_OKTA_RESULT_OVER:
         return DT_CAUSE_MFA_TIMEOUT;
+    case DT_OKTA_RESULT_REQUIRED:
     case DT_OKTA_RESULT_REFUSED:
         return DT_CAUSE_OKTA_REFUSED;
     case DT_OKTA_RESULT_OTHER_PERSON:
@@ -67,12 +96,23 @@ dt_cause dt_signon_cause_of_result(dt_okta_result r)
     }
 }
 
+/* Keeps which factor Okta waits for: enrolled[at], where the reply says that it is open. */
+static dt_okta_answer keep_awaited(dt_signon *s, size_t at, dt_okta_answer a,
+                                   dt_okta_verification const *v)
+{
+    if (a == DT_OKTA_OK && v->open)
+        s->awaited = at + 1;
+    return a;
+}
+
 dt_okta_answer dt_signon_read_sent(dt_signon *s, dt_http_response const *r, dt_time now,
                                    dt_okta_verification *out, dt_error *e)
 {
     dt_way const *way = dt_signon_way(s);
 
-    return way->read_sent != NULL ? way->read_sent(s, r, now, out, e) : way->read(s, r, out, e);
+    if (way->read_sent != NULL)
+        return way->read_sent(s, r, now, out, e);
+    return keep_awaited(s, s->in_use, way->read(s, r, out, e), out);
 }
 
 dt_okta_answer dt_signon_read_poll(dt_signon *s, dt_http_response const *r, dt_time now,
@@ -80,7 +120,9 @@ dt_okta_answer dt_signon_read_poll(dt_signon *s, dt_http_response const *r, dt_t
 {
     dt_way const *way = dt_signon_way(s);
 
-    return way->read_poll != NULL ? way->read_poll(s, r, now, out, e) : way->read(s, r, out, e);
+    if (way->read_poll != NULL)
+        return way->read_poll(s, r, now, out, e);
+    return keep_awaited(s, s->in_use, way->read(s, r, out, e), out);
 }
 
 dt_okta_answer dt_signon_read_answer(dt_signon *s, dt_http_response const *r, dt_time now,
@@ -88,7 +130,9 @@ dt_okta_answer dt_signon_read_answer(dt_signon *s, dt_http_response const *r, dt
 {
     dt_way const *way = dt_signon_way(s);
 
-    return way->read_answer != NULL ? way->read_answer(s, r, now, out, e) : way->read(s, r, out, e);
+    if (way->read_answer != NULL)
+        return way->read_answer(s, r, now, out, e);
+    return keep_awaited(s, s->answer_at, way->read(s, r, out, e), out);
 }
 
 /* --- the person's factors ------------------------------------------------------------------------- */
@@ -501,7 +545,10 @@ static void send_counted(dt_signon *s, dt_store_result const *r, dt_time now)
 
 static void sent(dt_signon *s, dt_http_response const *r, dt_time now)
 {
-    in_use(s)->sent(s, r, now);
+    if (dt_signon_must_leave(s, s->in_use))
+        dt_signon_left(s, r, now);
+    else
+        in_use(s)->sent(s, r, now);
 }
 
 /* --- what now? ------------------------------------------------------------------------------------ */
@@ -681,6 +728,8 @@ static int render_send(dt_signon *s, dt_buf *value, dt_time now)
 {
     (void)value;
     (void)now;
+    if (dt_signon_must_leave(s, s->in_use))
+        return dt_signon_way(s)->leave(s, &s->scratch->http);
     return in_use(s)->request(s, &s->scratch->http);
 }
 

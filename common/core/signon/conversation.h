@@ -122,6 +122,9 @@ typedef struct dt_way {
     unsigned alike;
     /* The reply to a push that is sent says whether there is a number; polls never bring one. */
     bool number_at_once;
+    /* Before another factor than the one that was begun is begun or answered: leaves that one (the reply is read by
+     * `read`: REQUIRED). NULL: there is nothing to leave. */
+    DT_MUST_USE int (*leave)(dt_signon const *s, dt_http_request *out);
     /* Only the sign-on that had a push sent can ask what became of it; who shares it reads its record. */
     bool polls_alone;
     /* The link leads to a transaction of this person's factor. */
@@ -171,6 +174,10 @@ void dt_signon_send_answer(dt_signon *s, size_t at);
 /* An answer that was not taken: the person is asked anew, unless all attempts are used up. */
 void dt_signon_ask_anew(dt_signon *s, char const *why, dt_time now);
 
+/* Okta waits for another factor than enrolled[at], which has to be left first. */
+bool dt_signon_must_leave(dt_signon const *s, size_t at);
+/* Reads the reply to that; the phase then asks for what it is there for, unless the sign-on has ended. */
+void dt_signon_left(dt_signon *s, dt_http_response const *r, dt_time now);
 /* Why a sign-on ends with this result of Okta's; DT_CAUSE_NONE where it does not. */
 dt_cause dt_signon_cause_of_result(dt_okta_result r);
 

@@ -380,7 +380,8 @@ struct dt_signon {
     int codes_sent;                  /* of the factor in use */
     bool menu;                       /* the prompt asks which factor */
     unsigned word_types, word_which; /* a word that came along says which: no other is asked for */
-    size_t chosen;                   /* by the person: 1 + where it is in `enrolled`; 0: none */
+    size_t awaited; /* the factor that Okta waits for (dt_way.leave): 1 + where; 0: none */
+    size_t chosen;  /* by the person: 1 + where it is in `enrolled`; 0: none */
     bool push_prompted, number_shown;
     int attempts;
     bool

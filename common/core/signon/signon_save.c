@@ -399,6 +399,7 @@ static void conversation(codec *c, dt_signon *s)
     NUMBER(s->word_types, 0, DT_FACTOR_ALL);
     NUMBER(s->word_which, 0, 9);
     NUMBER(s->chosen, 0, DT_SIGNON_FACTORS_MAX);
+    NUMBER(s->awaited, 0, DT_SIGNON_FACTORS_MAX);
     FLAG(s->push_prompted);
     FLAG(s->number_shown);
     COUNTER(s->attempts);

@@ -39,7 +39,7 @@ static int send(dt_signon const *s, dt_enrolled const *f, bool number, dt_http_r
     dt_okta_transaction t = transaction(s, f);
 
     (void)number;
-    return s->codes_sent > 0 && (f->type & DT_FACTOR_CODES) != 0
+    return s->awaited == s->in_use + 1 && (f->type & DT_FACTOR_CODES) != 0
                ? dt_okta_authn_resend(s->ruleset.config, &t, out)
                : dt_okta_authn_verify(s->ruleset.config, &t, out);
 }
@@ -64,6 +64,11 @@ static int poll(dt_signon const *s, dt_http_request *out)
 static int cancel(dt_signon const *s, dt_http_request *out)
 {
     return dt_okta_authn_end(s->ruleset.config, s->scratch->secrets.transaction, out);
+}
+
+static int leave(dt_signon const *s, dt_http_request *out)
+{
+    return dt_okta_authn_previous(s->ruleset.config, s->scratch->secrets.transaction, out);
 }
 
 /* Of the factor whose answer was sent, or that was begun. */
@@ -97,6 +102,7 @@ dt_way const dt_way_authn = {
     .answer = answer,
     .poll = poll,
     .cancel = cancel,
+    .leave = leave,
     .read = read_verification,
     .is_ready = has_transaction,
     .not_ready = "[mfa] okta_way = authn, but there is no transaction at Okta to go on with: the "

@@ -5,14 +5,20 @@
 
 static int request_send(dt_signon const *s, dt_enrolled const *f, bool number, dt_http_request *out)
 {
-    return dt_okta_send(s->ruleset.config, s->user_id, f->id, number, out);
+    int rc = dt_okta_send(s->ruleset.config, s->user_id, f->id, number, out);
+
+    dt_okta_forward_for(out, s->client_ip);
+    return rc;
 }
 
 static int answer(dt_signon const *s, dt_enrolled const *f, char const *text, dt_http_request *out)
 {
-    if (f->type == DT_FACTOR_QUESTION)
-        return dt_okta_answer_question(s->ruleset.config, s->user_id, f->id, text, out);
-    return dt_okta_passcode(s->ruleset.config, s->user_id, f->id, text, out);
+    int rc = f->type == DT_FACTOR_QUESTION
+                 ? dt_okta_answer_question(s->ruleset.config, s->user_id, f->id, text, out)
+                 : dt_okta_passcode(s->ruleset.config, s->user_id, f->id, text, out);
+
+    dt_okta_forward_for(out, s->client_ip);
+    return rc;
 }
 
 static int request_poll(dt_signon const *s, dt_http_request *out)
