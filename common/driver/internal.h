@@ -7,6 +7,7 @@
 #ifndef DT_DRIVER_INTERNAL_H
 #define DT_DRIVER_INTERNAL_H
 
+#include "core/base/breaker.h"
 #include "core/okta/okta_budget.h"
 #include "core/okta/okta_device.h"
 #include "core/signon/remembered.h"
@@ -68,6 +69,30 @@ typedef struct dt_post {
 /* One HTTPS call and all the runs that wait for it. A question to Graph or Okta about a device, or to an OCSP
  * responder about a certificate, is asked once, however many sign-ons need its answer at the time;
  * every other call has one run. */
+#define DT_CIRCUITS_MAX 16
+#define DT_CIRCUIT_HOST_MAX 300
+#define DT_CIRCUIT_FAIR_TIME                                                                       \
+    DT_SECONDS(10) /* without an answer for so long, a service is not there */
+#define DT_CIRCUIT_PAUSED_TEXT                                                                     \
+    "not asked: calls to this service have failed one after another, and it is tried now and "     \
+    "then; the system log "                                                                        \
+    "has the reason"
+
+/* One host that calls go to. */
+typedef struct dt_circuit {
+    char host[DT_CIRCUIT_HOST_MAX]; /* "https://host:port"; "" = free */
+    int64_t used;                   /* monotonic milliseconds */
+    dt_breaker breaker;
+} dt_circuit;
+
+/* A call that was let through. */
+typedef struct dt_circuit_call {
+    dt_circuit *circuit; /* NULL: it has ended */
+    char host[DT_CIRCUIT_HOST_MAX];
+    bool probe, short_time;
+    uint64_t person;
+} dt_circuit_call;
+
 typedef struct dt_shared_call {
     struct dt_shared_call *next; /* under way, and others may join */
     dt_live_site const *live;    /* with whose credentials it was sent */
@@ -78,6 +103,7 @@ typedef struct dt_shared_call {
     dt_http_service service;
     int64_t begun; /* monotonic milliseconds */
     dt_okta_kind kind;
+    dt_circuit_call circuit;
     size_t url_len, body_len; /* the body: of a question by POST; 0 for one by GET */
     char text[];              /* the URL, and the body after it */
 } dt_shared_call;
@@ -225,6 +251,7 @@ struct dt_driver {
     int wake_fd;
     dt_shared_call *shared;
     dt_okta_budget budget;
+    dt_circuit circuits[DT_CIRCUITS_MAX];
     dt_export *export;              /* NULL: metrics go nowhere */
     dt_run *poll_first, *poll_last; /* whose polls are due, in the order in which they became so */
     dt_run *runs, *ending;          /* under way; ending because the driver stops */
@@ -329,6 +356,13 @@ dt_time dt_pace_wait(dt_run *run, dt_http_request const *r);
 /* A call is sent; it has ended (r NULL: it was cancelled). */
 void dt_pace_sent(dt_driver *d, dt_shared_call *call, dt_http_request const *r);
 void dt_pace_ended(dt_driver *d, dt_shared_call *call, dt_http_response const *r);
+
+/* --- circuit.c: services that are not there; on the loop's thread --- */
+/* False: the request is not to be sent (DT_HTTP_PAUSED). True: *out is to be ended once. */
+bool dt_circuit_admits(dt_driver *d, dt_config const *config, dt_http_request const *r,
+                       dt_circuit_call *out);
+/* The call has ended; r NULL: it was given up, or never sent. */
+void dt_circuit_ended(dt_driver *d, dt_circuit_call *call, dt_http_response const *r);
 
 /* --- token.c; on the loop's thread --- */
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;

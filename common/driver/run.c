@@ -70,6 +70,7 @@ static void call_leave(dt_run *run)
     dt_http_cancel(d->http, call->call);
     count_call(d, call, DT_HTTP_ABANDONED, 0);
     dt_pace_ended(d, call, NULL);
+    dt_circuit_ended(d, &call->circuit, NULL);
     free(call);
 }
 
@@ -319,6 +320,7 @@ static void on_http_done(void *ctx, dt_http_response const *r)
     call->call = NULL;
     if (call->first != NULL) {
         dt_pace_ended(call->first->driver, call, r);
+        dt_circuit_ended(call->first->driver, &call->circuit, r);
         count_call(call->first->driver, call, r->failure, r->status);
         call_close(call->first->driver, call);
     }
@@ -436,6 +438,21 @@ static dt_shared_call *shared_call_new(dt_run *run, dt_http_request const *r, bo
     return call;
 }
 
+static int call_send(dt_run *run, dt_shared_call *call, dt_http_request const *r,
+                     dt_secret const *authorization)
+{
+    char proof[DT_PROOF_MAX] = "";
+    dt_http_way way = dt_site_way(run->live->files, r->service);
+    way.authorization = authorization;
+    if (run->token_used != 0 && run->token_kind == DT_TOKEN_FOR_OKTA) {
+        int made = dt_okta_credentials_proof(run->live->okta, r, authorization, proof, NULL);
+        if (made != DT_OK)
+            return made;
+        way.proof = proof[0] != '\0' ? proof : NULL;
+    }
+    return dt_http_start(run->driver->http, r, &way, on_http_done, call, &call->call);
+}
+
 static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *authorization)
 {
     dt_driver *d = run->driver;
@@ -447,19 +464,10 @@ static int call_start(dt_run *run, dt_http_request const *r, dt_secret const *au
     }
     if ((call = shared_call_new(run, r, joinable)) == NULL)
         return DT_E_NOMEM;
-    char proof[DT_PROOF_MAX] = "";
-    dt_http_way way = dt_site_way(run->live->files, r->service);
-    way.authorization = authorization;
-    if (run->token_used != 0 && run->token_kind == DT_TOKEN_FOR_OKTA) {
-        int made = dt_okta_credentials_proof(run->live->okta, r, authorization, proof, NULL);
-        if (made != DT_OK) {
-            free(call);
-            return made;
-        }
-        way.proof = proof[0] != '\0' ? proof : NULL;
-    }
-    int rc = dt_http_start(d->http, r, &way, on_http_done, call, &call->call);
-    if (rc != 0) {
+    int rc = dt_circuit_admits(d, run->live->config, r, &call->circuit) ? DT_OK : DT_E_UNAVAILABLE;
+    if (rc == DT_OK && (rc = call_send(run, call, r, authorization)) != DT_OK)
+        dt_circuit_ended(d, &call->circuit, NULL);
+    if (rc != DT_OK) {
         free(call);
         return rc;
     }
@@ -503,15 +511,16 @@ static bool http_start(dt_run *run, dt_http_request const *r)
         return false;
     }
     int rc = call_start(run, r, authorization);
-    if (rc != 0) {
-        dt_metrics_count_call(&run->driver->metrics, r->service, dt_http_start_failure(rc), 0, 0);
-        feed_failure(run, dt_http_start_failure(rc),
-                     rc == DT_E_LIMIT
-                         ? "too many HTTPS calls are waiting, most of them for this person"
-                         : "the HTTPS call could not be started");
-        return false;
-    }
-    return true;
+    if (rc == 0)
+        return true;
+    failure = rc == DT_E_UNAVAILABLE ? DT_HTTP_PAUSED : dt_http_start_failure(rc);
+    dt_metrics_count_call(&run->driver->metrics, r->service, failure, 0, 0);
+    feed_failure(run, failure,
+                 rc == DT_E_UNAVAILABLE ? DT_CIRCUIT_PAUSED_TEXT
+                 : rc == DT_E_LIMIT
+                     ? "too many HTTPS calls are waiting, most of them for this person"
+                     : "the HTTPS call could not be started");
+    return false;
 }
 
 static void http_drop(dt_run *run)

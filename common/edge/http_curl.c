@@ -994,6 +994,7 @@ static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
     call_end(c, &(dt_http_response){
                     .failure = failure,
                     .error = text,
+                    .reached = t->sent_times > 0,
                     .status = failure == DT_HTTP_OK ? (int)status : 0,
                     .body = failure == DT_HTTP_OK ? dt_buf_bytes(&t->body) : dt_bytes_of(NULL, 0),
                     .date = t->headers.date,

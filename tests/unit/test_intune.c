@@ -377,6 +377,7 @@ static void failures_without_a_status(void **state)
                       {DT_HTTP_QUEUED, DT_INTUNE_LOCAL},
                       {DT_HTTP_NO_CREDENTIALS, DT_INTUNE_UNAUTHORIZED},
                       {DT_HTTP_PROXY_FAILED, DT_INTUNE_UNREACHABLE},
+                      {DT_HTTP_PAUSED, DT_INTUNE_UNREACHABLE},
                       {DT_HTTP_PROXY_REFUSED, DT_INTUNE_LOCAL},
                       {DT_HTTP_ABANDONED, DT_INTUNE_LOCAL},
                       {(dt_http_failure)77, DT_INTUNE_LOCAL}};

@@ -447,9 +447,9 @@ static void expect_all(dt_http_response r, dt_okta_answer answer)
 static void what_is_unavailable(void **state)
 {
     (void)state;
-    static dt_http_failure const outages[] = {DT_HTTP_NO_NAME, DT_HTTP_NO_ROUTE,
-                                              DT_HTTP_REFUSED, DT_HTTP_RESET,
-                                              DT_HTTP_TIMEOUT, DT_HTTP_PROXY_FAILED};
+    static dt_http_failure const outages[] = {
+        DT_HTTP_NO_NAME, DT_HTTP_NO_ROUTE,     DT_HTTP_REFUSED, DT_HTTP_RESET,
+        DT_HTTP_TIMEOUT, DT_HTTP_PROXY_FAILED, DT_HTTP_PAUSED};
     static dt_http_failure const remote[] = {DT_HTTP_OK, DT_HTTP_BROKEN, DT_HTTP_NO_CREDENTIALS};
     for (int f = -2; f < DT_HTTP_FAILURES + 100; f++) {
         bool outage = false, told = false;
@@ -489,19 +489,13 @@ static void failures_without_a_status(void **state)
 {
     (void)state;
     static dt_okta_answer const answers[DT_HTTP_FAILURES] = {
-        [DT_HTTP_LOCAL] = DT_OKTA_LOCAL,
-        [DT_HTTP_NO_NAME] = DT_OKTA_UNREACHABLE,
-        [DT_HTTP_NO_ROUTE] = DT_OKTA_UNREACHABLE,
-        [DT_HTTP_REFUSED] = DT_OKTA_UNREACHABLE,
-        [DT_HTTP_RESET] = DT_OKTA_UNREACHABLE,
-        [DT_HTTP_TIMEOUT] = DT_OKTA_UNREACHABLE,
-        [DT_HTTP_BROKEN] = DT_OKTA_UNUSABLE,
-        [DT_HTTP_UNTRUSTED] = DT_OKTA_UNTRUSTED,
-        [DT_HTTP_QUEUED] = DT_OKTA_OVERLOADED,
-        [DT_HTTP_NO_CREDENTIALS] = DT_OKTA_UNAUTHORIZED,
-        [DT_HTTP_ABANDONED] = DT_OKTA_OVERLOADED,
-        [DT_HTTP_PROXY_FAILED] = DT_OKTA_UNREACHABLE,
-        [DT_HTTP_PROXY_REFUSED] = DT_OKTA_UNAUTHORIZED,
+        [DT_HTTP_LOCAL] = DT_OKTA_LOCAL,          [DT_HTTP_NO_NAME] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_NO_ROUTE] = DT_OKTA_UNREACHABLE, [DT_HTTP_REFUSED] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_RESET] = DT_OKTA_UNREACHABLE,    [DT_HTTP_TIMEOUT] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_BROKEN] = DT_OKTA_UNUSABLE,      [DT_HTTP_UNTRUSTED] = DT_OKTA_UNTRUSTED,
+        [DT_HTTP_QUEUED] = DT_OKTA_OVERLOADED,    [DT_HTTP_NO_CREDENTIALS] = DT_OKTA_UNAUTHORIZED,
+        [DT_HTTP_ABANDONED] = DT_OKTA_OVERLOADED, [DT_HTTP_PROXY_FAILED] = DT_OKTA_UNREACHABLE,
+        [DT_HTTP_PAUSED] = DT_OKTA_UNREACHABLE,   [DT_HTTP_PROXY_REFUSED] = DT_OKTA_UNAUTHORIZED,
     };
     for (int f = 0; f < DT_HTTP_FAILURES; f++)
         if (f != DT_HTTP_OK)

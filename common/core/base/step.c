@@ -16,6 +16,7 @@ bool dt_http_is_unavailable(dt_http_failure failure, int status)
     case DT_HTTP_RESET:
     case DT_HTTP_TIMEOUT:
     case DT_HTTP_PROXY_FAILED:
+    case DT_HTTP_PAUSED:
         return true;
     case DT_HTTP_OK:
         return status >= SERVER_ERROR_FIRST && status <= SERVER_ERROR_LAST;
@@ -34,6 +35,7 @@ bool dt_http_is_local(dt_http_failure failure)
     case DT_HTTP_RESET:
     case DT_HTTP_TIMEOUT:
     case DT_HTTP_PROXY_FAILED:
+    case DT_HTTP_PAUSED:
     case DT_HTTP_BROKEN:
     case DT_HTTP_NO_CREDENTIALS:
         return false;

@@ -57,6 +57,7 @@ typedef enum dt_http_failure {
     DT_HTTP_RESET,   /* the other side ended the connection before the first byte of an answer */
     DT_HTTP_TIMEOUT, /* it had a connection of its own, and no whole answer came in its time */
     DT_HTTP_PROXY_FAILED, /* the proxy says that it does not reach it: CONNECT got 500 to 599 */
+    DT_HTTP_PAUSED, /* not asked: several calls before ended in one of these ways (core/base/breaker.h) */
     /* The rest is not an outage. */
     DT_HTTP_BROKEN,         /* an answer that cannot be used: cut off, too large, not HTTP */
     DT_HTTP_UNTRUSTED,      /* TLS failed: the certificate check, or something that is not TLS */
@@ -67,7 +68,7 @@ typedef enum dt_http_failure {
 } dt_http_failure;
 #define DT_HTTP_FAILURES (DT_HTTP_ABANDONED + 1)
 
-/* Whether the service could not be reached: DT_HTTP_NO_NAME to DT_HTTP_PROXY_FAILED, and a status of 500 to
+/* Whether the service could not be reached: DT_HTTP_NO_NAME to DT_HTTP_PAUSED, and a status of 500 to
  * 599. The one place that says so, for every service: `okta_unavailable`, stale answers and
  * `revocation = soft` depend on it. */
 bool dt_http_is_unavailable(dt_http_failure failure, int status);
@@ -81,6 +82,7 @@ typedef struct dt_http_response {
     dt_http_failure failure;
     char const *error; /* for the administrator: URL and what failed; "" with DT_HTTP_OK */
     int status;        /* 0 unless DT_HTTP_OK */
+    bool reached;      /* a connection was made, and the request went out */
     dt_bytes body;
     dt_time date;           /* Date header; 0 when missing */
     int64_t rate_limit;     /* X-Rate-Limit-Limit; -1 when missing */

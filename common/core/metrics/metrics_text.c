@@ -323,6 +323,7 @@ static char const *failure_name(size_t failure)
         [DT_HTTP_RESET] = "reset",
         [DT_HTTP_TIMEOUT] = "timeout",
         [DT_HTTP_PROXY_FAILED] = "proxy_failed",
+        [DT_HTTP_PAUSED] = "paused",
         [DT_HTTP_BROKEN] = "broken",
         [DT_HTTP_UNTRUSTED] = "untrusted",
         [DT_HTTP_QUEUED] = "queued",

@@ -120,7 +120,8 @@ static bool was_not_judged(dt_okta_answer a, dt_http_response const *r)
     return a == DT_OKTA_RATE_LIMITED || r->failure == DT_HTTP_NO_NAME ||
            r->failure == DT_HTTP_NO_ROUTE || r->failure == DT_HTTP_REFUSED ||
            r->failure == DT_HTTP_QUEUED || r->failure == DT_HTTP_NO_CREDENTIALS ||
-           r->failure == DT_HTTP_PROXY_FAILED || r->failure == DT_HTTP_PROXY_REFUSED;
+           r->failure == DT_HTTP_PROXY_FAILED || r->failure == DT_HTTP_PAUSED ||
+           r->failure == DT_HTTP_PROXY_REFUSED;
 }
 
 static void answer_checked(dt_signon *s, dt_http_response const *r, dt_time now)
