@@ -183,6 +183,20 @@ def test_okta_app(site: Site, sim: Sim) -> None:
 
 # --- Microsoft -----------------------------------------------------------------------------------
 
+def test_signing_in_with_a_browser(site: Site, sim: Sim) -> None:
+    """Okta says whether the app may; not asked where nobody signs in so."""
+    assert "okta.browser" not in findings(site, 0)
+    site.configure({"okta": {"native_client_id": sim.okta_native_client_id},
+                    "mfa": {"factors": "push, browser"}, "application vpn": {
+                        "okta_way": "browser"}})
+    assert findings(site, 0)["okta.browser"]["status"] == "ok"
+    sim.org(native_device_grant=False)
+    fault(site, "okta.browser", "unauthorized_client", "Device Authorization")
+    sim.org(native_device_grant=True)
+    site.configure({"okta": {"native_client_id": "0oaother"}})
+    fault(site, "okta.browser", "invalid_client", "native_client_id")
+
+
 def test_login_that_nobody_answers_for(site: Site, sim: Sim) -> None:
     sim.listener("login", "down")
     fault(site, "microsoft.login", "", "login_url")

@@ -58,7 +58,8 @@ def specs() -> dict[str, Spec]:
     if not SPECS:
         return {}
     folder = Path(SPECS)
-    return {"okta": Spec(folder / "okta-subset.yaml"), "graph": Spec(folder / "graph-subset.yaml")}
+    return {"okta": Spec(folder / "okta-subset.yaml"), "graph": Spec(folder / "graph-subset.yaml"),
+            "oauth": Spec(folder / "okta-oauth-subset.yaml")}
 
 
 @pytest.fixture(scope="module")
@@ -1143,6 +1144,49 @@ def test_groups_and_applications_by_id(sim: Sim, call: Caller) -> None:
     assert [a["id"] for a in call.okta("/api/v1/apps?q=vp").json] == [made["app"]]
     for path in ("/api/v1/groups/00g000", "/api/v1/apps/0oa000"):
         assert call.okta(path).json["errorCode"] == "E0000007"
+
+
+AUTHORIZE = "/oauth2/v1/device/authorize"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+def test_device_authorization_grant(sim: Sim, call: Caller) -> None:
+    """RFC 8628: pending, too fast, approved, once; denied; expired; by the native app alone."""
+    def post(path: str, **form: str) -> Reply:
+        reply = call.send(sim.okta_url + path, "POST", urlencode(form).encode(),
+                          {"Content-Type": "application/x-www-form-urlencoded",
+                           "Accept": "application/json"})
+        if call.specs and path == AUTHORIZE:
+            assert call.specs["oauth"].errors(AUTHORIZE, "POST", reply.status, reply.json) == []
+        return reply
+
+    def codes() -> dict[str, Any]:
+        return post(AUTHORIZE, client_id=app, scope="openid profile").json
+
+    def poll(made: dict[str, Any]) -> Reply:
+        return post("/oauth2/v1/token", client_id=app, grant_type=DEVICE_CODE,
+                    device_code=made["device_code"])
+
+    app = sim.okta_native_client_id
+    user = sim.add_user("ann@example.com")
+    sim.org(device_interval=1.0)
+    made = codes()
+    assert made["verification_uri"] == sim.okta_url + "/activate" and made["interval"] == 1
+    assert poll(made).json["error"] == "authorization_pending"
+    assert poll(made).json["error"] == "slow_down"
+    fresh = codes()
+    sim.sign_in("ann@example.com", code=fresh["user_code"])
+    claims = jwt.decode(poll(fresh).json["id_token"], options={"verify_signature": False})
+    assert (claims["sub"], claims["aud"], claims["iss"]) == (user["id"], app, sim.okta_url)
+    assert poll(fresh).json["error"] == "invalid_grant"
+    denied = codes()
+    sim.sign_in("ann@example.com", code=denied["user_code"], answer="deny")
+    refused = poll(denied)
+    assert (refused.status, refused.json["error"]) == (403, "access_denied")
+    assert post(AUTHORIZE, client_id="0oaother", scope="openid").status == 401
+    assert post(AUTHORIZE, client_id=app, scope="profile").json["error"] == "invalid_scope"
+    sim.org(native_device_grant=False)
+    assert post(AUTHORIZE, client_id=app, scope="openid").json["error"] == "unauthorized_client"
 
 
 def test_policies_are_limited_like_everything(sim: Sim, call: Caller) -> None:

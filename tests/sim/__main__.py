@@ -89,7 +89,8 @@ def register_okta_app(world: World, directory: Path) -> dict[str, Any]:
             world.assertion_thumbprints.add(thumbprint(
                 json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(identity.key.public_key()))))
         files[kid] = str(write_file(directory / f"okta-{kid}.key", identity.key_pem(), 0o600))
-    return {"okta_client_id": world.okta_client, "okta_keys": files}
+    return {"okta_client_id": world.okta_client, "okta_keys": files,
+            "okta_native_client_id": world.native_client}
 
 
 async def run(options: argparse.Namespace) -> None:

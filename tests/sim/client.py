@@ -50,6 +50,7 @@ class Sim:
         self.key_file: str = info["key_file"]
         self.client_secret_file: str = info["client_secret_file"]
         self.okta_client_id: str = info["okta_client_id"]
+        self.okta_native_client_id: str = info["okta_native_client_id"]
         self.okta_keys: dict[str, str] = info["okta_keys"]  # kid -> file
 
     # --- life --------------------------------------------------------------------------------
@@ -224,6 +225,19 @@ class Sim:
                 factor: str) -> list[dict[str, Any]]:
         return self.call("POST", "/pushes/answer", {
             "user": login, "answer": answer, "wait": wait, "number": number, "factor": factor})
+
+    # --- signing in with a browser -----------------------------------------------------------
+
+    def sign_in(self, login: str, *, code: str = "", answer: str = "approve", wait: float = 30.0,
+                **values: Any) -> None:
+        """Somebody enters the code (without one, that which was given out last): amr, age (seconds
+        since they authenticated), claims, alg, id_token (False: none is given)."""
+        self.call("POST", "/grants/answer", {"user": login, "answer": answer, "code": code,
+                                             "wait": wait, **values})
+
+    def grants(self) -> list[dict[str, Any]]:
+        """All codes that were given out: user_code, open, polls, hurried, answer, login."""
+        return self.call("GET", "/grants")
 
     # --- policies, zones, applications, groups -----------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any, Awaitable, Callable
 
 from aiohttp import web
 
+from tests.sim.browser import listed, sign_in
 from tests.sim.faults import Fault, Faults
 from tests.sim.server import Listener, Log
 from tests.sim.state import Factor, Push, SimError, User, World
@@ -47,6 +48,7 @@ class Control:
                 ("DELETE", "/users/{login}/factors/{factor}", self.delete_factor),
                 ("GET", "/authn", self.get_authn), ("GET", "/pushes", self.get_pushes),
                 ("POST", "/pushes/answer", self.post_answer),
+                ("GET", "/grants", self.get_grants), ("POST", "/grants/answer", self.post_grant),
                 ("GET", "/devices", self.get_devices),
                 ("PUT", "/devices/{device}", self.put_device),
                 ("DELETE", "/devices/{device}", self.delete_device),
@@ -182,6 +184,17 @@ class Control:
         if not answered:
             raise SimError(f"no push is pending for {login}")
         return [_push_json(p) for p in answered]
+
+    async def get_grants(self, request: web.Request, values: Values) -> Any:
+        return listed(self.world)
+
+    async def post_grant(self, request: web.Request, values: Values) -> Any:
+        """Somebody signs in with a code that is open, or becomes so within `wait` seconds."""
+        await self._until(lambda: any(g["open"] for g in listed(self.world)),
+                          float(values.pop("wait", 0)))
+        sign_in(self.world, values.pop("user"), values.pop("answer"), values.pop("code", ""),
+                values)
+        return {}
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Returns when it holds or the time is up; the caller sees which."""

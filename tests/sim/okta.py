@@ -18,6 +18,7 @@ from aiohttp import web
 
 from tests.sim import totp
 from tests.sim.authn import AuthnApi
+from tests.sim.browser import AUTHORIZE_PATH, GRANT_TYPE, BrowserGrant
 from tests.sim.okta_oauth import PATH as TOKEN_PATH
 from tests.sim.okta_oauth import OAuth, OAuthError
 from tests.sim.state import Factor, Push, User, World, new_id, okta_time
@@ -97,12 +98,14 @@ class OktaApi:
     def __init__(self, world: World) -> None:
         self.world = world
         self.oauth = OAuth(world)
+        self.browser = BrowserGrant(world)
         self.authn = AuthnApi(world, self._body, OktaError, lambda request, user: [
             self._factor_json(request, user, f) for f in user.factors.values()], self._verify_code)
 
     def add_routes(self, app: web.Application) -> None:
         self.authn.add_routes(app)
-        app.router.add_route("POST", TOKEN_PATH, self.oauth.post_token, name="token")
+        self.browser.add_routes(app)
+        app.router.add_route("POST", TOKEN_PATH, self.post_token, name="token")
         app.router.add_route("GET", METADATA_PATH, self.get_metadata, name="metadata")
         user, factor = "/api/v1/users/{user}", "/api/v1/users/{user}/factors/{factor}"
         transaction = factor + "/transactions/{transaction}"
@@ -121,6 +124,13 @@ class OktaApi:
                 ("GET", transaction, self.get_transaction, "poll"),
                 ("DELETE", transaction, self.delete_transaction, "cancel")):
             app.router.add_route(method, path, handler, name=name)
+
+    async def post_token(self, request: web.Request) -> web.Response:
+        """Whose endpoint it is, the grant says."""
+        form = await request.post()
+        if form.get("grant_type") == GRANT_TYPE:
+            return await self.browser.post_token(request)
+        return await self.oauth.post_token(request)
 
     # --- what every request goes through -----------------------------------------------------
 
@@ -164,7 +174,7 @@ class OktaApi:
         return used <= self.world.org.rate_limit
 
     def _check_token(self, request: web.Request) -> None:
-        if request.path in (TOKEN_PATH, METADATA_PATH):
+        if request.path in (TOKEN_PATH, METADATA_PATH, AUTHORIZE_PATH):
             return
         if request.headers.get("Authorization", "").startswith(("Bearer ", "DPoP ")):
             if request.path.startswith("/api/v1/authn"):

@@ -239,4 +239,5 @@ class OAuth:
 
 def make_client(world: World) -> None:
     world.okta_client = new_id("0oa")
+    world.native_client = new_id("0oa")
     world.nonce_seed = secrets.token_urlsafe(12)

@@ -111,6 +111,9 @@ class Org:
     oauth_api_nonce: bool = False  # so does every other one
     oauth_nonce_number: int = 1  # another number, another nonce; the former ones no longer count
     oauth_outside_zone: bool = False  # 403 access_denied
+    native_device_grant: bool = True  # the native app may use the Device Authorization Grant
+    device_interval: float = 5.0  # seconds between two polls with a device code
+    device_lifetime: float = 600.0  # seconds
     okta_token_reads_devices: bool = True  # else 403 from the Devices API
     okta_devices_page_size: int = 200  # of a person's devices, of a device's people
     token_lifetime: int = 3599  # seconds, of Graph access tokens
@@ -290,6 +293,7 @@ class World:
         self.apps: dict[str, Any] = {}  # client id -> certificate
         self.client_secrets: dict[str, str] = {}
         self.okta_client = ""  # the service app
+        self.native_client = ""  # the native app
         self.okta_keys: dict[str, Any] = {}  # kid -> public key
         self.assertion_thumbprints: set[str] = set()
         self.nonce_seed = ""
@@ -318,6 +322,7 @@ class World:
         self.transaction_pushes: dict[str, Push] = {}  # state token -> the push sent in it
         self.awaited: dict[str, str] = {}  # state token -> id of the factor that is waited for
         self.forwarded_for: list[str] = []  # of every authn call, and of every verify
+        self.grants: dict[str, Any] = {}  # device code -> what became of it
 
     # --- people ------------------------------------------------------------------------------
 
