@@ -925,13 +925,27 @@ static bool carry_parked(decision const *d, REQUEST *request)
            allows(&o);
 }
 
+/* FreeRADIUS 3.2.7 takes the State of a challenge for the home server's, not for its own EAP module's, when the
+ * request was proxied to a port, and does not find its session-state by it in the next round: there the sign-on's
+ * notes would be lost. Its own server's port is 0. Nothing else goes by the port once the packet's id is given
+ * back, except that the reject of a home server is not delayed, which stays so. */
+static void keep_session_state(REQUEST *request)
+{
+    bool const rejected =
+        request->proxy_reply != NULL && request->proxy_reply->code == PW_CODE_ACCESS_REJECT;
+    if (request->proxy != NULL && !request->in_proxy_hash && !rejected)
+        request->proxy->dst_port = 0;
+}
+
 static rlm_rcode_t CC_HINT(nonnull) mod_post_proxy(UNUSED void *instance, REQUEST *request)
 {
     decision *d = decision_find(request);
-    if (dt_rlm_early_end(request))
-        return RLM_MODULE_UPDATED;
-    if (d == NULL || d->parked == NULL)
+    bool const early = dt_rlm_early_end(request);
+    if (!early && (d == NULL || d->parked == NULL))
         return RLM_MODULE_NOOP;
+    keep_session_state(request);
+    if (early)
+        return RLM_MODULE_UPDATED;
     bool accepts =
         request->proxy_reply != NULL && request->proxy_reply->code == PW_CODE_ACCESS_ACCEPT;
     if (request->proxy_reply != NULL)

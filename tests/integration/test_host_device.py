@@ -82,7 +82,7 @@ def start(world: PamWorld, token: Path, device: str, key: str, **more: Any) -> N
                 "host_key_file": None, "pkcs11_module": MODULE,
                 "host_key_pin_file": token / "pin", "tpm_tcti": None, **more}
     world.site.configure({"device_trust": settings, "policy": {"unknown_device_as": "deny"},
-                          "daemon": {"local_services": "login"}})
+                          "daemon": {"local_services": "login", "person_at_host": "service"}})
     world.start_daemon()
 
 

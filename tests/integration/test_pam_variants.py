@@ -39,7 +39,7 @@ def fresh(world: PamWorld) -> Iterator[None]:
         path.unlink()
     for name in ("sudo-i", "su-l"):
         (world.site.policy_directory / (name + ".json")).unlink(missing_ok=True)
-    world.site.configure({"mfa": {"wait_pam": "20s"},
+    world.site.configure({"mfa": {"wait_pam": "20s"}, "daemon": {"person_at_host": "service"},
                           "device_trust": {"host_certificate_file": None, "host_key_file": None}})
     yield
     world.stop_daemon()
@@ -141,9 +141,9 @@ def test_explain_and_check_config_know(world: PamWorld) -> None:
     decide(world, "login", "ALLOW")
     text = world.run_ctl("explain", "--user", "dtalice", "--application", "sudo-i", "--json")
     assert '"application":"sudo"' in text and "its base's decides" in text
-    assert "also for sudo-i" in world.run_ctl("check-config")
+    assert "also for sudo-i" in world.run_ctl("check-config", "--user", "root")
     decide(world, "sudo-i", "ALLOW")
-    assert "also for sudo-i" not in world.run_ctl("check-config")
+    assert "also for sudo-i" not in world.run_ctl("check-config", "--user", "root")
     assert Path(world.site.policy_directory / "sudo-i.json").exists()
 
 

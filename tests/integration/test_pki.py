@@ -153,7 +153,8 @@ def test_microsoft_extensions(index: dict[str, Any]) -> None:
     tenant = uuid.UUID(index["tenant_id"]).bytes_le.hex().upper()
     assert extension(path, "1.2.840.113556.5.4") == little
     assert extension(path, "1.2.840.113556.5.14") == "0410" + tenant
-    assert device["device_id"] in dump(path).partition("Subject: CN = ")[2][:40]
+    # OpenSSL 3.2 and later leave out the spaces.
+    assert device["device_id"] in re.split("Subject: CN ?= ?", dump(path))[1][:40]
     for name, differs in (("missing-tenant", ""), ("wrong-tenant", None)):
         found = extension(index["devices"][name]["files"]["certificate"], "1.2.840.113556.5.14")
         assert found == differs if differs is not None else found not in ("", "0410" + tenant)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -59,6 +61,14 @@ def public_key(key: Path) -> str:
     return done.stdout.strip()
 
 
+@functools.lru_cache(maxsize=None)
+def knows_penalties() -> bool:
+    """True from OpenSSH 9.8 on."""
+    version = subprocess.run(["ssh", "-V"], stderr=subprocess.PIPE, text=True, check=True).stderr
+    found = re.match(r"OpenSSH_(\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= (9, 8)
+
+
 class Sshd:
     """A context manager: sshd with the shipped drop-in file and a PAM service `sshd`."""
 
@@ -82,6 +92,8 @@ class Sshd:
                   f"HostKey {self.directory / 'host_key'}", "PidFile none",
                   f"AuthorizedKeysFile {self.keys}/%u",
                   f"Include {ROOT / 'conf' / 'sshd' / 'devtrust.conf'}"]
+        if knows_penalties():
+            lines.append("PerSourcePenalties no")  # which refused logins would earn
         self.config.write_text("\n".join(lines) + "\n")
 
     def __enter__(self) -> "Sshd":

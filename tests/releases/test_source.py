@@ -12,7 +12,8 @@ from tests.lib.release_root import Root, with_packages
 # Python's and OpenSSL's ideas of certificates, sshd's, sudo's and FreeRADIUS's versions, TPM and
 # PKCS#11, the journal.
 CHOSEN = ["test_host_device", "test_pam_ssh_batch", "test_pam_sudo", "test_pam_variants",
-          "test_pki", "test_primary", "test_radius_certificates", "test_radius_samples",
+          "test_pki", "test_primary", "test_radius_certificates", "test_radius_eap_end",
+          "test_radius_early", "test_radius_peap", "test_radius_roaming", "test_radius_samples",
           "test_radius_vpn", "test_radius_wifi"]
 INSTALLED = {"pam_devtrust.so": "/usr/lib/*/security/pam_devtrust.so",
              "devtrustd": "/usr/sbin/devtrustd", "devtrustctl": "/usr/sbin/devtrustctl",

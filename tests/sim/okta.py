@@ -107,7 +107,8 @@ class OktaApi:
         self.browser.add_routes(app)
         app.router.add_route("POST", TOKEN_PATH, self.post_token, name="token")
         app.router.add_route("GET", METADATA_PATH, self.get_metadata, name="metadata")
-        user, factor = "/api/v1/users/{user}", "/api/v1/users/{user}/factors/{factor}"
+        user = "/api/v1/users/{user:[^/]+}"  # a name may hold braces
+        factor = user + "/factors/{factor}"
         transaction = factor + "/transactions/{transaction}"
         device = "/api/v1/devices/{device}"
         for method, path, handler, name in (
