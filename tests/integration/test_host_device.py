@@ -99,7 +99,7 @@ def test_key_in_a_token_makes_the_host_trusted(world: PamWorld, token: Path, dev
         assert debug(event)["cause"] == "RULE_ALLOW"
         assert debug(event)["evidence"] == "certificate+intune"
     assert world.sim.count("okta.total") == 0
-    report = world.run_ctl("check-config")
+    report = world.run_ctl("check-config", "--user", "root")
     assert "this host" in report and PIN not in report
     for written in (world.log_path, world.site.audit_path):
         assert PIN not in written.read_text()
