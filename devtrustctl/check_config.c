@@ -355,7 +355,7 @@ static void check_okta_credentials(checking *k)
     else if (credentials == NULL)
         say(k, "Okta", "asked with an API token; a service app has fewer rights: see client_id");
     else {
-        dt_okta_scopes(k->config, scopes);
+        dt_site_okta_scopes(k->files, scopes);
         say(k, "Okta", "asked by the app %s%s, which needs %s", k->config->okta.client_id,
             k->config->okta.dpop ? " with DPoP" : "", scopes);
     }

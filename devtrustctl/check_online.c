@@ -272,7 +272,7 @@ static bool check_credential(online *o)
     dt_error why = {0};
     int rc;
 
-    dt_okta_scopes(o->config, scopes);
+    dt_site_okta_scopes(o->site, scopes);
     rc = try_path(o, scopes, USERS_PATH, &root, &token, &why);
     dt_json_free(&root);
     if (rc == DT_OK) {
@@ -304,7 +304,7 @@ static void check_devices(online *o)
     dt_json *root = NULL;
     dt_error why = {0};
 
-    dt_okta_scopes(o->config, scopes);
+    dt_site_okta_scopes(o->site, scopes);
     if (strstr(scopes, "okta.devices.read") == NULL)
         return;
     if (try_path(o, scopes, "/api/v1/devices?limit=1", &root, NULL, &why) == DT_OK)
@@ -371,7 +371,7 @@ static void check_app(online *o, char const *where, char const *app)
 
     if (app[0] == '\0')
         return;
-    dt_okta_scopes(o->config, scopes);
+    dt_site_okta_scopes(o->site, scopes);
     (void)snprintf(path, sizeof(path), "/api/v1/apps/%s", app);
     (void)snprintf(name, sizeof(name), "okta.app [%s]", where);
     int rc = try_path(o, scopes, path, &root, NULL, &why);

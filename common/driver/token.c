@@ -149,7 +149,7 @@ static int read_okta(dt_token const *t, dt_http_response const *r, dt_secret **b
                      dt_time *renew_at, dt_time *expires, bool *again, dt_error *e)
 {
     char scopes[DT_OKTA_SCOPES_MAX];
-    dt_okta_scopes(t->live->config, scopes);
+    dt_site_okta_scopes(t->live->files, scopes);
     dt_okta_token_end end = dt_okta_credentials_take(t->live->okta, t->live->config, scopes, r,
                                                      bearer, renew_at, expires, e);
     *again = end == DT_OKTA_TOKEN_AGAIN;
@@ -210,7 +210,7 @@ static int make_request(dt_token const *t, dt_http_request *r, char proof[DT_PRO
     proof[0] = '\0';
     if (kind != DT_TOKEN_FOR_OKTA)
         return dt_entra_credentials_request(has->entra, has->config, (dt_entra_audience)kind, r, e);
-    dt_okta_scopes(has->config, scopes);
+    dt_site_okta_scopes(has->files, scopes);
     return dt_okta_credentials_request(has->okta, has->config, scopes, r, proof, e);
 }
 

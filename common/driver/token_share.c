@@ -26,7 +26,7 @@ static int put_key(dt_token const *t, char key[DT_STORE_KEY_MAX])
     uint8_t digest[DT_SHA256_LEN];
     char hex[2 * DT_SHA256_LEN + 1];
     dt_buf text;
-    dt_okta_scopes(c, scopes);
+    dt_site_okta_scopes(t->live->files, scopes);
     dt_buf_init(&text, RECORD_MAX);
     if (okta)
         dt_buf_printf(&text, "okta\n%s\n%s\n%s\n%d", c->okta.org_url, c->okta.client_id, scopes,

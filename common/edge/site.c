@@ -1034,6 +1034,22 @@ static dt_config const *config_for(dt_site const *f, char const *application)
     return f->config;
 }
 
+/* A name may be that of several groups of the org, so that is asked as well; an id needs no question. */
+static bool asks_about_names(dt_site const *f)
+{
+    for (size_t i = 0; i < dt_site_policy_count(f); i++) {
+        dt_ruleset r = dt_site_ruleset(f, dt_policy_application(dt_site_policy_at(f, i)));
+        if ((r.config->policy.groups_from & DT_GROUPS_FROM_OKTA) != 0 && dt_ruleset_names_names(&r))
+            return true;
+    }
+    return false;
+}
+
+void dt_site_okta_scopes(dt_site const *f, char out[DT_OKTA_SCOPES_MAX])
+{
+    dt_okta_scopes(dt_site_config(f), asks_about_names(f), out);
+}
+
 dt_ruleset dt_site_ruleset(dt_site const *f, char const *application)
 {
     return (dt_ruleset){

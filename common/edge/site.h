@@ -4,6 +4,7 @@
 #ifndef DT_EDGE_SITE_H
 #define DT_EDGE_SITE_H
 
+#include "core/okta/okta_oauth.h"
 #include "core/signon/signon.h"
 #include "edge/http_way.h"
 
@@ -42,6 +43,8 @@ dt_policy const *dt_site_policy_at(dt_site const *f, size_t i);
  * and is a variant (core/ruleset/service.h), its base; the service where neither has one. Of the site, or the
  * argument. */
 char const *dt_site_application_of(dt_site const *f, char const *service);
+/* The scopes that a service app at Okta needs for the sign-ons of all applications. */
+void dt_site_okta_scopes(dt_site const *f, char out[DT_OKTA_SCOPES_MAX]);
 /* The site as the machine wants it, for one application: with what [application NAME] gives in place
  * of [device_trust]'s. */
 dt_ruleset dt_site_ruleset(dt_site const *f, char const *application);

@@ -291,7 +291,7 @@ static void check_okta(staging *s)
     int rc;
 
     /* All that sign-ons need: where one is not granted, Okta gives no token at all. */
-    dt_okta_scopes(dt_site_config(s->site), scopes);
+    dt_site_okta_scopes(s->site, scopes);
     rc = dt_okta_client_new(s->site, scopes, &client, &e);
     if (rc == DT_OK)
         rc = dt_okta_client_get(client, NOBODY, &root, NULL, &e);

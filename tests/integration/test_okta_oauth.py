@@ -14,6 +14,7 @@ from typing import Any, Iterator, Optional
 
 import pytest
 
+from tests.lib import site as sites
 from tests.lib.pamworld import CTL, PamWorld, pam_world
 
 ALICE = "dtalice@example.com"
@@ -97,6 +98,25 @@ def test_a_key_among_several_is_named(world: PamWorld) -> None:
     assert got["auth"] != "SUCCESS" and got["cause"] == "CONFIG", got
     assert "key_id" in got["detail"] and "invalid_client" in got["detail"]
     assert succeeded(start(world, "ec", key_id="ec"))
+
+
+def test_groups_by_name(world: PamWorld) -> None:
+    """An app's group counts by its name while no other has it, which takes a scope of its own."""
+    world.sim.org(oauth_scopes="okta.users.read okta.users.manage okta.groups.read")
+    group = world.sim.add_group("Staff", "APP_GROUP")
+    world.sim.set_user(ALICE, groups=["Everyone", group])
+    policy = (world.site.policy_directory / "sshd.json").read_text()
+    staff = sites.rule("Staff by MFA", 1, people={"groups": {"include": ["Staff"]}})
+    staff["actions"] = sites.guide_policy("sshd")["rules"][1]["actions"]
+    world.site.set_policy({"name": "sshd", "application": "sshd",
+                           "rules": [staff, sites.catch_all()]})
+    try:
+        world.site.configure({"policy": {"groups_from": "okta"}})
+        got = start(world)
+        assert succeeded(got) and got["rule"] == "Staff by MFA", (got["cause"], got["detail"])
+    finally:
+        world.site.configure({"policy": {"groups_from": None}})
+        (world.site.policy_directory / "sshd.json").write_text(policy)
 
 
 def test_one_request_for_many(world: PamWorld) -> None:

@@ -83,8 +83,13 @@ static void scopes(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         char out[DT_OKTA_SCOPES_MAX];
         dt_config *c = config(APP, rows[i].trust);
-        dt_okta_scopes(c, out);
+        char with_names[DT_OKTA_SCOPES_MAX];
+
+        dt_okta_scopes(c, false, out);
         assert_string_equal(out, rows[i].scopes);
+        dt_okta_scopes(c, true, with_names);
+        assert_memory_equal(with_names, out, strlen(out));
+        assert_string_equal(with_names + strlen(out), " okta.groups.read");
         dt_config_free(&c);
     }
 }

@@ -50,7 +50,7 @@ static bool anybody_has_okta_app(dt_config const *c)
 
 /* Users, their groups and factors, and the state of a push are read; a factor is verified, and a push
  * cancelled, by okta.users.manage: Okta has no scope for factors alone. */
-void dt_okta_scopes(dt_config const *c, char out[DT_OKTA_SCOPES_MAX])
+void dt_okta_scopes(dt_config const *c, bool group_names, char out[DT_OKTA_SCOPES_MAX])
 {
     dt_buf b;
     dt_buf_init_fixed(&b, out, DT_OKTA_SCOPES_MAX);
@@ -59,6 +59,8 @@ void dt_okta_scopes(dt_config const *c, char out[DT_OKTA_SCOPES_MAX])
         dt_buf_puts(&b, " okta.devices.read");
     if (anybody_has_okta_app(c))
         dt_buf_puts(&b, " okta.apps.read");
+    if (group_names)
+        dt_buf_puts(&b, " okta.groups.read");
 }
 
 /* --- the request -------------------------------------------------------------------------------- */

@@ -17,8 +17,9 @@
 bool dt_okta_has_app(dt_config const *c);
 /* True for requests that Okta takes no access token for: those of the Authn API. */
 bool dt_okta_is_authn(dt_config const *c, char const *url);
-/* The fewest scopes that sign-ons of this configuration need. */
-void dt_okta_scopes(dt_config const *c, char out[DT_OKTA_SCOPES_MAX]);
+/* The fewest scopes that sign-ons of this configuration need. `group_names`: Okta is asked about groups by name. Of a
+ * site: dt_site_okta_scopes. */
+void dt_okta_scopes(dt_config const *c, bool group_names, char out[DT_OKTA_SCOPES_MAX]);
 
 /* The claims of the client assertion. They have no iat, which must not be in the future of Okta's clock.
  * DT_E_INVALID without an app. */
