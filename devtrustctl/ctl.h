@@ -59,6 +59,11 @@ void dt_out_begin(dt_buf *b);
 void dt_out_member(dt_buf *b, char const *name, char const *text);
 void dt_out_member_int(dt_buf *b, char const *name, int64_t value);
 void dt_out_member_bool(dt_buf *b, char const *name, bool value);
+/* A whole object of texts: the list ends with a member without a name; one whose text is NULL is left out. */
+typedef struct dt_out_text {
+    char const *name, *text;
+} dt_out_text;
+void dt_out_object(dt_out_text const *members);
 /* Ends the object, prints it and frees it. */
 void dt_out_finish(dt_buf *b);
 /* One line to standard error: "devtrustctl: ...". */

@@ -86,7 +86,11 @@ static int trust(registry *r, dt_guid const *device, char const *name)
     rc = dt_registry_trust(r->store, &record, r->now, &e);
     if (rc < 0)
         return report_broken(r, rc, &e);
-    dt_out_line("trusted    %s  %s", device->text, record.name);
+    if (r->json)
+        dt_out_object((dt_out_text const[]){
+            {"done", "trusted"}, {"deviceId", device->text}, {"name", record.name}, {NULL, NULL}});
+    else
+        dt_out_line("trusted    %s  %s", device->text, record.name);
     return DT_OK;
 }
 
@@ -95,18 +99,35 @@ static int trust(registry *r, dt_guid const *device, char const *name)
 static int refuse(registry *r, size_t index, char const *reason, char const *why)
 {
     r->refused++;
-    if (index > 1)
+    if (r->json)
+        dt_out_object((dt_out_text const[]){{"done", "refused"},
+                                            {"file", r->path},
+                                            {"reason", reason},
+                                            {"why", why},
+                                            {NULL, NULL}});
+    else if (index > 1)
         dt_out_line("refused    %s, certificate %zu: %s: %s", r->path, index, reason, why);
     else
         dt_out_line("refused    %s: %s: %s", r->path, reason, why);
     return DT_OK;
 }
 
-static void print_device_line(char const *done, dt_certificate const *c, dt_fingerprint const *f,
-                              char const *remark)
+static void print_device_line(registry const *r, char const *done, dt_certificate const *c,
+                              dt_fingerprint const *f, char const *remark)
 {
-    char day[DT_DAY_TEXT_MAX];
+    char day[DT_DAY_TEXT_MAX], until[25];
 
+    if (r->json) {
+        dt_time_format(until, c->not_after);
+        dt_out_object((dt_out_text const[]){{"done", done},
+                                            {"deviceId", c->device_id.text},
+                                            {"fingerprint", f->text},
+                                            {"notAfter", until},
+                                            {"name", c->subject},
+                                            {"remark", *remark != '\0' ? remark + 1 : NULL},
+                                            {NULL, NULL}});
+        return;
+    }
     dt_out_line("%-10s %s  %s  until %s  %s%s", done, c->device_id.text, f->text,
                 dt_day_text(day, c->not_after), c->subject, remark);
 }
@@ -131,7 +152,7 @@ static int enrol(registry *r, dt_bytes der, dt_certificate const *c, dt_fingerpr
     if (rc < 0)
         return report_broken(r, rc, &e);
     r->added++;
-    print_device_line("added", c, f, remark);
+    print_device_line(r, "added", c, f, remark);
     return DT_OK;
 }
 
@@ -145,7 +166,7 @@ static int enrol_again(registry *r, size_t index, dt_bytes der, dt_certificate c
 
     if (dt_bytes_equal(der, dt_bytes_of(old->record.der, old->record.der_len))) {
         r->unchanged++;
-        print_device_line("unchanged", c, f, "");
+        print_device_line(r, "unchanged", c, f, "");
         return DT_OK;
     }
     if (dt_guid_is_set(&old->certificate.device_id) &&
@@ -158,7 +179,8 @@ static int enrol_again(registry *r, size_t index, dt_bytes der, dt_certificate c
     if (old->state == DT_ENROLMENT_JUDGED && old->reason == DT_REASON_TRUSTED &&
         old->certificate.not_after >= c->not_after) {
         r->unchanged++;
-        print_device_line("unchanged", &old->certificate, f, " (the enrolled one is valid longer)");
+        print_device_line(r, "unchanged", &old->certificate, f,
+                          " (the enrolled one is valid longer)");
         return DT_OK;
     }
     return enrol(r, der, c, f, " (renewed)");
@@ -228,7 +250,11 @@ static int add_file(registry *r, char const *path)
         return rc;
     if (rc == DT_E_PARSE || rc == DT_E_LIMIT) {
         r->refused++;
-        dt_out_line("refused    %s", e.text);
+        if (r->json)
+            dt_out_object((dt_out_text const[]){
+                {"done", "refused"}, {"file", path}, {"why", e.text}, {NULL, NULL}});
+        else
+            dt_out_line("refused    %s", e.text);
         return DT_OK;
     }
     report_fault(r, &e);
@@ -259,10 +285,19 @@ static int add_folder(registry *r, char const *path)
 static dt_ctl_exit add_all(registry *r, char const *const *paths, size_t count)
 {
     int rc = DT_OK;
+    dt_buf b;
 
     for (size_t i = 0; rc == DT_OK && i < count; i++)
         rc = dt_path_is_folder(paths[i]) ? add_folder(r, paths[i]) : add_file(r, paths[i]);
-    dt_out_line("%zu added, %zu unchanged, %zu refused", r->added, r->unchanged, r->refused);
+    if (r->json) {
+        dt_out_begin(&b);
+        dt_out_member_int(&b, "added", (int64_t)r->added);
+        dt_out_member_int(&b, "unchanged", (int64_t)r->unchanged);
+        dt_out_member_int(&b, "refused", (int64_t)r->refused);
+        dt_out_finish(&b);
+    } else {
+        dt_out_line("%zu added, %zu unchanged, %zu refused", r->added, r->unchanged, r->refused);
+    }
     return r->fault ? DT_CTL_FAULT : r->refused > 0 ? DT_CTL_NO : DT_CTL_YES;
 }
 
@@ -332,7 +367,14 @@ static int enrol_key(registry *r, dt_bytes blob, dt_guid const *device)
     rc = dt_registry_put(r->store, &f, record, r->now, &e);
     if (rc == DT_OK) {
         r->added++;
-        dt_out_line("added      %s  %s  %s", device->text, f.text, record->name);
+        if (r->json)
+            dt_out_object((dt_out_text const[]){{"done", "added"},
+                                                {"deviceId", device->text},
+                                                {"fingerprint", f.text},
+                                                {"name", record->name},
+                                                {NULL, NULL}});
+        else
+            dt_out_line("added      %s  %s  %s", device->text, f.text, record->name);
     }
     free(record);
     return rc < 0 ? report_broken(r, rc, &e) : DT_OK;
@@ -505,7 +547,11 @@ static int remove_key(registry *r, dt_fingerprint const *f, char const *device)
     if (rc < 0)
         return report_broken(r, rc, &e);
     r->removed++;
-    dt_out_line("removed    %s  %s", device, f->text);
+    if (r->json)
+        dt_out_object((dt_out_text const[]){
+            {"done", "removed"}, {"deviceId", device}, {"fingerprint", f->text}, {NULL, NULL}});
+    else
+        dt_out_line("removed    %s  %s", device, f->text);
     return DT_OK;
 }
 
@@ -519,7 +565,11 @@ static int distrust(registry *r)
     if (rc < 0)
         return report_broken(r, rc, &e);
     r->removed++;
-    dt_out_line("removed    %s  from the trusted devices", r->wanted.text);
+    if (r->json)
+        dt_out_object((dt_out_text const[]){
+            {"done", "no longer trusted"}, {"deviceId", r->wanted.text}, {NULL, NULL}});
+    else
+        dt_out_line("removed    %s  from the trusted devices", r->wanted.text);
     return DT_OK;
 }
 
@@ -590,11 +640,16 @@ static dt_ctl_exit remove_all(registry *r, char const *const *what, size_t count
         if (rc < 0 && !r->broken) {
             report_fault(r, &e);
         } else if (rc == DT_OK && r->removed == before) {
-            dt_out_line("not enrolled: %s", what[i]);
+            if (r->json)
+                dt_out_object(
+                    (dt_out_text const[]){{"done", "not found"}, {"what", what[i]}, {NULL, NULL}});
+            else
+                dt_out_line("not enrolled: %s", what[i]);
             r->refused++;
         }
     }
-    dt_out_line("%zu removed", r->removed);
+    if (!r->json)
+        dt_out_line("%zu removed", r->removed);
     return r->fault ? DT_CTL_FAULT : r->refused > 0 ? DT_CTL_NO : DT_CTL_YES;
 }
 
@@ -664,7 +719,6 @@ static int check_explain(registry const *r, device_verb verb, dt_error *e)
 
 static int check_arguments(registry const *r, device_verb verb, size_t count, dt_error *e)
 {
-    bool json = r->json;
     bool adds = r->ssh_key != NULL || r->id != NULL || r->name != NULL || r->trusted;
 
     if (verb == VERB_NONE)
@@ -679,8 +733,6 @@ static int check_arguments(registry const *r, device_verb verb, size_t count, dt
         return dt_error_set(e, DT_E_INVALID, "remove what?");
     if (verb == VERB_EXPLAIN && count == 0)
         return dt_error_set(e, DT_E_INVALID, "explain what?");
-    if (verb != VERB_LIST && verb != VERB_EXPLAIN && json)
-        return dt_error_set(e, DT_E_INVALID, "--json can only be used with list and explain");
     if (check_explain(r, verb, e) < 0)
         return e->code;
     return verb == VERB_ADD ? check_add(r, count, e) : DT_OK;

@@ -180,8 +180,22 @@ static dt_ctl_exit add(aliases *k, char const *text, char const *device)
         rc = alias_put(k->store, name, &alias, k->now, &e);
     if (rc < 0)
         return dt_err_fault(&e);
-    dt_out_line("%s  %s", alias.device.text, name);
+    if (k->json)
+        dt_out_object((dt_out_text const[]){
+            {"done", "added"}, {"name", name}, {"deviceId", alias.device.text}, {NULL, NULL}});
+    else
+        dt_out_line("%s  %s", alias.device.text, name);
     return DT_CTL_YES;
+}
+
+static dt_ctl_exit report_removed(aliases const *k, char const *name, bool removed)
+{
+    if (k->json)
+        dt_out_object((dt_out_text const[]){
+            {"done", removed ? "removed" : "not found"}, {"name", name}, {NULL, NULL}});
+    else
+        dt_out_line("%s  %s", name, removed ? "removed" : "is not an alias");
+    return removed ? DT_CTL_YES : DT_CTL_NO;
 }
 
 static dt_ctl_exit remove_one(aliases *k, char const *text)
@@ -199,14 +213,8 @@ static dt_ctl_exit remove_one(aliases *k, char const *text)
     dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
     dt_store_do(k->store, &op, k->now, &scratch, &r);
     dt_buf_free(&scratch);
-    if (r.status == DT_STORE_OK) {
-        dt_out_line("%s  removed", name);
-        return DT_CTL_YES;
-    }
-    if (r.status == DT_STORE_NOT_FOUND) {
-        dt_out_line("%s  is not an alias", name);
-        return DT_CTL_NO;
-    }
+    if (r.status == DT_STORE_OK || r.status == DT_STORE_NOT_FOUND)
+        return report_removed(k, name, r.status == DT_STORE_OK);
     (void)dt_error_set(&e, DT_E_UNAVAILABLE, "the store: %s", r.error);
     return dt_err_fault(&e);
 }
@@ -270,12 +278,10 @@ static bool is_verb(char const *const *rest, size_t count, char const *verb)
     return count > 0 && strcmp(rest[0], verb) == 0;
 }
 
-static int check_arguments(aliases const *k, char const *const *rest, size_t count, dt_error *e)
+static int check_arguments(char const *const *rest, size_t count, dt_error *e)
 {
     if (is_verb(rest, count, "list"))
         return count == 1 ? DT_OK : dt_error_set(e, DT_E_INVALID, "alias list takes no arguments");
-    if (k->json)
-        return dt_error_set(e, DT_E_INVALID, "--json can only be used with alias list");
     if (is_verb(rest, count, "add"))
         return count == 3 ? DT_OK
                           : dt_error_set(e, DT_E_INVALID, "alias add takes a name and a device id");
@@ -312,7 +318,7 @@ static dt_ctl_exit run(dt_ctl_command const *self, int argc, char **argv, char c
     dt_ctl_exit x;
 
     if (dt_options_parse(options, argc, argv, rest, &count, &e) < 0 ||
-        check_arguments(&k, rest, count, &e) < 0)
+        check_arguments(rest, count, &e) < 0)
         return dt_err_usage(self, &e);
     if (dt_ctl_store_open(config, &files, &k.store, &e) < 0)
         return dt_err_fault(&e);

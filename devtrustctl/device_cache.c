@@ -140,9 +140,13 @@ static int store_do(cache const *k, dt_store_verb verb, dt_guid const *device, d
     return r.status == DT_STORE_OK ? DT_OK : DT_E_NOT_FOUND;
 }
 
-static dt_ctl_exit not_cached(dt_guid const *device)
+static dt_ctl_exit not_cached(cache const *k, dt_guid const *device)
 {
-    dt_out_line("%s  not in the cache", device->text);
+    if (k->json)
+        dt_out_object(
+            (dt_out_text const[]){{"deviceId", device->text}, {"done", "not found"}, {NULL, NULL}});
+    else
+        dt_out_line("%s  not in the cache", device->text);
     return DT_CTL_NO;
 }
 
@@ -164,7 +168,7 @@ static dt_ctl_exit show(cache *k, dt_guid const *device)
     dt_buf_free(&scratch);
     if (dt_okta_answers_show(k->store, k->config, device, k->json, &at_okta, &e) < 0)
         return dt_err_fault(&e);
-    return rc == DT_E_NOT_FOUND && at_okta == 0 ? not_cached(device) : x;
+    return rc == DT_E_NOT_FOUND && at_okta == 0 ? not_cached(k, device) : x;
 }
 
 static dt_ctl_exit forget(cache *k, dt_guid const *device)
@@ -182,8 +186,12 @@ static dt_ctl_exit forget(cache *k, dt_guid const *device)
         dt_okta_answers_forget(k->store, device, &at_okta, &e) < 0)
         return dt_err_fault(&e);
     if (rc == DT_E_NOT_FOUND && at_okta == 0)
-        return not_cached(device);
-    dt_out_line("%s  forgotten", device->text);
+        return not_cached(k, device);
+    if (k->json)
+        dt_out_object(
+            (dt_out_text const[]){{"deviceId", device->text}, {"done", "forgotten"}, {NULL, NULL}});
+    else
+        dt_out_line("%s  forgotten", device->text);
     return DT_CTL_YES;
 }
 
@@ -273,6 +281,34 @@ static bool take_page_size(char const *text, int *out)
     return n >= 1 && n <= DT_INTUNE_PAGE_MAX;
 }
 
+static void report_sync_json(dt_sync_result const *r, bool whole)
+{
+    dt_buf b;
+
+    dt_out_begin(&b);
+    dt_out_member_bool(&b, "whole", whole);
+    dt_out_member_int(&b, "devices", r->devices);
+    dt_out_member_int(&b, "calls", r->calls);
+    dt_out_member_bool(&b, "resumed", r->resumed);
+    dt_out_member_int(&b, "malformed", r->unusable);
+    dt_out_finish(&b);
+}
+
+static void report_sync(dt_sync_result const *r, bool whole)
+{
+    if (!whole) {
+        dt_out_line("%lld device%s stored; the next sync continues from here",
+                    (long long)r->devices, DT_S(r->devices));
+        return;
+    }
+    dt_out_line("%lld device%s stored, %d call%s%s", (long long)r->devices, DT_S(r->devices),
+                r->calls, DT_S(r->calls),
+                r->resumed ? ", continued from where the last one ended" : "");
+    if (r->unusable > 0)
+        dt_out_line("%lld malformed entr%s of Graph's list skipped", (long long)r->unusable,
+                    r->unusable == 1 ? "y" : "ies");
+}
+
 static dt_ctl_exit sync_all(cache *k)
 {
     dt_sync_options o = {.restart = k->restart, .quiet = k->quiet, .aliases = k->aliases};
@@ -283,17 +319,11 @@ static dt_ctl_exit sync_all(cache *k)
     if (!take_page_size(k->page_size, &o.page_size))
         return DT_CTL_FAULT; /* check_arguments has refused it */
     rc = dt_device_sync(k->files, k->store, &o, &result, &e);
-    if (rc < 0) {
-        dt_out_line("%lld devices stored; the next sync continues from here",
-                    (long long)result.devices);
-        return dt_err_fault(&e);
-    }
-    dt_out_line("%lld devices stored, %d calls%s", (long long)result.devices, result.calls,
-                result.resumed ? ", continued from where the last one ended" : "");
-    if (result.unusable > 0)
-        dt_out_line("%lld entries of Graph's list were malformed and were skipped",
-                    (long long)result.unusable);
-    return DT_CTL_YES;
+    if (k->json)
+        report_sync_json(&result, rc == DT_OK);
+    else
+        report_sync(&result, rc == DT_OK);
+    return rc < 0 ? dt_err_fault(&e) : DT_CTL_YES;
 }
 
 static int check_arguments(cache const *k, cache_verb verb, char const *const *names, size_t count,
@@ -311,8 +341,6 @@ static int check_arguments(cache const *k, cache_verb verb, char const *const *n
         return dt_error_set(
             e, DT_E_INVALID,
             "--aliases, --page-size, --restart and --quiet can only be used with sync");
-    if (k->json && (verb == VERB_SYNC || verb == VERB_FORGET))
-        return dt_error_set(e, DT_E_INVALID, "--json can only be used with list, show and refresh");
     if (!take_page_size(k->page_size, &size))
         return dt_error_set(e, DT_E_INVALID, "--page-size is not a number of 1 to %d",
                             DT_INTUNE_PAGE_MAX);

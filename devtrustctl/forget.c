@@ -20,7 +20,7 @@ typedef struct forgetting {
     char const *user, *application, *device, *config;
     char const *deciding; /* the application whose policy is that of `application`; the site's */
     dt_identity who;      /* `user`; zero: as it was given */
-    bool all, groups, limits;
+    bool all, groups, limits, json;
     dt_store *store;
     dt_store_table table; /* that is being walked through */
     dt_time now;
@@ -165,6 +165,20 @@ static int forget_rows(forgetting *f)
     return rc;
 }
 
+static void report_count(forgetting const *f)
+{
+    dt_buf b;
+
+    if (!f->json) {
+        dt_out_line("%zu forgotten", f->forgotten);
+        return;
+    }
+    dt_out_begin(&b);
+    dt_out_member(&b, "what", f->limits ? "limits" : f->groups ? "groups" : "mfa");
+    dt_out_member_int(&b, "forgotten", (int64_t)f->forgotten);
+    dt_out_finish(&b);
+}
+
 static dt_ctl_exit forget(forgetting *f)
 {
     dt_site *files = NULL;
@@ -181,7 +195,7 @@ static dt_ctl_exit forget(forgetting *f)
     rc = forget_rows(f);
     dt_buf_free(&f->scratch);
     dt_ctl_store_close(&files, &f->store);
-    dt_out_line("%zu forgotten", f->forgotten);
+    report_count(f);
     if (rc < 0)
         return dt_err_fault(&f->error);
     return f->forgotten > 0 ? DT_CTL_YES : DT_CTL_NO;
@@ -190,11 +204,15 @@ static dt_ctl_exit forget(forgetting *f)
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv)
 {
     forgetting f = {0};
-    dt_option const options[] = {
-        {"--user", NULL, &f.user, NULL},     {"--application", NULL, &f.application, NULL},
-        {"--device", NULL, &f.device, NULL}, {"--all", NULL, NULL, &f.all},
-        {"--groups", NULL, NULL, &f.groups}, {"--limits", NULL, NULL, &f.limits},
-        {"--config", "-c", &f.config, NULL}, {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {{"--user", NULL, &f.user, NULL},
+                                 {"--application", NULL, &f.application, NULL},
+                                 {"--device", NULL, &f.device, NULL},
+                                 {"--all", NULL, NULL, &f.all},
+                                 {"--groups", NULL, NULL, &f.groups},
+                                 {"--limits", NULL, NULL, &f.limits},
+                                 {"--json", NULL, NULL, &f.json},
+                                 {"--config", "-c", &f.config, NULL},
+                                 {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     size_t count = 0;
     bool named = false;

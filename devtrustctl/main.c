@@ -92,8 +92,7 @@ static dt_ctl_command const commands[] = {
      "  --page-size N          sync: devices in one request, 1 to 500 (500)\n"
      "  --restart              sync: from the beginning\n"
      "  --quiet                sync: no progress\n"
-     "  --json                 list, alias list, explain, show, refresh: one JSON object a\n"
-     "                         line\n" OPTION_CONFIG},
+     "  --json                 one JSON object a line\n" OPTION_CONFIG},
     {"policy", dt_ctl_policy, "policies: import them from Okta, compare, test, prove",
      "fetch ... | import ... | diff ... | test FILE | prove FILE | replay ...",
      "  fetch --save FILE      what the org has: policies, rules, zones, names\n"
@@ -146,7 +145,8 @@ static dt_ctl_command const commands[] = {
      "  --groups               instead, Okta's answers about groups: the next sign-on asks "
      "it\n"
      "  --limits               instead, wrong passcodes, wrong passwords, pushes, and the pause\n"
-     "                         after a denied push: limits count from the beginning\n" OPTION_CONFIG
+     "                         after a denied push: limits count from the beginning\n"
+     "  --json                 one JSON object\n" OPTION_CONFIG
      "Several together: what fits all of them. Modules that run see it within a second. Ends\n"
      "with 1 when there was nothing to forget.\n"},
     {"log", dt_ctl_log, "search the audit events", "[options]",

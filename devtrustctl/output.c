@@ -188,6 +188,18 @@ void dt_out_finish(dt_buf *b)
     dt_buf_free(b);
 }
 
+void dt_out_object(dt_out_text const *members)
+{
+    dt_buf b;
+
+    dt_out_begin(&b);
+    for (; members->name != NULL; members++) {
+        if (members->text != NULL)
+            dt_out_member(&b, members->name, members->text);
+    }
+    dt_out_finish(&b);
+}
+
 dt_ctl_exit dt_out_end(dt_ctl_exit x)
 {
     if (fflush(stdout) == 0 && ferror(stdout) == 0)

@@ -139,13 +139,41 @@ static int count_policies(dt_json const *document, char const *type)
     return count;
 }
 
+static void report_saved(dt_json const *document, char const *path, bool json)
+{
+    int access = count_policies(document, "ACCESS_POLICY");
+    int sign_on = count_policies(document, "OKTA_SIGN_ON");
+    size_t zones = dt_json_size(dt_json_get(document, "zones"));
+    size_t groups = dt_json_size(dt_json_get(document, "groups"));
+    size_t users = dt_json_size(dt_json_get(document, "users"));
+    dt_buf b;
+
+    if (!json) {
+        dt_out_line("saved         %d ACCESS_POLICY, %d OKTA_SIGN_ON, %zu zone%s, %zu group%s, %zu "
+                    "user%s in %s",
+                    access, sign_on, zones, DT_S(zones), groups, DT_S(groups), users, DT_S(users),
+                    path);
+        return;
+    }
+    dt_out_begin(&b);
+    dt_out_member(&b, "saved", path);
+    dt_out_member_int(&b, "accessPolicies", access);
+    dt_out_member_int(&b, "orgSignOnPolicies", sign_on);
+    dt_out_member_int(&b, "zones", (int64_t)zones);
+    dt_out_member_int(&b, "groups", (int64_t)groups);
+    dt_out_member_int(&b, "users", (int64_t)users);
+    dt_out_finish(&b);
+}
+
 dt_ctl_exit dt_policy_fetch_run(dt_ctl_command const *self, int argc, char **argv)
 {
     dt_policy_source source = {0};
+    bool json = false;
     dt_option const options[] = {{"--config", "-c", &source.config, NULL},
                                  {"--save", NULL, &source.save, NULL},
                                  {"--policy", NULL, &source.policy, NULL},
                                  {"--app", NULL, &source.app, NULL},
+                                 {"--json", NULL, NULL, &json},
                                  {NULL, NULL, NULL, NULL}};
     char const **rest = calloc((size_t)argc + 1, sizeof(*rest));
     char const *policy, *app;
@@ -166,13 +194,7 @@ dt_ctl_exit dt_policy_fetch_run(dt_ctl_command const *self, int argc, char **arg
     else if (dt_policy_document_get(&source, &site, &document, &policy, &app, &e) != DT_OK)
         result = dt_err_fault(&e);
     else {
-        dt_out_line("saved         %d ACCESS_POLICY, %d OKTA_SIGN_ON, %zu zones, %zu groups, %zu "
-                    "users in %s",
-                    count_policies(document, "ACCESS_POLICY"),
-                    count_policies(document, "OKTA_SIGN_ON"),
-                    dt_json_size(dt_json_get(document, "zones")),
-                    dt_json_size(dt_json_get(document, "groups")),
-                    dt_json_size(dt_json_get(document, "users")), source.save);
+        report_saved(document, source.save, json);
         result = DT_CTL_YES;
     }
     dt_json_free(&document);

@@ -119,7 +119,8 @@ def device_id(index: dict[str, Any], name: str) -> str:
 
 # --- usage --------------------------------------------------------------------------------------
 
-COMMANDS = ("check-config", "explain", "device", "policy", "forget", "log", "version", "help")
+COMMANDS = ("check-config", "check-pam", "setup", "explain", "device", "policy", "forget", "log",
+            "version", "help")
 
 
 def test_help_names_every_command() -> None:
@@ -142,7 +143,7 @@ def test_version() -> None:
     (), ("chek-config",), ("explain",), ("version", "x"), ("help", "nothing"), ("help", "a", "b"),
     ("check-config", "x"), ("check-config", "-c"), ("version", "--json", "x"),
     ("device",), ("device", "ad"), ("device", "add"), ("device", "remove"),
-    ("device", "list", "x"), ("device", "add", "x", "--json"), ("device", "list", "--force"),
+    ("device", "list", "x"), ("device", "list", "--force"),
     ("explain", "--user", "a"), ("explain", "--application", "vpn"),
     ("explain", "--user", "a" * 300, "--application", "vpn"),
     ("explain", "--user", "a", "--application", "v" * 100),
@@ -1170,6 +1171,46 @@ def test_device_shows_hostile_names_harmlessly(site: Site, own_pki: pki_maker.Pk
     bad = own_pki.device("hostile-foreign", authority="foreign", common_name=HOSTILE)
     refused = enrol(site, bad["files"]["certificate"])
     assert refused.code == NO and len(refused.lines) == 2
+
+
+def test_every_change_as_json(site: Site, index: dict[str, Any]) -> None:
+    """Whatever a command did is said in objects alone, each with what was done, to what."""
+    def ctl(*words: str, code: int = YES) -> list[dict[str, Any]]:
+        answer = run(*words, "--json", "-c", site.config_path)
+        assert answer.code == code and answer.err == "", answer
+        return as_json(answer)
+
+    path, device = certificate(index, "device-rsa"), device_id(index, "device-rsa")
+    added, trusted, summary = ctl("device", "add", path, "--trusted", "--name", "laptop")
+    assert (added["done"], added["deviceId"]) == ("added", device)
+    assert added["fingerprint"].startswith("SHA256:") and added["notAfter"].endswith("Z")
+    assert trusted == {"done": "trusted", "deviceId": device, "name": "laptop"}
+    assert summary == {"added": 1, "unchanged": 0, "refused": 0}
+    again = ctl("device", "add", path)
+    assert again[0]["done"] == "unchanged" and again[1]["unchanged"] == 1
+    (refused, count) = ctl("device", "add", certificate(index, "expired"), code=NO)
+    assert refused["done"] == "refused" and refused["reason"] and refused["why"]
+    assert count["refused"] == 1
+    other = str(uuid.uuid4())
+    assert ctl("device", "add", "--id", other, "--trusted")[0]["deviceId"] == other
+    name = "mac:00:50:56:ab:cd:ef"
+    assert ctl("device", "alias", "add", name, device)[0]["done"] == "added"
+    assert ctl("device", "alias", "list")[0]["deviceId"] == device
+    assert ctl("device", "alias", "remove", name)[0]["done"] == "removed"
+    assert ctl("device", "alias", "remove", name, code=NO)[0]["done"] == "not found"
+    assert ctl("device", "forget", device, code=NO)[0] == {"deviceId": device,
+                                                           "done": "not found"}
+    assert ctl("device", "show", device, code=NO)[0]["done"] == "not found"
+    assert [one["done"] for one in ctl("device", "remove", device)] == ["removed",
+                                                                        "no longer trusted"]
+    assert ctl("device", "remove", device, code=NO) == [{"done": "not found", "what": device}]
+    assert ctl("forget", "--all", code=NO) == [{"what": "mfa", "forgotten": 0}]
+    assert ctl("forget", "--all", "--limits", code=NO) == [{"what": "limits", "forgotten": 0}]
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])
+def test_every_command_takes_json(name: str) -> None:
+    assert "  --json " in run("help", name).out
 
 
 def test_device_add_needs_a_site_in_order(site: Site, index: dict[str, Any]) -> None:

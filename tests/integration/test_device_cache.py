@@ -106,11 +106,11 @@ def test_refresh_by_another_devices_record(site: Site, world: Sim) -> None:
 @pytest.mark.parametrize("arguments", [
     ("show",), ("refresh",), ("forget",), ("show", "x"), ("sync", str(uuid.uuid4())),
     ("sync", "--page-size", "0"), ("sync", "--page-size", "501"), ("sync", "--page-size", "1x"),
-    ("sync", "--json"), ("show", "--restart", str(uuid.uuid4())),
-    ("forget", "--json", str(uuid.uuid4())), ("show", "--aliases", str(uuid.uuid4())),
+    ("sync", "--json", "x"), ("show", "--restart", str(uuid.uuid4())),
+    ("forget", "--json", "x"), ("show", "--aliases", str(uuid.uuid4())),
     ("alias",), ("alias", "add"), ("alias", "add", "mac:005056bd8f3e"), ("alias", "remove"),
     ("alias", "list", "mac:005056bd8f3e"), ("alias", "drop", "name:x"),
-    ("alias", "remove", "--json", "name:x"),
+    ("alias", "remove", "--json"),
 ])
 def test_usage(site: Site, world: Sim, arguments: tuple[str, ...]) -> None:
     answer = ctl(site, *arguments)
@@ -180,7 +180,7 @@ def test_sync_goes_on_where_it_was_interrupted(site: Site, world: Sim) -> None:
     world.reset_requests()
     answer = ctl(site, "sync", "--page-size", 5)
     assert answer.returncode == YES, answer
-    assert answer.stdout == (f"{FLEET} devices stored, 1 calls, "
+    assert answer.stdout == (f"{FLEET} devices stored, 1 call, "
                              "continued from where the last one ended\n")
     assert world.count("graph.devices") == 1 and known(site, devices) == FLEET
     # It came to its end: the next one begins anew.
@@ -364,8 +364,11 @@ def test_sync_leaves_out_what_makes_no_sense(site: Site, world: Sim) -> None:
            {**good, "id": str(uuid.uuid4()), "complianceState": 1}]
     world.fault("json", endpoint="devices", body={"value": [*bad, good]})
     answer = ctl(site, "sync")
-    assert answer.returncode == YES and answer.stdout.startswith("1 devices stored"), answer
-    assert "5 entries" in answer.stdout
+    assert answer.returncode == YES, answer
+    assert answer.stdout.startswith("1 device stored, 1 call\n"), answer
+    assert "5 malformed entries" in answer.stdout
+    assert json.loads(ctl(site, "sync", "--json").stdout) == {
+        "whole": True, "devices": 1, "calls": 1, "resumed": False, "malformed": 5}
     assert shown(site, good["id"])["trusted"] is True
 
 
