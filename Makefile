@@ -128,6 +128,9 @@ $(BUILD)/packages-seen: packages.txt scripts/deps.sh
 
 CSTD := -std=c11
 
+# Where libpam looks for modules, which doctor has to know.
+$(BUILD)/obj/devtrustctl/doctor/gather.o: OBJ_CFLAGS = -DDT_PAM_FOLDER='"$(PAMDIR)"'
+
 define compile
 	$(call say,CC)
 	@mkdir -p $(@D)

@@ -2,6 +2,8 @@
 /* devtrustctl check-config: loads a site as the daemon and the RADIUS module would, says what it
  * found, and warns of what is allowed but risky. Reports all faults; what depends on something that has one is not
  * judged. */
+#include "devtrustctl/check_config.h"
+
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/check_online.h"
 #include "devtrustctl/check_pam.h"
@@ -16,6 +18,7 @@
 #include "driver/okta_credentials.h"
 #include "core/ruleset/break_glass.h"
 #include "core/ruleset/service.h"
+#include "edge/expiry.h"
 #include "edge/file.h"
 #include "edge/file_advice.h"
 #include "edge/host.h"
@@ -31,7 +34,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXPIRES_SOON DT_DAYS(30)
 #define PEM_MAX (64 * 1024)
 #define CA_FILE_MAX (1024 * 1024)
 #define DIRECTORY_MAX 1024
@@ -51,10 +53,50 @@ typedef struct checking {
     char const *what;  /* the certificates being reported */
 } checking;
 
+/* Why it matters, for who does not know; what to do is mostly in the text itself. */
+static struct {
+    char const *check, *why, *todo;
+} const reasons[] = {
+    {"config.load", "without a configuration that loads nobody gets in",
+     "write it by: devtrustctl setup, or as devtrust.conf(5) describes"},
+    {"config.user", "what that user may read is not known", "run it as root"},
+    {"config.placeholders", "nobody can be asked at an address that nobody has", NULL},
+    {"config.okta_credential", "without it Okta is not asked, and nobody passes MFA", NULL},
+    {"config.intune", "without it Intune is not asked, and devices are UNKNOWN", NULL},
+    {"config.trusted_when", "a device may be trusted that should not be",
+     "see trusted_when in devtrust.conf(5)"},
+    {"config.ca", "certificates of these CAs decide which devices are trusted", NULL},
+    {"config.host_key", "without it this host is not a trusted device",
+     "see devtrustctl device explain FILE, and have the MDM renew the certificate"},
+    {"config.policy", "it decides who gets in, and after which MFA", "see devtrust-policy(5)"},
+    {"config.report_only", "everybody gets in there as if devtrust were not installed",
+     "devtrustctl setup --enforce, or report_only = no in devtrust.conf"},
+    {"config.break_glass", "these accounts are for the day on which all else fails",
+     "create the account, or correct [break_glass] users"},
+    {"config.okta_unavailable", "an attacker may bring such a moment about",
+     "see okta_unavailable and [mfa] in devtrust.conf(5)"},
+    {"config.store", "without it remembered MFA, limits and kept answers are lost", NULL},
+    {"config.audit", "sign-ons that cannot be logged are refused", NULL},
+};
+
+static void report_text(checking *k, dt_finding_status status, char const *text)
+{
+    char const *why = NULL, *todo = NULL;
+
+    for (size_t i = 0; k->findings.report && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strcmp(reasons[i].check, k->check) == 0) {
+            why = reasons[i].why;
+            todo = reasons[i].todo != NULL ? reasons[i].todo : "see devtrust.conf(5)";
+        }
+    }
+    dt_finding_report_text(
+        &k->findings, status,
+        &(dt_ctl_finding){.check = k->check, .label = "", .what = text, .why = why, .todo = todo});
+}
+
 static void fault(checking *k, dt_error const *e)
 {
-    dt_finding_report_text(&k->findings, DT_FINDING_FAULT, k->check, "",
-                           e->text[0] != '\0' ? e->text : dt_err_name(e->code));
+    report_text(k, DT_FINDING_FAULT, e->text[0] != '\0' ? e->text : dt_err_name(e->code));
 }
 
 /* What is in order, below a word for the column at the left. */
@@ -66,7 +108,10 @@ static void say(checking *k, char const *label, char const *fmt, ...)
 
     va_start(args, fmt);
     if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
-        dt_finding_report_text(&k->findings, DT_FINDING_OK, k->check, label, text);
+        dt_finding_report(&k->findings, &(dt_ctl_finding){.status = DT_FINDING_OK,
+                                                          .check = k->check,
+                                                          .label = label,
+                                                          .what = text});
     va_end(args);
 }
 
@@ -78,18 +123,18 @@ static void report_warning(checking *k, char const *fmt, ...)
 
     va_start(args, fmt);
     if (vsnprintf(text, sizeof(text), fmt, args) >= 0)
-        dt_finding_report_text(&k->findings, DT_FINDING_WARNING, k->check, "", text);
+        report_text(k, DT_FINDING_WARNING, text);
     va_end(args);
 }
 
-/* Warns of a certificate that has expired or is about to. */
+/* Warns of a certificate that is in no file: it has expired or is about to. */
 static void warn_expiry(checking *k, char const *what, dt_time not_after)
 {
     char day[DT_DAY_TEXT_MAX];
 
     if (not_after <= k->now)
         report_warning(k, "%s expired on %s", what, dt_day_text(day, not_after));
-    else if (not_after - k->now < EXPIRES_SOON)
+    else if (not_after - k->now <= DT_EXPIRY_WARNS_FOR)
         report_warning(k, "%s expires on %s; renew it", what, dt_day_text(day, not_after));
 }
 
@@ -202,7 +247,6 @@ static int report_ca(void *ctx, size_t index, dt_bytes der)
         return DT_OK;
     }
     say(k, k->what, "%s, until %s", c.subject, dt_day_text(day, c.not_after));
-    warn_expiry(k, c.subject, c.not_after);
     return DT_OK;
 }
 
@@ -250,10 +294,6 @@ static void check_crls(checking *k)
     if (count == 0)
         return;
     say(k, "revocation", "%zu, until %s", count, dt_day_text(day, until));
-    if (until <= k->now)
-        report_warning(
-            k, "a revocation list in crl_file has been out of date since %s; fetch it again",
-            dt_day_text(day, until));
     if (k->config->device_trust.revocation == DT_REVOCATION_SOFT)
         report_warning(k,
                        "revocation = soft: certificates that no current list covers are accepted");
@@ -297,15 +337,6 @@ static int report_assertion(void *ctx, size_t index, dt_bytes der)
         return DT_OK;
     say(k, service_of(k), "as %s, certificate until %s", k->config->intune.client_id,
         dt_day_text(day, c.not_after));
-    if (c.not_after <= k->now)
-        report_warning(
-            k,
-            "[intune] certificate_file expired on %s: Intune is not asked, and devices are "
-            "UNKNOWN where it would have been; make a new one, upload it to the app registration, "
-            "and replace the files of certificate_file and key_file",
-            dt_day_text(day, c.not_after));
-    else
-        warn_expiry(k, "the certificate of the app registration", c.not_after);
     return DT_OK;
 }
 
@@ -395,7 +426,7 @@ static void try_host_key(checking *k, dt_host_key const *key)
     if (reason != DT_REASON_TRUSTED)
         report_warning(k, "this host's certificate makes no device trusted: %s: %s",
                        dt_reason_name(reason), e.text);
-    else
+    else if (k->config->device_trust.host_certificate_file[0] == '\0')
         warn_expiry(k, "this host's certificate", c.not_after);
 }
 
@@ -485,15 +516,37 @@ static void check_break_glass(checking *k)
             report_warning(k, "[break_glass] users: there is no account %s on this host",
                            users->items[i]);
     }
-    if (until <= k->now)
-        report_warning(
-            k, "[break_glass] until: the accounts expired on %s; set a later time, or remove them",
-            dt_day_text(day, until));
-    else if (until - k->now < EXPIRES_SOON)
-        report_warning(
-            k,
-            "[break_glass] until: the accounts expire on %s; look after them, and set a later time",
-            dt_day_text(day, until));
+}
+
+static void report_expiry(checking *k, dt_expiry const *x)
+{
+    dt_expiry_state state = dt_expiry_judge(x, k->now);
+    char fact[DT_EXPIRY_TEXT_MAX], why[DT_EXPIRY_TEXT_MAX];
+    bool breaks = state == DT_EXPIRY_PAST && k->findings.report;
+
+    if (state == DT_EXPIRY_FAR)
+        return;
+    (void)snprintf(why, sizeof(why), "after that, %s", x->then);
+    dt_finding_report(&k->findings,
+                      &(dt_ctl_finding){.status = breaks ? DT_FINDING_FAULT : DT_FINDING_WARNING,
+                                        .check = k->check,
+                                        .label = "",
+                                        .what = dt_expiry_fact(fact, x, k->now),
+                                        .why = why,
+                                        .todo = x->to_do});
+}
+
+/* Of all files in one place, as devtrustd and FreeRADIUS warn in their logs. */
+static void check_expiry(checking *k)
+{
+    dt_expiries *list = calloc(1, sizeof(*list));
+
+    if (list == NULL)
+        return;
+    dt_expiries_read(k->config, k->files != NULL ? dt_site_anchors(k->files) : NULL, list);
+    for (size_t i = 0; i < list->count; i++)
+        report_expiry(k, &list->items[i]);
+    free(list);
 }
 
 static void check_failing_open(checking *k)
@@ -539,26 +592,6 @@ static int count_row(void *ctx, char const *key, dt_bytes value, dt_time expires
     return DT_OK;
 }
 
-static void check_store(checking *k)
-{
-    dt_error e = {0};
-    dt_store *store = NULL;
-    size_t devices = 0;
-    int rc = dt_store_open(k->config->store.path, k->config->store.size_limit, &store, &e);
-
-    if (rc == DT_OK)
-        rc = dt_store_each(store, DT_TABLE_DEVICE, k->now, count_row, &devices, &e);
-    if (rc < 0) {
-        (void)dt_config_blame(k->config, "store", "path", &e, rc);
-        fault(k, &e);
-    } else {
-        say(k, "store", "%s, %zu device key%s enrolled", k->config->store.path, devices,
-            DT_S(devices));
-    }
-    if (store != NULL)
-        dt_store_close(&store);
-}
-
 /* The directory that a file is in; "" when that cannot be said. */
 static void directory_of(char const *file, char path[DIRECTORY_MAX])
 {
@@ -580,6 +613,50 @@ static void check_writable(char const *path, int how, dt_error *e)
                                : "%s cannot be written by uid %u: %s",
                            path, (unsigned)geteuid(), strerror(errno), (unsigned)geteuid(),
                            dt_advice_quote(path).text);
+}
+
+/* SQLite's files, as this user finds them: each that it cannot write is named. False when none is. */
+static bool report_locked_files(checking *k)
+{
+    static char const *const ends[] = {"", "-wal", "-shm"};
+    char path[DIRECTORY_MAX + 8];
+    bool any = false;
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        dt_error e = {0};
+
+        (void)snprintf(path, sizeof(path), "%s%s", k->config->store.path, ends[i]);
+        if (access(path, F_OK) == 0)
+            check_writable(path, R_OK | W_OK, &e);
+        if (e.code == 0)
+            continue;
+        any = true;
+        (void)dt_config_blame(k->config, "store", "path", &e, e.code);
+        fault(k, &e);
+    }
+    return any;
+}
+
+static void check_store(checking *k)
+{
+    dt_error e = {0};
+    dt_store *store = NULL;
+    size_t devices = 0;
+    int rc = dt_store_open(k->config->store.path, k->config->store.size_limit, &store, &e);
+
+    if (rc == DT_OK)
+        rc = dt_store_each(store, DT_TABLE_DEVICE, k->now, count_row, &devices, &e);
+    if (rc < 0 && report_locked_files(k)) {
+        /* said, with what to type */
+    } else if (rc < 0) {
+        (void)dt_config_blame(k->config, "store", "path", &e, rc);
+        fault(k, &e);
+    } else {
+        say(k, "store", "%s, %zu device key%s enrolled", k->config->store.path, devices,
+            DT_S(devices));
+    }
+    if (store != NULL)
+        dt_store_close(&store);
 }
 
 static void judge_audit_file(char const *path, struct stat const *st, dt_error *e)
@@ -741,6 +818,7 @@ static void check_parts(checking *k)
         {"config.policy", check_policies, true, {NULL, NULL}},
         {"config.report_only", check_report_only, true, {NULL, NULL}},
         {"config.break_glass", check_break_glass, false, {"break_glass", NULL}},
+        {"config.expiry", check_expiry, false, {"device_trust", "intune"}},
         {"config.okta_unavailable", check_failing_open, false, {"policy.okta_unavailable", "mfa"}},
         {"config.store", check_store, false, {"store", "radius.store_path"}},
         {"config.audit", check_audit, false, {"audit", "radius.audit_file"}}};
@@ -876,12 +954,38 @@ static dt_ctl_exit report_result(checking *k, bool loaded)
     return in_order ? DT_CTL_YES : DT_CTL_FAULT;
 }
 
-static dt_ctl_exit check_all(checking *k, char const *user)
+static bool check_files(checking *k, char const *user)
 {
     bool loaded = user == NULL ? load(k) : check_as(k, user);
 
     if (k->config != NULL && user == NULL)
         check_parts(k);
+    return loaded;
+}
+
+bool dt_config_check_run(char const *path, char const *user, bool online, dt_findings *findings,
+                         dt_site **site)
+{
+    checking k = {.path = path, .now = dt_host_now(), .findings = *findings, .online = online};
+    dt_error e = {0};
+    bool loaded = false;
+
+    k.check = "config.load";
+    if (choose_user(path, &user, &e) < 0)
+        fault(&k, &e);
+    else
+        loaded = check_files(&k, user);
+    *findings = k.findings;
+    *site = k.files;
+    k.files = NULL;
+    unload(&k);
+    return loaded;
+}
+
+static dt_ctl_exit check_all(checking *k, char const *user)
+{
+    bool loaded = check_files(k, user);
+
     k->check = "config.pam";
     if (loaded)
         check_pam(k);

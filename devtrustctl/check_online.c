@@ -69,7 +69,9 @@ static bool ask_plainly(online *o, dt_http_service service, char const *url, pla
     dt_http_request r = {.service = service, .method = DT_HTTP_GET};
 
     *p = (plain_reply){.status = 0};
-    r.timeout = service == DT_HTTP_OKTA ? o->config->okta.timeout : o->config->intune.timeout;
+    r.timeout = service == DT_HTTP_OKTA   ? o->config->okta.timeout
+                : service == DT_HTTP_OCSP ? o->config->device_trust.ocsp_timeout
+                                          : o->config->intune.timeout;
     if (dt_str_copy(r.url, sizeof(r.url), url) < 0 ||
         dt_https_loop_ask(o->loop, &r, &way, on_plain, p) < 0)
         (void)snprintf(p->error, sizeof(p->error), "the request could not be made");
@@ -460,6 +462,46 @@ static void check_microsoft(online *o)
     dt_json_free(&p.root);
 }
 
+/* --- OCSP ----------------------------------------------------------------------------------------- */
+
+/* Whatever it answers to a GET of its address, it is there: what it says of a certificate only a question tells. */
+static void check_responder(online *o, char const *section, bool on, char const *url)
+{
+    plain_reply p;
+    char text[DT_URL_MAX + DT_ERROR_TEXT_MAX];
+
+    if (!on || url[0] == '\0')
+        return;
+    bool good = ask_plainly(o, DT_HTTP_OCSP, url, &p) && p.status < 500;
+
+    dt_json_free(&p.root);
+    if (good)
+        (void)snprintf(text, sizeof(text), "%s answers", url);
+    else if (p.status >= 500)
+        (void)snprintf(text, sizeof(text), "[%s] ocsp_url: %s answers with HTTP %d", section, url,
+                       p.status);
+    else
+        (void)snprintf(text, sizeof(text), "[%s] ocsp_url: %s: %s", section, url, p.error);
+    if (good)
+        report(o, DT_FINDING_OK, "ocsp.responder", text, "", "");
+    else
+        report(o, DT_FINDING_FAULT, "ocsp.responder", text,
+               "without an answer devices are UNKNOWN, or revoked certificates are accepted",
+               "check ocsp_url, name resolution, firewall and ocsp_proxy in [device_trust]");
+}
+
+static void check_ocsp(online *o)
+{
+    check_responder(o, "device_trust", o->config->device_trust.ocsp,
+                    o->config->device_trust.ocsp_url);
+    for (size_t i = 0; i < o->config->ca_count; i++) {
+        char section[8 + DT_CONFIG_NAME_MAX];
+
+        (void)snprintf(section, sizeof(section), "ca %s", o->config->cas[i]->name);
+        check_responder(o, section, o->config->cas[i]->ocsp, o->config->cas[i]->ocsp_url);
+    }
+}
+
 void dt_check_online(dt_site const *site, dt_findings *findings)
 {
     online o = {.site = site, .config = dt_site_config(site), .findings = findings};
@@ -476,5 +518,6 @@ void dt_check_online(dt_site const *site, dt_findings *findings)
         check_apps(&o);
     }
     check_microsoft(&o);
+    check_ocsp(&o);
     dt_https_loop_free(&o.loop);
 }

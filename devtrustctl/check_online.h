@@ -9,7 +9,7 @@
 
 #include "edge/site.h"
 
-/* Asks, and reports each finding as it comes; their names begin with "okta." and "microsoft.". */
+/* Asks, and reports each finding as it comes; their names begin with "okta.", "microsoft." and "ocsp.". */
 void dt_check_online(dt_site const *site, dt_findings *findings);
 
 #endif

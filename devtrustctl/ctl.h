@@ -40,6 +40,7 @@ dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_policy(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_doctor(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_setup(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 
@@ -47,6 +48,8 @@ dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 
 /* One line to standard output, escaped; the newline is added. */
 void dt_out_line(char const *fmt, ...) DT_PRINTF(1, 2);
+/* Like dt_out_line, after `head`, which is in this colour (SGR, 0: none) and all our own words. */
+void dt_out_coloured(int colour, char const *head, char const *fmt, ...) DT_PRINTF(3, 4);
 /* Like dt_out_line, for what is in a buffer. */
 void dt_out_buf(dt_buf const *b);
 /* Like dt_out_buf; where standard output is a terminal, in lines that fit it, those after the first indented. */

@@ -2,12 +2,16 @@
 #include "devtrustctl/finding.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define DT_PARAGRAPH_HEAD_MAX 128
 
 static char const *status_name(dt_finding_status s)
 {
-    static char const *const words[] = {"ok", "warning", "fault"};
+    static char const *const words[] = {"ok", "warning", "fault", "unseen"};
 
     return words[s];
 }
@@ -71,27 +75,55 @@ static void print_text(dt_ctl_finding const *x)
                     x->what);
 }
 
+bool dt_findings_want_colour(void)
+{
+    char const *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) == 1 && (no_color == NULL || *no_color == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* The name of the check comes first, so that what is wrong can be looked up in the manual. */
+static void print_paragraph(dt_findings const *f, dt_ctl_finding const *x)
+{
+    static int const colours[] = {32, 33, 31, 36};
+    bool labelled = x->label != NULL && x->label[0] != '\0';
+    char head[DT_PARAGRAPH_HEAD_MAX];
+
+    (void)snprintf(head, sizeof(head), "%-7s %-22s ", status_name(x->status), x->check);
+    dt_out_coloured(f->colour ? colours[x->status] : 0, head, "%s%s%s", labelled ? x->label : "",
+                    labelled ? ": " : "", x->what);
+    if (x->why != NULL && x->why[0] != '\0')
+        dt_out_line("        why: %s", x->why);
+    if (x->todo != NULL && x->todo[0] != '\0')
+        dt_out_line("        do:  %s", x->todo);
+}
+
 void dt_finding_report(dt_findings *f, dt_ctl_finding const *x)
 {
+    f->good += x->status == DT_FINDING_OK;
     f->warnings += x->status == DT_FINDING_WARNING;
     f->faults += x->status == DT_FINDING_FAULT;
+    f->unseen += x->status == DT_FINDING_UNSEEN;
     if (f->json)
         print_json(x);
+    else if (f->report)
+        print_paragraph(f, x);
     else
         print_text(x);
 }
 
-void dt_finding_report_text(dt_findings *f, dt_finding_status status, char const *check,
-                            char const *label, char const *text)
+void dt_finding_report_text(dt_findings *f, dt_finding_status status, dt_ctl_finding const *x)
 {
-    char const *end = status == DT_FINDING_OK ? NULL : strstr(text, "; ");
-    dt_ctl_finding x = {.status = status, .check = check, .label = label, .what = text};
-    char *fact = end != NULL ? strndup(text, (size_t)(end - text)) : NULL;
+    char const *end = strstr(x->what, "; ");
+    dt_ctl_finding whole = *x;
+    char *fact = end != NULL ? strndup(x->what, (size_t)(end - x->what)) : NULL;
 
+    whole.status = status;
     if (fact != NULL) {
-        x.what = fact;
-        x.todo = end + 2;
+        whole.what = fact;
+        whole.todo = end + 2;
     }
-    dt_finding_report(f, &x);
+    dt_finding_report(f, &whole);
     free(fact);
 }

@@ -37,6 +37,17 @@ static dt_ctl_command const commands[] = {
      "Of each service: protected, not protected, can be bypassed (by which line), cannot\n"
      "work (because of which option), and what to write. Ends with 1 when one can be\n"
      "bypassed or cannot work. Nothing is run but sshd -T.\n"},
+    {"doctor", dt_ctl_doctor,
+     "examine this host, a device or a person: what is wrong, and what to do",
+     "[--device ID|FILE] [--user NAME] [--offline] [--json] [-c FILE]",
+     "  --device ID            this device, too: enrolled, compliant? Its Intune device id\n"
+     "  --device FILE          or its certificate\n"
+     "  --user NAME            this person, too: account and factors at Okta\n"
+     "  --offline              ask neither Okta nor Microsoft\n"
+     "  --json                 one JSON object a finding\n" OPTION_CONFIG
+     "Each finding has a name, what is so, why it matters and what to type; the names are in\n"
+     "devtrustctl(8), DOCTOR. Changes nothing. Ends with 1 when something keeps people out or\n"
+     "lets them in around devtrust, with 3 when nothing does and not everything could be seen.\n"},
     {"explain", dt_ctl_explain, "who, where, which device: verdict, rule and reason",
      "--user USER --application NAME [options]",
      "  --user USER            who signs on\n"

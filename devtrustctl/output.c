@@ -52,6 +52,17 @@ void dt_out_line(char const *fmt, ...)
     va_end(args);
 }
 
+void dt_out_coloured(int colour, char const *head, char const *fmt, ...)
+{
+    va_list args;
+
+    if (colour != 0)
+        (void)printf("\033[%dm%s\033[0m", colour, head);
+    va_start(args, fmt);
+    put_formatted(stdout, colour != 0 ? "" : head, fmt, args);
+    va_end(args);
+}
+
 void dt_out_buf(dt_buf const *b)
 {
     put_line(stdout, "", dt_buf_bytes(b));

@@ -19,7 +19,7 @@ typedef struct certificate_key {
     char const *then, *to_do;
 } certificate_key;
 
-#define RENEW_CA "get the CA's new certificate and add it to the file"
+#define RENEW_CA "replace it in the file by the CA's new certificate"
 
 static bool fill_entry(X509 *x, certificate_key const *k, dt_expiry *out)
 {
@@ -78,7 +78,7 @@ static void add_files(dt_config const *c, dt_expiries *out)
          "certificates of this CA are not accepted", RENEW_CA},
         {"[device_trust] ocsp_responder_file", c->device_trust.ocsp_responder_file, ALL,
          "answers of this OCSP responder do not count",
-         "get the responder's new certificate and add it to the file"},
+         "replace it in the file by the responder's new certificate"},
         {"[device_trust] host_certificate_file", c->device_trust.host_certificate_file, FIRST,
          "this host is not a trusted device", "have the MDM renew it"},
         {"[intune] certificate_file", c->intune.certificate_file, FIRST,

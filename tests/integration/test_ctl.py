@@ -597,10 +597,10 @@ SMELLS: dict[str, tuple[Callable[[Site], Any], str]] = {
                        "nobody can pass MFA"),
     "Graph certificate expired": (
         lambda s: graph_pair(s, not_before=ago(30), not_after=ago(1)),
-        "[intune] certificate_file expired"),
+        "[intune] certificate_file: CN="),
     "Graph certificate about to expire": (
         lambda s: graph_pair(s, not_after=ca.now() + datetime.timedelta(days=9)),
-        "app registration expires on"),
+        ": after that, Intune is not asked, and devices are UNKNOWN"),
     "host certificate expired": (lambda s: host_of(s, "expired", "expired"),
                                  "CERTIFICATE_EXPIRED"),
     "host certificate of a foreign CA": (lambda s: host_of(s, "foreign-ca", "foreign-ca"),

@@ -16,7 +16,8 @@ $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 	$(BUILD)/tests/unit/test_setup_answers $(BUILD)/tests/unit/test_setup_plan \
 	$(BUILD)/tests/unit/test_setup_journal \
 	$(BUILD)/tests/unit/test_okta_import $(BUILD)/tests/unit/test_okta_import_meaning \
-	$(BUILD)/tests/unit/test_policy_cases $(BUILD)/tests/unit/test_policy_diff: $(BUILD)/libdt_ctl.a
+	$(BUILD)/tests/unit/test_policy_cases $(BUILD)/tests/unit/test_policy_diff \
+	$(BUILD)/tests/unit/test_doctor: $(BUILD)/libdt_ctl.a
 UNIT_LIBS_test_prove = $(Z3_LIBS)
 
 $(BUILD)/tests/unit/test_pam_code: $(BUILD)/libdt_module.a

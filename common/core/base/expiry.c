@@ -36,13 +36,21 @@ static char const *expiry_verb(dt_expiry const *x, dt_time now)
     return dt_expiry_judge(x, now) == DT_EXPIRY_PAST ? "expired" : "expires";
 }
 
-char *dt_expiry_text(char out[DT_EXPIRY_TEXT_MAX], dt_expiry const *x, dt_time now)
+char *dt_expiry_fact(char out[DT_EXPIRY_TEXT_MAX], dt_expiry const *x, dt_time now)
 {
     char day[25];
-    bool named = x->name[0] != '\0';
 
     dt_time_format(day, x->end);
-    (void)snprintf(out, DT_EXPIRY_TEXT_MAX, "%s%s%s %s on %.10s; after that, %s; %s", x->key,
-                   named ? ": " : "", x->name, expiry_verb(x, now), day, x->then, x->to_do);
+    (void)snprintf(out, DT_EXPIRY_TEXT_MAX, "%s%s%s %s on %.10s", x->key,
+                   x->name[0] != '\0' ? ": " : "", x->name, expiry_verb(x, now), day);
+    return out;
+}
+
+char *dt_expiry_text(char out[DT_EXPIRY_TEXT_MAX], dt_expiry const *x, dt_time now)
+{
+    char fact[DT_EXPIRY_TEXT_MAX];
+
+    (void)snprintf(out, DT_EXPIRY_TEXT_MAX, "%.500s; after that, %s; %s",
+                   dt_expiry_fact(fact, x, now), x->then, x->to_do);
     return out;
 }

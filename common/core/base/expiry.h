@@ -40,6 +40,8 @@ typedef struct dt_expiries {
 void dt_expiries_add(dt_expiries *list, dt_expiry const *x);
 /* The zero value is PAST. */
 dt_expiry_state dt_expiry_judge(dt_expiry const *x, dt_time now);
+/* What ends, and when. Returns out. */
+char *dt_expiry_fact(char out[DT_EXPIRY_TEXT_MAX], dt_expiry const *x, dt_time now);
 /* For the administrator, in one line: what ends, when, what happens then, and what to do. Returns out. */
 char *dt_expiry_text(char out[DT_EXPIRY_TEXT_MAX], dt_expiry const *x, dt_time now);
 
