@@ -17,7 +17,7 @@
 #define LINE_SIZE 1024
 #define SAMPLE_KEYS_MAX 24 /* what a person reads through */
 #define SENTENCE_WORDS 24  /* of the one that says what a key does */
-#define FILE_SIZE (64 * 1024)
+#define FILE_SIZE (256 * 1024)
 
 static FILE *source_open(char const *name)
 {

@@ -1251,6 +1251,10 @@ static void refused_passcodes(void **state)
         assert_int_equal(v.result, DT_OKTA_RESULT_NONE);
     }
     assert_int_equal(verify(409, error_json("E0000113"), &v), DT_OKTA_OK);
+    assert_int_equal(v.result, DT_OKTA_RESULT_NEXT_CODE);
+    assert_int_equal(verify(403, error_json("E0000113"), &v), DT_OKTA_OK);
+    assert_int_equal(v.result, DT_OKTA_RESULT_NONE);
+    assert_int_equal(verify(409, error_json("E0000068"), &v), DT_OKTA_OK);
     assert_int_equal(v.result, DT_OKTA_RESULT_NONE);
     assert_int_equal(verify(202, error_json("E0000070"), &v), DT_OKTA_OK);
     assert_int_equal(v.result, DT_OKTA_RESULT_WAITING);

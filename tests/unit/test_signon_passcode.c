@@ -356,6 +356,29 @@ static void test_text_typed_during_a_poll(void **state)
 }
 
 /* Whoever types it again gets no other answer, and Okta no other guess. */
+/* A token that has drifted: Okta wants its next code, and only both together let in. */
+static void test_the_next_code_is_asked_for(void **state)
+{
+    world w;
+    dt_request r = world_request();
+
+    (void)state;
+    world_open_at_passcode(&w, GUIDE, NULL, &r);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 409,
+                 "{\"errorCode\":\"E0000113\",\"errorSummary\":\"Enter the next code.\"}");
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->note, "wait for the next code"));
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 403, OKTA_WRONG_CODE);
+    assert_int_equal(world_answer(&w, "222222"), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->note, "not accepted")); /* it is said once */
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/ost1/verify", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, "333333"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
 static void test_a_wrong_passcode_is_sent_once(void **state)
 {
     world w;
@@ -452,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_a_passcode_typed_during_a_poll),
         cmocka_unit_test(test_each_passcode_is_tried_with_both),
         cmocka_unit_test(test_text_typed_during_a_poll),
+        cmocka_unit_test(test_the_next_code_is_asked_for),
         cmocka_unit_test(test_a_wrong_passcode_is_sent_once),
         cmocka_unit_test(test_a_locker_that_answers_everything),
         cmocka_unit_test(test_a_passcode_not_needed_is_forgotten),

@@ -44,6 +44,7 @@
     X(NOTE_NO_MORE_CODES, "No more codes are sent for now.")                                       \
     X(NOTE_NO_PASSCODE, "No passcode can be used here.")                                           \
     X(NOTE_PASSCODE_WRONG, "That passcode was not accepted.")                                      \
+    X(NOTE_NEXT_CODE, "Okta wants one more: wait for the next code, and type that.")               \
     X(NOTE_PASSCODE_LIMIT, "Too many wrong passcodes. No passcode is accepted at the moment.")     \
     X(NOTE_PUSH_PENDING,                                                                           \
       "No push was sent: another sign-on in your name is waiting for your answer.")                \

@@ -102,7 +102,8 @@ typedef enum dt_okta_result {
     DT_OKTA_RESULT_WRONG_CODE,     /* 403 E0000068 */
     DT_OKTA_RESULT_REPLAYED,       /* E0000082, PASSCODE_REPLAYED */
     DT_OKTA_RESULT_OUTSIDE_WINDOW, /* E0000083, TIME_WINDOW_EXCEEDED */
-    DT_OKTA_RESULT_LOCKED,         /* E0000069, E0000119, LOCKED_OUT */
+    DT_OKTA_RESULT_NEXT_CODE, /* 409 E0000113: the code of a token that has drifted; it wants the next one, too */
+    DT_OKTA_RESULT_LOCKED, /* E0000069, E0000119, LOCKED_OUT */
     /* Of a transaction (dt_okta_read_transaction); each ends the sign-on. */
     DT_OKTA_RESULT_PASSWORD_EXPIRED, /* PASSWORD_EXPIRED, PASSWORD_RESET: they may come after the MFA */
     DT_OKTA_RESULT_ENROLL,           /* MFA_ENROLL, MFA_ENROLL_ACTIVATE */

@@ -671,6 +671,8 @@ static dt_okta_answer read_refusal(dt_http_response const *r, reply const *p,
         return unusable(e, r, "an unexpected status");
     if (r->status == 403)
         v->result = result_of(error_results, p->error_code);
+    else if (r->status == 409 && has_code(p, "E0000113"))
+        v->result = DT_OKTA_RESULT_NEXT_CODE;
     set_reply_error(e, DT_E_PERMISSION, r, p, "");
     return DT_OKTA_OK;
 }

@@ -63,7 +63,10 @@ static size_t next_of_kind(dt_signon const *s)
 
 static void wrong_answer(dt_signon *s, dt_time now)
 {
-    dt_signon_ask_anew(s, dt_words_text(s->ruleset.config, answering(s)->wrong), now);
+    dt_words words = s->next_code ? DT_WORDS_NOTE_NEXT_CODE : answering(s)->wrong;
+
+    s->next_code = false;
+    dt_signon_ask_anew(s, dt_words_text(s->ruleset.config, words), now);
 }
 
 /* Answers are refused without asking Okta. A push that is under way may still be approved. */
@@ -146,6 +149,7 @@ static void answer_checked(dt_signon *s, dt_http_response const *r, dt_time now)
         return;
     }
     s->negative = true;
+    s->next_code = v.result == DT_OKTA_RESULT_NEXT_CODE;
     dt_signon_detail(s, "Okta: passcode: %s", err.text[0] ? err.text : "not accepted");
     if (dt_signon_cause_of_result(v.result) != DT_CAUSE_NONE) {
         dt_signon_finish(s, DT_DENY, dt_signon_cause_of_result(v.result), now);

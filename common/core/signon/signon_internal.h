@@ -429,7 +429,8 @@ struct dt_signon {
     bool mfa_done, limits_cleared;
     bool answer_unjudged; /* one was counted that Okta did not look at */
     bool answers_locked;  /* they are refused in this sign-on */
-    bool person_exists;   /* Okta knows the login whose password is counted */
+    bool next_code; /* the answer was a token's code, and Okta wants the token's next one as well */
+    bool person_exists; /* Okta knows the login whose password is counted */
 
     dt_outcome outcome;
 

@@ -477,6 +477,7 @@ static void okta(codec *c, dt_signon *s)
     FLAG(s->limits_cleared);
     FLAG(s->answer_unjudged);
     FLAG(s->answers_locked);
+    FLAG(s->next_code);
     FLAG(s->person_exists);
     NUMBER(s->expected_len, 0, sizeof(s->scratch->expected));
     raw(c, s->scratch->expected, s->expected_len);
