@@ -30,7 +30,7 @@ INSTALL_FILES := \
 	$(call to,conf/apparmor.d/*,644,$(SYSCONFDIR)/apparmor.d) \
 	$(call to,conf/bash-completion/*,644,$(PREFIX)/share/bash-completion/completions) \
 	$(if $(RLM_MODULE),$(RLM_FILES)) \
-	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd conf/metrics -type f | sort), \
+	$(foreach file,$(shell find conf/policies conf/pam.d conf/sshd conf/metrics conf/siem -type f | sort), \
 		$(file):644:$(DATADIR)/$(patsubst conf/%,%,$(file))) \
 	$(call to,conf/*.json,644,$(DATADIR))
 INSTALL_ALL = $(INSTALL_BUILT) $(INSTALL_FILES)

@@ -341,7 +341,7 @@ static bool outcome_allows(dt_outcome const *o)
 
 static void audit_alert(dt_driver *d, char const *note)
 {
-    char text[DT_AUDIT_NOTE_MAX + 32];
+    char text[DT_AUDIT_NOTE_MAX + DT_AUDIT_FIELDS_MAX + 32];
     dt_buf b;
 
     dt_buf_init_fixed(&b, text, sizeof(text));
@@ -392,9 +392,10 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
     c.host = c.host != NULL && machine == NULL ? c.host : d->host;
     c.door = door_name != NULL ? door_name : c.door;
 
-    char events[2 * DT_AUDIT_OCSF_EVENT_MAX + 1], note[DT_AUDIT_NOTE_MAX];
+    char events[2 * DT_AUDIT_OCSF_EVENT_MAX + 1];
+    char note[DT_AUDIT_NOTE_MAX + DT_AUDIT_FIELDS_MAX];
     char why[DT_EXPLAIN_EVENT_MAX + 1], decided_on[DT_POLICY_RECORD_MAX + 1];
-    dt_buf lines, line, explanation, record;
+    dt_buf lines, line, fields, explanation, record;
     dt_time now = dt_host_now();
     dt_buf_init_fixed(&lines, events, sizeof(events));
     dt_buf_init_fixed(&explanation, why, sizeof(why));
@@ -408,8 +409,10 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
             c.policy_input = decided_on;
     }
     put_events(d, &lines, o, machine, &c, now);
-    dt_buf_init_fixed(&line, note, sizeof(note));
+    dt_buf_init_fixed(&line, note, DT_AUDIT_NOTE_MAX);
     dt_audit_line(&line, o, &c); /* cut when it is too long: the file has it all */
+    dt_buf_init_fixed(&fields, note + line.len, DT_AUDIT_FIELDS_MAX);
+    dt_audit_fields(&fields, o, &c);
     if (dt_buf_error(&lines) != 0) {
         dt_buf_reset(&lines);
         dt_audit_queue_drop(d->audit, 1);

@@ -4,6 +4,7 @@
 #include "edge/audit_sink.h"
 
 #include "edge/file_advice.h"
+#include "core/signon/outcome.h"
 #include "edge/kernel_log.h"
 
 #include <errno.h>
@@ -23,6 +24,10 @@
 #define SYSLOG_LINE_MAX 2048 /* RFC 3164 says 1024; journald and rsyslog take more */
 #define SYSLOG_SOCKET "/dev/log"
 #define SYSLOG_NAME "devtrust"
+#define JOURNAL_LINK                                                                               \
+    "/run/systemd/journal/dev-log" /* where /dev/log leads when it is the journal's */
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define JOURNAL_MESSAGE_MAX (16 * 1024)
 #define WRITE_ROUNDS_MAX 64 /* partial writes of one batch */
 
 struct dt_audit_sink {
@@ -32,6 +37,7 @@ struct dt_audit_sink {
     bool torn; /* the last write ended within a line */
     bool syslog;
     int socket;
+    bool journal;         /* the socket is the journal's own: fields go along */
     dt_kernel_log kernel; /* the last resort */
     unsigned long lost;   /* lines the log daemon did not take */
     dt_error fault;       /* at the opening; code 0: none */
@@ -136,17 +142,57 @@ int dt_audit_sink_write(dt_audit_sink *s, dt_bytes lines)
 
 /* --- the system log --------------------------------------------------------------------------- */
 
-static int log_connect(void)
+static int log_connect(char const *path)
 {
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = SYSLOG_SOCKET};
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    (void)dt_str_copy(to.sun_path, sizeof(to.sun_path), path);
     if (connect(fd, (struct sockaddr const *)&to, sizeof(to)) != 0) {
         close(fd);
         return -1;
     }
     return fd;
+}
+
+static bool is_journals(void)
+{
+    char target[sizeof(JOURNAL_LINK)];
+    ssize_t n = readlink(SYSLOG_SOCKET, target, sizeof(target));
+
+    return n == (ssize_t)strlen(JOURNAL_LINK) && memcmp(target, JOURNAL_LINK, (size_t)n) == 0;
+}
+
+static void log_open(dt_audit_sink *s)
+{
+    s->socket = is_journals() ? log_connect(JOURNAL_SOCKET) : -1;
+    s->journal = s->socket >= 0;
+    if (!s->journal)
+        s->socket = log_connect(SYSLOG_SOCKET);
+}
+
+/* The line without its fields. */
+static dt_bytes line_alone(char const *line)
+{
+    char const *fields = strstr(line, DT_AUDIT_FIELDS_BEGIN);
+
+    return fields != NULL ? dt_bytes_of(line, (size_t)(fields - line)) : dt_bytes_str(line);
+}
+
+/* A message of the journal: NAME=value and a line end each. No value has a line end in it: the line is escaped here,
+ * the fields are by dt_audit_fields. */
+static void journal_format(dt_buf *b, int priority, char const *line)
+{
+    dt_bytes const text = line_alone(line);
+
+    dt_buf_printf(b,
+                  "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=" SYSLOG_NAME
+                  "\nSYSLOG_PID=%d\nMESSAGE=",
+                  priority, LOG_FAC(LOG_AUTHPRIV), (int)getpid());
+    dt_buf_put_escaped(b, text);
+    dt_buf_puts(b, line + text.len);
+    dt_buf_putc(b, '\n');
 }
 
 /* A datagram as local syslog takes it: <priority>Mmm dd hh:mm:ss name[pid]: text. Not by strftime,
@@ -160,7 +206,7 @@ static void log_format(dt_buf *b, int priority, char const *line)
     localtime_r(&now, &t);
     dt_buf_printf(b, "<%d>%s %2d %02d:%02d:%02d " SYSLOG_NAME "[%d]: ", LOG_AUTHPRIV | priority,
                   months[t.tm_mon % 12], t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)getpid());
-    dt_buf_put_escaped(b, dt_bytes_str(line));
+    dt_buf_put_escaped(b, line_alone(line));
 }
 
 typedef enum log_answer { LOG_GONE = 0, LOG_WRITTEN, LOG_SLOW } log_answer;
@@ -171,12 +217,18 @@ static bool is_slow(int error)
 }
 
 /* `wait`: milliseconds for a log daemon that lags behind. */
-static log_answer log_try(dt_audit_sink *s, dt_bytes text, int wait)
+static log_answer log_try(dt_audit_sink *s, int priority, char const *line, int wait)
 {
+    char storage[JOURNAL_MESSAGE_MAX];
+    dt_buf b;
+
     if (s->socket < 0)
-        s->socket = log_connect();
+        log_open(s);
     if (s->socket < 0)
         return LOG_GONE;
+    dt_buf_init_fixed(&b, storage, s->journal ? sizeof(storage) : SYSLOG_LINE_MAX);
+    (s->journal ? journal_format : log_format)(&b, priority, line);
+    dt_bytes const text = dt_buf_bytes(&b);
     for (int tries = 2; tries > 0; tries--) {
         if (send(s->socket, text.p, text.len, MSG_NOSIGNAL) >= 0)
             return LOG_WRITTEN;
@@ -193,13 +245,9 @@ static log_answer log_try(dt_audit_sink *s, dt_bytes text, int wait)
 
 static log_answer log_send(dt_audit_sink *s, int priority, char const *line, int wait)
 {
-    char text[SYSLOG_LINE_MAX];
-    dt_buf b;
-    dt_buf_init_fixed(&b, text, sizeof(text));
-    log_format(&b, priority, line);
     bool fresh = s->socket < 0;
-    log_answer a = log_try(s, dt_buf_bytes(&b), wait);
-    return a == LOG_GONE && !fresh ? log_try(s, dt_buf_bytes(&b), wait) : a;
+    log_answer a = log_try(s, priority, line, wait);
+    return a == LOG_GONE && !fresh ? log_try(s, priority, line, wait) : a;
 }
 
 /* With the lock. */
@@ -232,8 +280,11 @@ static log_answer log_line(dt_audit_sink *s, int priority, char const *line)
 static bool kernel_line(dt_audit_sink *s, int priority, char const *line, int64_t mono)
 {
     char text[DT_KERNEL_LOG_LINE_MAX];
-    return dt_kernel_log_write(&s->kernel, LOG_AUTHPRIV | priority,
-                               dt_str_escape(text, sizeof(text), line), mono);
+    dt_buf b;
+
+    dt_buf_init_fixed(&b, text, sizeof(text));
+    dt_buf_put_escaped(&b, line_alone(line));
+    return dt_kernel_log_write(&s->kernel, LOG_AUTHPRIV | priority, text, mono);
 }
 
 bool dt_audit_sink_accept(dt_audit_sink *s, char const *line, int64_t mono)
@@ -265,12 +316,16 @@ void dt_audit_sink_alert(dt_audit_sink *s, char const *line)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* It has no fields: what looks like some is text. */
 bool dt_audit_sink_alarm(dt_audit_sink *s, char const *line)
 {
+    char text[SYSLOG_LINE_MAX];
+
+    dt_str_escape(text, sizeof(text), line);
     pthread_mutex_lock(&s->lock);
-    log_answer a = log_locked(s, LOG_ERR, line, DT_AUDIT_SINK_WAIT_MS);
+    log_answer a = log_locked(s, LOG_ERR, text, DT_AUDIT_SINK_WAIT_MS);
     if (a == LOG_GONE)
-        (void)kernel_line(s, LOG_ERR, line, monotonic());
+        (void)kernel_line(s, LOG_ERR, text, monotonic());
     pthread_mutex_unlock(&s->lock);
     return a != LOG_SLOW;
 }

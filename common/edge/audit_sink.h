@@ -8,6 +8,10 @@
 
 typedef struct dt_audit_sink dt_audit_sink;
 
+/* A line for people may have fields after it (dt_audit_fields). Where /dev/log is the journal's,
+ * the line goes to the journal with them, by its native protocol (systemd, Native Journal Protocol); elsewhere the line
+ * alone is logged. */
+
 #define DT_AUDIT_SINK_WAIT_MS 2     /* longest wait for a log daemon that lags behind */
 #define DT_AUDIT_SINK_ACCEPT_MS 250 /* the same, where a person waits for it */
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What a SIEM gets: events in the form of OCSF of real sign-ons, held against the class.
+# What a SIEM gets: events in the form of OCSF of real sign-ons, held against the class; the recipes
+# of conf/siem, applied to real events of both forms.
 """Events for a SIEM."""
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 from pathlib import Path
@@ -11,11 +13,13 @@ from typing import Any, Iterator
 
 import jsonschema
 import pytest
+import yaml
 
 from tests.integration.test_pam_daemon import ALICE, BOTH, ssh_key
 from tests.lib.pamworld import ROOT, PamWorld, pam_world, wait_until
 from tests.lib.radius import REJECT, Radius
 
+SIEM = ROOT / "conf" / "siem"
 SCHEMA = json.loads((ROOT / "tests" / "ocsf" / "event.schema.json").read_text())
 
 
@@ -139,3 +143,106 @@ def test_sign_on_at_a_gateway(world: PamWorld, tmp_path: Path) -> None:
     assert events[-1]["auth_protocol_id"] == 10 and events[-1]["logon_type_id"] == 3
     assert events[-1]["src_endpoint"]["mac"] == "02-00-00-00-00-01"
     assert events[-1]["service"]["name"] == "vpn"
+
+
+# --- the recipes -------------------------------------------------------------------------------
+
+def at(event: Any, path: str) -> Any:
+    """The value at a path such as outcome.reason; None where there is none."""
+    for step in path.split("."):
+        event = event.get(step) if isinstance(event, dict) else None
+    return event
+
+
+def put(document: dict[str, Any], path: str, value: Any) -> None:
+    *steps, last = path.split(".")
+    for step in steps:
+        document = document.setdefault(step, {})
+    document[last] = value
+
+
+@pytest.fixture(scope="module")
+def both_forms(world: PamWorld) -> dict[str, list[dict[str, Any]]]:
+    """Events of a person with a trusted device, and of one without, in each form."""
+    found = {}
+    for form in ("okta", "ocsf"):
+        world.restart_daemon({"audit": {"format": form}})
+        before = len(world.site.events())
+        key = ssh_key(world, "device-p256")
+        world.login("sshd", "dtalice", "--env", key, "--rhost", "192.0.2.9")
+        world.login("sshd", "dtalice", "--no-conversation", "--rhost", "192.0.2.9")
+        found[form] = wait_until(lambda: [e for e in world.site.events()[before:]]
+                                 if len(world.site.events()) >= before + 3 else None, "events")
+    return found
+
+
+def condition_holds(condition: str, document: dict[str, Any]) -> bool:
+    """The two kinds of conditions that the pipeline has."""
+    if match := re.fullmatch(r"\[(.*)\]\.contains\(ctx\.([\w?.]+)\)", condition):
+        return at(document, match[2].replace("?", "")) in re.findall("'(.*?)'", match[1])
+    match = re.fullmatch(r"ctx\.([\w?.]+) != null", condition)
+    assert match, condition
+    return at(document, match[1].replace("?", "")) is not None
+
+
+def ecs(event: dict[str, Any], used: set[str]) -> dict[str, Any]:
+    """What Elastic's ingest node makes of an event, as far as the pipeline needs it."""
+    pipeline = json.loads((SIEM / "elastic" / "ingest-pipeline.json").read_text())
+    document: dict[str, Any] = {"devtrust": event}
+    for processor in pipeline["processors"]:
+        (kind, options), = processor.items()
+        if "if" in options and not condition_holds(options["if"], document):
+            continue
+        if kind == "date":
+            put(document, "@timestamp", at(document, options["field"]))
+        elif kind == "append":
+            value = at(document, options["value"].strip("{}"))
+            put(document, options["field"], (at(document, options["field"]) or []) + [value])
+        else:
+            assert kind == "set"
+            source = options.get("copy_from")
+            value = at(document, source) if source else options["value"]
+            if value not in (None, ""):
+                put(document, options["field"], value)
+                used.add(source or "")
+    return document
+
+
+def test_elastic(both_forms: dict[str, list[dict[str, Any]]]) -> None:
+    used: set[str] = set()
+    made = [ecs(event, used) for event in both_forms["okta"]]
+    pipeline = json.loads((SIEM / "elastic" / "ingest-pipeline.json").read_text())
+    sources = {p["set"]["copy_from"] for p in pipeline["processors"]
+               if "copy_from" in p.get("set", {})}
+    assert sources <= used  # each is somewhere in real events
+    allowed = next(d for d in made if d["event"]["reason"] == "RULE_ALLOW")
+    assert allowed["event"]["outcome"] == "success" and allowed["user"]["name"] == "dtalice"
+    assert allowed["source"]["ip"] == "192.0.2.9" and allowed["related"]["ip"] == ["192.0.2.9"]
+    assert allowed["event"]["category"] == ["authentication"] and allowed["rule"]["name"]
+    assert {d["event"]["outcome"] for d in made} == {"success", "failure"}
+    beat = yaml.safe_load((SIEM / "elastic" / "filebeat.yml").read_text())
+    assert beat["filebeat.inputs"][0]["pipeline"] == "devtrust"
+
+
+@pytest.mark.parametrize("form, stanza", [("okta", "devtrust:audit"), ("ocsf", "devtrust:ocsf")])
+def test_splunk(both_forms: dict[str, list[dict[str, Any]]], form: str, stanza: str) -> None:
+    props = configparser.RawConfigParser(delimiters=("=",), strict=True)
+    props.optionxform = str  # type: ignore[assignment, method-assign]
+    props.read(SIEM / "splunk" / "props.conf")
+    given = props[stanza]
+    for event in both_forms[form]:
+        line = json.dumps(event, separators=(",", ":"))
+        after = line.split(given["TIME_PREFIX"], 1)[1]
+        stamp = after[:int(given["MAX_TIMESTAMP_LOOKAHEAD"])]
+        pattern = r"\d{13}" if form == "ocsf" else r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+        assert re.fullmatch(pattern, stamp), stamp
+        assert len(line) < int(given["TRUNCATE"])
+    for key, value in given.items():
+        if key.startswith("FIELDALIAS-"):
+            path = re.fullmatch(r'"([\w.]+)" AS \w+', value)
+            assert path and any(at(e, path[1]) is not None for e in both_forms[form]), value
+        for path_text in re.findall(r"'([\w.]+)'", value if key == "EVAL-action" else ""):
+            assert all(at(e, path_text) is not None for e in both_forms[form]), value
+    inputs = configparser.RawConfigParser(strict=True)
+    inputs.read(SIEM / "splunk" / "inputs.conf")
+    assert {inputs[s]["sourcetype"] for s in inputs.sections()} <= set(props.sections())

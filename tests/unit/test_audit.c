@@ -859,9 +859,54 @@ static void the_line_cannot_be_forged(void **state)
     }
 }
 
+/* --- fields of the journal ------------------------------------------------------------------------ */
+
+/* Whatever a text holds, it is the value of one field; each field once, and all fit with texts at their longest. */
+static void fields_of_the_journal(void **state)
+{
+    static char const *const texts[] = {"anna", "a\nDEVTRUST_RESULT=allowed", "\x1b\x01\xff", "="};
+    char text[DT_AUDIT_FIELDS_MAX], longest[LONG_TEXT + 1];
+    (void)state;
+    memset(longest, '\x01', LONG_TEXT);
+    longest[LONG_TEXT] = '\0';
+    for (size_t i = 0; i <= sizeof(texts) / sizeof(texts[0]); i++) {
+        char const *t = i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : longest;
+        dt_outcome o = {0};
+        dt_audit_context const ctx = {.id = id,
+                                      .user = t,
+                                      .login = t,
+                                      .account = t,
+                                      .caller = t,
+                                      .application = t,
+                                      .service = t,
+                                      .door = t,
+                                      .client_ip = t,
+                                      .station = t,
+                                      .nas = t,
+                                      .tty = t};
+        dt_buf b;
+        dt_outcome_set(&o, DT_DENY, DT_CAUSE_RULE_DENY);
+        snprintf(o.decision.rule, sizeof(o.decision.rule), "%s", t);
+        snprintf(o.verdict.device_name, sizeof(o.verdict.device_name), "%s", t);
+        dt_buf_init_fixed(&b, text, sizeof(text));
+        dt_audit_fields(&b, &o, &ctx);
+        assert_int_equal(dt_buf_error(&b), DT_OK);
+        assert_non_null(strstr(text, "\nDEVTRUST_RESULT=denied\n"));
+        assert_null(strstr(text, "\nDEVTRUST_RESULT=allowed"));
+        assert_non_null(strstr(text, "\nDEVTRUST_CAUSE=RULE_DENY\n"));
+        size_t n = 0;
+        for (char const *p = text; *p != '\0'; p++) {
+            n += *p == '\n';
+            assert_true((unsigned char)*p >= 0x20 || *p == '\n');
+        }
+        assert_int_equal(n, 19);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest const tests[] = {
+        cmocka_unit_test(fields_of_the_journal),
         cmocka_unit_test(only_five_causes_allow),
         cmocka_unit_test(what_is_only_reported_allows_nothing),
         cmocka_unit_test(every_cause_has_a_name_of_its_own),

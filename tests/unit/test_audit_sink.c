@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The audit trail: the file with its rotations and full disks, the system log, and the queue before
  * them. The log daemon is a socket of this test: connect(2) is wrapped to lead there. */
+#include "core/signon/outcome.h"
 #include "driver/audit_queue.h"
 #include "edge/audit_sink.h"
 #include "edge/kernel_log.h"
@@ -40,6 +41,9 @@ typedef struct fixture {
 
 static char log_path[128];
 static int log_socket = -1;
+static bool is_journal;      /* /dev/log leads to the journal */
+static bool journal_is_gone; /* nobody listens at its own socket */
+static bool at_journal;      /* the last connection was to it */
 
 int __real_connect(int fd, struct sockaddr const *a, socklen_t len);
 int __wrap_connect(int fd, struct sockaddr const *a, socklen_t len);
@@ -49,9 +53,30 @@ int __wrap_connect(int fd, struct sockaddr const *a, socklen_t len)
     (void)len;
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     assert_int_equal(a->sa_family, AF_UNIX);
-    assert_string_equal(((struct sockaddr_un const *)(void const *)a)->sun_path, "/dev/log");
+    char const *path = ((struct sockaddr_un const *)(void const *)a)->sun_path;
+    at_journal = strcmp(path, "/run/systemd/journal/socket") == 0;
+    if (at_journal && journal_is_gone) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    assert_true(at_journal ? is_journal : strcmp(path, "/dev/log") == 0);
     snprintf(to.sun_path, sizeof(to.sun_path), "%s", log_path);
     return __real_connect(fd, (struct sockaddr *)&to, sizeof(to));
+}
+
+ssize_t __wrap_readlink(char const *path, char *to, size_t size);
+
+ssize_t __wrap_readlink(char const *path, char *to, size_t size)
+{
+    static char const target[] = "/run/systemd/journal/dev-log";
+    assert_string_equal(path, "/dev/log");
+    if (!is_journal) {
+        errno = EINVAL; /* a socket, not a link */
+        return -1;
+    }
+    assert_true(size >= strlen(target));
+    memcpy(to, target, strlen(target));
+    return (ssize_t)strlen(target);
 }
 
 static void log_start(fixture const *f)
@@ -101,6 +126,7 @@ static int setup(void **state)
     strcpy(f->dir, "/tmp/dt-audit-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof(f->path), "%s/audit.log", f->dir);
+    is_journal = journal_is_gone = at_journal = false;
     log_start(f);
     *state = f;
     return 0;
@@ -696,10 +722,92 @@ static void test_queue_threads(void **state)
         assert_int_equal(seen[i], WRITERS);
 }
 
+/* --- the journal --------------------------------------------------------------------------------- */
+
+#define FIELDS DT_AUDIT_FIELDS_BEGIN "\nDEVTRUST_CAUSE=RULE_DENY\nDEVTRUST_USER=anna"
+
+static void has_field(char const *message, char const *field)
+{
+    char line[256];
+    snprintf(line, sizeof(line), "\n%s\n", field);
+    if (strstr(message, line) == NULL)
+        fail_msg("no %s in %s", field, message);
+}
+
+/* Line and fields, each on a line of its own; a failure is a warning of authpriv. */
+static void test_journal_gets_fields(void **state)
+{
+    fixture *f = *state;
+    is_journal = true;
+    open_sink(f);
+    assert_true(dt_audit_sink_line(f->sink, false, "denied user=\"anna\"\x1b" FIELDS));
+    char const *got = log_read();
+    assert_true(at_journal);
+    assert_int_equal(strncmp(got, "PRIORITY=4\n", 11), 0);
+    has_field(got, "SYSLOG_FACILITY=10");
+    has_field(got, "SYSLOG_IDENTIFIER=devtrust");
+    has_field(got, "MESSAGE=denied user=\"anna\"\\x1b");
+    has_field(got, "DEVTRUST_CAUSE=RULE_DENY");
+    has_field(got, "DEVTRUST_USER=anna");
+    assert_true(dt_audit_sink_accept(f->sink, "allowed" FIELDS, 0));
+    got = log_read();
+    has_field(got, "MESSAGE=allowed");
+    has_field(got, "DEVTRUST_USER=anna");
+    dt_audit_sink_alert(f->sink, "BREAK-GLASS" FIELDS);
+    assert_int_equal(strncmp(log_read(), "PRIORITY=1\n", 11), 0);
+}
+
+/* What is no sign-on's line has no fields, whatever is in it. */
+static void test_alarms_forge_no_field(void **state)
+{
+    fixture *f = *state;
+    is_journal = true;
+    open_sink(f);
+    assert_true(dt_audit_sink_alarm(f->sink, "cannot write /a" DT_AUDIT_FIELDS_BEGIN
+                                             "\nDEVTRUST_RESULT=allowed"));
+    char const *got = log_read();
+    assert_null(strstr(got, "\nDEVTRUST"));
+    assert_null(strstr(got, "\nMESSAGE_ID"));
+    assert_non_null(strstr(got, "\nMESSAGE=cannot write /a\\x0aMESSAGE_ID="));
+    /* Of a line, too, only what begins as fields do is fields. */
+    assert_true(dt_audit_sink_line(f->sink, true, "a\nDEVTRUST_RESULT=allowed"));
+    has_field(log_read(), "MESSAGE=a\\x0aDEVTRUST_RESULT=allowed");
+}
+
+static void test_syslog_gets_the_line_alone(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    assert_true(dt_audit_sink_line(f->sink, true, "allowed" FIELDS));
+    char const *got = log_read();
+    assert_false(at_journal);
+    assert_non_null(strstr(got, "]: allowed"));
+    assert_null(strstr(got, "DEVTRUST"));
+}
+
+/* A journal whose own socket does not answer is spoken to as any log daemon, and found again later. */
+static void test_journal_that_does_not_answer(void **state)
+{
+    fixture *f = *state;
+    is_journal = journal_is_gone = true;
+    open_sink(f);
+    assert_true(dt_audit_sink_line(f->sink, true, "first" FIELDS));
+    assert_logged(LOG_INFO, "first");
+    journal_is_gone = false;
+    log_stop();
+    log_start(f);
+    assert_true(dt_audit_sink_line(f->sink, true, "second" FIELDS));
+    has_field(log_read(), "DEVTRUST_USER=anna");
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     struct CMUnitTest const tests[] = {
+        T(test_journal_gets_fields),
+        T(test_alarms_forge_no_field),
+        T(test_syslog_gets_the_line_alone),
+        T(test_journal_that_does_not_answer),
         T(test_appends),
         T(test_rotation),
         T(test_rotation_to_a_bad_file),

@@ -4,7 +4,7 @@
 UNIT_LDFLAGS_test_bytes := -Wl,--wrap=malloc,--wrap=free
 UNIT_LDFLAGS_test_policy_parse := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 UNIT_LDFLAGS_test_network := -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
-UNIT_LDFLAGS_test_audit_sink := -Wl,--wrap=connect
+UNIT_LDFLAGS_test_audit_sink := -Wl,--wrap=connect,--wrap=readlink
 UNIT_LDFLAGS_test_site := \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 
