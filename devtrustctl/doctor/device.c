@@ -98,7 +98,7 @@ static void judge_compliance(dt_intune_device const *d, dt_evidence const *ev, d
 
     (void)snprintf(what, sizeof(what), "%s: %s, last seen by Intune on %s", d->device_name,
                    dt_reason_name(ev->reason), dt_day_text(day, d->last_sync));
-    if (ev->reason == DT_REASON_TRUSTED) {
+    if (ev->finding == DT_FINDING_FOR) {
         (void)snprintf(what, sizeof(what),
                        "%s meets the company's compliance policies; last seen by Intune on %s",
                        d->device_name, dt_day_text(day, d->last_sync));
