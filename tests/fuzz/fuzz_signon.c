@@ -13,7 +13,8 @@ static char const POLICY[] =
     "{\"name\":\"vpn\",\"application\":\"vpn\",\"rules\":[{\"name\":\"a\",\"priority\":1,"
     "\"status\":\"ACTIVE\",\"conditions\":{\"device\":{\"trust\":\"NOT_TRUSTED\"}},\"actions\":"
     "{\"appSignOn\":{\"access\":\"ALLOW\",\"promptForFactor\":{\"frequency\":\"EVERY_SIGN_ON\","
-    "\"factors\":[\"push\",\"token:software:totp\",\"token\",\"sms\",\"question\"]}}}},{\"name\":"
+    "\"factors\":[\"push\",\"token:software:totp\",\"token\",\"sms\",\"question\",\"browser\"]}}}},"
+    "{\"name\":"
     "\"b\",\"priority\":2,\"status\":"
     "\"ACTIVE\",\"conditions\":{},\"actions\":{\"appSignOn\":{\"access\":\"DENY\"}}}]}";
 
@@ -21,18 +22,38 @@ static char const *const SETTINGS[][3] = {
     {"okta", "org_url", "https://example.okta.com"},
     {"okta", "api_token_file", "/t"},
     {"user_name", "login_suffix", "@example.com"},
-    {"mfa", "factors", "push, token:software:totp, token, sms, question"},
+    {"okta", "native_client_id", "0oa1native"},
+    {"mfa", "factors", "push, token:software:totp, token, sms, question, browser"},
     {"device_trust", "trusted_when", "certificate"},
     {"device_trust", "ca_file", "/ca.pem"},
     {"policy", "unknown_device_as", "not_trusted"},
 };
 
-static dt_config *config;
+/* The Factors API, and signing in with a browser. */
+static char const *const WAYS[] = {"factors", "browser"};
+#define WAYS_COUNT (sizeof(WAYS) / sizeof(WAYS[0]))
+static dt_config *configs[WAYS_COUNT];
 static dt_trust_store *anchors;
 static dt_policy *policy;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size);
+
+static dt_config *config_new(char const *way)
+{
+    dt_config *c = NULL;
+    dt_error e = {0};
+
+    if (dt_config_new(&c, &e) < 0)
+        abort();
+    for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++)
+        if (dt_config_set(c, "f", 1, SETTINGS[i][0], SETTINGS[i][1], SETTINGS[i][2], &e) < 0)
+            abort();
+    if (dt_config_set(c, "f", 1, "mfa", "okta_way", way, &e) < 0 ||
+        dt_config_finish(c, "f", &e) < 0 || dt_config_check(c, "f", &e) < 0)
+        abort();
+    return c;
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -41,14 +62,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     (void)argv;
-    if (dt_config_new(&config, &e) < 0)
-        abort();
-    for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++) {
-        if (dt_config_set(config, "f", 1, SETTINGS[i][0], SETTINGS[i][1], SETTINGS[i][2], &e) < 0)
-            abort();
-    }
-    if (dt_config_finish(config, "f", &e) < 0 || dt_config_check(config, "f", &e) < 0 ||
-        dt_trust_store_new(&anchors) < 0 || dt_json_parse(dt_bytes_str(POLICY), &root, &e) < 0 ||
+    for (size_t i = 0; i < WAYS_COUNT; i++)
+        configs[i] = config_new(WAYS[i]);
+    if (dt_trust_store_new(&anchors) < 0 || dt_json_parse(dt_bytes_str(POLICY), &root, &e) < 0 ||
         dt_policy_parse(root, "f", NULL, &policy, &e) < 0)
         abort();
     dt_json_free(&root);
@@ -89,6 +105,27 @@ static dt_bytes take_bytes(input *in, size_t want)
     ",{\"id\":\"" id "\",\"factorType\":\"" type "\",\"provider\":\"" provider                     \
     "\",\"status\":\"ACTIVE\",\"profile\":{\"name\":\"x\"}}"
 
+/* Of this person, who has used a key; and of another one. */
+static char const GOOD_TOKEN[] =
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUub2t0YS5jb20iLCJhdWQiOiIwb2E"
+    "xbmF0aXZlIiwiaWF0IjoxNzAwMDAwMDMwLCJleHAiOjE3MDAwMDM2MzAsImF1dGhfdGltZSI6MTcwMDA"
+    "wMDAyMCwic3ViIjoiMDB1MSIsInByZWZlcnJlZF91c2VybmFtZSI6ImFubkBleGFtcGxlLmNvbSIsImF"
+    "tciI6WyJwd2QiLCJod2siXX0.c2ln";
+static char const GOOD_REPLY[] =
+    "{\"id_token\":\""
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUub2t0YS5jb20iLCJhdWQiOiIwb2E"
+    "xbmF0aXZlIiwiaWF0IjoxNzAwMDAwMDMwLCJleHAiOjE3MDAwMDM2MzAsImF1dGhfdGltZSI6MTcwMDA"
+    "wMDAyMCwic3ViIjoiMDB1MSIsInByZWZlcnJlZF91c2VybmFtZSI6ImFubkBleGFtcGxlLmNvbSIsImF"
+    "tciI6WyJwd2QiLCJod2siXX0.c2ln"
+    "\"}";
+static char const OTHER_REPLY[] =
+    "{\"id_token\":\""
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUub2t0YS5jb20iLCJhdWQiOiIwb2E"
+    "xbmF0aXZlIiwiaWF0IjoxNzAwMDAwMDMwLCJleHAiOjE3MDAwMDM2MzAsImF1dGhfdGltZSI6MTcwMDA"
+    "wMDAyMCwic3ViIjoiMDB1MiIsInByZWZlcnJlZF91c2VybmFtZSI6ImJvYkBleGFtcGxlLmNvbSIsImF"
+    "tciI6WyJwd2QiLCJod2siXX0.c2ln"
+    "\"}";
+
 static bool begins(char const *text, char const *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -105,16 +142,32 @@ static bool may_approve(dt_http_request const *r)
             memmem(r->body, r->body_len, "answer", 6) != NULL);
 }
 
+/* A poll of the token endpoint; which of its requests are polls, the device_code says. */
+static bool may_sign_in(dt_http_request const *r)
+{
+    return r->method == DT_HTTP_POST && r->anonymous &&
+           strcmp(r->url, "https://example.okta.com/oauth2/v1/token") == 0 &&
+           memmem(r->body, r->body_len, "&device_code=", 13) != NULL;
+}
+
+static bool has_token(dt_http_response const *r)
+{
+    return r->failure == DT_HTTP_OK && r->status == 200 && r->body.len > 0 &&
+           memmem(r->body.p, r->body.len, GOOD_TOKEN, sizeof(GOOD_TOKEN) - 1) != NULL;
+}
+
 static bool says_success(dt_http_response const *r)
 {
     return r->failure == DT_HTTP_OK && r->status == 200 && r->body.len > 0 &&
            memmem(r->body.p, r->body.len, "SUCCESS", 7) != NULL;
 }
 
+#define BODIES_MAX 18 /* of a reply; beyond those that are known, one of the input */
+
 static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_time now)
 {
     static char const *const bodies[] = {
-        "{\"id\":\"00u1\",\"status\":\"ACTIVE\"}",
+        "{\"id\":\"00u1\",\"status\":\"ACTIVE\",\"profile\":{\"login\":\"ann@example.com\"}}",
         "[{\"id\":\"opf1\",\"factorType\":\"push\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"},{"
         "\"id\":\"ost1\","
         "\"factorType\":\"token:software:totp\",\"provider\":\"OKTA\",\"status\":\"ACTIVE\"}]",
@@ -130,6 +183,13 @@ static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_
             MORE("rsa1", "token", "RSA") MORE("ufs1", "question", "OKTA") "]",
         "{\"factorResult\":\"CHALLENGE\"}",
         "{\"errorCode\":\"E0000109\",\"errorSummary\":\"x\"}",
+        "{\"device_code\":\"d\",\"user_code\":\"RGTC\",\"verification_uri\":"
+        "\"https://example.okta.com/activate\",\"expires_in\":600,\"interval\":1}",
+        "{\"error\":\"authorization_pending\"}",
+        "{\"error\":\"slow_down\"}",
+        "{\"error\":\"access_denied\"}",
+        GOOD_REPLY,
+        OTHER_REPLY,
     };
     static int const statuses[] = {200, 201, 204, 302, 400, 401, 403, 404, 409, 423, 429, 500};
     static dt_http_failure const failures[] = {DT_HTTP_REFUSED, DT_HTTP_TIMEOUT, DT_HTTP_BROKEN,
@@ -148,11 +208,11 @@ static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_
         r.status = 0;
     r.rate_reset = now + take(in) * 100;
     r.date = now;
-    if (choice % 12 < sizeof(bodies) / sizeof(bodies[0]))
-        r.body = dt_bytes_str(bodies[choice % 12]);
+    if (choice % BODIES_MAX < sizeof(bodies) / sizeof(bodies[0]))
+        r.body = dt_bytes_str(bodies[choice % BODIES_MAX]);
     else
         r.body = take_bytes(in, take(in));
-    if (may_approve(asked) && says_success(&r))
+    if ((may_approve(asked) && says_success(&r)) || (may_sign_in(asked) && has_token(&r)))
         in->approved = true;
     dt_signon_http_done(s, &r, now);
 }
@@ -281,7 +341,8 @@ static void machine_free(dt_signon *s)
 int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
 {
     input in = {.p = data, .len = size};
-    dt_ruleset ruleset = {.config = config, .anchors = anchors, .policy = policy};
+    dt_ruleset ruleset = {.config = configs[0], .anchors = anchors, .policy = policy};
+    uint8_t door;
     dt_request r = {.id = "0123456789abcdef0123456789abcdef",
                     .application = "vpn",
                     .user = "ann",
@@ -293,7 +354,9 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     if (s == NULL || other == NULL)
         abort();
     r.conversation = (dt_conversation)(take(&in) % 3);
-    r.push_prompt = take(&in) & 1;
+    door = take(&in);
+    r.push_prompt = door & 1;
+    ruleset.config = configs[door / 2 % WAYS_COUNT];
     r.passcode = take(&in) & 1 ? "654321" : "";
     dt_signon_begin(s, &ruleset, &r, 1700000000000);
     drive(&in, s, other, &ruleset, 1700000000000);

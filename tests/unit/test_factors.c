@@ -405,6 +405,29 @@ static void test_a_menu_without_what_failed(void **state)
 }
 
 /* Eight lines with long names fit into one Reply-Message. */
+/* After a push that could not be sent the menu waits for another choice, also in another process. */
+static void test_a_menu_after_a_push_that_failed(void **state)
+{
+    world w;
+
+    (void)state;
+    show_menu(&w, "[" CALL "," SMS "," PUSH2 "]");
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/opf2/verify", 403,
+                 "{\"errorCode\":\"E0000014\",\"errorSummary\":\"no\"}");
+    assert_int_equal(world_answer(&w, "1"), DT_STEP_PROMPT);
+    assert_non_null(strstr(w.step.prompt->text, "1. Code by SMS"));
+    world_show(&w);
+    world_save_and_load(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/sms1/verify", 200, CHALLENGE);
+    assert_int_equal(world_answer(&w, "1"), DT_STEP_PROMPT);
+    world_show(&w);
+    world_expect(&w, DT_HTTP_POST, "/factors/sms1/verify", 200, OKTA_SUCCESS);
+    assert_int_equal(world_answer(&w, "123456"), DT_STEP_DONE);
+    assert_end(&w, DT_ALLOW, DT_CAUSE_MFA_SUCCESS);
+    world_close(&w);
+}
+
 static void test_a_menu_fits(void **state)
 {
 #define LONG "a phone with a name that is longer than any line of a screen should ever be"
@@ -799,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_enter_at_the_menu_sends_the_push),
         cmocka_unit_test(test_what_else_is_typed_at_the_menu),
         cmocka_unit_test(test_a_menu_without_what_failed),
+        cmocka_unit_test(test_a_menu_after_a_push_that_failed),
         cmocka_unit_test(test_a_menu_fits),
         cmocka_unit_test(test_where_to_enrol),
         cmocka_unit_test(test_a_push_comes_first_and_an_sms_after_it),

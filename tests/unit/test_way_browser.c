@@ -453,6 +453,23 @@ static void test_odd_replies_to_polls_let_nobody_in(void **state)
     }
 }
 
+/* A good token under another status is none. */
+static void test_a_token_comes_with_200(void **state)
+{
+    static int const statuses[] = {201, 202, 203, 206, 299, 302, 400, 403, 404};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        world w;
+
+        open_at_code(&w);
+        end_with_polls(&w, statuses[i], good());
+        if (world_outcome(&w)->result != DT_DENY)
+            fail_msg("allowed after %d", statuses[i]);
+        world_close(&w);
+    }
+}
+
 static struct {
     char const *body;
 } const bad_codes[] = {
@@ -787,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_the_other_person_is_named),
         cmocka_unit_test(test_replies_that_end_it),
         cmocka_unit_test(test_odd_replies_to_polls_let_nobody_in),
+        cmocka_unit_test(test_a_token_comes_with_200),
         cmocka_unit_test(test_codes_that_are_not_shown),
         cmocka_unit_test(test_codes_cut_off_anywhere_are_not_shown),
         cmocka_unit_test(test_tokens_cut_off_anywhere_let_nobody_in),

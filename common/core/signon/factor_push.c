@@ -618,12 +618,13 @@ static bool has_connection(dt_signon const *s)
     return has_push_factor(s) && s->connection[0];
 }
 
+/* One that could not be sent is over, and the menu is shown again. */
 static bool has_something_to_offer(dt_signon const *s)
 {
     dt_enrolled const *f = dt_signon_in_use(s);
 
     return s->user_id[0] && f != NULL && (s->menu || dt_factor_row(f->type)->sends != NULL) &&
-           s->push.state == DT_PUSH_NONE;
+           (s->push.state == DT_PUSH_NONE || s->push.state == DT_PUSH_OVER);
 }
 
 dt_phase_row const dt_row_push_claim = {
