@@ -43,6 +43,7 @@ dt_ctl_exit dt_ctl_policy(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_doctor(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_setup(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_report(dt_ctl_command const *self, int argc, char **argv);
 
 /* --- output (output.c) ------------------------------------------------------------------------ */
 

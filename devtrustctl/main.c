@@ -178,6 +178,18 @@ static dt_ctl_command const commands[] = {
      "  --file FILE            this file alone; - for standard input\n" OPTION_CONFIG
      "Reads [audit] file and what was rotated away from it (audit.log.1, audit.log-20261123)\n"
      "compressed by gzip or not. Ends with 1 when no event fits.\n"},
+    {"report", dt_ctl_report, "count the sign-ons of some days; as a page with --html", "[options]",
+     "  --since TIME           as of log; without it 7d\n"
+     "  --until TIME           before that time\n"
+     "  --application NAME     at this application\n"
+     "  --user USER            of this person: name or Okta login\n"
+     "  --html FILE            write one page that needs nothing else, readable by its owner "
+     "alone\n"
+     "  --json                 one JSON object per row\n"
+     "  --file FILE            this audit file alone; - for standard input\n" OPTION_CONFIG
+     "By application, verdict, outcome, rule and factor; what enforcing would refuse; devices "
+     "about\n"
+     "to lose trust. Ends with 1 when no sign-on fits.\n"},
     {"setup", dt_ctl_setup, "configure this host: devtrust, PAM and FreeRADIUS",
      "[--answers FILE] [options]",
      "  --answers FILE         lines \"key = value\"; each key is an option, too, such as\n"

@@ -120,7 +120,7 @@ def device_id(index: dict[str, Any], name: str) -> str:
 # --- usage --------------------------------------------------------------------------------------
 
 COMMANDS = ("check-config", "check-pam", "setup", "explain", "device", "policy", "forget", "log",
-            "version", "help")
+            "report", "version", "help")
 
 
 def test_help_names_every_command() -> None:
@@ -153,7 +153,8 @@ def test_version() -> None:
     ("explain", "--user", "a", "--application", "vpn", "x"),
     ("explain", "--user", "a", "--user", "b", "--application", "vpn"),
     ("log", "x"), ("log", "--last", "0"), ("log", "-n", "x"), ("log", "-n", "100000000"),
-    ("log", "-n", "-1"), ("log", "--since", "yesterday"), ("log", "--since", "1"),
+    ("log", "-n", "-1"), ("log", "--since", "tomorrow"),
+    ("log", "--until", "x"), ("report", "x"), ("log", "--since", "1"),
     ("log", "--query", ""), (HOSTILE,), ("log", HOSTILE), ("log", "--" + HOSTILE),
 ])
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ UNIT_LDFLAGS_test_site := \
 
 $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 	$(BUILD)/tests/unit/test_ctl_log $(BUILD)/tests/unit/test_ctl_moment \
-	$(BUILD)/tests/unit/test_ctl_fold \
+	$(BUILD)/tests/unit/test_ctl_fold $(BUILD)/tests/unit/test_ctl_report \
 	$(BUILD)/tests/unit/test_policy_replay \
 	$(BUILD)/tests/unit/test_pam_stack $(BUILD)/tests/unit/test_prove \
 	$(BUILD)/tests/unit/test_setup_answers $(BUILD)/tests/unit/test_setup_plan \
