@@ -135,6 +135,43 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
         stop(ctx);
 }
 
+/* --- the service manager's watchdog ------------------------------------------------------------------ */
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    (void)ctx;
+    dt_notify("WATCHDOG=1");
+}
+
+/* Milliseconds between two signs of life, which are half of what the service manager waits for
+ * (sd_watchdog_enabled(3)); 0: it does not wait for any. */
+static int watchdog_interval(void)
+{
+    char const *pid = getenv("WATCHDOG_PID"), *usec = getenv("WATCHDOG_USEC");
+    char *end = NULL;
+    long long us = usec != NULL ? strtoll(usec, &end, 10) : 0;
+
+    if (usec == NULL || end == usec || *end != '\0' || us <= 0 ||
+        us > (long long)DT_DAEMON_WATCHDOG_MAX_MS * 1000 ||
+        (pid != NULL && strtol(pid, NULL, 10) != (long)getpid()))
+        return 0;
+    return us < 4000 ? 2 : (int)(us / 2000);
+}
+
+/* Only on the loop: while it stands still, nothing is sent. */
+static bool begin_watchdog(dt_daemon *d, struct event_base *base)
+{
+    int const interval = watchdog_interval();
+    struct timeval const time = dt_daemon_time(interval);
+
+    if (interval == 0)
+        return true;
+    d->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, d);
+    return d->watchdog != NULL && event_add(d->watchdog, &time) == 0;
+}
+
 /* --- life -------------------------------------------------------------------------------------------- */
 
 static bool watch_signals(dt_daemon *d, struct event_base *base)
@@ -175,7 +212,7 @@ static bool prepare(dt_daemon *d)
     d->pause_timer = evtimer_new(base, on_pause_over, d);
     d->stop_timer = evtimer_new(base, on_stop_limit, d);
     if (d->packet == NULL || d->pause_timer == NULL || d->stop_timer == NULL ||
-        !watch_signals(d, base))
+        !watch_signals(d, base) || !begin_watchdog(d, base))
         return false;
     if (d->one) {
         dt_conn_open(d, d->listen_fd);
@@ -204,6 +241,7 @@ static void release(dt_daemon *d)
     event_drop(listening);
     event_drop(d->pause_timer);
     event_drop(d->stop_timer);
+    event_drop(d->watchdog);
     for (size_t i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++) {
         if (d->signals[i] == NULL)
             continue;

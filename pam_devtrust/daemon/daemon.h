@@ -22,8 +22,9 @@
 #define DT_DAEMON_REQUEST_MS 5000 /* from connecting until the request is there */
 #define DT_DAEMON_STOP_MS 4000    /* at the end, for cancelling pushes and answering the modules */
 #define DT_DAEMON_REFUSE_MS 2000  /* a daemon without a configuration refuses for so long */
-#define DT_DAEMON_PAUSE_MS 200    /* without accepting, when descriptors have run out */
-#define DT_DAEMON_SPARE 64 /* connections beyond max_sign_ons, to be answered that it is busy */
+#define DT_DAEMON_WATCHDOG_MAX_MS (24 * 3600 * 1000) /* longest time of the service manager's */
+#define DT_DAEMON_PAUSE_MS 200 /* without accepting, when descriptors have run out */
+#define DT_DAEMON_SPARE 64     /* connections beyond max_sign_ons, to be answered that it is busy */
 #define DT_DAEMON_LOOKUPS_MAX 32 /* threads in the name service */
 #define DT_DAEMON_THREAD_STACK (256 * 1024)
 #define DT_DAEMON_CARRIERS_MAX 64 /* connections of lock screens, each with a thread */
@@ -81,6 +82,7 @@ struct dt_daemon {
     bool retiring; /* ends once it has no connection */
     int listen_fd;
     struct event *listen_event, *pause_timer, *stop_timer;
+    struct event *watchdog; /* NULL: nobody waits for signs of life */
     struct event *signals[4];
     dt_conn *first;
     int count; /* connections */

@@ -898,6 +898,61 @@ def test_readiness_is_told(world: PamWorld) -> None:
     path.unlink()
 
 
+@contextlib.contextmanager
+def notified(world: PamWorld, **variables: str) -> Iterator[tuple[socket.socket, int]]:
+    """A daemon that has said that it is ready: what it tells the service manager, and its pid."""
+    world.stop_daemon()
+    path = world.directory / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(60)
+        process = subprocess.Popen(
+            world.inside([DAEMON, "--config", world.site.config_path, "--user", "root"]),
+            env={**os.environ, "NOTIFY_SOCKET": str(path), **variables})
+        try:
+            assert notify.recv(100) == b"READY=1"
+            yield notify, process.pid
+        finally:
+            path.unlink()
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            assert process.wait(60) == 0
+
+
+def drain(notify: socket.socket) -> None:
+    """Forgets what has been told by now."""
+    notify.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while notify.recv(100):
+            pass
+
+
+def test_watchdog_hears_a_loop_that_turns(world: PamWorld) -> None:
+    with notified(world, WATCHDOG_USEC="200000") as (notify, pid):
+        for _ in range(3):
+            assert notify.recv(100) == b"WATCHDOG=1"
+        assert world.login("sshd", "dtalice", "--no-conversation")["auth"] != "SUCCESS"
+        assert notify.recv(100) == b"WATCHDOG=1"
+        # A daemon that stands still is not heard.
+        os.kill(pid, signal.SIGSTOP)
+        stat = Path(f"/proc/{pid}/stat")
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it stands still")
+        drain(notify)
+        notify.settimeout(1)
+        with pytest.raises(TimeoutError):
+            notify.recv(100)
+
+
+@pytest.mark.parametrize("variables", [
+    {}, {"WATCHDOG_USEC": "200000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "-200000"},
+    {"WATCHDOG_USEC": "200000x"}])
+def test_no_watchdog_where_nobody_waits(world: PamWorld, variables: dict[str, str]) -> None:
+    with notified(world, **variables) as (notify, _):
+        notify.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            notify.recv(100)
+
+
 # --- options, processes ------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options", [["--nonsense"], ["word"], ["--one", "--socket", "/run/x"],
@@ -1262,6 +1317,31 @@ def test_units(tmp_path: Path) -> None:
     complaints = [line for line in (done.stdout + done.stderr).splitlines()
                   if "devtrust" in line]
     assert not complaints and done.returncode == 0
+
+
+EXPOSURE_MAX = 16  # tenths: 1.6
+
+
+def test_sandbox(tmp_path: Path) -> None:
+    """systemd's own measure of what the service could reach, were it taken over."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd here")
+
+    def exposure(text: str) -> int:
+        unit = tmp_path / "devtrustd.service"
+        unit.write_text(text)
+        done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager",
+                               f"--threshold={EXPOSURE_MAX}", unit],
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert "Overall exposure level" in done.stdout, done.stdout
+        return done.returncode
+
+    service = (ROOT / "conf/systemd/devtrustd.service").read_text()
+    assert exposure(service) == 0
+    for line in ("ProtectSystem=strict", "CapabilityBoundingSet=", "PrivateMounts=yes",
+                 "SystemCallFilter=~@privileged @resources"):
+        assert f"\n{line}\n" in service
+    assert exposure(service.replace("\nCapabilityBoundingSet=\n", "\n")) != 0
 
 
 # --- one broken thing ---------------------------------------------------------------------------
