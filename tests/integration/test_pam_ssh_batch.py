@@ -685,6 +685,7 @@ def test_control_master_of_a_stranger(world: PamWorld, client: Callable[[Path], 
              slave[-1]])
         with contextlib.suppress(OSError):
             assert SECRET not in read_port(port)
+    wait_until(world.site.sign_ons, "the refusal")
     assert len(world.site.sign_ons()) == 1 and no_phone_rang(world)
 
 
