@@ -149,13 +149,13 @@ static int replace_file(char const *path, dt_bytes text, dt_error *e)
     if (fd < 0)
         return fd;
     ssize_t n = write(fd, text.p, text.len);
-    int error = n < 0 ? errno : ENOSPC;
-    bool good = n == (ssize_t)text.len && close(fd) == 0;
-    if (n != (ssize_t)text.len)
-        close(fd);
-    if (good && rename(fresh, path) == 0)
+    int error = n < 0 ? errno : n != (ssize_t)text.len ? ENOSPC : 0;
+    if (close(fd) != 0 && error == 0)
+        error = errno;
+    if (error == 0 && rename(fresh, path) == 0)
         return DT_OK;
-    error = good ? errno : error;
+    if (error == 0)
+        error = errno;
     (void)unlink(fresh);
     return dt_error_set(e, DT_E_IO, "%s: %s", path, strerror(error));
 }

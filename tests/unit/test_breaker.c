@@ -79,11 +79,10 @@ static void an_answer_begins_anew(void **state)
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         dt_breaker b = {0};
 
+        dt_breaker_end const answered = {.failure = answers[i]};
+
         for (int n = 0; n < 10 * DT_BREAKER_FAILURES; n++)
-            (void)end(&b,
-                      n % DT_BREAKER_FAILURES == 0 ? (dt_breaker_end){.failure = answers[i]}
-                                                   : refused,
-                      START);
+            (void)end(&b, n % DT_BREAKER_FAILURES == 0 ? answered : refused, START);
         assert_int_equal(b.state, DT_BREAKER_CLOSED);
     }
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {

@@ -66,15 +66,16 @@ static void copy_label(char to[DT_METRICS_LABEL_MAX + 1], char const *from)
     to[at] = '\0';
 }
 
-/* The state of a row, claimed for this rule (names of copy_label) if it was free. Still CLAIMED: another thread has been writing for long. */
+/* The state of a row, claimed for this rule (names of copy_label) if it was free. Still CLAIMED: another thread has
+ * been writing for long. */
 static unsigned claim(dt_metrics_rule *row, char const *application, char const *name)
 {
     unsigned state = DT_METRICS_ROW_FREE;
 
     if (atomic_compare_exchange_strong_explicit(&row->state, &state, DT_METRICS_ROW_CLAIMED,
                                                 memory_order_acquire, memory_order_acquire)) {
-        strcpy(row->application, application);
-        strcpy(row->name, name);
+        (void)dt_str_copy(row->application, sizeof(row->application), application);
+        (void)dt_str_copy(row->name, sizeof(row->name), name);
         atomic_store_explicit(&row->state, DT_METRICS_ROW_READY, memory_order_release);
         return DT_METRICS_ROW_READY;
     }
