@@ -593,6 +593,56 @@ static void test_push(void **state)
     assert_int_equal(control("count/cancel"), 0);
 }
 
+/* The org takes no poll for now. */
+static void on_close_polls(void *ctx)
+{
+    driver->budget.windows[DT_OKTA_KIND_POLL].closed_until = dt_driver_mono() + DT_HOURS(1);
+    atomic_store((atomic_bool *)ctx, true);
+}
+
+typedef struct poll_line {
+    atomic_bool there;
+    bool waits;
+} poll_line;
+
+static void on_look_at_line(void *ctx)
+{
+    poll_line *l = ctx;
+    l->waits = driver->poll_first != NULL;
+    atomic_store(&l->there, true);
+}
+
+static bool somebody_waits_to_poll(void)
+{
+    poll_line l = {0};
+    assert_int_equal(dt_driver_post(driver, on_look_at_line, &l), 0);
+    UNTIL(atomic_load(&l.there));
+    return l.waits;
+}
+
+/* A poll that is due waits for its turn, however often the loop comes round; who needs none is not held up. */
+static void test_polls_wait_for_their_turn(void **state)
+{
+    (void)state;
+    told t = TOLD_INIT, other = TOLD_INIT;
+    atomic_bool closed = false;
+    control("set/polls_wanted/1");
+    assert_int_equal(dt_driver_post(driver, on_close_polls, &closed), 0);
+    UNTIL(atomic_load(&closed));
+    submit(&t, "ann", -1);
+    UNTIL(somebody_waits_to_poll());
+    for (int device = 1; device <= 5; device++) {
+        explain(&other, device);
+        wait_done(&other, device);
+    }
+    assert_true(somebody_waits_to_poll());
+    assert_int_equal(control("count/verify"), 1);
+    assert_int_equal(control("count/poll"), 0);
+    assert_int_equal(locked(&t, &t.done), 0);
+    dt_driver_close(driver);
+    assert_int_equal(locked(&t, &t.done), 1);
+}
+
 static void test_thousands_of_pushes(void **state)
 {
     (void)state;
@@ -1580,6 +1630,7 @@ int main(void)
         T(test_graph_refuses_slowly),
         T(test_token_is_renewed_early),
         T(test_push),
+        T(test_polls_wait_for_their_turn),
         T(test_thousands_of_pushes),
         T(test_who_waits_is_small),
         T(test_a_machine_that_is_lost),
