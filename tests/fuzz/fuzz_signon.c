@@ -29,8 +29,8 @@ static char const *const SETTINGS[][3] = {
     {"policy", "unknown_device_as", "not_trusted"},
 };
 
-/* The Factors API, and signing in with a browser. */
-static char const *const WAYS[] = {"factors", "browser"};
+/* The Factors API, signing in with a browser, and the Authn API, which takes the password. */
+static char const *const WAYS[] = {"factors", "browser", "authn"};
 #define WAYS_COUNT (sizeof(WAYS) / sizeof(WAYS[0]))
 static dt_config *configs[WAYS_COUNT];
 static dt_trust_store *anchors;
@@ -49,6 +49,9 @@ static dt_config *config_new(char const *way)
     for (size_t i = 0; i < sizeof(SETTINGS) / sizeof(SETTINGS[0]); i++)
         if (dt_config_set(c, "f", 1, SETTINGS[i][0], SETTINGS[i][1], SETTINGS[i][2], &e) < 0)
             abort();
+    if (strcmp(way, "authn") == 0 &&
+        dt_config_set(c, "f", 1, "primary", "okta_password", "vpn", &e) < 0)
+        abort();
     if (dt_config_set(c, "f", 1, "mfa", "okta_way", way, &e) < 0 ||
         dt_config_finish(c, "f", &e) < 0 || dt_config_check(c, "f", &e) < 0)
         abort();
@@ -131,10 +134,30 @@ static bool begins(char const *text, char const *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+#define AUTHN_PATH "https://example.okta.com/api/v1/authn"
+#define STATE_TOKEN "00fuzz"
+#define ANN "\"_embedded\":{\"user\":{\"id\":\"00u1\",\"profile\":{\"login\":\"ann@example.com\"}}"
+/* MFA_CHALLENGE of a factor. */
+#define CHALLENGE_OF(id, result, next)                                                             \
+    "{\"stateToken\":\"" STATE_TOKEN "\",\"status\":\"MFA_CHALLENGE\"," result ANN                 \
+    ",\"factor\":{\"id\":\"" id "\",\"_embedded\":{\"challenge\":{\"correctAnswer\":7}}}},"        \
+    "\"_links\":{\"next\":{\"name\":\"" next "\",\"href\":\"" AUTHN_PATH "/factors/" id            \
+    "/verify\"},\"cancel\":{\"href\":\"" AUTHN_PATH "/cancel\"}}}"
+
+/* A request about a factor of an open transaction: where nothing is given, Okta may say what became of a push. */
+static bool is_verify(dt_http_request const *r)
+{
+    return r->method == DT_HTTP_POST && begins(r->url, AUTHN_PATH "/factors/") &&
+           strstr(r->url, "/resend") == NULL &&
+           memmem(r->body, r->body_len, STATE_TOKEN, strlen(STATE_TOKEN)) != NULL;
+}
+
 /* Only a reply to these may let somebody in: a poll of this person's push, or a passcode of this person. A push
  * that was sent this moment cannot have been approved. */
 static bool may_approve(dt_http_request const *r)
 {
+    if (is_verify(r))
+        return true;
     if (r->method == DT_HTTP_GET)
         return begins(r->url, TRANSACTION) || begins(r->url, OTHER_TRANSACTION);
     return r->method == DT_HTTP_POST && begins(r->url, FACTORS_PATH) && r->body_len > 0 &&
@@ -156,13 +179,16 @@ static bool has_token(dt_http_response const *r)
            memmem(r->body.p, r->body.len, GOOD_TOKEN, sizeof(GOOD_TOKEN) - 1) != NULL;
 }
 
-static bool says_success(dt_http_response const *r)
+/* In a transaction that is the status SUCCESS for this person. */
+static bool says_success(dt_http_request const *asked, dt_http_response const *r)
 {
     return r->failure == DT_HTTP_OK && r->status == 200 && r->body.len > 0 &&
-           memmem(r->body.p, r->body.len, "SUCCESS", 7) != NULL;
+           memmem(r->body.p, r->body.len, "SUCCESS", 7) != NULL &&
+           (!is_verify(asked) || (memmem(r->body.p, r->body.len, "00u1", 4) != NULL &&
+                                  memmem(r->body.p, r->body.len, "MFA_CHALLENGE", 13) == NULL));
 }
 
-#define BODIES_MAX 18 /* of a reply; beyond those that are known, one of the input */
+#define BODIES_MAX 25 /* of a reply; beyond those that are known, one of the input */
 
 static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_time now)
 {
@@ -190,6 +216,14 @@ static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_
         "{\"error\":\"access_denied\"}",
         GOOD_REPLY,
         OTHER_REPLY,
+        "{\"stateToken\":\"" STATE_TOKEN "\",\"status\":\"MFA_REQUIRED\"," ANN "}}",
+        CHALLENGE_OF("opf1", "\"factorResult\":\"WAITING\",", "poll"),
+        "{\"status\":\"SUCCESS\"," ANN "}}",
+        CHALLENGE_OF("sms1", "", "verify"),
+        CHALLENGE_OF("opf1", "\"factorResult\":\"SUCCESS\",", "poll"),
+        CHALLENGE_OF("opf1", "\"factorResult\":\"REJECTED\",", "verify"),
+        "{\"status\":\"SUCCESS\",\"_embedded\":{\"user\":{\"id\":\"00u2\",\"profile\":{\"login\":"
+        "\"bob@example.com\"}}}}",
     };
     static int const statuses[] = {200, 201, 204, 302, 400, 401, 403, 404, 409, 423, 429, 500};
     static dt_http_failure const failures[] = {DT_HTTP_REFUSED, DT_HTTP_TIMEOUT, DT_HTTP_BROKEN,
@@ -212,7 +246,7 @@ static void feed_http(input *in, dt_signon *s, dt_http_request const *asked, dt_
         r.body = dt_bytes_str(bodies[choice % BODIES_MAX]);
     else
         r.body = take_bytes(in, take(in));
-    if ((may_approve(asked) && says_success(&r)) || (may_sign_in(asked) && has_token(&r)))
+    if ((may_approve(asked) && says_success(asked, &r)) || (may_sign_in(asked) && has_token(&r)))
         in->approved = true;
     dt_signon_http_done(s, &r, now);
 }
@@ -358,6 +392,8 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     r.push_prompt = door & 1;
     ruleset.config = configs[door / 2 % WAYS_COUNT];
     r.passcode = take(&in) & 1 ? "654321" : "";
+    if (dt_config_okta_password(ruleset.config, r.application))
+        r.password = "correct horse";
     dt_signon_begin(s, &ruleset, &r, 1700000000000);
     drive(&in, s, other, &ruleset, 1700000000000);
     /* And a machine made of nothing but the input. */

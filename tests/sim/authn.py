@@ -132,7 +132,8 @@ class AuthnApi:
             return web.json_response({"status": "LOCKED_OUT", "_embedded": {}, "_links": {}})
         if factor.factor_type == "push":
             return self._push(request, token, user, factor)
-        reply = json.loads(self.verify(request, user, factor, values).body or b"{}")
+        given = {name: value for name, value in values.items() if name != "stateToken"}
+        reply = json.loads(self.verify(request, user, factor, given).body or b"{}")
         if reply["factorResult"] == "SUCCESS":
             return self._passed(request, token, user)
         return web.json_response(self._challenge(request, token, user, factor, reply))
