@@ -139,7 +139,8 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(sort $(wildcard \
 	common/core/*/*.c common/edge/*.c common/driver/*.c pam_devtrust/protocol/*.c \
 	rlm_devtrust/radius_packet.c devtrustctl/audit_event.c devtrustctl/certificate_file.c \
-	devtrustctl/registry.c devtrustctl/policy/*.c) \
+	devtrustctl/registry.c devtrustctl/policy/*.c devtrustctl/report/report.c \
+	devtrustctl/report/html.c) \
 	$(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 

@@ -4,6 +4,7 @@
 #include "devtrustctl/audit_event.h"
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/registry.h"
+#include "devtrustctl/report/report.h"
 
 #include "core/base/utf8.h"
 
@@ -67,9 +68,28 @@ static void shown(dt_audit_event const *v)
     dt_buf_free(&text);
 }
 
+/* Whatever it says, it is one sign-on or none, and no tag of the page is its own. */
+static void reported(dt_audit_event const *v)
+{
+    dt_report_data *r = dt_report_new();
+    dt_buf page;
+
+    must(r != NULL);
+    dt_report_add(r, v);
+    must(r->all.sign_ons <= 1 &&
+         r->all.allowed + r->all.refused + r->all.reported == r->all.sign_ons);
+    dt_report_finish(r);
+    dt_buf_init(&page, 1 << 20);
+    dt_report_html(r, 0, 0, v->detail, v->at, &page);
+    must(dt_buf_error(&page) == DT_OK && strstr((char *)page.p, "<script") == NULL);
+    dt_buf_free(&page);
+    dt_report_free(&r);
+}
+
 static void audit(dt_bytes line)
 {
-    dt_audit_filter filter = {.query = "device \"x\"", .user = "alice"};
+    dt_audit_filter filter = {
+        .query = "device \"x\"", .user = "alice", .code = "04HM-ASW9", .until = DT_TIME_NEVER};
     dt_audit_event v;
     dt_error e = {0};
 
@@ -81,6 +101,7 @@ static void audit(dt_bytes line)
     }
     (void)dt_audit_event_matches(&v, &filter);
     shown(&v);
+    reported(&v);
     dt_audit_event_free(&v);
 }
 
