@@ -262,7 +262,10 @@ static bool is_about_scopes(dt_error const *why)
 
 static void say_token_life(online *o)
 {
-    report(o, DT_FINDING_OK, "okta.token", "the API token ends 30 days after its last use", "", "");
+    report(o, DT_FINDING_OK, "okta.token",
+           "the API token ends 30 days after its last use; devtrustd and FreeRADIUS use it once a "
+           "day while they run",
+           "", "");
 }
 
 /* True when the credential is taken and may read people. */

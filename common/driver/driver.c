@@ -154,6 +154,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
         dt_store_tick(store, dt_host_now());
     else
         open_store_again(d);
+    dt_keep_alive_look(d, dt_driver_mono());
 }
 
 static void on_http_timer(evutil_socket_t fd, short what, void *ctx)
@@ -642,6 +643,7 @@ static void free_event(struct event *event)
 
 static void free_loop(dt_driver *d)
 {
+    dt_keep_alive_close(d);
     dt_http_free(&d->http);
     free_event(d->wake_event);
     free_event(d->http_timer);

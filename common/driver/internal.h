@@ -50,7 +50,10 @@
 #define DT_RELOAD_RETRY DT_SECONDS(30)     /* between two tries at files that are broken */
 #define DT_RELOAD_SAY_AGAIN DT_MINUTES(10) /* between two lines about the same fault */
 #define DT_EXPIRY_SAY_AGAIN DT_DAYS(1)     /* between two warnings of the same end */
-#define DT_RELOAD_START_TRIES 3            /* at the start, while the files are being written */
+#define DT_KEEP_ALIVE_AFTER DT_DAYS(1) /* an API token that nobody has used for so long is used */
+#define DT_KEEP_ALIVE_FIRST                                                                        \
+    DT_MINUTES(10)              /* after a start: it is not known when it was used last */
+#define DT_RELOAD_START_TRIES 3 /* at the start, while the files are being written */
 
 typedef struct dt_live_site dt_live_site;
 
@@ -222,6 +225,13 @@ typedef struct dt_reload {
     char said[DT_ERROR_TEXT_MAX];
 } dt_reload;
 
+/* Keeps the API token from ending for want of use; the loop's. Monotonic milliseconds; 0: never. */
+typedef struct dt_keep_alive {
+    int64_t began, used_at, asked_at, sent_at;
+    dt_http_call *call; /* under way */
+    dt_live_site *live; /* of the call; held */
+} dt_keep_alive;
+
 struct dt_driver {
     pid_t pid;
     int runs_max;
@@ -251,6 +261,7 @@ struct dt_driver {
     int wake_fd;
     dt_shared_call *shared;
     dt_okta_budget budget;
+    dt_keep_alive keep_alive;
     dt_circuit circuits[DT_CIRCUITS_MAX];
     dt_export *export;              /* NULL: metrics go nowhere */
     dt_run *poll_first, *poll_last; /* whose polls are due, in the order in which they became so */
@@ -363,6 +374,14 @@ bool dt_circuit_admits(dt_driver *d, dt_config const *config, dt_http_request co
                        dt_circuit_call *out);
 /* The call has ended; r NULL: it was given up, or never sent. */
 void dt_circuit_ended(dt_driver *d, dt_circuit_call *call, dt_http_response const *r);
+
+/* --- keep_alive.c; on the loop's thread --- */
+/* Whether a question is due that only uses the token. Pure. */
+bool dt_keep_alive_is_due(dt_keep_alive const *k, int64_t mono);
+/* Now and then: asks it, when it is due and the site has an API token and no service app. */
+void dt_keep_alive_look(dt_driver *d, int64_t mono);
+/* Before the end of the HTTP client. */
+void dt_keep_alive_close(dt_driver *d);
 
 /* --- token.c; on the loop's thread --- */
 typedef enum dt_token_answer { DT_TOKEN_NONE = 0, DT_TOKEN_READY, DT_TOKEN_COMING } dt_token_answer;

@@ -72,6 +72,8 @@ void dt_pace_sent(dt_driver *d, dt_shared_call *call, dt_http_request const *r)
         return;
     call->counted = true;
     call->kind = dt_okta_kind_of(r);
+    if (!r->anonymous)
+        d->keep_alive.used_at = dt_driver_mono();
     dt_okta_budget_sent(&d->budget, call->kind, dt_driver_mono());
 }
 

@@ -1590,6 +1590,77 @@ static void test_quiet(void **state)
     assert_int_not_equal(access(audit_path, F_OK), 0);
 }
 
+/* --- the API token is used now and then ----------------------------------------------------------- */
+
+static void test_keep_alive_is_due(void **state)
+{
+    static struct {
+        int64_t used, asked, now;
+        bool due;
+    } const rows[] = {
+        {0, 0, 1, false},
+        {0, 0, 1 + DT_KEEP_ALIVE_FIRST - 1, false},
+        {0, 0, 1 + DT_KEEP_ALIVE_FIRST, true},
+        {100, 0, 100 + DT_KEEP_ALIVE_AFTER - 1, false},
+        {100, 0, 100 + DT_KEEP_ALIVE_AFTER, true},
+        {0, 100, 100 + DT_KEEP_ALIVE_AFTER - 1, false},
+        {100, 200, 199 + DT_KEEP_ALIVE_AFTER, false},
+        {200, 100, 199 + DT_KEEP_ALIVE_AFTER, false},
+        {200, 100, 200 + DT_KEEP_ALIVE_AFTER, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        dt_keep_alive k = {.began = 1, .used_at = rows[i].used, .asked_at = rows[i].asked};
+        assert_int_equal(dt_keep_alive_is_due(&k, rows[i].now), rows[i].due);
+    }
+}
+
+static _Atomic(int64_t) look_ahead; /* how much later it is for the next look */
+static atomic_int looks;
+
+static void look_later(void *ctx)
+{
+    (void)ctx;
+    dt_keep_alive_look(driver, dt_driver_mono() + atomic_load(&look_ahead));
+    atomic_fetch_add(&looks, 1);
+}
+
+static uint64_t calls_after(int64_t ahead)
+{
+    dt_driver_stats stats;
+    int before = atomic_load(&looks);
+
+    atomic_store(&look_ahead, ahead);
+    assert_int_equal(dt_driver_post(driver, look_later, NULL), 0);
+    UNTIL(atomic_load(&looks) > before);
+    dt_driver_stats_get(driver, &stats);
+    return stats.http_calls;
+}
+
+static void test_the_token_is_used_once_a_day(void **state)
+{
+    dt_driver_options o = {.config_path = config_path, .own_thread = true, .watch = true};
+
+    (void)state;
+    dt_driver_free(&driver);
+    assert_int_equal(dt_driver_new(&o, &driver, NULL), 0);
+    assert_int_equal(calls_after(0), 0);
+    assert_int_equal(calls_after(DT_KEEP_ALIVE_FIRST + 1000), 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(calls_after(DT_KEEP_ALIVE_FIRST + DT_HOURS(1)), 1);
+    UNTIL(calls_after(DT_KEEP_ALIVE_FIRST + 1000 + DT_KEEP_ALIVE_AFTER + 1000) == 2);
+    assert_int_equal(calls_after(DT_KEEP_ALIVE_AFTER + DT_HOURS(1)), 2);
+    dt_driver_free(&driver); /* perhaps while it is under way */
+}
+
+/* One login, or explain: they end soon. */
+static void test_who_does_not_stay_keeps_nothing_alive(void **state)
+{
+    (void)state;
+    assert_int_equal(calls_after(DT_DAYS(3)), 0);
+}
+
 /* No secret is in what was written. */
 static void test_no_secret_in_the_trail(void **state)
 {
@@ -1671,6 +1742,9 @@ int main(void)
         T(test_event_before_the_answer),
         T(test_quiet),
         T(test_no_secret_in_the_trail),
+        T(test_the_token_is_used_once_a_day),
+        T(test_who_does_not_stay_keeps_nothing_alive),
+        T(test_keep_alive_is_due),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
