@@ -114,12 +114,12 @@ class BrowserGrant:
         reply = {"token_type": "Bearer", "expires_in": 3600, "scope": "openid profile",
                  "access_token": secrets.token_urlsafe(48)}
         if grant.signed_in.get("id_token", True):
-            reply["id_token"] = self._id_token(request, grant, user)
+            reply["id_token"] = self.id_token(request, user, grant.signed_in)
         return reply
 
-    def _id_token(self, request: web.Request, grant: Grant, user: User) -> str:
+    def id_token(self, request: web.Request, user: User, said: dict[str, Any]) -> str:
         """Claims of `claims` replace others, null leaves one out; alg none is not signed."""
-        said, now = grant.signed_in, int(time.time() + self.world.org.date_skew)
+        now = int(time.time() + self.world.org.date_skew)
         claims = {"ver": 1, "iss": f"https://{request.host}", "aud": self.world.native_client,
                   "sub": user.id, "preferred_username": user.login, "name": user.login,
                   "iat": now, "exp": now + 3600, "auth_time": now - int(said.get("age", 0)),

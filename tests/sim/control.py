@@ -134,7 +134,8 @@ class Control:
     async def get_authn(self, request: web.Request, values: Values) -> Any:
         """Logins whose transaction is open; X-Forwarded-For of every call. No secret."""
         return {"open": sorted(self.world.transactions.values()),
-                "forwarded_for": self.world.forwarded_for}
+                "forwarded_for": self.world.forwarded_for, "hurried": self.world.hurried,
+                "secrets": [*self.world.mfa_tokens, *self.world.out_of_band]}
 
     async def put_push(self, request: web.Request, values: Values) -> Any:
         self.world.set_push(self._user(request), values)

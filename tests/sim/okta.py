@@ -19,6 +19,7 @@ from aiohttp import web
 from tests.sim import totp
 from tests.sim.authn import AuthnApi
 from tests.sim.browser import AUTHORIZE_PATH, GRANT_TYPE, BrowserGrant
+from tests.sim.direct import CHALLENGE_PATH, GRANTS, PRIMARY_PATH, DirectApi
 from tests.sim.okta_oauth import PATH as TOKEN_PATH
 from tests.sim.okta_oauth import OAuth, OAuthError
 from tests.sim.state import Factor, Push, User, World, new_id, okta_time
@@ -99,12 +100,14 @@ class OktaApi:
         self.world = world
         self.oauth = OAuth(world)
         self.browser = BrowserGrant(world)
+        self.direct = DirectApi(world, self.browser, self._check_any, self._send_code)
         self.authn = AuthnApi(world, self._body, OktaError, lambda request, user: [
             self._factor_json(request, user, f) for f in user.factors.values()], self._verify_code)
 
     def add_routes(self, app: web.Application) -> None:
         self.authn.add_routes(app)
         self.browser.add_routes(app)
+        self.direct.add_routes(app)
         app.router.add_route("POST", TOKEN_PATH, self.post_token, name="token")
         app.router.add_route("GET", METADATA_PATH, self.get_metadata, name="metadata")
         user = "/api/v1/users/{user:[^/]+}"  # a name may hold braces
@@ -131,6 +134,8 @@ class OktaApi:
         form = await request.post()
         if form.get("grant_type") == GRANT_TYPE:
             return await self.browser.post_token(request)
+        if form.get("grant_type") in GRANTS.values():
+            return await self.direct.post_token(request, str(form["grant_type"]))
         return await self.oauth.post_token(request)
 
     # --- what every request goes through -----------------------------------------------------
@@ -175,7 +180,8 @@ class OktaApi:
         return used <= self.world.org.rate_limit
 
     def _check_token(self, request: web.Request) -> None:
-        if request.path in (TOKEN_PATH, METADATA_PATH, AUTHORIZE_PATH):
+        if request.path in (TOKEN_PATH, METADATA_PATH, AUTHORIZE_PATH, CHALLENGE_PATH,
+                            PRIMARY_PATH):
             return
         if request.headers.get("Authorization", "").startswith(("Bearer ", "DPoP ")):
             if request.path.startswith("/api/v1/authn"):
@@ -481,6 +487,10 @@ class OktaApi:
             "factorResult": "CHALLENGE", "profile": factor.profile,
             "_links": {"verify": link(address + "/verify", "POST"),
                        "factor": link(address, "GET", "DELETE")}})
+
+    def _check_any(self, factor: Factor, given: str) -> Optional[str]:
+        return self._check_totp(factor, given) if factor.factor_type == "token:software:totp" \
+            else self._check_other(factor, given)
 
     @staticmethod
     def _check_other(factor: Factor, given: str) -> Optional[str]:

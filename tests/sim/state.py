@@ -114,6 +114,10 @@ class Org:
     native_device_grant: bool = True  # the native app may use the Device Authorization Grant
     device_interval: float = 5.0  # seconds between two polls with a device code
     device_lifetime: float = 600.0  # seconds
+    direct_grants: str = "password otp oob mfa-otp mfa-oob"  # that the native app may use
+    direct_password_mfa: bool = True  # a right password wants MFA; else it gets tokens
+    direct_interval: float = 5.0  # seconds between two polls with an oob_code
+    direct_id_token: str = ""  # missing, other, audience, expired, unsigned, password: what is odd
     okta_token_reads_devices: bool = True  # else 403 from the Devices API
     okta_devices_page_size: int = 200  # of a person's devices, of a device's people
     token_lifetime: int = 3599  # seconds, of Graph access tokens
@@ -323,6 +327,9 @@ class World:
         self.awaited: dict[str, str] = {}  # state token -> id of the factor that is waited for
         self.forwarded_for: list[str] = []  # of every authn call, and of every verify
         self.grants: dict[str, Any] = {}  # device code -> what became of it
+        self.mfa_tokens: dict[str, tuple[str, float]] = {}  # login, since when
+        self.out_of_band: dict[str, Any] = {}  # oob_code -> what became of it
+        self.hurried = 0  # polls with an oob_code that came too soon
 
     # --- people ------------------------------------------------------------------------------
 
