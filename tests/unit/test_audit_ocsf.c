@@ -183,6 +183,14 @@ static void test_denied(void **state)
     has_number("logon_type_id", 3);
     has_text("src_endpoint.mac", "00-11-22-33-44-55");
     has_text("dst_endpoint.name", "gw1");
+    static char const *const others[] = {
+        "00-11-22-33-44-55:guests", "00-11-22-33-44-5",  "anna",
+        "00-11-22-33-44-5g",        "00.11.22.33.44.55", "+4930123456"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ctx.station = others[i];
+        signon(&o, &ctx);
+        assert_null(find("src_endpoint.mac"));
+    }
 }
 
 /* An ALLOW whose cause does not allow is a failure in every member. */
