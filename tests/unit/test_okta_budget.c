@@ -367,6 +367,10 @@ static void kinds(void **state)
     assert_int_equal(dt_okta_kind_of(&poll), DT_OKTA_KIND_TOKEN_POLL);
     strcat(poll.body, "&binding_code=1"); /* a code that was typed is checked at once */
     assert_int_equal(dt_okta_kind_of(&poll), DT_OKTA_KIND_TOKEN);
+    strcpy(poll.body, "client_id=0oa1&grant_type=x&device_code=c"); /* a sign-in with a browser */
+    assert_int_equal(dt_okta_kind_of(&poll), DT_OKTA_KIND_TOKEN_POLL);
+    strcpy(poll.url, "https://example.okta.com/oauth2/v1/device/authorize");
+    assert_int_equal(dt_okta_kind_of(&poll), DT_OKTA_KIND_TOKEN);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         dt_http_request r = {.method = rows[i].method};
         snprintf(r.url, sizeof(r.url), "https://example.okta.com%s", rows[i].path);
