@@ -263,6 +263,12 @@ static void when_it_is_not_asked(void **state)
     world_expect(&w, DT_HTTP_GET, "/api/v1/users/ann", 404, NOT_FOUND);
     assert_int_equal(sign_on(&w).cause, DT_CAUSE_OKTA_USER_UNKNOWN);
     assert_int_equal(world_outcome(&w)->would, DT_WOULD_NONE);
+    dt_request r = world_request();
+    expect_user_and_factors(&w, OKTA_FACTORS_TOTP);
+    world_begin(&w, &r);
+    assert_int_equal(world_run(&w),
+                     DT_STEP_PROMPT); /* the person is asked, and has the whole time */
+    assert_false(dt_signon_person(w.machine)->on);
     world_close(&w);
 }
 
