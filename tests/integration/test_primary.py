@@ -106,7 +106,7 @@ def test_wrong_password_sends_no_push_and_sounds_like_an_unknown_user(world: Wor
     for name, pairs in ((user, []), (user, device_pairs(device)), ("nobody-there", [])):
         reply = world.client().login(name, "wrong", Cisco_AVPair=pairs)
         assert reply.code == REJECT, reply
-        messages.append(reply.message)
+        messages.append(reply.words)
     assert set(messages) == {REFUSED}
     assert not world.sim.pushes("wally@example.com")
     event = world.outcome(user, "PRIMARY_FAILED", 2)
@@ -127,7 +127,7 @@ def test_wrong_passwords_are_stopped_before_okta_locks(world: World) -> None:
     assert len(world.outcomes(user, "PRIMARY_FAILED")) == 3
     assert len(world.outcomes(user, "PRIMARY_LIMIT")) == 5
     reply = world.client().login(user, PASSWORD)
-    assert reply.code == REJECT and reply.message == REFUSED
+    assert reply.code == REJECT and reply.words == REFUSED
 
 
 def test_appended_passcode(world: World) -> None:
@@ -179,7 +179,7 @@ def test_locked_out(world: World, shown: bool) -> None:
     reply = world.client().login(user, PASSWORD)
     world.sim.org(show_lockouts=False)
     assert reply.code == REJECT
-    assert (reply.message == REFUSED) is not shown
+    assert (reply.words == REFUSED) is not shown
     world.outcome(user, "PRIMARY_LOCKED" if shown else "PRIMARY_FAILED")
 
 
@@ -271,7 +271,7 @@ def test_the_orgs_rules_come_first(tmp_path: Path, pki_index: dict[str, Any]) ->
         user = person(world, "mallory", PUSH)
         device = world.sim.enrol_device(user="mallory@example.com")["id"]
         reply = world.client().login(user, PASSWORD, Cisco_AVPair=device_pairs(device))
-        assert reply.code == REJECT and reply.message == REFUSED
+        assert reply.code == REJECT and reply.words == REFUSED
         event = world.outcome(user, "ORG_RULE_DENY")
         assert event["orgRule"] == "not mallory" and event["oktaCalls"] == 0
         user = person(world, "trent", PUSH, push="approve", after=0.3)

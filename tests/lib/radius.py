@@ -418,6 +418,13 @@ class Reply:
         return b"".join(self.all("Reply-Message")).decode()
 
     @property
+    def words(self) -> str:
+        """The message of a refusal without its code, which must be there, another each time."""
+        words, code = self.message.rsplit("\nCode: ", 1)
+        assert len(code) == 9, self.message
+        return words
+
+    @property
     def state(self) -> bytes:
         states = self.all("State")
         assert len(states) == 1, f"{len(states)} State attributes in {self}"
