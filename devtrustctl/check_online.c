@@ -9,6 +9,7 @@
 #include "devtrustctl/okta_client.h"
 
 #include "core/okta/okta_browser.h"
+#include "core/okta/okta_direct.h"
 #include "core/okta/okta_oauth.h"
 #include "edge/host.h"
 
@@ -338,12 +339,12 @@ static void on_codes(void *ctx, dt_http_response const *r)
     explicit_bzero(&begun, sizeof(begun)); /* nobody enters this code */
 }
 
-static bool uses_browser(dt_config const *c)
+static bool uses_way(dt_config const *c, dt_okta_way way)
 {
-    bool found = c->mfa.okta_way == DT_OKTA_WAY_BROWSER;
+    bool found = c->mfa.okta_way == way;
 
     for (size_t i = 0; !found && i < c->application_count; i++)
-        found = c->applications[i]->own.mfa.okta_way == DT_OKTA_WAY_BROWSER;
+        found = c->applications[i]->own.mfa.okta_way == way;
     return found;
 }
 
@@ -353,7 +354,7 @@ static void check_browser(online *o)
     dt_http_way way = dt_site_way(o->site, DT_HTTP_OKTA);
     dt_http_request r;
 
-    if (!uses_browser(o->config))
+    if (!uses_way(o->config, DT_OKTA_WAY_BROWSER))
         return;
     if (dt_browser_begin(o->config, "", &r) == DT_OK)
         (void)dt_https_loop_ask(o->loop, &r, &way, on_codes, &p);
@@ -365,6 +366,49 @@ static void check_browser(online *o)
                "okta_way = browser, and nobody passes MFA without it",
                "compare native_client_id in [okta] with the app at Okta, and let it use the grant "
                "\"Device Authorization\" (Applications, the app, General)");
+}
+
+/* --- Okta: Direct Authentication ------------------------------------------------------------------- */
+
+static dt_direct const nobody = {
+    .login = "", .user_id = "", .mfa_token = "devtrust-check", .oob_code = "devtrust-check"};
+
+static void on_direct(void *ctx, dt_http_response const *r)
+{
+    codes_reply *p = ctx;
+    dt_okta_verification v;
+    bool slow_down;
+
+    p->answer =
+        dt_direct_read_token(p->config, r, &nobody, DT_DIRECT_POLL, 0, &v, &slow_down, &p->why);
+}
+
+/* Whether the app may use the grants for MFA, by codes that are nobody's: Okta refuses them, but refuses an app that
+ * may not use the grant in other words. */
+static void check_direct(online *o)
+{
+    codes_reply p = {.config = o->config, .why = {.text = "the request could not be made"}};
+    dt_http_way way = dt_site_way(o->site, DT_HTTP_OKTA);
+    dt_http_request r;
+    bool made = true;
+
+    if (!uses_way(o->config, DT_OKTA_WAY_DIRECT))
+        return;
+    for (int i = 0; i < 2 && made; i++) {
+        p.answer = DT_OKTA_UNUSABLE;
+        made = (i == 0 ? dt_direct_poll(o->config, &nobody, &r)
+                       : dt_direct_passcode(o->config, &nobody, "000000", &r)) == DT_OK;
+        if (made)
+            (void)dt_https_loop_ask(o->loop, &r, &way, on_direct, &p);
+        made = made && p.answer == DT_OKTA_OK;
+    }
+    if (made)
+        report(o, DT_FINDING_OK, "okta.direct", "the app may use Direct Authentication", "", "");
+    else
+        report(o, DT_FINDING_FAULT, "okta.direct", p.why.text,
+               "okta_way = direct, and nobody passes MFA without it",
+               "compare native_client_id in [okta] with the app at Okta, and let it use OTP, OOB, "
+               "MFA OTP and MFA OOB (Applications, the app, General, Direct auth API grants)");
 }
 
 static void check_app(online *o, char const *where, char const *app)
@@ -518,6 +562,7 @@ void dt_check_online(dt_site const *site, dt_findings *findings)
     if (check_org(&o) && check_credential(&o)) {
         check_devices(&o);
         check_browser(&o);
+        check_direct(&o);
         check_apps(&o);
     }
     check_microsoft(&o);

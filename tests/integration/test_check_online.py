@@ -183,6 +183,18 @@ def test_okta_app(site: Site, sim: Sim) -> None:
 
 # --- Microsoft -----------------------------------------------------------------------------------
 
+def test_direct_authentication(site: Site, sim: Sim) -> None:
+    site.configure({"okta": {"native_client_id": sim.okta_native_client_id},
+                    "application vpn": {"okta_way": "direct"}})
+    assert findings(site, 0)["okta.direct"]["status"] == "ok"
+    for grants in ("password otp oob mfa-oob", "password otp oob mfa-otp"):
+        sim.org(direct_grants=grants)
+        fault(site, "okta.direct", "unauthorized_client", "Direct auth API grants")
+    sim.org(direct_grants="password otp oob mfa-otp mfa-oob")
+    site.configure({"okta": {"native_client_id": "0oaother"}})
+    fault(site, "okta.direct", "invalid_client", "native_client_id")
+
+
 def test_signing_in_with_a_browser(site: Site, sim: Sim) -> None:
     """Okta says whether the app may; not asked where nobody signs in so."""
     assert "okta.browser" not in findings(site, 0)
