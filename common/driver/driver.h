@@ -45,7 +45,7 @@ typedef struct dt_driver_options {
      * the driver lives. NULL: do not. */
     char const *export_door;
     /* Take changed files without a restart: they are looked at every few seconds, and whenever
-     * dt_driver_reload is called. Both functions are called on a thread of the driver's own, one at a
+     * dt_driver_reload is called. The functions are called on a thread of the driver's own, one at a
      * time, and may be NULL. */
     bool watch;
     /* Whether the door can work with a site that it has not used so far; an error keeps it away. */
@@ -53,6 +53,9 @@ typedef struct dt_driver_options {
     /* What came of it, and once a day what of the site has ended or is about to, for the door's own log.
      * `text` is one line, safe for a terminal. */
     void (*notify)(void *ctx, dt_notice notice, char const *text);
+    /* For the service manager: which configuration is in force, and when the files were read. Like notify, after each
+     * try to load changed files. */
+    void (*status)(void *ctx, char const *text);
     void *watch_ctx;
     /* Descriptor of the kernel's log (edge/kernel_log.h), opened before root was given up, which the
      * driver takes over; below 0: there is none. 0: the driver tries to open it itself. */

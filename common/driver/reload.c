@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -177,8 +178,25 @@ static int take_changed(dt_driver *d, outcome_of_try *t, bool asked)
     return DT_OK;
 }
 
+/* For whoever wrote the files and waits until they count: they were read after `began`. */
+static void report_status(dt_driver *d, bool applied, int64_t began)
+{
+    char text[NOTE_MAX];
+    dt_live_site *l;
+
+    if (d->options.status == NULL)
+        return;
+    l = dt_live_site_current(d);
+    (void)snprintf(text, sizeof(text), "configuration %llu in force%s; files read at %lld ms",
+                   (unsigned long long)dt_site_generation(l->files),
+                   applied ? "" : ", the changed one was NOT applied", (long long)began);
+    dt_live_site_release(l);
+    d->options.status(d->options.watch_ctx, text);
+}
+
 static void attempt(dt_driver *d, bool asked)
 {
+    int64_t began = dt_driver_mono();
     dt_reload *r = &d->reload;
     outcome_of_try *t = calloc(1, sizeof(*t));
     if (t == NULL)
@@ -201,6 +219,7 @@ static void attempt(dt_driver *d, bool asked)
             report_fault(d, &t->why, asked);
         else
             r->said[0] = '\0';
+        report_status(d, !r->failed, began);
     }
     dt_live_site_free(&t->fresh);
     free(t);

@@ -2,6 +2,7 @@
 /* devtrustctl setup: from answers to a configured host, and back. */
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
+#include "devtrustctl/setup/daemon_state.h"
 #include "devtrustctl/setup/gather.h"
 #include "devtrustctl/setup/journal.h"
 #include "devtrustctl/setup/programs.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OPTIONS_MAX (DT_ANSWER_COUNT + 16)
@@ -23,6 +25,8 @@
 #define SSHD "/usr/sbin/sshd"
 #define FREERADIUS "/usr/sbin/freeradius"
 #define SYSTEMCTL "/usr/bin/systemctl"
+#define DAEMON_WAIT_MS 30000 /* for devtrustd to read its files */
+#define DAEMON_ASKED_EVERY_MS 50
 #define SYSTEMD "/run/systemd/system"
 
 typedef struct setup {
@@ -312,6 +316,71 @@ static bool names_screen(setup const *s)
     return false;
 }
 
+static int64_t mono_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A millisecond that begins after what was written, and before what is asked for next. */
+static int64_t next_moment(void)
+{
+    struct timespec const pause = {.tv_nsec = 2 * 1000000L};
+    int64_t at = mono_now() + 1;
+
+    while (mono_now() < at)
+        (void)nanosleep(&pause, NULL);
+    return at;
+}
+
+static dt_daemon_state ask_daemon_state(int64_t since)
+{
+    static char const *const show[] = {
+        SYSTEMCTL,     "show",       "-p",
+        "ActiveState", "-p",         "ExecMainStartTimestampMonotonic",
+        "-p",          "StatusText", "devtrustd.service",
+        NULL};
+    dt_daemon_state state = DT_DAEMON_BEHIND;
+    dt_error e = {0};
+    dt_buf out;
+
+    dt_buf_init(&out, DT_PROGRAM_OUTPUT_MAX);
+    if (dt_program_run(show, &out, &e) == DT_OK) {
+        dt_buf_putc(&out, '\0');
+        state = dt_daemon_state_of((char const *)out.p, since);
+    }
+    dt_buf_free(&out);
+    return state;
+}
+
+/* What sshd is told to rely on from now on must be in force first: else whom the old configuration lets in gets in for
+ * a moment. True once devtrustd goes by what was written. */
+static bool wait_for_daemon(setup *s, int64_t since)
+{
+    struct timespec const pause = {.tv_nsec = DAEMON_ASKED_EVERY_MS * 1000000L};
+    dt_daemon_state state = DT_DAEMON_BEHIND;
+
+    if (access(SYSTEMD, F_OK) != 0)
+        return true;
+    while (state == DT_DAEMON_BEHIND && mono_now() - since < DAEMON_WAIT_MS) {
+        state = ask_daemon_state(since);
+        if (state == DT_DAEMON_BEHIND)
+            (void)nanosleep(&pause, NULL);
+    }
+    if (state == DT_DAEMON_CURRENT)
+        return true;
+    s->failed = true;
+    dt_buf_printf(
+        &s->notes,
+        "failed: devtrustd %s; sshd was not reloaded: see \"journalctl -u devtrustd\", then "
+        "run: systemctl restart devtrustd && systemctl reload ssh\n",
+        state == DT_DAEMON_REFUSES ? "does not apply the new configuration"
+                                   : "did not report that it has read its files");
+    return false;
+}
+
 static void start_services(setup *s)
 {
     static char const *const reload[] = {SYSTEMCTL, "reload-or-restart", "ssh.service", NULL};
@@ -323,16 +392,21 @@ static void start_services(setup *s)
                                           "devtrustd-lock-screen.socket", NULL};
     static char const *const enable[] = {SYSTEMCTL, "enable", "freeradius.service", NULL};
     static char const *const restart[] = {SYSTEMCTL, "restart", "freeradius.service", NULL};
+    bool current = true;
+    int64_t since;
 
     if (!is_live(s))
         return;
     if (!s->undo && dt_setup_wants_pam(&s->gathered->answers) && has_unit("devtrustd.socket"))
         run_noted(s, daemon);
-    if (has_unit("devtrustd.service"))
+    since = next_moment();
+    if (has_unit("devtrustd.service")) {
         run_noted(s, again);
+        current = s->undo || wait_for_daemon(s, since);
+    }
     if (!s->undo && names_screen(s))
         run_noted(s, screens);
-    if (touches(s, "/etc/ssh/") && has_unit("ssh.service"))
+    if (touches(s, "/etc/ssh/") && has_unit("ssh.service") && current)
         run_noted(s, reload);
     if (touches(s, DT_SETUP_RADDB) || touches(s, "/etc/group")) {
         if (!s->undo)

@@ -14,6 +14,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#define STATUS_MAX 1024 /* for the service manager */
+
 typedef struct options {
     char const *config;
     char const *socket; /* NULL: as configured */
@@ -133,6 +135,15 @@ static int serve(options const *o, dt_driver *driver, dt_sockets *s, dt_error *e
     return rc;
 }
 
+static void on_status(void *ctx, char const *text)
+{
+    char state[STATUS_MAX];
+
+    (void)ctx;
+    if (snprintf(state, sizeof(state), "STATUS=%s", text) > 0)
+        dt_notify(state);
+}
+
 /* On the driver's watching thread. */
 static void on_notice(void *ctx, dt_notice notice, char const *text)
 {
@@ -150,6 +161,7 @@ static int start(options const *o, dt_error *e)
         .config_path = o->config,
         .watch = !o->one,
         .notify = on_notice,
+        .status = on_status,
         .export_door = o->one ? NULL : "pam"}; /* --one ends before anybody could look */
     dt_driver *driver = NULL;
     dt_sockets sockets = {-1, -1};

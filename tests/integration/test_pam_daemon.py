@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -925,6 +926,31 @@ def drain(notify: socket.socket) -> None:
     with contextlib.suppress(BlockingIOError):
         while notify.recv(100):
             pass
+
+
+def test_what_is_in_force_is_told(world: PamWorld) -> None:
+    """After a reload the service manager learns which files count, and when they were read."""
+    config = world.site.config_path
+    kept = config.read_text()
+    with notified(world) as (notify, pid):
+        def status_since(since: int) -> str:
+            """The first that was read after `since`, of those that come."""
+            while True:
+                text = notify.recv(4096).decode()
+                read_at = re.search(r"files read at (\d+) ms$", text)
+                if read_at and int(read_at[1]) >= since:
+                    return text
+
+        try:
+            for changed, wanted in (("", "STATUS=configuration 1 in force; "),
+                                    ("[nowhere]\n", "the changed one was NOT applied; "),
+                                    ("# changed\n", "STATUS=configuration 2 in force; ")):
+                config.write_text(kept + changed)
+                since = time.monotonic_ns() // 1_000_000
+                os.kill(pid, signal.SIGHUP)
+                assert wanted in status_since(since)
+        finally:
+            config.write_text(kept)
 
 
 def test_watchdog_hears_a_loop_that_turns(world: PamWorld) -> None:

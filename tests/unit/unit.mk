@@ -14,7 +14,7 @@ $(BUILD)/tests/unit/test_ctl_options $(BUILD)/tests/unit/test_ctl_certificates \
 	$(BUILD)/tests/unit/test_policy_replay \
 	$(BUILD)/tests/unit/test_pam_stack $(BUILD)/tests/unit/test_prove \
 	$(BUILD)/tests/unit/test_setup_answers $(BUILD)/tests/unit/test_setup_plan \
-	$(BUILD)/tests/unit/test_setup_journal \
+	$(BUILD)/tests/unit/test_setup_journal $(BUILD)/tests/unit/test_setup_daemon \
 	$(BUILD)/tests/unit/test_okta_import $(BUILD)/tests/unit/test_okta_import_meaning \
 	$(BUILD)/tests/unit/test_policy_cases $(BUILD)/tests/unit/test_policy_diff \
 	$(BUILD)/tests/unit/test_doctor: $(BUILD)/libdt_ctl.a
