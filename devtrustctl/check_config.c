@@ -467,6 +467,20 @@ static void report_variants(checking *k, char const *application)
     }
 }
 
+/* Whoever needs MFA there is refused: the way goes on where the Okta password was checked. */
+static void check_way(checking *k, char const *application)
+{
+    dt_config own;
+    bool differs = dt_config_for(k->config, application, &own);
+
+    if (dt_config_lacks_password(differs ? &own : k->config, application))
+        report_warning(k,
+                       "policy %s: [mfa] okta_way needs the Okta password, so whoever needs MFA is "
+                       "refused; name %s in "
+                       "[primary] okta_password, or set okta_way = factors in [application %s]",
+                       application, application, application);
+}
+
 static void check_policies(checking *k)
 {
     for (size_t i = 0; i < dt_site_policy_count(k->files); i++) {
@@ -476,6 +490,7 @@ static void check_policies(checking *k)
         say(k, "policy", "%s: %zu rule%s, sha256 %s", application, dt_policy_rule_count(p),
             DT_S(dt_policy_rule_count(p)), dt_policy_hash(p));
         report_variants(k, application);
+        check_way(k, application);
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
             report_warning(k, "%s", dt_policy_warning(p, w));
         if (!dt_policy_asks_for(p, DT_TRUST_TRUSTED))

@@ -592,6 +592,10 @@ SMELLS: dict[str, tuple[Callable[[Site], Any], str]] = {
         "intune+vpn-client proves nothing"),
     "no compliance": (lambda s: s.configure({"device_trust": {"trusted_when": "certificate"}}),
                       "certificate does not ask Intune"),
+    "a way without its password": (
+        lambda s: s.configure({"mfa": {"okta_way": "authn"},
+                               "primary": {"okta_password": "other"}}),
+        "policy vpn: [mfa] okta_way needs the Okta password"),
     "no number challenge": (lambda s: s.configure({"mfa": {"number_challenge": "never"}}),
                             "number_challenge = never"),
     "no factor left": (lambda s: s.configure({"mfa": {"factors": "push", "push_limit": "0"}}),

@@ -37,6 +37,19 @@ bool dt_config_okta_password(dt_config const *c, char const *application)
     return false;
 }
 
+bool dt_config_lacks_password(dt_config const *c, char const *application)
+{
+    static bool const takes_password[DT_OKTA_WAY_COUNT] = {
+#define X(NAME, word, takes) takes,
+        DT_OKTA_WAYS(X)
+#undef X
+    };
+    bool has = application != NULL ? dt_config_okta_password(c, application)
+                                   : c->primary.okta_password.count > 0;
+
+    return takes_password[c->mfa.okta_way] && !has;
+}
+
 bool dt_config_has_section(char const *section)
 {
     size_t count;

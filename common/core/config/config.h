@@ -391,6 +391,9 @@ int dt_config_blame(dt_config const *c, char const *section, char const *name, d
 /* True when the first factor of this application is the person's Okta password, which devtrust asks
  * Okta about itself. */
 bool dt_config_okta_password(dt_config const *c, char const *application);
+/* Does the way to Okta take a password that the application is not asked for? NULL: of every application. `c` is what
+ * is in force there (dt_config_for). */
+bool dt_config_lacks_password(dt_config const *c, char const *application);
 /* True when the table has such a section; of those with a name, none is in the table. */
 bool dt_config_has_section(char const *section);
 /* What holds for an application: *out becomes a copy of c in which the keys that [application NAME]

@@ -193,14 +193,7 @@ static int check_okta_credentials(check const *k)
 /* Some ways go on where the Okta password was checked. */
 static int check_okta_way(check const *k)
 {
-    static bool const takes_password[DT_OKTA_WAY_COUNT] = {
-#define X(NAME, word, takes) takes,
-        DT_OKTA_WAYS(X)
-#undef X
-    };
     char const *name = k->application != NULL ? k->application->name : NULL;
-    bool has =
-        name != NULL ? dt_config_okta_password(k->c, name) : k->c->primary.okta_password.count > 0;
     bool browser = k->c->mfa.okta_way == DT_OKTA_WAY_BROWSER;
 
     if (browser && *k->c->okta.native_client_id == '\0')
@@ -215,7 +208,7 @@ static int check_okta_way(check const *k)
         return refuse(k, "mfa", "okta_way",
                       "is direct, which needs a native app at Okta: set [okta] native_client_id, "
                       "too, or write okta_way = factors");
-    if (!takes_password[k->c->mfa.okta_way] || has)
+    if (!dt_config_lacks_password(k->c, name))
         return DT_OK;
     return refuse(k, "mfa", "okta_way",
                   "needs the Okta password: name the application in [primary] okta_password, too, "

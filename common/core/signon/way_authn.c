@@ -105,9 +105,9 @@ dt_way const dt_way_authn = {
     .leave = leave,
     .read = read_verification,
     .is_ready = has_transaction,
-    .not_ready = "[mfa] okta_way = authn, but there is no transaction at Okta to go on with: the "
-                 "application must be one of [primary] okta_password, and the org's policies must "
-                 "require MFA",
+    .not_ready = "[mfa] okta_way = authn, but Okta has no transaction to go on with: name the "
+                 "application in [primary] okta_password, and have the org's policy require MFA; "
+                 "EAP-TLS has no password and needs okta_way = factors",
     .is_open = has_transaction,
     .polls_alone = true,
     .is_ours = is_ours,
