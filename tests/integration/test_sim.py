@@ -1277,3 +1277,52 @@ def test_every_answer_was_held_against_its_description(specs: dict[str, Spec],
             ("GET", DEVICE, 200), ("GET", DEVICE, 400), ("GET", DEVICE, 401),
             ("GET", DEVICE, 404), ("GET", DEVICES, 200), ("GET", DEVICES, 400),
             ("GET", DEVICES, 429)} <= specs["graph"].used
+
+
+def test_direct_authentication(sim: Sim, call: Caller) -> None:
+    """The password, a push with a number, another transaction's code, and by the native app alone;
+    in the shapes of the description."""
+    mfa = "http://auth0.com/oauth/grant-type/mfa-"
+
+    def post(name: str, **form: str) -> Reply:
+        path = "/oauth2/v1/" + name
+        reply = call.send(sim.okta_url + path, "POST",
+                          urlencode({"client_id": sim.okta_native_client_id, **form}).encode(),
+                          {"Content-Type": "application/x-www-form-urlencoded",
+                           "Accept": "application/json"})
+        if call.specs:
+            assert call.specs["oauth"].errors(path, "POST", reply.status, reply.json) == []
+        return reply
+
+    def token(grant: str, **form: str) -> Reply:
+        return post("token", grant_type=grant, scope="openid profile", **form)
+
+    def begin() -> tuple[str, Any]:
+        refused = token("password", username="ann@example.com", password="right")
+        assert (refused.status, refused.json["error"]) == (403, "mfa_required")
+        made = post("challenge", mfa_token=refused.json["mfa_token"], channel_hint="push",
+                    challenge_types_supported=mfa + "oob")
+        return refused.json["mfa_token"], made.json
+
+    sim.org(authn_per_second=0, direct_interval=1.0, force_number_challenge=True)
+    user = sim.add_user("ann@example.com", factors=["push"])
+    sim.set_user("ann@example.com", password="right")
+    assert token("password", username="ann@example.com", password="x").json["error"] \
+        == "invalid_grant"
+    secret, made = begin()
+    assert made["binding_method"] == "transfer" and made["binding_code"].isdigit()
+    poll = {"mfa_token": secret, "oob_code": made["oob_code"]}
+    assert token(mfa + "oob", **poll).json["error"] == "authorization_pending"
+    assert token(mfa + "oob", **poll).json["error"] == "slow_down"
+    other, _ = begin()
+    assert token(mfa + "oob", **{**poll, "mfa_token": other}).json["error"] == "invalid_request"
+    first = post("primary-authenticate", login_hint="ann@example.com", channel_hint="push",
+                 challenge_hint="urn:okta:params:oauth:grant-type:oob").json
+    sim.set_push("ann@example.com", "manual")
+    sim.approve("ann@example.com")
+    done = token("urn:okta:params:oauth:grant-type:oob", oob_code=first["oob_code"])
+    claims = jwt.decode(done.json["id_token"], options={"verify_signature": False})
+    assert claims["sub"] == user["id"]
+    assert token("urn:okta:params:oauth:grant-type:oob",
+                 oob_code=first["oob_code"]).json["error"] == "invalid_grant"
+    assert post("primary-authenticate", client_id="0oaother").json["error"] == "invalid_client"
