@@ -60,6 +60,15 @@ def test_one_handshake(world: World, fronts: list[Http2Front]) -> None:
     assert fronts[0].connections() == 1
 
 
+def test_one_handshake_where_all_come_at_once(world: World, fronts: list[Http2Front]) -> None:
+    """To a server that has just begun, and has no connection yet."""
+    assert world.radius.stop() == 0
+    world.radius.start()
+    before = fronts[0].connections()
+    sign_on_many(world, "burst")
+    assert fronts[0].connections() == before + 1
+
+
 def test_a_connection_that_is_lost(world: World, fronts: list[Http2Front]) -> None:
     """The next one is made, and no push is sent twice."""
     before, answered = fronts[0].connections(), len(fronts[0].requests())
