@@ -63,6 +63,8 @@ def test_one_handshake(world: World, fronts: list[Http2Front]) -> None:
 def test_one_handshake_where_all_come_at_once(world: World, fronts: list[Http2Front]) -> None:
     """To a server that has just begun, and has no connection yet."""
     assert world.radius.stop() == 0
+    for path in (world.radius.log, world.radius.output):
+        path.unlink(missing_ok=True)  # start() waits for what it says
     world.radius.start()
     before = fronts[0].connections()
     sign_on_many(world, "burst")
