@@ -916,6 +916,31 @@ static void test_a_slow_call_holds_nobody(void **state)
     odd_loop_close(&fresh);
 }
 
+/* Sockets that are made for eight calls of a process that has just begun, as soon as there is one. */
+static void test_the_first_call_connects_alone(void **state)
+{
+    (void)state;
+    enum { CALLS = 8, A_MOMENT = 200 };
+    odd_loop fresh;
+    odd_loop_open(&fresh);
+    odd_reply replies[CALLS] = {{0}};
+    dt_http_request r = odd_request(&server, "mute", "/ok");
+    dt_http_way const way = {.anchors = server.anchors};
+    for (int i = 0; i < CALLS; i++) {
+        dt_http_call *call = NULL;
+        assert_int_equal(dt_http_start(fresh.http, &r, &way, odd_done, &replies[i], &call), 0);
+    }
+    int64_t const start = odd_mono();
+    while (odd_mono() - start < A_MOMENT)
+        odd_loop_once(&fresh, 10);
+    assert_true(fresh.count < CALLS);
+    while (fresh.count < CALLS) { /* the others do not wait for it forever */
+        assert_true(odd_mono() - start < ODD_PATIENCE);
+        odd_loop_once(&fresh, 100);
+    }
+    odd_loop_close(&fresh);
+}
+
 /* A host that does not answer at all holds the others of its service for a moment only. */
 static void test_a_dead_host_holds_nobody(void **state)
 {
@@ -1224,6 +1249,7 @@ int main(void)
         T(test_queue_is_left_after_a_while),
         T(test_free_abandons_the_queue),
         T(test_a_slow_call_holds_nobody),
+        T(test_the_first_call_connects_alone),
         T(test_a_dead_host_holds_nobody),
         T(test_cancel),
         T(test_callback_starts_and_cancels),
