@@ -316,6 +316,9 @@ static void many_faults_are_counted(void **state)
     assert_int_equal(dt_policy_parse_source(root, &source, NULL, &p, &e), DT_E_INVALID);
     assert_null(p);
     assert_int_equal(faults.count, DT_FAULTS_MAX + 12);
+    /* Memory that gives out is not a fault of the file, and ends the check. */
+    assert_int_equal(dt_faults_keep(&faults, &e, DT_E_NOMEM), DT_E_NOMEM);
+    assert_int_equal(faults.count, DT_FAULTS_MAX + 12);
     dt_json_free(&root);
     dt_buf_free(&b);
 }
