@@ -413,7 +413,8 @@ static bool audit(dt_driver *d, dt_outcome const *o, dt_signon const *machine,
     dt_buf_init_fixed(&line, note, DT_AUDIT_NOTE_MAX);
     dt_audit_line(&line, o, &c); /* cut when it is too long: the file has it all */
     dt_buf_init_fixed(&fields, note + line.len, DT_AUDIT_FIELDS_MAX);
-    dt_audit_fields(&fields, o, &c);
+    if (d->audit_fields)
+        dt_audit_fields(&fields, o, &c);
     if (dt_buf_error(&lines) != 0) {
         dt_buf_reset(&lines);
         dt_audit_queue_drop(d->audit, 1);
@@ -510,6 +511,7 @@ static int open_outputs(dt_driver *d, dt_error *e)
     int rc = dt_audit_sink_open(file, !d->quiet && config->audit.syslog, &sink, e);
     if (rc != 0)
         return dt_config_blame(config, "audit", "file", e, rc);
+    d->audit_fields = dt_audit_sink_takes_fields(sink);
     if (!d->quiet)
         dt_audit_sink_set_kernel_log(sink, d->options.kernel_log != 0 ? d->options.kernel_log
                                                                       : dt_kernel_log_open());

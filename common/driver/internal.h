@@ -252,6 +252,7 @@ struct dt_driver {
     dt_spare *tried;       /* DT_TABLE_TRIED */
     uint8_t tried_key[32]; /* random, of this process */
     dt_audit_queue *audit;
+    bool audit_fields;            /* dt_audit_sink_takes_fields */
     dt_audit_format audit_format; /* of the file: set at the start */
     struct event_base *base;
     dt_http *http;

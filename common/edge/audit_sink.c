@@ -37,6 +37,7 @@ struct dt_audit_sink {
     bool torn; /* the last write ended within a line */
     bool syslog;
     int socket;
+    bool takes_fields;
     bool journal;         /* the socket is the journal's own: fields go along */
     dt_kernel_log kernel; /* the last resort */
     unsigned long lost;   /* lines the log daemon did not take */
@@ -335,6 +336,11 @@ void dt_audit_sink_set_kernel_log(dt_audit_sink *s, int fd)
     s->kernel.fd = fd;
 }
 
+bool dt_audit_sink_takes_fields(dt_audit_sink const *s)
+{
+    return s->takes_fields;
+}
+
 bool dt_audit_sink_has_file(dt_audit_sink const *s)
 {
     return s->path[0] != '\0';
@@ -352,6 +358,7 @@ int dt_audit_sink_open(char const *file, bool syslog, dt_audit_sink **out, dt_er
     s->fd = -1;
     s->socket = -1;
     s->syslog = syslog;
+    s->takes_fields = syslog && is_journals();
     int rc = dt_str_copy(s->path, sizeof(s->path), file);
     if (rc != 0)
         dt_error_set(e, rc, "the audit file's path is too long");

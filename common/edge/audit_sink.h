@@ -34,6 +34,9 @@ bool dt_audit_sink_line(dt_audit_sink *s, bool success, char const *line);
 /* Descriptor of the kernel's log (edge/kernel_log.h), which is taken over; 0 or below: none. Before the
  * sink is shared. */
 void dt_audit_sink_set_kernel_log(dt_audit_sink *s, int fd);
+/* Whether lines with fields after them are of use: the journal is there, and syslog is wanted. As it was at the
+ * opening: making fields takes some microseconds of each sign-on. */
+bool dt_audit_sink_takes_fields(dt_audit_sink const *s);
 /* Whether there is a file at all. */
 bool dt_audit_sink_has_file(dt_audit_sink const *s);
 /* One line that somebody must take before a person is let in: syslog, for which it waits up to

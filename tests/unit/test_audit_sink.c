@@ -740,6 +740,7 @@ static void test_journal_gets_fields(void **state)
     fixture *f = *state;
     is_journal = true;
     open_sink(f);
+    assert_true(dt_audit_sink_takes_fields(f->sink));
     assert_true(dt_audit_sink_line(f->sink, false, "denied user=\"anna\"\x1b" FIELDS));
     char const *got = log_read();
     assert_true(at_journal);
@@ -778,6 +779,7 @@ static void test_syslog_gets_the_line_alone(void **state)
 {
     fixture *f = *state;
     open_sink(f);
+    assert_false(dt_audit_sink_takes_fields(f->sink));
     assert_true(dt_audit_sink_line(f->sink, true, "allowed" FIELDS));
     char const *got = log_read();
     assert_false(at_journal);
