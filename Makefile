@@ -61,8 +61,9 @@ SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-
 SAN_PAM_FLAGS := $(if $(findstring undefined,$(SAN)),-fsanitize=undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
-# DT_DAEMON_PATH: what pam_devtrust.so starts where no daemon runs.
-DT_CPPFLAGS = -Icommon -I. -D_GNU_SOURCE -DDT_DAEMON_PATH='"$(SBINDIR)/devtrustd"' $(CPPFLAGS)
+# DT_DAEMON_PATH: what pam_devtrust.so starts where no daemon runs. DT_PAM_FOLDER: where libpam looks for modules.
+PLACES = -DDT_DAEMON_PATH='"$(SBINDIR)/devtrustd"' -DDT_PAM_FOLDER='"$(PAMDIR)"'
+DT_CPPFLAGS = -Icommon -I. -D_GNU_SOURCE $(PLACES) $(CPPFLAGS)
 DT_CFLAGS = $(WARNINGS) $(if $(DEVEL),-Werror) $(HARDENING) -fPIC -MMD -MP $(SAN_FLAGS) $(CFLAGS)
 DT_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_FLAGS) $(LDFLAGS)
 
@@ -127,9 +128,6 @@ $(BUILD)/packages-seen: packages.txt scripts/deps.sh
 	@touch $@
 
 CSTD := -std=c11
-
-# Where libpam looks for modules, which doctor has to know.
-$(BUILD)/obj/devtrustctl/doctor/gather.o: OBJ_CFLAGS = -DDT_PAM_FOLDER='"$(PAMDIR)"'
 
 define compile
 	$(call say,CC)

@@ -100,8 +100,8 @@ static void fault(checking *k, dt_error const *e)
 }
 
 /* What is in order, below a word for the column at the left. */
-static void say(checking *k, char const *label, char const *fmt, ...) DT_PRINTF(3, 4);
-static void say(checking *k, char const *label, char const *fmt, ...)
+static void show_line(checking *k, char const *label, char const *fmt, ...) DT_PRINTF(3, 4);
+static void show_line(checking *k, char const *label, char const *fmt, ...)
 {
     char text[FINDING_TEXT_MAX];
     va_list args;
@@ -217,7 +217,7 @@ static void report_trust(checking *k, dt_config const *c, char const *who)
         dt_buf_puts(&b, i > 0 ? ", " : "");
         put_words(&b, c->device_trust.trusted_when[i], source_name, "+");
     }
-    say(k, "trusted when", "%s%s", who, text);
+    show_line(k, "trusted when", "%s%s", who, text);
     for (size_t i = 0; i < c->device_trust.trusted_when_count; i++)
         warn_alternative(k, who, c->device_trust.trusted_when[i]);
 }
@@ -243,10 +243,10 @@ static int report_ca(void *ctx, size_t index, dt_bytes der)
     (void)index;
     /* Whether it is a CA was judged when the site was loaded; a CA's names may be of any kind. */
     if (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0) {
-        say(k, k->what, "%s", c.subject);
+        show_line(k, k->what, "%s", c.subject);
         return DT_OK;
     }
-    say(k, k->what, "%s, until %s", c.subject, dt_day_text(day, c.not_after));
+    show_line(k, k->what, "%s, until %s", c.subject, dt_day_text(day, c.not_after));
     return DT_OK;
 }
 
@@ -275,9 +275,9 @@ static void check_ocsp(checking *k)
 
     if (!c->device_trust.ocsp)
         return;
-    say(k, "OCSP", "%s",
-        c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
-                                            : "the responder that each certificate names");
+    show_line(k, "OCSP", "%s",
+              c->device_trust.ocsp_url[0] != '\0' ? c->device_trust.ocsp_url
+                                                  : "the responder that each certificate names");
     if (c->device_trust.revocation == DT_REVOCATION_SOFT)
         report_warning(
             k, "revocation = soft: while the OCSP responder is unreachable, revoked certificates "
@@ -293,7 +293,7 @@ static void check_crls(checking *k)
 
     if (count == 0)
         return;
-    say(k, "revocation", "%zu, until %s", count, dt_day_text(day, until));
+    show_line(k, "revocation", "%zu, until %s", count, dt_day_text(day, until));
     if (k->config->device_trust.revocation == DT_REVOCATION_SOFT)
         report_warning(k,
                        "revocation = soft: certificates that no current list covers are accepted");
@@ -335,8 +335,8 @@ static int report_assertion(void *ctx, size_t index, dt_bytes der)
 
     if (index > 1 || (dt_x509_read(der, &c, NULL) < 0 && c.not_after == 0))
         return DT_OK;
-    say(k, service_of(k), "as %s, certificate until %s", k->config->intune.client_id,
-        dt_day_text(day, c.not_after));
+    show_line(k, service_of(k), "as %s, certificate until %s", k->config->intune.client_id,
+              dt_day_text(day, c.not_after));
     return DT_OK;
 }
 
@@ -347,8 +347,8 @@ static void report_credentials(checking *k, dt_error *e)
     int rc;
 
     if (k->config->intune.client_secret_file[0] != '\0') {
-        say(k, service_of(k), "as %s, by a client secret (see Entra for its expiry)",
-            k->config->intune.client_id);
+        show_line(k, service_of(k), "as %s, by a client secret (see Entra for its expiry)",
+                  k->config->intune.client_id);
         return;
     }
     dt_buf_init(&pem, PEM_MAX);
@@ -368,7 +368,7 @@ static void check_graph(checking *k)
     if (dt_entra_credentials_load(k->config, &credentials, &e) < 0)
         fault(k, &e);
     else if (credentials == NULL)
-        say(k, "Graph", "not configured: compliance is not known");
+        show_line(k, "Graph", "not configured: compliance is not known");
     else
         report_credentials(k, &e);
     dt_entra_credentials_free(&credentials);
@@ -384,11 +384,12 @@ static void check_okta_credentials(checking *k)
     if (dt_okta_credentials_load(k->config, &credentials, &e) < 0)
         fault(k, &e);
     else if (credentials == NULL)
-        say(k, "Okta", "asked with an API token; a service app has fewer rights: see client_id");
+        show_line(k, "Okta",
+                  "asked with an API token; a service app has fewer rights: see client_id");
     else {
         dt_site_okta_scopes(k->files, scopes);
-        say(k, "Okta", "asked by the app %s%s, which needs %s", k->config->okta.client_id,
-            k->config->okta.dpop ? " with DPoP" : "", scopes);
+        show_line(k, "Okta", "asked by the app %s%s, which needs %s", k->config->okta.client_id,
+                  k->config->okta.dpop ? " with DPoP" : "", scopes);
     }
     dt_okta_credentials_free(&credentials);
 }
@@ -420,9 +421,9 @@ static void try_host_key(checking *k, dt_host_key const *key)
     reason = dt_certificate_judge_alone(dt_site_anchors(k->files), signature.certificate,
                                         signature.chain, signature.chain_count,
                                         &k->config->device_trust.tenant_id, k->now, &c, &e);
-    say(k, "this host", "%s, %s, until %s", c.subject,
-        dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
-        dt_day_text(day, c.not_after));
+    show_line(k, "this host", "%s, %s, until %s", c.subject,
+              dt_guid_is_set(&c.device_id) ? c.device_id.text : "no device id",
+              dt_day_text(day, c.not_after));
     if (reason != DT_REASON_TRUSTED)
         report_warning(k, "this host's certificate makes no device trusted: %s: %s",
                        dt_reason_name(reason), e.text);
@@ -440,7 +441,7 @@ static void check_host_key(checking *k)
         return;
     }
     if (key == NULL) {
-        say(k, "this host", "has no device certificate configured");
+        show_line(k, "this host", "has no device certificate configured");
         return;
     }
     if (k->files != NULL)
@@ -451,7 +452,7 @@ static void check_host_key(checking *k)
 static void check_state_key(checking *k)
 {
     if (dt_site_state_key(k->files) == NULL)
-        say(k, "state key", "none: only RADIUS challenges need one, see devtrust.conf(5)");
+        show_line(k, "state key", "none: only RADIUS challenges need one, see devtrust.conf(5)");
 }
 
 /* --- policies --------------------------------------------------------------------------------- */
@@ -463,7 +464,7 @@ static void report_variants(checking *k, char const *application)
 
     for (size_t i = 0; (variant = dt_service_variant(i, &base)) != NULL; i++) {
         if (strcmp(base, application) == 0 && dt_site_policy(k->files, variant) == NULL)
-            say(k, "", "also for %s, which has no policy of its own", variant);
+            show_line(k, "", "also for %s, which has no policy of its own", variant);
     }
 }
 
@@ -487,8 +488,8 @@ static void check_policies(checking *k)
         dt_policy const *p = dt_site_policy_at(k->files, i);
         char const *application = dt_policy_application(p);
 
-        say(k, "policy", "%s: %zu rule%s, sha256 %s", application, dt_policy_rule_count(p),
-            DT_S(dt_policy_rule_count(p)), dt_policy_hash(p));
+        show_line(k, "policy", "%s: %zu rule%s, sha256 %s", application, dt_policy_rule_count(p),
+                  DT_S(dt_policy_rule_count(p)), dt_policy_hash(p));
         report_variants(k, application);
         check_way(k, application);
         for (size_t w = 0; dt_policy_warning(p, w) != NULL; w++)
@@ -525,7 +526,7 @@ static void check_break_glass(checking *k)
     if (users->count == 0 || dt_break_glass_until(k->config->break_glass.until, &until) < 0)
         return;
     for (size_t i = 0; i < users->count; i++) {
-        say(k, "break glass", "%s, until %s", users->items[i], dt_day_text(day, until));
+        show_line(k, "break glass", "%s, until %s", users->items[i], dt_day_text(day, until));
         /* cppcheck-suppress getpwnamCalled */
         if (getpwnam(users->items[i]) == NULL)
             report_warning(k, "[break_glass] users: there is no account %s on this host",
@@ -593,7 +594,7 @@ static void report_mfa(checking *k)
     dt_buf_init_fixed(&b, text, sizeof(text));
     while ((word = dt_factor_word_next(&left)) != NULL)
         dt_buf_printf(&b, "%s%s", b.len > 0 ? ", " : "", word);
-    say(k, "Okta", "%s, factors %s", k->config->okta.org_url, text);
+    show_line(k, "Okta", "%s, factors %s", k->config->okta.org_url, text);
 }
 
 /* --- what is written to ----------------------------------------------------------------------- */
@@ -667,8 +668,8 @@ static void check_store(checking *k)
         (void)dt_config_blame(k->config, "store", "path", &e, rc);
         fault(k, &e);
     } else {
-        say(k, "store", "%s, %zu device key%s enrolled", k->config->store.path, devices,
-            DT_S(devices));
+        show_line(k, "store", "%s, %zu device key%s enrolled", k->config->store.path, devices,
+                  DT_S(devices));
     }
     if (store != NULL)
         dt_store_close(&store);
@@ -713,9 +714,9 @@ static void check_audit(checking *k)
         (void)dt_config_blame(k->config, "audit", "file", &e, e.code);
         fault(k, &e);
     } else if (there) {
-        say(k, "audit", "%s%s", path, log ? ", and syslog" : "");
+        show_line(k, "audit", "%s%s", path, log ? ", and syslog" : "");
     } else {
-        say(k, "audit", "%s, to be created%s", path, log ? "; and syslog" : "");
+        show_line(k, "audit", "%s, to be created%s", path, log ? "; and syslog" : "");
     }
 }
 
@@ -784,9 +785,9 @@ static void check_pam(checking *k)
     if (dt_pam_check_run(&c, report_pam, &counts, &e) < 0)
         report_warning(k, "the PAM services could not be read: %s", e.text);
     else
-        say(k, "PAM", "%zu service%s protected, %zu %s not; see devtrustctl check-pam",
-            counts.protected, counts.protected == 1 ? " is" : "s are", counts.others,
-            counts.others == 1 ? "is" : "are");
+        show_line(k, "PAM", "%zu service%s protected, %zu %s not; see devtrustctl check-pam",
+                  counts.protected, counts.protected == 1 ? " is" : "s are", counts.others,
+                  counts.others == 1 ? "is" : "are");
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -898,7 +899,7 @@ _Noreturn static void check_in_child(checking *k, char const *user, int out)
         (void)dt_err_fault(&e);
     } else {
         k->check = "config.user";
-        say(k, "checked as", "%s, who runs it (for another user: --user NAME)", user);
+        show_line(k, "checked as", "%s, who runs it (for another user: --user NAME)", user);
         f.loaded = load(k);
         if (k->config != NULL)
             check_parts(k);

@@ -29,7 +29,7 @@ char *dt_advice_group(char out[DT_ADVICE_NAME_MAX]);
 int dt_advice_secret(char const *path, uid_t owner, char const *who, dt_error *e);
 
 /* Refuses a path that this user may not read, and names what is in the way: the first directory above it that
- * this user cannot search, or the file. A caller that is neither root nor a service user is told so. Returns
+ * this user cannot search, or the file. Where the caller is neither root nor a service user, the advice says so. Returns
  * DT_E_PERMISSION. Thread-safe. */
 int dt_advice_unreadable(char const *path, dt_error *e);
 

@@ -126,7 +126,7 @@ static void ask_intune(dt_site const *site, dt_guid const *device, dt_findings *
     if (rc == DT_OK)
         rc = dt_graph_client_device(client, device, &d, &e);
     dt_graph_client_free(&client);
-    if (rc < 0) {
+    if (rc != DT_OK) {
         report(f, DT_FINDING_UNSEEN, "device.enrolment", e.text, "", "");
         return;
     }

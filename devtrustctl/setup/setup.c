@@ -355,7 +355,7 @@ static dt_daemon_state ask_daemon_state(int64_t since)
     return state;
 }
 
-/* What sshd is told to rely on from now on must be in force first: else whom the old configuration lets in gets in for
+/* What sshd relies on from now on must be in force first: else whom the old configuration lets in gets in for
  * a moment. True once devtrustd goes by what was written. */
 static bool wait_for_daemon(setup *s, int64_t since)
 {

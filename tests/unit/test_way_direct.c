@@ -76,7 +76,7 @@ static char const *tokens_of(world const *w, char const *sub, char const *name, 
     snprintf(claims, sizeof(claims),
              "{\"iss\":\"https://example.okta.com\",\"aud\":\"0oa1native\",\"iat\":%lld,"
              "\"exp\":%lld,\"sub\":\"%s\",\"preferred_username\":\"%s\",\"amr\":%s}",
-             (long long)(w->now / 1000), (long long)(w->now / 1000 + 3600), sub, name, amr);
+             (long long)w->now / 1000, (long long)w->now / 1000 + 3600, sub, name, amr);
     put_part(&b, claims);
     dt_buf_puts(&b, "c2ln\"}");
     dt_buf_putc(&b, '\0');

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A circuit breaker: while a service is not there, its callers are told so at once instead of waiting for it one
+/* A circuit breaker: while a service is not there, its callers fail at once instead of waiting for it one
  * after another.
  *
  * It opens after DT_BREAKER_FAILURES failures that follow each other: no name, no route, refused, reset, timed out, or

@@ -99,7 +99,7 @@ static dt_okta_answer unusable(dt_error *e, dt_http_response const *r, char cons
     return DT_OKTA_UNUSABLE;
 }
 
-/* A page of the org: a person is told to sign in there. */
+/* A page of the org: people are sent there to sign in. */
 static bool is_of_org(dt_config const *c, char const *text, bool may_have_query)
 {
     dt_url url, org;

@@ -24,7 +24,7 @@
 #define DT_BROWSER_SLOW_DOWN DT_SECONDS(5)        /* RFC 8628 section 3.5: added to the interval */
 #define DT_BROWSER_LIFETIME_MAX DT_MINUTES(10)    /* of the codes; a longer one is taken for this */
 
-/* What the person is told, and what the token endpoint is asked with. */
+/* What is shown to the person, and what the token endpoint is asked with. */
 typedef struct dt_browser_begun {
     char device_code[DT_BROWSER_DEVICE_CODE_MAX]; /* secret: wipe it */
     char user_code[DT_BROWSER_USER_CODE_MAX];     /* letters, digits and dashes */
@@ -60,7 +60,7 @@ typedef struct dt_browser_person {
 } dt_browser_person;
 
 /* The reply to a poll. SUCCESS only with HTTP 200 and an ID token of this person, who has authenticated since then by
- * something that they have. Each HTTP 200 ends the sign-on: OTHER_PERSON, TOO_WEAK, or UNUSABLE for what is no good ID
+ * something that they have. Each HTTP 200 ends the sign-on: OTHER_PERSON, TOO_WEAK, or UNUSABLE for what is not a good ID
  * token. WAITING for authorization_pending and slow_down; *slow_down: Okta wants DT_BROWSER_SLOW_DOWN more between
  * polls. access_denied is REJECTED, expired_token TIMEOUT. */
 dt_okta_answer dt_browser_read_poll(dt_config const *c, dt_http_response const *r,

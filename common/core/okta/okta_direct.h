@@ -68,7 +68,7 @@ typedef struct dt_direct_begun {
 } dt_direct_begun;
 /* WAITING, with the number that the person chooses on the phone if there is one, for a push; `challenged` for a code.
  * NOT_ACTIVE: the person has no such factor, or the org's policy does not take it here. PROVIDER_FAILED: it could not
- * be sent, which is no outage of Okta. */
+ * be sent, which is not an outage of Okta. */
 dt_okta_answer dt_direct_read_begin(dt_config const *c, dt_http_response const *r,
                                     dt_direct const *d, dt_factor_type type,
                                     dt_okta_verification *out, dt_direct_begun *begun, dt_error *e);

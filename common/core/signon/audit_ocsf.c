@@ -62,7 +62,7 @@ static void put_text(dt_buf *b, char const *name, char const *text, size_t cut)
 {
     char copy[CUT_PROSE + 1];
 
-    if (!is_known(text))
+    if (text == NULL || *text == '\0')
         return;
     size_t n = dt_audit_text_length(text, cut);
     memcpy(copy, text, n);
@@ -195,13 +195,13 @@ static void put_actor(dt_buf *b, dt_outcome const *o, dt_audit_context const *ct
 static void put_os(dt_buf *b, dt_platform p)
 {
     static struct {
-        dt_platform platform;
         char const *name;
+        dt_platform platform;
         int type_id;
     } const list[] = {
-        {DT_PLATFORM_WINDOWS, "Windows", 100}, {DT_PLATFORM_MACOS, "macOS", 300},
-        {DT_PLATFORM_LINUX, "Linux", 200},     {DT_PLATFORM_CHROMEOS, "ChromeOS", OTHER},
-        {DT_PLATFORM_IOS, "iOS", 301},         {DT_PLATFORM_ANDROID, "Android", 201},
+        {"Windows", DT_PLATFORM_WINDOWS, 100}, {"macOS", DT_PLATFORM_MACOS, 300},
+        {"Linux", DT_PLATFORM_LINUX, 200},     {"ChromeOS", DT_PLATFORM_CHROMEOS, OTHER},
+        {"iOS", DT_PLATFORM_IOS, 301},         {"Android", DT_PLATFORM_ANDROID, 201},
     };
 
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {

@@ -118,7 +118,7 @@ typedef struct dt_way {
     char const *not_ready;
     /* There is something to take back at the end, beside what a factor takes back. NULL: nothing. */
     bool (*is_open)(dt_signon const *s);
-    /* Okta is told of what kind a factor is, not which one: of each type one is kept, and one of all of these. */
+    /* Okta takes the kind of a factor, not which one it is: of each type one is kept, and one of all of these. */
     unsigned alike;
     /* The reply to a push that is sent says whether there is a number; polls never bring one. */
     bool number_at_once;

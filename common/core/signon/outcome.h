@@ -263,10 +263,10 @@ void dt_audit_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now);
 /* A sign-on's event in one line for a person or syslog: who, what, why. No newline; cut where `out` ends, the
  * least telling last, without an error. */
 void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);
-/* The same as fields of the journal, each "\nNAME=value": they follow the line where a sink takes fields
+/* The event as fields of the journal, each "\nNAME=value": they follow the line where a sink takes fields
  * (edge/audit_sink.h). At most DT_AUDIT_FIELDS_MAX bytes. (audit_fields.c) */
 #define DT_AUDIT_FIELDS_MAX 4096
-/* The first of them, by which they are told from a text: the id of the journal's catalogue for this kind of message. */
+/* The first of them, by which they are recognized: the id of the journal's catalogue for this kind of message. */
 #define DT_AUDIT_FIELDS_BEGIN "\nMESSAGE_ID=6f2d9a0c1b7e4c0e9c5b3a7d8e41f026"
 void dt_audit_fields(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);
 

@@ -233,7 +233,7 @@ typedef struct dt_push {
     char cancel_url[DT_SIGNON_LINK_MAX];
 } dt_push;
 
-/* What the person was told who signs in with a browser. The device_code is a secret of the scratch. */
+/* What was shown to the person who signs in with a browser. The device_code is a secret of the scratch. */
 typedef struct dt_browser {
     char user_code[DT_BROWSER_USER_CODE_MAX];
     char url[DT_BROWSER_URL_MAX];
