@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What doctor sees of a host, apart from what it says about it: gather.c and radius_gather.c fill the facts, judge.c
+/* What doctor sees of a host, apart from what it says about it: gather.c and raddb_gather.c fill the facts, judge.c
  * judges them. A fact is YES when all is well. */
 #ifndef DT_DOCTOR_FACTS_H
 #define DT_DOCTOR_FACTS_H

@@ -9,7 +9,7 @@
 
 /* PAM, the daemon and the clock. `c` is NULL where the configuration does not load. */
 void dt_doctor_gather_host(dt_config const *c, dt_facts *out);
-/* FreeRADIUS, if it is there and its configuration names devtrust (radius_gather.c). True when it does. */
+/* FreeRADIUS, if it is there and its configuration names devtrust (raddb_gather.c). True when it does. */
 bool dt_doctor_gather_radius(dt_time now, dt_facts *out);
 /* Whether systemctl is-enabled says so (gather.c). */
 bool dt_doctor_unit_is_enabled(char const *unit);

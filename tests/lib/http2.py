@@ -40,12 +40,17 @@ class Http2Front:
         self.start()
 
     def start(self) -> None:
+        deadline = time.monotonic() + LIMIT
+        self._launch()
+        while not self._listens():
+            assert time.monotonic() < deadline
+            if self._process.poll() is not None:  # a worker of the former one still has the port
+                self._launch()
+            time.sleep(0.02)
+
+    def _launch(self) -> None:
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + LIMIT
-        while not self._listens():
-            assert self._process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
 
     def _listens(self) -> bool:
         with socket.socket() as probe:

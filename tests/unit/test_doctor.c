@@ -2,7 +2,7 @@
 /* devtrustctl doctor, from facts to findings: each fact has a finding with a name that the manual has, and whatever is
  * not in order says what, why and what to do; what a server prints of itself, and who listens; a person at Okta. */
 #include "devtrustctl/doctor/judge.h"
-#include "devtrustctl/doctor/radius_config.h"
+#include "devtrustctl/doctor/raddb.h"
 #include "devtrustctl/doctor/subject.h"
 
 #include <setjmp.h>
@@ -101,10 +101,10 @@ static void listeners(void **state)
         "listen {\n\ttype = \"status\"\n\tport = 18121\n}\n"
         "listen {\n\ttype = \"auth\"\n\tport = 99999\n}\n"
         "listen {\n\ttype = \"auth\"\n\tport = 4";
-    dt_radius_config c;
+    dt_raddb c;
 
     (void)state;
-    dt_radius_config_read(dt_bytes_str(output), &c);
+    dt_raddb_read(dt_bytes_str(output), &c);
     assert_string_equal(c.libdir, "/usr/lib/freeradius");
     assert_int_equal(c.certificate_count, 1);
     assert_string_equal(c.certificates[0], "/etc/a.pem");
@@ -129,19 +129,19 @@ static void strange_output(void **state)
                                         "listen {\nlisten {\n}\n}\n",
                                         "port = 1812\n",
                                         "listen {\ntype = \"\nport = \n}\n"};
-    dt_radius_config c;
+    dt_raddb c;
     dt_buf many;
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        dt_radius_config_read(dt_bytes_str(texts[i]), &c);
+        dt_raddb_read(dt_bytes_str(texts[i]), &c);
         assert_int_equal(c.listener_count, 0);
     }
     dt_buf_init(&many, 1 << 20);
     for (int i = 0; i < 100; i++)
         dt_buf_printf(&many, "certificate_file = \"/%d\"\nlisten {\ntype = \"auth\"\nport = 1\n}\n",
                       i);
-    dt_radius_config_read(dt_buf_bytes(&many), &c);
+    dt_raddb_read(dt_buf_bytes(&many), &c);
     assert_int_equal(c.listener_count, DT_LISTENERS_MAX);
     assert_int_equal(c.certificate_count, DT_RADIUS_FILES_MAX);
     dt_buf_free(&many);

@@ -4,7 +4,7 @@
 
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
-#include "devtrustctl/doctor/radius_config.h"
+#include "devtrustctl/doctor/raddb.h"
 #include "devtrustctl/setup/programs.h"
 
 #include "core/base/expiry.h"
@@ -193,7 +193,7 @@ static void gather_port(dt_listener const *l, dt_facts *f)
         set_owner(f, owner, l, inode);
 }
 
-static void gather_ports(dt_radius_config const *c, dt_facts *f)
+static void gather_ports(dt_raddb const *c, dt_facts *f)
 {
     for (size_t i = 0; i < c->listener_count; i++)
         gather_port(&c->listeners[i], f);
@@ -233,7 +233,7 @@ static int look_at_certificate(void *ctx, size_t index, dt_bytes der)
     return DT_OK;
 }
 
-static void gather_certificates(dt_radius_config const *c, dt_time now, dt_facts *f)
+static void gather_certificates(dt_raddb const *c, dt_time now, dt_facts *f)
 {
     for (size_t i = 0; i < c->certificate_count; i++) {
         certificate_walk w = {.f = f, .now = now, .path = c->certificates[i]};
@@ -259,7 +259,7 @@ static void gather_module(char const *libdir, dt_facts *f)
 static void gather_config(size_t which, dt_time now, dt_facts *f)
 {
     char const *const argv[] = {servers[which].program, "-XC", NULL};
-    dt_radius_config *c = calloc(1, sizeof(*c));
+    dt_raddb *c = calloc(1, sizeof(*c));
     dt_error e = {0};
     dt_buf out;
     int rc;
@@ -268,7 +268,7 @@ static void gather_config(size_t which, dt_time now, dt_facts *f)
         return;
     dt_buf_init(&out, DT_PROGRAM_OUTPUT_MAX);
     rc = dt_program_run(argv, &out, &e);
-    dt_radius_config_read(dt_buf_bytes(&out), c);
+    dt_raddb_read(dt_buf_bytes(&out), c);
     dt_buf_free(&out);
     dt_fact_set(f, DT_FACT_RADIUS_CONFIG, rc == DT_OK ? DT_FACT_YES : DT_FACT_NO, "%s", e.text);
     gather_module(c->libdir[0] != '\0' ? c->libdir : servers[which].libdir, f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "devtrustctl/doctor/radius_config.h"
+#include "devtrustctl/doctor/raddb.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ typedef struct open_section {
     unsigned port;
 } open_section;
 
-static void add(dt_radius_config *out, open_section const *s, bool acct)
+static void add(dt_raddb *out, open_section const *s, bool acct)
 {
     unsigned standard = acct ? DT_RADIUS_ACCT_PORT : DT_RADIUS_AUTH_PORT;
 
@@ -60,7 +60,7 @@ static void add(dt_radius_config *out, open_section const *s, bool acct)
         (dt_listener){.acct = acct, .tcp = s->tcp, .port = s->port != 0 ? s->port : standard};
 }
 
-static void close_section(dt_radius_config *out, open_section const *s)
+static void close_section(dt_raddb *out, open_section const *s)
 {
     if (s->auth)
         add(out, s, false);
@@ -85,7 +85,7 @@ static void read_listen(open_section *s, char *line)
     }
 }
 
-static void add_certificate(dt_radius_config *out, char const *path)
+static void add_certificate(dt_raddb *out, char const *path)
 {
     for (size_t i = 0; i < out->certificate_count; i++) {
         if (strcmp(out->certificates[i], path) == 0)
@@ -96,7 +96,7 @@ static void add_certificate(dt_radius_config *out, char const *path)
         out->certificate_count++;
 }
 
-static void read_outside(dt_radius_config *out, char *line)
+static void read_outside(dt_raddb *out, char *line)
 {
     char const *value;
 
@@ -107,12 +107,12 @@ static void read_outside(dt_radius_config *out, char *line)
         out->libdir[0] = '\0';
 }
 
-void dt_radius_config_read(dt_bytes output, dt_radius_config *out)
+void dt_raddb_read(dt_bytes output, dt_raddb *out)
 {
     open_section s = {.depth = 0};
     char line[LINE_MAX_BYTES];
 
-    *out = (dt_radius_config){.libdir = ""};
+    *out = (dt_raddb){.libdir = ""};
     while (next_line(&output, line)) {
         size_t len = strlen(line);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What `freeradius -XC` prints of a server's configuration, as far as doctor asks about it; and the kernel's list of
  * sockets. Pure. */
-#ifndef DT_DOCTOR_RADIUS_CONFIG_H
-#define DT_DOCTOR_RADIUS_CONFIG_H
+#ifndef DT_DOCTOR_RADDB_H
+#define DT_DOCTOR_RADDB_H
 
 #include "core/base/bytes.h"
 
@@ -17,17 +17,17 @@ typedef struct dt_listener {
     unsigned port;
 } dt_listener;
 
-typedef struct dt_radius_config {
+typedef struct dt_raddb {
     char libdir[DT_RADIUS_PATH_MAX]; /* "" = not said */
     dt_listener listeners[DT_LISTENERS_MAX];
     size_t listener_count;
     char certificates[DT_RADIUS_FILES_MAX][DT_RADIUS_PATH_MAX]; /* certificate_file, each once */
     size_t certificate_count;
-} dt_radius_config;
+} dt_raddb;
 
 /* Reads the output; what does not fit, or is not understood, is passed over. A listener for both (type = auth+acct)
  * becomes two. */
-void dt_radius_config_read(dt_bytes output, dt_radius_config *out);
+void dt_raddb_read(dt_bytes output, dt_raddb *out);
 
 /* The inode of the socket that listens on a port, by the text of /proc/net/udp, udp6, tcp or tcp6; 0: none. */
 unsigned long dt_socket_listening(dt_bytes table, unsigned port, bool tcp);
