@@ -45,7 +45,7 @@ static void end_line(ini_source *s, char const *key, int rc)
     s->refused = rc != DT_OK;
     if (!s->refused || s->error != DT_OK)
         return;
-    /* Below a section's name stand a few keys of its own, which are not told apart here. */
+    /* Below a section's name stand a few keys of its own, and their names do not count here. */
     if (*key == '\0' || strchr(section, ' ') != NULL)
         dt_config_set_faulty(s->c, section, "");
     else if (like != NULL)

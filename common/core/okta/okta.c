@@ -2,6 +2,7 @@
 /* Requests to Okta, and which of Okta's links may be followed. okta_reply.c reads the replies. */
 #include "core/okta/okta_request.h"
 
+#include "core/base/oauth.h"
 #include "core/base/json.h"
 #include "core/policy/network.h"
 #include "core/policy/policy.h"
@@ -298,7 +299,7 @@ int dt_okta_put_url(dt_config const *c, char const *path, char out[DT_URL_MAX])
 }
 
 int dt_okta_begin_form(dt_config const *c, char const *path, char const *client_ip,
-                       dt_http_request *out)
+                       dt_http_request *out, dt_buf *body)
 {
     memset(out, 0, sizeof(*out));
     int rc = dt_okta_put_url(c, path, out->url);
@@ -308,11 +309,14 @@ int dt_okta_begin_form(dt_config const *c, char const *path, char const *client_
     out->form = true;
     out->anonymous = true;
     put_forwarded_for(client_ip, out->forwarded_for);
+    dt_buf_init_fixed(body, out->body, sizeof(out->body));
+    if (rc == DT_OK && c->okta.native_client_id[0] == '\0')
+        rc = DT_E_INVALID;
+    dt_oauth_put_field(body, "client_id", c->okta.native_client_id);
     return rc;
 }
 
-/* Ends a request whose body was written to `body`; whatever is wrong with it, nothing is left. */
-static int finish_secret_body(int rc, dt_buf const *body, dt_http_request *out)
+int dt_okta_end_body(int rc, dt_buf const *body, dt_http_request *out)
 {
     if (rc == DT_OK)
         rc = dt_buf_error(body);
@@ -341,7 +345,7 @@ int dt_okta_authn_start(dt_config const *c, char const *login, char const *passw
         dt_json_put_string(&body, password);
         dt_buf_putc(&body, '}');
     }
-    return finish_secret_body(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 static int post_state_token(dt_config const *c, char const *path, char const *state_token,
@@ -357,7 +361,7 @@ static int post_state_token(dt_config const *c, char const *path, char const *st
         dt_json_put_string(&body, state_token);
         dt_buf_putc(&body, '}');
     }
-    return finish_secret_body(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 int dt_okta_authn_end(dt_config const *c, char const *state_token, dt_http_request *out)
@@ -394,7 +398,7 @@ static int post_transaction(dt_config const *c, dt_okta_transaction const *t, ch
         }
         dt_buf_putc(&body, '}');
     }
-    return finish_secret_body(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 int dt_okta_authn_verify(dt_config const *c, dt_okta_transaction const *t, dt_http_request *out)

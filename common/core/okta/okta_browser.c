@@ -27,49 +27,26 @@ static bool is_device_code(char const *text)
     return n > 0 && n < DT_BROWSER_DEVICE_CODE_MAX;
 }
 
-static int begin_form(dt_config const *c, char const *path, char const *client_ip,
-                      dt_http_request *out, dt_buf *body)
-{
-    int rc = dt_okta_begin_form(c, path, client_ip, out);
-    dt_buf_init_fixed(body, out->body, sizeof(out->body));
-    if (rc == DT_OK && c->okta.native_client_id[0] == '\0')
-        rc = DT_E_INVALID;
-    dt_oauth_put_field(body, "client_id", c->okta.native_client_id);
-    return rc;
-}
-
-/* Ends a form; whatever is wrong with it, nothing is left. */
-static int end_form(int rc, dt_buf const *body, dt_http_request *out)
-{
-    if (rc == DT_OK)
-        rc = dt_buf_error(body);
-    if (rc == DT_OK)
-        out->body_len = body->len;
-    else
-        explicit_bzero(out, sizeof(*out));
-    return rc;
-}
-
 int dt_browser_begin(dt_config const *c, char const *client_ip, dt_http_request *out)
 {
     dt_buf body;
-    int rc = begin_form(c, AUTHORIZE_PATH, client_ip, out, &body);
+    int rc = dt_okta_begin_form(c, AUTHORIZE_PATH, client_ip, out, &body);
     dt_oauth_put_field(&body, "scope", SCOPE);
-    return end_form(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 int dt_browser_poll(dt_config const *c, char const *device_code, char const *client_ip,
                     dt_http_request *out)
 {
     dt_buf body;
-    int rc = begin_form(c, TOKEN_PATH, client_ip, out, &body);
+    int rc = dt_okta_begin_form(c, TOKEN_PATH, client_ip, out, &body);
     if (rc == DT_OK && !is_device_code(device_code))
         rc = DT_E_INVALID;
     if (rc == DT_OK) {
         dt_oauth_put_field(&body, "grant_type", GRANT_TYPE);
         dt_oauth_put_field(&body, "device_code", device_code);
     }
-    return end_form(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 bool dt_browser_is_poll(dt_http_request const *r)

@@ -5,7 +5,7 @@
  *
  * Whoever enters the code signs in, so the ID token must name the person who signs on here (id_token.h). It must also
  * say that something was used that the person has, and that they authenticated during this sign-on: a session that the
- * browser had already is no MFA of now.
+ * browser had already does not count as MFA of now.
  *
  * Source: RFC 8628; Okta, "Configure device authorization grant flow", and the OpenAPI description of
  * /oauth2/v1/device/authorize. Pure and thread-safe. */

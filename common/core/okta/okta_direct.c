@@ -47,34 +47,10 @@ static int invalid(dt_http_request *out)
     return DT_E_INVALID;
 }
 
-/* Begins a form: everything but its fields. */
-static int begin_form(dt_config const *c, dt_direct const *d, char const *path,
-                      dt_http_request *out, dt_buf *body)
-{
-    int rc = dt_okta_begin_form(c, path, d->client_ip, out);
-    dt_buf_init_fixed(body, out->body, sizeof(out->body));
-    if (rc == DT_OK && c->okta.native_client_id[0] == '\0')
-        rc = DT_E_INVALID;
-    dt_oauth_put_field(body, "client_id", c->okta.native_client_id);
-    return rc;
-}
-
-/* Ends a form; whatever is wrong with it, nothing is left. */
-static int end_form(int rc, dt_buf const *body, dt_http_request *out)
-{
-    if (rc == DT_OK)
-        rc = dt_buf_error(body);
-    if (rc == DT_OK)
-        out->body_len = body->len;
-    else
-        explicit_bzero(out, sizeof(*out));
-    return rc;
-}
-
 static int begin_grant(dt_config const *c, dt_direct const *d, char const *grant,
                        dt_http_request *out, dt_buf *body)
 {
-    int rc = begin_form(c, d, TOKEN_PATH, out, body);
+    int rc = dt_okta_begin_form(c, TOKEN_PATH, d->client_ip, out, body);
     dt_oauth_put_field(body, "grant_type", grant);
     dt_oauth_put_field(body, "scope", SCOPE);
     return rc;
@@ -89,7 +65,7 @@ int dt_direct_password(dt_config const *c, dt_direct const *d, char const *passw
     int rc = begin_grant(c, d, "password", out, &body);
     dt_oauth_put_field(&body, "username", d->login);
     dt_oauth_put_field(&body, "password", password);
-    return end_form(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 static char const *channel_of(dt_factor_type type)
@@ -114,7 +90,8 @@ int dt_direct_begin(dt_config const *c, dt_direct const *d, dt_factor_type type,
     dt_buf body;
     if (channel == NULL || (!second && !dt_okta_is_login(d->login)))
         return invalid(out);
-    int rc = begin_form(c, d, second ? CHALLENGE_PATH : PRIMARY_PATH, out, &body);
+    int rc =
+        dt_okta_begin_form(c, second ? CHALLENGE_PATH : PRIMARY_PATH, d->client_ip, out, &body);
     if (second) {
         dt_oauth_put_field(&body, "mfa_token", d->mfa_token);
         dt_oauth_put_field(&body, "challenge_types_supported", GRANT_MFA_OOB);
@@ -123,7 +100,7 @@ int dt_direct_begin(dt_config const *c, dt_direct const *d, dt_factor_type type,
         dt_oauth_put_field(&body, "challenge_hint", GRANT_OOB);
     }
     dt_oauth_put_field(&body, "channel_hint", channel);
-    return end_form(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 /* The mfa_token goes along with every request of its transaction: the description demands it, though an example of
@@ -145,7 +122,7 @@ int dt_direct_poll(dt_config const *c, dt_direct const *d, dt_http_request *out)
 {
     dt_buf body;
     int rc = begin_oob_grant(c, d, out, &body);
-    return rc == DT_E_INVALID ? invalid(out) : end_form(rc, &body, out);
+    return rc == DT_E_INVALID ? invalid(out) : dt_okta_end_body(rc, &body, out);
 }
 
 int dt_direct_code(dt_config const *c, dt_direct const *d, char const *code, dt_http_request *out)
@@ -155,7 +132,7 @@ int dt_direct_code(dt_config const *c, dt_direct const *d, char const *code, dt_
         return invalid(out);
     int rc = begin_oob_grant(c, d, out, &body);
     dt_oauth_put_field(&body, "binding_code", code);
-    return end_form(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 int dt_direct_passcode(dt_config const *c, dt_direct const *d, char const *passcode,
@@ -169,7 +146,7 @@ int dt_direct_passcode(dt_config const *c, dt_direct const *d, char const *passc
     dt_oauth_put_field(&body, second ? "mfa_token" : "login_hint",
                        second ? d->mfa_token : d->login);
     dt_oauth_put_field(&body, "otp", passcode);
-    return end_form(rc, &body, out);
+    return dt_okta_end_body(rc, &body, out);
 }
 
 bool dt_direct_is_endpoint(dt_config const *c, char const *url)

@@ -10,9 +10,13 @@ bool dt_okta_is_login(char const *login);
 bool dt_okta_is_password(char const *password);
 /* org_url with this path behind it. DT_E_LIMIT, and "" in `out`. */
 DT_MUST_USE int dt_okta_put_url(dt_config const *c, char const *path, char out[DT_URL_MAX]);
-/* Begins the POST of a form of a native app to this path of the org, which none of our credentials goes along with.
- * client_ip as in dt_okta_authn_start. DT_E_LIMIT. */
+/* Begins the POST of a form of the native app to this path of the org, which none of our credentials goes along with;
+ * its first field is the app's client_id. client_ip as in dt_okta_authn_start. `body` writes into out->body: add the
+ * other fields, and end it with dt_okta_end_body. DT_E_LIMIT; DT_E_INVALID without [okta] native_client_id. */
 DT_MUST_USE int dt_okta_begin_form(dt_config const *c, char const *path, char const *client_ip,
-                                   dt_http_request *out);
+                                   dt_http_request *out, dt_buf *body);
+/* Ends a request whose body was written to `body`, and gives `rc` back. Whatever is wrong with it, nothing is left: it
+ * may hold a secret. */
+DT_MUST_USE int dt_okta_end_body(int rc, dt_buf const *body, dt_http_request *out);
 
 #endif

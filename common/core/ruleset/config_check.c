@@ -749,7 +749,7 @@ static int check_applications(check const *k)
                                   check_management_hint, check_platforms,    check_okta_way};
     int error = DT_OK;
 
-    /* What is wrong for everybody is not told again for each application. */
+    /* What is wrong for everybody is named once, and not again for each application. */
     if (dt_faults_count(k->c->faults) > 0)
         return DT_OK;
     for (size_t i = 0; error == DT_OK && i < k->c->application_count; i++) {
