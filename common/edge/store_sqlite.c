@@ -291,6 +291,7 @@ static int64_t rows_max(dt_store const *s, dt_store_op const *op)
     static int const per_mib[DT_TABLE_COUNT] = {
         [DT_TABLE_LOOKUP] = 1000,    [DT_TABLE_REMEMBERED] = 1000, [DT_TABLE_PUSH] = 64,
         [DT_TABLE_PUSH_COUNT] = 512, [DT_TABLE_STATE] = 32,        [DT_TABLE_PASSWORD_COUNT] = 384,
+        [DT_TABLE_SESSION] = 64,
     };
     int64_t most = (int64_t)per_mib[op->table] * s->size_mib;
 
@@ -1012,7 +1013,8 @@ static char const schema[] =
     "CREATE INDEX rows_by_age ON rows (tbl, expires);"
     /* How many rows each table has, expired ones included. */
     "CREATE TABLE tables (tbl INTEGER PRIMARY KEY, rows INTEGER NOT NULL);"
-    "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0);"
+    "INSERT INTO tables VALUES (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), "
+    "(8, 0);"
     "PRAGMA application_id = 0x44545253;"
     "PRAGMA user_version = 3;";
 
@@ -1033,7 +1035,11 @@ static char const from_version_2[] =
     "UPDATE tables SET rows = (SELECT count(*) FROM rows WHERE rows.tbl = tables.tbl);"
     "PRAGMA user_version = 3;";
 
-_Static_assert(DT_TABLE_STATE == 6 && DT_TABLE_PASSWORD_COUNT == 7 && DT_TABLE_COUNT == 8,
+/* A file of version 3 that was made before there were sessions. Programs that know none go on using it. */
+static char const with_sessions[] = "INSERT OR IGNORE INTO tables VALUES (8, 0);";
+
+_Static_assert(DT_TABLE_STATE == 6 && DT_TABLE_PASSWORD_COUNT == 7 && DT_TABLE_SESSION == 8 &&
+                   DT_TABLE_COUNT == 9,
                "the schema lists the tables by number");
 
 static int upgrade(dt_store const *s, int64_t version, dt_error *e)
@@ -1041,7 +1047,9 @@ static int upgrade(dt_store const *s, int64_t version, dt_error *e)
     static char const doing[] = "bringing it up to this version";
     int rc = version == 1 ? exec(s, from_version_1, doing, e) : DT_OK;
 
-    return rc == DT_OK ? exec(s, from_version_2, doing, e) : rc;
+    if (rc == DT_OK)
+        rc = exec(s, from_version_2, doing, e);
+    return rc == DT_OK ? exec(s, with_sessions, doing, e) : rc;
 }
 
 /* Within a write transaction, so that of two processes one makes it and the other finds it. */
@@ -1067,7 +1075,9 @@ static int check_or_make_schema(dt_store const *s, dt_error *e)
                             "store %s has version %lld, but this program knows version %d; move it "
                             "away, or use the program that created it",
                             s->path, (long long)version, SCHEMA_VERSION);
-    return DT_OK;
+    rc = exec(s, with_sessions, "opening", e);
+    /* Without that table it is not ours, which whoever prepares the statements says. */
+    return (sqlite3_extended_errcode(s->db) & 0xff) == SQLITE_ERROR ? DT_OK : rc;
 }
 
 static int prepare_schema(dt_store const *s, dt_error *e)

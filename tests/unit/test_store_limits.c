@@ -373,6 +373,22 @@ static void a_store_of_version_2_is_taken_over(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM rows"), 4);
 }
 
+/* A file of version 3 made by a release that knew no sessions: their rows are counted, and so bounded, and that release
+ * still opens it. */
+static void a_store_without_sessions_gets_their_table(void **state)
+{
+    fixture *f = *state;
+
+    open_store(f);
+    dt_store_close(&f->store);
+    make_file(f, "DELETE FROM tables WHERE tbl = 8;");
+    open_store(f);
+    assert_int_equal(number(f, "SELECT count(*) FROM tables"), 8);
+    assert_int_equal(put(f, DT_TABLE_SESSION, "one", 100, NOW + 9, NOW), DT_STORE_OK);
+    assert_int_equal(number(f, "SELECT rows FROM tables WHERE tbl = 8"), 1);
+    assert_int_equal(number(f, "PRAGMA user_version"), 3);
+}
+
 /* --- a file that takes nothing ------------------------------------------------------------------- */
 
 /* Another process holds the lock. What the file has counted counts, and what memory counts is in the file
@@ -588,6 +604,8 @@ int main(void)
         WITH(one_owner_has_so_many_rows),
         cmocka_unit_test_setup_teardown(a_store_of_version_1_is_taken_over, setup_closed, teardown),
         cmocka_unit_test_setup_teardown(a_store_of_version_2_is_taken_over, setup_closed, teardown),
+        cmocka_unit_test_setup_teardown(a_store_without_sessions_gets_their_table, setup_closed,
+                                        teardown),
         WITH(a_locked_file),
         WITH(cleared_in_memory_too),
         WITH(a_full_disk),

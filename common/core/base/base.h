@@ -6,7 +6,8 @@
  * ceiling, dt_secret is wiped; dt_time is milliseconds). limits.h has the lengths of what travels through all
  * layers, words.h the sources, platforms, factors and reasons with their words, version.h the version.
  *
- * Forms of text: text_wrap.h, utf8.h, nearest.h, time_text.h, url.h, guid.h, and record_text.h for what the cache keeps.
+ * Forms of text: text_wrap.h, utf8.h, nearest.h, time_text.h, url.h, guid.h, and record_text.h and
+ * record_walk.h for what the store keeps.
  * faults.h gathers all faults of a file for whoever checks it.
  * JSON: json.h is the tree, json_reader.h reads an administrator's file strictly, json_walk.h goes over long lists
  * without a tree.

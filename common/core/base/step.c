@@ -61,6 +61,8 @@ char const *dt_store_table_name(dt_store_table t)
         return "state";
     case DT_TABLE_PASSWORD_COUNT:
         return "password_count";
+    case DT_TABLE_SESSION:
+        return "session";
     case DT_TABLE_TRIED:
         return "tried";
     case DT_TABLE_NONE:

@@ -106,6 +106,7 @@ typedef enum dt_store_table {
     DT_TABLE_PUSH_COUNT, /* pushes and passcodes of people whom Okta knows; never cached */
     DT_TABLE_STATE,      /* saved sign-ons waiting for a challenge's answer: single use, synced */
     DT_TABLE_PASSWORD_COUNT, /* passwords by login, whether Okta knows it or not; never cached */
+    DT_TABLE_SESSION,        /* open sessions (core/session/session.h); never cached */
     DT_TABLE_COUNT,
     DT_TABLE_TRIED, /* wrong passcodes of the last minutes; never in the store: the driver keeps keyed
                        digests of these keys in memory */

@@ -3,6 +3,7 @@
 #include "core/signon/session_record.h"
 
 #include "core/base/record_text.h"
+#include "core/base/record_walk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,96 +115,39 @@ int dt_session_record_owner(dt_bytes row, dt_session_owner *out)
 
 /* --- sealed: one walk for both directions ------------------------------------------------------ */
 
-typedef struct walk {
-    dt_buf *out; /* writing when set */
-    dt_bytes in; /* reading else */
-    bool broken;
-} walk;
-
-static void raw(walk *w, void *p, size_t len)
+static void mfa(dt_walk *w, dt_mfa_given *m)
 {
-    if (w->out) {
-        dt_buf_put(w->out, p, len);
-        return;
-    }
-    if (w->broken || w->in.len < len) {
-        w->broken = true;
-        memset(p, 0, len);
-        return;
-    }
-    memcpy(p, w->in.p, len);
-    w->in.p += len;
-    w->in.len -= len;
+    DT_WALK_TIME(w, m->at);
+    DT_WALK_NUMBER(w, m->factor, DT_FACTOR_ALL);
+    DT_WALK_TIME(w, m->password_changed);
+    DT_WALK_TIME(w, m->status_changed);
+    DT_WALK_TEXT(w, m->user_id);
+    DT_WALK_TEXT(w, m->factor_stamp);
 }
 
-static int64_t number(walk *w, int64_t value, int64_t max)
-{
-    uint8_t b[8];
-    uint64_t u = (uint64_t)value;
-
-    for (int i = 0; i < 8; i++)
-        b[i] = (uint8_t)(u >> (56 - 8 * i));
-    raw(w, b, sizeof(b));
-    if (w->out)
-        return value;
-    u = 0;
-    for (int i = 0; i < 8; i++)
-        u = u << 8 | b[i];
-    if ((int64_t)u < 0 || (int64_t)u > max) {
-        w->broken = true;
-        return 0;
-    }
-    return (int64_t)u;
-}
-
-#define NUMBER(field, max) ((field) = (__typeof__(field))number(w, (int64_t)(field), (max)))
-#define TIME(field) NUMBER(field, DT_TIME_NEVER - 1)
-
-static void text(walk *w, char *p, size_t size)
-{
-    size_t len = w->out ? strlen(p) : 0;
-
-    NUMBER(len, (int64_t)size - 1);
-    raw(w, p, len);
-    p[len] = '\0';
-    if (strlen(p) != len)
-        w->broken = true;
-}
-#define TEXT(field) text(w, (field), sizeof(field))
-
-static void mfa(walk *w, dt_mfa_given *m)
-{
-    TIME(m->at);
-    NUMBER(m->factor, DT_FACTOR_ALL);
-    TIME(m->password_changed);
-    TIME(m->status_changed);
-    TEXT(m->user_id);
-    TEXT(m->factor_stamp);
-}
-
-static void groups(walk *w, dt_session_record *r)
+static void groups(dt_walk *w, dt_session_record *r)
 {
     size_t names = 0;
 
-    NUMBER(r->group_knowledge, DT_GROUPS_KNOWN);
-    NUMBER(r->groups_len, DT_SESSION_GROUPS_MAX);
-    NUMBER(r->group_count, DT_SESSION_GROUPS_MAX);
-    raw(w, r->groups, r->groups_len);
+    DT_WALK_NUMBER(w, r->group_knowledge, DT_GROUPS_KNOWN);
+    DT_WALK_NUMBER(w, r->groups_len, DT_SESSION_GROUPS_MAX);
+    DT_WALK_NUMBER(w, r->group_count, DT_SESSION_GROUPS_MAX);
+    dt_walk_raw(w, r->groups, r->groups_len);
     for (size_t i = 0; i < r->groups_len; i++)
         names += r->groups[i] == '\0';
     if (names != r->group_count || (r->groups_len > 0 && r->groups[r->groups_len - 1] != '\0'))
         w->broken = true;
 }
 
-static void fields(walk *w, dt_session_record *r)
+static void fields(dt_walk *w, dt_session_record *r)
 {
-    TIME(r->at);
-    TEXT(r->id);
-    TEXT(r->user);
-    TEXT(r->station);
-    NUMBER(r->continued.trust, DT_TRUST_TRUSTED);
-    NUMBER(r->continued.reason, DT_REASON_COUNT - 1);
-    TEXT(r->continued.rule);
+    DT_WALK_TIME(w, r->at);
+    DT_WALK_TEXT(w, r->id);
+    DT_WALK_TEXT(w, r->user);
+    DT_WALK_TEXT(w, r->station);
+    DT_WALK_NUMBER(w, r->continued.trust, DT_TRUST_TRUSTED);
+    DT_WALK_NUMBER(w, r->continued.reason, DT_REASON_COUNT - 1);
+    DT_WALK_TEXT(w, r->continued.rule);
     mfa(w, &r->continued.mfa);
     groups(w, r);
 }
@@ -220,7 +164,7 @@ int dt_session_record_pack(dt_session_record const *r, uint8_t const secret[DT_S
     if (r->reply.len > DT_SESSION_REPLY_MAX)
         return DT_E_LIMIT;
     dt_buf_init(&plain, DT_SESSION_RECORD_MAX);
-    walk w = {.out = &plain};
+    dt_walk w = {.out = &plain};
     fields(&w, &copy);
     dt_buf_put(&plain, r->reply.p, r->reply.len);
     int rc = w.broken ? DT_E_INVALID : dt_buf_error(&plain);
@@ -266,7 +210,7 @@ int dt_session_record_unpack(dt_bytes row, uint8_t const secret[DT_SESSION_SECRE
     memset(r, 0, sizeof(*r));
     int rc = open_sealed(row, secret, plain, r);
     if (rc == DT_OK) {
-        walk w = {.in = dt_buf_bytes(plain)};
+        dt_walk w = {.in = dt_buf_bytes(plain)};
         fields(&w, r);
         r->reply = w.in;
         if (w.broken || r->at <= 0 || !r->user[0] || w.in.len > DT_SESSION_REPLY_MAX)
