@@ -5,6 +5,9 @@
  * believed: whoever takes it asks the services again, and decides by their answers alone. So forged news costs
  * requests, and no trust is ever gained by it.
  *
+ * set.h reads Security Event Tokens (SSF, CAEP, RISC), with jwks.h for the keys that sign them and subject.h for whom
+ * they are about; seen.h remembers which came before.
+ *
  * This header brings the room's words; include the others one by one. */
 #ifndef DT_CORE_SIGNALS_H
 #define DT_CORE_SIGNALS_H
