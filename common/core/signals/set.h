@@ -8,7 +8,9 @@
  *
  * Deviations that are taken, because real transmitters have them: a subject within the event (Okta, Google and
  * transmitters of earlier drafts), one without "format" around user and device (Okta), event_timestamp in
- * milliseconds (Okta), "non-compliant" (Okta's example), "iss-sub" and subject_type (Google). */
+ * milliseconds (Okta), "non-compliant" (Okta's example), "iss-sub" and subject_type (Google).
+ *
+ * set_events.c defines dt_stream_status_of and dt_stream_status_word. */
 #ifndef DT_CORE_SET_H
 #define DT_CORE_SET_H
 
