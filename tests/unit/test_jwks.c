@@ -221,6 +221,39 @@ static void a_signature_is_of_one_key_alone(void **state)
     dt_jwks_free(&k);
 }
 
+/* One that begins with a zero is not valid without it, though the number is the same. */
+static void a_signature_has_all_its_bytes(void **state)
+{
+    dt_jwks *k = NULL;
+    bool found = false;
+    (void)state;
+    assert_int_equal(read_list((member[]){{&rsa, "\"kid\":\"a\""}}, 1, &k), DT_OK);
+    for (int i = 0; i < 10000 && !found; i++) {
+        char claims[32];
+        dt_buf token, sig;
+        (void)snprintf(claims, sizeof(claims), "{\"n\":%d}", i);
+        dt_buf_init(&token, 8192);
+        dt_buf_init(&sig, 2048);
+        jws_put_token(&token, rsa, "{}", claims);
+        char const *last = strrchr((char const *)token.p, '.');
+        size_t const len = (size_t)(last - (char const *)token.p);
+        assert_int_equal(dt_base64url_decode(&sig, dt_bytes_str(last + 1)), DT_OK);
+        found = sig.p[0] == 0;
+        if (found) {
+            dt_bytes const message = dt_bytes_of(token.p, len);
+            assert_int_equal(dt_jwks_verify(k, "a", DT_JWS_RS256, message, dt_buf_bytes(&sig)),
+                             DT_OK);
+            assert_int_equal(
+                dt_jwks_verify(k, "a", DT_JWS_RS256, message, dt_bytes_of(sig.p + 1, sig.len - 1)),
+                DT_E_CRYPTO);
+        }
+        dt_buf_free(&sig);
+        dt_buf_free(&token);
+    }
+    assert_true(found);
+    dt_jwks_free(&k);
+}
+
 static void the_named_algorithms_are_all(void **state)
 {
     static char const *const others[] = {"none", "None",  "HS256", "HS512", "rs256",
@@ -243,6 +276,7 @@ int main(void)
         cmocka_unit_test(two_keys_of_one_name_are_refused),
         cmocka_unit_test(there_may_be_so_many),
         cmocka_unit_test(a_signature_is_of_one_key_alone),
+        cmocka_unit_test(a_signature_has_all_its_bytes),
         cmocka_unit_test(the_named_algorithms_are_all),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);

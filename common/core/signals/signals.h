@@ -6,7 +6,8 @@
  * requests, and no trust is ever gained by it.
  *
  * set.h reads Security Event Tokens (SSF, CAEP, RISC), with jwks.h for the keys that sign them and subject.h for whom
- * they are about; seen.h remembers which came before.
+ * they are about; seen.h remembers which came before. ssf.h has what is said with a transmitter besides. okta_hook.h reads
+ * the event hooks of Okta.
  *
  * This header brings the room's words; include the others one by one. */
 #ifndef DT_CORE_SIGNALS_H
