@@ -350,6 +350,7 @@ static bool is_for_service(dt_config const *c, dt_http_request const *r)
         return dt_compliance_is_allowed(c, r->url);
     case DT_HTTP_ENTRA:
     case DT_HTTP_OCSP:
+    case DT_HTTP_SIGNALS:
         break;
     }
     return false;

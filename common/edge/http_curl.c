@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define SYSTEM_CA_DIRECTORY "/etc/ssl/certs"
-#define SERVICES_MAX 5 /* as many as dt_http_service has */
+#define SERVICES_MAX 6 /* as many as dt_http_service has */
 #define CALL_TIMEOUT_MAX DT_SECONDS(60)
 #define CONNECTION_IDLE_MAX 55 /* seconds; servers and firewalls drop idle ones after a minute */
 #define POST_IDLE_MAX 5        /* the same for a POST: see on_request */
@@ -425,6 +425,9 @@ static bool set_lines(dt_http_call *c, dt_http_request const *r, dt_http_way con
     bool ok = add_line(c, accepted(r)) && add_line(c, "Expect:");
     if (ok && r->method == DT_HTTP_POST)
         ok = add_line(c, content_type(r));
+    /* What is said of a token that was refused is in a language (RFC 8936 section 2.4). */
+    if (ok && r->method == DT_HTTP_POST && r->service == DT_HTTP_SIGNALS)
+        ok = add_line(c, "Content-Language: en");
     if (ok && r->forwarded_for[0] != '\0') {
         char line[sizeof("X-Forwarded-For: ") + sizeof(r->forwarded_for)];
         snprintf(line, sizeof(line), "X-Forwarded-For: %s", r->forwarded_for);
@@ -1046,11 +1049,11 @@ static void pump(dt_http *h)
     arm(h);
 }
 
-/* OCSP responders are many hosts, which have nothing to share. */
+/* OCSP responders and transmitters are many hosts, which have nothing to share. */
 static void learn_version(dt_http_call *c, CURLcode code)
 {
     long version = CURL_HTTP_VERSION_NONE;
-    if (code == CURLE_OK && c->service != DT_HTTP_OCSP &&
+    if (code == CURLE_OK && c->service != DT_HTTP_OCSP && c->service != DT_HTTP_SIGNALS &&
         curl_easy_getinfo(c->turn->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK)
         c->lane->http2 = version == CURL_HTTP_VERSION_2_0;
 }

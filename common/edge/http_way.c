@@ -47,6 +47,15 @@ static place place_own(dt_config const *c, dt_http_service service)
                        c->device_trust.ocsp_proxy,
                        c->device_trust.ocsp_proxy_credentials_file,
                        c->http.proxy_ca_file};
+    case DT_HTTP_SIGNALS:
+        return (place){"signals",
+                       "proxy",
+                       "proxy_credentials_file",
+                       "[signals] proxy",
+                       "[signals] proxy_credentials_file",
+                       c->signals.proxy,
+                       c->signals.proxy_credentials_file,
+                       c->http.proxy_ca_file};
     case DT_HTTP_GRAPH:
     case DT_HTTP_ENTRA:
     case DT_HTTP_COMPLIANCE:

@@ -1107,6 +1107,8 @@ dt_http_way dt_site_way(dt_site const *f, dt_http_service service)
         return (dt_http_way){.anchors = f->okta_anchors, .proxy = f->okta_proxy};
     case DT_HTTP_OCSP:
         return (dt_http_way){.proxy = f->ocsp_proxy};
+    case DT_HTTP_SIGNALS:
+        return (dt_http_way){0}; /* asked by devtrust-signals, which has no site */
     case DT_HTTP_GRAPH:
     case DT_HTTP_ENTRA:
     case DT_HTTP_COMPLIANCE:

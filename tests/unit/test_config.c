@@ -187,7 +187,36 @@ static char const everything[] =
     "no_prompt_services = vsftpd\n"
     "lock_screen_services = swaylock,kde\n"
     "max_sign_ons = 7\n"
-    "identity_from = caller\n";
+    "identity_from = caller\n"
+    "[signals]\n"
+    "news = /f/news\n"
+    "listen = [::1]:8000\n"
+    "okta_hook_secret_file = /f/hook\n"
+    "proxy = http://signals.flip.example:3128\n"
+    "proxy_credentials_file = /f/signals-proxy.secret\n"
+    "[transmitter polled]\n"
+    "issuer = https://tr.flip.example/t1/\n"
+    "metadata_url = https://tr.flip.example/risc\n"
+    "audience = https://a.example, b\n"
+    "stream_id = s1\n"
+    "token_url = https://idp.flip.example/token\n"
+    "client_id = c\n"
+    "client_secret_file = /f/client.secret\n"
+    "key_id = k\n"
+    "scope = ssf.manage\n"
+    "poll_pause = 2s\n"
+    "ca_file = /f/tr-ca.pem\n"
+    "[transmitter pushes]\n"
+    "issuer = https://tr.flip.example/t2\n"
+    "delivery = push\n"
+    "push_url = https://us.flip.example/ssf/pushes\n"
+    "push_secret_file = /f/push.secret\n"
+    "token_file = /f/token\n"
+    "[transmitter keyed]\n"
+    "issuer = https://tr.flip.example/t3\n"
+    "token_url = https://idp.flip.example/token\n"
+    "client_id = c\n"
+    "key_file = /f/client.key\n";
 
 /* Where all faults are gathered, the same text is taken or refused, and the first fault is among them. */
 static void assert_gathers(char const *text, int first_error, dt_error const *first)
@@ -1018,6 +1047,7 @@ static void rules_that_hold(void **state)
 /* --- sections with a name ---------------------------------------------------------------------- */
 
 #define CA "[ca a]\ncertificate_file = /a\n"
+#define TRANSMITTER "[transmitter a]\nissuer = https://tr.example\ntoken_file = /t\n"
 
 static refusal const sections_with_a_name[] = {
     {"[application]\n", ":1: ", "write [application NAME]"},
@@ -1115,6 +1145,50 @@ static refusal const sections_with_a_name[] = {
      ":2: [intune] lookup_by: ", "lacks entra-id"},
     {MINIMAL CA "keys = p256\nrsa_bits_min = 4096\n",
      ":13: [ca a] rsa_bits_min: ", "does not name rsa"},
+    {MINIMAL "[signals]\nlisten = 0.0.0.0:8931\n", ":11: [signals] listen: ", "this host alone"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1\n", ":11: [signals] listen: ", "with a port"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1:0\n", ":11: [signals] listen: ", "with a port"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1:65536\n", ":11: [signals] listen: ", "with a port"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1:80x\n", ":11: [signals] listen: ", "with a port"},
+    {MINIMAL "[signals]\nlisten = [::]:8931\n", ":11: [signals] listen: ", "this host alone"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.10:8931\n", ":11: [signals] listen: ", "this host alone"},
+    {MINIMAL "[signals]\nlisten = localhost:8931\n", ":11: [signals] listen: ", "this host alone"},
+    {MINIMAL "[signals]\nokta_hook_secret_file = /s\n",
+     ":11: [signals] okta_hook_secret_file: ", "nothing listens"},
+    {MINIMAL "[signals]\nproxy_credentials_file = /s\n",
+     ":11: [signals] proxy_credentials_file: ", "proxy"},
+    {"[transmitter]\n", ":1: ", "write [transmitter NAME]"},
+    {"[transmitter a/b]\n", ":1: ", "write [transmitter NAME]"},
+    {MINIMAL "[transmitter a]\n", ":10: [transmitter a] issuer: ", "is missing"},
+    {MINIMAL TRANSMITTER "[transmitter a]\n", ":13: ", "duplicate section"},
+    {MINIMAL "[transmitter a]\nissuer = http://tr.example\ntoken_file = /t\n",
+     ":11: [transmitter a] issuer: ", "https://"},
+    {MINIMAL TRANSMITTER "metadata_url = tr.example\n",
+     ":13: [transmitter a] metadata_url: ", "https://"},
+    {MINIMAL TRANSMITTER "delivery = pull\n", ":13: [transmitter a] delivery: ", "one of"},
+    {MINIMAL TRANSMITTER "poll_pause = 100ms\n", ":13: [transmitter a] poll_pause: ", "500ms"},
+    {MINIMAL "[transmitter a]\nissuer = https://tr.example\n",
+     ": [transmitter a] token_file: ", "is missing"},
+    {MINIMAL TRANSMITTER
+     "token_url = https://idp.example\nclient_id = c\nclient_secret_file = /s\n",
+     ":12: [transmitter a] token_file: ", "one way"},
+    {MINIMAL "[transmitter a]\nissuer = https://tr.example\ntoken_url = https://idp.example\n",
+     ":12: [transmitter a] token_url: ", "needs client_id"},
+    {MINIMAL "[transmitter a]\nissuer = https://tr.example\ntoken_url = https://idp.example\n"
+             "client_id = c\nclient_secret_file = /s\nkey_file = /k\n",
+     ":12: [transmitter a] token_url: ", "one of client_secret_file"},
+    {MINIMAL "[transmitter a]\nissuer = https://tr.example\ntoken_url = http://idp.example\n"
+             "client_id = c\nclient_secret_file = /s\n",
+     ":12: [transmitter a] token_url: ", "https://"},
+    {MINIMAL TRANSMITTER "delivery = push\n", ":13: [transmitter a] delivery: ", "nothing listens"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1:8931\n" TRANSMITTER "delivery = push\n",
+     ": [transmitter a] push_url: ", "is missing"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1:8931\n" TRANSMITTER
+             "delivery = push\npush_url = http://us.example\n",
+     ":16: [transmitter a] push_url: ", "https://"},
+    {MINIMAL "[signals]\nlisten = 127.0.0.1:8931\n[transmitter a]\nissuer = https://tr.example\n"
+             "delivery = push\n",
+     ": [transmitter a] audience: ", "is missing"},
     /* rules between keys, with what the application has otherwise */
     {"[intune]\nlookup_by = entra-id\n" OKTA "[device_trust]\nca_file = /c\n"
      "trusted_when = certificate\n",
@@ -1185,6 +1259,47 @@ static void applications_have_their_own(void **state)
     assert_int_equal(dt_config_line(c, "application vpn", "ca_file"), 0);
     assert_int_equal(dt_config_line(c, "application nobody", "platforms"), 0);
     assert_int_equal(dt_config_line(c, "device_trust", "max_sync_age"), 10);
+    dt_config_free(&c);
+}
+
+/* Every key of [transmitter NAME] away from its default in one of them. */
+static void each_transmitter_has_its_own(void **state)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_transmitter_keys(&count);
+    dt_config *c = parse_ok(everything);
+
+    (void)state;
+    assert_int_equal(c->transmitter_count, 3);
+    for (size_t i = 0; i < count; i++) {
+        bool given = false;
+        assert_string_equal(keys[i].section, "transmitter");
+        for (size_t t = 0; t < c->transmitter_count; t++)
+            given = given || c->transmitters[t]->lines[i] != 0;
+        if (!given)
+            fail_msg("the file does not flip [transmitter] %s", keys[i].name);
+    }
+    dt_config_transmitter const *t = c->transmitters[0];
+    assert_string_equal(t->name, "polled");
+    assert_string_equal(t->issuer, "https://tr.flip.example/t1/"); /* the slash stays */
+    assert_string_equal(t->metadata_url, "https://tr.flip.example/risc");
+    assert_string_equal(t->audience, "https://a.example, b");
+    assert_string_equal(t->stream_id, "s1");
+    assert_string_equal(t->token_url, "https://idp.flip.example/token");
+    assert_string_equal(t->client_id, "c");
+    assert_string_equal(t->client_secret_file, "/f/client.secret");
+    assert_string_equal(t->key_id, "k");
+    assert_string_equal(t->scope, "ssf.manage");
+    assert_string_equal(t->ca_file, "/f/tr-ca.pem");
+    assert_int_equal(t->poll_pause, DT_SECONDS(2));
+    assert_int_equal(t->delivery, DT_SIGNALS_BY_POLL);
+    t = c->transmitters[1];
+    assert_int_equal(t->delivery, DT_SIGNALS_BY_PUSH);
+    assert_string_equal(t->push_url, "https://us.flip.example/ssf/pushes");
+    assert_string_equal(t->push_secret_file, "/f/push.secret");
+    assert_string_equal(t->token_file, "/f/token");
+    assert_string_equal(t->scope, "ssf.read ssf.manage");
+    assert_string_equal(c->transmitters[2]->key_file, "/f/client.key");
     dt_config_free(&c);
 }
 
@@ -1551,6 +1666,7 @@ int main(void)
         cmocka_unit_test(sections_with_a_name_refused),
         cmocka_unit_test(applications_have_their_own),
         cmocka_unit_test(each_ca_has_its_own),
+        cmocka_unit_test(each_transmitter_has_its_own),
         cmocka_unit_test(each_may_be_otherwise),
         cmocka_unit_test(sections_have_a_limit),
         cmocka_unit_test(set_leaves_the_field_alone),

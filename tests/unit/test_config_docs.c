@@ -42,6 +42,11 @@ static bool is_ca(char const *section)
     return strncmp(section, "ca ", strlen("ca ")) == 0;
 }
 
+static bool is_transmitter(char const *section)
+{
+    return strncmp(section, "transmitter ", strlen("transmitter ")) == 0;
+}
+
 static bool is_message(char const *section)
 {
     return strncmp(section, "message ", strlen("message ")) == 0;
@@ -51,8 +56,9 @@ static bool is_message(char const *section)
 static dt_config_key const *named_key_find(char const *section, char const *name, size_t *index)
 {
     size_t count;
-    dt_config_key const *keys =
-        is_ca(section) ? dt_config_ca_keys(&count) : dt_config_message_keys(&count);
+    dt_config_key const *keys = is_ca(section)            ? dt_config_ca_keys(&count)
+                                : is_transmitter(section) ? dt_config_transmitter_keys(&count)
+                                                          : dt_config_message_keys(&count);
 
     for (size_t i = 0; i < count; i++) {
         if (strcmp(keys[i].name, name) == 0) {
@@ -69,7 +75,7 @@ static dt_config_key const *key_find(char const *section, char const *name, size
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
-    if (is_ca(section) || is_message(section))
+    if (is_ca(section) || is_message(section) || is_transmitter(section))
         return named_key_find(section, name, index);
     for (size_t i = 0; i < count; i++) {
         bool here = is_application(section) ? keys[i].per_application
@@ -127,16 +133,28 @@ static void expect_all_of_messages(bool const *seen, char const *where)
     }
 }
 
+static void expect_all_of_transmitters(bool const *seen, char const *where)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_transmitter_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!seen[i])
+            fail_msg("[transmitter NAME] %s is not in %s", keys[i].name, where);
+    }
+}
+
 /* The keys that were seen, of each kind of section. */
 typedef struct seen_keys {
     bool plain[DT_CONFIG_KEYS_MAX], of_applications[DT_CONFIG_KEYS_MAX], of_cas[DT_CONFIG_KEYS_MAX],
-        of_messages[DT_CONFIG_KEYS_MAX];
+        of_messages[DT_CONFIG_KEYS_MAX], of_transmitters[DT_CONFIG_KEYS_MAX];
 } seen_keys;
 
 static bool *seen_of(seen_keys *seen, char const *section)
 {
     return is_ca(section)            ? seen->of_cas
            : is_message(section)     ? seen->of_messages
+           : is_transmitter(section) ? seen->of_transmitters
            : is_application(section) ? seen->of_applications
                                      : seen->plain;
 }
@@ -147,6 +165,7 @@ static void expect_all_kinds(seen_keys const *seen, char const *where)
     expect_all_of_applications(seen->of_applications, where);
     expect_all_of_cas(seen->of_cas, where);
     expect_all_of_messages(seen->of_messages, where);
+    expect_all_of_transmitters(seen->of_transmitters, where);
 }
 
 /* --- the manual ------------------------------------------------------------------------------- */
@@ -173,8 +192,9 @@ static void type_text(char *out, size_t size, dt_config_key const *k)
     char low[32];
     char high[32];
     bool secret =
-        strcmp(k->name, "api_token_file") == 0 || strcmp(k->name, "client_secret_file") == 0 ||
-        strstr(k->name, "key_file") != NULL || strcmp(k->name, "managed_configuration_file") == 0 ||
+        k->secret || strcmp(k->name, "api_token_file") == 0 ||
+        strcmp(k->name, "client_secret_file") == 0 || strstr(k->name, "key_file") != NULL ||
+        strcmp(k->name, "managed_configuration_file") == 0 ||
         strcmp(k->name, "management_hint_file") == 0 || strstr(k->name, "pin_file") != NULL ||
         strstr(k->name, "credentials_file") != NULL;
 
@@ -273,7 +293,7 @@ static void manual_says_the_same(void **state)
         size_t i = 0;
         if (sscanf(line, ".Ss Section [%63[^]]]", section) == 1) {
             if (!dt_config_has_section(section) && !is_application(section) && !is_ca(section) &&
-                !is_message(section))
+                !is_message(section) && !is_transmitter(section))
                 fail_msg("the manual knows a section [%s]", section);
             continue;
         }
@@ -320,6 +340,8 @@ static void manual_has_the_words(void **state)
     text[len] = '\0';
     expect_words(text, keys, count);
     keys = dt_config_ca_keys(&count);
+    expect_words(text, keys, count);
+    keys = dt_config_transmitter_keys(&count);
     expect_words(text, keys, count);
 }
 

@@ -18,8 +18,8 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static char g_dir[64], g_secret[96], g_other[96];
-static dt_http_service const services[] = {DT_HTTP_OKTA, DT_HTTP_GRAPH, DT_HTTP_ENTRA, DT_HTTP_OCSP,
-                                           DT_HTTP_COMPLIANCE};
+static dt_http_service const services[] = {DT_HTTP_OKTA, DT_HTTP_GRAPH,      DT_HTTP_ENTRA,
+                                           DT_HTTP_OCSP, DT_HTTP_COMPLIANCE, DT_HTTP_SIGNALS};
 
 static void write_file(char const *path, char const *text)
 {

@@ -23,8 +23,9 @@ typedef enum dt_http_service {
     DT_HTTP_OCSP, /* an OCSP responder: no Authorization, also by http, application/ocsp-request */
     DT_HTTP_COMPLIANCE, /* Intune's Compliance Retrieval service, application/xml; Bearer, of a token
                            for no other; where Graph says it is, below [intune] compliance_host */
+    DT_HTTP_SIGNALS, /* a transmitter of shared signals or its token endpoint; of devtrust-signals alone */
 } dt_http_service;
-#define DT_HTTP_SERVICES (DT_HTTP_COMPLIANCE + 1)
+#define DT_HTTP_SERVICES (DT_HTTP_SIGNALS + 1)
 
 typedef struct dt_http_request {
     dt_http_service service;

@@ -30,6 +30,8 @@
 #define DT_CONFIG_APPLICATIONS_MAX 32                   /* most sections [application NAME] */
 #define DT_CONFIG_CAS_MAX 16                            /* most sections [ca NAME] */
 #define DT_CONFIG_CA_KEYS_MAX 16                        /* room for rows of their table */
+#define DT_CONFIG_TRANSMITTERS_MAX 8                    /* most sections [transmitter NAME] */
+#define DT_CONFIG_TRANSMITTER_KEYS_MAX 24               /* room for rows of their table */
 #define DT_CONFIG_MESSAGES_MAX 96   /* room for the sections [message NAME]: one a reason or text */
 #define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
 #define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
@@ -78,6 +80,8 @@ typedef enum dt_intune_service {
     DT_INTUNE_BY_GRAPH = 0,
     DT_INTUNE_BY_COMPLIANCE, /* the Compliance Retrieval service */
 } dt_intune_service;
+/* How a transmitter of shared signals delivers. */
+typedef enum dt_signals_by { DT_SIGNALS_BY_POLL = 0, DT_SIGNALS_BY_PUSH } dt_signals_by;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
 /* Whose MFA counts at PAM. */
@@ -292,10 +296,19 @@ typedef struct dt_config {
         dt_identity_from identity_from;
         dt_string_list no_prompt_services;
     } daemon;
+    struct {
+        char *news;                  /* the file of news; "" = none */
+        char *listen;                /* ADDRESS:PORT on loopback; "" = nothing listens */
+        char *okta_hook_secret_file; /* what event hooks send as Authorization; secret; "" = none */
+        char *proxy;                 /* as okta.proxy */
+        char *proxy_credentials_file;
+    } signals;
     struct dt_config_application *applications[DT_CONFIG_APPLICATIONS_MAX]; /* as in the file */
     size_t application_count;
     struct dt_config_ca *cas[DT_CONFIG_CAS_MAX]; /* as in the file */
     size_t ca_count;
+    struct dt_config_transmitter *transmitters[DT_CONFIG_TRANSMITTERS_MAX]; /* as in the file */
+    size_t transmitter_count;
     struct dt_config_message *messages[DT_CONFIG_MESSAGES_MAX]; /* as in the file */
     size_t message_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
@@ -328,6 +341,29 @@ typedef struct dt_config_ca {
     char *ocsp_url;                   /* "" = that of each certificate */
     int lines[DT_CONFIG_CA_KEYS_MAX]; /* where the section gave key i of its table */
 } dt_config_ca;
+
+/* [transmitter NAME]: one that sends shared signals (SSF). */
+typedef struct dt_config_transmitter {
+    char name[DT_CONFIG_NAME_MAX];
+    int line;           /* of the section's head */
+    char *issuer;       /* exactly as in its metadata and tokens */
+    char *metadata_url; /* "" = by the issuer (core/signals/ssf.h) */
+    dt_signals_by delivery;
+    char *audience;         /* those of its tokens, separated by commas; "" = as its stream says */
+    char *stream_id;        /* "" = the one stream of this receiver; made where there is none */
+    char *push_url;         /* where it pushes to, as the outside sees it */
+    char *push_secret_file; /* what it sends as Authorization; secret; "" = nothing */
+    char *token_file;       /* a bearer token; secret; "" = none */
+    char *token_url;        /* or where one is had by client credentials */
+    char *client_id;
+    char *client_secret_file; /* secret */
+    char *key_file;           /* or a private key; secret */
+    char *key_id;
+    char *scope;
+    dt_time poll_pause;
+    char *ca_file;                             /* "" = the system's CA directory */
+    int lines[DT_CONFIG_TRANSMITTER_KEYS_MAX]; /* where the section gave key i of its table */
+} dt_config_transmitter;
 
 /* [message NAME]: a text that people read. NAME is a reason why their device is not trusted, or ANY; or that of
  * a general text (config/messages.h), which has one form for all platforms. */
@@ -363,8 +399,7 @@ typedef struct dt_config_key {
     char const *section;
     char const *name;
     dt_config_type type;
-    size_t offset;        /* into dt_config; of a key of [ca NAME], into dt_config_ca; of one of
-                      [message REASON], into dt_config_message */
+    size_t offset;        /* into dt_config; of a key of [ca NAME], into dt_config_ca, and so on */
     char const *fallback; /* the default, as it would be written; NULL = must be given */
     int64_t min, max;     /* INT; DURATION (milliseconds); length of STRING, URL, PATH (bytes) */
     dt_config_word const *words; /* ENUM, BITS; ends with a NULL word */
@@ -378,6 +413,8 @@ typedef struct dt_config_key {
 dt_config_key const *dt_config_keys(size_t *count);
 /* That of the keys of [ca NAME]. */
 dt_config_key const *dt_config_ca_keys(size_t *count);
+/* That of the keys of [transmitter NAME]. */
+dt_config_key const *dt_config_transmitter_keys(size_t *count);
 /* That of the keys of [message REASON]: key i is texts[i]. */
 dt_config_key const *dt_config_message_keys(size_t *count);
 

@@ -13,6 +13,7 @@
 #define APPLICATION "application"
 #define CA "ca"
 #define MESSAGE "message"
+#define TRANSMITTER "transmitter"
 
 /* A kind of section: opens one of a name that was looked at, finds the place of a key in one. */
 typedef struct section_kind {
@@ -167,18 +168,24 @@ static bool place_of_ca(dt_config const *c, char const *section_name, char const
 }
 
 /* Keys without a default. */
+static int finish_keys(dt_config_key const *keys, size_t count, int const *lines, char const *word,
+                       char const *name, char const *file, int line, dt_error *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].fallback == NULL && lines[i] == 0)
+            return dt_error_set(e, DT_E_INVALID,
+                                "%s:%d: [%s %s] %s: is missing and has no default; set it", file,
+                                line, word, name, keys[i].name);
+    }
+    return DT_OK;
+}
+
 static int finish_ca(dt_config_ca const *ca, char const *file, dt_error *e)
 {
     size_t count;
     dt_config_key const *keys = dt_config_ca_keys(&count);
 
-    for (size_t i = 0; i < count; i++) {
-        if (keys[i].fallback == NULL && ca->lines[i] == 0)
-            return dt_error_set(e, DT_E_INVALID,
-                                "%s:%d: [" CA " %s] %s: is missing and has no default; set it",
-                                file, ca->line, ca->name, keys[i].name);
-    }
-    return DT_OK;
+    return finish_keys(keys, count, ca->lines, CA, ca->name, file, ca->line, e);
 }
 
 static void ca_free(dt_config_ca *ca)
@@ -189,6 +196,72 @@ static void ca_free(dt_config_ca *ca)
     for (size_t i = 0; i < count; i++)
         dt_config_value_free(ca, &keys[i]);
     free(ca);
+}
+
+/* --- [transmitter NAME] ------------------------------------------------------------------------- */
+
+static dt_config_transmitter *transmitter_find(dt_config const *c, char const *name)
+{
+    for (size_t i = 0; i < c->transmitter_count; i++) {
+        if (strcmp(c->transmitters[i]->name, name) == 0)
+            return c->transmitters[i];
+    }
+    return NULL;
+}
+
+static int open_transmitter(dt_config *c, char const *file, int line, char const *name, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_transmitter_keys(&count);
+    dt_config_transmitter *t;
+    int error = DT_OK;
+
+    if (transmitter_find(c, name) != NULL)
+        return refuse_twice(file, line, e);
+    if (c->transmitter_count == DT_CONFIG_TRANSMITTERS_MAX)
+        return refuse_more(file, line, TRANSMITTER, DT_CONFIG_TRANSMITTERS_MAX, e);
+    t = calloc(1, sizeof(*t));
+    if (t == NULL || dt_str_copy(t->name, sizeof(t->name), name) < 0) {
+        free(t);
+        return dt_error_set(e, DT_E_NOMEM, "%s:%d: out of memory", file, line);
+    }
+    t->line = line;
+    c->transmitters[c->transmitter_count++] = t; /* who frees c frees it */
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = dt_config_set_default(t, &keys[i], e);
+    return error;
+}
+
+static bool place_of_transmitter(dt_config const *c, char const *section_name, char const *name,
+                                 dt_config_place *out)
+{
+    dt_config_transmitter *t = transmitter_find(c, section_name);
+    size_t count;
+    dt_config_key const *keys = dt_config_transmitter_keys(&count);
+
+    for (size_t i = 0; t != NULL && i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            *out = (dt_config_place){.base = t, .key = &keys[i], .line = &t->lines[i]};
+    }
+    return t != NULL;
+}
+
+static int finish_transmitter(dt_config_transmitter const *t, char const *file, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_transmitter_keys(&count);
+
+    return finish_keys(keys, count, t->lines, TRANSMITTER, t->name, file, t->line, e);
+}
+
+static void transmitter_free(dt_config_transmitter *t)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_transmitter_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        dt_config_value_free(t, &keys[i]);
+    free(t);
 }
 
 /* --- [message REASON] --------------------------------------------------------------------------- */
@@ -271,6 +344,7 @@ static void message_free(dt_config_message *m)
 
 static section_kind const kinds[] = {{APPLICATION, open_application, place_of_application},
                                      {CA, open_ca, place_of_ca},
+                                     {TRANSMITTER, open_transmitter, place_of_transmitter},
                                      {MESSAGE, open_message, place_of_message}};
 
 bool dt_config_place_find(dt_config const *c, char const *section, char const *name,
@@ -364,6 +438,12 @@ int dt_config_sections_finish(dt_config const *c, char const *file, dt_error *e)
         if (error < 0)
             return error;
     }
+    for (size_t i = 0; i < c->transmitter_count; i++) {
+        int error = finish_transmitter(c->transmitters[i], file, e);
+
+        if (error < 0)
+            return error;
+    }
     return DT_OK;
 }
 
@@ -372,6 +452,9 @@ void dt_config_sections_free(dt_config *c)
     for (size_t i = 0; i < c->ca_count; i++)
         ca_free(c->cas[i]);
     c->ca_count = 0;
+    for (size_t i = 0; i < c->transmitter_count; i++)
+        transmitter_free(c->transmitters[i]);
+    c->transmitter_count = 0;
     for (size_t i = 0; i < c->message_count; i++)
         message_free(c->messages[i]);
     c->message_count = 0;

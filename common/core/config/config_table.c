@@ -89,6 +89,9 @@ static dt_config_word const words_key[] = {
     {"rsa", DT_KEY_TYPE_RSA},   {"p256", DT_KEY_TYPE_P256},       {"p384", DT_KEY_TYPE_P384},
     {"p521", DT_KEY_TYPE_P521}, {"ed25519", DT_KEY_TYPE_ED25519}, {NULL, 0}};
 
+static dt_config_word const words_signals_by[] = {
+    {"poll", DT_SIGNALS_BY_POLL}, {"push", DT_SIGNALS_BY_PUSH}, {NULL, 0}};
+
 static dt_config_word const words_identity_from[] = {{"auto", DT_IDENTITY_FROM_AUTO},
                                                      {"user", DT_IDENTITY_FROM_USER},
                                                      {"caller", DT_IDENTITY_FROM_CALLER},
@@ -474,6 +477,23 @@ static dt_config_key const keys[] = {
     {KEY(daemon, identity_from, DT_CONFIG_ENUM), .fallback = "auto", .words = words_identity_from,
      .reloadable = true, .per_application = true,
      .help = "Who signs on: the user whose account is opened, or the caller."},
+
+    {KEY(signals, news, DT_CONFIG_PATH), .fallback = "/run/devtrust-signals/news",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
+     .help = "The file through which devtrust-signals hands news to the others; empty for none."},
+    {KEY(signals, listen, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 64),
+     .reloadable = false,
+     .help = "Where devtrust-signals listens for a reverse proxy, as 127.0.0.1:8931."},
+    {KEY(signals, okta_hook_secret_file, DT_CONFIG_PATH), .secret = true, .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
+     .help = "What Okta's event hooks send in the Authorization header; secret."},
+    {KEY(signals, proxy, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .reloadable = false,
+     .help =
+         "The HTTP proxy on the way to transmitters; empty for that of [http], none for no proxy."},
+    {KEY(signals, proxy_credentials_file, DT_CONFIG_PATH), .secret = true, .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .reloadable = false,
+     .help = "What that proxy asks for, USER:PASSWORD; secret."},
 };
 
 _Static_assert(sizeof(keys) / sizeof(keys[0]) <= DT_CONFIG_KEYS_MAX, "raise DT_CONFIG_KEYS_MAX");
@@ -524,6 +544,64 @@ dt_config_key const *dt_config_ca_keys(size_t *count)
 {
     *count = sizeof(ca_keys) / sizeof(ca_keys[0]);
     return ca_keys;
+}
+
+/* --- [transmitter NAME] ------------------------------------------------------------------------ */
+
+#define TRANSMITTER_KEY(key, kind)                                                                 \
+    .section = "transmitter", .name = #key, .type = kind,                                          \
+    .offset = offsetof(dt_config_transmitter, key), .reloadable = false
+
+static dt_config_key const transmitter_keys[] = {
+    {TRANSMITTER_KEY(issuer, DT_CONFIG_STRING), .fallback = NULL, BETWEEN(1, URL_MAX),
+     .help = "The issuer of the events, exactly as the transmitter writes it."},
+    {TRANSMITTER_KEY(metadata_url, DT_CONFIG_STRING), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .help =
+         "The transmitter's metadata, where it is not at the place that follows from the issuer."},
+    {TRANSMITTER_KEY(delivery, DT_CONFIG_ENUM), .fallback = "poll", .words = words_signals_by,
+     .help = "Whether devtrust-signals fetches the events, or the transmitter sends them."},
+    {TRANSMITTER_KEY(audience, DT_CONFIG_STRING), .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, DT_CONFIG_VALUE_MAX - 1),
+     .help = "The audiences of events that are for this site; empty for those of the stream."},
+    {TRANSMITTER_KEY(stream_id, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 255),
+     .help = "The id of the stream; empty to find it, or to create it."},
+    {TRANSMITTER_KEY(push_url, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .help = "The URL that the transmitter sends events to, at the site's reverse proxy."},
+    {TRANSMITTER_KEY(push_secret_file, DT_CONFIG_PATH), .secret = true, .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .help = "What the transmitter sends in the Authorization header; secret."},
+    {TRANSMITTER_KEY(token_file, DT_CONFIG_PATH), .secret = true, .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .help = "A bearer token for the transmitter that does not change; secret."},
+    {TRANSMITTER_KEY(token_url, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, URL_MAX),
+     .help = "The OAuth token endpoint that issues tokens for the transmitter."},
+    {TRANSMITTER_KEY(client_id, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 128),
+     .help = "The client id that asks there."},
+    {TRANSMITTER_KEY(client_secret_file, DT_CONFIG_PATH), .secret = true, .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES), .help = "The client secret that asks there; secret."},
+    {TRANSMITTER_KEY(key_file, DT_CONFIG_PATH), .secret = true, .fallback = "",
+     BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .help = "The private key that asks there instead, PEM, RSA or P-256; secret."},
+    {TRANSMITTER_KEY(key_id, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 128),
+     .help = "The id (kid) of that key."},
+    {TRANSMITTER_KEY(scope, DT_CONFIG_STRING), .fallback = "ssf.read ssf.manage",
+     BETWEEN(MAY_BE_EMPTY, 256), .help = "The scopes that are asked for there."},
+    {TRANSMITTER_KEY(poll_pause, DT_CONFIG_DURATION), .fallback = "5s", BETWEEN(500, DT_MINUTES(5)),
+     .help = "Time between two polls where the transmitter answers at once that there is nothing."},
+    {TRANSMITTER_KEY(ca_file, DT_CONFIG_PATH), .fallback = "", BETWEEN(MAY_BE_EMPTY, PATH_BYTES),
+     .help =
+         "CA certificates for the connection to the transmitter; empty for those of the system."},
+};
+
+_Static_assert(sizeof(transmitter_keys) / sizeof(transmitter_keys[0]) <=
+                   DT_CONFIG_TRANSMITTER_KEYS_MAX,
+               "raise DT_CONFIG_TRANSMITTER_KEYS_MAX");
+
+dt_config_key const *dt_config_transmitter_keys(size_t *count)
+{
+    *count = sizeof(transmitter_keys) / sizeof(transmitter_keys[0]);
+    return transmitter_keys;
 }
 
 /* --- [message REASON] -------------------------------------------------------------------------- */

@@ -307,7 +307,7 @@ static char const *service_name(size_t service)
 {
     static char const *const names[DT_HTTP_SERVICES] = {
         [DT_HTTP_OKTA] = "okta", [DT_HTTP_GRAPH] = "graph",           [DT_HTTP_ENTRA] = "entra",
-        [DT_HTTP_OCSP] = "ocsp", [DT_HTTP_COMPLIANCE] = "compliance",
+        [DT_HTTP_OCSP] = "ocsp", [DT_HTTP_COMPLIANCE] = "compliance", [DT_HTTP_SIGNALS] = "signals",
     };
 
     return names[service] != NULL ? names[service] : "other";

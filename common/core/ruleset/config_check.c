@@ -15,6 +15,7 @@
 #include "core/device/ssh_certificate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PLATFORMS_ALL (DT_PLATFORM_ANY_DESKTOP | DT_PLATFORM_ANY_MOBILE)
@@ -263,6 +264,8 @@ static int check_proxies(check const *k)
          c->intune.proxy_credentials_file, true},
         {"device_trust", "ocsp_proxy", c->device_trust.ocsp_proxy, "ocsp_proxy_credentials_file",
          c->device_trust.ocsp_proxy_credentials_file, true},
+        {"signals", "proxy", c->signals.proxy, "proxy_credentials_file",
+         c->signals.proxy_credentials_file, true},
     };
     int rc = DT_OK;
 
@@ -553,6 +556,110 @@ static int check_cas(check const *k)
     return error;
 }
 
+static bool is_https(char const *url)
+{
+    dt_url parts;
+
+    return dt_url_parse(url, &parts) == DT_OK;
+}
+
+/* How a token for the transmitter is had: one way, whole. */
+static int check_transmitter_token(check const *k, dt_config_transmitter const *t,
+                                   char const *section)
+{
+    bool secret = *t->client_secret_file != '\0', key = *t->key_file != '\0';
+    bool by_client = *t->token_url != '\0' || *t->client_id != '\0' || secret || key;
+
+    if (*t->token_file != '\0' && by_client)
+        return refuse(k, section, "token_file",
+                      "is set beside token_url, client_id, client_secret_file or key_file; set one "
+                      "way to a token, and remove the other");
+    if (by_client && (*t->token_url == '\0' || *t->client_id == '\0' || secret == key))
+        return refuse(k, section, "token_url",
+                      "needs client_id and one of client_secret_file and key_file; set all three, "
+                      "or token_file instead");
+    if (*t->token_url != '\0' && !is_https(t->token_url))
+        return refuse(k, section, "token_url",
+                      "is not an https:// URL; use a form such as https://idp.example.com/token");
+    if (*t->token_file == '\0' && !by_client && t->delivery == DT_SIGNALS_BY_POLL)
+        return refuse(k, section, "token_file",
+                      "is missing, but a transmitter is not polled without a token; set it, or "
+                      "token_url with client_id and client_secret_file or key_file");
+    return DT_OK;
+}
+
+static int check_push(check const *k, dt_config_transmitter const *t, char const *section)
+{
+    bool managed = *t->token_file != '\0' || *t->token_url != '\0';
+
+    if (*k->c->signals.listen == '\0')
+        return refuse(k, section, "delivery",
+                      "is push, but nothing listens; set [signals] listen = 127.0.0.1:8931");
+    if (*t->push_url != '\0' && !is_https(t->push_url))
+        return refuse(k, section, "push_url",
+                      "is not an https:// URL; write the one at the reverse proxy, as "
+                      "https://signals.example.com/ssf/NAME");
+    if (managed && *t->push_url == '\0')
+        return refuse(k, section, "push_url",
+                      "is missing; set the URL at the reverse proxy that the transmitter sends to, "
+                      "as https://signals.example.com/ssf/NAME");
+    if (!managed && *t->audience == '\0')
+        return refuse(k, section, "audience",
+                      "is missing; set the aud of this transmitter's events, or a token by which "
+                      "its stream can be read");
+    return DT_OK;
+}
+
+static int check_transmitter(check const *k, dt_config_transmitter const *t)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+    int error;
+
+    (void)snprintf(section, sizeof(section), "transmitter %s", t->name);
+    if (!is_https(t->issuer))
+        return refuse(k, section, "issuer",
+                      "is not an https:// URL; copy the issuer of the transmitter's metadata");
+    if (*t->metadata_url != '\0' && !is_https(t->metadata_url))
+        return refuse(k, section, "metadata_url",
+                      "is not an https:// URL; remove it, or write the whole URL");
+    error = check_transmitter_token(k, t, section);
+    if (error == DT_OK && t->delivery == DT_SIGNALS_BY_PUSH)
+        error = check_push(k, t, section);
+    return error;
+}
+
+/* ADDRESS:PORT of this host itself: whoever is outside comes through the site's reverse proxy. */
+static bool is_loopback(char const *listen)
+{
+    static char const *const addresses[] = {"127.0.0.1:", "[::1]:"};
+
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        char const *port = listen + strlen(addresses[i]);
+        if (strncmp(listen, addresses[i], strlen(addresses[i])) != 0)
+            continue;
+        size_t const n = strspn(port, "0123456789");
+        return n > 0 && n <= 5 && port[n] == '\0' && port[0] != '0' &&
+               strtol(port, NULL, 10) <= 65535;
+    }
+    return false;
+}
+
+static int check_signals(check const *k)
+{
+    int error = DT_OK;
+
+    if (*k->c->signals.listen != '\0' && !is_loopback(k->c->signals.listen))
+        return refuse(k, "signals", "listen",
+                      "is not an address of this host alone with a port; write 127.0.0.1:8931 or "
+                      "[::1]:8931, and let the reverse proxy send there");
+    if (*k->c->signals.okta_hook_secret_file != '\0' && *k->c->signals.listen == '\0')
+        return refuse(k, "signals", "okta_hook_secret_file",
+                      "is set, but nothing listens; set listen = 127.0.0.1:8931");
+    for (size_t i = 0; error == DT_OK && i < k->c->transmitter_count; i++)
+        error = keep(k, check_transmitter(k, k->c->transmitters[i]));
+    return error;
+}
+
 static bool is_place_named(dt_config const *c, unsigned places)
 {
     bool named = false;
@@ -792,6 +899,7 @@ int dt_config_check(dt_config const *c, char const *file, dt_error *e)
         check_services,
         check_messages,
         check_lookup,
+        check_signals,
         check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
