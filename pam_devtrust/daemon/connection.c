@@ -73,6 +73,8 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
     dt_outcome_text(o, o->message, text);
     if (allows && c->admission[0] != '\0')
         dt_admission_keep(c->daemon, c->admission, o->cause);
+    if (c->fd >= 0 && m.message == text && !allows && !dt_conn_draw(c, o->link, text))
+        dt_log(LOG_NOTICE, "a module of uid %u did not read a drawing", (unsigned)c->uid);
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
         dt_log(LOG_NOTICE, "a module of uid %u did not read its answer", (unsigned)c->uid);
     release(c);

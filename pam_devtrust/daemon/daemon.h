@@ -50,6 +50,12 @@ typedef struct dt_sockets {
     int lock_screen; /* of everybody else's */
 } dt_sockets;
 
+/* Where the person reads what a connection shows; zero: not known. */
+typedef struct dt_terminal {
+    uint32_t columns, rows;
+    bool utf8;
+} dt_terminal;
+
 typedef struct dt_daemon dt_daemon;
 typedef struct dt_lookup dt_lookup;
 
@@ -68,6 +74,8 @@ typedef struct dt_conn {
     dt_lookup *lookup; /* under way */
     dt_run *run;       /* under way */
     uint32_t number;   /* of the last prompt */
+    dt_terminal terminal;
+    bool drawn; /* a link was drawn: once is enough */
     dt_pam_phase phase;
     bool key_verified;                /* by sshd, before it asked; see DT_REPORT_ONLY_AFTER_KEY */
     char admission[DT_STORE_KEY_MAX]; /* where to keep that it was let in; "" = nowhere */
@@ -117,6 +125,16 @@ void dt_conns_drop(dt_daemon *d);
 void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, size_t len);
 /* The connection is gone: a look-up that is under way has nobody to answer. */
 void dt_request_forget(dt_conn *c);
+
+/* --- drawing.c --------------------------------------------------------------------------------------- */
+#define DT_DAEMON_DRAWING_MAX 8192 /* bytes of a drawing; a larger one is left out */
+/* What is known of the terminal of a request, and what [mfa] qr_code makes of it. */
+dt_terminal dt_terminal_of(dt_message const *m, dt_config const *config, bool sshd);
+/* Sends the link as a QR code, in front of `text`, which the person reads below it: nothing where it is empty, was
+ * drawn before or does not fit together with the text. False when the module takes nothing more. */
+DT_MUST_USE bool dt_conn_draw(dt_conn *c, char const *link, char const *text);
+/* Sends information or a prompt. False as above. */
+DT_MUST_USE bool dt_conn_send_text(dt_conn *c, dt_prompt_style style, char const *text);
 
 /* --- admission.c ------------------------------------------------------------------------------------- */
 /* The row of an SSH connection (dt_host_connection) and the account that is opened. False, and "", where one

@@ -133,17 +133,6 @@ static void refuse_limited(dt_conn *c, dt_message const *m)
 
 /* --- the machine ------------------------------------------------------------------------------------------ */
 
-static bool send_text(dt_conn *c, dt_prompt_style style, char const *text)
-{
-    char wrapped[DT_PROMPT_TEXT_MAX];
-    dt_message m = {
-        .type = DT_MESSAGE_PROMPT, .number = ++c->number, .style = style, .text = wrapped};
-
-    memcpy(wrapped, text, sizeof(wrapped));
-    dt_text_wrap(wrapped);
-    return dt_message_send(c->fd, &m) == DT_OK;
-}
-
 static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
 {
     dt_conn *c = ctx;
@@ -152,8 +141,10 @@ static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
                                            : DT_PROMPT_HIDDEN;
 
     c->run = run;
-    if (c->fd >= 0 && ((prompt->note[0] != '\0' && !send_text(c, DT_PROMPT_INFO, prompt->note)) ||
-                       !send_text(c, style, prompt->text)))
+    if (c->fd >= 0 &&
+        ((prompt->note[0] != '\0' && !dt_conn_send_text(c, DT_PROMPT_INFO, prompt->note)) ||
+         !dt_conn_draw(c, prompt->link, prompt->text) ||
+         !dt_conn_send_text(c, style, prompt->text)))
         dt_conn_release(c);
 }
 
@@ -691,6 +682,7 @@ void dt_request_start(dt_conn *c, dt_message const *m, uint8_t const *packet, si
 
     c->phase = (dt_pam_phase)m->phase;
     (void)dt_driver_acquire_service(c->daemon->driver, m->service, &ruleset);
+    c->terminal = dt_terminal_of(m, ruleset.config, is_known_service(c, m, &ruleset));
     start(c, m, packet, len, &ruleset);
     dt_driver_release(&ruleset);
 }

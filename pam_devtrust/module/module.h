@@ -30,6 +30,8 @@
 #define DT_PAM_PROMPTS_MAX 64    /* of one sign-on */
 #define DT_PAM_TAKE_OVER_MS 5000 /* how old a success may be that a second line takes over */
 #define DT_PAM_FDS_MAX 4096      /* descriptors looked at for the client's socket */
+#define DT_PAM_INFO_MAX 12288 /* bytes of information that waits for the next prompt: a drawing */
+#define DT_PAM_SHOWN_AT_ONCE 511 /* bytes of one message to the application: PAM_MAX_MSG_SIZE */
 #define DT_PAM_REAP_MS 500       /* for the short-lived parent of `devtrustd --one` */
 
 /* --- args.c: what follows the module's name in the PAM file ------------------------------- */
@@ -105,6 +107,18 @@ void dt_pam_passcode_forget(pam_handle_t *pamh);
  * (`is_sudo`: its service or its name), and for programs that are called su; of others nothing is known, and
  * their prompts count as shown. `has_answered`: somebody has answered a prompt of another module. */
 dt_pam_shown dt_pam_look_whether_shown(bool is_sudo, bool has_answered);
+
+/* True when sudo asks at the terminal, and neither a program nor standard input answers for it. */
+bool dt_pam_sudo_asks_at_terminal(void);
+
+/* --- terminal.c ----------------------------------------------------------------------------------- */
+/* The terminal on which the program shows its prompts; all zero where there is none, or its size is not known. */
+typedef struct dt_pam_terminal {
+    uint32_t columns, rows; /* at most DT_PROTOCOL_SIDE_MAX */
+    bool utf8;              /* it shows UTF-8 */
+} dt_pam_terminal;
+/* Known of sudo (`is_sudo`), su and login alone, which show texts as they are, where the person types. */
+dt_pam_terminal dt_pam_terminal_look(bool is_sudo);
 
 /* --- pam_code.c ----------------------------------------------------------------------------------- */
 /* The one place where an outcome becomes a PAM code. `result` and `cause` as in RESULT. */

@@ -152,6 +152,14 @@ static bool has_terminal(void)
     return fd >= 0;
 }
 
+bool dt_pam_sudo_asks_at_terminal(void)
+{
+    ways w = {0};
+
+    read_command_line(&w);
+    return !w.nobody && !w.standard && !w.program && has_terminal();
+}
+
 dt_pam_shown dt_pam_look_whether_shown(bool is_sudo, bool has_answered)
 {
     ways w = {0};

@@ -18,7 +18,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#define INFO_MAX 1024 /* of information that waits for the next prompt */
+#define INFO_JOINED_MAX 1024 /* of information that goes with the result as one text */
 #define USER_SHOWN_MAX 64
 #define BLANKS " \t\r\n"
 
@@ -27,13 +27,16 @@ typedef struct login {
     bool silent;
     dt_pam_phase phase;
     dt_link link;
-    int client;       /* descriptor of the client's connection, or -1 */
-    int64_t deadline; /* monotonic milliseconds */
-    unsigned prompts; /* so far */
-    uint32_t number;  /* of the last prompt */
-    uint32_t style;   /* of the prompt that is still to be shown; 0 = none */
+    int client;        /* descriptor of the client's connection, or -1 */
+    int64_t deadline;  /* monotonic milliseconds */
+    unsigned prompts;  /* so far */
+    bool heard;        /* the daemon has said something */
+    bool may_be_older; /* it ended at a request with fields that an older one does not know */
+    dt_pam_terminal terminal;
+    uint32_t number; /* of the last prompt */
+    uint32_t style;  /* of the prompt that is still to be shown; 0 = none */
     char text[DT_PROTOCOL_TEXT_MAX + 1];
-    char info[INFO_MAX];
+    char info[DT_PAM_INFO_MAX];
     char user[USER_SHOWN_MAX]; /* for the log */
     char const *account;       /* that will be opened; libpam's */
 } login;
@@ -107,13 +110,18 @@ static char const *owner_of(pam_handle_t *pamh, char const *account)
 
 /* With -p, and with Defaults passprompt_override, sudo shows its own prompt instead of each of ours, and
  * that is unknown here. Information it always shows. */
-static bool replaces_prompts(login const *l)
+static bool is_sudo(pam_handle_t *pamh)
 {
-    char const *service = item(l->pamh, PAM_SERVICE);
+    char const *service = item(pamh, PAM_SERVICE);
     char const *program = program_invocation_short_name;
 
     return strcmp(service, "sudo") == 0 || strcmp(service, "sudo-i") == 0 ||
            strcmp(program, "sudo") == 0 || strcmp(program, "sudoedit") == 0;
+}
+
+static bool replaces_prompts(login const *l)
+{
+    return is_sudo(l->pamh);
 }
 
 static int send_request(login *l, dt_pam_phase phase, char const *password)
@@ -125,6 +133,9 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
                     .pid = (uint32_t)getpid(),
                     .shown = dt_pam_look_whether_shown(replaces_prompts(l),
                                                        item(l->pamh, PAM_AUTHTOK)[0] != '\0'),
+                    .columns = l->terminal.columns,
+                    .rows = l->terminal.rows,
+                    .utf8 = l->terminal.utf8 ? 1 : 0,
                     .service = item(l->pamh, PAM_SERVICE),
                     .user = item(l->pamh, PAM_USER),
                     .rhost = bounded(item(l->pamh, PAM_RHOST)),
@@ -144,7 +155,6 @@ static int send_request(login *l, dt_pam_phase phase, char const *password)
 
     if (agent >= 0)
         close(agent);
-    dt_pam_passcode_forget(l->pamh); /* it is good for one sign-on */
     return rc;
 }
 
@@ -201,6 +211,27 @@ static void break_sentences(char *text)
         end[1] = '\n';
 }
 
+/* Programs may have no more room for one message than libpam promises: a long text comes as several, of whole
+ * lines. */
+static int show_pieces(login const *l, int style, char *text)
+{
+    while (strlen(text) > DT_PAM_SHOWN_AT_ONCE) {
+        size_t cut = DT_PAM_SHOWN_AT_ONCE;
+
+        while (cut > 0 && text[cut] != '\n')
+            cut--;
+        if (cut == 0) /* one line of more bytes than that: no terminal is so wide */
+            break;
+        text[cut] = '\0';
+        int code = pam_prompt(l->pamh, style, NULL, "%s", text);
+
+        if (code != PAM_SUCCESS)
+            return code;
+        text += cut + 1;
+    }
+    return pam_prompt(l->pamh, style, NULL, "%s", text);
+}
+
 /* Shows a text that wants no answer, in lines that fit; `text` is used up. Cockpit puts a refusal into JSON as
  * it is, where a line's end is an error, and its page breaks lines by itself. */
 static int show(login *l, int style, char *text)
@@ -212,8 +243,7 @@ static int show(login *l, int style, char *text)
     if (strlen(text) > DT_TEXT_COLUMNS)
         break_sentences(text);
     dt_text_wrap(text);
-    return draws_one_line() ? show_by_twos(l, style, text)
-                            : pam_prompt(l->pamh, style, NULL, "%s", text);
+    return draws_one_line() ? show_by_twos(l, style, text) : show_pieces(l, style, text);
 }
 
 /* The text for the person where no daemon answers, so that no program says "wrong password". */
@@ -228,12 +258,13 @@ static void show_text(login *l, char const *text)
 
 /* --- prompts ---------------------------------------------------------------------------------------- */
 
-/* sshd shows information only along with a prompt, so it waits for the next one. */
+/* sshd shows information only along with a prompt, so it waits for the next one. It belongs to it: PAM_SILENT, which
+ * sudo always sets unless sudoers has !pam_silent, says nothing about prompts. */
 static void keep_info(login *l, char const *text)
 {
     size_t len = strlen(l->info);
 
-    if (!l->silent && len + strlen(text) + 2 < sizeof(l->info))
+    if (len + strlen(text) + 2 < sizeof(l->info))
         snprintf(l->info + len, sizeof(l->info) - len, "%s%s", len > 0 ? "\n" : "", text);
 }
 
@@ -444,12 +475,16 @@ static int take_result(login *l, dt_message const *m)
     /* What a session says comes where the command writes: nothing, unless there is no command. */
     bool quiet = l->silent || (l->phase == DT_PAM_SESSION && code == PAM_SUCCESS);
     char const *message = quiet ? "" : m->message;
-    char text[INFO_MAX + DT_PROTOCOL_TEXT_MAX + 2];
+    char text[INFO_JOINED_MAX + DT_PROTOCOL_TEXT_MAX + 2];
 
     if (code == PAM_IGNORE || reported)
         pam_syslog(l->pamh, LOG_WARNING, "user %s: not decided: report_only is on", l->user);
     else if (code != PAM_SUCCESS)
         pam_syslog(l->pamh, LOG_NOTICE, "user %s: refused: %s", l->user, m->cause);
+    if (l->silent)
+        l->info[0] = '\0';
+    if (strlen(l->info) >= INFO_JOINED_MAX)
+        (void)show_info(l);
     snprintf(text, sizeof(text), "%s%s%s", l->info, l->info[0] && message[0] ? "\n" : "", message);
     if (text[0] != '\0')
         (void)show(l, code == PAM_SUCCESS ? PAM_TEXT_INFO : refusal_style(), text);
@@ -465,6 +500,12 @@ static bool take_message(login *l, int *code)
 
     if (rc == DT_E_NOT_FOUND)
         return false;
+    if (rc == DT_E_GONE && !l->heard && l->terminal.columns > 0) {
+        l->may_be_older = true;
+        *code = PAM_AUTHINFO_UNAVAIL;
+        return true;
+    }
+    l->heard = true;
     if (rc == DT_OK && m.type == DT_MESSAGE_PROMPT && take_prompt(l, &m))
         return false;
     if (rc == DT_OK && m.type == DT_MESSAGE_RESULT) {
@@ -541,6 +582,44 @@ static int check_names(login *l, char const *user)
     return PAM_SUCCESS;
 }
 
+/* One request, and what comes of it. */
+static int ask_daemon(login *l, dt_pam_args const *a, char const *password)
+{
+    int code, rc;
+
+    if (dt_link_open(l->pamh, a, l->deadline, &l->link) != DT_OK) {
+        show_text(l, DT_TEXT_UNREACHABLE);
+        return PAM_AUTHINFO_UNAVAIL;
+    }
+    rc = send_request(l, l->phase, password);
+    if (rc == DT_OK || rc == DT_E_GONE) {
+        code = converse(l);
+    } else {
+        pam_syslog(l->pamh, LOG_ERR, "user %s: refused: the request could not be made (%d)",
+                   l->user, rc);
+        show_text(l, DT_TEXT_UNREACHABLE);
+        code = PAM_SYSTEM_ERR;
+    }
+    dt_link_close(&l->link);
+    return code;
+}
+
+/* A daemon of before an upgrade ends the connection at the fields of the terminal, without a word: it is asked once
+ * more, without them. */
+static int ask(login *l, dt_pam_args const *a, char const *password)
+{
+    int code = ask_daemon(l, a, password);
+
+    if (!l->may_be_older)
+        return code;
+    pam_syslog(l->pamh, LOG_NOTICE,
+               "user %s: devtrustd ended without an answer, and is asked once more; if it is older "
+               "than pam_devtrust.so, restart it",
+               l->user);
+    l->terminal = (dt_pam_terminal){0};
+    return ask_daemon(l, a, password);
+}
+
 int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a,
                   char const *password)
 {
@@ -549,6 +628,7 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
                .phase = phase,
                .link = {.fd = -1},
                .client = dt_watch_client(pamh),
+               .terminal = dt_pam_terminal_look(is_sudo(pamh)),
                .deadline = dt_pam_mono() + (int64_t)a->timeout * 1000};
     char const *user = item(pamh, PAM_USER);
     int code;
@@ -559,20 +639,7 @@ int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args
         show_text(&l, DT_TEXT_REFUSED);
     if (code != PAM_SUCCESS)
         return code;
-    if (dt_link_open(pamh, a, l.deadline, &l.link) != DT_OK) {
-        show_text(&l, DT_TEXT_UNREACHABLE);
-        return PAM_AUTHINFO_UNAVAIL;
-    }
-    int rc = send_request(&l, phase, password);
-
-    if (rc == DT_OK || rc == DT_E_GONE) {
-        code = converse(&l);
-    } else {
-        pam_syslog(pamh, LOG_ERR, "user %s: refused: the request could not be made (%d)", l.user,
-                   rc);
-        show_text(&l, DT_TEXT_UNREACHABLE);
-        code = PAM_SYSTEM_ERR;
-    }
-    dt_link_close(&l.link);
+    code = ask(&l, a, password);
+    dt_pam_passcode_forget(pamh); /* it is good for one sign-on */
     return code;
 }

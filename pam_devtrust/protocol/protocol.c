@@ -14,9 +14,10 @@ typedef struct field {
     dt_message_type type;
     uint8_t tag; /* unique within the type; below 32 */
     field_kind kind;
-    bool required;     /* a text must not be empty */
-    uint32_t min, max; /* of a number; max of a text's length */
-    size_t offset;     /* into dt_message */
+    bool required; /* a text must not be empty */
+    uint32_t min,
+        max; /* of a number, which is left out when it is 0 and below min; max of a text's length */
+    size_t offset; /* into dt_message */
 } field;
 
 #define AT(name) offsetof(dt_message, name)
@@ -37,6 +38,9 @@ static field const fields[] = {
     {DT_MESSAGE_REQUEST, 14, TEXT, false, 0, DT_PROTOCOL_PASSCODE_MAX, AT(passcode)},
     {DT_MESSAGE_REQUEST, 15, TEXT, false, 0, DT_PROTOCOL_START_MAX, AT(rhost_start)},
     {DT_MESSAGE_REQUEST, 16, NUMBER, false, DT_PAM_SHOWN, DT_PAM_SHOWN_NOT, AT(shown)},
+    {DT_MESSAGE_REQUEST, 17, NUMBER, false, 1, DT_PROTOCOL_SIDE_MAX, AT(columns)},
+    {DT_MESSAGE_REQUEST, 18, NUMBER, false, 1, DT_PROTOCOL_SIDE_MAX, AT(rows)},
+    {DT_MESSAGE_REQUEST, 19, NUMBER, false, 1, 1, AT(utf8)},
     {DT_MESSAGE_PROMPT, 1, NUMBER, true, 1, DT_PROTOCOL_PROMPTS_MAX, AT(number)},
     {DT_MESSAGE_PROMPT, 2, NUMBER, true, DT_PROMPT_HIDDEN, DT_PROMPT_INFO, AT(style)},
     {DT_MESSAGE_PROMPT, 3, TEXT, true, 0, DT_PROTOCOL_TEXT_MAX, AT(text)},
@@ -109,6 +113,8 @@ static size_t value_size(dt_message const *m, field const *f)
     if (f->kind == NUMBER) {
         uint32_t value = number_get(m, f);
 
+        if (value == 0 && f->min > 0 && !f->required)
+            return 0;
         return value >= f->min && value <= f->max ? sizeof(uint32_t) : SIZE_MAX;
     }
     size_t len = strnlen(text_get(m, f), (size_t)f->max + 1);

@@ -25,6 +25,7 @@
 #define DT_PROTOCOL_PASSCODE_MAX 48 /* its digits, what a YubiKey types, or the word for a factor */
 #define DT_PROTOCOL_CAUSE_MAX 47
 #define DT_PROTOCOL_PROMPTS_MAX 10000 /* highest number of a prompt */
+#define DT_PROTOCOL_SIDE_MAX 1000 /* columns or rows of a terminal; a larger one counts as this */
 
 /* Longest packets: to the daemon, and from it. */
 #define DT_PROTOCOL_REQUEST_MAX (72 * 1024)
@@ -83,6 +84,10 @@ typedef struct dt_message {
     uint32_t phase; /* dt_pam_phase */
     uint32_t pid;   /* of the caller; for the log only */
     uint32_t shown; /* dt_pam_shown */
+    /* The terminal on which the person sees prompts, as the program shows them. 0: not known, and then none of the
+     * three is sent: an older daemon refuses a request that names them. */
+    uint32_t columns, rows;
+    uint32_t utf8; /* 1: it shows UTF-8 */
     char const *service;
     char const *user;
     char const *rhost;

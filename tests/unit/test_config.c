@@ -148,6 +148,7 @@ static char const everything[] =
     "factors = token:software:totp\n"
     "okta_way = authn\n"
     "number_challenge = never\n"
+    "qr_code = always\n"
     "passcode_attempts = 5\n"
     "passcode_limit = 3\n"
     "push_pause = 1m\n"

@@ -113,6 +113,36 @@ static void test_request(void **state)
     assert_string_equal(out.message, "");
 }
 
+/* Left out where it is not known: an older daemon refuses a field that it does not know. */
+static void test_terminal(void **state)
+{
+    static dt_message const bad[] = {{.columns = DT_PROTOCOL_SIDE_MAX + 1, .rows = 24},
+                                     {.columns = 80, .rows = DT_PROTOCOL_SIDE_MAX + 1},
+                                     {.columns = 80, .rows = 24, .utf8 = 2}};
+    dt_message in = request(), out;
+    size_t without = dt_message_size(&in);
+
+    (void)state;
+    assert_int_equal(dt_message_decode(packet, encode(&in), &out), DT_OK);
+    assert_int_equal(out.columns, 0);
+    assert_int_equal(out.utf8, 0);
+    in.columns = 80;
+    in.rows = 24;
+    assert_int_equal(dt_message_size(&in), without + 2 * 9);
+    in.columns = in.rows = DT_PROTOCOL_SIDE_MAX;
+    in.utf8 = 1;
+    assert_int_equal(dt_message_decode(packet, encode(&in), &out), DT_OK);
+    assert_int_equal(out.columns, DT_PROTOCOL_SIDE_MAX);
+    assert_int_equal(out.rows, DT_PROTOCOL_SIDE_MAX);
+    assert_int_equal(out.utf8, 1);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        in.columns = bad[i].columns;
+        in.rows = bad[i].rows;
+        in.utf8 = bad[i].utf8;
+        assert_not_encoded(&in);
+    }
+}
+
 static void test_other_types(void **state)
 {
     (void)state;
@@ -610,6 +640,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(test_request),
+        cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_other_types),
         cmocka_unit_test(test_texts_that_are_not_there),
         cmocka_unit_test(test_lengths),

@@ -148,6 +148,8 @@ static void test_who_signs_in_with_a_browser_gets_in(void **state)
     assert_string_equal(w.last_body, "client_id=0oa1native&scope=openid%20profile");
     assert_string_equal(w.step.prompt->text, "Enter the code RGTCFDTL at " PAGE
                                              " in a browser and sign in, then press Enter: ");
+    assert_string_equal(w.step.prompt->link, PAGE "?user_code=RGTCFDTL");
+    assert_int_equal(w.step.prompt->until, w.now + DT_SECONDS(55));
     assert_string_equal(w.step.prompt->note,
                         "The code signs on to vpn (192.0.2.7). If somebody else asks for it, do "
                         "not enter it.");

@@ -2,6 +2,7 @@
 /* Needs nothing of the core: the PAM module links it, too. */
 #include "core/base/text_wrap.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 static size_t columns_of(char const *from, char const *to)
@@ -11,6 +12,13 @@ static size_t columns_of(char const *from, char const *to)
     for (; from < to; from++)
         columns += ((unsigned char)*from & 0xc0) != 0x80; /* one of UTF-8's first bytes */
     return columns;
+}
+
+/* A line of a drawing (core/base/qr.h) begins with one of U+2580 to U+259F. */
+static bool is_drawing(char const *line)
+{
+    return (unsigned char)line[0] == 0xe2 && (unsigned char)line[1] == 0x96 &&
+           (unsigned char)line[2] < 0xa0;
 }
 
 void dt_text_wrap(char *text)
@@ -25,7 +33,7 @@ void dt_text_wrap(char *text)
             *blank = '\n';
             line = blank + 1;
             blank = NULL;
-        } else if (*p == ' ') {
+        } else if (*p == ' ' && !is_drawing(line)) {
             blank = p;
         }
     }

@@ -46,6 +46,13 @@ typedef enum dt_unavailable_as {
 /* The form of the events in the audit file. */
 typedef enum dt_audit_format { DT_AUDIT_AS_OKTA = 0, DT_AUDIT_AS_OCSF } dt_audit_format;
 
+/* Where a link is drawn as a QR code. */
+typedef enum dt_qr_code {
+    DT_QR_CODE_NEVER = 0,
+    DT_QR_CODE_TERMINAL, /* at terminals that are known */
+    DT_QR_CODE_ALWAYS,   /* by sshd, too, which knows none */
+} dt_qr_code;
+
 typedef enum dt_number_challenge {
     DT_NUMBER_NEVER = 0,  /* do not ask Okta for one (the org may still force it) */
     DT_NUMBER_WHEN_SHOWN, /* ask for one wherever the number can be shown */
@@ -245,6 +252,7 @@ typedef struct dt_config {
         unsigned factors; /* dt_factor_type bits, the company's allowed set */
         dt_okta_way okta_way;
         dt_number_challenge number_challenge;
+        dt_qr_code qr_code;
         int passcode_attempts;
         int passcode_limit; /* wrong passcodes of one person since their last MFA, at all doors */
         dt_time push_pause; /* after a denied push; 0 = none */

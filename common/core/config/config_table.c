@@ -77,6 +77,11 @@ static dt_config_word const words_audit_format[] = {
 static dt_config_word const words_number[] = {
     {"never", DT_NUMBER_NEVER}, {"when_shown", DT_NUMBER_WHEN_SHOWN}, {NULL, 0}};
 
+static dt_config_word const words_qr_code[] = {{"never", DT_QR_CODE_NEVER},
+                                               {"terminal", DT_QR_CODE_TERMINAL},
+                                               {"always", DT_QR_CODE_ALWAYS},
+                                               {NULL, 0}};
+
 static dt_config_word const words_place[] = {{"san-uri", DT_ID_SAN_URI},
                                              {"extension", DT_ID_EXTENSION},
                                              {"common-name", DT_ID_COMMON_NAME},
@@ -369,6 +374,8 @@ static dt_config_key const keys[] = {
      .reloadable = true, .per_application = true, .help = "How Okta is asked for MFA."},
     {KEY(mfa, number_challenge, DT_CONFIG_ENUM), .fallback = "when_shown", .words = words_number,
      .reloadable = true, .help = "Whether a push asks the person to pick a number."},
+    {KEY(mfa, qr_code, DT_CONFIG_ENUM), .fallback = "terminal", .words = words_qr_code,
+     .reloadable = true, .help = "Where a link is also drawn as a QR code."},
     {KEY(mfa, passcode_attempts, DT_CONFIG_INT), .fallback = "3", BETWEEN(1, 10),
      .reloadable = true, .help = "How many wrong passcodes one sign-on allows."},
     {KEY(mfa, passcode_limit, DT_CONFIG_INT), .fallback = "4", BETWEEN(1, 100), .reloadable = true,

@@ -4,6 +4,7 @@
 #ifndef DT_CORE_OUTCOME_H
 #define DT_CORE_OUTCOME_H
 
+#include "core/base/step.h"
 #include "core/device/evidence.h"
 #include "core/base/limits.h"
 #include "core/policy/policy.h"
@@ -168,7 +169,9 @@ typedef struct dt_outcome {
     bool stale;                   /* a stale answer was used */
     dt_mfa_given mfa;             /* by which it was let in, now or earlier */
     char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
-    char detail[DT_MESSAGE_MAX];  /* for the administrator: what failed, in words */
+    char link
+        [DT_PROMPT_LINK_MAX]; /* where the message sends the person, for doors that draw it; "" = nowhere */
+    char detail[DT_MESSAGE_MAX]; /* for the administrator: what failed, in words */
     char code
         [DT_REFUSAL_CODE_MAX]; /* of the sign-on; "" = none. Only a refused person is shown it */
 } dt_outcome;

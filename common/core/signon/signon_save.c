@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SAVED_MAGIC 0x64745331u /* "dtS1" */
-#define SAVED_VERSION 21
+#define SAVED_VERSION 22
 #define SAVED_TIME_MIN (-DT_DAYS(1))
 #define SAVED_TIME_MAX 253402300799999 /* 9999-12-31T23:59:59.999Z */
 #define SAVED_COUNT_MAX (4 * DT_SIGNON_STEPS_MAX)
@@ -150,6 +150,7 @@ static void outcome(codec *c, dt_outcome *o)
     COUNTER(o->polls);
     FLAG(o->stale);
     TEXT(o->message);
+    TEXT(o->link);
     TEXT(o->detail);
 }
 
@@ -389,6 +390,8 @@ static void conversation(codec *c, dt_signon *s)
     NUMBER(s->abandon_cause, 0, DT_CAUSE_COUNT - 1);
     TEXT(s->prompt.text);
     TEXT(s->prompt.note);
+    TEXT(s->prompt.link);
+    TIME(s->prompt.until);
     FLAG(s->prompt.echo);
     FLAG(s->prompt.info);
     NUMBER(s->prompt_state, DT_PROMPT_NONE, DT_PROMPT_OPEN);

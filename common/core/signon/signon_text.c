@@ -71,7 +71,7 @@ static char const *cause_text(dt_signon const *s, dt_cause c)
 }
 
 /* The person has set up nothing at Okta that the rule takes: where that is done. */
-static void put_enrolment(dt_signon const *s, dt_buf *b)
+static void put_enrolment(dt_signon *s, dt_buf *b)
 {
     dt_cause c = s->outcome.cause;
 
@@ -80,6 +80,8 @@ static void put_enrolment(dt_signon const *s, dt_buf *b)
         return;
     dt_words_put(s->ruleset.config, DT_WORDS_NOTE_ENROLL, s->ruleset.config->okta.org_url, b);
     dt_buf_puts(b, " ");
+    /* A longer one is not drawn. */
+    (void)!dt_str_copy(s->outcome.link, sizeof(s->outcome.link), s->ruleset.config->okta.org_url);
 }
 
 void dt_signon_set_message(dt_signon *s)
@@ -88,6 +90,7 @@ void dt_signon_set_message(dt_signon *s)
 
     char const *told = dt_policy_message(s->ruleset.policy, &s->outcome.decision);
 
+    s->outcome.link[0] = '\0';
     dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
     if (s->outcome.result != DT_ALLOW && dt_signon_primary_hides_reason(s)) {
         dt_buf_puts(&b, DT_TEXT_REFUSED);
@@ -169,8 +172,10 @@ static bool is_in_use(dt_signon const *s, dt_factor_type type)
 }
 
 /* The code comes first, as the number does. */
-static void put_browser(dt_signon const *s, dt_buf *b)
+static void put_browser(dt_signon *s, dt_buf *b)
 {
+    _Static_assert(sizeof(s->prompt.link) == sizeof(s->scratch->browser.link), "fits");
+    memcpy(s->prompt.link, s->scratch->browser.link, sizeof(s->prompt.link));
     dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_BROWSER_CODE, s->scratch->browser.user_code, b);
     dt_buf_puts(b, " ");
     dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_BROWSER, s->scratch->browser.url, b);
@@ -181,6 +186,7 @@ static void put_push(dt_signon *s, dt_buf *b)
 {
     char number[16];
 
+    s->prompt.until = s->deadline;
     if (is_in_use(s, DT_FACTOR_BROWSER)) {
         put_browser(s, b);
     } else if (s->push.number != DT_SIGNON_NUMBER_NONE) {
