@@ -72,6 +72,7 @@ PKGS := libssl libcrypto libcurl jansson inih expat libplist-2.0 libmaxminddb p1
 	libevent_core libevent_pthreads $(JOSE_PKG)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lunistring -pthread
+MICROHTTPD_LIBS := $(shell $(PKG_CONFIG) --libs libmicrohttpd 2>/dev/null || echo -lmicrohttpd)
 Z3_LIBS := $(if $(filter no,$(Z3)),,-lz3)
 CMOCKA_LIBS := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)
 
@@ -88,6 +89,8 @@ DRIVER_OBJ := $(call objects,common/driver/*.c)
 PROTOCOL_OBJ := $(call objects,pam_devtrust/protocol/*.c)
 PAM_OBJ := $(call objects,pam_devtrust/module/*.c)
 DAEMON_OBJ := $(call objects,pam_devtrust/daemon/*.c)
+# Elsewhere, for the program has nearly the name of its folder.
+SIGNALS_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard devtrust_signals/*.c)))
 RLM_OBJ := $(if $(filter no,$(RADIUS)),,$(call objects,rlm_devtrust/*.c))
 # Elsewhere, for the program has the name of its folder.
 CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(filter-out $(if $(filter no,$(Z3)), \
@@ -106,9 +109,10 @@ LINK_LIBS := -Wl,--start-group $(LIBS) -Wl,--end-group
 PAM_MODULE := $(if $(PAM_OBJ),$(BUILD)/pam_devtrust.so)
 DAEMON := $(if $(DAEMON_OBJ),$(BUILD)/devtrustd)
 RLM_MODULE := $(if $(RLM_OBJ),$(BUILD)/rlm_devtrust.so)
+SIGNALS := $(if $(SIGNALS_OBJ),$(BUILD)/devtrust-signals)
 CTL := $(if $(CTL_OBJ),$(BUILD)/devtrustctl)
 UNIT_TESTS := $(UNIT_OBJ:.o=)
-PRODUCTS := $(LIBS) $(PAM_MODULE) $(DAEMON) $(RLM_MODULE) $(CTL)
+PRODUCTS := $(LIBS) $(PAM_MODULE) $(DAEMON) $(SIGNALS) $(RLM_MODULE) $(CTL)
 
 all: $(PRODUCTS) ## build everything that gets installed (the default)
 
@@ -184,6 +188,10 @@ $(BUILD)/devtrustd: $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a $(LIBS)
 	$(call say,LD)
 	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(DAEMON_OBJ) $(BUILD)/libdt_protocol.a \
 		$(LINK_LIBS) $(PKG_LIBS)
+
+$(BUILD)/devtrust-signals: $(SIGNALS_OBJ) $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $(SIGNALS_OBJ) $(LINK_LIBS) $(PKG_LIBS) $(MICROHTTPD_LIBS)
 
 $(BUILD)/devtrustctl: $(CTL_OBJ) $(LIBS)
 	$(call say,LD)

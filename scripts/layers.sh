@@ -59,7 +59,7 @@ includes() {
 }
 
 sources=(common/core/*/*.[ch] common/edge/*.[ch] common/driver/*.[ch] pam_devtrust/*/*.[ch]
-    rlm_devtrust/*.[ch] devtrustctl/*.[ch] devtrustctl/*/*.[ch])
+    rlm_devtrust/*.[ch] devtrust_signals/*.[ch] devtrustctl/*.[ch] devtrustctl/*/*.[ch])
 
 outside_libraries() {
     local file header prefix files pattern fits
@@ -97,11 +97,14 @@ own_includes() {
             wrong "$file is core and includes \"$header\"" ;;
         common/edge/*:driver/*)
             wrong "$file is an edge and includes \"$header\"" ;;
-        common/*:*pam_devtrust/* | common/*:*rlm_devtrust/* | common/*:*devtrustctl/*)
+        common/*:*pam_devtrust/* | common/*:*rlm_devtrust/* | common/*:*devtrustctl/* | \
+            common/*:*devtrust_signals/*)
             wrong "$file is common and includes a front door's \"$header\"" ;;
         pam_devtrust/*:*rlm_devtrust/* | pam_devtrust/*:*devtrustctl/* | \
             rlm_devtrust/*:*pam_devtrust/* | rlm_devtrust/*:*devtrustctl/* | \
-            devtrustctl/*:*pam_devtrust/* | devtrustctl/*:*rlm_devtrust/*)
+            devtrustctl/*:*pam_devtrust/* | devtrustctl/*:*rlm_devtrust/* | \
+            devtrust_signals/*:*_devtrust/* | devtrust_signals/*:*devtrustctl/* | \
+            *_devtrust/*:*devtrust_signals/* | devtrustctl/*:*devtrust_signals/*)
             wrong "$file includes another front door's \"$header\"" ;;
         pam_devtrust/module/*:edge/* | pam_devtrust/module/*:driver/*)
             wrong "$file is the thin module and includes \"$header\"" ;;
