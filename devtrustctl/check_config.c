@@ -320,6 +320,33 @@ static void check_cas(checking *k)
     check_ocsp(k);
 }
 
+/* --- NASes ------------------------------------------------------------------------------------ */
+
+static void check_nases(checking *k)
+{
+    dt_nas_table const *t = dt_site_nases(k->files);
+
+    for (size_t i = 0; i < dt_nas_table_count(t); i++) {
+        dt_nas const *nas = dt_nas_table_at(t, i);
+        dt_nas_rules const *r = dt_nas_rules_of(nas->config->kind);
+
+        show_line(k, "NAS", "%s: kind %s, UDP port %d", nas->config->name, r->name,
+                  nas->config->port != 0 ? nas->config->port : r->port);
+        if (dt_secret_bytes(nas->secret).len < DT_NAS_SECRET_SHORT)
+            report_warning(k,
+                           "[nas %s] secret_file: the secret is shorter than %d bytes, so whoever "
+                           "sees a request "
+                           "may guess it; set a longer one here and at the NAS",
+                           nas->config->name, DT_NAS_SECRET_SHORT);
+        if (r->ends_all)
+            report_warning(k,
+                           "[nas %s]: a NAS of the kind %s ends all sessions of a person, also "
+                           "those of their other "
+                           "devices",
+                           nas->config->name, r->name);
+    }
+}
+
 /* --- keys ------------------------------------------------------------------------------------- */
 
 static char const *service_of(checking const *k)
@@ -829,6 +856,7 @@ static void check_parts(checking *k)
         {"config.intune", check_graph, false, {"intune", NULL}},
         {"config.trusted_when", check_trust, true, {NULL, NULL}},
         {"config.ca", check_cas, true, {NULL, NULL}},
+        {"config.nas", check_nases, true, {NULL, NULL}},
         {"config.host_key", check_host_key, false, {"device_trust", NULL}},
         {"config.state_key", check_state_key, true, {NULL, NULL}},
         {"config.policy", check_policies, true, {NULL, NULL}},

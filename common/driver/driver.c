@@ -259,6 +259,7 @@ static void drain(dt_driver *d)
     run_posts(d);
     dt_runs_abandon_all(d);
     wait_for_ending(d);
+    dt_dae_close(d);
     dt_http_free(&d->http); /* calls under way end as abandoned */
     dt_runs_end_all(d);
     flush_at_end(d);

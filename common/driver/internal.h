@@ -264,6 +264,7 @@ struct dt_driver {
     dt_okta_budget budget;
     dt_keep_alive keep_alive;
     dt_circuit circuits[DT_CIRCUITS_MAX];
+    struct dt_dae_client *dae;      /* NULL: no NAS was asked so far */
     dt_export *export;              /* NULL: metrics go nowhere */
     dt_run *poll_first, *poll_last; /* whose polls are due, in the order in which they became so */
     dt_run *runs, *ending;          /* under way; ending because the driver stops */
@@ -282,6 +283,7 @@ struct dt_driver {
     atomic_bool flush_wanted, flush_now;
     _Atomic(uint64_t) runs_total, http_total;
     atomic_int runs_now;
+    atomic_int dae_count; /* requests to NASes under way */
 };
 
 /* Monotonic milliseconds. */
@@ -430,6 +432,10 @@ typedef enum dt_agent_answer {
 dt_agent_answer dt_agent_ask(dt_run *run, dt_agent_request const *r, int64_t *until);
 /* Hangs up. */
 void dt_agent_close(dt_agent_link **a);
+
+/* --- dae.c: requests to NASes --- */
+/* Ends those under way; each caller gets its result. After the last post. */
+void dt_dae_close(dt_driver *d);
 
 /* --- export.c: what is counted, for whoever watches --- */
 /* Begins where the configuration wants it. Before the loop runs. */

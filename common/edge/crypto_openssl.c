@@ -33,6 +33,28 @@ int dt_crypto_sha256(dt_bytes in, uint8_t out[DT_SHA256_LEN])
     return len == DT_SHA256_LEN ? 0 : DT_E_CRYPTO;
 }
 
+int dt_crypto_md5(dt_bytes text, dt_bytes secret, uint8_t out[DT_MD5_LEN])
+{
+    unsigned int len = 0;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx == NULL)
+        return DT_E_NOMEM;
+    bool ok = EVP_DigestInit_ex(ctx, EVP_md5(), NULL) == 1 &&
+              EVP_DigestUpdate(ctx, text.p, text.len) == 1 &&
+              EVP_DigestUpdate(ctx, secret.p, secret.len) == 1 &&
+              EVP_DigestFinal_ex(ctx, out, &len) == 1;
+    EVP_MD_CTX_free(ctx);
+    return ok && len == DT_MD5_LEN ? 0 : DT_E_CRYPTO;
+}
+
+int dt_crypto_hmac_md5(dt_bytes secret, dt_bytes text, uint8_t out[DT_MD5_LEN])
+{
+    size_t len = 0;
+    unsigned char *made = EVP_Q_mac(NULL, "HMAC", NULL, "MD5", NULL, secret.p, secret.len, text.p,
+                                    text.len, out, DT_MD5_LEN, &len);
+    return made != NULL && len == DT_MD5_LEN ? 0 : DT_E_CRYPTO;
+}
+
 /* Key, nonce and additional data into a fresh context: what sealing and opening share. */
 static EVP_CIPHER_CTX *start(uint8_t const *key, uint8_t const *nonce, dt_bytes aad, int encrypt)
 {

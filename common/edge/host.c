@@ -255,7 +255,7 @@ static int proc_number(pid_t pid, char const *name, char out[32])
     return strcmp(out, NOT_SET) == 0 ? DT_E_NOT_FOUND : DT_OK;
 }
 
-int dt_host_session(pid_t pid, char *out, size_t size)
+int dt_host_session_name(pid_t pid, char *out, size_t size)
 {
     char boot[64], session[32], uid[32];
     int rc = proc_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));

@@ -40,7 +40,7 @@ DT_MUST_USE int dt_host_groups(char const *user, dt_host_group_fn *keep, void *c
  * boot, the audit session's number and its login uid. No process but one with CAP_AUDIT_CONTROL can
  * choose or change that. DT_E_NOT_FOUND when the process is in none, or the kernel keeps none;
  * DT_E_IO; DT_E_LIMIT. */
-DT_MUST_USE int dt_host_session(pid_t pid, char *out, size_t size);
+DT_MUST_USE int dt_host_session_name(pid_t pid, char *out, size_t size);
 /* Names the network connection that a server process such as sshd serves, by its first process: this boot,
  * that process's pid and when it started. Every process that the server makes for the connection has the
  * same name, since it is of the same session, runs the same program and shows the same title ("sshd: ...");

@@ -44,6 +44,7 @@ struct dt_site {
     dt_user_table *user_table;
     dt_secret *okta_token;
     dt_secret *state_key;
+    dt_nas_table *nases;
     dt_managed_hints hints;
     dt_managed_file *managed;
     char config_hash[65], ca_hash[65];
@@ -803,6 +804,40 @@ static int load_state_key(dt_site *f, dt_error *e)
     return set_section_error(f, "store", "state_key_file", e, error);
 }
 
+/* --- NASes that can be asked to end a session ------------------------------------------------- */
+
+static int load_nas_secret(dt_site *f, size_t i, dt_error *e)
+{
+    dt_config_nas const *c = dt_nas_table_at(f->nases, i)->config;
+    char section[DT_CONFIG_SECTION_MAX];
+    dt_secret *secret = NULL;
+    int error = dt_file_read_secret(c->secret_file, true, &secret, e);
+
+    if (error == DT_OK && dt_secret_bytes(secret).len == 0)
+        error =
+            dt_error_set(e, DT_E_INVALID, "%s is empty; write the secret there that the NAS has",
+                         c->secret_file);
+    if (error == DT_OK) {
+        dt_nas_table_take_secret(f->nases, i, secret);
+        return DT_OK;
+    }
+    dt_secret_free(&secret);
+    (void)snprintf(section, sizeof(section), "nas %s", c->name);
+    return set_section_error(f, section, "secret_file", e, error);
+}
+
+static int load_nases(dt_site *f, dt_error *e)
+{
+    int error = DT_OK;
+
+    if (f->config->nas_count == 0)
+        return DT_OK;
+    error = dt_nas_table_new(f->config, &f->nases, e);
+    for (size_t i = 0; error == DT_OK && i < dt_nas_table_count(f->nases); i++)
+        error = keep(f, e, load_nas_secret(f, i, e));
+    return error;
+}
+
 /* --- the managed app configuration ------------------------------------------------------------- */
 
 /* The keys are part of the site; the file itself is read at sign-ons, since the MDM changes it. */
@@ -903,6 +938,7 @@ static site_part const all_parts[] = {
     {load_okta_token, {"okta.api_token_file", "okta.client_id"}, false},
     {load_state_key, {"store.state_key_file", "radius.state_key_file"}, false},
     {load_managed, {"device_trust.management_hint_file"}, false},
+    {load_nases, {"nas"}, false},
     {load_okta_proxy, {"okta"}, false},
     {load_other_proxies, {"intune", "device_trust"}, false},
 };
@@ -977,6 +1013,7 @@ void dt_site_free(dt_site **f)
     dt_ssh_cas_free(&(*f)->ssh_cas);
     dt_secret_free(&(*f)->okta_token);
     dt_secret_free(&(*f)->state_key);
+    dt_nas_table_free(&(*f)->nases);
     dt_managed_file_free(&(*f)->managed);
     dt_managed_hints_free(&(*f)->hints);
     for (size_t i = 0; i < DT_CONFIG_APPLICATIONS_MAX; i++)
@@ -1120,6 +1157,11 @@ dt_http_way dt_site_way(dt_site const *f, dt_http_service service)
 dt_secret const *dt_site_okta_token(dt_site const *f)
 {
     return f->okta_token;
+}
+
+dt_nas_table const *dt_site_nases(dt_site const *f)
+{
+    return f->nases;
 }
 
 dt_secret const *dt_site_state_key(dt_site const *f)

@@ -4,6 +4,7 @@
 #ifndef DT_EDGE_SITE_H
 #define DT_EDGE_SITE_H
 
+#include "core/dae/nas.h"
 #include "core/okta/okta_oauth.h"
 #include "core/signon/signon.h"
 #include "edge/http_way.h"
@@ -75,6 +76,8 @@ DT_MUST_USE int dt_site_list_policies(char const *path, char *names[DT_SITE_POLI
 dt_http_way dt_site_way(dt_site const *f, dt_http_service service);
 /* NULL when not configured. Borrowed. */
 dt_secret const *dt_site_okta_token(dt_site const *f);
+/* The sections [nas NAME], each with its secret; NULL when there are none. Borrowed. */
+dt_nas_table const *dt_site_nases(dt_site const *f);
 /* Exactly DT_AEAD_KEY_LEN bytes, or NULL when state_key_file is not set. */
 dt_secret const *dt_site_state_key(dt_site const *f);
 

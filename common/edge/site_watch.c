@@ -142,6 +142,12 @@ static void put_ca_files(marking *m, dt_config const *c)
     }
 }
 
+static void put_nas_files(marking *m, dt_config const *c)
+{
+    for (size_t i = 0; i < c->nas_count; i++)
+        put_file(m, c->nases[i]->secret_file);
+}
+
 /* The table knows which keys name files: one that is added is watched as well. */
 static void put_files(marking *m, char const *config_path, dt_config const *c)
 {
@@ -158,6 +164,7 @@ static void put_files(marking *m, char const *config_path, dt_config const *c)
             put_file(m, dt_config_text(c, &keys[i]));
     }
     put_ca_files(m, c);
+    put_nas_files(m, c);
 }
 
 static int make_mark(char const *config_path, dt_config const *c, bool content, dt_site_mark *out)

@@ -191,7 +191,7 @@ static void take_session(dt_conn const *c, dt_message const *m, dt_config const 
     out[0] = '\0';
     if (c->uid != 0 || !dt_service_is_in(&config->daemon.session_services, m->service))
         return;
-    rc = dt_host_session(c->pid, out, DT_SESSION_NAME_MAX);
+    rc = dt_host_session_name(c->pid, out, DT_SESSION_NAME_MAX);
     if (rc < 0 && rc != DT_E_NOT_FOUND)
         dt_log(LOG_WARNING, "the login session of process %ld cannot be read: %s", (long)c->pid,
                dt_err_name(rc));

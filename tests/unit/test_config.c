@@ -195,6 +195,14 @@ static char const everything[] =
     "okta_hook_secret_file = /f/hook\n"
     "proxy = http://signals.flip.example:3128\n"
     "proxy_credentials_file = /f/signals-proxy.secret\n"
+    "[nas gw]\n"
+    "address = 192.0.2.10, 2001:db8::/64\n"
+    "identifier = gw-1\n"
+    "send_to = 198.51.100.9\n"
+    "port = 1700\n"
+    "secret_file = /f/nas.secret\n"
+    "kind = cisco\n"
+    "reauthenticate = cisco_bounce_port\n"
     "[transmitter polled]\n"
     "issuer = https://tr.flip.example/t1/\n"
     "metadata_url = https://tr.flip.example/risc\n"
@@ -1048,6 +1056,7 @@ static void rules_that_hold(void **state)
 /* --- sections with a name ---------------------------------------------------------------------- */
 
 #define CA "[ca a]\ncertificate_file = /a\n"
+#define NAS "[nas a]\nsecret_file = /s\n"
 #define TRANSMITTER "[transmitter a]\nissuer = https://tr.example\ntoken_file = /t\n"
 
 static refusal const sections_with_a_name[] = {
@@ -1158,6 +1167,25 @@ static refusal const sections_with_a_name[] = {
      ":11: [signals] okta_hook_secret_file: ", "nothing listens"},
     {MINIMAL "[signals]\nproxy_credentials_file = /s\n",
      ":11: [signals] proxy_credentials_file: ", "proxy"},
+    {"[nas]\n", ":1: ", "write [nas NAME]"},
+    {MINIMAL "[nas a]\naddress = 192.0.2.1\n", ":10: [nas a] secret_file: ", "is missing"},
+    {MINIMAL NAS "[nas a]\n", ":12: ", "duplicate section"},
+    {MINIMAL NAS, ": [nas a] address: ", "is missing"},
+    {MINIMAL NAS "address = ap-1.example.com\n", ":12: [nas a] address: ", "is not a list"},
+    {MINIMAL NAS "address = 192.0.2.0/33\n", ":12: [nas a] address: ", "is not a list"},
+    {MINIMAL NAS "address = 192.0.2.1; 192.0.2.2\n", ":12: [nas a] address: ", "is not a list"},
+    {MINIMAL NAS "identifier = ap-1\n", ": [nas a] send_to: ", "is missing"},
+    {MINIMAL NAS "identifier = ap-1\nsend_to = ap-1\n", ":13: [nas a] send_to: ", "not an IP"},
+    {MINIMAL NAS "identifier = ap-1\nsend_to = 192.0.2.1:3799\n",
+     ":13: [nas a] send_to: ", "key port"},
+    {MINIMAL NAS "identifier = ap-1\nsend_to = [2001:db8::1]:3799\n",
+     ":13: [nas a] send_to: ", "key port"},
+    {MINIMAL NAS "identifier = ap-1\nsend_to = 0.0.0.0\n", ":13: [nas a] send_to: ", "not an IP"},
+    {MINIMAL NAS "address = 192.0.2.1\nport = 65536\n", ":13: [nas a] port: ", "65535"},
+    {MINIMAL NAS "address = 192.0.2.1\nkind = acme\n", ":13: [nas a] kind: ", "one of"},
+    {MINIMAL NAS "address = 192.0.2.1\nreauthenticate = yes\n",
+     ":13: [nas a] reauthenticate: ", "one of"},
+    {MINIMAL NAS "address = 192.0.2.1\nsecret = x\n", ":13: [nas a] secret: ", "unknown key"},
     {"[transmitter]\n", ":1: ", "write [transmitter NAME]"},
     {"[transmitter a/b]\n", ":1: ", "write [transmitter NAME]"},
     {MINIMAL "[transmitter a]\n", ":10: [transmitter a] issuer: ", "is missing"},
@@ -1261,6 +1289,42 @@ static void applications_have_their_own(void **state)
     assert_int_equal(dt_config_line(c, "application nobody", "platforms"), 0);
     assert_int_equal(dt_config_line(c, "device_trust", "max_sync_age"), 10);
     dt_config_free(&c);
+}
+
+/* Every key of [nas NAME] away from its default; another section keeps the defaults. */
+static void each_nas_has_its_own(void **state)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_nas_keys(&count);
+    dt_config *c = parse_ok(everything);
+    dt_config *d = parse_ok(MINIMAL NAS "address = 2001:db8::1\n[nas b]\nidentifier = b\n"
+                                        "send_to = 2001:DB8::2\nsecret_file = credential:nas\n");
+    dt_config_nas const *gw = c->nases[0], *plain = d->nases[0];
+
+    (void)state;
+    assert_int_equal(c->nas_count, 1);
+    assert_int_equal(d->nas_count, 2);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(keys[i].section, "nas");
+        if (gw->lines[i] == 0)
+            fail_msg("the file does not flip [nas] %s", keys[i].name);
+    }
+    assert_string_equal(gw->address, "192.0.2.10, 2001:db8::/64");
+    assert_string_equal(gw->identifier, "gw-1");
+    assert_string_equal(gw->send_to, "198.51.100.9");
+    assert_int_equal(gw->port, 1700);
+    assert_string_equal(gw->secret_file, "/f/nas.secret");
+    assert_int_equal(gw->kind, DT_NAS_CISCO);
+    assert_int_equal(gw->reauthenticate, DT_NAS_AGAIN_CISCO_BOUNCE);
+    assert_string_equal(plain->identifier, "");
+    assert_string_equal(plain->send_to, "");
+    assert_int_equal(plain->port, 0);
+    assert_int_equal(plain->kind, DT_NAS_GENERIC);
+    assert_int_equal(plain->reauthenticate, DT_NAS_AGAIN_BY_KIND);
+    assert_int_equal(dt_config_line(d, "nas b", "send_to"), 15);
+    assert_int_equal(dt_config_line(d, "nas nobody", "send_to"), 0);
+    dt_config_free(&c);
+    dt_config_free(&d);
 }
 
 /* Every key of [transmitter NAME] away from its default in one of them. */
@@ -1667,6 +1731,7 @@ int main(void)
         cmocka_unit_test(sections_with_a_name_refused),
         cmocka_unit_test(applications_have_their_own),
         cmocka_unit_test(each_ca_has_its_own),
+        cmocka_unit_test(each_nas_has_its_own),
         cmocka_unit_test(each_transmitter_has_its_own),
         cmocka_unit_test(each_may_be_otherwise),
         cmocka_unit_test(sections_have_a_limit),

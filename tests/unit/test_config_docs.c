@@ -47,6 +47,11 @@ static bool is_transmitter(char const *section)
     return strncmp(section, "transmitter ", strlen("transmitter ")) == 0;
 }
 
+static bool is_nas(char const *section)
+{
+    return strncmp(section, "nas ", strlen("nas ")) == 0;
+}
+
 static bool is_message(char const *section)
 {
     return strncmp(section, "message ", strlen("message ")) == 0;
@@ -57,6 +62,7 @@ static dt_config_key const *named_key_find(char const *section, char const *name
 {
     size_t count;
     dt_config_key const *keys = is_ca(section)            ? dt_config_ca_keys(&count)
+                                : is_nas(section)         ? dt_config_nas_keys(&count)
                                 : is_transmitter(section) ? dt_config_transmitter_keys(&count)
                                                           : dt_config_message_keys(&count);
 
@@ -75,7 +81,7 @@ static dt_config_key const *key_find(char const *section, char const *name, size
     size_t count;
     dt_config_key const *keys = dt_config_keys(&count);
 
-    if (is_ca(section) || is_message(section) || is_transmitter(section))
+    if (is_ca(section) || is_nas(section) || is_message(section) || is_transmitter(section))
         return named_key_find(section, name, index);
     for (size_t i = 0; i < count; i++) {
         bool here = is_application(section) ? keys[i].per_application
@@ -122,6 +128,17 @@ static void expect_all_of_cas(bool const *seen, char const *where)
     }
 }
 
+static void expect_all_of_nases(bool const *seen, char const *where)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_nas_keys(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!seen[i])
+            fail_msg("[nas NAME] %s is not in %s", keys[i].name, where);
+    }
+}
+
 static void expect_all_of_messages(bool const *seen, char const *where)
 {
     size_t count;
@@ -147,12 +164,14 @@ static void expect_all_of_transmitters(bool const *seen, char const *where)
 /* The keys that were seen, of each kind of section. */
 typedef struct seen_keys {
     bool plain[DT_CONFIG_KEYS_MAX], of_applications[DT_CONFIG_KEYS_MAX], of_cas[DT_CONFIG_KEYS_MAX],
-        of_messages[DT_CONFIG_KEYS_MAX], of_transmitters[DT_CONFIG_KEYS_MAX];
+        of_nases[DT_CONFIG_KEYS_MAX], of_messages[DT_CONFIG_KEYS_MAX],
+        of_transmitters[DT_CONFIG_KEYS_MAX];
 } seen_keys;
 
 static bool *seen_of(seen_keys *seen, char const *section)
 {
     return is_ca(section)            ? seen->of_cas
+           : is_nas(section)         ? seen->of_nases
            : is_message(section)     ? seen->of_messages
            : is_transmitter(section) ? seen->of_transmitters
            : is_application(section) ? seen->of_applications
@@ -164,6 +183,7 @@ static void expect_all_kinds(seen_keys const *seen, char const *where)
     expect_all(seen->plain, where);
     expect_all_of_applications(seen->of_applications, where);
     expect_all_of_cas(seen->of_cas, where);
+    expect_all_of_nases(seen->of_nases, where);
     expect_all_of_messages(seen->of_messages, where);
     expect_all_of_transmitters(seen->of_transmitters, where);
 }
@@ -293,7 +313,7 @@ static void manual_says_the_same(void **state)
         size_t i = 0;
         if (sscanf(line, ".Ss Section [%63[^]]]", section) == 1) {
             if (!dt_config_has_section(section) && !is_application(section) && !is_ca(section) &&
-                !is_message(section) && !is_transmitter(section))
+                !is_nas(section) && !is_message(section) && !is_transmitter(section))
                 fail_msg("the manual knows a section [%s]", section);
             continue;
         }
@@ -340,6 +360,8 @@ static void manual_has_the_words(void **state)
     text[len] = '\0';
     expect_words(text, keys, count);
     keys = dt_config_ca_keys(&count);
+    expect_words(text, keys, count);
+    keys = dt_config_nas_keys(&count);
     expect_words(text, keys, count);
     keys = dt_config_transmitter_keys(&count);
     expect_words(text, keys, count);

@@ -35,12 +35,12 @@ static void child(int out)
 
     if (!begin_session("61001"))
         _exit(77);
-    if (dt_host_session(getpid(), names[0], sizeof(names[0])) != 0)
+    if (dt_host_session_name(getpid(), names[0], sizeof(names[0])) != 0)
         _exit(1);
     pid_t grandchild = fork();
 
     if (grandchild == 0) {
-        if (dt_host_session(getpid(), names[1], sizeof(names[1])) != 0)
+        if (dt_host_session_name(getpid(), names[1], sizeof(names[1])) != 0)
             _exit(1);
         _exit(strcmp(names[0], names[1]) == 0 ? 0 : 2);
     }
@@ -98,7 +98,7 @@ static void test_a_process_that_is_not_there_is_in_none(void **state)
     if (pid == 0)
         _exit(0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(dt_host_session(pid, name, sizeof(name)) < 0);
+    assert_true(dt_host_session_name(pid, name, sizeof(name)) < 0);
     assert_string_equal(name, "");
 }
 

@@ -7,12 +7,18 @@
 #include "core/base/bytes.h"
 
 #define DT_SHA256_LEN 32
+#define DT_MD5_LEN 16
 #define DT_AEAD_KEY_LEN 32
 #define DT_AEAD_NONCE_LEN 12
 #define DT_AEAD_TAG_LEN 16
 
 /* FIPS 180-4. Fails only when the library does (DT_E_CRYPTO). Thread safe, like all here. */
 DT_MUST_USE int dt_crypto_sha256(dt_bytes in, uint8_t out[DT_SHA256_LEN]);
+
+/* MD5 over `text` and then `secret`, and HMAC-MD5 (RFC 2104): for RADIUS alone, which has nothing else. DT_E_CRYPTO
+ * where the system allows no MD5. */
+DT_MUST_USE int dt_crypto_md5(dt_bytes text, dt_bytes secret, uint8_t out[DT_MD5_LEN]);
+DT_MUST_USE int dt_crypto_hmac_md5(dt_bytes secret, dt_bytes text, uint8_t out[DT_MD5_LEN]);
 
 /* AES-256-GCM (NIST SP 800-38D): appends ciphertext and tag to `out`. A nonce must never be used
  * twice with one key: the caller draws it from the system's generator. */

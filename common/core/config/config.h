@@ -32,6 +32,8 @@
 #define DT_CONFIG_CA_KEYS_MAX 16                        /* room for rows of their table */
 #define DT_CONFIG_TRANSMITTERS_MAX 8                    /* most sections [transmitter NAME] */
 #define DT_CONFIG_TRANSMITTER_KEYS_MAX 24               /* room for rows of their table */
+#define DT_CONFIG_NAS_MAX 256                           /* most sections [nas NAME] */
+#define DT_CONFIG_NAS_KEYS_MAX 16                       /* room for rows of their table */
 #define DT_CONFIG_MESSAGES_MAX 96   /* room for the sections [message NAME]: one a reason or text */
 #define DT_CONFIG_MESSAGE_TEXTS 9   /* that of all platforms, then one for each */
 #define DT_CONFIG_MESSAGE_ANY "ANY" /* the section of all reasons */
@@ -89,6 +91,30 @@ typedef enum dt_intune_service {
 } dt_intune_service;
 /* How a transmitter of shared signals delivers. */
 typedef enum dt_signals_by { DT_SIGNALS_BY_POLL = 0, DT_SIGNALS_BY_PUSH } dt_signals_by;
+/* The kinds of NAS that are asked to end a session: their words. Each has a row in core/dae/nas.c. */
+#define DT_NAS_KINDS(X)                                                                            \
+    X(GENERIC, generic)                                                                            \
+    X(HOSTAPD, hostapd)                                                                            \
+    X(STRONGSWAN, strongswan)                                                                      \
+    X(CISCO, cisco)                                                                                \
+    X(MERAKI, meraki)                                                                              \
+    X(ARUBA, aruba)                                                                                \
+    X(ARUBA_CX, aruba_cx)                                                                          \
+    X(FORTINET, fortinet)
+typedef enum dt_nas_kind {
+#define X(NAME, word) DT_NAS_##NAME,
+    DT_NAS_KINDS(X)
+#undef X
+        DT_NAS_KIND_COUNT
+} dt_nas_kind;
+/* How a NAS is asked to have a person sign on again. */
+typedef enum dt_nas_again {
+    DT_NAS_AGAIN_BY_KIND = 0,
+    DT_NAS_AGAIN_DISCONNECT,   /* the session ends; whoever comes back signs on */
+    DT_NAS_AGAIN_CISCO,        /* Cisco-AVPair subscriber:command=reauthenticate */
+    DT_NAS_AGAIN_CISCO_BOUNCE, /* Cisco-AVPair subscriber:command=bounce-host-port */
+    DT_NAS_AGAIN_FORTINET,     /* Fortinet-Host-Port-AVPair action=reauth-port */
+} dt_nas_again;
 typedef enum dt_assertion_alg { DT_ALG_PS256 = 0, DT_ALG_RS256 } dt_assertion_alg;
 
 /* Whose MFA counts at PAM. */
@@ -317,6 +343,8 @@ typedef struct dt_config {
     size_t ca_count;
     struct dt_config_transmitter *transmitters[DT_CONFIG_TRANSMITTERS_MAX]; /* as in the file */
     size_t transmitter_count;
+    struct dt_config_nas *nases[DT_CONFIG_NAS_MAX]; /* as in the file */
+    size_t nas_count;
     struct dt_config_message *messages[DT_CONFIG_MESSAGES_MAX]; /* as in the file */
     size_t message_count;
     int lines[DT_CONFIG_KEYS_MAX]; /* where the file gave key i of the table; 0 = its default */
@@ -372,6 +400,19 @@ typedef struct dt_config_transmitter {
     char *ca_file;                             /* "" = the system's CA directory */
     int lines[DT_CONFIG_TRANSMITTER_KEYS_MAX]; /* where the section gave key i of its table */
 } dt_config_transmitter;
+/* [nas NAME]: a NAS, or several, that can be asked to end a session (RFC 5176). */
+typedef struct dt_config_nas {
+    char name[DT_CONFIG_NAME_MAX];
+    int line;          /* of the section's head */
+    char *address;     /* its addresses and networks, separated by commas; "" = not looked at */
+    char *identifier;  /* its NAS-Identifier; "" = not looked at */
+    char *send_to;     /* the address that is asked; "" = that of the NAS */
+    int port;          /* UDP; 0 = that of the kind */
+    char *secret_file; /* shared with it for this; secret */
+    dt_nas_kind kind;
+    dt_nas_again reauthenticate;
+    int lines[DT_CONFIG_NAS_KEYS_MAX]; /* where the section gave key i of its table */
+} dt_config_nas;
 
 /* [message NAME]: a text that people read. NAME is a reason why their device is not trusted, or ANY; or that of
  * a general text (config/messages.h), which has one form for all platforms. */
@@ -423,6 +464,8 @@ dt_config_key const *dt_config_keys(size_t *count);
 dt_config_key const *dt_config_ca_keys(size_t *count);
 /* That of the keys of [transmitter NAME]. */
 dt_config_key const *dt_config_transmitter_keys(size_t *count);
+/* That of the keys of [nas NAME]. */
+dt_config_key const *dt_config_nas_keys(size_t *count);
 /* That of the keys of [message REASON]: key i is texts[i]. */
 dt_config_key const *dt_config_message_keys(size_t *count);
 
@@ -482,8 +525,8 @@ int dt_config_refuse(dt_config const *c, char const *file, char const *section, 
 /* Gives every key that is not reloadable the value it has in `old`; appends the names of those that
  * differed to `names`, as in "[store] path, [audit] file". DT_E_NOMEM. */
 DT_MUST_USE int dt_config_keep_fixed(dt_config *c, dt_config const *old, dt_buf *names);
-/* The text of a STRING, URL or PATH; `base` is the dt_config, dt_config_ca or dt_config_message that
- * the key is of. */
+/* The text of a STRING, URL or PATH; `base` is the dt_config, dt_config_ca, dt_config_nas or
+ * dt_config_message that the key is of. */
 char const *dt_config_text(void const *base, dt_config_key const *k);
 /* Parses durations as the config writes them ("90s"). Milliseconds. */
 DT_MUST_USE int dt_duration_parse(char const *text, int64_t *out);

@@ -12,6 +12,7 @@
 
 #define APPLICATION "application"
 #define CA "ca"
+#define NAS "nas"
 #define MESSAGE "message"
 #define TRANSMITTER "transmitter"
 
@@ -264,6 +265,72 @@ static void transmitter_free(dt_config_transmitter *t)
     free(t);
 }
 
+/* --- [nas NAME] ---------------------------------------------------------------------------------- */
+
+static dt_config_nas *nas_find(dt_config const *c, char const *name)
+{
+    for (size_t i = 0; i < c->nas_count; i++) {
+        if (strcmp(c->nases[i]->name, name) == 0)
+            return c->nases[i];
+    }
+    return NULL;
+}
+
+static int open_nas(dt_config *c, char const *file, int line, char const *name, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_nas_keys(&count);
+    dt_config_nas *nas;
+    int error = DT_OK;
+
+    if (nas_find(c, name) != NULL)
+        return refuse_twice(file, line, e);
+    if (c->nas_count == DT_CONFIG_NAS_MAX)
+        return refuse_more(file, line, NAS, DT_CONFIG_NAS_MAX, e);
+    nas = calloc(1, sizeof(*nas));
+    if (nas == NULL || dt_str_copy(nas->name, sizeof(nas->name), name) < 0) {
+        free(nas);
+        return dt_error_set(e, DT_E_NOMEM, "%s:%d: out of memory", file, line);
+    }
+    nas->line = line;
+    c->nases[c->nas_count++] = nas; /* who frees c frees it */
+    for (size_t i = 0; error == DT_OK && i < count; i++)
+        error = dt_config_set_default(nas, &keys[i], e);
+    return error;
+}
+
+static bool place_of_nas(dt_config const *c, char const *section_name, char const *name,
+                         dt_config_place *out)
+{
+    dt_config_nas *nas = nas_find(c, section_name);
+    size_t count;
+    dt_config_key const *keys = dt_config_nas_keys(&count);
+
+    for (size_t i = 0; nas != NULL && i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            *out = (dt_config_place){.base = nas, .key = &keys[i], .line = &nas->lines[i]};
+    }
+    return nas != NULL;
+}
+
+static int finish_nas(dt_config_nas const *nas, char const *file, dt_error *e)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_nas_keys(&count);
+
+    return finish_keys(keys, count, nas->lines, NAS, nas->name, file, nas->line, e);
+}
+
+static void nas_free(dt_config_nas *nas)
+{
+    size_t count;
+    dt_config_key const *keys = dt_config_nas_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        dt_config_value_free(nas, &keys[i]);
+    free(nas);
+}
+
 /* --- [message REASON] --------------------------------------------------------------------------- */
 
 _Static_assert(DT_REASON_COUNT + DT_WORDS_COUNT <= DT_CONFIG_MESSAGES_MAX,
@@ -344,6 +411,7 @@ static void message_free(dt_config_message *m)
 
 static section_kind const kinds[] = {{APPLICATION, open_application, place_of_application},
                                      {CA, open_ca, place_of_ca},
+                                     {NAS, open_nas, place_of_nas},
                                      {TRANSMITTER, open_transmitter, place_of_transmitter},
                                      {MESSAGE, open_message, place_of_message}};
 
@@ -438,6 +506,12 @@ int dt_config_sections_finish(dt_config const *c, char const *file, dt_error *e)
         if (error < 0)
             return error;
     }
+    for (size_t i = 0; i < c->nas_count; i++) {
+        int error = finish_nas(c->nases[i], file, e);
+
+        if (error < 0)
+            return error;
+    }
     for (size_t i = 0; i < c->transmitter_count; i++) {
         int error = finish_transmitter(c->transmitters[i], file, e);
 
@@ -452,6 +526,9 @@ void dt_config_sections_free(dt_config *c)
     for (size_t i = 0; i < c->ca_count; i++)
         ca_free(c->cas[i]);
     c->ca_count = 0;
+    for (size_t i = 0; i < c->nas_count; i++)
+        nas_free(c->nases[i]);
+    c->nas_count = 0;
     for (size_t i = 0; i < c->transmitter_count; i++)
         transmitter_free(c->transmitters[i]);
     c->transmitter_count = 0;

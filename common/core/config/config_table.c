@@ -71,6 +71,19 @@ static dt_config_word const words_way[] = {
 #undef X
         {NULL, 0}};
 
+static dt_config_word const words_nas_kind[] = {
+#define X(NAME, word) {#word, DT_NAS_##NAME},
+    DT_NAS_KINDS(X)
+#undef X
+        {NULL, 0}};
+
+static dt_config_word const words_nas_again[] = {{"by_kind", DT_NAS_AGAIN_BY_KIND},
+                                                 {"disconnect", DT_NAS_AGAIN_DISCONNECT},
+                                                 {"cisco_reauthenticate", DT_NAS_AGAIN_CISCO},
+                                                 {"cisco_bounce_port", DT_NAS_AGAIN_CISCO_BOUNCE},
+                                                 {"fortinet_reauthenticate", DT_NAS_AGAIN_FORTINET},
+                                                 {NULL, 0}};
+
 static dt_config_word const words_audit_format[] = {
     {"okta", DT_AUDIT_AS_OKTA}, {"ocsf", DT_AUDIT_AS_OCSF}, {NULL, 0}};
 
@@ -609,6 +622,41 @@ dt_config_key const *dt_config_transmitter_keys(size_t *count)
 {
     *count = sizeof(transmitter_keys) / sizeof(transmitter_keys[0]);
     return transmitter_keys;
+}
+
+/* --- [nas NAME] -------------------------------------------------------------------------------- */
+
+#define NAS_KEY(key, kind)                                                                         \
+    .section = "nas", .name = #key, .type = kind, .offset = offsetof(dt_config_nas, key)
+
+static dt_config_key const nas_keys[] = {
+    {NAS_KEY(address, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, DT_CONFIG_VALUE_MAX),
+     .reloadable = true,
+     .help = "The addresses and networks of the NAS, as it names itself or as its packets arrive."},
+    {NAS_KEY(identifier, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 253),
+     .reloadable = true, .help = "The NAS-Identifier of the NAS; empty for any."},
+    {NAS_KEY(send_to, DT_CONFIG_STRING), .fallback = "", BETWEEN(MAY_BE_EMPTY, 45),
+     .reloadable = true,
+     .help = "The address that requests are sent to; empty for the one that the NAS names."},
+    {NAS_KEY(port, DT_CONFIG_INT), .fallback = "0", BETWEEN(0, 65535), .reloadable = true,
+     .help = "The UDP port that requests are sent to; 0 for the usual one of the kind."},
+    {NAS_KEY(secret_file, DT_CONFIG_PATH), .fallback = NULL, BETWEEN(1, PATH_BYTES),
+     .reloadable = true, .secret = true,
+     .help = "The secret that the NAS shares with devtrust for such requests."},
+    {NAS_KEY(kind, DT_CONFIG_ENUM), .fallback = "generic", .words = words_nas_kind,
+     .reloadable = true,
+     .help = "The make of the NAS, which decides how a session is named to it."},
+    {NAS_KEY(reauthenticate, DT_CONFIG_ENUM), .fallback = "by_kind", .words = words_nas_again,
+     .reloadable = true, .help = "How the NAS is asked to have a person sign on again."},
+};
+
+_Static_assert(sizeof(nas_keys) / sizeof(nas_keys[0]) <= DT_CONFIG_NAS_KEYS_MAX,
+               "raise DT_CONFIG_NAS_KEYS_MAX");
+
+dt_config_key const *dt_config_nas_keys(size_t *count)
+{
+    *count = sizeof(nas_keys) / sizeof(nas_keys[0]);
+    return nas_keys;
 }
 
 /* --- [message REASON] -------------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
 
 #include "core/config/config.h"
 
-/* Parses `value` by the key's type and puts it into its field of `base`, a dt_config, a dt_config_ca or a
- * dt_config_message, whose former content is freed. On
+/* Parses `value` by the key's type and puts it into its field of `base`, a dt_config, a dt_config_ca, a
+ * dt_config_nas or a dt_config_message, whose former content is freed. On
  * DT_E_INVALID the field is as it was and `why` says "what is wrong; what to write instead". */
 DT_MUST_USE int dt_config_value_set(void *base, dt_config_key const *k, char const *value,
                                     dt_buf *why);

@@ -11,6 +11,7 @@
 #include "core/device/evidence_facts.h"
 #include "core/ruleset/identity.h"
 #include "core/device/ocsp.h"
+#include "core/policy/network.h"
 #include "core/ruleset/service.h"
 #include "core/device/ssh_certificate.h"
 
@@ -660,6 +661,76 @@ static int check_signals(check const *k)
     return error;
 }
 
+/* An address alone: dt_ip_parse drops ports, which have a key of their own. */
+static bool is_plain_address(char const *text)
+{
+    char const *colon = strchr(text, ':');
+    bool port = strchr(text, '.') != NULL && colon != NULL && strchr(colon + 1, ':') == NULL;
+    dt_ip ip;
+
+    return !port && strpbrk(text, "[]%") == NULL && dt_ip_parse(text, &ip) == DT_OK &&
+           dt_ip_is_of_a_host(&ip);
+}
+
+static bool are_networks(char const *list)
+{
+    dt_network_set *set = NULL;
+    bool good = dt_network_set_new(&set) == DT_OK;
+
+    while (good && *(list += strspn(list, ", \t")) != '\0') {
+        char one[2 * DT_ADDRESS_MAX];
+        size_t len = strcspn(list, ", \t");
+
+        good = len < sizeof(one);
+        if (!good)
+            break;
+        memcpy(one, list, len);
+        one[len] = '\0';
+        good = dt_network_set_add(set, one, 0, NULL) == DT_OK;
+        list += len;
+    }
+    dt_network_set_free(&set);
+    return good;
+}
+
+/* Where requests go must not be for the NAS to say: whoever may send accounting could have them sent anywhere. */
+static int check_nas(check const *k, dt_config_nas const *nas)
+{
+    char section[DT_CONFIG_SECTION_MAX];
+
+    (void)snprintf(section, sizeof(section), "nas %s", nas->name);
+    if (*nas->address == '\0' && *nas->identifier == '\0')
+        return refuse(k, section, "address",
+                      "is missing, and so is identifier; set the address of the NAS as in "
+                      "NAS-IP-Address or in "
+                      "clients.conf, or its NAS-Identifier");
+    if (!are_networks(nas->address))
+        return refuse(k, section, "address",
+                      "is not a list of addresses and networks; write them as in 192.0.2.10, "
+                      "198.51.100.0/24, "
+                      "2001:db8::/64");
+    if (*nas->send_to != '\0' && !is_plain_address(nas->send_to))
+        return refuse(k, section, "send_to",
+                      "is not an IP address; write one such as 192.0.2.10 or 2001:db8::10, and the "
+                      "port in the key "
+                      "port");
+    if (*nas->address == '\0' && *nas->send_to == '\0')
+        return refuse(k, section, "send_to",
+                      "is missing, but the section names no address that requests could be sent "
+                      "to; set it, or "
+                      "address");
+    return DT_OK;
+}
+
+static int check_nases(check const *k)
+{
+    int error = DT_OK;
+
+    for (size_t i = 0; error == DT_OK && i < k->c->nas_count; i++)
+        error = keep(k, check_nas(k, k->c->nases[i]));
+    return error;
+}
+
 static bool is_place_named(dt_config const *c, unsigned places)
 {
     bool named = false;
@@ -876,31 +947,19 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,
-        check_okta_credentials,
-        check_native_app,
-        check_okta_way,
-        check_proxies,
-        check_user_name,
-        check_break_glass,
-        check_intune,
-        check_service,
-        check_owner,
-        check_tenant,
-        check_certificates,
-        check_ssh,
-        check_revocation,
-        check_ocsp,
-        check_cas,
-        check_management_hint,
-        check_platforms,
-        check_times,
-        check_audit,
-        check_services,
-        check_messages,
-        check_lookup,
-        check_signals,
-        check_applications,
+        check_okta,        check_okta_credentials,
+        check_native_app,  check_okta_way,
+        check_proxies,     check_user_name,
+        check_break_glass, check_intune,
+        check_service,     check_owner,
+        check_tenant,      check_certificates,
+        check_ssh,         check_revocation,
+        check_ocsp,        check_cas,
+        check_nases,       check_management_hint,
+        check_platforms,   check_times,
+        check_audit,       check_services,
+        check_messages,    check_lookup,
+        check_signals,     check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
     size_t before = dt_faults_count(c->faults);
