@@ -116,6 +116,7 @@ void dt_circuit_ended(dt_driver *d, dt_circuit_call *call, dt_http_response cons
                                                 &(dt_breaker_end){.failure = r->failure,
                                                                   .reached = r->reached,
                                                                   .short_time = call->short_time,
+                                                                  .long_wait = dt_http_was_long(r),
                                                                   .person = call->person,
                                                                   .probe = call->probe},
                                                 random, now);

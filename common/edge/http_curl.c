@@ -14,6 +14,8 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -190,8 +192,13 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
     int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-    if (fd >= 0)
+    if (fd >= 0) {
+        /* A kept connection whose other end can no longer be reached, as after a change of networks, is not waited
+         * for longer than a new one. */
+        unsigned const limit = DT_HTTP_CONNECT_TIMEOUT_MS;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
         return fd;
+    }
     if (errno != EAFNOSUPPORT) /* a host without IPv6 has no such address family */
         snprintf(c->turn->local, sizeof(c->turn->local), "no socket: %s", strerror(errno));
     return CURL_SOCKET_BAD;
@@ -998,6 +1005,7 @@ static void call_finish(dt_http_call *c, CURLcode code, dt_http_failure failure)
                     .failure = failure,
                     .error = text,
                     .reached = t->sent_times > 0,
+                    .took = mono_now() - c->run_at,
                     .status = failure == DT_HTTP_OK ? (int)status : 0,
                     .body = failure == DT_HTTP_OK ? dt_buf_bytes(&t->body) : dt_bytes_of(NULL, 0),
                     .date = t->headers.date,

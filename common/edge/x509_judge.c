@@ -92,6 +92,16 @@ static dt_reason reason_at_leaf(int error)
     }
 }
 
+/* Neither a CA nor the certificate that it has signed is valid yet: this host's clock is wrong. */
+static bool is_before_all(X509_STORE_CTX *ctx, int error)
+{
+    time_t at = X509_VERIFY_PARAM_get_time(X509_STORE_CTX_get0_param(ctx));
+    X509 const *leaf = X509_STORE_CTX_get0_cert(ctx);
+
+    return error == X509_V_ERR_CERT_NOT_YET_VALID &&
+           X509_cmp_time(X509_get0_notBefore(leaf), &at) > 0;
+}
+
 /* Says what OpenSSL said, and of which certificate. */
 static dt_reason explain(judgement const *j, X509_STORE_CTX *ctx)
 {
@@ -103,7 +113,8 @@ static dt_reason explain(judgement const *j, X509_STORE_CTX *ctx)
         dt_x509_name_text(X509_get_subject_name(at), name, sizeof(name));
     (void)dt_error_set(j->e, DT_E_CRYPTO, "%s: %s (issuer %s)", name,
                        X509_verify_cert_error_string(error), j->cert->issuer);
-    return depth == 0 ? reason_at_leaf(error) : DT_REASON_UNTRUSTED_ISSUER;
+    return depth == 0 || is_before_all(ctx, error) ? reason_at_leaf(error)
+                                                   : DT_REASON_UNTRUSTED_ISSUER;
 }
 
 /* No purpose and no trust setting are given: the leaf's usage is judged below, more strictly than

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define RESOLVER_OPTIONS "timeout:2" /* seconds for each name server: resolv.conf(5) */
+
 int dt_process_begin(bool one, dt_error *e)
 {
     static char search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
@@ -27,6 +29,9 @@ int dt_process_begin(bool one, dt_error *e)
     } else {
         dt_inherited_reset_signals();
     }
+    /* A name server that does not answer is given up before the call is (DT_HTTP_CONNECT_TIMEOUT_MS), so that the
+     * next one in resolv.conf can answer; by itself the C library waits for 5 s. */
+    (void)setenv("RES_OPTIONS", RESOLVER_OPTIONS, 0);
     if (error == 0)
         error = dt_inherited_fill_standard_files();
     return error == 0 ? DT_OK

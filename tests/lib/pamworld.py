@@ -70,11 +70,13 @@ class PamWorld:
     def __init__(self, pki: Mapping[str, Any], *, applications: Sequence[str] = ("sshd", "sudo"),
                  settings: Optional[Settings] = None,
                  accounts: Optional[Mapping[str, int]] = None, aliases: bool = False,
-                 packages: Optional[Path] = None) -> None:
+                 packages: Optional[Path] = None, network: Optional[str] = None) -> None:
         """`accounts`: more of them; `aliases`: all are known as NAME@corp.example, too; `packages`:
         a tree of unpacked packages (unpack_packages) that the world has over a copy of its own of
-        this system, in which everything may be changed."""
+        this system, in which everything may be changed; `network`: the network namespace (ip-netns)
+        that everything in the world is in."""
         self.packages = packages
+        self.network = network
         self.accounts = {**ACCOUNTS, **(accounts or {})}
         self.aliases = aliases
         self.directory = Path(tempfile.mkdtemp(prefix="devtrust-pam-"))
@@ -163,7 +165,8 @@ class PamWorld:
     def inside(self, command: Sequence[Any]) -> list[str]:
         """The command line that runs a command in the world."""
         # With the holder's root and directory: in a chroot the namespace's own root is another.
-        return ["nsenter", "-t", str(self._holder.pid), "-m", "-r", "-w", *map(str, command)]
+        net = [f"--net=/run/netns/{self.network}"] if self.network else []
+        return ["nsenter", "-t", str(self._holder.pid), "-m", "-r", "-w", *net, *map(str, command)]
 
     def run(self, command: Sequence[Any], **options: Any) -> "subprocess.CompletedProcess[str]":
         """Runs a command in the world to its end."""

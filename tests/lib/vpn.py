@@ -76,8 +76,9 @@ def _run(*command: str) -> None:
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}"
 
 
-def socket_in(namespace: str, address: tuple[str, int]) -> socket.socket:
-    """A UDP socket that is bound in that network namespace."""
+def socket_in(namespace: str, address: tuple[str, int],
+              kind: int = socket.SOCK_DGRAM) -> socket.socket:
+    """A socket, of UDP or another kind, that is bound in that network namespace."""
     made: list[Any] = []
 
     def make() -> None:
@@ -86,7 +87,8 @@ def socket_in(namespace: str, address: tuple[str, int]) -> socket.socket:
             if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
                 made.append(OSError(ctypes.get_errno(), "setns"))
                 return
-        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one = socket.socket(socket.AF_INET, kind)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(address)
         made.append(one)
 

@@ -209,6 +209,8 @@ class Corpus:
                 ("time-second-after", 10 * HOUR + SECOND, EXPIRED, "a second too late"),
                 ("time-clock-day-ahead", DAY, EXPIRED, "a clock a day ahead lets nothing through"),
                 ("time-clock-day-behind", -DAY, EARLY, "nor one a day behind"),
+                ("time-before-the-ca", -20000 * DAY, EARLY,
+                 "a clock that begins in 1970 is not the CA's fault"),
                 ("time-in-30-years", 10950 * DAY, "UNTRUSTED_ISSUER",
                  "the CA has ended, too; OpenSSL looks from the top")):
             self.add(name, short, expect, why, at=at)

@@ -28,7 +28,7 @@ from tests.sim.state import REQUESTS_MAX, SimError
 Api = Union[OktaApi, EntraApi, GraphApi, ComplianceApi]
 
 ADDRESS = "127.0.0.1"
-NAMES = ("localhost", "127.0.0.1")
+NAMES = ("localhost", "127.0.0.1", "*.sim.test")
 BACKLOG = 4096
 KEEP_ALIVE = 600.0  # seconds an idle connection is kept
 BODY_MAX = 64 * 1024

@@ -420,6 +420,7 @@ static void perform_http(world *w, dt_http_request const *q)
     r.body =
         reply->body_len > 0 ? dt_bytes_of(reply->body, reply->body_len) : dt_bytes_str(reply->body);
     r.date = w->now;
+    r.took = reply->took;
     if (reply->status == 0) {
         r.failure = DT_HTTP_REFUSED;
         r.error = "https://example.okta.com: no route to host";

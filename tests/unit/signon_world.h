@@ -30,6 +30,7 @@ typedef struct world_reply {
     size_t body_len;    /* 0: up to the NUL */
     char const *next_link;
     dt_http_failure failure;
+    dt_time took; /* 0: nobody looked */
 } world_reply;
 
 typedef struct world world;

@@ -47,6 +47,29 @@ static void what_opens_it(void **state)
     }
 }
 
+/* A call that waited long for a connection is tried once, and counts as the tries that are left out. One that was
+ * answered too late counts once, as ever. */
+static void long_waits_count_more(void **state)
+{
+    (void)state;
+    for (int reached = 0; reached <= 1; reached++) {
+        dt_breaker b = {0};
+        int calls = 0;
+
+        while (b.state == DT_BREAKER_CLOSED && calls < 2 * DT_BREAKER_FAILURES) {
+            calls++;
+            (void)end(&b,
+                      (dt_breaker_end){.failure = DT_HTTP_TIMEOUT,
+                                       .reached = reached == 1,
+                                       .long_wait = true,
+                                       .person = (uint64_t)calls},
+                      START);
+        }
+        assert_int_equal(calls, reached == 1 ? DT_BREAKER_FAILURES
+                                             : DT_BREAKER_FAILURES / DT_BREAKER_LONG_COUNTS + 1);
+    }
+}
+
 /* Every other failure, and none of them ever. PAUSED is the breaker's own. */
 static void what_does_not(void **state)
 {
@@ -260,6 +283,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(what_opens_it),
+        cmocka_unit_test(long_waits_count_more),
         cmocka_unit_test(what_does_not),
         cmocka_unit_test(an_answer_begins_anew),
         cmocka_unit_test(nobody_opens_it_for_others),

@@ -496,6 +496,33 @@ static void test_retries(void **state)
     world_close(&w);
 }
 
+/* Who is offline waits once. */
+static void test_no_retry_after_a_long_time(void **state)
+{
+    world w;
+
+    (void)state;
+    open_lookups(&w);
+    for (int n = 0; n < 2; n++) {
+        begin(&w, true);
+        for (int i = 0; i <= DT_SIGNON_RETRIES_MAX; i++) {
+            expect(&w, "colour", i == 0 ? 503 : 0, "");
+            w.replies[w.reply_count - 1].took = DT_HTTP_LONG - 1;
+        }
+        if (n == 1) {
+            w.reply_count -= DT_SIGNON_RETRIES_MAX;
+            w.replies[w.reply_count - 1].took = DT_HTTP_LONG;
+        }
+        ends(&w, DT_LOOKUP_NONE, 0);
+    }
+    begin(&w, true);
+    expect(&w, "colour", 429, ""); /* an answer, whenever it came */
+    w.replies[w.reply_count - 1].took = DT_HTTP_LONG;
+    expect(&w, "colour", 200, "7");
+    ends(&w, DT_LOOKUP_FRESH, 7);
+    world_close(&w);
+}
+
 /* It waits as long as it is told to, and not past the person's time. */
 static void test_rate_limit(void **state)
 {
@@ -934,6 +961,7 @@ int main(void)
         cmocka_unit_test(test_broken_store),
         cmocka_unit_test(test_hostile_replies),
         cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_no_retry_after_a_long_time),
         cmocka_unit_test(test_rate_limit),
         cmocka_unit_test(test_kept_failure),
         cmocka_unit_test(test_kept_failure_and_stale),

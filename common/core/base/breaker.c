@@ -59,6 +59,11 @@ static void probe_failed(dt_breaker *b, dt_breaker_end const *end, uint32_t rand
     open_for(b, is_of_all(end) ? 2 * b->pause : DT_BREAKER_PAUSE_MIN, random, now);
 }
 
+static int weight_of(dt_breaker_end const *end)
+{
+    return end->long_wait && !end->reached ? DT_BREAKER_LONG_COUNTS : 1;
+}
+
 static dt_breaker_change call_failed(dt_breaker *b, dt_breaker_end const *end, uint32_t random,
                                      dt_time now)
 {
@@ -66,7 +71,8 @@ static dt_breaker_change call_failed(dt_breaker *b, dt_breaker_end const *end, u
         return DT_BREAKER_SAME;
     if (!is_of_all(end) && is_counted(b, end->person))
         return DT_BREAKER_SAME;
-    b->people[b->failures++] = is_of_all(end) ? 0 : end->person;
+    for (int n = weight_of(end); n > 0 && b->failures < DT_BREAKER_FAILURES; n--)
+        b->people[b->failures++] = is_of_all(end) ? 0 : end->person;
     if (b->failures < DT_BREAKER_FAILURES)
         return DT_BREAKER_SAME;
     b->failures = 0;

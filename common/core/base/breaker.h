@@ -19,6 +19,8 @@
 #include "core/base/step.h"
 
 #define DT_BREAKER_FAILURES 10 /* more than three sign-ons that each try three times */
+#define DT_BREAKER_LONG_COUNTS                                                                     \
+    3 /* as so many failures: a call after DT_HTTP_LONG without a connection, which is tried once */
 #define DT_BREAKER_PROBE_MAX                                                                       \
     DT_MINUTES(2) /* a probe that has not ended by then is no longer waited for */
 #define DT_BREAKER_PAUSE_MIN DT_SECONDS(1)
@@ -43,6 +45,7 @@ typedef struct dt_breaker_end {
     dt_http_failure failure;
     bool reached;    /* a connection was made, and the request went out */
     bool short_time; /* it had less time than a call of this service may take */
+    bool long_wait;  /* dt_http_was_long */
     uint64_t person; /* whose call it was, as a digest; 0: nobody's */
     bool probe;      /* as dt_breaker_admits said */
 } dt_breaker_end;

@@ -25,6 +25,11 @@ bool dt_http_is_unavailable(dt_http_failure failure, int status)
     }
 }
 
+bool dt_http_was_long(dt_http_response const *r)
+{
+    return dt_http_is_unavailable(r->failure, r->status) && r->took >= DT_HTTP_LONG;
+}
+
 bool dt_http_is_local(dt_http_failure failure)
 {
     switch (failure) {

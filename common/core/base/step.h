@@ -77,6 +77,13 @@ bool dt_http_is_unavailable(dt_http_failure failure, int status);
  * what the service would have said, and whoever can bring it about must gain nothing by it. True for
  * every value that is not known. */
 bool dt_http_is_local(dt_http_failure failure);
+struct dt_http_response;
+/* Whether the service could not be reached, and the call took DT_HTTP_LONG or more to learn it: it is not sent
+ * again, because somebody who is offline would wait for each try. */
+bool dt_http_was_long(struct dt_http_response const *r);
+
+/* A call that fails after so long is not sent again: less than DT_HTTP_CONNECT_TIMEOUT_MS (edge/http_curl.h). */
+#define DT_HTTP_LONG DT_SECONDS(3)
 
 /* All borrowed for the duration of the call they are passed to. */
 typedef struct dt_http_response {
@@ -84,6 +91,7 @@ typedef struct dt_http_response {
     char const *error; /* for the administrator: URL and what failed; "" with DT_HTTP_OK */
     int status;        /* 0 unless DT_HTTP_OK */
     bool reached;      /* a connection was made, and the request went out */
+    dt_time took;      /* from its turn to its end; 0: not known */
     dt_bytes body;
     dt_time date;           /* Date header; 0 when missing */
     int64_t rate_limit;     /* X-Rate-Limit-Limit; -1 when missing */

@@ -270,7 +270,8 @@ static void reply_came(dt_signon *s, dt_http_response const *r, dt_time now)
     dt_lookup_reply reply = {.next = ""};
 
     row_of(s)->read(s, r, now, &reply);
-    if (r->failure == DT_HTTP_PAUSED) /* nor would it be asked a moment later */
+    if (r->failure == DT_HTTP_PAUSED ||
+        dt_http_was_long(r)) /* nor would it be asked a moment later */
         reply.again = false;
     switch (reply.kind) {
     case DT_REPLY_ANSWER:

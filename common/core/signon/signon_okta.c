@@ -42,7 +42,8 @@ static bool is_late(dt_signon const *s, dt_http_response const *r, dt_time now)
 static bool may_retry(dt_signon const *s, dt_okta_answer a, dt_http_response const *r, dt_time wait,
                       dt_time now)
 {
-    if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline || is_late(s, r, now))
+    if (s->retries >= DT_SIGNON_RETRIES_MAX || now + wait >= s->deadline || is_late(s, r, now) ||
+        dt_http_was_long(r))
         return false;
     return a == DT_OKTA_RATE_LIMITED ||
            (dt_phase_row_of(s->phase)->repeatable && dt_okta_is_unavailable(a));
