@@ -13,7 +13,7 @@
 
 #define CONNECTIONS_MAX 128           /* at a time; the reverse proxy waits with the rest */
 #define CONNECTION_MEMORY (16 * 1024) /* of request line and headers */
-#define CONNECTION_TIMEOUT 10         /* seconds without a byte */
+#define CONNECTION_TIMEOUT 5          /* seconds without a byte */
 #define WAITING_MAX 64                /* pushes that wait for keys */
 #define RETRY_AFTER "10"              /* seconds, in a 503 */
 #define PUSH_PATH "/ssf/"
