@@ -20,7 +20,8 @@ typedef enum dt_ctl_exit {
     DT_CTL_FAULT = 2,     /* wrong usage, or something is broken */
     DT_CTL_OPEN = 3,      /* neither yes nor no: not everything could be seen */
     DT_CTL_DISAGREES = 4, /* policy prove: the prover and the evaluator do not agree */
-    DT_CTL_UNKNOWN = 5,   /* explain: there is an answer, but nobody knows such a person */
+    DT_CTL_UNKNOWN = 5, /* explain: there is an answer, but nobody knows such a person; sessions: no
+                             such session */
 } dt_ctl_exit;
 
 /* A row of the table in main.c. */
@@ -38,6 +39,7 @@ dt_ctl_exit dt_ctl_check_config(dt_ctl_command const *self, int argc, char **arg
 dt_ctl_exit dt_ctl_check_pam(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_forget(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_sessions(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_device(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_policy(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_doctor(dt_ctl_command const *self, int argc, char **argv);

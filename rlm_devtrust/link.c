@@ -100,6 +100,7 @@ static int create(rlm_devtrust_t const *inst, dt_rlm_link **out, dt_error *e)
                                  .accept = on_accept,
                                  .notify = on_notice,
                                  .export_door = "radius",
+                                 .sessions = DT_SESSION_RADIUS,
                                  .watch_ctx = l};
     l->port = inst->port;
     l->parked_max = inst->max_parked;

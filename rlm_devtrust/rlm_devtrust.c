@@ -16,6 +16,7 @@
 #include "edge/site.h"
 #include "rlm_devtrust/challenge.h"
 #include "rlm_devtrust/luggage.h"
+#include "rlm_devtrust/open_sessions.h"
 #include "rlm_devtrust/sessions.h"
 
 #include <pthread.h>
@@ -79,6 +80,7 @@ typedef struct decision {
     rlm_devtrust_t const *inst;
     bool allowed;        /* or only reported on */
     dt_outcome *outcome; /* of one within EAP, which `parked` has for itself; or NULL */
+    dt_outcome *let_in;  /* of one that was let in outside of EAP without a wait; or NULL */
     dt_parked *parked;   /* or NULL; its outcome decides then */
     bool tunneled;       /* of a parked one: the server's reply to it is that of the tunnel */
     bool restored;       /* of a parked one: what the server had said is in the reply again */
@@ -216,6 +218,8 @@ static rlm_rcode_t finish(rlm_devtrust_t const *inst, REQUEST *request, dt_signo
     d->later = later;
     if (request->parent != NULL && !keep_outcome(inst, d, o))
         return RLM_MODULE_FAIL;
+    if (request->parent == NULL && !refused && dt_rlm_sessions_are_open(dt_signon_ruleset(machine)))
+        d->let_in = talloc_memdup(d, o, sizeof(*o));
     if (later && dt_rlm_tunnel_carry(request, inst->application, id, d->allowed, o) != 0) {
         RERROR("the decision cannot be carried to the next round of PEAP: refused");
         d->allowed = false;
@@ -1099,8 +1103,8 @@ static void begin_resumed(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_i
 
 /* Lets the reply of the first Accept stand again, the rule's own on top; or refuses, and the session is over. */
 static rlm_rcode_t end_resumed(rlm_devtrust_t const *inst, REQUEST *request,
-                               dt_rlm_inputs const *in, dt_session_record const *r,
-                               dt_outcome const *o)
+                               dt_rlm_inputs const *in, dt_tls_peer const *peer,
+                               dt_session_record const *r, dt_outcome const *o)
 {
     dt_rlm_attributes(request, o, in->id);
     decision *d = decision_note(inst, request, in->id);
@@ -1111,6 +1115,8 @@ static rlm_rcode_t end_resumed(rlm_devtrust_t const *inst, REQUEST *request,
             dt_luggage_unpack(request, r->reply, request->reply, &request->reply->vps) == 0 &&
             give_attributes(request, in->ruleset->policy, o);
         name_person(inst, request, r->user);
+        if (d->allowed && dt_rlm_sessions_are_open(in->ruleset))
+            dt_rlm_open_session(inst, request, in, peer, NULL, o, in->id);
         return d->allowed ? RLM_MODULE_OK : RLM_MODULE_FAIL;
     }
     dt_rlm_reply_strip(request);
@@ -1132,7 +1138,7 @@ static rlm_rcode_t go_on(rlm_devtrust_t const *inst, REQUEST *request, dt_rlm_in
         begin_resumed(inst, request, in, peer, &r, machine, &limit);
         code = drive_resumed(inst, request, machine, limit, &o);
         if (code == RLM_MODULE_OK)
-            code = end_resumed(inst, request, in, &r, &o);
+            code = end_resumed(inst, request, in, peer, &r, &o);
         if (code != RLM_MODULE_OK)
             dt_rlm_session_forget(inst, peer);
     }
@@ -1205,7 +1211,22 @@ static void remember_in(rlm_devtrust_t const *inst, REQUEST *request, passed con
         dt_rlm_inputs_wipe(in);
 }
 
-static void remember(rlm_devtrust_t const *inst, REQUEST *request, passed const *p)
+/* The session that begins now, or goes on. */
+static void open_session(rlm_devtrust_t const *inst, REQUEST *request, passed const *p,
+                         dt_tls_peer const *peer, dt_rlm_inputs *in)
+{
+    dt_error e = {0};
+    if (!dt_rlm_sessions_are_open(in->ruleset))
+        return;
+    if (dt_rlm_inputs_read(inst, request, in, &e) == 0)
+        dt_rlm_open_session(inst, request, in, peer, p->person, p->outcome, p->id);
+    else
+        RWDEBUG("%s", e.text);
+    dt_rlm_inputs_wipe(in);
+}
+
+/* `again`: what let it in is kept for re-authentications, too. */
+static void remember(rlm_devtrust_t const *inst, REQUEST *request, passed const *p, bool again)
 {
     dt_rlm_inputs in;
     dt_ruleset ruleset;
@@ -1215,7 +1236,9 @@ static void remember(rlm_devtrust_t const *inst, REQUEST *request, passed const 
     (void)dt_tls_peer_noted(request, &peer);
     dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
     in.ruleset = &ruleset;
-    remember_in(inst, request, p, &peer, &in);
+    if (again)
+        remember_in(inst, request, p, &peer, &in);
+    open_session(inst, request, p, &peer, &in);
     dt_driver_release(&ruleset);
     dt_tls_peer_free(&peer);
 }
@@ -1228,8 +1251,11 @@ static void remember_decision(rlm_devtrust_t const *inst, REQUEST *request, deci
     passed p = {d->outcome, dt_rlm_person_find(request), d->id};
     if (d->parked != NULL && dt_parked_outcome(d->parked, &o, &suspended) && !suspended)
         p.outcome = &o;
+    bool again = p.outcome != NULL;
+    if (!again)
+        p.outcome = d->let_in;
     if (p.outcome != NULL)
-        remember(inst, request, &p);
+        remember(inst, request, &p, again);
 }
 
 /* --- the last word ---------------------------------------------------------------------------- */
@@ -1253,7 +1279,7 @@ static rlm_rcode_t judge_accept(rlm_devtrust_t const *inst, REQUEST *request, de
             return reject_unmatched_accept(inst, request, unasked);
         passed p = {&c.outcome, &person, c.id};
         name_person(inst, request, person.user);
-        remember(inst, request, &p);
+        remember(inst, request, &p, true);
         return RLM_MODULE_OK;
     }
     rlm_rcode_t code = resumed(inst, request);
@@ -1285,17 +1311,20 @@ static rlm_rcode_t judge_reply(rlm_devtrust_t const *inst, REQUEST *request)
 /* --- accounting ------------------------------------------------------------------------------- */
 
 /* Whoever comes under the name of a session that is over is asked again. */
-static void end_session(rlm_devtrust_t const *inst, REQUEST *request)
+static void account(rlm_devtrust_t const *inst, REQUEST *request, bool stops)
 {
     dt_rlm_inputs in;
     dt_ruleset ruleset;
     dt_error e = {0};
     dt_driver_acquire(inst->link->driver, inst->application, &ruleset);
     in.ruleset = &ruleset;
-    if (dt_rlm_inputs_read(inst, request, &in, &e) == 0)
-        dt_rlm_nas_session_forget(inst, &in);
-    else
+    if (dt_rlm_inputs_read(inst, request, &in, &e) != 0) {
         RWDEBUG("%s", e.text);
+    } else {
+        if (stops)
+            dt_rlm_nas_session_forget(inst, &in);
+        dt_rlm_account_session(inst, request, &in);
+    }
     dt_rlm_inputs_wipe(&in);
     dt_driver_release(&ruleset);
 }
@@ -1307,8 +1336,8 @@ static rlm_rcode_t CC_HINT(nonnull) mod_accounting(void *instance, REQUEST *requ
     VALUE_PAIR *what = fr_pair_find_by_num(request->packet->vps, PW_ACCT_STATUS_TYPE, 0, TAG_ANY);
     if (inst->link == NULL)
         return RLM_MODULE_FAIL;
-    if (what != NULL && what->vp_integer == PW_STATUS_STOP)
-        end_session(inst, request);
+    if (what != NULL)
+        account(inst, request, what->vp_integer == PW_STATUS_STOP);
     return RLM_MODULE_OK;
 }
 

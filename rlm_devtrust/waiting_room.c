@@ -539,7 +539,8 @@ static void on_done(void *ctx, dt_outcome const *o, dt_signon const *machine)
     drop(p);
 }
 
-static dt_door const radius_door = {"radius", on_prompt, on_suspend, on_done};
+static dt_door const radius_door = {
+    .name = "radius", .prompt = on_prompt, .suspend = on_suspend, .done = on_done};
 
 /* The run goes on without us, cancels its push and writes its event. */
 static void detach_run(dt_parked *p, dt_cause cause)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The driver as a whole: what it is made of, its loop, how other threads reach it, how it ends. */
-#include "driver/internal.h"
+#include "driver/session_internal.h"
 
 #include "core/policy/policy_explain.h"
 #include "core/policy/policy_record.h"
@@ -585,6 +585,8 @@ static int driver_init(dt_driver *d, dt_driver_options const *o, dt_error *e)
         (rc = make_events(d, e)) != 0 ||
         (rc = dt_http_new(watch_http, time_http, d, &d->http, e)) != 0)
         return rc;
+    if (dt_sessions_open(d) != DT_OK)
+        return dt_error_set(e, DT_E_NOMEM, "out of memory");
     if ((rc = dt_export_open(d, e)) != 0 || (o->own_thread && (rc = start_thread(d, e)) != 0))
         return rc;
     return o->watch ? dt_reload_watch(d, e) : DT_OK;
@@ -647,6 +649,7 @@ static void free_event(struct event *event)
 static void free_loop(dt_driver *d)
 {
     dt_keep_alive_close(d);
+    dt_sessions_close(d);
     dt_http_free(&d->http);
     free_event(d->wake_event);
     free_event(d->http_timer);

@@ -7,6 +7,7 @@
 #define DT_DRIVER_DRIVER_H
 
 #include "core/base/expiry.h"
+#include "core/session/session.h"
 #include "core/signon/signon.h"
 #include "edge/site.h"
 
@@ -27,6 +28,7 @@ typedef struct dt_door {
     void (*suspend)(void *ctx, dt_run *run, dt_signon const *machine, dt_prompt const *prompt);
     /* `machine` is borrowed during the call; NULL where memory ran out for it, and the outcome denies. */
     void (*done)(void *ctx, dt_outcome const *outcome, dt_signon const *machine);
+    bool unaudited; /* nobody signs on: the machine only explains, and there is no event */
 } dt_door;
 
 /* How much a line for the door's log matters. */
@@ -44,6 +46,8 @@ typedef struct dt_driver_options {
     /* Export metrics, where [metrics] says so, under the name of this door ("pam", "radius"); borrowed for as long as
      * the driver lives. NULL: do not. */
     char const *export_door;
+    /* Whose open sessions this process looks after (driver/sessions.h); NO_DOOR: none. */
+    dt_session_door sessions;
     /* Take changed files without a restart: they are looked at every few seconds, and whenever
      * dt_driver_reload is called. The functions are called on a thread of the driver's own, one at a
      * time, and may be NULL. */

@@ -232,6 +232,8 @@ typedef struct dt_keep_alive {
     dt_live_site *live; /* of the call; held */
 } dt_keep_alive;
 
+struct dt_sessions;
+
 struct dt_driver {
     pid_t pid;
     int runs_max;
@@ -265,6 +267,7 @@ struct dt_driver {
     dt_keep_alive keep_alive;
     dt_circuit circuits[DT_CIRCUITS_MAX];
     struct dt_dae_client *dae;      /* NULL: no NAS was asked so far */
+    struct dt_sessions *sessions;   /* NULL: this process looks after none */
     dt_export *export;              /* NULL: metrics go nowhere */
     dt_run *poll_first, *poll_last; /* whose polls are due, in the order in which they became so */
     dt_run *runs, *ending;          /* under way; ending because the driver stops */

@@ -107,13 +107,14 @@ static void run_finish(dt_run *run, dt_outcome const *outcome)
 {
     dt_driver *d = run->driver;
     if (!run->is_refresh) {
-        if (dt_signon_only_looks_up(run->machine))
+        if (run->door.unaudited || dt_signon_only_looks_up(run->machine))
             ; /* no sign-on ended */
         else if (outcome == dt_signon_outcome(run->machine))
             dt_driver_audit_machine(d, run->machine, run->door.name);
         else
             dt_driver_audit(d, outcome, run->machine, run->door.name, NULL);
-        dt_refresh_hinted(d, run->machine);
+        if (!run->door.unaudited) /* who only explains has just asked */
+            dt_refresh_hinted(d, run->machine);
         if (!run->detached && run->door.done != NULL)
             run->door.done(run->ctx, outcome, run->machine);
     }
@@ -136,7 +137,7 @@ static void run_lost(dt_run *run)
     dt_outcome_set(&outcome, DT_DENY, DT_CAUSE_INTERNAL);
     (void)dt_str_copy(outcome.detail, sizeof(outcome.detail),
                       "no memory for a sign-on that waited");
-    if (!run->is_refresh)
+    if (!run->is_refresh && !run->door.unaudited)
         dt_driver_audit(run->driver, &outcome, NULL, run->door.name, &nobody);
     if (!run->is_refresh && !run->detached && run->door.done != NULL)
         run->door.done(run->ctx, &outcome, NULL);

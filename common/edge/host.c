@@ -384,6 +384,47 @@ int dt_host_connection(pid_t pid, char *out, size_t size)
     return DT_E_LIMIT;
 }
 
+static int read_boot(char *boot, size_t size)
+{
+    return proc_line("/proc/sys/kernel/random/boot_id", boot, size);
+}
+
+int dt_host_process(pid_t pid, char *boot, size_t size, int64_t *started)
+{
+    proc_stat stat = {0};
+    int rc = read_boot(boot, size);
+
+    if (rc == DT_OK)
+        rc = read_stat(pid, &stat);
+    *started = (int64_t)stat.started;
+    return rc;
+}
+
+int dt_host_connection_process(pid_t *pid, char *boot, size_t size, int64_t *started)
+{
+    proc_stat stat = {0};
+    int rc = read_boot(boot, size);
+
+    if (rc == DT_OK)
+        rc = first_of_connection(pid, &stat);
+    *started = (int64_t)stat.started;
+    return rc;
+}
+
+bool dt_host_process_is(char const *boot, pid_t pid, int64_t started)
+{
+    char now[64];
+    proc_stat stat = {0};
+    int rc = read_boot(now, sizeof(now));
+
+    if (rc != DT_OK)
+        return true;
+    if (strcmp(now, boot) != 0)
+        return false;
+    rc = read_stat(pid, &stat);
+    return rc == DT_E_NOT_FOUND ? false : rc != DT_OK || (int64_t)stat.started == started;
+}
+
 int dt_host_become(char const *user, dt_error *e)
 {
     /* There is no second thread yet. */

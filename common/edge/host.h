@@ -46,6 +46,13 @@ DT_MUST_USE int dt_host_session_name(pid_t pid, char *out, size_t size);
  * same name, since it is of the same session, runs the same program and shows the same title ("sshd: ...");
  * nothing that the module says goes into it. DT_E_NOT_FOUND when the process is gone; DT_E_IO; DT_E_LIMIT. */
 DT_MUST_USE int dt_host_connection(pid_t pid, char *out, size_t size);
+/* A process that cannot be taken for another one with its pid: this boot, and when it started, in clock ticks since the
+ * boot. DT_E_NOT_FOUND, DT_E_IO, DT_E_LIMIT. */
+DT_MUST_USE int dt_host_process(pid_t pid, char *boot, size_t size, int64_t *started);
+/* The same for the first process of a network connection (dt_host_connection), which *pid becomes. */
+DT_MUST_USE int dt_host_connection_process(pid_t *pid, char *boot, size_t size, int64_t *started);
+/* False only when that process is known to be no more. */
+bool dt_host_process_is(char const *boot, pid_t pid, int64_t started);
 /* Becomes a user for good: real, effective and saved ids, and groups. Before any thread. DT_E_NOT_FOUND,
  * DT_E_PERMISSION. */
 DT_MUST_USE int dt_host_become(char const *user, dt_error *e);

@@ -51,6 +51,7 @@ static void release(dt_conn *c)
     disconnect(c);
     dt_request_forget(c);
     list_remove(c);
+    dt_buf_free(&c->facts);
     free(c);
     dt_daemon_conn_gone(d);
 }
@@ -71,6 +72,8 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
                     .message = passes || later ? "" : text};
 
     dt_outcome_text(o, o->message, text);
+    if (allows)
+        dt_session_facts_use(c, o);
     if (allows && c->admission[0] != '\0')
         dt_admission_keep(c->daemon, c->admission, o->cause);
     if (c->fd >= 0 && m.message == text && !allows && !dt_conn_draw(c, o->link, text))
@@ -130,6 +133,12 @@ static void take_message(dt_conn *c, dt_message const *m, size_t len)
         if (!c->asked)
             break;
         take_answer(c, m);
+        return;
+    case DT_MESSAGE_SESSION:
+        if (c->asked)
+            break;
+        dt_request_session(c, m);
+        dt_conn_release(c);
         return;
     case DT_MESSAGE_CANCEL:
         dt_conn_release(c);

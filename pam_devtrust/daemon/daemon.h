@@ -78,6 +78,7 @@ typedef struct dt_conn {
     bool drawn; /* a link was drawn: once is enough */
     dt_pam_phase phase;
     bool key_verified;                /* by sshd, before it asked; see DT_REPORT_ONLY_AFTER_KEY */
+    dt_buf facts;                     /* of the session that would begin; see session.c */
     char admission[DT_STORE_KEY_MAX]; /* where to keep that it was let in; "" = nowhere */
 } dt_conn;
 
@@ -135,6 +136,18 @@ dt_terminal dt_terminal_of(dt_message const *m, dt_config const *config, bool ss
 DT_MUST_USE bool dt_conn_draw(dt_conn *c, char const *link, char const *text);
 /* Sends information or a prompt. False as above. */
 DT_MUST_USE bool dt_conn_send_text(dt_conn *c, dt_prompt_style style, char const *text);
+
+/* What the session line says. The connection stays. */
+void dt_request_session(dt_conn *c, dt_message const *m);
+
+/* --- session.c --------------------------------------------------------------------------------------- */
+/* Keeps of a sign-on what its session will be known by, where it may begin one. */
+void dt_session_facts_keep(dt_conn *c, dt_message const *m, dt_ruleset const *ruleset,
+                           dt_request const *r);
+/* It was let in: the session is about to begin. Nothing where there are no facts. */
+void dt_session_facts_use(dt_conn *c, dt_outcome const *o);
+/* A session of this user was opened or closed. */
+void dt_session_line(dt_conn *c, dt_message const *m, char const *user, dt_ruleset const *ruleset);
 
 /* --- admission.c ------------------------------------------------------------------------------------- */
 /* The row of an SSH connection (dt_host_connection) and the account that is opened. False, and "", where one

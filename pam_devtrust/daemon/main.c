@@ -162,6 +162,7 @@ static int start(options const *o, dt_error *e)
         .watch = !o->one,
         .notify = on_notice,
         .status = on_status,
+        .sessions = o->one ? DT_SESSION_NO_DOOR : DT_SESSION_HOST,
         .export_door = o->one ? NULL : "pam"}; /* --one ends before anybody could look */
     dt_driver *driver = NULL;
     dt_sockets sockets = {-1, -1};

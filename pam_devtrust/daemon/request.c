@@ -474,6 +474,7 @@ static void begin(dt_conn *c, dt_message const *m, dt_lookup *l)
     fill_groups(l, names, &r);
     if (dt_policy_needs_time(ruleset.policy))
         r.utc_offset_known = dt_host_utc_offset(dt_host_now(), &r.utc_offset) == DT_OK;
+    dt_session_facts_keep(c, m, &ruleset, &r);
     dt_signon_begin(machine, &ruleset, &r, dt_host_now());
     run(c, m, machine);
     dt_driver_release(&ruleset);
@@ -637,6 +638,17 @@ static bool answer_session(dt_conn *c, dt_message const *m, dt_ruleset const *ru
         return false;
     dt_conn_finish(c, &o);
     return true;
+}
+
+void dt_request_session(dt_conn *c, dt_message const *m)
+{
+    dt_ruleset ruleset;
+
+    if (c->uid != 0)
+        return;
+    (void)dt_driver_acquire_service(c->daemon->driver, m->service, &ruleset);
+    dt_session_line(c, m, find_persons(c, m, &ruleset, "").asked, &ruleset);
+    dt_driver_release(&ruleset);
 }
 
 /* --- the request ------------------------------------------------------------------------------------------- */

@@ -249,26 +249,37 @@ int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, char const **argv)
 
 /* sshd only: who came by a key alone is decided about here, where it reports the key. Of others in the same
  * connection the daemon knows that they were let in. */
-int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, char const **argv)
+static int decide_session(pam_handle_t *pamh, int flags, dt_pam_args const *args)
 {
-    dt_pam_args args;
     int code;
 
-    if (!dt_pam_args_parse(pamh, argc, argv, &args) || args.take_passcode)
-        return PAM_SYSTEM_ERR;
     if (!is_sshd(pamh))
         return PAM_SUCCESS;
     if (repeat(pamh, DATA_NAME, &code) || repeat(pamh, ACCOUNT_NAME, &code))
         return code;
-    return dt_pam_signon(pamh, DT_PAM_SESSION, flags, &args, "");
+    return dt_pam_signon(pamh, DT_PAM_SESSION, flags, args, "");
+}
+
+int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, char const **argv)
+{
+    dt_pam_args args;
+
+    if (!dt_pam_args_parse(pamh, argc, argv, &args) || args.take_passcode)
+        return PAM_SYSTEM_ERR;
+    int code = decide_session(pamh, flags, &args);
+
+    if (code == PAM_SUCCESS)
+        dt_pam_say_session(pamh, &args, DT_SESSION_LINE_OPENED);
+    return code;
 }
 
 int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, char const **argv)
 {
-    (void)pamh;
+    dt_pam_args args;
+
     (void)flags;
-    (void)argc;
-    (void)argv;
+    if (dt_pam_args_parse(pamh, argc, argv, &args) && !args.take_passcode)
+        dt_pam_say_session(pamh, &args, DT_SESSION_LINE_CLOSED);
     return PAM_SUCCESS;
 }
 

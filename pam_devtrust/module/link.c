@@ -288,6 +288,12 @@ int dt_link_open(pam_handle_t *pamh, dt_pam_args const *a, int64_t deadline, dt_
     return rc == DT_E_NOT_FOUND ? start_daemon(pamh, a->daemon, out) : rc;
 }
 
+int dt_link_find(pam_handle_t *pamh, dt_pam_args const *a, int64_t deadline, dt_link *out)
+{
+    *out = (dt_link){.fd = -1};
+    return geteuid() == 0 ? connect_daemon(pamh, a->socket, deadline, &out->fd) : DT_E_NOT_FOUND;
+}
+
 /* `devtrustd --one` leaves its parent at once, so this hardly waits; and where the caller reaps its
  * children itself, or has them reaped by the kernel, there is nothing to wait for. */
 static void reap(pid_t child)

@@ -26,6 +26,7 @@
 #define DT_PAM_FAIL_DELAY_US 2000000 /* after a password that did not let in, as pam_unix has it */
 #define DT_PAM_STEP_MS 250       /* longest time between two looks at the client and at signals */
 #define DT_PAM_CONNECT_MS 2000   /* longest wait while the daemon's queue of connections is full */
+#define DT_PAM_SESSION_MS 500    /* longest wait for a daemon that is to hear of a session */
 #define DT_PAM_GRACE_MS 5000     /* left to the daemon after each prompt, however late it is */
 #define DT_PAM_PROMPTS_MAX 64    /* of one sign-on */
 #define DT_PAM_TAKE_OVER_MS 5000 /* how old a success may be that a second line takes over */
@@ -61,6 +62,9 @@ typedef struct dt_link {
  * or DT_E_PERMISSION after a line in syslog; *out is then closed. */
 DT_MUST_USE int dt_link_open(pam_handle_t *pamh, dt_pam_args const *a, int64_t deadline,
                              dt_link *out);
+/* Connects, and starts nothing. DT_E_NOT_FOUND where nobody listens. */
+DT_MUST_USE int dt_link_find(pam_handle_t *pamh, dt_pam_args const *a, int64_t deadline,
+                             dt_link *out);
 void dt_link_close(dt_link *l);
 /* Monotonic milliseconds. */
 int64_t dt_pam_mono(void);
@@ -84,6 +88,10 @@ bool dt_watch_signals(void);
  * full. */
 int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a,
                   char const *password);
+
+/* Says that a session was opened or closed, where a daemon runs that may want to know. Never waits long, and nothing
+ * depends on it. */
+void dt_pam_say_session(pam_handle_t *pamh, dt_pam_args const *a, dt_session_line_said what);
 
 /* --- session_line.c ------------------------------------------------------------------------------- */
 /* Whether the first session line of the service is one of ours that can refuse. */

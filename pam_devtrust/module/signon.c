@@ -620,6 +620,31 @@ static int ask(login *l, dt_pam_args const *a, char const *password)
     return ask_daemon(l, a, password);
 }
 
+void dt_pam_say_session(pam_handle_t *pamh, dt_pam_args const *a, dt_session_line_said what)
+{
+    char const *user = item(pamh, PAM_USER), *session = pam_getenv(pamh, "XDG_SESSION_ID");
+    struct passwd const *pw = user[0] != '\0' ? pam_modutil_getpwnam(pamh, user) : NULL;
+    char const *account = pw != NULL ? bounded(pw->pw_name) : "";
+    dt_message m = {.type = DT_MESSAGE_SESSION,
+                    .what = what,
+                    .pid = (uint32_t)getpid(),
+                    .service = item(pamh, PAM_SERVICE),
+                    .user = user,
+                    .tty = bounded(item(pamh, PAM_TTY)),
+                    .account = account,
+                    .owner = owner_of(pamh, account),
+                    .caller = name_of(pamh, getuid()),
+                    .ruser_account = ruser_account(pamh),
+                    .login_session = session};
+    dt_link link = {.fd = -1};
+
+    if (pw == NULL || dt_link_find(pamh, a, dt_pam_mono() + DT_PAM_SESSION_MS, &link) != DT_OK)
+        return;
+    if (dt_message_send(link.fd, &m) != DT_OK)
+        pam_syslog(pamh, LOG_NOTICE, "devtrustd did not take the news of a session");
+    dt_link_close(&link);
+}
+
 int dt_pam_signon(pam_handle_t *pamh, dt_pam_phase phase, int flags, dt_pam_args const *a,
                   char const *password)
 {

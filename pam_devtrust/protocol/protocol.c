@@ -49,6 +49,16 @@ static field const fields[] = {
     {DT_MESSAGE_RESULT, 1, NUMBER, true, DT_RESULT_ALLOW, DT_RESULT_LATER, AT(result)},
     {DT_MESSAGE_RESULT, 2, TEXT, true, 0, DT_PROTOCOL_CAUSE_MAX, AT(cause)},
     {DT_MESSAGE_RESULT, 3, TEXT, false, 0, DT_PROTOCOL_TEXT_MAX, AT(message)},
+    {DT_MESSAGE_SESSION, 1, NUMBER, true, DT_SESSION_LINE_OPENED, DT_SESSION_LINE_CLOSED, AT(what)},
+    {DT_MESSAGE_SESSION, 2, NUMBER, true, 1, INT32_MAX, AT(pid)},
+    {DT_MESSAGE_SESSION, 3, TEXT, true, 0, DT_PROTOCOL_SERVICE_MAX, AT(service)},
+    {DT_MESSAGE_SESSION, 4, TEXT, true, 0, DT_PROTOCOL_NAME_MAX, AT(user)},
+    {DT_MESSAGE_SESSION, 6, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(tty)},
+    {DT_MESSAGE_SESSION, 10, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(account)},
+    {DT_MESSAGE_SESSION, 11, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(owner)},
+    {DT_MESSAGE_SESSION, 12, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(caller)},
+    {DT_MESSAGE_SESSION, 13, TEXT, false, 0, DT_PROTOCOL_NAME_MAX, AT(ruser_account)},
+    {DT_MESSAGE_SESSION, 17, TEXT, false, 0, DT_PROTOCOL_LOGIN_SESSION_MAX, AT(login_session)},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -241,7 +251,8 @@ int dt_message_decode(uint8_t const *packet, size_t len, dt_message *out)
                     .text = "",
                     .answer = "",
                     .cause = "",
-                    .message = ""};
+                    .message = "",
+                    .login_session = ""};
     uint32_t seen = 0;
 
     memset(out, 0, sizeof(*out));

@@ -24,6 +24,7 @@
 #define DT_PROTOCOL_PASSWORD_MAX 511
 #define DT_PROTOCOL_PASSCODE_MAX 48 /* its digits, what a YubiKey types, or the word for a factor */
 #define DT_PROTOCOL_CAUSE_MAX 47
+#define DT_PROTOCOL_LOGIN_SESSION_MAX 63
 #define DT_PROTOCOL_PROMPTS_MAX 10000 /* highest number of a prompt */
 #define DT_PROTOCOL_SIDE_MAX 1000 /* columns or rows of a terminal; a larger one counts as this */
 
@@ -38,6 +39,7 @@ typedef enum dt_message_type {
     DT_MESSAGE_ANSWER,  /* module: what the person typed */
     DT_MESSAGE_CANCEL,  /* module: the person left */
     DT_MESSAGE_RESULT,  /* daemon: the outcome, and the end */
+    DT_MESSAGE_SESSION, /* module: a session was opened or closed; there is no answer */
     DT_MESSAGE_TYPES,
 } dt_message_type;
 
@@ -55,6 +57,13 @@ typedef enum dt_prompt_style {
     DT_PROMPT_SHOWN,
     DT_PROMPT_INFO, /* no answer is wanted */
 } dt_prompt_style;
+
+/* What a SESSION says. */
+typedef enum dt_session_line_said {
+    DT_SESSION_LINE_NONE = 0,
+    DT_SESSION_LINE_OPENED,
+    DT_SESSION_LINE_CLOSED,
+} dt_session_line_said;
 
 /* 0 is not valid on the wire: a missing value is refused. */
 typedef enum dt_answer_result {
@@ -103,6 +112,9 @@ typedef struct dt_message {
     char const *password; /* the person's, for Okta to check; wipe the packet after use */
     char const *passcode; /* that came after the password; wipe the packet after use */
     char const *ssh_auth_info; /* SSH_AUTH_INFO_0; the daemon decides whether it counts */
+    /* SESSION, which has service, user, tty and who of REQUEST, too */
+    uint32_t what;             /* dt_session_line_said */
+    char const *login_session; /* XDG_SESSION_ID, which pam_systemd sets */
     /* PROMPT, ANSWER */
     uint32_t number; /* prompts are counted from 1; an answer repeats its prompt's number */
     uint32_t style;  /* dt_prompt_style */

@@ -192,9 +192,10 @@ class Site:
         return list(self._log.events(self.audit_path))
 
     def sign_ons(self, user: Optional[str] = None) -> list[dict[str, Any]]:
-        """The outcome events; not those of device authentication, nor of the configuration."""
+        """The outcome events; not those of device authentication, configuration or sessions."""
+        others = ("Authentication of device", "Reload of", "Session no longer")
         return [e for e in self.events()
-                if not e["displayMessage"].startswith(("Authentication of device", "Reload of"))
+                if not e["displayMessage"].startswith(others)
                 and (user is None or user in (e["actor"].get("alternateId"),
                                               e["actor"].get("displayName")))]
 

@@ -124,6 +124,12 @@ static char const everything[] =
     "identity_from = user\n"
     "okta_app = 0oaOther\n"
     "okta_way = factors\n"
+    "on_loss = reauthenticate\n"
+    "[sessions]\n"
+    "recheck = 8s\n"
+    "lifetime = 1h\n"
+    "on_loss = disconnect\n"
+    "sudo_sessions = yes\n"
     "[break_glass]\n"
     "users = rescue, rescue2\n"
     "until = 2027-01-31T18:00Z\n"
@@ -758,6 +764,9 @@ static refusal const bad_values[] = {
     {OKTA "[mfa]\npasscode_limit = 0\n", ":4: [mfa] passcode_limit: ", "from 1 to 100"},
     {OKTA "[mfa]\npush_pause = 25h\n", ":4: [mfa] push_pause: ", "from 0 to 1d"},
     {OKTA "[mfa]\nsession_lifetime = 25h\n", ":4: [mfa] session_lifetime: ", "from 0 to 1d"},
+    {OKTA "[sessions]\nrecheck = 25h\n", ":4: [sessions] recheck: ", "from 0 to 1d"},
+    {OKTA "[sessions]\nlifetime = 59s\n", ":4: [sessions] lifetime: ", "from 1m to 31d"},
+    {OKTA "[sessions]\non_loss = kick\n", ":4: [sessions] on_loss: ", "disconnect"},
     {OKTA "[store]\nsize_limit = 3\n", ":4: [store] size_limit: ", "from 4 to 65536"},
     {OKTA "[mfa]\npasscode_attempts = 0\n", ":4: [mfa] passcode_attempts: ", "from 1 to 10"},
     /* yes or no */
@@ -975,6 +984,7 @@ static refusal const between_keys[] = {
      ": [device_trust] managed_configuration_file: ", "missing"},
     {MINIMAL "platforms = linux\ntrusted_when = certificate+intune, ssh-key\n",
      ":10: [device_trust] platforms: ", "add intune"},
+    {MINIMAL "[sessions]\nrecheck = 4999ms\n", ":11: [sessions] recheck: ", "at least 5s"},
     {MINIMAL "stale_limit = 14m\n", ":10: [device_trust] stale_limit: ", "cache_ttl"},
     {MINIMAL "cache_ttl = 25h\n", ": [device_trust] stale_limit: ", "cache_ttl"},
     {MINIMAL "negative_ttl = 16m\n", ":10: [device_trust] negative_ttl: ", "cache_ttl"},
@@ -1027,6 +1037,8 @@ static void rules_that_hold(void **state)
         MINIMAL "ocsp = yes\nrevocation = require\n",
         MINIMAL "ocsp = yes\nrevocation = soft\ncrl_file = /crl\nocsp_url = http://[::1]:8080/\n",
         MINIMAL "[audit]\nsyslog = no\n",
+        MINIMAL "[sessions]\nrecheck = 0s\n",
+        MINIMAL "[sessions]\nrecheck = 5s\n",
         MINIMAL "stale_limit = 15m\nnegative_ttl = 15m\n",
         MINIMAL "cache_ttl = 0\nnegative_ttl = 0s\nstale_limit = 0\n",
         MINIMAL "[daemon]\nlock_screen_services = gdm-password\n",

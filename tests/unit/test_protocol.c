@@ -63,6 +63,18 @@ static dt_message result(void)
                         .message = "No."};
 }
 
+static dt_message session(void)
+{
+    return (dt_message){.type = DT_MESSAGE_SESSION,
+                        .what = DT_SESSION_LINE_OPENED,
+                        .pid = 77,
+                        .service = "sshd",
+                        .user = "ann",
+                        .account = "ann",
+                        .tty = "ssh",
+                        .login_session = "c3"};
+}
+
 static size_t encode(dt_message const *m)
 {
     size_t len = 0;
@@ -268,6 +280,15 @@ static void test_encoding_refuses(void **state)
     m = result();
     m.cause = "";
     assert_not_encoded(&m);
+    m = session();
+    m.what = DT_SESSION_LINE_NONE;
+    assert_not_encoded(&m);
+    m = session();
+    m.what = DT_SESSION_LINE_CLOSED + 1;
+    assert_not_encoded(&m);
+    m = session();
+    m.service = "";
+    assert_not_encoded(&m);
     m.type = DT_MESSAGE_NONE;
     assert_not_encoded(&m);
     m.type = DT_MESSAGE_TYPES;
@@ -275,6 +296,23 @@ static void test_encoding_refuses(void **state)
     m = request();
     assert_int_equal(dt_message_encode(&m, packet, dt_message_size(&m) - 1, &len), DT_E_LIMIT);
     assert_int_equal(len, 0);
+}
+
+static void a_session_there_and_back(void **state)
+{
+    dt_message m = session(), out;
+
+    (void)state;
+    assert_int_equal(dt_message_decode(packet, encode(&m), &out), DT_OK);
+    assert_int_equal(out.type, DT_MESSAGE_SESSION);
+    assert_int_equal(out.what, DT_SESSION_LINE_OPENED);
+    assert_string_equal(out.login_session, "c3");
+    assert_string_equal(out.service, "sshd");
+    assert_string_equal(out.owner, "");
+    assert_string_equal(out.password, "");
+    m.login_session = "";
+    assert_int_equal(dt_message_decode(packet, encode(&m), &out), DT_OK);
+    assert_string_equal(out.login_session, "");
 }
 
 /* --- broken packets ---------------------------------------------------------------------------------- */
@@ -639,6 +677,7 @@ static void test_descriptors_that_nobody_wants_are_closed(void **state)
 int main(void)
 {
     struct CMUnitTest const tests[] = {
+        cmocka_unit_test(a_session_there_and_back),
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_other_types),

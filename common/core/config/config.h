@@ -83,6 +83,12 @@ typedef enum dt_okta_way {
 #undef X
         DT_OKTA_WAY_COUNT
 } dt_okta_way;
+/* What is done with an open session that no longer meets the rule that let it in. */
+typedef enum dt_on_loss {
+    DT_ON_LOSS_REPORT = 0,     /* an event, and nothing else */
+    DT_ON_LOSS_REAUTHENTICATE, /* the person signs on again, and stays where they are if they may */
+    DT_ON_LOSS_DISCONNECT,     /* it ends */
+} dt_on_loss;
 /* Whether the org's requireFactor, or Okta's MFA_REQUIRED, holds for a TRUSTED device. */
 typedef enum dt_org_mfa { DT_ORG_MFA_ENFORCE = 0, DT_ORG_MFA_UNLESS_TRUSTED } dt_org_mfa;
 typedef enum dt_intune_service {
@@ -291,6 +297,12 @@ typedef struct dt_config {
         dt_time challenge_lifetime; /* of a State */
         dt_time session_lifetime;   /* a session continues its sign-on for so long; 0 = never */
     } mfa;
+    struct {
+        dt_time recheck;  /* of the devices of open sessions; 0 = never, and none is recorded */
+        dt_time lifetime; /* of a session whose end nobody reports */
+        dt_on_loss on_loss;
+        bool sudo_sessions; /* those of su and sudo are sessions of their own */
+    } sessions;
     struct {
         dt_string_list users; /* break-glass accounts, by their local names */
         char *until;          /* see core/ruleset/break_glass.h; "" = no accounts */

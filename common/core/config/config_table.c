@@ -50,6 +50,11 @@ static dt_config_word const words_revocation[] = {{"require", DT_REVOCATION_REQU
 static dt_config_word const words_unknown[] = {
     {"deny", DT_UNKNOWN_DENY}, {"not_trusted", DT_UNKNOWN_NOT_TRUSTED}, {NULL, 0}};
 
+static dt_config_word const words_on_loss[] = {{"report", DT_ON_LOSS_REPORT},
+                                               {"reauthenticate", DT_ON_LOSS_REAUTHENTICATE},
+                                               {"disconnect", DT_ON_LOSS_DISCONNECT},
+                                               {NULL, 0}};
+
 static dt_config_word const words_unavailable[] = {{"deny", DT_UNAVAILABLE_DENY},
                                                    {"allow_trusted", DT_UNAVAILABLE_ALLOW_TRUSTED},
                                                    {"allow", DT_UNAVAILABLE_ALLOW},
@@ -419,6 +424,18 @@ static dt_config_key const keys[] = {
     {KEY(mfa, session_lifetime, DT_CONFIG_DURATION), .fallback = "8h", BETWEEN(0, DT_HOURS(24)),
      .reloadable = true,
      .help = "How long a resumed TLS session of 802.1X continues the sign-on that it began with."},
+
+    {KEY(sessions, recheck, DT_CONFIG_DURATION), .fallback = "60s", BETWEEN(0, DT_HOURS(24)),
+     .reloadable = true,
+     .help = "How often the devices of open sessions are looked up again; 0s for never."},
+    {KEY(sessions, lifetime, DT_CONFIG_DURATION), .fallback = "12h",
+     BETWEEN(DT_MINUTES(1), DT_DAYS(31)), .reloadable = true,
+     .help = "How long a session counts as open when nobody reports its end."},
+    {KEY(sessions, on_loss, DT_CONFIG_ENUM), .fallback = "report", .words = words_on_loss,
+     .reloadable = true, .per_application = true,
+     .help = "What happens to a session that no longer meets the rule that let it in."},
+    {KEY(sessions, sudo_sessions, DT_CONFIG_BOOL), .fallback = "no", .reloadable = true,
+     .help = "Whether what is opened by su and sudo counts as a session of its own."},
 
     {KEY(break_glass, users, DT_CONFIG_LIST), .fallback = "", .reloadable = true,
      .help = "Accounts for emergencies: let in at a terminal of this host, refused elsewhere."},

@@ -857,6 +857,17 @@ static int check_times(check const *k)
     return DT_OK;
 }
 
+#define RECHECK_MIN DT_SECONDS(5)
+
+static int check_sessions(check const *k)
+{
+    if (k->c->sessions.recheck > 0 && k->c->sessions.recheck < RECHECK_MIN)
+        return refuse(k, "sessions", "recheck",
+                      "is shorter than 5s, which would ask Intune about every device too often; "
+                      "set at least 5s, or 0s for never");
+    return DT_OK;
+}
+
 static int check_audit(check const *k)
 {
     if (*k->c->audit.file == '\0' && !k->c->audit.syslog)
@@ -947,19 +958,20 @@ static int check_applications(check const *k)
 int dt_config_check(dt_config const *c, char const *file, dt_error *e)
 {
     static rule *const rules[] = {
-        check_okta,        check_okta_credentials,
-        check_native_app,  check_okta_way,
-        check_proxies,     check_user_name,
-        check_break_glass, check_intune,
-        check_service,     check_owner,
-        check_tenant,      check_certificates,
-        check_ssh,         check_revocation,
-        check_ocsp,        check_cas,
-        check_nases,       check_management_hint,
-        check_platforms,   check_times,
-        check_audit,       check_services,
-        check_messages,    check_lookup,
-        check_signals,     check_applications,
+        check_okta,         check_okta_credentials,
+        check_native_app,   check_okta_way,
+        check_proxies,      check_user_name,
+        check_break_glass,  check_intune,
+        check_service,      check_owner,
+        check_tenant,       check_certificates,
+        check_ssh,          check_revocation,
+        check_ocsp,         check_cas,
+        check_nases,        check_management_hint,
+        check_platforms,    check_times,
+        check_sessions,     check_audit,
+        check_services,     check_messages,
+        check_lookup,       check_signals,
+        check_applications,
     };
     check k = {.c = c, .file = file, .e = e};
     size_t before = dt_faults_count(c->faults);

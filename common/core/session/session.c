@@ -84,7 +84,7 @@ int dt_session_key_by_station(dt_session const *s, char out[DT_STORE_KEY_MAX])
 
 static int key_at_host(dt_session const *s, char out[DT_STORE_KEY_MAX])
 {
-    char storage[512];
+    char storage[1024];
     dt_buf b;
 
     if (s->at_host.boot[0] == '\0' || s->at_host.leader <= 0)
@@ -98,6 +98,7 @@ static int key_at_host(dt_session const *s, char out[DT_STORE_KEY_MAX])
     dt_buf_put_int(&b, s->at_host.leader_start);
     dt_buf_putc(&b, ':');
     put_part(&b, s->at_host.service);
+    put_part(&b, s->user); /* one process may serve several people */
     return key_of(&b, out);
 }
 
@@ -228,7 +229,7 @@ static void walk_request(dt_walk *w, dt_session *s)
     walk_proof(w, s);
 }
 
-static void walk_at_nas(dt_walk *w, dt_nas_session *n)
+static void walk_at_nas(dt_walk *w, dt_session_at_nas *n)
 {
     DT_WALK_TEXT(w, n->source);
     DT_WALK_TEXT(w, n->ip_address);
@@ -244,7 +245,7 @@ static void walk_at_nas(dt_walk *w, dt_nas_session *n)
     DT_WALK_TEXT(w, n->framed_ip);
 }
 
-static void walk_at_host(dt_walk *w, dt_host_session *h)
+static void walk_at_host(dt_walk *w, dt_session_at_host *h)
 {
     DT_WALK_TEXT(w, h->boot);
     DT_WALK_TEXT(w, h->id);
@@ -269,6 +270,7 @@ static void walk_all(dt_walk *w, dt_session *s)
     DT_WALK_TEXT(w, s->node);
     DT_WALK_TIME(w, s->started);
     DT_WALK_TIME(w, s->seen);
+    DT_WALK_TIME(w, s->limit);
     DT_WALK_TIME(w, s->expires);
     walk_who(w, s);
     walk_request(w, s);

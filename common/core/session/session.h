@@ -47,7 +47,7 @@ typedef enum dt_session_state {
 char const *dt_session_state_name(dt_session_state s);
 
 /* What a NAS calls the session: as text, because it goes back to the NAS as it came. "" = the NAS does not say. */
-typedef struct dt_nas_session {
+typedef struct dt_session_at_nas {
     char source[DT_ADDRESS_MAX]; /* where its packets come from */
     char ip_address[DT_ADDRESS_MAX], ipv6_address[DT_ADDRESS_MAX];
     char identifier[DT_NAS_TEXT_MAX];
@@ -58,21 +58,22 @@ typedef struct dt_nas_session {
     char chargeable_id[DT_NAS_HEX_MAX];     /* Chargeable-User-Identity (RFC 4372), hex */
     char port[12], port_id[DT_NAS_TEXT_MAX];
     char framed_ip[DT_ADDRESS_MAX];
-} dt_nas_session;
+} dt_session_at_nas;
 
 /* What the host calls the session. */
-typedef struct dt_host_session {
+typedef struct dt_session_at_host {
     char boot[DT_GUID_LEN + 1];   /* logind's ids are unique within a boot */
     char id[64];                  /* of logind; "" = it has none, or it is not known yet */
     int64_t leader, leader_start; /* pid, and when that process began: clock ticks since boot */
     char tty[DT_USER_MAX], service[DT_APPLICATION_MAX];
-} dt_host_session;
+} dt_session_at_host;
 
 typedef struct dt_session {
     dt_session_door door;
     dt_session_state state;
     char node[DT_SESSION_NODE_MAX]; /* whose process looks after it */
     dt_time started, seen;          /* seen: by accounting, or by its beginning */
+    dt_time limit;                  /* its end, as the door has told the NAS; 0 = none */
     dt_time expires;                /* its longest life */
     /* who got in, and by what */
     char signon[DT_SIGNON_ID_LEN + 1];
@@ -108,8 +109,8 @@ typedef struct dt_session {
     dt_bytes certificate, chain[DT_CHAIN_MAX], ssh_auth_info;
     size_t chain_count;
     /* what it is known by */
-    dt_nas_session at_nas;
-    dt_host_session at_host;
+    dt_session_at_nas at_nas;
+    dt_session_at_host at_host;
     /* of a loss */
     dt_time lost; /* since when; 0 = it is not */
     char lost_cause[64];

@@ -675,6 +675,49 @@ void dt_audit_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *ev
     end_event(out, start);
 }
 
+/* --- a session ---------------------------------------------------------------------------------- */
+
+void dt_audit_session(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx,
+                      dt_audit_session_facts const *f, dt_time now)
+{
+    size_t const start = out->len;
+    event_head const h = {
+        .kind = EVENT_SIGN_ON,
+        .type = "policy.auth_reevaluate.fail",
+        .message = "Session no longer meets the rule that let it in",
+        .message_object = "",
+        .severity = "WARN",
+        .result = "FAILURE",
+        .reason = f->cause,
+    };
+
+    put_head(out, &h, ctx, now);
+    put_who(out, o, ctx);
+    put_targets(out, o, ctx);
+    put_transaction(out, ctx);
+    put_debug_where(out, o, ctx);
+    PUT(out, ",\"access\":");
+    put_plain(out, dt_access_name(o->decision.access));
+    PUT(out, ",\"rule\":");
+    put_text_or_null(out, o->decision.rule, DT_CUT_RULE);
+    PUT(out, ",\"letInBy\":");
+    put_text_or_null(out, f->rule, DT_CUT_RULE);
+    put_debug_text(out, "session", f->session);
+    put_debug_text(out, "signOn", f->signon);
+    put_debug_text(out, "source", f->source);
+    put_debug_text(out, "reference", f->reference);
+    put_debug_text(out, "onLoss", f->action);
+    PUT(out, ",\"result\":");
+    put_text(out, f->result, DT_CUT_PROSE);
+    PUT(out, ",\"ended\":");
+    put_word(out, f->ended ? "true" : "false");
+    PUT(out, ",\"cause\":");
+    put_plain(out, f->cause);
+    PUT(out, ",\"detail\":");
+    put_text_or_null(out, o->detail, DT_CUT_PROSE);
+    end_event(out, start);
+}
+
 /* --- the configuration ------------------------------------------------------------------------- */
 
 void dt_audit_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now)

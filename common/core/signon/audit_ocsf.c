@@ -22,6 +22,7 @@
 
 typedef enum ocsf_activity {
     ACTIVITY_LOGON = 1,
+    ACTIVITY_LOGOFF = 2,
     ACTIVITY_ACCOUNT_SWITCH = 7,
     ACTIVITY_DEVICE = OTHER, /* OCSF has none for the authentication of a device */
 } ocsf_activity;
@@ -30,6 +31,7 @@ typedef enum ocsf_activity {
 typedef struct ocsf_head {
     ocsf_activity activity;
     bool of_device;
+    bool revokes; /* of a session: it ends */
     char const *activity_name, *message;
     int severity_id, status_id;
     char const *severity, *status, *status_code;
@@ -399,12 +401,16 @@ static void put_status(dt_buf *b, ocsf_head const *h, dt_outcome const *o)
 /* Of the profile security_control. Nothing of a device alone is allowed or denied. */
 static void put_action(dt_buf *b, ocsf_head const *h, dt_outcome const *o)
 {
-    bool const observed = h->of_device || dt_outcome_is_report_only(o);
+    bool const session = h->activity == ACTIVITY_LOGOFF;
+    bool const observed = h->of_device || dt_outcome_is_report_only(o) || (session && !h->revokes);
     bool const allowed = o->result == DT_ALLOW && dt_cause_allows(o->cause);
 
     put_number(b, "action_id", observed ? 3 : allowed ? 1 : 2);
     put_text(b, "action", observed ? "Observed" : allowed ? "Allowed" : "Denied", CUT_SHORT);
-    if (!observed) {
+    if (!observed && session) {
+        put_number(b, "disposition_id", 24);
+        put_text(b, "disposition", "Access Revoked", CUT_SHORT);
+    } else if (!observed) {
         put_number(b, "disposition_id", allowed ? 1 : 2);
         put_text(b, "disposition", allowed ? "Allowed" : "Blocked", CUT_SHORT);
     }
@@ -502,6 +508,28 @@ void dt_audit_ocsf_device(dt_buf *out, dt_outcome const *o, dt_evidence_set cons
 
     dt_buf_init_fixed(&native, storage, sizeof(storage));
     dt_audit_device(&native, o, evidence, ctx, now);
+    put_event(out, &h, o, ctx, &native, now);
+}
+
+void dt_audit_ocsf_session(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx,
+                           dt_audit_session_facts const *f, dt_time now)
+{
+    char storage[DT_AUDIT_EVENT_MAX + 1];
+    dt_buf native;
+    ocsf_head const h = {
+        .activity = ACTIVITY_LOGOFF,
+        .revokes = f->ended,
+        .activity_name = "Logoff",
+        .message = f->result,
+        .severity_id = 3,
+        .severity = "Medium",
+        .status_id = f->ended ? 1 : OTHER,
+        .status = f->ended ? "Success" : "Session still open",
+        .status_code = f->cause,
+    };
+
+    dt_buf_init_fixed(&native, storage, sizeof(storage));
+    dt_audit_session(&native, o, ctx, f, now);
     put_event(out, &h, o, ctx, &native, now);
 }
 

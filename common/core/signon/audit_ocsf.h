@@ -18,6 +18,9 @@ void dt_audit_ocsf_signon(dt_buf *out, dt_outcome const *o, dt_audit_context con
                           dt_time now);
 void dt_audit_ocsf_device(dt_buf *out, dt_outcome const *o, dt_evidence_set const *evidence,
                           dt_audit_context const *ctx, dt_time now);
+/* As activity Logoff; of a session that ends with the disposition Access Revoked. */
+void dt_audit_ocsf_session(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx,
+                           dt_audit_session_facts const *f, dt_time now);
 void dt_audit_ocsf_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now);
 
 #endif

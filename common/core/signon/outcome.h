@@ -263,6 +263,21 @@ typedef struct dt_audit_reload_facts {
 /* Its event: eventType "policy.lifecycle.update", displayMessage "Reload of configuration and
  * policies", outcome SUCCESS or FAILURE with the text as its reason. */
 void dt_audit_reload(dt_buf *out, dt_audit_reload_facts const *f, dt_time now);
+/* An open session no longer meets the rule that let it in. What `dt_outcome` says is how it is decided now. */
+typedef struct dt_audit_session_facts {
+    char const *session;   /* its id, for people */
+    char const *signon;    /* the id of the sign-on that let it in */
+    char const *rule;      /* by which */
+    char const *cause;     /* why it no longer does, as a word */
+    char const *action;    /* what on_loss asks for, as a word */
+    char const *result;    /* what came of that, for people */
+    char const *source;    /* of the news: "recheck", "caep"... */
+    char const *reference; /* of the event at its source; "" = none */
+    bool ended;            /* it is over, or about to be */
+} dt_audit_session_facts;
+/* Its event: eventType "policy.auth_reevaluate.fail", outcome FAILURE with the cause as its reason. */
+void dt_audit_session(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx,
+                      dt_audit_session_facts const *f, dt_time now);
 /* A sign-on's event in one line for a person or syslog: who, what, why. No newline; cut where `out` ends, the
  * least telling last, without an error. */
 void dt_audit_line(dt_buf *out, dt_outcome const *o, dt_audit_context const *ctx);

@@ -391,6 +391,7 @@ static void copy_request(dt_signon *s, dt_ruleset const *ruleset, dt_request con
     s->explain = r->explain;
     if (r->explain)
         s->what_if = r->what_if;
+    s->known_since = r->explain ? r->known_since : 0;
     s->person.on = r->explain && r->asks_okta;
     s->outcome.report_only = dt_ruleset_is_report_only(ruleset) && !r->explain && !r->only_looks_up;
     s->host_evidence = s->host_managed = r->host_evidence;

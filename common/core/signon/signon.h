@@ -142,6 +142,9 @@ typedef struct dt_request {
     bool explain; /* verdict and decision only: no MFA is asked, nothing is written but caches */
     bool
         asks_okta; /* counts with `explain` alone: whether the person could pass the MFA is found out as well */
+    /* Counts with `explain` alone: what was kept of the device before this time is used only where its service does
+     * not answer; 0 = as ever. */
+    dt_time known_since;
     dt_what_if what_if;   /* counts with `explain` alone; utc_offset is then of its time */
     char const *passcode; /* given along with the request; "" = none */
     /* The first factor. An application of [primary] okta_password wants the password, unless the

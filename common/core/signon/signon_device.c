@@ -96,7 +96,8 @@ static dt_freshness unpack(dt_signon *s, dt_bytes text, dt_time now)
         !dt_guid_equal(&kept.device_id, &s->okta_device.device_id) ||
         strcmp(kept.serial, s->okta_device.serial) != 0)
         return DT_TOO_OLD;
-    f = dt_okta_device_freshness(&kept, s->ruleset.config, now);
+    f = dt_signon_freshness(s, dt_okta_device_freshness(&kept, s->ruleset.config, now),
+                            kept.fetched);
     if (f == DT_FRESH)
         s->okta_device = kept;
     else if (f == DT_STALE)

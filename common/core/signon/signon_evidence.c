@@ -26,6 +26,11 @@ void dt_signon_note_key(dt_signon *s, dt_source source, char const *name)
     }
 }
 
+dt_freshness dt_signon_freshness(dt_signon const *s, dt_freshness f, dt_time fetched)
+{
+    return f == DT_FRESH && fetched < s->known_since ? DT_STALE : f;
+}
+
 void dt_signon_collect(dt_signon *s)
 {
     if (s->outcome.cause == DT_CAUSE_NONE)

@@ -340,6 +340,7 @@ struct dt_signon {
     /* evidence */
     bool local, address_wanted;
     int utc_offset;
+    dt_time known_since; /* of dt_request; never saved */
     bool utc_offset_known;
     dt_time decided;    /* when the policy was last asked */
     bool decided_apart; /* by a policy that was loaded meanwhile, with what another one had kept */
@@ -446,6 +447,8 @@ void dt_signon_add_evidence(dt_signon *s, dt_evidence const *e);
 /* Keeps for the event what names a key that the client presented; escaped, and once. What is beyond
  * DT_KEYS_PRESENTED_MAX is left out. */
 void dt_signon_note_key(dt_signon *s, dt_source source, char const *name);
+/* What was fetched at that time is no longer fresh where something newer is wanted. */
+dt_freshness dt_signon_freshness(dt_signon const *s, dt_freshness f, dt_time fetched);
 /* Like dt_signon_note_key, of a plain key by its fingerprint in hex, and of an SSH certificate. */
 void dt_signon_ssh_note_key(dt_signon *s, dt_source source, char const fingerprint[65]);
 void dt_signon_ssh_note_certificate(dt_signon *s, dt_source source, dt_bytes blob);

@@ -80,7 +80,7 @@ static dt_freshness unpack(dt_signon *s, dt_bytes kept, dt_time now)
     if (f == DT_FRESH && belongs_to_other(s) &&
         now - s->intune.fetched >= s->ruleset.config->device_trust.negative_ttl)
         f = DT_STALE;
-    return f;
+    return dt_signon_freshness(s, f, s->intune.fetched);
 }
 
 static bool is_ageing(dt_signon const *s, dt_time now)
