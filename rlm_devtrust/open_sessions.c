@@ -30,7 +30,7 @@ static uint32_t number(VALUE_PAIR *list, unsigned number)
 }
 
 /* As the NAS says it of itself and of the session, in this packet. */
-static void take_names(REQUEST const *request, dt_session_at_nas *n)
+static void take_names(REQUEST const *request, dt_nas_session *n)
 {
     VALUE_PAIR *list = request->packet->vps;
     fr_ipaddr_t const *from = &request->packet->src_ipaddr;
@@ -53,7 +53,7 @@ static void take_names(REQUEST const *request, dt_session_at_nas *n)
 }
 
 /* What the Access-Accept gives the session, the NAS goes by from then on (RFC 2865 section 5.1, RFC 4372). */
-static void take_given(REQUEST const *request, dt_session_at_nas *n)
+static void take_given(REQUEST const *request, dt_nas_session *n)
 {
     VALUE_PAIR *list = request->reply->vps;
 

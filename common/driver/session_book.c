@@ -250,8 +250,8 @@ static void take_text(char *dst, char const *src, size_t size)
 /* What the NAS says now is what it will know the session by. */
 static void take_names(dt_session *s, dt_session const *said)
 {
-    dt_session_at_nas *to = &s->at_nas;
-    dt_session_at_nas const *from = &said->at_nas;
+    dt_nas_session *to = &s->at_nas;
+    dt_nas_session const *from = &said->at_nas;
 #define TAKE(field) take_text(to->field, from->field, sizeof(to->field))
     TAKE(source);
     TAKE(ip_address);

@@ -229,7 +229,7 @@ static void walk_request(dt_walk *w, dt_session *s)
     walk_proof(w, s);
 }
 
-static void walk_at_nas(dt_walk *w, dt_session_at_nas *n)
+static void walk_at_nas(dt_walk *w, dt_nas_session *n)
 {
     DT_WALK_TEXT(w, n->source);
     DT_WALK_TEXT(w, n->ip_address);

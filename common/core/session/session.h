@@ -47,7 +47,7 @@ typedef enum dt_session_state {
 char const *dt_session_state_name(dt_session_state s);
 
 /* What a NAS calls the session: as text, because it goes back to the NAS as it came. "" = the NAS does not say. */
-typedef struct dt_session_at_nas {
+typedef struct dt_nas_session {
     char source[DT_ADDRESS_MAX]; /* where its packets come from */
     char ip_address[DT_ADDRESS_MAX], ipv6_address[DT_ADDRESS_MAX];
     char identifier[DT_NAS_TEXT_MAX];
@@ -58,7 +58,7 @@ typedef struct dt_session_at_nas {
     char chargeable_id[DT_NAS_HEX_MAX];     /* Chargeable-User-Identity (RFC 4372), hex */
     char port[12], port_id[DT_NAS_TEXT_MAX];
     char framed_ip[DT_ADDRESS_MAX];
-} dt_session_at_nas;
+} dt_nas_session;
 
 /* What the host calls the session. */
 typedef struct dt_session_at_host {
@@ -109,7 +109,7 @@ typedef struct dt_session {
     dt_bytes certificate, chain[DT_CHAIN_MAX], ssh_auth_info;
     size_t chain_count;
     /* what it is known by */
-    dt_session_at_nas at_nas;
+    dt_nas_session at_nas;
     dt_session_at_host at_host;
     /* of a loss */
     dt_time lost; /* since when; 0 = it is not */
