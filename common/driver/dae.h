@@ -55,7 +55,7 @@ typedef enum dt_login_ask {
 
 /* Asks logind for one session of this host. It ends nothing unless the session is still the one that was recorded:
  * this boot, this leader, begun at this time. `session` is copied. Errors and threads as dt_dae_end. */
-DT_MUST_USE int dt_login_end(dt_driver *d, dt_host_session const *session, dt_login_ask ask,
+DT_MUST_USE int dt_login_end(dt_driver *d, dt_session_at_host const *session, dt_login_ask ask,
                              dt_end_fn *done, void *ctx);
 #define DT_LOGIN_LIMIT DT_SECONDS(5) /* longest wait for logind */
 #define DT_LOGIN_MAX_ENDS 256        /* requests to logind under way in one process */

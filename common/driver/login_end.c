@@ -21,8 +21,8 @@ static void refuse(void *ctx)
     free(a);
 }
 
-int dt_login_end(dt_driver *d, dt_host_session const *session, dt_login_ask what, dt_end_fn *done,
-                 void *ctx)
+int dt_login_end(dt_driver *d, dt_session_at_host const *session, dt_login_ask what,
+                 dt_end_fn *done, void *ctx)
 {
     ask *a = calloc(1, sizeof(*a));
     int rc;
