@@ -153,8 +153,9 @@ static bool judge_org(online *o, plain_reply const *p, bool answered)
 {
     char const *issuer = dt_json_string(dt_json_get(p->root, "issuer"));
     char text[DT_ERROR_TEXT_MAX + DT_URL_MAX];
+    bool elsewhere = p->failure == DT_HTTP_BROKEN; /* a redirect among them */
 
-    if (!answered || p->status >= 500) {
+    if (!elsewhere && (!answered || p->status >= 500)) {
         if (answered)
             (void)snprintf(text, sizeof(text), "%s answers with HTTP %d", o->config->okta.org_url,
                            p->status);
@@ -165,8 +166,11 @@ static bool judge_org(online *o, plain_reply const *p, bool answered)
         return false;
     }
     if (p->status != 200 || issuer == NULL) {
-        (void)snprintf(text, sizeof(text), "%s answers with HTTP %d, not as an Okta org",
-                       o->config->okta.org_url, p->status);
+        if (elsewhere)
+            (void)snprintf(text, sizeof(text), "%s", p->error);
+        else
+            (void)snprintf(text, sizeof(text), "%s answers with HTTP %d, not as an Okta org",
+                           o->config->okta.org_url, p->status);
         report(o, DT_FINDING_FAULT, "okta.org", text, "org_url leads to something else",
                "set org_url in [okta] to https://NAME.okta.com, or to the org's own domain, "
                "without -admin");

@@ -10,6 +10,7 @@
 #include "edge/fair_queue.h"
 #include "edge/host.h"
 #include "edge/http_header.h"
+#include "edge/tls_advice.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -33,6 +34,7 @@
 #define AUTHORIZATION_MAX (DT_SECRET_MAX + 32)
 #define FIRST_ALONE_MS 1000          /* see lane */
 #define LATE_MAX_MS 2000             /* a timeout seen later than that is our own: see is_late */
+#define URL_SHOWN_MAX 200            /* of a URL in a message, bytes */
 #define RESOLVER_DESCRIPTORS 8       /* that a look-up of a name may need at once */
 #define RESOLVER_MEMORY (256 * 1024) /* the same, bytes */
 
@@ -868,11 +870,20 @@ static dt_http_failure failure_of_proxy(dt_http_call const *c)
     return status >= 500 && status <= 599 ? DT_HTTP_PROXY_FAILED : DT_HTTP_PROXY_REFUSED;
 }
 
+/* No service that devtrust asks leads elsewhere by itself, so a redirect is no answer, and to follow it would carry
+ * credentials to whoever is there. */
+static long redirect_status(dt_http_call const *c)
+{
+    long status = 0;
+    curl_easy_getinfo(c->turn->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 300 && status <= 399 ? status : 0;
+}
+
 /* The enumeration of core/base/step.h: what is not listed is ours. */
 static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
 {
     if (code == CURLE_OK)
-        return DT_HTTP_OK;
+        return redirect_status(c) != 0 ? DT_HTTP_BROKEN : DT_HTTP_OK;
     if (c->turn->local[0] != '\0')
         return DT_HTTP_LOCAL;
     if (failed_at_proxy(c) && connect_status(c) != 0)
@@ -916,6 +927,20 @@ static dt_http_failure failure_of(dt_http_call const *c, CURLcode code)
     }
 }
 
+/* Where the administrator set what the calls to a service depend on. The system's CAs count at OCSP responders. */
+static dt_tls_keys keys_of(dt_http_service service)
+{
+    static dt_tls_keys const keys[SERVICES_MAX] = {
+        [DT_HTTP_OKTA] = {"[okta] ca_file", "[okta] org_url"},
+        [DT_HTTP_ENTRA] = {"[intune] ca_file", "[intune] login_url"},
+        [DT_HTTP_GRAPH] = {"[intune] ca_file", "[intune] graph_url"},
+        [DT_HTTP_COMPLIANCE] = {"[intune] ca_file", "[intune] compliance_host"},
+        [DT_HTTP_OCSP] = {SYSTEM_CA_DIRECTORY " (update-ca-certificates)", "ocsp_url"},
+        [DT_HTTP_SIGNALS] = {"ca_file of the [transmitter]", "the address of the [transmitter]"},
+    };
+    return keys[service];
+}
+
 /* What an administrator can do about a proxy. `reason` is libcurl's, escaped. */
 static void describe_proxy(dt_http_call const *c, dt_http_failure failure, char const *reason,
                            dt_buf *b)
@@ -934,23 +959,46 @@ static void describe_proxy(dt_http_call const *c, dt_http_failure failure, char 
                       status);
     else if (failure == DT_HTTP_PROXY_FAILED)
         dt_buf_printf(b, "does not reach it (%ld)", status);
-    else if (failure == DT_HTTP_UNTRUSTED)
+    else if (failure == DT_HTTP_UNTRUSTED) {
         dt_buf_printf(b, "is not trusted (see [http] proxy_ca_file): %s", reason);
-    else
+        dt_tls_put_advice(b, reason, &(dt_tls_keys){"[http] proxy_ca_file", p->key});
+    } else
         dt_buf_printf(b, "cannot be used: %s", reason);
+}
+
+/* The query stays out: it is long, and not what failed. */
+static void put_url(dt_buf *b, char const *url)
+{
+    char part[DT_URL_MAX], shown[URL_SHOWN_MAX];
+    (void)dt_str_copy_bytes(part, sizeof(part), dt_bytes_of(url, strcspn(url, "?")));
+    dt_buf_puts(b, dt_str_escape(shown, sizeof(shown), part));
+}
+
+static void describe_redirect(dt_http_call const *c, dt_buf *b)
+{
+    char *location = NULL;
+    dt_buf_printf(b, ": HTTP %ld", redirect_status(c));
+    curl_easy_getinfo(c->turn->easy, CURLINFO_REDIRECT_URL, &location);
+    if (location != NULL) {
+        dt_buf_puts(b, " leads to ");
+        put_url(b, location);
+    }
+    dt_buf_printf(b,
+                  "; redirects are not followed; set %s to the service itself, and look for a "
+                  "portal or proxy in between",
+                  keys_of(c->service).url);
 }
 
 /* "https://host/path: what failed". What the server said in it is escaped. */
 static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failure, char *out,
                      size_t size)
 {
-    char url[512], reason[CURL_ERROR_SIZE];
+    char reason[CURL_ERROR_SIZE];
     dt_buf b;
     dt_buf_init_fixed(&b, out, size);
-    dt_str_escape(url, sizeof(url), c->url);
     dt_str_escape(reason, sizeof(reason),
                   c->turn->error[0] != '\0' ? c->turn->error : curl_easy_strerror(code));
-    dt_buf_puts(&b, url);
+    put_url(&b, c->url);
     if (c->turn->local[0] != '\0')
         dt_buf_printf(&b, ": %s; raise this process's limits (LimitNOFILE of its unit)",
                       c->turn->local);
@@ -962,8 +1010,14 @@ static void describe(dt_http_call const *c, CURLcode code, dt_http_failure failu
     else if (c->is_post && c->turn->sent_times > 1)
         dt_buf_puts(&b, ": the connection was lost before a reply; the request is not repeated, "
                         "because it may have been carried out");
+    else if (code == CURLE_OK && redirect_status(c) != 0)
+        describe_redirect(c, &b);
     else
         dt_buf_printf(&b, ": %s", reason);
+    if (failure == DT_HTTP_UNTRUSTED && !failed_at_proxy(c)) {
+        dt_tls_keys keys = keys_of(c->service);
+        dt_tls_put_advice(&b, reason, &keys);
+    }
     if (failure == DT_HTTP_LOCAL && code == CURLE_OPERATION_TIMEDOUT)
         dt_buf_puts(&b, "; but this process was delayed, or this host is overloaded");
 }
@@ -978,11 +1032,11 @@ static void call_end(dt_http_call *c, dt_http_response const *r)
 /* Without a reply, whether it had its turn or not. */
 static void call_give_up(dt_http_call *c, dt_http_failure failure, char const *why)
 {
-    char url[512], text[1024];
+    char text[1024];
     dt_buf b;
-    dt_str_escape(url, sizeof(url), c->url);
     dt_buf_init_fixed(&b, text, sizeof(text));
-    dt_buf_printf(&b, "%s: %s", url, why);
+    put_url(&b, c->url);
+    dt_buf_printf(&b, ": %s", why);
     call_end(c, &(dt_http_response){.failure = failure,
                                     .error = text,
                                     .rate_limit = -1,

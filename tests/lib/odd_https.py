@@ -21,15 +21,13 @@ import struct
 import sys
 import threading
 import time
-import warnings
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Awaitable, Callable, Optional
+from typing import Awaitable, Callable, Optional
 from urllib.parse import unquote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.pki import authority as ca  # noqa: E402
+from tests.pki import authority as ca, tls  # noqa: E402
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 CLIENT = "99999999-2222-4333-8444-555555555555"
@@ -131,7 +129,9 @@ HEADERS = ("Date: Sun, 06 Nov 1994 08:49:37 GMT", "x-rate-limit-limit: 600",
 RAW: dict[str, bytes] = {
     "/ok": reply(200, b"fine"),
     "/empty": reply(204, b""),
-    "/redirect": reply(302, b"", "Location: https://localhost:1/elsewhere"),
+    **{f"/redirect/{status}/{i}": reply(status, b"", f"Location: {target}?token=secret")
+       for status in (301, 302, 303, 307, 308) for i, target in enumerate(
+           ("https://localhost:1/elsewhere", "http://localhost/plain", "/ok"))},
     "/truncated": reply(200, b"half of it", length=1000),
     "/huge": reply(200, b"x" * HUGE),
     "/huge-unannounced": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * HUGE,
@@ -304,14 +304,6 @@ async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
 
 # --- the site ------------------------------------------------------------------------------------
 
-def context(identity: ca.Identity, directory: Path, name: str) -> ssl.SSLContext:
-    certificate = ca.write_file(directory / f"{name}.pem", identity.chain_pem())
-    key = ca.write_file(directory / f"{name}.key", identity.key_pem(), 0o600)
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(certificate, key)
-    return made
-
-
 POLICY = {"name": "vpn", "application": "vpn", "rules": [
     {"name": "trusted", "priority": 1, "status": "ACTIVE",
      "conditions": {"device": {"trust": "TRUSTED"}},
@@ -375,12 +367,6 @@ def closed_port() -> int:
         return int(s.getsockname()[1])
 
 
-async def serve_plain(_reader: asyncio.StreamReader, writer: Writer) -> None:
-    """As a web server does that is spoken to in TLS on its HTTP port."""
-    writer.write(reply(400))
-    writer.close()
-
-
 async def serve_mute(reader: asyncio.StreamReader, _writer: Writer) -> None:
     await reader.read()
 
@@ -390,9 +376,11 @@ async def serve_abort(reader: asyncio.StreamReader, writer: Writer) -> None:
     end_with_rst(writer)
 
 
-async def listen(tls: Optional[ssl.SSLContext], plainly: Any = serve_plain) -> int:
-    handler = serve if tls else plainly
-    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls, backlog=1024)
+def odd_protocol() -> asyncio.StreamReaderProtocol:
+    return asyncio.StreamReaderProtocol(asyncio.StreamReader(), serve)
+
+
+def port_of(server: asyncio.AbstractServer) -> int:
     return int(server.sockets[0].getsockname()[1])
 
 
@@ -400,25 +388,12 @@ async def main(directory: Path) -> None:
     root, foreign = ca.Authority.root("Odd CA"), ca.Authority.root("Foreign CA")
     ca.write_file(directory / "ca.pem", root.certificate_pem())
     ca.write_file(directory / "foreign-ca.pem", foreign.certificate_pem())
-    names = ["localhost", "127.0.0.1"]
-    past = ca.now() - timedelta(days=30)
-    identities = {
-        "good": root.issue_server(names),
-        "wrong_name": root.issue_server(["elsewhere.example"]),
-        "expired": root.issue_server(names, not_before=past, not_after=past + ca.DAY),
-        "foreign": foreign.issue_server(names),
-    }
+    servers = tls.Servers(directory, root, foreign, ("localhost", "127.0.0.1"))
     ports: dict[str, int] = {}
-    for name, identity in identities.items():
-        ports[name] = await listen(context(identity, directory, name))
-    ancient = context(identities["good"], directory, "ancient")
-    ancient.set_ciphers("ALL:@SECLEVEL=0")
-    ancient.minimum_version = ssl.TLSVersion.TLSv1
-    ancient.maximum_version = ssl.TLSVersion.TLSv1_1
-    ports["ancient"] = await listen(ancient)
-    ports["plain"] = await listen(None)
-    ports["mute"] = await listen(None, serve_mute)
-    ports["abort"] = await listen(None, serve_abort)
+    for name in ("good", *tls.BAD):
+        ports[name] = port_of(await servers.listen(name, odd_protocol, backlog=1024))
+    ports["mute"] = port_of(await asyncio.start_server(serve_mute, "127.0.0.1", 0))
+    ports["abort"] = port_of(await asyncio.start_server(serve_abort, "127.0.0.1", 0))
     ports["closed"] = closed_port()
     state.origin = f"https://localhost:{ports['good']}"
     make_site(directory, root, state.origin)
@@ -435,7 +410,6 @@ def end_with_stdin() -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", DeprecationWarning)
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell what was asked for

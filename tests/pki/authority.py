@@ -181,11 +181,12 @@ class Authority(Identity):
         return Identity(key, builder.sign(self.key, signing_hash(self.key)), self._upwards())
 
     def issue_server(self, names: Iterable[str], key_kind: str = "p256",
+                     purpose: ObjectIdentifier = SERVER_AUTH,
                      **validity: datetime.datetime) -> Identity:
         """A TLS server certificate for host names and IP addresses."""
         alternatives = [_general_name(n) for n in names]
         extensions = [(x509.SubjectAlternativeName(alternatives), False),
-                      (x509.ExtendedKeyUsage([SERVER_AUTH]), False),
+                      (x509.ExtendedKeyUsage([purpose]), False),
                       (key_usage(), True)]
         first = next(iter(names))
         return self.issue(name(first), make_key(key_kind), extensions=extensions, **validity)

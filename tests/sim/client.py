@@ -320,8 +320,8 @@ class Sim:
         self.call("DELETE", "/faults")
 
     def listener(self, which: str, state: str = "up", certificate: str = "good") -> None:
-        """okta, login, graph or compliance; up, down or silent; good, expired, foreign or
-        wrong_name."""
+        """okta, login, graph or compliance; up, down or silent; good, or one of
+        tests.pki.tls.BAD."""
         self.call("PUT", f"/listeners/{which}", {"state": state, "certificate": certificate})
 
     def requests(self, endpoint: str = "", limit: int = 1000) -> list[dict[str, Any]]:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import datetime
-import ssl
 import time
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from aiohttp import web
 
-from tests.pki.authority import DAY, Authority, now, write_file
+from tests.pki import tls
+from tests.pki.authority import Authority, write_file
 from tests.sim.compliance import ComplianceApi
 from tests.sim.entra import EntraApi
 from tests.sim.faults import Faults, strike
@@ -33,7 +32,7 @@ BACKLOG = 4096
 KEEP_ALIVE = 600.0  # seconds an idle connection is kept
 BODY_MAX = 64 * 1024
 
-CERTIFICATES = ("good", "expired", "foreign", "wrong_name")
+CERTIFICATES = ("good", *tls.BAD)
 STATES = ("up", "down", "silent")
 
 
@@ -66,29 +65,13 @@ class Log:
 
 
 class TlsFiles:
-    """The simulated services' own CA, and server certificates good and bad."""
+    """The simulated services' own CA, and TLS good and bad."""
 
     def __init__(self, directory: Path) -> None:
         authority = Authority.root("devtrust simulated services CA")
         foreign = Authority.root("devtrust simulated foreign CA")
         self.ca_file = write_file(directory / "sim-ca.pem", authority.certificate_pem())
-        past = {"not_before": now() - 30 * DAY, "not_after": now() - DAY}
-        makers: dict[str, tuple[Authority, tuple[str, ...], dict[str, datetime.datetime]]] = {
-            "good": (authority, NAMES, {}), "expired": (authority, NAMES, past),
-            "foreign": (foreign, NAMES, {}), "wrong_name": (authority, ("elsewhere.test",), {})}
-        self.contexts = {}
-        for kind, (signer, names, validity) in makers.items():
-            identity = signer.issue_server(names, **validity)
-            self.contexts[kind] = self._context(directory, kind, identity)
-
-    @staticmethod
-    def _context(directory: Path, kind: str, identity: Any) -> ssl.SSLContext:
-        certificate = write_file(directory / f"tls-{kind}.pem", identity.chain_pem())
-        key = write_file(directory / f"tls-{kind}.key", identity.key_pem(), 0o600)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(certificate, key)
-        return context
+        self.servers = tls.Servers(directory, authority, foreign, NAMES)
 
 
 class _Silent(asyncio.Protocol):
@@ -122,8 +105,8 @@ class Listener:
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE,
                                      handle_signals=False)
 
-    async def open(self, tls: TlsFiles, port: int) -> None:
-        self.tls, self.port = tls, port
+    async def open(self, files: TlsFiles, port: int) -> None:
+        self.tls, self.port = files, port
         await self._runner.setup()
         await self.set("up", "good")
 
@@ -134,9 +117,8 @@ class Listener:
         await self.close()
         loop = asyncio.get_running_loop()
         if state == "up":
-            self._server = await loop.create_server(
-                self._accept, ADDRESS, self.port, ssl=self.tls.contexts[certificate],
-                backlog=BACKLOG, ssl_handshake_timeout=30.0)
+            self._server = await self.tls.servers.listen(
+                certificate, self._accept, self.port, backlog=BACKLOG, ssl_handshake_timeout=30.0)
         elif state == "silent":
             self._server = await loop.create_server(lambda: _Silent(self._silent), ADDRESS,
                                                     self.port, backlog=BACKLOG)

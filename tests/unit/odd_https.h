@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
-#define ODD_PORTS_MAX 16
+#define ODD_PORTS_MAX 24
 #define ODD_WATCHES_MAX 256
 #define ODD_PATIENCE 120000 /* milliseconds that a condition may take to come true */
 #define ODD_SOON 30000      /* and one that must not wait for a time-out */

@@ -321,9 +321,24 @@ static void test_redirect_is_not_followed(void **state)
 {
     (void)state;
     odd_reply reply;
-    odd_get(&loop, &server, "/redirect", &reply);
-    assert_int_equal(reply.r.failure, DT_HTTP_OK);
-    assert_int_equal(reply.r.status, 302);
+    static char const *const targets[] = {"https://localhost:1/elsewhere", "http://localhost/plain",
+                                          "/ok"};
+    static int const statuses[] = {301, 302, 303, 307, 308};
+    int asked = odd_control(&loop, &server, "/control/count/GET-ok");
+    for (int i = 0; i < 15; i++) {
+        char path[32], words[64];
+        snprintf(path, sizeof(path), "/redirect/%d/%d", statuses[i % 5], i / 5);
+        odd_get(&loop, &server, path, &reply);
+        assert_fails(&reply, DT_HTTP_BROKEN);
+        snprintf(words, sizeof(words), "HTTP %d leads to ", statuses[i % 5]);
+        assert_non_null(strstr(reply.error, words));
+        assert_non_null(strstr(reply.error, targets[i / 5]));
+        assert_non_null(strstr(reply.error, "[okta] org_url"));
+        assert_null(strstr(reply.error, "secret"));
+    }
+    odd_get(&loop, &server, "/status/304", &reply);
+    assert_fails(&reply, DT_HTTP_BROKEN);
+    assert_int_equal(odd_control(&loop, &server, "/control/count/GET-ok"), asked);
 }
 
 static void test_broken_replies(void **state)
@@ -366,12 +381,30 @@ static void test_bad_servers(void **state)
 {
     (void)state;
     odd_reply reply;
-    static char const *const ports[] = {"wrong_name", "expired", "foreign", "ancient", "plain"};
-    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-        get(ports[i], "/ok", server.anchors, DT_SECONDS(20), &reply);
-        if (reply.r.failure != DT_HTTP_UNTRUSTED)
-            print_error("%s: %d\n", ports[i], reply.r.failure);
+    static struct {
+        char const *port, *words;
+    } const bad[] = {
+        {"wrong_name", "for another host; correct the host in [okta] org_url"},
+        {"expired", "has expired; renew the server's certificate"},
+        {"not_yet_valid", "not yet valid; set this host's clock"},
+        {"self_signed", "add its CA to [okta] ca_file"},
+        {"foreign", "add its CA to [okta] ca_file"},
+        {"for_clients", "give the server one with serverAuth"},
+        {"small_key", "stronger keys"},
+        {"tls_1_1", "no TLS 1.2 or newer"},
+        {"downgrade", "no TLS 1.2 or newer"},
+        {"no_encryption", "no cipher that this host accepts"},
+        {"anonymous", "no cipher that this host accepts"},
+        {"plain", "does not speak TLS; correct the port in [okta] org_url"},
+        {"cut_record", "the TLS handshake was broken off"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        get(bad[i].port, "/ok?with=a-query", server.anchors, DT_SECONDS(20), &reply);
+        if (strstr(reply.error, bad[i].words) == NULL)
+            print_error("%s: %d, %s\n", bad[i].port, reply.r.failure, reply.error);
         assert_fails(&reply, DT_HTTP_UNTRUSTED);
+        assert_non_null(strstr(reply.error, bad[i].words));
+        assert_null(strstr(reply.error, "a-query"));
     }
     get("closed", "/ok", server.anchors, DT_SECONDS(20), &reply);
     assert_fails(&reply, DT_HTTP_REFUSED);
@@ -615,8 +648,9 @@ static void test_ocsp(void **state)
     assert_non_null(strstr(reply.body, "\"accept\": \"application/ocsp-response\""));
     assert_non_null(strstr(reply.body, "\"content-length\": \"3\""));
     assert_null(strstr(reply.body, "authorization"));
-    ask_ocsp("https", "good", "/redirect", &reply);
-    assert_int_equal(reply.r.status, 302);
+    ask_ocsp("https", "good", "/redirect/302/0", &reply);
+    assert_int_equal(reply.r.failure, DT_HTTP_BROKEN);
+    assert_non_null(strstr(reply.error, "set ocsp_url to the service itself"));
     ask_ocsp("https", "good", "/huge", &reply);
     assert_int_equal(reply.r.failure, DT_HTTP_BROKEN);
     assert_non_null(strstr(reply.error, "larger than 65536 bytes"));
@@ -624,6 +658,7 @@ static void test_ocsp(void **state)
     assert_int_equal(reply.r.status, 400);
     ask_ocsp("https", "foreign", "/ok", &reply);
     assert_int_equal(reply.r.failure, DT_HTTP_UNTRUSTED);
+    assert_non_null(strstr(reply.error, "update-ca-certificates"));
 }
 
 static void test_only_ocsp_goes_by_http(void **state)

@@ -60,9 +60,9 @@ typedef enum dt_http_failure {
     DT_HTTP_PROXY_FAILED, /* the proxy says that it does not reach it: CONNECT got 500 to 599 */
     DT_HTTP_PAUSED, /* not asked: several calls before ended in one of these ways (core/base/breaker.h) */
     /* The rest is not an outage. */
-    DT_HTTP_BROKEN,         /* an answer that cannot be used: cut off, too large, not HTTP */
-    DT_HTTP_UNTRUSTED,      /* TLS failed: the certificate check, or something that is not TLS */
-    DT_HTTP_QUEUED,         /* never sent: our own queue was full, or the wait in it too long */
+    DT_HTTP_BROKEN,    /* an answer that cannot be used: cut off, too large, not HTTP, a redirect */
+    DT_HTTP_UNTRUSTED, /* TLS failed: the certificate check, or something that is not TLS */
+    DT_HTTP_QUEUED,    /* never sent: our own queue was full, or the wait in it too long */
     DT_HTTP_PROXY_REFUSED,  /* the proxy asks for other credentials, or does not let us through */
     DT_HTTP_NO_CREDENTIALS, /* there is none to send with it; or the token service gave none */
     DT_HTTP_ABANDONED,      /* the driver is stopping */
@@ -84,6 +84,9 @@ bool dt_http_was_long(struct dt_http_response const *r);
 
 /* A call that fails after so long is not sent again: less than DT_HTTP_CONNECT_TIMEOUT_MS (edge/http_curl.h). */
 #define DT_HTTP_LONG DT_SECONDS(3)
+
+/* As much of dt_http_response.error as a message repeats, bytes: a URL, what failed, and what to do. */
+#define DT_HTTP_SHOWN_MAX 420
 
 /* All borrowed for the duration of the call they are passed to. */
 typedef struct dt_http_response {

@@ -144,16 +144,11 @@ static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char co
     return DT_INTUNE_UNUSABLE;
 }
 
+/* No token goes along with a request for one, so that there is none cannot be Entra's answer. */
 static dt_intune_answer answer_of_failure(dt_http_response const *r, dt_error *e)
 {
-    char shown[SHOWN_MAX];
-    bool away = dt_http_is_unavailable(r->failure, 0), local = dt_http_is_local(r->failure);
-    (void)dt_error_set(e, DT_E_UNAVAILABLE, "Entra %s: %s",
-                       away    ? "cannot be reached"
-                       : local ? "was not asked"
-                               : "gave no usable answer",
-                       dt_str_escape(shown, sizeof(shown), r->error));
-    return away ? DT_INTUNE_UNREACHABLE : local ? DT_INTUNE_LOCAL : DT_INTUNE_UNUSABLE;
+    dt_intune_answer answer = dt_intune_no_status(r, "Entra", e);
+    return answer == DT_INTUNE_UNAUTHORIZED ? DT_INTUNE_UNUSABLE : answer;
 }
 
 /* Every status but 200: {"error","error_description":"AADSTS...",...} */

@@ -147,7 +147,7 @@ static dt_intune_answer unusable(dt_error *e, dt_http_response const *r, char co
 
 dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who, dt_error *e)
 {
-    char shown[SHOWN_MAX];
+    char shown[DT_HTTP_SHOWN_MAX];
     (void)dt_str_escape(shown, sizeof(shown), r->error);
     if (dt_http_is_unavailable(r->failure, 0)) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s cannot be reached: %s", who, shown);
@@ -158,7 +158,11 @@ dt_intune_answer dt_intune_no_status(dt_http_response const *r, char const *who,
         return DT_INTUNE_UNAUTHORIZED;
     }
     if (dt_http_is_local(r->failure)) {
-        (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s was not asked: %s", who, shown);
+        (void)dt_error_set(e, DT_E_UNAVAILABLE,
+                           r->failure == DT_HTTP_UNTRUSTED
+                               ? "the server could not be authenticated as %s: %s"
+                               : "%s was not asked: %s",
+                           who, shown);
         return DT_INTUNE_LOCAL;
     }
     (void)dt_error_set(e, DT_E_UNAVAILABLE, "%s's answer cannot be used: %s", who, shown);

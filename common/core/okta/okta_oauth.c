@@ -227,7 +227,7 @@ dt_okta_grant dt_okta_read_grant(dt_config const *c, dt_http_response const *r, 
 {
     dt_json *root = NULL;
     dt_error why = {0};
-    char shown[SHOWN_MAX];
+    char shown[DT_HTTP_SHOWN_MAX];
     dt_okta_grant grant = DT_OKTA_GRANT_FAILED;
     *token = NULL;
     *renew_at = *expires = 0;

@@ -74,7 +74,7 @@ bool dt_okta_is_local(dt_okta_answer a)
 /* No HTTP status came. */
 static dt_okta_answer answer_of_failure(dt_http_response const *r, dt_error *e)
 {
-    char shown[SHOWN_MAX];
+    char shown[DT_HTTP_SHOWN_MAX];
     (void)dt_str_escape(shown, sizeof(shown), r->error);
     if (dt_http_is_unavailable(r->failure, 0)) {
         (void)dt_error_set(e, DT_E_UNAVAILABLE, "Okta cannot be reached: %s", shown);
