@@ -46,6 +46,7 @@ dt_ctl_exit dt_ctl_doctor(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_setup(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_log(dt_ctl_command const *self, int argc, char **argv);
 dt_ctl_exit dt_ctl_report(dt_ctl_command const *self, int argc, char **argv);
+dt_ctl_exit dt_ctl_signals(dt_ctl_command const *self, int argc, char **argv);
 
 /* --- output (output.c) ------------------------------------------------------------------------ */
 

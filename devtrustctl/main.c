@@ -215,6 +215,12 @@ static dt_ctl_command const commands[] = {
      "Shows what changes, checks it, and writes all or nothing; when it is run again it writes\n"
      "what is still missing. Begins in report-only mode. Keys of the answer file:\n"
      "devtrustctl(8), SETUP.\n"},
+    {"signals", dt_ctl_signals, "what devtrust-signals hears: its state, and its news",
+     "status|news [--json] [-c FILE]",
+     "  status                 each transmitter, its stream and what came; Okta's event hooks\n"
+     "  news                   the news of the last while, oldest first\n"
+     "  --json                 one JSON object a line\n" OPTION_CONFIG
+     "status ends with 1 when something is wrong, news when there is none.\n"},
     {"version", run_version, "print the version", "[--json]",
      "  --json                 one JSON object\n"},
     {"help", run_help, "this list, or what a command takes", "[--json] [COMMAND]",

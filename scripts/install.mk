@@ -20,12 +20,13 @@ INSTALL_BUILT := \
 	$(if $(PAM_MODULE),$(PAM_MODULE):644:$(PAMDIR)/pam_devtrust.so) \
 	$(if $(RLM_MODULE),$(RLM_MODULE):644:$(FRLIBDIR)/rlm_devtrust.so) \
 	$(if $(DAEMON),$(DAEMON):755:$(SBINDIR)/devtrustd) \
+	$(if $(SIGNALS),$(SIGNALS):755:$(SBINDIR)/devtrust-signals) \
 	$(if $(CTL),$(CTL):755:$(SBINDIR)/devtrustctl)
 INSTALL_FILES := \
 	$(filter-out $(RLM_FILES),$(call section)) \
 	$(call to,conf/systemd/*.service conf/systemd/*.socket,644,$(UNITDIR)) \
 	$(call to,conf/sysusers.d/*.conf,644,$(PREFIX)/lib/sysusers.d) \
-	$(call to,conf/tmpfiles.d/devtrust.conf,644,$(PREFIX)/lib/tmpfiles.d) \
+	$(call to,conf/tmpfiles.d/devtrust.conf conf/tmpfiles.d/devtrust-signals.conf,644,$(PREFIX)/lib/tmpfiles.d) \
 	$(call to,conf/logrotate.d/devtrust,644,$(SYSCONFDIR)/logrotate.d) \
 	$(call to,conf/apparmor.d/*,644,$(SYSCONFDIR)/apparmor.d) \
 	$(call to,conf/bash-completion/*,644,$(PREFIX)/share/bash-completion/completions) \
@@ -43,7 +44,8 @@ install: all ## install under DESTDIR and PREFIX
 		echo '  INSTALL  $(call part,3,$(line))'; \
 		$(INSTALL) -D -m $(call part,2,$(line)) '$(call part,1,$(line))' \
 			'$(D)$(call part,3,$(line))';) :
-	@sed -i 's,^ExecStart=/usr/sbin/,ExecStart=$(SBINDIR)/,' '$(D)$(UNITDIR)/devtrustd.service'
+	@sed -i 's,^ExecStart=/usr/sbin/,ExecStart=$(SBINDIR)/,' '$(D)$(UNITDIR)/devtrustd.service' \
+		'$(D)$(UNITDIR)/devtrust-signals.service'
 	@$(INSTALL) -d -m 755 '$(D)$(SYSCONFDIR)/devtrust' '$(D)$(SYSCONFDIR)/devtrust/policies'
 	@set -e; if [ -f conf/devtrust.conf ]; then \
 		name=devtrust.conf; \

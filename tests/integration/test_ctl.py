@@ -120,7 +120,7 @@ def device_id(index: dict[str, Any], name: str) -> str:
 # --- usage --------------------------------------------------------------------------------------
 
 COMMANDS = ("check-config", "check-pam", "setup", "explain", "device", "policy", "forget", "log",
-            "report", "version", "help")
+            "report", "signals", "version", "help")
 
 
 def test_help_names_every_command() -> None:

@@ -53,7 +53,8 @@ def test_files_that_a_document_names_exist(document: str) -> None:
 
 def test_the_tour_names_files_of_the_sources() -> None:
     """HACKING names files by the end of their path; a renamed file must be renamed there, too."""
-    folders = ("common", "pam_devtrust", "rlm_devtrust", "devtrustctl", "tests")
+    folders = ("common", "pam_devtrust", "rlm_devtrust", "devtrust_signals", "devtrustctl",
+               "tests")
     sources = {path.relative_to(ROOT) for folder in folders
                for path in (ROOT / folder).rglob("*.[ch]")}
     ends = {"/".join(path.parts[i:]) for path in sources for i in range(len(path.parts))}

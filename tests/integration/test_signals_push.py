@@ -8,8 +8,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import shutil
 import socket
 import statistics
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +21,7 @@ from typing import Any, Iterator, Optional
 
 import pytest
 
-from tests.lib.signals import Signals, wait_for
+from tests.lib.signals import BUILD, PROGRAM, Signals, wait_for
 from tests.sim.transmitter import CAEP, SSF, Transmitter, push
 
 SECRET = "Bearer of-the-transmitter-0123456789"
@@ -27,6 +30,7 @@ ANN = {"format": "email", "email": "ann@example.com"}
 REVOKED = CAEP + "session-revoked"
 SET_TYPE = "application/secevent+jwt"
 CONNECTIONS_MAX = 128
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(name="transmitter", scope="module")
@@ -323,3 +327,74 @@ def test_status_counts(signals: Signals) -> None:
     assert status["hooks"]["on"] and status["hooks"]["refused"] > 0
     assert status["transmitters"][0]["repeated"] > 0
     assert status["transmitters"][0]["refused"] > 0
+
+
+# --- what is shipped ----------------------------------------------------------------------------
+
+EXPOSURE_MAX = 12  # tenths
+
+
+def test_sandbox(tmp_path: Path) -> None:
+    """systemd's own measure of what the program could reach, were it taken over."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd here")
+    text = (ROOT / "conf/systemd/devtrust-signals.service").read_text(encoding="utf-8")
+    unit = tmp_path / "devtrust-signals.service"
+
+    def analyze(content: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        unit.write_text(content.replace("/usr/sbin/devtrust-signals", str(PROGRAM)),
+                        encoding="utf-8")
+        return subprocess.run(["systemd-analyze", *arguments, unit], text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    measure = ("security", "--offline=yes", "--no-pager", f"--threshold={EXPOSURE_MAX}")
+    done = analyze(text, *measure)
+    assert "Overall exposure level" in done.stdout and done.returncode == 0
+    assert analyze(text.replace("\nCapabilityBoundingSet=\n", "\n"), *measure).returncode != 0
+    done = analyze(text, "verify", "--man=no")
+    assert not [line for line in done.stdout.splitlines() if "devtrust" in line]
+    assert "\nUser=devtrust-signals\n" in text
+
+
+def ctl(signals: Signals, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([BUILD / "devtrustctl", "signals", *arguments, "-c", signals.config],
+                          text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_ctl_shows_status_and_news(transmitter: Transmitter, signals: Signals) -> None:
+    jti, token = transmitter.make(REVOKED, {}, ANN)
+    assert send(signals, token)[0] == 202
+    wait_for(lambda: not signals.transmitter()["error"], "an error stays")
+    done = ctl(signals, "status")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"(?m)^idp: https://localhost:\d+/t1 by push, stream s1 \(enabled\), "
+                     r"verified: 20", done.stdout)
+    assert "okta hooks: " in done.stdout and "WRONG" not in done.stdout
+    assert json.loads(ctl(signals, "status", "--json").stdout)["transmitters"][0]["name"] == "idp"
+    news = ctl(signals, "news")
+    assert news.returncode == 0
+    assert re.search(rf"caep: session-revoked about login ann@example.com \({jti}\)", news.stdout)
+    lines = [json.loads(line) for line in ctl(signals, "news", "--json").stdout.splitlines()]
+    assert lines[-1]["ref"] == jti and lines[-1]["about"] == "login"
+    assert ctl(signals, "listen").returncode == ctl(signals).returncode == 2
+
+
+def test_ctl_says_that_it_does_not_run(signals: Signals, tmp_path: Path) -> None:
+    config = signals.config.read_text(encoding="utf-8")
+    other = tmp_path / "devtrust.conf"
+    other.write_text(config.replace(str(signals.news_path), str(tmp_path / "news")),
+                     encoding="utf-8")
+    done = subprocess.run([BUILD / "devtrustctl", "signals", "status", "-c", other], text=True,
+                          check=False, stderr=subprocess.PIPE)
+    assert done.returncode == 2 and "systemctl enable --now devtrust-signals" in done.stderr
+    status = signals.status()
+    status["at"] = "2026-01-01T00:00:00.000Z"
+    status["transmitters"][0].update(error="its keys: HTTP 500", failures=3)
+    status["transmitters"][1]["status"] = "paused"
+    (tmp_path / "news.status").write_text(json.dumps(status), encoding="utf-8")
+    done = subprocess.run([BUILD / "devtrustctl", "signals", "status", "-c", other], text=True,
+                          check=False, stdout=subprocess.PIPE)
+    assert done.returncode == 1
+    for text in ("WRONG: devtrust-signals does not run", "idp: WRONG: its keys: HTTP 500",
+                 "plain: WRONG: the stream is not enabled"):
+        assert text in done.stdout

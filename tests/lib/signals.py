@@ -49,7 +49,8 @@ class Signals:
         self.log_path = self.directory / "log"
         self.port = free_port()
         self.process: Optional["subprocess.Popen[bytes]"] = None
-        self._own(self.directory, self.run)
+        self.directory.chmod(0o755)
+        self._own(self.run)
 
     @staticmethod
     def _own(*paths: Path) -> None:
