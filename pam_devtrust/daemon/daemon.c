@@ -83,13 +83,6 @@ void dt_daemon_conn_gone(dt_daemon *d)
 
 /* --- the end ----------------------------------------------------------------------------------------- */
 
-static void on_stop_limit(evutil_socket_t fd, short what, void *ctx)
-{
-    (void)fd;
-    (void)what;
-    dt_driver_stop(((dt_daemon *)ctx)->driver);
-}
-
 /* Gives every sign-on up: pushes are cancelled, modules answered, events written. */
 static void stop(dt_daemon *d)
 {
@@ -98,8 +91,9 @@ static void stop(dt_daemon *d)
 
     if (d->stopping)
         return;
+    if (!d->draining)
+        dt_notify("STOPPING=1");
     d->stopping = true;
-    dt_notify("STOPPING=1");
     if (d->listen_event != NULL)
         event_del(d->listen_event);
     event_add(d->stop_timer, &limit);
@@ -124,15 +118,45 @@ static void retire(dt_daemon *d)
         dt_driver_stop(d->driver);
 }
 
+static void on_stop_limit(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    dt_daemon *d = ctx;
+
+    if (d->stopping)
+        dt_driver_stop(d->driver);
+    else
+        stop(d);
+}
+
+/* A restart, or the host's end: who waits for a phone is answered first, as by retire, and not waited for without end.
+ * At the host's end programs that wait are ended themselves, and hang up. */
+static void drain(dt_daemon *d)
+{
+    struct timeval limit = dt_daemon_time(DT_DAEMON_DRAIN_MS);
+
+    if (d->draining || d->stopping)
+        return;
+    d->draining = true;
+    dt_notify("STOPPING=1");
+    event_add(d->stop_timer, &limit);
+    retire(d);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *ctx)
 {
     (void)what;
+    dt_daemon *d = ctx;
+
     if (number == SIGHUP)
-        dt_driver_reload(((dt_daemon *)ctx)->driver);
+        dt_driver_reload(d->driver);
     else if (number == SIGUSR1)
-        retire(ctx);
+        retire(d);
+    else if (number == SIGTERM && !d->draining)
+        drain(d);
     else
-        stop(ctx);
+        stop(d);
 }
 
 /* --- the service manager's watchdog ------------------------------------------------------------------ */

@@ -20,8 +20,10 @@
 #define DT_DAEMON_FD 3            /* of --one, and the first of systemd's */
 #define DT_DAEMON_BACKLOG 128     /* connections that the kernel keeps for us */
 #define DT_DAEMON_REQUEST_MS 5000 /* from connecting until the request is there */
-#define DT_DAEMON_STOP_MS 4000    /* at the end, for cancelling pushes and answering the modules */
-#define DT_DAEMON_REFUSE_MS 2000  /* a daemon without a configuration refuses for so long */
+#define DT_DAEMON_DRAIN_MS                                                                         \
+    62000 /* from SIGTERM on, for those who wait: the longest wait_pam and a little */
+#define DT_DAEMON_STOP_MS 4000   /* at the end, for cancelling pushes and answering the modules */
+#define DT_DAEMON_REFUSE_MS 2000 /* a daemon without a configuration refuses for so long */
 #define DT_DAEMON_WATCHDOG_MAX_MS (24 * 3600 * 1000) /* longest time of the service manager's */
 #define DT_DAEMON_PAUSE_MS 200 /* without accepting, when descriptors have run out */
 #define DT_DAEMON_SPARE 64     /* connections beyond max_sign_ons, to be answered that it is busy */
@@ -89,6 +91,7 @@ struct dt_daemon {
     char const *limit; /* of whoever started the login, in the way and not to be lifted; or NULL */
     bool stopping;
     bool retiring; /* ends once it has no connection */
+    bool draining; /* and in DT_DAEMON_DRAIN_MS at the latest */
     int listen_fd;
     struct event *listen_event, *pause_timer, *stop_timer;
     struct event *watchdog; /* NULL: nobody waits for signs of life */

@@ -666,6 +666,7 @@ def test_wedged_at_the_prompt(world: PamWorld) -> None:
 
 
 def test_stopping_under_load(world: PamWorld) -> None:
+    """At once: test_pam_restart.py has the end that waits."""
     with contextlib.ExitStack() as stack:
         people = ["dtalice", "dtbob", "dtcarol"]
         for person in people[1:]:
@@ -674,7 +675,7 @@ def test_stopping_under_load(world: PamWorld) -> None:
                   for person in people]
         for login in logins:
             login.prompt()
-        assert world.stop_daemon() == 0
+        assert world.stop_daemon(signal.SIGINT) == 0
         for login in logins:
             login.answer("")
             assert login.finish()["auth"] == "AUTHINFO_UNAVAIL"
