@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from tests.lib.pamworld import PamWorld, pam_world
 
+ROOT = Path(__file__).resolve().parents[2]
 CTL = Path(os.environ["DEVTRUST_BUILD"]) / "devtrustctl"
 
 
@@ -67,3 +69,67 @@ def test_what_is_no_credential(world: PamWorld, token: Path, spoil: Any, said: s
     finally:
         token.parent.chmod(0o700)
         token.unlink(missing_ok=True)
+
+
+MANAGED = ("device_trust", "managed_configuration_file")  # the MDM writes it, not an administrator
+
+
+def secret_keys(mark: str = ".secret = true") -> list[tuple[str, str]]:
+    """Section and name of each key that takes a secret, as the table has them."""
+    table = (ROOT / "common" / "core" / "config" / "config_table.c").read_text()
+    rows = re.findall(r"\{(\w*KEY)\(([^)]*), DT_CONFIG_PATH\),(.*?)\},?\n", table, re.DOTALL)
+    named = {"NAS_KEY": "nas one", "TRANSMITTER_KEY": "transmitter one"}
+    found = []
+    for macro, arguments, rest in rows:
+        words = [word.strip() for word in arguments.split(",")]
+        if mark in rest:
+            found.append((words[0] if macro == "KEY" else named[macro], words[-1]))
+    return found
+
+
+def test_no_secret_is_left_out() -> None:
+    assert len(secret_keys()) > 15
+    assert set(secret_keys("secret.")) - set(secret_keys()) == {MANAGED}
+
+
+PROXY = "http://127.0.0.1:3128"
+# What else has to be set for a key to be read at all; None takes a setting of the site away.
+NEEDS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
+    ("okta", "key_file"): {"okta": {"client_id": "0oa1", "api_token_file": None}},
+    ("okta", "next_key_file"): {"okta": {"client_id": "0oa1", "api_token_file": None}},
+    ("okta", "proxy_credentials_file"): {"okta": {"proxy": PROXY}},
+    ("http", "proxy_credentials_file"): {"http": {"proxy": PROXY}},
+    ("intune", "client_secret_file"): {"intune": {"certificate_file": None, "key_file": None}},
+    ("intune", "proxy_credentials_file"): {"intune": {"proxy": PROXY}},
+    ("device_trust", "ocsp_proxy_credentials_file"): {"device_trust": {"ocsp_proxy": PROXY}},
+    ("device_trust", "host_key_file"): {"device_trust": {"host_certificate_file": "HOST"}},
+    ("device_trust", "host_key_pin_file"): {"device_trust": {
+        "host_certificate_file": "HOST", "host_key": "pkcs11:token=dev;object=host",
+        "pkcs11_module": "/usr/lib/softhsm/libsofthsm2.so"}},
+    ("device_trust", "management_hint_file"): {"device_trust": {
+        "managed_configuration_file": "HOST", "trusted_when": "management-hint"}},
+    ("nas one", "secret_file"): {"nas one": {"address": "192.0.2.1"}},
+}
+# devtrust-signals has a service, and tests, of its own.
+OTHERS = ("signals", "transmitter one")
+
+
+@pytest.mark.parametrize("section, key", [k for k in secret_keys() if k[0] not in OTHERS])
+def test_every_secret_may_be_a_credential(world: PamWorld, token: Path, section: str,
+                                          key: str) -> None:
+    """The one that is missing is named, with what to write into the unit."""
+    saved = {name: dict(values) for name, values in world.site.settings.items()}
+    host = world.pki["devices"]["host"]["files"]["certificate"]
+    needs = NEEDS.get((section, key), {section: {}})
+    more = {name: host if value == "HOST" else value for name, value in needs[section].items()}
+    try:
+        world.site.configure({section: {**more, key: "credential:gone"}})
+        options = ["--radius"] if section == "radius" else []
+        answer = subprocess.run([CTL, *options, "check-config", "-c", world.site.config_path],
+                                text=True, capture_output=True, timeout=60, check=False)
+        assert answer.returncode == 2, answer
+        assert f"{key}: credential:gone: " in answer.stderr, answer.stderr
+        assert "LoadCredential=gone:" in answer.stderr, answer.stderr
+    finally:
+        world.site.settings = saved
+        world.site.configure({})

@@ -392,6 +392,65 @@ def test_nonsense_with_descriptors(world: PamWorld) -> None:
         assert world.login("sshd", "dtalice", "--env", key)["auth"] == "SUCCESS"
 
 
+HOSTILE = """
+import os, socket, sys, time
+os.setgid(UID); os.setuid(UID)
+WHOLE = REQUEST
+def link():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    return s
+def silence(s): pass
+def half(s): s.send(WHOLE[:len(WHOLE) // 2])
+def bytewise(s):
+    for i in range(len(WHOLE)):
+        s.send(WHOLE[i:i + 1]); time.sleep(0.2)
+def huge(s): s.send(WHOLE[:4] + b"\\xff\\xff\\xff\\xff" + WHOLE[8:])
+def deaf(s):
+    s.send(WHOLE)
+    while True: s.send(WHOLE); time.sleep(0.01)
+kept = []
+for _ in range(COUNT):
+    s = link()
+    kept.append(s)
+    try: globals()[HOW](s)
+    except OSError: pass
+print("sent", flush=True)
+began = time.monotonic()
+for s in kept:
+    s.settimeout(30)
+    try:
+        while s.recv(100000): pass
+    except ConnectionResetError: pass
+print(time.monotonic() - began, flush=True)
+"""
+
+
+@pytest.mark.parametrize("how, count", [("half", 8), ("bytewise", 1), ("huge", 8),
+                                        ("deaf", 1), ("silence", 3000)])
+def test_hostile_lock_screens(world: PamWorld, how: str, count: int) -> None:
+    """They are cut off within DT_DAEMON_REQUEST_MS, and others do not notice."""
+    world.sim.enrol_device(world.pki["devices"]["host"]["device_id"])
+    host_certificate(world, "host")
+    key = ssh_key(world, "device-p256")
+    script = (f"UID = {ACCOUNTS['dtcarol']}\nCOUNT = {count}\nHOW = {how!r}\n"
+              f"REQUEST = {request('locker', 'dtcarol')!r}\n" + HOSTILE)
+    process = subprocess.Popen(
+        world.inside(["/usr/bin/python3", "-c", script, lock_screen_path(world)]),
+        stdout=subprocess.PIPE, text=True)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "sent\n"
+            for service, options in (("sshd", ("--env", key)),
+                                     ("locker", ("--uid", ACCOUNTS["dtalice"]))):
+                report = world.login(service, "dtalice", *options)
+                assert report["auth"] == "SUCCESS" and report["seconds"] < 4, report
+            assert float(process.stdout.readline()) < 5 + 4
+        finally:
+            process.kill()
+
+
 def connect(world: PamWorld) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     made.settimeout(30)
