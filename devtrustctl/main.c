@@ -160,15 +160,19 @@ static dt_ctl_command const commands[] = {
      "  --json                 one JSON object\n" OPTION_CONFIG
      "Several together: what fits all of them. Modules that run see it within a second. Ends\n"
      "with 1 when there was nothing to forget.\n"},
-    {"sessions", dt_ctl_sessions, "open sessions: list, explain", "[list] [options] | explain ID",
+    {"sessions", dt_ctl_sessions, "open sessions: list, explain, end",
+     "[list] [options] | explain ID | end ID",
      "  list                   the sessions that are open, one a line\n"
      "  explain ID             why it was let in, and whether it would be now\n"
+     "  end ID                 end it, at its NAS or on its host\n"
+     "  --reauthenticate       end: have the person sign on again instead\n"
      "  --user USER            list: of this person: name or Okta login\n"
      "  --application NAME     list: at this application\n"
      "  --device ID            list: of this device: its id, or the SHA-256 of its key in hex\n"
      "  --json                 one JSON object a session\n" OPTION_CONFIG
      "list ends with 1 when no session fits. explain ends with 1 when the session would not be\n"
-     "let in now, with 3 when that is not known, with 5 when there is no such session.\n"},
+     "let in now, with 3 when that is not known, with 5 when there is no such session.\n"
+     "end asks the process that looks after the session, within 10 seconds.\n"},
     {"log", dt_ctl_log, "search the audit events", "[options]",
      "  --query TEXT           events that hold this text, in any case\n"
      "  --since TIME           an age such as 2h or 7d, today, yesterday, 2026-11-23,\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devtrustctl sessions: which sessions are open, why each was let in, and whether it would be now. The sessions are
+/* devtrustctl sessions: which sessions are open, why each was let in, whether it would be now; and ends one. The sessions are
  * rows of the store; whether one still meets its rule is asked of the machine that logins go through. */
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
@@ -18,7 +18,7 @@
 
 typedef struct sessions {
     char const *config, *user, *device, *application, *id;
-    bool json;
+    bool json, reauthenticate;
     dt_identity who; /* `user`; zero: as it was given */
     dt_site *files;
     dt_store *store;
@@ -301,6 +301,67 @@ static dt_ctl_exit explain(sessions *q)
                                                    : DT_CTL_OPEN;
 }
 
+/* --- end --------------------------------------------------------------------------------------------------------- */
+
+static dt_ctl_exit want(sessions *q)
+{
+    dt_store_op op = {.table = DT_TABLE_SESSION,
+                      .verb = DT_STORE_REPLACE,
+                      .expected = dt_buf_bytes(&q->row),
+                      .sync = true};
+    dt_session s = q->session;
+    dt_store_result result = {0};
+    dt_buf value, scratch;
+
+    s.want = q->reauthenticate ? DT_SESSION_WANT_REAUTHENTICATE : DT_SESSION_WANT_END;
+    s.reported = false;
+    s.tries = 0;
+    s.acted = 0;
+    dt_buf_init(&value, DT_SESSION_ROW_MAX);
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
+    int rc = dt_session_pack(&s, &value);
+    if (rc == DT_OK)
+        rc = dt_str_copy(op.key, sizeof(op.key), q->key);
+    if (rc == DT_OK) {
+        op.value = dt_buf_bytes(&value);
+        op.expires = s.expires;
+        dt_store_do(q->store, &op, dt_host_now(), &scratch, &result);
+        rc = result.status == DT_STORE_OK ? DT_OK : DT_E_STATE;
+    }
+    dt_buf_free(&value);
+    dt_buf_free(&scratch);
+    if (rc == DT_OK)
+        return DT_CTL_YES;
+    (void)dt_error_set(&q->error, rc, "session %s: it has just changed; try again", q->id);
+    return dt_err_fault(&q->error);
+}
+
+/* Whoever looks after it ends it: the process that has the session's NAS, or logind, at hand. */
+static dt_ctl_exit end(sessions *q)
+{
+    dt_ctl_exit found = find(q);
+    dt_buf b;
+
+    if (found != DT_CTL_YES)
+        return found;
+    if (dt_site_config(q->files)->sessions.recheck <= 0) {
+        (void)dt_error_set(&q->error, DT_E_STATE,
+                           "nobody looks after sessions: set [sessions] recheck");
+        return dt_err_fault(&q->error);
+    }
+    found = want(q);
+    if (found != DT_CTL_YES)
+        return found;
+    if (!q->json) {
+        dt_out_line("asked for; the log has the result: devtrustctl log --query %s", q->id);
+        return DT_CTL_YES;
+    }
+    put_json(&b, q->key, &q->session);
+    dt_out_member(&b, "asked", q->reauthenticate ? "reauthenticate" : "end");
+    dt_out_finish(&b);
+    return DT_CTL_YES;
+}
+
 /* --- the command line -------------------------------------------------------------------------------------------- */
 
 static int take_id(sessions *q, char const *id)
@@ -327,7 +388,10 @@ static verb *choose(sessions *q, char const **rest, size_t count)
         return list;
     if (strcmp(word, "explain") == 0 && count == 2)
         return take_id(q, rest[1]) == DT_OK ? explain : NULL;
-    (void)dt_error_set(&q->error, DT_E_INVALID, "use list, or explain with the id of a session");
+    if (strcmp(word, "end") == 0 && count == 2)
+        return take_id(q, rest[1]) == DT_OK ? end : NULL;
+    (void)dt_error_set(&q->error, DT_E_INVALID,
+                       "use list, or explain or end with the id of a session");
     return NULL;
 }
 
@@ -353,10 +417,13 @@ dt_ctl_exit dt_ctl_sessions(dt_ctl_command const *self, int argc, char **argv)
         free(rest);
         return DT_CTL_FAULT;
     }
-    dt_option const options[] = {
-        {"--user", NULL, &q->user, NULL},     {"--application", NULL, &q->application, NULL},
-        {"--device", NULL, &q->device, NULL}, {"--json", NULL, NULL, &q->json},
-        {"--config", "-c", &q->config, NULL}, {NULL, NULL, NULL, NULL}};
+    dt_option const options[] = {{"--user", NULL, &q->user, NULL},
+                                 {"--application", NULL, &q->application, NULL},
+                                 {"--device", NULL, &q->device, NULL},
+                                 {"--reauthenticate", NULL, NULL, &q->reauthenticate},
+                                 {"--json", NULL, NULL, &q->json},
+                                 {"--config", "-c", &q->config, NULL},
+                                 {NULL, NULL, NULL, NULL}};
 
     dt_buf_init(&q->row, DT_STORE_VALUE_MAX);
     int rc = dt_options_parse(options, argc, argv, rest, &count, &q->error);

@@ -6,12 +6,15 @@
 
 #include "driver/internal.h"
 #include "driver/sessions.h"
+#include "edge/news_file.h"
 
 #define DT_SESSION_TICK_MS 100
-#define DT_SESSION_CHECKS_MAX 64            /* under way at a time */
-#define DT_SESSION_TRIES_MAX 5              /* to end one session */
-#define DT_SESSION_RETRY DT_SECONDS(10)     /* between two of them */
-#define DT_SESSION_SAY_AGAIN DT_MINUTES(10) /* between two lines of one kind in the log */
+#define DT_SESSION_LIST_EVERY DT_SECONDS(10) /* the list is read so often, or more often */
+#define DT_SESSION_NEWS_BATCH 64             /* pieces of news that one tick takes */
+#define DT_SESSION_CHECKS_MAX 64             /* under way at a time */
+#define DT_SESSION_TRIES_MAX 5               /* to end one session */
+#define DT_SESSION_RETRY DT_SECONDS(10)      /* between two of them */
+#define DT_SESSION_SAY_AGAIN DT_MINUTES(10)  /* between two lines of one kind in the log */
 #define DT_SESSION_NODE_KEPT                                                                       \
     3 /* rechecks that a node may miss before others look after its sessions */
 #define DT_SESSION_EARLY_STOP                                                                      \
@@ -31,6 +34,7 @@ typedef struct dt_session_entry {
     dt_time wanted_since; /* the same, because of news */
     bool asks_person;     /* news was about the person */
     bool busy;
+    bool urgent;           /* an administrator wants it ended */
     dt_news_source source; /* why it is looked at */
     char reference[DT_NEWS_REFERENCE_MAX];
 } dt_session_entry;
@@ -41,6 +45,8 @@ typedef struct dt_sessions {
     size_t count, room;
     int64_t read_at, pass_at; /* monotonic: when the list was read, and is read next */
     uint64_t generation;      /* of the site at the last look */
+    dt_news_follower *news;   /* NULL: none is followed */
+    char *news_path;          /* that it follows; or NULL */
     int checks;               /* under way */
     int64_t said_unreadable, said_failed, said_too_many;
     size_t unreadable;
@@ -63,6 +69,8 @@ DT_MUST_USE int dt_sessions_open(dt_driver *d);
 void dt_sessions_close(dt_driver *d);
 /* There may be sessions that are not on the list: it is read soon. */
 void dt_sessions_changed(dt_driver *d);
+/* A reason to look now at what the pieces of news are about. */
+void dt_sessions_news(dt_driver *d, dt_news const *news, size_t count);
 
 /* --- session_loss.c --- */
 /* It no longer meets its rule, for this cause; or did not before, and what is to be done has not succeeded. */

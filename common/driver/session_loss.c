@@ -7,9 +7,11 @@
 #include "core/signon/audit_ocsf.h"
 #include "core/signon/remembered.h"
 #include "core/signon/session_record.h"
+#include "driver/dae.h"
 #include "edge/host.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char const *on_loss_word(dt_on_loss l)
@@ -144,6 +146,90 @@ static bool forget_mfa(dt_driver *d, dt_session const *s)
 
 /* --- what is done ------------------------------------------------------------------------------------------------- */
 
+/* A loss that is acted upon, until whoever has the session has answered. */
+typedef struct acting {
+    dt_driver *driver;
+    char key[DT_STORE_KEY_MAX];
+    dt_session session;
+    dt_outcome now;
+    char cause[sizeof(((dt_session *)0)->lost_cause)];
+    char reference[DT_NEWS_REFERENCE_MAX];
+    dt_news_source source;
+    dt_on_loss on_loss;
+} acting;
+
+static acting *acting_new(dt_driver *d, dt_session_loss const *l, dt_session const *s)
+{
+    acting *a = calloc(1, sizeof(*a));
+
+    if (a == NULL)
+        return NULL;
+    a->driver = d;
+    a->session = *s;
+    a->session.certificate = a->session.ssh_auth_info = dt_bytes_of(NULL, 0);
+    a->session.chain_count = 0; /* the row has them */
+    a->now = *l->now;
+    a->source = l->source;
+    a->on_loss = l->on_loss;
+    (void)!dt_str_copy(a->key, sizeof(a->key), l->key);
+    (void)!dt_str_copy(a->cause, sizeof(a->cause), l->cause);
+    (void)!dt_str_copy(a->reference, sizeof(a->reference), l->reference);
+    return a;
+}
+
+/* What has become of it, into the row, unless the session has ended meanwhile. */
+static void keep_result(acting const *a, dt_end_result const *r)
+{
+    dt_driver *d = a->driver;
+    dt_session s;
+    dt_buf row;
+    bool again = r->outcome == DT_END_FAILED && r->retry && a->session.tries < DT_SESSION_TRIES_MAX;
+
+    dt_buf_init(&row, DT_STORE_VALUE_MAX);
+    if (dt_session_row_get(d, a->key, &row, &s) == DT_OK && s.lost > 0) {
+        s.reported = !again;
+        if (r->outcome == DT_END_DONE)
+            s.state = DT_SESSION_ACTED;
+        if (r->outcome == DT_END_GONE)
+            dt_session_row_delete(d, a->key);
+        else
+            (void)!dt_session_row_replace(d, a->key, dt_buf_bytes(&row), &s);
+    }
+    dt_buf_free(&row);
+}
+
+static void on_end(void *ctx, dt_end_result const *r)
+{
+    acting *a = ctx;
+    dt_session_loss const l = {.key = a->key,
+                               .session = &a->session,
+                               .cause = a->cause,
+                               .now = &a->now,
+                               .source = a->source,
+                               .reference = a->reference,
+                               .on_loss = a->on_loss};
+
+    keep_result(a, r);
+    write_event(a->driver, &l, r->text, r->outcome == DT_END_DONE || r->outcome == DT_END_GONE);
+    free(a);
+}
+
+static int ask_nas(acting *a)
+{
+    dt_dae_request const r = {.ask = a->on_loss == DT_ON_LOSS_REAUTHENTICATE ? DT_DAE_REAUTHENTICATE
+                                                                             : DT_DAE_DISCONNECT,
+                              .session = a->session.at_nas};
+
+    return dt_dae_end(a->driver, &r, on_end, a);
+}
+
+static int ask_host(acting *a)
+{
+    return dt_login_end(
+        a->driver, &a->session.at_host,
+        a->on_loss == DT_ON_LOSS_REAUTHENTICATE ? DT_LOGIN_LOCK : DT_LOGIN_TERMINATE, on_end, a);
+}
+
 typedef void action(dt_driver *d, dt_session_loss const *l, dt_session *s);
 
 static void report(dt_driver *d, dt_session_loss const *l, dt_session *s)
@@ -153,11 +239,38 @@ static void report(dt_driver *d, dt_session_loss const *l, dt_session *s)
         write_event(d, l, "reported; the session stays open", false);
 }
 
+/* Whoever writes the loss into the row acts. First of all nothing that was kept of an earlier sign-on may let the
+ * person in again, because they come back at once. */
+static void end(dt_driver *d, dt_session_loss const *l, dt_session *s)
+{
+    acting *a = NULL;
+    dt_end_result failed = {.outcome = DT_END_FAILED, .retry = true};
+
+    s->tries++;
+    s->acted = dt_host_now();
+    if (dt_session_row_replace(d, l->key, l->row, s) != DT_OK || (a = acting_new(d, l, s)) == NULL)
+        return;
+    if (!forget_mfa(d, s))
+        (void)snprintf(failed.text, sizeof(failed.text),
+                       "what is remembered of the person cannot be dropped from the store");
+    else if ((s->door == DT_SESSION_RADIUS ? ask_nas(a) : ask_host(a)) == DT_OK)
+        return;
+    else
+        (void)snprintf(failed.text, sizeof(failed.text), "too many sessions are being ended");
+    on_end(a, &failed);
+}
+
 static action *const actions[DT_ON_LOSS_DISCONNECT + 1][DT_SESSION_DOORS] = {
     [DT_ON_LOSS_REPORT] = {[DT_SESSION_RADIUS] = report, [DT_SESSION_HOST] = report},
-    [DT_ON_LOSS_REAUTHENTICATE] = {[DT_SESSION_RADIUS] = report, [DT_SESSION_HOST] = report},
-    [DT_ON_LOSS_DISCONNECT] = {[DT_SESSION_RADIUS] = report, [DT_SESSION_HOST] = report},
+    [DT_ON_LOSS_REAUTHENTICATE] = {[DT_SESSION_RADIUS] = end, [DT_SESSION_HOST] = end},
+    [DT_ON_LOSS_DISCONNECT] = {[DT_SESSION_RADIUS] = end, [DT_SESSION_HOST] = end},
 };
+
+/* What was done, or is under way, or is not due yet. */
+static bool is_done(dt_session const *s)
+{
+    return s->lost > 0 && (s->reported || dt_host_now() - s->acted < DT_SESSION_RETRY);
+}
 
 void dt_session_lost(dt_driver *d, dt_session_loss const *l)
 {
@@ -168,13 +281,10 @@ void dt_session_lost(dt_driver *d, dt_session_loss const *l)
 
     if (what == NULL)
         what = report;
-    if (s.lost > 0 && s.reported)
+    if (is_done(&s))
         return; /* once */
     s.lost = s.lost > 0 ? s.lost : dt_host_now();
     s.state = DT_SESSION_LOST;
     (void)!dt_str_copy(s.lost_cause, sizeof(s.lost_cause), l->cause);
-    if (l->on_loss != DT_ON_LOSS_REPORT && !forget_mfa(d, &s))
-        dt_sessions_say(d, &d->sessions->said_failed,
-                        "what is remembered of a person whose session ends cannot be dropped");
     what(d, l, &s);
 }

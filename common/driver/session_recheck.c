@@ -103,6 +103,7 @@ static int take_row(void *ctx, char const *key, dt_bytes value, dt_time expires)
     (void)!dt_str_copy(e->key, sizeof(e->key), key);
     memcpy(e->login, s.login, sizeof(e->login));
     memcpy(e->okta_user_id, s.okta_user_id, sizeof(e->okta_user_id));
+    e->urgent = s.want != DT_SESSION_WANT_NOTHING && !s.reported;
     return DT_OK;
 }
 
@@ -126,6 +127,7 @@ static void carry_over_one(dt_session_entry *e, dt_session_entry const *was)
     *e = *was;
     memcpy(e->login, fresh.login, sizeof(e->login));
     memcpy(e->okta_user_id, fresh.okta_user_id, sizeof(e->okta_user_id));
+    e->urgent = fresh.urgent;
     if (dt_guid_is_set(&fresh.device_id))
         e->device_id = fresh.device_id;
 }
@@ -147,6 +149,8 @@ static void carry_over(dt_sessions *own, reading *r, int64_t mono, dt_time inter
             carry_over_one(e, was);
         if (e->due > mono + interval)
             e->due = mono + interval;
+        if (e->urgent)
+            e->due = mono;
     }
 }
 
@@ -192,7 +196,8 @@ static void read_list(dt_driver *d, dt_time interval)
     dt_sessions *own = d->sessions;
     dt_store *store = atomic_load(&d->store);
     own->read_at = dt_driver_mono();
-    own->pass_at = own->read_at + interval;
+    own->pass_at =
+        own->read_at + (interval < DT_SESSION_LIST_EVERY ? interval : DT_SESSION_LIST_EVERY);
     reading r = {.driver = d};
     dt_error e = {0};
 
@@ -267,7 +272,16 @@ static void lose(dt_driver *d, check const *c, char const *cause, dt_outcome con
                                           .on_loss = on_loss});
 }
 
-static void act(dt_driver *d, check const *c, dt_session_entry *e, dt_outcome const *o,
+/* Whatever the rules say. */
+static void lose_as_wanted(dt_driver *d, check *c, dt_outcome const *o)
+{
+    c->source = DT_NEWS_OPERATOR;
+    lose(d, c, "OPERATOR", o,
+         c->session.want == DT_SESSION_WANT_END ? DT_ON_LOSS_DISCONNECT
+                                                : DT_ON_LOSS_REAUTHENTICATE);
+}
+
+static void act(dt_driver *d, check *c, dt_session_entry *e, dt_outcome const *o,
                 dt_signon const *machine)
 {
     dt_session_judgement j;
@@ -277,6 +291,10 @@ static void act(dt_driver *d, check const *c, dt_session_entry *e, dt_outcome co
     dt_session_judge(&c->session, o, dt_signon_person(machine), &j);
     if (e != NULL)
         learn(e, machine);
+    if (c->session.want != DT_SESSION_WANT_NOTHING) {
+        lose_as_wanted(d, c, o);
+        return;
+    }
     switch (j.now) {
     case DT_SESSION_MEETS:
         if (e != NULL)
@@ -440,6 +458,36 @@ static uint64_t generation_of(dt_driver *d)
     return g;
 }
 
+/* The file that the site names is followed from now on: what it said before was about sessions that are looked at
+ * anyhow. */
+static void follow_news(dt_driver *d)
+{
+    dt_sessions *own = d->sessions;
+    dt_live_site *live = dt_live_site_current(d);
+    char const *path = live->config->signals.news;
+
+    if (own->news_path == NULL || strcmp(own->news_path, path) != 0) {
+        dt_news_follower_close(&own->news);
+        free(own->news_path);
+        own->news_path = strdup(path);
+        if (path[0] != '\0' && dt_news_follower_open(path, dt_host_now(), &own->news) != DT_OK)
+            dt_sessions_say(d, &own->said_failed, "the file of news cannot be followed");
+    }
+    dt_live_site_release(live);
+}
+
+static void take_news(dt_driver *d)
+{
+    dt_sessions *own = d->sessions;
+    dt_news *batch = own->news != NULL ? calloc(DT_SESSION_NEWS_BATCH, sizeof(*batch)) : NULL;
+    size_t count =
+        batch != NULL ? dt_news_follower_read(own->news, batch, DT_SESSION_NEWS_BATCH) : 0;
+
+    if (count > 0)
+        dt_sessions_news(d, batch, count);
+    free(batch);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
     dt_driver *d = ctx;
@@ -451,6 +499,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     if (interval <= 0)
         return;
+    follow_news(d);
+    take_news(d);
     uint64_t generation = generation_of(d);
     bool changed = generation != own->generation; /* other rules, another interval */
     if (mono < own->pass_at && !changed) {
@@ -497,28 +547,57 @@ static bool is_about_person(dt_news const *n)
     return n->about == DT_NEWS_OKTA_USER || n->about == DT_NEWS_LOGIN;
 }
 
+static void wake_entry(dt_session_entry *e, dt_news const *n)
+{
+    e->due = dt_driver_mono();
+    e->wanted_since = dt_host_now();
+    e->asks_person = e->asks_person || is_about_person(n);
+    e->source = n->source;
+    memcpy(e->reference, n->reference, sizeof(e->reference));
+}
+
+/* A kept answer about a device without a session is asked for anew, too; it stays for when its service does not
+ * answer. */
+static void renew_kept(dt_driver *d, dt_news const *n)
+{
+    dt_store_op op = {.table = DT_TABLE_LOOKUP, .verb = DT_STORE_GET};
+    dt_store_result result = {0};
+    dt_guid id;
+    dt_buf scratch;
+
+    if (n->about != DT_NEWS_INTUNE_DEVICE || dt_guid_parse(dt_bytes_str(n->id), &id) != DT_OK)
+        return;
+    dt_intune_store_key(&id, op.key);
+    dt_buf_init(&scratch, DT_STORE_VALUE_MAX);
+    dt_driver_store_do(d, &op, &scratch, &result);
+    dt_buf_free(&scratch);
+    if (result.status == DT_STORE_OK)
+        dt_driver_refresh(d, &id);
+}
+
+void dt_sessions_news(dt_driver *d, dt_news const *news, size_t count)
+{
+    dt_time interval = dt_sessions_interval(d);
+    dt_sessions *own = d->sessions;
+
+    if (interval <= 0)
+        return;
+    read_list(d, interval); /* one that has just begun is in it */
+    for (size_t n = 0; n < count; n++) {
+        renew_kept(d, &news[n]);
+        for (size_t i = 0; i < own->count; i++) {
+            if (is_about(&own->entries[i], &news[n]))
+                wake_entry(&own->entries[i], &news[n]);
+        }
+    }
+    look_at_due(d, interval);
+}
+
 static void on_news(void *ctx)
 {
     piece *p = ctx;
-    dt_driver *d = p->driver;
-    dt_time interval = dt_sessions_interval(d);
-    int64_t mono = dt_driver_mono();
 
-    if (interval > 0) {
-        read_list(d, interval); /* one that has just begun is in it */
-        for (size_t i = 0; i < d->sessions->count; i++) {
-            dt_session_entry *e = &d->sessions->entries[i];
-
-            if (!is_about(e, &p->news))
-                continue;
-            e->due = mono;
-            e->wanted_since = dt_host_now();
-            e->asks_person = e->asks_person || is_about_person(&p->news);
-            e->source = p->news.source;
-            memcpy(e->reference, p->news.reference, sizeof(e->reference));
-        }
-        look_at_due(d, interval);
-    }
+    dt_sessions_news(p->driver, &p->news, 1);
     free(p);
 }
 
@@ -555,6 +634,8 @@ void dt_sessions_close(dt_driver *d)
         return;
     if (d->sessions->timer != NULL)
         event_free(d->sessions->timer);
+    dt_news_follower_close(&d->sessions->news);
+    free(d->sessions->news_path);
     free(d->sessions->entries);
     free(d->sessions);
     d->sessions = NULL;

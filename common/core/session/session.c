@@ -260,6 +260,8 @@ static void walk_loss(dt_walk *w, dt_session *s)
     DT_WALK_TIME(w, s->lost);
     DT_WALK_TEXT(w, s->lost_cause);
     DT_WALK_NUMBER(w, s->tries, 1000);
+    DT_WALK_TIME(w, s->acted);
+    DT_WALK_NUMBER(w, s->want, DT_SESSION_WANTS - 1);
     DT_WALK_FLAG(w, s->reported);
 }
 

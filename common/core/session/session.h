@@ -46,6 +46,14 @@ typedef enum dt_session_state {
 /* "pending", "open", "lost", "acted"; "none". */
 char const *dt_session_state_name(dt_session_state s);
 
+/* What an administrator wants of it (devtrustctl sessions end). */
+typedef enum dt_session_want {
+    DT_SESSION_WANT_NOTHING = 0,
+    DT_SESSION_WANT_REAUTHENTICATE,
+    DT_SESSION_WANT_END,
+    DT_SESSION_WANTS
+} dt_session_want;
+
 /* What a NAS calls the session: as text, because it goes back to the NAS as it came. "" = the NAS does not say. */
 typedef struct dt_nas_session {
     char source[DT_ADDRESS_MAX]; /* where its packets come from */
@@ -114,8 +122,10 @@ typedef struct dt_session {
     /* of a loss */
     dt_time lost; /* since when; 0 = it is not */
     char lost_cause[64];
-    int64_t tries; /* to end it */
-    bool reported; /* its event was written */
+    int64_t tries;        /* to end it */
+    dt_time acted;        /* the last of them; 0 = none */
+    dt_session_want want; /* of the administrator (devtrustctl sessions end) */
+    bool reported;        /* its event was written */
 } dt_session;
 
 /* --- keys of its row ------------------------------------------------------------------------------------------- */
