@@ -8,6 +8,7 @@
 #include "devtrustctl/certificate_file.h"
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
+#include "devtrustctl/pam_files.h"
 #include "devtrustctl/registry.h"
 #include "devtrustctl/site.h"
 
@@ -45,6 +46,7 @@ typedef struct explaining {
     dt_signon *machine;    /* as it was at its end */
     dt_outcome outcome;
     bool done;
+    bool is_nobody; /* this host's name service knows no such user, whom PAM would ask about */
     dt_explanation answer;
 } explaining;
 
@@ -445,6 +447,38 @@ static int take_evidence(explaining *x, dt_error *e)
 
 /* --- running ---------------------------------------------------------------------------------- */
 
+static bool has_line(dt_pam_service const *s)
+{
+    for (int kind = 0; kind < DT_PAM_KINDS; kind++) {
+        dt_pam_stack const *stack = &s->stacks[kind];
+
+        for (size_t i = 0; i < stack->count; i++)
+            if (stack->lines[i].is_devtrust && !s->of_other[kind])
+                return true;
+    }
+    return false;
+}
+
+/* A service of this host's PAM that asks devtrust. There the name service has to know the person. */
+static bool is_pam_service(char const *name)
+{
+    dt_pam_service *s = NULL;
+    bool is = dt_pam_service_read("", name, &s, NULL) == DT_OK && has_line(s);
+
+    dt_pam_service_free(&s);
+    return is;
+}
+
+static void look_for_person(explaining *x)
+{
+    if (!is_pam_service(x->q.application))
+        return;
+    x->is_nobody = true;
+    note(x, "the name service of this host knows no such user (getent passwd USER), so nobody gets "
+            "in at "
+            "PAM under this name");
+}
+
 /* As at PAM, where the host knows the name; else it is the name that a directory gives. */
 static void find_account(explaining *x)
 {
@@ -454,7 +488,11 @@ static void find_account(explaining *x)
     uid_t uid = 0;
 
     r->user = x->q.user;
-    if (dt_host_account(x->q.user, x->account, owner, &uid, &why) < 0)
+    int rc = dt_host_account(x->q.user, x->account, owner, &uid, &why);
+
+    if (rc == DT_E_NOT_FOUND)
+        look_for_person(x);
+    if (rc < 0)
         return;
     if (!dt_user_is_listed(x->ruleset.config, x->ruleset.user_table, x->account))
         memcpy(x->account, owner, sizeof(x->account));
@@ -610,12 +648,16 @@ static explaining *explaining_new(void)
     return x;
 }
 
-static dt_ctl_exit answer_of(dt_explanation const *a)
+static dt_ctl_exit answer_of(explaining const *x)
 {
+    dt_explanation const *a = &x->answer;
+
     if (a->person != NULL && a->person->cause == DT_CAUSE_OKTA_USER_UNKNOWN)
         return DT_CTL_UNKNOWN;
     if (!dt_explanation_allows(a))
         return DT_CTL_NO;
+    if (x->is_nobody)
+        return DT_CTL_UNKNOWN;
     if (a->person == NULL || a->person->cause == DT_CAUSE_NONE)
         return DT_CTL_YES;
     return a->person->known ? DT_CTL_NO : DT_CTL_OPEN;
@@ -635,7 +677,7 @@ dt_ctl_exit dt_ctl_explain(dt_ctl_command const *self, int argc, char **argv)
     else if (explain(x, &e) < 0)
         result = dt_err_fault(&e);
     else
-        result = answer_of(&x->answer);
+        result = answer_of(x);
     free(rest);
     if (x != NULL)
         forget(x);

@@ -172,12 +172,13 @@ dt_ctl_exit dt_ctl_doctor(dt_ctl_command const *self, int argc, char **argv)
         dt_err_line("out of memory");
         return DT_CTL_FAULT;
     }
-    k->config_path = DT_CONFIG_DEFAULT_PATH;
     k->now = dt_host_now();
     if (read_options(k, argc, argv, &e) < 0) {
         free(k);
         return dt_err_usage(self, &e);
     }
+    if (k->config_path == NULL)
+        k->config_path = DT_CONFIG_DEFAULT_PATH;
     k->findings.report = true;
     k->findings.colour = dt_findings_want_colour();
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

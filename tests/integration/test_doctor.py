@@ -299,3 +299,10 @@ def test_colours_on_a_terminal_alone(host: Host, terminal: bool, variable: dict[
 def test_wrong_commands_are_refused(host: Host, options: list[str]) -> None:
     done = host.run(CTL, "doctor", *options, check=False)
     assert done.returncode == 2 and "doctor" in done.stdout, done.stdout
+
+
+def test_another_configuration(host: Host) -> None:
+    """--config works beside the default; the file that it names is the one that is read."""
+    for option in ("-c", "--config"):
+        done = host.run(CTL, "doctor", "--offline", option, "/etc/devtrust/other.conf", check=False)
+        assert "/etc/devtrust/other.conf does not exist" in done.stdout, done

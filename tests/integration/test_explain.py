@@ -241,3 +241,20 @@ def test_okta_does_not_say(online_world: PamWorld) -> None:
         assert "at Okta      not known: OKTA_UNAVAILABLE" in text
     finally:
         online_world.site.configure({"okta": {"org_url": url}})
+
+
+# --- nobody -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_person_whom_the_host_does_not_know(world: PamWorld, more: "tuple[str, ...]") -> None:
+    """At PAM nobody has that name; elsewhere the directory of the server knows the person."""
+    world.site.set_policy(sites.guide_policy("vpn"))
+    try:
+        trusted = ("--device-trust", "TRUSTED", *more)
+        for user, application, code in (("nobody-here", "sshd", 5), ("dtalice", "sshd", 0),
+                                        ("nobody-here", "vpn", 0)):
+            done = ctl(world, "explain", "--user", user, "--application", application, *trusted)
+            assert done.returncode == code, (user, application, done)
+            assert ("knows no such user" in done.stdout) == (code == 5), done.stdout
+    finally:
+        (world.site.policy_directory / "vpn.json").unlink()

@@ -229,6 +229,19 @@ def test_the_second_name_server_answers(here: Workstation) -> None:
     assert took < WAIT + SLACK, took
 
 
+def test_without_a_daemon(here: Workstation) -> None:
+    """Neither a network nor a devtrustd: one is started for the login, and knows what was kept."""
+    with without_network(here, "no cable"):
+        assert here.enter("su").inside
+        assert debug(here.newest())["deviceReason"] == "STALE"
+        here.trust(False)
+        try:
+            seen, took = here.timed("su")
+        finally:
+            here.trust(True)
+    assert not seen.inside and WORDS in seen.text and took < SLACK, (seen.text, took)
+
+
 def test_older_than_stale_limit(here: Workstation) -> None:
     here.site.configure({"device_trust": {"stale_limit": "0"}})
     try:
