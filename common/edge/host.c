@@ -386,7 +386,10 @@ int dt_host_connection(pid_t pid, char *out, size_t size)
 
 static int read_boot(char *boot, size_t size)
 {
-    return proc_line("/proc/sys/kernel/random/boot_id", boot, size);
+    char line[64];
+    int rc = proc_line("/proc/sys/kernel/random/boot_id", line, sizeof(line));
+
+    return rc == DT_OK ? dt_str_copy(boot, size, line) : rc;
 }
 
 int dt_host_process(pid_t pid, char *boot, size_t size, int64_t *started)
