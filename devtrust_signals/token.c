@@ -102,7 +102,7 @@ void dt_token_drop(dt_transmitter *t)
 static int sign_assertion(dt_transmitter *t, dt_buf *out, dt_error *e)
 {
     char id[33], text[CLAIMS_MAX];
-    int64_t const now = dt_host_now() / 1000;
+    int64_t const now = dt_host_now() / 1000, ends = now + ASSERTION_LIFETIME;
     dt_buf claims;
     int const rc = dt_host_random_id(id);
 
@@ -116,7 +116,7 @@ static int sign_assertion(dt_transmitter *t, dt_buf *out, dt_error *e)
     dt_buf_puts(&claims, ",\"aud\":");
     dt_json_put_string(&claims, t->config->token_url);
     dt_buf_printf(&claims, ",\"jti\":\"%s\",\"iat\":%lld,\"exp\":%lld}", id, (long long)now,
-                  (long long)(now + ASSERTION_LIFETIME));
+                  (long long)ends);
     if (dt_buf_error(&claims) != DT_OK)
         return dt_error_set(e, DT_E_LIMIT, "the claims of an assertion are too long");
     return dt_jws_sign(t->key, "JWT", t->config->key_id, false, dt_buf_bytes(&claims), out, e);
