@@ -12,6 +12,7 @@ import asyncio
 import collections
 import http.client
 import json
+import ssl
 import threading
 import time
 import uuid
@@ -22,7 +23,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.sim.server import TlsFiles
+from tests.pki.authority import Authority, write_file
 
 CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"
@@ -38,13 +39,24 @@ def public_jwk(key: Any, kid: str) -> dict[str, Any]:
     return {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"}
 
 
+def server_context(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """The file of a CA of its own, and TLS with a certificate that this CA has signed."""
+    authority = Authority.root("devtrust simulated transmitter CA")
+    identity = authority.issue_server(("localhost", "127.0.0.1"))
+    ca_file = write_file(directory / "transmitter-ca.pem", authority.certificate_pem())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(write_file(directory / "transmitter.pem", identity.chain_pem()),
+                            write_file(directory / "transmitter.key", identity.key_pem(), 0o600))
+    return Path(ca_file), context
+
+
 class Transmitter:
     """One transmitter with one stream."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.tls = TlsFiles(directory)
-        self.ca_file = self.tls.ca_file
+        self.ca_file, self.tls = server_context(directory)
         self.keys: dict[str, Any] = {}
         self.published: list[str] = []
         self.kid = ""
@@ -103,7 +115,7 @@ class Transmitter:
             app.router.add_route(method, path, self._guarded(path.split("/")[1], handler))
         runner = self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.tls.contexts["good"],
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.tls,
                            shutdown_timeout=0.1)
         await site.start()
         self.port = runner.addresses[0][1]
