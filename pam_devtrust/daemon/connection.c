@@ -61,6 +61,7 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
     bool passes = dt_outcome_is_report_only(o);
     bool allows = o->result == DT_ALLOW && dt_cause_allows(o->cause);
     char text[DT_MESSAGE_MAX];
+    bool keeps = allows && c->admission[0] != '\0';
     bool later = c->phase == DT_PAM_EARLY && o->cause == DT_CAUSE_SESSION_DECIDES;
     dt_message m = {.type = DT_MESSAGE_RESULT,
                     .result = allows   ? DT_RESULT_ALLOW
@@ -74,12 +75,16 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
     dt_outcome_text(o, o->message, text);
     if (allows)
         dt_session_facts_use(c, o);
-    if (allows && c->admission[0] != '\0')
+    if (keeps && c->daemon->one)
         dt_admission_keep(c->daemon, c->admission, o->cause);
     if (c->fd >= 0 && m.message == text && !allows && !dt_conn_draw(c, o->link, text))
         dt_log(LOG_NOTICE, "a module of uid %u did not read a drawing", (unsigned)c->uid);
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
         dt_log(LOG_NOTICE, "a module of uid %u did not read its answer", (unsigned)c->uid);
+    /* The session line asks this very process, which reads nothing before this is kept: the person need not wait for
+     * it. Only where each login has a process of its own may another one be asked. */
+    if (keeps && !c->daemon->one)
+        dt_admission_keep(c->daemon, c->admission, o->cause);
     release(c);
 }
 

@@ -21,7 +21,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Iterator, Union
+from typing import Any, Callable, Iterator, Optional, Union
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -57,6 +57,7 @@ GRAPH_DELAY = 0.3  # seconds
 X509_ROUNDS = 100
 PAM_RUNS = 150  # of each, in turns
 PAM_BATCHES = 5  # so many times; the median counts
+PAM_CLIENTS, PAM_RATE_SECONDS = 64, 5
 LOGINS = 20  # sign-ons over which Okta's calls are counted
 FEW_DEVICES, MANY_DEVICES = 1000, 100_000  # in the cache
 FLEET = 1000  # devices of which a sync is counted
@@ -471,24 +472,54 @@ class Bench:
             time.sleep(pause)
 
     def pam(self) -> None:
+        lines = {"permit": ["pam_permit.so"] * 2, "trusted": [self.world.module_line()] * 2}
+        duo = self._duo()
+        if duo is not None:
+            lines["duo"] = [duo, "pam_permit.so"]
         directories = []
-        for name, line in (("permit", "pam_permit.so"), ("trusted", self.world.module_line())):
+        for name, (auth, account) in lines.items():
             directory = self.world.directory / f"pam-{name}"
             directory.mkdir()
-            (directory / "sshd").write_text(f"auth required {line}\naccount required {line}\n")
+            (directory / "sshd").write_text(f"auth required {auth}\naccount required {account}\n")
             directories.append(str(directory))
-        command = [TOOLS / "pam_login", "time", PAM_RUNS, "sshd", "dtalice", self.ssh_info]
-        self._pam_times([*command[:2], 5, *command[3:], *directories])
-        batches = [self._pam_times([*command, *directories]) for _ in range(PAM_BATCHES)]
-        say("ms with pam_permit, with pam_devtrust: "
-            + ", ".join(f"{permit:.3f} {trusted:.3f}" for permit, trusted in batches))
+        what = ["sshd", "dtalice", self.ssh_info]
+        self._pam_login("time", 5, *what, *directories)
+        batches = [self._pam_login("time", PAM_RUNS, *what, *directories)
+                   for _ in range(PAM_BATCHES)]
+        say(f"ms with {', '.join(lines)}: "
+            + ", ".join(" ".join(f"{took:.3f}" for took in batch) for batch in batches))
         figure("pam_permit_ms", statistics.median(b[0] for b in batches), "ms")
         figure("pam_trusted_ms_over_permit", statistics.median(b[1] - b[0] for b in batches), "ms")
+        if duo is not None:
+            figure("pam_duo_ms_over_permit", statistics.median(b[2] - b[0] for b in batches), "ms")
+            figure("pam_trusted_vs_pam_duo", statistics.median(
+                (b[1] - b[0]) / (b[2] - b[0]) for b in batches), "ratio")
+        rates = [self._pam_login("rate", PAM_RATE_SECONDS, *what, directories[n], PAM_CLIENTS)[0]
+                 for n in (0, 1)]
+        figure("pam_logins_per_second", rates[1], "per second")
+        figure("pam_logins_vs_permit", rates[1] / rates[0], "ratio")
+        self.forget_audit()
         assert self.world.daemon is not None
         figure("devtrustd_memory", memory(self.world.daemon.pid), "MB")
 
-    def _pam_times(self, command: list[Any]) -> list[float]:
-        done = self.world.run(command)
+    def _duo(self) -> Optional[str]:
+        """pam_duo as it lets people in without asking Duo: the person is in none of its groups."""
+        try:
+            root = pamworld.unpack_packages("duo", "libpam-duo")
+        except AssertionError as error:
+            say(f"pam_trusted_vs_pam_duo is not measured, there is no libpam-duo: {error}")
+            return None
+        modules, libraries = list(root.rglob("pam_duo.so")), list(root.rglob("libduo.so.3"))
+        check(modules and libraries, f"libpam-duo has other files: {root}")
+        os.environ["LD_LIBRARY_PATH"] = str(libraries[0].parent)  # for all that are compared
+        path = self.world.directory / "pam_duo.conf"
+        path.write_text("[duo]\nikey = DI0\nskey = none\nhost = api-none.duosecurity.com\n"
+                        "groups = root\n")
+        path.chmod(0o600)
+        return f"{modules[0]} conf={path}"
+
+    def _pam_login(self, *arguments: Any) -> list[float]:
+        done = self.world.run([TOOLS / "pam_login", *arguments])
         check(done.returncode == 0, "pam_login: " + done.stderr + "\n"
               + self.world.log_path.read_text()[-2000:])
         return [float(line.split()[1]) for line in done.stdout.splitlines()]

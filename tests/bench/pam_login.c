@@ -3,6 +3,8 @@
  * what such a process takes with one PAM configuration and another, in turns.
  *
  *   pam_login login CONFDIR SERVICE USER SSH_AUTH_INFO
+ *   pam_login rate SECONDS SERVICE USER SSH_AUTH_INFO CONFDIR CLIENTS
+ *     So many processes log in one time after another; prints the logins of all of them, per second.
  *   pam_login time RUNS SERVICE USER SSH_AUTH_INFO CONFDIR...
  *     Prints one line for each directory: the median wall time of the whole process, milliseconds. */
 #include <errno.h>
@@ -19,6 +21,7 @@
 
 #define RUNS_MAX 10000
 #define DIRECTORIES_MAX 4
+#define CLIENTS_MAX 1024
 
 extern char **environ;
 
@@ -109,6 +112,45 @@ static int time_all(int runs, char **what, char **directories, int n)
     return EXIT_SUCCESS;
 }
 
+/* One client: logs in until the time is over, and writes how many logins that were; -1 when one was refused. */
+static void be_client(int64_t end, char **what, int out)
+{
+    long count = 0;
+
+    while (count >= 0 && now_ns() < end)
+        count = login(what[3], what[0], what[1], what[2]) == PAM_SUCCESS ? count + 1 : -1;
+    _exit(write(out, &count, sizeof(count)) == sizeof(count) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int rate(int seconds, char **what, int clients)
+{
+    int64_t const end = now_ns() + (int64_t)seconds * 1000000000;
+    long all = 0, count;
+    int ends[2];
+
+    if (clients < 1 || clients > CLIENTS_MAX || pipe(ends) != 0)
+        return EXIT_FAILURE;
+    for (int i = 0; i < clients; i++) {
+        pid_t pid = fork();
+
+        if (pid < 0)
+            return EXIT_FAILURE;
+        if (pid == 0)
+            be_client(end, what, ends[1]);
+    }
+    for (int i = 0; i < clients; i++) {
+        if (read(ends[0], &count, sizeof(count)) != sizeof(count) || count < 0) {
+            fputs("pam_login: a login was refused\n", stderr);
+            return EXIT_FAILURE;
+        }
+        all += count;
+    }
+    while (wait(NULL) > 0) {
+    }
+    printf("rate %.1f\n", (double)all / seconds);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     int runs = argc > 2 ? atoi(argv[2]) : 0;
@@ -119,7 +161,10 @@ int main(int argc, char **argv)
     if (argc > 6 && argc - 6 <= DIRECTORIES_MAX && strcmp(argv[1], "time") == 0 && runs > 0 &&
         runs <= RUNS_MAX)
         return time_all(runs, argv + 3, argv + 6, argc - 6);
+    if (argc == 8 && strcmp(argv[1], "rate") == 0 && runs > 0)
+        return rate(runs, argv + 3, atoi(argv[7]));
     fputs("usage: pam_login login CONFDIR SERVICE USER SSH_AUTH_INFO\n"
+          "       pam_login rate SECONDS SERVICE USER SSH_AUTH_INFO CONFDIR CLIENTS\n"
           "       pam_login time RUNS SERVICE USER SSH_AUTH_INFO CONFDIR...\n",
           stderr);
     return 2;

@@ -798,7 +798,7 @@ def test_daemon_told_to_stop(world: PamWorld, sshd: Sshd, stranger: Any) -> None
     """Who waits is refused, pushes are cancelled, the event is written, and it ends well."""
     ssh = sshd.connect("dtalice", stranger)
     ssh.expect(NUMBER)
-    assert world.stop_daemon() == 0
+    assert world.stop_daemon(signal.SIGINT) == 0
     ssh.sendline("")
     keep_out(ssh)
     assert world.sim.count("okta.cancel") == 1
