@@ -8,11 +8,15 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import json
 import os
+import resource
+import selectors
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,10 +29,12 @@ from typing import Any, Callable, Iterator, Optional, Union
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.integration import test_pam_module as pam  # noqa: E402
 from tests.lib import eap_tls, pamworld  # noqa: E402
 from tests.lib import radius as rad  # noqa: E402
 from tests.lib.http2 import Http2Front  # noqa: E402
 from tests.lib.policies import ZONES, large_policy  # noqa: E402
+from tests.lib.site import guide_policy  # noqa: E402
 from tests.pki import pki as test_pki  # noqa: E402
 from tests.sim.client import SimFailed  # noqa: E402
 
@@ -57,6 +63,8 @@ GRAPH_DELAY = 0.3  # seconds
 X509_ROUNDS = 100
 PAM_RUNS = 150  # of each, in turns
 PAM_BATCHES = 5  # so many times; the median counts
+CROWD, DOOR = 10_000, "door"  # who waits for a phone at devtrustd; the service
+INFORMATION = 3  # style of a prompt that is not answered
 PAM_CLIENTS, PAM_RATE_SECONDS = 64, 5
 LOGINS = 20  # sign-ons over which Okta's calls are counted
 FEW_DEVICES, MANY_DEVICES = 1000, 100_000  # in the cache
@@ -172,6 +180,53 @@ def memory(pid: int) -> float:
     """Resident memory, MB."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+class Crowd:
+    """Modules of pam_devtrust.so that ask devtrustd at once, one person each; a context manager."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self.prompted = self.ended = 0
+        self.causes: collections.Counter[str] = collections.Counter()
+        self._waiting = selectors.DefaultSelector()
+        self._path, self._names = str(path), names
+
+    def __enter__(self) -> "Crowd":
+        for name in self._names:
+            module = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._waiting.register(module, selectors.EVENT_READ)
+            module.connect(self._path)
+            module.send(pam.message(pam.REQUEST, pam.number(1, 1), pam.number(2, os.getpid()),
+                                    pam.text(3, DOOR), pam.text(4, name), pam.text(10, name),
+                                    pam.text(11, name)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for key in list(self._waiting.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._waiting.close()
+
+    def serve(self, is_over: Callable[[], bool]) -> None:
+        """Presses Enter at each prompt, until it is over."""
+        deadline = time.monotonic() + LIMIT
+        while not is_over():
+            check(time.monotonic() < deadline, f"waited in vain: {self.prompted} prompts, "
+                  f"{self.ended} ends: {dict(self.causes)}")
+            for key, _ in self._waiting.select(1):
+                self._read(key.fileobj)  # type: ignore[arg-type]
+
+    def _read(self, module: socket.socket) -> None:
+        packet = module.recv(4096)
+        if packet and packet[1] == pam.PROMPT:
+            number, style = (int.from_bytes(pam.fields_of(packet)[tag], "big") for tag in (1, 2))
+            if style != INFORMATION:
+                self.prompted += 1
+                module.send(pam.message(pam.ANSWER, pam.number(1, number)))
+            return
+        self._waiting.unregister(module)
+        module.close()
+        self.ended += 1
+        self.causes[pam.fields_of(packet)[2].rstrip(b"\0").decode() if packet else "none"] += 1
 
 
 class Bench:
@@ -524,6 +579,36 @@ class Bench:
               + self.world.log_path.read_text()[-2000:])
         return [float(line.split()[1]) for line in done.stdout.splitlines()]
 
+    def crowd(self) -> None:
+        """CROWD people who wait for their phones at devtrustd, all at once, and get in."""
+        resource.setrlimit(resource.RLIMIT_NOFILE,
+                           (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        names = [f"crowd{i:05}" for i in range(CROWD)]
+        say(f"making {CROWD} people")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: self.sim.add_user(login_of(n), factors=(PUSH,)), names))
+        self.sim.org(rate_limit=10_000_000)
+        self.site.set_policy(guide_policy(DOOR))
+        self.world.restart_daemon({"daemon": {"max_sign_ons": str(2 * CROWD)},
+                                   "mfa": {"wait_pam": "60s"}})
+        assert self.world.daemon is not None
+        size = memory(self.world.daemon.pid)
+        with Crowd(self.site.socket_path, names) as crowd:
+            began = time.monotonic()
+            crowd.serve(lambda: crowd.prompted == CROWD or bool(crowd.causes))
+            waiting = len(self.sim.pushes(result="WAITING"))
+            say(f"{waiting} pushes are pending after {time.monotonic() - began:.1f} s")
+            grown = memory(self.world.daemon.pid)
+            with ThreadPoolExecutor(4) as pool:
+                approved = pool.map(lambda n: self.sim.approve(login_of(n), wait=0), names)
+                crowd.serve(lambda: crowd.ended == CROWD)
+                list(approved)
+        say(f"how they ended: {dict(crowd.causes)}, after {time.monotonic() - began:.1f} s")
+        figure("daemon_waiting_10000", crowd.causes["MFA_SUCCESS"], "logins")
+        figure("daemon_waiting_10000_pending", waiting, "logins")
+        figure("daemon_waiting_10000_memory", (grown - size) * 1024 / CROWD, "KB")
+        self.forget_audit()
+
     def calls(self) -> None:
         before = self.sim.count("okta.total")
         for _ in range(LOGINS):
@@ -643,8 +728,8 @@ class Bench:
         figure("x509_verdict_vs_openssl", ratio, "ratio")
 
 
-FIGURES = ("throughput", "calls", "devices", "eap", "handshakes", "overhead", "pam", "parked",
-           "policy", "prove", "waiting", "x509")
+FIGURES = ("throughput", "calls", "crowd", "devices", "eap", "handshakes", "overhead", "pam",
+           "parked", "policy", "prove", "waiting", "x509")
 
 
 def main() -> int:
