@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* devtrustctl signals: what devtrust-signals hears, as it says itself in a file beside the news, and the news. What is
  * read is shown and not believed. */
+#include "devtrustctl/signals.h"
+
 #include "devtrustctl/ctl.h"
 #include "devtrustctl/options.h"
 
@@ -110,14 +112,20 @@ static bool show_transmitter(dt_json const *t)
     return *fault == '\0';
 }
 
+/* It writes once a minute, whatever happens. */
+static bool is_silent(dt_json const *root)
+{
+    dt_time at = 0;
+
+    return dt_time_parse(text_of(root, "at"), &at) != DT_OK || dt_host_now() - at >= SILENT_AFTER;
+}
+
 /* Whether all is well. */
 static bool show_status(dt_json const *root)
 {
     dt_json const *list = dt_json_get(root, "transmitters"), *hooks = dt_json_get(root, "hooks");
-    dt_time at = 0;
     bool on = false;
-    bool fine =
-        dt_time_parse(text_of(root, "at"), &at) == DT_OK && dt_host_now() - at < SILENT_AFTER;
+    bool fine = !is_silent(root);
 
     if (!fine)
         dt_out_line("WRONG: devtrust-signals does not run: its last sign of life is of %s; see "
@@ -130,23 +138,69 @@ static bool show_status(dt_json const *root)
     return fine;
 }
 
-static dt_ctl_exit status(question *q, char const *news)
+static int read_status(char const *news, dt_json **root, dt_error *e)
 {
     char path[DT_FILE_PATH_MAX];
+    dt_buf text;
+
+    *root = NULL;
+    if (snprintf(path, sizeof(path), "%s" STATUS_SUFFIX, news) >= (int)sizeof(path))
+        return dt_error_set(e, DT_E_LIMIT, "[signals] news is too long");
+    dt_buf_init(&text, STATUS_MAX);
+    int rc = read_whole(path, &text, e);
+    if (rc == DT_OK)
+        rc = dt_json_parse(dt_buf_bytes(&text), root, e);
+    dt_buf_free(&text);
+    return rc;
+}
+
+/* The first thing that is wrong, into `about`. */
+static bool has_fault(dt_json const *root, char about[DT_SIGNALS_ABOUT_MAX])
+{
+    dt_json const *list = dt_json_get(root, "transmitters");
+
+    if (is_silent(root)) {
+        (void)snprintf(about, DT_SIGNALS_ABOUT_MAX,
+                       "it does not run: its last sign of life is of %s", moment_of(root, "at"));
+        return true;
+    }
+    for (size_t i = 0; i < dt_json_size(list); i++) {
+        char const *fault = fault_of(dt_json_at(list, i));
+        if (*fault == '\0')
+            continue;
+        (void)snprintf(about, DT_SIGNALS_ABOUT_MAX, "%s: %s", text_of(dt_json_at(list, i), "name"),
+                       fault);
+        return true;
+    }
+    return false;
+}
+
+dt_signals_state dt_signals_look(dt_config const *c, char about[DT_SIGNALS_ABOUT_MAX])
+{
+    dt_json *root = NULL;
+    dt_error e = {0};
+
+    about[0] = '\0';
+    if (*c->signals.news == '\0' ||
+        (c->transmitter_count == 0 && *c->signals.okta_hook_secret_file == '\0'))
+        return DT_SIGNALS_NOT_ASKED;
+    int const rc = read_status(c->signals.news, &root, &e);
+    bool const wrong = rc != DT_OK || has_fault(root, about);
+    if (rc != DT_OK)
+        (void)snprintf(about, DT_SIGNALS_ABOUT_MAX, "%.*s", DT_SIGNALS_ABOUT_MAX - 1, e.text);
+    dt_json_free(&root);
+    if (rc == DT_E_PERMISSION)
+        return DT_SIGNALS_UNSEEN;
+    return wrong ? DT_SIGNALS_WRONG : DT_SIGNALS_FINE;
+}
+
+static dt_ctl_exit status(question *q, char const *news)
+{
     dt_json *root = NULL;
     dt_buf text;
     bool fine = false;
 
-    if (snprintf(path, sizeof(path), "%s" STATUS_SUFFIX, news) >= (int)sizeof(path)) {
-        (void)dt_error_set(&q->error, DT_E_LIMIT, "[signals] news is too long");
-        return dt_err_fault(&q->error);
-    }
-    dt_buf_init(&text, STATUS_MAX);
-    int rc = read_whole(path, &text, &q->error);
-    if (rc == DT_OK)
-        rc = dt_json_parse(dt_buf_bytes(&text), &root, &q->error);
-    dt_buf_free(&text);
-    if (rc != DT_OK)
+    if (read_status(news, &root, &q->error) != DT_OK)
         return dt_err_fault(&q->error);
     if (q->json) {
         dt_buf_init(&text, STATUS_MAX * 2);

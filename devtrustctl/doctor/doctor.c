@@ -57,7 +57,7 @@ static void check_host(doctor *k)
 {
     dt_doctor_gather_host(k->site != NULL ? dt_site_config(k->site) : NULL, &k->facts);
     judge_facts(k, DT_FACT_PAM_MODULE, DT_FACT_DAEMON_BOOT);
-    judge_facts(k, DT_FACT_CLOCK, DT_FACT_CLOCK);
+    judge_facts(k, DT_FACT_SIGNALS, DT_FACT_CLOCK);
 }
 
 static void check_radius(doctor *k)

@@ -35,7 +35,8 @@ typedef enum dt_fact_id {
     DT_FACT_RADIUS_ACCT_OWNER,
     DT_FACT_RADIUS_CERTIFICATE, /* the server's certificates for EAP do not end soon */
     DT_FACT_RADIUS_BOOT,
-    DT_FACT_CLOCK, /* something keeps the clock right */
+    DT_FACT_SIGNALS, /* devtrust-signals hears those whom the configuration names */
+    DT_FACT_CLOCK,   /* something keeps the clock right */
     DT_FACT_COUNT,
 } dt_fact_id;
 

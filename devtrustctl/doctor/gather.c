@@ -3,6 +3,7 @@
 
 #include "devtrustctl/pam_files.h"
 #include "devtrustctl/setup/programs.h"
+#include "devtrustctl/signals.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -136,6 +137,20 @@ static void gather_daemon(dt_config const *c, dt_facts *f)
     dt_fact_set(f, DT_FACT_DAEMON_BOOT, boots ? DT_FACT_YES : DT_FACT_NO, "devtrustd");
 }
 
+/* --- signals ------------------------------------------------------------------------------------ */
+
+static void gather_signals(dt_config const *c, dt_facts *f)
+{
+    static dt_fact_state const states[] = {[DT_SIGNALS_NOT_ASKED] = DT_FACT_NOT_ASKED,
+                                           [DT_SIGNALS_UNSEEN] = DT_FACT_UNSEEN,
+                                           [DT_SIGNALS_FINE] = DT_FACT_YES,
+                                           [DT_SIGNALS_WRONG] = DT_FACT_NO};
+    char about[DT_SIGNALS_ABOUT_MAX];
+    dt_signals_state const state = dt_signals_look(c, about);
+
+    dt_fact_set(f, DT_FACT_SIGNALS, states[state], "%s", about);
+}
+
 /* --- the clock --------------------------------------------------------------------------------- */
 
 /* The kernel knows whether something disciplines its clock (adjtimex(2), STA_UNSYNC). */
@@ -158,5 +173,7 @@ void dt_doctor_gather_host(dt_config const *c, dt_facts *out)
     out->systemd = access(SYSTEMD_RUNS, F_OK) == 0 && access(SYSTEMCTL, X_OK) == 0;
     if (gather_pam(out))
         gather_daemon(c, out);
+    if (c != NULL)
+        gather_signals(c, out);
     gather_clock(out);
 }

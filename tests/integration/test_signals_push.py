@@ -379,6 +379,41 @@ def test_ctl_shows_status_and_news(transmitter: Transmitter, signals: Signals) -
     assert ctl(signals, "listen").returncode == ctl(signals).returncode == 2
 
 
+def doctor_says(config: Path) -> dict[str, Any]:
+    done = subprocess.run([BUILD / "devtrustctl", "doctor", "--offline", "--json", "-c", config],
+                          text=True, check=False, stdout=subprocess.PIPE)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    named = [f for f in found if f["check"] == "signals.status"]
+    assert named, done.stdout
+    return named[0]
+
+
+def test_doctor_looks_at_it(signals: Signals, tmp_path: Path) -> None:
+    """Of a configuration that can be loaded whole."""
+    (tmp_path / "policies").mkdir()
+    shutil.copy(ROOT / "conf/policies/sudo.json", tmp_path / "policies")
+    for name, content in (("token", b"00a-token-of-the-test"), ("key", os.urandom(32))):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o600)
+    text = signals.config.read_text(encoding="utf-8").replace(
+        "[device_trust]", f"api_token_file = {tmp_path}/token\n[policy]\n"
+        f"directory = {tmp_path}/policies\nzones_file = {ROOT}/conf/zones.json\n[store]\n"
+        f"path = {tmp_path}/state.db\nstate_key_file = {tmp_path}/key\n[audit]\n"
+        f"file = {tmp_path}/audit.log\n[device_trust]")
+    config = tmp_path / "devtrust.conf"
+    config.write_text(text, encoding="utf-8")
+    assert doctor_says(config)["status"] == "ok"
+    config.write_text(text.replace(str(signals.news_path), str(tmp_path / "news")),
+                      encoding="utf-8")
+    found = doctor_says(config)
+    assert found["status"] == "warning" and "has not run" in found["what"]
+    assert found["do"] == "devtrustctl signals status"
+    status = signals.status()
+    status["transmitters"][0]["error"] = "its keys: HTTP 500"
+    (tmp_path / "news.status").write_text(json.dumps(status), encoding="utf-8")
+    assert "idp: its keys: HTTP 500" in doctor_says(config)["what"]
+
+
 def test_ctl_says_that_it_does_not_run(signals: Signals, tmp_path: Path) -> None:
     config = signals.config.read_text(encoding="utf-8")
     other = tmp_path / "devtrust.conf"

@@ -14,7 +14,8 @@ import pytest
 from tests.lib.release_root import Root
 from tests.releases.conftest import newer
 
-ALL = {"devtrust-common", "libpam-devtrust", "devtrustctl", "freeradius-devtrust"}
+ALL = {"devtrust-common", "libpam-devtrust", "devtrust-signals", "devtrustctl",
+       "freeradius-devtrust"}
 PAM_SIDE = ["devtrust-common", "libpam-devtrust", "devtrustctl"]
 
 
@@ -91,6 +92,23 @@ def test_a_host_for_ssh(host: Root, packages: Path) -> None:
     refused = host.run("runuser -u ann -- su -c true root", check=False)
     assert refused.returncode != 0
     host.run("journalctl --no-pager | grep devtrust")
+
+
+def test_a_host_that_hears_signals(host: Root, packages: Path) -> None:
+    """A user of its own, who reads nothing of devtrust's; not started before it is configured."""
+    host.apt("install " + give(host, packages, ["devtrust-common", "devtrust-signals"]))
+    assert host.run("stat -c '%U:%G %a' /run/devtrust-signals").stdout == \
+        "devtrust-signals:devtrust-news 2750\n"
+    assert host.run("systemctl is-active devtrust-signals.service",
+                    check=False).stdout == "inactive\n"
+    said = host.run("systemd-analyze verify --man=no devtrust-signals.service").stdout
+    assert "devtrust" not in said
+    assert "devtrust-news" in host.run("id -nG devtrust").stdout
+    assert host.run("id -nG devtrust-signals").stdout == "devtrust-signals\n"
+    said = host.run("devtrust-signals --foreground 2>&1", check=False)
+    assert said.returncode == 1 and "devtrust.conf" in said.stdout
+    host.apt("purge devtrust-signals")
+    assert host.run("test -e /run/devtrust-signals", check=False).returncode != 0
 
 
 def test_completion_follows_the_help(host: Root, packages: Path) -> None:
