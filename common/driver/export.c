@@ -54,6 +54,7 @@ static int write_text(dt_export const *x, dt_metrics_format format, dt_buf *out)
         .waiting = waiting < 0 ? 0 : (uint64_t)waiting,
         .waiting_max = (uint64_t)d->runs_max,
         .audit_lost = stats.audit_dropped,
+        .sessions = (uint64_t)atomic_load(&d->sessions_now),
         .store_open = atomic_load(&d->store) != NULL,
         .generation = dt_site_generation(l->files),
         .loaded = dt_site_loaded(l->files),

@@ -286,7 +286,8 @@ struct dt_driver {
     atomic_bool flush_wanted, flush_now;
     _Atomic(uint64_t) runs_total, http_total;
     atomic_int runs_now;
-    atomic_int dae_count; /* requests to NASes under way */
+    atomic_size_t sessions_now; /* that are looked after */
+    atomic_int dae_count;       /* requests to NASes under way */
 };
 
 /* Monotonic milliseconds. */

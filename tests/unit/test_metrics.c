@@ -51,6 +51,7 @@ static char const *made(dt_metrics_format format)
                                  .waiting = 3,
                                  .waiting_max = 512,
                                  .audit_lost = 7,
+                                 .sessions = 7,
                                  .store_open = true,
                                  .generation = 5,
                                  .loaded = 1700000001000,
@@ -257,6 +258,8 @@ static void test_sample(void **state)
     has_line(t, "devtrust_signons_waiting{door=\"pam\"} 3");
     has_line(t, "devtrust_audit_events_lost_total{door=\"pam\"} 7");
     has_line(t, "devtrust_store_open{door=\"pam\"} 1");
+    has_line(t, "devtrust_sessions{door=\"pam\"} 7");
+    has_line(t, "devtrust_session_losses_total{door=\"pam\",result=\"ended\"} 0");
     has_line(t, "devtrust_config_generation{door=\"pam\"} 5");
     has_line(t, "devtrust_start_time_seconds{door=\"pam\"} 1700000000.123");
     has_line(t, "devtrust_build_info{door=\"pam\",version=\"1.2.3\"} 1");

@@ -191,3 +191,9 @@ void dt_metrics_count_reload(dt_metrics *m, bool taken)
 {
     add(&m->reloads[taken], 1);
 }
+
+void dt_metrics_count_loss(dt_metrics *m, dt_metrics_loss l)
+{
+    if ((unsigned)l < DT_METRICS_LOSSES)
+        add(&m->losses[l], 1);
+}

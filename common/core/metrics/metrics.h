@@ -68,6 +68,14 @@ typedef struct dt_metrics_rule {
     dt_metrics_counter results[DT_METRICS_RESULTS];
 } dt_metrics_rule;
 
+/* What came of a session that no longer met the rule that let it in. */
+typedef enum dt_metrics_loss {
+    DT_METRICS_LOSS_FAILED = 0, /* it was to end, and goes on */
+    DT_METRICS_LOSS_REPORTED,
+    DT_METRICS_LOSS_ENDED,
+    DT_METRICS_LOSSES,
+} dt_metrics_loss;
+
 /* All zero at the start. */
 typedef struct dt_metrics {
     dt_metrics_counter signons[DT_METRICS_RESULTS][DT_CAUSE_COUNT];
@@ -82,6 +90,7 @@ typedef struct dt_metrics {
     dt_metrics_counter failures[DT_HTTP_SERVICES][DT_HTTP_FAILURES];
     dt_metrics_histogram calls[DT_HTTP_SERVICES];
     dt_metrics_counter reloads[2]; /* that were not taken, that were */
+    dt_metrics_counter losses[DT_METRICS_LOSSES];
 } dt_metrics;
 
 /* A sign-on has ended. `application` may be NULL. `wait`: how long it took, milliseconds. Thread safe. */
@@ -94,6 +103,8 @@ void dt_metrics_count_call(dt_metrics *m, dt_http_service service, dt_http_failu
                            int status, dt_time wait);
 /* Changed files were taken, or not. Thread safe. */
 void dt_metrics_count_reload(dt_metrics *m, bool taken);
+/* A session no longer met its rule, and this came of it. Thread safe. */
+void dt_metrics_count_loss(dt_metrics *m, dt_metrics_loss l);
 
 /* What is looked at when the text is made. All borrowed. */
 typedef struct dt_metrics_sample {
@@ -103,6 +114,7 @@ typedef struct dt_metrics_sample {
     uint64_t waiting;    /* sign-ons and look-ups that wait for a person or a service */
     uint64_t waiting_max;
     uint64_t audit_lost; /* events and log lines */
+    uint64_t sessions;   /* open ones that the process looks after */
     bool store_open;
     uint64_t generation; /* of the configuration in force */
     dt_time loaded;      /* since when it is */

@@ -454,6 +454,23 @@ static void put_reloads(writer *w)
     }
 }
 
+static void put_sessions(writer *w)
+{
+    begin(w, "");
+    end(w, w->s->sessions);
+}
+
+static void put_losses(writer *w)
+{
+    static char const *const words[DT_METRICS_LOSSES] = {"failed", "reported", "ended"};
+
+    for (size_t i = 0; i < DT_METRICS_LOSSES; i++) {
+        begin(w, "");
+        put_label(w, "result", words[i]);
+        end(w, get(&w->m->losses[i]));
+    }
+}
+
 static void put_generation(writer *w)
 {
     begin(w, "");
@@ -515,6 +532,9 @@ static family const families[] = {
     {"devtrust_audit_events_lost", "counter", "",
      "Audit events and log lines that could not be written.", put_lost},
     {"devtrust_store_open", "gauge", "", "Whether the store can be used.", put_store},
+    {"devtrust_sessions", "gauge", "", "Open sessions that the process looks after.", put_sessions},
+    {"devtrust_session_losses", "counter", "",
+     "Sessions that no longer met the rule that let them in, by what came of it.", put_losses},
     {"devtrust_config_reloads", "counter", "", "Changed configurations, by what became of them.",
      put_reloads},
     {"devtrust_config_generation", "gauge", "", "Number of the configuration in force.",
