@@ -109,13 +109,13 @@ static dt_time lifetime(dt_driver *d)
     return t;
 }
 
-void dt_sessions_say(dt_driver *d, int64_t *said, char const *text)
+void dt_sessions_say(dt_driver *d, _Atomic(int64_t) *said, char const *text)
 {
-    int64_t mono = dt_driver_mono();
+    int64_t mono = dt_driver_mono(), before = atomic_load(said);
 
-    if (*said != 0 && mono - *said < DT_SESSION_SAY_AGAIN)
+    if (before != 0 && mono - before < DT_SESSION_SAY_AGAIN)
         return;
-    *said = mono;
+    atomic_store(said, mono);
     if (d->options.notify != NULL)
         d->options.notify(d->options.watch_ctx, DT_NOTICE_FAULT, text);
 }
@@ -195,7 +195,7 @@ static void keep_let_in(note *n)
     (void)!dt_str_copy(s->node, sizeof(s->node), d->host);
     if (put(d, key, s, &op) == DT_OK) {
         put_multi(d, s, key);
-        dt_sessions_changed(d);
+        atomic_store(&d->sessions->changed, true);
     } else {
         say_not_kept(d);
     }
@@ -290,7 +290,7 @@ static void note_alive(note const *n, char const *key, dt_session *s)
     put_multi(d, s, own);
     if (strcmp(own, key) != 0) {
         dt_session_row_delete(d, key);
-        dt_sessions_changed(d);
+        atomic_store(&d->sessions->changed, true);
     }
 }
 
@@ -341,10 +341,8 @@ static void note_free(note *n)
     free(n);
 }
 
-static void on_note(void *ctx)
+static void write_note(note *n)
 {
-    note *n = ctx;
-
     if (n->nas_gone)
         drop_of_nas(n);
     else if (n->let_in)
@@ -352,6 +350,14 @@ static void on_note(void *ctx)
     else
         keep_said(n);
     note_free(n);
+}
+
+static void on_note(void *ctx)
+{
+    note *n = ctx;
+
+    atomic_fetch_sub(&n->driver->sessions->notes, 1);
+    write_note(n);
 }
 
 static bool take_bytes(dt_buf *proof, size_t *at, dt_bytes *b)
@@ -380,6 +386,7 @@ static bool own_proof(note *n)
     return true;
 }
 
+/* Where the loop cannot keep up, whoever brings more writes it: sign-ons then wait for the store, and none is lost. */
 static void post(dt_driver *d, note const *n)
 {
     note *copy = malloc(sizeof(*copy));
@@ -389,8 +396,75 @@ static void post(dt_driver *d, note const *n)
     *copy = *n;
     copy->driver = d;
     copy->at = dt_host_now();
-    if (!own_proof(copy) || dt_driver_post(d, on_note, copy) != DT_OK)
+    if (!own_proof(copy)) {
         note_free(copy);
+        say_not_kept(d);
+        return;
+    }
+    if (atomic_fetch_add(&d->sessions->notes, 1) < DT_SESSION_NOTES_MAX &&
+        dt_driver_post(d, on_note, copy) == DT_OK)
+        return;
+    atomic_fetch_sub(&d->sessions->notes, 1);
+    write_note(copy);
+}
+
+/* --- what was written a moment ago --------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t x, void const *p, size_t len)
+{
+    uint8_t const *at = p;
+
+    for (size_t i = 0; i < len; i++)
+        x = (x ^ at[i]) * UINT64_C(0x100000001b3);
+    return x * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static uint64_t mix_text(uint64_t x, char const *text)
+{
+    return mix(x, text, strlen(text) + 1);
+}
+
+/* Of all that the row says but its times. */
+static uint64_t digest_of(dt_session const *s, uint64_t ends)
+{
+    char const *const texts[] = {s->nas,
+                                 s->station,
+                                 s->user,
+                                 s->login,
+                                 s->application,
+                                 s->rule,
+                                 s->device_id.text,
+                                 s->key_id,
+                                 s->client_ip,
+                                 s->at_nas.session_id,
+                                 s->at_nas.multi_session_id,
+                                 s->at_nas.user_name,
+                                 s->at_nas.port,
+                                 s->at_nas.framed_ip};
+    uint64_t x = UINT64_C(0xcbf29ce484222325) ^ ends;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        x = mix_text(x, texts[i]);
+    x = mix(x, &s->cause, sizeof(s->cause));
+    x = mix(x, &s->factor, sizeof(s->factor));
+    return mix(x, s->certificate.p, s->certificate.len);
+}
+
+/* Gateways that sign on again and again with the same facts cost a look into memory. Once a session is said to end,
+ * nothing of before counts. */
+static bool was_just_written(dt_driver *d, dt_session const *s)
+{
+    dt_sessions *own = d->sessions;
+    uint64_t x = digest_of(s, atomic_load(&own->ends));
+    size_t slot = (x ^ (x >> 29)) % DT_SESSION_WRITTEN_SLOTS;
+    int64_t mono = dt_driver_mono();
+
+    if (atomic_load(&own->written[slot]) == x &&
+        mono - atomic_load(&own->written_at[slot]) < DT_SESSION_WRITTEN_KEPT)
+        return true;
+    atomic_store(&own->written_at[slot], mono);
+    atomic_store(&own->written[slot], x);
+    return false;
 }
 
 static bool is_on(dt_driver *d)
@@ -401,20 +475,26 @@ static bool is_on(dt_driver *d)
 void dt_sessions_let_in(dt_driver *d, dt_session const *s, dt_time limit)
 {
     /* The rule of a break-glass account is no rule of a policy. */
-    if (is_on(d) && s->cause != DT_CAUSE_BREAK_GLASS)
+    if (is_on(d) && s->cause != DT_CAUSE_BREAK_GLASS &&
+        (s->door != DT_SESSION_RADIUS || !was_just_written(d, s)))
         post(d, &(note){.let_in = true, .limit = limit, .session = *s});
 }
 
 void dt_sessions_note(dt_driver *d, dt_session_said said, dt_session const *s, dt_time age)
 {
-    if (is_on(d) && said != DT_SESSION_SAID_NOTHING)
-        post(d, &(note){.said = said, .age = age, .session = *s});
+    if (!is_on(d) || said == DT_SESSION_SAID_NOTHING)
+        return;
+    if (said == DT_SESSION_SAID_STOP)
+        atomic_fetch_add(&d->sessions->ends, 1);
+    post(d, &(note){.said = said, .age = age, .session = *s});
 }
 
 void dt_sessions_nas_gone(dt_driver *d, char const *nas)
 {
     note n = {.nas_gone = true};
 
+    if (is_on(d))
+        atomic_fetch_add(&d->sessions->ends, 1);
     if (is_on(d) && dt_str_copy(n.session.nas, sizeof(n.session.nas), nas) == DT_OK)
         post(d, &n);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the files about open sessions share: session_book.c (the rows), session_recheck.c (looking again),
- * session_loss.c (what is done). All on the loop's thread. */
+ * session_loss.c (what is done). On the loop's thread, but for session_book.c, which other threads use when there is much to
+ * write. */
 #ifndef DT_DRIVER_SESSION_INTERNAL_H
 #define DT_DRIVER_SESSION_INTERNAL_H
 
@@ -8,7 +9,11 @@
 #include "driver/sessions.h"
 #include "edge/news_file.h"
 
+#include <stdatomic.h>
+
 #define DT_SESSION_TICK_MS 100
+#define DT_SESSION_TOGETHER                                                                        \
+    DT_SECONDS(2) /* an answer is good for the other sessions of the device */
 #define DT_SESSION_LIST_EVERY DT_SECONDS(10) /* the list is read so often, or more often */
 #define DT_SESSION_NEWS_BATCH 64             /* pieces of news that one tick takes */
 #define DT_SESSION_CHECKS_MAX 64             /* under way at a time */
@@ -20,6 +25,9 @@
 #define DT_SESSION_EARLY_STOP                                                                      \
     DT_SECONDS(30) /* that the clocks of a NAS and of this host may differ */
 
+#define DT_SESSION_NOTES_MAX 1024 /* more are written by who brings them */
+#define DT_SESSION_WRITTEN_SLOTS 4096
+#define DT_SESSION_WRITTEN_KEPT DT_SECONDS(2)
 #define DT_SESSION_ENTRY_KEY_MAX 80 /* "session:" and a digest in hex */
 
 /* A session as it is remembered between two looks at it. */
@@ -48,7 +56,13 @@ typedef struct dt_sessions {
     dt_news_follower *news;   /* NULL: none is followed */
     char *news_path;          /* that it follows; or NULL */
     int checks;               /* under way */
-    int64_t said_unreadable, said_failed, said_too_many;
+    _Atomic(int64_t) said_unreadable, said_failed, said_too_many;
+    atomic_int notes;    /* of doors, that wait for the loop */
+    atomic_bool changed; /* there may be sessions that are not on the list */
+    /* What was written a moment ago: a sign-on that says the same is not written again. */
+    _Atomic(uint64_t) written[DT_SESSION_WRITTEN_SLOTS];
+    _Atomic(int64_t) written_at[DT_SESSION_WRITTEN_SLOTS]; /* monotonic milliseconds */
+    _Atomic(uint64_t) ends;                                /* sessions that were said to end */
     size_t unreadable;
 } dt_sessions;
 
@@ -62,13 +76,11 @@ void dt_session_row_delete(dt_driver *d, char const *key);
 /* How often sessions are looked at; 0 = never. */
 dt_time dt_sessions_interval(dt_driver *d);
 /* A line for the door's log, not more than one of its kind within DT_SESSION_SAY_AGAIN. */
-void dt_sessions_say(dt_driver *d, int64_t *said, char const *text);
+void dt_sessions_say(dt_driver *d, _Atomic(int64_t) *said, char const *text);
 
 /* --- session_recheck.c --- */
 DT_MUST_USE int dt_sessions_open(dt_driver *d);
 void dt_sessions_close(dt_driver *d);
-/* There may be sessions that are not on the list: it is read soon. */
-void dt_sessions_changed(dt_driver *d);
 /* A reason to look now at what the pieces of news are about. */
 void dt_sessions_news(dt_driver *d, dt_news const *news, size_t count);
 

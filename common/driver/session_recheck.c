@@ -154,6 +154,25 @@ static void carry_over(dt_sessions *own, reading *r, int64_t mono, dt_time inter
     }
 }
 
+static bool is_same_device(dt_session_entry const *a, dt_session_entry const *b)
+{
+    return dt_guid_is_set(&a->device_id) && dt_guid_equal(&a->device_id, &b->device_id);
+}
+
+/* Sessions of one device are due together, at the time of the first of them. */
+static void join_devices(reading *r)
+{
+    for (size_t first = 0, end = 0; first < r->count; first = end) {
+        int64_t due = r->entries[first].due;
+
+        for (end = first + 1;
+             end < r->count && is_same_device(&r->entries[first], &r->entries[end]); end++)
+            due = r->entries[end].due < due ? r->entries[end].due : due;
+        for (size_t i = first; i < end; i++)
+            r->entries[i].due = due;
+    }
+}
+
 static void note_alive(dt_driver *d, dt_time interval)
 {
     dt_store_op op = {.table = DT_TABLE_SESSION,
@@ -213,6 +232,7 @@ static void read_list(dt_driver *d, dt_time interval)
     carry_over(own, &r, dt_driver_mono(), interval);
     if (r.count > 1)
         qsort(r.entries, r.count, sizeof(*r.entries), by_device);
+    join_devices(&r);
     free(own->entries);
     own->entries = r.entries;
     own->count = r.count;
@@ -407,10 +427,9 @@ static void look(dt_driver *d, dt_session_entry *e)
 
 /* --- the clock --------------------------------------------------------------------------------------------------- */
 
-void dt_sessions_changed(dt_driver *d)
+/* There may be sessions that are not on the list: it is read soon. */
+static void read_soon(dt_sessions *own, dt_time interval)
 {
-    dt_sessions *own = d->sessions;
-    dt_time interval = dt_sessions_interval(d);
     int64_t soon = own->read_at + (interval / 8 > DT_SECONDS(1) ? interval / 8 : DT_SECONDS(1));
 
     if (soon < own->pass_at)
@@ -418,15 +437,15 @@ void dt_sessions_changed(dt_driver *d)
 }
 
 /* Sessions of one device ask for nothing newer than the first of them did. */
-static dt_time since_of(dt_sessions const *own, size_t i, int64_t mono, dt_time interval)
+static dt_time since_of(dt_sessions const *own, size_t i)
 {
-    dt_session_entry const *e = &own->entries[i];
+    dt_session_entry const *e = &own->entries[i], *before = i > 0 ? e - 1 : NULL;
+    dt_time now = dt_host_now();
 
-    if (i > 0 && dt_guid_is_set(&e->device_id) &&
-        dt_guid_equal(&own->entries[i - 1].device_id, &e->device_id) &&
-        own->entries[i - 1].known_since > 0 && mono - own->entries[i - 1].due < interval / 2)
-        return own->entries[i - 1].known_since;
-    return dt_host_now();
+    if (before != NULL && is_same_device(before, e) && before->known_since <= now &&
+        now - before->known_since < DT_SESSION_TOGETHER)
+        return before->known_since;
+    return now;
 }
 
 static void look_at_due(dt_driver *d, dt_time interval)
@@ -439,7 +458,7 @@ static void look_at_due(dt_driver *d, dt_time interval)
 
         if (e->due > mono || e->busy)
             continue;
-        e->known_since = since_of(own, i, mono, interval);
+        e->known_since = since_of(own, i);
         if (e->known_since < e->wanted_since)
             e->known_since = e->wanted_since;
         look(d, e);
@@ -500,6 +519,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     if (interval <= 0)
         return;
+    if (atomic_exchange(&own->changed, false))
+        read_soon(own, interval);
     follow_news(d);
     take_news(d);
     uint64_t generation = generation_of(d);
