@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -313,6 +314,16 @@ def test_news_is_there_when_the_answer_comes(transmitter: Transmitter, signals: 
         print(f"{name}: median {statistics.median(times) * 1000:.1f} ms, "
               f"p99 {times[98] * 1000:.1f} ms")
         assert statistics.median(times) < 1.0
+
+
+def test_signal_asks_for_verification(transmitter: Transmitter, signals: Signals) -> None:
+    before = transmitter.counts["verify"]
+    assert signals.process is not None
+    signals.process.send_signal(signal.SIGUSR1)
+    wait_for(lambda: transmitter.counts["verify"] > before, "no verification is asked for")
+    signals.process.send_signal(signal.SIGHUP)  # changes nothing, and says so
+    wait_for(lambda: "restart the service" in signals.log(), "SIGHUP")
+    assert send(signals, transmitter.verification)[0] == 202
 
 
 def test_no_secret_in_the_log(transmitter: Transmitter, signals: Signals) -> None:
