@@ -193,6 +193,18 @@ def test_many_events(transmitter: Transmitter, signals: Signals) -> None:
     assert [lines[jti] for jti, _ in tokens] == [1] * len(tokens)
 
 
+def test_more_events_than_were_asked_for(transmitter: Transmitter, signals: Signals) -> None:
+    """Some transmitters do not heed maxEvents: what is too much is taken in the next round."""
+    tokens = [transmitter.make(REVOKED, {}, {"format": "email", "email": f"q{i}@example.com"})
+              for i in range(400)]
+    transmitter.least = 300
+    transmitter.queue(*tokens)
+    wait_for(lambda: not transmitter.waiting, "not all are acknowledged")
+    transmitter.least = 0
+    lines = {line["ref"] for line in signals.news()}
+    assert lines.issuperset(jti for jti, _ in tokens)
+
+
 def test_news_is_there_soon(transmitter: Transmitter, signals: Signals) -> None:
     """From the event at the transmitter to the line, over 100 events."""
     times = []

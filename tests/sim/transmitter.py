@@ -74,6 +74,7 @@ class Transmitter:
         self.counts: collections.Counter[str] = collections.Counter()
         self.metadata_changes: dict[str, Any] = {}
         self.long_poll = LONG_POLL
+        self.least = 0  # so many at once, whatever is asked for
         self.loop = asyncio.new_event_loop()
         self._changed: Optional[asyncio.Condition] = None
         self._started = threading.Event()
@@ -259,7 +260,8 @@ class Transmitter:
                                            self.long_poll)
                 except asyncio.TimeoutError:
                     pass
-            sets = dict(list(self.waiting.items())[:asked.get("maxEvents", 100)])
+            most = self.least or asked.get("maxEvents", 100)
+            sets = dict(list(self.waiting.items())[:most])
             return web.json_response({"sets": sets,
                                       "moreAvailable": len(self.waiting) > len(sets)})
 

@@ -299,14 +299,16 @@ int dt_ssf_reply_read(dt_bytes text, dt_ssf_reply *out, dt_error *e)
     dt_json const *more = dt_json_get(out->root, "moreAvailable");
     if (rc != DT_OK)
         return rc;
-    if (dt_json_typeof(sets) != DT_JSON_OBJECT || dt_json_size(sets) > DT_SSF_POLL_SETS_MAX ||
+    if (dt_json_typeof(sets) != DT_JSON_OBJECT ||
         (dt_json_typeof(more) != DT_JSON_NONE && !dt_json_bool(more, &out->more))) {
         dt_ssf_reply_free(out);
-        return dt_error_set(e, DT_E_PARSE,
-                            "the reply to a poll has no sets, or more than %d of them",
-                            DT_SSF_POLL_SETS_MAX);
+        return dt_error_set(e, DT_E_PARSE, "the reply to a poll has no sets");
     }
     out->count = dt_json_size(sets);
+    if (out->count > DT_SSF_POLL_SETS_MAX) { /* the rest is not acknowledged, so it comes again */
+        out->count = DT_SSF_POLL_SETS_MAX;
+        out->more = true;
+    }
     return DT_OK;
 }
 

@@ -15,7 +15,7 @@
 #define DT_SSF_STREAMS_MAX 64        /* in a list of them */
 #define DT_SSF_POLL_EVENTS                                                                         \
     24 /* asked for at once: a reply of the longest fits DT_HTTP_RESPONSE_MAX */
-#define DT_SSF_POLL_SETS_MAX 256      /* of one reply, whatever was asked for */
+#define DT_SSF_POLL_SETS_MAX 256 /* taken of one reply, which may have more than was asked for */
 #define DT_SSF_WAIT_MIN DT_SECONDS(1) /* after a failure; then twice as long each time */
 #define DT_SSF_WAIT_MAX DT_MINUTES(5)
 #define DT_SSF_RETRY_AFTER_MAX DT_HOURS(1) /* a Retry-After is believed to be no longer */
