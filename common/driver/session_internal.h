@@ -43,6 +43,8 @@ typedef struct dt_session_entry {
     bool asks_person;     /* news was about the person */
     bool busy;
     bool urgent;           /* an administrator wants it ended */
+    bool soon;             /* it is looked at before it is due, which stays as it is */
+    bool by_rules;         /* because rules have changed: what is kept of the device will do */
     dt_news_source source; /* why it is looked at */
     char reference[DT_NEWS_REFERENCE_MAX];
 } dt_session_entry;

@@ -149,8 +149,7 @@ static void carry_over(dt_sessions *own, reading *r, int64_t mono, dt_time inter
             carry_over_one(e, was);
         if (e->due > mono + interval)
             e->due = mono + interval;
-        if (e->urgent)
-            e->due = mono;
+        e->soon = e->soon || e->urgent;
     }
 }
 
@@ -414,7 +413,7 @@ static void look(dt_driver *d, dt_session_entry *e)
         dt_session_row_delete(d, c->key);
         rc = DT_E_NOT_FOUND;
     }
-    if (rc == DT_OK && (rc = submit(d, c, e)) == DT_OK) {
+    if (rc == DT_OK && submit(d, c, e) == DT_OK) {
         e->busy = true;
         d->sessions->checks++;
     } else {
@@ -448,23 +447,30 @@ static dt_time since_of(dt_sessions const *own, size_t i)
     return now;
 }
 
+static void look_now(dt_driver *d, size_t i, int64_t mono, dt_time interval)
+{
+    dt_session_entry *e = &d->sessions->entries[i];
+    bool const due = e->due <= mono;
+
+    e->known_since = e->by_rules && !due ? 0 : since_of(d->sessions, i);
+    if (e->known_since < e->wanted_since)
+        e->known_since = e->wanted_since;
+    e->soon = e->by_rules = false;
+    if (due)
+        e->due += interval;
+    if (e->due <= mono)
+        e->due = mono + interval;
+    look(d, e);
+}
+
 static void look_at_due(dt_driver *d, dt_time interval)
 {
     dt_sessions *own = d->sessions;
     int64_t mono = dt_driver_mono();
 
     for (size_t i = 0; i < own->count && own->checks < DT_SESSION_CHECKS_MAX; i++) {
-        dt_session_entry *e = &own->entries[i];
-
-        if (e->due > mono || e->busy)
-            continue;
-        e->known_since = since_of(own, i);
-        if (e->known_since < e->wanted_since)
-            e->known_since = e->wanted_since;
-        look(d, e);
-        e->due += interval;
-        if (e->due <= mono)
-            e->due = mono + interval;
+        if (!own->entries[i].busy && (own->entries[i].due <= mono || own->entries[i].soon))
+            look_now(d, i, mono, interval);
     }
 }
 
@@ -524,16 +530,16 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     follow_news(d);
     take_news(d);
     uint64_t generation = generation_of(d);
-    bool changed = generation != own->generation; /* other rules, another interval */
+    bool changed = own->generation != 0 && generation != own->generation;
     if (mono < own->pass_at && !changed) {
         look_at_due(d, interval);
         return;
     }
     own->generation = generation;
     read_list(d, interval);
-    /* Other rules: all at once, with what is known of devices. */
+    /* Other rules: all soon, with what is known of their devices. */
     for (size_t i = 0; changed && i < own->count; i++)
-        own->entries[i].due = mono;
+        own->entries[i].soon = own->entries[i].by_rules = true;
     look_at_due(d, interval);
 }
 
@@ -571,7 +577,7 @@ static bool is_about_person(dt_news const *n)
 
 static void wake_entry(dt_session_entry *e, dt_news const *n)
 {
-    e->due = dt_driver_mono();
+    e->soon = true;
     e->wanted_since = dt_host_now();
     e->asks_person = e->asks_person || is_about_person(n);
     e->source = n->source;

@@ -176,7 +176,8 @@ def test_a_device_that_is_no_longer_compliant(world: World) -> None:
         look_again(world, certificate["device_id"], 2)
     assert len(losses(world, user)) == 1
     world.sim.make_compliant(certificate["device_id"])
-    wait_for(world, user, state="open", lostCause="")
+    if SLOW:
+        wait_for(world, user, state="open", lostCause="")
 
 
 def look_ups(world: World, device: str) -> int:
@@ -234,3 +235,19 @@ def test_the_command_line(world: World) -> None:
     assert done.returncode == 0 and found["id"] in done.stdout
     assert not sessions(world, "listed", "--application", "wifi")
     assert not sessions(world, "listed", "--device", "0" * 36)
+
+
+@slow
+def test_a_policy_that_no_longer_lets_them_in(world: World) -> None:
+    let_in(world, "outlawed", "p-1")
+    found = wait_for(world, "outlawed", state="pending")
+    world.site.set_policy({"name": "vpn", "application": "vpn", "rules": [sites.catch_all()]})
+    try:
+        event = until(lambda: losses(world, "outlawed"))[0]
+    finally:
+        world.site.set_policy(sites.guide_policy("vpn"))
+    assert event["outcome"]["reason"] == "RULE_DENY"
+    data = event["debugContext"]["debugData"]
+    assert data["session"] == found["id"] and data["rule"] == sites.CATCH_ALL_RULE
+    assert data["letInBy"] == sites.NOT_TRUSTED_RULE
+    wait_for(world, "outlawed", state="open", lostCause="")
