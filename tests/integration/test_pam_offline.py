@@ -218,6 +218,22 @@ def test_a_network_that_goes_while_connections_are_kept(here: Workstation) -> No
     assert took < 2 * wait + SLACK, took
 
 
+def test_another_network(here: Workstation) -> None:
+    """With another address, kept connections lead nowhere, and new ones work."""
+    here.world.start_daemon()
+    assert here.enter("su").inside
+    card = here.outside.cards[1]
+    try:
+        here.outside.ip("address", "flush", "dev", card)
+        here.outside.ip("address", "add", "198.51.100.8/24", "dev", card)
+        seen, took = here.timed("su")
+    finally:
+        here.outside.ip("address", "flush", "dev", card)
+        here.outside.ip("address", "add", vpn.LAPTOP + "/24", "dev", card)
+    assert seen.inside and debug(here.newest())["deviceReason"] == "TRUSTED", took
+    assert took < WAIT + SLACK, took
+
+
 def test_the_second_name_server_answers(here: Workstation) -> None:
     here.resolver(OTHER_SERVER, vpn.GATEWAY)
     try:
