@@ -49,7 +49,7 @@ DT_MUST_USE int dt_host_connection(pid_t pid, char *out, size_t size);
 /* A process that cannot be taken for another one with its pid: this boot, and when it started, in clock ticks since the
  * boot. DT_E_NOT_FOUND, DT_E_IO, DT_E_LIMIT. */
 DT_MUST_USE int dt_host_process(pid_t pid, char *boot, size_t size, int64_t *started);
-/* The same for the first process of a network connection (dt_host_connection), which *pid becomes. */
+/* Does that for the first process of a network connection (dt_host_connection), which *pid becomes. */
 DT_MUST_USE int dt_host_connection_process(pid_t *pid, char *boot, size_t size, int64_t *started);
 /* False only when that process is known to be no more. */
 bool dt_host_process_is(char const *boot, pid_t pid, int64_t started);

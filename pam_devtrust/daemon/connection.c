@@ -56,7 +56,12 @@ static void release(dt_conn *c)
     dt_daemon_conn_gone(d);
 }
 
-void dt_conn_finish(dt_conn *c, dt_outcome const *o)
+static char const *link_of(dt_outcome const *o, dt_signon const *machine)
+{
+    return o->links_org && machine != NULL ? dt_signon_ruleset(machine)->config->okta.org_url : "";
+}
+
+void dt_conn_finish(dt_conn *c, dt_outcome const *o, dt_signon const *machine)
 {
     bool passes = dt_outcome_is_report_only(o);
     bool allows = o->result == DT_ALLOW && dt_cause_allows(o->cause);
@@ -77,7 +82,7 @@ void dt_conn_finish(dt_conn *c, dt_outcome const *o)
         dt_session_facts_use(c, o);
     if (keeps && c->daemon->one)
         dt_admission_keep(c->daemon, c->admission, o->cause);
-    if (c->fd >= 0 && m.message == text && !allows && !dt_conn_draw(c, o->link, text))
+    if (c->fd >= 0 && m.message == text && !allows && !dt_conn_draw(c, link_of(o, machine), text))
         dt_log(LOG_NOTICE, "a module of uid %u did not read a drawing", (unsigned)c->uid);
     if (c->fd >= 0 && dt_message_send(c->fd, &m) != DT_OK)
         dt_log(LOG_NOTICE, "a module of uid %u did not read its answer", (unsigned)c->uid);

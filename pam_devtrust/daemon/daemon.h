@@ -116,8 +116,9 @@ void dt_log(int priority, char const *fmt, ...) DT_PRINTF(2, 3);
 void dt_conn_open(dt_daemon *d, int fd);
 /* Takes `fd` over, over which packets of that peer come. */
 void dt_conn_open_for(dt_daemon *d, int fd, struct ucred const *peer);
-/* Sends the module the outcome and ends the connection, which is freed. */
-void dt_conn_finish(dt_conn *c, dt_outcome const *o);
+/* Sends the module the outcome and ends the connection, which is freed. The address that the outcome's message sends
+ * the person to is drawn where `machine`, whose outcome it is, says which; NULL: there is none. */
+void dt_conn_finish(dt_conn *c, dt_outcome const *o, dt_signon const *machine);
 /* The module has left, or broke the protocol: what is under way is given up. The connection may be
  * gone then. */
 void dt_conn_release(dt_conn *c);

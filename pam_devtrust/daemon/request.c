@@ -88,7 +88,7 @@ static void refuse(dt_conn *c, dt_message const *m, dt_cause cause, char const *
     (void)!dt_str_copy(o.message, sizeof(o.message), message);
     (void)!dt_str_copy(o.detail, sizeof(o.detail), detail);
     audit_refusal(c->daemon, m, id, &o);
-    dt_conn_finish(c, &o);
+    dt_conn_finish(c, &o, NULL);
 }
 
 static void refuse_busy(dt_conn *c, dt_message const *m, char const *detail)
@@ -150,11 +150,10 @@ static void on_prompt(void *ctx, dt_run *run, dt_prompt const *prompt)
 
 static void on_done(void *ctx, dt_outcome const *outcome, dt_signon const *machine)
 {
-    (void)machine;
     dt_conn *c = ctx;
 
     c->run = NULL;
-    dt_conn_finish(c, outcome);
+    dt_conn_finish(c, outcome, machine);
 }
 
 static dt_door const door = {.name = door_name, .prompt = on_prompt, .done = on_done};
@@ -416,7 +415,7 @@ static void run(dt_conn *c, dt_message const *m, dt_signon *machine)
     dt_driver *driver = c->daemon->driver;
 
     if (dt_driver_run_inline(driver, machine, door_name)) {
-        dt_conn_finish(c, dt_signon_outcome(machine));
+        dt_conn_finish(c, dt_signon_outcome(machine), machine);
         return;
     }
     if (dt_driver_submit(driver, machine, &door, c, &c->run) != DT_OK) {
@@ -636,7 +635,7 @@ static bool answer_session(dt_conn *c, dt_message const *m, dt_ruleset const *ru
     }
     if (m->phase == DT_PAM_EARLY || !was_let_in(c, m, ruleset, &o))
         return false;
-    dt_conn_finish(c, &o);
+    dt_conn_finish(c, &o, NULL);
     return true;
 }
 

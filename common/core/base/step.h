@@ -205,15 +205,15 @@ typedef struct dt_agent_result {
 /* --- prompt --------------------------------------------------------------------------------- */
 #define DT_PROMPT_TEXT_MAX 512
 #define DT_ANSWER_MAX 128
-#define DT_PROMPT_LINK_MAX 200 /* of a link that a door may draw */
 
 typedef struct dt_prompt {
     char text[DT_PROMPT_TEXT_MAX]; /* escaped, safe for a terminal and for Reply-Message */
     /* What goes with it (help with the device, why it is asked again), the same way; "" = nothing. Shown
      * before the text as information of its own, so that the text is not pushed off a narrow screen. */
     char note[DT_PROMPT_TEXT_MAX];
-    char link
-        [DT_PROMPT_LINK_MAX]; /* what the text has opened, as one link that a door may draw; "" = nothing */
+    /* What the text has opened, as one link that a door may draw; "" = nothing. Borrowed from the scratch, and set
+     * anew with each step that shows a prompt. */
+    char const *link;
     /* The person may act elsewhere until then, and the sign-on may end without an answer to this; 0 = it does not. */
     dt_time until;
     bool echo; /* show what is typed */

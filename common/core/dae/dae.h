@@ -46,8 +46,8 @@ typedef struct dt_dae_reply {
     bool ack;
     unsigned error_cause; /* 0: none was given */
 } dt_dae_reply;
-/* Reads what came back for `request`, which is as dt_dae_make made it. DT_E_PARSE for what is no reply, or not one to
- * such a request; DT_E_STATE for a reply to another one; DT_E_CRYPTO for one of somebody without the secret. *out is zero
+/* Reads what came back for `request`, which is as dt_dae_make made it. DT_E_PARSE for bytes that are not a reply, or not
+ * one to such a request; DT_E_STATE for a reply to another one; DT_E_CRYPTO for one of somebody without the secret. *out is zero
  * then. */
 DT_MUST_USE int dt_dae_read(dt_bytes reply, dt_bytes request, dt_bytes secret, dt_dae_reply *out);
 /* What a NAS means by an Error-Cause, and what to do about it; of 0 and of numbers that are none, too. Static. */

@@ -51,7 +51,7 @@ void dt_packet_put_vendor(dt_buf *out, uint32_t vendor, uint8_t type, char const
  * (RFC 5176 section 2.3). DT_E_LIMIT, DT_E_NOMEM, DT_E_CRYPTO. */
 DT_MUST_USE int dt_packet_sign_request(dt_buf *out, dt_bytes secret);
 /* Whether `reply` is one to `request` by somebody who has the secret: same identifier, and its authenticator
- * holds; and so does its Message-Authenticator, if it has one. DT_E_PARSE for bytes that are no packet, DT_E_STATE for
+ * is valid; and so is its Message-Authenticator, if it has one. DT_E_PARSE for bytes that are not a packet, DT_E_STATE for
  * another identifier, DT_E_CRYPTO. Bytes after the packet's length are padding (RFC 2865 section 3): *length is without
  * them. `request` is a whole packet. */
 DT_MUST_USE int dt_packet_check_reply(dt_bytes reply, dt_bytes request, dt_bytes secret,

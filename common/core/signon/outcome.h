@@ -169,8 +169,7 @@ typedef struct dt_outcome {
     bool stale;                   /* a stale answer was used */
     dt_mfa_given mfa;             /* by which it was let in, now or earlier */
     char message[DT_MESSAGE_MAX]; /* for the person; "" = none. Safe for a terminal */
-    char link
-        [DT_PROMPT_LINK_MAX]; /* where the message sends the person, for doors that draw it; "" = nowhere */
+    bool links_org;              /* it sends the person to the org, whose address a door may draw */
     char detail[DT_MESSAGE_MAX]; /* for the administrator: what failed, in words */
     char code
         [DT_REFUSAL_CODE_MAX]; /* of the sign-on; "" = none. Only a refused person is shown it */

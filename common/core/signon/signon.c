@@ -582,6 +582,7 @@ void dt_signon_next(dt_signon *s, dt_time now, dt_step *out)
     limit_steps(s, now);
     if (s->prompt_state == DT_PROMPT_TO_SHOW && is_wait(s->phase)) {
         out->kind = DT_STEP_PROMPT;
+        s->prompt.link = dt_signon_prompt_link(s);
         out->prompt = &s->prompt;
         out->suspend = s->conversation == DT_CONVERSATION_CHALLENGE;
         return;

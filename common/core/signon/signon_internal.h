@@ -679,6 +679,8 @@ void dt_signon_push_written(dt_signon *s);
 
 /* signon_text.c: what people read. */
 void dt_signon_set_message(dt_signon *s);
+/* What the prompt has opened, as one link (dt_prompt.link). Borrowed from the scratch. */
+char const *dt_signon_prompt_link(dt_signon const *s);
 void dt_signon_push_prompt(dt_signon *s, char const *note);
 /* Asks for an answer of one of these types. */
 void dt_signon_answer_prompt(dt_signon *s, unsigned types, char const *note);

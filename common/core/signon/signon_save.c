@@ -150,7 +150,7 @@ static void outcome(codec *c, dt_outcome *o)
     COUNTER(o->polls);
     FLAG(o->stale);
     TEXT(o->message);
-    TEXT(o->link);
+    FLAG(o->links_org);
     TEXT(o->detail);
 }
 
@@ -390,7 +390,6 @@ static void conversation(codec *c, dt_signon *s)
     NUMBER(s->abandon_cause, 0, DT_CAUSE_COUNT - 1);
     TEXT(s->prompt.text);
     TEXT(s->prompt.note);
-    TEXT(s->prompt.link);
     TIME(s->prompt.until);
     FLAG(s->prompt.echo);
     FLAG(s->prompt.info);

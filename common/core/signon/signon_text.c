@@ -80,8 +80,7 @@ static void put_enrolment(dt_signon *s, dt_buf *b)
         return;
     dt_words_put(s->ruleset.config, DT_WORDS_NOTE_ENROLL, s->ruleset.config->okta.org_url, b);
     dt_buf_puts(b, " ");
-    /* A longer one is not drawn. */
-    (void)!dt_str_copy(s->outcome.link, sizeof(s->outcome.link), s->ruleset.config->okta.org_url);
+    s->outcome.links_org = true;
 }
 
 void dt_signon_set_message(dt_signon *s)
@@ -90,7 +89,7 @@ void dt_signon_set_message(dt_signon *s)
 
     char const *told = dt_policy_message(s->ruleset.policy, &s->outcome.decision);
 
-    s->outcome.link[0] = '\0';
+    s->outcome.links_org = false;
     dt_buf_init_fixed(&b, s->outcome.message, sizeof(s->outcome.message));
     if (s->outcome.result != DT_ALLOW && dt_signon_primary_hides_reason(s)) {
         dt_buf_puts(&b, DT_TEXT_REFUSED);
@@ -172,13 +171,18 @@ static bool is_in_use(dt_signon const *s, dt_factor_type type)
 }
 
 /* The code comes first, as the number does. */
-static void put_browser(dt_signon *s, dt_buf *b)
+static void put_browser(dt_signon const *s, dt_buf *b)
 {
-    _Static_assert(sizeof(s->prompt.link) == sizeof(s->scratch->browser.link), "fits");
-    memcpy(s->prompt.link, s->scratch->browser.link, sizeof(s->prompt.link));
     dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_BROWSER_CODE, s->scratch->browser.user_code, b);
     dt_buf_puts(b, " ");
     dt_words_put(s->ruleset.config, DT_WORDS_PROMPT_BROWSER, s->scratch->browser.url, b);
+}
+
+char const *dt_signon_prompt_link(dt_signon const *s)
+{
+    bool sent_elsewhere = s->prompt.until != 0; /* by put_push alone */
+
+    return sent_elsewhere && is_in_use(s, DT_FACTOR_BROWSER) ? s->scratch->browser.link : "";
 }
 
 /* The number comes first: what follows it may be off the screen. */
