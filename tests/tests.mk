@@ -38,6 +38,12 @@ $(NSS_ALIAS): tests/lib/nss_alias.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC $(WARNINGS) -Wno-missing-prototypes -O2 -D_GNU_SOURCE -o $@ $<
 
+END_SESSION := $(BUILD)/tests/lib/end_session
+
+$(END_SESSION): $(BUILD)/tests/lib/end_session.o $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) -pie $(DT_LDFLAGS) -o $@ $< $(LINK_LIBS) $(PKG_LIBS)
+
 # What the tests learn from their environment. Leaks are looked for in the unit tests; a server's
 # own are not our matter.
 TEST_ENV = DEVTRUST_BUILD='$(abspath $(BUILD))' DEVTRUST_ROOT='$(CURDIR)' DEVTRUST_SAN='$(SAN)' \
@@ -73,7 +79,7 @@ PYTEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
 # Folders and files of tests; pytest takes no part of a folder that is there as well.
 TESTS ?= tests/integration
 
-integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) ## run the tests with real servers (TESTS=FILE..., ARGS=... to pytest)
+integration: $(PRODUCTS) $(SAN_SHIM) $(SECURITY_KEY) $(NSS_ALIAS) $(END_SESSION) ## run the tests with real servers (TESTS=FILE..., ARGS=... to pytest)
 	@$(SERVER_ENV) PYTHON='$(PYTHON)' CACHE='$(abspath $(BUILD))/pytest' AGAIN='$(AGAIN)' \
 		scripts/integration.sh $(TESTS) -q -n $(PYTEST_JOBS) --dist loadfile $(ARGS)
 

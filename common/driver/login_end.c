@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks this host's logind to end or lock a session. See dae.h. */
+/* Ending a login of this host: devtrust has no right to, and reports how the administrator does it. See dae.h. */
 #include "driver/dae.h"
 
-#include <stdio.h>
+#include "core/base/bytes.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 
 typedef struct ask {
     dt_end_fn *done;
     void *ctx;
+    dt_session_at_host session;
+    dt_login_ask what;
 } ask;
 
 static void refuse(void *ctx)
 {
     ask *a = ctx;
     dt_end_result r = {.outcome = DT_END_FAILED};
+    char const *verb = a->what == DT_LOGIN_LOCK ? "lock" : "terminate";
+    dt_buf text;
 
-    (void)snprintf(r.text, sizeof(r.text), "%s",
-                   "this version of devtrust cannot end sessions of a host");
+    dt_buf_init_fixed(&text, r.text, sizeof(r.text));
+    dt_buf_printf(&text, "devtrust cannot %s a login at a host yet; as root: ", verb);
+    if (a->session.id[0] != '\0') {
+        dt_buf_printf(&text, "loginctl %s-session ", verb);
+        dt_buf_put_escaped(&text, dt_bytes_str(a->session.id));
+    } else {
+        dt_buf_printf(&text, "kill %" PRId64, a->session.leader);
+    }
     a->done(a->ctx, &r);
     free(a);
 }
@@ -27,11 +39,9 @@ int dt_login_end(dt_driver *d, dt_session_at_host const *session, dt_login_ask w
     ask *a = calloc(1, sizeof(*a));
     int rc;
 
-    (void)session;
-    (void)what;
     if (a == NULL)
         return DT_E_NOMEM;
-    *a = (ask){done, ctx};
+    *a = (ask){done, ctx, *session, what};
     rc = dt_driver_post(d, refuse, a);
     if (rc != 0)
         free(a);

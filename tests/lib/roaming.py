@@ -31,7 +31,7 @@ auth_server_shared_secret={secret}
 nas_identifier={nas}
 logger_stdout=-1
 logger_stdout_level=1
-"""
+{more}"""
 
 SUPPLICANT_CONF = """
 ap_scan=0
@@ -56,10 +56,11 @@ def _run(*command: str) -> None:
 
 class Port:
     """A context manager: the port, and the laptop whose supplicant has `network`, which is as for
-    eapol_test. The port re-authenticates every `period` seconds."""
+    eapol_test. The port re-authenticates every `period` seconds; `more` are further lines of
+    hostapd.conf."""
 
     def __init__(self, directory: Union[str, Path], radius: rad.Radius, network: str, *,
-                 period: int, nas: str = "switch-1") -> None:
+                 period: int, nas: str = "switch-1", more: str = "") -> None:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         tag = secrets.token_hex(3)
@@ -68,7 +69,7 @@ class Port:
         self.laptop_log = self.directory / "wpa_supplicant.log"
         self._write("hostapd.conf", HOSTAPD_CONF.format(
             card=self.card, period=period, port=radius.wifi_port, secret=rad.SECRET.decode(),
-            nas=nas))
+            nas=nas, more=more))
         self._write("wpa.conf", SUPPLICANT_CONF.format(network=network))
         self.processes: list["subprocess.Popen[bytes]"] = []
 
