@@ -105,16 +105,35 @@ def test_sudo_is_none_of_its_own(world: PamWorld) -> None:
     assert not sessions(world)
 
 
+def test_who_wants_a_login_ended_reads_how(world: PamWorld, sshd: Sshd, key: Path) -> None:
+    """devtrustd has no right to end it. What the event says ends it."""
+    before = len(losses(world))
+    with Shell(sshd, key):
+        found = wait_until(lambda: sessions(world), "it is known")[0]
+        done = subprocess.run([CTL, "sessions", "end", found["id"], "-c",
+                               str(world.site.config_path)],
+                              text=True, capture_output=True, timeout=LIMIT)
+        assert done.returncode == 0, done.stderr
+        event = wait_until(lambda: losses(world)[before:], "the request is reported")[0]
+        data = event["debugContext"]["debugData"]
+        assert event["outcome"]["reason"] == "OPERATOR" and not data["ended"]
+        command = data["result"].partition("as root: ")[2]
+        assert command == f"kill {found['leader']}", data
+        subprocess.run(["/bin/sh", "-c", command], check=True)
+        wait_until(lambda: not sessions(world), "it has ended")
+
+
 def test_a_device_that_is_no_longer_compliant(world: PamWorld, sshd: Sshd, key: Path) -> None:
     device = world.pki["devices"]["device-rsa"]["device_id"]
+    before = len(losses(world))
     with Shell(sshd, key):
         found = wait_until(lambda: sessions(world), "it is known")[0]
         world.sim.make_noncompliant(device)
         try:
-            event = wait_until(lambda: losses(world), "the loss is reported")[0]
+            event = wait_until(lambda: losses(world)[before:], "the loss is reported")[0]
             data = event["debugContext"]["debugData"]
             assert data["session"] == found["id"] and data["deviceReason"] == "NOT_COMPLIANT"
             assert data["source"] == "recheck" and data["service"] == "sshd"
-            assert len(losses(world)) == 1
+            assert len(losses(world)) == before + 1
         finally:
             world.sim.make_compliant(device)
