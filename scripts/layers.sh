@@ -114,7 +114,7 @@ own_includes() {
 
 # --- the rooms of the core ----------------------------------------------------------------------
 # Each uses only those before it. Intune and Okta stand beside each other.
-rooms=(base config device policy intune okta ruleset signon session dae signals metrics)
+rooms=(base config device policy intune okta ruleset signon session dae signals seal metrics)
 
 room_number() {
     local i

@@ -4,6 +4,7 @@
  * server would meet at. */
 #include "core/base/crypto.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 
 #include <pthread.h>
@@ -16,11 +17,13 @@
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
 static EVP_MD *g_sha256;
 static EVP_CIPHER *g_aes_gcm;
+static EVP_MAC *g_hmac;
 
 static void fetch_algorithms(void)
 {
     g_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     g_aes_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    g_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 }
 
 int dt_crypto_sha256(dt_bytes in, uint8_t out[DT_SHA256_LEN])
@@ -53,6 +56,24 @@ int dt_crypto_hmac_md5(dt_bytes secret, dt_bytes text, uint8_t out[DT_MD5_LEN])
     unsigned char *made = EVP_Q_mac(NULL, "HMAC", NULL, "MD5", NULL, secret.p, secret.len, text.p,
                                     text.len, out, DT_MD5_LEN, &len);
     return made != NULL && len == DT_MD5_LEN ? 0 : DT_E_CRYPTO;
+}
+
+int dt_crypto_hmac_sha256(dt_bytes key, dt_bytes in, uint8_t out[DT_SHA256_LEN])
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM const how[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    size_t len = 0;
+    if (pthread_once(&g_once, fetch_algorithms) != 0 || g_hmac == NULL || key.len == 0)
+        return DT_E_CRYPTO;
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(g_hmac);
+    bool made = ctx != NULL && EVP_MAC_init(ctx, key.p, key.len, how) == 1 &&
+                (in.len == 0 || EVP_MAC_update(ctx, in.p, in.len) == 1) &&
+                EVP_MAC_final(ctx, out, &len, DT_SHA256_LEN) == 1 && len == DT_SHA256_LEN;
+    EVP_MAC_CTX_free(ctx);
+    return made ? DT_OK : DT_E_CRYPTO;
 }
 
 /* Key, nonce and additional data into a fresh context: what sealing and opening share. */

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("DEVTRUST_BUILD", ROOT / "build"))
 SOURCES = ("common", "devtrust_signals", "devtrustctl", "pam_devtrust", "rlm_devtrust", "scripts")
-ROOMS = "base config device policy intune okta ruleset signon session dae signals metrics"
+ROOMS = "base config device policy intune okta ruleset signon session dae signals seal metrics"
 
 
 class Tree:

@@ -31,6 +31,31 @@ static void check_sha256(char const *text, char const *expected)
     assert_string_equal(hex, expected);
 }
 
+static void check_hmac(char const *key_hex, char const *in_hex, char const *expected)
+{
+    uint8_t key[160], in[160], digest[DT_SHA256_LEN];
+    char hex[2 * DT_SHA256_LEN + 1];
+    size_t key_len = unhex(key_hex, key), in_len = unhex(in_hex, in);
+    assert_int_equal(
+        dt_crypto_hmac_sha256(dt_bytes_of(key, key_len), dt_bytes_of(in, in_len), digest), 0);
+    dt_hex(hex, digest, sizeof(digest));
+    assert_string_equal(hex, expected);
+}
+
+/* RFC 4231, test cases 1 and 2, and an empty text; an empty key is refused. */
+static void hmac_vectors(void **state)
+{
+    uint8_t digest[DT_SHA256_LEN];
+    (void)state;
+    check_hmac("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "4869205468657265",
+               "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    check_hmac("4a656665", "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    check_hmac("6b6579", "", "5d5d139563c95b5967b9bd9a8c9b233a9dedb45072794cd232dc1b74832607d0");
+    assert_int_equal(dt_crypto_hmac_sha256(dt_bytes_of(NULL, 0), dt_bytes_str("x"), digest),
+                     DT_E_CRYPTO);
+}
+
 /* FIPS 180-4's examples, and nothing at all. */
 static void sha256_vectors(void **state)
 {
@@ -207,6 +232,7 @@ int main(void)
 {
     struct CMUnitTest const tests[] = {
         cmocka_unit_test(sha256_vectors),
+        cmocka_unit_test(hmac_vectors),
         cmocka_unit_test(gcm_vectors),
         cmocka_unit_test(opens_what_it_sealed),
         cmocka_unit_test(refuses_every_flipped_bit),

@@ -20,6 +20,9 @@ DT_MUST_USE int dt_crypto_sha256(dt_bytes in, uint8_t out[DT_SHA256_LEN]);
 DT_MUST_USE int dt_crypto_md5(dt_bytes text, dt_bytes secret, uint8_t out[DT_MD5_LEN]);
 DT_MUST_USE int dt_crypto_hmac_md5(dt_bytes secret, dt_bytes text, uint8_t out[DT_MD5_LEN]);
 
+/* HMAC-SHA-256 (RFC 2104). DT_E_CRYPTO. */
+DT_MUST_USE int dt_crypto_hmac_sha256(dt_bytes key, dt_bytes in, uint8_t out[DT_SHA256_LEN]);
+
 /* AES-256-GCM (NIST SP 800-38D): appends ciphertext and tag to `out`. A nonce must never be used
  * twice with one key: the caller draws it from the system's generator. */
 DT_MUST_USE int dt_crypto_seal(uint8_t const key[DT_AEAD_KEY_LEN],
