@@ -181,6 +181,13 @@ def proxy_ca(site: Site, path: Path) -> dict[str, Any]:
     return {"http": {"proxy": "https://127.0.0.1:1"}}
 
 
+def nas_secret(_site: Site, path: Path) -> dict[str, Any]:
+    put(path, b"the secret of a NAS, 32 bytes ok\n")
+    return {"nas files": {"address": "192.0.2.1"}}
+
+
+NAMED = {"ca": "ca files", "nas": "nas files"}  # sections with a name
+
 GOOD: dict[Key, Maker] = {
     ("okta", "api_token_file"): same(("okta", "api_token_file")),
     ("okta", "key_file"): okta_key,
@@ -216,6 +223,7 @@ GOOD: dict[Key, Maker] = {
     ("store", "state_key_file"): same(("store", "state_key_file")),
     ("ca", "certificate_file"): ca_of_section,
     ("ca", "crl_file"): crl_of_section,
+    ("nas", "secret_file"): nas_secret,
 }
 
 # What devtrust writes, or makes, or what may come at any time: judged by other rules, below.
@@ -231,6 +239,12 @@ WRITTEN: dict[Key, str] = {
     ("metrics", "textfile"): "the same",
     ("daemon", "socket"): "made by the daemon or the service manager",
     ("device_trust", "managed_configuration_file"): "written by the MDM, read at each sign-on",
+    ("signals", "news"): "made anew by devtrust-signals; no sign-on depends on it",
+    **{key: "devtrust-signals reads it, and judges it at its start: test_signals_poll"
+       for key in (("signals", "okta_hook_secret_file"), ("signals", "proxy_credentials_file"),
+                   ("transmitter", "push_secret_file"), ("transmitter", "token_file"),
+                   ("transmitter", "client_secret_file"), ("transmitter", "key_file"),
+                   ("transmitter", "ca_file"))},
 }
 
 
@@ -318,10 +332,12 @@ KINDS: list[Callable[[Path], None]] = [
 FINE: dict[Callable[[Path], None], dict[Key, str]] = {
     garbage: {("intune", "client_secret_file"): "any text may be one",
               ("device_trust", "host_key_pin_file"): "any text may be one",
-              ("device_trust", "management_hint_file"): "any text may be one"},
+              ("device_trust", "management_hint_file"): "any text may be one",
+              ("nas", "secret_file"): "any text may be one"},
     other_pem: {("intune", "client_secret_file"): "any text may be one",
                 ("device_trust", "host_key_pin_file"): "any text may be one",
-                ("device_trust", "management_hint_file"): "any text may be one"},
+                ("device_trust", "management_hint_file"): "any text may be one",
+                ("nas", "secret_file"): "any text may be one"},
     a_link_on_the_way: {("device_trust", "pkcs11_module"): "root's links lead to modules"},
 }
 FOR_FILES = {a_directory, garbage, other_pem, too_large, readable}
@@ -363,7 +379,7 @@ def name_file(site: Site, key: Key) -> Path:
     directory.mkdir(mode=0o755)
     path = directory / "file"
     beside: Optional[dict[str, Any]] = GOOD[key](site, path)
-    section = key[0] if key[0] != "ca" else "ca files"
+    section = NAMED.get(key[0], key[0])
     site.configure(beside or {})
     site.configure({section: {key[1]: path}})
     return path
@@ -402,7 +418,7 @@ def test_bad_file(site: Site, case: Case) -> None:
     case.kind(path)
     done = check(site)
     assert done.returncode == FAULT, done.stdout + done.stderr
-    section = case.key[0] if case.key[0] != "ca" else "ca files"
+    section = NAMED.get(case.key[0], case.key[0])
     where = f"devtrust.conf:{line_of(site, case.key[1], path)}: [{section}] {case.key[1]}"
     told = [line for line in done.stderr.splitlines() if str(path.parent) in line]
     assert told and any(where in line for line in told), done.stderr
