@@ -87,8 +87,9 @@ def test_the_share_is_not_exceeded(world: World) -> None:
     assert codes[REJECT] >= 5, codes
     causes = {e["debugContext"]["debugData"]["cause"]
               for name in names for e in world.outcomes(name)}
-    assert "MFA_RATE_LIMITED" in causes and causes <= {"MFA_RATE_LIMITED", "MFA_TIMEOUT",
-                                                       "MFA_SUCCESS"}
+    assert "MFA_RATE_LIMITED" in causes and causes <= {
+        "MFA_RATE_LIMITED", "MFA_TIMEOUT", "MFA_SUCCESS"}, (
+        causes, codes, world.site.events()[-3:], world.radius.log_text()[-3000:])
     assert not refused(world)
     minutes = Counter(int(r["time"] // 60) for r in world.sim.requests(limit=100_000))
     assert max(minutes.values()) <= 60 * SHARE // 100
