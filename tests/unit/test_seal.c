@@ -441,12 +441,34 @@ static void a_damaged_file_is_no_ring(void **state)
     }
 }
 
+/* Two values that by chance have the same nonce do not reveal each other. */
+static void each_seal_has_a_key_of_its_own(void **state)
+{
+    fixture *f = *state;
+    uint8_t random[DT_SEAL_RANDOM_LEN];
+    dt_buf other;
+
+    fill(random, sizeof(random), 3); /* what the row was sealed with */
+    random[0] ^= 1;                  /* the salt; the nonce stays */
+    dt_buf_init(&other, DT_SEAL_VALUE_MAX);
+    assert_int_equal(dt_seal_value(f->ring, &f->place, key_text, dt_bytes_str(value_text), EXPIRES,
+                                   random, &other),
+                     DT_OK);
+    assert_int_equal(other.len, f->sealed.len);
+    assert_memory_not_equal((char const *)other.p + DT_SEAL_HEAD_LEN,
+                            (char const *)f->sealed.p + DT_SEAL_HEAD_LEN,
+                            f->sealed.len - DT_SEAL_HEAD_LEN - DT_AEAD_TAG_LEN);
+    assert_int_equal(open_it(f, EXPIRES, dt_buf_bytes(&other)), DT_OK);
+    dt_buf_free(&other);
+}
+
 int main(void)
 {
 #define WITH_ROW(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     struct CMUnitTest const tests[] = {
         WITH_ROW(opens_where_it_was_sealed),
         WITH_ROW(says_nothing_of_its_content),
+        WITH_ROW(each_seal_has_a_key_of_its_own),
         WITH_ROW(no_bit_may_change),
         WITH_ROW(cannot_be_prolonged),
         WITH_ROW(cannot_be_moved_to_another_table),
