@@ -89,7 +89,7 @@ struct timeval dt_loop_time(dt_time milliseconds);
 /* --- take.c -------------------------------------------------------------------------------------- */
 
 typedef enum dt_taken {
-    DT_TAKEN_REFUSED = 0, /* the transmitter is told why: *fault */
+    DT_TAKEN_REFUSED = 0, /* the transmitter learns why: *fault */
     DT_TAKEN_OK,          /* its news is written, or there is none */
     DT_TAKEN_KEY,         /* the issuer's keys have to be read again first */
     DT_TAKEN_NOT_WRITTEN, /* our own trouble: it has to come again */

@@ -474,7 +474,7 @@ static bool is_on(dt_driver *d)
 
 void dt_sessions_let_in(dt_driver *d, dt_session const *s, dt_time limit)
 {
-    /* The rule of a break-glass account is no rule of a policy. */
+    /* The rule of a break-glass account is not a rule of a policy. */
     if (is_on(d) && s->cause != DT_CAUSE_BREAK_GLASS &&
         (s->door != DT_SESSION_RADIUS || !was_just_written(d, s)))
         post(d, &(note){.let_in = true, .limit = limit, .session = *s});

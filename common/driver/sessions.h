@@ -13,7 +13,7 @@
 #include "driver/driver.h"
 
 /* A sign-on let somebody in: a session is about to begin, or goes on after a re-authentication in it. The session has
- * its facts, its outcome and its names; the rest is set here. `limit`: of its length, as the door has told the NAS; 0 =
+ * its facts, its outcome and its names; the rest is set here. `limit`: of its length, as the door sent it to the NAS; 0 =
  * none. A session that is called nothing, or for which memory or the store fail, is not looked after, which the system log says. */
 void dt_sessions_let_in(dt_driver *d, dt_session const *s, dt_time limit);
 

@@ -870,7 +870,7 @@ static dt_http_failure failure_of_proxy(dt_http_call const *c)
     return status >= 500 && status <= 599 ? DT_HTTP_PROXY_FAILED : DT_HTTP_PROXY_REFUSED;
 }
 
-/* No service that devtrust asks leads elsewhere by itself, so a redirect is no answer, and to follow it would carry
+/* No service that devtrust asks leads elsewhere by itself, so a redirect is not an answer, and to follow it would carry
  * credentials to whoever is there. */
 static long redirect_status(dt_http_call const *c)
 {

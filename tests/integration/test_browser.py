@@ -16,7 +16,7 @@ from tests.lib import radius as rad
 from tests.lib import site as sites
 from tests.lib.matrix import cell
 from tests.lib.pamworld import PamWorld, pam_world
-from tests.lib.sshd import Sshd, make_key
+from tests.lib.sshd import Sshd
 from tests.sim.client import Sim
 
 FACTORS = ("push", "token:software:totp", "browser")
@@ -84,11 +84,8 @@ def server(world: PamWorld) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="module")
-def key(world: PamWorld, server: Sshd) -> Any:
-    """Of a machine that nobody has enrolled."""
-    made = make_key(world.directory / "stranger")
-    server.allow("dtalice", made)
-    return made
+def key(server: Sshd) -> Any:
+    return server.stranger("dtalice")
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from tests.lib import qr
 from tests.lib import site as sites
 from tests.lib.matrix import cell
 from tests.lib.pamworld import LIMIT, PamWorld, pam_world, wait_until
-from tests.lib.sshd import Sshd, make_key
+from tests.lib.sshd import Sshd
 
 ALICE = "dtalice@example.com"
 AS_ALICE = ("setpriv", "--reuid", "61001", "--regid", "61001", "--clear-groups")
@@ -77,11 +77,8 @@ def server(world: PamWorld) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="module")
-def key(world: PamWorld, server: Sshd) -> Any:
-    """Of a machine that nobody has enrolled."""
-    made = make_key(world.directory / "stranger")
-    server.allow("dtalice", made)
-    return made
+def key(server: Sshd) -> Any:
+    return server.stranger("dtalice")
 
 
 @pytest.fixture(autouse=True)

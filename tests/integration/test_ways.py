@@ -19,7 +19,7 @@ from tests.lib import radius as rad
 from tests.lib import site as sites
 from tests.lib.matrix import cell
 from tests.lib.pamworld import PamWorld, pam_world
-from tests.lib.sshd import Sshd, make_key
+from tests.lib.sshd import Sshd
 from tests.sim.client import Sim
 
 PUSH, TOTP = "push", "token:software:totp"
@@ -88,10 +88,8 @@ def server(world: PamWorld) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="module")
-def key(world: PamWorld, server: Sshd) -> Any:
-    made = make_key(world.directory / "stranger")
-    server.allow("dtalice", made)
-    return made
+def key(server: Sshd) -> Any:
+    return server.stranger("dtalice")
 
 
 def ssh_with_password(world: PamWorld, server: Sshd, key: Any, way: Way, *factors: str,

@@ -118,6 +118,12 @@ class Sshd:
             authorized.write(public_key(key) + "\n")
         os.chmod(self.keys / user, 0o644)
 
+    def stranger(self, user: str) -> Path:
+        """A key that lets the user in, of a machine that nobody has enrolled."""
+        made = make_key(self.directory / "stranger")
+        self.allow(user, made)
+        return made
+
     def children(self) -> list[int]:
         """Processes of connections, however deep below the listening one."""
         assert self.process is not None

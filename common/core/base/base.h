@@ -17,7 +17,7 @@
  * edge implements with an outside library.
  *
  * This header brings what nearly every file needs; include the others one by one. oauth.h: what all token services
- * have in common. expiry.h: what of a site ends, and when. breaker.h: a service that is not there is not waited for by
+ * have in common. jwt.h: the form of signed tokens. expiry.h: what of a site ends, and when. breaker.h: a service that is not there is not waited for by
  * everybody. */
 #ifndef DT_CORE_BASE_H
 #define DT_CORE_BASE_H

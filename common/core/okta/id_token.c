@@ -3,43 +3,14 @@
 #include "core/okta/id_token.h"
 
 #include "core/base/json.h"
+#include "core/base/jwt.h"
 #include "core/okta/okta.h"
 
 #include <string.h>
 
 #define SHOWN_MAX 160 /* of a login in a message for the administrator, bytes */
-#define PARTS 3       /* header, claims, signature */
 
 /* --- the form ------------------------------------------------------------------------------------- */
-
-/* Cuts "a.b.c" into its parts; false when there are more or fewer, or one of them is empty. */
-static bool split(dt_bytes token, dt_bytes part[PARTS])
-{
-    for (size_t i = 0; i < PARTS; i++) {
-        uint8_t const *dot = token.len > 0 ? memchr(token.p, '.', token.len) : NULL;
-        size_t len = dot != NULL ? (size_t)(dot - token.p) : token.len;
-        if (len == 0 || (dot != NULL) != (i < PARTS - 1))
-            return false;
-        part[i] = dt_bytes_of(token.p, len);
-        if (dot != NULL)
-            token = dt_bytes_of(dot + 1, token.len - len - 1);
-    }
-    return true;
-}
-
-/* The JSON object in a part; NULL when there is none. The caller's to free. */
-static dt_json *decode(dt_bytes part)
-{
-    dt_json *root = NULL;
-    dt_buf text;
-    dt_buf_init(&text, DT_ID_TOKEN_MAX);
-    if (dt_base64url_decode(&text, part) != DT_OK ||
-        dt_json_parse(dt_buf_bytes(&text), &root, NULL) != DT_OK ||
-        dt_json_typeof(root) != DT_JSON_OBJECT)
-        dt_json_free_wiped(&root);
-    dt_buf_free(&text);
-    return root;
-}
 
 static bool is_base64url(dt_bytes part)
 {
@@ -233,13 +204,14 @@ static dt_id_token_verdict check_claims(dt_json const *header, dt_json const *cl
 dt_id_token_verdict dt_id_token_check(dt_bytes token, dt_id_token_expected const *expected,
                                       dt_time now, dt_id_token *out, dt_error *e)
 {
-    dt_bytes part[PARTS];
+    dt_bytes part[DT_JWT_PARTS];
     memset(out, 0, sizeof(*out));
     if (token.len > DT_ID_TOKEN_MAX)
         return unusable(e, "it is too long");
-    if (!split(token, part) || !is_base64url(part[2]))
+    if (!dt_jwt_split(token, part) || !is_base64url(part[2]))
         return unusable(e, "it is not three parts of base64url");
-    dt_json *header = decode(part[0]), *claims = decode(part[1]);
+    dt_json *header = dt_jwt_object(part[0], DT_ID_TOKEN_MAX),
+            *claims = dt_jwt_object(part[1], DT_ID_TOKEN_MAX);
     dt_id_token_verdict verdict = header == NULL || claims == NULL
                                       ? unusable(e, "its header or its claims are not JSON")
                                       : check_claims(header, claims, expected, now, out, e);

@@ -17,7 +17,7 @@
 #define HEX_LEN ((size_t)2 * DT_RING_SECRET_LEN)
 #define DISTINCT_MIN 8 /* different bytes in a secret: 32 random ones have fewer once in 10^20 */
 
-/* Zeros, or one character typed many times, are no secret. */
+/* Zeros, or one character typed many times, do not make a secret. */
 static bool is_random(uint8_t const secret[DT_RING_SECRET_LEN])
 {
     size_t distinct = 0;

@@ -81,7 +81,7 @@ typedef struct dt_session {
     dt_session_state state;
     char node[DT_SESSION_NODE_MAX]; /* whose process looks after it */
     dt_time started, seen;          /* seen: by accounting, or by its beginning */
-    dt_time limit;                  /* its end, as the door has told the NAS; 0 = none */
+    dt_time limit;                  /* its end, as the door sent it to the NAS; 0 = none */
     dt_time expires;                /* its longest life */
     /* who got in, and by what */
     char signon[DT_SIGNON_ID_LEN + 1];

@@ -2,11 +2,11 @@
 /* See set.h. The events are in set_events.c. */
 #include "core/signals/set.h"
 
+#include "core/base/jwt.h"
 #include "core/signals/set_internal.h"
 
 #include <string.h>
 
-#define PARTS 3 /* header, claims, signature */
 #define TYPE "secevent+jwt"
 #define TYPE_LONG "application/" TYPE
 
@@ -21,35 +21,6 @@ char const *dt_set_fault_word(dt_set_fault f)
 }
 
 /* --- the form ------------------------------------------------------------------------------------- */
-
-/* Cuts "a.b.c" into its parts; false when there are more or fewer, or one of them is empty. */
-static bool split(dt_bytes token, dt_bytes part[PARTS])
-{
-    for (size_t i = 0; i < PARTS; i++) {
-        uint8_t const *dot = token.len > 0 ? memchr(token.p, '.', token.len) : NULL;
-        size_t len = dot != NULL ? (size_t)(dot - token.p) : token.len;
-        if (len == 0 || (dot != NULL) != (i < PARTS - 1))
-            return false;
-        part[i] = dt_bytes_of(token.p, len);
-        if (dot != NULL)
-            token = dt_bytes_of(dot + 1, token.len - len - 1);
-    }
-    return true;
-}
-
-/* The JSON object in a part; NULL when there is none. The caller's to free. */
-static dt_json *decode(dt_bytes part)
-{
-    dt_json *root = NULL;
-    dt_buf text;
-    dt_buf_init(&text, DT_SET_MAX);
-    if (dt_base64url_decode(&text, part) != DT_OK ||
-        dt_json_parse(dt_buf_bytes(&text), &root, NULL) != DT_OK ||
-        dt_json_typeof(root) != DT_JSON_OBJECT)
-        dt_json_free(&root);
-    dt_buf_free(&text);
-    return root;
-}
 
 static bool is_there(dt_json const *v)
 {
@@ -75,7 +46,7 @@ static char const *check_header(dt_json const *header, dt_jws_alg *alg, char con
 }
 
 /* Of the whole token: what was signed are its first two parts with the dot between them. */
-static int check_signature(dt_bytes token, dt_bytes const part[PARTS], dt_jwks const *keys,
+static int check_signature(dt_bytes token, dt_bytes const part[DT_JWT_PARTS], dt_jwks const *keys,
                            char const *kid, dt_jws_alg alg)
 {
     dt_buf raw;
@@ -191,7 +162,7 @@ static dt_set_verdict read_claims(dt_json const *claims, dt_set_expected const *
     return wrong == NULL ? DT_SET_OK : refuse(out, DT_SET_INVALID_REQUEST, wrong, e);
 }
 
-static dt_set_verdict check_signed(dt_bytes token, dt_bytes const part[PARTS],
+static dt_set_verdict check_signed(dt_bytes token, dt_bytes const part[DT_JWT_PARTS],
                                    dt_json const *header, dt_jwks const *keys, dt_set *out,
                                    dt_error *e)
 {
@@ -216,18 +187,18 @@ static dt_set_verdict check_signed(dt_bytes token, dt_bytes const part[PARTS],
 dt_set_verdict dt_set_read(dt_bytes token, dt_jwks const *keys, dt_set_expected const *x,
                            dt_time now, dt_set *out, dt_error *e)
 {
-    dt_bytes part[PARTS];
+    dt_bytes part[DT_JWT_PARTS];
     memset(out, 0, sizeof(*out));
     if (token.len > DT_SET_MAX)
         return refuse(out, DT_SET_INVALID_REQUEST, "it is too long", e);
-    if (!split(token, part))
+    if (!dt_jwt_split(token, part))
         return refuse(out, DT_SET_INVALID_REQUEST, "it is not three parts of base64url", e);
-    dt_json *header = decode(part[0]), *claims = NULL;
+    dt_json *header = dt_jwt_object(part[0], DT_SET_MAX), *claims = NULL;
     dt_set_verdict v = header == NULL
                            ? refuse(out, DT_SET_INVALID_REQUEST, "its header is not JSON", e)
                            : check_signed(token, part, header, keys, out, e);
     if (v == DT_SET_OK) {
-        claims = decode(part[1]);
+        claims = dt_jwt_object(part[1], DT_SET_MAX);
         v = claims == NULL ? refuse(out, DT_SET_INVALID_REQUEST, "its claims are not JSON", e)
                            : read_claims(claims, x, now, out, e);
     }

@@ -4,7 +4,7 @@
  *
  * A token is taken only if it is signed by a key of its issuer with a named algorithm, comes from the configured
  * issuer, is for us, and is of a time that makes sense. Even then it is a reason to ask, no more. An event that is not
- * known makes no news and is no error: transmitters send new kinds.
+ * known makes no news and is not an error: transmitters send new kinds.
  *
  * Deviations that are taken, because real transmitters have them: a subject within the event (Okta, Google and
  * transmitters of earlier drafts), one without "format" around user and device (Okta), event_timestamp in
